@@ -1,0 +1,1 @@
+"""torc-watch: watches Torc workflows and recovers them."""

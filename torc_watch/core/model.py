@@ -1,0 +1,122 @@
+"""The Torc server's things as torc-watch sees them, validated: frozen, and with units.
+
+Memory is in bytes, durations are in seconds, and an identifier is the server's integer. A value the
+server holds but that nobody can read (a memory text such as ``8gb``) is ``None`` here, never a guess.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class JobStatus(StrEnum):
+    UNINITIALIZED = "uninitialized"
+    BLOCKED = "blocked"
+    READY = "ready"
+    PENDING = "pending"  # claimed by a worker, not started
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELED = "canceled"
+    TERMINATED = "terminated"
+    DISABLED = "disabled"
+    PENDING_FAILED = "pending_failed"
+    UNRECOGNIZED = "unrecognized"  # a status of a server newer than this program
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workflow:
+    id: int
+    name: str
+    user: str
+    created: str  # the server's own text; tells two workflows of the same id apart
+    run_id: int
+    is_canceled: bool
+    is_archived: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    id: int
+    name: str
+    command: str
+    status: JobStatus
+    requirements_id: int | None
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobResult:
+    """How one attempt of a job ended. ``peak_memory`` is a lower bound: sampling misses spikes."""
+
+    job_id: int
+    run_id: int
+    attempt: int
+    status: JobStatus
+    return_code: int
+    exec_seconds: float
+    peak_memory: int | None
+    compute_node_id: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requirements:
+    """What a job asks of a node; a row that several jobs may share."""
+
+    id: int
+    name: str
+    num_cpus: int
+    num_gpus: int
+    num_nodes: int
+    memory: int | None
+    runtime: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allocation:
+    """One scheduler job that runs Torc workers; a *scheduled compute node* in Torc's words.
+
+    ``scheduler_id`` is the scheduler's own number for it, ``scheduler_config_id`` the row that says
+    how it was asked for, ``status`` Torc's free text: pending, active, complete, canceled.
+    """
+
+    id: int
+    scheduler_id: int
+    scheduler_config_id: int
+    scheduler_type: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComputeNode:
+    """A worker process that registered itself. ``allocation_id`` is None outside allocations."""
+
+    id: int
+    hostname: str
+    pid: int
+    allocation_id: int | None
+    has_ended: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalScheduler:
+    """The shape of local allocations of a workflow: CPUs and bytes of memory for each."""
+
+    id: int
+    name: str
+    num_cpus: int
+    memory: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobCounts:
+    """Number of jobs by status; a status with no jobs may be absent."""
+
+    by_status: Mapping[JobStatus, int]
+
+    def of(self, *statuses: JobStatus) -> int:
+        return sum(self.by_status.get(status, 0) for status in statuses)
+
+    @property
+    def total(self) -> int:
+        return sum(self.by_status.values())

@@ -1,0 +1,95 @@
+"""Memory and duration texts, as Torc writes them, to numbers and back.
+
+Memory is an integer number of bytes; its text is an integer and one of the binary units k, m, g, t
+in either case, or no unit for bytes. A duration is a whole number of seconds; its text is ISO 8601.
+"""
+
+import math
+import re
+
+from torc_watch.core.errors import InvalidQuantity
+
+KIB = 1024
+MIB = 1024 * KIB
+GIB = 1024 * MIB
+TIB = 1024 * GIB
+
+_MEMORY = re.compile(r"(?P<number>[0-9]{1,19})(?P<unit>[kmgt]?)", re.IGNORECASE | re.ASCII)
+_BYTES_PER_UNIT = {"": 1, "k": KIB, "m": MIB, "g": GIB, "t": TIB}
+
+_MINUTE = 60
+_HOUR = 60 * _MINUTE
+_DAY = 24 * _HOUR
+# Torc counts a year as 365.25 days and a month as 30.44.
+_SECONDS_PER_FIELD = {
+    "years": 365.25 * _DAY,
+    "months": 30.44 * _DAY,
+    "weeks": 7 * _DAY,
+    "days": _DAY,
+    "hours": _HOUR,
+    "minutes": _MINUTE,
+    "seconds": 1,
+}
+_NUMBER = r"[0-9]{1,12}(?:[.,][0-9]{1,9})?"
+_DURATION = re.compile(
+    rf"P(?=[0-9T])(?:(?P<years>{_NUMBER})Y)?(?:(?P<months>{_NUMBER})M)?(?:(?P<weeks>{_NUMBER})W)?"
+    rf"(?:(?P<days>{_NUMBER})D)?(?:T(?=[0-9])(?:(?P<hours>{_NUMBER})H)?"
+    rf"(?:(?P<minutes>{_NUMBER})M)?(?:(?P<seconds>{_NUMBER})S)?)?",
+    re.ASCII,
+)
+
+
+def parse_memory(text: str) -> int:
+    """Bytes of a memory text such as ``8g``, ``512m`` or ``1024``.
+
+    Raises InvalidQuantity for what Torc's server refuses: fractions, ``8gb``, signs, blanks.
+    """
+    match = _MEMORY.fullmatch(text)
+    if match is None:
+        raise InvalidQuantity(
+            f"{text!r} is not a memory size: write a whole number and k, m, g or t, such as 512m"
+        )
+    return int(match["number"]) * _BYTES_PER_UNIT[match["unit"].lower()]
+
+
+def format_memory(size: int) -> str:
+    """The shortest exact text of ``size`` bytes: 8589934592 is ``8g``, 1536 MiB is ``1536m``."""
+    for unit, factor in (("t", TIB), ("g", GIB), ("m", MIB), ("k", KIB)):
+        if size and size % factor == 0:
+            return f"{size // factor}{unit}"
+    return str(size)
+
+
+def parse_duration(text: str) -> int:
+    """Seconds of an ISO 8601 duration such as ``PT1H30M``, fractions rounded up.
+
+    Raises InvalidQuantity for anything else, a negative duration included.
+    """
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise InvalidQuantity(
+            f"{text!r} is not a duration: write it as ISO 8601 does, such as PT1H30M or P1DT12H"
+        )
+    return math.ceil(
+        sum(
+            float(number.replace(",", ".")) * _SECONDS_PER_FIELD[field]
+            for field, number in match.groupdict().items()
+            if number is not None
+        )
+    )
+
+
+def format_duration(seconds: int) -> str:
+    """The ISO 8601 text of ``seconds`` in days, hours, minutes and seconds: 5400 is ``PT1H30M``."""
+    days, rest = divmod(seconds, _DAY)
+    hours, rest = divmod(rest, _HOUR)
+    minutes, rest = divmod(rest, _MINUTE)
+    date = f"{days}D" if days else ""
+    time = "".join(
+        f"{number}{letter}"
+        for number, letter in ((hours, "H"), (minutes, "M"), (rest, "S"))
+        if number
+    )
+    if time:
+        return f"P{date}T{time}"
+    return f"P{date}" if date else "PT0S"
