@@ -1,7 +1,7 @@
 """The Torc server's things as torc-watch sees them, validated: frozen, and with units.
 
-Memory is in bytes, durations are in seconds, and an identifier is the server's integer. A value the
-server holds but that nobody can read (a memory text such as ``8gb``) is ``None`` here, never a guess.
+Memory is in bytes, durations are in seconds, and an identifier is the server's integer. A value
+that nobody can read (a memory text such as ``8gb``) is ``None`` here, never a guess.
 """
 
 from collections.abc import Mapping
