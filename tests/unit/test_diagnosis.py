@@ -1,0 +1,135 @@
+import pytest
+
+from torc_watch.core.diagnosis import Cause, Evidence, Finding, diagnose
+from torc_watch.core.model import Job, JobResult, JobStatus, Requirements
+from torc_watch.core.units import MIB
+
+LIMIT = 64 * MIB
+RUNTIME = 100
+
+
+def diagnosed(
+    return_code: int,
+    *,
+    peak: int | None = None,
+    seconds: float = 1.0,
+    status: JobStatus = JobStatus.FAILED,
+    memory: int | None = LIMIT,
+    runtime: int | None = RUNTIME,
+    requirements_name: str = "small",
+) -> Finding:
+    job = Job(id=7, name="train", command="true", status=status, requirements_id=1, attempt=1)
+    result = JobResult(
+        job_id=7,
+        run_id=1,
+        attempt=1,
+        status=status,
+        return_code=return_code,
+        exec_seconds=seconds,
+        peak_memory=peak,
+        compute_node_id=1,
+    )
+    requirements = Requirements(
+        id=1,
+        name=requirements_name,
+        num_cpus=1,
+        num_gpus=0,
+        num_nodes=1,
+        memory=memory,
+        runtime=runtime,
+    )
+    return diagnose(Evidence(job=job, result=result, requirements=requirements))
+
+
+@pytest.mark.parametrize(
+    ("finding", "cause", "reason"),
+    [
+        pytest.param(
+            diagnosed(1, peak=LIMIT + MIB),
+            Cause.OOM,
+            "peak memory 65.0m above its 64m",
+            id="a measured peak is believed whatever the return code",
+        ),
+        pytest.param(
+            diagnosed(-1, peak=LIMIT + MIB), Cause.OOM, "peak memory", id="bash exec'd, killed"
+        ),
+        pytest.param(diagnosed(137), Cause.OOM, "killed (137)", id="137 with no peak"),
+        pytest.param(
+            diagnosed(137, peak=LIMIT // 2), Cause.OOM, "killed (137)", id="137, spike missed"
+        ),
+        pytest.param(
+            diagnosed(137, seconds=95),
+            Cause.TIMEOUT,
+            "at its run time limit PT1M40S",
+            id="137 late",
+        ),
+        pytest.param(
+            diagnosed(137, seconds=95, peak=LIMIT + 1), Cause.OOM, "peak", id="peak before time"
+        ),
+        pytest.param(diagnosed(152), Cause.TIMEOUT, "(152)", id="Torc's own timeout code"),
+        pytest.param(diagnosed(143, seconds=90), Cause.TIMEOUT, "limit", id="TERM at nine tenths"),
+        pytest.param(diagnosed(143, seconds=89), Cause.UNKNOWN, "signal 15", id="TERM before it"),
+        pytest.param(
+            diagnosed(1, seconds=99), Cause.UNKNOWN, "exit code 1", id="a bug late is still a bug"
+        ),
+        pytest.param(diagnosed(1), Cause.UNKNOWN, "exit code 1", id="a bug"),
+        pytest.param(
+            diagnosed(1, peak=LIMIT), Cause.UNKNOWN, "exit code 1", id="peak at the limit"
+        ),
+        pytest.param(diagnosed(139), Cause.UNKNOWN, "signal 11", id="segmentation fault"),
+        pytest.param(diagnosed(-1), Cause.UNKNOWN, "not recorded", id="0.12's lost signal"),
+        pytest.param(diagnosed(-128), Cause.INTERRUPTED, "worker died", id="orphan"),
+        pytest.param(
+            diagnosed(-128, peak=LIMIT + 1), Cause.INTERRUPTED, "worker died", id="orphan, large"
+        ),
+        pytest.param(
+            diagnosed(-15, status=JobStatus.TERMINATED),
+            Cause.INTERRUPTED,
+            "leave",
+            id="runner left",
+        ),
+        pytest.param(
+            diagnosed(0, status=JobStatus.TERMINATED), Cause.INTERRUPTED, "leave", id="saved itself"
+        ),
+        pytest.param(
+            diagnosed(-9, status=JobStatus.TERMINATED, seconds=100),
+            Cause.TIMEOUT,
+            "limit",
+            id="terminated at its limit",
+        ),
+        pytest.param(
+            diagnosed(1, peak=500 * MIB, requirements_name="default"),
+            Cause.UNKNOWN,
+            "exit code 1",
+            id="nobody asked for the default row's memory",
+        ),
+        pytest.param(
+            diagnosed(137, peak=500 * MIB, requirements_name="default"),
+            Cause.OOM,
+            "killed (137)",
+            id="but a kill is a kill",
+        ),
+        pytest.param(
+            diagnosed(137, memory=None), Cause.UNKNOWN, "no readable memory", id="unreadable memory"
+        ),
+        pytest.param(
+            diagnosed(152, runtime=None), Cause.UNKNOWN, "signal 24", id="unreadable run time"
+        ),
+    ],
+)
+def test_causes(finding: Finding, cause: Cause, reason: str) -> None:
+    assert finding.cause is cause
+    assert reason in finding.reason
+
+
+@pytest.mark.parametrize(
+    ("status", "cause"),
+    [
+        (JobStatus.FAILED, Cause.UNKNOWN),
+        (JobStatus.PENDING_FAILED, Cause.UNKNOWN),
+        (JobStatus.TERMINATED, Cause.INTERRUPTED),
+    ],
+)
+def test_a_job_without_a_result(status: JobStatus, cause: Cause) -> None:
+    job = Job(id=7, name="train", command="true", status=status, requirements_id=None, attempt=1)
+    assert diagnose(Evidence(job=job, result=None, requirements=None)).cause is cause

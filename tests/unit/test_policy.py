@@ -1,0 +1,231 @@
+import dataclasses
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from torc_watch.core.diagnosis import Cause, Finding
+from torc_watch.core.model import (
+    Job,
+    JobCounts,
+    JobStatus,
+    LocalScheduler,
+    Requirements,
+    Workflow,
+)
+from torc_watch.core.policy import (
+    Plan,
+    RecoverySettings,
+    Refusal,
+    RefusalKind,
+    Situation,
+    plan,
+)
+from torc_watch.core.provisioning import Capacity
+from torc_watch.core.units import GIB, MIB
+
+SMALL = Requirements(
+    id=3, name="small", num_cpus=1, num_gpus=0, num_nodes=1, memory=64 * MIB, runtime=60
+)
+WORKFLOW = Workflow(
+    id=42, name="w", user="u", created="", run_id=1, is_canceled=False, is_archived=False
+)
+
+
+def finding(
+    job_id: int,
+    cause: Cause,
+    *,
+    peak: int | None = None,
+    asked: Requirements | None = SMALL,
+    status: JobStatus = JobStatus.FAILED,
+) -> Finding:
+    return Finding(
+        job=Job(
+            id=job_id,
+            name=f"train_{job_id}",
+            command="true",
+            status=status,
+            requirements_id=asked.id if asked else None,
+            attempt=1,
+        ),
+        cause=cause,
+        reason="because",
+        requirements=asked,
+        peak_memory=peak,
+    )
+
+
+def situation(
+    *findings: Finding, rounds_used: int = 0, counts: dict[JobStatus, int] | None = None
+) -> Situation:
+    return Situation(
+        workflow=WORKFLOW,
+        counts=JobCounts(
+            counts or {JobStatus.COMPLETED: 95, JobStatus.FAILED: max(1, len(findings))}
+        ),
+        findings=findings,
+        rounds_used=rounds_used,
+        shape=LocalScheduler(id=9, name="local", num_cpus=2, memory=GIB),
+        capacity=Capacity(num_cpus=4, memory=8 * GIB, runtime=3600),
+        token_stem="abc.wf42",
+    )
+
+
+def planned(*findings: Finding, settings: RecoverySettings | None = None) -> Plan:
+    answer = plan(situation(*findings), settings or RecoverySettings())
+    assert isinstance(answer, Plan)
+    return answer
+
+
+def refused(situation: Situation, settings: RecoverySettings | None = None) -> Refusal:
+    answer = plan(situation, settings or RecoverySettings())
+    assert isinstance(answer, Refusal)
+    return answer
+
+
+def test_an_oom_gets_memory_of_its_own() -> None:
+    answer = planned(finding(7, Cause.OOM), finding(8, Cause.UNKNOWN))
+    assert [(retry.job_id, retry.memory) for retry in answer.retries] == [
+        (7, (64 * MIB, 96 * MIB)),
+        (8, None),
+    ]
+    (adjustment,) = answer.adjustments
+    assert adjustment.job_ids == (7,)
+    assert (adjustment.base, adjustment.memory, adjustment.runtime) == (SMALL, 96 * MIB, 60)
+    assert adjustment.name == "small.run2.96m.PT1M"
+
+
+def test_a_timeout_gets_time_and_keeps_its_memory() -> None:
+    (adjustment,) = planned(
+        finding(7, Cause.TIMEOUT), settings=RecoverySettings(runtime_multiplier=2.0)
+    ).adjustments
+    assert (adjustment.memory, adjustment.runtime) == (64 * MIB, 120)
+
+
+def test_jobs_with_one_target_share_one_row_and_others_do_not() -> None:
+    other = dataclasses.replace(SMALL, id=4, name="other")
+    answer = planned(
+        finding(1, Cause.OOM, peak=65 * MIB),
+        finding(2, Cause.OOM, peak=65 * MIB + 1),
+        finding(3, Cause.OOM, peak=128 * MIB),
+        finding(4, Cause.OOM, peak=65 * MIB, asked=other),
+    )
+    assert [adjustment.job_ids for adjustment in answer.adjustments] == [(1, 2), (3,), (4,)]
+    assert len({adjustment.name for adjustment in answer.adjustments}) == 3
+
+
+def test_a_row_raised_twice_keeps_its_root_name() -> None:
+    raised = dataclasses.replace(SMALL, name="small.run1.64m.PT1M")
+    (adjustment,) = planned(finding(7, Cause.OOM, asked=raised)).adjustments
+    assert adjustment.name == "small.run2.96m.PT1M"
+
+
+@pytest.mark.parametrize("cause", [Cause.UNKNOWN, Cause.INTERRUPTED])
+def test_what_is_no_resource_problem_is_retried_unchanged(cause: Cause) -> None:
+    answer = planned(finding(7, cause, peak=10 * GIB))
+    assert answer.adjustments == ()
+    assert [retry.job_id for retry in answer.retries] == [7]
+
+
+@pytest.mark.parametrize("cause", [Cause.OOM, Cause.TIMEOUT])
+def test_a_job_without_requirements_is_retried_unchanged(cause: Cause) -> None:
+    answer = planned(finding(7, cause, asked=None))
+    assert (len(answer.retries), answer.adjustments) == (1, ())
+
+
+def test_unknown_failures_stay_when_the_user_says_so() -> None:
+    answer = planned(
+        finding(7, Cause.UNKNOWN),
+        finding(8, Cause.OOM),
+        settings=RecoverySettings(retry_unknown=False),
+    )
+    assert [retry.job_id for retry in answer.retries] == [8]
+    assert [(left.job_id, left.restarts_anyway) for left in answer.left_alone] == [(7, False)]
+
+
+def test_a_terminated_job_that_is_left_alone_is_said_to_restart_anyway() -> None:
+    capped = dataclasses.replace(SMALL, runtime=3600)
+    answer = planned(
+        finding(7, Cause.TIMEOUT, asked=capped, status=JobStatus.TERMINATED), finding(8, Cause.OOM)
+    )
+    assert [(left.job_id, left.restarts_anyway) for left in answer.left_alone] == [(7, True)]
+
+
+@pytest.mark.parametrize(
+    ("failed", "words"),
+    [
+        (finding(7, Cause.OOM, peak=9 * GIB), "more than 8g"),
+        (finding(7, Cause.OOM, asked=dataclasses.replace(SMALL, memory=8 * GIB)), "more than 8g"),
+        (finding(7, Cause.TIMEOUT, asked=dataclasses.replace(SMALL, runtime=3600)), "PT1H"),
+    ],
+)
+def test_what_no_node_can_give_is_handed_over(failed: Finding, words: str) -> None:
+    refusal = refused(situation(failed))
+    assert refusal.kind is RefusalKind.NOTHING_TO_RETRY
+    assert words in refusal.left_alone[0].reason
+
+
+@pytest.mark.parametrize(
+    ("rounds_used", "max_retries", "allowed"),
+    [(0, 3, True), (2, 3, True), (3, 3, False), (4, 3, False), (0, 0, False)],
+)
+def test_rounds_are_counted(rounds_used: int, max_retries: int, *, allowed: bool) -> None:
+    answer = plan(
+        situation(finding(7, Cause.UNKNOWN), rounds_used=rounds_used),
+        RecoverySettings(max_retries=max_retries),
+    )
+    if allowed:
+        assert isinstance(answer, Plan)
+        assert answer.number == rounds_used + 1
+    else:
+        assert isinstance(answer, Refusal)
+        assert answer.kind is RefusalKind.EXHAUSTED
+        assert answer.reason == f"Max retries ({max_retries}) exceeded."
+
+
+def test_ready_jobs_with_nothing_to_run_them_get_allocations() -> None:
+    answer = plan(situation(counts={JobStatus.READY: 3}), RecoverySettings())
+    assert isinstance(answer, Plan)
+    assert (answer.retries, len(answer.allocations)) == ((), 2)
+
+
+@pytest.mark.parametrize("status", [JobStatus.BLOCKED, JobStatus.UNINITIALIZED, JobStatus.CANCELED])
+def test_jobs_that_nothing_can_start_are_stuck(status: JobStatus) -> None:
+    assert refused(situation(counts={status: 3})).kind is RefusalKind.STUCK
+
+
+def test_allocations_have_the_usual_shape_and_tokens_of_the_next_run() -> None:
+    answer = planned(*(finding(job_id, Cause.OOM) for job_id in range(1, 21)))
+    assert [(order.token, order.num_cpus, order.memory) for order in answer.allocations] == [
+        ("abc.wf42.run2.1", 2, GIB),
+        ("abc.wf42.run2.2", 2, GIB),
+    ]
+    assert answer.scheduler_config_id == 9
+
+
+def test_an_allocation_is_as_large_as_its_largest_job() -> None:
+    asked = dataclasses.replace(SMALL, num_cpus=3, memory=2 * GIB)
+    (order,) = planned(finding(7, Cause.OOM, asked=asked)).allocations
+    assert (order.num_cpus, order.memory) == (3, 3 * GIB)
+
+
+@given(
+    causes=st.lists(st.sampled_from(Cause), min_size=1, max_size=30),
+    peaks=st.lists(st.none() | st.integers(min_value=1, max_value=6 * GIB), min_size=30),
+)
+def test_every_failed_job_is_retried_or_left_alone_and_none_gets_less(
+    causes: list[Cause], peaks: list[int | None]
+) -> None:
+    findings = [finding(i, cause, peak=peaks[i]) for i, cause in enumerate(causes)]
+    answer = planned(*findings)
+    decided = [retry.job_id for retry in answer.retries] + [
+        left.job_id for left in answer.left_alone
+    ]
+    assert sorted(decided) == list(range(len(causes)))
+    for adjustment in answer.adjustments:
+        assert SMALL.memory is not None
+        assert SMALL.runtime is not None
+        assert adjustment.memory >= SMALL.memory
+        assert adjustment.runtime >= SMALL.runtime
+        assert (adjustment.memory, adjustment.runtime) != (SMALL.memory, SMALL.runtime)

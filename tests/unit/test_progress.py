@@ -1,0 +1,74 @@
+import itertools
+
+import pytest
+
+from torc_watch.core.allocation import AllocationState
+from torc_watch.core.model import Allocation, ComputeNode, JobCounts, JobStatus, Workflow
+from torc_watch.core.progress import Observation, Standing, has_succeeded, standing
+
+ALIVE, GONE, UNKNOWN = AllocationState
+ALLOCATION = Allocation(
+    id=1, scheduler_id=1, scheduler_config_id=1, scheduler_type="local", status="active"
+)
+STRAY = ComputeNode(id=1, hostname="n1", pid=1, allocation_id=None, has_ended=False)
+
+
+def observation(
+    *states: AllocationState,
+    complete: bool = False,
+    strays: tuple[AllocationState, ...] = (),
+    canceled: bool = False,
+    archived: bool = False,
+) -> Observation:
+    return Observation(
+        workflow=Workflow(
+            id=1,
+            name="w",
+            user="u",
+            created="",
+            run_id=1,
+            is_canceled=canceled,
+            is_archived=archived,
+        ),
+        is_complete=complete,
+        counts=None,
+        allocations=tuple((ALLOCATION, state) for state in states),
+        strays=tuple((STRAY, state) for state in strays),
+    )
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        (observation(ALIVE), Standing.WORKING),
+        (observation(GONE, ALIVE), Standing.WORKING),
+        (observation(GONE), Standing.STALLED),
+        (observation(), Standing.STALLED),
+        (observation(UNKNOWN), Standing.WORKING),
+        (observation(GONE, strays=(ALIVE,)), Standing.WORKING),
+        (observation(GONE, strays=(UNKNOWN,)), Standing.WORKING),
+        (observation(GONE, strays=(GONE,)), Standing.STALLED),
+        (observation(ALIVE, complete=True), Standing.SETTLING),
+        (observation(UNKNOWN, complete=True), Standing.SETTLING),
+        (observation(GONE, complete=True), Standing.FINISHED),
+        (observation(complete=True), Standing.FINISHED),
+        (observation(ALIVE, complete=True, canceled=True), Standing.CANCELED),
+        (observation(canceled=True, archived=True), Standing.ARCHIVED),
+    ],
+)
+def test_where_a_workflow_stands(seen: Observation, expected: Standing) -> None:
+    assert standing(seen) is expected
+
+
+def test_what_nobody_knows_is_never_finished() -> None:
+    for states in itertools.product(AllocationState, repeat=3):
+        if UNKNOWN in states:
+            for complete in (True, False):
+                seen = standing(observation(*states, complete=complete))
+                assert seen in (Standing.WORKING, Standing.SETTLING)
+
+
+@pytest.mark.parametrize("status", JobStatus)
+def test_success_is_said_only_when_every_job_is_completed_or_disabled(status: JobStatus) -> None:
+    counts = JobCounts({JobStatus.COMPLETED: 99, status: 1})
+    assert has_succeeded(counts) == (status in (JobStatus.COMPLETED, JobStatus.DISABLED))

@@ -1,0 +1,134 @@
+"""Why a job failed: from the server's rows about it to one finding with its reason.
+
+The rules stand in the order in which they are believed: what was measured before what was inferred
+from a return code, and a death that is not the job's own before any of them.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from torc_watch.core import units
+from torc_watch.core.model import Job, JobResult, JobStatus, Requirements
+
+ORPHANED = -128  # Torc's return code for a job whose worker died
+OUT_OF_MEMORY = 137  # 128 + SIGKILL, also what Torc's direct mode reports for a memory kill
+OUT_OF_TIME = 152  # what Torc's direct mode reports for a run time kill
+STOPPED_BY_WORKER = frozenset({-9, -15})  # the worker had to leave and took the job with it
+KILLED = frozenset({OUT_OF_MEMORY, 143, -9, -15})  # SIGKILL or SIGTERM, whoever sent it
+
+# A kill within the last tenth of the run time limit is the limit's work: enforcement wakes up every
+# so often, and sends its SIGTERM early enough for the job to save itself.
+NEAR_LIMIT = 0.9
+
+# The row that the server makes for jobs whose author asked for nothing. Its numbers are nobody's
+# estimate, so that exceeding them proves nothing.
+DEFAULT_REQUIREMENTS = "default"
+
+
+class Cause(StrEnum):
+    OOM = "oom"
+    TIMEOUT = "timeout"
+    INTERRUPTED = "interrupted"  # its worker or allocation ended under it: not the job's fault
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What the server holds about a failed job: its last result and what it had asked for."""
+
+    job: Job
+    result: JobResult | None
+    requirements: Requirements | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """``reason`` is a phrase for a person; it says what was seen."""
+
+    job: Job
+    cause: Cause
+    reason: str
+    requirements: Requirements | None
+    peak_memory: int | None = None
+
+
+def diagnose(evidence: Evidence) -> Finding:
+    """The most believable cause of one job's failure."""
+    cause, reason = _explain(evidence)
+    return Finding(
+        job=evidence.job,
+        cause=cause,
+        reason=reason,
+        requirements=evidence.requirements,
+        peak_memory=evidence.result.peak_memory if evidence.result else None,
+    )
+
+
+def interrupted(job: Job, requirements: Requirements | None) -> Finding:
+    """The finding about a job that still counts as running, but whose worker is surely gone."""
+    return Finding(
+        job=job, cause=Cause.INTERRUPTED, reason="its worker is gone", requirements=requirements
+    )
+
+
+def _explain(evidence: Evidence) -> tuple[Cause, str]:
+    result = evidence.result
+    if result is None:
+        if evidence.job.status is JobStatus.TERMINATED:
+            return Cause.INTERRUPTED, "terminated before it had a result"
+        return Cause.UNKNOWN, "the server holds no result for it"
+    if result.return_code == ORPHANED:
+        return Cause.INTERRUPTED, "its worker died"
+    return (
+        _memory_exceeded(result, evidence.requirements)
+        or _time_exceeded(result, evidence.requirements)
+        or _killed(result, evidence.requirements)
+        or (Cause.UNKNOWN, _exit_phrase(result.return_code))
+    )
+
+
+def _memory_exceeded(
+    result: JobResult, requirements: Requirements | None
+) -> tuple[Cause, str] | None:
+    if requirements is None or requirements.name == DEFAULT_REQUIREMENTS:
+        return None
+    limit, peak = requirements.memory, result.peak_memory
+    if limit is None or peak is None or peak <= limit:
+        return None
+    return Cause.OOM, f"peak memory {_mebibytes(peak)} above its {units.format_memory(limit)}"
+
+
+def _time_exceeded(
+    result: JobResult, requirements: Requirements | None
+) -> tuple[Cause, str] | None:
+    if requirements is None or requirements.runtime is None:
+        return None
+    limit = requirements.runtime
+    if result.return_code == OUT_OF_TIME:
+        return Cause.TIMEOUT, f"killed for its run time ({OUT_OF_TIME})"
+    was_killed = result.return_code in KILLED or result.status is JobStatus.TERMINATED
+    if was_killed and result.exec_seconds >= NEAR_LIMIT * limit:
+        return Cause.TIMEOUT, f"killed at its run time limit {units.format_duration(limit)}"
+    return None
+
+
+def _killed(result: JobResult, requirements: Requirements | None) -> tuple[Cause, str] | None:
+    if result.return_code == OUT_OF_MEMORY:
+        if requirements is None or requirements.memory is None:
+            return Cause.UNKNOWN, "killed (137), with no readable memory request to raise"
+        return Cause.OOM, f"killed ({OUT_OF_MEMORY})"
+    if result.return_code in STOPPED_BY_WORKER or result.status is JobStatus.TERMINATED:
+        return Cause.INTERRUPTED, "stopped because its worker had to leave"
+    return None
+
+
+def _exit_phrase(return_code: int) -> str:
+    if return_code > 128:
+        return f"killed by signal {return_code - 128}"
+    if return_code < 0:
+        return "killed by a signal, which one was not recorded"
+    return f"exit code {return_code}"
+
+
+def _mebibytes(size: int) -> str:
+    return f"{size / units.MIB:.1f}m"

@@ -1,0 +1,258 @@
+"""What to do about a workflow that came to rest with jobs that did not complete.
+
+``plan`` answers with a Plan of absolute targets, which can be carried out again after a crash
+without raising anything twice, or with a Refusal, which hands the workflow over to a person.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from torc_watch.core import provisioning, sizing, units
+from torc_watch.core.diagnosis import Cause, Finding
+from torc_watch.core.model import JobCounts, JobStatus, LocalScheduler, Requirements, Workflow
+from torc_watch.core.provisioning import AllocationOrder, Capacity, Demand
+
+_NAME_OF_A_RAISED_ROW = re.compile(r"\.run\d+\.\w+\.\w+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecoverySettings:
+    """What the user allows. Multipliers are above 1; ``max_retries`` counts rounds."""
+
+    max_retries: int = 3
+    memory_multiplier: float = 1.5
+    runtime_multiplier: float = 1.5
+    retry_unknown: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """All that a plan depends on: the workflow at rest, its findings, and the means at hand.
+
+    ``shape`` is how the workflow's allocations were asked for before, if the server knows;
+    ``token_stem`` makes the tokens of this workflow's allocations unlike any other's.
+    """
+
+    workflow: Workflow
+    counts: JobCounts
+    findings: tuple[Finding, ...]
+    rounds_used: int
+    shape: LocalScheduler | None
+    capacity: Capacity
+    token_stem: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """A job that is to run again; the pairs before/after are None where nothing changes."""
+
+    job_id: int
+    job_name: str
+    cause: Cause
+    reason: str
+    memory: tuple[int, int] | None = None
+    runtime: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftAlone:
+    """A failed job that is not retried. ``restarts_anyway``: Torc's server will run it again."""
+
+    job_id: int
+    job_name: str
+    cause: Cause
+    reason: str
+    restarts_anyway: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adjustment:
+    """A new row of requirements, a copy of ``base`` with more, and the jobs that move to it."""
+
+    name: str
+    base: Requirements
+    memory: int
+    runtime: int
+    job_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """One round of recovery. ``run_id`` is the run that failed; the retries run in the next."""
+
+    workflow_id: int
+    run_id: int
+    number: int
+    retries: tuple[Retry, ...]
+    left_alone: tuple[LeftAlone, ...]
+    adjustments: tuple[Adjustment, ...]
+    scheduler_config_id: int | None
+    allocations: tuple[AllocationOrder, ...]
+
+    def count(self, cause: Cause) -> int:
+        return sum(retry.cause is cause for retry in self.retries)
+
+
+class RefusalKind(StrEnum):
+    EXHAUSTED = "exhausted"  # every allowed round was used
+    NOTHING_TO_RETRY = "nothing_to_retry"  # there are failures, none of which may be retried
+    STUCK = "stuck"  # no failures, and no job that could be started
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    kind: RefusalKind
+    reason: str
+    left_alone: tuple[LeftAlone, ...] = ()
+
+
+def plan(situation: Situation, settings: RecoverySettings) -> Plan | Refusal:
+    """The next round of recovery, or why there is none."""
+    if situation.rounds_used >= settings.max_retries:
+        return Refusal(
+            kind=RefusalKind.EXHAUSTED, reason=f"Max retries ({settings.max_retries}) exceeded."
+        )
+    decisions = [_decide(finding, situation.capacity, settings) for finding in situation.findings]
+    retries = tuple(decision for decision in decisions if isinstance(decision, Retry))
+    left_alone = tuple(decision for decision in decisions if isinstance(decision, LeftAlone))
+    if not retries and not situation.counts.of(JobStatus.READY):
+        return _refuse(situation, left_alone)
+    adjustments = _adjustments(situation, retries)
+    return Plan(
+        workflow_id=situation.workflow.id,
+        run_id=situation.workflow.run_id,
+        number=situation.rounds_used + 1,
+        retries=retries,
+        left_alone=left_alone,
+        adjustments=adjustments,
+        scheduler_config_id=situation.shape.id if situation.shape else None,
+        allocations=provisioning.orders(
+            _demand(situation, left_alone, adjustments),
+            shape=situation.shape,
+            capacity=situation.capacity,
+            token_stem=f"{situation.token_stem}.run{situation.workflow.run_id + 1}",
+        ),
+    )
+
+
+def _decide(finding: Finding, capacity: Capacity, settings: RecoverySettings) -> Retry | LeftAlone:
+    match finding.cause:
+        case Cause.OOM:
+            return _raise_memory(finding, capacity.memory, settings.memory_multiplier)
+        case Cause.TIMEOUT:
+            return _raise_runtime(finding, capacity.runtime, settings.runtime_multiplier)
+        case Cause.UNKNOWN if not settings.retry_unknown:
+            return _leave(finding, f"{finding.reason}; unknown failures are not retried")
+        case Cause.UNKNOWN | Cause.INTERRUPTED:
+            return _retry(finding)
+
+
+def _raise_memory(finding: Finding, cap: int, multiplier: float) -> Retry | LeftAlone:
+    if finding.requirements is None or finding.requirements.memory is None:
+        return _retry(finding)
+    before, peak = finding.requirements.memory, finding.peak_memory
+    after = sizing.raised_memory(before, peak=peak, multiplier=multiplier, cap=cap)
+    if after is None:
+        return _leave(
+            finding, f"needs more than {units.format_memory(cap)}, the most that a node has"
+        )
+    return _retry(finding, memory=(before, after))
+
+
+def _raise_runtime(finding: Finding, cap: int | None, multiplier: float) -> Retry | LeftAlone:
+    if finding.requirements is None or finding.requirements.runtime is None:
+        return _retry(finding)
+    before = finding.requirements.runtime
+    after = sizing.raised_runtime(before, multiplier=multiplier, cap=cap)
+    if after is None:
+        return _leave(finding, f"needs longer than {units.format_duration(before)}, the longest")
+    return _retry(finding, runtime=(before, after))
+
+
+def _retry(
+    finding: Finding,
+    *,
+    memory: tuple[int, int] | None = None,
+    runtime: tuple[int, int] | None = None,
+) -> Retry:
+    return Retry(
+        job_id=finding.job.id,
+        job_name=finding.job.name,
+        cause=finding.cause,
+        reason=finding.reason,
+        memory=memory,
+        runtime=runtime,
+    )
+
+
+def _leave(finding: Finding, reason: str) -> LeftAlone:
+    return LeftAlone(
+        job_id=finding.job.id,
+        job_name=finding.job.name,
+        cause=finding.cause,
+        reason=reason,
+        # Torc's initialize_jobs makes every terminated job ready, whoever asked for it.
+        restarts_anyway=finding.job.status in (JobStatus.TERMINATED, JobStatus.PENDING_FAILED),
+    )
+
+
+def _refuse(situation: Situation, left_alone: tuple[LeftAlone, ...]) -> Refusal:
+    if situation.findings:
+        return Refusal(
+            kind=RefusalKind.NOTHING_TO_RETRY,
+            reason="None of the failed jobs may be retried.",
+            left_alone=left_alone,
+        )
+    return Refusal(
+        kind=RefusalKind.STUCK,
+        reason="Jobs are left, but none failed and none is ready: there is nothing to restart.",
+    )
+
+
+def _adjustments(situation: Situation, retries: Iterable[Retry]) -> tuple[Adjustment, ...]:
+    """One new row for each distinct target, named so that a repeated round finds it again."""
+    asked = {finding.job.id: finding.requirements for finding in situation.findings}
+    groups: defaultdict[tuple[Requirements, int, int], list[int]] = defaultdict(list)
+    for retry in retries:
+        base = asked[retry.job_id]
+        if base is None or base.memory is None or base.runtime is None:
+            continue
+        memory = retry.memory[1] if retry.memory else base.memory
+        runtime = retry.runtime[1] if retry.runtime else base.runtime
+        if (memory, runtime) != (base.memory, base.runtime):
+            groups[base, memory, runtime].append(retry.job_id)
+    return tuple(
+        Adjustment(
+            name=_row_name(base, situation.workflow.run_id + 1, memory, runtime),
+            base=base,
+            memory=memory,
+            runtime=runtime,
+            job_ids=tuple(job_ids),
+        )
+        for (base, memory, runtime), job_ids in groups.items()
+    )
+
+
+def _row_name(base: Requirements, run_id: int, memory: int, runtime: int) -> str:
+    root = _NAME_OF_A_RAISED_ROW.sub("", base.name)
+    return f"{root}.run{run_id}.{units.format_memory(memory)}.{units.format_duration(runtime)}"
+
+
+def _demand(
+    situation: Situation, left_alone: tuple[LeftAlone, ...], adjustments: tuple[Adjustment, ...]
+) -> Demand:
+    """An upper bound: every job that has not completed may run, but for those left alone."""
+    counts = situation.counts
+    rows = [finding.requirements for finding in situation.findings if finding.requirements]
+    return Demand(
+        jobs=counts.total - counts.of(JobStatus.COMPLETED, JobStatus.DISABLED) - len(left_alone),
+        num_cpus=max((row.num_cpus for row in rows), default=1),
+        memory=max(
+            [adjustment.memory for adjustment in adjustments]
+            + [row.memory for row in rows if row.memory is not None],
+            default=0,
+        ),
+    )

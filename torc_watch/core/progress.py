@@ -1,0 +1,78 @@
+"""Where a workflow stands, from one look at it."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from torc_watch.core.allocation import AllocationState
+from torc_watch.core.model import Allocation, ComputeNode, Job, JobCounts, JobStatus, Workflow
+
+OPEN_ALLOCATION = frozenset({"pending", "active"})
+UNFINISHED = (
+    JobStatus.UNINITIALIZED,
+    JobStatus.BLOCKED,
+    JobStatus.READY,
+    JobStatus.PENDING,
+    JobStatus.RUNNING,
+    JobStatus.UNRECOGNIZED,
+)
+FAILURES = (JobStatus.FAILED, JobStatus.TERMINATED, JobStatus.PENDING_FAILED)
+
+
+class Standing(StrEnum):
+    WORKING = "working"  # something may still run its jobs
+    SETTLING = "settling"  # every job has ended, its workers have not
+    FINISHED = "finished"  # every job has ended and nothing runs
+    STALLED = "stalled"  # jobs are left and nothing is there to run them
+    CANCELED = "canceled"
+    ARCHIVED = "archived"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """One look at a workflow.
+
+    ``allocations`` are those that the server believes open, with what the scheduler says of them.
+    ``strays`` are workers outside of allocations that never said good-bye; they are asked after
+    only when no allocation can be alive, and are empty otherwise.
+    """
+
+    workflow: Workflow
+    is_complete: bool
+    counts: JobCounts | None
+    allocations: tuple[tuple[Allocation, AllocationState], ...]
+    strays: tuple[tuple[ComputeNode, AllocationState], ...] = ()
+
+    @property
+    def may_have_workers(self) -> bool:
+        return any(
+            state is not AllocationState.GONE for _, state in (*self.allocations, *self.strays)
+        )
+
+
+def standing(observation: Observation) -> Standing:
+    """What one observation means. A worker of which nobody knows counts as one that runs."""
+    if observation.workflow.is_archived:
+        return Standing.ARCHIVED
+    if observation.workflow.is_canceled:
+        return Standing.CANCELED
+    if observation.may_have_workers:
+        return Standing.SETTLING if observation.is_complete else Standing.WORKING
+    return Standing.FINISHED if observation.is_complete else Standing.STALLED
+
+
+def has_succeeded(counts: JobCounts) -> bool:
+    """Whether every job is completed or disabled: the only thing that is ever called success."""
+    return counts.of(JobStatus.COMPLETED, JobStatus.DISABLED) == counts.total
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Orphans:
+    """What dead workers left behind: jobs that will never report, and rows that say 'open'."""
+
+    running: tuple[Job, ...] = ()
+    claimed: tuple[Job, ...] = ()
+    nodes: tuple[ComputeNode, ...] = ()
+    allocations: tuple[Allocation, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.running or self.claimed or self.nodes or self.allocations)
