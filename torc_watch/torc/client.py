@@ -1,0 +1,351 @@
+"""What torc-watch asks of a Torc server, in either dialect.
+
+Every call may raise the errors below ServerError. After a lost answer to a change, read the state
+again: only the calls that the server itself makes harmless are repeated on the way.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Self
+
+from torc_watch.core.errors import Conflict, NotFound, ServerFault
+from torc_watch.core.model import (
+    Allocation,
+    ComputeNode,
+    Job,
+    JobCounts,
+    JobResult,
+    JobStatus,
+    LocalScheduler,
+    Requirements,
+    Workflow,
+)
+from torc_watch.core.units import format_memory
+from torc_watch.torc import wire
+from torc_watch.torc.dialect import Dialect, dialect_of
+from torc_watch.torc.drafts import (
+    NewFile,
+    NewJob,
+    NewRequirements,
+    NewResult,
+    NewUserData,
+    NewWorkflow,
+)
+from torc_watch.torc.paging import PAGE_SIZE, count, list_all
+from torc_watch.torc.together import gather
+from torc_watch.torc.transport import Transport
+
+
+class TorcClient:
+    """``version`` is the server's own text, such as ``0.12.0 (4f1c2d3)``."""
+
+    def __init__(self, transport: Transport, dialect: Dialect, version: str) -> None:
+        self.transport = transport
+        self.dialect = dialect
+        self.version = version
+
+    @classmethod
+    async def connect(cls, transport: Transport) -> Self:
+        """A client for the dialect of the server behind ``transport``, which must be entered."""
+        return cls(transport, *dialect_of(await transport.get("/version")))
+
+    # Workflows
+
+    async def get_workflow(self, workflow_id: int) -> Workflow:
+        path = f"/workflows/{workflow_id}"
+        row = wire.read(wire.WorkflowRow, await self.transport.get(path), path)
+        return await self._workflow(row)
+
+    async def list_workflows(self, *, user: str | None = None) -> list[Workflow]:
+        """All workflows, or those of one user. On 0.12 this costs a request for each."""
+        rows = await list_all(self.transport, "/workflows", wire.WorkflowRow, user=user)
+        workflows = await gather([partial(self._workflow_if_there, row) for row in rows])
+        return [workflow for workflow in workflows if workflow is not None]
+
+    async def _workflow_if_there(self, row: wire.WorkflowRow) -> Workflow | None:
+        try:
+            return await self._workflow(row)
+        except NotFound:  # deleted since it was listed
+            return None
+
+    async def _workflow(self, row: wire.WorkflowRow) -> Workflow:
+        if self.dialect is Dialect.V0_12:
+            return wire.workflow_of(row, await self._status(row.id))
+        return wire.workflow_of(row, row)
+
+    async def _status(self, workflow_id: int) -> wire.StatusRow:
+        path = f"/workflows/{workflow_id}/status"
+        return wire.read(wire.StatusRow, await self.transport.get(path), path)
+
+    async def is_complete(self, workflow_id: int) -> bool:
+        """Whether nothing is left to run; also true of a canceled workflow."""
+        path = f"/workflows/{workflow_id}/is_complete"
+        return wire.read(wire.CompleteRow, await self.transport.get(path), path).is_complete
+
+    async def is_uninitialized(self, workflow_id: int) -> bool:
+        path = f"/workflows/{workflow_id}/is_uninitialized"
+        answer = await self.transport.get(path)
+        return wire.read(wire.UninitializedRow, answer, path).is_uninitialized
+
+    async def create_workflow(self, workflow: NewWorkflow) -> int:
+        return await self._create("/workflows", workflow.body(self.dialect))
+
+    async def cancel_workflow(self, workflow_id: int) -> None:
+        await self.transport.put(f"/workflows/{workflow_id}/cancel")
+
+    async def delete_workflow(self, workflow_id: int) -> None:
+        await self.transport.delete(f"/workflows/{workflow_id}")
+
+    async def archive_workflow(self, workflow_id: int) -> None:
+        if self.dialect is Dialect.V0_12:
+            status = await self._status(workflow_id)
+            await self._put_status(workflow_id, status.model_copy(update={"is_archived": True}))
+        else:
+            await self.transport.post(
+                f"/workflows/{workflow_id}/archive", body={"is_archived": True}, repeatable=True
+            )
+
+    async def advance_run(self, workflow_id: int, *, to_run: int) -> None:
+        """Makes ``to_run`` the current run, once, however often it is called with this number.
+
+        Also clears a cancellation. Raises Conflict when the workflow is in neither this run nor
+        the one before, is archived, or has jobs or allocations that may still run.
+        """
+        workflow = await self.get_workflow(workflow_id)
+        if workflow.is_archived:
+            raise Conflict(f"Workflow {workflow_id} is archived. Restore it first.")
+        if workflow.run_id not in (to_run - 1, to_run):
+            raise Conflict(
+                f"Workflow {workflow_id} is in run {workflow.run_id}, so its next run is not "
+                f"{to_run}. Somebody else started a run: look at its present state first."
+            )
+        if self.dialect is Dialect.V0_12:
+            await self._advance_run_of_0_12(workflow_id, to_run)
+        elif workflow.run_id != to_run:
+            await self._advance_run_of_0_35(workflow_id, to_run)
+
+    async def _advance_run_of_0_12(self, workflow_id: int, to_run: int) -> None:
+        status = await self._status(workflow_id)
+        if status.run_id != to_run:
+            await self._put_status(workflow_id, status.model_copy(update={"run_id": to_run}))
+        await self.transport.post(f"/workflows/{workflow_id}/reset_status", repeatable=True)
+
+    async def _advance_run_of_0_35(self, workflow_id: int, to_run: int) -> None:
+        await self.transport.post(f"/workflows/{workflow_id}/reset_status")
+        run = (await self.get_workflow(workflow_id)).run_id
+        if run != to_run:
+            raise ServerFault(
+                f"Workflow {workflow_id} is in run {run} after its reset, not in run {to_run}. "
+                f"This program does not understand Torc {self.version}."
+            )
+
+    async def _put_status(self, workflow_id: int, status: wire.StatusRow) -> None:
+        await self.transport.put(f"/workflows/{workflow_id}/status", body=status.model_dump())
+
+    # Jobs and results
+
+    async def count_jobs(self, workflow_id: int) -> JobCounts:
+        """Jobs by status, without reading the jobs. On 0.12 a request for each status."""
+        if self.dialect is Dialect.V0_12:
+            return await self._count_jobs_one_by_one(workflow_id)
+        path = f"/workflows/{workflow_id}/status"
+        return wire.read(wire.SummaryRow, await self.transport.get(path), path).value()
+
+    async def _count_jobs_one_by_one(self, workflow_id: int) -> JobCounts:
+        statuses = [status for status in JobStatus if status is not JobStatus.UNRECOGNIZED]
+        counts = await gather(
+            [
+                partial(
+                    count, self.transport, "/jobs", workflow_id=workflow_id, status=status.value
+                )
+                for status in statuses
+            ]
+        )
+        return JobCounts(dict(zip(statuses, counts, strict=True)))
+
+    async def list_jobs(self, workflow_id: int, status: JobStatus | None = None) -> list[Job]:
+        return await self._list_jobs(workflow_id, status=status and status.value)
+
+    async def list_active_jobs_on(self, node_id: int, workflow_id: int) -> list[Job]:
+        """Jobs that this compute node started and did not report as ended."""
+        return await self._list_jobs(workflow_id, active_compute_node_id=node_id)
+
+    async def _list_jobs(self, workflow_id: int, **filters: int | str | None) -> list[Job]:
+        rows = await list_all(
+            self.transport, "/jobs", wire.JobRow, workflow_id=workflow_id, **filters
+        )
+        return [row.value() for row in rows]
+
+    async def get_job(self, job_id: int) -> Job:
+        return (await self._job_row(job_id)).value()
+
+    async def _job_row(self, job_id: int) -> wire.JobRow:
+        path = f"/jobs/{job_id}"
+        return wire.read(wire.JobRow, await self.transport.get(path), path)
+
+    async def list_results(
+        self, workflow_id: int, status: JobStatus | None = None
+    ) -> list[JobResult]:
+        """The current result of each job that has one; those of earlier runs are left out."""
+        rows = await list_all(
+            self.transport,
+            "/results",
+            wire.ResultRow,
+            workflow_id=workflow_id,
+            status=status and status.value,
+        )
+        return [row.value() for row in rows]
+
+    async def create_jobs(self, workflow_id: int, jobs: Sequence[NewJob]) -> list[int]:
+        """The ids of the new jobs, in the order of ``jobs``; one request per 10,000.
+
+        A job can only depend on jobs of earlier calls, whose ids are known.
+        """
+        bodies = [job.body(workflow_id) for job in jobs]
+        return await self._create_many("/bulk_jobs", "jobs", bodies)
+
+    async def set_job_status(self, job_id: int, status: JobStatus, run_id: int) -> None:
+        """Sets a status that is not one of completion. ``run_id`` must be the current run.
+
+        To uninitialized from a completed status, its finished direct dependants follow.
+        """
+        path = f"/jobs/{job_id}/manage_status_change/{status.value}/{run_id}"
+        # Nobody else takes up an uninitialized job. A ready one may be claimed at once, and a
+        # second arrival would take it from its worker.
+        await self.transport.put(path, repeatable=status is JobStatus.UNINITIALIZED)
+
+    async def assign_requirements(self, job: Job, requirements_id: int) -> None:
+        """Gives the job other resource requirements, whatever its status."""
+        row = await self._job_row(job.id)
+        # The server refuses a body without these, and a change of them.
+        unchanged = {"workflow_id": row.workflow_id, "name": row.name, "command": row.command}
+        body = unchanged | {"resource_requirements_id": requirements_id}
+        await self.transport.put(f"/jobs/{job.id}", body=body)
+
+    async def complete_job(self, job_id: int, result: NewResult) -> None:
+        """Records how a job ended. Raises Conflict when it is complete already."""
+        path = f"/jobs/{job_id}/complete_job/{result.status.value}/{result.run_id}"
+        await self.transport.post(path, body=result.body(job_id))
+
+    async def initialize_jobs(self, workflow_id: int) -> None:
+        """Makes uninitialized jobs, and what depends on them, ready or blocked.
+
+        Jobs that are terminated, pending_failed, pending or running become ready as well: never
+        call it while a job is pending or running.
+        """
+        await self.transport.post(
+            f"/workflows/{workflow_id}/initialize_jobs", only_uninitialized=True
+        )
+
+    # Resource requirements, files and user data
+
+    async def list_requirements(self, workflow_id: int) -> list[Requirements]:
+        rows = await list_all(
+            self.transport,
+            "/resource_requirements",
+            wire.RequirementsRow,
+            workflow_id=workflow_id,
+        )
+        return [row.value() for row in rows]
+
+    async def create_requirements(self, workflow_id: int, requirements: NewRequirements) -> int:
+        return await self._create("/resource_requirements", requirements.body(workflow_id))
+
+    async def create_files(self, workflow_id: int, files: Sequence[NewFile]) -> list[int]:
+        """The ids of the new files, in order. On 0.12 a request for each."""
+        bodies = [file.body(workflow_id) for file in files]
+        if self.dialect is Dialect.V0_12:
+            return [await self._create("/files", body) for body in bodies]
+        return await self._create_many("/bulk_files", "files", bodies)
+
+    async def create_user_data(
+        self, workflow_id: int, user_data: Sequence[NewUserData]
+    ) -> list[int]:
+        """The ids of the new user data, in order. On 0.12 a request for each."""
+        bodies = [item.body(workflow_id) for item in user_data]
+        if self.dialect is Dialect.V0_12:
+            return [await self._create("/user_data", body) for body in bodies]
+        return await self._create_many("/bulk_user_data", "user_data", bodies)
+
+    # Allocations, compute nodes and schedulers
+
+    async def list_allocations(self, workflow_id: int) -> list[Allocation]:
+        rows = await list_all(
+            self.transport, "/scheduled_compute_nodes", wire.AllocationRow, workflow_id=workflow_id
+        )
+        return [row.value() for row in rows]
+
+    async def create_allocation(
+        self,
+        workflow_id: int,
+        *,
+        scheduler_id: int,
+        scheduler_config_id: int,
+        scheduler_type: str,
+        status: str = "pending",
+    ) -> int:
+        body = {
+            "workflow_id": workflow_id,
+            "scheduler_id": scheduler_id,
+            "scheduler_config_id": scheduler_config_id,
+            "scheduler_type": scheduler_type,
+            "status": status,
+        }
+        return await self._create("/scheduled_compute_nodes", body)
+
+    async def set_allocation_status(self, allocation: Allocation, status: str) -> None:
+        await self._replace(f"/scheduled_compute_nodes/{allocation.id}", {"status": status})
+
+    async def list_compute_nodes(self, workflow_id: int) -> list[ComputeNode]:
+        rows = await list_all(
+            self.transport, "/compute_nodes", wire.ComputeNodeRow, workflow_id=workflow_id
+        )
+        return [row.value() for row in rows]
+
+    async def end_compute_node(self, workflow_id: int, node_id: int) -> None:
+        """Records that the worker has ended, with the time since its start as its duration."""
+        path = f"/compute_nodes/{node_id}"
+        row = wire.read(wire.ComputeNodeRow, await self.transport.get(path), path)
+        changes = {
+            "workflow_id": workflow_id,
+            "is_active": False,
+            "duration_seconds": row.seconds_until(datetime.now(UTC)),
+        }
+        await self._replace(path, changes)
+
+    async def list_local_schedulers(self, workflow_id: int) -> list[LocalScheduler]:
+        rows = await list_all(
+            self.transport, "/local_schedulers", wire.LocalSchedulerRow, workflow_id=workflow_id
+        )
+        return [row.value() for row in rows]
+
+    async def create_local_scheduler(
+        self, workflow_id: int, *, name: str, num_cpus: int, memory: int
+    ) -> int:
+        """``memory`` in bytes. Torc 0.12 does not keep the name."""
+        body = {
+            "workflow_id": workflow_id,
+            "name": name,
+            "num_cpus": num_cpus,
+            "memory": format_memory(memory),
+        }
+        return await self._create("/local_schedulers", body)
+
+    # What several of these share
+
+    async def _replace(self, path: str, changes: dict[str, Any]) -> None:
+        """Reads a thing and writes it back whole, with ``changes``: a PUT replaces every field."""
+        row = wire.read(wire.WholeRow, await self.transport.get(path), path)
+        await self.transport.put(path, body=row.model_dump() | changes)
+
+    async def _create(self, path: str, body: dict[str, Any]) -> int:
+        return wire.read(wire.NumberedRow, await self.transport.post(path, body=body), path).id
+
+    async def _create_many(self, path: str, key: str, bodies: list[dict[str, Any]]) -> list[int]:
+        ids: list[int] = []
+        for start in range(0, len(bodies), PAGE_SIZE):
+            part = bodies[start : start + PAGE_SIZE]
+            answer = await self.transport.post(path, body={key: part})
+            ids += wire.read_ids(answer, key, len(part), path)
+        return ids

@@ -1,0 +1,46 @@
+"""Which of the two API dialects a server speaks.
+
+Torc 0.12 answers ``/version`` with a bare string, the servers that torc-client 0.35 is made for
+with an object. Where between them the API changed is not published, so the shape of the answer
+decides, not the number in it; a server newer than both is taken for the newest that is known.
+"""
+
+import re
+from enum import Enum
+from typing import Any
+
+from torc_watch.core.errors import RequestRejected, ServerFault
+
+_OLDEST = (0, 12)
+_VERSION = re.compile(r"v?(?P<major>[0-9]{1,6})\.(?P<minor>[0-9]{1,6})", re.ASCII)
+
+
+class Dialect(Enum):
+    V0_12 = "0.12"
+    V0_35 = "0.35"
+
+
+def dialect_of(version_answer: Any) -> tuple[Dialect, str]:
+    """The dialect, and the version text, from the decoded answer to ``GET /version``.
+
+    Raises RequestRejected for a server older than 0.12, ServerFault for what is no version.
+    """
+    match version_answer:
+        case str(text):
+            dialect = Dialect.V0_12
+        case {"version": str(text)}:
+            dialect = Dialect.V0_35
+        case _:
+            text = ""
+            dialect = Dialect.V0_35
+    version = _VERSION.match(text)
+    if version is None:
+        raise ServerFault(
+            "The server does not say which version of Torc it is. Check that the URL is a Torc "
+            "server's."
+        )
+    if (int(version["major"]), int(version["minor"])) < _OLDEST:
+        raise RequestRejected(
+            f"The server runs Torc {version[0]}, which is too old: 0.12 or newer is needed."
+        )
+    return dialect, text

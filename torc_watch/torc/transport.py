@@ -1,0 +1,242 @@
+"""One Torc server over HTTP: requests out, decoded JSON or an error of the core back.
+
+This is the only layer that repeats a request. Repeated are, at most three times and with jittered
+pauses, requests that surely never left, and of those that may have arrived: reads, and changes
+whose second arrival changes nothing (``repeatable``). A 500 is Torc's own verdict and is final for
+a change; 502, 503 and 504 come from a proxy that could not ask it.
+"""
+
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import anyio
+import httpx
+from tenacity import AsyncRetrying, RetryCallState, stop_after_attempt, wait_exponential_jitter
+
+from torc_watch.core.errors import InvalidInput, ServerError
+from torc_watch.torc import failures
+
+API_PATH = "/torc-service/v1"
+
+_ATTEMPTS = 4
+_FIRST_PAUSE = 0.25  # seconds; doubles, plus up to as much jitter
+_LONGEST_PAUSE = 5.0
+_CONNECT_TIMEOUT = 10.0
+_GATEWAY_STATUSES = (502, 503, 504)
+_LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
+_EVENT_STREAM = {"Accept": "text/event-stream"}
+_URL_EXAMPLE = "Write it as http://localhost:8080 or https://torc.example.org."
+
+Method = Literal["GET", "POST", "PUT", "DELETE"]
+
+
+def normalise_url(text: str) -> str:
+    """The base URL of a server's API, without a slash at its end.
+
+    Accepts ``localhost:8080``, ``http://host:8080/`` and the whole base URL. Raises InvalidInput
+    for anything else; never repeats a password that somebody wrote into the URL.
+    """
+    written = text.strip()
+    try:
+        url = httpx.URL(written if "://" in written else f"http://{written}")
+    except httpx.InvalidURL as error:
+        raise InvalidInput(f"{written!r} is not a URL: {error}. {_URL_EXAMPLE}") from error
+    if url.userinfo:
+        raise InvalidInput("The server's URL holds a user or a password: set those apart from it.")
+    if url.scheme not in ("http", "https") or not url.host or url.query or url.fragment:
+        raise InvalidInput(f"{written!r} is not the URL of a server. {_URL_EXAMPLE}")
+    path = url.path.rstrip("/")
+    base = path if path.endswith(API_PATH) else path + API_PATH
+    return str(url.copy_with(path=base))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """Where a server is, and how to reach it.
+
+    ``url`` is normalised, ``timeout`` is in seconds for one request. ``ca_file`` replaces the
+    system's certificates. Basic authentication is used when there is a password.
+    """
+
+    url: str
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    ca_file: Path | None = None
+    verify_tls: bool = True
+    timeout: float = 30.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "url", normalise_url(self.url))
+        if self.password is not None and not self.username:
+            raise InvalidInput("There is a password but no user name: set the user name as well.")
+
+
+class Transport:
+    """An async context manager; ``requests_sent`` counts every attempt."""
+
+    def __init__(
+        self, connection: Connection, *, http: httpx.AsyncBaseTransport | None = None
+    ) -> None:
+        self.connection = connection
+        self.requests_sent = 0
+        self._client = _open_client(connection, http)
+
+    async def __aenter__(self) -> Self:
+        await self._client.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._client.__aexit__(kind, error, trace)
+
+    async def get(self, path: str, **params: Any) -> Any:
+        """Decoded JSON of the answer to ``GET path``; parameters that are None are not sent."""
+        return await self._call("GET", path, None, params, repeatable=True)
+
+    async def post(
+        self, path: str, *, body: Any = None, repeatable: bool = False, **params: Any
+    ) -> Any:
+        """Decoded JSON, or None for an empty answer."""
+        return await self._call("POST", path, body, params, repeatable=repeatable)
+
+    async def put(
+        self, path: str, *, body: Any = None, repeatable: bool = True, **params: Any
+    ) -> Any:
+        """Decoded JSON, or None for an empty answer."""
+        return await self._call("PUT", path, body, params, repeatable=repeatable)
+
+    async def delete(
+        self, path: str, *, body: Any = None, repeatable: bool = True, **params: Any
+    ) -> Any:
+        """Decoded JSON, or None for an empty answer."""
+        return await self._call("DELETE", path, body, params, repeatable=repeatable)
+
+    @asynccontextmanager
+    async def stream(self, path: str, **params: Any) -> AsyncIterator[AsyncIterator[str]]:
+        """Lines of an answer that may never end. Asked for once; no limit on silence between."""
+        response = await self._open_stream(path, params)
+        try:
+            yield response.aiter_lines()
+        except httpx.RequestError as error:
+            raise self._translated(error, path) from error
+        finally:
+            await response.aclose()
+
+    async def _open_stream(self, path: str, params: dict[str, Any]) -> httpx.Response:
+        timeout = httpx.Timeout(self.connection.timeout, connect=_CONNECT_TIMEOUT, read=None)
+        request = self._client.build_request(
+            "GET", path, params=_sendable(params), headers=_EVENT_STREAM, timeout=timeout
+        )
+        self.requests_sent += 1
+        try:
+            with anyio.fail_after(self.connection.timeout):
+                response = await self._client.send(request, stream=True)
+                if not response.is_success:
+                    await response.aread()
+        except (httpx.RequestError, TimeoutError) as error:
+            raise self._translated(error, path) from error
+        if not response.is_success:
+            raise failures.from_answer(response)
+        return response
+
+    async def _call(
+        self, method: Method, path: str, body: Any, params: dict[str, Any], *, repeatable: bool
+    ) -> Any:
+        request = self._client.build_request(method, path, params=_sendable(params), json=body)
+        attempts = AsyncRetrying(
+            stop=stop_after_attempt(_ATTEMPTS),
+            wait=wait_exponential_jitter(_FIRST_PAUSE, _LONGEST_PAUSE, jitter=_FIRST_PAUSE),
+            retry=lambda state: _is_worth_repeating(state, method, repeatable=repeatable),
+            retry_error_callback=_last_outcome,
+            sleep=anyio.sleep,
+        )
+        try:
+            response: httpx.Response = await attempts(self._send, request)
+        except (httpx.RequestError, TimeoutError) as error:
+            raise self._translated(error, path) from error
+        return _decoded(response)
+
+    async def _send(self, request: httpx.Request) -> httpx.Response:
+        self.requests_sent += 1
+        with anyio.fail_after(self.connection.timeout):
+            return await self._client.send(request)
+
+    def _translated(self, error: Exception, path: str) -> ServerError:
+        url = self.connection.url + path
+        return failures.from_exception(error, url, self.connection.timeout)
+
+
+def _open_client(
+    connection: Connection, http: httpx.AsyncBaseTransport | None
+) -> httpx.AsyncClient:
+    url = httpx.URL(connection.url)
+    auth = None
+    if connection.username and connection.password is not None:
+        auth = httpx.BasicAuth(connection.username, connection.password)
+    return httpx.AsyncClient(
+        base_url=url,
+        auth=auth,
+        verify=_tls_context(connection) if url.scheme == "https" else True,
+        timeout=httpx.Timeout(connection.timeout, connect=_CONNECT_TIMEOUT),
+        headers={"Accept": "application/json", "User-Agent": "torc-watch"},
+        # A proxy of the environment is for the world outside, not for a server on this machine.
+        trust_env=url.host not in _LOOPBACK_HOSTS,
+        transport=http,
+    )
+
+
+def _tls_context(connection: Connection) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=connection.ca_file)
+    except OSError as error:  # ssl.SSLError among them: a file that holds no certificate
+        raise InvalidInput(
+            f"The CA file {connection.ca_file} cannot be used: {error}. It must hold certificates "
+            "in PEM format."
+        ) from error
+    if not connection.verify_tls:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _sendable(params: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in params.items() if value is not None}
+
+
+def _is_worth_repeating(state: RetryCallState, method: Method, *, repeatable: bool) -> bool:
+    outcome = state.outcome
+    if outcome is None:
+        return False
+    error = outcome.exception()
+    if error is None:
+        status = outcome.result().status_code
+        is_passing = status >= 500 if method == "GET" else status in _GATEWAY_STATUSES
+        return repeatable and is_passing
+    if failures.tls_failure(error) is not None:
+        return False
+    never_sent = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
+    return never_sent or (repeatable and isinstance(error, httpx.TransportError | TimeoutError))
+
+
+def _last_outcome(state: RetryCallState) -> Any:
+    return state.outcome.result() if state.outcome is not None else None
+
+
+def _decoded(response: httpx.Response) -> Any:
+    if not response.is_success:
+        raise failures.from_answer(response)
+    if not response.content:
+        return None
+    try:
+        return response.json()
+    except (ValueError, RecursionError) as error:
+        raise failures.not_json(response) from error
