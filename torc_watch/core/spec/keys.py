@@ -1,0 +1,145 @@
+"""Torc's keys of a specification, and the kinds of their values."""
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    words: str
+    holds: Callable[[object], bool]
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and "\0" not in value and not _SURROGATE.search(value)
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31
+
+
+def _is_json(value: object) -> bool:
+    try:
+        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True
+
+
+def _is_names(value: object) -> bool:
+    return isinstance(value, list) and all(_is_text(item) for item in value)
+
+
+def _is_object(value: object) -> bool:
+    return isinstance(value, Mapping) and _is_json(value)
+
+
+def _is_parameters(value: object) -> bool:
+    return isinstance(value, Mapping) and all(
+        isinstance(name, str) and _PARAMETER.fullmatch(name) for name in value
+    )
+
+
+_SURROGATE = re.compile("[\ud800-\udfff]")  # legal in JSON, and no server takes it
+_PARAMETER = re.compile(r"\w+")
+
+TEXT = Kind("text without NUL and half surrogates", _is_text)
+FLAG = Kind("true or false", lambda value: isinstance(value, bool))
+COUNT = Kind("a whole number, not negative", _is_count)
+NAMES = Kind("a list of texts", _is_names)
+OBJECT = Kind("a mapping that JSON can express", _is_object)
+JSON = Kind("a value that JSON can express", _is_json)
+LIST = Kind("a list", lambda value: isinstance(value, list))
+PARAMETERS = Kind("a mapping of parameter names (letters, digits, _) to values", _is_parameters)
+MODE = Kind("product or zip", lambda value: value in ("product", "zip"))
+IGNORED = Kind("anything", lambda _: True)
+
+PARAMETRISED = {"parameters": PARAMETERS, "parameter_mode": MODE, "use_parameters": NAMES}
+
+# The workflow's own fields, which the server stores as they are.
+SETTINGS = {
+    "description": TEXT,
+    "project": TEXT,
+    "metadata": JSON,
+    "use_pending_failed": FLAG,
+    "compute_node_expiration_buffer_seconds": COUNT,
+    "compute_node_wait_for_new_jobs_seconds": COUNT,
+    "compute_node_ignore_workflow_completion": FLAG,
+    "compute_node_wait_for_healthy_database_minutes": COUNT,
+    "compute_node_min_time_for_new_jobs_seconds": COUNT,
+    "jobs_sort_method": TEXT,
+    "resource_monitor": OBJECT,
+    "slurm_defaults": OBJECT,
+    "execution_config": OBJECT,
+}
+
+# What Torc knows and we leave out, saying so.
+UNSUPPORTED_IN_WORKFLOW = {
+    "user": "the workflow belongs to the user who submits it",
+    "actions": "workflow actions are not created",
+    "failure_handlers": "failure handlers are not created",
+    "slurm_schedulers": "Slurm schedulers are not created",
+    "env": "environment variables of the workflow are not set",
+    "dynamic_jobs": "jobs cannot add jobs",
+    "access_groups": "the workflow is not shared",
+    "enable_ro_crate": "no RO-Crate is written",
+}
+UNSUPPORTED_IN_JOB = {
+    "scheduler": "the job runs wherever its resource requirements are met",
+    "failure_handler": "failures are handled by watching the workflow",
+    "env": "environment variables of the job are not set",
+    "stdio": "standard output and error always go to files",
+    "schedule_compute_nodes": "the job requests no compute nodes",
+}
+
+WORKFLOW: Mapping[str, Kind] = {
+    "name": TEXT,
+    "parameters": PARAMETERS,
+    "jobs": LIST,
+    "files": LIST,
+    "user_data": LIST,
+    "resource_requirements": LIST,
+    **SETTINGS,
+    **dict.fromkeys(UNSUPPORTED_IN_WORKFLOW, IGNORED),
+}
+JOB = {
+    "name": TEXT,
+    "command": TEXT,
+    "invocation_script": TEXT,
+    "resource_requirements": TEXT,
+    "depends_on": NAMES,
+    "depends_on_regexes": NAMES,
+    "input_files": NAMES,
+    "input_file_regexes": NAMES,
+    "output_files": NAMES,
+    "output_file_regexes": NAMES,
+    "input_user_data": NAMES,
+    "input_user_data_regexes": NAMES,
+    "output_user_data": NAMES,
+    "output_user_data_regexes": NAMES,
+    "cancel_on_blocking_job_failure": FLAG,
+    "supports_termination": FLAG,
+    "priority": COUNT,
+    **PARAMETRISED,
+    **dict.fromkeys(UNSUPPORTED_IN_JOB, IGNORED),
+}
+FILE = {"name": TEXT, "path": TEXT, **PARAMETRISED}
+USER_DATA = {"name": TEXT, "data": JSON, "is_ephemeral": FLAG, **PARAMETRISED}
+REQUIREMENTS = {
+    "name": TEXT,
+    "num_cpus": COUNT,
+    "num_gpus": COUNT,
+    "num_nodes": COUNT,
+    "memory": TEXT,
+    "runtime": TEXT,
+}
+
+# The lists of a specification: the keys of their entries, and which of them there must be.
+SECTIONS: Mapping[str, tuple[Mapping[str, Kind], Sequence[str]]] = {
+    "jobs": (JOB, ("name", "command")),
+    "files": (FILE, ("name", "path")),
+    "user_data": (USER_DATA, ("name",)),
+    "resource_requirements": (REQUIREMENTS, ("name", "num_cpus", "memory")),
+}
