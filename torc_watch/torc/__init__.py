@@ -8,7 +8,8 @@ and everything of httpx and pydantic stay inside, and requests are repeated here
 - ``failures``   what went wrong between here and the server, in words a person can act on
 - ``dialect``    which of the two API dialects a server speaks
 - ``wire``       JSON of both dialects to values of the core
-- ``paging``     lists of any length
+- ``reading``    one thing, a list of any length, the length of a list
+- ``together``   independent requests side by side
 - ``drafts``     things to be created on the server, and their JSON
 - ``client``     what torc-watch asks of a server
 - ``worker``     what a job runner asks in addition

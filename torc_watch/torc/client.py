@@ -32,7 +32,7 @@ from torc_watch.torc.drafts import (
     NewUserData,
     NewWorkflow,
 )
-from torc_watch.torc.paging import PAGE_SIZE, count, list_all
+from torc_watch.torc.reading import PAGE_SIZE, Filter, count, fetch, list_all
 from torc_watch.torc.together import gather
 from torc_watch.torc.transport import Transport
 
@@ -53,8 +53,7 @@ class TorcClient:
     # Workflows
 
     async def get_workflow(self, workflow_id: int) -> Workflow:
-        path = f"/workflows/{workflow_id}"
-        row = wire.read(wire.WorkflowRow, await self.transport.get(path), path)
+        row = await fetch(self.transport, f"/workflows/{workflow_id}", wire.WorkflowRow)
         return await self._workflow(row)
 
     async def list_workflows(self, *, user: str | None = None) -> list[Workflow]:
@@ -70,23 +69,22 @@ class TorcClient:
             return None
 
     async def _workflow(self, row: wire.WorkflowRow) -> Workflow:
-        if self.dialect is Dialect.V0_12:
-            return wire.workflow_of(row, await self._status(row.id))
-        return wire.workflow_of(row, row)
+        if row.run_id is not None:
+            return row.value(row.run_id, row)
+        status = await self._status(row.id)
+        return row.value(status.run_id, status)
 
     async def _status(self, workflow_id: int) -> wire.StatusRow:
-        path = f"/workflows/{workflow_id}/status"
-        return wire.read(wire.StatusRow, await self.transport.get(path), path)
+        return await fetch(self.transport, f"/workflows/{workflow_id}/status", wire.StatusRow)
 
     async def is_complete(self, workflow_id: int) -> bool:
         """Whether nothing is left to run; also true of a canceled workflow."""
         path = f"/workflows/{workflow_id}/is_complete"
-        return wire.read(wire.CompleteRow, await self.transport.get(path), path).is_complete
+        return (await fetch(self.transport, path, wire.CompleteRow)).is_complete
 
     async def is_uninitialized(self, workflow_id: int) -> bool:
         path = f"/workflows/{workflow_id}/is_uninitialized"
-        answer = await self.transport.get(path)
-        return wire.read(wire.UninitializedRow, answer, path).is_uninitialized
+        return (await fetch(self.transport, path, wire.UninitializedRow)).is_uninitialized
 
     async def create_workflow(self, workflow: NewWorkflow) -> int:
         return await self._create("/workflows", workflow.body(self.dialect))
@@ -150,28 +148,26 @@ class TorcClient:
         if self.dialect is Dialect.V0_12:
             return await self._count_jobs_one_by_one(workflow_id)
         path = f"/workflows/{workflow_id}/status"
-        return wire.read(wire.SummaryRow, await self.transport.get(path), path).value()
+        return (await fetch(self.transport, path, wire.SummaryRow)).value()
 
     async def _count_jobs_one_by_one(self, workflow_id: int) -> JobCounts:
         statuses = [status for status in JobStatus if status is not JobStatus.UNRECOGNIZED]
         counts = await gather(
             [
-                partial(
-                    count, self.transport, "/jobs", workflow_id=workflow_id, status=status.value
-                )
+                partial(count, self.transport, "/jobs", workflow_id=workflow_id, status=status)
                 for status in statuses
             ]
         )
         return JobCounts(dict(zip(statuses, counts, strict=True)))
 
     async def list_jobs(self, workflow_id: int, status: JobStatus | None = None) -> list[Job]:
-        return await self._list_jobs(workflow_id, status=status and status.value)
+        return await self._list_jobs(workflow_id, status=status)
 
     async def list_active_jobs_on(self, node_id: int, workflow_id: int) -> list[Job]:
         """Jobs that this compute node started and did not report as ended."""
         return await self._list_jobs(workflow_id, active_compute_node_id=node_id)
 
-    async def _list_jobs(self, workflow_id: int, **filters: int | str | None) -> list[Job]:
+    async def _list_jobs(self, workflow_id: int, **filters: Filter) -> list[Job]:
         rows = await list_all(
             self.transport, "/jobs", wire.JobRow, workflow_id=workflow_id, **filters
         )
@@ -181,8 +177,7 @@ class TorcClient:
         return (await self._job_row(job_id)).value()
 
     async def _job_row(self, job_id: int) -> wire.JobRow:
-        path = f"/jobs/{job_id}"
-        return wire.read(wire.JobRow, await self.transport.get(path), path)
+        return await fetch(self.transport, f"/jobs/{job_id}", wire.JobRow)
 
     async def list_results(
         self, workflow_id: int, status: JobStatus | None = None
@@ -193,7 +188,7 @@ class TorcClient:
             "/results",
             wire.ResultRow,
             workflow_id=workflow_id,
-            status=status and status.value,
+            status=status,
         )
         return [row.value() for row in rows]
 
@@ -218,6 +213,8 @@ class TorcClient:
     async def assign_requirements(self, job: Job, requirements_id: int) -> None:
         """Gives the job other resource requirements, whatever its status."""
         row = await self._job_row(job.id)
+        if row.resource_requirements_id == requirements_id:
+            return
         # The server refuses a body without these, and a change of them.
         unchanged = {"workflow_id": row.workflow_id, "name": row.name, "command": row.command}
         body = unchanged | {"resource_requirements_id": requirements_id}
@@ -295,7 +292,10 @@ class TorcClient:
         return await self._create("/scheduled_compute_nodes", body)
 
     async def set_allocation_status(self, allocation: Allocation, status: str) -> None:
-        await self._replace(f"/scheduled_compute_nodes/{allocation.id}", {"status": status})
+        path = f"/scheduled_compute_nodes/{allocation.id}"
+        answer = await self.transport.get(path)
+        wire.read(wire.AllocationRow, answer, path)
+        await self.transport.put(path, body=answer | {"status": status})
 
     async def list_compute_nodes(self, workflow_id: int) -> list[ComputeNode]:
         rows = await list_all(
@@ -304,15 +304,16 @@ class TorcClient:
         return [row.value() for row in rows]
 
     async def end_compute_node(self, workflow_id: int, node_id: int) -> None:
-        """Records that the worker has ended, with the time since its start as its duration."""
+        """Records that the worker has ended, now, unless its end is known already."""
         path = f"/compute_nodes/{node_id}"
-        row = wire.read(wire.ComputeNodeRow, await self.transport.get(path), path)
-        changes = {
-            "workflow_id": workflow_id,
-            "is_active": False,
-            "duration_seconds": row.seconds_until(datetime.now(UTC)),
-        }
-        await self._replace(path, changes)
+        answer = await self.transport.get(path)
+        row = wire.read(wire.ComputeNodeRow, answer, path)
+        if row.workflow_id != workflow_id:
+            raise Conflict(f"Compute node {node_id} does not work for workflow {workflow_id}.")
+        if row.duration_seconds is None:
+            duration = row.seconds_until(datetime.now(UTC))
+            end = {"is_active": False, "duration_seconds": duration}
+            await self.transport.put(path, body=answer | end)
 
     async def list_local_schedulers(self, workflow_id: int) -> list[LocalScheduler]:
         rows = await list_all(
@@ -331,13 +332,6 @@ class TorcClient:
             "memory": format_memory(memory),
         }
         return await self._create("/local_schedulers", body)
-
-    # What several of these share
-
-    async def _replace(self, path: str, changes: dict[str, Any]) -> None:
-        """Reads a thing and writes it back whole, with ``changes``: a PUT replaces every field."""
-        row = wire.read(wire.WholeRow, await self.transport.get(path), path)
-        await self.transport.put(path, body=row.model_dump() | changes)
 
     async def _create(self, path: str, body: dict[str, Any]) -> int:
         return wire.read(wire.NumberedRow, await self.transport.post(path, body=body), path).id

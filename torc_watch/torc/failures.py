@@ -47,7 +47,7 @@ def from_exception(error: Exception, url: str, timeout: float) -> ServerError:
 def from_answer(response: httpx.Response) -> ServerError:
     """The error to raise for an answer whose status is not a success."""
     status = response.status_code
-    what = f"{response.request.method} {response.request.url}"
+    what = _what(response)
     words = _server_words(response)
     said = f"({status})" if words is None else f"({status}): {words}"
     if status in (401, 403):
@@ -70,10 +70,10 @@ def from_answer(response: httpx.Response) -> ServerError:
 
 def not_json(response: httpx.Response) -> ServerFault:
     """The error to raise for a successful answer that is not the promised JSON."""
-    what = f"{response.request.method} {response.request.url}"
     kind = "an HTML page" if _is_html(response) else f"{quote(response.text)!r}"
     return ServerFault(
-        f"{what} was answered with {kind} instead of JSON. Check that the URL is a Torc server's."
+        f"{_what(response)} was answered with {kind} instead of JSON. Check that the URL is "
+        "a Torc server's."
     )
 
 
@@ -82,6 +82,10 @@ def quote(text: str) -> str:
     line = next((line for line in text.splitlines() if line.strip()), "").strip()
     printable = "".join(letter if letter.isprintable() else "?" for letter in line)
     return printable if len(printable) <= _QUOTE_LENGTH else printable[:_QUOTE_LENGTH] + "…"
+
+
+def _what(response: httpx.Response) -> str:
+    return f"{response.request.method} {response.request.url.copy_with(query=None)}"
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -24,8 +24,7 @@ from torc_watch.torc import failures
 API_PATH = "/torc-service/v1"
 
 _ATTEMPTS = 4
-_FIRST_PAUSE = 0.25  # seconds; doubles, plus up to as much jitter
-_LONGEST_PAUSE = 5.0
+_FIRST_PAUSE = 0.25  # seconds; it doubles each time, and up to as much is added at random
 _CONNECT_TIMEOUT = 10.0
 _GATEWAY_STATUSES = (502, 503, 504)
 _LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
@@ -154,7 +153,7 @@ class Transport:
         request = self._client.build_request(method, path, params=_sendable(params), json=body)
         attempts = AsyncRetrying(
             stop=stop_after_attempt(_ATTEMPTS),
-            wait=wait_exponential_jitter(_FIRST_PAUSE, _LONGEST_PAUSE, jitter=_FIRST_PAUSE),
+            wait=wait_exponential_jitter(_FIRST_PAUSE, jitter=_FIRST_PAUSE),
             retry=lambda state: _is_worth_repeating(state, method, repeatable=repeatable),
             retry_error_callback=_last_outcome,
             sleep=anyio.sleep,

@@ -50,12 +50,6 @@ class NumberedRow(Row):
     id: int
 
 
-class WholeRow(NumberedRow):
-    """A thing with all its fields, to be written back."""
-
-    model_config = ConfigDict(extra="allow")
-
-
 RowT = TypeVar("RowT", bound=Row)
 
 
@@ -89,25 +83,37 @@ class Page(Row):
     total_count: int
 
 
-class WorkflowRow(NumberedRow):
-    """A workflow. Its last three fields are found in a StatusRow on 0.12."""
+class StandingRow(Row):
+    """Where a workflow stands: with its status on 0.12, on the workflow itself on 0.35."""
 
+    is_canceled: Flag = False
+    is_archived: Flag = False
+
+
+class StatusRow(StandingRow):
+    """The whole answer of 0.12 to ``/workflows/{id}/status``, to be changed and sent back."""
+
+    id: int | None = None
+    run_id: int
+    has_detected_need_to_run_completion_script: Flag = False
+
+
+class WorkflowRow(StandingRow, NumberedRow):
     name: str
     user: str
     timestamp: Annotated[str, _if_null("")] = ""
     run_id: int | None = None
-    is_canceled: Flag = False
-    is_archived: Flag = False
 
-
-class StatusRow(Row):
-    """The answer of 0.12 to ``/workflows/{id}/status``."""
-
-    id: int | None = None
-    run_id: int
-    is_canceled: Flag = False
-    is_archived: Flag = False
-    has_detected_need_to_run_completion_script: Flag = False
+    def value(self, run_id: int, standing: StandingRow) -> Workflow:
+        return Workflow(
+            id=self.id,
+            name=self.name,
+            user=self.user,
+            created=self.timestamp,
+            run_id=run_id,
+            is_canceled=standing.is_canceled,
+            is_archived=standing.is_archived,
+        )
 
 
 class SummaryRow(Row):
@@ -121,24 +127,6 @@ class SummaryRow(Row):
             status = status_of(word)
             counts[status] = counts.get(status, 0) + count
         return JobCounts(counts)
-
-
-def workflow_of(row: WorkflowRow, status: WorkflowRow | StatusRow) -> Workflow:
-    """A workflow from its row and from the row that tells its run."""
-    if status.run_id is None:
-        raise ServerFault(
-            f"The server does not say in which run workflow {row.id} is. It may be of a version "
-            "that is not supported."
-        )
-    return Workflow(
-        id=row.id,
-        name=row.name,
-        user=row.user,
-        created=row.timestamp,
-        run_id=status.run_id,
-        is_canceled=status.is_canceled,
-        is_archived=status.is_archived,
-    )
 
 
 class CompleteRow(Row):
@@ -235,6 +223,7 @@ class ComputeNodeRow(NumberedRow):
 
     hostname: str
     pid: int
+    workflow_id: int
     start_time: str = ""
     duration_seconds: float | None = None
     scheduler: Any = None

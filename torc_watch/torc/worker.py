@@ -13,7 +13,7 @@ from typing import Any
 from torc_watch.core.model import Allocation, Job, Requirements
 from torc_watch.core.units import GIB, format_duration
 from torc_watch.torc import wire
-from torc_watch.torc.paging import list_all
+from torc_watch.torc.reading import fetch, list_all
 from torc_watch.torc.transport import Transport
 
 
@@ -128,9 +128,8 @@ class WorkerApi:
 
     async def get_requirements(self, requirements_id: int) -> Requirements:
         path = f"/resource_requirements/{requirements_id}"
-        return wire.read(wire.RequirementsRow, await self.transport.get(path), path).value()
+        return (await fetch(self.transport, path, wire.RequirementsRow)).value()
 
     async def get_file_path(self, file_id: int) -> str:
         """Where a job's file is, perhaps relative to the directory the job runs in."""
-        path = f"/files/{file_id}"
-        return wire.read(wire.FileRow, await self.transport.get(path), path).path
+        return (await fetch(self.transport, f"/files/{file_id}", wire.FileRow)).path

@@ -1,25 +1,31 @@
-"""Lists of any length, read in pages of the size that Torc allows."""
+"""One thing, a list of any length, or the length of a list, read from the server."""
 
 from typing import TypeVar
 
 from torc_watch.core.errors import ServerFault
 from torc_watch.torc.transport import Transport
-from torc_watch.torc.wire import NumberedRow, Page, read
+from torc_watch.torc.wire import NumberedRow, Page, Row, read
 
 PAGE_SIZE = 10_000  # Torc's own limit, for what is asked for and for what is sent
 
-RowT = TypeVar("RowT", bound=NumberedRow)
+RowT = TypeVar("RowT", bound=Row)
+NumberedRowT = TypeVar("NumberedRowT", bound=NumberedRow)
+Filter = int | str | None
+
+
+async def fetch(transport: Transport, path: str, row: type[RowT]) -> RowT:
+    return read(row, await transport.get(path), path)
 
 
 async def list_all(
-    transport: Transport, path: str, row: type[RowT], **filters: int | str | bool | None
-) -> list[RowT]:
+    transport: Transport, path: str, row: type[NumberedRowT], **filters: Filter
+) -> list[NumberedRowT]:
     """Every thing in the list, by ascending id, in one request per 10,000.
 
     Raises ServerFault when the server keeps sending what it has sent already, or promises more
     and sends nothing: either would go on for ever.
     """
-    rows: list[RowT] = []
+    rows: list[NumberedRowT] = []
     while True:
         answer = await transport.get(
             path, offset=len(rows), limit=PAGE_SIZE, sort_by="id", **filters
@@ -35,7 +41,7 @@ async def list_all(
             raise ServerFault(f"The server promises more of the list {path} but sends nothing.")
 
 
-async def count(transport: Transport, path: str, **filters: int | str | bool | None) -> int:
+async def count(transport: Transport, path: str, **filters: Filter) -> int:
     """How many things are in the list, for the price of one."""
     page = read(Page, await transport.get(path, limit=1, **filters), path)
     return page.total_count
