@@ -1,0 +1,330 @@
+"""Real jobs of the local runner: what ends them, what is measured, what is left of them."""
+
+import os
+import shlex
+import sys
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+import anyio
+import pytest
+
+from torc_watch.core.model import JobStatus
+from torc_watch.core.units import MIB
+from torc_watch.sandbox.runner.job import TERM_GRACE, JobEnd, Launch
+from torc_watch.sandbox.runner.jobs import Jobs
+from torc_watch.sandbox.runner.processes import carriers_of
+
+pytestmark = pytest.mark.slow
+
+PYTHON = shlex.quote(sys.executable) + " -S -c "
+# Takes ever more memory, but never all of it, and not for ever, should the test fail.
+HOGGING = """
+import time
+kept = []
+for _ in range(80):
+    kept.append(bytearray(b'x') * 4_000_000)
+    time.sleep(.01)
+time.sleep(20)
+"""
+HOG = PYTHON + shlex.quote(HOGGING)
+LATE_DEFECTOR = PYTHON + shlex.quote(f"import os, time\ntime.sleep(.3)\nos.setsid()\n{HOGGING}")
+FOREVER = PYTHON + shlex.quote("import signal; signal.pause()")
+DEAF = PYTHON + shlex.quote(
+    "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True)\n"
+    "while True: signal.pause()"
+)
+
+
+@pytest.fixture
+def a_job(tmp_path: Path) -> Callable[..., Launch]:
+    def make(command: str, **changes: object) -> Launch:
+        launch = Launch(
+            workflow_id=7,
+            job_id=3,
+            run_id=2,
+            attempt=1,
+            name="a job",
+            command=command,
+            output_dir=tmp_path,
+            api_url="http://127.0.0.1:1/torc-service/v1",
+            memory_limit=None,
+            runtime_limit=None,
+            supports_termination=False,
+        )
+        for field, value in changes.items():
+            object.__setattr__(launch, field, value)
+        return launch
+
+    return make
+
+
+@pytest.fixture
+def leftovers(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[int]]:
+    """The living processes of this test's jobs, known by an entry of their environment."""
+    token = uuid.uuid4().hex
+    monkeypatch.setenv("TORC_WATCH_TEST", token)
+    return lambda: [process.pid for process in carriers_of(f"TORC_WATCH_TEST={token}".encode())]
+
+
+async def run(launch: Launch, *, stop_when: Callable[[], bool] | None = None) -> JobEnd:
+    ends: list[JobEnd] = []
+    async with anyio.create_task_group() as tasks:
+        jobs = Jobs(tasks, ends.append)
+        jobs.start(launch)
+        if stop_when is not None:
+            await until(stop_when)
+            jobs.stop()
+    [end] = ends
+    assert len(jobs) == 0
+    return end
+
+
+async def until(happened: Callable[[], bool]) -> None:
+    with anyio.fail_after(20):
+        while not happened():  # noqa: ASYNC110 - other processes set no events
+            await anyio.sleep(0.01)
+
+
+def said(launch: Launch, text: str) -> Callable[[], bool]:
+    return lambda: text in launch.stdio_file("o").read_text()
+
+
+@pytest.mark.parametrize(
+    ("command", "status", "return_code"),
+    [
+        ("true", JobStatus.COMPLETED, 0),
+        ("exit 3", JobStatus.FAILED, 3),
+        ("kill -SEGV $$", JobStatus.FAILED, 139),
+        (f"{PYTHON} 'import os; os.kill(os.getpid(), 9)'", JobStatus.FAILED, 137),
+        (f"{PYTHON} 'import os; os.kill(os.getpid(), 9)'; exit $?", JobStatus.FAILED, 137),
+        ("no-such-program-of-mine", JobStatus.FAILED, 127),
+    ],
+)
+async def test_an_unforced_end_keeps_the_commands_own_code(
+    a_job: Callable[..., Launch], command: str, status: JobStatus, return_code: int
+) -> None:
+    end = await run(a_job(command))
+    assert (end.status, end.return_code, end.reason) == (status, return_code, "")
+
+
+async def test_a_job_finds_its_environment_and_its_output_goes_to_torcs_files(
+    a_job: Callable[..., Launch], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORC_PASSWORD", "s3cret")
+    names = ("WORKFLOW_ID", "JOB_ID", "JOB_NAME", "OUTPUT_DIR", "ATTEMPT_ID", "API_URL")
+    shown = "|".join(f"${{TORC_{name}-unset}}" for name in (*names, "PASSWORD"))
+    await run(a_job(f'echo "{shown}"; cat; echo oops >&2', name="it's $(a) name\n"))
+    stdio = tmp_path / "job_stdio"
+    api_url = "http://127.0.0.1:1/torc-service/v1"
+    expected = f"7|3|it's $(a) name\n|{tmp_path}|1|{api_url}|unset\n"
+    assert (stdio / "job_wf7_j3_r2_a1.o").read_text() == expected
+    assert (stdio / "job_wf7_j3_r2_a1.e").read_text() == "oops\n"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        HOG,
+        f"{HOG}; exit 0",
+        f"({HOG}) & wait",
+        f"setsid {HOG} & sleep 60",
+        f"setsid --fork {HOG}; sleep 60",
+        f"(env -u TORC_WATCH_ATTEMPT {LATE_DEFECTOR} &); sleep 60",
+    ],
+    ids=["itself", "child", "grandchild", "own session", "double fork", "unmarked double fork"],
+)
+async def test_too_much_memory_anywhere_in_the_tree_kills_all_of_it(
+    a_job: Callable[..., Launch], leftovers: Callable[[], list[int]], command: str
+) -> None:
+    end = await run(a_job(command, memory_limit=96 * MIB))
+    assert (end.status, end.return_code) == (JobStatus.FAILED, 137)
+    assert end.usage.peak_memory is not None
+    assert end.usage.peak_memory > 96 * MIB
+    assert "96m requested" in end.reason
+    assert leftovers() == []
+
+
+async def test_memory_is_that_of_the_whole_tree_and_not_of_its_largest_process(
+    a_job: Callable[..., Launch],
+) -> None:
+    hold = PYTHON + shlex.quote("kept = bytearray(b'x') * 40_000_000; input()")
+    parts = " & ".join([f"tail -f /dev/null | {hold}"] * 3)
+    end = await run(a_job(f"{parts} & wait", memory_limit=96 * MIB))
+    assert end.return_code == 137
+
+
+async def test_a_job_within_its_memory_is_measured_and_left_alone(
+    a_job: Callable[..., Launch],
+) -> None:
+    work = PYTHON + shlex.quote(
+        "import time; kept = bytearray(b'x') * 80_000_000; end = time.time() + .3\n"
+        "while time.time() < end: pass"
+    )
+    end = await run(a_job(work, memory_limit=200 * MIB))
+    usage = end.usage
+    assert end.status is JobStatus.COMPLETED
+    assert usage.peak_memory is not None
+    assert usage.average_memory is not None
+    assert 80_000_000 < usage.peak_memory < 130_000_000
+    assert 10_000_000 < usage.average_memory <= usage.peak_memory
+    assert usage.average_cpu is not None
+    assert 30 < usage.average_cpu < 130
+    assert end.exec_seconds > 0.3
+
+
+@pytest.mark.parametrize(
+    ("command", "status", "return_code"),
+    [
+        ("sleep 60", JobStatus.TERMINATED, 152),
+        ("sleep 60; echo never", JobStatus.TERMINATED, 152),
+        ("trap 'exit 9' TERM; sleep 60 & wait", JobStatus.TERMINATED, 152),
+        ("trap 'exit 0' TERM; sleep 60 & wait", JobStatus.COMPLETED, 0),
+    ],
+)
+async def test_a_job_at_its_time_limit(
+    a_job: Callable[..., Launch],
+    leftovers: Callable[[], list[int]],
+    command: str,
+    status: JobStatus,
+    return_code: int,
+) -> None:
+    end = await run(a_job(command, runtime_limit=0.3))
+    assert (end.status, end.return_code) == (status, return_code)
+    assert "0.3 s requested" in end.reason
+    assert 0.3 <= end.exec_seconds < TERM_GRACE
+    assert leftovers() == []
+
+
+async def test_a_job_deaf_to_sigterm_is_killed_after_the_grace(
+    a_job: Callable[..., Launch], leftovers: Callable[[], list[int]]
+) -> None:
+    end = await run(a_job(f"{DEAF}; true", runtime_limit=1))
+    assert (end.status, end.return_code) == (JobStatus.TERMINATED, 152)
+    assert leftovers() == []
+
+
+async def test_a_child_may_use_the_grace_although_the_shell_is_gone(
+    a_job: Callable[..., Launch], tmp_path: Path
+) -> None:
+    saved = tmp_path / "checkpoint"
+    saving = PYTHON + shlex.quote(
+        "import signal, sys, time\n"
+        "def save(*_): time.sleep(.3); open(sys.argv[1], 'w').write('all'); sys.exit()\n"
+        "signal.signal(signal.SIGTERM, save)\n"
+        "while True: signal.pause()"
+    )
+    await run(a_job(f"{saving} {shlex.quote(str(saved))}; true", runtime_limit=1))
+    assert saved.read_text() == "all"
+
+
+@pytest.mark.parametrize(
+    ("command", "supports_termination", "return_code"),
+    [
+        (f"echo ready; {FOREVER}", False, -9),
+        (f"echo ready; exec {FOREVER}", True, -15),
+        ("trap 'exit 7' TERM; echo ready; sleep 60 & wait", True, 7),
+        (f"{DEAF} | tee; echo ready", True, -15),
+    ],
+)
+async def test_a_stopped_job_is_terminated_and_leaves_nothing(
+    a_job: Callable[..., Launch],
+    leftovers: Callable[[], list[int]],
+    command: str,
+    supports_termination: bool,
+    return_code: int,
+) -> None:
+    launch = a_job(command, supports_termination=supports_termination)
+    sign = "deaf" if "deaf" in command else "ready"
+    end = await run(launch, stop_when=said(launch, sign))
+    assert (end.status, end.return_code) == (JobStatus.TERMINATED, return_code)
+    assert leftovers() == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        f"{FOREVER} & exit 0",
+        f"{DEAF} & exit 0",
+        f"setsid --fork {FOREVER}; exit 0",
+        f"(setsid {FOREVER} &); nohup {FOREVER} & disown; exit 0",
+        "yes > /dev/null & exit 0",
+    ],
+)
+async def test_what_a_finished_job_left_behind_is_ended_too(
+    a_job: Callable[..., Launch], leftovers: Callable[[], list[int]], command: str
+) -> None:
+    end = await run(a_job(command))
+    assert (end.status, end.return_code) == (JobStatus.COMPLETED, 0)
+    assert leftovers() == []
+
+
+async def test_a_job_that_writes_without_end_is_stopped_by_its_time_limit(
+    a_job: Callable[..., Launch],
+) -> None:
+    launch = a_job("yes all work and no play | head -c 50000000; sleep 60", runtime_limit=0.5)
+    end = await run(launch)
+    assert end.return_code == 152
+    assert launch.stdio_file("o").stat().st_size > 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"command": "echo \0"}, "null byte"),
+        ({"name": "a\0b"}, "null byte"),
+        ({"command": "x" * 3_000_000}, "too long"),
+        ({"output_dir": Path("/proc/nowhere")}, "No such file"),
+    ],
+)
+async def test_a_job_that_cannot_be_started_is_a_failed_job_with_a_reason(
+    a_job: Callable[..., Launch], changes: dict[str, object], reason: str
+) -> None:
+    launch = a_job("true")
+    for field, value in changes.items():
+        object.__setattr__(launch, field, value)
+    end = await run(launch)
+    assert (end.status, end.return_code) == (JobStatus.FAILED, 126)
+    assert reason in end.reason
+    if launch.output_dir.exists():
+        assert reason in launch.stdio_file("e").read_text()
+
+
+async def test_a_machine_without_bash_fails_the_job_only(
+    a_job: Callable[..., Launch], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    launch = a_job("true")
+    end = await run(launch)
+    assert end.return_code == 126
+    assert "bash" in launch.stdio_file("e").read_text()
+
+
+async def test_jobs_side_by_side_are_told_apart(a_job: Callable[..., Launch]) -> None:
+    ends: dict[int, JobEnd] = {}
+    async with anyio.create_task_group() as tasks:
+        jobs = Jobs(tasks, lambda end: ends.update({end.launch.job_id: end}))
+        jobs.start(a_job(HOG, job_id=1, memory_limit=64 * MIB))
+        jobs.start(a_job("sleep 0.5; exit 4", job_id=2, memory_limit=64 * MIB))
+        jobs.start(a_job(FOREVER, job_id=3, memory_limit=64 * MIB, runtime_limit=0.7))
+        assert len(jobs) == 3
+    assert {job: end.return_code for job, end in ends.items()} == {1: 137, 2: 4, 3: 152}
+
+
+async def test_a_worker_that_breaks_takes_its_jobs_with_it(
+    a_job: Callable[..., Launch], leftovers: Callable[[], list[int]]
+) -> None:
+    launch = a_job(f"echo ready; {FOREVER}")
+    async with anyio.create_task_group() as tasks:
+        Jobs(tasks, lambda _end: None).start(launch)
+        await until(said(launch, "ready"))
+        assert leftovers() != []
+        tasks.cancel_scope.cancel()
+    await until(lambda: leftovers() == [])
+
+
+def test_no_zombie_remains(a_job: Callable[..., Launch]) -> None:
+    anyio.run(run, a_job("true"))
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)

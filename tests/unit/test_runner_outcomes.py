@@ -1,0 +1,30 @@
+import pytest
+
+from torc_watch.core.model import JobStatus
+from torc_watch.sandbox.runner.job import Verdict, judge
+
+
+@pytest.mark.parametrize(
+    ("verdict", "exit_code", "status", "return_code"),
+    [
+        (None, 0, JobStatus.COMPLETED, 0),
+        (None, 3, JobStatus.FAILED, 3),
+        (None, 137, JobStatus.FAILED, 137),
+        (None, -9, JobStatus.FAILED, 137),
+        (None, -11, JobStatus.FAILED, 139),
+        (Verdict.MEMORY, -9, JobStatus.FAILED, 137),
+        (Verdict.MEMORY, 0, JobStatus.FAILED, 137),
+        (Verdict.RUNTIME, -15, JobStatus.TERMINATED, 152),
+        (Verdict.RUNTIME, -9, JobStatus.TERMINATED, 152),
+        (Verdict.RUNTIME, 7, JobStatus.TERMINATED, 152),
+        (Verdict.RUNTIME, 0, JobStatus.COMPLETED, 0),
+        (Verdict.STOPPED, -9, JobStatus.TERMINATED, -9),
+        (Verdict.STOPPED, -15, JobStatus.TERMINATED, -15),
+        (Verdict.STOPPED, 7, JobStatus.TERMINATED, 7),
+        (Verdict.STOPPED, 0, JobStatus.COMPLETED, 0),
+    ],
+)
+def test_status_and_return_code(
+    verdict: Verdict | None, exit_code: int, status: JobStatus, return_code: int
+) -> None:
+    assert judge(verdict, exit_code) == (status, return_code)

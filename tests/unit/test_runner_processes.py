@@ -1,0 +1,75 @@
+import os
+import signal
+import subprocess
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from torc_watch.sandbox.runner.processes import (
+    ProcessTrees,
+    carriers_of,
+    find_process,
+    parse_stat,
+    send_signal,
+)
+
+_TAIL = b"S 7 8 9 0 -1 4194560 1 2 0 0 150 50 0 0 20 0 1 0 4711 1000 25 184467"
+
+
+@given(name=st.binary(min_size=1, max_size=15).filter(lambda name: b"\0" not in name))
+def test_a_programs_name_never_shifts_the_fields(name: bytes) -> None:
+    process = parse_stat(b"42 (" + name + b") " + _TAIL)
+    assert (process.pid, process.parent, process.session, process.started) == (42, 7, 9, 4711)
+    assert process.memory == 25 * os.sysconf("SC_PAGE_SIZE")
+    assert process.cpu_seconds == 200 / os.sysconf("SC_CLK_TCK")
+    assert not process.is_dead
+
+
+@pytest.mark.parametrize(
+    ("state", "is_dead"), [(b"R", False), (b"D", False), (b"Z", True), (b"X", True)]
+)
+def test_only_zombies_and_the_dead_are_dead(state: bytes, is_dead: bool) -> None:
+    assert parse_stat(b"42 (a) " + state + _TAIL[1:]).is_dead is is_dead
+
+
+def test_this_process_is_found_and_its_numbers_are_plausible() -> None:
+    process = find_process(os.getpid())
+    assert process is not None
+    assert (process.parent, process.session) == (os.getppid(), os.getsid(0))
+    assert 10_000_000 < process.memory < 2_000_000_000
+
+
+def test_a_signal_reaches_only_the_process_that_was_meant() -> None:
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as child:
+        process = find_process(child.pid)
+        assert process is not None
+        send_signal(replace(process, started=process.started - 1), signal.SIGKILL)
+        child.communicate(b"still here")
+        assert child.returncode == 0
+    send_signal(process, signal.SIGKILL)  # gone by now: nothing to complain about
+
+
+def test_marked_processes_are_found_wherever_they_are() -> None:
+    marker = f"TORC_WATCH_TEST={os.getpid()}"
+    name, _, value = marker.partition("=")
+    with subprocess.Popen(
+        ["cat"], stdin=subprocess.PIPE, env={name: value}, start_new_session=True
+    ) as child:
+        assert [process.pid for process in carriers_of(marker.encode())] == [child.pid]
+        assert carriers_of(marker.encode() + b"0") == []
+
+
+def test_each_process_belongs_to_its_own_job_and_to_none_after_its_end() -> None:
+    trees = ProcessTrees()
+    with (
+        subprocess.Popen(["cat"], stdin=subprocess.PIPE, start_new_session=True) as one,
+        subprocess.Popen(["cat"], stdin=subprocess.PIPE, start_new_session=True) as other,
+    ):
+        trees.add(one.pid, b"TORC_WATCH_TEST=one")
+        trees.add(other.pid, b"TORC_WATCH_TEST=other")
+        found = {shell: [p.pid for p in tree] for shell, tree in trees.members().items()}
+        assert found == {one.pid: [one.pid], other.pid: [other.pid]}
+        trees.remove(one.pid)
+        assert list(trees.members()) == [other.pid]

@@ -1,0 +1,12 @@
+"""The local job runner: a worker process that speaks Torc's runner protocol and runs jobs itself.
+
+- `processes`: which processes of this machine belong to which job, and what they use
+- `usage`: samples of a job's processes to peak and average
+- `job`: one attempt of one job, from its start to an empty process tree
+- `jobs`: all jobs of a worker, sampled together
+- `resources`: what is free on this node
+- `reporting`: results to the server, however long it is away
+- `worker`: the conversation with the server, from the first ping to the end of the compute node
+
+Nothing here diagnoses or retries: it enforces limits, measures, and tells the server the truth.
+"""
