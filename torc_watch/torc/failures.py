@@ -103,7 +103,7 @@ def _tls_reason(error: ssl.SSLError) -> str:
             f"{quote(error.verify_message)}. Set ca_file to the certificate of the authority "
             "that signed the server's, or have the certificate renewed."
         )
-    if error.reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"):
+    if "WRONG_VERSION_NUMBER" in str(error) or "RECORD_LAYER_FAILURE" in str(error):
         return "the server does not speak TLS there. Use http:// in the URL."
     return f"{quote(str(error))}. Check the server's TLS settings."
 

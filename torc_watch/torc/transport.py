@@ -6,6 +6,7 @@ whose second arrival changes nothing (``repeatable``). A 500 is Torc's own verdi
 a change; 502, 503 and 504 come from a proxy that could not ask it.
 """
 
+import re
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,7 +17,13 @@ from typing import Any, Literal, Self
 
 import anyio
 import httpx
-from tenacity import AsyncRetrying, RetryCallState, stop_after_attempt, wait_exponential_jitter
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    stop_after_attempt,
+    wait_exponential,
+    wait_random,
+)
 
 from torc_watch.core.errors import InvalidInput, ServerError
 from torc_watch.torc import failures
@@ -28,6 +35,7 @@ _FIRST_PAUSE = 0.25  # seconds; it doubles each time, and up to as much is added
 _CONNECT_TIMEOUT = 10.0
 _GATEWAY_STATUSES = (502, 503, 504)
 _LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
+_HOST = re.compile(rb"[A-Za-z0-9._:-]+")  # a name in its ASCII form, or an address
 _EVENT_STREAM = {"Accept": "text/event-stream"}
 _URL_EXAMPLE = "Write it as http://localhost:8080 or https://torc.example.org."
 
@@ -47,7 +55,8 @@ def normalise_url(text: str) -> str:
         raise InvalidInput(f"{written!r} is not a URL: {error}. {_URL_EXAMPLE}") from error
     if url.userinfo:
         raise InvalidInput("The server's URL holds a user or a password: set those apart from it.")
-    if url.scheme not in ("http", "https") or not url.host or url.query or url.fragment:
+    is_host = _HOST.fullmatch(url.raw_host) and (url.port or 0) < 65_536
+    if url.scheme not in ("http", "https") or not is_host or url.query or url.fragment:
         raise InvalidInput(f"{written!r} is not the URL of a server. {_URL_EXAMPLE}")
     path = url.path.rstrip("/")
     base = path if path.endswith(API_PATH) else path + API_PATH
@@ -153,7 +162,7 @@ class Transport:
         request = self._client.build_request(method, path, params=_sendable(params), json=body)
         attempts = AsyncRetrying(
             stop=stop_after_attempt(_ATTEMPTS),
-            wait=wait_exponential_jitter(_FIRST_PAUSE, jitter=_FIRST_PAUSE),
+            wait=wait_exponential(multiplier=_FIRST_PAUSE) + wait_random(0, _FIRST_PAUSE),
             retry=lambda state: _is_worth_repeating(state, method, repeatable=repeatable),
             retry_error_callback=_last_outcome,
             sleep=anyio.sleep,

@@ -1,0 +1,131 @@
+"""Where a server is: the URL as people write it, credentials and certificates."""
+
+from pathlib import Path
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from torc_watch.core.errors import InvalidInput
+from torc_watch.torc.transport import Connection, Transport, normalise_url
+
+UNSAYABLE = "hunter2"
+
+
+@pytest.mark.parametrize(
+    ("written", "url"),
+    [
+        ("localhost:8080", "http://localhost:8080/torc-service/v1"),
+        ("  localhost:8080\n", "http://localhost:8080/torc-service/v1"),
+        ("http://node1:8080", "http://node1:8080/torc-service/v1"),
+        ("http://node1:8080/", "http://node1:8080/torc-service/v1"),
+        ("http://node1:8080/torc-service/v1", "http://node1:8080/torc-service/v1"),
+        ("http://node1:8080/torc-service/v1/", "http://node1:8080/torc-service/v1"),
+        ("HTTPS://Torc.Example.org", "https://torc.example.org/torc-service/v1"),
+        ("https://example.org/torc/", "https://example.org/torc/torc-service/v1"),
+        ("http://[::1]:8080", "http://[::1]:8080/torc-service/v1"),
+        ("10.0.0.1:1", "http://10.0.0.1:1/torc-service/v1"),
+    ],
+)
+def test_url_as_people_write_it(written: str, url: str) -> None:
+    assert Connection(url=written).url == url
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "",
+        "http://",
+        "ftp://node1:8080",
+        "http://node1:eighty",
+        "http://node1:99999999",
+        "http://node1:8080/?workflow=1",
+        "http://node1:8080/#top",
+        "http:///torc-service/v1",
+        "node 1:8080",
+        "node1:8080\x00",
+    ],
+)
+def test_what_is_no_url_of_a_server_is_refused_with_an_example(written: str) -> None:
+    with pytest.raises(InvalidInput, match="http://localhost:8080"):
+        normalise_url(written)
+
+
+def test_password_in_the_url_is_refused_and_not_repeated() -> None:
+    with pytest.raises(InvalidInput) as refusal:
+        Connection(url=f"http://ada:{UNSAYABLE}@node1:8080")
+    assert UNSAYABLE not in str(refusal.value)
+
+
+@given(st.text(max_size=40) | st.from_regex(r"(https?://)?[a-z.]{1,9}(:[0-9]{1,5})?(/[a-z]*)*"))
+def test_normalising_twice_changes_nothing(written: str) -> None:
+    try:
+        url = normalise_url(written)
+    except InvalidInput:
+        return
+    assert normalise_url(url) == url
+    assert url.endswith("/torc-service/v1")
+
+
+def test_password_is_not_in_the_repr() -> None:
+    connection = Connection(url="localhost:8080", username="ada", password=UNSAYABLE)
+    assert UNSAYABLE not in repr(connection)
+
+
+def test_password_needs_a_user() -> None:
+    with pytest.raises(InvalidInput, match="user name"):
+        Connection(url="localhost:8080", password=UNSAYABLE)
+
+
+@pytest.mark.parametrize(
+    ("username", "password", "header"),
+    [
+        ("ada", "pass:w\u00f6rd", "Basic YWRhOnBhc3M6d8O2cmQ="),
+        ("ada", "", "Basic YWRhOg=="),
+        ("ada", None, None),
+        (None, None, None),
+    ],
+)
+async def test_basic_authentication(
+    username: str | None, password: str | None, header: str | None
+) -> None:
+    seen: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(200)
+
+    connection = Connection(url="localhost:8080", username=username, password=password)
+    async with Transport(connection, http=httpx.MockTransport(answer)) as transport:
+        await transport.get("/ping")
+    assert seen[0].headers.get("authorization") == header
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_useless_ca_file_is_refused(tmp_path: Path, content: str | None) -> None:
+    ca_file = tmp_path / "ca.pem"
+    if content is not None:
+        ca_file.write_text(content)
+    with pytest.raises(InvalidInput, match=r"ca\.pem"):
+        Transport(Connection(url="https://node1", ca_file=ca_file))
+
+
+@pytest.mark.parametrize(
+    ("url", "goes_through_proxy"),
+    [
+        ("http://localhost:8080", False),
+        ("http://127.0.0.1:8080", False),
+        ("http://[::1]:8080", False),
+        ("http://node1:8080", True),
+    ],
+)
+async def test_proxy_of_the_environment_is_not_asked_for_this_machine(
+    monkeypatch: pytest.MonkeyPatch, url: str, *, goes_through_proxy: bool
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy.example.org:3128")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    async with Transport(Connection(url=url)) as transport:
+        proxies = [mount for mount in transport._client._mounts.values() if mount is not None]
+    assert bool(proxies) is goes_through_proxy
