@@ -1,5 +1,6 @@
 """From a specification as it was written to the workflow that it describes."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -44,13 +45,20 @@ def expand(document: object) -> Spec:
     problems.raise_if_any()
     return Spec(
         name=top["name"],
-        settings={key: top[key] for key in keys.SETTINGS if key in top},
+        settings=_settings(top),
         files=tuple(_file(entry) for entry in sections["files"].entries),
         user_data=tuple(_user_data(entry) for entry in sections["user_data"].entries),
         requirements=tuple(requirements),
         jobs=tuple(in_order),
         warnings=tuple(_warnings(top, sections)),
     )
+
+
+def _settings(top: Mapping[str, Any]) -> Mapping[str, Any]:
+    settings = {key: top[key] for key in keys.SETTINGS if key in top}
+    if isinstance(metadata := settings.get("metadata"), str):
+        settings["metadata"] = json.loads(metadata)
+    return settings
 
 
 def _refuse_duplicates(section: Section, problems: Problems) -> None:

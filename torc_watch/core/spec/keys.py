@@ -36,6 +36,15 @@ def _is_object(value: object) -> bool:
     return isinstance(value, Mapping) and _is_json(value)
 
 
+def _is_metadata(value: object) -> bool:
+    if not isinstance(value, str):
+        return _is_object(value)
+    try:
+        return _is_object(json.loads(value))
+    except (ValueError, RecursionError):
+        return False
+
+
 def _is_parameters(value: object) -> bool:
     return isinstance(value, Mapping) and all(
         isinstance(name, str) and _PARAMETER.fullmatch(name) for name in value
@@ -50,6 +59,7 @@ FLAG = Kind("true or false", lambda value: isinstance(value, bool))
 COUNT = Kind("a whole number, not negative", _is_count)
 NAMES = Kind("a list of texts", _is_names)
 OBJECT = Kind("a mapping that JSON can express", _is_object)
+METADATA = Kind("a mapping, or one written as JSON text", _is_metadata)
 JSON = Kind("a value that JSON can express", _is_json)
 LIST = Kind("a list", lambda value: isinstance(value, list))
 PARAMETERS = Kind("a mapping of parameter names (letters, digits, _) to values", _is_parameters)
@@ -62,7 +72,7 @@ PARAMETRISED = {"parameters": PARAMETERS, "parameter_mode": MODE, "use_parameter
 SETTINGS = {
     "description": TEXT,
     "project": TEXT,
-    "metadata": JSON,
+    "metadata": METADATA,
     "use_pending_failed": FLAG,
     "compute_node_expiration_buffer_seconds": COUNT,
     "compute_node_wait_for_new_jobs_seconds": COUNT,
