@@ -68,7 +68,7 @@ def situation(
         rounds_used=rounds_used,
         shape=LocalScheduler(id=9, name="local", num_cpus=2, memory=GIB),
         capacity=Capacity(num_cpus=4, memory=8 * GIB, runtime=3600),
-        token_stem="abc.wf42",
+        allocation_stem="abc.wf42",
     )
 
 
@@ -195,11 +195,11 @@ def test_jobs_that_nothing_can_start_are_stuck(status: JobStatus) -> None:
     assert refused(situation(counts={status: 3})).kind is RefusalKind.STUCK
 
 
-def test_allocations_have_the_usual_shape_and_tokens_of_the_next_run() -> None:
+def test_allocations_have_the_usual_shape_and_tokens_of_the_round() -> None:
     answer = planned(*(finding(job_id, Cause.OOM) for job_id in range(1, 21)))
     assert [(order.token, order.num_cpus, order.memory) for order in answer.allocations] == [
-        ("abc.wf42.run2.1", 2, GIB),
-        ("abc.wf42.run2.2", 2, GIB),
+        ("abc.wf42.1", 2, GIB),
+        ("abc.wf42.2", 2, GIB),
     ]
     assert answer.scheduler_config_id == 9
 

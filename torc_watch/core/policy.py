@@ -33,7 +33,7 @@ class Situation:
     """All that a plan depends on: the workflow at rest, its findings, and the means at hand.
 
     ``shape`` is how the workflow's allocations were asked for before, if the server knows;
-    ``token_stem`` makes the tokens of this workflow's allocations unlike any other's.
+    ``allocation_stem`` begins the tokens of this round's allocations and of no other's.
     """
 
     workflow: Workflow
@@ -42,7 +42,7 @@ class Situation:
     rounds_used: int
     shape: LocalScheduler | None
     capacity: Capacity
-    token_stem: str
+    allocation_stem: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,12 +109,19 @@ class Refusal:
     left_alone: tuple[LeftAlone, ...] = ()
 
 
+def exhausted(rounds_used: int, settings: RecoverySettings) -> Refusal | None:
+    """The refusal that follows from the number of rounds alone."""
+    if rounds_used < settings.max_retries:
+        return None
+    return Refusal(
+        kind=RefusalKind.EXHAUSTED, reason=f"Max retries ({settings.max_retries}) exceeded."
+    )
+
+
 def plan(situation: Situation, settings: RecoverySettings) -> Plan | Refusal:
     """The next round of recovery, or why there is none."""
-    if situation.rounds_used >= settings.max_retries:
-        return Refusal(
-            kind=RefusalKind.EXHAUSTED, reason=f"Max retries ({settings.max_retries}) exceeded."
-        )
+    if refusal := exhausted(situation.rounds_used, settings):
+        return refusal
     decisions = [_decide(finding, situation.capacity, settings) for finding in situation.findings]
     retries = tuple(decision for decision in decisions if isinstance(decision, Retry))
     left_alone = tuple(decision for decision in decisions if isinstance(decision, LeftAlone))
@@ -133,7 +140,7 @@ def plan(situation: Situation, settings: RecoverySettings) -> Plan | Refusal:
             _demand(situation, left_alone, adjustments),
             shape=situation.shape,
             capacity=situation.capacity,
-            token_stem=f"{situation.token_stem}.run{situation.workflow.run_id + 1}",
+            allocation_stem=situation.allocation_stem,
         ),
     )
 

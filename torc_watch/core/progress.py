@@ -67,9 +67,13 @@ def has_succeeded(counts: JobCounts) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Orphans:
-    """What dead workers left behind: jobs that will never report, and rows that say 'open'."""
+    """What dead workers left behind: jobs that will never report, and rows that say 'open'.
 
-    running: tuple[Job, ...] = ()
+    ``running`` pairs each such job with the id of the compute node that had it; ``claimed`` jobs
+    had not been started.
+    """
+
+    running: tuple[tuple[Job, int], ...] = ()
     claimed: tuple[Job, ...] = ()
     nodes: tuple[ComputeNode, ...] = ()
     allocations: tuple[Allocation, ...] = ()

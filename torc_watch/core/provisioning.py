@@ -31,7 +31,7 @@ class AllocationOrder:
 
 
 def orders(
-    demand: Demand, *, shape: LocalScheduler | None, capacity: Capacity, token_stem: str
+    demand: Demand, *, shape: LocalScheduler | None, capacity: Capacity, allocation_stem: str
 ) -> tuple[AllocationOrder, ...]:
     """Allocations of the workflow's usual shape, made larger where its largest job needs it.
 
@@ -43,7 +43,7 @@ def orders(
     wanted = -(-demand.jobs // slots)
     side_by_side = max(1, capacity.num_cpus // num_cpus)
     return tuple(
-        AllocationOrder(token=f"{token_stem}.{number}", num_cpus=num_cpus, memory=memory)
+        AllocationOrder(token=f"{allocation_stem}.{number}", num_cpus=num_cpus, memory=memory)
         for number in range(1, max(1, min(wanted, side_by_side)) + 1)
     )
 

@@ -1,0 +1,1 @@
+"""How people and programs see the engine: its events turned into lines."""

@@ -1,0 +1,232 @@
+"""What the engine reports while it works: facts for logs, for a person's transcript, for history.
+
+``name`` is stable and dotted; the other fields are what a log line carries. Sentences are made
+elsewhere, by whoever shows the event.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import ClassVar
+
+from torc_watch.core.model import JobCounts
+from torc_watch.core.policy import LeftAlone, Plan
+from torc_watch.core.progress import Orphans
+from torc_watch.core.saga import Step
+
+
+class Verdict(Enum):
+    """How a watch ended, and the exit status that says so."""
+
+    SUCCEEDED = "succeeded", 0
+    RESUBMITTED = "resubmitted", 0  # one round was asked for, and carried out
+    FAILED = "failed", 1  # finished with failures, recovery off
+    HANDED_OVER = "handed_over", 1
+    EXHAUSTED = "exhausted", 3
+    STUCK = "stuck", 4
+    UNREACHABLE = "unreachable", 5
+
+    def __init__(self, label: str, exit_status: int) -> None:
+        self.label = label
+        self.exit_status = exit_status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchEnded:
+    """The last event of a watch. ``reason`` is empty where the verdict says it all."""
+
+    name: ClassVar = "watch.ended"
+    workflow_id: int
+    verdict: Verdict
+    reason: str = ""
+    left_alone: tuple[LeftAlone, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchStarted:
+    name: ClassVar = "watch.started"
+    workflow_id: int
+    poll_interval: float
+    auto_recover: bool
+    max_retries: int
+    show_job_counts: bool
+    rounds_used: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobsCounted:
+    name: ClassVar = "workflow.counts"
+    workflow_id: int
+    counts: JobCounts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkflowComplete:
+    name: ClassVar = "workflow.complete"
+    workflow_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkflowSucceeded:
+    name: ClassVar = "workflow.succeeded"
+    workflow_id: int
+    counts: JobCounts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkflowFailed:
+    name: ClassVar = "workflow.failed"
+    workflow_id: int
+    counts: JobCounts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkflowStalled:
+    """Jobs are left and nothing is there to run them."""
+
+    name: ClassVar = "workflow.stalled"
+    workflow_id: int
+    counts: JobCounts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecoveryAttempted:
+    name: ClassVar = "recovery.attempted"
+    workflow_id: int
+    number: int
+    max_retries: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecoveryContinued:
+    """A round that an earlier process began goes on."""
+
+    name: ClassVar = "recovery.continued"
+    workflow_id: int
+    number: int
+    step: Step
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiagnosisStarted:
+    name: ClassVar = "diagnosis.started"
+    workflow_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrphansFound:
+    name: ClassVar = "orphans.found"
+    workflow_id: int
+    orphans: Orphans
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecoveryPlanned:
+    name: ClassVar = "recovery.planned"
+    workflow_id: int
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookStarted:
+    name: ClassVar = "hook.started"
+    workflow_id: int
+    command: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookPrinted:
+    name: ClassVar = "hook.printed"
+    workflow_id: int
+    line: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResetStarted:
+    name: ClassVar = "recovery.reset"
+    workflow_id: int
+    jobs: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmissionStarted:
+    name: ClassVar = "recovery.submitting"
+    workflow_id: int
+    scheduler: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllocationSubmitted:
+    name: ClassVar = "allocation.submitted"
+    workflow_id: int
+    scheduler: str
+    scheduler_id: int
+    token: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecoveryInitiated:
+    name: ClassVar = "recovery.initiated"
+    workflow_id: int
+    number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecoveryAbandoned:
+    """Somebody else changed the workflow while a round was under way; it is looked at afresh."""
+
+    name: ClassVar = "recovery.abandoned"
+    workflow_id: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookFailed:
+    """The server did not answer, or not sensibly; nothing is decided until it does."""
+
+    name: ClassVar = "watch.look_failed"
+    workflow_id: int
+    reason: str
+    retry_in: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookSucceeded:
+    """The first good answer after failed looks."""
+
+    name: ClassVar = "watch.look_succeeded"
+    workflow_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatcherBroke:
+    """A defect of this program, met in the watch of one workflow; the others go on."""
+
+    name: ClassVar = "watch.broke"
+    workflow_id: int
+    error: str
+
+
+Event = (
+    WatchStarted
+    | WatchEnded
+    | JobsCounted
+    | WorkflowComplete
+    | WorkflowSucceeded
+    | WorkflowFailed
+    | WorkflowStalled
+    | RecoveryAttempted
+    | RecoveryContinued
+    | DiagnosisStarted
+    | OrphansFound
+    | RecoveryPlanned
+    | HookStarted
+    | HookPrinted
+    | ResetStarted
+    | SubmissionStarted
+    | AllocationSubmitted
+    | RecoveryInitiated
+    | RecoveryAbandoned
+    | LookFailed
+    | LookSucceeded
+    | WatcherBroke
+)

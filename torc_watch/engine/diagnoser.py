@@ -1,0 +1,161 @@
+"""From a look at a workflow to what it means, and, once it is at rest, to why its jobs failed."""
+
+from collections.abc import Callable
+
+import anyio
+
+from torc_watch.core import cadence, diagnosis, events, policy, progress
+from torc_watch.core.diagnosis import DEFAULT_REQUIREMENTS, Evidence, Finding
+from torc_watch.core.events import Event, Verdict, WatchEnded
+from torc_watch.core.model import Job, JobCounts, JobResult, JobStatus, Requirements
+from torc_watch.core.progress import Observation, Orphans, Standing
+from torc_watch.engine.observing import find_orphans
+from torc_watch.engine.watch import (
+    Case,
+    Decision,
+    Diagnosis,
+    KeepWatching,
+    Poll,
+    Watch,
+)
+from torc_watch.torc.client import TorcClient
+
+_CANCELED = "Workflow {} was canceled. Nothing was changed; reset it to run it again."
+_ARCHIVED = "Workflow {} was archived. Nothing was changed."
+
+
+class Diagnoser:
+    def __init__(self, client: TorcClient, report: Callable[[Event], None]) -> None:
+        self._client = client
+        self._report = report
+
+    async def explain(self, poll: Poll) -> Decision | Case:
+        """A decision where the poll is answered by it, else the case for the recoverer."""
+        watch, observation = poll.watch, poll.observation
+        standing = progress.standing(observation)
+        if ended := _ended_by_a_person(watch.workflow_id, standing):
+            return ended
+        open_round = watch.record.open_round
+        if open_round is not None and open_round.plan is not None:
+            return self._case(poll, diagnosis=None)
+        if standing in (Standing.WORKING, Standing.SETTLING):
+            watch.stalled_since = None
+            return KeepWatching()
+        return await self._explain_rest(poll, standing)
+
+    async def _explain_rest(self, poll: Poll, standing: Standing) -> Decision | Case:
+        """The same for a workflow that nothing runs any more."""
+        workflow_id = poll.watch.workflow_id
+        counts = poll.observation.counts or await self._client.count_jobs(workflow_id)
+        if standing is Standing.FINISHED and not counts.of(*progress.UNFINISHED):
+            self._report(events.WorkflowComplete(workflow_id=workflow_id))
+            if progress.has_succeeded(counts):
+                self._report(events.WorkflowSucceeded(workflow_id=workflow_id, counts=counts))
+                return WatchEnded(workflow_id=workflow_id, verdict=Verdict.SUCCEEDED)
+            self._report(events.WorkflowFailed(workflow_id=workflow_id, counts=counts))
+            return await self._consider(poll, counts, Verdict.FAILED)
+        if not _is_surely_stalled(poll.watch, poll.observation, counts):
+            return KeepWatching()
+        self._report(events.WorkflowStalled(workflow_id=workflow_id, counts=counts))
+        return await self._consider(poll, counts, Verdict.STUCK)
+
+    async def diagnose(self, observation: Observation, counts: JobCounts) -> Diagnosis:
+        """Why each failed job failed, and what dead workers left. Only reads.
+
+        Asks for failed jobs and their results, never for the completed ones.
+        """
+        workflow_id = observation.workflow.id
+        requirements = {row.id: row for row in await self._client.list_requirements(workflow_id)}
+        results = await self._results(workflow_id, counts)
+        orphans = await find_orphans(self._client, observation)
+        failed = [
+            diagnosis.diagnose(
+                Evidence(
+                    job=job,
+                    result=results.get(job.id),
+                    requirements=_asked(job, requirements),
+                )
+            )
+            for status in _present(counts)
+            for job in await self._client.list_jobs(workflow_id, status)
+        ]
+        return Diagnosis(
+            counts=counts,
+            findings=(*failed, *_interrupted(orphans, requirements)),
+            orphans=orphans,
+        )
+
+    async def _consider(
+        self, poll: Poll, counts: JobCounts, without_recovery: Verdict
+    ) -> Decision | Case:
+        watch = poll.watch
+        if watch.request.recovery is None:
+            return WatchEnded(workflow_id=watch.workflow_id, verdict=without_recovery)
+        used, settings = watch.record.rounds_used, watch.request.recovery
+        if refusal := policy.exhausted(used, settings):
+            return WatchEnded(
+                workflow_id=watch.workflow_id, verdict=Verdict.EXHAUSTED, reason=refusal.reason
+            )
+        self._report(
+            events.RecoveryAttempted(
+                workflow_id=watch.workflow_id, number=used + 1, max_retries=settings.max_retries
+            )
+        )
+        self._report(events.DiagnosisStarted(workflow_id=watch.workflow_id))
+        return self._case(poll, diagnosis=await self.diagnose(poll.observation, counts))
+
+    def _case(self, poll: Poll, *, diagnosis: Diagnosis | None) -> Case:
+        return Case(
+            watch=poll.watch,
+            observation=poll.observation,
+            diagnosis=diagnosis,
+            open_round=poll.watch.record.open_round,
+            reply=poll.reply,
+        )
+
+    async def _results(self, workflow_id: int, counts: JobCounts) -> dict[int, JobResult]:
+        """The last result of each failed job: the highest attempt of the newest run."""
+        results = [
+            result
+            for status in _present(counts)
+            for result in await self._client.list_results(workflow_id, status)
+        ]
+        results.sort(key=lambda result: (result.run_id, result.attempt))
+        return {result.job_id: result for result in results}
+
+
+def _ended_by_a_person(workflow_id: int, standing: Standing) -> WatchEnded | None:
+    if standing not in (Standing.CANCELED, Standing.ARCHIVED):
+        return None
+    sentence = _CANCELED if standing is Standing.CANCELED else _ARCHIVED
+    return WatchEnded(
+        workflow_id=workflow_id,
+        verdict=Verdict.HANDED_OVER,
+        reason=sentence.format(workflow_id),
+    )
+
+
+def _is_surely_stalled(watch: Watch, observation: Observation, counts: JobCounts) -> bool:
+    """Dead workers that held jobs are proof enough; otherwise the server gets time to unblock."""
+    now = anyio.current_time()
+    if watch.stalled_since is None:
+        watch.stalled_since = now
+    workers_died = bool(observation.allocations) and bool(
+        counts.of(JobStatus.RUNNING, JobStatus.PENDING)
+    )
+    return workers_died or now - watch.stalled_since >= cadence.STALL_GRACE
+
+
+def _present(counts: JobCounts) -> list[JobStatus]:
+    return [status for status in progress.FAILURES if counts.of(status)]
+
+
+def _asked(job: Job, requirements: dict[int, Requirements]) -> Requirements | None:
+    """The job's row; jobs without one run on the row that the server made for them."""
+    if job.requirements_id is not None:
+        return requirements.get(job.requirements_id)
+    return next((row for row in requirements.values() if row.name == DEFAULT_REQUIREMENTS), None)
+
+
+def _interrupted(orphans: Orphans, requirements: dict[int, Requirements]) -> list[Finding]:
+    return [diagnosis.interrupted(job, _asked(job, requirements)) for job, _ in orphans.running]

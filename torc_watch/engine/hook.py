@@ -1,0 +1,55 @@
+"""The user's own program, run before unknown failures are retried."""
+
+import os
+import shlex
+import subprocess
+from collections.abc import Callable
+
+import anyio
+from anyio.abc import Process
+from anyio.streams.text import TextReceiveStream
+
+from torc_watch.core.errors import HookFailed
+
+
+async def run_hook(
+    command: tuple[str, ...], *, workflow_id: int, api_url: str, show: Callable[[str], None]
+) -> None:
+    """Runs ``command`` with the workflow's id as last word; ``show`` gets what it prints, by line.
+
+    TORC_WORKFLOW_ID and TORC_API_URL are set for it. Raises HookFailed unless it ends with 0. It is
+    stopped when the watch is.
+    """
+    environment = {
+        **os.environ,
+        "TORC_WORKFLOW_ID": str(workflow_id),
+        "TORC_API_URL": api_url,
+    }
+    try:
+        process = await anyio.open_process(
+            [*command, str(workflow_id)],
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.STDOUT,
+            env=environment,
+        )
+    except OSError as error:
+        raise HookFailed(f"The recovery hook {command[0]!r} cannot be run: {error}.") from error
+    async with process:
+        await _show_output(process, show)
+        status = await process.wait()
+    if status != 0:
+        raise HookFailed(
+            f"The recovery hook `{shlex.join(command)}` ended with status {status}: "
+            "nothing was reset. Look at what it printed, then watch the workflow again."
+        )
+
+
+async def _show_output(process: Process, show: Callable[[str], None]) -> None:
+    assert process.stdout is not None  # noqa: S101 - open_process pipes it unless told otherwise
+    rest = ""
+    async for chunk in TextReceiveStream(process.stdout, errors="replace"):
+        *lines, rest = (rest + chunk).split("\n")
+        for line in lines:
+            show(line)
+    if rest:
+        show(rest)

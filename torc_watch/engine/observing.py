@@ -1,0 +1,107 @@
+"""One look at a workflow: a few requests, however many jobs it has."""
+
+import os
+import socket
+
+from torc_watch.core.allocation import AllocationState
+from torc_watch.core.model import Allocation, ComputeNode, JobStatus
+from torc_watch.core.progress import OPEN_ALLOCATION, Observation, Orphans
+from torc_watch.engine.scheduling import Scheduler
+from torc_watch.torc.client import TorcClient
+
+
+async def observe(
+    client: TorcClient, scheduler: Scheduler, workflow_id: int, *, with_counts: bool
+) -> Observation:
+    """What server and scheduler say now. Raises ServerError, NotFound for a deleted workflow."""
+    workflow = await client.get_workflow(workflow_id)
+    is_complete = await client.is_complete(workflow_id)
+    counts = await client.count_jobs(workflow_id) if with_counts else None
+    allocations = await _open_allocations(client, scheduler, workflow_id)
+    observation = Observation(
+        workflow=workflow, is_complete=is_complete, counts=counts, allocations=allocations
+    )
+    if is_complete or observation.may_have_workers:
+        return observation
+    return Observation(
+        workflow=workflow,
+        is_complete=is_complete,
+        counts=counts,
+        allocations=allocations,
+        strays=await _strays(client, workflow_id),
+    )
+
+
+async def find_orphans(client: TorcClient, observation: Observation) -> Orphans:
+    """What dead workers left behind, given that ``observation`` saw nothing alive."""
+    workflow_id = observation.workflow.id
+    dead_strays = {node.id for node, _ in observation.strays}
+    nodes = tuple(
+        node
+        for node in await client.list_compute_nodes(workflow_id)
+        if not node.has_ended and (node.allocation_id is not None or node.id in dead_strays)
+    )
+    running = [
+        (job, node.id)
+        for node in nodes
+        for job in await client.list_active_jobs_on(node.id, workflow_id)
+        if job.status is JobStatus.RUNNING
+    ]
+    return Orphans(
+        running=tuple(running),
+        claimed=tuple(await client.list_jobs(workflow_id, JobStatus.PENDING)),
+        nodes=nodes,
+        allocations=tuple(allocation for allocation, _ in observation.allocations),
+    )
+
+
+async def _open_allocations(
+    client: TorcClient, scheduler: Scheduler, workflow_id: int
+) -> tuple[tuple[Allocation, AllocationState], ...]:
+    open_ones = [
+        allocation
+        for allocation in await client.list_allocations(workflow_id)
+        if allocation.status in OPEN_ALLOCATION
+    ]
+    ours = [each.scheduler_id for each in open_ones if each.scheduler_type == scheduler.type]
+    states = await scheduler.states(ours) if ours else {}
+    return tuple(
+        (
+            allocation,
+            states.get(allocation.scheduler_id, AllocationState.UNKNOWN)
+            if allocation.scheduler_type == scheduler.type
+            else AllocationState.UNKNOWN,
+        )
+        for allocation in open_ones
+    )
+
+
+async def _strays(
+    client: TorcClient, workflow_id: int
+) -> tuple[tuple[ComputeNode, AllocationState], ...]:
+    """Workers outside of allocations that have not said good-bye, such as ``torc run``."""
+    return tuple(
+        [
+            (node, await _state_of(client, node, workflow_id))
+            for node in await client.list_compute_nodes(workflow_id)
+            if node.allocation_id is None and not node.has_ended
+        ]
+    )
+
+
+async def _state_of(client: TorcClient, node: ComputeNode, workflow_id: int) -> AllocationState:
+    if node.hostname == socket.gethostname():
+        return AllocationState.ALIVE if _process_exists(node.pid) else AllocationState.GONE
+    # Another machine's process: unknown, but one that holds no job has nothing to lose.
+    holds_jobs = bool(await client.list_active_jobs_on(node.id, workflow_id))
+    return AllocationState.UNKNOWN if holds_jobs else AllocationState.GONE
+
+
+def _process_exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

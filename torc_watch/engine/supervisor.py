@@ -1,0 +1,164 @@
+"""Runs the watchers and the two stages behind them, and keeps their troubles apart.
+
+A defect met by one workflow does not end another's watch: it is reported, tried again after a
+pause, and after the third time that workflow is handed over. A broken journal ends everything,
+since nothing may be changed without it.
+"""
+
+import traceback
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import anyio
+from anyio.streams.memory import MemoryObjectReceiveStream
+
+from torc_watch.core import cadence, events
+from torc_watch.core.errors import JournalError
+from torc_watch.core.events import Event, Verdict, WatchEnded
+from torc_watch.engine.diagnoser import Diagnoser
+from torc_watch.engine.holding import hold
+from torc_watch.engine.journal import Identity, Journal
+from torc_watch.engine.recoverer import Recoverer
+from torc_watch.engine.scheduling import Scheduler
+from torc_watch.engine.watch import Case, Poll, Watch, WatchRequest
+from torc_watch.engine.watcher import Watcher
+from torc_watch.torc.client import TorcClient
+
+_QUEUE = 32  # polls, and cases, that may wait; further watchers wait to hand theirs on
+_DEFECTS = 3
+
+Item = TypeVar("Item", Poll, Case)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What the engine works with; ``locks`` is a folder that all watches of a user share."""
+
+    client: TorcClient
+    scheduler: Scheduler
+    journal: Journal
+    locks: Path
+    report: Callable[[Event], None]
+
+
+async def supervise(
+    requests: Sequence[WatchRequest], surroundings: Surroundings
+) -> dict[int, WatchEnded]:
+    """Watches every workflow to its end; the verdicts by workflow id.
+
+    Raises WatchHeld, NotFound or another ServerError before anything is watched, JournalError at
+    any time.
+    """
+    with ExitStack() as held:
+        watches = [await _begin(request, surroundings, held) for request in requests]
+        try:
+            return await _Supervisor(surroundings).run(watches)
+        except ExceptionGroup as group:
+            raise _innermost(group) from group
+
+
+async def _begin(request: WatchRequest, around: Surroundings, held: ExitStack) -> Watch:
+    workflow = await around.client.get_workflow(request.workflow_id)
+    identity = Identity(
+        server=around.client.transport.connection.url,
+        workflow_id=workflow.id,
+        created=workflow.created,
+    )
+    held.enter_context(hold(around.locks, identity))
+    return Watch(request=request, identity=identity, record=around.journal.begin_watch(identity))
+
+
+class _Supervisor:
+    def __init__(self, surroundings: Surroundings) -> None:
+        self._around = surroundings
+        self._diagnoser = Diagnoser(surroundings.client, surroundings.report)
+        self._recoverer = Recoverer(
+            surroundings.client, surroundings.scheduler, surroundings.journal, surroundings.report
+        )
+        self._polls, self._polled = anyio.create_memory_object_stream[Poll](_QUEUE)
+        self._cases, self._opened = anyio.create_memory_object_stream[Case](_QUEUE)
+
+    async def run(self, watches: Sequence[Watch]) -> dict[int, WatchEnded]:
+        verdicts: dict[int, WatchEnded] = {}
+        async with anyio.create_task_group() as stages:
+            stages.start_soon(_serve, self._polled, self._diagnose)
+            stages.start_soon(_serve, self._opened, self._recover)
+            async with self._polls, self._cases, anyio.create_task_group() as watchers:
+                for watch in watches:
+                    watchers.start_soon(self._watch, watch, verdicts)
+        return verdicts
+
+    async def _diagnose(self, poll: Poll) -> None:
+        answer = await self._diagnoser.explain(poll)
+        if isinstance(answer, Case):
+            await self._cases.send(answer)
+        else:
+            poll.reply.decide(answer)
+
+    async def _recover(self, case: Case) -> None:
+        case.reply.decide(await self._recoverer.recover(case))
+
+    async def _watch(self, watch: Watch, verdicts: dict[int, WatchEnded]) -> None:
+        ended = await self._until_verdict(watch)
+        self._around.journal.end_watch(watch.record.id, ended.verdict.label)
+        self._around.report(ended)
+        verdicts[watch.workflow_id] = ended
+
+    async def _until_verdict(self, watch: Watch) -> WatchEnded:
+        error: Exception
+        for defects in range(1, _DEFECTS + 1):
+            outcome = await self._guarded(watch)
+            if isinstance(outcome, WatchEnded):
+                return outcome
+            error = outcome
+            self._around.report(
+                events.WatcherBroke(
+                    workflow_id=watch.workflow_id,
+                    error="".join(traceback.format_exception(error)),
+                )
+            )
+            if defects < _DEFECTS:
+                await anyio.sleep(cadence.until_next_try(defects, 0))
+        return WatchEnded(
+            workflow_id=watch.workflow_id,
+            verdict=Verdict.HANDED_OVER,
+            reason=f"A defect of torc-watch met this workflow {_DEFECTS} times: {error!r}. "
+            "Please report it with the log; the workflow was left as it is.",
+        )
+
+    async def _guarded(self, watch: Watch) -> WatchEnded | Exception:
+        """The verdict, or the defect that ended the watcher. Raises JournalError."""
+        around = self._around
+        watcher = Watcher(watch, around.client, around.scheduler, self._polls, around.report)
+        try:
+            return await watcher.run()
+        except Exception as error:  # noqa: BLE001 - a defect met by one watch must not end the others
+            cause = _innermost(error)
+            if isinstance(cause, JournalError):
+                raise cause from None
+            return cause
+
+
+async def _serve(
+    items: MemoryObjectReceiveStream[Item], handle: Callable[[Item], Awaitable[None]]
+) -> None:
+    """Handles items side by side; what goes wrong with one goes back to the watcher it is from."""
+
+    async def answer(item: Item) -> None:
+        try:
+            await handle(item)
+        except Exception as error:  # noqa: BLE001 - the watcher raises it, where it is guarded
+            item.reply.fail(error)
+
+    async with items, anyio.create_task_group() as tasks:
+        async for item in items:
+            tasks.start_soon(answer, item)
+
+
+def _innermost(error: Exception) -> Exception:
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error

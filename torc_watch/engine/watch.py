@@ -1,0 +1,115 @@
+"""What travels between the stages of the engine."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import anyio
+
+from torc_watch.core.diagnosis import Finding
+from torc_watch.core.events import WatchEnded
+from torc_watch.core.model import JobCounts
+from torc_watch.core.policy import RecoverySettings
+from torc_watch.core.progress import Observation, Orphans
+from torc_watch.engine.journal import Identity, Round, WatchRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchRequest:
+    """What the user asked for. Times are seconds.
+
+    ``recovery`` is None for watching alone. ``patience`` is how long a server may stay away before
+    the watch is given up, None for ever. ``hook`` is a command, split into words, that is run with
+    the workflow's id before unknown failures are retried. ``once`` ends the watch after one round.
+    """
+
+    workflow_id: int
+    recovery: RecoverySettings | None
+    poll_interval: float
+    show_job_counts: bool
+    output_dir: Path
+    hook: tuple[str, ...] | None = None
+    patience: float | None = None
+    once: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class Watch:
+    """A workflow that is watched now. Only the stage that has its poll in hand changes it."""
+
+    request: WatchRequest
+    identity: Identity
+    record: WatchRecord
+    stalled_since: float | None = None
+
+    @property
+    def workflow_id(self) -> int:
+        return self.request.workflow_id
+
+
+@dataclass(frozen=True, slots=True)
+class KeepWatching:
+    """Nothing to do: look again after the poll interval."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartOver:
+    """A round was carried out or abandoned: look again as if for the first time."""
+
+
+Decision = KeepWatching | StartOver | WatchEnded
+
+
+class Reply:
+    """Brings the decision on one poll, or the error met on the way, back to the watcher."""
+
+    def __init__(self) -> None:
+        self._came = anyio.Event()
+        self._decision: Decision | None = None
+        self._error: Exception | None = None
+
+    def decide(self, decision: Decision) -> None:
+        self._decision = decision
+        self._came.set()
+
+    def fail(self, error: Exception) -> None:
+        self._error = error
+        self._came.set()
+
+    async def wait(self) -> Decision:
+        await self._came.wait()
+        if self._error is not None:
+            raise self._error
+        assert self._decision is not None  # noqa: S101 - decide() or fail() set the event
+        return self._decision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Poll:
+    """One look of a watcher at its workflow."""
+
+    watch: Watch
+    observation: Observation
+    reply: Reply = field(default_factory=Reply)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis:
+    """A workflow at rest, explained."""
+
+    counts: JobCounts
+    findings: tuple[Finding, ...]
+    orphans: Orphans
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A workflow that needs a round of recovery: a new one, or the one an earlier process began.
+
+    ``diagnosis`` is None when the open round has its plan already.
+    """
+
+    watch: Watch
+    observation: Observation
+    diagnosis: Diagnosis | None
+    open_round: Round | None
+    reply: Reply

@@ -1,0 +1,136 @@
+"""One task for each workflow: looks, hands on what it saw, waits for what was decided."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import anyio
+from anyio.streams.memory import MemoryObjectSendStream
+
+from torc_watch.core import cadence, events
+from torc_watch.core.errors import AccessDenied, NotFound, ServerError
+from torc_watch.core.events import Event, Verdict, WatchEnded
+from torc_watch.engine.observing import observe
+from torc_watch.engine.scheduling import Scheduler
+from torc_watch.engine.waking import WakeUp, listen
+from torc_watch.engine.watch import Decision, Poll, StartOver, Watch
+from torc_watch.torc.client import TorcClient
+
+
+@dataclass(slots=True)
+class _Trouble:
+    """Failed looks in a row, and when the first of them was."""
+
+    failures: int = 0
+    since: float = 0.0
+
+
+class Watcher:
+    def __init__(
+        self,
+        watch: Watch,
+        client: TorcClient,
+        scheduler: Scheduler,
+        polls: MemoryObjectSendStream[Poll],
+        report: Callable[[Event], None],
+    ) -> None:
+        self._watch = watch
+        self._client = client
+        self._scheduler = scheduler
+        self._polls = polls
+        self._report = report
+        self._wake_up = WakeUp()
+        self._trouble = _Trouble()
+
+    async def run(self) -> WatchEnded:
+        """Watches until there is a verdict. Raises JournalError."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(listen, self._client.transport, self._watch.workflow_id, self._wake_up)
+            ended = await self._watch_on()
+            tasks.cancel_scope.cancel()
+        return ended
+
+    async def _watch_on(self) -> WatchEnded:
+        self._announce()
+        while True:
+            decision = await self._look_or_back_off()
+            if isinstance(decision, WatchEnded):
+                return decision
+            if isinstance(decision, StartOver):
+                self._announce()
+            elif decision is not None:
+                await self._wake_up.wait(
+                    cadence.until_next_poll(self._watch.request.poll_interval, _chance())
+                )
+
+    async def _look_or_back_off(self) -> Decision | None:
+        """The decision on one look; None after a look that failed and the pause it called for."""
+        workflow_id = self._watch.workflow_id
+        try:
+            decision = await self._look()
+        except NotFound:
+            return _ended(
+                workflow_id, Verdict.HANDED_OVER, f"Workflow {workflow_id} is gone from the server."
+            )
+        except AccessDenied as error:
+            return _ended(workflow_id, Verdict.UNREACHABLE, str(error))
+        except ServerError as error:
+            return await self._back_off(error)
+        if self._trouble.failures:
+            self._trouble = _Trouble()
+            self._report(events.LookSucceeded(workflow_id=workflow_id))
+        return decision
+
+    async def _look(self) -> Decision:
+        request = self._watch.request
+        observation = await observe(
+            self._client,
+            self._scheduler,
+            request.workflow_id,
+            with_counts=request.show_job_counts,
+        )
+        if observation.counts is not None:
+            self._report(
+                events.JobsCounted(workflow_id=request.workflow_id, counts=observation.counts)
+            )
+        poll = Poll(watch=self._watch, observation=observation)
+        await self._polls.send(poll)
+        return await poll.reply.wait()
+
+    async def _back_off(self, error: ServerError) -> WatchEnded | None:
+        now = anyio.current_time()
+        if not self._trouble.failures:
+            self._trouble.since = now
+        self._trouble.failures += 1
+        patience = self._watch.request.patience
+        if patience is not None and now - self._trouble.since >= patience:
+            return _ended(self._watch.workflow_id, Verdict.UNREACHABLE, str(error))
+        delay = cadence.until_next_try(self._trouble.failures, _chance())
+        self._report(
+            events.LookFailed(
+                workflow_id=self._watch.workflow_id, reason=str(error), retry_in=delay
+            )
+        )
+        await anyio.sleep(delay)
+        return None
+
+    def _announce(self) -> None:
+        request = self._watch.request
+        self._report(
+            events.WatchStarted(
+                workflow_id=request.workflow_id,
+                poll_interval=request.poll_interval,
+                auto_recover=request.recovery is not None,
+                max_retries=request.recovery.max_retries if request.recovery else 0,
+                show_job_counts=request.show_job_counts,
+                rounds_used=self._watch.record.rounds_used,
+            )
+        )
+
+
+def _ended(workflow_id: int, verdict: Verdict, reason: str) -> WatchEnded:
+    return WatchEnded(workflow_id=workflow_id, verdict=verdict, reason=reason)
+
+
+def _chance() -> float:
+    return random.random()  # noqa: S311 - spreads load, protects nothing

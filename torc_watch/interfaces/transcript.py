@@ -1,0 +1,211 @@
+"""The transcript that a person reads on the terminal: each event of the engine as its lines."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+from torc_watch.core import events, units
+from torc_watch.core.diagnosis import Cause
+from torc_watch.core.events import Event, Verdict, WatchEnded
+from torc_watch.core.model import JobCounts, JobStatus
+from torc_watch.core.policy import LeftAlone, Plan, Retry
+
+T = TypeVar("T")
+
+_LINES_PER_LIST = 50  # a plan may hold thousands of jobs; the log has them all
+_LONGEST_NAME = 100
+
+_AFTERWARDS = {
+    Verdict.FAILED: (
+        "Auto-recovery disabled. To enable, use --auto-recover flag.",
+        "Or use the Torc MCP server with your AI assistant for manual recovery.",
+    ),
+    Verdict.EXHAUSTED: ("Use the Torc MCP server with your AI assistant to investigate.",),
+}
+
+
+class Transcript:
+    """Turns events into lines; remembers only how the watch it tells of was started."""
+
+    def __init__(self) -> None:
+        self._recovers = False
+
+    def lines(self, event: Event) -> Iterator[str]:
+        match event:
+            case events.WatchStarted():
+                yield from self._start(event)
+            case events.WorkflowFailed():
+                yield from _failure(event.counts, with_zeros=self._recovers)
+            case events.RecoveryInitiated():
+                yield ""
+                yield "Recovery initiated. Resuming monitoring..."
+                yield ""
+            case events.WatchEnded():
+                yield from _end(event)
+            case _:
+                yield from _simple(event)
+
+    def _start(self, event: events.WatchStarted) -> Iterator[str]:
+        self._recovers = event.auto_recover
+        notes = [f"poll interval: {event.poll_interval:g}s"]
+        if event.auto_recover:
+            notes += ["auto-recover enabled", f"max retries: {event.max_retries}"]
+        if event.show_job_counts:
+            notes.append("job counts enabled")
+        yield f"Watching workflow {event.workflow_id} ({', '.join(notes)})"
+
+
+def _simple(event: Event) -> Iterator[str]:
+    match event:
+        case events.JobsCounted():
+            yield f"  {_counts(event.counts)}"
+        case events.WorkflowComplete():
+            yield f"Workflow {event.workflow_id} is complete"
+            yield ""
+        case events.WorkflowSucceeded():
+            yield f"✓ Workflow completed successfully ({event.counts.total} jobs)"
+        case events.WorkflowStalled():
+            yield f"Workflow {event.workflow_id} has jobs left and nothing to run them:"
+            yield f"  {_counts(event.counts)}"
+        case _:
+            yield from _of_recovery(event)
+
+
+def _of_recovery(event: Event) -> Iterator[str]:
+    match event:
+        case events.RecoveryAttempted():
+            yield ""
+            yield f"Attempting automatic recovery (attempt {event.number}/{event.max_retries})"
+        case events.RecoveryContinued():
+            yield f"Continuing recovery round {event.number} at its step '{event.step}'"
+        case events.DiagnosisStarted():
+            yield ""
+            yield "Diagnosing failures..."
+        case events.OrphansFound():
+            released = len(event.orphans.running) + len(event.orphans.claimed)
+            yield f"Releasing {_jobs(released)} of dead workers..."
+        case events.RecoveryPlanned():
+            yield "Applying recovery heuristics..."
+            yield from plan_lines(event.plan)
+        case events.HookStarted():
+            yield ""
+            yield f"Running recovery hook: {event.command}"
+        case events.HookPrinted():
+            yield f"  [hook] {printable(event.line)}"
+        case events.ResetStarted():
+            yield ""
+            yield "Resetting failed jobs..."
+        case events.SubmissionStarted():
+            yield f"Regenerating {event.scheduler.capitalize()} schedulers and submitting..."
+        case _:
+            yield from _of_trouble(event)
+
+
+def _of_trouble(event: Event) -> Iterator[str]:
+    match event:
+        case events.RecoveryAbandoned():
+            yield f"Recovery round abandoned: {event.reason} Looking again..."
+        case events.LookFailed():
+            yield f"No answer to rely on: {event.reason} Trying again in {event.retry_in:.0f}s."
+        case events.LookSucceeded():
+            yield "The server answers again."
+        case events.WatcherBroke():
+            yield f"A defect of torc-watch, please report it: {event.error.splitlines()[-1]}"
+        case _:
+            return
+
+
+def _failure(counts: JobCounts, *, with_zeros: bool) -> Iterator[str]:
+    yield "Workflow completed with failures:"
+    for status in (JobStatus.FAILED, JobStatus.CANCELED, JobStatus.TERMINATED):
+        number = counts.of(status)
+        if number or with_zeros or status is JobStatus.FAILED:
+            yield f"  - {status.capitalize()}: {number}"
+    if number := counts.of(JobStatus.PENDING_FAILED):
+        yield f"  - Pending Failed: {number} (awaiting classification)"
+    yield f"  - Completed: {counts.of(JobStatus.COMPLETED)}"
+
+
+def _end(event: WatchEnded) -> Iterator[str]:
+    if event.verdict in (Verdict.SUCCEEDED, Verdict.RESUBMITTED):
+        return
+    yield ""
+    yield from left_alone_lines(event.left_alone)
+    manual = event.verdict in (Verdict.EXHAUSTED, Verdict.HANDED_OVER, Verdict.STUCK)
+    sentence = f"{event.reason} Manual intervention required." if manual else event.reason
+    if sentence:
+        yield sentence
+    yield from _AFTERWARDS.get(event.verdict, ())
+
+
+def plan_lines(plan: Plan) -> Iterator[str]:
+    """What a plan does, job by job, and how many of each kind."""
+    fixes = [retry for retry in plan.retries if retry.memory or retry.runtime]
+    yield from _capped(fixes, _fix)
+    yield f"  Applied fixes: {plan.count(Cause.OOM)} OOM, {plan.count(Cause.TIMEOUT)} timeout"
+    unchanged = [retry for retry in plan.retries if not (retry.memory or retry.runtime)]
+    yield from _capped(unchanged, _unchanged)
+    yield from left_alone_lines(plan.left_alone)
+
+
+def left_alone_lines(left_alone: Iterable[LeftAlone]) -> Iterator[str]:
+    yield from _capped(list(left_alone), _left)
+
+
+def printable(text: str) -> str:
+    """``text`` on one line, with nothing that a terminal would obey, and not too long."""
+    safe = "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in text
+    )
+    return safe if len(safe) <= _LONGEST_NAME else f"{safe[: _LONGEST_NAME - 1]}…"
+
+
+def _fix(retry: Retry) -> str:
+    if retry.memory:
+        before, after = map(units.format_memory, retry.memory)
+        return f"{_job(retry)}: OOM detected, increasing memory {before} -> {after}"
+    assert retry.runtime is not None  # noqa: S101 - a fix has one of the two
+    before, after = map(units.format_duration, retry.runtime)
+    return f"{_job(retry)}: Timeout detected, increasing runtime {before} -> {after}"
+
+
+def _unchanged(retry: Retry) -> str:
+    if retry.cause is Cause.INTERRUPTED:
+        return f"{_job(retry)}: interrupted ({retry.reason}), retrying without changes"
+    return f"{_job(retry)}: unknown failure ({retry.reason}), retrying without changes"
+
+
+def _left(left: LeftAlone) -> str:
+    anyway = "; Torc restarts it all the same" if left.restarts_anyway else ""
+    return f"{_job(left)}: not retried: {left.reason}{anyway}"
+
+
+def _job(entry: Retry | LeftAlone) -> str:
+    return f"  Job {entry.job_id} ({printable(entry.job_name)})"
+
+
+def _capped(entries: list[T], line: Callable[[T], str]) -> Iterator[str]:
+    yield from map(line, entries[:_LINES_PER_LIST])
+    if (more := len(entries) - _LINES_PER_LIST) > 0:
+        yield f"  ... and {_jobs(more)} more, all of them in the log"
+
+
+def _counts(counts: JobCounts) -> str:
+    """Ready jobs count as pending: they wait for nothing but a worker."""
+    parts = [
+        ("completed", counts.of(JobStatus.COMPLETED)),
+        ("running", counts.of(JobStatus.RUNNING)),
+        ("pending", counts.of(JobStatus.PENDING, JobStatus.READY)),
+        ("failed", counts.of(JobStatus.FAILED, JobStatus.PENDING_FAILED)),
+        ("blocked", counts.of(JobStatus.BLOCKED)),
+    ]
+    parts += [
+        (status.value, counts.of(status))
+        for status in (JobStatus.CANCELED, JobStatus.TERMINATED, JobStatus.UNINITIALIZED)
+        if counts.of(status)
+    ]
+    return ", ".join(f"{label}={number}" for label, number in parts)
+
+
+def _jobs(number: int) -> str:
+    return f"{number} job" if number == 1 else f"{number} jobs"

@@ -1,0 +1,57 @@
+"""JSON lines for machines: every event of the engine, in the output folder of its workflow."""
+
+import dataclasses
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+import structlog
+
+from torc_watch.core.events import Event
+
+
+class EventLog:
+    """Appends to one file. A disk that is full costs the log its lines, never the watch its life."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self._has_complained = False
+        self._logger = structlog.wrap_logger(
+            structlog.WriteLogger(file),
+            processors=[
+                structlog.processors.add_log_level,
+                structlog.processors.TimeStamper(fmt="iso", utc=True),
+                structlog.processors.JSONRenderer(default=_plain, sort_keys=False),
+            ],
+        )
+
+    def write(self, event: Event) -> None:
+        fields = {field.name: getattr(event, field.name) for field in dataclasses.fields(event)}
+        try:
+            self._logger.info(event.name, **fields)
+        except OSError as error:
+            self._complain(error)
+
+    def _complain(self, error: OSError) -> None:
+        if not self._has_complained:
+            self._has_complained = True
+            print(  # noqa: T201 - the log itself is what cannot be written
+                f"The log {self._file.name} cannot be written: {error.strerror}. Going on without.",
+                file=sys.stderr,
+            )
+
+
+@contextmanager
+def open_log(output_dir: Path, workflow_id: int) -> Iterator[EventLog]:
+    """The log of one workflow on this host. Raises OSError when its folder cannot be made."""
+    output_dir.mkdir(parents=True, exist_ok=True)
+    path = output_dir / f"watch_{socket.gethostname()}_{workflow_id}.log"
+    with path.open("a", encoding="utf-8") as file:
+        yield EventLog(file)
+
+
+def _plain(value: Any) -> Any:
+    return dataclasses.asdict(value) if dataclasses.is_dataclass(value) else str(value)
