@@ -1,0 +1,38 @@
+"""Which dialect a server speaks, from what it answers to the question for its version."""
+
+from typing import Any
+
+import pytest
+
+from torc_watch.core.errors import RequestRejected, ServerFault
+from torc_watch.torc.dialect import Dialect, dialect_of
+
+
+@pytest.mark.parametrize(
+    ("answer", "dialect", "version"),
+    [
+        ("0.12.0 (4f1c2d3)", Dialect.V0_12, "0.12.0 (4f1c2d3)"),
+        ("v0.12.3-beta", Dialect.V0_12, "v0.12.3-beta"),
+        ("0.14.0", Dialect.V0_12, "0.14.0"),
+        ({"version": "0.35.0", "api_version": "0.35.0"}, Dialect.V0_35, "0.35.0"),
+        ({"version": "0.20.1", "git_hash": None}, Dialect.V0_35, "0.20.1"),
+        ({"version": "2.0.0", "new": {"field": 1}}, Dialect.V0_35, "2.0.0"),
+    ],
+)
+def test_known_servers(answer: Any, dialect: Dialect, version: str) -> None:
+    assert dialect_of(answer) == (dialect, version)
+
+
+@pytest.mark.parametrize("answer", ["0.11.9", "0.8.0 (abc)", {"version": "0.11.0"}])
+def test_old_servers_are_refused_by_name(answer: Any) -> None:
+    with pytest.raises(RequestRejected, match=r"Torc 0\.\d+.* too old"):
+        dialect_of(answer)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [None, "", "nginx", 12, 0.35, [], ["0.12.0"], {}, {"version": None}, {"version": 0.35}, "0"],
+)
+def test_what_is_no_version_is_no_torc_server(answer: Any) -> None:
+    with pytest.raises(ServerFault, match="URL"):
+        dialect_of(answer)

@@ -1,0 +1,216 @@
+"""The server's JSON to values of the core: what is read, what is forgiven and what is refused."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from torc_watch.core.errors import ServerFault
+from torc_watch.core.model import (
+    Allocation,
+    ComputeNode,
+    Job,
+    JobResult,
+    JobStatus,
+    LocalScheduler,
+    Requirements,
+    Workflow,
+)
+from torc_watch.core.units import GIB
+from torc_watch.torc import wire
+
+JOB = {"id": 7, "workflow_id": 1, "name": "a", "command": "true", "status": "failed"}
+RESULT = {
+    "id": 3,
+    "job_id": 7,
+    "workflow_id": 1,
+    "run_id": 2,
+    "compute_node_id": 4,
+    "return_code": 137,
+    "exec_time_minutes": 1.5,
+    "completion_time": "2026-01-01T00:00:00Z",
+    "status": "failed",
+}
+REQUIREMENTS = {"id": 5, "workflow_id": 1, "name": "small"}
+NODE = {
+    "id": 4,
+    "workflow_id": 1,
+    "hostname": "n1",
+    "pid": 42,
+    "start_time": "2026-01-01T00:00:00Z",
+}
+ALLOCATION = {
+    "id": 6,
+    "workflow_id": 1,
+    "scheduler_id": 99,
+    "scheduler_config_id": 2,
+    "scheduler_type": "slurm",
+    "status": "active",
+}
+
+
+@pytest.mark.parametrize("status", list(JobStatus))
+def test_every_known_status(status: JobStatus) -> None:
+    assert wire.status_of(status.value) is status
+
+
+@pytest.mark.parametrize("word", ["suspended", "Failed", "", None, 6, ["failed"], {}])
+def test_unknown_status_is_unrecognized_and_never_a_guess(word: Any) -> None:
+    job = wire.read(wire.JobRow, JOB | {"status": word}, "/jobs/7").value()
+    assert job.status is JobStatus.UNRECOGNIZED
+
+
+@pytest.mark.parametrize(
+    ("extra", "requirements_id", "attempt"),
+    [
+        ({}, None, 1),
+        ({"resource_requirements_id": None, "attempt_id": None}, None, 1),
+        ({"resource_requirements_id": 5, "attempt_id": 3, "origin": "retry"}, 5, 3),
+    ],
+)
+def test_job(extra: dict[str, Any], requirements_id: int | None, attempt: int) -> None:
+    assert wire.read(wire.JobRow, JOB | extra, "/jobs/7").value() == Job(
+        id=7,
+        name="a",
+        command="true",
+        status=JobStatus.FAILED,
+        requirements_id=requirements_id,
+        attempt=attempt,
+    )
+
+
+@pytest.mark.parametrize(
+    ("extra", "attempt", "peak_memory"),
+    [
+        ({}, 1, None),
+        ({"attempt_id": None, "peak_memory_bytes": None}, 1, None),
+        ({"attempt_id": 2, "peak_memory_bytes": 5 * GIB, "job_name": "a"}, 2, 5 * GIB),
+    ],
+)
+def test_result_is_in_seconds(extra: dict[str, Any], attempt: int, peak_memory: int | None) -> None:
+    assert wire.read(wire.ResultRow, RESULT | extra, "/results").value() == JobResult(
+        job_id=7,
+        run_id=2,
+        attempt=attempt,
+        status=JobStatus.FAILED,
+        return_code=137,
+        exec_seconds=90.0,
+        peak_memory=peak_memory,
+        compute_node_id=4,
+    )
+
+
+@pytest.mark.parametrize(
+    ("texts", "memory", "runtime"),
+    [
+        ({"memory": "8g", "runtime": "PT1H30M"}, 8 * GIB, 5400),
+        ({"memory": "8gb", "runtime": "90 minutes"}, None, None),
+        ({"memory": None, "runtime": None}, None, None),
+        ({}, None, None),
+    ],
+)
+def test_requirements_are_numbers_or_unknown(
+    texts: dict[str, Any], memory: int | None, runtime: int | None
+) -> None:
+    row = REQUIREMENTS | {"num_cpus": None, "num_gpus": 2} | texts
+    assert wire.read(wire.RequirementsRow, row, "/x").value() == Requirements(
+        id=5, name="small", num_cpus=1, num_gpus=2, num_nodes=1, memory=memory, runtime=runtime
+    )
+
+
+@pytest.mark.parametrize(
+    ("extra", "allocation_id", "has_ended"),
+    [
+        ({"scheduler": {"scheduler_id": 6, "slurm_job_id": 99}}, 6, False),
+        ({"scheduler": None, "is_active": False}, None, False),
+        ({"scheduler": {"scheduler_id": None}, "is_active": True}, None, False),
+        ({"scheduler": "slurm", "duration_seconds": 0.0}, None, True),
+        ({"duration_seconds": 60, "is_active": True}, None, True),
+        ({}, None, False),
+    ],
+)
+def test_compute_node_has_ended_when_its_duration_is_known(
+    extra: dict[str, Any], allocation_id: int | None, *, has_ended: bool
+) -> None:
+    assert wire.read(wire.ComputeNodeRow, NODE | extra, "/x").value() == ComputeNode(
+        id=4, hostname="n1", pid=42, allocation_id=allocation_id, has_ended=has_ended
+    )
+
+
+@pytest.mark.parametrize(
+    ("start_time", "seconds"),
+    [
+        ("2026-01-01T00:00:00Z", 60),
+        ("2026-01-01T00:00:00.123456789+00:00", 59.876544),
+        ("2026-01-01T01:00:00+01:00", 60),
+        ("2026-01-01T00:00:00", 60),
+        ("2026-01-01T00:02:00Z", 0),
+        ("yesterday", 0),
+    ],
+)
+def test_seconds_since_a_worker_started(start_time: str, seconds: float) -> None:
+    row = wire.read(wire.ComputeNodeRow, NODE | {"start_time": start_time}, "/x")
+    assert row.seconds_until(datetime(2026, 1, 1, 0, 1, tzinfo=UTC)) == pytest.approx(seconds)
+
+
+def test_allocation() -> None:
+    assert wire.read(wire.AllocationRow, ALLOCATION, "/x").value() == Allocation(
+        id=6, scheduler_id=99, scheduler_config_id=2, scheduler_type="slurm", status="active"
+    )
+
+
+@pytest.mark.parametrize(
+    ("extra", "expected"),
+    [
+        ({}, LocalScheduler(id=2, name="default", num_cpus=1, memory=None)),
+        (
+            {"name": "big", "num_cpus": 4, "memory": "2g"},
+            LocalScheduler(id=2, name="big", num_cpus=4, memory=2 * GIB),
+        ),
+    ],
+)
+def test_local_scheduler(extra: dict[str, Any], expected: LocalScheduler) -> None:
+    assert wire.read(wire.LocalSchedulerRow, {"id": 2} | extra, "/x").value() == expected
+
+
+def test_workflow_stands_where_its_status_says() -> None:
+    row = wire.read(wire.WorkflowRow, {"id": 1, "name": "w", "user": "ada"}, "/workflows/1")
+    status = wire.read(wire.StatusRow, {"run_id": 3, "is_canceled": True, "is_archived": None}, "")
+    assert row.value(status.run_id, status) == Workflow(
+        id=1, name="w", user="ada", created="", run_id=3, is_canceled=True, is_archived=False
+    )
+
+
+def test_summary_counts_unknown_statuses_together() -> None:
+    answer = {"jobs_by_status": {"failed": 2, "suspended": 3, "frozen": 4}, "total_jobs": 9}
+    counts = wire.read(wire.SummaryRow, answer, "/x").value()
+    assert counts.by_status == {JobStatus.FAILED: 2, JobStatus.UNRECOGNIZED: 7}
+
+
+@pytest.mark.parametrize(
+    ("row", "answer", "field"),
+    [
+        (wire.JobRow, None, "the whole answer"),
+        (wire.JobRow, [], "the whole answer"),
+        (wire.JobRow, {**JOB, "id": "seven"}, "id"),
+        (wire.JobRow, {"id": 7, "workflow_id": 1, "name": "a"}, "command"),
+        (wire.ResultRow, {**RESULT, "exec_time_minutes": float("nan")}, "exec_time_minutes"),
+        (wire.ResultRow, {**RESULT, "return_code": None}, "return_code"),
+        (wire.CompleteRow, {"is_complete": "perhaps"}, "is_complete"),
+        (wire.SummaryRow, {"jobs_by_status": {"failed": "two"}}, "jobs_by_status.failed"),
+        (wire.ClaimRow, {"jobs": [JOB, {**JOB, "name": 5}]}, "jobs.1.name"),
+    ],
+)
+def test_wrong_shape_names_path_and_field(row: type[wire.Row], answer: Any, field: str) -> None:
+    with pytest.raises(ServerFault) as fault:
+        wire.read(row, answer, "/the/path")
+    assert "/the/path" in str(fault.value)
+    assert f": {field}: " in str(fault.value)
+
+
+@pytest.mark.parametrize(
+    "answer", [None, [], {}, {"jobs": None}, {"jobs": [{"id": 1}]}, {"jobs": [{}, {"id": 2}]}]
+)
+def test_ids_of_created_things_must_be_complete(answer: Any) -> None:
+    with pytest.raises(ServerFault, match="/bulk_jobs"):
+        wire.read_ids(answer, "jobs", 2, "/bulk_jobs")
