@@ -1,0 +1,163 @@
+"""The ASGI application: requests to calls, answers to responses, and the work beside them."""
+
+import asyncio
+import json
+import logging
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, nullcontext, suppress
+
+import anyio
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from torc_watch.sandbox.server.broadcast import Broadcaster, level_of
+from torc_watch.sandbox.server.calls import INTERNAL_ERROR, Answer, Call, Failure, Severity
+from torc_watch.sandbox.server.edge import Edge
+from torc_watch.sandbox.server.routes import Handler, routes
+from torc_watch.sandbox.server.settings import ServerSettings
+from torc_watch.sandbox.server.store import Store, open_store
+from torc_watch.sandbox.server.tasks import run_task
+from torc_watch.sandbox.server.unblocking import unblock
+from torc_watch.sandbox.server.workflows import show_workflow
+
+PREFIX = "/torc-service/v1"
+_METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS")
+_log = logging.getLogger(__name__)
+
+
+class Service:
+    """An open database, those who listen to it, and what it does without being asked."""
+
+    def __init__(self, settings: ServerSettings, store: Store) -> None:
+        self._settings = settings
+        self._store = store
+        self._task_queued = asyncio.Event()
+        self._broadcaster = Broadcaster()
+
+    def application(self) -> Starlette:
+        stream = Route(PREFIX + "/workflows/{id}/events/stream", self._stream, methods=["GET"])
+        served = [
+            Route(PREFIX + path, self._endpoint(methods), methods=_METHODS)
+            for path, methods in routes(self._settings.dialect).items()
+        ]
+        app = Starlette(
+            routes=[stream, *served],
+            middleware=[Middleware(Edge, accounts=self._settings.accounts)],
+            exception_handlers={HTTPException: _empty, ClientDisconnect: _gone},
+        )
+        app.state.close_streams = self._broadcaster.close
+        return app
+
+    async def unblock_regularly(self) -> None:
+        while True:
+            try:
+                unblock(self._store, self._settings.dialect)
+            except sqlite3.Error as error:  # such as a full disk; the next time may be better
+                _log.error("Jobs could not be unblocked: %s", error)  # no traceback
+            await anyio.sleep(self._settings.unblock_interval)
+
+    async def run_tasks(self) -> None:
+        while True:
+            done = run_task(self._store)
+            if done is None:
+                self._task_queued.clear()
+                await self._task_queued.wait()
+            else:
+                self._broadcaster.send(done)
+
+    def _endpoint(self, methods: Mapping[str, Handler]) -> Callable[[Request], Awaitable[Response]]:
+        async def endpoint(request: Request) -> Response:
+            handler = methods.get(request.method)
+            if handler is None:
+                return Response(status_code=405)
+            return _response(self._answer(handler, await self._call(request)))
+
+        return endpoint
+
+    async def _call(self, request: Request) -> Call:
+        return Call(
+            store=self._store,
+            dialect=self._settings.dialect,
+            user=request.state.user,
+            path=request.path_params,
+            query=request.query_params.multi_items(),
+            content=await request.body(),
+            changes=request.method != "GET",
+        )
+
+    def _answer(self, handler: Handler, call: Call) -> Answer:
+        """Run a handler in a transaction of its own; tell the listeners when it is committed."""
+        try:
+            with self._store.transaction() if call.changes else nullcontext():
+                answer = handler(call)
+        except Failure as failure:
+            return Answer(failure.body, failure.status, plain=isinstance(failure.body, str))
+        except (sqlite3.Error, OverflowError):  # an id of no row, a number beyond 64 bits
+            return Answer(INTERNAL_ERROR, 500, plain=True)
+        for announcement in call.announcements:
+            self._broadcaster.send(announcement)
+        if answer.status == 202:
+            self._task_queued.set()
+        return answer
+
+    async def _stream(self, request: Request) -> Response:
+        call = await self._call(request)
+        answer = self._answer(show_workflow, call)
+        if answer.status != 200:
+            return _response(answer)
+        frames = self._frames(call.number(), level_of(call.asked("level", str)))
+        headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+        return StreamingResponse(frames, headers=headers, media_type="text/event-stream")
+
+    async def _frames(self, workflow_id: int, level: Severity) -> AsyncIterator[str]:
+        listener = self._broadcaster.listen()
+        try:
+            async for frame in listener.frames(workflow_id, level):
+                yield frame
+        finally:
+            self._broadcaster.forget(listener)
+
+
+@asynccontextmanager
+async def open_server(settings: ServerSettings) -> AsyncIterator[Starlette]:
+    """The application on an open database, with the work beside the requests going on.
+
+    Raises TorcWatchError when the directory cannot be used, or another server uses it.
+    """
+    with open_store(settings.directory) as store:
+        service = Service(settings, store)
+        # Plain tasks, not a task group: a test fixture enters and leaves this in different tasks.
+        work = [
+            asyncio.create_task(service.unblock_regularly()),
+            asyncio.create_task(service.run_tasks()),
+        ]
+        try:
+            yield service.application()
+        finally:
+            for task in work:
+                task.cancel()
+            for task in work:
+                with suppress(asyncio.CancelledError):
+                    await task
+
+
+def _response(answer: Answer) -> Response:
+    if answer.plain:
+        return PlainTextResponse(answer.body, answer.status)
+    content = json.dumps(answer.body, separators=(",", ":"))
+    return Response(content, answer.status, media_type="application/json")
+
+
+def _empty(_request: Request, error: Exception) -> Response:
+    """Torc says nothing about a path that it does not know."""
+    return Response(status_code=error.status_code if isinstance(error, HTTPException) else 500)
+
+
+def _gone(_request: Request, _error: Exception) -> Response:
+    """The client left in the middle of its request: nobody reads this."""
+    return Response(status_code=400)

@@ -1,0 +1,256 @@
+"""What clients may send, by dialect: a missing or wrongly typed field is an answer of 400.
+
+A model's fields are also the columns that are shown of its table. Unknown fields are ignored.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Status = Literal[
+    "uninitialized", "blocked", "ready", "pending", "running", "completed",
+    "failed", "canceled", "terminated", "disabled", "pending_failed",
+]  # fmt: skip
+Ids = list[int] | None
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+
+class OfWorkflow(Strict):
+    workflow_id: int
+
+
+class WorkflowBase(Strict):
+    name: str
+    user: str
+    description: str | None = None
+    timestamp: str | None = None
+    project: str | None = None
+    compute_node_expiration_buffer_seconds: int | None = None
+    compute_node_wait_for_new_jobs_seconds: int | None = None
+    compute_node_ignore_workflow_completion: bool | None = None
+    compute_node_wait_for_healthy_database_minutes: int | None = None
+    compute_node_min_time_for_new_jobs_seconds: int | None = None
+    use_pending_failed: bool | None = None
+
+
+class Workflow12(WorkflowBase):
+    metadata: str | None = None
+    resource_monitor_config: str | None = None
+    slurm_defaults: str | None = None
+    jobs_sort_method: Literal["gpus_runtime_memory", "gpus_memory_runtime", "none"] | None = None
+    status_id: int | None = None
+
+
+class Workflow35(WorkflowBase):
+    metadata: dict[str, Any] | None = None
+    resource_monitor_config: dict[str, Any] | None = None
+    slurm_defaults: dict[str, Any] | None = None
+    execution_config: dict[str, Any] | None = None
+    dynamic_jobs: dict[str, Any] | None = None
+    env: dict[str, str] | None = None
+    submission_directory: str | None = None
+    enable_ro_crate: bool | None = None
+
+
+class WorkflowStatus(Strict):
+    is_canceled: bool
+    is_archived: bool | None = None
+    run_id: int
+    has_detected_need_to_run_completion_script: bool | None = None
+
+
+class Archiving(Strict):
+    is_archived: bool
+
+
+class Job12(OfWorkflow):
+    name: str
+    command: str
+    invocation_script: str | None = None
+    status: Status | None = None
+    cancel_on_blocking_job_failure: bool | None = None
+    supports_termination: bool | None = None
+    resource_requirements_id: int | None = None
+    scheduler_id: int | None = None
+    failure_handler_id: int | None = None
+    attempt_id: int | None = None
+
+
+class Job35(Job12):
+    priority: Annotated[int, Field(ge=0)] | None = None
+    env: dict[str, str] | None = None
+    origin: str | None = None
+    start_time: str | None = None
+    compute_node_id: int | None = None
+
+
+class Relations(Strict):
+    """What a job's body says besides its own columns."""
+
+    depends_on_job_ids: Ids = None
+    input_file_ids: Ids = None
+    output_file_ids: Ids = None
+    input_user_data_ids: Ids = None
+    output_user_data_ids: Ids = None
+
+
+class RelatedJob12(Job12, Relations):
+    pass
+
+
+class RelatedJob35(Job35, Relations):
+    pass
+
+
+class Jobs12(Strict):
+    jobs: list[RelatedJob12]
+
+
+class Jobs35(Strict):
+    jobs: list[RelatedJob35]
+
+
+class Requirements12(OfWorkflow):
+    name: str
+    num_cpus: int
+    num_gpus: int
+    num_nodes: int
+    memory: str
+    runtime: str
+
+
+class Requirements35(Requirements12):
+    num_cpus: int = 1
+    num_gpus: int = 0
+    num_nodes: int = 1
+    memory: str = "1m"
+    runtime: str = "PT1M"
+
+
+class Result(OfWorkflow):
+    job_id: int
+    run_id: int
+    attempt_id: int | None = None
+    compute_node_id: int
+    return_code: int
+    exec_time_minutes: float
+    completion_time: str
+    status: Status
+    peak_memory_bytes: int | None = None
+    avg_memory_bytes: int | None = None
+    peak_cpu_percent: float | None = None
+    avg_cpu_percent: float | None = None
+
+
+class File(OfWorkflow):
+    name: str
+    path: str
+    st_mtime: float | None = None
+
+
+class UserData(OfWorkflow):
+    name: str
+    is_ephemeral: bool | None = None
+    data: Any = None
+
+
+class LocalScheduler12(OfWorkflow):
+    memory: str | None = None
+    num_cpus: int | None = None
+
+
+class LocalScheduler35(LocalScheduler12):
+    name: str | None = None
+
+
+class SlurmScheduler(OfWorkflow):
+    name: str | None = None
+    account: str
+    nodes: int
+    walltime: str
+    gres: str | None = None
+    mem: str | None = None
+    ntasks_per_node: int | None = None
+    partition: str | None = None
+    qos: str | None = None
+    tmp: str | None = None
+    extra: str | None = None
+
+
+class ScheduledComputeNode(OfWorkflow):
+    scheduler_id: int
+    scheduler_config_id: int
+    scheduler_type: str
+    status: str
+
+
+class ComputeNode12(OfWorkflow):
+    hostname: str
+    pid: int
+    start_time: str
+    duration_seconds: float | None = None
+    is_active: bool | None = None
+    num_cpus: int
+    memory_gb: float
+    num_gpus: int
+    num_nodes: int
+    time_limit: str | None = None
+    scheduler_config_id: int | None = None
+    compute_node_type: str
+    scheduler: Any = None
+
+
+class ComputeNode35(ComputeNode12):
+    sample_count: int | None = None
+    peak_memory_bytes: int | None = None
+    avg_memory_bytes: int | None = None
+    peak_cpu_percent: float | None = None
+    avg_cpu_percent: float | None = None
+
+
+class Event(OfWorkflow):
+    timestamp: int | None = None
+    data: Any
+
+
+class FailureHandler(OfWorkflow):
+    name: str
+    rules: str
+
+
+class NodeResources(Strict):
+    num_cpus: int
+    memory_gb: float
+    num_gpus: int
+    num_nodes: int
+    time_limit: str | None = None
+    scheduler_config_id: int | None = None
+
+
+class Action(Strict):
+    trigger_type: str
+    action_type: str
+    action_config: Any
+    job_ids: Ids = None
+    trigger_count: int = 0
+    executed: bool = False
+    persistent: bool = False
+    is_recovery: bool = False
+
+
+class ActionClaim(Strict):
+    compute_node_id: int | None = None
+
+
+class Completion(Strict):
+    job_id: int
+    run_id: int
+    status: Status
+    result: Result
+
+
+class Completions(Strict):
+    completions: list[Completion]

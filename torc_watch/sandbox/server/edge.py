@@ -1,0 +1,60 @@
+"""The outermost layer: who may pass, and the mark on every response."""
+
+import base64
+import binascii
+import hmac
+import uuid
+from collections.abc import Mapping
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+ANONYMOUS = "unknown"
+
+
+class Edge:
+    """ASGI middleware. With ``accounts`` (user to password) every request needs Basic auth."""
+
+    def __init__(self, app: ASGIApp, accounts: Mapping[str, str]) -> None:
+        self._app = app
+        self._accounts = accounts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def marked(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)["X-Span-ID"] = str(uuid.uuid4())
+            await send(message)
+
+        user, password = credentials(Headers(scope=scope).get("authorization"))
+        if self._accounts and not self._knows(user, password):
+            await _unauthorized()(scope, receive, marked)
+            return
+        scope.setdefault("state", {})["user"] = user or ANONYMOUS
+        await self._app(scope, receive, marked)
+
+    def _knows(self, user: str, password: str) -> bool:
+        expected = self._accounts.get(user)
+        return expected is not None and hmac.compare_digest(expected.encode(), password.encode())
+
+
+def credentials(header: str | None) -> tuple[str, str]:
+    """User and password of a Basic Authorization header; empty texts where there are none."""
+    scheme, _, encoded = (header or "").partition(" ")
+    if scheme.lower() != "basic":
+        return "", ""
+    try:
+        decoded = base64.b64decode(encoded, validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return "", ""
+    user, _, password = decoded.partition(":")
+    return user, password
+
+
+def _unauthorized() -> PlainTextResponse:
+    challenge = {"WWW-Authenticate": 'Basic realm="Torc"'}
+    return PlainTextResponse("Unauthorized", status_code=401, headers=challenge)

@@ -1,0 +1,250 @@
+"""Jobs: created one by one or in bulk, shown with or without what they are related to, changed."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torc_watch.core.model import JobStatus
+from torc_watch.sandbox.server import bodies
+from torc_watch.sandbox.server.calls import (
+    Answer,
+    Call,
+    flag,
+    integer,
+    internal_error,
+    job_status,
+    refused,
+)
+from torc_watch.sandbox.server.paging import MAX_LIMIT
+from torc_watch.sandbox.server.resources import (
+    Filter,
+    Resource,
+    fetch,
+    listing,
+    require_workflow,
+    shown,
+    stored,
+)
+from torc_watch.sandbox.server.settings import DialectName
+from torc_watch.sandbox.server.store import Row, Store
+
+RelatedJob = bodies.RelatedJob12 | bodies.RelatedJob35
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """Ids that a job's JSON carries in ``name``, kept in ``table`` under ``column``."""
+
+    name: str
+    table: str
+    column: str
+
+
+DEPENDENCIES = Relation("depends_on_job_ids", "job_depends_on", "depends_on_job_id")
+OUTPUT_FILES = Relation("output_file_ids", "job_output_file", "file_id")
+OUTPUT_USER_DATA = Relation("output_user_data_ids", "job_output_user_data", "user_data_id")
+RELATIONS = (
+    DEPENDENCIES,
+    Relation("input_file_ids", "job_input_file", "file_id"),
+    OUTPUT_FILES,
+    Relation("input_user_data_ids", "job_input_user_data", "user_data_id"),
+    OUTPUT_USER_DATA,
+)
+
+_FILTERS: Mapping[str, Filter] = {
+    "status": (job_status, "status = ?"),
+    "needs_file_id": (integer, "id IN (SELECT job_id FROM job_input_file WHERE file_id = ?)"),
+    "upstream_job_id": (
+        integer,
+        "id IN (SELECT job_id FROM job_depends_on WHERE depends_on_job_id = ?)",
+    ),
+    "active_compute_node_id": (integer, "compute_node_id = ?"),
+}
+_FILTERS_OF_35: Mapping[str, Filter] = {
+    "origin_is_set": (flag, "(origin IS NOT NULL) = ?"),
+    "name": (str, "name = ?"),
+    "command": (str, "command = ?"),
+}
+_FLAGS = frozenset({"cancel_on_blocking_job_failure", "supports_termination"})
+
+JOBS = {
+    "0.12": Resource(
+        path="jobs",
+        table="job",
+        title="Job",
+        model=bodies.Job12,
+        filters=_FILTERS,
+        flags=_FLAGS,
+    ),
+    "0.35": Resource(
+        path="jobs",
+        table="job",
+        title="Job",
+        model=bodies.Job35,
+        filters={**_FILTERS, **_FILTERS_OF_35},
+        flags=_FLAGS,
+        documents=frozenset({"env"}),
+    ),
+}
+
+
+def create_job(call: Call) -> Answer:
+    job = _single(call)
+    require_workflow(call.store, job.workflow_id)
+    return Answer(_add(call.store, call.dialect, [job])[0])
+
+
+def create_jobs(call: Call) -> Answer:
+    jobs = _bulk(call)
+    if len(jobs) > MAX_LIMIT:
+        raise internal_error()
+    if not jobs:
+        return Answer({"jobs": []})
+    ids = sorted({job.workflow_id for job in jobs})
+    if len(ids) > 1:
+        raise refused(422, f"All jobs in a batch must have the same workflow_id. Found {ids}")
+    require_workflow(call.store, ids[0])
+    return Answer({"jobs": _add(call.store, call.dialect, jobs)})
+
+
+def show_job(call: Call) -> Answer:
+    return Answer(job_with_relations(call.store, call.dialect, call.number()))
+
+
+def list_jobs(call: Call) -> Answer:
+    answer = listing(call, JOBS[call.dialect])
+    if call.asked("include_relationships", flag):
+        _relate(call.store, answer.body["items"], RELATIONS)
+    return answer
+
+
+def list_job_ids(call: Call) -> Answer:
+    ids = call.store.column("SELECT id FROM job WHERE workflow_id = ? ORDER BY id", call.number())
+    return Answer({"job_ids": ids, "count": len(ids)})
+
+
+def update_job(call: Call) -> Answer:
+    """Change a job: requirements and scheduler at any time, the rest only while uninitialized."""
+    body = _single(call)
+    job = job_with_relations(call.store, call.dialect, call.number())
+    _check_update(job, body.model_dump(exclude_none=True))
+    columns = stored(JOBS[call.dialect], body)
+    for name in ("workflow_id", "attempt_id", "failure_handler_id"):
+        columns[name] = None
+    call.store.update("job", job["id"], columns)
+    if body.depends_on_job_ids is not None:
+        call.store.execute("DELETE FROM job_depends_on WHERE job_id = ?", job["id"])
+        _add_relation(
+            call.store, DEPENDENCIES, job["workflow_id"], {job["id"]: body.depends_on_job_ids}
+        )
+    return Answer(job_with_relations(call.store, call.dialect, job["id"]))
+
+
+def job_with_relations(store: Store, dialect: DialectName, job_id: int) -> Row:
+    """A job as JSON with the ids of what it is related to; a Failure of 404 without it."""
+    job = fetch(store, JOBS[dialect], job_id)
+    _relate(store, [job], RELATIONS)
+    return job
+
+
+def claimed_jobs(store: Store, dialect: DialectName, job_ids: Sequence[int]) -> list[Row]:
+    """Jobs as a worker gets them, in the order of the ids, with what they have to produce."""
+    sql = f"SELECT {JOBS[dialect].selection} FROM job WHERE id IN (SELECT value FROM json_each(?))"  # noqa: S608
+    found = {row["id"]: shown(JOBS[dialect], row) for row in store.rows(sql, json.dumps(job_ids))}
+    jobs = [found[job_id] for job_id in job_ids]
+    _relate(store, jobs, (OUTPUT_FILES, OUTPUT_USER_DATA))
+    return jobs
+
+
+def _single(call: Call) -> RelatedJob:
+    if call.dialect == "0.12":
+        return call.body(bodies.RelatedJob12)
+    return call.body(bodies.RelatedJob35)
+
+
+def _bulk(call: Call) -> Sequence[RelatedJob]:
+    if call.dialect == "0.12":
+        return call.body(bodies.Jobs12).jobs
+    return call.body(bodies.Jobs35).jobs
+
+
+def _add(store: Store, dialect: DialectName, jobs: Sequence[RelatedJob]) -> list[Row]:
+    """Store jobs of one workflow with consecutive ids; each as JSON, as it was sent."""
+    workflow_id = jobs[0].workflow_id
+    default = _default_requirements(store, workflow_id)
+    first = store.next_id("job")
+    rows = [_columns(dialect, job, first + place, default) for place, job in enumerate(jobs)]
+    store.insert_many("job", list(rows[0]), [tuple(row.values()) for row in rows])
+    for relation in RELATIONS:
+        related = {first + place: getattr(job, relation.name) for place, job in enumerate(jobs)}
+        _add_relation(store, relation, workflow_id, related)
+    echoed = [job.model_dump(exclude_none=True) for job in jobs]
+    return [echo | shown(JOBS[dialect], row) for echo, row in zip(echoed, rows, strict=True)]
+
+
+def _columns(dialect: DialectName, job: RelatedJob, job_id: int, default: int) -> Row:
+    columns = {"id": job_id, **stored(JOBS[dialect], job)}
+    columns["status"] = JobStatus.UNINITIALIZED
+    columns["attempt_id"] = 1
+    if columns["cancel_on_blocking_job_failure"] is None:
+        columns["cancel_on_blocking_job_failure"] = True
+    columns["supports_termination"] = columns["supports_termination"] or False
+    if columns["resource_requirements_id"] is None:
+        columns["resource_requirements_id"] = default
+    if "priority" in columns:
+        columns["priority"] = columns["priority"] or 0
+    return columns
+
+
+def _default_requirements(store: Store, workflow_id: int) -> int:
+    sql = "SELECT id FROM resource_requirements WHERE workflow_id = ? AND name = 'default'"
+    found = store.value(sql + " ORDER BY id", workflow_id)
+    if found is None:
+        raise internal_error()
+    return int(found)
+
+
+def _add_relation(
+    store: Store, relation: Relation, workflow_id: int, related: dict[int, list[int] | None]
+) -> None:
+    pairs = ((job_id, other) for job_id, others in related.items() for other in others or ())
+    if relation is DEPENDENCIES:
+        columns: Sequence[str] = ("job_id", relation.column, "workflow_id")
+        store.insert_many(relation.table, columns, ((*pair, workflow_id) for pair in pairs))
+    else:
+        store.insert_many(relation.table, ("job_id", relation.column), pairs)
+
+
+def _relate(store: Store, jobs: Sequence[Row], relations: Iterable[Relation]) -> None:
+    """Add the lists of ids to jobs; a list that would be empty is left out."""
+    ids = json.dumps([job["id"] for job in jobs])
+    for relation in relations:
+        related = defaultdict(list)
+        for pair in store.rows(
+            f"SELECT job_id, {relation.column} AS other FROM {relation.table} "  # noqa: S608
+            "WHERE job_id IN (SELECT value FROM json_each(?)) ORDER BY 1, 2",
+            ids,
+        ):
+            related[pair["job_id"]].append(pair["other"])
+        for job in jobs:
+            if job["id"] in related:
+                job[relation.name] = related[job["id"]]
+
+
+def _check_update(job: Row, body: dict[str, Any]) -> None:
+    fixed = [relation.name for relation in RELATIONS if relation is not DEPENDENCIES]
+    guarded = ["name", "command", "status", DEPENDENCIES.name, *fixed]
+    changed = [name for name in guarded if name in body and body[name] != job.get(name)]
+    if changed and job["status"] != JobStatus.UNINITIALIZED:
+        raise refused(
+            422,
+            f"Cannot update job {job['id']} when status is '{job['status']}': only scheduler_id "
+            f"and resource_requirements_id can be updated at any time. Changed: {changed}",
+        )
+    if "status" in changed and body["status"] != JobStatus.DISABLED:
+        raise refused(422, "Cannot update job status, except to disabled")
+    for name in fixed:
+        if sorted(body.get(name) or job.get(name, [])) != sorted(job.get(name, [])):
+            raise refused(422, f"Cannot modify {name} after the job's creation")

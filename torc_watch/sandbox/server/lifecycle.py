@@ -1,0 +1,209 @@
+"""A job's way from claimed to complete, and back: the requests that change one job's status."""
+
+import sqlite3
+from typing import Any
+
+from torc_watch.core.model import JobStatus
+from torc_watch.sandbox.server import bodies
+from torc_watch.sandbox.server.actions import trigger
+from torc_watch.sandbox.server.calls import (
+    INTERNAL_ERROR,
+    Answer,
+    Call,
+    Failure,
+    Severity,
+    integer,
+    internal_error,
+    now_text,
+    refused,
+)
+from torc_watch.sandbox.server.catalog import record_event
+from torc_watch.sandbox.server.jobs import job_with_relations
+from torc_watch.sandbox.server.store import Row, Store
+from torc_watch.sandbox.server.transitions import (
+    COMPLETE,
+    SETTLED,
+    TERMINAL,
+    retry_objection,
+    sql_set,
+)
+
+_SEVERITIES: dict[JobStatus, Severity] = {
+    JobStatus.FAILED: "error",
+    JobStatus.TERMINATED: "warning",
+    JobStatus.CANCELED: "warning",
+}
+
+
+def change_status(call: Call) -> Answer:
+    """Set a job's status to one that is not complete; completing is for complete_job alone."""
+    status = call.status()
+    if status in COMPLETE:
+        raise refused(422, f"Cannot set completion status '{status}'. Use complete_job instead.")
+    job = job_with_relations(call.store, call.dialect, call.number())
+    if job["status"] == status:
+        return Answer(job)
+    _require_run(call.store, job["workflow_id"], call.number("run_id"))
+    call.store.execute("UPDATE job SET status = ? WHERE id = ?", status, job["id"])
+    if call.dialect == "0.35":
+        _leave_node(call.store, job["id"])
+    if job["status"] in COMPLETE and status == JobStatus.UNINITIALIZED:
+        _reset_children(call.store, job["id"])
+    return Answer(job_with_relations(call.store, call.dialect, job["id"]))
+
+
+def start_job(call: Call) -> Answer:
+    job_id, node_id = call.number(), call.number("compute_node_id")
+    job = _job_of_worker(call, job_id)
+    if job["status"] != JobStatus.PENDING:
+        raise internal_error()
+    _require_run(call.store, job["workflow_id"], call.number("run_id"))
+    started = {"status": JobStatus.RUNNING, "compute_node_id": node_id, "start_time": now_text()}
+    call.store.update("job", job_id, started)
+    data = {"job_id": job_id, "job_name": job["name"], "compute_node_id": node_id}
+    call.announce(job["workflow_id"], "job_started", data | {"run_id": call.number("run_id")})
+    return Answer(job_with_relations(call.store, call.dialect, job_id))
+
+
+def complete_job(call: Call) -> Answer:
+    """Report the end of a job's attempt; a second report of it is Torc's own error."""
+    status, run_id = call.status(), call.number("run_id")
+    job = _complete(call, call.number(), status, run_id, call.body(bodies.Result))
+    if job is None:
+        return Answer(INTERNAL_ERROR, 500, plain=True)
+    return Answer(job)
+
+
+def complete_jobs(call: Call) -> Answer:
+    """Many reports at once, each for itself: what one is refused does not hold up the others."""
+    completed, errors = [], []
+    for entry in call.body(bodies.Completions).completions:
+        message = _attempt_completion(call, entry)
+        if message is None:
+            completed.append(entry.job_id)
+        else:
+            errors.append({"job_id": entry.job_id, "message": message})
+    return Answer({"completed": completed, "errors": errors})
+
+
+def retry_job(call: Call) -> Answer:
+    """One more attempt, at once, of a job that failed or is failing; nobody downstream is told."""
+    run_id, max_retries = call.number("run_id"), call.required("max_retries", integer)
+    job = job_with_relations(call.store, call.dialect, call.number())
+    _require_run(call.store, job["workflow_id"], run_id)
+    attempt = job["attempt_id"]
+    objection = retry_objection(JobStatus(job["status"]), attempt, max_retries)
+    if objection is not None:
+        raise refused(422, f"Job cannot be retried: {objection}")
+    ready = {"status": JobStatus.READY, "attempt_id": attempt + 1, "origin": "retry"}
+    call.store.update("job", job["id"], ready)
+    _leave_node(call.store, job["id"])
+    record_event(call, job["workflow_id"], _retry_event(job, run_id))
+    return Answer(job_with_relations(call.store, call.dialect, job["id"]))
+
+
+def _complete(
+    call: Call, job_id: int, status: JobStatus, run_id: int, result: bodies.Result
+) -> Row | None:
+    """The completed job. None for a wrong run: its result stays, and the job is as it was."""
+    if status not in TERMINAL:
+        raise internal_error()
+    job = _job_of_worker(call, job_id)
+    if job["status"] in COMPLETE:
+        raise refused(422, f"Job {job_id} is already complete with status {job['status']}")
+    _leave_node(call.store, job_id)
+    _keep_result(call.store, job, result)
+    if job["status"] != status:
+        if not _may_finish(call.store, job, status, run_id):
+            return None
+        finished = {"status": status, "unblocking_processed": 0 if status in COMPLETE else None}
+        call.store.update("job", job_id, finished)
+    data = {"job_id": job_id, "job_name": job["name"], "status": status}
+    data["return_code"] = result.return_code
+    call.announce(job["workflow_id"], f"job_{status}", data, _SEVERITIES.get(status, "info"))
+    _trigger_actions(call.store, job["workflow_id"], job_id)
+    return job_with_relations(call.store, call.dialect, job_id)
+
+
+def _attempt_completion(call: Call, entry: bodies.Completion) -> str | None:
+    """Complete one job of many; the reason when it could not be."""
+    try:
+        with call.store.savepoint():
+            done = _complete(
+                call, entry.job_id, JobStatus(entry.status), entry.run_id, entry.result
+            )
+    except Failure as failure:
+        return failure.message
+    except sqlite3.IntegrityError as error:
+        return f"Database error: {error}"
+    return None if done is not None else "Run ID mismatch"
+
+
+def _keep_result(store: Store, job: Row, result: bodies.Result) -> None:
+    result_id = store.insert("result", result.model_dump())
+    store.execute(
+        "INSERT OR REPLACE INTO workflow_result (workflow_id, job_id, result_id) VALUES (?, ?, ?)",
+        job["workflow_id"],
+        job["id"],
+        result_id,
+    )
+
+
+def _may_finish(store: Store, job: Row, status: JobStatus, run_id: int) -> bool:
+    if run_id != _run_id(store, job["workflow_id"]):
+        return False
+    sql = "SELECT 1 FROM result WHERE job_id = ? AND run_id = ?"
+    return status not in COMPLETE or store.value(sql, job["id"], run_id) is not None
+
+
+def _trigger_actions(store: Store, workflow_id: int, job_id: int) -> None:
+    trigger(store, workflow_id, "on_jobs_complete", [job_id])
+    sql = f"SELECT 1 FROM job WHERE workflow_id = ? AND status NOT IN {sql_set(SETTLED)} LIMIT 1"  # noqa: S608
+    if store.value(sql, workflow_id) is None:
+        trigger(store, workflow_id, "on_workflow_complete")
+
+
+def _job_of_worker(call: Call, job_id: int) -> Row:
+    """The job that a worker speaks of; Torc 0.12 does not expect that it is gone."""
+    try:
+        return job_with_relations(call.store, call.dialect, job_id)
+    except Failure as failure:
+        if call.dialect == "0.12":
+            raise internal_error() from failure
+        raise
+
+
+def _require_run(store: Store, workflow_id: int, run_id: int) -> None:
+    current = _run_id(store, workflow_id)
+    if run_id != current:
+        raise refused(422, f"Run ID mismatch: provided {run_id} but workflow status has {current}")
+
+
+def _run_id(store: Store, workflow_id: int) -> int:
+    return int(store.value("SELECT run_id FROM workflow_status WHERE id = ?", workflow_id))
+
+
+def _leave_node(store: Store, job_id: int) -> None:
+    store.execute("UPDATE job SET compute_node_id = NULL, start_time = NULL WHERE id = ?", job_id)
+
+
+def _reset_children(store: Store, job_id: int) -> None:
+    """The jobs right behind a job that starts over: those that ran, not those canceled."""
+    store.execute(
+        "UPDATE job SET status = 'uninitialized' WHERE status IN ('completed', 'failed') "
+        "AND id IN (SELECT job_id FROM job_depends_on WHERE depends_on_job_id = ?)",
+        job_id,
+    )
+
+
+def _retry_event(job: Row, run_id: int) -> dict[str, Any]:
+    attempt = job["attempt_id"]
+    return {
+        "event_type": "job_retried",
+        "job_id": job["id"],
+        "job_name": job["name"],
+        "previous_attempt": attempt,
+        "new_attempt": attempt + 1,
+        "run_id": run_id,
+        "message": f"Job {job['name']} retried: attempt {attempt} -> {attempt + 1}",
+    }

@@ -1,0 +1,118 @@
+"""What is asked of a workflow's jobs as a whole, beside the plain list of them."""
+
+from torc_watch.core.units import format_duration
+from torc_watch.sandbox.server.calls import Answer, Call, flag, integer, internal_error
+from torc_watch.sandbox.server.catalog import catalog, record_event
+from torc_watch.sandbox.server.initializing import (
+    reset_changed_jobs,
+    reset_failed_jobs,
+    reset_jobs,
+)
+from torc_watch.sandbox.server.paging import Condition, count, envelope, page_of, select
+from torc_watch.sandbox.server.resources import listing_of, require_workflow
+
+_REQUIRED_FILES = """
+    SELECT DISTINCT file_id FROM job_input_file JOIN job ON job.id = job_id
+    WHERE workflow_id = ?1 AND file_id NOT IN (SELECT file_id FROM job_output_file)
+    UNION
+    SELECT file_id FROM job_output_file JOIN job ON job.id = job_id
+    WHERE workflow_id = ?1 AND status = 'completed'
+    ORDER BY 1
+"""
+_MISSING_USER_DATA = """
+    SELECT user_data.id FROM job_input_user_data AS input
+    JOIN job ON job.id = input.job_id JOIN user_data ON user_data.id = input.user_data_id
+    WHERE job.workflow_id = ?1 AND data IS NULL
+    AND user_data.id NOT IN (SELECT user_data_id FROM job_output_user_data)
+    UNION
+    SELECT user_data.id FROM job_output_user_data AS output
+    JOIN job ON job.id = output.job_id JOIN user_data ON user_data.id = output.user_data_id
+    WHERE job.workflow_id = ?1 AND data IS NULL AND job.status = 'completed'
+    ORDER BY 1
+"""
+_READY_REQUIREMENTS = """
+    SELECT COUNT(*) AS num_jobs, CAST(TOTAL(num_cpus) AS INTEGER) AS num_cpus,
+      CAST(TOTAL(num_gpus) AS INTEGER) AS num_gpus,
+      TOTAL(memory_bytes) / 1073741824 AS memory_gb,
+      IFNULL(MAX(num_nodes), 0) AS max_num_nodes, IFNULL(MAX(runtime_s), 0) AS max_runtime
+    FROM job JOIN resource_requirements AS need ON need.id = job.resource_requirements_id
+    WHERE job.workflow_id = ?1 AND status = 'ready' AND (?2 IS NULL OR scheduler_id = ?2)
+"""
+_DEPENDENCIES = """
+    job_depends_on AS edge JOIN job ON job.id = edge.job_id
+    JOIN job AS dependency ON dependency.id = edge.depends_on_job_id
+"""
+_DEPENDENCY_COLUMNS = """
+    edge.job_id AS job_id, job.name AS job_name, edge.depends_on_job_id AS depends_on_job_id,
+    dependency.name AS depends_on_job_name, edge.workflow_id AS workflow_id
+"""
+_RUNNING = """
+    job LEFT JOIN compute_node AS node ON node.id = job.compute_node_id
+    LEFT JOIN scheduled_compute_node AS allocation
+    ON allocation.id = json_extract(node.scheduler, '$.scheduler_id')
+"""
+_RUNNING_COLUMNS = """
+    job.id AS job_id, job.name AS job_name, IFNULL(node.hostname, '') AS compute_node_name,
+    IFNULL(node.compute_node_type, '') AS scheduler_type,
+    CAST(allocation.scheduler_id AS TEXT) AS scheduler_job_id, job.start_time AS start_time
+"""
+
+
+def list_dependencies(call: Call) -> Answer:
+    conditions = [Condition("edge.workflow_id = ?", (call.number(),))]
+    page = page_of(call, ("job_id", "depends_on_job_id"), default="job_id")
+    edges = select(call.store, _DEPENDENCY_COLUMNS, _DEPENDENCIES, conditions, page)
+    return Answer(envelope(edges, page, count(call.store, _DEPENDENCIES, conditions)))
+
+
+def list_running_jobs(call: Call) -> Answer:
+    """Jobs that run, and where."""
+    of_workflow = Condition("job.workflow_id = ?", (call.number(),))
+    conditions = [of_workflow, Condition("job.status = 'running'", ())]
+    page = page_of(call, ("job_id",), default="job_id")
+    jobs = select(call.store, _RUNNING_COLUMNS, _RUNNING, conditions, page)
+    items = [{key: value for key, value in job.items() if value is not None} for job in jobs]
+    return Answer(envelope(items, page, count(call.store, _RUNNING, conditions)))
+
+
+def list_failure_handlers(call: Call) -> Answer:
+    conditions = [Condition("workflow_id = ?", (call.number(),))]
+    return listing_of(call, catalog(call.dialect)["failure_handlers"], conditions)
+
+
+def list_required_files(call: Call) -> Answer:
+    """Files that must be there: those no job makes, and those that a completed job made."""
+    return Answer({"files": call.store.column(_REQUIRED_FILES, call.number())})
+
+
+def list_missing_user_data(call: Call) -> Answer:
+    return Answer({"user_data": call.store.column(_MISSING_USER_DATA, call.number())})
+
+
+def sum_ready_requirements(call: Call) -> Answer:
+    """What all ready jobs need together; never written in Torc 0.12."""
+    if call.dialect == "0.12":
+        raise internal_error()
+    workflow_id = call.number()
+    scheduler_id = call.asked("scheduler_config_id", integer)
+    needs = call.store.row(_READY_REQUIREMENTS, workflow_id, scheduler_id) or {}
+    return Answer(needs | {"max_runtime": format_duration(needs["max_runtime"])})
+
+
+def reset_job_status(call: Call) -> Answer:
+    workflow_id = call.number()
+    require_workflow(call.store, workflow_id)
+    failed_only = call.asked("failed_only", flag) or False
+    reset = reset_failed_jobs if failed_only else reset_jobs
+    updated = reset(call.store, workflow_id)
+    event = {"category": "user_action", "action": "reset_job_status", "user": call.user}
+    data = {"workflow_id": workflow_id, "failed_only": failed_only, "updated_count": updated}
+    record_event(call, workflow_id, event | data)
+    answer = {"workflow_id": workflow_id, "updated_count": updated, "status": "uninitialized"}
+    return Answer(answer | ({"reset_type": "failed_only"} if failed_only else {}))
+
+
+def process_changed_inputs(call: Call) -> Answer:
+    dry_run = call.asked("dry_run", flag) or False
+    names = reset_changed_jobs(call.store, call.number(), dry_run=dry_run)
+    return Answer({"reinitialized_jobs": names})

@@ -1,0 +1,127 @@
+"""Which handler answers which method and path."""
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+
+from torc_watch.sandbox.server import (
+    actions,
+    claims,
+    jobs,
+    lifecycle,
+    overviews,
+    resources,
+    tasks,
+    workflows,
+)
+from torc_watch.sandbox.server.calls import Answer, Call
+from torc_watch.sandbox.server.catalog import catalog
+from torc_watch.sandbox.server.jobs import JOBS
+from torc_watch.sandbox.server.settings import DialectName
+
+Handler = Callable[[Call], Answer]
+Routes = Mapping[str, Mapping[str, Handler]]
+
+VERSIONS = {
+    "0.12": "0.12.0 (embedded)",
+    "0.35": {"version": "0.35.0", "api_version": "0.35.0", "git_hash": "embedded"},
+}
+
+_JOBS: Routes = {
+    "/jobs": {"POST": jobs.create_job, "GET": jobs.list_jobs},
+    "/bulk_jobs": {"POST": jobs.create_jobs},
+    "/jobs/{id}": {"GET": jobs.show_job, "PUT": jobs.update_job},
+    "/jobs/{id}/manage_status_change/{status}/{run_id}": {"PUT": lifecycle.change_status},
+    "/jobs/{id}/start_job/{run_id}/{compute_node_id}": {"PUT": lifecycle.start_job},
+    "/jobs/{id}/complete_job/{status}/{run_id}": {"POST": lifecycle.complete_job},
+    "/jobs/{id}/retry/{run_id}": {"POST": lifecycle.retry_job},
+}
+_WORKFLOWS: Routes = {
+    "/workflows": {"POST": workflows.create_workflow, "GET": workflows.list_workflows},
+    "/workflows/{id}": {
+        "GET": workflows.show_workflow,
+        "PUT": workflows.update_workflow,
+        "DELETE": workflows.delete_workflow,
+    },
+    "/workflows/{id}/status": {"GET": workflows.show_status},
+    "/workflows/{id}/is_complete": {"GET": workflows.is_complete},
+    "/workflows/{id}/is_uninitialized": {"GET": workflows.is_uninitialized},
+    "/workflows/{id}/cancel": {"PUT": workflows.cancel_workflow},
+    "/workflows/{id}/reset_status": {"POST": workflows.reset_status},
+    "/workflows/{id}/reset_job_status": {"POST": overviews.reset_job_status},
+    "/workflows/{id}/process_changed_job_inputs": {"POST": overviews.process_changed_inputs},
+    "/workflows/{id}/initialize_jobs": {"POST": tasks.initialize},
+    "/workflows/{id}/job_ids": {"GET": jobs.list_job_ids},
+    "/workflows/{id}/job_dependencies": {"GET": overviews.list_dependencies},
+    "/workflows/{id}/required_existing_files": {"GET": overviews.list_required_files},
+    "/workflows/{id}/missing_user_data": {"GET": overviews.list_missing_user_data},
+    "/workflows/{id}/ready_job_requirements": {"GET": overviews.sum_ready_requirements},
+    "/workflows/{id}/failure_handlers": {"GET": overviews.list_failure_handlers},
+    "/workflows/{id}/claim_jobs_based_on_resources/{limit}": {"POST": claims.claim_fitting_jobs},
+    "/workflows/{id}/claim_next_jobs": {"POST": claims.claim_next_jobs},
+    "/workflows/{id}/actions": {"POST": actions.create_action, "GET": actions.list_actions},
+    "/workflows/{id}/actions/pending": {"GET": actions.list_pending_actions},
+    "/workflows/{id}/actions/{action_id}/claim": {"POST": actions.claim_action},
+    # Torc knows these paths, and no method for them.
+    "/workflows/{id}/latest_event_timestamp": {},
+    "/workflows/{id}/events_after_timestamp/{timestamp}": {},
+}
+_ONLY_OF: Mapping[DialectName, Routes] = {
+    "0.12": {"/workflows/{id}/status": {"PUT": workflows.update_status}},
+    "0.35": {
+        "/workflows/{id}/archive": {"POST": workflows.archive_workflow},
+        "/workflows/{id}/batch_complete_jobs": {"POST": lifecycle.complete_jobs},
+        "/workflows/{id}/running_jobs": {"GET": overviews.list_running_jobs},
+        "/workflows/{id}/active_task": {"GET": tasks.show_active_task},
+        "/tasks/{id}": {"GET": tasks.show_task},
+    },
+}
+# What is not served of the simple resources: Torc has no such route, or answers 500 to it.
+_ABSENT = {
+    ("events", "PUT", "/{id}"),
+    ("events", "DELETE", ""),
+    ("failure_handlers", "GET", ""),
+    ("failure_handlers", "PUT", "/{id}"),
+    ("failure_handlers", "DELETE", ""),
+}
+
+
+def routes(dialect: DialectName) -> Routes:
+    """Handlers by method by path."""
+    found: dict[str, dict[str, Handler]] = {
+        "/ping": {"GET": lambda _: Answer({"status": "ok"})},
+        "/version": {"GET": lambda _: Answer(VERSIONS[dialect])},
+    }
+    for part in (_JOBS, _WORKFLOWS, _ONLY_OF[dialect], dict(_simple(dialect))):
+        for path, methods in part.items():
+            found.setdefault(path, {}).update(methods)
+    return found
+
+
+def _simple(dialect: DialectName) -> Iterator[tuple[str, Mapping[str, Handler]]]:
+    """The routes of the resources that are all alike, and the deletion of jobs."""
+    job = JOBS[dialect]
+    yield "/jobs", {"DELETE": partial(resources.delete_all, resource=job)}
+    yield "/jobs/{id}", {"DELETE": partial(resources.delete, resource=job)}
+    for name, resource in catalog(dialect).items():
+        for suffix, methods in _methods(resource).items():
+            served = {
+                method: handler
+                for method, handler in methods.items()
+                if (name, method, suffix) not in _ABSENT
+            }
+            yield f"/{name}{suffix}", served
+
+
+def _methods(resource: resources.Resource) -> Mapping[str, Mapping[str, Handler]]:
+    return {
+        "": {
+            "POST": partial(resources.create, resource=resource),
+            "GET": partial(resources.listing, resource=resource),
+            "DELETE": partial(resources.delete_all, resource=resource),
+        },
+        "/{id}": {
+            "GET": partial(resources.show, resource=resource),
+            "PUT": partial(resources.update, resource=resource),
+            "DELETE": partial(resources.delete, resource=resource),
+        },
+    }

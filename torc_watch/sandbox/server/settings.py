@@ -1,0 +1,21 @@
+"""What an embedded server is told when it is opened."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+DialectName = Literal["0.12", "0.35"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSettings:
+    """``directory`` holds the database; a user of ``accounts`` (user to password) must log in.
+
+    ``unblock_interval`` is in seconds: how long dependants of a finished job may stay blocked.
+    """
+
+    directory: Path
+    dialect: DialectName = "0.35"
+    unblock_interval: float = 30.0
+    accounts: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,162 @@
+"""The database: one SQLite connection, held by one process.
+
+Values travel as SQLite has them; every statement is composed from names of this package's own
+tables and columns, and values are always bound.
+"""
+
+import fcntl
+import hashlib
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from torc_watch.core.errors import TorcWatchError
+from torc_watch.sandbox.server.schema import SCHEMA
+
+Row = dict[str, Any]
+
+
+class Store:
+    """Not safe for threads: the server runs in one event loop and each call is short."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commit what happens inside, or nothing of it when an exception leaves it."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Inside a transaction: undo only what happens inside when an exception leaves it."""
+        self._connection.execute("SAVEPOINT part")
+        try:
+            yield
+        except BaseException:
+            self._connection.execute("ROLLBACK TO part")
+            raise
+        finally:
+            self._connection.execute("RELEASE part")
+
+    def rows(self, sql: str, *values: Any) -> list[Row]:
+        cursor = self._connection.execute(sql, values)
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor]
+
+    def row(self, sql: str, *values: Any) -> Row | None:
+        return next(iter(self.rows(sql, *values)), None)
+
+    def value(self, sql: str, *values: Any) -> Any:
+        """The first column of the first row, or None where there is no row."""
+        found = self._connection.execute(sql, values).fetchone()
+        return None if found is None else found[0]
+
+    def column(self, sql: str, *values: Any) -> list[Any]:
+        return [row[0] for row in self._connection.execute(sql, values)]
+
+    def execute(self, sql: str, *values: Any) -> int:
+        """Run a statement; the number of rows that it changed."""
+        return self._connection.execute(sql, values).rowcount
+
+    def insert(self, table: str, values: Mapping[str, Any]) -> int:
+        """Add a row; its id. A None is left to the column's default."""
+        given = {name: value for name, value in values.items() if value is not None}
+        cursor = self._connection.execute(_insertion(table, list(given)), list(given.values()))
+        assert cursor.lastrowid is not None  # noqa: S101  # an INSERT always has one
+        return cursor.lastrowid
+
+    def insert_many(
+        self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]
+    ) -> None:
+        self._connection.executemany(_insertion(table, columns), rows)
+
+    def update(self, table: str, row_id: int, values: Mapping[str, Any]) -> None:
+        """Change the columns of ``values`` that are not None, as Torc's updates do."""
+        given = {name: value for name, value in values.items() if value is not None}
+        if given:
+            assignments = ", ".join(f"{name} = ?" for name in given)
+            sql = f"UPDATE {table} SET {assignments} WHERE id = ?"  # noqa: S608
+            self._connection.execute(sql, [*given.values(), row_id])
+
+    def next_id(self, table: str) -> int:
+        """The id that the next row of ``table`` gets."""
+        used = self.value("SELECT seq FROM sqlite_sequence WHERE name = ?", table)
+        return 1 if used is None else int(used) + 1
+
+
+@contextmanager
+def open_store(directory: Path) -> Iterator[Store]:
+    """Open ``directory/torc.db``, made where it is missing, for this process alone.
+
+    Raises TorcWatchError when another process has it, or it cannot be made or read.
+    """
+    with _held(directory), _connected(directory / "torc.db") as connection:
+        yield Store(connection)
+
+
+@contextmanager
+def _held(directory: Path) -> Iterator[None]:
+    descriptor = _open_lock(directory)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(descriptor)
+        raise TorcWatchError(
+            f"Another server runs on {directory}. Stop it, or choose another directory."
+        ) from error
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _open_lock(directory: Path) -> int:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        return os.open(directory / "torc.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise TorcWatchError(
+            f"The server's directory {directory} cannot be used: {error}. Choose another one."
+        ) from error
+
+
+@contextmanager
+def _connected(path: Path) -> Iterator[sqlite3.Connection]:
+    connection = sqlite3.connect(path, isolation_level=None)
+    try:
+        try:
+            _prepare(connection)
+        except sqlite3.Error as error:
+            raise TorcWatchError(
+                f"{path} is not a database that this server can use: {error}. Move it away."
+            ) from error
+        yield connection
+    finally:
+        connection.close()
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.create_function("sha256", 1, _sha256, deterministic=True)
+    connection.executescript(SCHEMA)
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _insertion(table: str, columns: Sequence[str]) -> str:
+    places = ", ".join("?" for _ in columns)
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})"  # noqa: S608

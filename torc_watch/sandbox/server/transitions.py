@@ -1,0 +1,43 @@
+"""The rules of job statuses, as tables."""
+
+from torc_watch.core.model import JobStatus
+
+COMPLETE = frozenset(
+    {JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELED, JobStatus.TERMINATED}
+)
+# What a worker may report. A pending_failed job waits for a person and completes nothing.
+TERMINAL = COMPLETE | {JobStatus.PENDING_FAILED}
+# A workflow is complete when no job is outside of these.
+SETTLED = COMPLETE | {JobStatus.DISABLED}
+UNTOUCHED = frozenset({JobStatus.UNINITIALIZED, JobStatus.DISABLED})
+ACTIVE = frozenset({JobStatus.PENDING, JobStatus.RUNNING})
+RETRYABLE = frozenset({JobStatus.RUNNING, JobStatus.FAILED, JobStatus.TERMINATED})
+# What a reset of failures picks: canceled jobs too, although nothing of theirs failed.
+RESETTABLE = frozenset(
+    {JobStatus.FAILED, JobStatus.CANCELED, JobStatus.TERMINATED, JobStatus.PENDING_FAILED}
+)
+# Every other status becomes ready when jobs are initialized: terminated, pending and running too.
+KEPT_AT_INITIALIZATION = frozenset(
+    {
+        JobStatus.DISABLED,
+        JobStatus.BLOCKED,
+        JobStatus.COMPLETED,
+        JobStatus.FAILED,
+        JobStatus.CANCELED,
+        JobStatus.READY,
+    }
+)
+
+
+def sql_set(statuses: frozenset[JobStatus]) -> str:
+    """The statuses as the right-hand side of an SQL ``IN``."""
+    return "(" + ", ".join(f"'{status}'" for status in sorted(statuses)) + ")"
+
+
+def retry_objection(status: JobStatus, attempt: int, max_retries: int) -> str | None:
+    """Why a job in ``status``, at ``attempt``, may not be retried; None when it may."""
+    if status not in RETRYABLE:
+        return f"status is {status}, must be running, failed or terminated"
+    if attempt >= max_retries:
+        return f"attempt_id {attempt} >= max_retries {max_retries}"
+    return None

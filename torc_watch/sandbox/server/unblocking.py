@@ -1,0 +1,99 @@
+"""What becomes of jobs that wait for others: a task beside the requests, as in Torc.
+
+A finished job is marked unprocessed; the next run makes its dependants ready, or cancels them when
+a dependency failed. Until then they stay blocked, and their workflow is not complete.
+"""
+
+from collections import deque
+
+from torc_watch.core.model import JobStatus
+from torc_watch.sandbox.server.actions import trigger
+from torc_watch.sandbox.server.settings import DialectName
+from torc_watch.sandbox.server.store import Row, Store
+from torc_watch.sandbox.server.transitions import COMPLETE, sql_set
+
+_UNPROCESSED = f"status IN {sql_set(COMPLETE)} AND unblocking_processed = 0"
+
+# Only jobs with a result of the current run: what was canceled before it ran releases nobody.
+_FINISHED = f"""
+    SELECT job.id, result.return_code FROM job
+    JOIN workflow_status ON workflow_status.id = job.workflow_id
+    JOIN result ON result.job_id = job.id AND result.run_id = workflow_status.run_id
+    WHERE job.workflow_id = ? AND job.{_UNPROCESSED}
+    ORDER BY job.id, result.attempt_id
+"""  # noqa: S608
+
+_WAITING = f"""
+    SELECT job.id, job.cancel_on_blocking_job_failure AS cancels FROM job_depends_on AS edge
+    JOIN job ON job.id = edge.job_id
+    WHERE edge.depends_on_job_id = ?1 AND job.status = 'blocked' AND NOT EXISTS (
+      SELECT 1 FROM job_depends_on AS other
+      JOIN job AS dependency ON dependency.id = other.depends_on_job_id
+      WHERE other.job_id = job.id AND dependency.id != ?1
+      AND dependency.status NOT IN {sql_set(COMPLETE)}
+    )
+"""  # noqa: S608
+
+_HAS_FAILED_DEPENDENCY = """
+    SELECT 1 FROM job_depends_on AS edge
+    JOIN job ON job.id = edge.depends_on_job_id
+    JOIN workflow_status ON workflow_status.id = job.workflow_id
+    JOIN result ON result.job_id = job.id AND result.run_id = workflow_status.run_id
+    WHERE edge.job_id = ? AND job.status IN ('failed', 'canceled', 'terminated')
+    AND result.return_code != 0
+"""
+
+
+def unblock(store: Store, dialect: DialectName) -> None:
+    """Process what finished since the last time; one transaction for each workflow."""
+    sql = f"SELECT DISTINCT workflow_id FROM job WHERE {_UNPROCESSED}"  # noqa: S608
+    for workflow_id in store.column(sql):
+        finished = store.rows(_FINISHED, workflow_id)
+        if finished:
+            with store.transaction():
+                _unblock_workflow(store, dialect, workflow_id, finished)
+
+
+def _unblock_workflow(
+    store: Store, dialect: DialectName, workflow_id: int, finished: list[Row]
+) -> None:
+    ready = []
+    for job in finished:
+        outcomes = _settle(store, dialect, job["id"], failed=job["return_code"] != 0)
+        ready += [other for other, status in outcomes.items() if status == JobStatus.READY]
+    for job in finished:
+        store.execute("UPDATE job SET unblocking_processed = 1 WHERE id = ?", job["id"])
+    if ready:
+        trigger(store, workflow_id, "on_jobs_ready", ready)
+
+
+def _settle(
+    store: Store, dialect: DialectName, job_id: int, *, failed: bool
+) -> dict[int, JobStatus]:
+    """Give a finished job's dependants their new status; that status by id.
+
+    Torc 0.12 looks at the statuses of before throughout, and cancels the dependants of canceled
+    jobs only below a job that failed: of a failed job, its two dependants and one job that waits
+    for both, the last stays blocked for ever.
+    """
+    at_once = dialect == "0.35"
+    outcomes: dict[int, JobStatus] = {}
+    blockers = deque([job_id])
+    while blockers:
+        blocker = blockers.popleft()
+        for job in store.rows(_WAITING, blocker):
+            canceled = job["cancels"] and (
+                blocker != job_id or store.value(_HAS_FAILED_DEPENDENCY, job["id"])
+            )
+            status = JobStatus.CANCELED if canceled else JobStatus.READY
+            if outcomes.setdefault(job["id"], status) is JobStatus.CANCELED and (failed or at_once):
+                blockers.append(job["id"])
+            if at_once:
+                _set_status(store, job["id"], status)
+    for other, status in outcomes.items():
+        _set_status(store, other, status)
+    return outcomes
+
+
+def _set_status(store: Store, job_id: int, status: JobStatus) -> None:
+    store.execute("UPDATE job SET status = ? WHERE id = ?", status, job_id)

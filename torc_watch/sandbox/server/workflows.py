@@ -1,0 +1,273 @@
+"""Workflows: created, shown, changed, deleted, and what is asked of one as a whole."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from torc_watch.core.model import JobStatus
+from torc_watch.sandbox.server import bodies
+from torc_watch.sandbox.server.calls import Answer, Call, flag, internal_error, now_text, refused
+from torc_watch.sandbox.server.catalog import catalog, record_event
+from torc_watch.sandbox.server.resources import (
+    Filter,
+    Resource,
+    fetch,
+    listing_of,
+    require_workflow,
+    shown,
+    stored,
+)
+from torc_watch.sandbox.server.store import Row, Store
+from torc_watch.sandbox.server.transitions import ACTIVE, SETTLED, UNTOUCHED, sql_set
+
+_STATUS_FLAGS = ("is_canceled", "is_archived", "has_detected_need_to_run_completion_script")
+_OF_STATUS = "SELECT {} FROM workflow_status WHERE workflow_status.id = workflow.id"
+_IS_ARCHIVED = "(SELECT is_archived FROM workflow_status WHERE workflow_status.id = workflow.id)"
+_FILTERS: Mapping[str, Filter] = {
+    "name": (str, "name = ?"),
+    "user": (str, "user = ?"),
+    "description": (str, "description LIKE ?"),
+    "is_archived": (flag, f"{_IS_ARCHIVED} = ?"),
+}
+_FLAGS = frozenset({"compute_node_ignore_workflow_completion", "use_pending_failed"})
+
+WORKFLOWS = {
+    "0.12": Resource(
+        path="workflows",
+        table="workflow",
+        title="Workflow",
+        model=bodies.Workflow12,
+        filters=_FILTERS,
+        flags=_FLAGS,
+    ),
+    "0.35": Resource(
+        path="workflows",
+        table="workflow",
+        title="Workflow",
+        model=bodies.Workflow35,
+        filters=_FILTERS,
+        flags=_FLAGS | {"enable_ro_crate", "is_canceled", "is_archived"},
+        documents=frozenset(
+            {
+                "metadata",
+                "resource_monitor_config",
+                "slurm_defaults",
+                "execution_config",
+                "dynamic_jobs",
+                "env",
+            }
+        ),
+        computed={
+            name: _OF_STATUS.format(name) for name in ("run_id", "is_canceled", "is_archived")
+        },
+    ),
+}
+
+
+def create_workflow(call: Call) -> Answer:
+    """A workflow with run 0 and the resource requirements of jobs that name none."""
+    resource = WORKFLOWS[call.dialect]
+    columns = stored(resource, call.body(resource.model))
+    status_id = call.store.insert("workflow_status", {"run_id": 0})
+    columns |= {"id": status_id, "status_id": status_id, "timestamp": now_text()}
+    call.store.insert("workflow", columns)
+    requirements = catalog(call.dialect)["resource_requirements"]
+    default = {
+        "workflow_id": status_id,
+        "name": "default",
+        "num_cpus": 1,
+        "num_gpus": 0,
+        "num_nodes": 1,
+        "memory": "1m",
+        "runtime": "P0DT1M" if call.dialect == "0.12" else "PT1M",
+    }
+    call.store.insert(requirements.table, requirements.prepared(call, default))
+    if call.dialect == "0.12":
+        return Answer(shown(resource, columns))
+    return Answer(fetch(call.store, resource, status_id))
+
+
+def show_workflow(call: Call) -> Answer:
+    return Answer(fetch(call.store, WORKFLOWS[call.dialect], call.number()))
+
+
+def list_workflows(call: Call) -> Answer:
+    return listing_of(call, WORKFLOWS[call.dialect], [])
+
+
+def update_workflow(call: Call) -> Answer:
+    resource = WORKFLOWS[call.dialect]
+    workflow_id = call.number()
+    fetch(call.store, resource, workflow_id)
+    columns = stored(resource, call.body(resource.model))
+    fixed = ["timestamp", "status_id", "submission_directory"]
+    if call.dialect == "0.12":
+        fixed += [
+            "resource_monitor_config",
+            "slurm_defaults",
+            "compute_node_min_time_for_new_jobs_seconds",
+        ]
+    call.store.update("workflow", workflow_id, columns | dict.fromkeys(fixed))
+    return Answer(fetch(call.store, resource, workflow_id))
+
+
+def delete_workflow(call: Call) -> Answer:
+    """Delete a workflow and everything of it but its status row, as Torc does."""
+    workflow = fetch(call.store, WORKFLOWS[call.dialect], call.number())
+    call.store.execute("DELETE FROM workflow WHERE id = ?", workflow["id"])
+    return Answer(workflow)
+
+
+def show_status(call: Call) -> Answer:
+    """The status row of 0.12, the summary of 0.35."""
+    if call.dialect == "0.12":
+        return Answer(_status(call.store, call.number()))
+    return Answer(_summary(call.store, call.number()))
+
+
+def update_status(call: Call) -> Answer:
+    """Replace the status row, run included; without any guard."""
+    workflow_id = call.number()
+    status = call.body(bodies.WorkflowStatus)
+    _status(call.store, workflow_id)
+    columns = {name: getattr(status, name) or False for name in _STATUS_FLAGS}
+    call.store.update("workflow_status", workflow_id, columns | {"run_id": status.run_id})
+    return Answer({"id": workflow_id, **status.model_dump(exclude_none=True)})
+
+
+def archive_workflow(call: Call) -> Answer:
+    workflow_id = call.number()
+    require_workflow(call.store, workflow_id)
+    archiving = call.body(bodies.Archiving)
+    call.store.update("workflow_status", workflow_id, archiving.model_dump())
+    return show_workflow(call)
+
+
+def reset_status(call: Call) -> Answer:
+    """Uncancel a workflow that has come to rest. The newer dialect also begins its next run."""
+    workflow_id = call.number()
+    status = _status(call.store, workflow_id)
+    if status["is_archived"]:
+        raise refused(422, "Cannot reset archived workflow status. Unarchive the workflow first.")
+    force = call.asked("force", flag) or False
+    if not force:
+        _require_rest(call.store, workflow_id)
+    run_id = status["run_id"] + (call.dialect == "0.35")
+    columns: dict[str, Any] = dict.fromkeys(_STATUS_FLAGS, False) | {"run_id": run_id}
+    call.store.update("workflow_status", workflow_id, columns)
+    _record_reset(call, workflow_id, "reset_workflow_status", {"force": force})
+    return Answer({"id": workflow_id, **columns})
+
+
+def cancel_workflow(call: Call) -> Answer:
+    """Running and pending jobs become canceled; the rest stay, and the workflow is complete."""
+    workflow_id = call.number()
+    status = _status(call.store, workflow_id)
+    call.store.update("workflow_status", workflow_id, {"is_canceled": True})
+    call.store.execute(
+        f"UPDATE job SET status = 'canceled' WHERE workflow_id = ? AND status IN {sql_set(ACTIVE)}",  # noqa: S608
+        workflow_id,
+    )
+    run_id = status["run_id"]
+    data = {
+        "category": "workflow_canceled",
+        "message": f"Workflow {workflow_id} (run_id={run_id}) was canceled",
+        "workflow_id": workflow_id,
+        "run_id": run_id,
+    }
+    record_event(call, workflow_id, data)
+    return Answer(status | {"is_canceled": True})
+
+
+def is_complete(call: Call) -> Answer:
+    """Whether no job is left to run. A canceled workflow is complete, and so is an empty one."""
+    workflow_id = call.number()
+    if call.dialect == "0.35":
+        require_workflow(call.store, workflow_id)
+    elif call.store.value("SELECT 1 FROM workflow_status WHERE id = ?", workflow_id) is None:
+        raise internal_error()
+    status = _status(call.store, workflow_id)
+    complete = status["is_canceled"] or not _has_job_outside(call.store, workflow_id, SETTLED)
+    answer = {"is_complete": complete, "is_canceled": status["is_canceled"]}
+    if call.dialect == "0.12":
+        script = status["has_detected_need_to_run_completion_script"]
+        answer["needs_to_run_completion_script"] = script
+    return Answer(answer)
+
+
+def is_uninitialized(call: Call) -> Answer:
+    untouched = not _has_job_outside(call.store, call.number(), UNTOUCHED)
+    return Answer({"is_uninitialized": untouched})
+
+
+def _status(store: Store, workflow_id: int) -> Row:
+    row = store.row("SELECT * FROM workflow_status WHERE id = ?", workflow_id)
+    if row is None:
+        raise refused(404, f"Workflow status not found with ID: {workflow_id}")
+    return row | {name: bool(row[name]) for name in _STATUS_FLAGS}
+
+
+def _has_job_outside(store: Store, workflow_id: int, statuses: frozenset[JobStatus]) -> bool:
+    inside = sql_set(statuses)
+    sql = f"SELECT 1 FROM job WHERE workflow_id = ? AND status NOT IN {inside} LIMIT 1"  # noqa: S608
+    return store.value(sql, workflow_id) is not None
+
+
+def _require_rest(store: Store, workflow_id: int) -> None:
+    active = f"SELECT 1 FROM job WHERE workflow_id = ? AND status IN {sql_set(ACTIVE)} LIMIT 1"  # noqa: S608
+    if store.value(active, workflow_id) is not None:
+        raise refused(
+            422, "Cannot reset workflow status: jobs are currently running or pending submission"
+        )
+    scheduled = (
+        "SELECT 1 FROM scheduled_compute_node "
+        "WHERE workflow_id = ? AND status IN ('pending', 'active') LIMIT 1"
+    )
+    if store.value(scheduled, workflow_id) is not None:
+        raise refused(
+            422,
+            "Cannot reset workflow status: scheduled compute nodes are currently pending or active",
+        )
+
+
+def _record_reset(call: Call, workflow_id: int, action: str, data: dict[str, Any]) -> None:
+    event = {"category": "user_action", "action": action, "user": call.user}
+    record_event(call, workflow_id, event | {"workflow_id": workflow_id} | data)
+
+
+def _summary(store: Store, workflow_id: int) -> Row:
+    require_workflow(store, workflow_id)
+    workflow = fetch(store, WORKFLOWS["0.35"], workflow_id)
+    counts = dict.fromkeys(sorted(frozenset(JobStatus) - {JobStatus.UNRECOGNIZED}), 0)
+    sql = "SELECT status, COUNT(*) AS jobs FROM job WHERE workflow_id = ? GROUP BY status"
+    counts |= {JobStatus(row["status"]): row["jobs"] for row in store.rows(sql, workflow_id)}
+    settled = sum(counts[status] for status in SETTLED)
+    total = sum(counts.values())
+    return {
+        "workflow_id": workflow_id,
+        "workflow_name": workflow["name"],
+        "workflow_user": workflow["user"],
+        "jobs_by_status": counts,
+        "total_jobs": total,
+        "is_canceled": workflow["is_canceled"],
+        "is_complete": workflow["is_canceled"] or settled == total,
+        **_usage(store, workflow_id),
+    }
+
+
+def _usage(store: Store, workflow_id: int) -> Row:
+    """Who works for a workflow, and how long its current results took."""
+    usage = store.row(
+        """
+        SELECT
+          (SELECT COUNT(*) FROM compute_node WHERE workflow_id = ?1 AND is_active)
+            AS active_compute_nodes,
+          (SELECT COUNT(*) FROM scheduled_compute_node
+            WHERE workflow_id = ?1 AND status = 'active') AS active_scheduled_nodes,
+          (SELECT COUNT(*) FROM scheduled_compute_node
+            WHERE workflow_id = ?1 AND status = 'pending') AS pending_scheduled_nodes,
+          (SELECT TOTAL(exec_time_minutes) FROM result JOIN workflow_result
+            ON result_id = result.id WHERE result.workflow_id = ?1) AS total_exec_time_minutes
+        """,
+        workflow_id,
+    )
+    return usage or {}
