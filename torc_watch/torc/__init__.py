@@ -11,6 +11,7 @@ and everything of httpx and pydantic stay inside, and requests are repeated here
 - ``reading``    one thing, a list of any length, the length of a list
 - ``together``   independent requests side by side
 - ``drafts``     things to be created on the server, and their JSON
+- ``runs``       where a workflow stands, and its next run
 - ``client``     what torc-watch asks of a server
 - ``worker``     what a job runner asks in addition
 - ``events``     the server's event stream: a hint that something happened, never the truth

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Self
 
-from torc_watch.core.errors import Conflict, NotFound, ServerFault
+from torc_watch.core.errors import Conflict, NotFound
 from torc_watch.core.model import (
     Allocation,
     ComputeNode,
@@ -22,7 +22,7 @@ from torc_watch.core.model import (
     Workflow,
 )
 from torc_watch.core.units import format_memory
-from torc_watch.torc import wire
+from torc_watch.torc import runs, wire
 from torc_watch.torc.dialect import Dialect, dialect_of
 from torc_watch.torc.drafts import (
     NewFile,
@@ -54,7 +54,7 @@ class TorcClient:
 
     async def get_workflow(self, workflow_id: int) -> Workflow:
         row = await fetch(self.transport, f"/workflows/{workflow_id}", wire.WorkflowRow)
-        return await self._workflow(row)
+        return await runs.standing_workflow(self.transport, row)
 
     async def list_workflows(self, *, user: str | None = None) -> list[Workflow]:
         """All workflows, or those of one user. On 0.12 this costs a request for each."""
@@ -64,18 +64,9 @@ class TorcClient:
 
     async def _workflow_if_there(self, row: wire.WorkflowRow) -> Workflow | None:
         try:
-            return await self._workflow(row)
+            return await runs.standing_workflow(self.transport, row)
         except NotFound:  # deleted since it was listed
             return None
-
-    async def _workflow(self, row: wire.WorkflowRow) -> Workflow:
-        if row.run_id is not None:
-            return row.value(row.run_id, row)
-        status = await self._status(row.id)
-        return row.value(status.run_id, status)
-
-    async def _status(self, workflow_id: int) -> wire.StatusRow:
-        return await fetch(self.transport, f"/workflows/{workflow_id}/status", wire.StatusRow)
 
     async def is_complete(self, workflow_id: int) -> bool:
         """Whether nothing is left to run; also true of a canceled workflow."""
@@ -96,13 +87,7 @@ class TorcClient:
         await self.transport.delete(f"/workflows/{workflow_id}")
 
     async def archive_workflow(self, workflow_id: int) -> None:
-        if self.dialect is Dialect.V0_12:
-            status = await self._status(workflow_id)
-            await self._put_status(workflow_id, status.model_copy(update={"is_archived": True}))
-        else:
-            await self.transport.post(
-                f"/workflows/{workflow_id}/archive", body={"is_archived": True}, repeatable=True
-            )
+        await runs.archive(self.transport, self.dialect, workflow_id)
 
     async def advance_run(self, workflow_id: int, *, to_run: int) -> None:
         """Makes ``to_run`` the current run, once, however often it is called with this number.
@@ -110,36 +95,10 @@ class TorcClient:
         Also clears a cancellation. Raises Conflict when the workflow is in neither this run nor
         the one before, is archived, or has jobs or allocations that may still run.
         """
-        workflow = await self.get_workflow(workflow_id)
-        if workflow.is_archived:
-            raise Conflict(f"Workflow {workflow_id} is archived. Restore it first.")
-        if workflow.run_id not in (to_run - 1, to_run):
-            raise Conflict(
-                f"Workflow {workflow_id} is in run {workflow.run_id}, so its next run is not "
-                f"{to_run}. Somebody else started a run: look at its present state first."
-            )
         if self.dialect is Dialect.V0_12:
-            await self._advance_run_of_0_12(workflow_id, to_run)
-        elif workflow.run_id != to_run:
-            await self._advance_run_of_0_35(workflow_id, to_run)
-
-    async def _advance_run_of_0_12(self, workflow_id: int, to_run: int) -> None:
-        status = await self._status(workflow_id)
-        if status.run_id != to_run:
-            await self._put_status(workflow_id, status.model_copy(update={"run_id": to_run}))
-        await self.transport.post(f"/workflows/{workflow_id}/reset_status", repeatable=True)
-
-    async def _advance_run_of_0_35(self, workflow_id: int, to_run: int) -> None:
-        await self.transport.post(f"/workflows/{workflow_id}/reset_status")
-        run = (await self.get_workflow(workflow_id)).run_id
-        if run != to_run:
-            raise ServerFault(
-                f"Workflow {workflow_id} is in run {run} after its reset, not in run {to_run}. "
-                f"This program does not understand Torc {self.version}."
-            )
-
-    async def _put_status(self, workflow_id: int, status: wire.StatusRow) -> None:
-        await self.transport.put(f"/workflows/{workflow_id}/status", body=status.model_dump())
+            await runs.advance_on_0_12(self.transport, workflow_id, to_run)
+        else:
+            await runs.advance_on_0_35(self.transport, workflow_id, to_run)
 
     # Jobs and results
 

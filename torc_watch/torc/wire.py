@@ -90,11 +90,14 @@ class StandingRow(Row):
     is_archived: Flag = False
 
 
-class StatusRow(StandingRow):
+class RunRow(StandingRow):
+    run_id: int
+
+
+class StatusRow(RunRow):
     """The whole answer of 0.12 to ``/workflows/{id}/status``, to be changed and sent back."""
 
     id: int | None = None
-    run_id: int
     has_detected_need_to_run_completion_script: Flag = False
 
 
