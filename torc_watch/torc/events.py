@@ -4,12 +4,12 @@ It has no replay and no sign of life, events may be dropped, and many changes ca
 listens still polls.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from torc_watch.torc.transport import Transport
 
 
-async def wake_ups(transport: Transport, workflow_id: int) -> AsyncIterator[str]:
+async def wake_ups(transport: Transport, workflow_id: int) -> AsyncGenerator[str, None]:
     """Types of the workflow's events, such as ``job_failed``, as they happen.
 
     Ends when the server ends the stream. Raises the errors below ServerError. A consumer that
