@@ -78,7 +78,7 @@ def checked(
     for key in required:
         if value.get(key) is None:
             problems.add(at(where, key), "is missing")
-        elif not good.get(key, "wrong"):
+        elif good.get(key) in ("", []):
             problems.add(at(where, key), "is empty")
     return good
 

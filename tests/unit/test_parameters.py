@@ -1,0 +1,133 @@
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from torc_watch.core.errors import InvalidSpec
+from torc_watch.core.parameters import Value, combine, parse_values, substitution
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("1:4", [1, 2, 3, 4]),
+        (" 1 : 4 ", [1, 2, 3, 4]),
+        ("0:10:5", [0, 5, 10]),
+        ("0:11:5", [0, 5, 10]),
+        ("3:1:-1", [3, 2, 1]),
+        ("-1:1", [-1, 0, 1]),
+        ("7:7", [7]),
+        ("{1:3}", [1, 2, 3]),
+        ("0:1:0.25", [0.0, 0.25, 0.5, 0.75, 1.0]),
+        ("0.0:0.5:0.1", [0.0, 0.1, 0.2, 0.3, 0.4, 0.5]),
+        ("1.5:3", [1.5, 2.5]),
+        ("1e-3:3e-3:1e-3", [0.001, 0.002, 0.003]),
+        ("[1, 5,10]", [1, 5, 10]),
+        ("[0.1,1]", [0.1, 1]),
+        ("['adam', \"sgd\"]", ["adam", "sgd"]),
+        ("['1','2']", ["1", "2"]),
+        ("[train]", ["train"]),
+        ("5", [5]),
+        ("5.5", [5.5]),
+        ("north", ["north"]),
+    ],
+)
+def test_values_of_a_parameter(text: str, values: list[Value]) -> None:
+    assert list(parse_values(text)) == values
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("5:1", "no values"),
+        ("1:5:-1", "no values"),
+        ("1:5:0", "zero"),
+        ("0.1:0.5:0.0", "zero"),
+        ("a:b", "not a range"),
+        ("1:2:3:4", "not a range"),
+        ("1:", "not a range"),
+        ("1:1_000", "not a range"),
+        ("1:inf", "not a range"),
+        ("[]", "no values"),
+        ("1:1000000000", "too many"),
+        ("0:1:1e-12", "too many"),
+        ("0:1e99:1e-99", "too many"),
+        ("-999999999999999999:999999999999999999", "too many"),
+    ],
+)
+def test_ranges_that_make_no_sense_are_refused(text: str, reason: str) -> None:
+    with pytest.raises(InvalidSpec, match=reason):
+        parse_values(text)
+
+
+@given(
+    start=st.integers(-(10**6), 10**6),
+    step=st.integers(-1000, 1000).filter(bool),
+    count=st.integers(0, 50),
+)
+def test_a_range_runs_from_its_start_to_its_end(start: int, step: int, count: int) -> None:
+    end = start + count * step
+    assert list(parse_values(f"{start}:{end}:{step}")) == [
+        start + number * step for number in range(count + 1)
+    ]
+
+
+def test_every_combination_comes_once_and_the_last_parameter_changes_fastest() -> None:
+    rows = [tuple(row.values()) for row in combine({"a": [1, 2], "b": ["x", "y"]})]
+    assert rows == [(1, "x"), (1, "y"), (2, "x"), (2, "y")]
+
+
+def test_paired_parameters_go_together() -> None:
+    rows = [dict(row) for row in combine({"a": [1, 2], "b": ["x", "y"]}, pairwise=True)]
+    assert rows == [{"a": 1, "b": "x"}, {"a": 2, "b": "y"}]
+
+
+def test_paired_parameters_of_different_lengths_are_refused() -> None:
+    with pytest.raises(InvalidSpec, match="a has 2, b has 1"):
+        combine({"a": [1, 2], "b": ["x"]}, pairwise=True)
+
+
+def test_a_product_beyond_all_measure_is_refused_before_it_is_made() -> None:
+    with pytest.raises(InvalidSpec, match="1,000,000,000,000"):
+        combine({name: range(10_000) for name in "abc"})
+
+
+@pytest.mark.parametrize(
+    ("template", "value", "text"),
+    [
+        ("job_{x}", 7, "job_7"),
+        ("{x}{x}", 7, "77"),
+        ("job_{x:03d}", 7, "job_007"),
+        ("job_{x:03d}", -7, "job_-07"),
+        ("job_{x:03d}", 1234, "job_1234"),
+        ("{x:.3f}", 0.5, "0.500"),
+        ("{x:.0f}", 2.7, "3"),
+        # A format of the other kind of number is passed over, as Torc does.
+        ("{x:.3f}", 5, "5"),
+        ("{x:03d}", 0.5, "0.5"),
+        ("{x:03d}", "sgd", "sgd"),
+        ("{x}", 1.0, "1"),
+        ("{x}", 1e-7, "0.0000001"),
+        ("{x}", 1e22, "10000000000000000000000"),
+        ("{x}", 0.1, "0.1"),
+        # Other braces are the shell's, or a regular expression's.
+        ("awk '{print $1}' ${HOME} a{2,3} {y} {}", 7, "awk '{print $1}' ${HOME} a{2,3} {y} {}"),
+        ("{x}", "{x}", "{x}"),
+        ("{x}", "\\1 \\g<0>", "\\1 \\g<0>"),
+    ],
+)
+def test_placeholders_are_filled(template: str, value: Value, text: str) -> None:
+    assert substitution(["x"])(template, {"x": value}) == text
+
+
+@pytest.mark.parametrize("how", ["x", "3d", "0:2", ".2e", "0999d", ""])
+def test_an_unknown_format_is_refused(how: str) -> None:
+    with pytest.raises(InvalidSpec, match="format"):
+        substitution(["i"])(f"{{i:{how}}}", {"i": 1})
+
+
+@given(st.text(st.characters(exclude_characters="{}")), st.lists(st.text(), min_size=1))
+def test_texts_without_braces_are_left_alone(text: str, values: Sequence[str]) -> None:
+    combination = {f"p{number}": value for number, value in enumerate(values)}
+    assert substitution(list(combination))(text, combination) == text

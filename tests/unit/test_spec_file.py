@@ -1,0 +1,121 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from torc_watch.core.errors import InvalidSpec
+from torc_watch.torc.spec_file import read_spec
+
+JOBS = "name: w\njobs:\n- {name: a, command: b}\n"
+
+
+def written(folder: Path, name: str, text: str) -> Path:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("s.yaml", "name: größe\njobs:\n  - {name: a, command: 'echo \"$(x)\"'}\n"),
+        ("s.YML", '\ufeffname: größe\njobs: [{name: a, command: echo "$(x)"}]\n'),
+        ("s.json", '{"name": "größe", "jobs": [{"name": "a", "command": "echo \\"$(x)\\""}]}'),
+        ("s.json5", "{name: 'größe', jobs: [{name: 'a', command: 'echo \"$(x)\"',},],} // end"),
+    ],
+)
+def test_the_ending_says_how_a_file_is_read(tmp_path: Path, name: str, text: str) -> None:
+    spec = read_spec(written(tmp_path, name, text))
+    assert spec.name == "größe"
+    assert [job.command for job in spec.jobs] == ['echo "$(x)"']
+
+
+@pytest.mark.parametrize(
+    ("written_as", "values"),
+    [
+        ("1:3", ["a1", "a2", "a3"]),  # 63 in YAML 1.1, which counts minutes
+        ("[no, on]", ["ano", "aon"]),  # false and true in YAML 1.1
+        ("[010, 0x1]", ["a010", "a0x1"]),  # 8 and 1
+        ("[2024-01-01]", ["a2024-01-01"]),  # a date
+        ("[1_000]", ["a1_000"]),  # 1000
+        ("[1, -2, 0.5, 1e3]", ["a1", "a-2", "a0.5", "a1000"]),
+        ("[ü]", ["aü"]),
+    ],
+)
+def test_plain_yaml_means_what_it_says(tmp_path: Path, written_as: str, values: list[str]) -> None:
+    text = f"name: w\njobs:\n- {{name: 'a{{i}}', command: b, parameters: {{i: {written_as}}}}}\n"
+    assert [job.name for job in read_spec(written(tmp_path, "s.yaml", text)).jobs] == values
+
+
+def test_anchors_and_merges_work(tmp_path: Path) -> None:
+    text = (
+        "name: w\njobs:\n- &first {name: a, command: sleep 1}\n"
+        "- {<<: *first, name: b, depends_on: [a]}\n"
+    )
+    spec = read_spec(written(tmp_path, "s.yaml", text))
+    assert [(job.name, job.command) for job in spec.jobs] == [("a", "sleep 1"), ("b", "sleep 1")]
+
+
+def bomb() -> str:
+    """Ten lines of YAML that stand for ten thousand million values."""
+    lines = ["a: &a [x, x, x, x, x, x, x, x, x, x]"]
+    for before, here in zip("abcdefghi", "bcdefghij", strict=True):
+        lines.append(f"{here}: &{here} [{', '.join([f'*{before}'] * 10)}]")
+    return "\n".join(lines)
+
+
+def merge_bomb() -> str:
+    """Mappings that take in ten copies of the one before, eight times over."""
+    lines = [f"a: &a {{{', '.join(f'k{number}: 1' for number in range(10))}}}"]
+    for before, here in zip("abcdefgh", "bcdefghi", strict=True):
+        lines.append(f"{here}: &{here} {{<<: [{', '.join([f'*{before}'] * 10)}]}}")
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "reason"),
+    [
+        ("s.yaml", JOBS + "  x: [1,\ny: 2\n", "line 4: "),
+        ("s.yaml", "name: w\njobs: [a\n", "line 3: "),
+        ("s.yaml", "name: w\nname: v\n", "line 2: the key 'name' is there twice"),
+        ("s.yaml", JOBS + "description: \x07\n", "line 4: a character that YAML does not allow"),
+        ("s.yaml", "name: !!python/object:os.system x", "line 1: could not determine"),
+        ("s.yaml", "name: &a [*a]", r"line 1: \*a names nothing before it"),
+        ("s.yaml", "name: *a", r"line 1: \*a names nothing before it"),
+        ("s.yaml", JOBS + "---\n" + JOBS, "line 4: but found another document"),
+        ("s.yaml", "[" * 100_000, "line 1: lists and mappings are nested too deeply"),
+        ("s.yaml", bomb(), "line 7: the document is too large"),
+        ("s.yaml", merge_bomb(), "line 7: the document is too large"),
+        ("s.yaml", "name: " + "1" * 5000, "digits"),
+        ("s.yaml", "", "must be a mapping, not nothing"),
+        ("s.json", '{"name":\n "w",}', "line 2: "),
+        ("s.json", '{"name": "w", "name": "v"}', "the key 'name' is there twice"),
+        ("s.json", "[" * 100_000, "nested too deeply"),
+        ("s.json5", "{name: 'w',\n jobs: }", "line 2 "),
+        ("s.json5", "{name: 'w', name: 'v'}", "the key 'name' is there twice"),
+        ("s.json5", "[" * 10_000, "nested too deeply"),
+        ("s.json5", "", "Empty"),
+        ("s.kdl", "name w", r"read from \.yaml, \.yml, \.json, \.json5 files"),
+    ],
+)
+def test_what_is_wrong_with_a_file(tmp_path: Path, name: str, text: str, reason: str) -> None:
+    with pytest.raises(InvalidSpec, match=rf"^{tmp_path / name}: .*(?s:.*){reason}"):
+        read_spec(written(tmp_path, name, text))
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidSpec, match=r"none\.yaml: cannot be read: No such file"):
+        read_spec(tmp_path / "none.yaml")
+
+
+def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "s.yaml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InvalidSpec, match=r"s\.yaml: is not text in UTF-8"):
+        read_spec(path)
+
+
+def test_a_file_of_many_jobs_is_read(tmp_path: Path) -> None:
+    jobs = [{"name": f"j{number}", "command": "true"} for number in range(2000)]
+    path = written(tmp_path, "s.yaml", json.dumps({"name": "w", "jobs": jobs}))
+    assert len(read_spec(path).jobs) == 2000
