@@ -4,7 +4,7 @@ import dataclasses
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -14,7 +14,7 @@ from torc_watch.core.events import Event
 
 
 class EventLog:
-    """Appends to one file. A disk that is full costs the log its lines, never the watch its life."""
+    """Appends to one file. A full disk costs the log its lines, never the watch its life."""
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
@@ -49,9 +49,15 @@ def open_log(output_dir: Path, workflow_id: int) -> Iterator[EventLog]:
     """The log of one workflow on this host. Raises OSError when its folder cannot be made."""
     output_dir.mkdir(parents=True, exist_ok=True)
     path = output_dir / f"watch_{socket.gethostname()}_{workflow_id}.log"
-    with path.open("a", encoding="utf-8") as file:
+    file = path.open("a", encoding="utf-8")
+    try:
         yield EventLog(file)
+    finally:
+        with suppress(OSError):  # what a full disk could not take was complained about before
+            file.close()
 
 
 def _plain(value: Any) -> Any:
-    return dataclasses.asdict(value) if dataclasses.is_dataclass(value) else str(value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    return str(value)

@@ -1,7 +1,6 @@
 """Where the server is, who we are there, and where our own files are: from the environment."""
 
 import getpass
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -27,13 +26,9 @@ class Settings(BaseSettings):
     ca_file: Annotated[Path | None, Field(validation_alias="TORC_CA_FILE")] = None
     verify_tls: Annotated[bool, Field(validation_alias="TORC_VERIFY_TLS")] = True
     timeout: Annotated[float, Field(validation_alias="TORC_TIMEOUT", gt=0)] = 30.0
-    home: Annotated[
-        Path,
-        Field(
-            validation_alias="TORC_WATCHD_HOME",
-            default_factory=lambda: platformdirs.user_state_path("torc-watchd"),
-        ),
-    ]
+    home: Annotated[Path, Field(validation_alias="TORC_WATCHD_HOME")] = (
+        platformdirs.user_state_path("torc-watchd")
+    )
 
     def connection(self, url: str | None = None) -> Connection:
         """How to reach the server at ``url``, by default TORC_API_URL. Raises InvalidInput."""

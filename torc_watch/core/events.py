@@ -47,7 +47,7 @@ class WatchStarted:
     workflow_id: int
     poll_interval: float
     auto_recover: bool
-    max_retries: int
+    max_retries: int | None
     show_job_counts: bool
     rounds_used: int = 0
 
@@ -93,7 +93,7 @@ class RecoveryAttempted:
     name: ClassVar = "recovery.attempted"
     workflow_id: int
     number: int
-    max_retries: int
+    max_retries: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +168,7 @@ class RecoveryInitiated:
     name: ClassVar = "recovery.initiated"
     workflow_id: int
     number: int
+    resumes_watching: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,9 +20,12 @@ _NAME_OF_A_RAISED_ROW = re.compile(r"\.run\d+\.\w+\.\w+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecoverySettings:
-    """What the user allows. Multipliers are above 1; ``max_retries`` counts rounds."""
+    """What the user allows. Multipliers are above 1.
 
-    max_retries: int = 3
+    ``max_retries`` counts rounds; None when a person asks for one round after the other.
+    """
+
+    max_retries: int | None = 3
     memory_multiplier: float = 1.5
     runtime_multiplier: float = 1.5
     retry_unknown: bool = True
@@ -111,7 +114,7 @@ class Refusal:
 
 def exhausted(rounds_used: int, settings: RecoverySettings) -> Refusal | None:
     """The refusal that follows from the number of rounds alone."""
-    if rounds_used < settings.max_retries:
+    if settings.max_retries is None or rounds_used < settings.max_retries:
         return None
     return Refusal(
         kind=RefusalKind.EXHAUSTED, reason=f"Max retries ({settings.max_retries}) exceeded."

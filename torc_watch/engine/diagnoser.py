@@ -40,7 +40,7 @@ class Diagnoser:
             return self._case(poll, diagnosis=None)
         if standing in (Standing.WORKING, Standing.SETTLING):
             watch.stalled_since = None
-            return KeepWatching()
+            return _still_running(watch.workflow_id) if watch.request.once else KeepWatching()
         return await self._explain_rest(poll, standing)
 
     async def _explain_rest(self, poll: Poll, standing: Standing) -> Decision | Case:
@@ -135,6 +135,15 @@ def _ended_by_a_person(workflow_id: int, standing: Standing) -> WatchEnded | Non
     )
 
 
+def _still_running(workflow_id: int) -> WatchEnded:
+    return WatchEnded(
+        workflow_id=workflow_id,
+        verdict=Verdict.HANDED_OVER,
+        reason=f"Workflow {workflow_id} still has workers. Recover it when they have left, or "
+        f"leave it to: torc-watchd watch {workflow_id} --auto-recover",
+    )
+
+
 def _is_surely_stalled(watch: Watch, observation: Observation, counts: JobCounts) -> bool:
     """Dead workers that held jobs are proof enough; otherwise the server gets time to unblock."""
     now = anyio.current_time()
@@ -143,7 +152,8 @@ def _is_surely_stalled(watch: Watch, observation: Observation, counts: JobCounts
     workers_died = bool(observation.allocations) and bool(
         counts.of(JobStatus.RUNNING, JobStatus.PENDING)
     )
-    return workers_died or now - watch.stalled_since >= cadence.STALL_GRACE
+    waited = now - watch.stalled_since
+    return workers_died or watch.request.once or waited >= cadence.STALL_GRACE
 
 
 def _present(counts: JobCounts) -> list[JobStatus]:

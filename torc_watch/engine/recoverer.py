@@ -19,6 +19,7 @@ from torc_watch.core.model import Job, JobStatus
 from torc_watch.core.policy import Plan, RecoverySettings, Refusal, RefusalKind, Situation
 from torc_watch.core.progress import FAILURES, Orphans
 from torc_watch.core.saga import RoundOutcome, Step
+from torc_watch.engine.allocating import start_allocation
 from torc_watch.engine.hook import run_hook
 from torc_watch.engine.journal import Journal, Round
 from torc_watch.engine.scheduling import Scheduler
@@ -132,7 +133,13 @@ class Recoverer:
         except RoundAbandoned as reason:
             self._report(events.RecoveryAbandoned(workflow_id=workflow_id, reason=str(reason)))
             return RoundOutcome.ABANDONED, StartOver()
-        self._report(events.RecoveryInitiated(workflow_id=workflow_id, number=round_.number))
+        self._report(
+            events.RecoveryInitiated(
+                workflow_id=workflow_id,
+                number=round_.number,
+                resumes_watching=not case.watch.request.once,
+            )
+        )
         return RoundOutcome.RESUBMITTED, _after_round(case.watch)
 
     async def _take(self, step: Step, case: Case, round_: Round) -> None:
@@ -273,11 +280,6 @@ class Recoverer:
             events.SubmissionStarted(workflow_id=workflow_id, scheduler=self._scheduler.type)
         )
         config_id = plan.scheduler_config_id or await self._scheduler_row(plan)
-        known = {
-            allocation.scheduler_id
-            for allocation in await self._client.list_allocations(workflow_id)
-            if allocation.scheduler_type == self._scheduler.type
-        }
         for order in plan.allocations:
             request = AllocationRequest(
                 token=order.token,
@@ -287,27 +289,15 @@ class Recoverer:
                 memory=order.memory,
                 output_dir=str(watch.request.output_dir),
             )
-            await self._submit(request, known)
-
-    async def _submit(self, request: AllocationRequest, known: set[int]) -> None:
-        number = await self._scheduler.find(request.token)
-        if number is None:
-            number = await self._scheduler.submit(request)
-        if number not in known:
-            await self._client.create_allocation(
-                request.workflow_id,
-                scheduler_id=number,
-                scheduler_config_id=request.scheduler_config_id,
-                scheduler_type=self._scheduler.type,
+            number = await start_allocation(self._client, self._scheduler, request)
+            self._report(
+                events.AllocationSubmitted(
+                    workflow_id=workflow_id,
+                    scheduler=self._scheduler.type,
+                    scheduler_id=number,
+                    token=order.token,
+                )
             )
-        self._report(
-            events.AllocationSubmitted(
-                workflow_id=request.workflow_id,
-                scheduler=self._scheduler.type,
-                scheduler_id=number,
-                token=request.token,
-            )
-        )
 
     async def _scheduler_row(self, plan: Plan) -> int:
         """The row that allocations must name, for a workflow that never had any."""

@@ -8,7 +8,7 @@ import anyio
 from anyio.streams.memory import MemoryObjectSendStream
 
 from torc_watch.core import cadence, events
-from torc_watch.core.errors import AccessDenied, NotFound, ServerError
+from torc_watch.core.errors import AccessDenied, NotFound, SchedulerError, ServerError
 from torc_watch.core.events import Event, Verdict, WatchEnded
 from torc_watch.engine.observing import observe
 from torc_watch.engine.scheduling import Scheduler
@@ -51,7 +51,8 @@ class Watcher:
         return ended
 
     async def _watch_on(self) -> WatchEnded:
-        self._announce()
+        if not self._watch.request.once:
+            self._announce()
         while True:
             decision = await self._look_or_back_off()
             if isinstance(decision, WatchEnded):
@@ -74,7 +75,7 @@ class Watcher:
             )
         except AccessDenied as error:
             return _ended(workflow_id, Verdict.UNREACHABLE, str(error))
-        except ServerError as error:
+        except (ServerError, SchedulerError) as error:
             return await self._back_off(error)
         if self._trouble.failures:
             self._trouble = _Trouble()
@@ -97,7 +98,7 @@ class Watcher:
         await self._polls.send(poll)
         return await poll.reply.wait()
 
-    async def _back_off(self, error: ServerError) -> WatchEnded | None:
+    async def _back_off(self, error: ServerError | SchedulerError) -> WatchEnded | None:
         now = anyio.current_time()
         if not self._trouble.failures:
             self._trouble.since = now
@@ -121,7 +122,7 @@ class Watcher:
                 workflow_id=request.workflow_id,
                 poll_interval=request.poll_interval,
                 auto_recover=request.recovery is not None,
-                max_retries=request.recovery.max_retries if request.recovery else 0,
+                max_retries=request.recovery.max_retries if request.recovery else None,
                 show_job_counts=request.show_job_counts,
                 rounds_used=self._watch.record.rounds_used,
             )

@@ -37,8 +37,11 @@ class Transcript:
                 yield from _failure(event.counts, with_zeros=self._recovers)
             case events.RecoveryInitiated():
                 yield ""
-                yield "Recovery initiated. Resuming monitoring..."
-                yield ""
+                if event.resumes_watching:
+                    yield "Recovery initiated. Resuming monitoring..."
+                    yield ""
+                else:
+                    yield "Recovery initiated."
             case events.WatchEnded():
                 yield from _end(event)
             case _:
@@ -74,7 +77,8 @@ def _of_recovery(event: Event) -> Iterator[str]:
     match event:
         case events.RecoveryAttempted():
             yield ""
-            yield f"Attempting automatic recovery (attempt {event.number}/{event.max_retries})"
+            bound = "" if event.max_retries is None else f"/{event.max_retries}"
+            yield f"Attempting automatic recovery (attempt {event.number}{bound})"
         case events.RecoveryContinued():
             yield f"Continuing recovery round {event.number} at its step '{event.step}'"
         case events.DiagnosisStarted():

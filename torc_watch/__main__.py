@@ -1,0 +1,4 @@
+from torc_watch.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,33 @@
+"""The command line: options in, exit status out. Commands decide nothing themselves."""
+
+import typer
+
+from torc_watch.cli import demonstrating, sandboxing, submitting, watching
+
+_EXIT_STATUS = """
+[bold]Exit status[/bold]
+
+0 every job completed · 1 finished with failures and recovery off, or handed over to a person ·
+2 usage · 3 retries exhausted · 4 stuck: jobs are left, nothing runs them and nothing more may be
+done · 5 server unreachable or refusing us · 130 interrupted
+"""
+
+app = typer.Typer(
+    name="torc-watchd",
+    help="Watches Torc workflows, finds out why jobs failed, fixes what can be fixed, resubmits.",
+    epilog=_EXIT_STATUS,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+app.command(epilog=_EXIT_STATUS)(watching.watch)
+app.command()(watching.plan)
+app.command()(watching.recover)
+app.command()(watching.workflows)
+app.command()(submitting.submit)
+app.command(epilog=_EXIT_STATUS)(demonstrating.demo)
+app.add_typer(sandboxing.app, name="sandbox")
+
+
+def main() -> None:
+    app()

@@ -1,0 +1,56 @@
+"""submit: a workflow specification becomes a workflow that runs."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from torc_watch.cli import options, running
+
+
+def submit(
+    specification: Annotated[
+        Path, typer.Argument(help="Workflow specification: .yaml, .yml, .json or .json5.")
+    ],
+    *,
+    allocations: Annotated[
+        int, typer.Option(min=0, help="Local allocations to start; 0 only creates the workflow.")
+    ] = 1,
+    cpus: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="CPUs of an allocation. [default: this machine's]", show_default=False
+        ),
+    ] = None,
+    output_dir: options.OutputDir = Path("output"),
+    url: options.Url = None,
+    as_json: options.Json = False,
+) -> None:
+    """Create a workflow from its specification, and start local allocations that run it.
+
+    [bold]Examples[/bold]
+
+      torc-watchd submit examples/tutorial.yaml
+
+      torc-watchd submit workflow.json5 --allocations 2 --cpus 4 --json
+    """
+    from torc_watch import wiring
+
+    settings = running.load_settings()
+
+    async def command() -> None:
+        submitted = await wiring.submit(
+            specification,
+            settings,
+            settings.connection(url),
+            wiring.LocalShape(allocations=allocations, num_cpus=cpus, output_dir=output_dir),
+        )
+        if as_json:
+            print(json.dumps(asdict(submitted)))
+        else:
+            print(f"Created workflow {submitted.workflow_id} with {submitted.jobs} jobs")
+            print(f"Submitted to Local with {len(submitted.allocations)} allocations")
+
+    running.run(command)

@@ -1,0 +1,215 @@
+"""watch, plan, recover, workflows."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from torc_watch.cli import options, running
+
+if TYPE_CHECKING:
+    from torc_watch.core.policy import RecoverySettings
+    from torc_watch.engine.watch import WatchRequest
+
+_PATIENCE = 20 * 60.0  # seconds that a server may stay away, as long as Torc's own commands wait
+
+
+def watch(
+    workflow_id: options.WorkflowId,
+    *,
+    auto_recover: Annotated[
+        bool,
+        typer.Option("--auto-recover", "--recover", "-r", help="Recover failed jobs by itself."),
+    ] = False,
+    max_retries: Annotated[
+        int, typer.Option("--max-retries", "-m", min=0, help="Maximum recovery attempts.")
+    ] = 3,
+    memory_multiplier: options.MemoryMultiplier = 1.5,
+    runtime_multiplier: options.RuntimeMultiplier = 1.5,
+    retry_unknown: options.RetryUnknown = True,
+    recovery_hook: options.RecoveryHook = None,
+    poll_interval: Annotated[
+        float,
+        typer.Option(
+            "--poll-interval", "-p", callback=options.positive, help="Seconds between looks."
+        ),
+    ] = 60,
+    output_dir: options.OutputDir = Path("output"),
+    show_job_counts: Annotated[
+        bool,
+        typer.Option(
+            "--show-job-counts", "-s", help="Print the number of jobs by status at each look."
+        ),
+    ] = False,
+    url: options.Url = None,
+    as_json: options.Json = False,
+) -> None:
+    """Watch a workflow to its end, and recover its failed jobs if asked to.
+
+    A watch that was interrupted or killed goes on where it stopped when the same command is
+    run again: its attempts are counted on, and nothing is changed twice.
+
+    [bold]Examples[/bold]
+
+      torc-watchd watch 42
+
+      torc-watchd watch 42 --auto-recover --max-retries 5 --memory-multiplier 2.0
+
+      torc-watchd watch 42 -r -p 120 -o /scratch/output -s
+    """
+    from torc_watch.core.policy import RecoverySettings
+    from torc_watch.engine.watch import WatchRequest
+
+    hook = options.split_command(recovery_hook)
+    recovery = RecoverySettings(
+        max_retries=max_retries,
+        memory_multiplier=memory_multiplier,
+        runtime_multiplier=runtime_multiplier,
+        retry_unknown=retry_unknown or hook is not None,
+    )
+    request = WatchRequest(
+        workflow_id=workflow_id,
+        recovery=recovery if auto_recover else None,
+        poll_interval=poll_interval,
+        show_job_counts=show_job_counts,
+        output_dir=output_dir.absolute(),
+        hook=hook,
+        patience=_PATIENCE,
+    )
+    raise typer.Exit(perform(request, url=url, as_json=as_json))
+
+
+def perform(request: "WatchRequest", *, url: str | None, as_json: bool) -> int:
+    """Carries a watch out and returns its exit status; shared with recover and demo."""
+    from torc_watch import wiring
+    from torc_watch.cli.reporting import reporting
+
+    settings = running.load_settings()
+
+    async def command() -> int:
+        with reporting(request, as_json=as_json) as report:
+            ended = await wiring.watch(request, settings, settings.connection(url), report)
+        return ended.verdict.exit_status
+
+    return running.run(command)
+
+
+def plan(
+    workflow_id: options.WorkflowId,
+    *,
+    memory_multiplier: options.MemoryMultiplier = 1.5,
+    runtime_multiplier: options.RuntimeMultiplier = 1.5,
+    retry_unknown: options.RetryUnknown = True,
+    url: options.Url = None,
+    as_json: options.Json = False,
+) -> None:
+    """Print what one round of recovery would do, and change nothing at all.
+
+    Ends with 0 when there is a plan or nothing to do, with 1 when a person has to look.
+
+    [bold]Examples[/bold]
+
+      torc-watchd plan 42
+
+      torc-watchd plan 42 --memory-multiplier 2.0 --json
+    """
+    from torc_watch.core.policy import RecoverySettings
+
+    recovery = RecoverySettings(
+        max_retries=None,
+        memory_multiplier=memory_multiplier,
+        runtime_multiplier=runtime_multiplier,
+        retry_unknown=retry_unknown,
+    )
+    raise typer.Exit(_show_plan(workflow_id, recovery, url=url, as_json=as_json))
+
+
+def recover(
+    workflow_id: options.WorkflowId,
+    *,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", "-n", help="Print the plan and change nothing.")
+    ] = False,
+    memory_multiplier: options.MemoryMultiplier = 1.5,
+    runtime_multiplier: options.RuntimeMultiplier = 1.5,
+    retry_unknown: options.RetryUnknown = True,
+    recovery_hook: options.RecoveryHook = None,
+    output_dir: options.OutputDir = Path("output"),
+    url: options.Url = None,
+    as_json: options.Json = False,
+) -> None:
+    """Carry out one round of recovery for a workflow that has come to rest, and return.
+
+    [bold]Examples[/bold]
+
+      torc-watchd recover 42 --dry-run
+
+      torc-watchd recover 42 --no-retry-unknown
+    """
+    from torc_watch.core.policy import RecoverySettings
+    from torc_watch.engine.watch import WatchRequest
+
+    hook = options.split_command(recovery_hook)
+    recovery = RecoverySettings(
+        max_retries=None,
+        memory_multiplier=memory_multiplier,
+        runtime_multiplier=runtime_multiplier,
+        retry_unknown=retry_unknown or hook is not None,
+    )
+    if dry_run:
+        raise typer.Exit(_show_plan(workflow_id, recovery, url=url, as_json=as_json))
+    request = WatchRequest(
+        workflow_id=workflow_id,
+        recovery=recovery,
+        poll_interval=1,
+        show_job_counts=False,
+        output_dir=output_dir.absolute(),
+        hook=hook,
+        patience=0,
+        once=True,
+    )
+    raise typer.Exit(perform(request, url=url, as_json=as_json))
+
+
+def workflows(*, url: options.Url = None, as_json: options.Json = False) -> None:
+    """List the workflows on the server.
+
+    [bold]Examples[/bold]
+
+      torc-watchd workflows --json
+    """
+    from torc_watch import wiring
+    from torc_watch.interfaces.transcript import printable
+
+    connection = running.load_settings().connection(url)
+
+    async def command() -> None:
+        async with wiring.open_client(connection) as client:
+            found = await client.list_workflows()
+        if as_json:
+            print(json.dumps([asdict(workflow) for workflow in found]))
+        for workflow in () if as_json else found:
+            print(f"{workflow.id:>6}  {printable(workflow.user):12} {printable(workflow.name)}")
+
+    running.run(command)
+
+
+def _show_plan(
+    workflow_id: int, recovery: "RecoverySettings", *, url: str | None, as_json: bool
+) -> int:
+    from torc_watch import wiring
+    from torc_watch.interfaces.planning import plan_status, plan_text, plan_values
+
+    settings = running.load_settings()
+
+    async def command() -> int:
+        answer = await wiring.plan(workflow_id, recovery, settings, settings.connection(url))
+        if as_json:
+            print(json.dumps(plan_values(workflow_id, answer)))
+        else:
+            print("\n".join(plan_text(workflow_id, answer)))
+        return plan_status(answer)
+
+    return running.run(command)

@@ -1,0 +1,51 @@
+"""What a dry run prints: a plan, the refusal to make one, or that it is too early for one."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from torc_watch.core import units
+from torc_watch.core.policy import Plan, Refusal
+from torc_watch.core.progress import Standing
+from torc_watch.interfaces.transcript import left_alone_lines, plan_lines
+
+Answer = Plan | Refusal | Standing
+
+_STANDINGS = {
+    Standing.WORKING: "Workflow {} is still running: there is nothing to recover yet.",
+    Standing.SETTLING: "Workflow {} is done, but its workers have not left yet. Try again soon.",
+    Standing.CANCELED: "Workflow {} was canceled: reset it to run it again.",
+    Standing.ARCHIVED: "Workflow {} is archived.",
+}
+
+
+def plan_text(workflow_id: int, answer: Answer) -> Iterator[str]:
+    match answer:
+        case Plan():
+            yield f"Round {answer.number} for workflow {workflow_id} would:"
+            yield from plan_lines(answer)
+            yield f"  Start run {answer.run_id + 1} with {len(answer.retries)} failed jobs"
+            for order in answer.allocations:
+                memory = units.format_memory(order.memory)
+                yield f"  Submit an allocation with {order.num_cpus} CPUs and {memory}"
+            yield "Nothing was changed."
+        case Refusal():
+            yield from left_alone_lines(answer.left_alone)
+            yield answer.reason
+        case Standing():
+            yield _STANDINGS[answer].format(workflow_id)
+
+
+def plan_values(workflow_id: int, answer: Answer) -> dict[str, Any]:
+    """The same for scripts: ``plan`` or ``refusal`` is null where there is none."""
+    return {
+        "workflow_id": workflow_id,
+        "standing": answer if isinstance(answer, Standing) else "at_rest",
+        "plan": asdict(answer) if isinstance(answer, Plan) else None,
+        "refusal": asdict(answer) if isinstance(answer, Refusal) else None,
+    }
+
+
+def plan_status(answer: Answer) -> int:
+    """1 where a person has to look, else 0."""
+    return 1 if isinstance(answer, Refusal) else 0

@@ -1,0 +1,150 @@
+"""Puts the parts together: the only module that knows which client, scheduler and journal it is."""
+
+import getpass
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+from anyio import to_thread
+
+from torc_watch.core.allocation import AllocationRequest
+from torc_watch.core.errors import InvalidInput, NotFound
+from torc_watch.core.events import Event, WatchEnded
+from torc_watch.core.policy import Plan, RecoverySettings, Refusal
+from torc_watch.core.progress import Standing, standing
+from torc_watch.engine.allocating import start_allocation
+from torc_watch.engine.diagnoser import Diagnoser
+from torc_watch.engine.journal import Journal
+from torc_watch.engine.observing import observe
+from torc_watch.engine.recoverer import make_plan
+from torc_watch.engine.supervisor import Surroundings, supervise
+from torc_watch.engine.watch import WatchRequest
+from torc_watch.sandbox.local_allocations import LocalAllocations
+from torc_watch.settings import Settings
+from torc_watch.torc import submission
+from torc_watch.torc.client import TorcClient
+from torc_watch.torc.spec_file import read_spec
+from torc_watch.torc.transport import Connection, Transport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalShape:
+    """How many local allocations to start, and with how many CPUs each; None for all there are."""
+
+    allocations: int
+    num_cpus: int | None
+    output_dir: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """A workflow that was created, and the numbers of the allocations that run it."""
+
+    workflow_id: int
+    jobs: int
+    allocations: tuple[int, ...]
+
+
+@asynccontextmanager
+async def open_client(connection: Connection) -> AsyncIterator[TorcClient]:
+    """A client that has asked the server for its version. Raises ServerError."""
+    async with Transport(connection) as transport:
+        yield await TorcClient.connect(transport)
+
+
+def local_allocations(settings: Settings, connection: Connection) -> LocalAllocations:
+    return LocalAllocations(settings.home / "allocations", connection)
+
+
+async def submit(
+    specification: Path, settings: Settings, connection: Connection, shape: LocalShape
+) -> Submission:
+    """Creates the workflow and starts its allocations. Raises InvalidSpec and the like."""
+    spec = await to_thread.run_sync(read_spec, specification)
+    async with open_client(connection) as client:
+        submitted = await submission.submit(
+            client, spec, user=connection.username or getpass.getuser()
+        )
+        scheduler = local_allocations(settings, connection)
+        numbers = await _start_allocations(client, scheduler, submitted.workflow_id, shape)
+    return Submission(
+        workflow_id=submitted.workflow_id, jobs=submitted.job_count, allocations=numbers
+    )
+
+
+async def _start_allocations(
+    client: TorcClient, scheduler: LocalAllocations, workflow_id: int, shape: LocalShape
+) -> tuple[int, ...]:
+    if not shape.allocations:
+        return ()
+    capacity = await scheduler.capacity()
+    num_cpus = shape.num_cpus or max(1, capacity.num_cpus // shape.allocations)
+    config_id = await client.create_local_scheduler(
+        workflow_id, name="local", num_cpus=num_cpus, memory=capacity.memory
+    )
+    numbers = []
+    for _ in range(shape.allocations):
+        request = AllocationRequest(
+            token=f"torc-wf{workflow_id}-{uuid4().hex[:12]}",
+            workflow_id=workflow_id,
+            scheduler_config_id=config_id,
+            num_cpus=num_cpus,
+            memory=capacity.memory,
+            output_dir=str(shape.output_dir.absolute()),
+        )
+        numbers.append(await start_allocation(client, scheduler, request))
+    return tuple(numbers)
+
+
+async def watch(
+    request: WatchRequest,
+    settings: Settings,
+    connection: Connection,
+    report: Callable[[Event], None],
+) -> WatchEnded:
+    """Watches one workflow to its verdict; every TorcWatchError may be raised."""
+    with closing(Journal(settings.home / "journal.db")) as journal:
+        async with open_client(connection) as client:
+            surroundings = Surroundings(
+                client=client,
+                scheduler=local_allocations(settings, connection),
+                journal=journal,
+                locks=settings.home / "locks",
+                report=report,
+            )
+            try:
+                verdicts = await supervise([request], surroundings)
+            except NotFound as error:
+                raise InvalidInput(
+                    f"There is no workflow {request.workflow_id} on {connection.url}. "
+                    "List what there is with: torc-watchd workflows"
+                ) from error
+    return verdicts[request.workflow_id]
+
+
+async def plan(
+    workflow_id: int, recovery: RecoverySettings, settings: Settings, connection: Connection
+) -> Plan | Refusal | Standing:
+    """What one round of recovery would do; the standing of a workflow that is not at rest.
+
+    Changes nothing, on the server or here.
+    """
+    scheduler = local_allocations(settings, connection)
+    async with open_client(connection) as client:
+        observation = await observe(client, scheduler, workflow_id, with_counts=True)
+        stands = standing(observation)
+        if stands not in (Standing.FINISHED, Standing.STALLED) or observation.counts is None:
+            return stands
+        diagnosis = await Diagnoser(client, lambda _: None).diagnose(
+            observation, observation.counts
+        )
+        return await make_plan(
+            client,
+            scheduler,
+            diagnosis=diagnosis,
+            workflow_id=workflow_id,
+            rounds_used=0,
+            settings=recovery,
+        )
