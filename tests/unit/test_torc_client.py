@@ -201,8 +201,16 @@ async def test_one_request_for_one_question(
 @pytest.mark.parametrize("is_complete", [True, False])
 async def test_is_complete(dialect: Dialect, *, is_complete: bool) -> None:
     answer = {"is_complete": is_complete, "is_canceled": False}
-    async with Server(dialect, {"GET /workflows/1/is_complete": answer}).client() as client:
+    answers = {"GET /workflows/1": WORKFLOW, "GET /workflows/1/is_complete": answer}
+    async with Server(dialect, answers).client() as client:
         assert await client.is_complete(1) is is_complete
+
+
+async def test_deleted_workflow_of_0_12_is_not_complete() -> None:
+    answers = {"GET /workflows/1": 404, "GET /workflows/1/is_complete": {"is_complete": True}}
+    async with Server(Dialect.V0_12, answers).client() as client:
+        with pytest.raises(NotFound):
+            await client.is_complete(1)
 
 
 @BOTH

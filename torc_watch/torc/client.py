@@ -71,7 +71,11 @@ class TorcClient:
     async def is_complete(self, workflow_id: int) -> bool:
         """Whether nothing is left to run; also true of a canceled workflow."""
         path = f"/workflows/{workflow_id}/is_complete"
-        return (await fetch(self.transport, path, wire.CompleteRow)).is_complete
+        is_complete = (await fetch(self.transport, path, wire.CompleteRow)).is_complete
+        if is_complete and self.dialect is Dialect.V0_12:
+            # There the status of a deleted workflow lives on, and with no jobs it is complete.
+            await fetch(self.transport, f"/workflows/{workflow_id}", wire.WorkflowRow)
+        return is_complete
 
     async def is_uninitialized(self, workflow_id: int) -> bool:
         path = f"/workflows/{workflow_id}/is_uninitialized"
