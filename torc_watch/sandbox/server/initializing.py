@@ -37,10 +37,10 @@ _UNINITIALIZE_DESCENDANTS = """
     UPDATE job SET status = 'uninitialized' WHERE id IN (SELECT id FROM affected)
 """
 _BLOCK = f"""
-    UPDATE job SET status = 'blocked' WHERE workflow_id = ? {{only}} AND id IN (
+    UPDATE job SET status = 'blocked' WHERE workflow_id = ?1 {{only}} AND id IN (
       SELECT edge.job_id FROM job_depends_on AS edge
       JOIN job AS dependency ON dependency.id = edge.depends_on_job_id
-      WHERE edge.workflow_id = job.workflow_id AND dependency.status NOT IN {sql_set(COMPLETE)}
+      WHERE edge.workflow_id = ?1 AND dependency.status NOT IN {sql_set(COMPLETE)}
     )
 """  # noqa: S608
 _MAKE_READY = f"""
