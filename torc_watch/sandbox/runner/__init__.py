@@ -5,8 +5,10 @@
 - `job`: one attempt of one job, from its start to an empty process tree
 - `jobs`: all jobs of a worker, sampled together
 - `resources`: what is free on this node
-- `reporting`: results to the server, however long it is away
-- `worker`: the conversation with the server, from the first ping to the end of the compute node
+- `patience`: outlasting a server that is away
+- `claims`, `reporting`: jobs from the server, results to it
+- `node`: a compute node's life, from its registration to its end
+- `worker`: the process, its settings and its exit codes
 
 Nothing here diagnoses or retries: it enforces limits, measures, and tells the server the truth.
 """

@@ -1,0 +1,25 @@
+"""The worker process of a local allocation: ``python -m torc_watch.sandbox.runner <folder>``."""
+
+import os
+import sys
+from pathlib import Path
+
+import anyio
+
+from torc_watch.sandbox.allocation_folder import PASSWORD_VARIABLE, AllocationFolder
+from torc_watch.sandbox.runner.worker import run_worker
+
+
+def main(folder: AllocationFolder) -> int:
+    # First of all: from here on the allocation counts as started, and is never started again.
+    folder.record_worker()
+    settings = folder.read_order().worker_settings(
+        scheduler_id=folder.number, password=os.environ.get(PASSWORD_VARIABLE)
+    )
+    code = anyio.run(run_worker, settings)
+    folder.record_end(code)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main(AllocationFolder(Path(sys.argv[1]))))

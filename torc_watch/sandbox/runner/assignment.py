@@ -1,0 +1,28 @@
+"""What stays the same while a worker serves one run of a workflow."""
+
+from dataclasses import dataclass
+
+import anyio
+from structlog.typing import FilteringBoundLogger
+
+from torc_watch.core.model import Allocation
+from torc_watch.sandbox.runner.patience import Patience
+from torc_watch.sandbox.runner.settings import WorkerSettings
+from torc_watch.torc.client import TorcClient
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    """One run to serve, the way to the server, and the event that says it is enough."""
+
+    settings: WorkerSettings
+    client: TorcClient
+    allocation: Allocation | None
+    run_id: int
+    stop: anyio.Event
+    patience: Patience
+    log: FilteringBoundLogger
+
+    @property
+    def workflow_id(self) -> int:
+        return self.settings.workflow_id

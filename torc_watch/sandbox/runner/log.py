@@ -1,0 +1,47 @@
+"""A worker's log: JSON lines, appended to a file named as Torc names it."""
+
+import os
+import sys
+from pathlib import Path
+
+import structlog
+from structlog.typing import FilteringBoundLogger
+
+
+class _Lines:
+    """A file of whole lines: several workers may append to it, and a full disk stops none."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def msg(self, line: str) -> None:
+        try:
+            os.write(self._descriptor, line.encode() + b"\n")
+        except OSError as error:
+            print(f"cannot log ({error}): {line}", file=sys.stderr)  # noqa: T201 - the last resort
+
+    debug = info = warning = error = msg
+
+
+def log_file(output_dir: Path, hostname: str, workflow_id: int, run_id: int) -> Path:
+    return output_dir / f"job_runner_{hostname}_wf{workflow_id}_r{run_id}.log"
+
+
+def open_log(path: Path) -> FilteringBoundLogger:
+    """Raises OSError if the file cannot be made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    return log_to(descriptor)
+
+
+def log_to(descriptor: int) -> FilteringBoundLogger:
+    logger: FilteringBoundLogger = structlog.wrap_logger(
+        _Lines(descriptor),
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(0),
+    )
+    return logger.bind(pid=os.getpid())

@@ -1,0 +1,28 @@
+"""What a worker is told when it is started."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from torc_watch.torc.transport import Connection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerSettings:
+    """``memory`` in bytes, times in seconds. Without ``scheduler_id`` there is no allocation.
+
+    ``wait_for_new_jobs`` is how long to stay with nothing to do, ``wait_for_allocation`` how long
+    the allocation's record may take to appear on the server.
+    """
+
+    connection: Connection
+    workflow_id: int
+    output_dir: Path
+    num_cpus: int
+    memory: int
+    num_gpus: int = 0
+    max_parallel_jobs: int | None = None
+    poll_interval: float = 1.0
+    wait_for_new_jobs: float = 90.0
+    wait_for_allocation: float = 300.0
+    scheduler_id: int | None = None
+    scheduler_type: str = "local"

@@ -1,0 +1,111 @@
+"""A worker process: it finds its allocation, and then serves one run of a workflow as a node.
+
+An allocation that nobody has recorded belongs to nobody: such a worker leaves without touching the
+workflow. Otherwise `node` tells the rest.
+"""
+
+import signal
+import socket
+from functools import partial
+
+import anyio
+from anyio.abc import TaskStatus
+from structlog.typing import FilteringBoundLogger
+
+from torc_watch.core.errors import ServerError
+from torc_watch.core.model import Allocation
+from torc_watch.sandbox.runner.assignment import Assignment
+from torc_watch.sandbox.runner.log import log_file, log_to, open_log
+from torc_watch.sandbox.runner.node import serve_run
+from torc_watch.sandbox.runner.patience import FAREWELL, Patience
+from torc_watch.sandbox.runner.settings import WorkerSettings
+from torc_watch.torc.client import TorcClient
+from torc_watch.torc.transport import Transport
+from torc_watch.torc.worker import WorkerApi
+
+GAVE_UP = 1
+NOBODYS = 3
+
+
+async def run_worker(settings: WorkerSettings) -> int:
+    """Runs jobs of a workflow; SIGTERM and SIGINT end it in order, and its jobs with it.
+
+    Returns 0 after an orderly end, 1 when the server was gone for good or refused, 3 when nobody
+    recorded the allocation.
+    """
+    stop = anyio.Event()
+    async with anyio.create_task_group() as tasks, Transport(settings.connection) as transport:
+        await tasks.start(_stop_on_signals, stop)
+        code = await serve(settings, transport, stop)
+        tasks.cancel_scope.cancel()
+    return code
+
+
+async def serve(settings: WorkerSettings, transport: Transport, stop: anyio.Event) -> int:
+    """``run_worker`` with its transport and its reason to stop from outside."""
+    log = log_to(2)
+    patience = Patience(stop, log, farewell=0)  # nothing to say yet that is worth a delay
+    try:
+        client = await patience.outlast(partial(TorcClient.connect, transport))
+        allocation = await _find_allocation(settings, transport, patience, stop)
+        if allocation is None and settings.scheduler_id is not None:
+            log.warning("allocation_unknown", scheduler_id=settings.scheduler_id)
+            return NOBODYS
+        # Allocations are submitted for a run that has begun: only now is its number the right one.
+        workflow = await patience.outlast(partial(client.get_workflow, settings.workflow_id))
+        log = _open_log(settings, workflow.run_id, log)
+        assignment = Assignment(
+            settings=settings,
+            client=client,
+            allocation=allocation,
+            run_id=workflow.run_id,
+            stop=stop,
+            patience=Patience(stop, log, farewell=FAREWELL),
+            log=log,
+        )
+        return 0 if await serve_run(assignment) else GAVE_UP
+    except ServerError as error:
+        log.warning("worker_gave_up", error=str(error))
+        return GAVE_UP
+
+
+async def _find_allocation(
+    settings: WorkerSettings, transport: Transport, patience: Patience, stop: anyio.Event
+) -> Allocation | None:
+    """Waits for the record of our allocation, which is made after the allocation itself."""
+    if settings.scheduler_id is None:
+        return None
+    look = partial(
+        WorkerApi(transport).find_allocation,
+        settings.workflow_id,
+        scheduler_id=settings.scheduler_id,
+        scheduler_type=settings.scheduler_type,
+    )
+    deadline = anyio.current_time() + settings.wait_for_allocation
+    while (allocation := await patience.outlast(look)) is None:
+        if stop.is_set() or anyio.current_time() >= deadline:
+            return None
+        with anyio.move_on_after(settings.poll_interval):
+            await stop.wait()
+    return allocation
+
+
+def _open_log(
+    settings: WorkerSettings, run_id: int, otherwise: FilteringBoundLogger
+) -> FilteringBoundLogger:
+    path = log_file(settings.output_dir, socket.gethostname(), settings.workflow_id, run_id)
+    try:
+        log = open_log(path)
+    except OSError as error:
+        otherwise.warning("no_log_file", path=str(path), error=str(error))
+        return otherwise
+    return log.bind(workflow_id=settings.workflow_id, scheduler_id=settings.scheduler_id)
+
+
+async def _stop_on_signals(
+    stop: anyio.Event, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
+) -> None:
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        task_status.started()
+        async for _ in signals:
+            stop.set()
