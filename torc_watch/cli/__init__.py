@@ -4,12 +4,15 @@ import typer
 
 from torc_watch.cli import demonstrating, sandboxing, submitting, watching
 
-_EXIT_STATUS = """
-[bold]Exit status[/bold]
-
-0 every job completed · 1 finished with failures and recovery off, or handed over to a person ·
-2 usage · 3 retries exhausted · 4 stuck: jobs are left, nothing runs them and nothing more may be
-done · 5 server unreachable or refusing us · 130 interrupted
+_EXIT_STATUS = """\b
+Exit status:
+  0    every job completed
+  1    finished with failures and recovery off, or handed over to a person
+  2    usage: something in the command is wrong
+  3    retries exhausted
+  4    stuck: jobs are left, nothing runs them and nothing more may be done
+  5    the server cannot be reached, or refuses us
+  130  interrupted
 """
 
 app = typer.Typer(
@@ -17,7 +20,7 @@ app = typer.Typer(
     help="Watches Torc workflows, finds out why jobs failed, fixes what can be fixed, resubmits.",
     epilog=_EXIT_STATUS,
     no_args_is_help=True,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
 app.command(epilog=_EXIT_STATUS)(watching.watch)

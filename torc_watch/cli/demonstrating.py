@@ -34,28 +34,24 @@ def demo(
         Literal["0.12", "0.35"], typer.Option(help="Torc release whose API is spoken.")
     ] = "0.35",
 ) -> None:
-    """Show a workflow fail, be diagnosed, be given more, be resubmitted and complete.
+    """Show a workflow fail, be recovered, complete.
 
     Starts a Torc server on a free port and workers on this machine, whose jobs really run out of
-    memory or time, watches them as [bold]torc-watchd watch[/bold] does, and ends with its exit
+    memory or time, watches them as `torc-watchd watch` does, and ends with its exit
     status. Nothing is left running.
 
-      oom: five of 100 jobs need more memory than they asked for (the tutorial)
+    \b
+    Scenarios:
+      oom       five of 100 jobs need more memory than they asked for (the tutorial)
+      timeout   a job needs longer than it asked for
+      unknown   a job fails once, for no reason, and then works
+      mixed     all of these, with jobs that depend on them
+      hopeless  a job that no retry can save (exit status 3)
+      manual    the tutorial's failures, watched without recovery (exit status 1)
 
-      timeout: a job needs longer than it asked for
-
-      unknown: a job fails once, for no reason, and then works
-
-      mixed: all of these, with jobs that depend on them
-
-      hopeless: a job that no retry can save (exit status 3)
-
-      manual: the tutorial's failures, watched without recovery (exit status 1)
-
-    [bold]Examples[/bold]
-
+    \b
+    Examples:
       torc-watchd demo
-
       torc-watchd demo --scenario mixed --directory /tmp/demo
     """
     from torc_watch.cli import demonstration

@@ -3,14 +3,14 @@
 import os
 import sys
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-import anyio
 import typer
-from pydantic import ValidationError
 
 from torc_watch.core import errors
-from torc_watch.settings import Settings
+
+if TYPE_CHECKING:
+    from torc_watch.settings import Settings
 
 T = TypeVar("T")
 
@@ -22,6 +22,8 @@ INTERRUPTED = 130
 
 def run(command: Callable[[], Awaitable[T]]) -> T:
     """Runs ``command`` on a new event loop; errors meant for the user end the process."""
+    import anyio
+
     try:
         return anyio.run(command)
     except errors.TorcWatchError as error:
@@ -45,8 +47,12 @@ def exit_status(error: errors.TorcWatchError) -> int:
     return HANDED_OVER
 
 
-def load_settings() -> Settings:
+def load_settings() -> "Settings":
     """Settings from the environment, or the end of the process with what is wrong in it."""
+    from pydantic import ValidationError
+
+    from torc_watch.settings import Settings
+
     try:
         return Settings()
     except ValidationError as error:

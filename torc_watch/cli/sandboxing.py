@@ -42,12 +42,13 @@ def serve(
     ] = 1.0,
     as_json: options.Json = False,
 ) -> None:
-    """Run an embedded Torc server until interrupted; its workflows survive restarts.
+    """Run an embedded Torc server until interrupted.
 
-    [bold]Examples[/bold]
+    Its data is kept in the directory: a server started there again goes on with it.
 
+    \b
+    Examples:
       torc-watchd sandbox serve
-
       torc-watchd sandbox serve --port 0 --directory /tmp/torc --api 0.12 --json
     """
     from torc_watch.sandbox.server import ServerSettings

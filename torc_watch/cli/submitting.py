@@ -28,12 +28,13 @@ def submit(
     url: options.Url = None,
     as_json: options.Json = False,
 ) -> None:
-    """Create a workflow from its specification, and start local allocations that run it.
+    """Create a workflow and start running it here.
 
-    [bold]Examples[/bold]
+    Its jobs run in local allocations, which are processes of this machine that claim them.
 
+    \b
+    Examples:
       torc-watchd submit examples/tutorial.yaml
-
       torc-watchd submit workflow.json5 --allocations 2 --cpus 4 --json
     """
     from torc_watch import wiring

@@ -46,17 +46,15 @@ def watch(
     url: options.Url = None,
     as_json: options.Json = False,
 ) -> None:
-    """Watch a workflow to its end, and recover its failed jobs if asked to.
+    """Watch a workflow to its end, and recover it.
 
     A watch that was interrupted or killed goes on where it stopped when the same command is
     run again: its attempts are counted on, and nothing is changed twice.
 
-    [bold]Examples[/bold]
-
+    \b
+    Examples:
       torc-watchd watch 42
-
       torc-watchd watch 42 --auto-recover --max-retries 5 --memory-multiplier 2.0
-
       torc-watchd watch 42 -r -p 120 -o /scratch/output -s
     """
     from torc_watch.core.policy import RecoverySettings
@@ -105,14 +103,13 @@ def plan(
     url: options.Url = None,
     as_json: options.Json = False,
 ) -> None:
-    """Print what one round of recovery would do, and change nothing at all.
+    """Print what recovery would do; change nothing.
 
     Ends with 0 when there is a plan or nothing to do, with 1 when a person has to look.
 
-    [bold]Examples[/bold]
-
+    \b
+    Examples:
       torc-watchd plan 42
-
       torc-watchd plan 42 --memory-multiplier 2.0 --json
     """
     from torc_watch.core.policy import RecoverySettings
@@ -140,12 +137,13 @@ def recover(
     url: options.Url = None,
     as_json: options.Json = False,
 ) -> None:
-    """Carry out one round of recovery for a workflow that has come to rest, and return.
+    """Carry out one round of recovery, and return.
 
-    [bold]Examples[/bold]
+    The workflow must have come to rest: nothing may still run its jobs.
 
+    \b
+    Examples:
       torc-watchd recover 42 --dry-run
-
       torc-watchd recover 42 --no-retry-unknown
     """
     from torc_watch.core.policy import RecoverySettings
@@ -176,8 +174,8 @@ def recover(
 def workflows(*, url: options.Url = None, as_json: options.Json = False) -> None:
     """List the workflows on the server.
 
-    [bold]Examples[/bold]
-
+    \b
+    Examples:
       torc-watchd workflows --json
     """
     from torc_watch import wiring
