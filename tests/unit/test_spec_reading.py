@@ -185,9 +185,10 @@ def test_a_job_uses_only_the_shared_parameters_it_names() -> None:
         job("a{i}", use_parameters=["i"]),
         job("b{i}"),
         job("c{i}{k}", use_parameters=["i", "k"], parameters={"k": "9"}),
+        job("d{m}", use_parameters=["m"], parameters={"m": "5"}),
         parameters={"i": "1:2", "k": "1:3"},
     )
-    assert set(jobs_of(document)) == {"a1", "a2", "b{i}", "c19", "c29"}
+    assert set(jobs_of(document)) == {"a1", "a2", "b{i}", "c19", "c29", "d5"}
 
 
 def test_zip_pairs_the_values() -> None:

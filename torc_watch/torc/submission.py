@@ -55,7 +55,8 @@ async def submit(client: TorcClient, spec: Spec, *, user: str) -> Submitted:
 def _workflow(spec: Spec, user: str) -> NewWorkflow:
     settings: dict[str, Any] = dict(spec.settings)
     settings["resource_monitor_config"] = settings.pop("resource_monitor", _MONITORING)
-    return NewWorkflow(name=spec.name, user=user, settings=settings)
+    description = settings.pop("description", None)
+    return NewWorkflow(name=spec.name, user=user, description=description, settings=settings)
 
 
 async def _create_parts(client: TorcClient, workflow_id: int, spec: Spec) -> None:
