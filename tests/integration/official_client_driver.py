@@ -1,0 +1,339 @@
+"""Drives a server with Torc's official Python client and prints what it saw, as JSON.
+
+Run by the environment of one client: ``python official_client_driver.py URL``. It needs nothing
+but that client; the methods of both versions take their bodies in the same places.
+"""
+
+import importlib
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+CLIENT = importlib.import_module("torc.openapi_client")
+MODELS = importlib.import_module("torc.openapi_client.models")
+# 0.12 has a status that clients read and write; 0.35 shows it as part of the workflow.
+HAS_STATUS = hasattr(MODELS, "WorkflowStatusModel")
+NODE = {"num_cpus": 4, "memory_gb": 8.0, "num_gpus": 0, "num_nodes": 1}
+
+
+class Api:
+    """The methods of every API class of a client, found by name."""
+
+    def __init__(self, url: str) -> None:
+        client = CLIENT.ApiClient(CLIENT.Configuration(host=url))
+        classes = [getattr(CLIENT, name) for name in dir(CLIENT) if name.endswith("Api")]
+        self._parts = [api(client) for api in classes]
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        for part in self._parts:
+            if hasattr(part, name):
+                method: Callable[..., Any] = getattr(part, name)
+                return method
+        raise AttributeError(name)
+
+
+def model(kind: str, /, **fields: Any) -> Any:
+    return getattr(MODELS, kind)(**fields)
+
+
+def status_of_error(call: Callable[..., Any], *arguments: Any, **named: Any) -> int:
+    try:
+        call(*arguments, **named)
+    except CLIENT.ApiException as error:
+        return int(error.status)
+    return 200
+
+
+def plain(status: Any) -> str:
+    """A status is an enumeration's member in one client and a text in the other."""
+    return str(getattr(status, "value", status))
+
+
+def statuses(api: Api, workflow_id: int) -> dict[str, str]:
+    return {job.name: plain(job.status) for job in api.list_jobs(workflow_id).items}
+
+
+def submit(api: Api) -> tuple[int, list[Any]]:
+    """A workflow of ``a``, ``b`` behind it, ``c`` behind ``b``, and ``d`` by itself."""
+    workflow = api.create_workflow(model("WorkflowModel", name="official", user="tester"))
+    needs = api.create_resource_requirements(
+        model(
+            "ResourceRequirementsModel",
+            workflow_id=workflow.id,
+            name="small",
+            num_cpus=1,
+            num_gpus=0,
+            num_nodes=1,
+            memory="1g",
+            runtime="PT5M",
+        )
+    )
+    jobs: list[Any] = []
+    for name in "abcd":
+        behind = [jobs[-1].id] if name in "bc" else []
+        body = model(
+            "JobModel",
+            workflow_id=workflow.id,
+            name=name,
+            command=f"echo {name}",
+            resource_requirements_id=needs.id,
+            depends_on_job_ids=behind,
+        )
+        jobs += api.create_jobs(model("JobsModel", jobs=[body])).jobs
+    return workflow.id, jobs
+
+
+def register_node(api: Api, workflow_id: int) -> Any:
+    return api.create_compute_node(
+        model(
+            "ComputeNodeModel",
+            workflow_id=workflow_id,
+            hostname="node",
+            pid=1,
+            start_time="2026-01-01T00:00:00Z",
+            is_active=True,
+            compute_node_type="local",
+            scheduler={"scheduler_id": 1},
+            **NODE,
+        )
+    )
+
+
+def run_jobs(api: Api, workflow_id: int, run_id: int, codes: dict[str, int]) -> list[str]:
+    """Claim what is ready, start and complete it with the return codes by name; their names."""
+    node = register_node(api, workflow_id)
+    resources = model("ComputeNodesResources", **NODE)
+    claimed = api.claim_jobs_based_on_resources(workflow_id, 10, resources).jobs
+    for job in claimed:
+        api.start_job(job.id, run_id, node.id)
+        code = codes.get(job.name, 0)
+        status = "failed" if code else "completed"
+        result = model(
+            "ResultModel",
+            job_id=job.id,
+            workflow_id=workflow_id,
+            run_id=run_id,
+            attempt_id=job.attempt_id,
+            compute_node_id=node.id,
+            return_code=code,
+            exec_time_minutes=0.5,
+            completion_time="2026-01-01T00:00:30Z",
+            status=status,
+            peak_memory_bytes=2**30,
+        )
+        api.complete_job(job.id, status, run_id, result)
+    node.is_active = False
+    node.duration_seconds = 1.0
+    api.update_compute_node(node.id, node)
+    return sorted(job.name for job in claimed)
+
+
+def observe_paging(api: Api) -> dict[str, Any]:
+    """10,001 jobs, sent in two and read in two."""
+    workflow = api.create_workflow(model("WorkflowModel", name="many", user="tester"))
+    bodies = [
+        model("JobModel", workflow_id=workflow.id, name=f"j{number}", command="true")
+        for number in range(10_001)
+    ]
+    for part in (bodies[:10_000], bodies[10_000:]):
+        api.create_jobs(model("JobsModel", jobs=part))
+    first = api.list_jobs(workflow.id)
+    last = api.list_jobs(workflow.id, offset=10_000)
+    return {
+        "too_many": status_of_error(api.create_jobs, model("JobsModel", jobs=bodies)),
+        "first": [first.count, first.total_count, first.has_more],
+        "last": [last.count, last.has_more, last.items[0].name],
+        "newest": api.list_jobs(workflow.id, limit=1, sort_by="id", reverse_sort=True)
+        .items[0]
+        .name,
+        "over_limit": status_of_error(api.list_jobs, workflow.id, limit=10_001),
+    }
+
+
+def observe_allocations(api: Api, workflow_id: int) -> dict[str, Any]:
+    body = model(
+        "ScheduledComputeNodesModel",
+        workflow_id=workflow_id,
+        scheduler_id=4711,
+        scheduler_config_id=1,
+        scheduler_type="slurm",
+        status="pending",
+    )
+    allocation = api.create_scheduled_compute_node(body)
+    busy = status_of_error(api.reset_workflow_status, workflow_id)
+    allocation.status = "complete"
+    api.update_scheduled_compute_node(allocation.id, allocation)
+    return {
+        "reset_while_pending": busy,
+        "complete": api.list_scheduled_compute_nodes(workflow_id, status="complete").total_count,
+        "pending": api.list_scheduled_compute_nodes(workflow_id, status="pending").total_count,
+    }
+
+
+def observe_action(api: Api, workflow_id: int) -> dict[str, Any]:
+    action = api.create_workflow_action(
+        workflow_id,
+        model(
+            "WorkflowActionModel",
+            workflow_id=workflow_id,
+            trigger_type="on_workflow_start",
+            action_type="run_commands",
+            action_config={"commands": ["true"]},
+        ),
+    )
+    api.initialize_jobs(workflow_id)
+    pending = api.get_pending_actions(workflow_id)
+    node = register_node(api, workflow_id)
+    claim = model("ClaimActionRequest", compute_node_id=node.id)
+    api.claim_action(workflow_id, action.id, claim)
+    return {
+        "pending": [one.trigger_type for one in pending],
+        "second_claim": status_of_error(api.claim_action, workflow_id, action.id, claim),
+    }
+
+
+def observe_errors(api: Api, workflow_id: int, run_id: int, job: Any) -> dict[str, int]:
+    """The statuses with which requests are refused; ``job`` failed in this run."""
+    return {
+        "no such workflow": status_of_error(api.get_workflow, 999),
+        "no such job": status_of_error(api.get_job, 999),
+        "completing by status": status_of_error(
+            api.manage_status_change, job.id, "completed", run_id
+        ),
+        "another run": status_of_error(api.manage_status_change, job.id, "ready", run_id + 7),
+        "starting what is not claimed": status_of_error(api.start_job, job.id, run_id, 1),
+        "renaming a job that ran": status_of_error(
+            api.update_job,
+            job.id,
+            model("JobModel", workflow_id=workflow_id, name="other", command=job.command),
+        ),
+        "memory of a strange unit": status_of_error(
+            api.create_resource_requirements,
+            model(
+                "ResourceRequirementsModel",
+                workflow_id=workflow_id,
+                name="odd",
+                num_cpus=1,
+                num_gpus=0,
+                num_nodes=1,
+                memory="8gb",
+                runtime="PT1M",
+            ),
+        ),
+    }
+
+
+def run_id_of(api: Api, workflow_id: int) -> int:
+    source = api.get_workflow_status if HAS_STATUS else api.get_workflow
+    return int(source(workflow_id).run_id)
+
+
+def begin_next_run(api: Api, workflow_id: int) -> None:
+    """0.12 counts runs in the status that clients write; 0.35 when the status is reset."""
+    if HAS_STATUS:
+        status = api.get_workflow_status(workflow_id)
+        status.run_id += 1
+        api.update_workflow_status(workflow_id, status)
+    api.reset_workflow_status(workflow_id)
+
+
+def observe_recovery(api: Api) -> dict[str, Any]:
+    """One failure, its dependants canceled, the failed reset and run again to the end."""
+    workflow_id, jobs = submit(api)
+    seen: dict[str, Any] = {
+        "uninitialized": api.is_workflow_uninitialized(workflow_id).is_uninitialized
+    }
+    api.initialize_jobs(workflow_id)
+    seen["initialized"] = statuses(api, workflow_id)
+    seen["claimed"] = run_jobs(api, workflow_id, run_id_of(api, workflow_id), {"a": 137})
+    while not api.is_workflow_complete(workflow_id).is_complete:
+        pass  # the server unblocks every few milliseconds
+    seen["failed"] = statuses(api, workflow_id)
+    run_id = run_id_of(api, workflow_id)
+    seen["errors"] = observe_errors(api, workflow_id, run_id, jobs[0])
+    seen["allocations"] = observe_allocations(api, workflow_id)
+    seen["reset"] = api.reset_job_status(workflow_id, failed_only=True).updated_count
+    begin_next_run(api, workflow_id)
+    seen["runs"] = run_id_of(api, workflow_id) - run_id
+    api.initialize_jobs(workflow_id, only_uninitialized=True)
+    seen["again"] = statuses(api, workflow_id)
+    while not api.is_workflow_complete(workflow_id).is_complete:
+        run_jobs(api, workflow_id, run_id_of(api, workflow_id), {})
+    seen["recovered"] = statuses(api, workflow_id)
+    seen["results"] = api.list_results(workflow_id).total_count
+    seen["all results"] = api.list_results(workflow_id, all_runs=True).total_count
+    seen["out of memory"] = api.list_results(
+        workflow_id, all_runs=True, return_code=137
+    ).total_count
+    seen["events"] = [one.data.get("action") for one in api.list_events(workflow_id).items]
+    return seen
+
+
+def observe_cancellation(api: Api) -> dict[str, Any]:
+    workflow_id, _ = submit(api)
+    api.initialize_jobs(workflow_id)
+    api.claim_next_jobs(workflow_id, limit=1)
+    api.cancel_workflow(workflow_id)
+    complete = api.is_workflow_complete(workflow_id)
+    return {
+        "complete": [complete.is_complete, complete.is_canceled],
+        "jobs": statuses(api, workflow_id),
+        "claimed": len(api.claim_next_jobs(workflow_id).jobs),
+    }
+
+
+def observe_retry(api: Api) -> dict[str, Any]:
+    """0.12's client cannot say ``max_retries``, without which its server refuses."""
+    workflow_id, jobs = submit(api)
+    api.initialize_jobs(workflow_id)
+    run_jobs(api, workflow_id, 0, {"d": 1})
+    if HAS_STATUS:
+        return {"without max_retries": status_of_error(api.retry_job, jobs[3].id, 0)}
+    retried = api.retry_job(jobs[3].id, 0, 2)
+    return {
+        "retried": [plain(retried.status), retried.attempt_id],
+        "too often": status_of_error(api.retry_job, jobs[3].id, 0, 1),
+    }
+
+
+def observe_newer(api: Api) -> dict[str, Any]:
+    """What only 0.35 has."""
+    workflow_id, jobs = submit(api)
+    task = api.initialize_jobs(workflow_id, var_async=True)
+    while api.get_active_task_for_workflow(workflow_id).task is not None:
+        pass  # the server works on it
+    api.claim_next_jobs(workflow_id, limit=1)
+    api.start_job(jobs[0].id, 0, 1)
+    running = api.get_running_jobs(workflow_id).items
+    summary = api.get_workflow_status(workflow_id)
+    archived = api.archive_workflow(workflow_id, model("ArchiveWorkflowRequest", is_archived=True))
+    return {
+        "task": [task.operation, plain(api.get_task(task.id).status)],
+        "running": [job.job_name for job in running],
+        "counts": [summary.total_jobs, summary.jobs_by_status.running],
+        "archived": archived.is_archived,
+        "reset when archived": status_of_error(api.reset_workflow_status, workflow_id),
+    }
+
+
+def main() -> None:
+    api = Api(sys.argv[1])
+    version = api.get_version()
+    action_workflow, _ = submit(api)
+    seen = {
+        "ping": json.loads(json.dumps(api.ping(), default=lambda one: one.to_dict())),
+        "version": version if isinstance(version, str) else version.version,
+        "recovery": observe_recovery(api),
+        "cancellation": observe_cancellation(api),
+        "retry": observe_retry(api),
+        "action": observe_action(api, action_workflow),
+        "paging": observe_paging(api),
+    }
+    if not HAS_STATUS:
+        seen["newer"] = observe_newer(api)
+    json.dump(seen, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()
