@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import anyio
 import httpx
+from hosting import over_loopback
 
-from torc_watch.sandbox.server import ServerSettings, open_server, serve
+from torc_watch.sandbox.server import ServerSettings, open_server
 
 _JOBS = 10_000
 _PREFIX = "/torc-service/v1"
@@ -20,7 +20,7 @@ _WIDTH = 100
 
 async def measure() -> dict[str, float]:
     """Seconds by name of what was measured."""
-    measured = {}
+    measured: dict[str, float] = {}
     for place, opened in (("in process", _in_process), ("loopback", _over_loopback)):
         with tempfile.TemporaryDirectory() as directory:
             async with opened(ServerSettings(directory=Path(directory))) as client:
@@ -40,22 +40,11 @@ async def _in_process(settings: ServerSettings) -> AsyncIterator[httpx.AsyncClie
 
 @asynccontextmanager
 async def _over_loopback(settings: ServerSettings) -> AsyncIterator[httpx.AsyncClient]:
-    listening = anyio.Event()
-    urls: list[str] = []
-
-    def announce(url: str) -> None:
-        urls.append(url)
-        listening.set()
-
-    async def run() -> None:
-        await serve(settings, announce=announce)
-
-    async with anyio.create_task_group() as group:
-        group.start_soon(run)
-        await listening.wait()
-        async with httpx.AsyncClient(base_url=urls[0], timeout=60) as client:
-            yield client
-        group.cancel_scope.cancel()
+    async with (
+        over_loopback(settings) as url,
+        httpx.AsyncClient(base_url=url, timeout=60) as client,
+    ):
+        yield client
 
 
 async def _requests(client: httpx.AsyncClient) -> dict[str, float]:
