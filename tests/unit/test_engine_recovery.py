@@ -1,0 +1,273 @@
+"""Rounds of recovery, from the failure of jobs to the verdict on their workflow."""
+
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from torc_watch.core import events
+from torc_watch.core.diagnosis import Cause
+from torc_watch.core.events import Verdict
+from torc_watch.core.model import JobStatus
+from torc_watch.core.policy import RecoverySettings
+from torc_watch.core.provisioning import Capacity
+from torc_watch.core.units import MIB
+from torc_watch.torc.drafts import NewResult
+from torc_watch.torc.worker import NodeResources, WorkerApi
+
+if TYPE_CHECKING:
+    from tests.unit.conftest import OpenSite, Site
+
+pytestmark = pytest.mark.looptime
+
+OOM = (137, 64 * MIB, 10.0)
+TIMEOUT = (152, None, 60.0)
+UNKNOWN = (1, None, 10.0)
+FOREVER = 99
+BOTH = pytest.mark.parametrize("dialect", ["0.12", "0.35"])
+HUNGRY = ["train_7", "train_12", "train_23", "train_31", "train_45"]
+NAMES = [f"train_{number}" for number in range(1, 101)]
+
+
+async def test_tutorial(open_site: "OpenSite") -> None:
+    async with open_site() as site:
+        site.scheduler.endings = {name: [OOM] for name in HUNGRY}
+        workflow_id = await site.submit(NAMES, allocations=2)
+
+        ended = await site.watch(workflow_id)
+
+        assert ended.verdict is Verdict.SUCCEEDED
+        asked = await site.asked(workflow_id)
+        assert {name for name, row in asked.items() if row.memory == 96 * MIB} == set(HUNGRY)
+        assert {row.memory for name, row in asked.items() if name not in HUNGRY} == {64 * MIB}
+        rows = {row.name for row in await site.client.list_requirements(workflow_id)}
+        assert rows == {"default", "small", "small.run2.96m.PT1M"}
+        assert await site.results(workflow_id) == sorted(
+            [(name, 1, 137 if name in HUNGRY else 0) for name in NAMES]
+            + [(name, 2, 0) for name in HUNGRY]
+        )
+        assert [type(event).__name__ for event in site.events] == [
+            "WatchStarted",
+            "WorkflowComplete",
+            "WorkflowFailed",
+            "RecoveryAttempted",
+            "DiagnosisStarted",
+            "RecoveryPlanned",
+            "ResetStarted",
+            "SubmissionStarted",
+            "AllocationSubmitted",
+            "RecoveryInitiated",
+            "WatchStarted",
+            "WorkflowComplete",
+            "WorkflowSucceeded",
+            "WatchEnded",
+        ]
+
+
+@pytest.mark.parametrize(
+    ("endings", "recovery", "verdict", "rounds"),
+    [
+        ([OOM], None, Verdict.FAILED, 0),
+        ([OOM], RecoverySettings(max_retries=0), Verdict.EXHAUSTED, 0),
+        ([OOM], RecoverySettings(max_retries=1), Verdict.SUCCEEDED, 1),
+        ([TIMEOUT, OOM, UNKNOWN], RecoverySettings(), Verdict.SUCCEEDED, 3),
+        ([UNKNOWN] * FOREVER, RecoverySettings(max_retries=2), Verdict.EXHAUSTED, 2),
+        ([UNKNOWN], RecoverySettings(retry_unknown=False), Verdict.HANDED_OVER, 0),
+    ],
+)
+async def test_verdict(
+    open_site: "OpenSite",
+    endings: list[Any],
+    recovery: RecoverySettings | None,
+    verdict: Verdict,
+    rounds: int,
+) -> None:
+    async with open_site() as site:
+        site.scheduler.endings = {"train": endings}
+        workflow_id = await site.submit(["prepare", "train"])
+
+        ended = await site.watch(workflow_id, recovery=recovery)
+
+        assert ended.verdict is verdict
+        assert len(site.seen(events.RecoveryInitiated)) == rounds
+        assert len(site.scheduler.requests) == 1 + rounds
+        runs = [run for name, run, _ in await site.results(workflow_id) if name == "train"]
+        assert runs == list(range(1, rounds + 2))
+
+
+@BOTH
+async def test_watching_alone_changes_nothing(open_site: "OpenSite") -> None:
+    async with open_site() as site:
+        site.scheduler.endings = {"train": [OOM]}
+        workflow_id = await site.submit(["train"])
+
+        await site.watch(workflow_id, recovery=None)
+
+        assert {method for _, method, _ in site.line.sent} == {"GET"}
+
+
+async def test_timeout_gets_more_time_and_no_more_memory(open_site: "OpenSite") -> None:
+    async with open_site() as site:
+        site.scheduler.endings = {"train": [TIMEOUT]}
+        workflow_id = await site.submit(["train"])
+
+        await site.watch(workflow_id)
+
+        row = (await site.asked(workflow_id))["train"]
+        assert (row.memory, row.runtime) == (64 * MIB, 90)
+
+
+async def test_memory_is_never_lowered(open_site: "OpenSite") -> None:
+    """A peak is what sampling caught: the second one is below what was asked for before."""
+    async with open_site() as site:
+        site.scheduler.endings = {
+            "train": [(137, 256 * MIB, 10.0), (137, 20 * MIB, 10.0), (137, None, 10.0)]
+        }
+        workflow_id = await site.submit(["train"])
+
+        await site.watch(workflow_id)
+
+        plans = [event.plan for event in site.seen(events.RecoveryPlanned)]
+        raises = [retry.memory for plan in plans for retry in plan.retries]
+        assert raises == [(64 * MIB, 384 * MIB), (384 * MIB, 576 * MIB), (576 * MIB, 864 * MIB)]
+        assert (await site.asked(workflow_id))["train"].memory == 864 * MIB
+
+
+async def test_at_the_cap_it_is_handed_over(open_site: "OpenSite") -> None:
+    async with open_site() as site:
+        site.scheduler.size = Capacity(num_cpus=10, memory=80 * MIB)
+        site.scheduler.endings = {"train": [OOM] * FOREVER, "other": [UNKNOWN]}
+        workflow_id = await site.submit(["train", "other"])
+
+        ended = await site.watch(workflow_id)
+
+        assert ended.verdict is Verdict.HANDED_OVER
+        assert [(left.job_name, left.cause) for left in ended.left_alone] == [("train", Cause.OOM)]
+        assert "80m" in ended.left_alone[0].reason
+        assert (await site.asked(workflow_id))["train"].memory == 80 * MIB
+        assert len(site.seen(events.RecoveryInitiated)) == 1
+
+
+async def test_failure_left_alone_says_why(open_site: "OpenSite") -> None:
+    async with open_site() as site:
+        site.scheduler.endings = {"train": [UNKNOWN]}
+        workflow_id = await site.submit(["train"])
+
+        ended = await site.watch(workflow_id, recovery=RecoverySettings(retry_unknown=False))
+
+        assert [left.job_name for left in ended.left_alone] == ["train"]
+        assert "exit code 1" in ended.left_alone[0].reason
+
+
+@BOTH
+async def test_canceled_dependants_come_back(open_site: "OpenSite") -> None:
+    async with open_site() as site:
+        site.scheduler.endings = {"parent": [OOM]}
+        workflow_id = await site.submit(
+            ["parent", "bystander", "child", "grandchild"],
+            after={"child": "parent", "grandchild": "child"},
+        )
+
+        ended = await site.watch(workflow_id)
+
+        assert ended.verdict is Verdict.SUCCEEDED
+        failed = site.seen(events.WorkflowFailed)[0].counts
+        assert failed.of(JobStatus.CANCELED) == 2
+        assert await site.results(workflow_id) == [
+            ("bystander", 1, 0),
+            ("child", 2, 0),
+            ("grandchild", 2, 0),
+            ("parent", 1, 137),
+            ("parent", 2, 0),
+        ]
+
+
+async def test_polls_keep_their_interval(open_site: "OpenSite") -> None:
+    async with open_site() as site:
+        site.scheduler.endings = {"train": [(0, None, 600.0)]}
+        workflow_id = await site.submit(["train"])
+
+        await site.watch(workflow_id, poll_interval=50)
+
+        looks = times_of_looks(site)
+        gaps = [later - earlier for earlier, later in pairwise(looks)]
+        before_the_end = [gap for gap, look in zip(gaps, looks[1:], strict=True) if look < 600]
+        assert len(before_the_end) >= 11
+        assert all(45 <= gap <= 50 for gap in before_the_end)
+
+
+async def test_worker_that_leaves_is_a_hint_to_look(open_site: "OpenSite") -> None:
+    async with open_site() as site:
+        site.scheduler.endings = {"train": [(0, None, 600.0)]}
+        workflow_id = await site.submit(["train"])
+
+        await site.watch(workflow_id, poll_interval=400)
+
+        assert any(look == pytest.approx(600, abs=1) for look in times_of_looks(site))
+
+
+async def test_no_look_during_recovery(open_site: "OpenSite") -> None:
+    async with open_site() as site:
+        site.scheduler.endings = {"train": [OOM]}
+        workflow_id = await site.submit(["train"])
+        site.scheduler.seconds_to_submit = 1000.0
+
+        ended = await site.watch(workflow_id, poll_interval=1)
+
+        assert ended.verdict is Verdict.SUCCEEDED
+        looks = times_of_looks(site)
+        gaps = [later - earlier for earlier, later in pairwise(looks)]
+        assert sum(gap >= 1000 for gap in gaps) == 1
+
+
+def times_of_looks(site: "Site") -> list[float]:
+    """Each look of a watcher at its workflow asks once whether it is complete."""
+    return [time for time, _, path in site.line.sent if path.endswith("/is_complete")]
+
+
+async def test_requests_do_not_grow_with_completed_jobs(
+    open_site: "OpenSite",
+) -> None:
+    """Neither those of a look nor those of a round: only failed jobs cost something."""
+    numbers = []
+    for jobs in (10, 1000):
+        async with open_site(str(jobs)) as site:
+            workflow_id = await site.submit([f"j{number}" for number in range(jobs)], allocations=0)
+            await end_all(site, workflow_id, failed=5)
+            await site.watch(workflow_id)
+            numbers.append(len(site.line.sent))
+    assert numbers[0] == numbers[1] < 120
+
+
+async def end_all(site: "Site", workflow_id: int, *, failed: int) -> None:
+    """Every job has run: the first ``failed`` ran out of memory, the others completed."""
+    node_id = await WorkerApi(site.client.transport).register_node(
+        workflow_id,
+        hostname="n1",
+        pid=1,
+        started_at=datetime.now(UTC),
+        resources=NodeResources(num_cpus=1, memory=MIB),
+        allocation=None,
+    )
+    completions = []
+    for place, job in enumerate(await site.client.list_jobs(workflow_id)):
+        status = JobStatus.FAILED if place < failed else JobStatus.COMPLETED
+        result = NewResult(
+            workflow_id=workflow_id,
+            run_id=1,
+            attempt=1,
+            compute_node_id=node_id,
+            status=status,
+            return_code=137 if place < failed else 0,
+            exec_seconds=1,
+            completed_at=datetime.now(UTC),
+            peak_memory=64 * MIB,
+        )
+        completions.append(
+            {"job_id": job.id, "run_id": 1, "status": status, "result": result.body(job.id)}
+        )
+    await site.client.transport.post(
+        f"/workflows/{workflow_id}/batch_complete_jobs", body={"completions": completions}
+    )
+    await site.client.end_compute_node(workflow_id, node_id)
