@@ -53,13 +53,16 @@ class Service:
         app.state.close_streams = self._broadcaster.close
         return app
 
+    def unblock(self) -> None:
+        try:
+            unblock(self._store, self._settings.dialect)
+        except sqlite3.Error as error:  # such as a full disk; the next time may be better
+            _log.error("Jobs could not be unblocked: %s", error)  # no traceback
+
     async def unblock_regularly(self) -> None:
         while True:
-            try:
-                unblock(self._store, self._settings.dialect)
-            except sqlite3.Error as error:  # such as a full disk; the next time may be better
-                _log.error("Jobs could not be unblocked: %s", error)  # no traceback
             await anyio.sleep(self._settings.unblock_interval)
+            self.unblock()
 
     async def run_tasks(self) -> None:
         while True:
@@ -131,6 +134,7 @@ async def open_server(settings: ServerSettings) -> AsyncIterator[Starlette]:
     """
     with open_store(settings.directory) as store:
         service = Service(settings, store)
+        service.unblock()  # what finished when a server was last here
         # Plain tasks, not a task group: a test fixture enters and leaves this in different tasks.
         work = [
             asyncio.create_task(service.unblock_regularly()),

@@ -2,7 +2,7 @@
 
 import json
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import asdict
 
 import anyio
@@ -32,11 +32,9 @@ class Listener:
         self._closed = True
         self._news.set()
 
-    async def frames(self, workflow_id: int, level: Severity) -> AsyncIterator[str]:
+    async def frames(self, workflow_id: int, level: Severity) -> AsyncGenerator[str, None]:
         """Server-sent events of a workflow, at ``level`` or above, until the listener is closed."""
-        while not self._closed:
-            await self._news.wait()
-            self._news = anyio.Event()
+        while True:
             if self._dropped:
                 yield f'event: warning\ndata: {{"dropped": {self._dropped}}}\n\n'
                 self._dropped = 0
@@ -44,6 +42,10 @@ class Listener:
                 announcement = self._waiting.popleft()
                 if announcement.workflow_id == workflow_id and _reaches(announcement, level):
                     yield _frame(announcement)
+            if self._closed:
+                return
+            await self._news.wait()
+            self._news = anyio.Event()
 
 
 class Broadcaster:

@@ -1,0 +1,22 @@
+"""What an Authorization header says."""
+
+import base64
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from torc_watch.sandbox.server.edge import credentials
+
+
+@pytest.mark.parametrize(
+    "header", [None, "", "Basic", "Basic ???", "Bearer YTpi", "Basic /w==", "Basic YTp"]
+)
+def test_a_header_that_says_nothing(header: str | None) -> None:
+    assert credentials(header) == ("", "")
+
+
+@given(user=st.text().filter(lambda text: ":" not in text), password=st.text())
+def test_user_and_password_come_back(user: str, password: str) -> None:
+    encoded = base64.b64encode(f"{user}:{password}".encode()).decode()
+    assert credentials(f"basic {encoded}") == (user, password)

@@ -1,0 +1,50 @@
+"""Jobs that fit together into a worker's resources."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from torc_watch.core.units import GIB
+from torc_watch.sandbox.server.bodies import NodeResources
+from torc_watch.sandbox.server.claims import packed
+
+NODE = NodeResources(num_cpus=4, memory_gb=8.0, num_gpus=1, num_nodes=2)
+
+
+def job(number: int, cpus: int = 1, gigabytes: int = 1, gpus: int = 0, nodes: int = 1) -> Any:
+    memory = gigabytes * GIB
+    needs = {"memory_bytes": memory, "num_cpus": cpus, "num_gpus": gpus, "num_nodes": nodes}
+    return {"id": number, **needs}
+
+
+@pytest.mark.parametrize(
+    ("jobs", "chosen"),
+    [
+        pytest.param([], [], id="nothing"),
+        pytest.param([job(1), job(2)], [1, 2], id="all"),
+        pytest.param([job(1, cpus=3), job(2, cpus=2), job(3)], [1, 3], id="too large is passed"),
+        pytest.param([job(1, gigabytes=8), job(2)], [1], id="memory is used up"),
+        pytest.param([job(1, gpus=1), job(2, gpus=1)], [1], id="GPUs are used up"),
+        pytest.param([job(1), job(2, nodes=2), job(3, nodes=2)], [1, 2], id="nodes are used up"),
+        pytest.param([job(n, cpus=0) for n in range(5)], [0, 1, 2, 3, 4], id="nodes are shared"),
+    ],
+)
+def test_what_is_taken(jobs: list[Any], chosen: list[int]) -> None:
+    assert packed(jobs, NODE) == chosen
+
+
+@given(st.lists(st.tuples(st.integers(1, 5), st.integers(1, 9), st.integers(0, 1))))
+def test_never_more_than_there_is_and_never_less_than_would_fit(
+    needs: list[tuple[int, int, int]],
+) -> None:
+    jobs = [job(place, *need) for place, need in enumerate(needs)]
+    chosen = [jobs[place] for place in packed(jobs, NODE)]
+    left = [job for job in jobs if job not in chosen]
+    names = ("num_cpus", "memory_bytes", "num_gpus")
+    room = dict(zip(names, (4, 8 * GIB, 1), strict=True))
+    used = {name: sum(one[name] for one in chosen) for name in names}
+    assert all(used[name] <= room[name] for name in names)
+    for other in left:
+        assert any(used[name] + other[name] > room[name] for name in names)
