@@ -2,8 +2,10 @@
 
 import os
 import shlex
+import signal
 import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 
 import anyio
 from anyio.abc import Process
@@ -18,7 +20,7 @@ async def run_hook(
     """Runs ``command`` with the workflow's id as last word; ``show`` gets what it prints, by line.
 
     TORC_WORKFLOW_ID and TORC_API_URL are set for it. Raises HookFailed unless it ends with 0. It is
-    stopped when the watch is.
+    stopped, with all that it started, when the watch is.
     """
     environment = {
         **os.environ,
@@ -31,12 +33,19 @@ async def run_hook(
             stdin=subprocess.DEVNULL,
             stderr=subprocess.STDOUT,
             env=environment,
+            # A session of its own: Ctrl-C is for the watch, and would look like the hook's no.
+            start_new_session=True,
         )
     except OSError as error:
         raise HookFailed(f"The recovery hook {command[0]!r} cannot be run: {error}.") from error
     async with process:
-        await _show_output(process, show)
-        status = await process.wait()
+        try:
+            await _show_output(process, show)
+            status = await process.wait()
+        except anyio.get_cancelled_exc_class():
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+            raise
     if status != 0:
         raise HookFailed(
             f"The recovery hook `{shlex.join(command)}` ended with status {status}: "

@@ -1,0 +1,38 @@
+"""plan, recover and watch on a workflow that ran and failed."""
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.acceptance.conftest import Site
+
+pytestmark = pytest.mark.slow
+
+
+def test_a_dry_run_changes_nothing(failed: "Site") -> None:
+    before = failed.everything()
+
+    planned = failed.run("plan", "1", "--memory-multiplier", "2")
+    dry = failed.run("recover", "1", "--dry-run")
+    as_json = failed.run("plan", "1", "--json")
+
+    assert failed.everything() == before
+    assert [planned.returncode, dry.returncode, as_json.returncode] == [0, 0, 0]
+    assert "(hungry): OOM detected, increasing memory 64m -> 128m" in planned.stdout
+    assert "(hungry): OOM detected, increasing memory 64m -> 96m" in dry.stdout
+    plan = json.loads(as_json.stdout)["plan"]
+    assert [retry["job_name"] for retry in plan["retries"]] == ["hungry", "flaky"]
+
+
+def test_recover_does_one_round(failed: "Site") -> None:
+    recovered = failed.run("recover", "1")
+
+    assert recovered.returncode == 0, recovered.stdout + recovered.stderr
+    assert recovered.stdout.splitlines()[-1] == "Recovery initiated."
+    assert failed.rows("SELECT run_id FROM workflow_status") == [2]
+    assert failed.journaled("SELECT number, outcome FROM round") == [(1, "resubmitted")]
+    watched = failed.run("watch", "1", "-p", "1")
+    assert watched.returncode == 0
+    assert watched.stdout.endswith("✓ Workflow completed successfully (4 jobs)\n")
