@@ -75,11 +75,13 @@ class Claims:
             except ServerUnreachable:
                 was_lost = True
                 raise
-            except (Conflict, ServerFault):
-                # The first call may have arrived although its answer did not: then it runs, here.
+            except (Conflict, ServerFault) as error:
                 job = await self._client.get_job(job_id)
-                if not (was_lost and job.status is JobStatus.RUNNING):
+                if was_lost and job.status is JobStatus.RUNNING:
+                    return  # the first call had arrived, only its answer had not
+                if job.status is JobStatus.PENDING and isinstance(error, ServerFault):
                     raise
+                raise Conflict(f"The job is {job.status} and not ours to start.") from error
 
         await self._outlast(start)
 

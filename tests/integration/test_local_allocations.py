@@ -1,0 +1,323 @@
+"""Allocations of the machine: real worker processes, real crashes of those who start them."""
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import anyio
+import pytest
+
+from torc_watch.core.allocation import AllocationRequest, AllocationState
+from torc_watch.core.errors import SchedulerError
+from torc_watch.core.model import JobStatus
+from torc_watch.core.units import GIB
+from torc_watch.sandbox import local_allocations
+from torc_watch.sandbox.allocation_folder import AllocationFolder
+from torc_watch.sandbox.local_allocations import LocalAllocations
+from torc_watch.sandbox.runner.processes import carriers_of, send_signals
+from torc_watch.sandbox.server import ServerSettings, serve
+from torc_watch.torc.client import TorcClient
+from torc_watch.torc.drafts import NewJob, NewRequirements, NewWorkflow
+from torc_watch.torc.transport import Connection, Transport
+
+pytestmark = pytest.mark.slow
+
+NOBODY = Connection(url="http://127.0.0.1:1")
+
+
+def a_request(token: str, *, workflow_id: int = 1, output_dir: str = "") -> AllocationRequest:
+    return AllocationRequest(
+        token=token,
+        workflow_id=workflow_id,
+        scheduler_config_id=1,
+        num_cpus=2,
+        memory=2 * GIB,
+        output_dir=output_dir,
+    )
+
+
+@pytest.fixture
+def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A place for allocations; whatever of them still runs is ended after the test."""
+    token = uuid.uuid4().hex
+    monkeypatch.setenv("TORC_WATCH_TEST", token)
+    yield tmp_path / "allocations"
+    send_signals(carriers_of(f"TORC_WATCH_TEST={token}".encode()), signal.SIGKILL)
+
+
+@pytest.fixture
+def local(directory: Path) -> LocalAllocations:
+    """Allocations whose workers look in vain for a server."""
+    return LocalAllocations(directory, NOBODY)
+
+
+@asynccontextmanager
+async def a_server(directory: Path) -> AsyncIterator[str]:
+    """An embedded server on a real socket; its URL."""
+    async with anyio.create_task_group() as tasks:
+        listening = anyio.Event()
+        urls: list[str] = []
+
+        def announce(text: str) -> None:
+            urls.append(text)
+            listening.set()
+
+        settings = ServerSettings(directory=directory / "server", unblock_interval=0.05)
+        tasks.start_soon(lambda: serve(settings, announce=announce))
+        await listening.wait()
+        yield urls[0]
+        tasks.cancel_scope.cancel()
+
+
+def folders(directory: Path) -> list[AllocationFolder]:
+    return [AllocationFolder(path) for path in directory.iterdir() if path.name.isdecimal()]
+
+
+async def until(happened: Callable[[], object]) -> None:
+    with anyio.fail_after(20):
+        while not happened():  # noqa: ASYNC110 - other processes set no events
+            await anyio.sleep(0.02)
+
+
+async def until_not_alive(local: LocalAllocations, number: int) -> None:
+    with anyio.fail_after(20):
+        while await state(local, number) is AllocationState.ALIVE:  # noqa: ASYNC110
+            await anyio.sleep(0.02)
+
+
+async def state(local: LocalAllocations, number: int) -> AllocationState:
+    return (await local.states([number]))[number]
+
+
+async def test_an_allocation_lives_from_its_submission_to_its_cancellation(
+    directory: Path,
+) -> None:
+    secret = "s3cret-of-mine"  # noqa: S105
+    connection = Connection(url="http://127.0.0.1:1", username="me", password=secret)
+    local = LocalAllocations(directory, connection)
+    assert await local.find("t") is None
+    number = await local.submit(a_request("t"))
+    assert await state(local, number) is AllocationState.ALIVE
+    assert await local.find("t") == number
+    folder = AllocationFolder(directory / str(number))
+    await until(folder.worker)
+    worker = folder.worker()
+    assert worker is not None
+    assert worker.session == worker.pid
+    proc = Path("/proc") / str(worker.pid)
+    assert secret in (proc / "environ").read_text()
+    assert secret not in (proc / "cmdline").read_text()
+    assert not [path for path in folder.path.iterdir() if secret in path.read_text()]
+    await local.cancel(number)
+    await until_not_alive(local, number)
+    assert await state(local, number) is AllocationState.GONE
+    assert await local.find("t") == number
+    await local.cancel(number)
+
+
+async def test_submitters_with_one_token_start_one_worker(directory: Path) -> None:
+    numbers: list[int] = []
+
+    async def submit() -> None:
+        numbers.append(await LocalAllocations(directory, NOBODY).submit(a_request("t")))
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(6):
+            tasks.start_soon(submit)
+    [folder] = folders(directory)
+    assert numbers == [folder.number] * 6
+    await until(folder.worker)
+    assert len(carriers_of(folder.marker.encode())) == 1
+
+
+CRASHING_SUBMITTER = """
+import os, signal, subprocess, sys
+from pathlib import Path
+import anyio
+from torc_watch.core.allocation import AllocationRequest
+from torc_watch.sandbox.local_allocations import LocalAllocations
+from torc_watch.torc.transport import Connection
+
+root = sys.argv[1]
+STEPS = {"os.mkdir", "os.rename", "fcntl.flock", "subprocess.Popen"}
+
+def crash_at(last):
+    steps = 0
+    def step():
+        nonlocal steps
+        steps += 1
+        if steps == last:
+            os.kill(os.getpid(), signal.SIGKILL)
+    def hook(event, arguments):
+        if event in STEPS or (event == "open" and str(arguments[0]).startswith(root)):
+            step()
+    start = subprocess.Popen.__init__
+    def start_then_step(*arguments, **named):
+        start(*arguments, **named)
+        step()
+    subprocess.Popen.__init__ = start_then_step
+    sys.addaudithook(hook)
+
+def submit(directory):
+    local = LocalAllocations(Path(directory), Connection(url="http://127.0.0.1:1"))
+    request = AllocationRequest(
+        token="t", workflow_id=1, scheduler_config_id=1, num_cpus=2, memory=2**31, output_dir=""
+    )
+    anyio.run(local.submit, request)
+
+step, status = 0, signal.SIGKILL
+while status == signal.SIGKILL:
+    step += 1
+    child = os.fork()
+    if child == 0:
+        crash_at(step)
+        submit(f"{root}/{step}")
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+"""
+
+
+async def test_a_submitter_killed_at_any_step_leaves_exactly_one_worker_after_the_next(
+    directory: Path,
+) -> None:
+    """In directory n the submitter was killed at its n-th step; in the last one it was not."""
+    await anyio.run_process([sys.executable, "-c", CRASHING_SUBMITTER, str(directory)])
+    steps = sorted(folder.number for folder in folders(directory))
+    before = [await LocalAllocations(directory / str(n), NOBODY).find("t") for n in steps]
+    assert before[0] is None
+    assert before[-2:] == [1, 1]  # killed right after the start, and not at all
+    for n, number in zip(steps, before, strict=True):
+        local = LocalAllocations(directory / str(n), NOBODY)
+        submitted = await local.submit(a_request("t"))
+        assert number in (None, submitted)
+        assert await state(local, submitted) is AllocationState.ALIVE
+        folder = AllocationFolder(directory / str(n) / str(submitted))
+        await until(folder.worker)
+        assert len(carriers_of(folder.marker.encode())) == 1
+        started = [other for other in folders(directory / str(n)) if other.was_started()]
+        assert started == [folder]
+    assert len(steps) > 8
+
+
+async def test_a_worker_that_never_came_to_life_was_never_started(
+    local: LocalAllocations, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "executable", "/bin/false")
+        number = await local.submit(a_request("t"))
+        await until_not_alive(local, number)
+    assert await local.find("t") is None
+    assert await local.submit(a_request("t")) == number
+    assert await state(local, number) is AllocationState.ALIVE
+
+
+async def test_what_nobody_here_can_tell_is_unknown(
+    local: LocalAllocations, directory: Path
+) -> None:
+    elsewhere, unreadable = await local.submit(a_request("a")), await local.submit(a_request("b"))
+    order = directory / str(elsewhere) / "order.json"
+    order.write_text(json.dumps(json.loads(order.read_text()) | {"hostname": "another-host"}))
+    (directory / str(unreadable) / "order.json").write_text("{")
+    assert await local.states([elsewhere, unreadable, 77]) == dict.fromkeys(
+        [elsewhere, unreadable, 77], AllocationState.UNKNOWN
+    )
+    with pytest.raises(SchedulerError, match="another-host"):
+        await local.cancel(elsewhere)
+
+
+async def test_a_process_that_has_the_workers_number_by_now_is_not_touched(
+    local: LocalAllocations, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local_allocations, "_CANCEL_PATIENCE", 0.3)
+    number = await local.submit(a_request("t"))
+    folder = AllocationFolder(directory / str(number))
+    await until(folder.worker)
+    async with await anyio.open_process(["cat"], stdout=subprocess.DEVNULL) as other:
+        (folder.path / "worker.json").write_text(json.dumps({"pid": other.pid, "started": 1}))
+        with pytest.raises(SchedulerError, match="does not say which process"):
+            await local.cancel(number)
+        assert other.stdin is not None
+        await other.stdin.aclose()
+        assert await other.wait() == 0
+
+
+async def test_a_directory_that_cannot_be_used_is_a_schedulers_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    local = LocalAllocations(tmp_path / "file" / "allocations", NOBODY)
+    with pytest.raises(SchedulerError, match="Could not start"):
+        await local.submit(a_request("t"))
+
+
+async def a_workflow(client: TorcClient, command: str, number_of_jobs: int = 1) -> int:
+    workflow_id = await client.create_workflow(NewWorkflow(name="w", user="me"))
+    fits = NewRequirements(name="fits", memory=GIB, runtime=600)
+    requirements_id = await client.create_requirements(workflow_id, fits)
+    jobs = [
+        NewJob(name=f"j{n}", command=command, requirements_id=requirements_id)
+        for n in range(number_of_jobs)
+    ]
+    await client.create_jobs(workflow_id, jobs)
+    await client.initialize_jobs(workflow_id)
+    return workflow_id
+
+
+@contextmanager
+def lock_is_free(folder: AllocationFolder) -> Iterator[None]:
+    with folder.lock.open("rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+
+
+async def test_an_allocation_runs_a_workflow_to_its_end(directory: Path, tmp_path: Path) -> None:
+    async with a_server(tmp_path) as url, Transport(Connection(url=url)) as transport:
+        local = LocalAllocations(directory, Connection(url=url), poll_interval=0.1)
+        client = await TorcClient.connect(transport)
+        workflow_id = await a_workflow(client, "ls /proc/self/fd | wc -l", 4)
+        number = await local.submit(
+            a_request("t", workflow_id=workflow_id, output_dir=str(tmp_path / "out"))
+        )
+        await client.create_allocation(
+            workflow_id, scheduler_id=number, scheduler_config_id=1, scheduler_type="local"
+        )
+        await until_not_alive(local, number)
+        assert await state(local, number) is AllocationState.GONE
+        assert (await client.count_jobs(workflow_id)).by_status[JobStatus.COMPLETED] == 4
+        [allocation] = await client.list_allocations(workflow_id)
+        assert allocation.status == "complete"
+    end = json.loads((directory / str(number) / "end.json").read_text())
+    assert end == {"exit_code": 0}
+    # Standard input, output and error, and the listed directory: no lock of ours among them.
+    counts = {path.read_text() for path in (tmp_path / "out" / "job_stdio").glob("*.o")}
+    assert counts == {"4\n"}
+
+
+async def test_a_killed_worker_is_gone_and_so_are_its_jobs(directory: Path, tmp_path: Path) -> None:
+    async with a_server(tmp_path) as url, Transport(Connection(url=url)) as transport:
+        local = LocalAllocations(directory, Connection(url=url), poll_interval=0.1)
+        client = await TorcClient.connect(transport)
+        workflow_id = await a_workflow(client, "setsid sleep 600 & sleep 600; true", 2)
+        number = await local.submit(
+            a_request("t", workflow_id=workflow_id, output_dir=str(tmp_path / "out"))
+        )
+        await client.create_allocation(
+            workflow_id, scheduler_id=number, scheduler_config_id=1, scheduler_type="local"
+        )
+        folder = AllocationFolder(directory / str(number))
+        await until(lambda: len(carriers_of(folder.marker.encode())) == 7)
+        worker = folder.worker()
+        assert worker is not None
+        os.kill(worker.pid, signal.SIGKILL)
+        await until_not_alive(local, number)
+        assert await state(local, number) is AllocationState.GONE
+        assert carriers_of(folder.marker.encode()) == []
+        with lock_is_free(folder):
+            assert json.loads((folder.path / "end.json").read_text()) == {"exit_code": None}
+        # What the server holds to be running is for the next recovery to find.
+        assert (await client.count_jobs(workflow_id)).by_status[JobStatus.RUNNING] == 2

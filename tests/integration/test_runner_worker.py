@@ -1,0 +1,427 @@
+"""A worker against the embedded server in the same process; its jobs are real processes."""
+
+import json
+import os
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import anyio
+import httpx
+import pytest
+
+from torc_watch.core.model import JobResult, JobStatus
+from torc_watch.core.units import GIB, MIB
+from torc_watch.sandbox.runner.processes import carriers_of
+from torc_watch.sandbox.runner.settings import WorkerSettings
+from torc_watch.sandbox.runner.worker import GAVE_UP, NOBODYS, serve
+from torc_watch.sandbox.server.app import open_server
+from torc_watch.sandbox.server.settings import DialectName, ServerSettings
+from torc_watch.torc.client import TorcClient
+from torc_watch.torc.drafts import NewFile, NewJob, NewRequirements, NewResult, NewWorkflow
+from torc_watch.torc.transport import Connection, Transport
+from torc_watch.torc.worker import NodeResources, WorkerApi
+
+pytestmark = pytest.mark.slow
+
+CONNECTION = Connection(url="http://127.0.0.1:1", timeout=5)
+FOREVER = "sleep 600"
+
+
+class Link(httpx.AsyncBaseTransport):
+    """The way to the server: may be cut, and may lose the answer to one request."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
+        self.is_cut = False
+        self.lose_answer_to = ""
+        self.sent: list[str] = []
+        self._inner = inner
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if self.is_cut:
+            raise httpx.ConnectError("cut")
+        self.sent.append(f"{request.method} {request.url.path}")
+        response = await self._inner.handle_async_request(request)
+        if self.lose_answer_to and self.lose_answer_to in request.url.path:
+            self.lose_answer_to = ""
+            raise httpx.ReadError("lost")
+        return response
+
+    def count(self, part: str) -> int:
+        return sum(part in request for request in self.sent)
+
+
+@dataclass
+class Site:
+    """A workflow on an embedded server, and the worker's own way to it."""
+
+    client: TorcClient
+    link: Link
+    directory: Path
+    workflow_id: int
+    stop: anyio.Event = field(default_factory=anyio.Event)
+
+    async def requirements(
+        self, *, cpus: int = 1, memory: int = 256 * MIB, runtime: int = 60
+    ) -> int:
+        draft = NewRequirements(
+            name=uuid.uuid4().hex, num_cpus=cpus, memory=memory, runtime=runtime
+        )
+        return await self.client.create_requirements(self.workflow_id, draft)
+
+    async def submit(self, *jobs: NewJob) -> list[int]:
+        ids = await self.client.create_jobs(self.workflow_id, jobs)
+        await self.client.initialize_jobs(self.workflow_id)
+        return ids
+
+    async def work(self, **changes: object) -> int:
+        settings = WorkerSettings(
+            **{
+                "connection": CONNECTION,
+                "workflow_id": self.workflow_id,
+                "output_dir": self.directory,
+                "num_cpus": 2,
+                "memory": 4 * GIB,
+                "poll_interval": 0.05,
+            }
+            | changes  # type: ignore[arg-type]
+        )
+        async with Transport(CONNECTION, http=self.link) as transport:
+            with anyio.fail_after(40):
+                return await serve(settings, transport, self.stop)
+
+    async def results(self) -> dict[int, JobResult]:
+        return {
+            result.job_id: result for result in await self.client.list_results(self.workflow_id)
+        }
+
+    async def statuses(self) -> list[JobStatus]:
+        return [job.status for job in await self.client.list_jobs(self.workflow_id)]
+
+    def log(self) -> list[dict[str, object]]:
+        [path] = self.directory.glob("job_runner_*_wf*_r*.log")
+        return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+@asynccontextmanager
+async def a_site(directory: Path, dialect: DialectName) -> AsyncIterator[Site]:
+    settings = ServerSettings(
+        directory=directory / "server", dialect=dialect, unblock_interval=0.05
+    )
+    async with open_server(settings) as app:
+        inner = httpx.ASGITransport(app)
+        async with Transport(CONNECTION, http=inner) as transport:
+            client = await TorcClient.connect(transport)
+            workflow_id = await client.create_workflow(NewWorkflow(name="w", user="me"))
+            yield Site(client, Link(inner), directory, workflow_id)
+
+
+@pytest.fixture(params=["0.12", "0.35"])
+async def site(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Site]:
+    async with a_site(tmp_path, request.param) as site:
+        yield site
+
+
+@pytest.fixture
+async def site35(tmp_path: Path) -> AsyncIterator[Site]:
+    async with a_site(tmp_path, "0.35") as site:
+        yield site
+
+
+@pytest.fixture
+def leftovers(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[int]]:
+    token = uuid.uuid4().hex
+    monkeypatch.setenv("TORC_WATCH_TEST", token)
+    return lambda: [process.pid for process in carriers_of(f"TORC_WATCH_TEST={token}".encode())]
+
+
+async def until(happened: Callable[[], bool]) -> None:
+    with anyio.fail_after(20):
+        while not happened():  # noqa: ASYNC110 - other processes set no events
+            await anyio.sleep(0.01)
+
+
+async def test_a_workflow_is_run_to_its_end_and_every_end_is_told(site: Site) -> None:
+    fits = await site.requirements()
+    hungry = await site.requirements(memory=48 * MIB)
+    slow = await site.requirements(runtime=1)
+    hog = "python3 -S -c \"import time; kept = bytearray(b'x') * 90_000_000; time.sleep(20)\""
+    [good, bad] = await site.client.create_jobs(
+        site.workflow_id,
+        [
+            NewJob(name="good", command="echo hello", requirements_id=fits),
+            NewJob(name="bad", command="exit 5", requirements_id=fits),
+        ],
+    )
+    [after_good, after_bad, oom, late] = await site.submit(
+        NewJob(name="after good", command="true", requirements_id=fits, depends_on_job_ids=(good,)),
+        NewJob(name="after bad", command="true", requirements_id=fits, depends_on_job_ids=(bad,)),
+        NewJob(name="oom", command=hog, requirements_id=hungry),
+        NewJob(name="late", command="sleep 30", requirements_id=slow),
+    )
+    assert await site.work() == 0
+    assert await site.client.is_complete(site.workflow_id)
+    results = await site.results()
+    assert {job: (result.status, result.return_code) for job, result in results.items()} == {
+        good: (JobStatus.COMPLETED, 0),
+        bad: (JobStatus.FAILED, 5),
+        after_good: (JobStatus.COMPLETED, 0),
+        oom: (JobStatus.FAILED, 137),
+        late: (JobStatus.TERMINATED, 152),
+    }
+    assert (await site.client.get_job(after_bad)).status is JobStatus.CANCELED
+    assert (results[oom].peak_memory or 0) > 48 * MIB
+    assert 1 <= results[late].exec_seconds < 3
+    [node] = await site.client.list_compute_nodes(site.workflow_id)
+    assert (node.pid, node.has_ended, node.allocation_id) == (os.getpid(), True, None)
+    assert {result.compute_node_id for result in results.values()} == {node.id}
+    reasons = {entry.get("job_id"): entry.get("reason") for entry in site.log()}
+    assert "more memory than requested" in str(reasons[oom])
+    assert "longer than requested" in str(reasons[late])
+
+
+async def test_an_allocation_is_awaited_then_active_then_complete(site: Site) -> None:
+    await site.submit(NewJob(name="j", command="true", requirements_id=await site.requirements()))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(lambda: site.work(scheduler_id=17))
+        await until(lambda: site.link.count("GET /torc-service/v1/scheduled_compute_nodes") >= 3)
+        assert await site.client.list_compute_nodes(site.workflow_id) == []
+        allocation_id = await site.client.create_allocation(
+            site.workflow_id, scheduler_id=17, scheduler_config_id=1, scheduler_type="local"
+        )
+    [allocation] = await site.client.list_allocations(site.workflow_id)
+    assert (allocation.id, allocation.status) == (allocation_id, "complete")
+    [node] = await site.client.list_compute_nodes(site.workflow_id)
+    assert node.allocation_id == allocation_id
+    puts = [request for request in site.link.sent if "PUT" in request and "scheduled" in request]
+    assert len(puts) == 2
+
+
+async def test_an_allocation_that_nobody_records_does_nothing(site35: Site) -> None:
+    await site35.submit(NewJob(name="j", command="true"))
+    assert await site35.work(scheduler_id=17, wait_for_allocation=0.2) == NOBODYS
+    assert await site35.statuses() == [JobStatus.READY]
+    assert await site35.client.list_compute_nodes(site35.workflow_id) == []
+
+
+async def test_a_job_that_ends_makes_room_at_once(site35: Site) -> None:
+    fits = await site35.requirements(cpus=2)
+    jobs = [NewJob(name=f"j{n}", command="true", requirements_id=fits) for n in range(8)]
+    await site35.submit(*jobs)
+    with anyio.fail_after(10):
+        assert await site35.work(poll_interval=30.0, num_cpus=3) == 0
+
+
+async def test_jobs_run_side_by_side_only_as_far_as_they_fit(site35: Site) -> None:
+    fits = await site35.requirements(memory=1 * GIB)
+    crowd = site35.directory / "crowd"
+    crowd.mkdir()
+    command = f"touch {crowd}/$TORC_JOB_ID; ls {crowd} | wc -l; sleep .1; rm {crowd}/$TORC_JOB_ID"
+    jobs = [NewJob(name=f"j{n}", command=command, requirements_id=fits) for n in range(9)]
+    await site35.submit(*jobs)
+    assert await site35.work(num_cpus=8, memory=3 * GIB) == 0
+    stdout = (site35.directory / "job_stdio").glob("*.o")
+    assert max(int(path.read_text()) for path in stdout) in (2, 3)
+
+
+async def test_told_to_stop_it_ends_its_jobs_and_itself(
+    site: Site, leftovers: Callable[[], list[int]]
+) -> None:
+    fits = await site.requirements()
+    [job, waiting] = await site.submit(
+        NewJob(name="j", command=f"{FOREVER} & {FOREVER}", requirements_id=fits),
+        NewJob(name="k", command="true", requirements_id=fits),
+    )
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(lambda: site.work(num_cpus=1, poll_interval=30.0))
+        await until(lambda: len(leftovers()) >= 2)
+        site.stop.set()
+    [result] = (await site.results()).values()
+    assert (result.job_id, result.status, result.return_code) == (job, JobStatus.TERMINATED, -9)
+    assert (await site.client.get_job(waiting)).status is JobStatus.READY
+    assert leftovers() == []
+    [node] = await site.client.list_compute_nodes(site.workflow_id)
+    assert node.has_ended
+
+
+async def test_a_canceled_workflow_ends_its_jobs(
+    site: Site, leftovers: Callable[[], list[int]]
+) -> None:
+    await site.submit(NewJob(name="j", command=FOREVER, requirements_id=await site.requirements()))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(site.work)
+        await until(lambda: len(leftovers()) == 1)
+        await site.client.cancel_workflow(site.workflow_id)
+    assert leftovers() == []
+    assert await site.statuses() == [JobStatus.CANCELED]
+
+
+async def test_a_deleted_workflow_ends_its_jobs(
+    site35: Site, leftovers: Callable[[], list[int]]
+) -> None:
+    await site35.submit(
+        NewJob(name="j", command=FOREVER, requirements_id=await site35.requirements())
+    )
+
+    async def delete() -> None:
+        await until(lambda: len(leftovers()) == 1)
+        await site35.client.delete_workflow(site35.workflow_id)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(delete)
+        assert await site35.work() == GAVE_UP
+    assert leftovers() == []
+
+
+async def test_a_new_run_is_not_this_workers(site: Site) -> None:
+    await site.submit(
+        NewJob(name="j", command="true", requirements_id=await site.requirements(cpus=64))
+    )
+    workflow = await site.client.get_workflow(site.workflow_id)
+
+    async def advance() -> None:
+        await until(lambda: site.link.count("claim_jobs") > 1)
+        await site.client.advance_run(site.workflow_id, to_run=workflow.run_id + 1)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(advance)
+        assert await site.work() == 0
+    assert any(entry["event"] == "run_over" for entry in site.log())
+
+
+async def test_a_worker_without_anything_to_do_leaves(site35: Site) -> None:
+    too_large = await site35.requirements(cpus=64)
+    await site35.submit(NewJob(name="j", command="true", requirements_id=too_large))
+    assert await site35.work(wait_for_new_jobs=0.3) == 0
+    assert await site35.statuses() == [JobStatus.READY]
+
+
+@pytest.mark.parametrize(
+    ("command", "status", "return_code"),
+    [("touch made", JobStatus.COMPLETED, 0), ("touch other", JobStatus.FAILED, 1)],
+)
+async def test_success_needs_the_declared_output_files(
+    site: Site,
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+    status: JobStatus,
+    return_code: int,
+) -> None:
+    monkeypatch.chdir(site.directory)
+    file = NewFile(name="made", path="made").body(site.workflow_id)
+    file_id = (await site.client.transport.post("/files", body=file))["id"]
+    fits = await site.requirements()
+    [job] = await site.submit(
+        NewJob(name="j", command=command, requirements_id=fits, output_file_ids=(file_id,))
+    )
+    assert await site.work() == 0
+    result = (await site.results())[job]
+    assert (result.status, result.return_code) == (status, return_code)
+
+
+async def test_a_job_whose_author_asked_for_nothing_is_not_held_to_torcs_default(
+    site: Site,
+) -> None:
+    [job] = await site.submit(NewJob(name="j", command="sleep 0.3"))
+    assert await site.work() == 0
+    assert (await site.results())[job].return_code == 0
+
+
+async def test_an_invocation_script_gets_the_command(site35: Site) -> None:
+    fits = await site35.requirements()
+    await site35.submit(
+        NewJob(name="j", command="a b", invocation_script="echo got", requirements_id=fits)
+    )
+    assert await site35.work() == 0
+    [stdout] = (site35.directory / "job_stdio").glob("*.o")
+    assert stdout.read_text() == "got a b\n"
+
+
+async def test_jobs_go_on_while_the_server_is_away_and_are_reported_once(site35: Site) -> None:
+    done = site35.directory / "done"
+    fits = await site35.requirements()
+    [job] = await site35.submit(
+        NewJob(name="j", command=f"sleep 0.5; echo x >> {done}", requirements_id=fits)
+    )
+
+    async def cut_until_the_job_has_ended() -> None:
+        await until(lambda: site35.link.count("start_job") == 1)
+        site35.link.is_cut = True
+        await until(done.exists)
+        site35.link.is_cut = False
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(cut_until_the_job_has_ended)
+        assert await site35.work() == 0
+    assert (await site35.results())[job].status is JobStatus.COMPLETED
+    assert done.read_text() == "x\n"
+
+
+@pytest.mark.parametrize("call", ["start_job", "complete_job"])
+async def test_a_lost_answer_leads_to_neither_a_second_run_nor_a_second_result(
+    site: Site, call: str
+) -> None:
+    done = site.directory / "done"
+    fits = await site.requirements()
+    [job] = await site.submit(NewJob(name="j", command=f"echo x >> {done}", requirements_id=fits))
+    site.link.lose_answer_to = call
+    assert await site.work() == 0
+    assert (await site.results())[job].status is JobStatus.COMPLETED
+    assert done.read_text() == "x\n"
+
+
+async def test_a_job_that_somebody_else_runs_is_left_to_them(site35: Site) -> None:
+    """Between our claim and our start, the job was given to another node."""
+    fits = await site35.requirements()
+    [job] = await site35.submit(
+        NewJob(name="j", command=f"touch {site35.directory}/ran", requirements_id=fits)
+    )
+    run_id = (await site35.client.get_workflow(site35.workflow_id)).run_id
+    api = WorkerApi(site35.client.transport)
+    node_id = await api.register_node(
+        site35.workflow_id,
+        hostname="elsewhere",
+        pid=1,
+        started_at=datetime.now(UTC),
+        resources=NodeResources(num_cpus=1, memory=GIB),
+        allocation=None,
+    )
+
+    async def start_elsewhere(request: httpx.Request) -> httpx.Response:
+        if "start_job" in request.url.path:
+            await api.start_job(job, run_id=run_id, node_id=node_id)
+            site35.link._inner = inner
+        return await inner.handle_async_request(request)
+
+    inner = site35.link._inner
+    site35.link._inner = httpx.MockTransport(start_elsewhere)
+
+    async def complete_elsewhere() -> None:
+        await until(lambda: site35.link.count("start_job") == 1)
+        result = NewResult(
+            workflow_id=site35.workflow_id,
+            run_id=run_id,
+            attempt=1,
+            compute_node_id=node_id,
+            status=JobStatus.COMPLETED,
+            return_code=0,
+            exec_seconds=1,
+            completed_at=datetime.now(UTC),
+        )
+        await until(lambda: any(e["event"] == "job_not_started" for e in site35.log()))
+        await site35.client.complete_job(job, result)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(complete_elsewhere)
+        assert await site35.work() == 0
+    assert not (site35.directory / "ran").exists()
+
+
+async def test_a_full_or_forbidden_output_directory_stops_no_worker(site35: Site) -> None:
+    [job] = await site35.submit(NewJob(name="j", command="true"))
+    assert await site35.work(output_dir=Path("/proc/nowhere")) == 0
+    result = (await site35.results())[job]
+    assert (result.status, result.return_code) == (JobStatus.FAILED, 126)
