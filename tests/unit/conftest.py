@@ -28,6 +28,7 @@ from torc_watch.core.provisioning import Capacity
 from torc_watch.core.units import GIB, MIB
 from torc_watch.engine.allocating import start_allocation
 from torc_watch.engine.journal import Journal
+from torc_watch.engine.scheduling import Scheduler
 from torc_watch.engine.supervisor import Surroundings, supervise
 from torc_watch.engine.watch import WatchRequest
 from torc_watch.sandbox.server import ServerSettings, open_server
@@ -49,29 +50,24 @@ URL = "http://test"
 _IDLE_LIMIT = 90.0
 
 
-class Line(httpx.AsyncBaseTransport):
-    """The engine's line to the server, in the same loop. ``fault`` answers in the server's stead.
-
-    ``sent`` has the loop's time, method and path of each request but those for event streams.
-    """
+class InLoop(httpx.AsyncBaseTransport):
+    """Speaks to the server in the same loop. Unlike httpx's own, it hears event streams out."""
 
     def __init__(self, app: Starlette) -> None:
         self._app = app
-        self._server = httpx.ASGITransport(app)
-        self.fault: Fault | None = None
-        self.sent: list[tuple[float, str, str]] = []
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        if request.url.path.endswith("/events/stream"):
-            return await self._open_stream(request)
-        path = request.url.path.removeprefix("/torc-service/v1")
-        self.sent.append((anyio.current_time(), request.method, path))
-        if self.fault is not None:
-            return await self.fault(request, self._server.handle_async_request)
-        return await self._server.handle_async_request(request)
+        answer: list[Any] = []
 
-    async def _open_stream(self, request: httpx.Request) -> httpx.Response:
-        """What httpx's own transport cannot do: an answer that is read while it is written."""
+        async def send(message: Any) -> None:
+            answer.append(message)
+
+        await self._app(_scope(request), _receiving(request), send)
+        start, *parts = answer
+        content = b"".join(part.get("body", b"") for part in parts)
+        return httpx.Response(start["status"], headers=start["headers"], content=content)
+
+    async def open_stream(self, request: httpx.Request) -> httpx.Response:
         status: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         chunks: asyncio.Queue[bytes] = asyncio.Queue()
 
@@ -81,19 +77,26 @@ class Line(httpx.AsyncBaseTransport):
             else:
                 chunks.put_nowait(message.get("body", b""))
 
-        async def receive() -> Any:
-            return {"type": "http.request", "body": b"", "more_body": False}
-
-        scope = {
-            "type": "http",
-            "asgi": {"version": "3.0", "spec_version": "2.4"},
-            "method": request.method,
-            "path": request.url.path,
-            "query_string": request.url.query,
-            "headers": [],
-        }
-        task = asyncio.create_task(self._app(scope, receive, send))
+        task = asyncio.create_task(self._app(_scope(request), _receiving(request), send))
         return httpx.Response(await status, stream=_EventStream(task, chunks))
+
+
+def _scope(request: httpx.Request) -> dict[str, Any]:
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
+        "method": request.method,
+        "path": request.url.path,
+        "query_string": request.url.query,
+        "headers": request.headers.raw,
+    }
+
+
+def _receiving(request: httpx.Request) -> Callable[[], Awaitable[Any]]:
+    async def receive() -> Any:
+        return {"type": "http.request", "body": request.content, "more_body": False}
+
+    return receive
 
 
 class _EventStream(httpx.AsyncByteStream):
@@ -109,6 +112,27 @@ class _EventStream(httpx.AsyncByteStream):
         self._task.cancel()
         with suppress(asyncio.CancelledError):
             await self._task
+
+
+class Line(InLoop):
+    """The engine's line to the server. ``fault`` answers in the server's stead.
+
+    ``sent`` has the loop's time, method and path of each request but those for event streams.
+    """
+
+    def __init__(self, app: Starlette) -> None:
+        super().__init__(app)
+        self.fault: Fault | None = None
+        self.sent: list[tuple[float, str, str]] = []
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/events/stream"):
+            return await self.open_stream(request)
+        path = request.url.path.removeprefix("/torc-service/v1")
+        self.sent.append((anyio.current_time(), request.method, path))
+        if self.fault is not None:
+            return await self.fault(request, super().handle_async_request)
+        return await super().handle_async_request(request)
 
 
 class SimulatedScheduler:
@@ -150,7 +174,14 @@ class SimulatedScheduler:
         return number
 
     async def states(self, scheduler_ids: Collection[int]) -> dict[int, AllocationState]:
-        return {number: self.known_states[number] for number in scheduler_ids}
+        return {
+            number: self.known_states.get(number, AllocationState.GONE)
+            for number in scheduler_ids
+        }
+
+    async def rest(self) -> None:
+        """Returns when every worker has left or died."""
+        await asyncio.gather(*self._workers)
 
     async def close(self) -> None:
         """Ends the workers. Raises what one of them met."""
@@ -223,8 +254,8 @@ class _SimulatedWorker:
                 return False
             await self._finish(jobs)
             if not jobs:
-                await anyio.sleep(5)
-            idle = 0.0 if jobs else idle + 5
+                await anyio.sleep(15)
+            idle = 0.0 if jobs else idle + 15
         return True
 
     async def _claim(self, death: Death | None) -> list[ClaimedJob]:
@@ -333,20 +364,22 @@ class Site:
         return replace(request, **changes)
 
     @asynccontextmanager
-    async def surroundings(self) -> AsyncIterator[Surroundings]:
+    async def surroundings(self, scheduler: Scheduler | None = None) -> AsyncIterator[Surroundings]:
         with closing(Journal(self.directory / "journal.db")) as journal:
             async with Transport(Connection(url=URL), http=self.line) as transport:
                 yield Surroundings(
                     client=await TorcClient.connect(transport),
-                    scheduler=self.scheduler,
+                    scheduler=scheduler or self.scheduler,
                     journal=journal,
                     locks=self.directory / "locks",
                     report=self.events.append,
                 )
 
-    async def watch(self, workflow_id: int, **changes: Any) -> WatchEnded:
+    async def watch(
+        self, workflow_id: int, scheduler: Scheduler | None = None, **changes: Any
+    ) -> WatchEnded:
         """Watches one workflow to its end, as a process of its own would."""
-        async with self.surroundings() as around:
+        async with self.surroundings(scheduler) as around:
             verdicts = await supervise([self.request(workflow_id, **changes)], around)
         return verdicts[workflow_id]
 
@@ -381,7 +414,7 @@ async def _open_site(
     settings = ServerSettings(directory=directory / "server", dialect=dialect)
     async with (
         open_server(settings) as app,
-        Transport(Connection(url=URL), http=httpx.ASGITransport(app)) as transport,
+        Transport(Connection(url=URL), http=InLoop(app)) as transport,
     ):
         client = await TorcClient.connect(transport)
         scheduler = SimulatedScheduler(client, allocations_before=allocations_before)

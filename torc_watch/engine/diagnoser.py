@@ -80,7 +80,7 @@ class Diagnoser:
             for job in await self._client.list_jobs(workflow_id, status)
         ]
         return Diagnosis(
-            counts=counts,
+            counts=_after_release(counts, orphans),
             findings=(*failed, *_interrupted(orphans, requirements)),
             orphans=orphans,
         )
@@ -165,6 +165,18 @@ def _asked(job: Job, requirements: dict[int, Requirements]) -> Requirements | No
     if job.requirements_id is not None:
         return requirements.get(job.requirements_id)
     return next((row for row in requirements.values() if row.name == DEFAULT_REQUIREMENTS), None)
+
+
+def _after_release(counts: JobCounts, orphans: Orphans) -> JobCounts:
+    """The counts once dead workers' claims are given back, which is before a plan is made."""
+    released = len(orphans.claimed)
+    return JobCounts(
+        {
+            **counts.by_status,
+            JobStatus.PENDING: counts.of(JobStatus.PENDING) - released,
+            JobStatus.READY: counts.of(JobStatus.READY) + released,
+        }
+    )
 
 
 def _interrupted(orphans: Orphans, requirements: dict[int, Requirements]) -> list[Finding]:

@@ -94,7 +94,7 @@ class Poll:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """A workflow at rest, explained."""
+    """A workflow at rest, explained. ``counts`` are those after the release of ``orphans``."""
 
     counts: JobCounts
     findings: tuple[Finding, ...]

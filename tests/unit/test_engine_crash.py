@@ -1,0 +1,168 @@
+"""The engine is killed at every point of a round, and the same command goes on where it stopped."""
+
+import shutil
+import sqlite3
+from collections.abc import Awaitable, Callable, Collection
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import anyio
+import httpx
+import pytest
+
+from torc_watch.core import events
+from torc_watch.core.allocation import AllocationRequest, AllocationState
+from torc_watch.core.events import Verdict
+from torc_watch.core.provisioning import Capacity
+from torc_watch.core.units import MIB
+
+if TYPE_CHECKING:
+    from tests.unit.conftest import Forward, OpenSite, SimulatedScheduler, Site
+
+pytestmark = pytest.mark.looptime
+
+T = TypeVar("T")
+
+READS = ("GET", "find", "capacity", "states")
+
+
+@dataclass
+class Kill:
+    """Stops the engine at its call number ``at`` to the outside: never made, or never answered.
+
+    As after a real kill, nothing that the engine would still do reaches anybody.
+    """
+
+    at: int | None = None
+    answer_is_lost: bool = False
+    calls: list[str] = field(default_factory=list)
+    happened: anyio.Event = field(default_factory=anyio.Event)
+
+    async def answer(self, request: httpx.Request, forward: "Forward") -> httpx.Response:
+        return await self.call(request.method, lambda: forward(request))
+
+    async def call(self, name: str, call: Callable[[], Awaitable[T]]) -> T:
+        self.calls.append(name)
+        number = len(self.calls)
+        if self.at is None or number < self.at:
+            return await call()
+        if number == self.at and self.answer_is_lost:
+            await call()
+        self.happened.set()
+        await anyio.sleep_forever()
+        raise AssertionError
+
+
+@dataclass
+class MortalScheduler:
+    """The scheduler, as far as the engine can reach it."""
+
+    scheduler: "SimulatedScheduler"
+    kill: Kill
+    type: str = "local"
+
+    async def capacity(self) -> Capacity:
+        return await self.kill.call("capacity", self.scheduler.capacity)
+
+    async def find(self, token: str) -> int | None:
+        return await self.kill.call("find", lambda: self.scheduler.find(token))
+
+    async def submit(self, request: AllocationRequest) -> int:
+        return await self.kill.call("submit", lambda: self.scheduler.submit(request))
+
+    async def states(self, scheduler_ids: Collection[int]) -> dict[int, AllocationState]:
+        return await self.kill.call("states", lambda: self.scheduler.states(scheduler_ids))
+
+
+async def watch(site: "Site", kill: Kill) -> Verdict | None:
+    """The verdict, or None when it did not come to that."""
+    verdict = None
+    site.line.fault = kill.answer
+
+    async def live() -> None:
+        nonlocal verdict
+        ended = await site.watch(1, MortalScheduler(site.scheduler, kill))
+        verdict = ended.verdict
+        kill.happened.set()
+
+    async with anyio.create_task_group() as process:
+        process.start_soon(live)
+        await kill.happened.wait()
+        process.cancel_scope.cancel()
+    site.line.fault = None
+    return verdict
+
+
+async def end_state(site: "Site") -> dict[str, Any]:
+    """Everything that must not depend on whether the engine was killed."""
+    rows = await site.client.list_requirements(1)
+    allocations = await site.client.list_allocations(1)
+    with closing(sqlite3.connect(site.directory / "journal.db")) as journal:
+        rounds = journal.execute("SELECT number, run_id, outcome FROM round").fetchall()
+        watches = journal.execute("SELECT verdict FROM watch").fetchall()
+    return {
+        "run": (await site.client.get_workflow(1)).run_id,
+        "rows": sorted((row.name, row.memory, row.runtime) for row in rows),
+        "asked": {name: row.name for name, row in (await site.asked(1)).items()},
+        "results": await site.results(1),
+        "allocations": [(each.scheduler_id, each.status) for each in allocations],
+        "submitted": len(site.scheduler.requests),
+        "rounds": rounds,
+        "watches": watches,
+    }
+
+
+async def prepare(open_site: "OpenSite", jobs: list[str], **settings: Any) -> None:
+    """A folder 'before' with a workflow whose workers have left or died, and no engine yet."""
+    async with open_site("before") as site:
+        for name, value in settings.items():
+            setattr(site.scheduler, name, value)
+        await site.submit(jobs, after={"child": "hungry"})
+        await site.scheduler.rest()
+
+
+async def sweep(open_site: "OpenSite", folder: Path, *, writes_only: bool = False) -> int:
+    """Kills the engine at each of its calls of the first round; the number of kills."""
+
+    def reopen(name: str) -> Any:
+        shutil.copytree(folder / "before", folder / name)
+        return open_site(name, allocations_before=1)
+
+    undisturbed = Kill()
+    async with reopen("undisturbed") as site:
+        assert await watch(site, undisturbed) is Verdict.SUCCEEDED
+        expected = await end_state(site)
+    points = [
+        (number, lost)
+        for number, name in enumerate(undisturbed.calls, start=1)
+        for lost in (False, True)
+        if name not in READS or not (lost or writes_only)
+    ]
+    kills = 0
+    for number, lost in points:
+        async with reopen(f"{number}-{lost}") as site:
+            kill = Kill(number, answer_is_lost=lost)
+            assert await watch(site, kill) is None
+            if site.seen(events.RecoveryInitiated):
+                break
+            kills += 1
+            ended = await site.watch(1)
+            where = f"killed at call {number}, {kill.calls[-1]}, answer lost: {lost}"
+            assert ended.verdict is Verdict.SUCCEEDED, where
+            assert await end_state(site) == expected, where
+    return kills
+
+
+@pytest.mark.parametrize(("dialect", "writes_only"), [("0.12", True), ("0.35", False)])
+async def test_failed_jobs(open_site: "OpenSite", quick_path: Path, *, writes_only: bool) -> None:
+    endings = {"hungry": [(137, 64 * MIB, 10.0)], "odd": [(1, None, 10.0)]}
+    await prepare(open_site, ["hungry", "odd", "fine", "child"], endings=endings)
+    assert await sweep(open_site, quick_path, writes_only=writes_only) >= 18
+
+
+@pytest.mark.parametrize("death", ["claimed", "running"])
+async def test_jobs_of_a_dead_worker(open_site: "OpenSite", quick_path: Path, death: str) -> None:
+    await prepare(open_site, ["hungry", "odd", "child"], deaths={1: death})
+    assert await sweep(open_site, quick_path, writes_only=True) >= 10
