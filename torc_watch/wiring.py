@@ -40,11 +40,15 @@ class LocalShape:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """A workflow that was created, and the numbers of the allocations that run it."""
+    """A workflow that was created, and the numbers of the allocations that run it.
+
+    ``warnings`` name what its specification says that nothing here makes use of.
+    """
 
     workflow_id: int
     jobs: int
     allocations: tuple[int, ...]
+    warnings: tuple[str, ...]
 
 
 @asynccontextmanager
@@ -70,7 +74,10 @@ async def submit(
         scheduler = local_allocations(settings, connection)
         numbers = await _start_allocations(client, scheduler, submitted.workflow_id, shape)
     return Submission(
-        workflow_id=submitted.workflow_id, jobs=submitted.job_count, allocations=numbers
+        workflow_id=submitted.workflow_id,
+        jobs=submitted.job_count,
+        allocations=numbers,
+        warnings=tuple(spec.warnings),
     )
 
 

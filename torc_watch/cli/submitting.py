@@ -1,6 +1,7 @@
 """submit: a workflow specification becomes a workflow that runs."""
 
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -51,6 +52,8 @@ def submit(
         if as_json:
             print(json.dumps(asdict(submitted)))
         else:
+            for warning in submitted.warnings:
+                print(f"Warning: {warning}", file=sys.stderr)
             print(f"Created workflow {submitted.workflow_id} with {submitted.jobs} jobs")
             print(f"Submitted to Local with {len(submitted.allocations)} allocations")
 
