@@ -197,6 +197,58 @@ async def test_a_body_of_numbers_beyond_the_database_is_an_internal_error(tmp_pa
 
 
 @both_dialects
+@pytest.mark.parametrize(
+    ("path", "body", "change"),
+    [
+        ("files", {"name": "f", "path": "/f"}, {"st_mtime": 1.5}),
+        ("user_data", {"name": "d", "is_ephemeral": True}, {"data": {"x": [1, None]}}),
+        ("local_schedulers", {"memory": "8g", "num_cpus": 4}, {"num_cpus": 2}),
+        (
+            "slurm_schedulers",
+            {"name": "s", "account": "a", "nodes": 1, "walltime": "01:00:00"},
+            {"mem": "9g"},
+        ),
+        ("scheduled_compute_nodes", ALLOCATION | {"status": "pending"}, {"status": "active"}),
+        ("compute_nodes", NODE | {"is_active": True}, {"is_active": False, "pid": 2}),
+        (
+            "resource_requirements",
+            {"name": "r", "num_cpus": 1, "num_gpus": 0, "num_nodes": 1}
+            | {"memory": "1g", "runtime": "PT1H"},
+            {"memory": "2g"},
+        ),
+    ],
+)
+async def test_the_life_of_a_resource(
+    tmp_path: Path, dialect: DialectName, path: str, body: dict[str, Any], change: dict[str, Any]
+) -> None:
+    async with server(tmp_path, dialect) as client:
+        orphan = await client.post(f"/{path}", json=body | {"workflow_id": 1})
+        assert orphan.status_code == (500 if path == "scheduled_compute_nodes" else 404)
+        await created(client, "/workflows", WORKFLOW)
+        thing = await created(client, f"/{path}", body | {"workflow_id": 1})
+        own = f"/{path}/{thing['id']}"
+        assert await got(client, own) == thing
+        changed = (await client.put(own, json=thing | change)).json()
+        assert changed == thing | change
+        assert changed in (await got(client, f"/{path}?workflow_id=1"))["items"]
+        assert (await client.delete(own)).json() == changed
+        assert (await client.get(own)).status_code == 404
+        assert (await client.put(own, json=thing)).status_code == 404
+        assert (await client.delete(f"/{path}")).status_code == 400
+
+
+@pytest.mark.parametrize(("dialect", "name"), [("0.12", None), ("0.35", "mine")])
+async def test_the_older_dialect_forgets_the_name_of_a_local_scheduler(
+    tmp_path: Path, dialect: DialectName, name: str | None
+) -> None:
+    async with server(tmp_path, dialect) as client:
+        await created(client, "/workflows", WORKFLOW)
+        body = {"workflow_id": 1, "name": "mine", "memory": "1g", "num_cpus": 1}
+        await created(client, "/local_schedulers", body)
+        assert (await got(client, "/local_schedulers/1")).get("name") == name
+
+
+@both_dialects
 async def test_pages_of_a_list(tmp_path: Path, dialect: DialectName) -> None:
     async with server(tmp_path, dialect) as client:
         await created(client, "/workflows", WORKFLOW)

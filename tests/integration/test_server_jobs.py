@@ -1,7 +1,8 @@
 """The embedded server's rules of jobs, with a virtual clock: unblocking, traps and all."""
 
+import sqlite3
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -206,6 +207,21 @@ async def test_a_job_that_does_not_mind_a_failure_becomes_ready(tmp_path: Path) 
         await torc.finish(a=1)
         await unblocked()
         assert await torc.statuses() == {"a": "failed", "b": "ready", "c": "blocked"}
+
+
+@pytest.mark.looptime
+async def test_what_cannot_be_written_now_is_written_later(tmp_path: Path) -> None:
+    async with torc_at(tmp_path) as torc:
+        await torc.add(CHAIN)
+        await torc.workflow("POST", "initialize_jobs")
+        await torc.finish(a=0)
+        with closing(sqlite3.connect(tmp_path / "torc.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            await unblocked()
+            assert (await torc.statuses())["b"] == "blocked"
+            assert await torc.set_status("b", "ready") == 500
+        await unblocked()
+        assert (await torc.statuses())["b"] == "ready"
 
 
 async def test_a_completion_of_before_a_restart_is_dealt_with_at_once(tmp_path: Path) -> None:
@@ -497,17 +513,23 @@ async def test_a_time_limit_keeps_long_jobs_out(tmp_path: Path, dialect: Dialect
 
 async def test_many_reports_at_once_stand_for_themselves(tmp_path: Path) -> None:
     async with torc_at(tmp_path) as torc:
-        await torc.add({"good": [], "twice": [], "wrong": []})
+        await torc.add({"good": [], "twice": [], "wrong": [], "known": []})
+        await torc.workflow("POST", "initialize_jobs")
+        await torc.claim()
         jobs = await torc.jobs()
         assert await torc.complete("twice") == 200
+        assert await torc.start("known") == 200
+        await torc.ask("POST", "/results", torc.result(jobs["known"], "completed", 0))
         completions = [
             {"job_id": jobs[name]["id"], "run_id": run_id, "status": "completed"}
             | {"result": torc.result(jobs[name], "completed", 0)}
-            for name, run_id in (("good", 0), ("twice", 0), ("wrong", 3))
+            for name, run_id in (("good", 0), ("twice", 0), ("wrong", 3), ("known", 0))
         ]
         answer = await torc.workflow("POST", "batch_complete_jobs", {"completions": completions})
         assert answer["completed"] == [jobs["good"]["id"]]
         assert [error["job_id"] for error in answer["errors"]] == [
             jobs["twice"]["id"],
             jobs["wrong"]["id"],
+            jobs["known"]["id"],
         ]
+        assert (await torc.jobs())["known"]["compute_node_id"] == torc.node_id

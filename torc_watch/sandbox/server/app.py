@@ -4,8 +4,8 @@ import asyncio
 import json
 import logging
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, nullcontext, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 
 import anyio
 from starlette.applications import Starlette
@@ -54,10 +54,8 @@ class Service:
         return app
 
     def unblock(self) -> None:
-        try:
+        with _tried_again_later("unblocking jobs"):
             unblock(self._store, self._settings.dialect)
-        except sqlite3.Error as error:  # such as a full disk; the next time may be better
-            _log.error("Jobs could not be unblocked: %s", error)  # no traceback
 
     async def unblock_regularly(self) -> None:
         while True:
@@ -66,12 +64,12 @@ class Service:
 
     async def run_tasks(self) -> None:
         while True:
-            done = run_task(self._store)
-            if done is None:
-                self._task_queued.clear()
+            with _tried_again_later("a task"):
+                while (done := run_task(self._store)) is not None:
+                    self._broadcaster.send(done)
+            with anyio.move_on_after(self._settings.unblock_interval):
                 await self._task_queued.wait()
-            else:
-                self._broadcaster.send(done)
+            self._task_queued.clear()
 
     def _endpoint(self, methods: Mapping[str, Handler]) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
@@ -148,6 +146,15 @@ async def open_server(settings: ServerSettings) -> AsyncIterator[Starlette]:
             for task in work:
                 with suppress(asyncio.CancelledError):
                     await task
+
+
+@contextmanager
+def _tried_again_later(what: str) -> Iterator[None]:
+    """Outlive a database that fails for the moment, such as one on a full disk."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        _log.error("The server failed at %s and will try again: %s", what, error)
 
 
 def _response(answer: Answer) -> Response:

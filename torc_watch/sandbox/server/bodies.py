@@ -15,7 +15,7 @@ Ids = list[int] | None
 
 
 class Strict(BaseModel):
-    model_config = ConfigDict(strict=True, extra="ignore")
+    model_config = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False)
 
 
 class OfWorkflow(Strict):

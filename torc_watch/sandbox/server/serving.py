@@ -14,6 +14,8 @@ from torc_watch.sandbox.server.app import PREFIX, open_server
 from torc_watch.sandbox.server.settings import ServerSettings
 
 _SECONDS_FOR_OPEN_REQUESTS = 2
+# Longer than clients pause between polls, so that they need not connect anew for each.
+_SECONDS_OF_IDLE_CONNECTIONS = 120
 
 
 async def serve(
@@ -51,6 +53,7 @@ class _Server(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                timeout_keep_alive=_SECONDS_OF_IDLE_CONNECTIONS,
                 timeout_graceful_shutdown=_SECONDS_FOR_OPEN_REQUESTS,
             )
         )

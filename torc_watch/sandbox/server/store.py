@@ -17,6 +17,8 @@ from torc_watch.core.errors import TorcWatchError
 from torc_watch.sandbox.server.schema import SCHEMA
 
 Row = dict[str, Any]
+# How long somebody else who writes to the database, by hand, may hold up the whole server.
+_SECONDS_FOR_OTHERS = 0.2
 
 
 class Store:
@@ -31,10 +33,11 @@ class Store:
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self._connection.execute("COMMIT")
         except BaseException:
-            self._connection.execute("ROLLBACK")
+            if self._connection.in_transaction:  # a full disk has ended it already
+                self._connection.execute("ROLLBACK")
             raise
-        self._connection.execute("COMMIT")
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
@@ -132,7 +135,7 @@ def _open_lock(directory: Path) -> int:
 
 @contextmanager
 def _connected(path: Path) -> Iterator[sqlite3.Connection]:
-    connection = sqlite3.connect(path, isolation_level=None)
+    connection = sqlite3.connect(path, timeout=_SECONDS_FOR_OTHERS, isolation_level=None)
     try:
         try:
             _prepare(connection)

@@ -49,7 +49,10 @@ def show_active_task(call: Call) -> Answer:
 
 
 def run_task(store: Store) -> Announcement | None:
-    """Do the oldest unfinished task; what to announce, or None when none is left."""
+    """Do the oldest unfinished task; what to announce, or None when none is left.
+
+    Raises sqlite3.Error when it cannot be done now; it stays unfinished.
+    """
     sql = f"SELECT * FROM task WHERE {_UNFINISHED} ORDER BY id LIMIT 1"  # noqa: S608
     task = store.row(sql)
     if task is None:
