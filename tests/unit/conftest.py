@@ -38,7 +38,7 @@ from torc_watch.torc.transport import Connection, Transport
 from torc_watch.torc.worker import ClaimedJob, NodeResources, WorkerApi
 
 DialectName = Literal["0.12", "0.35"]
-Death = Literal["claimed", "running"]
+Death = Literal["claimed", "running", "forgetful"]
 Ending = tuple[int, int | None, float]  # return code, peak memory in bytes, seconds
 Forward = Callable[[httpx.Request], Awaitable[httpx.Response]]
 Fault = Callable[[httpx.Request, Forward], Awaitable[httpx.Response]]
@@ -47,7 +47,6 @@ T = TypeVar("T")
 
 SUCCESS: Ending = (0, None, 10.0)
 URL = "http://test"
-_IDLE_LIMIT = 90.0
 
 
 class InLoop(httpx.AsyncBaseTransport):
@@ -140,7 +139,8 @@ class SimulatedScheduler:
 
     ``endings`` says how a job ends in each of its workflow's runs, the first at first; beyond that
     it succeeds. ``deaths`` says which allocations, by number, vanish with the jobs that they have
-    just claimed or started; ``afterlife`` is what is known of them from then on.
+    just claimed or started; ``afterlife`` is what is known of them from then on. A forgetful one
+    leaves in order, but without a word on the last of its jobs.
     """
 
     type = "local"
@@ -157,6 +157,7 @@ class SimulatedScheduler:
         self.requests: list[AllocationRequest] = []
         self.size = Capacity(num_cpus=10, memory=8 * GIB)
         self.seconds_to_submit = 0.0
+        self.idle_limit = 90.0
 
     async def capacity(self) -> Capacity:
         return self.size
@@ -175,8 +176,7 @@ class SimulatedScheduler:
 
     async def states(self, scheduler_ids: Collection[int]) -> dict[int, AllocationState]:
         return {
-            number: self.known_states.get(number, AllocationState.GONE)
-            for number in scheduler_ids
+            number: self.known_states.get(number, AllocationState.GONE) for number in scheduler_ids
         }
 
     async def rest(self) -> None:
@@ -193,7 +193,11 @@ class SimulatedScheduler:
 
     async def _work(self, number: int, request: AllocationRequest) -> None:
         worker = _SimulatedWorker(
-            client=self._client, number=number, request=request, endings=self.endings
+            client=self._client,
+            number=number,
+            request=request,
+            endings=self.endings,
+            idle_limit=self.idle_limit,
         )
         said_good_bye = True
         with suppress(ServerError):  # a deleted workflow has no use for a worker
@@ -207,6 +211,7 @@ class _SimulatedWorker:
     number: int
     request: AllocationRequest
     endings: dict[str, Sequence[Ending]]
+    idle_limit: float
     run_id: int = 0
     node_id: int = 0
 
@@ -248,8 +253,11 @@ class _SimulatedWorker:
 
     async def _serve(self, death: Death | None) -> bool:
         idle = 0.0
-        while idle < _IDLE_LIMIT and not await self.client.is_complete(self.request.workflow_id):
+        while idle <= self.idle_limit and not await self._is_complete():
             jobs = await self._claim(death)
+            if jobs and death == "forgetful":
+                await self._finish(jobs[:-1])
+                return True
             if jobs and death:
                 return False
             await self._finish(jobs)
@@ -257,6 +265,9 @@ class _SimulatedWorker:
                 await anyio.sleep(15)
             idle = 0.0 if jobs else idle + 15
         return True
+
+    async def _is_complete(self) -> bool:
+        return await self.client.is_complete(self.request.workflow_id)
 
     async def _claim(self, death: Death | None) -> list[ClaimedJob]:
         api = WorkerApi(self.client.transport)

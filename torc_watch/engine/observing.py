@@ -2,6 +2,7 @@
 
 import os
 import socket
+from collections.abc import Iterable
 
 from torc_watch.core.allocation import AllocationState
 from torc_watch.core.model import Allocation, ComputeNode, JobStatus
@@ -36,23 +37,32 @@ async def find_orphans(client: TorcClient, observation: Observation) -> Orphans:
     """What dead workers left behind, given that ``observation`` saw nothing alive."""
     workflow_id = observation.workflow.id
     dead_strays = {node.id for node, _ in observation.strays}
-    nodes = tuple(
+    nodes = await client.list_compute_nodes(workflow_id)
+    open_nodes = tuple(
         node
-        for node in await client.list_compute_nodes(workflow_id)
+        for node in nodes
         if not node.has_ended and (node.allocation_id is not None or node.id in dead_strays)
     )
-    running = [
-        (job, node.id)
-        for node in nodes
-        for job in await client.list_active_jobs_on(node.id, workflow_id)
-        if job.status is JobStatus.RUNNING
-    ]
+    running = await client.list_jobs(workflow_id, JobStatus.RUNNING) if nodes else []
+    holders = await _holders(client, workflow_id, open_nodes) if running else {}
     return Orphans(
-        running=tuple(running),
+        # A result must name a node: any will do for a job whose own has said good-bye.
+        running=tuple((job, holders.get(job.id, nodes[-1].id)) for job in running),
         claimed=tuple(await client.list_jobs(workflow_id, JobStatus.PENDING)),
-        nodes=nodes,
+        nodes=open_nodes,
         allocations=tuple(allocation for allocation, _ in observation.allocations),
     )
+
+
+async def _holders(
+    client: TorcClient, workflow_id: int, nodes: Iterable[ComputeNode]
+) -> dict[int, int]:
+    """The node (value) that has each job (key)."""
+    return {
+        job.id: node.id
+        for node in nodes
+        for job in await client.list_active_jobs_on(node.id, workflow_id)
+    }
 
 
 async def _open_allocations(
