@@ -23,7 +23,7 @@ from torc_watch.engine.allocating import start_allocation
 from torc_watch.engine.hook import run_hook
 from torc_watch.engine.journal import Journal, Round
 from torc_watch.engine.scheduling import Scheduler
-from torc_watch.engine.watch import Case, Decision, Diagnosis, StartOver, Watch
+from torc_watch.engine.watch import Case, Decision, Diagnosis, KeepWatching, StartOver, Watch
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.drafts import NewRequirements, NewResult
 from torc_watch.torc.together import gather
@@ -132,7 +132,7 @@ class Recoverer:
             return RoundOutcome.FAILED, _hand_over(workflow_id, str(error))
         except RoundAbandoned as reason:
             self._report(events.RecoveryAbandoned(workflow_id=workflow_id, reason=str(reason)))
-            return RoundOutcome.ABANDONED, StartOver()
+            return RoundOutcome.ABANDONED, _after_abandoning(case.watch, str(reason))
         self._report(
             events.RecoveryInitiated(
                 workflow_id=workflow_id,
@@ -148,7 +148,18 @@ class Recoverer:
         elif step is Step.PLAN and case.diagnosis:
             self._journal.record_plan(round_, await self._plan(case, case.diagnosis))
         elif round_.plan is not None:
+            await self._ensure_wanted(case.watch.workflow_id)
             await self._perform(step, case.watch, round_.plan)
+
+    async def _ensure_wanted(self, workflow_id: int) -> None:
+        """A person's word, given since the last look, counts before each change.
+
+        Starting a run, for one, would undo a cancellation.
+        """
+        workflow = await self._client.get_workflow(workflow_id)
+        if workflow.is_canceled or workflow.is_archived:
+            deed = "archived" if workflow.is_archived else "canceled"
+            raise RoundAbandoned(f"Workflow {workflow_id} was {deed}.")
 
     async def _plan(self, case: Case, diagnosis: Diagnosis) -> Plan:
         settings = case.watch.request.recovery
@@ -251,14 +262,15 @@ class Recoverer:
             job.id
             for job in await self._client.list_jobs(plan.workflow_id, JobStatus.UNINITIALIZED)
         }
-        uninitialize = partial(
-            self._client.set_job_status, status=JobStatus.UNINITIALIZED, run_id=plan.run_id
-        )
         left = [retry.job_id for retry in plan.retries if retry.job_id not in reset]
         try:
-            await gather([partial(uninitialize, job_id) for job_id in left])
-        except (Conflict, NotFound) as error:
+            await gather([partial(self._uninitialize, job_id, plan.run_id) for job_id in left])
+        except Conflict as error:
             raise RoundAbandoned(str(error)) from error
+
+    async def _uninitialize(self, job_id: int, run_id: int) -> None:
+        with suppress(NotFound):  # a job that somebody deleted holds up no other
+            await self._client.set_job_status(job_id, JobStatus.UNINITIALIZED, run_id)
 
     async def _reinitialize(self, plan: Plan) -> None:
         if not plan.retries:
@@ -342,6 +354,11 @@ def _refusal_ends(workflow_id: int, refusal: Refusal) -> WatchEnded:
 
 def _hand_over(workflow_id: int, reason: str) -> WatchEnded:
     return WatchEnded(workflow_id=workflow_id, verdict=Verdict.HANDED_OVER, reason=reason)
+
+
+def _after_abandoning(watch: Watch, reason: str) -> Decision:
+    """No hurry: what got in the way may still be there."""
+    return _hand_over(watch.workflow_id, reason) if watch.request.once else KeepWatching()
 
 
 def _after_round(watch: Watch) -> Decision:

@@ -53,7 +53,7 @@ class KeepWatching:
 
 @dataclass(frozen=True, slots=True)
 class StartOver:
-    """A round was carried out or abandoned: look again as if for the first time."""
+    """A round was carried out: look again, at once, as if for the first time."""
 
 
 Decision = KeepWatching | StartOver | WatchEnded
