@@ -16,12 +16,12 @@ from pydantic import BaseModel, ValidationError
 from torc_watch.core.model import JobStatus
 from torc_watch.sandbox.server.settings import DialectName
 from torc_watch.sandbox.server.store import Store
+from torc_watch.sandbox.server.transitions import STATUSES
 
 Severity = Literal["debug", "info", "warning", "error"]
 Body = TypeVar("Body", bound=BaseModel)
 Value = TypeVar("Value")
 
-STATUSES = frozenset(JobStatus) - {JobStatus.UNRECOGNIZED}
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII)
 
 

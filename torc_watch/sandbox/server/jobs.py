@@ -29,6 +29,7 @@ from torc_watch.sandbox.server.resources import (
 )
 from torc_watch.sandbox.server.settings import DialectName
 from torc_watch.sandbox.server.store import Row, Store
+from torc_watch.sandbox.server.transitions import sql_set
 
 RelatedJob = bodies.RelatedJob12 | bodies.RelatedJob35
 
@@ -162,6 +163,11 @@ def _single(call: Call) -> RelatedJob:
     if call.dialect == "0.12":
         return call.body(bodies.RelatedJob12)
     return call.body(bodies.RelatedJob35)
+
+
+def has_job_in(store: Store, workflow_id: int, statuses: frozenset[JobStatus]) -> bool:
+    sql = f"SELECT 1 FROM job WHERE workflow_id = ? AND status IN {sql_set(statuses)} LIMIT 1"  # noqa: S608
+    return store.value(sql, workflow_id) is not None
 
 
 def _bulk(call: Call) -> Sequence[RelatedJob]:

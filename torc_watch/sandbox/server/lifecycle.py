@@ -18,15 +18,9 @@ from torc_watch.sandbox.server.calls import (
     refused,
 )
 from torc_watch.sandbox.server.catalog import record_event
-from torc_watch.sandbox.server.jobs import job_with_relations
+from torc_watch.sandbox.server.jobs import has_job_in, job_with_relations
 from torc_watch.sandbox.server.store import Row, Store
-from torc_watch.sandbox.server.transitions import (
-    COMPLETE,
-    SETTLED,
-    TERMINAL,
-    retry_objection,
-    sql_set,
-)
+from torc_watch.sandbox.server.transitions import COMPLETE, TERMINAL, UNSETTLED, retry_objection
 
 _SEVERITIES: dict[JobStatus, Severity] = {
     JobStatus.FAILED: "error",
@@ -158,8 +152,7 @@ def _may_finish(store: Store, job: Row, status: JobStatus, run_id: int) -> bool:
 
 def _trigger_actions(store: Store, workflow_id: int, job_id: int) -> None:
     trigger(store, workflow_id, "on_jobs_complete", [job_id])
-    sql = f"SELECT 1 FROM job WHERE workflow_id = ? AND status NOT IN {sql_set(SETTLED)} LIMIT 1"  # noqa: S608
-    if store.value(sql, workflow_id) is None:
+    if not has_job_in(store, workflow_id, UNSETTLED):
         trigger(store, workflow_id, "on_workflow_complete")
 
 

@@ -7,9 +7,11 @@ COMPLETE = frozenset(
 )
 # What a worker may report. A pending_failed job waits for a person and completes nothing.
 TERMINAL = COMPLETE | {JobStatus.PENDING_FAILED}
-# A workflow is complete when no job is outside of these.
-SETTLED = COMPLETE | {JobStatus.DISABLED}
-UNTOUCHED = frozenset({JobStatus.UNINITIALIZED, JobStatus.DISABLED})
+STATUSES = frozenset(JobStatus) - {JobStatus.UNRECOGNIZED}
+# A workflow is complete when no job is in one of these.
+UNSETTLED = STATUSES - COMPLETE - {JobStatus.DISABLED}
+# A workflow is uninitialized when no job is in one of these.
+INITIALIZED = STATUSES - {JobStatus.UNINITIALIZED, JobStatus.DISABLED}
 ACTIVE = frozenset({JobStatus.PENDING, JobStatus.RUNNING})
 RETRYABLE = frozenset({JobStatus.RUNNING, JobStatus.FAILED, JobStatus.TERMINATED})
 # What a reset of failures picks: canceled jobs too, although nothing of theirs failed.

@@ -96,4 +96,7 @@ def _settle(
 
 
 def _set_status(store: Store, job_id: int, status: JobStatus) -> None:
-    store.execute("UPDATE job SET status = ? WHERE id = ?", status, job_id)
+    """Jobs set here have nothing to process: canceled ones have no result, ready ones not yet."""
+    store.execute(
+        "UPDATE job SET status = ?, unblocking_processed = 1 WHERE id = ?", status, job_id
+    )

@@ -7,6 +7,7 @@ from torc_watch.core.model import JobStatus
 from torc_watch.sandbox.server import bodies
 from torc_watch.sandbox.server.calls import Answer, Call, flag, internal_error, now_text, refused
 from torc_watch.sandbox.server.catalog import catalog, record_event
+from torc_watch.sandbox.server.jobs import has_job_in
 from torc_watch.sandbox.server.resources import (
     Filter,
     Resource,
@@ -17,7 +18,13 @@ from torc_watch.sandbox.server.resources import (
     stored,
 )
 from torc_watch.sandbox.server.store import Row, Store
-from torc_watch.sandbox.server.transitions import ACTIVE, SETTLED, UNTOUCHED, sql_set
+from torc_watch.sandbox.server.transitions import (
+    ACTIVE,
+    INITIALIZED,
+    STATUSES,
+    UNSETTLED,
+    sql_set,
+)
 
 _STATUS_FLAGS = ("is_canceled", "is_archived", "has_detected_need_to_run_completion_script")
 _OF_STATUS = "SELECT {} FROM workflow_status WHERE workflow_status.id = workflow.id"
@@ -186,7 +193,7 @@ def is_complete(call: Call) -> Answer:
     elif call.store.value("SELECT 1 FROM workflow_status WHERE id = ?", workflow_id) is None:
         raise internal_error()
     status = _status(call.store, workflow_id)
-    complete = status["is_canceled"] or not _has_job_outside(call.store, workflow_id, SETTLED)
+    complete = status["is_canceled"] or not has_job_in(call.store, workflow_id, UNSETTLED)
     answer = {"is_complete": complete, "is_canceled": status["is_canceled"]}
     if call.dialect == "0.12":
         script = status["has_detected_need_to_run_completion_script"]
@@ -195,7 +202,7 @@ def is_complete(call: Call) -> Answer:
 
 
 def is_uninitialized(call: Call) -> Answer:
-    untouched = not _has_job_outside(call.store, call.number(), UNTOUCHED)
+    untouched = not has_job_in(call.store, call.number(), INITIALIZED)
     return Answer({"is_uninitialized": untouched})
 
 
@@ -206,15 +213,8 @@ def _status(store: Store, workflow_id: int) -> Row:
     return row | {name: bool(row[name]) for name in _STATUS_FLAGS}
 
 
-def _has_job_outside(store: Store, workflow_id: int, statuses: frozenset[JobStatus]) -> bool:
-    inside = sql_set(statuses)
-    sql = f"SELECT 1 FROM job WHERE workflow_id = ? AND status NOT IN {inside} LIMIT 1"  # noqa: S608
-    return store.value(sql, workflow_id) is not None
-
-
 def _require_rest(store: Store, workflow_id: int) -> None:
-    active = f"SELECT 1 FROM job WHERE workflow_id = ? AND status IN {sql_set(ACTIVE)} LIMIT 1"  # noqa: S608
-    if store.value(active, workflow_id) is not None:
+    if has_job_in(store, workflow_id, ACTIVE):
         raise refused(
             422, "Cannot reset workflow status: jobs are currently running or pending submission"
         )
@@ -237,19 +237,17 @@ def _record_reset(call: Call, workflow_id: int, action: str, data: dict[str, Any
 def _summary(store: Store, workflow_id: int) -> Row:
     require_workflow(store, workflow_id)
     workflow = fetch(store, WORKFLOWS["0.35"], workflow_id)
-    counts = dict.fromkeys(sorted(frozenset(JobStatus) - {JobStatus.UNRECOGNIZED}), 0)
+    counts = dict.fromkeys(sorted(STATUSES), 0)
     sql = "SELECT status, COUNT(*) AS jobs FROM job WHERE workflow_id = ? GROUP BY status"
     counts |= {JobStatus(row["status"]): row["jobs"] for row in store.rows(sql, workflow_id)}
-    settled = sum(counts[status] for status in SETTLED)
-    total = sum(counts.values())
     return {
         "workflow_id": workflow_id,
         "workflow_name": workflow["name"],
         "workflow_user": workflow["user"],
         "jobs_by_status": counts,
-        "total_jobs": total,
+        "total_jobs": sum(counts.values()),
         "is_canceled": workflow["is_canceled"],
-        "is_complete": workflow["is_canceled"] or settled == total,
+        "is_complete": workflow["is_canceled"] or not any(counts[one] for one in UNSETTLED),
         **_usage(store, workflow_id),
     }
 
