@@ -46,6 +46,7 @@ def transport_of(stream: Pieces) -> Transport:
         (["event: job_fai", "led\nda", "ta: {}\n", "\nevent:x\r\n\r\n"], ["job_failed", "x"]),
         (["event: a\ndata: {}\n\nevent: b\ndata: {}\n\n"], ["a", "b"]),
         ([": keep-alive\n\n", "data: {}\n\n", "retry: 5\n\n\n\n"], []),
+        (["event: once\ndata: {}\n\n\n\n"], ["once"]),
         (["event: cut off in the middle\n"], []),
         (['event: warning\ndata: {"dropped": 3}\n\n'], ["warning"]),
     ],
