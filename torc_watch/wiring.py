@@ -1,8 +1,8 @@
 """Puts the parts together: the only module that knows which client, scheduler and journal it is."""
 
 import getpass
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, closing
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -121,13 +121,8 @@ async def watch(
                 locks=settings.home / "locks",
                 report=report,
             )
-            try:
+            with _unknown_id_refused(request.workflow_id, connection):
                 verdicts = await supervise([request], surroundings)
-            except NotFound as error:
-                raise InvalidInput(
-                    f"There is no workflow {request.workflow_id} on {connection.url}. "
-                    "List what there is with: torc-watchd workflows"
-                ) from error
     return verdicts[request.workflow_id]
 
 
@@ -140,7 +135,8 @@ async def plan(
     """
     scheduler = local_allocations(settings, connection)
     async with open_client(connection) as client:
-        observation = await observe(client, scheduler, workflow_id, with_counts=True)
+        with _unknown_id_refused(workflow_id, connection):
+            observation = await observe(client, scheduler, workflow_id, with_counts=True)
         stands = standing(observation)
         if stands not in (Standing.FINISHED, Standing.STALLED) or observation.counts is None:
             return stands
@@ -155,3 +151,14 @@ async def plan(
             rounds_used=0,
             settings=recovery,
         )
+
+
+@contextmanager
+def _unknown_id_refused(workflow_id: int, connection: Connection) -> Iterator[None]:
+    try:
+        yield
+    except NotFound as error:
+        raise InvalidInput(
+            f"There is no workflow {workflow_id} on {connection.url}. "
+            "List what there is with: torc-watchd workflows"
+        ) from error

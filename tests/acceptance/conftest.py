@@ -164,13 +164,15 @@ class Site:
     def journaled(self, query: str) -> list[Any]:
         return _rows(self.home / "journal.db", query)
 
-    def everything(self) -> list[str]:
-        """Every row of the server, and every file of the state folder with its content."""
+    def database(self) -> list[str]:
+        """Every row of the server."""
         path = self.folder / "server" / "torc.db"
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
-            rows = list(database.iterdump())
-        files = sorted(path for path in self.home.rglob("*") if path.is_file())
-        return rows + [f"{path} {path.read_bytes()!r}" for path in files]
+            return list(database.iterdump())
+
+    def state(self) -> dict[Path, bytes]:
+        """Every file of the state folder."""
+        return {path: path.read_bytes() for path in self.home.rglob("*") if path.is_file()}
 
     def hold(self) -> None:
         """Makes the patient job's two fifos."""
@@ -233,8 +235,9 @@ class _Between(BaseHTTPRequestHandler):
             connection.request(self.command, self.path, self.content, dict(self.headers))
             answer = connection.getresponse()
             body = answer.read()
-        head = f"HTTP/1.1 {answer.status} {answer.reason}\r\nContent-Length: {len(body)}\r\n"
-        return f"{head}Content-Type: {answer.getheader('Content-Type')}\r\n\r\n".encode() + body
+        head = f"HTTP/1.1 {answer.status} {answer.reason}\r\nConnection: close\r\n"
+        kind = f"Content-Type: {answer.getheader('Content-Type')}\r\n\r\n"
+        return (head + kind).encode() + body
 
     def do_GET(self) -> None:
         self._answer()
@@ -254,9 +257,10 @@ class _Between(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         self.content = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         if self.path.split("?")[0].endswith("/events/stream"):
-            self.wfile.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+            self.wfile.write(b"HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n")
         else:
             self.wfile.write(self.server.answer(self))
+        self.close_connection = True
 
 
 @dataclass(slots=True)

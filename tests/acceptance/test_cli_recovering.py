@@ -12,13 +12,13 @@ pytestmark = pytest.mark.slow
 
 
 def test_a_dry_run_changes_nothing(failed: "Site") -> None:
-    before = failed.everything()
+    before = failed.database(), failed.state()
 
     planned = failed.run("plan", "1", "--memory-multiplier", "2")
     dry = failed.run("recover", "1", "--dry-run")
     as_json = failed.run("plan", "1", "--json")
 
-    assert failed.everything() == before
+    assert (failed.database(), failed.state()) == before
     assert [planned.returncode, dry.returncode, as_json.returncode] == [0, 0, 0]
     assert "(hungry): OOM detected, increasing memory 64m -> 128m" in planned.stdout
     assert "(hungry): OOM detected, increasing memory 64m -> 96m" in dry.stdout

@@ -31,7 +31,9 @@ _SPECIFICATIONS = {"oom": "tutorial", "manual": "tutorial"}  # the others are ca
 async def run(settings: Settings, scenario: str, directory: Path | None, api: str) -> int:
     """The exit status of the watch. Raises InvalidInput for a folder that is in use."""
     folder = _empty_folder(directory)
-    settings = settings.model_copy(update={"home": folder / "state", "password": None})
+    settings = settings.model_copy(
+        update={"home": folder / "state", "password": None, "password_file": None}
+    )
     try:
         async with _server(folder, api) as url:
             return await _recover_something(settings, settings.connection(url), scenario, folder)
@@ -51,7 +53,7 @@ async def _recover_something(
             wiring.LocalShape(allocations=_ALLOCATIONS, num_cpus=_CPUS, output_dir=output_dir),
         )
         print(f"Created workflow {submission.workflow_id} with {submission.jobs} jobs")
-        print(f"Submitted to Local with {len(submission.allocations)} allocations\n")
+        print(f"Submitted to Local with {len(submission.allocations)} allocations\n", flush=True)
         request = WatchRequest(
             workflow_id=submission.workflow_id,
             recovery=None if scenario == "manual" else RecoverySettings(),

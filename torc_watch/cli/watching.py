@@ -181,10 +181,10 @@ def workflows(*, url: options.Url = None, as_json: options.Json = False) -> None
     from torc_watch import wiring
     from torc_watch.interfaces.transcript import printable
 
-    connection = running.load_settings().connection(url)
+    settings = running.load_settings()
 
     async def command() -> None:
-        async with wiring.open_client(connection) as client:
+        async with wiring.open_client(settings.connection(url)) as client:
             found = await client.list_workflows()
         if as_json:
             print(json.dumps([asdict(workflow) for workflow in found]))
