@@ -35,8 +35,7 @@ class Diagnoser:
         standing = progress.standing(observation)
         if ended := _ended_by_a_person(watch.workflow_id, standing):
             return ended
-        open_round = watch.record.open_round
-        if open_round is not None and open_round.plan is not None:
+        if _has_work_in_hand(watch):
             return self._case(poll, diagnosis=None)
         if standing in (Standing.WORKING, Standing.SETTLING):
             watch.stalled_since = None
@@ -133,6 +132,13 @@ def _ended_by_a_person(workflow_id: int, standing: Standing) -> WatchEnded | Non
         verdict=Verdict.HANDED_OVER,
         reason=sentence.format(workflow_id),
     )
+
+
+def _has_work_in_hand(watch: Watch) -> bool:
+    """A plan that is not carried out to its end, unless this watch is to change nothing."""
+    open_round = watch.record.open_round
+    is_planned = open_round is not None and open_round.plan is not None
+    return is_planned and watch.request.recovery is not None
 
 
 def _still_running(workflow_id: int) -> WatchEnded:

@@ -1,9 +1,9 @@
 """What was decided and how far it was carried out, in SQLite, written before it is done.
 
 A *watch* is one decision of a person to have a workflow looked after; it ends with a verdict. If
-its process dies first, the next watch of the same workflow is the same watch: its rounds count on,
-and an unfinished round is finished. Statements are committed one by one with full synchronisation;
-there is one writer, so none of them waits.
+its process dies first, or the server stays away, the next watch of the same workflow is the same
+watch: its rounds count on, and an unfinished round is finished. Statements are committed one by
+one with full synchronisation; there is one writer, so none of them waits.
 """
 
 import sqlite3

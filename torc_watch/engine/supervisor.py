@@ -103,7 +103,8 @@ class _Supervisor:
 
     async def _watch(self, watch: Watch, verdicts: dict[int, WatchEnded]) -> None:
         ended = await self._until_verdict(watch)
-        self._around.journal.end_watch(watch.record.id, ended.verdict.label)
+        if _is_settled(watch, ended):
+            self._around.journal.end_watch(watch.record.id, ended.verdict.label)
         self._around.report(ended)
         verdicts[watch.workflow_id] = ended
 
@@ -140,6 +141,12 @@ class _Supervisor:
             if isinstance(cause, JournalError):
                 raise cause from None
             return cause
+
+
+def _is_settled(watch: Watch, ended: WatchEnded) -> bool:
+    """Otherwise the next watch is this one: a server that stayed away decided nothing, and whoever
+    comes next finds a workflow in the middle of a round."""
+    return ended.verdict is not Verdict.UNREACHABLE and watch.record.open_round is None
 
 
 async def _serve(

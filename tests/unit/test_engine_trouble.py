@@ -1,0 +1,238 @@
+"""A server that is away, unwell or talks nonsense: nothing is decided, nothing is done twice."""
+
+from typing import TYPE_CHECKING
+
+import anyio
+import httpx
+import pytest
+
+from torc_watch.core import events
+from torc_watch.core.events import Verdict
+from torc_watch.core.model import JobStatus
+from torc_watch.core.saga import Step
+from torc_watch.core.units import MIB
+
+if TYPE_CHECKING:
+    from tests.unit.conftest import Fault, Forward, OpenSite, Site
+
+pytestmark = pytest.mark.looptime
+
+OOM = (137, 64 * MIB, 10.0)
+UNKNOWN = (1, None, 10.0)
+
+
+async def refuse(_request: httpx.Request, _forward: "Forward") -> httpx.Response:
+    raise httpx.ConnectError("connection refused")
+
+
+async def be_silent(_request: httpx.Request, _forward: "Forward") -> httpx.Response:
+    await anyio.sleep_forever()
+    raise AssertionError
+
+
+async def lose_answer(request: httpx.Request, forward: "Forward") -> httpx.Response:
+    await forward(request)
+    raise httpx.ReadError("connection reset")
+
+
+async def fail_late(request: httpx.Request, forward: "Forward") -> httpx.Response:
+    """Torc 0.12 answers so when a part of what it did worked."""
+    await forward(request)
+    return httpx.Response(500, text="An internal error occurred")
+
+
+def answer(status: int, text: str) -> "Fault":
+    async def fault(_request: httpx.Request, _forward: "Forward") -> httpx.Response:
+        return httpx.Response(status, text=text)
+
+    return fault
+
+
+TROUBLES = {
+    "refused": refuse,
+    "silent": be_silent,
+    "lost": lose_answer,
+    "500": answer(500, "An internal error occurred"),
+    "503": answer(503, "upstream is away"),
+    "html": answer(200, "<html><body>It works!</body></html>"),
+    "half": answer(200, '{"id": 1, "na'),
+    "other": answer(200, '{"id": "one"}'),
+}
+BY_TROUBLE = pytest.mark.parametrize("trouble", TROUBLES)
+
+
+def during(fault: "Fault", since: float, until: float) -> "Fault":
+    """The fault between two virtual times."""
+
+    async def switch(request: httpx.Request, forward: "Forward") -> httpx.Response:
+        if since <= anyio.current_time() < until:
+            return await fault(request, forward)
+        return await forward(request)
+
+    return switch
+
+
+@BY_TROUBLE
+async def test_away_for_ten_minutes(open_site: "OpenSite", trouble: str) -> None:
+    async with open_site() as site:
+        site.scheduler.endings = {"a": [(0, None, 1000.0)]}
+        workflow_id = await site.submit(["a"])
+        site.line.fault = during(TROUBLES[trouble], 100, 700)
+
+        ended = await site.watch(workflow_id, patience=1200)
+
+        assert ended.verdict is Verdict.SUCCEEDED
+        failures = site.seen(events.LookFailed)
+        assert 4 <= len(failures) <= 25
+        assert all(failure.retry_in <= 60 for failure in failures)
+        assert failures[0].retry_in < 2
+        assert len(site.seen(events.LookSucceeded)) == 1
+        assert len(site.seen(events.WorkflowStalled)) == 0
+
+
+async def test_patience_ends(open_site: "OpenSite") -> None:
+    async with open_site() as site:
+        workflow_id = await site.submit(["a"])
+        site.line.fault = during(refuse, 1, 10**9)
+
+        ended = await site.watch(workflow_id, patience=1200)
+
+        assert ended.verdict is Verdict.UNREACHABLE
+        assert "connection refused" in ended.reason
+        assert 1200 <= anyio.current_time() <= 1400
+
+
+async def test_without_patience_the_first_trouble_ends_it(open_site: "OpenSite") -> None:
+    async with open_site() as site:
+        workflow_id = await site.submit(["a"])
+        site.line.fault = during(refuse, 1, 10**9)
+
+        ended = await site.watch(workflow_id, patience=0)
+
+        assert ended.verdict is Verdict.UNREACHABLE
+        assert not site.seen(events.LookFailed)
+
+
+async def test_access_denied_is_final(open_site: "OpenSite") -> None:
+    async with open_site() as site:
+        workflow_id = await site.submit(["a"])
+        site.line.fault = during(answer(401, "Unauthorized"), 1, 10**9)
+
+        ended = await site.watch(workflow_id)
+
+        assert ended.verdict is Verdict.UNREACHABLE
+        assert "password" in ended.reason
+
+
+WRITES = {
+    "adjust: row": "POST /resource_requirements",
+    "adjust: move": "PUT /jobs/1",
+    "reset": "PUT /jobs/2/manage_status_change/uninitialized/1",
+    "run": "POST /workflows/1/reset_status",
+    "initialize": "POST /workflows/1/initialize_jobs",
+    "allocate": "POST /scheduled_compute_nodes",
+}
+
+
+@pytest.mark.parametrize(
+    ("dialect", "fault"),
+    [("0.35", refuse), ("0.35", lose_answer), ("0.35", fail_late), ("0.12", lose_answer)],
+)
+@pytest.mark.parametrize("write", WRITES)
+async def test_in_the_middle_of_a_round(open_site: "OpenSite", fault: "Fault", write: str) -> None:
+    """One change of a round fails, for five minutes: the round waits, and then goes on."""
+    async with open_site() as site:
+        site.scheduler.endings = {"a": [OOM], "b": [UNKNOWN]}
+        workflow_id = await site.submit(["a", "b", "child"], after={"child": "a"})
+        site.line.fault = for_a_while(WRITES[write], fault, seconds=300)
+
+        ended = await site.watch(workflow_id)
+
+        assert ended.verdict is Verdict.SUCCEEDED
+        assert site.seen(events.LookFailed)
+        assert len(site.seen(events.RecoveryPlanned)) == 1
+        await assert_one_round(site, workflow_id)
+
+
+async def assert_one_round(site: "Site", workflow_id: int) -> None:
+    rows = [row.name for row in await site.client.list_requirements(workflow_id)]
+    assert sorted(rows) == ["default", "small", "small.run2.96m.PT1M"]
+    assert (await site.client.get_workflow(workflow_id)).run_id == 2
+    assert len(site.scheduler.requests) == 2
+    numbers = [each.scheduler_id for each in await site.client.list_allocations(workflow_id)]
+    assert numbers == [1, 2]
+    assert await site.results(workflow_id) == [
+        ("a", 1, 137),
+        ("a", 2, 0),
+        ("b", 1, 1),
+        ("b", 2, 0),
+        ("child", 2, 0),
+    ]
+
+
+def for_a_while(place: str, fault: "Fault", *, seconds: float) -> "Fault":
+    """The fault at one kind of request, from the first of them on."""
+    since: float | None = None
+
+    async def switch(request: httpx.Request, forward: "Forward") -> httpx.Response:
+        nonlocal since
+        path = request.url.path.removeprefix("/torc-service/v1")
+        if f"{request.method} {path}" == place:
+            since = anyio.current_time() if since is None else since
+            if anyio.current_time() < since + seconds:
+                return await fault(request, forward)
+        return await forward(request)
+
+    return switch
+
+
+async def test_given_up_in_the_middle_and_run_again(open_site: "OpenSite") -> None:
+    """The same command goes on with the same plan: an unreachable server settles nothing."""
+    async with open_site() as site:
+        site.scheduler.endings = {"a": [OOM], "b": [UNKNOWN]}
+        workflow_id = await site.submit(["a", "b", "child"], after={"child": "a"})
+        site.line.fault = for_a_while(WRITES["initialize"], refuse, seconds=10**9)
+        assert (await site.watch(workflow_id, patience=600)).verdict is Verdict.UNREACHABLE
+        site.line.fault = None
+
+        ended = await site.watch(workflow_id)
+
+        assert ended.verdict is Verdict.SUCCEEDED
+        assert len(site.seen(events.RecoveryPlanned)) == 1
+        assert site.seen(events.RecoveryContinued)[-1].step is Step.REINITIALIZE
+        await assert_one_round(site, workflow_id)
+
+
+async def test_rounds_count_on_after_giving_up(open_site: "OpenSite") -> None:
+    async with open_site() as site:
+        site.scheduler.endings = {"a": [UNKNOWN] * 9}
+        workflow_id = await site.submit(["a"])
+        site.line.fault = during(refuse, 25, 10**9)
+        assert (await site.watch(workflow_id, patience=600)).verdict is Verdict.UNREACHABLE
+        assert site.seen(events.RecoveryInitiated)
+        site.line.fault = None
+
+        ended = await site.watch(workflow_id)
+
+        assert ended.verdict is Verdict.EXHAUSTED
+        assert len(site.scheduler.requests) == 1 + 3
+
+
+async def test_watching_alone_does_not_go_on_with_a_round(open_site: "OpenSite") -> None:
+    async with open_site() as site:
+        site.scheduler.endings = {"a": [OOM]}
+        workflow_id = await site.submit(["a"])
+        site.line.fault = for_a_while(WRITES["initialize"], refuse, seconds=10**9)
+        await site.watch(workflow_id, patience=600)
+        site.line.fault = None
+        site.line.sent.clear()
+
+        ended = await site.watch(workflow_id, recovery=None)
+
+        assert ended.verdict is Verdict.STUCK
+        assert {method for _, method, _ in site.line.sent} == {"GET"}
+        counts = await site.client.count_jobs(workflow_id)
+        assert counts.of(JobStatus.UNINITIALIZED) == 1
+        # Nor does it forget the round: who asks for recovery again gets the rest of it.
+        assert (await site.watch(workflow_id)).verdict is Verdict.SUCCEEDED
+        assert len(site.seen(events.RecoveryPlanned)) == 1
