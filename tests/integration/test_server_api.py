@@ -361,6 +361,26 @@ async def test_bulk_jobs_are_all_or_none_and_of_one_workflow(tmp_path: Path) -> 
         assert (await got(client, "/workflows/1/job_ids")) == {"job_ids": [], "count": 0}
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [("files", {"name": "f", "path": "/f"}), ("user_data", {"name": "d", "is_ephemeral": True})],
+)
+async def test_files_and_user_data_come_in_batches_too(
+    tmp_path: Path, path: str, body: dict[str, Any]
+) -> None:
+    async with server(tmp_path) as client:
+        for _ in range(2):
+            await created(client, "/workflows", WORKFLOW)
+        first, other = body | {"workflow_id": 1}, body | {"workflow_id": 2}
+        mixed = await client.post(f"/bulk_{path}", json={path: [first, other]})
+        assert mixed.status_code == 422
+        unknown = await client.post(f"/bulk_{path}", json={path: [body | {"workflow_id": 9}]})
+        assert unknown.status_code == 404
+        batch = await created(client, f"/bulk_{path}", {path: [first, first]})
+        assert [thing["id"] for thing in batch[path]] == [1, 2]
+        assert batch[path] == (await got(client, f"/{path}?workflow_id=1"))["items"]
+
+
 @both_dialects
 async def test_an_action_waits_for_all_of_its_jobs_and_is_claimed_once(
     tmp_path: Path, dialect: DialectName

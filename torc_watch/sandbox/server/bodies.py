@@ -157,6 +157,14 @@ class UserData(OfWorkflow):
     data: Any = None
 
 
+class Files(Strict):
+    files: list[File]
+
+
+class UserDataList(Strict):
+    user_data: list[UserData]
+
+
 class LocalScheduler12(OfWorkflow):
     memory: str | None = None
     num_cpus: int | None = None

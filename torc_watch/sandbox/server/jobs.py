@@ -17,12 +17,12 @@ from torc_watch.sandbox.server.calls import (
     job_status,
     refused,
 )
-from torc_watch.sandbox.server.paging import MAX_LIMIT
 from torc_watch.sandbox.server.resources import (
     Filter,
     Resource,
     fetch,
     listing,
+    require_batch,
     require_workflow,
     shown,
     stored,
@@ -99,15 +99,8 @@ def create_job(call: Call) -> Answer:
 
 def create_jobs(call: Call) -> Answer:
     jobs = _bulk(call)
-    if len(jobs) > MAX_LIMIT:
-        raise internal_error()
-    if not jobs:
-        return Answer({"jobs": []})
-    ids = sorted({job.workflow_id for job in jobs})
-    if len(ids) > 1:
-        raise refused(422, f"All jobs in a batch must have the same workflow_id. Found {ids}")
-    require_workflow(call.store, ids[0])
-    return Answer({"jobs": _add(call.store, call.dialect, jobs)})
+    require_batch(call.store, [job.workflow_id for job in jobs])
+    return Answer({"jobs": _add(call.store, call.dialect, jobs) if jobs else []})
 
 
 def show_job(call: Call) -> Answer:

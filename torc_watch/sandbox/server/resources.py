@@ -1,14 +1,14 @@
 """What is stored, shown, listed, changed and deleted alike: a Resource says how, for each."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel
 
-from torc_watch.sandbox.server.calls import Answer, Call, integer, refused
-from torc_watch.sandbox.server.paging import Condition, count, envelope, page_of, select
+from torc_watch.sandbox.server.calls import Answer, Call, integer, internal_error, refused
+from torc_watch.sandbox.server.paging import MAX_LIMIT, Condition, count, envelope, page_of, select
 from torc_watch.sandbox.server.store import Row, Store
 
 # The parser of a query parameter, and the condition that its value is put into.
@@ -95,15 +95,38 @@ def require_workflow(store: Store, workflow_id: int, status: int = 404) -> None:
         raise refused(status, f"Workflow not found with ID: {workflow_id}")
 
 
+def require_batch(store: Store, workflow_ids: Sequence[int]) -> None:
+    """Refuse a batch that is too large, or of several workflows, or of an unknown one."""
+    if len(workflow_ids) > MAX_LIMIT:
+        raise internal_error()
+    distinct = sorted(set(workflow_ids))
+    if len(distinct) > 1:
+        raise refused(422, f"All of a batch must have the same workflow_id. Found {distinct}")
+    for workflow_id in distinct:
+        require_workflow(store, workflow_id)
+
+
 def create(call: Call, resource: Resource) -> Answer:
     columns = stored(resource, call.body(resource.model))
     require_workflow(call.store, columns["workflow_id"], resource.orphan_status)
+    return Answer(_add(call, resource, columns))
+
+
+def create_many(call: Call, resource: Resource, model: type[BaseModel]) -> Answer:
+    """A batch, in and out under the resource's own name: all of it or nothing."""
+    bodies = getattr(call.body(model), resource.path)
+    batch = [stored(resource, body) for body in bodies]
+    require_batch(call.store, [columns["workflow_id"] for columns in batch])
+    return Answer({resource.path: [_add(call, resource, columns) for columns in batch]})
+
+
+def _add(call: Call, resource: Resource, columns: Row) -> Row:
     columns = resource.prepared(call, columns)
     row_id = call.store.insert(resource.table, columns)
     visible = {name: columns.get(name) for name in resource.model.model_fields}
     thing = shown(resource, {"id": row_id, **visible})
     resource.created(call, thing)
-    return Answer(thing)
+    return thing
 
 
 def show(call: Call, resource: Resource) -> Answer:

@@ -5,6 +5,7 @@ from functools import partial
 
 from torc_watch.sandbox.server import (
     actions,
+    bodies,
     claims,
     jobs,
     lifecycle,
@@ -100,9 +101,14 @@ def routes(dialect: DialectName) -> Routes:
 def _simple(dialect: DialectName) -> Iterator[tuple[str, Mapping[str, Handler]]]:
     """The routes of the resources that are all alike, and the deletion of jobs."""
     job = JOBS[dialect]
+    things = catalog(dialect)
+    if dialect == "0.35":
+        for name, model in (("files", bodies.Files), ("user_data", bodies.UserDataList)):
+            add = partial(resources.create_many, resource=things[name], model=model)
+            yield f"/bulk_{name}", {"POST": add}
     yield "/jobs", {"DELETE": partial(resources.delete_all, resource=job)}
     yield "/jobs/{id}", {"DELETE": partial(resources.delete, resource=job)}
-    for name, resource in catalog(dialect).items():
+    for name, resource in things.items():
         for suffix, methods in _methods(resource).items():
             served = {
                 method: handler

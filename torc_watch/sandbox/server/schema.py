@@ -4,7 +4,9 @@ A job's status is stored as its name. ``workflow_status`` has the id of its work
 it, as it does in Torc. AUTOINCREMENT keeps an id from coming back after its row was deleted.
 """
 
-SCHEMA = """
+from torc_watch.sandbox.server.transitions import COMPLETE, sql_set
+
+_TABLES = """
 CREATE TABLE IF NOT EXISTS workflow_status (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   run_id INTEGER NOT NULL DEFAULT 0,
@@ -223,10 +225,11 @@ CREATE TABLE IF NOT EXISTS task (
   started_at_ms INTEGER,
   finished_at_ms INTEGER
 );
-
+"""
+_INDEXES = f"""
 CREATE INDEX IF NOT EXISTS idx_job_workflow_status ON job(workflow_id, status);
 CREATE INDEX IF NOT EXISTS idx_job_unblocking ON job(workflow_id)
-  WHERE status IN ('completed', 'failed', 'canceled', 'terminated') AND unblocking_processed = 0;
+  WHERE status IN {sql_set(COMPLETE)} AND unblocking_processed = 0;
 CREATE INDEX IF NOT EXISTS idx_job_requirements ON job(resource_requirements_id);
 CREATE INDEX IF NOT EXISTS idx_job_handler ON job(failure_handler_id);
 CREATE INDEX IF NOT EXISTS idx_job_node ON job(compute_node_id) WHERE compute_node_id IS NOT NULL;
@@ -248,3 +251,5 @@ CREATE INDEX IF NOT EXISTS idx_compute_node_workflow ON compute_node(workflow_id
 CREATE INDEX IF NOT EXISTS idx_action_workflow ON workflow_action(workflow_id);
 CREATE INDEX IF NOT EXISTS idx_event_workflow ON event(workflow_id, timestamp);
 """
+
+SCHEMA = _TABLES + _INDEXES
