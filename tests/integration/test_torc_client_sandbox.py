@@ -116,7 +116,7 @@ async def test_round_of_recovery(client: TorcClient) -> None:
     more = NewRequirements(name="more", memory=96 * MIB, runtime=90)
     requirements_id = await client.create_requirements(workflow_id, more)
     job = await client.get_job(hungry)
-    await client.assign_requirements(job, requirements_id)
+    await client.assign_requirements(workflow_id, job, requirements_id)
     await client.set_job_status(hungry, JobStatus.UNINITIALIZED, 1)
     await client.advance_run(workflow_id, to_run=2)
     await client.initialize_jobs(workflow_id)

@@ -251,7 +251,10 @@ class Recoverer:
             if job.id in targets and job.requirements_id != targets[job.id]
         ]
         await gather(
-            [partial(self._client.assign_requirements, job, targets[job.id]) for job in jobs]
+            [
+                partial(self._client.assign_requirements, workflow_id, job, targets[job.id])
+                for job in jobs
+            ]
         )
 
     async def _reset(self, plan: Plan) -> None:

@@ -137,10 +137,7 @@ class TorcClient:
         return [row.value() for row in rows]
 
     async def get_job(self, job_id: int) -> Job:
-        return (await self._job_row(job_id)).value()
-
-    async def _job_row(self, job_id: int) -> wire.JobRow:
-        return await fetch(self.transport, f"/jobs/{job_id}", wire.JobRow)
+        return (await fetch(self.transport, f"/jobs/{job_id}", wire.JobRow)).value()
 
     async def list_results(
         self, workflow_id: int, status: JobStatus | None = None
@@ -173,13 +170,10 @@ class TorcClient:
         # second arrival would take it from its worker.
         await self.transport.put(path, repeatable=status is JobStatus.UNINITIALIZED)
 
-    async def assign_requirements(self, job: Job, requirements_id: int) -> None:
+    async def assign_requirements(self, workflow_id: int, job: Job, requirements_id: int) -> None:
         """Gives the job other resource requirements, whatever its status."""
-        row = await self._job_row(job.id)
-        if row.resource_requirements_id == requirements_id:
-            return
         # The server refuses a body without these, and a change of them.
-        unchanged = {"workflow_id": row.workflow_id, "name": row.name, "command": row.command}
+        unchanged = {"workflow_id": workflow_id, "name": job.name, "command": job.command}
         body = unchanged | {"resource_requirements_id": requirements_id}
         await self.transport.put(f"/jobs/{job.id}", body=body)
 
