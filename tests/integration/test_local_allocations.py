@@ -137,6 +137,29 @@ async def test_submitters_with_one_token_start_one_worker(directory: Path) -> No
     assert len(carriers_of(folder.marker.encode())) == 1
 
 
+async def test_looking_and_starting_wait_for_whoever_looks_or_starts_now(
+    local: LocalAllocations, directory: Path
+) -> None:
+    number = await local.submit(a_request("first"))
+    lock = directory / "lock"
+    inode = f":{lock.stat().st_ino} "
+
+    def waiters() -> int:
+        locks = Path("/proc/locks").read_text().splitlines()
+        return sum("-> FLOCK" in line and inode in line for line in locks)
+
+    async with anyio.create_task_group() as tasks:
+        with lock.open() as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            tasks.start_soon(local.submit, a_request("second"))
+            tasks.start_soon(local.find, "first")
+            tasks.start_soon(local.states, [number])
+            tasks.start_soon(local.cancel, number)
+            await until(lambda: waiters() == 4)
+            assert [folder.number for folder in folders(directory)] == [number]
+    assert await local.find("second") is not None
+
+
 CRASHING_SUBMITTER = """
 import os, signal, subprocess, sys
 from pathlib import Path

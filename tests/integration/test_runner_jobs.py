@@ -159,8 +159,7 @@ async def test_a_job_within_its_memory_is_measured_and_left_alone(
     a_job: Callable[..., Launch],
 ) -> None:
     work = PYTHON + shlex.quote(
-        "import time; kept = bytearray(b'x') * 80_000_000; end = time.time() + .3\n"
-        "while time.time() < end: pass"
+        "import time; kept = bytearray(b'x') * 80_000_000\nwhile time.process_time() < .3: pass"
     )
     end = await run(a_job(work, memory_limit=200 * MIB))
     usage = end.usage
@@ -170,8 +169,7 @@ async def test_a_job_within_its_memory_is_measured_and_left_alone(
     assert 80_000_000 < usage.peak_memory < 130_000_000
     assert 10_000_000 < usage.average_memory <= usage.peak_memory
     assert usage.average_cpu is not None
-    assert 30 < usage.average_cpu < 130
-    assert end.exec_seconds > 0.3
+    assert 0.25 < usage.average_cpu / 100 * end.exec_seconds < 1
 
 
 @pytest.mark.parametrize(
@@ -197,10 +195,11 @@ async def test_a_job_at_its_time_limit(
     assert leftovers() == []
 
 
+@pytest.mark.parametrize("command", [f"{DEAF}; true", "trap '' TERM; sleep 60; true"])
 async def test_a_job_deaf_to_sigterm_is_killed_after_the_grace(
-    a_job: Callable[..., Launch], leftovers: Callable[[], list[int]]
+    a_job: Callable[..., Launch], leftovers: Callable[[], list[int]], command: str
 ) -> None:
-    end = await run(a_job(f"{DEAF}; true", runtime_limit=1))
+    end = await run(a_job(command, runtime_limit=0.5))
     assert (end.status, end.return_code) == (JobStatus.TERMINATED, 152)
     assert leftovers() == []
 
