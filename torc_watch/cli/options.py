@@ -28,9 +28,11 @@ def split_command(value: str | None) -> tuple[str, ...] | None:
     try:
         words = tuple(shlex.split(value))
     except ValueError as error:
-        raise typer.BadParameter(f"{value!r} is not a command: {error}.") from error
+        raise typer.BadParameter(
+            f"{value!r} is not a command: {error}.", param_hint="--recovery-hook"
+        ) from error
     if not words:
-        raise typer.BadParameter("The command is empty.")
+        raise typer.BadParameter("The command is empty.", param_hint="--recovery-hook")
     return words
 
 

@@ -1,0 +1,152 @@
+"""What the command line refuses, and how it says so."""
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from typer.testing import CliRunner
+
+from torc_watch.cli import app
+
+if TYPE_CHECKING:
+    from tests.acceptance.conftest import Site
+
+COMMANDS = ["watch", "plan", "recover", "workflows", "submit", "demo", "sandbox serve"]
+
+# Words of a command, and what its message must say.
+REFUSED = {
+    "watch 1 --memory-multiplier 1": "'--memory-multiplier': 1 would not raise anything",
+    "watch 1 --memory-multiplier nan": "give a number above 1, such as 1.5",
+    "watch 1 --runtime-multiplier inf": "give a number above 1, such as 1.5",
+    "watch 1 --runtime-multiplier 0.5": "'--runtime-multiplier': 0.5 would not raise anything",
+    "watch 1 --runtime-multiplier twice": "'--runtime-multiplier'",
+    "plan 1 --memory-multiplier -2": "'--memory-multiplier': -2 would not raise anything",
+    "recover 1 --runtime-multiplier 1": "'--runtime-multiplier': 1 would not raise anything",
+    "watch 1 --max-retries -1": "'--max-retries'",
+    "watch 1 --max-retries 1.5": "'--max-retries'",
+    "watch 1 --poll-interval 0": "'--poll-interval' / '-p': 0 is no time to wait",
+    "watch 1 -p nan": "give a number above 0",
+    "watch 1 --recovery-hook '\"'": "--recovery-hook: '\"' is not a command",
+    "watch 1 --recovery-hook ''": "--recovery-hook: The command is empty.",
+    "watch": "Missing argument",
+    "watch mine": "valid integer",
+    "watch 0": "greater than or equal to 1",
+    "watch 1 --nonsense": "No such option: --nonsense",
+    "watsch 1": "No such command 'watsch'",
+    "watch 1 --url ftp://host": "'ftp://host' is not the URL of a server. Write it as http://",
+    "plan 1 --url http://user:secret@host": "set those apart from it",
+    "submit missing.yaml": "missing.yaml: cannot be read: No such file or directory",
+    "submit folder": "folder: specifications are read from .yaml, .yml, .json, .json5 files",
+    "submit cycle.yaml": "these wait for each other: a -> b -> a",
+    "submit unknown.yaml": "jobs[0] (a).depends_on: there is no job 'nobody'",
+    "submit memory.yaml": "'8 gigs' is not a memory size: write a whole number and k, m, g or t",
+    "submit syntax.yaml": "syntax.yaml: line 2",
+    "submit good.yaml --cpus 0": "'--cpus'",
+    "demo --scenario sunshine": "'oom', 'timeout', 'unknown', 'mixed', 'hopeless', 'manual'",
+    "demo --directory full": "is not empty: name a new one.",
+    "demo --directory good.yaml": "cannot be used",
+    "sandbox serve --port 70000": "'--port'",
+    "sandbox serve --api 0.13": "'--api'",
+    "sandbox serve --unblock-interval 0": "give a number above 0",
+}
+
+FILES = {
+    "good.yaml": "name: good\njobs: [{name: a, command: 'true'}]",
+    "cycle.yaml": """
+        name: cycle
+        jobs:
+          - {name: a, command: "true", depends_on: [b]}
+          - {name: b, command: "true", depends_on: [a]}
+        """,
+    "unknown.yaml": "name: u\njobs: [{name: a, command: 'true', depends_on: [nobody]}]",
+    "memory.yaml": """
+        name: memory
+        resource_requirements: [{name: m, num_cpus: 1, memory: 8 gigs, runtime: PT1M}]
+        jobs: [{name: a, command: "true", resource_requirements: m}]
+        """,
+    "syntax.yaml": "name: [",
+    "full/file": "in use",
+}
+
+
+@pytest.fixture
+def furnished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TORC_WATCHD_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("TORC_API_URL", "http://127.0.0.1:9")  # where nobody listens
+    for name, content in FILES.items():
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).write_text(content)
+    Path("folder").mkdir()
+
+
+@pytest.mark.usefixtures("furnished")
+@pytest.mark.parametrize(("words", "message"), REFUSED.items(), ids=REFUSED)
+def test_refused_with_a_message(words: str, message: str) -> None:
+    ended = CliRunner().invoke(app, shlex.split(words))
+
+    assert ended.exit_code == 2
+    assert message in ended.stderr
+    assert not ended.stdout
+    assert not Path("home").exists()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_an_example(command: str) -> None:
+    ended = CliRunner().invoke(app, [*command.split(), "--help"])
+
+    assert ended.exit_code == 0
+    assert f"    torc-watchd {command}" in ended.stdout.partition("Example")[2]
+
+
+@pytest.mark.parametrize("command", ["", "watch", "demo"])
+def test_help_says_what_exit_statuses_mean(command: str) -> None:
+    lines = CliRunner().invoke(app, [*command.split(), "--help"]).stdout.splitlines()
+
+    listed = lines[lines.index("  Exit status:") + 1 :]
+    assert [line.split()[0] for line in listed if line] == ["0", "1", "2", "3", "4", "5", "130"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("words", "variables", "message"),
+    [
+        ("watch 1 -m -1", {}, "'--max-retries'"),
+        ("submit missing.yaml", {}, "missing.yaml: cannot be read"),
+        ("watch 1", {"TORC_TIMEOUT": "soon"}, "TORC_TIMEOUT in the environment: Input should be"),
+        ("workflows", {"TORC_PASSWORD_FILE": "/missing"}, "/missing cannot be read: No such file"),
+        ("workflows", {"TORC_API_URL": "%%"}, "'%%' is not the URL of a server"),
+    ],
+)
+def test_a_real_process_shows_the_message_alone(
+    site: "Site", words: str, variables: dict[str, str], message: str
+) -> None:
+    ended = site.run(*words.split(), **variables)
+
+    assert ended.returncode == 2
+    assert message in ended.stderr.splitlines()[-1]
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.slow
+def test_unknown_workflows_are_refused(served: "Site") -> None:
+    for command in ("watch", "plan", "recover"):
+        ended = served.run(command, "7")
+        assert ended.returncode == 2
+        assert "There is no workflow 7 on " in ended.stderr
+        assert ended.stderr.endswith("List what there is with: torc-watchd workflows\n")
+
+
+@pytest.mark.slow
+def test_an_output_folder_that_is_a_file(failed: "Site") -> None:
+    (failed.folder / "file").touch()
+    before = failed.database()
+
+    for folder in ("file", "file/folder"):
+        ended = failed.run("watch", "1", "--auto-recover", "--output-dir", folder)
+        assert ended.returncode == 2
+        assert f"{folder} cannot be used: " in ended.stderr
+        assert ended.stderr.endswith("Give another with --output-dir.\n")
+
+    assert failed.database() == before
