@@ -7,8 +7,8 @@ one with full synchronisation; there is one writer, so none of them waits.
 """
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +21,7 @@ from torc_watch.core.saga import RoundOutcome, Step
 
 _VERSION = 1
 _SCHEMA = """
-CREATE TABLE watch (
+CREATE TABLE IF NOT EXISTS watch (
     id INTEGER PRIMARY KEY,
     server TEXT NOT NULL,
     workflow_id INTEGER NOT NULL,
@@ -30,8 +30,8 @@ CREATE TABLE watch (
     ended TEXT,
     verdict TEXT
 );
-CREATE INDEX watch_of_workflow ON watch (server, workflow_id);
-CREATE TABLE round (
+CREATE INDEX IF NOT EXISTS watch_of_workflow ON watch (server, workflow_id);
+CREATE TABLE IF NOT EXISTS round (
     id INTEGER PRIMARY KEY,
     watch_id INTEGER NOT NULL REFERENCES watch (id),
     number INTEGER NOT NULL,
@@ -41,7 +41,7 @@ CREATE TABLE round (
     outcome TEXT,
     UNIQUE (watch_id, number)
 );
-CREATE TABLE step (
+CREATE TABLE IF NOT EXISTS step (
     round_id INTEGER NOT NULL REFERENCES round (id),
     name TEXT NOT NULL,
     began TEXT NOT NULL,
@@ -91,7 +91,10 @@ class Journal:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._database = sqlite3.connect(path, isolation_level=None)
             self._database.row_factory = sqlite3.Row
-            self._prepare()
+            with ExitStack() as undone:
+                undone.callback(self.close)
+                self._prepare()
+                undone.pop_all()
 
     def close(self) -> None:
         self._database.close()
@@ -174,10 +177,13 @@ class Journal:
             steps = self._database.execute(
                 "SELECT name, finished, record FROM step WHERE round_id = ?", (row["id"],)
             ).fetchall()
-        round_.finished = {Step(step["name"]) for step in steps if step["finished"]}
-        for step in steps:
-            if step["name"] == Step.PLAN and step["record"]:
-                round_.plan = _PLAN.validate_json(step["record"])
+        try:
+            _restore(round_, steps)
+        except ValueError as error:
+            raise JournalError(
+                f"The journal {self._path} holds a plan that this torc-watch cannot read. "
+                "Set TORC_WATCHD_HOME to another folder to begin afresh."
+            ) from error
         return round_
 
     def _prepare(self) -> None:
@@ -192,7 +198,7 @@ class Journal:
                 f"this one knows {_VERSION}). Upgrade torc-watch, or set TORC_WATCHD_HOME to "
                 "another folder."
             )
-        if version == 0:
+        if version == 0:  # another process may be making it at this moment: IF NOT EXISTS
             self._database.executescript(
                 f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;"
             )
@@ -216,6 +222,14 @@ class Journal:
                 "Make room or set TORC_WATCHD_HOME to another folder, then run the same command "
                 "again: it goes on where this one stopped."
             ) from error
+
+
+def _restore(round_: Round, steps: Iterable[sqlite3.Row]) -> None:
+    for step in steps:
+        if step["finished"]:
+            round_.finished.add(Step(step["name"]))
+        if step["name"] == Step.PLAN and step["record"]:
+            round_.plan = _PLAN.validate_json(step["record"])
 
 
 def _now() -> str:

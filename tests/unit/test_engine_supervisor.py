@@ -1,0 +1,166 @@
+"""Several workflows at once, and how one's troubles are kept from the others."""
+
+import sqlite3
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import httpx
+import pytest
+
+from torc_watch.core import events
+from torc_watch.core.errors import JournalError, NotFound, WatchHeld
+from torc_watch.core.events import Verdict
+from torc_watch.core.units import MIB
+from torc_watch.engine.supervisor import Surroundings, supervise
+
+if TYPE_CHECKING:
+    from tests.unit.conftest import Forward, OpenSite, Site
+
+pytestmark = pytest.mark.looptime
+
+OOM = (137, 64 * MIB, 10.0)
+
+
+async def test_slow_submission_holds_up_nobody_else(open_site: "OpenSite") -> None:
+    async with open_site() as site:
+        site.scheduler.endings = {"slow": [OOM], "quick": [(0, None, 300.0)]}
+        for name in ("slow", "quick"):
+            await site.submit([name])
+        site.scheduler.seconds_to_submit = 5000.0
+        ended: dict[int, float] = {}
+
+        async with site.surroundings() as around:
+            verdicts = await supervise(
+                [site.request(1), site.request(2)], noting_ends(around, ended)
+            )
+
+        assert {number: each.verdict for number, each in verdicts.items()} == {
+            1: Verdict.SUCCEEDED,
+            2: Verdict.SUCCEEDED,
+        }
+        assert ended[2] < 500
+        assert ended[1] > 5000
+
+
+def noting_ends(around: Surroundings, ended: dict[int, float]) -> Surroundings:
+    """The surroundings, with the time of each workflow's verdict."""
+
+    def report(event: Any) -> None:
+        around.report(event)
+        if isinstance(event, events.WatchEnded):
+            ended[event.workflow_id] = anyio.current_time()
+
+    return replace(around, report=report)
+
+
+@pytest.mark.parametrize(("defects", "verdict"), [(2, Verdict.SUCCEEDED), (3, Verdict.HANDED_OVER)])
+async def test_defect(open_site: "OpenSite", defects: int, verdict: Verdict) -> None:
+    """It is reported and tried again after a pause; the third ends this watch, and no other."""
+    async with open_site() as site:
+        for name in ("a", "b"):
+            site.scheduler.endings[name] = [(0, None, 100.0)]
+            await site.submit([name])
+        site.line.fault = Defect(defects)
+
+        async with site.surroundings() as around:
+            verdicts = await supervise([site.request(1), site.request(2)], around)
+
+        assert verdicts[1].verdict is verdict
+        assert verdicts[2].verdict is Verdict.SUCCEEDED
+        broken = site.seen(events.WatcherBroke)
+        assert [event.workflow_id for event in broken] == [1] * defects
+        assert "ZeroDivisionError: of this test" in broken[0].error
+        if verdict is Verdict.HANDED_OVER:
+            assert "of this test" in verdicts[1].reason
+
+
+class Defect:
+    """A mistake of ours in what is done with the answer about workflow 1."""
+
+    def __init__(self, times: int) -> None:
+        self._left = times
+
+    async def __call__(self, request: httpx.Request, forward: "Forward") -> httpx.Response:
+        if request.url.path.endswith("/workflows/1/is_complete") and self._left:
+            self._left -= 1
+            raise ZeroDivisionError("of this test")
+        return await forward(request)
+
+
+async def test_defect_in_a_round(open_site: "OpenSite") -> None:
+    """Met by a stage behind the watcher, it is the watcher's all the same; the round goes on."""
+
+    async def answer(request: httpx.Request, forward: "Forward") -> httpx.Response:
+        nonlocal left
+        if request.url.path.endswith("/initialize_jobs") and left:
+            left -= 1
+            raise ZeroDivisionError
+        return await forward(request)
+
+    left = 1
+    async with open_site() as site:
+        site.scheduler.endings = {"a": [OOM]}
+        workflow_id = await site.submit(["a"])
+        site.line.fault = answer
+
+        ended = await site.watch(workflow_id)
+
+        assert ended.verdict is Verdict.SUCCEEDED
+        assert len(site.seen(events.WatcherBroke)) == 1
+        assert len(site.seen(events.RecoveryPlanned)) == 1
+
+
+async def test_broken_journal_ends_everything(open_site: "OpenSite") -> None:
+    async with open_site() as site:
+        site.scheduler.endings = {"a": [OOM], "b": [(0, None, 10_000.0)]}
+        for name in ("a", "b"):
+            await site.submit([name])
+
+        async with site.surroundings() as around:
+            with pytest.raises(JournalError, match="Nothing is changed without it"):
+                await supervise([site.request(1), site.request(2)], breaking(around, site))
+
+        assert anyio.current_time() < 1000
+        assert (await site.client.get_workflow(1)).run_id == 1
+
+
+def breaking(around: Surroundings, site: "Site") -> Surroundings:
+    """The surroundings, with a journal that cannot be written from the first failure on."""
+
+    def report(event: Any) -> None:
+        around.report(event)
+        if isinstance(event, events.WorkflowFailed):
+            with sqlite3.connect(site.directory / "journal.db") as database:
+                database.execute("DROP TABLE step")
+            database.close()
+
+    return replace(around, report=report)
+
+
+async def test_unknown_workflow(open_site: "OpenSite") -> None:
+    async with open_site() as site:
+        with pytest.raises(NotFound):
+            await site.watch(42)
+        assert not site.events
+
+
+async def test_second_watch_of_a_workflow(open_site: "OpenSite") -> None:
+    async with open_site() as site:
+        workflow_id = await site.submit(["a"])
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(site.watch, workflow_id)
+            await anyio.sleep(1)
+            with pytest.raises(WatchHeld, match="already watched by process"):
+                await site.watch(workflow_id)
+        assert (await site.watch(workflow_id)).verdict is Verdict.SUCCEEDED
+
+
+async def test_verdict_is_journaled(open_site: "OpenSite") -> None:
+    """After it, the next watch is a new one, with rounds of its own."""
+    async with open_site() as site:
+        site.scheduler.endings = {"a": [(1, None, 10.0)] * 9}
+        workflow_id = await site.submit(["a"])
+        for _ in range(2):
+            assert (await site.watch(workflow_id)).verdict is Verdict.EXHAUSTED
+        assert len(site.scheduler.requests) == 1 + 3 + 3

@@ -1,0 +1,237 @@
+"""What the journal remembers, and what it does when it cannot."""
+
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from torc_watch.core.errors import JournalError
+from torc_watch.core.policy import Plan
+from torc_watch.core.saga import RoundOutcome, Step
+from torc_watch.engine.journal import Identity, Journal
+
+WORKFLOW = Identity(server="http://test/torc-service/v1", workflow_id=7, created="2026-01-01")
+FAILED = RoundOutcome.FAILED
+PLAN = Plan(
+    workflow_id=7,
+    run_id=1,
+    number=1,
+    retries=(),
+    left_alone=(),
+    adjustments=(),
+    scheduler_config_id=None,
+    allocations=(),
+)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state" / "journal.db"
+
+
+@pytest.fixture
+def journal(path: Path) -> Iterator[Journal]:
+    with closing(Journal(path)) as journal:
+        yield journal
+
+
+def reopened(path: Path) -> closing[Journal]:
+    return closing(Journal(path))
+
+
+def test_unended_watch_goes_on(path: Path, journal: Journal) -> None:
+    watch = journal.begin_watch(WORKFLOW)
+    for number in (1, 2):
+        journal.end_round(
+            journal.begin_round(watch.id, number=number, run_id=number), RoundOutcome.RESUBMITTED
+        )
+    journal.close()
+
+    with reopened(path) as again:
+        resumed = again.begin_watch(WORKFLOW)
+
+    assert (resumed.id, resumed.rounds_used, resumed.open_round) == (watch.id, 2, None)
+
+
+def test_open_round_goes_on_where_it_stopped(path: Path, journal: Journal) -> None:
+    watch = journal.begin_watch(WORKFLOW)
+    journal.end_round(journal.begin_round(watch.id, number=1, run_id=4), RoundOutcome.ABANDONED)
+    begun = journal.begin_round(watch.id, number=2, run_id=5)
+    for step in (Step.ORPHANS, Step.DIAGNOSE):
+        journal.begin_step(begun, step)
+        journal.finish_step(begun, step)
+    journal.begin_step(begun, Step.PLAN)
+    journal.record_plan(begun, PLAN)
+    journal.close()
+
+    with reopened(path) as again:
+        resumed = again.begin_watch(WORKFLOW)
+
+    assert resumed.rounds_used == 1
+    assert resumed.open_round == begun
+    assert begun.finished == {Step.ORPHANS, Step.DIAGNOSE}
+    assert begun.plan == PLAN
+
+
+def test_step_may_be_begun_again(journal: Journal) -> None:
+    begun = journal.begin_round(journal.begin_watch(WORKFLOW).id, number=1, run_id=1)
+    for _ in range(2):
+        journal.begin_step(begun, Step.PLAN)
+    journal.record_plan(begun, PLAN)
+    journal.begin_step(begun, Step.PLAN)
+
+    resumed = journal.begin_watch(WORKFLOW).open_round
+
+    assert resumed is not None
+    assert resumed.plan == PLAN
+
+
+def test_round_is_begun_once(journal: Journal) -> None:
+    watch = journal.begin_watch(WORKFLOW)
+    journal.begin_round(watch.id, number=1, run_id=1)
+    with pytest.raises(JournalError):
+        journal.begin_round(watch.id, number=1, run_id=1)
+
+
+def test_new_watch_after_a_verdict(journal: Journal) -> None:
+    watch = journal.begin_watch(WORKFLOW)
+    journal.begin_round(watch.id, number=1, run_id=1)
+    journal.end_watch(watch.id, "exhausted")
+
+    after = journal.begin_watch(WORKFLOW)
+
+    assert after.id != watch.id
+    assert (after.rounds_used, after.open_round) == (0, None)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Identity(server=WORKFLOW.server, workflow_id=7, created="2026-02-02"),
+        Identity(server=WORKFLOW.server, workflow_id=8, created=WORKFLOW.created),
+        Identity(server="http://other/torc-service/v1", workflow_id=7, created=WORKFLOW.created),
+    ],
+)
+def test_another_workflow(journal: Journal, other: Identity) -> None:
+    """An id is used again after a server was set up anew: its creation tells them apart."""
+    watch = journal.begin_watch(WORKFLOW)
+    journal.begin_round(watch.id, number=1, run_id=1)
+
+    assert journal.begin_watch(other).id != watch.id
+    assert journal.begin_watch(other).rounds_used == 0
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(plan=st.from_type(Plan))
+def test_plan_comes_back_as_it_was(journal: Journal, plan: Plan) -> None:
+    watch = journal.begin_watch(WORKFLOW)
+    begun = journal.begin_round(watch.id, number=1, run_id=1)
+    journal.begin_step(begun, Step.PLAN)
+    journal.record_plan(begun, plan)
+
+    resumed = journal.begin_watch(WORKFLOW).open_round
+
+    journal.end_watch(watch.id, "succeeded")
+    assert resumed is not None
+    assert resumed.plan == plan
+
+
+def test_newer_format_is_refused(path: Path, journal: Journal) -> None:
+    journal.close()
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA user_version = 99")
+    with pytest.raises(JournalError, match="newer torc-watch") as refusal:
+        Journal(path)
+    assert "Upgrade" in str(refusal.value)
+
+
+def test_garbage_is_refused_and_kept(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_bytes(b"not a database, but perhaps somebody's thesis " * 100)
+    with pytest.raises(JournalError, match="not a database"):
+        Journal(path)
+    assert path.read_bytes().startswith(b"not a database")
+
+
+def test_folder_that_cannot_be(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(JournalError, match="TORC_WATCHD_HOME"):
+        Journal(tmp_path / "file" / "journal.db")
+
+
+def test_unreadable_plan(path: Path, journal: Journal) -> None:
+    begun = journal.begin_round(journal.begin_watch(WORKFLOW).id, number=1, run_id=1)
+    journal.begin_step(begun, Step.PLAN)
+    journal.record_plan(begun, PLAN)
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("UPDATE step SET record = '{\"workflow_id\": 7'")
+        database.commit()
+    with pytest.raises(JournalError, match="cannot read"):
+        journal.begin_watch(WORKFLOW)
+
+
+def test_full_disk(journal: Journal) -> None:
+    """What cannot be written is an error, and what was written before is still there."""
+    watch = journal.begin_watch(WORKFLOW)
+    journal._database.execute("PRAGMA max_page_count = 1")
+    with pytest.raises(JournalError, match="full"):
+        fill(journal, watch.id)
+    assert journal.begin_watch(WORKFLOW).rounds_used > 1
+
+
+def fill(journal: Journal, watch_id: int) -> None:
+    for number in range(1, 10_000):
+        journal.end_round(journal.begin_round(watch_id, number=number, run_id=1), FAILED)
+
+
+def test_full_disk_at_the_start(path: Path) -> None:
+    program = (
+        "import resource, signal, sys; from pathlib import Path\n"
+        "from torc_watch.core.errors import JournalError\n"
+        "from torc_watch.engine.journal import Journal\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
+        "try:\n    Journal(Path(sys.argv[1]))\n"
+        "except JournalError as error:\n    print(error)\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program, str(path)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "Make room" in run.stdout
+    assert run.stderr == ""
+
+
+def test_made_by_two_processes_at_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first watches of two workflows: both find none, and one is a moment quicker."""
+    connect = sqlite3.connect
+
+    class Overtaken(sqlite3.Connection):
+        def executescript(self, script: str, /) -> sqlite3.Cursor:
+            monkeypatch.setattr(sqlite3, "connect", connect)
+            Journal(path).close()
+            return super().executescript(script)
+
+    monkeypatch.setattr(sqlite3, "connect", partial(connect, factory=Overtaken))
+    with reopened(path) as journal:
+        assert journal.begin_watch(WORKFLOW).rounds_used == 0
+
+
+def test_refused_journal_is_let_go(path: Path, journal: Journal) -> None:
+    journal.close()
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA user_version = 99")
+    with pytest.raises(JournalError) as refusal:
+        Journal(path)
+    database = refusal.traceback[-1].frame.f_locals["self"]._database
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        database.execute("SELECT 1")
