@@ -1,12 +1,12 @@
 """Memory of an idle `torc-watchd watch`, beside that of Python with nothing but its event loop."""
 
 import os
+import resource
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-import psutil
 from anyio import to_thread
 from hosting import over_loopback
 
@@ -62,6 +62,6 @@ def _resident(command: list[str], environment: dict[str, str], lines: int) -> fl
         assert process.stdout is not None  # noqa: S101 - it is piped
         for _ in range(lines):
             process.stdout.readline()
-        resident: int = psutil.Process(process.pid).memory_info().rss
+        pages = int(Path(f"/proc/{process.pid}/statm").read_text().split()[1])
         process.kill()
-    return resident / _MIB
+    return pages * resource.getpagesize() / _MIB

@@ -24,7 +24,6 @@ from functools import partial
 from pathlib import Path
 
 import anyio
-import psutil
 from anyio import to_thread
 
 from torc_watch.core.allocation import AllocationRequest, AllocationState
@@ -61,7 +60,7 @@ class LocalAllocations:
 
     async def capacity(self) -> Capacity:
         """All of this machine: its CPUs, and the memory that it has in all."""
-        return Capacity(num_cpus=os.cpu_count() or 1, memory=psutil.virtual_memory().total)
+        return Capacity(num_cpus=os.cpu_count() or 1, memory=_physical_memory())
 
     async def find(self, token: str) -> int | None:
         """The number of the allocation with this token, if its worker was ever started."""
@@ -213,6 +212,10 @@ def _reaped(pid: int) -> bool:
         return os.waitpid(pid, os.WNOHANG) != (0, 0)
     except ChildProcessError:  # the system does it for us, as it was told by whoever started us
         return True
+
+
+def _physical_memory() -> int:
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def _state(folder: AllocationFolder) -> AllocationState:
