@@ -283,7 +283,7 @@ class _SimulatedWorker:
         began = anyio.current_time()
         endings = [(self._ending_of(job), job) for job in jobs]
         for ending, job in sorted(endings, key=lambda pair: pair[0][2]):
-            await anyio.sleep(began + ending[2] - anyio.current_time())
+            await anyio.sleep(max(0.0, began + ending[2] - anyio.current_time()))
             with suppress(ServerError):  # somebody canceled it
                 await self.client.complete_job(job.job.id, self._result(job, ending))
 

@@ -61,7 +61,7 @@ async def test_defect(open_site: "OpenSite", defects: int, verdict: Verdict) -> 
         for name in ("a", "b"):
             site.scheduler.endings[name] = [(0, None, 100.0)]
             await site.submit([name])
-        site.line.fault = Defect(defects)
+        site.line.fault = Defect("/workflows/1/is_complete", defects)
 
         async with site.surroundings() as around:
             verdicts = await supervise([site.request(1), site.request(2)], around)
@@ -76,13 +76,14 @@ async def test_defect(open_site: "OpenSite", defects: int, verdict: Verdict) -> 
 
 
 class Defect:
-    """A mistake of ours in what is done with the answer about workflow 1."""
+    """A mistake of ours in what is done about a request, so many times."""
 
-    def __init__(self, times: int) -> None:
+    def __init__(self, path: str, times: int) -> None:
+        self._path = path
         self._left = times
 
     async def __call__(self, request: httpx.Request, forward: "Forward") -> httpx.Response:
-        if request.url.path.endswith("/workflows/1/is_complete") and self._left:
+        if request.url.path.endswith(self._path) and self._left:
             self._left -= 1
             raise ZeroDivisionError("of this test")
         return await forward(request)
@@ -90,19 +91,10 @@ class Defect:
 
 async def test_defect_in_a_round(open_site: "OpenSite") -> None:
     """Met by a stage behind the watcher, it is the watcher's all the same; the round goes on."""
-
-    async def answer(request: httpx.Request, forward: "Forward") -> httpx.Response:
-        nonlocal left
-        if request.url.path.endswith("/initialize_jobs") and left:
-            left -= 1
-            raise ZeroDivisionError
-        return await forward(request)
-
-    left = 1
     async with open_site() as site:
         site.scheduler.endings = {"a": [OOM]}
         workflow_id = await site.submit(["a"])
-        site.line.fault = answer
+        site.line.fault = Defect("/initialize_jobs", 1)
 
         ended = await site.watch(workflow_id)
 

@@ -13,6 +13,8 @@ from anyio.streams.text import TextReceiveStream
 
 from torc_watch.core.errors import HookFailed
 
+_LAST_WORDS = 1.0  # seconds for output that is still on its way when the hook has ended
+
 
 async def run_hook(
     command: tuple[str, ...], *, workflow_id: int, api_url: str, show: Callable[[str], None]
@@ -40,8 +42,7 @@ async def run_hook(
         raise HookFailed(f"The recovery hook {command[0]!r} cannot be run: {error}.") from error
     async with process:
         try:
-            await _show_output(process, show)
-            status = await process.wait()
+            status = await _follow(process, show)
         except anyio.get_cancelled_exc_class():
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGTERM)
@@ -51,6 +52,16 @@ async def run_hook(
             f"The recovery hook `{shlex.join(command)}` ended with status {status}: "
             "nothing was reset. Look at what it printed, then watch the workflow again."
         )
+
+
+async def _follow(process: Process, show: Callable[[str], None]) -> int:
+    """The status at its end, when all that it printed was shown."""
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_show_output, process, show)
+        status = await process.wait()
+        # What it left running may hold its output open for ever.
+        tasks.cancel_scope.deadline = anyio.current_time() + _LAST_WORDS
+    return status
 
 
 async def _show_output(process: Process, show: Callable[[str], None]) -> None:
