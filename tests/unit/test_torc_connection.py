@@ -52,9 +52,19 @@ def test_what_is_no_url_of_a_server_is_refused_with_an_example(written: str) -> 
         normalise_url(written)
 
 
-def test_password_in_the_url_is_refused_and_not_repeated() -> None:
-    with pytest.raises(InvalidInput) as refusal:
-        Connection(url=f"http://ada:{UNSAYABLE}@node1:8080")
+@pytest.mark.parametrize(
+    "written",
+    [
+        f"http://ada:{UNSAYABLE}@node1:8080",
+        f"ada:{UNSAYABLE}@node1",
+        f"http://ada:{UNSAYABLE}@node1:eighty",
+        f"http://ada:{UNSAYABLE}/2@node1",  # a port that is no number
+        f"http://ada:22/{UNSAYABLE}@node1",  # a URL with a strange path
+    ],
+)
+def test_password_in_the_url_is_refused_and_not_repeated(written: str) -> None:
+    with pytest.raises(InvalidInput, match="TORC_PASSWORD") as refusal:
+        Connection(url=written)
     assert UNSAYABLE not in str(refusal.value)
 
 

@@ -49,12 +49,15 @@ def normalise_url(text: str) -> str:
     for anything else; never repeats a password that somebody wrote into the URL.
     """
     written = text.strip()
+    if "@" in written:  # before anything can quote it: a password may make it no URL at all
+        raise InvalidInput(
+            "The server's URL holds a user or a password: set those apart from it, the password in "
+            "TORC_PASSWORD or a file."
+        )
     try:
         url = httpx.URL(written if "://" in written else f"http://{written}")
     except httpx.InvalidURL as error:
         raise InvalidInput(f"{written!r} is not a URL: {error}. {_URL_EXAMPLE}") from error
-    if url.userinfo:
-        raise InvalidInput("The server's URL holds a user or a password: set those apart from it.")
     is_host = _HOST.fullmatch(url.raw_host) and (url.port or 0) < 65_536
     if url.scheme not in ("http", "https") or not is_host or url.query or url.fragment:
         raise InvalidInput(f"{written!r} is not the URL of a server. {_URL_EXAMPLE}")
