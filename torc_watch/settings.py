@@ -53,7 +53,8 @@ class Settings(BaseSettings):
                     f"Run: chmod 600 {self.password_file}"
                 )
             return self.password_file.read_text(encoding="utf-8").rstrip("\r\n")
-        except OSError as error:
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not a text in UTF-8"
             raise InvalidInput(
-                f"The password file {self.password_file} cannot be read: {error.strerror}."
+                f"The password file {self.password_file} cannot be read: {reason}."
             ) from error

@@ -26,11 +26,14 @@ class WakeUp:
     def set(self) -> None:
         self._event.set()
 
+    def forget(self) -> None:
+        """What was hinted at so far, perhaps by what we did ourselves, is about to be seen."""
+        self._event = anyio.Event()
+
     async def wait(self, seconds: float) -> None:
-        """Returns after ``seconds``, or at once when there was a hint since the last wait."""
+        """Returns after ``seconds``, or at once when there was a hint since the last look."""
         with anyio.move_on_after(seconds):
             await self._event.wait()
-        self._event = anyio.Event()
 
 
 async def listen(transport: Transport, workflow_id: int, wake_up: WakeUp) -> None:

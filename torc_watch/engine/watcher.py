@@ -84,6 +84,7 @@ class Watcher:
 
     async def _look(self) -> Decision:
         request = self._watch.request
+        self._wake_up.forget()
         observation = await observe(
             self._client,
             self._scheduler,

@@ -14,6 +14,7 @@ T = TypeVar("T")
 _LINES_PER_LIST = 50  # a plan may hold thousands of jobs; the log has them all
 _LONGEST_NAME = 100
 
+_MANUAL = "Manual intervention required."
 _AFTERWARDS = {
     Verdict.FAILED: (
         "Auto-recovery disabled. To enable, use --auto-recover flag.",
@@ -85,8 +86,7 @@ def _of_recovery(event: Event) -> Iterator[str]:
             yield ""
             yield "Diagnosing failures..."
         case events.OrphansFound():
-            released = len(event.orphans.running) + len(event.orphans.claimed)
-            yield f"Releasing {_jobs(released)} of dead workers..."
+            yield from _released(len(event.orphans.running) + len(event.orphans.claimed))
         case events.RecoveryPlanned():
             yield "Applying recovery heuristics..."
             yield from plan_lines(event.plan)
@@ -102,6 +102,12 @@ def _of_recovery(event: Event) -> Iterator[str]:
             yield f"Regenerating {event.scheduler.capitalize()} schedulers and submitting..."
         case _:
             yield from _of_trouble(event)
+
+
+def _released(jobs: int) -> Iterator[str]:
+    """Nothing where dead workers left only rows that say 'open'."""
+    if jobs:
+        yield f"Releasing {_jobs(jobs)} of dead workers..."
 
 
 def _of_trouble(event: Event) -> Iterator[str]:
@@ -135,8 +141,7 @@ def _end(event: WatchEnded) -> Iterator[str]:
     yield ""
     yield from left_alone_lines(event.left_alone)
     manual = event.verdict in (Verdict.EXHAUSTED, Verdict.HANDED_OVER, Verdict.STUCK)
-    sentence = f"{event.reason} Manual intervention required." if manual else event.reason
-    if sentence:
+    if sentence := f"{event.reason} {_MANUAL if manual else ''}".strip():
         yield sentence
     yield from _AFTERWARDS.get(event.verdict, ())
 

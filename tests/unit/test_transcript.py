@@ -1,0 +1,251 @@
+"""What a person reads on the terminal."""
+
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+
+from torc_watch.core import events
+from torc_watch.core.diagnosis import Cause
+from torc_watch.core.events import Event, Verdict, WatchEnded
+from torc_watch.core.model import Job, JobCounts, JobStatus
+from torc_watch.core.policy import LeftAlone, Plan, RecoverySettings, Retry
+from torc_watch.core.progress import Orphans
+from torc_watch.core.units import MIB
+from torc_watch.interfaces.transcript import Transcript
+
+if TYPE_CHECKING:
+    from tests.unit.conftest import OpenSite
+
+TUTORIAL = """\
+Watching workflow 1 (poll interval: 60s, auto-recover enabled, max retries: 3, job counts enabled)
+  completed=0, running=10, pending=90, failed=0, blocked=0
+  completed=10, running=10, pending=80, failed=0, blocked=0
+  completed=19, running=10, pending=70, failed=1, blocked=0
+  completed=28, running=10, pending=60, failed=2, blocked=0
+  completed=46, running=10, pending=40, failed=4, blocked=0
+  completed=55, running=10, pending=30, failed=5, blocked=0
+  completed=65, running=10, pending=20, failed=5, blocked=0
+  completed=75, running=10, pending=10, failed=5, blocked=0
+  completed=95, running=0, pending=0, failed=5, blocked=0
+Workflow 1 is complete
+
+Workflow completed with failures:
+  - Failed: 5
+  - Canceled: 0
+  - Terminated: 0
+  - Completed: 95
+
+Attempting automatic recovery (attempt 1/3)
+
+Diagnosing failures...
+Applying recovery heuristics...
+  Job 17 (train_model_7): OOM detected, increasing memory 64m -> 96m
+  Job 22 (train_model_12): OOM detected, increasing memory 64m -> 96m
+  Job 33 (train_model_23): OOM detected, increasing memory 64m -> 96m
+  Job 41 (train_model_31): OOM detected, increasing memory 64m -> 96m
+  Job 55 (train_model_45): OOM detected, increasing memory 64m -> 96m
+  Applied fixes: 5 OOM, 0 timeout
+
+Resetting failed jobs...
+Regenerating Local schedulers and submitting...
+
+Recovery initiated. Resuming monitoring...
+
+Watching workflow 1 (poll interval: 60s, auto-recover enabled, max retries: 3, job counts enabled)
+  completed=95, running=5, pending=0, failed=0, blocked=0
+  completed=100, running=0, pending=0, failed=0, blocked=0
+Workflow 1 is complete
+
+✓ Workflow completed successfully (100 jobs)
+"""
+
+
+@pytest.mark.looptime
+async def test_tutorial(open_site: "OpenSite", monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(random, "random", lambda: 0.0)  # each look after the whole interval
+    names = [f"prepare_data_{number}" for number in range(1, 11)]
+    names += [f"train_model_{number}" for number in range(1, 91)]
+    async with open_site() as site:
+        hungry = [f"train_model_{number}" for number in (7, 12, 23, 31, 45)]
+        site.scheduler.endings = {
+            name: [(137, 64 * MIB, 47.0) if name in hungry else (0, None, 47.0)] for name in names
+        }
+        workflow_id = await site.submit(names)
+        await site.watch(workflow_id, show_job_counts=True)
+        assert text(*site.events) == TUTORIAL
+
+
+def text(*told: Event) -> str:
+    transcript = Transcript()
+    return "".join(f"{line}\n" for event in told for line in transcript.lines(event))
+
+
+MANUAL = """\
+Watching workflow 1 (poll interval: 60s)
+Workflow 1 is complete
+
+Workflow completed with failures:
+  - Failed: 1
+  - Completed: 1
+
+Auto-recovery disabled. To enable, use --auto-recover flag.
+Or use the Torc MCP server with your AI assistant for manual recovery.
+"""
+
+HOPELESS = """\
+
+Max retries (1) exceeded. Manual intervention required.
+Use the Torc MCP server with your AI assistant to investigate.
+"""
+
+
+@pytest.mark.looptime
+async def test_manual(open_site: "OpenSite") -> None:
+    async with open_site() as site:
+        site.scheduler.endings = {"a": [(1, None, 10.0)]}
+        workflow_id = await site.submit(["a", "b"])
+        await site.watch(workflow_id, recovery=None)
+        assert text(*site.events) == MANUAL
+
+
+@pytest.mark.looptime
+async def test_hopeless(open_site: "OpenSite") -> None:
+    async with open_site() as site:
+        site.scheduler.endings = {"a": [(1, None, 10.0)] * 9}
+        workflow_id = await site.submit(["a"])
+        await site.watch(workflow_id, recovery=RecoverySettings(max_retries=1))
+        assert text(*site.events).endswith(HOPELESS)
+
+
+def retry(number: int = 1, name: str = "a") -> Retry:
+    return Retry(
+        job_id=number,
+        job_name=name,
+        cause=Cause.OOM,
+        reason="killed (137)",
+        memory=(64 * MIB, 96 * MIB),
+    )
+
+
+def planned(*retries: Retry, left_alone: tuple[LeftAlone, ...] = ()) -> events.RecoveryPlanned:
+    plan = Plan(
+        workflow_id=1,
+        run_id=1,
+        number=1,
+        retries=retries,
+        left_alone=left_alone,
+        adjustments=(),
+        scheduler_config_id=None,
+        allocations=(),
+    )
+    return events.RecoveryPlanned(workflow_id=1, plan=plan)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("plain name", "plain name"),
+        ("two\nlines", r"two\nlines"),
+        ("\x1b[31mred\x1b[0m", r"\x1b[31mred\x1b[0m"),
+        ("bell\a back\b", r"bell\x07 back\x08"),
+        ("\N{RIGHT-TO-LEFT OVERRIDE}live", r"\u202elive"),
+        ("lone \ud800", r"lone \ud800"),
+        ('$(rm -rf /) `x` "q"', '$(rm -rf /) `x` "q"'),
+        ("Größe ✓", "Größe ✓"),
+        ("x" * 200, "x" * 99 + "…"),
+    ],
+)
+def test_names_stay_on_their_line(name: str, shown: str) -> None:
+    lines = text(planned(retry(name=name))).split("\n")
+    assert lines[1] == f"  Job 1 ({shown}): OOM detected, increasing memory 64m -> 96m"
+    assert lines[1].isprintable()
+    assert len(lines) == 4
+
+
+def test_hook_cannot_clear_the_screen() -> None:
+    assert text(events.HookPrinted(workflow_id=1, line="\x1b[2J")) == "  [hook] \\x1b[2J\n"
+
+
+@pytest.mark.parametrize(("jobs", "more"), [(50, None), (51, "1 job"), (1000, "950 jobs")])
+def test_long_lists_are_capped(jobs: int, more: str | None) -> None:
+    lines = text(planned(*map(retry, range(jobs)))).splitlines()
+    assert sum(line.startswith("  Job ") for line in lines) == 50
+    assert (f"  ... and {more} more, all of them in the log" in lines) is bool(more)
+    assert f"  Applied fixes: {jobs} OOM, 0 timeout" in lines
+
+
+def test_every_kind_of_retry() -> None:
+    assert text(
+        planned(
+            retry(),
+            Retry(job_id=2, job_name="b", cause=Cause.TIMEOUT, reason="", runtime=(3600, 5400)),
+            Retry(job_id=3, job_name="c", cause=Cause.UNKNOWN, reason="exit code 1"),
+            Retry(job_id=4, job_name="d", cause=Cause.INTERRUPTED, reason="its worker died"),
+            left_alone=(
+                LeftAlone(
+                    job_id=5,
+                    job_name="e",
+                    cause=Cause.OOM,
+                    reason="needs more than 1g",
+                    restarts_anyway=True,
+                ),
+            ),
+        )
+    ).splitlines() == [
+        "Applying recovery heuristics...",
+        "  Job 1 (a): OOM detected, increasing memory 64m -> 96m",
+        "  Job 2 (b): Timeout detected, increasing runtime PT1H -> PT1H30M",
+        "  Applied fixes: 1 OOM, 1 timeout",
+        "  Job 3 (c): unknown failure (exit code 1), retrying without changes",
+        "  Job 4 (d): interrupted (its worker died), retrying without changes",
+        "  Job 5 (e): not retried: needs more than 1g; Torc restarts it all the same",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "reason", "lines"),
+    [
+        (Verdict.SUCCEEDED, "", []),
+        (Verdict.RESUBMITTED, "", []),
+        (Verdict.STUCK, "", ["", "Manual intervention required."]),
+        (Verdict.HANDED_OVER, "It is gone.", ["", "It is gone. Manual intervention required."]),
+        (Verdict.UNREACHABLE, "No answer.", ["", "No answer."]),
+    ],
+)
+def test_verdict(verdict: Verdict, reason: str, lines: list[str]) -> None:
+    ended = WatchEnded(workflow_id=1, verdict=verdict, reason=reason)
+    assert text(ended).splitlines() == lines
+
+
+def test_dead_workers() -> None:
+    job = Job(id=1, name="a", command="", status=JobStatus.RUNNING, requirements_id=None, attempt=1)
+    held = events.OrphansFound(workflow_id=1, orphans=Orphans(running=((job, 1),), claimed=(job,)))
+    assert text(held) == "Releasing 2 jobs of dead workers...\n"
+    nothing_held = events.OrphansFound(workflow_id=1, orphans=Orphans())
+    assert text(nothing_held) == ""
+
+
+@pytest.mark.parametrize(
+    ("event", "line"),
+    [
+        (
+            events.LookFailed(workflow_id=1, reason="No answer.", retry_in=1.7),
+            "No answer to rely on: No answer. Trying again in 2s.",
+        ),
+        (events.LookSucceeded(workflow_id=1), "The server answers again."),
+        (
+            events.WatcherBroke(workflow_id=1, error="Traceback\n  x\nKeyError: 'a'\n"),
+            "A defect of torc-watch, please report it: KeyError: 'a'",
+        ),
+        (
+            events.JobsCounted(
+                workflow_id=1,
+                counts=JobCounts({JobStatus.CANCELED: 2, JobStatus.PENDING_FAILED: 1}),
+            ),
+            "  completed=0, running=0, pending=0, failed=1, blocked=0, canceled=2",
+        ),
+    ],
+)
+def test_line(event: Event, line: str) -> None:
+    assert text(event) == f"{line}\n"
