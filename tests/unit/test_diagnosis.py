@@ -77,6 +77,7 @@ def diagnosed(
             diagnosed(1, peak=LIMIT), Cause.UNKNOWN, "exit code 1", id="peak at the limit"
         ),
         pytest.param(diagnosed(139), Cause.UNKNOWN, "signal 11", id="segmentation fault"),
+        pytest.param(diagnosed(255), Cause.UNKNOWN, "exit code 255", id="no signal has number 127"),
         pytest.param(diagnosed(-1), Cause.UNKNOWN, "not recorded", id="0.12's lost signal"),
         pytest.param(diagnosed(-128), Cause.INTERRUPTED, "worker died", id="orphan"),
         pytest.param(
@@ -105,12 +106,24 @@ def diagnosed(
         ),
         pytest.param(
             diagnosed(137, peak=500 * MIB, requirements_name="default"),
-            Cause.OOM,
-            "killed (137)",
-            id="but a kill is a kill",
+            Cause.UNKNOWN,
+            "no readable request to raise",
+            id="nor would a somewhat larger row of its own let it live",
         ),
         pytest.param(
-            diagnosed(137, memory=None), Cause.UNKNOWN, "no readable memory", id="unreadable memory"
+            diagnosed(143, seconds=7200, requirements_name="default"),
+            Cause.UNKNOWN,
+            "signal 15",
+            id="nor its run time",
+        ),
+        pytest.param(
+            diagnosed(137, memory=None), Cause.UNKNOWN, "no readable", id="unreadable memory"
+        ),
+        pytest.param(
+            diagnosed(137, peak=LIMIT + 1, runtime=None),
+            Cause.UNKNOWN,
+            "no readable",
+            id="memory cannot be raised without the run time that goes with it",
         ),
         pytest.param(
             diagnosed(152, runtime=None), Cause.UNKNOWN, "signal 24", id="unreadable run time"

@@ -16,12 +16,15 @@ OUT_OF_TIME = 152  # what Torc's direct mode reports for a run time kill
 STOPPED_BY_WORKER = frozenset({-9, -15})  # the worker had to leave and took the job with it
 KILLED = frozenset({OUT_OF_MEMORY, 143, -9, -15})  # SIGKILL or SIGTERM, whoever sent it
 
+_LAST_SIGNAL = 64
+
 # A kill within the last tenth of the run time limit is the limit's work: enforcement wakes up every
 # so often, and sends its SIGTERM early enough for the job to save itself.
 NEAR_LIMIT = 0.9
 
-# The row that the server makes for jobs whose author asked for nothing. Its numbers are nobody's
-# estimate, so that exceeding them proves nothing.
+# The row that the server makes for jobs whose author asked for nothing. Its numbers, 1 MiB and one
+# minute, are nobody's estimate: exceeding them proves nothing, and a row of the job's own with
+# somewhat more of them would be enforced, which this one is not.
 DEFAULT_REQUIREMENTS = "default"
 
 
@@ -52,8 +55,19 @@ class Finding:
     peak_memory: int | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Request:
+    """What the job's author asked for: bytes and seconds."""
+
+    memory: int
+    runtime: int
+
+
 def diagnose(evidence: Evidence) -> Finding:
-    """The most believable cause of one job's failure."""
+    """The most believable cause of one job's failure.
+
+    OOM and TIMEOUT are found only where there is a request, readable as a whole, to be raised.
+    """
     cause, reason = _explain(evidence)
     return Finding(
         job=evidence.job,
@@ -79,43 +93,48 @@ def _explain(evidence: Evidence) -> tuple[Cause, str]:
         return Cause.UNKNOWN, "the server holds no result for it"
     if result.return_code == ORPHANED:
         return Cause.INTERRUPTED, "its worker died"
+    request = _request_of(evidence)
     return (
-        _memory_exceeded(result, evidence.requirements)
-        or _time_exceeded(result, evidence.requirements)
-        or _killed(result, evidence.requirements)
+        _memory_exceeded(result, request)
+        or _time_exceeded(result, request)
+        or _killed(result, request)
         or (Cause.UNKNOWN, _exit_phrase(result.return_code))
     )
 
 
-def _memory_exceeded(
-    result: JobResult, requirements: Requirements | None
-) -> tuple[Cause, str] | None:
-    if requirements is None or requirements.name == DEFAULT_REQUIREMENTS:
+def _request_of(evidence: Evidence) -> _Request | None:
+    row = evidence.requirements
+    if row is None or row.name == DEFAULT_REQUIREMENTS:
         return None
-    limit, peak = requirements.memory, result.peak_memory
-    if limit is None or peak is None or peak <= limit:
+    if row.memory is None or row.runtime is None:
         return None
-    return Cause.OOM, f"peak memory {_mebibytes(peak)} above its {units.format_memory(limit)}"
+    return _Request(memory=row.memory, runtime=row.runtime)
 
 
-def _time_exceeded(
-    result: JobResult, requirements: Requirements | None
-) -> tuple[Cause, str] | None:
-    if requirements is None or requirements.runtime is None:
+def _memory_exceeded(result: JobResult, request: _Request | None) -> tuple[Cause, str] | None:
+    peak = result.peak_memory
+    if request is None or peak is None or peak <= request.memory:
         return None
-    limit = requirements.runtime
+    limit = units.format_memory(request.memory)
+    return Cause.OOM, f"peak memory {_mebibytes(peak)} above its {limit}"
+
+
+def _time_exceeded(result: JobResult, request: _Request | None) -> tuple[Cause, str] | None:
+    if request is None:
+        return None
     if result.return_code == OUT_OF_TIME:
         return Cause.TIMEOUT, f"killed for its run time ({OUT_OF_TIME})"
     was_killed = result.return_code in KILLED or result.status is JobStatus.TERMINATED
-    if was_killed and result.exec_seconds >= NEAR_LIMIT * limit:
-        return Cause.TIMEOUT, f"killed at its run time limit {units.format_duration(limit)}"
+    if was_killed and result.exec_seconds >= NEAR_LIMIT * request.runtime:
+        limit = units.format_duration(request.runtime)
+        return Cause.TIMEOUT, f"killed at its run time limit {limit}"
     return None
 
 
-def _killed(result: JobResult, requirements: Requirements | None) -> tuple[Cause, str] | None:
+def _killed(result: JobResult, request: _Request | None) -> tuple[Cause, str] | None:
     if result.return_code == OUT_OF_MEMORY:
-        if requirements is None or requirements.memory is None:
-            return Cause.UNKNOWN, "killed (137), with no readable memory request to raise"
+        if request is None:
+            return Cause.UNKNOWN, f"killed ({OUT_OF_MEMORY}), with no readable request to raise"
         return Cause.OOM, f"killed ({OUT_OF_MEMORY})"
     if result.return_code in STOPPED_BY_WORKER or result.status is JobStatus.TERMINATED:
         return Cause.INTERRUPTED, "stopped because its worker had to leave"
@@ -123,7 +142,7 @@ def _killed(result: JobResult, requirements: Requirements | None) -> tuple[Cause
 
 
 def _exit_phrase(return_code: int) -> str:
-    if return_code > 128:
+    if 128 < return_code <= 128 + _LAST_SIGNAL:  # above it are codes of the program's own: 255
         return f"killed by signal {return_code - 128}"
     if return_code < 0:
         return "killed by a signal, which one was not recorded"
