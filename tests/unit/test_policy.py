@@ -204,6 +204,17 @@ def test_allocations_have_the_usual_shape_and_tokens_of_the_round() -> None:
     assert answer.scheduler_config_id == 9
 
 
+@pytest.mark.parametrize(
+    ("status", "allocations"), [(JobStatus.FAILED, 1), (JobStatus.TERMINATED, 2)]
+)
+def test_jobs_that_torc_restarts_anyway_get_room_too(status: JobStatus, allocations: int) -> None:
+    capped = dataclasses.replace(SMALL, runtime=3600)
+    left_alone = [finding(job_id, Cause.TIMEOUT, asked=capped, status=status) for job_id in (7, 8)]
+    answer = planned(*left_alone, finding(9, Cause.OOM))
+    assert len(answer.left_alone) == 2
+    assert len(answer.allocations) == allocations
+
+
 def test_an_allocation_is_as_large_as_its_largest_job() -> None:
     asked = dataclasses.replace(SMALL, num_cpus=3, memory=2 * GIB)
     (order,) = planned(finding(7, Cause.OOM, asked=asked)).allocations

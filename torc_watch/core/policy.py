@@ -254,11 +254,12 @@ def _row_name(base: Requirements, run_id: int, memory: int, runtime: int) -> str
 def _demand(
     situation: Situation, left_alone: tuple[LeftAlone, ...], adjustments: tuple[Adjustment, ...]
 ) -> Demand:
-    """An upper bound: every job that has not completed may run, but for those left alone."""
+    """An upper bound: every job that has not completed may run, but for those that stay failed."""
     counts = situation.counts
+    resting = sum(not left.restarts_anyway for left in left_alone)
     rows = [finding.requirements for finding in situation.findings if finding.requirements]
     return Demand(
-        jobs=counts.total - counts.of(JobStatus.COMPLETED, JobStatus.DISABLED) - len(left_alone),
+        jobs=counts.total - counts.of(JobStatus.COMPLETED, JobStatus.DISABLED) - resting,
         num_cpus=max((row.num_cpus for row in rows), default=1),
         memory=max(
             [adjustment.memory for adjustment in adjustments]
