@@ -74,6 +74,23 @@ async def test_while_it_runs(open_site: "OpenSite", deed: Deed, word: str) -> No
 
 
 @BOTH
+@pytest.mark.parametrize(("deed", "word"), [(cancel, "canceled"), (archive, "archived")])
+async def test_before_it_is_watched(open_site: "OpenSite", deed: Deed, word: str) -> None:
+    """Although some of its jobs failed."""
+    async with open_site() as site:
+        site.scheduler.endings = {"a": [OOM]}
+        await site.submit(["a"])
+        await site.scheduler.rest()
+        await deed(site.client)
+
+        ended = await site.watch(1)
+
+        assert ended.verdict is Verdict.HANDED_OVER
+        assert word in ended.reason
+        assert {method for _, method, _ in site.line.sent} == {"GET"}
+
+
+@BOTH
 @DEEDS
 @pytest.mark.parametrize("step", STEPS)
 async def test_in_the_middle_of_recovery(

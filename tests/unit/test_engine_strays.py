@@ -1,0 +1,86 @@
+"""Workers outside of allocations, such as ``torc run``: nobody but their process can say."""
+
+import os
+import socket
+import subprocess
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from torc_watch.core.diagnosis import ORPHANED
+from torc_watch.core.events import Verdict
+from torc_watch.core.units import GIB
+from torc_watch.torc.worker import NodeResources, WorkerApi
+
+if TYPE_CHECKING:
+    from tests.unit.conftest import OpenSite, Site
+
+pytestmark = [
+    pytest.mark.looptime,
+    pytest.mark.parametrize("dialect", ["0.12", "0.35"]),
+]
+
+HERE = socket.gethostname()
+NODE = NodeResources(num_cpus=1, memory=GIB)
+
+
+def dead_pid() -> int:
+    with subprocess.Popen(["true"]) as process:
+        process.wait()
+        return process.pid
+
+
+async def start_stray(site: "Site", *, hostname: str, pid: int, jobs: int) -> None:
+    """A worker that registered itself, and has started so many jobs of workflow 1."""
+    worker = WorkerApi(site.client.transport)
+    node_id = await worker.register_node(
+        1,
+        hostname=hostname,
+        pid=pid,
+        started_at=datetime.now(UTC),
+        resources=NODE,
+        allocation=None,
+    )
+    for _ in range(jobs):
+        (claimed,) = await worker.claim_jobs(1, NODE, limit=1)
+        await worker.start_job(claimed.job.id, run_id=1, node_id=node_id)
+
+
+@pytest.mark.parametrize(
+    ("hostname", "pid", "jobs"),
+    [(HERE, os.getpid(), 0), (HERE, os.getpid(), 1), (HERE, 1, 1), ("elsewhere", 1, 1)],
+)
+async def test_may_be_alive(open_site: "OpenSite", hostname: str, pid: int, jobs: int) -> None:
+    async with open_site() as site:
+        await site.submit(["a", "b"], allocations=0)
+        await start_stray(site, hostname=hostname, pid=pid, jobs=jobs)
+
+        ended = await site.watch(1, once=True)
+
+        assert "still has workers" in ended.reason
+        assert {method for _, method, _ in site.line.sent} == {"GET"}
+
+
+async def test_dead_on_this_host(open_site: "OpenSite") -> None:
+    async with open_site() as site:
+        await site.submit(["a", "b"], allocations=0)
+        await start_stray(site, hostname=HERE, pid=dead_pid(), jobs=1)
+
+        ended = await site.watch(1)
+
+        assert ended.verdict is Verdict.SUCCEEDED
+        assert await site.results(1) == [("a", 1, ORPHANED), ("a", 2, 0), ("b", 2, 0)]
+        assert all(node.has_ended for node in await site.client.list_compute_nodes(1))
+
+
+async def test_elsewhere_without_a_job(open_site: "OpenSite") -> None:
+    """It has nothing to lose."""
+    async with open_site() as site:
+        await site.submit(["a"], allocations=0)
+        await start_stray(site, hostname="elsewhere", pid=1, jobs=0)
+
+        ended = await site.watch(1)
+
+        assert ended.verdict is Verdict.SUCCEEDED
+        assert await site.results(1) == [("a", 1, 0)]
