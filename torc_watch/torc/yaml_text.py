@@ -1,25 +1,27 @@
-"""YAML as a specification may be written: YAML 1.2's plain types, no traps, no bombs.
+"""YAML as a specification may be written: YAML 1.2's plain types, and each key once.
 
-PyYAML follows YAML 1.1, in which ``1:30`` is the number 90 and ``no`` is false. Torc reads ranges
-and words there, and so do we.
+PyYAML follows YAML 1.1, in which ``1:30`` is the number 90 and ``no`` is false, and lets the last
+of equal keys win. Torc reads ranges and words there, refuses the keys, and so do we.
 """
 
 import re
-from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
 
 from torc_watch.core.errors import InvalidSpec
 
-_MAX_DEPTH = 50
-_MAX_SIZE = 5_000_000  # values, aliases counted each time they are used
-
 _Base: Any = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 
 
 class _Loader(_Base):  # type: ignore[misc]  # whichever of the two it is, both are typed alike
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012  # the base class says how
+
+    def get_single_node(self) -> yaml.Node | None:
+        """The document, before merging (``<<``) gives mappings keys that they may repeat."""
+        root: yaml.Node | None = super().get_single_node()
+        _refuse_repeated_keys(root)
+        return root
 
 
 for _tag, _pattern, _first in (
@@ -38,21 +40,9 @@ for _tag, _pattern, _first in (
     )
 
 
-@dataclass(slots=True)
-class _Collection:
-    """A mapping or list whose end has not been read yet. ``size`` counts what is in it."""
-
-    anchor: str | None = None
-    is_mapping: bool = False
-    size: int = 1
-    items: int = 0
-    keys: set[str] = field(default_factory=set)
-
-
 def parse_yaml(text: str) -> Any:
     """The value of a YAML document. Raises InvalidSpec with the line of what is wrong."""
     try:
-        _inspect(text)  # before anything is built: deep nesting would crash the parser in C
         return yaml.load(text, Loader=_Loader)  # noqa: S506  # a safe loader
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
@@ -62,42 +52,25 @@ def parse_yaml(text: str) -> Any:
         raise InvalidSpec(f"line {line}: a character that YAML does not allow") from None
 
 
-def _inspect(text: str) -> None:
-    """Refuses what is nested too deeply, too large once its aliases are followed, or ambiguous."""
-    open_collections = [_Collection()]
-    sizes: dict[str, int] = {}
-    for event in yaml.parse(text, Loader=_Loader):
-        line = event.start_mark.line + 1 if event.start_mark else 1
-        match event:
-            case yaml.MappingStartEvent() | yaml.SequenceStartEvent():
-                is_mapping = isinstance(event, yaml.MappingStartEvent)
-                open_collections.append(_Collection(anchor=event.anchor, is_mapping=is_mapping))
-            case yaml.MappingEndEvent() | yaml.SequenceEndEvent():
-                ended = open_collections.pop()
-                _add(open_collections[-1], ended.size, line)
-                sizes[ended.anchor or ""] = ended.size
-            case yaml.ScalarEvent():
-                _refuse_repeated_key(open_collections[-1], event.value, line)
-                _add(open_collections[-1], 1, line)
-                sizes[event.anchor or ""] = 1
-            case yaml.AliasEvent():
-                if event.anchor not in sizes:
-                    raise InvalidSpec(f"line {line}: *{event.anchor} names nothing before it")
-                _add(open_collections[-1], sizes[event.anchor], line)
-        if len(open_collections) > _MAX_DEPTH:
-            raise InvalidSpec(f"line {line}: lists and mappings are nested too deeply")
+def _refuse_repeated_keys(root: yaml.Node | None) -> None:
+    waiting = [] if root is None else [root]
+    seen: set[yaml.Node] = set()
+    while waiting:
+        node = waiting.pop()
+        if node in seen:  # an alias, perhaps of what it stands in
+            continue
+        seen.add(node)
+        if isinstance(node, yaml.MappingNode):
+            _refuse_repeated_key(node)
+            waiting += [part for pair in node.value for part in pair]
+        elif isinstance(node, yaml.SequenceNode):
+            waiting += node.value
 
 
-def _add(collection: _Collection, size: int, line: int) -> None:
-    collection.items += 1
-    collection.size += size
-    if collection.size > _MAX_SIZE:
-        raise InvalidSpec(f"line {line}: the document is too large once its aliases are followed")
-
-
-def _refuse_repeated_key(collection: _Collection, value: str, line: int) -> None:
-    is_key = collection.is_mapping and collection.items % 2 == 0
-    if is_key and value in collection.keys:
-        raise InvalidSpec(f"line {line}: the key {value!r} is there twice in one mapping")
-    if is_key:
-        collection.keys.add(value)
+def _refuse_repeated_key(mapping: yaml.MappingNode) -> None:
+    keys = set()
+    for key in (key for key, _ in mapping.value if isinstance(key, yaml.ScalarNode)):
+        if key.value in keys:
+            line = key.start_mark.line + 1
+            raise InvalidSpec(f"line {line}: the key {key.value!r} is there twice in one mapping")
+        keys.add(key.value)
