@@ -102,6 +102,10 @@ SIZES = "resource_requirements[0] (small)"
         (requirements(memory="9999999999t"), {f"{SIZES}.memory": "fit into 64 bits"}),
         (requirements(runtime="1h"), {f"{SIZES}.runtime": "'1h' is not a duration"}),
         (requirements(runtime="PT0S"), {f"{SIZES}.runtime": "must be at least 1"}),
+        (
+            requirements(name="default"),
+            {"resource_requirements[0] (default).name": "Torc keeps 'default'"},
+        ),
         (requirements(num_cpus=0), {f"{SIZES}.num_cpus": "must be at least 1"}),
         (requirements(num_cpus=None), {f"{SIZES}.num_cpus": "is missing"}),
         # Parameters

@@ -255,7 +255,7 @@ def test_any_name_is_a_name(name: str) -> None:
 def test_what_is_left_out_is_named() -> None:
     document = spec(
         job("a_{i}", scheduler="gpu", parameters={"i": "1:3"}),
-        job("b", failure_handler=None),
+        job("b", failure_handler=None, labels=["gpu"]),
         actions=[{"trigger_type": "on_workflow_start"}],
         slurm_schedulers=[],
     )
@@ -265,4 +265,5 @@ def test_what_is_left_out_is_named() -> None:
             "scheduler of 3 of 4 jobs is left out: the job runs wherever its resource requirements "
             "are met"
         ),
+        "labels of 1 of 4 jobs is left out: any node may run the job",
     )

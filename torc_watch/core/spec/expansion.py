@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from torc_watch.core.diagnosis import DEFAULT_REQUIREMENTS
 from torc_watch.core.errors import InvalidQuantity
 from torc_watch.core.spec import keys
 from torc_watch.core.spec.entries import Entry, Section, at, checked, read_section
@@ -87,6 +88,11 @@ def _user_data(entry: Entry) -> UserDataSpec:
 
 
 def _requirements(name: str, entry: Entry, problems: Problems) -> RequirementsSpec:
+    if name == DEFAULT_REQUIREMENTS:
+        problems.add(
+            at(entry.where, "name"),
+            f"Torc keeps {shown(name)} for jobs that ask for nothing; choose another name",
+        )
     values = entry.values
     numbers = {
         "num_cpus": values.get("num_cpus", 1),

@@ -100,6 +100,7 @@ UNSUPPORTED_IN_JOB = {
     "scheduler": "the job runs wherever its resource requirements are met",
     "failure_handler": "failures are handled by watching the workflow",
     "env": "environment variables of the job are not set",
+    "labels": "any node may run the job",
     "stdio": "standard output and error always go to files",
     "schedule_compute_nodes": "the job requests no compute nodes",
 }
