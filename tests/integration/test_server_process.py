@@ -13,7 +13,7 @@ import anyio
 import httpx
 import pytest
 
-from torc_watch.core.errors import TorcWatchError
+from torc_watch.core.errors import SandboxError
 from torc_watch.sandbox.server import ServerSettings, open_server, serve
 
 PROGRAM = """
@@ -95,9 +95,7 @@ def test_a_signal_ends_it_quietly_even_while_somebody_listens(
 
 async def test_one_server_for_a_directory(tmp_path: Path) -> None:
     async with open_server(ServerSettings(directory=tmp_path)):
-        with pytest.raises(TorcWatchError, match="Another server runs on"):
-            async with open_server(ServerSettings(directory=tmp_path)):
-                pass
+        await expect_refusal(tmp_path, "Another server runs on")
     async with open_server(ServerSettings(directory=tmp_path)):
         pass  # the first one let go
 
@@ -105,21 +103,28 @@ async def test_one_server_for_a_directory(tmp_path: Path) -> None:
 async def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        with pytest.raises(TorcWatchError, match=f"Cannot listen on 127.0.0.1:{port}"):
+        with pytest.raises(SandboxError, match=f"Cannot listen on 127.0.0.1:{port}"):
             await serve(ServerSettings(directory=tmp_path), port=port, announce=lambda _: None)
 
 
 async def test_a_directory_that_cannot_be_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(TorcWatchError, match="cannot be used"):
-        async with open_server(ServerSettings(directory=tmp_path / "file" / "below")):
-            pass
+    await expect_refusal(tmp_path / "file" / "below", "cannot be used")
 
 
-async def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+async def test_a_database_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "torc.db").write_text("no database " * 100)
-    with pytest.raises(TorcWatchError, match="not a database that this server can use"):
-        async with open_server(ServerSettings(directory=tmp_path)):
+    await expect_refusal(tmp_path, "torc.db cannot be used: file is not a database")
+
+
+async def test_a_database_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
+    (tmp_path / "torc.db").mkdir()
+    await expect_refusal(tmp_path, "torc.db cannot be used: unable to open")
+
+
+async def expect_refusal(directory: Path, reason: str) -> None:
+    with pytest.raises(SandboxError, match=reason):
+        async with open_server(ServerSettings(directory=directory)):
             pass
 
 

@@ -14,7 +14,8 @@ TorcWatchError
 ├── SchedulerError          allocations could not be submitted or asked after
 ├── JournalError            the journal cannot be read or written
 ├── WatchHeld               another process watches this workflow
-└── HookFailed              the user's recovery hook ended with an error
+├── HookFailed              the user's recovery hook ended with an error
+└── SandboxError            the embedded server cannot have its port or its directory
 
 The message of each is one or two sentences for a person: what happened, and what to do next.
 """
@@ -77,4 +78,8 @@ class WatchHeld(TorcWatchError):
 
 
 class HookFailed(TorcWatchError):
+    pass
+
+
+class SandboxError(TorcWatchError):
     pass

@@ -128,7 +128,7 @@ class Service:
 async def open_server(settings: ServerSettings) -> AsyncIterator[Starlette]:
     """The application on an open database, with the work beside the requests going on.
 
-    Raises TorcWatchError when the directory cannot be used, or another server uses it.
+    Raises SandboxError when the directory cannot be used, or another server uses it.
     """
     with open_store(settings.directory) as store:
         service = Service(settings, store)

@@ -9,7 +9,7 @@ import anyio
 import uvicorn
 from starlette.applications import Starlette
 
-from torc_watch.core.errors import TorcWatchError
+from torc_watch.core.errors import SandboxError
 from torc_watch.sandbox.server.app import PREFIX, open_server
 from torc_watch.sandbox.server.settings import ServerSettings
 
@@ -27,7 +27,7 @@ async def serve(
 ) -> None:
     """Serve until SIGTERM, SIGINT or cancellation; call ``announce`` with the URL once it listens.
 
-    Port 0 takes a free one. Raises TorcWatchError when the port or the directory is taken.
+    Port 0 takes a free one. Raises SandboxError when the port or the directory is taken.
     """
     with _listening(host, port) as listener:
         async with open_server(settings) as app:
@@ -88,7 +88,7 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind((host, port))
         except OSError as error:
-            raise TorcWatchError(
+            raise SandboxError(
                 f"Cannot listen on {host}:{port}: {error.strerror}. Choose another port."
             ) from error
         yield listener

@@ -9,11 +9,11 @@ import hashlib
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from torc_watch.core.errors import TorcWatchError
+from torc_watch.core.errors import SandboxError
 from torc_watch.sandbox.server.schema import SCHEMA
 
 Row = dict[str, Any]
@@ -101,9 +101,9 @@ class Store:
 def open_store(directory: Path) -> Iterator[Store]:
     """Open ``directory/torc.db``, made where it is missing, for this process alone.
 
-    Raises TorcWatchError when another process has it, or it cannot be made or read.
+    Raises SandboxError when another process has it, or it cannot be made or read.
     """
-    with _held(directory), _connected(directory / "torc.db") as connection:
+    with _held(directory), closing(_connected(directory / "torc.db")) as connection:
         yield Store(connection)
 
 
@@ -111,13 +111,7 @@ def open_store(directory: Path) -> Iterator[Store]:
 def _held(directory: Path) -> Iterator[None]:
     descriptor = _open_lock(directory)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(descriptor)
-        raise TorcWatchError(
-            f"Another server runs on {directory}. Stop it, or choose another directory."
-        ) from error
-    try:
+        _lock(descriptor, directory)
         yield
     finally:
         os.close(descriptor)
@@ -128,24 +122,39 @@ def _open_lock(directory: Path) -> int:
         directory.mkdir(parents=True, exist_ok=True)
         return os.open(directory / "torc.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise TorcWatchError(
-            f"The server's directory {directory} cannot be used: {error}. Choose another one."
-        ) from error
+        raise _unusable(directory, error) from error
 
 
-@contextmanager
-def _connected(path: Path) -> Iterator[sqlite3.Connection]:
-    connection = sqlite3.connect(path, timeout=_SECONDS_FOR_OTHERS, isolation_level=None)
+def _lock(descriptor: int, directory: Path) -> None:
     try:
-        try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise SandboxError(
+            f"Another server runs on {directory}. Stop it, or choose another directory."
+        ) from error
+    except OSError as error:  # a file system without locks
+        raise _unusable(directory, error) from error
+
+
+def _unusable(directory: Path, error: OSError) -> SandboxError:
+    return SandboxError(
+        f"The server's directory {directory} cannot be used: {error}. Choose another one."
+    )
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    try:
+        with ExitStack() as undone:
+            connection = sqlite3.connect(path, timeout=_SECONDS_FOR_OTHERS, isolation_level=None)
+            undone.callback(connection.close)
             _prepare(connection)
-        except sqlite3.Error as error:
-            raise TorcWatchError(
-                f"{path} is not a database that this server can use: {error}. Move it away."
-            ) from error
-        yield connection
-    finally:
-        connection.close()
+            undone.pop_all()
+            return connection
+    except sqlite3.Error as error:
+        raise SandboxError(
+            f"The server's database {path} cannot be used: {error}. Move it away, or choose "
+            "another directory."
+        ) from error
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
