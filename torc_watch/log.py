@@ -10,7 +10,29 @@ from typing import Any, TextIO
 
 import structlog
 
-from torc_watch.core.events import Event
+from torc_watch.core.events import Event, Verdict
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    return value.label if isinstance(value, Verdict) else str(value)
+
+
+_RENDERER = structlog.wrap_logger(
+    structlog.ReturnLogger(),
+    processors=[
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.JSONRenderer(default=_plain, sort_keys=False),
+    ],
+)
+
+
+def json_line(event: Event) -> str:
+    fields = {field.name: getattr(event, field.name) for field in dataclasses.fields(event)}
+    line: str = _RENDERER.info(event.name, **fields)
+    return line
 
 
 class EventLog:
@@ -19,19 +41,10 @@ class EventLog:
     def __init__(self, file: TextIO) -> None:
         self._file = file
         self._has_complained = False
-        self._logger = structlog.wrap_logger(
-            structlog.WriteLogger(file),
-            processors=[
-                structlog.processors.add_log_level,
-                structlog.processors.TimeStamper(fmt="iso", utc=True),
-                structlog.processors.JSONRenderer(default=_plain, sort_keys=False),
-            ],
-        )
 
     def write(self, event: Event) -> None:
-        fields = {field.name: getattr(event, field.name) for field in dataclasses.fields(event)}
         try:
-            self._logger.info(event.name, **fields)
+            print(json_line(event), file=self._file, flush=True)
         except OSError as error:
             self._complain(error)
 
@@ -55,9 +68,3 @@ def open_log(output_dir: Path, workflow_id: int) -> Iterator[EventLog]:
     finally:
         with suppress(OSError):  # what a full disk could not take was complained about before
             file.close()
-
-
-def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return dataclasses.asdict(value)
-    return str(value)

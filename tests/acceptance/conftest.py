@@ -72,9 +72,9 @@ class Command:
         self.printed += self.process.stdout
         return self.process.wait(_SECONDS)
 
-    def interrupt(self) -> int:
+    def interrupt(self, how: signal.Signals = signal.SIGINT) -> int:
         """What Ctrl-C does: the signal goes to the whole group. The exit status."""
-        os.killpg(self.process.pid, signal.SIGINT)
+        os.killpg(self.process.pid, how)
         return self.end()
 
     def kill(self) -> None:
@@ -206,7 +206,11 @@ class Site:
                 pass
 
     def _environment(self, variables: dict[str, str]) -> dict[str, str]:
-        kept = {name: text for name, text in os.environ.items() if not name.startswith("TORC_")}
+        kept = {
+            name: text
+            for name, text in os.environ.items()
+            if not name.startswith("TORC_") and name != "PYTHONUNBUFFERED"
+        }
         ours = {"TORC_WATCHD_HOME": str(self.home), "TORC_API_URL": self.url, "USER": "tester"}
         return kept | ours | variables
 

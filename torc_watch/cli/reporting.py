@@ -1,39 +1,51 @@
 """Where the events of a watch go: the log in its output folder, and the terminal."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
+from torc_watch.cli import running
 from torc_watch.core.errors import InvalidInput
 from torc_watch.core.events import Event
 from torc_watch.engine.watch import WatchRequest
 from torc_watch.interfaces.transcript import Transcript
-from torc_watch.log import EventLog, open_log
+from torc_watch.log import json_line, open_log
 
 
 @contextmanager
 def reporting(request: WatchRequest, *, as_json: bool) -> Iterator[Callable[[Event], None]]:
     """Gives what the engine reports to. Raises InvalidInput for an unusable output folder."""
-    transcript, screen = Transcript(), EventLog(sys.stdout)
-
-    def show(event: Event) -> None:
-        if as_json:
-            screen.write(event)
-        else:
-            for line in transcript.lines(event):
-                print(line, flush=True)
-
+    transcript = Transcript()
     with ExitStack() as stack:
-        try:
+        with unusable_folder_refused(request.output_dir):
             log = stack.enter_context(open_log(request.output_dir, request.workflow_id))
-        except OSError as error:
-            raise InvalidInput(
-                f"The output folder {request.output_dir} cannot be used: {error.strerror}. "
-                "Give another with --output-dir."
-            ) from error
 
         def report(event: Event) -> None:
             log.write(event)
-            show(event)
+            _show([json_line(event)] if as_json else transcript.lines(event))
 
         yield report
+
+
+@contextmanager
+def unusable_folder_refused(output_dir: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InvalidInput(
+            f"The output folder {output_dir} cannot be used: {error.strerror}. "
+            "Give another with --output-dir."
+        ) from error
+
+
+def _show(lines: Iterable[str]) -> None:
+    """Raises BrokenPipeError when nobody reads us any more; other trouble costs only the lines."""
+    try:
+        for line in lines:
+            print(line, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        running.discard_stdout()
+        print(f"Standard output: {error.strerror}. Going on without.", file=sys.stderr)

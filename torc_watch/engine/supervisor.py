@@ -131,14 +131,17 @@ class _Supervisor:
         )
 
     async def _guarded(self, watch: Watch) -> WatchEnded | Exception:
-        """The verdict, or the defect that ended the watcher. Raises JournalError."""
+        """The verdict, or the defect that ended the watcher.
+
+        Raises JournalError, and BrokenPipeError of a report that nobody reads any more.
+        """
         around = self._around
         watcher = Watcher(watch, around.client, around.scheduler, self._polls, around.report)
         try:
             return await watcher.run()
         except Exception as error:  # noqa: BLE001 - a defect met by one watch must not end the others
             cause = _innermost(error)
-            if isinstance(cause, JournalError):
+            if isinstance(cause, JournalError | BrokenPipeError):
                 raise cause from None
             return cause
 
