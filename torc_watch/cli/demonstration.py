@@ -4,8 +4,8 @@ import json
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import anyio
@@ -38,7 +38,7 @@ async def run(settings: Settings, scenario: str, directory: Path | None, api: st
         async with _server(folder, api) as url:
             return await _recover_something(settings, settings.connection(url), scenario, folder)
     finally:
-        print(f"\nServer data, logs and the jobs' output are in {folder}")
+        print(f"\nServer data, logs and the jobs' output are in {folder}", flush=True)
 
 
 async def _recover_something(
@@ -65,7 +65,7 @@ async def _recover_something(
             ended = await wiring.watch(request, settings, connection, report)
         return ended.verdict.exit_status
     finally:
-        with anyio.CancelScope(shield=True):
+        with _undisturbed():
             await wiring.local_allocations(settings, connection).cancel_all()
 
 
@@ -80,8 +80,19 @@ async def _server(folder: Path, api: str) -> AsyncIterator[str]:
     try:
         yield await _announced_url(server, folder / "server.log")
     finally:
-        with anyio.CancelScope(shield=True):
+        with _undisturbed():
             await _stop(server)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """What was started is stopped, however impatiently Ctrl-C is pressed once more."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with anyio.CancelScope(shield=True):
+            yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 async def _announced_url(server: Process, log: Path) -> str:

@@ -1,6 +1,7 @@
 """How a command ends: what it raises becomes one clear message and an exit status."""
 
 import os
+import signal
 import sys
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
@@ -22,20 +23,50 @@ INTERRUPTED = 130
 
 def run(command: Callable[[], Awaitable[T]]) -> T:
     """Runs ``command`` on a new event loop; errors meant for the user end the process."""
+    import asyncio
+
     import anyio
 
     try:
-        return anyio.run(command)
+        answer = anyio.run(_interruptible, command)
+        _flush()
     except errors.TorcWatchError as error:
         print(f"torc-watchd: {error}", file=sys.stderr)
         raise typer.Exit(exit_status(error)) from error
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         print("torc-watchd: interrupted.", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
     except BrokenPipeError:
-        # Whoever read us is gone, and Python would say so once more while it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_stdout()
         raise typer.Exit(HANDED_OVER) from None
+    return answer
+
+
+async def _interruptible(command: Callable[[], Awaitable[T]]) -> T:
+    """A polite kill and the end of the terminal count as Ctrl-C: what was started is stopped."""
+    import asyncio
+
+    this = asyncio.current_task()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if this is not None and signal.getsignal(number) is not signal.SIG_IGN:  # nohup's
+            asyncio.get_running_loop().add_signal_handler(number, this.cancel)
+    return await command()
+
+
+def _flush() -> None:
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        discard_stdout()
+        print(f"torc-watchd: standard output: {error.strerror}.", file=sys.stderr)
+        raise typer.Exit(HANDED_OVER) from error
+
+
+def discard_stdout() -> None:
+    """After its trouble: Python would otherwise complain once more when it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def exit_status(error: errors.TorcWatchError) -> int:
