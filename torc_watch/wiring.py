@@ -10,7 +10,7 @@ from uuid import uuid4
 from anyio import to_thread
 
 from torc_watch.core.allocation import AllocationRequest
-from torc_watch.core.errors import InvalidInput, NotFound
+from torc_watch.core.errors import InvalidInput, NotFound, SchedulerError
 from torc_watch.core.events import Event, WatchEnded
 from torc_watch.core.policy import Plan, RecoverySettings, Refusal
 from torc_watch.core.progress import Standing, standing
@@ -72,7 +72,13 @@ async def submit(
             client, spec, user=connection.username or getpass.getuser()
         )
         scheduler = local_allocations(settings, connection)
-        numbers = await _start_allocations(client, scheduler, submitted.workflow_id, shape)
+        try:
+            numbers = await _start_allocations(client, scheduler, submitted.workflow_id, shape)
+        except SchedulerError as error:
+            raise SchedulerError(
+                f"{error} Workflow {submitted.workflow_id} was created, but nothing runs it. "
+                f"When that is put right: torc-watchd recover {submitted.workflow_id}"
+            ) from error
     return Submission(
         workflow_id=submitted.workflow_id,
         jobs=submitted.job_count,

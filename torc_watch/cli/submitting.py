@@ -39,10 +39,14 @@ def submit(
       torc-watchd submit workflow.json5 --allocations 2 --cpus 4 --json
     """
     from torc_watch import wiring
+    from torc_watch.cli.reporting import unusable_folder_refused
 
     settings = running.load_settings()
 
     async def command() -> None:
+        if allocations:
+            with unusable_folder_refused(output_dir):
+                output_dir.mkdir(parents=True, exist_ok=True)
         submitted = await wiring.submit(
             specification,
             settings,
