@@ -200,6 +200,20 @@ async def test_below_a_failed_diamond_the_older_server_leaves_a_job_blocked(
 
 
 @pytest.mark.looptime
+@pytest.mark.parametrize(("dialect", "bottom"), [("0.12", "ready"), ("0.35", "canceled")])
+async def test_below_a_failed_diamond_and_a_success_the_older_server_makes_a_job_ready(
+    tmp_path: Path, dialect: DialectName, bottom: str
+) -> None:
+    async with torc_at(tmp_path, dialect) as torc:
+        graph = {"top": [], "fine": [], "left": ["top"], "right": ["top"]}
+        await torc.add(graph | {"bottom": ["left", "right", "fine"]})
+        await torc.workflow("POST", "initialize_jobs")
+        await torc.finish(top=1, fine=0)
+        await unblocked()
+        assert (await torc.statuses())["bottom"] == bottom
+
+
+@pytest.mark.looptime
 async def test_a_job_that_does_not_mind_a_failure_becomes_ready(tmp_path: Path) -> None:
     async with torc_at(tmp_path) as torc:
         await torc.add(CHAIN, cancel_on_blocking_job_failure=False)

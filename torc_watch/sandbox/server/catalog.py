@@ -69,7 +69,7 @@ def _requirements_updated(call: Call, thing: Row) -> None:
 def _current_results(call: Call) -> list[Condition]:
     if call.asked("all_runs", flag):
         return []
-    return [Condition("id IN (SELECT result_id FROM workflow_result)", ())]
+    return [Condition("EXISTS (SELECT 1 FROM workflow_result WHERE result_id = result.id)", ())]
 
 
 def _timestamped(_call: Call, columns: Row) -> Row:
@@ -149,7 +149,10 @@ _RESOURCES = (
             ),
             "name": (str, "name = ?"),
             "path": (str, "path = ?"),
-            "is_output": (flag, "(id IN (SELECT file_id FROM job_output_file)) = ?"),
+            "is_output": (
+                flag,
+                "EXISTS (SELECT 1 FROM job_output_file WHERE file_id = file.id) = ?",
+            ),
         },
         deleted_key="deleted_count",
     ),

@@ -242,6 +242,7 @@ CREATE INDEX IF NOT EXISTS idx_output_user_data ON job_output_user_data(user_dat
 CREATE INDEX IF NOT EXISTS idx_result_workflow ON result(workflow_id);
 CREATE INDEX IF NOT EXISTS idx_result_node ON result(compute_node_id);
 CREATE INDEX IF NOT EXISTS idx_workflow_result ON workflow_result(result_id);
+CREATE INDEX IF NOT EXISTS idx_workflow_result_job ON workflow_result(job_id);
 CREATE INDEX IF NOT EXISTS idx_requirements_workflow ON resource_requirements(workflow_id);
 CREATE INDEX IF NOT EXISTS idx_handler_workflow ON failure_handler(workflow_id);
 CREATE INDEX IF NOT EXISTS idx_file_workflow ON file(workflow_id);
