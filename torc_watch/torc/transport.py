@@ -119,22 +119,18 @@ class Transport:
         """Decoded JSON, or None for an empty answer."""
         return await self._call("POST", path, body, params, repeatable=repeatable)
 
-    async def put(
-        self, path: str, *, body: Any = None, repeatable: bool = True, **params: Any
-    ) -> Any:
+    async def put(self, path: str, *, body: Any = None, repeatable: bool = True) -> Any:
         """Decoded JSON, or None for an empty answer."""
-        return await self._call("PUT", path, body, params, repeatable=repeatable)
+        return await self._call("PUT", path, body, {}, repeatable=repeatable)
 
-    async def delete(
-        self, path: str, *, body: Any = None, repeatable: bool = True, **params: Any
-    ) -> Any:
+    async def delete(self, path: str) -> Any:
         """Decoded JSON, or None for an empty answer."""
-        return await self._call("DELETE", path, body, params, repeatable=repeatable)
+        return await self._call("DELETE", path, None, {}, repeatable=True)
 
     @asynccontextmanager
-    async def stream(self, path: str, **params: Any) -> AsyncIterator[AsyncIterator[str]]:
+    async def stream(self, path: str) -> AsyncIterator[AsyncIterator[str]]:
         """Lines of an answer that may never end. Asked for once; no limit on silence between."""
-        response = await self._open_stream(path, params)
+        response = await self._open_stream(path)
         try:
             yield response.aiter_lines()
         except httpx.RequestError as error:
@@ -142,11 +138,9 @@ class Transport:
         finally:
             await response.aclose()
 
-    async def _open_stream(self, path: str, params: dict[str, Any]) -> httpx.Response:
+    async def _open_stream(self, path: str) -> httpx.Response:
         timeout = httpx.Timeout(self.connection.timeout, connect=_CONNECT_TIMEOUT, read=None)
-        request = self._client.build_request(
-            "GET", path, params=_sendable(params), headers=_EVENT_STREAM, timeout=timeout
-        )
+        request = self._client.build_request("GET", path, headers=_EVENT_STREAM, timeout=timeout)
         self.requests_sent += 1
         try:
             with anyio.fail_after(self.connection.timeout):
