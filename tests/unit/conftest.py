@@ -38,7 +38,7 @@ from torc_watch.torc.transport import Connection, Transport
 from torc_watch.torc.worker import ClaimedJob, NodeResources, WorkerApi
 
 DialectName = Literal["0.12", "0.35"]
-Death = Literal["claimed", "running", "forgetful"]
+Death = Literal["claimed", "running", "half-way", "forgetful"]
 Ending = tuple[int, int | None, float]  # return code, peak memory in bytes, seconds
 Forward = Callable[[httpx.Request], Awaitable[httpx.Response]]
 Fault = Callable[[httpx.Request, Forward], Awaitable[httpx.Response]]
@@ -139,8 +139,8 @@ class SimulatedScheduler:
 
     ``endings`` says how a job ends in each of its workflow's runs, the first at first; beyond that
     it succeeds. ``deaths`` says which allocations, by number, vanish with the jobs that they have
-    just claimed or started; ``afterlife`` is what is known of them from then on. A forgetful one
-    leaves in order, but without a word on the last of its jobs.
+    just claimed, or started, or half of them; ``afterlife`` is what is known of them from then on.
+    A forgetful one leaves in order, but without a word on the last of its jobs.
     """
 
     type = "local"
@@ -274,7 +274,8 @@ class _SimulatedWorker:
         jobs = await api.claim_jobs(
             self.request.workflow_id, self._resources(), limit=self.request.num_cpus
         )
-        for job in () if death == "claimed" else jobs:
+        started = {"claimed": 0, "half-way": len(jobs) // 2}.get(death or "", len(jobs))
+        for job in jobs[:started]:
             await api.start_job(job.job.id, run_id=self.run_id, node_id=self.node_id)
         return jobs
 

@@ -73,17 +73,17 @@ def during(fault: "Fault", since: float, until: float) -> "Fault":
 
 
 @BY_TROUBLE
-async def test_away_for_ten_minutes(open_site: "OpenSite", trouble: str) -> None:
+async def test_away_for_a_while(open_site: "OpenSite", trouble: str) -> None:
     async with open_site() as site:
-        site.scheduler.endings = {"a": [(0, None, 1000.0)]}
+        site.scheduler.endings = {"a": [(0, None, 500.0)]}
         workflow_id = await site.submit(["a"])
-        site.line.fault = during(TROUBLES[trouble], 100, 700)
+        site.line.fault = during(TROUBLES[trouble], 100, 250)
 
         ended = await site.watch(workflow_id, patience=1200)
 
         assert ended.verdict is Verdict.SUCCEEDED
         failures = site.seen(events.LookFailed)
-        assert 4 <= len(failures) <= 25
+        assert 1 <= len(failures) <= 15
         assert all(failure.retry_in <= 60 for failure in failures)
         assert failures[0].retry_in < 2
         assert len(site.seen(events.LookSucceeded)) == 1
@@ -140,11 +140,11 @@ WRITES = {
 )
 @pytest.mark.parametrize("write", WRITES)
 async def test_in_the_middle_of_a_round(open_site: "OpenSite", fault: "Fault", write: str) -> None:
-    """One change of a round fails, for five minutes: the round waits, and then goes on."""
+    """One change of a round fails, for a while: the round waits, and then goes on."""
     async with open_site() as site:
         site.scheduler.endings = {"a": [OOM], "b": [UNKNOWN]}
         workflow_id = await site.submit(["a", "b", "child"], after={"child": "a"})
-        site.line.fault = for_a_while(WRITES[write], fault, seconds=300)
+        site.line.fault = for_a_while(WRITES[write], fault, seconds=20)
 
         ended = await site.watch(workflow_id)
 

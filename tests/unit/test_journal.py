@@ -32,8 +32,8 @@ PLAN = Plan(
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "state" / "journal.db"
+def path(quick_path: Path) -> Path:
+    return quick_path / "state" / "journal.db"
 
 
 @pytest.fixture
