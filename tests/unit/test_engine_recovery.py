@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from torc_watch.core import events
-from torc_watch.core.diagnosis import Cause
 from torc_watch.core.events import Verdict
 from torc_watch.core.model import JobStatus
 from torc_watch.core.policy import RecoverySettings
@@ -143,8 +142,8 @@ async def test_at_the_cap_it_is_handed_over(open_site: "OpenSite") -> None:
         ended = await site.watch(workflow_id)
 
         assert ended.verdict is Verdict.HANDED_OVER
-        assert [(left.job_name, left.cause) for left in ended.left_alone] == [("train", Cause.OOM)]
-        assert "80m" in ended.left_alone[0].reason
+        assert [exhibit.job_name for exhibit in ended.evidence] == ["train"]
+        assert "80m" in ended.evidence[0].reason
         assert (await site.asked(workflow_id))["train"].memory == 80 * MIB
         assert len(site.seen(events.RecoveryInitiated)) == 1
 
@@ -156,8 +155,8 @@ async def test_failure_left_alone_says_why(open_site: "OpenSite") -> None:
 
         ended = await site.watch(workflow_id, recovery=RecoverySettings(retry_unknown=False))
 
-        assert [left.job_name for left in ended.left_alone] == ["train"]
-        assert "exit code 1" in ended.left_alone[0].reason
+        assert [exhibit.job_name for exhibit in ended.evidence] == ["train"]
+        assert "exit code 1" in ended.evidence[0].reason
 
 
 @BOTH

@@ -91,12 +91,18 @@ Workflow completed with failures:
 
 Auto-recovery disabled. To enable, use --auto-recover flag.
 Or use the Torc MCP server with your AI assistant for manual recovery.
+
+Failed jobs:
+  Job 1 (a): exit code 1
 """
 
 HOPELESS = """\
 
 Max retries (1) exceeded. Manual intervention required.
 Use the Torc MCP server with your AI assistant to investigate.
+
+Failed jobs:
+  Job 1 (a): exit code 1
 """
 
 

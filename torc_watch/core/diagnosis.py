@@ -53,6 +53,7 @@ class Finding:
     reason: str
     requirements: Requirements | None
     peak_memory: int | None = None
+    run_id: int | None = None  # of its result, None without one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +76,7 @@ def diagnose(evidence: Evidence) -> Finding:
         reason=reason,
         requirements=evidence.requirements,
         peak_memory=evidence.result.peak_memory if evidence.result else None,
+        run_id=evidence.result.run_id if evidence.result else None,
     )
 
 

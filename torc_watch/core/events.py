@@ -9,7 +9,7 @@ from enum import Enum
 from typing import ClassVar
 
 from torc_watch.core.model import JobCounts
-from torc_watch.core.policy import LeftAlone, Plan
+from torc_watch.core.policy import Plan
 from torc_watch.core.progress import Orphans
 from torc_watch.core.saga import Step
 
@@ -31,6 +31,21 @@ class Verdict(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Exhibit:
+    """A job that a person has to look at: why it failed, and where it said so.
+
+    ``errors`` is the path of its error output and ``last_words`` the last line of that, where they
+    can be read from here.
+    """
+
+    job_id: int
+    job_name: str
+    reason: str
+    errors: str | None = None
+    last_words: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WatchEnded:
     """The last event of a watch. ``reason`` is empty where the verdict says it all."""
 
@@ -38,7 +53,7 @@ class WatchEnded:
     workflow_id: int
     verdict: Verdict
     reason: str = ""
-    left_alone: tuple[LeftAlone, ...] = ()
+    evidence: tuple[Exhibit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

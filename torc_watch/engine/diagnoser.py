@@ -9,6 +9,7 @@ from torc_watch.core.diagnosis import DEFAULT_REQUIREMENTS, Evidence, Finding
 from torc_watch.core.events import Event, Verdict, WatchEnded
 from torc_watch.core.model import Job, JobCounts, JobResult, JobStatus, Requirements
 from torc_watch.core.progress import Observation, Orphans, Standing
+from torc_watch.engine.exhibits import exhibits
 from torc_watch.engine.observing import find_orphans
 from torc_watch.engine.watch import (
     Case,
@@ -88,13 +89,11 @@ class Diagnoser:
         self, poll: Poll, counts: JobCounts, without_recovery: Verdict
     ) -> Decision | Case:
         watch = poll.watch
-        if watch.request.recovery is None:
-            return WatchEnded(workflow_id=watch.workflow_id, verdict=without_recovery)
         used, settings = watch.record.rounds_used, watch.request.recovery
+        if settings is None:
+            return await self._hand_over(poll, counts, without_recovery, "")
         if refusal := policy.exhausted(used, settings):
-            return WatchEnded(
-                workflow_id=watch.workflow_id, verdict=Verdict.EXHAUSTED, reason=refusal.reason
-            )
+            return await self._hand_over(poll, counts, Verdict.EXHAUSTED, refusal.reason)
         self._report(
             events.RecoveryAttempted(
                 workflow_id=watch.workflow_id, number=used + 1, max_retries=settings.max_retries
@@ -102,6 +101,17 @@ class Diagnoser:
         )
         self._report(events.DiagnosisStarted(workflow_id=watch.workflow_id))
         return self._case(poll, diagnosis=await self.diagnose(poll.observation, counts))
+
+    async def _hand_over(
+        self, poll: Poll, counts: JobCounts, verdict: Verdict, reason: str
+    ) -> WatchEnded:
+        diagnosis = await self.diagnose(poll.observation, counts)
+        return WatchEnded(
+            workflow_id=poll.watch.workflow_id,
+            verdict=verdict,
+            reason=reason,
+            evidence=exhibits(diagnosis.findings, poll.watch.request),
+        )
 
     def _case(self, poll: Poll, *, diagnosis: Diagnosis | None) -> Case:
         return Case(

@@ -20,6 +20,7 @@ from torc_watch.core.policy import Plan, RecoverySettings, Refusal, RefusalKind,
 from torc_watch.core.progress import FAILURES, Orphans
 from torc_watch.core.saga import RoundOutcome, Step
 from torc_watch.engine.allocating import start_allocation
+from torc_watch.engine.exhibits import exhibits
 from torc_watch.engine.hook import run_hook
 from torc_watch.engine.journal import Journal, Round
 from torc_watch.engine.scheduling import Scheduler
@@ -127,7 +128,7 @@ class Recoverer:
                 await self._take(step, case, round_)
                 self._journal.finish_step(round_, step)
         except RoundRefused as refused:
-            return RoundOutcome.REFUSED, _refusal_ends(workflow_id, refused.refusal)
+            return RoundOutcome.REFUSED, _refusal_ends(case, refused.refusal)
         except (HookFailed, SchedulerError) as error:
             return RoundOutcome.FAILED, _hand_over(workflow_id, str(error))
         except RoundAbandoned as reason:
@@ -346,12 +347,13 @@ async def _unless_done(change: Awaitable[None]) -> None:
         await change
 
 
-def _refusal_ends(workflow_id: int, refusal: Refusal) -> WatchEnded:
+def _refusal_ends(case: Case, refusal: Refusal) -> WatchEnded:
+    findings = case.diagnosis.findings if case.diagnosis else ()
     return WatchEnded(
-        workflow_id=workflow_id,
+        workflow_id=case.watch.workflow_id,
         verdict=_VERDICTS[refusal.kind],
         reason=refusal.reason,
-        left_alone=refusal.left_alone,
+        evidence=exhibits(findings, case.watch.request, refusal.left_alone),
     )
 
 

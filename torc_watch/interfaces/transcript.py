@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from torc_watch.core import events, units
 from torc_watch.core.diagnosis import Cause
-from torc_watch.core.events import Event, Verdict, WatchEnded
+from torc_watch.core.events import Event, Exhibit, Verdict, WatchEnded
 from torc_watch.core.model import JobCounts, JobStatus
 from torc_watch.core.policy import LeftAlone, Plan, Retry
 
@@ -139,11 +139,22 @@ def _end(event: WatchEnded) -> Iterator[str]:
     if event.verdict in (Verdict.SUCCEEDED, Verdict.RESUBMITTED):
         return
     yield ""
-    yield from left_alone_lines(event.left_alone)
     manual = event.verdict in (Verdict.EXHAUSTED, Verdict.HANDED_OVER, Verdict.STUCK)
     if sentence := f"{event.reason} {_MANUAL if manual else ''}".strip():
         yield sentence
     yield from _AFTERWARDS.get(event.verdict, ())
+    if event.evidence:
+        yield ""
+        yield "Failed jobs:"
+        for exhibit in event.evidence:
+            yield from _exhibit(exhibit)
+
+
+def _exhibit(exhibit: Exhibit) -> Iterator[str]:
+    yield f"  Job {exhibit.job_id} ({printable(exhibit.job_name)}): {printable(exhibit.reason)}"
+    if exhibit.errors:
+        words = f": {printable(exhibit.last_words)}" if exhibit.last_words else " (empty)"
+        yield f"    {exhibit.errors}{words}"
 
 
 def plan_lines(plan: Plan) -> Iterator[str]:

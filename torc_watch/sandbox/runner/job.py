@@ -34,6 +34,7 @@ from pathlib import Path
 import anyio
 
 from torc_watch.core.model import JobStatus
+from torc_watch.core.stdio import stdio_name
 from torc_watch.core.units import KIB, format_memory
 from torc_watch.sandbox.runner.processes import Process, ProcessTrees, send_signals
 from torc_watch.sandbox.runner.usage import Meter, Usage
@@ -66,9 +67,14 @@ class Launch:
     runtime_limit: float | None
     supports_termination: bool
 
-    def stdio_file(self, ending: str) -> Path:
-        name = f"job_wf{self.workflow_id}_j{self.job_id}_r{self.run_id}_a{self.attempt}.{ending}"
-        return self.output_dir / "job_stdio" / name
+    def stdio_file(self, stream: str) -> Path:
+        return self.output_dir / stdio_name(
+            workflow_id=self.workflow_id,
+            job_id=self.job_id,
+            run_id=self.run_id,
+            attempt=self.attempt,
+            stream=stream,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,61 @@
+"""What a person gets to see of the failed jobs when a workflow is handed over."""
+
+import os
+from collections.abc import Iterable
+from itertools import islice
+from pathlib import Path
+
+from torc_watch.core.diagnosis import Finding
+from torc_watch.core.events import Exhibit
+from torc_watch.core.policy import LeftAlone
+from torc_watch.core.stdio import stdio_name
+from torc_watch.engine.watch import WatchRequest
+
+_MOST = 50  # more than anybody reads, and few enough to be read from a slow file system
+_TAIL = 4096  # bytes
+
+
+def exhibits(
+    findings: Iterable[Finding], request: WatchRequest, left_alone: Iterable[LeftAlone] = ()
+) -> tuple[Exhibit, ...]:
+    """The first of the failed jobs, with why they were left alone where that was decided."""
+    reasons = {left.job_id: left.reason for left in left_alone}
+    return tuple(
+        _exhibit(finding, reasons.get(finding.job.id, finding.reason), request)
+        for finding in islice(findings, _MOST)
+    )
+
+
+def _exhibit(finding: Finding, reason: str, request: WatchRequest) -> Exhibit:
+    errors = _error_output(finding, request)
+    return Exhibit(
+        job_id=finding.job.id,
+        job_name=finding.job.name,
+        reason=reason,
+        errors=str(errors) if errors else None,
+        last_words=_last_line(errors) if errors else None,
+    )
+
+
+def _error_output(finding: Finding, request: WatchRequest) -> Path | None:
+    if finding.run_id is None:
+        return None
+    path = request.output_dir / stdio_name(
+        workflow_id=request.workflow_id,
+        job_id=finding.job.id,
+        run_id=finding.run_id,
+        attempt=finding.job.attempt,
+        stream="e",
+    )
+    return path if path.is_file() else None
+
+
+def _last_line(path: Path) -> str | None:
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - _TAIL))
+            lines = file.read().decode(errors="replace").strip().splitlines()
+    except OSError:
+        return None
+    return lines[-1].strip() if lines else None
