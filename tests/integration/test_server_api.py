@@ -23,6 +23,7 @@ NODE: dict[str, Any] = {
 }
 NODE |= {"num_cpus": 1, "memory_gb": 1.0, "num_gpus": 0, "num_nodes": 1}
 ALLOCATION = {"scheduler_id": 9, "scheduler_config_id": 1, "scheduler_type": "slurm"}
+JOB = {"workflow_id": 1, "name": "j", "command": "true"}
 ACTION: dict[str, Any] = {"trigger_type": "on_jobs_complete", "action_type": "run_commands"}
 ACTION |= {"action_config": {"commands": ["true"]}}
 
@@ -133,8 +134,7 @@ async def test_nothing_remains_of_a_deleted_workflow_but_the_older_dialects_stat
 ) -> None:
     async with server(tmp_path, dialect) as client:
         await created(client, "/workflows", WORKFLOW)
-        job = {"workflow_id": 1, "name": "j", "command": "true"}
-        await created(client, "/jobs", job)
+        await created(client, "/jobs", JOB)
         assert (await client.delete("/workflows/1")).json()["name"] == "w"
         assert (await client.get("/jobs/1")).status_code == 404
         assert (await client.get("/workflows/1")).status_code == 404
@@ -147,6 +147,7 @@ async def test_nothing_remains_of_a_deleted_workflow_but_the_older_dialects_stat
     ("method", "path", "body", "status", "text"),
     [
         ("GET", "/nothing", None, 404, ""),
+        ("GET", "/ping/", None, 404, ""),
         ("POST", "/ping", None, 405, ""),
         ("GET", "/workflows/1/latest_event_timestamp", None, 405, ""),
         ("GET", "/jobs/one", None, 400, "Couldn't parse path parameter id"),
@@ -158,6 +159,7 @@ async def test_nothing_remains_of_a_deleted_workflow_but_the_older_dialects_stat
         ("POST", "/jobs", {"name": "j"}, 400, "Couldn't parse body parameter body"),
         ("POST", "/jobs", None, 400, "Missing required body parameter body"),
         ("POST", "/files", {"workflow_id": 1, "name": "f", "path": 7}, 400, "Couldn't parse body"),
+        ("POST", "/jobs", JOB | {"status": "unrecognized"}, 400, "Couldn't parse body"),
         ("DELETE", "/events?workflow_id=1", None, 405, ""),
     ],
 )
@@ -176,6 +178,27 @@ async def test_plain_refusals(
         assert response.text.startswith(text)
         assert bool(response.text) == bool(text)
         assert response.headers["X-Span-ID"]
+
+
+@pytest.mark.parametrize(
+    "data", [b"NaN", b"[-Infinity]", b"1e999", b"[" * 10_000 + b"]" * 10_000, b'"\xff"', b"'x'"]
+)
+async def test_what_is_not_json_is_refused(tmp_path: Path, data: bytes) -> None:
+    async with server(tmp_path) as client:
+        await created(client, "/workflows", WORKFLOW)
+        content = b'{"workflow_id": 1, "name": "d", "data": ' + data + b"}"
+        assert (await client.post("/user_data", content=content)).status_code == 400
+        assert (await got(client, "/user_data?workflow_id=1"))["items"] == []
+
+
+@pytest.mark.parametrize("jobs", [[{}] * 1000, [JOB | {"depends_on_job_ids": ["x"] * 1000}]])
+async def test_only_the_first_mistake_of_a_body_is_named(tmp_path: Path, jobs: list[Any]) -> None:
+    async with server(tmp_path) as client:
+        response = await client.post("/bulk_jobs", json={"jobs": jobs})
+        assert response.status_code == 400
+        assert response.text.startswith("Couldn't parse body parameter body - doesn't match schema")
+        assert response.text.count("jobs.0.") == 1
+        assert len(response.text) < 200
 
 
 @both_dialects
@@ -323,8 +346,7 @@ async def test_requirements_are_measured_and_their_changes_recorded(
 async def test_what_may_change_of_a_job_that_ran(tmp_path: Path, dialect: DialectName) -> None:
     async with server(tmp_path, dialect) as client:
         await created(client, "/workflows", WORKFLOW)
-        job = {"workflow_id": 1, "name": "j", "command": "true"}
-        await created(client, "/jobs", job)
+        await created(client, "/jobs", JOB)
         await client.post("/workflows/1/initialize_jobs")
         for change, status in (
             ({"resource_requirements_id": 1, "scheduler_id": 4}, 200),
@@ -332,7 +354,7 @@ async def test_what_may_change_of_a_job_that_ran(tmp_path: Path, dialect: Dialec
             ({"status": "disabled"}, 422),
             ({"depends_on_job_ids": [1]}, 422),
         ):
-            response = await client.put("/jobs/1", json=job | change)
+            response = await client.put("/jobs/1", json=JOB | change)
             assert response.status_code == status, change
         assert (await got(client, "/jobs/1"))["scheduler_id"] == 4
 
@@ -340,13 +362,12 @@ async def test_what_may_change_of_a_job_that_ran(tmp_path: Path, dialect: Dialec
 async def test_an_uninitialized_job_may_be_disabled_and_nothing_else(tmp_path: Path) -> None:
     async with server(tmp_path) as client:
         await created(client, "/workflows", WORKFLOW)
-        job = {"workflow_id": 1, "name": "j", "command": "true"}
-        await created(client, "/bulk_jobs", {"jobs": [job, job]})
-        changed = job | {"command": "false", "depends_on_job_ids": [1]}
+        await created(client, "/bulk_jobs", {"jobs": [JOB, JOB]})
+        changed = JOB | {"command": "false", "depends_on_job_ids": [1]}
         assert (await client.put("/jobs/2", json=changed)).json()["depends_on_job_ids"] == [1]
-        assert (await client.put("/jobs/2", json=job | {"input_file_ids": [3]})).status_code == 422
-        assert (await client.put("/jobs/2", json=job | {"status": "ready"})).status_code == 422
-        disabled = await client.put("/jobs/2", json=job | {"status": "disabled"})
+        assert (await client.put("/jobs/2", json=JOB | {"input_file_ids": [3]})).status_code == 422
+        assert (await client.put("/jobs/2", json=JOB | {"status": "ready"})).status_code == 422
+        disabled = await client.put("/jobs/2", json=JOB | {"status": "disabled"})
         assert disabled.json()["status"] == "disabled"
 
 
@@ -354,9 +375,8 @@ async def test_bulk_jobs_are_all_or_none_and_of_one_workflow(tmp_path: Path) -> 
     async with server(tmp_path) as client:
         for _ in range(2):
             await created(client, "/workflows", WORKFLOW)
-        good = {"workflow_id": 1, "name": "j", "command": "true"}
         for other, status in (({"workflow_id": 2}, 422), ({"depends_on_job_ids": [99]}, 500)):
-            body = {"jobs": [good, good | other]}
+            body = {"jobs": [JOB, JOB | other]}
             assert (await client.post("/bulk_jobs", json=body)).status_code == status
         assert (await got(client, "/workflows/1/job_ids")) == {"job_ids": [], "count": 0}
 
@@ -387,8 +407,7 @@ async def test_an_action_waits_for_all_of_its_jobs_and_is_claimed_once(
 ) -> None:
     async with server(tmp_path, dialect) as client:
         await created(client, "/workflows", WORKFLOW)
-        job = {"workflow_id": 1, "name": "j", "command": "true"}
-        await created(client, "/bulk_jobs", {"jobs": [job, job]})
+        await created(client, "/bulk_jobs", {"jobs": [JOB, JOB]})
         await created(client, "/compute_nodes", NODE | {"workflow_id": 1})
         body = ACTION | {"job_ids": [1, 2], "workflow_id": 1}
         action = await created(client, "/workflows/1/actions", body)
@@ -451,7 +470,7 @@ async def test_an_action_that_makes_no_sense_is_refused(
 async def test_jobs_are_initialized_by_a_task_that_can_be_asked_after(tmp_path: Path) -> None:
     async with server(tmp_path) as client:
         await created(client, "/workflows", WORKFLOW)
-        await created(client, "/jobs", {"workflow_id": 1, "name": "j", "command": "true"})
+        await created(client, "/jobs", JOB)
         queued = await client.post("/workflows/1/initialize_jobs?async=true")
         assert (queued.status_code, queued.json()["status"]) == (202, "queued")
         assert (await client.post("/workflows/1/initialize_jobs")).status_code == 409

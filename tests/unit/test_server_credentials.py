@@ -10,7 +10,8 @@ from torc_watch.sandbox.server.edge import credentials
 
 
 @pytest.mark.parametrize(
-    "header", [None, "", "Basic", "Basic ???", "Bearer YTpi", "Basic /w==", "Basic YTp"]
+    "header",
+    [None, "", "Basic", "Basic ???", "Bearer YTpi", "Basic /w==", "Basic YTp", "Basic \xff"],
 )
 def test_a_header_that_says_nothing(header: str | None) -> None:
     assert credentials(header) == ("", "")

@@ -35,6 +35,10 @@ def test_what_is_taken(jobs: list[Any], chosen: list[int]) -> None:
     assert packed(jobs, NODE) == chosen
 
 
+def test_more_memory_than_a_number_holds_is_all_there_can_be() -> None:
+    assert packed([job(1)], NODE.model_copy(update={"memory_gb": 1e308})) == [1]
+
+
 @given(st.lists(st.tuples(st.integers(1, 5), st.integers(1, 9), st.integers(0, 1))))
 def test_never_more_than_there_is_and_never_less_than_would_fit(
     needs: list[tuple[int, int, int]],

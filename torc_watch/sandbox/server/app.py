@@ -50,6 +50,7 @@ class Service:
             middleware=[Middleware(Edge, accounts=self._settings.accounts)],
             exception_handlers={HTTPException: _empty, ClientDisconnect: _gone},
         )
+        app.router.redirect_slashes = False
         app.state.close_streams = self._broadcaster.close
         return app
 
@@ -98,7 +99,10 @@ class Service:
                 answer = handler(call)
         except Failure as failure:
             return Answer(failure.body, failure.status, plain=isinstance(failure.body, str))
-        except (sqlite3.Error, OverflowError):  # an id of no row, a number beyond 64 bits
+        except (sqlite3.IntegrityError, OverflowError):  # an id of no row, a number beyond 64 bits
+            return Answer(INTERNAL_ERROR, 500, plain=True)
+        except sqlite3.Error as error:
+            _log.error("The server failed at a request: %s", error)
             return Answer(INTERNAL_ERROR, 500, plain=True)
         for announcement in call.announcements:
             self._broadcaster.send(announcement)

@@ -3,15 +3,33 @@
 A model's fields are also the columns that are shown of its table. Unknown fields are ignored.
 """
 
-from typing import Annotated, Any, Literal
+import json
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-Status = Literal[
-    "uninitialized", "blocked", "ready", "pending", "running", "completed",
-    "failed", "canceled", "terminated", "disabled", "pending_failed",
-]  # fmt: skip
-Ids = list[int] | None
+from torc_watch.core.model import JobStatus
+from torc_watch.sandbox.server.transitions import STATUSES
+
+
+def _known(status: JobStatus) -> JobStatus:
+    if status not in STATUSES:
+        raise ValueError(f"unknown status {status}")
+    return status
+
+
+def _standard(value: Any) -> Any:
+    json.dumps(value, allow_nan=False)
+    return value
+
+
+Status = Annotated[JobStatus, AfterValidator(_known)]
+# Any JSON value; NaN and infinity, which the parser lets pass, are none.
+Json = Annotated[Any, AfterValidator(_standard)]
+# The first wrong entry is enough to refuse a list: there may be millions.
+Entry = TypeVar("Entry")
+Batch = Annotated[list[Entry], Field(fail_fast=True)]
+Ids = Batch[int] | None
 
 
 class Strict(BaseModel):
@@ -45,11 +63,11 @@ class Workflow12(WorkflowBase):
 
 
 class Workflow35(WorkflowBase):
-    metadata: dict[str, Any] | None = None
-    resource_monitor_config: dict[str, Any] | None = None
-    slurm_defaults: dict[str, Any] | None = None
-    execution_config: dict[str, Any] | None = None
-    dynamic_jobs: dict[str, Any] | None = None
+    metadata: dict[str, Json] | None = None
+    resource_monitor_config: dict[str, Json] | None = None
+    slurm_defaults: dict[str, Json] | None = None
+    execution_config: dict[str, Json] | None = None
+    dynamic_jobs: dict[str, Json] | None = None
     env: dict[str, str] | None = None
     submission_directory: str | None = None
     enable_ro_crate: bool | None = None
@@ -106,11 +124,11 @@ class RelatedJob35(Job35, Relations):
 
 
 class Jobs12(Strict):
-    jobs: list[RelatedJob12]
+    jobs: Batch[RelatedJob12]
 
 
 class Jobs35(Strict):
-    jobs: list[RelatedJob35]
+    jobs: Batch[RelatedJob35]
 
 
 class Requirements12(OfWorkflow):
@@ -154,15 +172,15 @@ class File(OfWorkflow):
 class UserData(OfWorkflow):
     name: str
     is_ephemeral: bool | None = None
-    data: Any = None
+    data: Json = None
 
 
 class Files(Strict):
-    files: list[File]
+    files: Batch[File]
 
 
 class UserDataList(Strict):
-    user_data: list[UserData]
+    user_data: Batch[UserData]
 
 
 class LocalScheduler12(OfWorkflow):
@@ -208,7 +226,7 @@ class ComputeNode12(OfWorkflow):
     time_limit: str | None = None
     scheduler_config_id: int | None = None
     compute_node_type: str
-    scheduler: Any = None
+    scheduler: Json = None
 
 
 class ComputeNode35(ComputeNode12):
@@ -221,7 +239,7 @@ class ComputeNode35(ComputeNode12):
 
 class Event(OfWorkflow):
     timestamp: int | None = None
-    data: Any
+    data: Json
 
 
 class FailureHandler(OfWorkflow):
@@ -241,7 +259,7 @@ class NodeResources(Strict):
 class Action(Strict):
     trigger_type: str
     action_type: str
-    action_config: Any
+    action_config: Json
     job_ids: Ids = None
     trigger_count: int = 0
     executed: bool = False
@@ -261,4 +279,4 @@ class Completion(Strict):
 
 
 class Completions(Strict):
-    completions: list[Completion]
+    completions: Batch[Completion]

@@ -113,7 +113,7 @@ class Call:
         try:
             return model.model_validate_json(self.content)
         except ValidationError as error:
-            reason = f"Couldn't parse body parameter body - doesn't match schema: {error}"
+            reason = f"Couldn't parse body parameter body - doesn't match schema: {_first(error)}"
             raise Failure(400, reason) from error
 
     def announce(
@@ -152,6 +152,13 @@ def now_ms() -> int:
 def now_text() -> str:
     """The time in RFC 3339 with milliseconds, as Torc writes it."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _first(error: ValidationError) -> str:
+    """The first thing that is wrong with a body; there may be as many as it has entries."""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    place = ".".join(str(part) for part in first["loc"])
+    return f"{place}: {first['msg']}" if place else first["msg"]
 
 
 def _parsed(parser: Callable[[str], Value], text: str, place: str) -> Value:

@@ -64,7 +64,7 @@ def packed(jobs: list[Row], resources: bodies.NodeResources) -> list[int]:
     Only jobs of several nodes use up nodes; the others share them.
     """
     left = {
-        "memory_bytes": int(resources.memory_gb * GIB),
+        "memory_bytes": _bytes(resources),
         "num_cpus": resources.num_cpus,
         "num_gpus": resources.num_gpus,
         "num_nodes": resources.num_nodes,
@@ -95,9 +95,13 @@ def _order(call: Call) -> str:
 
 
 def _limits(resources: bodies.NodeResources) -> tuple[int, int, int, int, int]:
-    memory = int(resources.memory_gb * GIB)
     seconds = _seconds(resources.time_limit)
-    return memory, resources.num_cpus, resources.num_gpus, resources.num_nodes, seconds
+    cpus, gpus, nodes = resources.num_cpus, resources.num_gpus, resources.num_nodes
+    return _bytes(resources), cpus, gpus, nodes, seconds
+
+
+def _bytes(resources: bodies.NodeResources) -> int:
+    return int(min(resources.memory_gb * GIB, _UNLIMITED))
 
 
 def _seconds(time_limit: str | None) -> int:
