@@ -224,7 +224,9 @@ async def test_a_job_that_does_not_mind_a_failure_becomes_ready(tmp_path: Path) 
 
 
 @pytest.mark.looptime
-async def test_what_cannot_be_written_now_is_written_later(tmp_path: Path) -> None:
+async def test_what_cannot_be_written_now_is_written_later(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     async with torc_at(tmp_path) as torc:
         await torc.add(CHAIN)
         await torc.workflow("POST", "initialize_jobs")
@@ -233,7 +235,9 @@ async def test_what_cannot_be_written_now_is_written_later(tmp_path: Path) -> No
             other.execute("BEGIN IMMEDIATE")
             await unblocked()
             assert (await torc.statuses())["b"] == "blocked"
+            caplog.clear()
             assert await torc.set_status("b", "ready") == 500
+            assert "locked" in caplog.text
         await unblocked()
         assert (await torc.statuses())["b"] == "ready"
 
@@ -446,6 +450,20 @@ async def test_a_retry_is_a_new_attempt_of_the_same_run(
         assert await torc.results("&all_runs=true") == [(0, 1, 1), (0, 2, 0)]
         events = (await torc.ask("GET", f"/events?workflow_id={torc.workflow_id}"))["items"]
         assert [event["data"]["event_type"] for event in events] == ["job_retried"]
+
+
+@pytest.mark.parametrize(("dialect", "jobs"), [("0.12", 1), ("0.35", 0)])
+async def test_a_retry_takes_a_job_from_its_node_in_the_newer_dialect(
+    tmp_path: Path, dialect: DialectName, jobs: int
+) -> None:
+    async with torc_at(tmp_path, dialect) as torc:
+        await torc.add({"job": []})
+        await torc.workflow("POST", "initialize_jobs")
+        await torc.claim()
+        assert await torc.start("job") == 200
+        await torc.ask("POST", f"/jobs/{await torc.id_of('job')}/retry/0?max_retries=2")
+        active = f"/jobs?workflow_id={torc.workflow_id}&active_compute_node_id={torc.node_id}"
+        assert (await torc.ask("GET", active))["total_count"] == jobs
 
 
 @both_dialects

@@ -91,7 +91,8 @@ def retry_job(call: Call) -> Answer:
         raise refused(422, f"Job cannot be retried: {objection}")
     ready = {"status": JobStatus.READY, "attempt_id": attempt + 1, "origin": "retry"}
     call.store.update("job", job["id"], ready)
-    _leave_node(call.store, job["id"])
+    if call.dialect == "0.35":
+        _leave_node(call.store, job["id"])
     record_event(call, job["workflow_id"], _retry_event(job, run_id))
     return Answer(job_with_relations(call.store, call.dialect, job["id"]))
 
@@ -123,9 +124,7 @@ def _attempt_completion(call: Call, entry: bodies.Completion) -> str | None:
     """Complete one job of many; the reason when it could not be."""
     try:
         with call.store.savepoint():
-            done = _complete(
-                call, entry.job_id, JobStatus(entry.status), entry.run_id, entry.result
-            )
+            done = _complete(call, entry.job_id, entry.status, entry.run_id, entry.result)
     except Failure as failure:
         return failure.message
     except sqlite3.IntegrityError as error:
