@@ -156,7 +156,7 @@ class SimulatedScheduler:
         self.numbers: dict[str, int] = {}
         self.requests: list[AllocationRequest] = []
         self.size = Capacity(num_cpus=10, memory=8 * GIB)
-        self.seconds_to_submit = 0.0
+        self.seconds_to_submit: dict[int, float] = {}  # by workflow
         self.idle_limit = 90.0
 
     async def capacity(self) -> Capacity:
@@ -166,7 +166,7 @@ class SimulatedScheduler:
         return self.numbers.get(token)
 
     async def submit(self, request: AllocationRequest) -> int:
-        await anyio.sleep(self.seconds_to_submit)
+        await anyio.sleep(self.seconds_to_submit.get(request.workflow_id, 0))
         self.requests.append(request)
         number = self._before + len(self.requests)
         self.numbers[request.token] = number

@@ -139,6 +139,8 @@ async def sweep(open_site: "OpenSite", folder: Path, *, changes_only: bool = Fal
         undisturbed = Kill(site.directory / "journal.db")
         assert await watch(site, undisturbed) is Verdict.SUCCEEDED
         expected = await end_state(site)
+        assert expected["rounds"] == [(1, 1, "resubmitted")]
+        assert expected["watches"] == [("succeeded",)]
     kills = 0
     for number, answer_is_lost in points(undisturbed, changes_only=changes_only):
         async with reopen(f"{number}-{answer_is_lost}") as site:

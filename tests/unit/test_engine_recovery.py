@@ -210,7 +210,7 @@ async def test_no_look_during_recovery(open_site: "OpenSite") -> None:
     async with open_site() as site:
         site.scheduler.endings = {"train": [OOM]}
         workflow_id = await site.submit(["train"])
-        site.scheduler.seconds_to_submit = 1000.0
+        site.scheduler.seconds_to_submit[workflow_id] = 1000.0
 
         ended = await site.watch(workflow_id, poll_interval=1)
 

@@ -24,10 +24,10 @@ OOM = (137, 64 * MIB, 10.0)
 
 async def test_slow_submission_holds_up_nobody_else(open_site: "OpenSite") -> None:
     async with open_site() as site:
-        site.scheduler.endings = {"slow": [OOM], "quick": [(0, None, 300.0)]}
+        site.scheduler.endings = {"slow": [OOM], "quick": [(137, None, 300.0)]}
         for name in ("slow", "quick"):
             await site.submit([name])
-        site.scheduler.seconds_to_submit = 5000.0
+        site.scheduler.seconds_to_submit = {1: 5000.0}
         ended: dict[int, float] = {}
 
         async with site.surroundings() as around:

@@ -154,6 +154,18 @@ async def test_in_the_middle_of_a_round(open_site: "OpenSite", fault: "Fault", w
         await assert_one_round(site, workflow_id)
 
 
+async def test_jobs_are_initialized_once(open_site: "OpenSite") -> None:
+    """A second time would start whatever was terminated in between."""
+    async with open_site() as site:
+        site.scheduler.endings = {"a": [OOM]}
+        workflow_id = await site.submit(["a"])
+        site.line.fault = for_a_while(WRITES["initialize"], lose_answer, seconds=20)
+
+        await site.watch(workflow_id)
+
+        assert [path for _, _, path in site.line.sent].count("/workflows/1/initialize_jobs") == 1
+
+
 async def assert_one_round(site: "Site", workflow_id: int) -> None:
     rows = [row.name for row in await site.client.list_requirements(workflow_id)]
     assert sorted(rows) == ["default", "small", "small.run2.96m.PT1M"]
