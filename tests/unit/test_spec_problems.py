@@ -1,10 +1,12 @@
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Any
 
 import pytest
 
 from torc_watch.core.errors import InvalidSpec
 from torc_watch.core.spec import entries, expand
+from torc_watch.core.spec import problems as problems_module
 
 
 def job(name: str, **fields: Any) -> dict[str, Any]:
@@ -193,3 +195,17 @@ def test_too_many_jobs_in_all_are_refused(monkeypatch: pytest.MonkeyPatch) -> No
     three = {"i": "1:3"}
     document = spec(job("a{i}", parameters=three), job("b{i}", parameters=three))
     assert problems_of(document) == ["jobs: more than 5 entries are too many"]
+
+
+def test_names_are_compared_only_for_problems_that_are_printed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    compared: list[str] = []
+
+    def compare(name: str, candidates: Iterable[str], **_: int) -> list[str]:
+        compared.extend(name for _ in islice(candidates, 1))
+        return []
+
+    monkeypatch.setattr(problems_module, "get_close_matches", compare)
+    problems_of(spec(job("a{i}", depends_on=["b{i}"], parameters={"i": "1:1000"})))
+    assert compared == ["b1", "b2", "b3"]

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from torc_watch.core.spec.entries import Entry, Section, at
 from torc_watch.core.spec.problems import Problems, shown
 
-_MAX_COMPARISONS = 10_000_000  # of a pattern with a name: some seconds
-
 _VARIABLE = re.compile(r"\$\{(files|user_data)\.(input|output)\.([^}]+)\}")
 
 
@@ -43,9 +41,6 @@ class Names:
         return self._found[pattern]
 
     def _search(self, where: str, pattern: str) -> tuple[str, ...]:
-        if len(self._found) * len(self._entries) > _MAX_COMPARISONS:
-            self._problems.add(where, "too many patterns for so many names; write the names")
-            return ()
         try:
             search = re.compile(pattern).search
         except (re.error, OverflowError, RecursionError) as error:
