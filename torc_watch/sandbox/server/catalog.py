@@ -1,6 +1,5 @@
 """The simple resources of each dialect, and what is particular to each of them."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -17,6 +16,7 @@ from torc_watch.sandbox.server.calls import (
     now_ms,
     refused,
 )
+from torc_watch.sandbox.server.events import record_user_action
 from torc_watch.sandbox.server.paging import Condition
 from torc_watch.sandbox.server.resources import Resource
 from torc_watch.sandbox.server.settings import DialectName
@@ -27,13 +27,6 @@ def catalog(dialect: DialectName) -> Mapping[str, Resource]:
     """The resources by their path."""
     newer = _NEWER if dialect == "0.35" else {}
     return {item.path: replace(item, **newer.get(item.path, {})) for item in _RESOURCES}
-
-
-def record_event(call: Call, workflow_id: int, data: Mapping[str, Any]) -> None:
-    """Keep an event that clients can list."""
-    call.store.insert(
-        "event", {"workflow_id": workflow_id, "timestamp": now_ms(), "data": json.dumps(data)}
-    )
 
 
 def _measured(call: Call, columns: Row) -> Row:
@@ -57,13 +50,8 @@ def _number(call: Call, name: str, text: str, parse: Callable[[str], int]) -> in
 
 def _requirements_updated(call: Call, thing: Row) -> None:
     data = {key: value for key, value in thing.items() if key not in ("id", "workflow_id")}
-    action = {
-        "category": "user_action",
-        "action": "update_resource_requirements",
-        "user": call.user,
-        "resource_requirements_id": thing["id"],
-    }
-    record_event(call, thing["workflow_id"], action | data)
+    data["resource_requirements_id"] = thing["id"]
+    record_user_action(call, thing["workflow_id"], "update_resource_requirements", data)
 
 
 def _current_results(call: Call) -> list[Condition]:

@@ -5,6 +5,9 @@ Everything here is one statement for all jobs of a workflow.
 
 from torc_watch.core.model import JobStatus
 from torc_watch.sandbox.server.actions import rearm
+from torc_watch.sandbox.server.calls import Answer, Call, flag
+from torc_watch.sandbox.server.events import record_user_action
+from torc_watch.sandbox.server.resources import require_workflow
 from torc_watch.sandbox.server.store import Store
 from torc_watch.sandbox.server.transitions import (
     COMPLETE,
@@ -89,7 +92,30 @@ def initialize_jobs(store: Store, workflow_id: int, *, only_uninitialized: bool)
     rearm(store, workflow_id)
 
 
-def reset_jobs(store: Store, workflow_id: int) -> int:
+def reset_job_status(call: Call) -> Answer:
+    workflow_id = call.number()
+    require_workflow(call.store, workflow_id)
+    failed_only = call.asked("failed_only", flag) or False
+    reset = _reset_failed_jobs if failed_only else _reset_jobs
+    updated = reset(call.store, workflow_id)
+    data = {"workflow_id": workflow_id, "failed_only": failed_only, "updated_count": updated}
+    record_user_action(call, workflow_id, "reset_job_status", data)
+    answer = {"workflow_id": workflow_id, "updated_count": updated, "status": "uninitialized"}
+    return Answer(answer | ({"reset_type": "failed_only"} if failed_only else {}))
+
+
+def process_changed_inputs(call: Call) -> Answer:
+    """Jobs whose inputs are not what they were at initialization, to uninitialized."""
+    changed = f"workflow_id = ? AND input_hash IS NOT NULL AND input_hash != {_FINGERPRINT}"
+    sql = f"SELECT name FROM job WHERE {changed} ORDER BY id"  # noqa: S608
+    names = call.store.column(sql, call.number())
+    if not call.asked("dry_run", flag):
+        sql = f"UPDATE job SET status = 'uninitialized' WHERE {changed}"  # noqa: S608
+        call.store.execute(sql, call.number())
+    return Answer({"reinitialized_jobs": names})
+
+
+def _reset_jobs(store: Store, workflow_id: int) -> int:
     """Every job to uninitialized; how many were not."""
     store.execute(_LEAVE_NODES, workflow_id)
     return store.execute(
@@ -99,7 +125,7 @@ def reset_jobs(store: Store, workflow_id: int) -> int:
     )
 
 
-def reset_failed_jobs(store: Store, workflow_id: int) -> int:
+def _reset_failed_jobs(store: Store, workflow_id: int) -> int:
     """Failed jobs, and all that come after them whatever their status, to uninitialized.
 
     Nothing after a pending_failed job is touched. The number of failed jobs.
@@ -111,15 +137,6 @@ def reset_failed_jobs(store: Store, workflow_id: int) -> int:
     _uninitialize(store, workflow_id, RESETTABLE & COMPLETE)
     store.execute(f"UPDATE job SET status = 'uninitialized' {of_workflow}", workflow_id)  # noqa: S608
     return count
-
-
-def reset_changed_jobs(store: Store, workflow_id: int, *, dry_run: bool) -> list[str]:
-    """Jobs whose inputs are not what they were at initialization, to uninitialized; their names."""
-    changed = f"workflow_id = ? AND input_hash IS NOT NULL AND input_hash != {_FINGERPRINT}"
-    names = store.column(f"SELECT name FROM job WHERE {changed} ORDER BY id", workflow_id)  # noqa: S608
-    if not dry_run:
-        store.execute(f"UPDATE job SET status = 'uninitialized' WHERE {changed}", workflow_id)  # noqa: S608
-    return names
 
 
 def _uninitialize(store: Store, workflow_id: int, statuses: frozenset[JobStatus]) -> None:

@@ -3,7 +3,7 @@
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torc_watch.core.model import JobStatus
@@ -54,38 +54,33 @@ RELATIONS = (
     OUTPUT_USER_DATA,
 )
 
-_FILTERS: Mapping[str, Filter] = {
-    "status": (job_status, "status = ?"),
-    "needs_file_id": (integer, "id IN (SELECT job_id FROM job_input_file WHERE file_id = ?)"),
-    "upstream_job_id": (
-        integer,
-        "id IN (SELECT job_id FROM job_depends_on WHERE depends_on_job_id = ?)",
-    ),
-    "active_compute_node_id": (integer, "compute_node_id = ?"),
-}
-_FILTERS_OF_35: Mapping[str, Filter] = {
+_OLDER = Resource(
+    path="jobs",
+    table="job",
+    title="Job",
+    model=bodies.Job12,
+    filters={
+        "status": (job_status, "status = ?"),
+        "needs_file_id": (integer, "id IN (SELECT job_id FROM job_input_file WHERE file_id = ?)"),
+        "upstream_job_id": (
+            integer,
+            "id IN (SELECT job_id FROM job_depends_on WHERE depends_on_job_id = ?)",
+        ),
+        "active_compute_node_id": (integer, "compute_node_id = ?"),
+    },
+    flags=frozenset({"cancel_on_blocking_job_failure", "supports_termination"}),
+)
+_NEWER_FILTERS: Mapping[str, Filter] = {
     "origin_is_set": (flag, "(origin IS NOT NULL) = ?"),
     "name": (str, "name = ?"),
     "command": (str, "command = ?"),
 }
-_FLAGS = frozenset({"cancel_on_blocking_job_failure", "supports_termination"})
-
 JOBS = {
-    "0.12": Resource(
-        path="jobs",
-        table="job",
-        title="Job",
-        model=bodies.Job12,
-        filters=_FILTERS,
-        flags=_FLAGS,
-    ),
-    "0.35": Resource(
-        path="jobs",
-        table="job",
-        title="Job",
+    "0.12": _OLDER,
+    "0.35": replace(
+        _OLDER,
         model=bodies.Job35,
-        filters={**_FILTERS, **_FILTERS_OF_35},
-        flags=_FLAGS,
+        filters={**_OLDER.filters, **_NEWER_FILTERS},
         documents=frozenset({"env"}),
     ),
 }
@@ -152,15 +147,15 @@ def claimed_jobs(store: Store, dialect: DialectName, job_ids: Sequence[int]) -> 
     return jobs
 
 
+def has_job_in(store: Store, workflow_id: int, statuses: frozenset[JobStatus]) -> bool:
+    sql = f"SELECT 1 FROM job WHERE workflow_id = ? AND status IN {sql_set(statuses)} LIMIT 1"  # noqa: S608
+    return store.value(sql, workflow_id) is not None
+
+
 def _single(call: Call) -> RelatedJob:
     if call.dialect == "0.12":
         return call.body(bodies.RelatedJob12)
     return call.body(bodies.RelatedJob35)
-
-
-def has_job_in(store: Store, workflow_id: int, statuses: frozenset[JobStatus]) -> bool:
-    sql = f"SELECT 1 FROM job WHERE workflow_id = ? AND status IN {sql_set(statuses)} LIMIT 1"  # noqa: S608
-    return store.value(sql, workflow_id) is not None
 
 
 def _bulk(call: Call) -> Sequence[RelatedJob]:

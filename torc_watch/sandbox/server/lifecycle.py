@@ -17,7 +17,7 @@ from torc_watch.sandbox.server.calls import (
     now_text,
     refused,
 )
-from torc_watch.sandbox.server.catalog import record_event
+from torc_watch.sandbox.server.events import record_event
 from torc_watch.sandbox.server.jobs import has_job_in, job_with_relations
 from torc_watch.sandbox.server.store import Row, Store
 from torc_watch.sandbox.server.transitions import COMPLETE, TERMINAL, UNSETTLED, retry_objection

@@ -1,15 +1,10 @@
 """What is asked of a workflow's jobs as a whole, beside the plain list of them."""
 
 from torc_watch.core.units import format_duration
-from torc_watch.sandbox.server.calls import Answer, Call, flag, integer, internal_error
-from torc_watch.sandbox.server.catalog import catalog, record_event
-from torc_watch.sandbox.server.initializing import (
-    reset_changed_jobs,
-    reset_failed_jobs,
-    reset_jobs,
-)
+from torc_watch.sandbox.server.calls import Answer, Call, integer, internal_error
+from torc_watch.sandbox.server.catalog import catalog
 from torc_watch.sandbox.server.paging import Condition, count, envelope, page_of, select
-from torc_watch.sandbox.server.resources import listing_of, require_workflow
+from torc_watch.sandbox.server.resources import listing_of
 
 _REQUIRED_FILES = """
     SELECT DISTINCT file_id FROM job_input_file JOIN job ON job.id = job_id
@@ -97,22 +92,3 @@ def sum_ready_requirements(call: Call) -> Answer:
     scheduler_id = call.asked("scheduler_config_id", integer)
     needs = call.store.row(_READY_REQUIREMENTS, workflow_id, scheduler_id) or {}
     return Answer(needs | {"max_runtime": format_duration(needs["max_runtime"])})
-
-
-def reset_job_status(call: Call) -> Answer:
-    workflow_id = call.number()
-    require_workflow(call.store, workflow_id)
-    failed_only = call.asked("failed_only", flag) or False
-    reset = reset_failed_jobs if failed_only else reset_jobs
-    updated = reset(call.store, workflow_id)
-    event = {"category": "user_action", "action": "reset_job_status", "user": call.user}
-    data = {"workflow_id": workflow_id, "failed_only": failed_only, "updated_count": updated}
-    record_event(call, workflow_id, event | data)
-    answer = {"workflow_id": workflow_id, "updated_count": updated, "status": "uninitialized"}
-    return Answer(answer | ({"reset_type": "failed_only"} if failed_only else {}))
-
-
-def process_changed_inputs(call: Call) -> Answer:
-    dry_run = call.asked("dry_run", flag) or False
-    names = reset_changed_jobs(call.store, call.number(), dry_run=dry_run)
-    return Answer({"reinitialized_jobs": names})

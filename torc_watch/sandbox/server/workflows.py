@@ -1,15 +1,15 @@
 """Workflows: created, shown, changed, deleted, and what is asked of one as a whole."""
 
-from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from torc_watch.core.model import JobStatus
+from torc_watch.core.units import MIB
 from torc_watch.sandbox.server import bodies
 from torc_watch.sandbox.server.calls import Answer, Call, flag, internal_error, now_text, refused
-from torc_watch.sandbox.server.catalog import catalog, record_event
+from torc_watch.sandbox.server.events import record_event, record_user_action
 from torc_watch.sandbox.server.jobs import has_job_in
 from torc_watch.sandbox.server.resources import (
-    Filter,
     Resource,
     fetch,
     listing_of,
@@ -28,31 +28,25 @@ from torc_watch.sandbox.server.transitions import (
 
 _STATUS_FLAGS = ("is_canceled", "is_archived", "has_detected_need_to_run_completion_script")
 _OF_STATUS = "SELECT {} FROM workflow_status WHERE workflow_status.id = workflow.id"
-_IS_ARCHIVED = "(SELECT is_archived FROM workflow_status WHERE workflow_status.id = workflow.id)"
-_FILTERS: Mapping[str, Filter] = {
-    "name": (str, "name = ?"),
-    "user": (str, "user = ?"),
-    "description": (str, "description LIKE ?"),
-    "is_archived": (flag, f"{_IS_ARCHIVED} = ?"),
-}
-_FLAGS = frozenset({"compute_node_ignore_workflow_completion", "use_pending_failed"})
-
+_OLDER = Resource(
+    path="workflows",
+    table="workflow",
+    title="Workflow",
+    model=bodies.Workflow12,
+    filters={
+        "name": (str, "name = ?"),
+        "user": (str, "user = ?"),
+        "description": (str, "description LIKE ?"),
+        "is_archived": (flag, f"({_OF_STATUS.format('is_archived')}) = ?"),
+    },
+    flags=frozenset({"compute_node_ignore_workflow_completion", "use_pending_failed"}),
+)
 WORKFLOWS = {
-    "0.12": Resource(
-        path="workflows",
-        table="workflow",
-        title="Workflow",
-        model=bodies.Workflow12,
-        filters=_FILTERS,
-        flags=_FLAGS,
-    ),
-    "0.35": Resource(
-        path="workflows",
-        table="workflow",
-        title="Workflow",
+    "0.12": _OLDER,
+    "0.35": replace(
+        _OLDER,
         model=bodies.Workflow35,
-        filters=_FILTERS,
-        flags=_FLAGS | {"enable_ro_crate", "is_canceled", "is_archived"},
+        flags=_OLDER.flags | {"enable_ro_crate", "is_canceled", "is_archived"},
         documents=frozenset(
             {
                 "metadata",
@@ -77,7 +71,6 @@ def create_workflow(call: Call) -> Answer:
     status_id = call.store.insert("workflow_status", {"run_id": 0})
     columns |= {"id": status_id, "status_id": status_id, "timestamp": now_text()}
     call.store.insert("workflow", columns)
-    requirements = catalog(call.dialect)["resource_requirements"]
     default = {
         "workflow_id": status_id,
         "name": "default",
@@ -85,9 +78,11 @@ def create_workflow(call: Call) -> Answer:
         "num_gpus": 0,
         "num_nodes": 1,
         "memory": "1m",
+        "memory_bytes": MIB,
         "runtime": "P0DT1M" if call.dialect == "0.12" else "PT1M",
+        "runtime_s": 60,
     }
-    call.store.insert(requirements.table, requirements.prepared(call, default))
+    call.store.insert("resource_requirements", default)
     if call.dialect == "0.12":
         return Answer(shown(resource, columns))
     return Answer(fetch(call.store, resource, status_id))
@@ -161,7 +156,8 @@ def reset_status(call: Call) -> Answer:
     run_id = status["run_id"] + (call.dialect == "0.35")
     columns: dict[str, Any] = dict.fromkeys(_STATUS_FLAGS, False) | {"run_id": run_id}
     call.store.update("workflow_status", workflow_id, columns)
-    _record_reset(call, workflow_id, "reset_workflow_status", {"force": force})
+    data = {"workflow_id": workflow_id, "force": force}
+    record_user_action(call, workflow_id, "reset_workflow_status", data)
     return Answer({"id": workflow_id, **columns})
 
 
@@ -227,11 +223,6 @@ def _require_rest(store: Store, workflow_id: int) -> None:
             422,
             "Cannot reset workflow status: scheduled compute nodes are currently pending or active",
         )
-
-
-def _record_reset(call: Call, workflow_id: int, action: str, data: dict[str, Any]) -> None:
-    event = {"category": "user_action", "action": action, "user": call.user}
-    record_event(call, workflow_id, event | {"workflow_id": workflow_id} | data)
 
 
 def _summary(store: Store, workflow_id: int) -> Row:
