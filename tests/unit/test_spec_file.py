@@ -77,6 +77,8 @@ def test_anchors_and_merges_work(tmp_path: Path) -> None:
         ("s.json", '{"name":\n "w",}', "line 2: "),
         ("s.json", '{"name": "w", "name": "v"}', "the key 'name' is there twice"),
         ("s.json", "[" * 100_000, "nested too deeply"),
+        ("s.yaml", "[" * 200_000, "line 1: lists and mappings are nested too deeply"),
+        ("s.yaml", "- " * 200_000, "line 1: lists and mappings are nested too deeply"),
         ("s.json5", "{name: 'w',\n jobs: }", "line 2 "),
         ("s.json5", "{name: 'w', name: 'v'}", "the key 'name' is there twice"),
         ("s.json5", "[" * 10_000, "nested too deeply"),

@@ -11,6 +11,8 @@ import yaml
 
 from torc_watch.core.errors import InvalidSpec
 
+_DEEPEST = 100
+
 _Base: Any = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 
 
@@ -43,6 +45,7 @@ for _tag, _pattern, _first in (
 def parse_yaml(text: str) -> Any:
     """The value of a YAML document. Raises InvalidSpec with the line of what is wrong."""
     try:
+        _refuse_depth(text)
         return yaml.load(text, Loader=_Loader)  # noqa: S506  # a safe loader
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
@@ -50,6 +53,19 @@ def parse_yaml(text: str) -> Any:
     except yaml.reader.ReaderError as error:
         line = text.encode()[: error.position].count(b"\n") + 1
         raise InvalidSpec(f"line {line}: a character that YAML does not allow") from None
+
+
+def _refuse_depth(text: str) -> None:
+    """Building what is nested thousands deep would overflow the C stack, which nobody can catch."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > _DEEPEST:
+                line = event.start_mark.line + 1
+                raise InvalidSpec(f"line {line}: lists and mappings are nested too deeply")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
 
 
 def _refuse_repeated_keys(root: yaml.Node | None) -> None:
