@@ -1,6 +1,7 @@
 """Where the server is, who we are there, and where our own files are: from the environment."""
 
 import getpass
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -34,12 +35,19 @@ class Settings(BaseSettings):
         """How to reach the server at ``url``, by default TORC_API_URL. Raises InvalidInput."""
         return Connection(
             url=url or self.api_url,
-            username=self.username or getpass.getuser(),
+            username=self.user_name(),
             password=self._password(),
             ca_file=self.ca_file,
             verify_tls=self.verify_tls,
             timeout=self.timeout,
         )
+
+    def user_name(self) -> str:
+        """The user's name, or number where the machine knows no name for it."""
+        try:
+            return self.username or getpass.getuser()
+        except (KeyError, OSError):
+            return str(os.getuid())
 
     def _password(self) -> str | None:
         if self.password is not None:

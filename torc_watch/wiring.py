@@ -1,6 +1,5 @@
 """Puts the parts together: the only module that knows which client, scheduler and journal it is."""
 
-import getpass
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
@@ -68,9 +67,7 @@ async def submit(
     """Creates the workflow and starts its allocations. Raises InvalidSpec and the like."""
     spec = await to_thread.run_sync(read_spec, specification)
     async with open_client(connection) as client:
-        submitted = await submission.submit(
-            client, spec, user=connection.username or getpass.getuser()
-        )
+        submitted = await submission.submit(client, spec, user=settings.user_name())
         scheduler = local_allocations(settings, connection)
         try:
             numbers = await _start_allocations(client, scheduler, submitted.workflow_id, shape)
@@ -94,8 +91,9 @@ async def _start_allocations(
         return ()
     capacity = await scheduler.capacity()
     num_cpus = shape.num_cpus or max(1, capacity.num_cpus // shape.allocations)
+    memory = capacity.memory // shape.allocations
     config_id = await client.create_local_scheduler(
-        workflow_id, name="local", num_cpus=num_cpus, memory=capacity.memory
+        workflow_id, name="local", num_cpus=num_cpus, memory=memory
     )
     numbers = []
     for _ in range(shape.allocations):
@@ -104,7 +102,7 @@ async def _start_allocations(
             workflow_id=workflow_id,
             scheduler_config_id=config_id,
             num_cpus=num_cpus,
-            memory=capacity.memory,
+            memory=memory,
             output_dir=str(shape.output_dir.absolute()),
         )
         numbers.append(await start_allocation(client, scheduler, request))
