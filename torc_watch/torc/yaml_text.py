@@ -62,7 +62,7 @@ def _refuse_depth(text: str) -> None:
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > _DEEPEST:
-                line = event.start_mark.line + 1
+                line = event.start_mark.line + 1 if event.start_mark else 1
                 raise InvalidSpec(f"line {line}: lists and mappings are nested too deeply")
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
