@@ -24,6 +24,10 @@ from torc_watch.core.errors import (
 )
 
 _QUOTE_LENGTH = 200
+_DENIED = {
+    401: "Check your user name (USER) and password (TORC_PASSWORD or TORC_PASSWORD_FILE).",
+    403: "Ask the workflow's owner for access.",
+}
 _TRY_AGAIN = "Check that the server runs and that the URL is right."
 
 
@@ -51,7 +55,7 @@ def from_answer(response: httpx.Response) -> ServerError:
     words = _server_words(response)
     said = f"({status})" if words is None else f"({status}): {words}"
     if status in (401, 403):
-        return AccessDenied(f"The server denies access to {what} {said}. Check user and password.")
+        return AccessDenied(f"The server denies access to {what} {said}. {_DENIED[status]}")
     if status == 404 and _is_json_object(response):
         return NotFound(f"Not found: {what} {said}. It may have been deleted.")
     if status in (409, 422):
