@@ -1,4 +1,4 @@
-"""The embedded server's manners: shapes of both dialects, lists, refusals, actions and tasks."""
+"""The embedded server's manners: shapes of both dialects, lists, refusals and tasks."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -24,8 +24,6 @@ NODE: dict[str, Any] = {
 NODE |= {"num_cpus": 1, "memory_gb": 1.0, "num_gpus": 0, "num_nodes": 1}
 ALLOCATION = {"scheduler_id": 9, "scheduler_config_id": 1, "scheduler_type": "slurm"}
 JOB = {"workflow_id": 1, "name": "j", "command": "true"}
-ACTION: dict[str, Any] = {"trigger_type": "on_jobs_complete", "action_type": "run_commands"}
-ACTION |= {"action_config": {"commands": ["true"]}}
 
 
 @asynccontextmanager
@@ -155,7 +153,7 @@ async def test_nothing_remains_of_a_deleted_workflow_but_the_older_dialects_stat
         ("GET", "/jobs?workflow_id=1&status=odd", None, 400, "Couldn't parse query parameter"),
         ("GET", "/results?workflow_id=1&all_runs=True", None, 400, "Couldn't parse query"),
         ("GET", "/jobs?workflow_id=1&limit=10001", None, 500, "An internal error occurred"),
-        ("GET", "/jobs?workflow_id=1&sort_by=no", None, 500, "An internal error occurred"),
+        ("GET", "/jobs?workflow_id=1&sort_by=random()", None, 500, "An internal error occurred"),
         ("POST", "/jobs", {"name": "j"}, 400, "Couldn't parse body parameter body"),
         ("POST", "/jobs", None, 400, "Missing required body parameter body"),
         ("POST", "/files", {"workflow_id": 1, "name": "f", "path": 7}, 400, "Couldn't parse body"),
@@ -401,76 +399,12 @@ async def test_files_and_user_data_come_in_batches_too(
         assert batch[path] == (await got(client, f"/{path}?workflow_id=1"))["items"]
 
 
-@both_dialects
-async def test_an_action_waits_for_all_of_its_jobs_and_is_claimed_once(
-    tmp_path: Path, dialect: DialectName
-) -> None:
-    async with server(tmp_path, dialect) as client:
-        await created(client, "/workflows", WORKFLOW)
-        await created(client, "/bulk_jobs", {"jobs": [JOB, JOB]})
-        await created(client, "/compute_nodes", NODE | {"workflow_id": 1})
-        body = ACTION | {"job_ids": [1, 2], "workflow_id": 1}
-        action = await created(client, "/workflows/1/actions", body)
-        assert action["required_triggers"] == 2
-        result: dict[str, Any] = {
-            "workflow_id": 1,
-            "run_id": 0,
-            "compute_node_id": 1,
-            "return_code": 0,
-        }
-        result |= {"exec_time_minutes": 1, "completion_time": "now", "status": "completed"}
-        for job_id, pending in ((1, 0), (2, 1)):
-            path = f"/jobs/{job_id}/complete_job/completed/0"
-            await created(client, path, result | {"job_id": job_id})
-            assert len(await got(client, "/workflows/1/actions/pending")) == pending
-        other = "/workflows/1/actions/pending?trigger_type=on_workflow_start"
-        assert await got(client, other) == []
-        key = "claimed" if dialect == "0.12" else "success"
-        claimed = await created(client, "/workflows/1/actions/1/claim", {"compute_node_id": 1})
-        assert claimed == {"action_id": 1, key: True}
-        assert (await client.post("/workflows/1/actions/1/claim")).status_code == 409
-        assert (await client.post("/workflows/1/actions/5/claim")).status_code == 404
-
-
-async def test_initializing_arms_actions_again_and_drops_those_of_recovery(tmp_path: Path) -> None:
-    async with server(tmp_path) as client:
-        await created(client, "/workflows", WORKFLOW)
-        start = ACTION | {"trigger_type": "on_workflow_start", "workflow_id": 1}
-        await created(client, "/workflows/1/actions", start)
-        await created(client, "/workflows/1/actions", start | {"is_recovery": True})
-        for _ in range(2):
-            await client.post("/workflows/1/initialize_jobs")
-            pending = await got(client, "/workflows/1/actions/pending")
-            assert [action["id"] for action in pending] == [1]
-            await created(client, "/workflows/1/actions/1/claim", {})
-
-
-@pytest.mark.parametrize(
-    ("action_type", "config"),
-    [
-        ("run_commands", {"commands": []}),
-        ("run_commands", {"commands": [1]}),
-        ("run_commands", {"commands": ["true"], "shell": "sh"}),
-        ("schedule_nodes", {"nodes": 1}),
-        ("schedule_nodes", {"num_allocations": "1"}),
-        ("schedule_nodes", {"start_one_worker_per_node": 1}),
-        ("schedule_nodes", []),
-    ],
-)
-async def test_an_action_that_makes_no_sense_is_refused(
-    tmp_path: Path, action_type: str, config: object
-) -> None:
-    async with server(tmp_path) as client:
-        await created(client, "/workflows", WORKFLOW)
-        body = ACTION | {"action_type": action_type, "action_config": config, "workflow_id": 1}
-        assert (await client.post("/workflows/1/actions", json=body)).status_code == 422
-
-
 @pytest.mark.looptime
 async def test_jobs_are_initialized_by_a_task_that_can_be_asked_after(tmp_path: Path) -> None:
     async with server(tmp_path) as client:
         await created(client, "/workflows", WORKFLOW)
         await created(client, "/jobs", JOB)
+        await anyio.sleep(1)  # the server has nothing to do
         queued = await client.post("/workflows/1/initialize_jobs?async=true")
         assert (queued.status_code, queued.json()["status"]) == (202, "queued")
         assert (await client.post("/workflows/1/initialize_jobs")).status_code == 409
