@@ -1,6 +1,8 @@
 import os
+import shlex
 import signal
 import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -73,3 +75,24 @@ def test_each_process_belongs_to_its_own_job_and_to_none_after_its_end() -> None
         assert found == {one.pid: [one.pid], other.pid: [other.pid]}
         trees.remove(one.pid)
         assert list(trees.members()) == [other.pid]
+
+
+HIDING = f"""
+mount -t proc -o hidepid=1 proc /proc || exit 77
+exec {shlex.quote(sys.executable)} -P -c '
+import os
+from torc_watch.sandbox.runner.processes import all_processes, environment_of
+os.setgroups([])
+os.setgid(65534)
+os.setuid(65534)
+print([process.pid for process in all_processes()] == [os.getpid()], environment_of(1))
+'
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may mount")
+def test_processes_that_the_system_hides_are_not_there() -> None:
+    done = subprocess.run(["unshare", "-m", "sh", "-c", HIDING], capture_output=True, check=False)
+    if done.returncode == 77 or b"unshare" in done.stderr:
+        pytest.skip(done.stderr.decode())
+    assert (done.stdout, done.stderr) == (b"True [b'']\n", b"")

@@ -15,9 +15,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
-_PROC = Path("/proc")
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _DEAD = (b"Z", b"X")
@@ -59,24 +57,28 @@ def parse_stat(line: bytes) -> Process:
 
 
 def find_process(pid: int) -> Process | None:
-    try:
-        return parse_stat((_PROC / str(pid) / "stat").read_bytes())
-    except (FileNotFoundError, ProcessLookupError):
-        return None
+    line = _read(pid, "stat")
+    return parse_stat(line) if line else None
 
 
 def all_processes() -> Iterator[Process]:
-    for name in os.listdir(_PROC):  # noqa: PTH208 - twenty times a second, on hundreds of entries
+    for name in os.listdir("/proc"):  # noqa: PTH208 - twenty times a second, on hundreds of entries
         if name.isdecimal() and (process := find_process(int(name))):
             yield process
 
 
 def environment_of(pid: int) -> list[bytes]:
     """The ``NAME=value`` entries that the program was started with; none if it is not ours."""
+    return _read(pid, "environ").split(b"\0")
+
+
+def _read(pid: int, name: str) -> bytes:
+    """Nothing of a process that has gone, or that is not ours to look at (proc's hidepid=1)."""
     try:
-        return (_PROC / str(pid) / "environ").read_bytes().split(b"\0")
+        with open(f"/proc/{pid}/{name}", "rb", buffering=0) as file:  # noqa: PTH123 - half the time
+            return file.read()
     except (FileNotFoundError, ProcessLookupError, PermissionError):
-        return []
+        return b""
 
 
 def carriers_of(marker: bytes) -> list[Process]:
