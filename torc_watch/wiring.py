@@ -17,7 +17,7 @@ from torc_watch.engine.allocating import start_allocation
 from torc_watch.engine.diagnoser import Diagnoser
 from torc_watch.engine.journal import Journal
 from torc_watch.engine.observing import observe
-from torc_watch.engine.recoverer import make_plan
+from torc_watch.engine.planning import make_plan
 from torc_watch.engine.supervisor import Surroundings, supervise
 from torc_watch.engine.watch import WatchRequest
 from torc_watch.sandbox.local_allocations import LocalAllocations
