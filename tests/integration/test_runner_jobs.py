@@ -3,6 +3,7 @@
 import os
 import shlex
 import sys
+import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -12,9 +13,15 @@ import pytest
 
 from torc_watch.core.model import JobStatus
 from torc_watch.core.units import MIB
-from torc_watch.sandbox.runner.job import TERM_GRACE, JobEnd, Launch
+from torc_watch.sandbox.runner import job
+from torc_watch.sandbox.runner.job import JobEnd, Launch
 from torc_watch.sandbox.runner.jobs import Jobs
-from torc_watch.sandbox.runner.processes import all_processes, carriers_of
+from torc_watch.sandbox.runner.processes import (
+    Process,
+    all_processes,
+    carriers_of,
+    find_process,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -68,11 +75,29 @@ def leftovers(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[int]]:
     return lambda: [process.pid for process in carriers_of(f"TORC_WATCH_TEST={token}".encode())]
 
 
-async def run(launch: Launch, *, stop_when: Callable[[], bool] | None = None) -> JobEnd:
+@pytest.fixture
+def no_grace_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is killed for being slow, so what ends has obeyed SIGTERM, on the busiest machine."""
+    monkeypatch.setattr(job, "TERM_GRACE", 600.0)
+
+
+@pytest.fixture
+def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(job, "TERM_GRACE", 0.2)
+
+
+async def run(
+    launch: Launch,
+    *,
+    clock_starts_when: Callable[[], bool] = lambda: True,
+    stop_when: Callable[[], bool] | None = None,
+) -> JobEnd:
+    """Starts the job and holds up everything else, its limits too, until ``clock_starts_when``."""
     ends: list[JobEnd] = []
     async with anyio.create_task_group() as tasks:
         jobs = Jobs(tasks, ends.append)
         jobs.start(launch)
+        hold_until(clock_starts_when)
         if stop_when is not None:
             await until(stop_when)
             jobs.stop()
@@ -82,13 +107,22 @@ async def run(launch: Launch, *, stop_when: Callable[[], bool] | None = None) ->
 
 
 async def until(happened: Callable[[], bool]) -> None:
-    with anyio.fail_after(20):
+    with anyio.fail_after(50):
         while not happened():  # noqa: ASYNC110 - other processes set no events
             await anyio.sleep(0.01)
 
 
+def hold_until(happened: Callable[[], bool]) -> None:
+    """``until`` for one who lets nobody else run meanwhile."""
+    deadline = time.monotonic() + 50
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def said(launch: Launch, text: str) -> Callable[[], bool]:
-    return lambda: text in launch.stdio_file("o").read_text()
+    stdout = launch.stdio_file("o")
+    return lambda: stdout.exists() and text in stdout.read_text()
 
 
 @pytest.mark.parametrize(
@@ -175,12 +209,13 @@ async def test_a_job_within_its_memory_is_measured_and_left_alone(
 @pytest.mark.parametrize(
     ("command", "status", "return_code"),
     [
-        ("sleep 60", JobStatus.TERMINATED, 152),
-        ("sleep 60; echo never", JobStatus.TERMINATED, 152),
-        ("trap 'exit 9' TERM; sleep 60 & wait", JobStatus.TERMINATED, 152),
-        ("trap 'exit 0' TERM; sleep 60 & wait", JobStatus.COMPLETED, 0),
+        ("echo ready; exec sleep 600", JobStatus.TERMINATED, 152),
+        ("echo ready; sleep 600; echo never", JobStatus.TERMINATED, 152),
+        ("trap 'exit 9' TERM; echo ready; sleep 600 & wait", JobStatus.TERMINATED, 152),
+        ("trap 'exit 0' TERM; echo ready; sleep 600 & wait", JobStatus.COMPLETED, 0),
     ],
 )
+@pytest.mark.usefixtures("no_grace_ends")
 async def test_a_job_at_its_time_limit(
     a_job: Callable[..., Launch],
     leftovers: Callable[[], list[int]],
@@ -188,34 +223,55 @@ async def test_a_job_at_its_time_limit(
     status: JobStatus,
     return_code: int,
 ) -> None:
-    end = await run(a_job(command, runtime_limit=0.3))
+    launch = a_job(command, runtime_limit=0.3)
+    end = await run(launch, clock_starts_when=said(launch, "ready"))
     assert (end.status, end.return_code) == (status, return_code)
     assert "0.3 s requested" in end.reason
-    assert 0.3 <= end.exec_seconds < TERM_GRACE
+    assert end.exec_seconds >= 0.3
     assert leftovers() == []
 
 
-@pytest.mark.parametrize("command", [f"{DEAF}; true", "trap '' TERM; sleep 60; true"])
+@pytest.mark.parametrize("command", [f"{DEAF}; true", "trap '' TERM; echo deaf; sleep 600; true"])
+@pytest.mark.usefixtures("short_grace")
 async def test_a_job_deaf_to_sigterm_is_killed_after_the_grace(
     a_job: Callable[..., Launch], leftovers: Callable[[], list[int]], command: str
 ) -> None:
-    end = await run(a_job(command, runtime_limit=0.5))
+    launch = a_job(command, runtime_limit=0.1)
+    end = await run(launch, clock_starts_when=said(launch, "deaf"))
     assert (end.status, end.return_code) == (JobStatus.TERMINATED, 152)
     assert leftovers() == []
 
 
+SAVING = PYTHON + shlex.quote(
+    "import os, signal, sys, time\n"
+    "def save(*_):\n"
+    "    while not os.path.exists('go'): time.sleep(.01)\n"
+    "    open('checkpoint', 'w').write('all'); sys.exit()\n"
+    "signal.signal(signal.SIGTERM, save)\n"
+    "print('ready', flush=True)\n"
+    "while True: signal.pause()"
+)
+
+
+@pytest.mark.usefixtures("no_grace_ends")
 async def test_a_child_may_use_the_grace_although_the_shell_is_gone(
-    a_job: Callable[..., Launch], tmp_path: Path
+    a_job: Callable[..., Launch], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    saved = tmp_path / "checkpoint"
-    saving = PYTHON + shlex.quote(
-        "import signal, sys, time\n"
-        "def save(*_): time.sleep(.3); open(sys.argv[1], 'w').write('all'); sys.exit()\n"
-        "signal.signal(signal.SIGTERM, save)\n"
-        "while True: signal.pause()"
-    )
-    await run(a_job(f"{saving} {shlex.quote(str(saved))}; true", runtime_limit=1))
-    assert saved.read_text() == "all"
+    """Its number stays the shell's meanwhile: nobody else is taken for a process of the job."""
+    monkeypatch.chdir(tmp_path)
+    launch = a_job(f"echo $$; {SAVING}; true", runtime_limit=0.1)
+
+    def shell() -> Process | None:
+        return find_process(int(launch.stdio_file("o").read_text().split()[0]))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(lambda: run(launch, clock_starts_when=said(launch, "ready")))
+        await until(said(launch, "ready"))
+        await until(lambda: (process := shell()) is None or process.is_dead)
+        assert shell() is not None
+        (tmp_path / "go").touch()
+    assert (tmp_path / "checkpoint").read_text() == "all"
+    assert shell() is None
 
 
 @pytest.mark.parametrize(
@@ -227,6 +283,7 @@ async def test_a_child_may_use_the_grace_although_the_shell_is_gone(
         (f"{DEAF} | tee; echo ready", True, -15),
     ],
 )
+@pytest.mark.usefixtures("short_grace")
 async def test_a_stopped_job_is_terminated_and_leaves_nothing(
     a_job: Callable[..., Launch],
     leftovers: Callable[[], list[int]],

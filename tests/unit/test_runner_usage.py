@@ -3,6 +3,8 @@ from dataclasses import dataclass
 import pytest
 
 from torc_watch.core.units import KIB, MIB
+from torc_watch.sandbox.runner.job import SAMPLE_INTERVAL
+from torc_watch.sandbox.runner.jobs import LARGEST_SHARE, pause_after
 from torc_watch.sandbox.runner.processes import Process
 from torc_watch.sandbox.runner.usage import Meter, Usage
 
@@ -63,3 +65,11 @@ def test_peak_cpu_is_that_of_the_busiest_second_and_survives_the_process() -> No
 def test_a_job_between_two_samples_has_cpu_from_the_kernel_and_no_memory() -> None:
     usage = Meter(10.0).total(10.5, Kernel(ru_utime=0.2, ru_stime=0.05), own_peak_memory=0)
     assert usage == Usage(peak_cpu=50.0, average_cpu=50.0)
+
+
+@pytest.mark.parametrize("sampling", [0.0, 0.001, 0.1, 3.0])
+def test_sampling_is_frequent_but_never_takes_a_cpu_of_its_own(sampling: float) -> None:
+    pause = pause_after(sampling)
+    assert pause >= SAMPLE_INTERVAL
+    assert sampling / (sampling + pause) <= LARGEST_SHARE
+    assert pause == SAMPLE_INTERVAL or sampling > SAMPLE_INTERVAL / 10

@@ -179,13 +179,15 @@ class RunningJob:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._enforce_runtime)
                 tasks.start_soon(self._obey_stop)
-                exit_code, kernel = await self._shell_ended()
+                await self._shell_ended()
                 tasks.cancel_scope.cancel()
             ended = time.monotonic()
             await self._clear()
         finally:
             await self._end_for_sure()
             self._trees.remove(self.shell)
+            # Last: until now the shell's number could not become another process's.
+            exit_code, kernel = self._reap()
         status, return_code = judge(self._verdict, exit_code)
         return JobEnd(
             launch=self.launch,
@@ -197,13 +199,16 @@ class RunningJob:
             reason=self._reason,
         )
 
-    async def _shell_ended(self) -> tuple[int, resource.struct_rusage]:
+    async def _shell_ended(self) -> None:
         handle = os.pidfd_open(self.shell)
         try:
             await anyio.wait_readable(handle)
         finally:
             os.close(handle)
-        _, status, kernel = os.wait4(self.shell, 0)  # noqa: ASYNC222 - ended: returns at once
+
+    def _reap(self) -> tuple[int, resource.struct_rusage]:
+        """The shell's exit code as Popen has it, and what the kernel says that it used."""
+        _, status, kernel = os.wait4(self.shell, os.WNOHANG)
         # Popen must not wait for a number that is no longer its child's.
         self._shell.returncode = os.waitstatus_to_exitcode(status)
         return self._shell.returncode, kernel
@@ -247,9 +252,8 @@ class RunningJob:
     async def _end_for_sure(self) -> None:
         """For a worker that breaks: no process and no zombie of the job stays behind."""
         send_signals(self._living(), signal.SIGKILL)
-        if self._shell.returncode is None:
-            with anyio.move_on_after(KILL_PATIENCE, shield=True):
-                await self._shell_ended()
+        with anyio.move_on_after(KILL_PATIENCE, shield=True):
+            await self._shell_ended()
 
     def _living(self) -> list[Process]:
         return self._trees.members().get(self.shell, [])

@@ -1,5 +1,6 @@
 """All jobs of a worker: started, sampled together, and handed back when they have ended."""
 
+import time
 from collections.abc import Callable
 
 import anyio
@@ -13,6 +14,8 @@ from torc_watch.sandbox.runner.job import (
     not_started,
 )
 from torc_watch.sandbox.runner.processes import ProcessTrees
+
+LARGEST_SHARE = 0.2  # of one CPU, for sampling
 
 
 class Jobs:
@@ -53,8 +56,17 @@ class Jobs:
 
     async def _sample(self) -> None:
         while self._running:
+            began = time.monotonic()
             members = self._trees.members()
             for shell, job in self._running.items():
                 job.sample(members.get(shell, []))
-            await anyio.sleep(SAMPLE_INTERVAL)
+            await anyio.sleep(pause_after(time.monotonic() - began))
         self._is_sampling = False
+
+
+def pause_after(sampling: float) -> float:
+    """Seconds between two samples, of which one took ``sampling`` seconds.
+
+    On a machine with thousands of processes, looking at them must not take a whole CPU.
+    """
+    return max(SAMPLE_INTERVAL, sampling * (1 / LARGEST_SHARE - 1))
