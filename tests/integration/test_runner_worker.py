@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -425,3 +427,17 @@ async def test_a_full_or_forbidden_output_directory_stops_no_worker(site35: Site
     assert await site35.work(output_dir=Path("/proc/nowhere")) == 0
     result = (await site35.results())[job]
     assert (result.status, result.return_code) == (JobStatus.FAILED, 126)
+
+
+@pytest.mark.parametrize("elsewhere", ["/dev/full", "stderr"])
+def test_a_full_disk_costs_the_log_its_lines_and_not_the_worker_its_life(
+    tmp_path: Path, elsewhere: str
+) -> None:
+    log = (
+        "import os\nfrom torc_watch.sandbox.runner.log import log_to\n"
+        "log_to(os.open('/dev/full', os.O_WRONLY)).info('something')"
+    )
+    stderr = tmp_path / elsewhere
+    with stderr.open("w") as file:
+        subprocess.run([sys.executable, "-P", "-c", log], stderr=file, check=True)
+    assert stderr.is_char_device() or "something" in stderr.read_text()

@@ -1,24 +1,29 @@
 """A worker's log: JSON lines, appended to a file named as Torc names it."""
 
 import os
-import sys
+from contextlib import suppress
 from pathlib import Path
 
 import structlog
 from structlog.typing import FilteringBoundLogger
 
+_STDERR = 2
+
 
 class _Lines:
-    """A file of whole lines: several workers may append to it, and a full disk stops none."""
+    """A file of whole lines: several workers may append to it, and a full disk stops none.
+
+    What cannot be written there goes to standard error, if that can be written.
+    """
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
 
     def msg(self, line: str) -> None:
-        try:
-            os.write(self._descriptor, line.encode() + b"\n")
-        except OSError as error:
-            print(f"cannot log ({error}): {line}", file=sys.stderr)  # noqa: T201 - the last resort
+        for descriptor in (self._descriptor, _STDERR):
+            with suppress(OSError):
+                os.write(descriptor, line.encode() + b"\n")
+                return
 
     debug = info = warning = error = msg
 
