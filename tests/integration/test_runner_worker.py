@@ -34,11 +34,12 @@ FOREVER = "sleep 600"
 
 
 class Link(httpx.AsyncBaseTransport):
-    """The way to the server: may be cut, and may lose the answer to one request."""
+    """The way to the server: may be cut, lose the answer to one request, or know of none."""
 
     def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
         self.is_cut = False
         self.lose_answer_to = ""
+        self.answer_not_found_to = ""
         self.sent: list[str] = []
         self._inner = inner
 
@@ -46,6 +47,8 @@ class Link(httpx.AsyncBaseTransport):
         if self.is_cut:
             raise httpx.ConnectError("cut")
         self.sent.append(f"{request.method} {request.url.path}")
+        if self.answer_not_found_to and self.answer_not_found_to in request.url.path:
+            return httpx.Response(404, json={"error": "forgotten"}, request=request)
         response = await self._inner.handle_async_request(request)
         if self.lose_answer_to and self.lose_answer_to in request.url.path:
             self.lose_answer_to = ""
@@ -322,6 +325,20 @@ async def test_success_needs_the_declared_output_files(
     assert await site.work() == 0
     result = (await site.results())[job]
     assert (result.status, result.return_code) == (status, return_code)
+    row = await site.client.transport.get(f"/files/{file_id}")
+    made = site.directory / "made"
+    assert row.get("st_mtime") == (made.stat().st_mtime if made.exists() else None)
+    assert (row["name"], row["path"]) == ("made", "made")
+
+
+async def test_an_output_file_that_the_server_has_forgotten_fails_its_job(site35: Site) -> None:
+    file = NewFile(name="made", path="made").body(site35.workflow_id)
+    file_id = (await site35.client.transport.post("/files", body=file))["id"]
+    [job] = await site35.submit(NewJob(name="j", command="true", output_file_ids=(file_id,)))
+    site35.link.answer_not_found_to = f"/files/{file_id}"
+    assert await site35.work() == 0
+    result = (await site35.results())[job]
+    assert (result.status, result.return_code) == (JobStatus.FAILED, 1)
 
 
 async def test_a_job_whose_author_asked_for_nothing_is_not_held_to_torcs_default(

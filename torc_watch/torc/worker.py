@@ -133,3 +133,9 @@ class WorkerApi:
     async def get_file_path(self, file_id: int) -> str:
         """Where a job's file is, perhaps relative to the directory the job runs in."""
         return (await fetch(self.transport, f"/files/{file_id}", wire.FileRow)).path
+
+    async def set_file_modified(self, file_id: int, *, modified: float) -> None:
+        """``modified`` in seconds of the epoch; Torc tells by it whether a file has changed."""
+        path = f"/files/{file_id}"
+        row = await self.transport.get(path)
+        await self.transport.put(path, body=row | {"st_mtime": modified})

@@ -1,8 +1,8 @@
 """Results of jobs, as the server is told them: each once, however often it must be tried."""
 
-import os
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from structlog.typing import FilteringBoundLogger
 
@@ -52,8 +52,9 @@ class Reporter:
     async def report(self, end: JobEnd, claimed: ClaimedJob, log: FilteringBoundLogger) -> None:
         """Returns when the server knows, or has refused to. Raises when it cannot be asked."""
         try:
-            missing = await self._missing_outputs(end, claimed)
-            end = without_outputs(end, missing) if missing else end
+            if end.status is JobStatus.COMPLETED:
+                missing = await self._missing_outputs(claimed, log)
+                end = without_outputs(end, missing) if missing else end
             _log_end(end, log)
             result = result_of(end, self._node_id)
             await self._patience.outlast(partial(self._client.complete_job, claimed.job.id, result))
@@ -63,18 +64,39 @@ class Reporter:
         except (NotFound, RequestRejected, ServerFault) as error:
             log.warning("result_refused", error=str(error))
 
-    async def _missing_outputs(self, end: JobEnd, claimed: ClaimedJob) -> list[str]:
-        if end.status is not JobStatus.COMPLETED:
-            return []
-        paths = [
-            await self._patience.outlast(partial(self._api.get_file_path, file_id))
-            for file_id in claimed.output_file_ids
-        ]
-        return _absent(paths)
+    async def _missing_outputs(self, claimed: ClaimedJob, log: FilteringBoundLogger) -> list[str]:
+        """Also tells the server when those that are there were written."""
+        missing = []
+        for file_id in claimed.output_file_ids:
+            try:
+                path = await self._patience.outlast(partial(self._api.get_file_path, file_id))
+            except (NotFound, RequestRejected, ServerFault) as error:
+                missing.append(f"number {file_id}, of which the server says: {error}")
+                continue
+            modified = _modified(path)
+            if modified is None:
+                missing.append(path)
+            else:
+                await self._record_modified(file_id, modified, log)
+        return missing
+
+    async def _record_modified(
+        self, file_id: int, modified: float, log: FilteringBoundLogger
+    ) -> None:
+        try:
+            await self._patience.outlast(
+                partial(self._api.set_file_modified, file_id, modified=modified)
+            )
+        except (Conflict, NotFound, RequestRejected, ServerFault) as error:
+            log.warning("file_time_refused", file_id=file_id, error=str(error))
 
 
-def _absent(paths: list[str]) -> list[str]:
-    return [path for path in paths if not os.path.exists(path)]  # noqa: PTH110 - never raises
+def _modified(path: str) -> float | None:
+    """When the file was last written, in seconds of the epoch; None if there is none."""
+    try:
+        return Path(path).stat().st_mtime
+    except (OSError, ValueError):
+        return None
 
 
 def _log_end(end: JobEnd, log: FilteringBoundLogger) -> None:
