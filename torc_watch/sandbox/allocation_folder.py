@@ -23,8 +23,6 @@ from torc_watch.sandbox.runner.processes import Process, find_process
 from torc_watch.sandbox.runner.settings import WorkerSettings
 from torc_watch.torc.transport import Connection
 
-PASSWORD_VARIABLE = "TORC_PASSWORD"  # noqa: S105 - its name
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
@@ -46,7 +44,7 @@ class Order:
     def from_json(cls, text: str) -> Self:
         """Raises ValueError, KeyError or TypeError for anything that ``to_json`` did not write."""
         order: dict[str, Any] = json.loads(text)
-        connection = order["connection"]
+        connection = dict(order["connection"])
         ca_file = connection.pop("ca_file")
         return cls(
             hostname=order["hostname"],

@@ -29,13 +29,9 @@ from anyio import to_thread
 from torc_watch.core.allocation import AllocationRequest, AllocationState
 from torc_watch.core.errors import SchedulerError
 from torc_watch.core.provisioning import Capacity
-from torc_watch.sandbox.allocation_folder import (
-    PASSWORD_VARIABLE,
-    AllocationFolder,
-    Order,
-    this_host,
-)
+from torc_watch.sandbox.allocation_folder import AllocationFolder, Order, this_host
 from torc_watch.sandbox.runner.processes import carriers_of, send_signal, send_signals
+from torc_watch.sandbox.runner.settings import PASSWORD_VARIABLE
 from torc_watch.torc.transport import Connection
 
 _CANCEL_PATIENCE = 10.0  # seconds for a worker that is just starting to say who it is

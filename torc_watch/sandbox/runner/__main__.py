@@ -6,7 +6,8 @@ from pathlib import Path
 
 import anyio
 
-from torc_watch.sandbox.allocation_folder import PASSWORD_VARIABLE, AllocationFolder
+from torc_watch.sandbox.allocation_folder import AllocationFolder
+from torc_watch.sandbox.runner.settings import PASSWORD_VARIABLE
 from torc_watch.sandbox.runner.worker import run_worker
 
 

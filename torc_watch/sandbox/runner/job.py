@@ -37,6 +37,7 @@ from torc_watch.core.model import JobStatus
 from torc_watch.core.stdio import stdio_name
 from torc_watch.core.units import KIB, format_memory
 from torc_watch.sandbox.runner.processes import Process, ProcessTrees, send_signals
+from torc_watch.sandbox.runner.settings import PASSWORD_VARIABLE
 from torc_watch.sandbox.runner.usage import Meter, Usage
 
 SAMPLE_INTERVAL = 1 / 20  # seconds
@@ -46,9 +47,6 @@ KILL_PATIENCE = 10.0  # seconds for SIGKILL to show; a process in the kernel's h
 MEMORY_EXCEEDED = 137
 RUNTIME_EXCEEDED = 152
 NOT_STARTED = 126
-
-# A job prints its environment more often than it talks to the server, into files others may read.
-_SECRETS = ("TORC_PASSWORD",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +115,7 @@ def start(launch: Launch, marker: str) -> subprocess.Popen[bytes]:
     ``marker`` is the ``NAME=value`` that the environment of the whole tree will contain.
     """
     name, _, value = marker.partition("=")
-    environment = {key: text for key, text in os.environ.items() if key not in _SECRETS} | {
+    environment = os.environ | {
         "TORC_WORKFLOW_ID": str(launch.workflow_id),
         "TORC_JOB_ID": str(launch.job_id),
         "TORC_JOB_NAME": launch.name,
@@ -126,6 +124,8 @@ def start(launch: Launch, marker: str) -> subprocess.Popen[bytes]:
         "TORC_API_URL": launch.api_url,
         name: value,
     }
+    # A job prints its environment more often than it talks to the server, into files others read.
+    environment.pop(PASSWORD_VARIABLE, None)
     launch.stdio_file("o").parent.mkdir(parents=True, exist_ok=True)
     with launch.stdio_file("o").open("wb") as stdout, launch.stdio_file("e").open("wb") as stderr:
         return subprocess.Popen(  # noqa: S603 - running the user's command is what this is for

@@ -5,6 +5,9 @@ from pathlib import Path
 
 from torc_watch.torc.transport import Connection
 
+# How a worker gets the password: in no file, in no command line, and in no job's environment.
+PASSWORD_VARIABLE = "TORC_PASSWORD"  # noqa: S105 - its name
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerSettings:
