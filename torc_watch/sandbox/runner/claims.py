@@ -3,6 +3,7 @@
 from contextlib import suppress
 from functools import partial
 
+from torc_watch.core.diagnosis import DEFAULT_REQUIREMENTS
 from torc_watch.core.errors import Conflict, NotFound, ServerError, ServerFault, ServerUnreachable
 from torc_watch.core.model import JobStatus, Requirements
 from torc_watch.sandbox.runner.assignment import Assignment
@@ -10,10 +11,6 @@ from torc_watch.sandbox.runner.job import Launch
 from torc_watch.sandbox.runner.jobs import Jobs
 from torc_watch.sandbox.runner.resources import claim_limit, give_back, take
 from torc_watch.torc.worker import ClaimedJob, NodeResources, WorkerApi
-
-# The row that Torc makes for jobs whose author asked for nothing: one minute and 1 MiB, in which
-# not even a shell fits. It takes its part of the node, but nobody is held to it.
-_NOTHING_REQUESTED = "default"
 
 
 class Claims:
@@ -96,7 +93,7 @@ class Claims:
         if requirements_id is None:
             return Requirements(
                 id=0,
-                name=_NOTHING_REQUESTED,
+                name=DEFAULT_REQUIREMENTS,
                 num_cpus=1,
                 num_gpus=0,
                 num_nodes=1,
@@ -106,7 +103,9 @@ class Claims:
         return await self._outlast(partial(self._api.get_requirements, requirements_id))
 
     def _launch(self, claimed: ClaimedJob, requirements: Requirements) -> Launch:
-        is_limited = requirements.name != _NOTHING_REQUESTED
+        # One minute and 1 MiB, in which not even a shell fits, take their part of the node, but
+        # nobody is held to them.
+        is_limited = requirements.name != DEFAULT_REQUIREMENTS
         script = claimed.invocation_script
         command = claimed.job.command
         return Launch(

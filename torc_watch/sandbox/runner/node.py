@@ -61,24 +61,20 @@ def _resources(assignment: Assignment) -> NodeResources:
 
 
 async def _register(assignment: Assignment, resources: NodeResources) -> int:
-    outlast, client, allocation = (
-        assignment.patience.outlast,
-        assignment.client,
-        assignment.allocation,
-    )
+    client, allocation = assignment.client, assignment.allocation
+    outlast = assignment.patience.outlast
     if allocation is not None:
         await outlast(partial(client.set_allocation_status, allocation, "active"))
-    return await outlast(
-        partial(
-            WorkerApi(client.transport).register_node,
-            assignment.workflow_id,
-            hostname=socket.gethostname(),
-            pid=os.getpid(),
-            started_at=datetime.now(UTC),
-            resources=resources,
-            allocation=allocation,
-        )
+    register = partial(
+        WorkerApi(client.transport).register_node,
+        assignment.workflow_id,
+        hostname=socket.gethostname(),
+        pid=os.getpid(),
+        started_at=datetime.now(UTC),
+        resources=resources,
+        allocation=allocation,
     )
+    return await outlast(register)
 
 
 class Node:
