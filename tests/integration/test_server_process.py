@@ -30,6 +30,8 @@ anyio.run(main)
 """
 WORKFLOW = {"name": "w", "user": "u"}
 JOB = {"workflow_id": 1, "name": "j", "command": "true"}
+ALLOCATION: dict[str, Any] = {"workflow_id": 1, "scheduler_id": 9, "scheduler_config_id": 1}
+ALLOCATION |= {"scheduler_type": "slurm", "status": "pending"}
 
 
 @contextmanager
@@ -144,13 +146,43 @@ async def test_listeners_hear_of_their_workflow_from_their_level_on(tmp_path: Pa
             assert '"return_code": 137' in await anext(lines)
 
 
+async def test_what_listeners_are_told_of(tmp_path: Path) -> None:
+    async with served(tmp_path) as url, httpx.AsyncClient(base_url=url) as client:
+        await client.post("/workflows", json=WORKFLOW)
+        async with client.stream("GET", "/workflows/1/events/stream") as stream:
+            for path, body in (
+                ("/scheduled_compute_nodes", ALLOCATION),
+                ("/jobs", JOB),
+                ("/workflows/1/initialize_jobs", None),
+                ("/workflows/1/initialize_jobs?only_uninitialized=true", None),
+                ("/workflows/1/claim_next_jobs", None),
+            ):
+                (await client.post(path, json=body)).raise_for_status()
+            await fail_job(client)
+            lines = stream.aiter_lines()
+            told = [line async for line in limited(lines, 18) if line.startswith("event:")]
+    assert told == [
+        "event: scheduler_node_created",
+        "event: workflow_reinitialized",
+        "event: workflow_started",
+        "event: compute_node_started",
+        "event: compute_node_stopped",
+        "event: job_failed",
+    ]
+
+
+async def limited(lines: AsyncIterator[str], number: int) -> AsyncIterator[str]:
+    for _ in range(number):
+        yield await anext(lines)
+
+
 async def test_there_is_no_stream_of_an_unknown_workflow(tmp_path: Path) -> None:
     async with served(tmp_path) as url, httpx.AsyncClient(base_url=url) as client:
         assert (await client.get("/workflows/9/events/stream")).status_code == 404
 
 
 async def fail_job(client: httpx.AsyncClient) -> None:
-    """A node appears, and job 1 of workflow 1 fails on it."""
+    """A node appears and goes, and job 1 of workflow 1 failed on it."""
     node: dict[str, Any] = {
         "workflow_id": 1,
         "hostname": "h",
@@ -160,6 +192,7 @@ async def fail_job(client: httpx.AsyncClient) -> None:
     }
     node |= {"memory_gb": 1.0, "num_gpus": 0, "num_nodes": 1, "compute_node_type": "local"}
     (await client.post("/compute_nodes", json=node)).raise_for_status()
+    (await client.put("/compute_nodes/1", json=node | {"is_active": False})).raise_for_status()
     result = {"workflow_id": 1, "job_id": 1, "run_id": 0, "compute_node_id": 1}
     result |= {"return_code": 137, "exec_time_minutes": 1}
     body = result | {"completion_time": "now", "status": "failed"}
