@@ -1,7 +1,7 @@
 """Workflow actions: what a worker is to do when something has happened, and how often it has."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from torc_watch.core.model import JobStatus
@@ -11,9 +11,7 @@ from torc_watch.sandbox.server.resources import require_workflow
 from torc_watch.sandbox.server.store import Row, Store
 from torc_watch.sandbox.server.transitions import COMPLETE
 
-_OF_JOBS = ("on_jobs_ready", "on_jobs_complete")
-_OF_WORKERS = ("on_worker_start", "on_worker_complete")
-# The statuses in which a job has become ready, or has become complete, at some time.
+# The actions that wait for jobs, and the statuses in which a job has come that far.
 _SATISFYING = {"on_jobs_ready": COMPLETE | {JobStatus.READY}, "on_jobs_complete": COMPLETE}
 _FLAGS = ("executed", "persistent", "is_recovery")
 _DOCUMENTS = ("action_config", "job_ids")
@@ -34,7 +32,7 @@ def create_action(call: Call) -> Answer:
     if objection is not None:
         raise refused(422, f"Invalid action_config: {objection}")
     required = 1
-    if body.trigger_type in _OF_JOBS and body.job_ids is not None:
+    if body.trigger_type in _SATISFYING and body.job_ids is not None:
         required = len(body.job_ids)
     columns = body.model_dump() | {"workflow_id": workflow_id, "required_triggers": required}
     for name in _DOCUMENTS:
@@ -77,22 +75,18 @@ def claim_action(call: Call) -> Answer:
 
 
 def trigger(
-    store: Store, workflow_id: int, trigger_type: str, job_ids: Iterable[int] | None = None
+    store: Store, workflow_id: int, trigger_type: str, job_ids: Collection[int] = ()
 ) -> None:
-    """Count an event for the actions that wait for it.
-
-    ``job_ids`` are the jobs it happened to; without them a jobs' action counts when all of its
-    jobs satisfy it.
-    """
+    """Count an event for the actions that wait for it; ``job_ids`` are the jobs it happened to."""
     actions = store.rows(
         "SELECT * FROM workflow_action WHERE workflow_id = ? AND trigger_type = ? "
         "AND trigger_count < required_triggers",
         workflow_id,
         trigger_type,
     )
-    changed = None if job_ids is None else set(job_ids)
+    of_jobs = trigger_type in _SATISFYING
     for action in actions:
-        step = _step(store, action, changed)
+        step = len(set(job_ids).intersection(_job_ids(action))) if of_jobs else 1
         _set_count(store, action["id"], action["trigger_count"] + step)
 
 
@@ -105,19 +99,8 @@ def rearm(store: Store, workflow_id: int) -> None:
     )
     for action in store.rows("SELECT * FROM workflow_action WHERE workflow_id = ?", workflow_id):
         _set_count(store, action["id"], _satisfied(store, action))
-    trigger(store, workflow_id, "on_workflow_start")
-    for trigger_type in _OF_WORKERS:
+    for trigger_type in ("on_workflow_start", "on_worker_start", "on_worker_complete"):
         trigger(store, workflow_id, trigger_type)
-    trigger(store, workflow_id, "on_jobs_ready")
-
-
-def _step(store: Store, action: Row, changed: set[int] | None) -> int:
-    if action["trigger_type"] not in _OF_JOBS:
-        return 1
-    of_action = _job_ids(action)
-    if changed is not None:
-        return len(changed.intersection(of_action))
-    return len(of_action) if _satisfied(store, action) == len(of_action) else 0
 
 
 def _satisfied(store: Store, action: Row) -> int:
