@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 import uuid
@@ -48,7 +49,7 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     """A place for allocations; whatever of them still runs is ended after the test."""
     token = uuid.uuid4().hex
     monkeypatch.setenv("TORC_WATCH_TEST", token)
-    yield tmp_path / "allocations"
+    yield tmp_path / "home" / "allocations"
     send_signals(carriers_of(f"TORC_WATCH_TEST={token}".encode()), signal.SIGKILL)
 
 
@@ -241,6 +242,21 @@ async def test_a_worker_that_never_came_to_life_was_never_started(
     assert await state(local, number) is AllocationState.ALIVE
 
 
+async def test_a_killed_worker_is_gone_although_that_cannot_be_written_down(
+    directory: Path,
+) -> None:
+    not_text = directory / os.fsdecode(b"\xff")
+    local = LocalAllocations(not_text, NOBODY)
+    number = await local.submit(a_request("t"))
+    folder = AllocationFolder(not_text / str(number))
+    await until(folder.worker)
+    (folder.path / f".end.json.{os.getpid()}").mkdir()  # in the way, as a full disk would be
+    send_signals(carriers_of(os.fsencode(folder.marker)), signal.SIGKILL)
+    await until_not_alive(local, number)
+    assert await state(local, number) is AllocationState.GONE
+    assert not folder.has_recorded_end()
+
+
 async def test_what_nobody_here_can_tell_is_unknown(
     local: LocalAllocations, directory: Path
 ) -> None:
@@ -298,6 +314,16 @@ def lock_is_free(folder: AllocationFolder) -> Iterator[None]:
         yield
 
 
+@pytest.fixture
+def carelessness() -> Iterator[None]:
+    """A process that ignores its children's ends, and lets everybody write its files."""
+    children, umask = signal.signal(signal.SIGCHLD, signal.SIG_IGN), os.umask(0)
+    yield
+    os.umask(umask)
+    signal.signal(signal.SIGCHLD, children)
+
+
+@pytest.mark.usefixtures("carelessness")
 async def test_an_allocation_runs_a_workflow_to_its_end(directory: Path, tmp_path: Path) -> None:
     async with a_server(tmp_path) as url, Transport(Connection(url=url)) as transport:
         local = LocalAllocations(directory, Connection(url=url), poll_interval=0.1)
@@ -316,6 +342,8 @@ async def test_an_allocation_runs_a_workflow_to_its_end(directory: Path, tmp_pat
         assert allocation.status == "complete"
     end = json.loads((directory / str(number) / "end.json").read_text())
     assert end == {"exit_code": 0}
+    private = [directory.parent, directory, directory / str(number)]
+    assert [stat.S_IMODE(path.stat().st_mode) for path in private] == [0o700] * 3
     # Standard input, output and error, and the listed directory: no lock of ours among them.
     counts = {path.read_text() for path in (tmp_path / "out" / "job_stdio").glob("*.o")}
     assert counts == {"4\n"}

@@ -19,7 +19,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -55,8 +55,8 @@ class LocalAllocations:
         self._workers: list[int] = []
 
     async def capacity(self) -> Capacity:
-        """All of this machine: its CPUs, and the memory that it has in all."""
-        return Capacity(num_cpus=os.cpu_count() or 1, memory=_physical_memory())
+        """All of this machine: the CPUs that we may use, and the memory that it has in all."""
+        return Capacity(num_cpus=len(os.sched_getaffinity(0)), memory=_physical_memory())
 
     async def find(self, token: str) -> int | None:
         """The number of the allocation with this token, if its worker was ever started."""
@@ -169,7 +169,9 @@ class LocalAllocations:
 
     @contextmanager
     def _exclusively(self) -> Iterator[None]:
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # One after the other: the mode is not for the parents that `parents` makes.
+        self._directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._directory.mkdir(mode=0o700, exist_ok=True)
         with (self._directory / "lock").open("ab") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
@@ -227,13 +229,14 @@ def _state(folder: AllocationFolder) -> AllocationState:
         return AllocationState.GONE
     if not _end_leftovers(folder):
         return AllocationState.UNKNOWN
-    folder.record_end(None)
+    with suppress(OSError):  # whoever looks next will find out the same
+        folder.record_end(None)
     return AllocationState.GONE
 
 
 def _end_leftovers(folder: AllocationFolder) -> bool:
     """Kills the jobs of a worker that was killed; False if they do not end."""
-    find = partial(carriers_of, folder.marker.encode())
+    find = partial(carriers_of, os.fsencode(folder.marker))
     deadline = time.monotonic() + _KILL_PATIENCE
     while living := find():
         if time.monotonic() > deadline:

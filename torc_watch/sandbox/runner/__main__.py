@@ -1,6 +1,7 @@
 """The worker process of a local allocation: ``python -m torc_watch.sandbox.runner <folder>``."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from torc_watch.sandbox.runner.worker import run_worker
 def main(folder: AllocationFolder) -> int:
     # First of all: from here on the allocation counts as started, and is never started again.
     folder.record_worker()
+    # Whoever started us may ignore the ends of children; inherited, that would hide our jobs' ends.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     settings = folder.read_order().worker_settings(
         scheduler_id=folder.number, password=os.environ.get(PASSWORD_VARIABLE)
     )
