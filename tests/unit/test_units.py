@@ -22,7 +22,23 @@ def test_memory_texts(text: str, size: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "8gb", "1.5g", "512b", "-1g", " 8g", "8 g", "g", "8g\n", "8p", "٣g", "9" * 40]
+    "text",
+    [
+        "",
+        "8gb",
+        "1.5g",
+        "512b",
+        "-1g",
+        " 8g",
+        "8 g",
+        "g",
+        "8g\n",
+        "8p",
+        "٣g",
+        "9" * 40,
+        "9999999t",
+        "8388608t",
+    ],
 )
 def test_what_is_no_memory_text(text: str) -> None:
     with pytest.raises(InvalidQuantity, match="512m"):

@@ -16,6 +16,7 @@ TIB = 1024 * GIB
 
 _MEMORY = re.compile(r"(?P<number>[0-9]{1,19})(?P<unit>[kmgt]?)", re.IGNORECASE | re.ASCII)
 _BYTES_PER_UNIT = {"": 1, "k": KIB, "m": MIB, "g": GIB, "t": TIB}
+_MOST_MEMORY = 2**63 - 1  # bytes that Torc can count
 
 _MINUTE = 60
 _HOUR = 60 * _MINUTE
@@ -42,14 +43,16 @@ _DURATION = re.compile(
 def parse_memory(text: str) -> int:
     """Bytes of a memory text such as ``8g``, ``512m`` or ``1024``.
 
-    Raises InvalidQuantity for what Torc's server refuses: fractions, ``8gb``, signs, blanks.
+    Raises InvalidQuantity for what Torc's server refuses: fractions, ``8gb``, signs, blanks, and
+    more than it can count.
     """
     match = _MEMORY.fullmatch(text)
-    if match is None:
+    size = int(match["number"]) * _BYTES_PER_UNIT[match["unit"].lower()] if match else None
+    if size is None or size > _MOST_MEMORY:
         raise InvalidQuantity(
             f"{text!r} is not a memory size: write a whole number and k, m, g or t, such as 512m"
         )
-    return int(match["number"]) * _BYTES_PER_UNIT[match["unit"].lower()]
+    return size
 
 
 def format_memory(size: int) -> str:
