@@ -82,13 +82,13 @@ def folders(directory: Path) -> list[AllocationFolder]:
 
 
 async def until(happened: Callable[[], object]) -> None:
-    with anyio.fail_after(20):
+    with anyio.fail_after(50):
         while not happened():  # noqa: ASYNC110 - other processes set no events
             await anyio.sleep(0.02)
 
 
 async def until_not_alive(local: LocalAllocations, number: int) -> None:
-    with anyio.fail_after(20):
+    with anyio.fail_after(50):
         while await state(local, number) is AllocationState.ALIVE:  # noqa: ASYNC110
             await anyio.sleep(0.02)
 
@@ -142,6 +142,7 @@ async def test_looking_and_starting_wait_for_whoever_looks_or_starts_now(
     local: LocalAllocations, directory: Path
 ) -> None:
     number = await local.submit(a_request("first"))
+    await until(AllocationFolder(directory / str(number)).worker)
     lock = directory / "lock"
     inode = f":{lock.stat().st_ino} "
 
