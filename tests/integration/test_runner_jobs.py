@@ -164,10 +164,19 @@ async def test_a_job_finds_its_environment_and_its_output_goes_to_torcs_files(
         f"{HOG}; exit 0",
         f"({HOG}) & wait",
         f"setsid {HOG} & sleep 60",
+        f"env -u TORC_WATCH_ATTEMPT setsid {HOG} & sleep 60",
         f"setsid --fork {HOG}; sleep 60",
         f"(env -u TORC_WATCH_ATTEMPT {LATE_DEFECTOR} &); sleep 60",
     ],
-    ids=["itself", "child", "grandchild", "own session", "double fork", "unmarked double fork"],
+    ids=[
+        "itself",
+        "child",
+        "grandchild",
+        "own session",
+        "unmarked own session",
+        "double fork",
+        "unmarked double fork",
+    ],
 )
 async def test_too_much_memory_anywhere_in_the_tree_kills_all_of_it(
     a_job: Callable[..., Launch], leftovers: Callable[[], list[int]], command: str

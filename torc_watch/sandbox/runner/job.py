@@ -168,7 +168,7 @@ class RunningJob:
         members = list(members)
         memory = self._meter.sample(time.monotonic(), members)
         limit = self.launch.memory_limit
-        if limit is not None and memory > limit and self._verdict is None:
+        if limit is not None and memory > limit:
             use = f"{format_memory(memory)} of resident memory, {format_memory(limit)} requested"
             self._condemn(Verdict.MEMORY, use)
         if self._verdict is Verdict.MEMORY:
