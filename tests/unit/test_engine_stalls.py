@@ -112,6 +112,43 @@ async def test_ready_jobs_without_an_allocation(open_site: "OpenSite") -> None:
         assert (await site.client.get_workflow(workflow_id)).run_id == 1
 
 
+@BOTH
+async def test_jobs_left_uninitialized(open_site: "OpenSite") -> None:
+    """Somebody reset a job and its round ended there. It runs in a new run: in the old one it has
+    a result, and the server would refuse the second."""
+    async with open_site() as site:
+        site.scheduler.endings = {"a": [(1, None, 10.0)]}
+        workflow_id = await site.submit(["a", "b", "child"], after={"child": "a"})
+        await site.scheduler.rest()
+        await site.client.set_job_status(1, JobStatus.UNINITIALIZED, run_id=1)
+
+        ended = await site.watch(workflow_id)
+
+        assert ended.verdict is Verdict.SUCCEEDED
+        assert await site.results(workflow_id) == [
+            ("a", 1, 1),
+            ("a", 2, 0),
+            ("b", 1, 0),
+            ("child", 2, 0),
+        ]
+
+
+@BOTH
+@pytest.mark.parametrize("recovers", [True, False])
+async def test_workflow_that_was_not_started(open_site: "OpenSite", *, recovers: bool) -> None:
+    """Starting it as a whole is a person's decision."""
+    async with open_site() as site:
+        workflow_id = await site.submit(["a", "b"], allocations=0)
+        await site.client.transport.post(f"/workflows/{workflow_id}/reset_job_status")
+        changes = {} if recovers else {"recovery": None}
+
+        ended = await site.watch(workflow_id, **changes)
+
+        assert ended.verdict is Verdict.STUCK
+        assert f"torc run {workflow_id}" in ended.reason
+        assert {method for _, method, _ in site.line.sent} == {"GET"}
+
+
 @pytest.mark.parametrize(("interval", "earliest", "latest"), [(5, 45, 50), (60, 54, 60)])
 async def test_stuck_after_the_grace(
     open_site: "OpenSite", interval: float, earliest: float, latest: float
@@ -122,6 +159,7 @@ async def test_stuck_after_the_grace(
         ended = await site.watch(workflow_id, recovery=None, poll_interval=interval)
 
         assert ended.verdict is Verdict.STUCK
+        assert f"watch {workflow_id} --auto-recover" in ended.reason
         assert earliest <= anyio.current_time() <= latest
 
 

@@ -24,6 +24,7 @@ PLAN = Plan(
     run_id=1,
     number=1,
     retries=(),
+    uninitialized=0,
     left_alone=(),
     adjustments=(),
     scheduler_config_id=None,

@@ -115,6 +115,21 @@ def test_jobs_with_one_target_share_one_row_and_others_do_not() -> None:
     assert len({adjustment.name for adjustment in answer.adjustments}) == 3
 
 
+def test_rows_raised_from_one_root_share_their_target() -> None:
+    """A second row of the same name could not be told from the first after a crash."""
+    raised = dataclasses.replace(SMALL, id=4, name="small.run1.80m.PT1M", memory=80 * MIB)
+    larger = dataclasses.replace(SMALL, id=5, num_cpus=2, name="large")
+    answer = planned(
+        finding(1, Cause.OOM, peak=80 * MIB),
+        finding(2, Cause.OOM, asked=raised),
+        finding(3, Cause.OOM, asked=larger, peak=80 * MIB),
+    )
+    assert [(adjustment.name, adjustment.job_ids) for adjustment in answer.adjustments] == [
+        ("small.run2.120m.PT1M", (1, 2)),
+        ("large.run2.120m.PT1M", (3,)),
+    ]
+
+
 def test_a_row_raised_twice_keeps_its_root_name() -> None:
     raised = dataclasses.replace(SMALL, name="small.run1.64m.PT1M")
     (adjustment,) = planned(finding(7, Cause.OOM, asked=raised)).adjustments
@@ -190,9 +205,49 @@ def test_ready_jobs_with_nothing_to_run_them_get_allocations() -> None:
     assert (answer.retries, len(answer.allocations)) == ((), 2)
 
 
-@pytest.mark.parametrize("status", [JobStatus.BLOCKED, JobStatus.UNINITIALIZED, JobStatus.CANCELED])
-def test_jobs_that_nothing_can_start_are_stuck(status: JobStatus) -> None:
-    assert refused(situation(counts={status: 3})).kind is RefusalKind.STUCK
+@pytest.mark.parametrize(
+    ("counts", "words"),
+    [
+        ({JobStatus.BLOCKED: 3}, "none is ready"),
+        ({JobStatus.CANCELED: 3, JobStatus.COMPLETED: 1}, "none is ready"),
+        ({JobStatus.UNINITIALIZED: 3}, "torc run 42"),
+        ({JobStatus.UNINITIALIZED: 3, JobStatus.DISABLED: 1}, "torc run 42"),
+    ],
+)
+def test_jobs_that_nothing_can_start_are_stuck(counts: dict[JobStatus, int], words: str) -> None:
+    refusal = refused(situation(counts=counts))
+    assert refusal.kind is RefusalKind.STUCK
+    assert words in refusal.reason
+
+
+@pytest.mark.parametrize(
+    "others", [{JobStatus.COMPLETED: 1}, {JobStatus.BLOCKED: 1}, {JobStatus.READY: 1}]
+)
+def test_jobs_left_uninitialized_are_started(others: dict[JobStatus, int]) -> None:
+    answer = plan(
+        situation(counts={JobStatus.UNINITIALIZED: 3, **others}), RecoverySettings(max_retries=1)
+    )
+    assert isinstance(answer, Plan)
+    assert (answer.retries, answer.uninitialized, answer.starts_run) == ((), 3, True)
+    assert len(answer.allocations) == 2
+
+
+@pytest.mark.parametrize(
+    ("others", "restarts"), [({JobStatus.UNINITIALIZED: 1}, True), ({JobStatus.READY: 1}, False)]
+)
+def test_a_terminated_job_restarts_only_when_jobs_are_initialized(
+    others: dict[JobStatus, int], *, restarts: bool
+) -> None:
+    answer = plan(
+        situation(
+            finding(7, Cause.UNKNOWN, status=JobStatus.TERMINATED),
+            counts={JobStatus.TERMINATED: 1, JobStatus.BLOCKED: 1, **others},
+        ),
+        RecoverySettings(retry_unknown=False),
+    )
+    assert isinstance(answer, Plan)
+    assert answer.starts_run is restarts
+    assert [left.restarts_anyway for left in answer.left_alone] == [restarts]
 
 
 def test_allocations_have_the_usual_shape_and_tokens_of_the_round() -> None:

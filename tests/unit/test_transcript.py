@@ -134,12 +134,15 @@ def retry(number: int = 1, name: str = "a") -> Retry:
     )
 
 
-def planned(*retries: Retry, left_alone: tuple[LeftAlone, ...] = ()) -> events.RecoveryPlanned:
+def planned(
+    *retries: Retry, uninitialized: int = 0, left_alone: tuple[LeftAlone, ...] = ()
+) -> events.RecoveryPlanned:
     plan = Plan(
         workflow_id=1,
         run_id=1,
         number=1,
         retries=retries,
+        uninitialized=uninitialized,
         left_alone=left_alone,
         adjustments=(),
         scheduler_config_id=None,
@@ -188,6 +191,7 @@ def test_every_kind_of_retry() -> None:
             Retry(job_id=2, job_name="b", cause=Cause.TIMEOUT, reason="", runtime=(3600, 5400)),
             Retry(job_id=3, job_name="c", cause=Cause.UNKNOWN, reason="exit code 1"),
             Retry(job_id=4, job_name="d", cause=Cause.INTERRUPTED, reason="its worker died"),
+            uninitialized=2,
             left_alone=(
                 LeftAlone(
                     job_id=5,
@@ -205,6 +209,7 @@ def test_every_kind_of_retry() -> None:
         "  Applied fixes: 1 OOM, 1 timeout",
         "  Job 3 (c): unknown failure (exit code 1), retrying without changes",
         "  Job 4 (d): interrupted (its worker died), retrying without changes",
+        "  Starting 2 jobs left uninitialized",
         "  Job 5 (e): not retried: needs more than 1g; Torc restarts it all the same",
     ]
 

@@ -5,17 +5,17 @@ without raising anything twice, or with a Refusal, which hands the workflow over
 """
 
 import re
-from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from torc_watch.core import provisioning, sizing, units
+from torc_watch.core import progress, provisioning, sizing, units
 from torc_watch.core.diagnosis import Cause, Finding
 from torc_watch.core.model import JobCounts, JobStatus, LocalScheduler, Requirements, Workflow
 from torc_watch.core.provisioning import AllocationOrder, Capacity, Demand
 
 _NAME_OF_A_RAISED_ROW = re.compile(r"\.run\d+\.\w+\.\w+")
+_Target = tuple[str, int, int, tuple[int, int, int]]  # name, memory, runtime; CPUs, GPUs, nodes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,16 +84,28 @@ class Adjustment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """One round of recovery. ``run_id`` is the run that failed; the retries run in the next."""
+    """One round of recovery. ``run_id`` is the run that came to rest.
+
+    ``uninitialized`` counts the jobs that a round, or a person, reset and then did not start.
+    """
 
     workflow_id: int
     run_id: int
     number: int
     retries: tuple[Retry, ...]
+    uninitialized: int
     left_alone: tuple[LeftAlone, ...]
     adjustments: tuple[Adjustment, ...]
     scheduler_config_id: int | None
     allocations: tuple[AllocationOrder, ...]
+
+    @property
+    def starts_run(self) -> bool:
+        """Whether jobs are initialised, for which there must be a new run.
+
+        In the old one they may have a result already, and the server takes no second.
+        """
+        return bool(self.retries or self.uninitialized)
 
     def count(self, cause: Cause) -> int:
         return sum(retry.cause is cause for retry in self.retries)
@@ -128,14 +140,18 @@ def plan(situation: Situation, settings: RecoverySettings) -> Plan | Refusal:
     decisions = [_decide(finding, situation.capacity, settings) for finding in situation.findings]
     retries = tuple(decision for decision in decisions if isinstance(decision, Retry))
     left_alone = tuple(decision for decision in decisions if isinstance(decision, LeftAlone))
-    if not retries and not situation.counts.of(JobStatus.READY):
-        return _refuse(situation, left_alone)
+    uninitialized = _left_uninitialized(situation.counts)
+    if not retries and not uninitialized:  # no run is started: nobody initialises anything
+        left_alone = tuple(replace(left, restarts_anyway=False) for left in left_alone)
+        if not situation.counts.of(JobStatus.READY):
+            return _refuse(situation, left_alone)
     adjustments = _adjustments(situation, retries)
     return Plan(
         workflow_id=situation.workflow.id,
         run_id=situation.workflow.run_id,
         number=situation.rounds_used + 1,
         retries=retries,
+        uninitialized=uninitialized,
         left_alone=left_alone,
         adjustments=adjustments,
         scheduler_config_id=situation.shape.id if situation.shape else None,
@@ -209,6 +225,11 @@ def _leave(finding: Finding, reason: str) -> LeftAlone:
     )
 
 
+def _left_uninitialized(counts: JobCounts) -> int:
+    """Jobs to start with this round; none of a workflow that nobody has started as a whole."""
+    return 0 if progress.is_not_started(counts) else counts.of(JobStatus.UNINITIALIZED)
+
+
 def _refuse(situation: Situation, left_alone: tuple[LeftAlone, ...]) -> Refusal:
     if situation.findings:
         return Refusal(
@@ -218,14 +239,17 @@ def _refuse(situation: Situation, left_alone: tuple[LeftAlone, ...]) -> Refusal:
         )
     return Refusal(
         kind=RefusalKind.STUCK,
-        reason="Jobs are left, but none failed and none is ready: there is nothing to restart.",
+        reason=progress.stuck_reason(situation.workflow.id, situation.counts),
     )
 
 
 def _adjustments(situation: Situation, retries: Iterable[Retry]) -> tuple[Adjustment, ...]:
-    """One new row for each distinct target, named so that a repeated round finds it again."""
+    """One new row for each distinct target, named so that a repeated round finds it again.
+
+    Rows raised from one root in different rounds may meet in one target, and then share its row.
+    """
     asked = {finding.job.id: finding.requirements for finding in situation.findings}
-    groups: defaultdict[tuple[Requirements, int, int], list[int]] = defaultdict(list)
+    groups: dict[_Target, tuple[Requirements, list[int]]] = {}
     for retry in retries:
         base = asked[retry.job_id]
         if base is None or base.memory is None or base.runtime is None:
@@ -233,16 +257,12 @@ def _adjustments(situation: Situation, retries: Iterable[Retry]) -> tuple[Adjust
         memory = retry.memory[1] if retry.memory else base.memory
         runtime = retry.runtime[1] if retry.runtime else base.runtime
         if (memory, runtime) != (base.memory, base.runtime):
-            groups[base, memory, runtime].append(retry.job_id)
+            name = _row_name(base, situation.workflow.run_id + 1, memory, runtime)
+            target = (name, memory, runtime, (base.num_cpus, base.num_gpus, base.num_nodes))
+            groups.setdefault(target, (base, []))[1].append(retry.job_id)
     return tuple(
-        Adjustment(
-            name=_row_name(base, situation.workflow.run_id + 1, memory, runtime),
-            base=base,
-            memory=memory,
-            runtime=runtime,
-            job_ids=tuple(job_ids),
-        )
-        for (base, memory, runtime), job_ids in groups.items()
+        Adjustment(name=name, base=base, memory=memory, runtime=runtime, job_ids=tuple(job_ids))
+        for (name, memory, runtime, _), (base, job_ids) in groups.items()
     )
 
 

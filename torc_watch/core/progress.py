@@ -65,6 +65,26 @@ def has_succeeded(counts: JobCounts) -> bool:
     return counts.of(JobStatus.COMPLETED, JobStatus.DISABLED) == counts.total
 
 
+def is_not_started(counts: JobCounts) -> bool:
+    """Whether no job was ever initialised, or all were reset again."""
+    return counts.of(JobStatus.UNINITIALIZED, JobStatus.DISABLED) == counts.total
+
+
+def stuck_reason(workflow_id: int, counts: JobCounts) -> str:
+    """Why a workflow with jobs left, and nothing to run them, stays as it is; what to do then."""
+    if is_not_started(counts):
+        return (
+            f"Workflow {workflow_id} has not been started: none of its jobs is initialized. Start "
+            f"it with `torc run {workflow_id}`, or create it anew with `torc-watchd submit`."
+        )
+    if counts.of(JobStatus.READY, JobStatus.UNINITIALIZED, *FAILURES):
+        return (
+            "Nothing is there to run the jobs that are left. "
+            f"`torc-watchd watch {workflow_id} --auto-recover` starts something that does."
+        )
+    return "Jobs are left, but none failed and none is ready: there is nothing to restart."
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Orphans:
     """What dead workers left behind: jobs that will never report, and rows that say 'open'.

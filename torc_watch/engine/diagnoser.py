@@ -91,7 +91,9 @@ class Diagnoser:
         watch = poll.watch
         used, settings = watch.record.rounds_used, watch.request.recovery
         if settings is None:
-            return await self._hand_over(poll, counts, without_recovery, "")
+            is_stuck = without_recovery is Verdict.STUCK
+            reason = progress.stuck_reason(watch.workflow_id, counts) if is_stuck else ""
+            return await self._hand_over(poll, counts, without_recovery, reason)
         if refusal := policy.exhausted(used, settings):
             return await self._hand_over(poll, counts, Verdict.EXHAUSTED, refusal.reason)
         self._report(
@@ -156,7 +158,7 @@ def _still_running(workflow_id: int) -> WatchEnded:
         workflow_id=workflow_id,
         verdict=Verdict.HANDED_OVER,
         reason=f"Workflow {workflow_id} still has workers. Recover it when they have left, or "
-        f"leave it to: torc-watchd watch {workflow_id} --auto-recover",
+        f"leave it to `torc-watchd watch {workflow_id} --auto-recover`.",
     )
 
 

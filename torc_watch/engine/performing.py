@@ -142,7 +142,7 @@ class Performer:
             await self._client.set_job_status(job_id, JobStatus.UNINITIALIZED, run_id)
 
     async def _reinitialize(self, plan: Plan) -> None:
-        if not plan.retries:
+        if not plan.starts_run:
             return
         try:
             await self._client.advance_run(plan.workflow_id, to_run=plan.run_id + 1)

@@ -24,7 +24,8 @@ def plan_text(workflow_id: int, answer: Answer) -> Iterator[str]:
         case Plan():
             yield f"Round {answer.number} for workflow {workflow_id} would:"
             yield from plan_lines(answer)
-            yield f"  Start run {answer.run_id + 1} with {len(answer.retries)} failed jobs"
+            if answer.starts_run:
+                yield f"  Start run {answer.run_id + 1} with {len(answer.retries)} failed jobs"
             for order in answer.allocations:
                 memory = units.format_memory(order.memory)
                 yield f"  Submit an allocation with {order.num_cpus} CPUs and {memory}"

@@ -164,6 +164,8 @@ def plan_lines(plan: Plan) -> Iterator[str]:
     yield f"  Applied fixes: {plan.count(Cause.OOM)} OOM, {plan.count(Cause.TIMEOUT)} timeout"
     unchanged = [retry for retry in plan.retries if not (retry.memory or retry.runtime)]
     yield from _capped(unchanged, _unchanged)
+    if plan.uninitialized:
+        yield f"  Starting {_jobs(plan.uninitialized)} left uninitialized"
     yield from left_alone_lines(plan.left_alone)
 
 
