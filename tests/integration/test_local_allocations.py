@@ -22,7 +22,7 @@ from torc_watch.core.units import GIB
 from torc_watch.sandbox import local_allocations
 from torc_watch.sandbox.allocation_folder import AllocationFolder
 from torc_watch.sandbox.local_allocations import LocalAllocations
-from torc_watch.sandbox.runner.processes import carriers_of, send_signals
+from torc_watch.sandbox.runner.processes import carriers_of, find_process, send_signals
 from torc_watch.sandbox.server import ServerSettings, serve
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.drafts import NewJob, NewRequirements, NewWorkflow
@@ -121,6 +121,9 @@ async def test_an_allocation_lives_from_its_submission_to_its_cancellation(
     assert await state(local, number) is AllocationState.GONE
     assert await local.find("t") == number
     await local.cancel(number)
+    with anyio.fail_after(50):  # who looks after allocations leaves no zombies of them
+        while find_process(worker.pid) is not None:
+            await state(local, number)
 
 
 async def test_submitters_with_one_token_start_one_worker(directory: Path) -> None:

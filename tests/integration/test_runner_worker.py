@@ -17,7 +17,10 @@ import pytest
 
 from torc_watch.core.model import JobResult, JobStatus
 from torc_watch.core.units import GIB, MIB
-from torc_watch.sandbox.runner.processes import carriers_of
+from torc_watch.sandbox.runner import jobs
+from torc_watch.sandbox.runner.job import JobEnd, Launch
+from torc_watch.sandbox.runner.patience import FAREWELL, OUTAGE
+from torc_watch.sandbox.runner.processes import ProcessTrees, carriers_of
 from torc_watch.sandbox.runner.settings import WorkerSettings
 from torc_watch.sandbox.runner.worker import GAVE_UP, NOBODYS, serve
 from torc_watch.sandbox.server.app import open_server
@@ -40,6 +43,7 @@ class Link(httpx.AsyncBaseTransport):
         self.is_cut = False
         self.lose_answer_to = ""
         self.answer_not_found_to = ""
+        self.then: dict[str, Callable[[], None]] = {}
         self.sent: list[str] = []
         self._inner = inner
 
@@ -53,7 +57,13 @@ class Link(httpx.AsyncBaseTransport):
         if self.lose_answer_to and self.lose_answer_to in request.url.path:
             self.lose_answer_to = ""
             raise httpx.ReadError("lost")
+        for part, happens in self.then.items():
+            if part in request.url.path:
+                happens()
         return response
+
+    def cut(self) -> None:
+        self.is_cut = True
 
     def count(self, part: str) -> int:
         return sum(part in request for request in self.sent)
@@ -83,6 +93,10 @@ class Site:
         return ids
 
     async def work(self, **changes: object) -> int:
+        with anyio.fail_after(50):
+            return await self.work_for_ever(**changes)
+
+    async def work_for_ever(self, **changes: object) -> int:
         settings = WorkerSettings(
             **{
                 "connection": CONNECTION,
@@ -95,8 +109,7 @@ class Site:
             | changes  # type: ignore[arg-type]
         )
         async with Transport(CONNECTION, http=self.link) as transport:
-            with anyio.fail_after(50):
-                return await serve(settings, transport, self.stop)
+            return await serve(settings, transport, self.stop)
 
     async def results(self) -> dict[int, JobResult]:
         return {
@@ -112,9 +125,11 @@ class Site:
 
 
 @asynccontextmanager
-async def a_site(directory: Path, dialect: DialectName) -> AsyncIterator[Site]:
+async def a_site(
+    directory: Path, dialect: DialectName, *, unblock_interval: float = 0.05
+) -> AsyncIterator[Site]:
     settings = ServerSettings(
-        directory=directory / "server", dialect=dialect, unblock_interval=0.05
+        directory=directory / "server", dialect=dialect, unblock_interval=unblock_interval
     )
     async with open_server(settings) as app:
         inner = httpx.ASGITransport(app)
@@ -205,6 +220,18 @@ async def test_an_allocation_is_awaited_then_active_then_complete(site: Site) ->
     assert len(puts) == 2
 
 
+@pytest.mark.looptime
+async def test_a_server_that_is_gone_for_good_is_given_up_once(tmp_path: Path) -> None:
+    """Not once more for each of the things that the worker would still have to say."""
+    async with a_site(tmp_path, "0.35", unblock_interval=3600) as site:
+        too_large = await site.requirements(cpus=64)
+        await site.submit(NewJob(name="j", command="true", requirements_id=too_large))
+        site.link.then["claim_jobs"] = site.link.cut
+        began = anyio.current_time()
+        assert await site.work_for_ever(poll_interval=1) == GAVE_UP
+        assert OUTAGE <= anyio.current_time() - began < OUTAGE + 5 * FAREWELL
+
+
 async def test_an_allocation_that_nobody_records_does_nothing(site35: Site) -> None:
     await site35.submit(NewJob(name="j", command="true"))
     assert await site35.work(scheduler_id=17, wait_for_allocation=0.2) == NOBODYS
@@ -213,10 +240,58 @@ async def test_an_allocation_that_nobody_records_does_nothing(site35: Site) -> N
 
 
 async def test_a_job_that_ends_makes_room_at_once(site35: Site) -> None:
-    fits = await site35.requirements(cpus=2)
-    jobs = [NewJob(name=f"j{n}", command="true", requirements_id=fits) for n in range(8)]
-    await site35.submit(*jobs)
-    assert await site35.work(poll_interval=600.0, num_cpus=3) == 0
+    """Short ones one after the other beside a long one, and nobody asks whether all is over."""
+    fits = await site35.requirements(cpus=1)
+    done = site35.directory / "done"
+    done.mkdir()
+    long = f"while [ $(ls {done} | wc -l) -lt 8 ]; do sleep .01; done"
+    await site35.submit(
+        NewJob(name="long", command=long, requirements_id=fits),
+        *(
+            NewJob(name=f"j{n}", command=f"touch {done}/{n}", requirements_id=fits)
+            for n in range(8)
+        ),
+    )
+    assert await site35.work(poll_interval=600.0, num_cpus=2) == 0
+    assert site35.link.count("is_complete") < 5
+
+
+class PatientJob:
+    """Stands in for a process where only the passing of time matters: five minutes of it."""
+
+    shell = 1
+
+    def __init__(self, launch: Launch, _trees: ProcessTrees) -> None:
+        self._launch = launch
+
+    def sample(self, members: object) -> None:
+        pass
+
+    async def wait(self) -> JobEnd:
+        await anyio.sleep(300)
+        return JobEnd(
+            launch=self._launch,
+            status=JobStatus.COMPLETED,
+            return_code=0,
+            exec_seconds=300,
+            ended_at=datetime.now(UTC),
+        )
+
+
+@pytest.mark.looptime
+async def test_a_worker_waits_for_what_may_follow_the_last_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long that job took: the server needs a while to see what has become ready."""
+    monkeypatch.setattr(jobs, "RunningJob", PatientJob)
+    monkeypatch.setattr(jobs, "SAMPLE_INTERVAL", 60)
+    async with a_site(tmp_path, "0.35", unblock_interval=30) as site:
+        [first] = await site.client.create_jobs(
+            site.workflow_id, [NewJob(name="first", command="")]
+        )
+        await site.submit(NewJob(name="then", command="", depends_on_job_ids=(first,)))
+        assert await site.work_for_ever(poll_interval=10) == 0
+        assert await site.statuses() == [JobStatus.COMPLETED, JobStatus.COMPLETED]
 
 
 async def test_jobs_run_side_by_side_only_as_far_as_they_fit(site35: Site) -> None:
@@ -230,8 +305,8 @@ async def test_jobs_run_side_by_side_only_as_far_as_they_fit(site35: Site) -> No
         f"while [ $(ls {come} | wc -l) -lt 3 ]; do sleep .01; done; "
         f"ls {crowd} | wc -l; sleep .1; ls {crowd} | wc -l; rm {crowd}/$TORC_JOB_ID"
     )
-    jobs = [NewJob(name=f"j{n}", command=command, requirements_id=fits) for n in range(9)]
-    await site35.submit(*jobs)
+    crowding = [NewJob(name=f"j{n}", command=command, requirements_id=fits) for n in range(9)]
+    await site35.submit(*crowding)
     assert await site35.work(num_cpus=8, memory=3 * GIB) == 0
     stdout = (site35.directory / "job_stdio").glob("*.o")
     assert {int(count) for path in stdout for count in path.read_text().split()} <= {1, 2, 3}
@@ -255,6 +330,14 @@ async def test_told_to_stop_it_ends_its_jobs_and_itself(
     assert leftovers() == []
     [node] = await site.client.list_compute_nodes(site.workflow_id)
     assert node.has_ended
+
+
+async def test_told_to_stop_while_it_claims_it_gives_the_jobs_back(site: Site) -> None:
+    await site.submit(*(NewJob(name=f"j{n}", command="true") for n in range(2)))
+    site.link.then["claim_jobs"] = site.stop.set
+    assert await site.work() == 0
+    assert await site.statuses() == [JobStatus.READY, JobStatus.READY]
+    assert not (site.directory / "job_stdio").exists()
 
 
 async def test_a_canceled_workflow_ends_its_jobs(
