@@ -10,6 +10,7 @@ import sys
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
@@ -298,7 +299,7 @@ async def test_a_directory_that_cannot_be_used_is_a_schedulers_error(tmp_path: P
         await local.submit(a_request("t"))
 
 
-async def a_workflow(client: TorcClient, command: str, number_of_jobs: int = 1) -> int:
+async def a_workflow(client: TorcClient, command: str, number_of_jobs: int) -> int:
     workflow_id = await client.create_workflow(NewWorkflow(name="w", user="me"))
     fits = NewRequirements(name="fits", memory=GIB, runtime=600)
     requirements_id = await client.create_requirements(workflow_id, fits)
@@ -309,6 +310,34 @@ async def a_workflow(client: TorcClient, command: str, number_of_jobs: int = 1) 
     await client.create_jobs(workflow_id, jobs)
     await client.initialize_jobs(workflow_id)
     return workflow_id
+
+
+@dataclass
+class Site:
+    """A workflow on an embedded server, and the allocation that runs it."""
+
+    client: TorcClient
+    workflow_id: int
+    local: LocalAllocations
+    number: int
+    output_dir: Path
+
+
+@asynccontextmanager
+async def a_site(directory: Path, command: str, number_of_jobs: int) -> AsyncIterator[Site]:
+    root = directory.parent.parent
+    output_dir = root / "out"
+    async with a_server(root) as url, Transport(Connection(url=url)) as transport:
+        local = LocalAllocations(directory, Connection(url=url), poll_interval=0.1)
+        client = await TorcClient.connect(transport)
+        workflow_id = await a_workflow(client, command, number_of_jobs)
+        number = await local.submit(
+            a_request("t", workflow_id=workflow_id, output_dir=str(output_dir))
+        )
+        await client.create_allocation(
+            workflow_id, scheduler_id=number, scheduler_config_id=1, scheduler_type="local"
+        )
+        yield Site(client, workflow_id, local, number, output_dir)
 
 
 @contextmanager
@@ -328,51 +357,35 @@ def carelessness() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("carelessness")
-async def test_an_allocation_runs_a_workflow_to_its_end(directory: Path, tmp_path: Path) -> None:
-    async with a_server(tmp_path) as url, Transport(Connection(url=url)) as transport:
-        local = LocalAllocations(directory, Connection(url=url), poll_interval=0.1)
-        client = await TorcClient.connect(transport)
-        workflow_id = await a_workflow(client, "ls /proc/self/fd | wc -l", 4)
-        number = await local.submit(
-            a_request("t", workflow_id=workflow_id, output_dir=str(tmp_path / "out"))
-        )
-        await client.create_allocation(
-            workflow_id, scheduler_id=number, scheduler_config_id=1, scheduler_type="local"
-        )
-        await until_not_alive(local, number)
-        assert await state(local, number) is AllocationState.GONE
-        assert (await client.count_jobs(workflow_id)).by_status[JobStatus.COMPLETED] == 4
-        [allocation] = await client.list_allocations(workflow_id)
+async def test_an_allocation_runs_a_workflow_to_its_end(directory: Path) -> None:
+    async with a_site(directory, "ls /proc/self/fd | wc -l", 4) as site:
+        await until_not_alive(site.local, site.number)
+        assert await state(site.local, site.number) is AllocationState.GONE
+        counts = await site.client.count_jobs(site.workflow_id)
+        assert counts.by_status[JobStatus.COMPLETED] == 4
+        [allocation] = await site.client.list_allocations(site.workflow_id)
         assert allocation.status == "complete"
-    end = json.loads((directory / str(number) / "end.json").read_text())
-    assert end == {"exit_code": 0}
-    private = [directory.parent, directory, directory / str(number)]
+    folder = AllocationFolder(directory / str(site.number))
+    assert json.loads((folder.path / "end.json").read_text()) == {"exit_code": 0}
+    private = [directory.parent, directory, folder.path]
     assert [stat.S_IMODE(path.stat().st_mode) for path in private] == [0o700] * 3
     # Standard input, output and error, and the listed directory: no lock of ours among them.
-    counts = {path.read_text() for path in (tmp_path / "out" / "job_stdio").glob("*.o")}
-    assert counts == {"4\n"}
+    said = {path.read_text() for path in (site.output_dir / "job_stdio").glob("*.o")}
+    assert said == {"4\n"}
 
 
-async def test_a_killed_worker_is_gone_and_so_are_its_jobs(directory: Path, tmp_path: Path) -> None:
-    async with a_server(tmp_path) as url, Transport(Connection(url=url)) as transport:
-        local = LocalAllocations(directory, Connection(url=url), poll_interval=0.1)
-        client = await TorcClient.connect(transport)
-        workflow_id = await a_workflow(client, "setsid sleep 600 & sleep 600; true", 2)
-        number = await local.submit(
-            a_request("t", workflow_id=workflow_id, output_dir=str(tmp_path / "out"))
-        )
-        await client.create_allocation(
-            workflow_id, scheduler_id=number, scheduler_config_id=1, scheduler_type="local"
-        )
-        folder = AllocationFolder(directory / str(number))
+async def test_a_killed_worker_is_gone_and_so_are_its_jobs(directory: Path) -> None:
+    async with a_site(directory, "setsid sleep 600 & sleep 600; true", 2) as site:
+        folder = AllocationFolder(directory / str(site.number))
         await until(lambda: len(carriers_of(folder.marker.encode())) == 7)
         worker = folder.worker()
         assert worker is not None
         os.kill(worker.pid, signal.SIGKILL)
-        await until_not_alive(local, number)
-        assert await state(local, number) is AllocationState.GONE
+        await until_not_alive(site.local, site.number)
+        assert await state(site.local, site.number) is AllocationState.GONE
         assert carriers_of(folder.marker.encode()) == []
         with lock_is_free(folder):
             assert json.loads((folder.path / "end.json").read_text()) == {"exit_code": None}
         # What the server holds to be running is for the next recovery to find.
-        assert (await client.count_jobs(workflow_id)).by_status[JobStatus.RUNNING] == 2
+        counts = await site.client.count_jobs(site.workflow_id)
+        assert counts.by_status[JobStatus.RUNNING] == 2
