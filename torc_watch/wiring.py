@@ -150,8 +150,8 @@ async def plan(
         return await make_plan(
             client,
             scheduler,
+            workflow=observation.workflow,
             diagnosis=diagnosis,
-            workflow_id=workflow_id,
             rounds_used=0,
             settings=recovery,
         )

@@ -344,18 +344,18 @@ class Site:
             ids[child] = (await client.create_jobs(workflow_id, [job]))[0]
         await client.advance_run(workflow_id, to_run=1)
         await client.initialize_jobs(workflow_id)
-        await self._allocate(workflow_id, allocations)
+        if allocations:
+            await self.allocate(workflow_id, allocations)
         return workflow_id
 
-    async def _allocate(self, workflow_id: int, allocations: int) -> None:
-        if not allocations:
-            return
+    async def allocate(self, workflow_id: int, allocations: int = 1) -> None:
+        """As a person does."""
         config_id = await self.client.create_local_scheduler(
             workflow_id, name="local", num_cpus=10, memory=GIB
         )
         for number in range(1, allocations + 1):
             request = AllocationRequest(
-                token=f"submitted-{workflow_id}.{number}",
+                token=f"submitted-{workflow_id}.{config_id}.{number}",
                 workflow_id=workflow_id,
                 scheduler_config_id=config_id,
                 num_cpus=10,

@@ -1,6 +1,11 @@
 """Somebody deletes, cancels, archives or restarts a workflow that is watched or recovered."""
 
+import os
+import socket
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -8,9 +13,13 @@ import httpx
 import pytest
 
 from torc_watch.core import events
+from torc_watch.core.errors import ServerUnreachable
 from torc_watch.core.events import Verdict
 from torc_watch.core.model import JobStatus
-from torc_watch.core.units import MIB
+from torc_watch.core.policy import RecoverySettings
+from torc_watch.core.units import GIB, MIB
+from torc_watch.torc.drafts import NewResult
+from torc_watch.torc.worker import NodeResources, WorkerApi
 
 if TYPE_CHECKING:
     from tests.unit.conftest import Fault, Forward, OpenSite, Site
@@ -20,6 +29,8 @@ pytestmark = pytest.mark.looptime
 BOTH = pytest.mark.parametrize("dialect", ["0.12", "0.35"])
 
 OOM = (137, 64 * MIB, 10.0)
+UNKNOWN = (1, None, 10.0)
+NODE = NodeResources(num_cpus=1, memory=GIB)
 STEPS = {
     "adjust": "POST /resource_requirements",
     "reset": "PUT /jobs/1/manage_status_change/uninitialized/1",
@@ -100,7 +111,7 @@ async def test_in_the_middle_of_recovery(
     async with open_site() as site:
         site.scheduler.endings = {"a": [OOM]}
         await site.submit(["a"])
-        site.line.fault = once_before(STEPS[step], site, deed)
+        site.line.fault = once_at(STEPS[step], site, deed)
 
         ended = await site.watch(1)
 
@@ -111,15 +122,19 @@ async def test_in_the_middle_of_recovery(
             assert (await site.client.get_workflow(1)).is_canceled
 
 
-def once_before(place: str, site: "Site", deed: Deed) -> "Fault":
-    """Does the deed right after the request before ``place`` was answered."""
+def once_at(place: str, site: "Site", deed: Deed, *, is_late: bool = True) -> "Fault":
+    """Does the deed right after the request at ``place`` was answered, or else before."""
     done = False
 
     async def answer(request: httpx.Request, forward: "Forward") -> httpx.Response:
         nonlocal done
         path = request.url.path.removeprefix("/torc-service/v1")
+        is_place = f"{request.method} {path}" == place and not done
+        if is_place and not is_late:
+            done = True
+            await deed(site.client)
         response = await forward(request)
-        if f"{request.method} {path}" == place and not done:
+        if is_place and not done:
             done = True
             await deed(site.client)
         return response
@@ -132,7 +147,7 @@ async def test_somebody_else_restarts_it(open_site: "OpenSite") -> None:
     async with open_site() as site:
         site.scheduler.endings = {"a": [OOM], "b": [OOM]}
         await site.submit(["a", "b"])
-        site.line.fault = once_before(STEPS["adjust"], site, restart)
+        site.line.fault = once_at(STEPS["adjust"], site, restart)
 
         ended = await site.watch(1)
 
@@ -152,22 +167,172 @@ async def test_one_round_that_is_abandoned(open_site: "OpenSite") -> None:
         site.scheduler.endings = {"a": [OOM]}
         await site.submit(["a"])
         await site.scheduler.rest()
-        site.line.fault = once_before(STEPS["adjust"], site, restart)
+        site.line.fault = once_at(STEPS["adjust"], site, restart)
 
         ended = await site.watch(1, once=True)
 
         assert ended.verdict is Verdict.HANDED_OVER
-        assert "refused" in ended.reason
+        assert "run 2" in ended.reason
 
 
-async def test_job_deleted_in_the_middle(open_site: "OpenSite") -> None:
+async def start(client: "TorcClient", job_id: int) -> None:
+    """A failed job, in the run that there is, on a worker of his own on this machine."""
+    await client.transport.post(f"/jobs/{job_id}/retry/1", max_retries=9)
+    worker = WorkerApi(client.transport)
+    node_id = await worker.register_node(
+        1,
+        hostname=socket.gethostname(),
+        pid=os.getpid(),
+        started_at=datetime.now(UTC),
+        resources=NODE,
+        allocation=None,
+    )
+    await worker.claim_jobs(1, NODE, limit=1)
+    await worker.start_job(job_id, run_id=1, node_id=node_id)
+
+
+async def end(client: "TorcClient", job_id: int) -> None:
+    (_, node) = await client.list_compute_nodes(1)
+    result = NewResult(
+        workflow_id=1,
+        run_id=1,
+        attempt=2,
+        compute_node_id=node.id,
+        status=JobStatus.COMPLETED,
+        return_code=0,
+        exec_seconds=1.0,
+        completed_at=datetime.now(UTC),
+    )
+    await client.complete_job(job_id, result)
+    await client.end_compute_node(1, node.id)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("step", "job_id", "verdict"),
+    [("adjust", 1, Verdict.HANDED_OVER), ("reset", 2, Verdict.SUCCEEDED)],
+)
+async def test_somebody_runs_a_job_in_the_middle(
+    open_site: "OpenSite", step: str, job_id: int, verdict: Verdict
+) -> None:
+    """Nothing more is reset, and no run begun in which his worker could not report."""
+    async with open_site() as site:
+        site.scheduler.endings = {"a": [OOM], "odd": [UNKNOWN]}
+        await site.submit(["a", "odd"])
+        site.line.fault = once_at(STEPS[step], site, lambda client: start(client, job_id))
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(partial(site.watch, 1, recovery=RecoverySettings(retry_unknown=False)))
+            await anyio.sleep(500)
+            assert (await site.client.get_job(job_id)).status is JobStatus.RUNNING
+            assert (await site.client.get_workflow(1)).run_id == 1
+            assert len(site.seen(events.RecoveryAbandoned)) == 1
+            assert bool(site.seen(events.ResetStarted)) is (step == "reset")
+            await end(site.client, job_id)
+
+        (ended,) = site.seen(events.WatchEnded)
+        assert ended.verdict is verdict
+        by_hand = "a" if job_id == 1 else "odd"
+        assert (by_hand, 1, 0) in await site.results(1)
+        assert (await site.client.get_workflow(1)).run_id == (1 if by_hand == "a" else 2)
+
+
+async def test_somebody_else_completes_a_job_in_the_middle(open_site: "OpenSite") -> None:
+    """It is not run again."""
+
+    async def run(client: "TorcClient") -> None:
+        await start(client, 1)
+        await end(client, 1)
+
+    async with open_site() as site:
+        site.scheduler.endings = {"a": [OOM], "b": [OOM]}
+        await site.submit(["a", "b"])
+        site.line.fault = once_at(STEPS["adjust"], site, run)
+
+        ended = await site.watch(1)
+
+        assert ended.verdict is Verdict.SUCCEEDED
+        assert await site.results(1) == [("a", 1, 0), ("a", 1, 137), ("b", 1, 137), ("b", 2, 0)]
+
+
+async def test_somebody_submits_allocations_in_the_middle(open_site: "OpenSite") -> None:
+    """There is no need for more of them."""
+    async with open_site() as site:
+        site.scheduler.endings = {"a": [OOM]}
+        await site.submit(["a"])
+        site.line.fault = once_at(STEPS["allocate"], site, lambda _client: site.allocate(1))
+
+        ended = await site.watch(1)
+
+        assert ended.verdict is Verdict.SUCCEEDED
+        assert len(site.scheduler.requests) == 2
+        assert len(site.seen(events.RecoveryAbandoned)) == 1
+
+
+async def test_somebody_runs_the_rest_after_a_crash(
+    open_site: "OpenSite", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was left of the round were its allocations, for which there is no use any more."""
+
+    async def find(_token: str) -> int | None:
+        raise ServerUnreachable("of this test")
+
+    async with open_site() as site:
+        site.scheduler.endings = {"a": [OOM]}
+        await site.submit(["a"])
+        await site.scheduler.rest()
+        with monkeypatch.context() as patch:
+            patch.setattr(site.scheduler, "find", find)
+            assert (await site.watch(1, patience=0)).verdict is Verdict.UNREACHABLE
+        await site.allocate(1)
+        await site.scheduler.rest()
+
+        ended = await site.watch(1)
+
+        assert ended.verdict is Verdict.SUCCEEDED
+        assert len(site.scheduler.requests) == 2
+
+
+@pytest.mark.parametrize(("dialect", "allocations"), [("0.12", 5), ("0.35", 3)])
+async def test_two_watches_that_know_nothing_of_each_other(
+    open_site: "OpenSite", allocations: int
+) -> None:
+    """Two users, or two state folders, hold different locks: one of them gives way.
+
+    On 0.12 both may write the number of the next run, as here where they do everything at the same
+    moment. Then there are allocations to spare.
+    """
+    async with open_site() as site:
+        site.scheduler.endings = {"a": [OOM, UNKNOWN], "b": [OOM]}
+        await site.submit(["a", "b"])
+        other = replace(site, directory=site.directory / "other")
+
+        async with anyio.create_task_group() as tasks:
+            for each in (site, other):
+                tasks.start_soon(each.watch, 1)
+
+        assert [ended.verdict for ended in site.seen(events.WatchEnded)] == [Verdict.SUCCEEDED] * 2
+        assert len(site.scheduler.requests) == allocations
+        assert await site.results(1) == [
+            ("a", 1, 137),
+            ("a", 2, 1),
+            ("a", 3, 0),
+            ("b", 1, 137),
+            ("b", 2, 0),
+        ]
+
+
+@pytest.mark.parametrize(("place", "is_late"), [("PUT /jobs/2", True), ("PUT /jobs/1", False)])
+async def test_job_deleted_in_the_middle(
+    open_site: "OpenSite", place: str, *, is_late: bool
+) -> None:
     async def delete_job(client: "TorcClient") -> None:
         await client.transport.delete("/jobs/1")
 
     async with open_site() as site:
         site.scheduler.endings = {"a": [OOM], "b": [OOM]}
         await site.submit(["a", "b"])
-        site.line.fault = once_before("PUT /jobs/2", site, delete_job)
+        site.line.fault = once_at(place, site, delete_job, is_late=is_late)
 
         ended = await site.watch(1)
 

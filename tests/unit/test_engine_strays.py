@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from torc_watch.core import events
 from torc_watch.core.diagnosis import ORPHANED
+from torc_watch.core.errors import ServerUnreachable
 from torc_watch.core.events import Verdict
+from torc_watch.core.provisioning import Capacity
 from torc_watch.core.units import GIB
 from torc_watch.torc.worker import NodeResources, WorkerApi
 
@@ -72,6 +75,30 @@ async def test_dead_on_this_host(open_site: "OpenSite") -> None:
         assert ended.verdict is Verdict.SUCCEEDED
         assert await site.results(1) == [("a", 1, ORPHANED), ("a", 2, 0), ("b", 2, 0)]
         assert all(node.has_ended for node in await site.client.list_compute_nodes(1))
+
+
+async def test_dead_between_the_beginnings_of_a_round(
+    open_site: "OpenSite", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its first process ended before it had a plan: the next looks for dead workers again."""
+
+    async def capacity() -> Capacity:
+        raise ServerUnreachable("of this test")
+
+    async with open_site() as site:
+        await site.submit(["a"], allocations=0)
+        await start_stray(site, hostname=HERE, pid=dead_pid(), jobs=1)
+        with monkeypatch.context() as patch:
+            patch.setattr(site.scheduler, "capacity", capacity)
+            assert (await site.watch(1, patience=0)).verdict is Verdict.UNREACHABLE
+        await site.client.transport.post("/jobs/1/retry/1", max_retries=9)
+        await start_stray(site, hostname=HERE, pid=dead_pid(), jobs=1)
+
+        ended = await site.watch(1)
+
+        assert ended.verdict is Verdict.SUCCEEDED
+        assert await site.results(1) == [("a", 1, ORPHANED), ("a", 1, ORPHANED), ("a", 2, 0)]
+        assert not site.seen(events.RecoveryAbandoned)
 
 
 async def test_elsewhere_without_a_job(open_site: "OpenSite") -> None:

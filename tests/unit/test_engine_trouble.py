@@ -11,6 +11,7 @@ from torc_watch.core.events import Verdict
 from torc_watch.core.model import JobStatus
 from torc_watch.core.saga import Step
 from torc_watch.core.units import MIB
+from torc_watch.engine.journal import Identity
 
 if TYPE_CHECKING:
     from tests.unit.conftest import Fault, Forward, OpenSite, Site
@@ -213,6 +214,32 @@ async def test_given_up_in_the_middle_and_run_again(open_site: "OpenSite") -> No
         assert len(site.seen(events.RecoveryPlanned)) == 1
         assert site.seen(events.RecoveryContinued)[-1].step is Step.REINITIALIZE
         await assert_one_round(site, workflow_id)
+
+
+async def test_given_up_before_there_was_a_plan(open_site: "OpenSite") -> None:
+    """Somebody else brought the workflow to its end: what comes next is a new watch."""
+    async with open_site() as site:
+        site.scheduler.endings = {"a": [UNKNOWN]}
+        await site.submit(["a"])
+        await site.scheduler.rest()
+        site.line.fault = for_a_while("GET /local_schedulers", refuse, seconds=10**9)
+        assert (await site.watch(1, patience=0)).verdict is Verdict.UNREACHABLE
+        site.line.fault = None
+        site.scheduler.endings = {}
+        await site.client.transport.post("/jobs/1/retry/1", max_retries=9)
+        await site.allocate(1)
+        await site.scheduler.rest()
+
+        assert (await site.watch(1)).verdict is Verdict.SUCCEEDED
+
+        assert not site.seen(events.RecoveryInitiated)
+        async with site.surroundings() as around:
+            identity = Identity(
+                server=around.client.transport.connection.url,
+                workflow_id=1,
+                created=(await site.client.get_workflow(1)).created,
+            )
+            assert around.journal.begin_watch(identity).open_round is None
 
 
 async def test_rounds_count_on_after_giving_up(open_site: "OpenSite") -> None:

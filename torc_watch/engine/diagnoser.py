@@ -21,8 +21,8 @@ from torc_watch.engine.watch import (
 )
 from torc_watch.torc.client import TorcClient
 
-_CANCELED = "Workflow {} was canceled. Nothing was changed; reset it to run it again."
-_ARCHIVED = "Workflow {} was archived. Nothing was changed."
+_CANCELED = "Workflow {} was canceled. Nothing was changed since; reset it to run it again."
+_ARCHIVED = "Workflow {} was archived. Nothing was changed since."
 
 
 class Diagnoser:
@@ -36,7 +36,7 @@ class Diagnoser:
         standing = progress.standing(observation)
         if ended := _ended_by_a_person(watch.workflow_id, standing):
             return ended
-        if _has_work_in_hand(watch):
+        if watch.request.recovery is not None and watch.record.is_in_a_round:
             return self._case(poll, diagnosis=None)
         if standing in (Standing.WORKING, Standing.SETTLING):
             watch.stalled_since = None
@@ -144,13 +144,6 @@ def _ended_by_a_person(workflow_id: int, standing: Standing) -> WatchEnded | Non
         verdict=Verdict.HANDED_OVER,
         reason=sentence.format(workflow_id),
     )
-
-
-def _has_work_in_hand(watch: Watch) -> bool:
-    """A plan that is not carried out to its end, unless this watch is to change nothing."""
-    open_round = watch.record.open_round
-    is_planned = open_round is not None and open_round.plan is not None
-    return is_planned and watch.request.recovery is not None
 
 
 def _still_running(workflow_id: int) -> WatchEnded:

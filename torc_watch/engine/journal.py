@@ -69,6 +69,7 @@ class Round:
     id: int
     number: int
     run_id: int
+    begun: set[Step] = field(default_factory=set)
     finished: set[Step] = field(default_factory=set)
     plan: Plan | None = None
 
@@ -80,6 +81,11 @@ class WatchRecord:
     id: int
     rounds_used: int
     open_round: Round | None
+
+    @property
+    def is_in_a_round(self) -> bool:
+        """Whether there is a plan that was not carried out to its end."""
+        return self.open_round is not None and self.open_round.plan is not None
 
 
 class Journal:
@@ -149,6 +155,7 @@ class Journal:
             step,
             _now(),
         )
+        round_.begun.add(step)
 
     def finish_step(self, round_: Round, step: Step) -> None:
         self._write(
@@ -226,6 +233,7 @@ class Journal:
 
 def _restore(round_: Round, steps: Iterable[sqlite3.Row]) -> None:
     for step in steps:
+        round_.begun.add(Step(step["name"]))
         if step["finished"]:
             round_.finished.add(Step(step["name"]))
         if step["name"] == Step.PLAN and step["record"]:

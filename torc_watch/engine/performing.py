@@ -14,9 +14,9 @@ from torc_watch.core.allocation import AllocationRequest
 from torc_watch.core.diagnosis import ORPHANED, Cause
 from torc_watch.core.errors import Conflict, NotFound
 from torc_watch.core.events import Event
-from torc_watch.core.model import Job, JobStatus
+from torc_watch.core.model import Job, JobCounts, JobStatus
 from torc_watch.core.policy import Plan
-from torc_watch.core.progress import FAILURES, Observation, Orphans
+from torc_watch.core.progress import FAILURES, OPEN_ALLOCATION, Observation, Orphans
 from torc_watch.core.saga import Step
 from torc_watch.engine.allocating import start_allocation
 from torc_watch.engine.hook import run_hook
@@ -41,7 +41,12 @@ class Performer:
         self._scheduler = scheduler
         self._report = report
 
-    async def perform(self, step: Step, watch: Watch, plan: Plan) -> None:
+    async def perform(self, step: Step, watch: Watch, plan: Plan, *, is_first: bool) -> None:
+        """Takes one step of a plan; ``is_first`` unless it was begun before.
+
+        Raises RoundAbandoned, HookFailed, SchedulerError and ServerError.
+        """
+        await self._ensure_undisturbed(step, plan, is_first=is_first)
         match step:
             case Step.HOOK:
                 await self._run_hook(watch, plan)
@@ -52,9 +57,23 @@ class Performer:
             case Step.REINITIALIZE:
                 await self._reinitialize(plan)
             case Step.ALLOCATE:
-                await self._allocate(watch, plan)
+                await self._allocate(watch, plan, is_first=is_first)
             case Step.ORPHANS | Step.DIAGNOSE | Step.PLAN | Step.DONE:
                 pass
+
+    async def _ensure_undisturbed(self, step: Step, plan: Plan, *, is_first: bool) -> None:
+        """A person's word, given since the last look, counts before each change.
+
+        Starting a run, for one, would undo a cancellation.
+        """
+        workflow = await self._client.get_workflow(plan.workflow_id)
+        if workflow.is_canceled or workflow.is_archived:
+            deed = "archived" if workflow.is_archived else "canceled"
+            raise RoundAbandoned(f"Workflow {workflow.id} was {deed}.")
+        if workflow.run_id not in _undisturbed_runs(step, plan, is_first=is_first):
+            raise RoundAbandoned(
+                f"Workflow {workflow.id} is in run {workflow.run_id}, which somebody else started."
+            )
 
     async def release_orphans(self, orphans: Orphans, observation: Observation) -> None:
         if not orphans:
@@ -110,28 +129,27 @@ class Performer:
 
     async def _move(self, workflow_id: int, targets: dict[int, int]) -> None:
         """Gives each job (key) its row of requirements (value) that has it not yet."""
-        jobs = [
-            job
-            for status in FAILURES
-            for job in await self._client.list_jobs(workflow_id, status)
-            if job.id in targets and job.requirements_id != targets[job.id]
-        ]
         await gather(
             [
                 partial(self._client.assign_requirements, workflow_id, job, targets[job.id])
-                for job in jobs
+                for job in await self._failed_jobs(workflow_id)
+                if job.id in targets and job.requirements_id != targets[job.id]
             ]
         )
+
+    async def _failed_jobs(self, workflow_id: int) -> list[Job]:
+        return [
+            job for status in FAILURES for job in await self._client.list_jobs(workflow_id, status)
+        ]
 
     async def _reset(self, plan: Plan) -> None:
         if not plan.retries:
             return
+        await self._count_idle_jobs(plan.workflow_id)
         self._report(events.ResetStarted(workflow_id=plan.workflow_id, jobs=len(plan.retries)))
-        reset = {
-            job.id
-            for job in await self._client.list_jobs(plan.workflow_id, JobStatus.UNINITIALIZED)
-        }
-        left = [retry.job_id for retry in plan.retries if retry.job_id not in reset]
+        # The others were reset before a crash, or else somebody saw to them in the meantime.
+        failed = {job.id for job in await self._failed_jobs(plan.workflow_id)}
+        left = [retry.job_id for retry in plan.retries if retry.job_id in failed]
         try:
             await gather([partial(self._uninitialize, job_id, plan.run_id) for job_id in left])
         except Conflict as error:
@@ -141,22 +159,31 @@ class Performer:
         with suppress(NotFound):  # a job that somebody deleted holds up no other
             await self._client.set_job_status(job_id, JobStatus.UNINITIALIZED, run_id)
 
+    async def _count_idle_jobs(self, workflow_id: int) -> JobCounts:
+        """None of which anybody is running: his reports would be refused in a new run."""
+        counts = await self._client.count_jobs(workflow_id)
+        if counts.of(JobStatus.PENDING, JobStatus.RUNNING):
+            raise RoundAbandoned(f"Somebody else is running jobs of workflow {workflow_id}.")
+        return counts
+
     async def _reinitialize(self, plan: Plan) -> None:
         if not plan.starts_run:
             return
+        counts = await self._count_idle_jobs(plan.workflow_id)
         try:
             await self._client.advance_run(plan.workflow_id, to_run=plan.run_id + 1)
         except Conflict as error:
             raise RoundAbandoned(str(error)) from error
-        counts = await self._client.count_jobs(plan.workflow_id)
-        if counts.of(JobStatus.PENDING, JobStatus.RUNNING):
-            raise RoundAbandoned("Somebody else is running the workflow's jobs.")
         # Initialising again would start every terminated job once more: only what is left to do.
         if counts.of(JobStatus.UNINITIALIZED):
             await self._client.initialize_jobs(plan.workflow_id)
 
-    async def _allocate(self, watch: Watch, plan: Plan) -> None:
+    async def _allocate(self, watch: Watch, plan: Plan, *, is_first: bool) -> None:
         workflow_id = plan.workflow_id
+        if await self._client.is_complete(workflow_id):  # somebody else ran it, after a crash
+            return
+        if is_first:
+            await self._ensure_no_allocation(workflow_id)
         self._report(
             events.SubmissionStarted(workflow_id=workflow_id, scheduler=self._scheduler.type)
         )
@@ -180,6 +207,11 @@ class Performer:
                 )
             )
 
+    async def _ensure_no_allocation(self, workflow_id: int) -> None:
+        known = await self._client.list_allocations(workflow_id)
+        if any(allocation.status in OPEN_ALLOCATION for allocation in known):
+            raise RoundAbandoned(f"Somebody else submitted allocations for workflow {workflow_id}.")
+
     async def _scheduler_row(self, plan: Plan) -> int:
         """The row that allocations must name, for a workflow that never had any."""
         shapes = await self._client.list_local_schedulers(plan.workflow_id)
@@ -191,6 +223,14 @@ class Performer:
             num_cpus=plan.allocations[0].num_cpus,
             memory=plan.allocations[0].memory,
         )
+
+
+def _undisturbed_runs(step: Step, plan: Plan, *, is_first: bool) -> set[int]:
+    """The runs that ``step`` may meet as long as nobody but this round starts one."""
+    after = plan.run_id + plan.starts_run
+    if step is Step.ALLOCATE:
+        return {after}
+    return {plan.run_id, after} if step is Step.REINITIALIZE and not is_first else {plan.run_id}
 
 
 def _orphaned(job: Job, workflow_id: int, run_id: int, node_id: int) -> NewResult:

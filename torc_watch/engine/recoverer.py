@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from torc_watch.core import events, saga
-from torc_watch.core.errors import HookFailed, SchedulerError
+from torc_watch.core.errors import HookFailed, NotFound, SchedulerError
 from torc_watch.core.events import Event, Verdict, WatchEnded
 from torc_watch.core.policy import Plan, Refusal, RefusalKind
 from torc_watch.core.saga import RoundOutcome, Step
@@ -61,6 +61,8 @@ class Recoverer:
                     step=saga.next_step(round_.finished),
                 )
             )
+        else:  # it has no plan yet: what is seen now is what counts, also of dead workers
+            round_.finished.clear()
         outcome, decision = await self._carry_out(case, round_)
         self._journal.end_round(round_, outcome)
         watch.record.open_round = None
@@ -79,14 +81,15 @@ class Recoverer:
         workflow_id = case.watch.workflow_id
         try:
             while (step := saga.next_step(round_.finished)) is not Step.DONE:
+                is_first = step not in round_.begun
                 self._journal.begin_step(round_, step)
-                await self._take(step, case, round_)
+                await self._take(step, case, round_, is_first=is_first)
                 self._journal.finish_step(round_, step)
         except RoundRefused as refused:
             return RoundOutcome.REFUSED, _refusal_ends(case, refused.refusal)
         except (HookFailed, SchedulerError) as error:
             return RoundOutcome.FAILED, _hand_over(workflow_id, str(error))
-        except RoundAbandoned as reason:
+        except (RoundAbandoned, NotFound) as reason:  # or deleted it, or a part of it
             self._report(events.RecoveryAbandoned(workflow_id=workflow_id, reason=str(reason)))
             return RoundOutcome.ABANDONED, _after_abandoning(case.watch, str(reason))
         self._report(
@@ -98,24 +101,13 @@ class Recoverer:
         )
         return RoundOutcome.RESUBMITTED, _after_round(case.watch)
 
-    async def _take(self, step: Step, case: Case, round_: Round) -> None:
+    async def _take(self, step: Step, case: Case, round_: Round, *, is_first: bool) -> None:
         if step is Step.ORPHANS and case.diagnosis:
             await self._performer.release_orphans(case.diagnosis.orphans, case.observation)
         elif step is Step.PLAN and case.diagnosis:
             self._journal.record_plan(round_, await self._plan(case, case.diagnosis))
         elif round_.plan is not None:
-            await self._ensure_wanted(case.watch.workflow_id)
-            await self._performer.perform(step, case.watch, round_.plan)
-
-    async def _ensure_wanted(self, workflow_id: int) -> None:
-        """A person's word, given since the last look, counts before each change.
-
-        Starting a run, for one, would undo a cancellation.
-        """
-        workflow = await self._client.get_workflow(workflow_id)
-        if workflow.is_canceled or workflow.is_archived:
-            deed = "archived" if workflow.is_archived else "canceled"
-            raise RoundAbandoned(f"Workflow {workflow_id} was {deed}.")
+            await self._performer.perform(step, case.watch, round_.plan, is_first=is_first)
 
     async def _plan(self, case: Case, diagnosis: Diagnosis) -> Plan:
         settings = case.watch.request.recovery
@@ -123,8 +115,8 @@ class Recoverer:
         answer = await make_plan(
             self._client,
             self._scheduler,
+            workflow=case.observation.workflow,
             diagnosis=diagnosis,
-            workflow_id=case.watch.workflow_id,
             rounds_used=case.watch.record.rounds_used,
             settings=settings,
         )

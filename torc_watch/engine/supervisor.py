@@ -149,7 +149,7 @@ class _Supervisor:
 def _is_settled(watch: Watch, ended: WatchEnded) -> bool:
     """Otherwise the next watch is this one: a server that stayed away decided nothing, and whoever
     comes next finds a workflow in the middle of a round."""
-    return ended.verdict is not Verdict.UNREACHABLE and watch.record.open_round is None
+    return ended.verdict is not Verdict.UNREACHABLE and not watch.record.is_in_a_round
 
 
 async def _serve(
