@@ -77,7 +77,11 @@ class InLoop(httpx.AsyncBaseTransport):
                 chunks.put_nowait(message.get("body", b""))
 
         task = asyncio.create_task(self._app(_scope(request), _receiving(request), send))
-        return httpx.Response(await status, stream=_EventStream(task, chunks))
+        try:
+            return httpx.Response(await status, stream=_EventStream(task, chunks))
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
 
 
 def _scope(request: httpx.Request) -> dict[str, Any]:
@@ -155,6 +159,7 @@ class SimulatedScheduler:
         self.known_states: dict[int, AllocationState] = {}
         self.numbers: dict[str, int] = {}
         self.requests: list[AllocationRequest] = []
+        self.canceled: list[int] = []
         self.size = Capacity(num_cpus=10, memory=8 * GIB)
         self.seconds_to_submit: dict[int, float] = {}  # by workflow
         self.idle_limit = 90.0
@@ -178,6 +183,9 @@ class SimulatedScheduler:
         return {
             number: self.known_states.get(number, AllocationState.GONE) for number in scheduler_ids
         }
+
+    async def cancel(self, scheduler_id: int) -> None:
+        self.canceled.append(scheduler_id)
 
     async def rest(self) -> None:
         """Returns when every worker has left or died."""
