@@ -374,7 +374,7 @@ async def test_an_allocation_runs_a_workflow_to_its_end(directory: Path) -> None
     assert said == {"4\n"}
 
 
-async def test_a_killed_worker_is_gone_and_so_are_its_jobs(directory: Path) -> None:
+async def test_a_killed_worker_is_gone_and_canceling_it_ends_its_jobs(directory: Path) -> None:
     async with a_site(directory, "setsid sleep 600 & sleep 600; true", 2) as site:
         folder = AllocationFolder(directory / str(site.number))
         await until(lambda: len(carriers_of(folder.marker.encode())) == 7)
@@ -383,6 +383,8 @@ async def test_a_killed_worker_is_gone_and_so_are_its_jobs(directory: Path) -> N
         os.kill(worker.pid, signal.SIGKILL)
         await until_not_alive(site.local, site.number)
         assert await state(site.local, site.number) is AllocationState.GONE
+        assert len(carriers_of(folder.marker.encode())) == 6, "looking changes nothing"
+        await site.local.cancel(site.number)
         assert carriers_of(folder.marker.encode()) == []
         with lock_is_free(folder):
             assert json.loads((folder.path / "end.json").read_text()) == {"exit_code": None}

@@ -80,6 +80,9 @@ class MortalScheduler:
     async def states(self, scheduler_ids: Collection[int]) -> dict[int, AllocationState]:
         return await self.kill.call("states", lambda: self.scheduler.states(scheduler_ids))
 
+    async def cancel(self, scheduler_id: int) -> None:
+        await self.kill.call("cancel", lambda: self.scheduler.cancel(scheduler_id))
+
 
 async def watch(site: "Site", kill: Kill) -> Verdict | None:
     """The verdict, or None when it did not come to that."""

@@ -35,6 +35,7 @@ async def test_jobs_of_a_dead_worker_run_again(open_site: "OpenSite") -> None:
         assert {row.name for row in (await site.asked(workflow_id)).values()} == {"small"}
         (found,) = site.seen(events.OrphansFound)
         assert len(found.orphans.running) == 2
+        assert site.scheduler.canceled == [1]
         await assert_nothing_is_open(site, workflow_id)
 
 

@@ -5,7 +5,8 @@ from torc_watch.core.model import LocalScheduler
 from torc_watch.core.provisioning import Capacity, Demand
 from torc_watch.core.units import GIB
 
-MACHINE = Capacity(num_cpus=8, memory=16 * GIB)
+MACHINE = Capacity(num_cpus=8, memory=16 * GIB, memory_at_once=16 * GIB)
+CLUSTER = Capacity(num_cpus=8, memory=16 * GIB)
 
 
 def shape(num_cpus: int, memory: int | None) -> LocalScheduler:
@@ -46,3 +47,10 @@ def test_allocations(
     orders = provisioning.orders(wanted, shape=usual, capacity=MACHINE, allocation_stem="abc.wf42")
     assert [order.token for order in orders] == [f"abc.wf42.{n}" for n in range(1, number + 1)]
     assert {(order.num_cpus, order.memory) for order in orders} == {(num_cpus, memory)}
+
+
+@pytest.mark.parametrize(("capacity", "number"), [(MACHINE, 2), (CLUSTER, 8)])
+def test_memory_that_is_shared_bounds_allocations(capacity: Capacity, number: int) -> None:
+    usual = shape(1, 8 * GIB)
+    orders = provisioning.orders(demand(99), shape=usual, capacity=capacity, allocation_stem="abc")
+    assert len(orders) == number

@@ -80,6 +80,10 @@ class Performer:
             return
         workflow = observation.workflow
         self._report(events.OrphansFound(workflow_id=workflow.id, orphans=orphans))
+        # Before the jobs may run again: what a dead worker left would run beside them.
+        for allocation in orphans.allocations:
+            if allocation.scheduler_type == self._scheduler.type:
+                await self._scheduler.cancel(allocation.scheduler_id)
         for job, node_id in orphans.running:
             result = _orphaned(job, workflow.id, workflow.run_id, node_id)
             await _unless_done(self._client.complete_job(job.id, result))

@@ -25,4 +25,7 @@ class Scheduler(Protocol):
         """
 
     async def states(self, scheduler_ids: Collection[int]) -> dict[int, AllocationState]:
-        """A state for each number asked after: GONE only when it surely ended."""
+        """A state for each number asked after: GONE only when it surely ended. Changes nothing."""
+
+    async def cancel(self, scheduler_id: int) -> None:
+        """Ends an allocation, or what one that is gone left running."""

@@ -7,9 +7,8 @@ means a worker. The worker inherits its lock from the process that started it, a
 moment in which it runs without. One that dies before it has recorded itself has done nothing:
 its allocation counts as never started.
 
-As with Slurm, an allocation that is gone leaves no process behind: when a worker was killed, its
-jobs are ended before the allocation is called gone. They are known by the environment they were
-started with, so a program that cleared its environment is missed.
+When a worker is killed its jobs run on, of no use to anybody: `cancel` ends them. They are known by
+the environment they were started with, so a program that cleared its environment is missed.
 """
 
 import fcntl
@@ -56,7 +55,9 @@ class LocalAllocations:
 
     async def capacity(self) -> Capacity:
         """All of this machine: the CPUs that we may use, and the memory that it has in all."""
-        return Capacity(num_cpus=len(os.sched_getaffinity(0)), memory=_physical_memory())
+        memory = _physical_memory()
+        num_cpus = len(os.sched_getaffinity(0))
+        return Capacity(num_cpus=num_cpus, memory=memory, memory_at_once=memory)
 
     async def find(self, token: str) -> int | None:
         """The number of the allocation with this token, if its worker was ever started."""
@@ -77,7 +78,11 @@ class LocalAllocations:
             return await to_thread.run_sync(self._states, scheduler_ids)
 
     async def cancel(self, scheduler_id: int) -> None:
-        """Tells the worker to stop, which ends its jobs; one that has ended needs no telling."""
+        """Ends the allocation with its jobs: by its worker, or for one that was killed.
+
+        Returns when a living worker has been told, and when nothing of a dead one is left. Raises
+        SchedulerError when that cannot be done from here.
+        """
         with anyio.move_on_after(_CANCEL_PATIENCE):
             with _translated("cancel"):
                 # Another process will say who it is in a file, and sets no event of ours.
@@ -158,6 +163,7 @@ class LocalAllocations:
         folder = self._folder(number)
         with self._exclusively():
             if not folder.is_locked():
+                _clear_away(folder)
                 return True
             hostname = folder.read_order().hostname
             if hostname != this_host():
@@ -223,15 +229,17 @@ def _state(folder: AllocationFolder) -> AllocationState:
         return AllocationState.UNKNOWN
     if hostname != this_host():
         return AllocationState.UNKNOWN
-    if folder.is_locked():
-        return AllocationState.ALIVE
-    if folder.has_recorded_end():
-        return AllocationState.GONE
+    return AllocationState.ALIVE if folder.is_locked() else AllocationState.GONE
+
+
+def _clear_away(folder: AllocationFolder) -> None:
+    """Ends what a killed worker left running, and takes note of its end."""
+    if folder.has_recorded_end() or not folder.was_started():
+        return
     if not _end_leftovers(folder):
-        return AllocationState.UNKNOWN
+        raise SchedulerError(f"Jobs of allocation {folder.number} do not end when they are killed.")
     with suppress(OSError):  # whoever looks next will find out the same
         folder.record_end(None)
-    return AllocationState.GONE
 
 
 def _end_leftovers(folder: AllocationFolder) -> bool:
