@@ -11,7 +11,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.acceptance.conftest import Site
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 COUNTS = re.compile(
     r"  completed=\d+, running=\d+, pending=\d+, failed=\d+, blocked=\d+(, \w+=\d+)*"
