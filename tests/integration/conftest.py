@@ -96,19 +96,6 @@ class Torc:
             status = "failed" if code else "completed"
             assert await self.complete(name, status, code) == 200
 
-    async def results(self, query: str = "") -> list[tuple[int, int, int]]:
-        """Run, attempt and return code of the results."""
-        found = await self.ask("GET", f"/results?workflow_id={self.workflow_id}{query}")
-        return [(one["run_id"], one["attempt_id"], one["return_code"]) for one in found["items"]]
-
-    async def count_on_node(self) -> int:
-        """How many jobs the worker's node is said to run."""
-        query = f"workflow_id={self.workflow_id}&active_compute_node_id={self.node_id}"
-        return int((await self.ask("GET", f"/jobs?{query}"))["total_count"])
-
-    async def is_complete(self) -> bool:
-        return bool((await self.workflow("GET", "is_complete"))["is_complete"])
-
 
 @asynccontextmanager
 async def _torc_at(directory: Path, dialect: DialectName) -> AsyncIterator[Torc]:

@@ -138,16 +138,14 @@ def observe_paging(api: Api) -> dict[str, Any]:
     ]
     for part in (bodies[:10_000], bodies[10_000:]):
         api.create_jobs(model("JobsModel", jobs=part))
-    first = api.list_jobs(workflow.id)
+    first = api.list_jobs(workflow.id, limit=10_000)
     last = api.list_jobs(workflow.id, offset=10_000)
     return {
-        "too_many": status_of_error(api.create_jobs, model("JobsModel", jobs=bodies)),
         "first": [first.count, first.total_count, first.has_more],
         "last": [last.count, last.has_more, last.items[0].name],
         "newest": api.list_jobs(workflow.id, limit=1, sort_by="id", reverse_sort=True)
         .items[0]
         .name,
-        "over_limit": status_of_error(api.list_jobs, workflow.id, limit=10_001),
     }
 
 

@@ -48,11 +48,9 @@ SEEN_BY_BOTH: dict[str, Any] = {
     },
     "action": {"pending": ["on_workflow_start"], "second_claim": 409},
     "paging": {
-        "too_many": 500,
         "first": [10_000, 10_001, True],
         "last": [1, False, "j10000"],
         "newest": "j10000",
-        "over_limit": 500,
     },
 }
 SEEN_BY_35: dict[str, Any] = {

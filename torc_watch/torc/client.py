@@ -281,7 +281,7 @@ class TorcClient:
     async def create_local_scheduler(
         self, workflow_id: int, *, name: str, num_cpus: int, memory: int
     ) -> int:
-        """``memory`` in bytes. Torc 0.12 does not keep the name."""
+        """``memory`` in bytes. Torc does not keep the name."""
         body = {
             "workflow_id": workflow_id,
             "name": name,

@@ -58,14 +58,15 @@ def from_answer(response: httpx.Response) -> ServerError:
         return AccessDenied(f"The server denies access to {what} {said}. {_DENIED[status]}")
     if status == 404 and _is_json_object(response):
         return NotFound(f"Not found: {what} {said}. It may have been deleted.")
-    if status in (409, 422):
+    if status == 409 or (status == 422 and _is_json_object(response)):
         return Conflict(f"The server refused {what} {said}. Look at its present state first.")
     if 300 <= status < 400:
         target = quote(response.headers.get("location", "nowhere"))
         return ServerFault(f"{what} is redirected to {target} ({status}). Use that server's URL.")
     if status < 500:
         # A 404 of a proxy, or for a path that this server does not have, says nothing about
-        # the thing that was asked for: it must not look as if a workflow had been deleted.
+        # the thing that was asked for: it must not look as if a workflow had been deleted. A 422
+        # in plain text is Torc 1.0's word for a body that it cannot read.
         return RequestRejected(
             f"The server does not accept {what} {said}. Check that the URL is a Torc server's."
         )

@@ -57,7 +57,7 @@ def list_pending_actions(call: Call) -> Answer:
 def claim_action(call: Call) -> Answer:
     """Let one caller have an action; a persistent one is had by everybody who asks."""
     workflow_id, action_id = call.number(), call.number("action_id")
-    node = call.body(bodies.ActionClaim).compute_node_id if call.content else None
+    node = call.body(bodies.ActionClaim).compute_node_id
     action = call.store.row("SELECT * FROM workflow_action WHERE id = ?", action_id)
     if action is None:
         raise refused(404, f"Action not found with ID: {action_id}")
@@ -69,9 +69,7 @@ def claim_action(call: Call) -> Answer:
     if not action["persistent"]:
         claim |= {"executed": 1, "executed_by": node}
     call.store.update("workflow_action", action_id, claim)
-    return Answer(
-        {"action_id": action_id, "claimed" if call.dialect == "0.12" else "success": True}
-    )
+    return Answer({"action_id": action_id, "claimed": True})
 
 
 def trigger(

@@ -16,7 +16,14 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from torc_watch.sandbox.server.broadcast import Broadcaster, level_of
-from torc_watch.sandbox.server.calls import INTERNAL_ERROR, Answer, Call, Failure, Severity
+from torc_watch.sandbox.server.calls import (
+    INTERNAL_ERROR,
+    Answer,
+    Call,
+    Failure,
+    Severity,
+    internal_answer,
+)
 from torc_watch.sandbox.server.edge import Edge
 from torc_watch.sandbox.server.routes import Handler, routes
 from torc_watch.sandbox.server.settings import ServerSettings
@@ -98,12 +105,14 @@ class Service:
             with self._store.transaction() if call.changes else nullcontext():
                 answer = handler(call)
         except Failure as failure:
+            if failure.body == INTERNAL_ERROR:
+                return internal_answer(call.dialect)
             return Answer(failure.body, failure.status, plain=isinstance(failure.body, str))
         except (sqlite3.IntegrityError, OverflowError):  # an id of no row, a number beyond 64 bits
-            return Answer(INTERNAL_ERROR, 500, plain=True)
+            return internal_answer(call.dialect)
         except sqlite3.Error as error:
             _log.error("The server failed at a request: %s", error)
-            return Answer(INTERNAL_ERROR, 500, plain=True)
+            return internal_answer(call.dialect)
         for announcement in call.announcements:
             self._broadcaster.send(announcement)
         if answer.status == 202:

@@ -7,6 +7,7 @@ import json
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from torc_watch.core.model import JobStatus
 from torc_watch.sandbox.server.transitions import STATUSES
@@ -19,7 +20,10 @@ def _known(status: JobStatus) -> JobStatus:
 
 
 def _standard(value: Any) -> Any:
-    json.dumps(value, allow_nan=False)
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError as error:
+        raise PydanticCustomError("json_invalid", "no JSON value") from error
     return value
 
 
@@ -183,13 +187,11 @@ class UserDataList(Strict):
     user_data: Batch[UserData]
 
 
-class LocalScheduler12(OfWorkflow):
+class LocalScheduler(OfWorkflow):
+    """Its name is sent, and not kept."""
+
     memory: str | None = None
     num_cpus: int | None = None
-
-
-class LocalScheduler35(LocalScheduler12):
-    name: str | None = None
 
 
 class SlurmScheduler(OfWorkflow):

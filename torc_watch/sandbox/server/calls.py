@@ -55,6 +55,13 @@ def internal_error() -> Failure:
 INTERNAL_ERROR = "An internal error occurred"
 
 
+def internal_answer(dialect: DialectName) -> "Answer":
+    """How an internal error arrives: as plain text of 0.12, as JSON of what came after."""
+    if dialect == "0.12":
+        return Answer(INTERNAL_ERROR, 500, plain=True)
+    return Answer(error_body(INTERNAL_ERROR, error="InternalServerError"), 500)
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """``body`` is a JSON value, or with ``plain`` a text."""
@@ -109,12 +116,11 @@ class Call:
 
     def body(self, model: type[Body]) -> Body:
         if not self.content:
-            raise Failure(400, "Missing required body parameter body")
+            raise _no_body(self.dialect)
         try:
             return model.model_validate_json(self.content)
         except ValidationError as error:
-            reason = f"Couldn't parse body parameter body - doesn't match schema: {_first(error)}"
-            raise Failure(400, reason) from error
+            raise _unreadable(self.dialect, error) from error
 
     def announce(
         self,
@@ -150,15 +156,27 @@ def now_ms() -> int:
 
 
 def now_text() -> str:
-    """The time in RFC 3339 with milliseconds, as Torc writes it."""
+    """The time in RFC 3339 with milliseconds, as Torc writes most of its times."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _first(error: ValidationError) -> str:
-    """The first thing that is wrong with a body; there may be as many as it has entries."""
+def _no_body(dialect: DialectName) -> Failure:
+    if dialect == "0.12":
+        return Failure(400, "Missing required body parameter body")
+    return Failure(415, "Expected request with `Content-Type: application/json`")
+
+
+def _unreadable(dialect: DialectName, error: ValidationError) -> Failure:
+    """Names the first thing that is wrong; there may be as many as the body has entries."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     place = ".".join(str(part) for part in first["loc"])
-    return f"{place}: {first['msg']}" if place else first["msg"]
+    reason = f"{place}: {first['msg']}" if place else first["msg"]
+    if dialect == "0.12":
+        text = f"Couldn't parse body parameter body - doesn't match schema: {reason}"
+        return Failure(400, text)
+    if first["type"] == "json_invalid":
+        return Failure(400, f"Failed to parse the request body as JSON: {reason}")
+    return Failure(422, f"Failed to deserialize the JSON body into the target type: {reason}")
 
 
 def _parsed(parser: Callable[[str], Value], text: str, place: str) -> Value:

@@ -170,7 +170,8 @@ _RESOURCES = (
         path="local_schedulers",
         table="local_scheduler",
         title="Local scheduler",
-        model=bodies.LocalScheduler12,
+        model=bodies.LocalScheduler,
+        orphan_status=500,
         filters={"memory": (str, "memory = ?"), "num_cpus": (integer, "num_cpus = ?")},
     ),
     Resource(
@@ -227,6 +228,7 @@ _RESOURCES = (
         table="failure_handler",
         title="Failure handler",
         model=bodies.FailureHandler,
+        farewell="Failure handler deleted successfully",
     ),
 )
 
@@ -234,6 +236,7 @@ _RESOURCES = (
 _NEWER: Mapping[str, Mapping[str, Any]] = {
     "resource_requirements": {"model": bodies.Requirements35},
     "results": {"computed": {"job_name": "SELECT name FROM job WHERE job.id = result.job_id"}},
-    "local_schedulers": {"model": bodies.LocalScheduler35},
+    "local_schedulers": {"orphan_status": 404},
     "compute_nodes": {"model": bodies.ComputeNode35},
+    "scheduled_compute_nodes": {"orphan_status": 404},
 }

@@ -9,7 +9,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-ANONYMOUS = "unknown"
+ANONYMOUS = "anonymous"
 
 
 class Edge:

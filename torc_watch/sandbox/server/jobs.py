@@ -69,6 +69,12 @@ _OLDER = Resource(
         "active_compute_node_id": (integer, "compute_node_id = ?"),
     },
     flags=frozenset({"cancel_on_blocking_job_failure", "supports_termination"}),
+    # Torc reads what is NULL as an empty text or a zero, except in what it answers to claims.
+    computed={
+        "invocation_script": "COALESCE(invocation_script, '')",
+        "scheduler_id": "COALESCE(scheduler_id, 0)",
+        "failure_handler_id": "COALESCE(failure_handler_id, 0)",
+    },
 )
 _NEWER_FILTERS: Mapping[str, Filter] = {
     "origin_is_set": (flag, "(origin IS NOT NULL) = ?"),
@@ -94,7 +100,7 @@ def create_job(call: Call) -> Answer:
 
 def create_jobs(call: Call) -> Answer:
     jobs = _bulk(call)
-    require_batch(call.store, [job.workflow_id for job in jobs])
+    require_batch(call, [job.workflow_id for job in jobs])
     return Answer({"jobs": _add(call.store, call.dialect, jobs) if jobs else []})
 
 
@@ -140,7 +146,8 @@ def job_with_relations(store: Store, dialect: DialectName, job_id: int) -> Row:
 
 def claimed_jobs(store: Store, dialect: DialectName, job_ids: Sequence[int]) -> list[Row]:
     """Jobs as a worker gets them, in the order of the ids, with what they have to produce."""
-    sql = f"SELECT {JOBS[dialect].selection} FROM job WHERE id IN (SELECT value FROM json_each(?))"  # noqa: S608
+    columns = ", ".join(JOBS[dialect].columns)
+    sql = f"SELECT {columns} FROM job WHERE id IN (SELECT value FROM json_each(?))"  # noqa: S608
     found = {row["id"]: shown(JOBS[dialect], row) for row in store.rows(sql, json.dumps(job_ids))}
     jobs = [found[job_id] for job_id in job_ids]
     _relate(store, jobs, (OUTPUT_FILES, OUTPUT_USER_DATA))

@@ -1,20 +1,19 @@
 """A job's way from claimed to complete, and back: the requests that change one job's status."""
 
-import sqlite3
+from datetime import UTC, datetime
 from typing import Any
 
 from torc_watch.core.model import JobStatus
 from torc_watch.sandbox.server import bodies
 from torc_watch.sandbox.server.actions import trigger
 from torc_watch.sandbox.server.calls import (
-    INTERNAL_ERROR,
     Answer,
     Call,
     Failure,
     Severity,
     integer,
+    internal_answer,
     internal_error,
-    now_text,
     refused,
 )
 from torc_watch.sandbox.server.events import record_event
@@ -39,8 +38,6 @@ def change_status(call: Call) -> Answer:
         return Answer(job)
     _require_run(call.store, job["workflow_id"], call.number("run_id"))
     call.store.execute("UPDATE job SET status = ? WHERE id = ?", status, job["id"])
-    if call.dialect == "0.35":
-        _leave_node(call.store, job["id"])
     if job["status"] in COMPLETE and status == JobStatus.UNINITIALIZED:
         _reset_children(call.store, job["id"])
     return Answer(job_with_relations(call.store, call.dialect, job["id"]))
@@ -52,7 +49,8 @@ def start_job(call: Call) -> Answer:
     if job["status"] != JobStatus.PENDING:
         raise internal_error()
     _require_run(call.store, job["workflow_id"], call.number("run_id"))
-    started = {"status": JobStatus.RUNNING, "compute_node_id": node_id, "start_time": now_text()}
+    started = {"status": JobStatus.RUNNING, "compute_node_id": node_id}
+    started["start_time"] = datetime.now(UTC).isoformat()  # in another format than other times
     call.store.update("job", job_id, started)
     data = {"job_id": job_id, "job_name": job["name"], "compute_node_id": node_id}
     call.announce(job["workflow_id"], "job_started", data | {"run_id": call.number("run_id")})
@@ -64,14 +62,17 @@ def complete_job(call: Call) -> Answer:
     status, run_id = call.status(), call.number("run_id")
     job = _complete(call, call.number(), status, run_id, call.body(bodies.Result))
     if job is None:
-        return Answer(INTERNAL_ERROR, 500, plain=True)
+        return internal_answer(call.dialect)
     return Answer(job)
 
 
 def complete_jobs(call: Call) -> Answer:
-    """Many reports at once, each for itself: what one is refused does not hold up the others."""
+    """Many reports at once: what one is refused does not hold up the others, an error does."""
     completed, errors = [], []
-    for entry in call.body(bodies.Completions).completions:
+    entries = call.body(bodies.Completions).completions
+    if any(entry.status not in TERMINAL for entry in entries):
+        raise internal_error()
+    for entry in entries:
         message = _attempt_completion(call, entry)
         if message is None:
             completed.append(entry.job_id)
@@ -106,6 +107,8 @@ def _complete(
     job = _job_of_worker(call, job_id)
     if job["status"] in COMPLETE:
         raise refused(422, f"Job {job_id} is already complete with status {job['status']}")
+    if call.dialect == "0.35":
+        _require_agreement(result, status, run_id)
     _leave_node(call.store, job_id)
     _keep_result(call.store, job, result)
     if job["status"] != status:
@@ -125,11 +128,11 @@ def _attempt_completion(call: Call, entry: bodies.Completion) -> str | None:
     try:
         with call.store.savepoint():
             done = _complete(call, entry.job_id, entry.status, entry.run_id, entry.result)
+            if done is None:
+                raise refused(422, "Run ID mismatch")
     except Failure as failure:
         return failure.message
-    except sqlite3.IntegrityError as error:
-        return f"Database error: {error}"
-    return None if done is not None else "Run ID mismatch"
+    return None
 
 
 def _keep_result(store: Store, job: Row, result: bodies.Result) -> None:
@@ -173,6 +176,11 @@ def _require_run(store: Store, workflow_id: int, run_id: int) -> None:
 
 def _run_id(store: Store, workflow_id: int) -> int:
     return int(store.value("SELECT run_id FROM workflow_status WHERE id = ?", workflow_id))
+
+
+def _require_agreement(result: bodies.Result, status: JobStatus, run_id: int) -> None:
+    if (result.status, result.run_id) != (status, run_id):
+        raise refused(422, "The result's run_id or status does not match the target's")
 
 
 def _leave_node(store: Store, job_id: int) -> None:

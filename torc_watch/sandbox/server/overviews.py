@@ -1,7 +1,8 @@
 """What is asked of a workflow's jobs as a whole, beside the plain list of them."""
 
-from torc_watch.core.units import format_duration
-from torc_watch.sandbox.server.calls import Answer, Call, integer, internal_error
+from dataclasses import replace
+
+from torc_watch.sandbox.server.calls import Answer, Call, internal_error
 from torc_watch.sandbox.server.catalog import catalog
 from torc_watch.sandbox.server.paging import Condition, count, envelope, page_of, select
 from torc_watch.sandbox.server.resources import listing_of
@@ -24,14 +25,6 @@ _MISSING_USER_DATA = """
     JOIN job ON job.id = output.job_id JOIN user_data ON user_data.id = output.user_data_id
     WHERE job.workflow_id = ?1 AND data IS NULL AND job.status = 'completed'
     ORDER BY 1
-"""
-_READY_REQUIREMENTS = """
-    SELECT COUNT(*) AS num_jobs, CAST(TOTAL(num_cpus) AS INTEGER) AS num_cpus,
-      CAST(TOTAL(num_gpus) AS INTEGER) AS num_gpus,
-      TOTAL(memory_bytes) / 1073741824 AS memory_gb,
-      IFNULL(MAX(num_nodes), 0) AS max_num_nodes, IFNULL(MAX(runtime_s), 0) AS max_runtime
-    FROM job JOIN resource_requirements AS need ON need.id = job.resource_requirements_id
-    WHERE job.workflow_id = ?1 AND status = 'ready' AND (?2 IS NULL OR scheduler_id = ?2)
 """
 _DEPENDENCIES = """
     job_depends_on AS edge JOIN job ON job.id = edge.job_id
@@ -56,6 +49,8 @@ _RUNNING_COLUMNS = """
 def list_dependencies(call: Call) -> Answer:
     conditions = [Condition("edge.workflow_id = ?", (call.number(),))]
     page = page_of(call, ("job_id", "depends_on_job_id"), default="job_id")
+    if call.dialect == "0.12":  # it takes no notice of an order
+        page = replace(page, order="job_id")
     edges = select(call.store, _DEPENDENCY_COLUMNS, _DEPENDENCIES, conditions, page)
     return Answer(envelope(edges, page, count(call.store, _DEPENDENCIES, conditions)))
 
@@ -84,11 +79,6 @@ def list_missing_user_data(call: Call) -> Answer:
     return Answer({"user_data": call.store.column(_MISSING_USER_DATA, call.number())})
 
 
-def sum_ready_requirements(call: Call) -> Answer:
-    """What all ready jobs need together; never written in Torc 0.12."""
-    if call.dialect == "0.12":
-        raise internal_error()
-    workflow_id = call.number()
-    scheduler_id = call.asked("scheduler_config_id", integer)
-    needs = call.store.row(_READY_REQUIREMENTS, workflow_id, scheduler_id) or {}
-    return Answer(needs | {"max_runtime": format_duration(needs["max_runtime"])})
+def not_written(_call: Call) -> Answer:
+    """What Torc has a path for, and no more."""
+    raise internal_error()

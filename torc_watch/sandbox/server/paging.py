@@ -1,13 +1,14 @@
 """Lists: which rows, in which order, how many of them, and the envelope that says so."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from torc_watch.sandbox.server.calls import Call, flag, integer, internal_error
+from torc_watch.sandbox.server.settings import DialectName
 from torc_watch.sandbox.server.store import Row, Store
 
-MAX_LIMIT = 10_000
+MAX_LIMITS: Mapping[DialectName, int] = {"0.12": 10_000, "0.35": 100_000}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class Condition:
 class Page:
     offset: int
     limit: int
+    max_limit: int
     order: str
 
     @property
@@ -30,15 +32,24 @@ class Page:
 
 
 def page_of(call: Call, sortable: Sequence[str], default: str = "id") -> Page:
-    """The page that a call asks for. Sorting by what is not sortable is Torc's internal error."""
+    """The page that a call asks for.
+
+    Sorting by what is not sortable is an internal error of Torc 0.12, and no sorting afterwards.
+    """
+    max_limit = MAX_LIMITS[call.dialect]
     limit = call.asked("limit", integer)
     column = call.asked("sort_by", str) or default
-    if (limit is not None and limit > MAX_LIMIT) or column not in sortable:
+    if (limit is not None and limit > max_limit) or (
+        column not in sortable and call.dialect == "0.12"
+    ):
         raise internal_error()
+    if column not in sortable:
+        column = default
     direction = "DESC" if call.asked("reverse_sort", flag) else "ASC"
     return Page(
         offset=call.asked("offset", integer) or 0,
-        limit=MAX_LIMIT if limit is None else limit,
+        limit=max_limit if limit is None else limit,
+        max_limit=max_limit,
         order=f"{column} {direction}",
     )
 
@@ -59,7 +70,7 @@ def envelope(items: Sequence[Any], page: Page, total: int) -> dict[str, Any]:
     return {
         "items": items,
         "offset": page.offset,
-        "max_limit": MAX_LIMIT,
+        "max_limit": page.max_limit,
         "count": len(items),
         "total_count": total,
         "has_more": page.offset + len(items) < total,

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from torc_watch.sandbox.server.calls import Answer, Call, integer, internal_error, refused
-from torc_watch.sandbox.server.paging import MAX_LIMIT, Condition, count, envelope, page_of, select
+from torc_watch.sandbox.server.paging import MAX_LIMITS, Condition, count, envelope, page_of, select
 from torc_watch.sandbox.server.store import Row, Store
 
 # The parser of a query parameter, and the condition that its value is put into.
@@ -47,6 +47,8 @@ class Resource:
     # Filters that the total_count of Torc 0.12 does not survive: it is 0 when one is given.
     miscounted: frozenset[str] = frozenset()
     deleted_key: str = "count"
+    # What is said when one was deleted; None shows it a last time.
+    farewell: str | None = None
     # The status with which a row of an unknown workflow is refused.
     orphan_status: int = 404
     prepared: Callable[[Call, Row], Row] = unchanged
@@ -95,15 +97,17 @@ def require_workflow(store: Store, workflow_id: int, status: int = 404) -> None:
         raise refused(status, f"Workflow not found with ID: {workflow_id}")
 
 
-def require_batch(store: Store, workflow_ids: Sequence[int]) -> None:
+def require_batch(call: Call, workflow_ids: Sequence[int]) -> None:
     """Refuse a batch that is too large, or of several workflows, or of an unknown one."""
-    if len(workflow_ids) > MAX_LIMIT:
-        raise internal_error()
+    if len(workflow_ids) > MAX_LIMITS[call.dialect]:
+        if call.dialect == "0.12":
+            raise internal_error()
+        raise refused(422, f"Too many in a batch: {len(workflow_ids)}")
     distinct = sorted(set(workflow_ids))
     if len(distinct) > 1:
         raise refused(422, f"All of a batch must have the same workflow_id. Found {distinct}")
     for workflow_id in distinct:
-        require_workflow(store, workflow_id)
+        require_workflow(call.store, workflow_id)
 
 
 def create(call: Call, resource: Resource) -> Answer:
@@ -116,7 +120,7 @@ def create_many(call: Call, resource: Resource, model: type[BaseModel]) -> Answe
     """A batch, in and out under the resource's own name: all of it or nothing."""
     bodies = getattr(call.body(model), resource.path)
     batch = [stored(resource, body) for body in bodies]
-    require_batch(call.store, [columns["workflow_id"] for columns in batch])
+    require_batch(call, [columns["workflow_id"] for columns in batch])
     return Answer({resource.path: [_add(call, resource, columns) for columns in batch]})
 
 
@@ -135,7 +139,10 @@ def show(call: Call, resource: Resource) -> Answer:
 
 def listing(call: Call, resource: Resource) -> Answer:
     """The rows of the workflow that the query names."""
-    of_workflow = Condition("workflow_id = ?", (call.required("workflow_id", integer),))
+    workflow_id = call.required("workflow_id", integer)
+    if call.dialect == "0.35":
+        require_workflow(call.store, workflow_id)
+    of_workflow = Condition("workflow_id = ?", (workflow_id,))
     return listing_of(call, resource, [of_workflow, *resource.narrowed(call)])
 
 
@@ -161,7 +168,7 @@ def update(call: Call, resource: Resource) -> Answer:
 def delete(call: Call, resource: Resource) -> Answer:
     thing = fetch(call.store, resource, call.number())
     call.store.execute(f"DELETE FROM {resource.table} WHERE id = ?", thing["id"])  # noqa: S608
-    return Answer(thing)
+    return Answer(thing if resource.farewell is None else {"message": resource.farewell})
 
 
 def delete_all(call: Call, resource: Resource) -> Answer:

@@ -31,6 +31,7 @@ VERSIONS = {
 _JOBS: Routes = {
     "/jobs": {"POST": jobs.create_job, "GET": jobs.list_jobs},
     "/bulk_jobs": {"POST": jobs.create_jobs},
+    "/events": {"DELETE": overviews.not_written},
     "/jobs/{id}": {"GET": jobs.show_job, "PUT": jobs.update_job},
     "/jobs/{id}/manage_status_change/{status}/{run_id}": {"PUT": lifecycle.change_status},
     "/jobs/{id}/start_job/{run_id}/{compute_node_id}": {"PUT": lifecycle.start_job},
@@ -56,19 +57,21 @@ _WORKFLOWS: Routes = {
     "/workflows/{id}/job_dependencies": {"GET": overviews.list_dependencies},
     "/workflows/{id}/required_existing_files": {"GET": overviews.list_required_files},
     "/workflows/{id}/missing_user_data": {"GET": overviews.list_missing_user_data},
-    "/workflows/{id}/ready_job_requirements": {"GET": overviews.sum_ready_requirements},
+    "/workflows/{id}/ready_job_requirements": {"GET": overviews.not_written},
     "/workflows/{id}/failure_handlers": {"GET": overviews.list_failure_handlers},
     "/workflows/{id}/claim_jobs_based_on_resources/{limit}": {"POST": claims.claim_fitting_jobs},
     "/workflows/{id}/claim_next_jobs": {"POST": claims.claim_next_jobs},
     "/workflows/{id}/actions": {"POST": actions.create_action, "GET": actions.list_actions},
     "/workflows/{id}/actions/pending": {"GET": actions.list_pending_actions},
     "/workflows/{id}/actions/{action_id}/claim": {"POST": actions.claim_action},
-    # Torc knows these paths, and no method for them.
-    "/workflows/{id}/latest_event_timestamp": {},
-    "/workflows/{id}/events_after_timestamp/{timestamp}": {},
 }
 _ONLY_OF: Mapping[DialectName, Routes] = {
-    "0.12": {"/workflows/{id}/status": {"PUT": workflows.update_status}},
+    "0.12": {
+        "/workflows/{id}/status": {"PUT": workflows.update_status},
+        # Known paths, and no method for them.
+        "/workflows/{id}/latest_event_timestamp": {},
+        "/workflows/{id}/events_after_timestamp/{timestamp}": {},
+    },
     "0.35": {
         "/workflows/{id}/archive": {"POST": workflows.archive_workflow},
         "/workflows/{id}/batch_complete_jobs": {"POST": lifecycle.complete_jobs},

@@ -25,9 +25,12 @@ def initialize(call: Call) -> Answer:
     only_uninitialized = call.asked("only_uninitialized", flag) or False
     call.asked("clear_ephemeral_user_data", flag)  # checked, and then ignored, as in Torc
     if call.dialect == "0.35":
-        _require_no_task(call.store, workflow_id)
+        active = _active(call.store, workflow_id)
         if call.asked("async", flag):
-            return Answer(_queue(call, workflow_id, only_uninitialized), 202)
+            task = active or _queue(call, workflow_id, only_uninitialized)
+            return Answer(_shown(task), 202)
+        if active is not None:
+            raise refused(409, f"Task {active['id']} already works on workflow {workflow_id}")
     initialize_jobs(call.store, workflow_id, only_uninitialized=only_uninitialized)
     announcement = _announcement(workflow_id, call.user, only_uninitialized)
     call.announcements.append(announcement)
@@ -45,7 +48,7 @@ def show_task(call: Call) -> Answer:
 def show_active_task(call: Call) -> Answer:
     require_workflow(call.store, call.number())
     task = _active(call.store, call.number())
-    return Answer({} if task is None else {"task": _shown(task)})
+    return Answer({"task": None if task is None else _shown(task)})
 
 
 def run_task(store: Store) -> Announcement | None:
@@ -65,12 +68,6 @@ def run_task(store: Store) -> Announcement | None:
     return _announcement(workflow_id, task["user"], only)
 
 
-def _require_no_task(store: Store, workflow_id: int) -> None:
-    task = _active(store, workflow_id)
-    if task is not None:
-        raise refused(409, f"Task {task['id']} already works on workflow {workflow_id}")
-
-
 def _queue(call: Call, workflow_id: int, only_uninitialized: bool) -> Row:
     task_id = call.store.insert(
         "task",
@@ -83,8 +80,7 @@ def _queue(call: Call, workflow_id: int, only_uninitialized: bool) -> Row:
             "created_at_ms": now_ms(),
         },
     )
-    task = call.store.row(f"SELECT {_SHOWN} FROM task WHERE id = ?", task_id)  # noqa: S608
-    return _shown(task or {})
+    return call.store.row(f"SELECT {_SHOWN} FROM task WHERE id = ?", task_id) or {}  # noqa: S608
 
 
 def _active(store: Store, workflow_id: int) -> Row | None:

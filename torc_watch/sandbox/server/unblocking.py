@@ -54,6 +54,31 @@ _HAS_FAILED_DEPENDENCY = """
 """
 
 
+# Blocked jobs with nothing incomplete before them.
+_DUE = f"""
+    workflow_id = ?1 AND status = 'blocked' AND NOT EXISTS ({_INCOMPLETE_DEPENDENCY})
+"""
+
+_CANCEL_DUE = f"""
+    UPDATE job SET status = 'canceled', unblocking_processed = 1
+    WHERE {_DUE} AND cancel_on_blocking_job_failure AND EXISTS (
+      SELECT 1 FROM job_depends_on AS edge
+      JOIN job AS dependency ON dependency.id = edge.depends_on_job_id
+      JOIN workflow_status ON workflow_status.id = dependency.workflow_id
+      LEFT JOIN result
+      ON result.job_id = dependency.id AND result.run_id = workflow_status.run_id
+      WHERE edge.job_id = job.id AND (
+        dependency.status IN ('canceled', 'terminated')
+        OR (dependency.status = 'failed' AND result.return_code != 0)
+      )
+    )
+"""  # noqa: S608
+
+_RELEASE_DUE = f"""
+    UPDATE job SET status = 'ready', unblocking_processed = 1 WHERE {_DUE} RETURNING id
+"""  # noqa: S608
+
+
 def unblock(store: Store, dialect: DialectName) -> None:
     """Process what finished since the last time; one transaction for each workflow."""
     sql = f"SELECT DISTINCT workflow_id FROM job WHERE {_UNPROCESSED}"  # noqa: S608
@@ -67,6 +92,22 @@ def unblock(store: Store, dialect: DialectName) -> None:
 def _unblock_workflow(
     store: Store, dialect: DialectName, workflow_id: int, finished: list[Row]
 ) -> None:
+    settle = _settle_one_by_one if dialect == "0.12" else _settle_together
+    ready = settle(store, workflow_id, finished)
+    for job in finished:
+        store.execute("UPDATE job SET unblocking_processed = 1 WHERE id = ?", job["id"])
+    if ready:
+        trigger(store, workflow_id, "on_jobs_ready", ready)
+
+
+def _settle_together(store: Store, workflow_id: int, _finished: list[Row]) -> list[int]:
+    """Cancel below failures, as far down as it goes; whatever is due then becomes ready."""
+    while store.execute(_CANCEL_DUE, workflow_id):
+        pass
+    return store.column(_RELEASE_DUE, workflow_id)
+
+
+def _settle_one_by_one(store: Store, workflow_id: int, finished: list[Row]) -> list[int]:
     """Settle the finished jobs in their order, passing those that release nobody.
 
     Each of thousands that one job waits for would otherwise look at all the others.
@@ -76,26 +117,20 @@ def _unblock_workflow(
     for job in finished:
         if job["id"] not in releasing:
             continue
-        outcomes = _settle(store, dialect, job["id"], failed=job["return_code"] != 0)
+        outcomes = _settle(store, job["id"], failed=job["return_code"] != 0)
         ready += [other for other, status in outcomes.items() if status == JobStatus.READY]
         if JobStatus.CANCELED in outcomes.values():  # its dependants may be released by any other
             releasing = {other["id"] for other in finished}
-    for job in finished:
-        store.execute("UPDATE job SET unblocking_processed = 1 WHERE id = ?", job["id"])
-    if ready:
-        trigger(store, workflow_id, "on_jobs_ready", ready)
+    return ready
 
 
-def _settle(
-    store: Store, dialect: DialectName, job_id: int, *, failed: bool
-) -> dict[int, JobStatus]:
+def _settle(store: Store, job_id: int, *, failed: bool) -> dict[int, JobStatus]:
     """Give a finished job's dependants their new status; that status by id.
 
     Torc 0.12 looks at the statuses of before throughout, and cancels the dependants of canceled
     jobs only below a job that failed: of a failed job, its two dependants and one job that waits
     for both, the last stays blocked for ever.
     """
-    at_once = dialect == "0.35"
     outcomes: dict[int, JobStatus] = {}
     blockers = deque([job_id])
     while blockers:
@@ -105,10 +140,8 @@ def _settle(
                 blocker != job_id or store.value(_HAS_FAILED_DEPENDENCY, job["id"])
             )
             status = JobStatus.CANCELED if canceled else JobStatus.READY
-            if outcomes.setdefault(job["id"], status) is JobStatus.CANCELED and (failed or at_once):
+            if outcomes.setdefault(job["id"], status) is JobStatus.CANCELED and failed:
                 blockers.append(job["id"])
-            if at_once:
-                _set_status(store, job["id"], status)
     for other, status in outcomes.items():
         _set_status(store, other, status)
     return outcomes

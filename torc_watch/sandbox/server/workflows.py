@@ -79,7 +79,7 @@ def create_workflow(call: Call) -> Answer:
         "num_nodes": 1,
         "memory": "1m",
         "memory_bytes": MIB,
-        "runtime": "P0DT1M" if call.dialect == "0.12" else "PT1M",
+        "runtime": "P0DT1M",
         "runtime_s": 60,
     }
     call.store.insert("resource_requirements", default)
@@ -101,13 +101,14 @@ def update_workflow(call: Call) -> Answer:
     workflow_id = call.number()
     fetch(call.store, resource, workflow_id)
     columns = stored(resource, call.body(resource.model))
-    fixed = ["timestamp", "status_id", "submission_directory"]
-    if call.dialect == "0.12":
-        fixed += [
-            "resource_monitor_config",
-            "slurm_defaults",
-            "compute_node_min_time_for_new_jobs_seconds",
-        ]
+    fixed = [
+        "timestamp",
+        "status_id",
+        "submission_directory",
+        "resource_monitor_config",
+        "slurm_defaults",
+        "compute_node_min_time_for_new_jobs_seconds",
+    ]
     call.store.update("workflow", workflow_id, columns | dict.fromkeys(fixed))
     return Answer(fetch(call.store, resource, workflow_id))
 
@@ -158,7 +159,7 @@ def reset_status(call: Call) -> Answer:
     call.store.update("workflow_status", workflow_id, columns)
     data = {"workflow_id": workflow_id, "force": force}
     record_user_action(call, workflow_id, "reset_workflow_status", data)
-    return Answer({"id": workflow_id, **columns})
+    return _standing(call, {"id": workflow_id, **columns})
 
 
 def cancel_workflow(call: Call) -> Answer:
@@ -178,7 +179,7 @@ def cancel_workflow(call: Call) -> Answer:
         "run_id": run_id,
     }
     record_event(call, workflow_id, data)
-    return Answer(status | {"is_canceled": True})
+    return _standing(call, status | {"is_canceled": True})
 
 
 def is_complete(call: Call) -> Answer:
@@ -200,6 +201,11 @@ def is_complete(call: Call) -> Answer:
 def is_uninitialized(call: Call) -> Answer:
     untouched = not has_job_in(call.store, call.number(), INITIALIZED)
     return Answer({"is_uninitialized": untouched})
+
+
+def _standing(call: Call, status: Row) -> Answer:
+    """Where a workflow stands: the status row of 0.12, the workflow itself afterwards."""
+    return Answer(status) if call.dialect == "0.12" else show_workflow(call)
 
 
 def _status(store: Store, workflow_id: int) -> Row:

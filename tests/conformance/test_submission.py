@@ -1,8 +1,10 @@
+"""Submitting a specification: what arrives at each server, and what is left when it fails."""
+
+import uuid
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.lowlevel
@@ -13,15 +15,16 @@ from torc_watch.core.errors import ServerFault
 from torc_watch.core.model import JobStatus
 from torc_watch.core.spec import Spec, expand
 from torc_watch.core.units import MIB
-from torc_watch.sandbox.server import ServerSettings, open_server
 from torc_watch.torc.client import TorcClient
+from torc_watch.torc.dialect import Dialect
 from torc_watch.torc.spec_file import read_spec
 from torc_watch.torc.submission import submit
 from torc_watch.torc.transport import Connection, Transport
 
+if TYPE_CHECKING:
+    from tests.conformance.conftest import Server
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
-Dialect = Literal["0.12", "0.35"]
-both_dialects = pytest.mark.parametrize("dialect", ["0.12", "0.35"])
 
 
 @dataclass
@@ -42,14 +45,25 @@ class Faults(httpx.AsyncBaseTransport):
         await anyio.lowlevel.checkpoint()  # as any network would
         return await self.inner.handle_async_request(request)
 
+    async def aclose(self) -> None:
+        await self.inner.aclose()
 
-@asynccontextmanager
-async def server(directory: Path, dialect: Dialect) -> AsyncIterator[tuple[TorcClient, Faults]]:
-    async with open_server(ServerSettings(directory=directory, dialect=dialect)) as app:
-        faults = Faults(httpx.ASGITransport(app))
-        connection = Connection(url="http://torc.test")
-        async with Transport(connection, http=faults) as transport:
-            yield await TorcClient.connect(transport), faults
+
+@pytest.fixture
+def faults() -> Faults:
+    return Faults(httpx.AsyncHTTPTransport())
+
+
+@pytest.fixture
+async def client(server: "Server", faults: Faults) -> AsyncIterator[TorcClient]:
+    async with Transport(Connection(url=server.url), http=faults) as transport:
+        yield await TorcClient.connect(transport)
+
+
+@pytest.fixture
+def user() -> str:
+    """Somebody who has no workflows yet."""
+    return f"ada-{uuid.uuid4()}"
 
 
 def spec(*jobs: Mapping[str, Any], **fields: Any) -> Spec:
@@ -65,19 +79,13 @@ async def dependencies(client: TorcClient, workflow_id: int) -> dict[str, set[st
     return found
 
 
-@both_dialects
-async def test_the_tutorial_arrives_and_its_first_jobs_are_ready(
-    tmp_path: Path, dialect: Dialect
-) -> None:
+async def test_the_tutorial_arrives_and_its_first_jobs_are_ready(client: TorcClient) -> None:
     tutorial = read_spec(EXAMPLES / "tutorial.yaml")
-    async with server(tmp_path, dialect) as (client, _):
-        submitted = await submit(client, tutorial, user="ada")
-        workflow = await client.get_workflow(submitted.workflow_id)
-        jobs = await client.list_jobs(submitted.workflow_id)
-        found = await dependencies(client, submitted.workflow_id)
-        requirements = {
-            row.id: row for row in await client.list_requirements(submitted.workflow_id)
-        }
+    submitted = await submit(client, tutorial, user="ada")
+    workflow = await client.get_workflow(submitted.workflow_id)
+    jobs = await client.list_jobs(submitted.workflow_id)
+    found = await dependencies(client, submitted.workflow_id)
+    requirements = {row.id: row for row in await client.list_requirements(submitted.workflow_id)}
 
     assert submitted.job_count == 100
     assert (workflow.name, workflow.user, workflow.run_id) == ("tutorial", "ada", 1)
@@ -95,10 +103,7 @@ async def test_the_tutorial_arrives_and_its_first_jobs_are_ready(
     assert (small.name, small.memory, small.runtime) == ("small", 64 * MIB, 60)
 
 
-@both_dialects
-async def test_dependencies_through_files_and_user_data_are_the_servers(
-    tmp_path: Path, dialect: Dialect
-) -> None:
+async def test_dependencies_through_files_and_user_data_are_the_servers(client: TorcClient) -> None:
     made = spec(
         {"name": "last", "input_user_data": ["u"]},
         {"name": "middle", "input_files": ["f"], "output_user_data": ["u"]},
@@ -106,10 +111,9 @@ async def test_dependencies_through_files_and_user_data_are_the_servers(
         files=[{"name": "f", "path": "f.csv"}],
         user_data=[{"name": "u"}],
     )
-    async with server(tmp_path, dialect) as (client, _):
-        submitted = await submit(client, made, user="ada")
-        statuses = {job.name: job.status for job in await client.list_jobs(submitted.workflow_id)}
-        found = await dependencies(client, submitted.workflow_id)
+    submitted = await submit(client, made, user="ada")
+    statuses = {job.name: job.status for job in await client.list_jobs(submitted.workflow_id)}
+    found = await dependencies(client, submitted.workflow_id)
 
     assert found == {"first": set(), "middle": {"first"}, "last": {"middle"}}
     assert statuses == {
@@ -119,8 +123,7 @@ async def test_dependencies_through_files_and_user_data_are_the_servers(
     }
 
 
-@both_dialects
-async def test_the_workflows_own_fields_arrive(tmp_path: Path, dialect: Dialect) -> None:
+async def test_the_workflows_own_fields_arrive(client: TorcClient) -> None:
     made = spec(
         {"name": "a"},
         description="of it",
@@ -128,11 +131,10 @@ async def test_the_workflows_own_fields_arrive(tmp_path: Path, dialect: Dialect)
         slurm_defaults={"qos": "high"},
         use_pending_failed=True,
     )
-    async with server(tmp_path, dialect) as (client, _):
-        submitted = await submit(client, made, user="ada")
-        row = await client.transport.get(f"/workflows/{submitted.workflow_id}")
+    submitted = await submit(client, made, user="ada")
+    row = await client.transport.get(f"/workflows/{submitted.workflow_id}")
 
-    as_text = dialect == "0.12"
+    as_text = client.dialect is Dialect.V0_12
     assert row["description"] == "of it"
     assert row["use_pending_failed"] is True
     assert row["metadata"] == ('{"team": "ml"}' if as_text else {"team": "ml"})
@@ -140,16 +142,17 @@ async def test_the_workflows_own_fields_arrive(tmp_path: Path, dialect: Dialect)
     assert "enabled" in row["resource_monitor_config"]
 
 
-async def test_a_file_that_is_there_arrives_with_its_time(tmp_path: Path) -> None:
+async def test_a_file_that_is_there_arrives_with_its_time(
+    client: TorcClient, tmp_path: Path
+) -> None:
     there = tmp_path / "there.csv"
     there.touch()
     files = [
         {"name": "there", "path": str(there)},
         {"name": "missing", "path": str(tmp_path / "missing.csv")},
     ]
-    async with server(tmp_path / "server", "0.12") as (client, _):
-        submitted = await submit(client, spec({"name": "a"}, files=files), user="ada")
-        rows = await client.transport.get("/files", workflow_id=submitted.workflow_id)
+    submitted = await submit(client, spec({"name": "a"}, files=files), user="ada")
+    rows = await client.transport.get("/files", workflow_id=submitted.workflow_id)
 
     times = {row["name"]: row.get("st_mtime") for row in rows["items"]}
     assert times["there"] == pytest.approx(there.stat().st_mtime)
@@ -159,19 +162,18 @@ async def test_a_file_that_is_there_arrives_with_its_time(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     "name", ["with space", 'it\'s "quoted"', "two\nlines", "$(reboot)", "x" * 200, "größe 🙂"]
 )
-async def test_any_name_survives_the_way_to_the_server(tmp_path: Path, name: str) -> None:
+async def test_any_name_survives_the_way_to_the_server(client: TorcClient, name: str) -> None:
     made = spec({"name": "after", "depends_on": [name]}, {"name": name, "command": f"echo {name}"})
-    async with server(tmp_path, "0.35") as (client, _):
-        submitted = await submit(client, made, user="ada")
-        found = await dependencies(client, submitted.workflow_id)
-        first, _ = await client.list_jobs(submitted.workflow_id)
+    submitted = await submit(client, made, user="ada")
+    found = await dependencies(client, submitted.workflow_id)
+    first, _ = await client.list_jobs(submitted.workflow_id)
 
     assert found == {name: set(), "after": {name}}
     assert first.command == f"echo {name}"
 
 
-async def test_requests_do_not_grow_with_the_jobs(tmp_path: Path) -> None:
-    async def requests_for(count: int, client: TorcClient) -> int:
+async def test_requests_do_not_grow_with_the_jobs(client: TorcClient) -> None:
+    async def requests_for(count: int) -> int:
         before = client.transport.requests_sent
         parameters = {"i": f"1:{count}"}
         stages = spec(
@@ -182,11 +184,9 @@ async def test_requests_do_not_grow_with_the_jobs(tmp_path: Path) -> None:
         await submit(client, stages, user="ada")
         return client.transport.requests_sent - before
 
-    async with server(tmp_path, "0.35") as (client, _):
-        assert await requests_for(2, client) == await requests_for(500, client)
+    assert await requests_for(2) == await requests_for(500)
 
 
-@both_dialects
 @pytest.mark.parametrize(
     "step",
     [
@@ -197,27 +197,29 @@ async def test_requests_do_not_grow_with_the_jobs(tmp_path: Path) -> None:
     ],
 )
 async def test_a_workflow_that_is_half_made_is_deleted_again(
-    tmp_path: Path, dialect: Dialect, step: tuple[str, str]
+    client: TorcClient, faults: Faults, user: str, step: tuple[str, str]
 ) -> None:
-    async with server(tmp_path, dialect) as (client, faults):
-        faults.answers[step] = 500
-        with pytest.raises(ServerFault, match=r"Workflow 1, half made, was deleted again\.$"):
-            await submit(client, read_spec(EXAMPLES / "mixed.yaml"), user="ada")
-        assert await client.list_workflows() == []
+    faults.answers[step] = 500
+    with pytest.raises(ServerFault, match=r"Workflow \d+, half made, was deleted again\.$"):
+        await submit(client, read_spec(EXAMPLES / "mixed.yaml"), user=user)
+    assert await client.list_workflows(user=user) == []
 
 
-async def test_a_half_made_workflow_that_cannot_be_deleted_is_named(tmp_path: Path) -> None:
-    async with server(tmp_path, "0.35") as (client, faults):
-        faults.answers = {("POST", "/bulk_jobs"): 500, ("DELETE", "/workflows/1"): 500}
-        with pytest.raises(ServerFault, match=r"Workflow 1 is half made .* delete it by hand\.$"):
-            await submit(client, spec({"name": "a"}), user="ada")
+async def test_a_half_made_workflow_that_cannot_be_deleted_is_named(
+    client: TorcClient, faults: Faults, user: str
+) -> None:
+    faults.answers = {("POST", "/bulk_jobs"): 500, ("DELETE", ""): 500}
+    with pytest.raises(ServerFault, match=r"Workflow \d+ is half made .* delete it by hand\.$"):
+        await submit(client, spec({"name": "a"}), user=user)
+    assert len(await client.list_workflows(user=user)) == 1
 
 
-async def test_a_cancelled_submission_leaves_no_workflow(tmp_path: Path) -> None:
-    async with server(tmp_path, "0.35") as (client, faults):
-        faults.answers = {("POST", "/bulk_jobs"): 0}
-        async with anyio.create_task_group() as group:
-            group.start_soon(lambda: submit(client, spec({"name": "a"}), user="ada"))
-            await faults.reached.wait()
-            group.cancel_scope.cancel()
-        assert await client.list_workflows() == []
+async def test_a_cancelled_submission_leaves_no_workflow(
+    client: TorcClient, faults: Faults, user: str
+) -> None:
+    faults.answers = {("POST", "/bulk_jobs"): 0}
+    async with anyio.create_task_group() as group:
+        group.start_soon(lambda: submit(client, spec({"name": "a"}), user=user))
+        await faults.reached.wait()
+        group.cancel_scope.cancel()
+    assert await client.list_workflows(user=user) == []

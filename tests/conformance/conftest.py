@@ -1,0 +1,284 @@
+"""Four servers that have to agree: the embedded one in both dialects, and the real Torc twice.
+
+Each is a process of its own, started when its first test asks for it, with an empty database that
+all tests of the session share: a test makes a workflow of its own and knows no ids beforehand.
+"""
+
+import json
+import os
+import shutil
+import ssl
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+import anyio
+import httpx
+import pytest
+
+from torc_watch.sandbox.server.settings import DialectName
+from torc_watch.torc.client import TorcClient
+from torc_watch.torc.transport import API_PATH, Connection, Transport
+
+NODE: dict[str, Any] = {"num_cpus": 64, "memory_gb": 64.0, "num_gpus": 0, "num_nodes": 1}
+UNBLOCK_INTERVAL = "0.05"  # seconds between the servers' looks at what has finished
+PATIENCE = 10.0  # seconds until what a server does by itself has not happened
+REAL_VERSIONS = {"torc-0.12.2": "0.12.2", "torc-1.0.0": "1.0.0"}
+DIALECTS: dict[str, DialectName] = {
+    "embedded-0.12": "0.12",
+    "embedded-0.35": "0.35",
+    "torc-0.12.2": "0.12",
+    "torc-1.0.0": "0.35",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server that listens at ``url``, the base of its API."""
+
+    name: str
+    url: str
+
+    @property
+    def dialect(self) -> DialectName:
+        return DIALECTS[self.name]
+
+    @property
+    def is_real(self) -> bool:
+        return self.name in REAL_VERSIONS
+
+
+class StartServer(Protocol):
+    """Starts the server of that name on a folder, with more options of its command line."""
+
+    def __call__(
+        self, name: str, directory: Path, *options: str
+    ) -> AbstractContextManager[Server]: ...
+
+
+def torc_program(version: str, program: str) -> Path:
+    """A program of the real Torc; skips the test where scripts/setup-torc was not run."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "torc-watch-torc"
+    found = Path(os.environ.get("TORC_WATCH_TORC_HOME") or cache) / version / "bin" / program
+    if not found.exists():
+        missing = f"{found} is not there: run scripts/setup-torc"
+        if "torc" in os.environ.get("TORC_WATCH_REQUIRE", "").split(","):
+            pytest.fail(missing)
+        pytest.skip(missing)
+    return found
+
+
+def _command(name: str, directory: Path) -> list[str]:
+    if name in REAL_VERSIONS:
+        program = torc_program(REAL_VERSIONS[name], "torc-server")
+        command = [str(program), "run", "--host", "127.0.0.1", "--port", "0"]
+        command += ["--database", str(directory / "torc.db"), "--log-level", "error"]
+        return [*command, "--completion-check-interval-secs", UNBLOCK_INTERVAL]
+    command = [sys.executable, "-m", "torc_watch", "sandbox", "serve", "--port", "0", "--json"]
+    command += ["--directory", str(directory), "--api", DIALECTS[name]]
+    return [*command, "--unblock-interval", UNBLOCK_INTERVAL]
+
+
+def _announced_url(lines: Iterator[str]) -> str:
+    """The URL of a server, from the line in which it says that it listens."""
+    seen = []
+    for line in lines:
+        seen.append(line)
+        if line.startswith("TORC_SERVER_PORT="):
+            return f"http://127.0.0.1:{int(line.partition('=')[2])}{API_PATH}"
+        if line.startswith('{"url"'):
+            return str(json.loads(line)["url"])
+    raise AssertionError(f"The server did not start: {''.join(seen)}")
+
+
+@contextmanager
+def running_server(name: str, directory: Path, *options: str) -> Iterator[Server]:
+    command = [*_command(name, directory), *options]
+    environment = {key: text for key, text in os.environ.items() if not key.startswith("TORC_")}
+    with (
+        (directory / "server.log").open("a") as log,
+        subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment
+        ) as process,
+    ):
+        assert process.stdout is not None
+        reader = threading.Thread(target=shutil.copyfileobj, args=(process.stdout, log))
+        try:
+            url = _announced_url(iter(process.stdout.readline, ""))
+            reader.start()  # or the server would stand still once the pipe is full
+            yield Server(name, url)
+        finally:
+            process.kill()
+            process.wait()
+            if reader.ident is not None:
+                reader.join()
+
+
+@pytest.fixture(scope="session", params=list(DIALECTS))
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    with running_server(request.param, tmp_path_factory.mktemp(request.param)) as server:
+        yield server
+
+
+@pytest.fixture
+def start_server() -> StartServer:
+    """For a test that needs a server of its own."""
+    return running_server
+
+
+@pytest.fixture
+def dialect(server: Server) -> DialectName:
+    return server.dialect
+
+
+@pytest.fixture
+async def client(server: Server) -> AsyncIterator[TorcClient]:
+    async with Transport(Connection(url=server.url)) as transport:
+        yield await TorcClient.connect(transport)
+
+
+@dataclass
+class Torc:
+    """A server with one workflow, and a worker that does as it is told."""
+
+    client: httpx.AsyncClient
+    dialect: DialectName
+    workflow_id: int
+    node_id: int
+    run_id: int = 0
+
+    async def ask(self, method: str, path: str, body: Any = None) -> Any:
+        response = await self.client.request(method, path, json=body)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    async def status_of(self, method: str, path: str, body: Any = None) -> int:
+        return (await self.client.request(method, path, json=body)).status_code
+
+    async def workflow(self, method: str, path: str, body: Any = None) -> Any:
+        return await self.ask(method, f"/workflows/{self.workflow_id}/{path}", body)
+
+    async def add(self, graph: Mapping[str, Sequence[str]], **fields: Any) -> None:
+        """Jobs by name with the names of what they wait for."""
+        ids: dict[str, int] = {}
+        for name, blockers in graph.items():
+            body = {"workflow_id": self.workflow_id, "name": name, "command": "true", **fields}
+            body["depends_on_job_ids"] = [ids[blocker] for blocker in blockers]
+            ids[name] = (await self.ask("POST", "/jobs", body))["id"]
+
+    async def jobs(self) -> dict[str, Any]:
+        items = (await self.ask("GET", f"/jobs?workflow_id={self.workflow_id}"))["items"]
+        return {job["name"]: job for job in items}
+
+    async def statuses(self) -> dict[str, str]:
+        return {name: job["status"] for name, job in (await self.jobs()).items()}
+
+    async def statuses_become(self, expected: Mapping[str, str]) -> None:
+        """Wait until the server has given these jobs their statuses."""
+        await self.eventually(partial(self._named_statuses, expected), expected)
+
+    async def eventually(self, read: Callable[[], Awaitable[Any]], expected: Any) -> None:
+        """Read again and again until it is what is expected."""
+        found = None
+        with anyio.move_on_after(PATIENCE):
+            while (found := await read()) != expected:  # noqa: ASYNC110 - of another process
+                await anyio.sleep(0.01)  # leave the processor to the server
+        assert found == expected
+
+    async def _named_statuses(self, names: Mapping[str, str]) -> dict[str, str]:
+        return {name: status for name, status in (await self.statuses()).items() if name in names}
+
+    async def id_of(self, name: str) -> int:
+        return int((await self.jobs())[name]["id"])
+
+    async def set_status(self, name: str, status: str) -> int:
+        job_id = await self.id_of(name)
+        path = f"/jobs/{job_id}/manage_status_change/{status}/{self.run_id}"
+        return await self.status_of("PUT", path)
+
+    async def claim(self) -> list[str]:
+        jobs = (await self.workflow("POST", "claim_jobs_based_on_resources/100", NODE))["jobs"]
+        return [job["name"] for job in jobs]
+
+    async def start(self, name: str) -> int:
+        job_id = await self.id_of(name)
+        return await self.status_of("PUT", f"/jobs/{job_id}/start_job/{self.run_id}/{self.node_id}")
+
+    async def complete(
+        self, name: str, status: str = "completed", return_code: int = 0, **fields: Any
+    ) -> int:
+        job = (await self.jobs())[name]
+        run_id = fields.get("run_id", self.run_id)
+        path = f"/jobs/{job['id']}/complete_job/{status}/{run_id}"
+        return await self.status_of("POST", path, self.result(job, status, return_code) | fields)
+
+    def result(self, job: Mapping[str, Any], status: str, return_code: int) -> dict[str, Any]:
+        return {
+            "job_id": job["id"],
+            "workflow_id": self.workflow_id,
+            "run_id": self.run_id,
+            "attempt_id": job["attempt_id"],
+            "compute_node_id": self.node_id,
+            "return_code": return_code,
+            "exec_time_minutes": 0.5,
+            "completion_time": "2026-01-01T00:00:00Z",
+            "status": status,
+        }
+
+    async def finish(self, **codes: int) -> None:
+        """Claim everything that is ready, and end the jobs named with their return codes."""
+        await self.claim()
+        for name, code in codes.items():
+            assert await self.start(name) == 200
+            status = "failed" if code else "completed"
+            assert await self.complete(name, status, code) == 200
+
+    async def results(self, query: str = "") -> list[tuple[int, int, int]]:
+        """Run, attempt and return code of the results."""
+        found = await self.ask("GET", f"/results?workflow_id={self.workflow_id}{query}")
+        return [(one["run_id"], one["attempt_id"], one["return_code"]) for one in found["items"]]
+
+    async def count_on_node(self) -> int:
+        """How many jobs the worker's node is said to run."""
+        query = f"workflow_id={self.workflow_id}&active_compute_node_id={self.node_id}"
+        return int((await self.ask("GET", f"/jobs?{query}"))["total_count"])
+
+    async def is_complete(self) -> bool:
+        return bool((await self.workflow("GET", "is_complete"))["is_complete"])
+
+    async def sibling(self) -> "Torc":
+        """Another workflow of the same server."""
+        return await _new_workflow(self.client, self.dialect)
+
+    async def background_work_done(self) -> None:
+        """Wait until the server has looked twice at all that finished before this call."""
+        other = await self.sibling()
+        await other.add({"a": [], "b": ["a"], "c": ["b"]})
+        await other.workflow("POST", "initialize_jobs")
+        for name, unblocked in (("a", "b"), ("b", "c")):
+            await other.finish(**{name: 0})
+            await other.statuses_become({unblocked: "ready"})
+
+
+async def _new_workflow(client: httpx.AsyncClient, dialect: DialectName) -> Torc:
+    workflow = await client.post("/workflows", json={"name": "w", "user": "u"})
+    workflow_id = workflow.json()["id"]
+    node = {"workflow_id": workflow_id, "hostname": "h", "pid": 1, "start_time": "now"}
+    node |= {"compute_node_type": "local", **NODE}
+    created = await client.post("/compute_nodes", json=node)
+    return Torc(client, dialect, workflow_id, created.json()["id"])
+
+
+@pytest.fixture
+async def torc(server: Server) -> AsyncIterator[Torc]:
+    unused = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # loading certificates would take longer
+    async with httpx.AsyncClient(base_url=server.url, verify=unused, trust_env=False) as client:
+        yield await _new_workflow(client, server.dialect)

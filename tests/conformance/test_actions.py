@@ -1,0 +1,121 @@
+"""Workflow actions: when a worker may claim them, and how often."""
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.conformance.conftest import Torc
+
+RUN: dict[str, Any] = {"action_type": "run_commands", "action_config": {"commands": ["true"]}}
+
+
+@pytest.mark.parametrize(
+    ("trigger_type", "jobs", "moment"),
+    [
+        ("on_workflow_start", None, "initialized"),
+        ("on_worker_start", None, "initialized"),
+        ("on_worker_complete", None, "initialized"),
+        ("on_jobs_ready", ["first"], "initialized"),
+        ("on_jobs_ready", ["first", "second"], "first ended"),
+        ("on_jobs_complete", ["first"], "first ended"),
+        ("on_jobs_complete", ["first", "second"], "all ended"),
+        ("on_workflow_complete", None, "all ended"),
+        ("on_full_moon", None, None),
+    ],
+)
+async def test_the_moment_of_an_action(
+    torc: "Torc",
+    trigger_type: str,
+    jobs: list[str] | None,
+    moment: str | None,
+) -> None:
+    await torc.add({"first": [], "second": ["first"]})
+    job_ids = None if jobs is None else [await torc.id_of(name) for name in jobs]
+    await act(torc, trigger_type=trigger_type, job_ids=job_ids)
+    pending_at = {}
+    await torc.workflow("POST", "initialize_jobs")
+    pending_at["initialized"] = await pending(torc)
+    await torc.finish(first=0)
+    await torc.background_work_done()
+    pending_at["first ended"] = await pending(torc)
+    await torc.finish(second=0)
+    pending_at["all ended"] = await pending(torc)
+    assert next((name for name, ids in pending_at.items() if ids), None) == moment
+
+
+async def test_jobs_that_keep_their_end_count_when_others_start_over(torc: "Torc") -> None:
+    await torc.add({"kept": [], "again": []})
+    job_ids = [await torc.id_of("kept"), await torc.id_of("again")]
+    action = await act(torc, trigger_type="on_jobs_complete", job_ids=job_ids)
+    assert await torc.complete("kept") == 200
+    await torc.workflow("POST", "initialize_jobs?only_uninitialized=true")
+    assert await pending(torc) == []
+    assert await torc.complete("again") == 200
+    assert await pending(torc) == [action]
+
+
+async def test_initializing_arms_actions_again_and_drops_those_of_recovery(torc: "Torc") -> None:
+    action = await act(torc, trigger_type="on_workflow_start")
+    await act(torc, trigger_type="on_workflow_start", is_recovery=True)
+    for _ in range(2):
+        await torc.workflow("POST", "initialize_jobs")
+        assert await pending(torc) == [action]
+        await torc.workflow("POST", f"actions/{action}/claim", {})
+
+
+@pytest.mark.parametrize(("persistent", "second"), [(False, 409), (True, 200)])
+async def test_an_action_is_claimed_once_unless_it_is_persistent(
+    torc: "Torc", persistent: bool, second: int
+) -> None:
+    action = await act(torc, trigger_type="on_workflow_start", persistent=persistent)
+    await torc.workflow("POST", "initialize_jobs")
+    claim = f"actions/{action}/claim"
+    answer = await torc.workflow("POST", claim, {"compute_node_id": torc.node_id})
+    assert answer == {"action_id": action, "claimed": True}
+    path = f"/workflows/{torc.workflow_id}"
+    assert await torc.status_of("POST", f"{path}/{claim}", {}) == second
+    assert await torc.status_of("POST", f"{path}/actions/{10**9}/claim", {}) == 404
+    other = await torc.sibling()
+    assert await torc.status_of("POST", f"/workflows/{other.workflow_id}/{claim}", {}) == 404
+    assert await pending(torc) == ([action] if persistent else [])
+
+
+async def test_pending_actions_are_asked_for_by_their_triggers(torc: "Torc") -> None:
+    triggers = ("on_workflow_start", "on_worker_start", "on_worker_complete")
+    start, _, complete = [await act(torc, trigger_type=trigger) for trigger in triggers]
+    await torc.workflow("POST", "initialize_jobs")
+    query = "?trigger_type=on_worker_complete&trigger_type=on_workflow_start"
+    assert await pending(torc, query) == [start, complete]
+
+
+@pytest.mark.parametrize(
+    ("action_type", "config"),
+    [
+        ("run_commands", {"commands": []}),
+        ("run_commands", {"commands": [1]}),
+        ("run_commands", {"commands": ["true"], "shell": "sh"}),
+        ("schedule_nodes", {"nodes": 1}),
+        ("schedule_nodes", {"num_allocations": "1"}),
+        ("schedule_nodes", {"num_allocations": True}),
+        ("schedule_nodes", {"start_one_worker_per_node": 1}),
+        ("schedule_nodes", []),
+    ],
+)
+async def test_an_action_that_makes_no_sense_is_refused(
+    torc: "Torc", action_type: str, config: object
+) -> None:
+    body: dict[str, Any] = {"trigger_type": "on_workflow_start", "action_type": action_type}
+    body["workflow_id"] = torc.workflow_id
+    path = f"/workflows/{torc.workflow_id}/actions"
+    assert await torc.status_of("POST", path, body | {"action_config": config}) == 422
+
+
+async def act(torc: "Torc", **fields: Any) -> int:
+    """Add an action to the workflow; its id."""
+    body = {"workflow_id": torc.workflow_id, **RUN, **fields}
+    return int((await torc.workflow("POST", "actions", body))["id"])
+
+
+async def pending(torc: "Torc", query: str = "") -> list[int]:
+    return [action["id"] for action in await torc.workflow("GET", f"actions/pending{query}")]

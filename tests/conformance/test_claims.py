@@ -1,0 +1,98 @@
+"""Jobs on their way to a worker."""
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.conformance.conftest import Torc
+
+NODE: dict[str, Any] = {"num_cpus": 64, "memory_gb": 64.0, "num_gpus": 0, "num_nodes": 1}
+
+
+async def test_a_job_is_started_once_it_is_claimed_and_in_its_run(torc: "Torc") -> None:
+    await torc.add({"job": []})
+    await torc.workflow("POST", "initialize_jobs")
+    assert await torc.start("job") == 500
+    assert await torc.claim() == ["job"]
+    torc.run_id = 1
+    assert await torc.start("job") == 422
+    torc.run_id = 0
+    assert await torc.start("job") == 200
+    assert await torc.count_on_node() == 1
+    assert await torc.complete("job") == 200
+    assert await torc.count_on_node() == 0
+
+
+async def test_nothing_is_claimed_of_a_canceled_workflow(torc: "Torc") -> None:
+    await torc.add({"a": []})
+    await torc.workflow("POST", "initialize_jobs")
+    await torc.workflow("PUT", "cancel")
+    claimed = await torc.workflow("POST", "claim_jobs_based_on_resources/1", NODE)
+    assert claimed == {"jobs": [], "reason": "Workflow is canceled"}
+    assert await torc.workflow("POST", "claim_next_jobs") == {"jobs": []}
+
+
+async def test_jobs_are_claimed_once(torc: "Torc") -> None:
+    await torc.add({"a": [], "b": [], "c": []})
+    await torc.workflow("POST", "initialize_jobs")
+    first = (await torc.workflow("POST", "claim_next_jobs?limit=2"))["jobs"]
+    assert [job["name"] for job in first] == ["a", "b"]
+    assert await torc.claim() == ["c"]
+    assert await torc.claim() == []
+
+
+async def test_a_worker_takes_jobs_of_its_scheduler_first(torc: "Torc") -> None:
+    await torc.add({"other": []}, scheduler_id=8)
+    await torc.add({"own": []}, scheduler_id=7)
+    await torc.workflow("POST", "initialize_jobs")
+    mine = NODE | {"scheduler_config_id": 7}
+    path = "claim_jobs_based_on_resources/10"
+    names = []
+    for query in ("", "?strict_scheduler_match=true", ""):
+        jobs = (await torc.workflow("POST", path + query, mine))["jobs"]
+        names.append([job["name"] for job in jobs])
+    assert names == [["own"], [], ["other"]]
+
+
+async def test_the_order_of_claims(torc: "Torc") -> None:
+    """By priority in the newer dialect; by the needs that the worker sorts by in the older."""
+    needs = {"workflow_id": torc.workflow_id, "num_cpus": 1, "num_gpus": 0, "num_nodes": 1}
+    for name, runtime in (("short", "PT1M"), ("long", "PT1H")):
+        body = needs | {"name": name, "memory": "1m", "runtime": runtime}
+        row = await torc.ask("POST", "/resource_requirements", body)
+        fields = {"resource_requirements_id": row["id"]}
+        if torc.dialect == "0.35":
+            fields["priority"] = row["id"]
+        await torc.add({name: []}, **fields)
+    await torc.workflow("POST", "initialize_jobs")
+    path = "claim_jobs_based_on_resources/1?sort_method=gpus_runtime_memory"
+    assert [job["name"] for job in (await torc.workflow("POST", path, NODE))["jobs"]] == ["long"]
+
+
+async def test_a_time_limit_keeps_long_jobs_out(torc: "Torc") -> None:
+    await torc.add({"minute": []})  # the default requirements ask for one minute
+    await torc.workflow("POST", "initialize_jobs")
+    path = "claim_jobs_based_on_resources/1"
+    found = await torc.workflow("POST", path, NODE | {"time_limit": "PT59S"})
+    assert found["jobs"] == []
+    odd = f"/workflows/{torc.workflow_id}/{path}"
+    assert await torc.status_of("POST", odd, NODE | {"time_limit": "soon"}) == 422
+    found = await torc.workflow("POST", path, NODE | {"time_limit": "PT1M"})
+    assert len(found["jobs"]) == 1
+
+
+@pytest.mark.parametrize(
+    "need", [{"num_cpus": 65}, {"num_gpus": 1}, {"num_nodes": 2}, {"memory": "65g"}]
+)
+async def test_what_cannot_fit_does_not_count_for_the_limit(
+    torc: "Torc", need: dict[str, Any]
+) -> None:
+    body = {"workflow_id": torc.workflow_id, "name": "large", "num_cpus": 1, "num_gpus": 0}
+    body |= {"num_nodes": 1, "memory": "1m", "runtime": "PT1M", **need}
+    row = await torc.ask("POST", "/resource_requirements", body)
+    await torc.add({"large": []}, resource_requirements_id=row["id"])
+    await torc.add({"small": []})
+    await torc.workflow("POST", "initialize_jobs")
+    claimed = await torc.workflow("POST", "claim_jobs_based_on_resources/1", NODE)
+    assert [job["name"] for job in claimed["jobs"]] == ["small"]

@@ -1,0 +1,137 @@
+"""The end of a job's attempt, and what may come after it."""
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.conformance.conftest import Torc
+
+newer_servers = pytest.mark.parametrize("server", ["embedded-0.35", "torc-1.0.0"], indirect=True)
+
+
+async def test_a_second_result_of_an_attempt_is_an_internal_error(torc: "Torc") -> None:
+    await torc.add({"job": []})
+    assert await torc.complete("job", "failed", 1) == 200
+    assert await torc.complete("job", "failed", 1) == 422
+    # Without a new run or attempt, a job that starts over can never be completed.
+    await torc.set_status("job", "ready")
+    assert await torc.complete("job") == 500
+    assert (await torc.statuses())["job"] == "ready"
+    assert await torc.results() == [(0, 1, 1)]
+
+
+async def test_a_report_of_another_run_leaves_its_result(torc: "Torc") -> None:
+    await torc.add({"job": []})
+    await torc.workflow("POST", "initialize_jobs")
+    assert await torc.complete("job", run_id=4) == 500
+    assert await torc.statuses() == {"job": "ready"}
+    assert await torc.results() == [(4, 1, 0)]
+
+
+@pytest.mark.parametrize(
+    ("odd", "older", "newer"),
+    [({"run_id": 5}, 500, 422), ({"status": "failed"}, 200, 422)],
+)
+async def test_a_report_that_contradicts_itself(
+    torc: "Torc", odd: dict[str, Any], older: int, newer: int
+) -> None:
+    """The older server believes the path, and needs a result of the run that the path names."""
+    await torc.add({"job": []})
+    job = (await torc.jobs())["job"]
+    path = f"/jobs/{job['id']}/complete_job/completed/0"
+    expected = {"0.12": older, "0.35": newer}[torc.dialect]
+    body = torc.result(job, "completed", 0) | odd
+    assert await torc.status_of("POST", path, body) == expected
+    status = "completed" if expected == 200 else "uninitialized"
+    assert await torc.statuses() == {"job": status}
+
+
+async def test_a_pending_failed_job_completes_nothing(torc: "Torc") -> None:
+    await torc.add({"job": []})
+    assert await torc.complete("job", "pending_failed", 1) == 200
+    assert await torc.statuses() == {"job": "pending_failed"}
+    assert not await torc.is_complete()
+    assert await torc.complete("job", "running", 1) == 500
+
+
+async def test_a_retry_is_a_new_attempt_of_the_same_run(torc: "Torc") -> None:
+    await torc.add({"job": []})
+    job_id = await torc.id_of("job")
+    assert await torc.complete("job", "failed", 1) == 200
+    for query, run_id, status in (
+        ("", 0, 400),
+        ("?max_retries=1", 0, 422),
+        ("?max_retries=2", 5, 422),
+        ("?max_retries=2", 0, 200),
+        ("?max_retries=3", 0, 422),  # it is ready now, and did not fail
+    ):
+        path = f"/jobs/{job_id}/retry/{run_id}{query}"
+        assert await torc.status_of("POST", path) == status
+    await torc.finish(job=0)
+    assert await torc.results("&all_runs=true") == [(0, 1, 1), (0, 2, 0)]
+    events = (await torc.ask("GET", f"/events?workflow_id={torc.workflow_id}"))["items"]
+    assert [event["data"]["event_type"] for event in events] == ["job_retried"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "stays"),
+    [
+        ("POST", "retry/0?max_retries=2", {"0.12": 1, "0.35": 0}),
+        ("PUT", "manage_status_change/ready/0", {"0.12": 1, "0.35": 1}),
+    ],
+)
+async def test_a_job_that_is_ready_again_may_still_be_on_its_node(
+    torc: "Torc", method: str, path: str, stays: dict[str, int]
+) -> None:
+    await torc.add({"job": []})
+    await torc.workflow("POST", "initialize_jobs")
+    await torc.claim()
+    assert await torc.start("job") == 200
+    await torc.ask(method, f"/jobs/{await torc.id_of('job')}/{path}")
+    assert await torc.statuses() == {"job": "ready"}
+    assert await torc.count_on_node() == stays[torc.dialect]
+
+
+async def test_a_status_that_a_job_has_is_no_change_in_any_run(torc: "Torc") -> None:
+    await torc.add({"job": []})
+    torc.run_id = 5
+    assert await torc.set_status("job", "uninitialized") == 200
+    assert await torc.set_status("job", "ready") == 422
+
+
+@newer_servers
+async def test_many_reports_at_once_stand_for_themselves(torc: "Torc") -> None:
+    await torc.add({"good": [], "twice": [], "wrong": [], "odd": []})
+    await torc.workflow("POST", "initialize_jobs")
+    await torc.claim()
+    jobs = await torc.jobs()
+    assert await torc.complete("twice") == 200
+    completions = [report(torc, jobs["good"]), report(torc, jobs["twice"])]
+    completions += [report(torc, jobs["wrong"], run_id=3), report(torc, jobs["odd"], return_code=1)]
+    completions[-1]["status"] = "failed"  # and its result says completed
+    answer = await torc.workflow("POST", "batch_complete_jobs", {"completions": completions})
+    assert answer["completed"] == [jobs["good"]["id"]]
+    refused = [jobs[name]["id"] for name in ("twice", "wrong", "odd")]
+    assert [error["job_id"] for error in answer["errors"]] == refused
+    assert await torc.results() == [(0, 1, 0), (0, 1, 0)]
+
+
+@newer_servers
+async def test_an_error_in_one_of_many_reports_undoes_them_all(torc: "Torc") -> None:
+    await torc.add({"good": [], "known": []})
+    await torc.workflow("POST", "initialize_jobs")
+    await torc.claim()
+    jobs = await torc.jobs()
+    await torc.ask("POST", "/results", torc.result(jobs["known"], "completed", 0))
+    body = {"completions": [report(torc, jobs[name]) for name in ("good", "known")]}
+    path = f"/workflows/{torc.workflow_id}/batch_complete_jobs"
+    assert await torc.status_of("POST", path, body) == 500
+    assert await torc.statuses() == {"good": "pending", "known": "pending"}
+
+
+def report(
+    torc: "Torc", job: dict[str, Any], run_id: int = 0, return_code: int = 0
+) -> dict[str, Any]:
+    result = torc.result(job, "completed", return_code) | {"run_id": run_id}
+    return {"job_id": job["id"], "run_id": run_id, "status": "completed", "result": result}

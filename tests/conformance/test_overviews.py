@@ -1,0 +1,136 @@
+"""What a server says of a workflow as a whole, and of how its things belong together."""
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.conformance.conftest import Torc
+
+newer_servers = pytest.mark.parametrize("server", ["embedded-0.35", "torc-1.0.0"], indirect=True)
+
+CHAIN = {"a": [], "b": ["a"], "c": ["b"]}
+
+
+@newer_servers
+async def test_the_summary_of_a_workflow(torc: "Torc") -> None:
+    await torc.add(CHAIN | {"other": []})
+    await torc.workflow("POST", "initialize_jobs")
+    await torc.finish(other=1)
+    summary = await torc.workflow("GET", "status")
+    counts = {name: jobs for name, jobs in summary["jobs_by_status"].items() if jobs}
+    assert counts == {"blocked": 2, "pending": 1, "failed": 1}
+    assert (summary["total_jobs"], summary["is_complete"]) == (4, False)
+    assert summary["total_exec_time_minutes"] == 0.5
+    await torc.workflow("PUT", "cancel")
+    summary = await torc.workflow("GET", "status")
+    assert (summary["is_complete"], summary["is_canceled"]) == (True, True)
+    assert await torc.is_complete()
+
+
+async def test_who_waits_for_whom(torc: "Torc") -> None:
+    """The older server takes no notice of the order that it is asked for."""
+    await torc.add(CHAIN)
+    edges = await torc.workflow("GET", "job_dependencies?limit=1&reverse_sort=true")
+    assert (edges["count"], edges["total_count"], edges["has_more"]) == (1, 2, True)
+    name, blocker = {"0.12": ("b", "a"), "0.35": ("c", "b")}[torc.dialect]
+    assert edges["items"] == [
+        {
+            "job_id": await torc.id_of(name),
+            "job_name": name,
+            "depends_on_job_id": await torc.id_of(blocker),
+            "depends_on_job_name": blocker,
+            "workflow_id": torc.workflow_id,
+        }
+    ]
+    listed = f"/jobs?workflow_id={torc.workflow_id}&upstream_job_id={await torc.id_of('a')}"
+    job = (await torc.ask("GET", listed))["items"][0]
+    assert (job["name"], "depends_on_job_ids" in job) == ("b", False)
+    job = (await torc.ask("GET", f"{listed}&include_relationships=true"))["items"][0]
+    assert job["depends_on_job_ids"] == [await torc.id_of("a")]
+
+
+async def test_what_ready_jobs_need_together_is_not_served(torc: "Torc") -> None:
+    path = f"/workflows/{torc.workflow_id}/ready_job_requirements"
+    assert await torc.status_of("GET", path) == 500
+
+
+@newer_servers
+async def test_running_jobs_and_where_they_run(torc: "Torc") -> None:
+    allocation = {"workflow_id": torc.workflow_id, "scheduler_id": 4711, "status": "active"}
+    allocation |= {"scheduler_config_id": 1, "scheduler_type": "slurm"}
+    created = await torc.ask("POST", "/scheduled_compute_nodes", allocation)
+    node = await torc.ask("GET", f"/compute_nodes/{torc.node_id}")
+    node["scheduler"] = {"scheduler_id": created["id"]}
+    await torc.ask("PUT", f"/compute_nodes/{torc.node_id}", node)
+    await torc.add({"job": [], "waits": []})
+    await torc.workflow("POST", "initialize_jobs")
+    await torc.claim()
+    assert await torc.start("job") == 200
+    (running,) = (await torc.workflow("GET", "running_jobs"))["items"]
+    assert running.pop("start_time").endswith("+00:00")
+    assert running == {
+        "job_id": await torc.id_of("job"),
+        "job_name": "job",
+        "compute_node_name": "h",
+        "scheduler_type": "local",
+        "scheduler_job_id": "4711",
+    }
+
+
+async def test_user_data_of_jobs(torc: "Torc") -> None:
+    await torc.add({"makes": [], "uses": []})
+    makes, uses = await torc.id_of("makes"), await torc.id_of("uses")
+    query = f"?producer_job_id={makes}&consumer_job_id={uses}"
+    body = {"workflow_id": torc.workflow_id, "name": "d", "is_ephemeral": False, "data": {}}
+    data = await torc.ask("POST", f"/user_data{query}", body)
+    listed = f"/user_data?workflow_id={torc.workflow_id}"
+    for parameter, job_id, found in (
+        ("producer_job_id", makes, [data]),
+        ("producer_job_id", uses, []),
+        ("consumer_job_id", uses, [data]),
+        ("consumer_job_id", makes, []),
+    ):
+        assert (await torc.ask("GET", f"{listed}&{parameter}={job_id}"))["items"] == found
+    await torc.workflow("POST", "initialize_jobs")
+    assert await torc.statuses() == {"makes": "ready", "uses": "blocked"}
+
+
+async def test_failure_handlers_of_a_workflow(torc: "Torc") -> None:
+    body = {"workflow_id": torc.workflow_id, "name": "h", "rules": "[]"}
+    handler = await torc.ask("POST", "/failure_handlers", body)
+    assert (await torc.workflow("GET", "failure_handlers"))["items"] == [handler]
+    await torc.add({"job": []}, failure_handler_id=handler["id"])
+    assert (await torc.jobs())["job"]["failure_handler_id"] == handler["id"]
+    await torc.ask("DELETE", f"/failure_handlers/{handler['id']}")
+    assert (await torc.jobs())["job"]["failure_handler_id"] == 0
+
+
+async def test_events_are_dated_by_the_server_and_asked_for_from_then_on(torc: "Torc") -> None:
+    body: dict[str, Any] = {"workflow_id": torc.workflow_id, "timestamp": 1, "data": {"n": 1}}
+    event = await torc.ask("POST", "/events", body)
+    assert event["timestamp"] > 1
+    listed = f"/events?workflow_id={torc.workflow_id}&after_timestamp="
+    for after, found in ((event["timestamp"] - 1, [event]), (event["timestamp"], [])):
+        assert (await torc.ask("GET", f"{listed}{after}"))["items"] == found
+
+
+async def test_what_may_change_of_a_workflow(torc: "Torc") -> None:
+    """What is said of Slurm and of monitoring is forgotten, without a word."""
+    path = f"/workflows/{torc.workflow_id}"
+    before = await torc.ask("GET", path)
+    defaults: object = {"qos": "high"} if torc.dialect == "0.35" else '{"qos": "high"}'
+    body = before | {"name": "other", "timestamp": "never", "slurm_defaults": defaults}
+    after = await torc.ask("PUT", path, body)
+    assert (after["name"], after["timestamp"]) == ("other", before["timestamp"])
+    assert "slurm_defaults" not in after
+
+
+async def test_an_update_of_a_job_replaces_what_it_waits_for_and_keeps_its_attempt(
+    torc: "Torc",
+) -> None:
+    await torc.add(CHAIN)
+    a, c = await torc.id_of("a"), await torc.id_of("c")
+    body = {"workflow_id": torc.workflow_id, "name": "c", "command": "true", "attempt_id": 9}
+    job = await torc.ask("PUT", f"/jobs/{c}", body | {"depends_on_job_ids": [a]})
+    assert (job["depends_on_job_ids"], job["attempt_id"]) == ([a], 1)

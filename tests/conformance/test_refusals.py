@@ -1,0 +1,78 @@
+"""How a server refuses what makes no sense."""
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.conformance.conftest import Torc
+
+JOB = {"name": "j", "command": "true"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "older", "newer"),
+    [
+        ("GET", "/nothing", None, 404, 404),
+        ("GET", "/ping/", None, 404, 404),
+        ("POST", "/ping", None, 405, 405),
+        ("PUT", "/workflows/{id}/status", {}, 400, 405),
+        ("GET", "/workflows/{id}/latest_event_timestamp", None, 405, 404),
+        ("POST", "/workflows/{id}/archive", {"is_archived": False}, 404, 200),
+        ("GET", "/jobs/one", None, 400, 400),
+        ("GET", "/jobs", None, 400, 400),
+        ("DELETE", "/jobs", None, 400, 400),
+        ("GET", "/jobs?workflow_id={id}&status=odd", None, 400, 400),
+        ("GET", "/results?workflow_id={id}&all_runs=True", None, 400, 400),
+        ("GET", "/jobs?workflow_id={id}&limit=10001", None, 500, 200),
+        ("GET", "/jobs?workflow_id={id}&sort_by=nonsense", None, 500, 200),
+        ("POST", "/jobs", {"name": "j"}, 400, 422),
+        ("POST", "/jobs", None, 400, 415),
+        ("POST", "/jobs", JOB | {"workflow_id": 1, "status": "unrecognized"}, 400, 422),
+        ("POST", "/jobs", JOB | {"workflow_id": 10**9}, 404, 404),
+        ("POST", "/files", {"workflow_id": 1, "name": "f", "path": 7}, 400, 422),
+        ("POST", "/workflows", {"name": "w", "user": "u", "metadata": 1}, 400, 422),
+        ("DELETE", "/events?workflow_id={id}", None, 500, 500),
+        ("PUT", "/jobs/1/manage_status_change/odd/0", None, 400, 400),
+        ("GET", "/workflows/1000000000", None, 404, 404),
+        ("GET", "/jobs/1000000000", None, 404, 404),
+    ],
+)
+async def test_refusals(
+    torc: "Torc", method: str, path: str, body: object, older: int, newer: int
+) -> None:
+    path = path.replace("{id}", str(torc.workflow_id))
+    response = await torc.client.request(method, path, json=body)
+    assert response.status_code == {"0.12": older, "0.35": newer}[torc.dialect]
+
+
+async def test_a_thing_that_is_not_there_is_told_apart_from_a_path_that_is_not(
+    torc: "Torc",
+) -> None:
+    gone = await torc.client.get("/workflows/1000000000")
+    assert gone.json()["error"]["message"] == "Workflow not found with ID: 1000000000"
+    unknown = await torc.client.get("/nothing")
+    assert (unknown.status_code, unknown.content) == (404, b"")
+
+
+async def test_an_internal_error_is_text_of_the_older_servers(torc: "Torc") -> None:
+    await torc.add({"job": []})
+    job_id = await torc.id_of("job")
+    path = f"/jobs/{job_id}/start_job/0/{torc.node_id}"
+    response = await torc.client.put(path)
+    assert response.status_code == 500
+    if torc.dialect == "0.12":
+        assert response.text == "An internal error occurred"
+    else:
+        assert response.json()["error"]["error"] == "InternalServerError"
+        assert response.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("data", [b"NaN", b"1e999", b'"\xff"', b"'x'", b"[" * 10_000])
+async def test_what_is_not_json_is_refused(torc: "Torc", data: bytes) -> None:
+    content = b'{"workflow_id": %d, "name": "d", "data": %s}' % (torc.workflow_id, data)
+    headers = {"Content-Type": "application/json"}
+    response = await torc.client.post("/user_data", content=content, headers=headers)
+    assert response.status_code == 400
+    listed = await torc.ask("GET", f"/user_data?workflow_id={torc.workflow_id}")
+    assert listed["items"] == []

@@ -1,0 +1,198 @@
+"""The simple things of a workflow: made, shown, listed, changed and deleted."""
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.conformance.conftest import Torc
+
+newer_servers = pytest.mark.parametrize("server", ["embedded-0.35", "torc-1.0.0"], indirect=True)
+NOBODY = 10**9  # an id of nothing
+NODE: dict[str, Any] = {"hostname": "h", "pid": 1, "start_time": "now", "num_cpus": 1}
+NODE |= {"compute_node_type": "slurm", "memory_gb": 1.0, "num_gpus": 0, "num_nodes": 1}
+ALLOCATION = {"scheduler_id": 9, "scheduler_config_id": 1, "scheduler_type": "slurm"}
+NEEDS = {"num_cpus": 1, "num_gpus": 0, "num_nodes": 1, "memory": "1g", "runtime": "PT1H"}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "change"),
+    [
+        ("files", {"name": "f", "path": "/f"}, {"st_mtime": 1.5}),
+        ("user_data", {"name": "d", "is_ephemeral": True, "data": {}}, {"data": {"x": [1, None]}}),
+        ("local_schedulers", {"memory": "8g", "num_cpus": 4}, {"num_cpus": 2}),
+        (
+            "slurm_schedulers",
+            {"name": "s", "account": "a", "nodes": 1, "walltime": "01:00:00"},
+            {"mem": "9g"},
+        ),
+        ("scheduled_compute_nodes", ALLOCATION | {"status": "pending"}, {"status": "active"}),
+        ("compute_nodes", NODE | {"is_active": True}, {"is_active": False, "pid": 2}),
+        ("resource_requirements", NEEDS | {"name": "r"}, {"memory": "2g"}),
+    ],
+)
+async def test_the_life_of_a_resource(
+    torc: "Torc", path: str, body: dict[str, Any], change: dict[str, Any]
+) -> None:
+    thing = await torc.ask("POST", f"/{path}", body | {"workflow_id": torc.workflow_id})
+    own = f"/{path}/{thing['id']}"
+    assert await torc.ask("GET", own) == thing
+    changed = await torc.ask("PUT", own, thing | change)
+    assert changed == thing | change
+    listed = f"/{path}?workflow_id={torc.workflow_id}"
+    assert changed in (await torc.ask("GET", listed))["items"]
+    assert await torc.ask("DELETE", own) == changed
+    assert await torc.status_of("GET", own) == 404
+    assert await torc.status_of("PUT", own, thing) == 404
+    assert await torc.status_of("DELETE", own) == 404
+    orphan = await torc.status_of("POST", f"/{path}", body | {"workflow_id": NOBODY})
+    unexpected = ("scheduled_compute_nodes", "local_schedulers")
+    assert orphan == (500 if path in unexpected and torc.dialect == "0.12" else 404)
+
+
+async def test_a_list_of_an_unknown_workflow(torc: "Torc") -> None:
+    """Empty with the older servers; the newer ones know that there is none."""
+    for path in ("jobs", "results", "files", "compute_nodes", "scheduled_compute_nodes"):
+        status = await torc.status_of("GET", f"/{path}?workflow_id={NOBODY}")
+        assert status == {"0.12": 200, "0.35": 404}[torc.dialect]
+
+
+async def test_the_name_of_a_local_scheduler_is_forgotten(torc: "Torc") -> None:
+    body = {"workflow_id": torc.workflow_id, "name": "mine", "memory": "1g", "num_cpus": 1}
+    row = await torc.ask("POST", "/local_schedulers", body)
+    shown = await torc.ask("GET", f"/local_schedulers/{row['id']}")
+    assert "name" not in shown
+
+
+async def test_pages_of_a_list(torc: "Torc") -> None:
+    for name in "cab":
+        body = {"workflow_id": torc.workflow_id, "name": name, "path": f"/{name}"}
+        await torc.ask("POST", "/files", body)
+    listed = f"/files?workflow_id={torc.workflow_id}"
+    page = await torc.ask("GET", f"{listed}&limit=2&sort_by=name")
+    assert [file["name"] for file in page.pop("items")] == ["a", "b"]
+    limit = {"0.12": 10_000, "0.35": 100_000}[torc.dialect]
+    counts = {"offset": 0, "count": 2, "total_count": 3, "has_more": True}
+    assert page == counts | {"max_limit": limit}
+    rest = await torc.ask("GET", f"{listed}&limit=2&offset=2&sort_by=name")
+    assert ([file["name"] for file in rest["items"]], rest["has_more"]) == (["c"], False)
+    backwards = await torc.ask("GET", f"{listed}&sort_by=name&reverse_sort=true")
+    assert [file["name"] for file in backwards["items"]] == ["c", "b", "a"]
+    assert (await torc.ask("GET", f"{listed}&name=b&limit=1"))["total_count"] == 1
+    assert await torc.status_of("GET", f"{listed}&limit={limit + 1}") == 500
+    assert await torc.ask("DELETE", listed) == {"deleted_count": 3}
+
+
+async def test_the_older_server_miscounts_active_nodes(torc: "Torc") -> None:
+    body = NODE | {"workflow_id": torc.workflow_id, "is_active": True}
+    await torc.ask("POST", "/compute_nodes", body | {"scheduler": {"scheduler_id": 5}})
+    listed = f"/compute_nodes?workflow_id={torc.workflow_id}"
+    found = await torc.ask("GET", f"{listed}&is_active=true")
+    counts = (found["count"], found["total_count"])
+    assert counts == {"0.12": (1, 0), "0.35": (1, 1)}[torc.dialect]
+    found = await torc.ask("GET", f"{listed}&scheduled_compute_node_id=5")
+    assert found["total_count"] == 1
+    assert found["items"][0]["scheduler"] == {"scheduler_id": 5}
+
+
+async def test_a_node_that_never_said_so_is_neither_active_nor_not(torc: "Torc") -> None:
+    for active in ("true", "false"):
+        query = f"workflow_id={torc.workflow_id}&is_active={active}"
+        assert (await torc.ask("GET", f"/compute_nodes?{query}"))["items"] == []
+    assert (await torc.ask("GET", f"/compute_nodes/{torc.node_id}"))["is_active"] is False
+
+
+async def test_requirements_are_measured_and_their_changes_recorded(torc: "Torc") -> None:
+    listed = f"/resource_requirements?workflow_id={torc.workflow_id}"
+    default = (await torc.ask("GET", listed))["items"][0]
+    known = (default["name"], default["memory"], default["runtime"])
+    assert known == ("default", "1m", "P0DT1M")
+    own = await torc.ask("POST", "/resource_requirements", default | {"id": None, "name": "own"})
+    raised = own | {"memory": "12g"}
+    assert await torc.ask("PUT", f"/resource_requirements/{own['id']}", raised) == raised
+    event = (await torc.ask("GET", f"/events?workflow_id={torc.workflow_id}"))["items"][0]["data"]
+    assert (event["action"], event["memory"]) == ("update_resource_requirements", "12g")
+    for odd in ({"memory": "8gb"}, {"runtime": "1h"}):
+        body = own | odd
+        created = await torc.client.post("/resource_requirements", json=body | {"name": "odd"})
+        assert (created.status_code, [created.json()["error"]["field"]]) == (422, list(odd))
+        changed = await torc.status_of("PUT", f"/resource_requirements/{own['id']}", body)
+        assert changed == {"0.12": 500, "0.35": 422}[torc.dialect]
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ({"scheduler_id": 4}, 200),
+        ({"command": "false"}, 422),
+        ({"name": "other"}, 422),
+        ({"status": "disabled"}, 422),
+        ({"depends_on_job_ids": [1]}, 422),
+    ],
+)
+async def test_what_may_change_of_a_job_that_is_initialized(
+    torc: "Torc", change: dict[str, Any], status: int
+) -> None:
+    await torc.add({"j": []})
+    await torc.workflow("POST", "initialize_jobs")
+    body = {"workflow_id": torc.workflow_id, "name": "j", "command": "true"}
+    path = f"/jobs/{await torc.id_of('j')}"
+    assert await torc.status_of("PUT", path, body | change) == status
+    shown = await torc.ask("GET", path)
+    assert all(shown.get(key) == value for key, value in change.items()) == (status == 200)
+
+
+async def test_requirements_of_a_job_change_in_any_status(torc: "Torc") -> None:
+    needs = NEEDS | {"workflow_id": torc.workflow_id, "name": "more"}
+    more = await torc.ask("POST", "/resource_requirements", needs)
+    await torc.add({"j": []})
+    body = {"workflow_id": torc.workflow_id, "name": "j", "command": "true"}
+    assert await torc.complete("j", "failed", 137) == 200
+    body |= {"resource_requirements_id": more["id"]}
+    await torc.ask("PUT", f"/jobs/{await torc.id_of('j')}", body)
+    assert (await torc.jobs())["j"]["resource_requirements_id"] == more["id"]
+
+
+async def test_an_uninitialized_job_may_be_disabled_and_nothing_else(torc: "Torc") -> None:
+    await torc.add({"i": [], "j": []})
+    body = {"workflow_id": torc.workflow_id, "name": "j", "command": "true"}
+    path = f"/jobs/{await torc.id_of('j')}"
+    assert await torc.status_of("PUT", path, body | {"input_file_ids": [3]}) == 422
+    assert await torc.status_of("PUT", path, body | {"status": "ready"}) == 422
+    assert (await torc.ask("PUT", path, body | {"status": "disabled"}))["status"] == "disabled"
+
+
+async def test_bulk_jobs_are_all_or_none_and_of_one_workflow(torc: "Torc") -> None:
+    other = await torc.sibling()
+    jobs = [
+        {"workflow_id": torc.workflow_id, "name": name, "command": "true"} for name in ("i", "j")
+    ]
+    for odd, status in (({"workflow_id": other.workflow_id}, 422), ({"status": "odd"}, None)):
+        answer = await torc.status_of("POST", "/bulk_jobs", {"jobs": [jobs[0], jobs[1] | odd]})
+        assert answer == status or (status is None and answer in (400, 422))
+    assert await torc.workflow("GET", "job_ids") == {"job_ids": [], "count": 0}
+    created = (await torc.ask("POST", "/bulk_jobs", {"jobs": jobs}))["jobs"]
+    assert [job["name"] for job in created] == ["i", "j"]
+    ids = [job["id"] for job in created]
+    assert await torc.workflow("GET", "job_ids") == {"job_ids": ids, "count": 2}
+
+
+@newer_servers
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [("files", {"path": "/f"}), ("user_data", {"is_ephemeral": True, "data": {}})],
+)
+async def test_files_and_user_data_come_in_batches_too(
+    torc: "Torc", path: str, body: dict[str, Any]
+) -> None:
+    other = await torc.sibling()
+    first, second = (body | {"workflow_id": torc.workflow_id, "name": name} for name in "ab")
+    for workflow_id, status in ((other.workflow_id, 422), (NOBODY, 422)):
+        batch = {path: [first, second | {"workflow_id": workflow_id}]}
+        assert await torc.status_of("POST", f"/bulk_{path}", batch) == status
+    unknown = {path: [first | {"workflow_id": NOBODY}]}
+    assert await torc.status_of("POST", f"/bulk_{path}", unknown) == 404
+    created = (await torc.ask("POST", f"/bulk_{path}", {path: [first, second]}))[path]
+    listed = await torc.ask("GET", f"/{path}?workflow_id={torc.workflow_id}")
+    assert listed["items"] == created
+    assert [thing["name"] for thing in created] == ["a", "b"]

@@ -1,0 +1,96 @@
+"""Who becomes ready or canceled when a job has finished; a server does it in its own time."""
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.conformance.conftest import Torc
+
+# A job by name, and those that it waits for.
+CHAIN = {"a": [], "b": ["a"], "c": ["b"]}
+DIAMOND = {"top": [], "left": ["top"], "right": ["top"], "bottom": ["left", "right"]}
+
+
+async def test_dependants_become_ready(torc: "Torc") -> None:
+    await torc.add(DIAMOND)
+    await torc.workflow("POST", "initialize_jobs")
+    await torc.finish(top=0)
+    both = {"left": "ready", "right": "ready"}
+    await torc.statuses_become({"top": "completed", **both, "bottom": "blocked"})
+    await torc.finish(left=0)
+    await torc.background_work_done()
+    assert (await torc.statuses())["bottom"] == "blocked"
+    await torc.finish(right=0)
+    await torc.statuses_become({"bottom": "ready"})
+    await torc.finish(bottom=0)
+    assert await torc.is_complete()
+
+
+async def test_a_failure_cancels_what_comes_after_it(torc: "Torc") -> None:
+    await torc.add(CHAIN)
+    await torc.workflow("POST", "initialize_jobs")
+    await torc.finish(a=137)
+    await torc.statuses_become({"a": "failed", "b": "canceled", "c": "canceled"})
+    assert await torc.is_complete()
+
+
+async def test_below_a_failed_diamond_the_older_server_leaves_a_job_blocked(
+    torc: "Torc",
+) -> None:
+    await torc.add(DIAMOND)
+    await torc.workflow("POST", "initialize_jobs")
+    await torc.finish(top=1)
+    await torc.background_work_done()
+    assert await torc.statuses() == {
+        "top": "failed",
+        "left": "canceled",
+        "right": "canceled",
+        "bottom": {"0.12": "blocked", "0.35": "canceled"}[torc.dialect],
+    }
+
+
+async def test_below_a_failed_diamond_and_a_success_the_older_server_makes_a_job_ready(
+    torc: "Torc",
+) -> None:
+    graph = {"top": [], "fine": [], "left": ["top"], "right": ["top"]}
+    await torc.add(graph | {"bottom": ["left", "right", "fine"]})
+    await torc.workflow("POST", "initialize_jobs")
+    await torc.finish(top=1)
+    await torc.statuses_become({"left": "canceled", "right": "canceled"})
+    await torc.finish(fine=0)
+    await torc.statuses_become({"bottom": {"0.12": "ready", "0.35": "canceled"}[torc.dialect]})
+
+
+async def test_a_job_that_does_not_mind_a_failure_becomes_ready(torc: "Torc") -> None:
+    await torc.add(CHAIN, cancel_on_blocking_job_failure=False)
+    await torc.workflow("POST", "initialize_jobs")
+    await torc.finish(a=1)
+    await torc.background_work_done()
+    assert await torc.statuses() == {"a": "failed", "b": "ready", "c": "blocked"}
+
+
+@pytest.mark.parametrize(
+    ("status", "return_code", "older", "newer"),
+    [
+        ("failed", 1, "canceled", "canceled"),
+        ("failed", 0, "ready", "ready"),
+        ("terminated", 1, "canceled", "canceled"),
+        ("terminated", 0, "ready", "canceled"),
+        ("canceled", 1, "canceled", "canceled"),
+        ("canceled", 0, "ready", "canceled"),
+        ("completed", 1, "ready", "ready"),
+    ],
+)
+async def test_what_becomes_of_a_job_behind_each_end(
+    torc: "Torc", status: str, return_code: int, older: str, newer: str
+) -> None:
+    await torc.add({"a": [], "ok": [], "b": ["a", "ok"]})
+    await torc.workflow("POST", "initialize_jobs")
+    await torc.finish(ok=0)
+    await torc.background_work_done()
+    # Another failure in the workflow: without any, the newer server does not look for them.
+    await torc.add({"unrelated": []})
+    assert await torc.complete("unrelated", "failed", 1) == 200
+    assert await torc.complete("a", status, return_code) == 200
+    await torc.statuses_become({"b": {"0.12": older, "0.35": newer}[torc.dialect]})

@@ -1,0 +1,150 @@
+"""Workflows as a whole, and where each dialect keeps what is known of them."""
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.conformance.conftest import Torc
+
+older_servers = pytest.mark.parametrize("server", ["embedded-0.12", "torc-0.12.2"], indirect=True)
+newer_servers = pytest.mark.parametrize("server", ["embedded-0.35", "torc-1.0.0"], indirect=True)
+ALLOCATION = {"scheduler_id": 9, "scheduler_config_id": 1, "scheduler_type": "slurm"}
+
+
+async def test_the_version_is_a_text_or_an_object(torc: "Torc") -> None:
+    version = await torc.ask("GET", "/version")
+    if torc.dialect == "0.12":
+        assert version.startswith("0.12.")
+    else:
+        assert set(version) == {"version", "api_version", "git_hash"}
+
+
+async def test_metadata_is_a_text_or_an_object(torc: "Torc") -> None:
+    metadata: object = {"0.12": '{"a": 1}', "0.35": {"a": 1}}[torc.dialect]
+    body = {"name": "w", "user": "u", "metadata": metadata}
+    workflow = await torc.ask("POST", "/workflows", body)
+    assert (await torc.ask("GET", f"/workflows/{workflow['id']}"))["metadata"] == metadata
+
+
+@older_servers
+async def test_the_run_is_in_the_status_of_the_older_dialect(torc: "Torc") -> None:
+    assert "run_id" not in await torc.ask("GET", f"/workflows/{torc.workflow_id}")
+    status = await torc.workflow("GET", "status")
+    assert (status["id"], status["run_id"]) == (torc.workflow_id, 0)
+    assert (status["is_canceled"], status["is_archived"]) == (False, False)
+    await torc.workflow("PUT", "status", status | {"run_id": 3})
+    assert (await torc.workflow("POST", "reset_status"))["run_id"] == 3
+
+
+@newer_servers
+async def test_the_run_is_in_the_workflow_of_the_newer_dialect(torc: "Torc") -> None:
+    config = {"mode": "direct", "oom_exit_code": 99}
+    body = {"name": "w", "user": "u", "run_id": 7, "is_canceled": True, "execution_config": config}
+    created = await torc.ask("POST", "/workflows", body)
+    workflow = await torc.ask("GET", f"/workflows/{created['id']}")
+    assert (workflow["run_id"], workflow["is_canceled"]) == (0, False)
+    assert workflow["execution_config"].items() >= config.items()
+    assert (await torc.workflow("POST", "reset_status"))["run_id"] == 1
+    assert (await torc.ask("GET", f"/workflows/{torc.workflow_id}"))["run_id"] == 1
+    summary = await torc.workflow("GET", "status")
+    assert summary["total_jobs"] == 0
+    assert len(summary["jobs_by_status"]) == 11
+    assert "run_id" not in summary
+
+
+@newer_servers
+async def test_an_archived_workflow_is_listed_apart(torc: "Torc") -> None:
+    other = await torc.sibling()
+    archived = await torc.workflow("POST", "archive", {"is_archived": True})
+    assert archived["is_archived"] is True
+    for query, ids in (("true", {torc.workflow_id}), ("false", {other.workflow_id})):
+        found = await torc.ask("GET", f"/workflows?is_archived={query}")
+        listed = {workflow["id"] for workflow in found["items"]}
+        assert listed & {torc.workflow_id, other.workflow_id} == ids
+    path = f"/workflows/{torc.workflow_id}/reset_status"
+    assert await torc.status_of("POST", path) == 422
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"), [("pending", 422), ("active", 422), ("complete", 200)]
+)
+async def test_a_workflow_with_allocations_is_not_reset(
+    torc: "Torc", status: str, expected: int
+) -> None:
+    body = ALLOCATION | {"workflow_id": torc.workflow_id, "status": status}
+    await torc.ask("POST", "/scheduled_compute_nodes", body)
+    path = f"/workflows/{torc.workflow_id}/reset_status"
+    assert await torc.status_of("POST", path) == expected
+    assert await torc.status_of("POST", f"{path}?force=true") == 200
+
+
+async def test_a_cancelled_workflow_is_complete_until_it_is_reset(torc: "Torc") -> None:
+    await torc.add({"runs": [], "waits": ["runs"]})
+    await torc.workflow("POST", "initialize_jobs")
+    await torc.claim()
+    await torc.workflow("PUT", "cancel")
+    assert await torc.statuses() == {"runs": "canceled", "waits": "blocked"}
+    assert await torc.is_complete()
+    await torc.workflow("POST", "reset_status")
+    assert not await torc.is_complete()
+
+
+async def test_a_canceled_job_that_never_ran_releases_nobody(torc: "Torc") -> None:
+    await torc.add({"runs": [], "waits": ["runs"]})
+    await torc.workflow("POST", "initialize_jobs")
+    await torc.claim()
+    await torc.workflow("PUT", "cancel")
+    await torc.background_work_done()
+    assert await torc.statuses() == {"runs": "canceled", "waits": "blocked"}
+
+
+async def test_an_empty_workflow_is_complete_and_uninitialized(torc: "Torc") -> None:
+    assert await torc.is_complete()
+    assert (await torc.workflow("GET", "is_uninitialized"))["is_uninitialized"]
+
+
+async def test_nothing_remains_of_a_deleted_workflow_but_the_older_dialects_status(
+    torc: "Torc",
+) -> None:
+    await torc.add({"job": []})
+    job_id = await torc.id_of("job")
+    path = f"/workflows/{torc.workflow_id}"
+    assert (await torc.ask("DELETE", path))["name"] == "w"
+    assert await torc.status_of("GET", f"/jobs/{job_id}") == 404
+    assert await torc.status_of("GET", path) == 404
+    status = {"0.12": 200, "0.35": 404}[torc.dialect]
+    assert await torc.status_of("GET", f"{path}/is_complete") == status
+    assert await torc.status_of("GET", f"{path}/status") == status
+    assert (await torc.sibling()).workflow_id > torc.workflow_id  # ids are not used again
+
+
+async def test_what_people_did_is_recorded(torc: "Torc") -> None:
+    await torc.workflow("POST", "reset_status")
+    await torc.workflow("POST", "reset_job_status")
+    await torc.workflow("PUT", "cancel")
+    events = (await torc.ask("GET", f"/events?workflow_id={torc.workflow_id}"))["items"]
+    assert [event["data"].get("action") for event in events] == [
+        "reset_workflow_status",
+        "reset_job_status",
+        None,
+    ]
+    assert events[0]["data"]["user"] == "anonymous"
+    assert events[2]["data"]["category"] == "workflow_canceled"
+
+
+@newer_servers
+async def test_jobs_are_initialized_by_a_task_that_can_be_asked_after(torc: "Torc") -> None:
+    await torc.add({"job": []})
+    path = f"/workflows/{torc.workflow_id}/initialize_jobs?async=true"
+    queued = await torc.client.post(path)
+    assert (queued.status_code, queued.json()["operation"]) == (202, "initialize_jobs")
+    task = f"/tasks/{queued.json()['id']}"
+    await torc.eventually(partial(status_in, torc, task), "succeeded")
+    assert await torc.workflow("GET", "active_task") == {"task": None}
+    assert await torc.statuses() == {"job": "ready"}
+
+
+async def status_in(torc: "Torc", path: str) -> Any:
+    return (await torc.ask("GET", path))["status"]
