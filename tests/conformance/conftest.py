@@ -62,7 +62,7 @@ class StartServer(Protocol):
     ) -> AbstractContextManager[Server]: ...
 
 
-def torc_program(version: str, program: str) -> Path:
+def _torc_program(version: str, program: str) -> Path:
     """A program of the real Torc; skips the test where scripts/setup-torc was not run."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "torc-watch-torc"
     found = Path(os.environ.get("TORC_WATCH_TORC_HOME") or cache) / version / "bin" / program
@@ -76,7 +76,7 @@ def torc_program(version: str, program: str) -> Path:
 
 def _command(name: str, directory: Path) -> list[str]:
     if name in REAL_VERSIONS:
-        program = torc_program(REAL_VERSIONS[name], "torc-server")
+        program = _torc_program(REAL_VERSIONS[name], "torc-server")
         command = [str(program), "run", "--host", "127.0.0.1", "--port", "0"]
         command += ["--database", str(directory / "torc.db"), "--log-level", "error"]
         return [*command, "--completion-check-interval-secs", UNBLOCK_INTERVAL]
@@ -132,6 +132,12 @@ def server(
 def start_server() -> StartServer:
     """For a test that needs a server of its own."""
     return running_server
+
+
+@pytest.fixture
+def torc_program() -> Callable[[str, str], Path]:
+    """Where a program of a version of the real Torc is."""
+    return _torc_program
 
 
 @pytest.fixture
