@@ -68,3 +68,5 @@ def open_log(output_dir: Path, workflow_id: int) -> Iterator[EventLog]:
     finally:
         with suppress(OSError):  # what a full disk could not take was complained about before
             file.close()
+            if path.stat().st_size == 0:  # a watch that was refused has nothing to tell
+                path.unlink()

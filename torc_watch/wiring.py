@@ -12,7 +12,7 @@ from torc_watch.core.allocation import AllocationRequest
 from torc_watch.core.errors import InvalidInput, NotFound, SchedulerError
 from torc_watch.core.events import Event, WatchEnded
 from torc_watch.core.policy import Plan, RecoverySettings, Refusal
-from torc_watch.core.progress import Standing, standing
+from torc_watch.core.progress import Standing, has_succeeded, standing
 from torc_watch.engine.allocating import start_allocation
 from torc_watch.engine.diagnoser import Diagnoser
 from torc_watch.engine.journal import Journal
@@ -133,7 +133,7 @@ async def watch(
 async def plan(
     workflow_id: int, recovery: RecoverySettings, settings: Settings, connection: Connection
 ) -> Plan | Refusal | Standing:
-    """What one round of recovery would do; the standing of a workflow that is not at rest.
+    """What one round of recovery would do; the standing of a workflow that needs or allows none.
 
     Changes nothing, on the server or here.
     """
@@ -143,6 +143,8 @@ async def plan(
             observation = await observe(client, scheduler, workflow_id, with_counts=True)
         stands = standing(observation)
         if stands not in (Standing.FINISHED, Standing.STALLED) or observation.counts is None:
+            return stands
+        if stands is Standing.FINISHED and has_succeeded(observation.counts):
             return stands
         diagnosis = await Diagnoser(client, lambda _: None).diagnose(
             observation, observation.counts

@@ -102,3 +102,17 @@ def test_writes_to_whatever_it_is_given() -> None:
     file = io.StringIO()
     EventLog(file).write(ENDED)
     assert json.loads(file.getvalue())["event"] == "watch.ended"
+
+
+def test_a_watch_that_was_refused_leaves_no_log(tmp_path: Path) -> None:
+    with open_log(tmp_path, 7):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_refused_watch_keeps_the_log_of_an_earlier_one(tmp_path: Path) -> None:
+    with open_log(tmp_path, 7) as log:
+        log.write(ENDED)
+    with open_log(tmp_path, 7):
+        pass
+    assert len(read(log_path(tmp_path))) == 1

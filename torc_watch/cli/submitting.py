@@ -59,6 +59,7 @@ def submit(
             for warning in submitted.warnings:
                 print(f"Warning: {warning}", file=sys.stderr)
             print(f"Created workflow {submitted.workflow_id} with {submitted.jobs} jobs")
-            print(f"Submitted to Local with {len(submitted.allocations)} allocations")
+            number = len(submitted.allocations)
+            print(f"Submitted to Local with {number} allocation{'' if number == 1 else 's'}")
 
     running.run(command)

@@ -7,13 +7,14 @@ from typing import Any
 from torc_watch.core import units
 from torc_watch.core.policy import Plan, Refusal
 from torc_watch.core.progress import Standing
-from torc_watch.interfaces.transcript import left_alone_lines, plan_lines
+from torc_watch.interfaces.transcript import jobs_text, left_alone_lines, plan_lines
 
 Answer = Plan | Refusal | Standing
 
 _STANDINGS = {
     Standing.WORKING: "Workflow {} is still running: there is nothing to recover yet.",
     Standing.SETTLING: "Workflow {} is done, but its workers have not left yet. Try again soon.",
+    Standing.FINISHED: "Every job of workflow {} is completed: there is nothing to recover.",
     Standing.CANCELED: "Workflow {} was canceled: reset it to run it again.",
     Standing.ARCHIVED: "Workflow {} is archived.",
 }
@@ -25,7 +26,8 @@ def plan_text(workflow_id: int, answer: Answer) -> Iterator[str]:
             yield f"Round {answer.number} for workflow {workflow_id} would:"
             yield from plan_lines(answer)
             if answer.starts_run:
-                yield f"  Start run {answer.run_id + 1} with {len(answer.retries)} failed jobs"
+                failed = jobs_text(len(answer.retries))
+                yield f"  Start run {answer.run_id + 1}, with {failed} that failed"
             for order in answer.allocations:
                 memory = units.format_memory(order.memory)
                 yield f"  Submit an allocation with {order.num_cpus} CPUs and {memory}"
@@ -41,7 +43,7 @@ def plan_values(workflow_id: int, answer: Answer) -> dict[str, Any]:
     """The same for scripts: ``plan`` or ``refusal`` is null where there is none."""
     return {
         "workflow_id": workflow_id,
-        "standing": answer if isinstance(answer, Standing) else "at_rest",
+        "standing": answer if isinstance(answer, Standing) else "needs_recovery",
         "plan": asdict(answer) if isinstance(answer, Plan) else None,
         "refusal": asdict(answer) if isinstance(answer, Refusal) else None,
     }

@@ -92,7 +92,7 @@ def _of_recovery(event: Event) -> Iterator[str]:
             yield from plan_lines(event.plan)
         case events.HookStarted():
             yield ""
-            yield f"Running recovery hook: {event.command}"
+            yield f"Running recovery hook: {printable(event.command)}"
         case events.HookPrinted():
             yield f"  [hook] {printable(event.line)}"
         case events.ResetStarted():
@@ -107,7 +107,7 @@ def _of_recovery(event: Event) -> Iterator[str]:
 def _released(jobs: int) -> Iterator[str]:
     """Nothing where dead workers left only rows that say 'open'."""
     if jobs:
-        yield f"Releasing {_jobs(jobs)} of dead workers..."
+        yield f"Releasing {jobs_text(jobs)} of dead workers..."
 
 
 def _of_trouble(event: Event) -> Iterator[str]:
@@ -165,7 +165,7 @@ def plan_lines(plan: Plan) -> Iterator[str]:
     unchanged = [retry for retry in plan.retries if not (retry.memory or retry.runtime)]
     yield from _capped(unchanged, _unchanged)
     if plan.uninitialized:
-        yield f"  Starting {_jobs(plan.uninitialized)} left uninitialized"
+        yield f"  Starting {jobs_text(plan.uninitialized)} left uninitialized"
     yield from left_alone_lines(plan.left_alone)
 
 
@@ -209,7 +209,7 @@ def _job(entry: Retry | LeftAlone) -> str:
 def _capped(entries: list[T], line: Callable[[T], str]) -> Iterator[str]:
     yield from map(line, entries[:_LINES_PER_LIST])
     if (more := len(entries) - _LINES_PER_LIST) > 0:
-        yield f"  ... and {_jobs(more)} more, all of them in the log"
+        yield f"  ... and {jobs_text(more)} more, all of them in the log"
 
 
 def _counts(counts: JobCounts) -> str:
@@ -229,5 +229,5 @@ def _counts(counts: JobCounts) -> str:
     return ", ".join(f"{label}={number}" for label, number in parts)
 
 
-def _jobs(number: int) -> str:
+def jobs_text(number: int) -> str:
     return f"{number} job" if number == 1 else f"{number} jobs"

@@ -1,0 +1,53 @@
+from typing import TYPE_CHECKING
+
+import pytest
+
+from torc_watch.core.policy import Plan, Refusal, RefusalKind
+from torc_watch.core.progress import Standing
+from torc_watch.core.provisioning import AllocationOrder
+from torc_watch.core.units import GIB
+from torc_watch.interfaces.planning import plan_status, plan_text, plan_values
+
+if TYPE_CHECKING:
+    from torc_watch.interfaces.planning import Answer
+
+RESTART = Plan(
+    workflow_id=42,
+    run_id=1,
+    number=1,
+    retries=(),
+    left_alone=(),
+    adjustments=(),
+    scheduler_config_id=1,
+    allocations=(AllocationOrder(token="t", num_cpus=2, memory=GIB),),
+)
+REFUSAL = Refusal(kind=RefusalKind.STUCK, reason="There is nothing to restart.")
+
+
+@pytest.mark.parametrize(
+    ("answer", "words", "status"),
+    [
+        (Standing.FINISHED, "Every job of workflow 42 is completed", 0),
+        (Standing.WORKING, "Workflow 42 is still running", 0),
+        (Standing.SETTLING, "Workflow 42 is done, but", 0),
+        (Standing.CANCELED, "Workflow 42 was canceled", 0),
+        (Standing.ARCHIVED, "Workflow 42 is archived", 0),
+        (RESTART, "Submit an allocation with 2 CPUs and 1g\nNothing was changed.", 0),
+        (REFUSAL, "There is nothing to restart.", 1),
+    ],
+)
+def test_what_a_dry_run_says(answer: "Answer", words: str, status: int) -> None:
+    assert words in "\n".join(plan_text(42, answer))
+    assert plan_status(answer) == status
+
+
+def test_what_a_script_reads() -> None:
+    assert plan_values(42, Standing.FINISHED) == {
+        "workflow_id": 42,
+        "standing": "finished",
+        "plan": None,
+        "refusal": None,
+    }
+    values = plan_values(42, RESTART)
+    assert (values["standing"], values["plan"]["run_id"]) == ("needs_recovery", 1)
+    assert plan_values(42, REFUSAL)["refusal"]["kind"] == "stuck"
