@@ -18,8 +18,9 @@ RESTART = Plan(
     retries=(),
     left_alone=(),
     adjustments=(),
+    uninitialized=0,
     scheduler_config_id=1,
-    allocations=(AllocationOrder(token="t", num_cpus=2, memory=GIB),),
+    allocations=(AllocationOrder(token="t", num_cpus=2, memory=GIB),),  # noqa: S106 - no password
 )
 REFUSAL = Refusal(kind=RefusalKind.STUCK, reason="There is nothing to restart.")
 
