@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from torc_watch.core.errors import RequestRejected, ServerFault
-from torc_watch.torc.dialect import Dialect, dialect_of
+from torc_watch.torc.dialect import Dialect, caution, dialect_of
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,17 @@ def test_old_servers_are_refused_by_name(answer: Any) -> None:
 def test_what_is_no_version_is_no_torc_server(answer: Any) -> None:
     with pytest.raises(ServerFault, match="URL"):
         dialect_of(answer)
+
+
+@pytest.mark.parametrize("version", ["0.12.0 (4f1c2d3)", "0.35.0", "1.0.0 (unknown)", "1.0.7"])
+def test_nothing_is_said_of_servers_that_are_known(version: str) -> None:
+    assert caution(version) is None
+
+
+@pytest.mark.parametrize(
+    ("version", "release"), [("1.1.0", "1.1"), ("v9.9.0 (\x1b[2J)", "9.9"), ("10.0", "10.0")]
+)
+def test_people_are_told_of_a_server_from_the_future(version: str, release: str) -> None:
+    said = str(caution(version))
+    assert said.startswith(f"The server runs Torc {release}; 1.0 is the newest")
+    assert said.isprintable()

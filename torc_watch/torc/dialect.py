@@ -12,6 +12,7 @@ from typing import Any
 from torc_watch.core.errors import RequestRejected, ServerFault
 
 _OLDEST = (0, 12)
+_NEWEST = (1, 0)  # that this program was tried with
 _VERSION = re.compile(r"v?(?P<major>[0-9]{1,6})\.(?P<minor>[0-9]{1,6})", re.ASCII)
 
 
@@ -33,14 +34,35 @@ def dialect_of(version_answer: Any) -> tuple[Dialect, str]:
         case _:
             text = ""
             dialect = Dialect.V0_35
-    version = _VERSION.match(text)
-    if version is None:
+    release = _release(text)
+    if release < _OLDEST:
+        raise RequestRejected(
+            f"The server runs Torc {_shown(release)}, which is too old: {_shown(_OLDEST)} or newer "
+            "is needed."
+        )
+    return dialect, text
+
+
+def caution(version: str) -> str | None:
+    """What to tell people of a server that is newer than all that this program knows."""
+    release = _release(version)
+    if release <= _NEWEST:
+        return None
+    return (
+        f"The server runs Torc {_shown(release)}; {_shown(_NEWEST)} is the newest that this "
+        "program was tried with. Jobs in a status that it does not know count as unfinished."
+    )
+
+
+def _shown(release: tuple[int, int]) -> str:
+    return ".".join(map(str, release))
+
+
+def _release(version: str) -> tuple[int, int]:
+    found = _VERSION.match(version)
+    if found is None:
         raise ServerFault(
             "The server does not say which version of Torc it is. Check that the URL is a Torc "
             "server's."
         )
-    if (int(version["major"]), int(version["minor"])) < _OLDEST:
-        raise RequestRejected(
-            f"The server runs Torc {version[0]}, which is too old: 0.12 or newer is needed."
-        )
-    return dialect, text
+    return int(found["major"]), int(found["minor"])
