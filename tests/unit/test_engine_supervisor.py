@@ -130,6 +130,47 @@ def breaking(around: Surroundings, site: "Site") -> Surroundings:
     return replace(around, report=report)
 
 
+async def test_nobody_reads_on(open_site: "OpenSite") -> None:
+    """The reader of the transcript has left: no defect, and no reason to go on."""
+
+    def report(event: Any) -> None:
+        if isinstance(event, events.WorkflowComplete):
+            raise BrokenPipeError
+
+    async with open_site() as site:
+        await site.submit(["a"])
+        async with site.surroundings() as around:
+            with pytest.raises(BrokenPipeError):
+                await supervise([site.request(1)], replace(around, report=report))
+
+
+async def test_defect_in_the_listener(
+    open_site: "OpenSite", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the watcher had handed on is brought to its end before it looks again."""
+
+    async def open_stream(_request: httpx.Request) -> httpx.Response:
+        if site.seen(events.WatcherBroke):
+            return httpx.Response(404)
+        if site.seen(events.SubmissionStarted):
+            raise ZeroDivisionError("of this test")
+        return httpx.Response(500)
+
+    async with open_site() as site:
+        monkeypatch.setattr(site.line, "open_stream", open_stream)
+        site.scheduler.endings = {"a": [OOM]}
+        await site.submit(["a"])
+        await site.scheduler.rest()
+        site.scheduler.seconds_to_submit = {1: 300.0}
+
+        ended = await site.watch(1)
+
+        assert ended.verdict is Verdict.SUCCEEDED
+        assert len(site.seen(events.WatcherBroke)) == 1
+        assert len(site.scheduler.requests) == 2
+        assert len(site.seen(events.RecoveryInitiated)) == 1
+
+
 async def test_unknown_workflow(open_site: "OpenSite") -> None:
     async with open_site() as site:
         with pytest.raises(NotFound):

@@ -32,20 +32,6 @@ class WatchRequest:
     once: bool = False
 
 
-@dataclass(slots=True, kw_only=True)
-class Watch:
-    """A workflow that is watched now. Only the stage that has its poll in hand changes it."""
-
-    request: WatchRequest
-    identity: Identity
-    record: WatchRecord
-    stalled_since: float | None = None
-
-    @property
-    def workflow_id(self) -> int:
-        return self.request.workflow_id
-
-
 @dataclass(frozen=True, slots=True)
 class KeepWatching:
     """Nothing to do: look again after the poll interval."""
@@ -75,12 +61,35 @@ class Reply:
         self._error = error
         self._came.set()
 
-    async def wait(self) -> Decision:
+    async def settled(self) -> None:
+        """Waits until there is either."""
         await self._came.wait()
+
+    async def wait(self) -> Decision:
+        """The decision. Raises the error."""
+        await self.settled()
         if self._error is not None:
             raise self._error
         assert self._decision is not None  # noqa: S101 - decide() or fail() set the event
         return self._decision
+
+
+@dataclass(slots=True, kw_only=True)
+class Watch:
+    """A workflow that is watched now. Only the stage that has its poll in hand changes it.
+
+    ``in_hand`` is the reply to the last poll that was handed on.
+    """
+
+    request: WatchRequest
+    identity: Identity
+    record: WatchRecord
+    stalled_since: float | None = None
+    in_hand: Reply | None = None
+
+    @property
+    def workflow_id(self) -> int:
+        return self.request.workflow_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

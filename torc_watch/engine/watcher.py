@@ -84,6 +84,8 @@ class Watcher:
 
     async def _look(self) -> Decision:
         request = self._watch.request
+        if self._watch.in_hand is not None:  # from a watcher before this one, ended by a defect
+            await self._watch.in_hand.settled()
         self._wake_up.forget()
         observation = await observe(
             self._client,
@@ -97,6 +99,7 @@ class Watcher:
             )
         poll = Poll(watch=self._watch, observation=observation)
         await self._polls.send(poll)
+        self._watch.in_hand = poll.reply
         return await poll.reply.wait()
 
     async def _back_off(self, error: ServerError | SchedulerError) -> WatchEnded | None:
