@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from torc_watch.core import events
+from torc_watch.core.diagnosis import ORPHANED
 from torc_watch.core.errors import ServerUnreachable
 from torc_watch.core.events import Verdict
 from torc_watch.core.model import JobStatus
@@ -192,19 +193,27 @@ async def start(client: "TorcClient", job_id: int) -> None:
 
 
 async def end(client: "TorcClient", job_id: int) -> None:
-    (_, node) = await client.list_compute_nodes(1)
-    result = NewResult(
+    """What was started so completes."""
+    *_, node = await client.list_compute_nodes(1)
+    await client.complete_job(job_id, result(attempt=2, node_id=node.id, return_code=0))
+    await client.end_compute_node(1, node.id)
+
+
+async def fail_as_orphan(client: "TorcClient") -> None:
+    await client.complete_job(1, result(attempt=1, node_id=1, return_code=ORPHANED))
+
+
+def result(*, attempt: int, node_id: int, return_code: int) -> NewResult:
+    return NewResult(
         workflow_id=1,
         run_id=1,
-        attempt=2,
-        compute_node_id=node.id,
-        status=JobStatus.COMPLETED,
-        return_code=0,
+        attempt=attempt,
+        compute_node_id=node_id,
+        status=JobStatus.FAILED if return_code else JobStatus.COMPLETED,
+        return_code=return_code,
         exec_seconds=1.0,
         completed_at=datetime.now(UTC),
     )
-    await client.complete_job(job_id, result)
-    await client.end_compute_node(1, node.id)
 
 
 @BOTH
@@ -253,6 +262,22 @@ async def test_somebody_else_completes_a_job_in_the_middle(open_site: "OpenSite"
 
         assert ended.verdict is Verdict.SUCCEEDED
         assert await site.results(1) == [("a", 1, 0), ("a", 1, 137), ("b", 1, 137), ("b", 2, 0)]
+
+
+async def test_somebody_else_releases_a_dead_workers_job(open_site: "OpenSite") -> None:
+    async with open_site() as site:
+        site.scheduler.deaths = {1: "running"}
+        await site.submit(["a", "b"])
+        place = "POST /jobs/1/complete_job/failed/1"
+        site.line.fault = once_at(place, site, fail_as_orphan, is_late=False)
+
+        ended = await site.watch(1)
+
+        assert ended.verdict is Verdict.SUCCEEDED
+        assert not site.seen(events.LookFailed)
+        assert await site.results(1) == [
+            (name, *e) for name in "ab" for e in ((1, ORPHANED), (2, 0))
+        ]
 
 
 async def test_somebody_submits_allocations_in_the_middle(open_site: "OpenSite") -> None:

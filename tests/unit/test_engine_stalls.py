@@ -1,12 +1,12 @@
 """Workers that die, allocations of which nobody knows, and jobs with nothing to run them."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio
 import pytest
 
-from torc_watch.core import events
-from torc_watch.core.allocation import AllocationState
+from torc_watch.core import cadence, events
+from torc_watch.core.allocation import AllocationRequest, AllocationState
 from torc_watch.core.diagnosis import ORPHANED
 from torc_watch.core.events import Verdict
 from torc_watch.core.model import JobStatus
@@ -189,18 +189,46 @@ async def test_long_run_is_no_stall(open_site: "OpenSite") -> None:
         assert not site.seen(events.WorkflowStalled)
 
 
-@pytest.mark.parametrize(
-    ("endings", "words"),
-    [({"a": [LONG_RUN]}, "still has workers"), ({}, "")],
-)
-async def test_one_round_only(open_site: "OpenSite", endings: Any, words: str) -> None:
+async def test_allocations_that_die_at_once(
+    open_site: "OpenSite", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are replaced without a hurry: each time the grace is waited for again."""
     async with open_site() as site:
-        site.scheduler.endings = endings
+        workflow_id = await site.submit(["a"], allocations=0)
+
+        async def submit(request: AllocationRequest) -> int:
+            site.scheduler.requests.append(request)
+            return len(site.scheduler.requests)  # which the scheduler knows nothing of any more
+
+        monkeypatch.setattr(site.scheduler, "submit", submit)
+
+        ended = await site.watch(workflow_id, poll_interval=1)
+
+        assert ended.verdict is Verdict.EXHAUSTED
+        assert len(site.scheduler.requests) == 3
+        assert anyio.current_time() >= 4 * cadence.STALL_GRACE
+
+
+async def test_one_round_while_something_runs(open_site: "OpenSite") -> None:
+    async with open_site() as site:
+        site.scheduler.endings = {"a": [LONG_RUN]}
         workflow_id = await site.submit(["a"])
 
         ended = await site.watch(workflow_id, once=True)
 
-        assert words in ended.reason
+        assert ended.verdict is Verdict.HANDED_OVER
+        assert "still has workers" in ended.reason
+
+
+async def test_one_round_does_not_wait(open_site: "OpenSite") -> None:
+    """Whoever asks for it says that the workflow has come to rest."""
+    async with open_site() as site:
+        workflow_id = await site.submit(["a"], allocations=0)
+
+        ended = await site.watch(workflow_id, once=True)
+
+        assert ended.verdict is Verdict.RESUBMITTED
+        assert anyio.current_time() < 1
 
 
 async def assert_nothing_is_open(site: "Site", workflow_id: int) -> None:

@@ -4,6 +4,7 @@ Every step may find itself done, in part or whole, by a process that died: it lo
 changes. What is looked at are the failed jobs, never the completed ones.
 """
 
+import shlex
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ from functools import partial
 from torc_watch.core import events
 from torc_watch.core.allocation import AllocationRequest
 from torc_watch.core.diagnosis import ORPHANED, Cause
-from torc_watch.core.errors import Conflict, NotFound
+from torc_watch.core.errors import Conflict
 from torc_watch.core.events import Event
 from torc_watch.core.model import Job, JobCounts, JobStatus
 from torc_watch.core.policy import Plan
@@ -101,7 +102,7 @@ class Performer:
         if command is None or not plan.count(Cause.UNKNOWN):
             return
         workflow_id = watch.workflow_id
-        self._report(events.HookStarted(workflow_id=workflow_id, command=" ".join(command)))
+        self._report(events.HookStarted(workflow_id=workflow_id, command=shlex.join(command)))
         await run_hook(
             command,
             workflow_id=workflow_id,
@@ -154,14 +155,13 @@ class Performer:
         # The others were reset before a crash, or else somebody saw to them in the meantime.
         failed = {job.id for job in await self._failed_jobs(plan.workflow_id)}
         left = [retry.job_id for retry in plan.retries if retry.job_id in failed]
+        reset = partial(
+            self._client.set_job_status, status=JobStatus.UNINITIALIZED, run_id=plan.run_id
+        )
         try:
-            await gather([partial(self._uninitialize, job_id, plan.run_id) for job_id in left])
+            await gather([partial(reset, job_id) for job_id in left])
         except Conflict as error:
             raise RoundAbandoned(str(error)) from error
-
-    async def _uninitialize(self, job_id: int, run_id: int) -> None:
-        with suppress(NotFound):  # a job that somebody deleted holds up no other
-            await self._client.set_job_status(job_id, JobStatus.UNINITIALIZED, run_id)
 
     async def _count_idle_jobs(self, workflow_id: int) -> JobCounts:
         """None of which anybody is running: his reports would be refused in a new run."""
