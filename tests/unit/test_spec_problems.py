@@ -101,7 +101,7 @@ SIZES = "resource_requirements[0] (small)"
         (requirements(memory="8gb"), {f"{SIZES}.memory": "'8gb' is not a memory size"}),
         (requirements(memory=64), {f"{SIZES}.memory": "not a number; put it in quotes"}),
         (requirements(memory="0m"), {f"{SIZES}.memory": "must be at least 1"}),
-        (requirements(memory="9999999999t"), {f"{SIZES}.memory": "fit into 64 bits"}),
+        (requirements(memory="9999999999t"), {f"{SIZES}.memory": "is not a memory size"}),
         (requirements(runtime="1h"), {f"{SIZES}.runtime": "'1h' is not a duration"}),
         (requirements(runtime="PT0S"), {f"{SIZES}.runtime": "must be at least 1"}),
         (
