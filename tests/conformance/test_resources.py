@@ -177,6 +177,15 @@ async def test_bulk_jobs_are_all_or_none_and_of_one_workflow(torc: "Torc") -> No
     assert await torc.workflow("GET", "job_ids") == {"job_ids": ids, "count": 2}
 
 
+async def test_two_jobs_of_one_name(torc: "Torc") -> None:
+    """The newer servers take them one by one, and not in a batch."""
+    job = {"workflow_id": torc.workflow_id, "name": "j", "command": "true"}
+    for _ in range(2):
+        assert (await torc.ask("POST", "/jobs", job))["name"] == "j"
+    twice = await torc.status_of("POST", "/bulk_jobs", {"jobs": [job, job]})
+    assert twice == {"0.12": 200, "0.35": 422}[torc.dialect]
+
+
 @newer_servers
 @pytest.mark.parametrize(
     ("path", "body"),

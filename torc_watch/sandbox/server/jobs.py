@@ -100,7 +100,7 @@ def create_job(call: Call) -> Answer:
 
 def create_jobs(call: Call) -> Answer:
     jobs = _bulk(call)
-    require_batch(call, [job.workflow_id for job in jobs])
+    require_batch(call, [job.workflow_id for job in jobs], [job.name for job in jobs])
     return Answer({"jobs": _add(call.store, call.dialect, jobs) if jobs else []})
 
 

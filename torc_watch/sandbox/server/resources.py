@@ -97,8 +97,11 @@ def require_workflow(store: Store, workflow_id: int, status: int = 404) -> None:
         raise refused(status, f"Workflow not found with ID: {workflow_id}")
 
 
-def require_batch(call: Call, workflow_ids: Sequence[int]) -> None:
-    """Refuse a batch that is too large, or of several workflows, or of an unknown one."""
+def require_batch(call: Call, workflow_ids: Sequence[int], names: Sequence[str]) -> None:
+    """Refuse a batch that is too large, or of several workflows, or of an unknown one.
+
+    The newer dialect also refuses two things of one name, which one by one it would take.
+    """
     if len(workflow_ids) > MAX_LIMITS[call.dialect]:
         if call.dialect == "0.12":
             raise internal_error()
@@ -108,6 +111,8 @@ def require_batch(call: Call, workflow_ids: Sequence[int]) -> None:
         raise refused(422, f"All of a batch must have the same workflow_id. Found {distinct}")
     for workflow_id in distinct:
         require_workflow(call.store, workflow_id)
+    if call.dialect == "0.35" and len(set(names)) < len(names):
+        raise refused(422, "Two of a batch have the same name")
 
 
 def create(call: Call, resource: Resource) -> Answer:
@@ -120,7 +125,8 @@ def create_many(call: Call, resource: Resource, model: type[BaseModel]) -> Answe
     """A batch, in and out under the resource's own name: all of it or nothing."""
     bodies = getattr(call.body(model), resource.path)
     batch = [stored(resource, body) for body in bodies]
-    require_batch(call, [columns["workflow_id"] for columns in batch])
+    names = [columns["name"] for columns in batch]
+    require_batch(call, [columns["workflow_id"] for columns in batch], names)
     return Answer({resource.path: [_add(call, resource, columns) for columns in batch]})
 
 
