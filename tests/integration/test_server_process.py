@@ -72,7 +72,8 @@ async def served(directory: Path, **settings: Any) -> AsyncIterator[str]:
 def test_what_was_answered_survives_a_kill(tmp_path: Path) -> None:
     with server_process(tmp_path) as (process, url):
         httpx.post(f"{url}/workflows", json=WORKFLOW).raise_for_status()
-        httpx.post(f"{url}/bulk_jobs", json={"jobs": [JOB] * 50}).raise_for_status()
+        jobs = [JOB | {"name": f"j{number}"} for number in range(50)]
+        httpx.post(f"{url}/bulk_jobs", json={"jobs": jobs}).raise_for_status()
         process.kill()
         process.wait()
     with server_process(tmp_path) as (_, url):
