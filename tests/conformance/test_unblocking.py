@@ -62,6 +62,20 @@ async def test_below_a_failed_diamond_and_a_success_the_older_server_makes_a_job
     await torc.statuses_become({"bottom": {"0.12": "ready", "0.35": "canceled"}[torc.dialect]})
 
 
+async def test_a_success_after_a_failure_cancels_one_level_only_on_the_older_server(
+    torc: "Torc",
+) -> None:
+    await torc.add({"bad": [], "good": [], "behind": ["bad", "good"], "last": ["behind"]})
+    await torc.workflow("POST", "initialize_jobs")
+    await torc.finish(bad=1)
+    await torc.background_work_done()
+    await torc.finish(good=0)
+    await torc.statuses_become({"behind": "canceled"})
+    await torc.background_work_done()
+    expected = {"0.12": "blocked", "0.35": "canceled"}[torc.dialect]
+    assert (await torc.statuses())["last"] == expected
+
+
 async def test_a_job_that_does_not_mind_a_failure_becomes_ready(torc: "Torc") -> None:
     await torc.add(CHAIN, cancel_on_blocking_job_failure=False)
     await torc.workflow("POST", "initialize_jobs")

@@ -100,6 +100,16 @@ async def test_a_canceled_job_that_never_ran_releases_nobody(torc: "Torc") -> No
     assert await torc.statuses() == {"runs": "canceled", "waits": "blocked"}
 
 
+@pytest.mark.parametrize(("method", "path"), [("PUT", "cancel"), ("POST", "reset_status")])
+async def test_what_is_answered_to_a_change_of_standing(
+    torc: "Torc", method: str, path: str
+) -> None:
+    """The row of the status, or the workflow itself; either says where it stands now."""
+    answer = await torc.workflow(method, path)
+    assert (answer["id"], answer["is_canceled"]) == (torc.workflow_id, path == "cancel")
+    assert ("name" in answer) == (torc.dialect == "0.35")
+
+
 async def test_an_empty_workflow_is_complete_and_uninitialized(torc: "Torc") -> None:
     assert await torc.is_complete()
     assert (await torc.workflow("GET", "is_uninitialized"))["is_uninitialized"]
