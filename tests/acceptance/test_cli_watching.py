@@ -44,7 +44,7 @@ def test_three_shells(site: "Site") -> None:
     assert submitted.returncode == 0, submitted.stderr
     assert submitted.stdout.splitlines() == [
         "Created workflow 1 with 10 jobs",
-        "Submitted to Local with 1 allocations",
+        "Submitted to Local with 1 allocation",
     ]
 
     options = "--recover --max-retries 5 --memory-multiplier 2.0 --runtime-multiplier 2.0"
