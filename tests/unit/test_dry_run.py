@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -40,6 +41,12 @@ REFUSAL = Refusal(kind=RefusalKind.STUCK, reason="There is nothing to restart.")
 def test_what_a_dry_run_says(answer: "Answer", words: str, status: int) -> None:
     assert words in "\n".join(plan_text(42, answer))
     assert plan_status(answer) == status
+
+
+@pytest.mark.parametrize(("uninitialized", "runs"), [(0, []), (3, ["  Start run 2 with 3 jobs"])])
+def test_run_is_started_only_for_jobs_to_initialize(uninitialized: int, runs: list[str]) -> None:
+    lines = plan_text(42, replace(RESTART, uninitialized=uninitialized))
+    assert [line for line in lines if "Start run" in line] == runs
 
 
 def test_what_a_script_reads() -> None:

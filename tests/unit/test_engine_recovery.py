@@ -11,7 +11,7 @@ from torc_watch.core.events import Verdict
 from torc_watch.core.model import JobStatus
 from torc_watch.core.policy import RecoverySettings
 from torc_watch.core.provisioning import Capacity
-from torc_watch.core.units import MIB
+from torc_watch.core.units import GIB, MIB
 from torc_watch.torc.drafts import NewResult
 from torc_watch.torc.worker import NodeResources, WorkerApi
 
@@ -115,6 +115,22 @@ async def test_timeout_gets_more_time_and_no_more_memory(open_site: "OpenSite") 
 
         row = (await site.asked(workflow_id))["train"]
         assert (row.memory, row.runtime) == (64 * MIB, 90)
+
+
+async def test_allocations_are_like_the_last_ones(open_site: "OpenSite") -> None:
+    async with open_site() as site:
+        site.scheduler.endings = {"train": [OOM]}
+        workflow_id = await site.submit(["train"])
+        row_id = await site.client.create_local_scheduler(
+            workflow_id, name="large", num_cpus=3, memory=2 * GIB
+        )
+
+        await site.watch(workflow_id)
+
+        request = site.scheduler.requests[-1]
+        assert request.scheduler_config_id == row_id
+        assert (request.num_cpus, request.memory) == (3, 2 * GIB)
+        assert request.output_dir == str(site.directory)
 
 
 async def test_memory_is_never_lowered(open_site: "OpenSite") -> None:

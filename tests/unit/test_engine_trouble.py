@@ -93,14 +93,15 @@ async def test_away_for_a_while(open_site: "OpenSite", trouble: str) -> None:
 
 async def test_patience_ends(open_site: "OpenSite") -> None:
     async with open_site() as site:
+        site.scheduler.endings = {"a": [(0, None, 5000.0)]}
         workflow_id = await site.submit(["a"])
-        site.line.fault = during(refuse, 1, 10**9)
+        site.line.fault = during(refuse, 1000, 10**9)
 
         ended = await site.watch(workflow_id, patience=1200)
 
         assert ended.verdict is Verdict.UNREACHABLE
         assert "connection refused" in ended.reason
-        assert 1200 <= anyio.current_time() <= 1400
+        assert 2200 <= anyio.current_time() <= 2400
 
 
 async def test_without_patience_the_first_trouble_ends_it(open_site: "OpenSite") -> None:
@@ -165,6 +166,19 @@ async def test_jobs_are_initialized_once(open_site: "OpenSite") -> None:
         await site.watch(workflow_id)
 
         assert [path for _, _, path in site.line.sent].count("/workflows/1/initialize_jobs") == 1
+
+
+async def test_scheduler_row_is_made_once(open_site: "OpenSite") -> None:
+    """For a workflow that never had allocations."""
+    async with open_site() as site:
+        workflow_id = await site.submit(["a"], allocations=0)
+        site.line.fault = for_a_while("POST /local_schedulers", lose_answer, seconds=1)
+
+        ended = await site.watch(workflow_id)
+
+        assert ended.verdict is Verdict.SUCCEEDED
+        (row,) = await site.client.list_local_schedulers(workflow_id)
+        assert [request.scheduler_config_id for request in site.scheduler.requests] == [row.id]
 
 
 async def assert_one_round(site: "Site", workflow_id: int) -> None:

@@ -113,7 +113,7 @@ async def test_before_a_round(
 ) -> None:
     """Only where the cause is unknown; before anything is reset, and never if it says no."""
     script = tmp_path / "hook"
-    script.write_text(f"echo looking at $TORC_WORKFLOW_ID; exit {status}\n")
+    script.write_text(f"echo $TORC_WORKFLOW_ID at $TORC_API_URL; exit {status}\n")
     async with open_site() as site:
         site.scheduler.endings = {"a": [(*ending[:2], 0.0)]}
         workflow_id = await site.submit(["a"])
@@ -124,7 +124,7 @@ async def test_before_a_round(
         )
 
         printed = [event.line for event in site.seen(events.HookPrinted)]
-        assert printed == [f"looking at {workflow_id}"] * runs
+        assert printed == [f"{workflow_id} at {URL}"] * runs
         if verdict is Verdict.HANDED_OVER:
             assert ended.verdict is verdict
             assert f"`{shlex.join(['sh', str(script)])}` ended with status 3" in ended.reason

@@ -125,14 +125,12 @@ class Diagnoser:
         )
 
     async def _results(self, workflow_id: int, counts: JobCounts) -> dict[int, JobResult]:
-        """The last result of each failed job: the highest attempt of the newest run."""
-        results = [
-            result
+        """The last result of each failed job, by the job's id."""
+        return {
+            result.job_id: result
             for status in _present(counts)
             for result in await self._client.list_results(workflow_id, status)
-        ]
-        results.sort(key=lambda result: (result.run_id, result.attempt))
-        return {result.job_id: result for result in results}
+        }
 
 
 def _ended_by_a_person(workflow_id: int, standing: Standing) -> WatchEnded | None:

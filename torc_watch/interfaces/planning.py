@@ -26,8 +26,8 @@ def plan_text(workflow_id: int, answer: Answer) -> Iterator[str]:
             yield f"Round {answer.number} for workflow {workflow_id} would:"
             yield from plan_lines(answer)
             if answer.starts_run:
-                failed = jobs_text(len(answer.retries))
-                yield f"  Start run {answer.run_id + 1}, with {failed} that failed"
+                jobs = jobs_text(len(answer.retries) + answer.uninitialized)
+                yield f"  Start run {answer.run_id + 1} with {jobs}"
             for order in answer.allocations:
                 memory = units.format_memory(order.memory)
                 yield f"  Submit an allocation with {order.num_cpus} CPUs and {memory}"
