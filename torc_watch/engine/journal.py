@@ -3,7 +3,7 @@
 A *watch* is one decision of a person to have a workflow looked after; it ends with a verdict. If
 its process dies first, or the server stays away, the next watch of the same workflow is the same
 watch: its rounds count on, and an unfinished round is finished. Statements are committed one by
-one with full synchronisation; there is one writer, so none of them waits.
+one with full synchronisation; watches of other workflows, in other processes, wait for one at most.
 """
 
 import sqlite3
@@ -121,12 +121,10 @@ class Journal:
             )
             return WatchRecord(id=new, rounds_used=0, open_round=None)
         open_round = self._open_round(row["id"])
-        used = self._one("SELECT count(*) AS n FROM round WHERE watch_id = ?", row["id"])
-        return WatchRecord(
-            id=row["id"],
-            rounds_used=(used["n"] if used else 0) - (open_round is not None),
-            open_round=open_round,
+        ended = self._all(
+            "SELECT id FROM round WHERE watch_id = ? AND ended IS NOT NULL", row["id"]
         )
+        return WatchRecord(id=row["id"], rounds_used=len(ended), open_round=open_round)
 
     def end_watch(self, watch_id: int, verdict: str) -> None:
         self._write(
@@ -180,10 +178,7 @@ class Journal:
         if row is None:
             return None
         round_ = Round(id=row["id"], number=row["number"], run_id=row["run_id"])
-        with self._translated():
-            steps = self._database.execute(
-                "SELECT name, finished, record FROM step WHERE round_id = ?", (row["id"],)
-            ).fetchall()
+        steps = self._all("SELECT name, finished, record FROM step WHERE round_id = ?", row["id"])
         try:
             _restore(round_, steps)
         except ValueError as error:
@@ -211,9 +206,11 @@ class Journal:
             )
 
     def _one(self, statement: str, *values: object) -> sqlite3.Row | None:
+        return next(iter(self._all(statement, *values)), None)
+
+    def _all(self, statement: str, *values: object) -> list[sqlite3.Row]:
         with self._translated():
-            row: sqlite3.Row | None = self._database.execute(statement, values).fetchone()
-            return row
+            return self._database.execute(statement, values).fetchall()
 
     def _write(self, statement: str, *values: object) -> int:
         with self._translated():
