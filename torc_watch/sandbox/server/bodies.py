@@ -1,4 +1,4 @@
-"""What clients may send, by dialect: a missing or wrongly typed field is an answer of 400.
+"""What clients may send, by dialect: a missing or wrongly typed field is refused with 400 or 422.
 
 A model's fields are also the columns that are shown of its table. Unknown fields are ignored.
 """
