@@ -102,9 +102,10 @@ async def test_before_it_is_watched(open_site: "OpenSite", deed: Deed, word: str
         assert {method for _, method, _ in site.line.sent} == {"GET"}
 
 
-@BOTH
 @DEEDS
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize(
+    ("dialect", "step"), [*(("0.35", step) for step in STEPS), ("0.12", "reset")]
+)
 async def test_in_the_middle_of_recovery(
     open_site: "OpenSite", deed: Deed, word: str, step: str
 ) -> None:
