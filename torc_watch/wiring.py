@@ -10,7 +10,7 @@ from anyio import to_thread
 
 from torc_watch.core.allocation import AllocationRequest
 from torc_watch.core.errors import InvalidInput, NotFound, SchedulerError
-from torc_watch.core.events import Event, WatchEnded
+from torc_watch.core.events import Event, ServerUnfamiliar, WatchEnded
 from torc_watch.core.policy import Plan, RecoverySettings, Refusal
 from torc_watch.core.progress import Standing, has_succeeded, standing
 from torc_watch.engine.allocating import start_allocation
@@ -24,6 +24,7 @@ from torc_watch.sandbox.local_allocations import LocalAllocations
 from torc_watch.settings import Settings
 from torc_watch.torc import submission
 from torc_watch.torc.client import TorcClient
+from torc_watch.torc.dialect import caution
 from torc_watch.torc.spec_file import read_spec
 from torc_watch.torc.transport import Connection, Transport
 
@@ -125,6 +126,8 @@ async def watch(
                 locks=settings.home / "locks",
                 report=report,
             )
+            if words := caution(client.version):
+                report(ServerUnfamiliar(workflow_id=request.workflow_id, caution=words))
             with _unknown_id_refused(request.workflow_id, connection):
                 verdicts = await supervise([request], surroundings)
     return verdicts[request.workflow_id]

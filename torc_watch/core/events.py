@@ -68,6 +68,15 @@ class WatchStarted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ServerUnfamiliar:
+    """The server is newer than all that this program was tried with; it is worked with."""
+
+    name: ClassVar = "server.unfamiliar"
+    workflow_id: int
+    caution: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobsCounted:
     name: ClassVar = "workflow.counts"
     workflow_id: int
@@ -225,6 +234,7 @@ class WatcherBroke:
 Event = (
     WatchStarted
     | WatchEnded
+    | ServerUnfamiliar
     | JobsCounted
     | WorkflowComplete
     | WorkflowSucceeded

@@ -116,6 +116,8 @@ def _of_trouble(event: Event) -> Iterator[str]:
             yield f"Recovery round abandoned: {event.reason} Looking again..."
         case events.LookFailed():
             yield f"No answer to rely on: {event.reason} Trying again in {event.retry_in:.0f}s."
+        case events.ServerUnfamiliar():
+            yield event.caution
         case events.LookSucceeded():
             yield "The server answers again."
         case events.WatcherBroke():
