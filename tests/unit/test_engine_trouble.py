@@ -137,10 +137,12 @@ WRITES = {
 
 
 @pytest.mark.parametrize(
-    ("dialect", "fault"),
-    [("0.35", refuse), ("0.35", lose_answer), ("0.35", fail_late), ("0.12", lose_answer)],
+    ("dialect", "write", "fault"),
+    [
+        *(("0.35", write, fault) for write in WRITES for fault in (refuse, lose_answer, fail_late)),
+        ("0.12", "run", lose_answer),  # begun there in two requests
+    ],
 )
-@pytest.mark.parametrize("write", WRITES)
 async def test_in_the_middle_of_a_round(open_site: "OpenSite", fault: "Fault", write: str) -> None:
     """One change of a round fails, for a while: the round waits, and then goes on."""
     async with open_site() as site:
