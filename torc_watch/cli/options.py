@@ -1,4 +1,4 @@
-"""Options that several commands share, and what they refuse."""
+"""The options of commands that watch and recover, and what they refuse."""
 
 import math
 import shlex
@@ -45,6 +45,23 @@ Url = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+AutoRecover = Annotated[
+    bool,
+    typer.Option("--auto-recover", "--recover", "-r", help="Recover failed jobs by itself."),
+]
+MaxRetries = Annotated[
+    int, typer.Option("--max-retries", "-m", min=0, help="Maximum recovery attempts.")
+]
+PollInterval = Annotated[
+    float,
+    typer.Option("--poll-interval", "-p", callback=positive, help="Seconds between looks."),
+]
+ShowJobCounts = Annotated[
+    bool,
+    typer.Option(
+        "--show-job-counts", "-s", help="Print the number of jobs by status at each look."
+    ),
+]
 MemoryMultiplier = Annotated[
     float,
     typer.Option(callback=above_one, help="Memory increase factor after an out-of-memory failure."),

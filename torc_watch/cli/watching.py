@@ -19,30 +19,15 @@ _PATIENCE = 20 * 60.0  # seconds that a server may stay away, as long as Torc's 
 def watch(
     workflow_id: options.WorkflowId,
     *,
-    auto_recover: Annotated[
-        bool,
-        typer.Option("--auto-recover", "--recover", "-r", help="Recover failed jobs by itself."),
-    ] = False,
-    max_retries: Annotated[
-        int, typer.Option("--max-retries", "-m", min=0, help="Maximum recovery attempts.")
-    ] = 3,
+    auto_recover: options.AutoRecover = False,
+    max_retries: options.MaxRetries = 3,
     memory_multiplier: options.MemoryMultiplier = 1.5,
     runtime_multiplier: options.RuntimeMultiplier = 1.5,
     retry_unknown: options.RetryUnknown = True,
     recovery_hook: options.RecoveryHook = None,
-    poll_interval: Annotated[
-        float,
-        typer.Option(
-            "--poll-interval", "-p", callback=options.positive, help="Seconds between looks."
-        ),
-    ] = 60,
+    poll_interval: options.PollInterval = 60,
     output_dir: options.OutputDir = Path("output"),
-    show_job_counts: Annotated[
-        bool,
-        typer.Option(
-            "--show-job-counts", "-s", help="Print the number of jobs by status at each look."
-        ),
-    ] = False,
+    show_job_counts: options.ShowJobCounts = False,
     url: options.Url = None,
     as_json: options.Json = False,
 ) -> None:
