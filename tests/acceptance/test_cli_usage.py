@@ -1,6 +1,7 @@
 """What the command line refuses, and how it says so."""
 
 import shlex
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -98,6 +99,13 @@ def test_help_has_an_example(command: str) -> None:
 
     assert ended.exit_code == 0
     assert f"    torc-watchd {command}" in ended.stdout.partition("Example")[2]
+
+
+def test_version_is_the_distribution_s() -> None:
+    ended = CliRunner().invoke(app, ["--version"])
+
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    assert (ended.exit_code, ended.stdout) == (0, f"torc-watchd {project['version']}\n")
 
 
 @pytest.mark.parametrize("command", ["", "watch", "demo"])

@@ -1,5 +1,7 @@
 """The command line: options in, exit status out. Commands decide nothing themselves."""
 
+from typing import Annotated
+
 import typer
 
 from torc_watch.cli import demonstrating, sandboxing, submitting, watching
@@ -23,6 +25,29 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+
+def _show_version(wanted: bool) -> None:
+    from importlib.metadata import version
+
+    if wanted:
+        print("torc-watchd", version("torc-watch"))
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
 app.command(epilog=_EXIT_STATUS)(watching.watch)
 app.command()(watching.plan)
 app.command()(watching.recover)
