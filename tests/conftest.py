@@ -1,5 +1,495 @@
+"""A site in one event loop: the embedded server, a scheduler with workers, and the engine.
+
+Nothing here but the workers' jobs is pretended, and nobody needs a thread, a socket or real time.
+Tests elsewhere put another server in the place of the embedded one: ``serve_site``.
+"""
+
 import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal, Protocol, TypeVar
+
+import anyio
+import httpx
+import pytest
+from starlette.applications import Starlette
+
+from torc_watch.core.allocation import AllocationRequest, AllocationState
+from torc_watch.core.errors import ServerError
+from torc_watch.core.events import Event, WatchEnded
+from torc_watch.core.model import Allocation, JobStatus, Requirements
+from torc_watch.core.policy import RecoverySettings
+from torc_watch.core.provisioning import Capacity
+from torc_watch.core.units import GIB, MIB
+from torc_watch.engine.allocating import start_allocation
+from torc_watch.engine.journal import Journal
+from torc_watch.engine.scheduling import Scheduler
+from torc_watch.engine.supervisor import Surroundings, supervise
+from torc_watch.engine.watch import WatchRequest
+from torc_watch.sandbox.server import ServerSettings, open_server
+from torc_watch.torc.client import TorcClient
+from torc_watch.torc.drafts import NewJob, NewRequirements, NewResult, NewWorkflow
+from torc_watch.torc.transport import Connection, Transport
+from torc_watch.torc.worker import ClaimedJob, NodeResources, WorkerApi
+
+DialectName = Literal["0.12", "0.35"]
+Death = Literal["claimed", "running", "half-way", "forgetful"]
+Ending = tuple[int, int | None, float]  # return code, peak memory in bytes, seconds
+Forward = Callable[[httpx.Request], Awaitable[httpx.Response]]
+Fault = Callable[[httpx.Request, Forward], Awaitable[httpx.Response]]
+
+T = TypeVar("T")
+
+SUCCESS: Ending = (0, None, 10.0)
+URL = "http://test"
 
 # looptime asks for the current event loop in every test, also in one that is not asynchronous, for
 # which Python then makes one that nobody closes. Saying that there is none prevents it.
 asyncio.set_event_loop(None)
+
+
+class SiteServer(Protocol):
+    """The server of a site, as its clients reach it. Virtual time stands still while it answers."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response: ...
+
+    async def open_stream(self, request: httpx.Request) -> httpx.Response: ...
+
+
+class InLoop:
+    """The embedded server in the same loop."""
+
+    def __init__(self, app: Starlette) -> None:
+        self._app = app
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        answer: list[Any] = []
+
+        async def send(message: Any) -> None:
+            answer.append(message)
+
+        await self._app(_scope(request), _receiving(request), send)
+        start, *parts = answer
+        content = b"".join(part.get("body", b"") for part in parts)
+        return httpx.Response(start["status"], headers=start["headers"], content=content)
+
+    async def open_stream(self, request: httpx.Request) -> httpx.Response:
+        status: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        chunks: asyncio.Queue[bytes] = asyncio.Queue()
+
+        async def send(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                status.set_result(message["status"])
+            else:
+                chunks.put_nowait(message.get("body", b""))
+
+        task = asyncio.create_task(self._app(_scope(request), _receiving(request), send))
+        try:
+            return httpx.Response(await status, stream=_EventStream(task, chunks))
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+
+
+def _scope(request: httpx.Request) -> dict[str, Any]:
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
+        "method": request.method,
+        "path": request.url.path,
+        "query_string": request.url.query,
+        "headers": request.headers.raw,
+    }
+
+
+def _receiving(request: httpx.Request) -> Callable[[], Awaitable[Any]]:
+    async def receive() -> Any:
+        return {"type": "http.request", "body": request.content, "more_body": False}
+
+    return receive
+
+
+class _EventStream(httpx.AsyncByteStream):
+    def __init__(self, task: asyncio.Task[None], chunks: asyncio.Queue[bytes]) -> None:
+        self._task = task
+        self._chunks = chunks
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while chunk := await self._chunks.get():
+            yield chunk
+
+    async def aclose(self) -> None:
+        self._task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._task
+
+
+class Line(httpx.AsyncBaseTransport):
+    """One's line to the server. ``fault`` answers in the server's stead.
+
+    ``sent`` has the loop's time, method and path of each request but those for event streams.
+    """
+
+    def __init__(self, server: SiteServer) -> None:
+        self._server = server
+        self.fault: Fault | None = None
+        self.sent: list[tuple[float, str, str]] = []
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/events/stream"):
+            return await self.open_stream(request)
+        path = request.url.path.removeprefix("/torc-service/v1")
+        self.sent.append((anyio.current_time(), request.method, path))
+        if self.fault is not None:
+            return await self.fault(request, self._server.handle_async_request)
+        return await self._server.handle_async_request(request)
+
+    async def open_stream(self, request: httpx.Request) -> httpx.Response:
+        return await self._server.open_stream(request)
+
+
+class SimulatedScheduler:
+    """Allocations whose workers are tasks of this loop and speak to the server as real ones do.
+
+    ``endings`` says how a job ends in each of its workflow's runs, the first at first; beyond that
+    it succeeds. ``deaths`` says which allocations, by number, vanish with the jobs that they have
+    just claimed, or started, or half of them; ``afterlife`` is what is known of them from then on.
+    A forgetful one leaves in order, but without a word on the last of its jobs.
+    """
+
+    type = "local"
+
+    def __init__(self, client: TorcClient, *, allocations_before: int = 0) -> None:
+        self._client = client
+        self._before = allocations_before
+        self._workers: list[asyncio.Task[None]] = []
+        self.endings: dict[str, Sequence[Ending]] = {}
+        self.deaths: dict[int, Death] = {}
+        self.afterlife = AllocationState.GONE
+        self.known_states: dict[int, AllocationState] = {}
+        self.numbers: dict[str, int] = {}
+        self.requests: list[AllocationRequest] = []
+        self.canceled: list[int] = []
+        self.size = Capacity(num_cpus=10, memory=8 * GIB)
+        self.seconds_to_submit: dict[int, float] = {}  # by workflow
+        self.idle_limit = 90.0
+
+    async def capacity(self) -> Capacity:
+        return self.size
+
+    async def find(self, token: str) -> int | None:
+        return self.numbers.get(token)
+
+    async def submit(self, request: AllocationRequest) -> int:
+        await anyio.sleep(self.seconds_to_submit.get(request.workflow_id, 0))
+        self.requests.append(request)
+        number = self._before + len(self.requests)
+        self.numbers[request.token] = number
+        self.known_states[number] = AllocationState.ALIVE
+        self._workers.append(asyncio.create_task(self._work(number, request)))
+        return number
+
+    async def states(self, scheduler_ids: Collection[int]) -> dict[int, AllocationState]:
+        return {
+            number: self.known_states.get(number, AllocationState.GONE) for number in scheduler_ids
+        }
+
+    async def cancel(self, scheduler_id: int) -> None:
+        self.canceled.append(scheduler_id)
+
+    async def rest(self) -> None:
+        """Returns when every worker has left or died."""
+        await asyncio.gather(*self._workers)
+
+    async def close(self) -> None:
+        """Ends the workers. Raises what one of them met."""
+        for worker in self._workers:
+            worker.cancel()
+        for worker in self._workers:
+            with suppress(asyncio.CancelledError):
+                await worker
+
+    async def _work(self, number: int, request: AllocationRequest) -> None:
+        worker = _SimulatedWorker(
+            client=self._client,
+            number=number,
+            request=request,
+            endings=self.endings,
+            idle_limit=self.idle_limit,
+        )
+        said_good_bye = True
+        with suppress(ServerError):  # a deleted workflow has no use for a worker
+            said_good_bye = await worker.work(self.deaths.get(number))
+        self.known_states[number] = AllocationState.GONE if said_good_bye else self.afterlife
+
+
+@dataclass(slots=True, kw_only=True)
+class _SimulatedWorker:
+    client: TorcClient
+    number: int
+    request: AllocationRequest
+    endings: dict[str, Sequence[Ending]]
+    idle_limit: float
+    run_id: int = 0
+    node_id: int = 0
+
+    async def work(self, death: Death | None) -> bool:
+        """True after a good-bye, False when it died with jobs in hand."""
+        allocation = await self._find_allocation()
+        await self.client.set_allocation_status(allocation, "active")
+        self.run_id = (await self.client.get_workflow(self.request.workflow_id)).run_id
+        self.node_id = await self._register(allocation)
+        if not await self._serve(death):
+            return False
+        await self.client.end_compute_node(self.request.workflow_id, self.node_id)
+        await self.client.set_allocation_status(allocation, "complete")
+        return True
+
+    async def _find_allocation(self) -> Allocation:
+        """Waits for its record: the server is told after the scheduler was."""
+        api = WorkerApi(self.client.transport)
+        while True:
+            found = await api.find_allocation(
+                self.request.workflow_id, scheduler_id=self.number, scheduler_type="local"
+            )
+            if found is not None:
+                return found
+            await anyio.sleep(1)
+
+    async def _register(self, allocation: Allocation) -> int:
+        return await WorkerApi(self.client.transport).register_node(
+            self.request.workflow_id,
+            hostname="n1",
+            pid=self.number,
+            started_at=datetime.now(UTC),
+            resources=self._resources(),
+            allocation=allocation,
+        )
+
+    def _resources(self) -> NodeResources:
+        return NodeResources(num_cpus=self.request.num_cpus, memory=self.request.memory)
+
+    async def _serve(self, death: Death | None) -> bool:
+        idle = 0.0
+        while idle <= self.idle_limit and not await self._is_complete():
+            jobs = await self._claim(death)
+            if jobs and death == "forgetful":
+                await self._finish(jobs[:-1])
+                return True
+            if jobs and death:
+                return False
+            await self._finish(jobs)
+            if not jobs:
+                await anyio.sleep(15)
+            idle = 0.0 if jobs else idle + 15
+        return True
+
+    async def _is_complete(self) -> bool:
+        return await self.client.is_complete(self.request.workflow_id)
+
+    async def _claim(self, death: Death | None) -> list[ClaimedJob]:
+        api = WorkerApi(self.client.transport)
+        jobs = await api.claim_jobs(
+            self.request.workflow_id, self._resources(), limit=self.request.num_cpus
+        )
+        started = {"claimed": 0, "half-way": len(jobs) // 2}.get(death or "", len(jobs))
+        for job in jobs[:started]:
+            await api.start_job(job.job.id, run_id=self.run_id, node_id=self.node_id)
+        return jobs
+
+    async def _finish(self, jobs: Sequence[ClaimedJob]) -> None:
+        """Lets the jobs run side by side."""
+        began = anyio.current_time()
+        endings = [(self._ending_of(job), job) for job in jobs]
+        for ending, job in sorted(endings, key=lambda pair: pair[0][2]):
+            await anyio.sleep(max(0.0, began + ending[2] - anyio.current_time()))
+            with suppress(ServerError):  # somebody canceled it
+                await self.client.complete_job(job.job.id, self._result(job, ending))
+
+    def _ending_of(self, job: ClaimedJob) -> Ending:
+        endings = self.endings.get(job.job.name, ())
+        return endings[self.run_id - 1] if self.run_id <= len(endings) else SUCCESS
+
+    def _result(self, job: ClaimedJob, ending: Ending) -> NewResult:
+        return_code, peak_memory, seconds = ending
+        return NewResult(
+            workflow_id=self.request.workflow_id,
+            run_id=self.run_id,
+            attempt=job.job.attempt,
+            compute_node_id=self.node_id,
+            status=_status_of(return_code),
+            return_code=return_code,
+            exec_seconds=seconds,
+            completed_at=datetime.now(UTC),
+            peak_memory=peak_memory,
+        )
+
+
+def _status_of(return_code: int) -> JobStatus:
+    if return_code < 0:
+        return JobStatus.TERMINATED
+    return JobStatus.FAILED if return_code else JobStatus.COMPLETED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """``client`` is a person's: it has a line of its own, which never fails."""
+
+    directory: Path
+    line: Line
+    client: TorcClient
+    scheduler: SimulatedScheduler
+    events: list[Event] = field(default_factory=list)
+
+    async def submit(
+        self, jobs: Sequence[str], *, after: dict[str, str] | None = None, allocations: int = 1
+    ) -> int:
+        """A workflow in its first run, with jobs of 64 MiB and 60 s; ``after``: job to its parent.
+
+        Parents come before their children in ``jobs``.
+        """
+        client = self.client
+        workflow_id = await client.create_workflow(NewWorkflow(name="w", user="ada"))
+        small = NewRequirements(name="small", memory=64 * MIB, runtime=60)
+        row = await client.create_requirements(workflow_id, small)
+        free = [name for name in jobs if name not in (after or {})]
+        new = [NewJob(name=name, command="true", requirements_id=row) for name in free]
+        ids = dict(zip(free, await client.create_jobs(workflow_id, new), strict=True))
+        for child, parent in (after or {}).items():
+            job = NewJob(
+                name=child, command="true", requirements_id=row, depends_on_job_ids=(ids[parent],)
+            )
+            ids[child] = (await client.create_jobs(workflow_id, [job]))[0]
+        await client.advance_run(workflow_id, to_run=1)
+        await client.initialize_jobs(workflow_id)
+        if allocations:
+            await self.allocate(workflow_id, allocations)
+        return workflow_id
+
+    async def allocate(self, workflow_id: int, allocations: int = 1) -> None:
+        """As a person does."""
+        config_id = await self.client.create_local_scheduler(
+            workflow_id, name="local", num_cpus=10, memory=GIB
+        )
+        for number in range(1, allocations + 1):
+            request = AllocationRequest(
+                token=f"submitted-{workflow_id}.{config_id}.{number}",
+                workflow_id=workflow_id,
+                scheduler_config_id=config_id,
+                num_cpus=10,
+                memory=GIB,
+                output_dir="out",
+            )
+            await start_allocation(self.client, self.scheduler, request)
+
+    def request(self, workflow_id: int, **changes: Any) -> WatchRequest:
+        """With recovery, every 60 s, for ever."""
+        request = WatchRequest(
+            workflow_id=workflow_id,
+            recovery=RecoverySettings(),
+            poll_interval=60,
+            show_job_counts=False,
+            output_dir=self.directory,
+        )
+        return replace(request, **changes)
+
+    @asynccontextmanager
+    async def surroundings(self, scheduler: Scheduler | None = None) -> AsyncIterator[Surroundings]:
+        with closing(Journal(self.directory / "journal.db")) as journal:
+            async with Transport(Connection(url=URL), http=self.line) as transport:
+                yield Surroundings(
+                    client=await TorcClient.connect(transport),
+                    scheduler=scheduler or self.scheduler,
+                    journal=journal,
+                    locks=self.directory / "locks",
+                    report=self.events.append,
+                )
+
+    async def watch(
+        self, workflow_id: int, scheduler: Scheduler | None = None, **changes: Any
+    ) -> WatchEnded:
+        """Watches one workflow to its end, as a process of its own would."""
+        async with self.surroundings(scheduler) as around:
+            verdicts = await supervise([self.request(workflow_id, **changes)], around)
+        return verdicts[workflow_id]
+
+    def seen(self, kind: type[T]) -> list[T]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+    async def results(self, workflow_id: int) -> list[tuple[str, int, int]]:
+        """Name, run and return code of everything that ever ended, in that order."""
+        names = {job.id: job.name for job in await self.client.list_jobs(workflow_id)}
+        answer = await self.client.transport.get(
+            "/results", workflow_id=workflow_id, all_runs="true"
+        )
+        return sorted(
+            (names[row["job_id"]], row["run_id"], row["return_code"]) for row in answer["items"]
+        )
+
+    async def asked(self, workflow_id: int) -> dict[str, Requirements]:
+        """The requirements of each job, by the job's name."""
+        rows = {row.id: row for row in await self.client.list_requirements(workflow_id)}
+        jobs = await self.client.list_jobs(workflow_id)
+        return {job.name: rows[job.requirements_id or 0] for job in jobs}
+
+
+OpenSite = Callable[..., AbstractAsyncContextManager[Site]]
+ServeSite = Callable[[Path], AbstractAsyncContextManager[SiteServer]]
+
+
+@asynccontextmanager
+async def _serve_in_loop(dialect: DialectName, directory: Path) -> AsyncIterator[SiteServer]:
+    async with open_server(ServerSettings(directory=directory, dialect=dialect)) as app:
+        yield InLoop(app)
+
+
+@asynccontextmanager
+async def _open_site(
+    parent: Path, serve: ServeSite, folder: str = "site", *, allocations_before: int = 0
+) -> AsyncIterator[Site]:
+    directory = parent / folder
+    async with (
+        serve(directory / "server") as server,
+        Transport(Connection(url=URL), http=Line(server)) as transport,
+    ):
+        client = await TorcClient.connect(transport)
+        scheduler = SimulatedScheduler(client, allocations_before=allocations_before)
+        try:
+            yield Site(directory=directory, line=Line(server), client=client, scheduler=scheduler)
+        finally:
+            await scheduler.close()
+
+
+@pytest.fixture
+def quick_path() -> Iterator[Path]:
+    """A folder in memory where there is one: nobody here waits for a disk."""
+    memory = Path("/dev/shm")
+    with TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def dialect() -> DialectName:
+    """For tests that care for it to override."""
+    return "0.35"
+
+
+@pytest.fixture
+def serve_site(dialect: DialectName) -> ServeSite:
+    """Serves what a folder holds; for tests against other servers to override."""
+    return partial(_serve_in_loop, dialect)
+
+
+@pytest.fixture
+def open_site(quick_path: Path, serve_site: ServeSite) -> OpenSite:
+    """Opens a site on a folder that may hold an earlier one.
+
+    To be called by the test itself: virtual time begins with it.
+    """
+    return partial(_open_site, quick_path, serve_site)

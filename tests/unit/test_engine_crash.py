@@ -21,7 +21,7 @@ from torc_watch.core.units import MIB
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.unit.conftest import Forward, OpenSite, SimulatedScheduler, Site
+    from tests.conftest import Forward, OpenSite, SimulatedScheduler, Site
 
 pytestmark = pytest.mark.looptime
 

@@ -23,7 +23,7 @@ from torc_watch.torc.drafts import NewResult
 from torc_watch.torc.worker import NodeResources, WorkerApi
 
 if TYPE_CHECKING:
-    from tests.unit.conftest import Fault, Forward, OpenSite, Site
+    from tests.conftest import Fault, Forward, OpenSite, Site
     from torc_watch.torc.client import TorcClient
 
 pytestmark = pytest.mark.looptime

@@ -16,7 +16,7 @@ from torc_watch.torc.drafts import NewResult
 from torc_watch.torc.worker import NodeResources, WorkerApi
 
 if TYPE_CHECKING:
-    from tests.unit.conftest import OpenSite, Site
+    from tests.conftest import OpenSite, Site
 
 pytestmark = pytest.mark.looptime
 

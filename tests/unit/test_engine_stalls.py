@@ -12,7 +12,7 @@ from torc_watch.core.events import Verdict
 from torc_watch.core.model import JobStatus
 
 if TYPE_CHECKING:
-    from tests.unit.conftest import OpenSite, Site
+    from tests.conftest import OpenSite, Site
 
 pytestmark = pytest.mark.looptime
 BOTH = pytest.mark.parametrize("dialect", ["0.12", "0.35"])

@@ -17,7 +17,7 @@ from torc_watch.core.units import GIB
 from torc_watch.torc.worker import NodeResources, WorkerApi
 
 if TYPE_CHECKING:
-    from tests.unit.conftest import OpenSite, Site
+    from tests.conftest import OpenSite, Site
 
 pytestmark = [
     pytest.mark.looptime,

@@ -15,7 +15,7 @@ from torc_watch.core.units import MIB
 from torc_watch.engine.supervisor import Surroundings, supervise
 
 if TYPE_CHECKING:
-    from tests.unit.conftest import Forward, OpenSite, Site
+    from tests.conftest import Forward, OpenSite, Site
 
 pytestmark = pytest.mark.looptime
 

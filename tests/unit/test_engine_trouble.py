@@ -14,7 +14,7 @@ from torc_watch.core.units import MIB
 from torc_watch.engine.journal import Identity
 
 if TYPE_CHECKING:
-    from tests.unit.conftest import Fault, Forward, OpenSite, Site
+    from tests.conftest import Fault, Forward, OpenSite, Site
 
 pytestmark = pytest.mark.looptime
 

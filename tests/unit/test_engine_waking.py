@@ -10,7 +10,7 @@ from torc_watch.core.events import Verdict
 from torc_watch.engine.waking import WakeUp
 
 if TYPE_CHECKING:
-    from tests.unit.conftest import OpenSite
+    from tests.conftest import OpenSite
 
 pytestmark = pytest.mark.looptime
 

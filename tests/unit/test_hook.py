@@ -15,7 +15,7 @@ from torc_watch.core.units import MIB
 from torc_watch.engine.hook import run_hook
 
 if TYPE_CHECKING:
-    from tests.unit.conftest import OpenSite
+    from tests.conftest import OpenSite
 
 URL = "http://test/torc-service/v1"
 

@@ -15,7 +15,7 @@ from torc_watch.core.units import MIB
 from torc_watch.interfaces.transcript import Transcript
 
 if TYPE_CHECKING:
-    from tests.unit.conftest import OpenSite
+    from tests.conftest import OpenSite
 
 TUTORIAL = """\
 Watching workflow 1 (poll interval: 60s, auto-recover enabled, max retries: 3, job counts enabled)
