@@ -122,7 +122,7 @@ def running_server(name: str, directory: Path, *options: str) -> Iterator[Server
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if item.path.parent == Path(__file__).parent and "[torc-" in item.name:
+        if item.path.is_relative_to(Path(__file__).parent) and "[torc-" in item.name:
             item.add_marker(pytest.mark.slow)
 
 

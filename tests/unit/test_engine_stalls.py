@@ -12,44 +12,11 @@ from torc_watch.core.events import Verdict
 from torc_watch.core.model import JobStatus
 
 if TYPE_CHECKING:
-    from tests.conftest import OpenSite, Site
+    from tests.conftest import OpenSite
 
 pytestmark = pytest.mark.looptime
-BOTH = pytest.mark.parametrize("dialect", ["0.12", "0.35"])
 HALF_A_DAY = 12 * 3600.0
 LONG_RUN = (0, None, 1000.0)
-
-
-@BOTH
-async def test_jobs_of_a_dead_worker_run_again(open_site: "OpenSite") -> None:
-    async with open_site() as site:
-        site.scheduler.deaths = {1: "running"}
-        workflow_id = await site.submit(["a", "b"])
-
-        ended = await site.watch(workflow_id)
-
-        assert ended.verdict is Verdict.SUCCEEDED
-        assert await site.results(workflow_id) == [
-            (name, *end) for name in ("a", "b") for end in ((1, ORPHANED), (2, 0))
-        ]
-        assert {row.name for row in (await site.asked(workflow_id)).values()} == {"small"}
-        (found,) = site.seen(events.OrphansFound)
-        assert len(found.orphans.running) == 2
-        assert site.scheduler.canceled == [1]
-        await assert_nothing_is_open(site, workflow_id)
-
-
-@BOTH
-async def test_claims_of_a_dead_worker_are_given_back(open_site: "OpenSite") -> None:
-    async with open_site() as site:
-        site.scheduler.deaths = {1: "claimed"}
-        workflow_id = await site.submit(["a", "b"])
-
-        ended = await site.watch(workflow_id)
-
-        assert ended.verdict is Verdict.SUCCEEDED
-        assert await site.results(workflow_id) == [("a", 1, 0), ("b", 1, 0)]
-        await assert_nothing_is_open(site, workflow_id)
 
 
 async def test_dead_worker_is_no_reason_to_wait(open_site: "OpenSite") -> None:
@@ -61,21 +28,6 @@ async def test_dead_worker_is_no_reason_to_wait(open_site: "OpenSite") -> None:
         await site.watch(workflow_id, recovery=None)
 
         assert anyio.current_time() <= 60
-
-
-@pytest.mark.parametrize("jobs", [["a"], ["a", "b"]])
-async def test_job_that_its_worker_left_behind(open_site: "OpenSite", jobs: list[str]) -> None:
-    """The worker said good-bye, but its report of the last job was refused or lost."""
-    async with open_site() as site:
-        site.scheduler.deaths = {1: "forgetful"}
-        site.scheduler.endings = {"a": [(1, None, 10.0)]}
-        workflow_id = await site.submit(jobs)
-
-        ended = await site.watch(workflow_id)
-
-        assert ended.verdict is Verdict.SUCCEEDED
-        assert (jobs[-1], 1, ORPHANED) in await site.results(workflow_id)
-        assert len(site.seen(events.RecoveryAttempted)) == 1
 
 
 async def test_unknown_is_never_gone(open_site: "OpenSite") -> None:
@@ -100,56 +52,6 @@ async def test_unknown_is_never_gone(open_site: "OpenSite") -> None:
         assert ("a", 1, ORPHANED) in await site.results(workflow_id)
 
 
-async def test_ready_jobs_without_an_allocation(open_site: "OpenSite") -> None:
-    async with open_site() as site:
-        workflow_id = await site.submit(["a", "b"], allocations=0)
-
-        ended = await site.watch(workflow_id, poll_interval=5)
-
-        assert ended.verdict is Verdict.SUCCEEDED
-        (stalled,) = site.seen(events.WorkflowStalled)
-        assert stalled.counts.of(JobStatus.READY) == 2
-        assert await site.results(workflow_id) == [("a", 1, 0), ("b", 1, 0)]
-        assert (await site.client.get_workflow(workflow_id)).run_id == 1
-
-
-@BOTH
-async def test_jobs_left_uninitialized(open_site: "OpenSite") -> None:
-    """Somebody reset a job and its round ended there. It runs in a new run: in the old one it has
-    a result, and the server would refuse the second."""
-    async with open_site() as site:
-        site.scheduler.endings = {"a": [(1, None, 10.0)]}
-        workflow_id = await site.submit(["a", "b", "child"], after={"child": "a"})
-        await site.scheduler.rest()
-        await site.client.set_job_status(1, JobStatus.UNINITIALIZED, run_id=1)
-
-        ended = await site.watch(workflow_id)
-
-        assert ended.verdict is Verdict.SUCCEEDED
-        assert await site.results(workflow_id) == [
-            ("a", 1, 1),
-            ("a", 2, 0),
-            ("b", 1, 0),
-            ("child", 2, 0),
-        ]
-
-
-@BOTH
-@pytest.mark.parametrize("recovers", [True, False])
-async def test_workflow_that_was_not_started(open_site: "OpenSite", *, recovers: bool) -> None:
-    """Starting it as a whole is a person's decision."""
-    async with open_site() as site:
-        workflow_id = await site.submit(["a", "b"], allocations=0)
-        await site.client.transport.post(f"/workflows/{workflow_id}/reset_job_status")
-        changes = {} if recovers else {"recovery": None}
-
-        ended = await site.watch(workflow_id, **changes)
-
-        assert ended.verdict is Verdict.STUCK
-        assert f"torc run {workflow_id}" in ended.reason
-        assert {method for _, method, _ in site.line.sent} == {"GET"}
-
-
 @pytest.mark.parametrize(("interval", "earliest", "latest"), [(5, 45, 50), (60, 54, 60)])
 async def test_stuck_after_the_grace(
     open_site: "OpenSite", interval: float, earliest: float, latest: float
@@ -162,20 +64,6 @@ async def test_stuck_after_the_grace(
         assert ended.verdict is Verdict.STUCK
         assert f"watch {workflow_id} --auto-recover" in ended.reason
         assert earliest <= anyio.current_time() <= latest
-
-
-async def test_jobs_that_the_server_is_about_to_unblock(open_site: "OpenSite") -> None:
-    """The last worker leaves before the server has canceled the dependants of a failure."""
-    async with open_site() as site:
-        site.scheduler.idle_limit = 0
-        site.scheduler.endings = {"parent": [(1, None, 10.0)]}
-        workflow_id = await site.submit(["parent", "child"], after={"child": "parent"})
-
-        await site.watch(workflow_id, recovery=None, poll_interval=5)
-
-        assert not site.seen(events.WorkflowStalled)
-        (failed,) = site.seen(events.WorkflowFailed)
-        assert failed.counts.of(JobStatus.CANCELED) == 1
 
 
 async def test_long_run_is_no_stall(open_site: "OpenSite") -> None:
@@ -229,10 +117,3 @@ async def test_one_round_does_not_wait(open_site: "OpenSite") -> None:
 
         assert ended.verdict is Verdict.RESUBMITTED
         assert anyio.current_time() < 1
-
-
-async def assert_nothing_is_open(site: "Site", workflow_id: int) -> None:
-    nodes = await site.client.list_compute_nodes(workflow_id)
-    allocations = await site.client.list_allocations(workflow_id)
-    assert all(node.has_ended for node in nodes)
-    assert {allocation.status for allocation in allocations} == {"complete"}

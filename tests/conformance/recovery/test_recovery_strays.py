@@ -19,10 +19,7 @@ from torc_watch.torc.worker import NodeResources, WorkerApi
 if TYPE_CHECKING:
     from tests.conftest import OpenSite, Site
 
-pytestmark = [
-    pytest.mark.looptime,
-    pytest.mark.parametrize("dialect", ["0.12", "0.35"]),
-]
+pytestmark = pytest.mark.looptime
 
 HERE = socket.gethostname()
 NODE = NodeResources(num_cpus=1, memory=GIB)

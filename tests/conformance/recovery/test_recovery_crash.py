@@ -1,5 +1,6 @@
 """The engine is killed at every point of a round, and the same command goes on where it stopped."""
 
+import re
 import shutil
 import sqlite3
 from collections.abc import Awaitable, Callable, Collection
@@ -21,9 +22,9 @@ from torc_watch.core.units import MIB
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.conftest import Forward, OpenSite, SimulatedScheduler, Site
+    from tests.conftest import DialectName, Forward, OpenSite, SimulatedScheduler, Site
 
-pytestmark = pytest.mark.looptime
+pytestmark = [pytest.mark.looptime, pytest.mark.timeout(300)]
 
 T = TypeVar("T")
 
@@ -137,11 +138,13 @@ async def prepare(open_site: "OpenSite") -> None:
         await site.scheduler.rest()
 
 
-async def sweep(open_site: "OpenSite", folder: Path, *, changes: tuple[str, ...] = ()) -> int:
-    """Kills the engine wherever it makes a difference in its first round; the number of kills.
+Point = tuple[int, bool]  # the number of a call, and whether it arrives before the kill
 
-    Only at changes whose path ends with one of ``changes``, if there are any.
-    """
+
+async def sweep(
+    open_site: "OpenSite", folder: Path, points: "Callable[[Kill], Iterator[Point]]"
+) -> int:
+    """Kills the engine at these points of its first round, one after the other; their number."""
 
     def reopen(name: str) -> Any:
         shutil.copytree(folder / "before", folder / name)
@@ -157,7 +160,7 @@ async def sweep(open_site: "OpenSite", folder: Path, *, changes: tuple[str, ...]
         (planned,) = site.seen(events.RecoveryPlanned)
         assert [retry.job_name for retry in planned.plan.retries] == ["hungry", "odd", "running"]
     kills = 0
-    for number, answer_is_lost in points(undisturbed, changes):
+    for number, answer_is_lost in points(undisturbed):
         async with reopen(f"{number}-{answer_is_lost}") as site:
             kill = Kill(site.directory / "journal.db", number, answer_is_lost=answer_is_lost)
             assert await watch(site, kill) is None
@@ -171,25 +174,39 @@ async def sweep(open_site: "OpenSite", folder: Path, *, changes: tuple[str, ...]
     return kills
 
 
-def points(undisturbed: Kill, changes: tuple[str, ...]) -> "Iterator[tuple[int, bool]]":
+def all_points(undisturbed: Kill) -> "Iterator[Point]":
     """Before and after each change; before a read only where something was journaled last."""
     journaled = b""
     for number, (name, mark) in enumerate(undisturbed.calls, start=1):
         is_read = name.startswith(READS)
-        if not changes and (not is_read or mark != journaled):
+        if not is_read or mark != journaled:
             yield number, False
-        if not changes and not is_read:
+        if not is_read:
             yield number, True
-        if changes and not is_read and name.endswith(changes):
-            yield from ((number, False), (number, True))
         journaled = mark
 
 
+def one_of_each(undisturbed: Kill) -> "Iterator[Point]":
+    """After the first change of each kind."""
+    kinds: set[str] = set()
+    for number, (name, _) in enumerate(undisturbed.calls, start=1):
+        kind = re.sub(r"\d+", "", name)
+        if not name.startswith(READS) and kind not in kinds:
+            kinds.add(kind)
+            yield number, True
+
+
+@pytest.mark.parametrize("server_name", ["embedded-0.35"], indirect=True)
 async def test_everywhere(open_site: "OpenSite", quick_path: Path) -> None:
-    assert await sweep(open_site, quick_path) >= 34
+    assert await sweep(open_site, quick_path, all_points) >= 34
 
 
-@pytest.mark.parametrize("dialect", ["0.12"])
-async def test_where_0_12_is_different(open_site: "OpenSite", quick_path: Path) -> None:
-    """A run is begun in two requests, the first of which writes its number."""
-    assert await sweep(open_site, quick_path, changes=("/1/status", "/reset_status")) == 4
+@pytest.mark.parametrize(
+    "server_name", ["embedded-0.12", "torc-0.12.2", "torc-1.0.0"], indirect=True
+)
+async def test_after_each_kind_of_change(
+    open_site: "OpenSite", quick_path: Path, dialect: "DialectName"
+) -> None:
+    """On 0.12 a run is begun in two of them, the first of which writes its number."""
+    kinds = {"0.12": 13, "0.35": 12}[dialect]
+    assert await sweep(open_site, quick_path, one_of_each) == kinds

@@ -1,7 +1,5 @@
 """Rounds of recovery, from the failure of jobs to the verdict on their workflow."""
 
-from datetime import UTC, datetime
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,11 +10,9 @@ from torc_watch.core.model import JobStatus
 from torc_watch.core.policy import RecoverySettings
 from torc_watch.core.provisioning import Capacity
 from torc_watch.core.units import GIB, MIB
-from torc_watch.torc.drafts import NewResult
-from torc_watch.torc.worker import NodeResources, WorkerApi
 
 if TYPE_CHECKING:
-    from tests.conftest import OpenSite, Site
+    from tests.conftest import OpenSite
 
 pytestmark = pytest.mark.looptime
 
@@ -24,7 +20,6 @@ OOM = (137, 64 * MIB, 10.0)
 TIMEOUT = (152, None, 60.0)
 UNKNOWN = (1, None, 10.0)
 FOREVER = 99
-BOTH = pytest.mark.parametrize("dialect", ["0.12", "0.35"])
 HUNGRY = ["train_7", "train_12", "train_23", "train_31", "train_45"]
 NAMES = [f"train_{number}" for number in range(1, 101)]
 
@@ -95,7 +90,6 @@ async def test_verdict(
         assert runs == list(range(1, rounds + 2))
 
 
-@BOTH
 async def test_watching_alone_changes_nothing(open_site: "OpenSite") -> None:
     async with open_site() as site:
         site.scheduler.endings = {"train": [OOM]}
@@ -175,7 +169,6 @@ async def test_failure_left_alone_says_why(open_site: "OpenSite") -> None:
         assert "exit code 1" in ended.evidence[0].reason
 
 
-@BOTH
 async def test_canceled_dependants_come_back(open_site: "OpenSite") -> None:
     async with open_site() as site:
         site.scheduler.endings = {"parent": [OOM]}
@@ -196,93 +189,3 @@ async def test_canceled_dependants_come_back(open_site: "OpenSite") -> None:
             ("parent", 1, 137),
             ("parent", 2, 0),
         ]
-
-
-async def test_polls_keep_their_interval(open_site: "OpenSite") -> None:
-    async with open_site() as site:
-        site.scheduler.endings = {"train": [(0, None, 600.0)]}
-        workflow_id = await site.submit(["train"])
-
-        await site.watch(workflow_id, poll_interval=50)
-
-        looks = times_of_looks(site)
-        gaps = [later - earlier for earlier, later in pairwise(looks)]
-        before_the_end = [gap for gap, look in zip(gaps, looks[1:], strict=True) if look < 600]
-        assert len(before_the_end) >= 11
-        assert all(45 <= gap <= 50 for gap in before_the_end)
-
-
-async def test_worker_that_leaves_is_a_hint_to_look(open_site: "OpenSite") -> None:
-    async with open_site() as site:
-        site.scheduler.endings = {"train": [(0, None, 600.0)]}
-        workflow_id = await site.submit(["train"])
-
-        await site.watch(workflow_id, poll_interval=400)
-
-        assert any(look == pytest.approx(600, abs=1) for look in times_of_looks(site))
-
-
-async def test_no_look_during_recovery(open_site: "OpenSite") -> None:
-    async with open_site() as site:
-        site.scheduler.endings = {"train": [OOM]}
-        workflow_id = await site.submit(["train"])
-        site.scheduler.seconds_to_submit[workflow_id] = 1000.0
-
-        ended = await site.watch(workflow_id, poll_interval=1)
-
-        assert ended.verdict is Verdict.SUCCEEDED
-        looks = times_of_looks(site)
-        gaps = [later - earlier for earlier, later in pairwise(looks)]
-        assert sum(gap >= 1000 for gap in gaps) == 1
-
-
-def times_of_looks(site: "Site") -> list[float]:
-    """Each look of a watcher at its workflow asks once whether it is complete."""
-    return [time for time, _, path in site.line.sent if path.endswith("/is_complete")]
-
-
-async def test_requests_do_not_grow_with_completed_jobs(
-    open_site: "OpenSite",
-) -> None:
-    """Neither those of a look nor those of a round: only failed jobs cost something."""
-    numbers = []
-    for jobs in (10, 1000):
-        async with open_site(str(jobs)) as site:
-            workflow_id = await site.submit([f"j{number}" for number in range(jobs)], allocations=0)
-            await end_all(site, workflow_id, failed=5)
-            await site.watch(workflow_id)
-            numbers.append(len(site.line.sent))
-    assert numbers[0] == numbers[1] < 120
-
-
-async def end_all(site: "Site", workflow_id: int, *, failed: int) -> None:
-    """Every job has run: the first ``failed`` ran out of memory, the others completed."""
-    node_id = await WorkerApi(site.client.transport).register_node(
-        workflow_id,
-        hostname="n1",
-        pid=1,
-        started_at=datetime.now(UTC),
-        resources=NodeResources(num_cpus=1, memory=MIB),
-        allocation=None,
-    )
-    completions = []
-    for place, job in enumerate(await site.client.list_jobs(workflow_id)):
-        status = JobStatus.FAILED if place < failed else JobStatus.COMPLETED
-        result = NewResult(
-            workflow_id=workflow_id,
-            run_id=1,
-            attempt=1,
-            compute_node_id=node_id,
-            status=status,
-            return_code=137 if place < failed else 0,
-            exec_seconds=1,
-            completed_at=datetime.now(UTC),
-            peak_memory=64 * MIB,
-        )
-        completions.append(
-            {"job_id": job.id, "run_id": 1, "status": status, "result": result.body(job.id)}
-        )
-    await site.client.transport.post(
-        f"/workflows/{workflow_id}/batch_complete_jobs", body={"completions": completions}
-    )
-    await site.client.end_compute_node(workflow_id, node_id)
