@@ -1,13 +1,13 @@
 """One look at a workflow: a few requests, however many jobs it has."""
 
-import os
-import socket
 from collections.abc import Iterable
+from dataclasses import replace
 
 from torc_watch.core.allocation import AllocationState
 from torc_watch.core.model import Allocation, ComputeNode, JobStatus
 from torc_watch.core.progress import OPEN_ALLOCATION, Observation, Orphans
 from torc_watch.engine.scheduling import Scheduler
+from torc_watch.engine.strays import find_strays
 from torc_watch.torc.client import TorcClient
 
 
@@ -22,15 +22,10 @@ async def observe(
     observation = Observation(
         workflow=workflow, is_complete=is_complete, counts=counts, allocations=allocations
     )
-    if is_complete or observation.may_have_workers:
+    if observation.may_have_workers:
         return observation
-    return Observation(
-        workflow=workflow,
-        is_complete=is_complete,
-        counts=counts,
-        allocations=allocations,
-        strays=await _strays(client, workflow_id),
-    )
+    # Also of a complete workflow: one that has yet to notice would claim jobs of the next run.
+    return replace(observation, strays=await find_strays(client, workflow_id))
 
 
 async def find_orphans(client: TorcClient, observation: Observation) -> Orphans:
@@ -84,34 +79,3 @@ async def _open_allocations(
         )
         for allocation in open_ones
     )
-
-
-async def _strays(
-    client: TorcClient, workflow_id: int
-) -> tuple[tuple[ComputeNode, AllocationState], ...]:
-    """Workers outside of allocations that have not said good-bye, such as ``torc run``."""
-    return tuple(
-        [
-            (node, await _state_of(client, node, workflow_id))
-            for node in await client.list_compute_nodes(workflow_id)
-            if node.allocation_id is None and not node.has_ended
-        ]
-    )
-
-
-async def _state_of(client: TorcClient, node: ComputeNode, workflow_id: int) -> AllocationState:
-    if node.hostname == socket.gethostname():
-        return AllocationState.ALIVE if _process_exists(node.pid) else AllocationState.GONE
-    # Another machine's process: unknown, but one that holds no job has nothing to lose.
-    holds_jobs = bool(await client.list_active_jobs_on(node.id, workflow_id))
-    return AllocationState.UNKNOWN if holds_jobs else AllocationState.GONE
-
-
-def _process_exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

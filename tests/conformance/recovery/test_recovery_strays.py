@@ -12,8 +12,10 @@ from torc_watch.core import events
 from torc_watch.core.diagnosis import ORPHANED
 from torc_watch.core.errors import ServerUnreachable
 from torc_watch.core.events import Verdict
+from torc_watch.core.model import JobStatus
 from torc_watch.core.provisioning import Capacity
 from torc_watch.core.units import GIB
+from torc_watch.torc.drafts import NewResult
 from torc_watch.torc.worker import NodeResources, WorkerApi
 
 if TYPE_CHECKING:
@@ -23,6 +25,16 @@ pytestmark = pytest.mark.looptime
 
 HERE = socket.gethostname()
 NODE = NodeResources(num_cpus=1, memory=GIB)
+FAILURE = NewResult(
+    workflow_id=1,
+    run_id=1,
+    attempt=1,
+    compute_node_id=1,
+    status=JobStatus.FAILED,
+    return_code=1,
+    exec_seconds=1,
+    completed_at=datetime.now(UTC),
+)
 
 
 def dead_pid() -> int:
@@ -49,7 +61,7 @@ async def start_stray(site: "Site", *, hostname: str, pid: int, jobs: int) -> No
 
 @pytest.mark.parametrize(
     ("hostname", "pid", "jobs"),
-    [(HERE, os.getpid(), 0), (HERE, os.getpid(), 1), (HERE, 1, 1), ("elsewhere", 1, 1)],
+    [(HERE, os.getpid(), 0), (HERE, os.getpid(), 1), ("elsewhere", 1, 1)],
 )
 async def test_may_be_alive(open_site: "OpenSite", hostname: str, pid: int, jobs: int) -> None:
     async with open_site() as site:
@@ -62,10 +74,26 @@ async def test_may_be_alive(open_site: "OpenSite", hostname: str, pid: int, jobs
         assert {method for _, method, _ in site.line.sent} == {"GET"}
 
 
-async def test_dead_on_this_host(open_site: "OpenSite") -> None:
+async def test_alive_after_the_last_job(open_site: "OpenSite") -> None:
+    """It has not noticed yet, and would claim jobs of the run that a recovery starts."""
+    async with open_site() as site:
+        await site.submit(["a"], allocations=0)
+        await start_stray(site, hostname=HERE, pid=os.getpid(), jobs=1)
+        (job,) = await site.client.list_jobs(1)
+        await site.client.complete_job(job.id, FAILURE)
+
+        ended = await site.watch(1, once=True)
+
+        assert "still has workers" in ended.reason
+        assert {method for _, method, _ in site.line.sent} == {"GET"}
+
+
+@pytest.mark.parametrize("pid", [dead_pid(), 1])
+async def test_dead_on_this_host(open_site: "OpenSite", pid: int) -> None:
+    """One that calls itself process 1, as ``torc run`` does, has no log open."""
     async with open_site() as site:
         await site.submit(["a", "b"], allocations=0)
-        await start_stray(site, hostname=HERE, pid=dead_pid(), jobs=1)
+        await start_stray(site, hostname=HERE, pid=pid, jobs=1)
 
         ended = await site.watch(1)
 
