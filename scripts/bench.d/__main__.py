@@ -1,18 +1,20 @@
-"""Runs the measurements that are named, or all, and prints them side by side."""
+"""Runs the measurements that are named, or all but torc, and prints them side by side."""
 
 import argparse
 import json
 import platform
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import anyio
 import demo
 import recovery
 import server
+import torc
 import watch
 
-_MEASUREMENTS: dict[str, Callable[[], Awaitable[dict[str, float]]]] = {
+_OF_OURS: dict[str, Callable[[], Awaitable[dict[str, float]]]] = {
     "demo": demo.measure,
     "recovery": recovery.measure,
     "server": server.measure,
@@ -21,21 +23,39 @@ _MEASUREMENTS: dict[str, Callable[[], Awaitable[dict[str, float]]]] = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="|".join(_MEASUREMENTS), help="what to measure")
-    parser.add_argument("--json", type=Path, help="file to write the values to")
-    arguments = parser.parse_args()
-    if unknown := set(arguments.names) - set(_MEASUREMENTS):
-        parser.error(f"there is no measurement called {', '.join(sorted(unknown))}")
+    arguments = _arguments()
+    measurements = _OF_OURS | {
+        "torc": partial(torc.measure, repetitions=arguments.repetitions, seconds=arguments.seconds)
+    }
     values: dict[str, float] = {}
-    for name in arguments.names or _MEASUREMENTS:
-        measured = anyio.run(_MEASUREMENTS[name])
+    for name in arguments.names or _OF_OURS:
+        measured = anyio.run(measurements[name])
         for label, value in measured.items():
             print(f"{label:64} {value:12,.3f}", flush=True)
         values |= measured
     if arguments.json:
         machine = {"python": platform.python_version(), "machine": platform.platform()}
         arguments.json.write_text(json.dumps({"on": machine, "values": values}, indent=2))
+
+
+def _arguments() -> argparse.Namespace:
+    names = [*_OF_OURS, "torc"]
+    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="|".join(names), help="what to measure")
+    parser.add_argument("--json", type=Path, help="file to write the values to")
+    of_torc = parser.add_argument_group(
+        "torc", "Needs the real Torc (scripts/setup-torc), and about half an hour."
+    )
+    of_torc.add_argument(
+        "--repetitions", type=int, default=5, help="recoveries by each side (default: %(default)s)"
+    )
+    of_torc.add_argument(
+        "--seconds", type=float, default=300, help="of idle watching (default: %(default)s)"
+    )
+    arguments = parser.parse_args()
+    if unknown := set(arguments.names) - set(names):
+        parser.error(f"there is no measurement called {', '.join(sorted(unknown))}")
+    return arguments
 
 
 if __name__ == "__main__":

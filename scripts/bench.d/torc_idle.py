@@ -1,0 +1,179 @@
+"""Idle watching: one process of ours beside as many `torc watch --recover` as there are workflows.
+
+Both sides watch workflows of their own on one real server, at the same time, each through a proxy
+that counts. Every workflow has a job that runs and an allocation that lives: for ours a local one,
+whose worker is this process; for theirs one of Slurm, as they insist on, with the `squeue` beside
+this file. What squeue uses is left out: only the watching processes themselves are counted.
+"""
+
+import fcntl
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio
+from anyio.abc import Process
+from counting import CountingProxy, counting
+from real_torc import RealTorc
+from usage import Usage
+from workloads import busy_workflow
+
+from torc_watch.core.allocation import AllocationRequest
+from torc_watch.core.units import GIB
+from torc_watch.sandbox.allocation_folder import AllocationFolder, Order, this_host
+from torc_watch.torc.client import TorcClient
+from torc_watch.torc.transport import Connection, Transport
+
+SIZES = (1, 10, 50)  # workflows
+OURS, THEIRS = "torc-watchd", "torc watch"
+_INTERVAL = 5  # seconds between looks
+_SETTLING = 3 * _INTERVAL  # until all have started and looked for the first time
+_JOBS = 100  # of each workflow
+_HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    name: str
+    processes: Sequence[Process]
+    proxy: CountingProxy
+
+    def usage(self) -> tuple[Usage, int]:
+        """With the requests so far. Raises RuntimeError when a process has ended."""
+        if any(process.returncode is not None for process in self.processes):
+            raise RuntimeError(f"{self.name} has ended, which should watch on.")
+        usage = Usage.of(process.pid for process in self.processes)
+        return usage, self.proxy.requests.total()
+
+
+async def measure(torc: RealTorc, url: str, directory: Path, seconds: float) -> dict[str, float]:
+    values: dict[str, float] = {}
+    async with Transport(Connection(url=url)) as transport:
+        client = await TorcClient.connect(transport)
+        for workflows in SIZES:
+            home = directory / f"watching-{workflows}"
+            home.mkdir()
+            print(f"watching {workflows} workflows for {seconds:.0f} s ...", flush=True)
+            async with _watching(torc, client, home, workflows) as sides:
+                values |= await _observe(sides, workflows, seconds)
+    return values
+
+
+async def _observe(sides: Sequence[Side], workflows: int, seconds: float) -> dict[str, float]:
+    await anyio.sleep(_SETTLING)
+    before = [side.usage() for side in sides]
+    await anyio.sleep(seconds)
+    values: dict[str, float] = {}
+    for side, (used, asked) in zip(sides, before, strict=True):
+        usage, requests = side.usage()
+        name = f"{side.name}, {workflows} idle workflows"
+        values[f"{name}: CPU, s"] = usage.cpu - used.cpu
+        values[f"{name}: resident, MiB"] = usage.resident
+        values[f"{name}: proportional, MiB"] = usage.proportional
+        values[f"{name}: requests"] = requests - asked
+    return values
+
+
+@asynccontextmanager
+async def _watching(
+    torc: RealTorc, client: TorcClient, home: Path, workflows: int
+) -> AsyncIterator[list[Side]]:
+    """Both sides at work, each on so many workflows."""
+    url = client.transport.connection.url
+    local = await _busy_workflows(client, workflows, "local")
+    slurm = await _busy_workflows(client, workflows, "slurm")
+    async with AsyncExitStack() as stack:
+        proxies = [await stack.enter_async_context(counting(url)) for _ in range(2)]
+        stack.enter_context(_live_allocations(home, local))
+        ours = [_our_command(proxies[0].url, home, local)]
+        theirs = [_their_command(torc, proxies[1].url, home, number) for number in slurm]
+        yield [
+            Side(
+                name, [await stack.enter_async_context(_running(c, home)) for c in commands], proxy
+            )
+            for name, commands, proxy in zip((OURS, THEIRS), (ours, theirs), proxies, strict=True)
+        ]
+
+
+async def _busy_workflows(client: TorcClient, workflows: int, scheduler_type: str) -> list[int]:
+    return [
+        await busy_workflow(client, _JOBS, scheduler_type=scheduler_type, scheduler_id=number)
+        for number in range(1, workflows + 1)
+    ]
+
+
+def _our_command(url: str, home: Path, workflows: Sequence[int]) -> list[str]:
+    program = [sys.executable, str(_HERE / "watch_many.py")]
+    return [*program, url, str(home), str(_INTERVAL), *map(str, workflows)]
+
+
+def _their_command(torc: RealTorc, url: str, home: Path, workflow_id: int) -> list[str]:
+    command = [str(torc.client), "--url", url, "watch", str(workflow_id), "--recover"]
+    return [*command, "--poll-interval", str(_INTERVAL), "--output-dir", str(home)]
+
+
+@asynccontextmanager
+async def _running(command: Sequence[str], home: Path) -> AsyncIterator[Process]:
+    environment = os.environ | {
+        "TORC_WATCHD_HOME": str(home),
+        "TORC_FAKE_SQUEUE": str(_HERE / "squeue"),
+        "USER": os.environ.get("USER", "bench"),
+    }
+    with (home / "said.log").open("ab") as said:
+        process = await anyio.open_process(
+            command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, env=environment, cwd=home
+        )
+    try:
+        yield process
+    finally:
+        process.kill()
+        with anyio.CancelScope(shield=True):
+            await process.wait()
+
+
+@contextmanager
+def _live_allocations(home: Path, workflows: Sequence[int]) -> Iterator[None]:
+    """Local allocations 1, 2, ... of these workflows; this process is the worker of all."""
+    with ExitStack() as stack:
+        for number, workflow_id in enumerate(workflows, 1):
+            folder = AllocationFolder(home / "allocations" / str(number))
+            folder.path.mkdir(parents=True)
+            folder.write_order(_order(workflow_id, home))
+            lock = stack.enter_context(folder.lock.open("ab"))
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _order(workflow_id: int, home: Path) -> Order:
+    return Order(
+        hostname=this_host(),
+        request=AllocationRequest(
+            token=f"bench-{workflow_id}",
+            workflow_id=workflow_id,
+            scheduler_config_id=1,
+            num_cpus=1,
+            memory=GIB,
+            output_dir=str(home),
+        ),
+        connection=Connection(url="localhost:1"),  # no worker reads it
+        poll_interval=1,
+    )
+
+
+def table(values: dict[str, float]) -> str:
+    """What was measured, in Markdown."""
+    units = ("CPU, s", "resident, MiB", "proportional, MiB", "requests")
+    lines = [f"| workflows | | {' | '.join(units)} |", "|--:|---|--:|--:|--:|--:|"]
+    for workflows in SIZES:
+        for side in (OURS, THEIRS):
+            name = f"{side}, {workflows} idle workflows"
+            cpu, resident, proportional, requests = (values[f"{name}: {unit}"] for unit in units)
+            lines.append(
+                f"| {workflows} | `{side}` | {cpu:.2f} | {resident:,.0f} | {proportional:,.0f} "
+                f"| {requests:,.0f} |"
+            )
+    return "\n".join(lines)

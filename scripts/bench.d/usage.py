@@ -1,0 +1,47 @@
+"""What running processes have used, as the kernel counts it."""
+
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+_TICK = 1 / os.sysconf("SC_CLK_TCK")
+_MEMORY = re.compile(r"^(Rss|Pss): +(\d+) kB$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Seconds of CPU so far, without those of children, and MiB of memory now.
+
+    In ``resident`` what processes share counts for each of them; ``proportional`` divides it among
+    all who have it.
+    """
+
+    cpu: float
+    resident: float
+    proportional: float
+
+    @classmethod
+    def of(cls, pids: Iterable[int]) -> Self:
+        """Of the processes together. Raises ProcessLookupError or the like for one that is gone."""
+        each = [(_cpu_seconds(pid), _memory(pid)) for pid in pids]
+        return cls(
+            cpu=sum(cpu for cpu, _ in each),
+            resident=sum(memory["Rss"] for _, memory in each),
+            proportional=sum(memory["Pss"] for _, memory in each),
+        )
+
+
+def _cpu_seconds(pid: int) -> float:
+    # The name, the second field, is in parentheses and may hold spaces.
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    user, system = fields[11:13]
+    return (int(user) + int(system)) * _TICK
+
+
+def _memory(pid: int) -> dict[str, float]:
+    """Rss and Pss in MiB."""
+    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return {name: int(kib) / 1024 for name, kib in _MEMORY.findall(text)}

@@ -1,0 +1,59 @@
+"""Watches many workflows in one process: `torc-watchd watch --auto-recover`, which takes one.
+
+Arguments: URL of the server, folder for logs, poll interval in seconds, ids of the workflows.
+"""
+
+import sys
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import anyio
+
+from torc_watch import wiring
+from torc_watch.cli.reporting import reporting
+from torc_watch.core.events import Event
+from torc_watch.core.policy import RecoverySettings
+from torc_watch.engine.journal import Journal
+from torc_watch.engine.supervisor import Surroundings, supervise
+from torc_watch.engine.watch import WatchRequest
+from torc_watch.settings import Settings
+
+
+async def watch(url: str, output_dir: Path, poll_interval: float, ids: list[int]) -> None:
+    settings = Settings()
+    connection = settings.connection(url)
+    requests = [_request(number, output_dir, poll_interval) for number in ids]
+    with ExitStack() as stack:
+        reports = {
+            request.workflow_id: stack.enter_context(reporting(request, as_json=False))
+            for request in requests
+        }
+
+        def report(event: Event) -> None:
+            reports[event.workflow_id](event)
+
+        journal = stack.enter_context(closing(Journal(settings.home / "journal.db")))
+        async with wiring.open_client(connection) as client:
+            surroundings = Surroundings(
+                client=client,
+                scheduler=wiring.local_allocations(settings, connection),
+                journal=journal,
+                locks=settings.home / "locks",
+                report=report,
+            )
+            await supervise(requests, surroundings)
+
+
+def _request(workflow_id: int, output_dir: Path, poll_interval: float) -> WatchRequest:
+    return WatchRequest(
+        workflow_id=workflow_id,
+        recovery=RecoverySettings(max_retries=3),
+        poll_interval=poll_interval,
+        show_job_counts=False,
+        output_dir=output_dir,
+    )
+
+
+if __name__ == "__main__":
+    _, url, output_dir, poll_interval, *ids = sys.argv
+    anyio.run(watch, url, Path(output_dir), float(poll_interval), [int(number) for number in ids])
