@@ -1,0 +1,379 @@
+"""Torc's own recovery and ours, asked in the same state of the same server.
+
+A state is made over the server's API, by a worker that does as it is told; Slurm is the folder of
+`tests/peers/slurm`. Everything else is the real Torc, in the versions that `scripts/setup-torc`
+builds, and our command line.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+VERSIONS = ("0.12.2", "1.0.0")
+_SECONDS = 100  # for a command, on a machine with a lot else to do
+_SLURM = Path(__file__).parent / "slurm"
+_NODE = {"num_cpus": 64, "memory_gb": 64.0, "num_gpus": 0, "num_nodes": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A version of the real Torc, and a server of it."""
+
+    version: str
+    programs: Path
+    url: str
+
+    @property
+    def is_old(self) -> bool:
+        return self.version == "0.12.2"
+
+
+@dataclass(slots=True)
+class Command:
+    """A command that runs, in a group of its own; both of its streams are read as one."""
+
+    process: subprocess.Popen[str]
+    printed: list[str] = field(default_factory=list)
+
+    def until(self, text: str) -> str:
+        """The next line with ``text`` in it."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.printed.append(line)
+            if text in line:
+                return line
+        pytest.fail(f"{text!r} was not printed before the end:\n{''.join(self.printed)}")
+
+    def kill(self) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        with self.process:
+            pass
+
+
+@dataclass(slots=True)
+class Site:
+    """A folder in which commands of both run, and the cluster they believe in."""
+
+    peer: Peer
+    folder: Path
+    started: list[Command] = field(default_factory=list)
+
+    @property
+    def slurm(self) -> Path:
+        return self.folder / "slurm"
+
+    def torc(self, *words: str | int, **variables: str) -> subprocess.CompletedProcess[str]:
+        """A whole command of the real Torc."""
+        return self._run(str(self.peer.programs / "torc"), *map(str, words), **variables)
+
+    def ours(self, *words: str | int) -> subprocess.CompletedProcess[str]:
+        """A whole command of torc-watchd."""
+        return self._run(sys.executable, "-m", "torc_watch", *map(str, words))
+
+    def start_torc(self, *words: str | int, **variables: str) -> Command:
+        return self._start(str(self.peer.programs / "torc"), *map(str, words), **variables)
+
+    def start_ours(self, *words: str | int) -> Command:
+        return self._start(sys.executable, "-m", "torc_watch", *map(str, words))
+
+    def plan(self, workflow_id: int, *options: str) -> dict[str, Any]:
+        """What our recovery would do."""
+        planned: dict[str, Any] = json.loads(
+            self.ours("plan", workflow_id, "--json", *options).stdout
+        )
+        return planned
+
+    def dry_run(self, workflow_id: int, *options: str) -> dict[str, Any]:
+        """What Torc's recovery would do."""
+        command = ("-f", "json", "recover", str(workflow_id), "--dry-run", *options)
+        report: dict[str, Any] = json.loads(self.torc(*command).stdout)
+        return report
+
+    def recover(self, workflow_id: int, *options: str) -> subprocess.CompletedProcess[str]:
+        """One round of Torc's recovery, without a dialogue."""
+        quiet = () if self.peer.is_old else ("--no-prompts",)
+        return self.torc("recover", workflow_id, *quiet, *options)
+
+    def calls(self, program: str) -> list[str]:
+        """How Slurm's program of that name was called."""
+        lines = (self.slurm / "calls").read_text().splitlines()
+        return [line for line in lines if line.split()[0] == program]
+
+    def slurm_job(self, number: int, state: str) -> None:
+        """A job that Slurm has in that state, of which nothing runs."""
+        (self.slurm / str(number)).mkdir(exist_ok=True)
+        (self.slurm / str(number) / "state").write_text(f"{state}\n")
+
+    def end_slurm_job(self, number: int) -> None:
+        (self.slurm / str(number) / "state").unlink()
+
+    def ask(self, method: str, path: str, body: object = None) -> Any:
+        content = None if body is None else json.dumps(body).encode()
+        headers = {"Content-Type": "application/json"}
+        url = f"{self.peer.url}{path}"
+        request = urllib.request.Request(url, content, headers, method=method)  # noqa: S310 - our own server
+        with urllib.request.urlopen(request, timeout=_SECONDS) as answer:  # noqa: S310
+            return json.loads(answer.read() or "null")
+
+    def end_everything(self) -> None:
+        """Kills whatever was started from here, directly or not."""
+        marker = f"SLURM_STAND_IN={self.slurm}\0".encode()
+        for path in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):  # it ended meanwhile
+                if marker in (path / "environ").read_bytes() + b"\0":
+                    os.kill(int(path.name), signal.SIGKILL)
+        for command in self.started:
+            command.kill()
+
+    def _run(self, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            words,
+            cwd=self.folder,
+            env=self._environment() | variables,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_SECONDS,
+            stdin=subprocess.DEVNULL,
+        )
+
+    def _start(self, *words: str, **variables: str) -> Command:
+        process = subprocess.Popen(
+            words,
+            cwd=self.folder,
+            env=self._environment() | variables,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self.started.append(Command(process))
+        return self.started[-1]
+
+    def _environment(self) -> dict[str, str]:
+        return _clean_environment() | {
+            "PATH": f"{_SLURM}:{self.peer.programs}:{os.environ['PATH']}",
+            "HOME": str(self.folder),
+            "USER": "tester",
+            "TORC_API_URL": self.peer.url,
+            "TORC_WATCHD_HOME": str(self.folder / "home"),
+            "SLURM_STAND_IN": str(self.slurm),
+            "SLURM_STAND_IN_CLUSTER": "stand-in",
+            "SLURM_STAND_IN_DELAY": "0",
+        }
+
+
+@dataclass(slots=True)
+class Workflow:
+    """A workflow of Slurm jobs, and a worker that does as it is told."""
+
+    site: Site
+    id: int
+    requirements: dict[str, int] = field(default_factory=dict)
+    jobs: dict[str, int] = field(default_factory=dict)
+
+    def require(self, name: str, memory: str = "1g", runtime: str = "PT10M") -> None:
+        """Resource requirements for jobs to come."""
+        row = {"workflow_id": self.id, "name": name, "num_cpus": 1, "num_gpus": 0, "num_nodes": 1}
+        row |= {"memory": memory, "runtime": runtime}
+        self.requirements[name] = self.site.ask("POST", "/resource_requirements", row)["id"]
+
+    def add(self, name: str, requirements: str = "small", command: str = "true") -> None:
+        if requirements not in self.requirements:
+            self.require(requirements)
+        job = {"workflow_id": self.id, "name": name, "command": command}
+        job |= {"resource_requirements_id": self.requirements[requirements]}
+        self.jobs[name] = self.site.ask("POST", "/jobs", job)["id"]
+
+    def start(self) -> None:
+        """Every job that waits for nothing is ready then."""
+        self.site.ask("POST", f"/workflows/{self.id}/initialize_jobs")
+
+    def allocate(self, number: int, status: str) -> None:
+        """A row of an allocation, Slurm's job of that number."""
+        row: dict[str, Any] = {
+            "workflow_id": self.id,
+            "scheduler_id": number,
+            "scheduler_config_id": 1,
+        }
+        row |= {"scheduler_type": "slurm", "status": status}
+        self.site.ask("POST", "/scheduled_compute_nodes", row)
+
+    def add_action(self) -> None:
+        """An action that schedules nodes once every job is ready."""
+        (scheduler,) = self.rows("slurm_schedulers")
+        action = {"workflow_id": self.id, "trigger_type": "on_jobs_ready"}
+        action |= {"action_type": "schedule_nodes", "job_ids": list(self.jobs.values())}
+        config = {"scheduler_type": "slurm", "scheduler_id": scheduler["id"], "num_allocations": 1}
+        self.site.ask("POST", f"/workflows/{self.id}/actions", action | {"action_config": config})
+
+    def executed_actions(self) -> list[bool]:
+        actions = self.site.ask("GET", f"/workflows/{self.id}/actions")
+        return [action["executed"] for action in actions]
+
+    def close_allocations(self) -> None:
+        for row in self.rows("scheduled_compute_nodes"):
+            path = f"/scheduled_compute_nodes/{row['id']}"
+            self.site.ask("PUT", path, row | {"status": "complete"})
+
+    def claim(self) -> None:
+        """Every ready job is pending then."""
+        path = f"/workflows/{self.id}/claim_jobs_based_on_resources/100"
+        self.site.ask("POST", path, _NODE)
+
+    def run(self, *names: str) -> None:
+        """Claimed jobs, running then."""
+        for name in names:
+            path = f"/jobs/{self.jobs[name]}/start_job/{self.run_id}/{self.node}"
+            self.site.ask("PUT", path)
+
+    def end(
+        self,
+        name: str,
+        return_code: int = 0,
+        *,
+        minutes: float = 1,
+        terminated: bool = False,
+        **peaks: float,
+    ) -> None:
+        """How a job that runs ends; ``peaks`` are Torc's own fields."""
+        status = "terminated" if terminated else "failed" if return_code else "completed"
+        result: dict[str, Any] = {"job_id": self.jobs[name], "workflow_id": self.id}
+        result |= {"run_id": self.run_id, "attempt_id": 1, "compute_node_id": self.node}
+        result |= {"return_code": return_code, "status": status, "exec_time_minutes": minutes}
+        result |= {"completion_time": "2026-01-01T00:00:00Z", **peaks}
+        self.site.ask(
+            "POST", f"/jobs/{self.jobs[name]}/complete_job/{status}/{self.run_id}", result
+        )
+
+    def fail(self, name: str, return_code: int, **how: Any) -> None:
+        """A ready job fails."""
+        self.claim()
+        self.run(name)
+        self.end(name, return_code, **how)
+
+    @property
+    def node(self) -> int:
+        """The compute node of the worker, which has said good-bye."""
+        nodes = self.rows("compute_nodes")
+        return int(nodes[0]["id"]) if nodes else self._new_node()
+
+    @property
+    def run_id(self) -> int:
+        place = "/status" if self.site.peer.is_old else ""
+        return int(self.site.ask("GET", f"/workflows/{self.id}{place}")["run_id"])
+
+    @property
+    def statuses(self) -> dict[str, str]:
+        return {job["name"]: job["status"] for job in self.rows("jobs")}
+
+    @property
+    def asked(self) -> dict[str, tuple[str, str]]:
+        """Memory and run time that each job asks for."""
+        rows = {row["id"]: row for row in self.rows("resource_requirements")}
+        of = {job["name"]: rows[job["resource_requirements_id"]] for job in self.rows("jobs")}
+        return {name: (row["memory"], row["runtime"]) for name, row in of.items()}
+
+    def rows(self, table: str) -> list[dict[str, Any]]:
+        items: list[dict[str, Any]] = self.site.ask("GET", f"/{table}?workflow_id={self.id}")[
+            "items"
+        ]
+        return items
+
+    def _new_node(self) -> int:
+        node = {"workflow_id": self.id, "hostname": "h", "pid": 1, "start_time": "now", **_NODE}
+        node |= {"compute_node_type": "slurm", "is_active": False, "duration_seconds": 1.0}
+        return int(self.site.ask("POST", "/compute_nodes", node)["id"])
+
+
+def _programs(version: str) -> Path:
+    """The folder of a version's programs; skips where scripts/setup-torc was not run."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "torc-watch-torc"
+    found = Path(os.environ.get("TORC_WATCH_TORC_HOME") or cache) / version / "bin"
+    if not (found / "torc-server").exists():
+        missing = f"{found / 'torc-server'} is not there: run scripts/setup-torc"
+        if "torc" in os.environ.get("TORC_WATCH_REQUIRE", "").split(","):
+            pytest.fail(missing)
+        pytest.skip(missing)
+    return found
+
+
+def _clean_environment() -> dict[str, str]:
+    strange = ("TORC_", "SLURM_")
+    return {name: text for name, text in os.environ.items() if not name.startswith(strange)}
+
+
+@contextmanager
+def _server(programs: Path, directory: Path) -> Iterator[str]:
+    """A server with an empty database; its URL."""
+    command = [str(programs / "torc-server"), "run", "--host", "127.0.0.1", "--port", "0"]
+    command += ["--database", str(directory / "torc.db"), "--log-level", "error"]
+    command += ["--completion-check-interval-secs", "0.05"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env=_clean_environment()
+    ) as process:
+        assert process.stdout is not None
+        try:
+            line = next(line for line in process.stdout if line.startswith("TORC_SERVER_PORT="))
+            # Or the server would stand still once the pipe is full.
+            threading.Thread(target=process.stdout.read, daemon=True).start()
+            yield f"http://127.0.0.1:{int(line.partition('=')[2])}/torc-service/v1"
+        finally:
+            process.kill()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture(scope="session", params=VERSIONS)
+def peer(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Peer]:
+    programs = _programs(request.param)
+    with _server(programs, tmp_path_factory.mktemp(f"torc-{request.param}")) as url:
+        yield Peer(request.param, programs, url)
+
+
+@pytest.fixture
+def site(peer: Peer, tmp_path: Path) -> Iterator[Site]:
+    site = Site(peer, tmp_path)
+    site.slurm.mkdir()
+    (site.slurm / "calls").touch()
+    shutil.copy(_SLURM / "torc.toml", tmp_path)
+    yield site
+    site.end_everything()
+
+
+@pytest.fixture
+def make_workflow(site: Site) -> Callable[[], Workflow]:
+    """Makes empty ones, with a scheduler that their allocations were made from."""
+
+    def make() -> Workflow:
+        created = site.ask("POST", "/workflows", {"name": "w", "user": "tester"})
+        scheduler = {"workflow_id": created["id"], "name": "work", "account": "a", "nodes": 1}
+        site.ask("POST", "/slurm_schedulers", scheduler | {"walltime": "01:00:00"})
+        return Workflow(site, created["id"])
+
+    return make
+
+
+@pytest.fixture
+def workflow(make_workflow: Callable[[], Workflow]) -> Workflow:
+    return make_workflow()

@@ -1,0 +1,89 @@
+"""What is left after a crash or an error, and who takes it up."""
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.peers.conftest import Site, Workflow
+
+
+@pytest.fixture
+def hungry(make_workflow: "Callable[[], Workflow]") -> "Callable[[], Workflow]":
+    """Makes workflows whose job ran out of memory, and whose allocation is about to end."""
+
+    def make() -> "Workflow":
+        workflow = make_workflow()
+        workflow.add("hungry", command="exit 137")
+        workflow.start()
+        workflow.fail("hungry", 137)
+        return workflow
+
+    return make
+
+
+def test_attempts_after_a_restart(site: "Site", hungry: "Callable[[], Workflow]") -> None:
+    """0.7: Torc counts attempts in memory; killed and started again, it begins at one."""
+    (site.slurm / "hold").touch()
+    workflow = hungry()
+    default = "max retries: 3" if site.peer.is_old else "unlimited retries"
+    for bound in ((), ("--max-retries", "1")):
+        workflow.allocate(9, "active")
+        watch = site.start_torc("watch", workflow.id, "--recover", "-p", "1", *bound)
+        assert ("max retries: 1" if bound else default) in watch.until("Watching workflow")
+        watch.until("Workflow complete")
+        workflow.close_allocations()
+        assert "attempt 1" in watch.until("Attempting automatic recovery")
+        watch.until("Recovery initiated")
+        watch.kill()
+        workflow.fail("hungry", 137)
+
+
+def test_our_attempts_after_a_restart(site: "Site", hungry: "Callable[[], Workflow]") -> None:
+    """0.7: ours count on."""
+    workflow = hungry()
+    command = ("watch", workflow.id, "--recover", "-p", "1", "--max-retries", "2")
+    watch = site.start_ours(*command)
+    watch.until("attempt 1/2")
+    watch.until("Recovery initiated")
+    watch.kill()
+    again = site.ours(*command)
+    assert "attempt 2/2" in again.stdout
+    assert "attempt 1/2" not in again.stdout
+    assert again.returncode == 3
+
+
+def test_error_between_reset_and_submission(site: "Site", hungry: "Callable[[], Workflow]") -> None:
+    """0.9: Torc's watch ends with ready jobs and no allocation, and takes them up no more."""
+    workflow = hungry()
+    workflow.allocate(9, "active")
+    no_slurm = {"PATH": f"{site.peer.programs}:{os.environ['PATH']}", "SLURM_STAND_IN_CLUSTER": ""}
+    watch = site.start_torc("watch", workflow.id, "--recover", "-p", "1", **no_slurm)
+    watch.until("Workflow complete")
+    workflow.close_allocations()
+    watch.until("No HPC profile specified and no system detected")
+    assert watch.process.wait() == 1
+    assert workflow.statuses == {"hungry": "ready"}
+    again = site.torc("watch", workflow.id, "--recover")
+    assert "No scheduled compute nodes found" in again.stderr + again.stdout
+    assert again.returncode == 1
+    assert "workflow is not complete" in site.recover(workflow.id).stderr
+    ours = site.ours("recover", workflow.id)
+    assert "Recovery initiated" in ours.stdout
+    assert workflow.rows("scheduled_compute_nodes")[-1]["scheduler_type"] == "local"
+
+
+def test_two_watches(site: "Site", hungry: "Callable[[], Workflow]") -> None:
+    """Beside the claims: two watches of Torc's go on side by side, a second of ours is refused."""
+    workflow = hungry()
+    workflow.allocate(9, "active")
+    for _ in range(2):
+        site.start_torc("watch", workflow.id, "--recover", "-p", "60").until("Workflow complete")
+    first = site.start_ours("watch", workflow.id, "-p", "60")
+    first.until("Watching workflow")
+    second = site.ours("watch", workflow.id, "-p", "60")
+    assert second.returncode == 1
+    assert str(first.process.pid) in second.stderr

@@ -1,0 +1,67 @@
+"""Which jobs run again, and when."""
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.peers.conftest import Site, Workflow
+
+
+@pytest.fixture
+def failed(make_workflow: "Callable[[], Workflow]") -> "Callable[[], Workflow]":
+    """Makes workflows with a job that ran out of memory, a code bug, and one whose worker left."""
+
+    def make() -> "Workflow":
+        workflow = make_workflow()
+        for name in ("hungry", "bug", "stopped"):
+            workflow.add(name)
+        workflow.start()
+        workflow.claim()
+        workflow.run("hungry", "bug", "stopped")
+        workflow.end("hungry", 137)
+        workflow.end("bug", 1)
+        workflow.end("stopped", 1, terminated=True)
+        return workflow
+
+    return make
+
+
+def test_only_the_chosen_jobs(site: "Site", failed: "Callable[[], Workflow]") -> None:
+    """0.5: 0.12 restarts every failed job along with the chosen one; 1.0 the chosen one.
+
+    Terminated jobs are restarted by the server of both, whoever recovers.
+    """
+    (site.slurm / "hold").touch()
+    theirs, ours = failed(), failed()
+    recovered = site.recover(theirs.id)
+    assert recovered.returncode == 0, recovered.stderr
+    bug = "ready" if site.peer.is_old else "failed"
+    assert theirs.statuses == {"hungry": "ready", "bug": bug, "stopped": "ready"}
+    recovered = site.ours("recover", ours.id, "--no-retry-unknown")
+    assert recovered.returncode == 0, recovered.stderr
+    assert ours.statuses["bug"] == "failed"
+    assert {ours.statuses[name] for name in ("hungry", "stopped")}.isdisjoint(
+        {"failed", "terminated"}
+    )
+
+
+def test_recovery_waits_for_the_last_job(site: "Site", workflow: "Workflow") -> None:
+    """0.8: nobody recovers while a job still runs, neither Torc's watch nor ours."""
+    workflow.add("hungry")
+    workflow.add("long")
+    workflow.start()
+    workflow.fail("hungry", 137)
+    workflow.run("long")
+    workflow.allocate(1, "active")
+    site.slurm_job(1, "RUNNING")
+    watches = [
+        site.start_torc("watch", workflow.id, "--recover", "-s", "-p", "1"),
+        site.start_ours("watch", workflow.id, "--recover", "-s", "-p", "1"),
+    ]
+    for watch in watches:
+        for _ in range(3):
+            watch.until("running=1")
+        assert "Attempting" not in "".join(watch.printed)

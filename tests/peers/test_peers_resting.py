@@ -1,0 +1,62 @@
+"""Workflows that came to rest with jobs left, and what is called success."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.peers.conftest import Site, Workflow
+
+SUCCESS = "✓ Workflow completed successfully"
+
+
+def test_success_with_ready_jobs_left(site: "Site", workflow: "Workflow") -> None:
+    """0.4: no partition has what recovery asks for; Torc submits nothing and says success."""
+    workflow.require("big", memory="3g")
+    workflow.add("big", "big")
+    workflow.start()
+    workflow.fail("big", 137)
+    workflow.allocate(1, "active")
+    site.slurm_job(1, "RUNNING")
+    watch = site.start_torc("watch", workflow.id, "--recover", "-p", "1")
+    watch.until("Workflow complete")
+    workflow.close_allocations()
+    watch.until("Recovery initiated")
+    watch.until("1 ready jobs with no schedulers")
+    assert "(0 jobs)" in watch.until(SUCCESS)
+    assert watch.process.wait() == 0
+    assert workflow.statuses == {"big": "ready"}
+    ours = site.plan(workflow.id)
+    assert ours["standing"] == "needs_recovery"
+    assert len(ours["plan"]["allocations"]) == 1
+
+
+def test_success_with_claimed_jobs_left(site: "Site", workflow: "Workflow") -> None:
+    """Beside the claims: Torc releases running jobs of dead allocations, and no claimed ones."""
+    workflow.add("claimed")
+    workflow.start()
+    workflow.claim()
+    workflow.allocate(1, "active")
+    watched = site.torc("watch", workflow.id, "--recover", "-p", "1")
+    assert "Workflow cannot make progress" in watched.stderr + watched.stdout
+    assert SUCCESS in watched.stderr + watched.stdout
+    assert (watched.returncode, workflow.statuses) == (0, {"claimed": "pending"})
+    ours = site.ours("recover", workflow.id)
+    assert "Releasing 1 job of dead workers" in ours.stdout
+    assert "Recovery initiated" in ours.stdout
+
+
+def test_waiting_for_a_dead_allocation(site: "Site", workflow: "Workflow") -> None:
+    """Beside the claims: once all jobs have ended, Torc's watch asks Slurm no more.
+
+    Where a runner died after that, its row stays, and the watch waits for it.
+    """
+    workflow.add("done")
+    workflow.start()
+    workflow.claim()
+    workflow.run("done")
+    workflow.end("done")
+    workflow.allocate(1, "active")
+    watch = site.start_torc("--log-level", "debug", "watch", workflow.id, "-p", "1")
+    watch.until("Workflow complete")
+    for _ in range(3):
+        watch.until("Waiting for workers to exit")
+    assert site.calls("squeue") == []
