@@ -13,7 +13,7 @@ from functools import partial
 from torc_watch.core import events
 from torc_watch.core.allocation import AllocationRequest
 from torc_watch.core.diagnosis import ORPHANED, Cause
-from torc_watch.core.errors import Conflict
+from torc_watch.core.errors import Conflict, ServerFault
 from torc_watch.core.events import Event
 from torc_watch.core.model import Job, JobCounts, JobStatus
 from torc_watch.core.policy import Plan
@@ -86,8 +86,7 @@ class Performer:
             if allocation.scheduler_type == self._scheduler.type:
                 await self._scheduler.cancel(allocation.scheduler_id)
         for job, node_id in orphans.running:
-            result = _orphaned(job, workflow.id, workflow.run_id, node_id)
-            await _unless_done(self._client.complete_job(job.id, result))
+            await self._fail(job, _orphaned(job, workflow.id, workflow.run_id, node_id))
         for job in orphans.claimed:
             await _unless_done(
                 self._client.set_job_status(job.id, JobStatus.READY, workflow.run_id)
@@ -96,6 +95,14 @@ class Performer:
             await self._client.end_compute_node(workflow.id, node.id)
         for allocation in orphans.allocations:
             await self._client.set_allocation_status(allocation, "complete")
+
+    async def _fail(self, job: Job, result: NewResult) -> None:
+        try:
+            await _unless_done(self._client.complete_job(job.id, result))
+        except ServerFault:
+            # It has a result of this attempt, and the server takes no second: it goes at once to
+            # where the round resets it to.
+            await self._client.set_job_status(job.id, JobStatus.UNINITIALIZED, result.run_id)
 
     async def _run_hook(self, watch: Watch, plan: Plan) -> None:
         command = watch.request.hook

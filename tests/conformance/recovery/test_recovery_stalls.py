@@ -127,3 +127,34 @@ async def assert_nothing_is_open(site: "Site", workflow_id: int) -> None:
     allocations = await site.client.list_allocations(workflow_id)
     assert all(node.has_ended for node in nodes)
     assert {allocation.status for allocation in allocations} == {"complete"}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"child": JobStatus.BLOCKED},
+        {"a": JobStatus.RUNNING, "child": JobStatus.BLOCKED},
+    ],
+)
+async def test_recovery_in_place_that_was_not_finished(
+    open_site: "OpenSite", changes: dict[str, JobStatus]
+) -> None:
+    """What somebody who prepared one by hand left: a job may be running that has a result."""
+    async with open_site() as site:
+        site.scheduler.endings = {"a": [(1, None, 10.0)]}
+        workflow_id = await site.submit(["a", "b", "child"], after={"child": "a"})
+        await site.scheduler.rest()
+        for job in await site.client.list_jobs(workflow_id):
+            if job.name in changes:
+                await site.client.set_job_status(job.id, changes[job.name], run_id=1)
+
+        ended = await site.watch(workflow_id)
+
+        assert ended.verdict is Verdict.SUCCEEDED
+        assert not site.seen(events.LookFailed)
+        assert await site.results(workflow_id) == [
+            ("a", 1, 1),
+            ("a", 2, 0),
+            ("b", 1, 0),
+            ("child", 2, 0),
+        ]
