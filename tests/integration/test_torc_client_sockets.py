@@ -121,6 +121,29 @@ async def test_nobody_listens() -> None:
     assert sent == 4
 
 
+async def test_many_streams_leave_room_for_requests_on_one_more_connection() -> None:
+    connections = 0
+
+    async def stream_or_answer(connection: AnyByteStream) -> None:
+        nonlocal connections
+        connections += 1
+        while b"/stream" not in await connection.receive():
+            await connection.send(OK)
+        await connection.send(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n")
+        await anyio.sleep_forever()
+
+    async with (
+        server(stream_or_answer) as port,
+        Transport(Connection(url=f"127.0.0.1:{port}", timeout=5)) as transport,
+        contextlib.AsyncExitStack() as stack,
+    ):
+        for _ in range(120):
+            await stack.enter_async_context(transport.stream("/stream"))
+        for _ in range(3):
+            await transport.get("/ping")
+    assert connections == 121
+
+
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A self-signed certificate for 127.0.0.1, and its key."""

@@ -37,6 +37,9 @@ _GATEWAY_STATUSES = (502, 503, 504)
 _LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 _HOST = re.compile(rb"[A-Za-z0-9._:-]+")  # a name in its ASCII form, or an address
 _EVENT_STREAM = {"Accept": "text/event-stream"}
+# Every watch keeps a stream open. httpx would refuse more than 100 connections, and end each one
+# after a single request while there are more than 20, open streams included.
+_LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=None)
 _URL_EXAMPLE = "Write it as http://localhost:8080 or https://torc.example.org."
 
 Method = Literal["GET", "POST", "PUT", "DELETE"]
@@ -192,6 +195,7 @@ def _open_client(
         auth=auth,
         verify=_tls_context(connection) if url.scheme == "https" else _trusting_nobody(),
         timeout=httpx.Timeout(connection.timeout, connect=_CONNECT_TIMEOUT),
+        limits=_LIMITS,
         headers={"Accept": "application/json", "User-Agent": "torc-watch"},
         # A proxy of the environment is for the world outside, not for a server on this machine.
         trust_env=url.host not in _LOOPBACK_HOSTS,
