@@ -12,7 +12,12 @@ import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    asynccontextmanager,
+    contextmanager,
+)
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -58,7 +63,7 @@ class StartServer(Protocol):
     """Starts the server of that name on a folder, with more options of its command line."""
 
     def __call__(
-        self, name: str, directory: Path, *options: str
+        self, name: str, directory: Path, *options: str, unblock_interval: str = UNBLOCK_INTERVAL
     ) -> AbstractContextManager[Server]: ...
 
 
@@ -74,15 +79,15 @@ def _torc_program(version: str, program: str) -> Path:
     return found
 
 
-def _command(name: str, directory: Path) -> list[str]:
+def _command(name: str, directory: Path, unblock_interval: str) -> list[str]:
     if name in REAL_VERSIONS:
         program = _torc_program(REAL_VERSIONS[name], "torc-server")
         command = [str(program), "run", "--host", "127.0.0.1", "--port", "0"]
         command += ["--database", str(directory / "torc.db"), "--log-level", "error"]
-        return [*command, "--completion-check-interval-secs", UNBLOCK_INTERVAL]
+        return [*command, "--completion-check-interval-secs", unblock_interval]
     command = [sys.executable, "-m", "torc_watch", "sandbox", "serve", "--port", "0", "--json"]
     command += ["--directory", str(directory), "--api", DIALECTS[name]]
-    return [*command, "--unblock-interval", UNBLOCK_INTERVAL]
+    return [*command, "--unblock-interval", unblock_interval]
 
 
 def _announced_url(lines: Iterator[str]) -> str:
@@ -98,8 +103,10 @@ def _announced_url(lines: Iterator[str]) -> str:
 
 
 @contextmanager
-def running_server(name: str, directory: Path, *options: str) -> Iterator[Server]:
-    command = [*_command(name, directory), *options]
+def running_server(
+    name: str, directory: Path, *options: str, unblock_interval: str = UNBLOCK_INTERVAL
+) -> Iterator[Server]:
+    command = [*_command(name, directory, unblock_interval), *options]
     environment = {key: text for key, text in os.environ.items() if not key.startswith("TORC_")}
     with (
         (directory / "server.log").open("a") as log,
@@ -276,7 +283,7 @@ class Torc:
         await other.add({"a": [], "b": ["a"], "c": ["b"]})
         await other.workflow("POST", "initialize_jobs")
         for name, unblocked in (("a", "b"), ("b", "c")):
-            await other.finish(**{name: 0})
+            assert await other.complete(name) == 200
             await other.statuses_become({unblocked: "ready"})
 
 
@@ -289,8 +296,29 @@ async def _new_workflow(client: httpx.AsyncClient, dialect: DialectName) -> Torc
     return Torc(client, dialect, workflow_id, created.json()["id"])
 
 
-@pytest.fixture
-async def torc(server: Server) -> AsyncIterator[Torc]:
+class Connect(Protocol):
+    """Opens a connection to a server with a new workflow, or with that workflow and node."""
+
+    def __call__(self, server: Server, *known: int) -> AbstractAsyncContextManager[Torc]: ...
+
+
+@asynccontextmanager
+async def _connected(server: Server, *known: int) -> AsyncIterator[Torc]:
     unused = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # loading certificates would take longer
     async with httpx.AsyncClient(base_url=server.url, verify=unused, trust_env=False) as client:
-        yield await _new_workflow(client, server.dialect)
+        if known:
+            yield Torc(client, server.dialect, *known)
+        else:
+            yield await _new_workflow(client, server.dialect)
+
+
+@pytest.fixture
+def connect() -> Connect:
+    """For a test that starts a server again."""
+    return _connected
+
+
+@pytest.fixture
+async def torc(server: Server) -> AsyncIterator[Torc]:
+    async with _connected(server) as torc:
+        yield torc

@@ -1,0 +1,222 @@
+"""Recovery in place: a failed job, and what was canceled behind it, while other jobs still run.
+
+The steps that hold against every race are: the failed job is set to running, which nobody claims
+and nothing is decided behind; its canceled descendants to blocked; and then it is retried.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.conformance.conftest import Connect, StartServer, Torc
+
+# A job by name, and those that it waits for. "other" is what goes on meanwhile.
+CHAIN = {"other": [], "a": [], "b": ["a"], "c": ["b"]}
+DIAMOND = {"other": [], "top": [], "left": ["top"], "right": ["top"], "bottom": ["left", "right"]}
+TWO_PARENTS = {"other": [], "p": [], "q": [], "child": ["p", "q"]}
+RUNNING = {"other": "running"}
+
+
+async def begin(torc: "Torc", graph: dict[str, list[str]], *failing: str) -> None:
+    """All of the graph's first jobs run; then these fail, and the server looks at that."""
+    await torc.add(graph)
+    await torc.workflow("POST", "initialize_jobs")
+    await torc.claim()
+    for name in [name for name, blockers in graph.items() if not blockers]:
+        assert await torc.start(name) == 200
+    for name in failing:
+        assert await torc.complete(name, "failed", 137) == 200
+    await torc.background_work_done()
+
+
+async def retry(torc: "Torc", name: str) -> int:
+    job = (await torc.jobs())[name]
+    path = f"/jobs/{job['id']}/retry/{torc.run_id}?max_retries={job['attempt_id'] + 1}"
+    return await torc.status_of("POST", path)
+
+
+async def block(torc: "Torc", *names: str) -> None:
+    for name in names:
+        assert await torc.set_status(name, "blocked") == 200
+
+
+async def recover(torc: "Torc", name: str, *descendants: str) -> None:
+    assert await torc.set_status(name, "running") == 200
+    await block(torc, *descendants)
+    assert await retry(torc, name) == 200
+
+
+async def end(torc: "Torc", name: str, return_code: int = 0) -> int:
+    """Claimed, started and ended; the server has looked at it. The status of the report."""
+    await torc.claim()
+    assert await torc.start(name) == 200
+    status = "failed" if return_code else "completed"
+    answer = await torc.complete(name, status, return_code)
+    await torc.background_work_done()
+    return answer
+
+
+async def test_a_job_and_what_was_canceled_behind_it_run_in_the_same_run(torc: "Torc") -> None:
+    await begin(torc, CHAIN, "a")
+    assert await torc.statuses() == dict.fromkeys("bc", "canceled") | RUNNING | {"a": "failed"}
+    await recover(torc, "a", "b", "c")
+    assert await torc.results() == [(0, 1, 137)]  # until there is another
+    for name, unblocked in (("a", "b"), ("b", "c"), ("c", None)):
+        assert await torc.claim() == [name]
+        assert await end(torc, name) == 200
+        if unblocked:
+            assert (await torc.statuses())[unblocked] == "ready"
+    assert await torc.statuses() == dict.fromkeys("abc", "completed") | RUNNING
+    assert not await torc.is_complete()
+    assert await torc.complete("other") == 200
+    assert await torc.is_complete()
+    assert sorted(await torc.results()) == [(0, 1, 0), (0, 1, 0), (0, 1, 0), (0, 2, 0)]
+    assert (0, 1, 137) in await torc.results("&all_runs=true")
+
+
+async def test_both_sides_and_the_bottom_of_a_diamond_run(torc: "Torc") -> None:
+    await begin(torc, DIAMOND, "top")
+    await recover(torc, "top", "left", "right", "bottom")
+    for name in ("top", "left", "right"):
+        assert (await torc.statuses())["bottom"] == "blocked"
+        assert await end(torc, name) == 200
+    assert (await torc.statuses())["bottom"] == "ready"
+
+
+async def test_what_is_left_canceled_below_a_diamond_stays_so(torc: "Torc") -> None:
+    """The older server had left it blocked by itself."""
+    await begin(torc, DIAMOND, "top")
+    await recover(torc, "top", "left", "right")
+    for name in ("top", "left", "right"):
+        assert await end(torc, name) == 200
+    expected = {"0.12": "ready", "0.35": "canceled"}[torc.dialect]
+    assert (await torc.statuses())["bottom"] == expected
+
+
+async def test_while_it_is_set_to_running_nobody_claims_it_or_decides_behind_it(
+    torc: "Torc",
+) -> None:
+    await begin(torc, CHAIN, "a")
+    assert await torc.set_status("a", "running") == 200
+    await block(torc, "b", "c")
+    assert await end_other(torc) == 200
+    assert await torc.claim() == []
+    assert await torc.count_on_node() == 0
+    assert await torc.statuses() == {
+        "other": "completed",
+        "a": "running",
+        "b": "blocked",
+        "c": "blocked",
+    }
+    assert await retry(torc, "a") == 200
+    assert await end(torc, "a") == 200
+    assert (await torc.statuses())["b"] == "ready"
+
+
+async def test_blocked_first_the_newer_server_may_cancel_them_again(torc: "Torc") -> None:
+    """It looks at every blocked job of the workflow whenever one of its jobs has finished."""
+    await begin(torc, CHAIN, "a")
+    await block(torc, "b", "c")
+    assert await end_other(torc) == 200
+    assert await retry(torc, "a") == 200
+    assert await end(torc, "a") == 200
+    expected = {"0.12": ("ready", "blocked"), "0.35": ("canceled", "canceled")}[torc.dialect]
+    statuses = await torc.statuses()
+    assert (statuses["b"], statuses["c"]) == expected
+
+
+async def test_retried_first_it_may_be_done_before_they_are_blocked(torc: "Torc") -> None:
+    """Then they wait for ever, or on the newer server until another job finishes."""
+    await begin(torc, CHAIN, "a")
+    assert await retry(torc, "a") == 200
+    assert await end(torc, "a") == 200
+    assert (await torc.statuses())["b"] == "canceled"
+    await block(torc, "b", "c")
+    await torc.background_work_done()
+    assert (await torc.statuses())["b"] == "blocked"
+    assert await end_other(torc) == 200
+    expected = {"0.12": "blocked", "0.35": "ready"}[torc.dialect]
+    assert (await torc.statuses())["b"] == expected
+
+
+@pytest.mark.parametrize(
+    ("recovered", "status"), [(["p"], "canceled"), (["p", "q"], "ready")], ids=["one", "both"]
+)
+async def test_a_descendant_of_two_failures_needs_both(
+    torc: "Torc", recovered: list[str], status: str
+) -> None:
+    await begin(torc, TWO_PARENTS, "p", "q")
+    for name in recovered:
+        assert await torc.set_status(name, "running") == 200
+    await block(torc, "child")
+    for name in recovered:
+        assert await retry(torc, name) == 200
+    await torc.claim()
+    for name in recovered:
+        assert (await torc.statuses())["child"] == "blocked"
+        assert await end(torc, name) == 200
+    assert (await torc.statuses())["child"] == status
+
+
+async def test_what_fails_again_cancels_again(torc: "Torc") -> None:
+    await begin(torc, CHAIN, "a")
+    for attempt in (2, 3):
+        await recover(torc, "a", "b", "c")
+        assert (await torc.jobs())["a"]["attempt_id"] == attempt
+        assert await end(torc, "a", 137) == 200
+        assert await torc.statuses() == dict.fromkeys("bc", "canceled") | RUNNING | {"a": "failed"}
+
+
+@pytest.mark.parametrize(
+    ("status", "answer"),
+    [("failed", 200), ("terminated", 200), ("pending_failed", 422), ("canceled", 422)],
+)
+async def test_what_may_not_be_retried_may_once_it_is_set_to_running(
+    torc: "Torc", status: str, answer: int
+) -> None:
+    await begin(torc, CHAIN)
+    assert await torc.complete("a", status, 1) == 200
+    await torc.background_work_done()
+    assert await retry(torc, "a") == answer
+    await recover(torc, "a", "b", "c")
+    assert await end(torc, "a") == 200
+    assert (await torc.statuses())["b"] == "ready"
+
+
+async def test_a_descendant_that_has_a_result_can_not_end_again(torc: "Torc") -> None:
+    """It ran although its parent had failed: it needs a retry of its own, not to be blocked."""
+    await torc.add({"a": [], "b": ["a"]}, cancel_on_blocking_job_failure=False)
+    await torc.workflow("POST", "initialize_jobs")
+    for name in ("a", "b"):
+        assert await end(torc, name, 1) == 200
+    await recover(torc, "a", "b")
+    assert await end(torc, "a") == 200
+    assert await end(torc, "b") == 500
+    assert (await torc.statuses())["b"] == "running"
+
+
+@pytest.mark.parametrize("name", ["embedded-0.12", "embedded-0.35", "torc-0.12.2", "torc-1.0.0"])
+async def test_a_retry_before_the_server_looks_leaves_nothing_to_undo(
+    tmp_path: Path, start_server: "StartServer", connect: "Connect", name: str
+) -> None:
+    with start_server(name, tmp_path, unblock_interval="3600") as server:
+        async with connect(server) as torc:
+            await torc.add(CHAIN)
+            await torc.workflow("POST", "initialize_jobs")
+            await torc.finish(a=137)
+            assert await retry(torc, "a") == 200
+            await torc.finish(a=0)
+            assert (await torc.statuses())["b"] == "blocked"
+            known = torc.workflow_id, torc.node_id
+    with start_server(name, tmp_path) as server:
+        async with connect(server, *known) as torc:
+            await torc.statuses_become({"a": "completed", "b": "ready", "c": "blocked"})
+
+
+async def end_other(torc: "Torc") -> int:
+    """The job that goes on meanwhile ends, and the server looks at that."""
+    answer = await torc.complete("other")
+    await torc.background_work_done()
+    return answer
