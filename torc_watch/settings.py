@@ -2,6 +2,7 @@
 
 import getpass
 import os
+import shutil
 from pathlib import Path
 from typing import Annotated
 
@@ -30,6 +31,7 @@ class Settings(BaseSettings):
     home: Annotated[Path, Field(validation_alias="TORC_WATCHD_HOME")] = (
         platformdirs.user_state_path("torc-watchd")
     )
+    local_runner: Annotated[str | None, Field(validation_alias="TORC_WATCHD_LOCAL_RUNNER")] = None
 
     def connection(self, url: str | None = None) -> Connection:
         """How to reach the server at ``url``, by default TORC_API_URL. Raises InvalidInput."""
@@ -48,6 +50,19 @@ class Settings(BaseSettings):
             return self.username or getpass.getuser()
         except (KeyError, OSError):
             return str(os.getuid())
+
+    def torc_program(self) -> Path | None:
+        """Torc's command that is to run jobs here; None for our own runner. Raises InvalidInput."""
+        if self.local_runner is None:
+            return None
+        found = shutil.which(Path(self.local_runner).expanduser())
+        if found is None:
+            raise InvalidInput(
+                f"TORC_WATCHD_LOCAL_RUNNER is {self.local_runner!r}, which is no program that can "
+                "be run here. Name Torc's own command, such as torc or /opt/torc/bin/torc, or "
+                "unset it."
+            )
+        return Path(found).absolute()
 
     def _password(self) -> str | None:
         if self.password is not None:

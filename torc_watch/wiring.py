@@ -59,7 +59,10 @@ async def open_client(connection: Connection) -> AsyncIterator[TorcClient]:
 
 
 def local_allocations(settings: Settings, connection: Connection) -> LocalAllocations:
-    return LocalAllocations(settings.home / "allocations", connection)
+    """Raises InvalidInput when the program that should run their jobs is not there."""
+    return LocalAllocations(
+        settings.home / "allocations", connection, torc_program=settings.torc_program()
+    )
 
 
 async def submit(
@@ -67,9 +70,9 @@ async def submit(
 ) -> Submission:
     """Creates the workflow and starts its allocations. Raises InvalidSpec and the like."""
     spec = await to_thread.run_sync(read_spec, specification)
+    scheduler = local_allocations(settings, connection)
     async with open_client(connection) as client:
         submitted = await submission.submit(client, spec, user=settings.user_name())
-        scheduler = local_allocations(settings, connection)
         try:
             numbers = await _start_allocations(client, scheduler, submitted.workflow_id, shape)
         except SchedulerError as error:
@@ -117,11 +120,12 @@ async def watch(
     report: Callable[[Event], None],
 ) -> WatchEnded:
     """Watches one workflow to its verdict; every TorcWatchError may be raised."""
+    scheduler = local_allocations(settings, connection)
     with closing(Journal(settings.home / "journal.db")) as journal:
         async with open_client(connection) as client:
             surroundings = Surroundings(
                 client=client,
-                scheduler=local_allocations(settings, connection),
+                scheduler=scheduler,
                 journal=journal,
                 locks=settings.home / "locks",
                 report=report,

@@ -324,11 +324,15 @@ class Site:
 
 
 @asynccontextmanager
-async def a_site(directory: Path, command: str, number_of_jobs: int) -> AsyncIterator[Site]:
+async def a_site(
+    directory: Path, command: str, number_of_jobs: int, torc_program: Path | None = None
+) -> AsyncIterator[Site]:
     root = directory.parent.parent
     output_dir = root / "out"
     async with a_server(root) as url, Transport(Connection(url=url)) as transport:
-        local = LocalAllocations(directory, Connection(url=url), poll_interval=0.1)
+        local = LocalAllocations(
+            directory, Connection(url=url), poll_interval=0.1, torc_program=torc_program
+        )
         client = await TorcClient.connect(transport)
         workflow_id = await a_workflow(client, command, number_of_jobs)
         number = await local.submit(
@@ -391,3 +395,67 @@ async def test_a_killed_worker_is_gone_and_canceling_it_ends_its_jobs(directory:
         # What the server holds to be running is for the next recovery to find.
         counts = await site.client.count_jobs(site.workflow_id)
         assert counts.by_status[JobStatus.RUNNING] == 2
+
+
+@pytest.fixture
+def torc(tmp_path: Path) -> Path:
+    """In the place of Torc's program: it leaves a job behind when its gate is opened."""
+    os.mkfifo(tmp_path / "gate")
+    program = tmp_path / "torc"
+    program.write_text(f"#!/bin/bash\nsetsid sleep 600 &\nread <{tmp_path}/gate\nexit 3\n")
+    program.chmod(0o755)
+    return program
+
+
+async def until_active(site: Site) -> None:
+    with anyio.fail_after(50):
+        while await status_of(site) != "active":  # noqa: ASYNC110 - another process says so
+            await anyio.sleep(0.02)
+
+
+async def status_of(site: Site) -> str:
+    (allocation,) = await site.client.list_allocations(site.workflow_id)
+    return allocation.status
+
+
+async def test_an_allocation_run_by_torc_is_active_until_torc_ends(
+    directory: Path, torc: Path
+) -> None:
+    async with a_site(directory, "true", 1, torc) as site:
+        await until_active(site)
+        (torc.parent / "gate").write_text("\n")
+        await until_not_alive(site.local, site.number)
+        assert await status_of(site) == "complete"
+    folder = AllocationFolder(directory / str(site.number))
+    assert json.loads((folder.path / "end.json").read_text()) == {"exit_code": 3}
+    assert carriers_of(folder.marker.encode()) == []
+
+
+async def test_canceling_an_allocation_ends_torc(directory: Path, torc: Path) -> None:
+    async with a_site(directory, "true", 1, torc) as site:
+        await until_active(site)
+        folder = AllocationFolder(directory / str(site.number))
+        await until(lambda: len(carriers_of(folder.marker.encode())) == 3)
+        await site.local.cancel(site.number)
+        await until_not_alive(site.local, site.number)
+        assert carriers_of(folder.marker.encode()) == []
+        assert await status_of(site) == "complete"
+    ended = json.loads((folder.path / "end.json").read_text())
+    assert ended == {"exit_code": 128 + signal.SIGTERM}
+
+
+async def test_torc_outlives_a_killed_allocation_until_that_is_canceled(
+    directory: Path, torc: Path
+) -> None:
+    async with a_site(directory, "true", 1, torc) as site:
+        folder = AllocationFolder(directory / str(site.number))
+        await until(lambda: len(carriers_of(folder.marker.encode())) == 3)
+        worker = folder.worker()
+        assert worker is not None
+        os.kill(worker.pid, signal.SIGKILL)
+        await until_not_alive(site.local, site.number)
+        assert await state(site.local, site.number) is AllocationState.GONE
+        assert len(carriers_of(folder.marker.encode())) == 2, "Torc and its job"
+        await site.local.cancel(site.number)
+        assert carriers_of(folder.marker.encode()) == []
+        assert await status_of(site) == "active", "for the next recovery to put right"

@@ -16,6 +16,7 @@ VARIABLES = (
     "TORC_VERIFY_TLS",
     "TORC_TIMEOUT",
     "TORC_WATCHD_HOME",
+    "TORC_WATCHD_LOCAL_RUNNER",
     "USER",
     "USERNAME",
 )
@@ -36,6 +37,7 @@ def test_nothing_set() -> None:
     assert (connection.username, connection.password) == ("ada", None)
     assert connection.verify_tls
     assert Settings().home.name == "torc-watchd"
+    assert Settings().torc_program() is None
 
 
 def test_everything_set(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -63,6 +65,7 @@ def test_empty_means_unset(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("USERNAME", "grace")
     connection = Settings().connection()
     assert (connection.username, connection.password) == ("grace", None)
+    assert Settings().torc_program() is None
 
 
 def test_password_is_in_no_representation(environment: pytest.MonkeyPatch) -> None:
@@ -128,6 +131,37 @@ def test_bad_url(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("TORC_API_URL", "ftp://torc")
     with pytest.raises(InvalidInput, match="ftp://torc"):
         Settings().connection()
+
+
+@pytest.mark.parametrize("name", ["torc", "bin/torc", "./bin/torc", "~/bin/torc"])
+def test_torc_is_found_by_its_name_and_by_its_path(
+    environment: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    torc = a_program(tmp_path, 0o755)
+    environment.chdir(tmp_path)
+    environment.setenv("HOME", str(tmp_path))
+    environment.setenv("PATH", str(torc.parent))
+    environment.setenv("TORC_WATCHD_LOCAL_RUNNER", name)
+    assert Settings().torc_program() == torc
+
+
+@pytest.mark.parametrize("name", ["torc", "bin/torc", "bin", "bin/missing", "missing"])
+def test_torc_that_cannot_be_run(
+    environment: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    torc = a_program(tmp_path, 0o644)
+    environment.chdir(tmp_path)
+    environment.setenv("PATH", str(torc.parent))
+    environment.setenv("TORC_WATCHD_LOCAL_RUNNER", name)
+    with pytest.raises(InvalidInput, match=f"TORC_WATCHD_LOCAL_RUNNER is '{name}'"):
+        Settings().torc_program()
+
+
+def a_program(folder: Path, mode: int) -> Path:
+    torc = folder / "bin" / "torc"
+    torc.parent.mkdir()
+    torc.touch(mode)
+    return torc
 
 
 def set_password_file(

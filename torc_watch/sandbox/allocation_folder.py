@@ -32,13 +32,16 @@ class Order:
     request: AllocationRequest
     connection: Connection
     poll_interval: float
+    torc_program: Path | None = None
 
     def to_json(self) -> str:
         connection = asdict(self.connection)
         del connection["password"]
         ca_file = self.connection.ca_file
         connection["ca_file"] = None if ca_file is None else str(ca_file.absolute())
-        return json.dumps(asdict(self) | {"connection": connection}, indent=2)
+        torc_program = None if self.torc_program is None else str(self.torc_program)
+        order = asdict(self) | {"connection": connection, "torc_program": torc_program}
+        return json.dumps(order, indent=2)
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -46,11 +49,13 @@ class Order:
         order: dict[str, Any] = json.loads(text)
         connection = dict(order["connection"])
         ca_file = connection.pop("ca_file")
+        torc_program = order["torc_program"]
         return cls(
             hostname=order["hostname"],
             request=AllocationRequest(**order["request"]),
             connection=Connection(**connection, ca_file=Path(ca_file) if ca_file else None),
             poll_interval=order["poll_interval"],
+            torc_program=Path(torc_program) if torc_program else None,
         )
 
     def worker_settings(self, *, scheduler_id: int, password: str | None) -> WorkerSettings:
@@ -70,6 +75,7 @@ class Order:
             memory=self.request.memory,
             poll_interval=self.poll_interval,
             scheduler_id=scheduler_id,
+            torc_program=self.torc_program,
         )
 
 

@@ -16,10 +16,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
 from pathlib import Path
 
 import anyio
@@ -29,7 +27,7 @@ from torc_watch.core.allocation import AllocationRequest, AllocationState
 from torc_watch.core.errors import SchedulerError
 from torc_watch.core.provisioning import Capacity
 from torc_watch.sandbox.allocation_folder import AllocationFolder, Order, this_host
-from torc_watch.sandbox.runner.processes import carriers_of, send_signal, send_signals
+from torc_watch.sandbox.runner.processes import end_carriers, send_signal
 from torc_watch.sandbox.runner.settings import PASSWORD_VARIABLE
 from torc_watch.torc.transport import Connection
 
@@ -40,17 +38,24 @@ _KILL_PATIENCE = 5.0  # seconds for the jobs of a killed worker to end
 class LocalAllocations:
     """The scheduler of a machine without one. ``poll_interval`` is the workers', in seconds.
 
+    Jobs are run by ``torc_program``, which is Torc's own command, or by our runner without it.
     ``directory`` must be the same for all who watch a server: it is where numbers are unique.
     """
 
     type = "local"
 
     def __init__(
-        self, directory: Path, connection: Connection, *, poll_interval: float = 1.0
+        self,
+        directory: Path,
+        connection: Connection,
+        *,
+        poll_interval: float = 1.0,
+        torc_program: Path | None = None,
     ) -> None:
         self._directory = directory.resolve()
         self._connection = connection
         self._poll_interval = poll_interval
+        self._torc_program = torc_program
         self._workers: list[int] = []
 
     async def capacity(self) -> Capacity:
@@ -119,6 +124,7 @@ class LocalAllocations:
                 request=request,
                 connection=self._connection,
                 poll_interval=self._poll_interval,
+                torc_program=self._torc_program,
             )
             # The order goes first: without it a worker would not know what it is for.
             folder.write_order(order)
@@ -236,22 +242,10 @@ def _clear_away(folder: AllocationFolder) -> None:
     """Ends what a killed worker left running, and takes note of its end."""
     if folder.has_recorded_end() or not folder.was_started():
         return
-    if not _end_leftovers(folder):
+    if not end_carriers(os.fsencode(folder.marker), patience=_KILL_PATIENCE):
         raise SchedulerError(f"Jobs of allocation {folder.number} do not end when they are killed.")
     with suppress(OSError):  # whoever looks next will find out the same
         folder.record_end(None)
-
-
-def _end_leftovers(folder: AllocationFolder) -> bool:
-    """Kills the jobs of a worker that was killed; False if they do not end."""
-    find = partial(carriers_of, os.fsencode(folder.marker))
-    deadline = time.monotonic() + _KILL_PATIENCE
-    while living := find():
-        if time.monotonic() > deadline:
-            return False
-        send_signals(living, signal.SIGKILL)
-        time.sleep(0.01)
-    return True
 
 
 @contextmanager

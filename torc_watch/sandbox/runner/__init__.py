@@ -8,6 +8,7 @@
 - `patience`: outlasting a server that is away
 - `claims`, `reporting`: jobs from the server, results to it
 - `node`: a compute node's life, from its registration to its end
+- `torc_run`: Torc's own runner as the node instead
 - `worker`: the process, its settings and its exit codes
 
 Nothing here diagnoses or retries: it enforces limits, measures, and tells the server the truth.

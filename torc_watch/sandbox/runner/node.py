@@ -61,20 +61,16 @@ def _resources(assignment: Assignment) -> NodeResources:
 
 
 async def _register(assignment: Assignment, resources: NodeResources) -> int:
-    client, allocation = assignment.client, assignment.allocation
-    outlast = assignment.patience.outlast
-    if allocation is not None:
-        await outlast(partial(client.set_allocation_status, allocation, "active"))
     register = partial(
-        WorkerApi(client.transport).register_node,
+        WorkerApi(assignment.client.transport).register_node,
         assignment.workflow_id,
         hostname=socket.gethostname(),
         pid=os.getpid(),
         started_at=datetime.now(UTC),
         resources=resources,
-        allocation=allocation,
+        allocation=assignment.allocation,
     )
-    return await outlast(register)
+    return await assignment.patience.outlast(register)
 
 
 class Node:
@@ -113,11 +109,8 @@ class Node:
         with suppress(ServerError):
             await self._report()
         with suppress(ServerError):
-            workflow_id, allocation = self._assignment.workflow_id, self._assignment.allocation
+            workflow_id = self._assignment.workflow_id
             await self._outlast(partial(self._client.end_compute_node, workflow_id, self._node_id))
-            if allocation is not None:
-                complete = partial(self._client.set_allocation_status, allocation, "complete")
-                await self._outlast(complete)
 
     def job_ended(self, end: JobEnd) -> None:
         self._ended.append(end)

@@ -11,6 +11,7 @@ memory and the CPU time, and a pass over it takes a seventh of the time of the s
 
 import os
 import signal
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -108,6 +109,17 @@ def send_signal(process: Process, number: signal.Signals) -> None:
 def send_signals(processes: Iterable[Process], number: signal.Signals) -> None:
     for process in processes:
         send_signal(process, number)
+
+
+def end_carriers(marker: bytes, *, patience: float) -> bool:
+    """Kills whatever carries ``marker``; False if some of it lives on after so many seconds."""
+    deadline = time.monotonic() + patience
+    while living := carriers_of(marker):
+        if time.monotonic() > deadline:
+            return False
+        send_signals(living, signal.SIGKILL)
+        time.sleep(0.01)
+    return True
 
 
 class ProcessTrees:

@@ -13,6 +13,7 @@ PASSWORD_VARIABLE = "TORC_PASSWORD"  # noqa: S105 - its name
 class WorkerSettings:
     """``memory`` in bytes, times in seconds. Without ``scheduler_id`` there is no allocation.
 
+    With ``torc_program`` it is Torc's own runner that claims and runs jobs.
     ``wait_for_new_jobs`` is how long to stay with nothing to do, ``wait_for_allocation`` how long
     the allocation's record may take to appear on the server.
     """
@@ -29,3 +30,4 @@ class WorkerSettings:
     wait_for_allocation: float = 300.0
     scheduler_id: int | None = None
     scheduler_type: str = "local"
+    torc_program: Path | None = None

@@ -1,11 +1,13 @@
 """A worker process: it finds its allocation, and then serves one run of a workflow as a node.
 
 An allocation that nobody has recorded belongs to nobody: such a worker leaves without touching the
-workflow. Otherwise `node` tells the rest.
+workflow. Otherwise `node` tells the rest, or `torc_run` where Torc's own runner is to be the node.
 """
 
 import signal
 import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 
 import anyio
@@ -19,6 +21,7 @@ from torc_watch.sandbox.runner.log import log_file, log_to, open_log
 from torc_watch.sandbox.runner.node import serve_run
 from torc_watch.sandbox.runner.patience import FAREWELL, Patience
 from torc_watch.sandbox.runner.settings import WorkerSettings
+from torc_watch.sandbox.runner.torc_run import run_torc
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.transport import Transport
 from torc_watch.torc.worker import WorkerApi
@@ -31,7 +34,7 @@ async def run_worker(settings: WorkerSettings) -> int:
     """Runs jobs of a workflow; SIGTERM and SIGINT end it in order, and its jobs with it.
 
     Returns 0 after an orderly end, 1 when the server was gone for good or refused, 3 when nobody
-    recorded the allocation.
+    recorded the allocation; with Torc's runner otherwise what that returned.
     """
     stop = anyio.Event()
     async with anyio.create_task_group() as tasks, Transport(settings.connection) as transport:
@@ -53,7 +56,8 @@ async def serve(settings: WorkerSettings, transport: Transport, stop: anyio.Even
             return NOBODYS
         # Allocations are submitted for a run that has begun: only now is its number the right one.
         workflow = await patience.outlast(partial(client.get_workflow, settings.workflow_id))
-        log = _open_log(settings, workflow.run_id, log)
+        if settings.torc_program is None:  # else the file of that name is Torc's
+            log = _open_log(settings, workflow.run_id, log)
         assignment = Assignment(
             settings=settings,
             client=client,
@@ -63,7 +67,10 @@ async def serve(settings: WorkerSettings, transport: Transport, stop: anyio.Even
             patience=Patience(stop, log, farewell=FAREWELL),
             log=log,
         )
-        return 0 if await serve_run(assignment) else GAVE_UP
+        async with _shown_active(assignment):
+            if settings.torc_program is not None:
+                return await run_torc(settings.torc_program, settings, stop, log)
+            return 0 if await serve_run(assignment) else GAVE_UP
     except ServerError as error:
         log.warning("worker_gave_up", error=str(error))
         return GAVE_UP
@@ -88,6 +95,20 @@ async def _find_allocation(
         with anyio.move_on_after(settings.poll_interval):
             await stop.wait()
     return allocation
+
+
+@asynccontextmanager
+async def _shown_active(assignment: Assignment) -> AsyncIterator[None]:
+    """The allocation's row says active meanwhile, and complete after an end without an error."""
+    allocation = assignment.allocation
+    if allocation is None:
+        yield
+        return
+    outlast, show = assignment.patience.outlast, assignment.client.set_allocation_status
+    await outlast(partial(show, allocation, "active"))
+    yield
+    with suppress(ServerError):
+        await outlast(partial(show, allocation, "complete"))
 
 
 def _open_log(

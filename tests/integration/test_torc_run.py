@@ -1,0 +1,129 @@
+"""Torc's own runner as a child process; a shell script stands in for Torc's program."""
+
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import anyio
+import pytest
+import structlog
+from anyio import to_thread
+
+from torc_watch.core.units import GIB, MIB
+from torc_watch.sandbox.runner import torc_run
+from torc_watch.sandbox.runner.processes import carriers_of, send_signals
+from torc_watch.sandbox.runner.settings import WorkerSettings
+from torc_watch.torc.transport import Connection
+
+SETTINGS = WorkerSettings(
+    connection=Connection(url="http://torc.example:8080", username="ada", password="pw"),  # noqa: S106 - of nobody
+    workflow_id=7,
+    output_dir=Path("/scratch/out"),
+    num_cpus=3,
+    memory=4 * GIB + 512 * MIB,
+    poll_interval=0.5,
+)
+MARKER = f"TORC_WATCH_TEST={os.getpid()}"
+
+
+@pytest.fixture(autouse=True)
+def marked(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Whatever a test starts can be found, and none of it outlives the test."""
+    monkeypatch.setenv(*MARKER.split("="))
+    yield
+    left = carriers_of(MARKER.encode())
+    send_signals(left, signal.SIGKILL)
+    assert left == []
+
+
+@pytest.fixture
+def stop() -> anyio.Event:
+    return anyio.Event()
+
+
+async def run(script: str, folder: Path, stop: anyio.Event) -> int:
+    program = folder / "torc"
+    program.write_text(f"#!/bin/bash\ncd {folder}\n{script}\n")
+    program.chmod(0o755)
+    with anyio.fail_after(50):
+        return await torc_run.run_torc(program, SETTINGS, stop, structlog.get_logger())
+
+
+async def test_what_torc_is_told(tmp_path: Path, stop: anyio.Event) -> None:
+    assert await run('printf "%s\\n" "$@" >told; env >environment', tmp_path, stop) == 0
+    assert (tmp_path / "told").read_text().split() == [
+        *("--url", "http://torc.example:8080/torc-service/v1", "run", "7"),
+        *("--num-cpus", "3", "--memory-gb", "4.5"),
+        *("--output-dir", "/scratch/out", "--poll-interval", "0.5"),
+    ]
+    assert "USER=ada" in (tmp_path / "environment").read_text().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("connection", "environment"),
+    [
+        ({"username": None, "password": None}, {}),
+        ({"ca_file": Path("/ca.pem")}, {"USER": "ada", "TORC_TLS_CA_CERT": "/ca.pem"}),
+        ({"verify_tls": False}, {"USER": "ada", "TORC_TLS_INSECURE": "true"}),
+    ],
+)
+def test_whom_torc_trusts(connection: dict[str, object], environment: dict[str, str]) -> None:
+    changed = replace(SETTINGS.connection, **connection)  # type: ignore[arg-type]
+    settings = replace(SETTINGS, connection=changed)
+    assert torc_run.torc_environment(settings) == environment
+
+
+@pytest.mark.parametrize("memory", [1, 999_999_999, 25_276_502_016, 2**63 - 1])
+def test_no_byte_of_memory_is_lost(memory: int) -> None:
+    """Torc ends with a panic when jobs give back more than it had."""
+    command = torc_run.torc_command(Path("torc"), replace(SETTINGS, memory=memory))
+    assert float(command[command.index("--memory-gb") + 1]) == memory / GIB
+
+
+@pytest.mark.parametrize(
+    ("script", "status"),
+    [("exit 0", 0), ("exit 3", 3), ("kill -KILL $$", 128 + 9), ("kill -SEGV $$", 128 + 11)],
+)
+async def test_how_torc_ends(tmp_path: Path, stop: anyio.Event, script: str, status: int) -> None:
+    assert await run(f"(setsid sleep 600 & sleep 600 &)\n{script}", tmp_path, stop) == status
+    assert carriers_of(MARKER.encode()) == [], "nor do its jobs run any more"
+
+
+@pytest.mark.parametrize(
+    ("script", "status"),
+    [
+        ("trap 'exit 5' TERM", 5),
+        ("trap '' TERM", 128 + signal.SIGKILL),
+        ("true", 128 + signal.SIGTERM),
+    ],
+)
+async def test_told_to_stop(
+    tmp_path: Path,
+    stop: anyio.Event,
+    monkeypatch: pytest.MonkeyPatch,
+    script: str,
+    status: int,
+) -> None:
+    monkeypatch.setattr(torc_run, "FAREWELL", 0.1)
+    os.mkfifo(tmp_path / "ready")
+    statuses: list[int] = []
+
+    async def run_it() -> None:
+        script_of_a_runner = f"{script}\necho >ready\nwhile :; do sleep 0.01; done"
+        statuses.append(await run(script_of_a_runner, tmp_path, stop))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run_it)
+        await to_thread.run_sync((tmp_path / "ready").read_text)
+        stop.set()
+    assert statuses == [status]
+
+
+async def test_torc_that_is_no_program(tmp_path: Path, stop: anyio.Event) -> None:
+    (tmp_path / "torc").touch()
+    log = structlog.get_logger()
+    for name in ("torc", "missing"):
+        status = await torc_run.run_torc(tmp_path / name, SETTINGS, stop, log)
+        assert status == torc_run.NOT_STARTED
