@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -55,6 +56,12 @@ class Command:
             if text in line:
                 return line
         pytest.fail(f"{text!r} was not printed before the end:\n{''.join(self.printed)}")
+
+    def end(self) -> int:
+        """The exit status, once there is one."""
+        assert self.process.stdout is not None
+        self.printed += self.process.stdout
+        return self.process.wait(_SECONDS)
 
     def kill(self) -> None:
         with suppress(ProcessLookupError):
@@ -185,6 +192,7 @@ class Workflow:
     id: int
     requirements: dict[str, int] = field(default_factory=dict)
     jobs: dict[str, int] = field(default_factory=dict)
+    waits: dict[str, str] = field(default_factory=dict)
 
     def require(self, name: str, memory: str = "1g", runtime: str = "PT10M") -> None:
         """Resource requirements for jobs to come."""
@@ -192,12 +200,17 @@ class Workflow:
         row |= {"memory": memory, "runtime": runtime}
         self.requirements[name] = self.site.ask("POST", "/resource_requirements", row)["id"]
 
-    def add(self, name: str, requirements: str = "small", command: str = "true") -> None:
+    def add(
+        self, name: str, requirements: str = "small", *, command: str = "true", after: str = ""
+    ) -> None:
         if requirements not in self.requirements:
             self.require(requirements)
-        job = {"workflow_id": self.id, "name": name, "command": command}
+        job: dict[str, Any] = {"workflow_id": self.id, "name": name, "command": command}
         job |= {"resource_requirements_id": self.requirements[requirements]}
+        job |= {"depends_on_job_ids": [self.jobs[after]] if after else []}
         self.jobs[name] = self.site.ask("POST", "/jobs", job)["id"]
+        if after:
+            self.waits[name] = after
 
     def start(self) -> None:
         """Every job that waits for nothing is ready then."""
@@ -265,6 +278,25 @@ class Workflow:
         self.claim()
         self.run(name)
         self.end(name, return_code, **how)
+
+    def become(self, name: str, status: str) -> None:
+        """Waits until the server has given a job that status, which it does by itself."""
+        deadline = time.monotonic() + _SECONDS
+        while self.statuses[name] != status:
+            assert time.monotonic() < deadline, self.statuses
+            time.sleep(0.02)  # leave the processor to the server
+
+    def finish(self) -> None:
+        """Whatever is left is run, and completes."""
+        while "ready" in self.statuses.values():
+            ready = [name for name, status in self.statuses.items() if status == "ready"]
+            self.claim()
+            self.run(*ready)
+            for name in ready:
+                self.end(name)
+                for waiting, blocker in self.waits.items():
+                    if blocker == name:
+                        self.become(waiting, "ready")
 
     @property
     def node(self) -> int:

@@ -65,7 +65,7 @@ def test_error_between_reset_and_submission(site: "Site", hungry: "Callable[[], 
     watch.until("Workflow complete")
     workflow.close_allocations()
     watch.until("No HPC profile specified and no system detected")
-    assert watch.process.wait() == 1
+    assert watch.end() == 1
     assert workflow.statuses == {"hungry": "ready"}
     again = site.torc("watch", workflow.id, "--recover")
     assert "No scheduled compute nodes found" in again.stderr + again.stdout

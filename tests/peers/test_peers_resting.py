@@ -22,7 +22,7 @@ def test_success_with_ready_jobs_left(site: "Site", workflow: "Workflow") -> Non
     watch.until("Recovery initiated")
     watch.until("1 ready jobs with no schedulers")
     assert "(0 jobs)" in watch.until(SUCCESS)
-    assert watch.process.wait() == 0
+    assert watch.end() == 0
     assert workflow.statuses == {"big": "ready"}
     ours = site.plan(workflow.id)
     assert ours["standing"] == "needs_recovery"
