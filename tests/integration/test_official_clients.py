@@ -54,7 +54,7 @@ SEEN_BY_BOTH: dict[str, Any] = {
     },
 }
 SEEN_BY_35: dict[str, Any] = {
-    "version": "0.35.0",
+    "version": "1.0.0",
     "retry": {"retried": ["ready", 2], "too often": 422},
     "newer": {
         "task": ["initialize_jobs", "succeeded"],
@@ -65,7 +65,7 @@ SEEN_BY_35: dict[str, Any] = {
     },
 }
 SEEN_BY_12: dict[str, Any] = {
-    "version": "0.12.0 (embedded)",
+    "version": "0.12.2 (embedded)",
     "retry": {"without max_retries": 400},
 }
 

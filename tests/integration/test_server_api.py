@@ -45,8 +45,8 @@ async def got(client: httpx.AsyncClient, path: str) -> Any:
 @pytest.mark.parametrize(
     ("dialect", "version"),
     [
-        ("0.12", "0.12.0 (embedded)"),
-        ("0.35", {"version": "0.35.0", "api_version": "0.35.0", "git_hash": "embedded"}),
+        ("0.12", "0.12.2 (embedded)"),
+        ("0.35", {"version": "1.0.0", "api_version": "0.23.0", "git_hash": "embedded"}),
     ],
 )
 async def test_the_version_is_a_text_or_an_object(

@@ -28,20 +28,40 @@ def create_action(call: Call) -> Answer:
     workflow_id = call.number()
     require_workflow(call.store, workflow_id)
     body = call.body(bodies.Action)
-    objection = _objection(body.action_type, body.action_config)
-    if objection is not None:
-        raise refused(422, f"Invalid action_config: {objection}")
+    _require_config(body.action_type, body.action_config)
     required = 1
     if body.trigger_type in _SATISFYING and body.job_ids is not None:
         required = len(body.job_ids)
     columns = body.model_dump() | {"workflow_id": workflow_id, "required_triggers": required}
     for name in _DOCUMENTS:
         columns[name] = None if columns[name] is None else json.dumps(columns[name])
-    return Answer(_shown(columns | {"id": call.store.insert("workflow_action", columns)}))
+    # The answer says 1 whatever is required, which only lists tell.
+    columns["id"] = call.store.insert("workflow_action", columns)
+    return Answer(_shown(columns | {"required_triggers": 1}))
+
+
+def update_action(call: Call) -> Answer:
+    """Change fields of an action's configuration; the others stay."""
+    action = _action_of_workflow(call)
+    changes = call.body(bodies.ActionChange).root
+    if not isinstance(changes, dict) or not changes:
+        raise refused(422, "The body must be an object of the fields that change")
+    config = json.loads(action["action_config"]) | changes
+    _require_config(action["action_type"], config)
+    changed = {"action_config": json.dumps(config)}
+    call.store.update("workflow_action", action["id"], changed)
+    return Answer(_shown(action | changed))
+
+
+def delete_action(call: Call) -> Answer:
+    action = _action_of_workflow(call)
+    call.store.execute("DELETE FROM workflow_action WHERE id = ?", action["id"])
+    return Answer({"message": "Workflow action deleted successfully"})
 
 
 def list_actions(call: Call) -> Answer:
     """All actions of a workflow: a bare list."""
+    require_workflow(call.store, call.number())
     return Answer(_select(call.store, call.number(), ""))
 
 
@@ -131,6 +151,21 @@ def _shown(row: Row) -> Row:
     shown = {name: value for name, value in row.items() if value is not None}
     shown |= {name: bool(shown[name]) for name in _FLAGS}
     return shown | {name: json.loads(shown[name]) for name in _DOCUMENTS if name in shown}
+
+
+def _action_of_workflow(call: Call) -> Row:
+    require_workflow(call.store, call.number())
+    sql = "SELECT * FROM workflow_action WHERE id = ? AND workflow_id = ?"
+    action = call.store.row(sql, call.number("action_id"), call.number())
+    if action is None:
+        raise refused(404, f"Action not found with ID: {call.number('action_id')}")
+    return action
+
+
+def _require_config(action_type: str, config: Any) -> None:
+    objection = _objection(action_type, config)
+    if objection is not None:
+        raise refused(422, f"Invalid action_config: {objection}")
 
 
 def _objection(action_type: str, config: Any) -> str | None:

@@ -26,7 +26,7 @@ from torc_watch.sandbox.server.calls import (
 )
 from torc_watch.sandbox.server.edge import Edge
 from torc_watch.sandbox.server.routes import Handler, routes
-from torc_watch.sandbox.server.settings import ServerSettings
+from torc_watch.sandbox.server.settings import DialectName, ServerSettings
 from torc_watch.sandbox.server.store import Store, open_store
 from torc_watch.sandbox.server.tasks import run_task
 from torc_watch.sandbox.server.unblocking import unblock
@@ -84,7 +84,8 @@ class Service:
             handler = methods.get(request.method)
             if handler is None:
                 return Response(status_code=405)
-            return _response(self._answer(handler, await self._call(request)))
+            answer = self._answer(handler, await self._call(request))
+            return _response(answer, self._settings.dialect)
 
         return endpoint
 
@@ -107,7 +108,7 @@ class Service:
         except Failure as failure:
             if failure.body == INTERNAL_ERROR:
                 return internal_answer(call.dialect)
-            return Answer(failure.body, failure.status, plain=isinstance(failure.body, str))
+            return _refusal(call.dialect, failure)
         except (sqlite3.IntegrityError, OverflowError):  # an id of no row, a number beyond 64 bits
             return internal_answer(call.dialect)
         except sqlite3.Error as error:
@@ -123,7 +124,7 @@ class Service:
         call = await self._call(request)
         answer = self._answer(show_workflow, call)
         if answer.status != 200:
-            return _response(answer)
+            return _response(answer, self._settings.dialect)
         frames = self._frames(call.number(), level_of(call.asked("level", str)))
         headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
         return StreamingResponse(frames, headers=headers, media_type="text/event-stream")
@@ -170,7 +171,18 @@ def _tried_again_later(what: str) -> Iterator[None]:
         _log.error("The server failed at %s and will try again: %s", what, error)
 
 
-def _response(answer: Answer) -> Response:
+def _refusal(dialect: DialectName, failure: Failure) -> Answer:
+    """What one who is refused reads; the newer dialect says of what is absent that it is."""
+    if isinstance(failure.body, str):
+        return Answer(failure.body, failure.status, plain=True)
+    if failure.status == 404 and dialect == "0.35":
+        return Answer({"error": {"error": "NotFound", **failure.body["error"]}}, failure.status)
+    return Answer(failure.body, failure.status)
+
+
+def _response(answer: Answer, dialect: DialectName) -> Response:
+    if answer.plain and dialect == "0.12":  # a text of which it does not say that it is one
+        return Response(answer.body, answer.status)
     if answer.plain:
         return PlainTextResponse(answer.body, answer.status)
     content = json.dumps(answer.body, separators=(",", ":"))

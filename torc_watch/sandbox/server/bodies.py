@@ -4,13 +4,16 @@ A model's fields are also the columns that are shown of its table. Unknown field
 """
 
 import json
+import re
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, RootModel
 from pydantic_core import PydanticCustomError
 
 from torc_watch.core.model import JobStatus
 from torc_watch.sandbox.server.transitions import STATUSES
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 
 def _known(status: JobStatus) -> JobStatus:
@@ -27,6 +30,27 @@ def _standard(value: Any) -> Any:
     return value
 
 
+def _distinct(labels: list[str]) -> list[str]:
+    """Labels as they are kept: each once, in order."""
+    for label in labels:
+        if not label or label != label.strip() or "," in label:
+            raise PydanticCustomError("refused", "no label: {label}", {"label": repr(label)})
+    return sorted(set(labels))
+
+
+def _natural(priority: int) -> int:
+    if priority < 0:
+        raise PydanticCustomError("refused", "a priority is 0 or more")
+    return priority
+
+
+def _exportable(env: dict[str, str]) -> dict[str, str]:
+    for name in env:
+        if _VARIABLE.fullmatch(name) is None:
+            raise PydanticCustomError("refused", "no variable: {name}", {"name": repr(name)})
+    return env
+
+
 Status = Annotated[JobStatus, AfterValidator(_known)]
 # Any JSON value; NaN and infinity, which the parser lets pass, are none.
 Json = Annotated[Any, AfterValidator(_standard)]
@@ -34,6 +58,9 @@ Json = Annotated[Any, AfterValidator(_standard)]
 Entry = TypeVar("Entry")
 Batch = Annotated[list[Entry], Field(fail_fast=True)]
 Ids = Batch[int] | None
+Environment = Annotated[dict[str, str], AfterValidator(_exportable)] | None
+# What a job asks of a worker, and a worker offers; workers without labels take jobs without.
+Labels = Annotated[list[str], AfterValidator(_distinct)] | None
 
 
 class Strict(BaseModel):
@@ -72,7 +99,7 @@ class Workflow35(WorkflowBase):
     slurm_defaults: dict[str, Json] | None = None
     execution_config: dict[str, Json] | None = None
     dynamic_jobs: dict[str, Json] | None = None
-    env: dict[str, str] | None = None
+    env: Environment = None
     submission_directory: str | None = None
     enable_ro_crate: bool | None = None
 
@@ -102,8 +129,9 @@ class Job12(OfWorkflow):
 
 
 class Job35(Job12):
-    priority: Annotated[int, Field(ge=0)] | None = None
-    env: dict[str, str] | None = None
+    priority: Annotated[int, AfterValidator(_natural)] | None = None
+    env: Environment = None
+    labels: Labels = None
     origin: str | None = None
     start_time: str | None = None
     compute_node_id: int | None = None
@@ -208,6 +236,10 @@ class SlurmScheduler(OfWorkflow):
     extra: str | None = None
 
 
+class SlurmScheduler35(SlurmScheduler):
+    serialize_allocations: bool = False
+
+
 class ScheduledComputeNode(OfWorkflow):
     scheduler_id: int
     scheduler_config_id: int
@@ -232,6 +264,8 @@ class ComputeNode12(OfWorkflow):
 
 
 class ComputeNode35(ComputeNode12):
+    end_time: str | None = None
+    labels: Labels = None
     sample_count: int | None = None
     peak_memory_bytes: int | None = None
     avg_memory_bytes: int | None = None
@@ -240,13 +274,43 @@ class ComputeNode35(ComputeNode12):
 
 
 class Event(OfWorkflow):
-    timestamp: int | None = None
+    """Its time is sent, and the server's own is kept."""
+
+    timestamp: int
     data: Json
 
 
 class FailureHandler(OfWorkflow):
     name: str
     rules: str
+
+
+class Anything(RootModel[Json]):
+    pass
+
+
+class RemoteWorkers(RootModel[list[str]]):
+    pass
+
+
+class RoCrateEntity(OfWorkflow):
+    file_id: int | None = None
+    entity_id: str
+    entity_type: str
+    metadata: dict[str, Json]
+
+
+class SlurmStats(OfWorkflow):
+    job_id: int
+    run_id: int
+    attempt_id: int
+    slurm_job_id: str | None = None
+    max_rss_bytes: int | None = None
+    max_vm_size_bytes: int | None = None
+    max_disk_read_bytes: int | None = None
+    max_disk_write_bytes: int | None = None
+    ave_cpu_seconds: float | None = None
+    node_list: str | None = None
 
 
 class NodeResources(Strict):
@@ -256,9 +320,10 @@ class NodeResources(Strict):
     num_nodes: int
     time_limit: str | None = None
     scheduler_config_id: int | None = None
+    labels: Labels = None  # of the newer dialect; nobody sends them to the older one
 
 
-class Action(Strict):
+class Action(OfWorkflow):
     trigger_type: str
     action_type: str
     action_config: Json
@@ -267,6 +332,10 @@ class Action(Strict):
     executed: bool = False
     persistent: bool = False
     is_recovery: bool = False
+
+
+class ActionChange(RootModel[Json]):
+    """The fields of an action's configuration that change."""
 
 
 class ActionClaim(Strict):

@@ -171,6 +171,8 @@ def _unreadable(dialect: DialectName, error: ValidationError) -> Failure:
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     place = ".".join(str(part) for part in first["loc"])
     reason = f"{place}: {first['msg']}" if place else first["msg"]
+    if first["type"] == "refused":  # well formed, and not wanted
+        return refused(422, reason)
     if dialect == "0.12":
         text = f"Couldn't parse body parameter body - doesn't match schema: {reason}"
         return Failure(400, text)

@@ -18,15 +18,20 @@ from torc_watch.sandbox.server.calls import (
 )
 from torc_watch.sandbox.server.events import record_user_action
 from torc_watch.sandbox.server.paging import Condition
-from torc_watch.sandbox.server.resources import Resource
+from torc_watch.sandbox.server.resources import Resource, some_labels
 from torc_watch.sandbox.server.settings import DialectName
 from torc_watch.sandbox.server.store import Row
 
 
 def catalog(dialect: DialectName) -> Mapping[str, Resource]:
     """The resources by their path."""
-    newer = _NEWER if dialect == "0.35" else {}
-    return {item.path: replace(item, **newer.get(item.path, {})) for item in _RESOURCES}
+    if dialect == "0.12":
+        return {item.path: item for item in _RESOURCES}
+    changed = [replace(item, **_NEWER.get(item.path, {})) for item in _RESOURCES]
+    return {
+        item.path: replace(item, absence=f"Resource not found in {item.table}")
+        for item in (*changed, *_ONLY_NEWER)
+    }
 
 
 def _measured(call: Call, columns: Row) -> Row:
@@ -64,6 +69,10 @@ def _timestamped(_call: Call, columns: Row) -> Row:
     return {**columns, "timestamp": now_ms()}
 
 
+def _labels_normalized(_call: Call, columns: Row) -> Row:
+    return {**columns, "labels": some_labels(columns["labels"])}
+
+
 def _node_started(call: Call, node: Row) -> None:
     shown = ("hostname", "pid", "num_cpus", "memory_gb", "num_gpus", "compute_node_type")
     data = {"compute_node_id": node["id"]} | {name: node[name] for name in shown}
@@ -97,7 +106,7 @@ _RESOURCES = (
     Resource(
         path="resource_requirements",
         table="resource_requirements",
-        title="Resource requirements",
+        absence="Resource requirements not found",
         model=bodies.Requirements12,
         filters={
             "job_id": (integer, "id IN (SELECT resource_requirements_id FROM job WHERE id = ?)"),
@@ -114,7 +123,7 @@ _RESOURCES = (
     Resource(
         path="results",
         table="result",
-        title="Result",
+        absence="Result not found",
         model=bodies.Result,
         filters={
             "job_id": (integer, "job_id = ?"),
@@ -128,7 +137,7 @@ _RESOURCES = (
     Resource(
         path="files",
         table="file",
-        title="File",
+        absence="File not found",
         model=bodies.File,
         filters={
             "produced_by_job_id": (
@@ -147,7 +156,7 @@ _RESOURCES = (
     Resource(
         path="user_data",
         table="user_data",
-        title="User data",
+        absence="User data not found",
         model=bodies.UserData,
         filters={
             "consumer_job_id": (
@@ -164,12 +173,13 @@ _RESOURCES = (
         flags=frozenset({"is_ephemeral"}),
         documents=frozenset({"data"}),
         deleted_key="deleted_count",
+        farewell_to_all="Deleted {} user data records for workflow {}",
         created=_user_data_related,
     ),
     Resource(
         path="local_schedulers",
         table="local_scheduler",
-        title="Local scheduler",
+        absence="Local scheduler not found",
         model=bodies.LocalScheduler,
         orphan_status=500,
         filters={"memory": (str, "memory = ?"), "num_cpus": (integer, "num_cpus = ?")},
@@ -177,13 +187,13 @@ _RESOURCES = (
     Resource(
         path="slurm_schedulers",
         table="slurm_scheduler",
-        title="Slurm scheduler",
+        absence="Slurm scheduler not found",
         model=bodies.SlurmScheduler,
     ),
     Resource(
         path="scheduled_compute_nodes",
         table="scheduled_compute_node",
-        title="Scheduled compute node",
+        absence="Scheduled compute node not found",
         model=bodies.ScheduledComputeNode,
         filters={
             "scheduler_id": (integer, "scheduler_id = ?"),
@@ -196,7 +206,7 @@ _RESOURCES = (
     Resource(
         path="compute_nodes",
         table="compute_node",
-        title="Compute node",
+        absence="Compute node not found",
         model=bodies.ComputeNode12,
         filters={
             "hostname": (str, "hostname = ?"),
@@ -217,7 +227,7 @@ _RESOURCES = (
     Resource(
         path="events",
         table="event",
-        title="Event",
+        absence="Event not found",
         model=bodies.Event,
         filters={"after_timestamp": (integer, "timestamp > ?")},
         documents=frozenset({"data"}),
@@ -226,7 +236,7 @@ _RESOURCES = (
     Resource(
         path="failure_handlers",
         table="failure_handler",
-        title="Failure handler",
+        absence="Failure handler not found",
         model=bodies.FailureHandler,
         farewell="Failure handler deleted successfully",
     ),
@@ -237,6 +247,41 @@ _NEWER: Mapping[str, Mapping[str, Any]] = {
     "resource_requirements": {"model": bodies.Requirements35},
     "results": {"computed": {"job_name": "SELECT name FROM job WHERE job.id = result.job_id"}},
     "local_schedulers": {"orphan_status": 404},
-    "compute_nodes": {"model": bodies.ComputeNode35},
+    "slurm_schedulers": {
+        "model": bodies.SlurmScheduler35,
+        "flags": frozenset({"serialize_allocations"}),
+    },
+    "compute_nodes": {
+        "model": bodies.ComputeNode35,
+        "documents": frozenset({"scheduler", "labels"}),
+        "prepared": _labels_normalized,
+    },
     "scheduled_compute_nodes": {"orphan_status": 404},
+    "events": {
+        "filters": {
+            "after_timestamp": (integer, "timestamp > ?"),
+            "category": (str, "json_extract(data, '$.category') = ?"),
+        }
+    },
 }
+_ONLY_NEWER = (
+    Resource(
+        path="ro_crate_entities",
+        table="ro_crate_entity",
+        absence="RO-Crate entity not found",
+        model=bodies.RoCrateEntity,
+        documents=frozenset({"metadata"}),
+        farewell="RO-Crate entity deleted successfully",
+    ),
+    Resource(
+        path="slurm_stats",
+        table="slurm_stats",
+        absence="Slurm stats not found",
+        model=bodies.SlurmStats,
+        filters={
+            "job_id": (integer, "job_id = ?"),
+            "run_id": (integer, "run_id = ?"),
+            "attempt_id": (integer, "attempt_id = ?"),
+        },
+    ),
+)

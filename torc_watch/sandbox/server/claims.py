@@ -1,26 +1,31 @@
 """Workers take ready jobs: as many as fit into what they have, or simply the next ones."""
 
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from torc_watch.core.errors import InvalidQuantity
-from torc_watch.core.units import GIB, parse_duration
+from torc_watch.core.units import parse_duration
 from torc_watch.sandbox.server import bodies
 from torc_watch.sandbox.server.calls import Answer, Call, flag, integer, refused
-from torc_watch.sandbox.server.jobs import claimed_jobs
+from torc_watch.sandbox.server.jobs import claimed_jobs, labelled, labels_asked
+from torc_watch.sandbox.server.packing import UNLIMITED, Needs, Nodes, packed
+from torc_watch.sandbox.server.paging import Condition
 from torc_watch.sandbox.server.resources import require_workflow
 from torc_watch.sandbox.server.store import Row, Store
 
-_UNLIMITED = 2**62
 _ORDERS_OF_12 = {
     "gpus_runtime_memory": "num_gpus DESC, runtime_s DESC, memory_bytes DESC, job.id",
     "gpus_memory_runtime": "num_gpus DESC, memory_bytes DESC, runtime_s DESC, job.id",
 }
+_ORDER_OF_35 = """
+    job.priority DESC, num_gpus DESC, runtime_s DESC, memory_bytes DESC, num_cpus DESC, job.id
+"""
 _FITTING = """
     SELECT job.id, memory_bytes, num_cpus, num_gpus, num_nodes
     FROM job JOIN resource_requirements AS need ON need.id = job.resource_requirements_id
-    WHERE job.workflow_id = ? AND job.status = 'ready'
+    WHERE job.workflow_id = ? AND job.status = 'ready' AND runtime_s <= ?
     AND memory_bytes <= ? AND num_cpus <= ? AND num_gpus <= ? AND num_nodes <= ?
-    AND runtime_s <= ?
 """
 
 
@@ -28,18 +33,15 @@ def claim_fitting_jobs(call: Call) -> Answer:
     """Jobs that fit together into the resources of the body become pending."""
     workflow_id, limit = call.number(), call.number("limit")
     resources = call.body(bodies.NodeResources)
+    seconds = _seconds(resources.time_limit)
     if _is_canceled(call.store, workflow_id):
         return Answer({"jobs": [], "reason": "Workflow is canceled"})
     require_workflow(call.store, workflow_id)
-    sql = f"{_FITTING} {{scheduler}} ORDER BY {_order(call)} LIMIT {limit}"
-    values = (workflow_id, *_limits(resources))
-    of_scheduler = "AND (job.scheduler_id IS NULL OR job.scheduler_id = ?)"
-    fitting = call.store.rows(
-        sql.format(scheduler=of_scheduler), *values, resources.scheduler_config_id
-    )
-    if not fitting and not call.asked("strict_scheduler_match", flag):
-        fitting = call.store.rows(sql.format(scheduler=""), *values)
-    return Answer({"jobs": _claim(call, packed(fitting, resources))})
+    source = _Source(call.store, workflow_id, seconds, _order(call), _conditions(call, resources))
+    if not source.fitting(Needs.of(resources), limit) and not _is_strict(call):
+        source = replace(source, conditions=source.conditions[1:])
+    taken = _taken_35 if call.dialect == "0.35" else _taken_12
+    return Answer({"jobs": _claim(call, taken(source, resources, limit))})
 
 
 def claim_next_jobs(call: Call) -> Answer:
@@ -49,35 +51,51 @@ def claim_next_jobs(call: Call) -> Answer:
     if _is_canceled(call.store, workflow_id):
         return Answer({"jobs": []})
     require_workflow(call.store, workflow_id, 500 if call.dialect == "0.12" else 404)
-    order = "id" if call.dialect == "0.12" else "priority DESC, id"
+    order, whose = "id", Condition("TRUE", ())
+    if call.dialect == "0.35":
+        order, whose = "priority DESC, id", labelled(labels_asked(call) or [])
+    sql = f"SELECT id FROM job WHERE workflow_id = ? AND status = 'ready' AND {whose.sql}"  # noqa: S608
     ready = call.store.column(
-        f"SELECT id FROM job WHERE workflow_id = ? AND status = 'ready' ORDER BY {order} LIMIT ?",  # noqa: S608
+        f"{sql} ORDER BY {order} LIMIT ?",
         workflow_id,
+        *whose.values,
         10 if limit is None else limit,
     )
     return Answer({"jobs": _claim(call, ready)})
 
 
-def packed(jobs: list[Row], resources: bodies.NodeResources) -> list[int]:
-    """The ids of those that fit together, taken in order: a job too large for the rest is passed.
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Where jobs are taken from: the ready jobs of a workflow, in their order."""
 
-    Only jobs of several nodes use up nodes; the others share them.
-    """
-    left = {
-        "memory_bytes": _bytes(resources),
-        "num_cpus": resources.num_cpus,
-        "num_gpus": resources.num_gpus,
-        "num_nodes": resources.num_nodes,
-    }
-    chosen = []
-    for job in jobs:
-        need = {name: job[name] for name in left}
-        if need["num_nodes"] <= 1:
-            need["num_nodes"] = 0
-        if all(need[name] <= left[name] for name in left):
-            left = {name: left[name] - need[name] for name in left}
-            chosen.append(job["id"])
-    return chosen
+    store: Store
+    workflow_id: int
+    seconds: int
+    order: str
+    conditions: Sequence[Condition]
+
+    def fitting(self, limits: Needs, limit: int, without: Sequence[int] = ()) -> list[Row]:
+        """The first jobs each of which would fit by itself."""
+        chosen = Condition("job.id NOT IN (SELECT value FROM json_each(?))", (json.dumps(without),))
+        conditions = [*self.conditions, chosen]
+        also = "".join(f" AND {condition.sql}" for condition in conditions)
+        values = (value for condition in conditions for value in condition.values)
+        sql = f"{_FITTING} {also} ORDER BY {self.order} LIMIT {limit}"
+        return self.store.rows(sql, self.workflow_id, self.seconds, *limits, *values)
+
+
+def _taken_12(source: _Source, resources: bodies.NodeResources, limit: int) -> list[int]:
+    return packed(source.fitting(Needs.of(resources), limit), resources)
+
+
+def _taken_35(source: _Source, resources: bodies.NodeResources, limit: int) -> list[int]:
+    """The jobs that fit of the first ones, and then of those that fit into what these leave."""
+    nodes = Nodes(resources)
+    taken = nodes.pack(source.fitting(Needs.of(resources), limit))
+    left = nodes.left
+    if len(taken) < limit and left.num_cpus > 0 and left.num_nodes > 0:
+        taken += nodes.pack(source.fitting(left, limit - len(taken), without=taken))
+    return taken
 
 
 def _claim(call: Call, job_ids: list[int]) -> list[Row]:
@@ -88,25 +106,28 @@ def _claim(call: Call, job_ids: list[int]) -> list[Row]:
     return claimed_jobs(call.store, call.dialect, job_ids)
 
 
+def _conditions(call: Call, resources: bodies.NodeResources) -> list[Condition]:
+    """Whose jobs a worker takes; that they are of its scheduler comes first, and may be waived."""
+    of_scheduler = "(job.scheduler_id IS NULL OR job.scheduler_id = ?)"
+    conditions = [Condition(of_scheduler, (resources.scheduler_config_id,))]
+    if call.dialect == "0.35":
+        conditions.append(labelled(resources.labels or []))
+    return conditions
+
+
+def _is_strict(call: Call) -> bool:
+    return call.asked("strict_scheduler_match", flag) or False
+
+
 def _order(call: Call) -> str:
     if call.dialect == "0.35":
-        return "job.priority DESC, job.id"
+        return _ORDER_OF_35
     return _ORDERS_OF_12.get(call.asked("sort_method", str) or "none", "job.id")
-
-
-def _limits(resources: bodies.NodeResources) -> tuple[int, int, int, int, int]:
-    seconds = _seconds(resources.time_limit)
-    cpus, gpus, nodes = resources.num_cpus, resources.num_gpus, resources.num_nodes
-    return _bytes(resources), cpus, gpus, nodes, seconds
-
-
-def _bytes(resources: bodies.NodeResources) -> int:
-    return int(min(resources.memory_gb * GIB, _UNLIMITED))
 
 
 def _seconds(time_limit: str | None) -> int:
     if time_limit is None:
-        return _UNLIMITED
+        return UNLIMITED
     try:
         return parse_duration(time_limit)
     except InvalidQuantity as error:

@@ -112,6 +112,10 @@ def process_changed_inputs(call: Call) -> Answer:
     if not call.asked("dry_run", flag):
         sql = f"UPDATE job SET status = 'uninitialized' WHERE {changed}"  # noqa: S608
         call.store.execute(sql, call.number())
+        if call.dialect == "0.35":
+            count = {"workflow_id": call.number(), "reinitialized_count": len(names)}
+            data = {**count, "reinitialized_jobs": names}
+            record_user_action(call, call.number(), "process_changed_job_inputs", data)
     return Answer({"reinitialized_jobs": names})
 
 

@@ -17,7 +17,9 @@ from torc_watch.sandbox.server.calls import (
     job_status,
     refused,
 )
+from torc_watch.sandbox.server.paging import Condition
 from torc_watch.sandbox.server.resources import (
+    NO_LABELS,
     Filter,
     Resource,
     fetch,
@@ -25,6 +27,7 @@ from torc_watch.sandbox.server.resources import (
     require_batch,
     require_workflow,
     shown,
+    some_labels,
     stored,
 )
 from torc_watch.sandbox.server.settings import DialectName
@@ -57,7 +60,7 @@ RELATIONS = (
 _OLDER = Resource(
     path="jobs",
     table="job",
-    title="Job",
+    absence="Job not found",
     model=bodies.Job12,
     filters={
         "status": (job_status, "status = ?"),
@@ -76,6 +79,28 @@ _OLDER = Resource(
         "failure_handler_id": "COALESCE(failure_handler_id, 0)",
     },
 )
+
+
+def labelled(labels: Sequence[str]) -> Condition:
+    """The jobs that a worker with these labels takes: without any, those without any."""
+    if not labels:
+        return Condition("job.labels IS NULL", ())
+    offered = "SELECT value FROM json_each(?)"
+    lacking = f"SELECT 1 FROM json_each(job.labels) WHERE value NOT IN ({offered})"  # noqa: S608
+    sql = f"(job.labels IS NOT NULL AND NOT EXISTS ({lacking}))"
+    return Condition(sql, (json.dumps(labels),))
+
+
+def labels_asked(call: Call) -> list[str] | None:
+    text = call.asked("labels", str)
+    return None if text is None else [label for label in text.split(",") if label]
+
+
+def _labelled(call: Call) -> list[Condition]:
+    labels = labels_asked(call)
+    return [] if labels is None else [labelled(labels)]
+
+
 _NEWER_FILTERS: Mapping[str, Filter] = {
     "origin_is_set": (flag, "(origin IS NOT NULL) = ?"),
     "name": (str, "name = ?"),
@@ -87,7 +112,8 @@ JOBS = {
         _OLDER,
         model=bodies.Job35,
         filters={**_OLDER.filters, **_NEWER_FILTERS},
-        documents=frozenset({"env"}),
+        documents=frozenset({"env", "labels"}),
+        narrowed=_labelled,
     ),
 }
 
@@ -129,6 +155,8 @@ def update_job(call: Call) -> Answer:
     for name in ("workflow_id", "attempt_id", "failure_handler_id"):
         columns[name] = None
     call.store.update("job", job["id"], columns)
+    if columns.get("labels") == NO_LABELS:
+        call.store.execute("UPDATE job SET labels = NULL WHERE id = ?", job["id"])
     if body.depends_on_job_ids is not None:
         call.store.execute("DELETE FROM job_depends_on WHERE job_id = ?", job["id"])
         _add_relation(
@@ -149,7 +177,7 @@ def claimed_jobs(store: Store, dialect: DialectName, job_ids: Sequence[int]) -> 
     columns = ", ".join(JOBS[dialect].columns)
     sql = f"SELECT {columns} FROM job WHERE id IN (SELECT value FROM json_each(?))"  # noqa: S608
     found = {row["id"]: shown(JOBS[dialect], row) for row in store.rows(sql, json.dumps(job_ids))}
-    jobs = [found[job_id] for job_id in job_ids]
+    jobs = [with_scheduler(dialect, found[job_id]) for job_id in job_ids]
     _relate(store, jobs, (OUTPUT_FILES, OUTPUT_USER_DATA))
     return jobs
 
@@ -177,12 +205,34 @@ def _add(store: Store, dialect: DialectName, jobs: Sequence[RelatedJob]) -> list
     default = _default_requirements(store, workflow_id)
     first = store.next_id("job")
     rows = [_columns(dialect, job, first + place, default) for place, job in enumerate(jobs)]
+    if dialect == "0.35":
+        _inherit(store, workflow_id, rows)
     store.insert_many("job", list(rows[0]), [tuple(row.values()) for row in rows])
     for relation in RELATIONS:
         related = {first + place: getattr(job, relation.name) for place, job in enumerate(jobs)}
         _add_relation(store, relation, workflow_id, related)
-    echoed = [job.model_dump(exclude_none=True) for job in jobs]
-    return [echo | shown(JOBS[dialect], row) for echo, row in zip(echoed, rows, strict=True)]
+    return [_echoed(dialect, job, row) for job, row in zip(jobs, rows, strict=True)]
+
+
+def _inherit(store: Store, workflow_id: int, rows: Sequence[Row]) -> None:
+    """Give jobs the environment of their workflow, below what they set themselves."""
+    common = json.loads(store.value("SELECT env FROM workflow WHERE id = ?", workflow_id) or "{}")
+    for row in rows:
+        env = common | json.loads(row["env"] or "{}")
+        row["env"] = json.dumps(env) if env else None
+
+
+def _echoed(dialect: DialectName, job: RelatedJob, row: Row) -> Row:
+    """What is answered for a new job: what was sent, and what the server decided."""
+    decided = ("id", "status", "resource_requirements_id", "env", "labels")
+    stored_job = shown(JOBS[dialect], {name: row[name] for name in decided if name in row})
+    sent = job.model_dump(exclude_none=True, exclude={"labels"})
+    return with_scheduler(dialect, sent | stored_job)
+
+
+def with_scheduler(dialect: DialectName, job: Row) -> Row:
+    """A job that was created or claimed: 0.12 says of its scheduler that there is none."""
+    return {"scheduler_id": None, **job} if dialect == "0.12" else job
 
 
 def _columns(dialect: DialectName, job: RelatedJob, job_id: int, default: int) -> Row:
@@ -196,6 +246,7 @@ def _columns(dialect: DialectName, job: RelatedJob, job_id: int, default: int) -
         columns["resource_requirements_id"] = default
     if "priority" in columns:
         columns["priority"] = columns["priority"] or 0
+        columns["labels"] = some_labels(columns["labels"])
     return columns
 
 
@@ -236,7 +287,7 @@ def _relate(store: Store, jobs: Sequence[Row], relations: Iterable[Relation]) ->
 
 def _check_update(job: Row, body: dict[str, Any]) -> None:
     fixed = [relation.name for relation in RELATIONS if relation is not DEPENDENCIES]
-    guarded = ["name", "command", "status", DEPENDENCIES.name, *fixed]
+    guarded = ["name", "command", "status", "env", DEPENDENCIES.name, *fixed]
     changed = [name for name in guarded if name in body and body[name] != job.get(name)]
     if changed and job["status"] != JobStatus.UNINITIALIZED:
         raise refused(
@@ -246,6 +297,8 @@ def _check_update(job: Row, body: dict[str, Any]) -> None:
         )
     if "status" in changed and body["status"] != JobStatus.DISABLED:
         raise refused(422, "Cannot update job status, except to disabled")
+    if "env" in changed:
+        raise refused(422, "Cannot modify env after the job's creation")
     for name in fixed:
         if sorted(body.get(name) or job.get(name, [])) != sorted(job.get(name, [])):
             raise refused(422, f"Cannot modify {name} after the job's creation")

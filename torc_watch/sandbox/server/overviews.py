@@ -1,11 +1,13 @@
 """What is asked of a workflow's jobs as a whole, beside the plain list of them."""
 
+import json
 from dataclasses import replace
 
+from torc_watch.sandbox.server import bodies
 from torc_watch.sandbox.server.calls import Answer, Call, internal_error
 from torc_watch.sandbox.server.catalog import catalog
 from torc_watch.sandbox.server.paging import Condition, count, envelope, page_of, select
-from torc_watch.sandbox.server.resources import listing_of
+from torc_watch.sandbox.server.resources import fetch, listing_of, require_workflow
 
 _REQUIRED_FILES = """
     SELECT DISTINCT file_id FROM job_input_file JOIN job ON job.id = job_id
@@ -34,6 +36,31 @@ _DEPENDENCY_COLUMNS = """
     edge.job_id AS job_id, job.name AS job_name, edge.depends_on_job_id AS depends_on_job_id,
     dependency.name AS depends_on_job_name, edge.workflow_id AS workflow_id
 """
+# The tables between jobs and what they make and read, and the columns of the latter.
+_THINGS = {
+    "file": "file.name AS file_name, file.path AS file_path",
+    "user_data": "user_data.name AS user_data_name",
+}
+_OF_JOBS = """
+    {thing} LEFT JOIN job_output_{thing} AS output ON output.{thing}_id = {thing}.id
+    LEFT JOIN job AS producer ON producer.id = output.job_id
+    LEFT JOIN job_input_{thing} AS input ON input.{thing}_id = {thing}.id
+    LEFT JOIN job AS consumer ON consumer.id = input.job_id
+"""
+_OF_JOBS_COLUMNS = """
+    {thing}.id AS {thing}_id, {columns}, {thing}.workflow_id AS workflow_id,
+    producer.id AS producer_job_id, producer.name AS producer_job_name,
+    consumer.id AS consumer_job_id, consumer.name AS consumer_job_name
+"""
+_CORRELATIONS = """
+    scheduled_compute_node AS allocation
+    JOIN compute_node AS node ON node.workflow_id = allocation.workflow_id
+      AND json_extract(node.scheduler, '$.scheduler_id') = allocation.id
+    JOIN result ON result.compute_node_id = node.id JOIN job ON job.id = result.job_id
+"""
+_CORRELATION_COLUMNS = """
+    CAST(allocation.scheduler_id AS TEXT) AS slurm_job_id, job.id AS job_id, job.name AS job_name
+"""
 _RUNNING = """
     job LEFT JOIN compute_node AS node ON node.id = job.compute_node_id
     LEFT JOIN scheduled_compute_node AS allocation
@@ -53,6 +80,28 @@ def list_dependencies(call: Call) -> Answer:
         page = replace(page, order="job_id")
     edges = select(call.store, _DEPENDENCY_COLUMNS, _DEPENDENCIES, conditions, page)
     return Answer(envelope(edges, page, count(call.store, _DEPENDENCIES, conditions)))
+
+
+def list_files_of_jobs(call: Call) -> Answer:
+    return _list_of_jobs(call, "file")
+
+
+def list_user_data_of_jobs(call: Call) -> Answer:
+    return _list_of_jobs(call, "user_data")
+
+
+def _list_of_jobs(call: Call, thing: str) -> Answer:
+    """The things of a workflow, each with every pair of jobs that makes and reads it."""
+    if call.dialect == "0.35":
+        require_workflow(call.store, call.number())
+    related = Condition("(output.job_id IS NOT NULL OR input.job_id IS NOT NULL)", ())
+    conditions = [Condition(f"{thing}.workflow_id = ?", (call.number(),)), related]
+    page = replace(page_of(call, ("id",)), order=f"{thing}.id, producer.id, consumer.id")
+    source = _OF_JOBS.format(thing=thing)
+    columns = _OF_JOBS_COLUMNS.format(thing=thing, columns=_THINGS[thing])
+    rows = select(call.store, columns, source, conditions, page)
+    items = [{key: value for key, value in row.items() if value is not None} for row in rows]
+    return Answer(envelope(items, page, count(call.store, source, conditions)))
 
 
 def list_running_jobs(call: Call) -> Answer:
@@ -77,6 +126,24 @@ def list_required_files(call: Call) -> Answer:
 
 def list_missing_user_data(call: Call) -> Answer:
     return Answer({"user_data": call.store.column(_MISSING_USER_DATA, call.number())})
+
+
+def update_event(call: Call) -> Answer:
+    """Replace what an event says by the whole body, which is how Torc takes it."""
+    event, event_id = catalog(call.dialect)["events"], call.number()
+    fetch(call.store, event, event_id)
+    data = json.dumps(call.body(bodies.Anything).root)
+    call.store.update("event", event_id, {"data": data})
+    return Answer(fetch(call.store, event, event_id))
+
+
+def list_correlations(call: Call) -> Answer:
+    """Which jobs ended in which allocation, in whichever run."""
+    require_workflow(call.store, call.number())
+    conditions = [Condition("allocation.workflow_id = ?", (call.number(),))]
+    page = page_of(call, ("allocation.scheduler_id, job.id",), "allocation.scheduler_id, job.id")
+    items = select(call.store, _CORRELATION_COLUMNS, _CORRELATIONS, conditions, page)
+    return Answer(envelope(items, page, count(call.store, _CORRELATIONS, conditions)))
 
 
 def not_written(_call: Call) -> Answer:

@@ -14,6 +14,8 @@ from torc_watch.sandbox.server.store import Row, Store
 # The parser of a query parameter, and the condition that its value is put into.
 Filter = tuple[Callable[[str], Any], str]
 
+NO_LABELS = "[]"
+
 
 def unchanged(_call: Call, columns: Row) -> Row:
     return columns
@@ -29,7 +31,7 @@ def everything(_call: Call) -> list[Condition]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
-    """``title`` is its name in messages, ``model`` its body and its columns, beside ``id``.
+    """``absence`` says that one is not there; ``model`` is its body and its columns, beside ``id``.
 
     ``filters`` maps a query parameter to its parser and condition. ``flags`` are columns that are
     booleans and ``documents`` those that hold JSON. ``computed`` are columns only shown.
@@ -37,7 +39,7 @@ class Resource:
 
     path: str
     table: str
-    title: str
+    absence: str
     model: type[BaseModel]
     filters: Mapping[str, Filter] = field(default_factory=dict)
     flags: frozenset[str] = frozenset()
@@ -49,6 +51,8 @@ class Resource:
     deleted_key: str = "count"
     # What is said when one was deleted; None shows it a last time.
     farewell: str | None = None
+    # What is said when all of a workflow were: places for their number and the workflow's id.
+    farewell_to_all: str | None = None
     # The status with which a row of an unknown workflow is refused.
     orphan_status: int = 404
     prepared: Callable[[Call, Row], Row] = unchanged
@@ -88,8 +92,13 @@ def fetch(store: Store, resource: Resource, row_id: int) -> Row:
         row_id,
     )
     if row is None:
-        raise refused(404, f"{resource.title} not found with ID: {row_id}")
+        raise refused(404, f"{resource.absence} with ID: {row_id}")
     return shown(resource, row)
+
+
+def some_labels(labels: str | None) -> str | None:
+    """Labels as they are stored: an empty list of them is none."""
+    return None if labels == NO_LABELS else labels
 
 
 def require_workflow(store: Store, workflow_id: int, status: int = 404) -> None:
@@ -111,8 +120,11 @@ def require_batch(call: Call, workflow_ids: Sequence[int], names: Sequence[str])
         raise refused(422, f"All of a batch must have the same workflow_id. Found {distinct}")
     for workflow_id in distinct:
         require_workflow(call.store, workflow_id)
-    if call.dialect == "0.35" and len(set(names)) < len(names):
-        raise refused(422, "Two of a batch have the same name")
+    if call.dialect == "0.35":
+        if not names:
+            raise refused(422, "There is nothing in the batch")
+        if len(set(names)) < len(names):
+            raise refused(422, "Two of a batch have the same name")
 
 
 def create(call: Call, resource: Resource) -> Answer:
@@ -180,7 +192,11 @@ def delete(call: Call, resource: Resource) -> Answer:
 def delete_all(call: Call, resource: Resource) -> Answer:
     workflow_id = call.required("workflow_id", integer)
     sql = f"DELETE FROM {resource.table} WHERE workflow_id = ?"  # noqa: S608
-    return Answer({resource.deleted_key: call.store.execute(sql, workflow_id)})
+    deleted = call.store.execute(sql, workflow_id)
+    answer: Row = {resource.deleted_key: deleted}
+    if resource.farewell_to_all is not None:
+        answer["message"] = resource.farewell_to_all.format(deleted, workflow_id)
+    return Answer(answer)
 
 
 def _decoded(resource: Resource, name: str, value: Any) -> Any:

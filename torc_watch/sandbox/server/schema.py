@@ -23,7 +23,7 @@ CREATE TABLE IF NOT EXISTS workflow (
   timestamp TEXT NOT NULL,
   project TEXT,
   metadata TEXT,
-  compute_node_expiration_buffer_seconds INTEGER NOT NULL DEFAULT 180,
+  compute_node_expiration_buffer_seconds INTEGER,
   compute_node_wait_for_new_jobs_seconds INTEGER NOT NULL DEFAULT 90,
   compute_node_ignore_workflow_completion INTEGER NOT NULL DEFAULT 0,
   compute_node_wait_for_healthy_database_minutes INTEGER NOT NULL DEFAULT 20,
@@ -72,6 +72,7 @@ CREATE TABLE IF NOT EXISTS job (
   priority INTEGER NOT NULL DEFAULT 0,
   env TEXT,
   origin TEXT,
+  labels TEXT,
   start_time TEXT,
   compute_node_id INTEGER,
   input_hash TEXT,
@@ -137,7 +138,8 @@ CREATE TABLE IF NOT EXISTS slurm_scheduler (
   qos TEXT,
   tmp TEXT,
   walltime TEXT NOT NULL,
-  extra TEXT
+  extra TEXT,
+  serialize_allocations INTEGER NOT NULL DEFAULT 0
 );
 CREATE TABLE IF NOT EXISTS scheduled_compute_node (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -163,11 +165,41 @@ CREATE TABLE IF NOT EXISTS compute_node (
   scheduler_config_id INTEGER,
   compute_node_type TEXT NOT NULL,
   scheduler TEXT,
+  end_time TEXT,
+  labels TEXT,
   sample_count INTEGER,
   peak_memory_bytes INTEGER,
   avg_memory_bytes INTEGER,
   peak_cpu_percent REAL,
   avg_cpu_percent REAL
+);
+CREATE TABLE IF NOT EXISTS remote_worker (
+  worker TEXT NOT NULL,
+  workflow_id INTEGER NOT NULL REFERENCES workflow(id) ON DELETE CASCADE,
+  PRIMARY KEY (workflow_id, worker)
+);
+CREATE TABLE IF NOT EXISTS ro_crate_entity (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  workflow_id INTEGER NOT NULL REFERENCES workflow(id) ON DELETE CASCADE,
+  file_id INTEGER REFERENCES file(id) ON DELETE SET NULL,
+  entity_id TEXT NOT NULL,
+  entity_type TEXT NOT NULL,
+  metadata TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS slurm_stats (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  workflow_id INTEGER NOT NULL REFERENCES workflow(id) ON DELETE CASCADE,
+  job_id INTEGER NOT NULL REFERENCES job(id) ON DELETE CASCADE,
+  run_id INTEGER NOT NULL,
+  attempt_id INTEGER NOT NULL DEFAULT 1,
+  slurm_job_id TEXT,
+  max_rss_bytes INTEGER,
+  max_vm_size_bytes INTEGER,
+  max_disk_read_bytes INTEGER,
+  max_disk_write_bytes INTEGER,
+  ave_cpu_seconds REAL,
+  node_list TEXT,
+  UNIQUE (workflow_id, job_id, run_id, attempt_id)
 );
 CREATE TABLE IF NOT EXISTS result (
   id INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -13,6 +13,7 @@ from torc_watch.sandbox.server.calls import (
 )
 from torc_watch.sandbox.server.initializing import initialize_jobs
 from torc_watch.sandbox.server.resources import require_workflow
+from torc_watch.sandbox.server.ro_crate import describe_server
 from torc_watch.sandbox.server.store import Row, Store
 
 _SHOWN = "id, workflow_id, operation, status, error, created_at_ms, started_at_ms, finished_at_ms"
@@ -32,16 +33,17 @@ def initialize(call: Call) -> Answer:
         if active is not None:
             raise refused(409, f"Task {active['id']} already works on workflow {workflow_id}")
     initialize_jobs(call.store, workflow_id, only_uninitialized=only_uninitialized)
+    if call.dialect == "0.35":
+        describe_server(call.store, workflow_id)
     announcement = _announcement(workflow_id, call.user, only_uninitialized)
     call.announcements.append(announcement)
     return Answer({"message": "Initialized job status"})
 
 
 def show_task(call: Call) -> Answer:
-    task_id = call.number()
-    task = call.store.row(f"SELECT {_SHOWN} FROM task WHERE id = ?", task_id)  # noqa: S608
+    task = call.store.row(f"SELECT {_SHOWN} FROM task WHERE id = ?", call.number())  # noqa: S608
     if task is None:
-        raise refused(404, f"Task not found with ID: {task_id}")
+        raise refused(404, "Task not found")
     return Answer(_shown(task))
 
 
@@ -64,6 +66,7 @@ def run_task(store: Store) -> Announcement | None:
     with store.transaction():
         store.update("task", task["id"], {"started_at_ms": now_ms()})
         initialize_jobs(store, workflow_id, only_uninitialized=only)
+        describe_server(store, workflow_id)
         store.update("task", task["id"], {"status": "succeeded", "finished_at_ms": now_ms()})
     return _announcement(workflow_id, task["user"], only)
 

@@ -3,10 +3,17 @@
 from dataclasses import replace
 from typing import Any
 
-from torc_watch.core.model import JobStatus
 from torc_watch.core.units import MIB
 from torc_watch.sandbox.server import bodies
-from torc_watch.sandbox.server.calls import Answer, Call, flag, internal_error, now_text, refused
+from torc_watch.sandbox.server.calls import (
+    Answer,
+    Call,
+    flag,
+    integer,
+    internal_error,
+    now_text,
+    refused,
+)
 from torc_watch.sandbox.server.events import record_event, record_user_action
 from torc_watch.sandbox.server.jobs import has_job_in
 from torc_watch.sandbox.server.resources import (
@@ -18,10 +25,10 @@ from torc_watch.sandbox.server.resources import (
     stored,
 )
 from torc_watch.sandbox.server.store import Row, Store
+from torc_watch.sandbox.server.summary import summary
 from torc_watch.sandbox.server.transitions import (
     ACTIVE,
     INITIALIZED,
-    STATUSES,
     UNSETTLED,
     sql_set,
 )
@@ -31,7 +38,7 @@ _OF_STATUS = "SELECT {} FROM workflow_status WHERE workflow_status.id = workflow
 _OLDER = Resource(
     path="workflows",
     table="workflow",
-    title="Workflow",
+    absence="Workflow not found",
     model=bodies.Workflow12,
     filters={
         "name": (str, "name = ?"),
@@ -46,6 +53,8 @@ WORKFLOWS = {
     "0.35": replace(
         _OLDER,
         model=bodies.Workflow35,
+        # Of groups that share workflows there are none here.
+        filters={**_OLDER.filters, "access_group": (integer, "? IS NULL")},
         flags=_OLDER.flags | {"enable_ro_crate", "is_canceled", "is_archived"},
         documents=frozenset(
             {
@@ -70,7 +79,11 @@ def create_workflow(call: Call) -> Answer:
     columns = stored(resource, call.body(resource.model))
     status_id = call.store.insert("workflow_status", {"run_id": 0})
     columns |= {"id": status_id, "status_id": status_id, "timestamp": now_text()}
-    call.store.insert("workflow", columns)
+    buffer = "compute_node_expiration_buffer_seconds"
+    if call.dialect == "0.12" and columns[buffer] is None:  # nothing is made of it afterwards
+        call.store.insert("workflow", columns | {buffer: 180})
+    else:
+        call.store.insert("workflow", columns)
     default = {
         "workflow_id": status_id,
         "name": "default",
@@ -83,9 +96,8 @@ def create_workflow(call: Call) -> Answer:
         "runtime_s": 60,
     }
     call.store.insert("resource_requirements", default)
-    if call.dialect == "0.12":
-        return Answer(shown(resource, columns))
-    return Answer(fetch(call.store, resource, status_id))
+    echoed = {name: columns[name] for name in resource.columns if name in columns}
+    return Answer(shown(resource, echoed))
 
 
 def show_workflow(call: Call) -> Answer:
@@ -124,7 +136,8 @@ def show_status(call: Call) -> Answer:
     """The status row of 0.12, the summary of 0.35."""
     if call.dialect == "0.12":
         return Answer(_status(call.store, call.number()))
-    return Answer(_summary(call.store, call.number()))
+    workflow = fetch(call.store, WORKFLOWS["0.35"], call.number())
+    return Answer(summary(call.store, workflow))
 
 
 def update_status(call: Call) -> Answer:
@@ -142,6 +155,8 @@ def archive_workflow(call: Call) -> Answer:
     require_workflow(call.store, workflow_id)
     archiving = call.body(bodies.Archiving)
     call.store.update("workflow_status", workflow_id, archiving.model_dump())
+    data = {"workflow_id": workflow_id, **archiving.model_dump()}
+    record_user_action(call, workflow_id, "archive_workflow", data)
     return show_workflow(call)
 
 
@@ -229,40 +244,3 @@ def _require_rest(store: Store, workflow_id: int) -> None:
             422,
             "Cannot reset workflow status: scheduled compute nodes are currently pending or active",
         )
-
-
-def _summary(store: Store, workflow_id: int) -> Row:
-    require_workflow(store, workflow_id)
-    workflow = fetch(store, WORKFLOWS["0.35"], workflow_id)
-    counts = dict.fromkeys(sorted(STATUSES), 0)
-    sql = "SELECT status, COUNT(*) AS jobs FROM job WHERE workflow_id = ? GROUP BY status"
-    counts |= {JobStatus(row["status"]): row["jobs"] for row in store.rows(sql, workflow_id)}
-    return {
-        "workflow_id": workflow_id,
-        "workflow_name": workflow["name"],
-        "workflow_user": workflow["user"],
-        "jobs_by_status": counts,
-        "total_jobs": sum(counts.values()),
-        "is_canceled": workflow["is_canceled"],
-        "is_complete": workflow["is_canceled"] or not any(counts[one] for one in UNSETTLED),
-        **_usage(store, workflow_id),
-    }
-
-
-def _usage(store: Store, workflow_id: int) -> Row:
-    """Who works for a workflow, and how long its current results took."""
-    usage = store.row(
-        """
-        SELECT
-          (SELECT COUNT(*) FROM compute_node WHERE workflow_id = ?1 AND is_active)
-            AS active_compute_nodes,
-          (SELECT COUNT(*) FROM scheduled_compute_node
-            WHERE workflow_id = ?1 AND status = 'active') AS active_scheduled_nodes,
-          (SELECT COUNT(*) FROM scheduled_compute_node
-            WHERE workflow_id = ?1 AND status = 'pending') AS pending_scheduled_nodes,
-          (SELECT TOTAL(exec_time_minutes) FROM result JOIN workflow_result
-            ON result_id = result.id WHERE result.workflow_id = ?1) AS total_exec_time_minutes
-        """,
-        workflow_id,
-    )
-    return usage or {}
