@@ -25,6 +25,7 @@ PLAN = Plan(
     number=1,
     retries=(),
     uninitialized=0,
+    repeated=(),
     left_alone=(),
     adjustments=(),
     scheduler_config_id=None,

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from torc_watch.core.dependants import Dependant, Repeat
 from torc_watch.core.diagnosis import Cause, Finding
 from torc_watch.core.model import (
     Job,
@@ -32,6 +33,21 @@ WORKFLOW = Workflow(
 )
 
 
+def job(job_id: int, status: JobStatus, requirements_id: int | None = None) -> Job:
+    return Job(
+        id=job_id,
+        name=f"train_{job_id}",
+        command="true",
+        status=status,
+        requirements_id=requirements_id,
+        attempt=1,
+    )
+
+
+def dependant(job_id: int, depends_on: int) -> Dependant:
+    return Dependant(job_id=job_id, job_name=f"train_{job_id}", depends_on=depends_on)
+
+
 def finding(
     job_id: int,
     cause: Cause,
@@ -41,14 +57,7 @@ def finding(
     status: JobStatus = JobStatus.FAILED,
 ) -> Finding:
     return Finding(
-        job=Job(
-            id=job_id,
-            name=f"train_{job_id}",
-            command="true",
-            status=status,
-            requirements_id=asked.id if asked else None,
-            attempt=1,
-        ),
+        job=job(job_id, status, requirements_id=asked.id if asked else None),
         cause=cause,
         reason="because",
         requirements=asked,
@@ -57,7 +66,11 @@ def finding(
 
 
 def situation(
-    *findings: Finding, rounds_used: int = 0, counts: dict[JobStatus, int] | None = None
+    *findings: Finding,
+    rounds_used: int = 0,
+    counts: dict[JobStatus, int] | None = None,
+    dependants: tuple[Dependant, ...] | None = (),
+    waiting: tuple[Job, ...] = (),
 ) -> Situation:
     return Situation(
         workflow=WORKFLOW,
@@ -65,6 +78,8 @@ def situation(
             counts or {JobStatus.COMPLETED: 95, JobStatus.FAILED: max(1, len(findings))}
         ),
         findings=findings,
+        dependants=dependants,
+        waiting=waiting,
         rounds_used=rounds_used,
         shape=LocalScheduler(id=9, name="local", num_cpus=2, memory=GIB),
         capacity=Capacity(num_cpus=4, memory=8 * GIB, runtime=3600),
@@ -165,6 +180,48 @@ def test_a_terminated_job_that_is_left_alone_is_said_to_restart_anyway() -> None
         finding(7, Cause.TIMEOUT, asked=capped, status=JobStatus.TERMINATED), finding(8, Cause.OOM)
     )
     assert [(left.job_id, left.restarts_anyway) for left in answer.left_alone] == [(7, True)]
+
+
+def test_what_is_behind_a_retried_job_is_said_to_restart() -> None:
+    """Whatever became of it; but not what waits for its turn anyhow."""
+    failures = [finding(7, Cause.OOM), finding(8, Cause.UNKNOWN), finding(9, Cause.UNKNOWN)]
+    behind = [(8, 7), (10, 8), (11, 10), (12, 7), (20, 9)]  # each job with what it waits for
+    answer = plan(
+        situation(
+            *failures,
+            dependants=tuple(dependant(*pair) for pair in behind),
+            waiting=(job(12, JobStatus.CANCELED), job(30, JobStatus.BLOCKED)),
+        ),
+        RecoverySettings(retry_unknown=False),
+    )
+    assert isinstance(answer, Plan)
+    assert [(left.job_id, left.restarts_anyway) for left in answer.left_alone] == [
+        (8, True),
+        (9, False),
+    ]
+    assert answer.repeated == (
+        Repeat(job_id=10, job_name="train_10"),
+        Repeat(job_id=11, job_name="train_11"),
+    )
+
+
+def test_what_is_behind_a_job_left_uninitialized_is_said_to_restart() -> None:
+    answer = plan(
+        situation(
+            counts={JobStatus.UNINITIALIZED: 1, JobStatus.COMPLETED: 2},
+            dependants=(dependant(2, 1), dependant(4, 3)),
+            waiting=(job(1, JobStatus.UNINITIALIZED),),
+        ),
+        RecoverySettings(),
+    )
+    assert isinstance(answer, Plan)
+    assert answer.repeated == (Repeat(job_id=2, job_name="train_2"),)
+
+
+def test_too_many_dependants_are_not_taken_for_none() -> None:
+    answer = plan(situation(finding(7, Cause.OOM), dependants=None), RecoverySettings())
+    assert isinstance(answer, Plan)
+    assert answer.repeated is None
 
 
 @pytest.mark.parametrize(
@@ -268,6 +325,13 @@ def test_jobs_that_torc_restarts_anyway_get_room_too(status: JobStatus, allocati
     answer = planned(*left_alone, finding(9, Cause.OOM))
     assert len(answer.left_alone) == 2
     assert len(answer.allocations) == allocations
+
+
+def test_jobs_that_torc_starts_over_get_room_too() -> None:
+    behind = tuple(dependant(number, 7) for number in (8, 9))
+    answer = plan(situation(finding(7, Cause.OOM), dependants=behind), RecoverySettings())
+    assert isinstance(answer, Plan)
+    assert len(answer.allocations) == 2
 
 
 def test_an_allocation_is_as_large_as_its_largest_job() -> None:

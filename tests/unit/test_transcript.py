@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from torc_watch.core import events
+from torc_watch.core.dependants import Repeat
 from torc_watch.core.diagnosis import Cause
 from torc_watch.core.events import Event, Verdict, WatchEnded
 from torc_watch.core.model import Job, JobCounts, JobStatus
@@ -135,7 +136,10 @@ def retry(number: int = 1, name: str = "a") -> Retry:
 
 
 def planned(
-    *retries: Retry, uninitialized: int = 0, left_alone: tuple[LeftAlone, ...] = ()
+    *retries: Retry,
+    uninitialized: int = 0,
+    repeated: tuple[Repeat, ...] | None = (),
+    left_alone: tuple[LeftAlone, ...] = (),
 ) -> events.RecoveryPlanned:
     plan = Plan(
         workflow_id=1,
@@ -143,6 +147,7 @@ def planned(
         number=1,
         retries=retries,
         uninitialized=uninitialized,
+        repeated=repeated,
         left_alone=left_alone,
         adjustments=(),
         scheduler_config_id=None,
@@ -192,6 +197,7 @@ def test_every_kind_of_retry() -> None:
             Retry(job_id=3, job_name="c", cause=Cause.UNKNOWN, reason="exit code 1"),
             Retry(job_id=4, job_name="d", cause=Cause.INTERRUPTED, reason="its worker died"),
             uninitialized=2,
+            repeated=(Repeat(job_id=6, job_name="f"),),
             left_alone=(
                 LeftAlone(
                     job_id=5,
@@ -210,8 +216,15 @@ def test_every_kind_of_retry() -> None:
         "  Job 3 (c): unknown failure (exit code 1), retrying without changes",
         "  Job 4 (d): interrupted (its worker died), retrying without changes",
         "  Starting 2 jobs left uninitialized",
+        "  Job 6 (f): behind a job that runs again; Torc starts it over as well",
         "  Job 5 (e): not retried: needs more than 1g; Torc restarts it all the same",
     ]
+
+
+@pytest.mark.parametrize(("retries", "lines"), [((retry(),), 1), ((), 0)])
+def test_what_nobody_can_name_is_said_all_the_same(retries: tuple[Retry, ...], lines: int) -> None:
+    told = text(planned(*retries, repeated=None))
+    assert told.count("Torc starts over whatever depends on these jobs") == lines
 
 
 @pytest.mark.parametrize(

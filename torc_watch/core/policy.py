@@ -5,13 +5,14 @@ without raising anything twice, or with a Refusal, which hands the workflow over
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from torc_watch.core import progress, provisioning, sizing, units
+from torc_watch.core import dependants, progress, provisioning, sizing, units
+from torc_watch.core.dependants import Dependant, Repeat
 from torc_watch.core.diagnosis import Cause, Finding
-from torc_watch.core.model import JobCounts, JobStatus, LocalScheduler, Requirements, Workflow
+from torc_watch.core.model import Job, JobCounts, JobStatus, LocalScheduler, Requirements, Workflow
 from torc_watch.core.provisioning import AllocationOrder, Capacity, Demand
 
 _NAME_OF_A_RAISED_ROW = re.compile(r"\.run\d+\.\w+\.\w+")
@@ -35,13 +36,17 @@ class RecoverySettings:
 class Situation:
     """All that a plan depends on: the workflow at rest, its findings, and the means at hand.
 
-    ``shape`` is how the workflow's allocations were asked for before, if the server knows;
-    ``allocation_stem`` begins the tokens of this round's allocations and of no other's.
+    ``dependants`` is None where they are too many to know; ``waiting`` are the jobs that have yet
+    to run: uninitialized, blocked, ready or canceled. ``shape`` is how the workflow's allocations
+    were asked for before, if the server knows; ``allocation_stem`` begins the tokens of this
+    round's allocations and of no other's.
     """
 
     workflow: Workflow
     counts: JobCounts
     findings: tuple[Finding, ...]
+    dependants: tuple[Dependant, ...] | None
+    waiting: tuple[Job, ...]
     rounds_used: int
     shape: LocalScheduler | None
     capacity: Capacity
@@ -87,6 +92,8 @@ class Plan:
     """One round of recovery. ``run_id`` is the run that came to rest.
 
     ``uninitialized`` counts the jobs that a round, or a person, reset and then did not start.
+    ``repeated`` are those that completed, or were disabled, and that Torc starts over because they
+    are behind one that runs again; None when nobody knows.
     """
 
     workflow_id: int
@@ -94,6 +101,7 @@ class Plan:
     number: int
     retries: tuple[Retry, ...]
     uninitialized: int
+    repeated: tuple[Repeat, ...] | None
     left_alone: tuple[LeftAlone, ...]
     adjustments: tuple[Adjustment, ...]
     scheduler_config_id: int | None
@@ -145,6 +153,9 @@ def plan(situation: Situation, settings: RecoverySettings) -> Plan | Refusal:
         left_alone = tuple(replace(left, restarts_anyway=False) for left in left_alone)
         if not situation.counts.of(JobStatus.READY):
             return _refuse(situation, left_alone)
+    behind = _behind(situation, retries)
+    left_alone = tuple(_restarted(left, behind or {}) for left in left_alone)
+    repeated = None if behind is None else _repeated(situation, behind)
     adjustments = _adjustments(situation, retries)
     return Plan(
         workflow_id=situation.workflow.id,
@@ -152,11 +163,12 @@ def plan(situation: Situation, settings: RecoverySettings) -> Plan | Refusal:
         number=situation.rounds_used + 1,
         retries=retries,
         uninitialized=uninitialized,
+        repeated=repeated,
         left_alone=left_alone,
         adjustments=adjustments,
         scheduler_config_id=situation.shape.id if situation.shape else None,
         allocations=provisioning.orders(
-            _demand(situation, left_alone, adjustments),
+            _demand(situation, left_alone, adjustments, repeated=len(repeated or ())),
             shape=situation.shape,
             capacity=situation.capacity,
             allocation_stem=situation.allocation_stem,
@@ -225,6 +237,30 @@ def _leave(finding: Finding, reason: str) -> LeftAlone:
     )
 
 
+def _behind(situation: Situation, retries: Iterable[Retry]) -> dict[int, str] | None:
+    """The names, by id, of what Torc starts over along with the jobs that are reset."""
+    if situation.dependants is None:
+        return None
+    reset = [retry.job_id for retry in retries]
+    reset += [job.id for job in situation.waiting if job.status is JobStatus.UNINITIALIZED]
+    return dependants.behind(reset, situation.dependants)
+
+
+def _restarted(left: LeftAlone, behind: Collection[int]) -> LeftAlone:
+    return replace(left, restarts_anyway=left.restarts_anyway or left.job_id in behind)
+
+
+def _repeated(situation: Situation, behind: Mapping[int, str]) -> tuple[Repeat, ...]:
+    """Those of the jobs ``behind`` that have neither failed nor yet to run."""
+    known = {finding.job.id for finding in situation.findings}
+    known |= {job.id for job in situation.waiting}
+    return tuple(
+        Repeat(job_id=job_id, job_name=name)
+        for job_id, name in sorted(behind.items())
+        if job_id not in known
+    )
+
+
 def _left_uninitialized(counts: JobCounts) -> int:
     """Jobs to start with this round; none of a workflow that nobody has started as a whole."""
     return 0 if progress.is_not_started(counts) else counts.of(JobStatus.UNINITIALIZED)
@@ -272,14 +308,18 @@ def _row_name(base: Requirements, run_id: int, memory: int, runtime: int) -> str
 
 
 def _demand(
-    situation: Situation, left_alone: tuple[LeftAlone, ...], adjustments: tuple[Adjustment, ...]
+    situation: Situation,
+    left_alone: tuple[LeftAlone, ...],
+    adjustments: tuple[Adjustment, ...],
+    *,
+    repeated: int,
 ) -> Demand:
     """An upper bound: every job that has not completed may run, but for those that stay failed."""
     counts = situation.counts
     resting = sum(not left.restarts_anyway for left in left_alone)
     rows = [finding.requirements for finding in situation.findings if finding.requirements]
     return Demand(
-        jobs=counts.total - counts.of(JobStatus.COMPLETED, JobStatus.DISABLED) - resting,
+        jobs=counts.total - counts.of(JobStatus.COMPLETED, JobStatus.DISABLED) - resting + repeated,
         num_cpus=max((row.num_cpus for row in rows), default=1),
         memory=max(
             [adjustment.memory for adjustment in adjustments]

@@ -1,9 +1,10 @@
 """The transcript that a person reads on the terminal: each event of the engine as its lines."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from torc_watch.core import events, units
+from torc_watch.core.dependants import Repeat
 from torc_watch.core.diagnosis import Cause
 from torc_watch.core.events import Event, Exhibit, Verdict, WatchEnded
 from torc_watch.core.model import JobCounts, JobStatus
@@ -168,7 +169,15 @@ def plan_lines(plan: Plan) -> Iterator[str]:
     yield from _capped(unchanged, _unchanged)
     if plan.uninitialized:
         yield f"  Starting {jobs_text(plan.uninitialized)} left uninitialized"
+    yield from _repeated_lines(plan)
     yield from left_alone_lines(plan.left_alone)
+
+
+def _repeated_lines(plan: Plan) -> Iterator[str]:
+    if plan.repeated is not None:
+        yield from _capped(plan.repeated, _repeated)
+    elif plan.starts_run:
+        yield "  Torc starts over whatever depends on these jobs, also where it is completed"
 
 
 def left_alone_lines(left_alone: Iterable[LeftAlone]) -> Iterator[str]:
@@ -199,16 +208,20 @@ def _unchanged(retry: Retry) -> str:
     return f"{_job(retry)}: unknown failure ({retry.reason}), retrying without changes"
 
 
+def _repeated(repeat: Repeat) -> str:
+    return f"{_job(repeat)}: behind a job that runs again; Torc starts it over as well"
+
+
 def _left(left: LeftAlone) -> str:
     anyway = "; Torc restarts it all the same" if left.restarts_anyway else ""
     return f"{_job(left)}: not retried: {left.reason}{anyway}"
 
 
-def _job(entry: Retry | LeftAlone) -> str:
+def _job(entry: Retry | LeftAlone | Repeat) -> str:
     return f"  Job {entry.job_id} ({printable(entry.job_name)})"
 
 
-def _capped(entries: list[T], line: Callable[[T], str]) -> Iterator[str]:
+def _capped(entries: Sequence[T], line: Callable[[T], str]) -> Iterator[str]:
     yield from map(line, entries[:_LINES_PER_LIST])
     if (more := len(entries) - _LINES_PER_LIST) > 0:
         yield f"  ... and {jobs_text(more)} more, all of them in the log"

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Self
 
+from torc_watch.core.dependants import Dependant
 from torc_watch.core.errors import Conflict, NotFound
 from torc_watch.core.model import (
     Allocation,
@@ -135,6 +136,14 @@ class TorcClient:
             self.transport, "/jobs", wire.JobRow, workflow_id=workflow_id, **filters
         )
         return [row.value() for row in rows]
+
+    async def list_dependants(self, workflow_id: int) -> list[Dependant] | None:
+        """Which job waits for which; None where one answer cannot hold them all."""
+        path = f"/workflows/{workflow_id}/job_dependencies"
+        page = wire.read(wire.Page, await self.transport.get(path, limit=PAGE_SIZE), path)
+        if page.has_more:
+            return None
+        return [wire.read(wire.DependencyRow, item, path).value() for item in page.items]
 
     async def get_job(self, job_id: int) -> Job:
         return (await fetch(self.transport, f"/jobs/{job_id}", wire.JobRow)).value()

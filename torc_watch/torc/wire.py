@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
+from torc_watch.core.dependants import Dependant
 from torc_watch.core.errors import InvalidQuantity, ServerFault
 from torc_watch.core.model import (
     Allocation,
@@ -130,6 +131,17 @@ class SummaryRow(Row):
             status = status_of(word)
             counts[status] = counts.get(status, 0) + count
         return JobCounts(counts)
+
+
+class DependencyRow(Row):
+    job_id: int
+    job_name: str
+    depends_on_job_id: int
+
+    def value(self) -> Dependant:
+        return Dependant(
+            job_id=self.job_id, job_name=self.job_name, depends_on=self.depends_on_job_id
+        )
 
 
 class CompleteRow(Row):
