@@ -17,7 +17,6 @@ RESTART = Plan(
     run_id=1,
     number=1,
     retries=(),
-    repeated=(),
     left_alone=(),
     adjustments=(),
     uninitialized=0,
@@ -31,8 +30,7 @@ REFUSAL = Refusal(kind=RefusalKind.STUCK, reason="There is nothing to restart.")
     ("answer", "words", "status"),
     [
         (Standing.FINISHED, "Every job of workflow 42 is completed", 0),
-        (Standing.WORKING, "Workflow 42 is still running", 0),
-        (Standing.SETTLING, "Workflow 42 is done, but", 0),
+        (Standing.WORKING, "Workflow 42 still has workers", 0),
         (Standing.CANCELED, "Workflow 42 was canceled", 0),
         (Standing.ARCHIVED, "Workflow 42 is archived", 0),
         (RESTART, "Submit an allocation with 2 CPUs and 1g\nNothing was changed.", 0),

@@ -34,6 +34,17 @@ async def test_polls_keep_their_interval(open_site: "OpenSite") -> None:
         assert all(45 <= gap <= 50 for gap in before_the_end)
 
 
+async def test_look_at_a_workflow_with_workers_is_two_requests(open_site: "OpenSite") -> None:
+    async with open_site() as site:
+        site.scheduler.endings = {"train": [(0, None, 600.0)]}
+        await site.watch(await site.submit(["train"]), poll_interval=50)
+
+        asked = [(method, path) for time, method, path in site.line.sent if 100 < time < 550]
+    looks = len(asked) // 2
+    assert looks >= 8
+    assert asked == [("GET", "/workflows/1"), ("GET", "/scheduled_compute_nodes")] * looks
+
+
 async def test_worker_that_leaves_is_a_hint_to_look(open_site: "OpenSite") -> None:
     async with open_site() as site:
         site.scheduler.endings = {"train": [(0, None, 600.0)]}
@@ -59,8 +70,8 @@ async def test_no_look_during_recovery(open_site: "OpenSite") -> None:
 
 
 def times_of_looks(site: "Site") -> list[float]:
-    """Each look of a watcher at its workflow asks once whether it is complete."""
-    return [time for time, _, path in site.line.sent if path.endswith("/is_complete")]
+    """Each look of a watcher asks for the allocations, as does whoever submits one."""
+    return [time for time, _, path in site.line.sent if path == "/scheduled_compute_nodes"]
 
 
 async def test_requests_do_not_grow_with_completed_jobs(

@@ -19,8 +19,7 @@ FAILURES = (JobStatus.FAILED, JobStatus.TERMINATED, JobStatus.PENDING_FAILED)
 
 
 class Standing(StrEnum):
-    WORKING = "working"  # something may still run its jobs
-    SETTLING = "settling"  # every job has ended, its workers have not
+    WORKING = "working"  # something may still run its jobs, or says good-bye
     FINISHED = "finished"  # every job has ended and nothing runs
     STALLED = "stalled"  # jobs are left and nothing is there to run them
     CANCELED = "canceled"
@@ -33,13 +32,14 @@ class Observation:
 
     ``allocations`` are those that the server believes open, with what the scheduler says of them.
     ``strays`` are workers outside of allocations that never said good-bye; they are asked after
-    only when no allocation can be alive, and are empty otherwise.
+    only when no allocation can be alive, and are empty otherwise. ``is_complete`` says that every
+    job has ended; it is asked for only when no worker can be alive, and is False otherwise.
     """
 
     workflow: Workflow
-    is_complete: bool
     counts: JobCounts | None
     allocations: tuple[tuple[Allocation, AllocationState], ...]
+    is_complete: bool = False
     strays: tuple[tuple[ComputeNode, AllocationState], ...] = ()
 
     @property
@@ -56,7 +56,7 @@ def standing(observation: Observation) -> Standing:
     if observation.workflow.is_canceled:
         return Standing.CANCELED
     if observation.may_have_workers:
-        return Standing.SETTLING if observation.is_complete else Standing.WORKING
+        return Standing.WORKING
     return Standing.FINISHED if observation.is_complete else Standing.STALLED
 
 

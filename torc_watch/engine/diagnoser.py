@@ -38,7 +38,7 @@ class Diagnoser:
             return ended
         if watch.request.recovery is not None and watch.record.is_in_a_round:
             return self._case(poll, diagnosis=None)
-        if standing in (Standing.WORKING, Standing.SETTLING):
+        if standing is Standing.WORKING:
             watch.stalled_since = None
             return _still_running(watch.workflow_id) if watch.request.once else KeepWatching()
         return await self._explain_rest(poll, standing)

@@ -16,16 +16,16 @@ async def observe(
 ) -> Observation:
     """What server and scheduler say now. Raises ServerError, NotFound for a deleted workflow."""
     workflow = await client.get_workflow(workflow_id)
-    is_complete = await client.is_complete(workflow_id)
     counts = await client.count_jobs(workflow_id) if with_counts else None
     allocations = await _open_allocations(client, scheduler, workflow_id)
-    observation = Observation(
-        workflow=workflow, is_complete=is_complete, counts=counts, allocations=allocations
-    )
+    observation = Observation(workflow=workflow, counts=counts, allocations=allocations)
     if observation.may_have_workers:
         return observation
     # Also of a complete workflow: one that has yet to notice would claim jobs of the next run.
-    return replace(observation, strays=await find_strays(client, workflow_id))
+    observation = replace(observation, strays=await find_strays(client, workflow_id))
+    if observation.may_have_workers:
+        return observation
+    return replace(observation, is_complete=await client.is_complete(workflow_id))
 
 
 async def find_orphans(client: TorcClient, observation: Observation) -> Orphans:

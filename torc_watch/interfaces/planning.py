@@ -12,8 +12,7 @@ from torc_watch.interfaces.transcript import jobs_text, left_alone_lines, plan_l
 Answer = Plan | Refusal | Standing
 
 _STANDINGS = {
-    Standing.WORKING: "Workflow {} is still running: there is nothing to recover yet.",
-    Standing.SETTLING: "Workflow {} is done, but its workers have not left yet. Try again soon.",
+    Standing.WORKING: "Workflow {} still has workers: there is nothing to recover yet.",
     Standing.FINISHED: "Every job of workflow {} is completed: there is nothing to recover.",
     Standing.CANCELED: "Workflow {} was canceled: reset it to run it again.",
     Standing.ARCHIVED: "Workflow {} is archived.",
