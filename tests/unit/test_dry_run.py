@@ -17,6 +17,7 @@ RESTART = Plan(
     run_id=1,
     number=1,
     retries=(),
+    repeated=(),
     left_alone=(),
     adjustments=(),
     uninitialized=0,
