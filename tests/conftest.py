@@ -348,11 +348,16 @@ class Site:
     events: list[Event] = field(default_factory=list)
 
     async def submit(
-        self, jobs: Sequence[str], *, after: dict[str, str] | None = None, allocations: int = 1
+        self,
+        jobs: Sequence[str],
+        *,
+        after: dict[str, str] | None = None,
+        careless: Collection[str] = (),
+        allocations: int = 1,
     ) -> int:
         """A workflow in its first run, with jobs of 64 MiB and 60 s; ``after``: job to its parent.
 
-        Parents come before their children in ``jobs``.
+        Parents come before their children in ``jobs``, and fail without hindering the ``careless``.
         """
         client = self.client
         workflow_id = await client.create_workflow(NewWorkflow(name="w", user="ada"))
@@ -363,7 +368,11 @@ class Site:
         ids = dict(zip(free, await client.create_jobs(workflow_id, new), strict=True))
         for child, parent in (after or {}).items():
             job = NewJob(
-                name=child, command="true", requirements_id=row, depends_on_job_ids=(ids[parent],)
+                name=child,
+                command="true",
+                requirements_id=row,
+                depends_on_job_ids=(ids[parent],),
+                cancel_on_blocking_job_failure=child not in careless,
             )
             ids[child] = (await client.create_jobs(workflow_id, [job]))[0]
         await client.advance_run(workflow_id, to_run=1)
@@ -493,3 +502,20 @@ def open_site(quick_path: Path, serve_site: ServeSite) -> OpenSite:
     To be called by the test itself: virtual time begins with it.
     """
     return partial(_open_site, quick_path, serve_site)
+
+
+def _torc_program(version: str, program: str) -> Path:
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "torc-watch-torc"
+    found = Path(os.environ.get("TORC_WATCH_TORC_HOME") or cache) / version / "bin" / program
+    if not found.exists():
+        missing = f"{found} is not there: run scripts/setup-torc"
+        if "torc" in os.environ.get("TORC_WATCH_REQUIRE", "").split(","):
+            pytest.fail(missing)
+        pytest.skip(missing)
+    return found
+
+
+@pytest.fixture(scope="session")
+def torc_program() -> Callable[[str, str], Path]:
+    """Where a program of a version of the real Torc is; skips where it was not set up."""
+    return _torc_program

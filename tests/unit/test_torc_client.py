@@ -568,3 +568,14 @@ async def test_unreachable_server() -> None:
     async with Transport(Connection(url="localhost:8080"), http=http) as transport:
         with pytest.raises(ServerUnreachable):
             await TorcClient.connect(transport)
+
+
+@pytest.mark.parametrize(("has_more", "number"), [(False, 1), (True, None)])
+async def test_dependants_that_fit_into_one_answer(*, has_more: bool, number: int | None) -> None:
+    row = {"job_id": 2, "job_name": "b", "depends_on_job_id": 1, "depends_on_job_name": "a"}
+    path = "GET /workflows/1/job_dependencies"
+    server = Server(Dialect.V0_35, {path: page(row) | {"has_more": has_more}})
+    async with server.client() as client:
+        found = await client.list_dependants(1)
+    assert (None if found is None else len(found)) == number
+    assert server.sent == [f"{path}?limit=10000"]
