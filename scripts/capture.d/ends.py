@@ -1,0 +1,324 @@
+"""The ends that a job can come to, as workflows whose jobs come to them.
+
+Signals are tried twice: on a program that bash replaced itself with, and on one that bash waits
+for (``.. in-shell``), since runners have told them apart.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from site_of_torc import Site
+
+Spec = dict[str, Any]
+VERSIONS = ("0.12.2", "1.0.0")
+
+_LARGE = "150 << 20"  # bytes; more than the 64 MiB that the jobs of these workflows ask for
+_SLEEP = "sleep 120"
+_BRIEF = {"resource_requirements": "brief"}  # five seconds
+
+
+def _undisturbed(site: Site) -> None:
+    site.runner_has_left()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """``meddle`` gets a site whose runner works, and returns when the rows are to be read."""
+
+    name: str
+    about: str
+    jobs: dict[str, str]  # commands by name
+    meddle: Callable[[Site], None] = _undisturbed
+    workflow: Spec = field(default_factory=dict)  # more of the workflow
+    of_jobs: dict[str, Spec] = field(default_factory=dict)  # more of some jobs, by name
+    runner: tuple[str, ...] = ()  # more of the runner's command line
+    versions: tuple[str, ...] = VERSIONS
+    is_quick: bool = True
+
+    def spec(self) -> Spec:
+        job = {"resource_requirements": "small"}
+        small = {"name": "small", "num_cpus": 1, "memory": "64m", "runtime": "PT2M"}
+        brief = {"name": "brief", "num_cpus": 1, "memory": "64m", "runtime": "PT5S"}
+        return {
+            "name": self.name,
+            "compute_node_wait_for_new_jobs_seconds": 2,  # the runner's patience without jobs
+            "resource_requirements": [small, brief],
+            "jobs": [
+                {"name": name, "command": command, **job, **self.of_jobs.get(name, {})}
+                for name, command in self.jobs.items()
+            ],
+            **self.workflow,
+        }
+
+
+def _signalled(*names: str) -> dict[str, str]:
+    simple = {f"sig{name.lower()}": f"sh -c 'kill -{name} $$'" for name in names}
+    in_shell = {f"{job} in-shell": f"{command}; exit $?" for job, command in simple.items()}
+    return simple | in_shell
+
+
+def _python(*statements: str) -> str:
+    return f'python3 -c "{"; ".join(("import os, time", *statements))}"'
+
+
+def _trap(reaction: str) -> str:
+    """A job that says when it is ready for SIGTERM, and then waits for it."""
+    return f"trap {reaction!r} TERM; touch $TORC_JOB_NAME.ready; while :; do sleep 0.1; done"
+
+
+_BY_ITSELF = Scenario(
+    name="by-itself",
+    about="Jobs that end without anybody's help.",
+    jobs={
+        "exit-0": "exit 0",
+        "exit-3": "exit 3",
+        "exit-137": "exit 137",
+        "not-found": "no-such-program",
+        "not-executable": "/dev/null",
+        "missing-output": "true",
+        "ulimit-memory": "ulimit -v 300000; " + _python("bytearray(1 << 30)"),
+        "ulimit-cpu": "ulimit -S -t 1; while :; do :; done",
+        "late-sigkill": "sleep 5; kill -KILL $$",
+        **_signalled("KILL", "SEGV", "TERM", "INT"),
+    },
+    of_jobs={"missing-output": {"output_files": ["never"]}, "late-sigkill": _BRIEF},
+    workflow={"files": [{"name": "never", "path": "never-written.txt"}]},
+)
+
+_HOLD = ("held = bytearray(" + _LARGE + ")", "time.sleep(4)")
+_MONITOR = {"enabled": True, "granularity": "summary", "sample_interval_seconds": 1}
+_MEMORY = Scenario(
+    name="memory",
+    about="Jobs that hold more memory than they asked for, looked at every second.",
+    jobs={
+        "killed": _python(*_HOLD, "os.kill(os.getpid(), 9)"),
+        "killed in-shell": _python(*_HOLD, "os.kill(os.getpid(), 9)") + "; exit $?",
+        "exit-1": _python(*_HOLD, "os._exit(1)"),
+        "exit-0": _python(*_HOLD),
+        "too-quick": _python("held = bytearray(" + _LARGE + ")", "os.kill(os.getpid(), 9)"),
+        "killed within": _python("time.sleep(2)", "os.kill(os.getpid(), 9)"),
+    },
+    workflow={"resource_monitor": _MONITOR},
+)
+_MEMORY_NOT_LIMITED = Scenario(
+    name="memory-not-limited",
+    about="The same with Torc's own enforcement switched off.",
+    jobs=_MEMORY.jobs,
+    workflow=_MEMORY.workflow | {"execution_config": {"limit_resources": False}},
+    versions=("1.0.0",),
+)
+
+_TERM_LEAD = {"sigterm_lead_seconds": 2, "sigkill_headroom_seconds": 0}
+_AT_ITS_END: Spec = {
+    "workflow": {"execution_config": _TERM_LEAD},
+    "runner": ("--time-limit", "PT8S"),
+    "versions": ("1.0.0",),
+}
+_STOPPED_JOBS = {
+    "sleeps": _SLEEP,
+    "sleeps in-shell": _SLEEP + "; exit $?",
+    "ignores": _trap(""),
+    "saves-itself": _trap("exit 0"),
+    "exit-7": _trap("exit 7"),
+}
+_WORKER_ENDED = Scenario(
+    name="worker-ended",
+    about="The runner's own time is over: SIGTERM, two seconds later SIGKILL. The jobs whose "
+    "names begin with late had asked for five seconds.",
+    jobs=_STOPPED_JOBS | {"late": _SLEEP, "late-ignores": _trap("")},
+    of_jobs={"late": _BRIEF, "late-ignores": _BRIEF},
+    **_AT_ITS_END,
+)
+
+
+def _when_all_run(act: Callable[[Site], None]) -> Callable[[Site], None]:
+    def meddle(site: Site) -> None:
+        site.jobs_run()
+        act(site)
+
+    return meddle
+
+
+def _kill_runner(site: Site) -> None:
+    site.signal_runner("SIGKILL")
+    site.runner_has_left()
+
+
+def _stop_runner(site: Site) -> None:
+    site.signal_runner("SIGTERM")
+    site.runner_has_left()
+
+
+def _interrupt_runner(site: Site) -> None:
+    site.signal_runner("SIGINT")
+    site.runner_has_left()
+
+
+def _cancel(site: Site) -> None:
+    site.ask("PUT", "/workflows/1/cancel")
+    site.runner_has_left()
+
+
+def _kill_runner_and_sync(site: Site) -> None:
+    _kill_runner(site)
+    site.torc("workflows", "sync-status", "1")
+
+
+def _restart_server(site: Site) -> None:
+    site.stop_server()
+    site.touch("server-is-down")
+    site.let_runner_look()
+    site.start_server()
+    site.touch("server-is-back")
+    site.runner_has_left()
+
+
+_WAIT_FOR = "while [ ! -e {} ]; do sleep 0.1; done; "
+_BLOCKED = {"depends_on": ["sleeps"]}
+_SLEEPERS = {"sleeps": _SLEEP, "sleeps in-shell": _SLEEP + "; exit $?", "blocked": "true"}
+
+_WITHOUT_WORKER = [
+    Scenario(
+        name="worker-killed",
+        about="SIGKILL to the runner while its jobs run.",
+        jobs=_SLEEPERS,
+        of_jobs={"blocked": _BLOCKED},
+        meddle=_when_all_run(_kill_runner),
+    ),
+    Scenario(
+        name="worker-told-to-stop",
+        about="SIGTERM to the runner while its jobs run.",
+        jobs=_SLEEPERS,
+        of_jobs={"blocked": _BLOCKED},
+        meddle=_when_all_run(_stop_runner),
+    ),
+    Scenario(
+        name="worker-interrupted",
+        about="SIGINT to the runner alone while its jobs run.",
+        jobs=_SLEEPERS,
+        of_jobs={"blocked": _BLOCKED},
+        meddle=_when_all_run(_interrupt_runner),
+    ),
+    Scenario(
+        name="orphans-failed",
+        about="SIGKILL to the runner while its jobs run, then `torc workflows sync-status`.",
+        jobs={"sleeps": _SLEEP, "sleeps in-shell": _SLEEP + "; exit $?"},
+        meddle=_when_all_run(_kill_runner_and_sync),
+    ),
+]
+
+_CANCELED = Scenario(
+    name="canceled",
+    about="The workflow is canceled while its jobs run.",
+    jobs=_STOPPED_JOBS | {"blocked": "true"},
+    of_jobs={"blocked": _BLOCKED},
+    meddle=_when_all_run(_cancel),
+)
+
+_SERVER_RESTARTED = Scenario(
+    name="server-restarted",
+    about="The server is killed while the jobs run, and comes back when some have ended.",
+    jobs={
+        "fails-meanwhile": _WAIT_FOR.format("server-is-down") + "exit 3",
+        "ends-meanwhile": _WAIT_FOR.format("server-is-down") + "exit 0",
+        "ends-after": _WAIT_FOR.format("server-is-back") + "exit 0",
+        "fails-after": _WAIT_FOR.format("server-is-back") + "exit 3",
+    },
+    meddle=_when_all_run(_restart_server),
+    is_quick=False,  # runners ask again after 30 s
+)
+
+_RETRIED = Scenario(
+    name="retried",
+    about="Failure handlers: one tries exit code 10 twice, the other every code.",
+    jobs={
+        "in-vain": "exit 10",
+        "second-time-lucky": "[ $TORC_ATTEMPT_ID = 2 ] || exit 10",
+        "no-rule": "exit 3",
+        "any-code": "exit 3",
+        "killed": "sh -c 'kill -KILL $$'",
+    },
+    of_jobs={
+        "in-vain": {"failure_handler": "some"},
+        "second-time-lucky": {"failure_handler": "some"},
+        "no-rule": {"failure_handler": "some"},
+        "any-code": {"failure_handler": "all"},
+        "killed": {"failure_handler": "all"},
+    },
+    workflow={
+        "failure_handlers": [
+            {"name": "some", "rules": [{"exit_codes": [10], "max_retries": 2}]},
+            {"name": "all", "rules": [{"match_all_exit_codes": True, "max_retries": 2}]},
+        ]
+    },
+)
+
+_PENDING_FAILED = Scenario(
+    name="pending-failed",
+    about="Failures that wait for somebody to say what they are.",
+    jobs={
+        "exit-0": "exit 0",
+        "exit-3": "exit 3",
+        "missing-output": "true",
+        **_signalled("KILL", "SEGV"),
+        "killed for memory": _MEMORY.jobs["killed"],
+    },
+    of_jobs={"missing-output": {"output_files": ["never"]}},
+    workflow=_BY_ITSELF.workflow | {"use_pending_failed": True, "resource_monitor": _MONITOR},
+)
+_WORKER_ENDED_PENDING = Scenario(
+    name="worker-ended-pending-failed",
+    about="The runner's own time is over, and failures wait for somebody.",
+    jobs=_WORKER_ENDED.jobs,
+    of_jobs=_WORKER_ENDED.of_jobs,
+    workflow=_AT_ITS_END["workflow"] | {"use_pending_failed": True},
+    runner=_AT_ITS_END["runner"],
+    versions=_AT_ITS_END["versions"],
+)
+
+_WORKER_ENDED_BY_KILL = Scenario(
+    name="worker-ended-by-kill",
+    about="The runner's own time is over, and the workflow wants SIGKILL at once.",
+    jobs={"sleeps": _SLEEP, "late": _SLEEP},
+    of_jobs={"late": _BRIEF},
+    workflow={"execution_config": _TERM_LEAD | {"termination_signal": "SIGKILL"}},
+    runner=_AT_ITS_END["runner"],
+    versions=_AT_ITS_END["versions"],
+)
+
+_OWN_CODES = Scenario(
+    name="own-codes",
+    about="A workflow that has chosen 77 for killed for memory and 78 for killed for time.",
+    jobs={
+        "killed": _MEMORY.jobs["killed"],
+        "exit-77": "exit 77",
+        "exit-78": "exit 78",
+        "ignores": _trap(""),
+        "late-ignores": _trap(""),
+        "sleeps": _SLEEP,
+    },
+    of_jobs={"late-ignores": _BRIEF},
+    workflow={
+        **_AT_ITS_END["workflow"],
+        "execution_config": _TERM_LEAD | {"oom_exit_code": 77, "timeout_exit_code": 78},
+        "resource_monitor": _MONITOR,
+    },
+    runner=_AT_ITS_END["runner"],
+    versions=_AT_ITS_END["versions"],
+)
+
+SCENARIOS = (
+    _BY_ITSELF,
+    _MEMORY,
+    _MEMORY_NOT_LIMITED,
+    _WORKER_ENDED,
+    _WORKER_ENDED_PENDING,
+    _WORKER_ENDED_BY_KILL,
+    *_WITHOUT_WORKER,
+    _CANCELED,
+    _SERVER_RESTARTED,
+    _RETRIED,
+    _PENDING_FAILED,
+    _OWN_CODES,
+)

@@ -1,0 +1,160 @@
+"""A real Torc server with an empty database, and a real ``torc run`` that works for it."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+POLL_INTERVAL = 0.2  # seconds between two looks of the runner
+PATIENCE = 90.0  # seconds; a runner that has missed its server asks again after 30
+_API_PATH = "/torc-service/v1"
+_PORT = "TORC_SERVER_PORT="
+
+
+def programs_of(version: str) -> Path:
+    """The folder of one version's programs, where scripts/setup-torc puts them."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "torc-watch-torc"
+    return Path(os.environ.get("TORC_WATCH_TORC_HOME") or cache) / version / "bin"
+
+
+class Site:
+    """Use ``open_site``. The workflow of the runner is number 1."""
+
+    def __init__(self, version: str, directory: Path) -> None:
+        self.version = version
+        self._programs = programs_of(version)
+        self._directory = directory
+        self._port = 0
+        self._server: subprocess.Popen[str] | None = None
+        self._runner: subprocess.Popen[bytes] | None = None
+        self._names: list[str] = []
+        self._environment = {
+            name: text for name, text in os.environ.items() if not name.startswith("TORC_")
+        } | {"USER": "ada"}
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}{_API_PATH}"
+
+    def start_server(self) -> None:
+        """The first time on any port, then on the same."""
+        command = [str(self._programs / "torc-server"), "run", "--host", "127.0.0.1"]
+        command += ["--port", str(self._port), "--database", str(self._directory / "torc.db")]
+        command += ["--completion-check-interval-secs", "0.1", "--log-level", "error"]
+        with (self._directory / "server.log").open("ab") as log:
+            self._server = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=log, text=True, env=self._environment
+            )
+        assert self._server.stdout is not None  # noqa: S101 - it is piped
+        announced = next(line for line in self._server.stdout if line.startswith(_PORT))
+        self._port = int(announced.removeprefix(_PORT))
+
+    def stop_server(self) -> None:
+        if self._server is not None:
+            self._server.kill()
+            self._server.communicate()
+            self._server = None
+
+    def start_runner(self, spec: Mapping[str, Any], *options: str) -> None:
+        """``torc run`` with room for 64 jobs at once."""
+        self._names = [job["name"] for job in spec["jobs"]]
+        path = self._directory / "workflow.json"
+        path.write_text(json.dumps(spec))
+        command = [*self._torc, "run", path, "--output-dir", "out", "--num-cpus", "64"]
+        command += ["--memory-gb", "64", "--poll-interval", str(POLL_INTERVAL), *options]
+        if self.version != "0.12.2":  # the others look in ever longer intervals
+            command += ["--claim-backoff-max-secs", str(POLL_INTERVAL)]
+        with (self._directory / "runner.log").open("wb") as log:
+            self._runner = subprocess.Popen(
+                command, cwd=self._directory, env=self._environment, stdout=log, stderr=log
+            )
+
+    @property
+    def _torc(self) -> list[str | Path]:
+        return [self._programs / "torc", "--url", self.url]
+
+    def torc(self, *arguments: str) -> None:
+        """Runs Torc's own command line to its end."""
+        command = [*self._torc, *arguments]
+        subprocess.run(
+            command, cwd=self._directory, env=self._environment, check=True, capture_output=True
+        )
+
+    def signal_runner(self, name: str) -> None:
+        if self._runner is not None:
+            self._runner.send_signal(signal.Signals[name])
+
+    def runner_has_left(self) -> None:
+        if self._runner is not None:
+            self._runner.wait(PATIENCE)
+
+    def ask(self, method: str, path: str) -> Any:
+        request = urllib.request.Request(self.url + path, method=method)  # noqa: S310 - of ours
+        with urllib.request.urlopen(request) as answer:  # noqa: S310 - of ours
+            return json.load(answer)
+
+    def jobs_run(self) -> None:
+        """Waits until all jobs run that have no other to wait for, and have set their traps."""
+        self._wait_until(self._all_run)
+
+    def _all_run(self) -> bool:
+        jobs = self.ask("GET", "/jobs?workflow_id=1")["items"] if self._is_there() else []
+        statuses = {job["status"] for job in jobs}
+        traps = [job["name"] for job in jobs if "trap" in job["command"]]
+        ready = all((self._directory / f"{name}.ready").exists() for name in traps)
+        return len(jobs) == len(self._names) and statuses <= {"running", "blocked"} and ready
+
+    def _is_there(self) -> bool:
+        return bool(self.ask("GET", "/workflows")["items"])
+
+    def touch(self, name: str) -> None:
+        (self._directory / name).touch()
+
+    def let_runner_look(self) -> None:
+        """Returns when it surely has looked at its jobs and its server."""
+        time.sleep(10 * POLL_INTERVAL)
+
+    def _wait_until(self, happened: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not happened():
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{self.version}: see {self._directory}")
+            time.sleep(0.05)
+
+    def processes(self) -> dict[int, str]:
+        """Living processes of jobs of this site: process number to the job's name."""
+        mark = f"TORC_API_URL={self.url}".encode()
+        found = {}
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                variables = (folder / "environ").read_bytes().split(b"\0")
+            except OSError:  # gone, or not ours
+                continue
+            if mark in variables:
+                name = next(each for each in variables if each.startswith(b"TORC_JOB_NAME="))
+                found[int(folder.name)] = name.partition(b"=")[2].decode()
+        return found
+
+    def close(self) -> None:
+        if self._runner is not None:
+            self._runner.kill()
+            self._runner.wait()
+        self.stop_server()
+        for process in self.processes():
+            os.kill(process, signal.SIGKILL)
+
+
+@contextmanager
+def open_site(version: str, directory: Path) -> Iterator[Site]:
+    site = Site(version, directory)
+    try:
+        site.start_server()
+        yield site
+    finally:
+        site.close()
