@@ -181,6 +181,7 @@ class Site:
             "SLURM_STAND_IN": str(self.slurm),
             "SLURM_STAND_IN_CLUSTER": "stand-in",
             "SLURM_STAND_IN_DELAY": "0",
+            "SLURM_STAND_IN_CPUS": "8",
         }
 
 

@@ -57,7 +57,10 @@ def test_our_attempts_after_a_restart(site: "Site", hungry: "Callable[[], Workfl
 
 
 def test_error_between_reset_and_submission(site: "Site", hungry: "Callable[[], Workflow]") -> None:
-    """0.9: Torc's watch ends with ready jobs and no allocation, and takes them up no more."""
+    """0.9: Torc's watch ends with ready jobs and no allocation; the same command refuses them.
+
+    1.0 has options that take them up.
+    """
     workflow = hungry()
     workflow.allocate(9, "active")
     no_slurm = {"PATH": f"{site.peer.programs}:{os.environ['PATH']}", "SLURM_STAND_IN_CLUSTER": ""}
@@ -71,9 +74,14 @@ def test_error_between_reset_and_submission(site: "Site", hungry: "Callable[[], 
     assert "No scheduled compute nodes found" in again.stderr + again.stdout
     assert again.returncode == 1
     assert "workflow is not complete" in site.recover(workflow.id).stderr
-    ours = site.ours("recover", workflow.id)
-    assert "Recovery initiated" in ours.stdout
-    assert workflow.rows("scheduled_compute_nodes")[-1]["scheduler_type"] == "local"
+    ours = site.plan(workflow.id)
+    assert ours["standing"] == "needs_recovery"
+    assert len(ours["plan"]["allocations"]) == 1
+    if not site.peer.is_old:  # told to stay whatever happens, and to look after ready jobs
+        (site.slurm / "hold").touch()
+        watch = site.start_torc("watch", workflow.id, "--persistent", "--auto-schedule", "-p", "1")
+        watch.until("Auto-schedule: Successfully submitted new allocations")
+        assert len(site.calls("sbatch")) == 1
 
 
 def test_two_watches(site: "Site", hungry: "Callable[[], Workflow]") -> None:

@@ -23,6 +23,7 @@ def test_success_with_ready_jobs_left(site: "Site", workflow: "Workflow") -> Non
     watch.until("1 ready jobs with no schedulers")
     assert "(0 jobs)" in watch.until(SUCCESS)
     assert watch.end() == 0
+    assert ("No partition found" in "".join(watch.printed)) is site.peer.is_old
     assert workflow.statuses == {"big": "ready"}
     ours = site.plan(workflow.id)
     assert ours["standing"] == "needs_recovery"

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -113,9 +114,8 @@ Workflow N is complete
 """
 
 # Ten jobs and twelve, six of which need more memory: a runner that is kept from looking for a
-# while may miss some. And runners that ask again soon.
+# while may miss some.
 _SMALLER = {'{ i: "1:90" }': '{ i: "1:12" }', "7 | 12 | 23 | 31 | 45)": "7 | 8 | 9 | 10 | 11 | 12)"}
-_LIVELY = "\n[client.run]\nclaim_backoff_max_secs = 1.0\n"
 
 
 def test_messages(site: "Site", make_workflow: "Callable[[], Workflow]") -> None:
@@ -139,22 +139,29 @@ def test_messages(site: "Site", make_workflow: "Callable[[], Workflow]") -> None
 
 
 def test_tutorial(site: "Site") -> None:
-    """The tutorial, smaller, on Torc 1.0's own Slurm runner and on our local allocations."""
+    """The tutorial, smaller, on Torc 1.0's own Slurm runner and on our local allocations.
+
+    Torc's deferred allocations write to `torc_output`, wherever the others were told to.
+    """
     if site.peer.is_old:
         pytest.skip("the Slurm runner of 0.12 is a crate of its own, which is not built")
     _write_tutorial(site)
     generated = site.torc("slurm", "generate", "--account", "a", "tutorial.yaml")
     (site.folder / "generated.yaml").write_text(generated.stdout)
-    submitted = site.torc("-f", "json", "submit", "-p", "1", "generated.yaml")
+    submitted = site.torc("-f", "json", "submit", "-p", "1", "-o", "out", "generated.yaml")
     theirs = json.loads(submitted.stdout)["workflow_id"]
-    watch = site.start_torc("watch", theirs, "--recover", "-p", "1")
+    watch = site.start_torc("watch", theirs, "--recover", "-p", "1", "-o", "out")
     watch.until("OOM, 0 timeout")
     assert "(22 jobs)" in watch.until("✓ Workflow completed successfully")
-    submitted = site.ours("submit", "tutorial.yaml", "--allocations", "2", "--json")
+    folders = {call.split()[1].partition("/")[0] for call in site.calls("sbatch")}
+    assert folders == {"out", "torc_output"}
+    assert _many_ask(site, theirs) == [22]
+    submitted = site.ours("submit", "tutorial.yaml", "--cpus", "8", "--json")
     ours = json.loads(submitted.stdout)["workflow_id"]
     watch = site.start_ours("watch", ours, "--recover", "-p", "1")
     watch.until("Applied fixes: 6 OOM, 0 timeout")
     assert "(22 jobs)" in watch.until("✓ Workflow completed successfully")
+    assert _many_ask(site, ours) == [6, 16]
 
 
 def _write_tutorial(site: "Site") -> None:
@@ -163,8 +170,12 @@ def _write_tutorial(site: "Site") -> None:
         assert longer in text
         text = text.replace(longer, shorter)
     (site.folder / "tutorial.yaml").write_text(text)
-    with (site.folder / "torc.toml").open("a") as configuration:
-        configuration.write(_LIVELY)
+
+
+def _many_ask(site: "Site", workflow_id: int) -> list[int]:
+    """How many jobs ask for the same."""
+    jobs = site.ask("GET", f"/jobs?workflow_id={workflow_id}")["items"]
+    return sorted(Counter(job["resource_requirements_id"] for job in jobs).values())
 
 
 def _failed(workflow: "Workflow") -> "Workflow":
