@@ -56,7 +56,7 @@ def test_words_in_logs(site: "Site") -> None:
     assert [found.get(line) for line in LINES] == words
 
 
-def test_dry_run_changes_nothing(site: "Site", workflow: "Workflow") -> None:
+def test_dry_run_claims_actions(site: "Site", workflow: "Workflow") -> None:
     """Beside the claims: Torc's dry run marks the actions that schedule nodes as executed."""
     workflow.add("hungry")
     workflow.start()
