@@ -7,6 +7,8 @@ import pytest
 if TYPE_CHECKING:
     from tests.conformance.conftest import Torc
 
+newer_servers = pytest.mark.parametrize("server", ["embedded-0.35", "torc-1.0.0"], indirect=True)
+
 RUN: dict[str, Any] = {"action_type": "run_commands", "action_config": {"commands": ["true"]}}
 
 
@@ -62,6 +64,57 @@ async def test_initializing_arms_actions_again_and_drops_those_of_recovery(torc:
         await torc.workflow("POST", "initialize_jobs")
         assert await pending(torc) == [action]
         await torc.workflow("POST", f"actions/{action}/claim", {})
+
+
+async def test_actions_whose_moment_is_past_when_some_jobs_start_over(torc: "Torc") -> None:
+    """The older server does them all again; the newer only what the next run comes to."""
+    await torc.add({"kept": [], "again": []})
+    kept, again = await torc.id_of("kept"), await torc.id_of("again")
+    start = await act(torc, trigger_type="on_workflow_start")
+    over = await act(torc, trigger_type="on_jobs_complete", job_ids=[kept])
+    ready = await act(torc, trigger_type="on_jobs_ready", job_ids=[kept])
+    half = await act(torc, trigger_type="on_jobs_ready", job_ids=[kept, again])
+    worker = await act(torc, trigger_type="on_worker_start")
+    await torc.workflow("POST", "initialize_jobs")
+    await torc.finish(kept=0, again=1)
+    for action in await pending(torc):
+        await torc.workflow("POST", f"actions/{action}/claim", {})
+    await torc.workflow("POST", "reset_job_status?failed_only=true")
+    await torc.workflow("POST", "initialize_jobs?only_uninitialized=true")
+    everything = [start, over, ready, half, worker]
+    expected = {"0.12": everything, "0.35": [half, worker]}
+    assert await pending(torc) == expected[torc.dialect]
+    await torc.workflow("POST", "initialize_jobs")
+    assert await pending(torc) == everything
+
+
+@newer_servers
+async def test_the_configuration_of_an_action_changes_field_by_field(torc: "Torc") -> None:
+    config = {"scheduler_id": 1, "num_allocations": 2}
+    action = await act(
+        torc, trigger_type="on_workflow_start", action_type="schedule_nodes", action_config=config
+    )
+    changed = await torc.workflow("PUT", f"actions/{action}", {"num_allocations": 5})
+    assert changed["action_config"] == {"scheduler_id": 1, "num_allocations": 5}
+    assert await torc.workflow("GET", "actions") == [changed]
+    path = f"/workflows/{torc.workflow_id}/actions/{action}"
+    bodies: list[Any] = [{}, [], {"num_allocations": "5"}, {"commands": ["true"]}]
+    assert [await torc.status_of("PUT", path, body) for body in bodies] == [422] * len(bodies)
+    other = await torc.sibling()
+    elsewhere = f"/workflows/{other.workflow_id}/actions/{action}"
+    assert await torc.status_of("PUT", elsewhere, {"num_allocations": 5}) == 404
+    assert await torc.status_of("DELETE", elsewhere) == 404
+    assert await torc.status_of("DELETE", path) == 200
+    assert await torc.status_of("DELETE", path) == 404
+
+
+async def test_how_often_an_action_must_be_triggered_is_told_by_lists_alone(torc: "Torc") -> None:
+    await torc.add({"a": [], "b": []})
+    ids = [await torc.id_of("a"), await torc.id_of("b")]
+    body = {"workflow_id": torc.workflow_id, "trigger_type": "on_jobs_ready", "job_ids": ids, **RUN}
+    assert (await torc.workflow("POST", "actions", body))["required_triggers"] == 1
+    (action,) = await torc.workflow("GET", "actions")
+    assert action["required_triggers"] == 2
 
 
 @pytest.mark.parametrize(("persistent", "second"), [(False, 409), (True, 200)])

@@ -7,6 +7,8 @@ import pytest
 if TYPE_CHECKING:
     from tests.conformance.conftest import Torc
 
+newer_servers = pytest.mark.parametrize("server", ["embedded-0.35", "torc-1.0.0"], indirect=True)
+
 NODE: dict[str, Any] = {"num_cpus": 64, "memory_gb": 64.0, "num_gpus": 0, "num_nodes": 1}
 
 
@@ -96,3 +98,80 @@ async def test_what_cannot_fit_does_not_count_for_the_limit(
     await torc.workflow("POST", "initialize_jobs")
     claimed = await torc.workflow("POST", "claim_jobs_based_on_resources/1", NODE)
     assert [job["name"] for job in claimed["jobs"]] == ["small"]
+
+
+@newer_servers
+async def test_what_needs_most_is_claimed_first(torc: "Torc") -> None:
+    await add_needing(torc, "plain")
+    await add_needing(torc, "many processors", num_cpus=3)
+    await add_needing(torc, "much memory", memory="2m")
+    await add_needing(torc, "long", runtime="PT9M")
+    await add_needing(torc, "urgent", priority=1)
+    await torc.workflow("POST", "initialize_jobs")
+    names = ["urgent", "long", "much memory", "many processors", "plain"]
+    assert await torc.claim() == names
+
+
+@newer_servers
+async def test_what_the_first_jobs_leave_is_offered_to_the_others(torc: "Torc") -> None:
+    for name, cpus in (("large", 3), ("larger", 3), ("small", 1)):
+        await add_needing(torc, name, num_cpus=cpus)
+    await torc.workflow("POST", "initialize_jobs")
+    assert await claimed(torc, limit=2, num_cpus=4) == ["large", "small"]
+
+
+@pytest.mark.parametrize(
+    ("dialect_names", "nodes"),
+    [
+        ({"0.12": ["wide", "a"], "0.35": ["wide"]}, 2),
+        ({"0.12": ["wide", "a"], "0.35": ["wide", "a", "b"]}, 3),
+    ],
+)
+async def test_whether_nodes_are_shared_with_a_job_of_several(
+    torc: "Torc", dialect_names: dict[str, list[str]], nodes: int
+) -> None:
+    """In the newer dialect it has them alone, and every node has all the processors named."""
+    await add_needing(torc, "wide", num_nodes=2, num_cpus=2, runtime="PT9M")
+    for name in ("a", "b"):
+        await add_needing(torc, name, num_cpus=2)
+    await torc.workflow("POST", "initialize_jobs")
+    assert await claimed(torc, num_nodes=nodes, num_cpus=4) == dialect_names[torc.dialect]
+
+
+@newer_servers
+async def test_labels_bring_jobs_and_workers_together(torc: "Torc") -> None:
+    await torc.add({"plain": []})
+    await torc.add({"both": []}, labels=["b", "a", "a"])
+    await torc.add({"none": []}, labels=[])
+    await torc.workflow("POST", "initialize_jobs")
+    assert (await torc.jobs())["both"]["labels"] == ["a", "b"]
+    assert "labels" not in (await torc.jobs())["none"]
+    summary = await torc.workflow("GET", "status")
+    assert summary["unserved_ready_labels"] == {"a,b": 1}
+    query = f"/jobs?workflow_id={torc.workflow_id}&labels="
+    for labels, found in (("", ["plain", "none"]), ("a", []), ("c,b,a", ["both"])):
+        items = (await torc.ask("GET", query + labels))["items"]
+        assert [job["name"] for job in items] == found
+    assert await claimed(torc, labels=["a"]) == []
+    assert await claimed(torc) == ["plain", "none"]
+    assert await claimed(torc, labels=["a", "b", "c"]) == ["both"]
+
+
+@newer_servers
+@pytest.mark.parametrize("label", ["", " a", "a,b"])
+async def test_what_is_no_label_is_refused(torc: "Torc", label: str) -> None:
+    body = {"workflow_id": torc.workflow_id, "name": "j", "command": "true", "labels": [label]}
+    assert await torc.status_of("POST", "/jobs", body) == 422
+
+
+async def add_needing(torc: "Torc", name: str, *, priority: int = 0, **needs: Any) -> None:
+    body = {"workflow_id": torc.workflow_id, "name": name, "num_cpus": 1, "num_gpus": 0}
+    body |= {"num_nodes": 1, "memory": "1m", "runtime": "PT1M", **needs}
+    row = await torc.ask("POST", "/resource_requirements", body)
+    await torc.add({name: []}, resource_requirements_id=row["id"], priority=priority)
+
+
+async def claimed(torc: "Torc", limit: int = 10, **node: Any) -> list[str]:
+    path = f"claim_jobs_based_on_resources/{limit}"
+    jobs = (await torc.workflow("POST", path, NODE | node))["jobs"]
+    return [job["name"] for job in jobs]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from torc_watch.core.units import GIB
 from torc_watch.sandbox.server.bodies import NodeResources
-from torc_watch.sandbox.server.claims import packed
+from torc_watch.sandbox.server.packing import packed
 
 NODE = NodeResources(num_cpus=4, memory_gb=8.0, num_gpus=1, num_nodes=2)
 

@@ -32,12 +32,14 @@ def create_action(call: Call) -> Answer:
     required = 1
     if body.trigger_type in _SATISFYING and body.job_ids is not None:
         required = len(body.job_ids)
-    columns = body.model_dump() | {"workflow_id": workflow_id, "required_triggers": required}
+    columns = body.model_dump(exclude={"executed_at", "executed_by"})
+    columns |= {"workflow_id": workflow_id, "required_triggers": required}
     for name in _DOCUMENTS:
         columns[name] = None if columns[name] is None else json.dumps(columns[name])
-    # The answer says 1 whatever is required, which only lists tell.
-    columns["id"] = call.store.insert("workflow_action", columns)
-    return Answer(_shown(columns | {"required_triggers": 1}))
+    action_id = call.store.insert("workflow_action", columns)
+    # What was sent is answered, whatever is required: only lists tell that.
+    sent = body.model_dump(exclude_none=True)
+    return Answer({**sent, "workflow_id": workflow_id, "id": action_id})
 
 
 def update_action(call: Call) -> Answer:
@@ -108,22 +110,33 @@ def trigger(
         _set_count(store, action["id"], action["trigger_count"] + step)
 
 
-def rearm(store: Store, workflow_id: int) -> None:
-    """Begin again, as initializing jobs does: recovery's actions go, the others count afresh."""
+def rearm(store: Store, workflow_id: int, *, keep: bool) -> None:
+    """Begin again, as initializing jobs does: recovery's actions go, the others count afresh.
+
+    With ``keep`` those stay executed whose moment does not come again.
+    """
     store.execute("DELETE FROM workflow_action WHERE workflow_id = ? AND is_recovery", workflow_id)
-    store.execute(
-        "UPDATE workflow_action SET executed = 0, executed_by = NULL WHERE workflow_id = ?",
-        workflow_id,
-    )
     for action in store.rows("SELECT * FROM workflow_action WHERE workflow_id = ?", workflow_id):
-        _set_count(store, action["id"], _satisfied(store, action))
+        if not (keep and _is_over(store, action)):
+            sql = "UPDATE workflow_action SET executed = 0, executed_by = NULL WHERE id = ?"
+            store.execute(sql, action["id"])
+        count = _satisfied(store, action, _SATISFYING.get(action["trigger_type"]))
+        _set_count(store, action["id"], count)
     for trigger_type in ("on_workflow_start", "on_worker_start", "on_worker_complete"):
         trigger(store, workflow_id, trigger_type)
 
 
-def _satisfied(store: Store, action: Row) -> int:
+def _is_over(store: Store, action: Row) -> bool:
+    """Whether the moment of an action is past for good: the start, or the end of its jobs."""
+    if action["trigger_type"] == "on_workflow_start":
+        return True
+    if action["trigger_type"] not in _SATISFYING or not _job_ids(action):
+        return False
+    return _satisfied(store, action, COMPLETE) >= int(action["required_triggers"])
+
+
+def _satisfied(store: Store, action: Row, satisfying: frozenset[JobStatus] | None) -> int:
     """How many jobs of a jobs' action are where it wants them."""
-    satisfying = _SATISFYING.get(action["trigger_type"])
     if satisfying is None:
         return 0
     statuses = store.column(

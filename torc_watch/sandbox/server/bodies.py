@@ -329,7 +329,10 @@ class Action(OfWorkflow):
     action_config: Json
     job_ids: Ids = None
     trigger_count: int = 0
+    required_triggers: int = 1
     executed: bool = False
+    executed_at: str | None = None
+    executed_by: int | None = None
     persistent: bool = False
     is_recovery: bool = False
 

@@ -8,6 +8,8 @@ from torc_watch.sandbox.server.actions import rearm
 from torc_watch.sandbox.server.calls import Answer, Call, flag
 from torc_watch.sandbox.server.events import record_user_action
 from torc_watch.sandbox.server.resources import require_workflow
+from torc_watch.sandbox.server.ro_crate import describe_server
+from torc_watch.sandbox.server.settings import DialectName
 from torc_watch.sandbox.server.store import Store
 from torc_watch.sandbox.server.transitions import (
     COMPLETE,
@@ -74,7 +76,9 @@ _FINGERPRINT = """
 _LEAVE_NODES = "UPDATE job SET compute_node_id = NULL, start_time = NULL WHERE workflow_id = ? "
 
 
-def initialize_jobs(store: Store, workflow_id: int, *, only_uninitialized: bool) -> None:
+def initialize_jobs(
+    store: Store, dialect: DialectName, workflow_id: int, *, only_uninitialized: bool
+) -> None:
     """Derive the dependencies, and set every job to where it may begin.
 
     The order of the steps is Torc's. Jobs that are running, pending or terminated become ready
@@ -89,7 +93,9 @@ def initialize_jobs(store: Store, workflow_id: int, *, only_uninitialized: bool)
     store.execute(_MAKE_READY, workflow_id)
     store.execute(_DROP_CURRENT_RESULTS, workflow_id)
     store.execute(f"UPDATE job SET input_hash = {_FINGERPRINT} WHERE workflow_id = ?", workflow_id)  # noqa: S608
-    rearm(store, workflow_id)
+    rearm(store, workflow_id, keep=dialect == "0.35" and only_uninitialized)
+    if dialect == "0.35":
+        describe_server(store, workflow_id)
 
 
 def reset_job_status(call: Call) -> Answer:

@@ -174,12 +174,17 @@ def job_with_relations(store: Store, dialect: DialectName, job_id: int) -> Row:
 
 def claimed_jobs(store: Store, dialect: DialectName, job_ids: Sequence[int]) -> list[Row]:
     """Jobs as a worker gets them, in the order of the ids, with what they have to produce."""
+    jobs = jobs_as_stored(store, dialect, job_ids)
+    _relate(store, jobs, (OUTPUT_FILES, OUTPUT_USER_DATA))
+    return jobs
+
+
+def jobs_as_stored(store: Store, dialect: DialectName, job_ids: Sequence[int]) -> list[Row]:
+    """Jobs by themselves, in the order of the ids, without what is NULL."""
     columns = ", ".join(JOBS[dialect].columns)
     sql = f"SELECT {columns} FROM job WHERE id IN (SELECT value FROM json_each(?))"  # noqa: S608
     found = {row["id"]: shown(JOBS[dialect], row) for row in store.rows(sql, json.dumps(job_ids))}
-    jobs = [with_scheduler(dialect, found[job_id]) for job_id in job_ids]
-    _relate(store, jobs, (OUTPUT_FILES, OUTPUT_USER_DATA))
-    return jobs
+    return [with_scheduler(dialect, found[job_id]) for job_id in job_ids]
 
 
 def has_job_in(store: Store, workflow_id: int, statuses: frozenset[JobStatus]) -> bool:

@@ -17,7 +17,7 @@ from torc_watch.sandbox.server.calls import (
     refused,
 )
 from torc_watch.sandbox.server.events import record_event
-from torc_watch.sandbox.server.jobs import has_job_in, job_with_relations
+from torc_watch.sandbox.server.jobs import has_job_in, job_with_relations, jobs_as_stored
 from torc_watch.sandbox.server.store import Row, Store
 from torc_watch.sandbox.server.transitions import COMPLETE, TERMINAL, UNSETTLED, retry_objection
 
@@ -54,7 +54,7 @@ def start_job(call: Call) -> Answer:
     call.store.update("job", job_id, started)
     data = {"job_id": job_id, "job_name": job["name"], "compute_node_id": node_id}
     call.announce(job["workflow_id"], "job_started", data | {"run_id": call.number("run_id")})
-    return Answer(job_with_relations(call.store, call.dialect, job_id))
+    return Answer(job | {"status": JobStatus.RUNNING})
 
 
 def complete_job(call: Call) -> Answer:
@@ -95,7 +95,7 @@ def retry_job(call: Call) -> Answer:
     if call.dialect == "0.35":
         _leave_node(call.store, job["id"])
     record_event(call, job["workflow_id"], _retry_event(job, run_id))
-    return Answer(job_with_relations(call.store, call.dialect, job["id"]))
+    return Answer(jobs_as_stored(call.store, call.dialect, [job["id"]])[0])
 
 
 def _complete(
@@ -120,7 +120,7 @@ def _complete(
     data["return_code"] = result.return_code
     call.announce(job["workflow_id"], f"job_{status}", data, _SEVERITIES.get(status, "info"))
     _trigger_actions(call.store, job["workflow_id"], job_id)
-    return job_with_relations(call.store, call.dialect, job_id)
+    return job | {"status": status}
 
 
 def _attempt_completion(call: Call, entry: bodies.Completion) -> str | None:
@@ -205,5 +205,5 @@ def _retry_event(job: Row, run_id: int) -> dict[str, Any]:
         "previous_attempt": attempt,
         "new_attempt": attempt + 1,
         "run_id": run_id,
-        "message": f"Job {job['name']} retried: attempt {attempt} -> {attempt + 1}",
+        "message": f"Job with name = {job['name']} retried: attempt {attempt} -> {attempt + 1}",
     }

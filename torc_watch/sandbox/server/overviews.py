@@ -52,15 +52,15 @@ _OF_JOBS_COLUMNS = """
     producer.id AS producer_job_id, producer.name AS producer_job_name,
     consumer.id AS consumer_job_id, consumer.name AS consumer_job_name
 """
-_CORRELATIONS = """
-    scheduled_compute_node AS allocation
+_CORRELATIONS = """(
+    SELECT DISTINCT CAST(allocation.scheduler_id AS TEXT) AS slurm_job_id, job.id AS job_id,
+      job.name AS job_name, allocation.workflow_id AS workflow_id
+    FROM scheduled_compute_node AS allocation
     JOIN compute_node AS node ON node.workflow_id = allocation.workflow_id
       AND json_extract(node.scheduler, '$.scheduler_id') = allocation.id
     JOIN result ON result.compute_node_id = node.id JOIN job ON job.id = result.job_id
-"""
-_CORRELATION_COLUMNS = """
-    CAST(allocation.scheduler_id AS TEXT) AS slurm_job_id, job.id AS job_id, job.name AS job_name
-"""
+    WHERE scheduler_type = 'slurm' AND compute_node_type = 'slurm'
+)"""
 _RUNNING = """
     job LEFT JOIN compute_node AS node ON node.id = job.compute_node_id
     LEFT JOIN scheduled_compute_node AS allocation
@@ -140,9 +140,10 @@ def update_event(call: Call) -> Answer:
 def list_correlations(call: Call) -> Answer:
     """Which jobs ended in which allocation, in whichever run."""
     require_workflow(call.store, call.number())
-    conditions = [Condition("allocation.workflow_id = ?", (call.number(),))]
-    page = page_of(call, ("allocation.scheduler_id, job.id",), "allocation.scheduler_id, job.id")
-    items = select(call.store, _CORRELATION_COLUMNS, _CORRELATIONS, conditions, page)
+    conditions = [Condition("workflow_id = ?", (call.number(),))]
+    page = page_of(call, (), default="slurm_job_id, job_id")
+    columns = "slurm_job_id, job_id, job_name"
+    items = select(call.store, columns, _CORRELATIONS, conditions, page)
     return Answer(envelope(items, page, count(call.store, _CORRELATIONS, conditions)))
 
 

@@ -42,6 +42,7 @@ def summary(store: Store, workflow: Row) -> Row:
     sql = "SELECT status, COUNT(*) AS jobs FROM job WHERE workflow_id = ? GROUP BY status"
     counts |= {JobStatus(row["status"]): row["jobs"] for row in store.rows(sql, workflow_id)}
     measured = {**(store.row(_USAGE, workflow_id) or {}), **_too_long(store, workflow_id)}
+    measured["unserved_ready_labels"] = _unserved_labels(store, workflow_id) or None
     return {
         "workflow_id": workflow_id,
         "workflow_name": workflow["name"],
@@ -50,7 +51,6 @@ def summary(store: Store, workflow: Row) -> Row:
         "total_jobs": sum(counts.values()),
         "is_canceled": workflow["is_canceled"],
         "is_complete": workflow["is_canceled"] or not any(counts[one] for one in UNSETTLED),
-        "unserved_ready_labels": _unserved_labels(store, workflow_id),
         **{name: value for name, value in measured.items() if value is not None},
     }
 

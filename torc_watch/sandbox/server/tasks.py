@@ -13,7 +13,6 @@ from torc_watch.sandbox.server.calls import (
 )
 from torc_watch.sandbox.server.initializing import initialize_jobs
 from torc_watch.sandbox.server.resources import require_workflow
-from torc_watch.sandbox.server.ro_crate import describe_server
 from torc_watch.sandbox.server.store import Row, Store
 
 _SHOWN = "id, workflow_id, operation, status, error, created_at_ms, started_at_ms, finished_at_ms"
@@ -32,9 +31,7 @@ def initialize(call: Call) -> Answer:
             return Answer(_shown(task), 202)
         if active is not None:
             raise refused(409, f"Task {active['id']} already works on workflow {workflow_id}")
-    initialize_jobs(call.store, workflow_id, only_uninitialized=only_uninitialized)
-    if call.dialect == "0.35":
-        describe_server(call.store, workflow_id)
+    initialize_jobs(call.store, call.dialect, workflow_id, only_uninitialized=only_uninitialized)
     announcement = _announcement(workflow_id, call.user, only_uninitialized)
     call.announcements.append(announcement)
     return Answer({"message": "Initialized job status"})
@@ -65,8 +62,7 @@ def run_task(store: Store) -> Announcement | None:
     workflow_id, only = task["workflow_id"], bool(task["only_uninitialized"])
     with store.transaction():
         store.update("task", task["id"], {"started_at_ms": now_ms()})
-        initialize_jobs(store, workflow_id, only_uninitialized=only)
-        describe_server(store, workflow_id)
+        initialize_jobs(store, "0.35", workflow_id, only_uninitialized=only)
         store.update("task", task["id"], {"status": "succeeded", "finished_at_ms": now_ms()})
     return _announcement(workflow_id, task["user"], only)
 

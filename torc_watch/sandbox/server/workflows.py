@@ -8,6 +8,7 @@ from torc_watch.sandbox.server import bodies
 from torc_watch.sandbox.server.calls import (
     Answer,
     Call,
+    Failure,
     flag,
     integer,
     internal_error,
@@ -135,7 +136,7 @@ def delete_workflow(call: Call) -> Answer:
 def show_status(call: Call) -> Answer:
     """The status row of 0.12, the summary of 0.35."""
     if call.dialect == "0.12":
-        return Answer(_status(call.store, call.number()))
+        return Answer(_status(call))
     workflow = fetch(call.store, WORKFLOWS["0.35"], call.number())
     return Answer(summary(call.store, workflow))
 
@@ -144,7 +145,7 @@ def update_status(call: Call) -> Answer:
     """Replace the status row, run included; without any guard."""
     workflow_id = call.number()
     status = call.body(bodies.WorkflowStatus)
-    _status(call.store, workflow_id)
+    _status(call)
     columns = {name: getattr(status, name) or False for name in _STATUS_FLAGS}
     call.store.update("workflow_status", workflow_id, columns | {"run_id": status.run_id})
     return Answer({"id": workflow_id, **status.model_dump(exclude_none=True)})
@@ -163,7 +164,7 @@ def archive_workflow(call: Call) -> Answer:
 def reset_status(call: Call) -> Answer:
     """Uncancel a workflow that has come to rest. The newer dialect also begins its next run."""
     workflow_id = call.number()
-    status = _status(call.store, workflow_id)
+    status = _status(call)
     if status["is_archived"]:
         raise refused(422, "Cannot reset archived workflow status. Unarchive the workflow first.")
     force = call.asked("force", flag) or False
@@ -180,7 +181,7 @@ def reset_status(call: Call) -> Answer:
 def cancel_workflow(call: Call) -> Answer:
     """Running and pending jobs become canceled; the rest stay, and the workflow is complete."""
     workflow_id = call.number()
-    status = _status(call.store, workflow_id)
+    status = _expected_status(call)
     call.store.update("workflow_status", workflow_id, {"is_canceled": True})
     call.store.execute(
         f"UPDATE job SET status = 'canceled' WHERE workflow_id = ? AND status IN {sql_set(ACTIVE)}",  # noqa: S608
@@ -200,11 +201,7 @@ def cancel_workflow(call: Call) -> Answer:
 def is_complete(call: Call) -> Answer:
     """Whether no job is left to run. A canceled workflow is complete, and so is an empty one."""
     workflow_id = call.number()
-    if call.dialect == "0.35":
-        require_workflow(call.store, workflow_id)
-    elif call.store.value("SELECT 1 FROM workflow_status WHERE id = ?", workflow_id) is None:
-        raise internal_error()
-    status = _status(call.store, workflow_id)
+    status = _expected_status(call)
     complete = status["is_canceled"] or not has_job_in(call.store, workflow_id, UNSETTLED)
     answer = {"is_complete": complete, "is_canceled": status["is_canceled"]}
     if call.dialect == "0.12":
@@ -214,6 +211,8 @@ def is_complete(call: Call) -> Answer:
 
 
 def is_uninitialized(call: Call) -> Answer:
+    if call.dialect == "0.35":
+        require_workflow(call.store, call.number())
     untouched = not has_job_in(call.store, call.number(), INITIALIZED)
     return Answer({"is_uninitialized": untouched})
 
@@ -223,11 +222,24 @@ def _standing(call: Call, status: Row) -> Answer:
     return Answer(status) if call.dialect == "0.12" else show_workflow(call)
 
 
-def _status(store: Store, workflow_id: int) -> Row:
-    row = store.row("SELECT * FROM workflow_status WHERE id = ?", workflow_id)
+def _status(call: Call) -> Row:
+    workflow_id = call.number()
+    if call.dialect == "0.35":
+        require_workflow(call.store, workflow_id)
+    row = call.store.row("SELECT * FROM workflow_status WHERE id = ?", workflow_id)
     if row is None:
         raise refused(404, f"Workflow status not found with ID: {workflow_id}")
     return row | {name: bool(row[name]) for name in _STATUS_FLAGS}
+
+
+def _expected_status(call: Call) -> Row:
+    """The status row, where Torc 0.12 does not expect that it is absent."""
+    try:
+        return _status(call)
+    except Failure as failure:
+        if call.dialect == "0.12":
+            raise internal_error() from failure
+        raise
 
 
 def _require_rest(store: Store, workflow_id: int) -> None:

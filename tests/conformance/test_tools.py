@@ -1,0 +1,232 @@
+"""What only Torc's own tools ask a server for."""
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.conformance.conftest import Torc
+
+newer_servers = pytest.mark.parametrize("server", ["embedded-0.35", "torc-1.0.0"], indirect=True)
+
+NODE = {"num_cpus": 4, "memory_gb": 8.0, "num_gpus": 0, "num_nodes": 1}
+
+
+async def test_who_makes_and_who_reads_a_file(torc: "Torc") -> None:
+    made, given, _unused = [await add_file(torc, name) for name in ("made", "given", "unused")]
+    await torc.add({"producer": []}, output_file_ids=[made])
+    await torc.add({"reader": [], "second": []}, input_file_ids=[made])
+    await torc.add({"other": []}, input_file_ids=[given])
+    listed = await torc.workflow("GET", "job_file_relationships")
+    assert (listed["total_count"], listed["count"]) == (3, 3)
+    assert [pair(item, "file") for item in listed["items"]] == [
+        ("made", "producer", "reader"),
+        ("made", "producer", "second"),
+        ("given", None, "other"),
+    ]
+    page = await torc.workflow("GET", "job_file_relationships?offset=2&limit=5")
+    assert [pair(item, "file") for item in page["items"]] == [("given", None, "other")]
+    assert listed["items"][2] == {
+        "file_id": given,
+        "file_name": "given",
+        "file_path": "given.txt",
+        "consumer_job_id": await torc.id_of("other"),
+        "consumer_job_name": "other",
+        "workflow_id": torc.workflow_id,
+    }
+
+
+async def test_who_makes_and_who_reads_user_data(torc: "Torc") -> None:
+    await torc.add({"producer": [], "reader": []})
+    query = f"?producer_job_id={await torc.id_of('producer')}"
+    query += f"&consumer_job_id={await torc.id_of('reader')}"
+    body = {"workflow_id": torc.workflow_id, "name": "d", "is_ephemeral": False, "data": {}}
+    await torc.ask("POST", f"/user_data{query}", body)
+    (item,) = (await torc.workflow("GET", "job_user_data_relationships"))["items"]
+    assert pair(item, "user_data") == ("d", "producer", "reader")
+
+
+async def test_remote_workers_are_a_set_of_names(torc: "Torc") -> None:
+    path = f"/workflows/{torc.workflow_id}/remote_workers"
+    created = {"0.12": 201, "0.35": 200}[torc.dialect]
+    assert await torc.status_of("POST", path, ["b", "a"]) == created
+    assert await torc.status_of("POST", path, ["c", "a"]) == created
+    workers = await torc.ask("GET", path)
+    assert workers == [{"worker": name, "workflow_id": torc.workflow_id} for name in "abc"]
+    assert await torc.ask("DELETE", f"{path}/b") == workers[1]
+    assert await torc.status_of("DELETE", f"{path}/b") == 404
+    assert await torc.ask("GET", path) == [workers[0], workers[2]]
+    assert await torc.status_of("GET", f"/workflows/{10**9}/remote_workers") == 404
+
+
+async def test_an_event_that_is_replaced_is_wrapped(torc: "Torc") -> None:
+    body = {"workflow_id": torc.workflow_id, "timestamp": 5, "data": {"n": 1}}
+    event = await torc.ask("POST", "/events", body)
+    changed = await torc.ask("PUT", f"/events/{event['id']}", body)
+    assert changed["data"] == body
+    assert await torc.ask("GET", f"/events/{event['id']}") == changed
+    assert await torc.status_of("PUT", f"/events/{10**9}", body) == 404
+
+
+@pytest.mark.parametrize("dated", [True, False])
+async def test_an_event_says_when_it_was_although_nobody_listens(torc: "Torc", dated: bool) -> None:
+    body: dict[str, Any] = {"workflow_id": torc.workflow_id, "data": {}}
+    refusal = {"0.12": 400, "0.35": 422}[torc.dialect]
+    status = await torc.status_of("POST", "/events", body | ({"timestamp": 5} if dated else {}))
+    assert status == (200 if dated else refusal)
+
+
+@newer_servers
+async def test_events_are_found_by_their_category(torc: "Torc") -> None:
+    for data in ({"category": "mine"}, {"category": "other"}, {}):
+        body = {"workflow_id": torc.workflow_id, "timestamp": 5, "data": data}
+        await torc.ask("POST", "/events", body)
+    listed = f"/events?workflow_id={torc.workflow_id}&category=mine"
+    assert [one["data"] for one in (await torc.ask("GET", listed))["items"]] == [
+        {"category": "mine"}
+    ]
+
+
+@newer_servers
+async def test_what_people_did_is_an_event(torc: "Torc") -> None:
+    await torc.workflow("POST", "archive", {"is_archived": True})
+    await torc.workflow("POST", "archive", {"is_archived": False})
+    await torc.workflow("POST", "process_changed_job_inputs?dry_run=true")
+    await torc.workflow("POST", "process_changed_job_inputs")
+    events = (await torc.ask("GET", f"/events?workflow_id={torc.workflow_id}"))["items"]
+    assert [event["data"]["action"] for event in events] == [
+        "archive_workflow",
+        "archive_workflow",
+        "process_changed_job_inputs",
+    ]
+    assert events[2]["data"]["reinitialized_jobs"] == []
+
+
+@newer_servers
+async def test_jobs_inherit_the_environment_of_their_workflow(torc: "Torc") -> None:
+    body = {"name": "w", "user": "u", "env": {"A": "1", "B": "2"}}
+    workflow = await torc.ask("POST", "/workflows", body)
+    torc.workflow_id = workflow["id"]
+    await torc.add({"own": []}, env={"B": "3"})
+    await torc.add({"none": []})
+    jobs = await torc.jobs()
+    assert jobs["own"]["env"] == {"A": "1", "B": "3"}
+    assert jobs["none"]["env"] == {"A": "1", "B": "2"}
+    update = {"workflow_id": workflow["id"], "name": "own", "command": "true", "env": {"B": "4"}}
+    assert await torc.status_of("PUT", f"/jobs/{jobs['own']['id']}", update) == 422
+    odd = {"workflow_id": workflow["id"], "name": "odd", "command": "true", "env": {"A B": "1"}}
+    assert await torc.status_of("POST", "/jobs", odd) == 422
+
+
+@newer_servers
+async def test_the_labels_of_a_job_are_changed_and_cleared(torc: "Torc") -> None:
+    await torc.add({"job": []}, labels=["a"])
+    body = {"workflow_id": torc.workflow_id, "name": "job", "command": "true"}
+    path = f"/jobs/{await torc.id_of('job')}"
+    for labels, kept in ((["b"], ["b"]), (None, ["b"]), ([], None)):
+        change = body if labels is None else body | {"labels": labels}
+        assert (await torc.ask("PUT", path, change)).get("labels") == kept
+        assert (await torc.ask("GET", path)).get("labels") == kept
+
+
+@newer_servers
+@pytest.mark.parametrize(
+    ("end_time", "blocked"), [("2000-01-01T00:00:00Z", 1), ("2999-01-01T00:00:00Z", 0), (None, 0)]
+)
+async def test_jobs_that_outlast_every_worker_are_counted(
+    torc: "Torc", end_time: str | None, blocked: int
+) -> None:
+    """A worker without an end has time for all."""
+    needs = {"workflow_id": torc.workflow_id, "name": "long", "memory": "1m", "runtime": "PT9M"}
+    row = await torc.ask("POST", "/resource_requirements", needs)
+    await torc.add({"long": []}, resource_requirements_id=row["id"])
+    await torc.add({"short": []})
+    node = {"workflow_id": torc.workflow_id, "hostname": "h", "pid": 1, "start_time": "now"}
+    node |= {"compute_node_type": "slurm", "is_active": True, **NODE}
+    await torc.ask("POST", "/compute_nodes", node | ({"end_time": end_time} if end_time else {}))
+    await torc.workflow("POST", "initialize_jobs")
+    summary = await torc.workflow("GET", "status")
+    assert summary["runtime_blocked_ready_jobs"] == blocked
+    assert ("max_allocation_remaining_seconds" in summary) == (end_time is not None)
+
+
+@newer_servers
+async def test_descriptions_for_an_ro_crate(torc: "Torc") -> None:
+    body = {"workflow_id": torc.workflow_id, "entity_id": "e", "entity_type": "File"}
+    body |= {"metadata": {"a": 1}}
+    entity = await torc.ask("POST", "/ro_crate_entities", body)
+    path = f"/ro_crate_entities/{entity['id']}"
+    changed = await torc.ask("PUT", path, body | {"metadata": {"a": 2}})
+    assert changed == entity | {"metadata": {"a": 2}}
+    assert (await torc.workflow("GET", "ro_crate_entities"))["items"] == [changed]
+    assert await torc.status_of("DELETE", path) == 200
+    assert await torc.status_of("GET", path) == 404
+    await torc.workflow("POST", "initialize_jobs")
+    await torc.workflow("POST", "initialize_jobs")
+    (server,) = (await torc.workflow("GET", "ro_crate_entities"))["items"]
+    assert server["entity_id"] == "#software-torc-server-run-id-0"
+    assert (await torc.workflow("DELETE", "ro_crate_entities"))["deleted_count"] == 1
+
+
+@newer_servers
+async def test_what_slurm_measured_of_an_attempt_is_kept_once(torc: "Torc") -> None:
+    await torc.add({"job": []})
+    body = {"workflow_id": torc.workflow_id, "job_id": await torc.id_of("job"), "run_id": 0}
+    body |= {"attempt_id": 1, "max_rss_bytes": 5}
+    stats = await torc.ask("POST", "/slurm_stats", body)
+    assert await torc.status_of("POST", "/slurm_stats", body) == 500
+    listed = f"/slurm_stats?workflow_id={torc.workflow_id}"
+    assert (await torc.ask("GET", listed))["items"] == [stats]
+    assert (await torc.ask("GET", f"{listed}&run_id=1"))["items"] == []
+
+
+@newer_servers
+async def test_in_which_allocation_a_job_ended(torc: "Torc") -> None:
+    allocation = {"workflow_id": torc.workflow_id, "scheduler_id": 4711, "status": "active"}
+    allocation |= {"scheduler_config_id": 1, "scheduler_type": "slurm"}
+    created = await torc.ask("POST", "/scheduled_compute_nodes", allocation)
+    node = await torc.ask("GET", f"/compute_nodes/{torc.node_id}")
+    node |= {"scheduler": {"scheduler_id": created["id"]}, "compute_node_type": "slurm"}
+    await torc.ask("PUT", f"/compute_nodes/{torc.node_id}", node)
+    await torc.add({"job": [], "waits": []})
+    for torc.run_id in (0, 1):
+        result = torc.result((await torc.jobs())["job"], "completed", 0)
+        await torc.ask("POST", "/results", result)
+    found = await torc.workflow("GET", "slurm_job_correlations")
+    job_id = await torc.id_of("job")
+    assert found["items"] == [{"slurm_job_id": "4711", "job_id": job_id, "job_name": "job"}]
+
+
+@pytest.mark.parametrize("order", ["job_id", "workflow_id", "id"])
+async def test_the_order_of_current_results(torc: "Torc", order: str) -> None:
+    """The older server stumbles over what two of its tables have."""
+    await torc.add({"b": [], "a": []})
+    for name in ("a", "b"):
+        assert await torc.complete(name) == 200
+    listed = f"/results?workflow_id={torc.workflow_id}&sort_by={order}"
+    stumbles = torc.dialect == "0.12" and order != "id"
+    assert await torc.status_of("GET", listed) == (500 if stumbles else 200)
+    assert await torc.status_of("GET", f"{listed}&all_runs=true") == 200
+
+
+async def test_an_empty_batch(torc: "Torc") -> None:
+    status = {"0.12": 200, "0.35": 422}[torc.dialect]
+    assert await torc.status_of("POST", "/bulk_jobs", {"jobs": []}) == status
+
+
+async def test_what_is_answered_for_a_new_job_is_what_was_sent(torc: "Torc") -> None:
+    body = {"workflow_id": torc.workflow_id, "name": "j", "command": "true"}
+    job = await torc.ask("POST", "/jobs", body)
+    decided = {"id": job["id"], "status": "uninitialized"}
+    decided["resource_requirements_id"] = job["resource_requirements_id"]
+    expected = {"0.12": {"scheduler_id": None}, "0.35": {}}[torc.dialect]
+    assert job == body | decided | expected
+
+
+async def add_file(torc: "Torc", name: str) -> int:
+    body = {"workflow_id": torc.workflow_id, "name": name, "path": f"{name}.txt"}
+    return int((await torc.ask("POST", "/files", body))["id"])
+
+
+def pair(item: dict[str, Any], thing: str) -> tuple[str, str | None, str | None]:
+    return item[f"{thing}_name"], item.get("producer_job_name"), item.get("consumer_job_name")
