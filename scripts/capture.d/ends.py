@@ -307,6 +307,15 @@ _OWN_CODES = Scenario(
     runner=_AT_ITS_END["runner"],
     versions=_AT_ITS_END["versions"],
 )
+_OWN_CODES_PENDING = Scenario(
+    name="own-codes-pending-failed",
+    about="The same, and failures wait for somebody.",
+    jobs=_OWN_CODES.jobs,
+    of_jobs=_OWN_CODES.of_jobs,
+    workflow=_OWN_CODES.workflow | {"use_pending_failed": True},
+    runner=_OWN_CODES.runner,
+    versions=_OWN_CODES.versions,
+)
 
 SCENARIOS = (
     _BY_ITSELF,
@@ -321,4 +330,5 @@ SCENARIOS = (
     _RETRIED,
     _PENDING_FAILED,
     _OWN_CODES,
+    _OWN_CODES_PENDING,
 )

@@ -1,11 +1,19 @@
 import pytest
 
 from torc_watch.core.diagnosis import Cause, Evidence, Finding, diagnose
-from torc_watch.core.model import Job, JobResult, JobStatus, Requirements
+from torc_watch.core.model import (
+    TORCS_KILL_CODES,
+    Job,
+    JobResult,
+    JobStatus,
+    KillCodes,
+    Requirements,
+)
 from torc_watch.core.units import MIB
 
 LIMIT = 64 * MIB
 RUNTIME = 100
+OWN_CODES = KillCodes(memory=77, runtime=78)
 
 
 def diagnosed(
@@ -17,6 +25,7 @@ def diagnosed(
     memory: int | None = LIMIT,
     runtime: int | None = RUNTIME,
     requirements_name: str = "small",
+    kill_codes: KillCodes = TORCS_KILL_CODES,
 ) -> Finding:
     job = Job(id=7, name="train", command="true", status=status, requirements_id=1, attempt=1)
     result = JobResult(
@@ -38,7 +47,9 @@ def diagnosed(
         memory=memory,
         runtime=runtime,
     )
-    return diagnose(Evidence(job=job, result=result, requirements=requirements))
+    return diagnose(
+        Evidence(job=job, result=result, requirements=requirements, kill_codes=kill_codes)
+    )
 
 
 @pytest.mark.parametrize(
@@ -67,6 +78,69 @@ def diagnosed(
             diagnosed(137, seconds=95, peak=LIMIT + 1), Cause.OOM, "peak", id="peak before time"
         ),
         pytest.param(diagnosed(152), Cause.TIMEOUT, "(152)", id="Torc's own timeout code"),
+        pytest.param(
+            diagnosed(152, status=JobStatus.TERMINATED, seconds=89),
+            Cause.INTERRUPTED,
+            "leave",
+            id="152, but its worker ended long before its time",
+        ),
+        pytest.param(
+            diagnosed(152, status=JobStatus.TERMINATED, seconds=90),
+            Cause.TIMEOUT,
+            "limit",
+            id="152 at nine tenths",
+        ),
+        pytest.param(
+            diagnosed(137, status=JobStatus.TERMINATED),
+            Cause.INTERRUPTED,
+            "leave",
+            id="its worker ended with SIGKILL",
+        ),
+        pytest.param(
+            diagnosed(152, status=JobStatus.PENDING_FAILED),
+            Cause.INTERRUPTED,
+            "leave",
+            id="152, waiting for a person",
+        ),
+        pytest.param(
+            diagnosed(78, status=JobStatus.PENDING_FAILED, kill_codes=OWN_CODES),
+            Cause.INTERRUPTED,
+            "leave",
+            id="the workflow's own 152",
+        ),
+        pytest.param(
+            diagnosed(78, status=JobStatus.PENDING_FAILED, seconds=95, kill_codes=OWN_CODES),
+            Cause.TIMEOUT,
+            "limit",
+            id="the workflow's own 152, late",
+        ),
+        pytest.param(
+            diagnosed(78, seconds=95, kill_codes=OWN_CODES),
+            Cause.UNKNOWN,
+            "exit code 78",
+            id="of a job that was not stopped it is an exit code",
+        ),
+        pytest.param(
+            diagnosed(77, kill_codes=OWN_CODES),
+            Cause.OOM,
+            "killed (77)",
+            id="the workflow's own 137, and its peak was lost",
+        ),
+        pytest.param(
+            diagnosed(77, peak=0, kill_codes=OWN_CODES),
+            Cause.UNKNOWN,
+            "exit code 77",
+            id="ended before its memory was looked at",
+        ),
+        pytest.param(
+            diagnosed(137, kill_codes=OWN_CODES),
+            Cause.OOM,
+            "killed (137)",
+            id="the kernel knows no codes but its own",
+        ),
+        pytest.param(
+            diagnosed(-1, seconds=90), Cause.TIMEOUT, "limit", id="0.12's lost signal, late"
+        ),
         pytest.param(diagnosed(143, seconds=90), Cause.TIMEOUT, "limit", id="TERM at nine tenths"),
         pytest.param(diagnosed(143, seconds=89), Cause.UNKNOWN, "signal 15", id="TERM before it"),
         pytest.param(

@@ -12,6 +12,7 @@ from torc_watch.core.model import (
     Job,
     JobResult,
     JobStatus,
+    KillCodes,
     LocalScheduler,
     Requirements,
     Workflow,
@@ -171,6 +172,22 @@ def test_allocation() -> None:
 )
 def test_local_scheduler(extra: dict[str, Any], expected: LocalScheduler) -> None:
     assert wire.read(wire.LocalSchedulerRow, {"id": 2} | extra, "/x").value() == expected
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ({}, KillCodes(memory=137, runtime=152)),
+        ({"mode": "direct", "oom_exit_code": 77}, KillCodes(memory=77, runtime=152)),
+        ({"timeout_exit_code": 78, "oom_exit_code": None}, KillCodes(memory=137, runtime=78)),
+        (None, KillCodes(memory=137, runtime=152)),
+        ('{"oom_exit_code": 77}', KillCodes(memory=137, runtime=152)),
+    ],
+)
+def test_codes_that_a_workflow_has_chosen(config: Any, expected: KillCodes) -> None:
+    answer = {"id": 1, "name": "w", "user": "ada", "execution_config": config}
+    row = wire.read(wire.WorkflowRow, answer, "/workflows/1")
+    assert row.value(1, row).kill_codes == expected
 
 
 def test_workflow_stands_where_its_status_says() -> None:

@@ -1,20 +1,29 @@
 """Why a job failed: from the server's rows about it to one finding with its reason.
 
 The rules stand in the order in which they are believed: what was measured before what was inferred
-from a return code, and a death that is not the job's own before any of them.
+from a return code, and a death that is not the job's own before any of them. They were tried on
+what real runners report (tests/fixtures).
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 from torc_watch.core import units
-from torc_watch.core.model import Job, JobResult, JobStatus, Requirements
+from torc_watch.core.model import (
+    TORCS_KILL_CODES,
+    Job,
+    JobResult,
+    JobStatus,
+    KillCodes,
+    Requirements,
+)
 
 ORPHANED = -128  # Torc's return code for a job whose worker died
-OUT_OF_MEMORY = 137  # 128 + SIGKILL, also what Torc's direct mode reports for a memory kill
-OUT_OF_TIME = 152  # what Torc's direct mode reports for a run time kill
+OUT_OF_MEMORY = 137  # 128 + SIGKILL, which is how the kernel ends a job for its memory
+OUT_OF_TIME = 152  # 128 + SIGXCPU: a limit on CPU time, and Slurm's word for a time limit
+LOST_SIGNAL = -1  # 0.12, of a program that bash replaced itself with
 STOPPED_BY_WORKER = frozenset({-9, -15})  # the worker had to leave and took the job with it
-KILLED = frozenset({OUT_OF_MEMORY, 143, -9, -15})  # SIGKILL or SIGTERM, whoever sent it
+KILLED = frozenset({OUT_OF_MEMORY, 143, LOST_SIGNAL, -9, -15})  # perhaps from outside
 
 _LAST_SIGNAL = 64
 
@@ -42,6 +51,7 @@ class Evidence:
     job: Job
     result: JobResult | None
     requirements: Requirements | None
+    kill_codes: KillCodes = TORCS_KILL_CODES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,11 +105,11 @@ def _explain(evidence: Evidence) -> tuple[Cause, str]:
         return Cause.UNKNOWN, "the server holds no result for it"
     if result.return_code == ORPHANED:
         return Cause.INTERRUPTED, "its worker died"
-    request = _request_of(evidence)
+    request, codes = _request_of(evidence), evidence.kill_codes
     return (
         _memory_exceeded(result, request)
-        or _time_exceeded(result, request)
-        or _killed(result, request)
+        or _time_exceeded(result, request, codes)
+        or _killed(result, request, codes)
         or (Cause.UNKNOWN, _exit_phrase(result.return_code))
     )
 
@@ -121,26 +131,50 @@ def _memory_exceeded(result: JobResult, request: _Request | None) -> tuple[Cause
     return Cause.OOM, f"peak memory {_mebibytes(peak)} above its {limit}"
 
 
-def _time_exceeded(result: JobResult, request: _Request | None) -> tuple[Cause, str] | None:
+def _time_exceeded(
+    result: JobResult, request: _Request | None, codes: KillCodes
+) -> tuple[Cause, str] | None:
     if request is None:
         return None
-    if result.return_code == OUT_OF_TIME:
+    if result.return_code == OUT_OF_TIME and result.status is JobStatus.FAILED:
         return Cause.TIMEOUT, f"killed for its run time ({OUT_OF_TIME})"
-    was_killed = result.return_code in KILLED or result.status is JobStatus.TERMINATED
+    was_killed = result.return_code in KILLED or _was_stopped_by_worker(result, codes)
     if was_killed and result.exec_seconds >= NEAR_LIMIT * request.runtime:
         limit = units.format_duration(request.runtime)
         return Cause.TIMEOUT, f"killed at its run time limit {limit}"
     return None
 
 
-def _killed(result: JobResult, request: _Request | None) -> tuple[Cause, str] | None:
-    if result.return_code == OUT_OF_MEMORY:
-        if request is None:
-            return Cause.UNKNOWN, f"killed ({OUT_OF_MEMORY}), with no readable request to raise"
-        return Cause.OOM, f"killed ({OUT_OF_MEMORY})"
-    if result.return_code in STOPPED_BY_WORKER or result.status is JobStatus.TERMINATED:
+def _killed(
+    result: JobResult, request: _Request | None, codes: KillCodes
+) -> tuple[Cause, str] | None:
+    if _was_stopped_by_worker(result, codes):
         return Cause.INTERRUPTED, "stopped because its worker had to leave"
-    return None
+    if not _was_killed_for_memory(result, codes):
+        return None
+    if request is None:
+        return Cause.UNKNOWN, f"killed ({result.return_code}), with no readable request to raise"
+    return Cause.OOM, f"killed ({result.return_code})"
+
+
+def _was_stopped_by_worker(result: JobResult, codes: KillCodes) -> bool:
+    """Torc 1.0 has no other time limit for a job than the end of its worker.
+
+    It says so by the status, with 152 only if the job had to be killed. A failure that waits for a
+    person has lost this status, and only the code is left.
+    """
+    if result.status is JobStatus.PENDING_FAILED and result.return_code == codes.runtime:
+        return True
+    return result.return_code in STOPPED_BY_WORKER or result.status is JobStatus.TERMINATED
+
+
+def _was_killed_for_memory(result: JobResult, codes: KillCodes) -> bool:
+    """Torc kills at a peak above the request: its own code without one is the job's own exit.
+
+    Unless the peak was lost, which happens on busy nodes.
+    """
+    is_kill = result.return_code == codes.memory and result.peak_memory is None
+    return is_kill or result.return_code == OUT_OF_MEMORY
 
 
 def _exit_phrase(return_code: int) -> str:

@@ -25,6 +25,17 @@ class JobStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KillCodes:
+    """The return codes that a workflow wants for what its workers kill."""
+
+    memory: int = 137
+    runtime: int = 152
+
+
+TORCS_KILL_CODES = KillCodes()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Workflow:
     id: int
     name: str
@@ -33,6 +44,7 @@ class Workflow:
     run_id: int
     is_canceled: bool
     is_archived: bool
+    kill_codes: KillCodes = TORCS_KILL_CODES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -74,6 +74,7 @@ class Diagnoser:
                     job=job,
                     result=results.get(job.id),
                     requirements=_asked(job, requirements),
+                    kill_codes=observation.workflow.kill_codes,
                 )
             )
             for status in _present(counts)

@@ -19,6 +19,7 @@ from torc_watch.core.model import (
     JobCounts,
     JobResult,
     JobStatus,
+    KillCodes,
     LocalScheduler,
     Requirements,
     Workflow,
@@ -102,11 +103,27 @@ class StatusRow(RunRow):
     has_detected_need_to_run_completion_script: Flag = False
 
 
+class ExecutionRow(Row):
+    """How a workflow of 0.35 wants its jobs to be run."""
+
+    oom_exit_code: int | None = None
+    timeout_exit_code: int | None = None
+
+    def kill_codes(self) -> KillCodes:
+        chosen = {"memory": self.oom_exit_code, "runtime": self.timeout_exit_code}
+        return KillCodes(**{what: code for what, code in chosen.items() if code is not None})
+
+
+# Nothing of a workflow is worth less than to know how it stands.
+_UNLESS_OBJECT = BeforeValidator(lambda value: value if isinstance(value, dict) else {})
+
+
 class WorkflowRow(StandingRow, NumberedRow):
     name: str
     user: str
     timestamp: Annotated[str, _if_null("")] = ""
     run_id: int | None = None
+    execution_config: Annotated[ExecutionRow, _UNLESS_OBJECT] = ExecutionRow()
 
     def value(self, run_id: int, standing: StandingRow) -> Workflow:
         return Workflow(
@@ -117,6 +134,7 @@ class WorkflowRow(StandingRow, NumberedRow):
             run_id=run_id,
             is_canceled=standing.is_canceled,
             is_archived=standing.is_archived,
+            kill_codes=self.execution_config.kill_codes(),
         )
 
 
