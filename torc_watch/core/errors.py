@@ -14,6 +14,7 @@ TorcWatchError
 ├── SchedulerError          allocations could not be submitted or asked after
 ├── JournalError            the journal cannot be read or written
 ├── WatchHeld               another process watches this workflow
+├── LeaseLost               another process of the same person acts from now on
 ├── HookFailed              the user's recovery hook ended with an error
 └── SandboxError            the embedded server cannot have its port or its directory
 
@@ -74,6 +75,10 @@ class JournalError(TorcWatchError):
 
 
 class WatchHeld(TorcWatchError):
+    pass
+
+
+class LeaseLost(TorcWatchError):
     pass
 
 

@@ -1,0 +1,178 @@
+"""One holder at a time: over processes, machines that cannot see each other's, and long pauses."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from torc_watch.core.errors import LeaseLost
+from torc_watch.core.lease import RELEASED, Holder, Sighting, Standing, judge
+from torc_watch.engine.lease import Lease, this_process
+
+PATIENCE = 180.0
+ME = this_process()
+ELSEWHERE = replace(ME, host="login02", boot="another")
+IN_A_CONTAINER = replace(ME, namespace="pid:[1]", pid=1, started=1)
+GONE = replace(ME, pid=2**30)
+
+RIVAL = """
+import sys, time
+from pathlib import Path
+from torc_watch.core.errors import LeaseLost
+from torc_watch.engine.lease import Lease, this_process
+lease = Lease(Path(sys.argv[1]), this_process(), patience=180.0)
+print("ready", flush=True)
+sys.stdin.readline()
+print(lease.acquire(time.monotonic()), flush=True)
+sys.stdin.readline()
+try:
+    lease.ensure_held()
+except LeaseLost:
+    print("lost", flush=True)
+"""
+
+
+class Rival:
+    """Another process that wants the lease, and does a step for each line that it is sent."""
+
+    def __init__(self, folder: Path) -> None:
+        command = [sys.executable, "-c", RIVAL, str(folder)]
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def go_on(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+
+    def word(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().strip()
+
+
+@pytest.fixture
+def start_rival(tmp_path: Path) -> Iterator[Callable[[], Rival]]:
+    rivals: list[Rival] = []
+
+    def start() -> Rival:
+        rivals.append(Rival(tmp_path))
+        return rivals[-1]
+
+    yield start
+    for rival in rivals:
+        rival.process.kill()
+        rival.process.communicate()
+
+
+def lease_of(holder: Holder, folder: Path) -> Lease:
+    return Lease(folder, holder, patience=PATIENCE)
+
+
+@pytest.mark.parametrize(
+    ("seen", "is_running", "unchanged_for", "standing"),
+    [
+        (None, False, 0, Standing.VACANT),
+        (Sighting(epoch=3, heartbeat=RELEASED, holder=ELSEWHERE), False, 0, Standing.VACANT),
+        (Sighting(epoch=3, heartbeat=9, holder=ME), True, 0, Standing.HELD),
+        (Sighting(epoch=3, heartbeat=9, holder=ME), False, 0, Standing.VACANT),
+        (Sighting(epoch=3, heartbeat=9, holder=ME), True, PATIENCE, Standing.VACANT),
+        (Sighting(epoch=3, heartbeat=9, holder=ELSEWHERE), False, PATIENCE - 1, Standing.HELD),
+        (Sighting(epoch=3, heartbeat=9, holder=ELSEWHERE), False, PATIENCE, Standing.VACANT),
+        (Sighting(epoch=3, heartbeat=9, holder=IN_A_CONTAINER), False, 0, Standing.HELD),
+        (Sighting(epoch=3, heartbeat=9, holder=None), False, 0, Standing.HELD),
+        (Sighting(epoch=3, heartbeat=9, holder=None), False, PATIENCE, Standing.VACANT),
+    ],
+)
+def test_when_a_lease_may_be_taken(
+    seen: Sighting | None, is_running: bool, unchanged_for: float, standing: Standing
+) -> None:
+    assert standing is judge(
+        seen, ME, is_running=is_running, unchanged_for=unchanged_for, patience=PATIENCE
+    )
+
+
+def test_a_heartbeat_that_moves_keeps_the_lease(tmp_path: Path) -> None:
+    ours, theirs = lease_of(ELSEWHERE, tmp_path), lease_of(ME, tmp_path)
+
+    assert ours.acquire(0)
+    assert not theirs.acquire(0)
+    ours.beat()
+    assert not theirs.acquire(PATIENCE)  # unchanged since this call only
+    assert not theirs.acquire(2 * PATIENCE - 1)
+    assert theirs.holder() == ELSEWHERE
+
+    assert theirs.acquire(2 * PATIENCE)
+    assert theirs.holder() == ME
+    for change in (ours.ensure_held, ours.beat, ours.release):
+        with pytest.raises(LeaseLost):
+            change()
+    theirs.ensure_held()
+
+
+def test_a_lease_given_back_is_free_at_once_and_keeps_its_number(tmp_path: Path) -> None:
+    ours, theirs = lease_of(ELSEWHERE, tmp_path), lease_of(ME, tmp_path)
+    assert ours.acquire(0)
+    ours.release()
+
+    assert theirs.holder() is None
+    assert theirs.acquire(0)
+    assert [path.name for path in tmp_path.iterdir()] == ["2"]
+    with pytest.raises(LeaseLost):
+        ours.ensure_held()
+
+
+def test_a_process_of_this_machine_that_is_gone_is_followed_at_once(tmp_path: Path) -> None:
+    assert lease_of(GONE, tmp_path).acquire(0)
+    assert lease_of(ME, tmp_path).acquire(0)
+
+
+def test_a_folder_that_was_emptied_holds_nothing(tmp_path: Path) -> None:
+    lease = lease_of(ME, tmp_path)
+    assert lease.acquire(0)
+    for path in tmp_path.iterdir():
+        path.unlink()
+    with pytest.raises(LeaseLost):
+        lease.beat()
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", "nonsense"])
+def test_a_record_that_cannot_be_read_is_respected_for_a_while(tmp_path: Path, text: str) -> None:
+    (tmp_path / "4").write_text(text)
+    lease = lease_of(ME, tmp_path)
+
+    assert not lease.acquire(0)
+    assert lease.acquire(PATIENCE)
+    assert (tmp_path / "5").exists()
+
+
+def test_of_many_who_come_at_once_one_wins(start_rival: Callable[[], Rival]) -> None:
+    rivals = [start_rival() for _ in range(4)]
+    assert [rival.word() for rival in rivals] == ["ready"] * 4
+
+    for rival in rivals:
+        rival.go_on()
+
+    assert sorted(rival.word() for rival in rivals) == ["False", "False", "False", "True"]
+
+
+def test_a_holder_that_stood_still_finds_out_when_it_goes_on(
+    tmp_path: Path, start_rival: Callable[[], Rival]
+) -> None:
+    paused = start_rival()
+    paused.go_on()
+    assert [paused.word(), paused.word()] == ["ready", "True"]
+    paused.process.send_signal(signal.SIGSTOP)
+    lease = lease_of(ME, tmp_path)
+
+    assert not lease.acquire(0)  # it exists, and may go on at any moment
+    assert lease.acquire(PATIENCE)
+
+    paused.process.send_signal(signal.SIGCONT)
+    paused.go_on()
+    assert paused.word() == "lost"
+    lease.ensure_held()

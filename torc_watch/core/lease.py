@@ -1,0 +1,60 @@
+"""When a lease may be taken from whoever holds it: judged by heartbeats, never by clocks."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """A process that holds the lease or would like to.
+
+    ``boot`` and ``namespace`` say from where its number ``pid`` can be looked up; ``started`` is
+    the process's start in clock ticks since boot, since numbers are reused.
+    """
+
+    host: str
+    boot: str
+    namespace: str
+    pid: int
+    started: int
+    version: str
+    since: str
+
+    def shares_processes_with(self, other: "Holder") -> bool:
+        return (self.boot, self.namespace) == (other.boot, other.namespace)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """The newest epoch as it was seen; ``heartbeat`` is any number that changes with each beat.
+
+    ``holder`` is None when the record cannot be read.
+    """
+
+    epoch: int
+    heartbeat: int
+    holder: Holder | None
+
+
+RELEASED = 0  # the heartbeat of a lease that its holder gave back
+
+
+class Standing(Enum):
+    HELD = "held"
+    VACANT = "vacant"
+
+
+def judge(
+    seen: Sighting | None, me: Holder, *, is_running: bool, unchanged_for: float, patience: float
+) -> Standing:
+    """Whether the lease may be taken.
+
+    ``is_running`` says whether the holder's process was found, and counts only where the holder's
+    processes can be looked up from here. ``unchanged_for`` and ``patience`` are seconds: for how
+    long we have seen the same heartbeat, and after how long that means that its sender is gone.
+    """
+    if seen is None or seen.heartbeat == RELEASED:
+        return Standing.VACANT
+    if seen.holder is not None and seen.holder.shares_processes_with(me) and not is_running:
+        return Standing.VACANT
+    return Standing.VACANT if unchanged_for >= patience else Standing.HELD

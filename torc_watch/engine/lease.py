@@ -1,0 +1,171 @@
+"""Which of a person's daemons acts, over all login nodes that share a home.
+
+The lease is a folder with a file for each epoch, whose name is the epoch's number. A file gets its
+name by link(), which succeeds for one of many even on a network file system; the highest number
+holds the lease, so a holder finds out that it was followed by looking at the names. The time of
+change of its file is the holder's heartbeat. The files of earlier epochs may go, the highest never:
+a lease that is given back keeps its number.
+
+All calls wait for the file system, which may be a network's: they belong in a thread.
+"""
+
+import json
+import os
+import socket
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from torc_watch.core.errors import LeaseLost
+from torc_watch.core.lease import RELEASED, Holder, Sighting, Standing, judge
+
+
+def this_process() -> Holder:
+    return Holder(
+        host=socket.gethostname(),
+        boot=Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
+        namespace=str(Path("/proc/self/ns/pid").readlink()),
+        pid=os.getpid(),
+        started=_started(os.getpid()) or 0,
+        version=version("torc-watch"),
+        since=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+@dataclass
+class _Watching:
+    """The last sighting of another's lease, and since when nothing about it has changed."""
+
+    seen: Sighting | None = None
+    since: float = 0.0
+
+    def unchanged_for(self, seen: Sighting | None, now: float) -> float:
+        if seen != self.seen:
+            self.seen, self.since = seen, now
+        return now - self.since
+
+
+class Lease:
+    """The lease in ``folder``, as ``me`` sees it. Any call may raise OSError.
+
+    ``patience`` is for how many seconds a heartbeat may stand still; it has to be several times
+    what lies between two calls of ``beat``.
+    """
+
+    def __init__(self, folder: Path, me: Holder, *, patience: float) -> None:
+        self._folder = folder
+        self._me = me
+        self._patience = patience
+        self._watching = _Watching()
+        self._epoch: int | None = None
+
+    def acquire(self, now: float) -> bool:
+        """Takes the lease if it is vacant; whether it is ours now. ``now`` is monotonic, seconds.
+
+        A holder on another machine is gone when it has been looked at for ``patience``: the first
+        call never finds that out.
+        """
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        seen = self._newest()
+        standing = judge(
+            seen,
+            self._me,
+            is_running=seen is not None and seen.holder is not None and _is_running(seen.holder),
+            unchanged_for=self._watching.unchanged_for(seen, now),
+            patience=self._patience,
+        )
+        return standing is Standing.VACANT and self._take(seen.epoch + 1 if seen else 1)
+
+    def holder(self) -> Holder | None:
+        """Who holds the lease, ours or another's; None when nobody does or it cannot be read."""
+        seen = self._newest()
+        return seen.holder if seen and seen.heartbeat != RELEASED else None
+
+    def ensure_held(self) -> None:
+        """Raises LeaseLost when another process has followed us, or the folder was emptied.
+
+        Also right in a process that stood still for hours: nothing here is remembered but a number.
+        """
+        epochs = self._epochs()
+        if self._epoch is None or max(epochs, default=0) != self._epoch:
+            self._epoch = None
+            raise LeaseLost("Another torc-watchd of yours has taken over.")
+
+    def beat(self) -> None:
+        """Says that we live. Raises LeaseLost."""
+        self.ensure_held()
+        os.utime(self._file(self._epoch or 0))
+
+    def release(self) -> None:
+        """Lets the next one take over at once. Raises LeaseLost."""
+        self.ensure_held()
+        os.utime(self._file(self._epoch or 0), ns=(RELEASED, RELEASED))
+        self._epoch = None
+
+    def _take(self, epoch: int) -> bool:
+        draft = self._folder / f"draft-{self._me.host}-{self._me.pid}"
+        with draft.open("w", encoding="utf-8") as file:
+            json.dump(asdict(self._me), file)
+            file.flush()
+            os.fsync(file.fileno())
+        if not _linked(draft, self._file(epoch)):
+            return False
+        self._epoch = epoch
+        self._sweep(epoch)
+        return True
+
+    def _sweep(self, epoch: int) -> None:
+        for path in self._folder.iterdir():
+            if not path.name.isdecimal() or int(path.name) < epoch:
+                path.unlink(missing_ok=True)
+
+    def _newest(self) -> Sighting | None:
+        epoch = max(self._epochs(), default=0)
+        if not epoch:
+            return None
+        try:
+            with self._file(epoch).open(encoding="utf-8") as file:
+                heartbeat = os.fstat(file.fileno()).st_mtime_ns
+                return Sighting(epoch=epoch, heartbeat=heartbeat, holder=_parse(file.read()))
+        except FileNotFoundError:  # followed and swept up at this moment
+            return self._newest()
+
+    def _epochs(self) -> list[int]:
+        return [int(path.name) for path in self._folder.iterdir() if path.name.isdecimal()]
+
+    def _file(self, epoch: int) -> Path:
+        return self._folder / str(epoch)
+
+
+def _linked(draft: Path, file: Path) -> bool:
+    """Whether ``file`` is now our draft."""
+    try:
+        os.link(draft, file)
+    except FileExistsError:
+        # A network file system may have done it and lost the answer, then refused to do it twice.
+        return draft.stat().st_nlink > 1
+    except FileNotFoundError:  # our draft was swept up by whoever was faster
+        return False
+    return True
+
+
+def _parse(text: str) -> Holder | None:
+    try:
+        return Holder(**json.loads(text))
+    except (ValueError, TypeError):
+        return None
+
+
+def _is_running(holder: Holder) -> bool:
+    return _started(holder.pid) == holder.started
+
+
+def _started(pid: int) -> int | None:
+    """When a living process of this machine was started, in clock ticks since boot."""
+    try:
+        line = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    state, *fields = line.rpartition(")")[2].split()
+    return None if state in "ZX" else int(fields[18])
