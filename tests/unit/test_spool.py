@@ -1,0 +1,142 @@
+"""Orders reach whoever reads the spool: whole, once, in order; nothing else does."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from torc_watch.core.orders import Choices, Order, Verb
+from torc_watch.engine.spool import Spool
+
+SERVER = "http://test/torc-service/v1"
+ORDER = Order(
+    verb=Verb.ADD,
+    server=SERVER,
+    workflow_id=42,
+    choices=Choices(auto_recover=True, memory_multiplier=2.0, recovery_hook=("sh", "-c", "true")),
+)
+GIVEN_BY_MANY = """
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from torc_watch.core.orders import Order, Verb
+from torc_watch.engine.spool import Spool
+for number in range(50):
+    order = Order(verb=Verb.ADD, server="s", workflow_id=int(sys.argv[2]) * 50 + number)
+    Spool(Path(sys.argv[1])).put(order)
+"""
+
+
+def order(verb: Verb) -> Order:
+    return Order(verb=verb, server=SERVER, workflow_id=42)
+
+
+def contents(spool: Spool) -> list[Order | str]:
+    return [delivery.content for delivery in spool.deliveries()]
+
+
+def test_an_order_arrives_as_it_was_given_until_it_is_taken_in(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool")
+    assert spool.deliveries() == []
+
+    spool.put(ORDER)
+
+    (delivery,) = Spool(tmp_path / "spool").deliveries()
+    assert delivery.content == ORDER
+    assert contents(spool) == [ORDER]
+    spool.take_in(delivery)
+    spool.take_in(delivery)
+    assert spool.deliveries() == []
+
+
+def test_orders_keep_their_order_when_the_clock_is_set_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = Spool(tmp_path)
+    now = time.time_ns()
+    given = list(Verb)
+    for hour, verb in enumerate(given):
+        monkeypatch.setattr(time, "time_ns", lambda hour=hour: now - hour * 3600 * 10**9)
+        spool.put(order(verb))
+
+    assert contents(spool) == [order(verb) for verb in given]
+
+
+def test_nothing_is_lost_when_many_give_orders_at_once(tmp_path: Path) -> None:
+    givers = [
+        subprocess.Popen([sys.executable, "-c", GIVEN_BY_MANY, str(tmp_path), str(giver)])
+        for giver in range(4)
+    ]
+    seen: set[int] = set()
+    spool = Spool(tmp_path)
+    while any(giver.poll() is None for giver in givers) or spool.deliveries():
+        for delivery in spool.deliveries():
+            assert isinstance(delivery.content, Order)
+            seen.add(delivery.content.workflow_id)
+            spool.take_in(delivery)
+
+    assert [giver.wait() for giver in givers] == [0] * 4
+    assert seen == set(range(200))
+
+
+def make_text(text: str) -> Callable[[Path], object]:
+    return lambda path: path.write_text(text)
+
+
+def make_link(path: Path) -> None:
+    path.symlink_to("/etc/passwd")
+
+
+BAD = {
+    "empty": (make_text(""), "holds no order"),
+    "garbage": (make_text("\0nonsense"), "holds no order"),
+    "too much": (make_text(" " * 70_000), "is longer than"),
+    "no verb": (make_text('{"server": "s", "workflow_id": 1}'), "holds no order"),
+    "strange": (
+        make_text('{"verb": "add", "server": "s", "workflow_id": 1, "run": "rm"}'),
+        "holds no order",
+    ),
+    "link": (make_link, "cannot be opened"),
+    "pipe": (os.mkfifo, "is no plain file"),
+    "folder": (Path.mkdir, "is no plain file"),
+}
+
+
+@pytest.mark.parametrize(("make", "problem"), BAD.values(), ids=BAD)
+def test_what_is_no_order_is_set_aside_and_kept(
+    tmp_path: Path, make: Callable[[Path], object], problem: str
+) -> None:
+    spool = Spool(tmp_path)
+    spool.put(ORDER)
+    make(tmp_path / "incoming" / "0.json")
+
+    bad, good = spool.deliveries()
+
+    assert isinstance(bad.content, str)
+    assert problem in bad.content
+    assert good.content == ORDER
+    assert spool.set_aside(bad).parent == tmp_path / "rejected"
+    assert contents(spool) == [ORDER]
+
+
+def test_an_order_that_finds_no_room_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        Spool(tmp_path).put(ORDER)
+
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_newer_choices_change_what_they_name() -> None:
+    choices = Choices(max_retries=3, poll_interval=60.0)
+
+    assert choices.changed_by(Choices(max_retries=6)) == Choices(max_retries=6, poll_interval=60.0)
