@@ -182,7 +182,7 @@ def test_unreadable_plan(path: Path, journal: Journal) -> None:
 def test_full_disk(journal: Journal) -> None:
     """What cannot be written is an error, and what was written before is still there."""
     watch = journal.begin_watch(WORKFLOW)
-    journal._database.execute("PRAGMA max_page_count = 1")
+    journal._state.write("PRAGMA max_page_count = 1")
     with pytest.raises(JournalError, match="full"):
         fill(journal, watch.id)
     assert journal.begin_watch(WORKFLOW).rounds_used > 1

@@ -134,9 +134,3 @@ def test_an_order_that_finds_no_room_leaves_nothing_behind(
         Spool(tmp_path).put(ORDER)
 
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
-
-
-def test_newer_choices_change_what_they_name() -> None:
-    choices = Choices(max_retries=3, poll_interval=60.0)
-
-    assert choices.changed_by(Choices(max_retries=6)) == Choices(max_retries=6, poll_interval=60.0)

@@ -1,4 +1,4 @@
-"""What a person asks of the daemon, one order for each workflow."""
+"""What a person asks of the daemon, one order for each workflow, and what becomes of it."""
 
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
@@ -42,3 +42,65 @@ class Order:
     server: str
     workflow_id: int
     choices: Choices = Choices()
+
+
+class Condition(StrEnum):
+    WATCHED = "watched"
+    PAUSED = "paused"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A workflow that the daemon knows. ``verdict`` and ``reason`` are of the watch that ended."""
+
+    server: str
+    workflow_id: int
+    choices: Choices
+    condition: Condition
+    verdict: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """The order was for a workflow that the daemon does not know."""
+
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    pass
+
+
+def follow(entry: Entry | None, order: Order) -> Entry | Removed | Unknown:
+    """What becomes of the workflow: of ``entry``, or of one that nobody added yet.
+
+    Following an order twice changes nothing more, so it may be given up only after it is kept.
+    """
+    if entry is None:
+        if order.verb is not Verb.ADD:
+            return Unknown(order)
+        entry = Entry(
+            server=order.server,
+            workflow_id=order.workflow_id,
+            choices=Choices(),
+            condition=Condition.WATCHED,
+        )
+    match order.verb:
+        case Verb.REMOVE:
+            return Removed()
+        case Verb.SET:
+            return replace(entry, choices=entry.choices.changed_by(order.choices))
+        case Verb.PAUSE:
+            is_watched = entry.condition is Condition.WATCHED
+            return replace(entry, condition=Condition.PAUSED) if is_watched else entry
+        case Verb.ADD | Verb.RESUME:
+            return replace(
+                entry,
+                choices=entry.choices.changed_by(order.choices),
+                condition=Condition.WATCHED,
+                verdict="",
+                reason="",
+            )

@@ -1,0 +1,69 @@
+"""What becomes of a workflow when a person says something about it."""
+
+from dataclasses import replace
+
+import pytest
+
+from torc_watch.core.orders import (
+    Choices,
+    Condition,
+    Entry,
+    Order,
+    Removed,
+    Unknown,
+    Verb,
+    follow,
+)
+
+CHOICES = Choices(max_retries=3, poll_interval=60.0)
+WATCHED = Entry(server="s", workflow_id=42, choices=CHOICES, condition=Condition.WATCHED)
+PAUSED = replace(WATCHED, condition=Condition.PAUSED)
+ENDED = replace(WATCHED, condition=Condition.ENDED, verdict="handed_over", reason="Look.")
+NEW = replace(WATCHED, choices=Choices())
+MORE = Choices(max_retries=6)
+CHANGED = Choices(max_retries=6, poll_interval=60.0)
+
+
+def order(verb: Verb, choices: Choices = Choices()) -> Order:  # noqa: B008 - a frozen value
+    return Order(verb=verb, server="s", workflow_id=42, choices=choices)
+
+
+@pytest.mark.parametrize(
+    ("entry", "given", "expected"),
+    [
+        (None, order(Verb.ADD), NEW),
+        (None, order(Verb.ADD, CHOICES), WATCHED),
+        (WATCHED, order(Verb.ADD), WATCHED),
+        (WATCHED, order(Verb.ADD, MORE), replace(WATCHED, choices=CHANGED)),
+        (PAUSED, order(Verb.ADD), WATCHED),
+        (ENDED, order(Verb.ADD), WATCHED),
+        (WATCHED, order(Verb.SET, MORE), replace(WATCHED, choices=CHANGED)),
+        (PAUSED, order(Verb.SET, MORE), replace(PAUSED, choices=CHANGED)),
+        (ENDED, order(Verb.SET, MORE), replace(ENDED, choices=CHANGED)),
+        (WATCHED, order(Verb.PAUSE), PAUSED),
+        (PAUSED, order(Verb.PAUSE), PAUSED),
+        (ENDED, order(Verb.PAUSE), ENDED),
+        (WATCHED, order(Verb.RESUME), WATCHED),
+        (PAUSED, order(Verb.RESUME), WATCHED),
+        (ENDED, order(Verb.RESUME), WATCHED),
+        (WATCHED, order(Verb.REMOVE), Removed()),
+        (ENDED, order(Verb.REMOVE), Removed()),
+        *[
+            (None, order(verb), Unknown(order(verb)))
+            for verb in (Verb.SET, Verb.PAUSE, Verb.RESUME, Verb.REMOVE)
+        ],
+    ],
+)
+def test_what_becomes_of_a_workflow(
+    entry: Entry | None, given: Order, expected: Entry | Removed | Unknown
+) -> None:
+    after = follow(entry, given)
+
+    assert after == expected
+    if isinstance(after, Entry):
+        assert follow(after, given) == after
+
+
+def test_newer_choices_change_what_they_name() -> None:
+    assert CHOICES.changed_by(MORE) == CHANGED
+    assert CHOICES.changed_by(Choices()) == CHOICES

@@ -1,0 +1,75 @@
+"""What the daemon knows survives it, also one that was written by an earlier version."""
+
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from torc_watch.core.errors import JournalError
+from torc_watch.core.orders import Choices, Condition, Entry
+from torc_watch.engine.journal import Identity, Journal
+from torc_watch.engine.registry import Registry
+from torc_watch.engine.state import MIGRATIONS
+
+ENTRY = Entry(
+    server="http://a/torc-service/v1",
+    workflow_id=42,
+    choices=Choices(max_retries=5, recovery_hook=("sh", "-c", "true"), output_dir="/scratch"),
+    condition=Condition.WATCHED,
+)
+OF_ANOTHER_SERVER = replace(ENTRY, server="http://b/torc-service/v1", choices=Choices())
+
+
+@pytest.fixture
+def path(quick_path: Path) -> Path:
+    return quick_path / "journal.db"
+
+
+def kept(path: Path) -> list[Entry]:
+    with closing(Registry(path)) as registry:
+        return registry.entries()
+
+
+def test_what_is_kept_is_found_again(path: Path) -> None:
+    ended = replace(ENTRY, condition=Condition.ENDED, verdict="stuck", reason="Nothing runs.")
+    with closing(Registry(path)) as registry:
+        registry.keep(ENTRY)
+        registry.keep(OF_ANOTHER_SERVER)
+        registry.keep(ended)
+
+    assert kept(path) == [ended, OF_ANOTHER_SERVER]
+
+    with closing(Registry(path)) as registry:
+        registry.forget(ENTRY.server, ENTRY.workflow_id)
+        registry.forget(ENTRY.server, ENTRY.workflow_id)
+
+    assert kept(path) == [OF_ANOTHER_SERVER]
+
+
+def test_a_journal_of_an_earlier_version_is_kept(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(MIGRATIONS[0])
+        database.execute(
+            "INSERT INTO watch (server, workflow_id, created, began) VALUES ('s', 7, 'then', '')"
+        )
+        database.execute("PRAGMA user_version = 1")
+        database.commit()
+
+    assert kept(path) == []
+
+    with closing(Journal(path)) as journal:
+        watch = journal.begin_watch(Identity(server="s", workflow_id=7, created="then"))
+    assert watch.id == 1
+
+
+def test_choices_of_a_later_version_are_not_guessed_at(path: Path) -> None:
+    with closing(Registry(path)) as registry:
+        registry.keep(ENTRY)
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("""UPDATE entry SET choices = '{"max_retries": "many"}'""")
+        database.commit()
+
+    with pytest.raises(JournalError, match="cannot read"):
+        kept(path)

@@ -1,0 +1,138 @@
+"""The database in which everything is kept that has to survive a crash.
+
+Statements are committed one by one with full synchronisation; other processes wait for one at most.
+A version of the program reads what every earlier one wrote, and refuses what a later one did.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from torc_watch.core.errors import JournalError
+
+_WATCHES_AND_ROUNDS = """
+CREATE TABLE watch (
+    id INTEGER PRIMARY KEY,
+    server TEXT NOT NULL,
+    workflow_id INTEGER NOT NULL,
+    created TEXT NOT NULL,
+    began TEXT NOT NULL,
+    ended TEXT,
+    verdict TEXT
+);
+CREATE INDEX watch_of_workflow ON watch (server, workflow_id);
+CREATE TABLE round (
+    id INTEGER PRIMARY KEY,
+    watch_id INTEGER NOT NULL REFERENCES watch (id),
+    number INTEGER NOT NULL,
+    run_id INTEGER NOT NULL,
+    began TEXT NOT NULL,
+    ended TEXT,
+    outcome TEXT,
+    UNIQUE (watch_id, number)
+);
+CREATE TABLE step (
+    round_id INTEGER NOT NULL REFERENCES round (id),
+    name TEXT NOT NULL,
+    began TEXT NOT NULL,
+    finished TEXT,
+    record TEXT,
+    PRIMARY KEY (round_id, name)
+) WITHOUT ROWID;
+"""
+_WORKFLOWS_OF_THE_DAEMON = """
+CREATE TABLE entry (
+    server TEXT NOT NULL,
+    workflow_id INTEGER NOT NULL,
+    choices TEXT NOT NULL,
+    condition TEXT NOT NULL,
+    added TEXT NOT NULL,
+    verdict TEXT,
+    reason TEXT,
+    PRIMARY KEY (server, workflow_id)
+) WITHOUT ROWID;
+"""
+MIGRATIONS = (_WATCHES_AND_ROUNDS, _WORKFLOWS_OF_THE_DAEMON)  # each brings the next version
+
+
+class State:
+    """Every method raises JournalError when the file cannot be read or written."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with self._translated():
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._database = sqlite3.connect(path, isolation_level=None)
+            self._database.row_factory = sqlite3.Row
+            with ExitStack() as undone:
+                undone.callback(self.close)
+                self._prepare()
+                undone.pop_all()
+
+    def close(self) -> None:
+        self._database.close()
+
+    def one(self, statement: str, *values: object) -> sqlite3.Row | None:
+        return next(iter(self.all(statement, *values)), None)
+
+    def all(self, statement: str, *values: object) -> list[sqlite3.Row]:
+        with self._translated():
+            return self._database.execute(statement, values).fetchall()
+
+    def write(self, statement: str, *values: object) -> int:
+        """The id of the row, where one was inserted."""
+        with self._translated():
+            return self._database.execute(statement, values).lastrowid or 0
+
+    def _prepare(self) -> None:
+        # A rollback journal and full synchronisation: also right on a network file system, where a
+        # write-ahead log is not, and the few writes of a recovery do not notice.
+        self._database.execute("PRAGMA journal_mode = TRUNCATE")
+        self._database.execute("PRAGMA synchronous = FULL")
+        if self._version() == len(MIGRATIONS):
+            return
+        with self._alone():
+            version = self._version()
+            if version > len(MIGRATIONS):
+                raise JournalError(
+                    f"The journal {self.path} was written by a newer torc-watch (format {version}, "
+                    f"this one knows {len(MIGRATIONS)}). Upgrade torc-watch, or set "
+                    "TORC_WATCHD_HOME to another folder."
+                )
+            for number, migration in enumerate(MIGRATIONS[version:], start=version + 1):
+                for statement in migration.split(";"):
+                    self._database.execute(statement)
+                self._database.execute(f"PRAGMA user_version = {number}")
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Another process may be preparing the same file at this moment."""
+        self._database.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._database.execute("ROLLBACK")
+            raise
+        self._database.execute("COMMIT")
+
+    def _version(self) -> int:
+        (version,) = self._database.execute("PRAGMA user_version").fetchone()
+        return int(version)
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise JournalError(
+                f"The journal {self.path} cannot be used: {error}. Nothing is changed without it. "
+                "Make room or set TORC_WATCHD_HOME to another folder, then run the same command "
+                "again: it goes on where this one stopped."
+            ) from error
+
+
+def now() -> str:
+    """ISO 8601, UTC, milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
