@@ -6,13 +6,14 @@ since nothing may be changed without it.
 """
 
 import traceback
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 import anyio
+from anyio.abc import TaskGroup
 from anyio.streams.memory import MemoryObjectReceiveStream
 
 from torc_watch.core import cadence, events
@@ -52,12 +53,30 @@ async def supervise(
     Raises WatchHeld, NotFound or another ServerError before anything is watched, JournalError at
     any time.
     """
+    verdicts: dict[int, WatchEnded] = {}
     with ExitStack() as held:
-        watches = [await _begin(request, surroundings, held) for request in requests]
-        try:
-            return await _Supervisor(surroundings).run(watches)
-        except ExceptionGroup as group:
-            raise _innermost(group) from group
+        async with supervising(surroundings) as supervisor:
+            watches = [await _begin(request, surroundings, held) for request in requests]
+
+            async def watch_on(watch: Watch) -> None:
+                verdicts[watch.workflow_id] = await supervisor.watch_on(watch)
+
+            async with anyio.create_task_group() as watchers:
+                for watch in watches:
+                    watchers.start_soon(watch_on, watch)
+    return verdicts
+
+
+@asynccontextmanager
+async def supervising(surroundings: Surroundings) -> AsyncIterator["Supervisor"]:
+    """Runs the two stages, for as many watches as come and go."""
+    try:
+        async with anyio.create_task_group() as stages:
+            supervisor = Supervisor(surroundings)
+            async with supervisor.serve(stages):
+                yield supervisor
+    except ExceptionGroup as group:
+        raise _innermost(group) from group
 
 
 async def _begin(request: WatchRequest, around: Surroundings, held: ExitStack) -> Watch:
@@ -71,7 +90,7 @@ async def _begin(request: WatchRequest, around: Surroundings, held: ExitStack) -
     return Watch(request=request, identity=identity, record=around.journal.begin_watch(identity))
 
 
-class _Supervisor:
+class Supervisor:
     def __init__(self, surroundings: Surroundings) -> None:
         self._around = surroundings
         self._diagnoser = Diagnoser(surroundings.client, surroundings.report)
@@ -81,15 +100,35 @@ class _Supervisor:
         self._polls, self._polled = anyio.create_memory_object_stream[Poll](_QUEUE)
         self._cases, self._opened = anyio.create_memory_object_stream[Case](_QUEUE)
 
-    async def run(self, watches: Sequence[Watch]) -> dict[int, WatchEnded]:
-        verdicts: dict[int, WatchEnded] = {}
-        async with anyio.create_task_group() as stages:
-            stages.start_soon(_serve, self._polled, self._diagnose)
-            stages.start_soon(_serve, self._opened, self._recover)
-            async with self._polls, self._cases, anyio.create_task_group() as watchers:
-                for watch in watches:
-                    watchers.start_soon(self._watch, watch, verdicts)
-        return verdicts
+    @asynccontextmanager
+    async def serve(self, stages: TaskGroup) -> AsyncIterator[None]:
+        stages.start_soon(_serve, self._polled, self._diagnose)
+        stages.start_soon(_serve, self._opened, self._recover)
+        async with self._polls, self._cases:
+            yield
+
+    async def watch(self, request: WatchRequest) -> WatchEnded:
+        """Watches one workflow to its end. A watch that is cancelled ends its round first.
+
+        Raises WatchHeld, NotFound or another ServerError before it is watched, JournalError at any
+        time.
+        """
+        with ExitStack() as held:
+            watch = await _begin(request, self._around, held)
+            try:
+                return await self.watch_on(watch)
+            finally:
+                # Whoever watches the workflow next would carry out the same round beside us.
+                with anyio.CancelScope(shield=True):
+                    if watch.in_hand is not None:
+                        await watch.in_hand.settled()
+
+    async def watch_on(self, watch: Watch) -> WatchEnded:
+        ended = await self._until_verdict(watch)
+        if _is_settled(watch, ended):
+            self._around.journal.end_watch(watch.record.id, ended.verdict.label)
+        self._around.report(ended)
+        return ended
 
     async def _diagnose(self, poll: Poll) -> None:
         answer = await self._diagnoser.explain(poll)
@@ -100,13 +139,6 @@ class _Supervisor:
 
     async def _recover(self, case: Case) -> None:
         case.reply.decide(await self._recoverer.recover(case))
-
-    async def _watch(self, watch: Watch, verdicts: dict[int, WatchEnded]) -> None:
-        ended = await self._until_verdict(watch)
-        if _is_settled(watch, ended):
-            self._around.journal.end_watch(watch.record.id, ended.verdict.label)
-        self._around.report(ended)
-        verdicts[watch.workflow_id] = ended
 
     async def _until_verdict(self, watch: Watch) -> WatchEnded:
         error: Exception
@@ -162,10 +194,24 @@ async def _serve(
             await handle(item)
         except Exception as error:  # noqa: BLE001 - the watcher raises it, where it is guarded
             item.reply.fail(error)
+        except BaseException:
+            item.reply.give_up()
+            raise
 
-    async with items, anyio.create_task_group() as tasks:
-        async for item in items:
-            tasks.start_soon(answer, item)
+    async with items:
+        try:
+            async with anyio.create_task_group() as tasks:
+                async for item in items:
+                    if item.reply.take():
+                        tasks.start_soon(answer, item)
+        finally:
+            _give_up_rest(items)
+
+
+def _give_up_rest(items: MemoryObjectReceiveStream[Item]) -> None:
+    with suppress(anyio.WouldBlock, anyio.EndOfStream):
+        while True:
+            items.receive_nowait().reply.give_up()
 
 
 def _innermost(error: Exception) -> Exception:

@@ -50,8 +50,23 @@ class Reply:
 
     def __init__(self) -> None:
         self._came = anyio.Event()
+        self._is_taken = False
         self._decision: Decision | None = None
         self._error: Exception | None = None
+
+    def take(self) -> bool:
+        """Whether the poll is still wanted; from now on it is being worked on."""
+        self._is_taken = not self._came.is_set()
+        return self._is_taken
+
+    def withdraw(self) -> None:
+        """The watcher stops before it knows whether its poll has arrived anywhere."""
+        if not self._is_taken:
+            self.give_up()
+
+    def give_up(self) -> None:
+        """Nobody works on the poll any more; what was begun goes on when it is looked at again."""
+        self._came.set()
 
     def decide(self, decision: Decision) -> None:
         self._decision = decision
@@ -62,7 +77,7 @@ class Reply:
         self._came.set()
 
     async def settled(self) -> None:
-        """Waits until there is either."""
+        """Waits until there is either, or nobody works on it any more."""
         await self._came.wait()
 
     async def wait(self) -> Decision:

@@ -98,8 +98,12 @@ class Watcher:
                 events.JobsCounted(workflow_id=request.workflow_id, counts=observation.counts)
             )
         poll = Poll(watch=self._watch, observation=observation)
-        await self._polls.send(poll)
         self._watch.in_hand = poll.reply
+        try:
+            await self._polls.send(poll)
+        except BaseException:
+            poll.reply.withdraw()
+            raise
         return await poll.reply.wait()
 
     async def _back_off(self, error: ServerError | SchedulerError) -> WatchEnded | None:
