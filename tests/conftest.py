@@ -409,9 +409,11 @@ class Site:
         return replace(request, **changes)
 
     @asynccontextmanager
-    async def surroundings(self, scheduler: Scheduler | None = None) -> AsyncIterator[Surroundings]:
+    async def surroundings(
+        self, scheduler: Scheduler | None = None, **options: Any
+    ) -> AsyncIterator[Surroundings]:
         with closing(Journal(self.directory / "journal.db")) as journal:
-            async with Transport(Connection(url=URL), http=self.line) as transport:
+            async with Transport(Connection(url=URL), http=self.line, **options) as transport:
                 yield Surroundings(
                     client=await TorcClient.connect(transport),
                     scheduler=scheduler or self.scheduler,

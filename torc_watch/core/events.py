@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import ClassVar
 
+from torc_watch.core.lease import Holder
 from torc_watch.core.model import JobCounts
+from torc_watch.core.orders import Verb
 from torc_watch.core.policy import Plan
 from torc_watch.core.progress import Orphans
 from torc_watch.core.saga import Step
@@ -231,6 +233,75 @@ class WatcherBroke:
     error: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchPostponed:
+    """The workflow cannot be watched now; it is tried again after ``retry_in`` seconds."""
+
+    name: ClassVar = "watch.postponed"
+    workflow_id: int
+    reason: str
+    retry_in: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderFollowed:
+    """What a person asked of the daemon was taken in."""
+
+    name: ClassVar = "order.followed"
+    workflow_id: int
+    verb: Verb
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderRefused:
+    """The order was for a workflow that the daemon does not know."""
+
+    name: ClassVar = "order.refused"
+    workflow_id: int
+    verb: Verb
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderUnreadable:
+    """Something in the spool is no order; ``kept`` is where it was put aside."""
+
+    name: ClassVar = "order.unreadable"
+    problem: str
+    kept: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseTaken:
+    """From now on this daemon acts for its user."""
+
+    name: ClassVar = "lease.taken"
+    workflows: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseHeldElsewhere:
+    """Another daemon acts; this one stands by. ``holder`` is None when its record is unreadable."""
+
+    name: ClassVar = "lease.held_elsewhere"
+    holder: Holder | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseGone:
+    """Another daemon has taken over: this one has stopped all it did, and stands by."""
+
+    name: ClassVar = "lease.lost"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateTrouble:
+    """The state folder does not answer as it should; nothing is changed until it does."""
+
+    name: ClassVar = "state.trouble"
+    reason: str
+    retry_in: float
+
+
 Event = (
     WatchStarted
     | WatchEnded
@@ -255,4 +326,12 @@ Event = (
     | LookFailed
     | LookSucceeded
     | WatcherBroke
+    | WatchPostponed
+    | OrderFollowed
+    | OrderRefused
+    | OrderUnreadable
+    | LeaseTaken
+    | LeaseHeldElsewhere
+    | LeaseGone
+    | StateTrouble
 )

@@ -17,7 +17,7 @@ from anyio.abc import TaskGroup
 from anyio.streams.memory import MemoryObjectReceiveStream
 
 from torc_watch.core import cadence, events
-from torc_watch.core.errors import JournalError
+from torc_watch.core.errors import JournalError, LeaseLost
 from torc_watch.core.events import Event, Verdict, WatchEnded
 from torc_watch.engine.diagnoser import Diagnoser
 from torc_watch.engine.holding import hold
@@ -30,6 +30,7 @@ from torc_watch.torc.client import TorcClient
 
 _QUEUE = 32  # polls, and cases, that may wait; further watchers wait to hand theirs on
 _DEFECTS = 3
+_ENDING_ALL = (JournalError, LeaseLost, BrokenPipeError)
 
 Item = TypeVar("Item", Poll, Case)
 
@@ -76,7 +77,7 @@ async def supervising(surroundings: Surroundings) -> AsyncIterator["Supervisor"]
             async with supervisor.serve(stages):
                 yield supervisor
     except ExceptionGroup as group:
-        raise _innermost(group) from group
+        raise innermost(group) from group
 
 
 async def _begin(request: WatchRequest, around: Surroundings, held: ExitStack) -> Watch:
@@ -165,15 +166,16 @@ class Supervisor:
     async def _guarded(self, watch: Watch) -> WatchEnded | Exception:
         """The verdict, or the defect that ended the watcher.
 
-        Raises JournalError, and BrokenPipeError of a report that nobody reads any more.
+        Raises what ends all watches: JournalError, LeaseLost, and BrokenPipeError of a report that
+        nobody reads any more.
         """
         around = self._around
         watcher = Watcher(watch, around.client, around.scheduler, self._polls, around.report)
         try:
             return await watcher.run()
         except Exception as error:  # noqa: BLE001 - a defect met by one watch must not end the others
-            cause = _innermost(error)
-            if isinstance(cause, JournalError | BrokenPipeError):
+            cause = innermost(error)
+            if isinstance(cause, _ENDING_ALL):
                 raise cause from None
             return cause
 
@@ -214,7 +216,7 @@ def _give_up_rest(items: MemoryObjectReceiveStream[Item]) -> None:
             items.receive_nowait().reply.give_up()
 
 
-def _innermost(error: Exception) -> Exception:
+def innermost(error: Exception) -> Exception:
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
     return error

@@ -8,7 +8,7 @@ a change; 502, 503 and 504 come from a proxy that could not ask it.
 
 import re
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -91,13 +91,22 @@ class Connection:
 
 
 class Transport:
-    """An async context manager; ``requests_sent`` counts every attempt."""
+    """An async context manager; ``requests_sent`` counts every attempt.
+
+    ``before_change`` is awaited before any request that could change something; what it raises
+    keeps the request back.
+    """
 
     def __init__(
-        self, connection: Connection, *, http: httpx.AsyncBaseTransport | None = None
+        self,
+        connection: Connection,
+        *,
+        http: httpx.AsyncBaseTransport | None = None,
+        before_change: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self.connection = connection
         self.requests_sent = 0
+        self._before_change = before_change
         self._client = _open_client(connection, http)
 
     async def __aenter__(self) -> Self:
@@ -174,6 +183,8 @@ class Transport:
         return _decoded(response)
 
     async def _send(self, request: httpx.Request) -> httpx.Response:
+        if self._before_change is not None and request.method != "GET":
+            await self._before_change()
         self.requests_sent += 1
         with anyio.fail_after(self.connection.timeout):
             return await self._client.send(request)

@@ -1,0 +1,336 @@
+"""The daemon on a whole site, in virtual time: what it is asked, when it acts, when it stops."""
+
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import anyio
+import httpx
+import pytest
+
+from torc_watch.core import events
+from torc_watch.core.errors import JournalError
+from torc_watch.core.lease import Holder
+from torc_watch.core.orders import Choices, Condition, Entry, Order, Verb
+from torc_watch.core.units import MIB
+from torc_watch.engine.daemon import Daemon, Means, Rhythm, Wishes
+from torc_watch.engine.fencing import Fence, FencedScheduler
+from torc_watch.engine.lease import Lease, this_process
+from torc_watch.engine.registry import Registry
+from torc_watch.engine.spool import Spool
+from torc_watch.engine.supervisor import Supervisor, supervising
+
+if TYPE_CHECKING:
+    from tests.conftest import Forward, OpenSite, Site
+
+pytestmark = pytest.mark.looptime
+
+T = TypeVar("T")
+
+SERVER = "http://test/torc-service/v1"
+OOM = (137, 64 * MIB, 10.0)
+ME = this_process()
+ELSEWHERE = replace(ME, host="login02", boot="another")
+PATIENCE = 180.0
+
+
+@pytest.fixture(autouse=True)
+def _no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Virtual time would fly while a thread works."""
+
+    async def run_sync(function: Callable[..., Any], *arguments: Any, **_: Any) -> Any:
+        return function(*arguments)
+
+    monkeypatch.setattr("anyio.to_thread.run_sync", run_sync)
+
+
+@dataclass
+class Service:
+    """A daemon that runs on a login node, and what it has said."""
+
+    site: "Site"
+    holder: Holder
+    wishes: Wishes = field(default_factory=Wishes)
+    said: list[events.Event] = field(default_factory=list)
+    failing: Iterator[Exception] = field(default_factory=lambda: iter(()))
+
+    def __post_init__(self) -> None:
+        self.home = self.site.directory / "home"
+        self.lease = Lease(self.home / "lease", self.holder, patience=PATIENCE)
+
+    @property
+    def spool(self) -> Spool:
+        return Spool(self.home / "spool")
+
+    def open_registry(self) -> Registry:
+        for error in self.failing:
+            raise error
+        return Registry(self.home / "journal.db")
+
+    @asynccontextmanager
+    async def open_server(self, server: str) -> AsyncIterator[Supervisor]:
+        assert server == SERVER
+        fence = Fence(self.lease)
+        scheduler = FencedScheduler(self.site.scheduler, fence)
+        async with (
+            self.site.surroundings(scheduler, before_change=fence.pass_) as around,
+            supervising(around) as supervisor,
+        ):
+            yield supervisor
+
+    async def run(self) -> None:
+        means = Means(
+            lease=self.lease,
+            spool=self.spool,
+            open_registry=self.open_registry,
+            open_server=self.open_server,
+            request_for=lambda entry: self.site.request(entry.workflow_id),
+            report=self.said.append,
+        )
+        await Daemon(means, self.wishes, Rhythm()).run()
+
+    def order(self, verb: Verb, workflow_id: int = 1) -> None:
+        self.spool.put(Order(verb=verb, server=SERVER, workflow_id=workflow_id))
+
+    def heard(self, kind: type[T]) -> list[T]:
+        return [event for event in self.said if isinstance(event, kind)]
+
+    def entries(self) -> list[Entry]:
+        registry = Registry(self.home / "journal.db")
+        try:
+            return registry.entries()
+        finally:
+            registry.close()
+
+    async def until(self, condition: Callable[[], bool], seconds: float = 5000) -> None:
+        with anyio.fail_after(seconds):
+            while not condition():  # noqa: ASYNC110 - in virtual time it costs nothing
+                await anyio.sleep(1)
+
+    async def until_ended(self, *workflow_ids: int) -> None:
+        await self.until(
+            lambda: (
+                [
+                    entry.workflow_id
+                    for entry in self.entries()
+                    if entry.condition is Condition.ENDED
+                ]
+                == list(workflow_ids)
+            )
+        )
+
+
+@asynccontextmanager
+async def running(*services: Service) -> AsyncIterator[None]:
+    async with anyio.create_task_group() as tasks:
+        for service in services:
+            tasks.start_soon(service.run)
+        yield
+        for service in services:
+            service.wishes.stop()
+
+
+async def test_what_was_asked_before_it_ran_is_done(open_site: "OpenSite") -> None:
+    async with open_site() as site:
+        site.scheduler.endings = {"big": [OOM]}
+        await site.submit(["big"])
+        service = Service(site, ME)
+        service.order(Verb.ADD)
+
+        async with running(service):
+            await service.until_ended(1)
+
+        (entry,) = service.entries()
+        assert (entry.verdict, entry.choices) == ("succeeded", Choices())
+        assert service.spool.deliveries() == []
+        assert service.lease.holder() is None
+
+
+async def test_a_workflow_waits_for_its_server(open_site: "OpenSite") -> None:
+    async with open_site() as site:
+        await site.submit(["small"])
+        service = Service(site, ME)
+        service.order(Verb.ADD)
+        site.line.fault = refused
+
+        async with running(service):
+            await service.until(lambda: bool(service.heard(events.WatchPostponed)))
+            site.line.fault = None
+            await service.until_ended(1)
+
+
+async def refused(request: httpx.Request, _: "Forward") -> httpx.Response:
+    raise httpx.ConnectError("refused", request=request)
+
+
+async def test_the_second_login_node_stands_by_and_takes_over(open_site: "OpenSite") -> None:
+    async with open_site() as site:
+        site.scheduler.endings = {"long": [(137, 64 * MIB, 3000.0)]}
+        await site.submit(["long"])
+        first, second = Service(site, ELSEWHERE), Service(site, ME)
+        first.order(Verb.ADD)
+
+        async with anyio.create_task_group() as tasks:
+            async with killed_at_the_end(first):
+                await first.until(lambda: bool(first.entries()))
+                tasks.start_soon(second.run)
+                await anyio.sleep(1000)
+                assert second.said == [events.LeaseHeldElsewhere(holder=ELSEWHERE)]
+            killed = anyio.current_time()
+            await second.until(lambda: bool(second.heard(events.LeaseTaken)))
+            assert PATIENCE - 30 <= anyio.current_time() - killed <= PATIENCE + 30
+            await second.until_ended(1)
+            second.wishes.stop()
+
+        assert await site.results(1) == [("long", 1, 137), ("long", 2, 0)]
+
+
+@asynccontextmanager
+async def killed_at_the_end(service: Service) -> AsyncIterator[None]:
+    """Its lease is not given back."""
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(service.run)
+        yield
+        tasks.cancel_scope.cancel()
+
+
+async def test_without_the_lease_nothing_is_changed(open_site: "OpenSite") -> None:
+    async with open_site() as site:
+        site.scheduler.endings = {"big": [OOM]}
+        await site.submit(["big"])
+        service = Service(site, ME)
+        service.order(Verb.ADD)
+
+        async with running(service):
+            await service.until(lambda: bool(service.heard(events.LeaseTaken)))
+            (service.home / "lease" / "2").write_text(json.dumps(asdict(ELSEWHERE)))
+            await service.until(lambda: bool(service.heard(events.LeaseGone)))
+            assert changes_by_the_engine(site) == []
+            assert service.heard(events.LeaseHeldElsewhere)
+            await service.until_ended(1)  # whoever wrote that does not live
+
+        assert await site.results(1) == [("big", 1, 137), ("big", 2, 0)]
+
+
+def changes_by_the_engine(site: "Site") -> list[str]:
+    return [f"{method} {path}" for _, method, path in site.line.sent if method != "GET"]
+
+
+async def test_a_paused_workflow_ends_its_round_first(open_site: "OpenSite") -> None:
+    async with open_site() as site:
+        site.scheduler.endings = {"big": [OOM]}
+        site.scheduler.seconds_to_submit = {1: 500.0}
+        await site.submit(["big"])
+        service = Service(site, ME)
+        service.order(Verb.ADD)
+
+        async with running(service):
+            await service.until(lambda: bool(site.seen(events.SubmissionStarted)))
+            service.order(Verb.PAUSE)
+            await service.until(lambda: bool(site.seen(events.RecoveryInitiated)))
+            await anyio.sleep(10)
+            looks = len(site.line.sent)
+            await anyio.sleep(1000)
+            assert len(site.line.sent) == looks
+            assert [entry.condition for entry in service.entries()] == [Condition.PAUSED]
+            service.order(Verb.RESUME)
+            await service.until_ended(1)
+
+        assert await site.results(1) == [("big", 1, 137), ("big", 2, 0)]
+
+
+async def test_a_removed_workflow_is_left_alone(open_site: "OpenSite") -> None:
+    async with open_site() as site:
+        await site.submit(["small"], allocations=0)
+        service = Service(site, ME)
+        service.order(Verb.ADD)
+
+        async with running(service):
+            await service.until(lambda: bool(service.entries()))
+            service.order(Verb.REMOVE)
+            service.order(Verb.REMOVE)
+            await service.until(lambda: bool(service.heard(events.OrderRefused)))
+
+        assert service.entries() == []
+        assert [event.verb for event in service.heard(events.OrderFollowed)] == ["add", "remove"]
+
+
+async def test_a_stop_does_not_wait_for_ever_and_loses_nothing(open_site: "OpenSite") -> None:
+    async with open_site() as site:
+        site.scheduler.endings = {"big": [OOM]}
+        site.scheduler.seconds_to_submit = {1: 5000.0}
+        await site.submit(["big"])
+        service = Service(site, ME)
+        service.order(Verb.ADD)
+        async with running(service):
+            await service.until(lambda: bool(site.seen(events.SubmissionStarted)))
+            began = anyio.current_time()
+        assert anyio.current_time() - began == pytest.approx(60)
+        assert service.lease.holder() is None
+
+        site.scheduler.seconds_to_submit = {}
+        again = Service(site, ME)
+        async with running(again):
+            await again.until_ended(1)
+
+        assert await site.results(1) == [("big", 1, 137), ("big", 2, 0)]
+
+
+async def test_what_is_no_order_is_set_aside(open_site: "OpenSite") -> None:
+    async with open_site() as site:
+        service = Service(site, ME)
+        service.order(Verb.ADD)
+        (service.home / "spool" / "incoming" / "0.json").write_text("nonsense")
+
+        async with running(service):
+            await service.until(lambda: bool(service.entries()))
+
+        (unreadable,) = service.heard(events.OrderUnreadable)
+        assert await anyio.Path(unreadable.kept).read_text() == "nonsense"
+
+
+async def test_a_poke_is_followed_at_once(open_site: "OpenSite") -> None:
+    async with open_site() as site:
+        await site.submit(["small"])
+        service = Service(site, ME)
+        async with running(service):
+            await anyio.sleep(11)
+            service.order(Verb.ADD)
+            service.wishes.poke()
+            began = anyio.current_time()
+            await service.until(lambda: bool(service.entries()))
+            assert anyio.current_time() - began <= 1
+
+
+async def test_a_state_folder_that_does_not_answer_is_waited_for(open_site: "OpenSite") -> None:
+    async with open_site() as site:
+        await site.submit(["small"])
+        service = Service(site, ME)
+        service.failing = iter([JournalError("The ticket has expired."), OSError("stale handle")])
+        service.order(Verb.ADD)
+
+        async with running(service):
+            await service.until_ended(1)
+
+        reasons = [trouble.reason for trouble in service.heard(events.StateTrouble)]
+        assert reasons == ["The ticket has expired.", "stale handle"]
+
+
+async def test_a_changed_configuration_holds_without_a_new_watch(open_site: "OpenSite") -> None:
+    """The watch goes on: its rounds count."""
+    async with open_site() as site:
+        site.scheduler.endings = {"big": [OOM, (137, 99 * MIB, 10.0)]}
+        await site.submit(["big"])
+        service = Service(site, ME)
+        service.order(Verb.ADD)
+
+        async with running(service):
+            await service.until(lambda: bool(site.seen(events.RecoveryInitiated)))
+            service.wishes.reload()
+            await service.until_ended(1)
+
+        assert [event.number for event in site.seen(events.RecoveryInitiated)] == [1, 2]
+        rounds = [event.rounds_used for event in site.seen(events.WatchStarted)]
+        assert rounds == [0, 1, 1, 2]

@@ -1,0 +1,168 @@
+"""The daemon's life: it stands by until the lease is its own, and then does what it was asked.
+
+Whoever holds the lease reads the spool and the registry, watches, and shows by its heartbeat that
+it lives. When another has taken over, everything is dropped where it stands, as by a kill: the
+journal knows how to go on, and the other one does. A state folder that cannot be read or written
+for a while, as when a ticket has expired, is waited for.
+"""
+
+import random
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+
+import anyio
+from anyio import to_thread
+
+from torc_watch.core import cadence, events
+from torc_watch.core.errors import JournalError, LeaseLost
+from torc_watch.core.events import Event
+from torc_watch.core.orders import Entry
+from torc_watch.engine.keeping import Keeper, OpenServer
+from torc_watch.engine.lease import Lease
+from torc_watch.engine.registry import Registry
+from torc_watch.engine.spool import Spool
+from torc_watch.engine.supervisor import innermost
+from torc_watch.engine.watch import WatchRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rhythm:
+    """Seconds between heartbeats, between looks into the spool, and for rounds to end at a stop."""
+
+    heartbeat: float = 30.0
+    intake: float = 5.0
+    farewell: float = 60.0
+
+
+class Wishes:
+    """What is asked of the running daemon from outside: to stop, to look at once, to begin anew."""
+
+    def __init__(self) -> None:
+        self._came = anyio.Event()
+        self._to_reload = False
+        self.to_stop = False
+
+    def poke(self) -> None:
+        """Something waits in the spool."""
+        self._came.set()
+
+    def reload(self) -> None:
+        """The configuration has changed."""
+        self._to_reload = True
+        self._came.set()
+
+    def stop(self) -> None:
+        self.to_stop = True
+        self._came.set()
+
+    def take_reload(self) -> bool:
+        wished, self._to_reload = self._to_reload, False
+        return wished
+
+    async def wait(self, seconds: float) -> None:
+        """Returns after ``seconds``, or at once when something was wished for since the last time.
+
+        After a wish to stop it never waits again.
+        """
+        with anyio.move_on_after(seconds):
+            await self._came.wait()
+        if not self.to_stop:
+            self._came = anyio.Event()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Means:
+    """What the daemon works with. The registry is opened by whoever holds the lease, and no other.
+
+    ``request_for`` is how an entry is to be watched, by its choices and the configuration.
+    """
+
+    lease: Lease
+    spool: Spool
+    open_registry: Callable[[], Registry]
+    open_server: OpenServer
+    request_for: Callable[[Entry], WatchRequest]
+    report: Callable[[Event], None]
+
+
+class Daemon:
+    def __init__(self, means: Means, wishes: Wishes, rhythm: Rhythm) -> None:
+        self._means = means
+        self._wishes = wishes
+        self._rhythm = rhythm
+        self._failures = 0
+
+    async def run(self) -> None:
+        """Returns when it was wished to stop."""
+        while not self._wishes.to_stop:
+            try:
+                if await self._acquired():
+                    await self._act()
+                    await to_thread.run_sync(self._means.lease.release)
+            except LeaseLost:
+                self._means.report(events.LeaseGone())
+            except (JournalError, OSError) as error:
+                await self._wait_out(error)
+
+    async def _acquired(self) -> bool:
+        """Waits until the lease is ours. False when it was wished to stop first. Raises OSError."""
+        lease = self._means.lease
+        told = None
+        while not self._wishes.to_stop:
+            if await to_thread.run_sync(lease.acquire, anyio.current_time()):
+                return True
+            held = events.LeaseHeldElsewhere(holder=await to_thread.run_sync(lease.holder))
+            if held != told:
+                told = held
+                self._means.report(held)
+            await self._wishes.wait(self._rhythm.heartbeat)
+        return False
+
+    async def _act(self) -> None:
+        """Returns when it was wished to stop. Raises LeaseLost, JournalError and OSError."""
+        with closing(self._means.open_registry()) as registry:
+            try:
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(self._beat)
+                    means = self._means
+                    keeper = Keeper(
+                        tasks, registry, means.open_server, means.request_for, means.report
+                    )
+                    keeper.start()
+                    means.report(events.LeaseTaken(workflows=len(keeper.entries)))
+                    await self._follow_orders(keeper)
+                    with anyio.move_on_after(self._rhythm.farewell):
+                        await keeper.stop()
+                    tasks.cancel_scope.cancel()
+            except ExceptionGroup as group:
+                raise innermost(group) from group
+
+    async def _beat(self) -> None:
+        while True:
+            await to_thread.run_sync(self._means.lease.beat)
+            self._failures = 0
+            await anyio.sleep(self._rhythm.heartbeat)
+
+    async def _follow_orders(self, keeper: Keeper) -> None:
+        while not self._wishes.to_stop:
+            await self._take_in(keeper)
+            await self._wishes.wait(self._rhythm.intake)
+            if self._wishes.take_reload():
+                keeper.restart()
+
+    async def _take_in(self, keeper: Keeper) -> None:
+        spool = self._means.spool
+        for delivery in await to_thread.run_sync(spool.deliveries):
+            if isinstance(delivery.content, str):
+                kept = await to_thread.run_sync(spool.set_aside, delivery)
+                self._means.report(events.OrderUnreadable(problem=delivery.content, kept=str(kept)))
+            else:
+                keeper.follow(delivery.content)
+                await to_thread.run_sync(spool.take_in, delivery)
+
+    async def _wait_out(self, error: Exception) -> None:
+        self._failures += 1
+        delay = cadence.until_next_try(self._failures, random.random())  # noqa: S311
+        self._means.report(events.StateTrouble(reason=str(error), retry_in=delay))
+        await self._wishes.wait(delay)

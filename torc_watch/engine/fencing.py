@@ -1,0 +1,63 @@
+"""No change without the lease: what the daemon has between itself and all that it could change.
+
+The lease is looked at again before a change when the last look was more than a moment ago. A
+process that was stopped and goes on finds that its last look was long ago.
+"""
+
+from collections.abc import Collection
+
+import anyio
+from anyio import to_thread
+
+from torc_watch.core.allocation import AllocationRequest, AllocationState
+from torc_watch.core.errors import JournalError
+from torc_watch.core.provisioning import Capacity
+from torc_watch.engine.lease import Lease
+from torc_watch.engine.scheduling import Scheduler
+
+_MOMENT = 1.0  # seconds, far below the patience that others have with our heartbeat
+
+
+class Fence:
+    def __init__(self, lease: Lease) -> None:
+        self._lease = lease
+        self._seen_at = float("-inf")
+
+    async def pass_(self) -> None:
+        """Raises LeaseLost, or JournalError when nobody could tell."""
+        if anyio.current_time() - self._seen_at < _MOMENT:
+            return
+        try:
+            await to_thread.run_sync(self._lease.ensure_held)
+        except OSError as error:
+            raise JournalError(
+                f"The state folder cannot be read: {error}. Nothing is changed until it can."
+            ) from error
+        self._seen_at = anyio.current_time()
+
+
+class FencedScheduler:
+    def __init__(self, scheduler: Scheduler, fence: Fence) -> None:
+        self._scheduler = scheduler
+        self._fence = fence
+
+    @property
+    def type(self) -> str:
+        return self._scheduler.type
+
+    async def capacity(self) -> Capacity:
+        return await self._scheduler.capacity()
+
+    async def find(self, token: str) -> int | None:
+        return await self._scheduler.find(token)
+
+    async def submit(self, request: AllocationRequest) -> int:
+        await self._fence.pass_()
+        return await self._scheduler.submit(request)
+
+    async def states(self, scheduler_ids: Collection[int]) -> dict[int, AllocationState]:
+        return await self._scheduler.states(scheduler_ids)
+
+    async def cancel(self, scheduler_id: int) -> None:
+        await self._fence.pass_()
+        await self._scheduler.cancel(scheduler_id)

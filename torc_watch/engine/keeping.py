@@ -1,0 +1,164 @@
+"""The watches of the daemon: one task for each workflow that it is to watch, for as long as it is.
+
+What a person changes takes hold when the round under way is done: the watch is ended and begun
+again as it then has to be. A workflow whose watch came to a verdict is kept, with that, until
+somebody says more about it.
+"""
+
+import random
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+
+import anyio
+from anyio.abc import TaskGroup, TaskStatus
+
+from torc_watch.core import cadence, events
+from torc_watch.core.errors import InvalidInput, NotFound, SchedulerError, ServerError, WatchHeld
+from torc_watch.core.events import Event, Verdict, WatchEnded
+from torc_watch.core.orders import Condition, Entry, Order, Removed, Unknown, follow
+from torc_watch.engine.registry import Registry
+from torc_watch.engine.supervisor import Supervisor
+from torc_watch.engine.watch import WatchRequest
+
+OpenServer = Callable[[str], AbstractAsyncContextManager[Supervisor]]
+Key = tuple[str, int]  # server, workflow
+
+
+class Keeper:
+    """``request_for`` is how an entry is to be watched, by its choices and the configuration."""
+
+    def __init__(
+        self,
+        tasks: TaskGroup,
+        registry: Registry,
+        open_server: OpenServer,
+        request_for: Callable[[Entry], WatchRequest],
+        report: Callable[[Event], None],
+    ) -> None:
+        self._tasks = tasks
+        self._registry = registry
+        self._request_for = request_for
+        self._report = report
+        self._servers = _Servers(tasks, open_server)
+        self._entries = {_key(entry): entry for entry in registry.entries()}
+        self._watches: dict[Key, anyio.CancelScope] = {}
+        self._last_ended = anyio.Event()
+
+    @property
+    def entries(self) -> list[Entry]:
+        return list(self._entries.values())
+
+    def start(self) -> None:
+        for key in self._entries:
+            self._attend(key)
+
+    def follow(self, order: Order) -> None:
+        """Does what was ordered, and keeps it. Raises JournalError."""
+        key = (order.server, order.workflow_id)
+        after = follow(self._entries.get(key), order)
+        if isinstance(after, Unknown):
+            self._report(events.OrderRefused(workflow_id=order.workflow_id, verb=order.verb))
+            return
+        if isinstance(after, Removed):
+            self._registry.forget(*key)
+            del self._entries[key]
+        else:
+            self._registry.keep(after)
+            self._entries[key] = after
+        self._report(events.OrderFollowed(workflow_id=order.workflow_id, verb=order.verb))
+        self._attend(key)
+
+    def restart(self) -> None:
+        """Begins every watch again: how they are to be watched has changed."""
+        for scope in self._watches.values():
+            scope.cancel()
+
+    async def stop(self) -> None:
+        """Ends every watch, each after the round that it is in."""
+        self._entries.clear()
+        self.restart()
+        if self._watches:
+            self._last_ended = anyio.Event()
+            await self._last_ended.wait()
+
+    def _attend(self, key: Key) -> None:
+        """Lets the workflow's task see what has changed, or starts one."""
+        if key in self._watches:
+            self._watches[key].cancel()
+        elif self._is_to_be_watched(key):
+            self._watches[key] = anyio.CancelScope()
+            self._tasks.start_soon(self._look_after, key)
+
+    def _is_to_be_watched(self, key: Key) -> bool:
+        entry = self._entries.get(key)
+        return entry is not None and entry.condition is Condition.WATCHED
+
+    async def _look_after(self, key: Key) -> None:
+        try:
+            while self._is_to_be_watched(key):
+                entry = self._entries[key]
+                with anyio.CancelScope() as self._watches[key]:
+                    self._conclude(entry, await self._watch(entry))
+        finally:
+            del self._watches[key]
+            if not self._watches:
+                self._last_ended.set()
+
+    async def _watch(self, entry: Entry) -> WatchEnded:
+        """Watches until there is a verdict, however often it cannot be watched."""
+        failures = 0
+        while True:
+            try:
+                supervisor = await self._servers.supervisor(entry.server)
+                ended = await supervisor.watch(self._request_for(entry))
+            except NotFound:
+                reason = f"There is no workflow {entry.workflow_id} on {entry.server}."
+                return WatchEnded(
+                    workflow_id=entry.workflow_id, verdict=Verdict.HANDED_OVER, reason=reason
+                )
+            except (ServerError, SchedulerError, WatchHeld, InvalidInput) as error:
+                reason = str(error)
+            else:
+                if ended.verdict is not Verdict.UNREACHABLE:
+                    return ended
+                reason = ended.reason
+            failures += 1
+            delay = cadence.until_next_try(failures, random.random())  # noqa: S311
+            self._report(
+                events.WatchPostponed(workflow_id=entry.workflow_id, reason=reason, retry_in=delay)
+            )
+            await anyio.sleep(delay)
+
+    def _conclude(self, entry: Entry, ended: WatchEnded) -> None:
+        after = replace(
+            entry, condition=Condition.ENDED, verdict=ended.verdict.label, reason=ended.reason
+        )
+        self._registry.keep(after)
+        self._entries[_key(entry)] = after
+
+
+class _Servers:
+    """A supervisor for each server, opened when the first workflow there is to be watched."""
+
+    def __init__(self, tasks: TaskGroup, open_server: OpenServer) -> None:
+        self._tasks = tasks
+        self._open_server = open_server
+        self._supervisors: dict[str, Supervisor] = {}
+        self._locks: dict[str, anyio.Lock] = {}
+
+    async def supervisor(self, server: str) -> Supervisor:
+        """Raises ServerError."""
+        async with self._locks.setdefault(server, anyio.Lock()):
+            if server not in self._supervisors:
+                self._supervisors[server] = await self._tasks.start(self._serve, server)
+            return self._supervisors[server]
+
+    async def _serve(self, server: str, *, task_status: TaskStatus[Supervisor]) -> None:
+        async with self._open_server(server) as supervisor:
+            task_status.started(supervisor)
+            await anyio.sleep_forever()
+
+
+def _key(entry: Entry) -> Key:
+    return entry.server, entry.workflow_id
