@@ -217,6 +217,15 @@ class LookFailed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """Nothing was to be done; the next look is in ``next_in`` seconds, or earlier."""
+
+    name: ClassVar = "watch.looked"
+    workflow_id: int
+    next_in: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LookSucceeded:
     """The first good answer after failed looks."""
 
@@ -323,6 +332,7 @@ Event = (
     | AllocationSubmitted
     | RecoveryInitiated
     | RecoveryAbandoned
+    | Looked
     | LookFailed
     | LookSucceeded
     | WatcherBroke

@@ -60,9 +60,9 @@ class Watcher:
             if isinstance(decision, StartOver):
                 self._announce()
             elif decision is not None:
-                await self._wake_up.wait(
-                    cadence.until_next_poll(self._watch.request.poll_interval, _chance())
-                )
+                wait = cadence.until_next_poll(self._watch.request.poll_interval, _chance())
+                self._report(events.Looked(workflow_id=self._watch.workflow_id, next_in=wait))
+                await self._wake_up.wait(wait)
 
     async def _look_or_back_off(self) -> Decision | None:
         """The decision on one look; None after a look that failed and the pause it called for."""

@@ -1,0 +1,96 @@
+"""What is shown of a workflow, event by event."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from torc_watch.core import events
+from torc_watch.core.events import Event, Verdict
+from torc_watch.core.model import JobCounts, JobStatus
+from torc_watch.core.orders import Choices, Condition, Entry
+from torc_watch.core.view import Phase, WorkflowView, first_view, view_after
+
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+VIEW = WorkflowView(server="s", workflow_id=42, phase=Phase.WATCHING, round=1, max_retries=3)
+ENTRY = Entry(server="s", workflow_id=42, choices=Choices(), condition=Condition.WATCHED)
+SAID = "2026-01-01T12:00:00+00:00"
+IN_A_MINUTE = "2026-01-01T12:01:00+00:00"
+COUNTS = JobCounts({JobStatus.COMPLETED: 95, JobStatus.FAILED: 5, JobStatus.READY: 0})
+
+
+@pytest.mark.parametrize(
+    ("event", "changes"),
+    [
+        (
+            events.WatchStarted(
+                workflow_id=42,
+                poll_interval=60,
+                auto_recover=True,
+                max_retries=5,
+                show_job_counts=True,
+                rounds_used=2,
+            ),
+            {"round": 2, "max_retries": 5},
+        ),
+        (
+            events.RecoveryAttempted(workflow_id=42, number=2, max_retries=3),
+            {"phase": Phase.RECOVERING, "round": 2},
+        ),
+        (
+            events.RecoveryInitiated(workflow_id=42, number=2, resumes_watching=True),
+            {"phase": Phase.WATCHING, "round": 2},
+        ),
+        (
+            events.LookFailed(workflow_id=42, reason="Refused.", retry_in=60),
+            {"phase": Phase.WAITING, "reason": "Refused.", "next_look": IN_A_MINUTE},
+        ),
+        (
+            events.WatchPostponed(workflow_id=42, reason="Held.", retry_in=60),
+            {"phase": Phase.WAITING, "reason": "Held.", "next_look": IN_A_MINUTE},
+        ),
+        (
+            events.WatchEnded(workflow_id=42, verdict=Verdict.STUCK, reason="Nothing runs."),
+            {"phase": Phase.ENDED, "verdict": "stuck", "reason": "Nothing runs."},
+        ),
+        (events.ResetStarted(workflow_id=42, jobs=5), {}),
+    ],
+    ids=lambda value: value.name if hasattr(value, "name") else "",
+)
+def test_what_an_event_changes(event: Event, changes: dict[str, object]) -> None:
+    expected = replace(VIEW, last_event=event.name, last_event_at=SAID, **changes)  # type: ignore[arg-type]
+    assert view_after(VIEW, event, NOW) == expected
+
+
+def test_routine_is_not_the_last_event() -> None:
+    waiting = replace(VIEW, phase=Phase.WAITING, reason="Refused.", last_event="watch.look_failed")
+    counted = view_after(waiting, events.JobsCounted(workflow_id=42, counts=COUNTS), NOW)
+    looked = view_after(counted, events.Looked(workflow_id=42, next_in=60), NOW)
+
+    assert looked == replace(
+        waiting,
+        phase=Phase.WATCHING,
+        reason="",
+        next_look=IN_A_MINUTE,
+        counts={"completed": 95, "failed": 5},
+    )
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        (ENTRY, replace(VIEW, phase=Phase.STARTING)),
+        (replace(ENTRY, condition=Condition.PAUSED), replace(VIEW, phase=Phase.PAUSED)),
+        (
+            replace(ENTRY, condition=Condition.ENDED, verdict="stuck", reason="Nothing runs."),
+            replace(VIEW, phase=Phase.ENDED, verdict="stuck", reason="Nothing runs."),
+        ),
+    ],
+)
+def test_a_changed_entry_keeps_what_was_seen(entry: Entry, expected: WorkflowView) -> None:
+    ended = replace(VIEW, verdict="exhausted", reason="Three rounds.", next_look=IN_A_MINUTE)
+    assert first_view(entry, ended) == expected
+
+
+def test_a_new_entry_is_starting() -> None:
+    assert first_view(ENTRY) == WorkflowView(server="s", workflow_id=42)

@@ -1,0 +1,111 @@
+"""What the daemon shows of itself and of each workflow: made from events, for whoever asks."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from torc_watch.core import events
+from torc_watch.core.events import Event
+from torc_watch.core.lease import Holder
+from torc_watch.core.model import JobCounts
+from torc_watch.core.orders import Condition, Entry
+
+
+class Phase(StrEnum):
+    STARTING = "starting"
+    WATCHING = "watching"
+    RECOVERING = "recovering"
+    WAITING = "waiting"  # for a server, a scheduler or another watch
+    PAUSED = "paused"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkflowView:
+    """Times are ISO 8601, UTC. ``counts`` has jobs by status, None before they were counted.
+
+    ``reason`` says why it waits or how it ended, ``verdict`` is empty before it did.
+    """
+
+    server: str
+    workflow_id: int
+    phase: Phase = Phase.STARTING
+    counts: dict[str, int] | None = None
+    round: int = 0
+    max_retries: int | None = None
+    last_event: str = ""
+    last_event_at: str = ""
+    next_look: str = ""
+    verdict: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DaemonView:
+    """``holder`` is the process that acts; ``at`` is when this was true."""
+
+    holder: Holder
+    at: str
+    workflows: tuple[WorkflowView, ...]
+
+
+_PHASES = {
+    Condition.WATCHED: Phase.STARTING,
+    Condition.PAUSED: Phase.PAUSED,
+    Condition.ENDED: Phase.ENDED,
+}
+_ROUTINE = (events.Looked, events.JobsCounted)
+
+
+def first_view(entry: Entry, before: WorkflowView | None = None) -> WorkflowView:
+    """Of a workflow whose entry is new or was changed; what was known of it stays."""
+    view = before or WorkflowView(server=entry.server, workflow_id=entry.workflow_id)
+    return replace(
+        view,
+        phase=_PHASES[entry.condition],
+        verdict=entry.verdict,
+        reason=entry.reason,
+        next_look="",
+    )
+
+
+def view_after(view: WorkflowView, event: Event, at: datetime) -> WorkflowView:
+    view = replace(view, **_changes(event, at))
+    if isinstance(event, _ROUTINE):
+        return view
+    return replace(view, last_event=event.name, last_event_at=_text(at))
+
+
+def _changes(event: Event, at: datetime) -> dict[str, Any]:
+    changes: dict[str, Any] = {}
+    match event:
+        case events.WatchStarted(rounds_used=rounds, max_retries=limit):
+            changes = {"phase": Phase.WATCHING, "round": rounds, "max_retries": limit}
+        case events.JobsCounted(counts=counts):
+            changes = {"counts": _plain(counts)}
+        case events.Looked(next_in=seconds):
+            changes = {"phase": Phase.WATCHING, "reason": "", "next_look": _text(at, seconds)}
+        case events.RecoveryAttempted(number=number) | events.RecoveryContinued(number=number):
+            changes = {"phase": Phase.RECOVERING, "round": number, "next_look": ""}
+        case events.RecoveryInitiated(number=number):
+            changes = {"phase": Phase.WATCHING, "round": number}
+        case (
+            events.LookFailed(reason=reason, retry_in=seconds)
+            | events.WatchPostponed(reason=reason, retry_in=seconds)
+        ):
+            changes = {"phase": Phase.WAITING, "reason": reason, "next_look": _text(at, seconds)}
+        case events.WatchEnded(verdict=verdict, reason=reason):
+            changes = {"phase": Phase.ENDED, "verdict": verdict.label, "reason": reason}
+            changes["next_look"] = ""
+        case _:
+            pass
+    return changes
+
+
+def _plain(counts: JobCounts) -> dict[str, int]:
+    return {status.value: number for status, number in counts.by_status.items() if number}
+
+
+def _text(moment: datetime, seconds_later: float = 0) -> str:
+    return (moment + timedelta(seconds=seconds_later)).isoformat(timespec="seconds")
