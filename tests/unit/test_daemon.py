@@ -15,6 +15,7 @@ from torc_watch.core.errors import JournalError
 from torc_watch.core.lease import Holder
 from torc_watch.core.orders import Choices, Condition, Entry, Order, Verb
 from torc_watch.core.units import MIB
+from torc_watch.engine.board import Board
 from torc_watch.engine.daemon import Daemon, Means, Rhythm, Wishes
 from torc_watch.engine.fencing import Fence, FencedScheduler
 from torc_watch.engine.lease import Lease, this_process
@@ -53,8 +54,14 @@ class Service:
     site: "Site"
     holder: Holder
     wishes: Wishes = field(default_factory=Wishes)
-    said: list[events.Event] = field(default_factory=list)
+    said: list[events.Event | events.DaemonEvent] = field(default_factory=list)
     failing: Iterator[Exception] = field(default_factory=lambda: iter(()))
+
+    board: Board = field(default_factory=Board)
+
+    def report(self, event: events.Event, server: str) -> None:
+        self.said.append(event)
+        self.board.note(event, server)
 
     def __post_init__(self) -> None:
         self.home = self.site.directory / "home"
@@ -87,7 +94,9 @@ class Service:
             open_registry=self.open_registry,
             open_server=self.open_server,
             request_for=lambda entry: self.site.request(entry.workflow_id),
-            report=self.said.append,
+            board=self.board,
+            report=self.report,
+            announce=self.said.append,
         )
         await Daemon(means, self.wishes, Rhythm()).run()
 
@@ -298,10 +307,10 @@ async def test_a_poke_is_followed_at_once(open_site: "OpenSite") -> None:
         async with running(service):
             await anyio.sleep(11)
             service.order(Verb.ADD)
-            service.wishes.poke()
             began = anyio.current_time()
-            await service.until(lambda: bool(service.entries()))
-            assert anyio.current_time() - began <= 1
+            await service.wishes.poke().wait()
+            assert anyio.current_time() == began
+            assert service.entries()
 
 
 async def test_a_state_folder_that_does_not_answer_is_waited_for(open_site: "OpenSite") -> None:

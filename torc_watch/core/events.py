@@ -339,9 +339,5 @@ Event = (
     | WatchPostponed
     | OrderFollowed
     | OrderRefused
-    | OrderUnreadable
-    | LeaseTaken
-    | LeaseHeldElsewhere
-    | LeaseGone
-    | StateTrouble
 )
+DaemonEvent = OrderUnreadable | LeaseTaken | LeaseHeldElsewhere | LeaseGone | StateTrouble

@@ -72,9 +72,14 @@ def first_view(entry: Entry, before: WorkflowView | None = None) -> WorkflowView
 
 def view_after(view: WorkflowView, event: Event, at: datetime) -> WorkflowView:
     view = replace(view, **_changes(event, at))
-    if isinstance(event, _ROUTINE):
+    if is_routine(event):
         return view
     return replace(view, last_event=event.name, last_event_at=_text(at))
+
+
+def is_routine(event: Event) -> bool:
+    """Whether it only says that all goes on."""
+    return isinstance(event, _ROUTINE)
 
 
 def _changes(event: Event, at: datetime) -> dict[str, Any]:

@@ -13,12 +13,14 @@ from dataclasses import dataclass
 
 import anyio
 from anyio import to_thread
+from anyio.abc import TaskGroup
 
 from torc_watch.core import cadence, events
 from torc_watch.core.errors import JournalError, LeaseLost
-from torc_watch.core.events import Event
+from torc_watch.core.events import DaemonEvent
 from torc_watch.core.orders import Entry
-from torc_watch.engine.keeping import Keeper, OpenServer
+from torc_watch.engine.board import Board
+from torc_watch.engine.keeping import Keeper, OpenServer, Report
 from torc_watch.engine.lease import Lease
 from torc_watch.engine.registry import Registry
 from torc_watch.engine.spool import Spool
@@ -40,12 +42,19 @@ class Wishes:
 
     def __init__(self) -> None:
         self._came = anyio.Event()
+        self._pokes: list[anyio.Event] = []
         self._to_reload = False
         self.to_stop = False
 
-    def poke(self) -> None:
-        """Something waits in the spool."""
+    def poke(self) -> anyio.Event:
+        """Something waits in the spool. What is returned is set when that has been taken in."""
+        self._pokes.append(anyio.Event())
         self._came.set()
+        return self._pokes[-1]
+
+    def take_pokes(self) -> list[anyio.Event]:
+        pokes, self._pokes = self._pokes, []
+        return pokes
 
     def reload(self) -> None:
         """The configuration has changed."""
@@ -83,7 +92,9 @@ class Means:
     open_registry: Callable[[], Registry]
     open_server: OpenServer
     request_for: Callable[[Entry], WatchRequest]
-    report: Callable[[Event], None]
+    board: Board
+    report: Report
+    announce: Callable[[DaemonEvent], None]
 
 
 class Daemon:
@@ -101,7 +112,7 @@ class Daemon:
                     await self._act()
                     await to_thread.run_sync(self._means.lease.release)
             except LeaseLost:
-                self._means.report(events.LeaseGone())
+                self._means.announce(events.LeaseGone())
             except (JournalError, OSError) as error:
                 await self._wait_out(error)
 
@@ -115,7 +126,7 @@ class Daemon:
             held = events.LeaseHeldElsewhere(holder=await to_thread.run_sync(lease.holder))
             if held != told:
                 told = held
-                self._means.report(held)
+                self._means.announce(held)
             await self._wishes.wait(self._rhythm.heartbeat)
         return False
 
@@ -125,18 +136,23 @@ class Daemon:
             try:
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(self._beat)
-                    means = self._means
-                    keeper = Keeper(
-                        tasks, registry, means.open_server, means.request_for, means.report
-                    )
+                    keeper = self._keeper(tasks, registry)
                     keeper.start()
-                    means.report(events.LeaseTaken(workflows=len(keeper.entries)))
+                    self._means.announce(events.LeaseTaken(workflows=len(keeper.entries)))
                     await self._follow_orders(keeper)
                     with anyio.move_on_after(self._rhythm.farewell):
                         await keeper.stop()
                     tasks.cancel_scope.cancel()
             except ExceptionGroup as group:
                 raise innermost(group) from group
+            finally:
+                self._means.board.clear()
+
+    def _keeper(self, tasks: TaskGroup, registry: Registry) -> Keeper:
+        means = self._means
+        return Keeper(
+            tasks, registry, means.open_server, means.request_for, means.board, means.report
+        )
 
     async def _beat(self) -> None:
         while True:
@@ -146,7 +162,10 @@ class Daemon:
 
     async def _follow_orders(self, keeper: Keeper) -> None:
         while not self._wishes.to_stop:
+            pokes = self._wishes.take_pokes()
             await self._take_in(keeper)
+            for poke in pokes:
+                poke.set()
             await self._wishes.wait(self._rhythm.intake)
             if self._wishes.take_reload():
                 keeper.restart()
@@ -156,7 +175,9 @@ class Daemon:
         for delivery in await to_thread.run_sync(spool.deliveries):
             if isinstance(delivery.content, str):
                 kept = await to_thread.run_sync(spool.set_aside, delivery)
-                self._means.report(events.OrderUnreadable(problem=delivery.content, kept=str(kept)))
+                self._means.announce(
+                    events.OrderUnreadable(problem=delivery.content, kept=str(kept))
+                )
             else:
                 keeper.follow(delivery.content)
                 await to_thread.run_sync(spool.take_in, delivery)
@@ -164,5 +185,5 @@ class Daemon:
     async def _wait_out(self, error: Exception) -> None:
         self._failures += 1
         delay = cadence.until_next_try(self._failures, random.random())  # noqa: S311
-        self._means.report(events.StateTrouble(reason=str(error), retry_in=delay))
+        self._means.announce(events.StateTrouble(reason=str(error), retry_in=delay))
         await self._wishes.wait(delay)

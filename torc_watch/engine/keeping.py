@@ -17,12 +17,13 @@ from torc_watch.core import cadence, events
 from torc_watch.core.errors import InvalidInput, NotFound, SchedulerError, ServerError, WatchHeld
 from torc_watch.core.events import Event, Verdict, WatchEnded
 from torc_watch.core.orders import Condition, Entry, Order, Removed, Unknown, follow
+from torc_watch.engine.board import Board, Key
 from torc_watch.engine.registry import Registry
 from torc_watch.engine.supervisor import Supervisor
 from torc_watch.engine.watch import WatchRequest
 
 OpenServer = Callable[[str], AbstractAsyncContextManager[Supervisor]]
-Key = tuple[str, int]  # server, workflow
+Report = Callable[[Event, str], None]  # what happened to a workflow, and the server of that
 
 
 class Keeper:
@@ -34,11 +35,13 @@ class Keeper:
         registry: Registry,
         open_server: OpenServer,
         request_for: Callable[[Entry], WatchRequest],
-        report: Callable[[Event], None],
+        board: Board,
+        report: Report,
     ) -> None:
         self._tasks = tasks
         self._registry = registry
         self._request_for = request_for
+        self._board = board
         self._report = report
         self._servers = _Servers(tasks, open_server)
         self._entries = {_key(entry): entry for entry in registry.entries()}
@@ -50,7 +53,8 @@ class Keeper:
         return list(self._entries.values())
 
     def start(self) -> None:
-        for key in self._entries:
+        for key, entry in self._entries.items():
+            self._board.show(entry)
             self._attend(key)
 
     def follow(self, order: Order) -> None:
@@ -58,15 +62,17 @@ class Keeper:
         key = (order.server, order.workflow_id)
         after = follow(self._entries.get(key), order)
         if isinstance(after, Unknown):
-            self._report(events.OrderRefused(workflow_id=order.workflow_id, verb=order.verb))
+            refused = events.OrderRefused(workflow_id=order.workflow_id, verb=order.verb)
+            self._report(refused, order.server)
             return
         if isinstance(after, Removed):
             self._registry.forget(*key)
             del self._entries[key]
+            self._board.remove(key)
         else:
-            self._registry.keep(after)
-            self._entries[key] = after
-        self._report(events.OrderFollowed(workflow_id=order.workflow_id, verb=order.verb))
+            self._keep(after)
+        followed = events.OrderFollowed(workflow_id=order.workflow_id, verb=order.verb)
+        self._report(followed, order.server)
         self._attend(key)
 
     def restart(self) -> None:
@@ -125,17 +131,23 @@ class Keeper:
                 reason = ended.reason
             failures += 1
             delay = cadence.until_next_try(failures, random.random())  # noqa: S311
-            self._report(
-                events.WatchPostponed(workflow_id=entry.workflow_id, reason=reason, retry_in=delay)
+            postponed = events.WatchPostponed(
+                workflow_id=entry.workflow_id, reason=reason, retry_in=delay
             )
+            self._report(postponed, entry.server)
             await anyio.sleep(delay)
 
     def _conclude(self, entry: Entry, ended: WatchEnded) -> None:
-        after = replace(
-            entry, condition=Condition.ENDED, verdict=ended.verdict.label, reason=ended.reason
+        self._keep(
+            replace(
+                entry, condition=Condition.ENDED, verdict=ended.verdict.label, reason=ended.reason
+            )
         )
-        self._registry.keep(after)
-        self._entries[_key(entry)] = after
+
+    def _keep(self, entry: Entry) -> None:
+        self._registry.keep(entry)
+        self._entries[_key(entry)] = entry
+        self._board.show(entry)
 
 
 class _Servers:

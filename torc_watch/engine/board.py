@@ -1,0 +1,58 @@
+"""What the daemon knows of each workflow at this moment, for those who want to show it.
+
+Kept by whoever acts; others read what is published of it.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from torc_watch.core.events import Event
+from torc_watch.core.orders import Entry
+from torc_watch.core.view import WorkflowView, first_view, is_routine, view_after
+
+Key = tuple[str, int]  # server, workflow
+
+
+class Board:
+    """``on_change`` is called with the view's key, and whether it can wait to be shown."""
+
+    def __init__(self) -> None:
+        self._views: dict[Key, WorkflowView] = {}
+        self._listeners: list[Callable[[Key, bool], None]] = []
+
+    @property
+    def views(self) -> tuple[WorkflowView, ...]:
+        return tuple(self._views.values())
+
+    def view(self, key: Key) -> WorkflowView | None:
+        return self._views.get(key)
+
+    def subscribe(self, on_change: Callable[[Key, bool], None]) -> Callable[[], None]:
+        """Returns what ends the subscription."""
+        self._listeners.append(on_change)
+        return lambda: self._listeners.remove(on_change)
+
+    def show(self, entry: Entry) -> None:
+        key = (entry.server, entry.workflow_id)
+        self._views[key] = first_view(entry, self._views.get(key))
+        self._tell(key, can_wait=False)
+
+    def remove(self, key: Key) -> None:
+        self._views.pop(key, None)
+        self._tell(key, can_wait=False)
+
+    def clear(self) -> None:
+        """Nothing is known any more: another daemon acts."""
+        for key in list(self._views):
+            self.remove(key)
+
+    def note(self, event: Event, server: str) -> None:
+        """What happened to a workflow of ``server``; one that is not shown passes by."""
+        key = (server, event.workflow_id)
+        if key in self._views:
+            self._views[key] = view_after(self._views[key], event, datetime.now(UTC))
+            self._tell(key, can_wait=is_routine(event))
+
+    def _tell(self, key: Key, *, can_wait: bool) -> None:
+        for on_change in list(self._listeners):
+            on_change(key, can_wait)
