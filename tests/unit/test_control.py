@@ -1,0 +1,119 @@
+"""The daemon's socket, by real connections."""
+
+import json
+import os
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import anyio
+import pytest
+
+from torc_watch.core import events
+from torc_watch.core.errors import InvalidInput
+from torc_watch.core.orders import Choices, Condition, Entry
+from torc_watch.engine.board import Board
+from torc_watch.interfaces import control
+from torc_watch.interfaces.control import Control, poke, socket_path
+
+ENTRY = Entry(server="s", workflow_id=42, choices=Choices(), condition=Condition.WATCHED)
+
+
+@pytest.fixture
+def path() -> Iterator[Path]:
+    with TemporaryDirectory() as folder:  # pytest's own are too deep for a socket
+        yield Path(folder) / "torc-watchd" / "control.sock"
+
+
+@asynccontextmanager
+async def serving(path: Path, board: Board, taken_in: anyio.Event) -> AsyncIterator[None]:
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(Control(board, lambda: taken_in).serve, path)
+        with anyio.fail_after(10):
+            while not path.is_socket():  # noqa: ASYNC110, ASYNC240 - bound by another task
+                await anyio.sleep(0.01)
+        yield
+        tasks.cancel_scope.cancel()
+
+
+async def test_a_poke_is_answered_when_the_spool_was_taken_in(path: Path) -> None:
+    taken_in = anyio.Event()
+    async with serving(path, Board(), taken_in):
+        assert not await poke(path, 0.05)
+        taken_in.set()
+        assert await poke(path, 10)
+    assert not await poke(path, 10)
+
+
+async def test_who_follows_sees_everything_and_then_each_change(path: Path) -> None:
+    board = Board()
+    board.show(ENTRY)
+    async with serving(path, board, anyio.Event()), await anyio.connect_unix(path) as stream:
+        await stream.send(b"follow\n")
+        assert (await said(stream))["view"]["phase"] == "starting"
+
+        board.note(events.Looked(workflow_id=42, next_in=60), "s")
+        assert (await said(stream))["view"]["phase"] == "watching"
+
+        board.remove(("s", 42))
+        assert await said(stream) == {"server": "s", "workflow_id": 42, "view": None}
+
+
+async def said(stream: Any) -> Any:
+    with anyio.fail_after(10):
+        return json.loads(await stream.receive())
+
+
+@pytest.mark.parametrize("wish", [b"nonsense\n", b"x" * 1000, b"\0\n"])
+async def test_nonsense_is_not_answered(path: Path, wish: bytes) -> None:
+    async with serving(path, Board(), anyio.Event()), await anyio.connect_unix(path) as stream:
+        await stream.send(wish)
+        with pytest.raises((anyio.EndOfStream, anyio.BrokenResourceError)), anyio.fail_after(10):
+            await stream.receive()
+
+
+async def test_others_are_not_answered(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with serving(path, Board(), anyio.Event()):
+        monkeypatch.setattr(os, "getuid", lambda: 4711)
+        assert not await poke(path, 10)
+
+
+async def test_a_socket_that_was_left_behind_is_replaced(path: Path) -> None:
+    path.parent.mkdir(mode=0o700)
+    with socket.socket(socket.AF_UNIX) as left_behind:
+        left_behind.bind(str(path))
+    taken_in = anyio.Event()
+    taken_in.set()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(Control(Board(), lambda: taken_in).serve, path)
+        with anyio.fail_after(10):
+            while not await poke(path, 10):  # noqa: ASYNC110 - until it was replaced
+                await anyio.sleep(0.01)
+        tasks.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o777])
+async def test_a_folder_open_to_others_is_refused(path: Path, mode: int) -> None:
+    path.parent.mkdir()
+    path.parent.chmod(mode)
+    with pytest.raises(InvalidInput, match="not a folder of yours alone"):
+        await Control(Board(), anyio.Event).serve(path)
+
+
+async def test_a_path_too_long_for_a_socket_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="too long"):
+        await Control(Board(), anyio.Event).serve(tmp_path / ("x" * 100) / "control.sock")
+
+
+def test_each_state_folder_has_a_socket_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getuid", lambda: 1000)
+    home = Path("/home/me/.local/state/torc-watchd")
+
+    assert str(socket_path(home, {})).startswith("/tmp/torc-watchd-1000/")
+    ours = socket_path(home, {"XDG_RUNTIME_DIR": "/run/user/1000"})
+    assert str(ours).startswith("/run/user/1000/torc-watchd/")
+    assert ours != socket_path(home / "other", {"XDG_RUNTIME_DIR": "/run/user/1000"})
+    assert len(str(ours)) < control._LONGEST_PATH - 30

@@ -1,0 +1,123 @@
+"""The daemon's socket on its own login node: a faster way to what the spool and status.json offer.
+
+A client sends one line, and gets lines of JSON back: to ``poke`` one when the spool has been taken
+in, to ``follow`` the whole board first and then each workflow as it changes (null for one that was
+removed). It is for the user alone: the folder is closed to others, and so is each connection.
+"""
+
+import json
+import os
+import socket
+import stat
+import struct
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
+from dataclasses import asdict
+from hashlib import sha256
+from pathlib import Path
+
+import anyio
+from anyio import to_thread
+from anyio.abc import SocketAttribute, SocketStream
+
+from torc_watch.core.errors import InvalidInput
+from torc_watch.engine.board import Board, Key
+
+_LONGEST_PATH = 107  # bytes, with which a socket's address may be written
+_LONGEST_WISH = 64
+_CREDENTIALS = "3i"  # process, user, group
+_PATIENCE = 5.0  # seconds for a client to say what it wants
+
+
+def socket_path(home: Path, environment: Mapping[str, str]) -> Path:
+    """Where the daemon of this state folder listens, on this login node."""
+    runtime = environment.get("XDG_RUNTIME_DIR")
+    folder = Path(runtime) if runtime else Path("/tmp")  # noqa: S108 - made ours, or refused
+    name = "torc-watchd" if runtime else f"torc-watchd-{os.getuid()}"
+    key = sha256(os.fsencode(home.absolute())).hexdigest()[:12]
+    return folder / name / f"{key}.sock"
+
+
+async def poke(path: Path, seconds: float) -> bool:
+    """Whether the daemon said within ``seconds`` that it has taken in what is in the spool."""
+    with anyio.move_on_after(seconds), suppress(OSError, anyio.BrokenResourceError):
+        async with await anyio.connect_unix(path) as stream:
+            await stream.send(b"poke\n")
+            return bool(await stream.receive())
+    return False
+
+
+class Control:
+    """``poke`` returns what is set when the spool has been taken in."""
+
+    def __init__(self, board: Board, poke: Callable[[], anyio.Event]) -> None:
+        self._board = board
+        self._poke = poke
+
+    async def serve(self, path: Path) -> None:
+        """Listens until cancelled. Raises OSError and InvalidInput when it cannot."""
+        await to_thread.run_sync(_prepare_folder, path)
+        # Bound beside it and renamed: whoever was killed here left the old one behind.
+        draft = anyio.Path(path).with_suffix(f".{os.getpid()}")
+        await draft.unlink(missing_ok=True)
+        async with await anyio.create_unix_listener(draft, mode=0o600) as listener:
+            await draft.rename(path)
+            await listener.serve(self._answer)
+
+    async def _answer(self, stream: SocketStream) -> None:
+        # A client that leaves in the middle of an answer has what it wanted.
+        with suppress(anyio.BrokenResourceError, anyio.EndOfStream, TimeoutError):
+            async with stream:
+                if not _is_ours(stream.extra(SocketAttribute.raw_socket)):  # noqa: S610 - no SQL
+                    return
+                with anyio.fail_after(_PATIENCE):
+                    wish = await stream.receive(_LONGEST_WISH)
+                if wish == b"poke\n":
+                    await self._poke().wait()
+                    await stream.send(b"{}\n")
+                elif wish == b"follow\n":
+                    async for lines in self._changes():
+                        await stream.send(lines)
+
+    async def _changes(self) -> AsyncIterator[bytes]:
+        changed = {(view.server, view.workflow_id): None for view in self._board.views}
+        woken = anyio.Event()
+
+        def note(key: Key, _: bool) -> None:
+            changed[key] = None
+            woken.set()
+
+        end = self._board.subscribe(note)
+        try:
+            while True:
+                keys = list(changed)
+                changed.clear()
+                yield b"".join(self._line(key) for key in keys)
+                await woken.wait()
+                woken = anyio.Event()
+        finally:
+            end()
+
+    def _line(self, key: Key) -> bytes:
+        view = self._board.view(key)
+        server, workflow_id = key
+        shown = {"server": server, "workflow_id": workflow_id, "view": view and asdict(view)}
+        return json.dumps(shown).encode() + b"\n"
+
+
+def _prepare_folder(path: Path) -> None:
+    """Anybody may make folders in /tmp: one that is not ours alone is refused."""
+    if len(os.fsencode(path)) + len(".1234567") > _LONGEST_PATH:
+        raise InvalidInput(f"The path {path} is too long for a socket: shorten XDG_RUNTIME_DIR.")
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    status = path.parent.lstat()
+    is_ours = stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid()
+    if not is_ours or status.st_mode & 0o077:
+        raise InvalidInput(f"{path.parent} is not a folder of yours alone: remove it.")
+
+
+def _is_ours(connection: socket.socket) -> bool:
+    size = struct.calcsize(_CREDENTIALS)
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+    _, user, _ = struct.unpack(_CREDENTIALS, credentials)
+    return bool(user == os.getuid())
