@@ -9,7 +9,8 @@ from torc_watch.core import events
 from torc_watch.core.events import Event, Verdict
 from torc_watch.core.model import JobCounts, JobStatus
 from torc_watch.core.orders import Choices, Condition, Entry
-from torc_watch.core.view import Phase, WorkflowView, first_view, view_after
+from torc_watch.core.view import Phase, WorkflowView
+from torc_watch.core.viewing import first_view, view_after
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 VIEW = WorkflowView(server="s", workflow_id=42, phase=Phase.WATCHING, round=1, max_retries=3)

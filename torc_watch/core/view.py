@@ -1,15 +1,9 @@
-"""What the daemon shows of itself and of each workflow: made from events, for whoever asks."""
+"""What the daemon shows of itself and of each workflow: values, quick to import for who reads them."""
 
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
-from torc_watch.core import events
-from torc_watch.core.events import Event
 from torc_watch.core.lease import Holder
-from torc_watch.core.model import JobCounts
-from torc_watch.core.orders import Condition, Entry
 
 
 class Phase(StrEnum):
@@ -48,69 +42,3 @@ class DaemonView:
     holder: Holder
     at: str
     workflows: tuple[WorkflowView, ...]
-
-
-_PHASES = {
-    Condition.WATCHED: Phase.STARTING,
-    Condition.PAUSED: Phase.PAUSED,
-    Condition.ENDED: Phase.ENDED,
-}
-_ROUTINE = (events.Looked, events.JobsCounted)
-
-
-def first_view(entry: Entry, before: WorkflowView | None = None) -> WorkflowView:
-    """Of a workflow whose entry is new or was changed; what was known of it stays."""
-    view = before or WorkflowView(server=entry.server, workflow_id=entry.workflow_id)
-    return replace(
-        view,
-        phase=_PHASES[entry.condition],
-        verdict=entry.verdict,
-        reason=entry.reason,
-        next_look="",
-    )
-
-
-def view_after(view: WorkflowView, event: Event, at: datetime) -> WorkflowView:
-    view = replace(view, **_changes(event, at))
-    if is_routine(event):
-        return view
-    return replace(view, last_event=event.name, last_event_at=_text(at))
-
-
-def is_routine(event: Event) -> bool:
-    """Whether it only says that all goes on."""
-    return isinstance(event, _ROUTINE)
-
-
-def _changes(event: Event, at: datetime) -> dict[str, Any]:
-    changes: dict[str, Any] = {}
-    match event:
-        case events.WatchStarted(rounds_used=rounds, max_retries=limit):
-            changes = {"phase": Phase.WATCHING, "round": rounds, "max_retries": limit}
-        case events.JobsCounted(counts=counts):
-            changes = {"counts": _plain(counts)}
-        case events.Looked(next_in=seconds):
-            changes = {"phase": Phase.WATCHING, "reason": "", "next_look": _text(at, seconds)}
-        case events.RecoveryAttempted(number=number) | events.RecoveryContinued(number=number):
-            changes = {"phase": Phase.RECOVERING, "round": number, "next_look": ""}
-        case events.RecoveryInitiated(number=number):
-            changes = {"phase": Phase.WATCHING, "round": number}
-        case (
-            events.LookFailed(reason=reason, retry_in=seconds)
-            | events.WatchPostponed(reason=reason, retry_in=seconds)
-        ):
-            changes = {"phase": Phase.WAITING, "reason": reason, "next_look": _text(at, seconds)}
-        case events.WatchEnded(verdict=verdict, reason=reason):
-            changes = {"phase": Phase.ENDED, "verdict": verdict.label, "reason": reason}
-            changes["next_look"] = ""
-        case _:
-            pass
-    return changes
-
-
-def _plain(counts: JobCounts) -> dict[str, int]:
-    return {status.value: number for status, number in counts.by_status.items() if number}
-
-
-def _text(moment: datetime, seconds_later: float = 0) -> str:
-    return (moment + timedelta(seconds=seconds_later)).isoformat(timespec="seconds")

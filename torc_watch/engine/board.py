@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 
 from torc_watch.core.events import Event
 from torc_watch.core.orders import Entry
-from torc_watch.core.view import WorkflowView, first_view, is_routine, view_after
+from torc_watch.core.view import WorkflowView
+from torc_watch.core.viewing import first_view, is_routine, view_after
 
 Key = tuple[str, int]  # server, workflow
 
