@@ -1,4 +1,4 @@
-"""What the daemon shows of itself and of each workflow: values, quick to import for who reads them."""
+"""What the daemon shows of itself and of each workflow: values that readers import in a moment."""
 
 from dataclasses import dataclass
 from enum import StrEnum
