@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 import structlog
 
-from torc_watch.core.events import Event, Verdict
+from torc_watch.core.events import DaemonEvent, Event, Verdict
 
 
 def _plain(value: Any) -> Any:
@@ -29,9 +29,10 @@ _RENDERER = structlog.wrap_logger(
 )
 
 
-def json_line(event: Event) -> str:
+def json_line(event: Event | DaemonEvent, **more: str) -> str:
+    """One event with its fields; ``more`` are further ones."""
     fields = {field.name: getattr(event, field.name) for field in dataclasses.fields(event)}
-    line: str = _RENDERER.info(event.name, **fields)
+    line: str = _RENDERER.info(event.name, **more, **fields)
     return line
 
 

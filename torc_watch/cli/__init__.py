@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from torc_watch.cli import demonstrating, sandboxing, submitting, watching
+from torc_watch.cli import demonstrating, sandboxing, serving, submitting, watching
 
 _EXIT_STATUS = """\b
 Exit status:
@@ -53,6 +53,7 @@ app.command()(watching.plan)
 app.command()(watching.recover)
 app.command()(watching.workflows)
 app.command()(submitting.submit)
+app.command()(serving.run)
 app.command(epilog=_EXIT_STATUS)(demonstrating.demo)
 app.add_typer(sandboxing.app, name="sandbox")
 

@@ -340,4 +340,28 @@ Event = (
     | OrderFollowed
     | OrderRefused
 )
-DaemonEvent = OrderUnreadable | LeaseTaken | LeaseHeldElsewhere | LeaseGone | StateTrouble
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlMissing:
+    """Nobody can poke or follow this daemon; the spool and status.json do as well, a bit later."""
+
+    name: ClassVar = "control.missing"
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigurationRead:
+    """It was asked to read the configuration again; ``problem`` is why the old one stays."""
+
+    name: ClassVar = "configuration.read"
+    problem: str = ""
+
+
+DaemonEvent = (
+    OrderUnreadable
+    | LeaseTaken
+    | LeaseHeldElsewhere
+    | LeaseGone
+    | StateTrouble
+    | ControlMissing
+    | ConfigurationRead
+)

@@ -7,9 +7,10 @@ for a while, as when a ticket has expired, is waited for.
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from typing import Any
 
 import anyio
 from anyio import to_thread
@@ -84,7 +85,8 @@ class Wishes:
 class Means:
     """What the daemon works with. The registry is opened by whoever holds the lease, and no other.
 
-    ``request_for`` is how an entry is to be watched, by its choices and the configuration.
+    ``request_for`` is how an entry is to be watched, by its choices and the configuration;
+    ``beside`` runs for as long as we act.
     """
 
     lease: Lease
@@ -95,6 +97,7 @@ class Means:
     board: Board
     report: Report
     announce: Callable[[DaemonEvent], None]
+    beside: Sequence[Callable[[], Coroutine[Any, Any, None]]] = ()
 
 
 class Daemon:
@@ -136,6 +139,8 @@ class Daemon:
             try:
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(self._beat)
+                    for work in self._means.beside:
+                        tasks.start_soon(work)
                     keeper = self._keeper(tasks, registry)
                     keeper.start()
                     self._means.announce(events.LeaseTaken(workflows=len(keeper.entries)))

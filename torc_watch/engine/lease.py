@@ -55,7 +55,7 @@ class Lease:
 
     def __init__(self, folder: Path, me: Holder, *, patience: float) -> None:
         self._folder = folder
-        self._me = me
+        self.me = me
         self._patience = patience
         self._watching = _Watching()
         self._epoch: int | None = None
@@ -70,7 +70,7 @@ class Lease:
         seen = self._newest()
         standing = judge(
             seen,
-            self._me,
+            self.me,
             is_running=seen is not None and seen.holder is not None and _is_running(seen.holder),
             unchanged_for=self._watching.unchanged_for(seen, now),
             patience=self._patience,
@@ -104,9 +104,9 @@ class Lease:
         self._epoch = None
 
     def _take(self, epoch: int) -> bool:
-        draft = self._folder / f"draft-{self._me.host}-{self._me.pid}"
+        draft = self._folder / f"draft-{self.me.host}-{self.me.pid}"
         with draft.open("w", encoding="utf-8") as file:
-            json.dump(asdict(self._me), file)
+            json.dump(asdict(self.me), file)
             file.flush()
             os.fsync(file.fileno())
         if not _linked(draft, self._file(epoch)):

@@ -1,0 +1,125 @@
+"""run: the daemon."""
+
+import os
+import signal
+from collections import Counter
+from typing import TYPE_CHECKING, Annotated
+
+import anyio
+import typer
+
+from torc_watch.cli import running
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from torc_watch.core.events import DaemonEvent
+    from torc_watch.core.view import WorkflowView
+    from torc_watch.daemon import Service
+    from torc_watch.interfaces.service_manager import ServiceManager
+
+_STATUS_INTERVAL = 5.0  # seconds between changes of what `systemctl status` shows
+_LEASE_PATIENCE = 240.0  # seconds in which an abandoned lease has turned out to be that
+
+
+def run(
+    *,
+    once: Annotated[
+        bool,
+        typer.Option("--once", help="Look at every workflow once, do what is due, and end."),
+    ] = False,
+) -> None:
+    """Watch all workflows that were added, until stopped.
+
+    One daemon acts for you, over all login nodes that share your home; further ones stand by and
+    take over when it is gone. SIGHUP reads the configuration again; SIGTERM and Ctrl-C let the
+    rounds under way end first, for up to a minute.
+
+    \b
+    Examples:
+      torc-watchd run
+      torc-watchd run --once
+    """
+    from torc_watch.cli.telling import open_telling
+    from torc_watch.daemon import Service
+    from torc_watch.interfaces.records import record_of_daemon
+    from torc_watch.interfaces.service_manager import ServiceManager
+
+    manager = ServiceManager.from_environment(os.environ)
+    telling = open_telling(running.load_settings().home)
+
+    def announce(event: "DaemonEvent") -> None:
+        telling.announce(event)
+        manager.say(record_of_daemon(event).message)
+        # Also when we stand by, or wait for the state folder: we do all that we can now.
+        manager.ready()
+
+    service = Service(running.load_settings, telling.report, announce)
+    running.run(lambda: _serve(service, manager, once=once))
+
+
+async def _serve(service: "Service", manager: "ServiceManager", *, once: bool) -> None:
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_obey, service, manager)
+        tasks.start_soon(_keep_alive, manager)
+        tasks.start_soon(_show, service, manager)
+        if once:
+            tasks.start_soon(_stop_when_looked, service)
+        await service.run()
+        tasks.cancel_scope.cancel()
+
+
+async def _obey(service: "Service", manager: "ServiceManager") -> None:
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+        async for number in signals:
+            if number == signal.SIGHUP:
+                manager.reloading()
+                service.reload()
+                manager.ready()
+            elif service.wishes.to_stop:
+                raise KeyboardInterrupt
+            else:
+                manager.stopping()
+                service.wishes.stop()
+
+
+async def _keep_alive(manager: "ServiceManager") -> None:
+    """A loop that does not turn does not say that it lives."""
+    while manager.watchdog is not None:
+        manager.alive()
+        await anyio.sleep(manager.watchdog / 3)
+
+
+async def _show(service: "Service", manager: "ServiceManager") -> None:
+    shown = ""
+    while True:
+        await anyio.sleep(_STATUS_INTERVAL)
+        text = summary(service.board.views)
+        if text not in ("", shown):
+            manager.say(text)
+        shown = text
+
+
+def summary(views: "Iterable[WorkflowView]") -> str:
+    """Empty without workflows."""
+    phases = Counter(view.phase.value for view in views)
+    return ", ".join(f"{number} {phase}" for phase, number in phases.items())
+
+
+async def _stop_when_looked(service: "Service") -> None:
+    changed = anyio.Event()
+
+    def note(*_: object) -> None:
+        changed.set()
+
+    service.board.subscribe(note)
+    with anyio.move_on_after(_LEASE_PATIENCE) as waiting:
+        await service.wishes.poke().wait()
+    while not waiting.cancelled_caught and not all(map(_was_looked_at, service.board.views)):
+        changed = anyio.Event()
+        await changed.wait()
+    service.wishes.stop()
+
+
+def _was_looked_at(view: "WorkflowView") -> bool:
+    return bool(view.next_look or view.phase.value in ("ended", "paused"))

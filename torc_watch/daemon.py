@@ -1,0 +1,120 @@
+"""Puts the daemon together: lease, spool, registry, servers, and those who are told."""
+
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+
+from torc_watch.core.errors import InvalidInput
+from torc_watch.core.events import ConfigurationRead, ControlMissing, DaemonEvent, Event
+from torc_watch.core.orders import Entry
+from torc_watch.core.policy import RecoverySettings
+from torc_watch.engine.board import Board
+from torc_watch.engine.daemon import Daemon, Means, Rhythm, Wishes
+from torc_watch.engine.fencing import Fence, FencedScheduler
+from torc_watch.engine.journal import Journal
+from torc_watch.engine.lease import Lease, this_process
+from torc_watch.engine.registry import Registry
+from torc_watch.engine.spool import Spool
+from torc_watch.engine.supervisor import Supervisor, Surroundings, supervising
+from torc_watch.engine.watch import WatchRequest
+from torc_watch.interfaces.control import Control, socket_path
+from torc_watch.interfaces.publishing import Publisher
+from torc_watch.settings import Settings
+from torc_watch.torc.client import TorcClient
+from torc_watch.torc.transport import Transport
+from torc_watch.wiring import local_allocations
+
+PATIENCE = 180.0  # seconds that the heartbeat of another login node may stand still
+
+
+class Service:
+    """The daemon of one state folder, as `torc-watchd run` has it.
+
+    ``load`` reads the configuration and raises InvalidInput; ``report`` and ``announce`` are told
+    what happens.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[], Settings],
+        report: Callable[[Event, str], None],
+        announce: Callable[[DaemonEvent], None],
+    ) -> None:
+        self._load = load
+        self._settings = load()
+        self._report = report
+        self._announce = announce
+        self._lease = Lease(self._settings.home / "lease", this_process(), patience=PATIENCE)
+        self._fence = Fence(self._lease)
+        self.board = Board()
+        self.wishes = Wishes()
+
+    async def run(self) -> None:
+        """Until it is wished to stop."""
+        home = self._settings.home
+        publisher = Publisher(home / "status.json", self.board, self._lease.me)
+        means = Means(
+            lease=self._lease,
+            spool=Spool(home / "spool"),
+            open_registry=lambda: Registry(self._journal),
+            open_server=self._open_server,
+            request_for=self._request_for,
+            board=self.board,
+            report=self._told,
+            announce=self._announce,
+            beside=(publisher.run, self._listen),
+        )
+        await Daemon(means, self.wishes, Rhythm()).run()
+
+    def reload(self) -> None:
+        """Reads the configuration again; what cannot be used changes nothing."""
+        try:
+            self._settings = self._load()
+        except InvalidInput as error:
+            self._announce(ConfigurationRead(problem=str(error)))
+            return
+        self._announce(ConfigurationRead())
+        self.wishes.reload()
+
+    @property
+    def _journal(self) -> Path:
+        return self._settings.home / "journal.db"
+
+    def _request_for(self, entry: Entry) -> WatchRequest:
+        choices = entry.choices
+        return WatchRequest(
+            workflow_id=entry.workflow_id,
+            recovery=RecoverySettings(),
+            poll_interval=choices.poll_interval or 60,
+            show_job_counts=True,
+            output_dir=Path(choices.output_dir or self._settings.home / "output"),
+        )
+
+    def _told(self, event: Event, server: str) -> None:
+        self.board.note(event, server)
+        self._report(event, server)
+
+    @asynccontextmanager
+    async def _open_server(self, server: str) -> AsyncIterator[Supervisor]:
+        connection = self._settings.connection(server)
+        scheduler = local_allocations(self._settings, connection)
+        async with Transport(connection, before_change=self._fence.pass_) as transport:
+            client = await TorcClient.connect(transport)
+            with closing(Journal(self._journal)) as journal:
+                surroundings = Surroundings(
+                    client=client,
+                    scheduler=FencedScheduler(scheduler, self._fence),
+                    journal=journal,
+                    locks=self._settings.home / "locks",
+                    report=lambda event: self._told(event, server),
+                )
+                async with supervising(surroundings) as supervisor:
+                    yield supervisor
+
+    async def _listen(self) -> None:
+        path = socket_path(self._settings.home, os.environ)
+        try:
+            await Control(self.board, self.wishes.poke).serve(path)
+        except (InvalidInput, OSError) as error:
+            self._announce(ControlMissing(reason=str(error)))

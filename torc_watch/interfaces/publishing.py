@@ -1,0 +1,58 @@
+"""status.json: what the daemon shows to readers on any login node, in one file, always whole."""
+
+import json
+import os
+from contextlib import suppress
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+import anyio
+from anyio import to_thread
+
+from torc_watch.core.lease import Holder
+from torc_watch.core.view import DaemonView
+from torc_watch.engine.board import Board, Key
+
+_SOON = 1.0  # seconds until a change is shown
+_LATEST = 30.0  # seconds until all is shown again, so that readers see that we live
+_SHARE = 0.01  # of the time may be spent on this, however many workflows there are
+
+
+def publish(path: Path, view: DaemonView) -> None:
+    """Raises OSError."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.write_text(json.dumps(asdict(view)), encoding="utf-8")
+    draft.replace(path)
+
+
+class Publisher:
+    """Writes the board to ``path``: soon after a change that matters, and from time to time."""
+
+    def __init__(self, path: Path, board: Board, holder: Holder) -> None:
+        self._path = path
+        self._board = board
+        self._holder = holder
+        self._changed = anyio.Event()
+        board.subscribe(self._note)
+
+    async def run(self) -> None:
+        """Until cancelled. A file that cannot be written is left as it is: it tells its age."""
+        while True:
+            self._changed = anyio.Event()
+            took = await self._publish()
+            await anyio.sleep(max(_SOON, took / _SHARE))
+            with anyio.move_on_after(_LATEST):
+                await self._changed.wait()
+
+    def _note(self, _: Key, can_wait: bool) -> None:
+        if not can_wait:
+            self._changed.set()
+
+    async def _publish(self) -> float:
+        began = anyio.current_time()
+        at = datetime.now(UTC).isoformat(timespec="seconds")
+        view = DaemonView(holder=self._holder, at=at, workflows=self._board.views)
+        with suppress(OSError):
+            await to_thread.run_sync(publish, self._path, view)
+        return anyio.current_time() - began
