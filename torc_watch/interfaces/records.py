@@ -80,8 +80,9 @@ def records_of_workflow(event: Event, server: str) -> Iterator[Record]:
         yield Record(level_of(event), f"[{event.workflow_id}] {message}", fields)
     if isinstance(event, events.RecoveryPlanned):
         for retry in event.plan.retries:
-            message = f"[{event.workflow_id}] {printable(retry.job_name)} runs again: {printable(retry.reason)}"
-            yield Record(Level.INFO, message, fields | {"JOB_ID": str(retry.job_id)})
+            message = f"{printable(retry.job_name)} runs again: {printable(retry.reason)}"
+            of_job = fields | {"JOB_ID": str(retry.job_id)}
+            yield Record(Level.INFO, f"[{event.workflow_id}] {message}", of_job)
 
 
 def record_of_daemon(event: DaemonEvent) -> Record:
@@ -134,10 +135,9 @@ def _sentence(event: DaemonEvent) -> str:
             words = f"{event.reason} Trying again in {event.retry_in:.0f}s."
         case events.ControlMissing():
             words = f"No control socket: {event.reason} Orders are taken in some seconds later."
-        case events.ConfigurationRead() if event.problem:
-            words = f"The configuration stays as it was: {event.problem}"
         case events.ConfigurationRead():
-            words = "The configuration was read again."
+            kept = f"The configuration stays as it was: {event.problem}"
+            words = kept if event.problem else "The configuration was read again."
     return words
 
 

@@ -1,0 +1,74 @@
+"""status.json: shown soon, whole at any moment, and not more often than it is worth."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from torc_watch.core import events
+from torc_watch.core.orders import Choices, Condition, Entry
+from torc_watch.engine.board import Board
+from torc_watch.engine.lease import this_process
+from torc_watch.interfaces.publishing import Publisher
+
+pytestmark = pytest.mark.looptime
+
+ENTRY = Entry(server="s", workflow_id=42, choices=Choices(), condition=Condition.WATCHED)
+LOOKED = events.Looked(workflow_id=42, next_in=60)
+
+
+@pytest.fixture(autouse=True)
+def _no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def run_sync(function: Callable[..., Any], *arguments: Any, **_: Any) -> Any:
+        return function(*arguments)
+
+    monkeypatch.setattr("anyio.to_thread.run_sync", run_sync)
+
+
+async def test_what_changes_is_shown_soon_and_routine_in_time(quick_path: Path) -> None:
+    path, board = quick_path / "status.json", Board()
+    board.show(ENTRY)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(Publisher(path, board, this_process()).run)
+        await anyio.sleep(1.5)
+        assert phase_in(path) == "starting"
+
+        board.note(LOOKED, "s")
+        await anyio.sleep(10)
+        assert phase_in(path) == "starting"
+        await anyio.sleep(30)
+        assert phase_in(path) == "watching"
+
+        board.note(events.WatchPostponed(workflow_id=42, reason="Held.", retry_in=9), "s")
+        await anyio.sleep(1.5)
+        assert phase_in(path) == "waiting"
+        tasks.cancel_scope.cancel()
+
+
+def phase_in(path: Path) -> str:
+    (workflow,) = json.loads(path.read_text())["workflows"]
+    return str(workflow["phase"])
+
+
+async def test_it_goes_on_when_the_disk_is_full(
+    quick_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, board = quick_path / "status.json", Board()
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", full)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(Publisher(path, board, this_process()).run)
+            await anyio.sleep(1.5)
+            assert not path.exists()
+            patched.undo()
+            await anyio.sleep(40)
+            assert json.loads(path.read_text())["holder"]["pid"] == os.getpid()
+            tasks.cancel_scope.cancel()
+
+
+def full(*_: object) -> None:
+    raise OSError(28, "No space left on device")
