@@ -122,6 +122,7 @@ def _more(event: Event) -> dict[str, str]:
 
 
 def _sentence(event: DaemonEvent) -> str:
+    words = event.name
     match event:
         case events.OrderUnreadable():
             words = f"Something in the spool {event.problem}: set aside as {event.kept}."
