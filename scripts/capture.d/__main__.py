@@ -16,7 +16,7 @@ from rows import rows_of
 from site_of_torc import open_site, programs_of
 
 _FIXTURES = Path(__file__).parents[2] / "tests" / "fixtures"
-_SIDE_BY_SIDE = 4  # they mostly sleep
+_SIDE_BY_SIDE = 6  # they mostly sleep
 
 
 def _capture(scenario: Scenario, version: str, into: Path) -> Path:

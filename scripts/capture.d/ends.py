@@ -86,7 +86,7 @@ _BY_ITSELF = Scenario(
     workflow={"files": [{"name": "never", "path": "never-written.txt"}]},
 )
 
-_HOLD = ("held = bytearray(" + _LARGE + ")", "time.sleep(4)")
+_HOLD = ("held = bytearray(" + _LARGE + ")", "time.sleep(6)")
 _MONITOR = {"enabled": True, "granularity": "summary", "sample_interval_seconds": 1}
 _MEMORY = Scenario(
     name="memory",
