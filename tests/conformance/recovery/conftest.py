@@ -100,8 +100,7 @@ async def serve_apart(
     start_server: "StartServer", name: str, directory: Path
 ) -> AsyncIterator["SiteServer"]:
     await anyio.Path(directory).mkdir(parents=True, exist_ok=True)
-    starting = start_server(name, directory, unblock_interval="0.02")
-    with starting as started, open_http(started.url) as http:
+    with start_server(name, directory) as started, open_http(started.url) as http:
         server = Apart(http)
         looking = asyncio.create_task(server.look_regularly())
         try:
