@@ -96,7 +96,6 @@ _MEMORY = Scenario(
         "killed in-shell": _python(*_HOLD, "os.kill(os.getpid(), 9)") + "; exit $?",
         "exit-1": _python(*_HOLD, "os._exit(1)"),
         "exit-0": _python(*_HOLD),
-        "too-quick": _python("held = bytearray(" + _LARGE + ")", "os.kill(os.getpid(), 9)"),
         "killed within": _python("time.sleep(2)", "os.kill(os.getpid(), 9)"),
     },
     workflow={"resource_monitor": _MONITOR},
