@@ -169,7 +169,7 @@ def _raise_runtime(finding: Finding, cap: int | None, multiplier: float) -> Retr
     if finding.requirements is None or finding.requirements.runtime is None:
         return _retry(finding)
     before = finding.requirements.runtime
-    after = sizing.raised_runtime(before, multiplier=multiplier, cap=cap)
+    after = sizing.raised_runtime(before, ran=finding.ran, multiplier=multiplier, cap=cap)
     if after is None:
         return _leave(finding, f"needs longer than {units.format_duration(before)}, the longest")
     return _retry(finding, runtime=(before, after))
