@@ -37,9 +37,9 @@ _GATEWAY_STATUSES = (502, 503, 504)
 _LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 _HOST = re.compile(rb"[A-Za-z0-9._:-]+")  # a name in its ASCII form, or an address
 _EVENT_STREAM = {"Accept": "text/event-stream"}
-# Every watch keeps a stream open. httpx would refuse more than 100 connections, and end each one
-# after a single request while there are more than 20, open streams included.
-_LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=None)
+# By itself httpx makes the 101st connection wait, and every watch has a stream. For each request it
+# compares all connections with each other: to keep more than a few costs more than it saves.
+_LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=10)
 _URL_EXAMPLE = "Write it as http://localhost:8080 or https://torc.example.org."
 
 Method = Literal["GET", "POST", "PUT", "DELETE"]
@@ -99,9 +99,12 @@ class Transport:
         self.connection = connection
         self.requests_sent = 0
         self._client = _open_client(connection, http)
+        # Apart, because open streams count among the connections that are kept.
+        self._streams = _open_client(connection, http)
 
     async def __aenter__(self) -> Self:
         await self._client.__aenter__()
+        await self._streams.__aenter__()
         return self
 
     async def __aexit__(
@@ -110,6 +113,7 @@ class Transport:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        await self._streams.__aexit__(kind, error, trace)
         await self._client.__aexit__(kind, error, trace)
 
     async def get(self, path: str, **params: Any) -> Any:
@@ -143,11 +147,11 @@ class Transport:
 
     async def _open_stream(self, path: str) -> httpx.Response:
         timeout = httpx.Timeout(self.connection.timeout, connect=_CONNECT_TIMEOUT, read=None)
-        request = self._client.build_request("GET", path, headers=_EVENT_STREAM, timeout=timeout)
+        request = self._streams.build_request("GET", path, headers=_EVENT_STREAM, timeout=timeout)
         self.requests_sent += 1
         try:
             with anyio.fail_after(self.connection.timeout):
-                response = await self._client.send(request, stream=True)
+                response = await self._streams.send(request, stream=True)
                 if not response.is_success:
                     await response.aread()
         except (httpx.RequestError, TimeoutError) as error:
