@@ -98,9 +98,10 @@ class Transport:
     ) -> None:
         self.connection = connection
         self.requests_sent = 0
-        self._client = _open_client(connection, http)
+        tls = _tls_context(connection)
+        self._client = _open_client(connection, tls, http)
         # Apart, because open streams count among the connections that are kept.
-        self._streams = _open_client(connection, http)
+        self._streams = _open_client(connection, tls, http)
 
     async def __aenter__(self) -> Self:
         await self._client.__aenter__()
@@ -188,7 +189,7 @@ class Transport:
 
 
 def _open_client(
-    connection: Connection, http: httpx.AsyncBaseTransport | None
+    connection: Connection, tls: ssl.SSLContext, http: httpx.AsyncBaseTransport | None
 ) -> httpx.AsyncClient:
     url = httpx.URL(connection.url)
     auth = None
@@ -197,7 +198,7 @@ def _open_client(
     return httpx.AsyncClient(
         base_url=url,
         auth=auth,
-        verify=_tls_context(connection) if url.scheme == "https" else _trusting_nobody(),
+        verify=tls,
         timeout=httpx.Timeout(connection.timeout, connect=_CONNECT_TIMEOUT),
         limits=_LIMITS,
         headers={"Accept": "application/json", "User-Agent": "torc-watch"},
@@ -208,6 +209,9 @@ def _open_client(
 
 
 def _tls_context(connection: Connection) -> ssl.SSLContext:
+    if not connection.url.startswith("https:"):
+        # Trusting nobody: loading certificates that nobody will use takes longer than a request.
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
         context = ssl.create_default_context(cafile=connection.ca_file)
     except OSError as error:  # ssl.SSLError among them: a file that holds no certificate
@@ -219,11 +223,6 @@ def _tls_context(connection: Connection) -> ssl.SSLContext:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context
-
-
-def _trusting_nobody() -> ssl.SSLContext:
-    # For plain HTTP: loading certificates that nobody will use takes longer than a request.
-    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def _sendable(params: dict[str, Any]) -> dict[str, Any]:
