@@ -14,9 +14,21 @@ from torc_watch.sandbox.server import ServerSettings, open_server
 from torc_watch.sandbox.server.settings import DialectName
 
 URL = "http://torc/torc-service/v1"
-NODE = {"workflow_id": 1, "hostname": "h", "pid": 1, "start_time": "now", "num_cpus": 1}
+NODE: dict[str, Any] = {
+    "workflow_id": 1,
+    "hostname": "h",
+    "pid": 1,
+    "start_time": "now",
+    "num_cpus": 1,
+}
 NODE |= {"memory_gb": 1.0, "num_gpus": 0, "num_nodes": 1, "compute_node_type": "local"}
-RESULT = {"workflow_id": 1, "job_id": 1, "run_id": 0, "attempt_id": 1, "compute_node_id": 1}
+RESULT: dict[str, Any] = {
+    "workflow_id": 1,
+    "job_id": 1,
+    "run_id": 0,
+    "attempt_id": 1,
+    "compute_node_id": 1,
+}
 RESULT |= {"return_code": 0, "exec_time_minutes": 0.5, "status": "completed"}
 
 
