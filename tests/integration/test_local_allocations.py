@@ -20,10 +20,10 @@ from torc_watch.core.allocation import AllocationRequest, AllocationState
 from torc_watch.core.errors import SchedulerError
 from torc_watch.core.model import JobStatus
 from torc_watch.core.units import GIB
+from torc_watch.engine.processes import carriers_of, find_process, send_signals
 from torc_watch.sandbox import local_allocations
 from torc_watch.sandbox.allocation_folder import AllocationFolder
 from torc_watch.sandbox.local_allocations import LocalAllocations
-from torc_watch.sandbox.runner.processes import carriers_of, find_process, send_signals
 from torc_watch.sandbox.server import ServerSettings, serve
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.drafts import NewJob, NewRequirements, NewWorkflow

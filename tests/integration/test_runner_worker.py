@@ -17,10 +17,11 @@ import pytest
 
 from torc_watch.core.model import JobResult, JobStatus
 from torc_watch.core.units import GIB, MIB
+from torc_watch.engine.processes import carriers_of
 from torc_watch.sandbox.runner import jobs
 from torc_watch.sandbox.runner.job import JobEnd, Launch
 from torc_watch.sandbox.runner.patience import FAREWELL, OUTAGE
-from torc_watch.sandbox.runner.processes import ProcessTrees, carriers_of
+from torc_watch.sandbox.runner.process_trees import ProcessTrees
 from torc_watch.sandbox.runner.settings import WorkerSettings
 from torc_watch.sandbox.runner.worker import GAVE_UP, NOBODYS, serve
 from torc_watch.sandbox.server.app import open_server

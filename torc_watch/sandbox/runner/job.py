@@ -37,7 +37,8 @@ import anyio
 from torc_watch.core.model import TORCS_KILL_CODES, JobStatus, KillCodes
 from torc_watch.core.stdio import stdio_name
 from torc_watch.core.units import KIB, format_memory
-from torc_watch.sandbox.runner.processes import Process, ProcessTrees, send_signals
+from torc_watch.engine.processes import Process, send_signals
+from torc_watch.sandbox.runner.process_trees import ProcessTrees
 from torc_watch.sandbox.runner.settings import PASSWORD_VARIABLE
 from torc_watch.sandbox.runner.usage import Meter, Usage
 
