@@ -13,6 +13,7 @@ import recovery
 import server
 import torc
 import watch
+from real_torc import find_real_torc
 
 _OF_OURS: dict[str, Callable[[], Awaitable[dict[str, float]]]] = {
     "demo": demo.measure,
@@ -35,6 +36,8 @@ def main() -> None:
         values |= measured
     if arguments.json:
         machine = {"python": platform.python_version(), "machine": platform.platform()}
+        if "torc" in arguments.names:
+            machine["torc"] = find_real_torc().profile
         arguments.json.write_text(json.dumps({"on": machine, "values": values}, indent=2))
 
 

@@ -112,10 +112,10 @@ async def measure(torc: RealTorc, url: str, directory: Path, repetitions: int) -
 
 
 def table(values: dict[str, float]) -> str:
-    """What was measured, in Markdown."""
+    """What was measured, in Markdown; the ratio is that of the medians to ours."""
     lines = [
-        "| jobs | failed | | s, median | least to most | requests |",
-        "|--:|--:|---|--:|--:|--:|",
+        "| jobs | failed | | s, median | least to most | ratio | requests |",
+        "|--:|--:|---|--:|--:|--:|--:|",
     ]
     for jobs in SIZES:
         for program in (OURS, THEIRS):
@@ -123,8 +123,9 @@ def table(values: dict[str, float]) -> str:
             median, least, most = (
                 values[f"{name} s, {which}"] for which in ("median", "least", "most")
             )
+            ratio = median / values[f"{OURS}, {jobs:,} jobs: s, median"]
             lines.append(
                 f"| {jobs:,} | {jobs // FAILED_OF} | `{program}` | {median:.2f} "
-                f"| {least:.2f} to {most:.2f} | {values[f'{name} requests']:,.0f} |"
+                f"| {least:.2f} to {most:.2f} | {ratio:.2f} | {values[f'{name} requests']:,.0f} |"
             )
     return "\n".join(lines)

@@ -16,19 +16,21 @@ from rows import rows_of
 from site_of_torc import open_site, programs_of
 
 _FIXTURES = Path(__file__).parents[2] / "tests" / "fixtures"
-_SIDE_BY_SIDE = 4  # they mostly sleep
+_SIDE_BY_SIDE = 6  # they mostly sleep
 
 
 def _capture(scenario: Scenario, version: str, into: Path) -> Path:
     """Raises TimeoutError when something does not come about."""
-    with TemporaryDirectory() as folder, open_site(version, Path(folder)) as site:
+    # A job may write something while the folder goes.
+    folder = TemporaryDirectory(ignore_cleanup_errors=True)
+    with folder as path, open_site(version, Path(path)) as site:
         site.start_runner(scenario.spec(), *scenario.runner)
         scenario.meddle(site)
         rows = {"about": scenario.about} | rows_of(site)
-    path = into / f"torc-{version}" / f"{scenario.name}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(rows, indent=1) + "\n")
-    return path
+    file = into / f"torc-{version}" / f"{scenario.name}.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(rows, indent=1) + "\n")
+    return file
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ for (``.. in-shell``), since runners have told them apart.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from site_of_torc import Site
@@ -86,7 +86,7 @@ _BY_ITSELF = Scenario(
     workflow={"files": [{"name": "never", "path": "never-written.txt"}]},
 )
 
-_HOLD = ("held = bytearray(" + _LARGE + ")", "time.sleep(4)")
+_HOLD = ("held = bytearray(" + _LARGE + ")", "time.sleep(6)")
 _MONITOR = {"enabled": True, "granularity": "summary", "sample_interval_seconds": 1}
 _MEMORY = Scenario(
     name="memory",
@@ -96,15 +96,14 @@ _MEMORY = Scenario(
         "killed in-shell": _python(*_HOLD, "os.kill(os.getpid(), 9)") + "; exit $?",
         "exit-1": _python(*_HOLD, "os._exit(1)"),
         "exit-0": _python(*_HOLD),
-        "too-quick": _python("held = bytearray(" + _LARGE + ")", "os.kill(os.getpid(), 9)"),
         "killed within": _python("time.sleep(2)", "os.kill(os.getpid(), 9)"),
     },
     workflow={"resource_monitor": _MONITOR},
 )
-_MEMORY_NOT_LIMITED = Scenario(
+_MEMORY_NOT_LIMITED = replace(
+    _MEMORY,
     name="memory-not-limited",
     about="The same with Torc's own enforcement switched off.",
-    jobs=_MEMORY.jobs,
     workflow=_MEMORY.workflow | {"execution_config": {"limit_resources": False}},
     versions=("1.0.0",),
 )
@@ -140,19 +139,12 @@ def _when_all_run(act: Callable[[Site], None]) -> Callable[[Site], None]:
     return meddle
 
 
-def _kill_runner(site: Site) -> None:
-    site.signal_runner("SIGKILL")
-    site.runner_has_left()
+def _signal_runner(name: str) -> Callable[[Site], None]:
+    def act(site: Site) -> None:
+        site.signal_runner(name)
+        site.runner_has_left()
 
-
-def _stop_runner(site: Site) -> None:
-    site.signal_runner("SIGTERM")
-    site.runner_has_left()
-
-
-def _interrupt_runner(site: Site) -> None:
-    site.signal_runner("SIGINT")
-    site.runner_has_left()
+    return _when_all_run(act)
 
 
 def _cancel(site: Site) -> None:
@@ -160,8 +152,8 @@ def _cancel(site: Site) -> None:
     site.runner_has_left()
 
 
-def _kill_runner_and_sync(site: Site) -> None:
-    _kill_runner(site)
+def _sync_without_runner(site: Site) -> None:
+    _signal_runner("SIGKILL")(site)
     site.torc("workflows", "sync-status", "1")
 
 
@@ -180,33 +172,24 @@ _SLEEPERS = {"sleeps": _SLEEP, "sleeps in-shell": _SLEEP + "; exit $?", "blocked
 
 _WITHOUT_WORKER = [
     Scenario(
-        name="worker-killed",
-        about="SIGKILL to the runner while its jobs run.",
+        name=name,
+        about=f"{signal} to the runner alone, while its jobs run.",
         jobs=_SLEEPERS,
         of_jobs={"blocked": _BLOCKED},
-        meddle=_when_all_run(_kill_runner),
-    ),
-    Scenario(
-        name="worker-told-to-stop",
-        about="SIGTERM to the runner while its jobs run.",
-        jobs=_SLEEPERS,
-        of_jobs={"blocked": _BLOCKED},
-        meddle=_when_all_run(_stop_runner),
-    ),
-    Scenario(
-        name="worker-interrupted",
-        about="SIGINT to the runner alone while its jobs run.",
-        jobs=_SLEEPERS,
-        of_jobs={"blocked": _BLOCKED},
-        meddle=_when_all_run(_interrupt_runner),
-    ),
-    Scenario(
-        name="orphans-failed",
-        about="SIGKILL to the runner while its jobs run, then `torc workflows sync-status`.",
-        jobs={"sleeps": _SLEEP, "sleeps in-shell": _SLEEP + "; exit $?"},
-        meddle=_when_all_run(_kill_runner_and_sync),
-    ),
+        meddle=_signal_runner(signal),
+    )
+    for name, signal in (
+        ("worker-killed", "SIGKILL"),
+        ("worker-told-to-stop", "SIGTERM"),
+        ("worker-interrupted", "SIGINT"),
+    )
 ]
+_ORPHANS_FAILED = Scenario(
+    name="orphans-failed",
+    about="SIGKILL to the runner while its jobs run, then `torc workflows sync-status`.",
+    jobs={name: command for name, command in _SLEEPERS.items() if name != "blocked"},
+    meddle=_sync_without_runner,
+)
 
 _CANCELED = Scenario(
     name="canceled",
@@ -267,14 +250,11 @@ _PENDING_FAILED = Scenario(
     of_jobs={"missing-output": {"output_files": ["never"]}},
     workflow=_BY_ITSELF.workflow | {"use_pending_failed": True, "resource_monitor": _MONITOR},
 )
-_WORKER_ENDED_PENDING = Scenario(
+_WORKER_ENDED_PENDING = replace(
+    _WORKER_ENDED,
     name="worker-ended-pending-failed",
-    about="The runner's own time is over, and failures wait for somebody.",
-    jobs=_WORKER_ENDED.jobs,
-    of_jobs=_WORKER_ENDED.of_jobs,
-    workflow=_AT_ITS_END["workflow"] | {"use_pending_failed": True},
-    runner=_AT_ITS_END["runner"],
-    versions=_AT_ITS_END["versions"],
+    about="The same, and failures wait for somebody.",
+    workflow=_WORKER_ENDED.workflow | {"use_pending_failed": True},
 )
 
 _WORKER_ENDED_BY_KILL = Scenario(
@@ -300,21 +280,17 @@ _OWN_CODES = Scenario(
     },
     of_jobs={"late-ignores": _BRIEF},
     workflow={
-        **_AT_ITS_END["workflow"],
         "execution_config": _TERM_LEAD | {"oom_exit_code": 77, "timeout_exit_code": 78},
         "resource_monitor": _MONITOR,
     },
     runner=_AT_ITS_END["runner"],
     versions=_AT_ITS_END["versions"],
 )
-_OWN_CODES_PENDING = Scenario(
+_OWN_CODES_PENDING = replace(
+    _OWN_CODES,
     name="own-codes-pending-failed",
     about="The same, and failures wait for somebody.",
-    jobs=_OWN_CODES.jobs,
-    of_jobs=_OWN_CODES.of_jobs,
     workflow=_OWN_CODES.workflow | {"use_pending_failed": True},
-    runner=_OWN_CODES.runner,
-    versions=_OWN_CODES.versions,
 )
 
 SCENARIOS = (
@@ -325,6 +301,7 @@ SCENARIOS = (
     _WORKER_ENDED_PENDING,
     _WORKER_ENDED_BY_KILL,
     *_WITHOUT_WORKER,
+    _ORPHANS_FAILED,
     _CANCELED,
     _SERVER_RESTARTED,
     _RETRIED,

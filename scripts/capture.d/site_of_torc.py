@@ -7,7 +7,7 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +93,8 @@ class Site:
     def runner_has_left(self) -> None:
         if self._runner is not None:
             self._runner.wait(PATIENCE)
+        if not self._is_there():
+            raise RuntimeError(self._log())
 
     def ask(self, method: str, path: str) -> Any:
         request = urllib.request.Request(self.url + path, method=method)  # noqa: S310 - of ours
@@ -113,6 +115,9 @@ class Site:
     def _is_there(self) -> bool:
         return bool(self.ask("GET", "/workflows")["items"])
 
+    def _log(self) -> str:
+        return f"{self.version}: {(self._directory / 'runner.log').read_text()}"
+
     def touch(self, name: str) -> None:
         (self._directory / name).touch()
 
@@ -124,7 +129,7 @@ class Site:
         deadline = time.monotonic() + PATIENCE
         while not happened():
             if time.monotonic() > deadline:
-                raise TimeoutError(f"{self.version}: see {self._directory}")
+                raise TimeoutError(self._log())
             time.sleep(0.05)
 
     def processes(self) -> dict[int, str]:
@@ -147,7 +152,8 @@ class Site:
             self._runner.wait()
         self.stop_server()
         for process in self.processes():
-            os.kill(process, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it has ended meanwhile
+                os.kill(process, signal.SIGKILL)
 
 
 @contextmanager

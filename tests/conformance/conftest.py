@@ -32,7 +32,7 @@ from torc_watch.torc.client import TorcClient
 from torc_watch.torc.transport import API_PATH, Connection, Transport
 
 NODE: dict[str, Any] = {"num_cpus": 64, "memory_gb": 64.0, "num_gpus": 0, "num_nodes": 1}
-UNBLOCK_INTERVAL = "0.05"  # seconds between the servers' looks at what has finished
+UNBLOCK_INTERVAL = "0.02"  # seconds between the servers' looks at what has finished
 PATIENCE = 10.0  # seconds until what a server does by itself has not happened
 REAL_VERSIONS = {"torc-0.12.2": "0.12.2", "torc-1.0.0": "1.0.0"}
 DIALECTS: dict[str, DialectName] = {
@@ -41,6 +41,9 @@ DIALECTS: dict[str, DialectName] = {
     "torc-0.12.2": "0.12",
     "torc-1.0.0": "0.35",
 }
+
+
+TorcProgram = Callable[[str, str], Path]  # of a version, by its name
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,21 +70,11 @@ class StartServer(Protocol):
     ) -> AbstractContextManager[Server]: ...
 
 
-def _torc_program(version: str, program: str) -> Path:
-    """A program of the real Torc; skips the test where scripts/setup-torc was not run."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "torc-watch-torc"
-    found = Path(os.environ.get("TORC_WATCH_TORC_HOME") or cache) / version / "bin" / program
-    if not found.exists():
-        missing = f"{found} is not there: run scripts/setup-torc"
-        if "torc" in os.environ.get("TORC_WATCH_REQUIRE", "").split(","):
-            pytest.fail(missing)
-        pytest.skip(missing)
-    return found
-
-
-def _command(name: str, directory: Path, unblock_interval: str) -> list[str]:
+def _command(
+    torc_program: TorcProgram, name: str, directory: Path, unblock_interval: str
+) -> list[str]:
     if name in REAL_VERSIONS:
-        program = _torc_program(REAL_VERSIONS[name], "torc-server")
+        program = torc_program(REAL_VERSIONS[name], "torc-server")
         command = [str(program), "run", "--host", "127.0.0.1", "--port", "0"]
         command += ["--database", str(directory / "torc.db"), "--log-level", "error"]
         return [*command, "--completion-check-interval-secs", unblock_interval]
@@ -104,9 +97,13 @@ def _announced_url(lines: Iterator[str]) -> str:
 
 @contextmanager
 def running_server(
-    name: str, directory: Path, *options: str, unblock_interval: str = UNBLOCK_INTERVAL
+    torc_program: TorcProgram,
+    name: str,
+    directory: Path,
+    *options: str,
+    unblock_interval: str = UNBLOCK_INTERVAL,
 ) -> Iterator[Server]:
-    command = [*_command(name, directory, unblock_interval), *options]
+    command = [*_command(torc_program, name, directory, unblock_interval), *options]
     environment = {key: text for key, text in os.environ.items() if not key.startswith("TORC_")}
     with (
         (directory / "server.log").open("a") as log,
@@ -135,22 +132,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", params=list(DIALECTS))
 def server(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    torc_program: TorcProgram,
 ) -> Iterator[Server]:
-    with running_server(request.param, tmp_path_factory.mktemp(request.param)) as server:
+    directory = tmp_path_factory.mktemp(request.param)
+    with running_server(torc_program, request.param, directory) as server:
         yield server
 
 
 @pytest.fixture
-def start_server() -> StartServer:
+def start_server(torc_program: TorcProgram) -> StartServer:
     """For a test that needs a server of its own."""
-    return running_server
-
-
-@pytest.fixture
-def torc_program() -> Callable[[str, str], Path]:
-    """Where a program of a version of the real Torc is."""
-    return _torc_program
+    return partial(running_server, torc_program)
 
 
 @pytest.fixture

@@ -49,6 +49,18 @@ async def test_the_life_of_a_job_is_told(torc: "Torc") -> None:
         assert await names_of(events, len(told)) == told
 
 
+@pytest.mark.parametrize("server", ["embedded-0.35", "torc-1.0.0"], indirect=True)
+async def test_the_end_of_a_task_is_told(torc: "Torc") -> None:
+    async with listening(torc) as events:
+        path = f"/workflows/{torc.workflow_id}/initialize_jobs?async=true"
+        task = (await torc.client.request("POST", path)).json()
+        with anyio.fail_after(10):
+            told = [await anext(events), await anext(events)]
+    assert [name for name, _ in told] == ["workflow_reinitialized", "task_completed"]
+    data = told[1][1]["data"]
+    assert (data["task_id"], data["status"]) == (task["id"], "succeeded")
+
+
 async def test_an_event_says_whose_it_is(torc: "Torc") -> None:
     await torc.add({"bad": []})
     await torc.workflow("POST", "initialize_jobs")

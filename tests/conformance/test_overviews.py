@@ -78,6 +78,17 @@ async def test_running_jobs_and_where_they_run(torc: "Torc") -> None:
     }
 
 
+@newer_servers
+async def test_a_job_on_the_node_of_another_workflow_is_not_said_to_run(torc: "Torc") -> None:
+    await torc.add({"job": []})
+    await torc.workflow("POST", "initialize_jobs")
+    await torc.claim()
+    torc.node_id = (await torc.sibling()).node_id
+    assert await torc.start("job") == 200
+    running = await torc.workflow("GET", "running_jobs")
+    assert (running["items"], running["total_count"]) == ([], 0)
+
+
 async def test_user_data_of_jobs(torc: "Torc") -> None:
     await torc.add({"makes": [], "uses": []})
     makes, uses = await torc.id_of("makes"), await torc.id_of("uses")

@@ -20,10 +20,10 @@ from torc_watch.core.allocation import AllocationRequest, AllocationState
 from torc_watch.core.errors import SchedulerError
 from torc_watch.core.model import JobStatus
 from torc_watch.core.units import GIB
+from torc_watch.engine.processes import carriers_of, find_process, send_signals
 from torc_watch.sandbox import local_allocations
 from torc_watch.sandbox.allocation_folder import AllocationFolder
 from torc_watch.sandbox.local_allocations import LocalAllocations
-from torc_watch.sandbox.runner.processes import carriers_of, find_process, send_signals
 from torc_watch.sandbox.server import ServerSettings, serve
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.drafts import NewJob, NewRequirements, NewWorkflow
@@ -402,7 +402,9 @@ def torc(tmp_path: Path) -> Path:
     """In the place of Torc's program: it leaves a job behind when its gate is opened."""
     os.mkfifo(tmp_path / "gate")
     program = tmp_path / "torc"
-    program.write_text(f"#!/bin/bash\nsetsid sleep 600 &\nread <{tmp_path}/gate\nexit 3\n")
+    program.write_text(
+        f"#!/bin/bash\nsetsid sleep 600 &\nread status <{tmp_path}/gate\nexit $status\n"
+    )
     program.chmod(0o755)
     return program
 
@@ -418,16 +420,17 @@ async def status_of(site: Site) -> str:
     return allocation.status
 
 
-async def test_an_allocation_run_by_torc_is_active_until_torc_ends(
-    directory: Path, torc: Path
+@pytest.mark.parametrize(("exit_code", "status"), [(0, "complete"), (3, "active")])
+async def test_an_allocation_run_by_torc_is_active_until_torc_ends_in_order(
+    directory: Path, torc: Path, exit_code: int, status: str
 ) -> None:
     async with a_site(directory, "true", 1, torc) as site:
         await until_active(site)
-        (torc.parent / "gate").write_text("\n")
+        (torc.parent / "gate").write_text(f"{exit_code}\n")
         await until_not_alive(site.local, site.number)
-        assert await status_of(site) == "complete"
+        assert await status_of(site) == status
     folder = AllocationFolder(directory / str(site.number))
-    assert json.loads((folder.path / "end.json").read_text()) == {"exit_code": 3}
+    assert json.loads((folder.path / "end.json").read_text()) == {"exit_code": exit_code}
     assert carriers_of(folder.marker.encode()) == []
 
 
@@ -439,7 +442,6 @@ async def test_canceling_an_allocation_ends_torc(directory: Path, torc: Path) ->
         await site.local.cancel(site.number)
         await until_not_alive(site.local, site.number)
         assert carriers_of(folder.marker.encode()) == []
-        assert await status_of(site) == "complete"
     ended = json.loads((folder.path / "end.json").read_text())
     assert ended == {"exit_code": 128 + signal.SIGTERM}
 
@@ -458,4 +460,3 @@ async def test_torc_outlives_a_killed_allocation_until_that_is_canceled(
         assert len(carriers_of(folder.marker.encode())) == 2, "Torc and its job"
         await site.local.cancel(site.number)
         assert carriers_of(folder.marker.encode()) == []
-        assert await status_of(site) == "active", "for the next recovery to put right"

@@ -13,15 +13,15 @@ import pytest
 
 from torc_watch.core.model import JobStatus
 from torc_watch.core.units import MIB
-from torc_watch.sandbox.runner import job
-from torc_watch.sandbox.runner.job import JobEnd, Launch
-from torc_watch.sandbox.runner.jobs import Jobs
-from torc_watch.sandbox.runner.processes import (
+from torc_watch.engine.processes import (
     Process,
     all_processes,
     carriers_of,
     find_process,
 )
+from torc_watch.sandbox.runner import job
+from torc_watch.sandbox.runner.job import JobEnd, Launch
+from torc_watch.sandbox.runner.jobs import Jobs
 
 pytestmark = pytest.mark.slow
 
@@ -58,7 +58,6 @@ def a_job(tmp_path: Path) -> Callable[..., Launch]:
             api_url="http://127.0.0.1:1/torc-service/v1",
             memory_limit=None,
             runtime_limit=None,
-            supports_termination=False,
         )
         for field, value in changes.items():
             object.__setattr__(launch, field, value)
@@ -284,26 +283,28 @@ async def test_a_child_may_use_the_grace_although_the_shell_is_gone(
 
 
 @pytest.mark.parametrize(
-    ("command", "supports_termination", "return_code"),
+    ("command", "status", "return_code"),
     [
-        (f"echo ready; {FOREVER}", False, -9),
-        (f"echo ready; exec {FOREVER}", True, -15),
-        ("trap 'exit 7' TERM; echo ready; sleep 60 & wait", True, 7),
-        (f"{DEAF} | tee; echo ready", True, -15),
+        (f"echo ready; {FOREVER}", JobStatus.TERMINATED, 143),
+        (f"echo ready; exec {FOREVER}", JobStatus.TERMINATED, 143),
+        ("trap 'exit 7' TERM; echo ready; sleep 60 & wait", JobStatus.TERMINATED, 7),
+        ("trap 'exit 0' TERM; echo ready; sleep 60 & wait", JobStatus.COMPLETED, 0),
+        (f"{DEAF} | tee; echo ready", JobStatus.TERMINATED, 143),
+        (f"exec {DEAF}", JobStatus.TERMINATED, 152),
     ],
 )
 @pytest.mark.usefixtures("short_grace")
-async def test_a_stopped_job_is_terminated_and_leaves_nothing(
+async def test_a_stopped_job_has_its_grace_and_leaves_nothing(
     a_job: Callable[..., Launch],
     leftovers: Callable[[], list[int]],
     command: str,
-    supports_termination: bool,
+    status: JobStatus,
     return_code: int,
 ) -> None:
-    launch = a_job(command, supports_termination=supports_termination)
+    launch = a_job(command)
     sign = "deaf" if "deaf" in command else "ready"
     end = await run(launch, stop_when=said(launch, sign))
-    assert (end.status, end.return_code) == (JobStatus.TERMINATED, return_code)
+    assert (end.status, end.return_code) == (status, return_code)
     assert leftovers() == []
 
 

@@ -7,7 +7,7 @@ import sys
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,10 +17,11 @@ import pytest
 
 from torc_watch.core.model import JobResult, JobStatus
 from torc_watch.core.units import GIB, MIB
+from torc_watch.engine.processes import carriers_of
 from torc_watch.sandbox.runner import jobs
 from torc_watch.sandbox.runner.job import JobEnd, Launch
 from torc_watch.sandbox.runner.patience import FAREWELL, OUTAGE
-from torc_watch.sandbox.runner.processes import ProcessTrees, carriers_of
+from torc_watch.sandbox.runner.process_trees import ProcessTrees
 from torc_watch.sandbox.runner.settings import WorkerSettings
 from torc_watch.sandbox.runner.worker import GAVE_UP, NOBODYS, serve
 from torc_watch.sandbox.server.app import open_server
@@ -203,6 +204,58 @@ async def test_a_workflow_is_run_to_its_end_and_every_end_is_told(site: Site) ->
     assert "longer than requested" in str(reasons[late])
 
 
+HOG = "python3 -S -c \"import time; kept = bytearray(b'x') * 90_000_000; time.sleep({})\""
+
+
+async def with_workflow(site: Site, **settings: object) -> Site:
+    """The same site with another workflow."""
+    draft = NewWorkflow(name="w", user="me", settings=settings)
+    return replace(site, workflow_id=await site.client.create_workflow(draft))
+
+
+async def test_a_workflow_chooses_the_codes_of_what_is_killed(site35: Site) -> None:
+    codes = {"oom_exit_code": 77, "timeout_exit_code": 78}
+    site = await with_workflow(site35, execution_config=codes)
+    hungry = await site.requirements(memory=48 * MIB)
+    slow = await site.requirements(runtime=1)
+    [oom, late] = await site.submit(
+        NewJob(name="oom", command=HOG.format(20), requirements_id=hungry),
+        NewJob(name="late", command="sleep 600", requirements_id=slow),
+    )
+    assert await site.work() == 0
+    results = await site.results()
+    assert {job: result.return_code for job, result in results.items()} == {oom: 77, late: 78}
+
+
+async def test_memory_is_only_measured_where_the_workflow_wants_no_limit(site35: Site) -> None:
+    site = await with_workflow(site35, execution_config={"limit_resources": False})
+    hungry = await site.requirements(memory=48 * MIB)
+    await site.submit(NewJob(name="large", command=HOG.format(0.5), requirements_id=hungry))
+    assert await site.work() == 0
+    [result] = (await site.results()).values()
+    assert result.status is JobStatus.COMPLETED
+    assert (result.peak_memory or 0) > 48 * MIB
+
+
+async def test_failures_wait_for_a_person_where_the_workflow_wants_it(site: Site) -> None:
+    site = await with_workflow(site, use_pending_failed=True)
+    fits, slow = await site.requirements(), await site.requirements(runtime=1)
+    await site.submit(
+        NewJob(name="good", command="true", requirements_id=fits),
+        NewJob(name="bad", command="exit 5", requirements_id=fits),
+        NewJob(name="late", command="sleep 600", requirements_id=slow),
+    )
+    assert await site.work(wait_for_new_jobs=0.1) == 0
+    waits = JobStatus.PENDING_FAILED
+    assert await site.statuses() == [JobStatus.COMPLETED, waits, waits]
+    results = (await site.results()).values()
+    assert sorted((result.return_code, result.status) for result in results) == [
+        (0, JobStatus.COMPLETED),
+        (5, waits),
+        (152, waits),
+    ]
+
+
 async def test_an_allocation_is_awaited_then_active_then_complete(site: Site) -> None:
     await site.submit(NewJob(name="j", command="true", requirements_id=await site.requirements()))
     async with anyio.create_task_group() as tasks:
@@ -325,7 +378,7 @@ async def test_told_to_stop_it_ends_its_jobs_and_itself(
         await until(lambda: len(leftovers()) >= 2)
         site.stop.set()
     [result] = (await site.results()).values()
-    assert (result.job_id, result.status, result.return_code) == (job, JobStatus.TERMINATED, -9)
+    assert (result.job_id, result.status, result.return_code) == (job, JobStatus.TERMINATED, 143)
     assert (await site.client.get_job(waiting)).status is JobStatus.READY
     assert leftovers() == []
     [node] = await site.client.list_compute_nodes(site.workflow_id)

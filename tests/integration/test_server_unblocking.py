@@ -1,20 +1,65 @@
 """When the embedded server unblocks jobs, and what it does when it cannot. Time is virtual."""
 
 import sqlite3
-from contextlib import closing
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import anyio
+import httpx
 import pytest
 
+from torc_watch.sandbox.server import ServerSettings, open_server
 from torc_watch.sandbox.server.settings import DialectName
 
-if TYPE_CHECKING:
-    from tests.integration.conftest import OpenTorc
+URL = "http://torc/torc-service/v1"
+NODE: dict[str, Any] = {
+    "workflow_id": 1,
+    "hostname": "h",
+    "pid": 1,
+    "start_time": "now",
+    "num_cpus": 1,
+}
+NODE |= {"memory_gb": 1.0, "num_gpus": 0, "num_nodes": 1, "compute_node_type": "local"}
+RESULT: dict[str, Any] = {
+    "workflow_id": 1,
+    "job_id": 1,
+    "run_id": 0,
+    "attempt_id": 1,
+    "compute_node_id": 1,
+}
+RESULT |= {"return_code": 0, "exec_time_minutes": 0.5, "status": "completed"}
 
-# A job by name, and those that it waits for.
-CHAIN = {"a": [], "b": ["a"], "c": ["b"]}
+
+@asynccontextmanager
+async def server(
+    directory: Path, dialect: DialectName = "0.35"
+) -> AsyncIterator[httpx.AsyncClient]:
+    """A server on a folder that may hold what an earlier one left."""
+    opened = open_server(ServerSettings(directory=directory, dialect=dialect))
+    async with (
+        opened as app,
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=URL) as client,
+    ):
+        yield client
+
+
+async def begin_chain(client: httpx.AsyncClient) -> None:
+    """Three jobs in a row, of which the first is done."""
+    requests: list[tuple[str, Any]] = [("/workflows", {"name": "w", "user": "u"})]
+    for number, name in enumerate("abc"):
+        job = {"workflow_id": 1, "name": name, "command": "true"}
+        requests.append(("/jobs", job | {"depends_on_job_ids": [number] if number else []}))
+    requests += [("/workflows/1/initialize_jobs", {}), ("/compute_nodes", NODE)]
+    result = RESULT | {"completion_time": "2026-01-01T00:00:00Z"}
+    requests.append(("/jobs/1/complete_job/completed/0", result))
+    for path, body in requests:
+        assert (await client.post(path, json=body)).status_code == 200
+
+
+async def statuses(client: httpx.AsyncClient) -> list[str]:
+    return [job["status"] for job in (await client.get("/jobs?workflow_id=1")).json()["items"]]
 
 
 async def unblocked() -> None:
@@ -25,44 +70,36 @@ async def unblocked() -> None:
 @pytest.mark.looptime
 @pytest.mark.parametrize("dialect", ["0.12", "0.35"])
 async def test_dependants_become_ready_only_when_the_task_runs(
-    open_torc: "OpenTorc", dialect: DialectName
+    tmp_path: Path, dialect: DialectName
 ) -> None:
-    async with open_torc(dialect) as torc:
-        await torc.add(CHAIN)
-        await torc.workflow("POST", "initialize_jobs")
-        await torc.finish(a=0)
+    async with server(tmp_path, dialect) as client:
+        await begin_chain(client)
         await anyio.sleep(20)
-        assert (await torc.statuses())["b"] == "blocked"
+        assert await statuses(client) == ["completed", "blocked", "blocked"]
         await unblocked()
-        assert (await torc.statuses())["b"] == "ready"
+        assert await statuses(client) == ["completed", "ready", "blocked"]
 
 
 @pytest.mark.looptime
 async def test_what_cannot_be_written_now_is_written_later(
-    tmp_path: Path, open_torc: "OpenTorc", caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with open_torc() as torc:
-        await torc.add(CHAIN)
-        await torc.workflow("POST", "initialize_jobs")
-        await torc.finish(a=0)
+    async with server(tmp_path) as client:
+        await begin_chain(client)
         with closing(sqlite3.connect(tmp_path / "torc.db", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             await unblocked()
-            assert (await torc.statuses())["b"] == "blocked"
+            assert await statuses(client) == ["completed", "blocked", "blocked"]
             caplog.clear()
-            assert await torc.set_status("b", "ready") == 500
+            refused = await client.put("/jobs/2/manage_status_change/ready/0")
+            assert refused.status_code == 500
             assert "locked" in caplog.text
         await unblocked()
-        assert (await torc.statuses())["b"] == "ready"
+        assert await statuses(client) == ["completed", "ready", "blocked"]
 
 
-async def test_a_completion_of_before_a_restart_is_dealt_with_at_once(
-    open_torc: "OpenTorc",
-) -> None:
-    async with open_torc() as torc:
-        await torc.add(CHAIN)
-        await torc.workflow("POST", "initialize_jobs")
-        await torc.finish(a=0)
-    async with open_torc() as torc:
-        jobs = (await torc.ask("GET", "/jobs?workflow_id=1"))["items"]
-        assert [job["status"] for job in jobs] == ["completed", "ready", "blocked"]
+async def test_a_completion_of_before_a_restart_is_dealt_with_at_once(tmp_path: Path) -> None:
+    async with server(tmp_path) as client:
+        await begin_chain(client)
+    async with server(tmp_path) as client:
+        assert await statuses(client) == ["completed", "ready", "blocked"]

@@ -12,8 +12,8 @@ import structlog
 from anyio import to_thread
 
 from torc_watch.core.units import GIB, MIB
+from torc_watch.engine.processes import carriers_of, send_signals
 from torc_watch.sandbox.runner import torc_run
-from torc_watch.sandbox.runner.processes import carriers_of, send_signals
 from torc_watch.sandbox.runner.settings import WorkerSettings
 from torc_watch.torc.transport import Connection
 

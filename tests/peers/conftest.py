@@ -360,13 +360,16 @@ def _server(programs: Path, directory: Path) -> Iterator[str]:
         command, stdout=subprocess.PIPE, text=True, env=_clean_environment()
     ) as process:
         assert process.stdout is not None
+        # The server would stand still once the pipe is full.
+        reader = threading.Thread(target=process.stdout.read)
         try:
             line = next(line for line in process.stdout if line.startswith("TORC_SERVER_PORT="))
-            # Or the server would stand still once the pipe is full.
-            threading.Thread(target=process.stdout.read, daemon=True).start()
+            reader.start()
             yield f"http://127.0.0.1:{int(line.partition('=')[2])}/torc-service/v1"
         finally:
             process.kill()
+            if reader.ident is not None:
+                reader.join()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -43,6 +43,7 @@ def test_success_with_claimed_jobs_left(site: "Site", workflow: "Workflow") -> N
     ours = site.ours("recover", workflow.id)
     assert "Releasing 1 job of dead workers" in ours.stdout
     assert "Recovery initiated" in ours.stdout
+    workflow.become("claimed", "completed")
 
 
 def test_waiting_for_a_dead_allocation(site: "Site", workflow: "Workflow") -> None:

@@ -138,6 +138,7 @@ def test_messages(site: "Site", make_workflow: "Callable[[], Workflow]") -> None
     assert ours.asked["slow"] == ("1g", "PT15M")
 
 
+@pytest.mark.timeout(300)
 def test_tutorial(site: "Site") -> None:
     """The tutorial, smaller, on Torc 1.0's own Slurm runner and on our local allocations.
 

@@ -122,9 +122,8 @@ BY_ITSELF_NEW: Expected = BY_ITSELF | {
 }
 MEMORY_OLD: Expected = {
     "killed": PEAK,
-    "killed in-shell": KILLED,  # its peak was lost
+    "killed in-shell": PEAK,
     "exit-1": PEAK,
-    "too-quick": LOST,
     "killed within": LOST,
 }
 MEMORY_NEW: Expected = {
@@ -132,7 +131,6 @@ MEMORY_NEW: Expected = {
     "killed in-shell": PEAK,
     "exit-1": PEAK,
     "exit-0": PEAK,
-    "too-quick": PEAK,
     "killed within": KILLED,
 }
 NOT_LIMITED = {job: end for job, end in MEMORY_NEW.items() if job != "exit-0"}

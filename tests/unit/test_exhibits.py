@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
+from torc_watch.core.choices import LeftAlone
 from torc_watch.core.diagnosis import Cause, Finding
 from torc_watch.core.model import Job, JobStatus
-from torc_watch.core.policy import LeftAlone
 from torc_watch.engine.exhibits import exhibits
 from torc_watch.engine.watch import WatchRequest
 

@@ -111,6 +111,12 @@ def test_an_oom_gets_memory_of_its_own() -> None:
     assert adjustment.name == "small.run2.96m.PT1M"
 
 
+def test_a_job_that_ran_far_beyond_its_time_gets_more_than_it_had() -> None:
+    ran = dataclasses.replace(finding(7, Cause.TIMEOUT), ran=300.0)
+    (adjustment,) = planned(ran, settings=RecoverySettings(runtime_multiplier=1.5)).adjustments
+    assert 450 <= adjustment.runtime <= 465
+
+
 def test_a_timeout_gets_time_and_keeps_its_memory() -> None:
     (adjustment,) = planned(
         finding(7, Cause.TIMEOUT), settings=RecoverySettings(runtime_multiplier=2.0)

@@ -43,32 +43,44 @@ def test_memory_is_raised_above_all_that_was_seen_and_within_the_cap(
 
 
 @pytest.mark.parametrize(
-    ("limit", "multiplier", "cap", "expected"),
+    ("limit", "ran", "multiplier", "cap", "expected"),
     [
-        (3600, 1.5, None, 5400),
-        (2, 1.5, None, 3),
-        (1, 1.01, None, 2),
-        (0, 1.5, None, 1),
-        (3600, 1.5, 4000, 4000),
-        (3600, 1.5, 3600, None),
+        pytest.param(3600, None, 1.5, None, 5400, id="multiplied"),
+        pytest.param(3600, 3603.5, 1.5, None, 5400, id="a kill takes a moment"),
+        pytest.param(3600, 5399.9, 1.5, None, 5400, id="below what is asked for"),
+        pytest.param(
+            3600, 5400.0, 1.5, None, 8256, id="all that would be asked for was not enough"
+        ),
+        pytest.param(3600, 14_390.0, 1.5, None, 21_888, id="far more: its worker's time"),
+        pytest.param(3600, 14_333.0, 1.5, None, 21_504, id="evened, but never below"),
+        pytest.param(3600, 14_390.0, 1.5, 7200, 7200, id="within the cap"),
+        pytest.param(2, None, 1.5, None, 3, id="whole seconds"),
+        pytest.param(1, None, 1.01, None, 2, id="at least one more"),
+        pytest.param(0, None, 1.5, None, 1, id="nothing"),
+        pytest.param(3600, None, 1.5, 4000, 4000, id="clamped"),
+        pytest.param(3600, 3700.0, 1.5, 3600, None, id="at the cap already"),
     ],
 )
 def test_runtime_after_a_timeout(
-    limit: int, multiplier: float, cap: int | None, expected: int | None
+    limit: int, ran: float | None, multiplier: float, cap: int | None, expected: int | None
 ) -> None:
-    assert sizing.raised_runtime(limit, multiplier=multiplier, cap=cap) == expected
+    assert sizing.raised_runtime(limit, ran=ran, multiplier=multiplier, cap=cap) == expected
 
 
 @given(
     limit=st.integers(min_value=0, max_value=10**8),
+    ran=st.none() | st.floats(min_value=0, max_value=10**8),
     multiplier=_MULTIPLIERS,
     cap=st.none() | st.integers(min_value=0, max_value=10**8),
 )
-def test_runtime_is_raised_within_the_cap(limit: int, multiplier: float, cap: int | None) -> None:
-    raised = sizing.raised_runtime(limit, multiplier=multiplier, cap=cap)
+def test_runtime_is_raised_above_what_was_seen_and_within_the_cap(
+    limit: int, ran: float | None, multiplier: float, cap: int | None
+) -> None:
+    raised = sizing.raised_runtime(limit, ran=ran, multiplier=multiplier, cap=cap)
     if raised is None:
         assert cap is not None
         assert cap <= limit
     else:
         assert raised > limit
+        assert raised == cap or raised > (ran or 0)
         assert cap is None or raised <= cap

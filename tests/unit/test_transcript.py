@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from torc_watch.core import events
+from torc_watch.core.choices import LeftAlone, Retry
 from torc_watch.core.dependants import Repeat
 from torc_watch.core.diagnosis import Cause
 from torc_watch.core.events import Event, Verdict, WatchEnded
 from torc_watch.core.model import Job, JobCounts, JobStatus
-from torc_watch.core.policy import LeftAlone, Plan, RecoverySettings, Retry
+from torc_watch.core.policy import Plan, RecoverySettings
 from torc_watch.core.progress import Orphans
 from torc_watch.core.units import MIB
 from torc_watch.interfaces.transcript import Transcript

@@ -63,6 +63,7 @@ class Finding:
     reason: str
     requirements: Requirements | None
     peak_memory: int | None = None
+    ran: float | None = None  # seconds
     run_id: int | None = None  # of its result, None without one
 
 
@@ -86,6 +87,7 @@ def diagnose(evidence: Evidence) -> Finding:
         reason=reason,
         requirements=evidence.requirements,
         peak_memory=evidence.result.peak_memory if evidence.result else None,
+        ran=evidence.result.exec_seconds if evidence.result else None,
         run_id=evidence.result.run_id if evidence.result else None,
     )
 

@@ -45,6 +45,8 @@ class Workflow:
     is_canceled: bool
     is_archived: bool
     kill_codes: KillCodes = TORCS_KILL_CODES
+    limits_memory: bool = True  # its workers end a job that uses more than it asked for
+    use_pending_failed: bool = False  # failures wait for a person
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,19 +4,17 @@
 without raising anything twice, or with a Refusal, which hands the workflow over to a person.
 """
 
-import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from torc_watch.core import dependants, progress, provisioning, sizing, units
+from torc_watch.core import adjusting, dependants, progress, provisioning, sizing, units
+from torc_watch.core.adjusting import Adjustment
+from torc_watch.core.choices import LeftAlone, Retry
 from torc_watch.core.dependants import Dependant, Repeat
 from torc_watch.core.diagnosis import Cause, Finding
-from torc_watch.core.model import Job, JobCounts, JobStatus, LocalScheduler, Requirements, Workflow
+from torc_watch.core.model import Job, JobCounts, JobStatus, LocalScheduler, Workflow
 from torc_watch.core.provisioning import AllocationOrder, Capacity, Demand
-
-_NAME_OF_A_RAISED_ROW = re.compile(r"\.run\d+\.\w+\.\w+")
-_Target = tuple[str, int, int, tuple[int, int, int]]  # name, memory, runtime; CPUs, GPUs, nodes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,40 +49,6 @@ class Situation:
     shape: LocalScheduler | None
     capacity: Capacity
     allocation_stem: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Retry:
-    """A job that is to run again; the pairs before/after are None where nothing changes."""
-
-    job_id: int
-    job_name: str
-    cause: Cause
-    reason: str
-    memory: tuple[int, int] | None = None
-    runtime: tuple[int, int] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeftAlone:
-    """A failed job that is not retried. ``restarts_anyway``: Torc's server will run it again."""
-
-    job_id: int
-    job_name: str
-    cause: Cause
-    reason: str
-    restarts_anyway: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Adjustment:
-    """A new row of requirements, a copy of ``base`` with more, and the jobs that move to it."""
-
-    name: str
-    base: Requirements
-    memory: int
-    runtime: int
-    job_ids: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +120,8 @@ def plan(situation: Situation, settings: RecoverySettings) -> Plan | Refusal:
     behind = _behind(situation, retries)
     left_alone = tuple(_restarted(left, behind or {}) for left in left_alone)
     repeated = None if behind is None else _repeated(situation, behind)
-    adjustments = _adjustments(situation, retries)
+    asked = {finding.job.id: finding.requirements for finding in situation.findings}
+    adjustments = adjusting.adjustments(retries, asked, situation.workflow.run_id + 1)
     return Plan(
         workflow_id=situation.workflow.id,
         run_id=situation.workflow.run_id,
@@ -204,7 +169,7 @@ def _raise_runtime(finding: Finding, cap: int | None, multiplier: float) -> Retr
     if finding.requirements is None or finding.requirements.runtime is None:
         return _retry(finding)
     before = finding.requirements.runtime
-    after = sizing.raised_runtime(before, multiplier=multiplier, cap=cap)
+    after = sizing.raised_runtime(before, ran=finding.ran, multiplier=multiplier, cap=cap)
     if after is None:
         return _leave(finding, f"needs longer than {units.format_duration(before)}, the longest")
     return _retry(finding, runtime=(before, after))
@@ -277,34 +242,6 @@ def _refuse(situation: Situation, left_alone: tuple[LeftAlone, ...]) -> Refusal:
         kind=RefusalKind.STUCK,
         reason=progress.stuck_reason(situation.workflow.id, situation.counts),
     )
-
-
-def _adjustments(situation: Situation, retries: Iterable[Retry]) -> tuple[Adjustment, ...]:
-    """One new row for each distinct target, named so that a repeated round finds it again.
-
-    Rows raised from one root in different rounds may meet in one target, and then share its row.
-    """
-    asked = {finding.job.id: finding.requirements for finding in situation.findings}
-    groups: dict[_Target, tuple[Requirements, list[int]]] = {}
-    for retry in retries:
-        base = asked[retry.job_id]
-        if base is None or base.memory is None or base.runtime is None:
-            continue
-        memory = retry.memory[1] if retry.memory else base.memory
-        runtime = retry.runtime[1] if retry.runtime else base.runtime
-        if (memory, runtime) != (base.memory, base.runtime):
-            name = _row_name(base, situation.workflow.run_id + 1, memory, runtime)
-            target = (name, memory, runtime, (base.num_cpus, base.num_gpus, base.num_nodes))
-            groups.setdefault(target, (base, []))[1].append(retry.job_id)
-    return tuple(
-        Adjustment(name=name, base=base, memory=memory, runtime=runtime, job_ids=tuple(job_ids))
-        for (name, memory, runtime, _), (base, job_ids) in groups.items()
-    )
-
-
-def _row_name(base: Requirements, run_id: int, memory: int, runtime: int) -> str:
-    root = _NAME_OF_A_RAISED_ROW.sub("", base.name)
-    return f"{root}.run{run_id}.{units.format_memory(memory)}.{units.format_duration(runtime)}"
 
 
 def _demand(

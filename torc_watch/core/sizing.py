@@ -23,18 +23,25 @@ def raised_memory(
     return wanted if cap is None else min(wanted, cap)
 
 
-def raised_runtime(limit: int, *, multiplier: float, cap: int | None) -> int | None:
-    """Seconds to ask for after a time limit was hit; None when the limit is at the cap already."""
+def raised_runtime(
+    limit: int, *, ran: float | None, multiplier: float, cap: int | None
+) -> int | None:
+    """Seconds to ask for after a time limit was hit; None when the limit is at the cap already.
+
+    Where nobody enforces the limit of a job it has run longer, until its worker's time was over.
+    """
     if cap is not None and cap <= limit:
         return None
     wanted = max(limit + 1, math.ceil(limit * multiplier))
+    if ran is not None and wanted <= ran:
+        wanted = math.ceil(_on_grid(math.ceil(ran)) * multiplier)
     return wanted if cap is None else min(wanted, cap)
 
 
-def _on_grid(peak: int) -> int:
-    """``peak`` rounded up by at most 1/32, so that jobs that failed alike ask for the same.
+def _on_grid(seen: int) -> int:
+    """``seen`` rounded up by at most 1/32, so that jobs that failed alike ask for the same.
 
     Jobs that ask for the same share one row of resource requirements.
     """
-    step = 1 << max(0, peak.bit_length() - 6)
-    return -(-peak // step) * step
+    step = 1 << max(0, seen.bit_length() - 6)
+    return -(-seen // step) * step

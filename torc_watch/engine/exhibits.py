@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 
+from torc_watch.core.choices import LeftAlone
 from torc_watch.core.diagnosis import Finding
 from torc_watch.core.events import Exhibit
-from torc_watch.core.policy import LeftAlone
 from torc_watch.core.stdio import stdio_name
 from torc_watch.engine.watch import WatchRequest
 

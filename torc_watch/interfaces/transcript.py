@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from torc_watch.core import events, units
+from torc_watch.core.choices import LeftAlone, Retry
 from torc_watch.core.dependants import Repeat
 from torc_watch.core.diagnosis import Cause
 from torc_watch.core.events import Event, Exhibit, Verdict, WatchEnded
 from torc_watch.core.model import JobCounts, JobStatus
-from torc_watch.core.policy import LeftAlone, Plan, Retry
+from torc_watch.core.policy import Plan
 
 T = TypeVar("T")
 

@@ -19,7 +19,7 @@ from typing import Any, Self
 
 from torc_watch.core.allocation import AllocationRequest
 from torc_watch.core.errors import SchedulerError
-from torc_watch.sandbox.runner.processes import Process, find_process
+from torc_watch.engine.processes import Process, find_process
 from torc_watch.sandbox.runner.settings import WorkerSettings
 from torc_watch.torc.transport import Connection
 

@@ -18,6 +18,7 @@ import subprocess
 import sys
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -26,8 +27,8 @@ from anyio import to_thread
 from torc_watch.core.allocation import AllocationRequest, AllocationState
 from torc_watch.core.errors import SchedulerError
 from torc_watch.core.provisioning import Capacity
+from torc_watch.engine.processes import carriers_of, end_all, send_signal
 from torc_watch.sandbox.allocation_folder import AllocationFolder, Order, this_host
-from torc_watch.sandbox.runner.processes import end_carriers, send_signal
 from torc_watch.sandbox.runner.settings import PASSWORD_VARIABLE
 from torc_watch.torc.transport import Connection
 
@@ -242,7 +243,8 @@ def _clear_away(folder: AllocationFolder) -> None:
     """Ends what a killed worker left running, and takes note of its end."""
     if folder.has_recorded_end() or not folder.was_started():
         return
-    if not end_carriers(os.fsencode(folder.marker), patience=_KILL_PATIENCE):
+    left = partial(carriers_of, os.fsencode(folder.marker))
+    if end_all(left, patience=_KILL_PATIENCE) is None:
         raise SchedulerError(f"Jobs of allocation {folder.number} do not end when they are killed.")
     with suppress(OSError):  # whoever looks next will find out the same
         folder.record_end(None)

@@ -37,9 +37,9 @@ _GATEWAY_STATUSES = (502, 503, 504)
 _LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 _HOST = re.compile(rb"[A-Za-z0-9._:-]+")  # a name in its ASCII form, or an address
 _EVENT_STREAM = {"Accept": "text/event-stream"}
-# Every watch keeps a stream open. httpx would refuse more than 100 connections, and end each one
-# after a single request while there are more than 20, open streams included.
-_LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=None)
+# By itself httpx makes the 101st connection wait, and every watch has a stream. For each request it
+# compares all connections with each other: to keep more than a few costs more than it saves.
+_LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=10)
 _URL_EXAMPLE = "Write it as http://localhost:8080 or https://torc.example.org."
 
 Method = Literal["GET", "POST", "PUT", "DELETE"]
@@ -107,10 +107,14 @@ class Transport:
         self.connection = connection
         self.requests_sent = 0
         self._before_change = before_change
-        self._client = _open_client(connection, http)
+        tls = _tls_context(connection)
+        self._client = _open_client(connection, tls, http)
+        # Apart, because open streams count among the connections that are kept.
+        self._streams = _open_client(connection, tls, http)
 
     async def __aenter__(self) -> Self:
         await self._client.__aenter__()
+        await self._streams.__aenter__()
         return self
 
     async def __aexit__(
@@ -119,6 +123,7 @@ class Transport:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        await self._streams.__aexit__(kind, error, trace)
         await self._client.__aexit__(kind, error, trace)
 
     async def get(self, path: str, **params: Any) -> Any:
@@ -152,11 +157,11 @@ class Transport:
 
     async def _open_stream(self, path: str) -> httpx.Response:
         timeout = httpx.Timeout(self.connection.timeout, connect=_CONNECT_TIMEOUT, read=None)
-        request = self._client.build_request("GET", path, headers=_EVENT_STREAM, timeout=timeout)
+        request = self._streams.build_request("GET", path, headers=_EVENT_STREAM, timeout=timeout)
         self.requests_sent += 1
         try:
             with anyio.fail_after(self.connection.timeout):
-                response = await self._client.send(request, stream=True)
+                response = await self._streams.send(request, stream=True)
                 if not response.is_success:
                     await response.aread()
         except (httpx.RequestError, TimeoutError) as error:
@@ -195,7 +200,7 @@ class Transport:
 
 
 def _open_client(
-    connection: Connection, http: httpx.AsyncBaseTransport | None
+    connection: Connection, tls: ssl.SSLContext, http: httpx.AsyncBaseTransport | None
 ) -> httpx.AsyncClient:
     url = httpx.URL(connection.url)
     auth = None
@@ -204,7 +209,7 @@ def _open_client(
     return httpx.AsyncClient(
         base_url=url,
         auth=auth,
-        verify=_tls_context(connection) if url.scheme == "https" else _trusting_nobody(),
+        verify=tls,
         timeout=httpx.Timeout(connection.timeout, connect=_CONNECT_TIMEOUT),
         limits=_LIMITS,
         headers={"Accept": "application/json", "User-Agent": "torc-watch"},
@@ -215,6 +220,9 @@ def _open_client(
 
 
 def _tls_context(connection: Connection) -> ssl.SSLContext:
+    if not connection.url.startswith("https:"):
+        # Trusting nobody: loading certificates that nobody will use takes longer than a request.
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
         context = ssl.create_default_context(cafile=connection.ca_file)
     except OSError as error:  # ssl.SSLError among them: a file that holds no certificate
@@ -226,11 +234,6 @@ def _tls_context(connection: Connection) -> ssl.SSLContext:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context
-
-
-def _trusting_nobody() -> ssl.SSLContext:
-    # For plain HTTP: loading certificates that nobody will use takes longer than a request.
-    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def _sendable(params: dict[str, Any]) -> dict[str, Any]:

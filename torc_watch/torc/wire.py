@@ -108,6 +108,7 @@ class ExecutionRow(Row):
 
     oom_exit_code: int | None = None
     timeout_exit_code: int | None = None
+    limit_resources: Annotated[bool, _if_null(True)] = True
 
     def kill_codes(self) -> KillCodes:
         chosen = {"memory": self.oom_exit_code, "runtime": self.timeout_exit_code}
@@ -124,6 +125,7 @@ class WorkflowRow(StandingRow, NumberedRow):
     timestamp: Annotated[str, _if_null("")] = ""
     run_id: int | None = None
     execution_config: Annotated[ExecutionRow, _UNLESS_OBJECT] = ExecutionRow()
+    use_pending_failed: Flag = False
 
     def value(self, run_id: int, standing: StandingRow) -> Workflow:
         return Workflow(
@@ -135,6 +137,8 @@ class WorkflowRow(StandingRow, NumberedRow):
             is_canceled=standing.is_canceled,
             is_archived=standing.is_archived,
             kill_codes=self.execution_config.kill_codes(),
+            limits_memory=self.execution_config.limit_resources,
+            use_pending_failed=self.use_pending_failed,
         )
 
 
@@ -308,7 +312,6 @@ class FileRow(NumberedRow):
 
 class ClaimedJobRow(JobRow):
     invocation_script: str | None = None
-    supports_termination: Flag = False
     output_file_ids: Annotated[list[int], _if_null([])] = []
 
 

@@ -48,7 +48,6 @@ class ClaimedJob:
 
     job: Job
     invocation_script: str | None
-    supports_termination: bool
     output_file_ids: tuple[int, ...]
 
 
@@ -116,7 +115,6 @@ class WorkerApi:
             ClaimedJob(
                 job=row.value(),
                 invocation_script=row.invocation_script,
-                supports_termination=row.supports_termination,
                 output_file_ids=tuple(row.output_file_ids),
             )
             for row in jobs

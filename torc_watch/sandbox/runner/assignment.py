@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import anyio
 from structlog.typing import FilteringBoundLogger
 
-from torc_watch.core.model import Allocation
+from torc_watch.core.model import Allocation, Workflow
 from torc_watch.sandbox.runner.patience import Patience
 from torc_watch.sandbox.runner.settings import WorkerSettings
 from torc_watch.torc.client import TorcClient
@@ -18,11 +18,15 @@ class Assignment:
     settings: WorkerSettings
     client: TorcClient
     allocation: Allocation | None
-    run_id: int
+    workflow: Workflow  # as it was when the run was taken up
     stop: anyio.Event
     patience: Patience
     log: FilteringBoundLogger
 
     @property
     def workflow_id(self) -> int:
-        return self.settings.workflow_id
+        return self.workflow.id
+
+    @property
+    def run_id(self) -> int:
+        return self.workflow.run_id

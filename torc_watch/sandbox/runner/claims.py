@@ -106,7 +106,7 @@ class Claims:
         # One minute and 1 MiB, in which not even a shell fits, take their part of the node, but
         # nobody is held to them.
         is_limited = requirements.name != DEFAULT_REQUIREMENTS
-        script = claimed.invocation_script
+        workflow, script = self._assignment.workflow, claimed.invocation_script
         command = claimed.job.command
         return Launch(
             workflow_id=self._assignment.workflow_id,
@@ -117,7 +117,7 @@ class Claims:
             command=f"{script} {command}" if script else command,
             output_dir=self._assignment.settings.output_dir,
             api_url=self._assignment.settings.connection.url,
-            memory_limit=requirements.memory if is_limited else None,
+            memory_limit=requirements.memory if is_limited and workflow.limits_memory else None,
             runtime_limit=requirements.runtime if is_limited else None,
-            supports_termination=claimed.supports_termination,
+            kill_codes=workflow.kill_codes,
         )

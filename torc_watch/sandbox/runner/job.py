@@ -1,6 +1,7 @@
 """One attempt of one job, from its start to an empty process tree.
 
-Return codes and statuses, as Torc's direct mode reports them:
+Return codes and statuses are those of Torc 1.0's own runner (docs/torc-api.md), which has no limit
+to a job's run time, and leaves alone what a shell has started:
 
 | what happened | status | return code |
 |--|--|--|
@@ -8,15 +9,15 @@ Return codes and statuses, as Torc's direct mode reports them:
 | a signal n from elsewhere ended it | failed | 128+n |
 | more resident memory than requested: SIGKILL to the whole tree | failed | 137 |
 | longer than requested: SIGTERM, ``TERM_GRACE`` later SIGKILL | terminated | 152 |
-| the worker was stopped, or the workflow canceled: SIGKILL | terminated | -9 |
-| the same, and the job supports termination: SIGTERM first | terminated | -15, its own, or -9 |
-| one of the last three, but the command used the grace to exit with 0 | completed | 0 |
+| the worker was stopped, or the workflow canceled: the same | terminated | its own; deaf: 152 |
+| one of the last two, but the command used the grace to exit with 0 | completed | 0 |
 | it could not be started: reason in its .e file and in the log | failed | 126 |
 
-A command that exits with 0 after SIGTERM says that it has finished in time, and Torc believes it;
-any other exit at the time limit is 152, so that a diagnosis needs no guess. A command that the
-shell replaced itself with (``bash -c 'sleep 9'``) and one that the shell waits for give the same
-code. Whatever ends a job, nothing of its tree outlives it.
+A workflow may have chosen other codes than 137 and 152 (``execution_config``). A command that exits
+with 0 after SIGTERM says that it has finished in time, and Torc believes it; any other exit at the
+time limit is 152, so that a diagnosis needs no guess. A command that the shell replaced itself with
+(``bash -c 'sleep 9'``) and one that the shell waits for give the same code. Whatever ends a job,
+nothing of its tree outlives it.
 """
 
 import os
@@ -33,10 +34,11 @@ from pathlib import Path
 
 import anyio
 
-from torc_watch.core.model import JobStatus
+from torc_watch.core.model import TORCS_KILL_CODES, JobStatus, KillCodes
 from torc_watch.core.stdio import stdio_name
 from torc_watch.core.units import KIB, format_memory
-from torc_watch.sandbox.runner.processes import Process, ProcessTrees, send_signals
+from torc_watch.engine.processes import Process, send_signals
+from torc_watch.sandbox.runner.process_trees import ProcessTrees
 from torc_watch.sandbox.runner.settings import PASSWORD_VARIABLE
 from torc_watch.sandbox.runner.usage import Meter, Usage
 
@@ -44,8 +46,6 @@ SAMPLE_INTERVAL = 1 / 20  # seconds
 TERM_GRACE = 2.0  # seconds between SIGTERM and SIGKILL
 KILL_PATIENCE = 10.0  # seconds for SIGKILL to show; a process in the kernel's hands may never end
 
-MEMORY_EXCEEDED = 137
-RUNTIME_EXCEEDED = 152
 NOT_STARTED = 126
 
 
@@ -63,7 +63,7 @@ class Launch:
     api_url: str
     memory_limit: int | None
     runtime_limit: float | None
-    supports_termination: bool
+    kill_codes: KillCodes = TORCS_KILL_CODES
 
     def stdio_file(self, stream: str) -> Path:
         return self.output_dir / stdio_name(
@@ -96,17 +96,18 @@ class Verdict(Enum):
     STOPPED = "the worker was told to stop"
 
 
-def judge(verdict: Verdict | None, exit_code: int) -> tuple[JobStatus, int]:
+def judge(verdict: Verdict | None, exit_code: int, codes: KillCodes) -> tuple[JobStatus, int]:
     """Status and return code; ``exit_code`` is negative for the signal that ended the shell."""
     if verdict is Verdict.MEMORY:
-        return JobStatus.FAILED, MEMORY_EXCEEDED
+        return JobStatus.FAILED, codes.memory
     if exit_code == 0:
         return JobStatus.COMPLETED, 0
-    if verdict is Verdict.RUNTIME:
-        return JobStatus.TERMINATED, RUNTIME_EXCEEDED
-    if verdict is Verdict.STOPPED:
-        return JobStatus.TERMINATED, exit_code
-    return JobStatus.FAILED, exit_code if exit_code > 0 else 128 - exit_code
+    own_code = exit_code if exit_code > 0 else 128 - exit_code
+    if verdict is None:
+        return JobStatus.FAILED, own_code
+    was_deaf = exit_code == -signal.SIGKILL
+    is_late = verdict is Verdict.RUNTIME
+    return JobStatus.TERMINATED, codes.runtime if is_late or was_deaf else own_code
 
 
 def start(launch: Launch, marker: str) -> subprocess.Popen[bytes]:
@@ -188,7 +189,7 @@ class RunningJob:
             self._trees.remove(self.shell)
             # Last: until now the shell's number could not become another process's.
             exit_code, kernel = self._reap()
-        status, return_code = judge(self._verdict, exit_code)
+        status, return_code = judge(self._verdict, exit_code, self.launch.kill_codes)
         return JobEnd(
             launch=self.launch,
             status=status,
@@ -223,9 +224,7 @@ class RunningJob:
     async def _obey_stop(self) -> None:
         await self._stop.wait()
         if self._condemn(Verdict.STOPPED):
-            if self.launch.supports_termination:
-                await self._terminate()
-            send_signals(self._living(), signal.SIGKILL)
+            await self._terminate()
 
     def _condemn(self, verdict: Verdict, detail: str = "") -> bool:
         """The first verdict stands; False if there is one already."""

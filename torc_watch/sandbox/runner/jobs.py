@@ -13,7 +13,7 @@ from torc_watch.sandbox.runner.job import (
     RunningJob,
     not_started,
 )
-from torc_watch.sandbox.runner.processes import ProcessTrees
+from torc_watch.sandbox.runner.process_trees import ProcessTrees
 
 LARGEST_SHARE = 0.2  # of one CPU, for sampling
 

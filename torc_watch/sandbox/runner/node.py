@@ -82,7 +82,12 @@ class Node:
         self._outlast = assignment.patience.outlast
         self._node_id = node_id
         self._claims = claims
-        self._reporter = Reporter(assignment.client, node_id, assignment.patience)
+        self._reporter = Reporter(
+            assignment.client,
+            node_id,
+            assignment.patience,
+            use_pending_failed=assignment.workflow.use_pending_failed,
+        )
         self._ended: deque[JobEnd] = deque()
         self._wake = anyio.Event()
         self._busy_at = anyio.current_time()

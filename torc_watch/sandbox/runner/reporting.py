@@ -40,14 +40,24 @@ def without_outputs(end: JobEnd, missing: list[str]) -> JobEnd:
     return replace(end, status=JobStatus.FAILED, return_code=MISSING_OUTPUT, reason=reason)
 
 
+def waiting_for_a_person(end: JobEnd) -> JobEnd:
+    """What is not completed waits, in a workflow that wants it so; the return code is kept."""
+    if end.status is JobStatus.COMPLETED:
+        return end
+    return replace(end, status=JobStatus.PENDING_FAILED)
+
+
 class Reporter:
     """Tells the server how jobs of one compute node ended."""
 
-    def __init__(self, client: TorcClient, node_id: int, patience: Patience) -> None:
+    def __init__(
+        self, client: TorcClient, node_id: int, patience: Patience, *, use_pending_failed: bool
+    ) -> None:
         self._client = client
         self._api = WorkerApi(client.transport)
         self._node_id = node_id
         self._patience = patience
+        self._use_pending_failed = use_pending_failed
 
     async def report(self, end: JobEnd, claimed: ClaimedJob, log: FilteringBoundLogger) -> None:
         """Returns when the server knows, or has refused to. Raises when it cannot be asked."""
@@ -55,6 +65,8 @@ class Reporter:
             if end.status is JobStatus.COMPLETED:
                 missing = await self._missing_outputs(claimed, log)
                 end = without_outputs(end, missing) if missing else end
+            if self._use_pending_failed:
+                end = waiting_for_a_person(end)
             _log_end(end, log)
             result = result_of(end, self._node_id)
             await self._patience.outlast(partial(self._client.complete_job, claimed.job.id, result))

@@ -14,6 +14,7 @@ import signal
 import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -23,8 +24,8 @@ from anyio.abc import Process
 from structlog.typing import FilteringBoundLogger
 
 from torc_watch.core.units import GIB
+from torc_watch.engine.processes import carriers_of, end_all
 from torc_watch.sandbox.runner.patience import FAREWELL
-from torc_watch.sandbox.runner.processes import end_carriers
 from torc_watch.sandbox.runner.settings import WorkerSettings
 
 NOT_STARTED = 126
@@ -52,7 +53,7 @@ async def run_torc(
         return NOT_STARTED
     log.info("torc_started", torc_pid=process.pid)
     await _ended(process, stop)
-    if not await to_thread.run_sync(_end_all, marker):
+    if await to_thread.run_sync(_end_all, marker) is None:
         log.warning("jobs_do_not_end")
     code = process.returncode or 0
     log.info("torc_ended", return_code=code)
@@ -74,8 +75,8 @@ async def _pass_on(stop: anyio.Event, process: Process) -> None:
         process.kill()
 
 
-def _end_all(marker: str) -> bool:
-    return end_carriers(os.fsencode(marker), patience=_KILL_PATIENCE)
+def _end_all(marker: str) -> int | None:
+    return end_all(partial(carriers_of, os.fsencode(marker)), patience=_KILL_PATIENCE)
 
 
 def torc_command(program: Path, settings: WorkerSettings) -> list[str]:

@@ -6,8 +6,7 @@ workflow. Otherwise `node` tells the rest, or `torc_run` where Torc's own runner
 
 import signal
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from functools import partial
 
 import anyio
@@ -62,15 +61,12 @@ async def serve(settings: WorkerSettings, transport: Transport, stop: anyio.Even
             settings=settings,
             client=client,
             allocation=allocation,
-            run_id=workflow.run_id,
+            workflow=workflow,
             stop=stop,
             patience=Patience(stop, log, farewell=FAREWELL),
             log=log,
         )
-        async with _shown_active(assignment):
-            if settings.torc_program is not None:
-                return await run_torc(settings.torc_program, settings, stop, log)
-            return 0 if await serve_run(assignment) else GAVE_UP
+        return await _serve_allocation(assignment)
     except ServerError as error:
         log.warning("worker_gave_up", error=str(error))
         return GAVE_UP
@@ -97,18 +93,26 @@ async def _find_allocation(
     return allocation
 
 
-@asynccontextmanager
-async def _shown_active(assignment: Assignment) -> AsyncIterator[None]:
-    """The allocation's row says active meanwhile, and complete after an end without an error."""
-    allocation = assignment.allocation
-    if allocation is None:
-        yield
-        return
-    outlast, show = assignment.patience.outlast, assignment.client.set_allocation_status
-    await outlast(partial(show, allocation, "active"))
-    yield
+async def _serve_allocation(assignment: Assignment) -> int:
+    """What ``run_worker`` returns; meanwhile the allocation's row says active, then complete."""
+    settings = assignment.settings
+    await _show(assignment, "active")
+    if settings.torc_program is None:
+        code = 0 if await serve_run(assignment) else GAVE_UP
+    else:
+        code = await run_torc(settings.torc_program, settings, assignment.stop, assignment.log)
+        if code:
+            # In the server's books its jobs still run. An open row that nobody is behind tells.
+            return code
     with suppress(ServerError):
-        await outlast(partial(show, allocation, "complete"))
+        await _show(assignment, "complete")
+    return code
+
+
+async def _show(assignment: Assignment, status: str) -> None:
+    if assignment.allocation is not None:
+        show = assignment.client.set_allocation_status
+        await assignment.patience.outlast(partial(show, assignment.allocation, status))
 
 
 def _open_log(

@@ -73,8 +73,9 @@ class Service:
     async def run_tasks(self) -> None:
         while True:
             with _tried_again_later("a task"):
-                while (done := run_task(self._store)) is not None:
-                    self._broadcaster.send(done)
+                while done := run_task(self._store):
+                    for announcement in done:
+                        self._broadcaster.send(announcement)
             with anyio.move_on_after(self._settings.unblock_interval):
                 await self._task_queued.wait()
             self._task_queued.clear()

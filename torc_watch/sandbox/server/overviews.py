@@ -62,13 +62,15 @@ _CORRELATIONS = """(
     WHERE scheduler_type = 'slurm' AND compute_node_type = 'slurm'
 )"""
 _RUNNING = """
-    job LEFT JOIN compute_node AS node ON node.id = job.compute_node_id
+    job JOIN compute_node AS node
+    ON node.id = job.compute_node_id AND node.workflow_id = job.workflow_id
     LEFT JOIN scheduled_compute_node AS allocation
-    ON allocation.id = json_extract(node.scheduler, '$.scheduler_id')
+    ON allocation.workflow_id = job.workflow_id
+    AND allocation.id = json_extract(node.scheduler, '$.scheduler_id')
 """
 _RUNNING_COLUMNS = """
-    job.id AS job_id, job.name AS job_name, IFNULL(node.hostname, '') AS compute_node_name,
-    IFNULL(node.compute_node_type, '') AS scheduler_type,
+    job.id AS job_id, job.name AS job_name, node.hostname AS compute_node_name,
+    node.compute_node_type AS scheduler_type,
     CAST(allocation.scheduler_id AS TEXT) AS scheduler_job_id, job.start_time AS start_time
 """
 

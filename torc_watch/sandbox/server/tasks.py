@@ -50,21 +50,21 @@ def show_active_task(call: Call) -> Answer:
     return Answer({"task": None if task is None else _shown(task)})
 
 
-def run_task(store: Store) -> Announcement | None:
-    """Do the oldest unfinished task; what to announce, or None when none is left.
+def run_task(store: Store) -> list[Announcement]:
+    """Do the oldest unfinished task; what to announce, which is nothing when none is left.
 
     Raises sqlite3.Error when it cannot be done now; it stays unfinished.
     """
     sql = f"SELECT * FROM task WHERE {_UNFINISHED} ORDER BY id LIMIT 1"  # noqa: S608
     task = store.row(sql)
     if task is None:
-        return None
+        return []
     workflow_id, only = task["workflow_id"], bool(task["only_uninitialized"])
     with store.transaction():
         store.update("task", task["id"], {"started_at_ms": now_ms()})
         initialize_jobs(store, "0.35", workflow_id, only_uninitialized=only)
         store.update("task", task["id"], {"status": "succeeded", "finished_at_ms": now_ms()})
-    return _announcement(workflow_id, task["user"], only)
+    return [_announcement(workflow_id, task["user"], only), _finished(task)]
 
 
 def _queue(call: Call, workflow_id: int, only_uninitialized: bool) -> Row:
@@ -89,6 +89,19 @@ def _active(store: Store, workflow_id: int) -> Row | None:
 
 def _shown(task: Row) -> Row:
     return {name: value for name, value in task.items() if value is not None}
+
+
+def _finished(task: Row) -> Announcement:
+    data = {
+        "category": "tasks",
+        "type": "task_completed",
+        "task_id": task["id"],
+        "operation": task["operation"],
+        "status": "succeeded",
+        "user": task["user"],
+        "message": f"task {task['id']} succeeded",
+    }
+    return Announcement(task["workflow_id"], now_ms(), "task_completed", "info", data)
 
 
 def _announcement(workflow_id: int, user: str, only_uninitialized: bool) -> Announcement:

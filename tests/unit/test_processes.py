@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from torc_watch.sandbox.runner.processes import (
-    ProcessTrees,
+from torc_watch.engine.processes import (
     carriers_of,
+    end_all,
     find_process,
     parse_stat,
     send_signal,
@@ -63,25 +63,11 @@ def test_marked_processes_are_found_wherever_they_are() -> None:
         assert carriers_of(marker.encode() + b"0") == []
 
 
-def test_each_process_belongs_to_its_own_job_and_to_none_after_its_end() -> None:
-    trees = ProcessTrees()
-    with (
-        subprocess.Popen(["cat"], stdin=subprocess.PIPE, start_new_session=True) as one,
-        subprocess.Popen(["cat"], stdin=subprocess.PIPE, start_new_session=True) as other,
-    ):
-        trees.add(one.pid, b"TORC_WATCH_TEST=one")
-        trees.add(other.pid, b"TORC_WATCH_TEST=other")
-        found = {shell: [p.pid for p in tree] for shell, tree in trees.members().items()}
-        assert found == {one.pid: [one.pid], other.pid: [other.pid]}
-        trees.remove(one.pid)
-        assert list(trees.members()) == [other.pid]
-
-
 HIDING = f"""
 mount -t proc -o hidepid=1 proc /proc || exit 77
 exec {shlex.quote(sys.executable)} -P -c '
 import os
-from torc_watch.sandbox.runner.processes import all_processes, environment_of
+from torc_watch.engine.processes import all_processes, environment_of
 os.setgroups([])
 os.setgid(65534)
 os.setuid(65534)
@@ -96,3 +82,24 @@ def test_processes_that_the_system_hides_are_not_there() -> None:
     if done.returncode == 77 or b"unshare" in done.stderr:
         pytest.skip(done.stderr.decode())
     assert (done.stdout, done.stderr) == (b"True [b'']\n", b"")
+
+
+def test_all_are_ended_also_those_that_come_late() -> None:
+    late = [subprocess.Popen(["cat"], stdin=subprocess.PIPE) for _ in range(3)]
+    found = [[find_process(child.pid)] for child in late]
+    answers = iter([*found, []])
+
+    ended = end_all(lambda: [process for process in next(answers) if process], patience=60)
+
+    assert ended == 3
+    assert [child.wait() for child in late] == [-signal.SIGKILL] * 3
+    for child in late:
+        child.communicate()
+
+
+def test_those_that_live_on_are_told() -> None:
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as child:
+        process = find_process(child.pid)
+        assert process is not None
+        never_quite_dead = replace(process, started=0)
+        assert end_all(lambda: [never_quite_dead], patience=0.05) is None

@@ -1,16 +1,15 @@
-"""Torc's official Python clients, unchanged, against the embedded server."""
+"""Torc's official Python clients, unchanged: each against the servers of its dialect."""
 
 import json
 import os
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import anyio
 import pytest
 
-from torc_watch.sandbox.server import ServerSettings, serve
-from torc_watch.sandbox.server.settings import DialectName
+if TYPE_CHECKING:
+    from tests.conformance.conftest import Server
 
 ROOT = Path(__file__).parents[2]
 DRIVER = Path(__file__).with_name("official_client_driver.py")
@@ -22,6 +21,14 @@ SEEN_BY_BOTH: dict[str, Any] = {
         "initialized": {"a": "ready", "b": "blocked", "c": "blocked", "d": "ready"},
         "claimed": ["a", "d"],
         "failed": {"a": "failed", "b": "canceled", "c": "canceled", "d": "completed"},
+        "shown": {
+            "workflow": ["official", True],
+            "job": ["a", "failed"],
+            "result": [137, 2**30, "failed"],
+            "the same result": True,
+            "node": ["node", False],
+            "needs": ["1g"],
+        },
         "errors": {
             "no such workflow": 404,
             "no such job": 404,
@@ -54,7 +61,6 @@ SEEN_BY_BOTH: dict[str, Any] = {
     },
 }
 SEEN_BY_35: dict[str, Any] = {
-    "version": "1.0.0",
     "retry": {"retried": ["ready", 2], "too often": 422},
     "newer": {
         "task": ["initialize_jobs", "succeeded"],
@@ -64,45 +70,25 @@ SEEN_BY_35: dict[str, Any] = {
         "reset when archived": 422,
     },
 }
-SEEN_BY_12: dict[str, Any] = {
-    "version": "0.12.2 (embedded)",
-    "retry": {"without max_retries": 400},
+SEEN_BY_12: dict[str, Any] = {"retry": {"without max_retries": 400}}
+CLIENTS = {"0.12": ("0.12.3", SEEN_BY_12), "0.35": ("0.35.0", SEEN_BY_35)}
+VERSIONS = {
+    "embedded-0.12": "0.12.2 (embedded)",
+    "embedded-0.35": "1.0.0",
+    "torc-0.12.2": "0.12.2 (unknown)",
+    "torc-1.0.0": "1.0.0 (unknown)",
 }
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize(
-    ("version", "dialect", "particular"),
-    [("0.35.0", "0.35", SEEN_BY_35), ("0.12.3", "0.12", SEEN_BY_12)],
-)
-async def test_the_official_client_recovers_a_workflow(
-    tmp_path: Path, version: str, dialect: DialectName, particular: dict[str, Any]
-) -> None:
-    python = client_of(version)
-    settings = ServerSettings(directory=tmp_path, dialect=dialect, unblock_interval=0.01)
-    assert await driven(settings, python) == SEEN_BY_BOTH | particular
-
-
-async def driven(settings: ServerSettings, python: Path) -> Any:
-    """What the driver saw of a server with these settings."""
-    listening = anyio.Event()
-    urls: list[str] = []
-
-    def announce(url: str) -> None:
-        urls.append(url)
-        listening.set()
-
-    async def run() -> None:
-        await serve(settings, announce=announce)
-
-    async with anyio.create_task_group() as group:
-        group.start_soon(run)
-        await listening.wait()
-        ended = await anyio.run_process([python, DRIVER, urls[0]], check=False)
-        group.cancel_scope.cancel()
-    assert ended.returncode == 0, ended.stderr.decode()
-    return json.loads(ended.stdout)
+def test_the_official_client_recovers_a_workflow(server: "Server") -> None:
+    version, particular = CLIENTS[server.dialect]
+    command: list[str | Path] = [client_of(version), DRIVER, server.url]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    expected = SEEN_BY_BOTH | particular | {"version": VERSIONS[server.name]}
+    assert json.loads(ended.stdout) == expected
 
 
 def client_of(version: str) -> Path:

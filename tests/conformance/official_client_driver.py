@@ -194,8 +194,8 @@ def observe_action(api: Api, workflow_id: int) -> dict[str, Any]:
 def observe_errors(api: Api, workflow_id: int, run_id: int, job: Any) -> dict[str, int]:
     """The statuses with which requests are refused; ``job`` failed in this run."""
     return {
-        "no such workflow": status_of_error(api.get_workflow, 999),
-        "no such job": status_of_error(api.get_job, 999),
+        "no such workflow": status_of_error(api.get_workflow, 10**9),
+        "no such job": status_of_error(api.get_job, 10**9),
         "completing by status": status_of_error(
             api.manage_status_change, job.id, "completed", run_id
         ),
@@ -236,6 +236,22 @@ def begin_next_run(api: Api, workflow_id: int) -> None:
     api.reset_workflow_status(workflow_id)
 
 
+def observe_shown(api: Api, workflow_id: int, job_id: int) -> dict[str, Any]:
+    """What is shown of a workflow, and of its first job, that failed."""
+    (result,) = api.list_results(workflow_id, job_id=job_id).items
+    (node,) = api.list_compute_nodes(workflow_id).items
+    mine = {one.id for one in api.list_workflows(user="tester", limit=10_000).items}
+    needs = api.list_resource_requirements(workflow_id, name="small").items
+    return {
+        "workflow": [api.get_workflow(workflow_id).name, workflow_id in mine],
+        "job": [api.get_job(job_id).name, plain(api.get_job(job_id).status)],
+        "result": [result.return_code, result.peak_memory_bytes, plain(result.status)],
+        "the same result": api.get_result(result.id).completion_time == result.completion_time,
+        "node": [api.get_compute_node(node.id).hostname, node.is_active],
+        "needs": [one.memory for one in needs],
+    }
+
+
 def observe_recovery(api: Api) -> dict[str, Any]:
     """One failure, its dependants canceled, the failed reset and run again to the end."""
     workflow_id, jobs = submit(api)
@@ -248,6 +264,7 @@ def observe_recovery(api: Api) -> dict[str, Any]:
     while not api.is_workflow_complete(workflow_id).is_complete:
         pass  # the server unblocks every few milliseconds
     seen["failed"] = statuses(api, workflow_id)
+    seen["shown"] = observe_shown(api, workflow_id, jobs[0].id)
     run_id = run_id_of(api, workflow_id)
     seen["errors"] = observe_errors(api, workflow_id, run_id, jobs[0])
     seen["allocations"] = observe_allocations(api, workflow_id)
@@ -302,7 +319,7 @@ def observe_newer(api: Api) -> dict[str, Any]:
     while api.get_active_task_for_workflow(workflow_id).task is not None:
         pass  # the server works on it
     api.claim_next_jobs(workflow_id, limit=1)
-    api.start_job(jobs[0].id, 0, 1)
+    api.start_job(jobs[0].id, 0, register_node(api, workflow_id).id)
     running = api.get_running_jobs(workflow_id).items
     summary = api.get_workflow_status(workflow_id)
     archived = api.archive_workflow(workflow_id, model("ArchiveWorkflowRequest", is_archived=True))

@@ -1,0 +1,271 @@
+"""Torc's own server, command line and runner: nothing of ours but the daemon."""
+
+import json
+import os
+import shutil
+import signal
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.acceptance.conftest import Barrier, Command, Proxy, Site
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+TUTORIAL = Path(__file__).parents[2] / "examples" / "tutorial.yaml"
+WATCH = ("watch", "1", "--auto-recover", "--poll-interval", "1", "--show-job-counts")
+CREATE = {"0.12.2": ("workflows", "create"), "1.0.0": ("create",)}
+BOTH = pytest.mark.parametrize("version", ["0.12.2", "1.0.0"])
+OLD = pytest.mark.parametrize("version", ["0.12.2"])
+NEW = pytest.mark.parametrize("version", ["1.0.0"])
+
+# Two jobs that fail the first time, one of them as one that was killed for its memory.
+FAILING = """
+name: failing
+resource_requirements:
+  - { name: small, num_cpus: 1, memory: 64m, runtime: PT1M }
+jobs:
+  - name: hungry
+    command: '[ -e "$TORC_OUTPUT_DIR/fed" ] || { touch "$TORC_OUTPUT_DIR/fed"; exit 137; }'
+    resource_requirements: small
+  - name: flaky
+    command: '[ -e "$TORC_OUTPUT_DIR/tried" ] || { touch "$TORC_OUTPUT_DIR/tried"; exit 1; }'
+    resource_requirements: small
+  - { name: after, command: "true", depends_on: [hungry], resource_requirements: small }
+"""
+
+# A job that says when it runs, and the first time does not end by itself.
+ENDLESS = """
+name: endless
+resource_requirements:
+  - { name: small, num_cpus: 1, memory: 64m, runtime: PT10M }
+jobs:
+  - name: endless
+    command: |
+      [ -e "$TORC_OUTPUT_DIR/tried" ] && exit
+      touch "$TORC_OUTPUT_DIR/tried"
+      echo >"$TORC_OUTPUT_DIR/runs"
+      sleep 1000
+    resource_requirements: small
+"""
+
+# A job that says when it runs, and ends when it is told to.
+PATIENT = """
+name: patient
+resource_requirements:
+  - { name: small, num_cpus: 1, memory: 64m, runtime: PT10M }
+jobs:
+  - name: patient
+    command: 'echo >"$TORC_OUTPUT_DIR/runs"; exit "$(cat "$TORC_OUTPUT_DIR/end")"'
+    resource_requirements: small
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Torc:
+    """A real server with an empty database, and Torc's command of the same version."""
+
+    site: "Site"
+    version: str
+    program: Path
+
+    @property
+    def variables(self) -> dict[str, str]:
+        return {"TORC_WATCHD_LOCAL_RUNNER": str(self.program)}
+
+    def create(self, specification: str | Path) -> None:
+        """Workflow 1, by Torc's own command."""
+        path = self.site.folder / "workflow.yaml"
+        if isinstance(specification, Path):
+            shutil.copy(specification, path)
+        else:
+            path.write_text(specification)
+        created = self.site.start_program(self.program, *CREATE[self.version], path)
+        assert created.end() == 0, created.output
+        assert "Created workflow 1\n" in created.output
+
+    def run(self, *options: str) -> "Command":
+        """What a person types."""
+        words = ["run", "1", "--output-dir", str(self.site.output), "--poll-interval", "0.5"]
+        return self.site.start_program(self.program, *words, *options)
+
+    def submit(self, specification: str) -> None:
+        """Workflow 1, by our command; its allocation runs Torc's."""
+        path = self.site.folder / "workflow.yaml"
+        path.write_text(specification)
+        submitted = self.site.run("submit", path, "--cpus", "2", **self.variables)
+        assert submitted.returncode == 0, submitted.stderr
+
+    def watch(self, **variables: str) -> "Command":
+        return self.site.start(*WATCH, **self.variables, **variables)
+
+    def runners(self) -> list[int]:
+        """The processes of ``torc run``."""
+        lines = self.site.processes().items()
+        return [pid for pid, line in lines if line.startswith(f"{self.program} --url")]
+
+    def rows(self, path: str, **query: str) -> list[Any]:
+        words = "".join(f"&{name}={value}" for name, value in query.items())
+        answer = self.site.request("GET", f"/{path}?workflow_id=1{words}")
+        items: list[Any] = answer["items"]
+        return items
+
+    def ends(self) -> Counter[tuple[int, int]]:
+        """How many jobs ended with each run and return code."""
+        results = self.rows("results", all_runs="true")
+        return Counter((result["run_id"], result["return_code"]) for result in results)
+
+    def allocations(self) -> list[tuple[int, str]]:
+        rows = self.rows("scheduled_compute_nodes")
+        return [(row["scheduler_id"], row["status"]) for row in rows]
+
+
+@pytest.fixture
+def torc(site: "Site", version: str, torc_program: Callable[[str, str], Path]) -> Torc:
+    (site.folder / "server").mkdir()
+    site.server = site.start_program(
+        torc_program(version, "torc-server"),
+        *("run", "--host", "127.0.0.1", "--port", "0", "--log-level", "error"),
+        *("--database", site.folder / "server" / "torc.db"),
+        *("--completion-check-interval-secs", "0.2"),
+    )
+    port = site.server.until("TORC_SERVER_PORT=").strip().partition("=")[2]
+    site.url = f"http://127.0.0.1:{port}/torc-service/v1"
+    return Torc(site, version, torc_program(version, "torc"))
+
+
+def assert_run_by_torc_alone(nodes: Iterable[Any], number: int) -> None:
+    """Our own runner has a number of its own; that of Torc is not told."""
+    found = [(node["pid"], node["duration_seconds"] is not None) for node in nodes]
+    assert found == [(1, True)] * number
+
+
+@NEW
+def test_the_tutorial_on_torc_itself(torc: Torc) -> None:
+    torc.create(TUTORIAL)
+    first_run = torc.run("--num-cpus", "10", "--memory-gb", "4")
+    watch = torc.watch()
+
+    assert watch.end() == 0, watch.output
+    assert first_run.end() == 0, first_run.output
+    assert "Applied fixes: 5 OOM, 0 timeout" in watch.output
+    assert watch.output.endswith("\n✓ Workflow completed successfully (100 jobs)\n")
+    assert torc.ends() == {(1, 0): 95, (1, 137): 5, (2, 0): 5}
+    assert_run_by_torc_alone(torc.rows("compute_nodes"), 2)
+    assert torc.allocations() == [(1, "complete")]
+
+
+@BOTH
+def test_submitted_and_recovered(torc: Torc) -> None:
+    torc.submit(FAILING)
+    watch = torc.watch()
+
+    assert watch.end() == 0, watch.output
+    assert "(hungry): OOM detected, increasing memory 64m -> 96m" in watch.output
+    assert "(flaky): unknown failure (exit code 1), retrying" in watch.output
+    assert torc.ends() == {(1, 137): 1, (1, 1): 1, (2, 0): 3}
+    assert_run_by_torc_alone(torc.rows("compute_nodes"), 2)
+    assert torc.allocations() == [(1, "complete"), (2, "complete")]
+
+
+@BOTH
+def test_a_runner_killed_in_the_middle(torc: Torc) -> None:
+    torc.site.hold()
+    torc.submit(ENDLESS)
+    torc.site.wait_for_job()
+    watch = torc.watch()
+    watch.until("running=1")
+
+    (runner,) = torc.runners()
+    os.kill(runner, signal.SIGKILL)
+
+    watch.until("Releasing 1 job of dead workers")
+    assert watch.end() == 0, watch.output
+    assert torc.ends() == {(1, -128): 1, (2, 0): 1}
+    assert torc.allocations() == [(1, "complete"), (2, "complete")]
+    assert not [line for line in torc.site.processes().values() if "sleep 1000" in line]
+    end = torc.site.home / "allocations" / "1" / "end.json"
+    assert json.loads(end.read_text()) == {"exit_code": 128 + signal.SIGKILL}
+
+
+@OLD
+def test_a_runner_of_a_persons_own_killed_in_the_middle(torc: Torc) -> None:
+    torc.site.hold()
+    torc.create(ENDLESS)
+    runner = torc.run()
+    torc.site.wait_for_job()
+    living = torc.site.run("recover", "1", **torc.variables)
+
+    runner.kill()
+    dead = torc.site.run("recover", "1", **torc.variables)
+    watch = torc.watch()
+
+    assert "still has workers" in living.stdout
+    assert "Releasing 1 job of dead workers" in dead.stdout
+    assert watch.end() == 0, watch.output
+    assert torc.ends() == {(1, -128): 1, (2, 0): 1}
+    assert_run_by_torc_alone(torc.rows("compute_nodes"), 2)
+
+
+@NEW
+def test_a_runner_that_outlives_its_allocation_is_waited_for(torc: Torc) -> None:
+    torc.site.hold()
+    torc.submit(PATIENT)
+    torc.site.wait_for_job()
+    record = torc.site.home / "allocations" / "1" / "worker.json"
+    os.kill(json.loads(record.read_text())["pid"], signal.SIGKILL)
+    watch = torc.watch()
+    for _ in range(3):
+        watch.until("running=1")
+
+    torc.site.end_job(0)
+
+    assert watch.end() == 0, watch.output
+    assert "Releasing" not in watch.output
+    assert torc.ends() == {(1, 0): 1}
+
+
+@NEW
+def test_a_watch_killed_in_the_middle_of_a_recovery(
+    torc: Torc,
+    make_proxy: Callable[[str], "Proxy"],
+    make_barrier: Callable[..., "Barrier"],
+) -> None:
+    torc.submit(FAILING)
+    proxy = make_proxy(torc.site.url)
+    for path, after in (("only_uninitialized=true", True), ("/scheduled_compute_nodes", False)):
+        barrier = make_barrier(proxy, path=path, after=after)
+        watch = torc.watch(TORC_API_URL=proxy.url)
+        barrier.wait()
+        watch.kill()
+    make_barrier(proxy, path="nothing")
+    final = torc.watch(TORC_API_URL=proxy.url)
+
+    assert final.end() == 0, final.output
+    assert "Continuing recovery round 1 at its step 'allocate'" in final.output
+    assert torc.ends() == {(1, 137): 1, (1, 1): 1, (2, 0): 3}
+    assert_run_by_torc_alone(torc.rows("compute_nodes"), 2)
+    assert torc.allocations() == [(1, "complete"), (2, "complete")]
+    assert torc.site.journaled("SELECT number, outcome FROM round") == [(1, "resubmitted")]
+
+
+def test_a_runner_that_is_not_there(served: "Site") -> None:
+    """Refused before anything is changed."""
+    (served.folder / "workflow.yaml").write_text(FAILING)
+    before = served.database()
+    runner = {"TORC_WATCHD_LOCAL_RUNNER": "/nowhere/torc"}
+
+    refused = [
+        served.run(*words, **runner)
+        for words in (("submit", "workflow.yaml"), ("watch", "1", "-r"), ("recover", "1"))
+    ]
+
+    assert [each.returncode for each in refused] == [2, 2, 2]
+    assert all("TORC_WATCHD_LOCAL_RUNNER is '/nowhere/torc'" in each.stderr for each in refused)
+    assert served.database() == before
+    assert not served.home.exists()

@@ -1,0 +1,395 @@
+"""Torc's own command line, of the release that speaks a server's dialect, and its own runner."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+if TYPE_CHECKING:
+    from tests.conformance.conftest import Server
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(60)]
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+Ended = subprocess.CompletedProcess[str]
+RELEASES = {"0.12": "0.12.2", "0.35": "1.0.0"}
+# Commands that 1.0 has moved, by what they were called before.
+MOVED = {
+    ("workflows", "create"): ("create",),
+    ("workflows", "status"): ("status",),
+    ("workflows", "cancel"): ("cancel", "--no-prompts"),
+    ("workflows", "delete"): ("delete",),
+    ("workflows", "reinitialize"): ("workflows", "reinit"),
+}
+PATIENCE = 30.0  # seconds until what a runner does has not happened
+# Enough processors for every job at once: how many there are is not the point.
+RUN = ("--poll-interval", "0.1", "--num-cpus", "16", "--memory-gb", "4", "--output-dir", "output")
+
+KDL = """
+name "steps"
+file "data" path="data.txt"
+job "first" { command "echo 1 > data.txt"; output_file "data"; }
+job "second" { command "cat data.txt"; input_file "data"; }
+"""
+WORK = """
+name: work
+failure_handlers:
+  - name: again
+    rules: [{exit_codes: [7], max_retries: 2, recovery_script: echo recovering}]
+files:
+  - {name: made, path: made.txt}
+  - {name: forgotten, path: forgotten.txt}
+user_data:
+  - {name: given, data: {x: 1}}
+resource_requirements:
+  - {name: small, num_cpus: 1, memory: 100m, runtime: PT1M}
+jobs:
+  - {name: makes, command: echo hi > made.txt, output_files: [made], resource_requirements: small}
+  - {name: uses, command: cat made.txt, input_files: [made], input_user_data: [given]}
+  - {name: forgets, command: "true", output_files: [forgotten]}
+  - {name: misses, command: cat forgotten.txt, input_files: [forgotten]}
+  - {name: fails, command: test -e repaired || exit 3}
+  - {name: waits, command: "true", depends_on: [fails]}
+  - {name: runs anyway, command: "true", depends_on: [fails], cancel_on_blocking_job_failure: false}
+  - {name: recovers, command: test $TORC_ATTEMPT_ID -ge 2 || exit 7, failure_handler: again}
+  - {name: gives up, command: exit 7, failure_handler: again}
+actions:
+  - {trigger_type: on_workflow_start, action_type: run_commands, commands: [echo x >> started]}
+  - {trigger_type: on_jobs_complete, jobs: [makes], action_type: run_commands,
+     commands: [echo x >> made]}
+  - {trigger_type: on_workflow_complete, action_type: run_commands, commands: [echo x >> over]}
+"""
+FIRST_RUN = {
+    "makes": "completed",
+    "uses": "completed",
+    "forgets": "failed",
+    "misses": "canceled",
+    "fails": "failed",
+    "waits": "canceled",
+    "runs anyway": "completed",
+    "recovers": "completed",
+    "gives up": "failed",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cli:
+    """``torc`` in a folder of its own, which knows its server by the environment."""
+
+    program: Path
+    environment: dict[str, str]
+    directory: Path
+    dialect: str
+
+    def arguments(self, *words: str | int, options: Sequence[str] = ()) -> list[str]:
+        texts = tuple(map(str, words))
+        if self.dialect == "0.35" and texts[:2] in MOVED:
+            texts = (*MOVED[texts[0], texts[1]], *texts[2:])
+        return [str(self.program), *options, *texts]
+
+    def run(self, *words: str | int, options: Sequence[str] = ()) -> Ended:
+        command = self.arguments(*words, options=options)
+        return subprocess.run(
+            command,
+            cwd=self.directory,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    def say(self, *words: str | int) -> str:
+        ended = self.run(*words)
+        assert ended.returncode == 0, ended.stderr + ended.stdout
+        return ended.stdout
+
+    def ask(self, *words: str | int) -> Any:
+        ended = self.run(*words, options=["--format", "json"])
+        assert ended.returncode == 0, ended.stderr + ended.stdout
+        return json.loads(ended.stdout)
+
+    def listed(self, *words: str | int) -> list[Any]:
+        """The only list in the answer: each release and command has its own name for it."""
+        (items,) = (value for value in self.ask(*words).values() if isinstance(value, list))
+        return list(items)
+
+    def create(self, text: str, name: str = "spec.yaml") -> int:
+        (self.directory / name).write_text(text)
+        return int(self.ask("workflows", "create", name)["workflow_id"])
+
+    def initialize(self, workflow_id: int) -> None:
+        """By the server itself: 1.0's tool may wait ten seconds for news that it has missed."""
+        url = f"{self.environment['TORC_API_URL']}/workflows/{workflow_id}/initialize_jobs"
+        assert httpx.post(url, timeout=PATIENCE, trust_env=False).status_code == 200
+
+    def statuses(self, workflow_id: int) -> dict[str, str]:
+        return {job["name"]: job["status"] for job in self.listed("jobs", "list", workflow_id)}
+
+    def becomes(self, workflow_id: int, expected: dict[str, str]) -> None:
+        """Ask until the jobs have these statuses."""
+        deadline = time.monotonic() + PATIENCE
+        while (found := self.statuses(workflow_id)) != expected:
+            assert time.monotonic() < deadline, found
+
+    @contextmanager
+    def beside(self, *words: str | int) -> Iterator[subprocess.Popen[str]]:
+        """A command beside the test, gone when that ends, with what it started."""
+        with subprocess.Popen(
+            self.arguments(*words),
+            cwd=self.directory,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        ) as process:
+            try:
+                yield process
+            finally:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def cli(server: "Server", torc_program: Callable[[str, str], Path], tmp_path: Path) -> Cli:
+    kept = {name: text for name, text in os.environ.items() if not name.startswith("TORC_")}
+    environment = kept | {"TORC_API_URL": server.url, "HOME": str(tmp_path), "USER": "tester"}
+    program = torc_program(RELEASES[server.dialect], "torc")
+    return Cli(program, environment, tmp_path, server.dialect)
+
+
+@pytest.mark.parametrize(
+    ("example", "jobs", "ready"),
+    [("tutorial.yaml", 100, 10), ("mixed.yaml", 17, 4), ("diamond.json5", 4, 1)],
+)
+def test_our_examples_are_taken(cli: Cli, example: str, jobs: int, ready: int) -> None:
+    workflow_id = cli.create((EXAMPLES / example).read_text(), example)
+    assert set(cli.statuses(workflow_id).values()) == {"uninitialized"}
+    cli.initialize(workflow_id)
+    statuses = list(cli.statuses(workflow_id).values())
+    assert (len(statuses), statuses.count("ready")) == (jobs, ready)
+    assert statuses.count("blocked") == jobs - ready
+
+
+def test_what_belongs_together(cli: Cli) -> None:
+    workflow_id = cli.create(KDL, "spec.kdl")
+    (file,) = cli.listed("job-dependencies", "job-file", workflow_id)
+    assert (file["producer_job_name"], file["consumer_job_name"]) == ("first", "second")
+    assert cli.listed("job-dependencies", "job-user-data", workflow_id) == []
+    assert cli.listed("job-dependencies", "job-job", workflow_id) == []
+    cli.initialize(workflow_id)
+    (edge,) = cli.listed("job-dependencies", "job-job", workflow_id)
+    assert (edge["job_name"], edge["depends_on_job_name"]) == ("second", "first")
+    second = cli.listed("jobs", "list", workflow_id, "--include-relationships")[1]
+    assert second["input_file_ids"] == [file["file_id"]]
+
+
+def test_jobs_are_listed_by_page_order_and_status(cli: Cli) -> None:
+    workflow_id = cli.create(WORK)
+    cli.initialize(workflow_id)
+    page = ("--limit", 2, "--offset", 1, "--sort-by", "name", "--reverse-sort")
+    assert names(cli.listed("jobs", "list", workflow_id, *page)) == ["uses", "runs anyway"]
+    assert names(cli.listed("jobs", "list", workflow_id, "--status", "blocked")) == [
+        "uses",
+        "misses",
+        "waits",
+        "runs anyway",
+    ]
+    assert "recovers" in cli.say("jobs", "list", workflow_id)
+    job = cli.listed("jobs", "list", workflow_id)[0]
+    assert cli.ask("jobs", "get", job["id"])["name"] == "makes"
+
+
+@pytest.mark.parametrize(
+    ("kind", "created", "changed", "shown"),
+    [
+        ("files", ["--path", "a"], ["--path", "b"], {"path": "b"}),
+        ("user-data", ["--data", "[1]"], ["--data", "[2]"], {"data": [2]}),
+        (
+            "resource-requirements",
+            ["--memory", "1g", "--runtime", "PT1H"],
+            ["--memory", "2g", "--num-cpus", "3"],
+            {"memory": "2g", "num_cpus": 3, "runtime": "PT1H"},
+        ),
+        ("jobs", ["--command", "true"], ["--command", "false"], {"command": "false"}),
+    ],
+)
+def test_things_are_created_changed_and_deleted(
+    cli: Cli, kind: str, created: list[str], changed: list[str], shown: dict[str, Any]
+) -> None:
+    workflow_id = cli.ask("workflows", "new", "--name", "empty")["id"]
+    before = len(cli.listed(kind, "list", workflow_id))
+    thing = cli.ask(kind, "create", workflow_id, "--name", "n", *created)
+    cli.say(kind, "update", thing["id"], *changed)
+    found = cli.ask(kind, "get", thing["id"])
+    assert {name: found[name] for name in shown} == shown
+    assert len(cli.listed(kind, "list", workflow_id)) == before + 1
+    cli.say(kind, "delete", thing["id"])
+    assert len(cli.listed(kind, "list", workflow_id)) == before
+    assert "404" in cli.run(kind, "get", thing["id"]).stderr
+
+
+def test_events_are_made_listed_and_deleted(cli: Cli) -> None:
+    workflow_id = cli.ask("workflows", "new", "--name", "empty")["id"]
+    for number in (1, 2):
+        cli.say("events", "create", workflow_id, "--data", json.dumps({"n": number}))
+    events = cli.listed("events", "list", workflow_id)
+    assert [event["data"] for event in events] == [{"n": 1}, {"n": 2}]
+    assert cli.ask("events", "get-latest-event", workflow_id)["data"] == {"n": 2}
+    cli.say("events", "delete", events[1]["id"])
+    assert cli.listed("events", "list", workflow_id) == events[:1]
+
+
+def test_schedulers_and_remote_workers(cli: Cli) -> None:
+    workflow_id = cli.ask("workflows", "new", "--name", "empty")["id"]
+    cli.say("slurm", "create", workflow_id, "-n", "s", "-a", "acc", "-N", 1, "-W", "01:00:00")
+    (scheduler,) = cli.listed("slurm", "list", workflow_id)
+    cli.say("slurm", "update", scheduler["id"], "-a", "other")
+    assert cli.ask("slurm", "get", scheduler["id"])["account"] == "other"
+    cli.say("slurm", "delete", scheduler["id"])
+    assert cli.listed("slurm", "list", workflow_id) == []
+    assert "No remote workers" in cli.say("remote", "list-workers", workflow_id)
+    assert cli.listed("scheduled-compute-nodes", "list", workflow_id) == []
+
+
+def test_a_workflow_is_changed_archived_copied_and_deleted(cli: Cli) -> None:
+    workflow_id = cli.create(WORK)
+    cli.say("workflows", "update", workflow_id, "--name", "renamed", "--project", "p")
+    shown = cli.ask("workflows", "get", workflow_id)
+    assert (shown["name"], shown["project"]) == ("renamed", "p")
+    cli.say("workflows", "archive", "true", workflow_id)
+    assert workflow_id not in ids(cli.listed("workflows", "list"))
+    assert workflow_id in ids(cli.listed("workflows", "list", "--archived-only"))
+    cli.say("workflows", "export", workflow_id, "--output", "w.json")
+    copy = cli.ask("workflows", "import", "w.json", "--name", "copy")["workflow_id"]
+    assert cli.statuses(copy).keys() == FIRST_RUN.keys()
+    assert len(cli.ask("workflows", "list-actions", copy)["actions"]) == 3
+    cli.say("workflows", "delete", workflow_id, copy, "--no-prompts")
+    for deleted in (workflow_id, copy):
+        assert "404" in cli.run("workflows", "get", deleted).stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        (["workflows", "get", 10**9], "404"),
+        (["workflows", "delete", 10**9, "--no-prompts"], "404"),
+        (["jobs", "update", 10**9, "--name", "n"], "404"),
+        (["resource-requirements", "create", "ID", "--name", "n", "--memory", "1gb"], "422"),
+    ],
+)
+def test_what_a_server_refuses(cli: Cli, words: Sequence[str | int], status: str) -> None:
+    workflow_id = cli.ask("workflows", "new", "--name", "empty")["id"]
+    ended = cli.run(*(workflow_id if word == "ID" else word for word in words))
+    assert (ended.returncode, status in ended.stderr) == (1, True), ended.stderr
+
+
+def test_a_run_with_failures_and_what_follows_it(cli: Cli) -> None:
+    workflow_id = cli.create(WORK)
+    cli.run("run", workflow_id, *RUN)
+    assert cli.statuses(workflow_id) == FIRST_RUN
+    assert attempts_of(cli, workflow_id) == {
+        ("makes", 1, 1, 0),
+        ("uses", 1, 1, 0),
+        ("forgets", 1, 1, 1),
+        ("fails", 1, 1, 3),
+        ("runs anyway", 1, 1, 0),
+        ("recovers", 1, 2, 0),
+        ("gives up", 1, 2, 7),
+    }
+    retried = [one["data"].get("event_type") for one in cli.listed("events", "list", workflow_id)]
+    assert retried.count("job_retried") == 2
+    (node,) = cli.listed("compute-nodes", "list", workflow_id)
+    assert (node["is_active"], node["num_cpus"]) == (False, 16)
+    assert words_in(cli, "started", "made", "over") == [1, 1, 1]
+
+    (cli.directory / "repaired").touch()
+    (cli.directory / "forgotten.txt").touch()
+    cli.say("workflows", "reset-status", workflow_id, "--failed-only", "--no-prompts")
+    cli.say("workflows", "reinitialize", workflow_id)
+    again = {"forgets": "ready", "misses": "blocked", "fails": "ready", "waits": "blocked"}
+    again |= {"runs anyway": "blocked", "gives up": "ready"}
+    assert cli.statuses(workflow_id) == FIRST_RUN | again
+    cli.run("run", workflow_id, *RUN)
+    ended = dict.fromkeys(again, "completed") | {"gives up": "failed"}
+    assert cli.statuses(workflow_id) == FIRST_RUN | ended
+    # 0.12 begins a workflow that starts over from its start; 1.0 does what is left of it.
+    once_more = {"0.12": [2, 2, 2], "0.35": [1, 1, 2]}[cli.dialect]
+    assert words_in(cli, "started", "made", "over") == once_more
+    # Both a reset and a reinitialization begin a run in 1.0.
+    run_id = {"0.12": 2, "0.35": 3}[cli.dialect]
+    assert ("gives up", run_id, 2, 7) in attempts_of(cli, workflow_id)
+
+
+def test_a_run_canceled_in_the_middle(cli: Cli) -> None:
+    workflow_id = cli.create(sleeping())
+    with cli.beside("run", workflow_id, *RUN) as runner:
+        cli.becomes(workflow_id, {"a": "running", "b": "running", "c": "blocked"})
+        cli.say("workflows", "cancel", workflow_id)
+        runner.wait(PATIENCE)
+    assert cli.statuses(workflow_id) == {"a": "canceled", "b": "canceled", "c": "blocked"}
+    assert cli.ask("workflows", "is-complete", workflow_id)["is_canceled"]
+    assert cli.listed("results", "list", workflow_id) == []
+    categories = [one["data"]["category"] for one in cli.listed("events", "list", workflow_id)]
+    assert categories.count("workflow_canceled") == 1
+
+
+def test_a_runner_that_is_killed_leaves_its_jobs_running(cli: Cli) -> None:
+    workflow_id = cli.create(sleeping())
+    running = {"a": "running", "b": "running", "c": "blocked"}
+    with cli.beside("run", workflow_id, *RUN):
+        cli.becomes(workflow_id, running)
+    assert cli.statuses(workflow_id) == running
+    assert cli.listed("results", "list", workflow_id) == []
+    (node,) = cli.listed("compute-nodes", "list", workflow_id)
+    assert (node["is_active"], "duration_seconds" in node) == (True, False)
+    assert cli.run("workflows", "reset-status", workflow_id, "--no-prompts").returncode == 1
+
+
+def test_what_happens_is_told_while_it_does(cli: Cli) -> None:
+    workflow_id = cli.create(KDL, "spec.kdl")
+    with cli.beside("events", "monitor", workflow_id) as monitor:
+        assert monitor.stdout is not None
+        lines = iter(monitor.stdout.readline, "")
+        assert any("Connected" in line for line in lines)
+        cli.run("run", workflow_id, *RUN)
+        told = next((line for line in lines if "job_completed" in line), "nothing")
+    assert '"job_name":"first"' in told
+
+
+def sleeping() -> str:
+    jobs = ["{name: a, command: sleep 30}", "{name: b, command: sleep 30}"]
+    jobs.append("{name: c, command: sleep 30, depends_on: [a]}")
+    return "name: sleeping\njobs:\n" + "".join(f"  - {job}\n" for job in jobs)
+
+
+def names(items: Sequence[Any]) -> list[str]:
+    return [item["name"] for item in items]
+
+
+def ids(items: Sequence[Any]) -> set[int]:
+    return {item["id"] for item in items}
+
+
+def attempts_of(cli: Cli, workflow_id: int) -> set[tuple[str, int, int, int]]:
+    """Job, run, attempt and return code of every result."""
+    jobs = {job["id"]: job["name"] for job in cli.listed("jobs", "list", workflow_id)}
+    results = cli.listed("results", "list", workflow_id, "--all-runs")
+    shown = ("run_id", "attempt_id", "return_code")
+    return {(jobs[one["job_id"]], *(one[name] for name in shown)) for one in results}
+
+
+def words_in(cli: Cli, *files: str) -> list[int]:
+    """How often each action wrote its word."""
+    return [len((cli.directory / "output" / name).read_text().split()) for name in files]
