@@ -1,37 +1,72 @@
-"""Where the server is, who we are there, and where our own files are: from the environment."""
+"""Where the server is, who we are there, where our own files are, and how workflows are watched."""
 
 import getpass
 import os
+import shlex
 import shutil
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Self
 
-import platformdirs
-from pydantic import AliasChoices, Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
+from torc_watch.configuration import Given, configured, default_home
 from torc_watch.core.errors import InvalidInput
+from torc_watch.core.orders import Choices
+from torc_watch.core.policy import RecoverySettings
 from torc_watch.torc.transport import Connection
 
 DEFAULT_URL = "http://localhost:8080/torc-service/v1"
 
 
+def split_command(command: object) -> object:
+    """The words of a command that is written as one text. Raises ValueError."""
+    words = shlex.split(command) if isinstance(command, str) else command
+    if not words:
+        raise ValueError("The command is empty")
+    return words
+
+
+_OwnPath = Annotated[Path, AfterValidator(Path.expanduser)]
+_Factor = Annotated[float, Field(gt=1, allow_inf_nan=False)]
+_Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+_Command = Annotated[tuple[str, ...], BeforeValidator(split_command)]
+
+
 class Settings(BaseSettings):
-    """Torc's own variables for its server, TORC_WATCHD_HOME for what torc-watch keeps."""
+    """What is configured; ``output_dir`` is relative to where a command is given."""
 
-    model_config = SettingsConfigDict(env_ignore_empty=True)
+    api_url: str = DEFAULT_URL
+    username: str | None = None
+    password: SecretStr | None = None
+    password_file: _OwnPath | None = None
+    ca_file: _OwnPath | None = None
+    verify_tls: bool = True
+    timeout: _Seconds = 30.0
+    home: _OwnPath = Field(default_factory=default_home)
+    local_runner: str | None = None
+    auto_recover: bool = False
+    max_retries: Annotated[int, Field(ge=0)] = 3
+    memory_multiplier: _Factor = 1.5
+    runtime_multiplier: _Factor = 1.5
+    retry_unknown: bool = True
+    recovery_hook: _Command | None = None
+    poll_interval: _Seconds = 60.0
+    output_dir: _OwnPath = Path("output")
 
-    api_url: Annotated[str, Field(validation_alias="TORC_API_URL")] = DEFAULT_URL
-    username: Annotated[str | None, Field(validation_alias=AliasChoices("USER", "USERNAME"))] = None
-    password: Annotated[SecretStr | None, Field(validation_alias="TORC_PASSWORD")] = None
-    password_file: Annotated[Path | None, Field(validation_alias="TORC_PASSWORD_FILE")] = None
-    ca_file: Annotated[Path | None, Field(validation_alias="TORC_CA_FILE")] = None
-    verify_tls: Annotated[bool, Field(validation_alias="TORC_VERIFY_TLS")] = True
-    timeout: Annotated[float, Field(validation_alias="TORC_TIMEOUT", gt=0)] = 30.0
-    home: Annotated[Path, Field(validation_alias="TORC_WATCHD_HOME")] = (
-        platformdirs.user_state_path("torc-watchd")
-    )
-    local_runner: Annotated[str | None, Field(validation_alias="TORC_WATCHD_LOCAL_RUNNER")] = None
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - ours says where a value is from
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, _Configured(settings_cls)
 
     def connection(self, url: str | None = None) -> Connection:
         """How to reach the server at ``url``, by default TORC_API_URL. Raises InvalidInput."""
@@ -64,6 +99,28 @@ class Settings(BaseSettings):
             )
         return Path(found).absolute()
 
+    def chosen(self, choices: Choices) -> Self:
+        """These, but for what was asked for explicitly.
+
+        A hook is run before unknown failures are retried: whoever wants them left alone wants none.
+        """
+        said: dict[str, Any] = {
+            name: value for name, value in asdict(choices).items() if value is not None
+        }
+        if choices.retry_unknown is False and choices.recovery_hook is None:
+            said["recovery_hook"] = None
+        if choices.output_dir is not None:
+            said["output_dir"] = Path(choices.output_dir)
+        return self.model_copy(update=said)
+
+    def recovery(self) -> RecoverySettings:
+        return RecoverySettings(
+            max_retries=self.max_retries,
+            memory_multiplier=self.memory_multiplier,
+            runtime_multiplier=self.runtime_multiplier,
+            retry_unknown=self.retry_unknown or self.recovery_hook is not None,
+        )
+
     def _password(self) -> str | None:
         if self.password is not None:
             return self.password.get_secret_value()
@@ -81,3 +138,31 @@ class Settings(BaseSettings):
             raise InvalidInput(
                 f"The password file {self.password_file} cannot be read: {reason}."
             ) from error
+
+
+class _Configured(PydanticBaseSettingsSource):
+    """The environment and the files; a value that was empty is not there."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        raise NotImplementedError  # of sources that go from field to field
+
+    def __call__(self) -> dict[str, Any]:
+        return {key: given.value for key, given in configured().items()}
+
+
+def load_settings() -> Settings:
+    """What is configured. Raises InvalidInput, which says what is wrong, where."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        origins = configured()
+        problems = [
+            f"{_place(str(problem['loc'][0]), origins)}: {problem['msg']}."
+            for problem in error.errors(include_input=False)
+        ]
+        raise InvalidInput("\n".join(problems)) from error
+
+
+def _place(key: str, origins: Mapping[str, Given]) -> str:
+    origin = origins[key].origin
+    return origin if origin.endswith("environment") else f"{key} in {origin}"

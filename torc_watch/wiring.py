@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -11,6 +11,7 @@ from anyio import to_thread
 from torc_watch.core.allocation import AllocationRequest
 from torc_watch.core.errors import InvalidInput, NotFound, SchedulerError
 from torc_watch.core.events import Event, ServerUnfamiliar, WatchEnded
+from torc_watch.core.orders import Entry
 from torc_watch.core.policy import Plan, RecoverySettings, Refusal
 from torc_watch.core.progress import Standing, has_succeeded, standing
 from torc_watch.engine.allocating import start_allocation
@@ -111,6 +112,43 @@ async def _start_allocations(
         )
         numbers.append(await start_allocation(client, scheduler, request))
     return tuple(numbers)
+
+
+def watch_request(workflow_id: int, settings: Settings) -> WatchRequest:
+    """A watch as it is configured: for as long as it takes, whatever the server does."""
+    return WatchRequest(
+        workflow_id=workflow_id,
+        recovery=settings.recovery() if settings.auto_recover else None,
+        poll_interval=settings.poll_interval,
+        show_job_counts=True,
+        output_dir=settings.output_dir.absolute(),
+        hook=settings.recovery_hook,
+    )
+
+
+def round_request(workflow_id: int, settings: Settings) -> WatchRequest:
+    """One round of recovery, now, which a person asks for."""
+    return WatchRequest(
+        workflow_id=workflow_id,
+        recovery=replace(settings.recovery(), max_retries=None),
+        poll_interval=1,
+        show_job_counts=False,
+        output_dir=settings.output_dir.absolute(),
+        hook=settings.recovery_hook,
+        patience=0,
+        once=True,
+    )
+
+
+def request_for(entry: Entry, settings: Settings) -> WatchRequest:
+    """How the daemon watches: as was asked for, else as is configured.
+
+    Where neither says in which folder its output belongs, it is kept beside the daemon's state:
+    the folder in which a daemon was started means nothing.
+    """
+    chosen = settings.chosen(entry.choices)
+    request = watch_request(entry.workflow_id, chosen)
+    return replace(request, output_dir=settings.home.absolute() / chosen.output_dir)
 
 
 async def watch(

@@ -211,7 +211,13 @@ class Site:
             for name, text in os.environ.items()
             if not name.startswith("TORC_") and name != "PYTHONUNBUFFERED"
         }
-        ours = {"TORC_WATCHD_HOME": str(self.home), "TORC_API_URL": self.url, "USER": "tester"}
+        ours = {
+            "TORC_WATCHD_HOME": str(self.home),
+            "TORC_API_URL": self.url,
+            "USER": "tester",
+            "XDG_CONFIG_HOME": str(self.folder / "config"),
+            "XDG_CONFIG_DIRS": str(self.folder / "etc"),
+        }
         return kept | ours | variables
 
 

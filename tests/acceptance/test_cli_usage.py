@@ -76,6 +76,8 @@ def furnished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TORC_WATCHD_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("TORC_API_URL", "http://127.0.0.1:9")  # where nobody listens
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("XDG_CONFIG_DIRS", str(tmp_path / "etc"))
     for name, content in FILES.items():
         Path(name).parent.mkdir(exist_ok=True)
         Path(name).write_text(content)

@@ -1,34 +1,35 @@
-"""What the environment says, and what is wrong with it."""
+"""What the environment and the files say, what is wrong with that, and who is heard first."""
 
+from itertools import chain
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
 
+from torc_watch import wiring
+from torc_watch.configuration import VARIABLES, Given, configured, home
 from torc_watch.core.errors import InvalidInput
-from torc_watch.settings import Settings
-
-VARIABLES = (
-    "TORC_API_URL",
-    "TORC_PASSWORD",
-    "TORC_PASSWORD_FILE",
-    "TORC_CA_FILE",
-    "TORC_VERIFY_TLS",
-    "TORC_TIMEOUT",
-    "TORC_WATCHD_HOME",
-    "TORC_WATCHD_LOCAL_RUNNER",
-    "USER",
-    "USERNAME",
-)
+from torc_watch.core.orders import Choices, Condition, Entry
+from torc_watch.core.policy import RecoverySettings
+from torc_watch.engine.watch import WatchRequest
+from torc_watch.settings import Settings, load_settings
 
 
 @pytest.fixture(autouse=True)
-def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """None but what a test sets, for the user ada."""
-    for name in VARIABLES:
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
+    """None but what a test sets, for the user ada, whose files are in ``tmp_path``."""
+    for name in (*chain(*VARIABLES.values()), "USERNAME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("USER", "ada")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "user"))
+    monkeypatch.setenv("XDG_CONFIG_DIRS", f"{tmp_path / 'site'}:{tmp_path / 'vendor'}")
     return monkeypatch
+
+
+def configure(folder: Path, text: str, whose: str = "user") -> Path:
+    file = folder / whose / "torc-watchd" / "config.toml"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+    return file
 
 
 def test_nothing_set() -> None:
@@ -60,7 +61,7 @@ def test_url_of_the_command_line_comes_first(environment: pytest.MonkeyPatch) ->
 
 
 def test_empty_means_unset(environment: pytest.MonkeyPatch) -> None:
-    for name in VARIABLES:
+    for name in (*chain(*VARIABLES.values()), "USER"):
         environment.setenv(name, "")
     environment.setenv("USERNAME", "grace")
     connection = Settings().connection()
@@ -117,14 +118,66 @@ def test_password_itself_comes_before_its_file(
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
-    [("TORC_TIMEOUT", "soon"), ("TORC_TIMEOUT", "0"), ("TORC_VERIFY_TLS", "perhaps")],
+    ("name", "value", "expected"),
+    [
+        ("TORC_TIMEOUT", "soon", "valid number"),
+        ("TORC_TIMEOUT", "0", "greater than 0"),
+        ("TORC_VERIFY_TLS", "perhaps", "valid boolean"),
+        ("TORC_TLS_INSECURE", "yes and no", "valid boolean"),
+        ("TORC_WATCHD_MAX_RETRIES", "-1", "greater than or equal to 0"),
+        ("TORC_WATCHD_MEMORY_MULTIPLIER", "1", "greater than 1"),
+        ("TORC_WATCHD_RUNTIME_MULTIPLIER", "inf", "finite number"),
+        ("TORC_WATCHD_RECOVERY_HOOK", "'", "No closing quotation"),
+    ],
 )
-def test_bad_value_is_named(environment: pytest.MonkeyPatch, name: str, value: str) -> None:
+def test_bad_value_of_the_environment(
+    environment: pytest.MonkeyPatch, name: str, value: str, expected: str
+) -> None:
     environment.setenv(name, value)
-    with pytest.raises(ValidationError) as refusal:
-        Settings()
-    assert [problem["loc"] for problem in refusal.value.errors()] == [(name,)]
+    with pytest.raises(InvalidInput, match=f"^{name} in the environment: .*{expected}"):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("max_retries = 'many'", "max_retries in {}: Input should be a valid integer"),
+        ("poll_interval = 0", "poll_interval in {}: Input should be greater than 0"),
+        ("recovery_hook = []", "recovery_hook in {}: Value error, The command is empty"),
+        ("recovery_hook = 3", "recovery_hook in {}: Input should be a valid tuple"),
+        ("max_retrys = 3", "{}: there is no setting 'max_retrys'. Did you mean 'max_retries'?"),
+        ("sunshine = 3", "{}: there is no setting 'sunshine'. All there are: torc-watchd config"),
+        ("[server]\nurl = 'x'", "{}: there is no setting 'server'."),
+        ("password = 'secret'", "{} holds a password. Write it into a file that only you can"),
+        ("home = 'state'", "{}: home has to be a path that begins with / or ~"),
+        ("ca_file = 3", "{}: ca_file has to be a path that begins with / or ~"),
+        ("max_retries = ", "{} is not written in TOML: Invalid value (at end of document)"),
+        ("user\xe9", "{} is not written in TOML: "),
+    ],
+)
+def test_bad_file(tmp_path: Path, line: str, expected: str) -> None:
+    file = configure(tmp_path, "")
+    file.write_text(line, encoding="latin-1")
+    with pytest.raises(InvalidInput) as refusal:
+        load_settings()
+    assert str(refusal.value).startswith(expected.format(file))
+    assert "secret" not in str(refusal.value)
+
+
+def test_every_bad_value_is_named(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = configure(tmp_path, "max_retries = 'many'")
+    environment.setenv("TORC_TIMEOUT", "soon")
+    with pytest.raises(InvalidInput) as refusal:
+        load_settings()
+    places = [line.split(":")[0] for line in str(refusal.value).splitlines()]
+    assert places == ["TORC_TIMEOUT in the environment", f"max_retries in {file}"]
+
+
+def test_file_that_cannot_be_read(tmp_path: Path) -> None:
+    configure(tmp_path, "").unlink()
+    (tmp_path / "user/torc-watchd/config.toml").mkdir()
+    with pytest.raises(InvalidInput, match="cannot be read: Is a directory"):
+        load_settings()
 
 
 def test_bad_url(environment: pytest.MonkeyPatch) -> None:
@@ -172,3 +225,95 @@ def set_password_file(
     file.chmod(mode)
     environment.setenv("TORC_PASSWORD_FILE", str(file))
     return file
+
+
+def test_the_nearest_to_the_user_is_heard(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for whose, retries in (("vendor", 1), ("site", 2), ("user", 3)):
+        file = configure(tmp_path, f"max_retries = {retries}", whose)
+        assert configured()["max_retries"] == Given(retries, str(file))
+    environment.setenv("TORC_WATCHD_MAX_RETRIES", "4")
+    assert configured()["max_retries"].origin == "TORC_WATCHD_MAX_RETRIES in the environment"
+    assert load_settings().max_retries == 4
+    assert load_settings().chosen(Choices(max_retries=5)).max_retries == 5
+
+
+def test_files_complete_each_other(tmp_path: Path) -> None:
+    configure(tmp_path, "api_url = 'http://site'\ntimeout = 5", "site")
+    configure(tmp_path, "timeout = 7\nusername = 'grace'")
+    settings = load_settings()
+    assert (settings.api_url, settings.timeout) == ("http://site", 7)
+    assert settings.user_name() == "grace"  # although a shell sets USER
+
+
+def test_paths_of_a_file(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    environment.setenv("HOME", str(tmp_path))
+    configure(tmp_path, "home = '~/state'\noutput_dir = '~/scratch'")
+    assert load_settings().home == home() == tmp_path / "state"
+    assert load_settings().output_dir == tmp_path / "scratch"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "key", "value"),
+    [
+        ("TORC_TLS_CA_CERT", "/ca.pem", "ca_file", Path("/ca.pem")),
+        ("TORC_TLS_INSECURE", "true", "verify_tls", False),
+        ("TORC_TLS_INSECURE", "false", "verify_tls", True),
+        ("TORC_WATCHD_AUTO_RECOVER", "true", "auto_recover", True),
+        ("TORC_WATCHD_RETRY_UNKNOWN", "0", "retry_unknown", False),
+        ("TORC_WATCHD_RECOVERY_HOOK", "notify 'a b'", "recovery_hook", ("notify", "a b")),
+    ],
+)
+def test_variables(
+    environment: pytest.MonkeyPatch, name: str, text: str, key: str, value: object
+) -> None:
+    environment.setenv(name, text)
+    assert getattr(load_settings(), key) == value
+
+
+def test_our_own_names_come_before_torc_s(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("TORC_TLS_INSECURE", "true")
+    environment.setenv("TORC_VERIFY_TLS", "true")
+    assert load_settings().verify_tls
+
+
+def test_every_setting_has_its_place_in_the_configuration() -> None:
+    assert list(VARIABLES) == list(Settings.model_fields)
+
+
+@pytest.mark.parametrize("line", ["recovery_hook = 'notify me'", "recovery_hook = ['notify','me']"])
+@pytest.mark.parametrize(
+    ("choices", "hook", "retries"),
+    [
+        (Choices(), ("notify", "me"), True),
+        (Choices(retry_unknown=False), None, False),
+        (Choices(retry_unknown=True), ("notify", "me"), True),
+        (Choices(retry_unknown=False, recovery_hook=("other",)), ("other",), True),
+    ],
+)
+def test_a_hook_means_that_unknown_failures_are_retried(
+    tmp_path: Path, line: str, choices: Choices, hook: tuple[str, ...] | None, retries: bool
+) -> None:
+    configure(tmp_path, f"{line}\nretry_unknown = false")
+    chosen = load_settings().chosen(choices)
+    assert (chosen.recovery_hook, chosen.recovery().retry_unknown) == (hook, retries)
+
+
+def test_the_daemon_s_requests(tmp_path: Path) -> None:
+    configure(tmp_path, f"home = '{tmp_path}/state'\nmax_retries = 5\npoll_interval = 300")
+    settings = load_settings()
+    plain = wiring.request_for(entry(Choices()), settings)
+    assert plain == WatchRequest(
+        workflow_id=42,
+        recovery=None,
+        poll_interval=300,
+        show_job_counts=True,
+        output_dir=tmp_path / "state/output",
+    )
+    chosen = Choices(auto_recover=True, memory_multiplier=2.0, output_dir="/scratch/output")
+    asked = wiring.request_for(entry(chosen), settings)
+    assert asked.recovery == RecoverySettings(max_retries=5, memory_multiplier=2.0)
+    assert asked.output_dir == Path("/scratch/output")
+
+
+def entry(choices: Choices) -> Entry:
+    return Entry(server="http://a", workflow_id=42, choices=choices, condition=Condition.WATCHED)

@@ -8,7 +8,9 @@ from typing import Annotated
 import typer
 
 
-def above_one(value: float) -> float:
+def above_one(value: float | None) -> float | None:
+    if value is None:
+        return None
     if not math.isfinite(value) or value <= 1:
         raise typer.BadParameter(
             f"{value:g} would not raise anything: give a number above 1, such as 1.5."
@@ -16,7 +18,9 @@ def above_one(value: float) -> float:
     return value
 
 
-def positive(value: float) -> float:
+def positive(value: float | None) -> float | None:
+    if value is None:
+        return None
     if not math.isfinite(value) or value <= 0:
         raise typer.BadParameter(f"{value:g} is no time to wait: give a number above 0.")
     return value
@@ -36,6 +40,10 @@ def split_command(value: str | None) -> tuple[str, ...] | None:
     return words
 
 
+def absolute(path: Path | None) -> str | None:
+    return None if path is None else str(path.expanduser().absolute())
+
+
 WorkflowId = Annotated[int, typer.Argument(help="The workflow's id on the server.", min=1)]
 Url = Annotated[
     str | None,
@@ -45,16 +53,31 @@ Url = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+# The options from here on are None where the configuration is to decide; what --help calls their
+# default is what it says where nobody has configured anything.
 AutoRecover = Annotated[
-    bool,
-    typer.Option("--auto-recover", "--recover", "-r", help="Recover failed jobs by itself."),
+    bool | None,
+    typer.Option(
+        "--auto-recover/--no-auto-recover",
+        "--recover",
+        "-r",
+        help="Recover failed jobs by itself.",
+        show_default="off",
+    ),
 ]
 MaxRetries = Annotated[
-    int, typer.Option("--max-retries", "-m", min=0, help="Maximum recovery attempts.")
+    int | None,
+    typer.Option("--max-retries", "-m", min=0, help="Maximum recovery attempts.", show_default="3"),
 ]
 PollInterval = Annotated[
-    float,
-    typer.Option("--poll-interval", "-p", callback=positive, help="Seconds between looks."),
+    float | None,
+    typer.Option(
+        "--poll-interval",
+        "-p",
+        callback=positive,
+        help="Seconds between looks.",
+        show_default="60",
+    ),
 ]
 ShowJobCounts = Annotated[
     bool,
@@ -63,17 +86,25 @@ ShowJobCounts = Annotated[
     ),
 ]
 MemoryMultiplier = Annotated[
-    float,
-    typer.Option(callback=above_one, help="Memory increase factor after an out-of-memory failure."),
+    float | None,
+    typer.Option(
+        callback=above_one,
+        help="Memory increase factor after an out-of-memory failure.",
+        show_default="1.5",
+    ),
 ]
 RuntimeMultiplier = Annotated[
-    float, typer.Option(callback=above_one, help="Runtime increase factor after a timeout.")
+    float | None,
+    typer.Option(
+        callback=above_one, help="Runtime increase factor after a timeout.", show_default="1.5"
+    ),
 ]
 RetryUnknown = Annotated[
-    bool,
+    bool | None,
     typer.Option(
         "--retry-unknown/--no-retry-unknown",
         help="Whether failures of unknown cause are retried, unchanged.",
+        show_default="retry",
     ),
 ]
 RecoveryHook = Annotated[
@@ -85,5 +116,11 @@ RecoveryHook = Annotated[
     ),
 ]
 OutputDir = Annotated[
-    Path, typer.Option("--output-dir", "-o", help="Folder for logs and for the jobs' output.")
+    Path | None,
+    typer.Option(
+        "--output-dir",
+        "-o",
+        help="Folder for logs and for the jobs' output.",
+        show_default="output",
+    ),
 ]

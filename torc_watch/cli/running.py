@@ -3,7 +3,8 @@
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 import typer
@@ -27,19 +28,28 @@ def run(command: Callable[[], Awaitable[T]]) -> T:
 
     import anyio
 
+    with ending():
+        try:
+            return anyio.run(_interruptible, command)
+        except asyncio.CancelledError:
+            raise KeyboardInterrupt from None
+
+
+@contextmanager
+def ending() -> Iterator[None]:
+    """Errors meant for the user end the process, with one message and an exit status."""
     try:
-        answer = anyio.run(_interruptible, command)
+        yield
         _flush()
     except errors.TorcWatchError as error:
         print(f"torc-watchd: {error}", file=sys.stderr)
         raise typer.Exit(exit_status(error)) from error
-    except (KeyboardInterrupt, asyncio.CancelledError):
+    except KeyboardInterrupt:
         print("torc-watchd: interrupted.", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
     except BrokenPipeError:
         discard_stdout()
         raise typer.Exit(HANDED_OVER) from None
-    return answer
 
 
 async def _interruptible(command: Callable[[], Awaitable[T]]) -> T:
@@ -79,15 +89,8 @@ def exit_status(error: errors.TorcWatchError) -> int:
 
 
 def load_settings() -> "Settings":
-    """Settings from the environment, or the end of the process with what is wrong in it."""
-    from pydantic import ValidationError
+    """What is configured, or the end of the process with what is wrong in it."""
+    from torc_watch.settings import load_settings
 
-    from torc_watch.settings import Settings
-
-    try:
-        return Settings()
-    except ValidationError as error:
-        for problem in error.errors():
-            name = ".".join(str(part) for part in problem["loc"])
-            print(f"torc-watchd: {name} in the environment: {problem['msg']}", file=sys.stderr)
-        raise typer.Exit(USAGE) from error
+    with ending():
+        return load_settings()

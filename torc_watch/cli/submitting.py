@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from torc_watch.cli import options, running
+from torc_watch.core.orders import Choices
 
 
 def submit(
@@ -25,7 +26,7 @@ def submit(
             min=1, help="CPUs of an allocation. [default: this machine's]", show_default=False
         ),
     ] = None,
-    output_dir: options.OutputDir = Path("output"),
+    output_dir: options.OutputDir = None,
     url: options.Url = None,
     as_json: options.Json = False,
 ) -> None:
@@ -41,17 +42,18 @@ def submit(
     from torc_watch import wiring
     from torc_watch.cli.reporting import unusable_folder_refused
 
-    settings = running.load_settings()
+    settings = running.load_settings().chosen(Choices(output_dir=options.absolute(output_dir)))
+    output = settings.output_dir
 
     async def command() -> None:
         if allocations:
-            with unusable_folder_refused(output_dir):
-                output_dir.mkdir(parents=True, exist_ok=True)
+            with unusable_folder_refused(output):
+                output.mkdir(parents=True, exist_ok=True)
         submitted = await wiring.submit(
             specification,
             settings,
             settings.connection(url),
-            wiring.LocalShape(allocations=allocations, num_cpus=cpus, output_dir=output_dir),
+            wiring.LocalShape(allocations=allocations, num_cpus=cpus, output_dir=output),
         )
         if as_json:
             print(json.dumps(asdict(submitted)))

@@ -1,17 +1,17 @@
 """watch, plan, recover, workflows."""
 
 import json
-from dataclasses import asdict
-from pathlib import Path
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from torc_watch.cli import options, running
+from torc_watch.core.orders import Choices
 
 if TYPE_CHECKING:
-    from torc_watch.core.policy import RecoverySettings
     from torc_watch.engine.watch import WatchRequest
+    from torc_watch.settings import Settings
 
 _PATIENCE = 20 * 60.0  # seconds that a server may stay away, as long as Torc's own commands wait
 
@@ -19,14 +19,14 @@ _PATIENCE = 20 * 60.0  # seconds that a server may stay away, as long as Torc's 
 def watch(
     workflow_id: options.WorkflowId,
     *,
-    auto_recover: options.AutoRecover = False,
-    max_retries: options.MaxRetries = 3,
-    memory_multiplier: options.MemoryMultiplier = 1.5,
-    runtime_multiplier: options.RuntimeMultiplier = 1.5,
-    retry_unknown: options.RetryUnknown = True,
+    auto_recover: options.AutoRecover = None,
+    max_retries: options.MaxRetries = None,
+    memory_multiplier: options.MemoryMultiplier = None,
+    runtime_multiplier: options.RuntimeMultiplier = None,
+    retry_unknown: options.RetryUnknown = None,
     recovery_hook: options.RecoveryHook = None,
-    poll_interval: options.PollInterval = 60,
-    output_dir: options.OutputDir = Path("output"),
+    poll_interval: options.PollInterval = None,
+    output_dir: options.OutputDir = None,
     show_job_counts: options.ShowJobCounts = False,
     url: options.Url = None,
     as_json: options.Json = False,
@@ -42,34 +42,33 @@ def watch(
       torc-watchd watch 42 --auto-recover --max-retries 5 --memory-multiplier 2.0
       torc-watchd watch 42 -r -p 120 -o /scratch/output -s
     """
-    from torc_watch.core.policy import RecoverySettings
-    from torc_watch.engine.watch import WatchRequest
+    from torc_watch import wiring
 
-    hook = options.split_command(recovery_hook)
-    recovery = RecoverySettings(
+    choices = Choices(
+        auto_recover=auto_recover,
         max_retries=max_retries,
         memory_multiplier=memory_multiplier,
         runtime_multiplier=runtime_multiplier,
-        retry_unknown=retry_unknown or hook is not None,
-    )
-    request = WatchRequest(
-        workflow_id=workflow_id,
-        recovery=recovery if auto_recover else None,
+        retry_unknown=retry_unknown,
+        recovery_hook=options.split_command(recovery_hook),
         poll_interval=poll_interval,
+        output_dir=options.absolute(output_dir),
+    )
+    settings = running.load_settings().chosen(choices)
+    request = replace(
+        wiring.watch_request(workflow_id, settings),
         show_job_counts=show_job_counts,
-        output_dir=output_dir.absolute(),
-        hook=hook,
         patience=_PATIENCE,
     )
-    raise typer.Exit(perform(request, url=url, as_json=as_json))
+    raise typer.Exit(perform(request, settings, url=url, as_json=as_json))
 
 
-def perform(request: "WatchRequest", *, url: str | None, as_json: bool) -> int:
+def perform(
+    request: "WatchRequest", settings: "Settings", *, url: str | None, as_json: bool
+) -> int:
     """Carries a watch out and returns its exit status; shared with recover and demo."""
     from torc_watch import wiring
     from torc_watch.cli.reporting import reporting
-
-    settings = running.load_settings()
 
     async def command() -> int:
         with reporting(request, as_json=as_json) as report:
@@ -82,9 +81,9 @@ def perform(request: "WatchRequest", *, url: str | None, as_json: bool) -> int:
 def plan(
     workflow_id: options.WorkflowId,
     *,
-    memory_multiplier: options.MemoryMultiplier = 1.5,
-    runtime_multiplier: options.RuntimeMultiplier = 1.5,
-    retry_unknown: options.RetryUnknown = True,
+    memory_multiplier: options.MemoryMultiplier = None,
+    runtime_multiplier: options.RuntimeMultiplier = None,
+    retry_unknown: options.RetryUnknown = None,
     url: options.Url = None,
     as_json: options.Json = False,
 ) -> None:
@@ -97,15 +96,13 @@ def plan(
       torc-watchd plan 42
       torc-watchd plan 42 --memory-multiplier 2.0 --json
     """
-    from torc_watch.core.policy import RecoverySettings
-
-    recovery = RecoverySettings(
-        max_retries=None,
+    choices = Choices(
         memory_multiplier=memory_multiplier,
         runtime_multiplier=runtime_multiplier,
         retry_unknown=retry_unknown,
     )
-    raise typer.Exit(_show_plan(workflow_id, recovery, url=url, as_json=as_json))
+    settings = running.load_settings().chosen(choices)
+    raise typer.Exit(_show_plan(workflow_id, settings, url=url, as_json=as_json))
 
 
 def recover(
@@ -114,11 +111,11 @@ def recover(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", "-n", help="Print the plan and change nothing.")
     ] = False,
-    memory_multiplier: options.MemoryMultiplier = 1.5,
-    runtime_multiplier: options.RuntimeMultiplier = 1.5,
-    retry_unknown: options.RetryUnknown = True,
+    memory_multiplier: options.MemoryMultiplier = None,
+    runtime_multiplier: options.RuntimeMultiplier = None,
+    retry_unknown: options.RetryUnknown = None,
     recovery_hook: options.RecoveryHook = None,
-    output_dir: options.OutputDir = Path("output"),
+    output_dir: options.OutputDir = None,
     url: options.Url = None,
     as_json: options.Json = False,
 ) -> None:
@@ -131,29 +128,20 @@ def recover(
       torc-watchd recover 42 --dry-run
       torc-watchd recover 42 --no-retry-unknown
     """
-    from torc_watch.core.policy import RecoverySettings
-    from torc_watch.engine.watch import WatchRequest
+    from torc_watch import wiring
 
-    hook = options.split_command(recovery_hook)
-    recovery = RecoverySettings(
-        max_retries=None,
+    choices = Choices(
         memory_multiplier=memory_multiplier,
         runtime_multiplier=runtime_multiplier,
-        retry_unknown=retry_unknown or hook is not None,
+        retry_unknown=retry_unknown,
+        recovery_hook=options.split_command(recovery_hook),
+        output_dir=options.absolute(output_dir),
     )
+    settings = running.load_settings().chosen(choices)
     if dry_run:
-        raise typer.Exit(_show_plan(workflow_id, recovery, url=url, as_json=as_json))
-    request = WatchRequest(
-        workflow_id=workflow_id,
-        recovery=recovery,
-        poll_interval=1,
-        show_job_counts=False,
-        output_dir=output_dir.absolute(),
-        hook=hook,
-        patience=0,
-        once=True,
-    )
-    raise typer.Exit(perform(request, url=url, as_json=as_json))
+        raise typer.Exit(_show_plan(workflow_id, settings, url=url, as_json=as_json))
+    request = wiring.round_request(workflow_id, settings)
+    raise typer.Exit(perform(request, settings, url=url, as_json=as_json))
 
 
 def workflows(*, url: options.Url = None, as_json: options.Json = False) -> None:
@@ -179,15 +167,12 @@ def workflows(*, url: options.Url = None, as_json: options.Json = False) -> None
     running.run(command)
 
 
-def _show_plan(
-    workflow_id: int, recovery: "RecoverySettings", *, url: str | None, as_json: bool
-) -> int:
+def _show_plan(workflow_id: int, settings: "Settings", *, url: str | None, as_json: bool) -> int:
     from torc_watch import wiring
     from torc_watch.interfaces.planning import plan_status, plan_text, plan_values
 
-    settings = running.load_settings()
-
     async def command() -> int:
+        recovery = replace(settings.recovery(), max_retries=None)
         answer = await wiring.plan(workflow_id, recovery, settings, settings.connection(url))
         if as_json:
             print(json.dumps(plan_values(workflow_id, answer)))
