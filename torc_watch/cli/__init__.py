@@ -4,7 +4,15 @@ from typing import Annotated
 
 import typer
 
-from torc_watch.cli import demonstrating, sandboxing, serving, submitting, watching
+from torc_watch.cli import (
+    demonstrating,
+    doctoring,
+    sandboxing,
+    servicing,
+    serving,
+    submitting,
+    watching,
+)
 
 _EXIT_STATUS = """\b
 Exit status:
@@ -54,7 +62,9 @@ app.command()(watching.recover)
 app.command()(watching.workflows)
 app.command()(submitting.submit)
 app.command()(serving.run)
+app.command()(doctoring.doctor)
 app.command(epilog=_EXIT_STATUS)(demonstrating.demo)
+app.add_typer(servicing.app, name="service")
 app.add_typer(sandboxing.app, name="sandbox")
 
 

@@ -12,12 +12,12 @@ import anyio
 from anyio.abc import Process
 from anyio.streams.text import TextReceiveStream
 
-import torc_watch
 from torc_watch import wiring
 from torc_watch.cli.reporting import reporting
 from torc_watch.core.errors import InvalidInput, SchedulerError
 from torc_watch.core.policy import RecoverySettings
 from torc_watch.engine.watch import WatchRequest
+from torc_watch.host.resources import resource
 from torc_watch.settings import Settings
 from torc_watch.torc.transport import Connection
 
@@ -131,8 +131,4 @@ def _empty_folder(directory: Path | None) -> Path:
 
 
 def _specification(scenario: str) -> Path:
-    """The example's file: inside the package when installed, beside it in a checkout."""
-    package = Path(torc_watch.__file__).parent
-    installed = package / "examples"
-    folder = installed if installed.is_dir() else package.parent / "examples"
-    return folder / f"{_SPECIFICATIONS.get(scenario, scenario)}.yaml"
+    return resource("examples") / f"{_SPECIFICATIONS.get(scenario, scenario)}.yaml"

@@ -16,6 +16,7 @@ TorcWatchError
 ├── WatchHeld               another process watches this workflow
 ├── LeaseLost               another process of the same person acts from now on
 ├── HookFailed              the user's recovery hook ended with an error
+├── ServiceError            the service cannot be installed, started or removed
 └── SandboxError            the embedded server cannot have its port or its directory
 
 The message of each is one or two sentences for a person: what happened, and what to do next.
@@ -83,6 +84,10 @@ class LeaseLost(TorcWatchError):
 
 
 class HookFailed(TorcWatchError):
+    pass
+
+
+class ServiceError(TorcWatchError):
     pass
 
 

@@ -1,0 +1,113 @@
+"""doctor: what this login node offers the daemon, and how it is best run here."""
+
+import json
+import os
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import typer
+
+from torc_watch.cli import options, running
+from torc_watch.core.login_node import Mode
+from torc_watch.host.resources import resource
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torc_watch.core.checkup import Finding
+    from torc_watch.core.login_node import LoginNode, Server
+    from torc_watch.host.probing import Place
+    from torc_watch.settings import Settings
+
+_PATIENCE = 10.0  # seconds for the server
+_HOW = {
+    Mode.SERVICE: ("as a service", "torc-watchd service install"),
+    Mode.SCRONTAB: ("from scrontab", "scrontab"),
+    Mode.CRON: ("from cron", "crontab"),
+    Mode.SLURM_JOB: ("as a Slurm job that follows itself", "torc-watchd.sbatch"),
+    Mode.FOREGROUND: ("in the foreground, under tmux", "foreground.sh"),
+}
+
+
+def doctor(*, url: options.Url = None, as_json: options.Json = False) -> None:
+    """Look at this login node, and say how the daemon is best run here.
+
+    Ends with 0 when the daemon can run here, and with 1 when something stops it.
+
+    \b
+    Examples:
+      torc-watchd doctor
+      torc-watchd doctor --json
+    """
+    from torc_watch.core.checkup import Level, findings
+    from torc_watch.core.login_node import advise
+
+    settings = running.load_settings()
+    node = running.run(lambda: _look(settings, url))
+    found = findings(node)
+    if as_json:
+        print(json.dumps(_values(node, found, advise(node))))
+    else:
+        print("\n".join(_lines(found, advise(node))))
+    raise typer.Exit(1 if any(finding.level is Level.PROBLEM for finding in found) else 0)
+
+
+async def _look(settings: "Settings", url: str | None) -> "LoginNode":
+    from torc_watch.host.commands import ask
+    from torc_watch.host.probing import look
+
+    return await look(_place(settings), ask, lambda: _ask_server(settings, url))
+
+
+def _place(settings: "Settings") -> "Place":
+    from torc_watch.host.commands import session_environment
+    from torc_watch.host.probing import Place
+    from torc_watch.interfaces.control import socket_path
+
+    environment = session_environment(os.environ)
+    return Place(
+        user=settings.user_name(),
+        home=settings.home.absolute(),
+        socket=socket_path(settings.home, environment),
+        environment=environment,
+    )
+
+
+async def _ask_server(settings: "Settings", url: str | None) -> "Server":
+    import anyio
+
+    from torc_watch import wiring
+    from torc_watch.core import errors
+    from torc_watch.core.login_node import Server
+
+    address = url or settings.api_url
+    try:
+        with anyio.fail_after(_PATIENCE):
+            async with wiring.open_client(settings.connection(url)) as client:
+                return Server(url=address, version=str(client.version or "unknown"), trouble="")
+    except TimeoutError:
+        return Server(url=address, version="", trouble=f"no answer within {_PATIENCE:.0f} s.")
+    except errors.TorcWatchError as error:
+        refused = not isinstance(error, errors.ServerUnreachable | errors.ServerFault)
+        return Server(url=address, version="", trouble=str(error), refused=refused)
+
+
+def _values(node: "LoginNode", found: "Sequence[Finding]", mode: Mode) -> dict[str, object]:
+    return {
+        "host": node.host,
+        "mode": mode.value,
+        "findings": [asdict(finding) for finding in found],
+    }
+
+
+def _lines(found: "Sequence[Finding]", mode: Mode) -> list[str]:
+    lines = []
+    for finding in found:
+        lines.append(f"{finding.level:8} {finding.subject:16} {finding.text}")
+        if finding.advice:
+            lines.append(f"{'':25} {finding.advice}")
+    words, how = _HOW[mode]
+    if mode is Mode.SERVICE:
+        return [*lines, "", f"Run it here {words}: {how}"]
+    folder = resource("deploy")
+    return [*lines, "", f"Run it here {words}: see {folder / how} and {folder / 'README.md'}"]

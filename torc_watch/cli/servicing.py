@@ -1,0 +1,181 @@
+"""service: torc-watchd as a systemd service of the person who types."""
+
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from torc_watch.cli import running
+
+if TYPE_CHECKING:
+    from torc_watch.host.installing import Service, Wanted
+
+_PROGRAM = "torc-watchd"
+
+app = typer.Typer(
+    help="The daemon as a service of yours, by systemd. Look at it, and start and stop it, with: "
+    "systemctl --user status|start|stop|restart|reload torc-watchd",
+    no_args_is_help=True,
+)
+
+
+@app.callback()
+def service() -> None:
+    pass
+
+
+@app.command()
+def install(
+    *,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", "-n", help="Print the files and change nothing.")
+    ] = False,
+    no_start: Annotated[
+        bool, typer.Option("--no-start", help="Put the files in place, but start nothing.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace files that were edited; they stay as .bak.")
+    ] = False,
+    save_environment: Annotated[
+        bool,
+        typer.Option(
+            "--save-environment",
+            help="Give the service the settings of this shell's environment, without passwords.",
+        ),
+    ] = False,
+) -> None:
+    """Install the daemon as a service, start it, and have it run on after logout.
+
+    After an upgrade, install again: the service is renewed and restarted. Where nothing has
+    changed, nothing is done. Changes of your own belong in a drop-in, which stays:
+    systemctl --user edit torc-watchd
+
+    \b
+    Examples:
+      torc-watchd service install --dry-run
+      torc-watchd service install --save-environment
+    """
+    from torc_watch.host import installing
+    from torc_watch.host.commands import ask
+
+    user = running.load_settings().user_name()
+
+    async def command() -> None:
+        services = await _services_environment()
+        unseen = _unseen(services)
+        wanted = _service(services, unseen if save_environment else None)
+        files = installing.wanted_files(wanted)
+        if not force:
+            installing.refuse_edited(files)
+        if dry_run:
+            _show(files)
+            return
+        changed = installing.put_in_place(files, print)
+        if no_start:
+            await installing.reload(ask)
+            print("Start it with: systemctl --user enable --now torc-watchd")
+        else:
+            await installing.start(ask, changed=changed, tell=print)
+            await installing.stay_after_logout(ask, user, print)
+        await installing.say_where_logs_are(ask, print)
+        _say_unseen({} if installing.has_settings(wanted.folder, unseen) else unseen)
+
+    running.run(command)
+
+
+@app.command()
+def uninstall() -> None:
+    """Stop the service and remove its files; what it knows of your workflows stays.
+
+    \b
+    Examples:
+      torc-watchd service uninstall
+    """
+    from torc_watch.host import installing
+    from torc_watch.host.commands import ask
+
+    async def command() -> None:
+        services = await _services_environment()
+        await installing.uninstall(ask, _units_folder(services), print)
+
+    running.run(command)
+
+
+def own_command(program: str, python: str) -> tuple[str, ...]:
+    """How to start what is running: by the script it was started as, else as a module."""
+    found = shutil.which(program)
+    if found and Path(found).name == _PROGRAM:
+        return (str(Path(found).absolute()),)
+    return (python, "-m", "torc_watch")
+
+
+async def _services_environment() -> dict[str, str]:
+    """Raises ServiceError where there is no service manager for this person."""
+    from torc_watch.core.errors import ServiceError
+    from torc_watch.host.commands import ask
+    from torc_watch.host.session import services_environment
+
+    services = await services_environment(ask)
+    if isinstance(services, str):
+        raise ServiceError(
+            f"systemd --user does not answer here: {services} What else keeps the daemon running, "
+            "and which way fits: torc-watchd doctor"
+        )
+    return services
+
+
+def _service(services: Mapping[str, str], settings: dict[str, str] | None) -> "Service":
+    from torc_watch.host.installing import Service
+    from torc_watch.host.resources import resource
+
+    return Service(
+        command=own_command(sys.argv[0], sys.executable),
+        templates=resource("systemd"),
+        folder=_units_folder(services),
+        is_local=shutil.which("sbatch") is None,
+        settings=settings,
+    )
+
+
+def _units_folder(services: Mapping[str, str]) -> Path:
+    """Where the service manager looks, which may have another home than this shell."""
+    home = Path(services.get("HOME") or Path.home())
+    return Path(services.get("XDG_CONFIG_HOME") or home / ".config") / "systemd/user"
+
+
+def _unseen(services: Mapping[str, str]) -> dict[str, str]:
+    """The settings that services would not have; PATH only where something is found by it."""
+    from torc_watch.host.probing import programs_on
+    from torc_watch.host.unit import unseen_settings
+
+    found = unseen_settings(os.environ, services)
+    hidden = programs_on(os.environ.get("PATH")) - programs_on(services.get("PATH"))
+    if not hidden and "TORC_WATCHD_LOCAL_RUNNER" not in found:
+        found.pop("PATH", None)
+    return found
+
+
+def _show(files: "Sequence[Wanted]") -> None:
+    for file in files:
+        if file.is_done:
+            print(f"# {file.path}: unchanged")
+        elif file.text is None:
+            print(f"# {file.path}: to be removed")
+        else:
+            print(f"# {file.path}\n{file.text}")
+
+
+def _say_unseen(unseen: "Iterable[str]") -> None:
+    from torc_watch.host.unit import unseen_secrets
+
+    if unseen:
+        print(f"The service does not see, of this shell's environment: {', '.join(unseen)}.")
+        print("Write them into config.toml, or: torc-watchd service install --save-environment")
+    for name in unseen_secrets(os.environ):
+        print(f"{name} holds a password, which is never written into a unit.")
+        if name == "TORC_PASSWORD":
+            print("Put it into a file of mode 0600, and name that by password_file in config.toml.")

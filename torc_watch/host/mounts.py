@@ -1,0 +1,88 @@
+"""On which file system a folder is, by the kernel's list of mounts."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+_OVER_NETWORKS = frozenset(
+    [
+        "9p",
+        "afs",
+        "beegfs",
+        "ceph",
+        "cifs",
+        "gfs2",
+        "glusterfs",
+        "gpfs",
+        "lustre",
+        "nfs",
+        "nfs4",
+        "ocfs2",
+        "orangefs",
+        "panfs",
+        "pvfs2",
+        "smb3",
+        "wekafs",
+    ]
+)
+_FUSE_OVER_NETWORKS = frozenset(
+    ["beegfs", "ceph", "glusterfs", "juicefs", "rclone", "s3fs", "sshfs"]
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mount:
+    """``options`` are those of the file system, such as sec=krb5 of NFS."""
+
+    point: str
+    file_system: str
+    options: frozenset[str]
+
+    @property
+    def is_network(self) -> bool:
+        kind, _, driver = self.file_system.partition(".")
+        return kind in _OVER_NETWORKS or (kind == "fuse" and driver in _FUSE_OVER_NETWORKS)
+
+    @property
+    def needs_ticket(self) -> bool:
+        kerberos = any(option.startswith("sec=krb5") for option in self.options)
+        return self.file_system == "afs" or kerberos
+
+
+def parse_mounts(text: str) -> list[Mount]:
+    """The mounts of a /proc/PID/mountinfo (proc(5)), in order; other lines are dropped."""
+    mounts = []
+    for line in text.splitlines():
+        before, separator, after = line.partition(" - ")
+        left, right = before.split(" "), after.split(" ")
+        if not separator or len(left) < 6 or len(right) < 3:
+            continue
+        mounts.append(
+            Mount(
+                point=_unescape(left[4]),
+                file_system=right[0],
+                options=frozenset(right[2].split(",")),
+            )
+        )
+    return mounts
+
+
+def mount_of(path: Path, mounts: Iterable[Mount]) -> Mount | None:
+    """The mount on which ``path``, absolute and without links, lies: the last of the deepest."""
+    best: Mount | None = None
+    for mount in mounts:
+        if not path.is_relative_to(mount.point):
+            continue
+        if best is None or _depth(mount) >= _depth(best):  # a later one covers an earlier one
+            best = mount
+    return best
+
+
+def _depth(mount: Mount) -> int:
+    return len(PurePosixPath(mount.point).parts)
+
+
+def _unescape(text: str) -> str:
+    """Blanks and backslashes in a path are written as three octal digits each."""
+    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), text)
