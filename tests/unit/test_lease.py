@@ -1,5 +1,6 @@
 """One holder at a time: over processes, machines that cannot see each other's, and long pauses."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -148,6 +149,33 @@ def test_a_record_that_cannot_be_read_is_respected_for_a_while(tmp_path: Path, t
     assert not lease.acquire(0)
     assert lease.acquire(PATIENCE)
     assert (tmp_path / "5").exists()
+
+
+def test_who_was_swept_up_at_the_last_moment_has_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def faster(draft: Path, file: Path) -> None:
+        draft.unlink()
+        file.write_text("")
+        raise FileExistsError
+
+    monkeypatch.setattr(os, "link", faster)
+
+    assert not lease_of(ME, tmp_path).acquire(0)
+
+
+def test_who_was_not_told_that_it_won_has_won(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = os.link
+
+    def done_and_refused(draft: Path, file: Path) -> None:
+        link(draft, file)
+        raise FileExistsError
+
+    monkeypatch.setattr(os, "link", done_and_refused)
+
+    assert lease_of(ME, tmp_path).acquire(0)
 
 
 def test_of_many_who_come_at_once_one_wins(start_rival: Callable[[], Rival]) -> None:

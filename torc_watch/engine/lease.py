@@ -12,6 +12,7 @@ All calls wait for the file system, which may be a network's: they belong in a t
 import json
 import os
 import socket
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -140,14 +141,14 @@ class Lease:
 
 def _linked(draft: Path, file: Path) -> bool:
     """Whether ``file`` is now our draft."""
-    try:
-        os.link(draft, file)
-    except FileExistsError:
-        # A network file system may have done it and lost the answer, then refused to do it twice.
-        return draft.stat().st_nlink > 1
-    except FileNotFoundError:  # our draft was swept up by whoever was faster
-        return False
-    return True
+    with suppress(FileNotFoundError):  # the draft was swept up by whoever was faster
+        try:
+            os.link(draft, file)
+        except FileExistsError:
+            # A network file system may have done it, lost the answer and refused to do it twice.
+            return draft.stat().st_nlink > 1
+        return True
+    return False
 
 
 def _parse(text: str) -> Holder | None:
