@@ -152,7 +152,7 @@ def workflows(*, url: options.Url = None, as_json: options.Json = False) -> None
       torc-watchd workflows --json
     """
     from torc_watch import wiring
-    from torc_watch.interfaces.transcript import printable
+    from torc_watch.interfaces.printing import printable
 
     settings = running.load_settings()
 

@@ -8,7 +8,8 @@ from uuid import UUID, uuid5
 from torc_watch.core import events
 from torc_watch.core.events import DaemonEvent, Event, Verdict
 from torc_watch.core.lease import Holder
-from torc_watch.interfaces.transcript import Transcript, printable
+from torc_watch.interfaces.printing import printable
+from torc_watch.interfaces.transcript import Transcript
 
 _NAMESPACE = UUID("6f1d3c5e-0b7a-4f0e-9a64-2f5f0a6c9c11")
 

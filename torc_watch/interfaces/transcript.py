@@ -10,11 +10,11 @@ from torc_watch.core.diagnosis import Cause
 from torc_watch.core.events import Event, Exhibit, Verdict, WatchEnded
 from torc_watch.core.model import JobCounts, JobStatus
 from torc_watch.core.policy import Plan
+from torc_watch.interfaces.printing import printable
 
 T = TypeVar("T")
 
 _LINES_PER_LIST = 50  # a plan may hold thousands of jobs; the log has them all
-_LONGEST_NAME = 100
 
 _MANUAL = "Manual intervention required."
 _AFTERWARDS = {
@@ -183,15 +183,6 @@ def _repeated_lines(plan: Plan) -> Iterator[str]:
 
 def left_alone_lines(left_alone: Iterable[LeftAlone]) -> Iterator[str]:
     yield from _capped(list(left_alone), _left)
-
-
-def printable(text: str) -> str:
-    """``text`` on one line, with nothing that a terminal would obey, and not too long."""
-    safe = "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
-        for letter in text
-    )
-    return safe if len(safe) <= _LONGEST_NAME else f"{safe[: _LONGEST_NAME - 1]}…"
 
 
 def _fix(retry: Retry) -> str:
