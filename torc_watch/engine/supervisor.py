@@ -19,6 +19,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream
 from torc_watch.core import cadence, events
 from torc_watch.core.errors import JournalError, LeaseLost
 from torc_watch.core.events import Event, Verdict, WatchEnded
+from torc_watch.engine.courtesy import Courtesy
 from torc_watch.engine.diagnoser import Diagnoser
 from torc_watch.engine.holding import hold
 from torc_watch.engine.journal import Identity, Journal
@@ -98,6 +99,7 @@ class Supervisor:
         self._recoverer = Recoverer(
             surroundings.client, surroundings.scheduler, surroundings.journal, surroundings.report
         )
+        self._courtesy = Courtesy()
         self._polls, self._polled = anyio.create_memory_object_stream[Poll](_QUEUE)
         self._cases, self._opened = anyio.create_memory_object_stream[Case](_QUEUE)
 
@@ -170,7 +172,9 @@ class Supervisor:
         nobody reads any more.
         """
         around = self._around
-        watcher = Watcher(watch, around.client, around.scheduler, self._polls, around.report)
+        watcher = Watcher(
+            watch, around.client, around.scheduler, self._polls, around.report, self._courtesy
+        )
         try:
             return await watcher.run()
         except Exception as error:  # noqa: BLE001 - a defect met by one watch must not end the others

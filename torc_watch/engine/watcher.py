@@ -10,6 +10,7 @@ from anyio.streams.memory import MemoryObjectSendStream
 from torc_watch.core import cadence, events
 from torc_watch.core.errors import AccessDenied, NotFound, SchedulerError, ServerError
 from torc_watch.core.events import Event, Verdict, WatchEnded
+from torc_watch.engine.courtesy import Courtesy
 from torc_watch.engine.observing import observe
 from torc_watch.engine.scheduling import Scheduler
 from torc_watch.engine.waking import WakeUp, listen
@@ -33,22 +34,29 @@ class Watcher:
         scheduler: Scheduler,
         polls: MemoryObjectSendStream[Poll],
         report: Callable[[Event], None],
+        courtesy: Courtesy,
     ) -> None:
         self._watch = watch
         self._client = client
         self._scheduler = scheduler
         self._polls = polls
         self._report = report
+        self._courtesy = courtesy
         self._wake_up = WakeUp()
         self._trouble = _Trouble()
 
     async def run(self) -> WatchEnded:
         """Watches until there is a verdict. Raises JournalError."""
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(listen, self._client.transport, self._watch.workflow_id, self._wake_up)
+            tasks.start_soon(self._listen)
             ended = await self._watch_on()
             tasks.cancel_scope.cancel()
         return ended
+
+    async def _listen(self) -> None:
+        async with self._courtesy.listening() as may_listen:
+            if may_listen:
+                await listen(self._client.transport, self._watch.workflow_id, self._wake_up)
 
     async def _watch_on(self) -> WatchEnded:
         if not self._watch.request.once:
@@ -87,12 +95,13 @@ class Watcher:
         if self._watch.in_hand is not None:  # from a watcher before this one, ended by a defect
             await self._watch.in_hand.settled()
         self._wake_up.forget()
-        observation = await observe(
-            self._client,
-            self._scheduler,
-            request.workflow_id,
-            with_counts=request.show_job_counts,
-        )
+        async with self._courtesy.look():
+            observation = await observe(
+                self._client,
+                self._scheduler,
+                request.workflow_id,
+                with_counts=request.show_job_counts,
+            )
         if observation.counts is not None:
             self._report(
                 events.JobsCounted(workflow_id=request.workflow_id, counts=observation.counts)

@@ -1,0 +1,74 @@
+"""Many watches and one server."""
+
+import anyio
+import pytest
+
+from torc_watch.core.errors import ServerUnreachable
+from torc_watch.engine.courtesy import Courtesy
+
+pytestmark = pytest.mark.looptime
+
+
+async def look(courtesy: Courtesy, looks: list[float], *, fails_until: float = 0) -> None:
+    """One second of the server's attention, and again a second later until it was given."""
+    while True:
+        try:
+            async with courtesy.look():
+                looks.append(anyio.current_time())
+                await answer(fails_until)
+        except ServerUnreachable:
+            await anyio.sleep(1)
+        else:
+            return
+
+
+async def answer(fails_until: float) -> None:
+    await anyio.sleep(1)
+    if anyio.current_time() < fails_until:
+        raise ServerUnreachable("Refused.")
+
+
+async def test_a_few_look_at_once() -> None:
+    courtesy, looks = Courtesy(), list[float]()
+    began = anyio.current_time()
+    async with anyio.create_task_group() as tasks:
+        for _ in range(80):
+            tasks.start_soon(look, courtesy, looks)
+
+    assert anyio.current_time() - began == pytest.approx(10)
+    assert max(looks.count(moment) for moment in looks) == 8
+
+
+async def test_an_unwell_server_is_tried_by_one() -> None:
+    courtesy, looks = Courtesy(), list[float]()
+    began = anyio.current_time()
+
+    async def failing_look() -> None:
+        await look(courtesy, looks, fails_until=began + 600)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(80):
+            tasks.start_soon(failing_look)
+
+    later = [moment - began for moment in looks if moment - began > 10]
+    unwell = [moment for moment in later if moment < 599]
+    assert 10 < len(unwell) < 30  # pauses of half a minute to a minute
+    assert len(set(later)) == len(later)  # and afterwards one by one
+    assert anyio.current_time() - began < 600 + 60 + 80
+
+
+async def test_streams_are_limited() -> None:
+    courtesy = Courtesy()
+    allowed: list[bool] = []
+
+    async def listen() -> None:
+        async with courtesy.listening() as may_listen:
+            allowed.append(may_listen)
+            await anyio.sleep(10)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(101):
+            tasks.start_soon(listen)
+    await listen()
+
+    assert allowed == [True] * 100 + [False, True]

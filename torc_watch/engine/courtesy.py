@@ -1,0 +1,63 @@
+"""How the watches of one server share its attention.
+
+A few look at once, however many there are. When the server is unwell one of them tries, after a
+pause that grows, and the others wait for how that ends; then they follow one by one.
+"""
+
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio
+
+from torc_watch.core import cadence
+from torc_watch.core.errors import ServerFault, ServerUnreachable
+
+_LOOKS = 8  # at once; a look is a handful of requests, one after the other
+_STREAMS = 100  # further watches do without hints: a stream costs the server a connection
+
+
+class Courtesy:
+    def __init__(self) -> None:
+        self._looks = anyio.CapacityLimiter(_LOOKS)
+        self._streams = anyio.Semaphore(_STREAMS)
+        self._trying = anyio.Lock()
+        self._failures = 0
+        self._not_before = 0.0
+
+    @asynccontextmanager
+    async def look(self) -> AsyncIterator[None]:
+        """Waits for a turn. What is raised inside tells whether the server is well."""
+        if not self._failures:
+            async with self._turn():
+                yield
+            return
+        async with self._trying:
+            await anyio.sleep_until(self._not_before)
+            async with self._turn():
+                yield
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[bool]:
+        """Whether there may be one more event stream; if so, it counts until this is left."""
+        try:
+            self._streams.acquire_nowait()
+        except anyio.WouldBlock:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            self._streams.release()
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        async with self._looks:
+            try:
+                yield
+            except (ServerUnreachable, ServerFault):
+                self._failures += 1
+                pause = cadence.until_next_try(self._failures, random.random())  # noqa: S311
+                self._not_before = anyio.current_time() + pause
+                raise
+        self._failures, self._not_before = 0, 0.0
