@@ -7,6 +7,7 @@ import typer
 from torc_watch.cli import (
     demonstrating,
     doctoring,
+    listing,
     sandboxing,
     servicing,
     serving,
@@ -36,9 +37,9 @@ app = typer.Typer(
 
 
 def _show_version(wanted: bool) -> None:
-    from importlib.metadata import version
-
     if wanted:
+        from importlib.metadata import version
+
         print("torc-watchd", version("torc-watch"))
         raise typer.Exit
 
@@ -62,6 +63,7 @@ app.command()(watching.recover)
 app.command()(watching.workflows)
 app.command()(submitting.submit)
 app.command()(serving.run)
+app.command("list")(listing.list_workflows)
 app.command()(doctoring.doctor)
 app.command(epilog=_EXIT_STATUS)(demonstrating.demo)
 app.add_typer(servicing.app, name="service")

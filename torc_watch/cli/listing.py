@@ -1,0 +1,90 @@
+"""list: all workflows of the daemon."""
+
+import json
+import os
+import shutil
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from torc_watch.cli import options, running
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from torc_watch.core.view import DaemonView
+
+_HOME_AND_CLEAR = "\x1b[H\x1b[J"
+_INTERVAL = 1.0  # seconds between drawings
+
+
+def list_workflows(
+    *,
+    watch: Annotated[
+        bool, typer.Option("--watch", "-w", help="Go on showing them until Ctrl-C.")
+    ] = False,
+    as_json: options.Json = False,
+) -> None:
+    """List the workflows that the daemon looks after.
+
+    From what it publishes: also on another login node, and when it or the server is away. With
+    --watch and --json there is a line of JSON each second.
+
+    \b
+    Examples:
+      torc-watchd list
+      torc-watchd list --watch
+      torc-watchd list --json
+    """
+    from torc_watch.configuration import home
+    from torc_watch.interfaces.published import read_published
+
+    with running.ending():
+        folder = home()
+        if not watch:
+            _show(read_published(folder), as_json=as_json)
+    if watch:
+        _show_for_ever(folder, as_json=as_json)
+
+
+def _show(view: "DaemonView | None", *, as_json: bool) -> None:
+    from torc_watch.interfaces.listing import table, values
+    from torc_watch.interfaces.published import absence, utc_now
+
+    now = utc_now()
+    if as_json:
+        print(json.dumps(values(view, now)))
+        return
+    if trouble := absence(view, now):
+        print(trouble, file=sys.stderr)
+    _print(table(view.workflows if view else (), now, _width()))
+
+
+def _show_for_ever(home: "Path", *, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from torc_watch.interfaces.control import socket_path
+    from torc_watch.interfaces.following import boards
+    from torc_watch.interfaces.listing import table
+    from torc_watch.interfaces.published import utc_now
+
+    async def command() -> None:
+        async for views, trouble in boards(home, socket_path(home, os.environ), _INTERVAL):
+            if as_json:
+                shown = {"trouble": trouble, "workflows": list(map(asdict, views))}
+                _print([json.dumps(shown)])
+                continue
+            lines = [*filter(None, [trouble]), *table(views, utc_now(), _width())]
+            _print([_HOME_AND_CLEAR + lines[0] if sys.stdout.isatty() else lines[0], *lines[1:]])
+
+    running.run(command)
+
+
+def _print(lines: "Iterable[str]") -> None:
+    print("\n".join(lines), flush=True)
+
+
+def _width() -> int:
+    return shutil.get_terminal_size().columns

@@ -1,0 +1,57 @@
+"""The daemon's workflows as they change: from its socket, or where there is none from its file."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import anyio
+from anyio import to_thread
+from anyio.streams.buffered import BufferedByteReceiveStream
+
+from torc_watch.core.errors import JournalError
+from torc_watch.core.view import WorkflowView
+from torc_watch.interfaces.published import absence, read_published, utc_now, view_from
+
+Board = tuple[list[WorkflowView], str]  # and what there is to say of the daemon
+
+_LONGEST_LINE = 2**20  # bytes
+_LEFT = (OSError, anyio.EndOfStream, anyio.IncompleteRead, anyio.BrokenResourceError)
+
+
+async def boards(home: Path, socket: Path, interval: float) -> AsyncIterator[Board]:
+    """One each ``interval`` seconds, for ever: also while daemons end and others begin."""
+    while True:
+        try:
+            async with await anyio.connect_unix(socket) as stream:
+                await stream.send(b"follow\n")
+                async for board in _follow(BufferedByteReceiveStream(stream), interval):
+                    yield board
+        except _LEFT:
+            yield await to_thread.run_sync(_published, home)
+            await anyio.sleep(interval)
+
+
+def _published(home: Path) -> Board:
+    try:
+        view = read_published(home)
+    except JournalError as error:
+        return [], str(error)
+    return list(view.workflows) if view else [], absence(view, utc_now())
+
+
+async def _follow(lines: BufferedByteReceiveStream, interval: float) -> AsyncIterator[Board]:
+    views: dict[tuple[str, int], WorkflowView] = {}
+    while True:
+        with anyio.move_on_after(interval):
+            while True:
+                _take(views, await lines.receive_until(b"\n", _LONGEST_LINE))
+        yield list(views.values()), ""
+
+
+def _take(views: dict[tuple[str, int], WorkflowView], line: bytes) -> None:
+    change = json.loads(line)
+    key = change["server"], change["workflow_id"]
+    if change["view"] is None:
+        views.pop(key, None)
+    else:
+        views[key] = view_from(change["view"])

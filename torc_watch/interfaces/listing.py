@@ -1,0 +1,88 @@
+"""The workflows of the daemon as a table that fits a terminal, and as values for scripts."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from torc_watch.core.view import DaemonView, Phase, WorkflowView
+from torc_watch.interfaces.printing import printable
+from torc_watch.interfaces.published import absence, ago, until
+
+_FAILURES = ("failed", "terminated", "pending_failed")
+_DONE = ("completed", "disabled")
+_NOTHING = "No workflow is looked after. Add one with: torc-watchd add ID"
+_GAP = "  "
+_HEAD = ("ID", "SERVER", "STATE", "DONE", "FAILED", "ROUND", "NEXT LOOK", "LAST")
+
+
+def table(views: Sequence[WorkflowView], now: datetime, width: int) -> Iterator[str]:
+    """Lines of at most ``width`` columns; only the last column is ever cut."""
+    if not views:
+        yield _NOTHING
+        return
+    has_servers = len({view.server for view in views}) > 1
+    rows = [_HEAD, *(_row(view, now) for view in sorted(views, key=_order))]
+    if not has_servers:
+        rows = [row[:1] + row[2:] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [row[0].rjust(widths[0]), *map(str.ljust, row[1:], widths[1:])]
+        yield _GAP.join(cells)[:width].rstrip()
+
+
+def _row(view: WorkflowView, now: datetime) -> tuple[str, ...]:
+    return (
+        str(view.workflow_id),
+        host(view.server),
+        state(view),
+        progress(view),
+        failures(view),
+        rounds(view),
+        until(view.next_look, now) if view.next_look else "",
+        _last(view, now),
+    )
+
+
+def _order(view: WorkflowView) -> tuple[str, int]:
+    return view.server, view.workflow_id
+
+
+def host(server: str) -> str:
+    """What tells one server from another in a table."""
+    return printable(urlsplit(server).netloc)
+
+
+def state(view: WorkflowView) -> str:
+    return view.verdict.replace("_", " ") if view.phase is Phase.ENDED else view.phase.value
+
+
+def progress(view: WorkflowView) -> str:
+    """Jobs that are done, of all: ``95/100``; empty before they were counted."""
+    if view.counts is None:
+        return ""
+    done = sum(view.counts.get(status, 0) for status in _DONE)
+    return f"{done}/{sum(view.counts.values())}"
+
+
+def failures(view: WorkflowView) -> str:
+    if view.counts is None:
+        return ""
+    return str(sum(view.counts.get(status, 0) for status in _FAILURES))
+
+
+def rounds(view: WorkflowView) -> str:
+    """Rounds of recovery, of those that are allowed: ``1/3``; empty where none is."""
+    return "" if view.max_retries is None else f"{view.round}/{view.max_retries}"
+
+
+def _last(view: WorkflowView, now: datetime) -> str:
+    event = f"{view.last_event} {ago(view.last_event_at, now)}" if view.last_event else ""
+    return ": ".join(filter(None, (event, printable(view.reason))))
+
+
+def values(view: DaemonView | None, now: datetime) -> dict[str, Any]:
+    """The same for scripts; ``trouble`` is empty while a daemon is at work."""
+    shown = asdict(view) if view else {"holder": None, "at": None, "workflows": []}
+    return {"trouble": absence(view, now), **shown}

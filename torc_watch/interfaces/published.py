@@ -1,0 +1,106 @@
+"""What the daemon has published, as readers on any login node find it: quick to import."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from torc_watch.core.errors import JournalError
+from torc_watch.core.lease import Holder
+from torc_watch.core.view import DaemonView, Phase, WorkflowView
+from torc_watch.engine.processes import find_process
+from torc_watch.interfaces.printing import printable
+
+_SILENCE = timedelta(minutes=3)  # six times what may lie between two publications
+HOW_TO_START = "Start it with: torc-watchd service install, or in a terminal: torc-watchd run"
+_VIEW_FIELDS = {field.name for field in fields(WorkflowView)}
+
+
+def read_published(home: Path) -> DaemonView | None:
+    """None before any daemon published something. Raises JournalError."""
+    path = home / "status.json"
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        return DaemonView(
+            holder=Holder(**values["holder"]),
+            at=values["at"],
+            workflows=tuple(map(view_from, values["workflows"])),
+        )
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise JournalError(f"{path} cannot be read: {error.strerror}.") from error
+    except (ValueError, TypeError, KeyError) as error:
+        raise JournalError(
+            f"{path} cannot be understood. It was written by another version of torc-watch: "
+            "use the same on all login nodes."
+        ) from error
+
+
+def view_from(values: Mapping[str, Any]) -> WorkflowView:
+    """What a newer daemon knows besides is left out."""
+    known = {name: value for name, value in values.items() if name in _VIEW_FIELDS}
+    return WorkflowView(**known | {"phase": Phase(known["phase"])})
+
+
+def absence(view: DaemonView | None, now: datetime) -> str:
+    """A sentence when no daemon seems to be at work, with what to do; else an empty text."""
+    if view is None:
+        return f"The daemon has not run yet. {HOW_TO_START}"
+    holder = view.holder
+    if is_gone(holder):
+        return f"The daemon does not run: this is how it was {ago(view.at, now)}. {HOW_TO_START}"
+    if now - datetime.fromisoformat(view.at) > _SILENCE:
+        return (
+            f"The daemon on {printable(holder.host)} was last heard of {ago(view.at, now)}. "
+            "Another takes over wherever one runs."
+        )
+    return ""
+
+
+def is_gone(holder: Holder) -> bool:
+    """Whether it was a process of this machine and surely ended."""
+    if (holder.boot, holder.namespace) != _place():
+        return False
+    process = find_process(holder.pid)
+    return process is None or process.is_dead or process.started != holder.started
+
+
+def matching(
+    views: Iterable[WorkflowView], workflow_id: int, server: str | None
+) -> list[WorkflowView]:
+    return [
+        view for view in views if view.workflow_id == workflow_id and server in (None, view.server)
+    ]
+
+
+def ago(moment: str, now: datetime) -> str:
+    """How long ago a time was, ISO 8601: ``3 min ago``."""
+    return f"{duration(now - datetime.fromisoformat(moment))} ago"
+
+
+def until(moment: str, now: datetime) -> str:
+    """When a time will come: ``in 40 s``; what is due is due ``now``."""
+    left = datetime.fromisoformat(moment) - now
+    return f"in {duration(left)}" if left > timedelta() else "now"
+
+
+def duration(span: timedelta) -> str:
+    """In one unit, the largest of which there are two: 90 s, 3 min, 47 h."""
+    seconds = max(0, int(span.total_seconds()))
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _place() -> tuple[str, str]:
+    """Where a process's number means something: this boot of this machine, this namespace."""
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    return boot, str(Path("/proc/self/ns/pid").readlink())
