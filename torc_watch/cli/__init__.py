@@ -8,6 +8,7 @@ from torc_watch.cli import (
     demonstrating,
     doctoring,
     listing,
+    ordering,
     sandboxing,
     servicing,
     serving,
@@ -63,6 +64,11 @@ app.command()(watching.recover)
 app.command()(watching.workflows)
 app.command()(submitting.submit)
 app.command()(serving.run)
+app.command()(ordering.add)
+app.command("set")(ordering.set_)
+app.command()(ordering.pause)
+app.command()(ordering.resume)
+app.command()(ordering.remove)
 app.command("list")(listing.list_workflows)
 app.command()(doctoring.doctor)
 app.command(epilog=_EXIT_STATUS)(demonstrating.demo)

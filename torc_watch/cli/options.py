@@ -44,7 +44,20 @@ def absolute(path: Path | None) -> str | None:
     return None if path is None else str(path.expanduser().absolute())
 
 
+def server(url: str | None) -> str | None:
+    """The URL of a server's API, as orders hold it. Raises InvalidInput."""
+    if url is None:
+        return None
+    from torc_watch.torc.transport import normalise_url
+
+    return normalise_url(url)
+
+
 WorkflowId = Annotated[int, typer.Argument(help="The workflow's id on the server.", min=1)]
+WorkflowIds = Annotated[
+    list[int],
+    typer.Argument(help="The workflows' ids on the server.", min=1, metavar="ID"),
+]
 Url = Annotated[
     str | None,
     typer.Option(

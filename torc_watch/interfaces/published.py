@@ -1,7 +1,7 @@
 """What the daemon has published, as readers on any login node find it: quick to import."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -45,19 +45,27 @@ def view_from(values: Mapping[str, Any]) -> WorkflowView:
     return WorkflowView(**known | {"phase": Phase(known["phase"])})
 
 
+def is_at_work(view: DaemonView | None, now: datetime) -> bool:
+    """Whether a daemon published this a moment ago, and has not ended since."""
+    return (
+        view is not None
+        and now - datetime.fromisoformat(view.at) <= _SILENCE
+        and not is_gone(view.holder)
+    )
+
+
 def absence(view: DaemonView | None, now: datetime) -> str:
     """A sentence when no daemon seems to be at work, with what to do; else an empty text."""
+    if is_at_work(view, now):
+        return ""
     if view is None:
         return f"The daemon has not run yet. {HOW_TO_START}"
-    holder = view.holder
-    if is_gone(holder):
+    if is_gone(view.holder):
         return f"The daemon does not run: this is how it was {ago(view.at, now)}. {HOW_TO_START}"
-    if now - datetime.fromisoformat(view.at) > _SILENCE:
-        return (
-            f"The daemon on {printable(holder.host)} was last heard of {ago(view.at, now)}. "
-            "Another takes over wherever one runs."
-        )
-    return ""
+    return (
+        f"The daemon on {printable(view.holder.host)} was last heard of {ago(view.at, now)}. "
+        "Another takes over wherever one runs."
+    )
 
 
 def is_gone(holder: Holder) -> bool:
@@ -66,14 +74,6 @@ def is_gone(holder: Holder) -> bool:
         return False
     process = find_process(holder.pid)
     return process is None or process.is_dead or process.started != holder.started
-
-
-def matching(
-    views: Iterable[WorkflowView], workflow_id: int, server: str | None
-) -> list[WorkflowView]:
-    return [
-        view for view in views if view.workflow_id == workflow_id and server in (None, view.server)
-    ]
 
 
 def ago(moment: str, now: datetime) -> str:

@@ -1,0 +1,136 @@
+"""Orders on their way from the command line to the daemon."""
+
+import os
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from torc_watch.cli import options
+from torc_watch.core.orders import Choices, Order, Verb
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from torc_watch.core.addressing import Key
+    from torc_watch.settings import Settings
+
+_MOMENT = 1.5  # seconds that a server may take to say whether it knows a workflow
+_INTAKE = 3.0  # seconds that a daemon may take to follow
+_DONE = {
+    Verb.ADD: "added",
+    Verb.SET: "changed",
+    Verb.PAUSE: "paused",
+    Verb.RESUME: "resumed",
+    Verb.REMOVE: "removed",
+}
+
+
+async def add(
+    workflow_ids: "Sequence[int]", choices: Choices, settings: "Settings", url: str | None
+) -> None:
+    from torc_watch.engine.history import known_workflows
+
+    await _refuse_missing(workflow_ids, settings, url)
+    server = settings.connection(url).url
+    known = known_workflows(settings.home)
+    first = choices
+    if choices.output_dir is None and not settings.output_dir.is_absolute():
+        first = replace(choices, output_dir=options.absolute(settings.output_dir))
+    orders = [
+        Order(
+            verb=Verb.ADD,
+            server=server,
+            workflow_id=workflow_id,
+            choices=choices if (server, workflow_id) in known else first,
+        )
+        for workflow_id in workflow_ids
+    ]
+    await _give(settings.home, orders)
+
+
+async def order(
+    verb: Verb, workflow_ids: "Sequence[int]", url: str | None, choices: Choices | None = None
+) -> None:
+    from torc_watch.configuration import home
+
+    folder = home()
+    orders = [
+        Order(verb=verb, server=server, workflow_id=workflow_id, choices=choices or Choices())
+        for server, workflow_id in _keys(folder, workflow_ids, url)
+    ]
+    await _give(folder, orders)
+
+
+async def _refuse_missing(
+    workflow_ids: "Sequence[int]", settings: "Settings", url: str | None
+) -> None:
+    """Raises InvalidInput for workflows that are surely not there; warns where nobody can tell."""
+    from torc_watch import wiring
+    from torc_watch.core.errors import InvalidInput, ServerError
+
+    connection = settings.connection(url)
+    try:
+        missing = await wiring.missing_workflows(workflow_ids, connection, _MOMENT)
+    except ServerError as error:
+        print(f"Warning: {error} The daemon goes on asking.", file=sys.stderr)
+        return
+    if missing:
+        ids = ", ".join(map(str, sorted(missing)))
+        raise InvalidInput(
+            f"There is no workflow {ids} on {connection.url}, so nothing was added. "
+            "List what there is with: torc-watchd workflows"
+        )
+
+
+def _keys(home: "Path", workflow_ids: "Sequence[int]", url: str | None) -> "list[Key]":
+    """Raises InvalidInput for the first that is not known, or where it is open which is meant."""
+    from torc_watch.core.addressing import key_of
+    from torc_watch.engine.history import known_workflows
+
+    server = options.server(url)
+    known = known_workflows(home)
+    return [key_of(workflow_id, server, known) for workflow_id in workflow_ids]
+
+
+async def _give(home: "Path", orders: "Sequence[Order]") -> None:
+    """Returns when the orders are safe, and with luck followed already."""
+    from torc_watch.interfaces.control import poke, socket_path
+
+    _spool(home, orders)
+    is_followed = await poke(socket_path(home, os.environ), _INTAKE)
+    for given in orders:
+        done = _DONE[given.verb] if is_followed else f"is to be {_DONE[given.verb]}"
+        print(f"Workflow {given.workflow_id} {done} ({given.server})")
+    if not is_followed:
+        print(_when(home), file=sys.stderr)
+
+
+def _spool(home: "Path", orders: "Sequence[Order]") -> None:
+    """Raises JournalError."""
+    from torc_watch.core.errors import JournalError
+    from torc_watch.engine.spool import Spool
+
+    spool = Spool(home / "spool")
+    for given in orders:
+        try:
+            spool.put(given)
+        except OSError as error:
+            raise JournalError(
+                f"The state folder {home} cannot be written: {error.strerror}. From workflow "
+                f"{given.workflow_id} on nothing was ordered: make room, and say it again."
+            ) from error
+
+
+def _when(home: "Path") -> str:
+    from torc_watch.interfaces.published import (
+        HOW_TO_START,
+        is_at_work,
+        read_published,
+        utc_now,
+    )
+
+    view = read_published(home)
+    if view is not None and is_at_work(view, utc_now()):
+        return f"The daemon on {view.holder.host} takes this in within some seconds."
+    return f"This waits until a daemon runs. {HOW_TO_START}"

@@ -1,0 +1,116 @@
+"""add, set, pause, resume, remove: what a person asks of the daemon, whether it runs or not."""
+
+import typer
+
+from torc_watch.cli import giving, options, running
+from torc_watch.core.orders import Choices, Verb
+
+
+def add(
+    workflow_ids: options.WorkflowIds,
+    *,
+    auto_recover: options.AutoRecover = None,
+    max_retries: options.MaxRetries = None,
+    memory_multiplier: options.MemoryMultiplier = None,
+    runtime_multiplier: options.RuntimeMultiplier = None,
+    retry_unknown: options.RetryUnknown = None,
+    recovery_hook: options.RecoveryHook = None,
+    poll_interval: options.PollInterval = None,
+    output_dir: options.OutputDir = None,
+    url: options.Url = None,
+) -> None:
+    """Let the daemon look after workflows, from now on.
+
+    Works whether it runs or not, and from any login node. What is not said here follows the
+    configuration, also when that changes later (`torc-watchd config show`). Output goes to the
+    folder that is configured, else to `output` in the folder where a workflow is first added.
+    Adding a workflow again begins its watch anew, with all its retries.
+
+    \b
+    Examples:
+      torc-watchd add 42 --auto-recover --max-retries 5 --memory-multiplier 2.0
+      torc-watchd add 43 44 --poll-interval 300
+    """
+    choices = Choices(
+        auto_recover=auto_recover,
+        max_retries=max_retries,
+        memory_multiplier=memory_multiplier,
+        runtime_multiplier=runtime_multiplier,
+        retry_unknown=retry_unknown,
+        recovery_hook=options.split_command(recovery_hook),
+        poll_interval=poll_interval,
+        output_dir=options.absolute(output_dir),
+    )
+    settings = running.load_settings()
+    running.run(lambda: giving.add(workflow_ids, choices, settings, url))
+
+
+def set_(
+    workflow_ids: options.WorkflowIds,
+    *,
+    auto_recover: options.AutoRecover = None,
+    max_retries: options.MaxRetries = None,
+    memory_multiplier: options.MemoryMultiplier = None,
+    runtime_multiplier: options.RuntimeMultiplier = None,
+    retry_unknown: options.RetryUnknown = None,
+    recovery_hook: options.RecoveryHook = None,
+    poll_interval: options.PollInterval = None,
+    output_dir: options.OutputDir = None,
+    url: options.Url = None,
+) -> None:
+    """Change how workflows are looked after.
+
+    A round of recovery that is under way ends first. Only what is said here changes.
+
+    \b
+    Examples:
+      torc-watchd set 42 --max-retries 6
+      torc-watchd set 42 43 --no-auto-recover
+    """
+    choices = Choices(
+        auto_recover=auto_recover,
+        max_retries=max_retries,
+        memory_multiplier=memory_multiplier,
+        runtime_multiplier=runtime_multiplier,
+        retry_unknown=retry_unknown,
+        recovery_hook=options.split_command(recovery_hook),
+        poll_interval=poll_interval,
+        output_dir=options.absolute(output_dir),
+    )
+    if choices == Choices():
+        raise typer.BadParameter("Say what is to change, such as --max-retries 6.")
+    running.run(lambda: giving.order(Verb.SET, workflow_ids, url, choices))
+
+
+def pause(workflow_ids: options.WorkflowIds, *, url: options.Url = None) -> None:
+    """Leave workflows alone until they are resumed.
+
+    A round of recovery that is under way ends first.
+
+    \b
+    Examples:
+      torc-watchd pause 42
+    """
+    running.run(lambda: giving.order(Verb.PAUSE, workflow_ids, url))
+
+
+def resume(workflow_ids: options.WorkflowIds, *, url: options.Url = None) -> None:
+    """Look after workflows again that were paused, or whose watch has ended.
+
+    \b
+    Examples:
+      torc-watchd resume 42
+    """
+    running.run(lambda: giving.order(Verb.RESUME, workflow_ids, url))
+
+
+def remove(workflow_ids: options.WorkflowIds, *, url: options.Url = None) -> None:
+    """Look after workflows no more, and list them no more.
+
+    Their jobs go on, and `torc-watchd history` still knows what was done.
+
+    \b
+    Examples:
+      torc-watchd remove 42
+    """
+    running.run(lambda: giving.order(Verb.REMOVE, workflow_ids, url))

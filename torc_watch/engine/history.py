@@ -1,0 +1,123 @@
+"""What was done, for those who only look: reads the journal, and neither creates nor changes it."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from torc_watch.core.addressing import Key
+from torc_watch.core.errors import JournalError
+from torc_watch.core.orders import Verb
+from torc_watch.core.policy import Plan
+from torc_watch.core.saga import Step
+from torc_watch.engine.spool import Spool
+
+_PLAN = TypeAdapter(Plan)
+_SECONDS = 10.0  # to wait for whoever is writing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastRound:
+    """Times are ISO 8601. ``plan`` is None before it was made, and where it cannot be read."""
+
+    number: int
+    run_id: int
+    began: str
+    ended: str | None
+    outcome: str | None
+    last_step: str | None
+    plan: Plan | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastWatch:
+    """``ended`` and ``verdict`` are None while it goes on."""
+
+    server: str
+    workflow_id: int
+    began: str
+    ended: str | None
+    verdict: str | None
+    rounds: tuple[PastRound, ...]
+
+
+def known_workflows(home: Path) -> set[Key]:
+    """Those that the daemon looks after, or will when it sees what waits for it."""
+    # The spool first: what is taken in meanwhile is in the journal before it leaves the spool.
+    orders = [delivery.content for delivery in Spool(home / "spool").deliveries()]
+    coming = {
+        (order.server, order.workflow_id)
+        for order in orders
+        if not isinstance(order, str) and order.verb is Verb.ADD
+    }
+    with _opened(home, "entry") as database:
+        rows = database.execute("SELECT server, workflow_id FROM entry") if database else ()
+        return coming | {(row["server"], row["workflow_id"]) for row in rows}
+
+
+def watches_of(home: Path, workflow_id: int) -> list[PastWatch]:
+    """On all servers, the first one first."""
+    with _opened(home, "watch") as database:
+        if database is None:
+            return []
+        rows = database.execute(
+            "SELECT * FROM watch WHERE workflow_id = ? ORDER BY id", (workflow_id,)
+        )
+        return [_watch(database, row) for row in rows.fetchall()]
+
+
+def _watch(database: sqlite3.Connection, row: sqlite3.Row) -> PastWatch:
+    rounds = database.execute(
+        "SELECT * FROM round WHERE watch_id = ? ORDER BY number", (row["id"],)
+    ).fetchall()
+    return PastWatch(
+        server=row["server"],
+        workflow_id=row["workflow_id"],
+        began=row["began"],
+        ended=row["ended"],
+        verdict=row["verdict"],
+        rounds=tuple(_round(database, each) for each in rounds),
+    )
+
+
+def _round(database: sqlite3.Connection, row: sqlite3.Row) -> PastRound:
+    steps = database.execute(
+        "SELECT name, record FROM step WHERE round_id = ? ORDER BY began", (row["id"],)
+    ).fetchall()
+    records = {step["name"]: step["record"] for step in steps}
+    return PastRound(
+        number=row["number"],
+        run_id=row["run_id"],
+        began=row["began"],
+        ended=row["ended"],
+        outcome=row["outcome"],
+        last_step=max(records, key=list(Step).index, default=None),
+        plan=_plan(records.get(Step.PLAN)),
+    )
+
+
+def _plan(record: str | None) -> Plan | None:
+    try:
+        return _PLAN.validate_json(record) if record else None
+    except ValueError:  # of another version of this program
+        return None
+
+
+@contextmanager
+def _opened(home: Path, table: str) -> Iterator[sqlite3.Connection | None]:
+    """None where nothing was ever kept, in that table. Raises JournalError."""
+    path = home / "journal.db"
+    try:
+        if not path.exists():
+            yield None
+            return
+        uri = f"{path.absolute().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(uri, uri=True, timeout=_SECONDS)) as database:
+            database.row_factory = sqlite3.Row
+            found = database.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,))
+            yield database if found.fetchone() else None
+    except (sqlite3.Error, OSError) as error:
+        raise JournalError(f"The journal {path} cannot be read: {error}.") from error
