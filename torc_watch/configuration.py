@@ -36,6 +36,7 @@ VARIABLES = {
     "recovery_hook": ("TORC_WATCHD_RECOVERY_HOOK",),
     "poll_interval": ("TORC_WATCHD_POLL_INTERVAL",),
     "output_dir": ("TORC_WATCHD_OUTPUT_DIR",),
+    "lease_patience": ("TORC_WATCHD_LEASE_PATIENCE",),
 }
 # Every shell sets these, whatever its user wants: a file knows better.
 _LOGIN = {"username": ("USER", "USERNAME")}

@@ -8,7 +8,6 @@ from pathlib import Path
 from torc_watch.core.errors import InvalidInput
 from torc_watch.core.events import ConfigurationRead, ControlMissing, DaemonEvent, Event
 from torc_watch.core.orders import Entry
-from torc_watch.core.policy import RecoverySettings
 from torc_watch.engine.board import Board
 from torc_watch.engine.daemon import Daemon, Means, Rhythm, Wishes
 from torc_watch.engine.fencing import Fence, FencedScheduler
@@ -23,9 +22,9 @@ from torc_watch.interfaces.publishing import Publisher
 from torc_watch.settings import Settings
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.transport import Transport
-from torc_watch.wiring import local_allocations
+from torc_watch.wiring import local_allocations, request_for
 
-PATIENCE = 180.0  # seconds that the heartbeat of another login node may stand still
+_BEATS = 6  # of the heartbeat, in the time after which its holder is taken for gone
 
 
 class Service:
@@ -45,7 +44,9 @@ class Service:
         self._settings = load()
         self._report = report
         self._announce = announce
-        self._lease = Lease(self._settings.home / "lease", this_process(), patience=PATIENCE)
+        self._lease = Lease(
+            self._settings.home / "lease", this_process(), patience=self._settings.lease_patience
+        )
         self._fence = Fence(self._lease)
         self.board = Board()
         self.wishes = Wishes()
@@ -65,7 +66,8 @@ class Service:
             announce=self._announce,
             beside=(publisher.run, self._listen),
         )
-        await Daemon(means, self.wishes, Rhythm()).run()
+        rhythm = Rhythm(heartbeat=self._settings.lease_patience / _BEATS)
+        await Daemon(means, self.wishes, rhythm).run()
 
     def reload(self) -> None:
         """Reads the configuration again; what cannot be used changes nothing."""
@@ -82,14 +84,7 @@ class Service:
         return self._settings.home / "journal.db"
 
     def _request_for(self, entry: Entry) -> WatchRequest:
-        choices = entry.choices
-        return WatchRequest(
-            workflow_id=entry.workflow_id,
-            recovery=RecoverySettings(),
-            poll_interval=choices.poll_interval or 60,
-            show_job_counts=True,
-            output_dir=Path(choices.output_dir or self._settings.home / "output"),
-        )
+        return request_for(entry, self._settings)
 
     def _told(self, event: Event, server: str) -> None:
         self.board.note(event, server)

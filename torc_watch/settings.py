@@ -56,6 +56,7 @@ class Settings(BaseSettings):
     recovery_hook: _Command | None = None
     poll_interval: _Seconds = 60.0
     output_dir: _OwnPath = Path("output")
+    lease_patience: _Seconds = 180.0
 
     @classmethod
     def settings_customise_sources(

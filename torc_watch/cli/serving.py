@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torc_watch.interfaces.service_manager import ServiceManager
 
 _STATUS_INTERVAL = 5.0  # seconds between changes of what `systemctl status` shows
-_LEASE_PATIENCE = 240.0  # seconds in which an abandoned lease has turned out to be that
+_LEASE_PATIENCES = 1.5  # in which an abandoned lease has turned out to be that
 
 
 def run(
@@ -44,9 +44,11 @@ def run(
     from torc_watch.daemon import Service
     from torc_watch.interfaces.records import record_of_daemon
     from torc_watch.interfaces.service_manager import ServiceManager
+    from torc_watch.settings import load_settings
 
     manager = ServiceManager.from_environment(os.environ)
-    telling = open_telling(running.load_settings().home)
+    settings = running.load_settings()
+    telling = open_telling(settings.home)
 
     def announce(event: "DaemonEvent") -> None:
         telling.announce(event)
@@ -54,17 +56,19 @@ def run(
         # Also when we stand by, or wait for the state folder: we do all that we can now.
         manager.ready()
 
-    service = Service(running.load_settings, telling.report, announce)
-    running.run(lambda: _serve(service, manager, once=once))
+    service = Service(load_settings, telling.report, announce)
+    patience = settings.lease_patience * _LEASE_PATIENCES if once else None
+    running.run(lambda: _serve(service, manager, patience))
 
 
-async def _serve(service: "Service", manager: "ServiceManager", *, once: bool) -> None:
+async def _serve(service: "Service", manager: "ServiceManager", patience: float | None) -> None:
+    """With a ``patience`` for the lease, in seconds, until every workflow was looked at once."""
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_obey, service, manager)
         tasks.start_soon(_keep_alive, manager)
         tasks.start_soon(_show, service, manager)
-        if once:
-            tasks.start_soon(_stop_when_looked, service)
+        if patience is not None:
+            tasks.start_soon(_stop_when_looked, service, patience)
         await service.run()
         tasks.cancel_scope.cancel()
 
@@ -106,14 +110,14 @@ def summary(views: "Iterable[WorkflowView]") -> str:
     return ", ".join(f"{number} {phase}" for phase, number in phases.items())
 
 
-async def _stop_when_looked(service: "Service") -> None:
+async def _stop_when_looked(service: "Service", patience: float) -> None:
     changed = anyio.Event()
 
     def note(*_: object) -> None:
         changed.set()
 
     service.board.subscribe(note)
-    with anyio.move_on_after(_LEASE_PATIENCE) as waiting:
+    with anyio.move_on_after(patience) as waiting:
         await service.wishes.poke().wait()
     while not waiting.cancelled_caught and not all(map(_was_looked_at, service.board.views)):
         changed = anyio.Event()
