@@ -10,11 +10,13 @@ import anyio
 from anyio import to_thread
 
 from torc_watch.core.allocation import AllocationRequest
+from torc_watch.core.diagnosis import Finding
 from torc_watch.core.errors import InvalidInput, NotFound, SchedulerError, ServerUnreachable
 from torc_watch.core.events import Event, ServerUnfamiliar, WatchEnded
+from torc_watch.core.model import JobCounts
 from torc_watch.core.orders import Entry
 from torc_watch.core.policy import Plan, RecoverySettings, Refusal
-from torc_watch.core.progress import Standing, has_succeeded, standing
+from torc_watch.core.progress import Observation, Standing, has_succeeded, standing
 from torc_watch.engine.allocating import start_allocation
 from torc_watch.engine.diagnoser import Diagnoser
 from torc_watch.engine.journal import Journal
@@ -51,6 +53,22 @@ class Submission:
     jobs: int
     allocations: tuple[int, ...]
     warnings: tuple[str, ...]
+
+
+Answer = Plan | Refusal | Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """One look at a workflow; ``answer`` is what a round of recovery would do, or why none would.
+
+    ``findings`` say why jobs failed so far.
+    """
+
+    observation: Observation
+    counts: JobCounts
+    findings: tuple[Finding, ...]
+    answer: Answer
 
 
 @asynccontextmanager
@@ -178,31 +196,44 @@ async def watch(
 
 async def plan(
     workflow_id: int, recovery: RecoverySettings, settings: Settings, connection: Connection
-) -> Plan | Refusal | Standing:
+) -> Answer:
     """What one round of recovery would do; the standing of a workflow that needs or allows none.
 
     Changes nothing, on the server or here.
     """
+    return (await inspect(workflow_id, recovery, settings, connection)).answer
+
+
+async def inspect(
+    workflow_id: int,
+    recovery: RecoverySettings,
+    settings: Settings,
+    connection: Connection,
+    *,
+    rounds_used: int = 0,
+) -> Inspection:
+    """A workflow as it is now, with what one more round of recovery would do. Changes nothing."""
     scheduler = local_allocations(settings, connection)
     async with open_client(connection) as client:
         with _unknown_id_refused(workflow_id, connection):
             observation = await observe(client, scheduler, workflow_id, with_counts=True)
+        counts = observation.counts or await client.count_jobs(workflow_id)
+        diagnoser = Diagnoser(client, lambda _: None)
         stands = standing(observation)
-        if stands not in (Standing.FINISHED, Standing.STALLED) or observation.counts is None:
-            return stands
-        if stands is Standing.FINISHED and has_succeeded(observation.counts):
-            return stands
-        diagnosis = await Diagnoser(client, lambda _: None).diagnose(
-            observation, observation.counts
-        )
-        return await make_plan(
+        is_done = stands is Standing.FINISHED and has_succeeded(counts)
+        if is_done or stands not in (Standing.FINISHED, Standing.STALLED):
+            findings = await diagnoser.failures(observation.workflow, counts)
+            return Inspection(observation, counts, findings, stands)
+        diagnosis = await diagnoser.diagnose(observation, counts)
+        answer = await make_plan(
             client,
             scheduler,
             workflow=observation.workflow,
             diagnosis=diagnosis,
-            rounds_used=0,
+            rounds_used=rounds_used,
             settings=recovery,
         )
+        return Inspection(observation, counts, diagnosis.findings, answer)
 
 
 @contextmanager

@@ -7,7 +7,14 @@ import anyio
 from torc_watch.core import cadence, diagnosis, events, policy, progress
 from torc_watch.core.diagnosis import DEFAULT_REQUIREMENTS, Evidence, Finding
 from torc_watch.core.events import Event, Verdict, WatchEnded
-from torc_watch.core.model import Job, JobCounts, JobResult, JobStatus, Requirements
+from torc_watch.core.model import (
+    Job,
+    JobCounts,
+    JobResult,
+    JobStatus,
+    Requirements,
+    Workflow,
+)
 from torc_watch.core.progress import Observation, Orphans, Standing
 from torc_watch.engine.exhibits import exhibits
 from torc_watch.engine.observing import find_orphans
@@ -64,27 +71,20 @@ class Diagnoser:
 
         Asks for failed jobs and their results, never for the completed ones.
         """
-        workflow_id = observation.workflow.id
-        requirements = {row.id: row for row in await self._client.list_requirements(workflow_id)}
-        results = await self._results(workflow_id, counts)
+        requirements = await self._requirements(observation.workflow.id)
         orphans = await find_orphans(self._client, observation)
-        failed = [
-            diagnosis.diagnose(
-                Evidence(
-                    job=job,
-                    result=results.get(job.id),
-                    requirements=_asked(job, requirements),
-                    kill_codes=observation.workflow.kill_codes,
-                )
-            )
-            for status in _present(counts)
-            for job in await self._client.list_jobs(workflow_id, status)
-        ]
+        failed = await self._failures(observation.workflow, counts, requirements)
         return Diagnosis(
             counts=_after_release(counts, orphans),
             findings=(*failed, *_interrupted(orphans, requirements)),
             orphans=orphans,
         )
+
+    async def failures(self, workflow: Workflow, counts: JobCounts) -> tuple[Finding, ...]:
+        """Why each job failed that failed so far, whatever else still runs. Only reads."""
+        if not _present(counts):
+            return ()
+        return await self._failures(workflow, counts, await self._requirements(workflow.id))
 
     async def _consider(
         self, poll: Poll, counts: JobCounts, without_recovery: Verdict
@@ -124,6 +124,28 @@ class Diagnoser:
             open_round=poll.watch.record.open_round,
             reply=poll.reply,
         )
+
+    async def _failures(
+        self, workflow: Workflow, counts: JobCounts, requirements: dict[int, Requirements]
+    ) -> tuple[Finding, ...]:
+        results = await self._results(workflow.id, counts)
+        return tuple(
+            [
+                diagnosis.diagnose(
+                    Evidence(
+                        job=job,
+                        result=results.get(job.id),
+                        requirements=_asked(job, requirements),
+                        kill_codes=workflow.kill_codes,
+                    )
+                )
+                for status in _present(counts)
+                for job in await self._client.list_jobs(workflow.id, status)
+            ]
+        )
+
+    async def _requirements(self, workflow_id: int) -> dict[int, Requirements]:
+        return {row.id: row for row in await self._client.list_requirements(workflow_id)}
 
     async def _results(self, workflow_id: int, counts: JobCounts) -> dict[int, JobResult]:
         """The last result of each failed job, by the job's id."""
