@@ -5,10 +5,13 @@ from typing import Annotated
 import typer
 
 from torc_watch.cli import (
+    configuring,
     demonstrating,
     doctoring,
+    inspecting,
     listing,
     ordering,
+    reading,
     sandboxing,
     servicing,
     serving,
@@ -70,9 +73,13 @@ app.command()(ordering.pause)
 app.command()(ordering.resume)
 app.command()(ordering.remove)
 app.command("list")(listing.list_workflows)
+app.command()(inspecting.status)
+app.command()(inspecting.history)
+app.command()(reading.logs)
 app.command()(doctoring.doctor)
 app.command(epilog=_EXIT_STATUS)(demonstrating.demo)
 app.add_typer(servicing.app, name="service")
+app.add_typer(configuring.app, name="config")
 app.add_typer(sandboxing.app, name="sandbox")
 
 

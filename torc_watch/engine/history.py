@@ -10,12 +10,13 @@ from pydantic import TypeAdapter
 
 from torc_watch.core.addressing import Key
 from torc_watch.core.errors import JournalError
-from torc_watch.core.orders import Verb
+from torc_watch.core.orders import Choices, Verb
 from torc_watch.core.policy import Plan
 from torc_watch.core.saga import Step
 from torc_watch.engine.spool import Spool
 
 _PLAN = TypeAdapter(Plan)
+_CHOICES = TypeAdapter(Choices)
 _SECONDS = 10.0  # to wait for whoever is writing
 
 
@@ -67,6 +68,17 @@ def watches_of(home: Path, workflow_id: int) -> list[PastWatch]:
             "SELECT * FROM watch WHERE workflow_id = ? ORDER BY id", (workflow_id,)
         )
         return [_watch(database, row) for row in rows.fetchall()]
+
+
+def choices_of(home: Path, key: Key) -> Choices:
+    """What was asked for a workflow; nothing where the daemon has not taken it in yet."""
+    with _opened(home, "entry") as database:
+        if database is None:
+            return Choices()
+        row = database.execute(
+            "SELECT choices FROM entry WHERE server = ? AND workflow_id = ?", key
+        ).fetchone()
+        return _CHOICES.validate_json(row["choices"]) if row else Choices()
 
 
 def _watch(database: sqlite3.Connection, row: sqlite3.Row) -> PastWatch:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from torc_watch.core.addressing import Key
 from torc_watch.core.view import DaemonView, Phase, WorkflowView
 from torc_watch.interfaces.printing import printable
 from torc_watch.interfaces.published import absence, ago, until
@@ -75,6 +76,27 @@ def failures(view: WorkflowView) -> str:
 def rounds(view: WorkflowView) -> str:
     """Rounds of recovery, of those that are allowed: ``1/3``; empty where none is."""
     return "" if view.max_retries is None else f"{view.round}/{view.max_retries}"
+
+
+def known_text(key: Key, view: WorkflowView | None, now: datetime) -> Iterator[str]:
+    """One workflow in words; ``view`` is None before a daemon has taken it in."""
+    server, workflow_id = key
+    yield f"Workflow {workflow_id} on {server}"
+    if view is None:
+        yield "It was added, and is looked after as soon as a daemon runs."
+        return
+    facts = [state(view)]
+    if view.counts is not None:
+        facts.append(f"{progress(view)} jobs done, {failures(view)} failed")
+    if rounds(view):
+        facts.append(f"round {rounds(view)}")
+    if view.next_look:
+        facts.append(f"next look {until(view.next_look, now)}")
+    yield ", ".join(facts)
+    if view.last_event:
+        yield f"Last event: {view.last_event}, {ago(view.last_event_at, now)}"
+    if view.reason:
+        yield printable(view.reason)
 
 
 def _last(view: WorkflowView, now: datetime) -> str:

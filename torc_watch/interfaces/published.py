@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from torc_watch.core.addressing import Key
 from torc_watch.core.errors import JournalError
 from torc_watch.core.lease import Holder
 from torc_watch.core.view import DaemonView, Phase, WorkflowView
@@ -43,6 +44,11 @@ def view_from(values: Mapping[str, Any]) -> WorkflowView:
     """What a newer daemon knows besides is left out."""
     known = {name: value for name, value in values.items() if name in _VIEW_FIELDS}
     return WorkflowView(**known | {"phase": Phase(known["phase"])})
+
+
+def view_of(daemon: DaemonView | None, key: Key) -> WorkflowView | None:
+    views = daemon.workflows if daemon else ()
+    return next((view for view in views if (view.server, view.workflow_id) == key), None)
 
 
 def is_at_work(view: DaemonView | None, now: datetime) -> bool:

@@ -164,10 +164,10 @@ def _exhibit(exhibit: Exhibit) -> Iterator[str]:
 def plan_lines(plan: Plan) -> Iterator[str]:
     """What a plan does, job by job, and how many of each kind."""
     fixes = [retry for retry in plan.retries if retry.memory or retry.runtime]
-    yield from _capped(fixes, _fix)
+    yield from capped(fixes, _fix)
     yield f"  Applied fixes: {plan.count(Cause.OOM)} OOM, {plan.count(Cause.TIMEOUT)} timeout"
     unchanged = [retry for retry in plan.retries if not (retry.memory or retry.runtime)]
-    yield from _capped(unchanged, _unchanged)
+    yield from capped(unchanged, _unchanged)
     if plan.uninitialized:
         yield f"  Starting {jobs_text(plan.uninitialized)} left uninitialized"
     yield from _repeated_lines(plan)
@@ -176,13 +176,13 @@ def plan_lines(plan: Plan) -> Iterator[str]:
 
 def _repeated_lines(plan: Plan) -> Iterator[str]:
     if plan.repeated is not None:
-        yield from _capped(plan.repeated, _repeated)
+        yield from capped(plan.repeated, _repeated)
     elif plan.starts_run:
         yield "  Torc starts over whatever depends on these jobs, also where it is completed"
 
 
 def left_alone_lines(left_alone: Iterable[LeftAlone]) -> Iterator[str]:
-    yield from _capped(list(left_alone), _left)
+    yield from capped(list(left_alone), _left)
 
 
 def _fix(retry: Retry) -> str:
@@ -213,7 +213,7 @@ def _job(entry: Retry | LeftAlone | Repeat) -> str:
     return f"  Job {entry.job_id} ({printable(entry.job_name)})"
 
 
-def _capped(entries: Sequence[T], line: Callable[[T], str]) -> Iterator[str]:
+def capped(entries: Sequence[T], line: Callable[[T], str]) -> Iterator[str]:
     yield from map(line, entries[:_LINES_PER_LIST])
     if (more := len(entries) - _LINES_PER_LIST) > 0:
         yield f"  ... and {jobs_text(more)} more, all of them in the log"

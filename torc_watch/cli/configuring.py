@@ -1,0 +1,50 @@
+"""config show: what is configured, and where."""
+
+import json
+
+import typer
+
+from torc_watch.cli import options, running
+
+app = typer.Typer(help="What is configured.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.callback()
+def _group() -> None:
+    """What is configured, and where each value comes from."""
+
+
+@app.command()
+def show(*, as_json: options.Json = False) -> None:
+    """Show every setting, its value and where that comes from.
+
+    An option of a command comes before the environment, that before the user's file, and that
+    before the site's file.
+
+    \b
+    Examples:
+      torc-watchd config show
+      torc-watchd config show --json
+    """
+    from torc_watch.configuration import configured, files
+
+    with running.ending():
+        settings = running.load_settings()
+        shown = settings.model_dump(mode="json")
+        origins = configured()
+        sources = {key: origins[key].origin if key in origins else "default" for key in shown}
+        if as_json:
+            values = {key: {"value": value, "from": sources[key]} for key, value in shown.items()}
+            print(json.dumps(values))
+            return
+        width = max(map(len, shown))
+        for key, value in shown.items():
+            print(f"{key:{width}} = {_text(value)}  ({sources[key]})")
+        print()
+        for path in files():
+            print(f"{path}{'' if path.exists() else ' (not there)'}")
+
+
+def _text(value: object) -> str:
+    """As it could be written in the file; what is not set has no value there."""
+    return "" if value is None else json.dumps(value, ensure_ascii=False)
