@@ -103,6 +103,7 @@ class Service:
                     journal=journal,
                     locks=self._settings.home / "locks",
                     report=lambda event: self._told(event, server),
+                    epoch=self._lease.epoch,
                 )
                 async with supervising(surroundings) as supervisor:
                     yield supervisor

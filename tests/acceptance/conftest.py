@@ -353,6 +353,11 @@ def make_barrier() -> Iterator[Callable[..., Barrier]]:
 
 
 @pytest.fixture
+def patient_specification() -> str:
+    return PATIENT
+
+
+@pytest.fixture
 def patient(served: Site) -> Site:
     """A server whose workflow 1 has a job that runs until it is told to end."""
     served.hold()

@@ -1,5 +1,6 @@
 """One watch of a workflow at a time, over all processes of a machine."""
 
+import fcntl
 import os
 import signal
 import socket
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 
@@ -81,6 +83,43 @@ def test_holder_that_has_not_signed_yet(tmp_path: Path) -> None:
         os.truncate(lock, 0)
         with pytest.raises(WatchHeld, match="by another process"):
             hold(tmp_path, WORKFLOW).__enter__()
+
+
+@pytest.mark.parametrize("epoch", [None, 3, 2])
+def test_a_daemon_s_watch_is_respected(tmp_path: Path, epoch: int | None) -> None:
+    with hold(tmp_path, WORKFLOW, 3), pytest.raises(WatchHeld):
+        hold(tmp_path, WORKFLOW, epoch).__enter__()
+
+
+def test_a_person_s_watch_is_respected_by_daemons(tmp_path: Path) -> None:
+    with hold(tmp_path, WORKFLOW), pytest.raises(WatchHeld):
+        hold(tmp_path, WORKFLOW, 4).__enter__()
+
+
+def test_the_watch_of_a_daemon_that_was_followed_is_taken_over(tmp_path: Path) -> None:
+    with hold(tmp_path, WORKFLOW, 3):
+        with hold(tmp_path, WORKFLOW, 4), pytest.raises(WatchHeld):
+            hold(tmp_path, WORKFLOW).__enter__()
+        with hold(tmp_path, WORKFLOW):  # the earlier holder still lives, and does not count
+            pass
+
+
+def test_a_lock_that_was_taken_over_while_it_was_opened_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with hold(tmp_path, WORKFLOW):
+        (lock,) = tmp_path.iterdir()
+    flock = fcntl.flock
+
+    def replaced_before(file: TextIO, how: int) -> None:
+        monkeypatch.undo()
+        lock.unlink()
+        lock.touch()
+        flock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", replaced_before)
+    with hold(tmp_path, WORKFLOW), lock.open() as file, pytest.raises(BlockingIOError):
+        flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def test_folder_that_cannot_be_made(tmp_path: Path) -> None:

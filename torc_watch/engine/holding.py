@@ -9,28 +9,55 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from torc_watch.core.errors import JournalError, WatchHeld
 from torc_watch.engine.journal import Identity
 
 
 @contextmanager
-def hold(directory: Path, identity: Identity) -> Iterator[None]:
+def hold(directory: Path, identity: Identity, epoch: int | None = None) -> Iterator[None]:
     """Holds ``identity`` until left, or raises WatchHeld, which says who holds it.
 
+    ``epoch`` is that of the lease under which a daemon watches. What a daemon of an earlier epoch
+    holds is taken from it: it may be stopped, or hang, and is not going to change anything more.
     Raises JournalError when the folder cannot be written to.
 
     The file stays when it is released: removing it would let two processes lock two files of one
     name.
     """
-    with _open_lock(directory, f"{_file_name(identity)}.lock") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise WatchHeld(_who_holds(identity, file)) from None
-        _sign(file)
-        yield
+    name = f"{_file_name(identity)}.lock"
+    while True:
+        with _open_lock(directory, name) as file:
+            if not _is_locked_by_us(file):
+                if not _is_of_earlier_epoch(file, epoch):
+                    raise WatchHeld(_who_holds(identity, file))
+                (directory / name).unlink(missing_ok=True)
+            elif _is_still_there(directory / name, file):
+                _sign(file, epoch)
+                yield
+                return
+
+
+def _is_locked_by_us(file: TextIO) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_of_earlier_epoch(file: TextIO, epoch: int | None) -> bool:
+    holder = _read_holder(file)
+    return epoch is not None and holder is not None and (holder.get("epoch") or epoch) < epoch
+
+
+def _is_still_there(path: Path, file: TextIO) -> bool:
+    """Otherwise a daemon took it from its holder after we had opened it."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False
 
 
 def _open_lock(directory: Path, name: str) -> TextIO:
@@ -49,11 +76,12 @@ def _file_name(identity: Identity) -> str:
     return f"{identity.workflow_id}-{sha256(key.encode()).hexdigest()[:12]}"
 
 
-def _sign(file: TextIO) -> None:
+def _sign(file: TextIO, epoch: int | None) -> None:
     holder = {
         "host": socket.gethostname(),
         "pid": os.getpid(),
         "since": datetime.now(UTC).isoformat(timespec="seconds"),
+        "epoch": epoch,
     }
     # The lock is what counts, who holds it is a courtesy, and a full disk may have no room for it.
     with suppress(OSError):
@@ -63,13 +91,20 @@ def _sign(file: TextIO) -> None:
 
 
 def _who_holds(identity: Identity, file: TextIO) -> str:
-    try:
-        file.seek(0)
-        holder = json.load(file)
+    holder = _read_holder(file)
+    who = "another process"  # about to sign
+    if holder is not None:
         who = f"process {holder['pid']} on {holder['host']} since {holder['since']}"
-    except (ValueError, KeyError):  # the holder is about to sign
-        who = "another process"
     return (
         f"Workflow {identity.workflow_id} is already watched by {who}. "
         "Stop that watch first, or leave the workflow to it."
     )
+
+
+def _read_holder(file: TextIO) -> dict[str, Any] | None:
+    try:
+        file.seek(0)
+        holder: dict[str, Any] = json.load(file)
+    except ValueError:
+        return None
+    return holder

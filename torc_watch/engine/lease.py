@@ -59,7 +59,7 @@ class Lease:
         self.me = me
         self._patience = patience
         self._watching = _Watching()
-        self._epoch: int | None = None
+        self.epoch: int | None = None
 
     def acquire(self, now: float) -> bool:
         """Takes the lease if it is vacant; whether it is ours now. ``now`` is monotonic, seconds.
@@ -89,20 +89,20 @@ class Lease:
         Also right in a process that stood still for hours: nothing here is remembered but a number.
         """
         epochs = self._epochs()
-        if self._epoch is None or max(epochs, default=0) != self._epoch:
-            self._epoch = None
+        if self.epoch is None or max(epochs, default=0) != self.epoch:
+            self.epoch = None
             raise LeaseLost("Another torc-watchd of yours has taken over.")
 
     def beat(self) -> None:
         """Says that we live. Raises LeaseLost."""
         self.ensure_held()
-        os.utime(self._file(self._epoch or 0))
+        os.utime(self._file(self.epoch or 0))
 
     def release(self) -> None:
         """Lets the next one take over at once. Raises LeaseLost."""
         self.ensure_held()
-        os.utime(self._file(self._epoch or 0), ns=(RELEASED, RELEASED))
-        self._epoch = None
+        os.utime(self._file(self.epoch or 0), ns=(RELEASED, RELEASED))
+        self.epoch = None
 
     def _take(self, epoch: int) -> bool:
         draft = self._folder / f"draft-{self.me.host}-{self.me.pid}"
@@ -112,7 +112,7 @@ class Lease:
             os.fsync(file.fileno())
         if not _linked(draft, self._file(epoch)):
             return False
-        self._epoch = epoch
+        self.epoch = epoch
         self._sweep(epoch)
         return True
 

@@ -38,13 +38,17 @@ Item = TypeVar("Item", Poll, Case)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What the engine works with; ``locks`` is a folder that all watches of a user share."""
+    """What the engine works with; ``locks`` is a folder that all watches of a user share.
+
+    ``epoch`` is that of the lease under which a daemon watches.
+    """
 
     client: TorcClient
     scheduler: Scheduler
     journal: Journal
     locks: Path
     report: Callable[[Event], None]
+    epoch: int | None = None
 
 
 async def supervise(
@@ -88,7 +92,7 @@ async def _begin(request: WatchRequest, around: Surroundings, held: ExitStack) -
         workflow_id=workflow.id,
         created=workflow.created,
     )
-    held.enter_context(hold(around.locks, identity))
+    held.enter_context(hold(around.locks, identity, around.epoch))
     return Watch(request=request, identity=identity, record=around.journal.begin_watch(identity))
 
 

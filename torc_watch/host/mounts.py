@@ -5,29 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-_OVER_NETWORKS = frozenset(
-    [
-        "9p",
-        "afs",
-        "beegfs",
-        "ceph",
-        "cifs",
-        "gfs2",
-        "glusterfs",
-        "gpfs",
-        "lustre",
-        "nfs",
-        "nfs4",
-        "ocfs2",
-        "orangefs",
-        "panfs",
-        "pvfs2",
-        "smb3",
-        "wekafs",
-    ]
-)
-_FUSE_OVER_NETWORKS = frozenset(
-    ["beegfs", "ceph", "glusterfs", "juicefs", "rclone", "s3fs", "sshfs"]
+_OVER_NETWORKS = re.compile(
+    "9p|afs|beegfs|ceph|cifs|gfs2|glusterfs|gpfs|lustre|nfs4?|ocfs2|orangefs|panfs|pvfs2|smb3|wekafs"
+    r"|fuse\.(beegfs|ceph|glusterfs|juicefs|rclone|s3fs|sshfs)"
 )
 
 
@@ -41,8 +21,7 @@ class Mount:
 
     @property
     def is_network(self) -> bool:
-        kind, _, driver = self.file_system.partition(".")
-        return kind in _OVER_NETWORKS or (kind == "fuse" and driver in _FUSE_OVER_NETWORKS)
+        return _OVER_NETWORKS.fullmatch(self.file_system) is not None
 
     @property
     def needs_ticket(self) -> bool:
