@@ -1,4 +1,63 @@
-from torc_watch.cli import main
+"""Starts the command line, after what can be said before it is loaded.
+
+Its parser takes longer to load than the daemon's workflows take to be shown, and people look at
+them many times a day. Whatever is unusual here is left to the command, which says what it is.
+"""
+
+import shutil
+import sys
+
+from torc_watch.configuration import home
+from torc_watch.core.errors import TorcWatchError
+from torc_watch.interfaces.listing import known_text, table
+from torc_watch.interfaces.published import absence, read_published, utc_now
+
+
+def main() -> None:
+    match sys.argv[1:]:
+        case ["list"] if _list():
+            return
+        case ["status", number] if number.isdecimal() and _begin_status(int(number)):
+            sys.argv.append("--rest")
+    from torc_watch.cli import main as command_line  # noqa: PLC0415 - it takes so long
+
+    command_line()
+
+
+def _list() -> bool:
+    """Whether that is done."""
+    try:
+        daemon = read_published(home())
+    except TorcWatchError:
+        return False
+    now = utc_now()
+    views = daemon.workflows if daemon else ()
+    return _say(absence(daemon, now), *table(views, now, shutil.get_terminal_size().columns))
+
+
+def _begin_status(workflow_id: int) -> bool:
+    """Whether what the daemon knows of it is shown, which is the first part."""
+    try:
+        daemon = read_published(home())
+    except TorcWatchError:
+        return False
+    views = [view for view in daemon.workflows if view.workflow_id == workflow_id] if daemon else []
+    if len(views) != 1:
+        return False
+    now = utc_now()
+    key = (views[0].server, workflow_id)
+    return _say(absence(daemon, now), *known_text(key, views[0], now))
+
+
+def _say(trouble: str, *lines: str) -> bool:
+    try:
+        if trouble:
+            print(trouble, file=sys.stderr)  # noqa: T201
+        print("\n".join(lines), flush=True)  # noqa: T201
+    except OSError:  # of a pipe that was closed, or a full disk
+        return False
+    return True
+
 
 if __name__ == "__main__":
     main()

@@ -19,7 +19,8 @@ def show(*, as_json: options.Json = False) -> None:
     """Show every setting, its value and where that comes from.
 
     An option of a command comes before the environment, that before the user's file, and that
-    before the site's file.
+    before the site's file. A daemon that runs as a service reads the same files, but has another
+    environment than this shell.
 
     \b
     Examples:
@@ -39,12 +40,12 @@ def show(*, as_json: options.Json = False) -> None:
             return
         width = max(map(len, shown))
         for key, value in shown.items():
-            print(f"{key:{width}} = {_text(value)}  ({sources[key]})")
+            print(f"{key:{width}}  {_text(value)}  ({sources[key]})")
         print()
         for path in files():
             print(f"{path}{'' if path.exists() else ' (not there)'}")
 
 
 def _text(value: object) -> str:
-    """As it could be written in the file; what is not set has no value there."""
-    return "" if value is None else json.dumps(value, ensure_ascii=False)
+    """As it is written in the file, where it can be set at all."""
+    return "not set" if value is None else json.dumps(value, ensure_ascii=False)

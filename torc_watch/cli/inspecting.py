@@ -2,7 +2,9 @@
 
 import json
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from torc_watch.cli import options, running
 
@@ -19,7 +21,13 @@ _SECONDS = 20.0  # for a server to say all that is asked
 
 
 def status(
-    workflow_id: options.WorkflowId, *, url: options.Url = None, as_json: options.Json = False
+    workflow_id: options.WorkflowId,
+    *,
+    url: options.Url = None,
+    as_json: options.Json = False,
+    rest: Annotated[
+        bool, typer.Option(hidden=True, help="The first part was shown already.")
+    ] = False,
 ) -> None:
     """Show all about one workflow.
 
@@ -42,7 +50,9 @@ def status(
         if as_json:
             _show_values(folder, daemon, key)
         else:
-            _show(folder, daemon, key)
+            if not rest:
+                _show_known(daemon, key)
+            _show_rest(folder, key)
 
 
 def history(
@@ -87,8 +97,7 @@ def _find(home: "Path", daemon: "DaemonView | None", workflow_id: int, server: s
     return key_of(workflow_id, server, shown)
 
 
-def _show(home: "Path", daemon: "DaemonView | None", key: "Key") -> None:
-    """The quick things first. Raises whatever keeps the server from being asked."""
+def _show_known(daemon: "DaemonView | None", key: "Key") -> None:
     from torc_watch.interfaces.listing import known_text
     from torc_watch.interfaces.published import absence, utc_now, view_of
 
@@ -97,14 +106,15 @@ def _show(home: "Path", daemon: "DaemonView | None", key: "Key") -> None:
         print(trouble, file=sys.stderr)
     _print(known_text(key, view_of(daemon, key), now))
 
+
+def _show_rest(home: "Path", key: "Key") -> None:
+    """What was done, and then what the server says, for which it may be waited."""
+    from torc_watch.interfaces.inspecting import live_text
     from torc_watch.interfaces.past import round_text
+    from torc_watch.interfaces.planning import plan_text
 
     for round_ in _rounds(home, key):
         _print(round_text(round_))
-
-    from torc_watch.interfaces.inspecting import live_text
-    from torc_watch.interfaces.planning import plan_text
-
     seen = _inspect(home, key)
     print()
     _print(live_text(seen.counts, seen.observation.allocations, seen.findings))
