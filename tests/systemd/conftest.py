@@ -1,0 +1,180 @@
+"""A real `systemd --user` with its journal for each test, in namespaces that vanish with it."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import torc_watch
+
+SECONDS = 90  # for a step, on a machine with a lot else to do
+_USER, _NUMBER = "tester", 20017
+_HOME = Path(f"/run/home/{_USER}")
+_CHECKOUT = Path(torc_watch.__file__).parent.parent
+_COMMAND = (sys.executable, "-m", "torc_watch")
+_SCRIPT = Path(__file__).parent / "user-manager.sh"
+_NAMESPACES = ("--mount", "--cgroup", "--pid")
+_PROGRAMS = ("unshare", "nsenter", "setpriv", "systemctl", "journalctl")
+_MANAGER = Path("/usr/lib/systemd/systemd")
+
+
+def _skip(reason: str) -> None:
+    if "user-manager" in os.environ.get("TORC_WATCH_REQUIRE", "").split(","):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@dataclass(slots=True)
+class Machine:
+    """``pid`` is a process in the namespaces, by which others get in there."""
+
+    pid: int
+    stack: ExitStack
+    variables: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def home(self) -> Path:
+        """The user's, as it is seen from outside."""
+        return Path(f"/proc/{self.pid}/root{_HOME}")
+
+    def run(self, *words: str | Path, status: int | None = 0) -> str:
+        """What a command of the user prints, on both streams; ``status`` None for any."""
+        done = subprocess.run(
+            self._inside(words),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            timeout=SECONDS,
+        )
+        assert status is None or done.returncode == status, done.stdout
+        return done.stdout
+
+    def torc_watchd(self, *words: str | Path, status: int | None = 0) -> str:
+        return self.run(*_COMMAND, *words, status=status)
+
+    def systemctl(self, *words: str, status: int | None = 0) -> str:
+        return self.run("systemctl", "--user", *words, status=status)
+
+    def show(self, *properties: str) -> dict[str, str]:
+        text = self.systemctl("show", "torc-watchd", f"--property={','.join(properties)}")
+        return dict(line.split("=", 1) for line in text.splitlines())
+
+    def start(self, *words: str | Path) -> subprocess.Popen[str]:
+        """A command that goes on until the test ends, for its output."""
+        process = subprocess.Popen(
+            self._inside(words), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+        )
+        self.stack.callback(_end, process)
+        return process
+
+    def write(self, path: str | Path, text: str, mode: int = 0o644) -> None:
+        """A file of the user; ``path`` is below the home."""
+        self.run("mkdir", "-p", Path(path).parent)
+        (self.home / path).write_text(text)
+        (self.home / path).chmod(mode)
+
+    def serve(self) -> None:
+        """A Torc server, which the user's commands and service then know."""
+        process = self.start(*_COMMAND, "sandbox", "serve", "--json", "--port", "0")
+        assert process.stdout is not None
+        url = json.loads(process.stdout.readline())["url"]
+        self.variables["TORC_API_URL"] = url
+
+    def submit(self, specification: str, *options: str) -> int:
+        self.write("workflow.yaml", specification)
+        answer = self.torc_watchd("submit", _HOME / "workflow.yaml", "--json", *options)
+        workflow_id: int = json.loads(answer)["workflow_id"]
+        return workflow_id
+
+    def drop_in(self, *lines: str) -> None:
+        """Settings of the test's own, such as less patience."""
+        path = Path(".config/systemd/user/torc-watchd.service.d/test.conf")
+        self.write(path, "\n".join(["[Service]", *lines, ""]))
+        self.systemctl("daemon-reload")
+
+    def journal_until(self, *matches: str, number: int = 1) -> dict[str, Any]:
+        """The first, or so-many-th, entry of the user's journal that matches; its fields."""
+        follow = ["journalctl", "--user", "--follow", "--no-tail", "--output=json", *matches]
+        process = self.start(*follow)
+        assert process.stdout is not None
+        *_, line = (process.stdout.readline() for _ in range(number))
+        entry: dict[str, Any] = json.loads(line)
+        return entry
+
+    def _inside(self, words: tuple[str | Path, ...]) -> list[str | Path]:
+        enter = ["nsenter", "--target", str(self.pid), *_NAMESPACES, f"--wdns={_HOME}", "--"]
+        become = ["setpriv", "--reuid", str(_NUMBER), "--regid", str(_NUMBER), "--clear-groups"]
+        environment = {
+            "HOME": str(_HOME),
+            "USER": _USER,
+            "PATH": f"{_HOME}/bin:/usr/local/bin:/usr/bin:/bin",
+            "XDG_RUNTIME_DIR": f"/run/user/{_NUMBER}",
+            "PYTHONPATH": str(_CHECKOUT),
+            **self.variables,
+        }
+        variables = [f"{name}={value}" for name, value in environment.items() if value]
+        return [*enter, *become, "env", "-i", *variables, *words]
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    assert process.stdout is not None
+    process.stdout.close()  # the command itself, a child of nsenter, ends with the machine
+    process.kill()
+    process.wait(SECONDS)
+
+
+@contextmanager
+def _control_group() -> Iterator[Path]:
+    """One of our own, in which the namespace begins; empty groups are all that is left of it."""
+    root = Path("/sys/fs/cgroup")
+    unified = root / "unified"
+    group = (unified if unified.is_dir() else root) / f"torc-watch-{os.getpid()}"
+    group.mkdir()
+    try:
+        yield group
+    finally:
+        folders = [Path(folder) for folder, _, _ in os.walk(group, topdown=False)]
+        for folder in folders:
+            folder.rmdir()
+
+
+def _start(group: Path) -> subprocess.Popen[str]:
+    join = ["sh", "-c", 'echo $$ >"$0/cgroup.procs" && exec "$@"', str(group)]
+    apart = ["unshare", *_NAMESPACES, "--fork", "--kill-child", "--mount-proc"]
+    script = ["--propagation", "private", "sh", str(_SCRIPT), _USER, str(_NUMBER)]
+    readable = [str(_CHECKOUT), sys.prefix, sys.base_prefix]
+    return subprocess.Popen(
+        [*join, *apart, *script, *readable],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(_CHECKOUT)},
+    )
+
+
+@pytest.fixture
+def machine() -> Iterator[Machine]:
+    if os.geteuid() != 0:
+        _skip("only root can make the namespaces of a user manager")
+    missing = [name for name in _PROGRAMS if shutil.which(name) is None]
+    if missing or not _MANAGER.exists():
+        _skip(f"missing: {missing or _MANAGER}; run scripts/setup-systemd")
+    with _control_group() as group, _start(group) as process, ExitStack() as stack:
+        stack.callback(process.communicate)
+        assert process.stdout is not None
+        assert process.stderr is not None
+        if process.stdout.readline() != "ready\n":
+            _skip(f"no user manager can be started here: {process.stderr.read()}")
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+        yield Machine(int(children), stack)

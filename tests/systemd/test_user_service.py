@@ -1,0 +1,198 @@
+"""The service under a real service manager, from its installation to its removal."""
+
+import json
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.systemd.conftest import Machine
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+
+UNITS = Path(".config/systemd/user")
+UNIT = UNITS / "torc-watchd.service"
+DROP_INS = UNITS / "torc-watchd.service.d"
+TEMPLATES = Path(__file__).parents[2] / "systemd/torc-watchd.service.d"
+# Killed for its memory once; it works with more.
+HUNGRY = """
+name: hungry
+resource_requirements:
+  - { name: small, num_cpus: 1, memory: 64m, runtime: PT1M }
+jobs:
+  - name: hungry
+    command: '[ -e "$TORC_OUTPUT_DIR/fed" ] || { touch "$TORC_OUTPUT_DIR/fed"; exit 137; }'
+    resource_requirements: small
+"""
+# Its first failure is of no known cause: before it runs again, the hook does.
+FLAKY = HUNGRY.replace("exit 137", "exit 1")
+# Stops the event loop, and only that, when it is told to.
+WEDGE = """
+import signal, time
+signal.signal(signal.SIGUSR2, lambda *_: time.sleep(1000))
+"""
+
+
+def main_process(machine: "Machine") -> Path:
+    """Of the service, in the /proc of the machine."""
+    return Path(f"/proc/{machine.pid}/root/proc") / machine.show("MainPID")["MainPID"]
+
+
+def kill_main_process(machine: "Machine", number: signal.Signals) -> None:
+    machine.systemctl("kill", f"--signal={number.name}", "--kill-whom=main", "torc-watchd")
+
+
+def without_patience(machine: "Machine", *lines: str) -> None:
+    machine.drop_in("RestartSec=100ms", *lines)
+
+
+def test_install_starts_it_and_a_second_time_changes_nothing(machine: "Machine") -> None:
+    first = machine.torc_watchd("service", "install")
+    started = machine.show("MainPID", "ActiveState", "StatusText")
+    second = machine.torc_watchd("service", "install")
+
+    assert "Started." in first
+    assert "linger" in first
+    assert started["ActiveState"] == "active"
+    assert started["StatusText"]
+    assert machine.systemctl("is-enabled", "torc-watchd").strip() == "enabled"
+    assert "nothing was changed" in second
+    assert machine.show("MainPID")["MainPID"] == started["MainPID"]
+
+
+def test_uninstall_leaves_nothing_but_what_it_knows(machine: "Machine") -> None:
+    machine.torc_watchd("service", "install")
+
+    printed = machine.torc_watchd("service", "uninstall")
+
+    assert "Removed" in printed
+    assert machine.show("LoadState")["LoadState"] == "not-found"
+    assert not [path for path in (machine.home / UNITS).rglob("*") if not path.is_dir()]
+    assert (machine.home / ".local/state/torc-watchd/lease").is_dir()
+    assert "no service to remove" in machine.torc_watchd("service", "uninstall")
+
+
+def test_an_edited_unit_is_replaced_only_by_force(machine: "Machine") -> None:
+    machine.torc_watchd("service", "install", "--no-start")
+    unit = machine.home / UNIT
+    ours = unit.read_text()
+    unit.write_text(edited := ours.replace("Nice=5", "Nice=19"))
+
+    refused = machine.torc_watchd("service", "install", status=1)
+    kept = unit.read_text()
+    machine.torc_watchd("service", "install", "--force")
+
+    assert "was edited" in refused
+    assert kept == edited
+    assert unit.read_text() == ours
+    assert unit.with_name("torc-watchd.service.bak").read_text() == edited
+
+
+def test_the_service_gets_the_settings_of_the_shell_but_no_password(machine: "Machine") -> None:
+    machine.variables |= {"TORC_API_URL": 'http://a"b%h$c', "TORC_PASSWORD": "s3cret"}
+    told = machine.torc_watchd("service", "install")
+    machine.torc_watchd("service", "install", "--save-environment")
+
+    variables = (main_process(machine) / "environ").read_text().split("\0")
+
+    assert "does not see, of this shell's environment: TORC_API_URL." in told
+    assert 'TORC_API_URL=http://a"b%h$c' in variables
+    written = [path.read_text() for path in (machine.home / UNITS).rglob("*") if path.is_file()]
+    assert "s3cret" not in "".join(written)
+    assert "does not see" not in machine.torc_watchd("service", "install")
+
+
+def test_a_workflow_is_recovered_and_the_journal_tells(machine: "Machine") -> None:
+    machine.serve()
+    machine.torc_watchd("service", "install")
+    workflow = machine.submit(HUNGRY)
+    machine.torc_watchd("add", str(workflow), "--auto-recover", "--poll-interval", "1")
+
+    planned = machine.journal_until(f"WORKFLOW_ID={workflow}", "EVENT=recovery.planned")
+    ended = machine.journal_until(f"WORKFLOW_ID={workflow}", "EVENT=watch.ended")
+
+    assert planned["_SYSTEMD_USER_UNIT"] == "torc-watchd.service"
+    assert planned["ROUND"] == "1"
+    assert "succeeded" in ended["MESSAGE"]
+
+
+def test_reload_reads_the_configuration_and_keeps_the_process(machine: "Machine") -> None:
+    machine.torc_watchd("service", "install")
+    before = machine.show("MainPID")
+
+    machine.systemctl("reload", "torc-watchd")
+    machine.journal_until("EVENT=configuration.read")
+
+    assert machine.show("MainPID", "ActiveState") == before | {"ActiveState": "active"}
+
+
+def test_a_loop_that_hangs_is_killed_and_started_again(machine: "Machine") -> None:
+    machine.write("wedge/sitecustomize.py", WEDGE)
+    folder = f"/run/home/tester/wedge:{Path(__file__).parents[2]}"
+    without_patience(machine, "WatchdogSec=3", f"Environment=PYTHONPATH={folder}")
+    machine.torc_watchd("service", "install")
+    before = machine.show("MainPID")
+
+    kill_main_process(machine, signal.SIGUSR2)
+    machine.journal_until("EVENT=lease.taken", number=2)
+
+    assert machine.show("NRestarts")["NRestarts"] != "0"
+    assert machine.show("MainPID") != before
+
+
+def test_what_is_wrong_in_the_configuration_is_said_once(machine: "Machine") -> None:
+    machine.torc_watchd("service", "install", "--no-start")
+    without_patience(machine)
+    machine.write(".config/torc-watchd/config.toml", "poll_intervall = 3\n")
+
+    machine.systemctl("start", "torc-watchd", status=1)
+
+    assert machine.show("ActiveState", "NRestarts") == {"ActiveState": "failed", "NRestarts": "0"}
+    assert "poll_interval" in machine.run("journalctl", "--user", "--unit=torc-watchd")
+
+
+@pytest.mark.parametrize(("slurm", "seccomp"), [(True, "2"), (False, "0")])
+def test_only_beside_slurm_is_it_confined(machine: "Machine", slurm: bool, seccomp: str) -> None:
+    if slurm:
+        machine.write("bin/sbatch", "#!/bin/sh\n", 0o755)
+    machine.torc_watchd("service", "install")
+
+    status = (main_process(machine) / "status").read_text()
+
+    assert f"\nSeccomp:\t{seccomp}\n" in status
+    assert (machine.home / DROP_INS / "local.conf").exists() is not slurm
+
+
+def test_it_runs_in_a_user_namespace_as_well(machine: "Machine") -> None:
+    machine.write("bin/sbatch", "#!/bin/sh\n", 0o755)
+    machine.write(DROP_INS / "userns.conf", (TEMPLATES / "userns.conf").read_text())
+
+    machine.torc_watchd("service", "install")
+
+    own = Path("/proc/self/ns/user").readlink()
+    assert machine.show("ActiveState")["ActiveState"] == "active"
+    assert (main_process(machine) / "ns/user").readlink() != own
+
+
+@pytest.mark.parametrize("how", ["kill", "restart"])
+def test_a_round_that_was_cut_short_is_finished(machine: "Machine", how: str) -> None:
+    machine.serve()
+    without_patience(machine)
+    machine.torc_watchd("service", "install")
+    workflow = machine.submit(FLAKY)
+    hook = "sh -c 'until [ -e ~/gate ]; do sleep 0.1; done'"
+    machine.torc_watchd("add", str(workflow), "--recovery-hook", hook, "--auto-recover")
+    machine.journal_until(f"WORKFLOW_ID={workflow}", "EVENT=hook.started")
+
+    if how == "kill":
+        kill_main_process(machine, signal.SIGKILL)
+    else:
+        machine.systemctl("restart", "--no-block", "torc-watchd")
+    machine.write("gate", "")
+    ended = machine.journal_until(f"WORKFLOW_ID={workflow}", "EVENT=watch.ended")
+
+    assert "succeeded" in ended["MESSAGE"]
+    [watch] = json.loads(machine.torc_watchd("history", str(workflow), "--json"))
+    assert len(watch["rounds"]) == 1
