@@ -251,6 +251,12 @@ def test_dead_workers() -> None:
     assert text(nothing_held) == ""
 
 
+@pytest.mark.parametrize(("processes", "words"), [(1, "1 process"), (2, "2 processes")])
+def test_what_dead_workers_left_running(processes: int, words: str) -> None:
+    ended = events.LeftoversEnded(workflow_id=1, processes=processes)
+    assert text(ended) == f"Ended {words} that they had left running\n"
+
+
 @pytest.mark.parametrize(
     ("event", "line"),
     [

@@ -144,6 +144,15 @@ class OrphansFound:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LeftoversEnded:
+    """What such jobs still ran on this machine was killed: so many processes."""
+
+    name: ClassVar = "orphans.ended"
+    workflow_id: int
+    processes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RecoveryPlanned:
     name: ClassVar = "recovery.planned"
     workflow_id: int
@@ -244,6 +253,7 @@ Event = (
     | RecoveryContinued
     | DiagnosisStarted
     | OrphansFound
+    | LeftoversEnded
     | RecoveryPlanned
     | HookStarted
     | HookPrinted

@@ -87,8 +87,6 @@ def _of_recovery(event: Event) -> Iterator[str]:
         case events.DiagnosisStarted():
             yield ""
             yield "Diagnosing failures..."
-        case events.OrphansFound():
-            yield from _released(len(event.orphans.running) + len(event.orphans.claimed))
         case events.RecoveryPlanned():
             yield "Applying recovery heuristics..."
             yield from plan_lines(event.plan)
@@ -114,6 +112,10 @@ def _released(jobs: int) -> Iterator[str]:
 
 def _of_trouble(event: Event) -> Iterator[str]:
     match event:
+        case events.OrphansFound():
+            yield from _released(len(event.orphans.running) + len(event.orphans.claimed))
+        case events.LeftoversEnded():
+            yield f"Ended {_processes_text(event.processes)} that they had left running"
         case events.RecoveryAbandoned():
             yield f"Recovery round abandoned: {event.reason} Looking again..."
         case events.LookFailed():
@@ -243,6 +245,10 @@ def _counts(counts: JobCounts) -> str:
         if counts.of(status)
     ]
     return ", ".join(f"{label}={number}" for label, number in parts)
+
+
+def _processes_text(number: int) -> str:
+    return f"{number} process" if number == 1 else f"{number} processes"
 
 
 def jobs_text(number: int) -> str:

@@ -3,9 +3,11 @@
 import os
 import socket
 import subprocess
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from torc_watch.core import events
@@ -15,11 +17,13 @@ from torc_watch.core.events import Verdict
 from torc_watch.core.model import JobStatus
 from torc_watch.core.provisioning import Capacity
 from torc_watch.core.units import GIB
+from torc_watch.engine import leftovers
+from torc_watch.engine.processes import Process, carriers_of, end_all, find_process
 from torc_watch.torc.drafts import NewResult
 from torc_watch.torc.worker import NodeResources, WorkerApi
 
 if TYPE_CHECKING:
-    from tests.conftest import OpenSite, Site
+    from tests.conftest import Forward, OpenSite, Site
 
 pytestmark = pytest.mark.looptime
 
@@ -124,6 +128,79 @@ async def test_dead_between_the_beginnings_of_a_round(
         assert ended.verdict is Verdict.SUCCEEDED
         assert await site.results(1) == [("a", 1, ORPHANED), ("a", 1, ORPHANED), ("a", 2, 0)]
         assert not site.seen(events.RecoveryAbandoned)
+
+
+@pytest.fixture
+def start_leftover() -> Iterator[Callable[..., Process]]:
+    """Starts what a job of workflow 1 is: left to the system when its runner was killed."""
+    marker = {"TORC_WATCH_TEST": str(os.getpid())}
+
+    def marked() -> list[Process]:
+        return carriers_of("=".join(*marker.items()).encode())
+
+    def start(server: str, job_id: int) -> Process:
+        job = {"TORC_WORKFLOW_ID": "1", "TORC_JOB_ID": str(job_id), "TORC_API_URL": server}
+        line = ["/bin/sh", "-c", "sleep 600 >/dev/null 2>&1 & echo $!"]
+        started = subprocess.run(line, env=marker | job, stdout=subprocess.PIPE, check=True)
+        return next(process for process in marked() if process.pid == int(started.stdout))
+
+    yield start
+    end_all(marked, patience=30)
+
+
+@pytest.mark.parametrize("started", [1, 0])
+async def test_what_a_dead_runner_left_running(
+    open_site: "OpenSite", start_leftover: Callable[..., Process], started: int
+) -> None:
+    """It is ended before anything is changed. A job may also run before the server knows."""
+    async with open_site() as site:
+        await site.submit(["a"], allocations=0)
+        await start_stray(site, hostname=HERE, pid=dead_pid(), jobs=started)
+        (job,) = await site.client.list_jobs(1)
+        if not started:
+            await WorkerApi(site.client.transport).claim_jobs(1, NODE, limit=1)
+        url = site.client.transport.connection.url
+        left, other = start_leftover(url, job.id), start_leftover(url, job.id + 1)
+        changes: list[bool] = []
+
+        async def see(request: httpx.Request, forward: "Forward") -> httpx.Response:
+            if request.method != "GET":
+                changes.append(is_running(left))
+            return await forward(request)
+
+        site.line.fault = see
+        ended = await site.watch(1)
+
+        assert ended.verdict is Verdict.SUCCEEDED
+        assert changes
+        assert not any(changes)
+        assert is_running(other)
+        assert [event.processes for event in site.seen(events.LeftoversEnded)] == [1]
+
+
+def is_running(process: Process) -> bool:
+    now = find_process(process.pid)
+    return now is not None and now.identity == process.identity and not now.is_dead
+
+
+async def test_what_does_not_end(
+    open_site: "OpenSite",
+    start_leftover: Callable[..., Process],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A person has to see to it; until then nothing runs beside it."""
+    monkeypatch.setattr(leftovers, "end_all", lambda *_, **__: None)
+    async with open_site() as site:
+        await site.submit(["a"], allocations=0)
+        await start_stray(site, hostname=HERE, pid=dead_pid(), jobs=1)
+        (job,) = await site.client.list_jobs(1)
+        start_leftover(site.client.transport.connection.url, job.id)
+
+        ended = await site.watch(1)
+
+        assert ended.verdict is Verdict.HANDED_OVER
+        assert "do not end when they are killed" in ended.reason
+        assert {method for _, method, _ in site.line.sent} == {"GET"}
 
 
 async def test_elsewhere_without_a_job(open_site: "OpenSite") -> None:
