@@ -251,6 +251,14 @@ def test_dead_workers() -> None:
     assert text(nothing_held) == ""
 
 
+def test_idle_workers_elsewhere() -> None:
+    awaited = events.WorkersAwaited(workflow_id=1, hostnames=("n1", "n\x1b2"), seconds=600)
+    assert text(awaited).splitlines() == [
+        "Workers on n1, n\\x1b2 hold no job, and have not said good-bye.",
+        "  Recovery begins when they have left, or in 10 minutes.",
+    ]
+
+
 @pytest.mark.parametrize(("processes", "words"), [(1, "1 process"), (2, "2 processes")])
 def test_what_dead_workers_left_running(processes: int, words: str) -> None:
     ended = events.LeftoversEnded(workflow_id=1, processes=processes)

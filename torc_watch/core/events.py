@@ -113,6 +113,16 @@ class WorkflowStalled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WorkersAwaited:
+    """Workers that may live, on other machines, hold no job: they have so long to leave."""
+
+    name: ClassVar = "workers.awaited"
+    workflow_id: int
+    hostnames: tuple[str, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RecoveryAttempted:
     name: ClassVar = "recovery.attempted"
     workflow_id: int
@@ -249,6 +259,7 @@ Event = (
     | WorkflowSucceeded
     | WorkflowFailed
     | WorkflowStalled
+    | WorkersAwaited
     | RecoveryAttempted
     | RecoveryContinued
     | DiagnosisStarted

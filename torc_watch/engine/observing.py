@@ -22,7 +22,8 @@ async def observe(
     if observation.may_have_workers:
         return observation
     # Also of a complete workflow: one that has yet to notice would claim jobs of the next run.
-    observation = replace(observation, strays=await find_strays(client, workflow_id))
+    strays = await find_strays(client, workflow_id)
+    observation = replace(observation, strays=strays.known, idle_elsewhere=strays.idle_elsewhere)
     if observation.may_have_workers:
         return observation
     return replace(observation, is_complete=await client.is_complete(workflow_id))
@@ -32,6 +33,7 @@ async def find_orphans(client: TorcClient, observation: Observation) -> Orphans:
     """What dead workers left behind, given that ``observation`` saw nothing alive."""
     workflow_id = observation.workflow.id
     dead_strays = {node.id for node, _ in observation.strays}
+    dead_strays |= {node.id for node in observation.idle_elsewhere}
     nodes = await client.list_compute_nodes(workflow_id)
     open_nodes = tuple(
         node

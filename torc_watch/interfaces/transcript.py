@@ -112,6 +112,8 @@ def _released(jobs: int) -> Iterator[str]:
 
 def _of_trouble(event: Event) -> Iterator[str]:
     match event:
+        case events.WorkersAwaited():
+            yield from _awaited(event)
         case events.OrphansFound():
             yield from _released(len(event.orphans.running) + len(event.orphans.claimed))
         case events.LeftoversEnded():
@@ -128,6 +130,12 @@ def _of_trouble(event: Event) -> Iterator[str]:
             yield f"A defect of torc-watch, please report it: {event.error.splitlines()[-1]}"
         case _:
             return
+
+
+def _awaited(event: events.WorkersAwaited) -> Iterator[str]:
+    hosts = printable(", ".join(event.hostnames))
+    yield f"Workers on {hosts} hold no job, and have not said good-bye."
+    yield f"  Recovery begins when they have left, or in {event.seconds / 60:.0f} minutes."
 
 
 def _failure(counts: JobCounts, *, with_zeros: bool) -> Iterator[str]:

@@ -5,12 +5,13 @@ import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import anyio
 import httpx
 import pytest
 
-from torc_watch.core import events
+from torc_watch.core import cadence, events
 from torc_watch.core.diagnosis import ORPHANED
 from torc_watch.core.errors import ServerUnreachable
 from torc_watch.core.events import Verdict
@@ -59,8 +60,13 @@ async def start_stray(site: "Site", *, hostname: str, pid: int, jobs: int) -> No
         allocation=None,
     )
     for _ in range(jobs):
-        (claimed,) = await worker.claim_jobs(1, NODE, limit=1)
-        await worker.start_job(claimed.job.id, run_id=1, node_id=node_id)
+        await take_job(site, node_id)
+
+
+async def take_job(site: "Site", node_id: int) -> None:
+    worker = WorkerApi(site.client.transport)
+    (claimed,) = await worker.claim_jobs(1, NODE, limit=1)
+    await worker.start_job(claimed.job.id, run_id=1, node_id=node_id)
 
 
 @pytest.mark.parametrize(
@@ -203,13 +209,78 @@ async def test_what_does_not_end(
         assert {method for _, method, _ in site.line.sent} == {"GET"}
 
 
-async def test_elsewhere_without_a_job(open_site: "OpenSite") -> None:
-    """It has nothing to lose."""
+def changes_begin(site: "Site") -> float:
+    """The virtual time of the first change of a watch."""
+    return next(when for when, method, _ in site.line.sent if method != "GET")
+
+
+async def test_dead_worker_is_no_reason_to_wait(open_site: "OpenSite") -> None:
+    """What it held will never move: no grace is needed to call that a stall."""
     async with open_site() as site:
         await site.submit(["a"], allocations=0)
-        await start_stray(site, hostname="elsewhere", pid=1, jobs=0)
+        await start_stray(site, hostname=HERE, pid=dead_pid(), jobs=1)
+        assert (await site.watch(1, recovery=None)).verdict is Verdict.STUCK
+        assert anyio.current_time() < 1
+
+
+@pytest.mark.parametrize("has_failed", [False, True])
+async def test_elsewhere_without_a_job(open_site: "OpenSite", has_failed: bool) -> None:
+    """Alive it would take jobs of the next run; dead it must not be waited for for ever."""
+    async with open_site() as site:
+        await site.submit(["a"], allocations=0)
+        await start_stray(site, hostname="elsewhere", pid=1, jobs=has_failed)
+        if has_failed:
+            (job,) = await site.client.list_jobs(1)
+            await site.client.complete_job(job.id, FAILURE)
 
         ended = await site.watch(1)
 
         assert ended.verdict is Verdict.SUCCEEDED
+        assert cadence.LEAVING_GRACE <= changes_begin(site) <= cadence.LEAVING_GRACE + 60
+        assert [event.hostnames for event in site.seen(events.WorkersAwaited)] == [("elsewhere",)]
+        assert all(node.has_ended for node in await site.client.list_compute_nodes(1))
+
+
+@pytest.mark.parametrize("changes", [{"recovery": None}, {"once": True}])
+async def test_elsewhere_without_a_job_and_nobody_to_mind(
+    open_site: "OpenSite", changes: dict[str, Any]
+) -> None:
+    """Nothing will be reset, or a person says that nothing runs."""
+    async with open_site() as site:
+        await site.submit(["a"], allocations=0)
+        await start_stray(site, hostname="elsewhere", pid=1, jobs=0)
+        await site.watch(1, **changes)
+        assert anyio.current_time() <= 60
+        assert not site.seen(events.WorkersAwaited)
+
+
+async def test_one_elsewhere_after_the_other(open_site: "OpenSite") -> None:
+    """Each has all of its grace, and once they have left nobody is waited for."""
+    async with open_site() as site:
+        await site.submit(["a"], allocations=0)
+        await start_stray(site, hostname="elsewhere", pid=1, jobs=0)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(site.watch, 1)
+            await anyio.sleep(500)
+            await start_stray(site, hostname="farther", pid=1, jobs=0)
+            await anyio.sleep(500)
+            assert {method for _, method, _ in site.line.sent} == {"GET"}
+            for node in await site.client.list_compute_nodes(1):
+                await site.client.end_compute_node(1, node.id)
+
+        assert 1000 <= changes_begin(site) <= 1060
         assert await site.results(1) == [("a", 1, 0)]
+
+
+async def test_one_elsewhere_that_takes_a_job(open_site: "OpenSite") -> None:
+    """It lives, or did: nobody can tell, however long it takes."""
+    async with open_site() as site:
+        await site.submit(["a"], allocations=0)
+        await start_stray(site, hostname="elsewhere", pid=1, jobs=0)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(site.watch, 1)
+            await anyio.sleep(300)
+            await take_job(site, (await site.client.list_compute_nodes(1))[0].id)
+            await anyio.sleep(10 * cadence.LEAVING_GRACE)
+            tasks.cancel_scope.cancel()
+        assert {method for _, method, _ in site.line.sent} == {"GET"}
