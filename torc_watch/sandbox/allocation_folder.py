@@ -49,7 +49,7 @@ class Order:
         order: dict[str, Any] = json.loads(text)
         connection = dict(order["connection"])
         ca_file = connection.pop("ca_file")
-        torc_program = order["torc_program"]
+        torc_program = order.get("torc_program")  # not in those of the first version
         return cls(
             hostname=order["hostname"],
             request=AllocationRequest(**order["request"]),
