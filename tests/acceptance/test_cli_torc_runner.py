@@ -1,5 +1,6 @@
 """Torc's own server, command line and runner: nothing of ours but the daemon."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -264,6 +265,23 @@ def test_a_watch_killed_in_the_middle_of_a_recovery(
     assert_run_by_torc_alone(torc.rows("compute_nodes"), 2)
     assert torc.allocations() == [(1, "complete"), (2, "complete")]
     assert torc.site.journaled("SELECT number, outcome FROM round") == [(1, "resubmitted")]
+
+
+@NEW
+def test_a_runner_of_another_version(torc: Torc, torc_program: Callable[[str, str], Path]) -> None:
+    """The server's refusal is in the log of its allocation, and shown."""
+    runner = {"TORC_WATCHD_LOCAL_RUNNER": str(torc_program("0.12.2", "torc"))}
+    (torc.site.folder / "workflow.yaml").write_text(FAILING)
+    submitted = torc.site.run("submit", "workflow.yaml", "--cpus", "2", **runner)
+    allocation = torc.site.home / "allocations" / "1"
+    with (allocation / "lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # its worker has left
+
+    recovered = torc.site.run("recover", "1", **torc.variables)
+
+    assert submitted.returncode == 0, submitted.stderr
+    assert f"Allocation 1 ended with an error, as its log {allocation}/log" in recovered.stdout
+    assert "version mismatch - client 0.12.2 vs server 1.0.0" in recovered.stdout
 
 
 def test_a_runner_that_is_not_there(served: "Site") -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from torc_watch.core import events
+from torc_watch.core.allocation import AllocationFailure
 from torc_watch.core.choices import LeftAlone, Retry
 from torc_watch.core.dependants import Repeat
 from torc_watch.core.diagnosis import Cause
@@ -249,6 +250,15 @@ def test_dead_workers() -> None:
     assert text(held) == "Releasing 2 jobs of dead workers...\n"
     nothing_held = events.OrphansFound(workflow_id=1, orphans=Orphans())
     assert text(nothing_held) == ""
+
+
+def test_allocation_that_ended_with_an_error() -> None:
+    failure = AllocationFailure(scheduler_id=3, log="/a/3/log", last_words=("wrong\x1b", "bye"))
+    assert text(events.AllocationFailed(workflow_id=1, failure=failure)).splitlines() == [
+        "Allocation 3 ended with an error, as its log /a/3/log tells:",
+        "  wrong\\x1b",
+        "  bye",
+    ]
 
 
 def test_idle_workers_elsewhere() -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import ClassVar
 
+from torc_watch.core.allocation import AllocationFailure
 from torc_watch.core.model import JobCounts
 from torc_watch.core.policy import Plan
 from torc_watch.core.progress import Orphans
@@ -207,6 +208,15 @@ class AllocationSubmitted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AllocationFailed:
+    """The worker of an allocation that the server believes open ended with an error."""
+
+    name: ClassVar = "allocation.failed"
+    workflow_id: int
+    failure: AllocationFailure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RecoveryInitiated:
     name: ClassVar = "recovery.initiated"
     workflow_id: int
@@ -271,6 +281,7 @@ Event = (
     | ResetStarted
     | SubmissionStarted
     | AllocationSubmitted
+    | AllocationFailed
     | RecoveryInitiated
     | RecoveryAbandoned
     | LookFailed

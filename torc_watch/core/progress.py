@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from torc_watch.core import cadence
-from torc_watch.core.allocation import AllocationState
+from torc_watch.core.allocation import AllocationFailure, AllocationState
 from torc_watch.core.model import Allocation, ComputeNode, Job, JobCounts, JobStatus, Workflow
 
 OPEN_ALLOCATION = frozenset({"pending", "active"})
@@ -35,7 +35,8 @@ class Observation:
     ``strays`` are workers outside of allocations that never said good-bye; ``idle_elsewhere`` are
     those on other machines that hold no job: dead, or about to leave by themselves. They are asked
     after only when no allocation can be alive, and are empty otherwise. ``is_complete`` says that
-    every job has ended; it is asked for only when no worker can be alive, and is False otherwise.
+    every job has ended, ``failures`` which of ``allocations`` ended with an error; they are asked
+    for only when no worker can be alive, and are False and empty otherwise.
     """
 
     workflow: Workflow
@@ -44,6 +45,7 @@ class Observation:
     is_complete: bool = False
     strays: tuple[tuple[ComputeNode, AllocationState], ...] = ()
     idle_elsewhere: tuple[ComputeNode, ...] = ()
+    failures: tuple[AllocationFailure, ...] = ()
 
     @property
     def may_have_workers(self) -> bool:

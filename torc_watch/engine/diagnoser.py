@@ -121,6 +121,8 @@ class Diagnoser:
         self, poll: Poll, counts: JobCounts, without_recovery: Verdict
     ) -> Decision | Case:
         watch = poll.watch
+        for failure in poll.observation.failures:
+            self._report(events.AllocationFailed(workflow_id=watch.workflow_id, failure=failure))
         used, settings = watch.record.rounds_used, watch.request.recovery
         if settings is None:
             is_stuck = without_recovery is Verdict.STUCK

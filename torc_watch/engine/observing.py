@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from torc_watch.core.allocation import AllocationState
+from torc_watch.core.allocation import AllocationFailure, AllocationState
 from torc_watch.core.model import Allocation, ComputeNode, JobStatus
 from torc_watch.core.progress import OPEN_ALLOCATION, Observation, Orphans
 from torc_watch.engine.scheduling import Scheduler
@@ -26,7 +26,19 @@ async def observe(
     observation = replace(observation, strays=strays.known, idle_elsewhere=strays.idle_elsewhere)
     if observation.may_have_workers:
         return observation
-    return replace(observation, is_complete=await client.is_complete(workflow_id))
+    return replace(
+        observation,
+        is_complete=await client.is_complete(workflow_id),
+        failures=await _failures(scheduler, allocations),
+    )
+
+
+async def _failures(
+    scheduler: Scheduler, allocations: Iterable[tuple[Allocation, AllocationState]]
+) -> tuple[AllocationFailure, ...]:
+    ours = [each.scheduler_id for each, _ in allocations if each.scheduler_type == scheduler.type]
+    failures = [await scheduler.failure(number) for number in ours]
+    return tuple(failure for failure in failures if failure)
 
 
 async def find_orphans(client: TorcClient, observation: Observation) -> Orphans:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from torc_watch.core import events, units
+from torc_watch.core.allocation import AllocationFailure
 from torc_watch.core.choices import LeftAlone, Retry
 from torc_watch.core.dependants import Repeat
 from torc_watch.core.diagnosis import Cause
@@ -112,6 +113,8 @@ def _released(jobs: int) -> Iterator[str]:
 
 def _of_trouble(event: Event) -> Iterator[str]:
     match event:
+        case events.AllocationFailed():
+            yield from _failed_allocation(event.failure)
         case events.WorkersAwaited():
             yield from _awaited(event)
         case events.OrphansFound():
@@ -136,6 +139,12 @@ def _awaited(event: events.WorkersAwaited) -> Iterator[str]:
     hosts = printable(", ".join(event.hostnames))
     yield f"Workers on {hosts} hold no job, and have not said good-bye."
     yield f"  Recovery begins when they have left, or in {event.seconds / 60:.0f} minutes."
+
+
+def _failed_allocation(failure: AllocationFailure) -> Iterator[str]:
+    yield f"Allocation {failure.scheduler_id} ended with an error, as its log {failure.log} tells:"
+    for line in failure.last_words:
+        yield f"  {printable(line)}"
 
 
 def _failure(counts: JobCounts, *, with_zeros: bool) -> Iterator[str]:

@@ -129,6 +129,14 @@ class AllocationFolder:
         """``exit_code`` is None for a worker that was killed."""
         self._write("end.json", json.dumps({"exit_code": exit_code}))
 
+    def exit_code(self) -> int | None:
+        """The worker's, None where it was killed or has not ended."""
+        try:
+            code: int | None = json.loads((self.path / "end.json").read_text())["exit_code"]
+        except (OSError, ValueError):
+            return None
+        return code
+
     def has_recorded_end(self) -> bool:
         return (self.path / "end.json").exists()
 
