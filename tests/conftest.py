@@ -20,7 +20,7 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
-from torc_watch.core.allocation import AllocationRequest, AllocationState
+from torc_watch.core.allocation import AllocationFailure, AllocationRequest, AllocationState
 from torc_watch.core.errors import ServerError
 from torc_watch.core.events import Event, WatchEnded
 from torc_watch.core.model import Allocation, JobStatus, Requirements
@@ -176,6 +176,7 @@ class SimulatedScheduler:
         self.numbers: dict[str, int] = {}
         self.requests: list[AllocationRequest] = []
         self.canceled: list[int] = []
+        self.failures: dict[int, AllocationFailure] = {}
         self.size = Capacity(num_cpus=10, memory=8 * GIB)
         self.seconds_to_submit: dict[int, float] = {}  # by workflow
         self.idle_limit = 90.0
@@ -199,6 +200,9 @@ class SimulatedScheduler:
         return {
             number: self.known_states.get(number, AllocationState.GONE) for number in scheduler_ids
         }
+
+    async def failure(self, scheduler_id: int) -> AllocationFailure | None:
+        return self.failures.get(scheduler_id)
 
     async def cancel(self, scheduler_id: int) -> None:
         self.canceled.append(scheduler_id)

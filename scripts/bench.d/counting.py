@@ -1,7 +1,6 @@
-"""A proxy that counts the requests that pass through it, by method and path."""
+"""A proxy that notes the requests that pass through it, by method and path."""
 
 import re
-from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
@@ -19,14 +18,14 @@ _GONE = (anyio.EndOfStream, anyio.IncompleteRead, anyio.BrokenResourceError)
 
 
 class CountingProxy:
-    """``requests`` are counted under names such as ``GET /jobs/{}``, without the API's prefix.
+    """``requests``, as they came, have names such as ``GET /jobs/{}``, without the API's prefix.
 
-    A request with a chunked body would be miscounted; neither client here sends any.
+    What comes after a request with a chunked body would be misread; neither client here sends any.
     """
 
     def __init__(self, url: httpx.URL, port: int) -> None:
         self.url = str(url.copy_with(port=port))
-        self.requests: Counter[str] = Counter()
+        self.requests: list[str] = []
         self._server = (url.host, url.port or 80)
         self._prefix = url.path
 
@@ -45,7 +44,7 @@ class CountingProxy:
         received = BufferedByteReceiveStream(client)
         while True:
             head = await received.receive_until(_END_OF_HEAD, _LONGEST_HEAD)
-            self.requests[self._name(head)] += 1
+            self.requests.append(self._name(head))
             await server.send(head + _END_OF_HEAD)
             length = _CONTENT_LENGTH.search(head)
             left = int(length[1]) if length else 0

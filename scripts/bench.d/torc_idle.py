@@ -47,7 +47,7 @@ class Side:
         if any(process.returncode is not None for process in self.processes):
             raise RuntimeError(f"{self.name} has ended, which should watch on.")
         usage = Usage.of(process.pid for process in self.processes)
-        return usage, self.proxy.requests.total()
+        return usage, len(self.proxy.requests)
 
 
 async def measure(torc: RealTorc, url: str, directory: Path, seconds: float) -> dict[str, float]:

@@ -1,5 +1,6 @@
 """Torc's own server, command line and runner: nothing of ours but the daemon."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -21,7 +22,6 @@ TUTORIAL = Path(__file__).parents[2] / "examples" / "tutorial.yaml"
 WATCH = ("watch", "1", "--auto-recover", "--poll-interval", "1", "--show-job-counts")
 CREATE = {"0.12.2": ("workflows", "create"), "1.0.0": ("create",)}
 BOTH = pytest.mark.parametrize("version", ["0.12.2", "1.0.0"])
-OLD = pytest.mark.parametrize("version", ["0.12.2"])
 NEW = pytest.mark.parametrize("version", ["1.0.0"])
 
 # Two jobs that fail the first time, one of them as one that was killed for its memory.
@@ -109,6 +109,10 @@ class Torc:
         lines = self.site.processes().items()
         return [pid for pid, line in lines if line.startswith(f"{self.program} --url")]
 
+    def jobs_running(self) -> list[str]:
+        """What runs of ENDLESS."""
+        return [line for line in self.site.processes().values() if "sleep 1000" in line]
+
     def rows(self, path: str, **query: str) -> list[Any]:
         words = "".join(f"&{name}={value}" for name, value in query.items())
         answer = self.site.request("GET", f"/{path}?workflow_id=1{words}")
@@ -188,25 +192,34 @@ def test_a_runner_killed_in_the_middle(torc: Torc) -> None:
     assert watch.end() == 0, watch.output
     assert torc.ends() == {(1, -128): 1, (2, 0): 1}
     assert torc.allocations() == [(1, "complete"), (2, "complete")]
-    assert not [line for line in torc.site.processes().values() if "sleep 1000" in line]
+    assert not torc.jobs_running()
     end = torc.site.home / "allocations" / "1" / "end.json"
     assert json.loads(end.read_text()) == {"exit_code": 128 + signal.SIGKILL}
 
 
-@OLD
-def test_a_runner_of_a_persons_own_killed_in_the_middle(torc: Torc) -> None:
+@pytest.mark.parametrize(
+    ("version", "how"), [("0.12.2", signal.SIGKILL), ("1.0.0", signal.SIGTERM)]
+)
+def test_a_runner_of_a_persons_own_killed_in_the_middle(torc: Torc, how: signal.Signals) -> None:
+    """Its job runs on, and is ended before it runs again."""
     torc.site.hold()
     torc.create(ENDLESS)
     runner = torc.run()
     torc.site.wait_for_job()
     living = torc.site.run("recover", "1", **torc.variables)
 
-    runner.kill()
+    os.kill(runner.process.pid, how)
+    runner.end()
+    left = torc.jobs_running()
     dead = torc.site.run("recover", "1", **torc.variables)
+    still_left = torc.jobs_running()
     watch = torc.watch()
 
     assert "still has workers" in living.stdout
+    assert len(left) > 0
     assert "Releasing 1 job of dead workers" in dead.stdout
+    assert "that they had left running" in dead.stdout
+    assert not still_left
     assert watch.end() == 0, watch.output
     assert torc.ends() == {(1, -128): 1, (2, 0): 1}
     assert_run_by_torc_alone(torc.rows("compute_nodes"), 2)
@@ -252,6 +265,23 @@ def test_a_watch_killed_in_the_middle_of_a_recovery(
     assert_run_by_torc_alone(torc.rows("compute_nodes"), 2)
     assert torc.allocations() == [(1, "complete"), (2, "complete")]
     assert torc.site.journaled("SELECT number, outcome FROM round") == [(1, "resubmitted")]
+
+
+@NEW
+def test_a_runner_of_another_version(torc: Torc, torc_program: Callable[[str, str], Path]) -> None:
+    """The server's refusal is in the log of its allocation, and shown."""
+    runner = {"TORC_WATCHD_LOCAL_RUNNER": str(torc_program("0.12.2", "torc"))}
+    (torc.site.folder / "workflow.yaml").write_text(FAILING)
+    submitted = torc.site.run("submit", "workflow.yaml", "--cpus", "2", **runner)
+    allocation = torc.site.home / "allocations" / "1"
+    with (allocation / "lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # its worker has left
+
+    recovered = torc.site.run("recover", "1", **torc.variables)
+
+    assert submitted.returncode == 0, submitted.stderr
+    assert f"Allocation 1 ended with an error, as its log {allocation}/log" in recovered.stdout
+    assert "version mismatch - client 0.12.2 vs server 1.0.0" in recovered.stdout
 
 
 def test_a_runner_that_is_not_there(served: "Site") -> None:

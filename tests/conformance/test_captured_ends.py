@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 REPOSITORY = Path(__file__).parents[2]
-CAPTURE = REPOSITORY / "scripts" / "capture.d"
+CAPTURE = REPOSITORY / "scripts" / "capture.d" / "capture.py"
 FIXTURES = REPOSITORY / "tests" / "fixtures"
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]

@@ -129,12 +129,16 @@ async def test_the_labels_of_a_job_are_changed_and_cleared(torc: "Torc") -> None
         assert (await torc.ask("GET", path)).get("labels") == kept
 
 
+PAST, FUTURE = "2000-01-01T00:00:00Z", "2999-01-01T00:00:00Z"
+
+
 @newer_servers
 @pytest.mark.parametrize(
-    ("end_time", "blocked"), [("2000-01-01T00:00:00Z", 1), ("2999-01-01T00:00:00Z", 0), (None, 0)]
+    ("ends", "blocked"),
+    [([PAST], 1), ([PAST, FUTURE], 0), ([None], 0), ([PAST, None], 0), ([], 0)],
 )
 async def test_jobs_that_outlast_every_worker_are_counted(
-    torc: "Torc", end_time: str | None, blocked: int
+    torc: "Torc", ends: list[str | None], blocked: int
 ) -> None:
     """A worker without an end has time for all."""
     needs = {"workflow_id": torc.workflow_id, "name": "long", "memory": "1m", "runtime": "PT9M"}
@@ -143,11 +147,31 @@ async def test_jobs_that_outlast_every_worker_are_counted(
     await torc.add({"short": []})
     node = {"workflow_id": torc.workflow_id, "hostname": "h", "pid": 1, "start_time": "now"}
     node |= {"compute_node_type": "slurm", "is_active": True, **NODE}
-    await torc.ask("POST", "/compute_nodes", node | ({"end_time": end_time} if end_time else {}))
+    for end in ends:
+        await torc.ask("POST", "/compute_nodes", node | ({"end_time": end} if end else {}))
     await torc.workflow("POST", "initialize_jobs")
     summary = await torc.workflow("GET", "status")
     assert summary["runtime_blocked_ready_jobs"] == blocked
-    assert ("max_allocation_remaining_seconds" in summary) == (end_time is not None)
+    assert ("max_allocation_remaining_seconds" in summary) == any(ends)
+
+
+async def test_what_is_answered_to_a_worker_about_its_job(torc: "Torc") -> None:
+    """As the job was before the request, but for its status; a retried one as it is stored."""
+    await torc.add({"job": []})
+    await torc.workflow("POST", "initialize_jobs")
+    await torc.claim()
+    job_id = await torc.id_of("job")
+    started = await torc.ask("PUT", f"/jobs/{job_id}/start_job/0/{torc.node_id}")
+    assert (started["status"], "compute_node_id" in started) == ("running", False)
+    assert ("compute_node_id" in (await torc.jobs())["job"]) == (torc.dialect == "0.35")
+    result = torc.result(started, "failed", 1)
+    ended = await torc.ask("POST", f"/jobs/{job_id}/complete_job/failed/0", result)
+    assert (ended["status"], "compute_node_id" in ended) == ("failed", torc.dialect == "0.35")
+    assert "compute_node_id" not in (await torc.jobs())["job"]
+    retried = await torc.ask("POST", f"/jobs/{job_id}/retry/0?max_retries=2")
+    assert (retried["status"], retried["attempt_id"]) == ("ready", 2)
+    assert "invocation_script" not in retried
+    assert (await torc.jobs())["job"]["invocation_script"] == ""
 
 
 @newer_servers

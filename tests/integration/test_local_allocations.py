@@ -262,6 +262,19 @@ async def test_a_killed_worker_is_gone_although_that_cannot_be_written_down(
     assert not folder.has_recorded_end()
 
 
+async def test_an_order_of_the_first_version_is_read(
+    local: LocalAllocations, directory: Path
+) -> None:
+    """It knew no other runner than ours, and did not say so."""
+    number = await local.submit(a_request("t"))
+    path = directory / str(number) / "order.json"
+    written = json.loads(path.read_text())
+    del written["torc_program"]
+    path.write_text(json.dumps(written))
+    assert await state(local, number) is not AllocationState.UNKNOWN
+    assert await local.find("t") == number
+
+
 async def test_what_nobody_here_can_tell_is_unknown(
     local: LocalAllocations, directory: Path
 ) -> None:

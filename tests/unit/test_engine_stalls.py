@@ -6,10 +6,11 @@ import anyio
 import pytest
 
 from torc_watch.core import cadence, events
-from torc_watch.core.allocation import AllocationRequest, AllocationState
+from torc_watch.core.allocation import AllocationFailure, AllocationRequest, AllocationState
 from torc_watch.core.diagnosis import ORPHANED
-from torc_watch.core.events import Verdict
+from torc_watch.core.events import Verdict, WatchEnded
 from torc_watch.core.model import JobStatus
+from torc_watch.core.policy import RecoverySettings
 
 if TYPE_CHECKING:
     from tests.conftest import OpenSite
@@ -28,6 +29,25 @@ async def test_dead_worker_is_no_reason_to_wait(open_site: "OpenSite") -> None:
         await site.watch(workflow_id, recovery=None)
 
         assert anyio.current_time() <= 60
+
+
+@pytest.mark.parametrize("settings", [None, RecoverySettings(max_retries=1)])
+async def test_why_nothing_runs(open_site: "OpenSite", settings: RecoverySettings | None) -> None:
+    """What an allocation said before it ended with an error is told whenever it is looked into."""
+    async with open_site() as site:
+        failures = {
+            number: AllocationFailure(scheduler_id=number, log="log", last_words=("no such user",))
+            for number in (1, 2)
+        }
+        site.scheduler.failures = failures
+        site.scheduler.deaths = {1: "running", 2: "running"}
+        workflow_id = await site.submit(["a"])
+
+        await site.watch(workflow_id, recovery=settings)
+
+        told = [event.failure for event in site.seen(events.AllocationFailed)]
+        assert told == [failures[1], *([failures[2]] if settings else [])]
+        assert isinstance(site.events[-1], WatchEnded)
 
 
 async def test_unknown_is_never_gone(open_site: "OpenSite") -> None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from torc_watch.core.errors import JournalError
 from torc_watch.core.policy import Plan
 from torc_watch.core.saga import RoundOutcome, Step
+from torc_watch.core.units import MIB
 from torc_watch.engine.journal import Identity, Journal
 
 WORKFLOW = Identity(server="http://test/torc-service/v1", workflow_id=7, created="2026-01-01")
@@ -143,6 +144,38 @@ def test_plan_comes_back_as_it_was(journal: Journal, plan: Plan) -> None:
     journal.end_watch(watch.id, "succeeded")
     assert resumed is not None
     assert resumed.plan == plan
+
+
+# As the first version wrote it, but for the line breaks.
+FIRST_PLAN = """
+{"workflow_id": 7, "run_id": 1, "number": 1,
+ "retries": [{"job_id": 12, "job_name": "hungry", "cause": "oom", "reason": "exit code 137",
+              "memory": [67108864, 100663296], "runtime": null}],
+ "uninitialized": 0,
+ "left_alone": [{"job_id": 13, "job_name": "flaky", "cause": "unknown", "reason": "exit code 1",
+                 "restarts_anyway": false}],
+ "adjustments": [{"name": "small.run2.96m.PT1M",
+                  "base": {"id": 2, "name": "small", "num_cpus": 1, "num_gpus": 0, "num_nodes": 1,
+                           "memory": 67108864, "runtime": 60},
+                  "memory": 100663296, "runtime": 60, "job_ids": [12]}],
+ "scheduler_config_id": 3,
+ "allocations": [{"token": "torc-wf7-0123456789ab-1", "num_cpus": 2, "memory": 1073741824}]}
+"""
+
+
+def test_plan_of_the_first_version_is_read(path: Path, journal: Journal) -> None:
+    begun = journal.begin_round(journal.begin_watch(WORKFLOW).id, number=1, run_id=1)
+    journal.begin_step(begun, Step.PLAN)
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("UPDATE step SET record = ?", (FIRST_PLAN,))
+        database.commit()
+
+    resumed = journal.begin_watch(WORKFLOW).open_round
+
+    assert resumed is not None
+    assert resumed.plan is not None
+    assert resumed.plan.retries[0].memory == (64 * MIB, 96 * MIB)
+    assert resumed.plan.repeated is None
 
 
 def test_newer_format_is_refused(path: Path, journal: Journal) -> None:

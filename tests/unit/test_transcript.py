@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from torc_watch.core import events
+from torc_watch.core.allocation import AllocationFailure
 from torc_watch.core.choices import LeftAlone, Retry
 from torc_watch.core.dependants import Repeat
 from torc_watch.core.diagnosis import Cause
@@ -249,6 +250,29 @@ def test_dead_workers() -> None:
     assert text(held) == "Releasing 2 jobs of dead workers...\n"
     nothing_held = events.OrphansFound(workflow_id=1, orphans=Orphans())
     assert text(nothing_held) == ""
+
+
+def test_allocation_that_ended_with_an_error() -> None:
+    failure = AllocationFailure(scheduler_id=3, log="/a/3/log", last_words=("wrong\x1b", "bye"))
+    assert text(events.AllocationFailed(workflow_id=1, failure=failure)).splitlines() == [
+        "Allocation 3 ended with an error, as its log /a/3/log tells:",
+        "  wrong\\x1b",
+        "  bye",
+    ]
+
+
+def test_idle_workers_elsewhere() -> None:
+    awaited = events.WorkersAwaited(workflow_id=1, hostnames=("n1", "n\x1b2"), seconds=600)
+    assert text(awaited).splitlines() == [
+        "Workers on n1, n\\x1b2 hold no job, and have not said good-bye.",
+        "  Recovery begins when they have left, or in 10 minutes.",
+    ]
+
+
+@pytest.mark.parametrize(("processes", "words"), [(1, "1 process"), (2, "2 processes")])
+def test_what_dead_workers_left_running(processes: int, words: str) -> None:
+    ended = events.LeftoversEnded(workflow_id=1, processes=processes)
+    assert text(ended) == f"Ended {words} that they had left running\n"
 
 
 @pytest.mark.parametrize(

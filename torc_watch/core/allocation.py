@@ -15,6 +15,15 @@ class AllocationState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AllocationFailure:
+    """An allocation whose worker ended with an error: ``log`` has its words, here are the last."""
+
+    scheduler_id: int
+    log: str
+    last_words: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AllocationRequest:
     """One allocation to submit. ``token`` (letters, digits, ``_.-``) finds it again after a crash.
 

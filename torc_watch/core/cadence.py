@@ -8,6 +8,10 @@ _LONGEST_DELAY = 60.0
 # time and a bit has passed, blocked jobs with nothing to run them may still be on their way.
 STALL_GRACE = 45.0
 
+# A runner that finds nothing to do for 90 seconds leaves, and so does one that sees its workflow
+# complete; Torc 1.0's looks at least every 300 seconds. Who has not left after all of that is dead.
+LEAVING_GRACE = 600.0
+
 
 def until_next_poll(interval: float, chance: float) -> float:
     """The poll interval, made up to a tenth shorter: never longer than the user asked for."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import ClassVar
 
+from torc_watch.core.allocation import AllocationFailure
 from torc_watch.core.lease import Holder
 from torc_watch.core.model import JobCounts
 from torc_watch.core.orders import Verb
@@ -115,6 +116,16 @@ class WorkflowStalled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WorkersAwaited:
+    """Workers that may live, on other machines, hold no job: they have so long to leave."""
+
+    name: ClassVar = "workers.awaited"
+    workflow_id: int
+    hostnames: tuple[str, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RecoveryAttempted:
     name: ClassVar = "recovery.attempted"
     workflow_id: int
@@ -143,6 +154,15 @@ class OrphansFound:
     name: ClassVar = "orphans.found"
     workflow_id: int
     orphans: Orphans
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftoversEnded:
+    """What such jobs still ran on this machine was killed: so many processes."""
+
+    name: ClassVar = "orphans.ended"
+    workflow_id: int
+    processes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,6 +207,15 @@ class AllocationSubmitted:
     scheduler: str
     scheduler_id: int
     token: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllocationFailed:
+    """The worker of an allocation that the server believes open ended with an error."""
+
+    name: ClassVar = "allocation.failed"
+    workflow_id: int
+    failure: AllocationFailure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -320,16 +349,19 @@ Event = (
     | WorkflowSucceeded
     | WorkflowFailed
     | WorkflowStalled
+    | WorkersAwaited
     | RecoveryAttempted
     | RecoveryContinued
     | DiagnosisStarted
     | OrphansFound
+    | LeftoversEnded
     | RecoveryPlanned
     | HookStarted
     | HookPrinted
     | ResetStarted
     | SubmissionStarted
     | AllocationSubmitted
+    | AllocationFailed
     | RecoveryInitiated
     | RecoveryAbandoned
     | Looked

@@ -57,7 +57,8 @@ class Plan:
 
     ``uninitialized`` counts the jobs that a round, or a person, reset and then did not start.
     ``repeated`` are those that completed, or were disabled, and that Torc starts over because they
-    are behind one that runs again; None when nobody knows.
+    are behind one that runs again; None when nobody knows. The journal keeps plans: a field that is
+    added has a default, so that those of earlier versions can be read.
     """
 
     workflow_id: int
@@ -65,7 +66,7 @@ class Plan:
     number: int
     retries: tuple[Retry, ...]
     uninitialized: int
-    repeated: tuple[Repeat, ...] | None
+    repeated: tuple[Repeat, ...] | None = None
     left_alone: tuple[LeftAlone, ...]
     adjustments: tuple[Adjustment, ...]
     scheduler_config_id: int | None

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from torc_watch.core.allocation import AllocationState
+from torc_watch.core import cadence
+from torc_watch.core.allocation import AllocationFailure, AllocationState
 from torc_watch.core.model import Allocation, ComputeNode, Job, JobCounts, JobStatus, Workflow
 
 OPEN_ALLOCATION = frozenset({"pending", "active"})
@@ -31,9 +32,11 @@ class Observation:
     """One look at a workflow.
 
     ``allocations`` are those that the server believes open, with what the scheduler says of them.
-    ``strays`` are workers outside of allocations that never said good-bye; they are asked after
-    only when no allocation can be alive, and are empty otherwise. ``is_complete`` says that every
-    job has ended; it is asked for only when no worker can be alive, and is False otherwise.
+    ``strays`` are workers outside of allocations that never said good-bye; ``idle_elsewhere`` are
+    those on other machines that hold no job: dead, or about to leave by themselves. They are asked
+    after only when no allocation can be alive, and are empty otherwise. ``is_complete`` says that
+    every job has ended, ``failures`` which of ``allocations`` ended with an error; they are asked
+    for only when no worker can be alive, and are False and empty otherwise.
     """
 
     workflow: Workflow
@@ -41,6 +44,8 @@ class Observation:
     allocations: tuple[tuple[Allocation, AllocationState], ...]
     is_complete: bool = False
     strays: tuple[tuple[ComputeNode, AllocationState], ...] = ()
+    idle_elsewhere: tuple[ComputeNode, ...] = ()
+    failures: tuple[AllocationFailure, ...] = ()
 
     @property
     def may_have_workers(self) -> bool:
@@ -63,6 +68,21 @@ def standing(observation: Observation) -> Standing:
 def has_succeeded(counts: JobCounts) -> bool:
     """Whether every job is completed or disabled: the only thing that is ever called success."""
     return counts.of(JobStatus.COMPLETED, JobStatus.DISABLED) == counts.total
+
+
+def grace_before_recovery(observation: Observation) -> float:
+    """How long (s) an idle worker elsewhere has to leave: it would take jobs of a new run."""
+    return cadence.LEAVING_GRACE if observation.idle_elsewhere else 0.0
+
+
+def grace_before_stall(observation: Observation, counts: JobCounts) -> float:
+    """How long (s) a workflow without workers may be about to go on: the server unblocks jobs late.
+
+    No time at all after the death of workers that held some.
+    """
+    has_dead_workers = bool(observation.allocations or observation.strays)
+    workers_died = has_dead_workers and counts.of(JobStatus.RUNNING, JobStatus.PENDING)
+    return 0.0 if workers_died else cadence.STALL_GRACE
 
 
 def is_not_started(counts: JobCounts) -> bool:

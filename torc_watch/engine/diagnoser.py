@@ -46,7 +46,7 @@ class Diagnoser:
         if watch.request.recovery is not None and watch.record.is_in_a_round:
             return self._case(poll, diagnosis=None)
         if standing is Standing.WORKING:
-            watch.stalled_since = None
+            watch.at_rest_since = None
             return _still_running(watch.workflow_id) if watch.request.once else KeepWatching()
         return await self._explain_rest(poll, standing)
 
@@ -54,17 +54,48 @@ class Diagnoser:
         """The same for a workflow that nothing runs any more."""
         workflow_id = poll.watch.workflow_id
         counts = poll.observation.counts or await self._client.count_jobs(workflow_id)
-        if standing is Standing.FINISHED and not counts.of(*progress.UNFINISHED):
+        is_finished = standing is Standing.FINISHED and not counts.of(*progress.UNFINISHED)
+        if is_finished and progress.has_succeeded(counts):
             self._report(events.WorkflowComplete(workflow_id=workflow_id))
-            if progress.has_succeeded(counts):
-                self._report(events.WorkflowSucceeded(workflow_id=workflow_id, counts=counts))
-                return WatchEnded(workflow_id=workflow_id, verdict=Verdict.SUCCEEDED)
+            self._report(events.WorkflowSucceeded(workflow_id=workflow_id, counts=counts))
+            return WatchEnded(workflow_id=workflow_id, verdict=Verdict.SUCCEEDED)
+        if not self._has_rested(poll, counts, is_finished=is_finished):
+            return KeepWatching()
+        if is_finished:
+            self._report(events.WorkflowComplete(workflow_id=workflow_id))
             self._report(events.WorkflowFailed(workflow_id=workflow_id, counts=counts))
             return await self._consider(poll, counts, Verdict.FAILED)
-        if not _is_surely_stalled(poll.watch, poll.observation, counts):
-            return KeepWatching()
         self._report(events.WorkflowStalled(workflow_id=workflow_id, counts=counts))
         return await self._consider(poll, counts, Verdict.STUCK)
+
+    def _has_rested(self, poll: Poll, counts: JobCounts, *, is_finished: bool) -> bool:
+        """Whether nothing has happened for so long that nothing will."""
+        watch, observation = poll.watch, poll.observation
+        if watch.request.once:  # whoever asks for one round says that the workflow rests
+            return True
+        grace = 0.0 if is_finished else progress.grace_before_stall(observation, counts)
+        if watch.request.recovery is not None:
+            self._await_idle_workers(watch, observation)
+            grace = max(grace, progress.grace_before_recovery(observation))
+        now = anyio.current_time()
+        if watch.at_rest_since is None:
+            watch.at_rest_since = now
+        return now - watch.at_rest_since >= grace
+
+    def _await_idle_workers(self, watch: Watch, observation: Observation) -> None:
+        """One elsewhere that was not seen before has all of its grace."""
+        new = [node for node in observation.idle_elsewhere if node.id not in watch.awaited]
+        if not new:
+            return
+        watch.at_rest_since = anyio.current_time()
+        watch.awaited |= {node.id for node in new}
+        self._report(
+            events.WorkersAwaited(
+                workflow_id=watch.workflow_id,
+                hostnames=tuple(sorted({node.hostname for node in new})),
+                seconds=cadence.LEAVING_GRACE,
+            )
+        )
 
     async def diagnose(self, observation: Observation, counts: JobCounts) -> Diagnosis:
         """Why each failed job failed, and what dead workers left. Only reads.
@@ -90,6 +121,8 @@ class Diagnoser:
         self, poll: Poll, counts: JobCounts, without_recovery: Verdict
     ) -> Decision | Case:
         watch = poll.watch
+        for failure in poll.observation.failures:
+            self._report(events.AllocationFailed(workflow_id=watch.workflow_id, failure=failure))
         used, settings = watch.record.rounds_used, watch.request.recovery
         if settings is None:
             is_stuck = without_recovery is Verdict.STUCK
@@ -174,18 +207,6 @@ def _still_running(workflow_id: int) -> WatchEnded:
         reason=f"Workflow {workflow_id} still has workers. Recover it when they have left, or "
         f"leave it to `torc-watchd watch {workflow_id} --auto-recover`.",
     )
-
-
-def _is_surely_stalled(watch: Watch, observation: Observation, counts: JobCounts) -> bool:
-    """Dead workers that held jobs are proof enough; otherwise the server gets time to unblock."""
-    now = anyio.current_time()
-    if watch.stalled_since is None:
-        watch.stalled_since = now
-    workers_died = bool(observation.allocations) and bool(
-        counts.of(JobStatus.RUNNING, JobStatus.PENDING)
-    )
-    waited = now - watch.stalled_since
-    return workers_died or watch.request.once or waited >= cadence.STALL_GRACE
 
 
 def _present(counts: JobCounts) -> list[JobStatus]:

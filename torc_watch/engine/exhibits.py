@@ -1,6 +1,5 @@
 """What a person gets to see of the failed jobs when a workflow is handed over."""
 
-import os
 from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
@@ -9,10 +8,10 @@ from torc_watch.core.choices import LeftAlone
 from torc_watch.core.diagnosis import Finding
 from torc_watch.core.events import Exhibit
 from torc_watch.core.stdio import stdio_name
+from torc_watch.engine.last_words import last_lines
 from torc_watch.engine.watch import WatchRequest
 
 _MOST = 50  # more than anybody reads, and few enough to be read from a slow file system
-_TAIL = 4096  # bytes
 
 
 def exhibits(
@@ -28,12 +27,13 @@ def exhibits(
 
 def _exhibit(finding: Finding, reason: str, request: WatchRequest) -> Exhibit:
     errors = _error_output(finding, request)
+    words = last_lines(errors) if errors else []
     return Exhibit(
         job_id=finding.job.id,
         job_name=finding.job.name,
         reason=reason,
         errors=str(errors) if errors else None,
-        last_words=_last_line(errors) if errors else None,
+        last_words=words[-1] if words else None,
     )
 
 
@@ -48,14 +48,3 @@ def _error_output(finding: Finding, request: WatchRequest) -> Path | None:
         stream="e",
     )
     return path if path.is_file() else None
-
-
-def _last_line(path: Path) -> str | None:
-    try:
-        with path.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - _TAIL))
-            lines = file.read().decode(errors="replace").strip().splitlines()
-    except OSError:
-        return None
-    return lines[-1].strip() if lines else None

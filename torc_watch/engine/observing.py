@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from torc_watch.core.allocation import AllocationState
+from torc_watch.core.allocation import AllocationFailure, AllocationState
 from torc_watch.core.model import Allocation, ComputeNode, JobStatus
 from torc_watch.core.progress import OPEN_ALLOCATION, Observation, Orphans
 from torc_watch.engine.scheduling import Scheduler
@@ -22,16 +22,30 @@ async def observe(
     if observation.may_have_workers:
         return observation
     # Also of a complete workflow: one that has yet to notice would claim jobs of the next run.
-    observation = replace(observation, strays=await find_strays(client, workflow_id))
+    strays = await find_strays(client, workflow_id)
+    observation = replace(observation, strays=strays.known, idle_elsewhere=strays.idle_elsewhere)
     if observation.may_have_workers:
         return observation
-    return replace(observation, is_complete=await client.is_complete(workflow_id))
+    return replace(
+        observation,
+        is_complete=await client.is_complete(workflow_id),
+        failures=await _failures(scheduler, allocations),
+    )
+
+
+async def _failures(
+    scheduler: Scheduler, allocations: Iterable[tuple[Allocation, AllocationState]]
+) -> tuple[AllocationFailure, ...]:
+    ours = [each.scheduler_id for each, _ in allocations if each.scheduler_type == scheduler.type]
+    failures = [await scheduler.failure(number) for number in ours]
+    return tuple(failure for failure in failures if failure)
 
 
 async def find_orphans(client: TorcClient, observation: Observation) -> Orphans:
     """What dead workers left behind, given that ``observation`` saw nothing alive."""
     workflow_id = observation.workflow.id
     dead_strays = {node.id for node, _ in observation.strays}
+    dead_strays |= {node.id for node in observation.idle_elsewhere}
     nodes = await client.list_compute_nodes(workflow_id)
     open_nodes = tuple(
         node

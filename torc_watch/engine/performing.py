@@ -10,6 +10,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 
+from anyio import to_thread
+
 from torc_watch.core import events
 from torc_watch.core.allocation import AllocationRequest
 from torc_watch.core.diagnosis import ORPHANED, Cause
@@ -21,6 +23,7 @@ from torc_watch.core.progress import FAILURES, OPEN_ALLOCATION, Observation, Orp
 from torc_watch.core.saga import Step
 from torc_watch.engine.allocating import start_allocation
 from torc_watch.engine.hook import run_hook
+from torc_watch.engine.leftovers import end_leftovers
 from torc_watch.engine.scheduling import Scheduler
 from torc_watch.engine.watch import Watch
 from torc_watch.torc.client import TorcClient
@@ -85,6 +88,7 @@ class Performer:
         for allocation in orphans.allocations:
             if allocation.scheduler_type == self._scheduler.type:
                 await self._scheduler.cancel(allocation.scheduler_id)
+        await self._end_leftovers(orphans, workflow.id)
         for job, node_id in orphans.running:
             await self._fail(job, _orphaned(job, workflow.id, workflow.run_id, node_id))
         for job in orphans.claimed:
@@ -95,6 +99,15 @@ class Performer:
             await self._client.end_compute_node(workflow.id, node.id)
         for allocation in orphans.allocations:
             await self._client.set_allocation_status(allocation, "complete")
+
+    async def _end_leftovers(self, orphans: Orphans, workflow_id: int) -> None:
+        jobs = [job.id for job, _ in orphans.running] + [job.id for job in orphans.claimed]
+        if not jobs:
+            return
+        server = self._client.transport.connection.url
+        ended = await to_thread.run_sync(end_leftovers, server, workflow_id, jobs)
+        if ended:
+            self._report(events.LeftoversEnded(workflow_id=workflow_id, processes=ended))
 
     async def _fail(self, job: Job, result: NewResult) -> None:
         try:

@@ -67,7 +67,7 @@ class Recoverer:
         self._journal.end_round(round_, outcome)
         watch.record.open_round = None
         watch.record.rounds_used = round_.number
-        watch.stalled_since = None
+        watch.at_rest_since = None
         return decision
 
     def _begin(self, case: Case) -> Round:

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Protocol
 
-from torc_watch.core.allocation import AllocationRequest, AllocationState
+from torc_watch.core.allocation import AllocationFailure, AllocationRequest, AllocationState
 from torc_watch.core.provisioning import Capacity
 
 
@@ -26,6 +26,9 @@ class Scheduler(Protocol):
 
     async def states(self, scheduler_ids: Collection[int]) -> dict[int, AllocationState]:
         """A state for each number asked after: GONE only when it surely ended. Changes nothing."""
+
+    async def failure(self, scheduler_id: int) -> AllocationFailure | None:
+        """What an allocation that is gone said when its worker ended with an error, if it did."""
 
     async def cancel(self, scheduler_id: int) -> None:
         """Ends an allocation, or what one that is gone left running."""

@@ -8,6 +8,7 @@ import os
 import re
 import socket
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from anyio import to_thread
@@ -19,24 +20,34 @@ from torc_watch.torc.client import TorcClient
 _NO_NUMBER = 1
 
 
-async def find_strays(
-    client: TorcClient, workflow_id: int
-) -> tuple[tuple[ComputeNode, AllocationState], ...]:
-    """The workers outside of allocations that have not said good-bye."""
-    return tuple(
-        [
-            (node, await _state_of(client, node, workflow_id))
-            for node in await client.list_compute_nodes(workflow_id)
-            if node.allocation_id is None and not node.has_ended
-        ]
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strays:
+    """Workers outside of allocations that have not said good-bye.
+
+    ``idle_elsewhere`` are apart: on another machine nobody can look for them, but they hold no job.
+    """
+
+    known: tuple[tuple[ComputeNode, AllocationState], ...]
+    idle_elsewhere: tuple[ComputeNode, ...]
 
 
-async def _state_of(client: TorcClient, node: ComputeNode, workflow_id: int) -> AllocationState:
-    if node.hostname != socket.gethostname():
-        # Another machine's process: unknown, but one that holds no job has nothing to lose.
-        holds_jobs = bool(await client.list_active_jobs_on(node.id, workflow_id))
-        return AllocationState.UNKNOWN if holds_jobs else AllocationState.GONE
+async def find_strays(client: TorcClient, workflow_id: int) -> Strays:
+    known: list[tuple[ComputeNode, AllocationState]] = []
+    idle_elsewhere: list[ComputeNode] = []
+    for node in await client.list_compute_nodes(workflow_id):
+        if node.allocation_id is not None or node.has_ended:
+            continue
+        if node.hostname == socket.gethostname():
+            known.append((node, await _state_of(node, workflow_id)))
+        elif await client.list_active_jobs_on(node.id, workflow_id):
+            known.append((node, AllocationState.UNKNOWN))
+        else:
+            idle_elsewhere.append(node)
+    return Strays(known=tuple(known), idle_elsewhere=tuple(idle_elsewhere))
+
+
+async def _state_of(node: ComputeNode, workflow_id: int) -> AllocationState:
+    """Of a worker on this machine."""
     if node.pid == _NO_NUMBER:
         return await to_thread.run_sync(state_of_torc_run, workflow_id)
     return AllocationState.ALIVE if _process_exists(node.pid) else AllocationState.GONE

@@ -93,13 +93,16 @@ class Reply:
 class Watch:
     """A workflow that is watched now. Only the stage that has its poll in hand changes it.
 
-    ``in_hand`` is the reply to the last poll that was handed on.
+    ``at_rest_since`` is when it was first seen without workers, or with one more that may be about
+    to leave; ``awaited`` are the nodes of those. ``in_hand`` is the reply to the last poll that was
+    handed on.
     """
 
     request: WatchRequest
     identity: Identity
     record: WatchRecord
-    stalled_since: float | None = None
+    at_rest_since: float | None = None
+    awaited: frozenset[int] = frozenset()
     in_hand: Reply | None = None
 
     @property

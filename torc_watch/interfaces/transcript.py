@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from torc_watch.core import events, units
+from torc_watch.core.allocation import AllocationFailure
 from torc_watch.core.choices import LeftAlone, Retry
 from torc_watch.core.dependants import Repeat
 from torc_watch.core.diagnosis import Cause
@@ -87,8 +88,6 @@ def _of_recovery(event: Event) -> Iterator[str]:
         case events.DiagnosisStarted():
             yield ""
             yield "Diagnosing failures..."
-        case events.OrphansFound():
-            yield from _released(len(event.orphans.running) + len(event.orphans.claimed))
         case events.RecoveryPlanned():
             yield "Applying recovery heuristics..."
             yield from plan_lines(event.plan)
@@ -114,6 +113,14 @@ def _released(jobs: int) -> Iterator[str]:
 
 def _of_trouble(event: Event) -> Iterator[str]:
     match event:
+        case events.AllocationFailed():
+            yield from _failed_allocation(event.failure)
+        case events.WorkersAwaited():
+            yield from _awaited(event)
+        case events.OrphansFound():
+            yield from _released(len(event.orphans.running) + len(event.orphans.claimed))
+        case events.LeftoversEnded():
+            yield f"Ended {_processes_text(event.processes)} that they had left running"
         case events.RecoveryAbandoned():
             yield f"Recovery round abandoned: {event.reason} Looking again..."
         case events.LookFailed():
@@ -126,6 +133,18 @@ def _of_trouble(event: Event) -> Iterator[str]:
             yield f"A defect of torc-watch, please report it: {event.error.splitlines()[-1]}"
         case _:
             return
+
+
+def _awaited(event: events.WorkersAwaited) -> Iterator[str]:
+    hosts = printable(", ".join(event.hostnames))
+    yield f"Workers on {hosts} hold no job, and have not said good-bye."
+    yield f"  Recovery begins when they have left, or in {event.seconds / 60:.0f} minutes."
+
+
+def _failed_allocation(failure: AllocationFailure) -> Iterator[str]:
+    yield f"Allocation {failure.scheduler_id} ended with an error, as its log {failure.log} tells:"
+    for line in failure.last_words:
+        yield f"  {printable(line)}"
 
 
 def _failure(counts: JobCounts, *, with_zeros: bool) -> Iterator[str]:
@@ -234,6 +253,10 @@ def _counts(counts: JobCounts) -> str:
         if counts.of(status)
     ]
     return ", ".join(f"{label}={number}" for label, number in parts)
+
+
+def _processes_text(number: int) -> str:
+    return f"{number} process" if number == 1 else f"{number} processes"
 
 
 def jobs_text(number: int) -> str:

@@ -49,7 +49,7 @@ class Order:
         order: dict[str, Any] = json.loads(text)
         connection = dict(order["connection"])
         ca_file = connection.pop("ca_file")
-        torc_program = order["torc_program"]
+        torc_program = order.get("torc_program")  # not in those of the first version
         return cls(
             hostname=order["hostname"],
             request=AllocationRequest(**order["request"]),
@@ -128,6 +128,14 @@ class AllocationFolder:
     def record_end(self, exit_code: int | None) -> None:
         """``exit_code`` is None for a worker that was killed."""
         self._write("end.json", json.dumps({"exit_code": exit_code}))
+
+    def exit_code(self) -> int | None:
+        """The worker's, None where it was killed or has not ended."""
+        try:
+            code: int | None = json.loads((self.path / "end.json").read_text())["exit_code"]
+        except (OSError, ValueError):
+            return None
+        return code
 
     def has_recorded_end(self) -> bool:
         return (self.path / "end.json").exists()

@@ -24,15 +24,18 @@ from pathlib import Path
 import anyio
 from anyio import to_thread
 
-from torc_watch.core.allocation import AllocationRequest, AllocationState
+from torc_watch.core.allocation import AllocationFailure, AllocationRequest, AllocationState
 from torc_watch.core.errors import SchedulerError
 from torc_watch.core.provisioning import Capacity
+from torc_watch.engine.last_words import last_lines
 from torc_watch.engine.processes import carriers_of, end_all, send_signal
 from torc_watch.sandbox.allocation_folder import AllocationFolder, Order, this_host
 from torc_watch.sandbox.runner.settings import PASSWORD_VARIABLE
 from torc_watch.torc.transport import Connection
 
 _CANCEL_PATIENCE = 10.0  # seconds for a worker that is just starting to say who it is
+_FIRST_SIGNAL = 128  # from there on somebody ended the worker: it did not fail
+_LAST_WORDS = 3  # lines
 _KILL_PATIENCE = 5.0  # seconds for the jobs of a killed worker to end
 
 
@@ -82,6 +85,9 @@ class LocalAllocations:
         """UNKNOWN for those of another host, and those whose folder is unreadable or missing."""
         with _translated("look for"):
             return await to_thread.run_sync(self._states, scheduler_ids)
+
+    async def failure(self, scheduler_id: int) -> AllocationFailure | None:
+        return await to_thread.run_sync(_failure, self._folder(scheduler_id))
 
     async def cancel(self, scheduler_id: int) -> None:
         """Ends the allocation with its jobs: by its worker, or for one that was killed.
@@ -237,6 +243,20 @@ def _state(folder: AllocationFolder) -> AllocationState:
     if hostname != this_host():
         return AllocationState.UNKNOWN
     return AllocationState.ALIVE if folder.is_locked() else AllocationState.GONE
+
+
+def _failure(folder: AllocationFolder) -> AllocationFailure | None:
+    code = folder.exit_code()
+    if not code or code >= _FIRST_SIGNAL:
+        return None
+    lines = last_lines(folder.log)
+    # Beside Torc's runner our worker says only when that began and ended.
+    others = [line for line in lines if line and not line.startswith("{")]
+    return AllocationFailure(
+        scheduler_id=folder.number,
+        log=str(folder.log),
+        last_words=tuple((others or lines)[-_LAST_WORDS:]),
+    )
 
 
 def _clear_away(folder: AllocationFolder) -> None:

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from torc_watch.core import events
-from torc_watch.core.allocation import AllocationRequest, AllocationState
+from torc_watch.core.allocation import AllocationFailure, AllocationRequest, AllocationState
 from torc_watch.core.events import Verdict
 from torc_watch.core.provisioning import Capacity
 from torc_watch.core.units import MIB
@@ -29,7 +29,7 @@ pytestmark = [pytest.mark.looptime, pytest.mark.timeout(300)]
 T = TypeVar("T")
 
 CHANGE_COUNTER = slice(24, 28)  # of the header of a SQLite file
-READS = ("GET ", "find", "capacity", "states")
+READS = ("GET ", "find", "capacity", "states", "failure")
 
 
 @dataclass
@@ -80,6 +80,9 @@ class MortalScheduler:
 
     async def states(self, scheduler_ids: Collection[int]) -> dict[int, AllocationState]:
         return await self.kill.call("states", lambda: self.scheduler.states(scheduler_ids))
+
+    async def failure(self, scheduler_id: int) -> AllocationFailure | None:
+        return await self.kill.call("failure", lambda: self.scheduler.failure(scheduler_id))
 
     async def cancel(self, scheduler_id: int) -> None:
         await self.kill.call("cancel", lambda: self.scheduler.cancel(scheduler_id))

@@ -3,23 +3,28 @@
 import os
 import socket
 import subprocess
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import anyio
+import httpx
 import pytest
 
-from torc_watch.core import events
+from torc_watch.core import cadence, events
 from torc_watch.core.diagnosis import ORPHANED
 from torc_watch.core.errors import ServerUnreachable
 from torc_watch.core.events import Verdict
 from torc_watch.core.model import JobStatus
 from torc_watch.core.provisioning import Capacity
 from torc_watch.core.units import GIB
+from torc_watch.engine import leftovers
+from torc_watch.engine.processes import Process, carriers_of, end_all, find_process
 from torc_watch.torc.drafts import NewResult
 from torc_watch.torc.worker import NodeResources, WorkerApi
 
 if TYPE_CHECKING:
-    from tests.conftest import OpenSite, Site
+    from tests.conftest import Forward, OpenSite, Site
 
 pytestmark = pytest.mark.looptime
 
@@ -55,8 +60,13 @@ async def start_stray(site: "Site", *, hostname: str, pid: int, jobs: int) -> No
         allocation=None,
     )
     for _ in range(jobs):
-        (claimed,) = await worker.claim_jobs(1, NODE, limit=1)
-        await worker.start_job(claimed.job.id, run_id=1, node_id=node_id)
+        await take_job(site, node_id)
+
+
+async def take_job(site: "Site", node_id: int) -> None:
+    worker = WorkerApi(site.client.transport)
+    (claimed,) = await worker.claim_jobs(1, NODE, limit=1)
+    await worker.start_job(claimed.job.id, run_id=1, node_id=node_id)
 
 
 @pytest.mark.parametrize(
@@ -126,13 +136,151 @@ async def test_dead_between_the_beginnings_of_a_round(
         assert not site.seen(events.RecoveryAbandoned)
 
 
-async def test_elsewhere_without_a_job(open_site: "OpenSite") -> None:
-    """It has nothing to lose."""
+@pytest.fixture
+def start_leftover() -> Iterator[Callable[..., Process]]:
+    """Starts what a job of workflow 1 is: left to the system when its runner was killed."""
+    marker = {"TORC_WATCH_TEST": str(os.getpid())}
+
+    def marked() -> list[Process]:
+        return carriers_of("=".join(*marker.items()).encode())
+
+    def start(server: str, job_id: int) -> Process:
+        job = {"TORC_WORKFLOW_ID": "1", "TORC_JOB_ID": str(job_id), "TORC_API_URL": server}
+        line = ["/bin/sh", "-c", "sleep 600 >/dev/null 2>&1 & echo $!"]
+        started = subprocess.run(line, env=marker | job, stdout=subprocess.PIPE, check=True)
+        return next(process for process in marked() if process.pid == int(started.stdout))
+
+    yield start
+    end_all(marked, patience=30)
+
+
+@pytest.mark.parametrize("started", [1, 0])
+async def test_what_a_dead_runner_left_running(
+    open_site: "OpenSite", start_leftover: Callable[..., Process], started: int
+) -> None:
+    """It is ended before anything is changed. A job may also run before the server knows."""
     async with open_site() as site:
         await site.submit(["a"], allocations=0)
-        await start_stray(site, hostname="elsewhere", pid=1, jobs=0)
+        await start_stray(site, hostname=HERE, pid=dead_pid(), jobs=started)
+        (job,) = await site.client.list_jobs(1)
+        if not started:
+            await WorkerApi(site.client.transport).claim_jobs(1, NODE, limit=1)
+        url = site.client.transport.connection.url
+        left, other = start_leftover(url, job.id), start_leftover(url, job.id + 1)
+        changes: list[bool] = []
+
+        async def see(request: httpx.Request, forward: "Forward") -> httpx.Response:
+            if request.method != "GET":
+                changes.append(is_running(left))
+            return await forward(request)
+
+        site.line.fault = see
+        ended = await site.watch(1)
+
+        assert ended.verdict is Verdict.SUCCEEDED
+        assert changes
+        assert not any(changes)
+        assert is_running(other)
+        assert [event.processes for event in site.seen(events.LeftoversEnded)] == [1]
+
+
+def is_running(process: Process) -> bool:
+    now = find_process(process.pid)
+    return now is not None and now.identity == process.identity and not now.is_dead
+
+
+async def test_what_does_not_end(
+    open_site: "OpenSite",
+    start_leftover: Callable[..., Process],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A person has to see to it; until then nothing runs beside it."""
+    monkeypatch.setattr(leftovers, "end_all", lambda *_, **__: None)
+    async with open_site() as site:
+        await site.submit(["a"], allocations=0)
+        await start_stray(site, hostname=HERE, pid=dead_pid(), jobs=1)
+        (job,) = await site.client.list_jobs(1)
+        start_leftover(site.client.transport.connection.url, job.id)
+
+        ended = await site.watch(1)
+
+        assert ended.verdict is Verdict.HANDED_OVER
+        assert "do not end when they are killed" in ended.reason
+        assert {method for _, method, _ in site.line.sent} == {"GET"}
+
+
+def changes_begin(site: "Site") -> float:
+    """The virtual time of the first change of a watch."""
+    return next(when for when, method, _ in site.line.sent if method != "GET")
+
+
+async def test_dead_worker_is_no_reason_to_wait(open_site: "OpenSite") -> None:
+    """What it held will never move: no grace is needed to call that a stall."""
+    async with open_site() as site:
+        await site.submit(["a"], allocations=0)
+        await start_stray(site, hostname=HERE, pid=dead_pid(), jobs=1)
+        assert (await site.watch(1, recovery=None)).verdict is Verdict.STUCK
+        assert anyio.current_time() < 1
+
+
+@pytest.mark.parametrize("has_failed", [False, True])
+async def test_elsewhere_without_a_job(open_site: "OpenSite", has_failed: bool) -> None:
+    """Alive it would take jobs of the next run; dead it must not be waited for for ever."""
+    async with open_site() as site:
+        await site.submit(["a"], allocations=0)
+        await start_stray(site, hostname="elsewhere", pid=1, jobs=has_failed)
+        if has_failed:
+            (job,) = await site.client.list_jobs(1)
+            await site.client.complete_job(job.id, FAILURE)
 
         ended = await site.watch(1)
 
         assert ended.verdict is Verdict.SUCCEEDED
+        assert cadence.LEAVING_GRACE <= changes_begin(site) <= cadence.LEAVING_GRACE + 60
+        assert [event.hostnames for event in site.seen(events.WorkersAwaited)] == [("elsewhere",)]
+        assert all(node.has_ended for node in await site.client.list_compute_nodes(1))
+
+
+@pytest.mark.parametrize("changes", [{"recovery": None}, {"once": True}])
+async def test_elsewhere_without_a_job_and_nobody_to_mind(
+    open_site: "OpenSite", changes: dict[str, Any]
+) -> None:
+    """Nothing will be reset, or a person says that nothing runs."""
+    async with open_site() as site:
+        await site.submit(["a"], allocations=0)
+        await start_stray(site, hostname="elsewhere", pid=1, jobs=0)
+        await site.watch(1, **changes)
+        assert anyio.current_time() <= 60
+        assert not site.seen(events.WorkersAwaited)
+
+
+async def test_one_elsewhere_after_the_other(open_site: "OpenSite") -> None:
+    """Each has all of its grace, and once they have left nobody is waited for."""
+    async with open_site() as site:
+        await site.submit(["a"], allocations=0)
+        await start_stray(site, hostname="elsewhere", pid=1, jobs=0)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(site.watch, 1)
+            await anyio.sleep(500)
+            await start_stray(site, hostname="farther", pid=1, jobs=0)
+            await anyio.sleep(500)
+            assert {method for _, method, _ in site.line.sent} == {"GET"}
+            for node in await site.client.list_compute_nodes(1):
+                await site.client.end_compute_node(1, node.id)
+
+        assert 1000 <= changes_begin(site) <= 1060
         assert await site.results(1) == [("a", 1, 0)]
+
+
+async def test_one_elsewhere_that_takes_a_job(open_site: "OpenSite") -> None:
+    """It lives, or did: nobody can tell, however long it takes."""
+    async with open_site() as site:
+        await site.submit(["a"], allocations=0)
+        await start_stray(site, hostname="elsewhere", pid=1, jobs=0)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(site.watch, 1)
+            await anyio.sleep(300)
+            await take_job(site, (await site.client.list_compute_nodes(1))[0].id)
+            await anyio.sleep(10 * cadence.LEAVING_GRACE)
+            tasks.cancel_scope.cancel()
+        assert {method for _, method, _ in site.line.sent} == {"GET"}

@@ -3,64 +3,19 @@
 A model's fields are also the columns that are shown of its table. Unknown fields are ignored.
 """
 
-import json
-import re
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, RootModel
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, RootModel
 
-from torc_watch.core.model import JobStatus
-from torc_watch.sandbox.server.transitions import STATUSES
-
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
-
-
-def _known(status: JobStatus) -> JobStatus:
-    if status not in STATUSES:
-        raise ValueError(f"unknown status {status}")
-    return status
-
-
-def _standard(value: Any) -> Any:
-    try:
-        json.dumps(value, allow_nan=False)
-    except ValueError as error:
-        raise PydanticCustomError("json_invalid", "no JSON value") from error
-    return value
-
-
-def _distinct(labels: list[str]) -> list[str]:
-    """Labels as they are kept: each once, in order."""
-    for label in labels:
-        if not label or label != label.strip() or "," in label:
-            raise PydanticCustomError("refused", "no label: {label}", {"label": repr(label)})
-    return sorted(set(labels))
-
-
-def _natural(priority: int) -> int:
-    if priority < 0:
-        raise PydanticCustomError("refused", "a priority is 0 or more")
-    return priority
-
-
-def _exportable(env: dict[str, str]) -> dict[str, str]:
-    for name in env:
-        if _VARIABLE.fullmatch(name) is None:
-            raise PydanticCustomError("refused", "no variable: {name}", {"name": repr(name)})
-    return env
-
-
-Status = Annotated[JobStatus, AfterValidator(_known)]
-# Any JSON value; NaN and infinity, which the parser lets pass, are none.
-Json = Annotated[Any, AfterValidator(_standard)]
-# The first wrong entry is enough to refuse a list: there may be millions.
-Entry = TypeVar("Entry")
-Batch = Annotated[list[Entry], Field(fail_fast=True)]
-Ids = Batch[int] | None
-Environment = Annotated[dict[str, str], AfterValidator(_exportable)] | None
-# What a job asks of a worker, and a worker offers; workers without labels take jobs without.
-Labels = Annotated[list[str], AfterValidator(_distinct)] | None
+from torc_watch.sandbox.server.fields import (
+    Batch,
+    Environment,
+    Ids,
+    Json,
+    Labels,
+    Priority,
+    Status,
+)
 
 
 class Strict(BaseModel):
@@ -104,6 +59,25 @@ class Workflow35(WorkflowBase):
     enable_ro_crate: bool | None = None
 
 
+class SharedWorkflow35(Workflow35):
+    access_groups: list[str] | None = None
+
+
+class AccessGroup(Strict):
+    name: str
+    description: str | None = None
+
+
+class GroupMember12(Strict):
+    group_id: int
+    user_name: str
+    role: str = "member"
+
+
+class GroupMember35(GroupMember12):
+    role: str
+
+
 class WorkflowStatus(Strict):
     is_canceled: bool
     is_archived: bool | None = None
@@ -129,7 +103,7 @@ class Job12(OfWorkflow):
 
 
 class Job35(Job12):
-    priority: Annotated[int, AfterValidator(_natural)] | None = None
+    priority: Priority = None
     env: Environment = None
     labels: Labels = None
     origin: str | None = None

@@ -5,12 +5,12 @@ from typing import Any
 
 from torc_watch.core.units import MIB
 from torc_watch.sandbox.server import bodies
+from torc_watch.sandbox.server.access_groups import groups_named, share
 from torc_watch.sandbox.server.calls import (
     Answer,
     Call,
     Failure,
     flag,
-    integer,
     internal_error,
     now_text,
     refused,
@@ -36,6 +36,20 @@ from torc_watch.sandbox.server.transitions import (
 
 _STATUS_FLAGS = ("is_canceled", "is_archived", "has_detected_need_to_run_completion_script")
 _OF_STATUS = "SELECT {} FROM workflow_status WHERE workflow_status.id = workflow.id"
+_DEFAULT_NEEDS = {
+    "name": "default",
+    "num_cpus": 1,
+    "num_gpus": 0,
+    "num_nodes": 1,
+    "memory": "1m",
+    "memory_bytes": MIB,
+    "runtime": "P0DT1M",
+    "runtime_s": 60,
+}
+_GROUPS = """
+    SELECT name FROM access_group JOIN workflow_access_group ON group_id = access_group.id
+    WHERE workflow_id = workflow.id
+"""
 _OLDER = Resource(
     path="workflows",
     table="workflow",
@@ -54,8 +68,7 @@ WORKFLOWS = {
     "0.35": replace(
         _OLDER,
         model=bodies.Workflow35,
-        # Of groups that share workflows there are none here.
-        filters={**_OLDER.filters, "access_group": (integer, "? IS NULL")},
+        filters={**_OLDER.filters, "access_group": (str, f"EXISTS ({_GROUPS} AND name = ?)")},
         flags=_OLDER.flags | {"enable_ro_crate", "is_canceled", "is_archived"},
         documents=frozenset(
             {
@@ -65,10 +78,12 @@ WORKFLOWS = {
                 "execution_config",
                 "dynamic_jobs",
                 "env",
+                "access_groups",
             }
         ),
         computed={
-            name: _OF_STATUS.format(name) for name in ("run_id", "is_canceled", "is_archived")
+            "access_groups": f"SELECT NULLIF(json_group_array(name), '[]') FROM ({_GROUPS})",  # noqa: S608
+            **{name: _OF_STATUS.format(name) for name in ("run_id", "is_canceled", "is_archived")},
         },
     ),
 }
@@ -76,8 +91,21 @@ WORKFLOWS = {
 
 def create_workflow(call: Call) -> Answer:
     """A workflow with run 0 and the resource requirements of jobs that name none."""
+    if call.dialect == "0.12":
+        workflow = _add(call, stored(WORKFLOWS["0.12"], call.body(bodies.Workflow12)))
+        return Answer(workflow)
+    body = call.body(bodies.SharedWorkflow35)
+    names = body.access_groups or []
+    group_ids = groups_named(call.store, names)
+    workflow = _add(call, stored(WORKFLOWS["0.35"], body))
+    for group_id in group_ids:
+        share(call.store, workflow["id"], group_id)
+    return Answer(workflow | ({"access_groups": names} if names else {}))
+
+
+def _add(call: Call, columns: Row) -> Row:
+    """The new workflow as it is answered: what was sent, its id and its time."""
     resource = WORKFLOWS[call.dialect]
-    columns = stored(resource, call.body(resource.model))
     status_id = call.store.insert("workflow_status", {"run_id": 0})
     columns |= {"id": status_id, "status_id": status_id, "timestamp": now_text()}
     buffer = "compute_node_expiration_buffer_seconds"
@@ -85,20 +113,9 @@ def create_workflow(call: Call) -> Answer:
         call.store.insert("workflow", columns | {buffer: 180})
     else:
         call.store.insert("workflow", columns)
-    default = {
-        "workflow_id": status_id,
-        "name": "default",
-        "num_cpus": 1,
-        "num_gpus": 0,
-        "num_nodes": 1,
-        "memory": "1m",
-        "memory_bytes": MIB,
-        "runtime": "P0DT1M",
-        "runtime_s": 60,
-    }
-    call.store.insert("resource_requirements", default)
+    call.store.insert("resource_requirements", {"workflow_id": status_id, **_DEFAULT_NEEDS})
     echoed = {name: columns[name] for name in resource.columns if name in columns}
-    return Answer(shown(resource, echoed))
+    return shown(resource, echoed)
 
 
 def show_workflow(call: Call) -> Answer:
