@@ -9,7 +9,7 @@ from collections.abc import Collection
 import anyio
 from anyio import to_thread
 
-from torc_watch.core.allocation import AllocationRequest, AllocationState
+from torc_watch.core.allocation import AllocationFailure, AllocationRequest, AllocationState
 from torc_watch.core.errors import JournalError
 from torc_watch.core.provisioning import Capacity
 from torc_watch.engine.lease import Lease
@@ -57,6 +57,9 @@ class FencedScheduler:
 
     async def states(self, scheduler_ids: Collection[int]) -> dict[int, AllocationState]:
         return await self._scheduler.states(scheduler_ids)
+
+    async def failure(self, scheduler_id: int) -> AllocationFailure | None:
+        return await self._scheduler.failure(scheduler_id)
 
     async def cancel(self, scheduler_id: int) -> None:
         await self._fence.pass_()
