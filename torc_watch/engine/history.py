@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from torc_watch.core.addressing import Key
 from torc_watch.core.errors import JournalError
-from torc_watch.core.orders import Choices, Verb
+from torc_watch.core.orders import Choices, Order, Verb
 from torc_watch.core.policy import Plan
 from torc_watch.core.saga import Step
 from torc_watch.engine.spool import Spool
@@ -46,17 +46,27 @@ class PastWatch:
 
 
 def known_workflows(home: Path) -> set[Key]:
-    """Those that the daemon looks after, or will when it sees what waits for it."""
+    """Those that the daemon looks after, or will when it sees what waits for it.
+
+    Raises JournalError.
+    """
     # The spool first: what is taken in meanwhile is in the journal before it leaves the spool.
-    orders = [delivery.content for delivery in Spool(home / "spool").deliveries()]
     coming = {
         (order.server, order.workflow_id)
-        for order in orders
-        if not isinstance(order, str) and order.verb is Verb.ADD
+        for order in _waiting(home / "spool")
+        if order.verb is Verb.ADD
     }
     with _opened(home, "entry") as database:
         rows = database.execute("SELECT server, workflow_id FROM entry") if database else ()
         return coming | {(row["server"], row["workflow_id"]) for row in rows}
+
+
+def _waiting(folder: Path) -> list[Order]:
+    try:
+        contents = [delivery.content for delivery in Spool(folder).deliveries()]
+    except OSError as error:
+        raise JournalError(f"The spool {folder} cannot be read: {error.strerror}.") from error
+    return [content for content in contents if not isinstance(content, str)]
 
 
 def watches_of(home: Path, workflow_id: int) -> list[PastWatch]:

@@ -36,17 +36,12 @@ def followed_lines(path: Path, wait: Callable[[], None]) -> Iterator[str]:
 
     Never ends: ``wait`` is called whenever there is nothing new. Raises JournalError.
     """
-    file: BinaryIO | None = None
     with _translated(path):
         while True:
-            has_successor = file is None or not _is_at(path, file)  # first: what it has is all then
-            if file is not None:
-                yield from _whole_lines(file)
-            if has_successor:
-                if file is not None:
-                    file.close()
-                file = _opened(path)
-            if file is None or not has_successor:
+            if file := _opened(path):
+                with file:
+                    yield from _until_rotated(path, file, wait)
+            else:
                 wait()
 
 
@@ -107,6 +102,13 @@ def _opened(path: Path) -> BinaryIO | None:
         return path.open("rb")
     except FileNotFoundError:
         return None
+
+
+def _until_rotated(path: Path, file: BinaryIO, wait: Callable[[], None]) -> Iterator[str]:
+    while _is_at(path, file):
+        yield from _whole_lines(file)
+        wait()
+    yield from _whole_lines(file)  # nobody writes there any more
 
 
 def _whole_lines(file: BinaryIO) -> Iterator[str]:

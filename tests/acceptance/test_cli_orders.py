@@ -1,0 +1,246 @@
+"""What a person asks of the daemon while none runs here: it waits, whole, until one does."""
+
+import json
+import shlex
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from typer.testing import CliRunner
+
+from torc_watch.cli import app, giving
+from torc_watch.core.orders import Choices, Condition, Entry, Order, Verb
+from torc_watch.core.view import DaemonView, Phase, WorkflowView
+from torc_watch.engine.lease import this_process
+from torc_watch.engine.registry import Registry
+from torc_watch.engine.spool import Spool
+from torc_watch.interfaces.published import utc_now
+from torc_watch.interfaces.publishing import publish
+
+if TYPE_CHECKING:
+    from typer.testing import Result
+
+A = "http://127.0.0.1:9/torc-service/v1"  # where nobody listens
+B = "http://127.0.0.1:10/torc-service/v1"
+ELSEWHERE = replace(this_process(), boot="another", host="login02")
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A state folder that nobody has used, in a folder where commands are given."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TORC_WATCHD_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("TORC_API_URL", A)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("XDG_CONFIG_DIRS", str(tmp_path / "etc"))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "run"))
+    monkeypatch.setattr(giving, "_MOMENT", 0.01)
+    return tmp_path / "home"
+
+
+def given(words: str) -> "Result":
+    return CliRunner().invoke(app, shlex.split(words))
+
+
+def waiting(home: Path) -> list[Order | str]:
+    return [delivery.content for delivery in Spool(home / "spool").deliveries()]
+
+
+def keep(home: Path, server: str, workflow_id: int = 42) -> None:
+    home.mkdir(exist_ok=True)
+    entry = Entry(
+        server=server,
+        workflow_id=workflow_id,
+        choices=Choices(),
+        condition=Condition.WATCHED,
+    )
+    with closing(Registry(home / "journal.db")) as registry:
+        registry.keep(entry)
+
+
+@pytest.mark.parametrize(
+    ("options", "choices"),
+    [
+        ("", {}),
+        (
+            "-r -m 5 --memory-multiplier 2 --runtime-multiplier 3 -p 300",
+            {
+                "auto_recover": True,
+                "max_retries": 5,
+                "memory_multiplier": 2.0,
+                "runtime_multiplier": 3.0,
+                "poll_interval": 300.0,
+            },
+        ),
+        (
+            "--no-auto-recover --no-retry-unknown --recovery-hook \"notify 'a b'\"",
+            {
+                "auto_recover": False,
+                "retry_unknown": False,
+                "recovery_hook": ("notify", "a b"),
+            },
+        ),
+    ],
+)
+def test_add_says_what_was_said_and_nothing_else(
+    home: Path, options: str, choices: dict[str, object]
+) -> None:
+    ended = given(f"add 42 {options}")
+
+    assert ended.exit_code == 0
+    assert ended.stdout == f"Workflow 42 is to be added ({A})\n"
+    assert "does not answer" in ended.stderr
+    assert "This waits until a daemon runs. Start it with: torc-watchd service" in ended.stderr
+    here = str(Path("output").absolute())
+    expected = replace(Choices(output_dir=here), **choices)  # type: ignore[arg-type]
+    assert waiting(home) == [Order(verb=Verb.ADD, server=A, workflow_id=42, choices=expected)]
+
+
+@pytest.mark.parametrize("configured", [True, False])
+def test_output_belongs_where_the_workflow_was_first_added(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, configured: bool
+) -> None:
+    if configured:
+        monkeypatch.setenv("TORC_WATCHD_OUTPUT_DIR", "/scratch/output")
+    given("add 42")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    given("add 42")
+    given("add 42 -o here")
+
+    folders = [order.choices.output_dir for order in waiting(home) if isinstance(order, Order)]
+
+    first = None if configured else str(tmp_path / "output")
+    assert folders == [first, None, str(tmp_path / "elsewhere/here")]
+
+
+def test_orders_keep_their_order(home: Path) -> None:
+    given("add 42 43")
+    for words in ("set 42 --max-retries 6", "pause 42 43", "resume 43", "remove 42"):
+        ended = given(words)
+        assert ended.exit_code == 0, ended.stderr
+
+    said = [(each.verb, each.workflow_id) for each in waiting(home) if isinstance(each, Order)]
+
+    assert [f"{verb} {workflow_id}" for verb, workflow_id in said] == [
+        *("add 42", "add 43", "set 42", "pause 42", "pause 43", "resume 43", "remove 42")
+    ]
+    assert waiting(home)[2] == Order(
+        verb=Verb.SET, server=A, workflow_id=42, choices=Choices(max_retries=6)
+    )
+
+
+@pytest.mark.parametrize("verb", ["pause", "resume", "remove", "set -m 3"])
+def test_the_same_id_on_two_servers(home: Path, verb: str) -> None:
+    keep(home, A)
+    keep(home, B)
+
+    open_ = given(f"{verb} 42")
+    said = given(f"{verb} 42 --url 127.0.0.1:10")
+
+    assert open_.exit_code == 2
+    assert f"on {B} and on {A}. Say which is meant with --url" in open_.stderr
+    assert said.exit_code == 0
+    assert [each.server for each in waiting(home) if isinstance(each, Order)] == [B]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("pause 42", "does not look after workflow 42. Add it with: torc-watchd add 42"),
+        ("status 42", "does not look after workflow 42. Add it with: torc-watchd add 42"),
+        ("history 42", "Workflow 42 was never watched from here."),
+        ("set 42", "Say what is to change, such as --max-retries 6."),
+        ("set 42 --memory-multiplier 1", "'--memory-multiplier': 1 would not raise anything"),
+        ("add 0", "greater than or equal to 1"),
+        ("add", "Missing argument 'ID'"),
+        ("add 42 --url ftp://host", "'ftp://host' is not the URL of a server"),
+        ("pause 42 --url ftp://host", "'ftp://host' is not the URL of a server"),
+    ],
+)
+def test_refused(home: Path, words: str, message: str) -> None:
+    ended = given(words)
+
+    assert ended.exit_code == 2
+    assert message in ended.stderr
+    assert not home.exists()
+
+
+def test_a_daemon_on_another_login_node_takes_it_in(home: Path) -> None:
+    home.mkdir()
+    view = DaemonView(holder=ELSEWHERE, at=utc_now().isoformat(), workflows=())
+    publish(home / "status.json", view)
+
+    assert "The daemon on login02 takes this in within some seconds." in given("add 42").stderr
+
+
+@pytest.mark.parametrize(
+    ("blocked", "message"),
+    [
+        ("spool", "The spool {}/spool cannot be read: Not a directory"),
+        ("spool/drafts", "The state folder {} cannot be written: File exists. From workflow 42 on"),
+    ],
+)
+def test_a_spool_that_cannot_be_used(home: Path, blocked: str, message: str) -> None:
+    (home / blocked).parent.mkdir(parents=True)
+    (home / blocked).touch()
+
+    ended = given("add 42")
+
+    assert ended.exit_code == 1
+    assert message.format(home) in ended.stderr
+    assert not ended.stdout
+
+
+@pytest.mark.parametrize("words", ["list", "add 42", "watch 42", "logs", "status 42"])
+def test_a_typo_in_the_configuration_ends_every_command(home: Path, words: str) -> None:
+    config = Path("config/torc-watchd/config.toml")
+    config.parent.mkdir(parents=True)
+    config.write_text("max_retrys = 5")
+
+    ended = given(words)
+
+    assert ended.exit_code == 2
+    assert f"{config.absolute()}: there is no setting 'max_retrys'." in ended.stderr
+    assert "Did you mean 'max_retries'?" in ended.stderr
+    assert not home.exists()
+
+
+def test_config_show_says_where_each_value_is_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    files = [Path(f"{whose}/torc-watchd/config.toml").absolute() for whose in ("config", "etc")]
+    for file, text in zip(files, ("timeout = 7", "timeout = 5\nmax_retries = 5"), strict=True):
+        file.parent.mkdir(parents=True)
+        file.write_text(text)
+    monkeypatch.setenv("TORC_PASSWORD", "hunter2")
+
+    shown = json.loads(given("config show --json").stdout)
+    text = given("config show").stdout
+
+    assert shown["timeout"] == {"value": 7.0, "from": str(files[0])}
+    assert shown["max_retries"] == {"value": 5, "from": str(files[1])}
+    assert shown["memory_multiplier"] == {"value": 1.5, "from": "default"}
+    assert shown["password"]["from"] == "TORC_PASSWORD in the environment"
+    assert f"({files[1]})" in text
+    assert "hunter2" not in text + str(shown)
+
+
+def test_the_list_while_no_daemon_runs(home: Path) -> None:
+    ended = given("list")
+    assert ended.stdout == "No workflow is looked after. Add one with: torc-watchd add ID\n"
+    assert "The daemon has not run yet." in ended.stderr
+
+    home.mkdir()
+    workflow = WorkflowView(server=A, workflow_id=42, phase=Phase.PAUSED)
+    gone = replace(this_process(), pid=2**30)
+    view = DaemonView(holder=gone, at=utc_now().isoformat(), workflows=(workflow,))
+    publish(home / "status.json", view)
+
+    ended = given("list")
+    assert "42  paused" in ended.stdout
+    assert "The daemon does not run: this is how it was " in ended.stderr
+    shown = json.loads(given("list --json").stdout)
+    assert [each["phase"] for each in shown["workflows"]] == ["paused"]
+    assert shown["trouble"].startswith("The daemon does not run")
+    assert "paused" in given("status 42").stdout

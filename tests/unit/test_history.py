@@ -1,0 +1,130 @@
+"""What those read who only look into the journal, and how it is told."""
+
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from torc_watch.core.choices import Retry
+from torc_watch.core.diagnosis import Cause
+from torc_watch.core.errors import JournalError
+from torc_watch.core.orders import Choices, Condition, Entry, Order, Verb
+from torc_watch.core.policy import Plan
+from torc_watch.core.saga import RoundOutcome, Step
+from torc_watch.core.units import GIB
+from torc_watch.engine.history import choices_of, known_workflows, watches_of
+from torc_watch.engine.journal import Identity, Journal
+from torc_watch.engine.registry import Registry
+from torc_watch.engine.spool import Spool
+from torc_watch.engine.state import MIGRATIONS
+from torc_watch.interfaces.past import history_text, history_values
+
+A = Identity(server="http://a", workflow_id=42, created="2026-01-01")
+RETRY = Retry(job_id=3, job_name="train", cause=Cause.OOM, reason="137", memory=(8 * GIB, 12 * GIB))
+PLAN = Plan(
+    workflow_id=42,
+    run_id=1,
+    number=1,
+    retries=(RETRY,),
+    uninitialized=0,
+    repeated=(),
+    left_alone=(),
+    adjustments=(),
+    scheduler_config_id=None,
+    allocations=(),
+)
+
+
+@pytest.fixture
+def home(quick_path: Path) -> Path:
+    """A watch that ended after one round, and one of another server in the middle of its first."""
+    with closing(Journal(quick_path / "journal.db")) as journal:
+        first = journal.begin_watch(A)
+        round_ = journal.begin_round(first.id, number=1, run_id=1)
+        journal.begin_step(round_, Step.ORPHANS)
+        journal.begin_step(round_, Step.PLAN)
+        journal.record_plan(round_, PLAN)
+        journal.end_round(round_, RoundOutcome.RESUBMITTED)
+        journal.end_watch(first.id, "succeeded")
+        second = journal.begin_watch(replace(A, server="http://b"))
+        round_ = journal.begin_round(second.id, number=1, run_id=4)
+        for step in (Step.ORPHANS, Step.DIAGNOSE):
+            journal.begin_step(round_, step)
+    return quick_path
+
+
+def test_watches_with_their_rounds(home: Path) -> None:
+    ended, unended = watches_of(home, 42)
+
+    assert (ended.server, ended.verdict) == ("http://a", "succeeded")
+    assert [(each.outcome, each.plan) for each in ended.rounds] == [("resubmitted", PLAN)]
+    assert (unended.server, unended.ended, unended.verdict) == ("http://b", None, None)
+    assert [(each.run_id, each.last_step) for each in unended.rounds] == [(4, "diagnose")]
+    assert watches_of(home, 43) == []
+
+
+def test_told_to_a_person(home: Path) -> None:
+    lines = list(history_text(watches_of(home, 42)))
+
+    assert [line[21:] for line in lines if line.startswith("2")] == [
+        "Watch of workflow 42 on http://a",
+        f"Round 1, after run 1: resubmitted at {lines[1][11:19]}",
+        "Ended: succeeded",
+        "Watch of workflow 42 on http://b",
+        "Round 1, after run 4: under way, at its step 'diagnose'",
+    ]
+    assert "  Job 3 (train): OOM detected, increasing memory 8g -> 12g" in lines
+    assert lines[-1].startswith("It goes on")
+
+
+def test_told_to_a_script(home: Path) -> None:
+    first = history_values(watches_of(home, 42))[0]
+    assert first["rounds"][0]["plan"]["retries"][0]["memory"] == (8 * GIB, 12 * GIB)
+
+
+def test_a_plan_of_another_version_is_left_out(home: Path) -> None:
+    with closing(sqlite3.connect(home / "journal.db")) as database:
+        database.execute("UPDATE step SET record = '{}' WHERE record IS NOT NULL")
+        database.commit()
+    assert watches_of(home, 42)[0].rounds[0].plan is None
+
+
+def test_known_are_those_that_are_kept_and_those_that_are_coming(home: Path) -> None:
+    chosen = Choices(max_retries=5)
+    with closing(Registry(home / "journal.db")) as registry:
+        registry.keep(
+            Entry(server="http://a", workflow_id=42, choices=chosen, condition=Condition.PAUSED)
+        )
+    spool = Spool(home / "spool")
+    spool.put(Order(verb=Verb.ADD, server="http://b", workflow_id=43))
+    spool.put(Order(verb=Verb.PAUSE, server="http://b", workflow_id=44))
+
+    assert known_workflows(home) == {("http://a", 42), ("http://b", 43)}
+    assert choices_of(home, ("http://a", 42)) == chosen
+    assert choices_of(home, ("http://b", 43)) == Choices()
+
+
+def test_nothing_is_made_by_looking(tmp_path: Path) -> None:
+    assert watches_of(tmp_path, 42) == []
+    assert known_workflows(tmp_path) == set()
+    assert choices_of(tmp_path, ("http://a", 42)) == Choices()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_journal_from_before_there_was_a_daemon(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "journal.db")) as database:
+        database.executescript(MIGRATIONS[0])
+    before = (tmp_path / "journal.db").read_bytes()
+
+    assert known_workflows(tmp_path) == set()
+    assert watches_of(tmp_path, 42) == []
+
+    assert (tmp_path / "journal.db").read_bytes() == before
+
+
+def test_garbage_is_named(tmp_path: Path) -> None:
+    (tmp_path / "journal.db").write_bytes(b"no database" * 1000)
+    with pytest.raises(JournalError, match="cannot be read: file is not a database"):
+        watches_of(tmp_path, 42)

@@ -1,0 +1,73 @@
+"""The daemon's workflows as a table, and one of them in words."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from torc_watch.core.view import Phase, WorkflowView
+from torc_watch.interfaces.listing import known_text, table
+
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+WATCHED = WorkflowView(
+    server="http://torc:8080/torc-service/v1",
+    workflow_id=42,
+    phase=Phase.WATCHING,
+    counts={"completed": 94, "disabled": 1, "failed": 2, "terminated": 1, "running": 2},
+    round=1,
+    max_retries=3,
+    last_event="recovery.initiated",
+    last_event_at="2026-01-01T11:57:00+00:00",
+    next_look="2026-01-01T12:00:40+00:00",
+)
+ENDED = WorkflowView(
+    server=WATCHED.server,
+    workflow_id=7,
+    phase=Phase.ENDED,
+    verdict="handed_over",
+    reason="None of the failed jobs may be retried.",
+)
+
+
+def lines(*views: WorkflowView, width: int = 80) -> list[str]:
+    return list(table(views, NOW, width))
+
+
+def test_table() -> None:
+    assert lines(WATCHED, ENDED) == [
+        "ID  STATE        DONE    FAILED  ROUND  NEXT LOOK  LAST",
+        " 7  handed over                                    None of the failed jobs may b",
+        "42  watching     95/100  3       1/3    in 40 s    recovery.initiated 3 min ago",
+    ]
+
+
+def test_servers_are_told_apart_where_there_are_several() -> None:
+    other = replace(ENDED, server="http://b:1/torc-service/v1", workflow_id=42, reason="")
+    assert lines(WATCHED, other)[1:] == [
+        "42  b:1        handed over",
+        "42  torc:8080  watching     95/100  3       1/3    in 40 s    recovery.initiated",
+    ]
+
+
+@pytest.mark.parametrize("width", [10, 40, 80, 200])
+def test_no_line_is_wider_than_the_terminal_or_obeyed_by_it(width: int) -> None:
+    hostile = replace(WATCHED, reason="\x1b[2J" + "so much to say\n" * 50)
+    for line in lines(hostile, WATCHED, width=width):
+        assert len(line) <= width
+        assert line.isprintable()
+
+
+def test_nothing_there_says_how_to_begin() -> None:
+    assert lines() == ["No workflow is looked after. Add one with: torc-watchd add ID"]
+
+
+def test_one_in_words() -> None:
+    waiting = replace(WATCHED, phase=Phase.WAITING, reason="No answer.")
+    assert list(known_text(("http://torc", 42), waiting, NOW)) == [
+        "Workflow 42 on http://torc",
+        "waiting, 95/100 jobs done, 3 failed, round 1/3, next look in 40 s",
+        "Last event: recovery.initiated, 3 min ago",
+        "No answer.",
+    ]
+    assert list(known_text(("http://torc", 7), ENDED, NOW))[1:] == ["handed over", ENDED.reason]
+    assert "was added" in list(known_text(("http://torc", 7), None, NOW))[1]
