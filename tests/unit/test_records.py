@@ -1,6 +1,8 @@
 """Events as the journal and people get them."""
 
 from dataclasses import replace
+from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -9,7 +11,8 @@ from torc_watch.core.diagnosis import Cause
 from torc_watch.core.events import DaemonEvent, Event, Verdict
 from torc_watch.core.lease import Holder
 from torc_watch.core.orders import Verb
-from torc_watch.core.policy import Plan, Retry
+from torc_watch.core.choices import Retry
+from torc_watch.core.policy import Plan
 from torc_watch.interfaces.records import (
     Level,
     level_of,
@@ -150,3 +153,10 @@ def test_message_ids_are_stable() -> None:
 
 def test_routine_is_for_debugging() -> None:
     assert level_of(events.Looked(workflow_id=1, next_in=60)) is Level.DEBUG
+
+
+@pytest.mark.parametrize("kind", [*get_args(Event), *get_args(DaemonEvent)])
+def test_every_event_stands_in_the_docs(kind: type[Event | DaemonEvent]) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "logs.md").read_text()
+    (row,) = [line for line in page.splitlines() if line.startswith(f"| `{kind.name}` |")]
+    assert f"`{message_id(kind.name)}`" in row

@@ -30,6 +30,8 @@ _LEVELS: dict[type[Event | DaemonEvent], Level] = {
     events.WatchPostponed: Level.WARNING,
     events.RecoveryAbandoned: Level.WARNING,
     events.OrphansFound: Level.WARNING,
+    events.LeftoversEnded: Level.WARNING,
+    events.AllocationFailed: Level.WARNING,
     events.WorkflowFailed: Level.WARNING,
     events.WorkflowStalled: Level.WARNING,
     events.OrderRefused: Level.WARNING,
