@@ -7,11 +7,11 @@ from typing import get_args
 import pytest
 
 from torc_watch.core import events
+from torc_watch.core.choices import Retry
 from torc_watch.core.diagnosis import Cause
 from torc_watch.core.events import DaemonEvent, Event, Verdict
 from torc_watch.core.lease import Holder
 from torc_watch.core.orders import Verb
-from torc_watch.core.choices import Retry
 from torc_watch.core.policy import Plan
 from torc_watch.interfaces.records import (
     Level,
