@@ -57,8 +57,17 @@ def test_marked_processes_are_found_wherever_they_are() -> None:
     marker = f"TORC_WATCH_TEST={os.getpid()}"
     name, _, value = marker.partition("=")
     with subprocess.Popen(
-        ["cat"], stdin=subprocess.PIPE, env={name: value}, start_new_session=True
+        ["cat"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={name: value},
+        start_new_session=True,
+        bufsize=0,
     ) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        child.stdin.write(b"x")
+        child.stdout.read(1)  # its environment is there a moment after it has begun
         assert [process.pid for process in carriers_of(marker.encode())] == [child.pid]
         assert carriers_of(marker.encode() + b"0") == []
 
