@@ -13,7 +13,11 @@ from torc_watch.cli import app
 if TYPE_CHECKING:
     from tests.acceptance.conftest import Site
 
-COMMANDS = ["watch", "plan", "recover", "workflows", "submit", "demo", "sandbox serve"]
+COMMANDS = [
+    *("watch", "plan", "recover", "workflows", "submit", "demo", "sandbox serve"),
+    *("add", "set", "pause", "resume", "remove"),
+    *("list", "status", "history", "logs", "config show"),
+]
 
 # Words of a command, and what its message must say.
 REFUSED = {

@@ -68,14 +68,17 @@ def history(
     from torc_watch.configuration import home
     from torc_watch.core.addressing import key_of
     from torc_watch.core.errors import InvalidInput
-    from torc_watch.engine.history import watches_of
+    from torc_watch.engine.history import known_workflows, watches_of
     from torc_watch.interfaces.past import history_text, history_values
 
     with running.ending():
-        watches = watches_of(home(), workflow_id)
+        folder = home()
+        watches = watches_of(folder, workflow_id)
         if not watches:
             raise InvalidInput(f"Workflow {workflow_id} was never watched from here.")
         keys = {(watch.server, watch.workflow_id) for watch in watches}
+        if url is None and len(keys) > 1:  # servers come and go, and are remembered here
+            keys = keys & known_workflows(folder) or keys
         server, _ = key_of(workflow_id, options.server(url), keys)
         of_server = [watch for watch in watches if watch.server == server]
         if as_json:

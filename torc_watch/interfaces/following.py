@@ -1,7 +1,7 @@
 """The daemon's workflows as they change: from its socket, or where there is none from its file."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import anyio
@@ -18,7 +18,7 @@ _LONGEST_LINE = 2**20  # bytes
 _LEFT = (OSError, anyio.EndOfStream, anyio.IncompleteRead, anyio.BrokenResourceError)
 
 
-async def boards(home: Path, socket: Path, interval: float) -> AsyncIterator[Board]:
+async def boards(home: Path, socket: Path, interval: float) -> AsyncGenerator[Board]:
     """One each ``interval`` seconds, for ever: also while daemons end and others begin."""
     while True:
         try:
@@ -39,7 +39,7 @@ def _published(home: Path) -> Board:
     return list(view.workflows) if view else [], absence(view, utc_now())
 
 
-async def _follow(lines: BufferedByteReceiveStream, interval: float) -> AsyncIterator[Board]:
+async def _follow(lines: BufferedByteReceiveStream, interval: float) -> AsyncGenerator[Board]:
     views: dict[tuple[str, int], WorkflowView] = {}
     while True:
         with anyio.move_on_after(interval):

@@ -1,0 +1,123 @@
+"""A workflow that is added to a daemon, from its failure to its recovery, as its user sees it."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    import subprocess
+
+    from tests.acceptance.conftest import Command, Site
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+ACTS = "This torc-watchd acts from now on"
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Where commands are given to a daemon; sockets need a short path."""
+
+    site: "Site"
+    runtime: str
+
+    def start(self, *words: str) -> "Command":
+        return self.site.start(*words, XDG_RUNTIME_DIR=self.runtime)
+
+    def run(self, *words: str, status: int = 0) -> "subprocess.CompletedProcess[str]":
+        ended = self.site.run(*words, XDG_RUNTIME_DIR=self.runtime)
+        assert ended.returncode == status, ended.stdout + ended.stderr
+        return ended
+
+    def values(self, *words: str) -> Any:
+        return json.loads(self.run(*words, "--json").stdout)
+
+    def wait_for(self, text: str) -> None:
+        """Until a workflow is shown with ``text`` in its line of JSON."""
+        shown = self.start("list", "--watch", "--json")
+        shown.until(text)
+        assert shown.interrupt() == 130
+
+
+@pytest.fixture
+def desk(failed: "Site") -> Iterator[Desk]:
+    with TemporaryDirectory() as runtime:
+        yield Desk(failed, runtime)
+        failed.end_everything()
+
+
+def test_from_failure_to_recovery(desk: Desk) -> None:
+    daemon = desk.start("run")
+    daemon.until(ACTS)
+
+    unknown = desk.run("add", "1", "7", status=2)
+    assert "There is no workflow 7 on " in unknown.stderr
+    assert "so nothing was added" in unknown.stderr
+    added = desk.run("add", "1", "--auto-recover", "--poll-interval", "1")
+    assert added.stdout.startswith("Workflow 1 added (http")
+    assert not added.stderr
+    desk.wait_for('"verdict": "succeeded"')
+
+    listed = desk.run("list").stdout
+    assert " 1  succeeded  4/4   0       1/3" in listed
+    history = desk.values("history", "1")
+    assert [round_["outcome"] for round_ in history[-1]["rounds"]] == ["resubmitted"]
+    told = desk.run("history", "1").stdout
+    assert "Job 2 (hungry): OOM detected, increasing memory 64m -> 96m" in told
+    logged = desk.run("logs", "1").stdout
+    assert "[1] Attempting automatic recovery (attempt 1/3)" in logged
+    for line in desk.run("logs", "1", "--json").stdout.splitlines():
+        assert json.loads(line)["workflow_id"] == 1
+    status = desk.run("status", "1").stdout
+    assert "Jobs: completed=4" in status
+    assert "Every job of workflow 1 is completed" in status
+
+    following = desk.start("logs", "-f", "1")
+    following.until("Ended: succeeded.")
+    desk.run("remove", "1")
+    following.until("[1] remove: done.")
+    assert following.interrupt() == 130
+    assert daemon.interrupt() == 0
+
+
+def test_what_stays_while_daemon_and_server_are_away(desk: Desk) -> None:
+    desk.run("add", "1")
+    assert "was added" in desk.run("status", "1").stdout
+    daemon = desk.start("run")
+    daemon.until(ACTS)
+    desk.wait_for('"verdict": "failed"')
+
+    before = desk.values("status", "1")
+    shown = desk.run("status", "1").stdout
+    assert before["live"]["counts"]["failed"] == 2
+    assert {each["cause"] for each in before["live"]["failures"]} == {"oom", "unknown"}
+    assert before["live"]["plan"]["number"] == 1
+    assert "Job 3 (flaky): unknown, " in shown
+    assert "Round 1 for workflow 1 would:" in shown
+
+    daemon.interrupt()
+    assert desk.site.server is not None
+    desk.site.server.kill()
+    text = desk.run("status", "1", status=5)
+    assert "failed" in text.stdout
+    assert "Shown is what the daemon knew last." in text.stderr
+    away = json.loads(desk.run("status", "1", "--json", status=5).stdout)
+    assert away["live"] is None
+    assert away["view"]["verdict"] == "failed"
+    assert away["trouble"].startswith("The daemon does not run")
+
+
+def test_a_configuration_reaches_the_daemon(desk: Desk) -> None:
+    config = desk.site.folder / "config/torc-watchd/config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text("auto_recover = true\nmax_retries = 7\npoll_interval = 1\n")
+    desk.start("run").until(ACTS)
+    desk.run("add", "1")
+    desk.wait_for('"max_retries": 7')
+    desk.wait_for('"verdict": "succeeded"')
+    assert Path(desk.site.folder / "output").is_dir()

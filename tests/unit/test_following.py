@@ -1,0 +1,78 @@
+"""What `list --watch` sees: the daemon's socket while there is one, else its file."""
+
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import anyio
+import pytest
+
+from torc_watch.core import events
+from torc_watch.core.orders import Choices, Condition, Entry
+from torc_watch.core.view import DaemonView, Phase
+from torc_watch.engine.board import Board as Views
+from torc_watch.engine.lease import this_process
+from torc_watch.interfaces.control import Control
+from torc_watch.interfaces.following import Board, boards
+from torc_watch.interfaces.published import utc_now
+from torc_watch.interfaces.publishing import publish
+
+ENTRY = Entry(server="s", workflow_id=42, choices=Choices(), condition=Condition.WATCHED)
+OTHER = Entry(server="s", workflow_id=43, choices=Choices(), condition=Condition.PAUSED)
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with TemporaryDirectory() as name:  # pytest's own are too deep for a socket
+        yield Path(name)
+
+
+@asynccontextmanager
+async def serving(path: Path, views: Views) -> AsyncGenerator[None]:
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(Control(views, anyio.Event).serve, path)
+        yield
+        tasks.cancel_scope.cancel()
+
+
+async def phases(seen: AsyncGenerator[Board], wanted: dict[int, Phase]) -> str:
+    """Waits until these are shown, and no others; what was said of the daemon then."""
+    with anyio.fail_after(60):
+        async for views, trouble in seen:
+            if {view.workflow_id: view.phase for view in views} == wanted:
+                return trouble
+    raise AssertionError
+
+
+async def test_from_file_to_socket_and_back(folder: Path) -> None:
+    views = Views()
+    views.show(ENTRY)
+    socket = folder / "run" / "control.sock"
+    daemon = DaemonView(holder=this_process(), at=utc_now().isoformat(), workflows=views.views)
+
+    async with aclosing(boards(folder, socket, 0.01)) as seen:
+        assert "has not run yet" in await phases(seen, {})
+        publish(folder / "status.json", daemon)
+        assert not await phases(seen, {42: Phase.STARTING})
+
+        async with serving(socket, views):
+            views.note(events.Looked(workflow_id=42, next_in=60), "s")
+            assert not await phases(seen, {42: Phase.WATCHING})
+            views.show(OTHER)
+            assert not await phases(seen, {42: Phase.WATCHING, 43: Phase.PAUSED})
+            views.remove(("s", 42))
+            assert not await phases(seen, {43: Phase.PAUSED})
+
+        assert not await phases(seen, {42: Phase.STARTING})
+
+
+async def test_what_cannot_be_read_is_said_and_looked_at_again(folder: Path) -> None:
+    status = folder / "status.json"
+    status.write_text("garbage")
+
+    async with aclosing(boards(folder, folder / "run" / "control.sock", 0.01)) as seen:
+        assert "cannot be understood" in await phases(seen, {})
+        status.unlink()
+        while "has not run yet" not in await phases(seen, {}):
+            pass
