@@ -298,6 +298,15 @@ def test_a_hook_means_that_unknown_failures_are_retried(
     assert (chosen.recovery_hook, chosen.recovery().retry_unknown) == (hook, retries)
 
 
+def test_the_example_of_the_readme(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    environment.setenv("HOME", str(tmp_path))
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    configure(tmp_path, readme.partition("```toml\n")[2].partition("```")[0])
+    settings = load_settings()
+    assert (settings.auto_recover, settings.max_retries) == (True, 5)
+    assert settings.password_file == tmp_path / ".torc-password"
+
+
 def test_the_daemon_s_requests(tmp_path: Path) -> None:
     configure(tmp_path, f"home = '{tmp_path}/state'\nmax_retries = 5\npoll_interval = 300")
     settings = load_settings()
