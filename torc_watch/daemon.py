@@ -13,7 +13,6 @@ from torc_watch.engine.daemon import Daemon, Means, Rhythm, Wishes
 from torc_watch.engine.fencing import Fence, FencedScheduler
 from torc_watch.engine.journal import Journal
 from torc_watch.engine.lease import Lease, this_process
-from torc_watch.engine.registry import Registry
 from torc_watch.engine.spool import Spool
 from torc_watch.engine.supervisor import Supervisor, Surroundings, supervising
 from torc_watch.engine.watch import WatchRequest
@@ -58,7 +57,7 @@ class Service:
         means = Means(
             lease=self._lease,
             spool=Spool(home / "spool"),
-            open_registry=lambda: Registry(self._journal),
+            journal=self._journal,
             open_server=self._open_server,
             request_for=self._request_for,
             board=self.board,

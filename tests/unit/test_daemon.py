@@ -1,9 +1,10 @@
 """The daemon on a whole site, in virtual time: what it is asked, when it acts, when it stops."""
 
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
@@ -55,7 +56,6 @@ class Service:
     holder: Holder
     wishes: Wishes = field(default_factory=Wishes)
     said: list[events.Event | events.DaemonEvent] = field(default_factory=list)
-    failing: Iterator[Exception] = field(default_factory=lambda: iter(()))
 
     board: Board = field(default_factory=Board)
 
@@ -70,11 +70,6 @@ class Service:
     @property
     def spool(self) -> Spool:
         return Spool(self.home / "spool")
-
-    def open_registry(self) -> Registry:
-        for error in self.failing:
-            raise error
-        return Registry(self.home / "journal.db")
 
     @asynccontextmanager
     async def open_server(self, server: str) -> AsyncIterator[Supervisor]:
@@ -91,7 +86,7 @@ class Service:
         means = Means(
             lease=self.lease,
             spool=self.spool,
-            open_registry=self.open_registry,
+            journal=self.home / "journal.db",
             open_server=self.open_server,
             request_for=lambda entry: self.site.request(entry.workflow_id),
             board=self.board,
@@ -313,18 +308,52 @@ async def test_a_poke_is_followed_at_once(open_site: "OpenSite") -> None:
             assert service.entries()
 
 
-async def test_a_state_folder_that_does_not_answer_is_waited_for(open_site: "OpenSite") -> None:
+async def test_a_state_folder_that_does_not_answer_is_waited_for(
+    open_site: "OpenSite", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    errors: list[Exception] = [OSError("stale handle"), JournalError("The ticket has expired.")]
+    opened = Registry.__init__
+
+    def open_later(registry: Registry, path: Path) -> None:
+        if errors:
+            raise errors.pop()
+        opened(registry, path)
+
     async with open_site() as site:
         await site.submit(["small"])
         service = Service(site, ME)
-        service.failing = iter([JournalError("The ticket has expired."), OSError("stale handle")])
         service.order(Verb.ADD)
+        monkeypatch.setattr(Registry, "__init__", open_later)
 
         async with running(service):
+            await service.until(lambda: bool(service.heard(events.LeaseTaken)))
             await service.until_ended(1)
 
         reasons = [trouble.reason for trouble in service.heard(events.StateTrouble)]
         assert reasons == ["The ticket has expired.", "stale handle"]
+
+
+@pytest.mark.parametrize("damage", ["none of it is a database", "a page"])
+async def test_a_damaged_state_is_set_aside_and_said(open_site: "OpenSite", damage: str) -> None:
+    async with open_site() as site:
+        await site.submit(["small"])
+        service = Service(site, ME)
+        service.order(Verb.ADD)
+        async with running(service):
+            await service.until_ended(1)
+        path = anyio.Path(service.home / "journal.db")
+        content = await path.read_bytes()
+        broken = b"nonsense" * 999 if damage != "a page" else content[:4096] + b"x" * 9000
+        await path.write_bytes(broken)
+
+        again = Service(site, ME)
+        again.order(Verb.ADD)
+        async with running(again):
+            await again.until(lambda: bool(again.heard(events.LeaseTaken)))
+            await again.until_ended(1)
+
+        (event,) = again.heard(events.StateSetAside)
+        assert await anyio.Path(event.kept).read_bytes() == broken
 
 
 async def test_a_changed_configuration_holds_without_a_new_watch(open_site: "OpenSite") -> None:

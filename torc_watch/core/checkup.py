@@ -32,9 +32,7 @@ def findings(node: LoginNode) -> tuple[Finding, ...]:
     return (
         *_user_manager(node),
         _logout(node),
-        _folder(node.folder),
-        _lease(node.folder),
-        _room(node.folder),
+        *_folder(node.folder),
         *_ticket(node),
         _socket(node),
         _server(node.server),
@@ -95,20 +93,22 @@ def _journal(node: LoginNode) -> Finding:
     return _note("journal", "You cannot read it here.", "Read the log with: torc-watchd logs")
 
 
-def _folder(folder: Folder) -> Finding:
+def _folder(folder: Folder) -> Iterator[Finding]:
     place = f"{folder.path} ({folder.file_system or 'unknown file system'})"
     if folder.trouble:
         advice = "Put that right, or set TORC_WATCHD_HOME to another folder."
-        return _problem("state folder", f"{place} cannot be used: {folder.trouble}", advice)
+        yield _problem("state folder", f"{place} cannot be used: {folder.trouble}", advice)
+        return
     if folder.is_network:
-        return _ok("state folder", f"{place}, on the network: all login nodes share it.")
-    advice = "Run the daemon and its commands on this one."
-    return _note("state folder", f"{place} is local: other login nodes do not see it.", advice)
+        yield _ok("state folder", f"{place}, on the network: all login nodes share it.")
+    else:
+        text = f"{place} is local: other login nodes do not see it."
+        yield _note("state folder", text, "Run the daemon and its commands on this one.")
+    yield _lease(folder)
+    yield _room(folder)
 
 
 def _lease(folder: Folder) -> Finding:
-    if folder.trouble:
-        return _note("lease", "Not tried, without a state folder.")
     if not folder.linking:
         return _ok("lease", "link() works: of several daemons, one acts.")
     advice = "Set TORC_WATCHD_HOME to a folder on a file system with hard links."
@@ -117,7 +117,7 @@ def _lease(folder: Folder) -> Finding:
 
 def _room(folder: Folder) -> Finding:
     text = f"{_size(folder.free)} free for the state folder."
-    if folder.trouble or folder.free >= _ROOM:
+    if folder.free >= _ROOM:
         return _ok("space", text)
     return _note("space", text, "Make room: without it nothing is changed, only watched.")
 

@@ -13,6 +13,7 @@ TorcWatchError
 │   └── ServerFault         5xx, or an answer that is not what the API promises
 ├── SchedulerError          allocations could not be submitted or asked after
 ├── JournalError            the journal cannot be read or written
+│   └── JournalCorrupt      it is damaged, or no journal at all: waiting will not help
 ├── WatchHeld               another process watches this workflow
 ├── LeaseLost               another process of the same person acts from now on
 ├── HookFailed              the user's recovery hook ended with an error
@@ -72,6 +73,10 @@ class SchedulerError(TorcWatchError):
 
 
 class JournalError(TorcWatchError):
+    pass
+
+
+class JournalCorrupt(JournalError):
     pass
 
 

@@ -372,6 +372,17 @@ Event = (
     | OrderFollowed
     | OrderRefused
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateSetAside:
+    """The state is damaged: it was renamed to ``kept``, and nothing is known any more."""
+
+    name: ClassVar = "state.set_aside"
+    problem: str
+    kept: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlMissing:
     """Nobody can poke or follow this daemon; the spool and status.json do as well, a bit later."""
@@ -394,6 +405,7 @@ DaemonEvent = (
     | LeaseHeldElsewhere
     | LeaseGone
     | StateTrouble
+    | StateSetAside
     | ControlMissing
     | ConfigurationRead
 )

@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -17,7 +18,7 @@ from anyio import to_thread
 from anyio.abc import TaskGroup
 
 from torc_watch.core import cadence, events
-from torc_watch.core.errors import JournalError, LeaseLost
+from torc_watch.core.errors import JournalCorrupt, JournalError, LeaseLost
 from torc_watch.core.events import DaemonEvent
 from torc_watch.core.orders import Entry
 from torc_watch.engine.board import Board
@@ -25,6 +26,7 @@ from torc_watch.engine.keeping import Keeper, OpenServer, Report
 from torc_watch.engine.lease import Lease
 from torc_watch.engine.registry import Registry
 from torc_watch.engine.spool import Spool
+from torc_watch.engine.state import set_aside
 from torc_watch.engine.supervisor import innermost
 from torc_watch.engine.watch import WatchRequest
 
@@ -83,7 +85,7 @@ class Wishes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Means:
-    """What the daemon works with. The registry is opened by whoever holds the lease, and no other.
+    """What the daemon works with. The journal is opened by whoever holds the lease, and no other.
 
     ``request_for`` is how an entry is to be watched, by its choices and the configuration;
     ``beside`` runs for as long as we act.
@@ -91,7 +93,7 @@ class Means:
 
     lease: Lease
     spool: Spool
-    open_registry: Callable[[], Registry]
+    journal: Path
     open_server: OpenServer
     request_for: Callable[[Entry], WatchRequest]
     board: Board
@@ -116,6 +118,8 @@ class Daemon:
                     await to_thread.run_sync(self._means.lease.release)
             except LeaseLost:
                 self._means.announce(events.LeaseGone())
+            except JournalCorrupt as error:
+                await self._set_aside(error)
             except (JournalError, OSError) as error:
                 await self._wait_out(error)
 
@@ -135,7 +139,8 @@ class Daemon:
 
     async def _act(self) -> None:
         """Returns when it was wished to stop. Raises LeaseLost, JournalError and OSError."""
-        with closing(self._means.open_registry()) as registry:
+        with closing(Registry(self._means.journal)) as registry:
+            registry.check()
             try:
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(self._beat)
@@ -186,6 +191,14 @@ class Daemon:
             else:
                 keeper.follow(delivery.content)
                 await to_thread.run_sync(spool.take_in, delivery)
+
+    async def _set_aside(self, error: JournalCorrupt) -> None:
+        try:
+            kept = await to_thread.run_sync(set_aside, self._means.journal)
+        except OSError as trouble:
+            await self._wait_out(trouble)
+        else:
+            self._means.announce(events.StateSetAside(problem=str(error), kept=str(kept)))
 
     async def _wait_out(self, error: Exception) -> None:
         self._failures += 1

@@ -17,6 +17,10 @@ class Registry:
     def __init__(self, path: Path) -> None:
         self._state = State(path)
 
+    def check(self) -> None:
+        """Raises JournalCorrupt when any part of the file, also one of the journal, is damaged."""
+        self._state.check()
+
     def close(self) -> None:
         self._state.close()
 

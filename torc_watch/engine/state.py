@@ -6,11 +6,11 @@ A version of the program reads what every earlier one wrote, and refuses what a 
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from torc_watch.core.errors import JournalError
+from torc_watch.core.errors import JournalCorrupt, JournalError
 
 _WATCHES_AND_ROUNDS = """
 CREATE TABLE watch (
@@ -86,6 +86,12 @@ class State:
         with self._translated():
             return self._database.execute(statement, values).lastrowid or 0
 
+    def check(self) -> None:
+        """Reads all of it. Raises JournalCorrupt."""
+        for row in self.all("PRAGMA quick_check(1)"):
+            if row[0] != "ok":
+                raise JournalCorrupt(f"The journal {self.path} is damaged: {row[0]}.")
+
     def _prepare(self) -> None:
         # A rollback journal and full synchronisation: also right on a network file system, where a
         # write-ahead log is not, and the few writes of a recovery do not notice.
@@ -126,11 +132,26 @@ class State:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            raise JournalError(
+            kind = JournalCorrupt if _is_damage(error) else JournalError
+            raise kind(
                 f"The journal {self.path} cannot be used: {error}. Nothing is changed without it. "
                 "Make room or set TORC_WATCHD_HOME to another folder, then run the same command "
                 "again: it goes on where this one stopped."
             ) from error
+
+
+def set_aside(path: Path) -> Path:
+    """Renames a damaged file, for somebody to look at; its new name. Raises OSError."""
+    kept = path.with_name(f"{path.name}.damaged-{now()}")
+    path.rename(kept)
+    with suppress(FileNotFoundError):  # what is left of a change that was cut off belongs to it
+        path.with_name(f"{path.name}-journal").rename(f"{kept}-journal")
+    return kept
+
+
+def _is_damage(error: Exception) -> bool:
+    code = error.sqlite_errorcode if isinstance(error, sqlite3.Error) else None
+    return code is not None and code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def now() -> str:

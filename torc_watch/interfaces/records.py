@@ -37,6 +37,7 @@ _LEVELS: dict[type[Event | DaemonEvent], Level] = {
     events.OrderRefused: Level.WARNING,
     events.OrderUnreadable: Level.WARNING,
     events.StateTrouble: Level.ERROR,
+    events.StateSetAside: Level.ERROR,
     events.LeaseGone: Level.WARNING,
     events.ControlMissing: Level.WARNING,
     events.LeaseTaken: Level.NOTICE,
@@ -137,6 +138,11 @@ def _sentence(event: DaemonEvent) -> str:
             words = "Another torc-watchd of yours has taken over. Standing by."
         case events.StateTrouble():
             words = f"{event.reason} Trying again in {event.retry_in:.0f}s."
+        case events.StateSetAside():
+            words = (
+                f"{event.problem} It was set aside as {event.kept}; what was added is not known "
+                "any more. Add the workflows again: torc-watchd add ID"
+            )
         case events.ControlMissing():
             words = f"No control socket: {event.reason} Orders are taken in some seconds later."
         case events.ConfigurationRead():
