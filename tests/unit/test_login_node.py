@@ -1,0 +1,114 @@
+"""Which way of running the daemon fits, and what is said of a login node."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from torc_watch.core.checkup import Level, findings
+from torc_watch.core.login_node import Folder, Linger, LoginNode, Mode, Server, advise
+
+FOLDER = Folder(
+    path="/home/ada/.local/state/torc-watchd",
+    trouble="",
+    linking="",
+    file_system="nfs4",
+    is_network=True,
+    needs_ticket=False,
+    free=2**40,
+)
+SERVER = Server(url="http://torc:8080", version="1.0.0", trouble="")
+GOOD = LoginNode(
+    host="login1",
+    user_manager="",
+    linger=Linger.ON,
+    kills_at_logout=False,
+    journal_readable=True,
+    folder=FOLDER,
+    socket="",
+    server=SERVER,
+    programs=frozenset(("sbatch", "squeue", "sacct", "scancel")),
+    unseen=frozenset(),
+    cron=True,
+    scrontab=True,
+    user_namespaces=True,
+    memory_cap=None,
+    ticket=None,
+    daemon="",
+)
+NO_MANAGER = {"user_manager": "Failed to connect to bus."}
+
+
+@pytest.mark.parametrize(
+    ("changes", "mode"),
+    [
+        ({}, Mode.SERVICE),
+        ({"linger": Linger.OFF}, Mode.SERVICE),
+        ({"linger": Linger.REFUSED}, Mode.SCRONTAB),
+        (NO_MANAGER, Mode.SCRONTAB),
+        ({**NO_MANAGER, "scrontab": False}, Mode.CRON),
+        ({**NO_MANAGER, "scrontab": False, "cron": False}, Mode.SLURM_JOB),
+        (
+            {**NO_MANAGER, "scrontab": False, "cron": False, "programs": frozenset()},
+            Mode.FOREGROUND,
+        ),
+        ({"folder": replace(FOLDER, needs_ticket=True)}, Mode.FOREGROUND),
+    ],
+)
+def test_the_way_that_fits(changes: dict[str, Any], mode: Mode) -> None:
+    assert advise(replace(GOOD, **changes)) is mode
+
+
+def test_nothing_is_remarked_where_everything_is_good() -> None:
+    assert {finding.level for finding in findings(GOOD)} == {Level.OK}
+
+
+@pytest.mark.parametrize(
+    ("changes", "subject", "level", "words"),
+    [
+        (NO_MANAGER, "user manager", Level.NOTE, "Failed to connect"),
+        ({"linger": Linger.OFF}, "linger", Level.NOTE, "loginctl enable-linger"),
+        ({"linger": Linger.REFUSED}, "linger", Level.NOTE, "support"),
+        ({"kills_at_logout": True}, "logout", Level.NOTE, "tmux do not help"),
+        ({"kills_at_logout": None}, "logout", Level.NOTE, "could not be found"),
+        ({"journal_readable": False}, "journal", Level.NOTE, "torc-watchd logs"),
+        (
+            {"folder": replace(FOLDER, trouble="Read-only file system.")},
+            "state folder",
+            Level.PROBLEM,
+            "TORC_WATCHD_HOME",
+        ),
+        ({"folder": replace(FOLDER, is_network=False)}, "state folder", Level.NOTE, "is local"),
+        ({"folder": replace(FOLDER, linking="No.")}, "lease", Level.PROBLEM, "hard links"),
+        ({"folder": replace(FOLDER, free=3 * 2**20)}, "space", Level.NOTE, "3 MiB free"),
+        ({"folder": replace(FOLDER, needs_ticket=True)}, "ticket", Level.NOTE, "krenew"),
+        ({"ticket": False}, "ticket", Level.NOTE, "kinit"),
+        ({"socket": "too long."}, "socket", Level.NOTE, "spool"),
+        (
+            {"server": replace(SERVER, version="", trouble="refused.")},
+            "server",
+            Level.NOTE,
+            "waits",
+        ),
+        (
+            {"server": replace(SERVER, version="", trouble="401.", refused=True)},
+            "server",
+            Level.PROBLEM,
+            "password_file",
+        ),
+        ({"programs": frozenset()}, "slurm", Level.NOTE, "processes of this machine"),
+        ({"programs": frozenset(("sbatch",))}, "slurm", Level.NOTE, "squeue, sacct, scancel"),
+        ({"unseen": frozenset(("sbatch",))}, "slurm", Level.NOTE, "--save-environment"),
+        ({"cron": False, "scrontab": False}, "cron", Level.OK, "neither"),
+        ({"user_namespaces": False}, "user namespaces", Level.OK, "Not allowed"),
+        ({"memory_cap": 64 * 2**20}, "memory", Level.NOTE, "64 MiB"),
+        ({"memory_cap": 2 * 2**30}, "memory", Level.OK, "2.0 GiB"),
+        ({"daemon": "login2"}, "daemon", Level.OK, "login2"),
+    ],
+)
+def test_what_is_said(changes: dict[str, Any], subject: str, level: Level, words: str) -> None:
+    found = {finding.subject: finding for finding in findings(replace(GOOD, **changes))}
+
+    assert found[subject].level is level
+    assert words in f"{found[subject].text} {found[subject].advice}"
+    assert {finding.level for name, finding in found.items() if name != subject} <= {Level.OK}
