@@ -74,22 +74,6 @@ def test_uninstall_leaves_nothing_but_what_it_knows(machine: "Machine") -> None:
     assert "no service to remove" in machine.torc_watchd("service", "uninstall")
 
 
-def test_an_edited_unit_is_replaced_only_by_force(machine: "Machine") -> None:
-    machine.torc_watchd("service", "install", "--no-start")
-    unit = machine.home / UNIT
-    ours = unit.read_text()
-    unit.write_text(edited := ours.replace("Nice=5", "Nice=19"))
-
-    refused = machine.torc_watchd("service", "install", status=1)
-    kept = unit.read_text()
-    machine.torc_watchd("service", "install", "--force")
-
-    assert "was edited" in refused
-    assert kept == edited
-    assert unit.read_text() == ours
-    assert unit.with_name("torc-watchd.service.bak").read_text() == edited
-
-
 def test_the_service_gets_the_settings_of_the_shell_but_no_password(machine: "Machine") -> None:
     machine.variables |= {"TORC_API_URL": 'http://a"b%h$c', "TORC_PASSWORD": "s3cret"}
     told = machine.torc_watchd("service", "install")

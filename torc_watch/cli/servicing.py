@@ -3,7 +3,7 @@
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -169,9 +169,13 @@ def _show(files: "Sequence[Wanted]") -> None:
             print(f"# {file.path}\n{file.text}")
 
 
-def _say_unseen(unseen: "Iterable[str]") -> None:
+def _say_unseen(unseen: "Mapping[str, str]") -> None:
     from torc_watch.host.unit import unseen_secrets
 
+    if "TORC_WATCHD_HOME" in unseen:
+        print(
+            "Orders from this shell would not reach it: it has another TORC_WATCHD_HOME."
+        )
     if unseen:
         print(f"The service does not see, of this shell's environment: {', '.join(unseen)}.")
         print("Write them into config.toml, or: torc-watchd service install --save-environment")

@@ -152,7 +152,7 @@ async def stay_after_logout(ask: Ask, user: str, tell: Tell) -> Linger:
     if answer.is_good:
         tell("When you log out it runs on, and it starts at boot: linger was turned on.")
         return Linger.ON
-    tell(f"When you log out it ends: linger was refused ({session.reason(answer)})")
+    tell(f"When you log out it ends: linger cannot be had ({session.reason(answer)})")
     tell("Ask the site's support for it, or see which other way fits: torc-watchd doctor")
     return Linger.REFUSED
 
