@@ -1,4 +1,4 @@
-"""Runs the measurements that are named, or all but torc, and prints them side by side."""
+"""Runs the measurements that are named, or all quick ones, and prints them side by side."""
 
 import argparse
 import json
@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import anyio
+import daemon
 import demo
 import recovery
 import server
@@ -26,7 +27,8 @@ _OF_OURS: dict[str, Callable[[], Awaitable[dict[str, float]]]] = {
 def main() -> None:
     arguments = _arguments()
     measurements = _OF_OURS | {
-        "torc": partial(torc.measure, repetitions=arguments.repetitions, seconds=arguments.seconds)
+        "daemon": partial(daemon.measure, sizes=arguments.sizes, seconds=arguments.seconds),
+        "torc": partial(torc.measure, repetitions=arguments.repetitions, seconds=arguments.seconds),
     }
     values: dict[str, float] = {}
     for name in arguments.names or _OF_OURS:
@@ -42,23 +44,36 @@ def main() -> None:
 
 
 def _arguments() -> argparse.Namespace:
-    names = [*_OF_OURS, "torc"]
+    names = [*_OF_OURS, "daemon", "torc"]
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="|".join(names), help="what to measure")
     parser.add_argument("--json", type=Path, help="file to write the values to")
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=300,
+        help="daemon, torc: of idle watching (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--sizes",
+        type=_sizes,
+        default=(1, 100, 1_000, 10_000),
+        help="daemon: how many workflows, rising (default: 1,100,1000,10000)",
+    )
     of_torc = parser.add_argument_group(
         "torc", "Needs the real Torc (scripts/setup-torc), and about half an hour."
     )
     of_torc.add_argument(
         "--repetitions", type=int, default=5, help="recoveries by each side (default: %(default)s)"
     )
-    of_torc.add_argument(
-        "--seconds", type=float, default=300, help="of idle watching (default: %(default)s)"
-    )
     arguments = parser.parse_args()
     if unknown := set(arguments.names) - set(names):
         parser.error(f"there is no measurement called {', '.join(sorted(unknown))}")
     return arguments
+
+
+def _sizes(text: str) -> list[int]:
+    return sorted(map(int, text.split(",")))
 
 
 if __name__ == "__main__":

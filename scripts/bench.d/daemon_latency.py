@@ -1,0 +1,81 @@
+"""How long people wait: for `list` and `status`, each a new process, and for `add` to be followed.
+
+Files that commands read are in the memory of the machine; nothing of an earlier command is.
+"""
+
+import statistics
+import subprocess
+import time
+from collections.abc import Mapping
+
+import anyio
+from anyio import to_thread
+from daemon_following import following
+from daemon_place import PROGRAM, Place
+
+_COMMANDS = 21  # times each
+_ADDITIONS = 5
+
+
+async def measure(place: Place, workflows: int) -> dict[str, float]:
+    """Medians in seconds; the daemon runs, and watches so many of the place's workflows."""
+    number = str(place.workflows[workflows - 1])
+    listing = await _median_of_commands(place, "list")
+    status = await _median_of_commands(place, "status", number)
+    return {
+        "list: start to end, s": listing[1],
+        "status: start to first line, s": status[0],
+        "status: start to end, s": status[1],
+        "add to first observation, s": await _additions(place, workflows, place.environment),
+        "add to first observation, by the spool alone, s": await _additions(
+            place, workflows, place.environment | {"XDG_RUNTIME_DIR": str(place.directory)}
+        ),
+    }
+
+
+async def _median_of_commands(place: Place, *arguments: str) -> tuple[float, float]:
+    """From the start to the first line that is said, and to the end."""
+    times = [
+        await to_thread.run_sync(_timed, (*PROGRAM, *arguments), place.environment)
+        for _ in range(_COMMANDS)
+    ]
+    firsts, ends = zip(*times, strict=True)
+    return statistics.median(firsts), statistics.median(ends)
+
+
+def _timed(command: tuple[str, ...], environment: Mapping[str, str]) -> tuple[float, float]:
+    began = time.perf_counter()
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None  # noqa: S101 - it is piped
+        process.stdout.readline()
+        first = time.perf_counter() - began
+        process.stdout.read()
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return first, time.perf_counter() - began
+
+
+async def _additions(place: Place, workflows: int, environment: Mapping[str, str]) -> float:
+    """The median for one workflow more, which is removed again each time."""
+    return statistics.median(
+        [await _addition(place, workflows, environment) for _ in range(_ADDITIONS)]
+    )
+
+
+async def _addition(place: Place, workflows: int, environment: Mapping[str, str]) -> float:
+    added = place.workflows[workflows]
+    async with following(place.socket) as board:
+        await board.until_looked_at(workflows)
+        began = time.perf_counter()
+        async with anyio.create_task_group() as group:
+            group.start_soon(_say, "add", added, environment)
+            await board.until_counted(added)
+            took = time.perf_counter() - began
+        await _say("remove", added, place.environment)
+        await board.until_removed(added)
+    return took
+
+
+async def _say(verb: str, workflow_id: int, environment: Mapping[str, str]) -> None:
+    command = [*PROGRAM, verb, str(workflow_id)]
+    await anyio.run_process(command, env=environment, stdin=subprocess.DEVNULL)

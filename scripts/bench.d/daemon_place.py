@@ -1,0 +1,160 @@
+"""What the daemon is measured in: a server, a state folder, and workflows that have work to do.
+
+Each workflow has a job that runs, and a local allocation that lives, so that the daemon's look at
+it is the usual one: three requests, an order read and a lock tried. What is arranged is the life of
+the allocations: instead of a worker for each, this process holds one lock, of which those of all
+allocations are hard links.
+"""
+
+import fcntl
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import anyio
+import httpx
+from anyio.abc import Process
+from workloads import busy_workflow
+
+from torc_watch.core.allocation import AllocationRequest
+from torc_watch.core.orders import Choices, Condition, Entry
+from torc_watch.core.units import GIB
+from torc_watch.engine.registry import Registry
+from torc_watch.interfaces.control import socket_path
+from torc_watch.sandbox.allocation_folder import AllocationFolder, Order, this_host
+from torc_watch.torc.client import TorcClient
+from torc_watch.torc.together import gather
+from torc_watch.torc.transport import Connection, Transport
+
+PROGRAM = (sys.executable, "-m", "torc_watch")
+_SERVER = Path(__file__).with_name("daemon_server.py")
+_JOBS = 10  # of each workflow
+_FAREWELL = 90.0  # seconds for a daemon to end
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """``workflows`` are those that were arranged so far, by id; a daemon watches the first ones."""
+
+    directory: Path
+    client: TorcClient
+    workflows: list[int] = field(default_factory=list)
+
+    @property
+    def home(self) -> Path:
+        return self.directory / "home"
+
+    @property
+    def socket(self) -> Path:
+        return socket_path(self.home, self.environment)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return os.environ | {
+            "TORC_WATCHD_HOME": str(self.home),
+            "TORC_API_URL": self.client.transport.connection.url,
+            "XDG_RUNTIME_DIR": str(self.directory / "run"),
+            "XDG_CONFIG_HOME": str(self.directory),
+        }
+
+    async def requests(self) -> int:
+        """That the server got so far."""
+        url = httpx.URL(self.client.transport.connection.url).copy_with(path="/counted")
+        async with httpx.AsyncClient(trust_env=False) as http:
+            return int((await http.get(url)).text)
+
+    async def arrange(self, workflows: int) -> None:
+        """Makes so many there are, each with a job that runs and an allocation that lives."""
+        numbers = range(len(self.workflows) + 1, workflows + 1)
+        self.workflows.extend(await gather([partial(self._arrange_one, n) for n in numbers]))
+
+    async def _arrange_one(self, number: int) -> int:
+        workflow_id = await busy_workflow(
+            self.client, _JOBS, scheduler_type="local", scheduler_id=number
+        )
+        folder = AllocationFolder(self.home / "allocations" / str(number))
+        folder.path.mkdir(parents=True)
+        folder.write_order(_order(workflow_id, self.home))
+        folder.lock.hardlink_to(self.directory / "lock")
+        return workflow_id
+
+    def enter(self, workflows: int) -> None:
+        """As if so many had been added to the daemon, which must not run."""
+        server = self.client.transport.connection.url
+        with closing(Registry(self.home / "journal.db")) as registry:
+            for workflow_id in self.workflows[len(registry.entries()) : workflows]:
+                registry.keep(
+                    Entry(
+                        server=server,
+                        workflow_id=workflow_id,
+                        choices=Choices(),
+                        condition=Condition.WATCHED,
+                    )
+                )
+
+    @asynccontextmanager
+    async def daemon(self) -> AsyncIterator[Process]:
+        with (self.directory / "said.log").open("ab") as said:
+            process = await anyio.open_process(
+                [*PROGRAM, "run"],
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=said,
+                env=self.environment,
+            )
+        try:
+            yield process
+            process.terminate()
+            with anyio.move_on_after(_FAREWELL):
+                await process.wait()
+        finally:
+            if process.returncode is None:
+                process.kill()
+            with anyio.CancelScope(shield=True):
+                await process.wait()
+
+
+@asynccontextmanager
+async def place(directory: Path) -> AsyncIterator[Place]:
+    for name in ("home", "run"):
+        (directory / name).mkdir(mode=0o700)
+    with (directory / "lock").open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        async with (
+            _server(directory / "server") as url,
+            Transport(Connection(url=url)) as transport,
+        ):
+            yield Place(directory, await TorcClient.connect(transport))
+
+
+@asynccontextmanager
+async def _server(directory: Path) -> AsyncIterator[str]:
+    async with await anyio.open_process(
+        [sys.executable, str(_SERVER), str(directory)], stdin=subprocess.DEVNULL, stderr=None
+    ) as process:
+        assert process.stdout is not None  # noqa: S101 - it is piped
+        try:
+            yield (await process.stdout.receive()).decode().strip()
+        finally:
+            process.kill()
+
+
+def _order(workflow_id: int, home: Path) -> Order:
+    return Order(
+        hostname=this_host(),
+        request=AllocationRequest(
+            token=f"bench-{workflow_id}",
+            workflow_id=workflow_id,
+            scheduler_config_id=1,
+            num_cpus=1,
+            memory=GIB,
+            output_dir=str(home),
+        ),
+        connection=Connection(url="localhost:1"),  # no worker reads it
+        poll_interval=1,
+    )
