@@ -1,17 +1,16 @@
 """Puts the parts together: the only module that knows which client, scheduler and journal it is."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
 
-import anyio
 from anyio import to_thread
 
 from torc_watch.core.allocation import AllocationRequest
 from torc_watch.core.diagnosis import Finding
-from torc_watch.core.errors import InvalidInput, NotFound, SchedulerError, ServerUnreachable
+from torc_watch.core.errors import InvalidInput, NotFound, SchedulerError
 from torc_watch.core.events import Event, ServerUnfamiliar, WatchEnded
 from torc_watch.core.model import JobCounts
 from torc_watch.core.orders import Entry
@@ -245,24 +244,3 @@ def _unknown_id_refused(workflow_id: int, connection: Connection) -> Iterator[No
             f"There is no workflow {workflow_id} on {connection.url}. "
             "List what there is with: torc-watchd workflows"
         ) from error
-
-
-async def missing_workflows(
-    workflow_ids: Iterable[int], connection: Connection, seconds: float
-) -> set[int]:
-    """Those that the server surely does not have; it is asked for ``seconds`` at most.
-
-    Raises ServerError when it does not answer as it should.
-    """
-    missing = set()
-    with anyio.move_on_after(seconds):
-        async with open_client(connection) as client:
-            for workflow_id in workflow_ids:
-                try:
-                    await client.get_workflow(workflow_id)
-                except NotFound:
-                    missing.add(workflow_id)
-            return missing
-    if missing:
-        return missing
-    raise ServerUnreachable(f"{connection.url} does not answer within {seconds:g} s.")

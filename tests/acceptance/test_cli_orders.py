@@ -214,6 +214,7 @@ def test_config_show_says_where_each_value_is_from(monkeypatch: pytest.MonkeyPat
         file.parent.mkdir(parents=True)
         file.write_text(text)
     monkeypatch.setenv("TORC_PASSWORD", "hunter2")
+    monkeypatch.setenv("TORC_API_URL", "http://ada:hunter2@host")
 
     shown = json.loads(given("config show --json").stdout)
     text = given("config show").stdout

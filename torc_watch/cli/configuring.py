@@ -32,6 +32,8 @@ def show(*, as_json: options.Json = False) -> None:
     with running.ending():
         settings = running.load_settings()
         shown = settings.model_dump(mode="json")
+        if "@" in settings.api_url:  # a password may be in it, which no command accepts
+            shown["api_url"] = "**********"
         origins = configured()
         sources = {key: origins[key].origin if key in origins else "default" for key in shown}
         if as_json:

@@ -66,12 +66,12 @@ async def _refuse_missing(
     workflow_ids: "Sequence[int]", settings: "Settings", url: str | None
 ) -> None:
     """Raises InvalidInput for workflows that are surely not there; warns where nobody can tell."""
-    from torc_watch import wiring
     from torc_watch.core.errors import InvalidInput, ServerError
+    from torc_watch.torc.existence import missing_workflows
 
     connection = settings.connection(url)
     try:
-        missing = await wiring.missing_workflows(workflow_ids, connection, _MOMENT)
+        missing = await missing_workflows(workflow_ids, connection, _MOMENT)
     except ServerError as error:
         print(f"Warning: {error} The daemon goes on asking.", file=sys.stderr)
         return

@@ -11,7 +11,7 @@ import typer
 from torc_watch.cli import options, running
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from torc_watch.core.view import DaemonView
@@ -77,9 +77,18 @@ def _show_for_ever(home: "Path", *, as_json: bool) -> None:
                 _print([json.dumps(shown)])
                 continue
             lines = [*filter(None, [trouble]), *table(views, utc_now(), _width())]
-            _print([_HOME_AND_CLEAR + lines[0] if sys.stdout.isatty() else lines[0], *lines[1:]])
+            _print(_on_screen(lines) if sys.stdout.isatty() else lines)
 
     running.run(command)
+
+
+def _on_screen(lines: "Sequence[str]") -> "Iterator[str]":
+    """In the place of what was there before; what the screen has no room for is counted."""
+    room = shutil.get_terminal_size().lines - 2
+    yield _HOME_AND_CLEAR + lines[0]
+    yield from lines[1:room]
+    if len(lines) > room:
+        yield f"... and {len(lines) - room} more"
 
 
 def _print(lines: "Iterable[str]") -> None:

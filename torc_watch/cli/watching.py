@@ -34,7 +34,8 @@ def watch(
     """Watch a workflow to its end, and recover it.
 
     A watch that was interrupted or killed goes on where it stopped when the same command is
-    run again: its attempts are counted on, and nothing is changed twice.
+    run again: its attempts are counted on, and nothing is changed twice. What no option says
+    follows the configuration (`torc-watchd config show`).
 
     \b
     Examples:
