@@ -145,3 +145,10 @@ async def test_cancelled_while_pausing_sends_nothing_more() -> None:
             await transport.get("/x")
         assert scope.cancelled_caught
         assert transport.requests_sent == 1
+
+
+async def test_whoever_cannot_wait_has_one_attempt() -> None:
+    http = outcomes_in_turn(httpx.ConnectError("refused"), 200)
+    async with Transport(Connection(url="localhost:8080"), http=http, attempts=1) as transport:
+        with pytest.raises(ServerUnreachable):
+            await transport.get("/x")

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from torc_watch.core.addressing import Key
     from torc_watch.settings import Settings
 
-_MOMENT = 1.5  # seconds that a server may take to say whether it knows a workflow
-_INTAKE = 3.0  # seconds that a daemon may take to follow
+_MOMENT = 5.0  # seconds that a server may take to say whether it knows a workflow
+_INTAKE = 5.0  # seconds that a daemon may take to follow
 _DONE = {
     Verb.ADD: "added",
     Verb.SET: "changed",

@@ -18,7 +18,7 @@ async def missing_workflows(
     """
     missing = set()
     with anyio.move_on_after(seconds):
-        async with Transport(connection) as transport:
+        async with Transport(connection, attempts=1) as transport:
             client = await TorcClient.connect(transport)
             for workflow_id in workflow_ids:
                 try:

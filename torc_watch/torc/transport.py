@@ -94,7 +94,7 @@ class Transport:
     """An async context manager; ``requests_sent`` counts every attempt.
 
     ``before_change`` is awaited before any request that could change something; what it raises
-    keeps the request back.
+    keeps the request back. ``attempts`` is how often a request is sent that may be sent again.
     """
 
     def __init__(
@@ -103,10 +103,12 @@ class Transport:
         *,
         http: httpx.AsyncBaseTransport | None = None,
         before_change: Callable[[], Awaitable[None]] | None = None,
+        attempts: int = _ATTEMPTS,
     ) -> None:
         self.connection = connection
         self.requests_sent = 0
         self._before_change = before_change
+        self._attempts = attempts
         tls = _tls_context(connection)
         self._client = _open_client(connection, tls, http)
         # Apart, because open streams count among the connections that are kept.
@@ -175,7 +177,7 @@ class Transport:
     ) -> Any:
         request = self._client.build_request(method, path, params=_sendable(params), json=body)
         attempts = AsyncRetrying(
-            stop=stop_after_attempt(_ATTEMPTS),
+            stop=stop_after_attempt(self._attempts),
             wait=wait_exponential(multiplier=_FIRST_PAUSE) + wait_random(0, _FIRST_PAUSE),
             retry=lambda state: _is_worth_repeating(state, method, repeatable=repeatable),
             retry_error_callback=_last_outcome,
