@@ -165,6 +165,29 @@ async def test_a_workflow_waits_for_its_server(open_site: "OpenSite") -> None:
             await service.until_ended(1)
 
 
+async def test_many_workflows_are_taken_up_a_few_at_a_time(open_site: "OpenSite") -> None:
+    async with open_site() as site:
+        site.scheduler.endings = {"long": [(0, None, 3000.0)]}
+        service = Service(site, ME)
+        for _ in range(30):
+            service.order(Verb.ADD, await site.submit(["long"]))
+        under_way, most = 0, 0
+
+        async def slow(request: httpx.Request, forward: "Forward") -> httpx.Response:
+            nonlocal under_way, most
+            under_way += 1
+            most = max(most, under_way)
+            await anyio.sleep(1)
+            under_way -= 1
+            return await forward(request)
+
+        site.line.fault = slow
+        async with running(service):
+            await service.until(lambda: [e.name for e in site.events].count("watch.looked") == 30)
+
+        assert most == 8
+
+
 async def refused(request: httpx.Request, _: "Forward") -> httpx.Response:
     raise httpx.ConnectError("refused", request=request)
 

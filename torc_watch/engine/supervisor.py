@@ -121,7 +121,8 @@ class Supervisor:
         time.
         """
         with ExitStack() as held:
-            watch = await _begin(request, self._around, held)
+            async with self._courtesy.look():
+                watch = await _begin(request, self._around, held)
             try:
                 return await self.watch_on(watch)
             finally:
