@@ -38,8 +38,9 @@ class Desk:
         return json.loads(self.run(*words, "--json").stdout)
 
     def wait_for(self, text: str) -> None:
-        """Until a workflow is shown with ``text`` in its line of JSON."""
-        shown = self.start("list", "--watch", "--json")
+        """Until it is published, which is what other commands read and comes after the socket."""
+        nowhere = str(self.site.folder / "nowhere")
+        shown = self.site.start("list", "--watch", "--json", XDG_RUNTIME_DIR=nowhere)
         shown.until(text)
         assert shown.interrupt() == 130
 
