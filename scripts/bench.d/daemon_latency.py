@@ -13,7 +13,7 @@ from anyio import to_thread
 from daemon_following import following
 from daemon_place import PROGRAM, Place
 
-_COMMANDS = 21  # times each
+_COMMANDS = 15  # times each
 _ADDITIONS = 5
 
 

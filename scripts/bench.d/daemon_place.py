@@ -32,6 +32,7 @@ from torc_watch.torc.together import gather
 from torc_watch.torc.transport import Connection, Transport
 
 PROGRAM = (sys.executable, "-m", "torc_watch")
+_AS_AT_A_LOGIN = 'ulimit -Sn 1024; exec "$0" "$@"'
 _SERVER = Path(__file__).with_name("daemon_server.py")
 _JOBS = 10  # of each workflow
 _FAREWELL = 90.0  # seconds for a daemon to end
@@ -101,7 +102,7 @@ class Place:
     async def daemon(self) -> AsyncIterator[Process]:
         with (self.directory / "said.log").open("ab") as said:
             process = await anyio.open_process(
-                [*PROGRAM, "run"],
+                ["sh", "-c", _AS_AT_A_LOGIN, *PROGRAM, "run"],
                 stdin=subprocess.DEVNULL,
                 stdout=said,
                 stderr=said,

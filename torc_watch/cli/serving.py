@@ -42,10 +42,12 @@ def run(
     """
     from torc_watch.cli.telling import open_telling
     from torc_watch.daemon import Service
+    from torc_watch.host import open_files
     from torc_watch.interfaces.records import record_of_daemon
     from torc_watch.interfaces.service_manager import ServiceManager
     from torc_watch.settings import load_settings
 
+    open_files.allow_many()
     manager = ServiceManager.from_environment(os.environ)
     settings = running.load_settings()
     telling = open_telling(settings.home)
