@@ -2,6 +2,8 @@
 
 import json
 import shlex
+import subprocess
+import sys
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -244,3 +246,22 @@ def test_the_list_while_no_daemon_runs(home: Path) -> None:
     assert [each["phase"] for each in shown["workflows"]] == ["paused"]
     assert shown["trouble"].startswith("The daemon does not run")
     assert "paused" in given("status 42").stdout
+
+
+def test_the_list_waits_for_nothing_heavy(home: Path) -> None:
+    program = (
+        "import sys; from torc_watch.__main__ import main; main();"
+        "print({'anyio', 'asyncio', 'httpx', 'pydantic', 'typer'} & set(sys.modules))"
+    )
+    home.mkdir()
+    workflow = WorkflowView(server=A, workflow_id=42, phase=Phase.WATCHING)
+    view = DaemonView(holder=this_process(), at=utc_now().isoformat(), workflows=(workflow,))
+    publish(home / "status.json", view)
+
+    ended = subprocess.run(
+        [sys.executable, "-c", program, "list"], capture_output=True, text=True, check=True
+    )
+
+    assert "42  watching" in ended.stdout
+    assert ended.stdout.endswith("set()\n")
+    assert not ended.stderr

@@ -58,7 +58,7 @@ def status(
 def history(
     workflow_id: options.WorkflowId, *, url: options.Url = None, as_json: options.Json = False
 ) -> None:
-    """Show what was done for a workflow: when, why, and what each round changed.
+    """Show what was done for a workflow, when and why.
 
     \b
     Examples:

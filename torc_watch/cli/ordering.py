@@ -95,7 +95,7 @@ def pause(workflow_ids: options.WorkflowIds, *, url: options.Url = None) -> None
 
 
 def resume(workflow_ids: options.WorkflowIds, *, url: options.Url = None) -> None:
-    """Look after workflows again that were paused, or whose watch has ended.
+    """Look after workflows again, paused or ended.
 
     \b
     Examples:
