@@ -2,14 +2,15 @@
 
 import json
 import os
+import select
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -20,13 +21,16 @@ _USER, _NUMBER = "tester", 20017
 _HOME = Path(f"/run/home/{_USER}")
 _CHECKOUT = Path(torc_watch.__file__).parent.parent
 _COMMAND = (sys.executable, "-m", "torc_watch")
-_SCRIPT = Path(__file__).parent / "user-manager.sh"
+_SCRIPTS = Path(__file__).parent
+_READABLE = (_CHECKOUT, sys.prefix, sys.base_prefix)
+_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+_CONTAINER = _CACHE / "torc-watch-systemd"
 _NAMESPACES = ("--mount", "--cgroup", "--pid")
 _PROGRAMS = ("unshare", "nsenter", "setpriv", "systemctl", "journalctl")
 _MANAGER = Path("/usr/lib/systemd/systemd")
 
 
-def _skip(reason: str) -> None:
+def _skip(reason: str) -> NoReturn:
     if "user-manager" in os.environ.get("TORC_WATCH_REQUIRE", "").split(","):
         pytest.fail(reason)
     pytest.skip(reason)
@@ -143,38 +147,83 @@ def _control_group() -> Iterator[Path]:
     try:
         yield group
     finally:
+        _wait_until_empty(group)
         folders = [Path(folder) for folder, _, _ in os.walk(group, topdown=False)]
         for folder in folders:
             folder.rmdir()
 
 
-def _start(group: Path) -> subprocess.Popen[str]:
+def _wait_until_empty(group: Path) -> None:
+    poller = select.poll()
+    with (group / "cgroup.events").open() as events:
+        poller.register(events, select.POLLPRI)  # what the kernel says when it changes
+        while "populated 1" in events.read():
+            poller.poll(1000)
+            events.seek(0)
+
+
+@contextmanager
+def _started(group: Path, script: str, *words: str | Path) -> Iterator[subprocess.Popen[str]]:
     join = ["sh", "-c", 'echo $$ >"$0/cgroup.procs" && exec "$@"', str(group)]
     apart = ["unshare", *_NAMESPACES, "--fork", "--kill-child", "--mount-proc"]
-    script = ["--propagation", "private", "sh", str(_SCRIPT), _USER, str(_NUMBER)]
-    readable = [str(_CHECKOUT), sys.prefix, sys.base_prefix]
-    return subprocess.Popen(
-        [*join, *apart, *script, *readable],
+    with subprocess.Popen(
+        [*join, *apart, "--propagation", "private", "sh", str(_SCRIPTS / script), *words],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": str(_CHECKOUT)},
-    )
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()  # and all in the namespaces with it
 
 
 @pytest.fixture
-def machine() -> Iterator[Machine]:
+def group() -> Iterator[Path]:
+    """A control group for what needs namespaces of its own."""
     if os.geteuid() != 0:
-        _skip("only root can make the namespaces of a user manager")
+        _skip("only root can make the namespaces of a service manager")
     missing = [name for name in _PROGRAMS if shutil.which(name) is None]
     if missing or not _MANAGER.exists():
         _skip(f"missing: {missing or _MANAGER}; run scripts/setup-systemd")
-    with _control_group() as group, _start(group) as process, ExitStack() as stack:
-        stack.callback(process.communicate)
+    with _control_group() as group:
+        yield group
+
+
+@pytest.fixture
+def machine(group: Path) -> Iterator[Machine]:
+    start = _started(group, "user-manager.sh", _USER, str(_NUMBER), *_READABLE)
+    with start as process, ExitStack() as stack:
         assert process.stdout is not None
         assert process.stderr is not None
         if process.stdout.readline() != "ready\n":
             _skip(f"no user manager can be started here: {process.stderr.read()}")
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
         yield Machine(int(children), stack)
+
+
+@pytest.fixture
+def boot(group: Path, tmp_path: Path) -> Callable[[str, Mapping[str, str]], str]:
+    """Boots a system with files below /etc for a script of root's; what that prints."""
+    nspawn = shutil.which("systemd-nspawn", path=f"{os.environ['PATH']}:{_CONTAINER / 'usr/bin'}")
+    if nspawn is None:
+        _skip("systemd-nspawn is missing; run scripts/setup-systemd")
+
+    def run(script: str, files: Mapping[str, str]) -> str:
+        (tmp_path / "test.sh").write_text(script)
+        for name, text in files.items():
+            (tmp_path / "etc" / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / "etc" / name).write_text(text)
+        whom = (_USER, str(_NUMBER))
+        with _started(group, "boot.sh", nspawn, tmp_path, *whom, *_READABLE) as process:
+            console, complaint = process.communicate(timeout=SECONDS)
+        log = tmp_path / "out/log"
+        if not log.exists():
+            _skip(f"no system can be booted here: {complaint or console}")
+        printed = log.read_text()
+        assert process.returncode == 0, printed
+        return printed
+
+    return run

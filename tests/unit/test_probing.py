@@ -3,6 +3,7 @@
 import errno
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -174,6 +175,8 @@ def test_who_acts_already(tmp_path: Path) -> None:
     assert acting_host(tmp_path) == this_process().host
     lease.release()
     assert acting_host(tmp_path) == ""
+    Lease(tmp_path / "lease", replace(this_process(), started=1), patience=10).acquire(0)
+    assert acting_host(tmp_path) == ""  # it has ended without a word
 
 
 @pytest.mark.parametrize(
