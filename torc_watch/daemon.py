@@ -48,12 +48,12 @@ class Service:
         )
         self._fence = Fence(self._lease)
         self.board = Board()
+        self._publisher = Publisher(self._settings.home / "status.json", self.board, self._lease.me)
         self.wishes = Wishes()
 
     async def run(self) -> None:
         """Until it is wished to stop."""
         home = self._settings.home
-        publisher = Publisher(home / "status.json", self.board, self._lease.me)
         means = Means(
             lease=self._lease,
             spool=Spool(home / "spool"),
@@ -63,7 +63,7 @@ class Service:
             board=self.board,
             report=self._told,
             announce=self._announce,
-            beside=(publisher.run, self._listen),
+            beside=(self._publisher.run, self._listen),
         )
         rhythm = Rhythm(heartbeat=self._settings.lease_patience / _BEATS)
         await Daemon(means, self.wishes, rhythm).run()
@@ -107,9 +107,13 @@ class Service:
                 async with supervising(surroundings) as supervisor:
                     yield supervisor
 
+    async def _poke(self) -> None:
+        await self.wishes.poke().wait()
+        await self._publisher.publish()  # whoever gave the order may look at once
+
     async def _listen(self) -> None:
         path = socket_path(self._settings.home, os.environ)
         try:
-            await Control(self.board, self.wishes.poke).serve(path)
+            await Control(self.board, self._poke).serve(path)
         except (InvalidInput, OSError) as error:
             self._announce(ControlMissing(reason=str(error)))

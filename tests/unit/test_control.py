@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from torc_watch.core import events
@@ -31,7 +32,7 @@ def path() -> Iterator[Path]:
 @asynccontextmanager
 async def serving(path: Path, board: Board, taken_in: anyio.Event) -> AsyncIterator[None]:
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(Control(board, lambda: taken_in).serve, path)
+        tasks.start_soon(Control(board, taken_in.wait).serve, path)
         with anyio.fail_after(10):
             while not path.is_socket():  # noqa: ASYNC110, ASYNC240 - bound by another task
                 await anyio.sleep(0.01)
@@ -88,7 +89,7 @@ async def test_a_socket_that_was_left_behind_is_replaced(path: Path) -> None:
     taken_in = anyio.Event()
     taken_in.set()
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(Control(Board(), lambda: taken_in).serve, path)
+        tasks.start_soon(Control(Board(), taken_in.wait).serve, path)
         with anyio.fail_after(10):
             while not await poke(path, 10):  # noqa: ASYNC110 - until it was replaced
                 await anyio.sleep(0.01)
@@ -100,12 +101,14 @@ async def test_a_folder_open_to_others_is_refused(path: Path, mode: int) -> None
     path.parent.mkdir()
     path.parent.chmod(mode)
     with pytest.raises(InvalidInput, match="not a folder of yours alone"):
-        await Control(Board(), anyio.Event).serve(path)
+        await Control(Board(), anyio.lowlevel.checkpoint).serve(path)
 
 
 async def test_a_path_too_long_for_a_socket_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="too long"):
-        await Control(Board(), anyio.Event).serve(tmp_path / ("x" * 100) / "control.sock")
+        await Control(Board(), anyio.lowlevel.checkpoint).serve(
+            tmp_path / ("x" * 100) / "control.sock"
+        )
 
 
 def test_each_state_folder_has_a_socket_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

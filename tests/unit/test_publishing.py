@@ -54,6 +54,28 @@ def phase_in(path: Path) -> str:
     return str(workflow["phase"])
 
 
+async def test_many_who_ask_at_once_are_served_together(
+    quick_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By what begins after they asked."""
+    written: list[str] = []
+
+    async def run_sync(_: Callable[..., Any], path: Path, *__: Any) -> float:
+        written.append(path.name)
+        await anyio.sleep(1)
+        return 0.0
+
+    monkeypatch.setattr("anyio.to_thread.run_sync", run_sync)
+    publisher = Publisher(quick_path / "status.json", Board(), this_process())
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(publisher.publish)
+        await anyio.sleep(0.5)
+        for _ in range(50):
+            tasks.start_soon(publisher.publish)
+
+    assert len(written) == 2
+
+
 async def test_it_goes_on_when_the_disk_is_full(
     quick_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,7 +10,7 @@ import os
 import socket
 import stat
 import struct
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from hashlib import sha256
@@ -48,9 +48,9 @@ async def poke(path: Path, seconds: float) -> bool:
 
 
 class Control:
-    """``poke`` returns what is set when the spool has been taken in."""
+    """``poke`` returns when the spool has been taken in."""
 
-    def __init__(self, board: Board, poke: Callable[[], anyio.Event]) -> None:
+    def __init__(self, board: Board, poke: Callable[[], Awaitable[None]]) -> None:
         self._board = board
         self._poke = poke
 
@@ -73,7 +73,7 @@ class Control:
                 with anyio.fail_after(_PATIENCE):
                     wish = await stream.receive(_LONGEST_WISH)
                 if wish == b"poke\n":
-                    await self._poke().wait()
+                    await self._poke()
                     await stream.send(b"{}\n")
                 elif wish == b"follow\n":
                     async for lines in self._changes():

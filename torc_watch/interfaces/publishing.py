@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -19,11 +20,13 @@ _LATEST = 30.0  # seconds until all is shown again, so that readers see that we 
 _SHARE = 0.01  # of the time may be spent on this, however many workflows there are
 
 
-def publish(path: Path, view: DaemonView) -> None:
-    """Raises OSError."""
+def publish(path: Path, view: DaemonView) -> float:
+    """The seconds of the processor that it took. Raises OSError."""
+    began = time.thread_time()
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     draft.write_text(json.dumps(asdict(view)), encoding="utf-8")
     draft.replace(path)
+    return time.thread_time() - began
 
 
 class Publisher:
@@ -34,25 +37,32 @@ class Publisher:
         self._board = board
         self._holder = holder
         self._changed = anyio.Event()
+        self._writing = anyio.Lock()
+        self._begun = 0
         board.subscribe(self._note)
 
     async def run(self) -> None:
         """Until cancelled. A file that cannot be written is left as it is: it tells its age."""
         while True:
             self._changed = anyio.Event()
-            took = await self._publish()
-            await anyio.sleep(max(_SOON, took / _SHARE))
+            took = await self.publish()
+            await anyio.sleep(min(_LATEST, max(_SOON, took / _SHARE)))
             with anyio.move_on_after(_LATEST):
                 await self._changed.wait()
+
+    async def publish(self) -> float:
+        """Shows what is known at this moment; the seconds of the processor that it took."""
+        begun = self._begun
+        async with self._writing:
+            if self._begun > begun:  # by somebody who came later
+                return 0.0
+            self._begun += 1
+            at = datetime.now(UTC).isoformat(timespec="seconds")
+            view = DaemonView(holder=self._holder, at=at, workflows=self._board.views)
+            with suppress(OSError):
+                return await to_thread.run_sync(publish, self._path, view)
+        return 0.0
 
     def _note(self, _: Key, can_wait: bool) -> None:
         if not can_wait:
             self._changed.set()
-
-    async def _publish(self) -> float:
-        began = anyio.current_time()
-        at = datetime.now(UTC).isoformat(timespec="seconds")
-        view = DaemonView(holder=self._holder, at=at, workflows=self._board.views)
-        with suppress(OSError):
-            await to_thread.run_sync(publish, self._path, view)
-        return anyio.current_time() - began
