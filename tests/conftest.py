@@ -47,7 +47,7 @@ Fault = Callable[[httpx.Request, Forward], Awaitable[httpx.Response]]
 T = TypeVar("T")
 
 SUCCESS: Ending = (0, None, 10.0)
-URL = "http://test"
+URL = f"http://test-{os.getpid()}"  # what a job leaves behind is known by it, on the whole machine
 
 # looptime asks for the current event loop in every test, also in one that is not asynchronous, for
 # which Python then makes one that nobody closes. Saying that there is none prevents it.

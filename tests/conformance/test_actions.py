@@ -88,6 +88,17 @@ async def test_actions_whose_moment_is_past_when_some_jobs_start_over(torc: "Tor
     assert await pending(torc) == everything
 
 
+@pytest.mark.parametrize("trigger_type", ["on_jobs_ready", "on_jobs_complete"])
+async def test_an_action_of_no_jobs_is_armed_again(torc: "Torc", trigger_type: str) -> None:
+    await torc.add({"job": []})
+    action = await act(torc, trigger_type=trigger_type, job_ids=[])
+    await torc.workflow("POST", "initialize_jobs")
+    await torc.workflow("POST", f"actions/{action}/claim", {})
+    assert await pending(torc) == []
+    await torc.workflow("POST", "initialize_jobs?only_uninitialized=true")
+    assert await pending(torc) == [action]
+
+
 @newer_servers
 async def test_the_configuration_of_an_action_changes_field_by_field(torc: "Torc") -> None:
     config = {"scheduler_id": 1, "num_allocations": 2}

@@ -120,6 +120,14 @@ async def test_what_the_first_jobs_leave_is_offered_to_the_others(torc: "Torc") 
     assert await claimed(torc, limit=2, num_cpus=4) == ["large", "small"]
 
 
+@newer_servers
+async def test_what_no_node_has_is_not_offered_because_several_have_it(torc: "Torc") -> None:
+    for name, cpus in (("small", 1), ("too large", 6)):
+        await add_needing(torc, name, num_cpus=cpus)
+    await torc.workflow("POST", "initialize_jobs")
+    assert await claimed(torc, num_nodes=2, num_cpus=4) == ["small"]
+
+
 @pytest.mark.parametrize(
     ("dialect_names", "nodes"),
     [

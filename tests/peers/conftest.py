@@ -17,10 +17,13 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from torc_watch.engine.processes import carriers_of, end_all
 
 VERSIONS = ("0.12.2", "1.0.0")
 _SECONDS = 100  # for a command, on a machine with a lot else to do
@@ -137,11 +140,8 @@ class Site:
 
     def end_everything(self) -> None:
         """Kills whatever was started from here, directly or not."""
-        marker = f"SLURM_STAND_IN={self.slurm}\0".encode()
-        for path in Path("/proc").glob("[0-9]*"):
-            with suppress(OSError):  # it ended meanwhile
-                if marker in (path / "environ").read_bytes() + b"\0":
-                    os.kill(int(path.name), signal.SIGKILL)
+        marker = f"SLURM_STAND_IN={self.slurm}".encode()
+        assert end_all(partial(carriers_of, marker), patience=_SECONDS) is not None
         for command in self.started:
             command.kill()
 
@@ -333,18 +333,6 @@ class Workflow:
         return int(self.site.ask("POST", "/compute_nodes", node)["id"])
 
 
-def _programs(version: str) -> Path:
-    """The folder of a version's programs; skips where scripts/setup-torc was not run."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "torc-watch-torc"
-    found = Path(os.environ.get("TORC_WATCH_TORC_HOME") or cache) / version / "bin"
-    if not (found / "torc-server").exists():
-        missing = f"{found / 'torc-server'} is not there: run scripts/setup-torc"
-        if "torc" in os.environ.get("TORC_WATCH_REQUIRE", "").split(","):
-            pytest.fail(missing)
-        pytest.skip(missing)
-    return found
-
-
 def _clean_environment() -> dict[str, str]:
     strange = ("TORC_", "SLURM_")
     return {name: text for name, text in os.environ.items() if not name.startswith(strange)}
@@ -380,9 +368,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", params=VERSIONS)
 def peer(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    torc_program: Callable[[str, str], Path],
 ) -> Iterator[Peer]:
-    programs = _programs(request.param)
+    programs = torc_program(request.param, "torc-server").parent
     with _server(programs, tmp_path_factory.mktemp(f"torc-{request.param}")) as url:
         yield Peer(request.param, programs, url)
 

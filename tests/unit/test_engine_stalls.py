@@ -1,8 +1,13 @@
 """Workers that die, allocations of which nobody knows, and jobs with nothing to run them."""
 
+import os
+import socket
+import subprocess
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import anyio
+import httpx
 import pytest
 
 from torc_watch.core import cadence, events
@@ -11,13 +16,16 @@ from torc_watch.core.diagnosis import ORPHANED
 from torc_watch.core.events import Verdict, WatchEnded
 from torc_watch.core.model import JobStatus
 from torc_watch.core.policy import RecoverySettings
+from torc_watch.core.units import GIB
+from torc_watch.torc.worker import NodeResources, WorkerApi
 
 if TYPE_CHECKING:
-    from tests.conftest import OpenSite
+    from tests.conftest import Forward, OpenSite, Site
 
 pytestmark = pytest.mark.looptime
 HALF_A_DAY = 12 * 3600.0
 LONG_RUN = (0, None, 1000.0)
+HERE = socket.gethostname()
 
 
 async def test_dead_worker_is_no_reason_to_wait(open_site: "OpenSite") -> None:
@@ -137,3 +145,58 @@ async def test_one_round_does_not_wait(open_site: "OpenSite") -> None:
 
         assert ended.verdict is Verdict.RESUBMITTED
         assert anyio.current_time() < 1
+
+
+async def run_by_hand(site: "Site", *, hostname: str, pid: int, jobs: int) -> None:
+    """A worker outside of allocations begins so many jobs of workflow 1."""
+    worker, node = WorkerApi(site.client.transport), NodeResources(num_cpus=1, memory=GIB)
+    node_id = await worker.register_node(
+        1,
+        hostname=hostname,
+        pid=pid,
+        started_at=datetime.now(UTC),
+        resources=node,
+        allocation=None,
+    )
+    for _ in range(jobs):
+        (claimed,) = await worker.claim_jobs(1, node, limit=1)
+        await worker.start_job(claimed.job.id, run_id=1, node_id=node_id)
+
+
+def dead_pid() -> int:
+    with subprocess.Popen(["true"]) as process:
+        process.wait()
+        return process.pid
+
+
+async def test_worker_that_begins_while_another_is_found_dead(open_site: "OpenSite") -> None:
+    """What it runs is no orphan, although nobody was seen to be alive a moment before."""
+
+    async def begin(request: httpx.Request, forward: "Forward") -> httpx.Response:
+        if request.url.path.endswith("/resource_requirements"):
+            site.line.fault = None
+            await run_by_hand(site, hostname=HERE, pid=os.getpid(), jobs=1)
+        return await forward(request)
+
+    async with open_site() as site:
+        await site.submit(["a", "b"], allocations=0)
+        await run_by_hand(site, hostname=HERE, pid=dead_pid(), jobs=1)
+        site.line.fault = begin
+
+        ended = await site.watch(1, once=True)
+
+        assert "Somebody else started workers" in ended.reason
+        assert {method for _, method, _ in site.line.sent} == {"GET"}
+
+
+async def test_without_retries_left_nobody_is_waited_for(open_site: "OpenSite") -> None:
+    """A worker elsewhere that may be about to leave is in the way of a new run only."""
+    async with open_site() as site:
+        await site.submit(["a"], allocations=0)
+        await run_by_hand(site, hostname="elsewhere", pid=1, jobs=0)
+
+        ended = await site.watch(1, recovery=RecoverySettings(max_retries=0))
+
+        assert ended.verdict is Verdict.EXHAUSTED
+        assert not site.seen(events.WorkersAwaited)
+        assert anyio.current_time() <= cadence.LEAVING_GRACE / 2

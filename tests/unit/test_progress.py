@@ -3,8 +3,15 @@ import itertools
 import pytest
 
 from torc_watch.core.allocation import AllocationState
+from torc_watch.core.cadence import STALL_GRACE
 from torc_watch.core.model import Allocation, ComputeNode, JobCounts, JobStatus, Workflow
-from torc_watch.core.progress import Observation, Standing, has_succeeded, standing
+from torc_watch.core.progress import (
+    Observation,
+    Standing,
+    grace_before_stall,
+    has_succeeded,
+    standing,
+)
 
 ALIVE, GONE, UNKNOWN = AllocationState
 ALLOCATION = Allocation(
@@ -71,3 +78,19 @@ def test_what_nobody_knows_is_never_finished() -> None:
 def test_success_is_said_only_when_every_job_is_completed_or_disabled(status: JobStatus) -> None:
     counts = JobCounts({JobStatus.COMPLETED: 99, status: 1})
     assert has_succeeded(counts) == (status in (JobStatus.COMPLETED, JobStatus.DISABLED))
+
+
+@pytest.mark.parametrize(
+    ("seen", "held", "grace"),
+    [
+        (observation(GONE), JobStatus.RUNNING, 0),
+        (observation(GONE), JobStatus.PENDING, 0),
+        (observation(strays=(GONE,)), JobStatus.PENDING, 0),
+        (observation(GONE), JobStatus.READY, STALL_GRACE),
+        (observation(), JobStatus.RUNNING, STALL_GRACE),
+    ],
+)
+def test_jobs_of_dead_workers_are_not_waited_for(
+    seen: Observation, held: JobStatus, grace: float
+) -> None:
+    assert grace_before_stall(seen, JobCounts({held: 1, JobStatus.BLOCKED: 1})) == grace

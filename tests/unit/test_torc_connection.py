@@ -45,6 +45,7 @@ def test_url_as_people_write_it(written: str, url: str) -> None:
         "http:///torc-service/v1",
         "node 1:8080",
         "node1:8080\x00",
+        "http://xn--:8080",
     ],
 )
 def test_what_is_no_url_of_a_server_is_refused_with_an_example(written: str) -> None:

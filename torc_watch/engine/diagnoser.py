@@ -74,7 +74,8 @@ class Diagnoser:
         if watch.request.once:  # whoever asks for one round says that the workflow rests
             return True
         grace = 0.0 if is_finished else progress.grace_before_stall(observation, counts)
-        if watch.request.recovery is not None:
+        settings = watch.request.recovery
+        if settings is not None and not policy.exhausted(watch.record.rounds_used, settings):
             self._await_idle_workers(watch, observation)
             grace = max(grace, progress.grace_before_recovery(observation))
         now = anyio.current_time()

@@ -6,9 +6,11 @@ from torc_watch.core import events, saga
 from torc_watch.core.errors import HookFailed, NotFound, SchedulerError
 from torc_watch.core.events import Event, Verdict, WatchEnded
 from torc_watch.core.policy import Plan, Refusal, RefusalKind
+from torc_watch.core.progress import Observation, Orphans
 from torc_watch.core.saga import RoundOutcome, Step
 from torc_watch.engine.exhibits import exhibits
 from torc_watch.engine.journal import Journal, Round
+from torc_watch.engine.observing import observe
 from torc_watch.engine.performing import Performer, RoundAbandoned
 from torc_watch.engine.planning import make_plan
 from torc_watch.engine.scheduling import Scheduler
@@ -103,11 +105,22 @@ class Recoverer:
 
     async def _take(self, step: Step, case: Case, round_: Round, *, is_first: bool) -> None:
         if step is Step.ORPHANS and case.diagnosis:
-            await self._performer.release_orphans(case.diagnosis.orphans, case.observation)
+            await self._release(case.diagnosis.orphans, case.observation)
         elif step is Step.PLAN and case.diagnosis:
             self._journal.record_plan(round_, await self._plan(case, case.diagnosis))
         elif round_.plan is not None:
             await self._performer.perform(step, case.watch, round_.plan, is_first=is_first)
+
+    async def _release(self, orphans: Orphans, observation: Observation) -> None:
+        """A worker that began since the look has some of these jobs: they would be ended."""
+        if not orphans:
+            return
+        workflow_id = observation.workflow.id
+        # After they were found: whoever had a job by then is seen now.
+        now = await observe(self._client, self._scheduler, workflow_id, with_counts=False)
+        if now.may_have_workers:
+            raise RoundAbandoned(f"Somebody else started workers for workflow {workflow_id}.")
+        await self._performer.release_orphans(orphans, observation)
 
     async def _plan(self, case: Case, diagnosis: Diagnosis) -> Plan:
         settings = case.watch.request.recovery

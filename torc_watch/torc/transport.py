@@ -59,7 +59,8 @@ def normalise_url(text: str) -> str:
         )
     try:
         url = httpx.URL(written if "://" in written else f"http://{written}")
-    except httpx.InvalidURL as error:
+        _ = url.host  # decoded only now: a name may be spelled in ASCII and be none for all that
+    except (httpx.InvalidURL, UnicodeError) as error:
         raise InvalidInput(f"{written!r} is not a URL: {error}. {_URL_EXAMPLE}") from error
     is_host = _HOST.fullmatch(url.raw_host) and (url.port or 0) < 65_536
     if url.scheme not in ("http", "https") or not is_host or url.query or url.fragment:

@@ -72,6 +72,7 @@ async def take_job(site: "Site", node_id: int) -> None:
 @pytest.mark.parametrize(
     ("hostname", "pid", "jobs"),
     [(HERE, os.getpid(), 0), (HERE, os.getpid(), 1), ("elsewhere", 1, 1)],
+    ids=["idle here", "busy here", "busy elsewhere"],
 )
 async def test_may_be_alive(open_site: "OpenSite", hostname: str, pid: int, jobs: int) -> None:
     async with open_site() as site:
@@ -98,7 +99,7 @@ async def test_alive_after_the_last_job(open_site: "OpenSite") -> None:
         assert {method for _, method, _ in site.line.sent} == {"GET"}
 
 
-@pytest.mark.parametrize("pid", [dead_pid(), 1])
+@pytest.mark.parametrize("pid", [dead_pid(), 1], ids=["of its own", "of torc run"])
 async def test_dead_on_this_host(open_site: "OpenSite", pid: int) -> None:
     """One that calls itself process 1, as ``torc run`` does, has no log open."""
     async with open_site() as site:

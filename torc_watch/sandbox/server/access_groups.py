@@ -4,7 +4,7 @@ from torc_watch.sandbox.server import bodies
 from torc_watch.sandbox.server.calls import Answer, Call, Failure, error_body, now_text, refused
 from torc_watch.sandbox.server.paging import Condition, count, page_of, select
 from torc_watch.sandbox.server.resources import require_workflow
-from torc_watch.sandbox.server.store import Row, Store
+from torc_watch.sandbox.server.store import Row, Store, without_nulls
 
 SYSTEM_GROUP = 1
 _GROUP = "id, name, description, created_at"
@@ -137,21 +137,17 @@ def _listing(
     page = page_of(call, (order,), default=order)
     rows = select(call.store, columns, table, conditions, page)
     total = count(call.store, table, conditions)
-    items = [_shown(row) for row in rows]
+    items = [without_nulls(row) for row in rows]
     has_more = page.offset + len(items) < total
     answer = {"items": items, "offset": page.offset, "limit": page.limit}
     return Answer({**answer, "total_count": total, "has_more": has_more})
-
-
-def _shown(row: Row) -> Row:
-    return {name: value for name, value in row.items() if value is not None}
 
 
 def _group(store: Store, group_id: int) -> Row:
     row = store.row(f"SELECT {_GROUP} FROM access_group WHERE id = ?", group_id)  # noqa: S608
     if row is None:
         raise _missing(f"Group not found with ID: {group_id}")
-    return _shown(row)
+    return without_nulls(row)
 
 
 def _member(store: Store, group_id: int, user: str) -> Row | None:

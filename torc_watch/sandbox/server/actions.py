@@ -8,7 +8,7 @@ from torc_watch.core.model import JobStatus
 from torc_watch.sandbox.server import bodies
 from torc_watch.sandbox.server.calls import Answer, Call, error_body, now_text, refused
 from torc_watch.sandbox.server.resources import require_workflow
-from torc_watch.sandbox.server.store import Row, Store
+from torc_watch.sandbox.server.store import Row, Store, without_nulls
 from torc_watch.sandbox.server.transitions import COMPLETE
 
 # The actions that wait for jobs, and the statuses in which a job has come that far.
@@ -161,7 +161,7 @@ def _select(store: Store, workflow_id: int, condition: str) -> list[Row]:
 
 
 def _shown(row: Row) -> Row:
-    shown = {name: value for name, value in row.items() if value is not None}
+    shown = without_nulls(row)
     shown |= {name: bool(shown[name]) for name in _FLAGS}
     return shown | {name: json.loads(shown[name]) for name in _DOCUMENTS if name in shown}
 

@@ -1,9 +1,8 @@
 """Jobs: created one by one or in bulk, shown with or without what they are related to, changed."""
 
 import json
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from torc_watch.core.model import JobStatus
@@ -18,6 +17,14 @@ from torc_watch.sandbox.server.calls import (
     refused,
 )
 from torc_watch.sandbox.server.paging import Condition
+from torc_watch.sandbox.server.relations import (
+    DEPENDENCIES,
+    OUTPUT_FILES,
+    OUTPUT_USER_DATA,
+    RELATIONS,
+    add_relation,
+    relate,
+)
 from torc_watch.sandbox.server.resources import (
     NO_LABELS,
     Filter,
@@ -36,26 +43,6 @@ from torc_watch.sandbox.server.transitions import sql_set
 
 RelatedJob = bodies.RelatedJob12 | bodies.RelatedJob35
 
-
-@dataclass(frozen=True, slots=True)
-class Relation:
-    """Ids that a job's JSON carries in ``name``, kept in ``table`` under ``column``."""
-
-    name: str
-    table: str
-    column: str
-
-
-DEPENDENCIES = Relation("depends_on_job_ids", "job_depends_on", "depends_on_job_id")
-OUTPUT_FILES = Relation("output_file_ids", "job_output_file", "file_id")
-OUTPUT_USER_DATA = Relation("output_user_data_ids", "job_output_user_data", "user_data_id")
-RELATIONS = (
-    DEPENDENCIES,
-    Relation("input_file_ids", "job_input_file", "file_id"),
-    OUTPUT_FILES,
-    Relation("input_user_data_ids", "job_input_user_data", "user_data_id"),
-    OUTPUT_USER_DATA,
-)
 
 _OLDER = Resource(
     path="jobs",
@@ -137,7 +124,7 @@ def show_job(call: Call) -> Answer:
 def list_jobs(call: Call) -> Answer:
     answer = listing(call, JOBS[call.dialect])
     if call.asked("include_relationships", flag):
-        _relate(call.store, answer.body["items"], RELATIONS)
+        relate(call.store, answer.body["items"], RELATIONS)
     return answer
 
 
@@ -159,7 +146,7 @@ def update_job(call: Call) -> Answer:
         call.store.execute("UPDATE job SET labels = NULL WHERE id = ?", job["id"])
     if body.depends_on_job_ids is not None:
         call.store.execute("DELETE FROM job_depends_on WHERE job_id = ?", job["id"])
-        _add_relation(
+        add_relation(
             call.store, DEPENDENCIES, job["workflow_id"], {job["id"]: body.depends_on_job_ids}
         )
     return Answer(job_with_relations(call.store, call.dialect, job["id"]))
@@ -168,14 +155,14 @@ def update_job(call: Call) -> Answer:
 def job_with_relations(store: Store, dialect: DialectName, job_id: int) -> Row:
     """A job as JSON with the ids of what it is related to; a Failure of 404 without it."""
     job = fetch(store, JOBS[dialect], job_id)
-    _relate(store, [job], RELATIONS)
+    relate(store, [job], RELATIONS)
     return job
 
 
 def claimed_jobs(store: Store, dialect: DialectName, job_ids: Sequence[int]) -> list[Row]:
     """Jobs as a worker gets them, in the order of the ids, with what they have to produce."""
     jobs = jobs_as_stored(store, dialect, job_ids)
-    _relate(store, jobs, (OUTPUT_FILES, OUTPUT_USER_DATA))
+    relate(store, jobs, (OUTPUT_FILES, OUTPUT_USER_DATA))
     return jobs
 
 
@@ -215,7 +202,7 @@ def _add(store: Store, dialect: DialectName, jobs: Sequence[RelatedJob]) -> list
     store.insert_many("job", list(rows[0]), [tuple(row.values()) for row in rows])
     for relation in RELATIONS:
         related = {first + place: getattr(job, relation.name) for place, job in enumerate(jobs)}
-        _add_relation(store, relation, workflow_id, related)
+        add_relation(store, relation, workflow_id, related)
     return [_echoed(dialect, job, row) for job, row in zip(jobs, rows, strict=True)]
 
 
@@ -261,33 +248,6 @@ def _default_requirements(store: Store, workflow_id: int) -> int:
     if found is None:
         raise internal_error()
     return int(found)
-
-
-def _add_relation(
-    store: Store, relation: Relation, workflow_id: int, related: dict[int, list[int] | None]
-) -> None:
-    pairs = ((job_id, other) for job_id, others in related.items() for other in others or ())
-    if relation is DEPENDENCIES:
-        columns: Sequence[str] = ("job_id", relation.column, "workflow_id")
-        store.insert_many(relation.table, columns, ((*pair, workflow_id) for pair in pairs))
-    else:
-        store.insert_many(relation.table, ("job_id", relation.column), pairs)
-
-
-def _relate(store: Store, jobs: Sequence[Row], relations: Iterable[Relation]) -> None:
-    """Add the lists of ids to jobs; a list that would be empty is left out."""
-    ids = json.dumps([job["id"] for job in jobs])
-    for relation in relations:
-        related = defaultdict(list)
-        for pair in store.rows(
-            f"SELECT job_id, {relation.column} AS other FROM {relation.table} "  # noqa: S608
-            "WHERE job_id IN (SELECT value FROM json_each(?)) ORDER BY 1, 2",
-            ids,
-        ):
-            related[pair["job_id"]].append(pair["other"])
-        for job in jobs:
-            if job["id"] in related:
-                job[relation.name] = related[job["id"]]
 
 
 def _check_update(job: Row, body: dict[str, Any]) -> None:

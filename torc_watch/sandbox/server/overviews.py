@@ -8,6 +8,7 @@ from torc_watch.sandbox.server.calls import Answer, Call, internal_error
 from torc_watch.sandbox.server.catalog import catalog
 from torc_watch.sandbox.server.paging import Condition, count, envelope, page_of, select
 from torc_watch.sandbox.server.resources import fetch, listing_of, require_workflow
+from torc_watch.sandbox.server.store import without_nulls
 
 _REQUIRED_FILES = """
     SELECT DISTINCT file_id FROM job_input_file JOIN job ON job.id = job_id
@@ -102,7 +103,7 @@ def _list_of_jobs(call: Call, thing: str) -> Answer:
     source = _OF_JOBS.format(thing=thing)
     columns = _OF_JOBS_COLUMNS.format(thing=thing, columns=_THINGS[thing])
     rows = select(call.store, columns, source, conditions, page)
-    items = [{key: value for key, value in row.items() if value is not None} for row in rows]
+    items = [without_nulls(row) for row in rows]
     return Answer(envelope(items, page, count(call.store, source, conditions)))
 
 
@@ -112,7 +113,7 @@ def list_running_jobs(call: Call) -> Answer:
     conditions = [of_workflow, Condition("job.status = 'running'", ())]
     page = page_of(call, ("job_id",), default="job_id")
     jobs = select(call.store, _RUNNING_COLUMNS, _RUNNING, conditions, page)
-    items = [{key: value for key, value in job.items() if value is not None} for job in jobs]
+    items = [without_nulls(job) for job in jobs]
     return Answer(envelope(items, page, count(call.store, _RUNNING, conditions)))
 
 

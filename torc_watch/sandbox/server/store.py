@@ -21,6 +21,11 @@ Row = dict[str, Any]
 _SECONDS_FOR_OTHERS = 0.2
 
 
+def without_nulls(row: Mapping[str, Any]) -> Row:
+    """What a row says; Torc leaves out what is NULL."""
+    return {name: value for name, value in row.items() if value is not None}
+
+
 class Store:
     """Not safe for threads: the server runs in one event loop and each call is short."""
 
@@ -73,7 +78,7 @@ class Store:
 
     def insert(self, table: str, values: Mapping[str, Any]) -> int:
         """Add a row; its id. A None is left to the column's default."""
-        given = {name: value for name, value in values.items() if value is not None}
+        given = without_nulls(values)
         cursor = self._connection.execute(_insertion(table, list(given)), list(given.values()))
         assert cursor.lastrowid is not None  # noqa: S101  # an INSERT always has one
         return cursor.lastrowid
@@ -85,7 +90,7 @@ class Store:
 
     def update(self, table: str, row_id: int, values: Mapping[str, Any]) -> None:
         """Change the columns of ``values`` that are not None, as Torc's updates do."""
-        given = {name: value for name, value in values.items() if value is not None}
+        given = without_nulls(values)
         if given:
             assignments = ", ".join(f"{name} = ?" for name in given)
             sql = f"UPDATE {table} SET {assignments} WHERE id = ?"  # noqa: S608

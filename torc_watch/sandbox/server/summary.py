@@ -4,7 +4,7 @@ import json
 
 from torc_watch.core.model import JobStatus
 from torc_watch.sandbox.server.jobs import labelled
-from torc_watch.sandbox.server.store import Row, Store
+from torc_watch.sandbox.server.store import Row, Store, without_nulls
 from torc_watch.sandbox.server.transitions import STATUSES, UNSETTLED
 
 _STARTUP_GRACE = 120  # seconds that a job may need beyond what its allocation has left
@@ -51,7 +51,7 @@ def summary(store: Store, workflow: Row) -> Row:
         "total_jobs": sum(counts.values()),
         "is_canceled": workflow["is_canceled"],
         "is_complete": workflow["is_canceled"] or not any(counts[one] for one in UNSETTLED),
-        **{name: value for name, value in measured.items() if value is not None},
+        **without_nulls(measured),
     }
 
 

@@ -13,7 +13,7 @@ from torc_watch.sandbox.server.calls import (
 )
 from torc_watch.sandbox.server.initializing import initialize_jobs
 from torc_watch.sandbox.server.resources import require_workflow
-from torc_watch.sandbox.server.store import Row, Store
+from torc_watch.sandbox.server.store import Row, Store, without_nulls
 
 _SHOWN = "id, workflow_id, operation, status, error, created_at_ms, started_at_ms, finished_at_ms"
 _UNFINISHED = "status IN ('queued', 'running')"
@@ -28,7 +28,7 @@ def initialize(call: Call) -> Answer:
         active = _active(call.store, workflow_id)
         if call.asked("async", flag):
             task = active or _queue(call, workflow_id, only_uninitialized)
-            return Answer(_shown(task), 202)
+            return Answer(without_nulls(task), 202)
         if active is not None:
             raise refused(409, f"Task {active['id']} already works on workflow {workflow_id}")
     initialize_jobs(call.store, call.dialect, workflow_id, only_uninitialized=only_uninitialized)
@@ -41,13 +41,13 @@ def show_task(call: Call) -> Answer:
     task = call.store.row(f"SELECT {_SHOWN} FROM task WHERE id = ?", call.number())  # noqa: S608
     if task is None:
         raise refused(404, "Task not found")
-    return Answer(_shown(task))
+    return Answer(without_nulls(task))
 
 
 def show_active_task(call: Call) -> Answer:
     require_workflow(call.store, call.number())
     task = _active(call.store, call.number())
-    return Answer({"task": None if task is None else _shown(task)})
+    return Answer({"task": None if task is None else without_nulls(task)})
 
 
 def run_task(store: Store) -> list[Announcement]:
@@ -85,10 +85,6 @@ def _queue(call: Call, workflow_id: int, only_uninitialized: bool) -> Row:
 def _active(store: Store, workflow_id: int) -> Row | None:
     sql = f"SELECT {_SHOWN} FROM task WHERE workflow_id = ? AND {_UNFINISHED}"  # noqa: S608
     return store.row(sql, workflow_id)
-
-
-def _shown(task: Row) -> Row:
-    return {name: value for name, value in task.items() if value is not None}
 
 
 def _finished(task: Row) -> Announcement:
