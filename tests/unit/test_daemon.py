@@ -1,6 +1,7 @@
 """The daemon on a whole site, in virtual time: what it is asked, when it acts, when it stops."""
 
 import json
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -31,7 +32,7 @@ pytestmark = pytest.mark.looptime
 
 T = TypeVar("T")
 
-SERVER = "http://test/torc-service/v1"
+SERVER = f"http://test-{os.getpid()}/torc-service/v1"
 OOM = (137, 64 * MIB, 10.0)
 ME = this_process()
 ELSEWHERE = replace(ME, host="login02", boot="another")
