@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -165,6 +166,12 @@ def test_a_folder_without_links(
     monkeypatch.setattr(os, "link", refuse)
 
     assert folder(tmp_path).linking == f"{os.strerror(number)}."
+
+
+def test_a_link_that_is_a_copy_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "link", shutil.copyfile)
+
+    assert folder(tmp_path).linking == "the link is a copy."
 
 
 def test_who_acts_already(tmp_path: Path) -> None:
