@@ -25,7 +25,7 @@ async def measure(*, sizes: Sequence[int], seconds: float) -> dict[str, float]:
         async with place(Path(directory)) as arranged:
             for workflows in sizes:
                 print(f"arranging {workflows:,} workflows ...", flush=True)
-                await arranged.arrange(workflows + 1)
+                await arranged.arrange(workflows + 1)  # one to be added later
                 arranged.enter(workflows)
                 print(f"watching them for {seconds:.0f} s ...", flush=True)
                 measured = await _measure_one(arranged, workflows, seconds)

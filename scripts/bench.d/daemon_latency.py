@@ -14,7 +14,7 @@ from daemon_following import following
 from daemon_place import PROGRAM, Place
 
 _COMMANDS = 15  # times each
-_ADDITIONS = 5
+_ADDITIONS = 3
 
 
 async def measure(place: Place, workflows: int) -> dict[str, float]:

@@ -10,6 +10,7 @@ import fcntl
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
@@ -34,6 +35,7 @@ from torc_watch.torc.transport import Connection, Transport
 PROGRAM = (sys.executable, "-m", "torc_watch")
 _AS_AT_A_LOGIN = 'ulimit -Sn 1024; exec "$0" "$@"'
 _SERVER = Path(__file__).with_name("daemon_server.py")
+_MEMORY = Path("/dev/shm")  # noqa: S108 - the server's disk is not what is measured
 _JOBS = 10  # of each workflow
 _FAREWELL = 90.0  # seconds for a daemon to end
 
@@ -127,22 +129,24 @@ async def place(directory: Path) -> AsyncIterator[Place]:
     with (directory / "lock").open("ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         async with (
-            _server(directory / "server") as url,
+            _server() as url,
             Transport(Connection(url=url)) as transport,
         ):
             yield Place(directory, await TorcClient.connect(transport))
 
 
 @asynccontextmanager
-async def _server(directory: Path) -> AsyncIterator[str]:
-    async with await anyio.open_process(
-        [sys.executable, str(_SERVER), str(directory)], stdin=subprocess.DEVNULL, stderr=None
-    ) as process:
-        assert process.stdout is not None  # noqa: S101 - it is piped
-        try:
-            yield (await process.stdout.receive()).decode().strip()
-        finally:
-            process.kill()
+async def _server() -> AsyncIterator[str]:
+    with tempfile.TemporaryDirectory(dir=_MEMORY) as directory:
+        command = [sys.executable, str(_SERVER), directory]
+        async with await anyio.open_process(
+            command, stdin=subprocess.DEVNULL, stderr=None
+        ) as process:
+            assert process.stdout is not None  # noqa: S101 - it is piped
+            try:
+                yield (await process.stdout.receive()).decode().strip()
+            finally:
+                process.kill()
 
 
 def _order(workflow_id: int, home: Path) -> Order:
