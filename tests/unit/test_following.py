@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from torc_watch.core import events
@@ -31,7 +32,7 @@ def folder() -> Iterator[Path]:
 @asynccontextmanager
 async def serving(path: Path, views: Views) -> AsyncGenerator[None]:
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(Control(views, anyio.Event).serve, path)
+        tasks.start_soon(Control(views, anyio.lowlevel.checkpoint).serve, path)
         yield
         tasks.cancel_scope.cancel()
 

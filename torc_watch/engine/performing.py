@@ -113,8 +113,9 @@ class Performer:
         try:
             await _unless_done(self._client.complete_job(job.id, result))
         except ServerFault:
-            # It has a result of this attempt, and the server takes no second: it goes at once to
-            # where the round resets it to.
+            if not await self._client.has_result(job.id, result):
+                raise
+            # The server takes no second one: the job goes at once to where the round resets it to.
             await self._client.set_job_status(job.id, JobStatus.UNINITIALIZED, result.run_id)
 
     async def _run_hook(self, watch: Watch, plan: Plan) -> None:

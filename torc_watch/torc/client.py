@@ -161,6 +161,19 @@ class TorcClient:
         )
         return [row.value() for row in rows]
 
+    async def has_result(self, job_id: int, result: NewResult) -> bool:
+        """Whether the server holds a result of the same attempt in the same run."""
+        rows = await list_all(
+            self.transport,
+            "/results",
+            wire.ResultRow,
+            workflow_id=result.workflow_id,
+            job_id=job_id,
+            run_id=result.run_id,
+            all_runs="true",
+        )
+        return any(row.attempt_id == result.attempt for row in rows)
+
     async def create_jobs(self, workflow_id: int, jobs: Sequence[NewJob]) -> list[int]:
         """The ids of the new jobs, in the order of ``jobs``; one request per 10,000.
 

@@ -285,3 +285,26 @@ async def test_one_elsewhere_that_takes_a_job(open_site: "OpenSite") -> None:
             await anyio.sleep(10 * cadence.LEAVING_GRACE)
             tasks.cancel_scope.cancel()
         assert {method for _, method, _ in site.line.sent} == {"GET"}
+
+
+async def test_a_result_that_the_server_could_not_take_is_given_again(
+    open_site: "OpenSite",
+) -> None:
+    """An internal error need not mean that there is one already."""
+    async with open_site() as site:
+        await site.submit(["a"], allocations=0)
+        await start_stray(site, hostname=HERE, pid=dead_pid(), jobs=1)
+        refused: list[str] = []
+
+        async def refuse_once(request: httpx.Request, forward: "Forward") -> httpx.Response:
+            if "complete_job" in request.url.path and not refused:
+                refused.append(request.url.path)
+                return httpx.Response(500, text="database is locked")
+            return await forward(request)
+
+        site.line.fault = refuse_once
+        ended = await site.watch(1)
+
+        assert refused
+        assert ended.verdict is Verdict.SUCCEEDED
+        assert await site.results(1) == [("a", 1, -128), ("a", 2, 0)]
