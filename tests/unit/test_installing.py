@@ -191,5 +191,5 @@ def test_the_service_starts_what_was_started(tmp_path: Path) -> None:
     script.chmod(0o755)
 
     assert own_command(str(script), sys.executable) == (str(script),)
-    assert own_command("/x/torc_watch/__main__.py", "/py") == ("/py", "-m", "torc_watch")
-    assert own_command(str(tmp_path / "gone"), "/py") == ("/py", "-m", "torc_watch")
+    assert own_command("/x/torc_watch/__main__.py", "/py") == ("/py", "-P", "-m", "torc_watch")
+    assert own_command(str(tmp_path / "gone"), "/py") == ("/py", "-P", "-m", "torc_watch")

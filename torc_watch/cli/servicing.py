@@ -110,7 +110,8 @@ def own_command(program: str, python: str) -> tuple[str, ...]:
     found = shutil.which(program)
     if found and Path(found).name == _PROGRAM:
         return (str(Path(found).absolute()),)
-    return (python, "-m", "torc_watch")
+    # -P: nothing in the folder where it is started shall be taken for our modules.
+    return (python, "-P", "-m", "torc_watch")
 
 
 async def _services_environment() -> dict[str, str]:
@@ -173,9 +174,7 @@ def _say_unseen(unseen: "Mapping[str, str]") -> None:
     from torc_watch.host.unit import unseen_secrets
 
     if "TORC_WATCHD_HOME" in unseen:
-        print(
-            "Orders from this shell would not reach it: it has another TORC_WATCHD_HOME."
-        )
+        print("Orders from this shell would not reach it: it has another TORC_WATCHD_HOME.")
     if unseen:
         print(f"The service does not see, of this shell's environment: {', '.join(unseen)}.")
         print("Write them into config.toml, or: torc-watchd service install --save-environment")
