@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+from anyio.abc import SocketStream
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 _LONGEST_LINE = 2**20  # bytes
@@ -50,12 +51,14 @@ class Following:
 @asynccontextmanager
 async def following(socket: Path) -> AsyncIterator[Following]:
     """From when the daemon listens."""
-    while True:
-        try:
-            stream = await anyio.connect_unix(socket)
-            break
-        except OSError:
-            await anyio.sleep(_PAUSE)
-    async with stream:
+    async with await _connected(socket) as stream:
         await stream.send(b"follow\n")
         yield Following(BufferedByteReceiveStream(stream))
+
+
+async def _connected(socket: Path) -> SocketStream:
+    while True:
+        try:
+            return await anyio.connect_unix(socket)
+        except OSError:
+            await anyio.sleep(_PAUSE)
