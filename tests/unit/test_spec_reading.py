@@ -28,108 +28,109 @@ def jobs_of(document: Mapping[str, Any]) -> dict[str, JobSpec]:
 SMALL = {"name": "small", "num_cpus": 1, "memory": "1g"}
 
 
-def test_every_field_finds_its_place() -> None:
-    found = expand(
+EVERYTHING = {
+    "name": "all",
+    "description": "of it",
+    "project": "p",
+    "metadata": '{"team": "ml"}',
+    "use_pending_failed": True,
+    "compute_node_wait_for_new_jobs_seconds": 30,
+    "resource_monitor": {"enabled": True},
+    "slurm_defaults": {"qos": "high"},
+    "resource_requirements": [
         {
-            "name": "all",
-            "description": "of it",
-            "project": "p",
-            "metadata": '{"team": "ml"}',
-            "use_pending_failed": True,
-            "compute_node_wait_for_new_jobs_seconds": 30,
-            "resource_monitor": {"enabled": True},
-            "slurm_defaults": {"qos": "high"},
-            "resource_requirements": [
-                {
-                    "name": "large",
-                    "num_cpus": 4,
-                    "num_gpus": 1,
-                    "num_nodes": 2,
-                    "memory": "8g",
-                    "runtime": "PT2H",
-                },
-                SMALL,
-            ],
-            "files": [{"name": "f", "path": "/data/f"}, {"name": "g", "path": "/data/g"}],
-            "user_data": [
-                {"name": "u", "data": {"x": [1, None]}, "is_ephemeral": True},
-                {"name": "v"},
-            ],
-            "jobs": [
-                job("first"),
-                {
-                    "name": "second",
-                    "command": "run",
-                    "invocation_script": "start.sh",
-                    "resource_requirements": "large",
-                    "depends_on": ["first"],
-                    "input_files": ["f"],
-                    "output_files": ["g"],
-                    "input_user_data": ["u"],
-                    "output_user_data": ["v"],
-                    "cancel_on_blocking_job_failure": False,
-                    "supports_termination": True,
-                    "priority": 7,
-                },
-            ],
-        }
-    )
-    assert found == Spec(
-        name="all",
-        settings={
-            "description": "of it",
-            "project": "p",
-            "metadata": {"team": "ml"},
-            "use_pending_failed": True,
-            "compute_node_wait_for_new_jobs_seconds": 30,
-            "resource_monitor": {"enabled": True},
-            "slurm_defaults": {"qos": "high"},
+            "name": "large",
+            "num_cpus": 4,
+            "num_gpus": 1,
+            "num_nodes": 2,
+            "memory": "8g",
+            "runtime": "PT2H",
         },
-        files=(FileSpec(name="f", path="/data/f"), FileSpec(name="g", path="/data/g")),
-        user_data=(
-            UserDataSpec(name="u", data={"x": [1, None]}, is_ephemeral=True),
-            UserDataSpec(name="v", data=None, is_ephemeral=False),
+        SMALL,
+    ],
+    "files": [{"name": "f", "path": "/data/f"}, {"name": "g", "path": "/data/g"}],
+    "user_data": [
+        {"name": "u", "data": {"x": [1, None]}, "is_ephemeral": True},
+        {"name": "v"},
+    ],
+    "jobs": [
+        job("first"),
+        {
+            "name": "second",
+            "command": "run",
+            "invocation_script": "start.sh",
+            "resource_requirements": "large",
+            "depends_on": ["first"],
+            "input_files": ["f"],
+            "output_files": ["g"],
+            "input_user_data": ["u"],
+            "output_user_data": ["v"],
+            "cancel_on_blocking_job_failure": False,
+            "supports_termination": True,
+            "priority": 7,
+        },
+    ],
+}
+EVERYTHING_READ = Spec(
+    name="all",
+    settings={
+        "description": "of it",
+        "project": "p",
+        "metadata": {"team": "ml"},
+        "use_pending_failed": True,
+        "compute_node_wait_for_new_jobs_seconds": 30,
+        "resource_monitor": {"enabled": True},
+        "slurm_defaults": {"qos": "high"},
+    },
+    files=(FileSpec(name="f", path="/data/f"), FileSpec(name="g", path="/data/g")),
+    user_data=(
+        UserDataSpec(name="u", data={"x": [1, None]}, is_ephemeral=True),
+        UserDataSpec(name="v", data=None, is_ephemeral=False),
+    ),
+    requirements=(
+        RequirementsSpec(
+            name="large", num_cpus=4, num_gpus=1, num_nodes=2, memory=8 * 2**30, runtime=7200
         ),
-        requirements=(
-            RequirementsSpec(
-                name="large", num_cpus=4, num_gpus=1, num_nodes=2, memory=8 * 2**30, runtime=7200
-            ),
-            RequirementsSpec(
-                name="small", num_cpus=1, num_gpus=0, num_nodes=1, memory=2**30, runtime=3600
-            ),
+        RequirementsSpec(
+            name="small", num_cpus=1, num_gpus=0, num_nodes=1, memory=2**30, runtime=3600
         ),
-        jobs=(
-            JobSpec(
-                name="first",
-                command="true",
-                invocation_script=None,
-                requirements=None,
-                depends_on=(),
-                input_files=(),
-                output_files=(),
-                input_user_data=(),
-                output_user_data=(),
-                cancel_on_blocking_job_failure=True,
-                supports_termination=False,
-                priority=0,
-            ),
-            JobSpec(
-                name="second",
-                command="run",
-                invocation_script="start.sh",
-                requirements="large",
-                depends_on=("first",),
-                input_files=("f",),
-                output_files=("g",),
-                input_user_data=("u",),
-                output_user_data=("v",),
-                cancel_on_blocking_job_failure=False,
-                supports_termination=True,
-                priority=7,
-            ),
+    ),
+    jobs=(
+        JobSpec(
+            name="first",
+            command="true",
+            invocation_script=None,
+            requirements=None,
+            depends_on=(),
+            input_files=(),
+            output_files=(),
+            input_user_data=(),
+            output_user_data=(),
+            cancel_on_blocking_job_failure=True,
+            supports_termination=False,
+            priority=0,
         ),
-        warnings=(),
-    )
+        JobSpec(
+            name="second",
+            command="run",
+            invocation_script="start.sh",
+            requirements="large",
+            depends_on=("first",),
+            input_files=("f",),
+            output_files=("g",),
+            input_user_data=("u",),
+            output_user_data=("v",),
+            cancel_on_blocking_job_failure=False,
+            supports_termination=True,
+            priority=7,
+        ),
+    ),
+    warnings=(),
+)
+
+
+def test_every_field_finds_its_place() -> None:
+    assert expand(EVERYTHING) == EVERYTHING_READ
 
 
 def test_parameters_fill_all_texts_of_a_job() -> None:
