@@ -189,6 +189,24 @@ async def test_many_workflows_are_taken_up_a_few_at_a_time(open_site: "OpenSite"
         assert most == 8
 
 
+async def test_many_workflows_of_a_server_that_is_away_ask_together(
+    open_site: "OpenSite",
+) -> None:
+    async with open_site() as site:
+        service = Service(site, ME)
+        for number in range(1, 41):
+            service.order(Verb.ADD, number)
+        site.line.fault = refused_slowly
+
+        async with running(service):
+            await service.until(lambda: len(service.heard(events.WatchPostponed)) >= 40, 120)
+
+
+async def refused_slowly(request: httpx.Request, _: "Forward") -> httpx.Response:
+    await anyio.sleep(10)
+    raise httpx.ConnectTimeout("nobody there", request=request)
+
+
 async def refused(request: httpx.Request, _: "Forward") -> httpx.Response:
     raise httpx.ConnectError("refused", request=request)
 

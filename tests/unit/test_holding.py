@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -14,7 +15,7 @@ from typing import TextIO
 
 import pytest
 
-from torc_watch.core.errors import JournalError, WatchHeld
+from torc_watch.core.errors import InvalidInput, JournalError, WatchHeld
 from torc_watch.engine.holding import hold
 from torc_watch.engine.journal import Identity
 
@@ -126,6 +127,19 @@ def test_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(JournalError, match="TORC_WATCHD_HOME"):
         hold(tmp_path / "file" / "locks", WORKFLOW).__enter__()
+
+
+def test_a_process_that_may_open_no_more_files(tmp_path: Path) -> None:
+    """Its own trouble, not the state folder's: what is watched already goes on."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest_free = os.open(os.devnull, os.O_RDONLY)
+    os.close(lowest_free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, hard))
+    try:
+        with pytest.raises(InvalidInput, match="ulimit -n"):
+            hold(tmp_path, WORKFLOW).__enter__()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_nobody_else_may_look(tmp_path: Path) -> None:

@@ -7,11 +7,12 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from errno import EMFILE, ENFILE
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, TextIO
 
-from torc_watch.core.errors import JournalError, WatchHeld
+from torc_watch.core.errors import InvalidInput, JournalError, WatchHeld
 from torc_watch.engine.journal import Identity
 
 
@@ -21,7 +22,8 @@ def hold(directory: Path, identity: Identity, epoch: int | None = None) -> Itera
 
     ``epoch`` is that of the lease under which a daemon watches. What a daemon of an earlier epoch
     holds is taken from it: it may be stopped, or hang, and is not going to change anything more.
-    Raises JournalError when the folder cannot be written to.
+    Raises JournalError when the folder cannot be written to, InvalidInput when this process may
+    open no more files.
 
     The file stays when it is released: removing it would let two processes lock two files of one
     name.
@@ -65,6 +67,10 @@ def _open_lock(directory: Path, name: str) -> TextIO:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         return (directory / name).open("a+", encoding="utf-8")
     except OSError as error:
+        if error.errno in (EMFILE, ENFILE):
+            raise InvalidInput(
+                "No more files can be opened, and each watch needs one: raise ulimit -n."
+            ) from error
         raise JournalError(
             f"The state folder {directory} cannot be written to: {error.strerror}. "
             "Free it, or set TORC_WATCHD_HOME to another folder."

@@ -14,7 +14,14 @@ import anyio
 from anyio.abc import TaskGroup, TaskStatus
 
 from torc_watch.core import cadence, events
-from torc_watch.core.errors import InvalidInput, NotFound, SchedulerError, ServerError, WatchHeld
+from torc_watch.core.errors import (
+    InvalidInput,
+    NotFound,
+    SchedulerError,
+    ServerError,
+    ServerUnreachable,
+    WatchHeld,
+)
 from torc_watch.core.events import Event, Verdict, WatchEnded
 from torc_watch.core.orders import Condition, Entry, Order, Removed, Unknown, follow
 from torc_watch.engine.board import Board, Key
@@ -158,13 +165,26 @@ class _Servers:
         self._open_server = open_server
         self._supervisors: dict[str, Supervisor] = {}
         self._locks: dict[str, anyio.Lock] = {}
+        self._refusals: dict[str, tuple[float, str]] = {}
 
     async def supervisor(self, server: str) -> Supervisor:
-        """Raises ServerError."""
+        """Raises ServerError. What one workflow finds out counts for all that ask just then."""
+        asked = anyio.current_time()
         async with self._locks.setdefault(server, anyio.Lock()):
             if server not in self._supervisors:
-                self._supervisors[server] = await self._tasks.start(self._serve, server)
+                refused, reason = self._refusals.get(server, (-1.0, ""))
+                if refused >= asked:
+                    raise ServerUnreachable(reason)
+                self._supervisors[server] = await self._opened(server)
             return self._supervisors[server]
+
+    async def _opened(self, server: str) -> Supervisor:
+        try:
+            supervisor: Supervisor = await self._tasks.start(self._serve, server)
+        except ServerError as error:
+            self._refusals[server] = anyio.current_time(), str(error)
+            raise
+        return supervisor
 
     async def _serve(self, server: str, *, task_status: TaskStatus[Supervisor]) -> None:
         async with self._open_server(server) as supervisor:
