@@ -1,5 +1,6 @@
 """The user's own program before unknown failures are retried."""
 
+import os
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from torc_watch.engine.hook import run_hook
 if TYPE_CHECKING:
     from tests.conftest import OpenSite
 
-URL = "http://test/torc-service/v1"
+URL = f"http://test-{os.getpid()}/torc-service/v1"
 
 
 async def output_of(script: str) -> list[str]:
