@@ -228,6 +228,7 @@ def test_config_show_says_where_each_value_is_from(monkeypatch: pytest.MonkeyPat
     assert "hunter2" not in text + str(shown)
 
 
+@pytest.mark.slow
 def test_the_list_while_no_daemon_runs(home: Path) -> None:
     ended = given("list")
     assert ended.stdout == "No workflow is looked after. Add one with: torc-watchd add ID\n"

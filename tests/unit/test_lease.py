@@ -132,6 +132,23 @@ def test_a_process_of_this_machine_that_is_gone_is_followed_at_once(tmp_path: Pa
     assert lease_of(ME, tmp_path).acquire(0)
 
 
+def test_who_holds_it_need_not_wait_for_himself(tmp_path: Path) -> None:
+    """After trouble with the state folder."""
+    lease = lease_of(ME, tmp_path)
+    assert lease.acquire(0)
+    assert lease.acquire(1)
+    assert [path.name for path in tmp_path.iterdir()] == ["1"]
+
+
+def test_an_epoch_that_is_listed_but_gone_is_trouble(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A network file system may show a name for a while after it was removed."""
+    monkeypatch.setattr(Path, "iterdir", lambda folder: iter([folder / "7"]))
+    with pytest.raises(FileNotFoundError):
+        lease_of(ME, tmp_path).acquire(0)
+
+
 def test_a_folder_that_was_emptied_holds_nothing(tmp_path: Path) -> None:
     lease = lease_of(ME, tmp_path)
     assert lease.acquire(0)

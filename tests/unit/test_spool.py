@@ -26,7 +26,7 @@ from pathlib import Path
 from torc_watch.core.orders import Order, Verb
 from torc_watch.engine.spool import Spool
 for number in range(50):
-    order = Order(verb=Verb.ADD, server="s", workflow_id=int(sys.argv[2]) * 50 + number)
+    order = Order(verb=Verb.ADD, server="s", workflow_id=int(sys.argv[2]) * 50 + number + 1)
     Spool(Path(sys.argv[1])).put(order)
 """
 
@@ -80,7 +80,7 @@ def test_nothing_is_lost_when_many_give_orders_at_once(tmp_path: Path) -> None:
             spool.take_in(delivery)
 
     assert [giver.wait() for giver in givers] == [0] * 4
-    assert seen == set(range(200))
+    assert seen == set(range(1, 201))
 
 
 def make_text(text: str) -> Callable[[Path], object]:
@@ -99,6 +99,21 @@ BAD = {
     "strange": (
         make_text('{"verb": "add", "server": "s", "workflow_id": 1, "run": "rm"}'),
         "holds no order",
+    ),
+    "too large an id": (
+        make_text('{"verb": "add", "server": "s", "workflow_id": 9223372036854775808}'),
+        "workflow_id 9223372036854775808",
+    ),
+    "no id": (
+        make_text('{"verb": "add", "server": "s", "workflow_id": 0}'),
+        "asks for what cannot be: workflow_id 0",
+    ),
+    "no interval": (
+        make_text(
+            '{"verb": "set", "server": "s", "workflow_id": 1, "choices": {"poll_interval": -1,'
+            ' "memory_multiplier": 0.1, "runtime_multiplier": 1, "max_retries": -3}}'
+        ),
+        "max_retries -3, memory_multiplier 0.1, runtime_multiplier 1.0, poll_interval -1.0",
     ),
     "link": (make_link, "cannot be opened"),
     "pipe": (os.mkfifo, "is no plain file"),
@@ -121,6 +136,33 @@ def test_what_is_no_order_is_set_aside_and_kept(
     assert good.content == ORDER
     assert spool.set_aside(bad).parent == tmp_path / "rejected"
     assert contents(spool) == [ORDER]
+
+
+def test_passing_trouble_costs_no_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spool = Spool(tmp_path)
+    spool.put(ORDER)
+
+    def stale(*_: object) -> int:
+        raise OSError(116, "Stale file handle")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", stale)
+        with pytest.raises(OSError, match="Stale"):
+            spool.deliveries()
+    assert contents(spool) == [ORDER]
+
+
+def test_what_another_daemon_takes_in_meanwhile_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = Spool(tmp_path)
+    spool.put(ORDER)
+
+    def gone(*_: object) -> int:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(os, "open", gone)
+    assert spool.deliveries() == []
 
 
 def test_an_order_that_finds_no_room_leaves_nothing_behind(

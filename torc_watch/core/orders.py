@@ -44,6 +44,29 @@ class Order:
     choices: Choices = Choices()
 
 
+def problem_of(order: Order) -> str | None:
+    """What no command line would have let through, whoever wrote it."""
+    choices = order.choices
+    bounds = [
+        ("workflow_id", order.workflow_id, 0 < order.workflow_id < 2**63),
+        ("max_retries", choices.max_retries, (choices.max_retries or 0) >= 0),
+        *[
+            (name, factor, factor is None or 1 < factor < float("inf"))
+            for name, factor in (
+                ("memory_multiplier", choices.memory_multiplier),
+                ("runtime_multiplier", choices.runtime_multiplier),
+            )
+        ],
+        (
+            "poll_interval",
+            choices.poll_interval,
+            choices.poll_interval is None or 0 < choices.poll_interval < float("inf"),
+        ),
+    ]
+    wrong = [f"{name} {value}" for name, value, is_right in bounds if not is_right]
+    return f"asks for what cannot be: {', '.join(wrong)}" if wrong else None
+
+
 class Condition(StrEnum):
     WATCHED = "watched"
     PAUSED = "paused"

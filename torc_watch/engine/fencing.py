@@ -25,7 +25,8 @@ class Fence:
 
     async def pass_(self) -> None:
         """Raises LeaseLost, or JournalError when nobody could tell."""
-        if anyio.current_time() - self._seen_at < _MOMENT:
+        now = anyio.current_time()  # before the look: its answer may come to us much later
+        if now - self._seen_at < _MOMENT:
             return
         try:
             await to_thread.run_sync(self._lease.ensure_held)
@@ -33,7 +34,7 @@ class Fence:
             raise JournalError(
                 f"The state folder cannot be read: {error}. Nothing is changed until it can."
             ) from error
-        self._seen_at = anyio.current_time()
+        self._seen_at = now
 
 
 class FencedScheduler:

@@ -145,6 +145,8 @@ class Keeper:
             await anyio.sleep(delay)
 
     def _conclude(self, entry: Entry, ended: WatchEnded) -> None:
+        if self._entries.get(_key(entry)) is not entry:  # a person was quicker
+            return
         self._keep(
             replace(
                 entry, condition=Condition.ENDED, verdict=ended.verdict.label, reason=ended.reason

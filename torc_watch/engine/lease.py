@@ -69,6 +69,8 @@ class Lease:
         """
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         seen = self._newest()
+        if seen is not None and seen.epoch == self.epoch:
+            return True  # after trouble with the state folder
         standing = judge(
             seen,
             self.me,
@@ -122,15 +124,14 @@ class Lease:
                 path.unlink(missing_ok=True)
 
     def _newest(self) -> Sighting | None:
-        epoch = max(self._epochs(), default=0)
-        if not epoch:
-            return None
-        try:
-            with self._file(epoch).open(encoding="utf-8") as file:
+        for _ in range(2):  # one that was listed may have been followed and swept up meanwhile
+            epoch = max(self._epochs(), default=0)
+            if not epoch:
+                return None
+            with suppress(FileNotFoundError), self._file(epoch).open(encoding="utf-8") as file:
                 heartbeat = os.fstat(file.fileno()).st_mtime_ns
                 return Sighting(epoch=epoch, heartbeat=heartbeat, holder=_parse(file.read()))
-        except FileNotFoundError:  # followed and swept up at this moment
-            return self._newest()
+        raise FileNotFoundError(f"{self._folder} lists an epoch that is not there.")
 
     def _epochs(self) -> list[int]:
         return [int(path.name) for path in self._folder.iterdir() if path.name.isdecimal()]

@@ -11,12 +11,13 @@ import socket
 import stat
 import time
 from dataclasses import dataclass
+from errno import ELOOP, ENXIO
 from pathlib import Path
 from uuid import uuid4
 
 from pydantic import TypeAdapter, ValidationError
 
-from torc_watch.core.orders import Order
+from torc_watch.core.orders import Order, problem_of
 
 _LARGEST = 64 * 1024  # bytes; an order has some hundred
 _DIGITS = 20
@@ -62,7 +63,8 @@ class Spool:
             names = sorted(path.name for path in self._incoming.iterdir())
         except FileNotFoundError:
             return []
-        return [_open(self._incoming / name) for name in names]
+        deliveries = (_open(self._incoming / name) for name in names)
+        return [delivery for delivery in deliveries if delivery is not None]
 
     def take_in(self, delivery: Delivery) -> None:
         """To be called after what was ordered is kept elsewhere."""
@@ -80,10 +82,15 @@ class Spool:
         return max(time.time_ns(), newest + 1)
 
 
-def _open(path: Path) -> Delivery:
+def _open(path: Path) -> Delivery | None:
+    """None for what another daemon has taken in meanwhile. Raises OSError for passing trouble."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return None
     except OSError as error:
+        if error.errno not in (ELOOP, ENXIO):  # a link, a socket
+            raise
         return Delivery(path, f"cannot be opened: {error.strerror}")
     try:
         status = os.fstat(descriptor)
@@ -95,9 +102,10 @@ def _open(path: Path) -> Delivery:
     if len(content) > _LARGEST:
         return Delivery(path, f"is longer than {_LARGEST} bytes")
     try:
-        return Delivery(path, _ORDER.validate_json(content, extra="forbid"))
+        order = _ORDER.validate_json(content, extra="forbid")
     except ValidationError as error:
         return Delivery(path, f"holds no order: {error.errors()[0]['msg']}")
+    return Delivery(path, problem_of(order) or order)
 
 
 def _flush_folder(folder: Path) -> None:

@@ -131,7 +131,7 @@ class State:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, OverflowError) as error:
             kind = JournalCorrupt if _is_damage(error) else JournalError
             raise kind(
                 f"The journal {self.path} cannot be used: {error}. Nothing is changed without it. "

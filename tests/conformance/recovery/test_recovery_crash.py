@@ -199,6 +199,7 @@ def one_of_each(undisturbed: Kill) -> "Iterator[Point]":
             yield number, True
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("server_name", ["embedded-0.35"], indirect=True)
 async def test_everywhere(open_site: "OpenSite", quick_path: Path) -> None:
     assert await sweep(open_site, quick_path, all_points) >= 34
@@ -213,6 +214,7 @@ def one_of_each_step(undisturbed: Kill) -> "Iterator[Point]":
             yield number, True
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("server_name", ["embedded-0.12"], indirect=True)
 async def test_after_each_kind_of_change(open_site: "OpenSite", quick_path: Path) -> None:
     """Here a run is begun in two of them, the first of which writes its number."""
