@@ -157,6 +157,7 @@ def test_the_same_id_on_two_servers(home: Path, verb: str) -> None:
         ("set 42 --memory-multiplier 1", "'--memory-multiplier': 1 would not raise anything"),
         ("add 0", "greater than or equal to 1"),
         ("add", "Missing argument 'ID'"),
+        (f"add {2**63}", "asks for what cannot be: workflow_id 9223372036854775808"),
         ("add 42 --url ftp://host", "'ftp://host' is not the URL of a server"),
         ("pause 42 --url ftp://host", "'ftp://host' is not the URL of a server"),
     ],

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from torc_watch.cli import options
-from torc_watch.core.orders import Choices, Order, Verb
+from torc_watch.core.orders import Choices, Order, Verb, problem_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -107,10 +107,13 @@ async def _give(home: "Path", orders: "Sequence[Order]") -> None:
 
 
 def _spool(home: "Path", orders: "Sequence[Order]") -> None:
-    """Raises JournalError."""
-    from torc_watch.core.errors import JournalError
+    """Raises JournalError, and InvalidInput before anything is ordered."""
+    from torc_watch.core.errors import InvalidInput, JournalError
     from torc_watch.engine.spool import Spool
 
+    for given in orders:
+        if problem := problem_of(given):
+            raise InvalidInput(f"The order for workflow {given.workflow_id} {problem}.")
     spool = Spool(home / "spool")
     for given in orders:
         try:
