@@ -36,7 +36,7 @@ for _ in range(80):
 time.sleep(20)
 """
 HOG = PYTHON + shlex.quote(HOGGING)
-LATE_DEFECTOR = PYTHON + shlex.quote(f"import os, time\ntime.sleep(.3)\nos.setsid()\n{HOGGING}")
+LATE_DEFECTOR = PYTHON + shlex.quote(f"import os, time\ntime.sleep(1)\nos.setsid()\n{HOGGING}")
 FOREVER = PYTHON + shlex.quote("import signal; signal.pause()")
 DEAF = PYTHON + shlex.quote(
     "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True)\n"
