@@ -79,15 +79,15 @@ def nodes(site: "Site") -> Iterator[Nodes]:
         unavailable("namespaces need root, ip and unshare")
     nodes = Nodes(site, f"tw{os.getpid()}")
     with ExitStack() as stack:
-        for name in ("hub", "a", "b"):
-            network = nodes.network(name)
-            try:
+        try:
+            for name in ("hub", "a", "b"):
+                network = nodes.network(name)
                 ip("netns", "add", network)
-            except subprocess.CalledProcessError as error:
-                unavailable(f"namespaces cannot be made here: {error.stderr.decode().strip()}")
-            stack.callback(ip, "netns", "delete", network)
-            ip("-n", network, "link", "set", "lo", "up")
-        connect(nodes)
+                stack.callback(ip, "netns", "delete", network)
+                ip("-n", network, "link", "set", "lo", "up")
+            connect(nodes)
+        except subprocess.CalledProcessError as error:
+            unavailable(f"namespaces cannot be made here: {error.stderr.decode().strip()}")
         stack.callback(site.end_everything)
         serve(nodes)
         yield nodes
