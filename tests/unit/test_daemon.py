@@ -2,8 +2,9 @@
 
 import json
 import os
+import sqlite3
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -373,6 +374,31 @@ async def test_a_state_folder_that_does_not_answer_is_waited_for(
 
         reasons = [trouble.reason for trouble in service.heard(events.StateTrouble)]
         assert reasons == ["The ticket has expired.", "stale handle"]
+
+
+async def test_a_verdict_that_could_not_be_kept_is_no_new_beginning(
+    open_site: "OpenSite", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep, refused = Registry.keep, list[Entry]()
+
+    def keep_later(registry: Registry, entry: Entry) -> None:
+        if entry.condition is Condition.ENDED and not refused:
+            refused.append(entry)
+            raise JournalError("No space left on device.")
+        keep(registry, entry)
+
+    async with open_site() as site:
+        await site.submit(["small"])
+        service = Service(site, ME)
+        service.order(Verb.ADD)
+        monkeypatch.setattr(Registry, "keep", keep_later)
+
+        async with running(service):
+            await service.until_ended(1)
+
+        assert refused
+        with closing(sqlite3.connect(site.directory / "journal.db")) as journal:
+            assert journal.execute("SELECT count(*) FROM watch").fetchone() == (1,)
 
 
 @pytest.mark.parametrize("damage", ["none of it is a database", "a page"])

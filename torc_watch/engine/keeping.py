@@ -9,6 +9,7 @@ import random
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
+from functools import partial
 
 import anyio
 from anyio.abc import TaskGroup, TaskStatus
@@ -124,7 +125,9 @@ class Keeper:
         while True:
             try:
                 supervisor = await self._servers.supervisor(entry.server)
-                ended = await supervisor.watch(self._request_for(entry))
+                ended = await supervisor.watch(
+                    self._request_for(entry), partial(self._conclude, entry)
+                )
             except NotFound:
                 reason = f"There is no workflow {entry.workflow_id} on {entry.server}."
                 return WatchEnded(
@@ -145,7 +148,9 @@ class Keeper:
             await anyio.sleep(delay)
 
     def _conclude(self, entry: Entry, ended: WatchEnded) -> None:
-        if self._entries.get(_key(entry)) is not entry:  # a person was quicker
+        if ended.verdict is Verdict.UNREACHABLE:
+            return
+        if self._entries.get(_key(entry)) is not entry:  # kept already, or a person was quicker
             return
         self._keep(
             replace(

@@ -114,8 +114,11 @@ class Supervisor:
         async with self._polls, self._cases:
             yield
 
-    async def watch(self, request: WatchRequest) -> WatchEnded:
+    async def watch(self, request: WatchRequest, keep: Callable[[WatchEnded], None]) -> WatchEnded:
         """Watches one workflow to its end. A watch that is cancelled ends its round first.
+
+        ``keep`` is given the verdict before the watch is ended in the journal: whoever dies in
+        between, or cannot keep it, finds this watch again, and no new one with all its retries.
 
         Raises WatchHeld, NotFound or another ServerError before it is watched, JournalError at any
         time.
@@ -124,15 +127,19 @@ class Supervisor:
             async with self._courtesy.look():
                 watch = await _begin(request, self._around, held)
             try:
-                return await self.watch_on(watch)
+                return await self.watch_on(watch, keep)
             finally:
                 # Whoever watches the workflow next would carry out the same round beside us.
                 with anyio.CancelScope(shield=True):
                     if watch.in_hand is not None:
                         await watch.in_hand.settled()
 
-    async def watch_on(self, watch: Watch) -> WatchEnded:
+    async def watch_on(
+        self, watch: Watch, keep: Callable[[WatchEnded], None] | None = None
+    ) -> WatchEnded:
         ended = await self._until_verdict(watch)
+        if keep is not None:
+            keep(ended)
         if _is_settled(watch, ended):
             self._around.journal.end_watch(watch.record.id, ended.verdict.label)
         self._around.report(ended)
