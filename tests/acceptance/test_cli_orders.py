@@ -15,9 +15,9 @@ from typer.testing import CliRunner
 from torc_watch.cli import app
 from torc_watch.core.orders import Choices, Condition, Entry, Order, Verb
 from torc_watch.core.view import DaemonView, Phase, WorkflowView
-from torc_watch.engine.lease import this_process
-from torc_watch.engine.registry import Registry
-from torc_watch.engine.spool import Spool
+from torc_watch.daemon.lease import this_process
+from torc_watch.daemon.registry import Registry
+from torc_watch.daemon.spool import Spool
 from torc_watch.interfaces.published import utc_now
 from torc_watch.interfaces.publishing import publish
 

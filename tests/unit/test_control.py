@@ -16,7 +16,7 @@ import pytest
 from torc_watch.core import events
 from torc_watch.core.errors import InvalidInput
 from torc_watch.core.orders import Choices, Condition, Entry
-from torc_watch.engine.board import Board
+from torc_watch.daemon.board import Board
 from torc_watch.interfaces import control
 from torc_watch.interfaces.control import Control, poke, socket_path
 

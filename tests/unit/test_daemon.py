@@ -18,12 +18,12 @@ from torc_watch.core.errors import JournalError
 from torc_watch.core.lease import Holder
 from torc_watch.core.orders import Choices, Condition, Entry, Order, Verb
 from torc_watch.core.units import MIB
-from torc_watch.engine.board import Board
-from torc_watch.engine.daemon import Daemon, Means, Rhythm, Wishes
-from torc_watch.engine.fencing import Fence, FencedScheduler
-from torc_watch.engine.lease import Lease, this_process
-from torc_watch.engine.registry import Registry
-from torc_watch.engine.spool import Spool
+from torc_watch.daemon.board import Board
+from torc_watch.daemon.fencing import Fence, FencedScheduler
+from torc_watch.daemon.lease import Lease, this_process
+from torc_watch.daemon.life import Daemon, Means, Rhythm, Wishes
+from torc_watch.daemon.registry import Registry
+from torc_watch.daemon.spool import Spool
 from torc_watch.engine.supervisor import Supervisor, supervising
 
 if TYPE_CHECKING:

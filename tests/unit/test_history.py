@@ -14,10 +14,10 @@ from torc_watch.core.orders import Choices, Condition, Entry, Order, Verb
 from torc_watch.core.policy import Plan
 from torc_watch.core.saga import RoundOutcome, Step
 from torc_watch.core.units import GIB
-from torc_watch.engine.history import choices_of, known_workflows, watches_of
+from torc_watch.daemon.history import choices_of, known_workflows, watches_of
+from torc_watch.daemon.registry import Registry
+from torc_watch.daemon.spool import Spool
 from torc_watch.engine.journal import Identity, Journal
-from torc_watch.engine.registry import Registry
-from torc_watch.engine.spool import Spool
 from torc_watch.engine.state import MIGRATIONS
 from torc_watch.interfaces.past import history_text, history_values
 

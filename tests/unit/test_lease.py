@@ -12,7 +12,7 @@ import pytest
 
 from torc_watch.core.errors import LeaseLost
 from torc_watch.core.lease import RELEASED, Holder, Sighting, Standing, judge
-from torc_watch.engine.lease import Lease, this_process
+from torc_watch.daemon.lease import Lease, this_process
 
 PATIENCE = 180.0
 ME = this_process()
@@ -24,7 +24,7 @@ RIVAL = """
 import sys, time
 from pathlib import Path
 from torc_watch.core.errors import LeaseLost
-from torc_watch.engine.lease import Lease, this_process
+from torc_watch.daemon.lease import Lease, this_process
 lease = Lease(Path(sys.argv[1]), this_process(), patience=180.0)
 print("ready", flush=True)
 sys.stdin.readline()

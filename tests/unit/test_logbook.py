@@ -11,7 +11,7 @@ from torc_watch.core.errors import JournalError
 from torc_watch.core.events import DaemonEvent, Event, Exhibit, Verdict
 from torc_watch.core.model import JobCounts, JobStatus
 from torc_watch.core.orders import Verb
-from torc_watch.engine.lease import this_process
+from torc_watch.daemon.lease import this_process
 from torc_watch.interfaces.logbook import all_lines, followed_lines, is_about, sentences
 from torc_watch.log import json_line
 

@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from torc_watch.core.login_node import Linger, LoginNode, Server
-from torc_watch.engine.lease import Lease, this_process
+from torc_watch.daemon.lease import Lease, this_process
 from torc_watch.host import session
 from torc_watch.host.commands import ABSENT, SILENT, Answer, Ask, ask, session_environment
 from torc_watch.host.probing import Place, acting_host, folder, look, memory_cap, user_namespaces

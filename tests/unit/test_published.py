@@ -11,7 +11,7 @@ import pytest
 from torc_watch.core.errors import JournalError
 from torc_watch.core.lease import Holder
 from torc_watch.core.view import DaemonView, Phase, WorkflowView
-from torc_watch.engine.lease import this_process
+from torc_watch.daemon.lease import this_process
 from torc_watch.interfaces.published import absence, ago, is_gone, read_published, until, view_of
 from torc_watch.interfaces.publishing import publish
 

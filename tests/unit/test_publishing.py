@@ -11,8 +11,8 @@ import pytest
 
 from torc_watch.core import events
 from torc_watch.core.orders import Choices, Condition, Entry
-from torc_watch.engine.board import Board
-from torc_watch.engine.lease import this_process
+from torc_watch.daemon.board import Board
+from torc_watch.daemon.lease import this_process
 from torc_watch.interfaces.publishing import Publisher
 
 pytestmark = pytest.mark.looptime

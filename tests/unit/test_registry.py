@@ -9,8 +9,8 @@ import pytest
 
 from torc_watch.core.errors import JournalError
 from torc_watch.core.orders import Choices, Condition, Entry
+from torc_watch.daemon.registry import Registry
 from torc_watch.engine.journal import Identity, Journal
-from torc_watch.engine.registry import Registry
 from torc_watch.engine.state import MIGRATIONS
 
 ENTRY = Entry(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from torc_watch.core.orders import Choices, Order, Verb
-from torc_watch.engine.spool import Spool
+from torc_watch.daemon.spool import Spool
 
 SERVER = "http://test/torc-service/v1"
 ORDER = Order(
@@ -24,7 +24,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from torc_watch.core.orders import Order, Verb
-from torc_watch.engine.spool import Spool
+from torc_watch.daemon.spool import Spool
 for number in range(50):
     order = Order(verb=Verb.ADD, server="s", workflow_id=int(sys.argv[2]) * 50 + number + 1)
     Spool(Path(sys.argv[1])).put(order)

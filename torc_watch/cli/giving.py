@@ -29,7 +29,7 @@ _DONE = {
 async def add(
     workflow_ids: "Sequence[int]", choices: Choices, settings: "Settings", url: str | None
 ) -> None:
-    from torc_watch.engine.history import known_workflows
+    from torc_watch.daemon.history import known_workflows
 
     await _refuse_missing(workflow_ids, settings, url)
     server = settings.connection(url).url
@@ -86,7 +86,7 @@ async def _refuse_missing(
 def _keys(home: "Path", workflow_ids: "Sequence[int]", url: str | None) -> "list[Key]":
     """Raises InvalidInput for the first that is not known, or where it is open which is meant."""
     from torc_watch.core.addressing import key_of
-    from torc_watch.engine.history import known_workflows
+    from torc_watch.daemon.history import known_workflows
 
     server = options.server(url)
     known = known_workflows(home)
@@ -109,7 +109,7 @@ async def _give(home: "Path", orders: "Sequence[Order]") -> None:
 def _spool(home: "Path", orders: "Sequence[Order]") -> None:
     """Raises JournalError, and InvalidInput before anything is ordered."""
     from torc_watch.core.errors import InvalidInput, JournalError
-    from torc_watch.engine.spool import Spool
+    from torc_watch.daemon.spool import Spool
 
     for given in orders:
         if problem := problem_of(given):

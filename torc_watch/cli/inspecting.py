@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from torc_watch.core.addressing import Key
     from torc_watch.core.view import DaemonView
-    from torc_watch.engine.history import PastRound
+    from torc_watch.daemon.history import PastRound
     from torc_watch.wiring import Inspection
 
 _SECONDS = 20.0  # for a server to say all that is asked
@@ -68,7 +68,7 @@ def history(
     from torc_watch.configuration import home
     from torc_watch.core.addressing import key_of
     from torc_watch.core.errors import InvalidInput
-    from torc_watch.engine.history import known_workflows, watches_of
+    from torc_watch.daemon.history import known_workflows, watches_of
     from torc_watch.interfaces.past import history_text, history_values
 
     with running.ending():
@@ -94,7 +94,7 @@ def _find(home: "Path", daemon: "DaemonView | None", workflow_id: int, server: s
     views = daemon.workflows if daemon else ()
     shown = {(view.server, view.workflow_id) for view in views}
     if not any(key[1] == workflow_id and server in (None, key[0]) for key in shown):
-        from torc_watch.engine.history import known_workflows
+        from torc_watch.daemon.history import known_workflows
 
         shown = known_workflows(home)
     return key_of(workflow_id, server, shown)
@@ -151,7 +151,7 @@ def _show_values(home: "Path", daemon: "DaemonView | None", key: "Key") -> None:
 
 def _rounds(home: "Path", key: "Key") -> "tuple[PastRound, ...]":
     """Of the last watch."""
-    from torc_watch.engine.history import watches_of
+    from torc_watch.daemon.history import watches_of
 
     watches = [watch for watch in watches_of(home, key[1]) if watch.server == key[0]]
     return watches[-1].rounds if watches else ()
@@ -165,7 +165,7 @@ def _inspect(home: "Path", key: "Key") -> "Inspection":
 
     from torc_watch import wiring
     from torc_watch.core.errors import ServerError, ServerUnreachable
-    from torc_watch.engine.history import choices_of
+    from torc_watch.daemon.history import choices_of
 
     server, workflow_id = key
     settings = running.load_settings().chosen(choices_of(home, key))

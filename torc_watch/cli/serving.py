@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from torc_watch.core.events import DaemonEvent
     from torc_watch.core.view import WorkflowView
-    from torc_watch.daemon import Service
     from torc_watch.interfaces.service_manager import ServiceManager
+    from torc_watch.service import Service
 
 _STATUS_INTERVAL = 5.0  # seconds between changes of what `systemctl status` shows
 _LEASE_PATIENCES = 1.5  # in which an abandoned lease has turned out to be that
@@ -41,10 +41,10 @@ def run(
       torc-watchd run --once
     """
     from torc_watch.cli.telling import open_telling
-    from torc_watch.daemon import Service
     from torc_watch.host import open_files
     from torc_watch.interfaces.records import record_of_daemon
     from torc_watch.interfaces.service_manager import ServiceManager
+    from torc_watch.service import Service
     from torc_watch.settings import load_settings
 
     open_files.allow_many()

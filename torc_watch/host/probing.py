@@ -15,7 +15,7 @@ from anyio import to_thread
 
 from torc_watch.core.lease import Holder
 from torc_watch.core.login_node import Folder, LoginNode, Server
-from torc_watch.engine.lease import Lease, this_process
+from torc_watch.daemon.lease import Lease, this_process
 from torc_watch.engine.processes import find_process
 from torc_watch.host import session
 from torc_watch.host.commands import Ask

@@ -21,7 +21,7 @@ from anyio import to_thread
 from anyio.abc import SocketAttribute, SocketStream
 
 from torc_watch.core.errors import InvalidInput
-from torc_watch.engine.board import Board, Key
+from torc_watch.daemon.board import Board, Key
 
 _LONGEST_PATH = 107  # bytes, with which a socket's address may be written
 _LONGEST_WISH = 64

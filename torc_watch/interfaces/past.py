@@ -7,7 +7,7 @@ from typing import Any
 
 from torc_watch.core import units
 from torc_watch.core.policy import Plan
-from torc_watch.engine.history import PastRound, PastWatch
+from torc_watch.daemon.history import PastRound, PastWatch
 from torc_watch.interfaces.transcript import jobs_text, plan_lines
 
 

@@ -12,7 +12,7 @@ from anyio import to_thread
 from torc_watch.core.allocation import AllocationFailure, AllocationRequest, AllocationState
 from torc_watch.core.errors import JournalError
 from torc_watch.core.provisioning import Capacity
-from torc_watch.engine.lease import Lease
+from torc_watch.daemon.lease import Lease
 from torc_watch.engine.scheduling import Scheduler
 
 _MOMENT = 1.0  # seconds, far below the patience that others have with our heartbeat

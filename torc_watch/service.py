@@ -8,12 +8,12 @@ from pathlib import Path
 from torc_watch.core.errors import InvalidInput
 from torc_watch.core.events import ConfigurationRead, ControlMissing, DaemonEvent, Event
 from torc_watch.core.orders import Entry
-from torc_watch.engine.board import Board
-from torc_watch.engine.daemon import Daemon, Means, Rhythm, Wishes
-from torc_watch.engine.fencing import Fence, FencedScheduler
+from torc_watch.daemon.board import Board
+from torc_watch.daemon.fencing import Fence, FencedScheduler
+from torc_watch.daemon.lease import Lease, this_process
+from torc_watch.daemon.life import Daemon, Means, Rhythm, Wishes
+from torc_watch.daemon.spool import Spool
 from torc_watch.engine.journal import Journal
-from torc_watch.engine.lease import Lease, this_process
-from torc_watch.engine.spool import Spool
 from torc_watch.engine.supervisor import Supervisor, Surroundings, supervising
 from torc_watch.engine.watch import WatchRequest
 from torc_watch.interfaces.control import Control, socket_path

@@ -13,7 +13,7 @@ from torc_watch.core.errors import JournalError
 from torc_watch.core.orders import Choices, Order, Verb
 from torc_watch.core.policy import Plan
 from torc_watch.core.saga import Step
-from torc_watch.engine.spool import Spool
+from torc_watch.daemon.spool import Spool
 
 _PLAN = TypeAdapter(Plan)
 _CHOICES = TypeAdapter(Choices)

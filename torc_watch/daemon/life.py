@@ -21,11 +21,12 @@ from torc_watch.core import cadence, events
 from torc_watch.core.errors import JournalCorrupt, JournalError, LeaseLost
 from torc_watch.core.events import DaemonEvent
 from torc_watch.core.orders import Entry
-from torc_watch.engine.board import Board
-from torc_watch.engine.keeping import Keeper, OpenServer, Report
-from torc_watch.engine.lease import Lease
-from torc_watch.engine.registry import Registry
-from torc_watch.engine.spool import Spool
+from torc_watch.daemon.board import Board
+from torc_watch.daemon.keeping import Keeper, Report
+from torc_watch.daemon.lease import Lease
+from torc_watch.daemon.registry import Registry
+from torc_watch.daemon.servers import OpenServer
+from torc_watch.daemon.spool import Spool
 from torc_watch.engine.state import set_aside
 from torc_watch.engine.supervisor import innermost
 from torc_watch.engine.watch import WatchRequest

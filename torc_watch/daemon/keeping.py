@@ -7,12 +7,11 @@ somebody says more about it.
 
 import random
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from functools import partial
 
 import anyio
-from anyio.abc import TaskGroup, TaskStatus
+from anyio.abc import TaskGroup
 
 from torc_watch.core import cadence, events
 from torc_watch.core.errors import (
@@ -20,17 +19,15 @@ from torc_watch.core.errors import (
     NotFound,
     SchedulerError,
     ServerError,
-    ServerUnreachable,
     WatchHeld,
 )
 from torc_watch.core.events import Event, Verdict, WatchEnded
 from torc_watch.core.orders import Condition, Entry, Order, Removed, Unknown, follow
-from torc_watch.engine.board import Board, Key
-from torc_watch.engine.registry import Registry
-from torc_watch.engine.supervisor import Supervisor
+from torc_watch.daemon.board import Board, Key
+from torc_watch.daemon.registry import Registry
+from torc_watch.daemon.servers import OpenServer, Servers
 from torc_watch.engine.watch import WatchRequest
 
-OpenServer = Callable[[str], AbstractAsyncContextManager[Supervisor]]
 Report = Callable[[Event, str], None]  # what happened to a workflow, and the server of that
 
 
@@ -51,7 +48,7 @@ class Keeper:
         self._request_for = request_for
         self._board = board
         self._report = report
-        self._servers = _Servers(tasks, open_server)
+        self._servers = Servers(tasks, open_server)
         self._entries = {_key(entry): entry for entry in registry.entries()}
         self._watches: dict[Key, anyio.CancelScope] = {}
         self._last_ended = anyio.Event()
@@ -162,41 +159,6 @@ class Keeper:
         self._registry.keep(entry)
         self._entries[_key(entry)] = entry
         self._board.show(entry)
-
-
-class _Servers:
-    """A supervisor for each server, opened when the first workflow there is to be watched."""
-
-    def __init__(self, tasks: TaskGroup, open_server: OpenServer) -> None:
-        self._tasks = tasks
-        self._open_server = open_server
-        self._supervisors: dict[str, Supervisor] = {}
-        self._locks: dict[str, anyio.Lock] = {}
-        self._refusals: dict[str, tuple[float, str]] = {}
-
-    async def supervisor(self, server: str) -> Supervisor:
-        """Raises ServerError. What one workflow finds out counts for all that ask just then."""
-        asked = anyio.current_time()
-        async with self._locks.setdefault(server, anyio.Lock()):
-            if server not in self._supervisors:
-                refused, reason = self._refusals.get(server, (-1.0, ""))
-                if refused >= asked:
-                    raise ServerUnreachable(reason)
-                self._supervisors[server] = await self._opened(server)
-            return self._supervisors[server]
-
-    async def _opened(self, server: str) -> Supervisor:
-        try:
-            supervisor: Supervisor = await self._tasks.start(self._serve, server)
-        except ServerError as error:
-            self._refusals[server] = anyio.current_time(), str(error)
-            raise
-        return supervisor
-
-    async def _serve(self, server: str, *, task_status: TaskStatus[Supervisor]) -> None:
-        async with self._open_server(server) as supervisor:
-            task_status.started(supervisor)
-            await anyio.sleep_forever()
 
 
 def _key(entry: Entry) -> Key:
