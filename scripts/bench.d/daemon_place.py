@@ -25,7 +25,7 @@ from workloads import busy_workflow
 from torc_watch.core.allocation import AllocationRequest
 from torc_watch.core.orders import Choices, Condition, Entry
 from torc_watch.core.units import GIB
-from torc_watch.engine.registry import Registry
+from torc_watch.daemon.registry import Registry
 from torc_watch.interfaces.control import socket_path
 from torc_watch.sandbox.allocation_folder import AllocationFolder, Order, this_host
 from torc_watch.torc.client import TorcClient
