@@ -60,6 +60,7 @@ class Service:
     said: list[events.Event | events.DaemonEvent] = field(default_factory=list)
 
     board: Board = field(default_factory=Board)
+    lines: list[str] = field(default_factory=list)  # to the server, opened and closed
 
     def report(self, event: events.Event, server: str) -> None:
         self.said.append(event)
@@ -82,7 +83,9 @@ class Service:
             self.site.surroundings(scheduler, before_change=fence.pass_) as around,
             supervising(around) as supervisor,
         ):
+            self.lines.append("opened")
             yield supervisor
+            self.lines.append("closed")
 
     async def run(self) -> None:
         means = Means(
@@ -302,6 +305,48 @@ async def test_a_removed_workflow_is_left_alone(open_site: "OpenSite") -> None:
 
         assert service.entries() == []
         assert [event.verb for event in service.heard(events.OrderFollowed)] == ["add", "remove"]
+
+
+async def test_a_reload_reaches_the_server_and_lets_a_round_end(open_site: "OpenSite") -> None:
+    async with open_site() as site:
+        site.scheduler.endings = {"big": [OOM], "long": [(0, None, 3000.0)]}
+        site.scheduler.seconds_to_submit = {1: 500.0}
+        await site.submit(["big"])
+        await site.submit(["long"])
+        service = Service(site, ME)
+        service.order(Verb.ADD)
+        service.order(Verb.ADD, 2)
+
+        async with running(service):
+            await service.until(lambda: bool(site.seen(events.SubmissionStarted)))
+            service.wishes.reload()
+            await service.until(lambda: len(site.seen(events.WatchStarted)) == 3, 30)
+            assert service.lines == ["opened", "opened"]
+            await service.until(lambda: bool(site.seen(events.RecoveryInitiated)))
+            await service.until(lambda: service.lines == ["opened", "opened", "closed"], 30)
+            await service.until_ended(1, 2)
+
+        assert await site.results(1) == [("big", 1, 137), ("big", 2, 0)]
+
+
+async def test_a_server_without_workflows_is_closed(open_site: "OpenSite") -> None:
+    async with open_site() as site:
+        site.scheduler.endings = {"long": [(0, None, 3000.0)]}
+        await site.submit(["small"])
+        await site.submit(["long"])
+        service = Service(site, ME)
+        service.order(Verb.ADD)
+        service.order(Verb.ADD, 2)
+
+        async with running(service):
+            await service.until_ended(1)
+            assert service.lines == ["opened"]
+            service.order(Verb.REMOVE, 2)
+            await service.until(lambda: service.lines == ["opened", "closed"])
+            service.order(Verb.ADD, 2)
+            await service.until_ended(1, 2)
+
+        assert service.lines == ["opened", "closed"] * 2
 
 
 async def test_a_stop_does_not_wait_for_ever_and_loses_nothing(open_site: "OpenSite") -> None:

@@ -81,17 +81,21 @@ class Keeper:
         self._attend(key)
 
     def restart(self) -> None:
-        """Begins every watch again: how they are to be watched has changed."""
-        for scope in self._watches.values():
-            scope.cancel()
+        """Begins every watch again, on servers opened anew: how to watch has changed."""
+        self._servers.renew()
+        self._end_watches()
 
     async def stop(self) -> None:
         """Ends every watch, each after the round that it is in."""
         self._entries.clear()
-        self.restart()
+        self._end_watches()
         if self._watches:
             self._last_ended = anyio.Event()
             await self._last_ended.wait()
+
+    def _end_watches(self) -> None:
+        for scope in self._watches.values():
+            scope.cancel()
 
     def _attend(self, key: Key) -> None:
         """Lets the workflow's task see what has changed, or starts one."""
@@ -121,10 +125,10 @@ class Keeper:
         failures = 0
         while True:
             try:
-                supervisor = await self._servers.supervisor(entry.server)
-                ended = await supervisor.watch(
-                    self._request_for(entry), partial(self._conclude, entry)
-                )
+                async with self._servers.supervisor(entry.server) as supervisor:
+                    ended = await supervisor.watch(
+                        self._request_for(entry), partial(self._conclude, entry)
+                    )
             except NotFound:
                 reason = f"There is no workflow {entry.workflow_id} on {entry.server}."
                 return WatchEnded(
