@@ -14,7 +14,7 @@ from typing import Any
 
 import platformdirs
 
-from torc_watch.core.errors import InvalidInput
+from torc_watch.core.errors import ConfigurationAway, InvalidInput
 
 _NAME = "torc-watchd"
 _PASSWORD = "password"  # noqa: S105 - a key's name
@@ -55,7 +55,8 @@ class Given:
 def configured() -> dict[str, Given]:
     """By the name of the setting; what is nearer to the user counts.
 
-    Raises InvalidInput for a file that cannot be read, and for what it should not hold.
+    Raises ConfigurationAway for a file that cannot be read, InvalidInput for what it should not
+    hold.
     """
     found = dict(_of_environment(_LOGIN))
     for path in reversed(files()):
@@ -74,7 +75,7 @@ def default_home() -> Path:
 
 
 def home() -> Path:
-    """The state folder, without a look at any other value. Raises InvalidInput."""
+    """The state folder, without a look at any other value. Raises as `configured` does."""
     given = configured().get("home")
     return Path(given.value).expanduser() if given else default_home()
 
@@ -96,7 +97,7 @@ def _of_file(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except OSError as error:
-        raise InvalidInput(f"{path} cannot be read: {error.strerror}.") from error
+        raise ConfigurationAway(f"{path} cannot be read: {error.strerror}.") from error
     except ValueError as error:  # its syntax, or bytes that are no UTF-8
         raise InvalidInput(f"{path} is not written in TOML: {error}.") from error
     for key, value in values.items():

@@ -1,11 +1,12 @@
 """Puts the daemon together: lease, spool, registry, servers, and those who are told."""
 
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
+from typing import Any
 
-from torc_watch.core.errors import InvalidInput
+from torc_watch.core.errors import ConfigurationAway, InvalidInput
 from torc_watch.core.events import ConfigurationRead, ControlMissing, DaemonEvent, Event
 from torc_watch.core.orders import Entry
 from torc_watch.daemon.board import Board
@@ -24,23 +25,25 @@ from torc_watch.torc.transport import Transport
 from torc_watch.wiring import local_allocations, request_for
 
 _BEATS = 6  # of the heartbeat, in the time after which its holder is taken for gone
+_FIXED = ("home", "lease_patience")  # while it runs
 
 
 class Service:
     """The daemon of one state folder, as `torc-watchd run` has it.
 
-    ``load`` reads the configuration and raises InvalidInput; ``report`` and ``announce`` are told
-    what happens.
+    ``load`` reads the configuration again and raises as `settings.load_settings` does; ``report``
+    and ``announce`` are told what happens.
     """
 
     def __init__(
         self,
+        settings: Settings,
         load: Callable[[], Settings],
         report: Callable[[Event, str], None],
         announce: Callable[[DaemonEvent], None],
     ) -> None:
+        self._settings = settings
         self._load = load
-        self._settings = load()
         self._report = report
         self._announce = announce
         self._lease = Lease(
@@ -51,8 +54,8 @@ class Service:
         self._publisher = Publisher(self._settings.home / "status.json", self.board, self._lease.me)
         self.wishes = Wishes()
 
-    async def run(self) -> None:
-        """Until it is wished to stop."""
+    async def run(self, show: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Until it is wished to stop; ``show`` runs for as long as we act."""
         home = self._settings.home
         means = Means(
             lease=self._lease,
@@ -63,7 +66,7 @@ class Service:
             board=self.board,
             report=self._told,
             announce=self._announce,
-            beside=(self._publisher.run, self._listen),
+            beside=(self._publisher.run, self._listen, show),
         )
         rhythm = Rhythm(heartbeat=self._settings.lease_patience / _BEATS)
         await Daemon(means, self.wishes, rhythm).run()
@@ -71,10 +74,16 @@ class Service:
     def reload(self) -> None:
         """Reads the configuration again; what cannot be used changes nothing."""
         try:
-            self._settings = self._load()
-        except InvalidInput as error:
+            loaded = self._load()
+        except (InvalidInput, ConfigurationAway) as error:
             self._announce(ConfigurationRead(problem=str(error)))
             return
+        for name in _FIXED:
+            if getattr(loaded, name) != getattr(self._settings, name):
+                problem = f"{name} is another. Restart torc-watchd for that."
+                self._announce(ConfigurationRead(problem=problem))
+                return
+        self._settings = loaded
         self._announce(ConfigurationRead())
         self.wishes.reload()
 

@@ -152,7 +152,10 @@ class _Configured(PydanticBaseSettingsSource):
 
 
 def load_settings() -> Settings:
-    """What is configured. Raises InvalidInput, which says what is wrong, where."""
+    """What is configured. Raises InvalidInput, which says what is wrong, where.
+
+    Raises ConfigurationAway when that cannot be read.
+    """
     try:
         return Settings()
     except ValidationError as error:

@@ -1,6 +1,7 @@
 """A workflow that is added to a daemon, from its failure to its recovery, as its user sees it."""
 
 import json
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,8 +117,18 @@ def test_a_configuration_reaches_the_daemon(desk: Desk) -> None:
     config = desk.site.folder / "config/torc-watchd/config.toml"
     config.parent.mkdir(parents=True)
     config.write_text("auto_recover = true\nmax_retries = 7\npoll_interval = 1\n")
-    desk.start("run").until(ACTS)
+    daemon = desk.start("run")
+    daemon.until(ACTS)
     desk.run("add", "1")
     desk.wait_for('"max_retries": 7')
     desk.wait_for('"verdict": "succeeded"')
     assert Path(desk.site.folder / "output").is_dir()
+
+    config.write_text("auto_recover = true\nmax_retrys = 9\n")
+    daemon.process.send_signal(signal.SIGHUP)
+    daemon.until("The configuration stays as it was: ")
+    config.write_text("auto_recover = true\nmax_retries = 9\n")
+    daemon.process.send_signal(signal.SIGHUP)
+    daemon.until("The configuration was read again.")
+    desk.run("add", "1")
+    desk.wait_for('"max_retries": 9')

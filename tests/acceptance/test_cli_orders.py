@@ -210,6 +210,16 @@ def test_a_typo_in_the_configuration_ends_every_command(home: Path, words: str) 
     assert not home.exists()
 
 
+@pytest.mark.parametrize("words", ["list", "run", "config show"])
+def test_a_configuration_that_cannot_be_read_may_be_there_again_later(words: str) -> None:
+    Path("config/torc-watchd/config.toml").mkdir(parents=True)
+
+    ended = given(words)
+
+    assert ended.exit_code == 1  # of which a service is started again, not so of 2
+    assert "config.toml cannot be read: Is a directory." in ended.stderr
+
+
 def test_config_show_says_where_each_value_is_from(monkeypatch: pytest.MonkeyPatch) -> None:
     files = [Path(f"{whose}/torc-watchd/config.toml").absolute() for whose in ("config", "etc")]
     for file, text in zip(files, ("timeout = 7", "timeout = 5\nmax_retries = 5"), strict=True):

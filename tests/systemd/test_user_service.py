@@ -137,6 +137,20 @@ def test_what_is_wrong_in_the_configuration_is_said_once(machine: "Machine") -> 
     assert "poll_interval" in machine.run("journalctl", "--user", "--unit=torc-watchd")
 
 
+def test_a_configuration_that_cannot_be_read_is_waited_for(machine: "Machine") -> None:
+    machine.torc_watchd("service", "install", "--no-start")
+    without_patience(machine)
+    machine.write(".config/torc-watchd/config.toml/in-its-place", "")
+    complaint = "/torc-watchd/config.toml cannot be read: Is a directory."
+
+    machine.systemctl("start", "--no-block", "torc-watchd")
+    machine.journal_until(f"MESSAGE=torc-watchd: /run/home/tester/.config{complaint}", number=2)
+    machine.run("mv", "/run/home/tester/.config/torc-watchd/config.toml", "/run/home/tester/away")
+    machine.journal_until("EVENT=lease.taken")
+
+    assert machine.show("ActiveState")["ActiveState"] == "active"
+
+
 @pytest.mark.parametrize(("slurm", "seccomp"), [(True, "2"), (False, "0")])
 def test_only_beside_slurm_is_it_confined(machine: "Machine", slurm: bool, seccomp: str) -> None:
     if slurm:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from torc_watch.core.view import Phase, WorkflowView
-from torc_watch.interfaces.listing import known_text, table
+from torc_watch.interfaces.listing import known_text, sentence, table
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 WATCHED = WorkflowView(
@@ -71,3 +71,24 @@ def test_one_in_words() -> None:
     ]
     assert list(known_text(("http://torc", 7), ENDED, NOW))[1:] == ["handed over", ENDED.reason]
     assert "was added" in list(known_text(("http://torc", 7), None, NOW))[1]
+
+
+@pytest.mark.parametrize(
+    ("views", "expected"),
+    [
+        ([], "No workflow is looked after. Add one with: torc-watchd add ID"),
+        ([WATCHED], "1 workflow: 1 watching; next look in 40 s"),
+        ([ENDED, ENDED], "2 workflows: 2 handed over"),
+        (
+            [
+                ENDED,
+                replace(WATCHED, phase=Phase.WAITING, next_look="2026-01-01T12:00:14+00:00"),
+                replace(WATCHED, phase=Phase.RECOVERING, next_look=""),
+                WATCHED,
+            ],
+            "4 workflows: 1 watching, 1 recovering, 1 waiting, 1 handed over; next look in 14 s",
+        ),
+    ],
+)
+def test_sentence(views: list[WorkflowView], expected: str) -> None:
+    assert sentence(views, NOW) == expected

@@ -7,7 +7,7 @@ import pytest
 
 from torc_watch import wiring
 from torc_watch.configuration import VARIABLES, Given, configured, home
-from torc_watch.core.errors import InvalidInput
+from torc_watch.core.errors import ConfigurationAway, InvalidInput
 from torc_watch.core.orders import Choices, Condition, Entry
 from torc_watch.core.policy import RecoverySettings
 from torc_watch.engine.watch import WatchRequest
@@ -176,7 +176,7 @@ def test_every_bad_value_is_named(environment: pytest.MonkeyPatch, tmp_path: Pat
 def test_file_that_cannot_be_read(tmp_path: Path) -> None:
     configure(tmp_path, "").unlink()
     (tmp_path / "user/torc-watchd/config.toml").mkdir()
-    with pytest.raises(InvalidInput, match="cannot be read: Is a directory"):
+    with pytest.raises(ConfigurationAway, match="cannot be read: Is a directory"):
         load_settings()
 
 

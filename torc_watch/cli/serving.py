@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import anyio
@@ -11,10 +11,9 @@ import typer
 from torc_watch.cli import running
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from torc_watch.core.events import DaemonEvent
     from torc_watch.core.view import WorkflowView
+    from torc_watch.daemon.board import Board
     from torc_watch.interfaces.service_manager import ServiceManager
     from torc_watch.service import Service
 
@@ -58,7 +57,7 @@ def run(
         # Also when we stand by, or wait for the state folder: we do all that we can now.
         manager.ready()
 
-    service = Service(load_settings, telling.report, announce)
+    service = Service(settings, load_settings, telling.report, announce)
     patience = settings.lease_patience * _LEASE_PATIENCES if once else None
     running.run(lambda: _serve(service, manager, patience))
 
@@ -68,10 +67,9 @@ async def _serve(service: "Service", manager: "ServiceManager", patience: float 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_obey, service, manager)
         tasks.start_soon(_keep_alive, manager)
-        tasks.start_soon(_show, service, manager)
         if patience is not None:
             tasks.start_soon(_stop_when_looked, service, patience)
-        await service.run()
+        await service.run(partial(_show, service.board, manager))
         tasks.cancel_scope.cancel()
 
 
@@ -96,20 +94,14 @@ async def _keep_alive(manager: "ServiceManager") -> None:
         await anyio.sleep(manager.watchdog / 3)
 
 
-async def _show(service: "Service", manager: "ServiceManager") -> None:
-    shown = ""
+async def _show(board: "Board", manager: "ServiceManager") -> None:
+    """After what was announced, which a person finds in the journal as well."""
+    from torc_watch.interfaces.listing import sentence
+    from torc_watch.interfaces.published import utc_now
+
     while True:
         await anyio.sleep(_STATUS_INTERVAL)
-        text = summary(service.board.views)
-        if text not in ("", shown):
-            manager.say(text)
-        shown = text
-
-
-def summary(views: "Iterable[WorkflowView]") -> str:
-    """Empty without workflows."""
-    phases = Counter(view.phase.value for view in views)
-    return ", ".join(f"{number} {phase}" for phase, number in phases.items())
+        manager.say(sentence(board.views, utc_now()))
 
 
 async def _stop_when_looked(service: "Service", patience: float) -> None:

@@ -4,6 +4,7 @@ TorcWatchError
 ├── InvalidInput            the caller asked for something that makes no sense
 │   ├── InvalidQuantity     a memory or duration text
 │   └── InvalidSpec         a workflow specification
+├── ConfigurationAway       a file of the configuration cannot be read; perhaps it can later
 ├── ServerError             the Torc server; raised by torc_watch.torc only
 │   ├── ServerUnreachable   no answer: nothing is known, least of all that nothing happened
 │   ├── AccessDenied        401, 403
@@ -37,6 +38,10 @@ class InvalidQuantity(InvalidInput):
 
 
 class InvalidSpec(InvalidInput):
+    pass
+
+
+class ConfigurationAway(TorcWatchError):
     pass
 
 

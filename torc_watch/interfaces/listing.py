@@ -1,5 +1,6 @@
-"""The workflows of the daemon as a table that fits a terminal, and as values for scripts."""
+"""The workflows of the daemon: a table that fits a terminal, a sentence, values for scripts."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -14,6 +15,7 @@ from torc_watch.interfaces.published import absence, ago, until
 _FAILURES = ("failed", "terminated", "pending_failed")
 _DONE = ("completed", "disabled")
 _NOTHING = "No workflow is looked after. Add one with: torc-watchd add ID"
+_PHASES = list(Phase)
 _GAP = "  "
 _HEAD = ("ID", "SERVER", "STATE", "DONE", "FAILED", "ROUND", "NEXT LOOK", "LAST")
 
@@ -97,6 +99,17 @@ def known_text(key: Key, view: WorkflowView | None, now: datetime) -> Iterator[s
         yield f"Last event: {view.last_event}, {ago(view.last_event_at, now)}"
     if view.reason:
         yield printable(view.reason)
+
+
+def sentence(views: Sequence[WorkflowView], now: datetime) -> str:
+    """All of them in one: ``3 workflows: 2 watching, 1 succeeded; next look in 14 s``."""
+    if not views:
+        return _NOTHING
+    kinds = Counter((_PHASES.index(view.phase), state(view)) for view in views)
+    words = ", ".join(f"{number} {word}" for (_, word), number in sorted(kinds.items()))
+    looks = [view.next_look for view in views if view.next_look]
+    next_look = f"; next look {until(min(looks), now)}" if looks else ""
+    return f"{len(views)} workflow{'s' * (len(views) > 1)}: {words}{next_look}"
 
 
 def _last(view: WorkflowView, now: datetime) -> str:

@@ -64,6 +64,8 @@ class Record:
 def level_of(event: Event | DaemonEvent) -> Level:
     if isinstance(event, events.WatchEnded):
         return Level.NOTICE if event.verdict in _GOOD_ENDS else Level.ERROR
+    if isinstance(event, events.ConfigurationRead) and event.problem:
+        return Level.WARNING
     return _LEVELS.get(type(event), Level.INFO)
 
 

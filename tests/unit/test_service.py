@@ -1,0 +1,51 @@
+"""The daemon put together: what a change of its configuration does to it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from torc_watch.core.errors import ConfigurationAway, InvalidInput
+from torc_watch.core.events import ConfigurationRead, DaemonEvent
+from torc_watch.service import Service
+from torc_watch.settings import Settings
+
+
+def test_a_reload_is_said_and_wished_for(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path, timeout=5)
+
+    said, service = reloaded(Settings(home=tmp_path), lambda: settings)
+
+    assert said == [ConfigurationRead()]
+    assert service.wishes.take_reload()
+
+
+@pytest.mark.parametrize(
+    ("outcome", "problem"),
+    [
+        (InvalidInput("There is no setting 'x'."), "There is no setting 'x'."),
+        (ConfigurationAway("It cannot be read."), "It cannot be read."),
+        (Settings(home=Path("/elsewhere")), "home is another. Restart torc-watchd for that."),
+        (
+            Settings(home=Path("/home"), lease_patience=7),
+            "lease_patience is another. Restart torc-watchd for that.",
+        ),
+    ],
+)
+def test_what_cannot_be_used_changes_nothing(outcome: Exception | Settings, problem: str) -> None:
+    def load() -> Settings:
+        if isinstance(outcome, Settings):
+            return outcome
+        raise outcome
+
+    said, service = reloaded(Settings(home=Path("/home")), load)
+
+    assert said == [ConfigurationRead(problem=problem)]
+    assert not service.wishes.take_reload()
+
+
+def reloaded(settings: Settings, load: Callable[[], Settings]) -> tuple[list[DaemonEvent], Service]:
+    said: list[DaemonEvent] = []
+    service = Service(settings, load, lambda *_: None, said.append)
+    service.reload()
+    return said, service
