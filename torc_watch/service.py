@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
+import anyio
+
 from torc_watch.core.errors import ConfigurationAway, InvalidInput
 from torc_watch.core.events import ConfigurationRead, ControlMissing, DaemonEvent, Event
 from torc_watch.core.orders import Entry
@@ -26,6 +28,7 @@ from torc_watch.wiring import local_allocations, request_for
 
 _BEATS = 6  # of the heartbeat, in the time after which its holder is taken for gone
 _FIXED = ("home", "lease_patience")  # while it runs
+_SOCKET_PAUSE = 30.0  # seconds until a socket that could not be bound is tried again
 
 
 class Service:
@@ -121,8 +124,15 @@ class Service:
         await self._publisher.publish()  # whoever gave the order may look at once
 
     async def _listen(self) -> None:
-        path = socket_path(self._settings.home, os.environ)
-        try:
-            await Control(self.board, self._poke).serve(path)
-        except (InvalidInput, OSError) as error:
-            self._announce(ControlMissing(reason=str(error)))
+        """A folder for sockets may come and go, as with the last session of its user."""
+        control = Control(self.board, self._poke)
+        told = ""
+        while True:
+            try:
+                await control.serve(socket_path(self._settings.home, os.environ))
+                told = ""
+            except (InvalidInput, OSError) as error:
+                if str(error) != told:
+                    told = str(error)
+                    self._announce(ControlMissing(reason=told))
+                await anyio.sleep(_SOCKET_PAUSE)

@@ -3,8 +3,9 @@
 import json
 import os
 import socket
+import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -94,6 +95,65 @@ async def test_a_socket_that_was_left_behind_is_replaced(path: Path) -> None:
             while not await poke(path, 10):  # noqa: ASYNC110 - until it was replaced
                 await anyio.sleep(0.01)
         tasks.cancel_scope.cancel()
+
+
+async def test_a_socket_that_lost_its_name_is_given_up(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also to another one of that name; whoever serves binds a new one then."""
+    monkeypatch.setattr(control, "_LOOK", 0.01)
+    served = Control(Board(), anyio.lowlevel.checkpoint)
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(served.serve, path)
+            while not await poke(path, 10):  # noqa: ASYNC110 - until it is bound
+                await anyio.sleep(0.01)
+            await anyio.Path(path).unlink()
+            await anyio.Path(path).touch()
+    async with serving(path, Board(), anyio.Event()):
+        pass
+
+
+async def test_what_was_killed_before_it_had_its_name_is_swept_up(path: Path) -> None:
+    path.parent.mkdir(mode=0o700)
+    path.with_suffix(".4711").touch()
+    other = path.with_name("other.4711")
+    other.touch()
+    async with serving(path, Board(), anyio.Event()):
+        assert {found async for found in anyio.Path(path.parent).iterdir()} == {path, other}
+
+
+STARVED = """
+import resource, sys
+from pathlib import Path
+import anyio
+from torc_watch.daemon.board import Board
+from torc_watch.interfaces.control import Control
+resource.setrlimit(resource.RLIMIT_NOFILE, (int(sys.argv[2]),) * 2)
+anyio.run(Control(Board(), anyio.lowlevel.checkpoint).serve, Path(sys.argv[1]))
+"""
+
+
+@pytest.mark.parametrize("files", [24, 200], ids=["no more files", "enough of clients"])
+async def test_more_clients_than_can_be_served_wait_and_end_nothing(path: Path, files: int) -> None:
+    """A process of its own: whoever has no more files to open cannot test much."""
+    process = await anyio.open_process([sys.executable, "-c", STARVED, str(path), str(files)])
+    async with process:
+        try:
+            with anyio.fail_after(60):
+                await starve(path)
+        finally:
+            process.kill()
+
+
+async def starve(path: Path) -> None:
+    while not await poke(path, 60):  # noqa: ASYNC110 - until it is bound
+        await anyio.sleep(0.01)
+    async with AsyncExitStack() as idle:
+        for _ in range(80):
+            await idle.enter_async_context(await anyio.connect_unix(path))
+        assert not await poke(path, 0.1)
+    assert await poke(path, 60)
 
 
 @pytest.mark.parametrize("mode", [0o755, 0o777])

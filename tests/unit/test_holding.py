@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
@@ -129,17 +129,26 @@ def test_folder_that_cannot_be_made(tmp_path: Path) -> None:
         hold(tmp_path / "file" / "locks", WORKFLOW).__enter__()
 
 
-def test_a_process_that_may_open_no_more_files(tmp_path: Path) -> None:
-    """Its own trouble, not the state folder's: what is watched already goes on."""
+@pytest.mark.parametrize(
+    ("more", "is_allowed"), [(0, False), (1, False), (256, False), (257, True), (600, True)]
+)
+def test_a_process_that_may_open_no_more_files(tmp_path: Path, more: int, is_allowed: bool) -> None:
+    """Its own trouble, not the state folder's: what is watched already goes on, and has its files.
+
+    With 500 of them open, and so many ``more`` allowed.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    lowest_free = os.open(os.devnull, os.O_RDONLY)
-    os.close(lowest_free)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, hard))
+    opened = [os.dup(0)]
+    while opened[-1] < 500:
+        opened.append(os.dup(0))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (501 + more, hard))
     try:
-        with pytest.raises(InvalidInput, match="ulimit -n"):
+        with nullcontext() if is_allowed else pytest.raises(InvalidInput, match="ulimit -n"):
             hold(tmp_path, WORKFLOW).__enter__()
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        for descriptor in opened:
+            os.close(descriptor)
 
 
 def test_nobody_else_may_look(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import resource
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,6 +16,8 @@ from typing import Any, TextIO
 from torc_watch.core.errors import InvalidInput, JournalError, WatchHeld
 from torc_watch.engine.journal import Identity
 
+_SPARE = 256  # files of this process that locks leave to everything else, such as the heartbeat
+
 
 @contextmanager
 def hold(directory: Path, identity: Identity, epoch: int | None = None) -> Iterator[None]:
@@ -25,8 +28,7 @@ def hold(directory: Path, identity: Identity, epoch: int | None = None) -> Itera
     Raises JournalError when the folder cannot be written to, InvalidInput when this process may
     open no more files.
 
-    The file stays when it is released: removing it would let two processes lock two files of one
-    name.
+    The file stays when it is released; `pruning` removes it when nobody used it for long.
     """
     name = f"{_file_name(identity)}.lock"
     while True:
@@ -65,16 +67,24 @@ def _is_still_there(path: Path, file: TextIO) -> bool:
 def _open_lock(directory: Path, name: str) -> TextIO:
     try:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return (directory / name).open("a+", encoding="utf-8")
+        file = (directory / name).open("a+", encoding="utf-8")
     except OSError as error:
         if error.errno in (EMFILE, ENFILE):
-            raise InvalidInput(
-                "No more files can be opened, and each watch needs one: raise ulimit -n."
-            ) from error
+            raise _too_many_files() from error
         raise JournalError(
             f"The state folder {directory} cannot be written to: {error.strerror}. "
             "Free it, or set TORC_WATCHD_HOME to another folder."
         ) from error
+    # A file is given the lowest number that is free.
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limit != resource.RLIM_INFINITY and file.fileno() >= limit - min(_SPARE, limit // 2):
+        file.close()
+        raise _too_many_files()
+    return file
+
+
+def _too_many_files() -> InvalidInput:
+    return InvalidInput("No more files can be opened, and each watch needs one: raise ulimit -n.")
 
 
 def _file_name(identity: Identity) -> str:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import anyio
 from anyio import to_thread
-from anyio.abc import SocketAttribute, SocketStream
+from anyio.abc import SocketAttribute, SocketListener, SocketStream, TaskGroup
 
 from torc_watch.core.errors import InvalidInput
 from torc_watch.daemon.board import Board, Key
@@ -27,6 +27,9 @@ _LONGEST_PATH = 107  # bytes, with which a socket's address may be written
 _LONGEST_WISH = 64
 _CREDENTIALS = "3i"  # process, user, group
 _PATIENCE = 5.0  # seconds for a client to say what it wants
+_CLIENTS = 64  # served at once; each is an open file, and further ones wait for their turn
+_PAUSE = 1.0  # seconds, when a client cannot be taken
+_LOOK = 30.0  # seconds between looks whether the socket still has its name
 
 
 def socket_path(home: Path, environment: Mapping[str, str]) -> Path:
@@ -55,14 +58,38 @@ class Control:
         self._poke = poke
 
     async def serve(self, path: Path) -> None:
-        """Listens until cancelled. Raises OSError and InvalidInput when it cannot."""
+        """Listens until cancelled, or until the socket has lost its name, as where /tmp is swept.
+
+        Raises OSError and InvalidInput when it cannot.
+        """
         await to_thread.run_sync(_prepare_folder, path)
         # Bound beside it and renamed: whoever was killed here left the old one behind.
         draft = anyio.Path(path).with_suffix(f".{os.getpid()}")
-        await draft.unlink(missing_ok=True)
         async with await anyio.create_unix_listener(draft, mode=0o600) as listener:
+            ours = await draft.stat()
             await draft.rename(path)
-            await listener.serve(self._answer)
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._accept, listener, tasks)
+                while await _is_at(anyio.Path(path), ours):  # noqa: ASYNC110 - told by nobody
+                    await anyio.sleep(_LOOK)
+                tasks.cancel_scope.cancel()
+
+    async def _accept(self, listener: SocketListener, tasks: TaskGroup) -> None:
+        clients = anyio.Semaphore(_CLIENTS)
+
+        async def answer(stream: SocketStream) -> None:
+            try:
+                await self._answer(stream)
+            finally:
+                clients.release()
+
+        while True:
+            await clients.acquire()
+            try:
+                tasks.start_soon(answer, await listener.accept())
+            except anyio.BrokenResourceError:  # this process may open no more files
+                clients.release()
+                await anyio.sleep(_PAUSE)
 
     async def _answer(self, stream: SocketStream) -> None:
         # A client that leaves in the middle of an answer has what it wanted.
@@ -114,6 +141,15 @@ def _prepare_folder(path: Path) -> None:
     is_ours = stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid()
     if not is_ours or status.st_mode & 0o077:
         raise InvalidInput(f"{path.parent} is not a folder of yours alone: remove it.")
+    for draft in path.parent.glob(f"{path.stem}.[0-9]*"):  # of daemons that were killed here
+        draft.unlink(missing_ok=True)
+
+
+async def _is_at(path: anyio.Path, ours: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(await path.lstat(), ours)
+    except OSError:
+        return False
 
 
 def _is_ours(connection: socket.socket) -> bool:
