@@ -10,13 +10,41 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 CHECKOUT = Path(__file__).parents[2]
 # Each `su` is a login, and a logout when it returns.
-SCRIPT = f"""
+SPECIFICATION = """
+name: too large
+resource_requirements: [{name: small, num_cpus: 1, memory: 64m, runtime: PT5M}]
+jobs:
+  - name: train
+    resource_requirements: small
+    command: python3 -c "import time; data = bytearray(80 << 20); time.sleep(2)"
+"""
+LOGINS = f"""
 watchd() {{ su - tester -c "PYTHONPATH={CHECKOUT} {sys.executable} -m torc_watch $*"; }}
+state() {{ loginctl show-user tester --property=State --value 2>/dev/null || echo gone; }}
+# "closing" where what was started in the session, such as a worker, goes on.
+log_out() {{ while now=$(state); do case $now in "$1"|"$2") break ;; esac; sleep 0.1; done; }}
+"""
+INSTALLING = f"""{LOGINS}
 watchd doctor
 watchd service install
-state() {{ loginctl show-user tester --property=State --value 2>/dev/null || echo gone; }}
-while now=$(state); do case $now in lingering|gone) break ;; esac; sleep 0.1; done
+log_out lingering gone
 pgrep -u tester -f 'torc_watch run' >/dev/null && echo 'it runs on' || echo 'it has ended'
+"""
+# What ends and begins the user's manager is all that a reboot is to a service of his. The workflow
+# has failed by then, or not: either way it is recovered when nobody is logged in.
+RECOVERING = f"""{LOGINS}
+systemd-run --quiet --setenv=PYTHONPATH={CHECKOUT} \
+    {sys.executable} -m torc_watch sandbox serve --directory /var/lib/torc --port 8080
+watchd service install
+echo '{SPECIFICATION}' >/tmp/workflow.yaml
+watchd submit /tmp/workflow.yaml --allocations 1
+watchd add 1 --auto-recover --poll-interval 1
+log_out lingering closing
+systemctl restart user@$(id -u tester).service
+published=/home/tester/.local/state/torc-watchd/status.json
+until grep -q '"verdict": "[a-z]' $published; do sleep 0.1; done
+watchd list
+watchd history 1
 """
 AT_ONCE = {
     "systemd/logind.conf.d/test.conf": "[Login]\nUserStopDelaySec=0\n",
@@ -34,7 +62,7 @@ polkit.addRule(function (action, subject) {
 def test_where_linger_can_be_had_the_service_outlives_the_login(
     boot: Callable[[str, Mapping[str, str]], str],
 ) -> None:
-    printed = boot(SCRIPT, AT_ONCE)
+    printed = boot(INSTALLING, AT_ONCE)
 
     assert "linger was turned on" in printed
     assert "it runs on" in printed
@@ -43,8 +71,17 @@ def test_where_linger_can_be_had_the_service_outlives_the_login(
 def test_where_linger_is_refused_it_ends_and_that_is_said_before(
     boot: Callable[[str, Mapping[str, str]], str],
 ) -> None:
-    printed = boot(SCRIPT, AT_ONCE | REFUSAL)
+    printed = boot(INSTALLING, AT_ONCE | REFUSAL)
 
     assert "end when you log out: site rule" in printed
     assert "it ends: linger cannot be had (Could not enable linger: Access denied.)" in printed
     assert "it has ended" in printed
+
+
+def test_what_was_added_before_logging_out_is_found_recovered(
+    boot: Callable[[str, Mapping[str, str]], str],
+) -> None:
+    printed = boot(RECOVERING, AT_ONCE)
+
+    assert "succeeded  1/1" in printed
+    assert "OOM detected, increasing memory 64m" in printed

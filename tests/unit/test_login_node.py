@@ -99,7 +99,7 @@ def test_nothing_is_remarked_where_everything_is_good() -> None:
         ({"programs": frozenset()}, "slurm", Level.NOTE, "processes of this machine"),
         ({"programs": frozenset(("sbatch",))}, "slurm", Level.NOTE, "squeue, sacct, scancel"),
         ({"unseen": frozenset(("sbatch",))}, "slurm", Level.NOTE, "--save-environment"),
-        ({"cron": False, "scrontab": False}, "cron", Level.OK, "neither"),
+        ({"cron": False, "scrontab": False}, "cron", Level.OK, "Neither"),
         ({"user_namespaces": False}, "user namespaces", Level.OK, "Not allowed"),
         ({"memory_cap": 64 * 2**20}, "memory", Level.NOTE, "64 MiB"),
         ({"memory_cap": 2 * 2**30}, "memory", Level.OK, "2.0 GiB"),

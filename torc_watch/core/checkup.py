@@ -164,7 +164,9 @@ def _cron(node: LoginNode) -> Finding:
     ways = [
         name for name, is_there in (("cron", node.cron), ("scrontab", node.scrontab)) if is_there
     ]
-    return _ok("cron", f"Open to you: {' and '.join(ways) or 'neither cron nor scrontab'}.")
+    if not ways:
+        return _ok("cron", "Neither cron nor scrontab is open to you.")
+    return _ok("cron", f"Open to you: {' and '.join(ways)}.")
 
 
 def _namespaces(node: LoginNode) -> Finding:
