@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Literal, Protocol, TypeVar
 
 import anyio
+import anyio.lowlevel
 import httpx
 import pytest
 from starlette.applications import Starlette
@@ -414,16 +415,22 @@ class Site:
 
     @asynccontextmanager
     async def surroundings(
-        self, scheduler: Scheduler | None = None, **options: Any
+        self,
+        scheduler: Scheduler | None = None,
+        before_change: Callable[[], Awaitable[None]] = anyio.lowlevel.checkpoint,
     ) -> AsyncIterator[Surroundings]:
+        """What stands ``before_change`` stands not before what ``scheduler`` does."""
         with closing(Journal(self.directory / "journal.db")) as journal:
-            async with Transport(Connection(url=URL), http=self.line, **options) as transport:
+            async with Transport(
+                Connection(url=URL), http=self.line, before_change=before_change
+            ) as transport:
                 yield Surroundings(
                     client=await TorcClient.connect(transport),
                     scheduler=scheduler or self.scheduler,
                     journal=journal,
                     locks=self.directory / "locks",
                     report=self.events.append,
+                    before_change=before_change,
                 )
 
     async def watch(

@@ -50,7 +50,7 @@ class Service:
         self._report = report
         self._announce = announce
         self._lease = Lease(
-            self._settings.home / "lease", this_process(), patience=self._settings.lease_patience
+            self._settings.home / "lease", this_process(self._settings.lease_patience)
         )
         self._fence = Fence(self._lease)
         self.board = Board()
@@ -115,6 +115,7 @@ class Service:
                     locks=self._settings.home / "locks",
                     report=lambda event: self._told(event, server),
                     epoch=self._lease.epoch,
+                    before_change=self._fence.pass_,
                 )
                 async with supervising(surroundings) as supervisor:
                     yield supervisor

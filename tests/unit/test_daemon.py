@@ -35,9 +35,9 @@ T = TypeVar("T")
 
 SERVER = f"http://test-{os.getpid()}/torc-service/v1"
 OOM = (137, 64 * MIB, 10.0)
-ME = this_process()
-ELSEWHERE = replace(ME, host="login02", boot="another")
 PATIENCE = 180.0
+ME = this_process(PATIENCE)
+ELSEWHERE = replace(ME, host="login02", boot="another")
 
 
 @pytest.fixture(autouse=True)
@@ -68,7 +68,7 @@ class Service:
 
     def __post_init__(self) -> None:
         self.home = self.site.directory / "home"
-        self.lease = Lease(self.home / "lease", self.holder, patience=PATIENCE)
+        self.lease = Lease(self.home / "lease", self.holder)
 
     @property
     def spool(self) -> Spool:

@@ -1,21 +1,22 @@
 """One holder at a time: over processes, machines that cannot see each other's, and long pauses."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 from torc_watch.core.errors import LeaseLost
-from torc_watch.core.lease import RELEASED, Holder, Sighting, Standing, judge
+from torc_watch.core.lease import RELEASED, Sighting, Standing, judge
 from torc_watch.daemon.lease import Lease, this_process
 
 PATIENCE = 180.0
-ME = this_process()
+ME = this_process(PATIENCE)
 ELSEWHERE = replace(ME, host="login02", boot="another")
 IN_A_CONTAINER = replace(ME, namespace="pid:[1]", pid=1, started=1)
 GONE = replace(ME, pid=2**30)
@@ -25,13 +26,13 @@ import sys, time
 from pathlib import Path
 from torc_watch.core.errors import LeaseLost
 from torc_watch.daemon.lease import Lease, this_process
-lease = Lease(Path(sys.argv[1]), this_process(), patience=180.0)
+lease = Lease(Path(sys.argv[1]), this_process(180.0))
 print("ready", flush=True)
 sys.stdin.readline()
 print(lease.acquire(time.monotonic()), flush=True)
 sys.stdin.readline()
 try:
-    lease.ensure_held()
+    lease.beat()
 except LeaseLost:
     print("lost", flush=True)
 """
@@ -70,10 +71,6 @@ def start_rival(tmp_path: Path) -> Iterator[Callable[[], Rival]]:
         rival.process.communicate()
 
 
-def lease_of(holder: Holder, folder: Path) -> Lease:
-    return Lease(folder, holder, patience=PATIENCE)
-
-
 @pytest.mark.parametrize(
     ("seen", "is_running", "unchanged_for", "standing"),
     [
@@ -92,13 +89,20 @@ def lease_of(holder: Holder, folder: Path) -> Lease:
 def test_when_a_lease_may_be_taken(
     seen: Sighting | None, is_running: bool, unchanged_for: float, standing: Standing
 ) -> None:
-    assert standing is judge(
-        seen, ME, is_running=is_running, unchanged_for=unchanged_for, patience=PATIENCE
-    )
+    assert standing is judge(seen, ME, is_running=is_running, unchanged_for=unchanged_for)
+
+
+@pytest.mark.parametrize(("mine", "theirs"), [(4.0, 180.0), (180.0, 4.0), (180.0, 0.0)])
+def test_nobody_is_given_up_sooner_than_either_agrees_to(mine: float, theirs: float) -> None:
+    seen = Sighting(epoch=3, heartbeat=9, holder=replace(ELSEWHERE, patience=theirs))
+    me = replace(ME, patience=mine)
+
+    assert judge(seen, me, is_running=False, unchanged_for=179) is Standing.HELD
+    assert judge(seen, me, is_running=False, unchanged_for=180) is Standing.VACANT
 
 
 def test_a_heartbeat_that_moves_keeps_the_lease(tmp_path: Path) -> None:
-    ours, theirs = lease_of(ELSEWHERE, tmp_path), lease_of(ME, tmp_path)
+    ours, theirs = Lease(tmp_path, ELSEWHERE), Lease(tmp_path, ME)
 
     assert ours.acquire(0)
     assert not theirs.acquire(0)
@@ -109,32 +113,34 @@ def test_a_heartbeat_that_moves_keeps_the_lease(tmp_path: Path) -> None:
 
     assert theirs.acquire(2 * PATIENCE)
     assert theirs.holder() == ME
-    for change in (ours.ensure_held, ours.beat, ours.release):
+    assert theirs.predecessor == ELSEWHERE
+    for mark in (ours.beat, ours.release):
         with pytest.raises(LeaseLost):
-            change()
-    theirs.ensure_held()
+            mark()
+    theirs.beat()
 
 
 def test_a_lease_given_back_is_free_at_once_and_keeps_its_number(tmp_path: Path) -> None:
-    ours, theirs = lease_of(ELSEWHERE, tmp_path), lease_of(ME, tmp_path)
+    ours, theirs = Lease(tmp_path, ELSEWHERE), Lease(tmp_path, ME)
     assert ours.acquire(0)
     ours.release()
 
     assert theirs.holder() is None
     assert theirs.acquire(0)
     assert [path.name for path in tmp_path.iterdir()] == ["2"]
+    assert theirs.predecessor is None
     with pytest.raises(LeaseLost):
-        ours.ensure_held()
+        ours.beat()
 
 
 def test_a_process_of_this_machine_that_is_gone_is_followed_at_once(tmp_path: Path) -> None:
-    assert lease_of(GONE, tmp_path).acquire(0)
-    assert lease_of(ME, tmp_path).acquire(0)
+    assert Lease(tmp_path, GONE).acquire(0)
+    assert Lease(tmp_path, ME).acquire(0)
 
 
 def test_who_holds_it_need_not_wait_for_himself(tmp_path: Path) -> None:
     """After trouble with the state folder."""
-    lease = lease_of(ME, tmp_path)
+    lease = Lease(tmp_path, ME)
     assert lease.acquire(0)
     assert lease.acquire(1)
     assert [path.name for path in tmp_path.iterdir()] == ["1"]
@@ -146,11 +152,11 @@ def test_an_epoch_that_is_listed_but_gone_is_trouble(
     """A network file system may show a name for a while after it was removed."""
     monkeypatch.setattr(Path, "iterdir", lambda folder: iter([folder / "7"]))
     with pytest.raises(FileNotFoundError):
-        lease_of(ME, tmp_path).acquire(0)
+        Lease(tmp_path, ME).acquire(0)
 
 
 def test_a_folder_that_was_emptied_holds_nothing(tmp_path: Path) -> None:
-    lease = lease_of(ME, tmp_path)
+    lease = Lease(tmp_path, ME)
     assert lease.acquire(0)
     for path in tmp_path.iterdir():
         path.unlink()
@@ -158,10 +164,43 @@ def test_a_folder_that_was_emptied_holds_nothing(tmp_path: Path) -> None:
         lease.beat()
 
 
+def test_a_folder_that_was_emptied_and_used_again_is_another_s(tmp_path: Path) -> None:
+    ours, theirs = Lease(tmp_path, ME), Lease(tmp_path, ELSEWHERE)
+    assert ours.acquire(0)
+    (tmp_path / "1").unlink()
+    assert theirs.acquire(0)
+
+    with pytest.raises(LeaseLost):
+        ours.beat()
+    theirs.beat()
+
+
+def test_an_old_list_of_the_folder_does_not_hide_that_we_were_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A network file system may remember it for a while."""
+    ours, theirs = Lease(tmp_path, ELSEWHERE), Lease(tmp_path, ME)
+    assert ours.acquire(0)
+    assert not theirs.acquire(0)
+    assert theirs.acquire(PATIENCE)
+    monkeypatch.setattr(Path, "iterdir", lambda folder: iter([folder / "1"]))
+
+    with pytest.raises(LeaseLost):
+        ours.beat()
+
+
+def test_the_record_of_a_version_that_says_less_is_read(tmp_path: Path) -> None:
+    record = asdict(ELSEWHERE)
+    del record["patience"]
+    (tmp_path / "4").write_text(json.dumps(record))
+
+    assert Lease(tmp_path, ME).holder() == replace(ELSEWHERE, patience=0)
+
+
 @pytest.mark.parametrize("text", ["", "{}", "[]", "nonsense"])
 def test_a_record_that_cannot_be_read_is_respected_for_a_while(tmp_path: Path, text: str) -> None:
     (tmp_path / "4").write_text(text)
-    lease = lease_of(ME, tmp_path)
+    lease = Lease(tmp_path, ME)
 
     assert not lease.acquire(0)
     assert lease.acquire(PATIENCE)
@@ -178,7 +217,7 @@ def test_who_was_swept_up_at_the_last_moment_has_lost(
 
     monkeypatch.setattr(os, "link", faster)
 
-    assert not lease_of(ME, tmp_path).acquire(0)
+    assert not Lease(tmp_path, ME).acquire(0)
 
 
 def test_who_was_not_told_that_it_won_has_won(
@@ -192,7 +231,25 @@ def test_who_was_not_told_that_it_won_has_won(
 
     monkeypatch.setattr(os, "link", done_and_refused)
 
-    assert lease_of(ME, tmp_path).acquire(0)
+    assert Lease(tmp_path, ME).acquire(0)
+
+
+def test_what_another_of_our_number_has_linked_is_not_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In two containers of one name both may be process 1."""
+    drafts: list[Path] = []
+    link = os.link
+
+    def watched(draft: Path, file: Path) -> None:
+        drafts.append(draft)
+        link(draft, file)
+
+    monkeypatch.setattr(os, "link", watched)
+    for folder in (tmp_path / "a", tmp_path / "b"):
+        assert Lease(folder, ME).acquire(0)
+
+    assert drafts[0].name != drafts[1].name
 
 
 def test_of_many_who_come_at_once_one_wins(start_rival: Callable[[], Rival]) -> None:
@@ -212,7 +269,7 @@ def test_a_holder_that_stood_still_finds_out_when_it_goes_on(
     paused.go_on()
     assert [paused.word(), paused.word()] == ["ready", "True"]
     paused.process.send_signal(signal.SIGSTOP)
-    lease = lease_of(ME, tmp_path)
+    lease = Lease(tmp_path, ME)
 
     assert not lease.acquire(0)  # it exists, and may go on at any moment
     assert lease.acquire(PATIENCE)
@@ -220,4 +277,4 @@ def test_a_holder_that_stood_still_finds_out_when_it_goes_on(
     paused.process.send_signal(signal.SIGCONT)
     paused.go_on()
     assert paused.word() == "lost"
-    lease.ensure_held()
+    lease.beat()

@@ -176,13 +176,13 @@ def test_a_link_that_is_a_copy_is_none(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_who_acts_already(tmp_path: Path) -> None:
     assert acting_host(tmp_path) == ""
-    lease = Lease(tmp_path / "lease", this_process(), patience=10)
+    lease = Lease(tmp_path / "lease", this_process())
     lease.acquire(0)
 
     assert acting_host(tmp_path) == this_process().host
     lease.release()
     assert acting_host(tmp_path) == ""
-    Lease(tmp_path / "lease", replace(this_process(), started=1), patience=10).acquire(0)
+    Lease(tmp_path / "lease", replace(this_process(), started=1)).acquire(0)
     assert acting_host(tmp_path) == ""  # it has ended without a word
 
 

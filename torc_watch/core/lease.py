@@ -9,7 +9,8 @@ class Holder:
     """A process that holds the lease or would like to.
 
     ``boot`` and ``namespace`` say from where its number ``pid`` can be looked up; ``started`` is
-    the process's start in clock ticks since boot, since numbers are reused.
+    the process's start in clock ticks since boot, since numbers are reused. ``patience`` is for how
+    many seconds its heartbeat may stand still, 0 in the record of a version that did not say so.
     """
 
     host: str
@@ -19,6 +20,7 @@ class Holder:
     started: int
     version: str
     since: str
+    patience: float = 0.0
 
     def shares_processes_with(self, other: "Holder") -> bool:
         return (self.boot, self.namespace) == (other.boot, other.namespace)
@@ -44,17 +46,16 @@ class Standing(Enum):
     VACANT = "vacant"
 
 
-def judge(
-    seen: Sighting | None, me: Holder, *, is_running: bool, unchanged_for: float, patience: float
-) -> Standing:
+def judge(seen: Sighting | None, me: Holder, *, is_running: bool, unchanged_for: float) -> Standing:
     """Whether the lease may be taken.
 
     ``is_running`` says whether the holder's process was found, and counts only where the holder's
-    processes can be looked up from here. ``unchanged_for`` and ``patience`` are seconds: for how
-    long we have seen the same heartbeat, and after how long that means that its sender is gone.
+    processes can be looked up from here. ``unchanged_for`` is for how many seconds we have seen the
+    same heartbeat: nobody is taken for gone sooner than either of us agrees to.
     """
     if seen is None or seen.heartbeat == RELEASED:
         return Standing.VACANT
     if seen.holder is not None and seen.holder.shares_processes_with(me) and not is_running:
         return Standing.VACANT
+    patience = max(me.patience, seen.holder.patience if seen.holder else 0.0)
     return Standing.VACANT if unchanged_for >= patience else Standing.HELD

@@ -1,7 +1,8 @@
 """No change without the lease: what the daemon has between itself and all that it could change.
 
-The lease is looked at again before a change when the last look was more than a moment ago. A
-process that was stopped and goes on finds that its last look was long ago.
+A change is kept back until there was a heartbeat of ours not more than a moment ago: nobody takes
+over before our patience, counted from then, is over. A process that was stopped and goes on finds
+that its last heartbeat was long ago.
 """
 
 from collections.abc import Collection
@@ -21,20 +22,24 @@ _MOMENT = 1.0  # seconds, far below the patience that others have with our heart
 class Fence:
     def __init__(self, lease: Lease) -> None:
         self._lease = lease
-        self._seen_at = float("-inf")
+        self._beaten_at = float("-inf")
+        # Its own: those that all others share may wait for a file system that does not answer.
+        self._thread = anyio.CapacityLimiter(1)
 
     async def pass_(self) -> None:
         """Raises LeaseLost, or JournalError when nobody could tell."""
-        now = anyio.current_time()  # before the look: its answer may come to us much later
-        if now - self._seen_at < _MOMENT:
+        now = anyio.current_time()  # before the heartbeat: its answer may come to us much later
+        if now - self._beaten_at < _MOMENT:
             return
         try:
-            await to_thread.run_sync(self._lease.ensure_held)
+            await to_thread.run_sync(self._lease.beat, limiter=self._thread)
         except OSError as error:
             raise JournalError(
-                f"The state folder cannot be read: {error}. Nothing is changed until it can."
+                f"The state folder cannot be used: {error}. Nothing is changed until it can."
             ) from error
-        self._seen_at = now
+        if anyio.current_time() - now >= self._lease.me.patience:
+            raise JournalError("The state folder took too long to answer. Nothing is changed.")
+        self._beaten_at = now
 
 
 class FencedScheduler:

@@ -6,6 +6,9 @@ holds the lease, so a holder finds out that it was followed by looking at the na
 change of its file is the holder's heartbeat. The files of earlier epochs may go, the highest never:
 a lease that is given back keeps its number.
 
+A heartbeat is a change of the holder's own file, which whoever follows has removed: it fails on the
+file server, whatever this node remembers of the folder.
+
 All calls wait for the file system, which may be a network's: they belong in a thread.
 """
 
@@ -17,21 +20,30 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from uuid import uuid4
 
 from torc_watch.core.errors import LeaseLost
 from torc_watch.core.lease import RELEASED, Holder, Sighting, Standing, judge
+from torc_watch.engine.processes import find_process, parse_stat
 
 
-def this_process() -> Holder:
+def this_process(patience: float = 0.0) -> Holder:
     return Holder(
         host=socket.gethostname(),
         boot=Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
         namespace=str(Path("/proc/self/ns/pid").readlink()),
         pid=os.getpid(),
-        started=_started(os.getpid()) or 0,
+        started=parse_stat(Path("/proc/self/stat").read_bytes()).started,
         version=version("torc-watch"),
         since=datetime.now(UTC).isoformat(timespec="seconds"),
+        patience=patience,
     )
+
+
+def is_running(holder: Holder) -> bool:
+    """Whether a process whose number means something here still lives."""
+    process = find_process(holder.pid)
+    return process is not None and not process.is_dead and process.started == holder.started
 
 
 @dataclass
@@ -50,71 +62,79 @@ class _Watching:
 class Lease:
     """The lease in ``folder``, as ``me`` sees it. Any call may raise OSError.
 
-    ``patience`` is for how many seconds a heartbeat may stand still; it has to be several times
-    what lies between two calls of ``beat``.
+    My patience has to be several times what lies between two calls of ``beat``. ``predecessor`` is
+    whose heartbeat stood still when we took the lease: it may live, and go on one day.
     """
 
-    def __init__(self, folder: Path, me: Holder, *, patience: float) -> None:
+    def __init__(self, folder: Path, me: Holder) -> None:
         self._folder = folder
         self.me = me
-        self._patience = patience
         self._watching = _Watching()
         self.epoch: int | None = None
+        self.predecessor: Holder | None = None
 
     def acquire(self, now: float) -> bool:
         """Takes the lease if it is vacant; whether it is ours now. ``now`` is monotonic, seconds.
 
-        A holder on another machine is gone when it has been looked at for ``patience``: the first
-        call never finds that out.
+        A holder on another machine is gone when it has been looked at for as long as it is waited
+        for: the first call never finds that out.
         """
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         seen = self._newest()
-        if seen is not None and seen.epoch == self.epoch:
+        if self._is_ours(seen):
             return True  # after trouble with the state folder
         standing = judge(
             seen,
             self.me,
-            is_running=seen is not None and seen.holder is not None and _is_running(seen.holder),
+            is_running=seen is not None and seen.holder is not None and is_running(seen.holder),
             unchanged_for=self._watching.unchanged_for(seen, now),
-            patience=self._patience,
         )
-        return standing is Standing.VACANT and self._take(seen.epoch + 1 if seen else 1)
+        return standing is Standing.VACANT and self._follow(seen)
 
     def holder(self) -> Holder | None:
         """Who holds the lease, ours or another's; None when nobody does or it cannot be read."""
         seen = self._newest()
         return seen.holder if seen and seen.heartbeat != RELEASED else None
 
-    def ensure_held(self) -> None:
-        """Raises LeaseLost when another process has followed us, or the folder was emptied.
+    def beat(self) -> None:
+        """Says that we live. Raises LeaseLost when we were followed, or the folder was emptied.
 
         Also right in a process that stood still for hours: nothing here is remembered but a number.
+        After a beat nobody follows before my patience, from when it was begun, is over.
         """
-        epochs = self._epochs()
-        if self.epoch is None or max(epochs, default=0) != self.epoch:
-            self.epoch = None
-            raise LeaseLost("Another torc-watchd of yours has taken over.")
-
-    def beat(self) -> None:
-        """Says that we live. Raises LeaseLost."""
-        self.ensure_held()
-        os.utime(self._file(self.epoch or 0))
+        self._mark(None)
 
     def release(self) -> None:
         """Lets the next one take over at once. Raises LeaseLost."""
-        self.ensure_held()
-        os.utime(self._file(self.epoch or 0), ns=(RELEASED, RELEASED))
+        self._mark((RELEASED, RELEASED))
         self.epoch = None
 
-    def _take(self, epoch: int) -> bool:
-        draft = self._folder / f"draft-{self.me.host}-{self.me.pid}"
-        with draft.open("w", encoding="utf-8") as file:
+    def _mark(self, times: tuple[int, int] | None) -> None:
+        with suppress(FileNotFoundError):
+            # First the mark, then the look: whoever is about to follow sees it, or we see him.
+            os.utime(self._file(self.epoch or 0), times)
+            if self._is_ours(self._newest()):
+                return
+        self.epoch = None
+        raise LeaseLost("Another torc-watchd of yours has taken over.")
+
+    def _is_ours(self, seen: Sighting | None) -> bool:
+        """Numbers begin again in a folder that was emptied."""
+        return seen is not None and (seen.epoch, seen.holder) == (self.epoch, self.me)
+
+    def _follow(self, seen: Sighting | None) -> bool:
+        epoch = seen.epoch + 1 if seen else 1
+        # A name of its own: a second process of our number, in another container, is no stranger to
+        # what we have written otherwise.
+        draft = self._folder / f"draft-{uuid4().hex}"
+        with draft.open("x", encoding="utf-8") as file:
             json.dump(asdict(self.me), file)
             file.flush()
             os.fsync(file.fileno())
         if not _linked(draft, self._file(epoch)):
             return False
         self.epoch = epoch
+        self.predecessor = seen.holder if seen and seen.heartbeat != RELEASED else None
         self._sweep(epoch)
         return True
 
@@ -157,17 +177,3 @@ def _parse(text: str) -> Holder | None:
         return Holder(**json.loads(text))
     except (ValueError, TypeError):
         return None
-
-
-def _is_running(holder: Holder) -> bool:
-    return _started(holder.pid) == holder.started
-
-
-def _started(pid: int) -> int | None:
-    """When a living process of this machine was started, in clock ticks since boot."""
-    try:
-        line = Path(f"/proc/{pid}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    state, *fields = line.rpartition(")")[2].split()
-    return None if state in "ZX" else int(fields[18])

@@ -109,6 +109,8 @@ class Daemon:
         self._wishes = wishes
         self._rhythm = rhythm
         self._failures = 0
+        # The heartbeat's own: all those that others share may wait for a file system elsewhere.
+        self._thread = anyio.CapacityLimiter(1)
 
     async def run(self) -> None:
         """Returns when it was wished to stop."""
@@ -167,7 +169,7 @@ class Daemon:
 
     async def _beat(self) -> None:
         while True:
-            await to_thread.run_sync(self._means.lease.beat)
+            await to_thread.run_sync(self._means.lease.beat, limiter=self._thread)
             self._failures = 0
             await anyio.sleep(self._rhythm.heartbeat)
 

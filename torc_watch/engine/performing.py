@@ -38,12 +38,19 @@ class RoundAbandoned(Exception):
 
 
 class Performer:
+    """``before_change`` is awaited before what neither ``client`` nor ``scheduler`` does."""
+
     def __init__(
-        self, client: TorcClient, scheduler: Scheduler, report: Callable[[Event], None]
+        self,
+        client: TorcClient,
+        scheduler: Scheduler,
+        report: Callable[[Event], None],
+        before_change: Callable[[], Awaitable[None]],
     ) -> None:
         self._client = client
         self._scheduler = scheduler
         self._report = report
+        self._before_change = before_change
 
     async def perform(self, step: Step, watch: Watch, plan: Plan, *, is_first: bool) -> None:
         """Takes one step of a plan; ``is_first`` unless it was begun before.
@@ -105,6 +112,7 @@ class Performer:
         if not jobs:
             return
         server = self._client.transport.connection.url
+        await self._before_change()
         ended = await to_thread.run_sync(end_leftovers, server, workflow_id, jobs)
         if ended:
             self._report(events.LeftoversEnded(workflow_id=workflow_id, processes=ended))
@@ -123,6 +131,7 @@ class Performer:
         if command is None or not plan.count(Cause.UNKNOWN):
             return
         workflow_id = watch.workflow_id
+        await self._before_change()
         self._report(events.HookStarted(workflow_id=workflow_id, command=shlex.join(command)))
         await run_hook(
             command,

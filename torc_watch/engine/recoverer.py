@@ -1,6 +1,6 @@
 """Carries rounds of recovery to their end, each step journaled before it is taken."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from torc_watch.core import events, saga
 from torc_watch.core.errors import HookFailed, NotFound, SchedulerError
@@ -39,12 +39,13 @@ class Recoverer:
         scheduler: Scheduler,
         journal: Journal,
         report: Callable[[Event], None],
+        before_change: Callable[[], Awaitable[None]],
     ) -> None:
         self._client = client
         self._scheduler = scheduler
         self._journal = journal
         self._report = report
-        self._performer = Performer(client, scheduler, report)
+        self._performer = Performer(client, scheduler, report, before_change)
 
     async def recover(self, case: Case) -> Decision:
         """Begins or continues a round and carries it to its end.

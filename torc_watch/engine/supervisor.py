@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import anyio
 from anyio.abc import TaskGroup
+from anyio.lowlevel import checkpoint
 from anyio.streams.memory import MemoryObjectReceiveStream
 
 from torc_watch.core import cadence, events
@@ -40,7 +41,9 @@ Item = TypeVar("Item", Poll, Case)
 class Surroundings:
     """What the engine works with; ``locks`` is a folder that all watches of a user share.
 
-    ``epoch`` is that of the lease under which a daemon watches.
+    ``epoch`` is that of the lease under which a daemon watches. ``before_change`` is awaited before
+    a hook is run or processes are ended here; what it raises keeps that back, as what stands before
+    ``client`` and ``scheduler`` does with theirs.
     """
 
     client: TorcClient
@@ -49,6 +52,7 @@ class Surroundings:
     locks: Path
     report: Callable[[Event], None]
     epoch: int | None = None
+    before_change: Callable[[], Awaitable[None]] = checkpoint
 
 
 async def supervise(
@@ -101,7 +105,11 @@ class Supervisor:
         self._around = surroundings
         self._diagnoser = Diagnoser(surroundings.client, surroundings.report)
         self._recoverer = Recoverer(
-            surroundings.client, surroundings.scheduler, surroundings.journal, surroundings.report
+            surroundings.client,
+            surroundings.scheduler,
+            surroundings.journal,
+            surroundings.report,
+            surroundings.before_change,
         )
         self._courtesy = Courtesy()
         self._polls, self._polled = anyio.create_memory_object_stream[Poll](_QUEUE)

@@ -13,10 +13,8 @@ from typing import Any
 import anyio
 from anyio import to_thread
 
-from torc_watch.core.lease import Holder
 from torc_watch.core.login_node import Folder, LoginNode, Server
-from torc_watch.daemon.lease import Lease, this_process
-from torc_watch.engine.processes import find_process
+from torc_watch.daemon.lease import Lease, is_running, this_process
 from torc_watch.host import session
 from torc_watch.host.commands import Ask
 from torc_watch.host.mounts import mount_of, parse_mounts
@@ -138,17 +136,12 @@ def acting_host(home: Path) -> str:
     """The host on which a daemon holds the lease of this state folder; empty for none."""
     me = this_process()
     try:
-        holder = Lease(home / "lease", me, patience=0).holder()
+        holder = Lease(home / "lease", me).holder()
     except OSError:
         return ""
-    if holder is None or (holder.shares_processes_with(me) and not _is_running(holder)):
+    if holder is None or (holder.shares_processes_with(me) and not is_running(holder)):
         return ""
     return holder.host
-
-
-def _is_running(holder: Holder) -> bool:
-    process = find_process(holder.pid)
-    return process is not None and process.started == holder.started and not process.is_dead
 
 
 def memory_cap(root: Path) -> int | None:
