@@ -4,12 +4,11 @@ Its parser takes longer to load than the daemon's workflows take to be shown, an
 them many times a day. Whatever is unusual here is left to the command, which says what it is.
 """
 
-import shutil
 import sys
 
 from torc_watch.configuration import home
 from torc_watch.core.errors import TorcWatchError
-from torc_watch.interfaces.listing import known_text, table
+from torc_watch.interfaces.listing import known_text, table, terminal_width
 from torc_watch.interfaces.published import absence, read_published, utc_now
 
 
@@ -32,7 +31,7 @@ def _list() -> bool:
         return False
     now = utc_now()
     views = daemon.workflows if daemon else ()
-    return _say(absence(daemon, now), *table(views, now, shutil.get_terminal_size().columns))
+    return _say(absence(daemon, now), *table(views, now, terminal_width()))
 
 
 def _begin_status(workflow_id: int) -> bool:

@@ -1,16 +1,17 @@
 """Puts the daemon together: lease, spool, registry, servers, and those who are told."""
 
 import os
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager, closing
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from typing import Any
 
 import anyio
 
-from torc_watch.core.errors import ConfigurationAway, InvalidInput
+from torc_watch.core.errors import ConfigurationAway, InvalidInput, JournalError
 from torc_watch.core.events import ConfigurationRead, ControlMissing, DaemonEvent, Event
 from torc_watch.core.orders import Entry
+from torc_watch.core.view import WorkflowView
 from torc_watch.daemon.board import Board
 from torc_watch.daemon.fencing import Fence, FencedScheduler
 from torc_watch.daemon.lease import Lease, this_process
@@ -20,6 +21,7 @@ from torc_watch.engine.journal import Journal
 from torc_watch.engine.supervisor import Supervisor, Surroundings, supervising
 from torc_watch.engine.watch import WatchRequest
 from torc_watch.interfaces.control import Control, socket_path
+from torc_watch.interfaces.published import read_published
 from torc_watch.interfaces.publishing import Publisher
 from torc_watch.settings import Settings
 from torc_watch.torc.client import TorcClient
@@ -70,6 +72,7 @@ class Service:
             report=self._told,
             announce=self._announce,
             beside=(self._publisher.run, self._listen, show),
+            known_before=self._known_before,
         )
         rhythm = Rhythm(heartbeat=self._settings.lease_patience / _BEATS)
         await Daemon(means, self.wishes, rhythm).run()
@@ -93,6 +96,13 @@ class Service:
     @property
     def _journal(self) -> Path:
         return self._settings.home / "journal.db"
+
+    def _known_before(self) -> Sequence[WorkflowView]:
+        """What another version of this program published is found out anew."""
+        with suppress(JournalError):
+            if view := read_published(self._settings.home):
+                return view.workflows
+        return ()
 
     def _request_for(self, entry: Entry) -> WatchRequest:
         return request_for(entry, self._settings)

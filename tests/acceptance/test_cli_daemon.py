@@ -65,7 +65,7 @@ def test_from_failure_to_recovery(desk: Desk) -> None:
     desk.wait_for('"verdict": "succeeded"')
 
     listed = desk.run("list").stdout
-    assert " 1  succeeded  4/4   0       1/3" in listed
+    assert " 1  ordinary  succeeded  4/4   0       1/3    " in listed
     history = desk.values("history", "1")
     assert [round_["outcome"] for round_ in history[-1]["rounds"]] == ["resubmitted"]
     told = desk.run("history", "1").stdout

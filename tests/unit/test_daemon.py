@@ -18,6 +18,7 @@ from torc_watch.core.errors import JournalError
 from torc_watch.core.lease import Holder
 from torc_watch.core.orders import Choices, Condition, Entry, Order, Verb
 from torc_watch.core.units import MIB
+from torc_watch.core.view import Phase, WorkflowView
 from torc_watch.daemon.board import Board
 from torc_watch.daemon.fencing import Fence, FencedScheduler
 from torc_watch.daemon.lease import Lease, this_process
@@ -60,6 +61,7 @@ class Service:
     said: list[events.Event | events.DaemonEvent] = field(default_factory=list)
 
     board: Board = field(default_factory=Board)
+    known_before: tuple[WorkflowView, ...] = ()
     lines: list[str] = field(default_factory=list)  # to the server, opened and closed
 
     def report(self, event: events.Event, server: str) -> None:
@@ -97,6 +99,7 @@ class Service:
             board=self.board,
             report=self.report,
             announce=self.said.append,
+            known_before=lambda: self.known_before,
         )
         await Daemon(means, self.wishes, Rhythm()).run()
 
@@ -155,6 +158,22 @@ async def test_what_was_asked_before_it_ran_is_done(open_site: "OpenSite") -> No
         assert (entry.verdict, entry.choices) == ("succeeded", Choices())
         assert service.spool.deliveries() == []
         assert service.lease.holder() is None
+
+
+async def test_what_was_known_of_a_workflow_outlives_the_daemon(open_site: "OpenSite") -> None:
+    async with open_site() as site:
+        service = Service(site, ME)
+        service.order(Verb.ADD, await site.submit(["small"]))
+        async with running(service):
+            await service.until_ended(1)
+        known = WorkflowView(server=SERVER, workflow_id=1, name="train", counts={"completed": 1})
+
+        next_one = Service(site, ME, known_before=(known, replace(known, workflow_id=2)))
+        async with running(next_one):
+            await next_one.until(lambda: bool(next_one.heard(events.LeaseTaken)))
+            (view,) = next_one.board.views
+
+    assert view == replace(known, phase=Phase.ENDED, verdict="succeeded")
 
 
 async def test_a_workflow_waits_for_its_server(open_site: "OpenSite") -> None:

@@ -12,6 +12,7 @@ NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 WATCHED = WorkflowView(
     server="http://torc:8080/torc-service/v1",
     workflow_id=42,
+    name="train",
     phase=Phase.WATCHING,
     counts={"completed": 94, "disabled": 1, "failed": 2, "terminated": 1, "running": 2},
     round=1,
@@ -25,6 +26,8 @@ ENDED = WorkflowView(
     workflow_id=7,
     phase=Phase.ENDED,
     verdict="handed_over",
+    last_event="watch.ended",
+    last_event_at="2026-01-01T11:59:50+00:00",
     reason="None of the failed jobs may be retried.",
 )
 
@@ -35,23 +38,37 @@ def lines(*views: WorkflowView, width: int = 80) -> list[str]:
 
 def test_table() -> None:
     assert lines(WATCHED, ENDED) == [
-        "ID  STATE        DONE    FAILED  ROUND  NEXT LOOK  LAST",
-        " 7  handed over                                    None of the failed jobs may b",
-        "42  watching     95/100  3       1/3    in 40 s    recovery.initiated 3 min ago",
+        "ID  NAME   STATE        DONE    FAILED  ROUND  NEXT     LAST",
+        " 7         handed over                                  10 s ago: None of the fa",
+        "42  train  watching     95/100  3       1/3    in 40 s  recovery.initiated 3 min",
     ]
+
+
+def test_a_pipe_cuts_nothing_and_columns_without_a_word_are_left_out() -> None:
+    name = 9 * "long name "
+    assert lines(replace(ENDED, name=name), width=0) == [
+        f"ID  {'NAME':90}  STATE        DONE  FAILED  LAST",
+        f" 7  {name}  handed over                10 s ago: {ENDED.reason}",
+    ]
+
+
+@pytest.mark.parametrize(("width", "shown"), [(40, "a long name…"), (80, "a long name with no…")])
+def test_a_name_leaves_room_for_the_rest(width: int, shown: str) -> None:
+    named = replace(WATCHED, name="a long name with no end")
+    assert f"42  {shown}  watching" in lines(named, width=width)[1]
 
 
 def test_servers_are_told_apart_where_there_are_several() -> None:
     other = replace(ENDED, server="http://b:1/torc-service/v1", workflow_id=42, reason="")
-    assert lines(WATCHED, other)[1:] == [
-        "42  b:1        handed over",
-        "42  torc:8080  watching     95/100  3       1/3    in 40 s    recovery.initiated",
+    assert [line[:60].rstrip() for line in lines(WATCHED, other, width=120)[1:]] == [
+        "42         b:1        handed over",
+        "42  train  torc:8080  watching     95/100  3       1/3    in",
     ]
 
 
 @pytest.mark.parametrize("width", [10, 40, 80, 200])
 def test_no_line_is_wider_than_the_terminal_or_obeyed_by_it(width: int) -> None:
-    hostile = replace(WATCHED, reason="\x1b[2J" + "so much to say\n" * 50)
+    hostile = replace(WATCHED, name=20 * "\x1b[2J", reason="\x1b[2J" + "so much to say\n" * 50)
     for line in lines(hostile, WATCHED, width=width):
         assert len(line) <= width
         assert line.isprintable()
@@ -64,12 +81,16 @@ def test_nothing_there_says_how_to_begin() -> None:
 def test_one_in_words() -> None:
     waiting = replace(WATCHED, phase=Phase.WAITING, reason="No answer.")
     assert list(known_text(("http://torc", 42), waiting, NOW)) == [
-        "Workflow 42 on http://torc",
+        "Workflow 42 (train) on http://torc",
         "waiting, 95/100 jobs done, 3 failed, round 1/3, next look in 40 s",
         "Last event: recovery.initiated, 3 min ago",
         "No answer.",
     ]
-    assert list(known_text(("http://torc", 7), ENDED, NOW))[1:] == ["handed over", ENDED.reason]
+    assert list(known_text(("http://torc", 7), ENDED, NOW))[1:] == [
+        "handed over",
+        "Last event: watch.ended, 10 s ago",
+        ENDED.reason,
+    ]
     assert "was added" in list(known_text(("http://torc", 7), None, NOW))[1]
 
 

@@ -98,6 +98,8 @@ def test_ago(seconds: int, words: str) -> None:
     assert ago((NOW - timedelta(seconds=seconds)).isoformat(), NOW) == words
 
 
-@pytest.mark.parametrize(("seconds", "words"), [(40, "in 40 s"), (300, "in 5 min"), (-3, "now")])
-def test_until(seconds: int, words: str) -> None:
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(40, "in 40 s"), (300, "in 5 min"), (0.5, "now"), (-3, "now")]
+)
+def test_until(seconds: float, words: str) -> None:
     assert until((NOW + timedelta(seconds=seconds)).isoformat(), NOW) == words

@@ -26,13 +26,14 @@ COUNTS = JobCounts({JobStatus.COMPLETED: 95, JobStatus.FAILED: 5, JobStatus.READ
         (
             events.WatchStarted(
                 workflow_id=42,
+                workflow_name="train",
                 poll_interval=60,
                 auto_recover=True,
                 max_retries=5,
                 show_job_counts=True,
                 rounds_used=2,
             ),
-            {"round": 2, "max_retries": 5},
+            {"name": "train", "round": 2, "max_retries": 5},
         ),
         (
             events.RecoveryAttempted(workflow_id=42, number=2, max_retries=3),
@@ -75,6 +76,14 @@ def test_routine_is_not_the_last_event() -> None:
         next_look=IN_A_MINUTE,
         counts={"completed": 95, "failed": 5},
     )
+
+
+def test_that_a_watch_goes_on_is_not_the_last_event() -> None:
+    recovered = replace(VIEW, last_event="recovery.initiated", last_event_at=SAID)
+    started = events.WatchStarted(
+        workflow_id=42, poll_interval=60, auto_recover=True, max_retries=3, show_job_counts=True
+    )
+    assert view_after(recovered, started, NOW).last_event == "recovery.initiated"
 
 
 @pytest.mark.parametrize(

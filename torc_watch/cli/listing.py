@@ -50,7 +50,7 @@ def list_workflows(
 
 
 def _show(view: "DaemonView | None", *, as_json: bool) -> None:
-    from torc_watch.interfaces.listing import table, values
+    from torc_watch.interfaces.listing import table, terminal_width, values
     from torc_watch.interfaces.published import absence, utc_now
 
     now = utc_now()
@@ -59,15 +59,16 @@ def _show(view: "DaemonView | None", *, as_json: bool) -> None:
         return
     if trouble := absence(view, now):
         print(trouble, file=sys.stderr)
-    _print(table(view.workflows if view else (), now, _width()))
+    _print(table(view.workflows if view else (), now, terminal_width()))
 
 
 def _show_for_ever(home: "Path", *, as_json: bool) -> None:
     from dataclasses import asdict
+    from textwrap import wrap
 
     from torc_watch.interfaces.control import socket_path
     from torc_watch.interfaces.following import boards
-    from torc_watch.interfaces.listing import table
+    from torc_watch.interfaces.listing import table, terminal_width
     from torc_watch.interfaces.published import utc_now
 
     async def command() -> None:
@@ -76,7 +77,10 @@ def _show_for_ever(home: "Path", *, as_json: bool) -> None:
                 shown = {"trouble": trouble, "workflows": list(map(asdict, views))}
                 _print([json.dumps(shown)])
                 continue
-            lines = [*filter(None, [trouble]), *table(views, utc_now(), _width())]
+            lines = [
+                *wrap(trouble, terminal_width() or sys.maxsize),
+                *table(views, utc_now(), terminal_width()),
+            ]
             _print(_on_screen(lines) if sys.stdout.isatty() else lines)
 
     running.run(command)
@@ -93,7 +97,3 @@ def _on_screen(lines: "Sequence[str]") -> "Iterator[str]":
 
 def _print(lines: "Iterable[str]") -> None:
     print("\n".join(lines), flush=True)
-
-
-def _width() -> int:
-    return shutil.get_terminal_size().columns

@@ -63,6 +63,7 @@ class WatchEnded:
 class WatchStarted:
     name: ClassVar = "watch.started"
     workflow_id: int
+    workflow_name: str = ""
     poll_interval: float
     auto_recover: bool
     max_retries: int | None

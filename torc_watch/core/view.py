@@ -19,11 +19,13 @@ class Phase(StrEnum):
 class WorkflowView:
     """Times are ISO 8601, UTC. ``counts`` has jobs by status, None before they were counted.
 
-    ``reason`` says why it waits or how it ended, ``verdict`` is empty before it did.
+    ``name`` is empty before a server said it, ``verdict`` before the watch ended; ``reason`` says
+    why it waits or how it ended.
     """
 
     server: str
     workflow_id: int
+    name: str = ""
     phase: Phase = Phase.STARTING
     counts: dict[str, int] | None = None
     round: int = 0

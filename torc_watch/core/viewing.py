@@ -32,7 +32,8 @@ def first_view(entry: Entry, before: WorkflowView | None = None) -> WorkflowView
 
 def view_after(view: WorkflowView, event: Event, at: datetime) -> WorkflowView:
     view = replace(view, **_changes(event, at))
-    if is_routine(event):
+    goes_on = isinstance(event, events.WatchStarted) and view.last_event
+    if goes_on or is_routine(event):
         return view
     return replace(view, last_event=event.name, last_event_at=_text(at))
 
@@ -45,8 +46,9 @@ def is_routine(event: Event) -> bool:
 def _changes(event: Event, at: datetime) -> dict[str, Any]:
     changes: dict[str, Any] = {}
     match event:
-        case events.WatchStarted(rounds_used=rounds, max_retries=limit):
-            changes = {"phase": Phase.WATCHING, "round": rounds, "max_retries": limit}
+        case events.WatchStarted(workflow_name=name, rounds_used=rounds, max_retries=limit):
+            changes = {"name": name, "phase": Phase.WATCHING}
+            changes |= {"round": rounds, "max_retries": limit}
         case events.JobsCounted(counts=counts):
             changes = {"counts": _plain(counts)}
         case events.Looked(next_in=seconds):

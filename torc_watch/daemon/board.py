@@ -33,9 +33,10 @@ class Board:
         self._listeners.append(on_change)
         return lambda: self._listeners.remove(on_change)
 
-    def show(self, entry: Entry) -> None:
+    def show(self, entry: Entry, before: WorkflowView | None = None) -> None:
+        """``before`` is what another daemon knew of it."""
         key = (entry.server, entry.workflow_id)
-        self._views[key] = first_view(entry, self._views.get(key))
+        self._views[key] = first_view(entry, before or self._views.get(key))
         self._tell(key, can_wait=False)
 
     def remove(self, key: Key) -> None:

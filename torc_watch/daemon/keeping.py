@@ -6,7 +6,7 @@ somebody says more about it.
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 
@@ -23,6 +23,7 @@ from torc_watch.core.errors import (
 )
 from torc_watch.core.events import Event, Verdict, WatchEnded
 from torc_watch.core.orders import Condition, Entry, Order, Removed, Unknown, follow
+from torc_watch.core.view import WorkflowView
 from torc_watch.daemon.board import Board, Key
 from torc_watch.daemon.registry import Registry
 from torc_watch.daemon.servers import OpenServer, Servers
@@ -57,9 +58,11 @@ class Keeper:
     def entries(self) -> list[Entry]:
         return list(self._entries.values())
 
-    def start(self) -> None:
+    def start(self, before: Iterable[WorkflowView] = ()) -> None:
+        """``before`` is what the daemon before this one knew."""
+        views = {(view.server, view.workflow_id): view for view in before}
         for key, entry in self._entries.items():
-            self._board.show(entry)
+            self._board.show(entry, views.get(key))
             self._attend(key)
 
     def follow(self, order: Order) -> None:

@@ -7,7 +7,7 @@ for a while, as when a ticket has expired, is waited for.
 """
 
 import random
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from torc_watch.core import cadence, events
 from torc_watch.core.errors import JournalCorrupt, JournalError, LeaseLost
 from torc_watch.core.events import DaemonEvent
 from torc_watch.core.orders import Entry
+from torc_watch.core.view import WorkflowView
 from torc_watch.daemon.board import Board
 from torc_watch.daemon.keeping import Keeper, Report
 from torc_watch.daemon.lease import Lease
@@ -89,7 +90,8 @@ class Means:
     """What the daemon works with. The journal is opened by whoever holds the lease, and no other.
 
     ``request_for`` is how an entry is to be watched, by its choices and the configuration;
-    ``beside`` runs for as long as we act.
+    ``beside`` runs for as long as we act; ``known_before`` are the workflows as the daemon before
+    this one showed them.
     """
 
     lease: Lease
@@ -101,6 +103,7 @@ class Means:
     report: Report
     announce: Callable[[DaemonEvent], None]
     beside: Sequence[Callable[[], Coroutine[Any, Any, None]]] = ()
+    known_before: Callable[[], Iterable[WorkflowView]] = tuple
 
 
 class Daemon:
@@ -144,13 +147,14 @@ class Daemon:
         """Returns when it was wished to stop. Raises LeaseLost, JournalError and OSError."""
         with closing(Registry(self._means.journal)) as registry:
             registry.check()
+            before = await to_thread.run_sync(self._means.known_before)
             try:
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(self._beat)
                     for work in self._means.beside:
                         tasks.start_soon(work)
                     keeper = self._keeper(tasks, registry)
-                    keeper.start()
+                    keeper.start(before)
                     self._means.announce(events.LeaseTaken(workflows=len(keeper.entries)))
                     await self._follow_orders(keeper)
                     with anyio.move_on_after(self._rhythm.farewell):

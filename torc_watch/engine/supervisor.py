@@ -97,7 +97,12 @@ async def _begin(request: WatchRequest, around: Surroundings, held: ExitStack) -
         created=workflow.created,
     )
     held.enter_context(hold(around.locks, identity, around.epoch))
-    return Watch(request=request, identity=identity, record=around.journal.begin_watch(identity))
+    return Watch(
+        request=request,
+        name=workflow.name,
+        identity=identity,
+        record=around.journal.begin_watch(identity),
+    )
 
 
 class Supervisor:

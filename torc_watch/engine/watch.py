@@ -99,6 +99,7 @@ class Watch:
     """
 
     request: WatchRequest
+    name: str
     identity: Identity
     record: WatchRecord
     at_rest_since: float | None = None

@@ -137,6 +137,7 @@ class Watcher:
         self._report(
             events.WatchStarted(
                 workflow_id=request.workflow_id,
+                workflow_name=self._watch.name,
                 poll_interval=request.poll_interval,
                 auto_recover=request.recovery is not None,
                 max_retries=request.recovery.max_retries if request.recovery else None,

@@ -1,5 +1,6 @@
 """The workflows of the daemon: a table that fits a terminal, a sentence, values for scripts."""
 
+import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -17,27 +18,45 @@ _DONE = ("completed", "disabled")
 _NOTHING = "No workflow is looked after. Add one with: torc-watchd add ID"
 _PHASES = list(Phase)
 _GAP = "  "
-_HEAD = ("ID", "SERVER", "STATE", "DONE", "FAILED", "ROUND", "NEXT LOOK", "LAST")
+_HEAD = ("ID", "NAME", "SERVER", "STATE", "DONE", "FAILED", "ROUND", "NEXT", "LAST")
+_SERVER, _OPTIONAL = 2, (1, 6, 7)  # columns that are left out where they say nothing
+_SHORTEST_NAME, _LONGEST_NAME = 12, 100
 
 
-def table(views: Sequence[WorkflowView], now: datetime, width: int) -> Iterator[str]:
-    """Lines of at most ``width`` columns; only the last column is ever cut."""
+def table(views: Sequence[WorkflowView], now: datetime, width: int = 0) -> Iterator[str]:
+    """Lines of at most ``width`` columns, or as wide as they are for 0.
+
+    Names have a quarter of the width; else only the last column is ever cut.
+    """
     if not views:
         yield _NOTHING
         return
-    has_servers = len({view.server for view in views}) > 1
-    rows = [_HEAD, *(_row(view, now) for view in sorted(views, key=_order))]
-    if not has_servers:
-        rows = [row[:1] + row[2:] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = [row[0].rjust(widths[0]), *map(str.ljust, row[1:], widths[1:])]
-        yield _GAP.join(cells)[:width].rstrip()
+    longest_name = max(_SHORTEST_NAME, width // 4) if width else _LONGEST_NAME
+    rows = [_row(view, now, longest_name) for view in sorted(views, key=_order)]
+    columns = list(zip(_HEAD, *rows, strict=True))
+    shown = [column for column, cells in enumerate(columns) if _says_something(column, cells[1:])]
+    widths = [max(map(len, columns[column])) for column in shown]
+    for row in (_HEAD, *rows):
+        cells = [row[column].ljust(room) for column, room in zip(shown, widths, strict=True)]
+        cells[0] = row[0].rjust(widths[0])
+        yield _GAP.join(cells)[: width or None].rstrip()
 
 
-def _row(view: WorkflowView, now: datetime) -> tuple[str, ...]:
+def terminal_width() -> int:
+    """Columns of the terminal; 0 where nothing limits a line, as in a pipe."""
+    return shutil.get_terminal_size((0, 0)).columns
+
+
+def _says_something(column: int, cells: Sequence[str]) -> bool:
+    if column == _SERVER:
+        return len(set(cells)) > 1
+    return column not in _OPTIONAL or any(cells)
+
+
+def _row(view: WorkflowView, now: datetime, longest_name: int) -> tuple[str, ...]:
     return (
         str(view.workflow_id),
+        printable(view.name, longest_name),
         host(view.server),
         state(view),
         progress(view),
@@ -83,7 +102,8 @@ def rounds(view: WorkflowView) -> str:
 def known_text(key: Key, view: WorkflowView | None, now: datetime) -> Iterator[str]:
     """One workflow in words; ``view`` is None before a daemon has taken it in."""
     server, workflow_id = key
-    yield f"Workflow {workflow_id} on {server}"
+    name = f" ({printable(view.name)})" if view and view.name else ""
+    yield f"Workflow {workflow_id}{name} on {server}"
     if view is None:
         yield "It was added, and is looked after as soon as a daemon runs."
         return
@@ -113,8 +133,10 @@ def sentence(views: Sequence[WorkflowView], now: datetime) -> str:
 
 
 def _last(view: WorkflowView, now: datetime) -> str:
-    event = f"{view.last_event} {ago(view.last_event_at, now)}" if view.last_event else ""
-    return ": ".join(filter(None, (event, printable(view.reason))))
+    """How it ended is told by its state."""
+    event = "" if view.phase is Phase.ENDED else view.last_event
+    when = ago(view.last_event_at, now) if view.last_event else ""
+    return ": ".join(filter(None, (f"{event} {when}".strip(), printable(view.reason))))
 
 
 def values(view: DaemonView | None, now: datetime) -> dict[str, Any]:

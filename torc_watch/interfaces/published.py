@@ -90,7 +90,7 @@ def ago(moment: str, now: datetime) -> str:
 def until(moment: str, now: datetime) -> str:
     """When a time will come: ``in 40 s``; what is due is due ``now``."""
     left = datetime.fromisoformat(moment) - now
-    return f"in {duration(left)}" if left > timedelta() else "now"
+    return f"in {duration(left)}" if left >= timedelta(seconds=1) else "now"
 
 
 def duration(span: timedelta) -> str:
