@@ -58,6 +58,14 @@ def test_memory_is_printed_in_its_largest_exact_unit(size: int, text: str) -> No
 
 
 @pytest.mark.parametrize(
+    ("size", "text"),
+    [(8 * 2**30, "8g"), (24684084 * 2**10, "23.5g"), (1536 * 2**20, "1.5g"), (70 * 2**20, "70m")],
+)
+def test_memory_of_a_machine_is_printed_to_a_tenth(size: int, text: str) -> None:
+    assert units.rounded_memory(size) == text
+
+
+@pytest.mark.parametrize(
     ("text", "seconds"),
     [
         ("PT1H30M", 5400),

@@ -63,6 +63,14 @@ def format_memory(size: int) -> str:
     return str(size)
 
 
+def rounded_memory(size: int) -> str:
+    """``size`` bytes to a tenth, for people: what was measured, or what a machine has."""
+    for unit, factor in (("t", TIB), ("g", GIB), ("m", MIB), ("k", KIB)):
+        if size >= factor:
+            return f"{size / factor:.1f}{unit}".replace(".0", "")
+    return str(size)
+
+
 def parse_duration(text: str) -> int:
     """Seconds of an ISO 8601 duration such as ``PT1H30M``, fractions rounded up.
 

@@ -41,7 +41,7 @@ def _consequences(plan: Plan) -> Iterator[str]:
         jobs = jobs_text(len(plan.retries) + plan.uninitialized)
         yield f"  Run {plan.run_id + 1} starts with {jobs}"
     for order in plan.allocations:
-        memory = units.format_memory(order.memory)
+        memory = units.rounded_memory(order.memory)
         yield f"  Submitted an allocation with {order.num_cpus} CPUs and {memory}"
 
 

@@ -28,7 +28,7 @@ def plan_text(workflow_id: int, answer: Answer) -> Iterator[str]:
                 jobs = jobs_text(len(answer.retries) + answer.uninitialized)
                 yield f"  Start run {answer.run_id + 1} with {jobs}"
             for order in answer.allocations:
-                memory = units.format_memory(order.memory)
+                memory = units.rounded_memory(order.memory)
                 yield f"  Submit an allocation with {order.num_cpus} CPUs and {memory}"
             yield "Nothing was changed."
         case Refusal():
