@@ -26,6 +26,7 @@ from torc_watch.daemon.life import Daemon, Means, Rhythm, Wishes
 from torc_watch.daemon.registry import Registry
 from torc_watch.daemon.spool import Spool
 from torc_watch.engine.supervisor import Supervisor, supervising
+from torc_watch.engine.watch import WatchRequest
 
 if TYPE_CHECKING:
     from tests.conftest import Forward, OpenSite, Site
@@ -69,7 +70,7 @@ class Service:
         self.board.note(event, server)
 
     def __post_init__(self) -> None:
-        self.home = self.site.directory / "home"
+        self.home = self.site.directory
         self.lease = Lease(self.home / "lease", self.holder)
 
     @property
@@ -89,13 +90,16 @@ class Service:
             yield supervisor
             self.lines.append("closed")
 
+    def request_for(self, entry: Entry) -> WatchRequest:
+        return self.site.request(entry.workflow_id)
+
     async def run(self) -> None:
         means = Means(
             lease=self.lease,
             spool=self.spool,
             journal=self.home / "journal.db",
             open_server=self.open_server,
-            request_for=lambda entry: self.site.request(entry.workflow_id),
+            request_for=self.request_for,
             board=self.board,
             report=self.report,
             announce=self.said.append,
@@ -504,3 +508,125 @@ async def test_a_changed_configuration_holds_without_a_new_watch(open_site: "Ope
         assert [event.number for event in site.seen(events.RecoveryInitiated)] == [1, 2]
         rounds = [event.rounds_used for event in site.seen(events.WatchStarted)]
         assert rounds == [0, 1, 1, 2]
+
+
+async def test_a_plan_of_another_version_concerns_one_workflow(open_site: "OpenSite") -> None:
+    async with open_site() as site:
+        site.scheduler.endings = {"big": [OOM]}
+        site.scheduler.seconds_to_submit = {1: 5000.0}
+        await site.submit(["big"])
+        first = Service(site, ME)
+        first.order(Verb.ADD)
+        async with killed_at_the_end(first):
+            await first.until(lambda: bool(site.seen(events.SubmissionStarted)))
+        site.scheduler.seconds_to_submit = {}
+        change_journal(first, "UPDATE step SET record = '{}' WHERE name = 'plan'")
+
+        other = await site.submit(["small"])
+        service = Service(site, replace(ME, pid=0))
+        service.order(Verb.ADD, other)
+        async with running(service):
+            await service.until_ended(other)
+            view = service.board.view((SERVER, 1))
+            assert view is not None
+            assert view.phase is Phase.WAITING
+            assert "torc-watchd remove 1" in view.reason
+
+            service.order(Verb.REMOVE)
+            service.order(Verb.ADD)
+            await service.until_ended(other, 1)
+
+        assert await site.results(1) == [("big", 1, 137), ("big", 2, 0)]
+
+
+def change_journal(service: Service, statement: str) -> None:
+    with closing(sqlite3.connect(service.home / "journal.db")) as journal:
+        journal.execute(statement)
+        journal.commit()
+
+
+async def test_choices_of_another_version_concern_one_workflow(open_site: "OpenSite") -> None:
+    async with open_site() as site:
+        await site.submit(["small"])
+        first = Service(site, ME)
+        first.order(Verb.ADD)
+        async with running(first):
+            await first.until_ended(1)
+        change_journal(first, "UPDATE entry SET choices = '?', condition = 'watched'")
+
+        other = await site.submit(["small"])
+        service = Service(site, ME)
+        service.order(Verb.SET)
+        service.order(Verb.ADD, other)
+        async with running(service):
+            await service.until_ended(other)
+            (entry, _) = service.entries()
+            assert entry.condition is Condition.UNREADABLE
+            assert [event.verb for event in service.heard(events.OrderRefused)] == ["set"]
+            view = service.board.view((SERVER, 1))
+            assert view is not None
+            assert view.reason == entry.reason
+
+            service.order(Verb.ADD)
+            await service.until_ended(1, other)
+
+
+@dataclass
+class Defective(Service):
+    """With a mistake of ours in what is done at a ``place`` for the first workflow, so many times.
+
+    That of opening a server is met by whichever workflow comes.
+    """
+
+    place: str = ""
+    defects: int = 0
+
+    def request_for(self, entry: Entry) -> WatchRequest:
+        if entry.workflow_id == 1:
+            self.meet("request_for")
+        return super().request_for(entry)
+
+    @asynccontextmanager
+    async def open_server(self, server: str) -> AsyncIterator[Supervisor]:
+        self.meet("open_server")
+        async with super().open_server(server) as supervisor:
+            yield supervisor
+
+    async def answer(self, request: httpx.Request, forward: "Forward") -> httpx.Response:
+        if request.url.path.endswith("/workflows/1"):
+            self.meet("begin")
+        return await forward(request)
+
+    def meet(self, place: str) -> None:
+        if place == self.place and self.defects:
+            self.defects -= 1
+            raise ZeroDivisionError("of this test")
+
+
+@pytest.mark.parametrize(
+    ("place", "defects", "verdict"),
+    [
+        ("request_for", 2, "succeeded"),
+        ("request_for", 99, "handed_over"),
+        ("begin", 99, "handed_over"),
+        ("open_server", 2, "succeeded"),
+    ],
+)
+async def test_a_defect_ends_neither_the_daemon_nor_other_watches(
+    open_site: "OpenSite", place: str, defects: int, verdict: str
+) -> None:
+    async with open_site() as site:
+        service = Defective(site, ME, place=place, defects=defects)
+        service.order(Verb.ADD, await site.submit(["small"]))
+        other = await site.submit(["small"])
+        site.line.fault = service.answer
+        async with running(service):
+            await service.until(lambda: len(service.heard(events.WatcherBroke)) >= 2, 60)
+            service.order(Verb.ADD, other)
+            await service.until_ended(1, other)
+
+        assert [entry.verdict for entry in service.entries()] == [verdict, "succeeded"]
+        broken = [event.workflow_id for event in service.heard(events.WatcherBroke)]
+        assert broken == [1] * min(defects, 3)
+        told = [*service.heard(events.WatchEnded), *site.seen(events.WatchEnded)]
+        assert sorted(event.workflow_id for event in told) == [1, other]

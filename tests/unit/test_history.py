@@ -9,7 +9,7 @@ import pytest
 
 from torc_watch.core.choices import Retry
 from torc_watch.core.diagnosis import Cause
-from torc_watch.core.errors import JournalError
+from torc_watch.core.errors import JournalError, RecordUnreadable
 from torc_watch.core.orders import Choices, Condition, Entry, Order, Verb
 from torc_watch.core.policy import Plan
 from torc_watch.core.saga import RoundOutcome, Step
@@ -104,6 +104,26 @@ def test_known_are_those_that_are_kept_and_those_that_are_coming(home: Path) -> 
     assert known_workflows(home) == {("http://a", 42), ("http://b", 43)}
     assert choices_of(home, ("http://a", 42)) == chosen
     assert choices_of(home, ("http://b", 43)) == Choices()
+
+
+def test_what_another_version_kept(home: Path) -> None:
+    with closing(Registry(home / "journal.db")) as registry:
+        registry.keep(
+            Entry(
+                server="http://a",
+                workflow_id=42,
+                choices=Choices(),
+                condition=Condition.WATCHED,
+            )
+        )
+    with closing(sqlite3.connect(home / "journal.db")) as database:
+        database.execute("""UPDATE entry SET choices = '{"max_retries": "many"}'""")
+        database.execute("UPDATE step SET name = 'negotiate' WHERE name = 'orphans'")
+        database.commit()
+
+    with pytest.raises(RecordUnreadable, match="Upgrade"):
+        choices_of(home, ("http://a", 42))
+    assert watches_of(home, 42)[0].rounds[0].last_step == Step.PLAN
 
 
 def test_nothing_is_made_by_looking(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from torc_watch.core.errors import JournalError
+from torc_watch.core.errors import JournalError, RecordUnreadable
 from torc_watch.core.policy import Plan
 from torc_watch.core.saga import RoundOutcome, Step
 from torc_watch.core.units import MIB
@@ -208,8 +208,15 @@ def test_unreadable_plan(path: Path, journal: Journal) -> None:
     with closing(sqlite3.connect(path)) as database:
         database.execute("UPDATE step SET record = '{\"workflow_id\": 7'")
         database.commit()
-    with pytest.raises(JournalError, match="cannot read"):
+    with pytest.raises(RecordUnreadable, match="torc-watchd remove 7"):
         journal.begin_watch(WORKFLOW)
+
+    journal.end_unreadable(WORKFLOW.server, 7)
+    afresh = journal.begin_watch(WORKFLOW)
+    journal.end_unreadable(WORKFLOW.server, 7)
+
+    assert (afresh.rounds_used, afresh.open_round) == (0, None)
+    assert journal.begin_watch(WORKFLOW) == afresh
 
 
 def test_full_disk(journal: Journal) -> None:

@@ -20,6 +20,7 @@ WATCHED = Entry(server="s", workflow_id=42, choices=CHOICES, condition=Condition
 PAUSED = replace(WATCHED, condition=Condition.PAUSED)
 ENDED = replace(WATCHED, condition=Condition.ENDED, verdict="handed_over", reason="Look.")
 NEW = replace(WATCHED, choices=Choices())
+UNREADABLE = replace(NEW, condition=Condition.UNREADABLE, reason="Upgrade.")
 MORE = Choices(max_retries=6)
 CHANGED = Choices(max_retries=6, poll_interval=60.0)
 
@@ -48,9 +49,13 @@ def order(verb: Verb, choices: Choices = Choices()) -> Order:  # noqa: B008 - a 
         (ENDED, order(Verb.RESUME), WATCHED),
         (WATCHED, order(Verb.REMOVE), Removed()),
         (ENDED, order(Verb.REMOVE), Removed()),
+        (UNREADABLE, order(Verb.ADD, CHOICES), WATCHED),
+        (UNREADABLE, order(Verb.REMOVE), Removed()),
+        (None, order(Verb.REMOVE), Unknown(order(Verb.REMOVE))),
         *[
-            (None, order(verb), Unknown(order(verb)))
-            for verb in (Verb.SET, Verb.PAUSE, Verb.RESUME, Verb.REMOVE)
+            (entry, order(verb), Unknown(order(verb)))
+            for entry in (None, UNREADABLE)
+            for verb in (Verb.SET, Verb.PAUSE, Verb.RESUME)
         ],
     ],
 )

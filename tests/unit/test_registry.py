@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from torc_watch.core.errors import JournalError
 from torc_watch.core.orders import Choices, Condition, Entry
 from torc_watch.daemon.registry import Registry
 from torc_watch.engine.journal import Identity, Journal
@@ -64,12 +63,26 @@ def test_a_journal_of_an_earlier_version_is_kept(path: Path) -> None:
     assert watch.id == 1
 
 
-def test_choices_of_a_later_version_are_not_guessed_at(path: Path) -> None:
+@pytest.mark.parametrize(
+    "written_by_another",
+    ["""choices = '{"max_retries": "many"}'""", "choices = 'yaml'", "condition = 'asleep'"],
+)
+def test_what_another_version_kept_concerns_one_workflow(
+    path: Path, written_by_another: str
+) -> None:
     with closing(Registry(path)) as registry:
         registry.keep(ENTRY)
+        registry.keep(OF_ANOTHER_SERVER)
     with closing(sqlite3.connect(path)) as database:
-        database.execute("""UPDATE entry SET choices = '{"max_retries": "many"}'""")
+        database.execute(
+            f"UPDATE entry SET {written_by_another} WHERE server = ?",  # noqa: S608
+            (ENTRY.server,),
+        )
         database.commit()
 
-    with pytest.raises(JournalError, match="cannot read"):
-        kept(path)
+    unreadable, other = kept(path)
+
+    assert other == OF_ANOTHER_SERVER
+    assert (unreadable.server, unreadable.workflow_id) == (ENTRY.server, 42)
+    assert unreadable.condition is Condition.UNREADABLE
+    assert "torc-watchd add 42" in unreadable.reason

@@ -15,6 +15,7 @@ TorcWatchError
 ├── SchedulerError          allocations could not be submitted or asked after
 ├── JournalError            the journal cannot be read or written
 │   └── JournalCorrupt      it is damaged, or no journal at all: waiting will not help
+├── RecordUnreadable        what is kept of one workflow is of another version of this program
 ├── WatchHeld               another process watches this workflow
 ├── LeaseLost               another process of the same person acts from now on
 ├── HookFailed              the user's recovery hook ended with an error
@@ -82,6 +83,10 @@ class JournalError(TorcWatchError):
 
 
 class JournalCorrupt(JournalError):
+    pass
+
+
+class RecordUnreadable(TorcWatchError):
     pass
 
 

@@ -71,6 +71,7 @@ class Condition(StrEnum):
     WATCHED = "watched"
     PAUSED = "paused"
     ENDED = "ended"
+    UNREADABLE = "unreadable"  # kept by another version of this program, and left as it is
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,8 +102,10 @@ def follow(entry: Entry | None, order: Order) -> Entry | Removed | Unknown:
     """What becomes of the workflow: of ``entry``, or of one that nobody added yet.
 
     Following an order twice changes nothing more, so it may be given up only after it is kept.
+    What cannot be read can be removed, or added as if it were not there.
     """
-    if entry is None:
+    is_to_go = order.verb is Verb.REMOVE
+    if entry is None or (entry.condition is Condition.UNREADABLE and not is_to_go):
         if order.verb is not Verb.ADD:
             return Unknown(order)
         entry = Entry(

@@ -14,6 +14,7 @@ _PHASES = {
     Condition.WATCHED: Phase.STARTING,
     Condition.PAUSED: Phase.PAUSED,
     Condition.ENDED: Phase.ENDED,
+    Condition.UNREADABLE: Phase.WAITING,
 }
 _ROUTINE = (events.Looked, events.JobsCounted)
 

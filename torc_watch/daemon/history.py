@@ -13,10 +13,10 @@ from torc_watch.core.errors import JournalError
 from torc_watch.core.orders import Choices, Order, Verb
 from torc_watch.core.policy import Plan
 from torc_watch.core.saga import Step
+from torc_watch.daemon import registry
 from torc_watch.daemon.spool import Spool
 
 _PLAN = TypeAdapter(Plan)
-_CHOICES = TypeAdapter(Choices)
 _SECONDS = 10.0  # to wait for whoever is writing
 
 
@@ -81,14 +81,17 @@ def watches_of(home: Path, workflow_id: int) -> list[PastWatch]:
 
 
 def choices_of(home: Path, key: Key) -> Choices:
-    """What was asked for a workflow; nothing where the daemon has not taken it in yet."""
+    """What was asked for a workflow; nothing where the daemon has not taken it in yet.
+
+    Raises RecordUnreadable.
+    """
     with _opened(home, "entry") as database:
         if database is None:
             return Choices()
         row = database.execute(
-            "SELECT choices FROM entry WHERE server = ? AND workflow_id = ?", key
+            "SELECT * FROM entry WHERE server = ? AND workflow_id = ?", key
         ).fetchone()
-        return _CHOICES.validate_json(row["choices"]) if row else Choices()
+        return registry.choices_of(row) if row else Choices()
 
 
 def _watch(database: sqlite3.Connection, row: sqlite3.Row) -> PastWatch:
@@ -110,13 +113,14 @@ def _round(database: sqlite3.Connection, row: sqlite3.Row) -> PastRound:
         "SELECT name, record FROM step WHERE round_id = ? ORDER BY began", (row["id"],)
     ).fetchall()
     records = {step["name"]: step["record"] for step in steps}
+    known = [name for name in records if name in list(Step)]  # another version may have others
     return PastRound(
         number=row["number"],
         run_id=row["run_id"],
         began=row["began"],
         ended=row["ended"],
         outcome=row["outcome"],
-        last_step=max(records, key=list(Step).index, default=None),
+        last_step=max(known, key=list(Step).index, default=None),
         plan=_plan(records.get(Step.PLAN)),
     )
 

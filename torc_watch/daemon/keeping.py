@@ -17,6 +17,7 @@ from torc_watch.core import cadence, events
 from torc_watch.core.errors import (
     InvalidInput,
     NotFound,
+    RecordUnreadable,
     SchedulerError,
     ServerError,
     WatchHeld,
@@ -27,7 +28,11 @@ from torc_watch.core.view import WorkflowView
 from torc_watch.daemon.board import Board, Key
 from torc_watch.daemon.registry import Registry
 from torc_watch.daemon.servers import OpenServer, Servers
+from torc_watch.engine.guarding import guarded
 from torc_watch.engine.watch import WatchRequest
+
+# What keeps one workflow from being watched, and may pass, or a person do something about it.
+_PASSING = (ServerError, SchedulerError, WatchHeld, InvalidInput, RecordUnreadable, OSError)
 
 Report = Callable[[Event, str], None]  # what happened to a workflow, and the server of that
 
@@ -117,14 +122,26 @@ class Keeper:
             while self._is_to_be_watched(key):
                 entry = self._entries[key]
                 with anyio.CancelScope() as self._watches[key]:
-                    self._conclude(entry, await self._watch(entry))
+                    await self._watch(entry)
         finally:
             del self._watches[key]
             if not self._watches:
                 self._last_ended.set()
 
-    async def _watch(self, entry: Entry) -> WatchEnded:
-        """Watches until there is a verdict, however often it cannot be watched."""
+    async def _watch(self, entry: Entry) -> None:
+        """Watches until there is a verdict, and keeps that."""
+
+        def report(event: Event) -> None:
+            self._report(event, entry.server)
+
+        attempt = partial(self._watch_patiently, entry, report)
+        ended = await guarded(entry.workflow_id, attempt, report)
+        if self._conclude(entry, ended):  # otherwise the engine was asked to, and has reported it
+            report(ended)
+
+    async def _watch_patiently(self, entry: Entry, report: Callable[[Event], None]) -> WatchEnded:
+        """Watches to the verdict, however often it cannot be watched."""
+        workflow_id = entry.workflow_id
         failures = 0
         while True:
             try:
@@ -133,11 +150,11 @@ class Keeper:
                         self._request_for(entry), partial(self._conclude, entry)
                     )
             except NotFound:
-                reason = f"There is no workflow {entry.workflow_id} on {entry.server}."
+                reason = f"There is no workflow {workflow_id} on {entry.server}."
                 return WatchEnded(
-                    workflow_id=entry.workflow_id, verdict=Verdict.HANDED_OVER, reason=reason
+                    workflow_id=workflow_id, verdict=Verdict.HANDED_OVER, reason=reason
                 )
-            except (ServerError, SchedulerError, WatchHeld, InvalidInput) as error:
+            except _PASSING as error:
                 reason = str(error)
             else:
                 if ended.verdict is not Verdict.UNREACHABLE:
@@ -145,22 +162,20 @@ class Keeper:
                 reason = ended.reason
             failures += 1
             delay = cadence.until_next_try(failures, random.random())  # noqa: S311
-            postponed = events.WatchPostponed(
-                workflow_id=entry.workflow_id, reason=reason, retry_in=delay
-            )
-            self._report(postponed, entry.server)
+            report(events.WatchPostponed(workflow_id=workflow_id, reason=reason, retry_in=delay))
             await anyio.sleep(delay)
 
-    def _conclude(self, entry: Entry, ended: WatchEnded) -> None:
-        if ended.verdict is Verdict.UNREACHABLE:
-            return
-        if self._entries.get(_key(entry)) is not entry:  # kept already, or a person was quicker
-            return
+    def _conclude(self, entry: Entry, ended: WatchEnded) -> bool:
+        """Whether the verdict was kept now: not if it was before, or a person was quicker."""
+        is_current = self._entries.get(_key(entry)) is entry
+        if ended.verdict is Verdict.UNREACHABLE or not is_current:
+            return False
         self._keep(
             replace(
                 entry, condition=Condition.ENDED, verdict=ended.verdict.label, reason=ended.reason
             )
         )
+        return True
 
     def _keep(self, entry: Entry) -> None:
         self._registry.keep(entry)

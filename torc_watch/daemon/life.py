@@ -28,8 +28,8 @@ from torc_watch.daemon.lease import Lease
 from torc_watch.daemon.registry import Registry
 from torc_watch.daemon.servers import OpenServer
 from torc_watch.daemon.spool import Spool
+from torc_watch.engine.guarding import innermost
 from torc_watch.engine.state import set_aside
-from torc_watch.engine.supervisor import innermost
 from torc_watch.engine.watch import WatchRequest
 
 

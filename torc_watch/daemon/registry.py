@@ -1,11 +1,14 @@
 """The workflows that the daemon looks after, and what was asked for each."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from torc_watch.core.errors import JournalError
+from torc_watch.core.errors import RecordUnreadable
 from torc_watch.core.orders import Choices, Condition, Entry
+from torc_watch.engine.journal import Journal
 from torc_watch.engine.state import State, now
 
 _CHOICES = TypeAdapter(Choices)
@@ -26,17 +29,8 @@ class Registry:
 
     def entries(self) -> list[Entry]:
         """In the order in which they were added."""
-        return [
-            Entry(
-                server=row["server"],
-                workflow_id=row["workflow_id"],
-                choices=self._choices(row["choices"]),
-                condition=Condition(row["condition"]),
-                verdict=row["verdict"] or "",
-                reason=row["reason"] or "",
-            )
-            for row in self._state.all("SELECT * FROM entry ORDER BY added, workflow_id")
-        ]
+        rows = self._state.all("SELECT * FROM entry ORDER BY added, workflow_id")
+        return [_entry(row) for row in rows]
 
     def keep(self, entry: Entry) -> None:
         self._state.write(
@@ -53,15 +47,47 @@ class Registry:
         )
 
     def forget(self, server: str, workflow_id: int) -> None:
+        with closing(Journal(self._state.path)) as journal:
+            journal.end_unreadable(server, workflow_id)
         self._state.write(
             "DELETE FROM entry WHERE server = ? AND workflow_id = ?", server, workflow_id
         )
 
-    def _choices(self, text: str) -> Choices:
-        try:
-            return _CHOICES.validate_json(text)
-        except ValueError as error:
-            raise JournalError(
-                f"The journal {self._state.path} holds choices that this torc-watch cannot read. "
-                "Upgrade torc-watch, or set TORC_WATCHD_HOME to another folder."
-            ) from error
+
+def choices_of(row: sqlite3.Row) -> Choices:
+    """Of a row of the table ``entry``. Raises RecordUnreadable."""
+    try:
+        return _CHOICES.validate_json(row["choices"])
+    except ValueError as error:
+        raise _unreadable(row) from error
+
+
+def _entry(row: sqlite3.Row) -> Entry:
+    key = {"server": row["server"], "workflow_id": row["workflow_id"]}
+    try:
+        return Entry(
+            **key,
+            choices=choices_of(row),
+            condition=_condition(row),
+            verdict=row["verdict"] or "",
+            reason=row["reason"] or "",
+        )
+    except RecordUnreadable as error:
+        condition = Condition.UNREADABLE
+        return Entry(**key, choices=Choices(), condition=condition, reason=str(error))
+
+
+def _condition(row: sqlite3.Row) -> Condition:
+    try:
+        return Condition(row["condition"])
+    except ValueError as error:
+        raise _unreadable(row) from error
+
+
+def _unreadable(row: sqlite3.Row) -> RecordUnreadable:
+    number = row["workflow_id"]
+    return RecordUnreadable(
+        f"What was chosen for workflow {number} was kept by another version of torc-watch, and "
+        "cannot be read by this one. Upgrade torc-watch, or add the workflow again with what you "
+        f"want: torc-watchd add {number}"
+    )

@@ -12,12 +12,13 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from torc_watch.core.errors import JournalError
+from torc_watch.core.errors import RecordUnreadable
 from torc_watch.core.policy import Plan
 from torc_watch.core.saga import RoundOutcome, Step
 from torc_watch.engine.state import State, now
 
 _PLAN = TypeAdapter(Plan)
+_REMOVED = "removed"  # no verdict: by a person
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +66,7 @@ class Journal:
         self._state.close()
 
     def begin_watch(self, identity: Identity) -> WatchRecord:
-        """The unfinished watch of this workflow, else a new one."""
+        """The unfinished watch of this workflow, else a new one. Raises RecordUnreadable."""
         key = (identity.server, identity.workflow_id, identity.created)
         row = self._state.one(
             "SELECT id FROM watch WHERE server = ? AND workflow_id = ? AND created = ?"
@@ -79,7 +80,7 @@ class Journal:
                 now(),
             )
             return WatchRecord(id=new, rounds_used=0, open_round=None)
-        open_round = self._open_round(row["id"])
+        open_round = self._open_round(row["id"], identity.workflow_id)
         ended = self._state.all(
             "SELECT id FROM round WHERE watch_id = ? AND ended IS NOT NULL", row["id"]
         )
@@ -89,6 +90,19 @@ class Journal:
         self._state.write(
             "UPDATE watch SET ended = ?, verdict = ? WHERE id = ?", now(), verdict, watch_id
         )
+
+    def end_unreadable(self, server: str, workflow_id: int) -> None:
+        """Ends what cannot go on here: the next watch of the workflow begins anew."""
+        unended = self._state.all(
+            "SELECT id FROM watch WHERE server = ? AND workflow_id = ? AND ended IS NULL",
+            server,
+            workflow_id,
+        )
+        for row in unended:
+            try:
+                self._open_round(row["id"], workflow_id)
+            except RecordUnreadable:
+                self.end_watch(row["id"], _REMOVED)
 
     def begin_round(self, watch_id: int, *, number: int, run_id: int) -> Round:
         row_id = self._state.write(
@@ -130,7 +144,7 @@ class Journal:
         )
         round_.plan = plan
 
-    def _open_round(self, watch_id: int) -> Round | None:
+    def _open_round(self, watch_id: int, workflow_id: int) -> Round | None:
         row = self._state.one(
             "SELECT id, number, run_id FROM round WHERE watch_id = ? AND ended IS NULL", watch_id
         )
@@ -143,9 +157,10 @@ class Journal:
         try:
             _restore(round_, steps)
         except ValueError as error:
-            raise JournalError(
-                f"The journal {self._state.path} holds a plan that this torc-watch cannot read. "
-                "Set TORC_WATCHD_HOME to another folder to begin afresh."
+            raise RecordUnreadable(
+                f"Workflow {workflow_id} is in a round of recovery whose plan another version of "
+                "torc-watch made, and this one cannot read. Upgrade torc-watch, or begin afresh: "
+                f"torc-watchd remove {workflow_id}, and add it again."
             ) from error
         return round_
 

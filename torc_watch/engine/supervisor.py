@@ -1,11 +1,5 @@
-"""Runs the watchers and the two stages behind them, and keeps their troubles apart.
+"""Runs the watchers and the two stages behind them, and keeps their troubles apart."""
 
-A defect met by one workflow does not end another's watch: it is reported, tried again after a
-pause, and after the third time that workflow is handed over. A broken journal ends everything,
-since nothing may be changed without it.
-"""
-
-import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -17,11 +11,10 @@ from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint
 from anyio.streams.memory import MemoryObjectReceiveStream
 
-from torc_watch.core import cadence, events
-from torc_watch.core.errors import JournalError, LeaseLost
 from torc_watch.core.events import Event, Verdict, WatchEnded
 from torc_watch.engine.courtesy import Courtesy
 from torc_watch.engine.diagnoser import Diagnoser
+from torc_watch.engine.guarding import guarded, innermost
 from torc_watch.engine.holding import hold
 from torc_watch.engine.journal import Identity, Journal
 from torc_watch.engine.recoverer import Recoverer
@@ -31,8 +24,6 @@ from torc_watch.engine.watcher import Watcher
 from torc_watch.torc.client import TorcClient
 
 _QUEUE = 32  # polls, and cases, that may wait; further watchers wait to hand theirs on
-_DEFECTS = 3
-_ENDING_ALL = (JournalError, LeaseLost, BrokenPipeError)
 
 Item = TypeVar("Item", Poll, Case)
 
@@ -127,7 +118,9 @@ class Supervisor:
         async with self._polls, self._cases:
             yield
 
-    async def watch(self, request: WatchRequest, keep: Callable[[WatchEnded], None]) -> WatchEnded:
+    async def watch(
+        self, request: WatchRequest, keep: Callable[[WatchEnded], object]
+    ) -> WatchEnded:
         """Watches one workflow to its end. A watch that is cancelled ends its round first.
 
         ``keep`` is given the verdict before the watch is ended in the journal: whoever dies in
@@ -148,7 +141,7 @@ class Supervisor:
                         await watch.in_hand.settled()
 
     async def watch_on(
-        self, watch: Watch, keep: Callable[[WatchEnded], None] | None = None
+        self, watch: Watch, keep: Callable[[WatchEnded], object] | None = None
     ) -> WatchEnded:
         ended = await self._until_verdict(watch)
         if keep is not None:
@@ -169,44 +162,14 @@ class Supervisor:
         case.reply.decide(await self._recoverer.recover(case))
 
     async def _until_verdict(self, watch: Watch) -> WatchEnded:
-        error: Exception
-        for defects in range(1, _DEFECTS + 1):
-            outcome = await self._guarded(watch)
-            if isinstance(outcome, WatchEnded):
-                return outcome
-            error = outcome
-            self._around.report(
-                events.WatcherBroke(
-                    workflow_id=watch.workflow_id,
-                    error="".join(traceback.format_exception(error)),
-                )
-            )
-            if defects < _DEFECTS:
-                await anyio.sleep(cadence.until_next_try(defects, 0))
-        return WatchEnded(
-            workflow_id=watch.workflow_id,
-            verdict=Verdict.HANDED_OVER,
-            reason=f"A defect of torc-watch met this workflow {_DEFECTS} times: {error!r}. "
-            "Please report it with the log; the workflow was left as it is.",
-        )
-
-    async def _guarded(self, watch: Watch) -> WatchEnded | Exception:
-        """The verdict, or the defect that ended the watcher.
-
-        Raises what ends all watches: JournalError, LeaseLost, and BrokenPipeError of a report that
-        nobody reads any more.
-        """
         around = self._around
-        watcher = Watcher(
-            watch, around.client, around.scheduler, self._polls, around.report, self._courtesy
-        )
-        try:
-            return await watcher.run()
-        except Exception as error:  # noqa: BLE001 - a defect met by one watch must not end the others
-            cause = innermost(error)
-            if isinstance(cause, _ENDING_ALL):
-                raise cause from None
-            return cause
+
+        async def attempt() -> WatchEnded:
+            return await Watcher(
+                watch, around.client, around.scheduler, self._polls, around.report, self._courtesy
+            ).run()
+
+        return await guarded(watch.workflow_id, attempt, around.report)
 
 
 def _is_settled(watch: Watch, ended: WatchEnded) -> bool:
@@ -243,9 +206,3 @@ def _give_up_rest(items: MemoryObjectReceiveStream[Item]) -> None:
     with suppress(anyio.WouldBlock, anyio.EndOfStream):
         while True:
             items.receive_nowait().reply.give_up()
-
-
-def innermost(error: Exception) -> Exception:
-    while isinstance(error, ExceptionGroup):
-        error = error.exceptions[0]
-    return error
