@@ -20,7 +20,7 @@ from torc_watch.daemon.spool import Spool
 from torc_watch.engine.journal import Journal
 from torc_watch.engine.supervisor import Supervisor, Surroundings, supervising
 from torc_watch.engine.watch import WatchRequest
-from torc_watch.interfaces.control import Control, socket_path
+from torc_watch.interfaces.control import Control, socket_paths
 from torc_watch.interfaces.published import read_published
 from torc_watch.interfaces.publishing import Publisher
 from torc_watch.settings import Settings
@@ -136,14 +136,22 @@ class Service:
 
     async def _listen(self) -> None:
         """A folder for sockets may come and go, as with the last session of its user."""
-        control = Control(self.board, self._poke)
         told = ""
         while True:
+            reason = await self._serve_clients()
+            if reason and reason != told:
+                self._announce(ControlMissing(reason=reason))
+            told = reason
+            await anyio.sleep(_SOCKET_PAUSE if reason else 0)
+
+    async def _serve_clients(self) -> str:
+        """Why that cannot be done; empty when it ended because the socket had lost its name."""
+        reason = ""
+        for path in socket_paths(self._settings.home, os.environ):
             try:
-                await control.serve(socket_path(self._settings.home, os.environ))
-                told = ""
+                await Control(self.board, self._poke).serve(path)
             except (InvalidInput, OSError) as error:
-                if str(error) != told:
-                    told = str(error)
-                    self._announce(ControlMissing(reason=told))
-                await anyio.sleep(_SOCKET_PAUSE)
+                reason = str(error)
+            else:
+                return ""
+        return reason

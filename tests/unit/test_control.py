@@ -19,7 +19,7 @@ from torc_watch.core.errors import InvalidInput
 from torc_watch.core.orders import Choices, Condition, Entry
 from torc_watch.daemon.board import Board
 from torc_watch.interfaces import control
-from torc_watch.interfaces.control import Control, poke, socket_path
+from torc_watch.interfaces.control import Control, poke, socket_paths
 
 ENTRY = Entry(server="s", workflow_id=42, choices=Choices(), condition=Condition.WATCHED)
 
@@ -44,10 +44,10 @@ async def serving(path: Path, board: Board, taken_in: anyio.Event) -> AsyncItera
 async def test_a_poke_is_answered_when_the_spool_was_taken_in(path: Path) -> None:
     taken_in = anyio.Event()
     async with serving(path, Board(), taken_in):
-        assert not await poke(path, 0.05)
+        assert not await poke([path], 0.05)
         taken_in.set()
-        assert await poke(path, 10)
-    assert not await poke(path, 10)
+        assert await poke([path], 10)
+    assert not await poke([path], 10)
 
 
 async def test_who_follows_sees_everything_and_then_each_change(path: Path) -> None:
@@ -80,7 +80,7 @@ async def test_nonsense_is_not_answered(path: Path, wish: bytes) -> None:
 async def test_others_are_not_answered(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with serving(path, Board(), anyio.Event()):
         monkeypatch.setattr(os, "getuid", lambda: 4711)
-        assert not await poke(path, 10)
+        assert not await poke([path], 10)
 
 
 async def test_a_socket_that_was_left_behind_is_replaced(path: Path) -> None:
@@ -92,7 +92,7 @@ async def test_a_socket_that_was_left_behind_is_replaced(path: Path) -> None:
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(Control(Board(), taken_in.wait).serve, path)
         with anyio.fail_after(10):
-            while not await poke(path, 10):  # noqa: ASYNC110 - until it was replaced
+            while not await poke([path], 10):  # noqa: ASYNC110 - until it was replaced
                 await anyio.sleep(0.01)
         tasks.cancel_scope.cancel()
 
@@ -160,7 +160,7 @@ async def starve(path: Path) -> None:
 async def test_a_folder_open_to_others_is_refused(path: Path, mode: int) -> None:
     path.parent.mkdir()
     path.parent.chmod(mode)
-    with pytest.raises(InvalidInput, match="not a folder of yours alone"):
+    with pytest.raises(InvalidInput, match="no folder of yours alone"):
         await Control(Board(), anyio.lowlevel.checkpoint).serve(path)
 
 
@@ -175,8 +175,41 @@ def test_each_state_folder_has_a_socket_of_its_own(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(os, "getuid", lambda: 1000)
     home = Path("/home/me/.local/state/torc-watchd")
 
-    assert str(socket_path(home, {})).startswith("/tmp/torc-watchd-1000/")
-    ours = socket_path(home, {"XDG_RUNTIME_DIR": "/run/user/1000"})
-    assert str(ours).startswith("/run/user/1000/torc-watchd/")
-    assert ours != socket_path(home / "other", {"XDG_RUNTIME_DIR": "/run/user/1000"})
-    assert len(str(ours)) < control._LONGEST_PATH - 30
+    ours = socket_paths(home, {"XDG_RUNTIME_DIR": "/run/user/1000"})
+
+    folders = [Path("/run/user/1000/torc-watchd"), Path("/tmp/torc-watchd-1000")]
+    assert [path.parent for path in ours] == folders
+    assert ours == socket_paths(home, {}) == socket_paths(home, {"XDG_RUNTIME_DIR": "relative"})
+    assert socket_paths(home, {"XDG_RUNTIME_DIR": "/x"})[1:] == ours
+    assert not set(ours) & set(socket_paths(home / "other", {}))
+    assert len(str(ours[0])) < control._LONGEST_PATH - 30
+
+
+async def test_it_is_found_wherever_it_listens(path: Path) -> None:
+    taken_in = anyio.Event()
+    taken_in.set()
+    async with serving(path, Board(), taken_in):
+        assert await poke([path.with_name("nobody"), path], 10)
+
+
+async def test_somebody_else_s_socket_is_not_spoken_to(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path.parent.mkdir()
+    taken_in = anyio.Event()
+    taken_in.set()
+    theirs = path.with_name("theirs")
+    is_ours = control._is_ours
+    monkeypatch.setattr(
+        control, "_is_ours", lambda end: end.getpeername() != str(theirs) and is_ours(end)
+    )
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(theirs))
+        listener.listen()
+        path.parent.chmod(0o700)
+        async with serving(path, Board(), taken_in):
+            assert await poke([theirs, path], 10)
+            assert not await poke([theirs], 10)
+        said, _ = listener.accept()
+        with said:
+            assert said.recv(99) == b""

@@ -52,7 +52,7 @@ async def test_from_file_to_socket_and_back(folder: Path) -> None:
     socket = folder / "run" / "control.sock"
     daemon = DaemonView(holder=this_process(), at=utc_now().isoformat(), workflows=views.views)
 
-    async with aclosing(boards(folder, socket, 0.01)) as seen:
+    async with aclosing(boards(folder, [socket], 0.01)) as seen:
         assert "has not run yet" in await phases(seen, {})
         publish(folder / "status.json", daemon)
         assert not await phases(seen, {42: Phase.STARTING})
@@ -72,7 +72,7 @@ async def test_what_cannot_be_read_is_said_and_looked_at_again(folder: Path) -> 
     status = folder / "status.json"
     status.write_text("garbage")
 
-    async with aclosing(boards(folder, folder / "run" / "control.sock", 0.01)) as seen:
+    async with aclosing(boards(folder, [folder / "run" / "control.sock"], 0.01)) as seen:
         assert "cannot be understood" in await phases(seen, {})
         status.unlink()
         while "has not run yet" not in await phases(seen, {}):

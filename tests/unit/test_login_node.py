@@ -25,7 +25,6 @@ GOOD = LoginNode(
     kills_at_logout=False,
     journal_readable=True,
     folder=FOLDER,
-    socket="",
     server=SERVER,
     programs=frozenset(("sbatch", "squeue", "sacct", "scancel")),
     unseen=frozenset(),
@@ -83,7 +82,6 @@ def test_nothing_is_remarked_where_everything_is_good() -> None:
         ({"folder": replace(FOLDER, free=3 * 2**20)}, "space", Level.NOTE, "3 MiB free"),
         ({"folder": replace(FOLDER, needs_ticket=True)}, "ticket", Level.NOTE, "krenew"),
         ({"ticket": False}, "ticket", Level.NOTE, "kinit"),
-        ({"socket": "too long."}, "socket", Level.NOTE, "spool"),
         (
             {"server": replace(SERVER, version="", trouble="refused.")},
             "server",

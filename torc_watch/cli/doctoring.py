@@ -62,13 +62,11 @@ async def _look(settings: "Settings", url: str | None) -> "LoginNode":
 def _place(settings: "Settings") -> "Place":
     from torc_watch.host.commands import session_environment
     from torc_watch.host.probing import Place
-    from torc_watch.interfaces.control import socket_path
 
     environment = session_environment(os.environ)
     return Place(
         user=settings.user_name(),
         home=settings.home.absolute(),
-        socket=socket_path(settings.home, environment),
         environment=environment,
     )
 

@@ -95,10 +95,10 @@ def _keys(home: "Path", workflow_ids: "Sequence[int]", url: str | None) -> "list
 
 async def _give(home: "Path", orders: "Sequence[Order]") -> None:
     """Returns when the orders are safe, and with luck followed already."""
-    from torc_watch.interfaces.control import poke, socket_path
+    from torc_watch.interfaces.control import poke, socket_paths
 
     _spool(home, orders)
-    is_followed = await poke(socket_path(home, os.environ), _INTAKE)
+    is_followed = await poke(socket_paths(home, os.environ), _INTAKE)
     for given in orders:
         done = _DONE[given.verb] if is_followed else f"is to be {_DONE[given.verb]}"
         print(f"Workflow {given.workflow_id} {done} ({given.server})")

@@ -66,13 +66,13 @@ def _show_for_ever(home: "Path", *, as_json: bool) -> None:
     from dataclasses import asdict
     from textwrap import wrap
 
-    from torc_watch.interfaces.control import socket_path
+    from torc_watch.interfaces.control import socket_paths
     from torc_watch.interfaces.following import boards
     from torc_watch.interfaces.listing import table, terminal_width
     from torc_watch.interfaces.published import utc_now
 
     async def command() -> None:
-        async for views, trouble in boards(home, socket_path(home, os.environ), _INTERVAL):
+        async for views, trouble in boards(home, socket_paths(home, os.environ), _INTERVAL):
             if as_json:
                 shown = {"trouble": trouble, "workflows": list(map(asdict, views))}
                 _print([json.dumps(shown)])

@@ -34,7 +34,6 @@ def findings(node: LoginNode) -> tuple[Finding, ...]:
         _logout(node),
         *_folder(node.folder),
         *_ticket(node),
-        _socket(node),
         _server(node.server),
         _slurm(node),
         _cron(node),
@@ -128,13 +127,6 @@ def _ticket(node: LoginNode) -> Iterator[Finding]:
         yield _note("ticket", text, "Run it in the foreground under krenew, or move the folder.")
     elif node.ticket is False:
         yield _note("ticket", "Your Kerberos ticket has expired.", "Run: kinit")
-
-
-def _socket(node: LoginNode) -> Finding:
-    if not node.socket:
-        return _ok("socket", "The control socket has a place.")
-    advice = "Orders then go through the spool only, and are taken in seconds later."
-    return _note("socket", f"The control socket has no place: {node.socket}", advice)
 
 
 def _server(server: Server) -> Finding:

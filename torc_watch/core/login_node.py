@@ -55,9 +55,8 @@ class LoginNode:
     ``user_manager`` says why systemd --user does not answer, and is empty where it does.
     ``programs`` are those of interest that are on the PATH, ``unseen`` those of them that are not
     on the PATH of services. ``cron`` and ``scrontab``: this person may have entries there.
-    ``socket`` says what is wrong with the path of the control socket. ``memory_cap`` is in bytes
-    for all of a person's processes here. ``ticket``: there is a valid one; None without Kerberos.
-    ``daemon`` is the host on which a daemon acts already, or empty.
+    ``memory_cap`` is in bytes for all of a person's processes here. ``ticket``: there is a valid
+    one; None without Kerberos. ``daemon`` is the host on which a daemon acts already, or empty.
     """
 
     host: str
@@ -66,7 +65,6 @@ class LoginNode:
     kills_at_logout: bool | None
     journal_readable: bool
     folder: Folder
-    socket: str
     server: Server
     programs: frozenset[str]
     unseen: frozenset[str]

@@ -20,20 +20,18 @@ from torc_watch.host.commands import Ask
 from torc_watch.host.mounts import mount_of, parse_mounts
 
 PROGRAMS = ("sbatch", "squeue", "sacct", "scancel", "scrontab", "crontab", "krenew", "tmux")
-_LONGEST_SOCKET = 107  # bytes of a Unix socket's path
 _NO_CAP = 2**60  # bytes; the older interface writes a number that no machine reaches
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Whose daemon it is about: the user, the state folder, and where its control socket would be.
+    """Whose daemon it is about: the user and the state folder.
 
     ``root`` is / but in tests: where /proc and /sys are.
     """
 
     user: str
     home: Path
-    socket: Path
     environment: Mapping[str, str]
     root: Path = Path("/")
 
@@ -57,7 +55,6 @@ async def look(place: Place, ask: Ask, ask_server: Callable[[], Awaitable[Server
         user_manager=services if isinstance(services, str) else "",
         programs=programs,
         unseen=programs - programs_on(seen),
-        socket=_socket_trouble(place.socket),
         user_namespaces=user_namespaces(place.root),
         **found,
     )
@@ -176,13 +173,6 @@ def _number(path: Path) -> int | None:
         return int(path.read_text())
     except (OSError, ValueError):
         return None
-
-
-def _socket_trouble(path: Path) -> str:
-    length = len(os.fsencode(path))
-    return (
-        "" if length <= _LONGEST_SOCKET else f"{path} has {length} bytes, more than a socket may."
-    )
 
 
 def _words(error: OSError) -> str:

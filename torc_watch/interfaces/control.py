@@ -10,7 +10,7 @@ import os
 import socket
 import stat
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from hashlib import sha256
@@ -32,19 +32,35 @@ _PAUSE = 1.0  # seconds, when a client cannot be taken
 _LOOK = 30.0  # seconds between looks whether the socket still has its name
 
 
-def socket_path(home: Path, environment: Mapping[str, str]) -> Path:
-    """Where the daemon of this state folder listens, on this login node."""
-    runtime = environment.get("XDG_RUNTIME_DIR")
-    folder = Path(runtime) if runtime else Path("/tmp")  # noqa: S108 - made ours, or refused
-    name = "torc-watchd" if runtime else f"torc-watchd-{os.getuid()}"
+def socket_paths(home: Path, environment: Mapping[str, str]) -> list[Path]:
+    """Where the daemon of this state folder may listen on this login node, the best place first.
+
+    XDG_RUNTIME_DIR is not set by every way to log in: daemon and client may differ in it.
+    """
+    user = os.getuid()
+    told = environment.get("XDG_RUNTIME_DIR", "")
+    runtimes = [told] if told.startswith("/") else []
+    folders = [f"{runtime}/torc-watchd" for runtime in (*runtimes, f"/run/user/{user}")]
+    folders.append(f"/tmp/torc-watchd-{user}")  # noqa: S108 - made ours, or refused
     key = sha256(os.fsencode(home.absolute())).hexdigest()[:12]
-    return folder / name / f"{key}.sock"
+    return [Path(folder) / f"{key}.sock" for folder in dict.fromkeys(folders)]
 
 
-async def poke(path: Path, seconds: float) -> bool:
+async def connect(paths: Sequence[Path]) -> SocketStream:
+    """To the daemon, at the first of ``paths`` where one listens. Raises OSError."""
+    for path in paths:
+        with suppress(OSError):
+            stream = await anyio.connect_unix(path)
+            if _is_ours(stream.extra(SocketAttribute.raw_socket)):  # noqa: S610 - no SQL
+                return stream
+            await stream.aclose()
+    raise ConnectionRefusedError("No daemon of yours listens here.")
+
+
+async def poke(paths: Sequence[Path], seconds: float) -> bool:
     """Whether the daemon said within ``seconds`` that it has taken in what is in the spool."""
     with anyio.move_on_after(seconds), suppress(OSError, anyio.BrokenResourceError):
-        async with await anyio.connect_unix(path) as stream:
+        async with await connect(paths) as stream:
             await stream.send(b"poke\n")
             return bool(await stream.receive())
     return False
@@ -135,12 +151,14 @@ class Control:
 def _prepare_folder(path: Path) -> None:
     """Anybody may make folders in /tmp: one that is not ours alone is refused."""
     if len(os.fsencode(path)) + len(".1234567") > _LONGEST_PATH:
-        raise InvalidInput(f"The path {path} is too long for a socket: shorten XDG_RUNTIME_DIR.")
+        raise InvalidInput(f"The path {path} is too long for a socket.")
     path.parent.mkdir(mode=0o700, exist_ok=True)
     status = path.parent.lstat()
     is_ours = stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid()
     if not is_ours or status.st_mode & 0o077:
-        raise InvalidInput(f"{path.parent} is not a folder of yours alone: remove it.")
+        raise InvalidInput(
+            f"{path.parent} is no folder of yours alone: remove it, or set XDG_RUNTIME_DIR."
+        )
     for draft in path.parent.glob(f"{path.stem}.[0-9]*"):  # of daemons that were killed here
         draft.unlink(missing_ok=True)
 

@@ -1,7 +1,7 @@
 """The daemon's workflows as they change: from its socket, or where there is none from its file."""
 
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
 import anyio
@@ -10,6 +10,7 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 
 from torc_watch.core.errors import JournalError
 from torc_watch.core.view import WorkflowView
+from torc_watch.interfaces.control import connect
 from torc_watch.interfaces.published import absence, read_published, utc_now, view_from
 
 Board = tuple[list[WorkflowView], str]  # and what there is to say of the daemon
@@ -18,11 +19,11 @@ _LONGEST_LINE = 2**20  # bytes
 _LEFT = (OSError, anyio.EndOfStream, anyio.IncompleteRead, anyio.BrokenResourceError)
 
 
-async def boards(home: Path, socket: Path, interval: float) -> AsyncGenerator[Board]:
+async def boards(home: Path, sockets: Sequence[Path], interval: float) -> AsyncGenerator[Board]:
     """One each ``interval`` seconds, for ever: also while daemons end and others begin."""
     while True:
         try:
-            async with await anyio.connect_unix(socket) as stream:
+            async with await connect(sockets) as stream:
                 await stream.send(b"follow\n")
                 async for board in _follow(BufferedByteReceiveStream(stream), interval):
                     yield board
