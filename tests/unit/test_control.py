@@ -106,7 +106,7 @@ async def test_a_socket_that_lost_its_name_is_given_up(
     with anyio.fail_after(10):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(served.serve, path)
-            while not await poke(path, 10):  # noqa: ASYNC110 - until it is bound
+            while not await poke([path], 10):  # noqa: ASYNC110 - until it is bound
                 await anyio.sleep(0.01)
             await anyio.Path(path).unlink()
             await anyio.Path(path).touch()
@@ -147,13 +147,13 @@ async def test_more_clients_than_can_be_served_wait_and_end_nothing(path: Path, 
 
 
 async def starve(path: Path) -> None:
-    while not await poke(path, 60):  # noqa: ASYNC110 - until it is bound
+    while not await poke([path], 60):  # noqa: ASYNC110 - until it is bound
         await anyio.sleep(0.01)
     async with AsyncExitStack() as idle:
         for _ in range(80):
             await idle.enter_async_context(await anyio.connect_unix(path))
-        assert not await poke(path, 0.1)
-    assert await poke(path, 60)
+        assert not await poke([path], 0.1)
+    assert await poke([path], 60)
 
 
 @pytest.mark.parametrize("mode", [0o755, 0o777])

@@ -1,8 +1,8 @@
-"""The daemon's socket where the folder for sockets comes and goes."""
+"""The daemon's socket where the folder for sockets comes and goes, or where there are several."""
 
-import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,7 +14,7 @@ from anyio import to_thread
 from torc_watch import service
 from torc_watch.core.events import ControlMissing, DaemonEvent
 from torc_watch.interfaces import control
-from torc_watch.interfaces.control import poke, socket_path
+from torc_watch.interfaces.control import poke
 from torc_watch.service import Service
 from torc_watch.settings import Settings
 
@@ -25,27 +25,47 @@ def runtime() -> Iterator[Path]:
         yield Path(folder) / "run"
 
 
-async def test_a_folder_that_comes_and_goes_and_comes(
-    runtime: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
-    monkeypatch.setattr(service, "_SOCKET_PAUSE", 0.01)
-    monkeypatch.setattr(control, "_LOOK", 0.01)
-    monkeypatch.setattr(Service, "_poke", lambda _: anyio.lowlevel.checkpoint())
-    said: list[DaemonEvent] = []
-    settings = Settings(home=tmp_path)
-    daemon = Service(settings, lambda: settings, lambda *_: None, said.append)
-
-    with anyio.fail_after(30):
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(daemon._listen)
-            for times in (1, 2):
-                while len(said) < times:  # noqa: ASYNC110 - said by another task
-                    await anyio.sleep(0.01)
-                await anyio.Path(runtime).mkdir()
-                while not await poke(socket_path(tmp_path, os.environ), 10):  # noqa: ASYNC110
-                    await anyio.sleep(0.01)
-                await to_thread.run_sync(shutil.rmtree, runtime)
-            tasks.cancel_scope.cancel()
+async def test_a_folder_that_comes_and_goes_and_comes(runtime: Path, tmp_path: Path) -> None:
+    path = runtime / "torc-watchd" / "control.sock"
+    async with listening(tmp_path, [path]) as said:
+        for times in (1, 2):
+            while len(said) < times:  # noqa: ASYNC110 - said by another task
+                await anyio.sleep(0.01)
+            await anyio.Path(runtime).mkdir()
+            await poked(path)
+            await to_thread.run_sync(shutil.rmtree, runtime)
 
     assert {type(event) for event in said} == {ControlMissing}
+
+
+async def test_where_one_folder_cannot_be_had_there_is_another(
+    runtime: Path, tmp_path: Path
+) -> None:
+    await anyio.Path(runtime).mkdir()
+    path = runtime / "torc-watchd" / "control.sock"
+    too_long = runtime / ("x" * 200) / "control.sock"
+    async with listening(tmp_path, [runtime / "no" / "where" / path.name, too_long, path]) as said:
+        await poked(path)
+
+    assert not said
+
+
+@asynccontextmanager
+async def listening(home: Path, paths: list[Path]) -> AsyncIterator[list[DaemonEvent]]:
+    said: list[DaemonEvent] = []
+    settings = Settings(home=home)
+    daemon = Service(settings, lambda: settings, lambda *_: None, said.append)
+    with pytest.MonkeyPatch.context() as monkeypatch, anyio.fail_after(30):
+        monkeypatch.setattr(service, "socket_paths", lambda *_: paths)
+        monkeypatch.setattr(service, "_SOCKET_PAUSE", 0.01)
+        monkeypatch.setattr(control, "_LOOK", 0.01)
+        monkeypatch.setattr(Service, "_poke", lambda _: anyio.lowlevel.checkpoint())
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(daemon._listen)
+            yield said
+            tasks.cancel_scope.cancel()
+
+
+async def poked(path: Path) -> None:
+    while not await poke([path], 10):  # noqa: ASYNC110 - until it is bound
+        await anyio.sleep(0.01)
