@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from torc_watch.interfaces import journald
 from torc_watch.interfaces.journald import JournalSender, entry
 
 
@@ -36,6 +37,35 @@ def test_an_entry_arrives_whole(tmp_path: Path, listener: socket.socket, text: s
 
     assert received == entry({"MESSAGE": text})
     assert len(files) == (len(text) > 100)
+
+
+def test_a_journal_that_is_stopped_is_waited_for_once(
+    tmp_path: Path, listener: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it did not take is counted."""
+    monkeypatch.setattr(journald, "_PATIENCE", 0.1)
+    sender = JournalSender(str(tmp_path / "socket"))
+    taken = sum(1 for _ in iter(lambda: is_taken(sender), False))
+    for _ in range(3):
+        with pytest.raises(BlockingIOError):
+            sender.send({"MESSAGE": "dropped"})
+    for _ in range(taken):
+        listener.recv(1000)
+    for message in ("next", "last"):
+        sender.send({"MESSAGE": message})
+    sender.close()
+
+    heard = [listener.recv(1000).split(b"\n")[0] for _ in range(3)]
+    assert heard[0].startswith(b"MESSAGE=The journal did not take the last 4 entries")
+    assert heard[1:] == [b"MESSAGE=next", b"MESSAGE=last"]
+
+
+def is_taken(sender: JournalSender) -> bool:
+    try:
+        sender.send({"MESSAGE": "early"})
+    except TimeoutError:
+        return False
+    return True
 
 
 def test_no_journal_is_said_at_once(tmp_path: Path) -> None:

@@ -1,15 +1,14 @@
 """Where the daemon says what happens: to systemd's journal, to a file, to whoever looks on."""
 
-import logging
 import os
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import datetime
-from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 from torc_watch.core.events import DaemonEvent, Event
+from torc_watch.interfaces.daemon_log import DaemonLog
 from torc_watch.interfaces.journald import JournalSender
 from torc_watch.interfaces.records import (
     Level,
@@ -20,27 +19,11 @@ from torc_watch.interfaces.records import (
 )
 from torc_watch.log import json_line
 
-_LARGEST = 10 * 2**20  # bytes of a log file
-_KEPT = 5  # older log files
-
-
-class LogFile(RotatingFileHandler):
-    """JSON lines. What a full or vanished disk does not take is lost, and costs nothing else."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path, maxBytes=_LARGEST, backupCount=_KEPT, delay=True, encoding="utf-8")
-
-    def write(self, line: str) -> None:
-        self.handle(logging.makeLogRecord({"msg": line}))
-
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - overridden
-        pass
-
 
 class Telling:
     """``records`` takes what people read, ``lines`` what machines do."""
 
-    def __init__(self, records: Callable[[Record], None], file: LogFile) -> None:
+    def __init__(self, records: Callable[[Record], None], file: DaemonLog) -> None:
         self._records = records
         self._file = file
 
@@ -90,4 +73,4 @@ def _print(record: Record) -> None:
 
 
 def open_telling(home: Path) -> Telling:
-    return Telling(open_records(), LogFile(home / "daemon.log"))
+    return Telling(open_records(), DaemonLog(home / "daemon.log"))

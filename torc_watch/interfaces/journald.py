@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from errno import EMSGSIZE
 
 SOCKET = "/run/systemd/journal/socket"
+_PATIENCE = 1.0  # seconds
 
 
 def entry(fields: Mapping[str, str]) -> bytes:
@@ -25,11 +26,22 @@ def _field(name: bytes, value: bytes) -> bytes:
     return name + b"\n" + struct.pack("<Q", len(value)) + value + b"\n"
 
 
+def _gap(dropped: int) -> dict[str, str]:
+    message = f"The journal did not take the last {dropped} entries; `torc-watchd logs` has them."
+    return {"MESSAGE": message, "PRIORITY": "4", "SYSLOG_IDENTIFIER": "torc-watchd"}
+
+
 class JournalSender:
-    """Raises OSError where there is no journal at ``address``, and for what it does not take."""
+    """Raises OSError where there is no journal at ``address``, and for what it does not take.
+
+    A journal that is stopped is waited for once, for a second: then entries are dropped until it
+    takes one, and their number is its next.
+    """
 
     def __init__(self, address: str = SOCKET) -> None:
+        self._dropped = 0
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+        self._socket.settimeout(_PATIENCE)
         try:
             self._socket.connect(address)
         except OSError:
@@ -37,6 +49,18 @@ class JournalSender:
             raise
 
     def send(self, fields: Mapping[str, str]) -> None:
+        try:
+            if self._dropped:
+                self._send(_gap(self._dropped))
+            self._send(fields)
+        except (TimeoutError, BlockingIOError):
+            self._dropped += 1
+            self._socket.settimeout(0)
+            raise
+        self._dropped = 0
+        self._socket.settimeout(_PATIENCE)
+
+    def _send(self, fields: Mapping[str, str]) -> None:
         message = entry(fields)
         try:
             self._socket.send(message)

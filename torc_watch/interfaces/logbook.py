@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any, BinaryIO, get_args
+from typing import IO, Any, BinaryIO, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -105,7 +105,7 @@ def _opened(path: Path) -> BinaryIO | None:
 
 
 def _until_rotated(path: Path, file: BinaryIO, wait: Callable[[], None]) -> Iterator[str]:
-    while _is_at(path, file):
+    while is_at(path, file):
         yield from _whole_lines(file)
         wait()
     yield from _whole_lines(file)  # nobody writes there any more
@@ -122,7 +122,7 @@ def _whole_lines(file: BinaryIO) -> Iterator[str]:
         yield line.decode(errors="replace").rstrip()
 
 
-def _is_at(path: Path, file: BinaryIO) -> bool:
+def is_at(path: Path, file: IO[bytes]) -> bool:
     """Whether the file that was opened still has its name."""
     try:
         return os.path.samestat(path.stat(), os.fstat(file.fileno()))
