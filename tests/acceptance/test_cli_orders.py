@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import sqlite3
 import subprocess
 import sys
 from contextlib import closing
@@ -49,13 +50,15 @@ def waiting(home: Path) -> list[Order | str]:
     return [delivery.content for delivery in Spool(home / "spool").deliveries()]
 
 
-def keep(home: Path, server: str, workflow_id: int = 42) -> None:
+def keep(
+    home: Path, server: str, workflow_id: int = 42, condition: Condition = Condition.WATCHED
+) -> None:
     home.mkdir(exist_ok=True)
     entry = Entry(
         server=server,
         workflow_id=workflow_id,
         choices=Choices(),
-        condition=Condition.WATCHED,
+        condition=condition,
     )
     with closing(Registry(home / "journal.db")) as registry:
         registry.keep(entry)
@@ -133,6 +136,38 @@ def test_orders_keep_their_order(home: Path) -> None:
     )
 
 
+def test_what_was_said_is_taken_back_and_what_ended_begins_anew(home: Path) -> None:
+    keep(home, A, condition=Condition.ENDED)
+
+    unset = given("set 42 --unset max-retries --unset poll-interval")
+    again = given("add 42 42")
+
+    assert unset.stdout == (
+        f"Workflow 42 is to be changed ({A}): its watch has ended, resume begins a new one\n"
+    )
+    assert again.stdout == (
+        f"Workflow 42 is to be added ({A}): its watch begins anew, with all its retries\n"
+    )
+    first, _ = waiting(home)
+    assert isinstance(first, Order)
+    assert first.unset == ("max_retries", "poll_interval")
+
+
+def test_what_another_version_kept_is_removed_or_added_anew(home: Path) -> None:
+    keep(home, A)
+    with closing(sqlite3.connect(home / "journal.db")) as database:
+        database.execute("""UPDATE entry SET choices = '{"max_retries": "many"}'""")
+        database.commit()
+
+    for words in ("pause 42", "set 42 -m 3", "status 42"):
+        refused = given(words)
+        assert refused.exit_code in (1, 2)
+        assert "add the workflow again with what you want" in refused.stderr
+    assert waiting(home) == []
+    for words in ("remove 42", "add 42"):
+        assert given(words).exit_code == 0
+
+
 @pytest.mark.parametrize("verb", ["pause", "resume", "remove", "set -m 3"])
 def test_the_same_id_on_two_servers(home: Path, verb: str) -> None:
     keep(home, A)
@@ -155,6 +190,7 @@ def test_the_same_id_on_two_servers(home: Path, verb: str) -> None:
         ("history 42", "Workflow 42 was never watched from here."),
         ("set 42", "Say what is to change, such as --max-retries 6."),
         ("set 42 --memory-multiplier 1", "'--memory-multiplier': 1 would not raise anything"),
+        ("set 42 --unset max-retry", "nothing like 'max_retry' to unset. There is: auto-recover,"),
         ("add 0", "greater than or equal to 1"),
         ("add", "Missing argument 'ID'"),
         (f"add {2**63}", "asks for what cannot be: workflow_id 9223372036854775808"),

@@ -9,12 +9,12 @@ import pytest
 
 from torc_watch.core.choices import Retry
 from torc_watch.core.diagnosis import Cause
-from torc_watch.core.errors import JournalError, RecordUnreadable
+from torc_watch.core.errors import JournalError
 from torc_watch.core.orders import Choices, Condition, Entry, Order, Verb
 from torc_watch.core.policy import Plan
 from torc_watch.core.saga import RoundOutcome, Step
 from torc_watch.core.units import GIB
-from torc_watch.daemon.history import choices_of, known_workflows, watches_of
+from torc_watch.daemon.history import known_workflows, watches_of
 from torc_watch.daemon.registry import Registry
 from torc_watch.daemon.spool import Spool
 from torc_watch.engine.journal import Identity, Journal
@@ -101,9 +101,31 @@ def test_known_are_those_that_are_kept_and_those_that_are_coming(home: Path) -> 
     spool.put(Order(verb=Verb.ADD, server="http://b", workflow_id=43))
     spool.put(Order(verb=Verb.PAUSE, server="http://b", workflow_id=44))
 
-    assert known_workflows(home) == {("http://a", 42), ("http://b", 43)}
-    assert choices_of(home, ("http://a", 42)) == chosen
-    assert choices_of(home, ("http://b", 43)) == Choices()
+    known = known_workflows(home)
+    assert {key: entry.condition for key, entry in known.items()} == {
+        ("http://a", 42): Condition.PAUSED,
+        ("http://b", 43): Condition.WATCHED,
+    }
+    assert known["http://a", 42].choices == chosen
+
+
+def test_what_waits_counts_as_if_it_had_been_followed(home: Path) -> None:
+    spool = Spool(home / "spool")
+    for verb in (Verb.ADD, Verb.PAUSE):
+        spool.put(Order(verb=verb, server="http://b", workflow_id=43))
+    spool.put(
+        Order(verb=Verb.SET, server="http://b", workflow_id=43, choices=Choices(max_retries=7))
+    )
+    assert known_workflows(home) == {
+        ("http://b", 43): Entry(
+            server="http://b",
+            workflow_id=43,
+            choices=Choices(max_retries=7),
+            condition=Condition.PAUSED,
+        )
+    }
+    spool.put(Order(verb=Verb.REMOVE, server="http://b", workflow_id=43))
+    assert known_workflows(home) == {}
 
 
 def test_what_another_version_kept(home: Path) -> None:
@@ -121,15 +143,13 @@ def test_what_another_version_kept(home: Path) -> None:
         database.execute("UPDATE step SET name = 'negotiate' WHERE name = 'orphans'")
         database.commit()
 
-    with pytest.raises(RecordUnreadable, match="Upgrade"):
-        choices_of(home, ("http://a", 42))
+    assert known_workflows(home)["http://a", 42].condition is Condition.UNREADABLE
     assert watches_of(home, 42)[0].rounds[0].last_step == Step.PLAN
 
 
 def test_nothing_is_made_by_looking(tmp_path: Path) -> None:
     assert watches_of(tmp_path, 42) == []
-    assert known_workflows(tmp_path) == set()
-    assert choices_of(tmp_path, ("http://a", 42)) == Choices()
+    assert known_workflows(tmp_path) == {}
     assert list(tmp_path.iterdir()) == []
 
 
@@ -138,7 +158,7 @@ def test_a_journal_from_before_there_was_a_daemon(tmp_path: Path) -> None:
         database.executescript(MIGRATIONS[0])
     before = (tmp_path / "journal.db").read_bytes()
 
-    assert known_workflows(tmp_path) == set()
+    assert known_workflows(tmp_path) == {}
     assert watches_of(tmp_path, 42) == []
 
     assert (tmp_path / "journal.db").read_bytes() == before

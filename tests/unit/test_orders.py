@@ -13,6 +13,8 @@ from torc_watch.core.orders import (
     Unknown,
     Verb,
     follow,
+    problem_of,
+    remark_on,
 )
 
 CHOICES = Choices(max_retries=3, poll_interval=60.0)
@@ -72,3 +74,35 @@ def test_what_becomes_of_a_workflow(
 def test_newer_choices_change_what_they_name() -> None:
     assert CHOICES.changed_by(MORE) == CHANGED
     assert CHOICES.changed_by(Choices()) == CHOICES
+
+
+def test_what_is_unset_follows_the_configuration_again() -> None:
+    given = Order(verb=Verb.SET, server="s", workflow_id=42, choices=MORE, unset=("poll_interval",))
+    assert follow(WATCHED, given) == replace(WATCHED, choices=MORE)
+    assert follow(WATCHED, replace(given, choices=Choices())) == replace(
+        WATCHED, choices=Choices(max_retries=3)
+    )
+    assert problem_of(given) is None
+    assert problem_of(replace(given, unset=("__class__",))) == (
+        "asks for what cannot be: unset __class__"
+    )
+
+
+@pytest.mark.parametrize(
+    ("entry", "verb", "words"),
+    [
+        (None, Verb.ADD, ""),
+        (WATCHED, Verb.ADD, "was looked after already"),
+        (ENDED, Verb.ADD, "begins anew, with all its retries"),
+        (ENDED, Verb.RESUME, "begins anew, with all its retries"),
+        (PAUSED, Verb.RESUME, ""),
+        (PAUSED, Verb.SET, "is paused"),
+        (ENDED, Verb.SET, "resume begins a new one"),
+        (ENDED, Verb.PAUSE, "has ended already"),
+        (ENDED, Verb.REMOVE, ""),
+    ],
+)
+def test_what_a_person_is_told_besides(entry: Entry | None, verb: Verb, words: str) -> None:
+    said = remark_on(entry, verb)
+    assert words in said
+    assert bool(words) == bool(said)

@@ -6,10 +6,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from torc_watch.cli import options
-from torc_watch.core.orders import Choices, Order, Verb, problem_of
+from torc_watch.core.orders import (
+    Choices,
+    Entry,
+    Order,
+    Unknown,
+    Verb,
+    follow,
+    problem_of,
+    remark_on,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from torc_watch.core.addressing import Key
@@ -44,22 +53,42 @@ async def add(
             workflow_id=workflow_id,
             choices=choices if (server, workflow_id) in known else first,
         )
-        for workflow_id in workflow_ids
+        for workflow_id in dict.fromkeys(workflow_ids)
     ]
-    await _give(settings.home, orders)
+    await _give(settings.home, orders, known)
 
 
 async def order(
-    verb: Verb, workflow_ids: "Sequence[int]", url: str | None, choices: Choices | None = None
+    verb: Verb,
+    workflow_ids: "Sequence[int]",
+    url: str | None,
+    choices: Choices | None = None,
+    unset: tuple[str, ...] = (),
 ) -> None:
+    """Raises InvalidInput for the first that is not known, or where it is open which is meant."""
     from torc_watch.configuration import home
+    from torc_watch.core.addressing import key_of
+    from torc_watch.core.errors import InvalidInput
+    from torc_watch.daemon.history import known_workflows
 
     folder = home()
+    known = known_workflows(folder)
+    asked = options.server(url)
+    keys = [key_of(workflow_id, asked, known) for workflow_id in dict.fromkeys(workflow_ids)]
     orders = [
-        Order(verb=verb, server=server, workflow_id=workflow_id, choices=choices or Choices())
-        for server, workflow_id in _keys(folder, workflow_ids, url)
+        Order(
+            verb=verb,
+            server=server,
+            workflow_id=workflow_id,
+            choices=choices or Choices(),
+            unset=unset,
+        )
+        for server, workflow_id in keys
     ]
-    await _give(folder, orders)
+    for key, given in zip(keys, orders, strict=True):
+        if isinstance(follow(known[key], given), Unknown):
+            raise InvalidInput(known[key].reason)
+    await _give(folder, orders, known)
 
 
 async def _refuse_missing(
@@ -83,17 +112,7 @@ async def _refuse_missing(
         )
 
 
-def _keys(home: "Path", workflow_ids: "Sequence[int]", url: str | None) -> "list[Key]":
-    """Raises InvalidInput for the first that is not known, or where it is open which is meant."""
-    from torc_watch.core.addressing import key_of
-    from torc_watch.daemon.history import known_workflows
-
-    server = options.server(url)
-    known = known_workflows(home)
-    return [key_of(workflow_id, server, known) for workflow_id in workflow_ids]
-
-
-async def _give(home: "Path", orders: "Sequence[Order]") -> None:
+async def _give(home: "Path", orders: "Sequence[Order]", known: "Mapping[Key, Entry]") -> None:
     """Returns when the orders are safe, and with luck followed already."""
     from torc_watch.interfaces.control import poke, socket_paths
 
@@ -101,7 +120,8 @@ async def _give(home: "Path", orders: "Sequence[Order]") -> None:
     is_followed = await poke(socket_paths(home, os.environ), _INTAKE)
     for given in orders:
         done = _DONE[given.verb] if is_followed else f"is to be {_DONE[given.verb]}"
-        print(f"Workflow {given.workflow_id} {done} ({given.server})")
+        remark = remark_on(known.get((given.server, given.workflow_id)), given.verb)
+        print(f"Workflow {given.workflow_id} {done} ({given.server}){remark and f': {remark}'}")
     if not is_followed:
         print(_when(home), file=sys.stderr)
 

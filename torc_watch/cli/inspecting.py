@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from torc_watch.core.addressing import Key
+    from torc_watch.core.orders import Choices
     from torc_watch.core.view import DaemonView
     from torc_watch.daemon.history import PastRound
     from torc_watch.wiring import Inspection
@@ -23,7 +24,7 @@ _SECONDS = 20.0  # for a server to say all that is asked
 def status(
     workflow_id: options.WorkflowId,
     *,
-    url: options.Url = None,
+    url: options.KnownUrl = None,
     as_json: options.Json = False,
     rest: Annotated[
         bool, typer.Option(hidden=True, help="The first part was shown already.")
@@ -56,7 +57,7 @@ def status(
 
 
 def history(
-    workflow_id: options.WorkflowId, *, url: options.Url = None, as_json: options.Json = False
+    workflow_id: options.WorkflowId, *, url: options.KnownUrl = None, as_json: options.Json = False
 ) -> None:
     """Show what was done for a workflow, when and why.
 
@@ -78,7 +79,7 @@ def history(
             raise InvalidInput(f"Workflow {workflow_id} was never watched from here.")
         keys = {(watch.server, watch.workflow_id) for watch in watches}
         if url is None and len(keys) > 1:  # servers come and go, and are remembered here
-            keys = keys & known_workflows(folder) or keys
+            keys = keys & known_workflows(folder).keys() or keys
         server, _ = key_of(workflow_id, options.server(url), keys)
         of_server = [watch for watch in watches if watch.server == server]
         if as_json:
@@ -96,7 +97,7 @@ def _find(home: "Path", daemon: "DaemonView | None", workflow_id: int, server: s
     if not any(key[1] == workflow_id and server in (None, key[0]) for key in shown):
         from torc_watch.daemon.history import known_workflows
 
-        shown = known_workflows(home)
+        shown = set(known_workflows(home))
     return key_of(workflow_id, server, shown)
 
 
@@ -112,13 +113,15 @@ def _show_known(daemon: "DaemonView | None", key: "Key") -> None:
 
 def _show_rest(home: "Path", key: "Key") -> None:
     """What was done, and then what the server says, for which it may be waited."""
-    from torc_watch.interfaces.inspecting import live_text
+    from torc_watch.interfaces.inspecting import choices_text, live_text
     from torc_watch.interfaces.past import round_text
     from torc_watch.interfaces.planning import plan_text
 
+    choices = _choices(home, key)
+    _print([choices_text(choices)])
     for round_ in _rounds(home, key):
         _print(round_text(round_))
-    seen = _inspect(home, key)
+    seen = _inspect(home, key, choices)
     print()
     _print(live_text(seen.counts, seen.observation.allocations, seen.findings))
     _print(plan_text(key[1], seen.answer))
@@ -133,20 +136,33 @@ def _show_values(home: "Path", daemon: "DaemonView | None", key: "Key") -> None:
     from torc_watch.interfaces.published import absence, utc_now, view_of
 
     view = view_of(daemon, key)
+    choices = _choices(home, key)
     values: dict[str, Any] = {
         "trouble": absence(daemon, utc_now()),
         "server": key[0],
         "workflow_id": key[1],
         "view": asdict(view) if view else None,
+        "choices": asdict(choices),
         "rounds": [asdict(round_) for round_ in _rounds(home, key)],
         "live": None,
     }
     try:
-        seen = _inspect(home, key)
+        seen = _inspect(home, key, choices)
         live = live_values(seen.counts, seen.observation.allocations, seen.findings)
         values["live"] = live | plan_values(key[1], seen.answer)
     finally:
         print(json.dumps(values))
+
+
+def _choices(home: "Path", key: "Key") -> "Choices":
+    from torc_watch.core.errors import RecordUnreadable
+    from torc_watch.core.orders import Choices, Condition
+    from torc_watch.daemon.history import known_workflows
+
+    entry = known_workflows(home).get(key)
+    if entry is not None and entry.condition is Condition.UNREADABLE:
+        raise RecordUnreadable(entry.reason)
+    return entry.choices if entry else Choices()
 
 
 def _rounds(home: "Path", key: "Key") -> "tuple[PastRound, ...]":
@@ -157,7 +173,7 @@ def _rounds(home: "Path", key: "Key") -> "tuple[PastRound, ...]":
     return watches[-1].rounds if watches else ()
 
 
-def _inspect(home: "Path", key: "Key") -> "Inspection":
+def _inspect(home: "Path", key: "Key", choices: "Choices") -> "Inspection":
     """Raises typer.Exit, after a message, where the server does not answer."""
     from dataclasses import replace
 
@@ -165,10 +181,9 @@ def _inspect(home: "Path", key: "Key") -> "Inspection":
 
     from torc_watch import wiring
     from torc_watch.core.errors import ServerError, ServerUnreachable
-    from torc_watch.daemon.history import choices_of
 
     server, workflow_id = key
-    settings = running.load_settings().chosen(choices_of(home, key))
+    settings = running.load_settings().chosen(choices)
     recovery = replace(settings.recovery(), max_retries=None)
     rounds_used = len(_rounds(home, key))
 

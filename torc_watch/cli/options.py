@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from torc_watch.core.orders import CHOICES
+
 
 def above_one(value: float | None) -> float | None:
     if value is None:
@@ -44,6 +46,19 @@ def absolute(path: Path | None) -> str | None:
     return None if path is None else str(path.expanduser().absolute())
 
 
+def choice_names(given: list[str] | None) -> tuple[str, ...]:
+    """Of what was chosen with an option, by the name of that."""
+    names = tuple(name.lstrip("-").replace("-", "_") for name in given or ())
+    for name in names:
+        if name not in CHOICES:
+            known = ", ".join(sorted(CHOICES)).replace("_", "-")
+            raise typer.BadParameter(
+                f"There is nothing like {name!r} to unset. There is: {known}.",
+                param_hint="--unset",
+            )
+    return names
+
+
 def server(url: str | None) -> str | None:
     """The URL of a server's API, as orders hold it. Raises InvalidInput."""
     if url is None:
@@ -53,7 +68,9 @@ def server(url: str | None) -> str | None:
     return normalise_url(url)
 
 
-WorkflowId = Annotated[int, typer.Argument(help="The workflow's id on the server.", min=1)]
+WorkflowId = Annotated[
+    int, typer.Argument(help="The workflow's id on the server.", min=1, metavar="ID")
+]
 WorkflowIds = Annotated[
     list[int],
     typer.Argument(help="The workflows' ids on the server.", min=1, metavar="ID"),
@@ -64,6 +81,10 @@ Url = Annotated[
         help="The Torc server, such as http://localhost:8080. [default: $TORC_API_URL]",
         show_default=False,
     ),
+]
+KnownUrl = Annotated[
+    str | None,
+    typer.Option("--url", help="Its server, where workflows of several have this id."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 # The options from here on are None where the configuration is to decide; what --help calls their
@@ -125,6 +146,14 @@ RecoveryHook = Annotated[
     typer.Option(
         help="Command to run, with the workflow's id, before unknown failures are retried. "
         "Implies --retry-unknown. A status other than 0 hands the workflow over.",
+        show_default=False,
+    ),
+]
+Unset = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="OPTION",
+        help="Follow the configuration again in what this option said: --unset max-retries.",
         show_default=False,
     ),
 ]

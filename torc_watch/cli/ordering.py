@@ -24,7 +24,8 @@ def add(
     Works whether it runs or not, and from any login node. What is not said here follows the
     configuration, also when that changes later (`torc-watchd config show`). Output goes to the
     folder that is configured, else to `output` in the folder where a workflow is first added.
-    Adding a workflow again begins its watch anew, with all its retries.
+    Adding a workflow whose watch has ended begins it anew, with all its retries; what was said
+    before still holds.
 
     \b
     Examples:
@@ -56,7 +57,8 @@ def set_(
     recovery_hook: options.RecoveryHook = None,
     poll_interval: options.PollInterval = None,
     output_dir: options.OutputDir = None,
-    url: options.Url = None,
+    unset: options.Unset = None,
+    url: options.KnownUrl = None,
 ) -> None:
     """Change how workflows are looked after.
 
@@ -66,6 +68,7 @@ def set_(
     Examples:
       torc-watchd set 42 --max-retries 6
       torc-watchd set 42 43 --no-auto-recover
+      torc-watchd set 42 --unset max-retries
     """
     choices = Choices(
         auto_recover=auto_recover,
@@ -77,12 +80,13 @@ def set_(
         poll_interval=poll_interval,
         output_dir=options.absolute(output_dir),
     )
-    if choices == Choices():
+    names = options.choice_names(unset)
+    if choices == Choices() and not names:
         raise typer.BadParameter("Say what is to change, such as --max-retries 6.")
-    running.run(lambda: giving.order(Verb.SET, workflow_ids, url, choices))
+    running.run(lambda: giving.order(Verb.SET, workflow_ids, url, choices, names))
 
 
-def pause(workflow_ids: options.WorkflowIds, *, url: options.Url = None) -> None:
+def pause(workflow_ids: options.WorkflowIds, *, url: options.KnownUrl = None) -> None:
     """Leave workflows alone until they are resumed.
 
     A round of recovery that is under way ends first.
@@ -94,7 +98,7 @@ def pause(workflow_ids: options.WorkflowIds, *, url: options.Url = None) -> None
     running.run(lambda: giving.order(Verb.PAUSE, workflow_ids, url))
 
 
-def resume(workflow_ids: options.WorkflowIds, *, url: options.Url = None) -> None:
+def resume(workflow_ids: options.WorkflowIds, *, url: options.KnownUrl = None) -> None:
     """Look after workflows again, paused or ended.
 
     \b
@@ -104,7 +108,7 @@ def resume(workflow_ids: options.WorkflowIds, *, url: options.Url = None) -> Non
     running.run(lambda: giving.order(Verb.RESUME, workflow_ids, url))
 
 
-def remove(workflow_ids: options.WorkflowIds, *, url: options.Url = None) -> None:
+def remove(workflow_ids: options.WorkflowIds, *, url: options.KnownUrl = None) -> None:
     """Look after workflows no more, and list them no more.
 
     Their jobs go on, and `torc-watchd history` still knows what was done.

@@ -1,5 +1,6 @@
 """What a person asks of the daemon, one order for each workflow, and what becomes of it."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 
@@ -33,15 +34,26 @@ class Choices:
         said = {field.name: getattr(newer, field.name) for field in fields(newer)}
         return replace(self, **{name: value for name, value in said.items() if value is not None})
 
+    def without(self, names: Collection[str]) -> "Choices":
+        """These, but for ``names``, which follow the configuration again."""
+        return replace(self, **dict.fromkeys(names))
+
+
+CHOICES = frozenset(field.name for field in fields(Choices))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """``server`` is the base URL of its API: workflow 42 of another server is another workflow."""
+    """``server`` is the base URL of its API: workflow 42 of another server is another workflow.
+
+    ``unset`` names choices that were made before.
+    """
 
     verb: Verb
     server: str
     workflow_id: int
     choices: Choices = Choices()
+    unset: tuple[str, ...] = ()
 
 
 def problem_of(order: Order) -> str | None:
@@ -64,6 +76,7 @@ def problem_of(order: Order) -> str | None:
         ),
     ]
     wrong = [f"{name} {value}" for name, value, is_right in bounds if not is_right]
+    wrong += [f"unset {name}" for name in order.unset if name not in CHOICES]
     return f"asks for what cannot be: {', '.join(wrong)}" if wrong else None
 
 
@@ -114,19 +127,37 @@ def follow(entry: Entry | None, order: Order) -> Entry | Removed | Unknown:
             choices=Choices(),
             condition=Condition.WATCHED,
         )
+    choices = entry.choices.without(order.unset).changed_by(order.choices)
     match order.verb:
         case Verb.REMOVE:
             return Removed()
         case Verb.SET:
-            return replace(entry, choices=entry.choices.changed_by(order.choices))
+            return replace(entry, choices=choices)
         case Verb.PAUSE:
             is_watched = entry.condition is Condition.WATCHED
             return replace(entry, condition=Condition.PAUSED) if is_watched else entry
         case Verb.ADD | Verb.RESUME:
             return replace(
                 entry,
-                choices=entry.choices.changed_by(order.choices),
+                choices=choices,
                 condition=Condition.WATCHED,
                 verdict="",
                 reason="",
             )
+
+
+def remark_on(entry: Entry | None, verb: Verb) -> str:
+    """What a person may not expect who says this of a workflow that is as in ``entry``."""
+    match verb, entry and entry.condition:
+        case ((Verb.ADD | Verb.RESUME), Condition.ENDED):
+            return "its watch begins anew, with all its retries"
+        case Verb.ADD, Condition.WATCHED:
+            return "it was looked after already"
+        case Verb.SET, Condition.PAUSED:
+            return "it is paused"
+        case Verb.SET, Condition.ENDED:
+            return "its watch has ended, resume begins a new one"
+        case Verb.PAUSE, Condition.ENDED:
+            return "its watch has ended already"
+        case _:
+            return ""

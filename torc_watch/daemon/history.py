@@ -10,10 +10,10 @@ from pydantic import TypeAdapter
 
 from torc_watch.core.addressing import Key
 from torc_watch.core.errors import JournalError
-from torc_watch.core.orders import Choices, Order, Verb
+from torc_watch.core.orders import Entry, Order, Removed, follow
 from torc_watch.core.policy import Plan
 from torc_watch.core.saga import Step
-from torc_watch.daemon import registry
+from torc_watch.daemon.registry import entry_of
 from torc_watch.daemon.spool import Spool
 
 _PLAN = TypeAdapter(Plan)
@@ -45,20 +45,26 @@ class PastWatch:
     rounds: tuple[PastRound, ...]
 
 
-def known_workflows(home: Path) -> set[Key]:
-    """Those that the daemon looks after, or will when it sees what waits for it.
+def known_workflows(home: Path) -> dict[Key, Entry]:
+    """Those that the daemon looks after, as they are when it has seen what waits for it.
 
     Raises JournalError.
     """
-    # The spool first: what is taken in meanwhile is in the journal before it leaves the spool.
-    coming = {
-        (order.server, order.workflow_id)
-        for order in _waiting(home / "spool")
-        if order.verb is Verb.ADD
-    }
-    with _opened(home, "entry") as database:
-        rows = database.execute("SELECT server, workflow_id FROM entry") if database else ()
-        return coming | {(row["server"], row["workflow_id"]) for row in rows}
+    # The spool first: what is taken in meanwhile is in the journal before it leaves the spool, and
+    # following it twice changes nothing more.
+    orders = _waiting(home / "spool")
+    path = home / "journal.db"
+    with _opened(path, "entry") as database:
+        rows = database.execute("SELECT * FROM entry") if database else ()
+        entries = {(row["server"], row["workflow_id"]): entry_of(row) for row in rows}
+    for order in orders:
+        key = order.server, order.workflow_id
+        match follow(entries.get(key), order):
+            case Entry() as entry:
+                entries[key] = entry
+            case Removed():
+                del entries[key]
+    return entries
 
 
 def _waiting(folder: Path) -> list[Order]:
@@ -71,27 +77,13 @@ def _waiting(folder: Path) -> list[Order]:
 
 def watches_of(home: Path, workflow_id: int) -> list[PastWatch]:
     """On all servers, the first one first."""
-    with _opened(home, "watch") as database:
+    with _opened(home / "journal.db", "watch") as database:
         if database is None:
             return []
         rows = database.execute(
             "SELECT * FROM watch WHERE workflow_id = ? ORDER BY id", (workflow_id,)
         )
         return [_watch(database, row) for row in rows.fetchall()]
-
-
-def choices_of(home: Path, key: Key) -> Choices:
-    """What was asked for a workflow; nothing where the daemon has not taken it in yet.
-
-    Raises RecordUnreadable.
-    """
-    with _opened(home, "entry") as database:
-        if database is None:
-            return Choices()
-        row = database.execute(
-            "SELECT * FROM entry WHERE server = ? AND workflow_id = ?", key
-        ).fetchone()
-        return registry.choices_of(row) if row else Choices()
 
 
 def _watch(database: sqlite3.Connection, row: sqlite3.Row) -> PastWatch:
@@ -133,9 +125,8 @@ def _plan(record: str | None) -> Plan | None:
 
 
 @contextmanager
-def _opened(home: Path, table: str) -> Iterator[sqlite3.Connection | None]:
+def _opened(path: Path, table: str) -> Iterator[sqlite3.Connection | None]:
     """None where nothing was ever kept, in that table. Raises JournalError."""
-    path = home / "journal.db"
     try:
         if not path.exists():
             yield None

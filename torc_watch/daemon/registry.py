@@ -30,7 +30,7 @@ class Registry:
     def entries(self) -> list[Entry]:
         """In the order in which they were added."""
         rows = self._state.all("SELECT * FROM entry ORDER BY added, workflow_id")
-        return [_entry(row) for row in rows]
+        return [entry_of(row) for row in rows]
 
     def keep(self, entry: Entry) -> None:
         self._state.write(
@@ -54,20 +54,20 @@ class Registry:
         )
 
 
-def choices_of(row: sqlite3.Row) -> Choices:
-    """Of a row of the table ``entry``. Raises RecordUnreadable."""
+def _choices(row: sqlite3.Row) -> Choices:
     try:
         return _CHOICES.validate_json(row["choices"])
     except ValueError as error:
         raise _unreadable(row) from error
 
 
-def _entry(row: sqlite3.Row) -> Entry:
+def entry_of(row: sqlite3.Row) -> Entry:
+    """Of a row of the table ``entry``, as far as this version can read it."""
     key = {"server": row["server"], "workflow_id": row["workflow_id"]}
     try:
         return Entry(
             **key,
-            choices=choices_of(row),
+            choices=_choices(row),
             condition=_condition(row),
             verdict=row["verdict"] or "",
             reason=row["reason"] or "",

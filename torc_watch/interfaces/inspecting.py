@@ -1,15 +1,41 @@
 """One workflow as its server has it now: jobs, allocations, and why jobs failed."""
 
+import shlex
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from itertools import starmap
 from typing import Any
 
 from torc_watch.core.allocation import AllocationState
 from torc_watch.core.diagnosis import Finding
 from torc_watch.core.model import Allocation, JobCounts
+from torc_watch.core.orders import Choices
 from torc_watch.interfaces.printing import printable
 from torc_watch.interfaces.transcript import capped, jobs_text
 
 Allocations = Sequence[tuple[Allocation, AllocationState]]
+
+
+def choices_text(choices: Choices) -> str:
+    """As options of `add` and `set`."""
+    said = {name: value for name, value in asdict(choices).items() if value is not None}
+    if not said:
+        return "All is as configured."
+    return f"Asked for: {' '.join(starmap(_option, said.items()))}; the rest is as configured."
+
+
+def _option(name: str, value: bool | float | str | tuple[str, ...]) -> str:
+    option = name.replace("_", "-")
+    match value:
+        case bool():
+            return f"--{option}" if value else f"--no-{option}"
+        case tuple():
+            text = shlex.join(value)
+        case str():
+            text = value
+        case _:
+            text = f"{value:.12g}"
+    return f"--{option} {shlex.quote(printable(text))}"
 
 
 def live_text(
