@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from torc_watch.core import events
-from torc_watch.core.errors import JournalError
+from torc_watch.core.errors import JournalBusy, JournalError
 from torc_watch.core.lease import Holder
 from torc_watch.core.orders import Choices, Condition, Entry, Order, Verb
 from torc_watch.core.units import MIB
@@ -442,6 +442,91 @@ async def test_a_state_folder_that_does_not_answer_is_waited_for(
 
         reasons = [trouble.reason for trouble in service.heard(events.StateTrouble)]
         assert reasons == ["The ticket has expired.", "stale handle"]
+
+
+async def test_a_journal_that_is_locked_is_waited_for_with_the_lease(
+    open_site: "OpenSite", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = Registry.__init__
+    is_locked = True
+
+    def open_later(registry: Registry, path: Path) -> None:
+        if is_locked:
+            raise JournalBusy("It is locked by process 7.")
+        opened(registry, path)
+
+    async with open_site() as site:
+        await site.submit(["small"])
+        first, second = Service(site, ELSEWHERE), Service(site, ME)
+        first.order(Verb.ADD)
+        monkeypatch.setattr(Registry, "__init__", open_later)
+
+        async with running(first, second):
+            await anyio.sleep(10 * PATIENCE)
+            assert second.said == [events.LeaseHeldElsewhere(holder=ELSEWHERE)]
+            is_locked = False
+            await first.until_ended(1)
+
+        assert len(first.heard(events.LeaseTaken)) == 1
+
+
+async def test_who_cannot_use_the_journal_at_all_gives_way(
+    open_site: "OpenSite", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Locks may be out of order on one login node only."""
+    opened = Registry.__init__
+
+    def open_elsewhere(registry: Registry, path: Path) -> None:
+        if not second.heard(events.LeaseHeldElsewhere) or second.lease.epoch is None:
+            raise JournalError("locking protocol")
+        opened(registry, path)
+
+    async with open_site() as site:
+        await site.submit(["small"])
+        first, second = Service(site, ELSEWHERE), Service(site, ME)
+        first.order(Verb.ADD)
+        monkeypatch.setattr(Registry, "__init__", open_elsewhere)
+
+        async with running(first, second):
+            await second.until(lambda: bool(second.heard(events.LeaseTaken)))
+
+
+async def test_who_held_the_lease_before_is_named_while_the_journal_is_locked(
+    open_site: "OpenSite", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stay_locked(_: Registry, path: Path) -> None:
+        raise JournalBusy(f"{path.name} is locked.")
+
+    async with open_site() as site:
+        stopped, service = Service(site, ELSEWHERE), Service(site, ME)
+        assert stopped.lease.acquire(0)
+        monkeypatch.setattr(Registry, "__init__", stay_locked)
+
+        async with running(service):
+            await service.until(lambda: bool(service.heard(events.StateTrouble)))
+
+        assert service.heard(events.StateTrouble)[0].reason == (
+            f"journal.db is locked. Process {ELSEWHERE.pid} on login02 held the lease before us."
+        )
+
+
+async def test_trouble_that_comes_back_is_met_later_each_time(
+    open_site: "OpenSite", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each time all workflows are looked at again."""
+
+    def refuse(_: Registry, entry: Entry) -> None:
+        raise JournalError(f"No space left on device for workflow {entry.workflow_id}.")
+
+    async with open_site() as site:
+        service = Service(site, ME)
+        service.order(Verb.ADD)
+        monkeypatch.setattr(Registry, "keep", refuse)
+
+        async with running(service):
+            await anyio.sleep(3600)
+
+        assert 60 <= len(service.heard(events.StateTrouble)) <= 130
 
 
 async def test_a_verdict_that_could_not_be_kept_is_no_new_beginning(

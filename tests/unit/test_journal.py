@@ -12,10 +12,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from torc_watch.core.errors import JournalError, RecordUnreadable
+from torc_watch.core.errors import JournalBusy, JournalError, RecordUnreadable
 from torc_watch.core.policy import Plan
 from torc_watch.core.saga import RoundOutcome, Step
 from torc_watch.core.units import MIB
+from torc_watch.daemon import history
+from torc_watch.daemon.history import watches_of
+from torc_watch.engine import state
 from torc_watch.engine.journal import Identity, Journal
 
 WORKFLOW = Identity(server="http://test/torc-service/v1", workflow_id=7, created="2026-01-01")
@@ -277,3 +280,34 @@ def test_refused_journal_is_let_go(path: Path, journal: Journal) -> None:
     database = refusal.traceback[-1].frame.f_locals["self"]._database
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
         database.execute("SELECT 1")
+
+
+LOCKING = """
+import sqlite3, sys
+database = sqlite3.connect(sys.argv[1], isolation_level=None)
+database.execute("BEGIN EXCLUSIVE")
+print("locked", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_who_has_locked_it_is_named(
+    path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have been stopped in the middle of a change."""
+    watch = journal.begin_watch(WORKFLOW)
+    journal.close()
+    monkeypatch.setattr(state, "_SECONDS", 0)
+    monkeypatch.setattr(history, "_SECONDS", 0)
+    command = [sys.executable, "-c", LOCKING, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"locked\n"
+        with pytest.raises(JournalBusy, match=f"locked by process {other.pid} on "):
+            Journal(path)
+        with pytest.raises(JournalBusy, match=f"kill -KILL {other.pid}"):
+            watches_of(path.parent, WORKFLOW.workflow_id)
+        other.communicate()
+
+    with reopened(path) as again:
+        assert again.begin_watch(WORKFLOW).id == watch.id

@@ -14,6 +14,7 @@ TorcWatchError
 │   └── ServerFault         5xx, or an answer that is not what the API promises
 ├── SchedulerError          allocations could not be submitted or asked after
 ├── JournalError            the journal cannot be read or written
+│   ├── JournalBusy         another process has locked it, and does not let go of it
 │   └── JournalCorrupt      it is damaged, or no journal at all: waiting will not help
 ├── RecordUnreadable        what is kept of one workflow is of another version of this program
 ├── WatchHeld               another process watches this workflow
@@ -79,6 +80,10 @@ class SchedulerError(TorcWatchError):
 
 
 class JournalError(TorcWatchError):
+    pass
+
+
+class JournalBusy(JournalError):
     pass
 
 

@@ -15,6 +15,7 @@ from torc_watch.core.policy import Plan
 from torc_watch.core.saga import Step
 from torc_watch.daemon.registry import entry_of
 from torc_watch.daemon.spool import Spool
+from torc_watch.engine.state import is_busy, locked
 
 _PLAN = TypeAdapter(Plan)
 _SECONDS = 10.0  # to wait for whoever is writing
@@ -137,4 +138,6 @@ def _opened(path: Path, table: str) -> Iterator[sqlite3.Connection | None]:
             found = database.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,))
             yield database if found.fetchone() else None
     except (sqlite3.Error, OSError) as error:
+        if is_busy(error):
+            raise locked(path) from error
         raise JournalError(f"The journal {path} cannot be read: {error}.") from error

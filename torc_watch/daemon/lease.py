@@ -124,8 +124,7 @@ class Lease:
 
     def _follow(self, seen: Sighting | None) -> bool:
         epoch = seen.epoch + 1 if seen else 1
-        # A name of its own: a second process of our number, in another container, is no stranger to
-        # what we have written otherwise.
+        # A name of its own: in another container there may be a process of our host and number.
         draft = self._folder / f"draft-{uuid4().hex}"
         with draft.open("x", encoding="utf-8") as file:
             json.dump(asdict(self.me), file)

@@ -18,7 +18,7 @@ from anyio import to_thread
 from anyio.abc import TaskGroup
 
 from torc_watch.core import cadence, events
-from torc_watch.core.errors import JournalCorrupt, JournalError, LeaseLost
+from torc_watch.core.errors import JournalBusy, JournalCorrupt, JournalError, LeaseLost
 from torc_watch.core.events import DaemonEvent
 from torc_watch.core.orders import Entry
 from torc_watch.core.view import WorkflowView
@@ -31,6 +31,8 @@ from torc_watch.daemon.spool import Spool
 from torc_watch.engine.guarding import innermost
 from torc_watch.engine.state import set_aside
 from torc_watch.engine.watch import WatchRequest
+
+_WELL = 60.0  # seconds after which trouble with the state folder is new trouble
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +114,7 @@ class Daemon:
         self._wishes = wishes
         self._rhythm = rhythm
         self._failures = 0
+        self._resumed_at = float("-inf")
         # The heartbeat's own: all those that others share may wait for a file system elsewhere.
         self._thread = anyio.CapacityLimiter(1)
 
@@ -120,8 +123,7 @@ class Daemon:
         while not self._wishes.to_stop:
             try:
                 if await self._acquired():
-                    await self._act()
-                    await to_thread.run_sync(self._means.lease.release)
+                    await self._hold()
             except LeaseLost:
                 self._means.announce(events.LeaseGone())
             except JournalCorrupt as error:
@@ -143,6 +145,25 @@ class Daemon:
             await self._wishes.wait(self._rhythm.heartbeat)
         return False
 
+    async def _hold(self) -> None:
+        """Lives with the lease, and gives it back when it was wished to stop. Raises as `_act`."""
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._beat)
+                while not self._wishes.to_stop:
+                    await self._act_or_wait()
+                tasks.cancel_scope.cancel()
+        except ExceptionGroup as group:
+            raise innermost(group) from group
+        await to_thread.run_sync(self._means.lease.release)
+
+    async def _act_or_wait(self) -> None:
+        """Nobody else can do better with a journal that is locked: the lease is kept meanwhile."""
+        try:
+            await self._act()
+        except JournalBusy as error:
+            await self._wait_out(error)
+
     async def _act(self) -> None:
         """Returns when it was wished to stop. Raises LeaseLost, JournalError and OSError."""
         with closing(Registry(self._means.journal)) as registry:
@@ -150,7 +171,6 @@ class Daemon:
             before = await to_thread.run_sync(self._means.known_before)
             try:
                 async with anyio.create_task_group() as tasks:
-                    tasks.start_soon(self._beat)
                     for work in self._means.beside:
                         tasks.start_soon(work)
                     keeper = self._keeper(tasks, registry)
@@ -172,10 +192,10 @@ class Daemon:
         )
 
     async def _beat(self) -> None:
+        """Not at once: who only ever fails at the start gives way to another node in the end."""
         while True:
-            await to_thread.run_sync(self._means.lease.beat, limiter=self._thread)
-            self._failures = 0
             await anyio.sleep(self._rhythm.heartbeat)
+            await to_thread.run_sync(self._means.lease.beat, limiter=self._thread)
 
     async def _follow_orders(self, keeper: Keeper) -> None:
         while not self._wishes.to_stop:
@@ -208,7 +228,16 @@ class Daemon:
             self._means.announce(events.StateSetAside(problem=str(error), kept=str(kept)))
 
     async def _wait_out(self, error: Exception) -> None:
+        if anyio.current_time() - self._resumed_at > _WELL:
+            self._failures = 0
         self._failures += 1
         delay = cadence.until_next_try(self._failures, random.random())  # noqa: S311
-        self._means.announce(events.StateTrouble(reason=str(error), retry_in=delay))
+        self._means.announce(events.StateTrouble(reason=self._words(error), retry_in=delay))
         await self._wishes.wait(delay)
+        self._resumed_at = anyio.current_time()
+
+    def _words(self, error: Exception) -> str:
+        before = self._means.lease.predecessor
+        if before is None or not isinstance(error, JournalBusy):
+            return str(error)
+        return f"{error} Process {before.pid} on {before.host} held the lease before us."

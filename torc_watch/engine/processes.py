@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -83,6 +84,21 @@ def carriers_of(marker: bytes) -> list[Process]:
         for process in all_processes()
         if not process.is_dead and marker in environment_of(process.pid)
     ]
+
+
+def lockers_of(path: Path) -> list[int]:
+    """The other processes of this machine that have locked a part of a file, as far as is known.
+
+    By the kernel's list: opening and closing the file would take our own locks from us.
+    """
+    found = set()
+    with suppress(OSError):
+        inode = str(path.stat().st_ino)
+        for line in Path("/proc/locks").read_text().splitlines():
+            _, kind, _, _, pid, file, *_ = line.replace("-> ", "").split()  # an arrow: it waits
+            if kind == "POSIX" and file.rpartition(":")[2] == inode:
+                found.add(int(pid))
+    return sorted(found - {os.getpid()})
 
 
 def send_signal(process: Process, number: signal.Signals) -> None:

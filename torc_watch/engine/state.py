@@ -4,13 +4,15 @@ Statements are committed one by one with full synchronisation; other processes w
 A version of the program reads what every earlier one wrote, and refuses what a later one did.
 """
 
+import socket
 import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from torc_watch.core.errors import JournalCorrupt, JournalError
+from torc_watch.core.errors import JournalBusy, JournalCorrupt, JournalError
+from torc_watch.engine.processes import lockers_of
 
 _WATCHES_AND_ROUNDS = """
 CREATE TABLE watch (
@@ -54,6 +56,7 @@ CREATE TABLE entry (
     PRIMARY KEY (server, workflow_id)
 ) WITHOUT ROWID;
 """
+_SECONDS = 5.0  # to wait for whoever is writing
 MIGRATIONS = (_WATCHES_AND_ROUNDS, _WORKFLOWS_OF_THE_DAEMON)  # each brings the next version
 
 
@@ -64,7 +67,7 @@ class State:
         self.path = path
         with self._translated():
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._database = sqlite3.connect(path, isolation_level=None)
+            self._database = sqlite3.connect(path, _SECONDS, isolation_level=None)
             self._database.row_factory = sqlite3.Row
             with ExitStack() as undone:
                 undone.callback(self.close)
@@ -132,6 +135,8 @@ class State:
         try:
             yield
         except (sqlite3.Error, OSError, OverflowError) as error:
+            if is_busy(error):
+                raise locked(self.path) from error
             kind = JournalCorrupt if _is_damage(error) else JournalError
             raise kind(
                 f"The journal {self.path} cannot be used: {error}. Nothing is changed without it. "
@@ -149,9 +154,29 @@ def set_aside(path: Path) -> Path:
     return kept
 
 
+def locked(path: Path) -> JournalBusy:
+    """What to say of a journal in the middle of somebody's change that does not end."""
+    who, how = "a process that cannot be seen from here, perhaps on another login node", "kill"
+    if pids := " ".join(map(str, lockers_of(path))):
+        who, how = f"process {pids} on {socket.gethostname()}", f"kill -KILL {pids}"
+    return JournalBusy(
+        f"The journal {path} is locked by {who}. Nothing is changed until it is free. If that "
+        f"process was stopped, let it go on or end it ({how}): what it did is not lost."
+    )
+
+
+def is_busy(error: Exception) -> bool:
+    return _code_of(error) == sqlite3.SQLITE_BUSY
+
+
 def _is_damage(error: Exception) -> bool:
+    return _code_of(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def _code_of(error: Exception) -> int | None:
+    """SQLite's, without what it may say in addition; None of errors that are not its own."""
     code = error.sqlite_errorcode if isinstance(error, sqlite3.Error) else None
-    return code is not None and code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    return None if code is None else code & 0xFF
 
 
 def now() -> str:
