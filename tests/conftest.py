@@ -418,9 +418,10 @@ class Site:
         self,
         scheduler: Scheduler | None = None,
         before_change: Callable[[], Awaitable[None]] = anyio.lowlevel.checkpoint,
+        lease: str | None = None,
     ) -> AsyncIterator[Surroundings]:
         """What stands ``before_change`` stands not before what ``scheduler`` does."""
-        with closing(Journal(self.directory / "journal.db")) as journal:
+        with closing(Journal(self.directory / "journal.db", lease)) as journal:
             async with Transport(
                 Connection(url=URL), http=self.line, before_change=before_change
             ) as transport:

@@ -117,7 +117,7 @@ class Service:
         scheduler = local_allocations(self._settings, connection)
         async with Transport(connection, before_change=self._fence.pass_) as transport:
             client = await TorcClient.connect(transport)
-            with closing(Journal(self._journal)) as journal:
+            with closing(Journal(self._journal, self._lease.name)) as journal:
                 surroundings = Surroundings(
                     client=client,
                     scheduler=FencedScheduler(scheduler, self._fence),

@@ -82,10 +82,8 @@ class Service:
         assert server == SERVER
         fence = Fence(self.lease)
         scheduler = FencedScheduler(self.site.scheduler, fence)
-        async with (
-            self.site.surroundings(scheduler, before_change=fence.pass_) as around,
-            supervising(around) as supervisor,
-        ):
+        surroundings = self.site.surroundings(scheduler, fence.pass_, self.lease.name)
+        async with surroundings as around, supervising(around) as supervisor:
             self.lines.append("opened")
             yield supervisor
             self.lines.append("closed")
@@ -291,6 +289,23 @@ def changes_by_the_engine(site: "Site") -> list[str]:
     return [f"{method} {path}" for _, method, path in site.line.sent if method != "GET"]
 
 
+async def test_a_daemon_whose_journal_was_claimed_makes_sure_that_it_acts(
+    open_site: "OpenSite",
+) -> None:
+    """By one that was stopped after it had taken the lease, and goes on for a moment."""
+    async with open_site() as site:
+        await site.submit(["small"])
+        service = Service(site, ME)
+        service.order(Verb.ADD)
+        async with running(service):
+            await service.until(lambda: bool(service.entries()))
+            Registry(service.home / "journal.db", "of a daemon before this one").close()
+            await service.until_ended(1)
+
+        assert len(service.heard(events.LeaseGone)) == 1
+        assert len(service.heard(events.LeaseTaken)) == 2
+
+
 async def test_a_paused_workflow_ends_its_round_first(open_site: "OpenSite") -> None:
     async with open_site() as site:
         site.scheduler.endings = {"big": [OOM]}
@@ -425,10 +440,10 @@ async def test_a_state_folder_that_does_not_answer_is_waited_for(
     errors: list[Exception] = [OSError("stale handle"), JournalError("The ticket has expired.")]
     opened = Registry.__init__
 
-    def open_later(registry: Registry, path: Path) -> None:
+    def open_later(registry: Registry, path: Path, lease: str | None = None) -> None:
         if errors:
             raise errors.pop()
-        opened(registry, path)
+        opened(registry, path, lease)
 
     async with open_site() as site:
         await site.submit(["small"])
@@ -450,10 +465,10 @@ async def test_a_journal_that_is_locked_is_waited_for_with_the_lease(
     opened = Registry.__init__
     is_locked = True
 
-    def open_later(registry: Registry, path: Path) -> None:
+    def open_later(registry: Registry, path: Path, lease: str | None = None) -> None:
         if is_locked:
             raise JournalBusy("It is locked by process 7.")
-        opened(registry, path)
+        opened(registry, path, lease)
 
     async with open_site() as site:
         await site.submit(["small"])
@@ -476,10 +491,10 @@ async def test_who_cannot_use_the_journal_at_all_gives_way(
     """Locks may be out of order on one login node only."""
     opened = Registry.__init__
 
-    def open_elsewhere(registry: Registry, path: Path) -> None:
+    def open_elsewhere(registry: Registry, path: Path, lease: str | None = None) -> None:
         if not second.heard(events.LeaseHeldElsewhere) or second.lease.epoch is None:
             raise JournalError("locking protocol")
-        opened(registry, path)
+        opened(registry, path, lease)
 
     async with open_site() as site:
         await site.submit(["small"])
@@ -494,7 +509,7 @@ async def test_who_cannot_use_the_journal_at_all_gives_way(
 async def test_who_held_the_lease_before_is_named_while_the_journal_is_locked(
     open_site: "OpenSite", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stay_locked(_: Registry, path: Path) -> None:
+    def stay_locked(_: Registry, path: Path, __: str) -> None:
         raise JournalBusy(f"{path.name} is locked.")
 
     async with open_site() as site:

@@ -4,7 +4,8 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -12,16 +13,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from torc_watch.core.errors import JournalBusy, JournalError, RecordUnreadable
+from torc_watch.core.errors import JournalBusy, JournalError, LeaseLost, RecordUnreadable
+from torc_watch.core.orders import Choices, Condition, Entry
 from torc_watch.core.policy import Plan
 from torc_watch.core.saga import RoundOutcome, Step
 from torc_watch.core.units import MIB
 from torc_watch.daemon import history
 from torc_watch.daemon.history import watches_of
+from torc_watch.daemon.registry import Registry
 from torc_watch.engine import state
 from torc_watch.engine.journal import Identity, Journal
 
 WORKFLOW = Identity(server="http://test/torc-service/v1", workflow_id=7, created="2026-01-01")
+ENTRY = Entry(server=WORKFLOW.server, workflow_id=7, choices=Choices(), condition=Condition.WATCHED)
 FAILED = RoundOutcome.FAILED
 PLAN = Plan(
     workflow_id=7,
@@ -188,6 +192,46 @@ def test_newer_format_is_refused(path: Path, journal: Journal) -> None:
     with pytest.raises(JournalError, match="newer torc-watch") as refusal:
         Journal(path)
     assert "Upgrade" in str(refusal.value)
+
+
+def test_a_daemon_that_goes_on_writes_over_nothing(path: Path) -> None:
+    """It was stopped for so long that another took over, and continues the same round."""
+    ours, theirs = Registry(path, "1"), Registry(path, "2")
+    with ExitStack() as opened:
+        opened.enter_context(closing(ours))
+        opened.enter_context(closing(theirs))
+        successor = opened.enter_context(closing(Journal(path, "2")))
+        theirs.keep(ENTRY)
+        watch = successor.begin_watch(WORKFLOW)
+        round_ = successor.begin_round(watch.id, number=1, run_id=1)
+        successor.begin_step(round_, Step.PLAN)
+        journal = opened.enter_context(closing(Journal(path, "1")))
+        before = content(path)
+        other = replace(WORKFLOW, workflow_id=8)
+
+        for write in (
+            partial(journal.begin_watch, other),
+            partial(journal.begin_round, watch.id, number=2, run_id=1),
+            partial(journal.begin_step, round_, Step.HOOK),
+            partial(journal.finish_step, round_, Step.PLAN),
+            partial(journal.record_plan, round_, PLAN),
+            partial(journal.end_round, round_, RoundOutcome.ABANDONED),
+            partial(journal.end_watch, watch.id, "handed_over"),
+            partial(ours.keep, replace(ENTRY, condition=Condition.ENDED)),
+            partial(ours.forget, ENTRY.server, ENTRY.workflow_id),
+        ):
+            with pytest.raises(LeaseLost):
+                write()
+
+        assert content(path) == before
+        assert round_.plan is None
+        successor.record_plan(round_, PLAN)
+        opened.enter_context(closing(Journal(path))).begin_watch(other)  # by hand, without a lease
+
+
+def content(path: Path) -> list[str]:
+    with closing(sqlite3.connect(path)) as database:
+        return list(database.iterdump())
 
 
 def test_garbage_is_refused_and_kept(path: Path) -> None:

@@ -47,16 +47,21 @@ def test_what_is_kept_is_found_again(path: Path) -> None:
     assert kept(path) == [OF_ANOTHER_SERVER]
 
 
-def test_a_journal_of_an_earlier_version_is_kept(path: Path) -> None:
+@pytest.mark.parametrize("version", range(1, len(MIGRATIONS)))
+def test_a_journal_of_an_earlier_version_is_kept(path: Path, version: int) -> None:
     with closing(sqlite3.connect(path)) as database:
-        database.executescript(MIGRATIONS[0])
+        for migration in MIGRATIONS[:version]:
+            database.executescript(migration)
         database.execute(
             "INSERT INTO watch (server, workflow_id, created, began) VALUES ('s', 7, 'then', '')"
         )
-        database.execute("PRAGMA user_version = 1")
+        database.execute(f"PRAGMA user_version = {version}")
         database.commit()
 
     assert kept(path) == []
+    with closing(Registry(path, "1")) as registry:
+        registry.keep(ENTRY)
+    assert kept(path) == [ENTRY]
 
     with closing(Journal(path)) as journal:
         watch = journal.begin_watch(Identity(server="s", workflow_id=7, created="then"))

@@ -73,6 +73,11 @@ class Lease:
         self.epoch: int | None = None
         self.predecessor: Holder | None = None
 
+    @property
+    def name(self) -> str:
+        """What no other lease is called, also none of the same number in a folder emptied since."""
+        return f"{self.epoch} {self.me}"
+
     def acquire(self, now: float) -> bool:
         """Takes the lease if it is vacant; whether it is ours now. ``now`` is monotonic, seconds.
 

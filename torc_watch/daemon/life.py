@@ -166,7 +166,7 @@ class Daemon:
 
     async def _act(self) -> None:
         """Returns when it was wished to stop. Raises LeaseLost, JournalError and OSError."""
-        with closing(Registry(self._means.journal)) as registry:
+        with closing(Registry(self._means.journal, self._means.lease.name)) as registry:
             registry.check()
             before = await to_thread.run_sync(self._means.known_before)
             try:

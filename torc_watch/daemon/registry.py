@@ -15,10 +15,17 @@ _CHOICES = TypeAdapter(Choices)
 
 
 class Registry:
-    """Every method raises JournalError when the file cannot be read or written."""
+    """Every method raises JournalError when the file cannot be read or written.
 
-    def __init__(self, path: Path) -> None:
-        self._state = State(path)
+    ``lease`` is that of a daemon that acts from now on: no earlier one can write any more, here or
+    into the journal.
+    """
+
+    def __init__(self, path: Path, lease: str | None = None) -> None:
+        self._lease = lease
+        self._state = State(path, lease)
+        if lease is not None:
+            self._state.claim(lease)
 
     def check(self) -> None:
         """Raises JournalCorrupt when any part of the file, also one of the journal, is damaged."""
@@ -47,7 +54,7 @@ class Registry:
         )
 
     def forget(self, server: str, workflow_id: int) -> None:
-        with closing(Journal(self._state.path)) as journal:
+        with closing(Journal(self._state.path, self._lease)) as journal:
             journal.end_unreadable(server, workflow_id)
         self._state.write(
             "DELETE FROM entry WHERE server = ? AND workflow_id = ?", server, workflow_id

@@ -57,10 +57,13 @@ class WatchRecord:
 
 
 class Journal:
-    """Every method raises JournalError when the file cannot be read or written."""
+    """Every method raises JournalError when the file cannot be read or written.
 
-    def __init__(self, path: Path) -> None:
-        self._state = State(path)
+    ``lease`` is that of a daemon, which another may have by now: then writing raises LeaseLost.
+    """
+
+    def __init__(self, path: Path, lease: str | None = None) -> None:
+        self._state = State(path, lease)
 
     def close(self) -> None:
         self._state.close()

@@ -1,6 +1,6 @@
 """The database in which everything is kept that has to survive a crash.
 
-Statements are committed one by one with full synchronisation; other processes wait for one at most.
+Changes are committed one by one with full synchronisation; other processes wait for one at most.
 A version of the program reads what every earlier one wrote, and refuses what a later one did.
 """
 
@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from torc_watch.core.errors import JournalBusy, JournalCorrupt, JournalError
+from torc_watch.core.errors import JournalBusy, JournalCorrupt, JournalError, LeaseLost
 from torc_watch.engine.processes import lockers_of
 
 _WATCHES_AND_ROUNDS = """
@@ -56,15 +56,26 @@ CREATE TABLE entry (
     PRIMARY KEY (server, workflow_id)
 ) WITHOUT ROWID;
 """
+_WHO_HOLDS_THE_LEASE = """
+CREATE TABLE tenure (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    lease TEXT NOT NULL
+);
+"""
+# Each brings the next version.
+MIGRATIONS = (_WATCHES_AND_ROUNDS, _WORKFLOWS_OF_THE_DAEMON, _WHO_HOLDS_THE_LEASE)
 _SECONDS = 5.0  # to wait for whoever is writing
-MIGRATIONS = (_WATCHES_AND_ROUNDS, _WORKFLOWS_OF_THE_DAEMON)  # each brings the next version
 
 
 class State:
-    """Every method raises JournalError when the file cannot be read or written."""
+    """Every method raises JournalError when the file cannot be read or written.
 
-    def __init__(self, path: Path) -> None:
+    ``lease`` is that of a daemon, under which the file was claimed.
+    """
+
+    def __init__(self, path: Path, lease: str | None = None) -> None:
         self.path = path
+        self._lease = lease
         with self._translated():
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._database = sqlite3.connect(path, _SECONDS, isolation_level=None)
@@ -85,9 +96,24 @@ class State:
             return self._database.execute(statement, values).fetchall()
 
     def write(self, statement: str, *values: object) -> int:
-        """The id of the row, where one was inserted."""
-        with self._translated():
+        """The id of the row, where one was inserted. Raises LeaseLost, for a daemon.
+
+        A daemon that was stopped, and goes on, would write over what its successor wrote.
+        """
+        with self._translated(), self._alone():
+            if self._lease is not None:
+                self._ensure_ours()
             return self._database.execute(statement, values).lastrowid or 0
+
+    def claim(self, lease: str) -> None:
+        """From now on daemons under another lease are refused."""
+        with self._translated():
+            self._database.execute("INSERT OR REPLACE INTO tenure VALUES (1, ?)", (lease,))
+
+    def _ensure_ours(self) -> None:
+        (lease,) = self._database.execute("SELECT lease FROM tenure").fetchone()
+        if lease != self._lease:
+            raise LeaseLost("Another torc-watchd of yours has taken over.")
 
     def check(self) -> None:
         """Reads all of it. Raises JournalCorrupt."""
@@ -117,14 +143,15 @@ class State:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Another process may be preparing the same file at this moment."""
+        """Other processes wait for us."""
         self._database.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self._database.execute("COMMIT")
         except BaseException:
-            self._database.execute("ROLLBACK")
+            if self._database.in_transaction:  # not after a full disk
+                self._database.execute("ROLLBACK")
             raise
-        self._database.execute("COMMIT")
 
     def _version(self) -> int:
         (version,) = self._database.execute("PRAGMA user_version").fetchone()
