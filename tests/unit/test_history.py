@@ -22,7 +22,13 @@ from torc_watch.engine.state import MIGRATIONS
 from torc_watch.interfaces.past import history_text, history_values
 
 A = Identity(server="http://a", workflow_id=42, created="2026-01-01")
-RETRY = Retry(job_id=3, job_name="train", cause=Cause.OOM, reason="137", memory=(8 * GIB, 12 * GIB))
+RETRY = Retry(
+    job_id=3,
+    job_name="train",
+    cause=Cause.OOM,
+    reason="killed with 137",
+    memory=(8 * GIB, 12 * GIB),
+)
 PLAN = Plan(
     workflow_id=42,
     run_id=1,
@@ -47,7 +53,7 @@ def home(quick_path: Path) -> Path:
         journal.begin_step(round_, Step.PLAN)
         journal.record_plan(round_, PLAN)
         journal.end_round(round_, RoundOutcome.RESUBMITTED)
-        journal.end_watch(first.id, "succeeded")
+        journal.end_watch(first.id, "handed_over", "None may be retried.")
         second = journal.begin_watch(replace(A, server="http://b"))
         round_ = journal.begin_round(second.id, number=1, run_id=4)
         for step in (Step.ORPHANS, Step.DIAGNOSE):
@@ -58,7 +64,8 @@ def home(quick_path: Path) -> Path:
 def test_watches_with_their_rounds(home: Path) -> None:
     ended, unended = watches_of(home, 42)
 
-    assert (ended.server, ended.verdict) == ("http://a", "succeeded")
+    assert (ended.server, ended.verdict) == ("http://a", "handed_over")
+    assert (ended.reason, unended.reason) == ("None may be retried.", "")
     assert [(each.outcome, each.plan) for each in ended.rounds] == [("resubmitted", PLAN)]
     assert (unended.server, unended.ended, unended.verdict) == ("http://b", None, None)
     assert [(each.run_id, each.last_step) for each in unended.rounds] == [(4, "diagnose")]
@@ -71,12 +78,12 @@ def test_told_to_a_person(home: Path) -> None:
     assert [line[21:] for line in lines if line.startswith("2")] == [
         "Watch of workflow 42 on http://a",
         f"Round 1, after run 1: resubmitted at {lines[1][11:19]}",
-        "Ended: succeeded",
+        "Ended: handed over. None may be retried.",
         "Watch of workflow 42 on http://b",
         "Round 1, after run 4: under way, at its step 'diagnose'",
     ]
-    assert "  Job 3 (train): OOM detected, increasing memory 8g -> 12g" in lines
-    assert lines[-1].startswith("It goes on")
+    assert "  Job 3 (train): OOM detected, increasing memory 8g -> 12g (killed with 137)" in lines
+    assert lines[-1] == "Not ended yet."
 
 
 def test_told_to_a_script(home: Path) -> None:
@@ -153,13 +160,18 @@ def test_nothing_is_made_by_looking(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_journal_from_before_there_was_a_daemon(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", range(1, len(MIGRATIONS)))
+def test_a_journal_of_an_earlier_version(tmp_path: Path, version: int) -> None:
     with closing(sqlite3.connect(tmp_path / "journal.db")) as database:
-        database.executescript(MIGRATIONS[0])
+        database.executescript(";".join(MIGRATIONS[:version]))
+        database.execute(
+            "INSERT INTO watch (server, workflow_id, created, began) VALUES ('s', 7, 'then', '')"
+        )
+        database.commit()
     before = (tmp_path / "journal.db").read_bytes()
 
     assert known_workflows(tmp_path) == {}
-    assert watches_of(tmp_path, 42) == []
+    assert [watch.reason for watch in watches_of(tmp_path, 7)] == [""]
 
     assert (tmp_path / "journal.db").read_bytes() == before
 

@@ -90,7 +90,15 @@ def test_one_in_words() -> None:
         "handed over",
         "Last event: watch.ended, 10 s ago",
         ENDED.reason,
+        "What its failed jobs said last: torc-watchd logs 7",
+        "To begin anew, with all its retries: torc-watchd resume 7",
     ]
+    failed = replace(ENDED, verdict="failed")
+    assert "torc-watchd add 7 --auto-recover" in list(known_text(("s", 7), failed, NOW))[-1]
+    succeeded = replace(ENDED, verdict="succeeded", reason="")
+    assert list(known_text(("s", 7), succeeded, NOW))[-1].startswith("Last event")
+    paused = replace(WATCHED, phase=Phase.PAUSED)
+    assert list(known_text(("s", 42), paused, NOW))[-1] == "Go on with: torc-watchd resume 42"
     assert "was added" in list(known_text(("http://torc", 7), None, NOW))[1]
 
 

@@ -36,13 +36,14 @@ class PastRound:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PastWatch:
-    """``ended`` and ``verdict`` are None while it goes on."""
+    """``ended`` and ``verdict`` are None while it goes on; ``reason`` may be empty."""
 
     server: str
     workflow_id: int
     began: str
     ended: str | None
     verdict: str | None
+    reason: str
     rounds: tuple[PastRound, ...]
 
 
@@ -97,6 +98,7 @@ def _watch(database: sqlite3.Connection, row: sqlite3.Row) -> PastWatch:
         began=row["began"],
         ended=row["ended"],
         verdict=row["verdict"],
+        reason=(row["reason"] or "") if "reason" in row.keys() else "",  # noqa: SIM118 - a Row
         rounds=tuple(_round(database, each) for each in rounds),
     )
 

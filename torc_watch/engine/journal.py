@@ -89,9 +89,13 @@ class Journal:
         )
         return WatchRecord(id=row["id"], rounds_used=len(ended), open_round=open_round)
 
-    def end_watch(self, watch_id: int, verdict: str) -> None:
+    def end_watch(self, watch_id: int, verdict: str, reason: str = "") -> None:
         self._state.write(
-            "UPDATE watch SET ended = ?, verdict = ? WHERE id = ?", now(), verdict, watch_id
+            "UPDATE watch SET ended = ?, verdict = ?, reason = ? WHERE id = ?",
+            now(),
+            verdict,
+            reason,
+            watch_id,
         )
 
     def end_unreadable(self, server: str, workflow_id: int) -> None:

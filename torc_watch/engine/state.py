@@ -62,8 +62,14 @@ CREATE TABLE tenure (
     lease TEXT NOT NULL
 );
 """
+_WHY_WATCHES_ENDED = "ALTER TABLE watch ADD COLUMN reason TEXT"
 # Each brings the next version.
-MIGRATIONS = (_WATCHES_AND_ROUNDS, _WORKFLOWS_OF_THE_DAEMON, _WHO_HOLDS_THE_LEASE)
+MIGRATIONS = (
+    _WATCHES_AND_ROUNDS,
+    _WORKFLOWS_OF_THE_DAEMON,
+    _WHO_HOLDS_THE_LEASE,
+    _WHY_WATCHES_ENDED,
+)
 _SECONDS = 5.0  # to wait for whoever is writing
 
 

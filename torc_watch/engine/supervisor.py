@@ -147,7 +147,7 @@ class Supervisor:
         if keep is not None:
             keep(ended)
         if _is_settled(watch, ended):
-            self._around.journal.end_watch(watch.record.id, ended.verdict.label)
+            self._around.journal.end_watch(watch.record.id, ended.verdict.label, ended.reason)
         self._around.report(ended)
         return ended
 

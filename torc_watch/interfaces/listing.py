@@ -20,6 +20,7 @@ _PHASES = list(Phase)
 _GAP = "  "
 _HEAD = ("ID", "NAME", "SERVER", "STATE", "DONE", "FAILED", "ROUND", "NEXT", "LAST")
 _SERVER, _OPTIONAL = 2, (1, 6, 7)  # columns that are left out where they say nothing
+_LONGEST_REASON = 300
 _SHORTEST_NAME, _LONGEST_NAME = 12, 100
 
 
@@ -118,7 +119,21 @@ def known_text(key: Key, view: WorkflowView | None, now: datetime) -> Iterator[s
     if view.last_event:
         yield f"Last event: {view.last_event}, {ago(view.last_event_at, now)}"
     if view.reason:
-        yield printable(view.reason)
+        yield printable(view.reason, _LONGEST_REASON)
+    yield from _advice(view)
+
+
+def _advice(view: WorkflowView) -> Iterator[str]:
+    """What a person may do now, who has to do something."""
+    if view.phase is Phase.PAUSED:
+        yield f"Go on with: torc-watchd resume {view.workflow_id}"
+    if view.phase is not Phase.ENDED or view.verdict == "succeeded":
+        return
+    yield f"What its failed jobs said last: torc-watchd logs {view.workflow_id}"
+    if view.verdict == "failed":
+        yield f"To have it recovered: torc-watchd add {view.workflow_id} --auto-recover"
+    else:
+        yield f"To begin anew, with all its retries: torc-watchd resume {view.workflow_id}"
 
 
 def sentence(views: Sequence[WorkflowView], now: datetime) -> str:

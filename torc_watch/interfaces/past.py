@@ -5,10 +5,10 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from torc_watch.core import units
 from torc_watch.core.policy import Plan
 from torc_watch.daemon.history import PastRound, PastWatch
-from torc_watch.interfaces.transcript import jobs_text, plan_lines
+from torc_watch.interfaces.printing import printable
+from torc_watch.interfaces.transcript import allocation_text, jobs_text, plan_lines
 
 
 def history_text(watches: Iterable[PastWatch]) -> Iterator[str]:
@@ -18,15 +18,16 @@ def history_text(watches: Iterable[PastWatch]) -> Iterator[str]:
             yield from round_text(round_)
         if watch.ended:
             verdict = (watch.verdict or "").replace("_", " ")
-            yield f"{local(watch.ended)}  Ended: {verdict}"
+            reason = f". {printable(watch.reason)}" if watch.reason else ""
+            yield f"{local(watch.ended)}  Ended: {verdict}{reason}"
         else:
-            yield "It goes on, or will when the same command is given again."
+            yield "Not ended yet."
 
 
 def round_text(round_: PastRound) -> Iterator[str]:
     yield f"{local(round_.began)}  Round {round_.number}, after run {round_.run_id}: {_end(round_)}"
     if round_.plan is not None:
-        yield from plan_lines(round_.plan)
+        yield from plan_lines(round_.plan, with_reasons=True)
         yield from _consequences(round_.plan)
 
 
@@ -41,8 +42,7 @@ def _consequences(plan: Plan) -> Iterator[str]:
         jobs = jobs_text(len(plan.retries) + plan.uninitialized)
         yield f"  Run {plan.run_id + 1} starts with {jobs}"
     for order in plan.allocations:
-        memory = units.rounded_memory(order.memory)
-        yield f"  Submitted an allocation with {order.num_cpus} CPUs and {memory}"
+        yield f"  Runs in {allocation_text(order)}"
 
 
 def history_values(watches: Iterable[PastWatch]) -> list[dict[str, Any]]:

@@ -4,10 +4,14 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from torc_watch.core import units
 from torc_watch.core.policy import Plan, Refusal
 from torc_watch.core.progress import Standing
-from torc_watch.interfaces.transcript import jobs_text, left_alone_lines, plan_lines
+from torc_watch.interfaces.transcript import (
+    allocation_text,
+    jobs_text,
+    left_alone_lines,
+    plan_lines,
+)
 
 Answer = Plan | Refusal | Standing
 
@@ -28,8 +32,7 @@ def plan_text(workflow_id: int, answer: Answer) -> Iterator[str]:
                 jobs = jobs_text(len(answer.retries) + answer.uninitialized)
                 yield f"  Start run {answer.run_id + 1} with {jobs}"
             for order in answer.allocations:
-                memory = units.rounded_memory(order.memory)
-                yield f"  Submit an allocation with {order.num_cpus} CPUs and {memory}"
+                yield f"  Submit {allocation_text(order)}"
             yield "Nothing was changed."
         case Refusal():
             yield from left_alone_lines(answer.left_alone)

@@ -11,6 +11,7 @@ from torc_watch.core.diagnosis import Cause
 from torc_watch.core.events import Event, Exhibit, Verdict, WatchEnded
 from torc_watch.core.model import JobCounts, JobStatus
 from torc_watch.core.policy import Plan
+from torc_watch.core.provisioning import AllocationOrder
 from torc_watch.interfaces.printing import printable
 
 T = TypeVar("T")
@@ -180,10 +181,11 @@ def _exhibit(exhibit: Exhibit) -> Iterator[str]:
         yield f"    {exhibit.errors}{words}"
 
 
-def plan_lines(plan: Plan) -> Iterator[str]:
+def plan_lines(plan: Plan, *, with_reasons: bool = False) -> Iterator[str]:
     """What a plan does, job by job, and how many of each kind."""
+    fix = _reasoned_fix if with_reasons else _fix
     fixes = [retry for retry in plan.retries if retry.memory or retry.runtime]
-    yield from capped(fixes, _fix)
+    yield from capped(fixes, fix)
     yield f"  Applied fixes: {plan.count(Cause.OOM)} OOM, {plan.count(Cause.TIMEOUT)} timeout"
     unchanged = [retry for retry in plan.retries if not (retry.memory or retry.runtime)]
     yield from capped(unchanged, _unchanged)
@@ -211,6 +213,10 @@ def _fix(retry: Retry) -> str:
     assert retry.runtime is not None  # noqa: S101 - a fix has one of the two
     before, after = map(units.format_duration, retry.runtime)
     return f"{_job(retry)}: Timeout detected, increasing runtime {before} -> {after}"
+
+
+def _reasoned_fix(retry: Retry) -> str:
+    return f"{_fix(retry)} ({printable(retry.reason)})"
 
 
 def _unchanged(retry: Retry) -> str:
@@ -261,3 +267,8 @@ def _processes_text(number: int) -> str:
 
 def jobs_text(number: int) -> str:
     return f"{number} job" if number == 1 else f"{number} jobs"
+
+
+def allocation_text(order: AllocationOrder) -> str:
+    cpus = f"{order.num_cpus} CPU" if order.num_cpus == 1 else f"{order.num_cpus} CPUs"
+    return f"an allocation with {cpus} and {units.rounded_memory(order.memory)}"
