@@ -24,7 +24,7 @@ from torc_watch.daemon.fencing import Fence, FencedScheduler
 from torc_watch.daemon.lease import Lease, this_process
 from torc_watch.daemon.life import Daemon, Means, Rhythm, Wishes
 from torc_watch.daemon.registry import Registry
-from torc_watch.daemon.spool import Spool
+from torc_watch.daemon.spool import Delivery, Spool
 from torc_watch.engine.supervisor import Supervisor, supervising
 from torc_watch.engine.watch import WatchRequest
 
@@ -283,6 +283,29 @@ async def test_without_the_lease_nothing_is_changed(open_site: "OpenSite") -> No
             await service.until_ended(1)  # whoever wrote that does not live
 
         assert await site.results(1) == [("big", 1, 137), ("big", 2, 0)]
+
+
+async def test_an_order_that_another_daemon_may_have_followed_is_left_to_it(
+    open_site: "OpenSite", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And later ones, too: they would be undone."""
+    read = Spool.deliveries
+
+    def read_and_stopped(spool: Spool) -> list[Delivery]:
+        if deliveries := read(spool):
+            (service.home / "lease" / "2").write_text(json.dumps(asdict(ELSEWHERE)))
+        return deliveries
+
+    async with open_site() as site:
+        service = Service(site, ME)
+        monkeypatch.setattr(Spool, "deliveries", read_and_stopped)
+
+        async with running(service):
+            await anyio.sleep(11)
+            service.order(Verb.ADD)
+            await service.until(lambda: bool(service.heard(events.LeaseGone)))
+
+        assert service.entries() == []
 
 
 def changes_by_the_engine(site: "Site") -> list[str]:

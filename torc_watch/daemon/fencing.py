@@ -16,12 +16,14 @@ from torc_watch.core.provisioning import Capacity
 from torc_watch.daemon.lease import Lease
 from torc_watch.engine.scheduling import Scheduler
 
-_MOMENT = 1.0  # seconds, far below the patience that others have with our heartbeat
+_MOMENT = 1.0  # seconds
+_OF_PATIENCE = 12  # a moment is never more of it than that, and so less than between heartbeats
 
 
 class Fence:
     def __init__(self, lease: Lease) -> None:
         self._lease = lease
+        self._patience = lease.me.patience
         self._beaten_at = float("-inf")
         # Its own: those that all others share may wait for a file system that does not answer.
         self._thread = anyio.CapacityLimiter(1)
@@ -29,7 +31,7 @@ class Fence:
     async def pass_(self) -> None:
         """Raises LeaseLost, or JournalError when nobody could tell."""
         now = anyio.current_time()  # before the heartbeat: its answer may come to us much later
-        if now - self._beaten_at < _MOMENT:
+        if now - self._beaten_at < min(_MOMENT, self._patience / _OF_PATIENCE):
             return
         try:
             await to_thread.run_sync(self._lease.beat, limiter=self._thread)
@@ -37,7 +39,7 @@ class Fence:
             raise JournalError(
                 f"The state folder cannot be used: {error}. Nothing is changed until it can."
             ) from error
-        if anyio.current_time() - now >= self._lease.me.patience:
+        if anyio.current_time() - now >= self._patience:
             raise JournalError("The state folder took too long to answer. Nothing is changed.")
         self._beaten_at = now
 

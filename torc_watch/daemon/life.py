@@ -23,6 +23,7 @@ from torc_watch.core.events import DaemonEvent
 from torc_watch.core.orders import Entry
 from torc_watch.core.view import WorkflowView
 from torc_watch.daemon.board import Board
+from torc_watch.daemon.fencing import Fence
 from torc_watch.daemon.keeping import Keeper, Report
 from torc_watch.daemon.lease import Lease
 from torc_watch.daemon.registry import Registry
@@ -115,8 +116,7 @@ class Daemon:
         self._rhythm = rhythm
         self._failures = 0
         self._resumed_at = float("-inf")
-        # The heartbeat's own: all those that others share may wait for a file system elsewhere.
-        self._thread = anyio.CapacityLimiter(1)
+        self._fence = Fence(means.lease)
 
     async def run(self) -> None:
         """Returns when it was wished to stop."""
@@ -168,6 +168,7 @@ class Daemon:
         """Returns when it was wished to stop. Raises LeaseLost, JournalError and OSError."""
         with closing(Registry(self._means.journal, self._means.lease.name)) as registry:
             registry.check()
+            await self._fence.pass_()  # it may have taken long to get here
             before = await to_thread.run_sync(self._means.known_before)
             try:
                 async with anyio.create_task_group() as tasks:
@@ -195,7 +196,7 @@ class Daemon:
         """Not at once: who only ever fails at the start gives way to another node in the end."""
         while True:
             await anyio.sleep(self._rhythm.heartbeat)
-            await to_thread.run_sync(self._means.lease.beat, limiter=self._thread)
+            await self._fence.pass_()
 
     async def _follow_orders(self, keeper: Keeper) -> None:
         while not self._wishes.to_stop:
@@ -216,6 +217,7 @@ class Daemon:
                     events.OrderUnreadable(problem=delivery.content, kept=str(kept))
                 )
             else:
+                await self._fence.pass_()  # another may have followed it, and later ones, too
                 keeper.follow(delivery.content)
                 await to_thread.run_sync(spool.take_in, delivery)
 
