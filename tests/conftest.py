@@ -55,6 +55,11 @@ URL = f"http://test-{os.getpid()}"  # what a job leaves behind is known by it, o
 asyncio.set_event_loop(None)
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """The fast tests run two at a time; those that start and measure processes one by one."""
+    return 2 if config.getoption("markexpr") == "not slow" else 0
+
+
 class SiteServer(Protocol):
     """The server of a site, as its clients reach it. Virtual time stands still while it answers."""
 

@@ -32,7 +32,7 @@ from torc_watch.torc.client import TorcClient
 from torc_watch.torc.transport import API_PATH, Connection, Transport
 
 NODE: dict[str, Any] = {"num_cpus": 64, "memory_gb": 64.0, "num_gpus": 0, "num_nodes": 1}
-UNBLOCK_INTERVAL = "0.02"  # seconds between the servers' looks at what has finished
+UNBLOCK_INTERVAL = "0.005"  # seconds between the servers' looks at what has finished
 PATIENCE = 10.0  # seconds until what a server does by itself has not happened
 REAL_VERSIONS = {"torc-0.12.2": "0.12.2", "torc-1.0.0": "1.0.0"}
 DIALECTS: dict[str, DialectName] = {
