@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -118,6 +119,15 @@ def test_a_heartbeat_that_moves_keeps_the_lease(tmp_path: Path) -> None:
         with pytest.raises(LeaseLost):
             mark()
     theirs.beat()
+
+
+def test_a_heartbeat_counts_whatever_the_clock_says(tmp_path: Path) -> None:
+    ours, theirs = Lease(tmp_path, ELSEWHERE), Lease(tmp_path, ME)
+    assert ours.acquire(0)
+    for number, hours in enumerate((0, -1, 1, -1)):
+        beaten = time.time() + hours * 3600
+        os.utime(tmp_path / "1", (beaten, beaten))
+        assert not theirs.acquire(number * (PATIENCE + 1))
 
 
 def test_a_lease_given_back_is_free_at_once_and_keeps_its_number(tmp_path: Path) -> None:

@@ -78,6 +78,7 @@ def test_nothing_is_remarked_where_everything_is_good() -> None:
             "TORC_WATCHD_HOME",
         ),
         ({"folder": replace(FOLDER, is_network=False)}, "state folder", Level.NOTE, "is local"),
+        ({"folder": replace(FOLDER, local_locks=True)}, "locks", Level.NOTE, "one login node only"),
         ({"folder": replace(FOLDER, linking="No.")}, "lease", Level.PROBLEM, "hard links"),
         ({"folder": replace(FOLDER, free=3 * 2**20)}, "space", Level.NOTE, "3 MiB free"),
         ({"folder": replace(FOLDER, needs_ticket=True)}, "ticket", Level.NOTE, "krenew"),

@@ -67,3 +67,20 @@ def test_which_are_on_the_network(
     mount = Mount(point="/", file_system=file_system, options=frozenset(options.split(",")))
 
     assert (mount.is_network, mount.needs_ticket) == (is_network, needs_ticket)
+
+
+@pytest.mark.parametrize(
+    ("options", "are_local"),
+    [
+        ("rw,vers=3,local_lock=none", False),
+        ("rw,vers=3,nolock,local_lock=all", True),
+        ("rw,vers=3,local_lock=flock", True),
+        ("rw,vers=3,local_lock=posix", True),
+        ("rw,flock", False),
+        ("rw,localflock", True),
+    ],
+)
+def test_locks_that_other_nodes_do_not_see(options: str, are_local: bool) -> None:
+    mount = Mount(point="/", file_system="nfs", options=frozenset(options.split(",")))
+
+    assert mount.locks_are_local is are_local

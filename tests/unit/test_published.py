@@ -63,6 +63,7 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
         (HERE, 600, "was last heard of 10 min ago"),
         (ENDED, 0, "does not run: this is how it was 0 s ago. Start it with: torc-watchd service"),
         (ELSEWHERE, 170, ""),
+        (ELSEWHERE, -3600, "a time that comes in 60 min by the clock here"),
         (ELSEWHERE, 190, "The daemon on login02 was last heard of 3 min ago"),
         (ELSEWHERE_IN_A_CONTAINER, 60, ""),  # where its number means another process
     ],

@@ -104,6 +104,10 @@ def _folder(folder: Folder) -> Iterator[Finding]:
         text = f"{place} is local: other login nodes do not see it."
         yield _note("state folder", text, "Run the daemon and its commands on this one.")
     yield _lease(folder)
+    if folder.local_locks:
+        text = "Locks of files there count on one login node only (mount options)."
+        advice = "Give `watch` and `recover` on no other node than the daemon's."
+        yield _note("locks", text, advice)
     yield _room(folder)
 
 

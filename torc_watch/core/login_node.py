@@ -26,6 +26,7 @@ class Folder:
 
     ``trouble`` says why nothing can be written there and is empty where it can; ``linking`` the
     same of link(), by which daemons on several nodes agree. ``free`` is in bytes.
+    ``local_locks``: login nodes do not see each other's locks of files there.
     ``needs_ticket``: it can be read only with a Kerberos ticket or an AFS token.
     """
 
@@ -36,6 +37,7 @@ class Folder:
     is_network: bool
     needs_ticket: bool
     free: int
+    local_locks: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,8 @@ _OVER_NETWORKS = re.compile(
     "9p|afs|beegfs|ceph|cifs|gfs2|glusterfs|gpfs|lustre|nfs4?|ocfs2|orangefs|panfs|pvfs2|smb3|wekafs"
     r"|fuse\.(beegfs|ceph|glusterfs|juicefs|rclone|s3fs|sshfs)"
 )
+# Of NFS and Lustre.
+_LOCAL_LOCKS = {"nolock", "local_lock=all", "local_lock=flock", "local_lock=posix", "localflock"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +24,11 @@ class Mount:
     @property
     def is_network(self) -> bool:
         return _OVER_NETWORKS.fullmatch(self.file_system) is not None
+
+    @property
+    def locks_are_local(self) -> bool:
+        """Whether nodes do not see each other's locks of files."""
+        return not self.options.isdisjoint(_LOCAL_LOCKS)
 
     @property
     def needs_ticket(self) -> bool:

@@ -92,6 +92,7 @@ def folder(home: Path, root: Path = Path("/")) -> Folder:
         is_network=mount is not None and mount.is_network,
         needs_ticket=mount is not None and mount.needs_ticket,
         free=_free(above),
+        local_locks=mount is not None and mount.locks_are_local,
     )
 
 

@@ -55,7 +55,7 @@ def is_at_work(view: DaemonView | None, now: datetime) -> bool:
     """Whether a daemon published this a moment ago, and has not ended since."""
     return (
         view is not None
-        and now - datetime.fromisoformat(view.at) <= _SILENCE
+        and abs(now - datetime.fromisoformat(view.at)) <= _SILENCE
         and not is_gone(view.holder)
     )
 
@@ -68,8 +68,15 @@ def absence(view: DaemonView | None, now: datetime) -> str:
         return f"The daemon has not run yet. {HOW_TO_START}"
     if is_gone(view.holder):
         return f"The daemon does not run: this is how it was {ago(view.at, now)}. {HOW_TO_START}"
+    host = printable(view.holder.host)
+    ahead = datetime.fromisoformat(view.at) - now
+    if ahead > timedelta():
+        return (
+            f"The daemon on {host} was last heard of at a time that comes in {duration(ahead)} by "
+            "the clock here, which was set back or differs: whether it lives cannot be told."
+        )
     return (
-        f"The daemon on {printable(view.holder.host)} was last heard of {ago(view.at, now)}. "
+        f"The daemon on {host} was last heard of {ago(view.at, now)}. "
         "Another takes over wherever one runs."
     )
 
