@@ -3,10 +3,12 @@
 import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, closing, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import anyio
+from anyio import to_thread
 
 from torc_watch.core.errors import ConfigurationAway, InvalidInput, JournalError
 from torc_watch.core.events import ConfigurationRead, ControlMissing, DaemonEvent, Event
@@ -16,6 +18,7 @@ from torc_watch.daemon.board import Board
 from torc_watch.daemon.fencing import Fence, FencedScheduler
 from torc_watch.daemon.lease import Lease, this_process
 from torc_watch.daemon.life import Daemon, Means, Rhythm, Wishes
+from torc_watch.daemon.pruning import prune
 from torc_watch.daemon.spool import Spool
 from torc_watch.engine.journal import Journal
 from torc_watch.engine.supervisor import Supervisor, Surroundings, supervising
@@ -30,6 +33,7 @@ from torc_watch.wiring import local_allocations, request_for
 
 _BEATS = 6  # of the heartbeat, in the time after which its holder is taken for gone
 _FIXED = ("home", "lease_patience")  # while it runs
+_PRUNING = 24 * 3600.0  # seconds between removals of what is too old
 _SOCKET_PAUSE = 30.0  # seconds until a socket that could not be bound is tried again
 
 
@@ -71,7 +75,7 @@ class Service:
             board=self.board,
             report=self._told,
             announce=self._announce,
-            beside=(self._publisher.run, self._listen, show),
+            beside=(self._publisher.run, self._listen, self._prune, show),
             known_before=self._known_before,
         )
         rhythm = Rhythm(heartbeat=self._settings.lease_patience / _BEATS)
@@ -133,6 +137,12 @@ class Service:
     async def _poke(self) -> None:
         await self.wishes.poke().wait()
         await self._publisher.publish()  # whoever gave the order may look at once
+
+    async def _prune(self) -> None:
+        while True:
+            with suppress(JournalError, OSError):  # there is another day
+                await to_thread.run_sync(prune, self._settings.home, datetime.now(UTC))
+            await anyio.sleep(_PRUNING)
 
     async def _listen(self) -> None:
         """A folder for sockets may come and go, as with the last session of its user."""

@@ -13,7 +13,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from torc_watch.core.errors import JournalBusy, JournalError, LeaseLost, RecordUnreadable
+from torc_watch.core.errors import (
+    JournalBusy,
+    JournalCorrupt,
+    JournalError,
+    LeaseLost,
+    RecordUnreadable,
+)
 from torc_watch.core.orders import Choices, Condition, Entry
 from torc_watch.core.policy import Plan
 from torc_watch.core.saga import RoundOutcome, Step
@@ -23,6 +29,7 @@ from torc_watch.daemon.history import watches_of
 from torc_watch.daemon.registry import Registry
 from torc_watch.engine import state
 from torc_watch.engine.journal import Identity, Journal
+from torc_watch.engine.state import check
 
 WORKFLOW = Identity(server="http://test/torc-service/v1", workflow_id=7, created="2026-01-01")
 ENTRY = Entry(server=WORKFLOW.server, workflow_id=7, choices=Choices(), condition=Condition.WATCHED)
@@ -234,6 +241,45 @@ def content(path: Path) -> list[str]:
         return list(database.iterdump())
 
 
+def test_a_write_ahead_log_that_was_left_behind_is_read_and_given_up(
+    path: Path, journal: Journal
+) -> None:
+    """As by somebody's tool on a local disk: where the file is now, there may be none."""
+    journal.close()
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute(
+            "INSERT INTO watch (id, server, workflow_id, created, began) VALUES (5, ?, 7, ?, '')",
+            (WORKFLOW.server, WORKFLOW.created),
+        )
+        database.commit()
+        left = {file.name: file.read_bytes() for file in path.parent.iterdir()}
+    for name, content in left.items():
+        (path.parent / name).write_bytes(content)
+    assert len(left) == 3
+
+    with reopened(path) as again:
+        assert again.begin_watch(WORKFLOW).id == 5
+        assert [mode for (mode,) in again._state.all("PRAGMA journal_mode")] == ["truncate"]
+    assert not path.with_name("journal.db-wal").exists()
+
+
+def test_damage_that_nobody_met_yet_is_found(path: Path, journal: Journal) -> None:
+    journal.close()
+    check(path)
+    with closing(sqlite3.connect(path)) as database:
+        (page,) = database.execute(
+            "SELECT rootpage FROM sqlite_master WHERE name = 'step'"
+        ).fetchone()
+    with path.open("r+b") as file:
+        file.seek((page - 1) * 4096)
+        file.write(b"nonsense")
+
+    Journal(path).close()
+    with pytest.raises(JournalCorrupt, match="damaged"):
+        check(path)
+
+
 def test_garbage_is_refused_and_kept(path: Path) -> None:
     path.parent.mkdir()
     path.write_bytes(b"not a database, but perhaps somebody's thesis " * 100)
@@ -283,7 +329,7 @@ def fill(journal: Journal, watch_id: int) -> None:
 def test_full_disk_at_the_start(path: Path) -> None:
     program = (
         "import resource, signal, sys; from pathlib import Path\n"
-        "from torc_watch.core.errors import JournalError\n"
+        "from torc_watch.core.errors import JournalCorrupt, JournalError\n"
         "from torc_watch.engine.journal import Journal\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"

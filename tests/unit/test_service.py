@@ -1,11 +1,13 @@
 """The daemon put together: what a change of its configuration does to it."""
 
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
+import anyio
 import pytest
 
-from torc_watch.core.errors import ConfigurationAway, InvalidInput
+from torc_watch.core.errors import ConfigurationAway, InvalidInput, JournalError
 from torc_watch.core.events import ConfigurationRead, DaemonEvent
 from torc_watch.service import Service
 from torc_watch.settings import Settings
@@ -49,3 +51,22 @@ def reloaded(settings: Settings, load: Callable[[], Settings]) -> tuple[list[Dae
     service = Service(settings, load, lambda *_: None, said.append)
     service.reload()
     return said, service
+
+
+@pytest.mark.looptime
+async def test_what_is_too_old_goes_at_the_start_and_each_day(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+
+    async def run_sync(_: Callable[..., object], home: Path, __: datetime) -> None:
+        asked.append(anyio.current_time())
+        raise JournalError(f"{home} is away.")
+
+    monkeypatch.setattr("anyio.to_thread.run_sync", run_sync)
+    settings = Settings(home=tmp_path)
+    service = Service(settings, lambda: settings, lambda *_: None, lambda _: None)
+    with anyio.move_on_after(60 * 3600):
+        await service._prune()
+
+    assert asked == [0, 24 * 3600, 48 * 3600]

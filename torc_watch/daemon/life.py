@@ -30,7 +30,7 @@ from torc_watch.daemon.registry import Registry
 from torc_watch.daemon.servers import OpenServer
 from torc_watch.daemon.spool import Spool
 from torc_watch.engine.guarding import innermost
-from torc_watch.engine.state import set_aside
+from torc_watch.engine.state import check, set_aside
 from torc_watch.engine.watch import WatchRequest
 
 _WELL = 60.0  # seconds after which trouble with the state folder is new trouble
@@ -166,8 +166,8 @@ class Daemon:
 
     async def _act(self) -> None:
         """Returns when it was wished to stop. Raises LeaseLost, JournalError and OSError."""
+        await to_thread.run_sync(check, self._means.journal)
         with closing(Registry(self._means.journal, self._means.lease.name)) as registry:
-            registry.check()
             await self._fence.pass_()  # it may have taken long to get here
             before = await to_thread.run_sync(self._means.known_before)
             try:

@@ -27,10 +27,6 @@ class Registry:
         if lease is not None:
             self._state.claim(lease)
 
-    def check(self) -> None:
-        """Raises JournalCorrupt when any part of the file, also one of the journal, is damaged."""
-        self._state.check()
-
     def close(self) -> None:
         self._state.close()
 

@@ -28,7 +28,7 @@ def hold(directory: Path, identity: Identity, epoch: int | None = None) -> Itera
     Raises JournalError when the folder cannot be written to, InvalidInput when this process may
     open no more files.
 
-    The file stays when it is released; `pruning` removes it when nobody used it for long.
+    The file stays when it is released, until ``remove_unused``.
     """
     name = f"{_file_name(identity)}.lock"
     while True:
@@ -41,6 +41,24 @@ def hold(directory: Path, identity: Identity, epoch: int | None = None) -> Itera
                 _sign(file, epoch)
                 yield
                 return
+
+
+def remove_unused(directory: Path, before: float) -> None:
+    """Removes locks that nobody holds, nor took since ``before``, in seconds of the epoch.
+
+    Whoever opened one of them meanwhile finds that it has lost its name, and makes a new one.
+    Raises OSError.
+    """
+    for path in directory.glob("*.lock"):
+        with suppress(FileNotFoundError):
+            if path.stat().st_ctime < before:
+                _remove_free(path)
+
+
+def _remove_free(path: Path) -> None:
+    with path.open("r+", encoding="utf-8") as file:
+        if _is_locked_by_us(file) and _is_still_there(path, file):
+            path.unlink()
 
 
 def _is_locked_by_us(file: TextIO) -> bool:

@@ -98,6 +98,17 @@ class Journal:
             watch_id,
         )
 
+    def forget(self, before: str) -> None:
+        """Removes watches that ended before that time, ISO 8601 in UTC, with their rounds."""
+        for (watch_id,) in self._state.all("SELECT id FROM watch WHERE ended < ?", before):
+            # In this order: what is cut off in the middle is found again.
+            self._state.write(
+                "DELETE FROM step WHERE round_id IN (SELECT id FROM round WHERE watch_id = ?)",
+                watch_id,
+            )
+            self._state.write("DELETE FROM round WHERE watch_id = ?", watch_id)
+            self._state.write("DELETE FROM watch WHERE id = ?", watch_id)
+
     def end_unreadable(self, server: str, workflow_id: int) -> None:
         """Ends what cannot go on here: the next watch of the workflow begins anew."""
         unended = self._state.all(

@@ -7,7 +7,7 @@ A version of the program reads what every earlier one wrote, and refuses what a 
 import socket
 import sqlite3
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -121,15 +121,9 @@ class State:
         if lease != self._lease:
             raise LeaseLost("Another torc-watchd of yours has taken over.")
 
-    def check(self) -> None:
-        """Reads all of it. Raises JournalCorrupt."""
-        for row in self.all("PRAGMA quick_check(1)"):
-            if row[0] != "ok":
-                raise JournalCorrupt(f"The journal {self.path} is damaged: {row[0]}.")
-
     def _prepare(self) -> None:
         # A rollback journal and full synchronisation: also right on a network file system, where a
-        # write-ahead log is not, and the few writes of a recovery do not notice.
+        # write-ahead log is not. What is a local disk here may be a network's to another node.
         self._database.execute("PRAGMA journal_mode = TRUNCATE")
         self._database.execute("PRAGMA synchronous = FULL")
         if self._version() == len(MIGRATIONS):
@@ -178,12 +172,21 @@ class State:
             ) from error
 
 
+def check(path: Path) -> None:
+    """Reads all of it, as long as that takes. Raises JournalCorrupt for any damage."""
+    with closing(State(path)) as state:
+        for row in state.all("PRAGMA quick_check(1)"):
+            if row[0] != "ok":
+                raise JournalCorrupt(f"The journal {path} is damaged: {row[0]}.")
+
+
 def set_aside(path: Path) -> Path:
     """Renames a damaged file, for somebody to look at; its new name. Raises OSError."""
     kept = path.with_name(f"{path.name}.damaged-{now()}")
     path.rename(kept)
-    with suppress(FileNotFoundError):  # what is left of a change that was cut off belongs to it
-        path.with_name(f"{path.name}-journal").rename(f"{kept}-journal")
+    for suffix in ("-journal", "-wal"):  # what is left of a change that was cut off belongs to it
+        with suppress(FileNotFoundError):
+            path.with_name(f"{path.name}{suffix}").rename(f"{kept}{suffix}")
     return kept
 
 

@@ -1,0 +1,34 @@
+"""What is kept no longer: the state folder does not grow for ever.
+
+Not among it are unfinished watches, which whoever watches the workflow next goes on with, and the
+folders of local allocations: one that the server holds to be open and that is not found counts as
+unknown, and a workflow with unknown workers is left alone.
+"""
+
+from contextlib import closing, suppress
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from torc_watch.engine.holding import remove_unused
+from torc_watch.engine.journal import Journal
+
+_HISTORY = timedelta(days=90)  # since a watch ended
+_LOCKS = timedelta(days=30)  # since one was last taken
+_FILES = {  # since they were written, or renamed to this
+    "journal.db.damaged-*": timedelta(days=90),
+    "spool/rejected/*": timedelta(days=30),
+    "spool/drafts/*": timedelta(days=1),  # of an `add` that was killed
+    ".status.json.*": timedelta(days=1),  # of a daemon that was
+}
+
+
+def prune(home: Path, now: datetime) -> None:
+    """Removes from the state folder what is too old. Raises JournalError and OSError."""
+    for pattern, age in _FILES.items():
+        for path in home.glob(pattern):
+            with suppress(FileNotFoundError, IsADirectoryError):  # a folder was put there by hand
+                if path.lstat().st_ctime < (now - age).timestamp():
+                    path.unlink()
+    remove_unused(home / "locks", (now - _LOCKS).timestamp())
+    with closing(Journal(home / "journal.db")) as journal:
+        journal.forget((now - _HISTORY).isoformat(timespec="milliseconds"))
