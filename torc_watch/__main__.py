@@ -9,7 +9,7 @@ import sys
 from torc_watch.configuration import home
 from torc_watch.core.errors import TorcWatchError
 from torc_watch.interfaces.listing import known_text, table, terminal_width
-from torc_watch.interfaces.published import absence, read_published, utc_now
+from torc_watch.interfaces.published import notices, read_published, utc_now
 
 
 def main() -> None:
@@ -26,18 +26,20 @@ def main() -> None:
 def _list() -> bool:
     """Whether that is done."""
     try:
-        daemon = read_published(home())
+        folder = home()
+        daemon = read_published(folder)
     except TorcWatchError:
         return False
     now = utc_now()
     views = daemon.workflows if daemon else ()
-    return _say(absence(daemon, now), *table(views, now, terminal_width()))
+    return _say(notices(folder, daemon, now), *table(views, now, terminal_width()))
 
 
 def _begin_status(workflow_id: int) -> bool:
     """Whether what the daemon knows of it is shown, which is the first part."""
     try:
-        daemon = read_published(home())
+        folder = home()
+        daemon = read_published(folder)
     except TorcWatchError:
         return False
     views = [view for view in daemon.workflows if view.workflow_id == workflow_id] if daemon else []
@@ -45,13 +47,13 @@ def _begin_status(workflow_id: int) -> bool:
         return False
     now = utc_now()
     key = (views[0].server, workflow_id)
-    return _say(absence(daemon, now), *known_text(key, views[0], now))
+    return _say(notices(folder, daemon, now), *known_text(key, views[0], now))
 
 
-def _say(trouble: str, *lines: str) -> bool:
+def _say(notes: list[str], *lines: str) -> bool:
     try:
-        if trouble:
-            print(trouble, file=sys.stderr)  # noqa: T201
+        for note in notes:
+            print(note, file=sys.stderr)  # noqa: T201
         print("\n".join(lines), flush=True)  # noqa: T201
     except OSError:  # of a pipe that was closed, or a full disk
         return False

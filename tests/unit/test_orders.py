@@ -77,7 +77,9 @@ def test_newer_choices_change_what_they_name() -> None:
 
 
 def test_what_is_unset_follows_the_configuration_again() -> None:
-    given = Order(verb=Verb.SET, server="s", workflow_id=42, choices=MORE, unset=("poll_interval",))
+    given = Order(
+        verb=Verb.SET, server="http://s", workflow_id=42, choices=MORE, unset=("poll_interval",)
+    )
     assert follow(WATCHED, given) == replace(WATCHED, choices=MORE)
     assert follow(WATCHED, replace(given, choices=Choices())) == replace(
         WATCHED, choices=Choices(max_retries=3)

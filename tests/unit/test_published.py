@@ -12,7 +12,15 @@ from torc_watch.core.errors import JournalError
 from torc_watch.core.lease import Holder
 from torc_watch.core.view import DaemonView, Phase, WorkflowView
 from torc_watch.daemon.lease import this_process
-from torc_watch.interfaces.published import absence, ago, is_gone, read_published, until, view_of
+from torc_watch.interfaces.published import (
+    absence,
+    ago,
+    is_gone,
+    notices,
+    read_published,
+    until,
+    view_of,
+)
 from torc_watch.interfaces.publishing import publish
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -77,6 +85,24 @@ def test_absence(holder: Holder, age: int, words: str) -> None:
 
 def test_no_daemon_yet() -> None:
     assert "has not run yet. Start it with: torc-watchd service install" in absence(None, NOW)
+
+
+def test_orders_that_wait_and_files_that_are_none(tmp_path: Path) -> None:
+    at_work = replace(DAEMON, at=NOW.isoformat())
+    assert notices(tmp_path, at_work, NOW) == []
+    incoming, rejected = tmp_path / "spool" / "incoming", tmp_path / "spool" / "rejected"
+    incoming.mkdir(parents=True)
+    (incoming / "1.json").touch()
+    assert notices(tmp_path, None, NOW)[0].endswith(" 1 order waits for it.")
+    (incoming / "2.json").touch()
+    rejected.mkdir()
+    (rejected / "garbage").touch()
+
+    absent, odd = notices(tmp_path, None, NOW)
+
+    assert absent.endswith(" 2 orders wait for it.")
+    assert odd == f"1 file in {rejected} held no order. Look, and remove what is there."
+    assert notices(tmp_path, at_work, NOW) == [odd]
 
 
 def test_a_process_that_never_was() -> None:

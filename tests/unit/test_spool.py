@@ -26,7 +26,7 @@ from pathlib import Path
 from torc_watch.core.orders import Order, Verb
 from torc_watch.daemon.spool import Spool
 for number in range(50):
-    order = Order(verb=Verb.ADD, server="s", workflow_id=int(sys.argv[2]) * 50 + number + 1)
+    order = Order(verb=Verb.ADD, server="http://s", workflow_id=int(sys.argv[2]) * 50 + number + 1)
     Spool(Path(sys.argv[1])).put(order)
 """
 
@@ -91,40 +91,74 @@ def make_link(path: Path) -> None:
     path.symlink_to("/etc/passwd")
 
 
+def make_closed(path: Path) -> None:
+    path.touch(mode=0)
+
+
 BAD = {
     "empty": (make_text(""), "holds no order"),
     "garbage": (make_text("\0nonsense"), "holds no order"),
     "too much": (make_text(" " * 70_000), "is longer than"),
-    "no verb": (make_text('{"server": "s", "workflow_id": 1}'), "holds no order"),
+    "no verb": (make_text('{"server": "http://s", "workflow_id": 1}'), "holds no order"),
     "strange": (
-        make_text('{"verb": "add", "server": "s", "workflow_id": 1, "run": "rm"}'),
+        make_text('{"verb": "add", "server": "http://s", "workflow_id": 1, "run": "rm"}'),
         "holds no order",
     ),
     "too large an id": (
-        make_text('{"verb": "add", "server": "s", "workflow_id": 9223372036854775808}'),
+        make_text('{"verb": "add", "server": "http://s", "workflow_id": 9223372036854775808}'),
         "workflow_id 9223372036854775808",
     ),
+    "an id in quotes": (
+        make_text('{"verb": "add", "server": "http://s", "workflow_id": "1"}'),
+        "valid integer",
+    ),
+    "an id that is none": (
+        make_text('{"verb": "add", "server": "http://s", "workflow_id": true}'),
+        "valid integer",
+    ),
+    "no server": (
+        make_text('{"verb": "add", "server": "", "workflow_id": 1}'),
+        "asks for what cannot be: server ''",
+    ),
+    "a terminal's server": (
+        make_text('{"verb": "add", "server": "http://a\\u001b[2J", "workflow_id": 1}'),
+        r"server 'http://a\x1b[2J'",
+    ),
+    "nothing to run": (
+        make_text(
+            '{"verb": "set", "server": "http://s", "workflow_id": 1, "choices":'
+            ' {"recovery_hook": [], "output_dir": "a\\u0000"}}'
+        ),
+        r"recovery_hook (), output_dir 'a\x00'",
+    ),
+    "deep": (make_text("[" * 60_000), "holds no order"),
     "no id": (
-        make_text('{"verb": "add", "server": "s", "workflow_id": 0}'),
+        make_text('{"verb": "add", "server": "http://s", "workflow_id": 0}'),
         "asks for what cannot be: workflow_id 0",
     ),
     "no interval": (
         make_text(
-            '{"verb": "set", "server": "s", "workflow_id": 1, "choices": {"poll_interval": -1,'
-            ' "memory_multiplier": 0.1, "runtime_multiplier": 1, "max_retries": -3}}'
+            '{"verb": "set", "server": "http://s", "workflow_id": 1, "choices":'
+            ' {"poll_interval": -1, "memory_multiplier": 0.1, "runtime_multiplier": 1,'
+            ' "max_retries": -3}}'
         ),
         "max_retries -3, memory_multiplier 0.1, runtime_multiplier 1.0, poll_interval -1.0",
     ),
     "link": (make_link, "cannot be opened"),
     "pipe": (os.mkfifo, "is no plain file"),
     "folder": (Path.mkdir, "is no plain file"),
+    "closed": (make_closed, "cannot be opened: Permission denied"),
 }
 
 
 @pytest.mark.parametrize(("make", "problem"), BAD.values(), ids=BAD)
 def test_what_is_no_order_is_set_aside_and_kept(
-    tmp_path: Path, make: Callable[[Path], object], problem: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    make: Callable[[Path], object],
+    problem: str,
 ) -> None:
+    obey_modes(monkeypatch)
     spool = Spool(tmp_path)
     spool.put(ORDER)
     make(tmp_path / "incoming" / "0.json")
@@ -136,6 +170,32 @@ def test_what_is_no_order_is_set_aside_and_kept(
     assert good.content == ORDER
     assert spool.set_aside(bad).parent == tmp_path / "rejected"
     assert contents(spool) == [ORDER]
+
+
+def obey_modes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the tests run as root."""
+    opened = os.open
+
+    def strict(path: Path, *arguments: int) -> int:
+        if Path(path).exists() and not Path(path).stat().st_mode & 0o700:
+            raise PermissionError(13, "Permission denied")
+        return opened(path, *arguments)
+
+    monkeypatch.setattr(os, "open", strict)
+
+
+def test_what_has_the_same_name_is_set_aside_as_well(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    spool.put(ORDER)
+    name = "x" * 200
+    for number in range(2):
+        full = tmp_path / "incoming" / name
+        full.mkdir()
+        (full / f"file {number}").touch()
+        spool.set_aside(spool.deliveries()[-1])
+
+    assert contents(spool) == [ORDER]
+    assert len(list((tmp_path / "rejected").glob("*/file *"))) == 2
 
 
 def test_passing_trouble_costs_no_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,7 +52,7 @@ def status(
             _show_values(folder, daemon, key)
         else:
             if not rest:
-                _show_known(daemon, key)
+                _show_known(folder, daemon, key)
             _show_rest(folder, key)
 
 
@@ -101,13 +101,13 @@ def _find(home: "Path", daemon: "DaemonView | None", workflow_id: int, server: s
     return key_of(workflow_id, server, shown)
 
 
-def _show_known(daemon: "DaemonView | None", key: "Key") -> None:
+def _show_known(home: "Path", daemon: "DaemonView | None", key: "Key") -> None:
     from torc_watch.interfaces.listing import known_text
-    from torc_watch.interfaces.published import absence, utc_now, view_of
+    from torc_watch.interfaces.published import notices, utc_now, view_of
 
     now = utc_now()
-    if trouble := absence(daemon, now):
-        print(trouble, file=sys.stderr)
+    for note in notices(home, daemon, now):
+        print(note, file=sys.stderr)
     _print(known_text(key, view_of(daemon, key), now))
 
 

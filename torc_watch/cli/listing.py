@@ -44,21 +44,21 @@ def list_workflows(
     with running.ending():
         folder = home()
         if not watch:
-            _show(read_published(folder), as_json=as_json)
+            _show(folder, read_published(folder), as_json=as_json)
     if watch:
         _show_for_ever(folder, as_json=as_json)
 
 
-def _show(view: "DaemonView | None", *, as_json: bool) -> None:
+def _show(home: "Path", view: "DaemonView | None", *, as_json: bool) -> None:
     from torc_watch.interfaces.listing import table, terminal_width, values
-    from torc_watch.interfaces.published import absence, utc_now
+    from torc_watch.interfaces.published import notices, utc_now
 
     now = utc_now()
     if as_json:
         print(json.dumps(values(view, now)))
         return
-    if trouble := absence(view, now):
-        print(trouble, file=sys.stderr)
+    for note in notices(home, view, now):
+        print(note, file=sys.stderr)
     _print(table(view.workflows if view else (), now, terminal_width()))
 
 

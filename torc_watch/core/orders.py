@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
+from urllib.parse import urlsplit
 
 
 class Verb(StrEnum):
@@ -60,6 +61,7 @@ def problem_of(order: Order) -> str | None:
     """What no command line would have let through, whoever wrote it."""
     choices = order.choices
     bounds = [
+        ("server", order.server, _is_url(order.server)),
         ("workflow_id", order.workflow_id, 0 < order.workflow_id < 2**63),
         ("max_retries", choices.max_retries, (choices.max_retries or 0) >= 0),
         *[
@@ -74,10 +76,25 @@ def problem_of(order: Order) -> str | None:
             choices.poll_interval,
             choices.poll_interval is None or 0 < choices.poll_interval < float("inf"),
         ),
+        ("recovery_hook", choices.recovery_hook, _may_be_run(choices.recovery_hook)),
+        ("output_dir", choices.output_dir, "\0" not in (choices.output_dir or "")),
     ]
-    wrong = [f"{name} {value}" for name, value, is_right in bounds if not is_right]
+    wrong = [f"{name} {value!r}" for name, value, is_right in bounds if not is_right]
     wrong += [f"unset {name}" for name in order.unset if name not in CHOICES]
     return f"asks for what cannot be: {', '.join(wrong)}" if wrong else None
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and text.isprintable()
+
+
+def _may_be_run(hook: tuple[str, ...] | None) -> bool:
+    return hook is None or (bool(hook) and not any("\0" in word for word in hook))
 
 
 class Condition(StrEnum):

@@ -11,7 +11,7 @@ import socket
 import stat
 import time
 from dataclasses import dataclass
-from errno import ELOOP, ENXIO
+from errno import EACCES, ELOOP, ENXIO
 from pathlib import Path
 from uuid import uuid4
 
@@ -21,6 +21,7 @@ from torc_watch.core.orders import Order, problem_of
 
 _LARGEST = 64 * 1024  # bytes; an order has some hundred
 _DIGITS = 20
+_LONGEST_NAME = 50  # of a file set aside
 _ORDER = TypeAdapter(Order)
 
 
@@ -73,7 +74,9 @@ class Spool:
     def set_aside(self, delivery: Delivery) -> Path:
         """Where a person may look at it."""
         self._rejected.mkdir(mode=0o700, exist_ok=True)
-        return delivery.path.rename(self._rejected / delivery.path.name)
+        # A name of its own: what has the same name already, or is a folder, is not in the way.
+        name = f"{uuid4().hex}-{delivery.path.name[:_LONGEST_NAME]}"
+        return delivery.path.rename(self._rejected / name)
 
     def _next_number(self) -> int:
         """Nanoseconds, but never before an order that waits: clocks are set back, and differ."""
@@ -89,7 +92,7 @@ def _open(path: Path) -> Delivery | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        if error.errno not in (ELOOP, ENXIO):  # a link, a socket
+        if error.errno not in (ELOOP, ENXIO, EACCES):  # a link, a socket, closed to ourselves
             raise
         return Delivery(path, f"cannot be opened: {error.strerror}")
     try:
@@ -102,7 +105,7 @@ def _open(path: Path) -> Delivery | None:
     if len(content) > _LARGEST:
         return Delivery(path, f"is longer than {_LARGEST} bytes")
     try:
-        order = _ORDER.validate_json(content, extra="forbid")
+        order = _ORDER.validate_json(content, strict=True, extra="forbid")
     except ValidationError as error:
         return Delivery(path, f"holds no order: {error.errors()[0]['msg']}")
     return Delivery(path, problem_of(order) or order)

@@ -11,7 +11,7 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 from torc_watch.core.errors import JournalError
 from torc_watch.core.view import WorkflowView
 from torc_watch.interfaces.control import connect
-from torc_watch.interfaces.published import absence, read_published, utc_now, view_from
+from torc_watch.interfaces.published import notices, read_published, utc_now, view_from
 
 Board = tuple[list[WorkflowView], str]  # and what there is to say of the daemon
 
@@ -37,7 +37,7 @@ def _published(home: Path) -> Board:
         view = read_published(home)
     except JournalError as error:
         return [], str(error)
-    return list(view.workflows) if view else [], absence(view, utc_now())
+    return list(view.workflows) if view else [], " ".join(notices(home, view, utc_now()))
 
 
 async def _follow(lines: BufferedByteReceiveStream, interval: float) -> AsyncGenerator[Board]:

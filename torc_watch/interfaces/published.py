@@ -81,6 +81,25 @@ def absence(view: DaemonView | None, now: datetime) -> str:
     )
 
 
+def notices(home: Path, view: DaemonView | None, now: datetime) -> list[str]:
+    """What a person should know of the daemon and of the orders for it, before all else."""
+    said = [absence(view, now)]
+    if said[0] and (waiting := _number_of_files(home / "spool" / "incoming")):
+        said[0] += f" {waiting} {'order waits' if waiting == 1 else 'orders wait'} for it."
+    rejected = home / "spool" / "rejected"
+    if number := _number_of_files(rejected):
+        files = "1 file" if number == 1 else f"{number} files"
+        said.append(f"{files} in {rejected} held no order. Look, and remove what is there.")
+    return list(filter(None, said))
+
+
+def _number_of_files(folder: Path) -> int:
+    try:
+        return sum(1 for _ in folder.iterdir())
+    except OSError:
+        return 0
+
+
 def is_gone(holder: Holder) -> bool:
     """Whether it was a process of this machine and surely ended."""
     if (holder.boot, holder.namespace) != _place():
