@@ -1,3 +1,4 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -6,11 +7,26 @@ from torc_watch.core import cadence
 CHANCES = st.floats(min_value=0, max_value=1, exclude_max=True)
 
 
-@given(interval=st.floats(min_value=0.1, max_value=10_000), chance=CHANCES)
+@given(
+    now=st.floats(min_value=0, max_value=1e6),
+    interval=st.floats(min_value=0.1, max_value=1000),
+    chance=CHANCES,
+    planned=st.dictionaries(st.integers(0, 1100), st.integers(1, 5)),
+)
 def test_a_poll_is_never_later_than_asked_for_and_never_much_earlier(
-    interval: float, chance: float
+    now: float, interval: float, chance: float, planned: dict[int, int]
 ) -> None:
-    assert 0.89 * interval <= cadence.until_next_poll(interval, chance) <= interval
+    wait = cadence.next_poll(now, interval, chance, planned, is_first=False) - now
+    assert 0.89 * interval - 1e-9 <= wait <= interval + 1e-9
+    first = cadence.next_poll(now, interval, chance, planned, is_first=True) - now
+    assert 0.09 * interval - 1e-9 <= first <= interval + 1e-9
+
+
+@pytest.mark.parametrize("chance", [0.0, 0.5, 0.999])
+def test_a_poll_takes_the_quietest_second(chance: float) -> None:
+    planned = {154: 2, 155: 1, 156: 2, 157: 1, 158: 2, 159: 2}
+
+    assert int(cadence.next_poll(100, 60, chance, planned, is_first=False)) in (155, 157)
 
 
 @given(failures=st.integers(min_value=1, max_value=10_000), chance=CHANCES)

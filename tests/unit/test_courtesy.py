@@ -1,5 +1,7 @@
 """Many watches and one server."""
 
+from collections import Counter
+
 import anyio
 import pytest
 
@@ -72,3 +74,21 @@ async def test_streams_are_limited() -> None:
     await listen()
 
     assert allowed == [True] * 100 + [False, True]
+
+
+async def test_watches_that_begin_together_do_not_go_on_together() -> None:
+    courtesy, seconds = Courtesy(), list[int]()
+
+    async def watch() -> None:
+        wait = courtesy.until_next_look(60, is_first=True)
+        for _ in range(10):
+            await anyio.sleep(wait)
+            seconds.append(int(anyio.current_time()))
+            wait = courtesy.until_next_look(60, is_first=False)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(50):
+            tasks.start_soon(watch)
+
+    assert len(seconds) == 500
+    assert max(Counter(seconds).values()) == 1

@@ -1,6 +1,10 @@
 """When to look again. All values are seconds; ``chance`` is a random number in [0, 1)."""
 
+import math
+from collections.abc import Mapping
+
 _SPREAD = 0.1  # of an interval, so that many watches do not ask in the same second
+_FIRST_SPREAD = 0.9  # begun together, they would go on together for many rounds
 _FIRST_DELAY = 1.0
 _LONGEST_DELAY = 60.0
 
@@ -13,9 +17,29 @@ STALL_GRACE = 45.0
 LEAVING_GRACE = 600.0
 
 
-def until_next_poll(interval: float, chance: float) -> float:
-    """The poll interval, made up to a tenth shorter: never longer than the user asked for."""
-    return interval * (1 - _SPREAD * chance)
+def next_poll(
+    now: float, interval: float, chance: float, planned: Mapping[int, int], *, is_first: bool
+) -> float:
+    """The moment of a watch's next look: within ``interval`` from ``now``, at most a tenth earlier.
+
+    It is in a second for which the fewest looks are ``planned`` (looks by second). The first wait
+    of a watch may be much shorter, where others were quicker to take the seconds of that tenth.
+    """
+    latest = now + interval
+    quietest = _quietest(latest - interval * _SPREAD, latest, planned)
+    if is_first and quietest and planned.get(quietest[0]):
+        quietest = _quietest(latest - interval * _FIRST_SPREAD, latest, planned)
+    if not quietest:
+        return latest - interval * _SPREAD * chance
+    place = chance * len(quietest)
+    return quietest[int(place)] + place % 1
+
+
+def _quietest(earliest: float, latest: float, planned: Mapping[int, int]) -> list[int]:
+    """The whole seconds in between for which the fewest looks are planned."""
+    seconds = range(math.ceil(earliest), math.floor(latest))
+    fewest = min((planned.get(second, 0) for second in seconds), default=0)
+    return [second for second in seconds if planned.get(second, 0) == fewest]
 
 
 def until_next_try(failures: int, chance: float) -> float:

@@ -5,6 +5,7 @@ pause that grows, and the others wait for how that ends; then they follow one by
 """
 
 import random
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -24,6 +25,7 @@ class Courtesy:
         self._trying = anyio.Lock()
         self._failures = 0
         self._not_before = 0.0
+        self._planned = Counter[int]()
 
     @asynccontextmanager
     async def look(self) -> AsyncIterator[None]:
@@ -36,6 +38,16 @@ class Courtesy:
             await anyio.sleep_until(self._not_before)
             async with self._turn():
                 yield
+
+    def until_next_look(self, interval: float, *, is_first: bool) -> float:
+        """Seconds, about ``interval``, to a look that comes when the fewest others do."""
+        now = anyio.current_time()
+        for second in [second for second in self._planned if second < int(now)]:
+            del self._planned[second]
+        chance = random.random()  # noqa: S311
+        moment = cadence.next_poll(now, interval, chance, self._planned, is_first=is_first)
+        self._planned[int(moment)] += 1
+        return moment - now
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[bool]:

@@ -44,6 +44,7 @@ class Watcher:
         self._courtesy = courtesy
         self._wake_up = WakeUp()
         self._trouble = _Trouble()
+        self._is_new = True
 
     async def run(self) -> WatchEnded:
         """Watches until there is a verdict. Raises JournalError."""
@@ -68,7 +69,10 @@ class Watcher:
             if isinstance(decision, StartOver):
                 self._announce()
             elif decision is not None:
-                wait = cadence.until_next_poll(self._watch.request.poll_interval, _chance())
+                wait = self._courtesy.until_next_look(
+                    self._watch.request.poll_interval, is_first=self._is_new
+                )
+                self._is_new = False
                 self._report(events.Looked(workflow_id=self._watch.workflow_id, next_in=wait))
                 await self._wake_up.wait(wait)
 
