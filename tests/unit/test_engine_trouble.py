@@ -291,3 +291,39 @@ async def test_watching_alone_does_not_go_on_with_a_round(open_site: "OpenSite")
         # Nor does it forget the round: who asks for recovery again gets the rest of it.
         assert (await site.watch(workflow_id)).verdict is Verdict.SUCCEEDED
         assert len(site.seen(events.RecoveryPlanned)) == 1
+
+
+@pytest.mark.parametrize("dialect", ["0.12", "0.35"])
+@pytest.mark.parametrize("after", ["the first look", "the failure"])
+async def test_a_server_of_another_version_than_before(
+    open_site: "OpenSite", dialect: str, after: str
+) -> None:
+    versions = {"0.12": {"version": "1.0.0"}, "0.35": "0.12.2"}
+    before = httpx.Response(200, json=versions[dialect])
+
+    async def take_for_the_other(request: httpx.Request, forward: "Forward") -> httpx.Response:
+        if request.url.path.endswith("/version"):
+            site.line.fault = None
+            return before
+        return await forward(request)
+
+    async with open_site() as site:
+        site.scheduler.endings = {"a": [OOM]}
+        workflow_id = await site.submit(["a"])
+        site.line.fault = take_for_the_other
+
+        ended = await site.watch(workflow_id, show_job_counts=after == "the first look")
+
+        assert ended.verdict is Verdict.SUCCEEDED
+        assert site.seen(events.LookFailed)
+        assert await site.results(workflow_id) == [("a", 1, 137), ("a", 2, 0)]
+
+
+async def test_a_workflow_without_jobs_is_no_success(open_site: "OpenSite") -> None:
+    async with open_site() as site:
+        workflow_id = await site.submit([])
+
+        ended = await site.watch(workflow_id)
+
+        assert ended.verdict is Verdict.HANDED_OVER
+        assert "has no jobs" in ended.reason

@@ -66,8 +66,11 @@ def standing(observation: Observation) -> Standing:
 
 
 def has_succeeded(counts: JobCounts) -> bool:
-    """Whether every job is completed or disabled: the only thing that is ever called success."""
-    return counts.of(JobStatus.COMPLETED, JobStatus.DISABLED) == counts.total
+    """Whether every job is completed or disabled: the only thing that is ever called success.
+
+    Not without any job: a server that has lost them calls that complete.
+    """
+    return 0 < counts.total == counts.of(JobStatus.COMPLETED, JobStatus.DISABLED)
 
 
 def grace_before_recovery(observation: Observation) -> float:

@@ -59,6 +59,8 @@ class Diagnoser:
             self._report(events.WorkflowComplete(workflow_id=workflow_id))
             self._report(events.WorkflowSucceeded(workflow_id=workflow_id, counts=counts))
             return WatchEnded(workflow_id=workflow_id, verdict=Verdict.SUCCEEDED)
+        if not counts.total:
+            return _ended_without_jobs(workflow_id)
         if not self._has_rested(poll, counts, is_finished=is_finished):
             return KeepWatching()
         if is_finished:
@@ -198,6 +200,15 @@ def _ended_by_a_person(workflow_id: int, standing: Standing) -> WatchEnded | Non
         workflow_id=workflow_id,
         verdict=Verdict.HANDED_OVER,
         reason=sentence.format(workflow_id),
+    )
+
+
+def _ended_without_jobs(workflow_id: int) -> WatchEnded:
+    return WatchEnded(
+        workflow_id=workflow_id,
+        verdict=Verdict.HANDED_OVER,
+        reason=f"Workflow {workflow_id} has no jobs. If it had some, look at the server: Torc 1.0 "
+        "drops the jobs when it takes over a database of 0.12.",
     )
 
 

@@ -100,6 +100,8 @@ class Watcher:
             await self._watch.in_hand.settled()
         self._wake_up.forget()
         async with self._courtesy.look():
+            if self._trouble.failures:  # as when the server was upgraded
+                await self._client.ask_version()
             observation = await observe(
                 self._client,
                 self._scheduler,

@@ -51,6 +51,10 @@ class TorcClient:
         """A client for the dialect of the server behind ``transport``, which must be entered."""
         return cls(transport, *dialect_of(await transport.get("/version")))
 
+    async def ask_version(self) -> None:
+        """Goes on in the dialect that the server speaks now: it may be another one's since."""
+        self.dialect, self.version = dialect_of(await self.transport.get("/version"))
+
     # Workflows
 
     async def get_workflow(self, workflow_id: int) -> Workflow:
