@@ -27,7 +27,7 @@ _LONGEST_PATH = 107  # bytes, with which a socket's address may be written
 _LONGEST_WISH = 64
 _CREDENTIALS = "3i"  # process, user, group
 _PATIENCE = 5.0  # seconds for a client to say what it wants
-_CLIENTS = 64  # served at once; each is an open file, and further ones wait for their turn
+_CLIENTS = 32  # served at once; each is an open file, and further ones wait for their turn
 _PAUSE = 1.0  # seconds, when a client cannot be taken
 _LOOK = 30.0  # seconds between looks whether the socket still has its name
 

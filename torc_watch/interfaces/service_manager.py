@@ -19,6 +19,9 @@ class ServiceManager:
     def __init__(self, address: str | None, watchdog: float | None = None) -> None:
         self._address = address
         self.watchdog = watchdog
+        # Kept open: we are also heard when this process may open no more files.
+        kind = socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
+        self._sender = socket.socket(socket.AF_UNIX, kind)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
@@ -26,6 +29,9 @@ class ServiceManager:
         microseconds = environment.get("WATCHDOG_USEC", "")
         watchdog = int(microseconds) / 1e6 if microseconds.isdecimal() else None
         return cls(environment.get("NOTIFY_SOCKET"), watchdog)
+
+    def close(self) -> None:
+        self._sender.close()
 
     def ready(self) -> None:
         self._send("READY=1")
@@ -49,6 +55,5 @@ class ServiceManager:
             return
         # A leading @ stands for the zero byte of Linux's abstract sockets.
         address = self._address.replace("@", "\0", 1) if self._address[0] == "@" else self._address
-        kind = socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
-        with suppress(OSError), socket.socket(socket.AF_UNIX, kind) as sender:
-            sender.sendto(message.encode(), address)
+        with suppress(OSError):
+            self._sender.sendto(message.encode(), address)
