@@ -47,9 +47,9 @@ def run(
     from torc_watch.settings import load_settings
 
     open_files.allow_many()
-    manager = ServiceManager.from_environment(os.environ)
     settings = running.load_settings()
     telling = open_telling(settings.home)
+    manager = ServiceManager.from_environment(os.environ)
 
     def announce(event: "DaemonEvent") -> None:
         telling.announce(event)
