@@ -121,10 +121,10 @@ def unavailable(reason: str) -> None:
     pytest.skip(reason)
 
 
-def submit(nodes: Nodes, specification: str) -> None:
+def submit(nodes: Nodes, specification: str, *options: str) -> None:
     (nodes.site.folder / "workflow.yaml").write_text(specification)
     nodes.run_in_hub("submit", "workflow.yaml")
-    nodes.run_in_hub("add", "1", "--auto-recover", "--poll-interval", "1")
+    nodes.run_in_hub("add", "1", "--auto-recover", "--poll-interval", "1", *options)
 
 
 def test_a_killed_holder_is_followed_by_the_other(nodes: Nodes, patient_specification: str) -> None:
@@ -173,4 +173,35 @@ def test_a_holder_that_stood_still_changes_nothing_more(
 
     assert nodes.results() == RECOVERED
     assert "Attempting" not in first.output
+    assert len(nodes.site.rows("SELECT id FROM scheduled_compute_node")) == 2
+
+
+def test_a_holder_that_stood_still_in_its_round_does_not_go_on_with_it(
+    nodes: Nodes, patient_specification: str
+) -> None:
+    """It comes back when its own hook has said yes, and the other is in the same round."""
+    nodes.site.hold()
+    hook, answers = nodes.site.folder / "hook", nodes.site.folder / "answers"
+    hook.write_text("echo asked; read -r answer <answers")
+    os.mkfifo(answers)
+    with answers.open("r+b", buffering=0) as answer:
+        submit(nodes, patient_specification, "--recovery-hook", f"sh {hook}")
+        first = nodes.start("a")
+        nodes.site.wait_for_job()
+        nodes.site.end_job(1)
+        first.until("asked")
+        paused = nodes.daemon_of(first)
+        os.kill(paused, signal.SIGSTOP)
+        second = nodes.start("b")
+        second.until("asked")
+        answer.write(b"yes\nyes\n")
+
+        os.kill(paused, signal.SIGCONT)
+        first.until(TAKEN_OVER)
+        nodes.site.wait_for_job()
+        nodes.site.end_job(0)
+        second.until("Ended: succeeded")
+
+    assert nodes.results() == RECOVERED
+    assert "Reset" not in first.output
     assert len(nodes.site.rows("SELECT id FROM scheduled_compute_node")) == 2
