@@ -42,6 +42,7 @@ VARIABLES = {
 _LOGIN = {"username": ("USER", "USERNAME")}
 _OPPOSITES = {"true": "false", "false": "true"}  # of what Torc takes for TORC_TLS_INSECURE
 _ABSOLUTE = ("password_file", "ca_file", "home")
+_SWITCHES = ("verify_tls", "auto_recover", "retry_unknown")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +113,17 @@ def _check(path: Path, key: str, value: object) -> None:
             "and name that with password_file."
         )
     if key not in VARIABLES:
-        raise InvalidInput(f"{path}: there is no setting {key!r}. {_suggestion(key)}")
+        raise InvalidInput(f"{path}: there is no {_named(key, value)}")
+    if isinstance(value, bool) and key not in _SWITCHES:
+        raise InvalidInput(f"{path}: {key} cannot be true or false.")
     if key in _ABSOLUTE and not (isinstance(value, str) and value.startswith(("/", "~"))):
         raise InvalidInput(f"{path}: {key} has to be a path that begins with / or ~, in quotes.")
 
 
-def _suggestion(key: str) -> str:
-    nearest = difflib.get_close_matches(key, VARIABLES, n=1)
-    return f"Did you mean {nearest[0]!r}?" if nearest else "All there are: torc-watchd config show"
+def _named(key: str, value: object) -> str:
+    """What was written in the place of a setting, and what may have been meant."""
+    if isinstance(value, dict):
+        return f"table [{key}]. Settings stand above all tables, such as: max_retries = 5"
+    nearest = difflib.get_close_matches(key.lower(), VARIABLES, n=1)
+    meant = f"Did you mean {nearest[0]!r}?" if nearest else f"There are: {', '.join(VARIABLES)}."
+    return f"setting {key!r}. {meant}"

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from torc_watch.configuration import Given, configured, default_home
@@ -160,11 +161,13 @@ def load_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         origins = configured()
-        problems = [
-            f"{_place(str(problem['loc'][0]), origins)}: {problem['msg']}."
-            for problem in error.errors(include_input=False)
-        ]
+        problems = [_sentence(problem, origins) for problem in error.errors(include_input=False)]
         raise InvalidInput("\n".join(problems)) from error
+
+
+def _sentence(problem: ErrorDetails, origins: Mapping[str, Given]) -> str:
+    place = _place(str(problem["loc"][0]), origins)
+    return f"{place}: {problem['msg'].removeprefix('Value error, ')}."
 
 
 def _place(key: str, origins: Mapping[str, Given]) -> str:
