@@ -3,6 +3,7 @@
 import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, closing, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,8 @@ class Service:
     """The daemon of one state folder, as `torc-watchd run` has it.
 
     ``load`` reads the configuration again and raises as `settings.load_settings` does; ``report``
-    and ``announce`` are told what happens.
+    and ``announce`` are told what happens. ``patience`` is how long a server may stay away before a
+    watch is postponed, in seconds; without one each watch goes on trying.
     """
 
     def __init__(
@@ -50,11 +52,13 @@ class Service:
         load: Callable[[], Settings],
         report: Callable[[Event, str], None],
         announce: Callable[[DaemonEvent], None],
+        patience: float | None = None,
     ) -> None:
         self._settings = settings
         self._load = load
         self._report = report
         self._announce = announce
+        self._patience = patience
         self._lease = Lease(
             self._settings.home / "lease", this_process(self._settings.lease_patience)
         )
@@ -76,6 +80,7 @@ class Service:
             report=self._told,
             announce=self._announce,
             beside=(self._publisher.run, self._listen, self._prune, show),
+            at_the_end=self._publisher.publish,
             known_before=self._known_before,
         )
         rhythm = Rhythm(heartbeat=self._settings.lease_patience / _BEATS)
@@ -109,7 +114,7 @@ class Service:
         return ()
 
     def _request_for(self, entry: Entry) -> WatchRequest:
-        return request_for(entry, self._settings)
+        return replace(request_for(entry, self._settings), patience=self._patience)
 
     def _told(self, event: Event, server: str) -> None:
         self.board.note(event, server)

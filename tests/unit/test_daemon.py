@@ -63,6 +63,7 @@ class Service:
 
     board: Board = field(default_factory=Board)
     known_before: tuple[WorkflowView, ...] = ()
+    shown_last: tuple[WorkflowView, ...] = ()
     lines: list[str] = field(default_factory=list)  # to the server, opened and closed
 
     def report(self, event: events.Event, server: str) -> None:
@@ -88,6 +89,9 @@ class Service:
             yield supervisor
             self.lines.append("closed")
 
+    async def show_last(self) -> None:
+        self.shown_last = self.board.views
+
     def request_for(self, entry: Entry) -> WatchRequest:
         return self.site.request(entry.workflow_id)
 
@@ -102,6 +106,7 @@ class Service:
             report=self.report,
             announce=self.said.append,
             known_before=lambda: self.known_before,
+            at_the_end=self.show_last,
         )
         await Daemon(means, self.wishes, Rhythm()).run()
 
@@ -156,6 +161,7 @@ async def test_what_was_asked_before_it_ran_is_done(open_site: "OpenSite") -> No
         async with running(service):
             await service.until_ended(1)
 
+        assert [view.verdict for view in service.shown_last] == ["succeeded"]
         (entry,) = service.entries()
         assert (entry.verdict, entry.choices) == ("succeeded", Choices())
         assert service.spool.deliveries() == []

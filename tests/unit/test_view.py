@@ -69,13 +69,16 @@ def test_routine_is_not_the_last_event() -> None:
     counted = view_after(waiting, events.JobsCounted(workflow_id=42, counts=COUNTS), NOW)
     looked = view_after(counted, events.Looked(workflow_id=42, next_in=60), NOW)
 
-    assert looked == replace(
+    expected = replace(
         waiting,
         phase=Phase.WATCHING,
         reason="",
         next_look=IN_A_MINUTE,
         counts={"completed": 95, "failed": 5},
     )
+    assert looked == expected
+    rested = view_after(looked, events.Looked(workflow_id=42, next_in=60, is_resting=True), NOW)
+    assert rested == replace(expected, phase=Phase.RESTING)
 
 
 def test_that_a_watch_goes_on_is_not_the_last_event() -> None:

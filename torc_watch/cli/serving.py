@@ -11,8 +11,8 @@ import typer
 from torc_watch.cli import running
 
 if TYPE_CHECKING:
+    from torc_watch.cli.looking import OneLook
     from torc_watch.core.events import DaemonEvent
-    from torc_watch.core.view import WorkflowView
     from torc_watch.daemon.board import Board
     from torc_watch.interfaces.service_manager import ServiceManager
     from torc_watch.service import Service
@@ -34,11 +34,15 @@ def run(
     take over when it is gone. SIGHUP reads the configuration again; SIGTERM and Ctrl-C let the
     rounds under way end first, for up to a minute.
 
+    With --once it ends with 0 when all were looked at or another acts, and with 5 when some could
+    not be: a server that does not answer is not waited for.
+
     \b
     Examples:
       torc-watchd run
       torc-watchd run --once
     """
+    from torc_watch.cli.looking import OneLook
     from torc_watch.cli.telling import open_telling
     from torc_watch.host import open_files
     from torc_watch.interfaces.records import record_of_daemon
@@ -50,27 +54,32 @@ def run(
     settings = running.load_settings()
     telling = open_telling(settings.home)
     manager = ServiceManager.from_environment(os.environ)
+    look = OneLook(settings.lease_patience * _LEASE_PATIENCES) if once else None
 
     def announce(event: "DaemonEvent") -> None:
         telling.announce(event)
+        if look:
+            look.note(event)
         manager.say(record_of_daemon(event).message)
         # Also when we stand by, or wait for the state folder: we do all that we can now.
         manager.ready()
 
-    service = Service(settings, load_settings, telling.report, announce)
-    patience = settings.lease_patience * _LEASE_PATIENCES if once else None
-    running.run(lambda: _serve(service, manager, patience))
+    service = Service(
+        settings, load_settings, telling.report, announce, patience=0 if look else None
+    )
+    running.run(lambda: _serve(service, manager, look))
 
 
-async def _serve(service: "Service", manager: "ServiceManager", patience: float | None) -> None:
-    """With a ``patience`` for the lease, in seconds, until every workflow was looked at once."""
+async def _serve(service: "Service", manager: "ServiceManager", look: "OneLook | None") -> None:
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_obey, service, manager)
         tasks.start_soon(_keep_alive, manager)
-        if patience is not None:
-            tasks.start_soon(_stop_when_looked, service, patience)
+        if look:
+            tasks.start_soon(look.run, service.board, service.wishes)
         await service.run(partial(_show, service.board, manager))
         tasks.cancel_scope.cancel()
+    if look:
+        look.check()
 
 
 async def _obey(service: "Service", manager: "ServiceManager") -> None:
@@ -102,22 +111,3 @@ async def _show(board: "Board", manager: "ServiceManager") -> None:
     while True:
         await anyio.sleep(_STATUS_INTERVAL)
         manager.say(sentence(board.views, utc_now()))
-
-
-async def _stop_when_looked(service: "Service", patience: float) -> None:
-    changed = anyio.Event()
-
-    def note(*_: object) -> None:
-        changed.set()
-
-    service.board.subscribe(note)
-    with anyio.move_on_after(patience) as waiting:
-        await service.wishes.poke().wait()
-    while not waiting.cancelled_caught and not all(map(_was_looked_at, service.board.views)):
-        changed = anyio.Event()
-        await changed.wait()
-    service.wishes.stop()
-
-
-def _was_looked_at(view: "WorkflowView") -> bool:
-    return bool(view.next_look or view.phase.value in ("ended", "paused"))

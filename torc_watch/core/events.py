@@ -248,11 +248,15 @@ class LookFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Looked:
-    """Nothing was to be done; the next look is in ``next_in`` seconds, or earlier."""
+    """Nothing was to be done; the next look is in ``next_in`` seconds, or earlier.
+
+    ``is_resting``: nothing runs the workflow, and it is not known yet what that means.
+    """
 
     name: ClassVar = "watch.looked"
     workflow_id: int
     next_in: float
+    is_resting: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

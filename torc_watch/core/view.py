@@ -9,6 +9,7 @@ from torc_watch.core.lease import Holder
 class Phase(StrEnum):
     STARTING = "starting"
     WATCHING = "watching"
+    RESTING = "resting"  # nothing runs it, for so short a time that something may yet
     RECOVERING = "recovering"
     WAITING = "waiting"  # for a server, a scheduler or another watch
     PAUSED = "paused"

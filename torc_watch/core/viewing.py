@@ -52,8 +52,9 @@ def _changes(event: Event, at: datetime) -> dict[str, Any]:
             changes |= {"round": rounds, "max_retries": limit}
         case events.JobsCounted(counts=counts):
             changes = {"counts": _plain(counts)}
-        case events.Looked(next_in=seconds):
-            changes = {"phase": Phase.WATCHING, "reason": "", "next_look": _text(at, seconds)}
+        case events.Looked(next_in=seconds, is_resting=is_resting):
+            changes = {"phase": Phase.RESTING if is_resting else Phase.WATCHING}
+            changes |= {"reason": "", "next_look": _text(at, seconds)}
         case events.RecoveryAttempted(number=number) | events.RecoveryContinued(number=number):
             changes = {"phase": Phase.RECOVERING, "round": number, "next_look": ""}
         case events.RecoveryInitiated(number=number):

@@ -135,9 +135,7 @@ class Keeper:
             self._report(event, entry.server)
 
         attempt = partial(self._watch_patiently, entry, report)
-        ended = await guarded(entry.workflow_id, attempt, report)
-        if self._conclude(entry, ended):  # otherwise the engine was asked to, and has reported it
-            report(ended)
+        self._conclude(entry, await guarded(entry.workflow_id, attempt, report))
 
     async def _watch_patiently(self, entry: Entry, report: Callable[[Event], None]) -> WatchEnded:
         """Watches to the verdict, however often it cannot be watched."""
@@ -165,17 +163,17 @@ class Keeper:
             report(events.WatchPostponed(workflow_id=workflow_id, reason=reason, retry_in=delay))
             await anyio.sleep(delay)
 
-    def _conclude(self, entry: Entry, ended: WatchEnded) -> bool:
-        """Whether the verdict was kept now: not if it was before, or a person was quicker."""
+    def _conclude(self, entry: Entry, ended: WatchEnded) -> None:
+        """Keeps a verdict and reports it, unless that was done already, or a person was quicker."""
         is_current = self._entries.get(_key(entry)) is entry
         if ended.verdict is Verdict.UNREACHABLE or not is_current:
-            return False
+            return
         self._keep(
             replace(
                 entry, condition=Condition.ENDED, verdict=ended.verdict.label, reason=ended.reason
             )
         )
-        return True
+        self._report(ended, entry.server)
 
     def _keep(self, entry: Entry) -> None:
         self._registry.keep(entry)

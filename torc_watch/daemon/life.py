@@ -7,7 +7,7 @@ for a while, as when a ticket has expired, is waited for.
 """
 
 import random
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 import anyio
 from anyio import to_thread
 from anyio.abc import TaskGroup
+from anyio.lowlevel import checkpoint
 
 from torc_watch.core import cadence, events
 from torc_watch.core.errors import JournalBusy, JournalCorrupt, JournalError, LeaseLost
@@ -93,8 +94,8 @@ class Means:
     """What the daemon works with. The journal is opened by whoever holds the lease, and no other.
 
     ``request_for`` is how an entry is to be watched, by its choices and the configuration;
-    ``beside`` runs for as long as we act; ``known_before`` are the workflows as the daemon before
-    this one showed them.
+    ``beside`` runs for as long as we act, and ``at_the_end`` when all watches have ended in order;
+    ``known_before`` are the workflows as the daemon before this one showed them.
     """
 
     lease: Lease
@@ -106,6 +107,7 @@ class Means:
     report: Report
     announce: Callable[[DaemonEvent], None]
     beside: Sequence[Callable[[], Coroutine[Any, Any, None]]] = ()
+    at_the_end: Callable[[], Awaitable[object]] = checkpoint
     known_before: Callable[[], Iterable[WorkflowView]] = tuple
 
 
@@ -180,6 +182,7 @@ class Daemon:
                     await self._follow_orders(keeper)
                     with anyio.move_on_after(self._rhythm.farewell):
                         await keeper.stop()
+                    await self._means.at_the_end()
                     tasks.cancel_scope.cancel()
             except ExceptionGroup as group:
                 raise innermost(group) from group

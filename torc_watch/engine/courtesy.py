@@ -1,7 +1,7 @@
 """How the watches of one server share its attention.
 
 A few look at once, however many there are. When the server is unwell one of them tries, after a
-pause that grows, and the others wait for how that ends; then they follow one by one.
+pause that grows, and the others wait for how that ends.
 """
 
 import random
@@ -24,20 +24,29 @@ class Courtesy:
         self._streams = anyio.Semaphore(_STREAMS)
         self._trying = anyio.Lock()
         self._failures = 0
+        self._trouble = ""
         self._not_before = 0.0
         self._planned = Counter[int]()
 
     @asynccontextmanager
-    async def look(self) -> AsyncIterator[None]:
-        """Waits for a turn. What is raised inside tells whether the server is well."""
-        if not self._failures:
-            async with self._turn():
-                yield
-            return
-        async with self._trying:
-            await anyio.sleep_until(self._not_before)
-            async with self._turn():
-                yield
+    async def look(self, patience: float | None = None) -> AsyncIterator[None]:
+        """Waits for a turn. What is raised inside tells whether the server is well.
+
+        Raises ServerUnreachable, with what the last met who tried, when nobody is to try again for
+        longer than ``patience``, in seconds.
+        """
+        async with self._looks:
+            if not self._failures:  # also of those who had their turn while we waited for ours
+                async with self._minding():
+                    yield
+                return
+            async with self._trying:
+                pause = self._not_before - anyio.current_time()
+                if patience is not None and pause > patience:
+                    raise ServerUnreachable(self._trouble)
+                await anyio.sleep_until(self._not_before)
+                async with self._minding():
+                    yield
 
     def until_next_look(self, interval: float, *, is_first: bool) -> float:
         """Seconds, about ``interval``, to a look that comes when the fewest others do."""
@@ -63,13 +72,18 @@ class Courtesy:
             self._streams.release()
 
     @asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
-        async with self._looks:
-            try:
-                yield
-            except (ServerUnreachable, ServerFault):
-                self._failures += 1
-                pause = cadence.until_next_try(self._failures, random.random())  # noqa: S311
-                self._not_before = anyio.current_time() + pause
-                raise
+    async def _minding(self) -> AsyncIterator[None]:
+        failures = self._failures
+        try:
+            yield
+        except (ServerUnreachable, ServerFault) as error:
+            if self._failures == failures:  # what several meet at the same time is one failure
+                self._fail(str(error))
+            raise
         self._failures, self._not_before = 0, 0.0
+
+    def _fail(self, reason: str) -> None:
+        self._failures += 1
+        self._trouble = reason
+        pause = cadence.until_next_try(self._failures, random.random())  # noqa: S311
+        self._not_before = anyio.current_time() + pause

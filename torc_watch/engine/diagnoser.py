@@ -29,6 +29,7 @@ from torc_watch.engine.watch import (
 from torc_watch.torc.client import TorcClient
 
 _CANCELED = "Workflow {} was canceled. Nothing was changed since; reset it to run it again."
+_MOMENT = 1.0  # the least to wait, in seconds: what is left may be too little to count
 _ARCHIVED = "Workflow {} was archived. Nothing was changed since."
 
 
@@ -61,8 +62,8 @@ class Diagnoser:
             return WatchEnded(workflow_id=workflow_id, verdict=Verdict.SUCCEEDED)
         if not counts.total:
             return _ended_without_jobs(workflow_id)
-        if not self._has_rested(poll, counts, is_finished=is_finished):
-            return KeepWatching()
+        if grace := self._grace_left(poll, counts, is_finished=is_finished):
+            return KeepWatching(grace)
         if is_finished:
             self._report(events.WorkflowComplete(workflow_id=workflow_id))
             self._report(events.WorkflowFailed(workflow_id=workflow_id, counts=counts))
@@ -70,11 +71,11 @@ class Diagnoser:
         self._report(events.WorkflowStalled(workflow_id=workflow_id, counts=counts))
         return await self._consider(poll, counts, Verdict.STUCK)
 
-    def _has_rested(self, poll: Poll, counts: JobCounts, *, is_finished: bool) -> bool:
-        """Whether nothing has happened for so long that nothing will."""
+    def _grace_left(self, poll: Poll, counts: JobCounts, *, is_finished: bool) -> float:
+        """For how many seconds something may yet happen that is no stall; 0 when they are over."""
         watch, observation = poll.watch, poll.observation
         if watch.request.once:  # whoever asks for one round says that the workflow rests
-            return True
+            return 0.0
         grace = 0.0 if is_finished else progress.grace_before_stall(observation, counts)
         settings = watch.request.recovery
         if settings is not None and not policy.exhausted(watch.record.rounds_used, settings):
@@ -83,7 +84,8 @@ class Diagnoser:
         now = anyio.current_time()
         if watch.at_rest_since is None:
             watch.at_rest_since = now
-        return now - watch.at_rest_since >= grace
+        left = watch.at_rest_since + grace - now
+        return max(left, _MOMENT) if left > 0 else 0.0
 
     def _await_idle_workers(self, watch: Watch, observation: Observation) -> None:
         """One elsewhere that was not seen before has all of its grace."""

@@ -60,7 +60,9 @@ async def supervise(
             watches = [await _begin(request, surroundings, held) for request in requests]
 
             async def watch_on(watch: Watch) -> None:
-                verdicts[watch.workflow_id] = await supervisor.watch_on(watch)
+                ended = await supervisor.watch_on(watch)
+                surroundings.report(ended)
+                verdicts[watch.workflow_id] = ended
 
             async with anyio.create_task_group() as watchers:
                 for watch in watches:
@@ -118,19 +120,18 @@ class Supervisor:
         async with self._polls, self._cases:
             yield
 
-    async def watch(
-        self, request: WatchRequest, keep: Callable[[WatchEnded], object]
-    ) -> WatchEnded:
+    async def watch(self, request: WatchRequest, keep: Callable[[WatchEnded], None]) -> WatchEnded:
         """Watches one workflow to its end. A watch that is cancelled ends its round first.
 
-        ``keep`` is given the verdict before the watch is ended in the journal: whoever dies in
-        between, or cannot keep it, finds this watch again, and no new one with all its retries.
+        ``keep`` is given the verdict, to keep and report it, before the watch is ended in the
+        journal: whoever dies in between, or cannot keep it, finds this watch again, and no new one
+        with all its retries.
 
         Raises WatchHeld, NotFound or another ServerError before it is watched, JournalError at any
         time.
         """
         with ExitStack() as held:
-            async with self._courtesy.look():
+            async with self._courtesy.look(request.patience):
                 watch = await _begin(request, self._around, held)
             try:
                 return await self.watch_on(watch, keep)
@@ -141,14 +142,13 @@ class Supervisor:
                         await watch.in_hand.settled()
 
     async def watch_on(
-        self, watch: Watch, keep: Callable[[WatchEnded], object] | None = None
+        self, watch: Watch, keep: Callable[[WatchEnded], None] | None = None
     ) -> WatchEnded:
         ended = await self._until_verdict(watch)
         if keep is not None:
             keep(ended)
         if _is_settled(watch, ended):
             self._around.journal.end_watch(watch.record.id, ended.verdict.label, ended.reason)
-        self._around.report(ended)
         return ended
 
     async def _diagnose(self, poll: Poll) -> None:

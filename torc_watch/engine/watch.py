@@ -34,7 +34,12 @@ class WatchRequest:
 
 @dataclass(frozen=True, slots=True)
 class KeepWatching:
-    """Nothing to do: look again after the poll interval."""
+    """Nothing to do: look again after the poll interval.
+
+    ``grace`` is for a workflow that nothing runs: in how many seconds that means something.
+    """
+
+    grace: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from torc_watch.engine.courtesy import Courtesy
 from torc_watch.engine.observing import observe
 from torc_watch.engine.scheduling import Scheduler
 from torc_watch.engine.waking import WakeUp, listen
-from torc_watch.engine.watch import Decision, Poll, StartOver, Watch
+from torc_watch.engine.watch import Decision, KeepWatching, Poll, StartOver, Watch
 from torc_watch.torc.client import TorcClient
 
 
@@ -69,12 +69,20 @@ class Watcher:
             if isinstance(decision, StartOver):
                 self._announce()
             elif decision is not None:
-                wait = self._courtesy.until_next_look(
-                    self._watch.request.poll_interval, is_first=self._is_new
-                )
-                self._is_new = False
-                self._report(events.Looked(workflow_id=self._watch.workflow_id, next_in=wait))
-                await self._wake_up.wait(wait)
+                await self._rest(decision)
+
+    async def _rest(self, decision: KeepWatching) -> None:
+        wait = self._courtesy.until_next_look(
+            self._watch.request.poll_interval, is_first=self._is_new
+        )
+        self._is_new = False
+        if decision.grace:
+            wait = min(wait, decision.grace)
+        is_resting = decision.grace > 0
+        self._report(
+            events.Looked(workflow_id=self._watch.workflow_id, next_in=wait, is_resting=is_resting)
+        )
+        await self._wake_up.wait(wait)
 
     async def _look_or_back_off(self) -> Decision | None:
         """The decision on one look; None after a look that failed and the pause it called for."""
@@ -99,7 +107,7 @@ class Watcher:
         if self._watch.in_hand is not None:  # from a watcher before this one, ended by a defect
             await self._watch.in_hand.settled()
         self._wake_up.forget()
-        async with self._courtesy.look():
+        async with self._courtesy.look(request.patience):
             if self._trouble.failures:  # as when the server was upgraded
                 await self._client.ask_version()
             observation = await observe(

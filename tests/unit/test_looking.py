@@ -1,0 +1,123 @@
+"""run --once: when it has looked at everything, and what it says where it could not."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import anyio
+import pytest
+
+from torc_watch.cli.looking import OneLook
+from torc_watch.core import events
+from torc_watch.core.errors import JournalError, ServerUnreachable, TorcWatchError
+from torc_watch.core.events import Event, Verdict, WatchEnded
+from torc_watch.core.orders import Choices, Condition, Entry
+from torc_watch.daemon.board import Board
+from torc_watch.daemon.life import Wishes
+
+pytestmark = pytest.mark.looptime
+
+PATIENCE = 270.0
+ENTRY = Entry(server="s", workflow_id=1, choices=Choices(), condition=Condition.WATCHED)
+ENTRIES = (
+    ENTRY,
+    replace(ENTRY, workflow_id=2),
+    replace(ENTRY, workflow_id=3, condition=Condition.PAUSED),
+)
+STARTED = events.WatchStarted(
+    workflow_id=1, poll_interval=60, auto_recover=True, max_retries=3, show_job_counts=True
+)
+LOOKED = events.Looked(workflow_id=1, next_in=60)
+RESTING = replace(LOOKED, is_resting=True)
+AWAY = events.WatchPostponed(workflow_id=1, reason="Refused.", retry_in=1)
+OTHER = replace(LOOKED, workflow_id=2)
+ROUND = [
+    events.RecoveryAttempted(workflow_id=1, number=1, max_retries=3),
+    events.RecoveryInitiated(workflow_id=1, number=1, resumes_watching=True),
+    STARTED,
+    LOOKED,
+]
+STUCK = WatchEnded(workflow_id=1, verdict=Verdict.STUCK)
+TROUBLE = events.StateTrouble(reason="The ticket has expired.", retry_in=1)
+
+
+@pytest.mark.parametrize(
+    ("happening", "refusal"),
+    [
+        ([STARTED, LOOKED], None),
+        ([STARTED, *ROUND], None),
+        ([STARTED, RESTING, *ROUND], None),
+        ([STARTED, RESTING, STUCK], None),
+        ([AWAY], "1 of 3 workflows could not be looked at, such as workflow 1 of s: Refused."),
+        ([STARTED, RESTING, AWAY], "such as workflow 1"),
+    ],
+)
+async def test_it_ends_with_the_last_look(happening: Sequence[Event], refusal: str | None) -> None:
+    board, wishes, look = Board(), Wishes(), OneLook(PATIENCE)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(look.run, board, wishes)
+        await anyio.sleep(1)
+        act(board, wishes)
+        board.note(OTHER, "s")
+        for event in happening:
+            await anyio.sleep(1000)
+            assert not wishes.to_stop
+            board.note(event, "s")
+
+    assert wishes.to_stop
+    check(look, ServerUnreachable, refusal)
+
+
+def act(board: Board, wishes: Wishes) -> None:
+    for entry in ENTRIES:
+        board.show(entry)
+    for poke in wishes.take_pokes():
+        poke.set()
+
+
+def check(look: OneLook, kind: type[TorcWatchError], refusal: str | None) -> None:
+    if refusal is None:
+        look.check()
+    else:
+        with pytest.raises(kind, match=refusal):
+            look.check()
+
+
+@pytest.mark.parametrize(
+    ("said", "refusal"),
+    [
+        ([], None),
+        ([events.LeaseHeldElsewhere(holder=None)], None),
+        ([TROUBLE], "The ticket has expired."),
+        ([TROUBLE, events.LeaseHeldElsewhere(holder=None)], None),
+    ],
+)
+async def test_it_does_not_wait_for_ever_to_act(
+    said: Sequence[events.DaemonEvent], refusal: str | None
+) -> None:
+    board, wishes, look = Board(), Wishes(), OneLook(PATIENCE)
+    for event in said:
+        look.note(event)
+
+    await look.run(board, wishes)
+
+    assert wishes.to_stop
+    assert anyio.current_time() == pytest.approx(PATIENCE, abs=1)
+    check(look, JournalError, refusal)
+
+
+@pytest.mark.parametrize(
+    ("said", "refusal"),
+    [(TROUBLE, "The ticket has expired."), (events.LeaseGone(), None)],
+)
+async def test_who_no_longer_acts_ends(said: events.DaemonEvent, refusal: str | None) -> None:
+    board, wishes, look = Board(), Wishes(), OneLook(PATIENCE)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(look.run, board, wishes)
+        await anyio.sleep(1)
+        act(board, wishes)
+        board.clear()
+        await anyio.sleep(1)
+        look.note(said)
+
+    assert wishes.to_stop
+    check(look, JournalError, refusal)
