@@ -110,6 +110,7 @@ def test_reload_reads_the_configuration_and_keeps_the_process(machine: "Machine"
     machine.journal_until("EVENT=configuration.read")
 
     assert machine.show("MainPID", "ActiveState") == before | {"ActiveState": "active"}
+    assert "was read" not in machine.show("StatusText")["StatusText"]
 
 
 def test_a_loop_that_hangs_is_killed_and_started_again(machine: "Machine") -> None:

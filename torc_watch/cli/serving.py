@@ -44,6 +44,7 @@ def run(
     """
     from torc_watch.cli.looking import OneLook
     from torc_watch.cli.telling import open_telling
+    from torc_watch.core import events
     from torc_watch.host import open_files
     from torc_watch.interfaces.records import record_of_daemon
     from torc_watch.interfaces.service_manager import ServiceManager
@@ -56,11 +57,15 @@ def run(
     manager = ServiceManager.from_environment(os.environ)
     look = OneLook(settings.lease_patience * _LEASE_PATIENCES) if once else None
 
+    # What these say is in the logs; how the daemon stands, which systemctl shows, is the same.
+    passing = (events.OrderUnreadable, events.ControlMissing, events.ConfigurationRead)
+
     def announce(event: "DaemonEvent") -> None:
         telling.announce(event)
         if look:
             look.note(event)
-        manager.say(record_of_daemon(event).message)
+        if not isinstance(event, passing):
+            manager.say(record_of_daemon(event).message)
         # Also when we stand by, or wait for the state folder: we do all that we can now.
         manager.ready()
 
@@ -104,7 +109,7 @@ async def _keep_alive(manager: "ServiceManager") -> None:
 
 
 async def _show(board: "Board", manager: "ServiceManager") -> None:
-    """After what was announced, which a person finds in the journal as well."""
+    """While it acts; until then it stands as it was announced."""
     from torc_watch.interfaces.listing import sentence
     from torc_watch.interfaces.published import utc_now
 
