@@ -60,10 +60,24 @@ async def test_one_heartbeat_is_enough_for_a_moment(
         await fence.pass_()
     assert lease.count == 1
 
-    await anyio.sleep(1)
+    await anyio.sleep(1.1)
     lease.error = LeaseLost()
     with pytest.raises(LeaseLost):
         await fence.pass_()
+
+
+async def test_one_heartbeat_is_enough_for_all_who_come_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_virtual_time(monkeypatch, 2)
+    lease = Beats(tmp_path)
+    fence = Fence(lease)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(9):
+            tasks.start_soon(fence.pass_)
+
+    assert lease.count == 1
 
 
 async def test_where_nobody_can_tell_nothing_is_changed(

@@ -25,23 +25,30 @@ class Fence:
         self._lease = lease
         self._patience = lease.me.patience
         self._beaten_at = float("-inf")
+        self._one_at_a_time = anyio.Lock()
         # Its own: those that all others share may wait for a file system that does not answer.
         self._thread = anyio.CapacityLimiter(1)
 
     async def pass_(self) -> None:
         """Raises LeaseLost, or JournalError when nobody could tell."""
-        now = anyio.current_time()  # before the heartbeat: its answer may come to us much later
-        if now - self._beaten_at < min(_MOMENT, self._patience / _OF_PATIENCE):
-            return
+        asked = anyio.current_time()
+        async with self._one_at_a_time:  # one heartbeat is enough for all who have asked before it
+            now = anyio.current_time()
+            moment = min(_MOMENT, self._patience / _OF_PATIENCE)
+            if self._beaten_at < min(asked, now - moment):
+                await self._beat()
+                self._beaten_at = now  # its answer may have come to us much later
+
+    async def _beat(self) -> None:
+        began = anyio.current_time()
         try:
             await to_thread.run_sync(self._lease.beat, limiter=self._thread)
         except OSError as error:
             raise JournalError(
                 f"The state folder cannot be used: {error}. Nothing is changed until it can."
             ) from error
-        if anyio.current_time() - now >= self._patience:
+        if anyio.current_time() - began >= self._patience:
             raise JournalError("The state folder took too long to answer. Nothing is changed.")
-        self._beaten_at = now
 
 
 class FencedScheduler:

@@ -145,7 +145,8 @@ class Lease:
     def _sweep(self, epoch: int) -> None:
         for path in self._folder.iterdir():
             if not path.name.isdecimal() or int(path.name) < epoch:
-                path.unlink(missing_ok=True)
+                with suppress(OSError):  # gone, no file of ours, or one that NFS keeps for a reader
+                    path.unlink()
 
     def _newest(self) -> Sighting | None:
         for _ in range(2):  # one that was listed may have been followed and swept up meanwhile
