@@ -21,6 +21,7 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
+from tests.rigs.real_torc import home_of
 from torc_watch.core.allocation import AllocationFailure, AllocationRequest, AllocationState
 from torc_watch.core.errors import ServerError
 from torc_watch.core.events import Event, WatchEnded
@@ -524,8 +525,7 @@ def open_site(quick_path: Path, serve_site: ServeSite) -> OpenSite:
 
 
 def _torc_program(version: str, program: str) -> Path:
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "torc-watch-torc"
-    found = Path(os.environ.get("TORC_WATCH_TORC_HOME") or cache) / version / "bin" / program
+    found = home_of(version) / "bin" / program
     if not found.exists():
         missing = f"{found} is not there: run scripts/setup-torc"
         if "torc" in os.environ.get("TORC_WATCH_REQUIRE", "").split(","):

@@ -1,10 +1,11 @@
 """The real Torc that scripts/setup-torc builds: its programs, and how they were compiled."""
 
 import json
-import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.rigs.real_torc import home_of
 
 _VERSION = "1.0.0"
 
@@ -35,8 +36,7 @@ class RealTorc:
 
 def find_real_torc() -> RealTorc:
     """What the tests would use too. Ends the process if it is not there."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "torc-watch-torc"
-    found = RealTorc(Path(os.environ.get("TORC_WATCH_TORC_HOME") or cache) / _VERSION)
+    found = RealTorc(home_of(_VERSION))
     if not (found.client.exists() and found.server.exists()):
         sys.exit(f"{found.home} holds no real Torc: run scripts/setup-torc")
     return found

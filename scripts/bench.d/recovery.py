@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-from hosting import over_loopback
 from workloads import FAILED_OF, failed_workflow
 
+from tests.rigs.embedded import over_loopback
 from torc_watch.core.policy import RecoverySettings
 from torc_watch.engine.journal import Journal
 from torc_watch.engine.observing import observe

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from hosting import over_loopback
 
+from tests.rigs.embedded import over_loopback
 from torc_watch.sandbox.server import ServerSettings, open_server
 
 _JOBS = 10_000

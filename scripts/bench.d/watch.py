@@ -8,8 +8,8 @@ import tempfile
 from pathlib import Path
 
 from anyio import to_thread
-from hosting import over_loopback
 
+from tests.rigs.embedded import over_loopback
 from torc_watch.sandbox.server import ServerSettings
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.drafts import NewJob, NewRequirements, NewWorkflow

@@ -11,9 +11,11 @@ from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ends import SCENARIOS, VERSIONS, Scenario
+from ends import SCENARIOS, Scenario
 from rows import rows_of
-from site_of_torc import open_site, programs_of
+from site_of_torc import open_site
+
+from tests.rigs.real_torc import VERSIONS, home_of
 
 _FIXTURES = Path(__file__).parents[2] / "tests" / "fixtures"
 _SIDE_BY_SIDE = 6  # they mostly sleep
@@ -48,7 +50,7 @@ def main() -> None:
         and (scenario.is_quick or not arguments.quick)
     ]
     for _, version in chosen:
-        if not programs_of(version).exists():
+        if not home_of(version).exists():
             parser.error(f"Torc {version} is not there: run scripts/setup-torc")
     with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
         captures = [pool.submit(_capture, *pair, arguments.into) for pair in chosen]

@@ -10,8 +10,9 @@ from typing import Any
 
 from site_of_torc import Site
 
+from tests.rigs.real_torc import VERSIONS
+
 Spec = dict[str, Any]
-VERSIONS = ("0.12.2", "1.0.0")
 
 _LARGE = "150 << 20"  # bytes; more than the 64 MiB that the jobs of these workflows ask for
 _SLEEP = "sleep 120"

@@ -5,22 +5,17 @@ import os
 import signal
 import subprocess
 import time
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+
+from tests.rigs.asking import ask
+from tests.rigs.real_torc import clean_environment, home_of, server_command, serving
 
 POLL_INTERVAL = 0.2  # seconds between two looks of the runner
 PATIENCE = 90.0  # seconds; a runner that has missed its server asks again after 30
-_API_PATH = "/torc-service/v1"
-_PORT = "TORC_SERVER_PORT="
-
-
-def programs_of(version: str) -> Path:
-    """The folder of one version's programs, where scripts/setup-torc puts them."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "torc-watch-torc"
-    return Path(os.environ.get("TORC_WATCH_TORC_HOME") or cache) / version / "bin"
 
 
 class Site:
@@ -28,38 +23,26 @@ class Site:
 
     def __init__(self, version: str, directory: Path) -> None:
         self.version = version
-        self._programs = programs_of(version)
+        self.url = ""
+        self._programs = home_of(version) / "bin"
         self._directory = directory
-        self._port = 0
-        self._server: subprocess.Popen[str] | None = None
+        self._server = ExitStack()
         self._runner: subprocess.Popen[bytes] | None = None
         self._names: list[str] = []
-        self._environment = {
-            name: text for name, text in os.environ.items() if not name.startswith("TORC_")
-        } | {"USER": "ada"}
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._port}{_API_PATH}"
+        self._environment = clean_environment() | {"USER": "ada"}
 
     def start_server(self) -> None:
         """The first time on any port, then on the same."""
-        command = [str(self._programs / "torc-server"), "run", "--host", "127.0.0.1"]
-        command += ["--port", str(self._port), "--database", str(self._directory / "torc.db")]
-        command += ["--completion-check-interval-secs", "0.1", "--log-level", "error"]
-        with (self._directory / "server.log").open("ab") as log:
-            self._server = subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=log, text=True, env=self._environment
-            )
-        assert self._server.stdout is not None  # noqa: S101 - it is piped
-        announced = next(line for line in self._server.stdout if line.startswith(_PORT))
-        self._port = int(announced.removeprefix(_PORT))
+        command = server_command(
+            self._programs / "torc-server",
+            self._directory,
+            port=urlsplit(self.url).port or 0,
+            looks_every=0.1,
+        )
+        self.url = self._server.enter_context(serving(command, self._directory / "server.log"))
 
     def stop_server(self) -> None:
-        if self._server is not None:
-            self._server.kill()
-            self._server.communicate()
-            self._server = None
+        self._server.close()
 
     def start_runner(self, spec: Mapping[str, Any], *options: str) -> None:
         """``torc run`` with room for 64 jobs at once."""
@@ -97,9 +80,7 @@ class Site:
             raise RuntimeError(self._log())
 
     def ask(self, method: str, path: str) -> Any:
-        request = urllib.request.Request(self.url + path, method=method)  # noqa: S310 - of ours
-        with urllib.request.urlopen(request) as answer:  # noqa: S310 - of ours
-            return json.load(answer)
+        return ask(method, self.url + path)
 
     def jobs_run(self) -> None:
         """Waits until all jobs run that have no other to wait for, and have set their traps."""

@@ -8,7 +8,6 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
@@ -19,7 +18,10 @@ from typing import Any
 
 import pytest
 
-_SECONDS = 100  # for a step, on a machine with a lot else to do
+from tests.rigs.asking import ask
+from tests.rigs.commands import SECONDS, Command, run, start
+from tests.rigs.specifications import PATIENT
+
 _COMMAND = (sys.executable, "-m", "torc_watch")
 
 # One job that works, one that is killed for its memory once, one that fails once, one that waits.
@@ -37,53 +39,6 @@ jobs:
     resource_requirements: small
   - { name: after, command: "true", depends_on: [hungry], resource_requirements: small }
 """
-
-# A job that says when it runs, and goes on when it is told to; how it ends is in the file `end`.
-PATIENT = """
-name: patient
-resource_requirements:
-  - { name: small, num_cpus: 1, memory: 64m, runtime: PT10M }
-jobs:
-  - name: patient
-    command: 'echo >"$TORC_OUTPUT_DIR/runs"; exit "$(cat "$TORC_OUTPUT_DIR/end")"'
-    resource_requirements: small
-"""
-
-
-@dataclass(slots=True)
-class Command:
-    """A command that runs; what it prints, on either stream, is read as it comes."""
-
-    process: subprocess.Popen[str]
-    printed: list[str] = field(default_factory=list)
-
-    def until(self, text: str) -> str:
-        """The next line with ``text`` in it."""
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.printed.append(line)
-            if text in line:
-                return line
-        pytest.fail(f"{text!r} was not printed before the end:\n{self.output}")
-
-    def end(self) -> int:
-        """The exit status, once there is one."""
-        assert self.process.stdout is not None
-        self.printed += self.process.stdout
-        return self.process.wait(_SECONDS)
-
-    def interrupt(self, how: signal.Signals = signal.SIGINT) -> int:
-        """What Ctrl-C does: the signal goes to the whole group. The exit status."""
-        os.killpg(self.process.pid, how)
-        return self.end()
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.end()
-
-    @property
-    def output(self) -> str:
-        return "".join(self.printed)
 
 
 @dataclass(slots=True)
@@ -105,32 +60,13 @@ class Site:
 
     def run(self, *words: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
         """A whole command, with both of its streams apart."""
-        return subprocess.run(
-            [*_COMMAND, *words],
-            cwd=self.folder,
-            env=self._environment(variables),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_SECONDS,
-            stdin=subprocess.DEVNULL,
-        )
+        return run([*_COMMAND, *words], self.folder, self._environment(variables))
 
     def start(self, *words: str | Path, **variables: str) -> Command:
         return self.start_program(*_COMMAND, *words, **variables)
 
     def start_program(self, *words: str | Path, **variables: str) -> Command:
-        process = subprocess.Popen(
-            words,
-            cwd=self.folder,
-            env=self._environment(variables),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,  # a group of its own, as a shell gives to each command
-        )
-        self.started.append(Command(process))
+        self.started.append(start(words, self.folder, self._environment(variables)))
         return self.started[-1]
 
     def serve(self, *options: str) -> str:
@@ -151,11 +87,7 @@ class Site:
 
     def request(self, method: str, path: str, body: object = None) -> Any:
         """The JSON that the server answers with, as any client of Torc might ask for it."""
-        content = None if body is None else json.dumps(body).encode()
-        headers = {"Content-Type": "application/json"}
-        request = urllib.request.Request(self.url + path, content, headers, method=method)  # noqa: S310 - our own server
-        with urllib.request.urlopen(request, timeout=_SECONDS) as answer:  # noqa: S310
-            return json.loads(answer.read() or "null")
+        return ask(method, self.url + path, body)
 
     def rows(self, query: str) -> list[Any]:
         """What the server's database holds: tuples, or values where one column is asked for."""
@@ -240,7 +172,7 @@ class _Between(BaseHTTPRequestHandler):
 
     def forward(self) -> bytes:
         """The server's own answer, headers and all."""
-        connection = HTTPConnection(self.server.target, timeout=_SECONDS)
+        connection = HTTPConnection(self.server.target, timeout=SECONDS)
         with closing(connection):
             connection.request(self.command, self.path, self.content, dict(self.headers))
             answer = connection.getresponse()
@@ -293,7 +225,7 @@ class Barrier:
         return answer
 
     def wait(self) -> None:
-        assert self.reached.wait(_SECONDS), "no such change was asked for"
+        assert self.reached.wait(SECONDS), "no such change was asked for"
 
 
 @pytest.fixture
@@ -350,11 +282,6 @@ def make_barrier() -> Iterator[Callable[..., Barrier]]:
     yield make
     for barrier in made:
         barrier.opened.set()
-
-
-@pytest.fixture
-def patient_specification() -> str:
-    return PATIENT
 
 
 @pytest.fixture

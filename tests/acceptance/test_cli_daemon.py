@@ -13,7 +13,8 @@ import pytest
 if TYPE_CHECKING:
     import subprocess
 
-    from tests.acceptance.conftest import Command, Site
+    from tests.acceptance.conftest import Site
+    from tests.rigs.commands import Command
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 

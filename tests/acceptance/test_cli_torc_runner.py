@@ -13,8 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.rigs.real_torc import announced_url, server_command
+from tests.rigs.specifications import PATIENT
+
 if TYPE_CHECKING:
-    from tests.acceptance.conftest import Barrier, Command, Proxy, Site
+    from tests.acceptance.conftest import Barrier, Proxy, Site
+    from tests.rigs.commands import Command
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -51,17 +55,6 @@ jobs:
       touch "$TORC_OUTPUT_DIR/tried"
       echo >"$TORC_OUTPUT_DIR/runs"
       sleep 1000
-    resource_requirements: small
-"""
-
-# A job that says when it runs, and ends when it is told to.
-PATIENT = """
-name: patient
-resource_requirements:
-  - { name: small, num_cpus: 1, memory: 64m, runtime: PT10M }
-jobs:
-  - name: patient
-    command: 'echo >"$TORC_OUTPUT_DIR/runs"; exit "$(cat "$TORC_OUTPUT_DIR/end")"'
     resource_requirements: small
 """
 
@@ -132,14 +125,10 @@ class Torc:
 @pytest.fixture
 def torc(site: "Site", version: str, torc_program: Callable[[str, str], Path]) -> Torc:
     (site.folder / "server").mkdir()
-    site.server = site.start_program(
-        torc_program(version, "torc-server"),
-        *("run", "--host", "127.0.0.1", "--port", "0", "--log-level", "error"),
-        *("--database", site.folder / "server" / "torc.db"),
-        *("--completion-check-interval-secs", "0.2"),
-    )
-    port = site.server.until("TORC_SERVER_PORT=").strip().partition("=")[2]
-    site.url = f"http://127.0.0.1:{port}/torc-service/v1"
+    program = torc_program(version, "torc-server")
+    command = server_command(program, site.folder / "server", looks_every=0.2)
+    site.server = site.start_program(*command)
+    site.url = announced_url([site.server.until("TORC_SERVER_PORT=")])
     return Torc(site, version, torc_program(version, "torc"))
 
 

@@ -13,8 +13,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.rigs.specifications import PATIENT
+
 if TYPE_CHECKING:
-    from tests.acceptance.conftest import Command, Site
+    from tests.acceptance.conftest import Site
+    from tests.rigs.commands import Command
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -127,10 +130,10 @@ def submit(nodes: Nodes, specification: str, *options: str) -> None:
     nodes.run_in_hub("add", "1", "--auto-recover", "--poll-interval", "1", *options)
 
 
-def test_a_killed_holder_is_followed_by_the_other(nodes: Nodes, patient_specification: str) -> None:
+def test_a_killed_holder_is_followed_by_the_other(nodes: Nodes) -> None:
     """It also carries out the round that the first one could not."""
     nodes.site.hold()
-    submit(nodes, patient_specification)
+    submit(nodes, PATIENT)
     first = nodes.start("a")
     first.until("Watching workflow 1")
     second = nodes.start("b")
@@ -149,11 +152,9 @@ def test_a_killed_holder_is_followed_by_the_other(nodes: Nodes, patient_specific
     assert TAKEN_OVER not in second.output
 
 
-def test_a_holder_that_stood_still_changes_nothing_more(
-    nodes: Nodes, patient_specification: str
-) -> None:
+def test_a_holder_that_stood_still_changes_nothing_more(nodes: Nodes) -> None:
     nodes.site.hold()
-    submit(nodes, patient_specification)
+    submit(nodes, PATIENT)
     first = nodes.start("a")
     first.until("Watching workflow 1")
     second = nodes.start("b")

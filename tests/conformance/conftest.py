@@ -4,13 +4,8 @@ Each is a process of its own, started when its first test asks for it, with an e
 all tests of the session share: a test makes a workflow of its own and knows no ids beforehand.
 """
 
-import json
-import os
-import shutil
 import ssl
-import subprocess
 import sys
-import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
@@ -27,12 +22,13 @@ import anyio
 import httpx
 import pytest
 
+from tests.rigs.real_torc import server_command, serving
 from torc_watch.sandbox.server.settings import DialectName
 from torc_watch.torc.client import TorcClient
-from torc_watch.torc.transport import API_PATH, Connection, Transport
+from torc_watch.torc.transport import Connection, Transport
 
 NODE: dict[str, Any] = {"num_cpus": 64, "memory_gb": 64.0, "num_gpus": 0, "num_nodes": 1}
-UNBLOCK_INTERVAL = "0.005"  # seconds between the servers' looks at what has finished
+UNBLOCK_INTERVAL = 0.005  # seconds between the servers' looks at what has finished
 PATIENCE = 10.0  # seconds until what a server does by itself has not happened
 REAL_VERSIONS = {"torc-0.12.2": "0.12.2", "torc-1.0.0": "1.0.0"}
 DIALECTS: dict[str, DialectName] = {
@@ -66,33 +62,19 @@ class StartServer(Protocol):
     """Starts the server of that name on a folder, with more options of its command line."""
 
     def __call__(
-        self, name: str, directory: Path, *options: str, unblock_interval: str = UNBLOCK_INTERVAL
+        self, name: str, directory: Path, *options: str, unblock_interval: float = UNBLOCK_INTERVAL
     ) -> AbstractContextManager[Server]: ...
 
 
 def _command(
-    torc_program: TorcProgram, name: str, directory: Path, unblock_interval: str
+    torc_program: TorcProgram, name: str, directory: Path, unblock_interval: float
 ) -> list[str]:
     if name in REAL_VERSIONS:
         program = torc_program(REAL_VERSIONS[name], "torc-server")
-        command = [str(program), "run", "--host", "127.0.0.1", "--port", "0"]
-        command += ["--database", str(directory / "torc.db"), "--log-level", "error"]
-        return [*command, "--completion-check-interval-secs", unblock_interval]
+        return server_command(program, directory, looks_every=unblock_interval)
     command = [sys.executable, "-m", "torc_watch", "sandbox", "serve", "--port", "0", "--json"]
     command += ["--directory", str(directory), "--api", DIALECTS[name]]
-    return [*command, "--unblock-interval", unblock_interval]
-
-
-def _announced_url(lines: Iterator[str]) -> str:
-    """The URL of a server, from the line in which it says that it listens."""
-    seen = []
-    for line in lines:
-        seen.append(line)
-        if line.startswith("TORC_SERVER_PORT="):
-            return f"http://127.0.0.1:{int(line.partition('=')[2])}{API_PATH}"
-        if line.startswith('{"url"'):
-            return str(json.loads(line)["url"])
-    raise AssertionError(f"The server did not start: {''.join(seen)}")
+    return [*command, "--unblock-interval", str(unblock_interval)]
 
 
 @contextmanager
@@ -101,27 +83,11 @@ def running_server(
     name: str,
     directory: Path,
     *options: str,
-    unblock_interval: str = UNBLOCK_INTERVAL,
+    unblock_interval: float = UNBLOCK_INTERVAL,
 ) -> Iterator[Server]:
     command = [*_command(torc_program, name, directory, unblock_interval), *options]
-    environment = {key: text for key, text in os.environ.items() if not key.startswith("TORC_")}
-    with (
-        (directory / "server.log").open("a") as log,
-        subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment
-        ) as process,
-    ):
-        assert process.stdout is not None
-        reader = threading.Thread(target=shutil.copyfileobj, args=(process.stdout, log))
-        try:
-            url = _announced_url(iter(process.stdout.readline, ""))
-            reader.start()  # or the server would stand still once the pipe is full
-            yield Server(name, url)
-        finally:
-            process.kill()
-            process.wait()
-            if reader.ident is not None:
-                reader.join()
+    with serving(command, directory / "server.log") as url:
+        yield Server(name, url)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

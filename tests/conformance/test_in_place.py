@@ -201,7 +201,7 @@ async def test_a_descendant_that_has_a_result_can_not_end_again(torc: "Torc") ->
 async def test_a_retry_before_the_server_looks_leaves_nothing_to_undo(
     tmp_path: Path, start_server: "StartServer", connect: "Connect", name: str
 ) -> None:
-    with start_server(name, tmp_path, unblock_interval="3600") as server:
+    with start_server(name, tmp_path, unblock_interval=3600) as server:
         async with connect(server) as torc:
             await torc.add(CHAIN)
             await torc.workflow("POST", "initialize_jobs")

@@ -5,14 +5,14 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import anyio
 import httpx
 import pytest
 
+from tests.rigs.embedded import over_loopback
 from torc_watch.core.errors import SandboxError
 from torc_watch.sandbox.server import ServerSettings, open_server, serve
 
@@ -46,26 +46,6 @@ def server_process(directory: Path) -> Iterator[tuple[subprocess.Popen[str], str
             yield process, process.stdout.readline().strip()
         finally:
             process.kill()
-
-
-@asynccontextmanager
-async def served(directory: Path, **settings: Any) -> AsyncIterator[str]:
-    """The URL of a server in this event loop."""
-    listening = anyio.Event()
-    urls: list[str] = []
-
-    def announce(url: str) -> None:
-        urls.append(url)
-        listening.set()
-
-    async def run() -> None:
-        await serve(ServerSettings(directory=directory, **settings), announce=announce)
-
-    async with anyio.create_task_group() as group:
-        group.start_soon(run)
-        await listening.wait()
-        yield urls[0]
-        group.cancel_scope.cancel()
 
 
 @pytest.mark.slow
@@ -132,7 +112,8 @@ async def expect_refusal(directory: Path, reason: str) -> None:
 
 
 async def test_listeners_hear_of_their_workflow_from_their_level_on(tmp_path: Path) -> None:
-    async with served(tmp_path) as url, httpx.AsyncClient(base_url=url) as client:
+    settings = ServerSettings(directory=tmp_path)
+    async with over_loopback(settings) as url, httpx.AsyncClient(base_url=url) as client:
         for _ in range(2):
             await client.post("/workflows", json=WORKFLOW)
         await client.post("/jobs", json=JOB)
@@ -148,7 +129,8 @@ async def test_listeners_hear_of_their_workflow_from_their_level_on(tmp_path: Pa
 
 
 async def test_what_listeners_are_told_of(tmp_path: Path) -> None:
-    async with served(tmp_path) as url, httpx.AsyncClient(base_url=url) as client:
+    settings = ServerSettings(directory=tmp_path)
+    async with over_loopback(settings) as url, httpx.AsyncClient(base_url=url) as client:
         await client.post("/workflows", json=WORKFLOW)
         async with client.stream("GET", "/workflows/1/events/stream") as stream:
             for path, body in (
@@ -178,7 +160,8 @@ async def limited(lines: AsyncIterator[str], number: int) -> AsyncIterator[str]:
 
 
 async def test_there_is_no_stream_of_an_unknown_workflow(tmp_path: Path) -> None:
-    async with served(tmp_path) as url, httpx.AsyncClient(base_url=url) as client:
+    settings = ServerSettings(directory=tmp_path)
+    async with over_loopback(settings) as url, httpx.AsyncClient(base_url=url) as client:
         assert (await client.get("/workflows/9/events/stream")).status_code == 404
 
 

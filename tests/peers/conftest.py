@@ -8,14 +8,10 @@ builds, and our command line.
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
-import threading
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -23,10 +19,11 @@ from typing import Any
 
 import pytest
 
+from tests.rigs.asking import ask
+from tests.rigs.commands import SECONDS, Command, run, start
+from tests.rigs.real_torc import VERSIONS, clean_environment, server_command, serving
 from torc_watch.engine.processes import carriers_of, end_all
 
-VERSIONS = ("0.12.2", "1.0.0")
-_SECONDS = 100  # for a command, on a machine with a lot else to do
 _SLURM = Path(__file__).parent / "slurm"
 _NODE = {"num_cpus": 64, "memory_gb": 64.0, "num_gpus": 0, "num_nodes": 1}
 
@@ -42,35 +39,6 @@ class Peer:
     @property
     def is_old(self) -> bool:
         return self.version == "0.12.2"
-
-
-@dataclass(slots=True)
-class Command:
-    """A command that runs, in a group of its own; both of its streams are read as one."""
-
-    process: subprocess.Popen[str]
-    printed: list[str] = field(default_factory=list)
-
-    def until(self, text: str) -> str:
-        """The next line with ``text`` in it."""
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.printed.append(line)
-            if text in line:
-                return line
-        pytest.fail(f"{text!r} was not printed before the end:\n{''.join(self.printed)}")
-
-    def end(self) -> int:
-        """The exit status, once there is one."""
-        assert self.process.stdout is not None
-        self.printed += self.process.stdout
-        return self.process.wait(_SECONDS)
-
-    def kill(self) -> None:
-        with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        with self.process:
-            pass
 
 
 @dataclass(slots=True)
@@ -131,48 +99,25 @@ class Site:
         (self.slurm / str(number) / "state").unlink()
 
     def ask(self, method: str, path: str, body: object = None) -> Any:
-        content = None if body is None else json.dumps(body).encode()
-        headers = {"Content-Type": "application/json"}
-        url = f"{self.peer.url}{path}"
-        request = urllib.request.Request(url, content, headers, method=method)  # noqa: S310 - our own server
-        with urllib.request.urlopen(request, timeout=_SECONDS) as answer:  # noqa: S310
-            return json.loads(answer.read() or "null")
+        return ask(method, self.peer.url + path, body)
 
     def end_everything(self) -> None:
         """Kills whatever was started from here, directly or not."""
         marker = f"SLURM_STAND_IN={self.slurm}".encode()
-        assert end_all(partial(carriers_of, marker), patience=_SECONDS) is not None
+        assert end_all(partial(carriers_of, marker), patience=SECONDS) is not None
         for command in self.started:
-            command.kill()
+            with command.process:  # closes its pipe and waits
+                pass
 
     def _run(self, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            words,
-            cwd=self.folder,
-            env=self._environment() | variables,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_SECONDS,
-            stdin=subprocess.DEVNULL,
-        )
+        return run(words, self.folder, self._environment() | variables)
 
     def _start(self, *words: str, **variables: str) -> Command:
-        process = subprocess.Popen(
-            words,
-            cwd=self.folder,
-            env=self._environment() | variables,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        self.started.append(Command(process))
+        self.started.append(start(words, self.folder, self._environment() | variables))
         return self.started[-1]
 
     def _environment(self) -> dict[str, str]:
-        return _clean_environment() | {
+        return clean_environment() | {
             "PATH": f"{_SLURM}:{self.peer.programs}:{os.environ['PATH']}",
             "HOME": str(self.folder),
             "USER": "tester",
@@ -282,7 +227,7 @@ class Workflow:
 
     def become(self, name: str, status: str) -> None:
         """Waits until the server has given a job that status, which it does by itself."""
-        deadline = time.monotonic() + _SECONDS
+        deadline = time.monotonic() + SECONDS
         while self.statuses[name] != status:
             assert time.monotonic() < deadline, self.statuses
             time.sleep(0.02)  # leave the processor to the server
@@ -333,33 +278,6 @@ class Workflow:
         return int(self.site.ask("POST", "/compute_nodes", node)["id"])
 
 
-def _clean_environment() -> dict[str, str]:
-    strange = ("TORC_", "SLURM_")
-    return {name: text for name, text in os.environ.items() if not name.startswith(strange)}
-
-
-@contextmanager
-def _server(programs: Path, directory: Path) -> Iterator[str]:
-    """A server with an empty database; its URL."""
-    command = [str(programs / "torc-server"), "run", "--host", "127.0.0.1", "--port", "0"]
-    command += ["--database", str(directory / "torc.db"), "--log-level", "error"]
-    command += ["--completion-check-interval-secs", "0.05"]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, env=_clean_environment()
-    ) as process:
-        assert process.stdout is not None
-        # The server would stand still once the pipe is full.
-        reader = threading.Thread(target=process.stdout.read)
-        try:
-            line = next(line for line in process.stdout if line.startswith("TORC_SERVER_PORT="))
-            reader.start()
-            yield f"http://127.0.0.1:{int(line.partition('=')[2])}/torc-service/v1"
-        finally:
-            process.kill()
-            if reader.ident is not None:
-                reader.join()
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.parent == Path(__file__).parent:
@@ -373,7 +291,9 @@ def peer(
     torc_program: Callable[[str, str], Path],
 ) -> Iterator[Peer]:
     programs = torc_program(request.param, "torc-server").parent
-    with _server(programs, tmp_path_factory.mktemp(f"torc-{request.param}")) as url:
+    directory = tmp_path_factory.mktemp(f"torc-{request.param}")
+    command = server_command(programs / "torc-server", directory, looks_every=0.05)
+    with serving(command, directory / "server.log") as url:
         yield Peer(request.param, programs, url)
 
 

@@ -1,6 +1,7 @@
 """What is left after a crash or an error, and who takes it up."""
 
 import os
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -38,7 +39,7 @@ def test_attempts_after_a_restart(site: "Site", hungry: "Callable[[], Workflow]"
         workflow.close_allocations()
         assert "attempt 1" in watch.until("Attempting automatic recovery")
         watch.until("Recovery initiated")
-        watch.kill()
+        watch.interrupt(signal.SIGKILL)
         workflow.fail("hungry", 137)
 
 
@@ -49,7 +50,7 @@ def test_our_attempts_after_a_restart(site: "Site", hungry: "Callable[[], Workfl
     watch = site.start_ours(*command)
     watch.until("attempt 1/2")
     watch.until("Recovery initiated")
-    watch.kill()
+    watch.interrupt(signal.SIGKILL)
     again = site.ours(*command)
     assert "attempt 2/2" in again.stdout
     assert "attempt 1/2" not in again.stdout

@@ -11,7 +11,8 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.peers.conftest import Command, Site, Workflow
+    from tests.peers.conftest import Site, Workflow
+    from tests.rigs.commands import Command
 
 _EXAMPLES = Path(__file__).parents[2] / "examples"
 
