@@ -153,6 +153,24 @@ def test_what_was_said_is_taken_back_and_what_ended_begins_anew(home: Path) -> N
     assert first.unset == ("max_retries", "poll_interval")
 
 
+@pytest.mark.parametrize(
+    ("words", "condition", "said"),
+    [
+        ("pause 42", Condition.ENDED, f"stays as it is ({A}): its watch has ended already\n"),
+        ("pause 42", Condition.PAUSED, f"stays as it is ({A})\n"),
+        ("resume 42", Condition.WATCHED, f"stays as it is ({A})\n"),
+        ("resume 42", Condition.PAUSED, f"is to be resumed ({A})\n"),
+        ("add 42", Condition.WATCHED, f"stays as it is ({A}): it was looked after already\n"),
+        ("set 42 -m 3", Condition.PAUSED, f"is to be changed ({A}): it is paused\n"),
+    ],
+)
+def test_what_changes_nothing_says_so(
+    home: Path, words: str, condition: Condition, said: str
+) -> None:
+    keep(home, A, condition=condition)
+    assert given(words).stdout == f"Workflow 42 {said}"
+
+
 def test_what_another_version_kept_is_removed_or_added_anew(home: Path) -> None:
     keep(home, A)
     with closing(sqlite3.connect(home / "journal.db")) as database:

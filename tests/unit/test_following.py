@@ -70,10 +70,16 @@ async def test_from_file_to_socket_and_back(folder: Path) -> None:
 
 async def test_what_cannot_be_read_is_said_and_looked_at_again(folder: Path) -> None:
     status = folder / "status.json"
-    status.write_text("garbage")
+    views = Views()
+    views.show(ENTRY)
+    daemon = DaemonView(holder=this_process(), at=utc_now().isoformat(), workflows=views.views)
+    publish(status, daemon)
 
     async with aclosing(boards(folder, [folder / "run" / "control.sock"], 0.01)) as seen:
-        assert "cannot be understood" in await phases(seen, {})
+        assert not await phases(seen, {42: Phase.STARTING})
+        status.write_text("garbage")
+        while "cannot be understood" not in await phases(seen, {42: Phase.STARTING}):
+            pass
         status.unlink()
         while "has not run yet" not in await phases(seen, {}):
             pass

@@ -68,7 +68,7 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     [
         (HERE, 60, ""),
         (HERE, -60, ""),  # clocks differ
-        (HERE, 600, "was last heard of 10 min ago"),
+        (HERE, 600, "runs, but has shown nothing for 10 min. Look whether the state folder has"),
         (ENDED, 0, "does not run: this is how it was 0 s ago. Start it with: torc-watchd service"),
         (ELSEWHERE, 170, ""),
         (ELSEWHERE, -3600, "a time that comes in 60 min by the clock here"),

@@ -119,8 +119,11 @@ async def _give(home: "Path", orders: "Sequence[Order]", known: "Mapping[Key, En
     _spool(home, orders)
     is_followed = await poke(socket_paths(home, os.environ), _INTAKE)
     for given in orders:
+        entry = known.get((given.server, given.workflow_id))
         done = _DONE[given.verb] if is_followed else f"is to be {_DONE[given.verb]}"
-        remark = remark_on(known.get((given.server, given.workflow_id)), given.verb)
+        if entry is not None and follow(entry, given) == entry:
+            done = "stays as it is"
+        remark = remark_on(entry, given.verb)
         print(f"Workflow {given.workflow_id} {done} ({given.server}){remark and f': {remark}'}")
     if not is_followed:
         print(_when(home), file=sys.stderr)
@@ -129,6 +132,7 @@ async def _give(home: "Path", orders: "Sequence[Order]", known: "Mapping[Key, En
 def _spool(home: "Path", orders: "Sequence[Order]") -> None:
     """Raises JournalError, and InvalidInput before anything is ordered."""
     from torc_watch.core.errors import InvalidInput, JournalError
+    from torc_watch.core.remedies import what_is_wrong
     from torc_watch.daemon.spool import Spool
 
     for given in orders:
@@ -140,8 +144,8 @@ def _spool(home: "Path", orders: "Sequence[Order]") -> None:
             spool.put(given)
         except OSError as error:
             raise JournalError(
-                f"The state folder {home} cannot be written: {error.strerror}. From workflow "
-                f"{given.workflow_id} on nothing was ordered: make room, and say it again."
+                f"The state folder {home} cannot be written: {what_is_wrong(error)} "
+                f"From workflow {given.workflow_id} on nothing was ordered."
             ) from error
 
 

@@ -79,7 +79,7 @@ def _show_for_ever(home: "Path", *, as_json: bool) -> None:
                 continue
             lines = [
                 *wrap(trouble, terminal_width() or sys.maxsize),
-                *table(views, utc_now(), terminal_width()),
+                *(table(views, utc_now(), terminal_width()) if views or not trouble else ()),
             ]
             _print(_on_screen(lines) if sys.stdout.isatty() else lines)
 

@@ -12,6 +12,7 @@ from torc_watch.core.addressing import Key
 from torc_watch.core.errors import JournalError
 from torc_watch.core.orders import Entry, Order, Removed, follow
 from torc_watch.core.policy import Plan
+from torc_watch.core.remedies import what_is_wrong
 from torc_watch.core.saga import Step
 from torc_watch.daemon.registry import entry_of
 from torc_watch.daemon.spool import Spool
@@ -73,7 +74,7 @@ def _waiting(folder: Path) -> list[Order]:
     try:
         contents = [delivery.content for delivery in Spool(folder).deliveries()]
     except OSError as error:
-        raise JournalError(f"The spool {folder} cannot be read: {error.strerror}.") from error
+        raise JournalError(f"The spool {folder} cannot be read: {what_is_wrong(error)}") from error
     return [content for content in contents if not isinstance(content, str)]
 
 
@@ -142,4 +143,5 @@ def _opened(path: Path, table: str) -> Iterator[sqlite3.Connection | None]:
     except (sqlite3.Error, OSError) as error:
         if is_busy(error):
             raise locked(path) from error
-        raise JournalError(f"The journal {path} cannot be read: {error}.") from error
+        reason = what_is_wrong(error) if isinstance(error, OSError) else f"{error}."
+        raise JournalError(f"The journal {path} cannot be read: {reason}") from error

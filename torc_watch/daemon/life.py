@@ -22,6 +22,7 @@ from torc_watch.core import cadence, events
 from torc_watch.core.errors import JournalBusy, JournalCorrupt, JournalError, LeaseLost
 from torc_watch.core.events import DaemonEvent
 from torc_watch.core.orders import Entry
+from torc_watch.core.remedies import what_is_wrong
 from torc_watch.core.view import WorkflowView
 from torc_watch.daemon.board import Board
 from torc_watch.daemon.fencing import Fence
@@ -242,6 +243,8 @@ class Daemon:
         self._resumed_at = anyio.current_time()
 
     def _words(self, error: Exception) -> str:
+        if isinstance(error, OSError):
+            return f"{error.filename or 'The state folder'}: {what_is_wrong(error)}"
         before = self._means.lease.predecessor
         if before is None or not isinstance(error, JournalBusy):
             return str(error)

@@ -16,37 +16,44 @@ from torc_watch.interfaces.published import notices, read_published, utc_now, vi
 Board = tuple[list[WorkflowView], str]  # and what there is to say of the daemon
 
 _LONGEST_LINE = 2**20  # bytes
-_LEFT = (OSError, anyio.EndOfStream, anyio.IncompleteRead, anyio.BrokenResourceError)
+_LEFT = (OSError, ValueError, anyio.EndOfStream, anyio.IncompleteRead, anyio.BrokenResourceError)
 
 
 async def boards(home: Path, sockets: Sequence[Path], interval: float) -> AsyncGenerator[Board]:
-    """One each ``interval`` seconds, for ever: also while daemons end and others begin."""
+    """One each ``interval`` seconds, for ever: also while daemons end and others begin.
+
+    What cannot be read leaves what was seen before.
+    """
+    seen: list[WorkflowView] = []
     while True:
         try:
             async with await connect(sockets) as stream:
                 await stream.send(b"follow\n")
-                async for board in _follow(BufferedByteReceiveStream(stream), interval):
-                    yield board
+                async for seen in _follow(BufferedByteReceiveStream(stream), interval):
+                    yield seen, ""
         except _LEFT:
-            yield await to_thread.run_sync(_published, home)
+            seen, trouble = await to_thread.run_sync(_published, home, seen)
+            yield seen, trouble
             await anyio.sleep(interval)
 
 
-def _published(home: Path) -> Board:
+def _published(home: Path, before: list[WorkflowView]) -> Board:
     try:
         view = read_published(home)
     except JournalError as error:
-        return [], str(error)
+        return before, str(error)
     return list(view.workflows) if view else [], " ".join(notices(home, view, utc_now()))
 
 
-async def _follow(lines: BufferedByteReceiveStream, interval: float) -> AsyncGenerator[Board]:
+async def _follow(
+    lines: BufferedByteReceiveStream, interval: float
+) -> AsyncGenerator[list[WorkflowView]]:
     views: dict[tuple[str, int], WorkflowView] = {}
     while True:
         with anyio.move_on_after(interval):
             while True:
                 _take(views, await lines.receive_until(b"\n", _LONGEST_LINE))
-        yield list(views.values()), ""
+        yield list(views.values())
 
 
 def _take(views: dict[tuple[str, int], WorkflowView], line: bytes) -> None:

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from torc_watch.core.errors import JournalError
 from torc_watch.core.events import DaemonEvent, Event, Verdict
+from torc_watch.core.remedies import what_is_wrong
 from torc_watch.interfaces.past import local
 from torc_watch.interfaces.printing import printable
 from torc_watch.interfaces.records import record_of_daemon, records_of_workflow
@@ -94,7 +95,7 @@ def _translated(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise JournalError(f"The log {path} cannot be read: {error.strerror}.") from error
+        raise JournalError(f"The log {path} cannot be read: {what_is_wrong(error)}") from error
 
 
 def _opened(path: Path) -> BinaryIO | None:

@@ -10,6 +10,7 @@ from typing import Any
 from torc_watch.core.addressing import Key
 from torc_watch.core.errors import JournalError
 from torc_watch.core.lease import Holder
+from torc_watch.core.remedies import what_is_wrong
 from torc_watch.core.view import DaemonView, Phase, WorkflowView
 from torc_watch.engine.processes import find_process
 from torc_watch.interfaces.printing import printable
@@ -32,7 +33,7 @@ def read_published(home: Path) -> DaemonView | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise JournalError(f"{path} cannot be read: {error.strerror}.") from error
+        raise JournalError(f"{path} cannot be read: {what_is_wrong(error)}") from error
     except (ValueError, TypeError, KeyError) as error:
         raise JournalError(
             f"{path} cannot be understood. It was written by another version of torc-watch: "
@@ -75,6 +76,11 @@ def absence(view: DaemonView | None, now: datetime) -> str:
             f"The daemon on {host} was last heard of at a time that comes in {duration(ahead)} by "
             "the clock here, which was set back or differs: whether it lives cannot be told."
         )
+    if _is_here(view.holder):
+        return (
+            f"The daemon runs, but has shown nothing for {duration(-ahead)}. Look whether the "
+            "state folder has room, and what the daemon says: torc-watchd logs"
+        )
     return (
         f"The daemon on {host} was last heard of {ago(view.at, now)}. "
         "Another takes over wherever one runs."
@@ -102,10 +108,15 @@ def _number_of_files(folder: Path) -> int:
 
 def is_gone(holder: Holder) -> bool:
     """Whether it was a process of this machine and surely ended."""
-    if (holder.boot, holder.namespace) != _place():
+    if not _is_here(holder):
         return False
     process = find_process(holder.pid)
     return process is None or process.is_dead or process.started != holder.started
+
+
+def _is_here(holder: Holder) -> bool:
+    """Whether it is a process of this machine, as far as its number means something to us."""
+    return (holder.boot, holder.namespace) == _place()
 
 
 def ago(moment: str, now: datetime) -> str:
