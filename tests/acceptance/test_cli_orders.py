@@ -139,6 +139,7 @@ def test_orders_keep_their_order(home: Path) -> None:
 def test_what_was_said_is_taken_back_and_what_ended_begins_anew(home: Path) -> None:
     keep(home, A, condition=Condition.ENDED)
 
+    given("set 42 --max-retries 5")
     unset = given("set 42 --unset max-retries --unset poll-interval")
     again = given("add 42 42")
 
@@ -148,9 +149,9 @@ def test_what_was_said_is_taken_back_and_what_ended_begins_anew(home: Path) -> N
     assert again.stdout == (
         f"Workflow 42 is to be added ({A}): its watch begins anew, with all its retries\n"
     )
-    first, _ = waiting(home)
-    assert isinstance(first, Order)
-    assert first.unset == ("max_retries", "poll_interval")
+    _, second, _ = waiting(home)
+    assert isinstance(second, Order)
+    assert second.unset == ("max_retries", "poll_interval")
 
 
 @pytest.mark.parametrize(
