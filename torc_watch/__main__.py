@@ -8,16 +8,23 @@ import sys
 
 from torc_watch.configuration import home
 from torc_watch.core.errors import TorcWatchError
+from torc_watch.interfaces.asking import inspected
 from torc_watch.interfaces.listing import known_text, table, terminal_width
 from torc_watch.interfaces.published import notices, read_published, utc_now
+
+_PIECES = 3  # of what `status` shows
+_UNREACHABLE = 5  # the command line's own
 
 
 def main() -> None:
     match sys.argv[1:]:
         case ["list"] if _list():
             return
-        case ["status", number] if number.isdecimal() and _begin_status(int(number)):
-            sys.argv.append("--rest")
+        case ["status", number] if number.isdecimal():
+            shown = _show_status(int(number))
+            if shown == _PIECES:
+                return
+            sys.argv.append(f"--shown={shown}")
     from torc_watch.cli import main as command_line  # noqa: PLC0415 - it takes so long
 
     command_line()
@@ -35,26 +42,33 @@ def _list() -> bool:
     return _say(notices(folder, daemon, now), *table(views, now, terminal_width()))
 
 
-def _begin_status(workflow_id: int) -> bool:
-    """Whether what the daemon knows of it is shown, which is the first part."""
+def _show_status(workflow_id: int) -> int:
+    """How many pieces are shown: what is published, what was done, what the server says."""
     try:
         folder = home()
         daemon = read_published(folder)
     except TorcWatchError:
-        return False
+        return 0
     views = [view for view in daemon.workflows if view.workflow_id == workflow_id] if daemon else []
     if len(views) != 1:
-        return False
+        return 0
     now = utc_now()
     key = (views[0].server, workflow_id)
-    return _say(notices(folder, daemon, now), *known_text(key, views[0], now))
+    shown = int(_say(notices(folder, daemon, now), *known_text(key, views[0], now)))
+    for part in inspected(folder, key) if shown else ():
+        if part["trouble"]:
+            _say([f"torc-watchd: {part['trouble']}"])
+            sys.exit(_UNREACHABLE)
+        shown += _say([], *part["lines"])
+    return shown
 
 
 def _say(notes: list[str], *lines: str) -> bool:
     try:
         for note in notes:
             print(note, file=sys.stderr)  # noqa: T201
-        print("\n".join(lines), flush=True)  # noqa: T201
+        if lines:
+            print("\n".join(lines), flush=True)  # noqa: T201
     except OSError:  # of a pipe that was closed, or a full disk
         return False
     return True

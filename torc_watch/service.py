@@ -3,7 +3,7 @@
 import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, closing, suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from torc_watch.core.errors import ConfigurationAway, InvalidInput, JournalError
 from torc_watch.core.events import ConfigurationRead, ControlMissing, DaemonEvent, Event
 from torc_watch.core.orders import Entry
 from torc_watch.core.view import WorkflowView
-from torc_watch.daemon.board import Board
+from torc_watch.daemon.board import Board, Key
 from torc_watch.daemon.fencing import Fence, FencedScheduler
 from torc_watch.daemon.lease import Lease, this_process
 from torc_watch.daemon.life import Daemon, Means, Rhythm, Wishes
@@ -24,7 +24,9 @@ from torc_watch.daemon.spool import Spool
 from torc_watch.engine.journal import Journal
 from torc_watch.engine.supervisor import Supervisor, Surroundings, supervising
 from torc_watch.engine.watch import WatchRequest
-from torc_watch.interfaces.control import Control, socket_paths
+from torc_watch.inspection import known_part, live_part
+from torc_watch.interfaces.asking import socket_paths
+from torc_watch.interfaces.control import Control
 from torc_watch.interfaces.published import read_published
 from torc_watch.interfaces.publishing import Publisher
 from torc_watch.settings import Settings
@@ -143,6 +145,11 @@ class Service:
         await self.wishes.poke().wait()
         await self._publisher.publish()  # whoever gave the order may look at once
 
+    async def _inspect(self, key: Key) -> AsyncIterator[dict[str, Any]]:
+        home = self._settings.home
+        yield asdict(await to_thread.run_sync(known_part, home, key))
+        yield asdict(await live_part(home, key, self._settings))
+
     async def _prune(self) -> None:
         while True:
             with suppress(JournalError, OSError):  # there is another day
@@ -164,7 +171,7 @@ class Service:
         reason = ""
         for path in socket_paths(self._settings.home, os.environ):
             try:
-                await Control(self.board, self._poke).serve(path)
+                await Control(self.board, self._poke, self._inspect).serve(path)
             except (InvalidInput, OSError) as error:
                 reason = str(error)
             else:

@@ -9,18 +9,11 @@ from uuid import uuid4
 from anyio import to_thread
 
 from torc_watch.core.allocation import AllocationRequest
-from torc_watch.core.diagnosis import Finding
 from torc_watch.core.errors import InvalidInput, NotFound, SchedulerError
 from torc_watch.core.events import Event, ServerUnfamiliar, WatchEnded
-from torc_watch.core.model import JobCounts
 from torc_watch.core.orders import Entry
-from torc_watch.core.policy import Plan, RecoverySettings, Refusal
-from torc_watch.core.progress import Observation, Standing, has_succeeded, standing
 from torc_watch.engine.allocating import start_allocation
-from torc_watch.engine.diagnoser import Diagnoser
 from torc_watch.engine.journal import Journal
-from torc_watch.engine.observing import observe
-from torc_watch.engine.planning import make_plan
 from torc_watch.engine.supervisor import Surroundings, supervise
 from torc_watch.engine.watch import WatchRequest
 from torc_watch.sandbox.local_allocations import LocalAllocations
@@ -52,22 +45,6 @@ class Submission:
     jobs: int
     allocations: tuple[int, ...]
     warnings: tuple[str, ...]
-
-
-Answer = Plan | Refusal | Standing
-
-
-@dataclass(frozen=True, slots=True)
-class Inspection:
-    """One look at a workflow; ``answer`` is what a round of recovery would do, or why none would.
-
-    ``findings`` say why jobs failed so far.
-    """
-
-    observation: Observation
-    counts: JobCounts
-    findings: tuple[Finding, ...]
-    answer: Answer
 
 
 @asynccontextmanager
@@ -188,55 +165,14 @@ async def watch(
             )
             if words := caution(client.version):
                 report(ServerUnfamiliar(workflow_id=request.workflow_id, caution=words))
-            with _unknown_id_refused(request.workflow_id, connection):
+            with unknown_id_refused(request.workflow_id, connection):
                 verdicts = await supervise([request], surroundings)
     return verdicts[request.workflow_id]
 
 
-async def plan(
-    workflow_id: int, recovery: RecoverySettings, settings: Settings, connection: Connection
-) -> Answer:
-    """What one round of recovery would do; the standing of a workflow that needs or allows none.
-
-    Changes nothing, on the server or here.
-    """
-    return (await inspect(workflow_id, recovery, settings, connection)).answer
-
-
-async def inspect(
-    workflow_id: int,
-    recovery: RecoverySettings,
-    settings: Settings,
-    connection: Connection,
-    *,
-    rounds_used: int = 0,
-) -> Inspection:
-    """A workflow as it is now, with what one more round of recovery would do. Changes nothing."""
-    scheduler = local_allocations(settings, connection)
-    async with open_client(connection) as client:
-        with _unknown_id_refused(workflow_id, connection):
-            observation = await observe(client, scheduler, workflow_id, with_counts=True)
-        counts = observation.counts or await client.count_jobs(workflow_id)
-        diagnoser = Diagnoser(client, lambda _: None)
-        stands = standing(observation)
-        is_done = stands is Standing.FINISHED and has_succeeded(counts)
-        if is_done or stands not in (Standing.FINISHED, Standing.STALLED):
-            findings = await diagnoser.failures(observation.workflow, counts)
-            return Inspection(observation, counts, findings, stands)
-        diagnosis = await diagnoser.diagnose(observation, counts)
-        answer = await make_plan(
-            client,
-            scheduler,
-            workflow=observation.workflow,
-            diagnosis=diagnosis,
-            rounds_used=rounds_used,
-            settings=recovery,
-        )
-        return Inspection(observation, counts, diagnosis.findings, answer)
-
-
 @contextmanager
-def _unknown_id_refused(workflow_id: int, connection: Connection) -> Iterator[None]:
+def unknown_id_refused(workflow_id: int, connection: Connection) -> Iterator[None]:
+    """Raises InvalidInput for NotFound."""
     try:
         yield
     except NotFound as error:

@@ -26,7 +26,7 @@ from torc_watch.core.allocation import AllocationRequest
 from torc_watch.core.orders import Choices, Condition, Entry
 from torc_watch.core.units import GIB
 from torc_watch.daemon.registry import Registry
-from torc_watch.interfaces.control import socket_paths
+from torc_watch.interfaces.asking import socket_paths
 from torc_watch.sandbox.allocation_folder import AllocationFolder, Order, this_host
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.together import gather

@@ -13,13 +13,15 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 import pytest
+from anyio import to_thread
 
 from torc_watch.core import events
 from torc_watch.core.errors import InvalidInput
 from torc_watch.core.orders import Choices, Condition, Entry
-from torc_watch.daemon.board import Board
-from torc_watch.interfaces import control
-from torc_watch.interfaces.control import Control, poke, socket_paths
+from torc_watch.daemon.board import Board, Key
+from torc_watch.interfaces import asking, control
+from torc_watch.interfaces.asking import ask, socket_paths
+from torc_watch.interfaces.control import Control, poke
 
 ENTRY = Entry(server="s", workflow_id=42, choices=Choices(), condition=Condition.WATCHED)
 
@@ -30,10 +32,17 @@ def path() -> Iterator[Path]:
         yield Path(folder) / "torc-watchd" / "control.sock"
 
 
+async def told(key: Key) -> AsyncIterator[dict[str, Any]]:
+    yield {"of": key}
+    if key == ("defect", 1):
+        raise RuntimeError
+    yield {"more": True}
+
+
 @asynccontextmanager
 async def serving(path: Path, board: Board, taken_in: anyio.Event) -> AsyncIterator[None]:
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(Control(board, taken_in.wait).serve, path)
+        tasks.start_soon(Control(board, taken_in.wait, told).serve, path)
         with anyio.fail_after(10):
             while not path.is_socket():  # noqa: ASYNC110, ASYNC240 - bound by another task
                 await anyio.sleep(0.01)
@@ -69,6 +78,38 @@ async def said(stream: Any) -> Any:
         return json.loads(await stream.receive())
 
 
+async def test_who_asks_for_a_workflow_is_told_part_by_part(path: Path) -> None:
+    async with serving(path, Board(), anyio.Event()):
+        assert await asked(path, "inspect 42 http://s/v1") == [
+            {"of": ["http://s/v1", 42]},
+            {"more": True},
+        ]
+
+
+async def test_a_question_that_meets_a_defect_ends_nothing(path: Path) -> None:
+    taken_in = anyio.Event()
+    taken_in.set()
+    async with serving(path, Board(), taken_in):
+        assert await asked(path, "inspect 1 defect") == [{"of": ["defect", 1]}]
+        assert await asked(path, "inspect one defect") == []
+        assert await poke([path], 10)
+
+
+async def test_a_daemon_that_hangs_is_not_waited_for(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asking, "_AT_FIRST", 0.05)
+    async with serving(path, Board(), anyio.Event()):
+        with pytest.raises(TimeoutError):
+            await asked(path, "poke")
+    with pytest.raises(ConnectionRefusedError):
+        await asked(path, "poke")
+
+
+async def asked(path: Path, wish: str) -> list[Any]:
+    return await to_thread.run_sync(lambda: list(ask([path], wish)))
+
+
 @pytest.mark.parametrize("wish", [b"nonsense\n", b"x" * 1000, b"\0\n"])
 async def test_nonsense_is_not_answered(path: Path, wish: bytes) -> None:
     async with serving(path, Board(), anyio.Event()), await anyio.connect_unix(path) as stream:
@@ -90,7 +131,7 @@ async def test_a_socket_that_was_left_behind_is_replaced(path: Path) -> None:
     taken_in = anyio.Event()
     taken_in.set()
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(Control(Board(), taken_in.wait).serve, path)
+        tasks.start_soon(Control(Board(), taken_in.wait, told).serve, path)
         with anyio.fail_after(10):
             while not await poke([path], 10):  # noqa: ASYNC110 - until it was replaced
                 await anyio.sleep(0.01)
@@ -102,7 +143,7 @@ async def test_a_socket_that_lost_its_name_is_given_up(
 ) -> None:
     """Also to another one of that name; whoever serves binds a new one then."""
     monkeypatch.setattr(control, "_LOOK", 0.01)
-    served = Control(Board(), anyio.lowlevel.checkpoint)
+    served = Control(Board(), anyio.lowlevel.checkpoint, told)
     with anyio.fail_after(10):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(served.serve, path)
@@ -130,7 +171,7 @@ import anyio
 from torc_watch.daemon.board import Board
 from torc_watch.interfaces.control import Control
 resource.setrlimit(resource.RLIMIT_NOFILE, (int(sys.argv[2]),) * 2)
-anyio.run(Control(Board(), anyio.lowlevel.checkpoint).serve, Path(sys.argv[1]))
+anyio.run(Control(Board(), anyio.lowlevel.checkpoint, None).serve, Path(sys.argv[1]))
 """
 
 
@@ -161,12 +202,12 @@ async def test_a_folder_open_to_others_is_refused(path: Path, mode: int) -> None
     path.parent.mkdir()
     path.parent.chmod(mode)
     with pytest.raises(InvalidInput, match="no folder of yours alone"):
-        await Control(Board(), anyio.lowlevel.checkpoint).serve(path)
+        await Control(Board(), anyio.lowlevel.checkpoint, told).serve(path)
 
 
 async def test_a_path_too_long_for_a_socket_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="too long"):
-        await Control(Board(), anyio.lowlevel.checkpoint).serve(
+        await Control(Board(), anyio.lowlevel.checkpoint, told).serve(
             tmp_path / ("x" * 100) / "control.sock"
         )
 
@@ -199,9 +240,9 @@ async def test_somebody_else_s_socket_is_not_spoken_to(
     taken_in = anyio.Event()
     taken_in.set()
     theirs = path.with_name("theirs")
-    is_ours = control._is_ours
+    is_ours = asking.is_ours
     monkeypatch.setattr(
-        control, "_is_ours", lambda end: end.getpeername() != str(theirs) and is_ours(end)
+        control, "is_ours", lambda end: end.getpeername() != str(theirs) and is_ours(end)
     )
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(theirs))

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import anyio
 import anyio.lowlevel
@@ -13,6 +14,7 @@ from torc_watch.core import events
 from torc_watch.core.orders import Choices, Condition, Entry
 from torc_watch.core.view import DaemonView, Phase
 from torc_watch.daemon.board import Board as Views
+from torc_watch.daemon.board import Key
 from torc_watch.daemon.lease import this_process
 from torc_watch.interfaces.control import Control
 from torc_watch.interfaces.following import Board, boards
@@ -29,10 +31,14 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
+async def told(_: Key) -> AsyncGenerator[dict[str, Any]]:
+    yield {}
+
+
 @asynccontextmanager
 async def serving(path: Path, views: Views) -> AsyncGenerator[None]:
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(Control(views, anyio.lowlevel.checkpoint).serve, path)
+        tasks.start_soon(Control(views, anyio.lowlevel.checkpoint, told).serve, path)
         yield
         tasks.cancel_scope.cancel()
 

@@ -114,7 +114,8 @@ async def _refuse_missing(
 
 async def _give(home: "Path", orders: "Sequence[Order]", known: "Mapping[Key, Entry]") -> None:
     """Returns when the orders are safe, and with luck followed already."""
-    from torc_watch.interfaces.control import poke, socket_paths
+    from torc_watch.interfaces.asking import socket_paths
+    from torc_watch.interfaces.control import poke
 
     _spool(home, orders)
     is_followed = await poke(socket_paths(home, os.environ), _INTAKE)

@@ -9,16 +9,13 @@ import typer
 from torc_watch.cli import options, running
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from torc_watch.core.addressing import Key
-    from torc_watch.core.orders import Choices
     from torc_watch.core.view import DaemonView
-    from torc_watch.daemon.history import PastRound
-    from torc_watch.wiring import Inspection
 
-_SECONDS = 20.0  # for a server to say all that is asked
+_PARTS = 2  # of `inspection`
 
 
 def status(
@@ -26,9 +23,7 @@ def status(
     *,
     url: options.KnownUrl = None,
     as_json: options.Json = False,
-    rest: Annotated[
-        bool, typer.Option(hidden=True, help="The first part was shown already.")
-    ] = False,
+    shown: Annotated[int, typer.Option(hidden=True, help="Pieces that were shown already.")] = 0,
 ) -> None:
     """Show all about one workflow.
 
@@ -51,9 +46,10 @@ def status(
         if as_json:
             _show_values(folder, daemon, key)
         else:
-            if not rest:
+            if not shown:
                 _show_known(folder, daemon, key)
-            _show_rest(folder, key)
+            # What was begun before was begun by asking the daemon: now it is done without.
+            _show_parts(_own_parts(folder, key, shown - 1) if shown else _parts(folder, key))
 
 
 def history(
@@ -111,97 +107,62 @@ def _show_known(home: "Path", daemon: "DaemonView | None", key: "Key") -> None:
     _print(known_text(key, view_of(daemon, key), now))
 
 
-def _show_rest(home: "Path", key: "Key") -> None:
-    """What was done, and then what the server says, for which it may be waited."""
-    from torc_watch.interfaces.inspecting import choices_text, live_text
-    from torc_watch.interfaces.past import round_text
-    from torc_watch.interfaces.planning import plan_text
-
-    choices = _choices(home, key)
-    _print([choices_text(choices)])
-    for round_ in _rounds(home, key):
-        _print(round_text(round_))
-    seen = _inspect(home, key, choices)
-    print()
-    _print(live_text(seen.counts, seen.observation.allocations, seen.findings))
-    _print(plan_text(key[1], seen.answer))
+def _show_parts(parts: "Iterable[Mapping[str, Any]]") -> None:
+    for part in parts:
+        _print(part["lines"])
+        _refuse_trouble(part)
 
 
 def _show_values(home: "Path", daemon: "DaemonView | None", key: "Key") -> None:
     """One line of JSON, also when the server cannot be asked; raises what kept it from that."""
     from dataclasses import asdict
 
-    from torc_watch.interfaces.inspecting import live_values
-    from torc_watch.interfaces.planning import plan_values
     from torc_watch.interfaces.published import absence, utc_now, view_of
 
     view = view_of(daemon, key)
-    choices = _choices(home, key)
     values: dict[str, Any] = {
         "trouble": absence(daemon, utc_now()),
         "server": key[0],
         "workflow_id": key[1],
         "view": asdict(view) if view else None,
-        "choices": asdict(choices),
-        "rounds": [asdict(round_) for round_ in _rounds(home, key)],
         "live": None,
     }
     try:
-        seen = _inspect(home, key, choices)
-        live = live_values(seen.counts, seen.observation.allocations, seen.findings)
-        values["live"] = live | plan_values(key[1], seen.answer)
+        for part in _parts(home, key):
+            values |= part["values"]
+            _refuse_trouble(part)
     finally:
         print(json.dumps(values))
 
 
-def _choices(home: "Path", key: "Key") -> "Choices":
-    from torc_watch.core.errors import RecordUnreadable
-    from torc_watch.core.orders import Choices, Condition
-    from torc_watch.daemon.history import known_workflows
+def _refuse_trouble(part: "Mapping[str, Any]") -> None:
+    from torc_watch.core.errors import ServerUnreachable
 
-    entry = known_workflows(home).get(key)
-    if entry is not None and entry.condition is Condition.UNREADABLE:
-        raise RecordUnreadable(entry.reason)
-    return entry.choices if entry else Choices()
+    if part["trouble"]:
+        raise ServerUnreachable(part["trouble"])
 
 
-def _rounds(home: "Path", key: "Key") -> "tuple[PastRound, ...]":
-    """Of the last watch."""
-    from torc_watch.daemon.history import watches_of
+def _parts(home: "Path", key: "Key") -> "Iterator[Mapping[str, Any]]":
+    """Parts of `inspection`, from the daemon, which has all at hand; else found out here."""
+    from torc_watch.interfaces.asking import inspected
 
-    watches = [watch for watch in watches_of(home, key[1]) if watch.server == key[0]]
-    return watches[-1].rounds if watches else ()
+    told = 0
+    for part in inspected(home, key):
+        told += 1
+        yield part
+    if told < _PARTS:
+        yield from _own_parts(home, key, told)
 
 
-def _inspect(home: "Path", key: "Key", choices: "Choices") -> "Inspection":
-    """Raises typer.Exit, after a message, where the server does not answer."""
-    from dataclasses import replace
+def _own_parts(home: "Path", key: "Key", told: int) -> "Iterator[Mapping[str, Any]]":
+    from dataclasses import asdict
 
-    import anyio
+    from torc_watch.inspection import known_part, live_part
 
-    from torc_watch import wiring
-    from torc_watch.core.errors import ServerError, ServerUnreachable
-
-    server, workflow_id = key
-    settings = running.load_settings().chosen(choices)
-    recovery = replace(settings.recovery(), max_retries=None)
-    rounds_used = len(_rounds(home, key))
-
-    async def command() -> "Inspection":
-        try:
-            with anyio.fail_after(_SECONDS):
-                return await wiring.inspect(
-                    workflow_id,
-                    recovery,
-                    settings,
-                    settings.connection(server),
-                    rounds_used=rounds_used,
-                )
-        except (ServerError, TimeoutError) as error:
-            reason = str(error) or f"{server} does not answer within {_SECONDS:g} s."
-            raise ServerUnreachable(f"{reason} Shown is what the daemon knew last.") from error
-
-    return running.run(command)
+    if told < 1:
+        yield asdict(known_part(home, key))
+    settings = running.load_settings()
+    yield asdict(running.run(lambda: live_part(home, key, settings)))
 
 
 def _print(lines: "Iterable[str]") -> None:

@@ -66,7 +66,7 @@ def _show_for_ever(home: "Path", *, as_json: bool) -> None:
     from dataclasses import asdict
     from textwrap import wrap
 
-    from torc_watch.interfaces.control import socket_paths
+    from torc_watch.interfaces.asking import socket_paths
     from torc_watch.interfaces.following import boards
     from torc_watch.interfaces.listing import table, terminal_width
     from torc_watch.interfaces.published import utc_now

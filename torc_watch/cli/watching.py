@@ -169,12 +169,12 @@ def workflows(*, url: options.Url = None, as_json: options.Json = False) -> None
 
 
 def _show_plan(workflow_id: int, settings: "Settings", *, url: str | None, as_json: bool) -> int:
-    from torc_watch import wiring
+    from torc_watch import inspection
     from torc_watch.interfaces.planning import plan_status, plan_text, plan_values
 
     async def command() -> int:
         recovery = replace(settings.recovery(), max_retries=None)
-        answer = await wiring.plan(workflow_id, recovery, settings, settings.connection(url))
+        answer = await inspection.plan(workflow_id, recovery, settings, settings.connection(url))
         if as_json:
             print(json.dumps(plan_values(workflow_id, answer)))
         else:

@@ -2,19 +2,18 @@
 
 A client sends one line, and gets lines of JSON back: to ``poke`` one when the spool has been taken
 in, to ``follow`` the whole board first and then each workflow as it changes (null for one that was
-removed). It is for the user alone: the folder is closed to others, and so is each connection.
+removed), to ``inspect ID SERVER`` what there is to say of a workflow, part by part. It is for the
+user alone: the folder is closed to others, and so is each connection.
 """
 
 import json
 import os
-import socket
 import stat
-import struct
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
-from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import anyio
 from anyio import to_thread
@@ -22,28 +21,14 @@ from anyio.abc import SocketAttribute, SocketListener, SocketStream, TaskGroup
 
 from torc_watch.core.errors import InvalidInput
 from torc_watch.daemon.board import Board, Key
+from torc_watch.interfaces.asking import is_ours
 
 _LONGEST_PATH = 107  # bytes, with which a socket's address may be written
-_LONGEST_WISH = 64
-_CREDENTIALS = "3i"  # process, user, group
+_LONGEST_WISH = 4096
 _PATIENCE = 5.0  # seconds for a client to say what it wants
 _CLIENTS = 32  # served at once; each is an open file, and further ones wait for their turn
 _PAUSE = 1.0  # seconds, when a client cannot be taken
 _LOOK = 30.0  # seconds between looks whether the socket still has its name
-
-
-def socket_paths(home: Path, environment: Mapping[str, str]) -> list[Path]:
-    """Where the daemon of this state folder may listen on this login node, the best place first.
-
-    XDG_RUNTIME_DIR is not set by every way to log in: daemon and client may differ in it.
-    """
-    user = os.getuid()
-    told = environment.get("XDG_RUNTIME_DIR", "")
-    runtimes = [told] if told.startswith("/") else []
-    folders = [f"{runtime}/torc-watchd" for runtime in (*runtimes, f"/run/user/{user}")]
-    folders.append(f"/tmp/torc-watchd-{user}")  # noqa: S108 - made ours, or refused
-    key = sha256(os.fsencode(home.absolute())).hexdigest()[:12]
-    return [Path(folder) / f"{key}.sock" for folder in dict.fromkeys(folders)]
 
 
 async def connect(paths: Sequence[Path]) -> SocketStream:
@@ -51,7 +36,7 @@ async def connect(paths: Sequence[Path]) -> SocketStream:
     for path in paths:
         with suppress(OSError):
             stream = await anyio.connect_unix(path)
-            if _is_ours(stream.extra(SocketAttribute.raw_socket)):  # noqa: S610 - no SQL
+            if is_ours(stream.extra(SocketAttribute.raw_socket)):  # noqa: S610 - no SQL
                 return stream
             await stream.aclose()
     raise ConnectionRefusedError("No daemon of yours listens here.")
@@ -67,11 +52,17 @@ async def poke(paths: Sequence[Path], seconds: float) -> bool:
 
 
 class Control:
-    """``poke`` returns when the spool has been taken in."""
+    """``poke`` returns when the spool has been taken in; ``inspect`` yields values for JSON."""
 
-    def __init__(self, board: Board, poke: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        board: Board,
+        poke: Callable[[], Awaitable[None]],
+        inspect: Callable[[Key], AsyncIterator[dict[str, Any]]],
+    ) -> None:
         self._board = board
         self._poke = poke
+        self._inspect = inspect
 
     async def serve(self, path: Path) -> None:
         """Listens until cancelled, or until the socket has lost its name, as where /tmp is swept.
@@ -108,19 +99,27 @@ class Control:
                 await anyio.sleep(_PAUSE)
 
     async def _answer(self, stream: SocketStream) -> None:
-        # A client that leaves in the middle of an answer has what it wanted.
-        with suppress(anyio.BrokenResourceError, anyio.EndOfStream, TimeoutError):
+        # A client that leaves in the middle of an answer has what it wanted, and a question that
+        # cannot be answered, whyever, must not end the daemon: the client finds out by itself.
+        with suppress(Exception):
             async with stream:
-                if not _is_ours(stream.extra(SocketAttribute.raw_socket)):  # noqa: S610 - no SQL
+                if not is_ours(stream.extra(SocketAttribute.raw_socket)):  # noqa: S610 - no SQL
                     return
                 with anyio.fail_after(_PATIENCE):
                     wish = await stream.receive(_LONGEST_WISH)
-                if wish == b"poke\n":
-                    await self._poke()
-                    await stream.send(b"{}\n")
-                elif wish == b"follow\n":
-                    async for lines in self._changes():
-                        await stream.send(lines)
+                await self._follow(wish.decode().split(), stream)
+
+    async def _follow(self, wish: list[str], stream: SocketStream) -> None:
+        match wish:
+            case ["poke"]:
+                await self._poke()
+                await stream.send(b"{}\n")
+            case ["follow"]:
+                async for lines in self._changes():
+                    await stream.send(lines)
+            case ["inspect", workflow_id, server]:
+                async for part in self._inspect((server, int(workflow_id))):
+                    await stream.send(_json_line(part))
 
     async def _changes(self) -> AsyncIterator[bytes]:
         changed = {(view.server, view.workflow_id): None for view in self._board.views}
@@ -145,7 +144,11 @@ class Control:
         view = self._board.view(key)
         server, workflow_id = key
         shown = {"server": server, "workflow_id": workflow_id, "view": view and asdict(view)}
-        return json.dumps(shown).encode() + b"\n"
+        return _json_line(shown)
+
+
+def _json_line(values: dict[str, Any]) -> bytes:
+    return json.dumps(values).encode() + b"\n"
 
 
 def _prepare_folder(path: Path) -> None:
@@ -168,10 +171,3 @@ async def _is_at(path: anyio.Path, ours: os.stat_result) -> bool:
         return os.path.samestat(await path.lstat(), ours)
     except OSError:
         return False
-
-
-def _is_ours(connection: socket.socket) -> bool:
-    size = struct.calcsize(_CREDENTIALS)
-    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
-    _, user, _ = struct.unpack(_CREDENTIALS, credentials)
-    return bool(user == os.getuid())

@@ -1,0 +1,141 @@
+"""A workflow as it is now, for people who ask: nothing here changes anything."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+from torc_watch.core.addressing import Key
+from torc_watch.core.diagnosis import Finding
+from torc_watch.core.errors import RecordUnreadable, ServerError
+from torc_watch.core.model import JobCounts
+from torc_watch.core.orders import Choices, Condition
+from torc_watch.core.policy import Plan, RecoverySettings, Refusal
+from torc_watch.core.progress import Observation, Standing, has_succeeded, standing
+from torc_watch.daemon.history import PastRound, known_workflows, watches_of
+from torc_watch.engine.diagnoser import Diagnoser
+from torc_watch.engine.observing import observe
+from torc_watch.engine.planning import make_plan
+from torc_watch.interfaces.inspecting import choices_text, live_text, live_values
+from torc_watch.interfaces.past import round_text
+from torc_watch.interfaces.planning import plan_text, plan_values
+from torc_watch.settings import Settings
+from torc_watch.torc.transport import Connection
+from torc_watch.wiring import local_allocations, open_client, unknown_id_refused
+
+_SECONDS = 20.0  # for a server to say all that is asked
+
+Answer = Plan | Refusal | Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """One look at a workflow; ``answer`` is what a round of recovery would do, or why none would.
+
+    ``findings`` say why jobs failed so far.
+    """
+
+    observation: Observation
+    counts: JobCounts
+    findings: tuple[Finding, ...]
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """Some of what is said of a workflow: ``lines`` to a person, ``values`` to a script.
+
+    ``trouble`` says why the server had nothing to say.
+    """
+
+    lines: Sequence[str] = ()
+    values: dict[str, Any] = field(default_factory=dict)
+    trouble: str = ""
+
+
+def known_part(home: Path, key: Key) -> Part:
+    """What was asked for, and the rounds of the last watch. Raises JournalError."""
+    choices, rounds = _choices(home, key), _rounds(home, key)
+    values = {"choices": asdict(choices), "rounds": [asdict(round_) for round_ in rounds]}
+    lines = [choices_text(choices), *(line for round_ in rounds for line in round_text(round_))]
+    return Part(lines=lines, values=values)
+
+
+async def live_part(home: Path, key: Key, settings: Settings) -> Part:
+    """What the server says. Raises JournalError, and InvalidInput for a workflow it has not."""
+    server, workflow_id = key
+    settings = settings.chosen(_choices(home, key))
+    recovery = replace(settings.recovery(), max_retries=None)
+    try:
+        with anyio.fail_after(_SECONDS):
+            seen = await inspect(
+                workflow_id,
+                recovery,
+                settings,
+                settings.connection(server),
+                rounds_used=len(_rounds(home, key)),
+            )
+    except (ServerError, TimeoutError) as error:
+        reason = str(error) or f"{server} does not answer within {_SECONDS:g} s."
+        return Part(trouble=f"{reason} Shown is what the daemon knew last.")
+    live = seen.counts, seen.observation.allocations, seen.findings
+    return Part(
+        lines=["", *live_text(*live), *plan_text(workflow_id, seen.answer)],
+        values={"live": live_values(*live) | plan_values(workflow_id, seen.answer)},
+    )
+
+
+def _choices(home: Path, key: Key) -> Choices:
+    entry = known_workflows(home).get(key)
+    if entry is not None and entry.condition is Condition.UNREADABLE:
+        raise RecordUnreadable(entry.reason)
+    return entry.choices if entry else Choices()
+
+
+def _rounds(home: Path, key: Key) -> tuple[PastRound, ...]:
+    watches = [watch for watch in watches_of(home, key[1]) if watch.server == key[0]]
+    return watches[-1].rounds if watches else ()
+
+
+async def plan(
+    workflow_id: int, recovery: RecoverySettings, settings: Settings, connection: Connection
+) -> Answer:
+    """What one round of recovery would do; the standing of a workflow that needs or allows none.
+
+    Changes nothing, on the server or here.
+    """
+    return (await inspect(workflow_id, recovery, settings, connection)).answer
+
+
+async def inspect(
+    workflow_id: int,
+    recovery: RecoverySettings,
+    settings: Settings,
+    connection: Connection,
+    *,
+    rounds_used: int = 0,
+) -> Inspection:
+    """A workflow as it is now, with what one more round of recovery would do. Changes nothing."""
+    scheduler = local_allocations(settings, connection)
+    async with open_client(connection) as client:
+        with unknown_id_refused(workflow_id, connection):
+            observation = await observe(client, scheduler, workflow_id, with_counts=True)
+        counts = observation.counts or await client.count_jobs(workflow_id)
+        diagnoser = Diagnoser(client, lambda _: None)
+        stands = standing(observation)
+        is_done = stands is Standing.FINISHED and has_succeeded(counts)
+        if is_done or stands not in (Standing.FINISHED, Standing.STALLED):
+            findings = await diagnoser.failures(observation.workflow, counts)
+            return Inspection(observation, counts, findings, stands)
+        diagnosis = await diagnoser.diagnose(observation, counts)
+        answer = await make_plan(
+            client,
+            scheduler,
+            workflow=observation.workflow,
+            diagnosis=diagnosis,
+            rounds_used=rounds_used,
+            settings=recovery,
+        )
+        return Inspection(observation, counts, diagnosis.findings, answer)
