@@ -401,3 +401,29 @@ def test_who_has_locked_it_is_named(
 
     with reopened(path) as again:
         assert again.begin_watch(WORKFLOW).id == watch.id
+
+
+CUT_OFF = """
+import os, signal, sqlite3, sys
+database = sqlite3.connect(sys.argv[1], isolation_level=None)
+database.execute("PRAGMA journal_mode = TRUNCATE")
+database.execute("PRAGMA cache_size = 1")
+database.execute("BEGIN")
+database.execute("UPDATE watch SET verdict = server")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_half_a_change_is_undone_by_the_next_who_writes(path: Path, journal: Journal) -> None:
+    long = replace(WORKFLOW, server=WORKFLOW.server + 500 * "x")
+    for number in range(99):
+        journal.begin_watch(replace(long, workflow_id=number))
+    journal.close()
+    subprocess.run([sys.executable, "-c", CUT_OFF, str(path)], check=False)
+
+    with pytest.raises(JournalError, match="ended in the middle of a change to it"):
+        watches_of(path.parent, 1)
+    with reopened(path):
+        pass
+    (watch,) = watches_of(path.parent, 1)
+    assert watch.verdict is None

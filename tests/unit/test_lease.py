@@ -130,6 +130,14 @@ def test_a_heartbeat_counts_whatever_the_clock_says(tmp_path: Path) -> None:
         assert not theirs.acquire(number * (PATIENCE + 1))
 
 
+def test_what_cannot_be_swept_up_is_left(tmp_path: Path) -> None:
+    """NFS keeps a file under another name for whoever has it open."""
+    (tmp_path / ".nfs0001").mkdir()
+    lease = Lease(tmp_path, ME)
+    assert lease.acquire(0)
+    lease.beat()
+
+
 def test_a_lease_given_back_is_free_at_once_and_keeps_its_number(tmp_path: Path) -> None:
     ours, theirs = Lease(tmp_path, ELSEWHERE), Lease(tmp_path, ME)
     assert ours.acquire(0)

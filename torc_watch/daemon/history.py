@@ -16,9 +16,13 @@ from torc_watch.core.remedies import what_is_wrong
 from torc_watch.core.saga import Step
 from torc_watch.daemon.registry import entry_of
 from torc_watch.daemon.spool import Spool
-from torc_watch.engine.state import is_busy, locked
+from torc_watch.engine.state import is_busy, is_cut_off, locked
 
 _PLAN = TypeAdapter(Plan)
+_CUT_OFF = (
+    "a process ended in the middle of a change to it, or one on a login node whose locks are not "
+    "seen here is making one. Try again; the next torc-watchd run, or watch, puts it right."
+)
 _SECONDS = 10.0  # to wait for whoever is writing
 
 
@@ -143,5 +147,10 @@ def _opened(path: Path, table: str) -> Iterator[sqlite3.Connection | None]:
     except (sqlite3.Error, OSError) as error:
         if is_busy(error):
             raise locked(path) from error
-        reason = what_is_wrong(error) if isinstance(error, OSError) else f"{error}."
-        raise JournalError(f"The journal {path} cannot be read: {reason}") from error
+        raise JournalError(f"The journal {path} cannot be read: {_reason(error)}") from error
+
+
+def _reason(error: sqlite3.Error | OSError) -> str:
+    if isinstance(error, OSError):
+        return what_is_wrong(error)
+    return _CUT_OFF if is_cut_off(error) else f"{error}."

@@ -205,6 +205,12 @@ def is_busy(error: Exception) -> bool:
     return _code_of(error) == sqlite3.SQLITE_BUSY
 
 
+def is_cut_off(error: Exception) -> bool:
+    """Whether there is half a change, which only those who may write can undo."""
+    code = error.sqlite_errorcode if isinstance(error, sqlite3.Error) else None
+    return code == sqlite3.SQLITE_READONLY_ROLLBACK
+
+
 def _is_damage(error: Exception) -> bool:
     return _code_of(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
