@@ -13,6 +13,7 @@ from anyio import to_thread
 from torc_watch.core.allocation import AllocationFailure, AllocationRequest, AllocationState
 from torc_watch.core.errors import JournalError
 from torc_watch.core.provisioning import Capacity
+from torc_watch.core.remedies import what_is_wrong
 from torc_watch.daemon.lease import Lease
 from torc_watch.engine.scheduling import Scheduler
 
@@ -45,7 +46,8 @@ class Fence:
             await to_thread.run_sync(self._lease.beat, limiter=self._thread)
         except OSError as error:
             raise JournalError(
-                f"The state folder cannot be used: {error}. Nothing is changed until it can."
+                f"The state folder cannot be used: {what_is_wrong(error)} "
+                "Nothing is changed until it can."
             ) from error
         if anyio.current_time() - began >= self._patience:
             raise JournalError("The state folder took too long to answer. Nothing is changed.")
