@@ -197,3 +197,34 @@ async def test_verdict_is_journaled(open_site: "OpenSite") -> None:
         for _ in range(2):
             assert (await site.watch(workflow_id)).verdict is Verdict.EXHAUSTED
         assert len(site.scheduler.requests) == 1 + 3 + 3
+
+
+async def test_one_tries_an_unwell_server_and_the_others_know(open_site: "OpenSite") -> None:
+    async def answer(request: httpx.Request, forward: "Forward") -> httpx.Response:
+        if 100 < anyio.current_time() < 2000:
+            raise httpx.ConnectError("refused", request=request)
+        return await forward(request)
+
+    async with open_site() as site:
+        for name in "abcdefgh":
+            site.scheduler.endings[name] = [(0, None, 3000.0)]
+            await site.submit([name])
+        site.line.fault = answer
+        told = dict[int, float]()
+
+        async with site.surroundings() as around:
+
+            def report(event: Any) -> None:
+                around.report(event)
+                if isinstance(event, events.LookHeldUp | events.LookFailed):
+                    told.setdefault(event.workflow_id, anyio.current_time())
+
+            surroundings = replace(around, report=report)
+            await supervise([site.request(number) for number in range(1, 9)], surroundings)
+
+        assert told.keys() == set(range(1, 9))
+        assert max(told.values()) < 170
+        held_up, failed = site.seen(events.LookHeldUp), site.seen(events.LookFailed)
+        assert {event.reason for event in held_up} <= {event.reason for event in failed}
+        asked = [moment for moment, _, _ in site.line.sent if 160 < moment < 2000]
+        assert 4 * 1840 / 60 < len(asked) < 4 * 1840 / 25  # four attempts, once in each pause

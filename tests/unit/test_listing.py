@@ -95,6 +95,14 @@ def test_one_in_words() -> None:
     ]
     failed = replace(ENDED, verdict="failed")
     assert "torc-watchd add 7 --auto-recover" in list(known_text(("s", 7), failed, NOW))[-1]
+    stuck = replace(ENDED, verdict="stuck", counts={"ready": 1})
+    assert list(known_text(("s", 7), stuck, NOW))[4:] == [
+        "To have it recovered: torc-watchd add 7 --auto-recover"
+    ]
+    stuck = replace(stuck, max_retries=3)
+    assert "torc-watchd resume 7" in list(known_text(("s", 7), stuck, NOW))[-1]
+    resting = replace(WATCHED, phase=Phase.RESTING)
+    assert list(known_text(("s", 7), resting, NOW))[-1].startswith("Nothing runs it now.")
     succeeded = replace(ENDED, verdict="succeeded", reason="")
     assert list(known_text(("s", 7), succeeded, NOW))[-1].startswith("Last event")
     paused = replace(WATCHED, phase=Phase.PAUSED)

@@ -79,6 +79,8 @@ def test_routine_is_not_the_last_event() -> None:
     assert looked == expected
     rested = view_after(looked, events.Looked(workflow_id=42, next_in=60, is_resting=True), NOW)
     assert rested == replace(expected, phase=Phase.RESTING)
+    held_up = view_after(looked, events.LookHeldUp(workflow_id=42, reason="Refused."), NOW)
+    assert held_up == replace(expected, phase=Phase.WAITING, reason="Refused.", next_look="")
 
 
 def test_that_a_watch_goes_on_is_not_the_last_event() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from torc_watch.cli import running
 from torc_watch.core.errors import InvalidInput
-from torc_watch.core.events import Event, Looked
+from torc_watch.core.events import Event, Looked, LookHeldUp
 from torc_watch.engine.watch import WatchRequest
 from torc_watch.interfaces.transcript import Transcript
 from torc_watch.log import json_line, open_log
@@ -22,7 +22,7 @@ def reporting(request: WatchRequest, *, as_json: bool) -> Iterator[Callable[[Eve
             log = stack.enter_context(open_log(request.output_dir, request.workflow_id))
 
         def report(event: Event) -> None:
-            if isinstance(event, Looked):  # of use to who asks when the next look is
+            if isinstance(event, (Looked, LookHeldUp)):  # of use to who asks how things are
                 return
             log.write(event)
             _show([json_line(event)] if as_json else transcript.lines(event))

@@ -237,6 +237,15 @@ class RecoveryAbandoned:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LookHeldUp:
+    """The server is unwell, as another watch found out, and is left alone meanwhile."""
+
+    name: ClassVar = "watch.look_held_up"
+    workflow_id: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LookFailed:
     """The server did not answer, or not sensibly; nothing is decided until it does."""
 
@@ -370,6 +379,7 @@ Event = (
     | RecoveryInitiated
     | RecoveryAbandoned
     | Looked
+    | LookHeldUp
     | LookFailed
     | LookSucceeded
     | WatcherBroke

@@ -16,7 +16,7 @@ _PHASES = {
     Condition.ENDED: Phase.ENDED,
     Condition.UNREADABLE: Phase.WAITING,
 }
-_ROUTINE = (events.Looked, events.JobsCounted)
+_ROUTINE = (events.Looked, events.LookHeldUp, events.JobsCounted)
 
 
 def first_view(entry: Entry, before: WorkflowView | None = None) -> WorkflowView:
@@ -59,6 +59,8 @@ def _changes(event: Event, at: datetime) -> dict[str, Any]:
             changes = {"phase": Phase.RECOVERING, "round": number, "next_look": ""}
         case events.RecoveryInitiated(number=number):
             changes = {"phase": Phase.WATCHING, "round": number}
+        case events.LookHeldUp(reason=reason):
+            changes = {"phase": Phase.WAITING, "reason": reason, "next_look": ""}
         case (
             events.LookFailed(reason=reason, retry_in=seconds)
             | events.WatchPostponed(reason=reason, retry_in=seconds)

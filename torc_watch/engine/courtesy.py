@@ -28,6 +28,11 @@ class Courtesy:
         self._not_before = 0.0
         self._planned = Counter[int]()
 
+    @property
+    def trouble(self) -> str:
+        """What the last met who tried; empty while the server is well."""
+        return self._trouble if self._failures else ""
+
     @asynccontextmanager
     async def look(self, patience: float | None = None) -> AsyncIterator[None]:
         """Waits for a turn. What is raised inside tells whether the server is well.

@@ -107,6 +107,8 @@ class Watcher:
         if self._watch.in_hand is not None:  # from a watcher before this one, ended by a defect
             await self._watch.in_hand.settled()
         self._wake_up.forget()
+        if (trouble := self._courtesy.trouble) and not self._trouble.failures:
+            self._report(events.LookHeldUp(workflow_id=request.workflow_id, reason=trouble))
         async with self._courtesy.look(request.patience):
             if self._trouble.failures:  # as when the server was upgraded
                 await self._client.ask_version()

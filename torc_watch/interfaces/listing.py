@@ -127,10 +127,13 @@ def _advice(view: WorkflowView) -> Iterator[str]:
     """What a person may do now, who has to do something."""
     if view.phase is Phase.PAUSED:
         yield f"Go on with: torc-watchd resume {view.workflow_id}"
+    if view.phase is Phase.RESTING:
+        yield "Nothing runs it now. Whether that is for good is decided at the next look."
     if view.phase is not Phase.ENDED or view.verdict == "succeeded":
         return
-    yield f"What its failed jobs said last: torc-watchd logs {view.workflow_id}"
-    if view.verdict == "failed":
+    if failures(view) != "0":
+        yield f"What its failed jobs said last: torc-watchd logs {view.workflow_id}"
+    if view.max_retries is None and view.verdict in ("failed", "stuck"):
         yield f"To have it recovered: torc-watchd add {view.workflow_id} --auto-recover"
     else:
         yield f"To begin anew, with all its retries: torc-watchd resume {view.workflow_id}"

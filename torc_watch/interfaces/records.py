@@ -48,6 +48,7 @@ _LEVELS: dict[type[Event | DaemonEvent], Level] = {
     events.WorkflowSucceeded: Level.NOTICE,
     events.JobsCounted: Level.DEBUG,
     events.Looked: Level.DEBUG,
+    events.LookHeldUp: Level.DEBUG,
 }
 _GOOD_ENDS = (Verdict.SUCCEEDED, Verdict.RESUBMITTED)
 

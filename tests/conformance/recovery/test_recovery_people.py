@@ -325,7 +325,8 @@ async def test_two_watches_that_know_nothing_of_each_other(
 ) -> None:
     """Two users, or two state folders, hold different locks: one of them gives way.
 
-    On 0.12 both may write the number of the next run. Then there are allocations to spare.
+    On 0.12 both may write the number of the next run. Then there are allocations to spare. Where
+    both start a run at the same moment, nobody runs the first of them.
     """
     async with open_site() as site:
         site.scheduler.endings = {"a": [OOM, UNKNOWN], "b": [OOM]}
@@ -338,14 +339,10 @@ async def test_two_watches_that_know_nothing_of_each_other(
 
         assert [ended.verdict for ended in site.seen(events.WatchEnded)] == [Verdict.SUCCEEDED] * 2
         most = {"0.12": 5, "0.35": 3}[dialect]
-        assert 3 <= len(site.scheduler.requests) <= most
-        assert await site.results(1) == [
-            ("a", 1, 137),
-            ("a", 2, 1),
-            ("a", 3, 0),
-            ("b", 1, 137),
-            ("b", 2, 0),
-        ]
+        assert 2 <= len(site.scheduler.requests) <= most
+        results = await site.results(1)
+        assert [job for job, _, code in results if code == 0] == ["a", "b"]
+        assert len({(job, run) for job, run, _ in results}) == len(results)
 
 
 @pytest.mark.parametrize(("place", "is_late"), [("PUT /jobs/2", True), ("PUT /jobs/1", False)])
