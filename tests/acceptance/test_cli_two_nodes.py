@@ -177,16 +177,14 @@ def test_a_holder_that_stood_still_changes_nothing_more(nodes: Nodes) -> None:
     assert len(nodes.site.rows("SELECT id FROM scheduled_compute_node")) == 2
 
 
-def test_a_holder_that_stood_still_in_its_round_does_not_go_on_with_it(
-    nodes: Nodes, patient_specification: str
-) -> None:
+def test_a_holder_that_stood_still_in_its_round_leaves_it_to_the_other(nodes: Nodes) -> None:
     """It comes back when its own hook has said yes, and the other is in the same round."""
     nodes.site.hold()
     hook, answers = nodes.site.folder / "hook", nodes.site.folder / "answers"
     hook.write_text("echo asked; read -r answer <answers")
     os.mkfifo(answers)
     with answers.open("r+b", buffering=0) as answer:
-        submit(nodes, patient_specification, "--recovery-hook", f"sh {hook}")
+        submit(nodes, PATIENT, "--recovery-hook", f"sh {hook}")
         first = nodes.start("a")
         nodes.site.wait_for_job()
         nodes.site.end_job(1)
