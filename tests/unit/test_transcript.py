@@ -1,8 +1,9 @@
 """What a person reads on the terminal."""
 
-import random
 from typing import TYPE_CHECKING
 
+import anyio
+import httpx
 import pytest
 
 from torc_watch.core import events
@@ -15,10 +16,11 @@ from torc_watch.core.model import Job, JobCounts, JobStatus
 from torc_watch.core.policy import Plan, RecoverySettings
 from torc_watch.core.progress import Orphans
 from torc_watch.core.units import MIB
+from torc_watch.engine.courtesy import Courtesy
 from torc_watch.interfaces.transcript import Transcript
 
 if TYPE_CHECKING:
-    from tests.conftest import OpenSite
+    from tests.conftest import Forward, OpenSite
 
 TUTORIAL = """\
 Watching workflow 1 (poll interval: 60s, auto-recover enabled, max retries: 3, job counts enabled)
@@ -66,7 +68,7 @@ Workflow 1 is complete
 
 @pytest.mark.looptime
 async def test_tutorial(open_site: "OpenSite", monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(random, "random", lambda: 0.0)  # each look after the whole interval
+    monkeypatch.setattr(Courtesy, "until_next_look", lambda _, interval, **__: interval)
     names = [f"prepare_data_{number}" for number in range(1, 11)]
     names += [f"train_model_{number}" for number in range(1, 91)]
     async with open_site() as site:
@@ -74,9 +76,18 @@ async def test_tutorial(open_site: "OpenSite", monkeypatch: pytest.MonkeyPatch) 
         site.scheduler.endings = {
             name: [(137, 64 * MIB, 47.0) if name in hungry else (0, None, 47.0)] for name in names
         }
+        site.line.fault = slow_to_submit
         workflow_id = await site.submit(names)
         await site.watch(workflow_id, show_job_counts=True)
         assert text(*site.events) == TUTORIAL
+
+
+async def slow_to_submit(request: httpx.Request, forward: "Forward") -> httpx.Response:
+    """So that the new worker has begun when the watch looks again."""
+    answer = await forward(request)
+    if request.method == "POST" and request.url.path.endswith("/scheduled_compute_nodes"):
+        await anyio.sleep(2)
+    return answer
 
 
 def text(*told: Event) -> str:
