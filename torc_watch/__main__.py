@@ -5,6 +5,7 @@ them many times a day. Whatever is unusual here is left to the command, which sa
 """
 
 import sys
+from io import TextIOWrapper
 
 from torc_watch.configuration import home
 from torc_watch.core.errors import TorcWatchError
@@ -17,6 +18,8 @@ _UNREACHABLE = 5  # the command line's own
 
 
 def main() -> None:
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that has not all letters shows others
     match sys.argv[1:]:
         case ["list"] if _list():
             return

@@ -1,6 +1,7 @@
 """What a person asks of the daemon while none runs here: it waits, whole, until one does."""
 
 import json
+import os
 import shlex
 import sqlite3
 import subprocess
@@ -315,20 +316,24 @@ def test_the_list_while_no_daemon_runs(home: Path) -> None:
     assert "paused" in given("status 42").stdout
 
 
-def test_the_list_waits_for_nothing_heavy(home: Path) -> None:
+def test_the_list_waits_for_nothing_heavy_and_for_no_letter(home: Path) -> None:
     program = (
         "import sys; from torc_watch.__main__ import main; main();"
         "print({'anyio', 'asyncio', 'httpx', 'pydantic', 'typer'} & set(sys.modules))"
     )
     home.mkdir()
-    workflow = WorkflowView(server=A, workflow_id=42, phase=Phase.WATCHING)
+    workflow = WorkflowView(server=A, workflow_id=42, name="é", phase=Phase.WATCHING)
     view = DaemonView(holder=this_process(), at=utc_now().isoformat(), workflows=(workflow,))
     publish(home / "status.json", view)
 
     ended = subprocess.run(
-        [sys.executable, "-c", program, "list"], capture_output=True, text=True, check=True
+        [sys.executable, "-c", program, "list"],
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+        check=True,
     )
 
-    assert "42  watching" in ended.stdout
+    assert "42  ?     watching" in ended.stdout
     assert ended.stdout.endswith("set()\n")
     assert not ended.stderr

@@ -74,6 +74,17 @@ def test_no_line_is_wider_than_the_terminal_or_obeyed_by_it(width: int) -> None:
         assert line.isprintable()
 
 
+def test_letters_that_take_two_columns_or_none() -> None:
+    wide, none = (
+        replace(WATCHED, name="\u540d\u524d" * 20),
+        replace(WATCHED, name="re\u0301sume\u0301"),
+    )
+    head, *rows = lines(wide, none, width=80)
+    assert rows[0].startswith("42  " + "\u540d\u524d" * 4 + "\u540d\u2026  watching")
+    assert rows[1].startswith(f"42  re\u0301sume\u0301{15 * ' '}watching")
+    assert head.startswith(f"ID  NAME{17 * ' '}STATE")
+
+
 def test_nothing_there_says_how_to_begin() -> None:
     assert lines() == ["No workflow is looked after. Add one with: torc-watchd add ID"]
 

@@ -64,13 +64,20 @@ def _show(path: "Path", readable: "Callable[[str], Iterator[str]]") -> None:
         for text in readable(line):
             print(text)
     if not has_lines:
-        print(f"There is no log in {path.parent}: the daemon has not run yet.", file=sys.stderr)
+        print(_none_in(path.parent), file=sys.stderr)
+
+
+def _none_in(folder: "Path") -> str:
+    return f"There is no log in {folder}: the daemon has not run yet."
 
 
 def _follow(path: "Path", readable: "Callable[[str], Iterator[str]]") -> None:
     from torc_watch.interfaces.logbook import followed_lines
 
     waiting: deque[str] = deque(maxlen=_RECENT)
+
+    if not path.exists():
+        print(f"{_none_in(path.parent)} It is waited for.", file=sys.stderr)
 
     def wait() -> None:
         nonlocal waiting

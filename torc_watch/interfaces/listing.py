@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from torc_watch.core.addressing import Key
 from torc_watch.core.view import DaemonView, Phase, WorkflowView
-from torc_watch.interfaces.printing import printable
+from torc_watch.interfaces.printing import columns, cut, printable
 from torc_watch.interfaces.published import absence, ago, until
 
 _FAILURES = ("failed", "terminated", "pending_failed")
@@ -34,13 +34,17 @@ def table(views: Sequence[WorkflowView], now: datetime, width: int = 0) -> Itera
         return
     longest_name = max(_SHORTEST_NAME, width // 4) if width else _LONGEST_NAME
     rows = [_row(view, now, longest_name) for view in sorted(views, key=_order)]
-    columns = list(zip(_HEAD, *rows, strict=True))
-    shown = [column for column, cells in enumerate(columns) if _says_something(column, cells[1:])]
-    widths = [max(map(len, columns[column])) for column in shown]
+    cells = list(zip(_HEAD, *rows, strict=True))
+    shown = [column for column, said in enumerate(cells) if _says_something(column, said[1:])]
+    widths = [max(map(columns, cells[column])) for column in shown]
     for row in (_HEAD, *rows):
-        cells = [row[column].ljust(room) for column, room in zip(shown, widths, strict=True)]
-        cells[0] = row[0].rjust(widths[0])
-        yield _GAP.join(cells)[: width or None].rstrip()
+        padded = [
+            row[column] + " " * (room - columns(row[column]))
+            for column, room in zip(shown, widths, strict=True)
+        ]
+        padded[0] = row[0].rjust(widths[0])
+        line = _GAP.join(padded).rstrip()
+        yield cut(line, width).rstrip() if width else line
 
 
 def terminal_width() -> int:
@@ -57,7 +61,7 @@ def _says_something(column: int, cells: Sequence[str]) -> bool:
 def _row(view: WorkflowView, now: datetime, longest_name: int) -> tuple[str, ...]:
     return (
         str(view.workflow_id),
-        printable(view.name, longest_name),
+        _shortened(printable(view.name), longest_name),
         host(view.server),
         state(view),
         progress(view),
@@ -66,6 +70,10 @@ def _row(view: WorkflowView, now: datetime, longest_name: int) -> tuple[str, ...
         until(view.next_look, now) if view.next_look else "",
         _last(view, now),
     )
+
+
+def _shortened(name: str, width: int) -> str:
+    return name if columns(name) <= width else f"{cut(name, width - 1)}…"
 
 
 def _order(view: WorkflowView) -> tuple[str, int]:
