@@ -18,10 +18,8 @@ from torc_watch.engine.supervisor import Surroundings, supervise
 from torc_watch.engine.watch import WatchRequest
 from torc_watch.sandbox.local_allocations import LocalAllocations
 from torc_watch.settings import Settings
-from torc_watch.torc import submission
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.dialect import caution
-from torc_watch.torc.spec_file import read_spec
 from torc_watch.torc.transport import Connection, Transport
 
 
@@ -65,6 +63,10 @@ async def submit(
     specification: Path, settings: Settings, connection: Connection, shape: LocalShape
 ) -> Submission:
     """Creates the workflow and starts its allocations. Raises InvalidSpec and the like."""
+    # Here, because nothing else needs to read YAML, which takes a while to load.
+    from torc_watch.torc import submission  # noqa: PLC0415
+    from torc_watch.torc.spec_file import read_spec  # noqa: PLC0415
+
     spec = await to_thread.run_sync(read_spec, specification)
     scheduler = local_allocations(settings, connection)
     async with open_client(connection) as client:

@@ -337,3 +337,14 @@ def test_the_list_waits_for_nothing_heavy_and_for_no_letter(home: Path) -> None:
     assert "42  ?     watching" in ended.stdout
     assert ended.stdout.endswith("set()\n")
     assert not ended.stderr
+
+
+def test_the_daemon_loads_what_it_uses() -> None:
+    program = (
+        "import sys, torc_watch.service;"
+        "print({'rich', 'click', 'yaml', 'starlette', 'uvicorn'} & set(sys.modules))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert ended.stdout == "set()\n"
