@@ -12,8 +12,9 @@ from torc_watch.engine import leftovers, processes
 from torc_watch.engine.leftovers import end_leftovers, is_same_server
 
 SERVER = "http://127.0.0.1:8080/torc-service/v1"
+WORKFLOW = os.getpid()  # processes are looked for on the whole machine, where others test, too
 MARKER = {"TORC_WATCH_TEST": str(os.getpid())}
-JOB = {"TORC_WORKFLOW_ID": "7", "TORC_JOB_ID": "12", "TORC_API_URL": SERVER}
+JOB = {"TORC_WORKFLOW_ID": str(WORKFLOW), "TORC_JOB_ID": "12", "TORC_API_URL": SERVER}
 
 Start = Callable[..., None]
 
@@ -41,9 +42,9 @@ def marked() -> list[processes.Process]:
 def test_all_of_a_job_is_ended(start: Start) -> None:
     for job_id in ("12", "13"):
         start(JOB | {"TORC_JOB_ID": job_id})
-    assert end_leftovers(SERVER, 7, [12, 13]) >= 2
+    assert end_leftovers(SERVER, WORKFLOW, [12, 13]) >= 2
     assert not marked()
-    assert end_leftovers(SERVER, 7, [12, 13]) == 0
+    assert end_leftovers(SERVER, WORKFLOW, [12, 13]) == 0
 
 
 @pytest.mark.parametrize(
@@ -59,21 +60,21 @@ def test_all_of_a_job_is_ended(start: Start) -> None:
 def test_what_belongs_elsewhere_lives_on(start: Start, difference: dict[str, str]) -> None:
     start(JOB | difference)
     before = {process.identity for process in marked()}
-    assert end_leftovers(SERVER, 7, [12]) == 0
+    assert end_leftovers(SERVER, WORKFLOW, [12]) == 0
     assert before <= {process.identity for process in marked()}
 
 
 @pytest.mark.parametrize("missing", JOB)
 def test_what_does_not_say_where_it_belongs_lives_on(start: Start, missing: str) -> None:
     start({name: value for name, value in JOB.items() if name != missing})
-    assert end_leftovers(SERVER, 7, [12]) == 0
+    assert end_leftovers(SERVER, WORKFLOW, [12]) == 0
     assert marked()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may start processes of others")
 def test_what_is_of_another_user_lives_on(start: Start) -> None:
     start(JOB, user=65534)
-    assert end_leftovers(SERVER, 7, [12]) == 0
+    assert end_leftovers(SERVER, WORKFLOW, [12]) == 0
     assert marked()
 
 
@@ -82,7 +83,7 @@ def test_who_looks_from_within_a_job_lives_on() -> None:
 import subprocess
 from torc_watch.engine.leftovers import end_leftovers
 with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as child:
-    print(end_leftovers({SERVER!r}, 7, [12]), child.poll())
+    print(end_leftovers({SERVER!r}, {WORKFLOW}, [12]), child.poll())
 """
     done = subprocess.run(
         [sys.executable, "-P", "-c", program], env=JOB, capture_output=True, text=True, check=False
@@ -96,7 +97,7 @@ def test_what_does_not_end(start: Start, monkeypatch: pytest.MonkeyPatch) -> Non
         patch.setattr(leftovers, "_KILL_PATIENCE", 0.05)
         patch.setattr(processes, "send_signals", lambda *_: None)
         with pytest.raises(SchedulerError, match="do not end when they are killed"):
-            end_leftovers(SERVER, 7, [12])
+            end_leftovers(SERVER, WORKFLOW, [12])
 
 
 @pytest.mark.parametrize(
