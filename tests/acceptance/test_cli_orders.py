@@ -205,8 +205,8 @@ def test_the_same_id_on_two_servers(home: Path, verb: str) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("pause 42", "does not look after workflow 42. Add it with: torc-watchd add 42"),
-        ("status 42", "does not look after workflow 42. Add it with: torc-watchd add 42"),
+        ("pause 42", "Workflow 42 is not looked after. Add it with: torc-watchd add 42"),
+        ("status 42", "Workflow 42 is not looked after. Add it with: torc-watchd add 42"),
         ("history 42", "Workflow 42 was never watched from here."),
         ("set 42", "Say what is to change, such as --max-retries 6."),
         ("set 42 --memory-multiplier 1", "'--memory-multiplier': 1 would not raise anything"),

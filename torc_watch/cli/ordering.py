@@ -62,7 +62,8 @@ def set_(
 ) -> None:
     """Change how workflows are looked after.
 
-    A round of recovery that is under way ends first. Only what is said here changes.
+    A round of recovery that is under way ends first. What is not said stays as it is, whatever
+    default is named below.
 
     \b
     Examples:
@@ -100,6 +101,8 @@ def pause(workflow_ids: options.WorkflowIds, *, url: options.KnownUrl = None) ->
 
 def resume(workflow_ids: options.WorkflowIds, *, url: options.KnownUrl = None) -> None:
     """Look after workflows again, paused or ended.
+
+    The watch of a paused one goes on; that of one that ended begins anew, with all its retries.
 
     \b
     Examples:

@@ -13,7 +13,7 @@ def key_of(workflow_id: int, server: str | None, known: Iterable[Key]) -> Key:
     if not keys:
         where = f" on {server}" if server else ""
         raise InvalidInput(
-            f"torc-watchd does not look after workflow {workflow_id}{where}. "
+            f"Workflow {workflow_id}{where} is not looked after. "
             f"Add it with: torc-watchd add {workflow_id}"
         )
     if len(keys) > 1:
