@@ -36,7 +36,7 @@ def test_a_server_that_is_away(failed: "Site", answers: str) -> None:
         ended = failed.run("run", "--once", TORC_TIMEOUT="0.5")
 
     assert ended.returncode == 5
-    assert "1 of 1 workflows could not be looked at, such as workflow 1 of http" in ended.stderr
+    assert "Workflows that could not be looked at: 1 of 1. Workflow 1 of http" in ended.stderr
     assert "Traceback" not in ended.stderr
     assert monotonic() - began < 60
     assert "waiting" in failed.run("list").stdout

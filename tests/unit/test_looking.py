@@ -47,8 +47,8 @@ TROUBLE = events.StateTrouble(reason="The ticket has expired.", retry_in=1)
         ([STARTED, *ROUND], None),
         ([STARTED, RESTING, *ROUND], None),
         ([STARTED, RESTING, STUCK], None),
-        ([AWAY], "1 of 3 workflows could not be looked at, such as workflow 1 of s: Refused."),
-        ([STARTED, RESTING, AWAY], "such as workflow 1"),
+        ([AWAY], "could not be looked at: 1 of 3. Workflow 1 of s: Refused."),
+        ([STARTED, RESTING, AWAY], "Workflow 1"),
     ],
 )
 async def test_it_ends_with_the_last_look(happening: Sequence[Event], refusal: str | None) -> None:

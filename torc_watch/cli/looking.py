@@ -47,9 +47,9 @@ class OneLook:
             raise JournalError(self._trouble)
         left = [view for view in self._seen if view.phase is Phase.WAITING]
         if left:
-            first = f"workflow {left[0].workflow_id} of {left[0].server}: {left[0].reason}"
-            number = f"{len(left)} of {len(self._seen)} workflows"
-            raise ServerUnreachable(f"{number} could not be looked at, such as {first}")
+            first = f"Workflow {left[0].workflow_id} of {left[0].server}: {left[0].reason}"
+            numbers = f"{len(left)} of {len(self._seen)}"
+            raise ServerUnreachable(f"Workflows that could not be looked at: {numbers}. {first}")
 
 
 async def _until_looked_at(board: "Board") -> None:
