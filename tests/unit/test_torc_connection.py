@@ -26,6 +26,8 @@ UNSAYABLE = "hunter2"
         ("https://example.org/torc/", "https://example.org/torc/torc-service/v1"),
         ("http://[::1]:8080", "http://[::1]:8080/torc-service/v1"),
         ("10.0.0.1:1", "http://10.0.0.1:1/torc-service/v1"),
+        ("node1:8080/?", "http://node1:8080/torc-service/v1"),
+        ("node1:8080#", "http://node1:8080/torc-service/v1"),
     ],
 )
 def test_url_as_people_write_it(written: str, url: str) -> None:

@@ -67,7 +67,7 @@ def normalise_url(text: str) -> str:
         raise InvalidInput(f"{written!r} is not the URL of a server. {_URL_EXAMPLE}")
     path = url.path.rstrip("/")
     base = path if path.endswith(API_PATH) else path + API_PATH
-    return str(url.copy_with(path=base))
+    return str(url.copy_with(path=base, query=None, fragment=None))  # a lone "?" or "#"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
