@@ -286,9 +286,29 @@ async def test_without_the_lease_nothing_is_changed(open_site: "OpenSite") -> No
             await service.until(lambda: bool(service.heard(events.LeaseGone)))
             assert changes_by_the_engine(site) == []
             assert service.heard(events.LeaseHeldElsewhere)
+            assert not service.board.views
             await service.until_ended(1)  # whoever wrote that does not live
 
         assert await site.results(1) == [("big", 1, 137), ("big", 2, 0)]
+
+
+async def test_who_was_followed_while_it_opened_the_journal_does_not_begin(
+    open_site: "OpenSite", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = Registry.__init__
+
+    def open_too_late(registry: Registry, path: Path, lease: str | None = None) -> None:
+        opened(registry, path, lease)
+        (service.home / "lease" / "2").write_text(json.dumps(asdict(ELSEWHERE)))
+
+    async with open_site() as site:
+        service = Service(site, ME)
+        monkeypatch.setattr(Registry, "__init__", open_too_late)
+
+        async with running(service):
+            await service.until(lambda: bool(service.heard(events.LeaseGone)))
+
+        assert not service.heard(events.LeaseTaken)
 
 
 async def test_an_order_that_another_daemon_may_have_followed_is_left_to_it(
@@ -369,6 +389,7 @@ async def test_a_removed_workflow_is_left_alone(open_site: "OpenSite") -> None:
             service.order(Verb.REMOVE)
             service.order(Verb.REMOVE)
             await service.until(lambda: bool(service.heard(events.OrderRefused)))
+            assert not service.board.views
 
         assert service.entries() == []
         assert [event.verb for event in service.heard(events.OrderFollowed)] == ["add", "remove"]
@@ -573,6 +594,27 @@ async def test_trouble_that_comes_back_is_met_later_each_time(
             await anyio.sleep(3600)
 
         assert 60 <= len(service.heard(events.StateTrouble)) <= 130
+
+
+async def test_trouble_long_after_other_trouble_is_new(
+    open_site: "OpenSite", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_site() as site:
+        service = Service(site, ME)
+        async with running(service):
+            for number in range(10):
+                await anyio.sleep(300)
+                with monkeypatch.context() as patched:
+                    patched.setattr(Spool, "deliveries", away)
+                    await service.until(
+                        lambda: len(service.heard(events.StateTrouble)) > number  # noqa: B023
+                    )
+
+        assert max(trouble.retry_in for trouble in service.heard(events.StateTrouble)) <= 4
+
+
+def away(_: Spool) -> list[Delivery]:
+    raise OSError("The ticket has expired.")
 
 
 async def test_a_verdict_that_could_not_be_kept_is_no_new_beginning(

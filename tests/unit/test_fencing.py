@@ -11,8 +11,10 @@ import anyio
 import pytest
 
 from torc_watch.core import events
+from torc_watch.core.allocation import AllocationRequest
 from torc_watch.core.errors import JournalError, LeaseLost
-from torc_watch.daemon.fencing import Fence
+from torc_watch.core.units import GIB
+from torc_watch.daemon.fencing import Fence, FencedScheduler
 from torc_watch.daemon.lease import Lease, this_process
 from torc_watch.engine.processes import find_process
 from torc_watch.engine.supervisor import supervise
@@ -64,6 +66,30 @@ async def test_one_heartbeat_is_enough_for_a_moment(
     lease.error = LeaseLost()
     with pytest.raises(LeaseLost):
         await fence.pass_()
+
+
+async def test_without_the_lease_no_allocation_is_submitted_or_canceled(
+    open_site: "OpenSite", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_virtual_time(monkeypatch, 0)
+    lease = Beats(tmp_path)
+    lease.error = LeaseLost()
+    request = AllocationRequest(
+        token="",
+        workflow_id=1,
+        scheduler_config_id=1,
+        num_cpus=1,
+        memory=GIB,
+        output_dir="out",
+    )
+    async with open_site() as site:
+        scheduler = FencedScheduler(site.scheduler, Fence(lease))
+        with pytest.raises(LeaseLost):
+            await scheduler.submit(request)
+        with pytest.raises(LeaseLost):
+            await scheduler.cancel(1)
+
+        assert (site.scheduler.requests, site.scheduler.canceled) == ([], [])
 
 
 async def test_one_heartbeat_is_enough_for_all_who_come_meanwhile(
