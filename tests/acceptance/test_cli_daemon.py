@@ -145,3 +145,12 @@ def test_a_configuration_reaches_the_daemon(desk: Desk) -> None:
     daemon.until("The configuration was read again.")
     desk.run("add", "1")
     desk.wait_for('"max_retries": 9')
+
+
+def test_whoever_is_impatient_is_told_nothing_but_that(desk: Desk) -> None:
+    daemon = desk.start("run")
+    daemon.until(ACTS)
+    daemon.process.send_signal(signal.SIGTERM)
+
+    assert daemon.interrupt() in (0, 130)  # the first may have been enough
+    assert daemon.printed[1:] in ([], ["torc-watchd: interrupted.\n"])

@@ -1,5 +1,6 @@
 """run: the daemon."""
 
+import asyncio
 import os
 import signal
 from functools import partial
@@ -11,6 +12,8 @@ import typer
 from torc_watch.cli import running
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torc_watch.cli.looking import OneLook
     from torc_watch.core.events import DaemonEvent
     from torc_watch.daemon.board import Board
@@ -76,8 +79,10 @@ def run(
 
 
 async def _serve(service: "Service", manager: "ServiceManager", look: "OneLook | None") -> None:
+    this = asyncio.current_task()
+    assert this is not None  # noqa: S101 - a coroutine runs in one
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_obey, service, manager)
+        tasks.start_soon(_obey, service, manager, this.cancel)
         tasks.start_soon(_keep_alive, manager)
         if look:
             tasks.start_soon(look.run, service.board, service.wishes)
@@ -87,7 +92,9 @@ async def _serve(service: "Service", manager: "ServiceManager", look: "OneLook |
         look.check()
 
 
-async def _obey(service: "Service", manager: "ServiceManager") -> None:
+async def _obey(
+    service: "Service", manager: "ServiceManager", interrupt: "Callable[[], object]"
+) -> None:
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
         async for number in signals:
             if number == signal.SIGHUP:
@@ -95,7 +102,7 @@ async def _obey(service: "Service", manager: "ServiceManager") -> None:
                 service.reload()
                 manager.ready()
             elif service.wishes.to_stop:
-                raise KeyboardInterrupt
+                interrupt()
             else:
                 manager.stopping()
                 service.wishes.stop()
