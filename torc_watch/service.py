@@ -12,7 +12,7 @@ import anyio
 from anyio import to_thread
 
 from torc_watch.core.errors import ConfigurationAway, InvalidInput, JournalError
-from torc_watch.core.events import ConfigurationRead, ControlMissing, DaemonEvent, Event
+from torc_watch.core.events import ConfigurationRead, ControlMissing, DaemonEvent, Event, StopAsked
 from torc_watch.core.orders import Entry
 from torc_watch.core.view import WorkflowView
 from torc_watch.daemon.board import Board, Key
@@ -87,6 +87,10 @@ class Service:
         )
         rhythm = Rhythm(heartbeat=self._settings.lease_patience / _BEATS)
         await Daemon(means, self.wishes, rhythm).run()
+
+    def stop(self, why: str) -> None:
+        self._announce(StopAsked(signal=why))
+        self.wishes.stop()
 
     def reload(self) -> None:
         """Reads the configuration again; what cannot be used changes nothing."""

@@ -153,4 +153,6 @@ def test_whoever_is_impatient_is_told_nothing_but_that(desk: Desk) -> None:
     daemon.process.send_signal(signal.SIGTERM)
 
     assert daemon.interrupt() in (0, 130)  # the first may have been enough
-    assert daemon.printed[1:] in ([], ["torc-watchd: interrupted.\n"])
+    _, stopping, *rest = daemon.printed
+    assert "Stopping, for SIGTERM: rounds under way end first." in stopping
+    assert rest in ([], ["torc-watchd: interrupted.\n"])

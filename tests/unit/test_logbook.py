@@ -55,6 +55,7 @@ def test_of_a_workflow(event: Event, words: list[str]) -> None:
         (events.LeaseTaken(workflows=3), "This torc-watchd acts from now on. Workflows: 3."),
         (events.LeaseHeldElsewhere(holder=this_process()), "Standing by: lease at "),
         (events.LeaseGone(), "Another torc-watchd of yours has taken over."),
+        (events.StopAsked(signal="SIGTERM"), "Stopping, for SIGTERM: rounds under way end first."),
     ],
 )
 def test_of_the_daemon_itself(event: DaemonEvent, words: str) -> None:

@@ -105,7 +105,7 @@ async def _obey(
                 interrupt()
             else:
                 manager.stopping()
-                service.wishes.stop()
+                service.stop(signal.Signals(number).name)
 
 
 async def _keep_alive(manager: "ServiceManager") -> None:

@@ -414,8 +414,17 @@ class ConfigurationRead:
     problem: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopAsked:
+    """It is to end: by ``signal``, as SIGTERM. Rounds under way come to their end first."""
+
+    name: ClassVar = "daemon.stopping"
+    signal: str
+
+
 DaemonEvent = (
     OrderUnreadable
+    | StopAsked
     | LeaseTaken
     | LeaseHeldElsewhere
     | LeaseGone

@@ -41,6 +41,7 @@ _LEVELS: dict[type[Event | DaemonEvent], Level] = {
     events.LeaseGone: Level.WARNING,
     events.ControlMissing: Level.WARNING,
     events.LeaseTaken: Level.NOTICE,
+    events.StopAsked: Level.NOTICE,
     events.LeaseHeldElsewhere: Level.NOTICE,
     events.RecoveryPlanned: Level.NOTICE,
     events.RecoveryInitiated: Level.NOTICE,
@@ -151,6 +152,8 @@ def _sentence(event: DaemonEvent) -> str:
         case events.ConfigurationRead():
             kept = f"The configuration stays as it was: {event.problem}"
             words = kept if event.problem else "The configuration was read again."
+        case events.StopAsked():
+            words = f"Stopping, for {event.signal}: rounds under way end first."
     return words
 
 
