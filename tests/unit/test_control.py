@@ -175,6 +175,7 @@ anyio.run(Control(Board(), anyio.lowlevel.checkpoint, None).serve, Path(sys.argv
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("files", [24, 200], ids=["no more files", "enough of clients"])
 async def test_more_clients_than_can_be_served_wait_and_end_nothing(path: Path, files: int) -> None:
     """A process of its own: whoever has no more files to open cannot test much."""

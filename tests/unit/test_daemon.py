@@ -199,7 +199,7 @@ async def test_a_workflow_waits_for_its_server(open_site: "OpenSite") -> None:
 
 async def test_many_workflows_are_taken_up_a_few_at_a_time(open_site: "OpenSite") -> None:
     async with open_site() as site:
-        site.scheduler.endings = {"long": [(0, None, 3000.0)]}
+        site.scheduler.endings = {"long": [(0, None, 300.0)]}
         service = Service(site, ME)
         for _ in range(30):
             service.order(Verb.ADD, await site.submit(["long"]))
@@ -244,7 +244,7 @@ async def refused(request: httpx.Request, _: "Forward") -> httpx.Response:
 
 async def test_the_second_login_node_stands_by_and_takes_over(open_site: "OpenSite") -> None:
     async with open_site() as site:
-        site.scheduler.endings = {"long": [(137, 64 * MIB, 3000.0)]}
+        site.scheduler.endings = {"long": [(137, 64 * MIB, 900.0)]}
         await site.submit(["long"])
         first, second = Service(site, ELSEWHERE), Service(site, ME)
         first.order(Verb.ADD)
@@ -253,7 +253,7 @@ async def test_the_second_login_node_stands_by_and_takes_over(open_site: "OpenSi
             async with killed_at_the_end(first):
                 await first.until(lambda: bool(first.entries()))
                 tasks.start_soon(second.run)
-                await anyio.sleep(1000)
+                await anyio.sleep(300)
                 assert second.said == [events.LeaseHeldElsewhere(holder=ELSEWHERE)]
             killed = anyio.current_time()
             await second.until(lambda: bool(second.heard(events.LeaseTaken)))
@@ -397,7 +397,7 @@ async def test_a_removed_workflow_is_left_alone(open_site: "OpenSite") -> None:
 
 async def test_a_reload_reaches_the_server_and_lets_a_round_end(open_site: "OpenSite") -> None:
     async with open_site() as site:
-        site.scheduler.endings = {"big": [OOM], "long": [(0, None, 3000.0)]}
+        site.scheduler.endings = {"big": [OOM], "long": [(0, None, 700.0)]}
         site.scheduler.seconds_to_submit = {1: 500.0}
         await site.submit(["big"])
         await site.submit(["long"])
@@ -419,7 +419,7 @@ async def test_a_reload_reaches_the_server_and_lets_a_round_end(open_site: "Open
 
 async def test_a_server_without_workflows_is_closed(open_site: "OpenSite") -> None:
     async with open_site() as site:
-        site.scheduler.endings = {"long": [(0, None, 3000.0)]}
+        site.scheduler.endings = {"long": [(0, None, 300.0)]}
         await site.submit(["small"])
         await site.submit(["long"])
         service = Service(site, ME)

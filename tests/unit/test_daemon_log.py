@@ -51,6 +51,7 @@ def test_it_goes_on_in_a_new_file(path: Path, log: DaemonLog, how: str) -> None:
     assert path.stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.slow
 def test_nothing_is_lost_when_many_fill_it(path: Path) -> None:
     path.parent.mkdir()
     writers = [

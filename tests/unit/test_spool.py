@@ -66,6 +66,7 @@ def test_orders_keep_their_order_when_the_clock_is_set_back(
     assert contents(spool) == [order(verb) for verb in given]
 
 
+@pytest.mark.slow
 def test_nothing_is_lost_when_many_give_orders_at_once(tmp_path: Path) -> None:
     givers = [
         subprocess.Popen([sys.executable, "-c", GIVEN_BY_MANY, str(tmp_path), str(giver)])
