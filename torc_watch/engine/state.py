@@ -4,6 +4,7 @@ Changes are committed one by one with full synchronisation; other processes wait
 A version of the program reads what every earlier one wrote, and refuses what a later one did.
 """
 
+import errno
 import socket
 import sqlite3
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from torc_watch.core.errors import JournalBusy, JournalCorrupt, JournalError, LeaseLost
+from torc_watch.core.remedies import what_is_wrong
 from torc_watch.engine.processes import lockers_of
 
 _WATCHES_AND_ROUNDS = """
@@ -70,6 +72,12 @@ MIGRATIONS = (
     _WHO_HOLDS_THE_LEASE,
     _WHY_WATCHES_ENDED,
 )
+_MEANT = {
+    sqlite3.SQLITE_FULL: errno.ENOSPC,
+    sqlite3.SQLITE_READONLY: errno.EROFS,
+    sqlite3.SQLITE_CANTOPEN: errno.EACCES,
+    sqlite3.SQLITE_IOERR: errno.EIO,
+}
 _SECONDS = 5.0  # to wait for whoever is writing
 
 
@@ -166,9 +174,9 @@ class State:
                 raise locked(self.path) from error
             kind = JournalCorrupt if _is_damage(error) else JournalError
             raise kind(
-                f"The journal {self.path} cannot be used: {error}. Nothing is changed without it. "
-                "Make room or set TORC_WATCHD_HOME to another folder, then run the same command "
-                "again: it goes on where this one stopped."
+                f"The journal {self.path} cannot be used: {what_is_wrong(_of_the_system(error))} "
+                "Nothing is changed without it. All goes on where it stopped: the daemon by "
+                "itself, any other command when it is run again."
             ) from error
 
 
@@ -209,6 +217,13 @@ def is_cut_off(error: Exception) -> bool:
     """Whether there is half a change, which only those who may write can undo."""
     code = error.sqlite_errorcode if isinstance(error, sqlite3.Error) else None
     return code == sqlite3.SQLITE_READONLY_ROLLBACK
+
+
+def _of_the_system(error: Exception) -> OSError:
+    """The error of the system that SQLite means."""
+    if isinstance(error, OSError):
+        return error
+    return OSError(_MEANT.get(_code_of(error) or 0, 0), str(error))
 
 
 def _is_damage(error: Exception) -> bool:
