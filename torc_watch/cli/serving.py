@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from torc_watch.service import Service
 
 _STATUS_INTERVAL = 5.0  # seconds between changes of what `systemctl status` shows
+_ECHO = 1.0  # seconds: a script around us passes on what has reached us already
 _LEASE_PATIENCES = 1.5  # in which an abandoned lease has turned out to be that
 
 
@@ -35,7 +36,7 @@ def run(
 
     One daemon acts for you, over all login nodes that share your home; further ones stand by and
     take over when it is gone. SIGHUP reads the configuration again; SIGTERM and Ctrl-C let the
-    rounds under way end first, for up to a minute.
+    rounds under way end first, for up to a minute; the second one ends it at once.
 
     With --once it ends with 0 when all were looked at or another acts, and with 5 when some could
     not be: a server that does not answer is not waited for.
@@ -95,17 +96,19 @@ async def _serve(service: "Service", manager: "ServiceManager", look: "OneLook |
 async def _obey(
     service: "Service", manager: "ServiceManager", interrupt: "Callable[[], object]"
 ) -> None:
+    asked_at = float("-inf")
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
         async for number in signals:
             if number == signal.SIGHUP:
                 manager.reloading()
                 service.reload()
                 manager.ready()
-            elif service.wishes.to_stop:
-                interrupt()
-            else:
-                manager.stopping()
+            elif not service.wishes.to_stop:
+                asked_at = anyio.current_time()
                 service.stop(signal.Signals(number).name)
+                manager.stopping()  # last: what is announced says that we are ready
+            elif anyio.current_time() - asked_at >= _ECHO:
+                interrupt()
 
 
 async def _keep_alive(manager: "ServiceManager") -> None:
