@@ -14,23 +14,33 @@ from torc_watch.interfaces.listing import known_text, table, terminal_width
 from torc_watch.interfaces.published import notices, read_published, utc_now
 
 _PIECES = 3  # of what `status` shows
-_UNREACHABLE = 5  # the command line's own
+_UNREACHABLE, _INTERRUPTED = 5, 130  # the command line's own
 
 
 def main() -> None:
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal that has not all letters shows others
-    match sys.argv[1:]:
-        case ["list"] if _list():
+    try:
+        if _is_done(sys.argv[1:]):
             return
-        case ["status", number] if number.isdecimal():
-            shown = _show_status(int(number))
-            if shown == _PIECES:
-                return
-            sys.argv.append(f"--shown={shown}")
+    except KeyboardInterrupt:
+        _say(["torc-watchd: interrupted."])
+        sys.exit(_INTERRUPTED)
     from torc_watch.cli import main as command_line  # noqa: PLC0415 - it takes so long
 
     command_line()
+
+
+def _is_done(words: list[str]) -> bool:
+    """Otherwise the command line is to go on, and finds in its options from where."""
+    match words:
+        case ["list"]:
+            return _list()
+        case ["status", number] if number.isdecimal():
+            shown = _show_status(int(number))
+            sys.argv.append(f"--shown={shown}")
+            return shown == _PIECES
+    return False
 
 
 def _list() -> bool:

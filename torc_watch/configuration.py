@@ -78,7 +78,20 @@ def default_home() -> Path:
 def home() -> Path:
     """The state folder, without a look at any other value. Raises as `configured` does."""
     given = configured().get("home")
-    return Path(given.value).expanduser() if given else default_home()
+    if given is None:
+        return default_home()
+    try:
+        return own_path(Path(given.value))
+    except InvalidInput as error:
+        raise InvalidInput(f"{given.origin}: {error}.") from error
+
+
+def own_path(path: Path) -> Path:
+    """With the home that a ~ at its beginning stands for. Raises InvalidInput."""
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise InvalidInput(f"There is no home for {path.parts[0]}") from error
 
 
 def _of_environment(variables: Mapping[str, tuple[str, ...]]) -> Iterator[tuple[str, Given]]:

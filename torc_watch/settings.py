@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
-from torc_watch.configuration import Given, configured, default_home
+from torc_watch.configuration import Given, configured, default_home, own_path
 from torc_watch.core.errors import InvalidInput
 from torc_watch.core.orders import Choices
 from torc_watch.core.policy import RecoverySettings
@@ -31,7 +31,7 @@ def split_command(command: object) -> object:
     return words
 
 
-_OwnPath = Annotated[Path, AfterValidator(Path.expanduser)]
+_OwnPath = Annotated[Path, AfterValidator(own_path)]
 _Factor = Annotated[float, Field(gt=1, allow_inf_nan=False)]
 _Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _Command = Annotated[tuple[str, ...], BeforeValidator(split_command)]
@@ -92,7 +92,7 @@ class Settings(BaseSettings):
         """Torc's command that is to run jobs here; None for our own runner. Raises InvalidInput."""
         if self.local_runner is None:
             return None
-        found = shutil.which(Path(self.local_runner).expanduser())
+        found = shutil.which(own_path(Path(self.local_runner)))
         if found is None:
             raise InvalidInput(
                 f"TORC_WATCHD_LOCAL_RUNNER is {self.local_runner!r}, which is no program that can "

@@ -3,12 +3,15 @@
 import json
 import os
 import shlex
+import signal
+import socket
 import sqlite3
 import subprocess
 import sys
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,6 +23,7 @@ from torc_watch.core.view import DaemonView, Phase, WorkflowView
 from torc_watch.daemon.lease import this_process
 from torc_watch.daemon.registry import Registry
 from torc_watch.daemon.spool import Spool
+from torc_watch.interfaces.asking import socket_paths
 from torc_watch.interfaces.published import utc_now
 from torc_watch.interfaces.publishing import publish
 
@@ -214,6 +218,7 @@ def test_the_same_id_on_two_servers(home: Path, verb: str) -> None:
         ("add 0", "greater than or equal to 1"),
         ("add", "Missing argument 'ID'"),
         (f"add {2**63}", "asks for what cannot be: workflow_id 9223372036854775808"),
+        ("add 42 -o ~nobody-of-that-name/x", "There is no home for ~nobody-of-that-name."),
         ("add 42 --url ftp://host", "'ftp://host' is not the URL of a server"),
         ("pause 42 --url ftp://host", "'ftp://host' is not the URL of a server"),
     ],
@@ -337,6 +342,36 @@ def test_the_list_waits_for_nothing_heavy_and_for_no_letter(home: Path) -> None:
     assert "42  ?     watching" in ended.stdout
     assert ended.stdout.endswith("set()\n")
     assert not ended.stderr
+
+
+def test_whoever_does_not_wait_for_the_daemon_s_answer(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.mkdir()
+    workflow = WorkflowView(server=A, workflow_id=42, phase=Phase.WATCHING)
+    view = DaemonView(holder=this_process(), at=utc_now().isoformat(), workflows=(workflow,))
+    publish(home / "status.json", view)
+    with TemporaryDirectory() as runtime, socket.socket(socket.AF_UNIX) as silent:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", runtime)  # pytest's own are too deep for a socket
+        path = socket_paths(home, os.environ)[0]
+        path.parent.mkdir()
+        silent.bind(str(path))
+        silent.listen()
+        with subprocess.Popen(
+            [sys.executable, "-m", "torc_watch", "status", "42"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as asking:
+            connection, _ = silent.accept()
+            with connection:
+                assert connection.recv(99).startswith(b"inspect 42 ")
+                asking.send_signal(signal.SIGINT)
+                shown, said = asking.communicate()
+
+    assert asking.returncode == 130
+    assert shown.startswith("Workflow 42 on ")
+    assert said == "torc-watchd: interrupted.\n"
 
 
 def test_the_daemon_loads_what_it_uses() -> None:

@@ -59,6 +59,19 @@ async def test_a_poke_is_answered_when_the_spool_was_taken_in(path: Path) -> Non
     assert not await poke([path], 10)
 
 
+async def test_a_daemon_that_ends_before_it_answers_has_not_taken_it_in(path: Path) -> None:
+    async def fail() -> None:
+        raise RuntimeError
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(Control(Board(), fail, told).serve, path)
+        with anyio.fail_after(10):
+            while not path.is_socket():  # noqa: ASYNC110, ASYNC240 - bound by another task
+                await anyio.sleep(0.01)
+        assert not await poke([path], 10)
+        tasks.cancel_scope.cancel()
+
+
 async def test_who_follows_sees_everything_and_then_each_change(path: Path) -> None:
     board = Board()
     board.show(ENTRY)

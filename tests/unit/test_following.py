@@ -74,6 +74,20 @@ async def test_from_file_to_socket_and_back(folder: Path) -> None:
         assert not await phases(seen, {42: Phase.STARTING})
 
 
+async def test_a_daemon_that_hangs_has_nothing_to_say(folder: Path) -> None:
+    socket = folder / "control.sock"
+    views = Views()
+    views.show(ENTRY)
+    daemon = DaemonView(holder=this_process(), at=utc_now().isoformat(), workflows=views.views)
+    publish(folder / "status.json", daemon)
+
+    async with (
+        await anyio.create_unix_listener(socket),
+        aclosing(boards(folder, [socket], 0.01)) as seen,
+    ):
+        assert not await phases(seen, {42: Phase.STARTING})
+
+
 async def test_what_cannot_be_read_is_said_and_looked_at_again(folder: Path) -> None:
     status = folder / "status.json"
     views = Views()

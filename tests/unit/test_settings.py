@@ -153,6 +153,7 @@ def test_bad_value_of_the_environment(
         ("password = 'secret'", "{} holds a password. Write it into a file that only you can"),
         ("home = 'state'", "{}: home has to be a path that begins with / or ~"),
         ("ca_file = 3", "{}: ca_file has to be a path that begins with / or ~"),
+        ("ca_file = '~nobody-of-that-name/x'", "ca_file in {}: There is no home for ~nobody-of-"),
         ("max_retries = ", "{} is not written in TOML: Invalid value (at end of document)"),
         ("user\xe9", "{} is not written in TOML: "),
     ],
@@ -164,6 +165,13 @@ def test_bad_file(tmp_path: Path, line: str, expected: str) -> None:
         load_settings()
     assert str(refusal.value).startswith(expected.format(file))
     assert "secret" not in str(refusal.value)
+
+
+def test_nobody_s_home(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("TORC_WATCHD_HOME", "~nobody-of-that-name/state")
+    for read in (home, load_settings):
+        with pytest.raises(InvalidInput, match=r"TORC_WATCHD_HOME in the .* no home for ~nobody"):
+            read()
 
 
 def test_every_bad_value_is_named(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:

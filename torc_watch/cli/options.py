@@ -43,7 +43,14 @@ def split_command(value: str | None) -> tuple[str, ...] | None:
 
 
 def absolute(path: Path | None) -> str | None:
-    return None if path is None else str(path.expanduser().absolute())
+    if path is None:
+        return None
+    try:
+        return str(path.expanduser().absolute())
+    except RuntimeError as error:
+        raise typer.BadParameter(
+            f"There is no home for {path.parts[0]}.", param_hint="--output-dir"
+        ) from error
 
 
 def choice_names(given: list[str] | None) -> tuple[str, ...]:

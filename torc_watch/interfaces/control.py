@@ -44,7 +44,8 @@ async def connect(paths: Sequence[Path]) -> SocketStream:
 
 async def poke(paths: Sequence[Path], seconds: float) -> bool:
     """Whether the daemon said within ``seconds`` that it has taken in what is in the spool."""
-    with anyio.move_on_after(seconds), suppress(OSError, anyio.BrokenResourceError):
+    left = anyio.EndOfStream, anyio.BrokenResourceError
+    with anyio.move_on_after(seconds), suppress(OSError, *left):
         async with await connect(paths) as stream:
             await stream.send(b"poke\n")
             return bool(await stream.receive())

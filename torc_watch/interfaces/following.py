@@ -30,7 +30,8 @@ async def boards(home: Path, sockets: Sequence[Path], interval: float) -> AsyncG
             async with await connect(sockets) as stream:
                 await stream.send(b"follow\n")
                 async for seen in _follow(BufferedByteReceiveStream(stream), interval):
-                    yield seen, ""
+                    # A daemon that hangs says as little as one that has nothing to say.
+                    yield (seen, "") if seen else await to_thread.run_sync(_published, home, seen)
         except _LEFT:
             seen, trouble = await to_thread.run_sync(_published, home, seen)
             yield seen, trouble
