@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+from anyio import to_thread
 
 from torc_watch.core.addressing import Key
 from torc_watch.core.diagnosis import Finding
@@ -57,7 +58,7 @@ class Part:
 
 def known_part(home: Path, key: Key) -> Part:
     """What was asked for, and the rounds of the last watch. Raises JournalError."""
-    choices, rounds = _choices(home, key), _rounds(home, key)
+    choices, rounds = _kept(home, key)
     values = {"choices": asdict(choices), "rounds": [asdict(round_) for round_ in rounds]}
     lines = [choices_text(choices), *(line for round_ in rounds for line in round_text(round_))]
     return Part(lines=lines, values=values)
@@ -66,7 +67,8 @@ def known_part(home: Path, key: Key) -> Part:
 async def live_part(home: Path, key: Key, settings: Settings) -> Part:
     """What the server says. Raises JournalError, and InvalidInput for a workflow it has not."""
     server, workflow_id = key
-    settings = settings.chosen(_choices(home, key))
+    choices, rounds = await to_thread.run_sync(_kept, home, key)
+    settings = settings.chosen(choices)
     recovery = replace(settings.recovery(), max_retries=None)
     try:
         with anyio.fail_after(_SECONDS):
@@ -75,7 +77,7 @@ async def live_part(home: Path, key: Key, settings: Settings) -> Part:
                 recovery,
                 settings,
                 settings.connection(server),
-                rounds_used=len(_rounds(home, key)),
+                rounds_used=len(rounds),
             )
     except (ServerError, TimeoutError) as error:
         reason = str(error) or f"{server} does not answer within {_SECONDS:g} s."
@@ -85,6 +87,10 @@ async def live_part(home: Path, key: Key, settings: Settings) -> Part:
         lines=["", *live_text(*live), *plan_text(workflow_id, seen.answer)],
         values={"live": live_values(*live) | plan_values(workflow_id, seen.answer)},
     )
+
+
+def _kept(home: Path, key: Key) -> tuple[Choices, tuple[PastRound, ...]]:
+    return _choices(home, key), _rounds(home, key)
 
 
 def _choices(home: Path, key: Key) -> Choices:

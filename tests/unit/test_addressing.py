@@ -25,7 +25,11 @@ def test_one_is_meant(workflow_id: int, server: str | None, key: tuple[str, int]
     [
         (42, None, "looked after on http://a and on http://b. Say which is meant with --url"),
         (44, None, "Workflow 44 is not looked after. Add it with: torc-watchd add 44"),
-        (43, "http://a", "Workflow 43 on http://a is not looked after."),
+        (
+            43,
+            "http://a",
+            "on http://a is not looked after. Add it with: torc-watchd add 43 --url http://a",
+        ),
     ],
 )
 def test_nobody_knows_which(workflow_id: int, server: str | None, message: str) -> None:

@@ -108,7 +108,7 @@ def test_one_in_words() -> None:
     assert "torc-watchd add 7 --auto-recover" in list(known_text(("s", 7), failed, NOW))[-1]
     stuck = replace(ENDED, verdict="stuck", counts={"ready": 1})
     assert list(known_text(("s", 7), stuck, NOW))[4:] == [
-        "To have it recovered: torc-watchd add 7 --auto-recover"
+        f"To have it recovered: torc-watchd add 7 --auto-recover --url {stuck.server}"
     ]
     stuck = replace(stuck, max_retries=3)
     assert "torc-watchd resume 7" in list(known_text(("s", 7), stuck, NOW))[-1]

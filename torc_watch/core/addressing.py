@@ -11,10 +11,10 @@ def key_of(workflow_id: int, server: str | None, known: Iterable[Key]) -> Key:
     """The one of ``known`` that is meant. Raises InvalidInput where there is none, or several."""
     keys = sorted(key for key in known if key[1] == workflow_id and server in (None, key[0]))
     if not keys:
-        where = f" on {server}" if server else ""
+        where, option = (f" on {server}", f" --url {server}") if server else ("", "")
         raise InvalidInput(
             f"Workflow {workflow_id}{where} is not looked after. "
-            f"Add it with: torc-watchd add {workflow_id}"
+            f"Add it with: torc-watchd add {workflow_id}{option}"
         )
     if len(keys) > 1:
         servers = " and on ".join(key[0] for key in keys)

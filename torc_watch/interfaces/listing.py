@@ -142,7 +142,9 @@ def _advice(view: WorkflowView) -> Iterator[str]:
     if failures(view) != "0":
         yield f"What its failed jobs said last: torc-watchd logs {view.workflow_id}"
     if view.max_retries is None and view.verdict in ("failed", "stuck"):
-        yield f"To have it recovered: torc-watchd add {view.workflow_id} --auto-recover"
+        server = printable(view.server, _LONGEST_REASON)  # the id may be another's on others
+        order = f"torc-watchd add {view.workflow_id} --auto-recover --url {server}"
+        yield f"To have it recovered: {order}"
     else:
         yield f"To begin anew, with all its retries: torc-watchd resume {view.workflow_id}"
 
