@@ -1,4 +1,4 @@
-"""Puts the parts together: the only module that knows which client, scheduler and journal it is."""
+"""Puts the parts together: it and `service` know which client, scheduler and journal it is."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager

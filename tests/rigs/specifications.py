@@ -1,4 +1,4 @@
-"""Workflows that tests of more than one kind submit."""
+"""Workflows that several tests submit."""
 
 # A job that says when it runs, and goes on when it is told to; how it ends is in the file `end`.
 PATIENT = """

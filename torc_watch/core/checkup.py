@@ -177,7 +177,7 @@ def _memory(node: LoginNode) -> Finding:
     text = f"All your processes together may use {_size(node.memory_cap)}."
     if node.memory_cap >= _MEMORY:
         return _ok("memory", text)
-    return _note("memory", text, "The daemon needs up to 100 MiB of that.")
+    return _note("memory", text, "The daemon needs 90 MiB of that for a thousand workflows.")
 
 
 def _daemon(node: LoginNode) -> Iterator[Finding]:

@@ -15,7 +15,7 @@ from torc_watch.core.view import DaemonView, Phase, WorkflowView
 from torc_watch.engine.processes import find_process
 from torc_watch.interfaces.printing import printable
 
-_SILENCE = timedelta(minutes=3)  # six times what may lie between two publications
+_SILENCE = timedelta(minutes=3)  # three times what may lie between two publications
 HOW_TO_START = "Start it with: torc-watchd service install, or in a terminal: torc-watchd run"
 _VIEW_FIELDS = {field.name for field in fields(WorkflowView)}
 
