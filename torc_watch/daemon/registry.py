@@ -38,7 +38,9 @@ class Registry:
     def keep(self, entry: Entry) -> None:
         self._state.write(
             "INSERT INTO entry (server, workflow_id, choices, condition, verdict, reason, added)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET choices = excluded.choices,"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)"
+            # Named, which SQLite before 3.35 asks for.
+            " ON CONFLICT (server, workflow_id) DO UPDATE SET choices = excluded.choices,"
             " condition = excluded.condition, verdict = excluded.verdict, reason = excluded.reason",
             entry.server,
             entry.workflow_id,

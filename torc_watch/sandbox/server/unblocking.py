@@ -4,6 +4,7 @@ A finished job is marked unprocessed; the next run makes its dependants ready, o
 a dependency failed. Until then they stay blocked, and their workflow is not complete.
 """
 
+import json
 from collections import deque
 
 from torc_watch.core.model import JobStatus
@@ -74,9 +75,12 @@ _CANCEL_DUE = f"""
     )
 """  # noqa: S608
 
-_RELEASE_DUE = f"""
-    UPDATE job SET status = 'ready', unblocking_processed = 1 WHERE {_DUE} RETURNING id
-"""  # noqa: S608
+_FIND_DUE = f"SELECT id FROM job WHERE {_DUE}"  # noqa: S608
+
+_RELEASE = """
+    UPDATE job SET status = 'ready', unblocking_processed = 1
+    WHERE id IN (SELECT value FROM json_each(?))
+"""
 
 
 def unblock(store: Store, dialect: DialectName) -> None:
@@ -104,7 +108,9 @@ def _settle_together(store: Store, workflow_id: int, _finished: list[Row]) -> li
     """Cancel below failures, as far down as it goes; whatever is due then becomes ready."""
     while store.execute(_CANCEL_DUE, workflow_id):
         pass
-    return store.column(_RELEASE_DUE, workflow_id)
+    due = store.column(_FIND_DUE, workflow_id)  # apart: SQLite before 3.35 returns no rows
+    store.execute(_RELEASE, json.dumps(due))
+    return due
 
 
 def _settle_one_by_one(store: Store, workflow_id: int, finished: list[Row]) -> list[int]:
