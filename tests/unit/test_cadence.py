@@ -29,6 +29,13 @@ def test_a_poll_takes_the_quietest_second(chance: float) -> None:
     assert int(cadence.next_poll(100, 60, chance, planned, is_first=False)) in (155, 157)
 
 
+def test_a_poll_in_many_years_is_planned_in_a_moment() -> None:
+    planned = dict.fromkeys(range(10**10 - 3600, 10**10), 1)
+    for is_first in (True, False):
+        moment = cadence.next_poll(0, 1e10, 0.5, planned, is_first=is_first)
+        assert 10**10 - 3600 <= moment <= 10**10
+
+
 @given(failures=st.integers(min_value=1, max_value=10_000), chance=CHANCES)
 def test_an_unwell_server_is_left_alone_for_up_to_a_minute(failures: int, chance: float) -> None:
     delay = cadence.until_next_try(failures, chance)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 _SPREAD = 0.1  # of an interval, so that many watches do not ask in the same second
 _FIRST_SPREAD = 0.9  # begun together, they would go on together for many rounds
+_WIDEST_SPREAD = 3600.0  # each second of it is looked at, and a person may ask for a look a year
 _FIRST_DELAY = 1.0
 _LONGEST_DELAY = 60.0
 
@@ -24,13 +25,16 @@ def next_poll(
 
     It is in a second for which the fewest looks are ``planned`` (looks by second). The first wait
     of a watch may be much shorter, where others were quicker to take the seconds of that tenth.
+    Neither is shorter by more than an hour.
     """
     latest = now + interval
-    quietest = _quietest(latest - interval * _SPREAD, latest, planned)
+    spread = min(interval * _SPREAD, _WIDEST_SPREAD)
+    quietest = _quietest(latest - spread, latest, planned)
     if is_first and quietest and planned.get(quietest[0]):
-        quietest = _quietest(latest - interval * _FIRST_SPREAD, latest, planned)
+        widest = min(interval * _FIRST_SPREAD, _WIDEST_SPREAD)
+        quietest = _quietest(latest - widest, latest, planned)
     if not quietest:
-        return latest - interval * _SPREAD * chance
+        return latest - spread * chance
     place = chance * len(quietest)
     return quietest[int(place)] + place % 1
 
