@@ -54,6 +54,17 @@ def test_the_last_words_of_a_job(tmp_path: Path, printed: bytes, last_words: str
     assert (exhibit.errors, exhibit.last_words) == (str(errors), last_words)
 
 
+def test_a_job_whose_output_cannot_be_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_file", refuse)
+    (exhibit,) = exhibits([finding(7)], request(tmp_path))
+    assert (exhibit.errors, exhibit.last_words) == (None, None)
+
+
 def test_a_job_whose_output_is_elsewhere_or_that_never_ran(tmp_path: Path) -> None:
     shown = exhibits([finding(7), finding(8, run_id=None)], request(tmp_path))
     assert [(each.errors, each.last_words) for each in shown] == [(None, None)] * 2

@@ -1,6 +1,7 @@
 """What a person gets to see of the failed jobs when a workflow is handed over."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
@@ -47,4 +48,6 @@ def _error_output(finding: Finding, request: WatchRequest) -> Path | None:
         attempt=finding.job.attempt,
         stream="e",
     )
-    return path if path.is_file() else None
+    with suppress(OSError):  # a file system that is away is no reason to judge otherwise
+        return path if path.is_file() else None
+    return None
