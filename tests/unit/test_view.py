@@ -64,6 +64,16 @@ def test_what_an_event_changes(event: Event, changes: dict[str, object]) -> None
     assert view_after(VIEW, event, NOW) == expected
 
 
+def test_who_waits_no_longer_has_no_reason_to() -> None:
+    """As after a night without a server: the first look finds what is to be recovered."""
+    waiting = replace(VIEW, phase=Phase.WAITING, reason="Refused.", next_look=IN_A_MINUTE)
+    attempted = events.RecoveryAttempted(workflow_id=42, number=2, max_retries=3)
+
+    view = view_after(waiting, attempted, NOW)
+
+    assert (view.phase, view.reason, view.next_look) == (Phase.RECOVERING, "", "")
+
+
 def test_routine_is_not_the_last_event() -> None:
     waiting = replace(VIEW, phase=Phase.WAITING, reason="Refused.", last_event="watch.look_failed")
     counted = view_after(waiting, events.JobsCounted(workflow_id=42, counts=COUNTS), NOW)

@@ -48,7 +48,7 @@ def _changes(event: Event, at: datetime) -> dict[str, Any]:
     changes: dict[str, Any] = {}
     match event:
         case events.WatchStarted(workflow_name=name, rounds_used=rounds, max_retries=limit):
-            changes = {"name": name, "phase": Phase.WATCHING}
+            changes = {"name": name, "phase": Phase.WATCHING, "reason": ""}
             changes |= {"round": rounds, "max_retries": limit}
         case events.JobsCounted(counts=counts):
             changes = {"counts": _plain(counts)}
@@ -56,7 +56,8 @@ def _changes(event: Event, at: datetime) -> dict[str, Any]:
             changes = {"phase": Phase.RESTING if is_resting else Phase.WATCHING}
             changes |= {"reason": "", "next_look": _text(at, seconds)}
         case events.RecoveryAttempted(number=number) | events.RecoveryContinued(number=number):
-            changes = {"phase": Phase.RECOVERING, "round": number, "next_look": ""}
+            changes = {"phase": Phase.RECOVERING, "round": number}
+            changes |= {"reason": "", "next_look": ""}
         case events.RecoveryInitiated(number=number):
             changes = {"phase": Phase.WATCHING, "round": number}
         case events.LookHeldUp(reason=reason):
