@@ -11,11 +11,12 @@ from typing import Any
 import anyio
 from anyio import to_thread
 
+from torc_watch.core.addressing import Key
 from torc_watch.core.errors import ConfigurationAway, InvalidInput, JournalError
 from torc_watch.core.events import ConfigurationRead, ControlMissing, DaemonEvent, Event, StopAsked
 from torc_watch.core.orders import Entry
 from torc_watch.core.view import WorkflowView
-from torc_watch.daemon.board import Board, Key
+from torc_watch.daemon.board import Board
 from torc_watch.daemon.fencing import Fence, FencedScheduler
 from torc_watch.daemon.lease import Lease, this_process
 from torc_watch.daemon.life import Daemon, Means, Rhythm, Wishes
@@ -74,6 +75,7 @@ class Service:
         home = self._settings.home
         means = Means(
             lease=self._lease,
+            fence=self._fence,
             spool=Spool(home / "spool"),
             journal=self._journal,
             open_server=self._open_server,
@@ -101,7 +103,7 @@ class Service:
             return
         for name in _FIXED:
             if getattr(loaded, name) != getattr(self._settings, name):
-                problem = f"{name} is another. Restart torc-watchd for that."
+                problem = f"{name} has changed, for which torc-watchd must be restarted."
                 self._announce(ConfigurationRead(problem=problem))
                 return
         self._settings = loaded

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from torc_watch.core import events
-from torc_watch.core.errors import JournalBusy, JournalError
+from torc_watch.core.errors import JournalBusy, JournalCorrupt, JournalError
 from torc_watch.core.lease import Holder
 from torc_watch.core.orders import Choices, Condition, Entry, Order, Verb
 from torc_watch.core.units import MIB
@@ -73,6 +73,7 @@ class Service:
     def __post_init__(self) -> None:
         self.home = self.site.directory
         self.lease = Lease(self.home / "lease", self.holder)
+        self.fence = Fence(self.lease)
 
     @property
     def spool(self) -> Spool:
@@ -81,9 +82,8 @@ class Service:
     @asynccontextmanager
     async def open_server(self, server: str) -> AsyncIterator[Supervisor]:
         assert server == SERVER
-        fence = Fence(self.lease)
-        scheduler = FencedScheduler(self.site.scheduler, fence)
-        surroundings = self.site.surroundings(scheduler, fence.pass_, self.lease.name)
+        scheduler = FencedScheduler(self.site.scheduler, self.fence)
+        surroundings = self.site.surroundings(scheduler, self.fence.pass_, self.lease.name)
         async with surroundings as around, supervising(around) as supervisor:
             self.lines.append("opened")
             yield supervisor
@@ -98,6 +98,7 @@ class Service:
     async def run(self) -> None:
         means = Means(
             lease=self.lease,
+            fence=self.fence,
             spool=self.spool,
             journal=self.home / "journal.db",
             open_server=self.open_server,
@@ -112,6 +113,12 @@ class Service:
 
     def order(self, verb: Verb, workflow_id: int = 1) -> None:
         self.spool.put(Order(verb=verb, server=SERVER, workflow_id=workflow_id))
+
+    def spool_file(self, name: str, content: str) -> Path:
+        path = self.home / "spool" / "incoming" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+        return path
 
     def heard(self, kind: type[T]) -> list[T]:
         return [event for event in self.said if isinstance(event, kind)]
@@ -334,6 +341,41 @@ async def test_an_order_that_another_daemon_may_have_followed_is_left_to_it(
         assert service.entries() == []
 
 
+async def test_what_is_no_order_to_this_version_may_be_one_to_another(
+    open_site: "OpenSite",
+) -> None:
+    async with open_site() as site:
+        service = Service(site, ME)
+        async with running(service):
+            await service.until(lambda: bool(service.heard(events.LeaseTaken)))
+            await anyio.sleep(1.5)
+            (service.home / "lease" / "2").write_text(json.dumps(asdict(ELSEWHERE)))
+            order = service.spool_file("0.json", "of a newer version")
+            await service.until(lambda: bool(service.heard(events.LeaseGone)))
+
+            assert order.exists()
+            assert not service.heard(events.OrderUnreadable)
+
+
+async def test_a_journal_that_another_daemon_has_mended_is_not_set_aside(
+    open_site: "OpenSite", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def find_damage_and_stop(path: Path) -> None:
+        path.write_text("mended")
+        (service.home / "lease" / "2").write_text(json.dumps(asdict(ELSEWHERE)))
+        raise JournalCorrupt(f"{path} was damaged.")
+
+    async with open_site() as site:
+        service = Service(site, ME)
+        monkeypatch.setattr("torc_watch.daemon.life.check", find_damage_and_stop)
+
+        async with running(service):
+            await service.until(lambda: bool(service.heard(events.LeaseGone)))
+
+        assert (service.home / "journal.db").read_text() == "mended"
+        assert not service.heard(events.StateSetAside)
+
+
 def changes_by_the_engine(site: "Site") -> list[str]:
     return [f"{method} {path}" for _, method, path in site.line.sent if method != "GET"]
 
@@ -462,7 +504,7 @@ async def test_what_is_no_order_is_set_aside(open_site: "OpenSite") -> None:
     async with open_site() as site:
         service = Service(site, ME)
         service.order(Verb.ADD)
-        (service.home / "spool" / "incoming" / "0.json").write_text("nonsense")
+        service.spool_file("0.json", "nonsense")
 
         async with running(service):
             await service.until(lambda: bool(service.entries()))

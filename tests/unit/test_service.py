@@ -27,10 +27,13 @@ def test_a_reload_is_said_and_wished_for(tmp_path: Path) -> None:
     [
         (InvalidInput("There is no setting 'x'."), "There is no setting 'x'."),
         (ConfigurationAway("It cannot be read."), "It cannot be read."),
-        (Settings(home=Path("/elsewhere")), "home is another. Restart torc-watchd for that."),
+        (
+            Settings(home=Path("/elsewhere")),
+            "home has changed, for which torc-watchd must be restarted.",
+        ),
         (
             Settings(home=Path("/home"), lease_patience=7),
-            "lease_patience is another. Restart torc-watchd for that.",
+            "lease_patience has changed, for which torc-watchd must be restarted.",
         ),
     ],
 )

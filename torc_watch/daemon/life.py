@@ -100,6 +100,7 @@ class Means:
     """
 
     lease: Lease
+    fence: Fence
     spool: Spool
     journal: Path
     open_server: OpenServer
@@ -119,7 +120,6 @@ class Daemon:
         self._rhythm = rhythm
         self._failures = 0
         self._resumed_at = float("-inf")
-        self._fence = Fence(means.lease)
 
     async def run(self) -> None:
         """Returns when it was wished to stop."""
@@ -129,8 +129,6 @@ class Daemon:
                     await self._hold()
             except LeaseLost:
                 self._means.announce(events.LeaseGone())
-            except JournalCorrupt as error:
-                await self._set_aside(error)
             except (JournalError, OSError) as error:
                 await self._wait_out(error)
 
@@ -161,17 +159,19 @@ class Daemon:
         await to_thread.run_sync(self._means.lease.release)
 
     async def _act_or_wait(self) -> None:
-        """Nobody else can do better with a journal that is locked: the lease is kept meanwhile."""
+        """Nobody else can do better with a journal that is locked or damaged: the lease is kept."""
         try:
             await self._act()
         except JournalBusy as error:
             await self._wait_out(error)
+        except JournalCorrupt as error:
+            await self._set_aside(error)
 
     async def _act(self) -> None:
         """Returns when it was wished to stop. Raises LeaseLost, JournalError and OSError."""
         await to_thread.run_sync(check, self._means.journal)
         with closing(Registry(self._means.journal, self._means.lease.name)) as registry:
-            await self._fence.pass_()  # it may have taken long to get here
+            await self._means.fence.pass_()  # it may have taken long to get here
             before = await to_thread.run_sync(self._means.known_before)
             try:
                 async with anyio.create_task_group() as tasks:
@@ -200,7 +200,7 @@ class Daemon:
         """Not at once: who only ever fails at the start gives way to another node in the end."""
         while True:
             await anyio.sleep(self._rhythm.heartbeat)
-            await self._fence.pass_()
+            await self._means.fence.pass_()
 
     async def _follow_orders(self, keeper: Keeper) -> None:
         while not self._wishes.to_stop:
@@ -215,23 +215,20 @@ class Daemon:
     async def _take_in(self, keeper: Keeper) -> None:
         spool = self._means.spool
         for delivery in await to_thread.run_sync(spool.deliveries):
+            await self._means.fence.pass_()  # another may have followed it, and later ones, too
             if isinstance(delivery.content, str):
                 kept = await to_thread.run_sync(spool.set_aside, delivery)
                 self._means.announce(
                     events.OrderUnreadable(problem=delivery.content, kept=str(kept))
                 )
             else:
-                await self._fence.pass_()  # another may have followed it, and later ones, too
                 keeper.follow(delivery.content)
                 await to_thread.run_sync(spool.take_in, delivery)
 
     async def _set_aside(self, error: JournalCorrupt) -> None:
-        try:
-            kept = await to_thread.run_sync(set_aside, self._means.journal)
-        except OSError as trouble:
-            await self._wait_out(trouble)
-        else:
-            self._means.announce(events.StateSetAside(problem=str(error), kept=str(kept)))
+        await self._means.fence.pass_()  # by now it may be another's, and whole
+        kept = await to_thread.run_sync(set_aside, self._means.journal)
+        self._means.announce(events.StateSetAside(problem=str(error), kept=str(kept)))
 
     async def _wait_out(self, error: Exception) -> None:
         if anyio.current_time() - self._resumed_at > _WELL:
