@@ -12,7 +12,7 @@ from torc_watch.core import events
 from torc_watch.core.errors import JournalError, NotFound, WatchHeld
 from torc_watch.core.events import Verdict
 from torc_watch.core.units import MIB
-from torc_watch.engine.supervisor import Surroundings, supervise
+from torc_watch.engine.supervisor import Surroundings, supervise, supervising
 
 if TYPE_CHECKING:
     from tests.conftest import Forward, OpenSite, Site
@@ -197,6 +197,19 @@ async def test_verdict_is_journaled(open_site: "OpenSite") -> None:
         for _ in range(2):
             assert (await site.watch(workflow_id)).verdict is Verdict.EXHAUSTED
         assert len(site.scheduler.requests) == 1 + 3 + 3
+
+
+async def test_a_verdict_that_does_not_count_is_no_end(open_site: "OpenSite") -> None:
+    """A person said something else at the same moment: the next watch is this one."""
+    async with open_site() as site:
+        site.scheduler.endings = {"a": [(1, None, 10.0)] * 9}
+        workflow_id = await site.submit(["a"])
+        async with site.surroundings() as around, supervising(around) as supervisor:
+            ended = await supervisor.watch(site.request(workflow_id), lambda _: False)
+        assert ended.verdict is Verdict.EXHAUSTED
+
+        assert (await site.watch(workflow_id)).verdict is Verdict.EXHAUSTED
+        assert len(site.scheduler.requests) == 1 + 3
 
 
 async def test_one_tries_an_unwell_server_and_the_others_know(open_site: "OpenSite") -> None:

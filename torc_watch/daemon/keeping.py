@@ -14,6 +14,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from torc_watch.core import cadence, events
+from torc_watch.core.addressing import Key
 from torc_watch.core.errors import (
     InvalidInput,
     NotFound,
@@ -25,7 +26,7 @@ from torc_watch.core.errors import (
 from torc_watch.core.events import Event, Verdict, WatchEnded
 from torc_watch.core.orders import Condition, Entry, Order, Removed, Unknown, follow
 from torc_watch.core.view import WorkflowView
-from torc_watch.daemon.board import Board, Key
+from torc_watch.daemon.board import Board
 from torc_watch.daemon.registry import Registry
 from torc_watch.daemon.servers import OpenServer, Servers
 from torc_watch.engine.guarding import guarded
@@ -163,17 +164,18 @@ class Keeper:
             report(events.WatchPostponed(workflow_id=workflow_id, reason=reason, retry_in=delay))
             await anyio.sleep(delay)
 
-    def _conclude(self, entry: Entry, ended: WatchEnded) -> None:
+    def _conclude(self, entry: Entry, ended: WatchEnded) -> bool:
         """Keeps a verdict and reports it, unless that was done already, or a person was quicker."""
         is_current = self._entries.get(_key(entry)) is entry
         if ended.verdict is Verdict.UNREACHABLE or not is_current:
-            return
+            return False
         self._keep(
             replace(
                 entry, condition=Condition.ENDED, verdict=ended.verdict.label, reason=ended.reason
             )
         )
         self._report(ended, entry.server)
+        return True
 
     def _keep(self, entry: Entry) -> None:
         self._registry.keep(entry)

@@ -120,12 +120,12 @@ class Supervisor:
         async with self._polls, self._cases:
             yield
 
-    async def watch(self, request: WatchRequest, keep: Callable[[WatchEnded], None]) -> WatchEnded:
+    async def watch(self, request: WatchRequest, keep: Callable[[WatchEnded], bool]) -> WatchEnded:
         """Watches one workflow to its end. A watch that is cancelled ends its round first.
 
         ``keep`` is given the verdict, to keep and report it, before the watch is ended in the
         journal: whoever dies in between, or cannot keep it, finds this watch again, and no new one
-        with all its retries.
+        with all its retries. It returns whether the verdict counts; else the watch goes on.
 
         Raises WatchHeld, NotFound or another ServerError before it is watched, JournalError at any
         time.
@@ -142,12 +142,11 @@ class Supervisor:
                         await watch.in_hand.settled()
 
     async def watch_on(
-        self, watch: Watch, keep: Callable[[WatchEnded], None] | None = None
+        self, watch: Watch, keep: Callable[[WatchEnded], bool] | None = None
     ) -> WatchEnded:
         ended = await self._until_verdict(watch)
-        if keep is not None:
-            keep(ended)
-        if _is_settled(watch, ended):
+        counts = keep is None or keep(ended)
+        if counts and _is_settled(watch, ended):
             self._around.journal.end_watch(watch.record.id, ended.verdict.label, ended.reason)
         return ended
 
