@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,7 @@ from torc_watch.engine.processes import (
     carriers_of,
     end_all,
     find_process,
+    lockers_of,
     parse_stat,
     send_signal,
 )
@@ -91,6 +93,29 @@ def test_processes_that_the_system_hides_are_not_there() -> None:
     if done.returncode == 77 or b"unshare" in done.stderr:
         pytest.skip(done.stderr.decode())
     assert (done.stdout, done.stderr) == (b"True [b'']\n", b"")
+
+
+def test_who_has_locked_another_file_of_the_same_number_is_not_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be ended in vain."""
+    path = tmp_path / "journal.db"
+    path.touch()
+    with (
+        path.open() as file,
+        subprocess.Popen(["sleep", "600"], stdin=file) as locker,
+        subprocess.Popen(["sleep", "600"], stdin=subprocess.DEVNULL) as other,
+    ):
+        text = "".join(
+            f"{number}: POSIX  ADVISORY  WRITE {pid} 00:00:{path.stat().st_ino} 0 EOF\n"
+            for number, pid in enumerate((locker.pid, other.pid, os.getpid()))
+        )
+        monkeypatch.setattr(Path, "read_text", lambda _: text)
+        try:
+            assert lockers_of(path) == [locker.pid]
+        finally:
+            locker.kill()
+            other.kill()
 
 
 def test_all_are_ended_also_those_that_come_late() -> None:

@@ -93,12 +93,21 @@ def lockers_of(path: Path) -> list[int]:
     """
     found = set()
     with suppress(OSError):
-        inode = str(path.stat().st_ino)
+        status = path.stat()
         for line in Path("/proc/locks").read_text().splitlines():
             _, kind, _, _, pid, file, *_ = line.replace("-> ", "").split()  # an arrow: it waits
-            if kind == "POSIX" and file.rpartition(":")[2] == inode:
+            if kind == "POSIX" and file.rpartition(":")[2] == str(status.st_ino):
                 found.add(int(pid))
-    return sorted(found - {os.getpid()})
+        found = {pid for pid in found - {os.getpid()} if _has_open(pid, status)}
+    return sorted(found)
+
+
+def _has_open(pid: int, status: os.stat_result) -> bool:
+    """Another file system has files of the same numbers, and names itself otherwise than here."""
+    with suppress(OSError):
+        files = Path(f"/proc/{pid}/fd").iterdir()
+        return any(os.path.samestat(file.stat(), status) for file in files)
+    return False
 
 
 def send_signal(process: Process, number: signal.Signals) -> None:
