@@ -8,6 +8,7 @@ from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -236,6 +237,13 @@ def test_a_daemon_that_goes_on_writes_over_nothing(path: Path) -> None:
         opened.enter_context(closing(Journal(path))).begin_watch(other)  # by hand, without a lease
 
 
+def test_a_file_in_place_of_the_one_that_was_claimed_is_not_written_to(path: Path) -> None:
+    Registry(path, "1").close()
+    path.unlink()
+    with closing(Journal(path, "1")) as journal, pytest.raises(LeaseLost):
+        journal.begin_watch(WORKFLOW)
+
+
 def content(path: Path) -> list[str]:
     with closing(sqlite3.connect(path)) as database:
         return list(database.iterdump())
@@ -351,10 +359,12 @@ def test_made_by_two_processes_at_once(path: Path, monkeypatch: pytest.MonkeyPat
     connect = sqlite3.connect
 
     class Overtaken(sqlite3.Connection):
-        def executescript(self, script: str, /) -> sqlite3.Cursor:
-            monkeypatch.setattr(sqlite3, "connect", connect)
-            Journal(path).close()
-            return super().executescript(script)
+        def execute(self, statement: str, /, *values: Any) -> sqlite3.Cursor:
+            if statement == "BEGIN IMMEDIATE":
+                with monkeypatch.context() as restored:
+                    restored.setattr(sqlite3, "connect", connect)
+                    Journal(path).close()
+            return super().execute(statement, *values)
 
     monkeypatch.setattr(sqlite3, "connect", partial(connect, factory=Overtaken))
     with reopened(path) as journal:

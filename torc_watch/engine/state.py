@@ -125,8 +125,8 @@ class State:
             self._database.execute("INSERT OR REPLACE INTO tenure VALUES (1, ?)", (lease,))
 
     def _ensure_ours(self) -> None:
-        (lease,) = self._database.execute("SELECT lease FROM tenure").fetchone()
-        if lease != self._lease:
+        row = self._database.execute("SELECT lease FROM tenure").fetchone()
+        if row is None or row["lease"] != self._lease:  # none: in place of the file we had claimed
             raise LeaseLost("Another torc-watchd of yours has taken over.")
 
     def _prepare(self) -> None:
