@@ -136,7 +136,7 @@ def _plan(record: str | None) -> Plan | None:
 def _opened(path: Path, table: str) -> Iterator[sqlite3.Connection | None]:
     """None where nothing was ever kept, in that table. Raises JournalError."""
     try:
-        if not path.exists():
+        if not _is_there(path):
             yield None
             return
         uri = f"{path.absolute().as_uri()}?mode=ro"
@@ -148,6 +148,15 @@ def _opened(path: Path, table: str) -> Iterator[sqlite3.Connection | None]:
         if is_busy(error):
             raise locked(path) from error
         raise JournalError(f"The journal {path} cannot be read: {_reason(error)}") from error
+
+
+def _is_there(path: Path) -> bool:
+    """Raises OSError where that cannot be told, which since Python 3.14 is a no of `exists`."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
 
 
 def _reason(error: sqlite3.Error | OSError) -> str:

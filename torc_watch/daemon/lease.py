@@ -18,6 +18,7 @@ import socket
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from errno import ENOENT
 from importlib.metadata import version
 from pathlib import Path
 from uuid import uuid4
@@ -156,7 +157,7 @@ class Lease:
             with suppress(FileNotFoundError), self._file(epoch).open(encoding="utf-8") as file:
                 heartbeat = os.fstat(file.fileno()).st_mtime_ns
                 return Sighting(epoch=epoch, heartbeat=heartbeat, holder=_parse(file.read()))
-        raise FileNotFoundError(f"{self._folder} lists an epoch that is not there.")
+        raise FileNotFoundError(ENOENT, "It lists an epoch that is not there", str(self._folder))
 
     def _epochs(self) -> list[int]:
         return [int(path.name) for path in self._folder.iterdir() if path.name.isdecimal()]
