@@ -16,9 +16,10 @@ import pytest
 from anyio import to_thread
 
 from torc_watch.core import events
+from torc_watch.core.addressing import Key
 from torc_watch.core.errors import InvalidInput
 from torc_watch.core.orders import Choices, Condition, Entry
-from torc_watch.daemon.board import Board, Key
+from torc_watch.daemon.board import Board
 from torc_watch.interfaces import asking, control
 from torc_watch.interfaces.asking import ask, socket_paths
 from torc_watch.interfaces.control import Control, poke

@@ -11,10 +11,10 @@ import anyio.lowlevel
 import pytest
 
 from torc_watch.core import events
+from torc_watch.core.addressing import Key
 from torc_watch.core.orders import Choices, Condition, Entry
 from torc_watch.core.view import DaemonView, Phase
 from torc_watch.daemon.board import Board as Views
-from torc_watch.daemon.board import Key
 from torc_watch.daemon.lease import this_process
 from torc_watch.interfaces.control import Control
 from torc_watch.interfaces.following import Board, boards

@@ -6,12 +6,11 @@ Kept by whoever acts; others read what is published of it.
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from torc_watch.core.addressing import Key
 from torc_watch.core.events import Event
 from torc_watch.core.orders import Entry
 from torc_watch.core.view import WorkflowView
 from torc_watch.core.viewing import first_view, is_routine, view_after
-
-Key = tuple[str, int]  # server, workflow
 
 
 class Board:

@@ -19,8 +19,9 @@ import anyio
 from anyio import to_thread
 from anyio.abc import SocketAttribute, SocketListener, SocketStream, TaskGroup
 
+from torc_watch.core.addressing import Key
 from torc_watch.core.errors import InvalidInput
-from torc_watch.daemon.board import Board, Key
+from torc_watch.daemon.board import Board
 from torc_watch.interfaces.asking import is_ours
 
 _LONGEST_PATH = 107  # bytes, with which a socket's address may be written

@@ -11,9 +11,10 @@ from pathlib import Path
 import anyio
 from anyio import to_thread
 
+from torc_watch.core.addressing import Key
 from torc_watch.core.lease import Holder
 from torc_watch.core.view import DaemonView
-from torc_watch.daemon.board import Board, Key
+from torc_watch.daemon.board import Board
 
 _SOON = 1.0  # seconds until a change is shown
 _LATEST = 30.0  # seconds until all is shown again, so that readers see that we live
