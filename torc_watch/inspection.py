@@ -13,7 +13,7 @@ from torc_watch.core.diagnosis import Finding
 from torc_watch.core.errors import RecordUnreadable, ServerError
 from torc_watch.core.model import JobCounts
 from torc_watch.core.orders import Choices, Condition
-from torc_watch.core.policy import Plan, RecoverySettings, Refusal
+from torc_watch.core.policy import RecoverySettings
 from torc_watch.core.progress import Observation, Standing, has_succeeded, standing
 from torc_watch.daemon.history import PastRound, known_workflows, watches_of
 from torc_watch.engine.diagnoser import Diagnoser
@@ -21,14 +21,12 @@ from torc_watch.engine.observing import observe
 from torc_watch.engine.planning import make_plan
 from torc_watch.interfaces.inspecting import choices_text, live_text, live_values
 from torc_watch.interfaces.past import round_text
-from torc_watch.interfaces.planning import plan_text, plan_values
+from torc_watch.interfaces.planning import Answer, plan_text, plan_values
 from torc_watch.settings import Settings
 from torc_watch.torc.transport import Connection
 from torc_watch.wiring import local_allocations, open_client, unknown_id_refused
 
 _SECONDS = 20.0  # for a server to say all that is asked
-
-Answer = Plan | Refusal | Standing
 
 
 @dataclass(frozen=True, slots=True)

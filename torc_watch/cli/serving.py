@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from torc_watch.cli.looking import OneLook
     from torc_watch.core.events import DaemonEvent
-    from torc_watch.daemon.board import Board
     from torc_watch.interfaces.service_manager import ServiceManager
     from torc_watch.service import Service
 
@@ -87,7 +86,7 @@ async def _serve(service: "Service", manager: "ServiceManager", look: "OneLook |
         tasks.start_soon(_keep_alive, manager)
         if look:
             tasks.start_soon(look.run, service.board, service.wishes)
-        await service.run(partial(_show, service.board, manager))
+        await service.run(partial(_show, service, manager))
         tasks.cancel_scope.cancel()
     if look:
         look.check()
@@ -118,11 +117,12 @@ async def _keep_alive(manager: "ServiceManager") -> None:
         await anyio.sleep(manager.watchdog / 3)
 
 
-async def _show(board: "Board", manager: "ServiceManager") -> None:
-    """While it acts; until then it stands as it was announced."""
+async def _show(service: "Service", manager: "ServiceManager") -> None:
+    """While it acts and goes on; before and after that it stands as it was announced."""
     from torc_watch.interfaces.listing import sentence
     from torc_watch.interfaces.published import utc_now
 
     while True:
         await anyio.sleep(_STATUS_INTERVAL)
-        manager.say(sentence(board.views, utc_now()))
+        if not service.wishes.to_stop:
+            manager.say(sentence(service.board.views, utc_now()))

@@ -90,9 +90,9 @@ def _condition(row: sqlite3.Row) -> Condition:
 
 
 def _unreadable(row: sqlite3.Row) -> RecordUnreadable:
-    number = row["workflow_id"]
+    number, server = row["workflow_id"], row["server"]
     return RecordUnreadable(
         f"What was chosen for workflow {number} was kept by another version of torc-watch, and "
         "cannot be read by this one. Upgrade torc-watch, or add the workflow again with what you "
-        f"want: torc-watchd add {number}"
+        f"want: torc-watchd add {number} --url {server}"
     )

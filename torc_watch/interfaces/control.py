@@ -159,8 +159,8 @@ def _prepare_folder(path: Path) -> None:
         raise InvalidInput(f"The path {path} is too long for a socket.")
     path.parent.mkdir(mode=0o700, exist_ok=True)
     status = path.parent.lstat()
-    is_ours = stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid()
-    if not is_ours or status.st_mode & 0o077:
+    is_plain = stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid()
+    if not is_plain or status.st_mode & 0o077:
         raise InvalidInput(
             f"{path.parent} is no folder of yours alone: remove it, or set XDG_RUNTIME_DIR."
         )
