@@ -159,7 +159,9 @@ class Service:
     async def _prune(self) -> None:
         while True:
             with suppress(JournalError, OSError):  # there is another day
-                await to_thread.run_sync(prune, self._settings.home, datetime.now(UTC))
+                await to_thread.run_sync(
+                    prune, self._settings.home, datetime.now(UTC), self._lease.name
+                )
             await anyio.sleep(_PRUNING)
 
     async def _listen(self) -> None:

@@ -16,7 +16,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from torc_watch.configuration import Given, configured, default_home, own_path
 from torc_watch.core.errors import InvalidInput
-from torc_watch.core.orders import Choices
+from torc_watch.core.orders import LONGEST, Choices
 from torc_watch.core.policy import RecoverySettings
 from torc_watch.torc.transport import Connection
 
@@ -33,7 +33,7 @@ def split_command(command: object) -> object:
 
 _OwnPath = Annotated[Path, AfterValidator(own_path)]
 _Factor = Annotated[float, Field(gt=1, allow_inf_nan=False)]
-_Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+_Seconds = Annotated[float, Field(gt=0, le=LONGEST, allow_inf_nan=False)]
 _Command = Annotated[tuple[str, ...], BeforeValidator(split_command)]
 
 

@@ -18,7 +18,7 @@ def identity(workflow_id: int) -> Identity:
 
 
 def prune_after(days: float, home: Path) -> None:
-    prune(home, datetime.now(UTC) + timedelta(days=days))
+    prune(home, datetime.now(UTC) + timedelta(days=days), None)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """The daemon put together: what a change of its configuration does to it."""
 
 from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 
 import anyio
@@ -62,7 +61,7 @@ async def test_what_is_too_old_goes_at_the_start_and_each_day(
 ) -> None:
     asked: list[float] = []
 
-    async def run_sync(_: Callable[..., object], home: Path, __: datetime) -> None:
+    async def run_sync(_: Callable[..., object], home: Path, *__: object) -> None:
         asked.append(anyio.current_time())
         raise JournalError(f"{home} is away.")
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from urllib.parse import urlsplit
 
+LONGEST = 366 * 86_400.0  # seconds: of any interval, so that its end is a date
+
 
 class Verb(StrEnum):
     ADD = "add"
@@ -74,7 +76,7 @@ def problem_of(order: Order) -> str | None:
         (
             "poll_interval",
             choices.poll_interval,
-            choices.poll_interval is None or 0 < choices.poll_interval < float("inf"),
+            choices.poll_interval is None or 0 < choices.poll_interval <= LONGEST,
         ),
         ("recovery_hook", choices.recovery_hook, _may_be_run(choices.recovery_hook)),
         ("output_dir", choices.output_dir, "\0" not in (choices.output_dir or "")),

@@ -103,7 +103,8 @@ def stuck_reason(workflow_id: int, counts: JobCounts) -> str:
     if counts.of(JobStatus.READY, JobStatus.UNINITIALIZED, *FAILURES):
         return (
             "Nothing is there to run the jobs that are left. "
-            f"`torc-watchd watch {workflow_id} --auto-recover` starts something that does."
+            f"`torc-watchd recover {workflow_id}` starts something that does, and so does "
+            "whoever watches with --auto-recover."
         )
     return "Jobs are left, but none failed and none is ready: there is nothing to restart."
 

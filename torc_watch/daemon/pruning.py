@@ -22,13 +22,16 @@ _FILES = {  # since they were written, or renamed to this
 }
 
 
-def prune(home: Path, now: datetime) -> None:
-    """Removes from the state folder what is too old. Raises JournalError and OSError."""
+def prune(home: Path, now: datetime, lease: str | None) -> None:
+    """Removes from the state folder what is too old; ``lease`` is the daemon's.
+
+    Raises JournalError, LeaseLost and OSError.
+    """
     for pattern, age in _FILES.items():
         for path in home.glob(pattern):
-            with suppress(FileNotFoundError, IsADirectoryError):  # a folder was put there by hand
+            with suppress(OSError):  # gone, or a folder, or not ours: the others may go
                 if path.lstat().st_ctime < (now - age).timestamp():
                     path.unlink()
     remove_unused(home / "locks", (now - _LOCKS).timestamp())
-    with closing(Journal(home / "journal.db")) as journal:
+    with closing(Journal(home / "journal.db", lease)) as journal:
         journal.forget((now - _HISTORY).isoformat(timespec="milliseconds"))

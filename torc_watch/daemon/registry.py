@@ -53,7 +53,7 @@ class Registry:
 
     def forget(self, server: str, workflow_id: int) -> None:
         with closing(Journal(self._state.path, self._lease)) as journal:
-            journal.end_unreadable(server, workflow_id)
+            journal.end_removed(server, workflow_id)
         self._state.write(
             "DELETE FROM entry WHERE server = ? AND workflow_id = ?", server, workflow_id
         )

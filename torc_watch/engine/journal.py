@@ -7,6 +7,7 @@ watch: its rounds count on, and an unfinished round is finished.
 
 import sqlite3
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -109,18 +110,22 @@ class Journal:
             self._state.write("DELETE FROM round WHERE watch_id = ?", watch_id)
             self._state.write("DELETE FROM watch WHERE id = ?", watch_id)
 
-    def end_unreadable(self, server: str, workflow_id: int) -> None:
-        """Ends what cannot go on here: the next watch of the workflow begins anew."""
+    def end_removed(self, server: str, workflow_id: int) -> None:
+        """Ends what a person gave up, so that the next watch of the workflow begins anew.
+
+        But for a round that is half carried out: whoever watches it next goes on with that.
+        """
         unended = self._state.all(
             "SELECT id FROM watch WHERE server = ? AND workflow_id = ? AND ended IS NULL",
             server,
             workflow_id,
         )
         for row in unended:
-            try:
-                self._open_round(row["id"], workflow_id)
-            except RecordUnreadable:
-                self.end_watch(row["id"], _REMOVED)
+            with suppress(RecordUnreadable):
+                round_ = self._open_round(row["id"], workflow_id)
+                if round_ is not None and round_.plan is not None:
+                    continue
+            self.end_watch(row["id"], _REMOVED)
 
     def begin_round(self, watch_id: int, *, number: int, run_id: int) -> Round:
         row_id = self._state.write(
