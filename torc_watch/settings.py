@@ -96,8 +96,8 @@ class Settings(BaseSettings):
         if found is None:
             raise InvalidInput(
                 f"TORC_WATCHD_LOCAL_RUNNER is {self.local_runner!r}, which is no program that can "
-                "be run here. Name Torc's own command, such as torc or /opt/torc/bin/torc, or "
-                "unset it."
+                "be run here. Name Torc's own command, such as /opt/torc/bin/torc: a service has "
+                "another PATH than your shell. Or unset it."
             )
         return Path(found).absolute()
 

@@ -74,6 +74,15 @@ def test_uninstall_leaves_nothing_but_what_it_knows(machine: "Machine") -> None:
     assert "no service to remove" in machine.torc_watchd("service", "uninstall")
 
 
+def test_a_service_that_waits_for_its_restart_is_installed_at_once(machine: "Machine") -> None:
+    machine.torc_watchd("service", "install")
+    kill_main_process(machine, signal.SIGKILL)
+    while machine.show("SubState")["SubState"] != "auto-restart":
+        pass
+
+    assert "Started." in machine.torc_watchd("service", "install")
+
+
 def test_the_service_gets_the_settings_of_the_shell_but_no_password(machine: "Machine") -> None:
     machine.variables |= {"TORC_API_URL": 'http://a"b%h$c', "TORC_PASSWORD": "s3cret"}
     told = machine.torc_watchd("service", "install")
@@ -86,6 +95,9 @@ def test_the_service_gets_the_settings_of_the_shell_but_no_password(machine: "Ma
     written = [path.read_text() for path in (machine.home / UNITS).rglob("*") if path.is_file()]
     assert "s3cret" not in "".join(written)
     assert "does not see" not in machine.torc_watchd("service", "install")
+    # It is by the PATH that Torc's own runner is found.
+    machine.write(".config/torc-watchd/config.toml", 'local_runner = "torc"\n')
+    assert "environment: PATH, TORC_API_URL." in machine.torc_watchd("service", "install")
 
 
 def test_a_workflow_is_recovered_and_the_journal_tells(machine: "Machine") -> None:

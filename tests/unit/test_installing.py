@@ -121,8 +121,8 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("active", "changed", "asked", "told"),
     [
-        (False, True, ["daemon-reload", "enable", "start"], "Started"),
-        (False, False, ["daemon-reload", "enable", "start"], "Started"),
+        (False, True, ["daemon-reload", "enable", "restart"], "Started"),
+        (False, False, ["daemon-reload", "enable", "restart"], "Started"),
         (True, True, ["daemon-reload", "enable", "restart"], "Restarted"),
         (True, False, ["daemon-reload", "enable"], "nothing was changed"),
     ],
@@ -139,7 +139,7 @@ async def test_what_is_started(active: bool, changed: bool, asked: list[str], to
 
 async def test_a_service_that_does_not_start_is_an_error() -> None:
     failed = Answer(status=1, complaint="Job for torc-watchd.service failed.\nSee more")
-    systemd = Systemd({"is-active": Answer(status=3), "start": failed})
+    systemd = Systemd({"is-active": Answer(status=3), "restart": failed})
 
     with pytest.raises(ServiceError, match=r"Job for torc-watchd.service failed\. Look at"):
         await installing.start(systemd, changed=True, tell=print)

@@ -62,11 +62,11 @@ def install(
     from torc_watch.host import installing
     from torc_watch.host.commands import ask
 
-    user = running.load_settings().user_name()
+    settings = running.load_settings()
 
     async def command() -> None:
         services = await _services_environment()
-        unseen = _unseen(services)
+        unseen = _unseen(services, needs_path=settings.local_runner is not None)
         wanted = _service(services, unseen if save_environment else None)
         files = installing.wanted_files(wanted)
         if not force:
@@ -80,7 +80,7 @@ def install(
             print("Start it with: systemctl --user enable --now torc-watchd")
         else:
             await installing.start(ask, changed=changed, tell=print)
-            await installing.stay_after_logout(ask, user, print)
+            await installing.stay_after_logout(ask, settings.user_name(), print)
         await installing.say_where_logs_are(ask, print)
         _say_unseen({} if installing.has_settings(wanted.folder, unseen) else unseen)
 
@@ -148,14 +148,14 @@ def _units_folder(services: Mapping[str, str]) -> Path:
     return Path(services.get("XDG_CONFIG_HOME") or home / ".config") / "systemd/user"
 
 
-def _unseen(services: Mapping[str, str]) -> dict[str, str]:
+def _unseen(services: Mapping[str, str], *, needs_path: bool) -> dict[str, str]:
     """The settings that services would not have; PATH only where something is found by it."""
     from torc_watch.host.probing import programs_on
     from torc_watch.host.unit import unseen_settings
 
     found = unseen_settings(os.environ, services)
     hidden = programs_on(os.environ.get("PATH")) - programs_on(services.get("PATH"))
-    if not hidden and "TORC_WATCHD_LOCAL_RUNNER" not in found:
+    if not hidden and not needs_path:
         found.pop("PATH", None)
     return found
 

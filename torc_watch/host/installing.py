@@ -128,7 +128,8 @@ async def start(ask: Ask, *, changed: bool, tell: Tell) -> None:
     if was_active and not changed:
         tell("It is installed and runs already; nothing was changed.")
         return
-    await _systemctl(ask, "restart" if was_active else "start", unit.NAME)
+    # Not "start": of a service that waits for its restart that waits as well, for a minute.
+    await _systemctl(ask, "restart", unit.NAME)
     word = "Restarted" if was_active else "Started"
     tell(f"{word}. How it is: systemctl --user status torc-watchd")
 
