@@ -1,7 +1,7 @@
 """The service is put in place and taken away; systemd's commands are a fake's words."""
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -35,6 +35,7 @@ class Systemd:
 def service(folder: Path, *, local: bool = True, settings: dict[str, str] | None = None) -> Service:
     return Service(
         command=("/opt/torc-watchd",),
+        version="1.0",
         templates=resource("systemd"),
         folder=folder / "units",
         is_local=local,
@@ -46,6 +47,14 @@ def install(wanted: Service) -> list[str]:
     told: list[str] = []
     installing.put_in_place(installing.wanted_files(wanted), told.append)
     return told
+
+
+def test_after_an_upgrade_the_unit_is_another(tmp_path: Path) -> None:
+    install(service(tmp_path))
+
+    upgraded = install(replace(service(tmp_path), version="1.1"))
+
+    assert upgraded == [f"Wrote {tmp_path}/units/torc-watchd.service"]
 
 
 def names(folder: Path) -> set[str]:
@@ -86,6 +95,7 @@ def test_a_file_of_an_earlier_version_is_renewed(tmp_path: Path) -> None:
     install(service(tmp_path, local=False))
     newer = Service(
         command=("/opt/2/torc-watchd",),
+        version="1.0",
         templates=resource("systemd"),
         folder=tmp_path / "units",
         is_local=False,

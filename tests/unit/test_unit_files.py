@@ -32,7 +32,7 @@ def test_words_are_quoted(word: str, written: str) -> None:
 def test_the_unit_starts_what_is_asked_for() -> None:
     template = (TEMPLATES / unit.NAME).read_text()
 
-    text = unit.rendered(template, ("/opt/my tools/python", "-m", "torc_watch"))
+    text = unit.rendered(template, ("/opt/my tools/python", "-m", "torc_watch"), "1.0")
 
     assert 'ExecStart="/opt/my tools/python" "-m" "torc_watch" run\n' in text
 
@@ -98,7 +98,7 @@ def rendered(tmp_path: Path) -> Path:
     program.symlink_to("/bin/true")
     path = tmp_path / unit.NAME
     template = (TEMPLATES / unit.NAME).read_text()
-    path.write_text(signed(unit.rendered(template, (str(program),))))
+    path.write_text(signed(unit.rendered(template, (str(program),), "1.0")))
     return path
 
 

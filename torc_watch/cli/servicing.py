@@ -130,11 +130,14 @@ async def _services_environment() -> dict[str, str]:
 
 
 def _service(services: Mapping[str, str], settings: dict[str, str] | None) -> "Service":
+    from importlib.metadata import version
+
     from torc_watch.host.installing import Service
     from torc_watch.host.resources import resource
 
     return Service(
         command=own_command(sys.argv[0], sys.executable),
+        version=version("torc-watch"),
         templates=resource("systemd"),
         folder=_units_folder(services),
         is_local=shutil.which("sbatch") is None,

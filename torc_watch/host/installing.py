@@ -36,12 +36,15 @@ class Wanted:
 class Service:
     """What is to be installed: ``command`` starts torc-watchd, its first word an absolute path.
 
+    ``version`` is that of torc-watch.
+
     ``templates`` is the folder with our unit, ``folder`` where the person's units are. ``is_local``
     where jobs are run as processes of this machine. ``settings`` are variables that the service
     is to have; None leaves alone what is there.
     """
 
     command: Sequence[str]
+    version: str
     templates: Path
     folder: Path
     is_local: bool
@@ -53,7 +56,9 @@ def wanted_files(service: Service) -> list[Wanted]:
     local = (service.templates / DROP_INS / LOCAL).read_text(encoding="utf-8")
     drop_ins = service.folder / DROP_INS
     files = [
-        _wanted(service.folder / unit.NAME, unit.rendered(template, service.command)),
+        _wanted(
+            service.folder / unit.NAME, unit.rendered(template, service.command, service.version)
+        ),
         _wanted(drop_ins / LOCAL, local if service.is_local else None),
     ]
     if service.settings is not None:

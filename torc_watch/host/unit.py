@@ -22,9 +22,13 @@ class Found(Enum):
     EDITED = "edited"
 
 
-def rendered(template: str, command: Sequence[str]) -> str:
-    """The unit that starts ``command``, whose first word is an absolute path."""
-    return template.replace("@COMMAND@", " ".join(quoted(word) for word in command))
+def rendered(template: str, command: Sequence[str], version: str) -> str:
+    """The unit that starts ``command``, whose first word is an absolute path.
+
+    It names the version of the program, so that after an upgrade it is another.
+    """
+    unit = template.replace("@COMMAND@", " ".join(quoted(word) for word in command))
+    return f"# For torc-watch {version}.\n{unit}"
 
 
 def quoted(word: str) -> str:
