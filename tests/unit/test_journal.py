@@ -30,7 +30,7 @@ from torc_watch.daemon.history import watches_of
 from torc_watch.daemon.registry import Registry
 from torc_watch.engine import state
 from torc_watch.engine.journal import Identity, Journal
-from torc_watch.engine.state import check
+from torc_watch.engine.state import State, check, set_aside
 
 WORKFLOW = Identity(server="http://test/torc-service/v1", workflow_id=7, created="2026-01-01")
 ENTRY = Entry(server=WORKFLOW.server, workflow_id=7, choices=Choices(), condition=Condition.WATCHED)
@@ -235,6 +235,36 @@ def test_a_daemon_that_goes_on_writes_over_nothing(path: Path) -> None:
         assert round_.plan is None
         successor.record_plan(round_, PLAN)
         opened.enter_context(closing(Journal(path))).begin_watch(other)  # by hand, without a lease
+
+
+def test_nobody_takes_over_between_the_look_and_the_write(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Registry(path, "1").close()
+    monkeypatch.setattr(state, "_SECONDS", 0)
+    look = State._ensure_ours
+
+    def look_and_be_followed(ours: State) -> None:
+        look(ours)
+        with pytest.raises(JournalBusy):
+            Registry(path, "2")
+
+    monkeypatch.setattr(State, "_ensure_ours", look_and_be_followed)
+    with closing(Journal(path, "1")) as journal:
+        journal.begin_watch(WORKFLOW)
+
+
+def test_what_belongs_to_a_damaged_file_is_set_aside_with_it(path: Path) -> None:
+    suffixes = ("", "-journal", "-wal")
+    path.parent.mkdir()
+    for suffix in suffixes:
+        path.with_name(f"{path.name}{suffix}").write_text(suffix)
+
+    kept = set_aside(path)
+
+    assert {file.name: file.read_text() for file in path.parent.iterdir()} == {
+        f"{kept.name}{suffix}": suffix for suffix in suffixes
+    }
 
 
 def test_a_file_in_place_of_the_one_that_was_claimed_is_not_written_to(path: Path) -> None:
