@@ -9,6 +9,7 @@ import pytest
 
 from torc_watch.core.saga import RoundOutcome, Step
 from torc_watch.daemon.pruning import prune
+from torc_watch.daemon.registry import Registry
 from torc_watch.engine.holding import hold
 from torc_watch.engine.journal import Identity, Journal
 
@@ -18,7 +19,8 @@ def identity(workflow_id: int) -> Identity:
 
 
 def prune_after(days: float, home: Path) -> None:
-    prune(home, datetime.now(UTC) + timedelta(days=days), None)
+    Registry(home / "journal.db", "1").close()
+    prune(home, datetime.now(UTC) + timedelta(days=days), "1")
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ from torc_watch.engine.processes import find_process, parse_stat
 
 
 def this_process(patience: float = 0.0) -> Holder:
+    """We as a holder, with whose heartbeat others are to have ``patience``, in seconds."""
     return Holder(
         host=socket.gethostname(),
         boot=Path("/proc/sys/kernel/random/boot_id").read_text().strip(),

@@ -22,7 +22,7 @@ _FILES = {  # since they were written, or renamed to this
 }
 
 
-def prune(home: Path, now: datetime, lease: str | None) -> None:
+def prune(home: Path, now: datetime, lease: str) -> None:
     """Removes from the state folder what is too old; ``lease`` is the daemon's.
 
     Raises JournalError, LeaseLost and OSError.

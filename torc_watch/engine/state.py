@@ -210,6 +210,7 @@ def locked(path: Path) -> JournalBusy:
 
 
 def is_busy(error: Exception) -> bool:
+    """Whether another process has locked the database, and kept it so while we waited."""
     return _code_of(error) == sqlite3.SQLITE_BUSY
 
 

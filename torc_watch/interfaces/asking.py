@@ -63,6 +63,7 @@ def _connected(paths: Sequence[Path]) -> socket.socket:
 
 
 def is_ours(connection: socket.socket) -> bool:
+    """Whether a process of this user is at the other end of a Unix connection. Raises OSError."""
     size = struct.calcsize(_CREDENTIALS)
     credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
     _, user, _ = struct.unpack(_CREDENTIALS, credentials)
