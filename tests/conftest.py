@@ -29,16 +29,16 @@ from torc_watch.core.model import Allocation, JobStatus, Requirements
 from torc_watch.core.policy import RecoverySettings
 from torc_watch.core.provisioning import Capacity
 from torc_watch.core.units import GIB, MIB
-from torc_watch.engine.allocating import start_allocation
+from torc_watch.engine.allocations import start_allocation
 from torc_watch.engine.journal import Journal
-from torc_watch.engine.scheduling import Scheduler
-from torc_watch.engine.supervisor import Surroundings, supervise
+from torc_watch.engine.supervisor import EngineContext, supervise
 from torc_watch.engine.watch import WatchRequest
 from torc_watch.sandbox.server import ServerSettings, open_server
+from torc_watch.schedulers.base import Scheduler
 from torc_watch.torc.client import TorcClient
-from torc_watch.torc.drafts import NewJob, NewRequirements, NewResult, NewWorkflow
+from torc_watch.torc.requests import NewJob, NewRequirements, NewResult, NewWorkflow
+from torc_watch.torc.runner_api import ClaimedJob, NodeResources, WorkerApi
 from torc_watch.torc.transport import Connection, Transport
-from torc_watch.torc.worker import ClaimedJob, NodeResources, WorkerApi
 
 DialectName = Literal["0.12", "0.35"]
 Death = Literal["claimed", "running", "half-way", "forgetful"]
@@ -425,13 +425,13 @@ class Site:
         scheduler: Scheduler | None = None,
         before_change: Callable[[], Awaitable[None]] = anyio.lowlevel.checkpoint,
         lease: str | None = None,
-    ) -> AsyncIterator[Surroundings]:
+    ) -> AsyncIterator[EngineContext]:
         """What stands ``before_change`` stands not before what ``scheduler`` does."""
         with closing(Journal(self.directory / "journal.db", lease)) as journal:
             async with Transport(
                 Connection(url=URL), http=self.line, before_change=before_change
             ) as transport:
-                yield Surroundings(
+                yield EngineContext(
                     client=await TorcClient.connect(transport),
                     scheduler=scheduler or self.scheduler,
                     journal=journal,

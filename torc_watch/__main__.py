@@ -7,11 +7,11 @@ them many times a day. Whatever is unusual here is left to the command, which sa
 import sys
 from io import TextIOWrapper
 
-from torc_watch.configuration import home
+from torc_watch.config.sources import home
 from torc_watch.core.errors import TorcWatchError
-from torc_watch.interfaces.asking import inspected
-from torc_watch.interfaces.listing import known_text, table, terminal_width
-from torc_watch.interfaces.published import notices, read_published, utc_now
+from torc_watch.daemon.status_file import notices, read_published, utc_now
+from torc_watch.ipc.socket_client import inspected
+from torc_watch.render.status_table import known_text, table, terminal_width
 
 _PIECES = 3  # of what `status` shows
 _UNREACHABLE, _INTERRUPTED = 5, 130  # the command line's own

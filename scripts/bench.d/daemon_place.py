@@ -23,13 +23,13 @@ from anyio.abc import Process
 from workloads import busy_workflow
 
 from torc_watch.core.allocation import AllocationRequest
-from torc_watch.core.orders import Choices, Condition, Entry
 from torc_watch.core.units import GIB
+from torc_watch.daemon.commands import WatchedWorkflow, WatchOptions, WatchState
 from torc_watch.daemon.registry import Registry
-from torc_watch.interfaces.asking import socket_paths
-from torc_watch.sandbox.allocation_folder import AllocationFolder, Order, this_host
+from torc_watch.ipc.socket_client import socket_paths
+from torc_watch.schedulers.local.allocation_folder import AllocationFolder, WorkerOrder, this_host
 from torc_watch.torc.client import TorcClient
-from torc_watch.torc.together import gather
+from torc_watch.torc.concurrency import gather
 from torc_watch.torc.transport import Connection, Transport
 
 PROGRAM = (sys.executable, "-m", "torc_watch")
@@ -92,11 +92,11 @@ class Place:
         with closing(Registry(self.home / "journal.db")) as registry:
             for workflow_id in self.workflows[len(registry.entries()) : workflows]:
                 registry.keep(
-                    Entry(
+                    WatchedWorkflow(
                         server=server,
                         workflow_id=workflow_id,
-                        choices=Choices(),
-                        condition=Condition.WATCHED,
+                        choices=WatchOptions(),
+                        condition=WatchState.WATCHED,
                     )
                 )
 
@@ -149,8 +149,8 @@ async def _server() -> AsyncIterator[str]:
                 process.kill()
 
 
-def _order(workflow_id: int, home: Path) -> Order:
-    return Order(
+def _order(workflow_id: int, home: Path) -> WorkerOrder:
+    return WorkerOrder(
         hostname=this_host(),
         request=AllocationRequest(
             token=f"bench-{workflow_id}",

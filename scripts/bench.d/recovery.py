@@ -16,11 +16,11 @@ from workloads import FAILED_OF, failed_workflow
 from tests.rigs.embedded import over_loopback
 from torc_watch.core.policy import RecoverySettings
 from torc_watch.engine.journal import Journal
-from torc_watch.engine.observing import observe
-from torc_watch.engine.supervisor import Surroundings, supervise
+from torc_watch.engine.observer import observe
+from torc_watch.engine.supervisor import EngineContext, supervise
 from torc_watch.engine.watch import WatchRequest
-from torc_watch.sandbox.local_allocations import LocalAllocations
 from torc_watch.sandbox.server import ServerSettings
+from torc_watch.schedulers.local.local_scheduler import LocalAllocations
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.transport import Connection, Transport
 
@@ -55,7 +55,7 @@ async def _measure_one(jobs: int, directory: Path) -> dict[str, float]:
         )
         await record("compare: download every job", lambda: client.list_jobs(workflow_id))
         with closing(Journal(directory / "journal.db")) as journal:
-            surroundings = Surroundings(
+            surroundings = EngineContext(
                 client=client,
                 scheduler=scheduler,
                 journal=journal,

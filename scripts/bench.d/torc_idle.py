@@ -24,7 +24,7 @@ from workloads import busy_workflow
 
 from torc_watch.core.allocation import AllocationRequest
 from torc_watch.core.units import GIB
-from torc_watch.sandbox.allocation_folder import AllocationFolder, Order, this_host
+from torc_watch.schedulers.local.allocation_folder import AllocationFolder, WorkerOrder, this_host
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.transport import Connection, Transport
 
@@ -148,8 +148,8 @@ def _live_allocations(home: Path, workflows: Sequence[int]) -> Iterator[None]:
         yield
 
 
-def _order(workflow_id: int, home: Path) -> Order:
-    return Order(
+def _order(workflow_id: int, home: Path) -> WorkerOrder:
+    return WorkerOrder(
         hostname=this_host(),
         request=AllocationRequest(
             token=f"bench-{workflow_id}",

@@ -20,7 +20,7 @@ from real_torc import RealTorc
 from workloads import FAILED_OF, failed_workflow
 
 from torc_watch.core.model import JobStatus
-from torc_watch.sandbox.local_allocations import LocalAllocations
+from torc_watch.schedulers.local.local_scheduler import LocalAllocations
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.transport import Connection, Transport
 

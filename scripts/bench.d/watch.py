@@ -12,7 +12,7 @@ from anyio import to_thread
 from tests.rigs.embedded import over_loopback
 from torc_watch.sandbox.server import ServerSettings
 from torc_watch.torc.client import TorcClient
-from torc_watch.torc.drafts import NewJob, NewRequirements, NewWorkflow
+from torc_watch.torc.requests import NewJob, NewRequirements, NewWorkflow
 from torc_watch.torc.transport import Connection, Transport
 
 _LOOKS = 5

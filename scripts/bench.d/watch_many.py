@@ -9,14 +9,14 @@ from pathlib import Path
 
 import anyio
 
-from torc_watch import wiring
+from torc_watch.app import composition
 from torc_watch.cli.reporting import reporting
+from torc_watch.config.settings import Settings
 from torc_watch.core.events import Event
 from torc_watch.core.policy import RecoverySettings
 from torc_watch.engine.journal import Journal
-from torc_watch.engine.supervisor import Surroundings, supervise
+from torc_watch.engine.supervisor import EngineContext, supervise
 from torc_watch.engine.watch import WatchRequest
-from torc_watch.settings import Settings
 
 
 async def watch(url: str, output_dir: Path, poll_interval: float, ids: list[int]) -> None:
@@ -33,10 +33,10 @@ async def watch(url: str, output_dir: Path, poll_interval: float, ids: list[int]
             reports[event.workflow_id](event)
 
         journal = stack.enter_context(closing(Journal(settings.home / "journal.db")))
-        async with wiring.open_client(connection) as client:
-            surroundings = Surroundings(
+        async with composition.open_client(connection) as client:
+            surroundings = EngineContext(
                 client=client,
-                scheduler=wiring.local_allocations(settings, connection),
+                scheduler=composition.local_allocations(settings, connection),
                 journal=journal,
                 locks=settings.home / "locks",
                 report=report,

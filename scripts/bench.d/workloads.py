@@ -8,8 +8,8 @@ from typing import Any
 from torc_watch.core.model import JobStatus
 from torc_watch.core.units import GIB, MIB
 from torc_watch.torc.client import TorcClient
-from torc_watch.torc.drafts import NewJob, NewRequirements, NewResult, NewWorkflow
-from torc_watch.torc.worker import NodeResources, WorkerApi
+from torc_watch.torc.requests import NewJob, NewRequirements, NewResult, NewWorkflow
+from torc_watch.torc.runner_api import NodeResources, WorkerApi
 
 FAILED_OF = 20  # one of so many
 _BATCH = 1_000  # completions

@@ -18,14 +18,14 @@ import pytest
 from typer.testing import CliRunner
 
 from torc_watch.cli import app
-from torc_watch.core.orders import Choices, Condition, Entry, Order, Verb
-from torc_watch.core.view import DaemonView, Phase, WorkflowView
+from torc_watch.daemon.commands import Action, Command, WatchedWorkflow, WatchOptions, WatchState
 from torc_watch.daemon.lease import this_process
 from torc_watch.daemon.registry import Registry
 from torc_watch.daemon.spool import Spool
-from torc_watch.interfaces.asking import socket_paths
-from torc_watch.interfaces.published import utc_now
-from torc_watch.interfaces.publishing import publish
+from torc_watch.daemon.status_file import utc_now
+from torc_watch.daemon.status_writer import publish
+from torc_watch.daemon.workflow_view import DaemonView, Phase, WorkflowView
+from torc_watch.ipc.socket_client import socket_paths
 
 if TYPE_CHECKING:
     from typer.testing import Result
@@ -51,18 +51,18 @@ def given(words: str) -> "Result":
     return CliRunner().invoke(app, shlex.split(words))
 
 
-def waiting(home: Path) -> list[Order | str]:
+def waiting(home: Path) -> list[Command | str]:
     return [delivery.content for delivery in Spool(home / "spool").deliveries()]
 
 
 def keep(
-    home: Path, server: str, workflow_id: int = 42, condition: Condition = Condition.WATCHED
+    home: Path, server: str, workflow_id: int = 42, condition: WatchState = WatchState.WATCHED
 ) -> None:
     home.mkdir(exist_ok=True)
-    entry = Entry(
+    entry = WatchedWorkflow(
         server=server,
         workflow_id=workflow_id,
-        choices=Choices(),
+        choices=WatchOptions(),
         condition=condition,
     )
     with closing(Registry(home / "journal.db")) as registry:
@@ -103,8 +103,8 @@ def test_add_says_what_was_said_and_nothing_else(
     assert f"Warning: No answer from {A}" in ended.stderr
     assert "This waits until a daemon runs. Start it with: torc-watchd service" in ended.stderr
     here = str(Path("output").absolute())
-    expected = replace(Choices(output_dir=here), **choices)  # type: ignore[arg-type]
-    assert waiting(home) == [Order(verb=Verb.ADD, server=A, workflow_id=42, choices=expected)]
+    expected = replace(WatchOptions(output_dir=here), **choices)  # type: ignore[arg-type]
+    assert waiting(home) == [Command(verb=Action.ADD, server=A, workflow_id=42, choices=expected)]
 
 
 @pytest.mark.parametrize("configured", [True, False])
@@ -119,7 +119,7 @@ def test_output_belongs_where_the_workflow_was_first_added(
     given("add 42")
     given("add 42 -o here")
 
-    folders = [order.choices.output_dir for order in waiting(home) if isinstance(order, Order)]
+    folders = [order.choices.output_dir for order in waiting(home) if isinstance(order, Command)]
 
     first = None if configured else str(tmp_path / "output")
     assert folders == [first, None, str(tmp_path / "elsewhere/here")]
@@ -131,18 +131,18 @@ def test_orders_keep_their_order(home: Path) -> None:
         ended = given(words)
         assert ended.exit_code == 0, ended.stderr
 
-    said = [(each.verb, each.workflow_id) for each in waiting(home) if isinstance(each, Order)]
+    said = [(each.verb, each.workflow_id) for each in waiting(home) if isinstance(each, Command)]
 
     assert [f"{verb} {workflow_id}" for verb, workflow_id in said] == [
         *("add 42", "add 43", "set 42", "pause 42", "pause 43", "resume 43", "remove 42")
     ]
-    assert waiting(home)[2] == Order(
-        verb=Verb.SET, server=A, workflow_id=42, choices=Choices(max_retries=6)
+    assert waiting(home)[2] == Command(
+        verb=Action.SET, server=A, workflow_id=42, choices=WatchOptions(max_retries=6)
     )
 
 
 def test_what_was_said_is_taken_back_and_what_ended_begins_anew(home: Path) -> None:
-    keep(home, A, condition=Condition.ENDED)
+    keep(home, A, condition=WatchState.ENDED)
 
     given("set 42 --max-retries 5")
     unset = given("set 42 --unset max-retries --unset poll-interval")
@@ -155,23 +155,23 @@ def test_what_was_said_is_taken_back_and_what_ended_begins_anew(home: Path) -> N
         f"Workflow 42 is to be added ({A}): its watch begins anew, with all its retries\n"
     )
     _, second, _ = waiting(home)
-    assert isinstance(second, Order)
+    assert isinstance(second, Command)
     assert second.unset == ("max_retries", "poll_interval")
 
 
 @pytest.mark.parametrize(
     ("words", "condition", "said"),
     [
-        ("pause 42", Condition.ENDED, f"stays as it is ({A}): its watch has ended already\n"),
-        ("pause 42", Condition.PAUSED, f"stays as it is ({A})\n"),
-        ("resume 42", Condition.WATCHED, f"stays as it is ({A})\n"),
-        ("resume 42", Condition.PAUSED, f"is to be resumed ({A})\n"),
-        ("add 42", Condition.WATCHED, f"stays as it is ({A}): it was looked after already\n"),
-        ("set 42 -m 3", Condition.PAUSED, f"is to be changed ({A}): it is paused\n"),
+        ("pause 42", WatchState.ENDED, f"stays as it is ({A}): its watch has ended already\n"),
+        ("pause 42", WatchState.PAUSED, f"stays as it is ({A})\n"),
+        ("resume 42", WatchState.WATCHED, f"stays as it is ({A})\n"),
+        ("resume 42", WatchState.PAUSED, f"is to be resumed ({A})\n"),
+        ("add 42", WatchState.WATCHED, f"stays as it is ({A}): it was looked after already\n"),
+        ("set 42 -m 3", WatchState.PAUSED, f"is to be changed ({A}): it is paused\n"),
     ],
 )
 def test_what_changes_nothing_says_so(
-    home: Path, words: str, condition: Condition, said: str
+    home: Path, words: str, condition: WatchState, said: str
 ) -> None:
     keep(home, A, condition=condition)
     assert given(words).stdout == f"Workflow 42 {said}"
@@ -203,7 +203,7 @@ def test_the_same_id_on_two_servers(home: Path, verb: str) -> None:
     assert open_.exit_code == 2
     assert f"on {B} and on {A}. Say which is meant with --url" in open_.stderr
     assert said.exit_code == 0
-    assert [each.server for each in waiting(home) if isinstance(each, Order)] == [B]
+    assert [each.server for each in waiting(home) if isinstance(each, Command)] == [B]
 
 
 @pytest.mark.parametrize(
@@ -376,7 +376,7 @@ def test_whoever_does_not_wait_for_the_daemon_s_answer(
 
 def test_the_daemon_loads_what_it_uses() -> None:
     program = (
-        "import sys, torc_watch.service;"
+        "import sys, torc_watch.app.daemon_app;"
         "print({'rich', 'click', 'yaml', 'starlette', 'uvicorn'} & set(sys.modules))"
     )
     ended = subprocess.run(

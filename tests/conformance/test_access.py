@@ -18,8 +18,8 @@ from anyio.streams.tls import TLSListener
 from torc_watch.core.errors import AccessDenied, ServerUnreachable
 from torc_watch.sandbox.server import ServerSettings, serve
 from torc_watch.torc.client import TorcClient
-from torc_watch.torc.drafts import NewJob, NewWorkflow
-from torc_watch.torc.events import wake_ups
+from torc_watch.torc.event_stream import wake_ups
+from torc_watch.torc.requests import NewJob, NewWorkflow
 from torc_watch.torc.transport import Connection, Transport
 
 if TYPE_CHECKING:

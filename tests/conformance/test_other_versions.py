@@ -12,9 +12,9 @@ import pytest
 from torc_watch.core.model import JobStatus
 from torc_watch.core.units import GIB
 from torc_watch.torc.client import TorcClient
-from torc_watch.torc.drafts import NewJob, NewRequirements, NewResult, NewWorkflow
+from torc_watch.torc.requests import NewJob, NewRequirements, NewResult, NewWorkflow
+from torc_watch.torc.runner_api import NodeResources, WorkerApi
 from torc_watch.torc.transport import Connection, Transport
-from torc_watch.torc.worker import NodeResources, WorkerApi
 
 if TYPE_CHECKING:
     from tests.conformance.conftest import Server

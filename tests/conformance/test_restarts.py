@@ -9,7 +9,7 @@ import pytest
 
 from torc_watch.core.model import JobStatus
 from torc_watch.torc.client import TorcClient
-from torc_watch.torc.drafts import NewJob, NewWorkflow
+from torc_watch.torc.requests import NewJob, NewWorkflow
 from torc_watch.torc.transport import Connection, Transport
 
 if TYPE_CHECKING:

@@ -13,12 +13,12 @@ import pytest
 
 from torc_watch.core.errors import ServerFault
 from torc_watch.core.model import JobStatus
-from torc_watch.core.spec import Spec, expand
 from torc_watch.core.units import MIB
+from torc_watch.spec import Spec, expand
+from torc_watch.spec.spec_file import read_spec
+from torc_watch.spec.submission import submit
+from torc_watch.torc.api_version import ApiVersion
 from torc_watch.torc.client import TorcClient
-from torc_watch.torc.dialect import Dialect
-from torc_watch.torc.spec_file import read_spec
-from torc_watch.torc.submission import submit
 from torc_watch.torc.transport import Connection, Transport
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ async def test_the_workflows_own_fields_arrive(client: TorcClient) -> None:
     submitted = await submit(client, made, user="ada")
     row = await client.transport.get(f"/workflows/{submitted.workflow_id}")
 
-    as_text = client.dialect is Dialect.V0_12
+    as_text = client.dialect is ApiVersion.V0_12
     assert row["description"] == "of it"
     assert row["use_pending_failed"] is True
     assert row["metadata"] == ('{"team": "ml"}' if as_text else {"team": "ml"})

@@ -10,7 +10,8 @@ from torc_watch.core.errors import Conflict, NotFound, ServerFault
 from torc_watch.core.model import JobStatus
 from torc_watch.core.units import GIB, MIB
 from torc_watch.torc.client import TorcClient
-from torc_watch.torc.drafts import (
+from torc_watch.torc.event_stream import wake_ups
+from torc_watch.torc.requests import (
     NewFile,
     NewJob,
     NewRequirements,
@@ -18,8 +19,7 @@ from torc_watch.torc.drafts import (
     NewUserData,
     NewWorkflow,
 )
-from torc_watch.torc.events import wake_ups
-from torc_watch.torc.worker import NodeResources, WorkerApi
+from torc_watch.torc.runner_api import NodeResources, WorkerApi
 
 NODE = NodeResources(num_cpus=4, memory=8 * GIB)
 

@@ -20,13 +20,13 @@ from torc_watch.core.allocation import AllocationRequest, AllocationState
 from torc_watch.core.errors import SchedulerError
 from torc_watch.core.model import JobStatus
 from torc_watch.core.units import GIB
-from torc_watch.engine.processes import carriers_of, find_process, send_signals
-from torc_watch.sandbox import local_allocations
-from torc_watch.sandbox.allocation_folder import AllocationFolder
-from torc_watch.sandbox.local_allocations import LocalAllocations
+from torc_watch.host.processes import carriers_of, find_process, send_signals
 from torc_watch.sandbox.server import ServerSettings, serve
+from torc_watch.schedulers.local import local_scheduler
+from torc_watch.schedulers.local.allocation_folder import AllocationFolder
+from torc_watch.schedulers.local.local_scheduler import LocalAllocations
 from torc_watch.torc.client import TorcClient
-from torc_watch.torc.drafts import NewJob, NewRequirements, NewWorkflow
+from torc_watch.torc.requests import NewJob, NewRequirements, NewWorkflow
 from torc_watch.torc.transport import Connection, Transport
 
 pytestmark = pytest.mark.slow
@@ -171,7 +171,7 @@ import os, signal, subprocess, sys
 from pathlib import Path
 import anyio
 from torc_watch.core.allocation import AllocationRequest
-from torc_watch.sandbox.local_allocations import LocalAllocations
+from torc_watch.schedulers.local.local_scheduler import LocalAllocations
 from torc_watch.torc.transport import Connection
 
 root = sys.argv[1]
@@ -292,7 +292,7 @@ async def test_what_nobody_here_can_tell_is_unknown(
 async def test_a_process_that_has_the_workers_number_by_now_is_not_touched(
     local: LocalAllocations, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(local_allocations, "_CANCEL_PATIENCE", 0.3)
+    monkeypatch.setattr(local_scheduler, "_CANCEL_PATIENCE", 0.3)
     number = await local.submit(a_request("t"))
     folder = AllocationFolder(directory / str(number))
     await until(folder.worker)

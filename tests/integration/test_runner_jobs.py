@@ -13,15 +13,10 @@ import pytest
 
 from torc_watch.core.model import JobStatus
 from torc_watch.core.units import MIB
-from torc_watch.engine.processes import (
-    Process,
-    all_processes,
-    carriers_of,
-    find_process,
-)
+from torc_watch.host.processes import Process, all_processes, carriers_of, find_process
 from torc_watch.sandbox.runner import job
 from torc_watch.sandbox.runner.job import JobEnd, Launch
-from torc_watch.sandbox.runner.jobs import Jobs
+from torc_watch.sandbox.runner.running_jobs import Jobs
 
 pytestmark = pytest.mark.slow
 

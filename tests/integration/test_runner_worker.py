@@ -17,19 +17,19 @@ import pytest
 
 from torc_watch.core.model import JobResult, JobStatus
 from torc_watch.core.units import GIB, MIB
-from torc_watch.engine.processes import carriers_of
-from torc_watch.sandbox.runner import jobs
+from torc_watch.host.processes import carriers_of
+from torc_watch.sandbox.runner import running_jobs
 from torc_watch.sandbox.runner.job import JobEnd, Launch
-from torc_watch.sandbox.runner.patience import FAREWELL, OUTAGE
+from torc_watch.sandbox.runner.outage import FAREWELL, OUTAGE
 from torc_watch.sandbox.runner.process_trees import ProcessTrees
-from torc_watch.sandbox.runner.settings import WorkerSettings
 from torc_watch.sandbox.runner.worker import GAVE_UP, NOBODYS, serve
 from torc_watch.sandbox.server.app import open_server
 from torc_watch.sandbox.server.settings import DialectName, ServerSettings
+from torc_watch.schedulers.local.worker_settings import WorkerSettings
 from torc_watch.torc.client import TorcClient
-from torc_watch.torc.drafts import NewFile, NewJob, NewRequirements, NewResult, NewWorkflow
+from torc_watch.torc.requests import NewFile, NewJob, NewRequirements, NewResult, NewWorkflow
+from torc_watch.torc.runner_api import NodeResources, WorkerApi
 from torc_watch.torc.transport import Connection, Transport
-from torc_watch.torc.worker import NodeResources, WorkerApi
 
 pytestmark = pytest.mark.slow
 
@@ -336,8 +336,8 @@ async def test_a_worker_waits_for_what_may_follow_the_last_job(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However long that job took: the server needs a while to see what has become ready."""
-    monkeypatch.setattr(jobs, "RunningJob", PatientJob)
-    monkeypatch.setattr(jobs, "SAMPLE_INTERVAL", 60)
+    monkeypatch.setattr(running_jobs, "RunningJob", PatientJob)
+    monkeypatch.setattr(running_jobs, "SAMPLE_INTERVAL", 60)
     async with a_site(tmp_path, "0.35", unblock_interval=30) as site:
         [first] = await site.client.create_jobs(
             site.workflow_id, [NewJob(name="first", command="")]
@@ -592,7 +592,7 @@ def test_a_full_disk_costs_the_log_its_lines_and_not_the_worker_its_life(
     tmp_path: Path, elsewhere: str
 ) -> None:
     log = (
-        "import os\nfrom torc_watch.sandbox.runner.log import log_to\n"
+        "import os\nfrom torc_watch.sandbox.runner.runner_log import log_to\n"
         "log_to(os.open('/dev/full', os.O_WRONLY)).info('something')"
     )
     stderr = tmp_path / elsewhere

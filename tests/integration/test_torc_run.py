@@ -12,9 +12,9 @@ import structlog
 from anyio import to_thread
 
 from torc_watch.core.units import GIB, MIB
-from torc_watch.engine.processes import carriers_of, send_signals
+from torc_watch.host.processes import carriers_of, send_signals
 from torc_watch.sandbox.runner import torc_run
-from torc_watch.sandbox.runner.settings import WorkerSettings
+from torc_watch.schedulers.local.worker_settings import WorkerSettings
 from torc_watch.torc.transport import Connection
 
 SETTINGS = WorkerSettings(

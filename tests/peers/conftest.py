@@ -22,7 +22,7 @@ import pytest
 from tests.rigs.asking import ask
 from tests.rigs.commands import SECONDS, Command, run, start
 from tests.rigs.real_torc import VERSIONS, clean_environment, server_command, serving
-from torc_watch.engine.processes import carriers_of, end_all
+from torc_watch.host.processes import carriers_of, end_all
 
 _SLURM = Path(__file__).parent / "slurm"
 _NODE = {"num_cpus": 64, "memory_gb": 64.0, "num_gpus": 0, "num_nodes": 1}

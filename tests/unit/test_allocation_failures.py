@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from torc_watch.sandbox.allocation_folder import AllocationFolder
-from torc_watch.sandbox.local_allocations import LocalAllocations
+from torc_watch.schedulers.local.allocation_folder import AllocationFolder
+from torc_watch.schedulers.local.local_scheduler import LocalAllocations
 from torc_watch.torc.transport import Connection
 
 OURS = '{"event": "torc_ended"}'

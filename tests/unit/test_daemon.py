@@ -15,16 +15,18 @@ import pytest
 
 from torc_watch.core import events
 from torc_watch.core.errors import JournalBusy, JournalCorrupt, JournalError
-from torc_watch.core.lease import Holder
-from torc_watch.core.orders import Choices, Condition, Entry, Order, Verb
 from torc_watch.core.units import MIB
-from torc_watch.core.view import Phase, WorkflowView
-from torc_watch.daemon.board import Board
-from torc_watch.daemon.fencing import Fence, FencedScheduler
+from torc_watch.daemon import daemon_events
+from torc_watch.daemon.commands import Action, Command, WatchedWorkflow, WatchOptions, WatchState
+from torc_watch.daemon.daemon import ControlRequests, Daemon, DaemonContext, Intervals
+from torc_watch.daemon.daemon_events import DaemonEvent, WorkflowEvent
+from torc_watch.daemon.fence import Fence, FencedScheduler
 from torc_watch.daemon.lease import Lease, this_process
-from torc_watch.daemon.life import Daemon, Means, Rhythm, Wishes
+from torc_watch.daemon.lease_rules import Holder
 from torc_watch.daemon.registry import Registry
-from torc_watch.daemon.spool import Delivery, Spool
+from torc_watch.daemon.spool import PendingCommand, Spool
+from torc_watch.daemon.status_board import StatusBoard
+from torc_watch.daemon.workflow_view import Phase, WorkflowView
 from torc_watch.engine.supervisor import Supervisor, supervising
 from torc_watch.engine.watch import WatchRequest
 
@@ -58,15 +60,15 @@ class Service:
 
     site: "Site"
     holder: Holder
-    wishes: Wishes = field(default_factory=Wishes)
-    said: list[events.Event | events.DaemonEvent] = field(default_factory=list)
+    wishes: ControlRequests = field(default_factory=ControlRequests)
+    said: list[WorkflowEvent | DaemonEvent] = field(default_factory=list)
 
-    board: Board = field(default_factory=Board)
+    board: StatusBoard = field(default_factory=StatusBoard)
     known_before: tuple[WorkflowView, ...] = ()
     shown_last: tuple[WorkflowView, ...] = ()
     lines: list[str] = field(default_factory=list)  # to the server, opened and closed
 
-    def report(self, event: events.Event, server: str) -> None:
+    def report(self, event: WorkflowEvent, server: str) -> None:
         self.said.append(event)
         self.board.note(event, server)
 
@@ -92,11 +94,11 @@ class Service:
     async def show_last(self) -> None:
         self.shown_last = self.board.views
 
-    def request_for(self, entry: Entry) -> WatchRequest:
+    def request_for(self, entry: WatchedWorkflow) -> WatchRequest:
         return self.site.request(entry.workflow_id)
 
     async def run(self) -> None:
-        means = Means(
+        means = DaemonContext(
             lease=self.lease,
             fence=self.fence,
             spool=self.spool,
@@ -109,10 +111,10 @@ class Service:
             known_before=lambda: self.known_before,
             at_the_end=self.show_last,
         )
-        await Daemon(means, self.wishes, Rhythm()).run()
+        await Daemon(means, self.wishes, Intervals()).run()
 
-    def order(self, verb: Verb, workflow_id: int = 1) -> None:
-        self.spool.put(Order(verb=verb, server=SERVER, workflow_id=workflow_id))
+    def order(self, verb: Action, workflow_id: int = 1) -> None:
+        self.spool.put(Command(verb=verb, server=SERVER, workflow_id=workflow_id))
 
     def spool_file(self, name: str, content: str) -> Path:
         path = self.home / "spool" / "incoming" / name
@@ -123,7 +125,7 @@ class Service:
     def heard(self, kind: type[T]) -> list[T]:
         return [event for event in self.said if isinstance(event, kind)]
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[WatchedWorkflow]:
         registry = Registry(self.home / "journal.db")
         try:
             return registry.entries()
@@ -141,7 +143,7 @@ class Service:
                 [
                     entry.workflow_id
                     for entry in self.entries()
-                    if entry.condition is Condition.ENDED
+                    if entry.condition is WatchState.ENDED
                 ]
                 == list(workflow_ids)
             )
@@ -163,14 +165,14 @@ async def test_what_was_asked_before_it_ran_is_done(open_site: "OpenSite") -> No
         site.scheduler.endings = {"big": [OOM]}
         await site.submit(["big"])
         service = Service(site, ME)
-        service.order(Verb.ADD)
+        service.order(Action.ADD)
 
         async with running(service):
             await service.until_ended(1)
 
         assert [view.verdict for view in service.shown_last] == ["succeeded"]
         (entry,) = service.entries()
-        assert (entry.verdict, entry.choices) == ("succeeded", Choices())
+        assert (entry.verdict, entry.choices) == ("succeeded", WatchOptions())
         assert service.spool.deliveries() == []
         assert service.lease.holder() is None
 
@@ -178,14 +180,14 @@ async def test_what_was_asked_before_it_ran_is_done(open_site: "OpenSite") -> No
 async def test_what_was_known_of_a_workflow_outlives_the_daemon(open_site: "OpenSite") -> None:
     async with open_site() as site:
         service = Service(site, ME)
-        service.order(Verb.ADD, await site.submit(["small"]))
+        service.order(Action.ADD, await site.submit(["small"]))
         async with running(service):
             await service.until_ended(1)
         known = WorkflowView(server=SERVER, workflow_id=1, name="train", counts={"completed": 1})
 
         next_one = Service(site, ME, known_before=(known, replace(known, workflow_id=2)))
         async with running(next_one):
-            await next_one.until(lambda: bool(next_one.heard(events.LeaseTaken)))
+            await next_one.until(lambda: bool(next_one.heard(daemon_events.LeaseTaken)))
             (view,) = next_one.board.views
 
     assert view == replace(known, phase=Phase.ENDED, verdict="succeeded")
@@ -195,7 +197,7 @@ async def test_a_workflow_waits_for_its_server(open_site: "OpenSite") -> None:
     async with open_site() as site:
         await site.submit(["small"])
         service = Service(site, ME)
-        service.order(Verb.ADD)
+        service.order(Action.ADD)
         site.line.fault = refused
 
         async with running(service):
@@ -209,7 +211,7 @@ async def test_many_workflows_are_taken_up_a_few_at_a_time(open_site: "OpenSite"
         site.scheduler.endings = {"long": [(0, None, 300.0)]}
         service = Service(site, ME)
         for _ in range(30):
-            service.order(Verb.ADD, await site.submit(["long"]))
+            service.order(Action.ADD, await site.submit(["long"]))
         under_way, most = 0, 0
 
         async def slow(request: httpx.Request, forward: "Forward") -> httpx.Response:
@@ -233,7 +235,7 @@ async def test_many_workflows_of_a_server_that_is_away_ask_together(
     async with open_site() as site:
         service = Service(site, ME)
         for number in range(1, 41):
-            service.order(Verb.ADD, number)
+            service.order(Action.ADD, number)
         site.line.fault = refused_slowly
 
         async with running(service):
@@ -254,16 +256,16 @@ async def test_the_second_login_node_stands_by_and_takes_over(open_site: "OpenSi
         site.scheduler.endings = {"long": [(137, 64 * MIB, 900.0)]}
         await site.submit(["long"])
         first, second = Service(site, ELSEWHERE), Service(site, ME)
-        first.order(Verb.ADD)
+        first.order(Action.ADD)
 
         async with anyio.create_task_group() as tasks:
             async with killed_at_the_end(first):
                 await first.until(lambda: bool(first.entries()))
                 tasks.start_soon(second.run)
                 await anyio.sleep(300)
-                assert second.said == [events.LeaseHeldElsewhere(holder=ELSEWHERE)]
+                assert second.said == [daemon_events.LeaseHeldElsewhere(holder=ELSEWHERE)]
             killed = anyio.current_time()
-            await second.until(lambda: bool(second.heard(events.LeaseTaken)))
+            await second.until(lambda: bool(second.heard(daemon_events.LeaseTaken)))
             assert PATIENCE - 30 <= anyio.current_time() - killed <= PATIENCE + 30
             await second.until_ended(1)
             second.wishes.stop()
@@ -285,14 +287,14 @@ async def test_without_the_lease_nothing_is_changed(open_site: "OpenSite") -> No
         site.scheduler.endings = {"big": [OOM]}
         await site.submit(["big"])
         service = Service(site, ME)
-        service.order(Verb.ADD)
+        service.order(Action.ADD)
 
         async with running(service):
-            await service.until(lambda: bool(service.heard(events.LeaseTaken)))
+            await service.until(lambda: bool(service.heard(daemon_events.LeaseTaken)))
             (service.home / "lease" / "2").write_text(json.dumps(asdict(ELSEWHERE)))
-            await service.until(lambda: bool(service.heard(events.LeaseGone)))
+            await service.until(lambda: bool(service.heard(daemon_events.LeaseGone)))
             assert changes_by_the_engine(site) == []
-            assert service.heard(events.LeaseHeldElsewhere)
+            assert service.heard(daemon_events.LeaseHeldElsewhere)
             assert not service.board.views
             await service.until_ended(1)  # whoever wrote that does not live
 
@@ -313,9 +315,9 @@ async def test_who_was_followed_while_it_opened_the_journal_does_not_begin(
         monkeypatch.setattr(Registry, "__init__", open_too_late)
 
         async with running(service):
-            await service.until(lambda: bool(service.heard(events.LeaseGone)))
+            await service.until(lambda: bool(service.heard(daemon_events.LeaseGone)))
 
-        assert not service.heard(events.LeaseTaken)
+        assert not service.heard(daemon_events.LeaseTaken)
 
 
 async def test_an_order_that_another_daemon_may_have_followed_is_left_to_it(
@@ -324,7 +326,7 @@ async def test_an_order_that_another_daemon_may_have_followed_is_left_to_it(
     """And later ones, too: they would be undone."""
     read = Spool.deliveries
 
-    def read_and_stopped(spool: Spool) -> list[Delivery]:
+    def read_and_stopped(spool: Spool) -> list[PendingCommand]:
         if deliveries := read(spool):
             (service.home / "lease" / "2").write_text(json.dumps(asdict(ELSEWHERE)))
         return deliveries
@@ -335,8 +337,8 @@ async def test_an_order_that_another_daemon_may_have_followed_is_left_to_it(
 
         async with running(service):
             await anyio.sleep(11)
-            service.order(Verb.ADD)
-            await service.until(lambda: bool(service.heard(events.LeaseGone)))
+            service.order(Action.ADD)
+            await service.until(lambda: bool(service.heard(daemon_events.LeaseGone)))
 
         assert service.entries() == []
 
@@ -347,14 +349,14 @@ async def test_what_is_no_order_to_this_version_may_be_one_to_another(
     async with open_site() as site:
         service = Service(site, ME)
         async with running(service):
-            await service.until(lambda: bool(service.heard(events.LeaseTaken)))
+            await service.until(lambda: bool(service.heard(daemon_events.LeaseTaken)))
             await anyio.sleep(1.5)
             (service.home / "lease" / "2").write_text(json.dumps(asdict(ELSEWHERE)))
             order = service.spool_file("0.json", "of a newer version")
-            await service.until(lambda: bool(service.heard(events.LeaseGone)))
+            await service.until(lambda: bool(service.heard(daemon_events.LeaseGone)))
 
             assert order.exists()
-            assert not service.heard(events.OrderUnreadable)
+            assert not service.heard(daemon_events.CommandUnreadable)
 
 
 async def test_a_journal_that_another_daemon_has_mended_is_not_set_aside(
@@ -367,13 +369,13 @@ async def test_a_journal_that_another_daemon_has_mended_is_not_set_aside(
 
     async with open_site() as site:
         service = Service(site, ME)
-        monkeypatch.setattr("torc_watch.daemon.life.check", find_damage_and_stop)
+        monkeypatch.setattr("torc_watch.daemon.daemon.check", find_damage_and_stop)
 
         async with running(service):
-            await service.until(lambda: bool(service.heard(events.LeaseGone)))
+            await service.until(lambda: bool(service.heard(daemon_events.LeaseGone)))
 
         assert (service.home / "journal.db").read_text() == "mended"
-        assert not service.heard(events.StateSetAside)
+        assert not service.heard(daemon_events.StateSetAside)
 
 
 def changes_by_the_engine(site: "Site") -> list[str]:
@@ -387,14 +389,14 @@ async def test_a_daemon_whose_journal_was_claimed_makes_sure_that_it_acts(
     async with open_site() as site:
         await site.submit(["small"])
         service = Service(site, ME)
-        service.order(Verb.ADD)
+        service.order(Action.ADD)
         async with running(service):
             await service.until(lambda: bool(service.entries()))
             Registry(service.home / "journal.db", "of a daemon before this one").close()
             await service.until_ended(1)
 
-        assert len(service.heard(events.LeaseGone)) == 1
-        assert len(service.heard(events.LeaseTaken)) == 2
+        assert len(service.heard(daemon_events.LeaseGone)) == 1
+        assert len(service.heard(daemon_events.LeaseTaken)) == 2
 
 
 async def test_a_paused_workflow_ends_its_round_first(open_site: "OpenSite") -> None:
@@ -403,18 +405,18 @@ async def test_a_paused_workflow_ends_its_round_first(open_site: "OpenSite") -> 
         site.scheduler.seconds_to_submit = {1: 500.0}
         await site.submit(["big"])
         service = Service(site, ME)
-        service.order(Verb.ADD)
+        service.order(Action.ADD)
 
         async with running(service):
             await service.until(lambda: bool(site.seen(events.SubmissionStarted)))
-            service.order(Verb.PAUSE)
+            service.order(Action.PAUSE)
             await service.until(lambda: bool(site.seen(events.RecoveryInitiated)))
             await anyio.sleep(10)
             looks = len(site.line.sent)
             await anyio.sleep(1000)
             assert len(site.line.sent) == looks
-            assert [entry.condition for entry in service.entries()] == [Condition.PAUSED]
-            service.order(Verb.RESUME)
+            assert [entry.condition for entry in service.entries()] == [WatchState.PAUSED]
+            service.order(Action.RESUME)
             await service.until_ended(1)
 
         assert await site.results(1) == [("big", 1, 137), ("big", 2, 0)]
@@ -424,17 +426,20 @@ async def test_a_removed_workflow_is_left_alone(open_site: "OpenSite") -> None:
     async with open_site() as site:
         await site.submit(["small"], allocations=0)
         service = Service(site, ME)
-        service.order(Verb.ADD)
+        service.order(Action.ADD)
 
         async with running(service):
             await service.until(lambda: bool(service.entries()))
-            service.order(Verb.REMOVE)
-            service.order(Verb.REMOVE)
-            await service.until(lambda: bool(service.heard(events.OrderRefused)))
+            service.order(Action.REMOVE)
+            service.order(Action.REMOVE)
+            await service.until(lambda: bool(service.heard(daemon_events.CommandRefused)))
             assert not service.board.views
 
         assert service.entries() == []
-        assert [event.verb for event in service.heard(events.OrderFollowed)] == ["add", "remove"]
+        assert [event.verb for event in service.heard(daemon_events.CommandApplied)] == [
+            "add",
+            "remove",
+        ]
 
 
 async def test_a_reload_reaches_the_server_and_lets_a_round_end(open_site: "OpenSite") -> None:
@@ -444,8 +449,8 @@ async def test_a_reload_reaches_the_server_and_lets_a_round_end(open_site: "Open
         await site.submit(["big"])
         await site.submit(["long"])
         service = Service(site, ME)
-        service.order(Verb.ADD)
-        service.order(Verb.ADD, 2)
+        service.order(Action.ADD)
+        service.order(Action.ADD, 2)
 
         async with running(service):
             await service.until(lambda: bool(site.seen(events.SubmissionStarted)))
@@ -465,15 +470,15 @@ async def test_a_server_without_workflows_is_closed(open_site: "OpenSite") -> No
         await site.submit(["small"])
         await site.submit(["long"])
         service = Service(site, ME)
-        service.order(Verb.ADD)
-        service.order(Verb.ADD, 2)
+        service.order(Action.ADD)
+        service.order(Action.ADD, 2)
 
         async with running(service):
             await service.until_ended(1)
             assert service.lines == ["opened"]
-            service.order(Verb.REMOVE, 2)
+            service.order(Action.REMOVE, 2)
             await service.until(lambda: service.lines == ["opened", "closed"])
-            service.order(Verb.ADD, 2)
+            service.order(Action.ADD, 2)
             await service.until_ended(1, 2)
 
         assert service.lines == ["opened", "closed"] * 2
@@ -485,7 +490,7 @@ async def test_a_stop_does_not_wait_for_ever_and_loses_nothing(open_site: "OpenS
         site.scheduler.seconds_to_submit = {1: 5000.0}
         await site.submit(["big"])
         service = Service(site, ME)
-        service.order(Verb.ADD)
+        service.order(Action.ADD)
         async with running(service):
             await service.until(lambda: bool(site.seen(events.SubmissionStarted)))
             began = anyio.current_time()
@@ -503,13 +508,13 @@ async def test_a_stop_does_not_wait_for_ever_and_loses_nothing(open_site: "OpenS
 async def test_what_is_no_order_is_set_aside(open_site: "OpenSite") -> None:
     async with open_site() as site:
         service = Service(site, ME)
-        service.order(Verb.ADD)
+        service.order(Action.ADD)
         service.spool_file("0.json", "nonsense")
 
         async with running(service):
             await service.until(lambda: bool(service.entries()))
 
-        (unreadable,) = service.heard(events.OrderUnreadable)
+        (unreadable,) = service.heard(daemon_events.CommandUnreadable)
         assert await anyio.Path(unreadable.kept).read_text() == "nonsense"
 
 
@@ -519,7 +524,7 @@ async def test_a_poke_is_followed_at_once(open_site: "OpenSite") -> None:
         service = Service(site, ME)
         async with running(service):
             await anyio.sleep(11)
-            service.order(Verb.ADD)
+            service.order(Action.ADD)
             began = anyio.current_time()
             await service.wishes.poke().wait()
             assert anyio.current_time() == began
@@ -541,14 +546,14 @@ async def test_a_state_folder_that_does_not_answer_is_waited_for(
     async with open_site() as site:
         await site.submit(["small"])
         service = Service(site, ME)
-        service.order(Verb.ADD)
+        service.order(Action.ADD)
         monkeypatch.setattr(Registry, "__init__", open_later)
 
         async with running(service):
-            await service.until(lambda: bool(service.heard(events.LeaseTaken)))
+            await service.until(lambda: bool(service.heard(daemon_events.LeaseTaken)))
             await service.until_ended(1)
 
-        reasons = [trouble.reason for trouble in service.heard(events.StateTrouble)]
+        reasons = [trouble.reason for trouble in service.heard(daemon_events.StateTrouble)]
         assert reasons[0] == "The ticket has expired."
         assert reasons[1].startswith("/home/lease: Stale file handle. Its file system does not")
 
@@ -567,16 +572,16 @@ async def test_a_journal_that_is_locked_is_waited_for_with_the_lease(
     async with open_site() as site:
         await site.submit(["small"])
         first, second = Service(site, ELSEWHERE), Service(site, ME)
-        first.order(Verb.ADD)
+        first.order(Action.ADD)
         monkeypatch.setattr(Registry, "__init__", open_later)
 
         async with running(first, second):
             await anyio.sleep(10 * PATIENCE)
-            assert second.said == [events.LeaseHeldElsewhere(holder=ELSEWHERE)]
+            assert second.said == [daemon_events.LeaseHeldElsewhere(holder=ELSEWHERE)]
             is_locked = False
             await first.until_ended(1)
 
-        assert len(first.heard(events.LeaseTaken)) == 1
+        assert len(first.heard(daemon_events.LeaseTaken)) == 1
 
 
 async def test_who_cannot_use_the_journal_at_all_gives_way(
@@ -586,18 +591,18 @@ async def test_who_cannot_use_the_journal_at_all_gives_way(
     opened = Registry.__init__
 
     def open_elsewhere(registry: Registry, path: Path, lease: str | None = None) -> None:
-        if not second.heard(events.LeaseHeldElsewhere) or second.lease.epoch is None:
+        if not second.heard(daemon_events.LeaseHeldElsewhere) or second.lease.epoch is None:
             raise JournalError("locking protocol")
         opened(registry, path, lease)
 
     async with open_site() as site:
         await site.submit(["small"])
         first, second = Service(site, ELSEWHERE), Service(site, ME)
-        first.order(Verb.ADD)
+        first.order(Action.ADD)
         monkeypatch.setattr(Registry, "__init__", open_elsewhere)
 
         async with running(first, second):
-            await second.until(lambda: bool(second.heard(events.LeaseTaken)))
+            await second.until(lambda: bool(second.heard(daemon_events.LeaseTaken)))
 
 
 async def test_who_held_the_lease_before_is_named_while_the_journal_is_locked(
@@ -612,9 +617,9 @@ async def test_who_held_the_lease_before_is_named_while_the_journal_is_locked(
         monkeypatch.setattr(Registry, "__init__", stay_locked)
 
         async with running(service):
-            await service.until(lambda: bool(service.heard(events.StateTrouble)))
+            await service.until(lambda: bool(service.heard(daemon_events.StateTrouble)))
 
-        assert service.heard(events.StateTrouble)[0].reason == (
+        assert service.heard(daemon_events.StateTrouble)[0].reason == (
             f"journal.db is locked. Process {ELSEWHERE.pid} on login02 held the lease before us."
         )
 
@@ -624,18 +629,18 @@ async def test_trouble_that_comes_back_is_met_later_each_time(
 ) -> None:
     """Each time all workflows are looked at again."""
 
-    def refuse(_: Registry, entry: Entry) -> None:
+    def refuse(_: Registry, entry: WatchedWorkflow) -> None:
         raise JournalError(f"No space left on device for workflow {entry.workflow_id}.")
 
     async with open_site() as site:
         service = Service(site, ME)
-        service.order(Verb.ADD)
+        service.order(Action.ADD)
         monkeypatch.setattr(Registry, "keep", refuse)
 
         async with running(service):
             await anyio.sleep(3600)
 
-        assert 60 <= len(service.heard(events.StateTrouble)) <= 130
+        assert 60 <= len(service.heard(daemon_events.StateTrouble)) <= 130
 
 
 async def test_trouble_long_after_other_trouble_is_new(
@@ -649,23 +654,23 @@ async def test_trouble_long_after_other_trouble_is_new(
                 with monkeypatch.context() as patched:
                     patched.setattr(Spool, "deliveries", away)
                     await service.until(
-                        lambda: len(service.heard(events.StateTrouble)) > number  # noqa: B023
+                        lambda: len(service.heard(daemon_events.StateTrouble)) > number  # noqa: B023
                     )
 
-        assert max(trouble.retry_in for trouble in service.heard(events.StateTrouble)) <= 4
+        assert max(trouble.retry_in for trouble in service.heard(daemon_events.StateTrouble)) <= 4
 
 
-def away(_: Spool) -> list[Delivery]:
+def away(_: Spool) -> list[PendingCommand]:
     raise OSError("The ticket has expired.")
 
 
 async def test_a_verdict_that_could_not_be_kept_is_no_new_beginning(
     open_site: "OpenSite", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keep, refused = Registry.keep, list[Entry]()
+    keep, refused = Registry.keep, list[WatchedWorkflow]()
 
-    def keep_later(registry: Registry, entry: Entry) -> None:
-        if entry.condition is Condition.ENDED and not refused:
+    def keep_later(registry: Registry, entry: WatchedWorkflow) -> None:
+        if entry.condition is WatchState.ENDED and not refused:
             refused.append(entry)
             raise JournalError("No space left on device.")
         keep(registry, entry)
@@ -673,7 +678,7 @@ async def test_a_verdict_that_could_not_be_kept_is_no_new_beginning(
     async with open_site() as site:
         await site.submit(["small"])
         service = Service(site, ME)
-        service.order(Verb.ADD)
+        service.order(Action.ADD)
         monkeypatch.setattr(Registry, "keep", keep_later)
 
         async with running(service):
@@ -689,7 +694,7 @@ async def test_a_damaged_state_is_set_aside_and_said(open_site: "OpenSite", dama
     async with open_site() as site:
         await site.submit(["small"])
         service = Service(site, ME)
-        service.order(Verb.ADD)
+        service.order(Action.ADD)
         async with running(service):
             await service.until_ended(1)
         path = anyio.Path(service.home / "journal.db")
@@ -698,12 +703,12 @@ async def test_a_damaged_state_is_set_aside_and_said(open_site: "OpenSite", dama
         await path.write_bytes(broken)
 
         again = Service(site, ME)
-        again.order(Verb.ADD)
+        again.order(Action.ADD)
         async with running(again):
-            await again.until(lambda: bool(again.heard(events.LeaseTaken)))
+            await again.until(lambda: bool(again.heard(daemon_events.LeaseTaken)))
             await again.until_ended(1)
 
-        (event,) = again.heard(events.StateSetAside)
+        (event,) = again.heard(daemon_events.StateSetAside)
         assert await anyio.Path(event.kept).read_bytes() == broken
 
 
@@ -713,7 +718,7 @@ async def test_a_changed_configuration_holds_without_a_new_watch(open_site: "Ope
         site.scheduler.endings = {"big": [OOM, (137, 99 * MIB, 10.0)]}
         await site.submit(["big"])
         service = Service(site, ME)
-        service.order(Verb.ADD)
+        service.order(Action.ADD)
 
         async with running(service):
             await service.until(lambda: bool(site.seen(events.RecoveryInitiated)))
@@ -731,7 +736,7 @@ async def test_a_plan_of_another_version_concerns_one_workflow(open_site: "OpenS
         site.scheduler.seconds_to_submit = {1: 5000.0}
         await site.submit(["big"])
         first = Service(site, ME)
-        first.order(Verb.ADD)
+        first.order(Action.ADD)
         async with killed_at_the_end(first):
             await first.until(lambda: bool(site.seen(events.SubmissionStarted)))
         site.scheduler.seconds_to_submit = {}
@@ -739,7 +744,7 @@ async def test_a_plan_of_another_version_concerns_one_workflow(open_site: "OpenS
 
         other = await site.submit(["small"])
         service = Service(site, replace(ME, pid=0))
-        service.order(Verb.ADD, other)
+        service.order(Action.ADD, other)
         async with running(service):
             await service.until_ended(other)
             view = service.board.view((SERVER, 1))
@@ -747,8 +752,8 @@ async def test_a_plan_of_another_version_concerns_one_workflow(open_site: "OpenS
             assert view.phase is Phase.WAITING
             assert "torc-watchd remove 1" in view.reason
 
-            service.order(Verb.REMOVE)
-            service.order(Verb.ADD)
+            service.order(Action.REMOVE)
+            service.order(Action.ADD)
             await service.until_ended(other, 1)
 
         assert await site.results(1) == [("big", 1, 137), ("big", 2, 0)]
@@ -764,25 +769,25 @@ async def test_choices_of_another_version_concern_one_workflow(open_site: "OpenS
     async with open_site() as site:
         await site.submit(["small"])
         first = Service(site, ME)
-        first.order(Verb.ADD)
+        first.order(Action.ADD)
         async with running(first):
             await first.until_ended(1)
         change_journal(first, "UPDATE entry SET choices = '?', condition = 'watched'")
 
         other = await site.submit(["small"])
         service = Service(site, ME)
-        service.order(Verb.SET)
-        service.order(Verb.ADD, other)
+        service.order(Action.SET)
+        service.order(Action.ADD, other)
         async with running(service):
             await service.until_ended(other)
             (entry, _) = service.entries()
-            assert entry.condition is Condition.UNREADABLE
-            assert [event.verb for event in service.heard(events.OrderRefused)] == ["set"]
+            assert entry.condition is WatchState.UNREADABLE
+            assert [event.verb for event in service.heard(daemon_events.CommandRefused)] == ["set"]
             view = service.board.view((SERVER, 1))
             assert view is not None
             assert view.reason == entry.reason
 
-            service.order(Verb.ADD)
+            service.order(Action.ADD)
             await service.until_ended(1, other)
 
 
@@ -796,7 +801,7 @@ class Defective(Service):
     place: str = ""
     defects: int = 0
 
-    def request_for(self, entry: Entry) -> WatchRequest:
+    def request_for(self, entry: WatchedWorkflow) -> WatchRequest:
         if entry.workflow_id == 1:
             self.meet("request_for")
         return super().request_for(entry)
@@ -832,12 +837,12 @@ async def test_a_defect_ends_neither_the_daemon_nor_other_watches(
 ) -> None:
     async with open_site() as site:
         service = Defective(site, ME, place=place, defects=defects)
-        service.order(Verb.ADD, await site.submit(["small"]))
+        service.order(Action.ADD, await site.submit(["small"]))
         other = await site.submit(["small"])
         site.line.fault = service.answer
         async with running(service):
             await service.until(lambda: len(service.heard(events.WatcherBroke)) >= 2, 60)
-            service.order(Verb.ADD, other)
+            service.order(Action.ADD, other)
             await service.until_ended(1, other)
 
         assert [entry.verdict for entry in service.entries()] == [verdict, "succeeded"]

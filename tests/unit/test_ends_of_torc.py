@@ -12,11 +12,11 @@ from typing import Any
 import httpx
 import pytest
 
+from torc_watch.core.assessment import WorkflowState, standing
 from torc_watch.core.diagnosis import Cause
-from torc_watch.core.progress import Standing, standing
 from torc_watch.engine.diagnoser import Diagnoser
-from torc_watch.engine.observing import observe
-from torc_watch.sandbox.local_allocations import LocalAllocations
+from torc_watch.engine.observer import observe
+from torc_watch.schedulers.local.local_scheduler import LocalAllocations
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.transport import API_PATH, Connection, Transport
 
@@ -216,15 +216,15 @@ def test_every_capture_is_judged() -> None:
     assert captures == set(ENDS)
 
 
-UNCERTAIN = Standing.WORKING  # on a machine that is not ours, with jobs in hand
+UNCERTAIN = WorkflowState.WORKING  # on a machine that is not ours, with jobs in hand
 STANDINGS = {
-    "by-itself": (Standing.FINISHED, Standing.FINISHED),
-    "pending-failed": (Standing.STALLED, Standing.STALLED),
-    "canceled": (Standing.CANCELED, Standing.CANCELED),
+    "by-itself": (WorkflowState.FINISHED, WorkflowState.FINISHED),
+    "pending-failed": (WorkflowState.STALLED, WorkflowState.STALLED),
+    "canceled": (WorkflowState.CANCELED, WorkflowState.CANCELED),
     "worker-killed": (UNCERTAIN, UNCERTAIN),
     "worker-told-to-stop": (UNCERTAIN, UNCERTAIN),
-    "server-restarted": (UNCERTAIN, Standing.FINISHED),
-    "orphans-failed": (Standing.FINISHED, UNCERTAIN),
+    "server-restarted": (UNCERTAIN, WorkflowState.FINISHED),
+    "orphans-failed": (WorkflowState.FINISHED, UNCERTAIN),
 }
 
 

@@ -10,14 +10,14 @@ import anyio
 import httpx
 import pytest
 
-from torc_watch.core import cadence, events
+from torc_watch.core import events, polling
 from torc_watch.core.allocation import AllocationFailure, AllocationRequest, AllocationState
 from torc_watch.core.diagnosis import ORPHANED
 from torc_watch.core.events import Verdict, WatchEnded
 from torc_watch.core.model import JobStatus
 from torc_watch.core.policy import RecoverySettings
 from torc_watch.core.units import GIB
-from torc_watch.torc.worker import NodeResources, WorkerApi
+from torc_watch.torc.runner_api import NodeResources, WorkerApi
 
 if TYPE_CHECKING:
     from tests.conftest import Forward, OpenSite, Site
@@ -122,7 +122,7 @@ async def test_allocations_that_die_at_once(
 
         assert ended.verdict is Verdict.EXHAUSTED
         assert len(site.scheduler.requests) == 3
-        assert anyio.current_time() >= 4 * cadence.STALL_GRACE
+        assert anyio.current_time() >= 4 * polling.STALL_GRACE
 
 
 async def test_one_round_while_something_runs(open_site: "OpenSite") -> None:
@@ -199,4 +199,4 @@ async def test_without_retries_left_nobody_is_waited_for(open_site: "OpenSite") 
 
         assert ended.verdict is Verdict.EXHAUSTED
         assert not site.seen(events.WorkersAwaited)
-        assert anyio.current_time() <= cadence.LEAVING_GRACE / 2
+        assert anyio.current_time() <= polling.LEAVING_GRACE / 2

@@ -12,7 +12,7 @@ from torc_watch.core import events
 from torc_watch.core.errors import JournalError, NotFound, WatchHeld
 from torc_watch.core.events import Verdict
 from torc_watch.core.units import MIB
-from torc_watch.engine.supervisor import Surroundings, supervise, supervising
+from torc_watch.engine.supervisor import EngineContext, supervise, supervising
 
 if TYPE_CHECKING:
     from tests.conftest import Forward, OpenSite, Site
@@ -43,7 +43,7 @@ async def test_slow_submission_holds_up_nobody_else(open_site: "OpenSite") -> No
         assert ended[1] > 5000
 
 
-def noting_ends(around: Surroundings, ended: dict[int, float]) -> Surroundings:
+def noting_ends(around: EngineContext, ended: dict[int, float]) -> EngineContext:
     """The surroundings, with the time of each workflow's verdict."""
 
     def report(event: Any) -> None:
@@ -117,7 +117,7 @@ async def test_broken_journal_ends_everything(open_site: "OpenSite") -> None:
         assert (await site.client.get_workflow(1)).run_id == 1
 
 
-def breaking(around: Surroundings, site: "Site") -> Surroundings:
+def breaking(around: EngineContext, site: "Site") -> EngineContext:
     """The surroundings, with a journal that cannot be written from the first failure on."""
 
     def report(event: Any) -> None:

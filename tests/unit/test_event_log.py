@@ -11,16 +11,16 @@ from typing import Any
 import pytest
 
 from torc_watch.core import events
-from torc_watch.core.events import Exhibit, Verdict
+from torc_watch.core.assessment import Orphans
+from torc_watch.core.events import FailedJob, Verdict
 from torc_watch.core.model import Job, JobCounts, JobStatus
-from torc_watch.core.progress import Orphans
-from torc_watch.log import EventLog, open_log
+from torc_watch.logs.event_log import EventLog, open_log
 
 ENDED = events.WatchEnded(
     workflow_id=7,
     verdict=Verdict.HANDED_OVER,
     reason="Größe",
-    evidence=(Exhibit(job_id=1, job_name="a\nb", reason="too large", last_words="Killed"),),
+    evidence=(FailedJob(job_id=1, job_name="a\nb", reason="too large", last_words="Killed"),),
 )
 JOB = Job(
     id=1, name="\ud800", command="true", status=JobStatus.RUNNING, requirements_id=2, attempt=1

@@ -21,19 +21,21 @@ from torc_watch.core.errors import (
     LeaseLost,
     RecordUnreadable,
 )
-from torc_watch.core.orders import Choices, Condition, Entry
 from torc_watch.core.policy import Plan
-from torc_watch.core.saga import RoundOutcome, Step
+from torc_watch.core.steps import RoundOutcome, Step
 from torc_watch.core.units import MIB
-from torc_watch.daemon import history
-from torc_watch.daemon.history import watches_of
+from torc_watch.daemon import watch_history
+from torc_watch.daemon.commands import WatchedWorkflow, WatchOptions, WatchState
 from torc_watch.daemon.registry import Registry
-from torc_watch.engine import state
+from torc_watch.daemon.watch_history import watches_of
+from torc_watch.engine import database
+from torc_watch.engine.database import Database, check, set_aside
 from torc_watch.engine.journal import Identity, Journal
-from torc_watch.engine.state import State, check, set_aside
 
 WORKFLOW = Identity(server="http://test/torc-service/v1", workflow_id=7, created="2026-01-01")
-ENTRY = Entry(server=WORKFLOW.server, workflow_id=7, choices=Choices(), condition=Condition.WATCHED)
+ENTRY = WatchedWorkflow(
+    server=WORKFLOW.server, workflow_id=7, choices=WatchOptions(), condition=WatchState.WATCHED
+)
 FAILED = RoundOutcome.FAILED
 PLAN = Plan(
     workflow_id=7,
@@ -225,7 +227,7 @@ def test_a_daemon_that_goes_on_writes_over_nothing(path: Path) -> None:
             partial(journal.record_plan, round_, PLAN),
             partial(journal.end_round, round_, RoundOutcome.ABANDONED),
             partial(journal.end_watch, watch.id, "handed_over"),
-            partial(ours.keep, replace(ENTRY, condition=Condition.ENDED)),
+            partial(ours.keep, replace(ENTRY, condition=WatchState.ENDED)),
             partial(ours.forget, ENTRY.server, ENTRY.workflow_id),
         ):
             with pytest.raises(LeaseLost):
@@ -241,15 +243,15 @@ def test_nobody_takes_over_between_the_look_and_the_write(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Registry(path, "1").close()
-    monkeypatch.setattr(state, "_SECONDS", 0)
-    look = State._ensure_ours
+    monkeypatch.setattr(database, "_SECONDS", 0)
+    look = Database._ensure_ours
 
-    def look_and_be_followed(ours: State) -> None:
+    def look_and_be_followed(ours: Database) -> None:
         look(ours)
         with pytest.raises(JournalBusy):
             Registry(path, "2")
 
-    monkeypatch.setattr(State, "_ensure_ours", look_and_be_followed)
+    monkeypatch.setattr(Database, "_ensure_ours", look_and_be_followed)
     with closing(Journal(path, "1")) as journal:
         journal.begin_watch(WORKFLOW)
 
@@ -439,8 +441,8 @@ def test_who_has_locked_it_is_named(
     """It may have been stopped in the middle of a change."""
     watch = journal.begin_watch(WORKFLOW)
     journal.close()
-    monkeypatch.setattr(state, "_SECONDS", 0)
-    monkeypatch.setattr(history, "_SECONDS", 0)
+    monkeypatch.setattr(database, "_SECONDS", 0)
+    monkeypatch.setattr(watch_history, "_SECONDS", 0)
     command = [sys.executable, "-c", LOCKING, str(path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None

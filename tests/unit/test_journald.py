@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from torc_watch.interfaces import journald
-from torc_watch.interfaces.journald import JournalSender, entry
+from torc_watch.logs import journald
+from torc_watch.logs.journald import JournalSender, entry
 
 
 @pytest.fixture

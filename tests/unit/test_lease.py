@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from torc_watch.core.errors import LeaseLost
-from torc_watch.core.lease import RELEASED, Sighting, Standing, judge
 from torc_watch.daemon.lease import Lease, this_process
+from torc_watch.daemon.lease_rules import RELEASED, LeaseState, Sighting, judge
 
 PATIENCE = 180.0
 ME = this_process(PATIENCE)
@@ -75,20 +75,20 @@ def start_rival(tmp_path: Path) -> Iterator[Callable[[], Rival]]:
 @pytest.mark.parametrize(
     ("seen", "is_running", "unchanged_for", "standing"),
     [
-        (None, False, 0, Standing.VACANT),
-        (Sighting(epoch=3, heartbeat=RELEASED, holder=ELSEWHERE), False, 0, Standing.VACANT),
-        (Sighting(epoch=3, heartbeat=9, holder=ME), True, 0, Standing.HELD),
-        (Sighting(epoch=3, heartbeat=9, holder=ME), False, 0, Standing.VACANT),
-        (Sighting(epoch=3, heartbeat=9, holder=ME), True, PATIENCE, Standing.VACANT),
-        (Sighting(epoch=3, heartbeat=9, holder=ELSEWHERE), False, PATIENCE - 1, Standing.HELD),
-        (Sighting(epoch=3, heartbeat=9, holder=ELSEWHERE), False, PATIENCE, Standing.VACANT),
-        (Sighting(epoch=3, heartbeat=9, holder=IN_A_CONTAINER), False, 0, Standing.HELD),
-        (Sighting(epoch=3, heartbeat=9, holder=None), False, 0, Standing.HELD),
-        (Sighting(epoch=3, heartbeat=9, holder=None), False, PATIENCE, Standing.VACANT),
+        (None, False, 0, LeaseState.VACANT),
+        (Sighting(epoch=3, heartbeat=RELEASED, holder=ELSEWHERE), False, 0, LeaseState.VACANT),
+        (Sighting(epoch=3, heartbeat=9, holder=ME), True, 0, LeaseState.HELD),
+        (Sighting(epoch=3, heartbeat=9, holder=ME), False, 0, LeaseState.VACANT),
+        (Sighting(epoch=3, heartbeat=9, holder=ME), True, PATIENCE, LeaseState.VACANT),
+        (Sighting(epoch=3, heartbeat=9, holder=ELSEWHERE), False, PATIENCE - 1, LeaseState.HELD),
+        (Sighting(epoch=3, heartbeat=9, holder=ELSEWHERE), False, PATIENCE, LeaseState.VACANT),
+        (Sighting(epoch=3, heartbeat=9, holder=IN_A_CONTAINER), False, 0, LeaseState.HELD),
+        (Sighting(epoch=3, heartbeat=9, holder=None), False, 0, LeaseState.HELD),
+        (Sighting(epoch=3, heartbeat=9, holder=None), False, PATIENCE, LeaseState.VACANT),
     ],
 )
 def test_when_a_lease_may_be_taken(
-    seen: Sighting | None, is_running: bool, unchanged_for: float, standing: Standing
+    seen: Sighting | None, is_running: bool, unchanged_for: float, standing: LeaseState
 ) -> None:
     assert standing is judge(seen, ME, is_running=is_running, unchanged_for=unchanged_for)
 
@@ -98,8 +98,8 @@ def test_nobody_is_given_up_sooner_than_either_agrees_to(mine: float, theirs: fl
     seen = Sighting(epoch=3, heartbeat=9, holder=replace(ELSEWHERE, patience=theirs))
     me = replace(ME, patience=mine)
 
-    assert judge(seen, me, is_running=False, unchanged_for=179) is Standing.HELD
-    assert judge(seen, me, is_running=False, unchanged_for=180) is Standing.VACANT
+    assert judge(seen, me, is_running=False, unchanged_for=179) is LeaseState.HELD
+    assert judge(seen, me, is_running=False, unchanged_for=180) is LeaseState.VACANT
 
 
 def test_a_heartbeat_that_moves_keeps_the_lease(tmp_path: Path) -> None:

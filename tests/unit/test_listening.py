@@ -11,12 +11,12 @@ import anyio.lowlevel
 import pytest
 from anyio import to_thread
 
-from torc_watch import service
-from torc_watch.core.events import ControlMissing, DaemonEvent
-from torc_watch.interfaces import control
-from torc_watch.interfaces.control import poke
-from torc_watch.service import Service
-from torc_watch.settings import Settings
+from torc_watch.app import daemon_app
+from torc_watch.app.daemon_app import DaemonApp
+from torc_watch.config.settings import Settings
+from torc_watch.daemon.daemon_events import ControlMissing, DaemonEvent
+from torc_watch.ipc import socket_server
+from torc_watch.ipc.socket_server import poke
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def runtime() -> Iterator[Path]:
 
 
 async def test_a_folder_that_comes_and_goes_and_comes(runtime: Path, tmp_path: Path) -> None:
-    path = runtime / "torc-watchd" / "control.sock"
+    path = runtime / "torc-watchd" / "socket_server.sock"
     async with listening(tmp_path, [path]) as said:
         for times in (1, 2):
             while len(said) < times:  # noqa: ASYNC110 - said by another task
@@ -42,8 +42,8 @@ async def test_where_one_folder_cannot_be_had_there_is_another(
     runtime: Path, tmp_path: Path
 ) -> None:
     await anyio.Path(runtime).mkdir()
-    path = runtime / "torc-watchd" / "control.sock"
-    too_long = runtime / ("x" * 200) / "control.sock"
+    path = runtime / "torc-watchd" / "socket_server.sock"
+    too_long = runtime / ("x" * 200) / "socket_server.sock"
     async with listening(tmp_path, [runtime / "no" / "where" / path.name, too_long, path]) as said:
         await poked(path)
 
@@ -54,12 +54,12 @@ async def test_where_one_folder_cannot_be_had_there_is_another(
 async def listening(home: Path, paths: list[Path]) -> AsyncIterator[list[DaemonEvent]]:
     said: list[DaemonEvent] = []
     settings = Settings(home=home)
-    daemon = Service(settings, lambda: settings, lambda *_: None, said.append)
+    daemon = DaemonApp(settings, lambda: settings, lambda *_: None, said.append)
     with pytest.MonkeyPatch.context() as monkeypatch, anyio.fail_after(30):
-        monkeypatch.setattr(service, "socket_paths", lambda *_: paths)
-        monkeypatch.setattr(service, "_SOCKET_PAUSE", 0.01)
-        monkeypatch.setattr(control, "_LOOK", 0.01)
-        monkeypatch.setattr(Service, "_poke", lambda _: anyio.lowlevel.checkpoint())
+        monkeypatch.setattr(daemon_app, "socket_paths", lambda *_: paths)
+        monkeypatch.setattr(daemon_app, "_SOCKET_PAUSE", 0.01)
+        monkeypatch.setattr(socket_server, "_LOOK", 0.01)
+        monkeypatch.setattr(DaemonApp, "_poke", lambda _: anyio.lowlevel.checkpoint())
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(daemon._listen)
             yield said

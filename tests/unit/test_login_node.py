@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from torc_watch.core.checkup import Level, findings
-from torc_watch.core.login_node import Folder, Linger, LoginNode, Mode, Server, advise
+from torc_watch.login_node.checks import CheckLevel, findings
+from torc_watch.login_node.facts import Folder, Linger, LoginNode, Mode, Server, advise
 
 FOLDER = Folder(
     path="/home/ada/.local/state/torc-watchd",
@@ -59,55 +59,65 @@ def test_the_way_that_fits(changes: dict[str, Any], mode: Mode) -> None:
 
 
 def test_nothing_is_remarked_where_everything_is_good() -> None:
-    assert {finding.level for finding in findings(GOOD)} == {Level.OK}
+    assert {finding.level for finding in findings(GOOD)} == {CheckLevel.OK}
 
 
 @pytest.mark.parametrize(
     ("changes", "subject", "level", "words"),
     [
-        (NO_MANAGER, "user manager", Level.NOTE, "Failed to connect"),
-        ({"linger": Linger.OFF}, "linger", Level.NOTE, "loginctl enable-linger"),
-        ({"linger": Linger.REFUSED}, "linger", Level.NOTE, "support"),
-        ({"kills_at_logout": True}, "logout", Level.NOTE, "tmux do not help"),
-        ({"kills_at_logout": None}, "logout", Level.NOTE, "could not be found"),
-        ({"journal_readable": False}, "journal", Level.NOTE, "torc-watchd logs"),
+        (NO_MANAGER, "user manager", CheckLevel.NOTE, "Failed to connect"),
+        ({"linger": Linger.OFF}, "linger", CheckLevel.NOTE, "loginctl enable-linger"),
+        ({"linger": Linger.REFUSED}, "linger", CheckLevel.NOTE, "support"),
+        ({"kills_at_logout": True}, "logout", CheckLevel.NOTE, "tmux do not help"),
+        ({"kills_at_logout": None}, "logout", CheckLevel.NOTE, "could not be found"),
+        ({"journal_readable": False}, "journal", CheckLevel.NOTE, "torc-watchd logs"),
         (
             {"folder": replace(FOLDER, trouble="Read-only file system.")},
             "state folder",
-            Level.PROBLEM,
+            CheckLevel.PROBLEM,
             "TORC_WATCHD_HOME",
         ),
-        ({"folder": replace(FOLDER, is_network=False)}, "state folder", Level.NOTE, "is local"),
-        ({"folder": replace(FOLDER, local_locks=True)}, "locks", Level.NOTE, "one login node only"),
-        ({"folder": replace(FOLDER, linking="No.")}, "lease", Level.PROBLEM, "hard links"),
-        ({"folder": replace(FOLDER, free=3 * 2**20)}, "space", Level.NOTE, "3 MiB free"),
-        ({"folder": replace(FOLDER, needs_ticket=True)}, "ticket", Level.NOTE, "krenew"),
-        ({"ticket": False}, "ticket", Level.NOTE, "kinit"),
+        (
+            {"folder": replace(FOLDER, is_network=False)},
+            "state folder",
+            CheckLevel.NOTE,
+            "is local",
+        ),
+        (
+            {"folder": replace(FOLDER, local_locks=True)},
+            "locks",
+            CheckLevel.NOTE,
+            "one login node only",
+        ),
+        ({"folder": replace(FOLDER, linking="No.")}, "lease", CheckLevel.PROBLEM, "hard links"),
+        ({"folder": replace(FOLDER, free=3 * 2**20)}, "space", CheckLevel.NOTE, "3 MiB free"),
+        ({"folder": replace(FOLDER, needs_ticket=True)}, "ticket", CheckLevel.NOTE, "krenew"),
+        ({"ticket": False}, "ticket", CheckLevel.NOTE, "kinit"),
         (
             {"server": replace(SERVER, version="", trouble="refused.")},
             "server",
-            Level.NOTE,
+            CheckLevel.NOTE,
             "waits",
         ),
         (
             {"server": replace(SERVER, version="", trouble="401.", refused=True)},
             "server",
-            Level.PROBLEM,
+            CheckLevel.PROBLEM,
             "password_file",
         ),
-        ({"programs": frozenset()}, "slurm", Level.NOTE, "processes of this machine"),
-        ({"programs": frozenset(("sbatch",))}, "slurm", Level.NOTE, "squeue, sacct, scancel"),
-        ({"unseen": frozenset(("sbatch",))}, "slurm", Level.NOTE, "--save-environment"),
-        ({"cron": False, "scrontab": False}, "cron", Level.OK, "Neither"),
-        ({"user_namespaces": False}, "user namespaces", Level.OK, "Not allowed"),
-        ({"memory_cap": 64 * 2**20}, "memory", Level.NOTE, "64 MiB"),
-        ({"memory_cap": 2 * 2**30}, "memory", Level.OK, "2.0 GiB"),
-        ({"daemon": "login2"}, "daemon", Level.OK, "login2"),
+        ({"programs": frozenset()}, "slurm", CheckLevel.NOTE, "processes of this machine"),
+        ({"programs": frozenset(("sbatch",))}, "slurm", CheckLevel.NOTE, "squeue, sacct, scancel"),
+        ({"unseen": frozenset(("sbatch",))}, "slurm", CheckLevel.NOTE, "--save-environment"),
+        ({"cron": False, "scrontab": False}, "cron", CheckLevel.OK, "Neither"),
+        ({"user_namespaces": False}, "user namespaces", CheckLevel.OK, "Not allowed"),
+        ({"memory_cap": 64 * 2**20}, "memory", CheckLevel.NOTE, "64 MiB"),
+        ({"memory_cap": 2 * 2**30}, "memory", CheckLevel.OK, "2.0 GiB"),
+        ({"daemon": "login2"}, "daemon", CheckLevel.OK, "login2"),
     ],
 )
-def test_what_is_said(changes: dict[str, Any], subject: str, level: Level, words: str) -> None:
+def test_what_is_said(changes: dict[str, Any], subject: str, level: CheckLevel, words: str) -> None:
     found = {finding.subject: finding for finding in findings(replace(GOOD, **changes))}
 
     assert found[subject].level is level
     assert words in f"{found[subject].text} {found[subject].advice}"
-    assert {finding.level for name, finding in found.items() if name != subject} <= {Level.OK}
+    assert {finding.level for name, finding in found.items() if name != subject} <= {CheckLevel.OK}

@@ -10,18 +10,21 @@ from torc_watch.cli.looking import OneLook
 from torc_watch.core import events
 from torc_watch.core.errors import JournalError, ServerUnreachable, TorcWatchError
 from torc_watch.core.events import Event, Verdict, WatchEnded
-from torc_watch.core.orders import Choices, Condition, Entry
-from torc_watch.daemon.board import Board
-from torc_watch.daemon.life import Wishes
+from torc_watch.daemon import daemon_events
+from torc_watch.daemon.commands import WatchedWorkflow, WatchOptions, WatchState
+from torc_watch.daemon.daemon import ControlRequests
+from torc_watch.daemon.status_board import StatusBoard
 
 pytestmark = pytest.mark.looptime
 
 PATIENCE = 270.0
-ENTRY = Entry(server="s", workflow_id=1, choices=Choices(), condition=Condition.WATCHED)
+ENTRY = WatchedWorkflow(
+    server="s", workflow_id=1, choices=WatchOptions(), condition=WatchState.WATCHED
+)
 ENTRIES = (
     ENTRY,
     replace(ENTRY, workflow_id=2),
-    replace(ENTRY, workflow_id=3, condition=Condition.PAUSED),
+    replace(ENTRY, workflow_id=3, condition=WatchState.PAUSED),
 )
 STARTED = events.WatchStarted(
     workflow_id=1, poll_interval=60, auto_recover=True, max_retries=3, show_job_counts=True
@@ -37,7 +40,7 @@ ROUND = [
     LOOKED,
 ]
 STUCK = WatchEnded(workflow_id=1, verdict=Verdict.STUCK)
-TROUBLE = events.StateTrouble(reason="The ticket has expired.", retry_in=1)
+TROUBLE = daemon_events.StateTrouble(reason="The ticket has expired.", retry_in=1)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +55,7 @@ TROUBLE = events.StateTrouble(reason="The ticket has expired.", retry_in=1)
     ],
 )
 async def test_it_ends_with_the_last_look(happening: Sequence[Event], refusal: str | None) -> None:
-    board, wishes, look = Board(), Wishes(), OneLook(PATIENCE)
+    board, wishes, look = StatusBoard(), ControlRequests(), OneLook(PATIENCE)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(look.run, board, wishes)
         await anyio.sleep(1)
@@ -67,7 +70,7 @@ async def test_it_ends_with_the_last_look(happening: Sequence[Event], refusal: s
     check(look, ServerUnreachable, refusal)
 
 
-def act(board: Board, wishes: Wishes) -> None:
+def act(board: StatusBoard, wishes: ControlRequests) -> None:
     for entry in ENTRIES:
         board.show(entry)
     for poke in wishes.take_pokes():
@@ -86,15 +89,15 @@ def check(look: OneLook, kind: type[TorcWatchError], refusal: str | None) -> Non
     ("said", "refusal"),
     [
         ([], None),
-        ([events.LeaseHeldElsewhere(holder=None)], None),
+        ([daemon_events.LeaseHeldElsewhere(holder=None)], None),
         ([TROUBLE], "The ticket has expired."),
-        ([TROUBLE, events.LeaseHeldElsewhere(holder=None)], None),
+        ([TROUBLE, daemon_events.LeaseHeldElsewhere(holder=None)], None),
     ],
 )
 async def test_it_does_not_wait_for_ever_to_act(
-    said: Sequence[events.DaemonEvent], refusal: str | None
+    said: Sequence[daemon_events.DaemonEvent], refusal: str | None
 ) -> None:
-    board, wishes, look = Board(), Wishes(), OneLook(PATIENCE)
+    board, wishes, look = StatusBoard(), ControlRequests(), OneLook(PATIENCE)
     for event in said:
         look.note(event)
 
@@ -107,10 +110,12 @@ async def test_it_does_not_wait_for_ever_to_act(
 
 @pytest.mark.parametrize(
     ("said", "refusal"),
-    [(TROUBLE, "The ticket has expired."), (events.LeaseGone(), None)],
+    [(TROUBLE, "The ticket has expired."), (daemon_events.LeaseGone(), None)],
 )
-async def test_who_no_longer_acts_ends(said: events.DaemonEvent, refusal: str | None) -> None:
-    board, wishes, look = Board(), Wishes(), OneLook(PATIENCE)
+async def test_who_no_longer_acts_ends(
+    said: daemon_events.DaemonEvent, refusal: str | None
+) -> None:
+    board, wishes, look = StatusBoard(), ControlRequests(), OneLook(PATIENCE)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(look.run, board, wishes)
         await anyio.sleep(1)

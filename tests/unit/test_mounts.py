@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from torc_watch.host.mounts import Mount, mount_of, parse_mounts
+from torc_watch.login_node.mounts import Mount, mount_of, parse_mounts
 
 # As kernels write it: optional fields before the dash, none, several; blanks as \040.
 MOUNTINFO = r"""

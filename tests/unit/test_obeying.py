@@ -9,11 +9,11 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
+from torc_watch.app.daemon_app import DaemonApp
 from torc_watch.cli import serving
-from torc_watch.core.events import ConfigurationRead, DaemonEvent, StopAsked
-from torc_watch.interfaces.service_manager import ServiceManager
-from torc_watch.service import Service
-from torc_watch.settings import Settings
+from torc_watch.config.settings import Settings
+from torc_watch.daemon.daemon_events import ConfigurationRead, DaemonEvent, StopAsked
+from torc_watch.host.sd_notify import ServiceManager
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ async def test_a_second_signal(
     said: list[DaemonEvent] = []
     interrupted: list[None] = []
     settings = Settings(home=tmp_path)
-    service = Service(settings, lambda: settings, lambda *_: None, said.append)
+    service = DaemonApp(settings, lambda: settings, lambda *_: None, said.append)
     with closing(ServiceManager(None)) as manager, anyio.fail_after(30):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(serving._obey, service, manager, lambda: interrupted.append(None))
@@ -50,7 +50,7 @@ async def test_that_it_ends_is_the_last_that_systemd_hears(tmp_path: Path) -> No
             words.append(message)
 
     with closing(Manager(None)) as manager, anyio.fail_after(30):
-        service = Service(settings, lambda: settings, lambda *_: None, lambda _: manager.ready())
+        service = DaemonApp(settings, lambda: settings, lambda *_: None, lambda _: manager.ready())
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(serving._obey, service, manager, lambda: None)
             await anyio.wait_all_tasks_blocked()

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from torc_watch.core.errors import InvalidSpec
-from torc_watch.core.parameters import Value, combine, parse_values, substitution
+from torc_watch.spec.parameters import ParameterValue, combine, parse_values, substitution
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ from torc_watch.core.parameters import Value, combine, parse_values, substitutio
         ("north", ["north"]),
     ],
 )
-def test_values_of_a_parameter(text: str, values: list[Value]) -> None:
+def test_values_of_a_parameter(text: str, values: list[ParameterValue]) -> None:
     assert list(parse_values(text)) == values
 
 
@@ -117,7 +117,7 @@ def test_a_product_beyond_all_measure_is_refused_before_it_is_made() -> None:
         ("{x}", "\\1 \\g<0>", "\\1 \\g<0>"),
     ],
 )
-def test_placeholders_are_filled(template: str, value: Value, text: str) -> None:
+def test_placeholders_are_filled(template: str, value: ParameterValue, text: str) -> None:
     assert substitution(["x"])(template, {"x": value}) == text
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from torc_watch.core.dependants import Dependant, Repeat
+from torc_watch.core.dependents import Dependant, Repeat
 from torc_watch.core.diagnosis import Cause, Finding
 from torc_watch.core.model import (
     Job,

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from torc_watch.engine.processes import (
+from torc_watch.host.processes import (
     carriers_of,
     end_all,
     find_process,
@@ -78,7 +78,7 @@ HIDING = f"""
 mount -t proc -o hidepid=1 proc /proc || exit 77
 exec {shlex.quote(sys.executable)} -P -c '
 import os
-from torc_watch.engine.processes import all_processes, environment_of
+from torc_watch.host.processes import all_processes, environment_of
 os.setgroups([])
 os.setgid(65534)
 os.setuid(65534)

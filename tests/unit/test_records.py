@@ -7,14 +7,16 @@ from typing import get_args
 import pytest
 
 from torc_watch.core import events
-from torc_watch.core.choices import Retry
+from torc_watch.core.decisions import Retry
 from torc_watch.core.diagnosis import Cause
-from torc_watch.core.events import DaemonEvent, Event, Verdict
-from torc_watch.core.lease import Holder
-from torc_watch.core.orders import Verb
+from torc_watch.core.events import Event, Verdict
 from torc_watch.core.policy import Plan
-from torc_watch.interfaces.records import (
-    Level,
+from torc_watch.daemon import daemon_events
+from torc_watch.daemon.commands import Action
+from torc_watch.daemon.daemon_events import DaemonEvent
+from torc_watch.daemon.lease_rules import Holder
+from torc_watch.logs.records import (
+    LogLevel,
     level_of,
     message_id,
     record_of_daemon,
@@ -79,34 +81,34 @@ def test_a_plan_names_its_round_its_run_and_each_job() -> None:
     [
         (
             events.WatchPostponed(workflow_id=42, reason="Refused.", retry_in=8.4),
-            Level.WARNING,
+            LogLevel.WARNING,
             "[42] Refused. Trying again in 8s.",
         ),
         (
-            events.OrderRefused(workflow_id=42, verb=Verb.PAUSE),
-            Level.WARNING,
+            daemon_events.CommandRefused(workflow_id=42, verb=Action.PAUSE),
+            LogLevel.WARNING,
             "[42] pause: not known here. Add it first: torc-watchd add 42",
         ),
         (
             events.WatchEnded(workflow_id=42, verdict=Verdict.SUCCEEDED),
-            Level.NOTICE,
+            LogLevel.NOTICE,
             "[42] Ended: succeeded.",
         ),
         (
             events.WatchEnded(workflow_id=42, verdict=Verdict.STUCK, reason="Nothing runs."),
-            Level.ERROR,
+            LogLevel.ERROR,
             "[42] Ended: stuck.",
         ),
         (
             events.AllocationSubmitted(
                 workflow_id=42, scheduler="slurm", scheduler_id=99, token=TOKEN
             ),
-            Level.NOTICE,
+            LogLevel.NOTICE,
             "[42] Submitted slurm allocation 99 (torc-wf42-1.1)",
         ),
     ],
 )
-def test_what_is_said_of_a_workflow(event: Event, level: Level, message: str) -> None:
+def test_what_is_said_of_a_workflow(event: Event, level: LogLevel, message: str) -> None:
     record = next(iter(records_of_workflow(event, "http://a")))
 
     assert (record.level, record.message) == (level, message)
@@ -126,17 +128,17 @@ def test_an_allocation_of_slurm_is_found_by_its_number() -> None:
 @pytest.mark.parametrize(
     ("event", "message"),
     [
-        (events.LeaseTaken(workflows=3), "This torc-watchd acts from now on. Workflows: 3."),
+        (daemon_events.LeaseTaken(workflows=3), "This torc-watchd acts from now on. Workflows: 3."),
         (
-            events.LeaseHeldElsewhere(holder=HOLDER),
+            daemon_events.LeaseHeldElsewhere(holder=HOLDER),
             "Standing by: lease at login02 (process 7, since 2026-01-01T00:00:00+00:00).",
         ),
         (
-            events.LeaseHeldElsewhere(holder=None),
+            daemon_events.LeaseHeldElsewhere(holder=None),
             "Standing by: the lease is held by somebody whose record cannot be read.",
         ),
-        (events.ConfigurationRead(), "The configuration was read again."),
-        (events.ConfigurationRead(problem="No."), "The configuration stays as it was: No."),
+        (daemon_events.ConfigurationRead(), "The configuration was read again."),
+        (daemon_events.ConfigurationRead(problem="No."), "The configuration stays as it was: No."),
     ],
 )
 def test_what_the_daemon_says_of_itself(event: DaemonEvent, message: str) -> None:
@@ -152,7 +154,7 @@ def test_message_ids_are_stable() -> None:
 
 
 def test_routine_is_for_debugging() -> None:
-    assert level_of(events.Looked(workflow_id=1, next_in=60)) is Level.DEBUG
+    assert level_of(events.Looked(workflow_id=1, next_in=60)) is LogLevel.DEBUG
 
 
 @pytest.mark.parametrize("kind", [*get_args(Event), *get_args(DaemonEvent)])

@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from torc_watch.core.orders import Choices, Condition, Entry
+from torc_watch.daemon.commands import WatchedWorkflow, WatchOptions, WatchState
 from torc_watch.daemon.registry import Registry
+from torc_watch.engine.database import MIGRATIONS
 from torc_watch.engine.journal import Identity, Journal
-from torc_watch.engine.state import MIGRATIONS
 
-ENTRY = Entry(
+ENTRY = WatchedWorkflow(
     server="http://a/torc-service/v1",
     workflow_id=42,
-    choices=Choices(max_retries=5, recovery_hook=("sh", "-c", "true"), output_dir="/scratch"),
-    condition=Condition.WATCHED,
+    choices=WatchOptions(max_retries=5, recovery_hook=("sh", "-c", "true"), output_dir="/scratch"),
+    condition=WatchState.WATCHED,
 )
-OF_ANOTHER_SERVER = replace(ENTRY, server="http://b/torc-service/v1", choices=Choices())
+OF_ANOTHER_SERVER = replace(ENTRY, server="http://b/torc-service/v1", choices=WatchOptions())
 
 
 @pytest.fixture
@@ -26,13 +26,13 @@ def path(quick_path: Path) -> Path:
     return quick_path / "journal.db"
 
 
-def kept(path: Path) -> list[Entry]:
+def kept(path: Path) -> list[WatchedWorkflow]:
     with closing(Registry(path)) as registry:
         return registry.entries()
 
 
 def test_what_is_kept_is_found_again(path: Path) -> None:
-    ended = replace(ENTRY, condition=Condition.ENDED, verdict="stuck", reason="Nothing runs.")
+    ended = replace(ENTRY, condition=WatchState.ENDED, verdict="stuck", reason="Nothing runs.")
     with closing(Registry(path)) as registry:
         registry.keep(ENTRY)
         registry.keep(OF_ANOTHER_SERVER)
@@ -90,5 +90,5 @@ def test_what_another_version_kept_concerns_one_workflow(
 
     assert other == OF_ANOTHER_SERVER
     assert (unreadable.server, unreadable.workflow_id) == (ENTRY.server, 42)
-    assert unreadable.condition is Condition.UNREADABLE
+    assert unreadable.condition is WatchState.UNREADABLE
     assert "torc-watchd add 42" in unreadable.reason

@@ -3,9 +3,9 @@ from dataclasses import dataclass
 import pytest
 
 from torc_watch.core.units import KIB, MIB
-from torc_watch.engine.processes import Process
+from torc_watch.host.processes import Process
 from torc_watch.sandbox.runner.job import SAMPLE_INTERVAL
-from torc_watch.sandbox.runner.jobs import LARGEST_SHARE, pause_after
+from torc_watch.sandbox.runner.running_jobs import LARGEST_SHARE, pause_after
 from torc_watch.sandbox.runner.usage import Meter, Usage
 
 

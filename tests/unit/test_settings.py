@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from torc_watch import wiring
-from torc_watch.configuration import VARIABLES, Given, configured, home
+from torc_watch.app import composition
+from torc_watch.config.settings import Settings, load_settings
+from torc_watch.config.sources import VARIABLES, Given, configured, home
 from torc_watch.core.errors import ConfigurationAway, InvalidInput
-from torc_watch.core.orders import Choices, Condition, Entry
 from torc_watch.core.policy import RecoverySettings
+from torc_watch.daemon.commands import WatchedWorkflow, WatchOptions, WatchState
 from torc_watch.engine.watch import WatchRequest
-from torc_watch.settings import Settings, load_settings
 
 
 @pytest.fixture(autouse=True)
@@ -244,7 +244,7 @@ def test_the_nearest_to_the_user_is_heard(environment: pytest.MonkeyPatch, tmp_p
     environment.setenv("TORC_WATCHD_MAX_RETRIES", "4")
     assert configured()["max_retries"].origin == "TORC_WATCHD_MAX_RETRIES in the environment"
     assert load_settings().max_retries == 4
-    assert load_settings().chosen(Choices(max_retries=5)).max_retries == 5
+    assert load_settings().chosen(WatchOptions(max_retries=5)).max_retries == 5
 
 
 def test_files_complete_each_other(tmp_path: Path) -> None:
@@ -294,14 +294,14 @@ def test_every_setting_has_its_place_in_the_configuration() -> None:
 @pytest.mark.parametrize(
     ("choices", "hook", "retries"),
     [
-        (Choices(), ("notify", "me"), True),
-        (Choices(retry_unknown=False), None, False),
-        (Choices(retry_unknown=True), ("notify", "me"), True),
-        (Choices(retry_unknown=False, recovery_hook=("other",)), ("other",), True),
+        (WatchOptions(), ("notify", "me"), True),
+        (WatchOptions(retry_unknown=False), None, False),
+        (WatchOptions(retry_unknown=True), ("notify", "me"), True),
+        (WatchOptions(retry_unknown=False, recovery_hook=("other",)), ("other",), True),
     ],
 )
 def test_a_hook_means_that_unknown_failures_are_retried(
-    tmp_path: Path, line: str, choices: Choices, hook: tuple[str, ...] | None, retries: bool
+    tmp_path: Path, line: str, choices: WatchOptions, hook: tuple[str, ...] | None, retries: bool
 ) -> None:
     configure(tmp_path, f"{line}\nretry_unknown = false")
     chosen = load_settings().chosen(choices)
@@ -320,7 +320,7 @@ def test_the_example_of_the_readme(environment: pytest.MonkeyPatch, tmp_path: Pa
 def test_the_daemon_s_requests(tmp_path: Path) -> None:
     configure(tmp_path, f"home = '{tmp_path}/state'\nmax_retries = 5\npoll_interval = 300")
     settings = load_settings()
-    plain = wiring.request_for(entry(Choices()), settings)
+    plain = composition.request_for(entry(WatchOptions()), settings)
     assert plain == WatchRequest(
         workflow_id=42,
         recovery=None,
@@ -328,11 +328,13 @@ def test_the_daemon_s_requests(tmp_path: Path) -> None:
         show_job_counts=True,
         output_dir=tmp_path / "state/output",
     )
-    chosen = Choices(auto_recover=True, memory_multiplier=2.0, output_dir="/scratch/output")
-    asked = wiring.request_for(entry(chosen), settings)
+    chosen = WatchOptions(auto_recover=True, memory_multiplier=2.0, output_dir="/scratch/output")
+    asked = composition.request_for(entry(chosen), settings)
     assert asked.recovery == RecoverySettings(max_retries=5, memory_multiplier=2.0)
     assert asked.output_dir == Path("/scratch/output")
 
 
-def entry(choices: Choices) -> Entry:
-    return Entry(server="http://a", workflow_id=42, choices=choices, condition=Condition.WATCHED)
+def entry(choices: WatchOptions) -> WatchedWorkflow:
+    return WatchedWorkflow(
+        server="http://a", workflow_id=42, choices=choices, condition=WatchState.WATCHED
+    )

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from torc_watch.core.spec import JobSpec
 from torc_watch.core.units import MIB
-from torc_watch.torc.spec_file import read_spec
+from torc_watch.spec import JobSpec
+from torc_watch.spec.spec_file import read_spec
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 GROWING = {7, 12, 23, 31, 45}

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from torc_watch.core.errors import InvalidSpec
-from torc_watch.torc.spec_file import read_spec
+from torc_watch.spec.spec_file import read_spec
 
 JOBS = "name: w\njobs:\n- {name: a, command: b}\n"
 

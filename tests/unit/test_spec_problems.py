@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from torc_watch.core.errors import InvalidSpec
-from torc_watch.core.spec import entries, expand
-from torc_watch.core.spec import problems as problems_module
+from torc_watch.spec import entries, expand
+from torc_watch.spec import problems as problems_module
 
 
 def job(name: str, **fields: Any) -> dict[str, Any]:

@@ -3,14 +3,7 @@ from typing import Any
 
 import pytest
 
-from torc_watch.core.spec import (
-    FileSpec,
-    JobSpec,
-    RequirementsSpec,
-    Spec,
-    UserDataSpec,
-    expand,
-)
+from torc_watch.spec import FileSpec, JobSpec, RequirementsSpec, Spec, UserDataSpec, expand
 
 
 def job(name: str, **fields: Any) -> dict[str, Any]:

@@ -9,33 +9,36 @@ from pathlib import Path
 
 import pytest
 
-from torc_watch.core.orders import Choices, Order, Verb
+from torc_watch.daemon.commands import Action, Command, WatchOptions
 from torc_watch.daemon.spool import Spool
 
 SERVER = "http://test/torc-service/v1"
-ORDER = Order(
-    verb=Verb.ADD,
+ORDER = Command(
+    verb=Action.ADD,
     server=SERVER,
     workflow_id=42,
-    choices=Choices(auto_recover=True, memory_multiplier=2.0, recovery_hook=("sh", "-c", "true")),
+    choices=WatchOptions(
+        auto_recover=True, memory_multiplier=2.0, recovery_hook=("sh", "-c", "true")
+    ),
 )
 GIVEN_BY_MANY = """
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from torc_watch.core.orders import Order, Verb
+from torc_watch.daemon.commands import Action, Command
 from torc_watch.daemon.spool import Spool
 for number in range(50):
-    order = Order(verb=Verb.ADD, server="http://s", workflow_id=int(sys.argv[2]) * 50 + number + 1)
+    workflow_id = int(sys.argv[2]) * 50 + number + 1
+    order = Command(verb=Action.ADD, server="http://s", workflow_id=workflow_id)
     Spool(Path(sys.argv[1])).put(order)
 """
 
 
-def order(verb: Verb) -> Order:
-    return Order(verb=verb, server=SERVER, workflow_id=42)
+def order(verb: Action) -> Command:
+    return Command(verb=verb, server=SERVER, workflow_id=42)
 
 
-def contents(spool: Spool) -> list[Order | str]:
+def contents(spool: Spool) -> list[Command | str]:
     return [delivery.content for delivery in spool.deliveries()]
 
 
@@ -58,7 +61,7 @@ def test_orders_keep_their_order_when_the_clock_is_set_back(
 ) -> None:
     spool = Spool(tmp_path)
     now = time.time_ns()
-    given = list(Verb)
+    given = list(Action)
     for hour, verb in enumerate(given):
         monkeypatch.setattr(time, "time_ns", lambda hour=hour: now - hour * 3600 * 10**9)
         spool.put(order(verb))
@@ -76,7 +79,7 @@ def test_nothing_is_lost_when_many_give_orders_at_once(tmp_path: Path) -> None:
     spool = Spool(tmp_path)
     while any(giver.poll() is None for giver in givers) or spool.deliveries():
         for delivery in spool.deliveries():
-            assert isinstance(delivery.content, Order)
+            assert isinstance(delivery.content, Command)
             seen.add(delivery.content.workflow_id)
             spool.take_in(delivery)
 

@@ -14,9 +14,9 @@ import pytest
 from torc_watch.core.errors import Conflict, NotFound, ServerError, ServerFault, ServerUnreachable
 from torc_watch.core.model import Allocation, Job, JobStatus
 from torc_watch.core.units import MIB
+from torc_watch.torc.api_version import ApiVersion
 from torc_watch.torc.client import TorcClient
-from torc_watch.torc.dialect import Dialect
-from torc_watch.torc.drafts import (
+from torc_watch.torc.requests import (
     NewFile,
     NewJob,
     NewRequirements,
@@ -29,15 +29,15 @@ from torc_watch.torc.transport import Connection, Transport
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-VERSIONS = {Dialect.V0_12: "0.12.0 (abc)", Dialect.V0_35: {"version": "0.35.0"}}
-BOTH = pytest.mark.parametrize("dialect", list(Dialect))
+VERSIONS = {ApiVersion.V0_12: "0.12.0 (abc)", ApiVersion.V0_35: {"version": "0.35.0"}}
+BOTH = pytest.mark.parametrize("dialect", list(ApiVersion))
 
 
 @dataclass
 class Server:
     """Answers by method and path; a list of answers is used up in turn, an int is a status."""
 
-    dialect: Dialect
+    dialect: ApiVersion
     answers: dict[str, Any] = field(default_factory=dict)
     sent: list[str] = field(default_factory=list)
     bodies: list[Any] = field(default_factory=list)
@@ -81,14 +81,14 @@ JOB = {
 LIST = "offset=0&limit=10000&sort_by=id&workflow_id=1"
 
 
-def workflow_answers(dialect: Dialect, **status: Any) -> dict[str, Any]:
-    if dialect is Dialect.V0_12:
+def workflow_answers(dialect: ApiVersion, **status: Any) -> dict[str, Any]:
+    if dialect is ApiVersion.V0_12:
         return {"GET /workflows/1": WORKFLOW, "GET /workflows/1/status": STATUS | status}
     return {"GET /workflows/1": WORKFLOW | STATUS | status}
 
 
 @BOTH
-async def test_version_is_asked_once(dialect: Dialect) -> None:
+async def test_version_is_asked_once(dialect: ApiVersion) -> None:
     server = Server(dialect, workflow_answers(dialect))
     async with server.client() as client:
         await client.get_workflow(1)
@@ -97,8 +97,8 @@ async def test_version_is_asked_once(dialect: Dialect) -> None:
         assert client.transport.requests_sent == 1 + len(server.sent)
 
 
-@pytest.mark.parametrize(("dialect", "requests"), [(Dialect.V0_12, 2), (Dialect.V0_35, 1)])
-async def test_workflow(dialect: Dialect, requests: int) -> None:
+@pytest.mark.parametrize(("dialect", "requests"), [(ApiVersion.V0_12, 2), (ApiVersion.V0_35, 1)])
+async def test_workflow(dialect: ApiVersion, requests: int) -> None:
     server = Server(dialect, workflow_answers(dialect))
     async with server.client() as client:
         workflow = await client.get_workflow(1)
@@ -108,7 +108,7 @@ async def test_workflow(dialect: Dialect, requests: int) -> None:
 
 
 @BOTH
-async def test_workflow_without_a_run_is_a_fault(dialect: Dialect) -> None:
+async def test_workflow_without_a_run_is_a_fault(dialect: ApiVersion) -> None:
     answers = {"GET /workflows/1": WORKFLOW, "GET /workflows/1/status": {"jobs_by_status": {}}}
     async with Server(dialect, answers).client() as client:
         with pytest.raises(ServerFault, match="run_id"):
@@ -121,14 +121,14 @@ async def test_workflow_deleted_while_listing_is_left_out() -> None:
         "GET /workflows/1/status": 404,
         "GET /workflows/2/status": STATUS,
     }
-    server = Server(Dialect.V0_12, answers)
+    server = Server(ApiVersion.V0_12, answers)
     async with server.client() as client:
         assert [workflow.id for workflow in await client.list_workflows(user="ada")] == [2]
     assert server.sent[0].endswith("sort_by=id&user=ada")
 
 
 async def test_counting_on_0_12_costs_one_small_request_for_each_status() -> None:
-    server = Server(Dialect.V0_12, {"GET /jobs": page() | {"total_count": 3}})
+    server = Server(ApiVersion.V0_12, {"GET /jobs": page() | {"total_count": 3}})
     async with server.client() as client:
         counts = await client.count_jobs(1)
     assert counts.of(JobStatus.PENDING_FAILED) == 3
@@ -139,7 +139,7 @@ async def test_counting_on_0_12_costs_one_small_request_for_each_status() -> Non
 
 async def test_counting_on_0_35_costs_one_request() -> None:
     summary = {"jobs_by_status": {"completed": 95, "failed": 5}, "total_jobs": 100}
-    server = Server(Dialect.V0_35, {"GET /workflows/1/status": summary})
+    server = Server(ApiVersion.V0_35, {"GET /workflows/1/status": summary})
     async with server.client() as client:
         counts = await client.count_jobs(1)
     assert counts.by_status == {JobStatus.COMPLETED: 95, JobStatus.FAILED: 5}
@@ -147,7 +147,7 @@ async def test_counting_on_0_35_costs_one_request() -> None:
 
 
 async def test_counting_fails_with_one_plain_error() -> None:
-    async with Server(Dialect.V0_12, {"GET /jobs": 403}).client() as client:
+    async with Server(ApiVersion.V0_12, {"GET /jobs": 403}).client() as client:
         with pytest.raises(ServerError):
             await client.count_jobs(1)
 
@@ -187,7 +187,7 @@ CALLS: dict[str, tuple[Call, str]] = {
 @BOTH
 @pytest.mark.parametrize(("call", "request_line"), CALLS.values(), ids=CALLS)
 async def test_one_request_for_one_question(
-    dialect: Dialect, call: Call, request_line: str
+    dialect: ApiVersion, call: Call, request_line: str
 ) -> None:
     method, path = request_line.partition("?")[0].split()
     server = Server(dialect, {f"{method} {path}": page()} if method == "GET" else {})
@@ -199,7 +199,7 @@ async def test_one_request_for_one_question(
 
 @BOTH
 @pytest.mark.parametrize("is_complete", [True, False])
-async def test_is_complete(dialect: Dialect, *, is_complete: bool) -> None:
+async def test_is_complete(dialect: ApiVersion, *, is_complete: bool) -> None:
     answer = {"is_complete": is_complete, "is_canceled": False}
     answers = {"GET /workflows/1": WORKFLOW, "GET /workflows/1/is_complete": answer}
     async with Server(dialect, answers).client() as client:
@@ -208,13 +208,13 @@ async def test_is_complete(dialect: Dialect, *, is_complete: bool) -> None:
 
 async def test_deleted_workflow_of_0_12_is_not_complete() -> None:
     answers = {"GET /workflows/1": 404, "GET /workflows/1/is_complete": {"is_complete": True}}
-    async with Server(Dialect.V0_12, answers).client() as client:
+    async with Server(ApiVersion.V0_12, answers).client() as client:
         with pytest.raises(NotFound):
             await client.is_complete(1)
 
 
 @BOTH
-async def test_deleted_workflow_is_not_found(dialect: Dialect) -> None:
+async def test_deleted_workflow_is_not_found(dialect: ApiVersion) -> None:
     async with Server(dialect, {"GET /workflows/1/is_complete": 404}).client() as client:
         with pytest.raises(NotFound):
             await client.is_complete(1)
@@ -261,7 +261,7 @@ CREATIONS: dict[str, tuple[Call, str, dict[str, Any]]] = {
 @BOTH
 @pytest.mark.parametrize(("call", "request_line", "body"), CREATIONS.values(), ids=CREATIONS)
 async def test_creations(
-    dialect: Dialect, call: Call, request_line: str, body: dict[str, Any]
+    dialect: ApiVersion, call: Call, request_line: str, body: dict[str, Any]
 ) -> None:
     server = Server(dialect, {request_line: body | {"id": 12}})
     async with server.client() as client:
@@ -272,9 +272,9 @@ async def test_creations(
 
 @pytest.mark.parametrize(
     ("dialect", "defaults"),
-    [(Dialect.V0_12, '{"account": "p"}'), (Dialect.V0_35, {"account": "p"})],
+    [(ApiVersion.V0_12, '{"account": "p"}'), (ApiVersion.V0_35, {"account": "p"})],
 )
-async def test_creating_a_workflow(dialect: Dialect, defaults: Any) -> None:
+async def test_creating_a_workflow(dialect: ApiVersion, defaults: Any) -> None:
     server = Server(dialect, {"POST /workflows": WORKFLOW})
     settings = {"slurm_defaults": {"account": "p"}, "use_pending_failed": True, "project": None}
     async with server.client() as client:
@@ -285,7 +285,7 @@ async def test_creating_a_workflow(dialect: Dialect, defaults: Any) -> None:
 
 
 @BOTH
-async def test_jobs_are_created_in_bulk_and_in_order(dialect: Dialect) -> None:
+async def test_jobs_are_created_in_bulk_and_in_order(dialect: ApiVersion) -> None:
     def ids(first: int, number: int) -> dict[str, Any]:
         return {"jobs": [{"id": first + index} for index in range(number)]}
 
@@ -299,7 +299,7 @@ async def test_jobs_are_created_in_bulk_and_in_order(dialect: Dialect) -> None:
 
 
 @BOTH
-async def test_job_with_everything(dialect: Dialect) -> None:
+async def test_job_with_everything(dialect: ApiVersion) -> None:
     job = NewJob(
         name="b",
         command="true",
@@ -328,11 +328,11 @@ async def test_job_with_everything(dialect: Dialect) -> None:
 @pytest.mark.parametrize(
     ("dialect", "sent"),
     [
-        (Dialect.V0_12, {"POST /files": 2, "POST /user_data": 2}),
-        (Dialect.V0_35, {"POST /bulk_files": 1, "POST /bulk_user_data": 1}),
+        (ApiVersion.V0_12, {"POST /files": 2, "POST /user_data": 2}),
+        (ApiVersion.V0_35, {"POST /bulk_files": 1, "POST /bulk_user_data": 1}),
     ],
 )
-async def test_files_and_user_data(dialect: Dialect, sent: dict[str, int]) -> None:
+async def test_files_and_user_data(dialect: ApiVersion, sent: dict[str, int]) -> None:
     both = [{"id": 1}, {"id": 2}]
     answers = {
         "POST /files": both[:],
@@ -352,7 +352,7 @@ SEVEN = Job(id=7, name="a", command="true", status=JobStatus.FAILED, requirement
 
 
 @BOTH
-async def test_assigning_requirements_changes_nothing_else(dialect: Dialect) -> None:
+async def test_assigning_requirements_changes_nothing_else(dialect: ApiVersion) -> None:
     server = Server(dialect, {})
     async with server.client() as client:
         await client.assign_requirements(1, SEVEN, 6)
@@ -370,7 +370,7 @@ async def test_only_a_reset_is_repeated_after_a_lost_answer(
     status: JobStatus, attempts: int
 ) -> None:
     path = f"PUT /jobs/7/manage_status_change/{status}/2"
-    server = Server(Dialect.V0_35, {path: 503})
+    server = Server(ApiVersion.V0_35, {path: 503})
     async with server.client() as client:
         with pytest.raises(ServerFault):
             await client.set_job_status(7, status, 2)
@@ -391,7 +391,7 @@ RESULT = NewResult(
 
 
 @BOTH
-async def test_completing_a_job(dialect: Dialect) -> None:
+async def test_completing_a_job(dialect: ApiVersion) -> None:
     server = Server(dialect)
     async with server.client() as client:
         await client.complete_job(7, RESULT)
@@ -413,7 +413,7 @@ async def test_completing_a_job(dialect: Dialect) -> None:
 
 
 @BOTH
-async def test_completing_a_complete_job_is_a_conflict(dialect: Dialect) -> None:
+async def test_completing_a_complete_job_is_a_conflict(dialect: ApiVersion) -> None:
     server = Server(dialect, {"POST /jobs/7/complete_job/failed/2": 422})
     async with server.client() as client:
         with pytest.raises(Conflict, match="refused"):
@@ -431,7 +431,7 @@ ALLOCATION = {
 
 
 @BOTH
-async def test_allocation_is_written_back_whole(dialect: Dialect) -> None:
+async def test_allocation_is_written_back_whole(dialect: ApiVersion) -> None:
     row = ALLOCATION | {"of a newer server": 1}
     server = Server(dialect, {"GET /scheduled_compute_nodes/6": row})
     allocation = Allocation(
@@ -454,7 +454,7 @@ NODE = {
 
 
 @BOTH
-async def test_ending_a_compute_node(dialect: Dialect) -> None:
+async def test_ending_a_compute_node(dialect: ApiVersion) -> None:
     server = Server(dialect, {"GET /compute_nodes/4": NODE})
     async with server.client() as client:
         await client.end_compute_node(1, 4)
@@ -464,7 +464,7 @@ async def test_ending_a_compute_node(dialect: Dialect) -> None:
 
 
 @BOTH
-async def test_compute_node_ends_once(dialect: Dialect) -> None:
+async def test_compute_node_ends_once(dialect: ApiVersion) -> None:
     server = Server(dialect, {"GET /compute_nodes/4": NODE | {"duration_seconds": 5.0}})
     async with server.client() as client:
         await client.end_compute_node(1, 4)
@@ -472,7 +472,7 @@ async def test_compute_node_ends_once(dialect: Dialect) -> None:
 
 
 @BOTH
-async def test_compute_node_of_another_workflow_is_left_alone(dialect: Dialect) -> None:
+async def test_compute_node_of_another_workflow_is_left_alone(dialect: ApiVersion) -> None:
     server = Server(dialect, {"GET /compute_nodes/4": NODE})
     async with server.client() as client:
         with pytest.raises(Conflict):
@@ -481,12 +481,12 @@ async def test_compute_node_of_another_workflow_is_left_alone(dialect: Dialect) 
 
 
 @BOTH
-async def test_archiving(dialect: Dialect) -> None:
+async def test_archiving(dialect: ApiVersion) -> None:
     server = Server(dialect, workflow_answers(dialect))
     async with server.client() as client:
         await client.archive_workflow(1)
     assert server.bodies[0]["is_archived"] is True
-    if dialect is Dialect.V0_12:
+    if dialect is ApiVersion.V0_12:
         assert server.sent[-1] == "PUT /workflows/1/status"
         assert server.bodies[0]["run_id"] == 2
     else:
@@ -494,7 +494,7 @@ async def test_archiving(dialect: Dialect) -> None:
 
 
 async def test_next_run_on_0_12_is_written_then_reset() -> None:
-    server = Server(Dialect.V0_12, workflow_answers(Dialect.V0_12))
+    server = Server(ApiVersion.V0_12, workflow_answers(ApiVersion.V0_12))
     async with server.client() as client:
         await client.advance_run(1, to_run=3)
     assert server.sent[1:] == ["PUT /workflows/1/status", "POST /workflows/1/reset_status"]
@@ -502,7 +502,7 @@ async def test_next_run_on_0_12_is_written_then_reset() -> None:
 
 
 async def test_run_reached_already_on_0_12_is_only_reset() -> None:
-    server = Server(Dialect.V0_12, workflow_answers(Dialect.V0_12))
+    server = Server(ApiVersion.V0_12, workflow_answers(ApiVersion.V0_12))
     async with server.client() as client:
         await client.advance_run(1, to_run=2)
     assert server.sent == ["GET /workflows/1/status", "POST /workflows/1/reset_status"]
@@ -510,7 +510,7 @@ async def test_run_reached_already_on_0_12_is_only_reset() -> None:
 
 async def test_next_run_on_0_35_is_the_servers_doing() -> None:
     row = WORKFLOW | STATUS
-    server = Server(Dialect.V0_35, {"GET /workflows/1": [row, row | {"run_id": 3}]})
+    server = Server(ApiVersion.V0_35, {"GET /workflows/1": [row, row | {"run_id": 3}]})
     async with server.client() as client:
         await client.advance_run(1, to_run=3)
     assert server.sent[1] == "POST /workflows/1/reset_status"
@@ -518,14 +518,14 @@ async def test_next_run_on_0_35_is_the_servers_doing() -> None:
 
 
 async def test_run_reached_already_on_0_35_changes_nothing() -> None:
-    server = Server(Dialect.V0_35, workflow_answers(Dialect.V0_35))
+    server = Server(ApiVersion.V0_35, workflow_answers(ApiVersion.V0_35))
     async with server.client() as client:
         await client.advance_run(1, to_run=2)
     assert server.sent == ["GET /workflows/1"]
 
 
 async def test_server_that_does_not_start_the_run_is_found_out() -> None:
-    server = Server(Dialect.V0_35, workflow_answers(Dialect.V0_35))
+    server = Server(ApiVersion.V0_35, workflow_answers(ApiVersion.V0_35))
     async with server.client() as client:
         with pytest.raises(ServerFault, match="is in run 2"):
             await client.advance_run(1, to_run=3)
@@ -535,7 +535,7 @@ async def test_server_that_does_not_start_the_run_is_found_out() -> None:
 async def test_lost_answer_to_the_next_run_is_not_followed_by_another_run() -> None:
     row = WORKFLOW | STATUS
     server = Server(
-        Dialect.V0_35,
+        ApiVersion.V0_35,
         {"GET /workflows/1": [row, row | {"run_id": 3}], "POST /workflows/1/reset_status": 503},
     )
     async with server.client() as client:
@@ -550,7 +550,7 @@ async def test_lost_answer_to_the_next_run_is_not_followed_by_another_run() -> N
     ("status", "to_run"), [({}, 1), ({}, 4), ({"is_archived": True}, 3), ({"is_archived": True}, 2)]
 )
 async def test_any_other_run_is_a_conflict_and_changes_nothing(
-    dialect: Dialect, status: dict[str, Any], to_run: int
+    dialect: ApiVersion, status: dict[str, Any], to_run: int
 ) -> None:
     server = Server(dialect, workflow_answers(dialect, **status))
     async with server.client() as client:
@@ -574,7 +574,7 @@ async def test_unreachable_server() -> None:
 async def test_dependants_that_fit_into_one_answer(*, has_more: bool, number: int | None) -> None:
     row = {"job_id": 2, "job_name": "b", "depends_on_job_id": 1, "depends_on_job_name": "a"}
     path = "GET /workflows/1/job_dependencies"
-    server = Server(Dialect.V0_35, {path: page(row) | {"has_more": has_more}})
+    server = Server(ApiVersion.V0_35, {path: page(row) | {"has_more": has_more}})
     async with server.client() as client:
         found = await client.list_dependants(1)
     assert (None if found is None else len(found)) == number

@@ -8,16 +8,16 @@ import pytest
 
 from torc_watch.core import events
 from torc_watch.core.allocation import AllocationFailure
-from torc_watch.core.choices import LeftAlone, Retry
-from torc_watch.core.dependants import Repeat
+from torc_watch.core.assessment import Orphans
+from torc_watch.core.decisions import Retry, Skip
+from torc_watch.core.dependents import Repeat
 from torc_watch.core.diagnosis import Cause
 from torc_watch.core.events import Event, Verdict, WatchEnded
 from torc_watch.core.model import Job, JobCounts, JobStatus
 from torc_watch.core.policy import Plan, RecoverySettings
-from torc_watch.core.progress import Orphans
 from torc_watch.core.units import MIB
-from torc_watch.engine.courtesy import Courtesy
-from torc_watch.interfaces.transcript import Transcript
+from torc_watch.engine.throttle import ServerThrottle
+from torc_watch.render.transcript import Transcript
 
 if TYPE_CHECKING:
     from tests.conftest import Forward, OpenSite
@@ -68,7 +68,7 @@ Workflow 1 is complete
 
 @pytest.mark.looptime
 async def test_tutorial(open_site: "OpenSite", monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Courtesy, "until_next_look", lambda _, interval, **__: interval)
+    monkeypatch.setattr(ServerThrottle, "until_next_look", lambda _, interval, **__: interval)
     names = [f"prepare_data_{number}" for number in range(1, 11)]
     names += [f"train_model_{number}" for number in range(1, 91)]
     async with open_site() as site:
@@ -152,7 +152,7 @@ def planned(
     *retries: Retry,
     uninitialized: int = 0,
     repeated: tuple[Repeat, ...] | None = (),
-    left_alone: tuple[LeftAlone, ...] = (),
+    left_alone: tuple[Skip, ...] = (),
 ) -> events.RecoveryPlanned:
     plan = Plan(
         workflow_id=1,
@@ -212,7 +212,7 @@ def test_every_kind_of_retry() -> None:
             uninitialized=2,
             repeated=(Repeat(job_id=6, job_name="f"),),
             left_alone=(
-                LeftAlone(
+                Skip(
                     job_id=5,
                     job_name="e",
                     cause=Cause.OOM,

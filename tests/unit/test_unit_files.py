@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from torc_watch.host import unit
-from torc_watch.host.resources import resource
-from torc_watch.host.unit import Found, compare, signed
+from torc_watch.host.package_data import resource
+from torc_watch.login_node import unit_file
+from torc_watch.login_node.unit_file import Found, compare, signed
 
 TEMPLATES = resource("systemd")
-DROP_INS = f"{unit.NAME}.d"
+DROP_INS = f"{unit_file.NAME}.d"
 
 
 @pytest.mark.parametrize(
@@ -26,13 +26,13 @@ DROP_INS = f"{unit.NAME}.d"
     ],
 )
 def test_words_are_quoted(word: str, written: str) -> None:
-    assert unit.quoted(word) == written
+    assert unit_file.quoted(word) == written
 
 
 def test_the_unit_starts_what_is_asked_for() -> None:
-    template = (TEMPLATES / unit.NAME).read_text()
+    template = (TEMPLATES / unit_file.NAME).read_text()
 
-    text = unit.rendered(template, ("/opt/my tools/python", "-m", "torc_watch"), "1.0")
+    text = unit_file.rendered(template, ("/opt/my tools/python", "-m", "torc_watch"), "1.0")
 
     assert 'ExecStart="/opt/my tools/python" "-m" "torc_watch" run\n' in text
 
@@ -67,10 +67,10 @@ def test_only_what_matters_of_the_environment_is_of_interest() -> None:
     }
     services = {"PATH": "/bin", "SLURM_CONF": "/etc/slurm.conf"}
 
-    unseen = unit.unseen_settings(environment, services)
+    unseen = unit_file.unseen_settings(environment, services)
 
     assert list(unseen) == ["NO_PROXY", "PATH", "TORC_API_URL", "TORC_WATCHD_HOME"]
-    assert unit.unseen_secrets(environment) == ["TORC_PASSWORD", "https_proxy"]
+    assert unit_file.unseen_secrets(environment) == ["TORC_PASSWORD", "https_proxy"]
 
 
 def _analyze(*words: str | Path, private: Path) -> subprocess.CompletedProcess[str]:
@@ -96,9 +96,9 @@ def rendered(tmp_path: Path) -> Path:
     program = tmp_path / "100% of $my tools" / "torc-watchd"
     program.parent.mkdir()
     program.symlink_to("/bin/true")
-    path = tmp_path / unit.NAME
-    template = (TEMPLATES / unit.NAME).read_text()
-    path.write_text(signed(unit.rendered(template, (str(program),), "1.0")))
+    path = tmp_path / unit_file.NAME
+    template = (TEMPLATES / unit_file.NAME).read_text()
+    path.write_text(signed(unit_file.rendered(template, (str(program),), "1.0")))
     return path
 
 
@@ -114,7 +114,7 @@ def test_systemd_takes_the_unit_without_a_word(
         folder.mkdir()
         ours = TEMPLATES / DROP_INS / drop_in
         odd = {"TORC_API_URL": 'http://a"b\\c%n$d', "PATH": "/two words:/bin"}
-        text = ours.read_text() if ours.exists() else unit.environment_drop_in(odd)
+        text = ours.read_text() if ours.exists() else unit_file.environment_drop_in(odd)
         (folder / drop_in).write_text(text)
 
     verified = _analyze("verify", rendered, private=tmp_path)

@@ -27,7 +27,7 @@ def show(*, as_json: options.Json = False) -> None:
       torc-watchd config show
       torc-watchd config show --json
     """
-    from torc_watch.configuration import configured, files
+    from torc_watch.config.sources import configured, files
 
     with running.ending():
         settings = running.load_settings()

@@ -12,13 +12,13 @@ import anyio
 from anyio.abc import Process
 from anyio.streams.text import TextReceiveStream
 
-from torc_watch import wiring
+from torc_watch.app import composition
 from torc_watch.cli.reporting import reporting
+from torc_watch.config.settings import Settings
 from torc_watch.core.errors import InvalidInput, SchedulerError
 from torc_watch.core.policy import RecoverySettings
 from torc_watch.engine.watch import WatchRequest
-from torc_watch.host.resources import resource
-from torc_watch.settings import Settings
+from torc_watch.host.package_data import resource
 from torc_watch.torc.transport import Connection
 
 # Ten jobs at a time, as in the tutorial; they mostly sleep, so that two real CPUs are enough.
@@ -46,11 +46,11 @@ async def _recover_something(
 ) -> int:
     output_dir = folder / "output"
     try:
-        submission = await wiring.submit(
+        submission = await composition.submit(
             _specification(scenario),
             settings,
             connection,
-            wiring.LocalShape(allocations=_ALLOCATIONS, num_cpus=_CPUS, output_dir=output_dir),
+            composition.LocalShape(allocations=_ALLOCATIONS, num_cpus=_CPUS, output_dir=output_dir),
         )
         print(f"Created workflow {submission.workflow_id} with {submission.jobs} jobs")
         print(f"Submitted to Local with {len(submission.allocations)} allocations\n", flush=True)
@@ -62,11 +62,11 @@ async def _recover_something(
             output_dir=output_dir,
         )
         with reporting(request, as_json=False) as report:
-            ended = await wiring.watch(request, settings, connection, report)
+            ended = await composition.watch(request, settings, connection, report)
         return ended.verdict.exit_status
     finally:
         with _undisturbed():
-            await wiring.local_allocations(settings, connection).cancel_all()
+            await composition.local_allocations(settings, connection).cancel_all()
 
 
 @asynccontextmanager

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 import typer
 
 from torc_watch.cli import options, running
-from torc_watch.core.login_node import Mode
-from torc_watch.host.resources import resource
+from torc_watch.host.package_data import resource
+from torc_watch.login_node.facts import Mode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from torc_watch.core.checkup import Finding
-    from torc_watch.core.login_node import LoginNode, Server
-    from torc_watch.host.probing import Place
-    from torc_watch.settings import Settings
+    from torc_watch.config.settings import Settings
+    from torc_watch.login_node.checks import CheckResult
+    from torc_watch.login_node.facts import LoginNode, Server
+    from torc_watch.login_node.probes import Place
 
 _PATIENCE = 10.0  # seconds for the server
 _HOW = {
@@ -39,8 +39,8 @@ def doctor(*, url: options.Url = None, as_json: options.Json = False) -> None:
       torc-watchd doctor
       torc-watchd doctor --json
     """
-    from torc_watch.core.checkup import Level, findings
-    from torc_watch.core.login_node import advise
+    from torc_watch.login_node.checks import CheckLevel, findings
+    from torc_watch.login_node.facts import advise
 
     settings = running.load_settings()
     node = running.run(lambda: _look(settings, url))
@@ -49,19 +49,19 @@ def doctor(*, url: options.Url = None, as_json: options.Json = False) -> None:
         print(json.dumps(_values(node, found, advise(node))))
     else:
         print("\n".join(_lines(found, advise(node))))
-    raise typer.Exit(1 if any(finding.level is Level.PROBLEM for finding in found) else 0)
+    raise typer.Exit(1 if any(finding.level is CheckLevel.PROBLEM for finding in found) else 0)
 
 
 async def _look(settings: "Settings", url: str | None) -> "LoginNode":
-    from torc_watch.host.commands import ask
-    from torc_watch.host.probing import look
+    from torc_watch.host.subprocesses import ask
+    from torc_watch.login_node.probes import look
 
     return await look(_place(settings), ask, lambda: _ask_server(settings, url))
 
 
 def _place(settings: "Settings") -> "Place":
-    from torc_watch.host.commands import session_environment
-    from torc_watch.host.probing import Place
+    from torc_watch.host.subprocesses import session_environment
+    from torc_watch.login_node.probes import Place
 
     environment = session_environment(os.environ)
     return Place(
@@ -74,14 +74,14 @@ def _place(settings: "Settings") -> "Place":
 async def _ask_server(settings: "Settings", url: str | None) -> "Server":
     import anyio
 
-    from torc_watch import wiring
+    from torc_watch.app import composition
     from torc_watch.core import errors
-    from torc_watch.core.login_node import Server
+    from torc_watch.login_node.facts import Server
 
     address = url or settings.api_url
     try:
         with anyio.fail_after(_PATIENCE):
-            async with wiring.open_client(settings.connection(url)) as client:
+            async with composition.open_client(settings.connection(url)) as client:
                 return Server(url=address, version=str(client.version or "unknown"), trouble="")
     except TimeoutError:
         return Server(url=address, version="", trouble=f"no answer within {_PATIENCE:.0f} s.")
@@ -90,7 +90,7 @@ async def _ask_server(settings: "Settings", url: str | None) -> "Server":
         return Server(url=address, version="", trouble=str(error), refused=refused)
 
 
-def _values(node: "LoginNode", found: "Sequence[Finding]", mode: Mode) -> dict[str, object]:
+def _values(node: "LoginNode", found: "Sequence[CheckResult]", mode: Mode) -> dict[str, object]:
     return {
         "host": node.host,
         "mode": mode.value,
@@ -98,7 +98,7 @@ def _values(node: "LoginNode", found: "Sequence[Finding]", mode: Mode) -> dict[s
     }
 
 
-def _lines(found: "Sequence[Finding]", mode: Mode) -> list[str]:
+def _lines(found: "Sequence[CheckResult]", mode: Mode) -> list[str]:
     lines = []
     for finding in found:
         lines.append(f"{finding.level:8} {finding.subject:16} {finding.text}")

@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from torc_watch.cli import options
-from torc_watch.core.orders import (
-    Choices,
-    Entry,
-    Order,
-    Unknown,
-    Verb,
+from torc_watch.daemon.commands import (
+    Action,
+    Command,
+    UnknownWorkflow,
+    WatchedWorkflow,
+    WatchOptions,
     follow,
     problem_of,
     remark_on,
@@ -21,24 +21,24 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from torc_watch.core.addressing import Key
-    from torc_watch.settings import Settings
+    from torc_watch.config.settings import Settings
+    from torc_watch.core.workflow_key import WorkflowKey
 
 _MOMENT = 5.0  # seconds that a server may take to say whether it knows a workflow
 _INTAKE = 5.0  # seconds that a daemon may take to follow
 _DONE = {
-    Verb.ADD: "added",
-    Verb.SET: "changed",
-    Verb.PAUSE: "paused",
-    Verb.RESUME: "resumed",
-    Verb.REMOVE: "removed",
+    Action.ADD: "added",
+    Action.SET: "changed",
+    Action.PAUSE: "paused",
+    Action.RESUME: "resumed",
+    Action.REMOVE: "removed",
 }
 
 
 async def add(
-    workflow_ids: "Sequence[int]", choices: Choices, settings: "Settings", url: str | None
+    workflow_ids: "Sequence[int]", choices: WatchOptions, settings: "Settings", url: str | None
 ) -> None:
-    from torc_watch.daemon.history import known_workflows
+    from torc_watch.daemon.watch_history import known_workflows
 
     await _refuse_missing(workflow_ids, settings, url)
     server = settings.connection(url).url
@@ -47,8 +47,8 @@ async def add(
     if choices.output_dir is None and not settings.output_dir.is_absolute():
         first = replace(choices, output_dir=options.absolute(settings.output_dir))
     orders = [
-        Order(
-            verb=Verb.ADD,
+        Command(
+            verb=Action.ADD,
             server=server,
             workflow_id=workflow_id,
             choices=choices if (server, workflow_id) in known else first,
@@ -59,34 +59,34 @@ async def add(
 
 
 async def order(
-    verb: Verb,
+    verb: Action,
     workflow_ids: "Sequence[int]",
     url: str | None,
-    choices: Choices | None = None,
+    choices: WatchOptions | None = None,
     unset: tuple[str, ...] = (),
 ) -> None:
     """Raises InvalidInput for the first that is not known, or where it is open which is meant."""
-    from torc_watch.configuration import home
-    from torc_watch.core.addressing import key_of
+    from torc_watch.config.sources import home
     from torc_watch.core.errors import InvalidInput
-    from torc_watch.daemon.history import known_workflows
+    from torc_watch.core.workflow_key import key_of
+    from torc_watch.daemon.watch_history import known_workflows
 
     folder = home()
     known = known_workflows(folder)
     asked = options.server(url)
     keys = [key_of(workflow_id, asked, known) for workflow_id in dict.fromkeys(workflow_ids)]
     orders = [
-        Order(
+        Command(
             verb=verb,
             server=server,
             workflow_id=workflow_id,
-            choices=choices or Choices(),
+            choices=choices or WatchOptions(),
             unset=unset,
         )
         for server, workflow_id in keys
     ]
     for key, given in zip(keys, orders, strict=True):
-        if isinstance(follow(known[key], given), Unknown):
+        if isinstance(follow(known[key], given), UnknownWorkflow):
             raise InvalidInput(known[key].reason)
     await _give(folder, orders, known)
 
@@ -112,10 +112,12 @@ async def _refuse_missing(
         )
 
 
-async def _give(home: "Path", orders: "Sequence[Order]", known: "Mapping[Key, Entry]") -> None:
+async def _give(
+    home: "Path", orders: "Sequence[Command]", known: "Mapping[WorkflowKey, WatchedWorkflow]"
+) -> None:
     """Returns when the orders are safe, and with luck followed already."""
-    from torc_watch.interfaces.asking import socket_paths
-    from torc_watch.interfaces.control import poke
+    from torc_watch.ipc.socket_client import socket_paths
+    from torc_watch.ipc.socket_server import poke
 
     _spool(home, orders)
     is_followed = await poke(socket_paths(home, os.environ), _INTAKE)
@@ -130,10 +132,10 @@ async def _give(home: "Path", orders: "Sequence[Order]", known: "Mapping[Key, En
         print(_when(home), file=sys.stderr)
 
 
-def _spool(home: "Path", orders: "Sequence[Order]") -> None:
+def _spool(home: "Path", orders: "Sequence[Command]") -> None:
     """Raises JournalError, and InvalidInput before anything is ordered."""
     from torc_watch.core.errors import InvalidInput, JournalError
-    from torc_watch.core.remedies import what_is_wrong
+    from torc_watch.core.os_errors import what_is_wrong
     from torc_watch.daemon.spool import Spool
 
     for given in orders:
@@ -151,12 +153,7 @@ def _spool(home: "Path", orders: "Sequence[Order]") -> None:
 
 
 def _when(home: "Path") -> str:
-    from torc_watch.interfaces.published import (
-        HOW_TO_START,
-        is_at_work,
-        read_published,
-        utc_now,
-    )
+    from torc_watch.daemon.status_file import HOW_TO_START, is_at_work, read_published, utc_now
 
     view = read_published(home)
     if view is not None and is_at_work(view, utc_now()):

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from torc_watch.core.addressing import Key
-    from torc_watch.core.view import DaemonView
+    from torc_watch.core.workflow_key import WorkflowKey
+    from torc_watch.daemon.workflow_view import DaemonView
 
 _PARTS = 2  # of `inspection`
 
@@ -36,8 +36,8 @@ def status(
       torc-watchd status 42
       torc-watchd status 42 --json
     """
-    from torc_watch.configuration import home
-    from torc_watch.interfaces.published import read_published
+    from torc_watch.config.sources import home
+    from torc_watch.daemon.status_file import read_published
 
     with running.ending():
         folder = home()
@@ -62,11 +62,11 @@ def history(
       torc-watchd history 42
       torc-watchd history 42 --json
     """
-    from torc_watch.configuration import home
-    from torc_watch.core.addressing import key_of
+    from torc_watch.config.sources import home
     from torc_watch.core.errors import InvalidInput
-    from torc_watch.daemon.history import known_workflows, watches_of
-    from torc_watch.interfaces.past import history_text, history_values
+    from torc_watch.core.workflow_key import key_of
+    from torc_watch.daemon.watch_history import known_workflows, watches_of
+    from torc_watch.render.history_text import history_text, history_values
 
     with running.ending():
         folder = home()
@@ -84,22 +84,24 @@ def history(
             _print(history_text(of_server))
 
 
-def _find(home: "Path", daemon: "DaemonView | None", workflow_id: int, server: str | None) -> "Key":
+def _find(
+    home: "Path", daemon: "DaemonView | None", workflow_id: int, server: str | None
+) -> "WorkflowKey":
     """Raises InvalidInput. Asks the journal and the spool only for what is not published yet."""
-    from torc_watch.core.addressing import key_of
+    from torc_watch.core.workflow_key import key_of
 
     views = daemon.workflows if daemon else ()
     shown = {(view.server, view.workflow_id) for view in views}
     if not any(key[1] == workflow_id and server in (None, key[0]) for key in shown):
-        from torc_watch.daemon.history import known_workflows
+        from torc_watch.daemon.watch_history import known_workflows
 
         shown = set(known_workflows(home))
     return key_of(workflow_id, server, shown)
 
 
-def _show_known(home: "Path", daemon: "DaemonView | None", key: "Key") -> None:
-    from torc_watch.interfaces.listing import known_text
-    from torc_watch.interfaces.published import notices, utc_now, view_of
+def _show_known(home: "Path", daemon: "DaemonView | None", key: "WorkflowKey") -> None:
+    from torc_watch.daemon.status_file import notices, utc_now, view_of
+    from torc_watch.render.status_table import known_text
 
     now = utc_now()
     for note in notices(home, daemon, now):
@@ -113,11 +115,11 @@ def _show_parts(parts: "Iterable[Mapping[str, Any]]") -> None:
         _refuse_trouble(part)
 
 
-def _show_values(home: "Path", daemon: "DaemonView | None", key: "Key") -> None:
+def _show_values(home: "Path", daemon: "DaemonView | None", key: "WorkflowKey") -> None:
     """One line of JSON, also when the server cannot be asked; raises what kept it from that."""
     from dataclasses import asdict
 
-    from torc_watch.interfaces.published import absence, utc_now, view_of
+    from torc_watch.daemon.status_file import absence, utc_now, view_of
 
     view = view_of(daemon, key)
     values: dict[str, Any] = {
@@ -142,9 +144,9 @@ def _refuse_trouble(part: "Mapping[str, Any]") -> None:
         raise ServerUnreachable(part["trouble"])
 
 
-def _parts(home: "Path", key: "Key") -> "Iterator[Mapping[str, Any]]":
+def _parts(home: "Path", key: "WorkflowKey") -> "Iterator[Mapping[str, Any]]":
     """Parts of `inspection`, from the daemon, which has all at hand; else found out here."""
-    from torc_watch.interfaces.asking import inspected
+    from torc_watch.ipc.socket_client import inspected
 
     told = 0
     for part in inspected(home, key):
@@ -154,10 +156,10 @@ def _parts(home: "Path", key: "Key") -> "Iterator[Mapping[str, Any]]":
         yield from _own_parts(home, key, told)
 
 
-def _own_parts(home: "Path", key: "Key", told: int) -> "Iterator[Mapping[str, Any]]":
+def _own_parts(home: "Path", key: "WorkflowKey", told: int) -> "Iterator[Mapping[str, Any]]":
     from dataclasses import asdict
 
-    from torc_watch.inspection import known_part, live_part
+    from torc_watch.app.inspection import known_part, live_part
 
     if told < 1:
         yield asdict(known_part(home, key))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from torc_watch.core.view import DaemonView
+    from torc_watch.daemon.workflow_view import DaemonView
 
 _HOME_AND_CLEAR = "\x1b[H\x1b[J"
 _INTERVAL = 1.0  # seconds between drawings
@@ -38,8 +38,8 @@ def list_workflows(
       torc-watchd list --watch
       torc-watchd list --json
     """
-    from torc_watch.configuration import home
-    from torc_watch.interfaces.published import read_published
+    from torc_watch.config.sources import home
+    from torc_watch.daemon.status_file import read_published
 
     with running.ending():
         folder = home()
@@ -50,8 +50,8 @@ def list_workflows(
 
 
 def _show(home: "Path", view: "DaemonView | None", *, as_json: bool) -> None:
-    from torc_watch.interfaces.listing import table, terminal_width, values
-    from torc_watch.interfaces.published import notices, utc_now
+    from torc_watch.daemon.status_file import notices, utc_now
+    from torc_watch.render.status_table import table, terminal_width, values
 
     now = utc_now()
     if as_json:
@@ -66,10 +66,10 @@ def _show_for_ever(home: "Path", *, as_json: bool) -> None:
     from dataclasses import asdict
     from textwrap import wrap
 
-    from torc_watch.interfaces.asking import socket_paths
-    from torc_watch.interfaces.following import boards
-    from torc_watch.interfaces.listing import table, terminal_width
-    from torc_watch.interfaces.published import utc_now
+    from torc_watch.daemon.status_file import utc_now
+    from torc_watch.ipc.socket_client import socket_paths
+    from torc_watch.ipc.status_stream import boards
+    from torc_watch.render.status_table import table, terminal_width
 
     async def command() -> None:
         async for views, trouble in boards(home, socket_paths(home, os.environ), _INTERVAL):

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING
 import anyio
 
 from torc_watch.core.errors import JournalError, ServerUnreachable
-from torc_watch.core.events import LeaseHeldElsewhere, LeaseTaken, StateTrouble
-from torc_watch.core.view import Phase
+from torc_watch.daemon.daemon_events import LeaseHeldElsewhere, LeaseTaken, StateTrouble
+from torc_watch.daemon.workflow_view import Phase
 
 if TYPE_CHECKING:
-    from torc_watch.core.events import DaemonEvent
-    from torc_watch.core.view import WorkflowView
-    from torc_watch.daemon.board import Board
-    from torc_watch.daemon.life import Wishes
+    from torc_watch.daemon.daemon import ControlRequests
+    from torc_watch.daemon.daemon_events import DaemonEvent
+    from torc_watch.daemon.status_board import StatusBoard
+    from torc_watch.daemon.workflow_view import WorkflowView
 
 
 class OneLook:
@@ -33,7 +33,7 @@ class OneLook:
             case LeaseTaken() | LeaseHeldElsewhere():
                 self._trouble = ""
 
-    async def run(self, board: "Board", wishes: "Wishes") -> None:
+    async def run(self, board: "StatusBoard", wishes: "ControlRequests") -> None:
         with anyio.move_on_after(self._patience) as waiting:
             await wishes.poke().wait()
         if not waiting.cancelled_caught:
@@ -52,7 +52,7 @@ class OneLook:
             raise ServerUnreachable(f"Workflows that could not be looked at: {numbers}. {first}")
 
 
-async def _until_looked_at(board: "Board") -> None:
+async def _until_looked_at(board: "StatusBoard") -> None:
     changed = anyio.Event()
 
     def note(*_: object) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from torc_watch.core.orders import CHOICES
+from torc_watch.daemon.commands import OPTION_NAMES
 
 
 def above_one(value: float | None) -> float | None:
@@ -57,8 +57,8 @@ def choice_names(given: list[str] | None) -> tuple[str, ...]:
     """Of what was chosen with an option, by the name of that."""
     names = tuple(name.lstrip("-").replace("-", "_") for name in given or ())
     for name in names:
-        if name not in CHOICES:
-            known = ", ".join(sorted(CHOICES)).replace("_", "-")
+        if name not in OPTION_NAMES:
+            known = ", ".join(sorted(OPTION_NAMES)).replace("_", "-")
             raise typer.BadParameter(
                 f"There is nothing like {name!r} to unset. There is: {known}.",
                 param_hint="--unset",

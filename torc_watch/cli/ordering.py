@@ -3,7 +3,7 @@
 import typer
 
 from torc_watch.cli import giving, options, running
-from torc_watch.core.orders import Choices, Verb
+from torc_watch.daemon.commands import Action, WatchOptions
 
 
 def add(
@@ -32,7 +32,7 @@ def add(
       torc-watchd add 42 --auto-recover --max-retries 5 --memory-multiplier 2.0
       torc-watchd add 43 44 --poll-interval 300
     """
-    choices = Choices(
+    choices = WatchOptions(
         auto_recover=auto_recover,
         max_retries=max_retries,
         memory_multiplier=memory_multiplier,
@@ -71,7 +71,7 @@ def set_(
       torc-watchd set 42 43 --no-auto-recover
       torc-watchd set 42 --unset max-retries
     """
-    choices = Choices(
+    choices = WatchOptions(
         auto_recover=auto_recover,
         max_retries=max_retries,
         memory_multiplier=memory_multiplier,
@@ -82,9 +82,9 @@ def set_(
         output_dir=options.absolute(output_dir),
     )
     names = options.choice_names(unset)
-    if choices == Choices() and not names:
+    if choices == WatchOptions() and not names:
         raise typer.BadParameter("Say what is to change, such as --max-retries 6.")
-    running.run(lambda: giving.order(Verb.SET, workflow_ids, url, choices, names))
+    running.run(lambda: giving.order(Action.SET, workflow_ids, url, choices, names))
 
 
 def pause(workflow_ids: options.WorkflowIds, *, url: options.KnownUrl = None) -> None:
@@ -96,7 +96,7 @@ def pause(workflow_ids: options.WorkflowIds, *, url: options.KnownUrl = None) ->
     Examples:
       torc-watchd pause 42
     """
-    running.run(lambda: giving.order(Verb.PAUSE, workflow_ids, url))
+    running.run(lambda: giving.order(Action.PAUSE, workflow_ids, url))
 
 
 def resume(workflow_ids: options.WorkflowIds, *, url: options.KnownUrl = None) -> None:
@@ -108,7 +108,7 @@ def resume(workflow_ids: options.WorkflowIds, *, url: options.KnownUrl = None) -
     Examples:
       torc-watchd resume 42
     """
-    running.run(lambda: giving.order(Verb.RESUME, workflow_ids, url))
+    running.run(lambda: giving.order(Action.RESUME, workflow_ids, url))
 
 
 def remove(workflow_ids: options.WorkflowIds, *, url: options.KnownUrl = None) -> None:
@@ -120,4 +120,4 @@ def remove(workflow_ids: options.WorkflowIds, *, url: options.KnownUrl = None) -
     Examples:
       torc-watchd remove 42
     """
-    running.run(lambda: giving.order(Verb.REMOVE, workflow_ids, url))
+    running.run(lambda: giving.order(Action.REMOVE, workflow_ids, url))

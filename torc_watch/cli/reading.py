@@ -39,10 +39,10 @@ def logs(
       torc-watchd logs -f 42
       torc-watchd logs 42 --json
     """
-    from torc_watch.configuration import home
+    from torc_watch.config.sources import home
 
     def readable(line: str) -> "Iterator[str]":
-        from torc_watch.interfaces.logbook import is_about, sentences
+        from torc_watch.logs.log_reader import is_about, sentences
 
         if workflow_id is None or is_about(line, workflow_id):
             yield from [line] if as_json else sentences(line)
@@ -56,7 +56,7 @@ def logs(
 
 
 def _show(path: "Path", readable: "Callable[[str], Iterator[str]]") -> None:
-    from torc_watch.interfaces.logbook import all_lines
+    from torc_watch.logs.log_reader import all_lines
 
     has_lines = False
     for line in all_lines(path):
@@ -72,7 +72,7 @@ def _none_in(folder: "Path") -> str:
 
 
 def _follow(path: "Path", readable: "Callable[[str], Iterator[str]]") -> None:
-    from torc_watch.interfaces.logbook import followed_lines
+    from torc_watch.logs.log_reader import followed_lines
 
     waiting: deque[str] = deque(maxlen=_RECENT)
 

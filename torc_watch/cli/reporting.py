@@ -9,8 +9,8 @@ from torc_watch.cli import running
 from torc_watch.core.errors import InvalidInput
 from torc_watch.core.events import Event, Looked, LookHeldUp
 from torc_watch.engine.watch import WatchRequest
-from torc_watch.interfaces.transcript import Transcript
-from torc_watch.log import json_line, open_log
+from torc_watch.logs.event_log import json_line, open_log
+from torc_watch.render.transcript import Transcript
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import typer
 from torc_watch.core import errors
 
 if TYPE_CHECKING:
-    from torc_watch.settings import Settings
+    from torc_watch.config.settings import Settings
 
 T = TypeVar("T")
 
@@ -90,7 +90,7 @@ def exit_status(error: errors.TorcWatchError) -> int:
 
 def load_settings() -> "Settings":
     """What is configured, or the end of the process with what is wrong in it."""
-    from torc_watch.settings import load_settings
+    from torc_watch.config.settings import load_settings
 
     with ending():
         return load_settings()

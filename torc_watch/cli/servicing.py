@@ -12,7 +12,7 @@ import typer
 from torc_watch.cli import running
 
 if TYPE_CHECKING:
-    from torc_watch.host.installing import Service, Wanted
+    from torc_watch.login_node.service_install import UnitSpec, Wanted
 
 _PROGRAM = "torc-watchd"
 
@@ -59,8 +59,8 @@ def install(
       torc-watchd service install --dry-run
       torc-watchd service install --save-environment
     """
-    from torc_watch.host import installing
-    from torc_watch.host.commands import ask
+    from torc_watch.host.subprocesses import ask
+    from torc_watch.login_node import service_install
 
     settings = running.load_settings()
 
@@ -68,21 +68,21 @@ def install(
         services = await _services_environment()
         unseen = _unseen(services, needs_path=settings.local_runner is not None)
         wanted = _service(services, unseen if save_environment else None)
-        files = installing.wanted_files(wanted)
+        files = service_install.wanted_files(wanted)
         if not force:
-            installing.refuse_edited(files)
+            service_install.refuse_edited(files)
         if dry_run:
             _show(files)
             return
-        changed = installing.put_in_place(files, print)
+        changed = service_install.put_in_place(files, print)
         if no_start:
-            await installing.reload(ask)
+            await service_install.reload(ask)
             print("Start it with: systemctl --user enable --now torc-watchd")
         else:
-            await installing.start(ask, changed=changed, tell=print)
-            await installing.stay_after_logout(ask, settings.user_name(), print)
-        await installing.say_where_logs_are(ask, print)
-        _say_unseen({} if installing.has_settings(wanted.folder, unseen) else unseen)
+            await service_install.start(ask, changed=changed, tell=print)
+            await service_install.stay_after_logout(ask, settings.user_name(), print)
+        await service_install.say_where_logs_are(ask, print)
+        _say_unseen({} if service_install.has_settings(wanted.folder, unseen) else unseen)
 
     running.run(command)
 
@@ -95,12 +95,12 @@ def uninstall() -> None:
     Examples:
       torc-watchd service uninstall
     """
-    from torc_watch.host import installing
-    from torc_watch.host.commands import ask
+    from torc_watch.host.subprocesses import ask
+    from torc_watch.login_node import service_install
 
     async def command() -> None:
         services = await _services_environment()
-        await installing.uninstall(ask, _units_folder(services), print)
+        await service_install.uninstall(ask, _units_folder(services), print)
 
     running.run(command)
 
@@ -117,8 +117,8 @@ def own_command(program: str, python: str) -> tuple[str, ...]:
 async def _services_environment() -> dict[str, str]:
     """Raises ServiceError where there is no service manager for this person."""
     from torc_watch.core.errors import ServiceError
-    from torc_watch.host.commands import ask
-    from torc_watch.host.session import services_environment
+    from torc_watch.host.subprocesses import ask
+    from torc_watch.login_node.systemd import services_environment
 
     services = await services_environment(ask)
     if isinstance(services, str):
@@ -129,13 +129,13 @@ async def _services_environment() -> dict[str, str]:
     return services
 
 
-def _service(services: Mapping[str, str], settings: dict[str, str] | None) -> "Service":
+def _service(services: Mapping[str, str], settings: dict[str, str] | None) -> "UnitSpec":
     from importlib.metadata import version
 
-    from torc_watch.host.installing import Service
-    from torc_watch.host.resources import resource
+    from torc_watch.host.package_data import resource
+    from torc_watch.login_node.service_install import UnitSpec
 
-    return Service(
+    return UnitSpec(
         command=own_command(sys.argv[0], sys.executable),
         version=version("torc-watch"),
         templates=resource("systemd"),
@@ -153,8 +153,8 @@ def _units_folder(services: Mapping[str, str]) -> Path:
 
 def _unseen(services: Mapping[str, str], *, needs_path: bool) -> dict[str, str]:
     """The settings that services would not have; PATH only where something is found by it."""
-    from torc_watch.host.probing import programs_on
-    from torc_watch.host.unit import unseen_settings
+    from torc_watch.login_node.probes import programs_on
+    from torc_watch.login_node.unit_file import unseen_settings
 
     found = unseen_settings(os.environ, services)
     hidden = programs_on(os.environ.get("PATH")) - programs_on(services.get("PATH"))
@@ -174,7 +174,7 @@ def _show(files: "Sequence[Wanted]") -> None:
 
 
 def _say_unseen(unseen: "Mapping[str, str]") -> None:
-    from torc_watch.host.unit import unseen_secrets
+    from torc_watch.login_node.unit_file import unseen_secrets
 
     if "TORC_WATCHD_HOME" in unseen:
         print("Orders from this shell would not reach it: it has another TORC_WATCHD_HOME.")

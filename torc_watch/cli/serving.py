@@ -14,10 +14,10 @@ from torc_watch.cli import running
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from torc_watch.app.daemon_app import DaemonApp
     from torc_watch.cli.looking import OneLook
-    from torc_watch.core.events import DaemonEvent
-    from torc_watch.interfaces.service_manager import ServiceManager
-    from torc_watch.service import Service
+    from torc_watch.daemon.daemon_events import DaemonEvent
+    from torc_watch.host.sd_notify import ServiceManager
 
 _STATUS_INTERVAL = 5.0  # seconds between changes of what `systemctl status` shows
 _ECHO = 1.0  # seconds: a script around us passes on what has reached us already
@@ -45,23 +45,27 @@ def run(
       torc-watchd run
       torc-watchd run --once
     """
+    from torc_watch.app.daemon_app import DaemonApp
     from torc_watch.cli.looking import OneLook
     from torc_watch.cli.telling import open_telling
-    from torc_watch.core import events
-    from torc_watch.host import open_files
-    from torc_watch.interfaces.records import record_of_daemon
-    from torc_watch.interfaces.service_manager import ServiceManager
-    from torc_watch.service import Service
-    from torc_watch.settings import load_settings
+    from torc_watch.config.settings import load_settings
+    from torc_watch.daemon.daemon_events import (
+        CommandUnreadable,
+        ConfigurationRead,
+        ControlMissing,
+    )
+    from torc_watch.host import rlimits
+    from torc_watch.host.sd_notify import ServiceManager
+    from torc_watch.logs.records import record_of_daemon
 
-    open_files.allow_many()
+    rlimits.allow_many()
     settings = running.load_settings()
     telling = open_telling(settings.home)
     manager = ServiceManager.from_environment(os.environ)
     look = OneLook(settings.lease_patience * _LEASE_PATIENCES) if once else None
 
     # What these say is in the logs; how the daemon stands, which systemctl shows, is the same.
-    passing = (events.OrderUnreadable, events.ControlMissing, events.ConfigurationRead)
+    passing = (CommandUnreadable, ControlMissing, ConfigurationRead)
 
     def announce(event: "DaemonEvent") -> None:
         telling.announce(event)
@@ -72,13 +76,13 @@ def run(
         # Also when we stand by, or wait for the state folder: we do all that we can now.
         manager.ready()
 
-    service = Service(
+    service = DaemonApp(
         settings, load_settings, telling.report, announce, patience=0 if look else None
     )
     running.run(lambda: _serve(service, manager, look))
 
 
-async def _serve(service: "Service", manager: "ServiceManager", look: "OneLook | None") -> None:
+async def _serve(service: "DaemonApp", manager: "ServiceManager", look: "OneLook | None") -> None:
     this = asyncio.current_task()
     assert this is not None  # noqa: S101 - a coroutine runs in one
     async with anyio.create_task_group() as tasks:
@@ -93,7 +97,7 @@ async def _serve(service: "Service", manager: "ServiceManager", look: "OneLook |
 
 
 async def _obey(
-    service: "Service", manager: "ServiceManager", interrupt: "Callable[[], object]"
+    service: "DaemonApp", manager: "ServiceManager", interrupt: "Callable[[], object]"
 ) -> None:
     asked_at = float("-inf")
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
@@ -117,10 +121,10 @@ async def _keep_alive(manager: "ServiceManager") -> None:
         await anyio.sleep(manager.watchdog / 3)
 
 
-async def _show(service: "Service", manager: "ServiceManager") -> None:
+async def _show(service: "DaemonApp", manager: "ServiceManager") -> None:
     """While it acts and goes on; before and after that it stands as it was announced."""
-    from torc_watch.interfaces.listing import sentence
-    from torc_watch.interfaces.published import utc_now
+    from torc_watch.daemon.status_file import utc_now
+    from torc_watch.render.status_table import sentence
 
     while True:
         await anyio.sleep(_STATUS_INTERVAL)

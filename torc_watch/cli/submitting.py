@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from torc_watch.cli import options, running
-from torc_watch.core.orders import Choices
+from torc_watch.daemon.commands import WatchOptions
 
 
 def submit(
@@ -39,21 +39,21 @@ def submit(
       torc-watchd submit examples/tutorial.yaml
       torc-watchd submit workflow.json5 --allocations 2 --cpus 4 --json
     """
-    from torc_watch import wiring
+    from torc_watch.app import composition
     from torc_watch.cli.reporting import unusable_folder_refused
 
-    settings = running.load_settings().chosen(Choices(output_dir=options.absolute(output_dir)))
+    settings = running.load_settings().chosen(WatchOptions(output_dir=options.absolute(output_dir)))
     output = settings.output_dir
 
     async def command() -> None:
         if allocations:
             with unusable_folder_refused(output):
                 output.mkdir(parents=True, exist_ok=True)
-        submitted = await wiring.submit(
+        submitted = await composition.submit(
             specification,
             settings,
             settings.connection(url),
-            wiring.LocalShape(allocations=allocations, num_cpus=cpus, output_dir=output),
+            composition.LocalShape(allocations=allocations, num_cpus=cpus, output_dir=output),
         )
         if as_json:
             print(json.dumps(asdict(submitted)))

@@ -7,17 +7,17 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
-from torc_watch.core.events import DaemonEvent, Event
-from torc_watch.interfaces.daemon_log import DaemonLog
-from torc_watch.interfaces.journald import JournalSender
-from torc_watch.interfaces.records import (
-    Level,
+from torc_watch.daemon.daemon_events import DaemonEvent, WorkflowEvent
+from torc_watch.logs.event_log import json_line
+from torc_watch.logs.journald import JournalSender
+from torc_watch.logs.records import (
+    LogLevel,
     Record,
     level_of,
     record_of_daemon,
     records_of_workflow,
 )
-from torc_watch.log import json_line
+from torc_watch.logs.rotating_file import DaemonLog
 
 
 class Telling:
@@ -27,8 +27,8 @@ class Telling:
         self._records = records
         self._file = file
 
-    def report(self, event: Event, server: str) -> None:
-        if level_of(event) is Level.DEBUG:
+    def report(self, event: WorkflowEvent, server: str) -> None:
+        if level_of(event) is LogLevel.DEBUG:
             return
         self._file.write(json_line(event, server=server))
         self._tell(records_of_workflow(event, server))

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from torc_watch.cli import options, running
-from torc_watch.core.orders import Choices
+from torc_watch.daemon.commands import WatchOptions
 
 if TYPE_CHECKING:
+    from torc_watch.config.settings import Settings
     from torc_watch.engine.watch import WatchRequest
-    from torc_watch.settings import Settings
 
 _PATIENCE = 20 * 60.0  # seconds that a server may stay away, as long as Torc's own commands wait
 
@@ -43,9 +43,9 @@ def watch(
       torc-watchd watch 42 --auto-recover --max-retries 5 --memory-multiplier 2.0
       torc-watchd watch 42 -r -p 120 -o /scratch/output -s
     """
-    from torc_watch import wiring
+    from torc_watch.app import composition
 
-    choices = Choices(
+    choices = WatchOptions(
         auto_recover=auto_recover,
         max_retries=max_retries,
         memory_multiplier=memory_multiplier,
@@ -57,7 +57,7 @@ def watch(
     )
     settings = running.load_settings().chosen(choices)
     request = replace(
-        wiring.watch_request(workflow_id, settings),
+        composition.watch_request(workflow_id, settings),
         show_job_counts=show_job_counts,
         patience=_PATIENCE,
     )
@@ -68,12 +68,12 @@ def perform(
     request: "WatchRequest", settings: "Settings", *, url: str | None, as_json: bool
 ) -> int:
     """Carries a watch out and returns its exit status; shared with recover and demo."""
-    from torc_watch import wiring
+    from torc_watch.app import composition
     from torc_watch.cli.reporting import reporting
 
     async def command() -> int:
         with reporting(request, as_json=as_json) as report:
-            ended = await wiring.watch(request, settings, settings.connection(url), report)
+            ended = await composition.watch(request, settings, settings.connection(url), report)
         return ended.verdict.exit_status
 
     return running.run(command)
@@ -97,7 +97,7 @@ def plan(
       torc-watchd plan 42
       torc-watchd plan 42 --memory-multiplier 2.0 --json
     """
-    choices = Choices(
+    choices = WatchOptions(
         memory_multiplier=memory_multiplier,
         runtime_multiplier=runtime_multiplier,
         retry_unknown=retry_unknown,
@@ -129,9 +129,9 @@ def recover(
       torc-watchd recover 42 --dry-run
       torc-watchd recover 42 --no-retry-unknown
     """
-    from torc_watch import wiring
+    from torc_watch.app import composition
 
-    choices = Choices(
+    choices = WatchOptions(
         memory_multiplier=memory_multiplier,
         runtime_multiplier=runtime_multiplier,
         retry_unknown=retry_unknown,
@@ -141,7 +141,7 @@ def recover(
     settings = running.load_settings().chosen(choices)
     if dry_run:
         raise typer.Exit(_show_plan(workflow_id, settings, url=url, as_json=as_json))
-    request = wiring.round_request(workflow_id, settings)
+    request = composition.round_request(workflow_id, settings)
     raise typer.Exit(perform(request, settings, url=url, as_json=as_json))
 
 
@@ -152,13 +152,13 @@ def workflows(*, url: options.Url = None, as_json: options.Json = False) -> None
     Examples:
       torc-watchd workflows --json
     """
-    from torc_watch import wiring
-    from torc_watch.interfaces.printing import printable
+    from torc_watch.app import composition
+    from torc_watch.render.terminal_text import printable
 
     settings = running.load_settings()
 
     async def command() -> None:
-        async with wiring.open_client(settings.connection(url)) as client:
+        async with composition.open_client(settings.connection(url)) as client:
             found = await client.list_workflows()
         if as_json:
             print(json.dumps([asdict(workflow) for workflow in found]))
@@ -169,8 +169,8 @@ def workflows(*, url: options.Url = None, as_json: options.Json = False) -> None
 
 
 def _show_plan(workflow_id: int, settings: "Settings", *, url: str | None, as_json: bool) -> int:
-    from torc_watch import inspection
-    from torc_watch.interfaces.planning import plan_status, plan_text, plan_values
+    from torc_watch.app import inspection
+    from torc_watch.render.plan_text import plan_status, plan_text, plan_values
 
     async def command() -> int:
         recovery = replace(settings.recovery(), max_retries=None)

@@ -9,12 +9,10 @@ from enum import Enum
 from typing import ClassVar
 
 from torc_watch.core.allocation import AllocationFailure
-from torc_watch.core.lease import Holder
+from torc_watch.core.assessment import Orphans
 from torc_watch.core.model import JobCounts
-from torc_watch.core.orders import Verb
 from torc_watch.core.policy import Plan
-from torc_watch.core.progress import Orphans
-from torc_watch.core.saga import Step
+from torc_watch.core.steps import Step
 
 
 class Verdict(Enum):
@@ -34,7 +32,7 @@ class Verdict(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Exhibit:
+class FailedJob:
     """A job that a person has to look at: why it failed, and where it said so.
 
     ``errors`` is the path of its error output and ``last_words`` the last line of that, where they
@@ -56,7 +54,7 @@ class WatchEnded:
     workflow_id: int
     verdict: Verdict
     reason: str = ""
-    evidence: tuple[Exhibit, ...] = ()
+    evidence: tuple[FailedJob, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -295,65 +293,6 @@ class WatchPostponed:
     retry_in: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderFollowed:
-    """What a person asked of the daemon was taken in."""
-
-    name: ClassVar = "order.followed"
-    workflow_id: int
-    verb: Verb
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderRefused:
-    """The order was for a workflow that the daemon does not know."""
-
-    name: ClassVar = "order.refused"
-    workflow_id: int
-    verb: Verb
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderUnreadable:
-    """Something in the spool is no order; ``kept`` is where it was put aside."""
-
-    name: ClassVar = "order.unreadable"
-    problem: str
-    kept: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeaseTaken:
-    """From now on this daemon acts for its user."""
-
-    name: ClassVar = "lease.taken"
-    workflows: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeaseHeldElsewhere:
-    """Another daemon acts; this one stands by. ``holder`` is None when its record is unreadable."""
-
-    name: ClassVar = "lease.held_elsewhere"
-    holder: Holder | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeaseGone:
-    """Another daemon has taken over: this one has stopped all it did, and stands by."""
-
-    name: ClassVar = "lease.lost"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StateTrouble:
-    """The state folder does not answer as it should; nothing is changed until it does."""
-
-    name: ClassVar = "state.trouble"
-    reason: str
-    retry_in: float
-
-
 Event = (
     WatchStarted
     | WatchEnded
@@ -384,52 +323,4 @@ Event = (
     | LookSucceeded
     | WatcherBroke
     | WatchPostponed
-    | OrderFollowed
-    | OrderRefused
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StateSetAside:
-    """The state is damaged: it was renamed to ``kept``, and nothing is known any more."""
-
-    name: ClassVar = "state.set_aside"
-    problem: str
-    kept: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ControlMissing:
-    """Nobody can poke or follow this daemon; the spool and status.json do as well, a bit later."""
-
-    name: ClassVar = "control.missing"
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConfigurationRead:
-    """It was asked to read the configuration again; ``problem`` is why the old one stays."""
-
-    name: ClassVar = "configuration.read"
-    problem: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StopAsked:
-    """It is to end: by ``signal``, as SIGTERM. Rounds under way come to their end first."""
-
-    name: ClassVar = "daemon.stopping"
-    signal: str
-
-
-DaemonEvent = (
-    OrderUnreadable
-    | StopAsked
-    | LeaseTaken
-    | LeaseHeldElsewhere
-    | LeaseGone
-    | StateTrouble
-    | StateSetAside
-    | ControlMissing
-    | ConfigurationRead
 )

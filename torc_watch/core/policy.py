@@ -8,10 +8,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from torc_watch.core import adjusting, dependants, progress, provisioning, sizing, units
-from torc_watch.core.adjusting import Adjustment
-from torc_watch.core.choices import LeftAlone, Retry
-from torc_watch.core.dependants import Dependant, Repeat
+from torc_watch.core import assessment, dependents, provisioning, sizing, units
+from torc_watch.core.adjustments import Adjustment, adjustments_for
+from torc_watch.core.decisions import Retry, Skip
+from torc_watch.core.dependents import Dependant, Repeat
 from torc_watch.core.diagnosis import Cause, Finding
 from torc_watch.core.model import Job, JobCounts, JobStatus, LocalScheduler, Workflow
 from torc_watch.core.provisioning import AllocationOrder, Capacity, Demand
@@ -67,7 +67,7 @@ class Plan:
     retries: tuple[Retry, ...]
     uninitialized: int
     repeated: tuple[Repeat, ...] | None = None
-    left_alone: tuple[LeftAlone, ...]
+    left_alone: tuple[Skip, ...]
     adjustments: tuple[Adjustment, ...]
     scheduler_config_id: int | None
     allocations: tuple[AllocationOrder, ...]
@@ -94,7 +94,7 @@ class RefusalKind(StrEnum):
 class Refusal:
     kind: RefusalKind
     reason: str
-    left_alone: tuple[LeftAlone, ...] = ()
+    left_alone: tuple[Skip, ...] = ()
 
 
 def exhausted(rounds_used: int, settings: RecoverySettings) -> Refusal | None:
@@ -112,7 +112,7 @@ def plan(situation: Situation, settings: RecoverySettings) -> Plan | Refusal:
         return refusal
     decisions = [_decide(finding, situation.capacity, settings) for finding in situation.findings]
     retries = tuple(decision for decision in decisions if isinstance(decision, Retry))
-    left_alone = tuple(decision for decision in decisions if isinstance(decision, LeftAlone))
+    left_alone = tuple(decision for decision in decisions if isinstance(decision, Skip))
     uninitialized = _left_uninitialized(situation.counts)
     if not retries and not uninitialized:  # no run is started: nobody initialises anything
         left_alone = tuple(replace(left, restarts_anyway=False) for left in left_alone)
@@ -122,7 +122,7 @@ def plan(situation: Situation, settings: RecoverySettings) -> Plan | Refusal:
     left_alone = tuple(_restarted(left, behind or {}) for left in left_alone)
     repeated = None if behind is None else _repeated(situation, behind)
     asked = {finding.job.id: finding.requirements for finding in situation.findings}
-    adjustments = adjusting.adjustments(retries, asked, situation.workflow.run_id + 1)
+    adjustments = adjustments_for(retries, asked, situation.workflow.run_id + 1)
     return Plan(
         workflow_id=situation.workflow.id,
         run_id=situation.workflow.run_id,
@@ -142,7 +142,7 @@ def plan(situation: Situation, settings: RecoverySettings) -> Plan | Refusal:
     )
 
 
-def _decide(finding: Finding, capacity: Capacity, settings: RecoverySettings) -> Retry | LeftAlone:
+def _decide(finding: Finding, capacity: Capacity, settings: RecoverySettings) -> Retry | Skip:
     match finding.cause:
         case Cause.OOM:
             return _raise_memory(finding, capacity.memory, settings.memory_multiplier)
@@ -154,7 +154,7 @@ def _decide(finding: Finding, capacity: Capacity, settings: RecoverySettings) ->
             return _retry(finding)
 
 
-def _raise_memory(finding: Finding, cap: int, multiplier: float) -> Retry | LeftAlone:
+def _raise_memory(finding: Finding, cap: int, multiplier: float) -> Retry | Skip:
     if finding.requirements is None or finding.requirements.memory is None:
         return _retry(finding)
     before, peak = finding.requirements.memory, finding.peak_memory
@@ -166,7 +166,7 @@ def _raise_memory(finding: Finding, cap: int, multiplier: float) -> Retry | Left
     return _retry(finding, memory=(before, after))
 
 
-def _raise_runtime(finding: Finding, cap: int | None, multiplier: float) -> Retry | LeftAlone:
+def _raise_runtime(finding: Finding, cap: int | None, multiplier: float) -> Retry | Skip:
     if finding.requirements is None or finding.requirements.runtime is None:
         return _retry(finding)
     before = finding.requirements.runtime
@@ -192,8 +192,8 @@ def _retry(
     )
 
 
-def _leave(finding: Finding, reason: str) -> LeftAlone:
-    return LeftAlone(
+def _leave(finding: Finding, reason: str) -> Skip:
+    return Skip(
         job_id=finding.job.id,
         job_name=finding.job.name,
         cause=finding.cause,
@@ -209,10 +209,10 @@ def _behind(situation: Situation, retries: Iterable[Retry]) -> dict[int, str] | 
         return None
     reset = [retry.job_id for retry in retries]
     reset += [job.id for job in situation.waiting if job.status is JobStatus.UNINITIALIZED]
-    return dependants.behind(reset, situation.dependants)
+    return dependents.behind(reset, situation.dependants)
 
 
-def _restarted(left: LeftAlone, behind: Collection[int]) -> LeftAlone:
+def _restarted(left: Skip, behind: Collection[int]) -> Skip:
     return replace(left, restarts_anyway=left.restarts_anyway or left.job_id in behind)
 
 
@@ -229,10 +229,10 @@ def _repeated(situation: Situation, behind: Mapping[int, str]) -> tuple[Repeat, 
 
 def _left_uninitialized(counts: JobCounts) -> int:
     """Jobs to start with this round; none of a workflow that nobody has started as a whole."""
-    return 0 if progress.is_not_started(counts) else counts.of(JobStatus.UNINITIALIZED)
+    return 0 if assessment.is_not_started(counts) else counts.of(JobStatus.UNINITIALIZED)
 
 
-def _refuse(situation: Situation, left_alone: tuple[LeftAlone, ...]) -> Refusal:
+def _refuse(situation: Situation, left_alone: tuple[Skip, ...]) -> Refusal:
     if situation.findings:
         return Refusal(
             kind=RefusalKind.NOTHING_TO_RETRY,
@@ -241,13 +241,13 @@ def _refuse(situation: Situation, left_alone: tuple[LeftAlone, ...]) -> Refusal:
         )
     return Refusal(
         kind=RefusalKind.STUCK,
-        reason=progress.stuck_reason(situation.workflow.id, situation.counts),
+        reason=assessment.stuck_reason(situation.workflow.id, situation.counts),
     )
 
 
 def _demand(
     situation: Situation,
-    left_alone: tuple[LeftAlone, ...],
+    left_alone: tuple[Skip, ...],
     adjustments: tuple[Adjustment, ...],
     *,
     repeated: int,

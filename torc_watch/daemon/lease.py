@@ -24,8 +24,8 @@ from pathlib import Path
 from uuid import uuid4
 
 from torc_watch.core.errors import LeaseLost
-from torc_watch.core.lease import RELEASED, Holder, Sighting, Standing, judge
-from torc_watch.engine.processes import find_process, parse_stat
+from torc_watch.daemon.lease_rules import RELEASED, Holder, LeaseState, Sighting, judge
+from torc_watch.host.processes import find_process, parse_stat
 
 
 def this_process(patience: float = 0.0) -> Holder:
@@ -96,7 +96,7 @@ class Lease:
             is_running=seen is not None and seen.holder is not None and is_running(seen.holder),
             unchanged_for=self._watching.unchanged_for(seen, now),
         )
-        return standing is Standing.VACANT and self._follow(seen)
+        return standing is LeaseState.VACANT and self._follow(seen)
 
     def holder(self) -> Holder | None:
         """Who holds the lease, ours or another's; None when nobody does or it cannot be read."""

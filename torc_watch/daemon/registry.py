@@ -7,11 +7,11 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from torc_watch.core.errors import RecordUnreadable
-from torc_watch.core.orders import Choices, Condition, Entry
+from torc_watch.daemon.commands import WatchedWorkflow, WatchOptions, WatchState
+from torc_watch.engine.database import Database, now
 from torc_watch.engine.journal import Journal
-from torc_watch.engine.state import State, now
 
-_CHOICES = TypeAdapter(Choices)
+_CHOICES = TypeAdapter(WatchOptions)
 
 
 class Registry:
@@ -23,19 +23,19 @@ class Registry:
 
     def __init__(self, path: Path, lease: str | None = None) -> None:
         self._lease = lease
-        self._state = State(path, lease)
+        self._state = Database(path, lease)
         if lease is not None:
             self._state.claim(lease)
 
     def close(self) -> None:
         self._state.close()
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[WatchedWorkflow]:
         """In the order in which they were added."""
         rows = self._state.all("SELECT * FROM entry ORDER BY added, workflow_id")
         return [entry_of(row) for row in rows]
 
-    def keep(self, entry: Entry) -> None:
+    def keep(self, entry: WatchedWorkflow) -> None:
         self._state.write(
             "INSERT INTO entry (server, workflow_id, choices, condition, verdict, reason, added)"
             " VALUES (?, ?, ?, ?, ?, ?, ?)"
@@ -59,18 +59,18 @@ class Registry:
         )
 
 
-def _choices(row: sqlite3.Row) -> Choices:
+def _choices(row: sqlite3.Row) -> WatchOptions:
     try:
         return _CHOICES.validate_json(row["choices"])
     except ValueError as error:
         raise _unreadable(row) from error
 
 
-def entry_of(row: sqlite3.Row) -> Entry:
+def entry_of(row: sqlite3.Row) -> WatchedWorkflow:
     """Of a row of the table ``entry``, as far as this version can read it."""
     key = {"server": row["server"], "workflow_id": row["workflow_id"]}
     try:
-        return Entry(
+        return WatchedWorkflow(
             **key,
             choices=_choices(row),
             condition=_condition(row),
@@ -78,13 +78,15 @@ def entry_of(row: sqlite3.Row) -> Entry:
             reason=row["reason"] or "",
         )
     except RecordUnreadable as error:
-        condition = Condition.UNREADABLE
-        return Entry(**key, choices=Choices(), condition=condition, reason=str(error))
+        condition = WatchState.UNREADABLE
+        return WatchedWorkflow(
+            **key, choices=WatchOptions(), condition=condition, reason=str(error)
+        )
 
 
-def _condition(row: sqlite3.Row) -> Condition:
+def _condition(row: sqlite3.Row) -> WatchState:
     try:
-        return Condition(row["condition"])
+        return WatchState(row["condition"])
     except ValueError as error:
         raise _unreadable(row) from error
 

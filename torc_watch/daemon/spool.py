@@ -17,20 +17,20 @@ from uuid import uuid4
 
 from pydantic import TypeAdapter, ValidationError
 
-from torc_watch.core.orders import Order, problem_of
+from torc_watch.daemon.commands import Command, problem_of
 
 _LARGEST = 64 * 1024  # bytes; an order has some hundred
 _DIGITS = 20
 _LONGEST_NAME = 50  # of a file set aside
-_ORDER = TypeAdapter(Order)
+_ORDER = TypeAdapter(Command)
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class PendingCommand:
     """A file of the spool: the order that it holds, or what is wrong with it."""
 
     path: Path
-    content: Order | str
+    content: Command | str
 
 
 class Spool:
@@ -41,7 +41,7 @@ class Spool:
         self._drafts = folder / "drafts"
         self._rejected = folder / "rejected"
 
-    def put(self, order: Order) -> None:
+    def put(self, order: Command) -> None:
         """Returns when the order would survive a crash of this machine."""
         for folder in (self._incoming, self._drafts):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -58,7 +58,7 @@ class Spool:
             raise
         _flush_folder(self._incoming)
 
-    def deliveries(self) -> list[Delivery]:
+    def deliveries(self) -> list[PendingCommand]:
         """What has come, oldest first; what is taken in or set aside does not come again."""
         try:
             names = sorted(path.name for path in self._incoming.iterdir())
@@ -67,11 +67,11 @@ class Spool:
         deliveries = (_open(self._incoming / name) for name in names)
         return [delivery for delivery in deliveries if delivery is not None]
 
-    def take_in(self, delivery: Delivery) -> None:
+    def take_in(self, delivery: PendingCommand) -> None:
         """To be called after what was ordered is kept elsewhere."""
         delivery.path.unlink(missing_ok=True)
 
-    def set_aside(self, delivery: Delivery) -> Path:
+    def set_aside(self, delivery: PendingCommand) -> Path:
         """Where a person may look at it."""
         self._rejected.mkdir(mode=0o700, exist_ok=True)
         # A name of its own: what has the same name already, or is a folder, is not in the way.
@@ -85,7 +85,7 @@ class Spool:
         return max(time.time_ns(), newest + 1)
 
 
-def _open(path: Path) -> Delivery | None:
+def _open(path: Path) -> PendingCommand | None:
     """None for what another daemon has taken in meanwhile. Raises OSError for passing trouble."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -94,21 +94,21 @@ def _open(path: Path) -> Delivery | None:
     except OSError as error:
         if error.errno not in (ELOOP, ENXIO, EACCES):  # a link, a socket, closed to ourselves
             raise
-        return Delivery(path, f"cannot be opened: {error.strerror}")
+        return PendingCommand(path, f"cannot be opened: {error.strerror}")
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode) or status.st_uid != os.getuid():
-            return Delivery(path, "is no plain file of yours")
+            return PendingCommand(path, "is no plain file of yours")
         content = os.read(descriptor, _LARGEST + 1)
     finally:
         os.close(descriptor)
     if len(content) > _LARGEST:
-        return Delivery(path, f"is longer than {_LARGEST} bytes")
+        return PendingCommand(path, f"is longer than {_LARGEST} bytes")
     try:
         order = _ORDER.validate_json(content, strict=True, extra="forbid")
     except ValidationError as error:
-        return Delivery(path, f"holds no order: {error.errors()[0]['msg']}")
-    return Delivery(path, problem_of(order) or order)
+        return PendingCommand(path, f"holds no order: {error.errors()[0]['msg']}")
+    return PendingCommand(path, problem_of(order) or order)
 
 
 def _flush_folder(folder: Path) -> None:

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import anyio
 
-from torc_watch.core import cadence, diagnosis, events, policy, progress
+from torc_watch.core import assessment, diagnosis, events, policy, polling
+from torc_watch.core.assessment import Observation, Orphans, WorkflowState
 from torc_watch.core.diagnosis import DEFAULT_REQUIREMENTS, Evidence, Finding
 from torc_watch.core.events import Event, Verdict, WatchEnded
 from torc_watch.core.model import (
@@ -15,9 +16,8 @@ from torc_watch.core.model import (
     Requirements,
     Workflow,
 )
-from torc_watch.core.progress import Observation, Orphans, Standing
-from torc_watch.engine.exhibits import exhibits
-from torc_watch.engine.observing import find_orphans
+from torc_watch.engine.failure_report import exhibits
+from torc_watch.engine.observer import find_orphans
 from torc_watch.engine.watch import (
     Case,
     Decision,
@@ -41,22 +41,22 @@ class Diagnoser:
     async def explain(self, poll: Poll) -> Decision | Case:
         """A decision where the poll is answered by it, else the case for the recoverer."""
         watch, observation = poll.watch, poll.observation
-        standing = progress.standing(observation)
+        standing = assessment.standing(observation)
         if ended := _ended_by_a_person(watch.workflow_id, standing):
             return ended
         if watch.request.recovery is not None and watch.record.is_in_a_round:
             return self._case(poll, diagnosis=None)
-        if standing is Standing.WORKING:
+        if standing is WorkflowState.WORKING:
             watch.at_rest_since = None
             return _still_running(watch.workflow_id) if watch.request.once else KeepWatching()
         return await self._explain_rest(poll, standing)
 
-    async def _explain_rest(self, poll: Poll, standing: Standing) -> Decision | Case:
+    async def _explain_rest(self, poll: Poll, standing: WorkflowState) -> Decision | Case:
         """The same for a workflow that nothing runs any more."""
         workflow_id = poll.watch.workflow_id
         counts = poll.observation.counts or await self._client.count_jobs(workflow_id)
-        is_finished = standing is Standing.FINISHED and not counts.of(*progress.UNFINISHED)
-        if is_finished and progress.has_succeeded(counts):
+        is_finished = standing is WorkflowState.FINISHED and not counts.of(*assessment.UNFINISHED)
+        if is_finished and assessment.has_succeeded(counts):
             self._report(events.WorkflowComplete(workflow_id=workflow_id))
             self._report(events.WorkflowSucceeded(workflow_id=workflow_id, counts=counts))
             return WatchEnded(workflow_id=workflow_id, verdict=Verdict.SUCCEEDED)
@@ -76,11 +76,11 @@ class Diagnoser:
         watch, observation = poll.watch, poll.observation
         if watch.request.once:  # whoever asks for one round says that the workflow rests
             return 0.0
-        grace = 0.0 if is_finished else progress.grace_before_stall(observation, counts)
+        grace = 0.0 if is_finished else assessment.grace_before_stall(observation, counts)
         settings = watch.request.recovery
         if settings is not None and not policy.exhausted(watch.record.rounds_used, settings):
             self._await_idle_workers(watch, observation)
-            grace = max(grace, progress.grace_before_recovery(observation))
+            grace = max(grace, assessment.grace_before_recovery(observation))
         now = anyio.current_time()
         if watch.at_rest_since is None:
             watch.at_rest_since = now
@@ -98,7 +98,7 @@ class Diagnoser:
             events.WorkersAwaited(
                 workflow_id=watch.workflow_id,
                 hostnames=tuple(sorted({node.hostname for node in new})),
-                seconds=cadence.LEAVING_GRACE,
+                seconds=polling.LEAVING_GRACE,
             )
         )
 
@@ -131,7 +131,7 @@ class Diagnoser:
         used, settings = watch.record.rounds_used, watch.request.recovery
         if settings is None:
             is_stuck = without_recovery is Verdict.STUCK
-            reason = progress.stuck_reason(watch.workflow_id, counts) if is_stuck else ""
+            reason = assessment.stuck_reason(watch.workflow_id, counts) if is_stuck else ""
             return await self._hand_over(poll, counts, without_recovery, reason)
         if refusal := policy.exhausted(used, settings):
             return await self._hand_over(poll, counts, Verdict.EXHAUSTED, refusal.reason)
@@ -194,10 +194,10 @@ class Diagnoser:
         }
 
 
-def _ended_by_a_person(workflow_id: int, standing: Standing) -> WatchEnded | None:
-    if standing not in (Standing.CANCELED, Standing.ARCHIVED):
+def _ended_by_a_person(workflow_id: int, standing: WorkflowState) -> WatchEnded | None:
+    if standing not in (WorkflowState.CANCELED, WorkflowState.ARCHIVED):
         return None
-    sentence = _CANCELED if standing is Standing.CANCELED else _ARCHIVED
+    sentence = _CANCELED if standing is WorkflowState.CANCELED else _ARCHIVED
     return WatchEnded(
         workflow_id=workflow_id,
         verdict=Verdict.HANDED_OVER,
@@ -224,7 +224,7 @@ def _still_running(workflow_id: int) -> WatchEnded:
 
 
 def _present(counts: JobCounts) -> list[JobStatus]:
-    return [status for status in progress.FAILURES if counts.of(status)]
+    return [status for status in assessment.FAILURES if counts.of(status)]
 
 
 def _asked(job: Job, requirements: dict[int, Requirements]) -> Requirements | None:

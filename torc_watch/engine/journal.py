@@ -15,8 +15,8 @@ from pydantic import TypeAdapter
 
 from torc_watch.core.errors import RecordUnreadable
 from torc_watch.core.policy import Plan
-from torc_watch.core.saga import RoundOutcome, Step
-from torc_watch.engine.state import State, now
+from torc_watch.core.steps import RoundOutcome, Step
+from torc_watch.engine.database import Database, now
 
 _PLAN = TypeAdapter(Plan)
 _REMOVED = "removed"  # no verdict: by a person
@@ -64,7 +64,7 @@ class Journal:
     """
 
     def __init__(self, path: Path, lease: str | None = None) -> None:
-        self._state = State(path, lease)
+        self._state = Database(path, lease)
 
     def close(self) -> None:
         self._state.close()

@@ -2,19 +2,19 @@
 
 from collections.abc import Awaitable, Callable
 
-from torc_watch.core import events, saga
+from torc_watch.core import events, steps
+from torc_watch.core.assessment import Observation, Orphans
 from torc_watch.core.errors import HookFailed, NotFound, SchedulerError
 from torc_watch.core.events import Event, Verdict, WatchEnded
 from torc_watch.core.policy import Plan, Refusal, RefusalKind
-from torc_watch.core.progress import Observation, Orphans
-from torc_watch.core.saga import RoundOutcome, Step
-from torc_watch.engine.exhibits import exhibits
+from torc_watch.core.steps import RoundOutcome, Step
+from torc_watch.engine.failure_report import exhibits
 from torc_watch.engine.journal import Journal, Round
-from torc_watch.engine.observing import observe
-from torc_watch.engine.performing import Performer, RoundAbandoned
-from torc_watch.engine.planning import make_plan
-from torc_watch.engine.scheduling import Scheduler
+from torc_watch.engine.observer import observe
+from torc_watch.engine.planner import make_plan
+from torc_watch.engine.step_executor import RoundAbandoned, StepExecutor
 from torc_watch.engine.watch import Case, Decision, Diagnosis, KeepWatching, StartOver, Watch
+from torc_watch.schedulers.base import Scheduler
 from torc_watch.torc.client import TorcClient
 
 _VERDICTS = {
@@ -45,7 +45,7 @@ class Recoverer:
         self._scheduler = scheduler
         self._journal = journal
         self._report = report
-        self._performer = Performer(client, scheduler, report, before_change)
+        self._performer = StepExecutor(client, scheduler, report, before_change)
 
     async def recover(self, case: Case) -> Decision:
         """Begins or continues a round and carries it to its end.
@@ -61,7 +61,7 @@ class Recoverer:
                 events.RecoveryContinued(
                     workflow_id=watch.workflow_id,
                     number=round_.number,
-                    step=saga.next_step(round_.finished),
+                    step=steps.next_step(round_.finished),
                 )
             )
         else:  # it has no plan yet: what is seen now is what counts, also of dead workers
@@ -83,7 +83,7 @@ class Recoverer:
     async def _carry_out(self, case: Case, round_: Round) -> tuple[RoundOutcome, Decision]:
         workflow_id = case.watch.workflow_id
         try:
-            while (step := saga.next_step(round_.finished)) is not Step.DONE:
+            while (step := steps.next_step(round_.finished)) is not Step.DONE:
                 is_first = step not in round_.begun
                 self._journal.begin_step(round_, step)
                 await self._take(step, case, round_, is_first=is_first)

@@ -12,15 +12,15 @@ from anyio.lowlevel import checkpoint
 from anyio.streams.memory import MemoryObjectReceiveStream
 
 from torc_watch.core.events import Event, Verdict, WatchEnded
-from torc_watch.engine.courtesy import Courtesy
+from torc_watch.engine.crash_guard import guarded, innermost
 from torc_watch.engine.diagnoser import Diagnoser
-from torc_watch.engine.guarding import guarded, innermost
-from torc_watch.engine.holding import hold
 from torc_watch.engine.journal import Identity, Journal
 from torc_watch.engine.recoverer import Recoverer
-from torc_watch.engine.scheduling import Scheduler
+from torc_watch.engine.throttle import ServerThrottle
 from torc_watch.engine.watch import Case, Poll, Watch, WatchRequest
 from torc_watch.engine.watcher import Watcher
+from torc_watch.engine.workflow_lock import hold
+from torc_watch.schedulers.base import Scheduler
 from torc_watch.torc.client import TorcClient
 
 _QUEUE = 32  # polls, and cases, that may wait; further watchers wait to hand theirs on
@@ -29,7 +29,7 @@ Item = TypeVar("Item", Poll, Case)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
+class EngineContext:
     """What the engine works with; ``locks`` is a folder that all watches of a user share.
 
     ``epoch`` is that of the lease under which a daemon watches. ``before_change`` is awaited before
@@ -47,7 +47,7 @@ class Surroundings:
 
 
 async def supervise(
-    requests: Sequence[WatchRequest], surroundings: Surroundings
+    requests: Sequence[WatchRequest], surroundings: EngineContext
 ) -> dict[int, WatchEnded]:
     """Watches every workflow to its end; the verdicts by workflow id.
 
@@ -71,7 +71,7 @@ async def supervise(
 
 
 @asynccontextmanager
-async def supervising(surroundings: Surroundings) -> AsyncIterator["Supervisor"]:
+async def supervising(surroundings: EngineContext) -> AsyncIterator["Supervisor"]:
     """Runs the two stages, for as many watches as come and go."""
     try:
         async with anyio.create_task_group() as stages:
@@ -82,7 +82,7 @@ async def supervising(surroundings: Surroundings) -> AsyncIterator["Supervisor"]
         raise innermost(group) from group
 
 
-async def _begin(request: WatchRequest, around: Surroundings, held: ExitStack) -> Watch:
+async def _begin(request: WatchRequest, around: EngineContext, held: ExitStack) -> Watch:
     workflow = await around.client.get_workflow(request.workflow_id)
     identity = Identity(
         server=around.client.transport.connection.url,
@@ -99,7 +99,7 @@ async def _begin(request: WatchRequest, around: Surroundings, held: ExitStack) -
 
 
 class Supervisor:
-    def __init__(self, surroundings: Surroundings) -> None:
+    def __init__(self, surroundings: EngineContext) -> None:
         self._around = surroundings
         self._diagnoser = Diagnoser(surroundings.client, surroundings.report)
         self._recoverer = Recoverer(
@@ -109,7 +109,7 @@ class Supervisor:
             surroundings.report,
             surroundings.before_change,
         )
-        self._courtesy = Courtesy()
+        self._courtesy = ServerThrottle()
         self._polls, self._polled = anyio.create_memory_object_stream[Poll](_QUEUE)
         self._cases, self._opened = anyio.create_memory_object_stream[Case](_QUEUE)
 

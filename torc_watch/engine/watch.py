@@ -5,11 +5,11 @@ from pathlib import Path
 
 import anyio
 
+from torc_watch.core.assessment import Observation, Orphans
 from torc_watch.core.diagnosis import Finding
 from torc_watch.core.events import WatchEnded
 from torc_watch.core.model import JobCounts
 from torc_watch.core.policy import RecoverySettings
-from torc_watch.core.progress import Observation, Orphans
 from torc_watch.engine.journal import Identity, Round, WatchRecord
 
 

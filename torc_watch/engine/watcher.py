@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import anyio
 from anyio.streams.memory import MemoryObjectSendStream
 
-from torc_watch.core import cadence, events
+from torc_watch.core import events, polling
 from torc_watch.core.errors import AccessDenied, NotFound, SchedulerError, ServerError
 from torc_watch.core.events import Event, Verdict, WatchEnded
-from torc_watch.engine.courtesy import Courtesy
-from torc_watch.engine.observing import observe
-from torc_watch.engine.scheduling import Scheduler
-from torc_watch.engine.waking import WakeUp, listen
+from torc_watch.engine.event_listener import WakeUp, listen
+from torc_watch.engine.observer import observe
+from torc_watch.engine.throttle import ServerThrottle
 from torc_watch.engine.watch import Decision, KeepWatching, Poll, StartOver, Watch
+from torc_watch.schedulers.base import Scheduler
 from torc_watch.torc.client import TorcClient
 
 
@@ -34,7 +34,7 @@ class Watcher:
         scheduler: Scheduler,
         polls: MemoryObjectSendStream[Poll],
         report: Callable[[Event], None],
-        courtesy: Courtesy,
+        courtesy: ServerThrottle,
     ) -> None:
         self._watch = watch
         self._client = client
@@ -139,7 +139,7 @@ class Watcher:
         patience = self._watch.request.patience
         if patience is not None and now - self._trouble.since >= patience:
             return _ended(self._watch.workflow_id, Verdict.UNREACHABLE, str(error))
-        delay = cadence.until_next_try(self._trouble.failures, _chance())
+        delay = polling.until_next_try(self._trouble.failures, _chance())
         self._report(
             events.LookFailed(
                 workflow_id=self._watch.workflow_id, reason=str(error), retry_in=delay

@@ -1,4 +1,1 @@
-"""The login node around us: what it offers, and torc-watchd as one of its services.
-
-Texts of commands and of /proc are parsed by pure functions; what runs a command is handed in.
-"""
+"""The operating system: processes, locks, subprocesses, limits, service notifications."""

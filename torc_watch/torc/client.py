@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Self
 
-from torc_watch.core.dependants import Dependant
+from torc_watch.core.dependents import Dependant
 from torc_watch.core.errors import Conflict, NotFound
 from torc_watch.core.model import (
     Allocation,
@@ -24,8 +24,10 @@ from torc_watch.core.model import (
 )
 from torc_watch.core.units import format_memory
 from torc_watch.torc import runs, wire
-from torc_watch.torc.dialect import Dialect, dialect_of
-from torc_watch.torc.drafts import (
+from torc_watch.torc.api_version import ApiVersion, dialect_of
+from torc_watch.torc.concurrency import gather
+from torc_watch.torc.pagination import PAGE_SIZE, Filter, count, fetch, list_all
+from torc_watch.torc.requests import (
     NewFile,
     NewJob,
     NewRequirements,
@@ -33,15 +35,13 @@ from torc_watch.torc.drafts import (
     NewUserData,
     NewWorkflow,
 )
-from torc_watch.torc.reading import PAGE_SIZE, Filter, count, fetch, list_all
-from torc_watch.torc.together import gather
 from torc_watch.torc.transport import Transport
 
 
 class TorcClient:
     """``version`` is the server's own text, such as ``0.12.0 (4f1c2d3)``."""
 
-    def __init__(self, transport: Transport, dialect: Dialect, version: str) -> None:
+    def __init__(self, transport: Transport, dialect: ApiVersion, version: str) -> None:
         self.transport = transport
         self.dialect = dialect
         self.version = version
@@ -77,7 +77,7 @@ class TorcClient:
         """Whether nothing is left to run; also true of a canceled workflow."""
         path = f"/workflows/{workflow_id}/is_complete"
         is_complete = (await fetch(self.transport, path, wire.CompleteRow)).is_complete
-        if is_complete and self.dialect is Dialect.V0_12:
+        if is_complete and self.dialect is ApiVersion.V0_12:
             # There the status of a deleted workflow lives on, and with no jobs it is complete.
             await fetch(self.transport, f"/workflows/{workflow_id}", wire.WorkflowRow)
         return is_complete
@@ -104,7 +104,7 @@ class TorcClient:
         Also clears a cancellation. Raises Conflict when the workflow is in neither this run nor
         the one before, is archived, or has jobs or allocations that may still run.
         """
-        if self.dialect is Dialect.V0_12:
+        if self.dialect is ApiVersion.V0_12:
             await runs.advance_on_0_12(self.transport, workflow_id, to_run)
         else:
             await runs.advance_on_0_35(self.transport, workflow_id, to_run)
@@ -113,7 +113,7 @@ class TorcClient:
 
     async def count_jobs(self, workflow_id: int) -> JobCounts:
         """Jobs by status, without reading the jobs. On 0.12 a request for each status."""
-        if self.dialect is Dialect.V0_12:
+        if self.dialect is ApiVersion.V0_12:
             return await self._count_jobs_one_by_one(workflow_id)
         path = f"/workflows/{workflow_id}/status"
         return (await fetch(self.transport, path, wire.SummaryRow)).value()
@@ -235,7 +235,7 @@ class TorcClient:
     async def create_files(self, workflow_id: int, files: Sequence[NewFile]) -> list[int]:
         """The ids of the new files, in order. On 0.12 a request for each."""
         bodies = [file.body(workflow_id) for file in files]
-        if self.dialect is Dialect.V0_12:
+        if self.dialect is ApiVersion.V0_12:
             return [await self._create("/files", body) for body in bodies]
         return await self._create_many("/bulk_files", "files", bodies)
 
@@ -244,7 +244,7 @@ class TorcClient:
     ) -> list[int]:
         """The ids of the new user data, in order. On 0.12 a request for each."""
         bodies = [item.body(workflow_id) for item in user_data]
-        if self.dialect is Dialect.V0_12:
+        if self.dialect is ApiVersion.V0_12:
             return [await self._create("/user_data", body) for body in bodies]
         return await self._create_many("/bulk_user_data", "user_data", bodies)
 

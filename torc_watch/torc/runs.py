@@ -8,8 +8,8 @@ the workflow, only the server changes it, and ``/status`` is a summary of someth
 from torc_watch.core.errors import Conflict, ServerFault
 from torc_watch.core.model import Workflow
 from torc_watch.torc import wire
-from torc_watch.torc.dialect import Dialect
-from torc_watch.torc.reading import fetch
+from torc_watch.torc.api_version import ApiVersion
+from torc_watch.torc.pagination import fetch
 from torc_watch.torc.transport import Transport
 
 
@@ -21,8 +21,8 @@ async def standing_workflow(transport: Transport, row: wire.WorkflowRow) -> Work
     return row.value(status.run_id, status)
 
 
-async def archive(transport: Transport, dialect: Dialect, workflow_id: int) -> None:
-    if dialect is Dialect.V0_12:
+async def archive(transport: Transport, dialect: ApiVersion, workflow_id: int) -> None:
+    if dialect is ApiVersion.V0_12:
         status = await _status(transport, workflow_id)
         await _put_status(transport, status, workflow_id, is_archived=True)
     else:

@@ -26,7 +26,7 @@ from tenacity import (
 )
 
 from torc_watch.core.errors import InvalidInput, ServerError
-from torc_watch.torc import failures
+from torc_watch.torc import error_responses
 
 API_PATH = "/torc-service/v1"
 
@@ -170,7 +170,7 @@ class Transport:
         except (httpx.RequestError, TimeoutError) as error:
             raise self._translated(error, path) from error
         if not response.is_success:
-            raise failures.from_answer(response)
+            raise error_responses.from_answer(response)
         return response
 
     async def _call(
@@ -199,7 +199,7 @@ class Transport:
 
     def _translated(self, error: Exception, path: str) -> ServerError:
         url = self.connection.url + path
-        return failures.from_exception(error, url, self.connection.timeout)
+        return error_responses.from_exception(error, url, self.connection.timeout)
 
 
 def _open_client(
@@ -252,7 +252,7 @@ def _is_worth_repeating(state: RetryCallState, method: Method, *, repeatable: bo
         status = outcome.result().status_code
         is_passing = status >= 500 if method == "GET" else status in _GATEWAY_STATUSES
         return repeatable and is_passing
-    if failures.tls_failure(error) is not None:
+    if error_responses.tls_failure(error) is not None:
         return False
     never_sent = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
     return never_sent or (repeatable and isinstance(error, httpx.TransportError | TimeoutError))
@@ -264,10 +264,10 @@ def _last_outcome(state: RetryCallState) -> Any:
 
 def _decoded(response: httpx.Response) -> Any:
     if not response.is_success:
-        raise failures.from_answer(response)
+        raise error_responses.from_answer(response)
     if not response.content:
         return None
     try:
         return response.json()
     except (ValueError, RecursionError) as error:
-        raise failures.not_json(response) from error
+        raise error_responses.not_json(response) from error

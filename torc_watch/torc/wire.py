@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
-from torc_watch.core.dependants import Dependant
+from torc_watch.core.dependents import Dependant
 from torc_watch.core.errors import InvalidQuantity, ServerFault
 from torc_watch.core.model import (
     Allocation,

@@ -19,8 +19,8 @@ from torc_watch.core.events import Verdict
 from torc_watch.core.model import JobStatus
 from torc_watch.core.policy import RecoverySettings
 from torc_watch.core.units import GIB, MIB
-from torc_watch.torc.drafts import NewResult
-from torc_watch.torc.worker import NodeResources, WorkerApi
+from torc_watch.torc.requests import NewResult
+from torc_watch.torc.runner_api import NodeResources, WorkerApi
 
 if TYPE_CHECKING:
     from tests.conftest import DialectName, Fault, Forward, OpenSite, Site

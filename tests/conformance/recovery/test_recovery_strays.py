@@ -11,17 +11,17 @@ import anyio
 import httpx
 import pytest
 
-from torc_watch.core import cadence, events
+from torc_watch.core import events, polling
 from torc_watch.core.diagnosis import ORPHANED
 from torc_watch.core.errors import ServerUnreachable
 from torc_watch.core.events import Verdict
 from torc_watch.core.model import JobStatus
 from torc_watch.core.provisioning import Capacity
 from torc_watch.core.units import GIB
-from torc_watch.engine import leftovers
-from torc_watch.engine.processes import Process, carriers_of, end_all, find_process
-from torc_watch.torc.drafts import NewResult
-from torc_watch.torc.worker import NodeResources, WorkerApi
+from torc_watch.host.processes import Process, carriers_of, end_all, find_process
+from torc_watch.schedulers.local import orphan_processes
+from torc_watch.torc.requests import NewResult
+from torc_watch.torc.runner_api import NodeResources, WorkerApi
 
 if TYPE_CHECKING:
     from tests.conftest import Forward, OpenSite, Site
@@ -200,7 +200,7 @@ async def test_what_does_not_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A person has to see to it; until then nothing runs beside it."""
-    monkeypatch.setattr(leftovers, "end_all", lambda *_, **__: None)
+    monkeypatch.setattr(orphan_processes, "end_all", lambda *_, **__: None)
     async with open_site() as site:
         await site.submit(["a"], allocations=0)
         await start_stray(site, hostname=HERE, pid=dead_pid(), jobs=1)
@@ -241,7 +241,7 @@ async def test_elsewhere_without_a_job(open_site: "OpenSite", has_failed: bool) 
         ended = await site.watch(1)
 
         assert ended.verdict is Verdict.SUCCEEDED
-        assert cadence.LEAVING_GRACE <= changes_begin(site) <= cadence.LEAVING_GRACE + 60
+        assert polling.LEAVING_GRACE <= changes_begin(site) <= polling.LEAVING_GRACE + 60
         assert [event.hostnames for event in site.seen(events.WorkersAwaited)] == [("elsewhere",)]
         assert all(node.has_ended for node in await site.client.list_compute_nodes(1))
 
@@ -286,7 +286,7 @@ async def test_one_elsewhere_that_takes_a_job(open_site: "OpenSite") -> None:
             tasks.start_soon(site.watch, 1)
             await anyio.sleep(300)
             await take_job(site, (await site.client.list_compute_nodes(1))[0].id)
-            await anyio.sleep(10 * cadence.LEAVING_GRACE)
+            await anyio.sleep(10 * polling.LEAVING_GRACE)
             tasks.cancel_scope.cancel()
         assert {method for _, method, _ in site.line.sent} == {"GET"}
 

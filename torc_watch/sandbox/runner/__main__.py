@@ -7,9 +7,9 @@ from pathlib import Path
 
 import anyio
 
-from torc_watch.sandbox.allocation_folder import AllocationFolder
-from torc_watch.sandbox.runner.settings import PASSWORD_VARIABLE
 from torc_watch.sandbox.runner.worker import run_worker
+from torc_watch.schedulers.local.allocation_folder import AllocationFolder
+from torc_watch.schedulers.local.worker_settings import PASSWORD_VARIABLE
 
 
 def main(folder: AllocationFolder) -> int:

@@ -6,8 +6,8 @@ import anyio
 from structlog.typing import FilteringBoundLogger
 
 from torc_watch.core.model import Allocation, Workflow
-from torc_watch.sandbox.runner.patience import Patience
-from torc_watch.sandbox.runner.settings import WorkerSettings
+from torc_watch.sandbox.runner.outage import OutagePatience
+from torc_watch.schedulers.local.worker_settings import WorkerSettings
 from torc_watch.torc.client import TorcClient
 
 
@@ -20,7 +20,7 @@ class Assignment:
     allocation: Allocation | None
     workflow: Workflow  # as it was when the run was taken up
     stop: anyio.Event
-    patience: Patience
+    patience: OutagePatience
     log: FilteringBoundLogger
 
     @property

@@ -34,13 +34,13 @@ from pathlib import Path
 
 import anyio
 
+from torc_watch.core.job_output import stdio_name
 from torc_watch.core.model import TORCS_KILL_CODES, JobStatus, KillCodes
-from torc_watch.core.stdio import stdio_name
 from torc_watch.core.units import KIB, format_memory
-from torc_watch.engine.processes import Process, send_signals
+from torc_watch.host.processes import Process, send_signals
 from torc_watch.sandbox.runner.process_trees import ProcessTrees
-from torc_watch.sandbox.runner.settings import PASSWORD_VARIABLE
 from torc_watch.sandbox.runner.usage import Meter, Usage
+from torc_watch.schedulers.local.worker_settings import PASSWORD_VARIABLE
 
 SAMPLE_INTERVAL = 1 / 20  # seconds
 TERM_GRACE = 2.0  # seconds between SIGTERM and SIGKILL
@@ -88,7 +88,7 @@ class JobEnd:
     reason: str = ""
 
 
-class Verdict(Enum):
+class KillReason(Enum):
     """Why the worker, not the command itself, ended the job."""
 
     MEMORY = "used more memory than requested"
@@ -96,9 +96,9 @@ class Verdict(Enum):
     STOPPED = "the worker was told to stop"
 
 
-def judge(verdict: Verdict | None, exit_code: int, codes: KillCodes) -> tuple[JobStatus, int]:
+def judge(verdict: KillReason | None, exit_code: int, codes: KillCodes) -> tuple[JobStatus, int]:
     """Status and return code; ``exit_code`` is negative for the signal that ended the shell."""
-    if verdict is Verdict.MEMORY:
+    if verdict is KillReason.MEMORY:
         return JobStatus.FAILED, codes.memory
     if exit_code == 0:
         return JobStatus.COMPLETED, 0
@@ -106,7 +106,7 @@ def judge(verdict: Verdict | None, exit_code: int, codes: KillCodes) -> tuple[Jo
     if verdict is None:
         return JobStatus.FAILED, own_code
     was_deaf = exit_code == -signal.SIGKILL
-    is_late = verdict is Verdict.RUNTIME
+    is_late = verdict is KillReason.RUNTIME
     return JobStatus.TERMINATED, codes.runtime if is_late or was_deaf else own_code
 
 
@@ -152,7 +152,7 @@ class RunningJob:
         # No await since the start: the first sample already knows the shell.
         trees.add(self.shell, marker.encode())
         self._meter = Meter(self._started)
-        self._verdict: Verdict | None = None
+        self._verdict: KillReason | None = None
         self._reason = ""
         self._kill_from = 0.0
         self._stop = anyio.Event()
@@ -171,8 +171,8 @@ class RunningJob:
         limit = self.launch.memory_limit
         if limit is not None and memory > limit:
             use = f"{format_memory(memory)} of resident memory, {format_memory(limit)} requested"
-            self._condemn(Verdict.MEMORY, use)
-        if self._verdict is Verdict.MEMORY:
+            self._condemn(KillReason.MEMORY, use)
+        if self._verdict is KillReason.MEMORY:
             send_signals(members, signal.SIGKILL)
 
     async def wait(self) -> JobEnd:
@@ -218,15 +218,15 @@ class RunningJob:
         if self.launch.runtime_limit is None:
             return
         await anyio.sleep(self.launch.runtime_limit)
-        if self._condemn(Verdict.RUNTIME, f"{self.launch.runtime_limit:g} s requested"):
+        if self._condemn(KillReason.RUNTIME, f"{self.launch.runtime_limit:g} s requested"):
             await self._terminate()
 
     async def _obey_stop(self) -> None:
         await self._stop.wait()
-        if self._condemn(Verdict.STOPPED):
+        if self._condemn(KillReason.STOPPED):
             await self._terminate()
 
-    def _condemn(self, verdict: Verdict, detail: str = "") -> bool:
+    def _condemn(self, verdict: KillReason, detail: str = "") -> bool:
         """The first verdict stands; False if there is one already."""
         if self._verdict is not None:
             return False

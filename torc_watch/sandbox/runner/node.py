@@ -17,11 +17,11 @@ import anyio
 
 from torc_watch.core.errors import ServerError
 from torc_watch.sandbox.runner.assignment import Assignment
-from torc_watch.sandbox.runner.claims import Claims
 from torc_watch.sandbox.runner.job import JobEnd
-from torc_watch.sandbox.runner.jobs import Jobs
-from torc_watch.sandbox.runner.reporting import Reporter
-from torc_watch.torc.worker import NodeResources, WorkerApi
+from torc_watch.sandbox.runner.job_claims import Claims
+from torc_watch.sandbox.runner.reports import Reporter
+from torc_watch.sandbox.runner.running_jobs import Jobs
+from torc_watch.torc.runner_api import NodeResources, WorkerApi
 
 
 async def serve_run(assignment: Assignment) -> bool:

@@ -8,7 +8,7 @@ environment, leaves its session and loses its parent.
 
 from collections import defaultdict
 
-from torc_watch.engine.processes import Process, all_processes, environment_of
+from torc_watch.host.processes import Process, all_processes, environment_of
 
 
 class ProcessTrees:

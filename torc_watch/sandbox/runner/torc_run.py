@@ -24,9 +24,9 @@ from anyio.abc import Process
 from structlog.typing import FilteringBoundLogger
 
 from torc_watch.core.units import GIB
-from torc_watch.engine.processes import carriers_of, end_all
-from torc_watch.sandbox.runner.patience import FAREWELL
-from torc_watch.sandbox.runner.settings import WorkerSettings
+from torc_watch.host.processes import carriers_of, end_all
+from torc_watch.sandbox.runner.outage import FAREWELL
+from torc_watch.schedulers.local.worker_settings import WorkerSettings
 
 NOT_STARTED = 126
 _KILL_PATIENCE = 10.0  # seconds for SIGKILL to show

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from torc_watch.core.units import KIB
-from torc_watch.engine.processes import Process
+from torc_watch.host.processes import Process
 
 # The kernel counts CPU time in hundredths of a second: over less than this, a share is noise.
 CPU_WINDOW = 1.0

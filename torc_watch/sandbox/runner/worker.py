@@ -16,14 +16,14 @@ from structlog.typing import FilteringBoundLogger
 from torc_watch.core.errors import ServerError
 from torc_watch.core.model import Allocation
 from torc_watch.sandbox.runner.assignment import Assignment
-from torc_watch.sandbox.runner.log import log_file, log_to, open_log
 from torc_watch.sandbox.runner.node import serve_run
-from torc_watch.sandbox.runner.patience import FAREWELL, Patience
-from torc_watch.sandbox.runner.settings import WorkerSettings
+from torc_watch.sandbox.runner.outage import FAREWELL, OutagePatience
+from torc_watch.sandbox.runner.runner_log import log_file, log_to, open_log
 from torc_watch.sandbox.runner.torc_run import run_torc
+from torc_watch.schedulers.local.worker_settings import WorkerSettings
 from torc_watch.torc.client import TorcClient
+from torc_watch.torc.runner_api import WorkerApi
 from torc_watch.torc.transport import Transport
-from torc_watch.torc.worker import WorkerApi
 
 GAVE_UP = 1
 NOBODYS = 3
@@ -46,7 +46,7 @@ async def run_worker(settings: WorkerSettings) -> int:
 async def serve(settings: WorkerSettings, transport: Transport, stop: anyio.Event) -> int:
     """``run_worker`` with its transport and its reason to stop from outside."""
     log = log_to(2)
-    patience = Patience(stop, log, farewell=0)  # nothing to say yet that is worth a delay
+    patience = OutagePatience(stop, log, farewell=0)  # nothing to say yet that is worth a delay
     try:
         client = await patience.outlast(partial(TorcClient.connect, transport))
         allocation = await _find_allocation(settings, transport, patience, stop)
@@ -63,7 +63,7 @@ async def serve(settings: WorkerSettings, transport: Transport, stop: anyio.Even
             allocation=allocation,
             workflow=workflow,
             stop=stop,
-            patience=Patience(stop, log, farewell=FAREWELL),
+            patience=OutagePatience(stop, log, farewell=FAREWELL),
             log=log,
         )
         return await _serve_allocation(assignment)
@@ -73,7 +73,7 @@ async def serve(settings: WorkerSettings, transport: Transport, stop: anyio.Even
 
 
 async def _find_allocation(
-    settings: WorkerSettings, transport: Transport, patience: Patience, stop: anyio.Event
+    settings: WorkerSettings, transport: Transport, patience: OutagePatience, stop: anyio.Event
 ) -> Allocation | None:
     """Waits for the record of our allocation, which is made after the allocation itself."""
     if settings.scheduler_id is None:

@@ -37,7 +37,7 @@ _METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS")
 _log = logging.getLogger(__name__)
 
 
-class Service:
+class TorcServer:
     """An open database, those who listen to it, and what it does without being asked."""
 
     def __init__(self, settings: ServerSettings, store: Store) -> None:
@@ -146,7 +146,7 @@ async def open_server(settings: ServerSettings) -> AsyncIterator[Starlette]:
     Raises SandboxError when the directory cannot be used, or another server uses it.
     """
     with open_store(settings.directory) as store:
-        service = Service(settings, store)
+        service = TorcServer(settings, store)
         service.unblock()  # what finished when a server was last here
         # Plain tasks, not a task group: a test fixture enters and leaves this in different tasks.
         work = [

@@ -1,0 +1,74 @@
+"""Hints to look before the poll interval is over, and a watch that gets none."""
+
+from typing import TYPE_CHECKING
+
+import anyio
+import httpx
+import pytest
+
+from torc_watch.core.events import Verdict
+from torc_watch.engine.event_listener import WakeUp
+
+if TYPE_CHECKING:
+    from tests.conftest import OpenSite
+
+pytestmark = pytest.mark.looptime
+
+
+async def test_wait_without_a_hint() -> None:
+    await WakeUp().wait(60)
+    assert anyio.current_time() == 60
+
+
+@pytest.mark.parametrize("early", [True, False])
+async def test_hint_ends_the_wait(*, early: bool) -> None:
+    """Also one that came between the look and the wait."""
+    wake_up = WakeUp()
+    async with anyio.create_task_group() as tasks:
+        if early:
+            wake_up.set()
+        tasks.start_soon(wake_up.wait, 60)
+        await anyio.sleep(0 if early else 10)
+        wake_up.set()
+    assert anyio.current_time() == (0 if early else 10)
+
+
+async def test_hint_of_what_was_seen_is_forgotten() -> None:
+    wake_up = WakeUp()
+    wake_up.set()
+    wake_up.forget()
+    await wake_up.wait(60)
+    assert anyio.current_time() == 60
+
+
+@pytest.mark.parametrize(
+    ("answer", "most"),
+    [
+        (httpx.Response(404), 1),
+        (httpx.Response(404, json={"error": {"message": "what?"}}), 1),
+        (httpx.Response(400, text="no"), 1),
+        (httpx.Response(200, text=""), 30),
+        (httpx.Response(500, text="An internal error occurred"), 30),
+        (httpx.Response(401, text="Unauthorized"), 30),
+    ],
+)
+async def test_server_without_a_stream(
+    open_site: "OpenSite", monkeypatch: pytest.MonkeyPatch, answer: httpx.Response, most: int
+) -> None:
+    """It is not asked again, or less and less often; the watch polls on."""
+    asked: list[float] = []
+
+    async def open_stream(_request: httpx.Request) -> httpx.Response:
+        asked.append(anyio.current_time())
+        return httpx.Response(answer.status_code, content=answer.content, headers=answer.headers)
+
+    async with open_site() as site:
+        monkeypatch.setattr(site.line, "open_stream", open_stream)
+        site.scheduler.endings = {"a": [(0, None, 600.0)]}
+        workflow_id = await site.submit(["a"])
+
+        ended = await site.watch(workflow_id)
+
+        assert ended.verdict is Verdict.SUCCEEDED
+        assert 1 <= len(asked) <= most
+        assert 600 <= anyio.current_time() <= 680

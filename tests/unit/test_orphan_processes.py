@@ -1,0 +1,121 @@
+"""What jobs of dead workers still run here, and what only looks like it."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from torc_watch.core.errors import SchedulerError
+from torc_watch.host import processes
+from torc_watch.schedulers.local import orphan_processes
+from torc_watch.schedulers.local.orphan_processes import end_leftovers, is_same_server
+
+SERVER = "http://127.0.0.1:8080/torc-service/v1"
+WORKFLOW = os.getpid()  # processes are looked for on the whole machine, where others test, too
+MARKER = {"TORC_WATCH_TEST": str(os.getpid())}
+JOB = {"TORC_WORKFLOW_ID": str(WORKFLOW), "TORC_JOB_ID": "12", "TORC_API_URL": SERVER}
+
+Start = Callable[..., None]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Starts a process and its child, and leaves both to the system, as a killed runner does."""
+
+    def start(environment: dict[str, str], **options: int) -> None:
+        subprocess.run(
+            ["/bin/sh", "-c", "(sleep 600; true) >/dev/null 2>&1 &"],
+            env=MARKER | environment,
+            check=True,
+            **options,  # type: ignore[call-overload]
+        )
+
+    yield start
+    processes.end_all(marked, patience=30)
+
+
+def marked() -> list[processes.Process]:
+    return processes.carriers_of("=".join(*MARKER.items()).encode())
+
+
+def test_all_of_a_job_is_ended(start: Start) -> None:
+    for job_id in ("12", "13"):
+        start(JOB | {"TORC_JOB_ID": job_id})
+    assert end_leftovers(SERVER, WORKFLOW, [12, 13]) >= 2
+    assert not marked()
+    assert end_leftovers(SERVER, WORKFLOW, [12, 13]) == 0
+
+
+@pytest.mark.parametrize(
+    "difference",
+    [
+        {"TORC_WORKFLOW_ID": "8"},
+        {"TORC_JOB_ID": "1"},
+        {"TORC_JOB_ID": "122"},
+        {"TORC_API_URL": "http://127.0.0.1:8081/torc-service/v1"},
+        {"TORC_API_URL": ""},
+    ],
+)
+def test_what_belongs_elsewhere_lives_on(start: Start, difference: dict[str, str]) -> None:
+    start(JOB | difference)
+    before = {process.identity for process in marked()}
+    assert end_leftovers(SERVER, WORKFLOW, [12]) == 0
+    assert before <= {process.identity for process in marked()}
+
+
+@pytest.mark.parametrize("missing", JOB)
+def test_what_does_not_say_where_it_belongs_lives_on(start: Start, missing: str) -> None:
+    start({name: value for name, value in JOB.items() if name != missing})
+    assert end_leftovers(SERVER, WORKFLOW, [12]) == 0
+    assert marked()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may start processes of others")
+def test_what_is_of_another_user_lives_on(start: Start) -> None:
+    start(JOB, user=65534)
+    assert end_leftovers(SERVER, WORKFLOW, [12]) == 0
+    assert marked()
+
+
+def test_who_looks_from_within_a_job_lives_on() -> None:
+    program = f"""
+import subprocess
+from torc_watch.schedulers.local.orphan_processes import end_leftovers
+with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as child:
+    print(end_leftovers({SERVER!r}, {WORKFLOW}, [12]), child.poll())
+"""
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", program], env=JOB, capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr) == ("0 None\n", "")
+
+
+def test_what_does_not_end(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    start(JOB)
+    with monkeypatch.context() as patch:
+        patch.setattr(orphan_processes, "_KILL_PATIENCE", 0.05)
+        patch.setattr(processes, "send_signals", lambda *_: None)
+        with pytest.raises(SchedulerError, match="do not end when they are killed"):
+            end_leftovers(SERVER, WORKFLOW, [12])
+
+
+@pytest.mark.parametrize(
+    ("written", "is_same"),
+    [
+        (SERVER, True),
+        (f"{SERVER}/", True),
+        ("http://localhost:8080/torc-service/v1", True),
+        ("http://127.0.0.1:8080", True),
+        ("https://127.0.0.1:8080/torc-service/v1", False),
+        ("http://127.0.0.1:80/torc-service/v1", False),
+        ("http://127.0.0.1:8080/proxy/torc-service/v1", False),
+        ("http://127.0.0.2:8080/torc-service/v1", False),
+        ("http://nobody.invalid:8080/torc-service/v1", False),
+        ("http://a..b:8080/torc-service/v1", False),
+        ("nonsense of a user", False),
+    ],
+)
+def test_one_server_by_several_names(written: str, is_same: bool) -> None:
+    assert is_same_server(SERVER, written) is is_same

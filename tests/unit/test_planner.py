@@ -1,0 +1,61 @@
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from torc_watch.core.assessment import WorkflowState
+from torc_watch.core.policy import Plan, Refusal, RefusalKind
+from torc_watch.core.provisioning import AllocationOrder
+from torc_watch.core.units import GIB
+from torc_watch.render.plan_text import plan_status, plan_text, plan_values
+
+if TYPE_CHECKING:
+    from torc_watch.render.plan_text import PlanResult
+
+RESTART = Plan(
+    workflow_id=42,
+    run_id=1,
+    number=1,
+    retries=(),
+    repeated=(),
+    left_alone=(),
+    adjustments=(),
+    uninitialized=0,
+    scheduler_config_id=1,
+    allocations=(AllocationOrder(token="t", num_cpus=2, memory=GIB),),  # noqa: S106 - no password
+)
+REFUSAL = Refusal(kind=RefusalKind.STUCK, reason="There is nothing to restart.")
+
+
+@pytest.mark.parametrize(
+    ("answer", "words", "status"),
+    [
+        (WorkflowState.FINISHED, "Every job of workflow 42 is completed", 0),
+        (WorkflowState.WORKING, "Workflow 42 still has workers", 0),
+        (WorkflowState.CANCELED, "Workflow 42 was canceled", 0),
+        (WorkflowState.ARCHIVED, "Workflow 42 is archived", 0),
+        (RESTART, "Submit an allocation with 2 CPUs and 1g\nNothing was changed.", 0),
+        (REFUSAL, "There is nothing to restart.", 1),
+    ],
+)
+def test_what_a_dry_run_says(answer: "PlanResult", words: str, status: int) -> None:
+    assert words in "\n".join(plan_text(42, answer))
+    assert plan_status(answer) == status
+
+
+@pytest.mark.parametrize(("uninitialized", "runs"), [(0, []), (3, ["  Start run 2 with 3 jobs"])])
+def test_run_is_started_only_for_jobs_to_initialize(uninitialized: int, runs: list[str]) -> None:
+    lines = plan_text(42, replace(RESTART, uninitialized=uninitialized))
+    assert [line for line in lines if "Start run" in line] == runs
+
+
+def test_what_a_script_reads() -> None:
+    assert plan_values(42, WorkflowState.FINISHED) == {
+        "workflow_id": 42,
+        "standing": "finished",
+        "plan": None,
+        "refusal": None,
+    }
+    values = plan_values(42, RESTART)
+    assert (values["standing"], values["plan"]["run_id"]) == ("needs_recovery", 1)
+    assert plan_values(42, REFUSAL)["refusal"]["kind"] == "stuck"

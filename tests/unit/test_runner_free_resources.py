@@ -1,0 +1,54 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from torc_watch.core.model import Requirements
+from torc_watch.core.units import GIB
+from torc_watch.sandbox.runner.free_resources import claim_limit, give_back, take
+from torc_watch.torc.runner_api import NodeResources
+
+
+def requirements(cpus: int, memory: int | None, gpus: int = 0) -> Requirements:
+    return Requirements(
+        id=1,
+        name="r",
+        num_cpus=cpus,
+        num_gpus=gpus,
+        num_nodes=1,
+        memory=memory,
+        runtime=60,
+    )
+
+
+@given(
+    cpus=st.integers(0, 8),
+    memory=st.none() | st.integers(0, 64 * GIB),
+    gpus=st.integers(0, 4),
+)
+def test_what_a_job_takes_it_gives_back(cpus: int, memory: int | None, gpus: int) -> None:
+    node = NodeResources(num_cpus=8, memory=64 * GIB, num_gpus=4, scheduler_config_id=3)
+    job = requirements(cpus, memory, gpus)
+    beside = take(node, job)
+    assert (node.num_cpus - beside.num_cpus, node.num_gpus - beside.num_gpus) == (cpus, gpus)
+    assert node.memory - beside.memory == (memory or 0)
+    assert give_back(beside, job) == node
+
+
+@pytest.mark.parametrize(
+    ("cpus", "memory", "running", "max_parallel", "limit"),
+    [
+        (4, GIB, 0, None, 4),
+        (4, GIB, 2, None, 4),
+        (4, GIB, 0, 3, 3),
+        (4, GIB, 2, 3, 1),
+        (4, GIB, 3, 3, 0),
+        (0, GIB, 1, None, 0),
+        (-1, GIB, 1, None, 0),
+        (4, 0, 1, None, 0),
+    ],
+)
+def test_no_more_is_asked_for_than_there_is_room(
+    cpus: int, memory: int, running: int, max_parallel: int | None, limit: int
+) -> None:
+    free = NodeResources(num_cpus=cpus, memory=memory)
+    assert claim_limit(free, running, max_parallel) == limit

@@ -1,0 +1,276 @@
+"""The daemon's socket, by real connections."""
+
+import json
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import pytest
+from anyio import to_thread
+
+from torc_watch.core import events
+from torc_watch.core.errors import InvalidInput
+from torc_watch.core.workflow_key import WorkflowKey
+from torc_watch.daemon.commands import WatchedWorkflow, WatchOptions, WatchState
+from torc_watch.daemon.status_board import StatusBoard
+from torc_watch.ipc import socket_client, socket_server
+from torc_watch.ipc.socket_client import ask, socket_paths
+from torc_watch.ipc.socket_server import Control, poke
+
+ENTRY = WatchedWorkflow(
+    server="s", workflow_id=42, choices=WatchOptions(), condition=WatchState.WATCHED
+)
+
+
+@pytest.fixture
+def path() -> Iterator[Path]:
+    with TemporaryDirectory() as folder:  # pytest's own are too deep for a socket
+        yield Path(folder) / "torc-watchd" / "socket_server.sock"
+
+
+async def told(key: WorkflowKey) -> AsyncIterator[dict[str, Any]]:
+    yield {"of": key}
+    if key == ("defect", 1):
+        raise RuntimeError
+    yield {"more": True}
+
+
+@asynccontextmanager
+async def serving(path: Path, board: StatusBoard, taken_in: anyio.Event) -> AsyncIterator[None]:
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(Control(board, taken_in.wait, told).serve, path)
+        with anyio.fail_after(10):
+            while not path.is_socket():  # noqa: ASYNC110, ASYNC240 - bound by another task
+                await anyio.sleep(0.01)
+        yield
+        tasks.cancel_scope.cancel()
+
+
+async def test_a_poke_is_answered_when_the_spool_was_taken_in(path: Path) -> None:
+    taken_in = anyio.Event()
+    async with serving(path, StatusBoard(), taken_in):
+        assert not await poke([path], 0.05)
+        taken_in.set()
+        assert await poke([path], 10)
+    assert not await poke([path], 10)
+
+
+async def test_a_daemon_that_ends_before_it_answers_has_not_taken_it_in(path: Path) -> None:
+    async def fail() -> None:
+        raise RuntimeError
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(Control(StatusBoard(), fail, told).serve, path)
+        with anyio.fail_after(10):
+            while not path.is_socket():  # noqa: ASYNC110, ASYNC240 - bound by another task
+                await anyio.sleep(0.01)
+        assert not await poke([path], 10)
+        tasks.cancel_scope.cancel()
+
+
+async def test_who_follows_sees_everything_and_then_each_change(path: Path) -> None:
+    board = StatusBoard()
+    board.show(ENTRY)
+    async with serving(path, board, anyio.Event()), await anyio.connect_unix(path) as stream:
+        await stream.send(b"follow\n")
+        assert (await said(stream))["view"]["phase"] == "starting"
+
+        board.note(events.Looked(workflow_id=42, next_in=60), "s")
+        assert (await said(stream))["view"]["phase"] == "watching"
+
+        board.remove(("s", 42))
+        assert await said(stream) == {"server": "s", "workflow_id": 42, "view": None}
+
+
+async def said(stream: Any) -> Any:
+    with anyio.fail_after(10):
+        return json.loads(await stream.receive())
+
+
+async def test_who_asks_for_a_workflow_is_told_part_by_part(path: Path) -> None:
+    async with serving(path, StatusBoard(), anyio.Event()):
+        assert await asked(path, "inspect 42 http://s/v1") == [
+            {"of": ["http://s/v1", 42]},
+            {"more": True},
+        ]
+
+
+async def test_a_question_that_meets_a_defect_ends_nothing(path: Path) -> None:
+    taken_in = anyio.Event()
+    taken_in.set()
+    async with serving(path, StatusBoard(), taken_in):
+        assert await asked(path, "inspect 1 defect") == [{"of": ["defect", 1]}]
+        assert await asked(path, "inspect one defect") == []
+        assert await poke([path], 10)
+
+
+async def test_a_daemon_that_hangs_is_not_waited_for(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket_client, "_AT_FIRST", 0.05)
+    async with serving(path, StatusBoard(), anyio.Event()):
+        with pytest.raises(TimeoutError):
+            await asked(path, "poke")
+    with pytest.raises(ConnectionRefusedError):
+        await asked(path, "poke")
+
+
+async def asked(path: Path, wish: str) -> list[Any]:
+    return await to_thread.run_sync(lambda: list(ask([path], wish)))
+
+
+@pytest.mark.parametrize("wish", [b"nonsense\n", b"x" * 1000, b"\0\n"])
+async def test_nonsense_is_not_answered(path: Path, wish: bytes) -> None:
+    async with (
+        serving(path, StatusBoard(), anyio.Event()),
+        await anyio.connect_unix(path) as stream,
+    ):
+        await stream.send(wish)
+        with pytest.raises((anyio.EndOfStream, anyio.BrokenResourceError)), anyio.fail_after(10):
+            await stream.receive()
+
+
+async def test_others_are_not_answered(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with serving(path, StatusBoard(), anyio.Event()):
+        monkeypatch.setattr(os, "getuid", lambda: 4711)
+        assert not await poke([path], 10)
+
+
+async def test_a_socket_that_was_left_behind_is_replaced(path: Path) -> None:
+    path.parent.mkdir(mode=0o700)
+    with socket.socket(socket.AF_UNIX) as left_behind:
+        left_behind.bind(str(path))
+    taken_in = anyio.Event()
+    taken_in.set()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(Control(StatusBoard(), taken_in.wait, told).serve, path)
+        with anyio.fail_after(10):
+            while not await poke([path], 10):  # noqa: ASYNC110 - until it was replaced
+                await anyio.sleep(0.01)
+        tasks.cancel_scope.cancel()
+
+
+async def test_a_socket_that_lost_its_name_is_given_up(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also to another one of that name; whoever serves binds a new one then."""
+    monkeypatch.setattr(socket_server, "_LOOK", 0.01)
+    served = Control(StatusBoard(), anyio.lowlevel.checkpoint, told)
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(served.serve, path)
+            while not await poke([path], 10):  # noqa: ASYNC110 - until it is bound
+                await anyio.sleep(0.01)
+            await anyio.Path(path).unlink()
+            await anyio.Path(path).touch()
+    async with serving(path, StatusBoard(), anyio.Event()):
+        pass
+
+
+async def test_what_was_killed_before_it_had_its_name_is_swept_up(path: Path) -> None:
+    path.parent.mkdir(mode=0o700)
+    path.with_suffix(".4711").touch()
+    other = path.with_name("other.4711")
+    other.touch()
+    async with serving(path, StatusBoard(), anyio.Event()):
+        assert {found async for found in anyio.Path(path.parent).iterdir()} == {path, other}
+
+
+STARVED = """
+import resource, sys
+from pathlib import Path
+import anyio
+from torc_watch.daemon.status_board import StatusBoard
+from torc_watch.ipc.socket_server import Control
+resource.setrlimit(resource.RLIMIT_NOFILE, (int(sys.argv[2]),) * 2)
+anyio.run(Control(StatusBoard(), anyio.lowlevel.checkpoint, None).serve, Path(sys.argv[1]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("files", [24, 200], ids=["no more files", "enough of clients"])
+async def test_more_clients_than_can_be_served_wait_and_end_nothing(path: Path, files: int) -> None:
+    """A process of its own: whoever has no more files to open cannot test much."""
+    process = await anyio.open_process([sys.executable, "-c", STARVED, str(path), str(files)])
+    async with process:
+        try:
+            with anyio.fail_after(60):
+                await starve(path)
+        finally:
+            process.kill()
+
+
+async def starve(path: Path) -> None:
+    while not await poke([path], 60):  # noqa: ASYNC110 - until it is bound
+        await anyio.sleep(0.01)
+    async with AsyncExitStack() as idle:
+        for _ in range(80):
+            await idle.enter_async_context(await anyio.connect_unix(path))
+        assert not await poke([path], 0.1)
+    assert await poke([path], 60)
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o777])
+async def test_a_folder_open_to_others_is_refused(path: Path, mode: int) -> None:
+    path.parent.mkdir()
+    path.parent.chmod(mode)
+    with pytest.raises(InvalidInput, match="no folder of yours alone"):
+        await Control(StatusBoard(), anyio.lowlevel.checkpoint, told).serve(path)
+
+
+async def test_a_path_too_long_for_a_socket_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="too long"):
+        await Control(StatusBoard(), anyio.lowlevel.checkpoint, told).serve(
+            tmp_path / ("x" * 100) / "socket_server.sock"
+        )
+
+
+def test_each_state_folder_has_a_socket_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getuid", lambda: 1000)
+    home = Path("/home/me/.local/state/torc-watchd")
+
+    ours = socket_paths(home, {"XDG_RUNTIME_DIR": "/run/user/1000"})
+
+    folders = [Path("/run/user/1000/torc-watchd"), Path("/tmp/torc-watchd-1000")]
+    assert [path.parent for path in ours] == folders
+    assert ours == socket_paths(home, {}) == socket_paths(home, {"XDG_RUNTIME_DIR": "relative"})
+    assert socket_paths(home, {"XDG_RUNTIME_DIR": "/x"})[1:] == ours
+    assert not set(ours) & set(socket_paths(home / "other", {}))
+    assert len(str(ours[0])) < socket_server._LONGEST_PATH - 30
+
+
+async def test_it_is_found_wherever_it_listens(path: Path) -> None:
+    taken_in = anyio.Event()
+    taken_in.set()
+    async with serving(path, StatusBoard(), taken_in):
+        assert await poke([path.with_name("nobody"), path], 10)
+
+
+async def test_somebody_else_s_socket_is_not_spoken_to(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path.parent.mkdir()
+    taken_in = anyio.Event()
+    taken_in.set()
+    theirs = path.with_name("theirs")
+    is_ours = socket_client.is_ours
+    monkeypatch.setattr(
+        socket_server, "is_ours", lambda end: end.getpeername() != str(theirs) and is_ours(end)
+    )
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(theirs))
+        listener.listen()
+        path.parent.chmod(0o700)
+        async with serving(path, StatusBoard(), taken_in):
+            assert await poke([theirs, path], 10)
+            assert not await poke([theirs], 10)
+        said, _ = listener.accept()
+        with said:
+            assert said.recv(99) == b""

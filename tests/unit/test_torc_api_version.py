@@ -1,0 +1,52 @@
+"""Which dialect a server speaks, from what it answers to the question for its version."""
+
+from typing import Any
+
+import pytest
+
+from torc_watch.core.errors import RequestRejected, ServerFault
+from torc_watch.torc.api_version import ApiVersion, caution, dialect_of
+
+
+@pytest.mark.parametrize(
+    ("answer", "dialect", "version"),
+    [
+        ("0.12.0 (4f1c2d3)", ApiVersion.V0_12, "0.12.0 (4f1c2d3)"),
+        ("v0.12.3-beta", ApiVersion.V0_12, "v0.12.3-beta"),
+        ("0.14.0", ApiVersion.V0_12, "0.14.0"),
+        ({"version": "0.35.0", "api_version": "0.35.0"}, ApiVersion.V0_35, "0.35.0"),
+        ({"version": "0.20.1", "git_hash": None}, ApiVersion.V0_35, "0.20.1"),
+        ({"version": "2.0.0", "new": {"field": 1}}, ApiVersion.V0_35, "2.0.0"),
+    ],
+)
+def test_known_servers(answer: Any, dialect: ApiVersion, version: str) -> None:
+    assert dialect_of(answer) == (dialect, version)
+
+
+@pytest.mark.parametrize("answer", ["0.11.9", "0.8.0 (abc)", {"version": "0.11.0"}])
+def test_old_servers_are_refused_by_name(answer: Any) -> None:
+    with pytest.raises(RequestRejected, match=r"Torc 0\.\d+.* too old"):
+        dialect_of(answer)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [None, "", "nginx", 12, 0.35, [], ["0.12.0"], {}, {"version": None}, {"version": 0.35}, "0"],
+)
+def test_what_is_no_version_is_no_torc_server(answer: Any) -> None:
+    with pytest.raises(ServerFault, match="URL"):
+        dialect_of(answer)
+
+
+@pytest.mark.parametrize("version", ["0.12.0 (4f1c2d3)", "0.35.0", "1.0.0 (unknown)", "1.0.7"])
+def test_nothing_is_said_of_servers_that_are_known(version: str) -> None:
+    assert caution(version) is None
+
+
+@pytest.mark.parametrize(
+    ("version", "release"), [("1.1.0", "1.1"), ("v9.9.0 (\x1b[2J)", "9.9"), ("10.0", "10.0")]
+)
+def test_people_are_told_of_a_server_from_the_future(version: str, release: str) -> None:
+    said = str(caution(version))
+    assert said.startswith(f"The server runs Torc {release}; 1.0 is the newest")
+    assert said.isprintable()

@@ -1,0 +1,85 @@
+"""How a ``torc run`` is found among the processes of this machine."""
+
+import os
+import re
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from torc_watch.core.allocation import AllocationState
+from torc_watch.schedulers.local import unmanaged_workers
+
+WORKFLOW = 987_654_321  # of nobody else's on this machine
+LOG = f"job_runner_{socket.gethostname()}_wf{WORKFLOW}_r2.log"
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "state"),
+    [
+        (LOG, "w", AllocationState.ALIVE),
+        (LOG, "a", AllocationState.ALIVE),
+        (LOG, "r+", AllocationState.ALIVE),
+        (LOG, "r", AllocationState.GONE),
+        (LOG + ".1", "w", AllocationState.GONE),
+        (LOG.replace("_r2", "0_r2"), "w", AllocationState.GONE),
+        (LOG.replace("_wf", "x_wf"), "w", AllocationState.GONE),
+        ("x" + LOG, "w", AllocationState.GONE),
+    ],
+)
+def test_who_writes_the_log_runs_the_workflow(
+    tmp_path: Path, name: str, mode: str, state: AllocationState
+) -> None:
+    (tmp_path / name).touch()
+    with (tmp_path / name).open(mode):
+        assert unmanaged_workers.state_of_torc_run(WORKFLOW) is state
+    assert unmanaged_workers.state_of_torc_run(WORKFLOW) is AllocationState.GONE
+
+
+def test_a_log_that_was_deleted_is_still_written(tmp_path: Path) -> None:
+    with (tmp_path / LOG).open("w"):
+        (tmp_path / LOG).unlink()
+        assert unmanaged_workers.state_of_torc_run(WORKFLOW) is AllocationState.ALIVE
+
+
+@pytest.mark.parametrize(
+    ("command", "state"),
+    [
+        (["/opt/bin/torc", "run", "-"], AllocationState.UNKNOWN),
+        (["torc", "exec", "-"], AllocationState.UNKNOWN),
+        (["torc", "watch", "-"], AllocationState.GONE),
+        (["torc-server", "run", "-"], AllocationState.GONE),
+    ],
+)
+def test_what_another_user_runs(
+    monkeypatch: pytest.MonkeyPatch, command: list[str], state: AllocationState
+) -> None:
+    """Its files are nobody's to see, and whose workflow it is thus neither."""
+
+    def not_ours(_: object, process: Path) -> bool:
+        if process.name == str(other.pid):
+            raise PermissionError
+        return False
+
+    monkeypatch.setattr(unmanaged_workers, "_writes_to", not_ours)
+    with subprocess.Popen(
+        command,
+        executable="/bin/cat",
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as other:
+        assert other.stdin is not None
+        assert other.stdout is not None
+        other.stdin.write(b"\n")
+        other.stdin.flush()
+        assert other.stdout.readline(), "now it is what it was started as"
+        assert unmanaged_workers.state_of_torc_run(WORKFLOW) is state
+        other.kill()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root sees everything")
+def test_of_others_nothing_is_seen() -> None:
+    with pytest.raises(PermissionError):
+        unmanaged_workers._writes_to(re.compile(""), Path("/proc/1"))

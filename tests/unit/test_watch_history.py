@@ -1,0 +1,186 @@
+"""What those read who only look into the journal, and how it is told."""
+
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from torc_watch.core.decisions import Retry
+from torc_watch.core.diagnosis import Cause
+from torc_watch.core.errors import JournalError
+from torc_watch.core.policy import Plan
+from torc_watch.core.steps import RoundOutcome, Step
+from torc_watch.core.units import GIB
+from torc_watch.daemon.commands import Action, Command, WatchedWorkflow, WatchOptions, WatchState
+from torc_watch.daemon.registry import Registry
+from torc_watch.daemon.spool import Spool
+from torc_watch.daemon.watch_history import known_workflows, watches_of
+from torc_watch.engine.database import MIGRATIONS
+from torc_watch.engine.journal import Identity, Journal
+from torc_watch.render.history_text import history_text, history_values
+
+A = Identity(server="http://a", workflow_id=42, created="2026-01-01")
+RETRY = Retry(
+    job_id=3,
+    job_name="train",
+    cause=Cause.OOM,
+    reason="killed with 137",
+    memory=(8 * GIB, 12 * GIB),
+)
+PLAN = Plan(
+    workflow_id=42,
+    run_id=1,
+    number=1,
+    retries=(RETRY,),
+    uninitialized=0,
+    repeated=(),
+    left_alone=(),
+    adjustments=(),
+    scheduler_config_id=None,
+    allocations=(),
+)
+
+
+@pytest.fixture
+def home(quick_path: Path) -> Path:
+    """A watch that ended after one round, and one of another server in the middle of its first."""
+    with closing(Journal(quick_path / "journal.db")) as journal:
+        first = journal.begin_watch(A)
+        round_ = journal.begin_round(first.id, number=1, run_id=1)
+        journal.begin_step(round_, Step.ORPHANS)
+        journal.begin_step(round_, Step.PLAN)
+        journal.record_plan(round_, PLAN)
+        journal.end_round(round_, RoundOutcome.RESUBMITTED)
+        journal.end_watch(first.id, "handed_over", "None may be retried.")
+        second = journal.begin_watch(replace(A, server="http://b"))
+        round_ = journal.begin_round(second.id, number=1, run_id=4)
+        for step in (Step.ORPHANS, Step.DIAGNOSE):
+            journal.begin_step(round_, step)
+    return quick_path
+
+
+def test_watches_with_their_rounds(home: Path) -> None:
+    ended, unended = watches_of(home, 42)
+
+    assert (ended.server, ended.verdict) == ("http://a", "handed_over")
+    assert (ended.reason, unended.reason) == ("None may be retried.", "")
+    assert [(each.outcome, each.plan) for each in ended.rounds] == [("resubmitted", PLAN)]
+    assert (unended.server, unended.ended, unended.verdict) == ("http://b", None, None)
+    assert [(each.run_id, each.last_step) for each in unended.rounds] == [(4, "diagnose")]
+    assert watches_of(home, 43) == []
+
+
+def test_told_to_a_person(home: Path) -> None:
+    lines = list(history_text(watches_of(home, 42)))
+
+    assert [line[21:] for line in lines if line.startswith("2")] == [
+        "Watch of workflow 42 on http://a",
+        f"Round 1, after run 1: resubmitted at {lines[1][11:19]}",
+        "Ended: handed over. None may be retried.",
+        "Watch of workflow 42 on http://b",
+        "Round 1, after run 4: under way, at its step 'diagnose'",
+    ]
+    assert "  Job 3 (train): OOM detected, increasing memory 8g -> 12g (killed with 137)" in lines
+    assert lines[-1] == "Not ended yet."
+
+
+def test_told_to_a_script(home: Path) -> None:
+    first = history_values(watches_of(home, 42))[0]
+    assert first["rounds"][0]["plan"]["retries"][0]["memory"] == (8 * GIB, 12 * GIB)
+
+
+def test_a_plan_of_another_version_is_left_out(home: Path) -> None:
+    with closing(sqlite3.connect(home / "journal.db")) as database:
+        database.execute("UPDATE step SET record = '{}' WHERE record IS NOT NULL")
+        database.commit()
+    assert watches_of(home, 42)[0].rounds[0].plan is None
+
+
+def test_known_are_those_that_are_kept_and_those_that_are_coming(home: Path) -> None:
+    chosen = WatchOptions(max_retries=5)
+    with closing(Registry(home / "journal.db")) as registry:
+        registry.keep(
+            WatchedWorkflow(
+                server="http://a", workflow_id=42, choices=chosen, condition=WatchState.PAUSED
+            )
+        )
+    spool = Spool(home / "spool")
+    spool.put(Command(verb=Action.ADD, server="http://b", workflow_id=43))
+    spool.put(Command(verb=Action.PAUSE, server="http://b", workflow_id=44))
+
+    known = known_workflows(home)
+    assert {key: entry.condition for key, entry in known.items()} == {
+        ("http://a", 42): WatchState.PAUSED,
+        ("http://b", 43): WatchState.WATCHED,
+    }
+    assert known["http://a", 42].choices == chosen
+
+
+def test_what_waits_counts_as_if_it_had_been_followed(home: Path) -> None:
+    spool = Spool(home / "spool")
+    for verb in (Action.ADD, Action.PAUSE):
+        spool.put(Command(verb=verb, server="http://b", workflow_id=43))
+    spool.put(
+        Command(
+            verb=Action.SET, server="http://b", workflow_id=43, choices=WatchOptions(max_retries=7)
+        )
+    )
+    assert known_workflows(home) == {
+        ("http://b", 43): WatchedWorkflow(
+            server="http://b",
+            workflow_id=43,
+            choices=WatchOptions(max_retries=7),
+            condition=WatchState.PAUSED,
+        )
+    }
+    spool.put(Command(verb=Action.REMOVE, server="http://b", workflow_id=43))
+    assert known_workflows(home) == {}
+
+
+def test_what_another_version_kept(home: Path) -> None:
+    with closing(Registry(home / "journal.db")) as registry:
+        registry.keep(
+            WatchedWorkflow(
+                server="http://a",
+                workflow_id=42,
+                choices=WatchOptions(),
+                condition=WatchState.WATCHED,
+            )
+        )
+    with closing(sqlite3.connect(home / "journal.db")) as database:
+        database.execute("""UPDATE entry SET choices = '{"max_retries": "many"}'""")
+        database.execute("UPDATE step SET name = 'negotiate' WHERE name = 'orphans'")
+        database.commit()
+
+    assert known_workflows(home)["http://a", 42].condition is WatchState.UNREADABLE
+    assert watches_of(home, 42)[0].rounds[0].last_step == Step.PLAN
+
+
+def test_nothing_is_made_by_looking(tmp_path: Path) -> None:
+    assert watches_of(tmp_path, 42) == []
+    assert known_workflows(tmp_path) == {}
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("version", range(1, len(MIGRATIONS)))
+def test_a_journal_of_an_earlier_version(tmp_path: Path, version: int) -> None:
+    with closing(sqlite3.connect(tmp_path / "journal.db")) as database:
+        database.executescript(";".join(MIGRATIONS[:version]))
+        database.execute(
+            "INSERT INTO watch (server, workflow_id, created, began) VALUES ('s', 7, 'then', '')"
+        )
+        database.commit()
+    before = (tmp_path / "journal.db").read_bytes()
+
+    assert known_workflows(tmp_path) == {}
+    assert [watch.reason for watch in watches_of(tmp_path, 7)] == [""]
+
+    assert (tmp_path / "journal.db").read_bytes() == before
+
+
+def test_garbage_is_named(tmp_path: Path) -> None:
+    (tmp_path / "journal.db").write_bytes(b"no database" * 1000)
+    with pytest.raises(JournalError, match="cannot be read: file is not a database"):
+        watches_of(tmp_path, 42)

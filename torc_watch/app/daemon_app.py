@@ -1,0 +1,193 @@
+"""Puts the daemon together: lease, spool, registry, servers, and those who are told."""
+
+import os
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager, closing, suppress
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import anyio
+from anyio import to_thread
+
+from torc_watch.app.composition import local_allocations, request_for
+from torc_watch.app.inspection import known_part, live_part
+from torc_watch.config.settings import Settings
+from torc_watch.core.errors import ConfigurationAway, InvalidInput, JournalError
+from torc_watch.core.workflow_key import WorkflowKey
+from torc_watch.daemon.commands import WatchedWorkflow
+from torc_watch.daemon.daemon import ControlRequests, Daemon, DaemonContext, Intervals
+from torc_watch.daemon.daemon_events import (
+    ConfigurationRead,
+    ControlMissing,
+    DaemonEvent,
+    StopAsked,
+    WorkflowEvent,
+)
+from torc_watch.daemon.fence import Fence, FencedScheduler
+from torc_watch.daemon.lease import Lease, this_process
+from torc_watch.daemon.retention import prune
+from torc_watch.daemon.spool import Spool
+from torc_watch.daemon.status_board import StatusBoard
+from torc_watch.daemon.status_file import read_published
+from torc_watch.daemon.status_writer import Publisher
+from torc_watch.daemon.workflow_view import WorkflowView
+from torc_watch.engine.journal import Journal
+from torc_watch.engine.supervisor import EngineContext, Supervisor, supervising
+from torc_watch.engine.watch import WatchRequest
+from torc_watch.ipc.socket_client import socket_paths
+from torc_watch.ipc.socket_server import Control
+from torc_watch.torc.client import TorcClient
+from torc_watch.torc.transport import Transport
+
+_BEATS = 6  # of the heartbeat, in the time after which its holder is taken for gone
+_FIXED = ("home", "lease_patience")  # while it runs
+_PRUNING = 24 * 3600.0  # seconds between removals of what is too old
+_SOCKET_PAUSE = 30.0  # seconds until a socket that could not be bound is tried again
+
+
+class DaemonApp:
+    """The daemon of one state folder, as `torc-watchd run` has it.
+
+    ``load`` reads the configuration again and raises as `settings.load_settings` does; ``report``
+    and ``announce`` are told what happens. ``patience`` is how long a server may stay away before a
+    watch is postponed, in seconds; without one each watch goes on trying.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        load: Callable[[], Settings],
+        report: Callable[[WorkflowEvent, str], None],
+        announce: Callable[[DaemonEvent], None],
+        patience: float | None = None,
+    ) -> None:
+        self._settings = settings
+        self._load = load
+        self._report = report
+        self._announce = announce
+        self._patience = patience
+        self._lease = Lease(
+            self._settings.home / "lease", this_process(self._settings.lease_patience)
+        )
+        self._fence = Fence(self._lease)
+        self.board = StatusBoard()
+        self._publisher = Publisher(self._settings.home / "status.json", self.board, self._lease.me)
+        self.wishes = ControlRequests()
+
+    async def run(self, show: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Until it is wished to stop; ``show`` runs for as long as we act."""
+        home = self._settings.home
+        means = DaemonContext(
+            lease=self._lease,
+            fence=self._fence,
+            spool=Spool(home / "spool"),
+            journal=self._journal,
+            open_server=self._open_server,
+            request_for=self._request_for,
+            board=self.board,
+            report=self._told,
+            announce=self._announce,
+            beside=(self._publisher.run, self._listen, self._prune, show),
+            at_the_end=self._publisher.publish,
+            known_before=self._known_before,
+        )
+        rhythm = Intervals(heartbeat=self._settings.lease_patience / _BEATS)
+        await Daemon(means, self.wishes, rhythm).run()
+
+    def stop(self, why: str) -> None:
+        self._announce(StopAsked(signal=why))
+        self.wishes.stop()
+
+    def reload(self) -> None:
+        """Reads the configuration again; what cannot be used changes nothing."""
+        try:
+            loaded = self._load()
+        except (InvalidInput, ConfigurationAway) as error:
+            self._announce(ConfigurationRead(problem=str(error)))
+            return
+        for name in _FIXED:
+            if getattr(loaded, name) != getattr(self._settings, name):
+                problem = f"{name} has changed, for which torc-watchd must be restarted."
+                self._announce(ConfigurationRead(problem=problem))
+                return
+        self._settings = loaded
+        self._announce(ConfigurationRead())
+        self.wishes.reload()
+
+    @property
+    def _journal(self) -> Path:
+        return self._settings.home / "journal.db"
+
+    def _known_before(self) -> Sequence[WorkflowView]:
+        """What another version of this program published is found out anew."""
+        with suppress(JournalError):
+            if view := read_published(self._settings.home):
+                return view.workflows
+        return ()
+
+    def _request_for(self, entry: WatchedWorkflow) -> WatchRequest:
+        return replace(request_for(entry, self._settings), patience=self._patience)
+
+    def _told(self, event: WorkflowEvent, server: str) -> None:
+        self.board.note(event, server)
+        self._report(event, server)
+
+    @asynccontextmanager
+    async def _open_server(self, server: str) -> AsyncIterator[Supervisor]:
+        connection = self._settings.connection(server)
+        scheduler = local_allocations(self._settings, connection)
+        async with Transport(connection, before_change=self._fence.pass_) as transport:
+            client = await TorcClient.connect(transport)
+            with closing(Journal(self._journal, self._lease.name)) as journal:
+                surroundings = EngineContext(
+                    client=client,
+                    scheduler=FencedScheduler(scheduler, self._fence),
+                    journal=journal,
+                    locks=self._settings.home / "locks",
+                    report=lambda event: self._told(event, server),
+                    epoch=self._lease.epoch,
+                    before_change=self._fence.pass_,
+                )
+                async with supervising(surroundings) as supervisor:
+                    yield supervisor
+
+    async def _poke(self) -> None:
+        await self.wishes.poke().wait()
+        await self._publisher.publish()  # whoever gave the order may look at once
+
+    async def _inspect(self, key: WorkflowKey) -> AsyncIterator[dict[str, Any]]:
+        home = self._settings.home
+        yield asdict(await to_thread.run_sync(known_part, home, key))
+        yield asdict(await live_part(home, key, self._settings))
+
+    async def _prune(self) -> None:
+        while True:
+            with suppress(JournalError, OSError):  # there is another day
+                await to_thread.run_sync(
+                    prune, self._settings.home, datetime.now(UTC), self._lease.name
+                )
+            await anyio.sleep(_PRUNING)
+
+    async def _listen(self) -> None:
+        """A folder for sockets may come and go, as with the last session of its user."""
+        told = ""
+        while True:
+            reason = await self._serve_clients()
+            if reason and reason != told:
+                self._announce(ControlMissing(reason=reason))
+            told = reason
+            await anyio.sleep(_SOCKET_PAUSE if reason else 0)
+
+    async def _serve_clients(self) -> str:
+        """Why that cannot be done; empty when it ended because the socket had lost its name."""
+        reason = ""
+        for path in socket_paths(self._settings.home, os.environ):
+            try:
+                await Control(self.board, self._poke, self._inspect).serve(path)
+            except (InvalidInput, OSError) as error:
+                reason = str(error)
+            else:
+                return ""
+        return reason

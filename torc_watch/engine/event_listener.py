@@ -1,0 +1,55 @@
+"""Hints that it may be worth looking before the poll interval is over.
+
+A worker that leaves is what a workflow's end, and a stall, begin with; it is rare, so that looking
+at once costs the server nothing. Everything else waits for its poll, which stays the truth.
+"""
+
+import random
+from contextlib import aclosing
+
+import anyio
+
+from torc_watch.core import polling
+from torc_watch.core.errors import NotFound, RequestRejected, ServerError
+from torc_watch.torc.event_stream import wake_ups
+from torc_watch.torc.transport import Transport
+
+_WORTH_A_LOOK = frozenset({"compute_node_stopped", "workflow_reinitialized", "workflow_started"})
+
+
+class WakeUp:
+    """Set by the listener, awaited by the watcher."""
+
+    def __init__(self) -> None:
+        self._event = anyio.Event()
+
+    def set(self) -> None:
+        self._event.set()
+
+    def forget(self) -> None:
+        """What was hinted at so far, perhaps by what we did ourselves, is about to be seen."""
+        self._event = anyio.Event()
+
+    async def wait(self, seconds: float) -> None:
+        """Returns after ``seconds``, or at once when there was a hint since the last look."""
+        with anyio.move_on_after(seconds):
+            await self._event.wait()
+
+
+async def listen(transport: Transport, workflow_id: int, wake_up: WakeUp) -> None:
+    """Listens until cancelled; returns when the server has no stream to offer."""
+    failures = 0
+    while True:
+        try:
+            async with aclosing(wake_ups(transport, workflow_id)) as events:
+                async for event in events:
+                    failures = 0
+                    if event in _WORTH_A_LOOK:
+                        wake_up.set()
+        except (NotFound, RequestRejected):
+            return
+        except ServerError:
+            # The watcher meets the same trouble with its polls, and reports it there.
+            pass
+        failures += 1
+        await anyio.sleep(polling.until_next_try(failures, random.random()))  # noqa: S311

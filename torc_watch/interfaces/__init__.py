@@ -1,1 +1,0 @@
-"""How people and programs see the engine: its events turned into lines."""

@@ -1,0 +1,165 @@
+"""Events as entries of a log: a sentence each, how much it matters, and what it is about."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+from uuid import UUID, uuid5
+
+from torc_watch.core import events
+from torc_watch.core.events import Verdict
+from torc_watch.daemon import daemon_events
+from torc_watch.daemon.daemon_events import DaemonEvent, WorkflowEvent
+from torc_watch.daemon.lease_rules import Holder
+from torc_watch.render.terminal_text import printable
+from torc_watch.render.transcript import Transcript
+
+_NAMESPACE = UUID("6f1d3c5e-0b7a-4f0e-9a64-2f5f0a6c9c11")
+
+
+class LogLevel(IntEnum):
+    """As syslog numbers them."""
+
+    ERROR = 3
+    WARNING = 4
+    NOTICE = 5
+    INFO = 6
+    DEBUG = 7
+
+
+_LEVELS: dict[type[WorkflowEvent | DaemonEvent], LogLevel] = {
+    events.WatcherBroke: LogLevel.ERROR,
+    events.LookFailed: LogLevel.WARNING,
+    events.WatchPostponed: LogLevel.WARNING,
+    events.RecoveryAbandoned: LogLevel.WARNING,
+    events.OrphansFound: LogLevel.WARNING,
+    events.LeftoversEnded: LogLevel.WARNING,
+    events.AllocationFailed: LogLevel.WARNING,
+    events.WorkflowFailed: LogLevel.WARNING,
+    events.WorkflowStalled: LogLevel.WARNING,
+    daemon_events.CommandRefused: LogLevel.WARNING,
+    daemon_events.CommandUnreadable: LogLevel.WARNING,
+    daemon_events.StateTrouble: LogLevel.ERROR,
+    daemon_events.StateSetAside: LogLevel.ERROR,
+    daemon_events.LeaseGone: LogLevel.WARNING,
+    daemon_events.ControlMissing: LogLevel.WARNING,
+    daemon_events.LeaseTaken: LogLevel.NOTICE,
+    daemon_events.StopAsked: LogLevel.NOTICE,
+    daemon_events.LeaseHeldElsewhere: LogLevel.NOTICE,
+    events.RecoveryPlanned: LogLevel.NOTICE,
+    events.RecoveryInitiated: LogLevel.NOTICE,
+    events.AllocationSubmitted: LogLevel.NOTICE,
+    events.WorkflowSucceeded: LogLevel.NOTICE,
+    events.JobsCounted: LogLevel.DEBUG,
+    events.Looked: LogLevel.DEBUG,
+    events.LookHeldUp: LogLevel.DEBUG,
+}
+_GOOD_ENDS = (Verdict.SUCCEEDED, Verdict.RESUBMITTED)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """``fields`` are for systemd's journal, by the names that they have there."""
+
+    level: LogLevel
+    message: str
+    fields: dict[str, str]
+
+
+def level_of(event: WorkflowEvent | DaemonEvent) -> LogLevel:
+    if isinstance(event, events.WatchEnded):
+        return LogLevel.NOTICE if event.verdict in _GOOD_ENDS else LogLevel.ERROR
+    if isinstance(event, daemon_events.ConfigurationRead) and event.problem:
+        return LogLevel.WARNING
+    return _LEVELS.get(type(event), LogLevel.INFO)
+
+
+def message_id(event_name: str) -> str:
+    """The journal's MESSAGE_ID of all events of that name, in any version of this program."""
+    return uuid5(_NAMESPACE, event_name).hex
+
+
+def records_of_workflow(event: WorkflowEvent, server: str) -> Iterator[Record]:
+    fields = {
+        "EVENT": event.name,
+        "MESSAGE_ID": message_id(event.name),
+        "TORC_SERVER": server,
+        "WORKFLOW_ID": str(event.workflow_id),
+        **_more(event),
+    }
+    for message in filter(None, map(str.strip, _lines(event))):
+        yield Record(level_of(event), f"[{event.workflow_id}] {message}", fields)
+    if isinstance(event, events.RecoveryPlanned):
+        for retry in event.plan.retries:
+            message = f"{printable(retry.job_name)} runs again: {printable(retry.reason)}"
+            of_job = fields | {"JOB_ID": str(retry.job_id)}
+            yield Record(LogLevel.INFO, f"[{event.workflow_id}] {message}", of_job)
+
+
+def record_of_daemon(event: DaemonEvent) -> Record:
+    fields = {"EVENT": event.name, "MESSAGE_ID": message_id(event.name)}
+    return Record(level_of(event), _sentence(event), fields)
+
+
+def _lines(event: WorkflowEvent) -> Iterator[str]:
+    match event:
+        case events.WatchPostponed():
+            yield f"{event.reason} Trying again in {event.retry_in:.0f}s."
+        case daemon_events.CommandApplied():
+            yield f"{event.verb}: done."
+        case daemon_events.CommandRefused():
+            yield f"{event.verb}: not known here. Add it first: torc-watchd add {event.workflow_id}"
+        case events.AllocationSubmitted():
+            yield f"Submitted {event.scheduler} allocation {event.scheduler_id} ({event.token})"
+        case events.WatchEnded(verdict=Verdict.SUCCEEDED):
+            yield "Ended: succeeded."
+        case events.WatchEnded():
+            yield f"Ended: {event.verdict.label}."
+            yield from Transcript().lines(event)
+        case _:
+            yield from Transcript().lines(event)
+
+
+def _more(event: WorkflowEvent) -> dict[str, str]:
+    match event:
+        case events.RecoveryPlanned():
+            return {"ROUND": str(event.plan.number), "TORC_RUN_ID": str(event.plan.run_id)}
+        case events.RecoveryAttempted() | events.RecoveryContinued() | events.RecoveryInitiated():
+            return {"ROUND": str(event.number)}
+        case events.AllocationSubmitted(scheduler="slurm"):
+            return {"SLURM_JOB_ID": str(event.scheduler_id)}
+        case _:
+            return {}
+
+
+def _sentence(event: DaemonEvent) -> str:
+    words = event.name
+    match event:
+        case daemon_events.CommandUnreadable():
+            words = f"Something in the spool {event.problem}: set aside as {event.kept}."
+        case daemon_events.LeaseTaken():
+            words = f"This torc-watchd acts from now on. Workflows: {event.workflows}."
+        case daemon_events.LeaseHeldElsewhere():
+            words = f"Standing by: {holder_text(event.holder)}."
+        case daemon_events.LeaseGone():
+            words = "Another torc-watchd of yours has taken over. Standing by."
+        case daemon_events.StateTrouble():
+            words = f"{event.reason} Trying again in {event.retry_in:.0f}s."
+        case daemon_events.StateSetAside():
+            words = (
+                f"{event.problem} It was set aside as {event.kept}; what was added is not known "
+                "any more. Add the workflows again: torc-watchd add ID"
+            )
+        case daemon_events.ControlMissing():
+            words = f"No control socket: {event.reason} Orders are taken in some seconds later."
+        case daemon_events.ConfigurationRead():
+            kept = f"The configuration stays as it was: {event.problem}"
+            words = kept if event.problem else "The configuration was read again."
+        case daemon_events.StopAsked():
+            words = f"Stopping, for {event.signal}: rounds under way end first."
+    return words
+
+
+def holder_text(holder: Holder | None) -> str:
+    if holder is None:
+        return "the lease is held by somebody whose record cannot be read"
+    return f"lease at {holder.host} (process {holder.pid}, since {holder.since})"

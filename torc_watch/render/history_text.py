@@ -1,0 +1,55 @@
+"""What was done for a workflow, when and why, and what each round changed."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from torc_watch.core.policy import Plan
+from torc_watch.daemon.watch_history import PastRound, PastWatch
+from torc_watch.render.terminal_text import printable
+from torc_watch.render.transcript import allocation_text, jobs_text, plan_lines
+
+
+def history_text(watches: Iterable[PastWatch]) -> Iterator[str]:
+    for watch in watches:
+        yield f"{local(watch.began)}  Watch of workflow {watch.workflow_id} on {watch.server}"
+        for round_ in watch.rounds:
+            yield from round_text(round_)
+        if watch.ended:
+            verdict = (watch.verdict or "").replace("_", " ")
+            reason = f". {printable(watch.reason)}" if watch.reason else ""
+            yield f"{local(watch.ended)}  Ended: {verdict}{reason}"
+        else:
+            yield "Not ended yet."
+
+
+def round_text(round_: PastRound) -> Iterator[str]:
+    yield f"{local(round_.began)}  Round {round_.number}, after run {round_.run_id}: {_end(round_)}"
+    if round_.plan is not None:
+        yield from plan_lines(round_.plan, with_reasons=True)
+        yield from _consequences(round_.plan)
+
+
+def _end(round_: PastRound) -> str:
+    if round_.ended is None:
+        return f"under way, at its step '{round_.last_step or 'orphans'}'"
+    return f"{round_.outcome} at {local(round_.ended)[-8:]}"
+
+
+def _consequences(plan: Plan) -> Iterator[str]:
+    if plan.starts_run:
+        jobs = jobs_text(len(plan.retries) + plan.uninitialized)
+        yield f"  Run {plan.run_id + 1} starts with {jobs}"
+    for order in plan.allocations:
+        yield f"  Runs in {allocation_text(order)}"
+
+
+def history_values(watches: Iterable[PastWatch]) -> list[dict[str, Any]]:
+    """The same for scripts: memory in bytes, durations in seconds, times in UTC."""
+    return [asdict(watch) for watch in watches]
+
+
+def local(moment: str) -> str:
+    """A time, ISO 8601, where the reader is: ``2026-11-22 18:02:59``."""
+    return f"{datetime.fromisoformat(moment).astimezone():%Y-%m-%d %H:%M:%S}"

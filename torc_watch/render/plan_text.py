@@ -1,0 +1,51 @@
+"""What a dry run prints: a plan, the refusal to make one, or that it is too early for one."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from torc_watch.core.assessment import WorkflowState
+from torc_watch.core.policy import Plan, Refusal
+from torc_watch.render.transcript import allocation_text, jobs_text, left_alone_lines, plan_lines
+
+PlanResult = Plan | Refusal | WorkflowState
+
+_STANDINGS = {
+    WorkflowState.WORKING: "Workflow {} still has workers: there is nothing to recover yet.",
+    WorkflowState.FINISHED: "Every job of workflow {} is completed: there is nothing to recover.",
+    WorkflowState.CANCELED: "Workflow {} was canceled: reset it to run it again.",
+    WorkflowState.ARCHIVED: "Workflow {} is archived.",
+}
+
+
+def plan_text(workflow_id: int, answer: PlanResult) -> Iterator[str]:
+    match answer:
+        case Plan():
+            yield f"Round {answer.number} for workflow {workflow_id} would:"
+            yield from plan_lines(answer)
+            if answer.starts_run:
+                jobs = jobs_text(len(answer.retries) + answer.uninitialized)
+                yield f"  Start run {answer.run_id + 1} with {jobs}"
+            for order in answer.allocations:
+                yield f"  Submit {allocation_text(order)}"
+            yield "Nothing was changed."
+        case Refusal():
+            yield from left_alone_lines(answer.left_alone)
+            yield answer.reason
+        case WorkflowState():
+            yield _STANDINGS[answer].format(workflow_id)
+
+
+def plan_values(workflow_id: int, answer: PlanResult) -> dict[str, Any]:
+    """The same for scripts: ``plan`` or ``refusal`` is null where there is none."""
+    return {
+        "workflow_id": workflow_id,
+        "standing": answer if isinstance(answer, WorkflowState) else "needs_recovery",
+        "plan": asdict(answer) if isinstance(answer, Plan) else None,
+        "refusal": asdict(answer) if isinstance(answer, Refusal) else None,
+    }
+
+
+def plan_status(answer: PlanResult) -> int:
+    """1 where a person has to look, else 0."""
+    return 1 if isinstance(answer, Refusal) else 0

@@ -1,0 +1,274 @@
+"""The transcript that a person reads on the terminal: each event of the engine as its lines."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
+
+from torc_watch.core import events, units
+from torc_watch.core.allocation import AllocationFailure
+from torc_watch.core.decisions import Retry, Skip
+from torc_watch.core.dependents import Repeat
+from torc_watch.core.diagnosis import Cause
+from torc_watch.core.events import Event, FailedJob, Verdict, WatchEnded
+from torc_watch.core.model import JobCounts, JobStatus
+from torc_watch.core.policy import Plan
+from torc_watch.core.provisioning import AllocationOrder
+from torc_watch.render.terminal_text import printable
+
+T = TypeVar("T")
+
+_LINES_PER_LIST = 50  # a plan may hold thousands of jobs; the log has them all
+
+_MANUAL = "Manual intervention required."
+_AFTERWARDS = {
+    Verdict.FAILED: (
+        "Auto-recovery disabled. To enable, use --auto-recover flag.",
+        "Or use the Torc MCP server with your AI assistant for manual recovery.",
+    ),
+    Verdict.EXHAUSTED: ("Use the Torc MCP server with your AI assistant to investigate.",),
+}
+
+
+class Transcript:
+    """Turns events into lines; remembers only how the watch it tells of was started."""
+
+    def __init__(self) -> None:
+        self._recovers = False
+
+    def lines(self, event: Event) -> Iterator[str]:
+        match event:
+            case events.WatchStarted():
+                yield from self._start(event)
+            case events.WorkflowFailed():
+                yield from _failure(event.counts, with_zeros=self._recovers)
+            case events.RecoveryInitiated():
+                yield ""
+                if event.resumes_watching:
+                    yield "Recovery initiated. Resuming monitoring..."
+                    yield ""
+                else:
+                    yield "Recovery initiated."
+            case events.WatchEnded():
+                yield from _end(event)
+            case _:
+                yield from _simple(event)
+
+    def _start(self, event: events.WatchStarted) -> Iterator[str]:
+        self._recovers = event.auto_recover
+        notes = [f"poll interval: {event.poll_interval:g}s"]
+        if event.auto_recover:
+            notes += ["auto-recover enabled", f"max retries: {event.max_retries}"]
+        if event.show_job_counts:
+            notes.append("job counts enabled")
+        yield f"Watching workflow {event.workflow_id} ({', '.join(notes)})"
+
+
+def _simple(event: Event) -> Iterator[str]:
+    match event:
+        case events.JobsCounted():
+            yield f"  {_counts(event.counts)}"
+        case events.WorkflowComplete():
+            yield f"Workflow {event.workflow_id} is complete"
+            yield ""
+        case events.WorkflowSucceeded():
+            yield f"✓ Workflow completed successfully ({event.counts.total} jobs)"
+        case events.WorkflowStalled():
+            yield f"Workflow {event.workflow_id} has jobs left and nothing to run them:"
+            yield f"  {_counts(event.counts)}"
+        case _:
+            yield from _of_recovery(event)
+
+
+def _of_recovery(event: Event) -> Iterator[str]:
+    match event:
+        case events.RecoveryAttempted():
+            yield ""
+            bound = "" if event.max_retries is None else f"/{event.max_retries}"
+            yield f"Attempting automatic recovery (attempt {event.number}{bound})"
+        case events.RecoveryContinued():
+            yield f"Continuing recovery round {event.number} at its step '{event.step}'"
+        case events.DiagnosisStarted():
+            yield ""
+            yield "Diagnosing failures..."
+        case events.RecoveryPlanned():
+            yield "Applying recovery heuristics..."
+            yield from plan_lines(event.plan)
+        case events.HookStarted():
+            yield ""
+            yield f"Running recovery hook: {printable(event.command)}"
+        case events.HookPrinted():
+            yield f"  [hook] {printable(event.line)}"
+        case events.ResetStarted():
+            yield ""
+            yield "Resetting failed jobs..."
+        case events.SubmissionStarted():
+            yield f"Regenerating {event.scheduler.capitalize()} schedulers and submitting..."
+        case _:
+            yield from _of_trouble(event)
+
+
+def _released(jobs: int) -> Iterator[str]:
+    """Nothing where dead workers left only rows that say 'open'."""
+    if jobs:
+        yield f"Releasing {jobs_text(jobs)} of dead workers..."
+
+
+def _of_trouble(event: Event) -> Iterator[str]:
+    match event:
+        case events.AllocationFailed():
+            yield from _failed_allocation(event.failure)
+        case events.WorkersAwaited():
+            yield from _awaited(event)
+        case events.OrphansFound():
+            yield from _released(len(event.orphans.running) + len(event.orphans.claimed))
+        case events.LeftoversEnded():
+            yield f"Ended {_processes_text(event.processes)} that they had left running"
+        case events.RecoveryAbandoned():
+            yield f"Recovery round abandoned: {event.reason} Looking again..."
+        case events.LookFailed():
+            yield f"No answer to rely on: {event.reason} Trying again in {event.retry_in:.0f}s."
+        case events.ServerUnfamiliar():
+            yield event.caution
+        case events.LookSucceeded():
+            yield "The server answers again."
+        case events.WatcherBroke():
+            yield f"A defect of torc-watch, please report it: {event.error.splitlines()[-1]}"
+        case _:
+            return
+
+
+def _awaited(event: events.WorkersAwaited) -> Iterator[str]:
+    hosts = printable(", ".join(event.hostnames))
+    yield f"Workers on {hosts} hold no job, and have not said good-bye."
+    yield f"  Recovery begins when they have left, or in {event.seconds / 60:.0f} minutes."
+
+
+def _failed_allocation(failure: AllocationFailure) -> Iterator[str]:
+    yield f"Allocation {failure.scheduler_id} ended with an error, as its log {failure.log} tells:"
+    for line in failure.last_words:
+        yield f"  {printable(line)}"
+
+
+def _failure(counts: JobCounts, *, with_zeros: bool) -> Iterator[str]:
+    yield "Workflow completed with failures:"
+    for status in (JobStatus.FAILED, JobStatus.CANCELED, JobStatus.TERMINATED):
+        number = counts.of(status)
+        if number or with_zeros or status is JobStatus.FAILED:
+            yield f"  - {status.capitalize()}: {number}"
+    if number := counts.of(JobStatus.PENDING_FAILED):
+        yield f"  - Pending Failed: {number} (awaiting classification)"
+    yield f"  - Completed: {counts.of(JobStatus.COMPLETED)}"
+
+
+def _end(event: WatchEnded) -> Iterator[str]:
+    if event.verdict in (Verdict.SUCCEEDED, Verdict.RESUBMITTED):
+        return
+    yield ""
+    manual = event.verdict in (Verdict.EXHAUSTED, Verdict.HANDED_OVER, Verdict.STUCK)
+    if sentence := f"{event.reason} {_MANUAL if manual else ''}".strip():
+        yield sentence
+    yield from _AFTERWARDS.get(event.verdict, ())
+    if event.evidence:
+        yield ""
+        yield "Failed jobs:"
+        for exhibit in event.evidence:
+            yield from _exhibit(exhibit)
+
+
+def _exhibit(exhibit: FailedJob) -> Iterator[str]:
+    yield f"  Job {exhibit.job_id} ({printable(exhibit.job_name)}): {printable(exhibit.reason)}"
+    if exhibit.errors:
+        words = f": {printable(exhibit.last_words)}" if exhibit.last_words else " (empty)"
+        yield f"    {exhibit.errors}{words}"
+
+
+def plan_lines(plan: Plan, *, with_reasons: bool = False) -> Iterator[str]:
+    """What a plan does, job by job, and how many of each kind."""
+    fix = _reasoned_fix if with_reasons else _fix
+    fixes = [retry for retry in plan.retries if retry.memory or retry.runtime]
+    yield from capped(fixes, fix)
+    yield f"  Applied fixes: {plan.count(Cause.OOM)} OOM, {plan.count(Cause.TIMEOUT)} timeout"
+    unchanged = [retry for retry in plan.retries if not (retry.memory or retry.runtime)]
+    yield from capped(unchanged, _unchanged)
+    if plan.uninitialized:
+        yield f"  Starting {jobs_text(plan.uninitialized)} left uninitialized"
+    yield from _repeated_lines(plan)
+    yield from left_alone_lines(plan.left_alone)
+
+
+def _repeated_lines(plan: Plan) -> Iterator[str]:
+    if plan.repeated is not None:
+        yield from capped(plan.repeated, _repeated)
+    elif plan.starts_run:
+        yield "  Torc starts over whatever depends on these jobs, also where it is completed"
+
+
+def left_alone_lines(left_alone: Iterable[Skip]) -> Iterator[str]:
+    yield from capped(list(left_alone), _left)
+
+
+def _fix(retry: Retry) -> str:
+    if retry.memory:
+        before, after = map(units.format_memory, retry.memory)
+        return f"{_job(retry)}: OOM detected, increasing memory {before} -> {after}"
+    assert retry.runtime is not None  # noqa: S101 - a fix has one of the two
+    before, after = map(units.format_duration, retry.runtime)
+    return f"{_job(retry)}: Timeout detected, increasing runtime {before} -> {after}"
+
+
+def _reasoned_fix(retry: Retry) -> str:
+    return f"{_fix(retry)} ({printable(retry.reason)})"
+
+
+def _unchanged(retry: Retry) -> str:
+    if retry.cause is Cause.INTERRUPTED:
+        return f"{_job(retry)}: interrupted ({retry.reason}), retrying without changes"
+    return f"{_job(retry)}: unknown failure ({retry.reason}), retrying without changes"
+
+
+def _repeated(repeat: Repeat) -> str:
+    return f"{_job(repeat)}: behind a job that runs again; Torc starts it over as well"
+
+
+def _left(left: Skip) -> str:
+    anyway = "; Torc restarts it all the same" if left.restarts_anyway else ""
+    return f"{_job(left)}: not retried: {left.reason}{anyway}"
+
+
+def _job(entry: Retry | Skip | Repeat) -> str:
+    return f"  Job {entry.job_id} ({printable(entry.job_name)})"
+
+
+def capped(entries: Sequence[T], line: Callable[[T], str]) -> Iterator[str]:
+    yield from map(line, entries[:_LINES_PER_LIST])
+    if (more := len(entries) - _LINES_PER_LIST) > 0:
+        yield f"  ... and {jobs_text(more)} more, all of them in the log"
+
+
+def _counts(counts: JobCounts) -> str:
+    """Ready jobs count as pending: they wait for nothing but a worker."""
+    parts = [
+        ("completed", counts.of(JobStatus.COMPLETED)),
+        ("running", counts.of(JobStatus.RUNNING)),
+        ("pending", counts.of(JobStatus.PENDING, JobStatus.READY)),
+        ("failed", counts.of(JobStatus.FAILED, JobStatus.PENDING_FAILED)),
+        ("blocked", counts.of(JobStatus.BLOCKED)),
+    ]
+    parts += [
+        (status.value, counts.of(status))
+        for status in (JobStatus.CANCELED, JobStatus.TERMINATED, JobStatus.UNINITIALIZED)
+        if counts.of(status)
+    ]
+    return ", ".join(f"{label}={number}" for label, number in parts)
+
+
+def _processes_text(number: int) -> str:
+    return f"{number} process" if number == 1 else f"{number} processes"
+
+
+def jobs_text(number: int) -> str:
+    return f"{number} job" if number == 1 else f"{number} jobs"
+
+
+def allocation_text(order: AllocationOrder) -> str:
+    cpus = f"{order.num_cpus} CPU" if order.num_cpus == 1 else f"{order.num_cpus} CPUs"
+    return f"an allocation with {cpus} and {units.rounded_memory(order.memory)}"

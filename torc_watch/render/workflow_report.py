@@ -1,0 +1,84 @@
+"""One workflow as its server has it now: jobs, allocations, and why jobs failed."""
+
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from itertools import starmap
+from typing import Any
+
+from torc_watch.core.allocation import AllocationState
+from torc_watch.core.diagnosis import Finding
+from torc_watch.core.model import Allocation, JobCounts
+from torc_watch.daemon.commands import WatchOptions
+from torc_watch.render.terminal_text import printable
+from torc_watch.render.transcript import capped, jobs_text
+
+Allocations = Sequence[tuple[Allocation, AllocationState]]
+
+
+def choices_text(choices: WatchOptions) -> str:
+    """As options of `add` and `set`."""
+    said = {name: value for name, value in asdict(choices).items() if value is not None}
+    if not said:
+        return "All is as configured."
+    return f"Asked for: {' '.join(starmap(_option, said.items()))}; the rest is as configured."
+
+
+def _option(name: str, value: bool | float | str | tuple[str, ...]) -> str:
+    option = name.replace("_", "-")
+    match value:
+        case bool():
+            return f"--{option}" if value else f"--no-{option}"
+        case tuple():
+            text = shlex.join(value)
+        case str():
+            text = value
+        case _:
+            text = f"{value:.12g}"
+    return f"--{option} {shlex.quote(printable(text))}"
+
+
+def live_text(
+    counts: JobCounts, allocations: Allocations, findings: Sequence[Finding]
+) -> Iterator[str]:
+    numbers = (f"{status.value}={number}" for status, number in counts.by_status.items() if number)
+    yield f"Jobs: {', '.join(numbers) or 'none'}"
+    yield "Open allocations:" if allocations else "No open allocation."
+    for allocation, condition in allocations:
+        kind = printable(allocation.scheduler_type)
+        yield f"  {kind} {allocation.scheduler_id}: {printable(allocation.status)}, {condition}"
+    if findings:
+        yield f"Failed: {jobs_text(len(findings))}"
+        yield from capped(findings, _failure)
+
+
+def _failure(finding: Finding) -> str:
+    job = f"Job {finding.job.id} ({printable(finding.job.name)})"
+    return f"  {job}: {finding.cause}, {printable(finding.reason)}"
+
+
+def live_values(
+    counts: JobCounts, allocations: Allocations, findings: Sequence[Finding]
+) -> dict[str, Any]:
+    """The same for scripts."""
+    return {
+        "counts": {status.value: number for status, number in counts.by_status.items()},
+        "allocations": [
+            {
+                "scheduler": allocation.scheduler_type,
+                "scheduler_id": allocation.scheduler_id,
+                "status": allocation.status,
+                "state": condition,
+            }
+            for allocation, condition in allocations
+        ],
+        "failures": [
+            {
+                "job_id": finding.job.id,
+                "job_name": finding.job.name,
+                "cause": finding.cause,
+                "reason": finding.reason,
+            }
+            for finding in findings
+        ],
+    }

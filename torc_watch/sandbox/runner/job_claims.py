@@ -1,0 +1,123 @@
+"""The jobs that this node has claimed, and the room that is left beside them."""
+
+from contextlib import suppress
+from functools import partial
+
+from torc_watch.core.diagnosis import DEFAULT_REQUIREMENTS
+from torc_watch.core.errors import Conflict, NotFound, ServerError, ServerFault, ServerUnreachable
+from torc_watch.core.model import JobStatus, Requirements
+from torc_watch.sandbox.runner.assignment import Assignment
+from torc_watch.sandbox.runner.free_resources import claim_limit, give_back, take
+from torc_watch.sandbox.runner.job import Launch
+from torc_watch.sandbox.runner.running_jobs import Jobs
+from torc_watch.torc.runner_api import ClaimedJob, NodeResources, WorkerApi
+
+
+class Claims:
+    def __init__(self, assignment: Assignment, node_id: int, resources: NodeResources) -> None:
+        self._assignment = assignment
+        self._client = assignment.client
+        self._api = WorkerApi(assignment.client.transport)
+        self._outlast = assignment.patience.outlast
+        self._node_id = node_id
+        self._free = resources
+        self._held: dict[int, tuple[ClaimedJob, Requirements]] = {}
+
+    def of(self, job_id: int) -> ClaimedJob:
+        return self._held[job_id][0]
+
+    def release(self, job_id: int) -> None:
+        """Makes room: the job has ended, and the server knows."""
+        _, requirements = self._held.pop(job_id)
+        self._free = give_back(self._free, requirements)
+
+    async def fill(self, jobs: Jobs) -> bool:
+        """Claims and starts what fits now; whether there was anything."""
+        limit = claim_limit(self._free, len(jobs), self._assignment.settings.max_parallel_jobs)
+        if limit == 0:
+            return False
+        workflow_id = self._assignment.workflow_id
+        claims = await self._outlast(
+            partial(self._api.claim_jobs, workflow_id, self._free, limit=limit)
+        )
+        for claimed in claims:
+            if self._assignment.stop.is_set():
+                await self._unclaim(claimed)
+            else:
+                await self._start(claimed, jobs)
+        return bool(claims)
+
+    async def _start(self, claimed: ClaimedJob, jobs: Jobs) -> None:
+        log = self._assignment.log.bind(job_id=claimed.job.id)
+        try:
+            requirements = await self._requirements_of(claimed)
+            await self._mark_running(claimed)
+        except (Conflict, NotFound, ServerFault) as error:
+            log.warning("job_not_started", error=str(error))
+            return
+        self._free = take(self._free, requirements)
+        self._held[claimed.job.id] = (claimed, requirements)
+        log.info("job_started", name=claimed.job.name, attempt=claimed.job.attempt)
+        jobs.start(self._launch(claimed, requirements))
+
+    async def _mark_running(self, claimed: ClaimedJob) -> None:
+        job_id = claimed.job.id
+        was_lost = False
+
+        async def start() -> None:
+            nonlocal was_lost
+            try:
+                run_id = self._assignment.run_id
+                await self._api.start_job(job_id, run_id=run_id, node_id=self._node_id)
+            except ServerUnreachable:
+                was_lost = True
+                raise
+            except (Conflict, ServerFault) as error:
+                job = await self._client.get_job(job_id)
+                if was_lost and job.status is JobStatus.RUNNING:
+                    return  # the first call had arrived, only its answer had not
+                if job.status is JobStatus.PENDING and isinstance(error, ServerFault):
+                    raise
+                raise Conflict(f"The job is {job.status} and not ours to start.") from error
+
+        await self._outlast(start)
+
+    async def _unclaim(self, claimed: ClaimedJob) -> None:
+        with suppress(ServerError):
+            await self._client.set_job_status(
+                claimed.job.id, JobStatus.READY, self._assignment.run_id
+            )
+
+    async def _requirements_of(self, claimed: ClaimedJob) -> Requirements:
+        requirements_id = claimed.job.requirements_id
+        if requirements_id is None:
+            return Requirements(
+                id=0,
+                name=DEFAULT_REQUIREMENTS,
+                num_cpus=1,
+                num_gpus=0,
+                num_nodes=1,
+                memory=None,
+                runtime=None,
+            )
+        return await self._outlast(partial(self._api.get_requirements, requirements_id))
+
+    def _launch(self, claimed: ClaimedJob, requirements: Requirements) -> Launch:
+        # One minute and 1 MiB, in which not even a shell fits, take their part of the node, but
+        # nobody is held to them.
+        is_limited = requirements.name != DEFAULT_REQUIREMENTS
+        workflow, script = self._assignment.workflow, claimed.invocation_script
+        command = claimed.job.command
+        return Launch(
+            workflow_id=self._assignment.workflow_id,
+            job_id=claimed.job.id,
+            run_id=self._assignment.run_id,
+            attempt=claimed.job.attempt,
+            name=claimed.job.name,
+            command=f"{script} {command}" if script else command,
+            output_dir=self._assignment.settings.output_dir,
+            api_url=self._assignment.settings.connection.url,
+            memory_limit=requirements.memory if is_limited and workflow.limits_memory else None,
+            runtime_limit=requirements.runtime if is_limited else None,
+            kill_codes=workflow.kill_codes,
+        )

@@ -1,0 +1,1 @@
+"""Allocations that are processes of this machine."""

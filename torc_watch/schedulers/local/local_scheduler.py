@@ -1,0 +1,280 @@
+"""Allocations that are processes of this machine, for those without Slurm.
+
+A folder for each allocation says all there is to know of it (`allocation_folder`); nothing is kept
+in memory, so whoever looks next, after any crash, sees the same. All looking and starting happens
+under one lock of the directory, held for milliseconds, so that a held lock of a folder always
+means a worker. The worker inherits its lock from the process that started it, and there is no
+moment in which it runs without. One that dies before it has recorded itself has done nothing:
+its allocation counts as never started.
+
+When a worker is killed its jobs run on, of no use to anybody: `cancel` ends them. They are known by
+the environment they were started with, so a program that cleared its environment is missed.
+"""
+
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+
+import anyio
+from anyio import to_thread
+
+from torc_watch.core.allocation import AllocationFailure, AllocationRequest, AllocationState
+from torc_watch.core.errors import SchedulerError
+from torc_watch.core.provisioning import Capacity
+from torc_watch.host.file_tail import last_lines
+from torc_watch.host.processes import carriers_of, end_all, send_signal
+from torc_watch.schedulers.local.allocation_folder import AllocationFolder, WorkerOrder, this_host
+from torc_watch.schedulers.local.worker_settings import PASSWORD_VARIABLE
+from torc_watch.torc.transport import Connection
+
+_CANCEL_PATIENCE = 10.0  # seconds for a worker that is just starting to say who it is
+_FIRST_SIGNAL = 128  # from there on somebody ended the worker: it did not fail
+_LAST_WORDS = 3  # lines
+_KILL_PATIENCE = 5.0  # seconds for the jobs of a killed worker to end
+
+
+class LocalAllocations:
+    """The scheduler of a machine without one. ``poll_interval`` is the workers', in seconds.
+
+    Jobs are run by ``torc_program``, which is Torc's own command, or by our runner without it.
+    ``directory`` must be the same for all who watch a server: it is where numbers are unique.
+    """
+
+    type = "local"
+
+    def __init__(
+        self,
+        directory: Path,
+        connection: Connection,
+        *,
+        poll_interval: float = 1.0,
+        torc_program: Path | None = None,
+    ) -> None:
+        self._directory = directory.resolve()
+        self._connection = connection
+        self._poll_interval = poll_interval
+        self._torc_program = torc_program
+        self._workers: list[int] = []
+
+    async def capacity(self) -> Capacity:
+        """All of this machine: the CPUs that we may use, and the memory that it has in all."""
+        memory = _physical_memory()
+        num_cpus = len(os.sched_getaffinity(0))
+        return Capacity(num_cpus=num_cpus, memory=memory, memory_at_once=memory)
+
+    async def find(self, token: str) -> int | None:
+        """The number of the allocation with this token, if its worker was ever started."""
+        with _translated("look for"):
+            return await to_thread.run_sync(self._find, token)
+
+    async def submit(self, request: AllocationRequest) -> int:
+        """Starts a worker, or finds the one that was started with this token; its number.
+
+        Raises SchedulerError; then the same request may be submitted again.
+        """
+        with _translated("start"):
+            return await to_thread.run_sync(self._submit, request)
+
+    async def states(self, scheduler_ids: Collection[int]) -> dict[int, AllocationState]:
+        """UNKNOWN for those of another host, and those whose folder is unreadable or missing."""
+        with _translated("look for"):
+            return await to_thread.run_sync(self._states, scheduler_ids)
+
+    async def failure(self, scheduler_id: int) -> AllocationFailure | None:
+        return await to_thread.run_sync(_failure, self._folder(scheduler_id))
+
+    async def cancel(self, scheduler_id: int) -> None:
+        """Ends the allocation with its jobs: by its worker, or for one that was killed.
+
+        Returns when a living worker has been told, and when nothing of a dead one is left. Raises
+        SchedulerError when that cannot be done from here.
+        """
+        with anyio.move_on_after(_CANCEL_PATIENCE):
+            with _translated("cancel"):
+                # Another process will say who it is in a file, and sets no event of ours.
+                while not await to_thread.run_sync(self._tell_to_stop, scheduler_id):  # noqa: ASYNC110
+                    await anyio.sleep(0.1)
+            return
+        raise SchedulerError(
+            f"Allocation {scheduler_id} does not say which process it is. Look at "
+            f"{self._folder(scheduler_id).log}."
+        )
+
+    async def cancel_all(self) -> None:
+        """Stops every worker of this directory, and returns when none is left."""
+        with _translated("look for"):
+            numbers = await to_thread.run_sync(self._numbers)
+        for number in numbers:
+            await self.cancel(number)
+        # Other processes: they set no event of ours.
+        while AllocationState.ALIVE in (await self.states(numbers)).values():  # noqa: ASYNC110
+            await anyio.sleep(0.05)
+
+    def _find(self, token: str) -> int | None:
+        with self._exclusively():
+            folder = self._with_token(token)
+            return folder.number if folder and folder.was_started() else None
+
+    def _submit(self, request: AllocationRequest) -> int:
+        with self._exclusively():
+            folder = self._with_token(request.token) or self._new_folder()
+            if folder.was_started():
+                return folder.number
+            order = WorkerOrder(
+                hostname=this_host(),
+                request=request,
+                connection=self._connection,
+                poll_interval=self._poll_interval,
+                torc_program=self._torc_program,
+            )
+            # The order goes first: without it a worker would not know what it is for.
+            folder.write_order(order)
+            self._start(folder)
+            return folder.number
+
+    def _start(self, folder: AllocationFolder) -> None:
+        marker, _, path = folder.marker.partition("=")
+        environment = os.environ | {marker: path}
+        if self._connection.password is not None:
+            environment[PASSWORD_VARIABLE] = self._connection.password
+        lock = os.open(folder.lock, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with folder.log.open("ab") as log:
+                worker = subprocess.Popen(  # noqa: S603 - our own worker
+                    # -P: nothing in the user's working directory shall be taken for our modules.
+                    [sys.executable, "-P", "-m", "torc_watch.sandbox.runner", str(folder.path)],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    env=environment,
+                    pass_fds=(lock,),
+                    start_new_session=True,
+                )
+        finally:
+            os.close(lock)
+        self._workers.append(worker.pid)
+        worker.returncode = 0  # meant to outlive us: Popen shall not miss its end, `_reap` sees it
+
+    def _states(self, numbers: Collection[int]) -> dict[int, AllocationState]:
+        self._reap()
+        with self._exclusively():
+            return {number: _state(self._folder(number)) for number in numbers}
+
+    def _reap(self) -> None:
+        """Takes note of workers that have ended while we live, so that none stays a zombie."""
+        self._workers = [pid for pid in self._workers if not _reaped(pid)]
+
+    def _tell_to_stop(self, number: int) -> bool:
+        """False when there is a worker that has not recorded itself yet."""
+        folder = self._folder(number)
+        with self._exclusively():
+            if not folder.is_locked():
+                _clear_away(folder)
+                return True
+            hostname = folder.read_order().hostname
+            if hostname != this_host():
+                raise SchedulerError(f"Allocation {number} runs on {hostname}: cancel it there.")
+            worker = folder.worker()
+            if worker is not None:
+                send_signal(worker, signal.SIGTERM)
+            return worker is not None
+
+    @contextmanager
+    def _exclusively(self) -> Iterator[None]:
+        # One after the other: the mode is not for the parents that `parents` makes.
+        self._directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._directory.mkdir(mode=0o700, exist_ok=True)
+        with (self._directory / "lock").open("ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _folder(self, number: int) -> AllocationFolder:
+        return AllocationFolder(self._directory / str(number))
+
+    def _folders(self) -> list[AllocationFolder]:
+        """Newest first."""
+        numbers = (int(path.name) for path in self._directory.iterdir() if path.name.isdecimal())
+        return [self._folder(number) for number in sorted(numbers, reverse=True)]
+
+    def _numbers(self) -> list[int]:
+        with self._exclusively():
+            return [folder.number for folder in self._folders()]
+
+    def _with_token(self, token: str) -> AllocationFolder | None:
+        for folder in self._folders():
+            try:
+                order = folder.read_order()
+            except SchedulerError:  # prepared by somebody who was killed before the order
+                continue
+            if order.request.token == token:
+                return folder
+        return None
+
+    def _new_folder(self) -> AllocationFolder:
+        newest = next(iter(self._folders()), None)
+        folder = self._folder(newest.number + 1 if newest else 1)
+        folder.path.mkdir(mode=0o700)
+        return folder
+
+
+def _reaped(pid: int) -> bool:
+    try:
+        return os.waitpid(pid, os.WNOHANG) != (0, 0)
+    except ChildProcessError:  # the system does it for us, as it was told by whoever started us
+        return True
+
+
+def _physical_memory() -> int:
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def _state(folder: AllocationFolder) -> AllocationState:
+    try:
+        hostname = folder.read_order().hostname
+    except SchedulerError:
+        return AllocationState.UNKNOWN
+    if hostname != this_host():
+        return AllocationState.UNKNOWN
+    return AllocationState.ALIVE if folder.is_locked() else AllocationState.GONE
+
+
+def _failure(folder: AllocationFolder) -> AllocationFailure | None:
+    code = folder.exit_code()
+    if not code or code >= _FIRST_SIGNAL:
+        return None
+    lines = last_lines(folder.log)
+    # Beside Torc's runner our worker says only when that began and ended.
+    others = [line for line in lines if line and not line.startswith("{")]
+    return AllocationFailure(
+        scheduler_id=folder.number,
+        log=str(folder.log),
+        last_words=tuple((others or lines)[-_LAST_WORDS:]),
+    )
+
+
+def _clear_away(folder: AllocationFolder) -> None:
+    """Ends what a killed worker left running, and takes note of its end."""
+    if folder.has_recorded_end() or not folder.was_started():
+        return
+    left = partial(carriers_of, os.fsencode(folder.marker))
+    if end_all(left, patience=_KILL_PATIENCE) is None:
+        raise SchedulerError(f"Jobs of allocation {folder.number} do not end when they are killed.")
+    with suppress(OSError):  # whoever looks next will find out the same
+        folder.record_end(None)
+
+
+@contextmanager
+def _translated(what: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise SchedulerError(
+            f"Could not {what} a local allocation: {error}. Check its directory and try again."
+        ) from error

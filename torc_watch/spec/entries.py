@@ -1,0 +1,181 @@
+"""From the lists of a specification to their entries: checked, and one for each combination."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torc_watch.core.errors import InvalidSpec
+from torc_watch.spec.keys import PARAMETRISED, SECTIONS, TEXT, Kind
+from torc_watch.spec.parameters import (
+    MAX_COMBINATIONS,
+    Combination,
+    ParameterValue,
+    Substitute,
+    combine,
+    parse_values,
+    substitution,
+)
+from torc_watch.spec.problems import Problems, shown
+
+_WORDS: Mapping[type, str] = {
+    type(None): "nothing",
+    str: "this text",
+    bool: "true or false",
+    int: "a number",
+    float: "a number",
+    list: "a list",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SpecEntry:
+    """An entry of a list; ``values`` are only those that are of the right kind."""
+
+    where: str
+    values: Mapping[str, Any]
+
+    @property
+    def name(self) -> str | None:
+        name: str | None = self.values.get("name")
+        return name
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Expanded entries. Incomplete if some could not be expanded, so that names are missing."""
+
+    entries: Sequence[SpecEntry]
+    is_complete: bool
+
+    def named(self) -> Iterator[tuple[str, SpecEntry]]:
+        return ((entry.name, entry) for entry in self.entries if entry.name)
+
+
+class Unexpandable(Exception):
+    """The problem is already noted."""
+
+
+def checked(
+    value: object,
+    keys: Mapping[str, Kind],
+    where: str,
+    problems: Problems,
+    *,
+    required: Collection[str],
+) -> dict[str, Any]:
+    """The values of the right kind; every other one is a problem. Null is as good as absent."""
+    if not isinstance(value, Mapping):
+        problems.add(where or "workflow", f"must be a mapping, not {_words(value)}")
+        return {}
+    good: dict[str, Any] = {}
+    for key, item in value.items():
+        if key not in keys:
+            problems.add_unknown(where or "workflow", str(key), "key", keys)
+        elif item is not None and keys[key].holds(item):
+            good[key] = item
+        elif item is not None:
+            problems.add(at(where, key), _wrong_kind(keys[key], item))
+    for key in required:
+        if value.get(key) is None:
+            problems.add(at(where, key), "is missing")
+        elif good.get(key) in ("", []):
+            problems.add(at(where, key), "is empty")
+    return good
+
+
+def read_section(document: Mapping[str, Any], section: str, problems: Problems) -> Section:
+    """All entries of a list, expanded by their own and the workflow's parameters."""
+    keys, required = SECTIONS[section]
+    shared: Mapping[str, object] = document.get("parameters", {})
+    entries: list[SpecEntry] = []
+    is_complete = True
+    for position, raw in enumerate(document.get(section, [])):
+        where = f"{section}[{position}]{_title(raw)}"
+        values = checked(raw, keys, where, problems, required=required)
+        try:
+            entries += _expanded(SpecEntry(where, values), shared, problems)
+        except Unexpandable:
+            is_complete = False
+        if len(entries) > MAX_COMBINATIONS:
+            problems.add(section, f"more than {MAX_COMBINATIONS:,} entries are too many")
+            return Section(entries, is_complete=False)
+    return Section(entries, is_complete)
+
+
+def at(where: str, key: str) -> str:
+    return f"{where}.{key}" if where else key
+
+
+def _expanded(
+    entry: SpecEntry, shared: Mapping[str, object], problems: Problems
+) -> list[SpecEntry]:
+    parameters = _parameters(entry, shared, problems)
+    if not parameters:
+        return [entry]
+    texts = {key: item for key, item in entry.values.items() if key not in PARAMETRISED}
+    substitute = substitution(list(parameters))
+    pairwise = entry.values.get("parameter_mode") == "zip"
+    try:
+        return [
+            SpecEntry(
+                entry.where, {k: _filled(v, substitute, combination) for k, v in texts.items()}
+            )
+            for combination in combine(parameters, pairwise=pairwise)
+        ]
+    except InvalidSpec as error:
+        problems.add(entry.where, str(error))
+        raise Unexpandable from None
+
+
+def _parameters(
+    entry: SpecEntry, shared: Mapping[str, object], problems: Problems
+) -> dict[str, Sequence[ParameterValue]]:
+    """The entry's own parameters and those of the workflow that it uses; its own come first."""
+    own: Mapping[str, object] = entry.values.get("parameters", {})
+    used: list[str] = entry.values.get("use_parameters", [])
+    for name in used:
+        if name not in shared and name not in own:
+            where = at(entry.where, "use_parameters")
+            problems.add_unknown(where, name, "workflow parameter", shared)
+            raise Unexpandable
+    chosen = {name: shared[name] for name in used if name not in own} | dict(own)
+    try:
+        return {name: _values(value) for name, value in chosen.items()}
+    except InvalidSpec as error:
+        problems.add(at(entry.where, "parameters"), str(error))
+        raise Unexpandable from None
+
+
+def _values(value: object) -> Sequence[ParameterValue]:
+    if isinstance(value, str):
+        return parse_values(value)
+    items: list[Any] = value if isinstance(value, list) else [value]
+    if not items or not all(type(item) in {int, float, str} for item in items):
+        raise InvalidSpec("values are a range such as '1:100', a list of texts or numbers, or one")
+    return items
+
+
+def _filled(value: Any, substitute: Substitute, combination: Combination) -> Any:
+    if isinstance(value, str):
+        return substitute(value, combination) if "{" in value else value
+    if isinstance(value, list):
+        return [_filled(item, substitute, combination) for item in value]
+    if isinstance(value, dict):
+        return {key: _filled(item, substitute, combination) for key, item in value.items()}
+    return value
+
+
+def _title(raw: object) -> str:
+    name = raw.get("name") if isinstance(raw, Mapping) else None
+    return f" ({shown(name)[1:-1]})" if isinstance(name, str) else ""
+
+
+def _wrong_kind(kind: Kind, value: object) -> str:
+    hint = "; put it in quotes" if kind is TEXT and isinstance(value, bool | int | float) else ""
+    return f"must be {kind.words}, not {_words(value)}{hint}"
+
+
+def _words(value: object) -> str:
+    return (
+        "a mapping" if isinstance(value, Mapping) else _WORDS.get(type(value), type(value).__name__)
+    )

@@ -1,0 +1,159 @@
+"""From a specification as it was written to the workflow that it describes."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from torc_watch.core.diagnosis import DEFAULT_REQUIREMENTS
+from torc_watch.core.errors import InvalidQuantity
+from torc_watch.core.units import parse_duration, parse_memory
+from torc_watch.spec import keys
+from torc_watch.spec.entries import Section, SpecEntry, at, checked, read_section
+from torc_watch.spec.problems import Problems, shown
+from torc_watch.spec.references import Names, Variables
+from torc_watch.spec.specification import FileSpec, JobSpec, RequirementsSpec, Spec, UserDataSpec
+from torc_watch.spec.topology import ordered
+
+_THINGS = {
+    "jobs": "job",
+    "files": "file",
+    "user_data": "user data",
+    "resource_requirements": "set of resource requirements",
+}
+_DEFAULT_RUNTIME = 3600  # seconds
+_MAX_QUANTITY = 2**63 - 1  # what a server can store
+
+
+def expand(document: object) -> Spec:
+    """The workflow that a specification, of mappings, lists, texts and numbers, describes.
+
+    Raises InvalidSpec, which lists all that is wrong, each with its place.
+    """
+    problems = Problems()
+    top = checked(document, keys.WORKFLOW, "", problems, required=("name", "jobs"))
+    sections = {section: read_section(top, section, problems) for section in _THINGS}
+    for section in sections.values():
+        _refuse_duplicates(section, problems)
+    names = {
+        section: Names(sections[section], thing, problems) for section, thing in _THINGS.items()
+    }
+    jobs = [_job(entry, names, problems) for _, entry in sections["jobs"].named()]
+    requirements = [
+        _requirements(name, entry, problems)
+        for name, entry in sections["resource_requirements"].named()
+    ]
+    in_order = ordered(jobs, problems)
+    problems.raise_if_any()
+    return Spec(
+        name=top["name"],
+        settings=_settings(top),
+        files=tuple(_file(entry) for entry in sections["files"].entries),
+        user_data=tuple(_user_data(entry) for entry in sections["user_data"].entries),
+        requirements=tuple(requirements),
+        jobs=tuple(in_order),
+        warnings=tuple(_warnings(top, sections)),
+    )
+
+
+def _settings(top: Mapping[str, Any]) -> Mapping[str, Any]:
+    settings = {key: top[key] for key in keys.SETTINGS if key in top}
+    if isinstance(metadata := settings.get("metadata"), str):
+        settings["metadata"] = json.loads(metadata)
+    return settings
+
+
+def _refuse_duplicates(section: Section, problems: Problems) -> None:
+    first: dict[str, SpecEntry] = {}
+    for name, entry in section.named():
+        other = first.setdefault(name, entry)
+        if other.where != entry.where:
+            problems.add(at(entry.where, "name"), f"{shown(name)} is the name of {other.where} too")
+        elif other is not entry:
+            problems.add(
+                at(entry.where, "name"),
+                f"several would be called {shown(name)}; put every parameter into the name",
+            )
+
+
+def _file(entry: SpecEntry) -> FileSpec:
+    return FileSpec(name=entry.values["name"], path=entry.values["path"])
+
+
+def _user_data(entry: SpecEntry) -> UserDataSpec:
+    return UserDataSpec(
+        name=entry.values["name"],
+        data=entry.values.get("data"),
+        is_ephemeral=entry.values.get("is_ephemeral", False),
+    )
+
+
+def _requirements(name: str, entry: SpecEntry, problems: Problems) -> RequirementsSpec:
+    if name == DEFAULT_REQUIREMENTS:
+        problems.add(
+            at(entry.where, "name"),
+            f"Torc keeps {shown(name)} for jobs that ask for nothing; choose another name",
+        )
+    values = entry.values
+    numbers = {
+        "num_cpus": values.get("num_cpus", 1),
+        "num_gpus": values.get("num_gpus", 0),
+        "num_nodes": values.get("num_nodes", 1),
+        "memory": _quantity(parse_memory, entry, "memory", problems),
+        "runtime": _quantity(parse_duration, entry, "runtime", problems),
+    }
+    for key in ("num_cpus", "num_nodes", "memory", "runtime"):
+        if not 1 <= numbers[key] <= _MAX_QUANTITY:
+            problems.add(at(entry.where, key), "must be at least 1, and fit into 64 bits")
+    return RequirementsSpec(name=name, **numbers)
+
+
+def _job(entry: SpecEntry, names: Mapping[str, Names], problems: Problems) -> JobSpec:
+    values = entry.values
+    variables = Variables(entry, names, problems)
+    command = variables.fill("command")
+    script = variables.fill("invocation_script")
+    requirements: str | None = values.get("resource_requirements")
+    if requirements is not None:
+        names["resource_requirements"].find(entry, "resource_requirements", requirements)
+
+    def linked(section: str, direction: str, key: str) -> tuple[str, ...]:
+        written = names[section].resolve(entry, key, f"{key.removesuffix('s')}_regexes")
+        used = variables.used.get((section, direction), ())
+        return tuple(dict.fromkeys((*written, *used))) if used else written
+
+    return JobSpec(
+        name=values["name"],
+        command=command or "",
+        invocation_script=script,
+        requirements=requirements,
+        depends_on=names["jobs"].resolve(entry, "depends_on", "depends_on_regexes"),
+        input_files=linked("files", "input", "input_files"),
+        output_files=linked("files", "output", "output_files"),
+        input_user_data=linked("user_data", "input", "input_user_data"),
+        output_user_data=linked("user_data", "output", "output_user_data"),
+        cancel_on_blocking_job_failure=values.get("cancel_on_blocking_job_failure", True),
+        supports_termination=values.get("supports_termination", False),
+        priority=values.get("priority", 0),
+    )
+
+
+def _quantity(parse: Callable[[str], int], entry: SpecEntry, key: str, problems: Problems) -> int:
+    text: str | None = entry.values.get(key)
+    if text is None:  # left out, or a problem that is known already
+        return _DEFAULT_RUNTIME if key == "runtime" else 1
+    try:
+        return parse(text)
+    except InvalidQuantity as error:
+        problems.add(at(entry.where, key), str(error))
+        return 1
+
+
+def _warnings(top: Mapping[str, Any], sections: Mapping[str, Section]) -> Iterator[str]:
+    for key, reason in keys.UNSUPPORTED_IN_WORKFLOW.items():
+        if top.get(key):
+            yield f"{key} is left out: {reason}"
+    jobs = sections["jobs"].entries
+    for key, reason in keys.UNSUPPORTED_IN_JOB.items():
+        count = sum(1 for job in jobs if job.values.get(key))
+        if count:
+            yield f"{key} of {count:,} of {len(jobs):,} jobs is left out: {reason}"

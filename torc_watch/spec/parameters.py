@@ -1,0 +1,144 @@
+"""Parameters of a specification: ``"1:100"``, ``"0:1:0.25"``, ``"[16,32]"``, ``"['sgd','adam']"``.
+
+A parameter has a list of values; an entry that uses parameters stands for one entry for each
+combination of their values, with ``{i}`` or ``{i:03d}`` replaced in its texts. What Torc reads is
+read here in the same way, except that steps of decimals are exact: ``0:1:0.1`` has 0.3 in it, not
+0.30000000000000004.
+"""
+
+import itertools
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from decimal import Decimal
+
+from torc_watch.core.errors import InvalidSpec
+
+ParameterValue = int | float | str
+Combination = Mapping[str, ParameterValue]
+Substitute = Callable[[str, Combination], str]
+
+MAX_COMBINATIONS = 500_000
+
+_INTEGER = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII)
+_NUMBER = re.compile(
+    r"[+-]?(?:[0-9]{1,30}\.?[0-9]{0,30}|\.[0-9]{1,30})(?:[eE][+-]?[0-9]{1,2})?", re.ASCII
+)
+_INTEGER_FORMAT = re.compile(r"0([0-9]{1,2})d", re.ASCII)
+_NUMBER_FORMAT = re.compile(r"\.([0-9]{1,2})f", re.ASCII)
+
+
+def parse_values(text: str) -> Sequence[ParameterValue]:
+    """The values of a parameter: a range with its end, a list in brackets, or one value.
+
+    Raises InvalidSpec for a range that is malformed, empty, or of more than MAX_COMBINATIONS.
+    """
+    text = text.strip()
+    if text.startswith("[") and text.endswith("]"):
+        return _parse_list(text[1:-1])
+    # Torc takes {1:100} for 1:100, for those who mix up values and templates.
+    if text.startswith("{") and text.endswith("}") and "," not in text:
+        text = text[1:-1].strip()
+    if ":" in text:
+        return _parse_range(text)
+    return [_parse_scalar(text)]
+
+
+def combine(
+    parameters: Mapping[str, Sequence[ParameterValue]], *, pairwise: bool = False
+) -> Iterator[Combination]:
+    """Every combination of the parameters' values, the last parameter changing fastest.
+
+    With ``pairwise`` the first values go together, then the second ones, and so on. Raises
+    InvalidSpec if the numbers of values then differ, or if there are too many combinations.
+    """
+    counts = {name: len(values) for name, values in parameters.items()}
+    if pairwise and len(set(counts.values())) > 1:
+        listed = ", ".join(f"{name} has {count}" for name, count in counts.items())
+        raise InvalidSpec(
+            f"the mode zip pairs the values of parameters, and their numbers differ: {listed}"
+        )
+    if not pairwise:
+        _refuse_too_many(math.prod(counts.values()))
+    rows = (
+        zip(*parameters.values(), strict=True)
+        if pairwise
+        else itertools.product(*parameters.values())
+    )
+    return (dict(zip(parameters, row, strict=True)) for row in rows)
+
+
+def substitution(names: Sequence[str]) -> Substitute:
+    """A function that replaces ``{name}`` and ``{name:format}`` in a text, for these names only.
+
+    It raises InvalidSpec for a format that is neither like ``03d`` nor like ``.2f``.
+    """
+    alternatives = "|".join(re.escape(name) for name in names)
+    placeholder = re.compile(rf"\{{({alternatives})(?::([^{{}}]*))?\}}")
+
+    def substitute(template: str, combination: Combination) -> str:
+        return placeholder.sub(
+            lambda found: _formatted(combination[found[1]], found[2], found[0]), template
+        )
+
+    return substitute
+
+
+def _parse_list(inside: str) -> Sequence[ParameterValue]:
+    if not inside.strip():
+        raise InvalidSpec("the list has no values")
+    items = [item.strip() for item in inside.split(",")]
+    return [_parse_scalar(item, quoted=item[:1] in {"'", '"'}) for item in items]
+
+
+def _parse_scalar(text: str, *, quoted: bool = False) -> ParameterValue:
+    if quoted:
+        return text.strip("'\"")
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    if _NUMBER.fullmatch(text):
+        return float(text)
+    return text
+
+
+def _parse_range(text: str) -> Sequence[ParameterValue]:
+    parts = [part.strip() for part in text.split(":")]
+    if not 2 <= len(parts) <= 3 or not all(_NUMBER.fullmatch(part) for part in parts):
+        raise InvalidSpec(f"{text!r} is not a range: write start:end or start:end:step, in numbers")
+    start, end, step = (Decimal(part) for part in (*parts, "1")[:3])
+    if step == 0:
+        raise InvalidSpec(f"the range {text!r} has a step of zero")
+    steps = (end - start) / step
+    if steps < 0:
+        raise InvalidSpec(f"the range {text!r} has no values: it starts behind its end")
+    count = int(steps) + 1
+    _refuse_too_many(count)
+    if all(_INTEGER.fullmatch(part) for part in parts):
+        return range(int(start), int(start) + count * int(step), int(step))
+    return [float(start + number * step) for number in range(count)]
+
+
+def _refuse_too_many(count: int) -> None:
+    if count > MAX_COMBINATIONS:
+        raise InvalidSpec(
+            f"{count:,} values are too many: {MAX_COMBINATIONS:,} is the most for one entry"
+        )
+
+
+def _formatted(value: ParameterValue, how: str | None, placeholder: str) -> str:
+    if how is None:
+        return _plain(value)
+    if found := _INTEGER_FORMAT.fullmatch(how):
+        return f"{value:0{found[1]}d}" if isinstance(value, int) else _plain(value)
+    if found := _NUMBER_FORMAT.fullmatch(how):
+        return f"{value:.{found[1]}f}" if isinstance(value, float) else _plain(value)
+    raise InvalidSpec(
+        f"{placeholder} has a format nobody knows: write 03d for integers, .2f for decimals"
+    )
+
+
+def _plain(value: ParameterValue) -> str:
+    """As Torc prints it: 1.0 is ``1``, and a small number is never ``1e-05``."""
+    if isinstance(value, float):
+        return format(Decimal(repr(value)), "f").removesuffix(".0")
+    return str(value)

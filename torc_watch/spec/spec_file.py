@@ -1,0 +1,61 @@
+"""Reads workflow specifications from files in YAML, JSON or JSON5, by the file's ending."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import json5
+
+from torc_watch.core.errors import InvalidSpec
+from torc_watch.spec import Spec, expand
+from torc_watch.spec.yaml_loader import parse_yaml
+
+
+def read_spec(path: Path) -> Spec:
+    """The workflow that a file specifies.
+
+    Raises InvalidSpec, with the file's name and, for errors of syntax, the line.
+    """
+    parse = _PARSERS.get(path.suffix.lower())
+    if parse is None:
+        raise InvalidSpec(f"{path}: specifications are read from {', '.join(_PARSERS)} files")
+    try:
+        return expand(parse(path.read_text(encoding="utf-8-sig")))
+    except OSError as error:
+        raise InvalidSpec(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InvalidSpec(f"{path}: is not text in UTF-8") from error
+    except RecursionError as error:
+        raise InvalidSpec(f"{path}: lists and mappings are nested too deeply") from error
+    except ValueError as error:
+        # json5 writes the line as <string>:7
+        raise InvalidSpec(f"{path}: {str(error).replace('<string>:', 'line ')}") from error
+
+
+def _parse_json(text: str) -> Any:
+    try:
+        return json.loads(text, object_pairs_hook=_without_repeated_keys)
+    except json.JSONDecodeError as error:
+        raise InvalidSpec(f"line {error.lineno}: {error.msg}") from None
+
+
+def _parse_json5(text: str) -> Any:
+    return json5.loads(text, object_pairs_hook=_without_repeated_keys)
+
+
+def _without_repeated_keys(pairs: Iterable[tuple[str, Any]]) -> Mapping[str, Any]:
+    mapping: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in mapping:
+            raise InvalidSpec(f"the key {key!r} is there twice in one mapping")
+        mapping[key] = value
+    return mapping
+
+
+_PARSERS: Mapping[str, Callable[[str], Any]] = {
+    ".yaml": parse_yaml,
+    ".yml": parse_yaml,
+    ".json": _parse_json,
+    ".json5": _parse_json5,
+}

@@ -1,0 +1,172 @@
+"""Puts a workflow onto a Torc server and starts its first run."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import anyio
+from anyio import to_thread
+
+from torc_watch.core.errors import ServerError
+from torc_watch.spec import FileSpec, JobSpec, RequirementsSpec, Spec
+from torc_watch.torc.client import TorcClient
+from torc_watch.torc.requests import NewFile, NewJob, NewRequirements, NewUserData, NewWorkflow
+
+_SECONDS_TO_WITHDRAW = 20
+
+# Without it Torc's own runners record no peak of memory, and nobody can tell what ran out of it.
+_MONITORING = {"enabled": True}
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    workflow_id: int
+    job_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Ids:
+    """The server's ids of what jobs refer to, by name."""
+
+    files: Mapping[str, int]
+    user_data: Mapping[str, int]
+    requirements: Mapping[str, int]
+
+
+async def submit(client: TorcClient, spec: Spec, *, user: str) -> Submitted:
+    """Creates the workflow for ``user`` and makes its first jobs ready, for workers to claim.
+
+    The number of requests grows with the stages of the workflow and its sets of requirements, not
+    with its jobs. When a ServerError or a cancellation ends it half-way, the workflow is deleted.
+    """
+    workflow_id = await client.create_workflow(_workflow(spec, user))
+    try:
+        await _create_parts(client, workflow_id, spec)
+        await _start_first_run(client, workflow_id)
+    except anyio.get_cancelled_exc_class():
+        await _withdraw(client, workflow_id)
+        raise
+    except ServerError as error:
+        raise type(error)(f"{error} {await _withdraw(client, workflow_id)}") from error
+    return Submitted(workflow_id, len(spec.jobs))
+
+
+def _workflow(spec: Spec, user: str) -> NewWorkflow:
+    settings: dict[str, Any] = dict(spec.settings)
+    settings["resource_monitor_config"] = settings.pop("resource_monitor", _MONITORING)
+    description = settings.pop("description", None)
+    return NewWorkflow(name=spec.name, user=user, description=description, settings=settings)
+
+
+async def _create_parts(client: TorcClient, workflow_id: int, spec: Spec) -> None:
+    files = await to_thread.run_sync(_new_files, spec.files)
+    user_data = [
+        NewUserData(name=item.name, data=item.data, is_ephemeral=item.is_ephemeral)
+        for item in spec.user_data
+    ]
+    ids = _Ids(
+        files=_numbered(
+            [file.name for file in files], await client.create_files(workflow_id, files)
+        ),
+        user_data=_numbered(
+            [item.name for item in user_data], await client.create_user_data(workflow_id, user_data)
+        ),
+        requirements={
+            item.name: await client.create_requirements(workflow_id, _new_requirements(item))
+            for item in spec.requirements
+        },
+    )
+    await _create_jobs(client, workflow_id, spec.jobs, ids)
+
+
+async def _create_jobs(
+    client: TorcClient, workflow_id: int, jobs: Sequence[JobSpec], ids: _Ids
+) -> None:
+    job_ids: dict[str, int] = {}
+    for stage in _stages(jobs):
+        new_jobs = [_new_job(job, job_ids, ids) for job in stage]
+        numbers = await client.create_jobs(workflow_id, new_jobs)
+        job_ids |= _numbered([job.name for job in stage], numbers)
+
+
+async def _start_first_run(client: TorcClient, workflow_id: int) -> None:
+    # As Torc's own client does: the run is counted before the jobs are initialized.
+    workflow = await client.get_workflow(workflow_id)
+    await client.advance_run(workflow_id, to_run=workflow.run_id + 1)
+    await client.initialize_jobs(workflow_id)
+
+
+async def _withdraw(client: TorcClient, workflow_id: int) -> str:
+    """Deletes the workflow; a sentence on whether that went well."""
+    with anyio.move_on_after(_SECONDS_TO_WITHDRAW, shield=True):
+        try:
+            await client.delete_workflow(workflow_id)
+        except ServerError:
+            pass
+        else:
+            return f"Workflow {workflow_id}, half made, was deleted again."
+    return f"Workflow {workflow_id} is half made and could not be deleted: delete it by hand."
+
+
+def _stages(jobs: Sequence[JobSpec]) -> Iterator[list[JobSpec]]:
+    """Runs of jobs that do not depend on each other; what they depend on was in earlier ones."""
+    stage: list[JobSpec] = []
+    names: set[str] = set()
+    for job in jobs:
+        if not names.isdisjoint(job.depends_on):
+            yield stage
+            stage, names = [], set()
+        stage.append(job)
+        names.add(job.name)
+    yield stage
+
+
+def _new_job(job: JobSpec, job_ids: Mapping[str, int], ids: _Ids) -> NewJob:
+    return NewJob(
+        name=job.name,
+        command=job.command,
+        invocation_script=job.invocation_script,
+        depends_on_job_ids=_ids_of(job.depends_on, job_ids),
+        input_file_ids=_ids_of(job.input_files, ids.files),
+        output_file_ids=_ids_of(job.output_files, ids.files),
+        input_user_data_ids=_ids_of(job.input_user_data, ids.user_data),
+        output_user_data_ids=_ids_of(job.output_user_data, ids.user_data),
+        requirements_id=None if job.requirements is None else ids.requirements[job.requirements],
+        cancel_on_blocking_job_failure=job.cancel_on_blocking_job_failure,
+        supports_termination=job.supports_termination,
+        priority=job.priority or None,
+    )
+
+
+def _new_requirements(item: RequirementsSpec) -> NewRequirements:
+    return NewRequirements(
+        name=item.name,
+        num_cpus=item.num_cpus,
+        num_gpus=item.num_gpus,
+        num_nodes=item.num_nodes,
+        memory=item.memory,
+        runtime=item.runtime,
+    )
+
+
+def _new_files(files: Sequence[FileSpec]) -> list[NewFile]:
+    return [
+        NewFile(name=file.name, path=file.path, modified=_modified(Path(file.path)))
+        for file in files
+    ]
+
+
+def _modified(path: Path) -> float | None:
+    try:
+        return path.stat().st_mtime
+    except OSError:  # not there yet, as far as we can see
+        return None
+
+
+def _numbered(names: Sequence[str], ids: Sequence[int]) -> dict[str, int]:
+    return dict(zip(names, ids, strict=True))
+
+
+def _ids_of(names: Sequence[str], ids: Mapping[str, int]) -> tuple[int, ...]:
+    return tuple(ids[name] for name in names)

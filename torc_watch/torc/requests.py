@@ -1,0 +1,180 @@
+"""Things to be created on the server, and their JSON.
+
+As in the core: memory in bytes, durations in seconds. ``body`` gives the JSON that both dialects
+accept; where they differ it takes the dialect.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from torc_watch.core.model import JobStatus
+from torc_watch.core.units import format_duration, format_memory
+from torc_watch.torc.api_version import ApiVersion
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewWorkflow:
+    """``settings`` are further fields under Torc's own names, such as use_pending_failed.
+
+    A mapping among them (slurm_defaults, resource_monitor_config, metadata, execution_config) is
+    written as the dialect wants it: 0.12 takes it as a JSON text.
+    """
+
+    name: str
+    user: str
+    description: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def body(self, dialect: ApiVersion) -> dict[str, Any]:
+        named = {"name": self.name, "user": self.user, "description": self.description}
+        settings = {
+            name: json.dumps(value)
+            if dialect is ApiVersion.V0_12 and isinstance(value, Mapping)
+            else value
+            for name, value in self.settings.items()
+        }
+        return _without_nulls(settings | named)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewRequirements:
+    name: str
+    num_cpus: int = 1
+    num_gpus: int = 0
+    num_nodes: int = 1
+    memory: int
+    runtime: int
+
+    def body(self, workflow_id: int) -> dict[str, Any]:
+        return {
+            "workflow_id": workflow_id,
+            "name": self.name,
+            "num_cpus": self.num_cpus,
+            "num_gpus": self.num_gpus,
+            "num_nodes": self.num_nodes,
+            "memory": format_memory(self.memory),
+            "runtime": format_duration(self.runtime),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewFile:
+    """``modified`` is the file's modification time in seconds of the epoch, if it exists."""
+
+    name: str
+    path: str
+    modified: float | None = None
+
+    def body(self, workflow_id: int) -> dict[str, Any]:
+        return _without_nulls(
+            {
+                "workflow_id": workflow_id,
+                "name": self.name,
+                "path": self.path,
+                "st_mtime": self.modified,
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewUserData:
+    """``data`` is any JSON value; None when a job is to produce it."""
+
+    name: str
+    data: Any = None
+    is_ephemeral: bool = False
+
+    def body(self, workflow_id: int) -> dict[str, Any]:
+        return _without_nulls(
+            {
+                "workflow_id": workflow_id,
+                "name": self.name,
+                "data": self.data,
+                "is_ephemeral": self.is_ephemeral,
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewJob:
+    """A job that depends on jobs, files and user data by their ids on the server."""
+
+    name: str
+    command: str
+    invocation_script: str | None = None
+    depends_on_job_ids: tuple[int, ...] = ()
+    input_file_ids: tuple[int, ...] = ()
+    output_file_ids: tuple[int, ...] = ()
+    input_user_data_ids: tuple[int, ...] = ()
+    output_user_data_ids: tuple[int, ...] = ()
+    requirements_id: int | None = None
+    scheduler_id: int | None = None
+    failure_handler_id: int | None = None
+    cancel_on_blocking_job_failure: bool = True
+    supports_termination: bool = False
+    priority: int | None = None  # 0.35 only
+
+    def body(self, workflow_id: int) -> dict[str, Any]:
+        return _without_nulls(
+            {
+                "workflow_id": workflow_id,
+                "name": self.name,
+                "command": self.command,
+                "invocation_script": self.invocation_script,
+                "depends_on_job_ids": list(self.depends_on_job_ids) or None,
+                "input_file_ids": list(self.input_file_ids) or None,
+                "output_file_ids": list(self.output_file_ids) or None,
+                "input_user_data_ids": list(self.input_user_data_ids) or None,
+                "output_user_data_ids": list(self.output_user_data_ids) or None,
+                "resource_requirements_id": self.requirements_id,
+                "scheduler_id": self.scheduler_id,
+                "failure_handler_id": self.failure_handler_id,
+                "cancel_on_blocking_job_failure": self.cancel_on_blocking_job_failure,
+                "supports_termination": self.supports_termination,
+                "priority": self.priority,
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewResult:
+    """How an attempt ended. ``completed_at`` has a time zone; CPU use is in percent of one CPU."""
+
+    workflow_id: int
+    run_id: int
+    attempt: int
+    compute_node_id: int
+    status: JobStatus
+    return_code: int
+    exec_seconds: float
+    completed_at: datetime
+    peak_memory: int | None = None
+    average_memory: int | None = None
+    peak_cpu_percent: float | None = None
+    average_cpu_percent: float | None = None
+
+    def body(self, job_id: int) -> dict[str, Any]:
+        return _without_nulls(
+            {
+                "job_id": job_id,
+                "workflow_id": self.workflow_id,
+                "run_id": self.run_id,
+                "attempt_id": self.attempt,
+                "compute_node_id": self.compute_node_id,
+                "status": self.status.value,
+                "return_code": self.return_code,
+                "exec_time_minutes": self.exec_seconds / 60,
+                "completion_time": self.completed_at.isoformat(),
+                "peak_memory_bytes": self.peak_memory,
+                "avg_memory_bytes": self.average_memory,
+                "peak_cpu_percent": self.peak_cpu_percent,
+                "avg_cpu_percent": self.average_cpu_percent,
+            }
+        )
+
+
+def _without_nulls(body: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in body.items() if value is not None}
