@@ -59,25 +59,6 @@ class Workflow35(WorkflowBase):
     enable_ro_crate: bool | None = None
 
 
-class SharedWorkflow35(Workflow35):
-    access_groups: list[str] | None = None
-
-
-class AccessGroup(Strict):
-    name: str
-    description: str | None = None
-
-
-class GroupMember12(Strict):
-    group_id: int
-    user_name: str
-    role: str = "member"
-
-
-class GroupMember35(GroupMember12):
-    role: str
-
-
 class WorkflowStatus(Strict):
     is_canceled: bool
     is_archived: bool | None = None

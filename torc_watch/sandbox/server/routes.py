@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 from torc_watch.sandbox.server import (
-    access_groups,
     actions,
     bodies,
     claims,
@@ -77,22 +76,6 @@ _WORKFLOWS: Routes = {
     "/workflows/{id}/actions/pending": {"GET": actions.list_pending_actions},
     "/workflows/{id}/actions/{action_id}/claim": {"POST": actions.claim_action},
 }
-_ACCESS: Routes = {
-    "/access_groups": {"POST": access_groups.create_group, "GET": access_groups.list_groups},
-    "/access_groups/{id}": {"GET": access_groups.show_group, "DELETE": access_groups.delete_group},
-    "/access_groups/{id}/members": {
-        "POST": access_groups.add_member,
-        "GET": access_groups.list_members,
-    },
-    "/access_groups/{id}/members/{user}": {"DELETE": access_groups.remove_member},
-    "/users/{user}/groups": {"GET": access_groups.list_groups_of_user},
-    "/workflows/{id}/access_groups": {"GET": access_groups.list_groups_of_workflow},
-    "/workflows/{id}/access_groups/{group_id}": {
-        "POST": access_groups.share_workflow,
-        "DELETE": access_groups.withdraw_workflow,
-    },
-    "/access_check/{id}/{user}": {"GET": access_groups.check_access},
-}
 _ONLY_OF: Mapping[DialectName, Routes] = {
     "0.12": {
         "/workflows/{id}/status": {"PUT": workflows.update_status},
@@ -139,7 +122,7 @@ def routes(dialect: DialectName) -> Routes:
         "/ping": {"GET": lambda _: Answer({"status": "ok"})},
         "/version": {"GET": lambda _: Answer(VERSIONS[dialect])},
     }
-    for part in (_JOBS, _WORKFLOWS, _ACCESS, _ONLY_OF[dialect], dict(_simple(dialect))):
+    for part in (_JOBS, _WORKFLOWS, _ONLY_OF[dialect], dict(_simple(dialect))):
         for path, methods in part.items():
             found.setdefault(path, {}).update(methods)
     return found

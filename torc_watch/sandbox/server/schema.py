@@ -173,28 +173,6 @@ CREATE TABLE IF NOT EXISTS compute_node (
   peak_cpu_percent REAL,
   avg_cpu_percent REAL
 );
-CREATE TABLE IF NOT EXISTS access_group (
-  id INTEGER PRIMARY KEY AUTOINCREMENT,
-  name TEXT NOT NULL UNIQUE,
-  description TEXT,
-  created_at TEXT NOT NULL
-);
-INSERT OR IGNORE INTO access_group (id, name, description, created_at)
-  VALUES (1, 'admin', 'System administrators', strftime('%Y-%m-%dT%H:%M:%fZ', 'now'));
-CREATE TABLE IF NOT EXISTS group_member (
-  id INTEGER PRIMARY KEY AUTOINCREMENT,
-  group_id INTEGER NOT NULL REFERENCES access_group(id) ON DELETE CASCADE,
-  user_name TEXT NOT NULL,
-  role TEXT NOT NULL,
-  created_at TEXT NOT NULL,
-  UNIQUE (group_id, user_name)
-);
-CREATE TABLE IF NOT EXISTS workflow_access_group (
-  workflow_id INTEGER NOT NULL REFERENCES workflow(id) ON DELETE CASCADE,
-  group_id INTEGER NOT NULL REFERENCES access_group(id) ON DELETE CASCADE,
-  created_at TEXT NOT NULL,
-  PRIMARY KEY (workflow_id, group_id)
-);
 CREATE TABLE IF NOT EXISTS remote_worker (
   worker TEXT NOT NULL,
   workflow_id INTEGER NOT NULL REFERENCES workflow(id) ON DELETE CASCADE,

@@ -5,7 +5,6 @@ from typing import Any
 
 from torc_watch.core.units import MIB
 from torc_watch.sandbox.server import bodies
-from torc_watch.sandbox.server.access_groups import groups_named, share
 from torc_watch.sandbox.server.calls import (
     Answer,
     Call,
@@ -46,10 +45,6 @@ _DEFAULT_NEEDS = {
     "runtime": "P0DT1M",
     "runtime_s": 60,
 }
-_GROUPS = """
-    SELECT name FROM access_group JOIN workflow_access_group ON group_id = access_group.id
-    WHERE workflow_id = workflow.id
-"""
 _OLDER = Resource(
     path="workflows",
     table="workflow",
@@ -68,7 +63,6 @@ WORKFLOWS = {
     "0.35": replace(
         _OLDER,
         model=bodies.Workflow35,
-        filters={**_OLDER.filters, "access_group": (str, f"EXISTS ({_GROUPS} AND name = ?)")},
         flags=_OLDER.flags | {"enable_ro_crate", "is_canceled", "is_archived"},
         documents=frozenset(
             {
@@ -78,34 +72,22 @@ WORKFLOWS = {
                 "execution_config",
                 "dynamic_jobs",
                 "env",
-                "access_groups",
             }
         ),
         computed={
-            "access_groups": f"SELECT NULLIF(json_group_array(name), '[]') FROM ({_GROUPS})",  # noqa: S608
-            **{name: _OF_STATUS.format(name) for name in ("run_id", "is_canceled", "is_archived")},
+            name: _OF_STATUS.format(name) for name in ("run_id", "is_canceled", "is_archived")
         },
     ),
 }
 
 
 def create_workflow(call: Call) -> Answer:
-    """A workflow with run 0 and the resource requirements of jobs that name none."""
-    if call.dialect == "0.12":
-        workflow = _add(call, stored(WORKFLOWS["0.12"], call.body(bodies.Workflow12)))
-        return Answer(workflow)
-    body = call.body(bodies.SharedWorkflow35)
-    names = body.access_groups or []
-    group_ids = groups_named(call.store, names)
-    workflow = _add(call, stored(WORKFLOWS["0.35"], body))
-    for group_id in group_ids:
-        share(call.store, workflow["id"], group_id)
-    return Answer(workflow | ({"access_groups": names} if names else {}))
+    """A workflow with run 0 and the resource requirements of jobs that name none.
 
-
-def _add(call: Call, columns: Row) -> Row:
-    """The new workflow as it is answered: what was sent, its id and its time."""
+    Answered is what was sent, the id and the time.
+    """
     resource = WORKFLOWS[call.dialect]
+    columns = stored(resource, call.body(resource.model))
     status_id = call.store.insert("workflow_status", {"run_id": 0})
     columns |= {"id": status_id, "status_id": status_id, "timestamp": now_text()}
     buffer = "compute_node_expiration_buffer_seconds"
@@ -115,7 +97,7 @@ def _add(call: Call, columns: Row) -> Row:
         call.store.insert("workflow", columns)
     call.store.insert("resource_requirements", {"workflow_id": status_id, **_DEFAULT_NEEDS})
     echoed = {name: columns[name] for name in resource.columns if name in columns}
-    return shown(resource, echoed)
+    return Answer(shown(resource, echoed))
 
 
 def show_workflow(call: Call) -> Answer:
