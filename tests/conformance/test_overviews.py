@@ -50,11 +50,6 @@ async def test_who_waits_for_whom(torc: "Torc") -> None:
     assert job["depends_on_job_ids"] == [await torc.id_of("a")]
 
 
-async def test_what_ready_jobs_need_together_is_not_served(torc: "Torc") -> None:
-    path = f"/workflows/{torc.workflow_id}/ready_job_requirements"
-    assert await torc.status_of("GET", path) == 500
-
-
 @newer_servers
 async def test_running_jobs_and_where_they_run(torc: "Torc") -> None:
     allocation = {"workflow_id": torc.workflow_id, "scheduler_id": 4711, "status": "active"}
@@ -107,16 +102,6 @@ async def test_user_data_of_jobs(torc: "Torc") -> None:
     assert await torc.statuses() == {"makes": "ready", "uses": "blocked"}
 
 
-async def test_failure_handlers_of_a_workflow(torc: "Torc") -> None:
-    body = {"workflow_id": torc.workflow_id, "name": "h", "rules": "[]"}
-    handler = await torc.ask("POST", "/failure_handlers", body)
-    assert (await torc.workflow("GET", "failure_handlers"))["items"] == [handler]
-    await torc.add({"job": []}, failure_handler_id=handler["id"])
-    assert (await torc.jobs())["job"]["failure_handler_id"] == handler["id"]
-    await torc.ask("DELETE", f"/failure_handlers/{handler['id']}")
-    assert (await torc.jobs())["job"]["failure_handler_id"] == 0
-
-
 async def test_events_are_dated_by_the_server_and_asked_for_from_then_on(torc: "Torc") -> None:
     body: dict[str, Any] = {"workflow_id": torc.workflow_id, "timestamp": 1, "data": {"n": 1}}
     event = await torc.ask("POST", "/events", body)
@@ -124,17 +109,6 @@ async def test_events_are_dated_by_the_server_and_asked_for_from_then_on(torc: "
     listed = f"/events?workflow_id={torc.workflow_id}&after_timestamp="
     for after, found in ((event["timestamp"] - 1, [event]), (event["timestamp"], [])):
         assert (await torc.ask("GET", f"{listed}{after}"))["items"] == found
-
-
-async def test_what_may_change_of_a_workflow(torc: "Torc") -> None:
-    """What is said of Slurm and of monitoring is forgotten, without a word."""
-    path = f"/workflows/{torc.workflow_id}"
-    before = await torc.ask("GET", path)
-    defaults: object = {"qos": "high"} if torc.dialect == "0.35" else '{"qos": "high"}'
-    body = before | {"name": "other", "timestamp": "never", "slurm_defaults": defaults}
-    after = await torc.ask("PUT", path, body)
-    assert (after["name"], after["timestamp"]) == ("other", before["timestamp"])
-    assert "slurm_defaults" not in after
 
 
 async def test_an_update_of_a_job_replaces_what_it_waits_for_and_keeps_its_attempt(

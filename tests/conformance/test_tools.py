@@ -12,62 +12,6 @@ newer_servers = pytest.mark.parametrize("server", ["embedded-0.35", "torc-1.0.0"
 NODE = {"num_cpus": 4, "memory_gb": 8.0, "num_gpus": 0, "num_nodes": 1}
 
 
-async def test_who_makes_and_who_reads_a_file(torc: "Torc") -> None:
-    made, given, _unused = [await add_file(torc, name) for name in ("made", "given", "unused")]
-    await torc.add({"producer": []}, output_file_ids=[made])
-    await torc.add({"reader": [], "second": []}, input_file_ids=[made])
-    await torc.add({"other": []}, input_file_ids=[given])
-    listed = await torc.workflow("GET", "job_file_relationships")
-    assert (listed["total_count"], listed["count"]) == (3, 3)
-    assert [pair(item, "file") for item in listed["items"]] == [
-        ("made", "producer", "reader"),
-        ("made", "producer", "second"),
-        ("given", None, "other"),
-    ]
-    page = await torc.workflow("GET", "job_file_relationships?offset=2&limit=5")
-    assert [pair(item, "file") for item in page["items"]] == [("given", None, "other")]
-    assert listed["items"][2] == {
-        "file_id": given,
-        "file_name": "given",
-        "file_path": "given.txt",
-        "consumer_job_id": await torc.id_of("other"),
-        "consumer_job_name": "other",
-        "workflow_id": torc.workflow_id,
-    }
-
-
-async def test_who_makes_and_who_reads_user_data(torc: "Torc") -> None:
-    await torc.add({"producer": [], "reader": []})
-    query = f"?producer_job_id={await torc.id_of('producer')}"
-    query += f"&consumer_job_id={await torc.id_of('reader')}"
-    body = {"workflow_id": torc.workflow_id, "name": "d", "is_ephemeral": False, "data": {}}
-    await torc.ask("POST", f"/user_data{query}", body)
-    (item,) = (await torc.workflow("GET", "job_user_data_relationships"))["items"]
-    assert pair(item, "user_data") == ("d", "producer", "reader")
-
-
-async def test_remote_workers_are_a_set_of_names(torc: "Torc") -> None:
-    path = f"/workflows/{torc.workflow_id}/remote_workers"
-    created = {"0.12": 201, "0.35": 200}[torc.dialect]
-    assert await torc.status_of("POST", path, ["b", "a"]) == created
-    assert await torc.status_of("POST", path, ["c", "a"]) == created
-    workers = await torc.ask("GET", path)
-    assert workers == [{"worker": name, "workflow_id": torc.workflow_id} for name in "abc"]
-    assert await torc.ask("DELETE", f"{path}/b") == workers[1]
-    assert await torc.status_of("DELETE", f"{path}/b") == 404
-    assert await torc.ask("GET", path) == [workers[0], workers[2]]
-    assert await torc.status_of("GET", f"/workflows/{10**9}/remote_workers") == 404
-
-
-async def test_an_event_that_is_replaced_is_wrapped(torc: "Torc") -> None:
-    body = {"workflow_id": torc.workflow_id, "timestamp": 5, "data": {"n": 1}}
-    event = await torc.ask("POST", "/events", body)
-    changed = await torc.ask("PUT", f"/events/{event['id']}", body)
-    assert changed["data"] == body
-    assert await torc.ask("GET", f"/events/{event['id']}") == changed
-    assert await torc.status_of("PUT", f"/events/{10**9}", body) == 404
-
-
 @pytest.mark.parametrize("dated", [True, False])
 async def test_an_event_says_when_it_was_although_nobody_listens(torc: "Torc", dated: bool) -> None:
     body: dict[str, Any] = {"workflow_id": torc.workflow_id, "data": {}}
@@ -175,24 +119,6 @@ async def test_what_is_answered_to_a_worker_about_its_job(torc: "Torc") -> None:
 
 
 @newer_servers
-async def test_descriptions_for_an_ro_crate(torc: "Torc") -> None:
-    body = {"workflow_id": torc.workflow_id, "entity_id": "e", "entity_type": "File"}
-    body |= {"metadata": {"a": 1}}
-    entity = await torc.ask("POST", "/ro_crate_entities", body)
-    path = f"/ro_crate_entities/{entity['id']}"
-    changed = await torc.ask("PUT", path, body | {"metadata": {"a": 2}})
-    assert changed == entity | {"metadata": {"a": 2}}
-    assert (await torc.workflow("GET", "ro_crate_entities"))["items"] == [changed]
-    assert await torc.status_of("DELETE", path) == 200
-    assert await torc.status_of("GET", path) == 404
-    await torc.workflow("POST", "initialize_jobs")
-    await torc.workflow("POST", "initialize_jobs")
-    (server,) = (await torc.workflow("GET", "ro_crate_entities"))["items"]
-    assert server["entity_id"] == "#software-torc-server-run-id-0"
-    assert (await torc.workflow("DELETE", "ro_crate_entities"))["deleted_count"] == 1
-
-
-@newer_servers
 async def test_what_slurm_measured_of_an_attempt_is_kept_once(torc: "Torc") -> None:
     await torc.add({"job": []})
     body = {"workflow_id": torc.workflow_id, "job_id": await torc.id_of("job"), "run_id": 0}
@@ -202,23 +128,6 @@ async def test_what_slurm_measured_of_an_attempt_is_kept_once(torc: "Torc") -> N
     listed = f"/slurm_stats?workflow_id={torc.workflow_id}"
     assert (await torc.ask("GET", listed))["items"] == [stats]
     assert (await torc.ask("GET", f"{listed}&run_id=1"))["items"] == []
-
-
-@newer_servers
-async def test_in_which_allocation_a_job_ended(torc: "Torc") -> None:
-    allocation = {"workflow_id": torc.workflow_id, "scheduler_id": 4711, "status": "active"}
-    allocation |= {"scheduler_config_id": 1, "scheduler_type": "slurm"}
-    created = await torc.ask("POST", "/scheduled_compute_nodes", allocation)
-    node = await torc.ask("GET", f"/compute_nodes/{torc.node_id}")
-    node |= {"scheduler": {"scheduler_id": created["id"]}, "compute_node_type": "slurm"}
-    await torc.ask("PUT", f"/compute_nodes/{torc.node_id}", node)
-    await torc.add({"job": [], "waits": []})
-    for torc.run_id in (0, 1):
-        result = torc.result((await torc.jobs())["job"], "completed", 0)
-        await torc.ask("POST", "/results", result)
-    found = await torc.workflow("GET", "slurm_job_correlations")
-    job_id = await torc.id_of("job")
-    assert found["items"] == [{"slurm_job_id": "4711", "job_id": job_id, "job_name": "job"}]
 
 
 @pytest.mark.parametrize("order", ["job_id", "workflow_id", "id"])
@@ -245,12 +154,3 @@ async def test_what_is_answered_for_a_new_job_is_what_was_sent(torc: "Torc") -> 
     decided["resource_requirements_id"] = job["resource_requirements_id"]
     expected = {"0.12": {"scheduler_id": None}, "0.35": {}}[torc.dialect]
     assert job == body | decided | expected
-
-
-async def add_file(torc: "Torc", name: str) -> int:
-    body = {"workflow_id": torc.workflow_id, "name": name, "path": f"{name}.txt"}
-    return int((await torc.ask("POST", "/files", body))["id"])
-
-
-def pair(item: dict[str, Any], thing: str) -> tuple[str, str | None, str | None]:
-    return item[f"{thing}_name"], item.get("producer_job_name"), item.get("consumer_job_name")

@@ -57,7 +57,7 @@ def test_what_was_answered_survives_a_kill(tmp_path: Path) -> None:
         process.kill()
         process.wait()
     with server_process(tmp_path) as (_, url):
-        assert httpx.get(f"{url}/workflows/1/job_ids").json()["count"] == 50
+        assert httpx.get(f"{url}/jobs?workflow_id=1").json()["total_count"] == 50
         assert httpx.post(f"{url}/jobs", json=JOB).json()["id"] == 51
 
 

@@ -5,7 +5,7 @@ A model's fields are also the columns that are shown of its table. Unknown field
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, RootModel
+from pydantic import BaseModel, ConfigDict
 
 from torc_watch.sandbox.server.fields import (
     Batch,
@@ -56,7 +56,6 @@ class Workflow35(WorkflowBase):
     dynamic_jobs: dict[str, Json] | None = None
     env: Environment = None
     submission_directory: str | None = None
-    enable_ro_crate: bool | None = None
 
 
 class WorkflowStatus(Strict):
@@ -79,7 +78,6 @@ class Job12(OfWorkflow):
     supports_termination: bool | None = None
     resource_requirements_id: int | None = None
     scheduler_id: int | None = None
-    failure_handler_id: int | None = None
     attempt_id: int | None = None
 
 
@@ -235,26 +233,6 @@ class Event(OfWorkflow):
     data: Json
 
 
-class FailureHandler(OfWorkflow):
-    name: str
-    rules: str
-
-
-class Anything(RootModel[Json]):
-    pass
-
-
-class RemoteWorkers(RootModel[list[str]]):
-    pass
-
-
-class RoCrateEntity(OfWorkflow):
-    file_id: int | None = None
-    entity_id: str
-    entity_type: str
-    metadata: dict[str, Json]
-
-
 class SlurmStats(OfWorkflow):
     job_id: int
     run_id: int
@@ -290,10 +268,6 @@ class Action(OfWorkflow):
     executed_by: int | None = None
     persistent: bool = False
     is_recovery: bool = False
-
-
-class ActionChange(RootModel[Json]):
-    """The fields of an action's configuration that change."""
 
 
 class ActionClaim(Strict):

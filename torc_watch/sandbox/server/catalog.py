@@ -235,13 +235,6 @@ _RESOURCES = (
         documents=frozenset({"data"}),
         prepared=_timestamped,
     ),
-    Resource(
-        path="failure_handlers",
-        table="failure_handler",
-        absence="Failure handler not found",
-        model=bodies.FailureHandler,
-        farewell="Failure handler deleted successfully",
-    ),
 )
 
 # What the newer dialect has on top of, or instead of, the above.
@@ -267,14 +260,6 @@ _NEWER: Mapping[str, Mapping[str, Any]] = {
     },
 }
 _ONLY_NEWER = (
-    Resource(
-        path="ro_crate_entities",
-        table="ro_crate_entity",
-        absence="RO-Crate entity not found",
-        model=bodies.RoCrateEntity,
-        documents=frozenset({"metadata"}),
-        farewell="RO-Crate entity deleted successfully",
-    ),
     Resource(
         path="slurm_stats",
         table="slurm_stats",

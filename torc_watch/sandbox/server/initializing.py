@@ -8,7 +8,6 @@ from torc_watch.sandbox.server.actions import rearm
 from torc_watch.sandbox.server.calls import Answer, Call, flag
 from torc_watch.sandbox.server.events import record_user_action
 from torc_watch.sandbox.server.resources import require_workflow
-from torc_watch.sandbox.server.ro_crate import describe_server
 from torc_watch.sandbox.server.settings import DialectName
 from torc_watch.sandbox.server.store import Store
 from torc_watch.sandbox.server.transitions import (
@@ -94,8 +93,6 @@ def initialize_jobs(
     store.execute(_DROP_CURRENT_RESULTS, workflow_id)
     store.execute(f"UPDATE job SET input_hash = {_FINGERPRINT} WHERE workflow_id = ?", workflow_id)  # noqa: S608
     rearm(store, workflow_id, keep=dialect == "0.35" and only_uninitialized)
-    if dialect == "0.35":
-        describe_server(store, workflow_id)
 
 
 def reset_job_status(call: Call) -> Answer:

@@ -63,7 +63,6 @@ _OLDER = Resource(
     computed={
         "invocation_script": "COALESCE(invocation_script, '')",
         "scheduler_id": "COALESCE(scheduler_id, 0)",
-        "failure_handler_id": "COALESCE(failure_handler_id, 0)",
     },
 )
 
@@ -128,19 +127,13 @@ def list_jobs(call: Call) -> Answer:
     return answer
 
 
-def list_job_ids(call: Call) -> Answer:
-    ids = call.store.column("SELECT id FROM job WHERE workflow_id = ? ORDER BY id", call.number())
-    return Answer({"job_ids": ids, "count": len(ids)})
-
-
 def update_job(call: Call) -> Answer:
     """Change a job: requirements and scheduler at any time, the rest only while uninitialized."""
     body = _single(call)
     job = job_with_relations(call.store, call.dialect, call.number())
     _check_update(job, body.model_dump(exclude_none=True))
     columns = stored(JOBS[call.dialect], body)
-    for name in ("workflow_id", "attempt_id", "failure_handler_id"):
-        columns[name] = None
+    columns |= {"workflow_id": None, "attempt_id": None}  # these stay
     call.store.update("job", job["id"], columns)
     if columns.get("labels") == NO_LABELS:
         call.store.execute("UPDATE job SET labels = NULL WHERE id = ?", job["id"])

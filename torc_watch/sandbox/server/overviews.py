@@ -1,13 +1,9 @@
 """What is asked of a workflow's jobs as a whole, beside the plain list of them."""
 
-import json
 from dataclasses import replace
 
-from torc_watch.sandbox.server import bodies
-from torc_watch.sandbox.server.calls import Answer, Call, internal_error
-from torc_watch.sandbox.server.catalog import catalog
+from torc_watch.sandbox.server.calls import Answer, Call
 from torc_watch.sandbox.server.paging import Condition, count, envelope, page_of, select
-from torc_watch.sandbox.server.resources import fetch, listing_of, require_workflow
 from torc_watch.sandbox.server.store import without_nulls
 
 _REQUIRED_FILES = """
@@ -37,31 +33,6 @@ _DEPENDENCY_COLUMNS = """
     edge.job_id AS job_id, job.name AS job_name, edge.depends_on_job_id AS depends_on_job_id,
     dependency.name AS depends_on_job_name, edge.workflow_id AS workflow_id
 """
-# The tables between jobs and what they make and read, and the columns of the latter.
-_THINGS = {
-    "file": "file.name AS file_name, file.path AS file_path",
-    "user_data": "user_data.name AS user_data_name",
-}
-_OF_JOBS = """
-    {thing} LEFT JOIN job_output_{thing} AS output ON output.{thing}_id = {thing}.id
-    LEFT JOIN job AS producer ON producer.id = output.job_id
-    LEFT JOIN job_input_{thing} AS input ON input.{thing}_id = {thing}.id
-    LEFT JOIN job AS consumer ON consumer.id = input.job_id
-"""
-_OF_JOBS_COLUMNS = """
-    {thing}.id AS {thing}_id, {columns}, {thing}.workflow_id AS workflow_id,
-    producer.id AS producer_job_id, producer.name AS producer_job_name,
-    consumer.id AS consumer_job_id, consumer.name AS consumer_job_name
-"""
-_CORRELATIONS = """(
-    SELECT DISTINCT CAST(allocation.scheduler_id AS TEXT) AS slurm_job_id, job.id AS job_id,
-      job.name AS job_name, allocation.workflow_id AS workflow_id
-    FROM scheduled_compute_node AS allocation
-    JOIN compute_node AS node ON node.workflow_id = allocation.workflow_id
-      AND json_extract(node.scheduler, '$.scheduler_id') = allocation.id
-    JOIN result ON result.compute_node_id = node.id JOIN job ON job.id = result.job_id
-    WHERE scheduler_type = 'slurm' AND compute_node_type = 'slurm'
-)"""
 _RUNNING = """
     job JOIN compute_node AS node
     ON node.id = job.compute_node_id AND node.workflow_id = job.workflow_id
@@ -85,28 +56,6 @@ def list_dependencies(call: Call) -> Answer:
     return Answer(envelope(edges, page, count(call.store, _DEPENDENCIES, conditions)))
 
 
-def list_files_of_jobs(call: Call) -> Answer:
-    return _list_of_jobs(call, "file")
-
-
-def list_user_data_of_jobs(call: Call) -> Answer:
-    return _list_of_jobs(call, "user_data")
-
-
-def _list_of_jobs(call: Call, thing: str) -> Answer:
-    """The things of a workflow, each with every pair of jobs that makes and reads it."""
-    if call.dialect == "0.35":
-        require_workflow(call.store, call.number())
-    related = Condition("(output.job_id IS NOT NULL OR input.job_id IS NOT NULL)", ())
-    conditions = [Condition(f"{thing}.workflow_id = ?", (call.number(),)), related]
-    page = replace(page_of(call, ("id",)), order=f"{thing}.id, producer.id, consumer.id")
-    source = _OF_JOBS.format(thing=thing)
-    columns = _OF_JOBS_COLUMNS.format(thing=thing, columns=_THINGS[thing])
-    rows = select(call.store, columns, source, conditions, page)
-    items = [without_nulls(row) for row in rows]
-    return Answer(envelope(items, page, count(call.store, source, conditions)))
-
-
 def list_running_jobs(call: Call) -> Answer:
     """Jobs that run, and where."""
     of_workflow = Condition("job.workflow_id = ?", (call.number(),))
@@ -117,11 +66,6 @@ def list_running_jobs(call: Call) -> Answer:
     return Answer(envelope(items, page, count(call.store, _RUNNING, conditions)))
 
 
-def list_failure_handlers(call: Call) -> Answer:
-    conditions = [Condition("workflow_id = ?", (call.number(),))]
-    return listing_of(call, catalog(call.dialect)["failure_handlers"], conditions)
-
-
 def list_required_files(call: Call) -> Answer:
     """Files that must be there: those no job makes, and those that a completed job made."""
     return Answer({"files": call.store.column(_REQUIRED_FILES, call.number())})
@@ -129,27 +73,3 @@ def list_required_files(call: Call) -> Answer:
 
 def list_missing_user_data(call: Call) -> Answer:
     return Answer({"user_data": call.store.column(_MISSING_USER_DATA, call.number())})
-
-
-def update_event(call: Call) -> Answer:
-    """Replace what an event says by the whole body, which is how Torc takes it."""
-    event, event_id = catalog(call.dialect)["events"], call.number()
-    fetch(call.store, event, event_id)
-    data = json.dumps(call.body(bodies.Anything).root)
-    call.store.update("event", event_id, {"data": data})
-    return Answer(fetch(call.store, event, event_id))
-
-
-def list_correlations(call: Call) -> Answer:
-    """Which jobs ended in which allocation, in whichever run."""
-    require_workflow(call.store, call.number())
-    conditions = [Condition("workflow_id = ?", (call.number(),))]
-    page = page_of(call, (), default="slurm_job_id, job_id")
-    columns = "slurm_job_id, job_id, job_name"
-    items = select(call.store, columns, _CORRELATIONS, conditions, page)
-    return Answer(envelope(items, page, count(call.store, _CORRELATIONS, conditions)))
-
-
-def not_written(_call: Call) -> Answer:
-    """What Torc has a path for, and no more."""
-    raise internal_error()

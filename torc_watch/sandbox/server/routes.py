@@ -11,9 +11,7 @@ from torc_watch.sandbox.server import (
     jobs,
     lifecycle,
     overviews,
-    remote_workers,
     resources,
-    ro_crate,
     tasks,
     workflows,
 )
@@ -34,8 +32,6 @@ VERSIONS = {
 _JOBS: Routes = {
     "/jobs": {"POST": jobs.create_job, "GET": jobs.list_jobs},
     "/bulk_jobs": {"POST": jobs.create_jobs},
-    "/events": {"DELETE": overviews.not_written},
-    "/events/{id}": {"PUT": overviews.update_event},
     "/jobs/{id}": {"GET": jobs.show_job, "PUT": jobs.update_job},
     "/jobs/{id}/manage_status_change/{status}/{run_id}": {"PUT": lifecycle.change_status},
     "/jobs/{id}/start_job/{run_id}/{compute_node_id}": {"PUT": lifecycle.start_job},
@@ -46,7 +42,6 @@ _WORKFLOWS: Routes = {
     "/workflows": {"POST": workflows.create_workflow, "GET": workflows.list_workflows},
     "/workflows/{id}": {
         "GET": workflows.show_workflow,
-        "PUT": workflows.update_workflow,
         "DELETE": workflows.delete_workflow,
     },
     "/workflows/{id}/status": {"GET": workflows.show_status},
@@ -57,44 +52,22 @@ _WORKFLOWS: Routes = {
     "/workflows/{id}/reset_job_status": {"POST": initializing.reset_job_status},
     "/workflows/{id}/process_changed_job_inputs": {"POST": initializing.process_changed_inputs},
     "/workflows/{id}/initialize_jobs": {"POST": tasks.initialize},
-    "/workflows/{id}/job_ids": {"GET": jobs.list_job_ids},
     "/workflows/{id}/job_dependencies": {"GET": overviews.list_dependencies},
-    "/workflows/{id}/job_file_relationships": {"GET": overviews.list_files_of_jobs},
-    "/workflows/{id}/job_user_data_relationships": {"GET": overviews.list_user_data_of_jobs},
     "/workflows/{id}/required_existing_files": {"GET": overviews.list_required_files},
     "/workflows/{id}/missing_user_data": {"GET": overviews.list_missing_user_data},
-    "/workflows/{id}/ready_job_requirements": {"GET": overviews.not_written},
-    "/workflows/{id}/failure_handlers": {"GET": overviews.list_failure_handlers},
     "/workflows/{id}/claim_jobs_based_on_resources/{limit}": {"POST": claims.claim_fitting_jobs},
     "/workflows/{id}/claim_next_jobs": {"POST": claims.claim_next_jobs},
     "/workflows/{id}/actions": {"POST": actions.create_action, "GET": actions.list_actions},
-    "/workflows/{id}/remote_workers": {
-        "POST": remote_workers.add_workers,
-        "GET": remote_workers.list_workers,
-    },
-    "/workflows/{id}/remote_workers/{worker}": {"DELETE": remote_workers.delete_worker},
     "/workflows/{id}/actions/pending": {"GET": actions.list_pending_actions},
     "/workflows/{id}/actions/{action_id}/claim": {"POST": actions.claim_action},
 }
 _ONLY_OF: Mapping[DialectName, Routes] = {
     "0.12": {
         "/workflows/{id}/status": {"PUT": workflows.update_status},
-        # Known paths, and no method for them.
-        "/workflows/{id}/latest_event_timestamp": {},
-        "/workflows/{id}/events_after_timestamp/{timestamp}": {},
     },
     "0.35": {
         "/workflows/{id}/archive": {"POST": workflows.archive_workflow},
         "/workflows/{id}/batch_complete_jobs": {"POST": lifecycle.complete_jobs},
-        "/workflows/{id}/actions/{action_id}": {
-            "PUT": actions.update_action,
-            "DELETE": actions.delete_action,
-        },
-        "/workflows/{id}/ro_crate_entities": {
-            "GET": ro_crate.list_entities,
-            "DELETE": ro_crate.delete_entities,
-        },
-        "/workflows/{id}/slurm_job_correlations": {"GET": overviews.list_correlations},
         "/workflows/{id}/running_jobs": {"GET": overviews.list_running_jobs},
         "/workflows/{id}/active_task": {"GET": tasks.show_active_task},
         "/tasks/{id}": {"GET": tasks.show_task},
@@ -104,11 +77,6 @@ _ONLY_OF: Mapping[DialectName, Routes] = {
 _ABSENT = {
     ("events", "PUT", "/{id}"),
     ("events", "DELETE", ""),
-    ("failure_handlers", "GET", ""),
-    ("failure_handlers", "PUT", "/{id}"),
-    ("failure_handlers", "DELETE", ""),
-    ("ro_crate_entities", "GET", ""),
-    ("ro_crate_entities", "DELETE", ""),
     ("slurm_stats", "DELETE", ""),
     ("slurm_stats", "GET", "/{id}"),
     ("slurm_stats", "PUT", "/{id}"),

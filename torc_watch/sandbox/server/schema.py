@@ -35,7 +35,6 @@ CREATE TABLE IF NOT EXISTS workflow (
   execution_config TEXT,
   env TEXT,
   submission_directory TEXT,
-  enable_ro_crate INTEGER,
   dynamic_jobs TEXT
 );
 CREATE TABLE IF NOT EXISTS resource_requirements (
@@ -50,12 +49,6 @@ CREATE TABLE IF NOT EXISTS resource_requirements (
   memory_bytes INTEGER NOT NULL,
   runtime_s INTEGER NOT NULL
 );
-CREATE TABLE IF NOT EXISTS failure_handler (
-  id INTEGER PRIMARY KEY AUTOINCREMENT,
-  workflow_id INTEGER NOT NULL REFERENCES workflow(id) ON DELETE CASCADE,
-  name TEXT NOT NULL,
-  rules TEXT NOT NULL
-);
 CREATE TABLE IF NOT EXISTS job (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   workflow_id INTEGER NOT NULL REFERENCES workflow(id) ON DELETE CASCADE,
@@ -67,7 +60,6 @@ CREATE TABLE IF NOT EXISTS job (
   supports_termination INTEGER NOT NULL DEFAULT 0,
   resource_requirements_id INTEGER REFERENCES resource_requirements(id) ON DELETE CASCADE,
   scheduler_id INTEGER,
-  failure_handler_id INTEGER REFERENCES failure_handler(id) ON DELETE SET NULL,
   attempt_id INTEGER NOT NULL DEFAULT 1,
   priority INTEGER NOT NULL DEFAULT 0,
   env TEXT,
@@ -173,19 +165,6 @@ CREATE TABLE IF NOT EXISTS compute_node (
   peak_cpu_percent REAL,
   avg_cpu_percent REAL
 );
-CREATE TABLE IF NOT EXISTS remote_worker (
-  worker TEXT NOT NULL,
-  workflow_id INTEGER NOT NULL REFERENCES workflow(id) ON DELETE CASCADE,
-  PRIMARY KEY (workflow_id, worker)
-);
-CREATE TABLE IF NOT EXISTS ro_crate_entity (
-  id INTEGER PRIMARY KEY AUTOINCREMENT,
-  workflow_id INTEGER NOT NULL REFERENCES workflow(id) ON DELETE CASCADE,
-  file_id INTEGER REFERENCES file(id) ON DELETE SET NULL,
-  entity_id TEXT NOT NULL,
-  entity_type TEXT NOT NULL,
-  metadata TEXT NOT NULL
-);
 CREATE TABLE IF NOT EXISTS slurm_stats (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   workflow_id INTEGER NOT NULL REFERENCES workflow(id) ON DELETE CASCADE,
@@ -263,7 +242,6 @@ CREATE INDEX IF NOT EXISTS idx_job_workflow_status ON job(workflow_id, status);
 CREATE INDEX IF NOT EXISTS idx_job_unblocking ON job(workflow_id)
   WHERE status IN {sql_set(COMPLETE)} AND unblocking_processed = 0;
 CREATE INDEX IF NOT EXISTS idx_job_requirements ON job(resource_requirements_id);
-CREATE INDEX IF NOT EXISTS idx_job_handler ON job(failure_handler_id);
 CREATE INDEX IF NOT EXISTS idx_job_node ON job(compute_node_id) WHERE compute_node_id IS NOT NULL;
 CREATE INDEX IF NOT EXISTS idx_depends_on_blocker ON job_depends_on(depends_on_job_id);
 CREATE INDEX IF NOT EXISTS idx_depends_on_workflow ON job_depends_on(workflow_id);
@@ -276,7 +254,6 @@ CREATE INDEX IF NOT EXISTS idx_result_node ON result(compute_node_id);
 CREATE INDEX IF NOT EXISTS idx_workflow_result ON workflow_result(result_id);
 CREATE INDEX IF NOT EXISTS idx_workflow_result_job ON workflow_result(job_id);
 CREATE INDEX IF NOT EXISTS idx_requirements_workflow ON resource_requirements(workflow_id);
-CREATE INDEX IF NOT EXISTS idx_handler_workflow ON failure_handler(workflow_id);
 CREATE INDEX IF NOT EXISTS idx_file_workflow ON file(workflow_id);
 CREATE INDEX IF NOT EXISTS idx_user_data_workflow ON user_data(workflow_id);
 CREATE INDEX IF NOT EXISTS idx_scheduled_node_workflow ON scheduled_compute_node(workflow_id);

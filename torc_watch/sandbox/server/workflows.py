@@ -63,7 +63,7 @@ WORKFLOWS = {
     "0.35": replace(
         _OLDER,
         model=bodies.Workflow35,
-        flags=_OLDER.flags | {"enable_ro_crate", "is_canceled", "is_archived"},
+        flags=_OLDER.flags | {"is_canceled", "is_archived"},
         documents=frozenset(
             {
                 "metadata",
@@ -106,23 +106,6 @@ def show_workflow(call: Call) -> Answer:
 
 def list_workflows(call: Call) -> Answer:
     return listing_of(call, WORKFLOWS[call.dialect], [])
-
-
-def update_workflow(call: Call) -> Answer:
-    resource = WORKFLOWS[call.dialect]
-    workflow_id = call.number()
-    fetch(call.store, resource, workflow_id)
-    columns = stored(resource, call.body(resource.model))
-    fixed = [
-        "timestamp",
-        "status_id",
-        "submission_directory",
-        "resource_monitor_config",
-        "slurm_defaults",
-        "compute_node_min_time_for_new_jobs_seconds",
-    ]
-    call.store.update("workflow", workflow_id, columns | dict.fromkeys(fixed))
-    return Answer(fetch(call.store, resource, workflow_id))
 
 
 def delete_workflow(call: Call) -> Answer:
