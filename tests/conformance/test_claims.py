@@ -32,13 +32,12 @@ async def test_nothing_is_claimed_of_a_canceled_workflow(torc: "Torc") -> None:
     await torc.workflow("PUT", "cancel")
     claimed = await torc.workflow("POST", "claim_jobs_based_on_resources/1", NODE)
     assert claimed == {"jobs": [], "reason": "Workflow is canceled"}
-    assert await torc.workflow("POST", "claim_next_jobs") == {"jobs": []}
 
 
 async def test_jobs_are_claimed_once(torc: "Torc") -> None:
     await torc.add({"a": [], "b": [], "c": []})
     await torc.workflow("POST", "initialize_jobs")
-    first = (await torc.workflow("POST", "claim_next_jobs?limit=2"))["jobs"]
+    first = (await torc.workflow("POST", "claim_jobs_based_on_resources/2", NODE))["jobs"]
     assert [job["name"] for job in first] == ["a", "b"]
     assert await torc.claim() == ["c"]
     assert await torc.claim() == []

@@ -1,6 +1,6 @@
 """What a server says of a workflow as a whole, and of how its things belong together."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -100,15 +100,6 @@ async def test_user_data_of_jobs(torc: "Torc") -> None:
         assert (await torc.ask("GET", f"{listed}&{parameter}={job_id}"))["items"] == found
     await torc.workflow("POST", "initialize_jobs")
     assert await torc.statuses() == {"makes": "ready", "uses": "blocked"}
-
-
-async def test_events_are_dated_by_the_server_and_asked_for_from_then_on(torc: "Torc") -> None:
-    body: dict[str, Any] = {"workflow_id": torc.workflow_id, "timestamp": 1, "data": {"n": 1}}
-    event = await torc.ask("POST", "/events", body)
-    assert event["timestamp"] > 1
-    listed = f"/events?workflow_id={torc.workflow_id}&after_timestamp="
-    for after, found in ((event["timestamp"] - 1, [event]), (event["timestamp"], [])):
-        assert (await torc.ask("GET", f"{listed}{after}"))["items"] == found
 
 
 async def test_an_update_of_a_job_replaces_what_it_waits_for_and_keeps_its_attempt(

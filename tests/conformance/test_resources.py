@@ -102,7 +102,7 @@ async def test_a_node_that_never_said_so_is_neither_active_nor_not(torc: "Torc")
     assert (await torc.ask("GET", f"/compute_nodes/{torc.node_id}"))["is_active"] is False
 
 
-async def test_requirements_are_measured_and_their_changes_recorded(torc: "Torc") -> None:
+async def test_requirements_are_measured(torc: "Torc") -> None:
     listed = f"/resource_requirements?workflow_id={torc.workflow_id}"
     default = (await torc.ask("GET", listed))["items"][0]
     known = (default["name"], default["memory"], default["runtime"])
@@ -110,8 +110,6 @@ async def test_requirements_are_measured_and_their_changes_recorded(torc: "Torc"
     own = await torc.ask("POST", "/resource_requirements", default | {"id": None, "name": "own"})
     raised = own | {"memory": "12g"}
     assert await torc.ask("PUT", f"/resource_requirements/{own['id']}", raised) == raised
-    event = (await torc.ask("GET", f"/events?workflow_id={torc.workflow_id}"))["items"][0]["data"]
-    assert (event["action"], event["memory"]) == ("update_resource_requirements", "12g")
     for odd in ({"memory": "8gb"}, {"runtime": "1h"}):
         body = own | odd
         created = await torc.client.post("/resource_requirements", json=body | {"name": "odd"})

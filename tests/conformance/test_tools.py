@@ -1,6 +1,6 @@
 """What only Torc's own tools ask a server for."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -10,40 +10,6 @@ if TYPE_CHECKING:
 newer_servers = pytest.mark.parametrize("server", ["embedded-0.35", "torc-1.0.0"], indirect=True)
 
 NODE = {"num_cpus": 4, "memory_gb": 8.0, "num_gpus": 0, "num_nodes": 1}
-
-
-@pytest.mark.parametrize("dated", [True, False])
-async def test_an_event_says_when_it_was_although_nobody_listens(torc: "Torc", dated: bool) -> None:
-    body: dict[str, Any] = {"workflow_id": torc.workflow_id, "data": {}}
-    refusal = {"0.12": 400, "0.35": 422}[torc.dialect]
-    status = await torc.status_of("POST", "/events", body | ({"timestamp": 5} if dated else {}))
-    assert status == (200 if dated else refusal)
-
-
-@newer_servers
-async def test_events_are_found_by_their_category(torc: "Torc") -> None:
-    for data in ({"category": "mine"}, {"category": "other"}, {}):
-        body = {"workflow_id": torc.workflow_id, "timestamp": 5, "data": data}
-        await torc.ask("POST", "/events", body)
-    listed = f"/events?workflow_id={torc.workflow_id}&category=mine"
-    assert [one["data"] for one in (await torc.ask("GET", listed))["items"]] == [
-        {"category": "mine"}
-    ]
-
-
-@newer_servers
-async def test_what_people_did_is_an_event(torc: "Torc") -> None:
-    await torc.workflow("POST", "archive", {"is_archived": True})
-    await torc.workflow("POST", "archive", {"is_archived": False})
-    await torc.workflow("POST", "process_changed_job_inputs?dry_run=true")
-    await torc.workflow("POST", "process_changed_job_inputs")
-    events = (await torc.ask("GET", f"/events?workflow_id={torc.workflow_id}"))["items"]
-    assert [event["data"]["action"] for event in events] == [
-        "archive_workflow",
-        "archive_workflow",
-        "process_changed_job_inputs",
-    ]
-    assert events[2]["data"]["reinitialized_jobs"] == []
 
 
 @newer_servers

@@ -130,20 +130,6 @@ async def test_nothing_remains_of_a_deleted_workflow_but_the_older_dialects_stat
     assert (await torc.sibling()).workflow_id > torc.workflow_id  # ids are not used again
 
 
-async def test_what_people_did_is_recorded(torc: "Torc") -> None:
-    await torc.workflow("POST", "reset_status")
-    await torc.workflow("POST", "reset_job_status")
-    await torc.workflow("PUT", "cancel")
-    events = (await torc.ask("GET", f"/events?workflow_id={torc.workflow_id}"))["items"]
-    assert [event["data"].get("action") for event in events] == [
-        "reset_workflow_status",
-        "reset_job_status",
-        None,
-    ]
-    assert events[0]["data"]["user"] == "anonymous"
-    assert events[2]["data"]["category"] == "workflow_canceled"
-
-
 @newer_servers
 async def test_jobs_are_initialized_by_a_task_that_can_be_asked_after(torc: "Torc") -> None:
     await torc.add({"job": []})

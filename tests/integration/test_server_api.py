@@ -114,12 +114,3 @@ async def test_accounts_are_asked_for_when_there_are_any(
         if status == 401:
             assert response.text == "Unauthorized"
             assert response.headers["WWW-Authenticate"] == 'Basic realm="Torc"'
-
-
-async def test_the_user_of_an_open_server_is_recorded(tmp_path: Path) -> None:
-    async with server(tmp_path) as client:
-        await created(client, "/workflows", WORKFLOW)
-        await client.post("/workflows/1/reset_status", auth=("ada", "anything"))
-        await client.post("/workflows/1/reset_status")
-        events = (await got(client, "/events?workflow_id=1"))["items"]
-        assert [event["data"]["user"] for event in events] == ["ada", "anonymous"]

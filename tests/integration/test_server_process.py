@@ -29,6 +29,7 @@ async def main():
 anyio.run(main)
 """
 WORKFLOW = {"name": "w", "user": "u"}
+NODE: dict[str, Any] = {"num_cpus": 1, "memory_gb": 1.0, "num_gpus": 0, "num_nodes": 1}
 JOB = {"workflow_id": 1, "name": "j", "command": "true"}
 ALLOCATION: dict[str, Any] = {"workflow_id": 1, "scheduler_id": 9, "scheduler_config_id": 1}
 ALLOCATION |= {"scheduler_type": "slurm", "status": "pending"}
@@ -138,7 +139,7 @@ async def test_what_listeners_are_told_of(tmp_path: Path) -> None:
                 ("/jobs", JOB),
                 ("/workflows/1/initialize_jobs", None),
                 ("/workflows/1/initialize_jobs?only_uninitialized=true", None),
-                ("/workflows/1/claim_next_jobs", None),
+                ("/workflows/1/claim_jobs_based_on_resources/1", NODE),
             ):
                 (await client.post(path, json=body)).raise_for_status()
             await fail_job(client)
@@ -167,14 +168,8 @@ async def test_there_is_no_stream_of_an_unknown_workflow(tmp_path: Path) -> None
 
 async def fail_job(client: httpx.AsyncClient) -> None:
     """A node appears and goes, and job 1 of workflow 1 failed on it."""
-    node: dict[str, Any] = {
-        "workflow_id": 1,
-        "hostname": "h",
-        "pid": 1,
-        "start_time": "now",
-        "num_cpus": 1,
-    }
-    node |= {"memory_gb": 1.0, "num_gpus": 0, "num_nodes": 1, "compute_node_type": "local"}
+    node = NODE | {"workflow_id": 1, "hostname": "h", "pid": 1, "start_time": "now"}
+    node |= {"compute_node_type": "local"}
     (await client.post("/compute_nodes", json=node)).raise_for_status()
     (await client.put("/compute_nodes/1", json=node | {"is_active": False})).raise_for_status()
     result = {"workflow_id": 1, "job_id": 1, "run_id": 0, "compute_node_id": 1}

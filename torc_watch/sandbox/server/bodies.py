@@ -226,13 +226,6 @@ class ComputeNode35(ComputeNode12):
     avg_cpu_percent: float | None = None
 
 
-class Event(OfWorkflow):
-    """Its time is sent, and the server's own is kept."""
-
-    timestamp: int
-    data: Json
-
-
 class SlurmStats(OfWorkflow):
     job_id: int
     run_id: int

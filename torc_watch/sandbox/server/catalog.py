@@ -13,10 +13,8 @@ from torc_watch.sandbox.server.calls import (
     integer,
     internal_error,
     job_status,
-    now_ms,
     refused,
 )
-from torc_watch.sandbox.server.events import record_user_action
 from torc_watch.sandbox.server.paging import Condition
 from torc_watch.sandbox.server.resources import Resource, some_labels
 from torc_watch.sandbox.server.settings import DialectName
@@ -53,22 +51,12 @@ def _number(call: Call, name: str, text: str, parse: Callable[[str], int]) -> in
         raise refused(422, message, field=name, value=text) from error
 
 
-def _requirements_updated(call: Call, thing: Row) -> None:
-    data = {key: value for key, value in thing.items() if key not in ("id", "workflow_id")}
-    data["resource_requirements_id"] = thing["id"]
-    record_user_action(call, thing["workflow_id"], "update_resource_requirements", data)
-
-
 def _current_results(call: Call) -> list[Condition]:
     if call.asked("all_runs", flag):
         return []
     if call.dialect == "0.12" and call.asked("sort_by", str) in ("job_id", "workflow_id"):
         raise internal_error()  # two of the tables that it joins have these
     return [Condition("EXISTS (SELECT 1 FROM workflow_result WHERE result_id = result.id)", ())]
-
-
-def _timestamped(_call: Call, columns: Row) -> Row:
-    return {**columns, "timestamp": now_ms()}
 
 
 def _labels_normalized(_call: Call, columns: Row) -> Row:
@@ -120,7 +108,6 @@ _RESOURCES = (
             "runtime": (integer, "runtime_s = ?"),
         },
         prepared=_measured,
-        updated=_requirements_updated,
     ),
     Resource(
         path="results",
@@ -226,15 +213,6 @@ _RESOURCES = (
         created=_node_started,
         updated=_node_updated,
     ),
-    Resource(
-        path="events",
-        table="event",
-        absence="Event not found",
-        model=bodies.Event,
-        filters={"after_timestamp": (integer, "timestamp > ?")},
-        documents=frozenset({"data"}),
-        prepared=_timestamped,
-    ),
 )
 
 # What the newer dialect has on top of, or instead of, the above.
@@ -252,12 +230,6 @@ _NEWER: Mapping[str, Mapping[str, Any]] = {
         "prepared": _labels_normalized,
     },
     "scheduled_compute_nodes": {"orphan_status": 404},
-    "events": {
-        "filters": {
-            "after_timestamp": (integer, "timestamp > ?"),
-            "category": (str, "json_extract(data, '$.category') = ?"),
-        }
-    },
 }
 _ONLY_NEWER = (
     Resource(

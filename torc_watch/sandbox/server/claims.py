@@ -1,4 +1,4 @@
-"""Workers take ready jobs: as many as fit into what they have, or simply the next ones."""
+"""Workers take ready jobs, as many as fit into what they have."""
 
 import json
 from collections.abc import Sequence
@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from torc_watch.core.errors import InvalidQuantity
 from torc_watch.core.units import parse_duration
 from torc_watch.sandbox.server import bodies
-from torc_watch.sandbox.server.calls import Answer, Call, flag, integer, refused
-from torc_watch.sandbox.server.jobs import claimed_jobs, labelled, labels_asked
+from torc_watch.sandbox.server.calls import Answer, Call, flag, refused
+from torc_watch.sandbox.server.jobs import claimed_jobs, labelled
 from torc_watch.sandbox.server.packing import UNLIMITED, Needs, Nodes, packed
 from torc_watch.sandbox.server.paging import Condition
 from torc_watch.sandbox.server.resources import require_workflow
@@ -42,26 +42,6 @@ def claim_fitting_jobs(call: Call) -> Answer:
         source = replace(source, conditions=source.conditions[1:])
     taken = _taken_35 if call.dialect == "0.35" else _taken_12
     return Answer({"jobs": _claim(call, taken(source, resources, limit))})
-
-
-def claim_next_jobs(call: Call) -> Answer:
-    """The first ready jobs become pending, whatever they need."""
-    workflow_id = call.number()
-    limit = call.asked("limit", integer)
-    if _is_canceled(call.store, workflow_id):
-        return Answer({"jobs": []})
-    require_workflow(call.store, workflow_id, 500 if call.dialect == "0.12" else 404)
-    order, whose = "id", Condition("TRUE", ())
-    if call.dialect == "0.35":
-        order, whose = "priority DESC, id", labelled(labels_asked(call) or [])
-    sql = f"SELECT id FROM job WHERE workflow_id = ? AND status = 'ready' AND {whose.sql}"  # noqa: S608
-    ready = call.store.column(
-        f"{sql} ORDER BY {order} LIMIT ?",
-        workflow_id,
-        *whose.values,
-        10 if limit is None else limit,
-    )
-    return Answer({"jobs": _claim(call, ready)})
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,13 +50,11 @@ _WORKFLOWS: Routes = {
     "/workflows/{id}/cancel": {"PUT": workflows.cancel_workflow},
     "/workflows/{id}/reset_status": {"POST": workflows.reset_status},
     "/workflows/{id}/reset_job_status": {"POST": initializing.reset_job_status},
-    "/workflows/{id}/process_changed_job_inputs": {"POST": initializing.process_changed_inputs},
     "/workflows/{id}/initialize_jobs": {"POST": tasks.initialize},
     "/workflows/{id}/job_dependencies": {"GET": overviews.list_dependencies},
     "/workflows/{id}/required_existing_files": {"GET": overviews.list_required_files},
     "/workflows/{id}/missing_user_data": {"GET": overviews.list_missing_user_data},
     "/workflows/{id}/claim_jobs_based_on_resources/{limit}": {"POST": claims.claim_fitting_jobs},
-    "/workflows/{id}/claim_next_jobs": {"POST": claims.claim_next_jobs},
     "/workflows/{id}/actions": {"POST": actions.create_action, "GET": actions.list_actions},
     "/workflows/{id}/actions/pending": {"GET": actions.list_pending_actions},
     "/workflows/{id}/actions/{action_id}/claim": {"POST": actions.claim_action},
@@ -75,8 +73,6 @@ _ONLY_OF: Mapping[DialectName, Routes] = {
 }
 # What is not served of the simple resources: Torc has no such route, or answers 500 to it.
 _ABSENT = {
-    ("events", "PUT", "/{id}"),
-    ("events", "DELETE", ""),
     ("slurm_stats", "DELETE", ""),
     ("slurm_stats", "GET", "/{id}"),
     ("slurm_stats", "PUT", "/{id}"),

@@ -67,7 +67,6 @@ CREATE TABLE IF NOT EXISTS job (
   labels TEXT,
   start_time TEXT,
   compute_node_id INTEGER,
-  input_hash TEXT,
   unblocking_processed INTEGER NOT NULL DEFAULT 0
 );
 CREATE TABLE IF NOT EXISTS file (
@@ -218,12 +217,6 @@ CREATE TABLE IF NOT EXISTS workflow_action (
   persistent INTEGER NOT NULL DEFAULT 0,
   is_recovery INTEGER NOT NULL DEFAULT 0
 );
-CREATE TABLE IF NOT EXISTS event (
-  id INTEGER PRIMARY KEY AUTOINCREMENT,
-  workflow_id INTEGER NOT NULL REFERENCES workflow(id) ON DELETE CASCADE,
-  timestamp INTEGER NOT NULL,
-  data TEXT NOT NULL
-);
 CREATE TABLE IF NOT EXISTS task (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   workflow_id INTEGER NOT NULL REFERENCES workflow(id) ON DELETE CASCADE,
@@ -259,7 +252,6 @@ CREATE INDEX IF NOT EXISTS idx_user_data_workflow ON user_data(workflow_id);
 CREATE INDEX IF NOT EXISTS idx_scheduled_node_workflow ON scheduled_compute_node(workflow_id);
 CREATE INDEX IF NOT EXISTS idx_compute_node_workflow ON compute_node(workflow_id);
 CREATE INDEX IF NOT EXISTS idx_action_workflow ON workflow_action(workflow_id);
-CREATE INDEX IF NOT EXISTS idx_event_workflow ON event(workflow_id, timestamp);
 """
 
 SCHEMA = _TABLES + _INDEXES

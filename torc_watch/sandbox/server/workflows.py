@@ -14,7 +14,6 @@ from torc_watch.sandbox.server.calls import (
     now_text,
     refused,
 )
-from torc_watch.sandbox.server.events import record_event, record_user_action
 from torc_watch.sandbox.server.jobs import has_job_in
 from torc_watch.sandbox.server.resources import (
     Resource,
@@ -138,8 +137,6 @@ def archive_workflow(call: Call) -> Answer:
     require_workflow(call.store, workflow_id)
     archiving = call.body(bodies.Archiving)
     call.store.update("workflow_status", workflow_id, archiving.model_dump())
-    data = {"workflow_id": workflow_id, **archiving.model_dump()}
-    record_user_action(call, workflow_id, "archive_workflow", data)
     return show_workflow(call)
 
 
@@ -149,14 +146,11 @@ def reset_status(call: Call) -> Answer:
     status = _status(call)
     if status["is_archived"]:
         raise refused(422, "Cannot reset archived workflow status. Unarchive the workflow first.")
-    force = call.asked("force", flag) or False
-    if not force:
+    if not call.asked("force", flag):
         _require_rest(call.store, workflow_id)
     run_id = status["run_id"] + (call.dialect == "0.35")
     columns: dict[str, Any] = dict.fromkeys(_STATUS_FLAGS, False) | {"run_id": run_id}
     call.store.update("workflow_status", workflow_id, columns)
-    data = {"workflow_id": workflow_id, "force": force}
-    record_user_action(call, workflow_id, "reset_workflow_status", data)
     return _standing(call, {"id": workflow_id, **columns})
 
 
@@ -169,14 +163,6 @@ def cancel_workflow(call: Call) -> Answer:
         f"UPDATE job SET status = 'canceled' WHERE workflow_id = ? AND status IN {sql_set(ACTIVE)}",  # noqa: S608
         workflow_id,
     )
-    run_id = status["run_id"]
-    data = {
-        "category": "workflow_canceled",
-        "message": f"Workflow {workflow_id} (run_id={run_id}) was canceled",
-        "workflow_id": workflow_id,
-        "run_id": run_id,
-    }
-    record_event(call, workflow_id, data)
     return _standing(call, status | {"is_canceled": True})
 
 
