@@ -145,32 +145,6 @@ async def test_whether_nodes_are_shared_with_a_job_of_several(
     assert await claimed(torc, num_nodes=nodes, num_cpus=4) == dialect_names[torc.dialect]
 
 
-@newer_servers
-async def test_labels_bring_jobs_and_workers_together(torc: "Torc") -> None:
-    await torc.add({"plain": []})
-    await torc.add({"both": []}, labels=["b", "a", "a"])
-    await torc.add({"none": []}, labels=[])
-    await torc.workflow("POST", "initialize_jobs")
-    assert (await torc.jobs())["both"]["labels"] == ["a", "b"]
-    assert "labels" not in (await torc.jobs())["none"]
-    summary = await torc.workflow("GET", "status")
-    assert summary["unserved_ready_labels"] == {"a,b": 1}
-    query = f"/jobs?workflow_id={torc.workflow_id}&labels="
-    for labels, found in (("", ["plain", "none"]), ("a", []), ("c,b,a", ["both"])):
-        items = (await torc.ask("GET", query + labels))["items"]
-        assert [job["name"] for job in items] == found
-    assert await claimed(torc, labels=["a"]) == []
-    assert await claimed(torc) == ["plain", "none"]
-    assert await claimed(torc, labels=["a", "b", "c"]) == ["both"]
-
-
-@newer_servers
-@pytest.mark.parametrize("label", ["", " a", "a,b"])
-async def test_what_is_no_label_is_refused(torc: "Torc", label: str) -> None:
-    body = {"workflow_id": torc.workflow_id, "name": "j", "command": "true", "labels": [label]}
-    assert await torc.status_of("POST", "/jobs", body) == 422
-
-
 async def add_needing(torc: "Torc", name: str, *, priority: int = 0, **needs: Any) -> None:
     body = {"workflow_id": torc.workflow_id, "name": name, "num_cpus": 1, "num_gpus": 0}
     body |= {"num_nodes": 1, "memory": "1m", "runtime": "PT1M", **needs}

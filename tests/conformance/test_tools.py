@@ -12,33 +12,6 @@ newer_servers = pytest.mark.parametrize("server", ["embedded-0.35", "torc-1.0.0"
 NODE = {"num_cpus": 4, "memory_gb": 8.0, "num_gpus": 0, "num_nodes": 1}
 
 
-@newer_servers
-async def test_jobs_inherit_the_environment_of_their_workflow(torc: "Torc") -> None:
-    body = {"name": "w", "user": "u", "env": {"A": "1", "B": "2"}}
-    workflow = await torc.ask("POST", "/workflows", body)
-    torc.workflow_id = workflow["id"]
-    await torc.add({"own": []}, env={"B": "3"})
-    await torc.add({"none": []})
-    jobs = await torc.jobs()
-    assert jobs["own"]["env"] == {"A": "1", "B": "3"}
-    assert jobs["none"]["env"] == {"A": "1", "B": "2"}
-    update = {"workflow_id": workflow["id"], "name": "own", "command": "true", "env": {"B": "4"}}
-    assert await torc.status_of("PUT", f"/jobs/{jobs['own']['id']}", update) == 422
-    odd = {"workflow_id": workflow["id"], "name": "odd", "command": "true", "env": {"A B": "1"}}
-    assert await torc.status_of("POST", "/jobs", odd) == 422
-
-
-@newer_servers
-async def test_the_labels_of_a_job_are_changed_and_cleared(torc: "Torc") -> None:
-    await torc.add({"job": []}, labels=["a"])
-    body = {"workflow_id": torc.workflow_id, "name": "job", "command": "true"}
-    path = f"/jobs/{await torc.id_of('job')}"
-    for labels, kept in ((["b"], ["b"]), (None, ["b"]), ([], None)):
-        change = body if labels is None else body | {"labels": labels}
-        assert (await torc.ask("PUT", path, change)).get("labels") == kept
-        assert (await torc.ask("GET", path)).get("labels") == kept
-
-
 PAST, FUTURE = "2000-01-01T00:00:00Z", "2999-01-01T00:00:00Z"
 
 

@@ -9,10 +9,8 @@ from pydantic import BaseModel, ConfigDict
 
 from torc_watch.sandbox.server.fields import (
     Batch,
-    Environment,
     Ids,
     Json,
-    Labels,
     Priority,
     Status,
 )
@@ -54,7 +52,6 @@ class Workflow35(WorkflowBase):
     slurm_defaults: dict[str, Json] | None = None
     execution_config: dict[str, Json] | None = None
     dynamic_jobs: dict[str, Json] | None = None
-    env: Environment = None
     submission_directory: str | None = None
 
 
@@ -83,8 +80,6 @@ class Job12(OfWorkflow):
 
 class Job35(Job12):
     priority: Priority = None
-    env: Environment = None
-    labels: Labels = None
     origin: str | None = None
     start_time: str | None = None
     compute_node_id: int | None = None
@@ -218,7 +213,6 @@ class ComputeNode12(OfWorkflow):
 
 class ComputeNode35(ComputeNode12):
     end_time: str | None = None
-    labels: Labels = None
     sample_count: int | None = None
     peak_memory_bytes: int | None = None
     avg_memory_bytes: int | None = None
@@ -246,7 +240,6 @@ class NodeResources(Strict):
     num_nodes: int
     time_limit: str | None = None
     scheduler_config_id: int | None = None
-    labels: Labels = None  # of the newer dialect; nobody sends them to the older one
 
 
 class Action(OfWorkflow):

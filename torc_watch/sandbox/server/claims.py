@@ -8,9 +8,8 @@ from torc_watch.core.errors import InvalidQuantity
 from torc_watch.core.units import parse_duration
 from torc_watch.sandbox.server import bodies
 from torc_watch.sandbox.server.calls import Answer, Call, flag, refused
-from torc_watch.sandbox.server.jobs import claimed_jobs, labelled
+from torc_watch.sandbox.server.jobs import claimed_jobs
 from torc_watch.sandbox.server.packing import UNLIMITED, Needs, Nodes, packed
-from torc_watch.sandbox.server.paging import Condition
 from torc_watch.sandbox.server.resources import require_workflow
 from torc_watch.sandbox.server.store import Row, Store
 
@@ -26,6 +25,8 @@ _FITTING = """
     FROM job JOIN resource_requirements AS need ON need.id = job.resource_requirements_id
     WHERE job.workflow_id = ? AND job.status = 'ready' AND runtime_s <= ?
     AND memory_bytes <= ? AND num_cpus <= ? AND num_gpus <= ? AND num_nodes <= ?
+    AND job.id NOT IN (SELECT value FROM json_each(?))
+    AND (? OR job.scheduler_id IS NULL OR job.scheduler_id = ?)
 """
 
 
@@ -37,9 +38,11 @@ def claim_fitting_jobs(call: Call) -> Answer:
     if _is_canceled(call.store, workflow_id):
         return Answer({"jobs": [], "reason": "Workflow is canceled"})
     require_workflow(call.store, workflow_id)
-    source = _Source(call.store, workflow_id, seconds, _order(call), _conditions(call, resources))
-    if not source.fitting(Needs.of(resources), limit) and not _is_strict(call):
-        source = replace(source, conditions=source.conditions[1:])
+    scheduler = resources.scheduler_config_id
+    source = _Source(call.store, workflow_id, seconds, _order(call), scheduler)
+    is_strict = call.asked("strict_scheduler_match", flag)
+    if not is_strict and not source.fitting(Needs.of(resources), limit):
+        source = replace(source, of_any_scheduler=True)
     taken = _taken_35 if call.dialect == "0.35" else _taken_12
     return Answer({"jobs": _claim(call, taken(source, resources, limit))})
 
@@ -52,16 +55,15 @@ class _Source:
     workflow_id: int
     seconds: int
     order: str
-    conditions: Sequence[Condition]
+    scheduler: int | None
+    of_any_scheduler: bool = False
 
     def fitting(self, limits: Needs, limit: int, without: Sequence[int] = ()) -> list[Row]:
         """The first jobs each of which would fit by itself."""
-        chosen = Condition("job.id NOT IN (SELECT value FROM json_each(?))", (json.dumps(without),))
-        conditions = [*self.conditions, chosen]
-        also = "".join(f" AND {condition.sql}" for condition in conditions)
-        values = (value for condition in conditions for value in condition.values)
-        sql = f"{_FITTING} {also} ORDER BY {self.order} LIMIT {limit}"
-        return self.store.rows(sql, self.workflow_id, self.seconds, *limits, *values)
+        sql = f"{_FITTING} ORDER BY {self.order} LIMIT {limit}"
+        whose = (self.of_any_scheduler, self.scheduler)
+        known = json.dumps(without)
+        return self.store.rows(sql, self.workflow_id, self.seconds, *limits, known, *whose)
 
 
 def _taken_12(source: _Source, resources: bodies.NodeResources, limit: int) -> list[int]:
@@ -84,19 +86,6 @@ def _claim(call: Call, job_ids: list[int]) -> list[Row]:
         json.dumps(job_ids),
     )
     return claimed_jobs(call.store, call.dialect, job_ids)
-
-
-def _conditions(call: Call, resources: bodies.NodeResources) -> list[Condition]:
-    """Whose jobs a worker takes; that they are of its scheduler comes first, and may be waived."""
-    of_scheduler = "(job.scheduler_id IS NULL OR job.scheduler_id = ?)"
-    conditions = [Condition(of_scheduler, (resources.scheduler_config_id,))]
-    if call.dialect == "0.35":
-        conditions.append(labelled(resources.labels or []))
-    return conditions
-
-
-def _is_strict(call: Call) -> bool:
-    return call.asked("strict_scheduler_match", flag) or False
 
 
 def _order(call: Call) -> str:

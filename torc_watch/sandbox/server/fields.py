@@ -4,7 +4,6 @@ Where Torc takes a value for well formed and refuses it all the same, the error'
 """
 
 import json
-import re
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, Field
@@ -12,8 +11,6 @@ from pydantic_core import PydanticCustomError
 
 from torc_watch.core.model import JobStatus
 from torc_watch.sandbox.server.transitions import STATUSES
-
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 
 def _known(status: JobStatus) -> JobStatus:
@@ -30,25 +27,10 @@ def _standard(value: Any) -> Any:
     return value
 
 
-def _distinct(labels: list[str]) -> list[str]:
-    """Labels as they are kept: each once, in order."""
-    for label in labels:
-        if not label or label != label.strip() or "," in label:
-            raise PydanticCustomError("refused", "no label: {label}", {"label": repr(label)})
-    return sorted(set(labels))
-
-
 def _natural(priority: int) -> int:
     if priority < 0:
         raise PydanticCustomError("refused", "a priority is 0 or more")
     return priority
-
-
-def _exportable(env: dict[str, str]) -> dict[str, str]:
-    for name in env:
-        if _VARIABLE.fullmatch(name) is None:
-            raise PydanticCustomError("refused", "no variable: {name}", {"name": repr(name)})
-    return env
 
 
 Status = Annotated[JobStatus, AfterValidator(_known)]
@@ -59,6 +41,3 @@ Entry = TypeVar("Entry")
 Batch = Annotated[list[Entry], Field(fail_fast=True)]
 Ids = Batch[int] | None
 Priority = Annotated[int, AfterValidator(_natural)] | None
-Environment = Annotated[dict[str, str], AfterValidator(_exportable)] | None
-# What a job asks of a worker, and a worker offers; workers without labels take jobs without.
-Labels = Annotated[list[str], AfterValidator(_distinct)] | None

@@ -1,7 +1,7 @@
 """Jobs: created one by one or in bulk, shown with or without what they are related to, changed."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +16,6 @@ from torc_watch.sandbox.server.calls import (
     job_status,
     refused,
 )
-from torc_watch.sandbox.server.paging import Condition
 from torc_watch.sandbox.server.relations import (
     DEPENDENCIES,
     OUTPUT_FILES,
@@ -26,15 +25,12 @@ from torc_watch.sandbox.server.relations import (
     relate,
 )
 from torc_watch.sandbox.server.resources import (
-    NO_LABELS,
-    Filter,
     Resource,
     fetch,
     listing,
     require_batch,
     require_workflow,
     shown,
-    some_labels,
     stored,
 )
 from torc_watch.sandbox.server.settings import DialectName
@@ -51,11 +47,6 @@ _OLDER = Resource(
     model=bodies.Job12,
     filters={
         "status": (job_status, "status = ?"),
-        "needs_file_id": (integer, "id IN (SELECT job_id FROM job_input_file WHERE file_id = ?)"),
-        "upstream_job_id": (
-            integer,
-            "id IN (SELECT job_id FROM job_depends_on WHERE depends_on_job_id = ?)",
-        ),
         "active_compute_node_id": (integer, "compute_node_id = ?"),
     },
     flags=frozenset({"cancel_on_blocking_job_failure", "supports_termination"}),
@@ -67,41 +58,7 @@ _OLDER = Resource(
 )
 
 
-def labelled(labels: Sequence[str]) -> Condition:
-    """The jobs that a worker with these labels takes: without any, those without any."""
-    if not labels:
-        return Condition("job.labels IS NULL", ())
-    offered = "SELECT value FROM json_each(?)"
-    lacking = f"SELECT 1 FROM json_each(job.labels) WHERE value NOT IN ({offered})"  # noqa: S608
-    sql = f"(job.labels IS NOT NULL AND NOT EXISTS ({lacking}))"
-    return Condition(sql, (json.dumps(labels),))
-
-
-def labels_asked(call: Call) -> list[str] | None:
-    text = call.asked("labels", str)
-    return None if text is None else [label for label in text.split(",") if label]
-
-
-def _labelled(call: Call) -> list[Condition]:
-    labels = labels_asked(call)
-    return [] if labels is None else [labelled(labels)]
-
-
-_NEWER_FILTERS: Mapping[str, Filter] = {
-    "origin_is_set": (flag, "(origin IS NOT NULL) = ?"),
-    "name": (str, "name = ?"),
-    "command": (str, "command = ?"),
-}
-JOBS = {
-    "0.12": _OLDER,
-    "0.35": replace(
-        _OLDER,
-        model=bodies.Job35,
-        filters={**_OLDER.filters, **_NEWER_FILTERS},
-        documents=frozenset({"env", "labels"}),
-        narrowed=_labelled,
-    ),
-}
+JOBS = {"0.12": _OLDER, "0.35": replace(_OLDER, model=bodies.Job35)}
 
 
 def create_job(call: Call) -> Answer:
@@ -135,8 +92,6 @@ def update_job(call: Call) -> Answer:
     columns = stored(JOBS[call.dialect], body)
     columns |= {"workflow_id": None, "attempt_id": None}  # these stay
     call.store.update("job", job["id"], columns)
-    if columns.get("labels") == NO_LABELS:
-        call.store.execute("UPDATE job SET labels = NULL WHERE id = ?", job["id"])
     if body.depends_on_job_ids is not None:
         call.store.execute("DELETE FROM job_depends_on WHERE job_id = ?", job["id"])
         add_relation(
@@ -190,8 +145,6 @@ def _add(store: Store, dialect: DialectName, jobs: Sequence[RelatedJob]) -> list
     default = _default_requirements(store, workflow_id)
     first = store.next_id("job")
     rows = [_columns(dialect, job, first + place, default) for place, job in enumerate(jobs)]
-    if dialect == "0.35":
-        _inherit(store, workflow_id, rows)
     store.insert_many("job", list(rows[0]), [tuple(row.values()) for row in rows])
     for relation in RELATIONS:
         related = {first + place: getattr(job, relation.name) for place, job in enumerate(jobs)}
@@ -199,20 +152,10 @@ def _add(store: Store, dialect: DialectName, jobs: Sequence[RelatedJob]) -> list
     return [_echoed(dialect, job, row) for job, row in zip(jobs, rows, strict=True)]
 
 
-def _inherit(store: Store, workflow_id: int, rows: Sequence[Row]) -> None:
-    """Give jobs the environment of their workflow, below what they set themselves."""
-    common = json.loads(store.value("SELECT env FROM workflow WHERE id = ?", workflow_id) or "{}")
-    for row in rows:
-        env = common | json.loads(row["env"] or "{}")
-        row["env"] = json.dumps(env) if env else None
-
-
 def _echoed(dialect: DialectName, job: RelatedJob, row: Row) -> Row:
     """What is answered for a new job: what was sent, and what the server decided."""
-    decided = ("id", "status", "resource_requirements_id", "env", "labels")
-    stored_job = shown(JOBS[dialect], {name: row[name] for name in decided if name in row})
-    sent = job.model_dump(exclude_none=True, exclude={"labels"})
-    return with_scheduler(dialect, sent | stored_job)
+    decided = {name: row[name] for name in ("id", "status", "resource_requirements_id")}
+    return with_scheduler(dialect, job.model_dump(exclude_none=True) | decided)
 
 
 def with_scheduler(dialect: DialectName, job: Row) -> Row:
@@ -231,7 +174,6 @@ def _columns(dialect: DialectName, job: RelatedJob, job_id: int, default: int) -
         columns["resource_requirements_id"] = default
     if "priority" in columns:
         columns["priority"] = columns["priority"] or 0
-        columns["labels"] = some_labels(columns["labels"])
     return columns
 
 
@@ -245,7 +187,7 @@ def _default_requirements(store: Store, workflow_id: int) -> int:
 
 def _check_update(job: Row, body: dict[str, Any]) -> None:
     fixed = [relation.name for relation in RELATIONS if relation is not DEPENDENCIES]
-    guarded = ["name", "command", "status", "env", DEPENDENCIES.name, *fixed]
+    guarded = ["name", "command", "status", DEPENDENCIES.name, *fixed]
     changed = [name for name in guarded if name in body and body[name] != job.get(name)]
     if changed and job["status"] != JobStatus.UNINITIALIZED:
         raise refused(
@@ -255,8 +197,6 @@ def _check_update(job: Row, body: dict[str, Any]) -> None:
         )
     if "status" in changed and body["status"] != JobStatus.DISABLED:
         raise refused(422, "Cannot update job status, except to disabled")
-    if "env" in changed:
-        raise refused(422, "Cannot modify env after the job's creation")
     for name in fixed:
         if sorted(body.get(name) or job.get(name, [])) != sorted(job.get(name, [])):
             raise refused(422, f"Cannot modify {name} after the job's creation")

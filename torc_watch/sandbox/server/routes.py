@@ -1,7 +1,8 @@
 """Which handler answers which method and path."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import chain
 
 from torc_watch.sandbox.server import (
     actions,
@@ -19,6 +20,7 @@ from torc_watch.sandbox.server.calls import Answer, Call
 from torc_watch.sandbox.server.catalog import catalog
 from torc_watch.sandbox.server.jobs import JOBS
 from torc_watch.sandbox.server.settings import DialectName
+from torc_watch.sandbox.server.workflows import WORKFLOWS
 
 Handler = Callable[[Call], Answer]
 Routes = Mapping[str, Mapping[str, Handler]]
@@ -40,10 +42,7 @@ _JOBS: Routes = {
 }
 _WORKFLOWS: Routes = {
     "/workflows": {"POST": workflows.create_workflow, "GET": workflows.list_workflows},
-    "/workflows/{id}": {
-        "GET": workflows.show_workflow,
-        "DELETE": workflows.delete_workflow,
-    },
+    "/workflows/{id}": {"GET": workflows.show_workflow},
     "/workflows/{id}/status": {"GET": workflows.show_status},
     "/workflows/{id}/is_complete": {"GET": workflows.is_complete},
     "/workflows/{id}/is_uninitialized": {"GET": workflows.is_uninitialized},
@@ -71,12 +70,23 @@ _ONLY_OF: Mapping[DialectName, Routes] = {
         "/tasks/{id}": {"GET": tasks.show_task},
     },
 }
-# What is not served of the simple resources: Torc has no such route, or answers 500 to it.
-_ABSENT = {
-    ("slurm_stats", "DELETE", ""),
-    ("slurm_stats", "GET", "/{id}"),
-    ("slurm_stats", "PUT", "/{id}"),
-    ("slurm_stats", "DELETE", "/{id}"),
+# What is served of the simple resources, and where.
+_PLACES: Mapping[Callable[..., Answer], tuple[str, str]] = {
+    resources.create: ("POST", ""),
+    resources.listing: ("GET", ""),
+    resources.show: ("GET", "/{id}"),
+    resources.update: ("PUT", "/{id}"),
+}
+_SERVED: Mapping[str, Sequence[Callable[..., Answer]]] = {
+    "resource_requirements": (resources.create, resources.listing, resources.show),
+    "results": (resources.listing,),
+    "files": tuple(_PLACES),
+    "user_data": (resources.create,),
+    "local_schedulers": (resources.create, resources.listing),
+    "slurm_schedulers": tuple(_PLACES),
+    "scheduled_compute_nodes": tuple(_PLACES),
+    "compute_nodes": tuple(_PLACES),
+    "slurm_stats": (resources.create, resources.listing),
 }
 
 
@@ -86,42 +96,22 @@ def routes(dialect: DialectName) -> Routes:
         "/ping": {"GET": lambda _: Answer({"status": "ok"})},
         "/version": {"GET": lambda _: Answer(VERSIONS[dialect])},
     }
-    for part in (_JOBS, _WORKFLOWS, _ONLY_OF[dialect], dict(_simple(dialect))):
-        for path, methods in part.items():
-            found.setdefault(path, {}).update(methods)
+    particular = (part.items() for part in (_JOBS, _WORKFLOWS, _ONLY_OF[dialect]))
+    for path, methods in chain(*particular, _simple(dialect)):
+        found.setdefault(path, {}).update(methods)
     return found
 
 
 def _simple(dialect: DialectName) -> Iterator[tuple[str, Mapping[str, Handler]]]:
-    """The routes of the resources that are all alike, and the deletion of jobs."""
-    job = JOBS[dialect]
+    """The routes of the resources that are all alike, and deletions."""
     things = catalog(dialect)
+    for name, resource in things.items():
+        for serve in _SERVED[name]:
+            method, suffix = _PLACES[serve]
+            yield f"/{name}{suffix}", {method: partial(serve, resource=resource)}
+    for resource in (JOBS[dialect], WORKFLOWS[dialect]):
+        yield f"/{resource.path}/{{id}}", {"DELETE": partial(resources.delete, resource=resource)}
     if dialect == "0.35":
         for name, model in (("files", bodies.Files), ("user_data", bodies.UserDataList)):
             add = partial(resources.create_many, resource=things[name], model=model)
             yield f"/bulk_{name}", {"POST": add}
-    yield "/jobs", {"DELETE": partial(resources.delete_all, resource=job)}
-    yield "/jobs/{id}", {"DELETE": partial(resources.delete, resource=job)}
-    for name, resource in things.items():
-        for suffix, methods in _methods(resource).items():
-            served = {
-                method: handler
-                for method, handler in methods.items()
-                if (name, method, suffix) not in _ABSENT
-            }
-            yield f"/{name}{suffix}", served
-
-
-def _methods(resource: resources.Resource) -> Mapping[str, Mapping[str, Handler]]:
-    return {
-        "": {
-            "POST": partial(resources.create, resource=resource),
-            "GET": partial(resources.listing, resource=resource),
-            "DELETE": partial(resources.delete_all, resource=resource),
-        },
-        "/{id}": {
-            "GET": partial(resources.show, resource=resource),
-            "PUT": partial(resources.update, resource=resource),
-            "DELETE": partial(resources.delete, resource=resource),
-        },
-    }

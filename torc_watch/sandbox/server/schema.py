@@ -33,7 +33,6 @@ CREATE TABLE IF NOT EXISTS workflow (
   slurm_defaults TEXT,
   use_pending_failed INTEGER,
   execution_config TEXT,
-  env TEXT,
   submission_directory TEXT,
   dynamic_jobs TEXT
 );
@@ -62,9 +61,7 @@ CREATE TABLE IF NOT EXISTS job (
   scheduler_id INTEGER,
   attempt_id INTEGER NOT NULL DEFAULT 1,
   priority INTEGER NOT NULL DEFAULT 0,
-  env TEXT,
   origin TEXT,
-  labels TEXT,
   start_time TEXT,
   compute_node_id INTEGER,
   unblocking_processed INTEGER NOT NULL DEFAULT 0
@@ -157,7 +154,6 @@ CREATE TABLE IF NOT EXISTS compute_node (
   compute_node_type TEXT NOT NULL,
   scheduler TEXT,
   end_time TEXT,
-  labels TEXT,
   sample_count INTEGER,
   peak_memory_bytes INTEGER,
   avg_memory_bytes INTEGER,

@@ -1,9 +1,6 @@
 """How a workflow stands, in numbers: the status of the newer dialect."""
 
-import json
-
 from torc_watch.core.model import JobStatus
-from torc_watch.sandbox.server.jobs import labelled
 from torc_watch.sandbox.server.store import Row, Store, without_nulls
 from torc_watch.sandbox.server.transitions import STATUSES, UNSETTLED
 
@@ -23,15 +20,15 @@ _USAGE = f"""
         - MIN(julianday(completion_time) - exec_time_minutes / 1440)) * 86400 AS walltime_seconds
     FROM result JOIN workflow_result ON result_id = result.id WHERE result.workflow_id = ?1
 """  # noqa: S608
-_TIME_FOR_UNLABELLED = f"""
+_TIME_LEFT = f"""
     SELECT CAST(MAX(0, (MAX(julianday(end_time)) - julianday('now')) * 86400) AS INTEGER)
-    FROM {_ACTIVE_NODES} AND labels IS NULL HAVING COUNT(*) = COUNT(end_time)
+    FROM {_ACTIVE_NODES} HAVING COUNT(*) = COUNT(end_time)
 """  # noqa: S608
 _TOO_LONG = """
     SELECT TOTAL(runtime_s > ?2) AS runtime_blocked_ready_jobs,
     MAX(runtime_s) AS longest_ready_runtime_seconds
     FROM job JOIN resource_requirements AS need ON need.id = resource_requirements_id
-    WHERE job.workflow_id = ?1 AND status = 'ready' AND labels IS NULL
+    WHERE job.workflow_id = ?1 AND status = 'ready'
 """
 
 
@@ -42,7 +39,6 @@ def summary(store: Store, workflow: Row) -> Row:
     sql = "SELECT status, COUNT(*) AS jobs FROM job WHERE workflow_id = ? GROUP BY status"
     counts |= {JobStatus(row["status"]): row["jobs"] for row in store.rows(sql, workflow_id)}
     measured = {**(store.row(_USAGE, workflow_id) or {}), **_too_long(store, workflow_id)}
-    measured["unserved_ready_labels"] = _unserved_labels(store, workflow_id) or None
     return {
         "workflow_id": workflow_id,
         "workflow_name": workflow["name"],
@@ -57,23 +53,8 @@ def summary(store: Store, workflow: Row) -> Row:
 
 def _too_long(store: Store, workflow_id: int) -> Row:
     """How many ready jobs would outlast every worker; none when one of them has no end."""
-    seconds = store.value(_TIME_FOR_UNLABELLED, workflow_id)
+    seconds = store.value(_TIME_LEFT, workflow_id)
     found = None if seconds is None else store.row(_TOO_LONG, workflow_id, seconds + _STARTUP_GRACE)
     if found is None or found["longest_ready_runtime_seconds"] is None:
         return {"runtime_blocked_ready_jobs": 0}
     return found | {"runtime_blocked_ready_jobs": int(found["runtime_blocked_ready_jobs"])}
-
-
-def _unserved_labels(store: Store, workflow_id: int) -> dict[str, int]:
-    """How many ready jobs there are of each set of labels that no active worker has."""
-    nodes = f"SELECT labels FROM {_ACTIVE_NODES} AND labels IS NOT NULL"  # noqa: S608
-    served = [labelled(json.loads(labels)) for labels in store.column(nodes, workflow_id)]
-    unserved = "".join(f" AND NOT {condition.sql}" for condition in served)
-    values = [value for condition in served for value in condition.values]
-    rows = store.rows(
-        "SELECT labels, COUNT(*) AS jobs FROM job WHERE workflow_id = ? AND status = 'ready' "  # noqa: S608
-        f"AND labels IS NOT NULL {unserved} GROUP BY labels",
-        workflow_id,
-        *values,
-    )
-    return {",".join(json.loads(row["labels"])): row["jobs"] for row in rows}

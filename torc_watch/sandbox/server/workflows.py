@@ -50,9 +50,7 @@ _OLDER = Resource(
     absence="Workflow not found",
     model=bodies.Workflow12,
     filters={
-        "name": (str, "name = ?"),
         "user": (str, "user = ?"),
-        "description": (str, "description LIKE ?"),
         "is_archived": (flag, f"({_OF_STATUS.format('is_archived')}) = ?"),
     },
     flags=frozenset({"compute_node_ignore_workflow_completion", "use_pending_failed"}),
@@ -70,7 +68,6 @@ WORKFLOWS = {
                 "slurm_defaults",
                 "execution_config",
                 "dynamic_jobs",
-                "env",
             }
         ),
         computed={
@@ -105,13 +102,6 @@ def show_workflow(call: Call) -> Answer:
 
 def list_workflows(call: Call) -> Answer:
     return listing_of(call, WORKFLOWS[call.dialect], [])
-
-
-def delete_workflow(call: Call) -> Answer:
-    """Delete a workflow and everything of it but its status row, as Torc does."""
-    workflow = fetch(call.store, WORKFLOWS[call.dialect], call.number())
-    call.store.execute("DELETE FROM workflow WHERE id = ?", workflow["id"])
-    return Answer(workflow)
 
 
 def show_status(call: Call) -> Answer:
