@@ -175,37 +175,6 @@ def observe_action(api: Api, workflow_id: int) -> dict[str, Any]:
     }
 
 
-def observe_errors(api: Api, workflow_id: int, run_id: int, job: Any) -> dict[str, int]:
-    """The statuses with which requests are refused; ``job`` failed in this run."""
-    return {
-        "no such workflow": status_of_error(api.get_workflow, 10**9),
-        "no such job": status_of_error(api.get_job, 10**9),
-        "completing by status": status_of_error(
-            api.manage_status_change, job.id, "completed", run_id
-        ),
-        "another run": status_of_error(api.manage_status_change, job.id, "ready", run_id + 7),
-        "starting what is not claimed": status_of_error(api.start_job, job.id, run_id, 1),
-        "renaming a job that ran": status_of_error(
-            api.update_job,
-            job.id,
-            model("JobModel", workflow_id=workflow_id, name="other", command=job.command),
-        ),
-        "memory of a strange unit": status_of_error(
-            api.create_resource_requirements,
-            model(
-                "ResourceRequirementsModel",
-                workflow_id=workflow_id,
-                name="odd",
-                num_cpus=1,
-                num_gpus=0,
-                num_nodes=1,
-                memory="8gb",
-                runtime="PT1M",
-            ),
-        ),
-    }
-
-
 def run_id_of(api: Api, workflow_id: int) -> int:
     source = api.get_workflow_status if HAS_STATUS else api.get_workflow
     return int(source(workflow_id).run_id)
@@ -247,7 +216,6 @@ def observe_recovery(api: Api) -> dict[str, Any]:
     seen["failed"] = statuses(api, workflow_id)
     seen["shown"] = observe_shown(api, workflow_id, jobs[0].id)
     run_id = run_id_of(api, workflow_id)
-    seen["errors"] = observe_errors(api, workflow_id, run_id, jobs[0])
     seen["allocations"] = observe_allocations(api, workflow_id)
     seen["reset"] = api.reset_job_status(workflow_id, failed_only=True).updated_count
     begin_next_run(api, workflow_id)
@@ -260,19 +228,6 @@ def observe_recovery(api: Api) -> dict[str, Any]:
     seen["results"] = api.list_results(workflow_id).total_count
     seen["all results"] = api.list_results(workflow_id, all_runs=True).total_count
     return seen
-
-
-def observe_cancellation(api: Api) -> dict[str, Any]:
-    workflow_id, _ = submit(api)
-    api.initialize_jobs(workflow_id)
-    claim(api, workflow_id, 1)
-    api.cancel_workflow(workflow_id)
-    complete = api.is_workflow_complete(workflow_id)
-    return {
-        "complete": [complete.is_complete, complete.is_canceled],
-        "jobs": statuses(api, workflow_id),
-        "claimed": len(claim(api, workflow_id, 1)),
-    }
 
 
 def observe_retry(api: Api) -> dict[str, Any]:
@@ -317,7 +272,6 @@ def main() -> None:
         "ping": json.loads(json.dumps(api.ping(), default=lambda one: one.to_dict())),
         "version": version if isinstance(version, str) else version.version,
         "recovery": observe_recovery(api),
-        "cancellation": observe_cancellation(api),
         "retry": observe_retry(api),
         "action": observe_action(api, action_workflow),
     }

@@ -98,6 +98,25 @@ async def test_a_status_that_a_job_has_is_no_change_in_any_run(torc: "Torc") -> 
     assert await torc.set_status("job", "ready") == 422
 
 
+async def test_what_is_answered_to_a_worker_about_its_job(torc: "Torc") -> None:
+    """As the job was before the request, but for its status; a retried one as it is stored."""
+    await torc.add({"job": []})
+    await torc.workflow("POST", "initialize_jobs")
+    await torc.claim()
+    job_id = await torc.id_of("job")
+    started = await torc.ask("PUT", f"/jobs/{job_id}/start_job/0/{torc.node_id}")
+    assert (started["status"], "compute_node_id" in started) == ("running", False)
+    assert ("compute_node_id" in (await torc.jobs())["job"]) == (torc.dialect == "0.35")
+    result = torc.result(started, "failed", 1)
+    ended = await torc.ask("POST", f"/jobs/{job_id}/complete_job/failed/0", result)
+    assert (ended["status"], "compute_node_id" in ended) == ("failed", torc.dialect == "0.35")
+    assert "compute_node_id" not in (await torc.jobs())["job"]
+    retried = await torc.ask("POST", f"/jobs/{job_id}/retry/0?max_retries=2")
+    assert (retried["status"], retried["attempt_id"]) == ("ready", 2)
+    assert "invocation_script" not in retried
+    assert (await torc.jobs())["job"]["invocation_script"] == ""
+
+
 @newer_servers
 async def test_many_reports_at_once_stand_for_themselves(torc: "Torc") -> None:
     await torc.add({"good": [], "twice": [], "wrong": [], "odd": []})

@@ -27,15 +27,6 @@ SEEN_BY_BOTH: dict[str, Any] = {
             "result": [137, 2**30, "failed"],
             "node": ["node", False],
         },
-        "errors": {
-            "no such workflow": 404,
-            "no such job": 404,
-            "completing by status": 422,
-            "another run": 422,
-            "starting what is not claimed": 500,
-            "renaming a job that ran": 422,
-            "memory of a strange unit": 422,
-        },
         "allocations": {"reset_while_pending": 422, "complete": 1, "pending": 0},
         "reset": 3,
         "runs": 1,
@@ -43,11 +34,6 @@ SEEN_BY_BOTH: dict[str, Any] = {
         "recovered": dict.fromkeys("abcd", "completed"),
         "results": 4,
         "all results": 5,
-    },
-    "cancellation": {
-        "complete": [True, True],
-        "jobs": {"a": "canceled", "b": "blocked", "c": "blocked", "d": "ready"},
-        "claimed": 0,
     },
     "action": {"pending": ["on_workflow_start"], "second_claim": 409},
 }

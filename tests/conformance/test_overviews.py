@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
 newer_servers = pytest.mark.parametrize("server", ["embedded-0.35", "torc-1.0.0"], indirect=True)
 
+PAST, FUTURE = "2000-01-01T00:00:00Z", "2999-01-01T00:00:00Z"
 CHAIN = {"a": [], "b": ["a"], "c": ["b"]}
 
 
@@ -91,3 +92,27 @@ async def test_an_update_of_a_job_replaces_what_it_waits_for_and_keeps_its_attem
     body = {"workflow_id": torc.workflow_id, "name": "c", "command": "true", "attempt_id": 9}
     job = await torc.ask("PUT", f"/jobs/{c}", body | {"depends_on_job_ids": [a]})
     assert (job["depends_on_job_ids"], job["attempt_id"]) == ([a], 1)
+
+
+@newer_servers
+@pytest.mark.parametrize(
+    ("ends", "blocked"),
+    [([PAST], 1), ([PAST, FUTURE], 0), ([None], 0), ([PAST, None], 0), ([], 0)],
+)
+async def test_jobs_that_outlast_every_worker_are_counted(
+    torc: "Torc", ends: list[str | None], blocked: int
+) -> None:
+    """A worker without an end has time for all."""
+    needs = {"workflow_id": torc.workflow_id, "name": "long", "memory": "1m", "runtime": "PT9M"}
+    row = await torc.ask("POST", "/resource_requirements", needs)
+    await torc.add({"long": []}, resource_requirements_id=row["id"])
+    await torc.add({"short": []})
+    node = {"workflow_id": torc.workflow_id, "hostname": "h", "pid": 1, "start_time": "now"}
+    node |= {"compute_node_type": "slurm", "is_active": True, "memory_gb": 8.0}
+    node |= {"num_cpus": 4, "num_gpus": 0, "num_nodes": 1}
+    for end in ends:
+        await torc.ask("POST", "/compute_nodes", node | ({"end_time": end} if end else {}))
+    await torc.workflow("POST", "initialize_jobs")
+    summary = await torc.workflow("GET", "status")
+    assert summary["runtime_blocked_ready_jobs"] == blocked
+    assert ("max_allocation_remaining_seconds" in summary) == any(ends)

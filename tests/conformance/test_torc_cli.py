@@ -185,7 +185,7 @@ def test_jobs_are_listed_by_page_order_and_status(cli: Cli) -> None:
         "waits",
         "runs anyway",
     ]
-    assert "recovers" in cli.say("jobs", "list", workflow_id)
+    assert "forgets" in cli.say("jobs", "list", workflow_id)
     job = cli.listed("jobs", "list", workflow_id)[0]
     assert cli.ask("jobs", "get", job["id"])["name"] == "makes"
 

@@ -1,8 +1,9 @@
 """Jobs: created one by one or in bulk, shown with or without what they are related to, changed."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import replace
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torc_watch.core.model import JobStatus
@@ -16,14 +17,6 @@ from torc_watch.sandbox.server.calls import (
     job_status,
     refused,
 )
-from torc_watch.sandbox.server.relations import (
-    DEPENDENCIES,
-    OUTPUT_FILES,
-    OUTPUT_USER_DATA,
-    RELATIONS,
-    add_relation,
-    relate,
-)
 from torc_watch.sandbox.server.resources import (
     Resource,
     fetch,
@@ -36,6 +29,27 @@ from torc_watch.sandbox.server.resources import (
 from torc_watch.sandbox.server.settings import DialectName
 from torc_watch.sandbox.server.store import Row, Store
 from torc_watch.sandbox.server.transitions import sql_set
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """Ids that a job's JSON carries in ``name``, kept in ``table`` under ``column``."""
+
+    name: str
+    table: str
+    column: str
+
+
+DEPENDENCIES = Relation("depends_on_job_ids", "job_depends_on", "depends_on_job_id")
+OUTPUT_FILES = Relation("output_file_ids", "job_output_file", "file_id")
+OUTPUT_USER_DATA = Relation("output_user_data_ids", "job_output_user_data", "user_data_id")
+RELATIONS = (
+    DEPENDENCIES,
+    Relation("input_file_ids", "job_input_file", "file_id"),
+    OUTPUT_FILES,
+    Relation("input_user_data_ids", "job_input_user_data", "user_data_id"),
+    OUTPUT_USER_DATA,
+)
 
 RelatedJob = bodies.RelatedJob12 | bodies.RelatedJob35
 
@@ -80,7 +94,7 @@ def show_job(call: Call) -> Answer:
 def list_jobs(call: Call) -> Answer:
     answer = listing(call, JOBS[call.dialect])
     if call.asked("include_relationships", flag):
-        relate(call.store, answer.body["items"], RELATIONS)
+        _relate(call.store, answer.body["items"], RELATIONS)
     return answer
 
 
@@ -94,7 +108,7 @@ def update_job(call: Call) -> Answer:
     call.store.update("job", job["id"], columns)
     if body.depends_on_job_ids is not None:
         call.store.execute("DELETE FROM job_depends_on WHERE job_id = ?", job["id"])
-        add_relation(
+        _add_relation(
             call.store, DEPENDENCIES, job["workflow_id"], {job["id"]: body.depends_on_job_ids}
         )
     return Answer(job_with_relations(call.store, call.dialect, job["id"]))
@@ -103,14 +117,14 @@ def update_job(call: Call) -> Answer:
 def job_with_relations(store: Store, dialect: DialectName, job_id: int) -> Row:
     """A job as JSON with the ids of what it is related to; a Failure of 404 without it."""
     job = fetch(store, JOBS[dialect], job_id)
-    relate(store, [job], RELATIONS)
+    _relate(store, [job], RELATIONS)
     return job
 
 
 def claimed_jobs(store: Store, dialect: DialectName, job_ids: Sequence[int]) -> list[Row]:
     """Jobs as a worker gets them, in the order of the ids, with what they have to produce."""
     jobs = jobs_as_stored(store, dialect, job_ids)
-    relate(store, jobs, (OUTPUT_FILES, OUTPUT_USER_DATA))
+    _relate(store, jobs, (OUTPUT_FILES, OUTPUT_USER_DATA))
     return jobs
 
 
@@ -148,7 +162,7 @@ def _add(store: Store, dialect: DialectName, jobs: Sequence[RelatedJob]) -> list
     store.insert_many("job", list(rows[0]), [tuple(row.values()) for row in rows])
     for relation in RELATIONS:
         related = {first + place: getattr(job, relation.name) for place, job in enumerate(jobs)}
-        add_relation(store, relation, workflow_id, related)
+        _add_relation(store, relation, workflow_id, related)
     return [_echoed(dialect, job, row) for job, row in zip(jobs, rows, strict=True)]
 
 
@@ -200,3 +214,31 @@ def _check_update(job: Row, body: dict[str, Any]) -> None:
     for name in fixed:
         if sorted(body.get(name) or job.get(name, [])) != sorted(job.get(name, [])):
             raise refused(422, f"Cannot modify {name} after the job's creation")
+
+
+def _add_relation(
+    store: Store, relation: Relation, workflow_id: int, related: Mapping[int, Sequence[int] | None]
+) -> None:
+    """Keep what is ``related`` to each job of a workflow, by the job's id."""
+    pairs = ((job_id, other) for job_id, others in related.items() for other in others or ())
+    if relation is DEPENDENCIES:
+        columns: Sequence[str] = ("job_id", relation.column, "workflow_id")
+        store.insert_many(relation.table, columns, ((*pair, workflow_id) for pair in pairs))
+    else:
+        store.insert_many(relation.table, ("job_id", relation.column), pairs)
+
+
+def _relate(store: Store, jobs: Sequence[Row], relations: Iterable[Relation]) -> None:
+    """Add the lists of ids to jobs; a list that would be empty is left out."""
+    ids = json.dumps([job["id"] for job in jobs])
+    for relation in relations:
+        related = defaultdict(list)
+        for pair in store.rows(
+            f"SELECT job_id, {relation.column} AS other FROM {relation.table} "  # noqa: S608
+            "WHERE job_id IN (SELECT value FROM json_each(?)) ORDER BY 1, 2",
+            ids,
+        ):
+            related[pair["job_id"]].append(pair["other"])
+        for job in jobs:
+            if job["id"] in related:
+                job[relation.name] = related[job["id"]]

@@ -15,6 +15,7 @@ from torc_watch.sandbox.server.calls import (
     refused,
 )
 from torc_watch.sandbox.server.jobs import has_job_in
+from torc_watch.sandbox.server.overviews import summary
 from torc_watch.sandbox.server.resources import (
     Resource,
     fetch,
@@ -24,7 +25,6 @@ from torc_watch.sandbox.server.resources import (
     stored,
 )
 from torc_watch.sandbox.server.store import Row, Store
-from torc_watch.sandbox.server.summary import summary
 from torc_watch.sandbox.server.transitions import (
     ACTIVE,
     INITIALIZED,
