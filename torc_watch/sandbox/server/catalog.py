@@ -1,10 +1,9 @@
 """The simple resources of each dialect, and what is particular to each of them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from torc_watch.core.errors import InvalidQuantity
 from torc_watch.core.units import parse_duration, parse_memory
 from torc_watch.sandbox.server import bodies
 from torc_watch.sandbox.server.calls import (
@@ -13,7 +12,7 @@ from torc_watch.sandbox.server.calls import (
     integer,
     internal_error,
     job_status,
-    refused,
+    quantity,
 )
 from torc_watch.sandbox.server.paging import Condition
 from torc_watch.sandbox.server.resources import Resource
@@ -36,17 +35,9 @@ def _measured(_call: Call, columns: Row) -> Row:
     """Add what claims compare: bytes and seconds."""
     return {
         **columns,
-        "memory_bytes": _number("memory", columns["memory"], parse_memory),
-        "runtime_s": _number("runtime", columns["runtime"], parse_duration),
+        "memory_bytes": quantity("memory", columns["memory"], parse_memory),
+        "runtime_s": quantity("runtime", columns["runtime"], parse_duration),
     }
-
-
-def _number(name: str, text: str, parse: Callable[[str], int]) -> int:
-    try:
-        return parse(text)
-    except InvalidQuantity as error:
-        message = f"Invalid {name} format '{text}': {error}"
-        raise refused(422, message, field=name, value=text) from error
 
 
 def _current_results(call: Call) -> list[Condition]:

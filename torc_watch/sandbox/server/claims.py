@@ -4,10 +4,9 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from torc_watch.core.errors import InvalidQuantity
 from torc_watch.core.units import parse_duration
 from torc_watch.sandbox.server import bodies
-from torc_watch.sandbox.server.calls import Answer, Call, flag, refused
+from torc_watch.sandbox.server.calls import Answer, Call, flag, quantity
 from torc_watch.sandbox.server.jobs import claimed_jobs
 from torc_watch.sandbox.server.packing import UNLIMITED, Needs, Nodes, packed
 from torc_watch.sandbox.server.resources import require_workflow
@@ -34,7 +33,8 @@ def claim_fitting_jobs(call: Call) -> Answer:
     """Jobs that fit together into the resources of the body become pending."""
     workflow_id, limit = call.number(), call.number("limit")
     resources = call.body(bodies.NodeResources)
-    seconds = _seconds(resources.time_limit)
+    time = resources.time_limit
+    seconds = UNLIMITED if time is None else quantity("time_limit", time, parse_duration)
     if _is_canceled(call.store, workflow_id):
         return Answer({"jobs": [], "reason": "Workflow is canceled"})
     require_workflow(call.store, workflow_id)
@@ -92,16 +92,6 @@ def _order(call: Call) -> str:
     if call.dialect == "0.35":
         return _ORDER_OF_35
     return _ORDERS_OF_12.get(call.asked("sort_method", str) or "none", "job.id")
-
-
-def _seconds(time_limit: str | None) -> int:
-    if time_limit is None:
-        return UNLIMITED
-    try:
-        return parse_duration(time_limit)
-    except InvalidQuantity as error:
-        message = f"Invalid time_limit format '{time_limit}': {error}"
-        raise refused(422, message, field="time_limit", value=time_limit) from error
 
 
 def _is_canceled(store: Store, workflow_id: int) -> bool:

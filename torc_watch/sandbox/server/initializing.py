@@ -16,18 +16,12 @@ from torc_watch.sandbox.server.transitions import (
     sql_set,
 )
 
-_DEPENDENCIES_OF_FILES = """
+# Who reads what another makes waits for it: files, or user data.
+_DEPENDENCIES = """
     INSERT OR IGNORE INTO job_depends_on (job_id, depends_on_job_id, workflow_id)
     SELECT consumer.job_id, producer.job_id, job.workflow_id
-    FROM job JOIN job_input_file AS consumer ON consumer.job_id = job.id
-    JOIN job_output_file AS producer ON producer.file_id = consumer.file_id
-    WHERE job.workflow_id = ?
-"""
-_DEPENDENCIES_OF_USER_DATA = """
-    INSERT OR IGNORE INTO job_depends_on (job_id, depends_on_job_id, workflow_id)
-    SELECT consumer.job_id, producer.job_id, job.workflow_id
-    FROM job JOIN job_input_user_data AS consumer ON consumer.job_id = job.id
-    JOIN job_output_user_data AS producer ON producer.user_data_id = consumer.user_data_id
+    FROM job JOIN job_input_{thing} AS consumer ON consumer.job_id = job.id
+    JOIN job_output_{thing} AS producer ON producer.{thing}_id = consumer.{thing}_id
     WHERE job.workflow_id = ?
 """
 _UNINITIALIZE_DESCENDANTS = """
@@ -66,8 +60,8 @@ def initialize_jobs(
     The order of the steps is Torc's. Jobs that are running, pending or terminated become ready
     whatever ``only_uninitialized`` says.
     """
-    store.execute(_DEPENDENCIES_OF_FILES, workflow_id)
-    store.execute(_DEPENDENCIES_OF_USER_DATA, workflow_id)
+    for thing in ("file", "user_data"):
+        store.execute(_DEPENDENCIES.format(thing=thing), workflow_id)
     if only_uninitialized:
         _uninitialize(store, workflow_id, frozenset({JobStatus.UNINITIALIZED}))
     only = "AND status = 'uninitialized'" if only_uninitialized else ""

@@ -52,8 +52,6 @@ RELATIONS = (
 )
 
 RelatedJob = bodies.RelatedJob12 | bodies.RelatedJob35
-
-
 _OLDER = Resource(
     path="jobs",
     table="job",
@@ -70,8 +68,6 @@ _OLDER = Resource(
         "scheduler_id": "COALESCE(scheduler_id, 0)",
     },
 )
-
-
 JOBS = {"0.12": _OLDER, "0.35": replace(_OLDER, model=bodies.Job35)}
 
 

@@ -51,7 +51,6 @@ _OLDER = Resource(
     model=bodies.Workflow12,
     filters={
         "user": (str, "user = ?"),
-        "is_archived": (flag, f"({_OF_STATUS.format('is_archived')}) = ?"),
     },
     flags=frozenset({"compute_node_ignore_workflow_completion", "use_pending_failed"}),
 )
