@@ -20,7 +20,8 @@ async def failed_workflow(client: TorcClient, jobs: int) -> int:
     workflow_id, ids = await _initialized_workflow(client, jobs)
     run = (await client.get_workflow(workflow_id)).run_id
     transport = client.transport
-    await transport.post(f"/workflows/{workflow_id}/claim_next_jobs", limit=jobs)
+    room = NodeResources(num_cpus=jobs, memory=jobs * 64 * MIB)
+    await WorkerApi(transport).claim_jobs(workflow_id, room, limit=jobs)
     node = await transport.post("/compute_nodes", body=_ended_node(workflow_id))
     for start in range(0, jobs, _BATCH):
         completions = [

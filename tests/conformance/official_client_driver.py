@@ -100,11 +100,15 @@ def register_node(api: Api, workflow_id: int) -> Any:
     )
 
 
+def claim(api: Api, workflow_id: int, limit: int) -> list[Any]:
+    resources = model("ComputeNodesResources", **NODE)
+    return list(api.claim_jobs_based_on_resources(workflow_id, limit, resources).jobs)
+
+
 def run_jobs(api: Api, workflow_id: int, run_id: int, codes: dict[str, int]) -> list[str]:
     """Claim what is ready, start and complete it with the return codes by name; their names."""
     node = register_node(api, workflow_id)
-    resources = model("ComputeNodesResources", **NODE)
-    claimed = api.claim_jobs_based_on_resources(workflow_id, 10, resources).jobs
+    claimed = claim(api, workflow_id, 10)
     for job in claimed:
         api.start_job(job.id, run_id, node.id)
         code = codes.get(job.name, 0)
@@ -127,26 +131,6 @@ def run_jobs(api: Api, workflow_id: int, run_id: int, codes: dict[str, int]) -> 
     node.duration_seconds = 1.0
     api.update_compute_node(node.id, node)
     return sorted(job.name for job in claimed)
-
-
-def observe_paging(api: Api) -> dict[str, Any]:
-    """10,001 jobs, sent in two and read in two."""
-    workflow = api.create_workflow(model("WorkflowModel", name="many", user="tester"))
-    bodies = [
-        model("JobModel", workflow_id=workflow.id, name=f"j{number}", command="true")
-        for number in range(10_001)
-    ]
-    for part in (bodies[:10_000], bodies[10_000:]):
-        api.create_jobs(model("JobsModel", jobs=part))
-    first = api.list_jobs(workflow.id, limit=10_000)
-    last = api.list_jobs(workflow.id, offset=10_000)
-    return {
-        "first": [first.count, first.total_count, first.has_more],
-        "last": [last.count, last.has_more, last.items[0].name],
-        "newest": api.list_jobs(workflow.id, limit=1, sort_by="id", reverse_sort=True)
-        .items[0]
-        .name,
-    }
 
 
 def observe_allocations(api: Api, workflow_id: int) -> dict[str, Any]:
@@ -191,37 +175,6 @@ def observe_action(api: Api, workflow_id: int) -> dict[str, Any]:
     }
 
 
-def observe_errors(api: Api, workflow_id: int, run_id: int, job: Any) -> dict[str, int]:
-    """The statuses with which requests are refused; ``job`` failed in this run."""
-    return {
-        "no such workflow": status_of_error(api.get_workflow, 10**9),
-        "no such job": status_of_error(api.get_job, 10**9),
-        "completing by status": status_of_error(
-            api.manage_status_change, job.id, "completed", run_id
-        ),
-        "another run": status_of_error(api.manage_status_change, job.id, "ready", run_id + 7),
-        "starting what is not claimed": status_of_error(api.start_job, job.id, run_id, 1),
-        "renaming a job that ran": status_of_error(
-            api.update_job,
-            job.id,
-            model("JobModel", workflow_id=workflow_id, name="other", command=job.command),
-        ),
-        "memory of a strange unit": status_of_error(
-            api.create_resource_requirements,
-            model(
-                "ResourceRequirementsModel",
-                workflow_id=workflow_id,
-                name="odd",
-                num_cpus=1,
-                num_gpus=0,
-                num_nodes=1,
-                memory="8gb",
-                runtime="PT1M",
-            ),
-        ),
-    }
-
-
 def run_id_of(api: Api, workflow_id: int) -> int:
     source = api.get_workflow_status if HAS_STATUS else api.get_workflow
     return int(source(workflow_id).run_id)
@@ -241,14 +194,11 @@ def observe_shown(api: Api, workflow_id: int, job_id: int) -> dict[str, Any]:
     (result,) = api.list_results(workflow_id, job_id=job_id).items
     (node,) = api.list_compute_nodes(workflow_id).items
     mine = {one.id for one in api.list_workflows(user="tester", limit=10_000).items}
-    needs = api.list_resource_requirements(workflow_id, name="small").items
     return {
         "workflow": [api.get_workflow(workflow_id).name, workflow_id in mine],
         "job": [api.get_job(job_id).name, plain(api.get_job(job_id).status)],
         "result": [result.return_code, result.peak_memory_bytes, plain(result.status)],
-        "the same result": api.get_result(result.id).completion_time == result.completion_time,
         "node": [api.get_compute_node(node.id).hostname, node.is_active],
-        "needs": [one.memory for one in needs],
     }
 
 
@@ -266,7 +216,6 @@ def observe_recovery(api: Api) -> dict[str, Any]:
     seen["failed"] = statuses(api, workflow_id)
     seen["shown"] = observe_shown(api, workflow_id, jobs[0].id)
     run_id = run_id_of(api, workflow_id)
-    seen["errors"] = observe_errors(api, workflow_id, run_id, jobs[0])
     seen["allocations"] = observe_allocations(api, workflow_id)
     seen["reset"] = api.reset_job_status(workflow_id, failed_only=True).updated_count
     begin_next_run(api, workflow_id)
@@ -278,24 +227,7 @@ def observe_recovery(api: Api) -> dict[str, Any]:
     seen["recovered"] = statuses(api, workflow_id)
     seen["results"] = api.list_results(workflow_id).total_count
     seen["all results"] = api.list_results(workflow_id, all_runs=True).total_count
-    seen["out of memory"] = api.list_results(
-        workflow_id, all_runs=True, return_code=137
-    ).total_count
-    seen["events"] = [one.data.get("action") for one in api.list_events(workflow_id).items]
     return seen
-
-
-def observe_cancellation(api: Api) -> dict[str, Any]:
-    workflow_id, _ = submit(api)
-    api.initialize_jobs(workflow_id)
-    api.claim_next_jobs(workflow_id, limit=1)
-    api.cancel_workflow(workflow_id)
-    complete = api.is_workflow_complete(workflow_id)
-    return {
-        "complete": [complete.is_complete, complete.is_canceled],
-        "jobs": statuses(api, workflow_id),
-        "claimed": len(api.claim_next_jobs(workflow_id).jobs),
-    }
 
 
 def observe_retry(api: Api) -> dict[str, Any]:
@@ -318,7 +250,7 @@ def observe_newer(api: Api) -> dict[str, Any]:
     task = api.initialize_jobs(workflow_id, var_async=True)
     while api.get_active_task_for_workflow(workflow_id).task is not None:
         pass  # the server works on it
-    api.claim_next_jobs(workflow_id, limit=1)
+    claim(api, workflow_id, 1)
     api.start_job(jobs[0].id, 0, register_node(api, workflow_id).id)
     running = api.get_running_jobs(workflow_id).items
     summary = api.get_workflow_status(workflow_id)
@@ -340,10 +272,8 @@ def main() -> None:
         "ping": json.loads(json.dumps(api.ping(), default=lambda one: one.to_dict())),
         "version": version if isinstance(version, str) else version.version,
         "recovery": observe_recovery(api),
-        "cancellation": observe_cancellation(api),
         "retry": observe_retry(api),
         "action": observe_action(api, action_workflow),
-        "paging": observe_paging(api),
     }
     if not HAS_STATUS:
         seen["newer"] = observe_newer(api)

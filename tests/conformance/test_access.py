@@ -108,7 +108,6 @@ async def test_other_peoples_workflows_are_closed(guarded: Guarded, name: str) -
                 partial(eve.list_jobs, workflow_id),
                 partial(eve.count_jobs, workflow_id),
                 partial(eve.get_job, job_id),
-                partial(eve.cancel_workflow, workflow_id),
                 partial(eve.delete_workflow, workflow_id),
             ):
                 with pytest.raises(AccessDenied, match="Ask the workflow's owner for access"):

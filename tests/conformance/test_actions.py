@@ -7,8 +7,6 @@ import pytest
 if TYPE_CHECKING:
     from tests.conformance.conftest import Torc
 
-newer_servers = pytest.mark.parametrize("server", ["embedded-0.35", "torc-1.0.0"], indirect=True)
-
 RUN: dict[str, Any] = {"action_type": "run_commands", "action_config": {"commands": ["true"]}}
 
 
@@ -97,26 +95,6 @@ async def test_an_action_of_no_jobs_is_armed_again(torc: "Torc", trigger_type: s
     assert await pending(torc) == []
     await torc.workflow("POST", "initialize_jobs?only_uninitialized=true")
     assert await pending(torc) == [action]
-
-
-@newer_servers
-async def test_the_configuration_of_an_action_changes_field_by_field(torc: "Torc") -> None:
-    config = {"scheduler_id": 1, "num_allocations": 2}
-    action = await act(
-        torc, trigger_type="on_workflow_start", action_type="schedule_nodes", action_config=config
-    )
-    changed = await torc.workflow("PUT", f"actions/{action}", {"num_allocations": 5})
-    assert changed["action_config"] == {"scheduler_id": 1, "num_allocations": 5}
-    assert await torc.workflow("GET", "actions") == [changed]
-    path = f"/workflows/{torc.workflow_id}/actions/{action}"
-    bodies: list[Any] = [{}, [], {"num_allocations": "5"}, {"commands": ["true"]}]
-    assert [await torc.status_of("PUT", path, body) for body in bodies] == [422] * len(bodies)
-    other = await torc.sibling()
-    elsewhere = f"/workflows/{other.workflow_id}/actions/{action}"
-    assert await torc.status_of("PUT", elsewhere, {"num_allocations": 5}) == 404
-    assert await torc.status_of("DELETE", elsewhere) == 404
-    assert await torc.status_of("DELETE", path) == 200
-    assert await torc.status_of("DELETE", path) == 404
 
 
 async def test_how_often_an_action_must_be_triggered_is_told_by_lists_alone(torc: "Torc") -> None:

@@ -32,13 +32,12 @@ async def test_nothing_is_claimed_of_a_canceled_workflow(torc: "Torc") -> None:
     await torc.workflow("PUT", "cancel")
     claimed = await torc.workflow("POST", "claim_jobs_based_on_resources/1", NODE)
     assert claimed == {"jobs": [], "reason": "Workflow is canceled"}
-    assert await torc.workflow("POST", "claim_next_jobs") == {"jobs": []}
 
 
 async def test_jobs_are_claimed_once(torc: "Torc") -> None:
     await torc.add({"a": [], "b": [], "c": []})
     await torc.workflow("POST", "initialize_jobs")
-    first = (await torc.workflow("POST", "claim_next_jobs?limit=2"))["jobs"]
+    first = (await torc.workflow("POST", "claim_jobs_based_on_resources/2", NODE))["jobs"]
     assert [job["name"] for job in first] == ["a", "b"]
     assert await torc.claim() == ["c"]
     assert await torc.claim() == []
@@ -144,32 +143,6 @@ async def test_whether_nodes_are_shared_with_a_job_of_several(
         await add_needing(torc, name, num_cpus=2)
     await torc.workflow("POST", "initialize_jobs")
     assert await claimed(torc, num_nodes=nodes, num_cpus=4) == dialect_names[torc.dialect]
-
-
-@newer_servers
-async def test_labels_bring_jobs_and_workers_together(torc: "Torc") -> None:
-    await torc.add({"plain": []})
-    await torc.add({"both": []}, labels=["b", "a", "a"])
-    await torc.add({"none": []}, labels=[])
-    await torc.workflow("POST", "initialize_jobs")
-    assert (await torc.jobs())["both"]["labels"] == ["a", "b"]
-    assert "labels" not in (await torc.jobs())["none"]
-    summary = await torc.workflow("GET", "status")
-    assert summary["unserved_ready_labels"] == {"a,b": 1}
-    query = f"/jobs?workflow_id={torc.workflow_id}&labels="
-    for labels, found in (("", ["plain", "none"]), ("a", []), ("c,b,a", ["both"])):
-        items = (await torc.ask("GET", query + labels))["items"]
-        assert [job["name"] for job in items] == found
-    assert await claimed(torc, labels=["a"]) == []
-    assert await claimed(torc) == ["plain", "none"]
-    assert await claimed(torc, labels=["a", "b", "c"]) == ["both"]
-
-
-@newer_servers
-@pytest.mark.parametrize("label", ["", " a", "a,b"])
-async def test_what_is_no_label_is_refused(torc: "Torc", label: str) -> None:
-    body = {"workflow_id": torc.workflow_id, "name": "j", "command": "true", "labels": [label]}
-    assert await torc.status_of("POST", "/jobs", body) == 422
 
 
 async def add_needing(torc: "Torc", name: str, *, priority: int = 0, **needs: Any) -> None:

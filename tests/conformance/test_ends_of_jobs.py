@@ -70,8 +70,6 @@ async def test_a_retry_is_a_new_attempt_of_the_same_run(torc: "Torc") -> None:
         assert await torc.status_of("POST", path) == status
     await torc.finish(job=0)
     assert await torc.results("&all_runs=true") == [(0, 1, 1), (0, 2, 0)]
-    events = (await torc.ask("GET", f"/events?workflow_id={torc.workflow_id}"))["items"]
-    assert [event["data"]["event_type"] for event in events] == ["job_retried"]
 
 
 @pytest.mark.parametrize(
@@ -100,6 +98,25 @@ async def test_a_status_that_a_job_has_is_no_change_in_any_run(torc: "Torc") -> 
     assert await torc.set_status("job", "ready") == 422
 
 
+async def test_what_is_answered_to_a_worker_about_its_job(torc: "Torc") -> None:
+    """As the job was before the request, but for its status; a retried one as it is stored."""
+    await torc.add({"job": []})
+    await torc.workflow("POST", "initialize_jobs")
+    await torc.claim()
+    job_id = await torc.id_of("job")
+    started = await torc.ask("PUT", f"/jobs/{job_id}/start_job/0/{torc.node_id}")
+    assert (started["status"], "compute_node_id" in started) == ("running", False)
+    assert ("compute_node_id" in (await torc.jobs())["job"]) == (torc.dialect == "0.35")
+    result = torc.result(started, "failed", 1)
+    ended = await torc.ask("POST", f"/jobs/{job_id}/complete_job/failed/0", result)
+    assert (ended["status"], "compute_node_id" in ended) == ("failed", torc.dialect == "0.35")
+    assert "compute_node_id" not in (await torc.jobs())["job"]
+    retried = await torc.ask("POST", f"/jobs/{job_id}/retry/0?max_retries=2")
+    assert (retried["status"], retried["attempt_id"]) == ("ready", 2)
+    assert "invocation_script" not in retried
+    assert (await torc.jobs())["job"]["invocation_script"] == ""
+
+
 @newer_servers
 async def test_many_reports_at_once_stand_for_themselves(torc: "Torc") -> None:
     await torc.add({"good": [], "twice": [], "wrong": [], "odd": []})
@@ -123,11 +140,12 @@ async def test_an_error_in_one_of_many_reports_undoes_them_all(torc: "Torc") -> 
     await torc.workflow("POST", "initialize_jobs")
     await torc.claim()
     jobs = await torc.jobs()
-    await torc.ask("POST", "/results", torc.result(jobs["known"], "completed", 0))
+    assert await torc.complete("known") == 200
+    assert await torc.set_status("known", "ready") == 200  # its attempt has a result
     body = {"completions": [report(torc, jobs[name]) for name in ("good", "known")]}
     path = f"/workflows/{torc.workflow_id}/batch_complete_jobs"
     assert await torc.status_of("POST", path, body) == 500
-    assert await torc.statuses() == {"good": "pending", "known": "pending"}
+    assert await torc.statuses() == {"good": "pending", "known": "ready"}
 
 
 def report(

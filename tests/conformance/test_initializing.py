@@ -1,12 +1,13 @@
 """What initializing and resetting make of the jobs of the embedded server, traps and all."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
     from tests.conformance.conftest import Torc
 
+NODE: dict[str, Any] = {"num_cpus": 9, "memory_gb": 9.0, "num_gpus": 0, "num_nodes": 1}
 # A job by name, and those that it waits for.
 CHAIN = {"a": [], "b": ["a"], "c": ["b"]}
 DIAMOND = {"top": [], "left": ["top"], "right": ["top"], "bottom": ["left", "right"]}
@@ -86,28 +87,12 @@ async def test_dependencies_follow_files_and_user_data(torc: "Torc") -> None:
     await torc.add({"uses": []}, input_user_data_ids=datas)
     await torc.workflow("POST", "initialize_jobs")
     assert await torc.statuses() == {"makes": "ready", "reads": "blocked", "uses": "blocked"}
-    claimed = (await torc.workflow("POST", "claim_next_jobs"))["jobs"]
+    claimed = (await torc.workflow("POST", "claim_jobs_based_on_resources/9", NODE))["jobs"]
     assert [job["output_file_ids"] for job in claimed] == [files]
     assert (await torc.workflow("GET", "required_existing_files"))["files"] == []
     assert await torc.complete("makes") == 200
     assert (await torc.workflow("GET", "required_existing_files"))["files"] == files
     assert (await torc.workflow("GET", "missing_user_data"))["user_data"] == datas
-
-
-async def test_a_changed_command_starts_a_job_over(torc: "Torc") -> None:
-    await torc.add({"same": [], "changed": []})
-    await torc.workflow("POST", "initialize_jobs")
-    await torc.workflow("POST", "reset_job_status")
-    job = (await torc.jobs())["changed"]
-    body = {"workflow_id": torc.workflow_id, "name": "changed", "command": "false"}
-    await torc.ask("PUT", f"/jobs/{job['id']}", body)
-    await torc.set_status("changed", "ready")
-    path = "process_changed_job_inputs"
-    for query in ("?dry_run=true", ""):
-        assert (await torc.statuses())["changed"] == "ready"
-        answer = await torc.workflow("POST", path + query)
-        assert answer == {"reinitialized_jobs": ["changed"]}
-    assert (await torc.statuses())["changed"] == "uninitialized"
 
 
 async def test_failures_are_reset_with_everything_behind_them(torc: "Torc") -> None:

@@ -1,6 +1,6 @@
 """What a server says of a workflow as a whole, and of how its things belong together."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
 newer_servers = pytest.mark.parametrize("server", ["embedded-0.35", "torc-1.0.0"], indirect=True)
 
+PAST, FUTURE = "2000-01-01T00:00:00Z", "2999-01-01T00:00:00Z"
 CHAIN = {"a": [], "b": ["a"], "c": ["b"]}
 
 
@@ -43,16 +44,10 @@ async def test_who_waits_for_whom(torc: "Torc") -> None:
             "workflow_id": torc.workflow_id,
         }
     ]
-    listed = f"/jobs?workflow_id={torc.workflow_id}&upstream_job_id={await torc.id_of('a')}"
-    job = (await torc.ask("GET", listed))["items"][0]
-    assert (job["name"], "depends_on_job_ids" in job) == ("b", False)
-    job = (await torc.ask("GET", f"{listed}&include_relationships=true"))["items"][0]
+    assert "depends_on_job_ids" not in (await torc.jobs())["b"]
+    listed = f"/jobs?workflow_id={torc.workflow_id}&include_relationships=true"
+    job = (await torc.ask("GET", listed))["items"][1]
     assert job["depends_on_job_ids"] == [await torc.id_of("a")]
-
-
-async def test_what_ready_jobs_need_together_is_not_served(torc: "Torc") -> None:
-    path = f"/workflows/{torc.workflow_id}/ready_job_requirements"
-    assert await torc.status_of("GET", path) == 500
 
 
 @newer_servers
@@ -89,54 +84,6 @@ async def test_a_job_on_the_node_of_another_workflow_is_not_said_to_run(torc: "T
     assert (running["items"], running["total_count"]) == ([], 0)
 
 
-async def test_user_data_of_jobs(torc: "Torc") -> None:
-    await torc.add({"makes": [], "uses": []})
-    makes, uses = await torc.id_of("makes"), await torc.id_of("uses")
-    query = f"?producer_job_id={makes}&consumer_job_id={uses}"
-    body = {"workflow_id": torc.workflow_id, "name": "d", "is_ephemeral": False, "data": {}}
-    data = await torc.ask("POST", f"/user_data{query}", body)
-    listed = f"/user_data?workflow_id={torc.workflow_id}"
-    for parameter, job_id, found in (
-        ("producer_job_id", makes, [data]),
-        ("producer_job_id", uses, []),
-        ("consumer_job_id", uses, [data]),
-        ("consumer_job_id", makes, []),
-    ):
-        assert (await torc.ask("GET", f"{listed}&{parameter}={job_id}"))["items"] == found
-    await torc.workflow("POST", "initialize_jobs")
-    assert await torc.statuses() == {"makes": "ready", "uses": "blocked"}
-
-
-async def test_failure_handlers_of_a_workflow(torc: "Torc") -> None:
-    body = {"workflow_id": torc.workflow_id, "name": "h", "rules": "[]"}
-    handler = await torc.ask("POST", "/failure_handlers", body)
-    assert (await torc.workflow("GET", "failure_handlers"))["items"] == [handler]
-    await torc.add({"job": []}, failure_handler_id=handler["id"])
-    assert (await torc.jobs())["job"]["failure_handler_id"] == handler["id"]
-    await torc.ask("DELETE", f"/failure_handlers/{handler['id']}")
-    assert (await torc.jobs())["job"]["failure_handler_id"] == 0
-
-
-async def test_events_are_dated_by_the_server_and_asked_for_from_then_on(torc: "Torc") -> None:
-    body: dict[str, Any] = {"workflow_id": torc.workflow_id, "timestamp": 1, "data": {"n": 1}}
-    event = await torc.ask("POST", "/events", body)
-    assert event["timestamp"] > 1
-    listed = f"/events?workflow_id={torc.workflow_id}&after_timestamp="
-    for after, found in ((event["timestamp"] - 1, [event]), (event["timestamp"], [])):
-        assert (await torc.ask("GET", f"{listed}{after}"))["items"] == found
-
-
-async def test_what_may_change_of_a_workflow(torc: "Torc") -> None:
-    """What is said of Slurm and of monitoring is forgotten, without a word."""
-    path = f"/workflows/{torc.workflow_id}"
-    before = await torc.ask("GET", path)
-    defaults: object = {"qos": "high"} if torc.dialect == "0.35" else '{"qos": "high"}'
-    body = before | {"name": "other", "timestamp": "never", "slurm_defaults": defaults}
-    after = await torc.ask("PUT", path, body)
-    assert (after["name"], after["timestamp"]) == ("other", before["timestamp"])
-    assert "slurm_defaults" not in after
-
-
 async def test_an_update_of_a_job_replaces_what_it_waits_for_and_keeps_its_attempt(
     torc: "Torc",
 ) -> None:
@@ -145,3 +92,27 @@ async def test_an_update_of_a_job_replaces_what_it_waits_for_and_keeps_its_attem
     body = {"workflow_id": torc.workflow_id, "name": "c", "command": "true", "attempt_id": 9}
     job = await torc.ask("PUT", f"/jobs/{c}", body | {"depends_on_job_ids": [a]})
     assert (job["depends_on_job_ids"], job["attempt_id"]) == ([a], 1)
+
+
+@newer_servers
+@pytest.mark.parametrize(
+    ("ends", "blocked"),
+    [([PAST], 1), ([PAST, FUTURE], 0), ([None], 0), ([PAST, None], 0), ([], 0)],
+)
+async def test_jobs_that_outlast_every_worker_are_counted(
+    torc: "Torc", ends: list[str | None], blocked: int
+) -> None:
+    """A worker without an end has time for all."""
+    needs = {"workflow_id": torc.workflow_id, "name": "long", "memory": "1m", "runtime": "PT9M"}
+    row = await torc.ask("POST", "/resource_requirements", needs)
+    await torc.add({"long": []}, resource_requirements_id=row["id"])
+    await torc.add({"short": []})
+    node = {"workflow_id": torc.workflow_id, "hostname": "h", "pid": 1, "start_time": "now"}
+    node |= {"compute_node_type": "slurm", "is_active": True, "memory_gb": 8.0}
+    node |= {"num_cpus": 4, "num_gpus": 0, "num_nodes": 1}
+    for end in ends:
+        await torc.ask("POST", "/compute_nodes", node | ({"end_time": end} if end else {}))
+    await torc.workflow("POST", "initialize_jobs")
+    summary = await torc.workflow("GET", "status")
+    assert summary["runtime_blocked_ready_jobs"] == blocked
+    assert ("max_allocation_remaining_seconds" in summary) == any(ends)

@@ -19,8 +19,6 @@ NEEDS = {"num_cpus": 1, "num_gpus": 0, "num_nodes": 1, "memory": "1g", "runtime"
     ("path", "body", "change"),
     [
         ("files", {"name": "f", "path": "/f"}, {"st_mtime": 1.5}),
-        ("user_data", {"name": "d", "is_ephemeral": True, "data": {}}, {"data": {"x": [1, None]}}),
-        ("local_schedulers", {"memory": "8g", "num_cpus": 4}, {"num_cpus": 2}),
         (
             "slurm_schedulers",
             {"name": "s", "account": "a", "nodes": 1, "walltime": "01:00:00"},
@@ -28,7 +26,6 @@ NEEDS = {"num_cpus": 1, "num_gpus": 0, "num_nodes": 1, "memory": "1g", "runtime"
         ),
         ("scheduled_compute_nodes", ALLOCATION | {"status": "pending"}, {"status": "active"}),
         ("compute_nodes", NODE | {"is_active": True}, {"is_active": False, "pid": 2}),
-        ("resource_requirements", NEEDS | {"name": "r"}, {"memory": "2g"}),
     ],
 )
 async def test_the_life_of_a_resource(
@@ -41,13 +38,25 @@ async def test_the_life_of_a_resource(
     assert changed == thing | change
     listed = f"/{path}?workflow_id={torc.workflow_id}"
     assert changed in (await torc.ask("GET", listed))["items"]
-    assert await torc.ask("DELETE", own) == changed
-    assert await torc.status_of("GET", own) == 404
-    assert await torc.status_of("PUT", own, thing) == 404
-    assert await torc.status_of("DELETE", own) == 404
-    orphan = await torc.status_of("POST", f"/{path}", body | {"workflow_id": NOBODY})
-    unexpected = ("scheduled_compute_nodes", "local_schedulers")
-    assert orphan == (500 if path in unexpected and torc.dialect == "0.12" else 404)
+    assert await torc.status_of("GET", f"/{path}/{NOBODY}") == 404
+    assert await torc.status_of("PUT", f"/{path}/{NOBODY}", thing) == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "older"),
+    [
+        ("files", {"name": "f", "path": "/f"}, 404),
+        ("user_data", {"name": "d"}, 404),
+        ("resource_requirements", NEEDS | {"name": "r"}, 404),
+        ("local_schedulers", {"memory": "8g", "num_cpus": 4}, 500),
+        ("scheduled_compute_nodes", ALLOCATION | {"status": "pending"}, 500),
+    ],
+)
+async def test_a_thing_of_an_unknown_workflow_is_refused(
+    torc: "Torc", path: str, body: dict[str, Any], older: int
+) -> None:
+    status = await torc.status_of("POST", f"/{path}", body | {"workflow_id": NOBODY})
+    assert status == {"0.12": older, "0.35": 404}[torc.dialect]
 
 
 async def test_a_list_of_an_unknown_workflow(torc: "Torc") -> None:
@@ -60,8 +69,8 @@ async def test_a_list_of_an_unknown_workflow(torc: "Torc") -> None:
 async def test_the_name_of_a_local_scheduler_is_forgotten(torc: "Torc") -> None:
     body = {"workflow_id": torc.workflow_id, "name": "mine", "memory": "1g", "num_cpus": 1}
     row = await torc.ask("POST", "/local_schedulers", body)
-    shown = await torc.ask("GET", f"/local_schedulers/{row['id']}")
-    assert "name" not in shown
+    (shown,) = (await torc.ask("GET", f"/local_schedulers?workflow_id={torc.workflow_id}"))["items"]
+    assert (shown["id"], "name" in shown) == (row["id"], False)
 
 
 async def test_pages_of_a_list(torc: "Torc") -> None:
@@ -78,46 +87,20 @@ async def test_pages_of_a_list(torc: "Torc") -> None:
     assert ([file["name"] for file in rest["items"]], rest["has_more"]) == (["c"], False)
     backwards = await torc.ask("GET", f"{listed}&sort_by=name&reverse_sort=true")
     assert [file["name"] for file in backwards["items"]] == ["c", "b", "a"]
-    assert (await torc.ask("GET", f"{listed}&name=b&limit=1"))["total_count"] == 1
     assert await torc.status_of("GET", f"{listed}&limit={limit + 1}") == 500
-    assert await torc.ask("DELETE", listed) == {"deleted_count": 3}
 
 
-async def test_the_older_server_miscounts_active_nodes(torc: "Torc") -> None:
-    body = NODE | {"workflow_id": torc.workflow_id, "is_active": True}
-    await torc.ask("POST", "/compute_nodes", body | {"scheduler": {"scheduler_id": 5}})
-    listed = f"/compute_nodes?workflow_id={torc.workflow_id}"
-    found = await torc.ask("GET", f"{listed}&is_active=true")
-    counts = (found["count"], found["total_count"])
-    assert counts == {"0.12": (1, 0), "0.35": (1, 1)}[torc.dialect]
-    found = await torc.ask("GET", f"{listed}&scheduled_compute_node_id=5")
-    assert found["total_count"] == 1
-    assert found["items"][0]["scheduler"] == {"scheduler_id": 5}
-
-
-async def test_a_node_that_never_said_so_is_neither_active_nor_not(torc: "Torc") -> None:
-    for active in ("true", "false"):
-        query = f"workflow_id={torc.workflow_id}&is_active={active}"
-        assert (await torc.ask("GET", f"/compute_nodes?{query}"))["items"] == []
-    assert (await torc.ask("GET", f"/compute_nodes/{torc.node_id}"))["is_active"] is False
-
-
-async def test_requirements_are_measured_and_their_changes_recorded(torc: "Torc") -> None:
+async def test_requirements_are_measured(torc: "Torc") -> None:
     listed = f"/resource_requirements?workflow_id={torc.workflow_id}"
     default = (await torc.ask("GET", listed))["items"][0]
     known = (default["name"], default["memory"], default["runtime"])
     assert known == ("default", "1m", "P0DT1M")
     own = await torc.ask("POST", "/resource_requirements", default | {"id": None, "name": "own"})
-    raised = own | {"memory": "12g"}
-    assert await torc.ask("PUT", f"/resource_requirements/{own['id']}", raised) == raised
-    event = (await torc.ask("GET", f"/events?workflow_id={torc.workflow_id}"))["items"][0]["data"]
-    assert (event["action"], event["memory"]) == ("update_resource_requirements", "12g")
+    assert await torc.ask("GET", f"/resource_requirements/{own['id']}") == own
     for odd in ({"memory": "8gb"}, {"runtime": "1h"}):
         body = own | odd
         created = await torc.client.post("/resource_requirements", json=body | {"name": "odd"})
         assert (created.status_code, [created.json()["error"]["field"]]) == (422, list(odd))
-        changed = await torc.status_of("PUT", f"/resource_requirements/{own['id']}", body)
-        assert changed == {"0.12": 500, "0.35": 422}[torc.dialect]
 
 
 @pytest.mark.parametrize(
@@ -170,11 +153,10 @@ async def test_bulk_jobs_are_all_or_none_and_of_one_workflow(torc: "Torc") -> No
     for odd, status in (({"workflow_id": other.workflow_id}, 422), ({"status": "odd"}, None)):
         answer = await torc.status_of("POST", "/bulk_jobs", {"jobs": [jobs[0], jobs[1] | odd]})
         assert answer == status or (status is None and answer in (400, 422))
-    assert await torc.workflow("GET", "job_ids") == {"job_ids": [], "count": 0}
+    assert await torc.jobs() == {}
     created = (await torc.ask("POST", "/bulk_jobs", {"jobs": jobs}))["jobs"]
     assert [job["name"] for job in created] == ["i", "j"]
-    ids = [job["id"] for job in created]
-    assert await torc.workflow("GET", "job_ids") == {"job_ids": ids, "count": 2}
+    assert list(await torc.jobs()) == ["i", "j"]
 
 
 async def test_two_jobs_of_one_name(torc: "Torc") -> None:
@@ -202,6 +184,42 @@ async def test_files_and_user_data_come_in_batches_too(
     unknown = {path: [first | {"workflow_id": NOBODY}]}
     assert await torc.status_of("POST", f"/bulk_{path}", unknown) == 404
     created = (await torc.ask("POST", f"/bulk_{path}", {path: [first, second]}))[path]
-    listed = await torc.ask("GET", f"/{path}?workflow_id={torc.workflow_id}")
-    assert listed["items"] == created
     assert [thing["name"] for thing in created] == ["a", "b"]
+
+
+@newer_servers
+async def test_what_slurm_measured_of_an_attempt_is_kept_once(torc: "Torc") -> None:
+    await torc.add({"job": []})
+    body = {"workflow_id": torc.workflow_id, "job_id": await torc.id_of("job"), "run_id": 0}
+    body |= {"attempt_id": 1, "max_rss_bytes": 5}
+    stats = await torc.ask("POST", "/slurm_stats", body)
+    assert await torc.status_of("POST", "/slurm_stats", body) == 500
+    listed = f"/slurm_stats?workflow_id={torc.workflow_id}"
+    assert (await torc.ask("GET", listed))["items"] == [stats]
+    assert (await torc.ask("GET", f"{listed}&run_id=1"))["items"] == []
+
+
+@pytest.mark.parametrize("order", ["job_id", "workflow_id", "id"])
+async def test_the_order_of_current_results(torc: "Torc", order: str) -> None:
+    """The older server stumbles over what two of its tables have."""
+    await torc.add({"b": [], "a": []})
+    for name in ("a", "b"):
+        assert await torc.complete(name) == 200
+    listed = f"/results?workflow_id={torc.workflow_id}&sort_by={order}"
+    stumbles = torc.dialect == "0.12" and order != "id"
+    assert await torc.status_of("GET", listed) == (500 if stumbles else 200)
+    assert await torc.status_of("GET", f"{listed}&all_runs=true") == 200
+
+
+async def test_an_empty_batch(torc: "Torc") -> None:
+    status = {"0.12": 200, "0.35": 422}[torc.dialect]
+    assert await torc.status_of("POST", "/bulk_jobs", {"jobs": []}) == status
+
+
+async def test_what_is_answered_for_a_new_job_is_what_was_sent(torc: "Torc") -> None:
+    body = {"workflow_id": torc.workflow_id, "name": "j", "command": "true"}
+    job = await torc.ask("POST", "/jobs", body)
+    decided = {"id": job["id"], "status": "uninitialized"}
+    decided["resource_requirements_id"] = job["resource_requirements_id"]
+    expected = {"0.12": {"scheduler_id": None}, "0.35": {}}[torc.dialect]
+    assert job == body | decided | expected

@@ -400,7 +400,7 @@ async def test_a_canceled_workflow_ends_its_jobs(
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(site.work)
         await until(lambda: len(leftovers()) == 1)
-        await site.client.cancel_workflow(site.workflow_id)
+        await site.client.transport.put(f"/workflows/{site.workflow_id}/cancel")
     assert leftovers() == []
     assert await site.statuses() == [JobStatus.CANCELED]
 

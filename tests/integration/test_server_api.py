@@ -42,20 +42,6 @@ async def got(client: httpx.AsyncClient, path: str) -> Any:
     return response.json()
 
 
-@pytest.mark.parametrize(
-    ("dialect", "version"),
-    [
-        ("0.12", "0.12.2 (embedded)"),
-        ("0.35", {"version": "1.0.0", "api_version": "0.23.0", "git_hash": "embedded"}),
-    ],
-)
-async def test_the_version_is_a_text_or_an_object(
-    tmp_path: Path, dialect: DialectName, version: object
-) -> None:
-    async with server(tmp_path, dialect) as client:
-        assert await got(client, "/version") == version
-
-
 @pytest.mark.parametrize("jobs", [[{}] * 1000, [JOB | {"depends_on_job_ids": ["x"] * 1000}]])
 async def test_only_the_first_mistake_of_a_body_is_named(tmp_path: Path, jobs: list[Any]) -> None:
     async with server(tmp_path) as client:
@@ -114,12 +100,3 @@ async def test_accounts_are_asked_for_when_there_are_any(
         if status == 401:
             assert response.text == "Unauthorized"
             assert response.headers["WWW-Authenticate"] == 'Basic realm="Torc"'
-
-
-async def test_the_user_of_an_open_server_is_recorded(tmp_path: Path) -> None:
-    async with server(tmp_path) as client:
-        await created(client, "/workflows", WORKFLOW)
-        await client.post("/workflows/1/reset_status", auth=("ada", "anything"))
-        await client.post("/workflows/1/reset_status")
-        events = (await got(client, "/events?workflow_id=1"))["items"]
-        assert [event["data"]["user"] for event in events] == ["ada", "anonymous"]

@@ -171,7 +171,6 @@ CALLS: dict[str, tuple[Call, str]] = {
     "allocations": (lambda c: c.list_allocations(1), f"GET /scheduled_compute_nodes?{LIST}"),
     "nodes": (lambda c: c.list_compute_nodes(1), f"GET /compute_nodes?{LIST}"),
     "schedulers": (lambda c: c.list_local_schedulers(1), f"GET /local_schedulers?{LIST}"),
-    "cancel": (lambda c: c.cancel_workflow(1), "PUT /workflows/1/cancel"),
     "delete": (lambda c: c.delete_workflow(1), "DELETE /workflows/1"),
     "reset a job": (
         lambda c: c.set_job_status(7, JobStatus.UNINITIALIZED, 2),
@@ -478,19 +477,6 @@ async def test_compute_node_of_another_workflow_is_left_alone(dialect: ApiVersio
         with pytest.raises(Conflict):
             await client.end_compute_node(2, 4)
     assert server.bodies == []
-
-
-@BOTH
-async def test_archiving(dialect: ApiVersion) -> None:
-    server = Server(dialect, workflow_answers(dialect))
-    async with server.client() as client:
-        await client.archive_workflow(1)
-    assert server.bodies[0]["is_archived"] is True
-    if dialect is ApiVersion.V0_12:
-        assert server.sent[-1] == "PUT /workflows/1/status"
-        assert server.bodies[0]["run_id"] == 2
-    else:
-        assert server.sent == ["POST /workflows/1/archive"]
 
 
 async def test_next_run_on_0_12_is_written_then_reset() -> None:

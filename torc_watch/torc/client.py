@@ -82,21 +82,11 @@ class TorcClient:
             await fetch(self.transport, f"/workflows/{workflow_id}", wire.WorkflowRow)
         return is_complete
 
-    async def is_uninitialized(self, workflow_id: int) -> bool:
-        path = f"/workflows/{workflow_id}/is_uninitialized"
-        return (await fetch(self.transport, path, wire.UninitializedRow)).is_uninitialized
-
     async def create_workflow(self, workflow: NewWorkflow) -> int:
         return await self._create("/workflows", workflow.body(self.dialect))
 
-    async def cancel_workflow(self, workflow_id: int) -> None:
-        await self.transport.put(f"/workflows/{workflow_id}/cancel")
-
     async def delete_workflow(self, workflow_id: int) -> None:
         await self.transport.delete(f"/workflows/{workflow_id}")
-
-    async def archive_workflow(self, workflow_id: int) -> None:
-        await runs.archive(self.transport, self.dialect, workflow_id)
 
     async def advance_run(self, workflow_id: int, *, to_run: int) -> None:
         """Makes ``to_run`` the current run, once, however often it is called with this number.

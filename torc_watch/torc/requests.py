@@ -111,8 +111,6 @@ class NewJob:
     input_user_data_ids: tuple[int, ...] = ()
     output_user_data_ids: tuple[int, ...] = ()
     requirements_id: int | None = None
-    scheduler_id: int | None = None
-    failure_handler_id: int | None = None
     cancel_on_blocking_job_failure: bool = True
     supports_termination: bool = False
     priority: int | None = None  # 0.35 only
@@ -130,8 +128,6 @@ class NewJob:
                 "input_user_data_ids": list(self.input_user_data_ids) or None,
                 "output_user_data_ids": list(self.output_user_data_ids) or None,
                 "resource_requirements_id": self.requirements_id,
-                "scheduler_id": self.scheduler_id,
-                "failure_handler_id": self.failure_handler_id,
                 "cancel_on_blocking_job_failure": self.cancel_on_blocking_job_failure,
                 "supports_termination": self.supports_termination,
                 "priority": self.priority,

@@ -8,7 +8,6 @@ the workflow, only the server changes it, and ``/status`` is a summary of someth
 from torc_watch.core.errors import Conflict, ServerFault
 from torc_watch.core.model import Workflow
 from torc_watch.torc import wire
-from torc_watch.torc.api_version import ApiVersion
 from torc_watch.torc.pagination import fetch
 from torc_watch.torc.transport import Transport
 
@@ -21,20 +20,12 @@ async def standing_workflow(transport: Transport, row: wire.WorkflowRow) -> Work
     return row.value(status.run_id, status)
 
 
-async def archive(transport: Transport, dialect: ApiVersion, workflow_id: int) -> None:
-    if dialect is ApiVersion.V0_12:
-        status = await _status(transport, workflow_id)
-        await _put_status(transport, status, workflow_id, is_archived=True)
-    else:
-        path = f"/workflows/{workflow_id}/archive"
-        await transport.post(path, body={"is_archived": True}, repeatable=True)
-
-
 async def advance_on_0_12(transport: Transport, workflow_id: int, to_run: int) -> None:
     status = await _status(transport, workflow_id)
     _refuse_unless_next(workflow_id, status.run_id, to_run, is_archived=status.is_archived)
     if status.run_id != to_run:
-        await _put_status(transport, status, workflow_id, run_id=to_run)
+        body = status.model_dump() | {"run_id": to_run}
+        await transport.put(f"/workflows/{workflow_id}/status", body=body)
     # Also when the run was right already: we may have been stopped just before this.
     await transport.post(f"/workflows/{workflow_id}/reset_status", repeatable=True)
 
@@ -66,10 +57,3 @@ def _refuse_unless_next(workflow_id: int, run_id: int, to_run: int, *, is_archiv
 
 async def _status(transport: Transport, workflow_id: int) -> wire.StatusRow:
     return await fetch(transport, f"/workflows/{workflow_id}/status", wire.StatusRow)
-
-
-async def _put_status(
-    transport: Transport, status: wire.StatusRow, workflow_id: int, **changes: int
-) -> None:
-    body = status.model_dump() | changes
-    await transport.put(f"/workflows/{workflow_id}/status", body=body)

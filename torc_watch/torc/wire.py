@@ -170,10 +170,6 @@ class CompleteRow(Row):
     is_complete: bool
 
 
-class UninitializedRow(Row):
-    is_uninitialized: bool
-
-
 class JobRow(NumberedRow):
     workflow_id: int
     name: str

@@ -19,6 +19,7 @@ from torc_watch.core.events import Verdict
 from torc_watch.core.model import JobStatus
 from torc_watch.core.policy import RecoverySettings
 from torc_watch.core.units import GIB, MIB
+from torc_watch.torc.api_version import ApiVersion
 from torc_watch.torc.requests import NewResult
 from torc_watch.torc.runner_api import NodeResources, WorkerApi
 
@@ -44,11 +45,16 @@ async def delete(client: "TorcClient") -> None:
 
 
 async def cancel(client: "TorcClient") -> None:
-    await client.cancel_workflow(1)
+    await client.transport.put("/workflows/1/cancel")
 
 
 async def archive(client: "TorcClient") -> None:
-    await client.archive_workflow(1)
+    if client.dialect is ApiVersion.V0_35:
+        await client.transport.post("/workflows/1/archive", body={"is_archived": True})
+    else:
+        status = await client.transport.get("/workflows/1/status")
+        body = status | {"is_archived": True}
+        await client.transport.put("/workflows/1/status", body=body)
 
 
 async def restart(client: "TorcClient") -> None:

@@ -42,25 +42,6 @@ def create_action(call: Call) -> Answer:
     return Answer({**sent, "workflow_id": workflow_id, "id": action_id})
 
 
-def update_action(call: Call) -> Answer:
-    """Change fields of an action's configuration; the others stay."""
-    action = _action_of_workflow(call)
-    changes = call.body(bodies.ActionChange).root
-    if not isinstance(changes, dict) or not changes:
-        raise refused(422, "The body must be an object of the fields that change")
-    config = json.loads(action["action_config"]) | changes
-    _require_config(action["action_type"], config)
-    changed = {"action_config": json.dumps(config)}
-    call.store.update("workflow_action", action["id"], changed)
-    return Answer(_shown(action | changed))
-
-
-def delete_action(call: Call) -> Answer:
-    action = _action_of_workflow(call)
-    call.store.execute("DELETE FROM workflow_action WHERE id = ?", action["id"])
-    return Answer({"message": "Workflow action deleted successfully"})
-
-
 def list_actions(call: Call) -> Answer:
     """All actions of a workflow: a bare list."""
     require_workflow(call.store, call.number())
@@ -164,15 +145,6 @@ def _shown(row: Row) -> Row:
     shown = without_nulls(row)
     shown |= {name: bool(shown[name]) for name in _FLAGS}
     return shown | {name: json.loads(shown[name]) for name in _DOCUMENTS if name in shown}
-
-
-def _action_of_workflow(call: Call) -> Row:
-    require_workflow(call.store, call.number())
-    sql = "SELECT * FROM workflow_action WHERE id = ? AND workflow_id = ?"
-    action = call.store.row(sql, call.number("action_id"), call.number())
-    if action is None:
-        raise refused(404, f"Action not found with ID: {call.number('action_id')}")
-    return action
 
 
 def _require_config(action_type: str, config: Any) -> None:

@@ -1,21 +1,47 @@
 """What clients may send, by dialect: a missing or wrongly typed field is refused with 400 or 422.
 
 A model's fields are also the columns that are shown of its table. Unknown fields are ignored.
+Where Torc takes a value for well formed and refuses it all the same, the error's type is "refused".
 """
 
-from typing import Literal
+import json
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, RootModel
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
-from torc_watch.sandbox.server.fields import (
-    Batch,
-    Environment,
-    Ids,
-    Json,
-    Labels,
-    Priority,
-    Status,
-)
+from torc_watch.core.model import JobStatus
+from torc_watch.sandbox.server.transitions import STATUSES
+
+
+def _known(status: JobStatus) -> JobStatus:
+    if status not in STATUSES:
+        raise ValueError(f"unknown status {status}")
+    return status
+
+
+def _standard(value: Any) -> Any:
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError as error:
+        raise PydanticCustomError("json_invalid", "no JSON value") from error
+    return value
+
+
+def _natural(priority: int) -> int:
+    if priority < 0:
+        raise PydanticCustomError("refused", "a priority is 0 or more")
+    return priority
+
+
+Status = Annotated[JobStatus, AfterValidator(_known)]
+# Any JSON value; NaN and infinity, which the parser lets pass, are none.
+Json = Annotated[Any, AfterValidator(_standard)]
+# The first wrong entry is enough to refuse a list: there may be millions.
+Entry = TypeVar("Entry")
+Batch = Annotated[list[Entry], Field(fail_fast=True)]
+Ids = Batch[int] | None
+Priority = Annotated[int, AfterValidator(_natural)] | None
 
 
 class Strict(BaseModel):
@@ -54,28 +80,7 @@ class Workflow35(WorkflowBase):
     slurm_defaults: dict[str, Json] | None = None
     execution_config: dict[str, Json] | None = None
     dynamic_jobs: dict[str, Json] | None = None
-    env: Environment = None
     submission_directory: str | None = None
-    enable_ro_crate: bool | None = None
-
-
-class SharedWorkflow35(Workflow35):
-    access_groups: list[str] | None = None
-
-
-class AccessGroup(Strict):
-    name: str
-    description: str | None = None
-
-
-class GroupMember12(Strict):
-    group_id: int
-    user_name: str
-    role: str = "member"
-
-
-class GroupMember35(GroupMember12):
-    role: str
 
 
 class WorkflowStatus(Strict):
@@ -98,14 +103,11 @@ class Job12(OfWorkflow):
     supports_termination: bool | None = None
     resource_requirements_id: int | None = None
     scheduler_id: int | None = None
-    failure_handler_id: int | None = None
     attempt_id: int | None = None
 
 
 class Job35(Job12):
     priority: Priority = None
-    env: Environment = None
-    labels: Labels = None
     origin: str | None = None
     start_time: str | None = None
     compute_node_id: int | None = None
@@ -239,39 +241,11 @@ class ComputeNode12(OfWorkflow):
 
 class ComputeNode35(ComputeNode12):
     end_time: str | None = None
-    labels: Labels = None
     sample_count: int | None = None
     peak_memory_bytes: int | None = None
     avg_memory_bytes: int | None = None
     peak_cpu_percent: float | None = None
     avg_cpu_percent: float | None = None
-
-
-class Event(OfWorkflow):
-    """Its time is sent, and the server's own is kept."""
-
-    timestamp: int
-    data: Json
-
-
-class FailureHandler(OfWorkflow):
-    name: str
-    rules: str
-
-
-class Anything(RootModel[Json]):
-    pass
-
-
-class RemoteWorkers(RootModel[list[str]]):
-    pass
-
-
-class RoCrateEntity(OfWorkflow):
-    file_id: int | None = None
-    entity_id: str
-    entity_type: str
-    metadata: dict[str, Json]
 
 
 class SlurmStats(OfWorkflow):
@@ -294,7 +268,6 @@ class NodeResources(Strict):
     num_nodes: int
     time_limit: str | None = None
     scheduler_config_id: int | None = None
-    labels: Labels = None  # of the newer dialect; nobody sends them to the older one
 
 
 class Action(OfWorkflow):
@@ -309,10 +282,6 @@ class Action(OfWorkflow):
     executed_by: int | None = None
     persistent: bool = False
     is_recovery: bool = False
-
-
-class ActionChange(RootModel[Json]):
-    """The fields of an action's configuration that change."""
 
 
 class ActionClaim(Strict):

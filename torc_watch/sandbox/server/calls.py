@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from torc_watch.core.errors import InvalidQuantity
 from torc_watch.core.model import JobStatus
 from torc_watch.sandbox.server.settings import DialectName
 from torc_watch.sandbox.server.store import Store
@@ -149,6 +150,15 @@ def job_status(text: str) -> JobStatus:
     if text not in STATUSES:
         raise ValueError(f"Value not valid: {text}")
     return JobStatus(text)
+
+
+def quantity(name: str, text: str, parse: Callable[[str], int]) -> int:
+    """Bytes or seconds of a body's field."""
+    try:
+        return parse(text)
+    except InvalidQuantity as error:
+        message = f"Invalid {name} format '{text}': {error}"
+        raise refused(422, message, field=name, value=text) from error
 
 
 def now_ms() -> int:

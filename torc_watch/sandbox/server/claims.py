@@ -1,16 +1,14 @@
-"""Workers take ready jobs: as many as fit into what they have, or simply the next ones."""
+"""Workers take ready jobs, as many as fit into what they have."""
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from torc_watch.core.errors import InvalidQuantity
 from torc_watch.core.units import parse_duration
 from torc_watch.sandbox.server import bodies
-from torc_watch.sandbox.server.calls import Answer, Call, flag, integer, refused
-from torc_watch.sandbox.server.jobs import claimed_jobs, labelled, labels_asked
+from torc_watch.sandbox.server.calls import Answer, Call, flag, quantity
+from torc_watch.sandbox.server.jobs import claimed_jobs
 from torc_watch.sandbox.server.packing import UNLIMITED, Needs, Nodes, packed
-from torc_watch.sandbox.server.paging import Condition
 from torc_watch.sandbox.server.resources import require_workflow
 from torc_watch.sandbox.server.store import Row, Store
 
@@ -26,6 +24,8 @@ _FITTING = """
     FROM job JOIN resource_requirements AS need ON need.id = job.resource_requirements_id
     WHERE job.workflow_id = ? AND job.status = 'ready' AND runtime_s <= ?
     AND memory_bytes <= ? AND num_cpus <= ? AND num_gpus <= ? AND num_nodes <= ?
+    AND job.id NOT IN (SELECT value FROM json_each(?))
+    AND (? OR job.scheduler_id IS NULL OR job.scheduler_id = ?)
 """
 
 
@@ -33,35 +33,18 @@ def claim_fitting_jobs(call: Call) -> Answer:
     """Jobs that fit together into the resources of the body become pending."""
     workflow_id, limit = call.number(), call.number("limit")
     resources = call.body(bodies.NodeResources)
-    seconds = _seconds(resources.time_limit)
+    time = resources.time_limit
+    seconds = UNLIMITED if time is None else quantity("time_limit", time, parse_duration)
     if _is_canceled(call.store, workflow_id):
         return Answer({"jobs": [], "reason": "Workflow is canceled"})
     require_workflow(call.store, workflow_id)
-    source = _Source(call.store, workflow_id, seconds, _order(call), _conditions(call, resources))
-    if not source.fitting(Needs.of(resources), limit) and not _is_strict(call):
-        source = replace(source, conditions=source.conditions[1:])
+    scheduler = resources.scheduler_config_id
+    source = _Source(call.store, workflow_id, seconds, _order(call), scheduler)
+    is_strict = call.asked("strict_scheduler_match", flag)
+    if not is_strict and not source.fitting(Needs.of(resources), limit):
+        source = replace(source, of_any_scheduler=True)
     taken = _taken_35 if call.dialect == "0.35" else _taken_12
     return Answer({"jobs": _claim(call, taken(source, resources, limit))})
-
-
-def claim_next_jobs(call: Call) -> Answer:
-    """The first ready jobs become pending, whatever they need."""
-    workflow_id = call.number()
-    limit = call.asked("limit", integer)
-    if _is_canceled(call.store, workflow_id):
-        return Answer({"jobs": []})
-    require_workflow(call.store, workflow_id, 500 if call.dialect == "0.12" else 404)
-    order, whose = "id", Condition("TRUE", ())
-    if call.dialect == "0.35":
-        order, whose = "priority DESC, id", labelled(labels_asked(call) or [])
-    sql = f"SELECT id FROM job WHERE workflow_id = ? AND status = 'ready' AND {whose.sql}"  # noqa: S608
-    ready = call.store.column(
-        f"{sql} ORDER BY {order} LIMIT ?",
-        workflow_id,
-        *whose.values,
-        10 if limit is None else limit,
-    )
-    return Answer({"jobs": _claim(call, ready)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +55,15 @@ class _Source:
     workflow_id: int
     seconds: int
     order: str
-    conditions: Sequence[Condition]
+    scheduler: int | None
+    of_any_scheduler: bool = False
 
     def fitting(self, limits: Needs, limit: int, without: Sequence[int] = ()) -> list[Row]:
         """The first jobs each of which would fit by itself."""
-        chosen = Condition("job.id NOT IN (SELECT value FROM json_each(?))", (json.dumps(without),))
-        conditions = [*self.conditions, chosen]
-        also = "".join(f" AND {condition.sql}" for condition in conditions)
-        values = (value for condition in conditions for value in condition.values)
-        sql = f"{_FITTING} {also} ORDER BY {self.order} LIMIT {limit}"
-        return self.store.rows(sql, self.workflow_id, self.seconds, *limits, *values)
+        sql = f"{_FITTING} ORDER BY {self.order} LIMIT {limit}"
+        whose = (self.of_any_scheduler, self.scheduler)
+        known = json.dumps(without)
+        return self.store.rows(sql, self.workflow_id, self.seconds, *limits, known, *whose)
 
 
 def _taken_12(source: _Source, resources: bodies.NodeResources, limit: int) -> list[int]:
@@ -106,33 +88,10 @@ def _claim(call: Call, job_ids: list[int]) -> list[Row]:
     return claimed_jobs(call.store, call.dialect, job_ids)
 
 
-def _conditions(call: Call, resources: bodies.NodeResources) -> list[Condition]:
-    """Whose jobs a worker takes; that they are of its scheduler comes first, and may be waived."""
-    of_scheduler = "(job.scheduler_id IS NULL OR job.scheduler_id = ?)"
-    conditions = [Condition(of_scheduler, (resources.scheduler_config_id,))]
-    if call.dialect == "0.35":
-        conditions.append(labelled(resources.labels or []))
-    return conditions
-
-
-def _is_strict(call: Call) -> bool:
-    return call.asked("strict_scheduler_match", flag) or False
-
-
 def _order(call: Call) -> str:
     if call.dialect == "0.35":
         return _ORDER_OF_35
     return _ORDERS_OF_12.get(call.asked("sort_method", str) or "none", "job.id")
-
-
-def _seconds(time_limit: str | None) -> int:
-    if time_limit is None:
-        return UNLIMITED
-    try:
-        return parse_duration(time_limit)
-    except InvalidQuantity as error:
-        message = f"Invalid time_limit format '{time_limit}': {error}"
-        raise refused(422, message, field="time_limit", value=time_limit) from error
 
 
 def _is_canceled(store: Store, workflow_id: int) -> bool:

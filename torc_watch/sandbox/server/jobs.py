@@ -1,8 +1,9 @@
 """Jobs: created one by one or in bulk, shown with or without what they are related to, changed."""
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torc_watch.core.model import JobStatus
@@ -16,34 +17,41 @@ from torc_watch.sandbox.server.calls import (
     job_status,
     refused,
 )
-from torc_watch.sandbox.server.paging import Condition
-from torc_watch.sandbox.server.relations import (
-    DEPENDENCIES,
-    OUTPUT_FILES,
-    OUTPUT_USER_DATA,
-    RELATIONS,
-    add_relation,
-    relate,
-)
 from torc_watch.sandbox.server.resources import (
-    NO_LABELS,
-    Filter,
     Resource,
     fetch,
     listing,
     require_batch,
     require_workflow,
     shown,
-    some_labels,
     stored,
 )
 from torc_watch.sandbox.server.settings import DialectName
 from torc_watch.sandbox.server.store import Row, Store
 from torc_watch.sandbox.server.transitions import sql_set
 
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """Ids that a job's JSON carries in ``name``, kept in ``table`` under ``column``."""
+
+    name: str
+    table: str
+    column: str
+
+
+DEPENDENCIES = Relation("depends_on_job_ids", "job_depends_on", "depends_on_job_id")
+OUTPUT_FILES = Relation("output_file_ids", "job_output_file", "file_id")
+OUTPUT_USER_DATA = Relation("output_user_data_ids", "job_output_user_data", "user_data_id")
+RELATIONS = (
+    DEPENDENCIES,
+    Relation("input_file_ids", "job_input_file", "file_id"),
+    OUTPUT_FILES,
+    Relation("input_user_data_ids", "job_input_user_data", "user_data_id"),
+    OUTPUT_USER_DATA,
+)
+
 RelatedJob = bodies.RelatedJob12 | bodies.RelatedJob35
-
-
 _OLDER = Resource(
     path="jobs",
     table="job",
@@ -51,11 +59,6 @@ _OLDER = Resource(
     model=bodies.Job12,
     filters={
         "status": (job_status, "status = ?"),
-        "needs_file_id": (integer, "id IN (SELECT job_id FROM job_input_file WHERE file_id = ?)"),
-        "upstream_job_id": (
-            integer,
-            "id IN (SELECT job_id FROM job_depends_on WHERE depends_on_job_id = ?)",
-        ),
         "active_compute_node_id": (integer, "compute_node_id = ?"),
     },
     flags=frozenset({"cancel_on_blocking_job_failure", "supports_termination"}),
@@ -63,46 +66,9 @@ _OLDER = Resource(
     computed={
         "invocation_script": "COALESCE(invocation_script, '')",
         "scheduler_id": "COALESCE(scheduler_id, 0)",
-        "failure_handler_id": "COALESCE(failure_handler_id, 0)",
     },
 )
-
-
-def labelled(labels: Sequence[str]) -> Condition:
-    """The jobs that a worker with these labels takes: without any, those without any."""
-    if not labels:
-        return Condition("job.labels IS NULL", ())
-    offered = "SELECT value FROM json_each(?)"
-    lacking = f"SELECT 1 FROM json_each(job.labels) WHERE value NOT IN ({offered})"  # noqa: S608
-    sql = f"(job.labels IS NOT NULL AND NOT EXISTS ({lacking}))"
-    return Condition(sql, (json.dumps(labels),))
-
-
-def labels_asked(call: Call) -> list[str] | None:
-    text = call.asked("labels", str)
-    return None if text is None else [label for label in text.split(",") if label]
-
-
-def _labelled(call: Call) -> list[Condition]:
-    labels = labels_asked(call)
-    return [] if labels is None else [labelled(labels)]
-
-
-_NEWER_FILTERS: Mapping[str, Filter] = {
-    "origin_is_set": (flag, "(origin IS NOT NULL) = ?"),
-    "name": (str, "name = ?"),
-    "command": (str, "command = ?"),
-}
-JOBS = {
-    "0.12": _OLDER,
-    "0.35": replace(
-        _OLDER,
-        model=bodies.Job35,
-        filters={**_OLDER.filters, **_NEWER_FILTERS},
-        documents=frozenset({"env", "labels"}),
-        narrowed=_labelled,
-    ),
-}
+JOBS = {"0.12": _OLDER, "0.35": replace(_OLDER, model=bodies.Job35)}
 
 
 def create_job(call: Call) -> Answer:
@@ -124,13 +90,8 @@ def show_job(call: Call) -> Answer:
 def list_jobs(call: Call) -> Answer:
     answer = listing(call, JOBS[call.dialect])
     if call.asked("include_relationships", flag):
-        relate(call.store, answer.body["items"], RELATIONS)
+        _relate(call.store, answer.body["items"], RELATIONS)
     return answer
-
-
-def list_job_ids(call: Call) -> Answer:
-    ids = call.store.column("SELECT id FROM job WHERE workflow_id = ? ORDER BY id", call.number())
-    return Answer({"job_ids": ids, "count": len(ids)})
 
 
 def update_job(call: Call) -> Answer:
@@ -139,14 +100,11 @@ def update_job(call: Call) -> Answer:
     job = job_with_relations(call.store, call.dialect, call.number())
     _check_update(job, body.model_dump(exclude_none=True))
     columns = stored(JOBS[call.dialect], body)
-    for name in ("workflow_id", "attempt_id", "failure_handler_id"):
-        columns[name] = None
+    columns |= {"workflow_id": None, "attempt_id": None}  # these stay
     call.store.update("job", job["id"], columns)
-    if columns.get("labels") == NO_LABELS:
-        call.store.execute("UPDATE job SET labels = NULL WHERE id = ?", job["id"])
     if body.depends_on_job_ids is not None:
         call.store.execute("DELETE FROM job_depends_on WHERE job_id = ?", job["id"])
-        add_relation(
+        _add_relation(
             call.store, DEPENDENCIES, job["workflow_id"], {job["id"]: body.depends_on_job_ids}
         )
     return Answer(job_with_relations(call.store, call.dialect, job["id"]))
@@ -155,14 +113,14 @@ def update_job(call: Call) -> Answer:
 def job_with_relations(store: Store, dialect: DialectName, job_id: int) -> Row:
     """A job as JSON with the ids of what it is related to; a Failure of 404 without it."""
     job = fetch(store, JOBS[dialect], job_id)
-    relate(store, [job], RELATIONS)
+    _relate(store, [job], RELATIONS)
     return job
 
 
 def claimed_jobs(store: Store, dialect: DialectName, job_ids: Sequence[int]) -> list[Row]:
     """Jobs as a worker gets them, in the order of the ids, with what they have to produce."""
     jobs = jobs_as_stored(store, dialect, job_ids)
-    relate(store, jobs, (OUTPUT_FILES, OUTPUT_USER_DATA))
+    _relate(store, jobs, (OUTPUT_FILES, OUTPUT_USER_DATA))
     return jobs
 
 
@@ -197,29 +155,17 @@ def _add(store: Store, dialect: DialectName, jobs: Sequence[RelatedJob]) -> list
     default = _default_requirements(store, workflow_id)
     first = store.next_id("job")
     rows = [_columns(dialect, job, first + place, default) for place, job in enumerate(jobs)]
-    if dialect == "0.35":
-        _inherit(store, workflow_id, rows)
     store.insert_many("job", list(rows[0]), [tuple(row.values()) for row in rows])
     for relation in RELATIONS:
         related = {first + place: getattr(job, relation.name) for place, job in enumerate(jobs)}
-        add_relation(store, relation, workflow_id, related)
+        _add_relation(store, relation, workflow_id, related)
     return [_echoed(dialect, job, row) for job, row in zip(jobs, rows, strict=True)]
-
-
-def _inherit(store: Store, workflow_id: int, rows: Sequence[Row]) -> None:
-    """Give jobs the environment of their workflow, below what they set themselves."""
-    common = json.loads(store.value("SELECT env FROM workflow WHERE id = ?", workflow_id) or "{}")
-    for row in rows:
-        env = common | json.loads(row["env"] or "{}")
-        row["env"] = json.dumps(env) if env else None
 
 
 def _echoed(dialect: DialectName, job: RelatedJob, row: Row) -> Row:
     """What is answered for a new job: what was sent, and what the server decided."""
-    decided = ("id", "status", "resource_requirements_id", "env", "labels")
-    stored_job = shown(JOBS[dialect], {name: row[name] for name in decided if name in row})
-    sent = job.model_dump(exclude_none=True, exclude={"labels"})
-    return with_scheduler(dialect, sent | stored_job)
+    decided = {name: row[name] for name in ("id", "status", "resource_requirements_id")}
+    return with_scheduler(dialect, job.model_dump(exclude_none=True) | decided)
 
 
 def with_scheduler(dialect: DialectName, job: Row) -> Row:
@@ -238,7 +184,6 @@ def _columns(dialect: DialectName, job: RelatedJob, job_id: int, default: int) -
         columns["resource_requirements_id"] = default
     if "priority" in columns:
         columns["priority"] = columns["priority"] or 0
-        columns["labels"] = some_labels(columns["labels"])
     return columns
 
 
@@ -252,7 +197,7 @@ def _default_requirements(store: Store, workflow_id: int) -> int:
 
 def _check_update(job: Row, body: dict[str, Any]) -> None:
     fixed = [relation.name for relation in RELATIONS if relation is not DEPENDENCIES]
-    guarded = ["name", "command", "status", "env", DEPENDENCIES.name, *fixed]
+    guarded = ["name", "command", "status", DEPENDENCIES.name, *fixed]
     changed = [name for name in guarded if name in body and body[name] != job.get(name)]
     if changed and job["status"] != JobStatus.UNINITIALIZED:
         raise refused(
@@ -262,8 +207,34 @@ def _check_update(job: Row, body: dict[str, Any]) -> None:
         )
     if "status" in changed and body["status"] != JobStatus.DISABLED:
         raise refused(422, "Cannot update job status, except to disabled")
-    if "env" in changed:
-        raise refused(422, "Cannot modify env after the job's creation")
     for name in fixed:
         if sorted(body.get(name) or job.get(name, [])) != sorted(job.get(name, [])):
             raise refused(422, f"Cannot modify {name} after the job's creation")
+
+
+def _add_relation(
+    store: Store, relation: Relation, workflow_id: int, related: Mapping[int, Sequence[int] | None]
+) -> None:
+    """Keep what is ``related`` to each job of a workflow, by the job's id."""
+    pairs = ((job_id, other) for job_id, others in related.items() for other in others or ())
+    if relation is DEPENDENCIES:
+        columns: Sequence[str] = ("job_id", relation.column, "workflow_id")
+        store.insert_many(relation.table, columns, ((*pair, workflow_id) for pair in pairs))
+    else:
+        store.insert_many(relation.table, ("job_id", relation.column), pairs)
+
+
+def _relate(store: Store, jobs: Sequence[Row], relations: Iterable[Relation]) -> None:
+    """Add the lists of ids to jobs; a list that would be empty is left out."""
+    ids = json.dumps([job["id"] for job in jobs])
+    for relation in relations:
+        related = defaultdict(list)
+        for pair in store.rows(
+            f"SELECT job_id, {relation.column} AS other FROM {relation.table} "  # noqa: S608
+            "WHERE job_id IN (SELECT value FROM json_each(?)) ORDER BY 1, 2",
+            ids,
+        ):
+            related[pair["job_id"]].append(pair["other"])
+        for job in jobs:
+            if job["id"] in related:
+                job[relation.name] = related[job["id"]]

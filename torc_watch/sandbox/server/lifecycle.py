@@ -1,7 +1,6 @@
 """A job's way from claimed to complete, and back: the requests that change one job's status."""
 
 from datetime import UTC, datetime
-from typing import Any
 
 from torc_watch.core.model import JobStatus
 from torc_watch.sandbox.server import bodies
@@ -16,7 +15,6 @@ from torc_watch.sandbox.server.calls import (
     internal_error,
     refused,
 )
-from torc_watch.sandbox.server.events import record_event
 from torc_watch.sandbox.server.jobs import has_job_in, job_with_relations, jobs_as_stored
 from torc_watch.sandbox.server.store import Row, Store
 from torc_watch.sandbox.server.transitions import COMPLETE, TERMINAL, UNSETTLED, retry_objection
@@ -94,7 +92,6 @@ def retry_job(call: Call) -> Answer:
     call.store.update("job", job["id"], ready)
     if call.dialect == "0.35":
         _leave_node(call.store, job["id"])
-    record_event(call, job["workflow_id"], _retry_event(job, run_id))
     return Answer(jobs_as_stored(call.store, call.dialect, [job["id"]])[0])
 
 
@@ -194,16 +191,3 @@ def _reset_children(store: Store, job_id: int) -> None:
         "AND id IN (SELECT job_id FROM job_depends_on WHERE depends_on_job_id = ?)",
         job_id,
     )
-
-
-def _retry_event(job: Row, run_id: int) -> dict[str, Any]:
-    attempt = job["attempt_id"]
-    return {
-        "event_type": "job_retried",
-        "job_id": job["id"],
-        "job_name": job["name"],
-        "previous_attempt": attempt,
-        "new_attempt": attempt + 1,
-        "run_id": run_id,
-        "message": f"Job with name = {job['name']} retried: attempt {attempt} -> {attempt + 1}",
-    }

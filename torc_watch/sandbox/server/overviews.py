@@ -1,14 +1,12 @@
-"""What is asked of a workflow's jobs as a whole, beside the plain list of them."""
+"""What is asked of a workflow's jobs as a whole, in numbers or beside the plain list of them."""
 
-import json
 from dataclasses import replace
 
-from torc_watch.sandbox.server import bodies
-from torc_watch.sandbox.server.calls import Answer, Call, internal_error
-from torc_watch.sandbox.server.catalog import catalog
+from torc_watch.core.model import JobStatus
+from torc_watch.sandbox.server.calls import Answer, Call
 from torc_watch.sandbox.server.paging import Condition, count, envelope, page_of, select
-from torc_watch.sandbox.server.resources import fetch, listing_of, require_workflow
-from torc_watch.sandbox.server.store import without_nulls
+from torc_watch.sandbox.server.store import Row, Store, without_nulls
+from torc_watch.sandbox.server.transitions import STATUSES, UNSETTLED
 
 _REQUIRED_FILES = """
     SELECT DISTINCT file_id FROM job_input_file JOIN job ON job.id = job_id
@@ -37,31 +35,6 @@ _DEPENDENCY_COLUMNS = """
     edge.job_id AS job_id, job.name AS job_name, edge.depends_on_job_id AS depends_on_job_id,
     dependency.name AS depends_on_job_name, edge.workflow_id AS workflow_id
 """
-# The tables between jobs and what they make and read, and the columns of the latter.
-_THINGS = {
-    "file": "file.name AS file_name, file.path AS file_path",
-    "user_data": "user_data.name AS user_data_name",
-}
-_OF_JOBS = """
-    {thing} LEFT JOIN job_output_{thing} AS output ON output.{thing}_id = {thing}.id
-    LEFT JOIN job AS producer ON producer.id = output.job_id
-    LEFT JOIN job_input_{thing} AS input ON input.{thing}_id = {thing}.id
-    LEFT JOIN job AS consumer ON consumer.id = input.job_id
-"""
-_OF_JOBS_COLUMNS = """
-    {thing}.id AS {thing}_id, {columns}, {thing}.workflow_id AS workflow_id,
-    producer.id AS producer_job_id, producer.name AS producer_job_name,
-    consumer.id AS consumer_job_id, consumer.name AS consumer_job_name
-"""
-_CORRELATIONS = """(
-    SELECT DISTINCT CAST(allocation.scheduler_id AS TEXT) AS slurm_job_id, job.id AS job_id,
-      job.name AS job_name, allocation.workflow_id AS workflow_id
-    FROM scheduled_compute_node AS allocation
-    JOIN compute_node AS node ON node.workflow_id = allocation.workflow_id
-      AND json_extract(node.scheduler, '$.scheduler_id') = allocation.id
-    JOIN result ON result.compute_node_id = node.id JOIN job ON job.id = result.job_id
-    WHERE scheduler_type = 'slurm' AND compute_node_type = 'slurm'
-)"""
 _RUNNING = """
     job JOIN compute_node AS node
     ON node.id = job.compute_node_id AND node.workflow_id = job.workflow_id
@@ -74,6 +47,32 @@ _RUNNING_COLUMNS = """
     node.compute_node_type AS scheduler_type,
     CAST(allocation.scheduler_id AS TEXT) AS scheduler_job_id, job.start_time AS start_time
 """
+_STARTUP_GRACE = 120  # seconds that a job may need beyond what its allocation has left
+_ACTIVE_NODES = "compute_node WHERE workflow_id = ?1 AND is_active"
+_USAGE = f"""
+    SELECT
+      (SELECT COUNT(*) FROM {_ACTIVE_NODES}) AS active_compute_nodes,
+      (SELECT COUNT(*) FROM scheduled_compute_node
+        WHERE workflow_id = ?1 AND status = 'active') AS active_scheduled_nodes,
+      (SELECT COUNT(*) FROM scheduled_compute_node
+        WHERE workflow_id = ?1 AND status = 'pending') AS pending_scheduled_nodes,
+      (SELECT CAST(MAX(0, (MAX(julianday(end_time)) - julianday('now')) * 86400) AS INTEGER)
+        FROM {_ACTIVE_NODES}) AS max_allocation_remaining_seconds,
+      TOTAL(exec_time_minutes) AS total_exec_time_minutes,
+      (MAX(julianday(completion_time))
+        - MIN(julianday(completion_time) - exec_time_minutes / 1440)) * 86400 AS walltime_seconds
+    FROM result JOIN workflow_result ON result_id = result.id WHERE result.workflow_id = ?1
+"""  # noqa: S608
+_TIME_LEFT = f"""
+    SELECT CAST(MAX(0, (MAX(julianday(end_time)) - julianday('now')) * 86400) AS INTEGER)
+    FROM {_ACTIVE_NODES} HAVING COUNT(*) = COUNT(end_time)
+"""  # noqa: S608
+_TOO_LONG = """
+    SELECT TOTAL(runtime_s > ?2) AS runtime_blocked_ready_jobs,
+    MAX(runtime_s) AS longest_ready_runtime_seconds
+    FROM job JOIN resource_requirements AS need ON need.id = resource_requirements_id
+    WHERE job.workflow_id = ?1 AND status = 'ready'
+"""
 
 
 def list_dependencies(call: Call) -> Answer:
@@ -83,28 +82,6 @@ def list_dependencies(call: Call) -> Answer:
         page = replace(page, order="job_id")
     edges = select(call.store, _DEPENDENCY_COLUMNS, _DEPENDENCIES, conditions, page)
     return Answer(envelope(edges, page, count(call.store, _DEPENDENCIES, conditions)))
-
-
-def list_files_of_jobs(call: Call) -> Answer:
-    return _list_of_jobs(call, "file")
-
-
-def list_user_data_of_jobs(call: Call) -> Answer:
-    return _list_of_jobs(call, "user_data")
-
-
-def _list_of_jobs(call: Call, thing: str) -> Answer:
-    """The things of a workflow, each with every pair of jobs that makes and reads it."""
-    if call.dialect == "0.35":
-        require_workflow(call.store, call.number())
-    related = Condition("(output.job_id IS NOT NULL OR input.job_id IS NOT NULL)", ())
-    conditions = [Condition(f"{thing}.workflow_id = ?", (call.number(),)), related]
-    page = replace(page_of(call, ("id",)), order=f"{thing}.id, producer.id, consumer.id")
-    source = _OF_JOBS.format(thing=thing)
-    columns = _OF_JOBS_COLUMNS.format(thing=thing, columns=_THINGS[thing])
-    rows = select(call.store, columns, source, conditions, page)
-    items = [without_nulls(row) for row in rows]
-    return Answer(envelope(items, page, count(call.store, source, conditions)))
 
 
 def list_running_jobs(call: Call) -> Answer:
@@ -117,11 +94,6 @@ def list_running_jobs(call: Call) -> Answer:
     return Answer(envelope(items, page, count(call.store, _RUNNING, conditions)))
 
 
-def list_failure_handlers(call: Call) -> Answer:
-    conditions = [Condition("workflow_id = ?", (call.number(),))]
-    return listing_of(call, catalog(call.dialect)["failure_handlers"], conditions)
-
-
 def list_required_files(call: Call) -> Answer:
     """Files that must be there: those no job makes, and those that a completed job made."""
     return Answer({"files": call.store.column(_REQUIRED_FILES, call.number())})
@@ -131,25 +103,29 @@ def list_missing_user_data(call: Call) -> Answer:
     return Answer({"user_data": call.store.column(_MISSING_USER_DATA, call.number())})
 
 
-def update_event(call: Call) -> Answer:
-    """Replace what an event says by the whole body, which is how Torc takes it."""
-    event, event_id = catalog(call.dialect)["events"], call.number()
-    fetch(call.store, event, event_id)
-    data = json.dumps(call.body(bodies.Anything).root)
-    call.store.update("event", event_id, {"data": data})
-    return Answer(fetch(call.store, event, event_id))
+def summary(store: Store, workflow: Row) -> Row:
+    """Counts of jobs, of workers and allocations, and what keeps ready jobs from being taken."""
+    workflow_id = workflow["id"]
+    counts = dict.fromkeys(sorted(STATUSES), 0)
+    sql = "SELECT status, COUNT(*) AS jobs FROM job WHERE workflow_id = ? GROUP BY status"
+    counts |= {JobStatus(row["status"]): row["jobs"] for row in store.rows(sql, workflow_id)}
+    measured = {**(store.row(_USAGE, workflow_id) or {}), **_too_long(store, workflow_id)}
+    return {
+        "workflow_id": workflow_id,
+        "workflow_name": workflow["name"],
+        "workflow_user": workflow["user"],
+        "jobs_by_status": counts,
+        "total_jobs": sum(counts.values()),
+        "is_canceled": workflow["is_canceled"],
+        "is_complete": workflow["is_canceled"] or not any(counts[one] for one in UNSETTLED),
+        **without_nulls(measured),
+    }
 
 
-def list_correlations(call: Call) -> Answer:
-    """Which jobs ended in which allocation, in whichever run."""
-    require_workflow(call.store, call.number())
-    conditions = [Condition("workflow_id = ?", (call.number(),))]
-    page = page_of(call, (), default="slurm_job_id, job_id")
-    columns = "slurm_job_id, job_id, job_name"
-    items = select(call.store, columns, _CORRELATIONS, conditions, page)
-    return Answer(envelope(items, page, count(call.store, _CORRELATIONS, conditions)))
-
-
-def not_written(_call: Call) -> Answer:
-    """What Torc has a path for, and no more."""
-    raise internal_error()
+def _too_long(store: Store, workflow_id: int) -> Row:
+    """How many ready jobs would outlast every worker; none when one of them has no end."""
+    seconds = store.value(_TIME_LEFT, workflow_id)
+    found = None if seconds is None else store.row(_TOO_LONG, workflow_id, seconds + _STARTUP_GRACE)
+    if found is None or found["longest_ready_runtime_seconds"] is None:
+        return {"runtime_blocked_ready_jobs": 0}
+    return found | {"runtime_blocked_ready_jobs": int(found["runtime_blocked_ready_jobs"])}

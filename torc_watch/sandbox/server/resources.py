@@ -14,8 +14,6 @@ from torc_watch.sandbox.server.store import Row, Store
 # The parser of a query parameter, and the condition that its value is put into.
 Filter = tuple[Callable[[str], Any], str]
 
-NO_LABELS = "[]"
-
 
 def unchanged(_call: Call, columns: Row) -> Row:
     return columns
@@ -46,13 +44,6 @@ class Resource:
     documents: frozenset[str] = frozenset()
     computed: Mapping[str, str] = field(default_factory=dict)
     narrowed: Callable[[Call], list[Condition]] = everything
-    # Filters that the total_count of Torc 0.12 does not survive: it is 0 when one is given.
-    miscounted: frozenset[str] = frozenset()
-    deleted_key: str = "count"
-    # What is said when one was deleted; None shows it a last time.
-    farewell: str | None = None
-    # What is said when all of a workflow were: places for their number and the workflow's id.
-    farewell_to_all: str | None = None
     # The status with which a row of an unknown workflow is refused.
     orphan_status: int = 404
     prepared: Callable[[Call, Row], Row] = unchanged
@@ -94,11 +85,6 @@ def fetch(store: Store, resource: Resource, row_id: int) -> Row:
     if row is None:
         raise refused(404, f"{resource.absence} with ID: {row_id}")
     return shown(resource, row)
-
-
-def some_labels(labels: str | None) -> str | None:
-    """Labels as they are stored: an empty list of them is none."""
-    return None if labels == NO_LABELS else labels
 
 
 def require_workflow(store: Store, workflow_id: int, status: int = 404) -> None:
@@ -168,7 +154,7 @@ def listing_of(call: Call, resource: Resource, conditions: list[Condition]) -> A
     given = conditions + _filters(call, resource)
     page = page_of(call, resource.columns)
     rows = select(call.store, resource.selection, resource.table, given, page)
-    total = 0 if _miscounts(call, resource) else count(call.store, resource.table, given)
+    total = count(call.store, resource.table, given)
     return Answer(envelope([shown(resource, row) for row in rows], page, total))
 
 
@@ -184,19 +170,10 @@ def update(call: Call, resource: Resource) -> Answer:
 
 
 def delete(call: Call, resource: Resource) -> Answer:
+    """Delete a thing and all that is of it; it is shown a last time."""
     thing = fetch(call.store, resource, call.number())
     call.store.execute(f"DELETE FROM {resource.table} WHERE id = ?", thing["id"])  # noqa: S608
-    return Answer(thing if resource.farewell is None else {"message": resource.farewell})
-
-
-def delete_all(call: Call, resource: Resource) -> Answer:
-    workflow_id = call.required("workflow_id", integer)
-    sql = f"DELETE FROM {resource.table} WHERE workflow_id = ?"  # noqa: S608
-    deleted = call.store.execute(sql, workflow_id)
-    answer: Row = {resource.deleted_key: deleted}
-    if resource.farewell_to_all is not None:
-        answer["message"] = resource.farewell_to_all.format(deleted, workflow_id)
-    return Answer(answer)
+    return Answer(thing)
 
 
 def _decoded(resource: Resource, name: str, value: Any) -> Any:
@@ -208,8 +185,3 @@ def _decoded(resource: Resource, name: str, value: Any) -> Any:
 def _filters(call: Call, resource: Resource) -> list[Condition]:
     asked = ((call.asked(name, parser), sql) for name, (parser, sql) in resource.filters.items())
     return [Condition(sql, (value,)) for value, sql in asked if value is not None]
-
-
-def _miscounts(call: Call, resource: Resource) -> bool:
-    given = {name for name, _ in call.query}
-    return call.dialect == "0.12" and bool(given & resource.miscounted)

@@ -1,10 +1,10 @@
 """Which handler answers which method and path."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import chain
 
 from torc_watch.sandbox.server import (
-    access_groups,
     actions,
     bodies,
     claims,
@@ -12,9 +12,7 @@ from torc_watch.sandbox.server import (
     jobs,
     lifecycle,
     overviews,
-    remote_workers,
     resources,
-    ro_crate,
     tasks,
     workflows,
 )
@@ -22,6 +20,7 @@ from torc_watch.sandbox.server.calls import Answer, Call
 from torc_watch.sandbox.server.catalog import catalog
 from torc_watch.sandbox.server.jobs import JOBS
 from torc_watch.sandbox.server.settings import DialectName
+from torc_watch.sandbox.server.workflows import WORKFLOWS
 
 Handler = Callable[[Call], Answer]
 Routes = Mapping[str, Mapping[str, Handler]]
@@ -35,8 +34,6 @@ VERSIONS = {
 _JOBS: Routes = {
     "/jobs": {"POST": jobs.create_job, "GET": jobs.list_jobs},
     "/bulk_jobs": {"POST": jobs.create_jobs},
-    "/events": {"DELETE": overviews.not_written},
-    "/events/{id}": {"PUT": overviews.update_event},
     "/jobs/{id}": {"GET": jobs.show_job, "PUT": jobs.update_job},
     "/jobs/{id}/manage_status_change/{status}/{run_id}": {"PUT": lifecycle.change_status},
     "/jobs/{id}/start_job/{run_id}/{compute_node_id}": {"PUT": lifecycle.start_job},
@@ -45,91 +42,51 @@ _JOBS: Routes = {
 }
 _WORKFLOWS: Routes = {
     "/workflows": {"POST": workflows.create_workflow, "GET": workflows.list_workflows},
-    "/workflows/{id}": {
-        "GET": workflows.show_workflow,
-        "PUT": workflows.update_workflow,
-        "DELETE": workflows.delete_workflow,
-    },
+    "/workflows/{id}": {"GET": workflows.show_workflow},
     "/workflows/{id}/status": {"GET": workflows.show_status},
     "/workflows/{id}/is_complete": {"GET": workflows.is_complete},
     "/workflows/{id}/is_uninitialized": {"GET": workflows.is_uninitialized},
     "/workflows/{id}/cancel": {"PUT": workflows.cancel_workflow},
     "/workflows/{id}/reset_status": {"POST": workflows.reset_status},
     "/workflows/{id}/reset_job_status": {"POST": initializing.reset_job_status},
-    "/workflows/{id}/process_changed_job_inputs": {"POST": initializing.process_changed_inputs},
     "/workflows/{id}/initialize_jobs": {"POST": tasks.initialize},
-    "/workflows/{id}/job_ids": {"GET": jobs.list_job_ids},
     "/workflows/{id}/job_dependencies": {"GET": overviews.list_dependencies},
-    "/workflows/{id}/job_file_relationships": {"GET": overviews.list_files_of_jobs},
-    "/workflows/{id}/job_user_data_relationships": {"GET": overviews.list_user_data_of_jobs},
     "/workflows/{id}/required_existing_files": {"GET": overviews.list_required_files},
     "/workflows/{id}/missing_user_data": {"GET": overviews.list_missing_user_data},
-    "/workflows/{id}/ready_job_requirements": {"GET": overviews.not_written},
-    "/workflows/{id}/failure_handlers": {"GET": overviews.list_failure_handlers},
     "/workflows/{id}/claim_jobs_based_on_resources/{limit}": {"POST": claims.claim_fitting_jobs},
-    "/workflows/{id}/claim_next_jobs": {"POST": claims.claim_next_jobs},
     "/workflows/{id}/actions": {"POST": actions.create_action, "GET": actions.list_actions},
-    "/workflows/{id}/remote_workers": {
-        "POST": remote_workers.add_workers,
-        "GET": remote_workers.list_workers,
-    },
-    "/workflows/{id}/remote_workers/{worker}": {"DELETE": remote_workers.delete_worker},
     "/workflows/{id}/actions/pending": {"GET": actions.list_pending_actions},
     "/workflows/{id}/actions/{action_id}/claim": {"POST": actions.claim_action},
-}
-_ACCESS: Routes = {
-    "/access_groups": {"POST": access_groups.create_group, "GET": access_groups.list_groups},
-    "/access_groups/{id}": {"GET": access_groups.show_group, "DELETE": access_groups.delete_group},
-    "/access_groups/{id}/members": {
-        "POST": access_groups.add_member,
-        "GET": access_groups.list_members,
-    },
-    "/access_groups/{id}/members/{user}": {"DELETE": access_groups.remove_member},
-    "/users/{user}/groups": {"GET": access_groups.list_groups_of_user},
-    "/workflows/{id}/access_groups": {"GET": access_groups.list_groups_of_workflow},
-    "/workflows/{id}/access_groups/{group_id}": {
-        "POST": access_groups.share_workflow,
-        "DELETE": access_groups.withdraw_workflow,
-    },
-    "/access_check/{id}/{user}": {"GET": access_groups.check_access},
 }
 _ONLY_OF: Mapping[DialectName, Routes] = {
     "0.12": {
         "/workflows/{id}/status": {"PUT": workflows.update_status},
-        # Known paths, and no method for them.
-        "/workflows/{id}/latest_event_timestamp": {},
-        "/workflows/{id}/events_after_timestamp/{timestamp}": {},
     },
     "0.35": {
         "/workflows/{id}/archive": {"POST": workflows.archive_workflow},
         "/workflows/{id}/batch_complete_jobs": {"POST": lifecycle.complete_jobs},
-        "/workflows/{id}/actions/{action_id}": {
-            "PUT": actions.update_action,
-            "DELETE": actions.delete_action,
-        },
-        "/workflows/{id}/ro_crate_entities": {
-            "GET": ro_crate.list_entities,
-            "DELETE": ro_crate.delete_entities,
-        },
-        "/workflows/{id}/slurm_job_correlations": {"GET": overviews.list_correlations},
         "/workflows/{id}/running_jobs": {"GET": overviews.list_running_jobs},
         "/workflows/{id}/active_task": {"GET": tasks.show_active_task},
         "/tasks/{id}": {"GET": tasks.show_task},
     },
 }
-# What is not served of the simple resources: Torc has no such route, or answers 500 to it.
-_ABSENT = {
-    ("events", "PUT", "/{id}"),
-    ("events", "DELETE", ""),
-    ("failure_handlers", "GET", ""),
-    ("failure_handlers", "PUT", "/{id}"),
-    ("failure_handlers", "DELETE", ""),
-    ("ro_crate_entities", "GET", ""),
-    ("ro_crate_entities", "DELETE", ""),
-    ("slurm_stats", "DELETE", ""),
-    ("slurm_stats", "GET", "/{id}"),
-    ("slurm_stats", "PUT", "/{id}"),
-    ("slurm_stats", "DELETE", "/{id}"),
+# What is served of the simple resources, and where.
+_PLACES: Mapping[Callable[..., Answer], tuple[str, str]] = {
+    resources.create: ("POST", ""),
+    resources.listing: ("GET", ""),
+    resources.show: ("GET", "/{id}"),
+    resources.update: ("PUT", "/{id}"),
+}
+_SERVED: Mapping[str, Sequence[Callable[..., Answer]]] = {
+    "resource_requirements": (resources.create, resources.listing, resources.show),
+    "results": (resources.listing,),
+    "files": tuple(_PLACES),
+    "user_data": (resources.create,),
+    "local_schedulers": (resources.create, resources.listing),
+    "slurm_schedulers": tuple(_PLACES),
+    "scheduled_compute_nodes": tuple(_PLACES),
+    "compute_nodes": tuple(_PLACES),
+    "slurm_stats": (resources.create, resources.listing),
 }
 
 
@@ -139,42 +96,22 @@ def routes(dialect: DialectName) -> Routes:
         "/ping": {"GET": lambda _: Answer({"status": "ok"})},
         "/version": {"GET": lambda _: Answer(VERSIONS[dialect])},
     }
-    for part in (_JOBS, _WORKFLOWS, _ACCESS, _ONLY_OF[dialect], dict(_simple(dialect))):
-        for path, methods in part.items():
-            found.setdefault(path, {}).update(methods)
+    particular = (part.items() for part in (_JOBS, _WORKFLOWS, _ONLY_OF[dialect]))
+    for path, methods in chain(*particular, _simple(dialect)):
+        found.setdefault(path, {}).update(methods)
     return found
 
 
 def _simple(dialect: DialectName) -> Iterator[tuple[str, Mapping[str, Handler]]]:
-    """The routes of the resources that are all alike, and the deletion of jobs."""
-    job = JOBS[dialect]
+    """The routes of the resources that are all alike, and deletions."""
     things = catalog(dialect)
+    for name, resource in things.items():
+        for serve in _SERVED[name]:
+            method, suffix = _PLACES[serve]
+            yield f"/{name}{suffix}", {method: partial(serve, resource=resource)}
+    for resource in (JOBS[dialect], WORKFLOWS[dialect]):
+        yield f"/{resource.path}/{{id}}", {"DELETE": partial(resources.delete, resource=resource)}
     if dialect == "0.35":
         for name, model in (("files", bodies.Files), ("user_data", bodies.UserDataList)):
             add = partial(resources.create_many, resource=things[name], model=model)
             yield f"/bulk_{name}", {"POST": add}
-    yield "/jobs", {"DELETE": partial(resources.delete_all, resource=job)}
-    yield "/jobs/{id}", {"DELETE": partial(resources.delete, resource=job)}
-    for name, resource in things.items():
-        for suffix, methods in _methods(resource).items():
-            served = {
-                method: handler
-                for method, handler in methods.items()
-                if (name, method, suffix) not in _ABSENT
-            }
-            yield f"/{name}{suffix}", served
-
-
-def _methods(resource: resources.Resource) -> Mapping[str, Mapping[str, Handler]]:
-    return {
-        "": {
-            "POST": partial(resources.create, resource=resource),
-            "GET": partial(resources.listing, resource=resource),
-            "DELETE": partial(resources.delete_all, resource=resource),
-        },
-        "/{id}": {
-            "GET": partial(resources.show, resource=resource),
-            "PUT": partial(resources.update, resource=resource),
-            "DELETE": partial(resources.delete, resource=resource),
-        },
-    }

@@ -33,9 +33,7 @@ CREATE TABLE IF NOT EXISTS workflow (
   slurm_defaults TEXT,
   use_pending_failed INTEGER,
   execution_config TEXT,
-  env TEXT,
   submission_directory TEXT,
-  enable_ro_crate INTEGER,
   dynamic_jobs TEXT
 );
 CREATE TABLE IF NOT EXISTS resource_requirements (
@@ -50,12 +48,6 @@ CREATE TABLE IF NOT EXISTS resource_requirements (
   memory_bytes INTEGER NOT NULL,
   runtime_s INTEGER NOT NULL
 );
-CREATE TABLE IF NOT EXISTS failure_handler (
-  id INTEGER PRIMARY KEY AUTOINCREMENT,
-  workflow_id INTEGER NOT NULL REFERENCES workflow(id) ON DELETE CASCADE,
-  name TEXT NOT NULL,
-  rules TEXT NOT NULL
-);
 CREATE TABLE IF NOT EXISTS job (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   workflow_id INTEGER NOT NULL REFERENCES workflow(id) ON DELETE CASCADE,
@@ -67,15 +59,11 @@ CREATE TABLE IF NOT EXISTS job (
   supports_termination INTEGER NOT NULL DEFAULT 0,
   resource_requirements_id INTEGER REFERENCES resource_requirements(id) ON DELETE CASCADE,
   scheduler_id INTEGER,
-  failure_handler_id INTEGER REFERENCES failure_handler(id) ON DELETE SET NULL,
   attempt_id INTEGER NOT NULL DEFAULT 1,
   priority INTEGER NOT NULL DEFAULT 0,
-  env TEXT,
   origin TEXT,
-  labels TEXT,
   start_time TEXT,
   compute_node_id INTEGER,
-  input_hash TEXT,
   unblocking_processed INTEGER NOT NULL DEFAULT 0
 );
 CREATE TABLE IF NOT EXISTS file (
@@ -166,47 +154,11 @@ CREATE TABLE IF NOT EXISTS compute_node (
   compute_node_type TEXT NOT NULL,
   scheduler TEXT,
   end_time TEXT,
-  labels TEXT,
   sample_count INTEGER,
   peak_memory_bytes INTEGER,
   avg_memory_bytes INTEGER,
   peak_cpu_percent REAL,
   avg_cpu_percent REAL
-);
-CREATE TABLE IF NOT EXISTS access_group (
-  id INTEGER PRIMARY KEY AUTOINCREMENT,
-  name TEXT NOT NULL UNIQUE,
-  description TEXT,
-  created_at TEXT NOT NULL
-);
-INSERT OR IGNORE INTO access_group (id, name, description, created_at)
-  VALUES (1, 'admin', 'System administrators', strftime('%Y-%m-%dT%H:%M:%fZ', 'now'));
-CREATE TABLE IF NOT EXISTS group_member (
-  id INTEGER PRIMARY KEY AUTOINCREMENT,
-  group_id INTEGER NOT NULL REFERENCES access_group(id) ON DELETE CASCADE,
-  user_name TEXT NOT NULL,
-  role TEXT NOT NULL,
-  created_at TEXT NOT NULL,
-  UNIQUE (group_id, user_name)
-);
-CREATE TABLE IF NOT EXISTS workflow_access_group (
-  workflow_id INTEGER NOT NULL REFERENCES workflow(id) ON DELETE CASCADE,
-  group_id INTEGER NOT NULL REFERENCES access_group(id) ON DELETE CASCADE,
-  created_at TEXT NOT NULL,
-  PRIMARY KEY (workflow_id, group_id)
-);
-CREATE TABLE IF NOT EXISTS remote_worker (
-  worker TEXT NOT NULL,
-  workflow_id INTEGER NOT NULL REFERENCES workflow(id) ON DELETE CASCADE,
-  PRIMARY KEY (workflow_id, worker)
-);
-CREATE TABLE IF NOT EXISTS ro_crate_entity (
-  id INTEGER PRIMARY KEY AUTOINCREMENT,
-  workflow_id INTEGER NOT NULL REFERENCES workflow(id) ON DELETE CASCADE,
-  file_id INTEGER REFERENCES file(id) ON DELETE SET NULL,
-  entity_id TEXT NOT NULL,
-  entity_type TEXT NOT NULL,
-  metadata TEXT NOT NULL
 );
 CREATE TABLE IF NOT EXISTS slurm_stats (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -261,12 +213,6 @@ CREATE TABLE IF NOT EXISTS workflow_action (
   persistent INTEGER NOT NULL DEFAULT 0,
   is_recovery INTEGER NOT NULL DEFAULT 0
 );
-CREATE TABLE IF NOT EXISTS event (
-  id INTEGER PRIMARY KEY AUTOINCREMENT,
-  workflow_id INTEGER NOT NULL REFERENCES workflow(id) ON DELETE CASCADE,
-  timestamp INTEGER NOT NULL,
-  data TEXT NOT NULL
-);
 CREATE TABLE IF NOT EXISTS task (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   workflow_id INTEGER NOT NULL REFERENCES workflow(id) ON DELETE CASCADE,
@@ -285,7 +231,6 @@ CREATE INDEX IF NOT EXISTS idx_job_workflow_status ON job(workflow_id, status);
 CREATE INDEX IF NOT EXISTS idx_job_unblocking ON job(workflow_id)
   WHERE status IN {sql_set(COMPLETE)} AND unblocking_processed = 0;
 CREATE INDEX IF NOT EXISTS idx_job_requirements ON job(resource_requirements_id);
-CREATE INDEX IF NOT EXISTS idx_job_handler ON job(failure_handler_id);
 CREATE INDEX IF NOT EXISTS idx_job_node ON job(compute_node_id) WHERE compute_node_id IS NOT NULL;
 CREATE INDEX IF NOT EXISTS idx_depends_on_blocker ON job_depends_on(depends_on_job_id);
 CREATE INDEX IF NOT EXISTS idx_depends_on_workflow ON job_depends_on(workflow_id);
@@ -298,13 +243,11 @@ CREATE INDEX IF NOT EXISTS idx_result_node ON result(compute_node_id);
 CREATE INDEX IF NOT EXISTS idx_workflow_result ON workflow_result(result_id);
 CREATE INDEX IF NOT EXISTS idx_workflow_result_job ON workflow_result(job_id);
 CREATE INDEX IF NOT EXISTS idx_requirements_workflow ON resource_requirements(workflow_id);
-CREATE INDEX IF NOT EXISTS idx_handler_workflow ON failure_handler(workflow_id);
 CREATE INDEX IF NOT EXISTS idx_file_workflow ON file(workflow_id);
 CREATE INDEX IF NOT EXISTS idx_user_data_workflow ON user_data(workflow_id);
 CREATE INDEX IF NOT EXISTS idx_scheduled_node_workflow ON scheduled_compute_node(workflow_id);
 CREATE INDEX IF NOT EXISTS idx_compute_node_workflow ON compute_node(workflow_id);
 CREATE INDEX IF NOT EXISTS idx_action_workflow ON workflow_action(workflow_id);
-CREATE INDEX IF NOT EXISTS idx_event_workflow ON event(workflow_id, timestamp);
 """
 
 SCHEMA = _TABLES + _INDEXES

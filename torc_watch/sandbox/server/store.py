@@ -5,7 +5,6 @@ tables and columns, and values are always bound.
 """
 
 import fcntl
-import hashlib
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -166,12 +165,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA foreign_keys = ON")
-    connection.create_function("sha256", 1, _sha256, deterministic=True)
     connection.executescript(SCHEMA)
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _insertion(table: str, columns: Sequence[str]) -> str:

@@ -5,7 +5,6 @@ from typing import Any
 
 from torc_watch.core.units import MIB
 from torc_watch.sandbox.server import bodies
-from torc_watch.sandbox.server.access_groups import groups_named, share
 from torc_watch.sandbox.server.calls import (
     Answer,
     Call,
@@ -15,8 +14,8 @@ from torc_watch.sandbox.server.calls import (
     now_text,
     refused,
 )
-from torc_watch.sandbox.server.events import record_event, record_user_action
 from torc_watch.sandbox.server.jobs import has_job_in
+from torc_watch.sandbox.server.overviews import summary
 from torc_watch.sandbox.server.resources import (
     Resource,
     fetch,
@@ -26,7 +25,6 @@ from torc_watch.sandbox.server.resources import (
     stored,
 )
 from torc_watch.sandbox.server.store import Row, Store
-from torc_watch.sandbox.server.summary import summary
 from torc_watch.sandbox.server.transitions import (
     ACTIVE,
     INITIALIZED,
@@ -46,20 +44,13 @@ _DEFAULT_NEEDS = {
     "runtime": "P0DT1M",
     "runtime_s": 60,
 }
-_GROUPS = """
-    SELECT name FROM access_group JOIN workflow_access_group ON group_id = access_group.id
-    WHERE workflow_id = workflow.id
-"""
 _OLDER = Resource(
     path="workflows",
     table="workflow",
     absence="Workflow not found",
     model=bodies.Workflow12,
     filters={
-        "name": (str, "name = ?"),
         "user": (str, "user = ?"),
-        "description": (str, "description LIKE ?"),
-        "is_archived": (flag, f"({_OF_STATUS.format('is_archived')}) = ?"),
     },
     flags=frozenset({"compute_node_ignore_workflow_completion", "use_pending_failed"}),
 )
@@ -68,8 +59,7 @@ WORKFLOWS = {
     "0.35": replace(
         _OLDER,
         model=bodies.Workflow35,
-        filters={**_OLDER.filters, "access_group": (str, f"EXISTS ({_GROUPS} AND name = ?)")},
-        flags=_OLDER.flags | {"enable_ro_crate", "is_canceled", "is_archived"},
+        flags=_OLDER.flags | {"is_canceled", "is_archived"},
         documents=frozenset(
             {
                 "metadata",
@@ -77,35 +67,22 @@ WORKFLOWS = {
                 "slurm_defaults",
                 "execution_config",
                 "dynamic_jobs",
-                "env",
-                "access_groups",
             }
         ),
         computed={
-            "access_groups": f"SELECT NULLIF(json_group_array(name), '[]') FROM ({_GROUPS})",  # noqa: S608
-            **{name: _OF_STATUS.format(name) for name in ("run_id", "is_canceled", "is_archived")},
+            name: _OF_STATUS.format(name) for name in ("run_id", "is_canceled", "is_archived")
         },
     ),
 }
 
 
 def create_workflow(call: Call) -> Answer:
-    """A workflow with run 0 and the resource requirements of jobs that name none."""
-    if call.dialect == "0.12":
-        workflow = _add(call, stored(WORKFLOWS["0.12"], call.body(bodies.Workflow12)))
-        return Answer(workflow)
-    body = call.body(bodies.SharedWorkflow35)
-    names = body.access_groups or []
-    group_ids = groups_named(call.store, names)
-    workflow = _add(call, stored(WORKFLOWS["0.35"], body))
-    for group_id in group_ids:
-        share(call.store, workflow["id"], group_id)
-    return Answer(workflow | ({"access_groups": names} if names else {}))
+    """A workflow with run 0 and the resource requirements of jobs that name none.
 
-
-def _add(call: Call, columns: Row) -> Row:
-    """The new workflow as it is answered: what was sent, its id and its time."""
+    Answered is what was sent, the id and the time.
+    """
     resource = WORKFLOWS[call.dialect]
+    columns = stored(resource, call.body(resource.model))
     status_id = call.store.insert("workflow_status", {"run_id": 0})
     columns |= {"id": status_id, "status_id": status_id, "timestamp": now_text()}
     buffer = "compute_node_expiration_buffer_seconds"
@@ -115,7 +92,7 @@ def _add(call: Call, columns: Row) -> Row:
         call.store.insert("workflow", columns)
     call.store.insert("resource_requirements", {"workflow_id": status_id, **_DEFAULT_NEEDS})
     echoed = {name: columns[name] for name in resource.columns if name in columns}
-    return shown(resource, echoed)
+    return Answer(shown(resource, echoed))
 
 
 def show_workflow(call: Call) -> Answer:
@@ -124,30 +101,6 @@ def show_workflow(call: Call) -> Answer:
 
 def list_workflows(call: Call) -> Answer:
     return listing_of(call, WORKFLOWS[call.dialect], [])
-
-
-def update_workflow(call: Call) -> Answer:
-    resource = WORKFLOWS[call.dialect]
-    workflow_id = call.number()
-    fetch(call.store, resource, workflow_id)
-    columns = stored(resource, call.body(resource.model))
-    fixed = [
-        "timestamp",
-        "status_id",
-        "submission_directory",
-        "resource_monitor_config",
-        "slurm_defaults",
-        "compute_node_min_time_for_new_jobs_seconds",
-    ]
-    call.store.update("workflow", workflow_id, columns | dict.fromkeys(fixed))
-    return Answer(fetch(call.store, resource, workflow_id))
-
-
-def delete_workflow(call: Call) -> Answer:
-    """Delete a workflow and everything of it but its status row, as Torc does."""
-    workflow = fetch(call.store, WORKFLOWS[call.dialect], call.number())
-    call.store.execute("DELETE FROM workflow WHERE id = ?", workflow["id"])
-    return Answer(workflow)
 
 
 def show_status(call: Call) -> Answer:
@@ -173,8 +126,6 @@ def archive_workflow(call: Call) -> Answer:
     require_workflow(call.store, workflow_id)
     archiving = call.body(bodies.Archiving)
     call.store.update("workflow_status", workflow_id, archiving.model_dump())
-    data = {"workflow_id": workflow_id, **archiving.model_dump()}
-    record_user_action(call, workflow_id, "archive_workflow", data)
     return show_workflow(call)
 
 
@@ -184,14 +135,11 @@ def reset_status(call: Call) -> Answer:
     status = _status(call)
     if status["is_archived"]:
         raise refused(422, "Cannot reset archived workflow status. Unarchive the workflow first.")
-    force = call.asked("force", flag) or False
-    if not force:
+    if not call.asked("force", flag):
         _require_rest(call.store, workflow_id)
     run_id = status["run_id"] + (call.dialect == "0.35")
     columns: dict[str, Any] = dict.fromkeys(_STATUS_FLAGS, False) | {"run_id": run_id}
     call.store.update("workflow_status", workflow_id, columns)
-    data = {"workflow_id": workflow_id, "force": force}
-    record_user_action(call, workflow_id, "reset_workflow_status", data)
     return _standing(call, {"id": workflow_id, **columns})
 
 
@@ -204,14 +152,6 @@ def cancel_workflow(call: Call) -> Answer:
         f"UPDATE job SET status = 'canceled' WHERE workflow_id = ? AND status IN {sql_set(ACTIVE)}",  # noqa: S608
         workflow_id,
     )
-    run_id = status["run_id"]
-    data = {
-        "category": "workflow_canceled",
-        "message": f"Workflow {workflow_id} (run_id={run_id}) was canceled",
-        "workflow_id": workflow_id,
-        "run_id": run_id,
-    }
-    record_event(call, workflow_id, data)
     return _standing(call, status | {"is_canceled": True})
 
 
