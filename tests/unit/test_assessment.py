@@ -8,7 +8,7 @@ from torc_watch.core.assessment import (
     WorkflowState,
     grace_before_stall,
     has_succeeded,
-    standing,
+    workflow_state,
 )
 from torc_watch.core.model import Allocation, ComputeNode, JobCounts, JobStatus, Workflow
 from torc_watch.core.polling import STALL_GRACE
@@ -64,14 +64,16 @@ def observation(
     ],
 )
 def test_where_a_workflow_stands(seen: Observation, expected: WorkflowState) -> None:
-    assert standing(seen) is expected
+    assert workflow_state(seen) is expected
 
 
 def test_what_nobody_knows_is_never_finished() -> None:
     for states in itertools.product(AllocationState, repeat=3):
         if UNKNOWN in states:
             for complete in (True, False):
-                assert standing(observation(*states, complete=complete)) is WorkflowState.WORKING
+                assert (
+                    workflow_state(observation(*states, complete=complete)) is WorkflowState.WORKING
+                )
 
 
 @pytest.mark.parametrize("status", JobStatus)

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from torc_watch.core.assessment import WorkflowState, standing
+from torc_watch.core.assessment import WorkflowState, workflow_state
 from torc_watch.core.diagnosis import Cause
 from torc_watch.engine.diagnoser import Diagnoser
 from torc_watch.engine.observer import observe
@@ -234,4 +234,4 @@ async def test_standing_of_real_workflows(name: str, index: int, tmp_path: Path)
     async with captured((OLD, NEW)[index], name) as client:
         scheduler = LocalAllocations(tmp_path, Connection(url=URL))
         observation = await observe(client, scheduler, 1, with_counts=False)
-    assert standing(observation) is STANDINGS[name][index]
+    assert workflow_state(observation) is STANDINGS[name][index]

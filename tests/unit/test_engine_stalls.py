@@ -89,7 +89,7 @@ async def test_stuck_after_the_grace(open_site: "OpenSite", interval: float) -> 
         ended = await site.watch(workflow_id, recovery=None, poll_interval=interval)
 
         assert ended.verdict is Verdict.STUCK
-        assert all(event.is_resting for event in site.seen(events.Looked))
+        assert all(event.is_resting for event in site.seen(events.Polled))
         assert f"recover {workflow_id}` starts" in ended.reason
         assert 45 <= anyio.current_time() <= 50
 
@@ -185,7 +185,7 @@ async def test_worker_that_begins_while_another_is_found_dead(open_site: "OpenSi
 
         ended = await site.watch(1, once=True)
 
-        assert "Somebody else started workers" in ended.reason
+        assert "Another process started workers" in ended.reason
         assert {method for _, method, _ in site.line.sent} == {"GET"}
 
 

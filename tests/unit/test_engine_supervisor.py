@@ -8,11 +8,13 @@ import anyio
 import httpx
 import pytest
 
+from tests.rigs.watches import watch_all
 from torc_watch.core import events
 from torc_watch.core.errors import JournalError, NotFound, WatchHeld
 from torc_watch.core.events import Verdict
 from torc_watch.core.units import MIB
-from torc_watch.engine.supervisor import EngineContext, supervise, supervising
+from torc_watch.engine.supervisor import open_supervisor, watch_workflow
+from torc_watch.engine.watch import EngineContext
 
 if TYPE_CHECKING:
     from tests.conftest import Forward, OpenSite, Site
@@ -30,9 +32,9 @@ async def test_slow_submission_holds_up_nobody_else(open_site: "OpenSite") -> No
         site.scheduler.seconds_to_submit = {1: 5000.0}
         ended: dict[int, float] = {}
 
-        async with site.surroundings() as around:
-            verdicts = await supervise(
-                [site.request(1), site.request(2)], noting_ends(around, ended)
+        async with site.context() as context:
+            verdicts = await watch_all(
+                [site.request(1), site.request(2)], noting_ends(context, ended)
             )
 
         assert {number: each.verdict for number, each in verdicts.items()} == {
@@ -43,15 +45,15 @@ async def test_slow_submission_holds_up_nobody_else(open_site: "OpenSite") -> No
         assert ended[1] > 5000
 
 
-def noting_ends(around: EngineContext, ended: dict[int, float]) -> EngineContext:
-    """The surroundings, with the time of each workflow's verdict."""
+def noting_ends(context: EngineContext, ended: dict[int, float]) -> EngineContext:
+    """The context, with the time of each workflow's verdict."""
 
     def report(event: Any) -> None:
-        around.report(event)
+        context.report(event)
         if isinstance(event, events.WatchEnded):
             ended[event.workflow_id] = anyio.current_time()
 
-    return replace(around, report=report)
+    return replace(context, report=report)
 
 
 @pytest.mark.parametrize(("defects", "verdict"), [(2, Verdict.SUCCEEDED), (3, Verdict.HANDED_OVER)])
@@ -63,12 +65,12 @@ async def test_defect(open_site: "OpenSite", defects: int, verdict: Verdict) -> 
             await site.submit([name])
         site.line.fault = Defect("/workflows/1/is_complete", defects)
 
-        async with site.surroundings() as around:
-            verdicts = await supervise([site.request(1), site.request(2)], around)
+        async with site.context() as context:
+            verdicts = await watch_all([site.request(1), site.request(2)], context)
 
         assert verdicts[1].verdict is verdict
         assert verdicts[2].verdict is Verdict.SUCCEEDED
-        broken = site.seen(events.WatcherBroke)
+        broken = site.seen(events.WatchCrashed)
         assert [event.workflow_id for event in broken] == [1] * defects
         assert "ZeroDivisionError: of this test" in broken[0].error
         if verdict is Verdict.HANDED_OVER:
@@ -99,7 +101,7 @@ async def test_defect_in_a_round(open_site: "OpenSite") -> None:
         ended = await site.watch(workflow_id)
 
         assert ended.verdict is Verdict.SUCCEEDED
-        assert len(site.seen(events.WatcherBroke)) == 1
+        assert len(site.seen(events.WatchCrashed)) == 1
         assert len(site.seen(events.RecoveryPlanned)) == 1
 
 
@@ -109,25 +111,25 @@ async def test_broken_journal_ends_everything(open_site: "OpenSite") -> None:
         for name in ("a", "b"):
             await site.submit([name])
 
-        async with site.surroundings() as around:
+        async with site.context() as context:
             with pytest.raises(JournalError, match="Nothing is changed without it"):
-                await supervise([site.request(1), site.request(2)], breaking(around, site))
+                await watch_all([site.request(1), site.request(2)], breaking(context, site))
 
         assert anyio.current_time() < 1000
         assert (await site.client.get_workflow(1)).run_id == 1
 
 
-def breaking(around: EngineContext, site: "Site") -> EngineContext:
-    """The surroundings, with a journal that cannot be written from the first failure on."""
+def breaking(context: EngineContext, site: "Site") -> EngineContext:
+    """The context, with a journal that cannot be written from the first failure on."""
 
     def report(event: Any) -> None:
-        around.report(event)
+        context.report(event)
         if isinstance(event, events.WorkflowFailed):
             with sqlite3.connect(site.directory / "journal.db") as database:
                 database.execute("DROP TABLE step")
             database.close()
 
-    return replace(around, report=report)
+    return replace(context, report=report)
 
 
 async def test_nobody_reads_on(open_site: "OpenSite") -> None:
@@ -139,9 +141,9 @@ async def test_nobody_reads_on(open_site: "OpenSite") -> None:
 
     async with open_site() as site:
         await site.submit(["a"])
-        async with site.surroundings() as around:
+        async with site.context() as context:
             with pytest.raises(BrokenPipeError):
-                await supervise([site.request(1)], replace(around, report=report))
+                await watch_workflow(site.request(1), replace(context, report=report))
 
 
 async def test_defect_in_the_listener(
@@ -150,7 +152,7 @@ async def test_defect_in_the_listener(
     """What the watcher had handed on is brought to its end before it looks again."""
 
     async def open_stream(_request: httpx.Request) -> httpx.Response:
-        if site.seen(events.WatcherBroke):
+        if site.seen(events.WatchCrashed):
             return httpx.Response(404)
         if site.seen(events.SubmissionStarted):
             raise ZeroDivisionError("of this test")
@@ -166,7 +168,7 @@ async def test_defect_in_the_listener(
         ended = await site.watch(1)
 
         assert ended.verdict is Verdict.SUCCEEDED
-        assert len(site.seen(events.WatcherBroke)) == 1
+        assert len(site.seen(events.WatchCrashed)) == 1
         assert len(site.scheduler.requests) == 2
         assert len(site.seen(events.RecoveryInitiated)) == 1
 
@@ -204,7 +206,7 @@ async def test_a_verdict_that_does_not_count_is_no_end(open_site: "OpenSite") ->
     async with open_site() as site:
         site.scheduler.endings = {"a": [(1, None, 10.0)] * 9}
         workflow_id = await site.submit(["a"])
-        async with site.surroundings() as around, supervising(around) as supervisor:
+        async with site.context() as context, open_supervisor(context) as supervisor:
             ended = await supervisor.watch(site.request(workflow_id), lambda _: False)
         assert ended.verdict is Verdict.EXHAUSTED
 
@@ -225,19 +227,19 @@ async def test_one_tries_an_unwell_server_and_the_others_know(open_site: "OpenSi
         site.line.fault = answer
         told = dict[int, float]()
 
-        async with site.surroundings() as around:
+        async with site.context() as context:
 
             def report(event: Any) -> None:
-                around.report(event)
-                if isinstance(event, events.LookHeldUp | events.LookFailed):
+                context.report(event)
+                if isinstance(event, events.PollDeferred | events.PollFailed):
                     told.setdefault(event.workflow_id, anyio.current_time())
 
-            surroundings = replace(around, report=report)
-            await supervise([site.request(number) for number in range(1, 9)], surroundings)
+            reporting = replace(context, report=report)
+            await watch_all([site.request(number) for number in range(1, 9)], reporting)
 
         assert told.keys() == set(range(1, 9))
         assert max(told.values()) < 170
-        held_up, failed = site.seen(events.LookHeldUp), site.seen(events.LookFailed)
+        held_up, failed = site.seen(events.PollDeferred), site.seen(events.PollFailed)
         assert {event.reason for event in held_up} <= {event.reason for event in failed}
         asked = [moment for moment, _, _ in site.line.sent if 160 < moment < 2000]
         assert 4 * 1840 / 60 < len(asked) < 4 * 1840 / 25  # four attempts, once in each pause

@@ -11,11 +11,11 @@ from torc_watch.engine.throttle import ServerThrottle
 pytestmark = pytest.mark.looptime
 
 
-async def look(courtesy: ServerThrottle, looks: list[float], *, fails_until: float = 0) -> None:
+async def look(throttle: ServerThrottle, looks: list[float], *, fails_until: float = 0) -> None:
     """One second of the server's attention, and again a second later until it was given."""
     while True:
         try:
-            async with courtesy.look():
+            async with throttle.poll_slot():
                 looks.append(anyio.current_time())
                 await answer(fails_until)
         except ServerUnreachable:
@@ -31,11 +31,11 @@ async def answer(fails_until: float) -> None:
 
 
 async def test_a_few_look_at_once() -> None:
-    courtesy, looks = ServerThrottle(), list[float]()
+    throttle, looks = ServerThrottle(), list[float]()
     began = anyio.current_time()
     async with anyio.create_task_group() as tasks:
         for _ in range(80):
-            tasks.start_soon(look, courtesy, looks)
+            tasks.start_soon(look, throttle, looks)
 
     assert anyio.current_time() - began == pytest.approx(10)
     assert max(looks.count(moment) for moment in looks) == 8
@@ -43,11 +43,11 @@ async def test_a_few_look_at_once() -> None:
 
 async def test_an_unwell_server_is_tried_by_one() -> None:
     """Also by those who were waiting for their turn when it fell ill: there are ten times eight."""
-    courtesy, looks = ServerThrottle(), list[float]()
+    throttle, looks = ServerThrottle(), list[float]()
     began = anyio.current_time()
 
     async def failing_look() -> None:
-        await look(courtesy, looks, fails_until=began + 600)
+        await look(throttle, looks, fails_until=began + 600)
 
     async with anyio.create_task_group() as tasks:
         for _ in range(80):
@@ -60,23 +60,23 @@ async def test_an_unwell_server_is_tried_by_one() -> None:
 
 
 async def test_what_several_meet_at_once_is_one_failure() -> None:
-    courtesy, looks = ServerThrottle(), list[float]()
+    throttle, looks = ServerThrottle(), list[float]()
     began = anyio.current_time()
 
     async with anyio.create_task_group() as tasks:
         for _ in range(8):
-            tasks.start_soon(lambda: look(courtesy, looks, fails_until=began + 1.5))
+            tasks.start_soon(lambda: look(throttle, looks, fails_until=began + 1.5))
 
     assert looks[8] - began == pytest.approx(2)  # after its own pause, and no longer one
 
 
 async def test_who_is_in_a_hurry_waits_for_nobody() -> None:
-    courtesy, reasons = ServerThrottle(), list[str]()
+    throttle, reasons = ServerThrottle(), list[str]()
     began = anyio.current_time()
 
     async def hurried_look() -> None:
         try:
-            async with courtesy.look(0):
+            async with throttle.poll_slot(0):
                 await answer(began + 600)
         except ServerUnreachable as error:
             reasons.append(str(error))
@@ -90,11 +90,11 @@ async def test_who_is_in_a_hurry_waits_for_nobody() -> None:
 
 
 async def test_streams_are_limited() -> None:
-    courtesy = ServerThrottle()
+    throttle = ServerThrottle()
     allowed: list[bool] = []
 
     async def listen() -> None:
-        async with courtesy.listening() as may_listen:
+        async with throttle.stream_slot() as may_listen:
             allowed.append(may_listen)
             await anyio.sleep(10)
 
@@ -107,14 +107,14 @@ async def test_streams_are_limited() -> None:
 
 
 async def test_watches_that_begin_together_do_not_go_on_together() -> None:
-    courtesy, seconds = ServerThrottle(), list[int]()
+    throttle, seconds = ServerThrottle(), list[int]()
 
     async def watch() -> None:
-        wait = courtesy.until_next_look(60, is_first=True)
+        wait = throttle.next_poll_delay(60, is_first=True)
         for _ in range(10):
             await anyio.sleep(wait)
             seconds.append(int(anyio.current_time()))
-            wait = courtesy.until_next_look(60, is_first=False)
+            wait = throttle.next_poll_delay(60, is_first=False)
 
     async with anyio.create_task_group() as tasks:
         for _ in range(50):

@@ -54,7 +54,7 @@ class Observation:
         )
 
 
-def standing(observation: Observation) -> WorkflowState:
+def workflow_state(observation: Observation) -> WorkflowState:
     """What one observation means. A worker of which nobody knows counts as one that runs."""
     if observation.workflow.is_archived:
         return WorkflowState.ARCHIVED

@@ -52,8 +52,8 @@ class WatchRecord:
     open_round: Round | None
 
     @property
-    def is_in_a_round(self) -> bool:
-        """Whether there is a plan that was not carried out to its end."""
+    def has_unfinished_plan(self) -> bool:
+        """Whether the open round has its plan, which the next watch must carry out."""
         return self.open_round is not None and self.open_round.plan is not None
 
 

@@ -20,7 +20,7 @@ _SPARE = 256  # files of this process that locks leave to everything else, such 
 
 
 @contextmanager
-def hold(directory: Path, identity: Identity, epoch: int | None = None) -> Iterator[None]:
+def lock_workflow(directory: Path, identity: Identity, epoch: int | None = None) -> Iterator[None]:
     """Holds ``identity`` until left, or raises WatchHeld, which says who holds it.
 
     ``epoch`` is that of the lease under which a daemon watches. What a daemon of an earlier epoch
@@ -117,7 +117,7 @@ def _sign(file: TextIO, epoch: int | None) -> None:
         "since": datetime.now(UTC).isoformat(timespec="seconds"),
         "epoch": epoch,
     }
-    # The lock is what counts, who holds it is a courtesy, and a full disk may have no room for it.
+    # The lock is what counts, who holds it is a throttle, and a full disk may have no room for it.
     with suppress(OSError):
         file.truncate(0)
         file.write(json.dumps(holder))

@@ -276,7 +276,7 @@ async def test_somebody_else_releases_a_dead_workers_job(open_site: "OpenSite") 
         ended = await site.watch(1)
 
         assert ended.verdict is Verdict.SUCCEEDED
-        assert not site.seen(events.LookFailed)
+        assert not site.seen(events.PollFailed)
         assert await site.results(1) == [
             (name, *e) for name in "ab" for e in ((1, ORPHANED), (2, 0))
         ]

@@ -186,7 +186,7 @@ async def test_what_a_dead_runner_left_running(
         assert changes
         assert not any(changes)
         assert is_running(other)
-        assert [event.processes for event in site.seen(events.LeftoversEnded)] == [1]
+        assert [event.processes for event in site.seen(events.OrphanProcessesEnded)] == [1]
 
 
 def is_running(process: Process) -> bool:
