@@ -264,3 +264,28 @@ async def test_more_polls_than_fit_in_the_queue(open_site: "OpenSite") -> None:
 
     ended = {number for number, watch in watches.items() if watch.verdict}
     assert ended == watches.keys() - canceled
+
+
+async def test_watch_canceled_as_its_poll_result_enters_the_queue(open_site: "OpenSite") -> None:
+    """The watcher has waited for room, and does not know yet that it got it."""
+    last = QUEUE + 1
+    watches = {number: BackgroundWatch() for number in range(1, last + 1)}
+    async with open_site() as site:
+        for _ in watches:
+            await site.submit(["a"])
+        await site.scheduler.rest()
+        async with site.context() as context, anyio.create_task_group() as tasks:
+            with closing(Supervisor(context)) as supervisor:
+                for number, watch in watches.items():
+                    tasks.start_soon(watch.run, supervisor, site.request(number))
+                    await anyio.sleep(1)
+                supervisor._polls_out.receive_nowait()
+                watches[last].scope.cancel()
+                await watches[last].ended.wait()
+
+                supervisor.start(tasks)
+                await anyio.sleep(100)
+                tasks.cancel_scope.cancel()
+
+    completed = {event.workflow_id for event in site.seen(events.WorkflowSucceeded)}
+    assert completed == set(range(2, last))

@@ -29,7 +29,7 @@ from torc_watch.daemon.commands import WatchedWorkflow, WatchOptions, WatchState
 from torc_watch.daemon.registry import Registry
 from torc_watch.daemon.watch_history import watches_of
 from torc_watch.engine import database
-from torc_watch.engine.database import Database, check, set_aside
+from torc_watch.engine.database import Database, check_integrity, set_damaged_aside
 from torc_watch.engine.journal import Identity, Journal
 
 WORKFLOW = Identity(server="http://test/torc-service/v1", workflow_id=7, created="2026-01-01")
@@ -244,14 +244,14 @@ def test_nobody_takes_over_between_the_look_and_the_write(
 ) -> None:
     Registry(path, "1").close()
     monkeypatch.setattr(database, "_SECONDS", 0)
-    look = Database._ensure_ours
+    look = Database._ensure_lease
 
     def look_and_be_followed(ours: Database) -> None:
         look(ours)
         with pytest.raises(JournalBusy):
             Registry(path, "2")
 
-    monkeypatch.setattr(Database, "_ensure_ours", look_and_be_followed)
+    monkeypatch.setattr(Database, "_ensure_lease", look_and_be_followed)
     with closing(Journal(path, "1")) as journal:
         journal.begin_watch(WORKFLOW)
 
@@ -262,7 +262,7 @@ def test_what_belongs_to_a_damaged_file_is_set_aside_with_it(path: Path) -> None
     for suffix in suffixes:
         path.with_name(f"{path.name}{suffix}").write_text(suffix)
 
-    kept = set_aside(path)
+    kept = set_damaged_aside(path)
 
     assert {file.name: file.read_text() for file in path.parent.iterdir()} == {
         f"{kept.name}{suffix}": suffix for suffix in suffixes
@@ -300,13 +300,15 @@ def test_a_write_ahead_log_that_was_left_behind_is_read_and_given_up(
 
     with reopened(path) as again:
         assert again.begin_watch(WORKFLOW).id == 5
-        assert [mode for (mode,) in again._state.all("PRAGMA journal_mode")] == ["truncate"]
+        assert [mode for (mode,) in again._database.query_all("PRAGMA journal_mode")] == [
+            "truncate"
+        ]
     assert not path.with_name("journal.db-wal").exists()
 
 
 def test_damage_that_nobody_met_yet_is_found(path: Path, journal: Journal) -> None:
     journal.close()
-    check(path)
+    check_integrity(path)
     with closing(sqlite3.connect(path)) as database:
         (page,) = database.execute(
             "SELECT rootpage FROM sqlite_master WHERE name = 'step'"
@@ -317,7 +319,7 @@ def test_damage_that_nobody_met_yet_is_found(path: Path, journal: Journal) -> No
 
     Journal(path).close()
     with pytest.raises(JournalCorrupt, match="damaged"):
-        check(path)
+        check_integrity(path)
 
 
 def test_garbage_is_refused_and_kept(path: Path) -> None:
@@ -344,7 +346,7 @@ def test_unreadable_plan(path: Path, journal: Journal) -> None:
     with pytest.raises(RecordUnreadable, match="torc-watchd remove 7"):
         journal.begin_watch(WORKFLOW)
 
-    journal.end_removed(WORKFLOW.server, 7)
+    journal.end_removed_watches(WORKFLOW.server, 7)
     afresh = journal.begin_watch(WORKFLOW)
 
     assert (afresh.rounds_used, afresh.open_round) == (0, None)
@@ -353,12 +355,12 @@ def test_unreadable_plan(path: Path, journal: Journal) -> None:
 def test_what_was_removed_begins_anew_but_for_a_round_half_carried_out(journal: Journal) -> None:
     watch = journal.begin_watch(WORKFLOW)
     journal.end_round(journal.begin_round(watch.id, number=1, run_id=1), FAILED)
-    journal.end_removed(WORKFLOW.server, 7)
+    journal.end_removed_watches(WORKFLOW.server, 7)
     anew = journal.begin_watch(WORKFLOW)
     begun = journal.begin_round(anew.id, number=1, run_id=1)
     journal.begin_step(begun, Step.PLAN)
     journal.record_plan(begun, PLAN)
-    journal.end_removed(WORKFLOW.server, 7)
+    journal.end_removed_watches(WORKFLOW.server, 7)
 
     assert (anew.id != watch.id, anew.rounds_used) == (True, 0)
     assert journal.begin_watch(WORKFLOW).open_round == begun
@@ -367,7 +369,7 @@ def test_what_was_removed_begins_anew_but_for_a_round_half_carried_out(journal: 
 def test_full_disk(journal: Journal) -> None:
     """What cannot be written is an error, and what was written before is still there."""
     watch = journal.begin_watch(WORKFLOW)
-    journal._state.write("PRAGMA max_page_count = 1")
+    journal._database.write("PRAGMA max_page_count = 1")
     with pytest.raises(JournalError, match=r"full\. Make room there\."):
         fill(journal, watch.id)
     assert journal.begin_watch(WORKFLOW).rounds_used > 1

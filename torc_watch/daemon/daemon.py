@@ -31,7 +31,7 @@ from torc_watch.daemon.status_board import StatusBoard
 from torc_watch.daemon.watch_manager import Report, WatchManager
 from torc_watch.daemon.workflow_view import WorkflowView
 from torc_watch.engine.crash_guard import innermost
-from torc_watch.engine.database import check, set_aside
+from torc_watch.engine.database import check_integrity, set_damaged_aside
 from torc_watch.engine.throttle import jittered_backoff
 from torc_watch.engine.watch import WatchRequest
 
@@ -169,7 +169,7 @@ class Daemon:
 
     async def _act(self) -> None:
         """Returns when it was wished to stop. Raises LeaseLost, JournalError and OSError."""
-        await to_thread.run_sync(check, self._means.journal)
+        await to_thread.run_sync(check_integrity, self._means.journal)
         with closing(Registry(self._means.journal, self._means.lease.name)) as registry:
             await self._means.fence.pass_()  # it may have taken long to get here
             before = await to_thread.run_sync(self._means.known_before)
@@ -227,7 +227,7 @@ class Daemon:
 
     async def _set_aside(self, error: JournalCorrupt) -> None:
         await self._means.fence.pass_()  # by now it may be another's, and whole
-        kept = await to_thread.run_sync(set_aside, self._means.journal)
+        kept = await to_thread.run_sync(set_damaged_aside, self._means.journal)
         self._means.announce(daemon_events.StateSetAside(problem=str(error), kept=str(kept)))
 
     async def _wait_out(self, error: Exception) -> None:

@@ -64,34 +64,34 @@ class Journal:
     """
 
     def __init__(self, path: Path, lease: str | None = None) -> None:
-        self._state = Database(path, lease)
+        self._database = Database(path, lease)
 
     def close(self) -> None:
-        self._state.close()
+        self._database.close()
 
     def begin_watch(self, identity: Identity) -> WatchRecord:
         """The unfinished watch of this workflow, else a new one. Raises RecordUnreadable."""
         key = (identity.server, identity.workflow_id, identity.created)
-        row = self._state.one(
+        row = self._database.query_one(
             "SELECT id FROM watch WHERE server = ? AND workflow_id = ? AND created = ?"
             " AND ended IS NULL",
             *key,
         )
         if row is None:
-            new = self._state.write(
+            new = self._database.write(
                 "INSERT INTO watch (server, workflow_id, created, began) VALUES (?, ?, ?, ?)",
                 *key,
                 now(),
             )
             return WatchRecord(id=new, rounds_used=0, open_round=None)
         open_round = self._open_round(row["id"], identity.workflow_id)
-        ended = self._state.all(
+        ended = self._database.query_all(
             "SELECT id FROM round WHERE watch_id = ? AND ended IS NOT NULL", row["id"]
         )
         return WatchRecord(id=row["id"], rounds_used=len(ended), open_round=open_round)
 
     def end_watch(self, watch_id: int, verdict: str, reason: str = "") -> None:
-        self._state.write(
+        self._database.write(
             "UPDATE watch SET ended = ?, verdict = ?, reason = ? WHERE id = ?",
             now(),
             verdict,
@@ -99,23 +99,23 @@ class Journal:
             watch_id,
         )
 
-    def forget(self, before: str) -> None:
+    def delete_ended(self, before: str) -> None:
         """Removes watches that ended before that time, ISO 8601 in UTC, with their rounds."""
-        for (watch_id,) in self._state.all("SELECT id FROM watch WHERE ended < ?", before):
+        for (watch_id,) in self._database.query_all("SELECT id FROM watch WHERE ended < ?", before):
             # In this order: what is cut off in the middle is found again.
-            self._state.write(
+            self._database.write(
                 "DELETE FROM step WHERE round_id IN (SELECT id FROM round WHERE watch_id = ?)",
                 watch_id,
             )
-            self._state.write("DELETE FROM round WHERE watch_id = ?", watch_id)
-            self._state.write("DELETE FROM watch WHERE id = ?", watch_id)
+            self._database.write("DELETE FROM round WHERE watch_id = ?", watch_id)
+            self._database.write("DELETE FROM watch WHERE id = ?", watch_id)
 
-    def end_removed(self, server: str, workflow_id: int) -> None:
+    def end_removed_watches(self, server: str, workflow_id: int) -> None:
         """Ends what a person gave up, so that the next watch of the workflow begins anew.
 
         But for a round that is half carried out: whoever watches it next goes on with that.
         """
-        unended = self._state.all(
+        unended = self._database.query_all(
             "SELECT id FROM watch WHERE server = ? AND workflow_id = ? AND ended IS NULL",
             server,
             workflow_id,
@@ -128,7 +128,7 @@ class Journal:
             self.end_watch(row["id"], _REMOVED)
 
     def begin_round(self, watch_id: int, *, number: int, run_id: int) -> Round:
-        row_id = self._state.write(
+        row_id = self._database.write(
             "INSERT INTO round (watch_id, number, run_id, began) VALUES (?, ?, ?, ?)",
             watch_id,
             number,
@@ -138,12 +138,12 @@ class Journal:
         return Round(id=row_id, number=number, run_id=run_id)
 
     def end_round(self, round_: Round, outcome: RoundOutcome) -> None:
-        self._state.write(
+        self._database.write(
             "UPDATE round SET ended = ?, outcome = ? WHERE id = ?", now(), outcome, round_.id
         )
 
     def begin_step(self, round_: Round, step: Step) -> None:
-        self._state.write(
+        self._database.write(
             "INSERT OR IGNORE INTO step (round_id, name, began) VALUES (?, ?, ?)",
             round_.id,
             step,
@@ -152,14 +152,14 @@ class Journal:
         round_.begun.add(step)
 
     def finish_step(self, round_: Round, step: Step) -> None:
-        self._state.write(
+        self._database.write(
             "UPDATE step SET finished = ? WHERE round_id = ? AND name = ?", now(), round_.id, step
         )
         round_.finished.add(step)
 
     def record_plan(self, round_: Round, plan: Plan) -> None:
         """Fixes the plan of a round; from here on a crash leads to this plan and no other."""
-        self._state.write(
+        self._database.write(
             "UPDATE step SET record = ? WHERE round_id = ? AND name = ?",
             _PLAN.dump_json(plan).decode(),
             round_.id,
@@ -168,13 +168,13 @@ class Journal:
         round_.plan = plan
 
     def _open_round(self, watch_id: int, workflow_id: int) -> Round | None:
-        row = self._state.one(
+        row = self._database.query_one(
             "SELECT id, number, run_id FROM round WHERE watch_id = ? AND ended IS NULL", watch_id
         )
         if row is None:
             return None
         round_ = Round(id=row["id"], number=row["number"], run_id=row["run_id"])
-        steps = self._state.all(
+        steps = self._database.query_all(
             "SELECT name, finished, record FROM step WHERE round_id = ?", row["id"]
         )
         try:

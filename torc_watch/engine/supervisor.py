@@ -138,9 +138,8 @@ class Supervisor:
         """
         try:
             await self._polls_in.send(poll)
-            return await poll.outcome
+            return await poll.outcome  # canceled together with the watcher: withdrawn
         finally:
-            poll.outcome.cancel()  # has no effect on an outcome that is known
             with anyio.CancelScope(shield=True):
                 async with poll.watch.lock:
                     pass
