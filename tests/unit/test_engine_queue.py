@@ -1,5 +1,6 @@
 """The queue between watchers, diagnosis task and recovery task: cancellation, crashes, bounds."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from typing import TYPE_CHECKING
@@ -24,7 +25,6 @@ pytestmark = pytest.mark.looptime
 OOM = (137, 64 * MIB, 10.0)
 UNKNOWN = (1, None, 10.0)
 QUEUE = 32
-FAR = 10_000.0  # seconds, longer than any of these tests waits
 
 
 class BackgroundWatch:
@@ -168,36 +168,59 @@ async def test_watch_canceled_in_a_round_finishes_it_before_it_gives_up_the_lock
         assert len(site.seen(events.RecoveryPlanned)) == 1
 
 
-@pytest.mark.parametrize("cut_off", ["supervisor and watch", "watch_workflow"])
-async def test_round_that_is_cut_off_continues_from_the_journal(
-    open_site: "OpenSite", cut_off: str
-) -> None:
-    """With the two tasks canceled as well, nothing waits for the end of a round."""
+async def test_round_is_cut_off_with_the_tasks_of_the_supervisor(open_site: "OpenSite") -> None:
+    """Then nothing waits for its end, and the next watch continues it from the journal."""
 
     async def run() -> None:
-        async with site.context() as context:
-            if cut_off == "watch_workflow":
-                await watch_workflow(site.request(1), context)
-            async with watching(context, site.request(1)):
-                await anyio.sleep_forever()
+        async with site.context() as context, watching(context, site.request(1)):
+            await anyio.sleep_forever()
 
     async with open_site() as site:
-        site.scheduler.endings = {"a": [OOM]}
-        await site.submit(["a"])
-        await site.scheduler.rest()
-        site.scheduler.seconds_to_submit = {1: FAR}
+        await begin_endless_round(site)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(run)
             await until_seen(site, events.SubmissionStarted)
             canceled = anyio.current_time()
             tasks.cancel_scope.cancel()
         assert anyio.current_time() - canceled < 1
-        site.scheduler.seconds_to_submit = {}
+        await assert_round_continues(site)
 
-        assert (await site.watch(1)).verdict is Verdict.SUCCEEDED
-        assert len(site.seen(events.RecoveryPlanned)) == 1
-        assert len(site.seen(events.RecoveryContinued)) == 1
-        assert len(site.scheduler.requests) == 2
+
+async def test_foreground_watch_that_is_interrupted_does_not_finish_its_round(
+    open_site: "OpenSite",
+) -> None:
+    """Ctrl-C cancels the task of the command, and the next command continues the round."""
+
+    async def run() -> None:
+        async with site.context() as context:
+            await watch_workflow(site.request(1), context)
+
+    async with open_site() as site:
+        await begin_endless_round(site)
+        command = asyncio.create_task(run())
+        await until_seen(site, events.SubmissionStarted)
+        canceled = anyio.current_time()
+        command.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await command
+        assert anyio.current_time() - canceled < 1
+        await assert_round_continues(site)
+
+
+async def begin_endless_round(site: "Site") -> None:
+    """A workflow whose first round waits for its allocation."""
+    site.scheduler.endings = {"a": [OOM]}
+    await site.submit(["a"])
+    await site.scheduler.rest()
+    site.scheduler.seconds_to_submit = {1: 10_000.0}
+
+
+async def assert_round_continues(site: "Site") -> None:
+    site.scheduler.seconds_to_submit = {}
+    assert (await site.watch(1)).verdict is Verdict.SUCCEEDED
+    assert len(site.seen(events.RecoveryPlanned)) == 1
+    assert len(site.seen(events.RecoveryContinued)) == 1
+    assert len(site.scheduler.requests) == 2
 
 
 @pytest.mark.parametrize(
@@ -230,14 +253,21 @@ async def test_slow_diagnosis_delays_no_other_workflow(open_site: "OpenSite") ->
         for name in ("a", "b"):
             await site.submit([name])
         await site.scheduler.rest()
-        site.line.fault = slow("GET", "/results", FAR, workflow_id=1)
-        async with site.context() as context:
-            with anyio.move_on_after(1000):
-                await watch_all([site.request(1), site.request(2)], context)
+        site.line.fault = slow("GET", "/results", 20, workflow_id=1)
 
-        ended = site.seen(WatchEnded)
-        assert [(event.workflow_id, event.verdict) for event in ended] == [(2, Verdict.SUCCEEDED)]
-        assert [event.workflow_id for event in site.seen(events.RecoveryPlanned)] == [2]
+        async with site.context() as context:
+            await watch_all([site.request(1), site.request(2)], context)
+
+        order = [
+            (type(event), event.workflow_id)
+            for event in site.events
+            if isinstance(event, events.DiagnosisStarted | events.RecoveryPlanned)
+        ]
+        assert sorted(order[:2], key=lambda each: each[1]) == [
+            (events.DiagnosisStarted, 1),
+            (events.DiagnosisStarted, 2),
+        ]
+        assert order[2:] == [(events.RecoveryPlanned, 2), (events.RecoveryPlanned, 1)]
 
 
 async def test_more_polls_than_fit_in_the_queue(open_site: "OpenSite") -> None:

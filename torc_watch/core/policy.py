@@ -209,7 +209,7 @@ def _behind(situation: Situation, retries: Iterable[Retry]) -> dict[int, str] | 
         return None
     reset = [retry.job_id for retry in retries]
     reset += [job.id for job in situation.waiting if job.status is JobStatus.UNINITIALIZED]
-    return dependents.behind(reset, situation.dependants)
+    return dependents.all_dependents(reset, situation.dependants)
 
 
 def _restarted(left: Skip, behind: Collection[int]) -> Skip:

@@ -31,7 +31,7 @@ _EXPECTED = (
     RecordUnreadable,
     JournalError,
     LeaseLost,
-    BrokenPipeError,  # nobody reads the reports any more
+    BrokenPipeError,  # the reader of the reports is gone
 )
 
 

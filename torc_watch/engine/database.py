@@ -1,7 +1,7 @@
-"""The database in which everything is kept that has to survive a crash.
+"""The SQLite database for everything that has to survive a crash.
 
-Changes are committed one by one with full synchronisation; other processes wait for one at most.
-A version of the program reads what every earlier one wrote, and refuses what a later one did.
+Each change is a transaction with full synchronization; other processes wait for one at most. A
+version of the program reads what every earlier version wrote, and refuses what a later one wrote.
 """
 
 import errno
@@ -84,7 +84,7 @@ _BUSY_TIMEOUT = 5.0  # seconds to wait for another process that writes
 class Database:
     """Every method raises JournalError when the file cannot be read or written.
 
-    ``lease`` is that of a daemon, under which the file was claimed.
+    ``lease`` is that of the daemon that claimed the file.
     """
 
     def __init__(self, path: Path, lease: str | None = None) -> None:
@@ -112,7 +112,7 @@ class Database:
     def write(self, statement: str, *values: object) -> int:
         """The id of the row, where one was inserted. Raises LeaseLost, for a daemon.
 
-        A daemon that was stopped, and goes on, would write over what its successor wrote.
+        Otherwise a daemon that was suspended and resumed would overwrite what its successor wrote.
         """
         with self._translate_errors(), self._exclusive():
             if self._lease is not None:
@@ -120,18 +120,20 @@ class Database:
             return self._connection.execute(statement, values).lastrowid or 0
 
     def claim(self, lease: str) -> None:
-        """From now on daemons under another lease are refused."""
+        """Refuses daemons under another lease from now on."""
         with self._translate_errors():
             self._connection.execute("INSERT OR REPLACE INTO tenure VALUES (1, ?)", (lease,))
 
     def _ensure_lease(self) -> None:
         row = self._connection.execute("SELECT lease FROM tenure").fetchone()
-        if row is None or row["lease"] != self._lease:  # none: in place of the file we had claimed
+        if (
+            row is None or row["lease"] != self._lease
+        ):  # no row: the file we had claimed was replaced
             raise LeaseLost("Another torc-watchd of yours has taken over.")
 
     def _prepare(self) -> None:
-        # A rollback journal and full synchronisation: also right on a network file system, where a
-        # write-ahead log is not. What is a local disk here may be a network's to another node.
+        # A rollback journal and full synchronization also work on a network file system, where a
+        # write-ahead log does not. What is a local disk here may be exported to another node.
         self._connection.execute("PRAGMA journal_mode = TRUNCATE")
         self._connection.execute("PRAGMA synchronous = FULL")
         if self._version() == len(MIGRATIONS):
@@ -151,7 +153,7 @@ class Database:
 
     @contextmanager
     def _exclusive(self) -> Iterator[None]:
-        """Other processes wait for us."""
+        """A transaction for which other writers wait."""
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -175,13 +177,13 @@ class Database:
             kind = JournalCorrupt if _is_damage(error) else JournalError
             raise kind(
                 f"The journal {self.path} cannot be used: {what_is_wrong(_system_error(error))} "
-                "Nothing is changed without it. All goes on where it stopped: the daemon by "
-                "itself, any other command when it is run again."
+                "Nothing is changed without it. The daemon resumes by itself; run any other "
+                "command again to resume it."
             ) from error
 
 
 def check_integrity(path: Path) -> None:
-    """Reads all of it, as long as that takes. Raises JournalCorrupt for any damage."""
+    """Reads the whole file, however long that takes. Raises JournalCorrupt for any damage."""
     with closing(Database(path)) as database:
         for row in database.query_all("PRAGMA quick_check(1)"):
             if row[0] != "ok":
@@ -189,39 +191,39 @@ def check_integrity(path: Path) -> None:
 
 
 def set_damaged_aside(path: Path) -> Path:
-    """Renames a damaged file, for somebody to look at; its new name. Raises OSError."""
+    """Renames a damaged file, for the user to inspect; its new name. Raises OSError."""
     kept = path.with_name(f"{path.name}.damaged-{now()}")
     path.rename(kept)
-    for suffix in ("-journal", "-wal"):  # what is left of a change that was cut off belongs to it
+    for suffix in ("-journal", "-wal"):  # they belong to it: the rest of an interrupted change
         with suppress(FileNotFoundError):
             path.with_name(f"{path.name}{suffix}").rename(f"{kept}{suffix}")
     return kept
 
 
 def locked_error(path: Path) -> JournalBusy:
-    """What to say of a journal in the middle of somebody's change that does not end."""
-    who, how = "a process that cannot be seen from here, perhaps on another login node", "kill"
+    """The error for a journal that another process keeps locked."""
+    who, how = "a process that is not visible from here, perhaps on another login node", "kill"
     if pids := " ".join(map(str, lockers_of(path))):
         who, how = f"process {pids} on {socket.gethostname()}", f"kill -KILL {pids}"
     return JournalBusy(
         f"The journal {path} is locked by {who}. Nothing is changed until it is free. If that "
-        f"process was stopped, let it go on or end it ({how}): what it did is not lost."
+        f"process is suspended, resume or end it ({how}): its committed changes are not lost."
     )
 
 
 def is_busy(error: Exception) -> bool:
-    """Whether another process has locked the database, and kept it so while we waited."""
+    """Whether another process kept the database locked for the whole timeout."""
     return _error_code(error) == sqlite3.SQLITE_BUSY
 
 
 def has_hot_journal(error: Exception) -> bool:
-    """Whether there is half a change, which only those who may write can undo."""
+    """Whether an interrupted change must be rolled back, which needs permission to write."""
     code = error.sqlite_errorcode if isinstance(error, sqlite3.Error) else None
     return code == sqlite3.SQLITE_READONLY_ROLLBACK
 
 
 def _system_error(error: Exception) -> OSError:
-    """The error of the system that SQLite means."""
+    """The operating system's error behind SQLite's."""
     if isinstance(error, OSError):
         return error
     return OSError(_ERRNO.get(_error_code(error) or 0, 0), str(error))
@@ -232,7 +234,7 @@ def _is_damage(error: Exception) -> bool:
 
 
 def _error_code(error: Exception) -> int | None:
-    """SQLite's, without what it may say in addition; None of errors that are not its own."""
+    """SQLite's primary error code; None for other errors."""
     code = error.sqlite_errorcode if isinstance(error, sqlite3.Error) else None
     return None if code is None else code & 0xFF
 

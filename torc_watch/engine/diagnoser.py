@@ -203,7 +203,7 @@ def _ended_without_jobs(workflow_id: int) -> WatchEnded:
     return WatchEnded(
         workflow_id=workflow_id,
         verdict=Verdict.HANDED_OVER,
-        reason=f"Workflow {workflow_id} has no jobs. If it had some, look at the server: Torc 1.0 "
+        reason=f"Workflow {workflow_id} has no jobs. If it had some, check the server: Torc 1.0 "
         "drops the jobs when it takes over a database of 0.12.",
     )
 

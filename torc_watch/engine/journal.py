@@ -1,8 +1,8 @@
 """What was decided and how far it was carried out, written before it is done.
 
-A *watch* is one decision of a person to have a workflow looked after; it ends with a verdict. If
-its process dies first, or the server stays away, the next watch of the same workflow is the same
-watch: its rounds count on, and an unfinished round is finished.
+A *watch* is one request of the user to watch a workflow; it ends with a verdict. If its process
+dies first, crashes, or the server stays unreachable, the next watch of the same workflow continues
+it: it counts the same rounds, and finishes an unfinished one.
 """
 
 import sqlite3
@@ -19,12 +19,12 @@ from torc_watch.core.steps import RoundOutcome, Step
 from torc_watch.engine.database import Database, now
 
 _PLAN = TypeAdapter(Plan)
-_REMOVED = "removed"  # no verdict: by a person
+_REMOVED = "removed"  # not a verdict: by the user
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """Which workflow is meant: its creation time tells it from a later one of the same id."""
+    """Identifies a workflow; ``created`` tells it from a later workflow with the same id."""
 
     server: str
     workflow_id: int
@@ -33,7 +33,7 @@ class Identity:
 
 @dataclass(slots=True, kw_only=True)
 class Round:
-    """One round of recovery as far as it got; the recoverer moves it on, step by step."""
+    """One round of recovery and its progress, which the recoverer updates step by step."""
 
     id: int
     number: int
@@ -45,7 +45,7 @@ class Round:
 
 @dataclass(slots=True, kw_only=True)
 class WatchRecord:
-    """The journal's row of one watch: rounds begun so far, and the one not finished, if any."""
+    """The journal's row of one watch: how many rounds ended, and the open one, if any."""
 
     id: int
     rounds_used: int
@@ -60,7 +60,7 @@ class WatchRecord:
 class Journal:
     """Every method raises JournalError when the file cannot be read or written.
 
-    ``lease`` is that of a daemon, which another may have by now: then writing raises LeaseLost.
+    ``lease`` is that of a daemon. Once another daemon has it, writing raises LeaseLost.
     """
 
     def __init__(self, path: Path, lease: str | None = None) -> None:
@@ -102,7 +102,7 @@ class Journal:
     def delete_ended(self, before: str) -> None:
         """Removes watches that ended before that time, ISO 8601 in UTC, with their rounds."""
         for (watch_id,) in self._database.query_all("SELECT id FROM watch WHERE ended < ?", before):
-            # In this order: what is cut off in the middle is found again.
+            # In this order: after an interruption the rest is still found.
             self._database.write(
                 "DELETE FROM step WHERE round_id IN (SELECT id FROM round WHERE watch_id = ?)",
                 watch_id,
@@ -111,9 +111,9 @@ class Journal:
             self._database.write("DELETE FROM watch WHERE id = ?", watch_id)
 
     def end_removed_watches(self, server: str, workflow_id: int) -> None:
-        """Ends what a person gave up, so that the next watch of the workflow begins anew.
+        """Ends the watches of a removed workflow, so that its next watch is a new one.
 
-        But for a round that is half carried out: whoever watches it next goes on with that.
+        A watch with an unfinished plan stays open: the next watch must finish that round.
         """
         unended = self._database.query_all(
             "SELECT id FROM watch WHERE server = ? AND workflow_id = ? AND ended IS NULL",
@@ -158,7 +158,7 @@ class Journal:
         round_.finished.add(step)
 
     def record_plan(self, round_: Round, plan: Plan) -> None:
-        """Fixes the plan of a round; from here on a crash leads to this plan and no other."""
+        """Fixes the plan of a round; after a crash the round continues with this plan."""
         self._database.write(
             "UPDATE step SET record = ? WHERE round_id = ? AND name = ?",
             _PLAN.dump_json(plan).decode(),
@@ -182,7 +182,7 @@ class Journal:
         except ValueError as error:
             raise RecordUnreadable(
                 f"Workflow {workflow_id} is in a round of recovery whose plan another version of "
-                "torc-watch made, and this one cannot read. Upgrade torc-watch, or begin afresh: "
+                "torc-watch made, and this one cannot read. Upgrade torc-watch, or start over: "
                 f"torc-watchd remove {workflow_id}, and add it again."
             ) from error
         return round_
