@@ -369,7 +369,7 @@ async def test_a_journal_that_another_daemon_has_mended_is_not_set_aside(
 
     async with open_site() as site:
         service = Service(site, ME)
-        monkeypatch.setattr("torc_watch.daemon.daemon.check", find_damage_and_stop)
+        monkeypatch.setattr("torc_watch.daemon.daemon.check_integrity", find_damage_and_stop)
 
         async with running(service):
             await service.until(lambda: bool(service.heard(daemon_events.LeaseGone)))

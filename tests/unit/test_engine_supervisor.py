@@ -1,4 +1,4 @@
-"""Several workflows at once, and how one's troubles are kept from the others."""
+"""Several workflows at once, isolated from each other."""
 
 import sqlite3
 from dataclasses import replace
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.looptime
 OOM = (137, 64 * MIB, 10.0)
 
 
-async def test_slow_submission_holds_up_nobody_else(open_site: "OpenSite") -> None:
+async def test_slow_submission_delays_no_other_workflow(open_site: "OpenSite") -> None:
     async with open_site() as site:
         site.scheduler.endings = {"slow": [OOM], "quick": [(137, None, 300.0)]}
         for name in ("slow", "quick"):
@@ -56,14 +56,16 @@ def noting_ends(context: EngineContext, ended: dict[int, float]) -> EngineContex
     return replace(context, report=report)
 
 
-@pytest.mark.parametrize(("defects", "verdict"), [(2, Verdict.SUCCEEDED), (3, Verdict.HANDED_OVER)])
-async def test_defect(open_site: "OpenSite", defects: int, verdict: Verdict) -> None:
-    """It is reported and tried again after a pause; the third ends this watch, and no other."""
+@pytest.mark.parametrize(("crashes", "verdict"), [(2, Verdict.SUCCEEDED), (3, Verdict.HANDED_OVER)])
+async def test_crash_is_retried_twice_and_isolated(
+    open_site: "OpenSite", crashes: int, verdict: Verdict
+) -> None:
+    """Each crash is reported and retried after a pause; the third ends this watch, and no other."""
     async with open_site() as site:
         for name in ("a", "b"):
             site.scheduler.endings[name] = [(0, None, 100.0)]
             await site.submit([name])
-        site.line.fault = Defect("/workflows/1/is_complete", defects)
+        site.line.fault = InternalError("/workflows/1/is_complete", crashes)
 
         async with site.context() as context:
             verdicts = await watch_all([site.request(1), site.request(2)], context)
@@ -71,14 +73,14 @@ async def test_defect(open_site: "OpenSite", defects: int, verdict: Verdict) -> 
         assert verdicts[1].verdict is verdict
         assert verdicts[2].verdict is Verdict.SUCCEEDED
         broken = site.seen(events.WatchCrashed)
-        assert [event.workflow_id for event in broken] == [1] * defects
+        assert [event.workflow_id for event in broken] == [1] * crashes
         assert "ZeroDivisionError: of this test" in broken[0].error
         if verdict is Verdict.HANDED_OVER:
             assert "of this test" in verdicts[1].reason
 
 
-class Defect:
-    """A mistake of ours in what is done about a request, so many times."""
+class InternalError:
+    """An internal error at a request, so many times."""
 
     def __init__(self, path: str, times: int) -> None:
         self._path = path
@@ -91,12 +93,12 @@ class Defect:
         return await forward(request)
 
 
-async def test_defect_in_a_round(open_site: "OpenSite") -> None:
-    """Met by a stage behind the watcher, it is the watcher's all the same; the round goes on."""
+async def test_crash_in_a_round(open_site: "OpenSite") -> None:
+    """A crash of the recovery task counts as a crash of the watch; the next attempt continues."""
     async with open_site() as site:
         site.scheduler.endings = {"a": [OOM]}
         workflow_id = await site.submit(["a"])
-        site.line.fault = Defect("/initialize_jobs", 1)
+        site.line.fault = InternalError("/initialize_jobs", 1)
 
         ended = await site.watch(workflow_id)
 
@@ -105,7 +107,7 @@ async def test_defect_in_a_round(open_site: "OpenSite") -> None:
         assert len(site.seen(events.RecoveryPlanned)) == 1
 
 
-async def test_broken_journal_ends_everything(open_site: "OpenSite") -> None:
+async def test_broken_journal_ends_all_watches(open_site: "OpenSite") -> None:
     async with open_site() as site:
         site.scheduler.endings = {"a": [OOM], "b": [(0, None, 10_000.0)]}
         for name in ("a", "b"):
@@ -132,8 +134,8 @@ def breaking(context: EngineContext, site: "Site") -> EngineContext:
     return replace(context, report=report)
 
 
-async def test_nobody_reads_on(open_site: "OpenSite") -> None:
-    """The reader of the transcript has left: no defect, and no reason to go on."""
+async def test_closed_output_ends_the_watch(open_site: "OpenSite") -> None:
+    """The reader of the transcript is gone: that is no crash, and the watch ends."""
 
     def report(event: Any) -> None:
         if isinstance(event, events.WorkflowComplete):
@@ -146,10 +148,10 @@ async def test_nobody_reads_on(open_site: "OpenSite") -> None:
                 await watch_workflow(site.request(1), replace(context, report=report))
 
 
-async def test_defect_in_the_listener(
+async def test_crash_in_the_event_listener(
     open_site: "OpenSite", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the watcher had handed on is brought to its end before it looks again."""
+    """The round in progress is finished before the next attempt."""
 
     async def open_stream(_request: httpx.Request) -> httpx.Response:
         if site.seen(events.WatchCrashed):
@@ -201,8 +203,8 @@ async def test_verdict_is_journaled(open_site: "OpenSite") -> None:
         assert len(site.scheduler.requests) == 1 + 3 + 3
 
 
-async def test_a_verdict_that_does_not_count_is_no_end(open_site: "OpenSite") -> None:
-    """A person said something else at the same moment: the next watch is this one."""
+async def test_refused_verdict_leaves_the_watch_open(open_site: "OpenSite") -> None:
+    """A command of the user came first: the next watch continues this one."""
     async with open_site() as site:
         site.scheduler.endings = {"a": [(1, None, 10.0)] * 9}
         workflow_id = await site.submit(["a"])
@@ -214,7 +216,7 @@ async def test_a_verdict_that_does_not_count_is_no_end(open_site: "OpenSite") ->
         assert len(site.scheduler.requests) == 1 + 3
 
 
-async def test_one_tries_an_unwell_server_and_the_others_know(open_site: "OpenSite") -> None:
+async def test_one_watch_retries_a_failing_server_for_all(open_site: "OpenSite") -> None:
     async def answer(request: httpx.Request, forward: "Forward") -> httpx.Response:
         if 100 < anyio.current_time() < 2000:
             raise httpx.ConnectError("refused", request=request)

@@ -46,7 +46,7 @@ def request(output_dir: Path) -> WatchRequest:
         (b"x" * 100_000 + b"\nthe end", "the end"),
     ],
 )
-def test_the_last_words_of_a_job(tmp_path: Path, printed: bytes, last_words: str | None) -> None:
+def test_last_error_line_of_a_job(tmp_path: Path, printed: bytes, last_words: str | None) -> None:
     errors = tmp_path / "job_stdio" / "job_wf42_j7_r2_a3.e"
     errors.parent.mkdir()
     errors.write_bytes(printed)
@@ -54,9 +54,7 @@ def test_the_last_words_of_a_job(tmp_path: Path, printed: bytes, last_words: str
     assert (failed.errors, failed.last_words) == (str(errors), last_words)
 
 
-def test_a_job_whose_output_cannot_be_looked_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_job_whose_output_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(path: Path) -> bool:
         raise PermissionError(13, "Permission denied", str(path))
 
@@ -65,12 +63,12 @@ def test_a_job_whose_output_cannot_be_looked_for(
     assert (failed.errors, failed.last_words) == (None, None)
 
 
-def test_a_job_whose_output_is_elsewhere_or_that_never_ran(tmp_path: Path) -> None:
+def test_job_whose_output_is_elsewhere_or_that_never_ran(tmp_path: Path) -> None:
     shown = failed_jobs([finding(7), finding(8, run_id=None)], request(tmp_path))
     assert [(each.errors, each.last_words) for each in shown] == [(None, None)] * 2
 
 
-def test_why_a_job_was_left_alone_says_more_than_why_it_failed(tmp_path: Path) -> None:
+def test_reason_to_skip_a_job_replaces_why_it_failed(tmp_path: Path) -> None:
     left = Skip(
         job_id=7, job_name="train", cause=Cause.OOM, reason="too large", restarts_anyway=False
     )

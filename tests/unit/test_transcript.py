@@ -68,7 +68,7 @@ Workflow 1 is complete
 
 @pytest.mark.looptime
 async def test_tutorial(open_site: "OpenSite", monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ServerThrottle, "until_next_look", lambda _, interval, **__: interval)
+    monkeypatch.setattr(ServerThrottle, "next_poll_delay", lambda _, interval, **__: interval)
     names = [f"prepare_data_{number}" for number in range(1, 11)]
     names += [f"train_model_{number}" for number in range(1, 91)]
     async with open_site() as site:

@@ -90,17 +90,17 @@ def test_holder_that_has_not_signed_yet(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("epoch", [None, 3, 2])
-def test_a_daemon_s_watch_is_respected(tmp_path: Path, epoch: int | None) -> None:
+def test_lock_of_a_daemon_is_respected(tmp_path: Path, epoch: int | None) -> None:
     with lock_workflow(tmp_path, WORKFLOW, 3), pytest.raises(WatchHeld):
         lock_workflow(tmp_path, WORKFLOW, epoch).__enter__()
 
 
-def test_a_person_s_watch_is_respected_by_daemons(tmp_path: Path) -> None:
+def test_lock_of_a_command_is_respected_by_daemons(tmp_path: Path) -> None:
     with lock_workflow(tmp_path, WORKFLOW), pytest.raises(WatchHeld):
         lock_workflow(tmp_path, WORKFLOW, 4).__enter__()
 
 
-def test_the_watch_of_a_daemon_that_was_followed_is_taken_over(tmp_path: Path) -> None:
+def test_lock_of_a_daemon_that_lost_the_lease_is_taken_over(tmp_path: Path) -> None:
     with lock_workflow(tmp_path, WORKFLOW, 3):
         with lock_workflow(tmp_path, WORKFLOW, 4), pytest.raises(WatchHeld):
             lock_workflow(tmp_path, WORKFLOW).__enter__()
@@ -110,7 +110,7 @@ def test_the_watch_of_a_daemon_that_was_followed_is_taken_over(tmp_path: Path) -
             pass
 
 
-def test_a_lock_that_was_taken_over_while_it_was_opened_is_none(
+def test_lock_that_was_taken_over_while_it_was_opened(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with lock_workflow(tmp_path, WORKFLOW):
@@ -137,8 +137,8 @@ def test_folder_that_cannot_be_made(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("more", "is_allowed"), [(0, False), (1, False), (256, False), (257, True), (600, True)]
 )
-def test_a_process_that_may_open_no_more_files(tmp_path: Path, more: int, is_allowed: bool) -> None:
-    """Its own trouble, not the state folder's: what is watched already goes on, and has its files.
+def test_process_that_may_open_no_more_files(tmp_path: Path, more: int, is_allowed: bool) -> None:
+    """That is no error of the state folder: watches that have their files continue.
 
     With 500 of them open, and so many ``more`` allowed.
     """
@@ -156,6 +156,6 @@ def test_a_process_that_may_open_no_more_files(tmp_path: Path, more: int, is_all
             os.close(descriptor)
 
 
-def test_nobody_else_may_look(tmp_path: Path) -> None:
+def test_files_are_private(tmp_path: Path) -> None:
     with lock_workflow(tmp_path / "locks", WORKFLOW):
         assert (tmp_path / "locks").stat().st_mode & 0o077 == 0
