@@ -31,8 +31,8 @@ from torc_watch.core.provisioning import Capacity
 from torc_watch.core.units import GIB, MIB
 from torc_watch.engine.allocations import start_allocation
 from torc_watch.engine.journal import Journal
-from torc_watch.engine.supervisor import EngineContext, supervise
-from torc_watch.engine.watch import WatchRequest
+from torc_watch.engine.supervisor import watch_workflow
+from torc_watch.engine.watch import EngineContext, WatchRequest
 from torc_watch.sandbox.server import ServerSettings, open_server
 from torc_watch.schedulers.base import Scheduler
 from torc_watch.torc.client import TorcClient
@@ -420,13 +420,13 @@ class Site:
         return replace(request, **changes)
 
     @asynccontextmanager
-    async def surroundings(
+    async def context(
         self,
         scheduler: Scheduler | None = None,
         before_change: Callable[[], Awaitable[None]] = anyio.lowlevel.checkpoint,
         lease: str | None = None,
     ) -> AsyncIterator[EngineContext]:
-        """What stands ``before_change`` stands not before what ``scheduler`` does."""
+        """``before_change`` is not awaited before what ``scheduler`` does."""
         with closing(Journal(self.directory / "journal.db", lease)) as journal:
             async with Transport(
                 Connection(url=URL), http=self.line, before_change=before_change
@@ -444,9 +444,8 @@ class Site:
         self, workflow_id: int, scheduler: Scheduler | None = None, **changes: Any
     ) -> WatchEnded:
         """Watches one workflow to its end, as a process of its own would."""
-        async with self.surroundings(scheduler) as around:
-            verdicts = await supervise([self.request(workflow_id, **changes)], around)
-        return verdicts[workflow_id]
+        async with self.context(scheduler) as context:
+            return await watch_workflow(self.request(workflow_id, **changes), context)
 
     def seen(self, kind: type[T]) -> list[T]:
         return [event for event in self.events if isinstance(event, kind)]

@@ -17,8 +17,8 @@ from tests.rigs.embedded import over_loopback
 from torc_watch.core.policy import RecoverySettings
 from torc_watch.engine.journal import Journal
 from torc_watch.engine.observer import observe
-from torc_watch.engine.supervisor import EngineContext, supervise
-from torc_watch.engine.watch import WatchRequest
+from torc_watch.engine.supervisor import watch_workflow
+from torc_watch.engine.watch import EngineContext, WatchRequest
 from torc_watch.sandbox.server import ServerSettings
 from torc_watch.schedulers.local.local_scheduler import LocalAllocations
 from torc_watch.torc.client import TorcClient
@@ -55,7 +55,7 @@ async def _measure_one(jobs: int, directory: Path) -> dict[str, float]:
         )
         await record("compare: download every job", lambda: client.list_jobs(workflow_id))
         with closing(Journal(directory / "journal.db")) as journal:
-            surroundings = EngineContext(
+            context = EngineContext(
                 client=client,
                 scheduler=scheduler,
                 journal=journal,
@@ -63,7 +63,7 @@ async def _measure_one(jobs: int, directory: Path) -> dict[str, float]:
                 report=lambda _: None,
             )
             request = _one_round(workflow_id, directory)
-            await record("recovery", lambda: supervise([request], surroundings))
+            await record("recovery", lambda: watch_workflow(request, context))
         failed = jobs // FAILED_OF
         values[f"recovery, {jobs:,} jobs: requests per failed job"] = (
             values[f"recovery, {jobs:,} jobs: requests"] / failed

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import anyio
 
+from tests.rigs.watches import watch_all
 from torc_watch.app import composition
 from torc_watch.cli.reporting import reporting
 from torc_watch.config.settings import Settings
 from torc_watch.core.events import Event
 from torc_watch.core.policy import RecoverySettings
 from torc_watch.engine.journal import Journal
-from torc_watch.engine.supervisor import EngineContext, supervise
-from torc_watch.engine.watch import WatchRequest
+from torc_watch.engine.watch import EngineContext, WatchRequest
 
 
 async def watch(url: str, output_dir: Path, poll_interval: float, ids: list[int]) -> None:
@@ -34,14 +34,14 @@ async def watch(url: str, output_dir: Path, poll_interval: float, ids: list[int]
 
         journal = stack.enter_context(closing(Journal(settings.home / "journal.db")))
         async with composition.open_client(connection) as client:
-            surroundings = EngineContext(
+            context = EngineContext(
                 client=client,
                 scheduler=composition.local_allocations(settings, connection),
                 journal=journal,
                 locks=settings.home / "locks",
                 report=report,
             )
-            await supervise(requests, surroundings)
+            await watch_all(requests, context)
 
 
 def _request(workflow_id: int, output_dir: Path, poll_interval: float) -> WatchRequest:

@@ -8,7 +8,7 @@ from torc_watch.core.assessment import (
     WorkflowState,
     grace_before_stall,
     has_succeeded,
-    standing,
+    workflow_state,
 )
 from torc_watch.core.model import Allocation, ComputeNode, JobCounts, JobStatus, Workflow
 from torc_watch.core.polling import STALL_GRACE
@@ -17,13 +17,13 @@ ALIVE, GONE, UNKNOWN = AllocationState
 ALLOCATION = Allocation(
     id=1, scheduler_id=1, scheduler_config_id=1, scheduler_type="local", status="active"
 )
-STRAY = ComputeNode(id=1, hostname="n1", pid=1, allocation_id=None, has_ended=False)
+UNMANAGED = ComputeNode(id=1, hostname="n1", pid=1, allocation_id=None, has_ended=False)
 
 
 def observation(
     *states: AllocationState,
     complete: bool = False,
-    strays: tuple[AllocationState, ...] = (),
+    unmanaged: tuple[AllocationState, ...] = (),
     canceled: bool = False,
     archived: bool = False,
 ) -> Observation:
@@ -40,7 +40,7 @@ def observation(
         is_complete=complete,
         counts=None,
         allocations=tuple((ALLOCATION, state) for state in states),
-        strays=tuple((STRAY, state) for state in strays),
+        unmanaged_workers=tuple((UNMANAGED, state) for state in unmanaged),
     )
 
 
@@ -52,9 +52,9 @@ def observation(
         (observation(GONE), WorkflowState.STALLED),
         (observation(), WorkflowState.STALLED),
         (observation(UNKNOWN), WorkflowState.WORKING),
-        (observation(GONE, strays=(ALIVE,)), WorkflowState.WORKING),
-        (observation(GONE, strays=(UNKNOWN,)), WorkflowState.WORKING),
-        (observation(GONE, strays=(GONE,)), WorkflowState.STALLED),
+        (observation(GONE, unmanaged=(ALIVE,)), WorkflowState.WORKING),
+        (observation(GONE, unmanaged=(UNKNOWN,)), WorkflowState.WORKING),
+        (observation(GONE, unmanaged=(GONE,)), WorkflowState.STALLED),
         (observation(ALIVE, complete=True), WorkflowState.WORKING),
         (observation(UNKNOWN, complete=True), WorkflowState.WORKING),
         (observation(GONE, complete=True), WorkflowState.FINISHED),
@@ -63,19 +63,21 @@ def observation(
         (observation(canceled=True, archived=True), WorkflowState.ARCHIVED),
     ],
 )
-def test_where_a_workflow_stands(seen: Observation, expected: WorkflowState) -> None:
-    assert standing(seen) is expected
+def test_workflow_state(seen: Observation, expected: WorkflowState) -> None:
+    assert workflow_state(seen) is expected
 
 
-def test_what_nobody_knows_is_never_finished() -> None:
+def test_unknown_allocation_is_never_finished() -> None:
     for states in itertools.product(AllocationState, repeat=3):
         if UNKNOWN in states:
             for complete in (True, False):
-                assert standing(observation(*states, complete=complete)) is WorkflowState.WORKING
+                assert (
+                    workflow_state(observation(*states, complete=complete)) is WorkflowState.WORKING
+                )
 
 
 @pytest.mark.parametrize("status", JobStatus)
-def test_success_is_said_only_when_every_job_is_completed_or_disabled(status: JobStatus) -> None:
+def test_only_completed_and_disabled_jobs_are_success(status: JobStatus) -> None:
     counts = JobCounts({JobStatus.COMPLETED: 99, status: 1})
     assert has_succeeded(counts) == (status in (JobStatus.COMPLETED, JobStatus.DISABLED))
 
@@ -85,12 +87,12 @@ def test_success_is_said_only_when_every_job_is_completed_or_disabled(status: Jo
     [
         (observation(GONE), JobStatus.RUNNING, 0),
         (observation(GONE), JobStatus.PENDING, 0),
-        (observation(strays=(GONE,)), JobStatus.PENDING, 0),
+        (observation(unmanaged=(GONE,)), JobStatus.PENDING, 0),
         (observation(GONE), JobStatus.READY, STALL_GRACE),
         (observation(), JobStatus.RUNNING, STALL_GRACE),
     ],
 )
-def test_jobs_of_dead_workers_are_not_waited_for(
+def test_jobs_of_dead_workers_get_no_grace(
     seen: Observation, held: JobStatus, grace: float
 ) -> None:
     assert grace_before_stall(seen, JobCounts({held: 1, JobStatus.BLOCKED: 1})) == grace

@@ -27,7 +27,7 @@ from torc_watch.daemon.registry import Registry
 from torc_watch.daemon.spool import PendingCommand, Spool
 from torc_watch.daemon.status_board import StatusBoard
 from torc_watch.daemon.workflow_view import Phase, WorkflowView
-from torc_watch.engine.supervisor import Supervisor, supervising
+from torc_watch.engine.supervisor import Supervisor, open_supervisor
 from torc_watch.engine.watch import WatchRequest
 
 if TYPE_CHECKING:
@@ -85,8 +85,8 @@ class Service:
     async def open_server(self, server: str) -> AsyncIterator[Supervisor]:
         assert server == SERVER
         scheduler = FencedScheduler(self.site.scheduler, self.fence)
-        surroundings = self.site.surroundings(scheduler, self.fence.pass_, self.lease.name)
-        async with surroundings as around, supervising(around) as supervisor:
+        opened = self.site.context(scheduler, self.fence.pass_, self.lease.name)
+        async with opened as context, open_supervisor(context) as supervisor:
             self.lines.append("opened")
             yield supervisor
             self.lines.append("closed")
@@ -369,7 +369,7 @@ async def test_a_journal_that_another_daemon_has_mended_is_not_set_aside(
 
     async with open_site() as site:
         service = Service(site, ME)
-        monkeypatch.setattr("torc_watch.daemon.daemon.check", find_damage_and_stop)
+        monkeypatch.setattr("torc_watch.daemon.daemon.check_integrity", find_damage_and_stop)
 
         async with running(service):
             await service.until(lambda: bool(service.heard(daemon_events.LeaseGone)))
@@ -841,12 +841,12 @@ async def test_a_defect_ends_neither_the_daemon_nor_other_watches(
         other = await site.submit(["small"])
         site.line.fault = service.answer
         async with running(service):
-            await service.until(lambda: len(service.heard(events.WatcherBroke)) >= 2, 60)
+            await service.until(lambda: len(service.heard(events.WatchCrashed)) >= 2, 60)
             service.order(Action.ADD, other)
             await service.until_ended(1, other)
 
         assert [entry.verdict for entry in service.entries()] == [verdict, "succeeded"]
-        broken = [event.workflow_id for event in service.heard(events.WatcherBroke)]
+        broken = [event.workflow_id for event in service.heard(events.WatchCrashed)]
         assert broken == [1] * min(defects, 3)
         told = [*service.heard(events.WatchEnded), *site.seen(events.WatchEnded)]
         assert sorted(event.workflow_id for event in told) == [1, other]

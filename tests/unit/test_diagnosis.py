@@ -217,11 +217,11 @@ def test_causes(finding: Finding, cause: Cause, reason: str) -> None:
         (JobStatus.TERMINATED, Cause.INTERRUPTED),
     ],
 )
-def test_a_job_without_a_result(status: JobStatus, cause: Cause) -> None:
+def test_job_without_a_result(status: JobStatus, cause: Cause) -> None:
     job = Job(id=7, name="train", command="true", status=status, requirements_id=None, attempt=1)
     assert diagnose(Evidence(job=job, result=None, requirements=None)).cause is cause
 
 
-def test_a_finding_has_what_was_measured() -> None:
+def test_finding_has_the_measurements() -> None:
     found = diagnosed(152, peak=7, seconds=250.0)
     assert (found.peak_memory, found.ran, found.run_id) == (7, 250.0, 1)

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from torc_watch.core.assessment import WorkflowState, standing
+from torc_watch.core.assessment import WorkflowState, workflow_state
 from torc_watch.core.diagnosis import Cause
 from torc_watch.engine.diagnoser import Diagnoser
 from torc_watch.engine.observer import observe
@@ -211,13 +211,13 @@ async def test_causes_of_real_ends(version: str, name: str, tmp_path: Path) -> N
         assert reason in found[job][1], job
 
 
-def test_every_capture_is_judged() -> None:
+def test_every_capture_is_tested() -> None:
     captures = {(path.parent.name, path.stem) for path in FIXTURES.glob("torc-*/*.json")}
     assert captures == set(ENDS)
 
 
 UNCERTAIN = WorkflowState.WORKING  # on a machine that is not ours, with jobs in hand
-STANDINGS = {
+STATES = {
     "by-itself": (WorkflowState.FINISHED, WorkflowState.FINISHED),
     "pending-failed": (WorkflowState.STALLED, WorkflowState.STALLED),
     "canceled": (WorkflowState.CANCELED, WorkflowState.CANCELED),
@@ -229,9 +229,9 @@ STANDINGS = {
 
 
 @pytest.mark.parametrize("index", [0, 1], ids=[OLD, NEW])
-@pytest.mark.parametrize("name", list(STANDINGS))
-async def test_standing_of_real_workflows(name: str, index: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", list(STATES))
+async def test_state_of_real_workflows(name: str, index: int, tmp_path: Path) -> None:
     async with captured((OLD, NEW)[index], name) as client:
         scheduler = LocalAllocations(tmp_path, Connection(url=URL))
         observation = await observe(client, scheduler, 1, with_counts=False)
-    assert standing(observation) is STANDINGS[name][index]
+    assert workflow_state(observation) is STATES[name][index]

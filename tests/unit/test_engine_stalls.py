@@ -1,4 +1,4 @@
-"""Workers that die, allocations of which nobody knows, and jobs with nothing to run them."""
+"""Workers that die, allocations in an unknown state, and jobs without workers."""
 
 import os
 import socket
@@ -28,8 +28,8 @@ LONG_RUN = (0, None, 1000.0)
 HERE = socket.gethostname()
 
 
-async def test_dead_worker_is_no_reason_to_wait(open_site: "OpenSite") -> None:
-    """What it held will never move: no grace is needed to call that a stall."""
+async def test_dead_worker_gets_no_grace(open_site: "OpenSite") -> None:
+    """Its jobs will never end: that is a stall at once."""
     async with open_site() as site:
         site.scheduler.deaths = {1: "running"}
         workflow_id = await site.submit(["a"])
@@ -40,8 +40,10 @@ async def test_dead_worker_is_no_reason_to_wait(open_site: "OpenSite") -> None:
 
 
 @pytest.mark.parametrize("settings", [None, RecoverySettings(max_retries=1)])
-async def test_why_nothing_runs(open_site: "OpenSite", settings: RecoverySettings | None) -> None:
-    """What an allocation said before it ended with an error is told whenever it is looked into."""
+async def test_failed_allocations_are_reported(
+    open_site: "OpenSite", settings: RecoverySettings | None
+) -> None:
+    """Each diagnosis reports the allocations that ended with an error."""
     async with open_site() as site:
         failures = {
             number: AllocationFailure(scheduler_id=number, log="log", last_words=("no such user",))
@@ -82,15 +84,15 @@ async def test_unknown_is_never_gone(open_site: "OpenSite") -> None:
 
 @pytest.mark.parametrize("interval", [5, 60, 3600])
 async def test_stuck_after_the_grace(open_site: "OpenSite", interval: float) -> None:
-    """However seldom it is looked at."""
+    """However rarely it is polled."""
     async with open_site() as site:
         workflow_id = await site.submit(["a"], allocations=0)
 
         ended = await site.watch(workflow_id, recovery=None, poll_interval=interval)
 
         assert ended.verdict is Verdict.STUCK
-        assert all(event.is_resting for event in site.seen(events.Looked))
-        assert f"recover {workflow_id}` starts" in ended.reason
+        assert all(event.is_resting for event in site.seen(events.Polled))
+        assert f"recover {workflow_id}` starts some" in ended.reason
         assert 45 <= anyio.current_time() <= 50
 
 
@@ -108,7 +110,7 @@ async def test_long_run_is_no_stall(open_site: "OpenSite") -> None:
 async def test_allocations_that_die_at_once(
     open_site: "OpenSite", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They are replaced without a hurry: each time the grace is waited for again."""
+    """They are replaced only after the grace, each time."""
     async with open_site() as site:
         workflow_id = await site.submit(["a"], allocations=0)
 
@@ -125,7 +127,7 @@ async def test_allocations_that_die_at_once(
         assert anyio.current_time() >= 4 * polling.STALL_GRACE
 
 
-async def test_one_round_while_something_runs(open_site: "OpenSite") -> None:
+async def test_one_round_with_workers_left(open_site: "OpenSite") -> None:
     async with open_site() as site:
         site.scheduler.endings = {"a": [LONG_RUN]}
         workflow_id = await site.submit(["a"])
@@ -137,7 +139,7 @@ async def test_one_round_while_something_runs(open_site: "OpenSite") -> None:
 
 
 async def test_one_round_does_not_wait(open_site: "OpenSite") -> None:
-    """Whoever asks for it says that the workflow has come to rest."""
+    """With the request the user says that the workflow is at rest."""
     async with open_site() as site:
         workflow_id = await site.submit(["a"], allocations=0)
 
@@ -169,8 +171,8 @@ def dead_pid() -> int:
         return process.pid
 
 
-async def test_worker_that_begins_while_another_is_found_dead(open_site: "OpenSite") -> None:
-    """What it runs is no orphan, although nobody was seen to be alive a moment before."""
+async def test_worker_that_starts_while_another_is_found_dead(open_site: "OpenSite") -> None:
+    """Its job is no orphan, although the poll before saw no worker alive."""
 
     async def begin(request: httpx.Request, forward: "Forward") -> httpx.Response:
         if request.url.path.endswith("/resource_requirements"):
@@ -185,12 +187,12 @@ async def test_worker_that_begins_while_another_is_found_dead(open_site: "OpenSi
 
         ended = await site.watch(1, once=True)
 
-        assert "Somebody else started workers" in ended.reason
+        assert "Another process started workers" in ended.reason
         assert {method for _, method, _ in site.line.sent} == {"GET"}
 
 
-async def test_without_retries_left_nobody_is_waited_for(open_site: "OpenSite") -> None:
-    """A worker elsewhere that may be about to leave is in the way of a new run only."""
+async def test_without_retries_left_idle_workers_get_no_grace(open_site: "OpenSite") -> None:
+    """A worker elsewhere that may be about to leave only matters before a new run."""
     async with open_site() as site:
         await site.submit(["a"], allocations=0)
         await run_by_hand(site, hostname="elsewhere", pid=1, jobs=0)

@@ -1,4 +1,4 @@
-"""Several workflows at once, and how one's troubles are kept from the others."""
+"""Several workflows at once, isolated from each other."""
 
 import sqlite3
 from dataclasses import replace
@@ -8,11 +8,13 @@ import anyio
 import httpx
 import pytest
 
+from tests.rigs.watches import watch_all
 from torc_watch.core import events
 from torc_watch.core.errors import JournalError, NotFound, WatchHeld
 from torc_watch.core.events import Verdict
 from torc_watch.core.units import MIB
-from torc_watch.engine.supervisor import EngineContext, supervise, supervising
+from torc_watch.engine.supervisor import open_supervisor, watch_workflow
+from torc_watch.engine.watch import EngineContext
 
 if TYPE_CHECKING:
     from tests.conftest import Forward, OpenSite, Site
@@ -22,7 +24,7 @@ pytestmark = pytest.mark.looptime
 OOM = (137, 64 * MIB, 10.0)
 
 
-async def test_slow_submission_holds_up_nobody_else(open_site: "OpenSite") -> None:
+async def test_slow_submission_delays_no_other_workflow(open_site: "OpenSite") -> None:
     async with open_site() as site:
         site.scheduler.endings = {"slow": [OOM], "quick": [(137, None, 300.0)]}
         for name in ("slow", "quick"):
@@ -30,9 +32,9 @@ async def test_slow_submission_holds_up_nobody_else(open_site: "OpenSite") -> No
         site.scheduler.seconds_to_submit = {1: 5000.0}
         ended: dict[int, float] = {}
 
-        async with site.surroundings() as around:
-            verdicts = await supervise(
-                [site.request(1), site.request(2)], noting_ends(around, ended)
+        async with site.context() as context:
+            verdicts = await watch_all(
+                [site.request(1), site.request(2)], noting_ends(context, ended)
             )
 
         assert {number: each.verdict for number, each in verdicts.items()} == {
@@ -43,40 +45,42 @@ async def test_slow_submission_holds_up_nobody_else(open_site: "OpenSite") -> No
         assert ended[1] > 5000
 
 
-def noting_ends(around: EngineContext, ended: dict[int, float]) -> EngineContext:
-    """The surroundings, with the time of each workflow's verdict."""
+def noting_ends(context: EngineContext, ended: dict[int, float]) -> EngineContext:
+    """The context, with the time of each workflow's verdict."""
 
     def report(event: Any) -> None:
-        around.report(event)
+        context.report(event)
         if isinstance(event, events.WatchEnded):
             ended[event.workflow_id] = anyio.current_time()
 
-    return replace(around, report=report)
+    return replace(context, report=report)
 
 
-@pytest.mark.parametrize(("defects", "verdict"), [(2, Verdict.SUCCEEDED), (3, Verdict.HANDED_OVER)])
-async def test_defect(open_site: "OpenSite", defects: int, verdict: Verdict) -> None:
-    """It is reported and tried again after a pause; the third ends this watch, and no other."""
+@pytest.mark.parametrize(("crashes", "verdict"), [(2, Verdict.SUCCEEDED), (3, Verdict.HANDED_OVER)])
+async def test_crash_is_retried_twice_and_isolated(
+    open_site: "OpenSite", crashes: int, verdict: Verdict
+) -> None:
+    """Each crash is reported and retried after a pause; the third ends this watch, and no other."""
     async with open_site() as site:
         for name in ("a", "b"):
             site.scheduler.endings[name] = [(0, None, 100.0)]
             await site.submit([name])
-        site.line.fault = Defect("/workflows/1/is_complete", defects)
+        site.line.fault = InternalError("/workflows/1/is_complete", crashes)
 
-        async with site.surroundings() as around:
-            verdicts = await supervise([site.request(1), site.request(2)], around)
+        async with site.context() as context:
+            verdicts = await watch_all([site.request(1), site.request(2)], context)
 
         assert verdicts[1].verdict is verdict
         assert verdicts[2].verdict is Verdict.SUCCEEDED
-        broken = site.seen(events.WatcherBroke)
-        assert [event.workflow_id for event in broken] == [1] * defects
+        broken = site.seen(events.WatchCrashed)
+        assert [event.workflow_id for event in broken] == [1] * crashes
         assert "ZeroDivisionError: of this test" in broken[0].error
         if verdict is Verdict.HANDED_OVER:
             assert "of this test" in verdicts[1].reason
 
 
-class Defect:
-    """A mistake of ours in what is done about a request, so many times."""
+class InternalError:
+    """An internal error at a request, so many times."""
 
     def __init__(self, path: str, times: int) -> None:
         self._path = path
@@ -89,49 +93,49 @@ class Defect:
         return await forward(request)
 
 
-async def test_defect_in_a_round(open_site: "OpenSite") -> None:
-    """Met by a stage behind the watcher, it is the watcher's all the same; the round goes on."""
+async def test_crash_in_a_round(open_site: "OpenSite") -> None:
+    """A crash of the recovery task counts as a crash of the watch; the next attempt continues."""
     async with open_site() as site:
         site.scheduler.endings = {"a": [OOM]}
         workflow_id = await site.submit(["a"])
-        site.line.fault = Defect("/initialize_jobs", 1)
+        site.line.fault = InternalError("/initialize_jobs", 1)
 
         ended = await site.watch(workflow_id)
 
         assert ended.verdict is Verdict.SUCCEEDED
-        assert len(site.seen(events.WatcherBroke)) == 1
+        assert len(site.seen(events.WatchCrashed)) == 1
         assert len(site.seen(events.RecoveryPlanned)) == 1
 
 
-async def test_broken_journal_ends_everything(open_site: "OpenSite") -> None:
+async def test_broken_journal_ends_all_watches(open_site: "OpenSite") -> None:
     async with open_site() as site:
         site.scheduler.endings = {"a": [OOM], "b": [(0, None, 10_000.0)]}
         for name in ("a", "b"):
             await site.submit([name])
 
-        async with site.surroundings() as around:
+        async with site.context() as context:
             with pytest.raises(JournalError, match="Nothing is changed without it"):
-                await supervise([site.request(1), site.request(2)], breaking(around, site))
+                await watch_all([site.request(1), site.request(2)], breaking(context, site))
 
         assert anyio.current_time() < 1000
         assert (await site.client.get_workflow(1)).run_id == 1
 
 
-def breaking(around: EngineContext, site: "Site") -> EngineContext:
-    """The surroundings, with a journal that cannot be written from the first failure on."""
+def breaking(context: EngineContext, site: "Site") -> EngineContext:
+    """The context, with a journal that cannot be written from the first failure on."""
 
     def report(event: Any) -> None:
-        around.report(event)
+        context.report(event)
         if isinstance(event, events.WorkflowFailed):
             with sqlite3.connect(site.directory / "journal.db") as database:
                 database.execute("DROP TABLE step")
             database.close()
 
-    return replace(around, report=report)
+    return replace(context, report=report)
 
 
-async def test_nobody_reads_on(open_site: "OpenSite") -> None:
-    """The reader of the transcript has left: no defect, and no reason to go on."""
+async def test_closed_output_ends_the_watch(open_site: "OpenSite") -> None:
+    """The reader of the transcript is gone: that is no crash, and the watch ends."""
 
     def report(event: Any) -> None:
         if isinstance(event, events.WorkflowComplete):
@@ -139,18 +143,18 @@ async def test_nobody_reads_on(open_site: "OpenSite") -> None:
 
     async with open_site() as site:
         await site.submit(["a"])
-        async with site.surroundings() as around:
+        async with site.context() as context:
             with pytest.raises(BrokenPipeError):
-                await supervise([site.request(1)], replace(around, report=report))
+                await watch_workflow(site.request(1), replace(context, report=report))
 
 
-async def test_defect_in_the_listener(
+async def test_crash_in_the_event_listener(
     open_site: "OpenSite", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the watcher had handed on is brought to its end before it looks again."""
+    """The round in progress is finished before the next attempt."""
 
     async def open_stream(_request: httpx.Request) -> httpx.Response:
-        if site.seen(events.WatcherBroke):
+        if site.seen(events.WatchCrashed):
             return httpx.Response(404)
         if site.seen(events.SubmissionStarted):
             raise ZeroDivisionError("of this test")
@@ -166,7 +170,7 @@ async def test_defect_in_the_listener(
         ended = await site.watch(1)
 
         assert ended.verdict is Verdict.SUCCEEDED
-        assert len(site.seen(events.WatcherBroke)) == 1
+        assert len(site.seen(events.WatchCrashed)) == 1
         assert len(site.scheduler.requests) == 2
         assert len(site.seen(events.RecoveryInitiated)) == 1
 
@@ -199,12 +203,12 @@ async def test_verdict_is_journaled(open_site: "OpenSite") -> None:
         assert len(site.scheduler.requests) == 1 + 3 + 3
 
 
-async def test_a_verdict_that_does_not_count_is_no_end(open_site: "OpenSite") -> None:
-    """A person said something else at the same moment: the next watch is this one."""
+async def test_refused_verdict_leaves_the_watch_open(open_site: "OpenSite") -> None:
+    """A command of the user came first: the next watch continues this one."""
     async with open_site() as site:
         site.scheduler.endings = {"a": [(1, None, 10.0)] * 9}
         workflow_id = await site.submit(["a"])
-        async with site.surroundings() as around, supervising(around) as supervisor:
+        async with site.context() as context, open_supervisor(context) as supervisor:
             ended = await supervisor.watch(site.request(workflow_id), lambda _: False)
         assert ended.verdict is Verdict.EXHAUSTED
 
@@ -212,7 +216,7 @@ async def test_a_verdict_that_does_not_count_is_no_end(open_site: "OpenSite") ->
         assert len(site.scheduler.requests) == 1 + 3
 
 
-async def test_one_tries_an_unwell_server_and_the_others_know(open_site: "OpenSite") -> None:
+async def test_one_watch_retries_a_failing_server_for_all(open_site: "OpenSite") -> None:
     async def answer(request: httpx.Request, forward: "Forward") -> httpx.Response:
         if 100 < anyio.current_time() < 2000:
             raise httpx.ConnectError("refused", request=request)
@@ -225,19 +229,19 @@ async def test_one_tries_an_unwell_server_and_the_others_know(open_site: "OpenSi
         site.line.fault = answer
         told = dict[int, float]()
 
-        async with site.surroundings() as around:
+        async with site.context() as context:
 
             def report(event: Any) -> None:
-                around.report(event)
-                if isinstance(event, events.LookHeldUp | events.LookFailed):
+                context.report(event)
+                if isinstance(event, events.PollDeferred | events.PollFailed):
                     told.setdefault(event.workflow_id, anyio.current_time())
 
-            surroundings = replace(around, report=report)
-            await supervise([site.request(number) for number in range(1, 9)], surroundings)
+            reporting = replace(context, report=report)
+            await watch_all([site.request(number) for number in range(1, 9)], reporting)
 
         assert told.keys() == set(range(1, 9))
         assert max(told.values()) < 170
-        held_up, failed = site.seen(events.LookHeldUp), site.seen(events.LookFailed)
+        held_up, failed = site.seen(events.PollDeferred), site.seen(events.PollFailed)
         assert {event.reason for event in held_up} <= {event.reason for event in failed}
         asked = [moment for moment, _, _ in site.line.sent if 160 < moment < 2000]
         assert 4 * 1840 / 60 < len(asked) < 4 * 1840 / 25  # four attempts, once in each pause

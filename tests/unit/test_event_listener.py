@@ -1,4 +1,4 @@
-"""Hints to look before the poll interval is over, and a watch that gets none."""
+"""Events that trigger a poll before the poll interval is over, and servers without events."""
 
 from typing import TYPE_CHECKING
 
@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from torc_watch.core.events import Verdict
-from torc_watch.engine.event_listener import WakeUp
+from torc_watch.engine.watcher import WakeUp
 
 if TYPE_CHECKING:
     from tests.conftest import OpenSite
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.looptime
 
 
-async def test_wait_without_a_hint() -> None:
+async def test_wait_without_an_event() -> None:
     await WakeUp().wait(60)
     assert anyio.current_time() == 60
 
 
 @pytest.mark.parametrize("early", [True, False])
-async def test_hint_ends_the_wait(*, early: bool) -> None:
-    """Also one that came between the look and the wait."""
+async def test_event_ends_the_wait(*, early: bool) -> None:
+    """Also one that came between the poll and the wait."""
     wake_up = WakeUp()
     async with anyio.create_task_group() as tasks:
         if early:
@@ -33,7 +33,7 @@ async def test_hint_ends_the_wait(*, early: bool) -> None:
     assert anyio.current_time() == (0 if early else 10)
 
 
-async def test_hint_of_what_was_seen_is_forgotten() -> None:
+async def test_event_before_a_poll_is_forgotten() -> None:
     wake_up = WakeUp()
     wake_up.set()
     wake_up.forget()

@@ -5,7 +5,7 @@ import pytest
 from torc_watch.core.decisions import Skip
 from torc_watch.core.diagnosis import Cause, Finding
 from torc_watch.core.model import Job, JobStatus
-from torc_watch.engine.failure_report import exhibits
+from torc_watch.engine.failure_report import failed_jobs
 from torc_watch.engine.watch import WatchRequest
 
 
@@ -46,37 +46,35 @@ def request(output_dir: Path) -> WatchRequest:
         (b"x" * 100_000 + b"\nthe end", "the end"),
     ],
 )
-def test_the_last_words_of_a_job(tmp_path: Path, printed: bytes, last_words: str | None) -> None:
+def test_last_error_line_of_a_job(tmp_path: Path, printed: bytes, last_words: str | None) -> None:
     errors = tmp_path / "job_stdio" / "job_wf42_j7_r2_a3.e"
     errors.parent.mkdir()
     errors.write_bytes(printed)
-    (exhibit,) = exhibits([finding(7)], request(tmp_path))
-    assert (exhibit.errors, exhibit.last_words) == (str(errors), last_words)
+    (failed,) = failed_jobs([finding(7)], request(tmp_path))
+    assert (failed.errors, failed.last_words) == (str(errors), last_words)
 
 
-def test_a_job_whose_output_cannot_be_looked_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_job_whose_output_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(path: Path) -> bool:
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr(Path, "is_file", refuse)
-    (exhibit,) = exhibits([finding(7)], request(tmp_path))
-    assert (exhibit.errors, exhibit.last_words) == (None, None)
+    (failed,) = failed_jobs([finding(7)], request(tmp_path))
+    assert (failed.errors, failed.last_words) == (None, None)
 
 
-def test_a_job_whose_output_is_elsewhere_or_that_never_ran(tmp_path: Path) -> None:
-    shown = exhibits([finding(7), finding(8, run_id=None)], request(tmp_path))
+def test_job_whose_output_is_elsewhere_or_that_never_ran(tmp_path: Path) -> None:
+    shown = failed_jobs([finding(7), finding(8, run_id=None)], request(tmp_path))
     assert [(each.errors, each.last_words) for each in shown] == [(None, None)] * 2
 
 
-def test_why_a_job_was_left_alone_says_more_than_why_it_failed(tmp_path: Path) -> None:
+def test_reason_to_skip_a_job_replaces_why_it_failed(tmp_path: Path) -> None:
     left = Skip(
         job_id=7, job_name="train", cause=Cause.OOM, reason="too large", restarts_anyway=False
     )
-    shown = exhibits([finding(7), finding(8)], request(tmp_path), [left])
+    shown = failed_jobs([finding(7), finding(8)], request(tmp_path), [left])
     assert [each.reason for each in shown] == ["too large", "exit code 1"]
 
 
 def test_thousands_of_failures_are_not_all_shown(tmp_path: Path) -> None:
-    assert len(exhibits([finding(n) for n in range(1000)], request(tmp_path))) == 50
+    assert len(failed_jobs([finding(n) for n in range(1000)], request(tmp_path))) == 50

@@ -16,7 +16,7 @@ from torc_watch.core.errors import JournalError, LeaseLost
 from torc_watch.core.units import GIB
 from torc_watch.daemon.fence import Fence, FencedScheduler
 from torc_watch.daemon.lease import Lease, this_process
-from torc_watch.engine.supervisor import supervise
+from torc_watch.engine.supervisor import watch_workflow
 from torc_watch.host.processes import find_process
 
 if TYPE_CHECKING:
@@ -136,8 +136,8 @@ async def test_no_hook_is_run_without_the_lease(open_site: "OpenSite") -> None:
         await site.scheduler.rest()
 
         with pytest.raises(LeaseLost):
-            async with site.surroundings(before_change=refuse) as around:
-                await supervise([request], around)
+            async with site.context(before_change=refuse) as context:
+                await watch_workflow(request, context)
 
         assert site.seen(events.HookStarted) == []
 
@@ -150,10 +150,10 @@ async def test_no_process_is_ended_without_the_lease(open_site: "OpenSite") -> N
         job = {"TORC_WORKFLOW_ID": "1", "TORC_JOB_ID": "1", "TORC_API_URL": URL}
         with subprocess.Popen(["sleep", "600"], env=os.environ | job) as left:  # noqa: ASYNC220
             try:
-                async with site.surroundings() as around:
-                    fenced = replace(around, before_change=refuse)
+                async with site.context() as context:
+                    fenced = replace(context, before_change=refuse)
                     with pytest.raises(LeaseLost):
-                        await supervise([request], fenced)
+                        await watch_workflow(request, fenced)
                 process = find_process(left.pid)
                 assert process is not None
                 assert not process.is_dead

@@ -29,7 +29,7 @@ from torc_watch.daemon.commands import WatchedWorkflow, WatchOptions, WatchState
 from torc_watch.daemon.registry import Registry
 from torc_watch.daemon.watch_history import watches_of
 from torc_watch.engine import database
-from torc_watch.engine.database import Database, check, set_aside
+from torc_watch.engine.database import Database, check_integrity, set_damaged_aside
 from torc_watch.engine.journal import Identity, Journal
 
 WORKFLOW = Identity(server="http://test/torc-service/v1", workflow_id=7, created="2026-01-01")
@@ -66,7 +66,7 @@ def reopened(path: Path) -> closing[Journal]:
     return closing(Journal(path))
 
 
-def test_unended_watch_goes_on(path: Path, journal: Journal) -> None:
+def test_open_watch_is_continued(path: Path, journal: Journal) -> None:
     watch = journal.begin_watch(WORKFLOW)
     for number in (1, 2):
         journal.end_round(
@@ -80,7 +80,7 @@ def test_unended_watch_goes_on(path: Path, journal: Journal) -> None:
     assert (resumed.id, resumed.rounds_used, resumed.open_round) == (watch.id, 2, None)
 
 
-def test_open_round_goes_on_where_it_stopped(path: Path, journal: Journal) -> None:
+def test_open_round_continues_where_it_stopped(path: Path, journal: Journal) -> None:
     watch = journal.begin_watch(WORKFLOW)
     journal.end_round(journal.begin_round(watch.id, number=1, run_id=4), RoundOutcome.ABANDONED)
     begun = journal.begin_round(watch.id, number=2, run_id=5)
@@ -100,7 +100,7 @@ def test_open_round_goes_on_where_it_stopped(path: Path, journal: Journal) -> No
     assert begun.plan == PLAN
 
 
-def test_step_may_be_begun_again(journal: Journal) -> None:
+def test_step_may_begin_again(journal: Journal) -> None:
     begun = journal.begin_round(journal.begin_watch(WORKFLOW).id, number=1, run_id=1)
     for _ in range(2):
         journal.begin_step(begun, Step.PLAN)
@@ -113,7 +113,7 @@ def test_step_may_be_begun_again(journal: Journal) -> None:
     assert resumed.plan == PLAN
 
 
-def test_round_is_begun_once(journal: Journal) -> None:
+def test_round_begins_once(journal: Journal) -> None:
     watch = journal.begin_watch(WORKFLOW)
     journal.begin_round(watch.id, number=1, run_id=1)
     with pytest.raises(JournalError):
@@ -140,7 +140,7 @@ def test_new_watch_after_a_verdict(journal: Journal) -> None:
     ],
 )
 def test_another_workflow(journal: Journal, other: Identity) -> None:
-    """An id is used again after a server was set up anew: its creation tells them apart."""
+    """A server that is set up again reuses ids: the creation time tells the workflows apart."""
     watch = journal.begin_watch(WORKFLOW)
     journal.begin_round(watch.id, number=1, run_id=1)
 
@@ -150,7 +150,7 @@ def test_another_workflow(journal: Journal, other: Identity) -> None:
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(plan=st.from_type(Plan))
-def test_plan_comes_back_as_it_was(journal: Journal, plan: Plan) -> None:
+def test_plan_round_trip(journal: Journal, plan: Plan) -> None:
     watch = journal.begin_watch(WORKFLOW)
     begun = journal.begin_round(watch.id, number=1, run_id=1)
     journal.begin_step(begun, Step.PLAN)
@@ -204,7 +204,7 @@ def test_newer_format_is_refused(path: Path, journal: Journal) -> None:
     assert "Upgrade" in str(refusal.value)
 
 
-def test_a_daemon_that_goes_on_writes_over_nothing(path: Path) -> None:
+def test_resumed_daemon_overwrites_nothing(path: Path) -> None:
     """It was stopped for so long that another took over, and continues the same round."""
     ours, theirs = Registry(path, "1"), Registry(path, "2")
     with ExitStack() as opened:
@@ -239,37 +239,37 @@ def test_a_daemon_that_goes_on_writes_over_nothing(path: Path) -> None:
         opened.enter_context(closing(Journal(path))).begin_watch(other)  # by hand, without a lease
 
 
-def test_nobody_takes_over_between_the_look_and_the_write(
+def test_no_takeover_between_the_check_and_the_write(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Registry(path, "1").close()
-    monkeypatch.setattr(database, "_SECONDS", 0)
-    look = Database._ensure_ours
+    monkeypatch.setattr(database, "_BUSY_TIMEOUT", 0)
+    look = Database._ensure_lease
 
-    def look_and_be_followed(ours: Database) -> None:
+    def check_during_a_takeover(ours: Database) -> None:
         look(ours)
         with pytest.raises(JournalBusy):
             Registry(path, "2")
 
-    monkeypatch.setattr(Database, "_ensure_ours", look_and_be_followed)
+    monkeypatch.setattr(Database, "_ensure_lease", check_during_a_takeover)
     with closing(Journal(path, "1")) as journal:
         journal.begin_watch(WORKFLOW)
 
 
-def test_what_belongs_to_a_damaged_file_is_set_aside_with_it(path: Path) -> None:
+def test_damaged_file_is_set_aside_with_its_companions(path: Path) -> None:
     suffixes = ("", "-journal", "-wal")
     path.parent.mkdir()
     for suffix in suffixes:
         path.with_name(f"{path.name}{suffix}").write_text(suffix)
 
-    kept = set_aside(path)
+    kept = set_damaged_aside(path)
 
     assert {file.name: file.read_text() for file in path.parent.iterdir()} == {
         f"{kept.name}{suffix}": suffix for suffix in suffixes
     }
 
 
-def test_a_file_in_place_of_the_one_that_was_claimed_is_not_written_to(path: Path) -> None:
+def test_file_that_replaced_the_claimed_one_is_not_written(path: Path) -> None:
     Registry(path, "1").close()
     path.unlink()
     with closing(Journal(path, "1")) as journal, pytest.raises(LeaseLost):
@@ -281,10 +281,8 @@ def content(path: Path) -> list[str]:
         return list(database.iterdump())
 
 
-def test_a_write_ahead_log_that_was_left_behind_is_read_and_given_up(
-    path: Path, journal: Journal
-) -> None:
-    """As by somebody's tool on a local disk: where the file is now, there may be none."""
+def test_write_ahead_log_is_read_and_removed(path: Path, journal: Journal) -> None:
+    """Another tool may have left it on a local disk; where the file is now, it may not work."""
     journal.close()
     with closing(sqlite3.connect(path)) as database:
         database.execute("PRAGMA journal_mode = WAL")
@@ -300,13 +298,15 @@ def test_a_write_ahead_log_that_was_left_behind_is_read_and_given_up(
 
     with reopened(path) as again:
         assert again.begin_watch(WORKFLOW).id == 5
-        assert [mode for (mode,) in again._state.all("PRAGMA journal_mode")] == ["truncate"]
+        assert [mode for (mode,) in again._database.query_all("PRAGMA journal_mode")] == [
+            "truncate"
+        ]
     assert not path.with_name("journal.db-wal").exists()
 
 
-def test_damage_that_nobody_met_yet_is_found(path: Path, journal: Journal) -> None:
+def test_hidden_damage_is_found(path: Path, journal: Journal) -> None:
     journal.close()
-    check(path)
+    check_integrity(path)
     with closing(sqlite3.connect(path)) as database:
         (page,) = database.execute(
             "SELECT rootpage FROM sqlite_master WHERE name = 'step'"
@@ -317,7 +317,7 @@ def test_damage_that_nobody_met_yet_is_found(path: Path, journal: Journal) -> No
 
     Journal(path).close()
     with pytest.raises(JournalCorrupt, match="damaged"):
-        check(path)
+        check_integrity(path)
 
 
 def test_garbage_is_refused_and_kept(path: Path) -> None:
@@ -328,7 +328,7 @@ def test_garbage_is_refused_and_kept(path: Path) -> None:
     assert path.read_bytes().startswith(b"not a database")
 
 
-def test_folder_that_cannot_be(tmp_path: Path) -> None:
+def test_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(JournalError, match="cannot be used"):
         Journal(tmp_path / "file" / "journal.db")
@@ -344,21 +344,21 @@ def test_unreadable_plan(path: Path, journal: Journal) -> None:
     with pytest.raises(RecordUnreadable, match="torc-watchd remove 7"):
         journal.begin_watch(WORKFLOW)
 
-    journal.end_removed(WORKFLOW.server, 7)
+    journal.end_removed_watches(WORKFLOW.server, 7)
     afresh = journal.begin_watch(WORKFLOW)
 
     assert (afresh.rounds_used, afresh.open_round) == (0, None)
 
 
-def test_what_was_removed_begins_anew_but_for_a_round_half_carried_out(journal: Journal) -> None:
+def test_removed_watch_ends_unless_a_plan_is_unfinished(journal: Journal) -> None:
     watch = journal.begin_watch(WORKFLOW)
     journal.end_round(journal.begin_round(watch.id, number=1, run_id=1), FAILED)
-    journal.end_removed(WORKFLOW.server, 7)
+    journal.end_removed_watches(WORKFLOW.server, 7)
     anew = journal.begin_watch(WORKFLOW)
     begun = journal.begin_round(anew.id, number=1, run_id=1)
     journal.begin_step(begun, Step.PLAN)
     journal.record_plan(begun, PLAN)
-    journal.end_removed(WORKFLOW.server, 7)
+    journal.end_removed_watches(WORKFLOW.server, 7)
 
     assert (anew.id != watch.id, anew.rounds_used) == (True, 0)
     assert journal.begin_watch(WORKFLOW).open_round == begun
@@ -367,7 +367,7 @@ def test_what_was_removed_begins_anew_but_for_a_round_half_carried_out(journal: 
 def test_full_disk(journal: Journal) -> None:
     """What cannot be written is an error, and what was written before is still there."""
     watch = journal.begin_watch(WORKFLOW)
-    journal._state.write("PRAGMA max_page_count = 1")
+    journal._database.write("PRAGMA max_page_count = 1")
     with pytest.raises(JournalError, match=r"full\. Make room there\."):
         fill(journal, watch.id)
     assert journal.begin_watch(WORKFLOW).rounds_used > 1
@@ -398,7 +398,7 @@ def test_full_disk_at_the_start(path: Path) -> None:
     assert run.stderr == ""
 
 
-def test_made_by_two_processes_at_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_processes_create_it_at_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first watches of two workflows: both find none, and one is a moment quicker."""
     connect = sqlite3.connect
 
@@ -415,13 +415,13 @@ def test_made_by_two_processes_at_once(path: Path, monkeypatch: pytest.MonkeyPat
         assert journal.begin_watch(WORKFLOW).rounds_used == 0
 
 
-def test_refused_journal_is_let_go(path: Path, journal: Journal) -> None:
+def test_refused_journal_is_closed(path: Path, journal: Journal) -> None:
     journal.close()
     with closing(sqlite3.connect(path)) as database:
         database.execute("PRAGMA user_version = 99")
     with pytest.raises(JournalError) as refusal:
         Journal(path)
-    database = refusal.traceback[-1].frame.f_locals["self"]._database
+    database = refusal.traceback[-1].frame.f_locals["self"]._connection
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
         database.execute("SELECT 1")
 
@@ -435,13 +435,13 @@ sys.stdin.read()
 """
 
 
-def test_who_has_locked_it_is_named(
+def test_error_names_the_process_that_has_locked_it(
     path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It may have been stopped in the middle of a change."""
     watch = journal.begin_watch(WORKFLOW)
     journal.close()
-    monkeypatch.setattr(database, "_SECONDS", 0)
+    monkeypatch.setattr(database, "_BUSY_TIMEOUT", 0)
     monkeypatch.setattr(watch_history, "_SECONDS", 0)
     command = [sys.executable, "-c", LOCKING, str(path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
@@ -468,7 +468,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def test_half_a_change_is_undone_by_the_next_who_writes(path: Path, journal: Journal) -> None:
+def test_interrupted_change_is_rolled_back_by_the_next_writer(path: Path, journal: Journal) -> None:
     long = replace(WORKFLOW, server=WORKFLOW.server + 500 * "x")
     for number in range(99):
         journal.begin_watch(replace(long, workflow_id=number))

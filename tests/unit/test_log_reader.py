@@ -23,7 +23,7 @@ from torc_watch.logs.log_reader import all_lines, followed_lines, is_about, sent
     [
         (daemon_events.CommandApplied(workflow_id=42, verb=Action.PAUSE), ["[42] pause: done."]),
         (
-            events.LookFailed(workflow_id=42, reason="No answer.", retry_in=8),
+            events.PollFailed(workflow_id=42, reason="No answer.", retry_in=8),
             ["[42] No answer to rely on: No answer. Trying again in 8s."],
         ),
         (

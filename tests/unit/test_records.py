@@ -154,7 +154,7 @@ def test_message_ids_are_stable() -> None:
 
 
 def test_routine_is_for_debugging() -> None:
-    assert level_of(events.Looked(workflow_id=1, next_in=60)) is LogLevel.DEBUG
+    assert level_of(events.Polled(workflow_id=1, next_in=60)) is LogLevel.DEBUG
 
 
 @pytest.mark.parametrize("kind", [*get_args(Event), *get_args(DaemonEvent)])

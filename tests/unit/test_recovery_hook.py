@@ -27,7 +27,7 @@ async def output_of(script: str) -> list[str]:
     return shown
 
 
-async def test_it_is_told_what_it_is_about() -> None:
+async def test_hook_gets_the_workflow_id() -> None:
     script = 'echo "$1 $TORC_WORKFLOW_ID"; echo "$TORC_API_URL"'
     assert await output_of(script) == ["7 7", URL]
 
@@ -43,7 +43,7 @@ async def test_environment_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> None
         ("echo out; echo err >&2", ["out", "err"]),
         ("printf 'a\\n\\nb'", ["a", "", "b"]),
         ("printf '\\377\\303\\251'", ["\N{REPLACEMENT CHARACTER}é"]),
-        ("cat", []),  # there is nobody to type
+        ("cat", []),  # no terminal
         ("true", []),
     ],
 )
@@ -86,7 +86,7 @@ async def test_no_process_is_left_when_the_watch_is_stopped() -> None:
     assert not alive
 
 
-async def test_what_it_leaves_running_does_not_hold_up_the_watch() -> None:
+async def test_background_process_of_the_hook_does_not_delay_the_watch() -> None:
     """A daemon that the hook started has the hook's output, and keeps it open."""
     shown: list[str] = []
     script = "sleep 1000 & echo $!"

@@ -11,7 +11,7 @@ from torc_watch.core.steps import RoundOutcome, Step
 from torc_watch.daemon.registry import Registry
 from torc_watch.daemon.retention import prune
 from torc_watch.engine.journal import Identity, Journal
-from torc_watch.engine.workflow_lock import hold
+from torc_watch.engine.workflow_lock import lock_workflow
 
 
 def identity(workflow_id: int) -> Identity:
@@ -52,15 +52,15 @@ def test_files_are_kept_for_their_time(quick_path: Path, name: str, days: int | 
 
 def test_only_locks_that_nobody_holds_or_took_lately_go(quick_path: Path) -> None:
     locks = quick_path / "locks"
-    with hold(locks, identity(1)):
-        with hold(locks, identity(2)):
+    with lock_workflow(locks, identity(1)):
+        with lock_workflow(locks, identity(2)):
             pass
         prune_after(29.9, quick_path)
         assert len(list(locks.iterdir())) == 2
         prune_after(30.1, quick_path)
         (kept,) = locks.iterdir()
         assert kept.name.startswith("1-")
-    with hold(locks, identity(2)):
+    with lock_workflow(locks, identity(2)):
         pass
 
 

@@ -82,7 +82,7 @@ async def test_who_follows_sees_everything_and_then_each_change(path: Path) -> N
         await stream.send(b"follow\n")
         assert (await said(stream))["view"]["phase"] == "starting"
 
-        board.note(events.Looked(workflow_id=42, next_in=60), "s")
+        board.note(events.Polled(workflow_id=42, next_in=60), "s")
         assert (await said(stream))["view"]["phase"] == "watching"
 
         board.remove(("s", 42))

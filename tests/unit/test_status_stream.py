@@ -68,7 +68,7 @@ async def test_from_file_to_socket_and_back(folder: Path) -> None:
         assert not await phases(seen, {42: Phase.STARTING})
 
         async with serving(socket, views):
-            views.note(events.Looked(workflow_id=42, next_in=60), "s")
+            views.note(events.Polled(workflow_id=42, next_in=60), "s")
             assert not await phases(seen, {42: Phase.WATCHING})
             views.show(OTHER)
             assert not await phases(seen, {42: Phase.WATCHING, 43: Phase.PAUSED})

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.looptime
 ENTRY = WatchedWorkflow(
     server="s", workflow_id=42, choices=WatchOptions(), condition=WatchState.WATCHED
 )
-LOOKED = events.Looked(workflow_id=42, next_in=60)
+LOOKED = events.Polled(workflow_id=42, next_in=60)
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,7 @@
 from torc_watch.core.steps import Step, next_step
 
 
-def test_steps_come_in_their_order_and_a_round_ends() -> None:
+def test_steps_come_in_order_and_a_round_ends() -> None:
     finished: set[Step] = set()
     taken = []
     while (step := next_step(finished)) is not Step.DONE:
@@ -20,5 +20,5 @@ def test_steps_come_in_their_order_and_a_round_ends() -> None:
     assert next_step({*finished, Step.DONE}) is Step.DONE
 
 
-def test_a_round_goes_on_with_the_first_step_that_was_not_finished() -> None:
+def test_round_continues_with_the_first_unfinished_step() -> None:
     assert next_step({Step.ORPHANS, Step.DIAGNOSE, Step.PLAN, Step.HOOK}) is Step.ADJUST

@@ -11,12 +11,12 @@ from torc_watch.engine.throttle import ServerThrottle
 pytestmark = pytest.mark.looptime
 
 
-async def look(courtesy: ServerThrottle, looks: list[float], *, fails_until: float = 0) -> None:
-    """One second of the server's attention, and again a second later until it was given."""
+async def poll(throttle: ServerThrottle, polls: list[float], *, fails_until: float = 0) -> None:
+    """A poll that takes the server a second, repeated after a second until it succeeds."""
     while True:
         try:
-            async with courtesy.look():
-                looks.append(anyio.current_time())
+            async with throttle.poll_slot():
+                polls.append(anyio.current_time())
                 await answer(fails_until)
         except ServerUnreachable:
             await anyio.sleep(1)
@@ -30,71 +30,71 @@ async def answer(fails_until: float) -> None:
         raise ServerUnreachable("Refused.")
 
 
-async def test_a_few_look_at_once() -> None:
-    courtesy, looks = ServerThrottle(), list[float]()
+async def test_a_few_poll_at_once() -> None:
+    throttle, polls = ServerThrottle(), list[float]()
     began = anyio.current_time()
     async with anyio.create_task_group() as tasks:
         for _ in range(80):
-            tasks.start_soon(look, courtesy, looks)
+            tasks.start_soon(poll, throttle, polls)
 
     assert anyio.current_time() - began == pytest.approx(10)
-    assert max(looks.count(moment) for moment in looks) == 8
+    assert max(polls.count(moment) for moment in polls) == 8
 
 
-async def test_an_unwell_server_is_tried_by_one() -> None:
-    """Also by those who were waiting for their turn when it fell ill: there are ten times eight."""
-    courtesy, looks = ServerThrottle(), list[float]()
+async def test_one_watch_retries_a_failing_server() -> None:
+    """This includes watches that waited for a slot when the outage began: 80 watches, 8 slots."""
+    throttle, polls = ServerThrottle(), list[float]()
     began = anyio.current_time()
 
-    async def failing_look() -> None:
-        await look(courtesy, looks, fails_until=began + 600)
+    async def failing_poll() -> None:
+        await poll(throttle, polls, fails_until=began + 600)
 
     async with anyio.create_task_group() as tasks:
         for _ in range(80):
-            tasks.start_soon(failing_look)
+            tasks.start_soon(failing_poll)
 
-    unwell = [moment - began for moment in looks if 1 < moment - began < 599]
-    assert 10 < len(unwell) < 30  # pauses of half a minute to a minute
-    assert len(set(unwell)) == len(unwell)
+    retries = [moment - began for moment in polls if 1 < moment - began < 599]
+    assert 10 < len(retries) < 30  # pauses of half a minute to a minute
+    assert len(set(retries)) == len(retries)
     assert anyio.current_time() - began < 600 + 60 + 20
 
 
-async def test_what_several_meet_at_once_is_one_failure() -> None:
-    courtesy, looks = ServerThrottle(), list[float]()
+async def test_simultaneous_errors_are_one_failure() -> None:
+    throttle, polls = ServerThrottle(), list[float]()
     began = anyio.current_time()
 
     async with anyio.create_task_group() as tasks:
         for _ in range(8):
-            tasks.start_soon(lambda: look(courtesy, looks, fails_until=began + 1.5))
+            tasks.start_soon(lambda: poll(throttle, polls, fails_until=began + 1.5))
 
-    assert looks[8] - began == pytest.approx(2)  # after its own pause, and no longer one
+    assert polls[8] - began == pytest.approx(2)  # after its own pause, and no longer one
 
 
-async def test_who_is_in_a_hurry_waits_for_nobody() -> None:
-    courtesy, reasons = ServerThrottle(), list[str]()
+async def test_without_patience_there_is_no_wait() -> None:
+    throttle, reasons = ServerThrottle(), list[str]()
     began = anyio.current_time()
 
-    async def hurried_look() -> None:
+    async def impatient_poll() -> None:
         try:
-            async with courtesy.look(0):
+            async with throttle.poll_slot(0):
                 await answer(began + 600)
         except ServerUnreachable as error:
             reasons.append(str(error))
 
     async with anyio.create_task_group() as tasks:
         for _ in range(1000):
-            tasks.start_soon(hurried_look)
+            tasks.start_soon(impatient_poll)
 
     assert anyio.current_time() - began == pytest.approx(1)
     assert reasons == ["Refused."] * 1000
 
 
 async def test_streams_are_limited() -> None:
-    courtesy = ServerThrottle()
+    throttle = ServerThrottle()
     allowed: list[bool] = []
 
     async def listen() -> None:
-        async with courtesy.listening() as may_listen:
+        async with throttle.stream_slot() as may_listen:
             allowed.append(may_listen)
             await anyio.sleep(10)
 
@@ -106,15 +106,15 @@ async def test_streams_are_limited() -> None:
     assert allowed == [True] * 100 + [False, True]
 
 
-async def test_watches_that_begin_together_do_not_go_on_together() -> None:
-    courtesy, seconds = ServerThrottle(), list[int]()
+async def test_watches_that_begin_together_spread_their_polls() -> None:
+    throttle, seconds = ServerThrottle(), list[int]()
 
     async def watch() -> None:
-        wait = courtesy.until_next_look(60, is_first=True)
+        wait = throttle.next_poll_delay(60, is_first=True)
         for _ in range(10):
             await anyio.sleep(wait)
             seconds.append(int(anyio.current_time()))
-            wait = courtesy.until_next_look(60, is_first=False)
+            wait = throttle.next_poll_delay(60, is_first=False)
 
     async with anyio.create_task_group() as tasks:
         for _ in range(50):

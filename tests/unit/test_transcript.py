@@ -68,7 +68,7 @@ Workflow 1 is complete
 
 @pytest.mark.looptime
 async def test_tutorial(open_site: "OpenSite", monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ServerThrottle, "until_next_look", lambda _, interval, **__: interval)
+    monkeypatch.setattr(ServerThrottle, "next_poll_delay", lambda _, interval, **__: interval)
     names = [f"prepare_data_{number}" for number in range(1, 11)]
     names += [f"train_model_{number}" for number in range(1, 91)]
     async with open_site() as site:
@@ -282,7 +282,7 @@ def test_idle_workers_elsewhere() -> None:
 
 @pytest.mark.parametrize(("processes", "words"), [(1, "1 process"), (2, "2 processes")])
 def test_what_dead_workers_left_running(processes: int, words: str) -> None:
-    ended = events.LeftoversEnded(workflow_id=1, processes=processes)
+    ended = events.OrphanProcessesEnded(workflow_id=1, processes=processes)
     assert text(ended) == f"Ended {words} that they had left running\n"
 
 
@@ -290,12 +290,12 @@ def test_what_dead_workers_left_running(processes: int, words: str) -> None:
     ("event", "line"),
     [
         (
-            events.LookFailed(workflow_id=1, reason="No answer.", retry_in=1.7),
+            events.PollFailed(workflow_id=1, reason="No answer.", retry_in=1.7),
             "No answer to rely on: No answer. Trying again in 2s.",
         ),
-        (events.LookSucceeded(workflow_id=1), "The server answers again."),
+        (events.PollRecovered(workflow_id=1), "The server answers again."),
         (
-            events.WatcherBroke(workflow_id=1, error="Traceback\n  x\nKeyError: 'a'\n"),
+            events.WatchCrashed(workflow_id=1, error="Traceback\n  x\nKeyError: 'a'\n"),
             "A defect of torc-watch, please report it: KeyError: 'a'",
         ),
         (

@@ -17,16 +17,16 @@ import pytest
 
 from torc_watch.core.errors import InvalidInput, JournalError, WatchHeld
 from torc_watch.engine.journal import Identity
-from torc_watch.engine.workflow_lock import hold
+from torc_watch.engine.workflow_lock import lock_workflow
 
 WORKFLOW = Identity(server="http://test/torc-service/v1", workflow_id=7, created="2026-01-01")
 HOLDER = """
 import sys
 from pathlib import Path
-from torc_watch.engine.workflow_lock import hold
+from torc_watch.engine.workflow_lock import lock_workflow
 from torc_watch.engine.journal import Identity
 identity = Identity(server=sys.argv[2], workflow_id=7, created=sys.argv[3])
-with hold(Path(sys.argv[1]), identity):
+with lock_workflow(Path(sys.argv[1]), identity):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -46,7 +46,7 @@ def another_process(locks: Path) -> Iterator[subprocess.Popen[str]]:
 
 def test_second_holder_is_told_who_the_first_is(tmp_path: Path) -> None:
     with another_process(tmp_path) as process, pytest.raises(WatchHeld) as refusal:
-        hold(tmp_path, WORKFLOW).__enter__()
+        lock_workflow(tmp_path, WORKFLOW).__enter__()
     assert f"process {process.pid} on {socket.gethostname()} since 20" in str(refusal.value)
     assert "Workflow 7" in str(refusal.value)
 
@@ -55,14 +55,17 @@ def test_kill_releases(tmp_path: Path) -> None:
     with another_process(tmp_path) as process:
         process.send_signal(signal.SIGKILL)
         process.wait()
-        with hold(tmp_path, WORKFLOW):
+        with lock_workflow(tmp_path, WORKFLOW):
             pass
 
 
 def test_released_when_left(tmp_path: Path) -> None:
     for _ in range(2):
-        with hold(tmp_path, WORKFLOW), pytest.raises(WatchHeld, match=f"process {os.getpid()} "):
-            hold(tmp_path, WORKFLOW).__enter__()
+        with (
+            lock_workflow(tmp_path, WORKFLOW),
+            pytest.raises(WatchHeld, match=f"process {os.getpid()} "),
+        ):
+            lock_workflow(tmp_path, WORKFLOW).__enter__()
 
 
 @pytest.mark.parametrize(
@@ -74,41 +77,43 @@ def test_released_when_left(tmp_path: Path) -> None:
     ],
 )
 def test_other_workflows_are_free(tmp_path: Path, other: Identity) -> None:
-    with hold(tmp_path, WORKFLOW), hold(tmp_path, other):
+    with lock_workflow(tmp_path, WORKFLOW), lock_workflow(tmp_path, other):
         pass
 
 
 def test_holder_that_has_not_signed_yet(tmp_path: Path) -> None:
-    with hold(tmp_path, WORKFLOW):
+    with lock_workflow(tmp_path, WORKFLOW):
         (lock,) = tmp_path.iterdir()
         os.truncate(lock, 0)
         with pytest.raises(WatchHeld, match="by another process"):
-            hold(tmp_path, WORKFLOW).__enter__()
+            lock_workflow(tmp_path, WORKFLOW).__enter__()
 
 
 @pytest.mark.parametrize("epoch", [None, 3, 2])
-def test_a_daemon_s_watch_is_respected(tmp_path: Path, epoch: int | None) -> None:
-    with hold(tmp_path, WORKFLOW, 3), pytest.raises(WatchHeld):
-        hold(tmp_path, WORKFLOW, epoch).__enter__()
+def test_lock_of_a_daemon_is_respected(tmp_path: Path, epoch: int | None) -> None:
+    with lock_workflow(tmp_path, WORKFLOW, 3), pytest.raises(WatchHeld):
+        lock_workflow(tmp_path, WORKFLOW, epoch).__enter__()
 
 
-def test_a_person_s_watch_is_respected_by_daemons(tmp_path: Path) -> None:
-    with hold(tmp_path, WORKFLOW), pytest.raises(WatchHeld):
-        hold(tmp_path, WORKFLOW, 4).__enter__()
+def test_lock_of_a_command_is_respected_by_daemons(tmp_path: Path) -> None:
+    with lock_workflow(tmp_path, WORKFLOW), pytest.raises(WatchHeld):
+        lock_workflow(tmp_path, WORKFLOW, 4).__enter__()
 
 
-def test_the_watch_of_a_daemon_that_was_followed_is_taken_over(tmp_path: Path) -> None:
-    with hold(tmp_path, WORKFLOW, 3):
-        with hold(tmp_path, WORKFLOW, 4), pytest.raises(WatchHeld):
-            hold(tmp_path, WORKFLOW).__enter__()
-        with hold(tmp_path, WORKFLOW):  # the earlier holder still lives, and does not count
+def test_lock_of_a_daemon_that_lost_the_lease_is_taken_over(tmp_path: Path) -> None:
+    with lock_workflow(tmp_path, WORKFLOW, 3):
+        with lock_workflow(tmp_path, WORKFLOW, 4), pytest.raises(WatchHeld):
+            lock_workflow(tmp_path, WORKFLOW).__enter__()
+        with lock_workflow(
+            tmp_path, WORKFLOW
+        ):  # the earlier holder still lives, and does not count
             pass
 
 
-def test_a_lock_that_was_taken_over_while_it_was_opened_is_none(
+def test_lock_that_was_taken_over_while_it_was_opened(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with hold(tmp_path, WORKFLOW):
+    with lock_workflow(tmp_path, WORKFLOW):
         (lock,) = tmp_path.iterdir()
     flock = fcntl.flock
 
@@ -119,21 +124,21 @@ def test_a_lock_that_was_taken_over_while_it_was_opened_is_none(
         flock(file, how)
 
     monkeypatch.setattr(fcntl, "flock", replaced_before)
-    with hold(tmp_path, WORKFLOW), lock.open() as file, pytest.raises(BlockingIOError):
+    with lock_workflow(tmp_path, WORKFLOW), lock.open() as file, pytest.raises(BlockingIOError):
         flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def test_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(JournalError, match="TORC_WATCHD_HOME"):
-        hold(tmp_path / "file" / "locks", WORKFLOW).__enter__()
+        lock_workflow(tmp_path / "file" / "locks", WORKFLOW).__enter__()
 
 
 @pytest.mark.parametrize(
     ("more", "is_allowed"), [(0, False), (1, False), (256, False), (257, True), (600, True)]
 )
-def test_a_process_that_may_open_no_more_files(tmp_path: Path, more: int, is_allowed: bool) -> None:
-    """Its own trouble, not the state folder's: what is watched already goes on, and has its files.
+def test_process_that_may_open_no_more_files(tmp_path: Path, more: int, is_allowed: bool) -> None:
+    """That is no error of the state folder: watches that have their files continue.
 
     With 500 of them open, and so many ``more`` allowed.
     """
@@ -144,13 +149,13 @@ def test_a_process_that_may_open_no_more_files(tmp_path: Path, more: int, is_all
     resource.setrlimit(resource.RLIMIT_NOFILE, (501 + more, hard))
     try:
         with nullcontext() if is_allowed else pytest.raises(InvalidInput, match="ulimit -n"):
-            hold(tmp_path, WORKFLOW).__enter__()
+            lock_workflow(tmp_path, WORKFLOW).__enter__()
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         for descriptor in opened:
             os.close(descriptor)
 
 
-def test_nobody_else_may_look(tmp_path: Path) -> None:
-    with hold(tmp_path / "locks", WORKFLOW):
+def test_files_are_private(tmp_path: Path) -> None:
+    with lock_workflow(tmp_path / "locks", WORKFLOW):
         assert (tmp_path / "locks").stat().st_mode & 0o077 == 0

@@ -15,8 +15,8 @@ from torc_watch.core.events import Event, ServerUnfamiliar, WatchEnded
 from torc_watch.daemon.commands import WatchedWorkflow
 from torc_watch.engine.allocations import start_allocation
 from torc_watch.engine.journal import Journal
-from torc_watch.engine.supervisor import EngineContext, supervise
-from torc_watch.engine.watch import WatchRequest
+from torc_watch.engine.supervisor import watch_workflow
+from torc_watch.engine.watch import EngineContext, WatchRequest
 from torc_watch.schedulers.local.local_scheduler import LocalAllocations
 from torc_watch.torc.api_version import caution
 from torc_watch.torc.client import TorcClient
@@ -158,7 +158,7 @@ async def watch(
     scheduler = local_allocations(settings, connection)
     with closing(Journal(settings.home / "journal.db")) as journal:
         async with open_client(connection) as client:
-            surroundings = EngineContext(
+            context = EngineContext(
                 client=client,
                 scheduler=scheduler,
                 journal=journal,
@@ -168,8 +168,8 @@ async def watch(
             if words := caution(client.version):
                 report(ServerUnfamiliar(workflow_id=request.workflow_id, caution=words))
             with unknown_id_refused(request.workflow_id, connection):
-                verdicts = await supervise([request], surroundings)
-    return verdicts[request.workflow_id]
+                ended = await watch_workflow(request, context)
+    return ended
 
 
 @contextmanager

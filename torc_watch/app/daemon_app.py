@@ -34,8 +34,8 @@ from torc_watch.daemon.status_file import read_published
 from torc_watch.daemon.status_writer import Publisher
 from torc_watch.daemon.workflow_view import WorkflowView
 from torc_watch.engine.journal import Journal
-from torc_watch.engine.supervisor import EngineContext, Supervisor, supervising
-from torc_watch.engine.watch import WatchRequest
+from torc_watch.engine.supervisor import Supervisor, open_supervisor
+from torc_watch.engine.watch import EngineContext, WatchRequest
 from torc_watch.ipc.socket_client import socket_paths
 from torc_watch.ipc.socket_server import Control
 from torc_watch.torc.client import TorcClient
@@ -141,7 +141,7 @@ class DaemonApp:
         async with Transport(connection, before_change=self._fence.pass_) as transport:
             client = await TorcClient.connect(transport)
             with closing(Journal(self._journal, self._lease.name)) as journal:
-                surroundings = EngineContext(
+                context = EngineContext(
                     client=client,
                     scheduler=FencedScheduler(scheduler, self._fence),
                     journal=journal,
@@ -150,7 +150,7 @@ class DaemonApp:
                     epoch=self._lease.epoch,
                     before_change=self._fence.pass_,
                 )
-                async with supervising(surroundings) as supervisor:
+                async with open_supervisor(context) as supervisor:
                     yield supervisor
 
     async def _poke(self) -> None:

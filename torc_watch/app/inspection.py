@@ -10,7 +10,7 @@ from anyio import to_thread
 
 from torc_watch.app.composition import local_allocations, open_client, unknown_id_refused
 from torc_watch.config.settings import Settings
-from torc_watch.core.assessment import Observation, WorkflowState, has_succeeded, standing
+from torc_watch.core.assessment import Observation, WorkflowState, has_succeeded, workflow_state
 from torc_watch.core.diagnosis import Finding
 from torc_watch.core.errors import RecordUnreadable, ServerError
 from torc_watch.core.model import JobCounts
@@ -128,7 +128,7 @@ async def inspect(
             observation = await observe(client, scheduler, workflow_id, with_counts=True)
         counts = observation.counts or await client.count_jobs(workflow_id)
         diagnoser = Diagnoser(client, lambda _: None)
-        stands = standing(observation)
+        stands = workflow_state(observation)
         is_done = stands is WorkflowState.FINISHED and has_succeeded(counts)
         if is_done or stands not in (WorkflowState.FINISHED, WorkflowState.STALLED):
             findings = await diagnoser.failures(observation.workflow, counts)

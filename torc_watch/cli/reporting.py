@@ -7,7 +7,7 @@ from pathlib import Path
 
 from torc_watch.cli import running
 from torc_watch.core.errors import InvalidInput
-from torc_watch.core.events import Event, Looked, LookHeldUp
+from torc_watch.core.events import Event, PollDeferred, Polled
 from torc_watch.engine.watch import WatchRequest
 from torc_watch.logs.event_log import json_line, open_log
 from torc_watch.render.transcript import Transcript
@@ -22,7 +22,7 @@ def reporting(request: WatchRequest, *, as_json: bool) -> Iterator[Callable[[Eve
             log = stack.enter_context(open_log(request.output_dir, request.workflow_id))
 
         def report(event: Event) -> None:
-            if isinstance(event, (Looked, LookHeldUp)):  # of use to who asks how things are
+            if isinstance(event, (Polled, PollDeferred)):  # of use to who asks how things are
                 return
             log.write(event)
             _show([json_line(event)] if as_json else transcript.lines(event))

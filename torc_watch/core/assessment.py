@@ -1,4 +1,4 @@
-"""Where a workflow stands, from one look at it."""
+"""What one observation of a workflow means."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -20,42 +20,43 @@ FAILURES = (JobStatus.FAILED, JobStatus.TERMINATED, JobStatus.PENDING_FAILED)
 
 
 class WorkflowState(StrEnum):
-    WORKING = "working"  # something may still run its jobs, or says good-bye
-    FINISHED = "finished"  # every job has ended and nothing runs
-    STALLED = "stalled"  # jobs are left and nothing is there to run them
+    WORKING = "working"  # workers may still run its jobs, or are about to deregister
+    FINISHED = "finished"  # every job has ended and no worker is left
+    STALLED = "stalled"  # jobs are left and no worker to run them
     CANCELED = "canceled"
     ARCHIVED = "archived"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """One look at a workflow.
+    """What server and scheduler say of a workflow.
 
-    ``allocations`` are those that the server believes open, with what the scheduler says of them.
-    ``strays`` are workers outside of allocations that never said good-bye; ``idle_elsewhere`` are
-    those on other machines that hold no job: dead, or about to leave by themselves. They are asked
-    after only when no allocation can be alive, and are empty otherwise. ``is_complete`` says that
-    every job has ended, ``failures`` which of ``allocations`` ended with an error; they are asked
-    for only when no worker can be alive, and are False and empty otherwise.
+    ``allocations`` are those that the server holds open, with their state at the scheduler.
+    ``unmanaged_workers`` are workers outside of allocations that have not deregistered;
+    ``idle_elsewhere`` are those on other machines that hold no job: dead, or about to leave by
+    themselves. Both are queried only when no allocation can be alive, and are empty otherwise.
+    ``is_complete`` says that every job has ended, ``failures`` which of ``allocations`` ended with
+    an error; they are queried only when no worker can be alive, and are False and empty otherwise.
     """
 
     workflow: Workflow
     counts: JobCounts | None
     allocations: tuple[tuple[Allocation, AllocationState], ...]
     is_complete: bool = False
-    strays: tuple[tuple[ComputeNode, AllocationState], ...] = ()
+    unmanaged_workers: tuple[tuple[ComputeNode, AllocationState], ...] = ()
     idle_elsewhere: tuple[ComputeNode, ...] = ()
     failures: tuple[AllocationFailure, ...] = ()
 
     @property
     def may_have_workers(self) -> bool:
         return any(
-            state is not AllocationState.GONE for _, state in (*self.allocations, *self.strays)
+            state is not AllocationState.GONE
+            for _, state in (*self.allocations, *self.unmanaged_workers)
         )
 
 
-def standing(observation: Observation) -> WorkflowState:
-    """What one observation means. A worker of which nobody knows counts as one that runs."""
+def workflow_state(observation: Observation) -> WorkflowState:
+    """The state that an observation shows. A worker whose state is unknown counts as running."""
     if observation.workflow.is_archived:
         return WorkflowState.ARCHIVED
     if observation.workflow.is_canceled:
@@ -66,55 +67,55 @@ def standing(observation: Observation) -> WorkflowState:
 
 
 def has_succeeded(counts: JobCounts) -> bool:
-    """Whether every job is completed or disabled: the only thing that is ever called success.
+    """Whether every job is completed or disabled: only that is ever called success.
 
-    Not without any job: a server that has lost them calls that complete.
+    A workflow without jobs has not succeeded: a server that has lost them calls it complete.
     """
     return 0 < counts.total == counts.of(JobStatus.COMPLETED, JobStatus.DISABLED)
 
 
 def grace_before_recovery(observation: Observation) -> float:
-    """How long (s) an idle worker elsewhere has to leave: it would take jobs of a new run."""
+    """How long (s) an idle worker elsewhere has to leave: it would claim jobs of a new run."""
     return polling.LEAVING_GRACE if observation.idle_elsewhere else 0.0
 
 
 def grace_before_stall(observation: Observation, counts: JobCounts) -> float:
-    """How long (s) a workflow without workers may be about to go on: the server unblocks jobs late.
+    """How long (s) a workflow without workers may still continue: the server unblocks jobs late.
 
-    No time at all after the death of workers that held some.
+    Zero after the death of workers that held jobs.
     """
-    has_dead_workers = bool(observation.allocations or observation.strays)
+    has_dead_workers = bool(observation.allocations or observation.unmanaged_workers)
     workers_died = has_dead_workers and counts.of(JobStatus.RUNNING, JobStatus.PENDING)
     return 0.0 if workers_died else polling.STALL_GRACE
 
 
 def is_not_started(counts: JobCounts) -> bool:
-    """Whether no job was ever initialised, or all were reset again."""
+    """Whether no job was ever initialized, or all were reset again."""
     return counts.of(JobStatus.UNINITIALIZED, JobStatus.DISABLED) == counts.total
 
 
 def stuck_reason(workflow_id: int, counts: JobCounts) -> str:
-    """Why a workflow with jobs left, and nothing to run them, stays as it is; what to do then."""
+    """Why a workflow with jobs left, and no workers, stays as it is, and what to do about it."""
     if is_not_started(counts):
         return (
             f"Workflow {workflow_id} has not been started: none of its jobs is initialized. Start "
-            f"it with `torc run {workflow_id}`, or create it anew with `torc-watchd submit`."
+            f"it with `torc run {workflow_id}`, or create it again with `torc-watchd submit`."
         )
     if counts.of(JobStatus.READY, JobStatus.UNINITIALIZED, *FAILURES):
         return (
-            "Nothing is there to run the jobs that are left. "
-            f"`torc-watchd recover {workflow_id}` starts something that does, and so does "
-            "whoever watches with --auto-recover."
+            "The remaining jobs have no workers. "
+            f"`torc-watchd recover {workflow_id}` starts some, and so does a watch with "
+            "--auto-recover."
         )
     return "Jobs are left, but none failed and none is ready: there is nothing to restart."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Orphans:
-    """What dead workers left behind: jobs that will never report, and rows that say 'open'.
+    """What dead workers left on the server: jobs that never end, and rows that stay open.
 
-    ``running`` pairs each such job with the id of the compute node that had it; ``claimed`` jobs
-    had not been started.
+    ``running`` pairs each such job with the id of its compute node; ``claimed`` jobs had not been
+    started.
     """
 
     running: tuple[tuple[Job, int], ...] = ()

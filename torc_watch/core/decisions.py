@@ -1,4 +1,4 @@
-"""What is chosen for each failed job."""
+"""What is decided for each failed job: retry or skip."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from torc_watch.core.diagnosis import Cause
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
-    """A job that is to run again; the pairs before/after are None where nothing changes."""
+    """A job to run again; the pairs before/after are None where nothing changes."""
 
     job_id: int
     job_name: str
@@ -19,7 +19,7 @@ class Retry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Skip:
-    """A failed job that is not retried. ``restarts_anyway``: Torc's server will run it again."""
+    """A failed job that is not retried. ``restarts_anyway``: Torc's server restarts it anyway."""
 
     job_id: int
     job_name: str

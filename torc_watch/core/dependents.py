@@ -1,4 +1,4 @@
-"""Jobs behind other jobs: when Torc starts a job over, it starts all of these over with it."""
+"""Jobs that depend on other jobs: when Torc restarts a job, it restarts all its dependents."""
 
 from collections import deque
 from collections.abc import Iterable
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dependant:
+class Dependent:
     """A job that waits for another."""
 
     job_id: int
@@ -16,21 +16,21 @@ class Dependant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repeat:
-    """A job that runs again although it had nothing left to do."""
+    """A dependent that had nothing left to do, and runs again all the same."""
 
     job_id: int
     job_name: str
 
 
-def behind(jobs: Iterable[int], dependants: Iterable[Dependant]) -> dict[int, str]:
-    """The names, by id, of all jobs that wait for one of ``jobs``, however far behind it."""
-    waiting: dict[int, list[Dependant]] = {}
-    for dependant in dependants:
-        waiting.setdefault(dependant.depends_on, []).append(dependant)
+def all_dependents(jobs: Iterable[int], dependents: Iterable[Dependent]) -> dict[int, str]:
+    """The names, by id, of all direct and indirect dependents of ``jobs``."""
+    waiting: dict[int, list[Dependent]] = {}
+    for dependent in dependents:
+        waiting.setdefault(dependent.depends_on, []).append(dependent)
     found: dict[int, str] = {}
     blockers = deque(jobs)
     while blockers:
-        for dependant in waiting.pop(blockers.popleft(), ()):
-            found[dependant.job_id] = dependant.job_name
-            blockers.append(dependant.job_id)
+        for dependent in waiting.pop(blockers.popleft(), ()):
+            found[dependent.job_id] = dependent.job_name
+            blockers.append(dependent.job_id)
     return found

@@ -1,8 +1,8 @@
-"""Why a job failed: from the server's rows about it to one finding with its reason.
+"""Why a job failed: turns the server's rows about it into one finding with its reason.
 
-The rules stand in the order in which they are believed: what was measured before what was inferred
-from a return code, and a death that is not the job's own before any of them. They were tried on
-what real runners report (tests/fixtures).
+The rules are ordered by reliability: measurements before what a return code suggests, and a death
+that is not the job's own fault before both. They were tested on what real runners report
+(tests/fixtures).
 """
 
 from dataclasses import dataclass
@@ -20,33 +20,33 @@ from torc_watch.core.model import (
 
 ORPHANED = -128  # Torc's return code for a job whose worker died
 OUT_OF_MEMORY = 137  # 128 + SIGKILL, which is how the kernel ends a job for its memory
-OUT_OF_TIME = 152  # 128 + SIGXCPU: a limit on CPU time, and Slurm's word for a time limit
+OUT_OF_TIME = 152  # 128 + SIGXCPU: a limit on CPU time, and Slurm's code for a time limit
 LOST_SIGNAL = -1  # 0.12, of a program that bash replaced itself with
 STOPPED_BY_WORKER = frozenset({-9, -15})  # the worker had to leave and took the job with it
 KILLED = frozenset({OUT_OF_MEMORY, 143, LOST_SIGNAL, -9, -15})  # perhaps from outside
 
 _LAST_SIGNAL = 64
 
-# A kill within the last tenth of the run time limit is the limit's work: enforcement wakes up every
-# so often, and sends its SIGTERM early enough for the job to save itself.
+# A kill within the last tenth of the run time limit counts as a timeout: enforcement runs only from
+# time to time, and sends its SIGTERM early enough for the job to save its state.
 NEAR_LIMIT = 0.9
 
-# The row that the server makes for jobs whose author asked for nothing. Its numbers, 1 MiB and one
-# minute, are nobody's estimate: exceeding them proves nothing, and a row of the job's own with
-# somewhat more of them would be enforced, which this one is not.
+# The row that the server makes for jobs without resource requirements. Its numbers, 1 MiB and one
+# minute, are no estimate: exceeding them proves nothing. A row of the job's own with somewhat more
+# would be enforced, which this one is not.
 DEFAULT_REQUIREMENTS = "default"
 
 
 class Cause(StrEnum):
     OOM = "oom"
     TIMEOUT = "timeout"
-    INTERRUPTED = "interrupted"  # its worker or allocation ended under it: not the job's fault
+    INTERRUPTED = "interrupted"  # its worker or allocation ended first: not the job's fault
     UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What the server holds about a failed job: its last result and what it had asked for."""
+    """What the server knows about a failed job: its last result and its requirements."""
 
     job: Job
     result: JobResult | None
@@ -56,7 +56,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """``reason`` is a phrase for a person; it says what was seen."""
+    """``reason`` is a phrase for the user that says what was observed."""
 
     job: Job
     cause: Cause
@@ -69,16 +69,16 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Request:
-    """What the job's author asked for: bytes and seconds."""
+    """What the job requested: bytes and seconds."""
 
     memory: int
     runtime: int
 
 
 def diagnose(evidence: Evidence) -> Finding:
-    """The most believable cause of one job's failure.
+    """The most likely cause of one job's failure.
 
-    OOM and TIMEOUT are found only where there is a request, readable as a whole, to be raised.
+    OOM and TIMEOUT need a request, readable as a whole, that can be raised.
     """
     cause, reason = _explain(evidence)
     return Finding(
@@ -93,7 +93,7 @@ def diagnose(evidence: Evidence) -> Finding:
 
 
 def interrupted(job: Job, requirements: Requirements | None) -> Finding:
-    """The finding about a job that still counts as running, but whose worker is surely gone."""
+    """The finding about a job that still counts as running, while its worker is surely gone."""
     return Finding(
         job=job, cause=Cause.INTERRUPTED, reason="its worker is gone", requirements=requirements
     )
@@ -162,8 +162,8 @@ def _killed(
 def _was_stopped_by_worker(result: JobResult, codes: KillCodes) -> bool:
     """Torc 1.0 has no other time limit for a job than the end of its worker.
 
-    It says so by the status, with 152 only if the job had to be killed. A failure that waits for a
-    person has lost this status, and only the code is left.
+    The status shows it, with 152 only if the job had to be killed. A failure that waits for the
+    user (``pending_failed``) has lost that status, and only the code is left.
     """
     if result.status is JobStatus.PENDING_FAILED and result.return_code == codes.runtime:
         return True
@@ -171,16 +171,16 @@ def _was_stopped_by_worker(result: JobResult, codes: KillCodes) -> bool:
 
 
 def _was_killed_for_memory(result: JobResult, codes: KillCodes) -> bool:
-    """Torc kills at a peak above the request: its own code without one is the job's own exit.
+    """Torc kills at a peak above the request; a lower peak means that the job itself exited so.
 
-    Unless the peak was lost, which happens on busy nodes.
+    Without a peak, which busy nodes may lose, Torc's code counts as its kill.
     """
     is_kill = result.return_code == codes.memory and result.peak_memory is None
     return is_kill or result.return_code == OUT_OF_MEMORY
 
 
 def _exit_phrase(return_code: int) -> str:
-    if 128 < return_code <= 128 + _LAST_SIGNAL:  # above it are codes of the program's own: 255
+    if 128 < return_code <= 128 + _LAST_SIGNAL:  # above it are the program's own codes, such as 255
         return f"killed by signal {return_code - 128}"
     if return_code < 0:
         return "killed by a signal, which one was not recorded"

@@ -1,7 +1,7 @@
-"""What the engine reports while it works: facts for logs, for a person's transcript, for history.
+"""What the engine reports while it works: for logs, for the transcript, for the status.
 
-``name`` is stable and dotted; the other fields are what a log line carries. Sentences are made
-elsewhere, by whoever shows the event.
+``name`` is stable and dotted; the other fields are those of a log line. ``render`` makes sentences
+of events.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Verdict(Enum):
     """How a watch ended, and the exit status that says so."""
 
     SUCCEEDED = "succeeded", 0
-    RESUBMITTED = "resubmitted", 0  # one round was asked for, and carried out
+    RESUBMITTED = "resubmitted", 0  # the one round that was requested is carried out
     FAILED = "failed", 1  # finished with failures, recovery off
     HANDED_OVER = "handed_over", 1
     EXHAUSTED = "exhausted", 3
@@ -33,10 +33,10 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedJob:
-    """A job that a person has to look at: why it failed, and where it said so.
+    """A job that the user has to look at: why it failed, and where its error output is.
 
-    ``errors`` is the path of its error output and ``last_words`` the last line of that, where they
-    can be read from here.
+    ``errors`` is the path of its error output and ``last_words`` the last line in it, where this
+    host can read it.
     """
 
     job_id: int
@@ -48,7 +48,7 @@ class FailedJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchEnded:
-    """The last event of a watch. ``reason`` is empty where the verdict says it all."""
+    """The last event of a watch. ``reason`` is empty where the verdict is enough."""
 
     name: ClassVar = "watch.ended"
     workflow_id: int
@@ -71,7 +71,7 @@ class WatchStarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerUnfamiliar:
-    """The server is newer than all that this program was tried with; it is worked with."""
+    """The server is newer than those this program was tested with. It is used all the same."""
 
     name: ClassVar = "server.unfamiliar"
     workflow_id: int
@@ -107,7 +107,7 @@ class WorkflowFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkflowStalled:
-    """Jobs are left and nothing is there to run them."""
+    """Jobs are left and no worker to run them."""
 
     name: ClassVar = "workflow.stalled"
     workflow_id: int
@@ -116,7 +116,7 @@ class WorkflowStalled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkersAwaited:
-    """Workers that may live, on other machines, hold no job: they have so long to leave."""
+    """Workers on other machines that may be alive hold no job. They have ``seconds`` to leave."""
 
     name: ClassVar = "workers.awaited"
     workflow_id: int
@@ -134,7 +134,7 @@ class RecoveryAttempted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecoveryContinued:
-    """A round that an earlier process began goes on."""
+    """A round that an earlier watch began continues."""
 
     name: ClassVar = "recovery.continued"
     workflow_id: int
@@ -156,8 +156,8 @@ class OrphansFound:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LeftoversEnded:
-    """What such jobs still ran on this machine was killed: so many processes."""
+class OrphanProcessesEnded:
+    """Processes that such jobs had left on this machine were killed."""
 
     name: ClassVar = "orphans.ended"
     workflow_id: int
@@ -210,7 +210,7 @@ class AllocationSubmitted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AllocationFailed:
-    """The worker of an allocation that the server believes open ended with an error."""
+    """The worker of an allocation that the server holds open ended with an error."""
 
     name: ClassVar = "allocation.failed"
     workflow_id: int
@@ -227,7 +227,7 @@ class RecoveryInitiated:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecoveryAbandoned:
-    """Somebody else changed the workflow while a round was under way; it is looked at afresh."""
+    """Another user or process changed the workflow during a round. The watch polls it again."""
 
     name: ClassVar = "recovery.abandoned"
     workflow_id: int
@@ -235,8 +235,8 @@ class RecoveryAbandoned:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LookHeldUp:
-    """The server is unwell, as another watch found out, and is left alone meanwhile."""
+class PollDeferred:
+    """Poll deferred: the server is failing and another watch is already retrying it."""
 
     name: ClassVar = "watch.look_held_up"
     workflow_id: int
@@ -244,8 +244,8 @@ class LookHeldUp:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LookFailed:
-    """The server did not answer, or not sensibly; nothing is decided until it does."""
+class PollFailed:
+    """The server gave no valid answer. Nothing is decided until it does."""
 
     name: ClassVar = "watch.look_failed"
     workflow_id: int
@@ -254,10 +254,10 @@ class LookFailed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Looked:
-    """Nothing was to be done; the next look is in ``next_in`` seconds, or earlier.
+class Polled:
+    """Nothing to do; the next poll is in ``next_in`` seconds, or earlier.
 
-    ``is_resting``: nothing runs the workflow, and it is not known yet what that means.
+    ``is_resting``: the workflow has no workers, and it is too early to say what that means.
     """
 
     name: ClassVar = "watch.looked"
@@ -267,16 +267,16 @@ class Looked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LookSucceeded:
-    """The first good answer after failed looks."""
+class PollRecovered:
+    """The first valid answer after failed polls."""
 
     name: ClassVar = "watch.look_succeeded"
     workflow_id: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WatcherBroke:
-    """A defect of this program, met in the watch of one workflow; the others go on."""
+class WatchCrashed:
+    """An internal error in the watch of one workflow. Other watches are not affected."""
 
     name: ClassVar = "watch.broke"
     workflow_id: int
@@ -285,7 +285,7 @@ class WatcherBroke:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchPostponed:
-    """The workflow cannot be watched now; it is tried again after ``retry_in`` seconds."""
+    """The workflow cannot be watched now. The next attempt is in ``retry_in`` seconds."""
 
     name: ClassVar = "watch.postponed"
     workflow_id: int
@@ -307,7 +307,7 @@ Event = (
     | RecoveryContinued
     | DiagnosisStarted
     | OrphansFound
-    | LeftoversEnded
+    | OrphanProcessesEnded
     | RecoveryPlanned
     | HookStarted
     | HookPrinted
@@ -317,10 +317,10 @@ Event = (
     | AllocationFailed
     | RecoveryInitiated
     | RecoveryAbandoned
-    | Looked
-    | LookHeldUp
-    | LookFailed
-    | LookSucceeded
-    | WatcherBroke
+    | Polled
+    | PollDeferred
+    | PollFailed
+    | PollRecovered
+    | WatchCrashed
     | WatchPostponed
 )

@@ -1,13 +1,13 @@
-"""The steps of one recovery round, and which of them comes next.
+"""The steps of one recovery round and their order.
 
-A step is journaled as begun before anything of it is done, and as finished when all of it is. After
-a crash a round goes on with the first step that was not finished; each step finds out by itself how
-much of it had been done. The order is what keeps a round repeatable:
+The journal records that a step begins before it changes anything, and that it is finished after all
+its changes. After a crash a round continues with the first unfinished step; each step finds out by
+itself how much of it is done. The order makes a round repeatable:
 
-- orphans first, so that nothing runs while jobs are reset;
-- the plan is fixed before the first change that it asks for, and never made again;
-- requirements before the reset, so that no worker can take a job with its old ones;
-- allocations last, when there is something ready for them.
+- orphans first, so that no job runs while jobs are reset;
+- the plan is fixed before the first change that it calls for, and never made again;
+- requirements before the reset, so that no worker can claim a job with its old ones;
+- allocations last, when jobs are ready for them.
 """
 
 from collections.abc import Collection
@@ -34,5 +34,5 @@ def next_step(finished: Collection[Step]) -> Step:
 class RoundOutcome(StrEnum):
     RESUBMITTED = "resubmitted"
     REFUSED = "refused"  # no plan: handed over
-    ABANDONED = "abandoned"  # somebody else changed the workflow in the meantime
-    FAILED = "failed"  # the hook said no, or a scheduler refused
+    ABANDONED = "abandoned"  # another user or process changed the workflow meanwhile
+    FAILED = "failed"  # the hook failed, or a scheduler refused

@@ -6,7 +6,6 @@ journal knows how to go on, and the other one does. A state folder that cannot b
 for a while, as when a ticket has expired, is waited for.
 """
 
-import random
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -18,7 +17,6 @@ from anyio import to_thread
 from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint
 
-from torc_watch.core import polling
 from torc_watch.core.errors import JournalBusy, JournalCorrupt, JournalError, LeaseLost
 from torc_watch.core.os_errors import what_is_wrong
 from torc_watch.daemon import daemon_events
@@ -33,7 +31,8 @@ from torc_watch.daemon.status_board import StatusBoard
 from torc_watch.daemon.watch_manager import Report, WatchManager
 from torc_watch.daemon.workflow_view import WorkflowView
 from torc_watch.engine.crash_guard import innermost
-from torc_watch.engine.database import check, set_aside
+from torc_watch.engine.database import check_integrity, set_damaged_aside
+from torc_watch.engine.throttle import jittered_backoff
 from torc_watch.engine.watch import WatchRequest
 
 _WELL = 60.0  # seconds after which trouble with the state folder is new trouble
@@ -170,7 +169,7 @@ class Daemon:
 
     async def _act(self) -> None:
         """Returns when it was wished to stop. Raises LeaseLost, JournalError and OSError."""
-        await to_thread.run_sync(check, self._means.journal)
+        await to_thread.run_sync(check_integrity, self._means.journal)
         with closing(Registry(self._means.journal, self._means.lease.name)) as registry:
             await self._means.fence.pass_()  # it may have taken long to get here
             before = await to_thread.run_sync(self._means.known_before)
@@ -228,14 +227,14 @@ class Daemon:
 
     async def _set_aside(self, error: JournalCorrupt) -> None:
         await self._means.fence.pass_()  # by now it may be another's, and whole
-        kept = await to_thread.run_sync(set_aside, self._means.journal)
+        kept = await to_thread.run_sync(set_damaged_aside, self._means.journal)
         self._means.announce(daemon_events.StateSetAside(problem=str(error), kept=str(kept)))
 
     async def _wait_out(self, error: Exception) -> None:
         if anyio.current_time() - self._resumed_at > _WELL:
             self._failures = 0
         self._failures += 1
-        delay = polling.until_next_try(self._failures, random.random())  # noqa: S311
+        delay = jittered_backoff(self._failures)
         self._means.announce(daemon_events.StateTrouble(reason=self._words(error), retry_in=delay))
         await self._wishes.wait(delay)
         self._resumed_at = anyio.current_time()

@@ -32,7 +32,7 @@ class Registry:
 
     def entries(self) -> list[WatchedWorkflow]:
         """In the order in which they were added."""
-        rows = self._state.all("SELECT * FROM entry ORDER BY added, workflow_id")
+        rows = self._state.query_all("SELECT * FROM entry ORDER BY added, workflow_id")
         return [entry_of(row) for row in rows]
 
     def keep(self, entry: WatchedWorkflow) -> None:
@@ -53,7 +53,7 @@ class Registry:
 
     def forget(self, server: str, workflow_id: int) -> None:
         with closing(Journal(self._state.path, self._lease)) as journal:
-            journal.end_removed(server, workflow_id)
+            journal.end_removed_watches(server, workflow_id)
         self._state.write(
             "DELETE FROM entry WHERE server = ? AND workflow_id = ?", server, workflow_id
         )

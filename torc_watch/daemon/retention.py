@@ -34,4 +34,4 @@ def prune(home: Path, now: datetime, lease: str) -> None:
                     path.unlink()
     remove_unused(home / "locks", (now - _LOCKS).timestamp())
     with closing(Journal(home / "journal.db", lease)) as journal:
-        journal.forget((now - _HISTORY).isoformat(timespec="milliseconds"))
+        journal.delete_ended((now - _HISTORY).isoformat(timespec="milliseconds"))

@@ -16,7 +16,7 @@ from torc_watch.core.workflow_key import WorkflowKey
 from torc_watch.daemon.commands import Command, Removed, WatchedWorkflow, follow
 from torc_watch.daemon.registry import entry_of
 from torc_watch.daemon.spool import Spool
-from torc_watch.engine.database import is_busy, is_cut_off, locked
+from torc_watch.engine.database import has_hot_journal, is_busy, locked_error
 
 _PLAN = TypeAdapter(Plan)
 _CUT_OFF = (
@@ -146,7 +146,7 @@ def _opened(path: Path, table: str) -> Iterator[sqlite3.Connection | None]:
             yield database if found.fetchone() else None
     except (sqlite3.Error, OSError) as error:
         if is_busy(error):
-            raise locked(path) from error
+            raise locked_error(path) from error
         raise JournalError(f"The journal {path} cannot be read: {_reason(error)}") from error
 
 
@@ -162,4 +162,4 @@ def _is_there(path: Path) -> bool:
 def _reason(error: sqlite3.Error | OSError) -> str:
     if isinstance(error, OSError):
         return what_is_wrong(error)
-    return _CUT_OFF if is_cut_off(error) else f"{error}."
+    return _CUT_OFF if has_hot_journal(error) else f"{error}."

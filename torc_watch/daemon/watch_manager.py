@@ -5,7 +5,6 @@ again as it then has to be. A workflow whose watch came to a verdict is kept, wi
 somebody says more about it.
 """
 
-import random
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
@@ -13,7 +12,7 @@ from functools import partial
 import anyio
 from anyio.abc import TaskGroup
 
-from torc_watch.core import events, polling
+from torc_watch.core import events
 from torc_watch.core.errors import (
     InvalidInput,
     NotFound,
@@ -38,7 +37,8 @@ from torc_watch.daemon.registry import Registry
 from torc_watch.daemon.server_pool import OpenServer, ServerPool
 from torc_watch.daemon.status_board import StatusBoard
 from torc_watch.daemon.workflow_view import WorkflowView
-from torc_watch.engine.crash_guard import guarded
+from torc_watch.engine.crash_guard import isolate_crashes
+from torc_watch.engine.throttle import jittered_backoff
 from torc_watch.engine.watch import WatchRequest
 
 # What keeps one workflow from being watched, and may pass, or a person do something about it.
@@ -145,7 +145,7 @@ class WatchManager:
             self._report(event, entry.server)
 
         attempt = partial(self._watch_patiently, entry, report)
-        self._conclude(entry, await guarded(entry.workflow_id, attempt, report))
+        self._conclude(entry, await isolate_crashes(entry.workflow_id, attempt, report))
 
     async def _watch_patiently(
         self, entry: WatchedWorkflow, report: Callable[[WorkflowEvent], None]
@@ -171,7 +171,7 @@ class WatchManager:
                     return ended
                 reason = ended.reason
             failures += 1
-            delay = polling.until_next_try(failures, random.random())  # noqa: S311
+            delay = jittered_backoff(failures)
             report(events.WatchPostponed(workflow_id=workflow_id, reason=reason, retry_in=delay))
             await anyio.sleep(delay)
 

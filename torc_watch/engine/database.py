@@ -1,7 +1,7 @@
-"""The database in which everything is kept that has to survive a crash.
+"""The SQLite database for everything that has to survive a crash.
 
-Changes are committed one by one with full synchronisation; other processes wait for one at most.
-A version of the program reads what every earlier one wrote, and refuses what a later one did.
+Each change is a transaction with full synchronization; other processes wait for one at most. A
+version of the program reads what every earlier version wrote, and refuses what a later one wrote.
 """
 
 import errno
@@ -72,71 +72,73 @@ MIGRATIONS = (
     _WHO_HOLDS_THE_LEASE,
     _WHY_WATCHES_ENDED,
 )
-_MEANT = {
+_ERRNO = {
     sqlite3.SQLITE_FULL: errno.ENOSPC,
     sqlite3.SQLITE_READONLY: errno.EROFS,
     sqlite3.SQLITE_CANTOPEN: errno.EACCES,
     sqlite3.SQLITE_IOERR: errno.EIO,
 }
-_SECONDS = 5.0  # to wait for whoever is writing
+_BUSY_TIMEOUT = 5.0  # seconds to wait for another process that writes
 
 
 class Database:
     """Every method raises JournalError when the file cannot be read or written.
 
-    ``lease`` is that of a daemon, under which the file was claimed.
+    ``lease`` is that of the daemon that claimed the file.
     """
 
     def __init__(self, path: Path, lease: str | None = None) -> None:
         self.path = path
         self._lease = lease
-        with self._translated():
+        with self._translate_errors():
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._database = sqlite3.connect(path, _SECONDS, isolation_level=None)
-            self._database.row_factory = sqlite3.Row
+            self._connection = sqlite3.connect(path, _BUSY_TIMEOUT, isolation_level=None)
+            self._connection.row_factory = sqlite3.Row
             with ExitStack() as undone:
                 undone.callback(self.close)
                 self._prepare()
                 undone.pop_all()
 
     def close(self) -> None:
-        self._database.close()
+        self._connection.close()
 
-    def one(self, statement: str, *values: object) -> sqlite3.Row | None:
-        return next(iter(self.all(statement, *values)), None)
+    def query_one(self, statement: str, *values: object) -> sqlite3.Row | None:
+        return next(iter(self.query_all(statement, *values)), None)
 
-    def all(self, statement: str, *values: object) -> list[sqlite3.Row]:
-        with self._translated():
-            return self._database.execute(statement, values).fetchall()
+    def query_all(self, statement: str, *values: object) -> list[sqlite3.Row]:
+        with self._translate_errors():
+            return self._connection.execute(statement, values).fetchall()
 
     def write(self, statement: str, *values: object) -> int:
         """The id of the row, where one was inserted. Raises LeaseLost, for a daemon.
 
-        A daemon that was stopped, and goes on, would write over what its successor wrote.
+        Otherwise a daemon that was suspended and resumed would overwrite what its successor wrote.
         """
-        with self._translated(), self._alone():
+        with self._translate_errors(), self._exclusive():
             if self._lease is not None:
-                self._ensure_ours()
-            return self._database.execute(statement, values).lastrowid or 0
+                self._ensure_lease()
+            return self._connection.execute(statement, values).lastrowid or 0
 
     def claim(self, lease: str) -> None:
-        """From now on daemons under another lease are refused."""
-        with self._translated():
-            self._database.execute("INSERT OR REPLACE INTO tenure VALUES (1, ?)", (lease,))
+        """Refuses daemons under another lease from now on."""
+        with self._translate_errors():
+            self._connection.execute("INSERT OR REPLACE INTO tenure VALUES (1, ?)", (lease,))
 
-    def _ensure_ours(self) -> None:
-        row = self._database.execute("SELECT lease FROM tenure").fetchone()
-        if row is None or row["lease"] != self._lease:  # none: in place of the file we had claimed
+    def _ensure_lease(self) -> None:
+        row = self._connection.execute("SELECT lease FROM tenure").fetchone()
+        if (
+            row is None or row["lease"] != self._lease
+        ):  # no row: the file we had claimed was replaced
             raise LeaseLost("Another torc-watchd of yours has taken over.")
 
     def _prepare(self) -> None:
-        # A rollback journal and full synchronisation: also right on a network file system, where a
-        # write-ahead log is not. What is a local disk here may be a network's to another node.
-        self._database.execute("PRAGMA journal_mode = TRUNCATE")
-        self._database.execute("PRAGMA synchronous = FULL")
+        # A rollback journal and full synchronization also work on a network file system, where a
+        # write-ahead log does not. What is a local disk here may be exported to another node.
+        self._connection.execute("PRAGMA journal_mode = TRUNCATE")
+        self._connection.execute("PRAGMA synchronous = FULL")
         if self._version() == len(MIGRATIONS):
             return
-        with self._alone():
+        with self._exclusive():
             version = self._version()
             if version > len(MIGRATIONS):
                 raise JournalError(
@@ -146,93 +148,93 @@ class Database:
                 )
             for number, migration in enumerate(MIGRATIONS[version:], start=version + 1):
                 for statement in migration.split(";"):
-                    self._database.execute(statement)
-                self._database.execute(f"PRAGMA user_version = {number}")
+                    self._connection.execute(statement)
+                self._connection.execute(f"PRAGMA user_version = {number}")
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Other processes wait for us."""
-        self._database.execute("BEGIN IMMEDIATE")
+    def _exclusive(self) -> Iterator[None]:
+        """A transaction for which other writers wait."""
+        self._connection.execute("BEGIN IMMEDIATE")
         try:
             yield
-            self._database.execute("COMMIT")
+            self._connection.execute("COMMIT")
         except BaseException:
-            if self._database.in_transaction:  # not after a full disk
-                self._database.execute("ROLLBACK")
+            if self._connection.in_transaction:  # not after a full disk
+                self._connection.execute("ROLLBACK")
             raise
 
     def _version(self) -> int:
-        (version,) = self._database.execute("PRAGMA user_version").fetchone()
+        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
         return int(version)
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _translate_errors(self) -> Iterator[None]:
         try:
             yield
         except (sqlite3.Error, OSError, OverflowError) as error:
             if is_busy(error):
-                raise locked(self.path) from error
+                raise locked_error(self.path) from error
             kind = JournalCorrupt if _is_damage(error) else JournalError
             raise kind(
-                f"The journal {self.path} cannot be used: {what_is_wrong(_of_the_system(error))} "
-                "Nothing is changed without it. All goes on where it stopped: the daemon by "
-                "itself, any other command when it is run again."
+                f"The journal {self.path} cannot be used: {what_is_wrong(_system_error(error))} "
+                "Nothing is changed without it. The daemon resumes by itself; run any other "
+                "command again to resume it."
             ) from error
 
 
-def check(path: Path) -> None:
-    """Reads all of it, as long as that takes. Raises JournalCorrupt for any damage."""
-    with closing(Database(path)) as state:
-        for row in state.all("PRAGMA quick_check(1)"):
+def check_integrity(path: Path) -> None:
+    """Reads the whole file, however long that takes. Raises JournalCorrupt for any damage."""
+    with closing(Database(path)) as database:
+        for row in database.query_all("PRAGMA quick_check(1)"):
             if row[0] != "ok":
                 raise JournalCorrupt(f"The journal {path} is damaged: {row[0]}.")
 
 
-def set_aside(path: Path) -> Path:
-    """Renames a damaged file, for somebody to look at; its new name. Raises OSError."""
+def set_damaged_aside(path: Path) -> Path:
+    """Renames a damaged file, for the user to inspect; its new name. Raises OSError."""
     kept = path.with_name(f"{path.name}.damaged-{now()}")
     path.rename(kept)
-    for suffix in ("-journal", "-wal"):  # what is left of a change that was cut off belongs to it
+    for suffix in ("-journal", "-wal"):  # they belong to it: the rest of an interrupted change
         with suppress(FileNotFoundError):
             path.with_name(f"{path.name}{suffix}").rename(f"{kept}{suffix}")
     return kept
 
 
-def locked(path: Path) -> JournalBusy:
-    """What to say of a journal in the middle of somebody's change that does not end."""
-    who, how = "a process that cannot be seen from here, perhaps on another login node", "kill"
+def locked_error(path: Path) -> JournalBusy:
+    """The error for a journal that another process keeps locked."""
+    who, how = "a process that is not visible from here, perhaps on another login node", "kill"
     if pids := " ".join(map(str, lockers_of(path))):
         who, how = f"process {pids} on {socket.gethostname()}", f"kill -KILL {pids}"
     return JournalBusy(
         f"The journal {path} is locked by {who}. Nothing is changed until it is free. If that "
-        f"process was stopped, let it go on or end it ({how}): what it did is not lost."
+        f"process is suspended, resume or end it ({how}): its committed changes are not lost."
     )
 
 
 def is_busy(error: Exception) -> bool:
-    """Whether another process has locked the database, and kept it so while we waited."""
-    return _code_of(error) == sqlite3.SQLITE_BUSY
+    """Whether another process kept the database locked for the whole timeout."""
+    return _error_code(error) == sqlite3.SQLITE_BUSY
 
 
-def is_cut_off(error: Exception) -> bool:
-    """Whether there is half a change, which only those who may write can undo."""
+def has_hot_journal(error: Exception) -> bool:
+    """Whether an interrupted change must be rolled back, which needs permission to write."""
     code = error.sqlite_errorcode if isinstance(error, sqlite3.Error) else None
     return code == sqlite3.SQLITE_READONLY_ROLLBACK
 
 
-def _of_the_system(error: Exception) -> OSError:
-    """The error of the system that SQLite means."""
+def _system_error(error: Exception) -> OSError:
+    """The operating system's error behind SQLite's."""
     if isinstance(error, OSError):
         return error
-    return OSError(_MEANT.get(_code_of(error) or 0, 0), str(error))
+    return OSError(_ERRNO.get(_error_code(error) or 0, 0), str(error))
 
 
 def _is_damage(error: Exception) -> bool:
-    return _code_of(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    return _error_code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
-def _code_of(error: Exception) -> int | None:
-    """SQLite's, without what it may say in addition; None of errors that are not its own."""
+def _error_code(error: Exception) -> int | None:
+    """SQLite's primary error code; None for other errors."""
     code = error.sqlite_errorcode if isinstance(error, sqlite3.Error) else None
     return None if code is None else code & 0xFF
 

@@ -1,4 +1,4 @@
-"""From a look at a workflow to what it means, and, once it is at rest, to why its jobs failed."""
+"""What a poll result means and, for a workflow at rest, why its jobs failed."""
 
 from collections.abc import Callable
 
@@ -16,20 +16,20 @@ from torc_watch.core.model import (
     Requirements,
     Workflow,
 )
-from torc_watch.engine.failure_report import exhibits
+from torc_watch.engine.failure_report import failed_jobs
 from torc_watch.engine.observer import find_orphans
 from torc_watch.engine.watch import (
-    Case,
     Decision,
     Diagnosis,
     KeepWatching,
-    Poll,
+    PollResult,
+    RecoveryRequest,
     Watch,
 )
 from torc_watch.torc.client import TorcClient
 
 _CANCELED = "Workflow {} was canceled. Nothing was changed since; reset it to run it again."
-_MOMENT = 1.0  # the least to wait, in seconds: what is left may be too little to count
+_SHORTEST_GRACE = 1.0  # seconds: what is left may be too little to measure
 _ARCHIVED = "Workflow {} was archived. Nothing was changed since."
 
 
@@ -38,24 +38,26 @@ class Diagnoser:
         self._client = client
         self._report = report
 
-    async def explain(self, poll: Poll) -> Decision | Case:
-        """A decision where the poll is answered by it, else the case for the recoverer."""
+    async def explain(self, poll: PollResult) -> Decision | RecoveryRequest:
+        """A decision where the poll result calls for no round of recovery."""
         watch, observation = poll.watch, poll.observation
-        standing = assessment.standing(observation)
-        if ended := _ended_by_a_person(watch.workflow_id, standing):
+        state = assessment.workflow_state(observation)
+        if ended := _ended_by_user(watch.workflow_id, state):
             return ended
-        if watch.request.recovery is not None and watch.record.is_in_a_round:
-            return self._case(poll, diagnosis=None)
-        if standing is WorkflowState.WORKING:
+        if watch.request.recovery is not None and watch.record.has_unfinished_plan:
+            return RecoveryRequest(poll=poll, diagnosis=None)
+        if state is WorkflowState.WORKING:
             watch.at_rest_since = None
             return _still_running(watch.workflow_id) if watch.request.once else KeepWatching()
-        return await self._explain_rest(poll, standing)
+        return await self._explain_rest(poll, state)
 
-    async def _explain_rest(self, poll: Poll, standing: WorkflowState) -> Decision | Case:
-        """The same for a workflow that nothing runs any more."""
+    async def _explain_rest(
+        self, poll: PollResult, state: WorkflowState
+    ) -> Decision | RecoveryRequest:
+        """The same for a workflow without workers."""
         workflow_id = poll.watch.workflow_id
         counts = poll.observation.counts or await self._client.count_jobs(workflow_id)
-        is_finished = standing is WorkflowState.FINISHED and not counts.of(*assessment.UNFINISHED)
+        is_finished = state is WorkflowState.FINISHED and not counts.of(*assessment.UNFINISHED)
         if is_finished and assessment.has_succeeded(counts):
             self._report(events.WorkflowComplete(workflow_id=workflow_id))
             self._report(events.WorkflowSucceeded(workflow_id=workflow_id, counts=counts))
@@ -71,10 +73,10 @@ class Diagnoser:
         self._report(events.WorkflowStalled(workflow_id=workflow_id, counts=counts))
         return await self._consider(poll, counts, Verdict.STUCK)
 
-    def _grace_left(self, poll: Poll, counts: JobCounts, *, is_finished: bool) -> float:
-        """For how many seconds something may yet happen that is no stall; 0 when they are over."""
+    def _grace_left(self, poll: PollResult, counts: JobCounts, *, is_finished: bool) -> float:
+        """For how many seconds the workflow may still continue by itself; 0 when they are over."""
         watch, observation = poll.watch, poll.observation
-        if watch.request.once:  # whoever asks for one round says that the workflow rests
+        if watch.request.once:  # the user says that the workflow is at rest
             return 0.0
         grace = 0.0 if is_finished else assessment.grace_before_stall(observation, counts)
         settings = watch.request.recovery
@@ -85,10 +87,10 @@ class Diagnoser:
         if watch.at_rest_since is None:
             watch.at_rest_since = now
         left = watch.at_rest_since + grace - now
-        return max(left, _MOMENT) if left > 0 else 0.0
+        return max(left, _SHORTEST_GRACE) if left > 0 else 0.0
 
     def _await_idle_workers(self, watch: Watch, observation: Observation) -> None:
-        """One elsewhere that was not seen before has all of its grace."""
+        """An idle worker elsewhere that was not seen before gets the whole grace."""
         new = [node for node in observation.idle_elsewhere if node.id not in watch.awaited]
         if not new:
             return
@@ -103,7 +105,7 @@ class Diagnoser:
         )
 
     async def diagnose(self, observation: Observation, counts: JobCounts) -> Diagnosis:
-        """Why each failed job failed, and what dead workers left. Only reads.
+        """Why each failed job failed, and which orphans dead workers left. Only reads.
 
         Asks for failed jobs and their results, never for the completed ones.
         """
@@ -117,14 +119,14 @@ class Diagnoser:
         )
 
     async def failures(self, workflow: Workflow, counts: JobCounts) -> tuple[Finding, ...]:
-        """Why each job failed that failed so far, whatever else still runs. Only reads."""
+        """Why each job failed that has failed so far, while others may still run. Only reads."""
         if not _present(counts):
             return ()
         return await self._failures(workflow, counts, await self._requirements(workflow.id))
 
     async def _consider(
-        self, poll: Poll, counts: JobCounts, without_recovery: Verdict
-    ) -> Decision | Case:
+        self, poll: PollResult, counts: JobCounts, without_recovery: Verdict
+    ) -> Decision | RecoveryRequest:
         watch = poll.watch
         for failure in poll.observation.failures:
             self._report(events.AllocationFailed(workflow_id=watch.workflow_id, failure=failure))
@@ -141,26 +143,18 @@ class Diagnoser:
             )
         )
         self._report(events.DiagnosisStarted(workflow_id=watch.workflow_id))
-        return self._case(poll, diagnosis=await self.diagnose(poll.observation, counts))
+        diagnosis = await self.diagnose(poll.observation, counts)
+        return RecoveryRequest(poll=poll, diagnosis=diagnosis)
 
     async def _hand_over(
-        self, poll: Poll, counts: JobCounts, verdict: Verdict, reason: str
+        self, poll: PollResult, counts: JobCounts, verdict: Verdict, reason: str
     ) -> WatchEnded:
         diagnosis = await self.diagnose(poll.observation, counts)
         return WatchEnded(
             workflow_id=poll.watch.workflow_id,
             verdict=verdict,
             reason=reason,
-            evidence=exhibits(diagnosis.findings, poll.watch.request),
-        )
-
-    def _case(self, poll: Poll, *, diagnosis: Diagnosis | None) -> Case:
-        return Case(
-            watch=poll.watch,
-            observation=poll.observation,
-            diagnosis=diagnosis,
-            open_round=poll.watch.record.open_round,
-            reply=poll.reply,
+            evidence=failed_jobs(diagnosis.findings, poll.watch.request),
         )
 
     async def _failures(
@@ -194,10 +188,10 @@ class Diagnoser:
         }
 
 
-def _ended_by_a_person(workflow_id: int, standing: WorkflowState) -> WatchEnded | None:
-    if standing not in (WorkflowState.CANCELED, WorkflowState.ARCHIVED):
+def _ended_by_user(workflow_id: int, state: WorkflowState) -> WatchEnded | None:
+    if state not in (WorkflowState.CANCELED, WorkflowState.ARCHIVED):
         return None
-    sentence = _CANCELED if standing is WorkflowState.CANCELED else _ARCHIVED
+    sentence = _CANCELED if state is WorkflowState.CANCELED else _ARCHIVED
     return WatchEnded(
         workflow_id=workflow_id,
         verdict=Verdict.HANDED_OVER,
@@ -209,7 +203,7 @@ def _ended_without_jobs(workflow_id: int) -> WatchEnded:
     return WatchEnded(
         workflow_id=workflow_id,
         verdict=Verdict.HANDED_OVER,
-        reason=f"Workflow {workflow_id} has no jobs. If it had some, look at the server: Torc 1.0 "
+        reason=f"Workflow {workflow_id} has no jobs. If it had some, check the server: Torc 1.0 "
         "drops the jobs when it takes over a database of 0.12.",
     )
 

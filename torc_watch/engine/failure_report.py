@@ -1,4 +1,4 @@
-"""What a person gets to see of the failed jobs when a workflow is handed over."""
+"""What the user sees of the failed jobs when a workflow is handed over."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -12,29 +12,29 @@ from torc_watch.core.job_output import stdio_name
 from torc_watch.engine.watch import WatchRequest
 from torc_watch.host.file_tail import last_lines
 
-_MOST = 50  # more than anybody reads, and few enough to be read from a slow file system
+_MOST = 50  # more than a user reads, and few enough to read from a slow file system
 
 
-def exhibits(
-    findings: Iterable[Finding], request: WatchRequest, left_alone: Iterable[Skip] = ()
+def failed_jobs(
+    findings: Iterable[Finding], request: WatchRequest, skipped: Iterable[Skip] = ()
 ) -> tuple[FailedJob, ...]:
-    """The first of the failed jobs, with why they were left alone where that was decided."""
-    reasons = {left.job_id: left.reason for left in left_alone}
+    """The first of the failed jobs, with the reason why each was skipped, where it was."""
+    reasons = {skip.job_id: skip.reason for skip in skipped}
     return tuple(
-        _exhibit(finding, reasons.get(finding.job.id, finding.reason), request)
+        _failed_job(finding, reasons.get(finding.job.id, finding.reason), request)
         for finding in islice(findings, _MOST)
     )
 
 
-def _exhibit(finding: Finding, reason: str, request: WatchRequest) -> FailedJob:
+def _failed_job(finding: Finding, reason: str, request: WatchRequest) -> FailedJob:
     errors = _error_output(finding, request)
-    words = last_lines(errors) if errors else []
+    lines = last_lines(errors) if errors else []
     return FailedJob(
         job_id=finding.job.id,
         job_name=finding.job.name,
         reason=reason,
         errors=str(errors) if errors else None,
-        last_words=words[-1] if words else None,
+        last_words=lines[-1] if lines else None,
     )
 
 
@@ -48,6 +48,6 @@ def _error_output(finding: Finding, request: WatchRequest) -> Path | None:
         attempt=finding.job.attempt,
         stream="e",
     )
-    with suppress(OSError):  # a file system that is away is no reason to judge otherwise
+    with suppress(OSError):  # a file system that is unavailable does not change the verdict
         return path if path.is_file() else None
     return None

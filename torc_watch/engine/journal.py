@@ -1,8 +1,8 @@
 """What was decided and how far it was carried out, written before it is done.
 
-A *watch* is one decision of a person to have a workflow looked after; it ends with a verdict. If
-its process dies first, or the server stays away, the next watch of the same workflow is the same
-watch: its rounds count on, and an unfinished round is finished.
+A *watch* is one request of the user to watch a workflow; it ends with a verdict. If its process
+dies first, crashes, or the server stays unreachable, the next watch of the same workflow continues
+it: it counts the same rounds, and finishes an unfinished one.
 """
 
 import sqlite3
@@ -19,12 +19,12 @@ from torc_watch.core.steps import RoundOutcome, Step
 from torc_watch.engine.database import Database, now
 
 _PLAN = TypeAdapter(Plan)
-_REMOVED = "removed"  # no verdict: by a person
+_REMOVED = "removed"  # not a verdict: by the user
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """Which workflow is meant: its creation time tells it from a later one of the same id."""
+    """Identifies a workflow; ``created`` tells it from a later workflow with the same id."""
 
     server: str
     workflow_id: int
@@ -33,7 +33,7 @@ class Identity:
 
 @dataclass(slots=True, kw_only=True)
 class Round:
-    """One round of recovery as far as it got; the recoverer moves it on, step by step."""
+    """One round of recovery and its progress, which the recoverer updates step by step."""
 
     id: int
     number: int
@@ -45,53 +45,53 @@ class Round:
 
 @dataclass(slots=True, kw_only=True)
 class WatchRecord:
-    """The journal's row of one watch: rounds begun so far, and the one not finished, if any."""
+    """The journal's row of one watch: how many rounds ended, and the open one, if any."""
 
     id: int
     rounds_used: int
     open_round: Round | None
 
     @property
-    def is_in_a_round(self) -> bool:
-        """Whether there is a plan that was not carried out to its end."""
+    def has_unfinished_plan(self) -> bool:
+        """Whether the open round has its plan, which the next watch must carry out."""
         return self.open_round is not None and self.open_round.plan is not None
 
 
 class Journal:
     """Every method raises JournalError when the file cannot be read or written.
 
-    ``lease`` is that of a daemon, which another may have by now: then writing raises LeaseLost.
+    ``lease`` is that of a daemon. Once another daemon has it, writing raises LeaseLost.
     """
 
     def __init__(self, path: Path, lease: str | None = None) -> None:
-        self._state = Database(path, lease)
+        self._database = Database(path, lease)
 
     def close(self) -> None:
-        self._state.close()
+        self._database.close()
 
     def begin_watch(self, identity: Identity) -> WatchRecord:
         """The unfinished watch of this workflow, else a new one. Raises RecordUnreadable."""
         key = (identity.server, identity.workflow_id, identity.created)
-        row = self._state.one(
+        row = self._database.query_one(
             "SELECT id FROM watch WHERE server = ? AND workflow_id = ? AND created = ?"
             " AND ended IS NULL",
             *key,
         )
         if row is None:
-            new = self._state.write(
+            new = self._database.write(
                 "INSERT INTO watch (server, workflow_id, created, began) VALUES (?, ?, ?, ?)",
                 *key,
                 now(),
             )
             return WatchRecord(id=new, rounds_used=0, open_round=None)
         open_round = self._open_round(row["id"], identity.workflow_id)
-        ended = self._state.all(
+        ended = self._database.query_all(
             "SELECT id FROM round WHERE watch_id = ? AND ended IS NOT NULL", row["id"]
         )
         return WatchRecord(id=row["id"], rounds_used=len(ended), open_round=open_round)
 
     def end_watch(self, watch_id: int, verdict: str, reason: str = "") -> None:
-        self._state.write(
+        self._database.write(
             "UPDATE watch SET ended = ?, verdict = ?, reason = ? WHERE id = ?",
             now(),
             verdict,
@@ -99,23 +99,23 @@ class Journal:
             watch_id,
         )
 
-    def forget(self, before: str) -> None:
+    def delete_ended(self, before: str) -> None:
         """Removes watches that ended before that time, ISO 8601 in UTC, with their rounds."""
-        for (watch_id,) in self._state.all("SELECT id FROM watch WHERE ended < ?", before):
-            # In this order: what is cut off in the middle is found again.
-            self._state.write(
+        for (watch_id,) in self._database.query_all("SELECT id FROM watch WHERE ended < ?", before):
+            # In this order: after an interruption the rest is still found.
+            self._database.write(
                 "DELETE FROM step WHERE round_id IN (SELECT id FROM round WHERE watch_id = ?)",
                 watch_id,
             )
-            self._state.write("DELETE FROM round WHERE watch_id = ?", watch_id)
-            self._state.write("DELETE FROM watch WHERE id = ?", watch_id)
+            self._database.write("DELETE FROM round WHERE watch_id = ?", watch_id)
+            self._database.write("DELETE FROM watch WHERE id = ?", watch_id)
 
-    def end_removed(self, server: str, workflow_id: int) -> None:
-        """Ends what a person gave up, so that the next watch of the workflow begins anew.
+    def end_removed_watches(self, server: str, workflow_id: int) -> None:
+        """Ends the watches of a removed workflow, so that its next watch is a new one.
 
-        But for a round that is half carried out: whoever watches it next goes on with that.
+        A watch with an unfinished plan stays open: the next watch must finish that round.
         """
-        unended = self._state.all(
+        unended = self._database.query_all(
             "SELECT id FROM watch WHERE server = ? AND workflow_id = ? AND ended IS NULL",
             server,
             workflow_id,
@@ -128,7 +128,7 @@ class Journal:
             self.end_watch(row["id"], _REMOVED)
 
     def begin_round(self, watch_id: int, *, number: int, run_id: int) -> Round:
-        row_id = self._state.write(
+        row_id = self._database.write(
             "INSERT INTO round (watch_id, number, run_id, began) VALUES (?, ?, ?, ?)",
             watch_id,
             number,
@@ -138,12 +138,12 @@ class Journal:
         return Round(id=row_id, number=number, run_id=run_id)
 
     def end_round(self, round_: Round, outcome: RoundOutcome) -> None:
-        self._state.write(
+        self._database.write(
             "UPDATE round SET ended = ?, outcome = ? WHERE id = ?", now(), outcome, round_.id
         )
 
     def begin_step(self, round_: Round, step: Step) -> None:
-        self._state.write(
+        self._database.write(
             "INSERT OR IGNORE INTO step (round_id, name, began) VALUES (?, ?, ?)",
             round_.id,
             step,
@@ -152,14 +152,14 @@ class Journal:
         round_.begun.add(step)
 
     def finish_step(self, round_: Round, step: Step) -> None:
-        self._state.write(
+        self._database.write(
             "UPDATE step SET finished = ? WHERE round_id = ? AND name = ?", now(), round_.id, step
         )
         round_.finished.add(step)
 
     def record_plan(self, round_: Round, plan: Plan) -> None:
-        """Fixes the plan of a round; from here on a crash leads to this plan and no other."""
-        self._state.write(
+        """Fixes the plan of a round; after a crash the round continues with this plan."""
+        self._database.write(
             "UPDATE step SET record = ? WHERE round_id = ? AND name = ?",
             _PLAN.dump_json(plan).decode(),
             round_.id,
@@ -168,13 +168,13 @@ class Journal:
         round_.plan = plan
 
     def _open_round(self, watch_id: int, workflow_id: int) -> Round | None:
-        row = self._state.one(
+        row = self._database.query_one(
             "SELECT id, number, run_id FROM round WHERE watch_id = ? AND ended IS NULL", watch_id
         )
         if row is None:
             return None
         round_ = Round(id=row["id"], number=row["number"], run_id=row["run_id"])
-        steps = self._state.all(
+        steps = self._database.query_all(
             "SELECT name, finished, record FROM step WHERE round_id = ?", row["id"]
         )
         try:
@@ -182,7 +182,7 @@ class Journal:
         except ValueError as error:
             raise RecordUnreadable(
                 f"Workflow {workflow_id} is in a round of recovery whose plan another version of "
-                "torc-watch made, and this one cannot read. Upgrade torc-watch, or begin afresh: "
+                "torc-watch made, and this one cannot read. Upgrade torc-watch, or start over: "
                 f"torc-watchd remove {workflow_id}, and add it again."
             ) from error
         return round_

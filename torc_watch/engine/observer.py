@@ -23,7 +23,9 @@ async def observe(
         return observation
     # Also of a complete workflow: one that has yet to notice would claim jobs of the next run.
     strays = await find_strays(client, workflow_id)
-    observation = replace(observation, strays=strays.known, idle_elsewhere=strays.idle_elsewhere)
+    observation = replace(
+        observation, unmanaged_workers=strays.known, idle_elsewhere=strays.idle_elsewhere
+    )
     if observation.may_have_workers:
         return observation
     return replace(
@@ -44,7 +46,7 @@ async def _failures(
 async def find_orphans(client: TorcClient, observation: Observation) -> Orphans:
     """What dead workers left behind, given that ``observation`` saw nothing alive."""
     workflow_id = observation.workflow.id
-    dead_strays = {node.id for node, _ in observation.strays}
+    dead_strays = {node.id for node, _ in observation.unmanaged_workers}
     dead_strays |= {node.id for node in observation.idle_elsewhere}
     nodes = await client.list_compute_nodes(workflow_id)
     open_nodes = tuple(

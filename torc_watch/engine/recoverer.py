@@ -1,21 +1,25 @@
-"""Carries rounds of recovery to their end, each step journaled before it is taken."""
-
-from collections.abc import Awaitable, Callable
+"""Carries out rounds of recovery, each step journaled before it is taken."""
 
 from torc_watch.core import events, steps
 from torc_watch.core.assessment import Observation, Orphans
 from torc_watch.core.errors import HookFailed, NotFound, SchedulerError
-from torc_watch.core.events import Event, Verdict, WatchEnded
+from torc_watch.core.events import Verdict, WatchEnded
 from torc_watch.core.policy import Plan, Refusal, RefusalKind
 from torc_watch.core.steps import RoundOutcome, Step
-from torc_watch.engine.failure_report import exhibits
-from torc_watch.engine.journal import Journal, Round
+from torc_watch.engine.failure_report import failed_jobs
+from torc_watch.engine.journal import Round
 from torc_watch.engine.observer import observe
 from torc_watch.engine.planner import make_plan
 from torc_watch.engine.step_executor import RoundAbandoned, StepExecutor
-from torc_watch.engine.watch import Case, Decision, Diagnosis, KeepWatching, StartOver, Watch
-from torc_watch.schedulers.base import Scheduler
-from torc_watch.torc.client import TorcClient
+from torc_watch.engine.watch import (
+    Decision,
+    Diagnosis,
+    EngineContext,
+    KeepWatching,
+    RecoveryRequest,
+    StartOver,
+    Watch,
+)
 
 _VERDICTS = {
     RefusalKind.EXHAUSTED: Verdict.EXHAUSTED,
@@ -33,30 +37,24 @@ class RoundRefused(Exception):
 
 
 class Recoverer:
-    def __init__(
-        self,
-        client: TorcClient,
-        scheduler: Scheduler,
-        journal: Journal,
-        report: Callable[[Event], None],
-        before_change: Callable[[], Awaitable[None]],
-    ) -> None:
-        self._client = client
-        self._scheduler = scheduler
-        self._journal = journal
-        self._report = report
-        self._performer = StepExecutor(client, scheduler, report, before_change)
+    def __init__(self, context: EngineContext) -> None:
+        self._context = context
+        self._journal = context.journal
+        self._report = context.report
+        self._executor = StepExecutor(
+            context.client, context.scheduler, context.report, context.before_change
+        )
 
-    async def recover(self, case: Case) -> Decision:
-        """Begins or continues a round and carries it to its end.
+    async def recover(self, request: RecoveryRequest) -> Decision:
+        """Begins or continues a round of recovery and finishes it.
 
-        Raises ServerError and JournalError, which leave the round open: it goes on when the
-        workflow is looked at again.
+        Raises ServerError and JournalError, which leave the round open: the next poll of the
+        workflow continues it.
         """
-        watch = case.watch
-        round_ = case.open_round or self._begin(case)
+        watch = request.watch
+        round_ = watch.record.open_round or self._begin(request)
         watch.record.open_round = round_
-        if case.diagnosis is None:
+        if request.diagnosis is None:
             self._report(
                 events.RecoveryContinued(
                     workflow_id=watch.workflow_id,
@@ -64,89 +62,98 @@ class Recoverer:
                     step=steps.next_step(round_.finished),
                 )
             )
-        else:  # it has no plan yet: what is seen now is what counts, also of dead workers
+        else:  # without a plan, it starts again from this poll result
             round_.finished.clear()
-        outcome, decision = await self._carry_out(case, round_)
+        outcome, decision = await self._carry_out(request, round_)
         self._journal.end_round(round_, outcome)
         watch.record.open_round = None
         watch.record.rounds_used = round_.number
         watch.at_rest_since = None
         return decision
 
-    def _begin(self, case: Case) -> Round:
+    def _begin(self, request: RecoveryRequest) -> Round:
         return self._journal.begin_round(
-            case.watch.record.id,
-            number=case.watch.record.rounds_used + 1,
-            run_id=case.observation.workflow.run_id,
+            request.watch.record.id,
+            number=request.watch.record.rounds_used + 1,
+            run_id=request.observation.workflow.run_id,
         )
 
-    async def _carry_out(self, case: Case, round_: Round) -> tuple[RoundOutcome, Decision]:
-        workflow_id = case.watch.workflow_id
+    async def _carry_out(
+        self, request: RecoveryRequest, round_: Round
+    ) -> tuple[RoundOutcome, Decision]:
+        workflow_id = request.watch.workflow_id
         try:
             while (step := steps.next_step(round_.finished)) is not Step.DONE:
                 is_first = step not in round_.begun
                 self._journal.begin_step(round_, step)
-                await self._take(step, case, round_, is_first=is_first)
+                await self._take(step, request, round_, is_first=is_first)
                 self._journal.finish_step(round_, step)
         except RoundRefused as refused:
-            return RoundOutcome.REFUSED, _refusal_ends(case, refused.refusal)
+            return RoundOutcome.REFUSED, _refused(request, refused.refusal)
         except (HookFailed, SchedulerError) as error:
             return RoundOutcome.FAILED, _hand_over(workflow_id, str(error))
-        except (RoundAbandoned, NotFound) as reason:  # or deleted it, or a part of it
+        except (
+            RoundAbandoned,
+            NotFound,
+        ) as reason:  # NotFound: the user deleted it, or a part of it
             self._report(events.RecoveryAbandoned(workflow_id=workflow_id, reason=str(reason)))
-            return RoundOutcome.ABANDONED, _after_abandoning(case.watch, str(reason))
+            return RoundOutcome.ABANDONED, _after_abandoning(request.watch, str(reason))
         self._report(
             events.RecoveryInitiated(
                 workflow_id=workflow_id,
                 number=round_.number,
-                resumes_watching=not case.watch.request.once,
+                resumes_watching=not request.watch.request.once,
             )
         )
-        return RoundOutcome.RESUBMITTED, _after_round(case.watch)
+        return RoundOutcome.RESUBMITTED, _after_round(request.watch)
 
-    async def _take(self, step: Step, case: Case, round_: Round, *, is_first: bool) -> None:
-        if step is Step.ORPHANS and case.diagnosis:
-            await self._release(case.diagnosis.orphans, case.observation)
-        elif step is Step.PLAN and case.diagnosis:
-            self._journal.record_plan(round_, await self._plan(case, case.diagnosis))
+    async def _take(
+        self, step: Step, request: RecoveryRequest, round_: Round, *, is_first: bool
+    ) -> None:
+        if step is Step.ORPHANS and request.diagnosis:
+            await self._release(request.diagnosis.orphans, request.observation)
+        elif step is Step.PLAN and request.diagnosis:
+            self._journal.record_plan(round_, await self._plan(request, request.diagnosis))
         elif round_.plan is not None:
-            await self._performer.perform(step, case.watch, round_.plan, is_first=is_first)
+            await self._executor.perform(step, request.watch, round_.plan, is_first=is_first)
 
     async def _release(self, orphans: Orphans, observation: Observation) -> None:
-        """A worker that began since the look has some of these jobs: they would be ended."""
+        """Refuses when a worker started since the poll: it may run some of these jobs."""
         if not orphans:
             return
         workflow_id = observation.workflow.id
-        # After they were found: whoever had a job by then is seen now.
-        now = await observe(self._client, self._scheduler, workflow_id, with_counts=False)
+        # After the orphans were found: a worker that held a job by then is visible now.
+        now = await observe(
+            self._context.client, self._context.scheduler, workflow_id, with_counts=False
+        )
         if now.may_have_workers:
-            raise RoundAbandoned(f"Somebody else started workers for workflow {workflow_id}.")
-        await self._performer.release_orphans(orphans, observation)
+            raise RoundAbandoned(f"Another process started workers for workflow {workflow_id}.")
+        await self._executor.release_orphans(orphans, observation)
 
-    async def _plan(self, case: Case, diagnosis: Diagnosis) -> Plan:
-        settings = case.watch.request.recovery
-        assert settings is not None  # noqa: S101 - a watch without recovery has no cases
+    async def _plan(self, request: RecoveryRequest, diagnosis: Diagnosis) -> Plan:
+        settings = request.watch.request.recovery
+        assert settings is not None  # noqa: S101 - a watch without recovery requests none
         answer = await make_plan(
-            self._client,
-            self._scheduler,
-            workflow=case.observation.workflow,
+            self._context.client,
+            self._context.scheduler,
+            workflow=request.observation.workflow,
             diagnosis=diagnosis,
-            rounds_used=case.watch.record.rounds_used,
+            rounds_used=request.watch.record.rounds_used,
             settings=settings,
         )
         if isinstance(answer, Refusal):
             raise RoundRefused(answer)
-        self._report(events.RecoveryPlanned(workflow_id=case.watch.workflow_id, plan=answer))
+        self._report(events.RecoveryPlanned(workflow_id=request.watch.workflow_id, plan=answer))
         return answer
 
 
-def _refusal_ends(case: Case, refusal: Refusal) -> WatchEnded:
-    findings = case.diagnosis.findings if case.diagnosis else ()
+def _refused(request: RecoveryRequest, refusal: Refusal) -> WatchEnded:
+    findings = request.diagnosis.findings if request.diagnosis else ()
     return WatchEnded(
-        workflow_id=case.watch.workflow_id,
+        workflow_id=request.watch.workflow_id,
         verdict=_VERDICTS[refusal.kind],
         reason=refusal.reason,
-        evidence=exhibits(findings, case.watch.request, refusal.left_alone),
+        evidence=failed_jobs(findings, request.watch.request, refusal.left_alone),
     )
 
 
@@ -155,7 +162,7 @@ def _hand_over(workflow_id: int, reason: str) -> WatchEnded:
 
 
 def _after_abandoning(watch: Watch, reason: str) -> Decision:
-    """No hurry: what got in the way may still be there."""
+    """Not at once: what interfered may still be active."""
     return _hand_over(watch.workflow_id, reason) if watch.request.once else KeepWatching()
 
 

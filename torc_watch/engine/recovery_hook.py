@@ -13,16 +13,16 @@ from anyio.streams.text import TextReceiveStream
 
 from torc_watch.core.errors import HookFailed
 
-_LAST_WORDS = 1.0  # seconds for output that is still on its way when the hook has ended
+_DRAIN = 1.0  # seconds for output that is still in the pipe when the hook has ended
 
 
 async def run_hook(
     command: tuple[str, ...], *, workflow_id: int, api_url: str, show: Callable[[str], None]
 ) -> None:
-    """Runs ``command`` with the workflow's id as last word; ``show`` gets what it prints, by line.
+    """Runs ``command`` with the workflow's id as its last argument; ``show`` gets each output line.
 
-    TORC_WORKFLOW_ID and TORC_API_URL are set for it. Raises HookFailed unless it ends with 0. It is
-    stopped, with all that it started, when the watch is.
+    TORC_WORKFLOW_ID and TORC_API_URL are set for it. Raises HookFailed unless it ends with 0. When
+    the watch is cut off, the hook is stopped, with all that it started.
     """
     environment = {
         **os.environ,
@@ -35,7 +35,7 @@ async def run_hook(
             stdin=subprocess.DEVNULL,
             stderr=subprocess.STDOUT,
             env=environment,
-            # A session of its own: Ctrl-C is for the watch, and would look like the hook's no.
+            # A session of its own: Ctrl-C is for the watch, and would look like a failed hook.
             start_new_session=True,
         )
     except OSError as error:
@@ -50,17 +50,17 @@ async def run_hook(
     if status != 0:
         raise HookFailed(
             f"The recovery hook `{shlex.join(command)}` ended with status {status}: "
-            "nothing was reset. Look at what it printed, then watch the workflow again."
+            "nothing was reset. Check its output, then watch the workflow again."
         )
 
 
 async def _follow(process: Process, show: Callable[[str], None]) -> int:
-    """The status at its end, when all that it printed was shown."""
+    """Its exit status, after all its output was shown."""
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_show_output, process, show)
         status = await process.wait()
-        # What it left running may hold its output open for ever.
-        tasks.cancel_scope.deadline = anyio.current_time() + _LAST_WORDS
+        # A process that it left running may keep the pipe open for ever.
+        tasks.cancel_scope.deadline = anyio.current_time() + _DRAIN
     return status
 
 

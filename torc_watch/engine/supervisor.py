@@ -1,207 +1,193 @@
-"""Runs the watchers and the two stages behind them, and keeps their troubles apart."""
+"""Runs watches, and the diagnosis task and the recovery task that serve all of them.
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import ExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TypeVar
+    watcher ──PollResult──▶ diagnosis task ──RecoveryRequest──▶ recovery task
+       ▲                         │                                   │
+       └──────── Decision ───────┴───────────────────────────────────┘
+
+Different workflows are diagnosed and recovered in parallel. One workflow is in one place at a time:
+its watcher polls again only after the decision on its last poll.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, closing
+from functools import partial
 
 import anyio
 from anyio.abc import TaskGroup
-from anyio.lowlevel import checkpoint
-from anyio.streams.memory import MemoryObjectReceiveStream
 
-from torc_watch.core.events import Event, Verdict, WatchEnded
-from torc_watch.engine.crash_guard import guarded, innermost
+from torc_watch.core.events import Verdict, WatchEnded
+from torc_watch.core.model import Workflow
+from torc_watch.engine.crash_guard import innermost, isolate_crashes
 from torc_watch.engine.diagnoser import Diagnoser
-from torc_watch.engine.journal import Identity, Journal
+from torc_watch.engine.journal import Identity
 from torc_watch.engine.recoverer import Recoverer
 from torc_watch.engine.throttle import ServerThrottle
-from torc_watch.engine.watch import Case, Poll, Watch, WatchRequest
+from torc_watch.engine.watch import (
+    Decision,
+    EngineContext,
+    PollResult,
+    RecoveryRequest,
+    Watch,
+    WatchRequest,
+)
 from torc_watch.engine.watcher import Watcher
-from torc_watch.engine.workflow_lock import hold
-from torc_watch.schedulers.base import Scheduler
-from torc_watch.torc.client import TorcClient
+from torc_watch.engine.workflow_lock import lock_workflow
 
-_QUEUE = 32  # polls, and cases, that may wait; further watchers wait to hand theirs on
-
-Item = TypeVar("Item", Poll, Case)
+_QUEUE = 32  # items that may wait in each queue; further senders wait for room
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineContext:
-    """What the engine works with; ``locks`` is a folder that all watches of a user share.
+async def watch_workflow(request: WatchRequest, context: EngineContext) -> WatchEnded:
+    """Watches one workflow to its end. Canceling it cuts off even a round of recovery.
 
-    ``epoch`` is that of the lease under which a daemon watches. ``before_change`` is awaited before
-    a hook is run or processes are ended here; what it raises keeps that back, as what stands before
-    ``client`` and ``scheduler`` does with theirs.
+    Raises WatchHeld, NotFound or another ServerError before the watch begins, JournalError at any
+    time.
     """
+    verdicts: list[WatchEnded] = []
 
-    client: TorcClient
-    scheduler: Scheduler
-    journal: Journal
-    locks: Path
-    report: Callable[[Event], None]
-    epoch: int | None = None
-    before_change: Callable[[], Awaitable[None]] = checkpoint
+    async def watch() -> None:
+        attempt = partial(supervisor.watch, request)
+        ended = await isolate_crashes(request.workflow_id, attempt, context.report)
+        context.report(ended)
+        verdicts.append(ended)
+        tasks.cancel_scope.cancel()
 
-
-async def supervise(
-    requests: Sequence[WatchRequest], surroundings: EngineContext
-) -> dict[int, WatchEnded]:
-    """Watches every workflow to its end; the verdicts by workflow id.
-
-    Raises WatchHeld, NotFound or another ServerError before anything is watched, JournalError at
-    any time.
-    """
-    verdicts: dict[int, WatchEnded] = {}
-    with ExitStack() as held:
-        async with supervising(surroundings) as supervisor:
-            watches = [await _begin(request, surroundings, held) for request in requests]
-
-            async def watch_on(watch: Watch) -> None:
-                ended = await supervisor.watch_on(watch)
-                surroundings.report(ended)
-                verdicts[watch.workflow_id] = ended
-
-            async with anyio.create_task_group() as watchers:
-                for watch in watches:
-                    watchers.start_soon(watch_on, watch)
-    return verdicts
+    with closing(Supervisor(context)) as supervisor:
+        try:
+            # One group for all three tasks: only then are a round and its watch canceled together.
+            async with anyio.create_task_group() as tasks:
+                supervisor.start(tasks)
+                tasks.start_soon(watch)
+        except ExceptionGroup as group:
+            raise innermost(group) from group
+    return verdicts[0]
 
 
 @asynccontextmanager
-async def supervising(surroundings: EngineContext) -> AsyncIterator["Supervisor"]:
-    """Runs the two stages, for as many watches as come and go."""
-    try:
-        async with anyio.create_task_group() as stages:
-            supervisor = Supervisor(surroundings)
-            async with supervisor.serve(stages):
+async def open_supervisor(context: EngineContext) -> AsyncIterator["Supervisor"]:
+    """A supervisor whose tasks run until this is left, for as many watches as come and go."""
+    with closing(Supervisor(context)) as supervisor:
+        try:
+            async with anyio.create_task_group() as tasks:
+                supervisor.start(tasks)
                 yield supervisor
-    except ExceptionGroup as group:
-        raise innermost(group) from group
-
-
-async def _begin(request: WatchRequest, around: EngineContext, held: ExitStack) -> Watch:
-    workflow = await around.client.get_workflow(request.workflow_id)
-    identity = Identity(
-        server=around.client.transport.connection.url,
-        workflow_id=workflow.id,
-        created=workflow.created,
-    )
-    held.enter_context(hold(around.locks, identity, around.epoch))
-    return Watch(
-        request=request,
-        name=workflow.name,
-        identity=identity,
-        record=around.journal.begin_watch(identity),
-    )
+                tasks.cancel_scope.cancel()
+        except ExceptionGroup as group:
+            raise innermost(group) from group
 
 
 class Supervisor:
-    def __init__(self, surroundings: EngineContext) -> None:
-        self._around = surroundings
-        self._diagnoser = Diagnoser(surroundings.client, surroundings.report)
-        self._recoverer = Recoverer(
-            surroundings.client,
-            surroundings.scheduler,
-            surroundings.journal,
-            surroundings.report,
-            surroundings.before_change,
-        )
-        self._courtesy = ServerThrottle()
-        self._polls, self._polled = anyio.create_memory_object_stream[Poll](_QUEUE)
-        self._cases, self._opened = anyio.create_memory_object_stream[Case](_QUEUE)
+    """The watches of one server."""
 
-    @asynccontextmanager
-    async def serve(self, stages: TaskGroup) -> AsyncIterator[None]:
-        stages.start_soon(_serve, self._polled, self._diagnose)
-        stages.start_soon(_serve, self._opened, self._recover)
-        async with self._polls, self._cases:
-            yield
+    def __init__(self, context: EngineContext) -> None:
+        self._context = context
+        self._diagnoser = Diagnoser(context.client, context.report)
+        self._recoverer = Recoverer(context)
+        self._throttle = ServerThrottle()
+        self._polls_in, self._polls_out = anyio.create_memory_object_stream[PollResult](_QUEUE)
+        self._recoveries_in, self._recoveries_out = anyio.create_memory_object_stream[
+            RecoveryRequest
+        ](_QUEUE)
 
-    async def watch(self, request: WatchRequest, keep: Callable[[WatchEnded], bool]) -> WatchEnded:
-        """Watches one workflow to its end. A watch that is cancelled ends its round first.
+    def start(self, tasks: TaskGroup) -> None:
+        """Starts the diagnosis task and the recovery task."""
+        tasks.start_soon(self._run_diagnoses)
+        tasks.start_soon(self._run_recoveries)
 
-        ``keep`` is given the verdict, to keep and report it, before the watch is ended in the
-        journal: whoever dies in between, or cannot keep it, finds this watch again, and no new one
-        with all its retries. It returns whether the verdict counts; else the watch goes on.
+    def close(self) -> None:
+        """Closes the queues, when both tasks have ended."""
+        for stream in (self._polls_in, self._recoveries_in):
+            stream.close()
+        for queue in (self._polls_out, self._recoveries_out):
+            queue.close()
 
-        Raises WatchHeld, NotFound or another ServerError before it is watched, JournalError at any
-        time.
-        """
-        with ExitStack() as held:
-            async with self._courtesy.look(request.patience):
-                watch = await _begin(request, self._around, held)
-            try:
-                return await self.watch_on(watch, keep)
-            finally:
-                # Whoever watches the workflow next would carry out the same round beside us.
-                with anyio.CancelScope(shield=True):
-                    if watch.in_hand is not None:
-                        await watch.in_hand.settled()
-
-    async def watch_on(
-        self, watch: Watch, keep: Callable[[WatchEnded], bool] | None = None
+    async def watch(
+        self, request: WatchRequest, on_verdict: Callable[[WatchEnded], bool] = lambda _: True
     ) -> WatchEnded:
-        ended = await self._until_verdict(watch)
-        counts = keep is None or keep(ended)
-        if counts and _is_settled(watch, ended):
-            self._around.journal.end_watch(watch.record.id, ended.verdict.label, ended.reason)
+        """Watches one workflow to its end. A watch that is canceled finishes its round first.
+
+        ``on_verdict`` persists and reports the verdict before the journal closes the watch, so that
+        a crash in between resumes this watch, with its retry count, instead of starting a new one.
+        It returns whether the verdict counts; otherwise the journal keeps the watch open.
+
+        Raises WatchHeld, NotFound or another ServerError before the watch begins, JournalError at
+        any time.
+        """
+        context = self._context
+        async with self._throttle.poll_slot(request.patience):
+            workflow = await context.client.get_workflow(request.workflow_id)
+        identity = _identity(workflow, context)
+        with lock_workflow(context.locks, identity, context.epoch):
+            watch = Watch(
+                request=request,
+                name=workflow.name,
+                identity=identity,
+                record=context.journal.begin_watch(identity),
+            )
+            ended = await Watcher(watch, context, self._throttle, self._decide).run()
+            if on_verdict(ended) and _is_final(watch, ended):
+                context.journal.end_watch(watch.record.id, ended.verdict.label, ended.reason)
         return ended
 
-    async def _diagnose(self, poll: Poll) -> None:
-        answer = await self._diagnoser.explain(poll)
-        if isinstance(answer, Case):
-            await self._cases.send(answer)
-        else:
-            poll.reply.decide(answer)
+    async def _decide(self, poll: PollResult) -> Decision:
+        """What the diagnosis task or the recovery task decides on a poll. Raises their error.
 
-    async def _recover(self, case: Case) -> None:
-        case.reply.decide(await self._recoverer.recover(case))
-
-    async def _until_verdict(self, watch: Watch) -> WatchEnded:
-        around = self._around
-
-        async def attempt() -> WatchEnded:
-            return await Watcher(
-                watch, around.client, around.scheduler, self._polls, around.report, self._courtesy
-            ).run()
-
-        return await guarded(watch.workflow_id, attempt, around.report)
-
-
-def _is_settled(watch: Watch, ended: WatchEnded) -> bool:
-    """Otherwise the next watch is this one: a server that stayed away decided nothing, and whoever
-    comes next finds a workflow in the middle of a round."""
-    return ended.verdict is not Verdict.UNREACHABLE and not watch.record.is_in_a_round
-
-
-async def _serve(
-    items: MemoryObjectReceiveStream[Item], handle: Callable[[Item], Awaitable[None]]
-) -> None:
-    """Handles items side by side; what goes wrong with one goes back to the watcher it is from."""
-
-    async def answer(item: Item) -> None:
+        The guarantee: nothing is done for a watch that was canceled once this returns, and with it
+        the lock of the workflow. A poll result that still waits in a queue is withdrawn. A
+        diagnosis is finished, and no round follows. A round is finished. Only canceling the two
+        tasks themselves cuts a round off; the next watch continues it from the journal.
+        """
         try:
-            await handle(item)
-        except Exception as error:  # noqa: BLE001 - the watcher raises it, where it is guarded
-            item.reply.fail(error)
-        except BaseException:
-            item.reply.give_up()
-            raise
-
-    async with items:
-        try:
-            async with anyio.create_task_group() as tasks:
-                async for item in items:
-                    if item.reply.take():
-                        tasks.start_soon(answer, item)
+            await self._polls_in.send(poll)
+            return await poll.outcome  # canceled together with the watcher: withdrawn
         finally:
-            _give_up_rest(items)
+            with anyio.CancelScope(shield=True):
+                async with poll.watch.lock:
+                    pass
+
+    async def _run_diagnoses(self) -> None:
+        async with anyio.create_task_group() as tasks:
+            async for poll in self._polls_out:
+                tasks.start_soon(_work_on, poll, partial(self._diagnose, poll))
+
+    async def _run_recoveries(self) -> None:
+        async with anyio.create_task_group() as tasks:
+            async for request in self._recoveries_out:
+                work = partial(self._recoverer.recover, request)
+                tasks.start_soon(_work_on, request.poll, work)
+
+    async def _diagnose(self, poll: PollResult) -> Decision | None:
+        """None where the recovery task is to decide."""
+        answer = await self._diagnoser.explain(poll)
+        if not isinstance(answer, RecoveryRequest):
+            return answer
+        await self._recoveries_in.send(answer)
+        return None
 
 
-def _give_up_rest(items: MemoryObjectReceiveStream[Item]) -> None:
-    with suppress(anyio.WouldBlock, anyio.EndOfStream):
-        while True:
-            items.receive_nowait().reply.give_up()
+async def _work_on(poll: PollResult, work: Callable[[], Awaitable[Decision | None]]) -> None:
+    """Does ``work`` unless the poll was withdrawn; its decision or error is the poll's outcome."""
+    async with poll.watch.lock:
+        if poll.outcome.cancelled():
+            return
+        try:
+            decision = await work()
+        except Exception as error:  # noqa: BLE001 - the watcher of this workflow raises it
+            if not poll.outcome.cancelled():
+                poll.outcome.set_exception(error)
+        else:
+            if decision is not None and not poll.outcome.cancelled():
+                poll.outcome.set_result(decision)
+
+
+def _identity(workflow: Workflow, context: EngineContext) -> Identity:
+    return Identity(
+        server=context.client.transport.connection.url,
+        workflow_id=workflow.id,
+        created=workflow.created,
+    )
+
+
+def _is_final(watch: Watch, ended: WatchEnded) -> bool:
+    """Otherwise the next watch continues this one: an unreachable server decides nothing, and a
+    round that has begun must be finished."""
+    return ended.verdict is not Verdict.UNREACHABLE and not watch.record.has_unfinished_plan

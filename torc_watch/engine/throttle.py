@@ -1,7 +1,7 @@
-"""How the watches of one server share its attention.
+"""How the watches of one server share it.
 
-A few look at once, however many there are. When the server is unwell one of them tries, after a
-pause that grows, and the others wait for how that ends.
+A few poll at once, however many watches there are. While the server fails, one watch retries it
+with backoff, and the others wait for the outcome.
 """
 
 import random
@@ -14,58 +14,57 @@ import anyio
 from torc_watch.core import polling
 from torc_watch.core.errors import ServerFault, ServerUnreachable
 
-_LOOKS = 8  # at once; a look is a handful of requests, one after the other
-_STREAMS = 100  # further watches do without hints: a stream costs the server a connection
+_POLLS = 8  # at once; a poll is a handful of requests, one after the other
+_STREAMS = 100  # further watches get no event stream: each costs the server a connection
 
 
 class ServerThrottle:
     def __init__(self) -> None:
-        self._looks = anyio.CapacityLimiter(_LOOKS)
+        self._polls = anyio.CapacityLimiter(_POLLS)
         self._streams = anyio.Semaphore(_STREAMS)
-        self._trying = anyio.Lock()
+        self._retrying = anyio.Lock()
         self._failures = 0
-        self._trouble = ""
+        self._last_error = ""
         self._not_before = 0.0
         self._planned = Counter[int]()
 
     @property
-    def trouble(self) -> str:
-        """What the last met who tried; empty while the server is well."""
-        return self._trouble if self._failures else ""
+    def outage(self) -> str:
+        """The error of the last attempt; empty while the server answers."""
+        return self._last_error if self._failures else ""
 
     @asynccontextmanager
-    async def look(self, patience: float | None = None) -> AsyncIterator[None]:
-        """Waits for a turn. What is raised inside tells whether the server is well.
+    async def poll_slot(self, patience: float | None = None) -> AsyncIterator[None]:
+        """Waits for a slot. What is raised inside tells whether the server fails.
 
-        Raises ServerUnreachable, with what the last met who tried, when nobody is to try again for
-        longer than ``patience``, in seconds.
+        Raises ServerUnreachable, with the error of the last attempt, when the next attempt is
+        further away than ``patience``, in seconds.
         """
-        async with self._looks:
-            if not self._failures:  # also of those who had their turn while we waited for ours
-                async with self._minding():
+        async with self._polls:
+            if not self._failures:  # not even of those that had their slot while this one waited
+                async with self._track_outage():
                     yield
                 return
-            async with self._trying:
+            async with self._retrying:
                 pause = self._not_before - anyio.current_time()
                 if patience is not None and pause > patience:
-                    raise ServerUnreachable(self._trouble)
+                    raise ServerUnreachable(self._last_error)
                 await anyio.sleep_until(self._not_before)
-                async with self._minding():
+                async with self._track_outage():
                     yield
 
-    def until_next_look(self, interval: float, *, is_first: bool) -> float:
-        """Seconds, about ``interval``, to a look that comes when the fewest others do."""
+    def next_poll_delay(self, interval: float, *, is_first: bool) -> float:
+        """Seconds, about ``interval``, until a poll at a time with the fewest other polls."""
         now = anyio.current_time()
         for second in [second for second in self._planned if second < int(now)]:
             del self._planned[second]
-        chance = random.random()  # noqa: S311
-        moment = polling.next_poll(now, interval, chance, self._planned, is_first=is_first)
+        moment = polling.next_poll_time(now, interval, _chance(), self._planned, is_first=is_first)
         self._planned[int(moment)] += 1
         return moment - now
 
     @asynccontextmanager
-    async def listening(self) -> AsyncIterator[bool]:
-        """Whether there may be one more event stream; if so, it counts until this is left."""
+    async def stream_slot(self) -> AsyncIterator[bool]:
+        """Whether one more event stream is allowed; if so, it counts until this is left."""
         try:
             self._streams.acquire_nowait()
         except anyio.WouldBlock:
@@ -77,18 +76,26 @@ class ServerThrottle:
             self._streams.release()
 
     @asynccontextmanager
-    async def _minding(self) -> AsyncIterator[None]:
+    async def _track_outage(self) -> AsyncIterator[None]:
         failures = self._failures
         try:
             yield
         except (ServerUnreachable, ServerFault) as error:
-            if self._failures == failures:  # what several meet at the same time is one failure
-                self._fail(str(error))
+            if self._failures == failures:  # simultaneous errors of several watches count once
+                self._record_failure(str(error))
             raise
         self._failures, self._not_before = 0, 0.0
 
-    def _fail(self, reason: str) -> None:
+    def _record_failure(self, reason: str) -> None:
         self._failures += 1
-        self._trouble = reason
-        pause = polling.until_next_try(self._failures, random.random())  # noqa: S311
-        self._not_before = anyio.current_time() + pause
+        self._last_error = reason
+        self._not_before = anyio.current_time() + jittered_backoff(self._failures)
+
+
+def jittered_backoff(failures: int) -> float:
+    """Seconds to wait before the next attempt, after ``failures`` (at least 1) in a row."""
+    return polling.backoff_delay(failures, _chance())
+
+
+def _chance() -> float:
+    return random.random()  # noqa: S311 - spreads load, protects nothing

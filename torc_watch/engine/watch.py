@@ -1,25 +1,49 @@
-"""What travels between the stages of the engine."""
+"""What the tasks of the engine share: a watch, its poll results, and what is decided on them."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import anyio
+from anyio.lowlevel import checkpoint
 
 from torc_watch.core.assessment import Observation, Orphans
 from torc_watch.core.diagnosis import Finding
-from torc_watch.core.events import WatchEnded
+from torc_watch.core.events import Event, WatchEnded
 from torc_watch.core.model import JobCounts
 from torc_watch.core.policy import RecoverySettings
-from torc_watch.engine.journal import Identity, Round, WatchRecord
+from torc_watch.engine.journal import Identity, Journal, WatchRecord
+from torc_watch.schedulers.base import Scheduler
+from torc_watch.torc.client import TorcClient
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineContext:
+    """What the engine works with; ``locks`` is a folder that all watches of a user share.
+
+    ``epoch`` is that of the lease under which a daemon watches. ``before_change`` is awaited before
+    a hook is run or processes are ended here, and what it raises prevents that. ``client`` and
+    ``scheduler`` do the same with theirs.
+    """
+
+    client: TorcClient
+    scheduler: Scheduler
+    journal: Journal
+    locks: Path
+    report: Callable[[Event], None]
+    epoch: int | None = None
+    before_change: Callable[[], Awaitable[None]] = checkpoint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchRequest:
     """What the user asked for. Times are seconds.
 
-    ``recovery`` is None for watching alone. ``patience`` is how long a server may stay away before
-    the watch is given up, None for ever. ``hook`` is a command, split into words, that is run with
-    the workflow's id before unknown failures are retried. ``once`` ends the watch after one round.
+    ``recovery`` is None for a watch without recovery. ``patience`` is how long a server may stay
+    unreachable before the watch ends, None for ever. ``hook`` is a command, split into words, that
+    is run with the workflow's id before unknown failures are retried. ``once`` ends the watch after
+    one round.
     """
 
     workflow_id: int
@@ -32,75 +56,13 @@ class WatchRequest:
     once: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class KeepWatching:
-    """Nothing to do: look again after the poll interval.
-
-    ``grace`` is for a workflow that nothing runs: in how many seconds that means something.
-    """
-
-    grace: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class StartOver:
-    """A round was carried out: look again, at once, as if for the first time."""
-
-
-Decision = KeepWatching | StartOver | WatchEnded
-
-
-class Reply:
-    """Brings the decision on one poll, or the error met on the way, back to the watcher."""
-
-    def __init__(self) -> None:
-        self._came = anyio.Event()
-        self._is_taken = False
-        self._decision: Decision | None = None
-        self._error: Exception | None = None
-
-    def take(self) -> bool:
-        """Whether the poll is still wanted; from now on it is being worked on."""
-        self._is_taken = not self._came.is_set()
-        return self._is_taken
-
-    def withdraw(self) -> None:
-        """The watcher stops before it knows whether its poll has arrived anywhere."""
-        if not self._is_taken:
-            self.give_up()
-
-    def give_up(self) -> None:
-        """Nobody works on the poll any more; what was begun goes on when it is looked at again."""
-        self._came.set()
-
-    def decide(self, decision: Decision) -> None:
-        self._decision = decision
-        self._came.set()
-
-    def fail(self, error: Exception) -> None:
-        self._error = error
-        self._came.set()
-
-    async def settled(self) -> None:
-        """Waits until there is either, or nobody works on it any more."""
-        await self._came.wait()
-
-    async def wait(self) -> Decision:
-        """The decision. Raises the error."""
-        await self.settled()
-        if self._error is not None:
-            raise self._error
-        assert self._decision is not None  # noqa: S101 - decide() or fail() set the event
-        return self._decision
-
-
 @dataclass(slots=True, kw_only=True)
 class Watch:
-    """A workflow that is watched now. Only the stage that has its poll in hand changes it.
+    """A workflow that is watched now. Only the task that holds ``lock`` changes it.
 
     ``at_rest_since`` is when it was first seen without workers, or with one more that may be about
-    to leave; ``awaited`` are the nodes of those. ``in_hand`` is the reply to the last poll that was
-    handed on.
+    to leave; ``awaited`` are the nodes of those. ``lock`` is held while a poll result is diagnosed,
+    and during a round of recovery.
     """
 
     request: WatchRequest
@@ -109,20 +71,46 @@ class Watch:
     record: WatchRecord
     at_rest_since: float | None = None
     awaited: frozenset[int] = frozenset()
-    in_hand: Reply | None = None
+    lock: anyio.Lock = field(default_factory=anyio.Lock)
 
     @property
     def workflow_id(self) -> int:
         return self.request.workflow_id
 
 
+@dataclass(frozen=True, slots=True)
+class KeepWatching:
+    """Nothing to do: poll again after the poll interval.
+
+    ``grace`` is for a workflow without workers: the seconds after which that means something.
+    """
+
+    grace: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class StartOver:
+    """A round was carried out: poll again, at once, as if for the first time."""
+
+
+Decision = KeepWatching | StartOver | WatchEnded
+
+
+def _new_outcome() -> "asyncio.Future[Decision]":
+    return asyncio.get_running_loop().create_future()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Poll:
-    """One look of a watcher at its workflow."""
+class PollResult:
+    """What one poll saw.
+
+    ``outcome`` takes the decision, or the error met on the way to it, back to the watcher. It is
+    canceled when the watcher no longer waits for it.
+    """
 
     watch: Watch
     observation: Observation
-    reply: Reply = field(default_factory=Reply)
+    outcome: "asyncio.Future[Decision]" = field(default_factory=_new_outcome)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,14 +123,19 @@ class Diagnosis:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """A workflow that needs a round of recovery: a new one, or the one an earlier process began.
+class RecoveryRequest:
+    """A poll result that calls for a round of recovery.
 
-    ``diagnosis`` is None when the open round has its plan already.
+    ``diagnosis`` is None where the watch continues a round that has its plan already.
     """
 
-    watch: Watch
-    observation: Observation
+    poll: PollResult
     diagnosis: Diagnosis | None
-    open_round: Round | None
-    reply: Reply
+
+    @property
+    def watch(self) -> Watch:
+        return self.poll.watch
+
+    @property
+    def observation(self) -> Observation:
+        return self.poll.observation

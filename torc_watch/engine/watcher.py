@@ -1,94 +1,110 @@
-"""One task for each workflow: looks, hands on what it saw, waits for what was decided."""
+"""One watcher for each workflow: it polls, passes on the result, and waits for the decision.
 
-import random
-from collections.abc import Callable
+Events of the server shorten the wait for the next poll. A worker that leaves is how the end of a
+workflow begins, and a stall; that is rare, so that a poll at once costs the server nothing. All
+other events wait for the next poll, which alone decides.
+"""
+
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 
 import anyio
-from anyio.streams.memory import MemoryObjectSendStream
 
-from torc_watch.core import events, polling
-from torc_watch.core.errors import AccessDenied, NotFound, SchedulerError, ServerError
-from torc_watch.core.events import Event, Verdict, WatchEnded
-from torc_watch.engine.event_listener import WakeUp, listen
+from torc_watch.core import events
+from torc_watch.core.errors import (
+    AccessDenied,
+    NotFound,
+    RequestRejected,
+    SchedulerError,
+    ServerError,
+)
+from torc_watch.core.events import Verdict, WatchEnded
 from torc_watch.engine.observer import observe
-from torc_watch.engine.throttle import ServerThrottle
-from torc_watch.engine.watch import Decision, KeepWatching, Poll, StartOver, Watch
-from torc_watch.schedulers.base import Scheduler
-from torc_watch.torc.client import TorcClient
+from torc_watch.engine.throttle import ServerThrottle, jittered_backoff
+from torc_watch.engine.watch import (
+    Decision,
+    EngineContext,
+    KeepWatching,
+    PollResult,
+    StartOver,
+    Watch,
+)
+from torc_watch.torc.event_stream import wake_ups
+from torc_watch.torc.transport import Transport
+
+_WORTH_A_POLL = frozenset({"compute_node_stopped", "workflow_reinitialized", "workflow_started"})
 
 
 @dataclass(slots=True)
-class _Trouble:
-    """Failed looks in a row, and when the first of them was."""
+class _Outage:
+    """Failed polls in a row, and the time of the first of them."""
 
     failures: int = 0
     since: float = 0.0
 
 
 class Watcher:
+    """``decide`` answers a poll result. Raises what diagnosis or recovery met."""
+
     def __init__(
         self,
         watch: Watch,
-        client: TorcClient,
-        scheduler: Scheduler,
-        polls: MemoryObjectSendStream[Poll],
-        report: Callable[[Event], None],
-        courtesy: ServerThrottle,
+        context: EngineContext,
+        throttle: ServerThrottle,
+        decide: Callable[[PollResult], Awaitable[Decision]],
     ) -> None:
         self._watch = watch
-        self._client = client
-        self._scheduler = scheduler
-        self._polls = polls
-        self._report = report
-        self._courtesy = courtesy
+        self._context = context
+        self._throttle = throttle
+        self._decide = decide
         self._wake_up = WakeUp()
-        self._trouble = _Trouble()
-        self._is_new = True
+        self._outage = _Outage()
+        self._is_first_wait = True
 
     async def run(self) -> WatchEnded:
         """Watches until there is a verdict. Raises JournalError."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._listen)
-            ended = await self._watch_on()
+            ended = await self._poll_until_verdict()
             tasks.cancel_scope.cancel()
         return ended
 
     async def _listen(self) -> None:
-        async with self._courtesy.listening() as may_listen:
-            if may_listen:
-                await listen(self._client.transport, self._watch.workflow_id, self._wake_up)
+        async with self._throttle.stream_slot() as is_allowed:
+            if is_allowed:
+                transport = self._context.client.transport
+                await listen(transport, self._watch.workflow_id, self._wake_up)
 
-    async def _watch_on(self) -> WatchEnded:
+    async def _poll_until_verdict(self) -> WatchEnded:
         if not self._watch.request.once:
             self._announce()
         while True:
-            decision = await self._look_or_back_off()
+            decision = await self._poll_or_back_off()
             if isinstance(decision, WatchEnded):
                 return decision
             if isinstance(decision, StartOver):
                 self._announce()
             elif decision is not None:
-                await self._rest(decision)
+                await self._wait(decision)
 
-    async def _rest(self, decision: KeepWatching) -> None:
-        wait = self._courtesy.until_next_look(
-            self._watch.request.poll_interval, is_first=self._is_new
-        )
-        self._is_new = False
-        if decision.grace:
-            wait = min(wait, decision.grace)
+    async def _wait(self, decision: KeepWatching) -> None:
+        interval = self._watch.request.poll_interval
+        delay = self._throttle.next_poll_delay(interval, is_first=self._is_first_wait)
+        self._is_first_wait = False
         is_resting = decision.grace > 0
-        self._report(
-            events.Looked(workflow_id=self._watch.workflow_id, next_in=wait, is_resting=is_resting)
+        if is_resting:
+            delay = min(delay, decision.grace)
+        self._context.report(
+            events.Polled(workflow_id=self._watch.workflow_id, next_in=delay, is_resting=is_resting)
         )
-        await self._wake_up.wait(wait)
+        await self._wake_up.wait(delay)
 
-    async def _look_or_back_off(self) -> Decision | None:
-        """The decision on one look; None after a look that failed and the pause it called for."""
+    async def _poll_or_back_off(self) -> Decision | None:
+        """The decision on one poll; None after a poll that failed, and its backoff."""
         workflow_id = self._watch.workflow_id
         try:
-            decision = await self._look()
+            decision = await self._poll()
         except NotFound:
             return _ended(
                 workflow_id, Verdict.HANDED_OVER, f"Workflow {workflow_id} is gone from the server."
@@ -97,51 +113,42 @@ class Watcher:
             return _ended(workflow_id, Verdict.UNREACHABLE, str(error))
         except (ServerError, SchedulerError) as error:
             return await self._back_off(error)
-        if self._trouble.failures:
-            self._trouble = _Trouble()
-            self._report(events.LookSucceeded(workflow_id=workflow_id))
+        if self._outage.failures:
+            self._outage = _Outage()
+            self._context.report(events.PollRecovered(workflow_id=workflow_id))
         return decision
 
-    async def _look(self) -> Decision:
-        request = self._watch.request
-        if self._watch.in_hand is not None:  # from a watcher before this one, ended by a defect
-            await self._watch.in_hand.settled()
+    async def _poll(self) -> Decision:
+        request, context = self._watch.request, self._context
         self._wake_up.forget()
-        if (trouble := self._courtesy.trouble) and not self._trouble.failures:
-            self._report(events.LookHeldUp(workflow_id=request.workflow_id, reason=trouble))
-        async with self._courtesy.look(request.patience):
-            if self._trouble.failures:  # as when the server was upgraded
-                await self._client.ask_version()
+        if (outage := self._throttle.outage) and not self._outage.failures:
+            context.report(events.PollDeferred(workflow_id=request.workflow_id, reason=outage))
+        async with self._throttle.poll_slot(request.patience):
+            if self._outage.failures:  # the server may have been upgraded
+                await context.client.ask_version()
             observation = await observe(
-                self._client,
-                self._scheduler,
+                context.client,
+                context.scheduler,
                 request.workflow_id,
                 with_counts=request.show_job_counts,
             )
         if observation.counts is not None:
-            self._report(
+            context.report(
                 events.JobsCounted(workflow_id=request.workflow_id, counts=observation.counts)
             )
-        poll = Poll(watch=self._watch, observation=observation)
-        self._watch.in_hand = poll.reply
-        try:
-            await self._polls.send(poll)
-        except BaseException:
-            poll.reply.withdraw()
-            raise
-        return await poll.reply.wait()
+        return await self._decide(PollResult(watch=self._watch, observation=observation))
 
     async def _back_off(self, error: ServerError | SchedulerError) -> WatchEnded | None:
         now = anyio.current_time()
-        if not self._trouble.failures:
-            self._trouble.since = now
-        self._trouble.failures += 1
+        if not self._outage.failures:
+            self._outage.since = now
+        self._outage.failures += 1
         patience = self._watch.request.patience
-        if patience is not None and now - self._trouble.since >= patience:
+        if patience is not None and now - self._outage.since >= patience:
             return _ended(self._watch.workflow_id, Verdict.UNREACHABLE, str(error))
-        delay = polling.until_next_try(self._trouble.failures, _chance())
-        self._report(
-            events.LookFailed(
+        delay = jittered_backoff(self._outage.failures)
+        self._context.report(
+            events.PollFailed(
                 workflow_id=self._watch.workflow_id, reason=str(error), retry_in=delay
             )
         )
@@ -150,7 +157,7 @@ class Watcher:
 
     def _announce(self) -> None:
         request = self._watch.request
-        self._report(
+        self._context.report(
             events.WatchStarted(
                 workflow_id=request.workflow_id,
                 workflow_name=self._watch.name,
@@ -163,9 +170,43 @@ class Watcher:
         )
 
 
+class WakeUp:
+    """Set by the listener, awaited by the watcher."""
+
+    def __init__(self) -> None:
+        self._event = anyio.Event()
+
+    def set(self) -> None:
+        self._event.set()
+
+    def forget(self) -> None:
+        """The poll that follows will see what has set it so far, perhaps our own changes."""
+        self._event = anyio.Event()
+
+    async def wait(self, seconds: float) -> None:
+        """Returns after ``seconds``, or at once when it was set since the last poll."""
+        with anyio.move_on_after(seconds):
+            await self._event.wait()
+
+
+async def listen(transport: Transport, workflow_id: int, wake_up: WakeUp) -> None:
+    """Listens until canceled; returns when the server has no event stream."""
+    failures = 0
+    while True:
+        try:
+            async with aclosing(wake_ups(transport, workflow_id)) as stream:
+                async for event in stream:
+                    failures = 0
+                    if event in _WORTH_A_POLL:
+                        wake_up.set()
+        except (NotFound, RequestRejected):
+            return
+        except ServerError:
+            # The watcher's polls meet the same error, and report it.
+            pass
+        failures += 1
+        await anyio.sleep(jittered_backoff(failures))
+
+
 def _ended(workflow_id: int, verdict: Verdict, reason: str) -> WatchEnded:
     return WatchEnded(workflow_id=workflow_id, verdict=verdict, reason=reason)
-
-
-def _chance() -> float:
-    return random.random()  # noqa: S311 - spreads load, protects nothing

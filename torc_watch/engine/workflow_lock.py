@@ -1,4 +1,4 @@
-"""One watch of a workflow at a time: a lock that its holder's death releases."""
+"""One watch of a workflow at a time: a lock that is released when its holder dies."""
 
 import fcntl
 import json
@@ -16,19 +16,19 @@ from typing import Any, TextIO
 from torc_watch.core.errors import InvalidInput, JournalError, WatchHeld
 from torc_watch.engine.journal import Identity
 
-_SPARE = 256  # files of this process that locks leave to everything else, such as the heartbeat
+_SPARE = 256  # open files that locks leave to the rest of this process, such as the heartbeat
 
 
 @contextmanager
-def hold(directory: Path, identity: Identity, epoch: int | None = None) -> Iterator[None]:
-    """Holds ``identity`` until left, or raises WatchHeld, which says who holds it.
+def lock_workflow(directory: Path, identity: Identity, epoch: int | None = None) -> Iterator[None]:
+    """Locks a workflow until left. Raises WatchHeld, which names the holder.
 
-    ``epoch`` is that of the lease under which a daemon watches. What a daemon of an earlier epoch
-    holds is taken from it: it may be stopped, or hang, and is not going to change anything more.
+    ``epoch`` is that of the lease under which a daemon watches. A lock of a daemon with an earlier
+    epoch is taken over: that daemon may be suspended, or hang, and will change nothing any more.
     Raises JournalError when the folder cannot be written to, InvalidInput when this process may
     open no more files.
 
-    The file stays when it is released, until ``remove_unused``.
+    The file stays after the release, until ``remove_unused``.
     """
     name = f"{_file_name(identity)}.lock"
     while True:
@@ -44,10 +44,10 @@ def hold(directory: Path, identity: Identity, epoch: int | None = None) -> Itera
 
 
 def remove_unused(directory: Path, before: float) -> None:
-    """Removes locks that nobody holds, nor took since ``before``, in seconds of the epoch.
+    """Removes locks that are free and were last taken before ``before``, in seconds of the epoch.
 
-    Whoever opened one of them meanwhile finds that it has lost its name, and makes a new one.
-    Raises OSError.
+    A process that opened one of them meanwhile finds that it is no longer there, and makes a new
+    one. Raises OSError.
     """
     for path in directory.glob("*.lock"):
         with suppress(FileNotFoundError):
@@ -75,7 +75,7 @@ def _is_of_earlier_epoch(file: TextIO, epoch: int | None) -> bool:
 
 
 def _is_still_there(path: Path, file: TextIO) -> bool:
-    """Otherwise a daemon took it from its holder after we had opened it."""
+    """Otherwise a daemon took it over, or it was removed, after we had opened it."""
     try:
         return os.path.samestat(path.stat(), os.fstat(file.fileno()))
     except FileNotFoundError:
@@ -93,7 +93,7 @@ def _open_lock(directory: Path, name: str) -> TextIO:
             f"The state folder {directory} cannot be written to: {error.strerror}. "
             "Free it, or set TORC_WATCHD_HOME to another folder."
         ) from error
-    # A file is given the lowest number that is free.
+    # A new file gets the lowest free number.
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if limit != resource.RLIM_INFINITY and file.fileno() >= limit - min(_SPARE, limit // 2):
         file.close()
@@ -117,7 +117,7 @@ def _sign(file: TextIO, epoch: int | None) -> None:
         "since": datetime.now(UTC).isoformat(timespec="seconds"),
         "epoch": epoch,
     }
-    # The lock is what counts, who holds it is a courtesy, and a full disk may have no room for it.
+    # Only the lock counts. Who holds it is extra, for which a full disk may have no room.
     with suppress(OSError):
         file.truncate(0)
         file.write(json.dumps(holder))

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Self
 
-from torc_watch.core.dependents import Dependant
+from torc_watch.core.dependents import Dependent
 from torc_watch.core.errors import Conflict, NotFound
 from torc_watch.core.model import (
     Allocation,
@@ -131,7 +131,7 @@ class TorcClient:
         )
         return [row.value() for row in rows]
 
-    async def list_dependants(self, workflow_id: int) -> list[Dependant] | None:
+    async def list_dependants(self, workflow_id: int) -> list[Dependent] | None:
         """Which job waits for which; None where one answer cannot hold them all."""
         path = f"/workflows/{workflow_id}/job_dependencies"
         page = wire.read(wire.Page, await self.transport.get(path, limit=PAGE_SIZE), path)

@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
-from torc_watch.core.dependents import Dependant
+from torc_watch.core.dependents import Dependent
 from torc_watch.core.errors import InvalidQuantity, ServerFault
 from torc_watch.core.model import (
     Allocation,
@@ -160,8 +160,8 @@ class DependencyRow(Row):
     job_name: str
     depends_on_job_id: int
 
-    def value(self) -> Dependant:
-        return Dependant(
+    def value(self) -> Dependent:
+        return Dependent(
             job_id=self.job_id, job_name=self.job_name, depends_on=self.depends_on_job_id
         )
 

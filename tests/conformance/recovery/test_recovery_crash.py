@@ -1,4 +1,4 @@
-"""The engine is killed at every point of a round, and the same command goes on where it stopped."""
+"""The engine is killed at every point of a round, and the same command continues there."""
 
 import re
 import shutil
@@ -127,7 +127,7 @@ async def end_state(site: "Site") -> dict[str, Any]:
 
 
 async def prepare(open_site: "OpenSite") -> None:
-    """A folder 'before': every kind of trouble in one workflow, no worker alive, no engine yet.
+    """A folder 'before': every kind of failure in one workflow, no worker alive, no engine yet.
 
     One job ran out of memory, which canceled its child, and one failed for no reason; a worker died
     with two more, one of them running, one only claimed.
@@ -201,7 +201,7 @@ def one_of_each(undisturbed: Kill) -> "Iterator[Point]":
 
 @pytest.mark.slow
 @pytest.mark.parametrize("server_name", ["embedded-0.35"], indirect=True)
-async def test_everywhere(open_site: "OpenSite", quick_path: Path) -> None:
+async def test_crash_at_every_request(open_site: "OpenSite", quick_path: Path) -> None:
     assert await sweep(open_site, quick_path, all_points) >= 34
 
 
@@ -216,12 +216,12 @@ def one_of_each_step(undisturbed: Kill) -> "Iterator[Point]":
 
 @pytest.mark.slow
 @pytest.mark.parametrize("server_name", ["embedded-0.12"], indirect=True)
-async def test_after_each_kind_of_change(open_site: "OpenSite", quick_path: Path) -> None:
+async def test_crash_after_each_kind_of_change(open_site: "OpenSite", quick_path: Path) -> None:
     """Here a run is begun in two of them, the first of which writes its number."""
     assert await sweep(open_site, quick_path, one_of_each) == 13
 
 
 @pytest.mark.parametrize("server_name", ["torc-0.12.2", "torc-1.0.0"], indirect=True)
-async def test_in_each_step(open_site: "OpenSite", quick_path: Path) -> None:
+async def test_crash_in_each_step(open_site: "OpenSite", quick_path: Path) -> None:
     """Those that change something: orphans, adjust, reset, reinitialize, allocate."""
     assert await sweep(open_site, quick_path, one_of_each_step) == 5

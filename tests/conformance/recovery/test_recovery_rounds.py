@@ -41,7 +41,7 @@ async def test_tutorial(open_site: "OpenSite") -> None:
             [(name, 1, 137 if name in HUNGRY else 0) for name in NAMES]
             + [(name, 2, 0) for name in HUNGRY]
         )
-        told = [event for event in site.events if not isinstance(event, events.Looked)]
+        told = [event for event in site.events if not isinstance(event, events.Polled)]
         assert [type(event).__name__ for event in told] == [
             "WatchStarted",
             "WorkflowComplete",
@@ -91,7 +91,7 @@ async def test_verdict(
         assert runs == list(range(1, rounds + 2))
 
 
-async def test_watching_alone_changes_nothing(open_site: "OpenSite") -> None:
+async def test_watch_without_recovery_changes_nothing(open_site: "OpenSite") -> None:
     async with open_site() as site:
         site.scheduler.endings = {"train": [OOM]}
         workflow_id = await site.submit(["train"])
@@ -159,7 +159,7 @@ async def test_at_the_cap_it_is_handed_over(open_site: "OpenSite") -> None:
         assert len(site.seen(events.RecoveryInitiated)) == 1
 
 
-async def test_failure_left_alone_says_why(open_site: "OpenSite") -> None:
+async def test_skipped_failure_says_why(open_site: "OpenSite") -> None:
     async with open_site() as site:
         site.scheduler.endings = {"train": [UNKNOWN]}
         workflow_id = await site.submit(["train"])
@@ -170,7 +170,7 @@ async def test_failure_left_alone_says_why(open_site: "OpenSite") -> None:
         assert "exit code 1" in ended.evidence[0].reason
 
 
-async def test_canceled_dependants_come_back(open_site: "OpenSite") -> None:
+async def test_canceled_dependents_run_again(open_site: "OpenSite") -> None:
     async with open_site() as site:
         site.scheduler.endings = {"parent": [OOM]}
         workflow_id = await site.submit(

@@ -1,4 +1,4 @@
-"""Which jobs run again: the chosen ones, what was canceled behind them, and what was announced."""
+"""Which jobs run again: the chosen ones, their canceled dependents, and the announced ones."""
 
 from typing import TYPE_CHECKING
 
@@ -22,8 +22,8 @@ TOO_LARGE = (-9, 16 * GIB, 10.0)  # for any node, and stopped by its worker
 CHOOSY = RecoverySettings(retry_unknown=False)
 
 
-async def test_what_is_left_alone_stays_put(open_site: "OpenSite") -> None:
-    """And so do jobs behind it, and all that completed elsewhere."""
+async def test_skipped_jobs_stay_as_they_are(open_site: "OpenSite") -> None:
+    """And so do their dependents, and all other completed jobs."""
     async with open_site() as site:
         site.scheduler.endings = {"hungry": [OOM], "odd": [UNKNOWN]}
         after = {"behind_hungry": "hungry", "last": "behind_hungry", "behind_odd": "odd"}
@@ -53,7 +53,7 @@ async def test_what_is_left_alone_stays_put(open_site: "OpenSite") -> None:
         ]
 
 
-async def test_a_terminated_job_that_nobody_chose_restarts_as_announced(
+async def test_terminated_job_restarts_as_announced(
     open_site: "OpenSite",
 ) -> None:
     async with open_site() as site:
@@ -67,8 +67,8 @@ async def test_a_terminated_job_that_nobody_chose_restarts_as_announced(
         assert ("stopped", 2, 0) in await site.results(workflow_id)
 
 
-async def test_what_is_behind_a_retried_job_restarts_as_announced(open_site: "OpenSite") -> None:
-    """Whatever became of it: left alone, completed or disabled, and what is behind that."""
+async def test_dependents_of_a_retried_job_restart_as_announced(open_site: "OpenSite") -> None:
+    """Whatever their status: skipped, completed or disabled, and their own dependents."""
     async with open_site() as site:
         site.scheduler.endings = {"hungry": [OOM], "odd": [UNKNOWN]}
         after = dict.fromkeys(("odd", "done", "off"), "hungry") | {"late": "done"}

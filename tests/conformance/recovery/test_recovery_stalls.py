@@ -1,4 +1,4 @@
-"""Workers that die, allocations of which nobody knows, and jobs with nothing to run them."""
+"""Workers that die, allocations in an unknown state, and jobs without workers."""
 
 from typing import TYPE_CHECKING
 
@@ -33,7 +33,7 @@ async def test_jobs_of_a_dead_worker_run_again(open_site: "OpenSite") -> None:
         await assert_nothing_is_open(site, workflow_id)
 
 
-async def test_claims_of_a_dead_worker_are_given_back(open_site: "OpenSite") -> None:
+async def test_claims_of_a_dead_worker_are_released(open_site: "OpenSite") -> None:
     async with open_site() as site:
         site.scheduler.deaths = {1: "claimed"}
         workflow_id = await site.submit(["a", "b"])
@@ -46,8 +46,8 @@ async def test_claims_of_a_dead_worker_are_given_back(open_site: "OpenSite") -> 
 
 
 @pytest.mark.parametrize("jobs", [["a"], ["a", "b"]])
-async def test_job_that_its_worker_left_behind(open_site: "OpenSite", jobs: list[str]) -> None:
-    """The worker said good-bye, but its report of the last job was refused or lost."""
+async def test_job_of_a_worker_that_deregistered(open_site: "OpenSite", jobs: list[str]) -> None:
+    """The worker deregistered, but its report of the last job was refused or lost."""
     async with open_site() as site:
         site.scheduler.deaths = {1: "forgetful"}
         site.scheduler.endings = {"a": [(1, None, 10.0)]}
@@ -74,7 +74,7 @@ async def test_ready_jobs_without_an_allocation(open_site: "OpenSite") -> None:
 
 
 async def test_jobs_left_uninitialized(open_site: "OpenSite") -> None:
-    """Somebody reset a job and its round ended there. It runs in a new run: in the old one it has
+    """The user reset a job and their round ended there. It runs in a new run: in the old one it has
     a result, and the server would refuse the second."""
     async with open_site() as site:
         site.scheduler.endings = {"a": [(1, None, 10.0)]}
@@ -95,7 +95,7 @@ async def test_jobs_left_uninitialized(open_site: "OpenSite") -> None:
 
 @pytest.mark.parametrize("recovers", [True, False])
 async def test_workflow_that_was_not_started(open_site: "OpenSite", *, recovers: bool) -> None:
-    """Starting it as a whole is a person's decision."""
+    """Only the user starts a workflow as a whole."""
     async with open_site() as site:
         workflow_id = await site.submit(["a", "b"], allocations=0)
         await site.client.transport.post(f"/workflows/{workflow_id}/reset_job_status")
@@ -136,10 +136,10 @@ async def assert_nothing_is_open(site: "Site", workflow_id: int) -> None:
         {"a": JobStatus.RUNNING, "child": JobStatus.BLOCKED},
     ],
 )
-async def test_recovery_in_place_that_was_not_finished(
+async def test_unfinished_recovery_in_place(
     open_site: "OpenSite", changes: dict[str, JobStatus]
 ) -> None:
-    """What somebody who prepared one by hand left: a job may be running that has a result."""
+    """One that was prepared by hand: a job may be running that has a result."""
     async with open_site() as site:
         site.scheduler.endings = {"a": [(1, None, 10.0)]}
         workflow_id = await site.submit(["a", "b", "child"], after={"child": "a"})
@@ -151,7 +151,7 @@ async def test_recovery_in_place_that_was_not_finished(
         ended = await site.watch(workflow_id)
 
         assert ended.verdict is Verdict.SUCCEEDED
-        assert not site.seen(events.LookFailed)
+        assert not site.seen(events.PollFailed)
         assert await site.results(workflow_id) == [
             ("a", 1, 1),
             ("a", 2, 0),

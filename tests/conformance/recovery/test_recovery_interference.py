@@ -1,4 +1,4 @@
-"""Somebody deletes, cancels, archives or restarts a workflow that is watched or recovered."""
+"""The user deletes, cancels, archives or restarts a workflow that is watched or recovered."""
 
 import os
 import socket
@@ -72,7 +72,7 @@ Deed = Callable[["TorcClient"], Awaitable[None]]
 
 
 @DEEDS
-async def test_while_it_runs(open_site: "OpenSite", deed: Deed, word: str) -> None:
+async def test_change_while_it_runs(open_site: "OpenSite", deed: Deed, word: str) -> None:
     async with open_site() as site:
         site.scheduler.endings = {"a": [(0, None, 500.0)]}
         await site.submit(["a"])
@@ -90,7 +90,7 @@ async def test_while_it_runs(open_site: "OpenSite", deed: Deed, word: str) -> No
 
 
 @pytest.mark.parametrize(("deed", "word"), [(cancel, "canceled"), (archive, "archived")])
-async def test_before_it_is_watched(open_site: "OpenSite", deed: Deed, word: str) -> None:
+async def test_change_before_it_is_watched(open_site: "OpenSite", deed: Deed, word: str) -> None:
     """Although some of its jobs failed."""
     async with open_site() as site:
         site.scheduler.endings = {"a": [OOM]}
@@ -114,10 +114,10 @@ async def test_before_it_is_watched(open_site: "OpenSite", deed: Deed, word: str
     ],
     indirect=["server_name"],
 )
-async def test_in_the_middle_of_recovery(
+async def test_change_during_recovery(
     open_site: "OpenSite", deed: Deed, word: str, step: str
 ) -> None:
-    """From then on nothing is changed: no cancellation undone, no allocation for nobody."""
+    """From then on nothing is changed: no cancellation is undone, no allocation submitted."""
     async with open_site() as site:
         site.scheduler.endings = {"a": [OOM]}
         await site.submit(["a"])
@@ -152,8 +152,8 @@ def once_at(place: str, site: "Site", deed: Deed, *, is_late: bool = True) -> "F
     return answer
 
 
-async def test_somebody_else_restarts_it(open_site: "OpenSite") -> None:
-    """The round is abandoned, and what is there then is looked at afresh, without a hurry."""
+async def test_user_restarts_it(open_site: "OpenSite") -> None:
+    """The round is abandoned, and the workflow is polled again after the interval."""
     async with open_site() as site:
         site.scheduler.endings = {"a": [OOM], "b": [OOM]}
         await site.submit(["a", "b"])
@@ -229,7 +229,7 @@ def result(*, attempt: int, node_id: int, return_code: int) -> NewResult:
     ("step", "job_id", "verdict"),
     [("adjust", 1, Verdict.HANDED_OVER), ("reset", 2, Verdict.SUCCEEDED)],
 )
-async def test_somebody_runs_a_job_in_the_middle(
+async def test_user_runs_a_job_during_recovery(
     open_site: "OpenSite", step: str, job_id: int, verdict: Verdict
 ) -> None:
     """Nothing more is reset, and no run begun in which his worker could not report."""
@@ -254,7 +254,7 @@ async def test_somebody_runs_a_job_in_the_middle(
         assert (await site.client.get_workflow(1)).run_id == (1 if by_hand == "a" else 2)
 
 
-async def test_somebody_else_completes_a_job_in_the_middle(open_site: "OpenSite") -> None:
+async def test_user_completes_a_job_during_recovery(open_site: "OpenSite") -> None:
     """It is not run again."""
 
     async def run(client: "TorcClient") -> None:
@@ -272,7 +272,7 @@ async def test_somebody_else_completes_a_job_in_the_middle(open_site: "OpenSite"
         assert await site.results(1) == [("a", 1, 0), ("a", 1, 137), ("b", 1, 137), ("b", 2, 0)]
 
 
-async def test_somebody_else_releases_a_dead_workers_job(open_site: "OpenSite") -> None:
+async def test_user_releases_the_job_of_a_dead_worker(open_site: "OpenSite") -> None:
     async with open_site() as site:
         site.scheduler.deaths = {1: "running"}
         await site.submit(["a", "b"])
@@ -282,13 +282,13 @@ async def test_somebody_else_releases_a_dead_workers_job(open_site: "OpenSite") 
         ended = await site.watch(1)
 
         assert ended.verdict is Verdict.SUCCEEDED
-        assert not site.seen(events.LookFailed)
+        assert not site.seen(events.PollFailed)
         assert await site.results(1) == [
             (name, *e) for name in "ab" for e in ((1, ORPHANED), (2, 0))
         ]
 
 
-async def test_somebody_submits_allocations_in_the_middle(open_site: "OpenSite") -> None:
+async def test_user_submits_allocations_during_recovery(open_site: "OpenSite") -> None:
     """There is no need for more of them."""
     async with open_site() as site:
         site.scheduler.endings = {"a": [OOM]}
@@ -302,7 +302,7 @@ async def test_somebody_submits_allocations_in_the_middle(open_site: "OpenSite")
         assert len(site.seen(events.RecoveryAbandoned)) == 1
 
 
-async def test_somebody_runs_the_rest_after_a_crash(
+async def test_user_runs_the_rest_after_a_crash(
     open_site: "OpenSite", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was left of the round were its allocations, for which there is no use any more."""
@@ -326,9 +326,7 @@ async def test_somebody_runs_the_rest_after_a_crash(
         assert len(site.scheduler.requests) == 2
 
 
-async def test_two_watches_that_know_nothing_of_each_other(
-    open_site: "OpenSite", dialect: "DialectName"
-) -> None:
+async def test_two_independent_watches(open_site: "OpenSite", dialect: "DialectName") -> None:
     """Two users, or two state folders, hold different locks: one of them gives way.
 
     On 0.12 both may write the number of the next run. Then there are allocations to spare. Where
@@ -352,7 +350,7 @@ async def test_two_watches_that_know_nothing_of_each_other(
 
 
 @pytest.mark.parametrize(("place", "is_late"), [("PUT /jobs/2", True), ("PUT /jobs/1", False)])
-async def test_job_deleted_in_the_middle(
+async def test_job_deleted_during_recovery(
     open_site: "OpenSite", place: str, *, is_late: bool
 ) -> None:
     async def delete_job(client: "TorcClient") -> None:

@@ -1,4 +1,4 @@
-"""A server that is away, unwell or talks nonsense: nothing is decided, nothing is done twice."""
+"""A server that is unreachable, fails or answers nonsense: nothing is decided or done twice."""
 
 from typing import TYPE_CHECKING
 
@@ -49,7 +49,7 @@ def answer(status: int, text: str) -> "Fault":
     return fault
 
 
-TROUBLES = {
+FAULTS = {
     "refused": refuse,
     "silent": be_silent,
     "lost": lose_answer,
@@ -59,7 +59,7 @@ TROUBLES = {
     "half": answer(200, '{"id": 1, "na'),
     "other": answer(200, '{"id": "one"}'),
 }
-BY_TROUBLE = pytest.mark.parametrize("trouble", TROUBLES)
+BY_FAULT = pytest.mark.parametrize("name", FAULTS)
 
 
 def during(fault: "Fault", since: float, until: float) -> "Fault":
@@ -73,25 +73,25 @@ def during(fault: "Fault", since: float, until: float) -> "Fault":
     return switch
 
 
-@BY_TROUBLE
-async def test_away_for_a_while(open_site: "OpenSite", trouble: str) -> None:
+@BY_FAULT
+async def test_outage(open_site: "OpenSite", name: str) -> None:
     async with open_site() as site:
         site.scheduler.endings = {"a": [(0, None, 500.0)]}
         workflow_id = await site.submit(["a"])
-        site.line.fault = during(TROUBLES[trouble], 100, 250)
+        site.line.fault = during(FAULTS[name], 100, 250)
 
         ended = await site.watch(workflow_id, patience=1200)
 
         assert ended.verdict is Verdict.SUCCEEDED
-        failures = site.seen(events.LookFailed)
+        failures = site.seen(events.PollFailed)
         assert 1 <= len(failures) <= 15
         assert all(failure.retry_in <= 60 for failure in failures)
         assert failures[0].retry_in < 2
-        assert len(site.seen(events.LookSucceeded)) == 1
+        assert len(site.seen(events.PollRecovered)) == 1
         assert len(site.seen(events.WorkflowStalled)) == 0
 
 
-async def test_patience_ends(open_site: "OpenSite") -> None:
+async def test_outage_longer_than_the_patience(open_site: "OpenSite") -> None:
     async with open_site() as site:
         site.scheduler.endings = {"a": [(0, None, 5000.0)]}
         workflow_id = await site.submit(["a"])
@@ -104,7 +104,7 @@ async def test_patience_ends(open_site: "OpenSite") -> None:
         assert 2200 <= anyio.current_time() <= 2400
 
 
-async def test_without_patience_the_first_trouble_ends_it(open_site: "OpenSite") -> None:
+async def test_without_patience_the_first_error_ends_the_watch(open_site: "OpenSite") -> None:
     async with open_site() as site:
         workflow_id = await site.submit(["a"])
         site.line.fault = during(refuse, 1, 10**9)
@@ -112,7 +112,7 @@ async def test_without_patience_the_first_trouble_ends_it(open_site: "OpenSite")
         ended = await site.watch(workflow_id, patience=0)
 
         assert ended.verdict is Verdict.UNREACHABLE
-        assert not site.seen(events.LookFailed)
+        assert not site.seen(events.PollFailed)
 
 
 async def test_access_denied_is_final(open_site: "OpenSite") -> None:
@@ -143,8 +143,8 @@ WRITES = {
         ("0.12", "run", lose_answer),  # begun there in two requests
     ],
 )
-async def test_in_the_middle_of_a_round(open_site: "OpenSite", fault: "Fault", write: str) -> None:
-    """One change of a round fails, for a while: the round waits, and then goes on."""
+async def test_outage_in_a_round(open_site: "OpenSite", fault: "Fault", write: str) -> None:
+    """One change of a round fails for a while: the round waits, and then continues."""
     async with open_site() as site:
         site.scheduler.endings = {"a": [OOM], "b": [UNKNOWN]}
         workflow_id = await site.submit(["a", "b", "child"], after={"child": "a"})
@@ -153,7 +153,7 @@ async def test_in_the_middle_of_a_round(open_site: "OpenSite", fault: "Fault", w
         ended = await site.watch(workflow_id)
 
         assert ended.verdict is Verdict.SUCCEEDED
-        assert site.seen(events.LookFailed)
+        assert site.seen(events.PollFailed)
         assert len(site.seen(events.RecoveryPlanned)) == 1
         await assert_one_round(site, workflow_id)
 
@@ -215,8 +215,8 @@ def for_a_while(place: str, fault: "Fault", *, seconds: float) -> "Fault":
     return switch
 
 
-async def test_given_up_in_the_middle_and_run_again(open_site: "OpenSite") -> None:
-    """The same command goes on with the same plan: an unreachable server settles nothing."""
+async def test_round_that_was_interrupted_by_an_outage_continues(open_site: "OpenSite") -> None:
+    """The same command continues with the same plan: an unreachable server decides nothing."""
     async with open_site() as site:
         site.scheduler.endings = {"a": [OOM], "b": [UNKNOWN]}
         workflow_id = await site.submit(["a", "b", "child"], after={"child": "a"})
@@ -232,8 +232,8 @@ async def test_given_up_in_the_middle_and_run_again(open_site: "OpenSite") -> No
         await assert_one_round(site, workflow_id)
 
 
-async def test_given_up_before_there_was_a_plan(open_site: "OpenSite") -> None:
-    """Somebody else brought the workflow to its end: what comes next is a new watch."""
+async def test_outage_before_there_was_a_plan(open_site: "OpenSite") -> None:
+    """The user finished the workflow meanwhile: the round ends without a plan."""
     async with open_site() as site:
         site.scheduler.endings = {"a": [UNKNOWN]}
         await site.submit(["a"])
@@ -249,16 +249,16 @@ async def test_given_up_before_there_was_a_plan(open_site: "OpenSite") -> None:
         assert (await site.watch(1)).verdict is Verdict.SUCCEEDED
 
         assert not site.seen(events.RecoveryInitiated)
-        async with site.surroundings() as around:
+        async with site.context() as context:
             identity = Identity(
-                server=around.client.transport.connection.url,
+                server=context.client.transport.connection.url,
                 workflow_id=1,
                 created=(await site.client.get_workflow(1)).created,
             )
-            assert around.journal.begin_watch(identity).open_round is None
+            assert context.journal.begin_watch(identity).open_round is None
 
 
-async def test_rounds_count_on_after_giving_up(open_site: "OpenSite") -> None:
+async def test_rounds_are_counted_across_watches(open_site: "OpenSite") -> None:
     async with open_site() as site:
         site.scheduler.endings = {"a": [UNKNOWN] * 9}
         workflow_id = await site.submit(["a"])
@@ -273,7 +273,7 @@ async def test_rounds_count_on_after_giving_up(open_site: "OpenSite") -> None:
         assert len(site.scheduler.requests) == 1 + 3
 
 
-async def test_watching_alone_does_not_go_on_with_a_round(open_site: "OpenSite") -> None:
+async def test_watch_without_recovery_does_not_continue_a_round(open_site: "OpenSite") -> None:
     async with open_site() as site:
         site.scheduler.endings = {"a": [OOM]}
         workflow_id = await site.submit(["a"])
@@ -288,14 +288,14 @@ async def test_watching_alone_does_not_go_on_with_a_round(open_site: "OpenSite")
         assert {method for _, method, _ in site.line.sent} == {"GET"}
         counts = await site.client.count_jobs(workflow_id)
         assert counts.of(JobStatus.UNINITIALIZED) == 1
-        # Nor does it forget the round: who asks for recovery again gets the rest of it.
+        # The round is not lost: the next watch with recovery finishes it.
         assert (await site.watch(workflow_id)).verdict is Verdict.SUCCEEDED
         assert len(site.seen(events.RecoveryPlanned)) == 1
 
 
 @pytest.mark.parametrize("dialect", ["0.12", "0.35"])
-@pytest.mark.parametrize("after", ["the first look", "the failure"])
-async def test_a_server_of_another_version_than_before(
+@pytest.mark.parametrize("after", ["the first poll", "the failure"])
+async def test_server_of_another_version_than_before(
     open_site: "OpenSite", dialect: str, after: str
 ) -> None:
     versions = {"0.12": {"version": "1.0.0"}, "0.35": "0.12.2"}
@@ -312,14 +312,14 @@ async def test_a_server_of_another_version_than_before(
         workflow_id = await site.submit(["a"])
         site.line.fault = take_for_the_other
 
-        ended = await site.watch(workflow_id, show_job_counts=after == "the first look")
+        ended = await site.watch(workflow_id, show_job_counts=after == "the first poll")
 
         assert ended.verdict is Verdict.SUCCEEDED
-        assert site.seen(events.LookFailed)
+        assert site.seen(events.PollFailed)
         assert await site.results(workflow_id) == [("a", 1, 137), ("a", 2, 0)]
 
 
-async def test_a_workflow_without_jobs_is_no_success(open_site: "OpenSite") -> None:
+async def test_workflow_without_jobs_has_not_succeeded(open_site: "OpenSite") -> None:
     async with open_site() as site:
         workflow_id = await site.submit([])
 

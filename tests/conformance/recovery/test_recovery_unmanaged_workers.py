@@ -1,4 +1,4 @@
-"""Workers outside of allocations, such as ``torc run``: nobody but their process can say."""
+"""Workers outside of allocations, such as ``torc run``: only their process shows their state."""
 
 import os
 import socket
@@ -74,7 +74,9 @@ async def take_job(site: "Site", node_id: int) -> None:
     [(HERE, os.getpid(), 0), (HERE, os.getpid(), 1), ("elsewhere", 1, 1)],
     ids=["idle here", "busy here", "busy elsewhere"],
 )
-async def test_may_be_alive(open_site: "OpenSite", hostname: str, pid: int, jobs: int) -> None:
+async def test_worker_that_may_be_alive(
+    open_site: "OpenSite", hostname: str, pid: int, jobs: int
+) -> None:
     async with open_site() as site:
         await site.submit(["a", "b"], allocations=0)
         await start_stray(site, hostname=hostname, pid=pid, jobs=jobs)
@@ -85,7 +87,7 @@ async def test_may_be_alive(open_site: "OpenSite", hostname: str, pid: int, jobs
         assert {method for _, method, _ in site.line.sent} == {"GET"}
 
 
-async def test_alive_after_the_last_job(open_site: "OpenSite") -> None:
+async def test_worker_alive_after_the_last_job(open_site: "OpenSite") -> None:
     """It has not noticed yet, and would claim jobs of the run that a recovery starts."""
     async with open_site() as site:
         await site.submit(["a"], allocations=0)
@@ -100,15 +102,15 @@ async def test_alive_after_the_last_job(open_site: "OpenSite") -> None:
 
 
 @pytest.mark.parametrize("pid", [dead_pid(), 1], ids=["of its own", "of torc run"])
-async def test_dead_on_this_host(
+async def test_worker_dead_on_this_host(
     open_site: "OpenSite", monkeypatch: pytest.MonkeyPatch, pid: int
 ) -> None:
     """One that calls itself process 1, as ``torc run`` does, has no log open."""
-    nobody_elses = f"test-{os.getpid()}"  # somebody may run a workflow 1 on this machine
-    monkeypatch.setattr(socket, "gethostname", lambda: nobody_elses)
+    ours_alone = f"test-{os.getpid()}"  # another user may run a workflow 1 on this machine
+    monkeypatch.setattr(socket, "gethostname", lambda: ours_alone)
     async with open_site() as site:
         await site.submit(["a", "b"], allocations=0)
-        await start_stray(site, hostname=nobody_elses, pid=pid, jobs=1)
+        await start_stray(site, hostname=ours_alone, pid=pid, jobs=1)
 
         ended = await site.watch(1)
 
@@ -117,10 +119,10 @@ async def test_dead_on_this_host(
         assert all(node.has_ended for node in await site.client.list_compute_nodes(1))
 
 
-async def test_dead_between_the_beginnings_of_a_round(
+async def test_worker_that_dies_between_two_attempts_of_a_round(
     open_site: "OpenSite", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its first process ended before it had a plan: the next looks for dead workers again."""
+    """Its first process ended before it had a plan: the next one searches dead workers again."""
 
     async def capacity() -> Capacity:
         raise ServerUnreachable("of this test")
@@ -160,7 +162,7 @@ def start_leftover() -> Iterator[Callable[..., Process]]:
 
 
 @pytest.mark.parametrize("started", [1, 0])
-async def test_what_a_dead_runner_left_running(
+async def test_orphan_processes_of_a_dead_runner(
     open_site: "OpenSite", start_leftover: Callable[..., Process], started: int
 ) -> None:
     """It is ended before anything is changed. A job may also run before the server knows."""
@@ -186,7 +188,7 @@ async def test_what_a_dead_runner_left_running(
         assert changes
         assert not any(changes)
         assert is_running(other)
-        assert [event.processes for event in site.seen(events.LeftoversEnded)] == [1]
+        assert [event.processes for event in site.seen(events.OrphanProcessesEnded)] == [1]
 
 
 def is_running(process: Process) -> bool:
@@ -194,12 +196,12 @@ def is_running(process: Process) -> bool:
     return now is not None and now.identity == process.identity and not now.is_dead
 
 
-async def test_what_does_not_end(
+async def test_orphan_process_that_does_not_end(
     open_site: "OpenSite",
     start_leftover: Callable[..., Process],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A person has to see to it; until then nothing runs beside it."""
+    """The user has to end it; until then no job runs beside it."""
     monkeypatch.setattr(orphan_processes, "end_all", lambda *_, **__: None)
     async with open_site() as site:
         await site.submit(["a"], allocations=0)
@@ -219,7 +221,7 @@ def changes_begin(site: "Site") -> float:
     return next(when for when, method, _ in site.line.sent if method != "GET")
 
 
-async def test_dead_worker_is_no_reason_to_wait(open_site: "OpenSite") -> None:
+async def test_dead_worker_gets_no_grace(open_site: "OpenSite") -> None:
     """What it held will never move: no grace is needed to call that a stall."""
     async with open_site() as site:
         await site.submit(["a"], allocations=0)
@@ -229,7 +231,7 @@ async def test_dead_worker_is_no_reason_to_wait(open_site: "OpenSite") -> None:
 
 
 @pytest.mark.parametrize("has_failed", [False, True])
-async def test_elsewhere_without_a_job(open_site: "OpenSite", has_failed: bool) -> None:
+async def test_idle_worker_elsewhere(open_site: "OpenSite", has_failed: bool) -> None:
     """Alive it would take jobs of the next run; dead it must not be waited for for ever."""
     async with open_site() as site:
         await site.submit(["a"], allocations=0)
@@ -247,10 +249,10 @@ async def test_elsewhere_without_a_job(open_site: "OpenSite", has_failed: bool) 
 
 
 @pytest.mark.parametrize("changes", [{"recovery": None}, {"once": True}])
-async def test_elsewhere_without_a_job_and_nobody_to_mind(
+async def test_idle_worker_elsewhere_without_recovery(
     open_site: "OpenSite", changes: dict[str, Any]
 ) -> None:
-    """Nothing will be reset, or a person says that nothing runs."""
+    """Nothing will be reset, or the user says that nothing runs."""
     async with open_site() as site:
         await site.submit(["a"], allocations=0)
         await start_stray(site, hostname="elsewhere", pid=1, jobs=0)
@@ -259,8 +261,8 @@ async def test_elsewhere_without_a_job_and_nobody_to_mind(
         assert not site.seen(events.WorkersAwaited)
 
 
-async def test_one_elsewhere_after_the_other(open_site: "OpenSite") -> None:
-    """Each has all of its grace, and once they have left nobody is waited for."""
+async def test_two_idle_workers_elsewhere_in_turn(open_site: "OpenSite") -> None:
+    """Each gets the whole grace, and after they have left there is no more wait."""
     async with open_site() as site:
         await site.submit(["a"], allocations=0)
         await start_stray(site, hostname="elsewhere", pid=1, jobs=0)
@@ -277,8 +279,8 @@ async def test_one_elsewhere_after_the_other(open_site: "OpenSite") -> None:
         assert await site.results(1) == [("a", 1, 0)]
 
 
-async def test_one_elsewhere_that_takes_a_job(open_site: "OpenSite") -> None:
-    """It lives, or did: nobody can tell, however long it takes."""
+async def test_idle_worker_elsewhere_that_claims_a_job(open_site: "OpenSite") -> None:
+    """It may be alive or dead: its state stays unknown, however long that takes."""
     async with open_site() as site:
         await site.submit(["a"], allocations=0)
         await start_stray(site, hostname="elsewhere", pid=1, jobs=0)
@@ -291,7 +293,7 @@ async def test_one_elsewhere_that_takes_a_job(open_site: "OpenSite") -> None:
         assert {method for _, method, _ in site.line.sent} == {"GET"}
 
 
-async def test_a_result_that_the_server_could_not_take_is_given_again(
+async def test_result_that_the_server_failed_to_store_is_sent_again(
     open_site: "OpenSite",
 ) -> None:
     """An internal error need not mean that there is one already."""
