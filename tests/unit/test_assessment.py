@@ -2,7 +2,7 @@ import itertools
 
 import pytest
 
-from torc_watch.core.allocation import AllocationState
+from torc_watch.core.allocation import AllocationState, AllocationStatus
 from torc_watch.core.assessment import (
     Observation,
     WorkflowState,
@@ -17,13 +17,13 @@ ALIVE, GONE, UNKNOWN = AllocationState
 ALLOCATION = Allocation(
     id=1, scheduler_id=1, scheduler_config_id=1, scheduler_type="local", status="active"
 )
-STRAY = ComputeNode(id=1, hostname="n1", pid=1, allocation_id=None, has_ended=False)
+UNMANAGED = ComputeNode(id=1, hostname="n1", pid=1, allocation_id=None, has_ended=False)
 
 
 def observation(
     *states: AllocationState,
     complete: bool = False,
-    strays: tuple[AllocationState, ...] = (),
+    unmanaged: tuple[AllocationState, ...] = (),
     canceled: bool = False,
     archived: bool = False,
 ) -> Observation:
@@ -39,8 +39,8 @@ def observation(
         ),
         is_complete=complete,
         counts=None,
-        allocations=tuple((ALLOCATION, state) for state in states),
-        strays=tuple((STRAY, state) for state in strays),
+        allocations=tuple((ALLOCATION, AllocationStatus(state=state)) for state in states),
+        unmanaged_workers=tuple((UNMANAGED, state) for state in unmanaged),
     )
 
 
@@ -52,9 +52,9 @@ def observation(
         (observation(GONE), WorkflowState.STALLED),
         (observation(), WorkflowState.STALLED),
         (observation(UNKNOWN), WorkflowState.WORKING),
-        (observation(GONE, strays=(ALIVE,)), WorkflowState.WORKING),
-        (observation(GONE, strays=(UNKNOWN,)), WorkflowState.WORKING),
-        (observation(GONE, strays=(GONE,)), WorkflowState.STALLED),
+        (observation(GONE, unmanaged=(ALIVE,)), WorkflowState.WORKING),
+        (observation(GONE, unmanaged=(UNKNOWN,)), WorkflowState.WORKING),
+        (observation(GONE, unmanaged=(GONE,)), WorkflowState.STALLED),
         (observation(ALIVE, complete=True), WorkflowState.WORKING),
         (observation(UNKNOWN, complete=True), WorkflowState.WORKING),
         (observation(GONE, complete=True), WorkflowState.FINISHED),
@@ -85,7 +85,7 @@ def test_success_is_said_only_when_every_job_is_completed_or_disabled(status: Jo
     [
         (observation(GONE), JobStatus.RUNNING, 0),
         (observation(GONE), JobStatus.PENDING, 0),
-        (observation(strays=(GONE,)), JobStatus.PENDING, 0),
+        (observation(unmanaged=(GONE,)), JobStatus.PENDING, 0),
         (observation(GONE), JobStatus.READY, STALL_GRACE),
         (observation(), JobStatus.RUNNING, STALL_GRACE),
     ],

@@ -85,7 +85,7 @@ class Service:
     async def open_server(self, server: str) -> AsyncIterator[Supervisor]:
         assert server == SERVER
         scheduler = FencedScheduler(self.site.scheduler, self.fence)
-        surroundings = self.site.surroundings(scheduler, self.fence.pass_, self.lease.name)
+        surroundings = self.site.surroundings(scheduler, self.fence.check, self.lease.name)
         async with surroundings as around, supervising(around) as supervisor:
             self.lines.append("opened")
             yield supervisor

@@ -11,12 +11,13 @@ import httpx
 import pytest
 
 from torc_watch.core import events, polling
-from torc_watch.core.allocation import AllocationFailure, AllocationRequest, AllocationState
+from torc_watch.core.allocation import AllocationSpec, AllocationState
 from torc_watch.core.diagnosis import ORPHANED
 from torc_watch.core.events import Verdict, WatchEnded
 from torc_watch.core.model import JobStatus
 from torc_watch.core.policy import RecoverySettings
 from torc_watch.core.units import GIB
+from torc_watch.schedulers.base import WorkerAssignment
 from torc_watch.torc.runner_api import NodeResources, WorkerApi
 
 if TYPE_CHECKING:
@@ -43,18 +44,20 @@ async def test_dead_worker_is_no_reason_to_wait(open_site: "OpenSite") -> None:
 async def test_why_nothing_runs(open_site: "OpenSite", settings: RecoverySettings | None) -> None:
     """What an allocation said before it ended with an error is told whenever it is looked into."""
     async with open_site() as site:
-        failures = {
-            number: AllocationFailure(scheduler_id=number, log="log", last_words=("no such user",))
-            for number in (1, 2)
-        }
-        site.scheduler.failures = failures
+        site.scheduler.failures = {1: "no such user", 2: "no such file"}
         site.scheduler.deaths = {1: "running", 2: "running"}
         workflow_id = await site.submit(["a"])
 
         await site.watch(workflow_id, recovery=settings)
 
-        told = [event.failure for event in site.seen(events.AllocationFailed)]
-        assert told == [failures[1], *([failures[2]] if settings else [])]
+        told = [
+            (event.scheduler, event.scheduler_id, event.status.detail)
+            for event in site.seen(events.AllocationFailed)
+        ]
+        assert told == [
+            ("local", 1, "no such user"),
+            *([("local", 2, "no such file")] if settings else []),
+        ]
         assert isinstance(site.events[-1], WatchEnded)
 
 
@@ -111,17 +114,18 @@ async def test_allocations_that_die_at_once(
     """They are replaced without a hurry: each time the grace is waited for again."""
     async with open_site() as site:
         workflow_id = await site.submit(["a"], allocations=0)
+        submitted: list[tuple[AllocationSpec, WorkerAssignment]] = []
 
-        async def submit(request: AllocationRequest) -> int:
-            site.scheduler.requests.append(request)
-            return len(site.scheduler.requests)  # which the scheduler knows nothing of any more
+        async def submit(spec: AllocationSpec, work: WorkerAssignment) -> int:
+            submitted.append((spec, work))
+            return len(submitted)  # which the scheduler knows nothing of any more
 
         monkeypatch.setattr(site.scheduler, "submit", submit)
 
         ended = await site.watch(workflow_id, poll_interval=15)
 
         assert ended.verdict is Verdict.EXHAUSTED
-        assert len(site.scheduler.requests) == 3
+        assert len(submitted) == 3
         assert anyio.current_time() >= 4 * polling.STALL_GRACE
 
 

@@ -4,14 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from torc_watch.core.allocation import NodeClass
 from torc_watch.core.dependents import Dependant, Repeat
 from torc_watch.core.diagnosis import Cause, Finding
 from torc_watch.core.model import (
     Job,
     JobCounts,
     JobStatus,
-    LocalScheduler,
     Requirements,
+    SchedulerConfig,
     Workflow,
 )
 from torc_watch.core.policy import (
@@ -22,7 +23,6 @@ from torc_watch.core.policy import (
     Situation,
     plan,
 )
-from torc_watch.core.provisioning import Capacity
 from torc_watch.core.units import GIB, MIB
 
 SMALL = Requirements(
@@ -81,8 +81,9 @@ def situation(
         dependants=dependants,
         waiting=waiting,
         rounds_used=rounds_used,
-        shape=LocalScheduler(id=9, name="local", num_cpus=2, memory=GIB),
-        capacity=Capacity(num_cpus=4, memory=8 * GIB, runtime=3600),
+        scheduler_type="local",
+        usual=SchedulerConfig(id=9, name="local", scheduler_type="local", num_cpus=2, memory=GIB),
+        node_classes=(NodeClass(num_cpus=4, memory=8 * GIB, runtime=3600),),
         allocation_stem="abc.wf42",
     )
 

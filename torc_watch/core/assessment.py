@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from torc_watch.core import polling
-from torc_watch.core.allocation import AllocationFailure, AllocationState
+from torc_watch.core.allocation import AllocationState, AllocationStatus
 from torc_watch.core.model import Allocation, ComputeNode, Job, JobCounts, JobStatus, Workflow
 
 OPEN_ALLOCATION = frozenset({"pending", "active"})
@@ -32,26 +32,25 @@ class Observation:
     """One look at a workflow.
 
     ``allocations`` are those that the server believes open, with what the scheduler says of them.
-    ``strays`` are workers outside of allocations that never said good-bye; ``idle_elsewhere`` are
-    those on other machines that hold no job: dead, or about to leave by themselves. They are asked
-    after only when no allocation can be alive, and are empty otherwise. ``is_complete`` says that
-    every job has ended, ``failures`` which of ``allocations`` ended with an error; they are asked
-    for only when no worker can be alive, and are False and empty otherwise.
+    ``unmanaged_workers`` are workers outside of allocations that never deregistered;
+    ``idle_elsewhere`` are those on other machines that hold no job: dead, or about to leave by
+    themselves. They are asked for only when no allocation can be alive, and are empty otherwise.
+    ``is_complete`` says that every job has ended; it is asked for only when no worker can be alive,
+    and is False otherwise.
     """
 
     workflow: Workflow
     counts: JobCounts | None
-    allocations: tuple[tuple[Allocation, AllocationState], ...]
+    allocations: tuple[tuple[Allocation, AllocationStatus], ...]
     is_complete: bool = False
-    strays: tuple[tuple[ComputeNode, AllocationState], ...] = ()
+    unmanaged_workers: tuple[tuple[ComputeNode, AllocationState], ...] = ()
     idle_elsewhere: tuple[ComputeNode, ...] = ()
-    failures: tuple[AllocationFailure, ...] = ()
 
     @property
     def may_have_workers(self) -> bool:
-        return any(
-            state is not AllocationState.GONE for _, state in (*self.allocations, *self.strays)
-        )
+        states = [status.state for _, status in self.allocations]
+        states += [state for _, state in self.unmanaged_workers]
+        return any(state is not AllocationState.GONE for state in states)
 
 
 def standing(observation: Observation) -> WorkflowState:
@@ -83,7 +82,7 @@ def grace_before_stall(observation: Observation, counts: JobCounts) -> float:
 
     No time at all after the death of workers that held some.
     """
-    has_dead_workers = bool(observation.allocations or observation.strays)
+    has_dead_workers = bool(observation.allocations or observation.unmanaged_workers)
     workers_died = has_dead_workers and counts.of(JobStatus.RUNNING, JobStatus.PENDING)
     return 0.0 if workers_died else polling.STALL_GRACE
 

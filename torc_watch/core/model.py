@@ -113,13 +113,20 @@ class ComputeNode:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LocalScheduler:
-    """The shape of local allocations of a workflow: CPUs and bytes of memory for each."""
+class SchedulerConfig:
+    """How allocations of a workflow are asked for: a row of Torc's, for any type of scheduler.
+
+    CPUs, memory and GPUs are of each node. None is what the row does not say, or not readably.
+    """
 
     id: int
     name: str
-    num_cpus: int
+    scheduler_type: str
+    num_cpus: int | None
     memory: int | None
+    num_gpus: int = 0
+    num_nodes: int = 1
+    runtime: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

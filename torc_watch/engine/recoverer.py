@@ -11,10 +11,11 @@ from torc_watch.core.steps import RoundOutcome, Step
 from torc_watch.engine.failure_report import exhibits
 from torc_watch.engine.journal import Journal, Round
 from torc_watch.engine.observer import observe
+from torc_watch.engine.orphans import OrphanRelease
 from torc_watch.engine.planner import make_plan
 from torc_watch.engine.step_executor import RoundAbandoned, StepExecutor
 from torc_watch.engine.watch import Case, Decision, Diagnosis, KeepWatching, StartOver, Watch
-from torc_watch.schedulers.base import Scheduler
+from torc_watch.schedulers.cluster import Cluster
 from torc_watch.torc.client import TorcClient
 
 _VERDICTS = {
@@ -36,16 +37,17 @@ class Recoverer:
     def __init__(
         self,
         client: TorcClient,
-        scheduler: Scheduler,
+        cluster: Cluster,
         journal: Journal,
         report: Callable[[Event], None],
         before_change: Callable[[], Awaitable[None]],
     ) -> None:
         self._client = client
-        self._scheduler = scheduler
+        self._cluster = cluster
         self._journal = journal
         self._report = report
-        self._performer = StepExecutor(client, scheduler, report, before_change)
+        self._executor = StepExecutor(client, cluster, report, before_change)
+        self._orphans = OrphanRelease(client, cluster, report, before_change)
 
     async def recover(self, case: Case) -> Decision:
         """Begins or continues a round and carries it to its end.
@@ -110,7 +112,7 @@ class Recoverer:
         elif step is Step.PLAN and case.diagnosis:
             self._journal.record_plan(round_, await self._plan(case, case.diagnosis))
         elif round_.plan is not None:
-            await self._performer.perform(step, case.watch, round_.plan, is_first=is_first)
+            await self._executor.perform(step, case.watch, round_.plan, is_first=is_first)
 
     async def _release(self, orphans: Orphans, observation: Observation) -> None:
         """A worker that began since the look has some of these jobs: they would be ended."""
@@ -118,17 +120,17 @@ class Recoverer:
             return
         workflow_id = observation.workflow.id
         # After they were found: whoever had a job by then is seen now.
-        now = await observe(self._client, self._scheduler, workflow_id, with_counts=False)
+        now = await observe(self._client, self._cluster, workflow_id, with_counts=False, max_age=0)
         if now.may_have_workers:
             raise RoundAbandoned(f"Somebody else started workers for workflow {workflow_id}.")
-        await self._performer.release_orphans(orphans, observation)
+        await self._orphans.release(orphans, observation.workflow)
 
     async def _plan(self, case: Case, diagnosis: Diagnosis) -> Plan:
         settings = case.watch.request.recovery
         assert settings is not None  # noqa: S101 - a watch without recovery has no cases
         answer = await make_plan(
             self._client,
-            self._scheduler,
+            self._cluster,
             workflow=case.observation.workflow,
             diagnosis=diagnosis,
             rounds_used=case.watch.record.rounds_used,

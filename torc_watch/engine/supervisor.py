@@ -20,7 +20,7 @@ from torc_watch.engine.throttle import ServerThrottle
 from torc_watch.engine.watch import Case, Poll, Watch, WatchRequest
 from torc_watch.engine.watcher import Watcher
 from torc_watch.engine.workflow_lock import hold
-from torc_watch.schedulers.base import Scheduler
+from torc_watch.schedulers.cluster import Cluster
 from torc_watch.torc.client import TorcClient
 
 _QUEUE = 32  # polls, and cases, that may wait; further watchers wait to hand theirs on
@@ -34,11 +34,11 @@ class EngineContext:
 
     ``epoch`` is that of the lease under which a daemon watches. ``before_change`` is awaited before
     a hook is run or processes are ended here; what it raises keeps that back, as what stands before
-    ``client`` and ``scheduler`` does with theirs.
+    ``client`` and ``cluster`` does with theirs.
     """
 
     client: TorcClient
-    scheduler: Scheduler
+    cluster: Cluster
     journal: Journal
     locks: Path
     report: Callable[[Event], None]
@@ -104,7 +104,7 @@ class Supervisor:
         self._diagnoser = Diagnoser(surroundings.client, surroundings.report)
         self._recoverer = Recoverer(
             surroundings.client,
-            surroundings.scheduler,
+            surroundings.cluster,
             surroundings.journal,
             surroundings.report,
             surroundings.before_change,
@@ -165,7 +165,7 @@ class Supervisor:
 
         async def attempt() -> WatchEnded:
             return await Watcher(
-                watch, around.client, around.scheduler, self._polls, around.report, self._courtesy
+                watch, around.client, around.cluster, self._polls, around.report, self._courtesy
             ).run()
 
         return await guarded(watch.workflow_id, attempt, around.report)

@@ -14,7 +14,7 @@ from torc_watch.engine.event_listener import WakeUp, listen
 from torc_watch.engine.observer import observe
 from torc_watch.engine.throttle import ServerThrottle
 from torc_watch.engine.watch import Decision, KeepWatching, Poll, StartOver, Watch
-from torc_watch.schedulers.base import Scheduler
+from torc_watch.schedulers.cluster import Cluster
 from torc_watch.torc.client import TorcClient
 
 
@@ -31,14 +31,14 @@ class Watcher:
         self,
         watch: Watch,
         client: TorcClient,
-        scheduler: Scheduler,
+        cluster: Cluster,
         polls: MemoryObjectSendStream[Poll],
         report: Callable[[Event], None],
         courtesy: ServerThrottle,
     ) -> None:
         self._watch = watch
         self._client = client
-        self._scheduler = scheduler
+        self._cluster = cluster
         self._polls = polls
         self._report = report
         self._courtesy = courtesy
@@ -114,9 +114,10 @@ class Watcher:
                 await self._client.ask_version()
             observation = await observe(
                 self._client,
-                self._scheduler,
+                self._cluster,
                 request.workflow_id,
                 with_counts=request.show_job_counts,
+                max_age=request.poll_interval / 2,  # at each poll of its own a watch has news
             )
         if observation.counts is not None:
             self._report(

@@ -12,11 +12,11 @@ import httpx
 import pytest
 
 from torc_watch.core import events, polling
+from torc_watch.core.allocation import NodeClass
 from torc_watch.core.diagnosis import ORPHANED
 from torc_watch.core.errors import ServerUnreachable
 from torc_watch.core.events import Verdict
 from torc_watch.core.model import JobStatus
-from torc_watch.core.provisioning import Capacity
 from torc_watch.core.units import GIB
 from torc_watch.host.processes import Process, carriers_of, end_all, find_process
 from torc_watch.schedulers.local import orphan_processes
@@ -122,14 +122,14 @@ async def test_dead_between_the_beginnings_of_a_round(
 ) -> None:
     """Its first process ended before it had a plan: the next looks for dead workers again."""
 
-    async def capacity() -> Capacity:
+    async def node_classes() -> tuple[NodeClass, ...]:
         raise ServerUnreachable("of this test")
 
     async with open_site() as site:
         await site.submit(["a"], allocations=0)
         await start_stray(site, hostname=HERE, pid=dead_pid(), jobs=1)
         with monkeypatch.context() as patch:
-            patch.setattr(site.scheduler, "capacity", capacity)
+            patch.setattr(site.scheduler, "node_classes", node_classes)
             assert (await site.watch(1, patience=0)).verdict is Verdict.UNREACHABLE
         await site.client.transport.post("/jobs/1/retry/1", max_retries=9)
         await start_stray(site, hostname=HERE, pid=dead_pid(), jobs=1)
