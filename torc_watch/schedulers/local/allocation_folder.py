@@ -13,6 +13,8 @@ import fcntl
 import json
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -128,8 +130,22 @@ class AllocationFolder:
 
     def read_record(self) -> AllocationRecord:
         """Raises SchedulerError if there is none that can be read."""
-        try:
+        with self._reading():
             return AllocationRecord.from_json((self.path / _RECORD).read_text())
+
+    def hostname(self) -> str:
+        """Of its record, which is not read in full: a query of statuses does this for each.
+
+        Raises SchedulerError if there is none that can be read.
+        """
+        with self._reading():
+            hostname: str = json.loads((self.path / _RECORD).read_text())["hostname"]
+            return hostname
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise SchedulerError(f"{self.path} holds no readable {_RECORD}: {error!r}") from error
 

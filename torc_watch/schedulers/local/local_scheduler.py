@@ -171,7 +171,7 @@ class LocalScheduler:
             if not folder.is_locked():
                 _clear_away(folder)
                 return True
-            hostname = folder.read_record().hostname
+            hostname = folder.hostname()
             if hostname != this_host():
                 raise SchedulerError(f"Allocation {number} runs on {hostname}: cancel it there.")
             worker = folder.worker()
@@ -230,7 +230,7 @@ def _physical_memory() -> int:
 
 def _status(folder: AllocationFolder) -> AllocationStatus:
     try:
-        hostname = folder.read_record().hostname
+        hostname = folder.hostname()
     except SchedulerError:
         return _UNKNOWN
     if hostname != this_host():

@@ -113,6 +113,45 @@ async def test_last_lines_of_its_log(
     assert tuple(lines) == last
 
 
+# As an earlier version wrote it; versions meet in one folder during an upgrade.
+ORDER = """{
+  "hostname": "n1",
+  "request": {
+    "token": "torc-wf7-0123456789ab.1",
+    "workflow_id": 7,
+    "scheduler_config_id": 3,
+    "num_cpus": 2,
+    "memory": 1073741824,
+    "output_dir": "/scratch/out"
+  },
+  "connection": {
+    "url": "http://127.0.0.1:8080/torc-service/v1",
+    "username": "ada",
+    "ca_file": "/etc/ca.pem",
+    "verify_tls": true,
+    "timeout": 30.0
+  },
+  "poll_interval": 1.0,
+  "torc_program": "/opt/bin/torc"
+}"""
+
+
+def test_records_are_those_of_earlier_versions(folder: AllocationFolder) -> None:
+    (folder.path / "order.json").write_text(ORDER)
+    record = folder.read_record()
+    assert record.spec == AllocationSpec(
+        token="torc-wf7-0123456789ab.1",  # noqa: S106 - no password
+        num_cpus=2,
+        memory=GIB,
+    )
+    assert (record.hostname, record.work.workflow_id) == ("n1", 7)
+    assert record.work.output_dir == Path("/scratch/out")
+    assert record.work.connection.ca_file == Path("/etc/ca.pem")
+    assert record.torc_program == Path("/opt/bin/torc")
+    folder.write_record(record)
+    assert (folder.path / "order.json").read_text() == ORDER
+
+
 @pytest.mark.parametrize("exists", [True, False])
 async def test_a_log_without_a_line(
     local: LocalScheduler, folder: AllocationFolder, exists: bool
