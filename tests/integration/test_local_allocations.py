@@ -1,4 +1,4 @@
-"""Allocations of the machine: real worker processes, real crashes of those who start them."""
+"""Allocations of this machine: real worker processes, real crashes of their submitters."""
 
 import fcntl
 import json
@@ -53,7 +53,7 @@ IN_VAIN = for_workflow(NOBODY, 1, Path())  # for workers that find no server
 
 @pytest.fixture
 def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A place for allocations; whatever of them still runs is ended after the test."""
+    """A folder for allocations; what still runs of them is ended after the test."""
     token = uuid.uuid4().hex
     monkeypatch.setenv("TORC_WATCH_TEST", token)
     yield tmp_path / "home" / "allocations"
@@ -157,7 +157,7 @@ async def test_submitters_with_one_token_start_one_worker(directory: Path) -> No
     assert len(carriers_of(folder.marker.encode())) == 1
 
 
-async def test_looking_and_starting_wait_for_whoever_looks_or_starts_now(
+async def test_queries_and_starts_wait_for_the_lock_of_the_directory(
     local: LocalScheduler, directory: Path
 ) -> None:
     number = await local.submit(a_spec("first"), IN_VAIN)
@@ -255,7 +255,7 @@ async def test_a_submitter_killed_at_any_step_leaves_exactly_one_worker_after_th
     assert len(steps) > 8
 
 
-async def test_a_worker_that_never_came_to_life_was_never_started(
+async def test_a_worker_that_never_recorded_itself_counts_as_not_started(
     local: LocalScheduler, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
@@ -267,7 +267,7 @@ async def test_a_worker_that_never_came_to_life_was_never_started(
     assert await state(local, number) is AllocationState.ALIVE
 
 
-async def test_a_killed_worker_is_gone_although_that_cannot_be_written_down(
+async def test_a_killed_worker_is_gone_although_its_end_cannot_be_recorded(
     directory: Path,
 ) -> None:
     not_text = directory / os.fsdecode(b"\xff")
@@ -285,7 +285,7 @@ async def test_a_killed_worker_is_gone_although_that_cannot_be_written_down(
 async def test_a_record_of_the_first_version_is_read(
     local: LocalScheduler, directory: Path
 ) -> None:
-    """It knew no other runner than ours, and did not say so."""
+    """It knew no other runner than ours, and recorded none."""
     number = await local.submit(a_spec("t"), IN_VAIN)
     path = directory / str(number) / "order.json"
     written = json.loads(path.read_text())
@@ -312,7 +312,7 @@ async def test_status_that_cannot_be_told_here_is_unknown(
         await local.cancel(elsewhere)
 
 
-async def test_a_process_that_has_the_workers_number_by_now_is_not_touched(
+async def test_another_process_with_the_reused_pid_of_the_worker_is_not_signaled(
     local: LocalScheduler, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(local_scheduler, "_CANCEL_PATIENCE", 0.3)
@@ -386,7 +386,7 @@ def lock_is_free(folder: AllocationFolder) -> Iterator[None]:
 
 @pytest.fixture
 def carelessness() -> Iterator[None]:
-    """A process that ignores its children's ends, and lets everybody write its files."""
+    """A process that ignores SIGCHLD, and lets all users write its files."""
     children, umask = signal.signal(signal.SIGCHLD, signal.SIG_IGN), os.umask(0)
     yield
     os.umask(umask)

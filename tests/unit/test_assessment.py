@@ -63,11 +63,11 @@ def observation(
         (observation(canceled=True, archived=True), WorkflowState.ARCHIVED),
     ],
 )
-def test_where_a_workflow_stands(seen: Observation, expected: WorkflowState) -> None:
+def test_state_of_a_workflow(seen: Observation, expected: WorkflowState) -> None:
     assert standing(seen) is expected
 
 
-def test_what_nobody_knows_is_never_finished() -> None:
+def test_unknown_is_never_finished() -> None:
     for states in itertools.product(AllocationState, repeat=3):
         if UNKNOWN in states:
             for complete in (True, False):

@@ -41,7 +41,7 @@ class AllocationStatus:
 
     @property
     def has_failed(self) -> bool:
-        """Whether it ended otherwise than in order or by somebody's wish."""
+        """Whether it ended neither in order nor because it was canceled."""
         return self.cause not in (None, EndCause.CANCELED)
 
 

@@ -210,7 +210,7 @@ class AllocationSubmitted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AllocationFailed:
-    """An allocation that the server believes open has ended, not in order and by no user's wish.
+    """An allocation that the server believes open has ended, not in order and not canceled.
 
     ``status`` has the cause.
     """

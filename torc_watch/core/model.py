@@ -1,7 +1,7 @@
 """The Torc server's things as torc-watch sees them, validated: frozen, and with units.
 
 Memory is in bytes, durations are in seconds, and an identifier is the server's integer. A value
-that nobody can read (a memory text such as ``8gb``) is ``None`` here, never a guess.
+that cannot be read (a memory text such as ``8gb``) is ``None`` here, never a guess.
 """
 
 from collections.abc import Mapping
@@ -46,7 +46,7 @@ class Workflow:
     is_archived: bool
     kill_codes: KillCodes = TORCS_KILL_CODES
     limits_memory: bool = True  # its workers end a job that uses more than it asked for
-    use_pending_failed: bool = False  # failures wait for a person
+    use_pending_failed: bool = False  # failures wait for the user
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -79,7 +79,8 @@ class StepExecutor:
             raise RoundAbandoned(f"Workflow {workflow.id} was {change}.")
         if workflow.run_id not in _undisturbed_runs(step, plan, is_first=is_first):
             raise RoundAbandoned(
-                f"Workflow {workflow.id} is in run {workflow.run_id}, which somebody else started."
+                f"Workflow {workflow.id} is in run {workflow.run_id}, started by another program "
+                "or user."
             )
 
     async def _run_hook(self, watch: Watch, plan: Plan) -> None:
@@ -153,7 +154,7 @@ class StepExecutor:
         """Abandons the round if a worker runs jobs: its reports would be refused in a new run."""
         counts = await self._client.count_jobs(workflow_id)
         if counts.of(JobStatus.PENDING, JobStatus.RUNNING):
-            raise RoundAbandoned(f"Somebody else is running jobs of workflow {workflow_id}.")
+            raise RoundAbandoned(f"Another program or user runs jobs of workflow {workflow_id}.")
         return counts
 
     async def _reinitialize(self, plan: Plan) -> None:
@@ -170,7 +171,7 @@ class StepExecutor:
 
     async def _allocate(self, watch: Watch, plan: Plan, *, is_first: bool) -> None:
         workflow_id = plan.workflow_id
-        if await self._client.is_complete(workflow_id):  # somebody else ran it, after a crash
+        if await self._client.is_complete(workflow_id):  # others ran it, after a crash
             return
         if is_first:
             await self._ensure_no_allocation(workflow_id)
@@ -201,7 +202,9 @@ class StepExecutor:
     async def _ensure_no_allocation(self, workflow_id: int) -> None:
         known = await self._client.list_allocations(workflow_id)
         if any(allocation.status in OPEN_ALLOCATION for allocation in known):
-            raise RoundAbandoned(f"Somebody else submitted allocations for workflow {workflow_id}.")
+            raise RoundAbandoned(
+                f"Another program or user submitted allocations for workflow {workflow_id}."
+            )
 
     async def _scheduler_config_id(self, plan: Plan, scheduler_type: str) -> int:
         """The row that allocations must name; a new one for a workflow that never had any."""
