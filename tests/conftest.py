@@ -22,19 +22,27 @@ import pytest
 from starlette.applications import Starlette
 
 from tests.rigs.real_torc import home_of
-from torc_watch.core.allocation import AllocationFailure, AllocationRequest, AllocationState
+from torc_watch.core.allocation import (
+    AllocationShape,
+    AllocationSpec,
+    AllocationState,
+    AllocationStatus,
+    EndCause,
+    NodeClass,
+)
 from torc_watch.core.errors import ServerError
 from torc_watch.core.events import Event, WatchEnded
 from torc_watch.core.model import Allocation, JobStatus, Requirements
 from torc_watch.core.policy import RecoverySettings
-from torc_watch.core.provisioning import Capacity
 from torc_watch.core.units import GIB, MIB
 from torc_watch.engine.allocations import start_allocation
 from torc_watch.engine.journal import Journal
 from torc_watch.engine.supervisor import watch_workflow
 from torc_watch.engine.watch import EngineContext, WatchRequest
 from torc_watch.sandbox.server import ServerSettings, open_server
-from torc_watch.schedulers.base import Scheduler
+from torc_watch.schedulers.base import Scheduler, WorkerAssignment
+from torc_watch.schedulers.cluster import Cluster
+from torc_watch.schedulers.local.this_machine import ThisMachine
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.requests import NewJob, NewRequirements, NewResult, NewWorkflow
 from torc_watch.torc.runner_api import ClaimedJob, NodeResources, WorkerApi
@@ -161,6 +169,14 @@ class Line(httpx.AsyncBaseTransport):
         return await self._server.open_stream(request)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submitted:
+    """An allocation that a scheduler was asked for."""
+
+    spec: AllocationSpec
+    work: WorkerAssignment
+
+
 class SimulatedScheduler:
     """Allocations whose workers are tasks of this loop and speak to the server as real ones do.
 
@@ -181,38 +197,40 @@ class SimulatedScheduler:
         self.afterlife = AllocationState.GONE
         self.known_states: dict[int, AllocationState] = {}
         self.numbers: dict[str, int] = {}
-        self.requests: list[AllocationRequest] = []
+        self.requests: list[Submitted] = []
         self.canceled: list[int] = []
-        self.failures: dict[int, AllocationFailure] = {}
-        self.size = Capacity(num_cpus=10, memory=8 * GIB)
+        self.failures: dict[int, str] = {}  # what is told of allocations that failed, by number
+        self.nodes = (NodeClass(num_cpus=10, memory=8 * GIB),)
         self.seconds_to_submit: dict[int, float] = {}  # by workflow
         self.idle_limit = 90.0
 
-    async def capacity(self) -> Capacity:
-        return self.size
+    async def node_classes(self) -> tuple[NodeClass, ...]:
+        return self.nodes
 
-    async def find(self, token: str) -> int | None:
-        return self.numbers.get(token)
-
-    async def submit(self, request: AllocationRequest) -> int:
-        await anyio.sleep(self.seconds_to_submit.get(request.workflow_id, 0))
+    async def submit(self, spec: AllocationSpec, work: WorkerAssignment) -> int:
+        if spec.token in self.numbers:
+            return self.numbers[spec.token]
+        await anyio.sleep(self.seconds_to_submit.get(work.workflow_id, 0))
+        request = Submitted(spec=spec, work=work)
         self.requests.append(request)
         number = self._before + len(self.requests)
-        self.numbers[request.token] = number
+        self.numbers[spec.token] = number
         self.known_states[number] = AllocationState.ALIVE
         self._workers.append(asyncio.create_task(self._work(number, request)))
         return number
 
-    async def states(self, scheduler_ids: Collection[int]) -> dict[int, AllocationState]:
-        return {
-            number: self.known_states.get(number, AllocationState.GONE) for number in scheduler_ids
-        }
+    async def statuses(self, numbers: Collection[int]) -> dict[int, AllocationStatus]:
+        return {number: self._status(number) for number in numbers}
 
-    async def failure(self, scheduler_id: int) -> AllocationFailure | None:
-        return self.failures.get(scheduler_id)
+    def _status(self, number: int) -> AllocationStatus:
+        state = self.known_states.get(number, AllocationState.GONE)
+        if state is AllocationState.GONE and number in self.failures:
+            detail = self.failures[number]
+            return AllocationStatus(state=state, cause=EndCause.FAILED, detail=detail)
+        return AllocationStatus(state=state)
 
-    async def cancel(self, scheduler_id: int) -> None:
-        self.canceled.append(scheduler_id)
+    async def cancel(self, number: int) -> None:
+        self.canceled.append(number)
 
     async def rest(self) -> None:
         """Returns when every worker has left or died."""
@@ -226,7 +244,7 @@ class SimulatedScheduler:
             with suppress(asyncio.CancelledError):
                 await worker
 
-    async def _work(self, number: int, request: AllocationRequest) -> None:
+    async def _work(self, number: int, request: Submitted) -> None:
         worker = _SimulatedWorker(
             client=self._client,
             number=number,
@@ -244,21 +262,25 @@ class SimulatedScheduler:
 class _SimulatedWorker:
     client: TorcClient
     number: int
-    request: AllocationRequest
+    request: Submitted
     endings: dict[str, Sequence[Ending]]
     idle_limit: float
     run_id: int = 0
     node_id: int = 0
 
+    @property
+    def workflow_id(self) -> int:
+        return self.request.work.workflow_id
+
     async def work(self, death: Death | None) -> bool:
         """True after a good-bye, False when it died with jobs in hand."""
         allocation = await self._find_allocation()
         await self.client.set_allocation_status(allocation, "active")
-        self.run_id = (await self.client.get_workflow(self.request.workflow_id)).run_id
+        self.run_id = (await self.client.get_workflow(self.workflow_id)).run_id
         self.node_id = await self._register(allocation)
         if not await self._serve(death):
             return False
-        await self.client.end_compute_node(self.request.workflow_id, self.node_id)
+        await self.client.end_compute_node(self.workflow_id, self.node_id)
         await self.client.set_allocation_status(allocation, "complete")
         return True
 
@@ -267,7 +289,7 @@ class _SimulatedWorker:
         api = WorkerApi(self.client.transport)
         while True:
             found = await api.find_allocation(
-                self.request.workflow_id, scheduler_id=self.number, scheduler_type="local"
+                self.workflow_id, scheduler_id=self.number, scheduler_type="local"
             )
             if found is not None:
                 return found
@@ -275,7 +297,7 @@ class _SimulatedWorker:
 
     async def _register(self, allocation: Allocation) -> int:
         return await WorkerApi(self.client.transport).register_node(
-            self.request.workflow_id,
+            self.workflow_id,
             hostname="n1",
             pid=self.number,
             started_at=datetime.now(UTC),
@@ -284,7 +306,7 @@ class _SimulatedWorker:
         )
 
     def _resources(self) -> NodeResources:
-        return NodeResources(num_cpus=self.request.num_cpus, memory=self.request.memory)
+        return NodeResources(num_cpus=self.request.spec.num_cpus, memory=self.request.spec.memory)
 
     async def _serve(self, death: Death | None) -> bool:
         idle = 0.0
@@ -302,12 +324,12 @@ class _SimulatedWorker:
         return True
 
     async def _is_complete(self) -> bool:
-        return await self.client.is_complete(self.request.workflow_id)
+        return await self.client.is_complete(self.workflow_id)
 
     async def _claim(self, death: Death | None) -> list[ClaimedJob]:
         api = WorkerApi(self.client.transport)
         jobs = await api.claim_jobs(
-            self.request.workflow_id, self._resources(), limit=self.request.num_cpus
+            self.workflow_id, self._resources(), limit=self.request.spec.num_cpus
         )
         started = {"claimed": 0, "half-way": len(jobs) // 2}.get(death or "", len(jobs))
         for job in jobs[:started]:
@@ -330,7 +352,7 @@ class _SimulatedWorker:
     def _result(self, job: ClaimedJob, ending: Ending) -> NewResult:
         return_code, peak_memory, seconds = ending
         return NewResult(
-            workflow_id=self.request.workflow_id,
+            workflow_id=self.workflow_id,
             run_id=self.run_id,
             attempt=job.job.attempt,
             compute_node_id=self.node_id,
@@ -394,19 +416,19 @@ class Site:
 
     async def allocate(self, workflow_id: int, allocations: int = 1) -> None:
         """As a person does."""
-        config_id = await self.client.create_local_scheduler(
-            workflow_id, name="local", num_cpus=10, memory=GIB
+        config_id = await self.client.create_scheduler_config(
+            workflow_id, "local", name="local", shape=AllocationShape(num_cpus=10, memory=GIB)
+        )
+        work = WorkerAssignment(
+            connection=self.client.transport.connection,
+            workflow_id=workflow_id,
+            scheduler_config_id=config_id,
+            output_dir=Path("out"),
         )
         for number in range(1, allocations + 1):
-            request = AllocationRequest(
-                token=f"submitted-{workflow_id}.{config_id}.{number}",
-                workflow_id=workflow_id,
-                scheduler_config_id=config_id,
-                num_cpus=10,
-                memory=GIB,
-                output_dir="out",
-            )
-            await start_allocation(self.client, self.scheduler, request)
+            token = f"submitted-{workflow_id}.{config_id}.{number}"
+            spec = AllocationSpec(token=token, num_cpus=10, memory=GIB)
+            await start_allocation(self.client, self.scheduler, spec, work)
 
     def request(self, workflow_id: int, **changes: Any) -> WatchRequest:
         """With recovery, every 60 s, for ever."""
@@ -433,7 +455,7 @@ class Site:
             ) as transport:
                 yield EngineContext(
                     client=await TorcClient.connect(transport),
-                    scheduler=scheduler or self.scheduler,
+                    cluster=Cluster.of(scheduler or self.scheduler, machine=ThisMachine()),
                     journal=journal,
                     locks=self.directory / "locks",
                     report=self.events.append,

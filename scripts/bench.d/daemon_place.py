@@ -1,7 +1,7 @@
 """What the daemon is measured in: a server, a state folder, and workflows that have work to do.
 
 Each workflow has a job that runs, and a local allocation that lives, so that the daemon's look at
-it is the usual one: three requests, an order read and a lock tried. What is arranged is the life of
+it is the usual one: three requests, a record read and a lock tried. What is arranged is the life of
 the allocations: instead of a worker for each, this process holds one lock, of which those of all
 allocations are hard links.
 """
@@ -22,12 +22,17 @@ import httpx
 from anyio.abc import Process
 from workloads import busy_workflow
 
-from torc_watch.core.allocation import AllocationRequest
+from torc_watch.core.allocation import AllocationSpec
 from torc_watch.core.units import GIB
 from torc_watch.daemon.commands import WatchedWorkflow, WatchOptions, WatchState
 from torc_watch.daemon.registry import Registry
 from torc_watch.ipc.socket_client import socket_paths
-from torc_watch.schedulers.local.allocation_folder import AllocationFolder, WorkerOrder, this_host
+from torc_watch.schedulers.base import WorkerAssignment
+from torc_watch.schedulers.local.allocation_folder import (
+    AllocationFolder,
+    AllocationRecord,
+    this_host,
+)
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.concurrency import gather
 from torc_watch.torc.transport import Connection, Transport
@@ -82,7 +87,7 @@ class Place:
         )
         folder = AllocationFolder(self.home / "allocations" / str(number))
         folder.path.mkdir(parents=True)
-        folder.write_order(_order(workflow_id, self.home))
+        folder.write_record(_record(workflow_id, self.home))
         folder.lock.hardlink_to(self.directory / "lock")
         return workflow_id
 
@@ -149,17 +154,15 @@ async def _server() -> AsyncIterator[str]:
                 process.kill()
 
 
-def _order(workflow_id: int, home: Path) -> WorkerOrder:
-    return WorkerOrder(
+def _record(workflow_id: int, home: Path) -> AllocationRecord:
+    return AllocationRecord(
         hostname=this_host(),
-        request=AllocationRequest(
-            token=f"bench-{workflow_id}",
+        spec=AllocationSpec(token=f"bench-{workflow_id}", num_cpus=1, memory=GIB),
+        work=WorkerAssignment(
+            connection=Connection(url="localhost:1"),  # no worker reads it
             workflow_id=workflow_id,
             scheduler_config_id=1,
-            num_cpus=1,
-            memory=GIB,
-            output_dir=str(home),
+            output_dir=home,
         ),
-        connection=Connection(url="localhost:1"),  # no worker reads it
         poll_interval=1,
     )

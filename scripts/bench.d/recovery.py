@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,9 @@ from torc_watch.engine.observer import observe
 from torc_watch.engine.supervisor import watch_workflow
 from torc_watch.engine.watch import EngineContext, WatchRequest
 from torc_watch.sandbox.server import ServerSettings
-from torc_watch.schedulers.local.local_scheduler import LocalAllocations
+from torc_watch.schedulers.cluster import Cluster
+from torc_watch.schedulers.local.local_scheduler import LocalScheduler
+from torc_watch.schedulers.local.this_machine import ThisMachine
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.transport import Connection, Transport
 
@@ -41,7 +44,8 @@ async def _measure_one(jobs: int, directory: Path) -> dict[str, float]:
     async with over_loopback(settings) as url, Transport(Connection(url=url)) as transport:
         client = await TorcClient.connect(transport)
         workflow_id = await failed_workflow(client, jobs)
-        scheduler = LocalAllocations(directory / "allocations", transport.connection)
+        scheduler = LocalScheduler(directory / "allocations")
+        cluster = Cluster.of(scheduler, machine=ThisMachine())
 
         async def record(name: str, action: Callable[[], Awaitable[Any]]) -> None:
             sent, began = transport.requests_sent, time.perf_counter()
@@ -49,15 +53,16 @@ async def _measure_one(jobs: int, directory: Path) -> dict[str, float]:
             values[f"{name}, {jobs:,} jobs: s"] = time.perf_counter() - began
             values[f"{name}, {jobs:,} jobs: requests"] = transport.requests_sent - sent
 
-        await record("poll", lambda: observe(client, scheduler, workflow_id, with_counts=False))
-        await record(
-            "poll with counts", lambda: observe(client, scheduler, workflow_id, with_counts=True)
-        )
+        for name, with_counts in (("poll", False), ("poll with counts", True)):
+            poll = partial(
+                observe, client, cluster, workflow_id, with_counts=with_counts, max_age=0
+            )
+            await record(name, poll)
         await record("compare: download every job", lambda: client.list_jobs(workflow_id))
         with closing(Journal(directory / "journal.db")) as journal:
             context = EngineContext(
                 client=client,
-                scheduler=scheduler,
+                cluster=cluster,
                 journal=journal,
                 locks=directory / "locks",
                 report=lambda _: None,

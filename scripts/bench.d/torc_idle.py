@@ -22,9 +22,14 @@ from real_torc import RealTorc
 from usage import Usage
 from workloads import busy_workflow
 
-from torc_watch.core.allocation import AllocationRequest
+from torc_watch.core.allocation import AllocationSpec
 from torc_watch.core.units import GIB
-from torc_watch.schedulers.local.allocation_folder import AllocationFolder, WorkerOrder, this_host
+from torc_watch.schedulers.base import WorkerAssignment
+from torc_watch.schedulers.local.allocation_folder import (
+    AllocationFolder,
+    AllocationRecord,
+    this_host,
+)
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.transport import Connection, Transport
 
@@ -142,24 +147,22 @@ def _live_allocations(home: Path, workflows: Sequence[int]) -> Iterator[None]:
         for number, workflow_id in enumerate(workflows, 1):
             folder = AllocationFolder(home / "allocations" / str(number))
             folder.path.mkdir(parents=True)
-            folder.write_order(_order(workflow_id, home))
+            folder.write_record(_record(workflow_id, home))
             lock = stack.enter_context(folder.lock.open("ab"))
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
-def _order(workflow_id: int, home: Path) -> WorkerOrder:
-    return WorkerOrder(
+def _record(workflow_id: int, home: Path) -> AllocationRecord:
+    return AllocationRecord(
         hostname=this_host(),
-        request=AllocationRequest(
-            token=f"bench-{workflow_id}",
+        spec=AllocationSpec(token=f"bench-{workflow_id}", num_cpus=1, memory=GIB),
+        work=WorkerAssignment(
+            connection=Connection(url="localhost:1"),  # no worker reads it
             workflow_id=workflow_id,
             scheduler_config_id=1,
-            num_cpus=1,
-            memory=GIB,
-            output_dir=str(home),
+            output_dir=home,
         ),
-        connection=Connection(url="localhost:1"),  # no worker reads it
         poll_interval=1,
     )
 

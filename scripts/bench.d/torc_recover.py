@@ -20,7 +20,7 @@ from real_torc import RealTorc
 from workloads import FAILED_OF, failed_workflow
 
 from torc_watch.core.model import JobStatus
-from torc_watch.schedulers.local.local_scheduler import LocalAllocations
+from torc_watch.schedulers.local.local_scheduler import LocalScheduler
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.transport import Connection, Transport
 
@@ -88,8 +88,7 @@ class Recoveries:
 
     async def _clear_away(self, workflow_id: int) -> None:
         """Ends the workers that were started, and makes sure that there was a recovery."""
-        connection = self.client.transport.connection
-        await LocalAllocations(self.directory / "allocations", connection).cancel_all()
+        await LocalScheduler(self.directory / "allocations").cancel_all()
         counts = await self.client.count_jobs(workflow_id)
         if counts.of(JobStatus.FAILED) or counts.of(JobStatus.COMPLETED) == counts.total:
             raise RuntimeError(f"Workflow {workflow_id} was not recovered: {counts}")

@@ -36,7 +36,7 @@ async def watch(url: str, output_dir: Path, poll_interval: float, ids: list[int]
         async with composition.open_client(connection) as client:
             context = EngineContext(
                 client=client,
-                scheduler=composition.local_allocations(settings, connection),
+                cluster=composition.open_cluster(settings),
                 journal=journal,
                 locks=settings.home / "locks",
                 report=report,

@@ -5,6 +5,7 @@ import socket
 from datetime import UTC, datetime
 from typing import Any
 
+from torc_watch.core.allocation import AllocationShape
 from torc_watch.core.model import JobStatus
 from torc_watch.core.units import GIB, MIB
 from torc_watch.torc.client import TorcClient
@@ -38,8 +39,8 @@ async def busy_workflow(
 ) -> int:
     """A workflow with an allocation, of that number, whose worker runs one of its jobs."""
     workflow_id, _ = await _initialized_workflow(client, jobs)
-    config_id = await client.create_local_scheduler(
-        workflow_id, name="local", num_cpus=1, memory=GIB
+    config_id = await client.create_scheduler_config(
+        workflow_id, "local", name="local", shape=AllocationShape(num_cpus=1, memory=GIB)
     )
     await client.create_allocation(
         workflow_id,

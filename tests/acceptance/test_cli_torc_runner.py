@@ -269,7 +269,7 @@ def test_a_runner_of_another_version(torc: Torc, torc_program: Callable[[str, st
     recovered = torc.site.run("recover", "1", **torc.variables)
 
     assert submitted.returncode == 0, submitted.stderr
-    assert f"Allocation 1 ended with an error, as its log {allocation}/log" in recovered.stdout
+    assert f"Allocation 1 ended: failed, its log {allocation}/log" in recovered.stdout
     assert "version mismatch - client 0.12.2 vs server 1.0.0" in recovered.stdout
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import anyio
 import pytest
 
+from torc_watch.core.allocation import AllocationShape
 from torc_watch.core.errors import Conflict, NotFound, ServerFault
 from torc_watch.core.model import JobStatus
 from torc_watch.core.units import GIB, MIB
@@ -158,8 +159,9 @@ async def test_start_of_a_job_that_is_not_pending_is_a_fault(client: TorcClient)
 
 async def test_allocations(client: TorcClient) -> None:
     workflow_id = await submit(client, ["true"])
-    scheduler = await client.create_local_scheduler(workflow_id, name="two", num_cpus=2, memory=GIB)
-    (row,) = await client.list_local_schedulers(workflow_id)
+    shape = AllocationShape(num_cpus=2, memory=GIB)
+    scheduler = await client.create_scheduler_config(workflow_id, "local", name="two", shape=shape)
+    (row,) = await client.list_scheduler_configs(workflow_id, "local")
     assert (row.id, row.num_cpus, row.memory) == (scheduler, 2, GIB)
     worker = WorkerApi(client.transport)
     assert (

@@ -1,4 +1,4 @@
-"""Allocations of the machine: real worker processes, real crashes of those who start them."""
+"""Allocations of this machine: real worker processes, real crashes of their submitters."""
 
 import fcntl
 import json
@@ -9,22 +9,23 @@ import subprocess
 import sys
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
 import pytest
 
-from torc_watch.core.allocation import AllocationRequest, AllocationState
+from torc_watch.core.allocation import AllocationSpec, AllocationState, AllocationStatus
 from torc_watch.core.errors import SchedulerError
 from torc_watch.core.model import JobStatus
 from torc_watch.core.units import GIB
 from torc_watch.host.processes import carriers_of, find_process, send_signals
 from torc_watch.sandbox.server import ServerSettings, serve
+from torc_watch.schedulers.base import WorkerAssignment
 from torc_watch.schedulers.local import local_scheduler
 from torc_watch.schedulers.local.allocation_folder import AllocationFolder
-from torc_watch.schedulers.local.local_scheduler import LocalAllocations
+from torc_watch.schedulers.local.local_scheduler import LocalScheduler
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.requests import NewJob, NewRequirements, NewWorkflow
 from torc_watch.torc.transport import Connection, Transport
@@ -34,20 +35,25 @@ pytestmark = pytest.mark.slow
 NOBODY = Connection(url="http://127.0.0.1:1")
 
 
-def a_request(token: str, *, workflow_id: int = 1, output_dir: str = "") -> AllocationRequest:
-    return AllocationRequest(
-        token=token,
+def a_spec(token: str) -> AllocationSpec:
+    return AllocationSpec(token=token, num_cpus=2, memory=2 * GIB)
+
+
+def for_workflow(connection: Connection, workflow_id: int, output_dir: Path) -> WorkerAssignment:
+    return WorkerAssignment(
+        connection=connection,
         workflow_id=workflow_id,
         scheduler_config_id=1,
-        num_cpus=2,
-        memory=2 * GIB,
         output_dir=output_dir,
     )
 
 
+IN_VAIN = for_workflow(NOBODY, 1, Path())  # for workers that find no server
+
+
 @pytest.fixture
 def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A place for allocations; whatever of them still runs is ended after the test."""
+    """A folder for allocations; what still runs of them is ended after the test."""
     token = uuid.uuid4().hex
     monkeypatch.setenv("TORC_WATCH_TEST", token)
     yield tmp_path / "home" / "allocations"
@@ -55,9 +61,8 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 
 
 @pytest.fixture
-def local(directory: Path) -> LocalAllocations:
-    """Allocations whose workers look in vain for a server."""
-    return LocalAllocations(directory, NOBODY)
+def local(directory: Path) -> LocalScheduler:
+    return LocalScheduler(directory)
 
 
 @asynccontextmanager
@@ -88,14 +93,23 @@ async def until(happened: Callable[[], object]) -> None:
             await anyio.sleep(0.02)
 
 
-async def until_not_alive(local: LocalAllocations, number: int) -> None:
+async def until_not_alive(local: LocalScheduler, number: int) -> None:
     with anyio.fail_after(50):
         while await state(local, number) is AllocationState.ALIVE:  # noqa: ASYNC110
             await anyio.sleep(0.02)
 
 
-async def state(local: LocalAllocations, number: int) -> AllocationState:
-    return (await local.states([number]))[number]
+async def state(local: LocalScheduler, number: int) -> AllocationState:
+    return (await local.statuses([number]))[number].state
+
+
+def number_of(directory: Path, token: str) -> int | None:
+    """Of the allocation with this token, if its worker was ever started."""
+    for folder in folders(directory) if directory.exists() else ():
+        with suppress(SchedulerError):
+            if folder.read_record().spec.token == token and folder.was_started():
+                return folder.number
+    return None
 
 
 async def test_an_allocation_lives_from_its_submission_to_its_cancellation(
@@ -103,11 +117,11 @@ async def test_an_allocation_lives_from_its_submission_to_its_cancellation(
 ) -> None:
     secret = "s3cret-of-mine"  # noqa: S105
     connection = Connection(url="http://127.0.0.1:1", username="me", password=secret)
-    local = LocalAllocations(directory, connection)
-    assert await local.find("t") is None
-    number = await local.submit(a_request("t"))
+    local = LocalScheduler(directory)
+    work = for_workflow(connection, 1, Path())
+    number = await local.submit(a_spec("t"), work)
     assert await state(local, number) is AllocationState.ALIVE
-    assert await local.find("t") == number
+    assert await local.submit(a_spec("t"), work) == number
     folder = AllocationFolder(directory / str(number))
     await until(folder.worker)
     worker = folder.worker()
@@ -120,9 +134,10 @@ async def test_an_allocation_lives_from_its_submission_to_its_cancellation(
     await local.cancel(number)
     await until_not_alive(local, number)
     assert await state(local, number) is AllocationState.GONE
-    assert await local.find("t") == number
+    assert await local.submit(a_spec("t"), work) == number
+    assert await state(local, number) is AllocationState.GONE
     await local.cancel(number)
-    with anyio.fail_after(50):  # who looks after allocations leaves no zombies of them
+    with anyio.fail_after(50):  # asking for statuses leaves no zombies
         while find_process(worker.pid) is not None:
             await state(local, number)
 
@@ -131,7 +146,7 @@ async def test_submitters_with_one_token_start_one_worker(directory: Path) -> No
     numbers: list[int] = []
 
     async def submit() -> None:
-        numbers.append(await LocalAllocations(directory, NOBODY).submit(a_request("t")))
+        numbers.append(await LocalScheduler(directory).submit(a_spec("t"), IN_VAIN))
 
     async with anyio.create_task_group() as tasks:
         for _ in range(6):
@@ -142,10 +157,10 @@ async def test_submitters_with_one_token_start_one_worker(directory: Path) -> No
     assert len(carriers_of(folder.marker.encode())) == 1
 
 
-async def test_looking_and_starting_wait_for_whoever_looks_or_starts_now(
-    local: LocalAllocations, directory: Path
+async def test_queries_and_starts_wait_for_the_lock_of_the_directory(
+    local: LocalScheduler, directory: Path
 ) -> None:
-    number = await local.submit(a_request("first"))
+    number = await local.submit(a_spec("first"), IN_VAIN)
     await until(AllocationFolder(directory / str(number)).worker)
     lock = directory / "lock"
     inode = f":{lock.stat().st_ino} "
@@ -157,21 +172,22 @@ async def test_looking_and_starting_wait_for_whoever_looks_or_starts_now(
     async with anyio.create_task_group() as tasks:
         with lock.open() as held:
             fcntl.flock(held, fcntl.LOCK_EX)
-            tasks.start_soon(local.submit, a_request("second"))
-            tasks.start_soon(local.find, "first")
-            tasks.start_soon(local.states, [number])
+            tasks.start_soon(local.submit, a_spec("second"), IN_VAIN)
+            tasks.start_soon(local.submit, a_spec("first"), IN_VAIN)
+            tasks.start_soon(local.statuses, [number])
             tasks.start_soon(local.cancel, number)
             await until(lambda: waiters() == 4)
             assert [folder.number for folder in folders(directory)] == [number]
-    assert await local.find("second") is not None
+    assert number_of(directory, "second") is not None
 
 
 CRASHING_SUBMITTER = """
 import os, signal, subprocess, sys
 from pathlib import Path
 import anyio
-from torc_watch.core.allocation import AllocationRequest
-from torc_watch.schedulers.local.local_scheduler import LocalAllocations
+from torc_watch.core.allocation import AllocationSpec
+from torc_watch.schedulers.base import WorkerAssignment
+from torc_watch.schedulers.local.local_scheduler import LocalScheduler
 from torc_watch.torc.transport import Connection
 
 root = sys.argv[1]
@@ -195,11 +211,15 @@ def crash_at(last):
     sys.addaudithook(hook)
 
 def submit(directory):
-    local = LocalAllocations(Path(directory), Connection(url="http://127.0.0.1:1"))
-    request = AllocationRequest(
-        token="t", workflow_id=1, scheduler_config_id=1, num_cpus=2, memory=2**31, output_dir=""
+    local = LocalScheduler(Path(directory))
+    spec = AllocationSpec(token="t", num_cpus=2, memory=2**31)
+    work = WorkerAssignment(
+        connection=Connection(url="http://127.0.0.1:1"),
+        workflow_id=1,
+        scheduler_config_id=1,
+        output_dir=Path(),
     )
-    anyio.run(local.submit, request)
+    anyio.run(local.submit, spec, work)
 
 step, status = 0, signal.SIGKILL
 while status == signal.SIGKILL:
@@ -219,12 +239,12 @@ async def test_a_submitter_killed_at_any_step_leaves_exactly_one_worker_after_th
     """In directory n the submitter was killed at its n-th step; in the last one it was not."""
     await anyio.run_process([sys.executable, "-c", CRASHING_SUBMITTER, str(directory)])
     steps = sorted(folder.number for folder in folders(directory))
-    before = [await LocalAllocations(directory / str(n), NOBODY).find("t") for n in steps]
+    before = [number_of(directory / str(n), "t") for n in steps]
     assert before[0] is None
     assert before[-2:] == [1, 1]  # killed right after the start, and not at all
     for n, number in zip(steps, before, strict=True):
-        local = LocalAllocations(directory / str(n), NOBODY)
-        submitted = await local.submit(a_request("t"))
+        local = LocalScheduler(directory / str(n))
+        submitted = await local.submit(a_spec("t"), IN_VAIN)
         assert number in (None, submitted)
         assert await state(local, submitted) is AllocationState.ALIVE
         folder = AllocationFolder(directory / str(n) / str(submitted))
@@ -235,24 +255,24 @@ async def test_a_submitter_killed_at_any_step_leaves_exactly_one_worker_after_th
     assert len(steps) > 8
 
 
-async def test_a_worker_that_never_came_to_life_was_never_started(
-    local: LocalAllocations, monkeypatch: pytest.MonkeyPatch
+async def test_a_worker_that_never_recorded_itself_counts_as_not_started(
+    local: LocalScheduler, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(sys, "executable", "/bin/false")
-        number = await local.submit(a_request("t"))
+        number = await local.submit(a_spec("t"), IN_VAIN)
         await until_not_alive(local, number)
-    assert await local.find("t") is None
-    assert await local.submit(a_request("t")) == number
+    assert number_of(directory, "t") is None
+    assert await local.submit(a_spec("t"), IN_VAIN) == number
     assert await state(local, number) is AllocationState.ALIVE
 
 
-async def test_a_killed_worker_is_gone_although_that_cannot_be_written_down(
+async def test_a_killed_worker_is_gone_although_its_end_cannot_be_recorded(
     directory: Path,
 ) -> None:
     not_text = directory / os.fsdecode(b"\xff")
-    local = LocalAllocations(not_text, NOBODY)
-    number = await local.submit(a_request("t"))
+    local = LocalScheduler(not_text)
+    number = await local.submit(a_spec("t"), IN_VAIN)
     folder = AllocationFolder(not_text / str(number))
     await until(folder.worker)
     (folder.path / f".end.json.{os.getpid()}").mkdir()  # in the way, as a full disk would be
@@ -262,38 +282,41 @@ async def test_a_killed_worker_is_gone_although_that_cannot_be_written_down(
     assert not folder.has_recorded_end()
 
 
-async def test_an_order_of_the_first_version_is_read(
-    local: LocalAllocations, directory: Path
+async def test_a_record_of_the_first_version_is_read(
+    local: LocalScheduler, directory: Path
 ) -> None:
-    """It knew no other runner than ours, and did not say so."""
-    number = await local.submit(a_request("t"))
+    """It knew no other runner than ours, and recorded none."""
+    number = await local.submit(a_spec("t"), IN_VAIN)
     path = directory / str(number) / "order.json"
     written = json.loads(path.read_text())
     del written["torc_program"]
     path.write_text(json.dumps(written))
     assert await state(local, number) is not AllocationState.UNKNOWN
-    assert await local.find("t") == number
+    assert await local.submit(a_spec("t"), IN_VAIN) == number
 
 
-async def test_what_nobody_here_can_tell_is_unknown(
-    local: LocalAllocations, directory: Path
+async def test_status_that_cannot_be_told_here_is_unknown(
+    local: LocalScheduler, directory: Path
 ) -> None:
-    elsewhere, unreadable = await local.submit(a_request("a")), await local.submit(a_request("b"))
+    elsewhere, unreadable = (
+        await local.submit(a_spec("a"), IN_VAIN),
+        await local.submit(a_spec("b"), IN_VAIN),
+    )
     order = directory / str(elsewhere) / "order.json"
     order.write_text(json.dumps(json.loads(order.read_text()) | {"hostname": "another-host"}))
     (directory / str(unreadable) / "order.json").write_text("{")
-    assert await local.states([elsewhere, unreadable, 77]) == dict.fromkeys(
-        [elsewhere, unreadable, 77], AllocationState.UNKNOWN
+    assert await local.statuses([elsewhere, unreadable, 77]) == dict.fromkeys(
+        [elsewhere, unreadable, 77], AllocationStatus(state=AllocationState.UNKNOWN)
     )
     with pytest.raises(SchedulerError, match="another-host"):
         await local.cancel(elsewhere)
 
 
-async def test_a_process_that_has_the_workers_number_by_now_is_not_touched(
-    local: LocalAllocations, directory: Path, monkeypatch: pytest.MonkeyPatch
+async def test_another_process_with_the_reused_pid_of_the_worker_is_not_signaled(
+    local: LocalScheduler, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(local_scheduler, "_CANCEL_PATIENCE", 0.3)
-    number = await local.submit(a_request("t"))
+    number = await local.submit(a_spec("t"), IN_VAIN)
     folder = AllocationFolder(directory / str(number))
     await until(folder.worker)
     async with await anyio.open_process(["cat"], stdout=subprocess.DEVNULL) as other:
@@ -307,9 +330,9 @@ async def test_a_process_that_has_the_workers_number_by_now_is_not_touched(
 
 async def test_a_directory_that_cannot_be_used_is_a_schedulers_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    local = LocalAllocations(tmp_path / "file" / "allocations", NOBODY)
+    local = LocalScheduler(tmp_path / "file" / "allocations")
     with pytest.raises(SchedulerError, match="Could not start"):
-        await local.submit(a_request("t"))
+        await local.submit(a_spec("t"), IN_VAIN)
 
 
 async def a_workflow(client: TorcClient, command: str, number_of_jobs: int) -> int:
@@ -331,7 +354,7 @@ class Site:
 
     client: TorcClient
     workflow_id: int
-    local: LocalAllocations
+    local: LocalScheduler
     number: int
     output_dir: Path
 
@@ -343,14 +366,11 @@ async def a_site(
     root = directory.parent.parent
     output_dir = root / "out"
     async with a_server(root) as url, Transport(Connection(url=url)) as transport:
-        local = LocalAllocations(
-            directory, Connection(url=url), poll_interval=0.1, torc_program=torc_program
-        )
+        local = LocalScheduler(directory, poll_interval=0.1, torc_program=torc_program)
         client = await TorcClient.connect(transport)
         workflow_id = await a_workflow(client, command, number_of_jobs)
-        number = await local.submit(
-            a_request("t", workflow_id=workflow_id, output_dir=str(output_dir))
-        )
+        work = for_workflow(Connection(url=url), workflow_id, output_dir)
+        number = await local.submit(a_spec("t"), work)
         await client.create_allocation(
             workflow_id, scheduler_id=number, scheduler_config_id=1, scheduler_type="local"
         )
@@ -366,7 +386,7 @@ def lock_is_free(folder: AllocationFolder) -> Iterator[None]:
 
 @pytest.fixture
 def carelessness() -> Iterator[None]:
-    """A process that ignores its children's ends, and lets everybody write its files."""
+    """A process that ignores SIGCHLD, and lets all users write its files."""
     children, umask = signal.signal(signal.SIGCHLD, signal.SIG_IGN), os.umask(0)
     yield
     os.umask(umask)

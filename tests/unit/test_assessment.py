@@ -2,7 +2,7 @@ import itertools
 
 import pytest
 
-from torc_watch.core.allocation import AllocationState
+from torc_watch.core.allocation import AllocationState, AllocationStatus
 from torc_watch.core.assessment import (
     Observation,
     WorkflowState,
@@ -39,7 +39,7 @@ def observation(
         ),
         is_complete=complete,
         counts=None,
-        allocations=tuple((ALLOCATION, state) for state in states),
+        allocations=tuple((ALLOCATION, AllocationStatus(state=state)) for state in states),
         unmanaged_workers=tuple((UNMANAGED, state) for state in unmanaged),
     )
 
@@ -63,11 +63,11 @@ def observation(
         (observation(canceled=True, archived=True), WorkflowState.ARCHIVED),
     ],
 )
-def test_workflow_state(seen: Observation, expected: WorkflowState) -> None:
+def test_state_of_a_workflow(seen: Observation, expected: WorkflowState) -> None:
     assert workflow_state(seen) is expected
 
 
-def test_unknown_allocation_is_never_finished() -> None:
+def test_unknown_is_never_finished() -> None:
     for states in itertools.product(AllocationState, repeat=3):
         if UNKNOWN in states:
             for complete in (True, False):

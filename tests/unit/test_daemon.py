@@ -85,7 +85,7 @@ class Service:
     async def open_server(self, server: str) -> AsyncIterator[Supervisor]:
         assert server == SERVER
         scheduler = FencedScheduler(self.site.scheduler, self.fence)
-        opened = self.site.context(scheduler, self.fence.pass_, self.lease.name)
+        opened = self.site.context(scheduler, self.fence.check, self.lease.name)
         async with opened as context, open_supervisor(context) as supervisor:
             self.lines.append("opened")
             yield supervisor

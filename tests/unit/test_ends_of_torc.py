@@ -16,7 +16,9 @@ from torc_watch.core.assessment import WorkflowState, workflow_state
 from torc_watch.core.diagnosis import Cause
 from torc_watch.engine.diagnoser import Diagnoser
 from torc_watch.engine.observer import observe
-from torc_watch.schedulers.local.local_scheduler import LocalAllocations
+from torc_watch.schedulers.cluster import Cluster
+from torc_watch.schedulers.local.local_scheduler import LocalScheduler
+from torc_watch.schedulers.local.this_machine import ThisMachine
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.transport import API_PATH, Connection, Transport
 
@@ -70,8 +72,8 @@ async def captured(version: str, name: str) -> AsyncIterator[TorcClient]:
 async def findings(version: str, name: str, directory: Path) -> dict[str, tuple[Cause, str]]:
     """Cause and reason by the job's name."""
     async with captured(version, name) as client:
-        scheduler = LocalAllocations(directory, Connection(url=URL))
-        observation = await observe(client, scheduler, 1, with_counts=True)
+        cluster = Cluster.of(LocalScheduler(directory), machine=ThisMachine())
+        observation = await observe(client, cluster, 1, with_counts=True, max_age=0)
         assert observation.counts is not None
         diagnoser = Diagnoser(client, report=lambda _: None)
         diagnosis = await diagnoser.diagnose(observation, observation.counts)
@@ -232,6 +234,6 @@ STATES = {
 @pytest.mark.parametrize("name", list(STATES))
 async def test_state_of_real_workflows(name: str, index: int, tmp_path: Path) -> None:
     async with captured((OLD, NEW)[index], name) as client:
-        scheduler = LocalAllocations(tmp_path, Connection(url=URL))
-        observation = await observe(client, scheduler, 1, with_counts=False)
+        cluster = Cluster.of(LocalScheduler(tmp_path), machine=ThisMachine())
+        observation = await observe(client, cluster, 1, with_counts=False, max_age=0)
     assert workflow_state(observation) is STATES[name][index]

@@ -179,8 +179,8 @@ async def test_scheduler_row_is_made_once(open_site: "OpenSite") -> None:
         ended = await site.watch(workflow_id)
 
         assert ended.verdict is Verdict.SUCCEEDED
-        (row,) = await site.client.list_local_schedulers(workflow_id)
-        assert [request.scheduler_config_id for request in site.scheduler.requests] == [row.id]
+        (row,) = await site.client.list_scheduler_configs(workflow_id, "local")
+        assert [request.work.scheduler_config_id for request in site.scheduler.requests] == [row.id]
 
 
 async def assert_one_round(site: "Site", workflow_id: int) -> None:

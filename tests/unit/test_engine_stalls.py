@@ -11,12 +11,13 @@ import httpx
 import pytest
 
 from torc_watch.core import events, polling
-from torc_watch.core.allocation import AllocationFailure, AllocationRequest, AllocationState
+from torc_watch.core.allocation import AllocationSpec, AllocationState
 from torc_watch.core.diagnosis import ORPHANED
 from torc_watch.core.events import Verdict, WatchEnded
 from torc_watch.core.model import JobStatus
 from torc_watch.core.policy import RecoverySettings
 from torc_watch.core.units import GIB
+from torc_watch.schedulers.base import WorkerAssignment
 from torc_watch.torc.runner_api import NodeResources, WorkerApi
 
 if TYPE_CHECKING:
@@ -45,18 +46,20 @@ async def test_failed_allocations_are_reported(
 ) -> None:
     """Each diagnosis reports the allocations that ended with an error."""
     async with open_site() as site:
-        failures = {
-            number: AllocationFailure(scheduler_id=number, log="log", last_words=("no such user",))
-            for number in (1, 2)
-        }
-        site.scheduler.failures = failures
+        site.scheduler.failures = {1: "no such user", 2: "no such file"}
         site.scheduler.deaths = {1: "running", 2: "running"}
         workflow_id = await site.submit(["a"])
 
         await site.watch(workflow_id, recovery=settings)
 
-        told = [event.failure for event in site.seen(events.AllocationFailed)]
-        assert told == [failures[1], *([failures[2]] if settings else [])]
+        told = [
+            (event.scheduler, event.scheduler_id, event.status.detail)
+            for event in site.seen(events.AllocationFailed)
+        ]
+        assert told == [
+            ("local", 1, "no such user"),
+            *([("local", 2, "no such file")] if settings else []),
+        ]
         assert isinstance(site.events[-1], WatchEnded)
 
 
@@ -113,17 +116,18 @@ async def test_allocations_that_die_at_once(
     """They are replaced only after the grace, each time."""
     async with open_site() as site:
         workflow_id = await site.submit(["a"], allocations=0)
+        submitted: list[tuple[AllocationSpec, WorkerAssignment]] = []
 
-        async def submit(request: AllocationRequest) -> int:
-            site.scheduler.requests.append(request)
-            return len(site.scheduler.requests)  # which the scheduler knows nothing of any more
+        async def submit(spec: AllocationSpec, work: WorkerAssignment) -> int:
+            submitted.append((spec, work))
+            return len(submitted)  # which the scheduler knows nothing of any more
 
         monkeypatch.setattr(site.scheduler, "submit", submit)
 
         ended = await site.watch(workflow_id, poll_interval=15)
 
         assert ended.verdict is Verdict.EXHAUSTED
-        assert len(site.scheduler.requests) == 3
+        assert len(submitted) == 3
         assert anyio.current_time() >= 4 * polling.STALL_GRACE
 
 

@@ -1,4 +1,4 @@
-"""What stands before each change that the daemon could make, and what passes."""
+"""The fence before each change that the daemon could make: what it lets through."""
 
 import os
 import subprocess
@@ -11,13 +11,15 @@ import anyio
 import pytest
 
 from torc_watch.core import events
-from torc_watch.core.allocation import AllocationRequest
+from torc_watch.core.allocation import AllocationSpec
 from torc_watch.core.errors import JournalError, LeaseLost
 from torc_watch.core.units import GIB
 from torc_watch.daemon.fence import Fence, FencedScheduler
 from torc_watch.daemon.lease import Lease, this_process
 from torc_watch.engine.supervisor import watch_workflow
 from torc_watch.host.processes import find_process
+from torc_watch.schedulers.base import WorkerAssignment
+from torc_watch.torc.transport import Connection
 
 if TYPE_CHECKING:
     from tests.conftest import OpenSite
@@ -59,13 +61,13 @@ async def test_one_heartbeat_is_enough_for_a_moment(
     fence = Fence(lease)
 
     for _ in range(5):
-        await fence.pass_()
+        await fence.check()
     assert lease.count == 1
 
     await anyio.sleep(1.1)
     lease.error = LeaseLost()
     with pytest.raises(LeaseLost):
-        await fence.pass_()
+        await fence.check()
 
 
 async def test_without_the_lease_no_allocation_is_submitted_or_canceled(
@@ -74,25 +76,24 @@ async def test_without_the_lease_no_allocation_is_submitted_or_canceled(
     in_virtual_time(monkeypatch, 0)
     lease = Beats(tmp_path)
     lease.error = LeaseLost()
-    request = AllocationRequest(
-        token="",
+    spec = AllocationSpec(token="t", num_cpus=1, memory=GIB)  # noqa: S106 - no password
+    work = WorkerAssignment(
+        connection=Connection(url=URL),
         workflow_id=1,
         scheduler_config_id=1,
-        num_cpus=1,
-        memory=GIB,
-        output_dir="out",
+        output_dir=tmp_path,
     )
     async with open_site() as site:
         scheduler = FencedScheduler(site.scheduler, Fence(lease))
         with pytest.raises(LeaseLost):
-            await scheduler.submit(request)
+            await scheduler.submit(spec, work)
         with pytest.raises(LeaseLost):
             await scheduler.cancel(1)
 
         assert (site.scheduler.requests, site.scheduler.canceled) == ([], [])
 
 
-async def test_one_heartbeat_is_enough_for_all_who_come_meanwhile(
+async def test_one_heartbeat_serves_all_that_ask_meanwhile(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     in_virtual_time(monkeypatch, 2)
@@ -101,12 +102,12 @@ async def test_one_heartbeat_is_enough_for_all_who_come_meanwhile(
 
     async with anyio.create_task_group() as tasks:
         for _ in range(9):
-            tasks.start_soon(fence.pass_)
+            tasks.start_soon(fence.check)
 
     assert lease.count == 1
 
 
-async def test_where_nobody_can_tell_nothing_is_changed(
+async def test_nothing_is_changed_when_the_lease_cannot_be_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     in_virtual_time(monkeypatch, 0)
@@ -114,15 +115,15 @@ async def test_where_nobody_can_tell_nothing_is_changed(
     lease.error = OSError("stale handle")
 
     with pytest.raises(JournalError, match="stale handle"):
-        await Fence(lease).pass_()
+        await Fence(lease).check()
 
 
-async def test_an_answer_that_came_too_late_says_nothing(
+async def test_a_late_heartbeat_permits_no_change(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     in_virtual_time(monkeypatch, PATIENCE)
     with pytest.raises(JournalError, match="too long"):
-        await Fence(Beats(tmp_path)).pass_()
+        await Fence(Beats(tmp_path)).check()
 
 
 async def refuse() -> None:

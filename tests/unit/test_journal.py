@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from torc_watch.core.allocation import AllocationSpec
 from torc_watch.core.errors import (
     JournalBusy,
     JournalCorrupt,
@@ -23,7 +24,7 @@ from torc_watch.core.errors import (
 )
 from torc_watch.core.policy import Plan
 from torc_watch.core.steps import RoundOutcome, Step
-from torc_watch.core.units import MIB
+from torc_watch.core.units import GIB, MIB
 from torc_watch.daemon import watch_history
 from torc_watch.daemon.commands import WatchedWorkflow, WatchOptions, WatchState
 from torc_watch.daemon.registry import Registry
@@ -193,6 +194,10 @@ def test_plan_of_the_first_version_is_read(path: Path, journal: Journal) -> None
     assert resumed.plan is not None
     assert resumed.plan.retries[0].memory == (64 * MIB, 96 * MIB)
     assert resumed.plan.repeated is None
+    assert resumed.plan.scheduler_type is None
+    assert resumed.plan.allocations == (
+        AllocationSpec(token="torc-wf7-0123456789ab-1", num_cpus=2, memory=GIB),  # noqa: S106
+    )
 
 
 def test_newer_format_is_refused(path: Path, journal: Journal) -> None:

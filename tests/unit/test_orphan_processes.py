@@ -1,4 +1,4 @@
-"""What jobs of dead workers still run here, and what only looks like it."""
+"""Which processes are orphans of dead workers, and which are not."""
 
 import os
 import subprocess
@@ -10,7 +10,8 @@ import pytest
 from torc_watch.core.errors import SchedulerError
 from torc_watch.host import processes
 from torc_watch.schedulers.local import orphan_processes
-from torc_watch.schedulers.local.orphan_processes import end_leftovers, is_same_server
+from torc_watch.schedulers.local.orphan_processes import end_orphan_processes
+from torc_watch.torc.server_url import is_same_server
 
 SERVER = "http://127.0.0.1:8080/torc-service/v1"
 WORKFLOW = os.getpid()  # processes are looked for on the whole machine, where others test, too
@@ -40,12 +41,12 @@ def marked() -> list[processes.Process]:
     return processes.carriers_of("=".join(*MARKER.items()).encode())
 
 
-def test_all_of_a_job_is_ended(start: Start) -> None:
+def test_all_processes_of_a_job_are_ended(start: Start) -> None:
     for job_id in ("12", "13"):
         start(JOB | {"TORC_JOB_ID": job_id})
-    assert end_leftovers(SERVER, WORKFLOW, [12, 13]) >= 2
+    assert end_orphan_processes(SERVER, WORKFLOW, [12, 13]) >= 2
     assert not marked()
-    assert end_leftovers(SERVER, WORKFLOW, [12, 13]) == 0
+    assert end_orphan_processes(SERVER, WORKFLOW, [12, 13]) == 0
 
 
 @pytest.mark.parametrize(
@@ -58,33 +59,33 @@ def test_all_of_a_job_is_ended(start: Start) -> None:
         {"TORC_API_URL": ""},
     ],
 )
-def test_what_belongs_elsewhere_lives_on(start: Start, difference: dict[str, str]) -> None:
+def test_processes_of_other_jobs_live_on(start: Start, difference: dict[str, str]) -> None:
     start(JOB | difference)
     before = {process.identity for process in marked()}
-    assert end_leftovers(SERVER, WORKFLOW, [12]) == 0
+    assert end_orphan_processes(SERVER, WORKFLOW, [12]) == 0
     assert before <= {process.identity for process in marked()}
 
 
 @pytest.mark.parametrize("missing", JOB)
-def test_what_does_not_say_where_it_belongs_lives_on(start: Start, missing: str) -> None:
+def test_processes_without_a_full_identity_live_on(start: Start, missing: str) -> None:
     start({name: value for name, value in JOB.items() if name != missing})
-    assert end_leftovers(SERVER, WORKFLOW, [12]) == 0
+    assert end_orphan_processes(SERVER, WORKFLOW, [12]) == 0
     assert marked()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may start processes of others")
-def test_what_is_of_another_user_lives_on(start: Start) -> None:
+def test_processes_of_another_user_live_on(start: Start) -> None:
     start(JOB, user=65534)
-    assert end_leftovers(SERVER, WORKFLOW, [12]) == 0
+    assert end_orphan_processes(SERVER, WORKFLOW, [12]) == 0
     assert marked()
 
 
-def test_who_looks_from_within_a_job_lives_on() -> None:
+def test_a_watch_within_a_job_lives_on() -> None:
     program = f"""
 import subprocess
-from torc_watch.schedulers.local.orphan_processes import end_leftovers
+from torc_watch.schedulers.local.orphan_processes import end_orphan_processes
 with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as child:
-    print(end_leftovers({SERVER!r}, {WORKFLOW}, [12]), child.poll())
+    print(end_orphan_processes({SERVER!r}, {WORKFLOW}, [12]), child.poll())
 """
     done = subprocess.run(
         [sys.executable, "-P", "-c", program], env=JOB, capture_output=True, text=True, check=False
@@ -92,13 +93,13 @@ with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as child:
     assert (done.stdout, done.stderr) == ("0 None\n", "")
 
 
-def test_what_does_not_end(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_orphan_that_does_not_end(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     start(JOB)
     with monkeypatch.context() as patch:
         patch.setattr(orphan_processes, "_KILL_PATIENCE", 0.05)
         patch.setattr(processes, "send_signals", lambda *_: None)
         with pytest.raises(SchedulerError, match="do not end when they are killed"):
-            end_leftovers(SERVER, WORKFLOW, [12])
+            end_orphan_processes(SERVER, WORKFLOW, [12])
 
 
 @pytest.mark.parametrize(

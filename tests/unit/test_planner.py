@@ -3,9 +3,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from torc_watch.core.allocation import AllocationSpec
 from torc_watch.core.assessment import WorkflowState
 from torc_watch.core.policy import Plan, Refusal, RefusalKind
-from torc_watch.core.provisioning import AllocationOrder
 from torc_watch.core.units import GIB
 from torc_watch.render.plan_text import plan_status, plan_text, plan_values
 
@@ -22,7 +22,7 @@ RESTART = Plan(
     adjustments=(),
     uninitialized=0,
     scheduler_config_id=1,
-    allocations=(AllocationOrder(token="t", num_cpus=2, memory=GIB),),  # noqa: S106 - no password
+    allocations=(AllocationSpec(token="t", num_cpus=2, memory=GIB),),  # noqa: S106 - no password
 )
 REFUSAL = Refusal(kind=RefusalKind.STUCK, reason="There is nothing to restart.")
 

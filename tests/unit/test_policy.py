@@ -4,14 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from torc_watch.core.allocation import NodeClass
 from torc_watch.core.dependents import Dependent, Repeat
 from torc_watch.core.diagnosis import Cause, Finding
 from torc_watch.core.model import (
     Job,
     JobCounts,
     JobStatus,
-    LocalScheduler,
     Requirements,
+    SchedulerConfig,
     Workflow,
 )
 from torc_watch.core.policy import (
@@ -22,7 +23,6 @@ from torc_watch.core.policy import (
     Situation,
     plan,
 )
-from torc_watch.core.provisioning import Capacity
 from torc_watch.core.units import GIB, MIB
 
 SMALL = Requirements(
@@ -81,8 +81,9 @@ def situation(
         dependants=dependants,
         waiting=waiting,
         rounds_used=rounds_used,
-        shape=LocalScheduler(id=9, name="local", num_cpus=2, memory=GIB),
-        capacity=Capacity(num_cpus=4, memory=8 * GIB, runtime=3600),
+        scheduler_type="local",
+        usual=SchedulerConfig(id=9, name="local", scheduler_type="local", num_cpus=2, memory=GIB),
+        node_classes=(NodeClass(num_cpus=4, memory=8 * GIB, runtime=3600),),
         allocation_stem="abc.wf42",
     )
 
@@ -158,7 +159,7 @@ def test_a_row_raised_twice_keeps_its_root_name() -> None:
 
 
 @pytest.mark.parametrize("cause", [Cause.UNKNOWN, Cause.INTERRUPTED])
-def test_what_is_no_resource_problem_is_retried_unchanged(cause: Cause) -> None:
+def test_failure_without_a_resource_cause_is_retried_unchanged(cause: Cause) -> None:
     answer = planned(finding(7, cause, peak=10 * GIB))
     assert answer.adjustments == ()
     assert [retry.job_id for retry in answer.retries] == [7]
@@ -180,7 +181,7 @@ def test_unknown_failures_stay_when_the_user_says_so() -> None:
     assert [(left.job_id, left.restarts_anyway) for left in answer.left_alone] == [(7, False)]
 
 
-def test_a_terminated_job_that_is_left_alone_is_said_to_restart_anyway() -> None:
+def test_a_skipped_terminated_job_is_marked_as_restarting_anyway() -> None:
     capped = dataclasses.replace(SMALL, runtime=3600)
     answer = planned(
         finding(7, Cause.TIMEOUT, asked=capped, status=JobStatus.TERMINATED), finding(8, Cause.OOM)
@@ -188,8 +189,8 @@ def test_a_terminated_job_that_is_left_alone_is_said_to_restart_anyway() -> None
     assert [(left.job_id, left.restarts_anyway) for left in answer.left_alone] == [(7, True)]
 
 
-def test_what_is_behind_a_retried_job_is_said_to_restart() -> None:
-    """Whatever became of it; but not what waits for its turn anyhow."""
+def test_dependents_of_a_retried_job_are_listed_as_repeated() -> None:
+    """Whatever their status; but not those that have yet to run anyway."""
     failures = [finding(7, Cause.OOM), finding(8, Cause.UNKNOWN), finding(9, Cause.UNKNOWN)]
     behind = [(8, 7), (10, 8), (11, 10), (12, 7), (20, 9)]  # each job with what it waits for
     answer = plan(
@@ -211,7 +212,7 @@ def test_what_is_behind_a_retried_job_is_said_to_restart() -> None:
     )
 
 
-def test_what_is_behind_a_job_left_uninitialized_is_said_to_restart() -> None:
+def test_dependents_of_a_job_left_uninitialized_are_listed_as_repeated() -> None:
     answer = plan(
         situation(
             counts={JobStatus.UNINITIALIZED: 1, JobStatus.COMPLETED: 2},
@@ -224,7 +225,7 @@ def test_what_is_behind_a_job_left_uninitialized_is_said_to_restart() -> None:
     assert answer.repeated == (Repeat(job_id=2, job_name="train_2"),)
 
 
-def test_too_many_dependants_are_not_taken_for_none() -> None:
+def test_too_many_dependents_are_unknown_not_none() -> None:
     answer = plan(situation(finding(7, Cause.OOM), dependants=None), RecoverySettings())
     assert isinstance(answer, Plan)
     assert answer.repeated is None
@@ -238,7 +239,7 @@ def test_too_many_dependants_are_not_taken_for_none() -> None:
         (finding(7, Cause.TIMEOUT, asked=dataclasses.replace(SMALL, runtime=3600)), "PT1H"),
     ],
 )
-def test_what_no_node_can_give_is_handed_over(failed: Finding, words: str) -> None:
+def test_job_that_no_node_can_run_is_handed_over(failed: Finding, words: str) -> None:
     refusal = refused(situation(failed))
     assert refusal.kind is RefusalKind.NOTHING_TO_RETRY
     assert words in refusal.left_alone[0].reason
@@ -325,7 +326,9 @@ def test_allocations_have_the_usual_shape_and_tokens_of_the_round() -> None:
 @pytest.mark.parametrize(
     ("status", "allocations"), [(JobStatus.FAILED, 1), (JobStatus.TERMINATED, 2)]
 )
-def test_jobs_that_torc_restarts_anyway_get_room_too(status: JobStatus, allocations: int) -> None:
+def test_jobs_that_torc_restarts_anyway_get_allocations_too(
+    status: JobStatus, allocations: int
+) -> None:
     capped = dataclasses.replace(SMALL, runtime=3600)
     left_alone = [finding(job_id, Cause.TIMEOUT, asked=capped, status=status) for job_id in (7, 8)]
     answer = planned(*left_alone, finding(9, Cause.OOM))
@@ -333,7 +336,7 @@ def test_jobs_that_torc_restarts_anyway_get_room_too(status: JobStatus, allocati
     assert len(answer.allocations) == allocations
 
 
-def test_jobs_that_torc_starts_over_get_room_too() -> None:
+def test_jobs_that_torc_starts_over_get_allocations_too() -> None:
     behind = tuple(dependant(number, 7) for number in (8, 9))
     answer = plan(situation(finding(7, Cause.OOM), dependants=behind), RecoverySettings())
     assert isinstance(answer, Plan)

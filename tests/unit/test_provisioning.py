@@ -1,20 +1,37 @@
+from dataclasses import replace
+
 import pytest
 
 from torc_watch.core import provisioning
-from torc_watch.core.model import LocalScheduler
-from torc_watch.core.provisioning import Capacity, Demand
+from torc_watch.core.allocation import AllocationSpec, NodeClass
+from torc_watch.core.model import Requirements, SchedulerConfig
+from torc_watch.core.provisioning import Demand
 from torc_watch.core.units import GIB
 
-MACHINE = Capacity(num_cpus=8, memory=16 * GIB, memory_at_once=16 * GIB)
-CLUSTER = Capacity(num_cpus=8, memory=16 * GIB)
+HOUR = 3600
+MACHINE = NodeClass(num_cpus=8, memory=16 * GIB)
+SHORT = NodeClass(num_cpus=8, memory=64 * GIB, runtime=HOUR, count=4)
+LONG = NodeClass(num_cpus=8, memory=16 * GIB, runtime=48 * HOUR, count=100)
+GPU = NodeClass(num_cpus=16, memory=32 * GIB, num_gpus=4, runtime=24 * HOUR, count=2)
+CLUSTER = (SHORT, LONG, GPU)
 
 
-def shape(num_cpus: int, memory: int | None) -> LocalScheduler:
-    return LocalScheduler(id=1, name="local", num_cpus=num_cpus, memory=memory)
+def shape(num_cpus: int, memory: int | None, **more: int) -> SchedulerConfig:
+    return SchedulerConfig(
+        id=1, name="local", scheduler_type="local", num_cpus=num_cpus, memory=memory, **more
+    )
 
 
-def demand(jobs: int, *, num_cpus: int = 1, memory: int = GIB) -> Demand:
-    return Demand(jobs=jobs, num_cpus=num_cpus, memory=memory)
+def demand(jobs: int, *, num_cpus: int = 1, memory: int = GIB, **more: int) -> Demand:
+    return Demand(jobs=jobs, num_cpus=num_cpus, memory=memory, **more)
+
+
+def planned(
+    wanted: Demand, usual: SchedulerConfig | None, *nodes: NodeClass
+) -> tuple[AllocationSpec, ...]:
+    return provisioning.plan_allocations(
+        wanted, usual=usual, node_classes=nodes, allocation_stem="abc.wf42"
+    )
 
 
 @pytest.mark.parametrize(
@@ -42,15 +59,106 @@ def demand(jobs: int, *, num_cpus: int = 1, memory: int = GIB) -> Demand:
     ],
 )
 def test_allocations(
-    usual: LocalScheduler | None, wanted: Demand, number: int, num_cpus: int, memory: int
+    usual: SchedulerConfig | None, wanted: Demand, number: int, num_cpus: int, memory: int
 ) -> None:
-    orders = provisioning.orders(wanted, shape=usual, capacity=MACHINE, allocation_stem="abc.wf42")
-    assert [order.token for order in orders] == [f"abc.wf42.{n}" for n in range(1, number + 1)]
-    assert {(order.num_cpus, order.memory) for order in orders} == {(num_cpus, memory)}
+    specs = planned(wanted, usual, MACHINE)
+    assert [spec.token for spec in specs] == [f"abc.wf42.{n}" for n in range(1, number + 1)]
+    assert {(spec.num_cpus, spec.memory) for spec in specs} == {(num_cpus, memory)}
+    assert {(spec.num_gpus, spec.num_nodes, spec.runtime) for spec in specs} == {(0, 1, None)}
 
 
-@pytest.mark.parametrize(("capacity", "number"), [(MACHINE, 2), (CLUSTER, 8)])
-def test_memory_that_is_shared_bounds_allocations(capacity: Capacity, number: int) -> None:
-    usual = shape(1, 8 * GIB)
-    orders = provisioning.orders(demand(99), shape=usual, capacity=capacity, allocation_stem="abc")
-    assert len(orders) == number
+@pytest.mark.parametrize(("count", "number"), [(1, 2), (4, 8)])
+def test_memory_of_each_node_bounds_allocations(count: int, number: int) -> None:
+    nodes = replace(MACHINE, count=count)
+    assert len(planned(demand(99), shape(1, 8 * GIB), nodes)) == number
+
+
+@pytest.mark.parametrize(
+    ("wanted", "usual", "number", "expected"),
+    [
+        pytest.param(
+            demand(6, num_gpus=2, runtime=HOUR),
+            shape(16, 32 * GIB, num_gpus=1, runtime=HOUR),
+            2,  # nodes, each with two jobs at once
+            {"num_gpus": 2, "runtime": HOUR},
+            id="as many GPUs as the largest job needs",
+        ),
+        pytest.param(
+            demand(1, runtime=30 * HOUR),
+            shape(8, GIB, runtime=2 * HOUR),
+            1,
+            {"memory": GIB, "runtime": 30 * HOUR},
+            id="as long as the longest job",
+        ),
+        pytest.param(
+            demand(1, runtime=99 * HOUR),
+            shape(8, GIB, runtime=2 * HOUR),
+            1,
+            {"runtime": HOUR},
+            id="no longer than the nodes allow, where none allows as much",
+        ),
+        pytest.param(
+            demand(40, num_nodes=2),
+            shape(8, 64 * GIB, num_nodes=2),
+            2,
+            {"num_nodes": 2},
+            id="as many as have nodes",
+        ),
+        pytest.param(
+            demand(1, runtime=30 * HOUR),
+            None,
+            1,
+            {"num_cpus": 8, "memory": 16 * GIB, "runtime": 48 * HOUR},
+            id="without a usual shape a whole node, for as long as that is to be had",
+        ),
+    ],
+)
+def test_allocations_of_a_cluster(
+    wanted: Demand, usual: SchedulerConfig | None, number: int, expected: dict[str, int]
+) -> None:
+    specs = planned(wanted, usual, *CLUSTER)
+    assert len(specs) == number
+    assert {name: getattr(specs[0], name) for name in expected} == expected
+
+
+def requirements(
+    *, num_cpus: int = 1, num_gpus: int = 0, memory: int = GIB, runtime: int = 60
+) -> Requirements:
+    return Requirements(
+        id=1,
+        name="r",
+        num_cpus=num_cpus,
+        num_gpus=num_gpus,
+        num_nodes=1,
+        memory=memory,
+        runtime=runtime,
+    )
+
+
+@pytest.mark.parametrize(
+    ("asked", "most"),
+    [
+        (requirements(), 64 * GIB),
+        (requirements(runtime=2 * HOUR), 32 * GIB),
+        (requirements(runtime=30 * HOUR), 16 * GIB),
+        (requirements(num_gpus=1), 32 * GIB),
+        (requirements(num_cpus=99), 64 * GIB),
+    ],
+)
+def test_most_memory_is_of_a_node_that_has_the_rest(asked: Requirements, most: int) -> None:
+    assert provisioning.most_memory(asked, CLUSTER) == most
+
+
+@pytest.mark.parametrize(
+    ("asked", "longest"),
+    [
+        (requirements(), 48 * HOUR),
+        (requirements(memory=20 * GIB), 24 * HOUR),
+        (requirements(memory=40 * GIB), HOUR),
+        (requirements(memory=99 * GIB), 48 * HOUR),
+    ],
+)
+def test_longest_runtime_is_of_a_node_that_has_the_rest(asked: Requirements, longest: int) -> None:
+    assert provisioning.longest_runtime(asked, CLUSTER) == longest
+    assert provisioning.longest_runtime(asked, (*CLUSTER, MACHINE)) in (None, longest)
+    assert provisioning.longest_runtime(asked, (MACHINE,)) is None

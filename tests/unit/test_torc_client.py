@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from torc_watch.core.allocation import AllocationShape
 from torc_watch.core.errors import Conflict, NotFound, ServerError, ServerFault, ServerUnreachable
 from torc_watch.core.model import Allocation, Job, JobStatus
 from torc_watch.core.units import MIB
@@ -170,7 +171,14 @@ CALLS: dict[str, tuple[Call, str]] = {
     "requirements": (lambda c: c.list_requirements(1), f"GET /resource_requirements?{LIST}"),
     "allocations": (lambda c: c.list_allocations(1), f"GET /scheduled_compute_nodes?{LIST}"),
     "nodes": (lambda c: c.list_compute_nodes(1), f"GET /compute_nodes?{LIST}"),
-    "schedulers": (lambda c: c.list_local_schedulers(1), f"GET /local_schedulers?{LIST}"),
+    "schedulers": (
+        lambda c: c.list_scheduler_configs(1, "local"),
+        f"GET /local_schedulers?{LIST}",
+    ),
+    "Slurm schedulers": (
+        lambda c: c.list_scheduler_configs(1, "slurm"),
+        f"GET /slurm_schedulers?{LIST}",
+    ),
     "delete": (lambda c: c.delete_workflow(1), "DELETE /workflows/1"),
     "reset a job": (
         lambda c: c.set_job_status(7, JobStatus.UNINITIALIZED, 2),
@@ -250,7 +258,9 @@ CREATIONS: dict[str, tuple[Call, str, dict[str, Any]]] = {
         },
     ),
     "scheduler": (
-        lambda c: c.create_local_scheduler(1, name="two", num_cpus=2, memory=64 * MIB),
+        lambda c: c.create_scheduler_config(
+            1, "local", name="two", shape=AllocationShape(num_cpus=2, memory=64 * MIB)
+        ),
         "POST /local_schedulers",
         {"workflow_id": 1, "name": "two", "num_cpus": 2, "memory": "64m"},
     ),

@@ -1,5 +1,6 @@
 """The server's JSON to values of the core: what is read, what is forgiven and what is refused."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,13 +14,15 @@ from torc_watch.core.model import (
     JobResult,
     JobStatus,
     KillCodes,
-    LocalScheduler,
     Requirements,
+    SchedulerConfig,
     Workflow,
 )
 from torc_watch.core.units import GIB
 from torc_watch.torc import wire
 
+LOCAL = SchedulerConfig(id=2, name="default", scheduler_type="local", num_cpus=1, memory=None)
+SLURM = SchedulerConfig(id=2, name="default", scheduler_type="slurm", num_cpus=None, memory=None)
 JOB = {"id": 7, "workflow_id": 1, "name": "a", "command": "true", "status": "failed"}
 RESULT = {
     "id": 3,
@@ -163,15 +166,47 @@ def test_allocation() -> None:
 @pytest.mark.parametrize(
     ("extra", "expected"),
     [
-        ({}, LocalScheduler(id=2, name="default", num_cpus=1, memory=None)),
+        ({}, LOCAL),
         (
             {"name": "big", "num_cpus": 4, "memory": "2g"},
-            LocalScheduler(id=2, name="big", num_cpus=4, memory=2 * GIB),
+            replace(LOCAL, name="big", num_cpus=4, memory=2 * GIB),
         ),
     ],
 )
-def test_local_scheduler(extra: dict[str, Any], expected: LocalScheduler) -> None:
+def test_local_scheduler(extra: dict[str, Any], expected: SchedulerConfig) -> None:
     assert wire.read(wire.LocalSchedulerRow, {"id": 2} | extra, "/x").value() == expected
+
+
+@pytest.mark.parametrize(
+    ("extra", "expected"),
+    [
+        ({}, SLURM),
+        ({"walltime": "soon", "mem": "much", "gres": None, "nodes": None}, SLURM),
+        (
+            {
+                "name": "gpu",
+                "account": "a",
+                "nodes": 2,
+                "walltime": "1-02:30:00",
+                "mem": "180G",
+                "gres": "gpu:h100:4",
+                "ntasks_per_node": 7,
+                "extra": "--exclusive --cpus-per-task=8",
+            },
+            replace(
+                SLURM,
+                name="gpu",
+                num_cpus=8,
+                memory=180 * GIB,
+                num_gpus=4,
+                num_nodes=2,
+                runtime=95_400,
+            ),
+        ),
+    ],
+)
+def test_slurm_scheduler(extra: dict[str, Any], expected: SchedulerConfig) -> None:
+    assert wire.read(wire.SlurmSchedulerRow, {"id": 2} | extra, "/x").value() == expected
 
 
 @pytest.mark.parametrize(

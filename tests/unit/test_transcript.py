@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from torc_watch.core import events
-from torc_watch.core.allocation import AllocationFailure
+from torc_watch.core.allocation import AllocationState, AllocationStatus, EndCause
 from torc_watch.core.assessment import Orphans
 from torc_watch.core.decisions import Retry, Skip
 from torc_watch.core.dependents import Repeat
@@ -264,12 +264,29 @@ def test_dead_workers() -> None:
 
 
 def test_allocation_that_ended_with_an_error() -> None:
-    failure = AllocationFailure(scheduler_id=3, log="/a/3/log", last_words=("wrong\x1b", "bye"))
-    assert text(events.AllocationFailed(workflow_id=1, failure=failure)).splitlines() == [
-        "Allocation 3 ended with an error, as its log /a/3/log tells:",
+    detail = "its log /a/3/log ends with:\nwrong\x1b\nbye"
+    assert text(failed_allocation(EndCause.FAILED, detail)).splitlines() == [
+        "Allocation 3 ended: failed, its log /a/3/log ends with:",
         "  wrong\\x1b",
         "  bye",
     ]
+
+
+@pytest.mark.parametrize(
+    ("cause", "detail", "line"),
+    [
+        (EndCause.TIME_LIMIT, "", "Allocation 3 ended: time limit\n"),
+        (EndCause.NODE_FAILURE, "n\x1b1", "Allocation 3 ended: node failure, n\\x1b1\n"),
+        (EndCause.OUT_OF_MEMORY, "on n2", "Allocation 3 ended: out of memory, on n2\n"),
+    ],
+)
+def test_allocation_that_a_cluster_ended(cause: EndCause, detail: str, line: str) -> None:
+    assert text(failed_allocation(cause, detail)) == line
+
+
+def failed_allocation(cause: EndCause, detail: str) -> events.AllocationFailed:
+    status = AllocationStatus(state=AllocationState.GONE, cause=cause, detail=detail)
+    return events.AllocationFailed(workflow_id=1, scheduler="slurm", scheduler_id=3, status=status)
 
 
 def test_idle_workers_elsewhere() -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from torc_watch.core.allocation import AllocationState
-from torc_watch.schedulers.local import unmanaged_workers
+from torc_watch.schedulers.local import this_machine
 
-WORKFLOW = 987_654_321  # of nobody else's on this machine
+WORKFLOW = 987_654_321  # of no other test on this machine
 LOG = f"job_runner_{socket.gethostname()}_wf{WORKFLOW}_r2.log"
 
 
@@ -28,19 +28,19 @@ LOG = f"job_runner_{socket.gethostname()}_wf{WORKFLOW}_r2.log"
         ("x" + LOG, "w", AllocationState.GONE),
     ],
 )
-def test_who_writes_the_log_runs_the_workflow(
+def test_process_that_writes_the_log_runs_the_workflow(
     tmp_path: Path, name: str, mode: str, state: AllocationState
 ) -> None:
     (tmp_path / name).touch()
     with (tmp_path / name).open(mode):
-        assert unmanaged_workers.state_of_torc_run(WORKFLOW) is state
-    assert unmanaged_workers.state_of_torc_run(WORKFLOW) is AllocationState.GONE
+        assert this_machine.state_of_torc_run(WORKFLOW) is state
+    assert this_machine.state_of_torc_run(WORKFLOW) is AllocationState.GONE
 
 
 def test_a_log_that_was_deleted_is_still_written(tmp_path: Path) -> None:
     with (tmp_path / LOG).open("w"):
         (tmp_path / LOG).unlink()
-        assert unmanaged_workers.state_of_torc_run(WORKFLOW) is AllocationState.ALIVE
+        assert this_machine.state_of_torc_run(WORKFLOW) is AllocationState.ALIVE
 
 
 @pytest.mark.parametrize(
@@ -52,17 +52,17 @@ def test_a_log_that_was_deleted_is_still_written(tmp_path: Path) -> None:
         (["torc-server", "run", "-"], AllocationState.GONE),
     ],
 )
-def test_what_another_user_runs(
+def test_process_of_another_user(
     monkeypatch: pytest.MonkeyPatch, command: list[str], state: AllocationState
 ) -> None:
-    """Its files are nobody's to see, and whose workflow it is thus neither."""
+    """Its files cannot be seen, and so neither can the workflow that it runs."""
 
     def not_ours(_: object, process: Path) -> bool:
         if process.name == str(other.pid):
             raise PermissionError
         return False
 
-    monkeypatch.setattr(unmanaged_workers, "_writes_to", not_ours)
+    monkeypatch.setattr(this_machine, "_writes_to", not_ours)
     with subprocess.Popen(
         command,
         executable="/bin/cat",
@@ -75,11 +75,11 @@ def test_what_another_user_runs(
         other.stdin.write(b"\n")
         other.stdin.flush()
         assert other.stdout.readline(), "now it is what it was started as"
-        assert unmanaged_workers.state_of_torc_run(WORKFLOW) is state
+        assert this_machine.state_of_torc_run(WORKFLOW) is state
         other.kill()
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root sees everything")
-def test_of_others_nothing_is_seen() -> None:
+def test_files_of_other_users_cannot_be_seen() -> None:
     with pytest.raises(PermissionError):
-        unmanaged_workers._writes_to(re.compile(""), Path("/proc/1"))
+        this_machine._writes_to(re.compile(""), Path("/proc/1"))

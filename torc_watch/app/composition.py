@@ -9,7 +9,7 @@ from uuid import uuid4
 from anyio import to_thread
 
 from torc_watch.config.settings import Settings
-from torc_watch.core.allocation import AllocationRequest
+from torc_watch.core.allocation import AllocationShape, AllocationSpec
 from torc_watch.core.errors import InvalidInput, NotFound, SchedulerError
 from torc_watch.core.events import Event, ServerUnfamiliar, WatchEnded
 from torc_watch.daemon.commands import WatchedWorkflow
@@ -17,7 +17,10 @@ from torc_watch.engine.allocations import start_allocation
 from torc_watch.engine.journal import Journal
 from torc_watch.engine.supervisor import watch_workflow
 from torc_watch.engine.watch import EngineContext, WatchRequest
-from torc_watch.schedulers.local.local_scheduler import LocalAllocations
+from torc_watch.schedulers.base import WorkerAssignment
+from torc_watch.schedulers.cluster import Cluster
+from torc_watch.schedulers.local.local_scheduler import LocalScheduler
+from torc_watch.schedulers.local.this_machine import ThisMachine
 from torc_watch.torc.api_version import caution
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.transport import Connection, Transport
@@ -52,11 +55,14 @@ async def open_client(connection: Connection) -> AsyncIterator[TorcClient]:
         yield await TorcClient.connect(transport)
 
 
-def local_allocations(settings: Settings, connection: Connection) -> LocalAllocations:
-    """Raises InvalidInput when the program that should run their jobs is not there."""
-    return LocalAllocations(
-        settings.home / "allocations", connection, torc_program=settings.torc_program()
-    )
+def local_scheduler(settings: Settings) -> LocalScheduler:
+    """Raises InvalidInput when the program that should run its jobs is not there."""
+    return LocalScheduler(settings.home / "allocations", torc_program=settings.torc_program())
+
+
+def open_cluster(settings: Settings) -> Cluster:
+    """What a process needs one of. Raises InvalidInput as ``local_scheduler`` does."""
+    return Cluster.of(local_scheduler(settings), machine=ThisMachine())
 
 
 async def submit(
@@ -68,7 +74,7 @@ async def submit(
     from torc_watch.spec.spec_file import read_spec  # noqa: PLC0415
 
     spec = await to_thread.run_sync(read_spec, specification)
-    scheduler = local_allocations(settings, connection)
+    scheduler = local_scheduler(settings)
     async with open_client(connection) as client:
         submitted = await submission.submit(client, spec, user=settings.user_name())
         try:
@@ -87,28 +93,38 @@ async def submit(
 
 
 async def _start_allocations(
-    client: TorcClient, scheduler: LocalAllocations, workflow_id: int, shape: LocalShape
+    client: TorcClient, scheduler: LocalScheduler, workflow_id: int, shape: LocalShape
 ) -> tuple[int, ...]:
     if not shape.allocations:
         return ()
-    capacity = await scheduler.capacity()
-    num_cpus = shape.num_cpus or max(1, capacity.num_cpus // shape.allocations)
-    memory = capacity.memory // shape.allocations
-    config_id = await client.create_local_scheduler(
-        workflow_id, name="local", num_cpus=num_cpus, memory=memory
+    (node,) = await scheduler.node_classes()
+    each = AllocationShape(
+        num_cpus=shape.num_cpus or max(1, node.num_cpus // shape.allocations),
+        memory=node.memory // shape.allocations,
     )
-    numbers = []
-    for _ in range(shape.allocations):
-        request = AllocationRequest(
-            token=f"torc-wf{workflow_id}-{uuid4().hex[:12]}",
-            workflow_id=workflow_id,
-            scheduler_config_id=config_id,
-            num_cpus=num_cpus,
-            memory=memory,
-            output_dir=str(shape.output_dir.absolute()),
-        )
-        numbers.append(await start_allocation(client, scheduler, request))
-    return tuple(numbers)
+    work = WorkerAssignment(
+        connection=client.transport.connection,
+        workflow_id=workflow_id,
+        scheduler_config_id=await client.create_scheduler_config(
+            workflow_id, scheduler.type, name="local", shape=each
+        ),
+        output_dir=shape.output_dir.absolute(),
+    )
+    return tuple(
+        [
+            await start_allocation(
+                client,
+                scheduler,
+                AllocationSpec(
+                    token=f"torc-wf{workflow_id}-{uuid4().hex[:12]}",
+                    num_cpus=each.num_cpus,
+                    memory=each.memory,
+                ),
+                work,
+            )
+            for _ in range(shape.allocations)
+        ]
+    )
 
 
 def watch_request(workflow_id: int, settings: Settings) -> WatchRequest:
@@ -155,12 +171,12 @@ async def watch(
     report: Callable[[Event], None],
 ) -> WatchEnded:
     """Watches one workflow to its verdict; every TorcWatchError may be raised."""
-    scheduler = local_allocations(settings, connection)
+    cluster = open_cluster(settings)
     with closing(Journal(settings.home / "journal.db")) as journal:
         async with open_client(connection) as client:
             context = EngineContext(
                 client=client,
-                scheduler=scheduler,
+                cluster=cluster,
                 journal=journal,
                 locks=settings.home / "locks",
                 report=report,

@@ -11,7 +11,7 @@ from typing import Any
 import anyio
 from anyio import to_thread
 
-from torc_watch.app.composition import local_allocations, request_for
+from torc_watch.app.composition import local_scheduler, request_for
 from torc_watch.app.inspection import known_part, live_part
 from torc_watch.config.settings import Settings
 from torc_watch.core.errors import ConfigurationAway, InvalidInput, JournalError
@@ -38,6 +38,8 @@ from torc_watch.engine.supervisor import Supervisor, open_supervisor
 from torc_watch.engine.watch import EngineContext, WatchRequest
 from torc_watch.ipc.socket_client import socket_paths
 from torc_watch.ipc.socket_server import Control
+from torc_watch.schedulers.cluster import Cluster
+from torc_watch.schedulers.local.this_machine import ThisMachine
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.transport import Transport
 
@@ -72,6 +74,7 @@ class DaemonApp:
             self._settings.home / "lease", this_process(self._settings.lease_patience)
         )
         self._fence = Fence(self._lease)
+        self._cluster: Cluster | None = None
         self.board = StatusBoard()
         self._publisher = Publisher(self._settings.home / "status.json", self.board, self._lease.me)
         self.wishes = ControlRequests()
@@ -113,6 +116,7 @@ class DaemonApp:
                 self._announce(ConfigurationRead(problem=problem))
                 return
         self._settings = loaded
+        self._cluster = None  # the next server to be opened makes it, as it is configured now
         self._announce(ConfigurationRead())
         self.wishes.reload()
 
@@ -134,21 +138,28 @@ class DaemonApp:
         self.board.note(event, server)
         self._report(event, server)
 
+    def _shared_cluster(self) -> Cluster:
+        """The one of all servers. Raises InvalidInput when its workers' program is not there."""
+        if self._cluster is None:
+            scheduler = FencedScheduler(local_scheduler(self._settings), self._fence)
+            self._cluster = Cluster.of(scheduler, machine=ThisMachine())
+        return self._cluster
+
     @asynccontextmanager
     async def _open_server(self, server: str) -> AsyncIterator[Supervisor]:
         connection = self._settings.connection(server)
-        scheduler = local_allocations(self._settings, connection)
-        async with Transport(connection, before_change=self._fence.pass_) as transport:
+        cluster = self._shared_cluster()
+        async with Transport(connection, before_change=self._fence.check) as transport:
             client = await TorcClient.connect(transport)
             with closing(Journal(self._journal, self._lease.name)) as journal:
                 context = EngineContext(
                     client=client,
-                    scheduler=FencedScheduler(scheduler, self._fence),
+                    cluster=cluster,
                     journal=journal,
                     locks=self._settings.home / "locks",
                     report=lambda event: self._told(event, server),
                     epoch=self._lease.epoch,
-                    before_change=self._fence.pass_,
+                    before_change=self._fence.check,
                 )
                 async with open_supervisor(context) as supervisor:
                     yield supervisor

@@ -8,7 +8,7 @@ from typing import Any
 import anyio
 from anyio import to_thread
 
-from torc_watch.app.composition import local_allocations, open_client, unknown_id_refused
+from torc_watch.app.composition import open_client, open_cluster, unknown_id_refused
 from torc_watch.config.settings import Settings
 from torc_watch.core.assessment import Observation, WorkflowState, has_succeeded, workflow_state
 from torc_watch.core.diagnosis import Finding
@@ -122,10 +122,10 @@ async def inspect(
     rounds_used: int = 0,
 ) -> Inspection:
     """A workflow as it is now, with what one more round of recovery would do. Changes nothing."""
-    scheduler = local_allocations(settings, connection)
+    cluster = open_cluster(settings)
     async with open_client(connection) as client:
         with unknown_id_refused(workflow_id, connection):
-            observation = await observe(client, scheduler, workflow_id, with_counts=True)
+            observation = await observe(client, cluster, workflow_id, with_counts=True, max_age=0)
         counts = observation.counts or await client.count_jobs(workflow_id)
         diagnoser = Diagnoser(client, lambda _: None)
         stands = workflow_state(observation)
@@ -136,7 +136,7 @@ async def inspect(
         diagnosis = await diagnoser.diagnose(observation, counts)
         answer = await make_plan(
             client,
-            scheduler,
+            cluster,
             workflow=observation.workflow,
             diagnosis=diagnosis,
             rounds_used=rounds_used,

@@ -66,7 +66,7 @@ async def _recover_something(
         return ended.verdict.exit_status
     finally:
         with _undisturbed():
-            await composition.local_allocations(settings, connection).cancel_all()
+            await composition.local_scheduler(settings).cancel_all()
 
 
 @asynccontextmanager

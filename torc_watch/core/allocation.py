@@ -1,7 +1,7 @@
-"""What is asked of a scheduler, and what it may answer.
+"""What is asked of a scheduler, and what it answers.
 
 An allocation is one scheduler job that runs Torc workers: a Slurm job on a cluster, a process on a
-machine without one.
+machine without one. Memory is in bytes, durations are in seconds.
 """
 
 from dataclasses import dataclass
@@ -11,28 +11,74 @@ from enum import StrEnum
 class AllocationState(StrEnum):
     ALIVE = "alive"  # queued or running: it may still take jobs
     GONE = "gone"  # surely ended; its running jobs will never report
-    UNKNOWN = "unknown"  # nobody could tell, which is not the same as gone
+    UNKNOWN = "unknown"  # the scheduler cannot tell, which is not the same as gone
+
+
+class EndCause(StrEnum):
+    """Why an allocation ended."""
+
+    OUT_OF_MEMORY = "out_of_memory"
+    TIME_LIMIT = "time_limit"
+    NODE_FAILURE = "node_failure"
+    PREEMPTED = "preempted"
+    CANCELED = "canceled"
+    FAILED = "failed"  # its worker ended with an error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AllocationFailure:
-    """An allocation whose worker ended with an error: ``log`` has its words, here are the last."""
+class AllocationStatus:
+    """What a scheduler knows of an allocation. GONE is final: it never becomes another state.
 
-    scheduler_id: int
-    log: str
-    last_words: tuple[str, ...]
+    The other fields are of one that is GONE, where the scheduler knows them. ``canceled_by`` is a
+    user of the cluster. ``detail`` is a phrase for people; its further lines, if any, are the last
+    ones of a log that the phrase names.
+    """
+
+    state: AllocationState
+    cause: EndCause | None = None
+    canceled_by: str | None = None
+    detail: str = ""
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it ended neither in order nor because it was canceled."""
+        return self.cause not in (None, EndCause.CANCELED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AllocationRequest:
+class AllocationShape:
+    """How large an allocation is. CPUs, memory and GPUs are of each of its nodes.
+
+    ``runtime`` is None where it may run for as long as it has work.
+    """
+
+    num_cpus: int
+    memory: int
+    num_gpus: int = 0
+    num_nodes: int = 1
+    runtime: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllocationSpec(AllocationShape):
     """One allocation to submit. ``token`` (letters, digits, ``_.-``) finds it again after a crash.
 
-    ``scheduler_config_id`` is the server's row with the shape asked for; ``memory`` is in bytes.
+    The journal keeps these in plans: a field that is added has a default, so that plans of earlier
+    versions can be read.
     """
 
     token: str
-    workflow_id: int
-    scheduler_config_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeClass:
+    """Nodes of one kind: what each of them has for jobs, and how many there are.
+
+    ``runtime`` is the longest that an allocation may ask for there; None where there is no limit.
+    """
+
     num_cpus: int
     memory: int
-    output_dir: str
+    num_gpus: int = 0
+    runtime: int | None = None
+    count: int = 1

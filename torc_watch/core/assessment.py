@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from torc_watch.core import polling
-from torc_watch.core.allocation import AllocationFailure, AllocationState
+from torc_watch.core.allocation import AllocationState, AllocationStatus
 from torc_watch.core.model import Allocation, ComputeNode, Job, JobCounts, JobStatus, Workflow
 
 OPEN_ALLOCATION = frozenset({"pending", "active"})
@@ -31,28 +31,26 @@ class WorkflowState(StrEnum):
 class Observation:
     """What server and scheduler say of a workflow.
 
-    ``allocations`` are those that the server holds open, with their state at the scheduler.
-    ``unmanaged_workers`` are workers outside of allocations that have not deregistered;
+    ``allocations`` are those that the server believes open, with what the scheduler says of them.
+    ``unmanaged_workers`` are workers outside of allocations that never deregistered;
     ``idle_elsewhere`` are those on other machines that hold no job: dead, or about to leave by
-    themselves. Both are queried only when no allocation can be alive, and are empty otherwise.
-    ``is_complete`` says that every job has ended, ``failures`` which of ``allocations`` ended with
-    an error; they are queried only when no worker can be alive, and are False and empty otherwise.
+    themselves. They are asked for only when no allocation can be alive, and are empty otherwise.
+    ``is_complete`` says that every job has ended; it is asked for only when no worker can be alive,
+    and is False otherwise.
     """
 
     workflow: Workflow
     counts: JobCounts | None
-    allocations: tuple[tuple[Allocation, AllocationState], ...]
+    allocations: tuple[tuple[Allocation, AllocationStatus], ...]
     is_complete: bool = False
     unmanaged_workers: tuple[tuple[ComputeNode, AllocationState], ...] = ()
     idle_elsewhere: tuple[ComputeNode, ...] = ()
-    failures: tuple[AllocationFailure, ...] = ()
 
     @property
     def may_have_workers(self) -> bool:
-        return any(
-            state is not AllocationState.GONE
-            for _, state in (*self.allocations, *self.unmanaged_workers)
-        )
+        states = [status.state for _, status in self.allocations]
+        states += [state for _, state in self.unmanaged_workers]
+        return any(state is not AllocationState.GONE for state in states)
 
 
 def workflow_state(observation: Observation) -> WorkflowState:

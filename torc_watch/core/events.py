@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import ClassVar
 
-from torc_watch.core.allocation import AllocationFailure
+from torc_watch.core.allocation import AllocationStatus
 from torc_watch.core.assessment import Orphans
 from torc_watch.core.model import JobCounts
 from torc_watch.core.policy import Plan
@@ -210,11 +210,16 @@ class AllocationSubmitted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AllocationFailed:
-    """The worker of an allocation that the server holds open ended with an error."""
+    """An allocation that the server believes open has ended, not in order and not canceled.
+
+    ``status`` has the cause.
+    """
 
     name: ClassVar = "allocation.failed"
     workflow_id: int
-    failure: AllocationFailure
+    scheduler: str
+    scheduler_id: int
+    status: AllocationStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """The Torc server's things as torc-watch sees them, validated: frozen, and with units.
 
 Memory is in bytes, durations are in seconds, and an identifier is the server's integer. A value
-that nobody can read (a memory text such as ``8gb``) is ``None`` here, never a guess.
+that cannot be read (a memory text such as ``8gb``) is ``None`` here, never a guess.
 """
 
 from collections.abc import Mapping
@@ -46,7 +46,7 @@ class Workflow:
     is_archived: bool
     kill_codes: KillCodes = TORCS_KILL_CODES
     limits_memory: bool = True  # its workers end a job that uses more than it asked for
-    use_pending_failed: bool = False  # failures wait for a person
+    use_pending_failed: bool = False  # failures wait for the user
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,13 +113,20 @@ class ComputeNode:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LocalScheduler:
-    """The shape of local allocations of a workflow: CPUs and bytes of memory for each."""
+class SchedulerConfig:
+    """How allocations of a workflow are asked for: a row of Torc's, for any type of scheduler.
+
+    CPUs, memory and GPUs are of each node. None is what the row does not say, or not readably.
+    """
 
     id: int
     name: str
-    num_cpus: int
+    scheduler_type: str
+    num_cpus: int | None
     memory: int | None
+    num_gpus: int = 0
+    num_nodes: int = 1
+    runtime: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

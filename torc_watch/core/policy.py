@@ -1,27 +1,28 @@
 """What to do about a workflow that came to rest with jobs that did not complete.
 
 ``plan`` answers with a Plan of absolute targets, which can be carried out again after a crash
-without raising anything twice, or with a Refusal, which hands the workflow over to a person.
+without raising anything twice, or with a Refusal, which hands the workflow over to the user.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from torc_watch.core import assessment, dependents, provisioning, sizing, units
-from torc_watch.core.adjustments import Adjustment, adjustments_for
+from torc_watch.core.allocation import AllocationSpec, NodeClass
 from torc_watch.core.decisions import Retry, Skip
 from torc_watch.core.dependents import Dependent, Repeat
 from torc_watch.core.diagnosis import Cause, Finding
-from torc_watch.core.model import Job, JobCounts, JobStatus, LocalScheduler, Workflow
-from torc_watch.core.provisioning import AllocationOrder, Capacity, Demand
+from torc_watch.core.model import Job, JobCounts, JobStatus, SchedulerConfig, Workflow
+from torc_watch.core.provisioning import Demand
+from torc_watch.core.sizing import Adjustment, adjustments_for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecoverySettings:
     """What the user allows. Multipliers are above 1.
 
-    ``max_retries`` counts rounds; None when a person asks for one round after the other.
+    ``max_retries`` counts rounds; None when the user asks for one round after the other.
     """
 
     max_retries: int | None = 3
@@ -32,12 +33,13 @@ class RecoverySettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
-    """All that a plan depends on: the workflow at rest, its findings, and the means at hand.
+    """All that a plan depends on: the workflow at rest, its findings, and the nodes there are.
 
     ``dependants`` is None where they are too many to know; ``waiting`` are the jobs that have yet
-    to run: uninitialized, blocked, ready or canceled. ``shape`` is how the workflow's allocations
-    were asked for before, if the server knows; ``allocation_stem`` begins the tokens of this
-    round's allocations and of no other's.
+    to run: uninitialized, blocked, ready or canceled. ``scheduler_type`` is Torc's word for the
+    scheduler that will be asked, ``node_classes`` what that has, ``usual`` how the workflow's
+    allocations were asked for before, if the server knows. ``allocation_stem`` begins the tokens of
+    this round's allocations and of no other's.
     """
 
     workflow: Workflow
@@ -46,8 +48,9 @@ class Situation:
     dependants: tuple[Dependent, ...] | None
     waiting: tuple[Job, ...]
     rounds_used: int
-    shape: LocalScheduler | None
-    capacity: Capacity
+    scheduler_type: str
+    usual: SchedulerConfig | None
+    node_classes: tuple[NodeClass, ...]
     allocation_stem: str
 
 
@@ -55,10 +58,11 @@ class Situation:
 class Plan:
     """One round of recovery. ``run_id`` is the run that came to rest.
 
-    ``uninitialized`` counts the jobs that a round, or a person, reset and then did not start.
+    ``uninitialized`` counts the jobs that a round, or a user, reset and then did not start.
     ``repeated`` are those that completed, or were disabled, and that Torc starts over because they
-    are behind one that runs again; None when nobody knows. The journal keeps plans: a field that is
-    added has a default, so that those of earlier versions can be read.
+    are behind one that runs again; None when that is not known. ``scheduler_type`` is None in plans
+    of versions that knew one scheduler only. The journal keeps plans: a field that is added has a
+    default, so that those of earlier versions can be read.
     """
 
     workflow_id: int
@@ -69,12 +73,13 @@ class Plan:
     repeated: tuple[Repeat, ...] | None = None
     left_alone: tuple[Skip, ...]
     adjustments: tuple[Adjustment, ...]
+    scheduler_type: str | None = None
     scheduler_config_id: int | None
-    allocations: tuple[AllocationOrder, ...]
+    allocations: tuple[AllocationSpec, ...]
 
     @property
     def starts_run(self) -> bool:
-        """Whether jobs are initialised, for which there must be a new run.
+        """Whether jobs are initialized, for which there must be a new run.
 
         In the old one they may have a result already, and the server takes no second.
         """
@@ -110,11 +115,13 @@ def plan(situation: Situation, settings: RecoverySettings) -> Plan | Refusal:
     """The next round of recovery, or why there is none."""
     if refusal := exhausted(situation.rounds_used, settings):
         return refusal
-    decisions = [_decide(finding, situation.capacity, settings) for finding in situation.findings]
+    decisions = [
+        _decide(finding, situation.node_classes, settings) for finding in situation.findings
+    ]
     retries = tuple(decision for decision in decisions if isinstance(decision, Retry))
     left_alone = tuple(decision for decision in decisions if isinstance(decision, Skip))
     uninitialized = _left_uninitialized(situation.counts)
-    if not retries and not uninitialized:  # no run is started: nobody initialises anything
+    if not retries and not uninitialized:  # no run is started: nothing is initialized
         left_alone = tuple(replace(left, restarts_anyway=False) for left in left_alone)
         if not situation.counts.of(JobStatus.READY):
             return _refuse(situation, left_alone)
@@ -132,48 +139,61 @@ def plan(situation: Situation, settings: RecoverySettings) -> Plan | Refusal:
         repeated=repeated,
         left_alone=left_alone,
         adjustments=adjustments,
-        scheduler_config_id=situation.shape.id if situation.shape else None,
-        allocations=provisioning.orders(
+        scheduler_type=situation.scheduler_type,
+        scheduler_config_id=situation.usual.id if situation.usual else None,
+        allocations=provisioning.plan_allocations(
             _demand(situation, left_alone, adjustments, repeated=len(repeated or ())),
-            shape=situation.shape,
-            capacity=situation.capacity,
+            usual=situation.usual,
+            node_classes=situation.node_classes,
             allocation_stem=situation.allocation_stem,
         ),
     )
 
 
-def _decide(finding: Finding, capacity: Capacity, settings: RecoverySettings) -> Retry | Skip:
+def _decide(
+    finding: Finding, node_classes: Sequence[NodeClass], settings: RecoverySettings
+) -> Retry | Skip:
     match finding.cause:
         case Cause.OOM:
-            return _raise_memory(finding, capacity.memory, settings.memory_multiplier)
+            return _raise_memory(finding, node_classes, settings.memory_multiplier)
         case Cause.TIMEOUT:
-            return _raise_runtime(finding, capacity.runtime, settings.runtime_multiplier)
+            return _raise_runtime(finding, node_classes, settings.runtime_multiplier)
         case Cause.UNKNOWN if not settings.retry_unknown:
             return _leave(finding, f"{finding.reason}; unknown failures are not retried")
         case Cause.UNKNOWN | Cause.INTERRUPTED:
             return _retry(finding)
 
 
-def _raise_memory(finding: Finding, cap: int, multiplier: float) -> Retry | Skip:
-    if finding.requirements is None or finding.requirements.memory is None:
+def _raise_memory(
+    finding: Finding, node_classes: Sequence[NodeClass], multiplier: float
+) -> Retry | Skip:
+    asked = finding.requirements
+    if asked is None or asked.memory is None:
         return _retry(finding)
-    before, peak = finding.requirements.memory, finding.peak_memory
-    after = sizing.raised_memory(before, peak=peak, multiplier=multiplier, cap=cap)
+    cap = provisioning.most_memory(asked, node_classes)
+    after = sizing.raised_memory(
+        asked.memory, peak=finding.peak_memory, multiplier=multiplier, cap=cap
+    )
     if after is None:
         return _leave(
             finding, f"needs more than {units.format_memory(cap)}, the most that a node has"
         )
-    return _retry(finding, memory=(before, after))
+    return _retry(finding, memory=(asked.memory, after))
 
 
-def _raise_runtime(finding: Finding, cap: int | None, multiplier: float) -> Retry | Skip:
-    if finding.requirements is None or finding.requirements.runtime is None:
+def _raise_runtime(
+    finding: Finding, node_classes: Sequence[NodeClass], multiplier: float
+) -> Retry | Skip:
+    asked = finding.requirements
+    if asked is None or asked.runtime is None:
         return _retry(finding)
-    before = finding.requirements.runtime
-    after = sizing.raised_runtime(before, ran=finding.ran, multiplier=multiplier, cap=cap)
+    cap = provisioning.longest_runtime(asked, node_classes)
+    after = sizing.raised_runtime(asked.runtime, ran=finding.ran, multiplier=multiplier, cap=cap)
     if after is None:
-        return _leave(finding, f"needs longer than {units.format_duration(before)}, the longest")
-    return _retry(finding, runtime=(before, after))
+        return _leave(
+            finding, f"needs longer than {units.format_duration(asked.runtime)}, the longest"
+        )
+    return _retry(finding, runtime=(asked.runtime, after))
 
 
 def _retry(
@@ -198,7 +218,7 @@ def _leave(finding: Finding, reason: str) -> Skip:
         job_name=finding.job.name,
         cause=finding.cause,
         reason=reason,
-        # Torc's initialize_jobs makes every terminated job ready, whoever asked for it.
+        # Torc's initialize_jobs makes every terminated job ready, whether it was chosen or not.
         restarts_anyway=finding.job.status in (JobStatus.TERMINATED, JobStatus.PENDING_FAILED),
     )
 
@@ -228,7 +248,7 @@ def _repeated(situation: Situation, behind: Mapping[int, str]) -> tuple[Repeat, 
 
 
 def _left_uninitialized(counts: JobCounts) -> int:
-    """Jobs to start with this round; none of a workflow that nobody has started as a whole."""
+    """Jobs to start with this round; none of a workflow that was never started as a whole."""
     return 0 if assessment.is_not_started(counts) else counts.of(JobStatus.UNINITIALIZED)
 
 
@@ -262,6 +282,13 @@ def _demand(
         memory=max(
             [adjustment.memory for adjustment in adjustments]
             + [row.memory for row in rows if row.memory is not None],
+            default=0,
+        ),
+        num_gpus=max((row.num_gpus for row in rows), default=0),
+        num_nodes=max((row.num_nodes for row in rows), default=1),
+        runtime=max(
+            [adjustment.runtime for adjustment in adjustments]
+            + [row.runtime for row in rows if row.runtime is not None],
             default=0,
         ),
     )

@@ -171,7 +171,7 @@ class Daemon:
         """Returns when it was wished to stop. Raises LeaseLost, JournalError and OSError."""
         await to_thread.run_sync(check_integrity, self._means.journal)
         with closing(Registry(self._means.journal, self._means.lease.name)) as registry:
-            await self._means.fence.pass_()  # it may have taken long to get here
+            await self._means.fence.check()  # it may have taken long to get here
             before = await to_thread.run_sync(self._means.known_before)
             try:
                 async with anyio.create_task_group() as tasks:
@@ -200,7 +200,7 @@ class Daemon:
         """Not at once: who only ever fails at the start gives way to another node in the end."""
         while True:
             await anyio.sleep(self._rhythm.heartbeat)
-            await self._means.fence.pass_()
+            await self._means.fence.check()
 
     async def _follow_orders(self, keeper: WatchManager) -> None:
         while not self._wishes.to_stop:
@@ -215,7 +215,7 @@ class Daemon:
     async def _take_in(self, keeper: WatchManager) -> None:
         spool = self._means.spool
         for delivery in await to_thread.run_sync(spool.deliveries):
-            await self._means.fence.pass_()  # another may have followed it, and later ones, too
+            await self._means.fence.check()  # another may have followed it, and later ones, too
             if isinstance(delivery.content, str):
                 kept = await to_thread.run_sync(spool.set_aside, delivery)
                 self._means.announce(
@@ -226,7 +226,7 @@ class Daemon:
                 await to_thread.run_sync(spool.take_in, delivery)
 
     async def _set_aside(self, error: JournalCorrupt) -> None:
-        await self._means.fence.pass_()  # by now it may be another's, and whole
+        await self._means.fence.check()  # by now it may be another's, and whole
         kept = await to_thread.run_sync(set_damaged_aside, self._means.journal)
         self._means.announce(daemon_events.StateSetAside(problem=str(error), kept=str(kept)))
 

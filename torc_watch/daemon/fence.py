@@ -1,21 +1,20 @@
 """No change without the lease: what the daemon has between itself and all that it could change.
 
-A change is kept back until there was a heartbeat of ours not more than a moment ago: nobody takes
-over before our patience, counted from then, is over. A process that was stopped and goes on finds
-that its last heartbeat was long ago.
+A change is held back until there was a heartbeat of ours not more than a moment ago: there is no
+takeover before our patience, counted from then, is over. A process that was stopped and resumes
+finds that its last heartbeat was long ago.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import anyio
 from anyio import to_thread
 
-from torc_watch.core.allocation import AllocationFailure, AllocationRequest, AllocationState
+from torc_watch.core.allocation import AllocationSpec, AllocationStatus, NodeClass
 from torc_watch.core.errors import JournalError
 from torc_watch.core.os_errors import what_is_wrong
-from torc_watch.core.provisioning import Capacity
 from torc_watch.daemon.lease import Lease
-from torc_watch.schedulers.base import Scheduler
+from torc_watch.schedulers.base import Scheduler, WorkerAssignment
 
 _MOMENT = 1.0  # seconds
 _OF_PATIENCE = 12  # a moment is never more of it than that, and so less than between heartbeats
@@ -30,10 +29,10 @@ class Fence:
         # Its own: those that all others share may wait for a file system that does not answer.
         self._thread = anyio.CapacityLimiter(1)
 
-    async def pass_(self) -> None:
-        """Raises LeaseLost, or JournalError when nobody could tell."""
+    async def check(self) -> None:
+        """Raises LeaseLost, or JournalError when the lease cannot be read."""
         asked = anyio.current_time()
-        async with self._one_at_a_time:  # one heartbeat is enough for all who have asked before it
+        async with self._one_at_a_time:  # one heartbeat is enough for all that asked before it
             now = anyio.current_time()
             moment = min(_MOMENT, self._patience / _OF_PATIENCE)
             if self._beaten_at < min(asked, now - moment):
@@ -62,22 +61,16 @@ class FencedScheduler:
     def type(self) -> str:
         return self._scheduler.type
 
-    async def capacity(self) -> Capacity:
-        return await self._scheduler.capacity()
+    async def node_classes(self) -> tuple[NodeClass, ...]:
+        return await self._scheduler.node_classes()
 
-    async def find(self, token: str) -> int | None:
-        return await self._scheduler.find(token)
+    async def submit(self, spec: AllocationSpec, work: WorkerAssignment) -> int:
+        await self._fence.check()
+        return await self._scheduler.submit(spec, work)
 
-    async def submit(self, request: AllocationRequest) -> int:
-        await self._fence.pass_()
-        return await self._scheduler.submit(request)
+    async def statuses(self, numbers: Collection[int]) -> Mapping[int, AllocationStatus]:
+        return await self._scheduler.statuses(numbers)
 
-    async def states(self, scheduler_ids: Collection[int]) -> dict[int, AllocationState]:
-        return await self._scheduler.states(scheduler_ids)
-
-    async def failure(self, scheduler_id: int) -> AllocationFailure | None:
-        return await self._scheduler.failure(scheduler_id)
-
-    async def cancel(self, scheduler_id: int) -> None:
-        await self._fence.pass_()
-        await self._scheduler.cancel(scheduler_id)
+    async def cancel(self, number: int) -> None:
+        await self._fence.check()
+        await self._scheduler.cancel(number)

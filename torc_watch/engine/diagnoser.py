@@ -17,7 +17,7 @@ from torc_watch.core.model import (
     Workflow,
 )
 from torc_watch.engine.failure_report import failed_jobs
-from torc_watch.engine.observer import find_orphans
+from torc_watch.engine.orphans import find_orphans
 from torc_watch.engine.watch import (
     Decision,
     Diagnosis,
@@ -128,8 +128,16 @@ class Diagnoser:
         self, poll: PollResult, counts: JobCounts, without_recovery: Verdict
     ) -> Decision | RecoveryRequest:
         watch = poll.watch
-        for failure in poll.observation.failures:
-            self._report(events.AllocationFailed(workflow_id=watch.workflow_id, failure=failure))
+        for allocation, status in poll.observation.allocations:
+            if status.has_failed:
+                self._report(
+                    events.AllocationFailed(
+                        workflow_id=watch.workflow_id,
+                        scheduler=allocation.scheduler_type,
+                        scheduler_id=allocation.scheduler_id,
+                        status=status,
+                    )
+                )
         used, settings = watch.record.rounds_used, watch.request.recovery
         if settings is None:
             is_stuck = without_recovery is Verdict.STUCK

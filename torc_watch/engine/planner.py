@@ -3,10 +3,11 @@
 from uuid import uuid4
 
 from torc_watch.core import policy
-from torc_watch.core.model import Job, JobCounts, JobStatus, Workflow
+from torc_watch.core.model import Job, JobCounts, JobStatus, SchedulerConfig, Workflow
 from torc_watch.core.policy import Plan, RecoverySettings, Refusal, Situation
 from torc_watch.engine.watch import Diagnosis
-from torc_watch.schedulers.base import Scheduler
+from torc_watch.schedulers.cluster import Cluster
+from torc_watch.schedulers.status_cache import StatusCache
 from torc_watch.torc.client import TorcClient
 
 _WAITING = (JobStatus.UNINITIALIZED, JobStatus.BLOCKED, JobStatus.READY, JobStatus.CANCELED)
@@ -14,7 +15,7 @@ _WAITING = (JobStatus.UNINITIALIZED, JobStatus.BLOCKED, JobStatus.READY, JobStat
 
 async def make_plan(
     client: TorcClient,
-    scheduler: Scheduler,
+    cluster: Cluster,
     *,
     workflow: Workflow,
     diagnosis: Diagnosis,
@@ -23,10 +24,10 @@ async def make_plan(
 ) -> Plan | Refusal:
     """What the next round would do. Reads only, so that a dry run is this and nothing more.
 
-    ``workflow`` is as it was when it was diagnosed: a run that somebody starts now is no part of
+    ``workflow`` is as it was when it was diagnosed: a run that is started since then is no part of
     the plan, and ends it.
     """
-    shapes = await client.list_local_schedulers(workflow.id)
+    scheduler, usual = await _scheduler_for(client, cluster, workflow.id)
     dependants = await client.list_dependants(workflow.id)
     return policy.plan(
         Situation(
@@ -36,12 +37,24 @@ async def make_plan(
             dependants=None if dependants is None else tuple(dependants),
             waiting=await _waiting(client, workflow.id, diagnosis.counts) if dependants else (),
             rounds_used=rounds_used,
-            shape=max(shapes, key=lambda shape: shape.id, default=None),
-            capacity=await scheduler.capacity(),
+            scheduler_type=scheduler.type,
+            usual=usual,
+            node_classes=await scheduler.node_classes(),
             allocation_stem=f"torc-wf{workflow.id}-{uuid4().hex[:12]}",
         ),
         settings,
     )
+
+
+async def _scheduler_for(
+    client: TorcClient, cluster: Cluster, workflow_id: int
+) -> tuple[StatusCache, SchedulerConfig | None]:
+    """The scheduler for which the workflow has a row, with its newest one; else the default."""
+    for scheduler in cluster.schedulers.values():
+        configs = await client.list_scheduler_configs(workflow_id, scheduler.type)
+        if configs:
+            return scheduler, max(configs, key=lambda config: config.id)
+    return cluster.default, None
 
 
 async def _waiting(client: TorcClient, workflow_id: int, counts: JobCounts) -> tuple[Job, ...]:

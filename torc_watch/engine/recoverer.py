@@ -9,6 +9,7 @@ from torc_watch.core.steps import RoundOutcome, Step
 from torc_watch.engine.failure_report import failed_jobs
 from torc_watch.engine.journal import Round
 from torc_watch.engine.observer import observe
+from torc_watch.engine.orphans import OrphanRelease
 from torc_watch.engine.planner import make_plan
 from torc_watch.engine.step_executor import RoundAbandoned, StepExecutor
 from torc_watch.engine.watch import (
@@ -41,9 +42,9 @@ class Recoverer:
         self._context = context
         self._journal = context.journal
         self._report = context.report
-        self._executor = StepExecutor(
-            context.client, context.scheduler, context.report, context.before_change
-        )
+        shared = (context.client, context.cluster, context.report, context.before_change)
+        self._executor = StepExecutor(*shared)
+        self._orphans = OrphanRelease(*shared)
 
     async def recover(self, request: RecoveryRequest) -> Decision:
         """Begins or continues a round of recovery and finishes it.
@@ -124,18 +125,22 @@ class Recoverer:
         workflow_id = observation.workflow.id
         # After the orphans were found: a worker that held a job by then is visible now.
         now = await observe(
-            self._context.client, self._context.scheduler, workflow_id, with_counts=False
+            self._context.client,
+            self._context.cluster,
+            workflow_id,
+            with_counts=False,
+            max_age=0,
         )
         if now.may_have_workers:
             raise RoundAbandoned(f"Another process started workers for workflow {workflow_id}.")
-        await self._executor.release_orphans(orphans, observation)
+        await self._orphans.release(orphans, observation.workflow)
 
     async def _plan(self, request: RecoveryRequest, diagnosis: Diagnosis) -> Plan:
         settings = request.watch.request.recovery
         assert settings is not None  # noqa: S101 - a watch without recovery requests none
         answer = await make_plan(
             self._context.client,
-            self._context.scheduler,
+            self._context.cluster,
             workflow=request.observation.workflow,
             diagnosis=diagnosis,
             rounds_used=request.watch.record.rounds_used,

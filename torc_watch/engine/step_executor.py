@@ -1,22 +1,17 @@
-"""The steps of a round, carried out against server and scheduler.
+"""The steps of a plan, carried out against server and scheduler.
 
-Every step may find itself done, in part or whole, by a process that died: it looks before it
-changes. What is looked at are the failed jobs, never the completed ones.
+Every step may find itself done, in part or whole, by a process that died: it reads before it
+changes. It reads the failed jobs, never the completed ones.
 """
 
 import shlex
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from datetime import UTC, datetime
 from functools import partial
 
-from anyio import to_thread
-
 from torc_watch.core import events
-from torc_watch.core.allocation import AllocationRequest
-from torc_watch.core.assessment import FAILURES, OPEN_ALLOCATION, Observation, Orphans
-from torc_watch.core.diagnosis import ORPHANED, Cause
-from torc_watch.core.errors import Conflict, ServerFault
+from torc_watch.core.assessment import FAILURES, OPEN_ALLOCATION
+from torc_watch.core.diagnosis import Cause
+from torc_watch.core.errors import Conflict
 from torc_watch.core.events import Event
 from torc_watch.core.model import Job, JobCounts, JobStatus
 from torc_watch.core.policy import Plan
@@ -24,31 +19,32 @@ from torc_watch.core.steps import Step
 from torc_watch.engine.allocations import start_allocation
 from torc_watch.engine.recovery_hook import run_hook
 from torc_watch.engine.watch import Watch
-from torc_watch.schedulers.base import Scheduler
-from torc_watch.schedulers.local.orphan_processes import end_leftovers
+from torc_watch.schedulers.base import WorkerAssignment
+from torc_watch.schedulers.cluster import Cluster
+from torc_watch.schedulers.status_cache import StatusCache
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.concurrency import gather
-from torc_watch.torc.requests import NewRequirements, NewResult
+from torc_watch.torc.requests import NewRequirements
 
-_SCHEDULER_ROW = "torc-watch"
+_CONFIG_NAME = "torc-watch"
 
 
 class RoundAbandoned(Exception):
-    """Ends a round whose workflow somebody else changed; the message says how."""
+    """Ends a round whose workflow another program or user changed; the message says how."""
 
 
 class StepExecutor:
-    """``before_change`` is awaited before what neither ``client`` nor ``scheduler`` does."""
+    """``before_change`` is awaited before what neither ``client`` nor a scheduler does."""
 
     def __init__(
         self,
         client: TorcClient,
-        scheduler: Scheduler,
+        cluster: Cluster,
         report: Callable[[Event], None],
         before_change: Callable[[], Awaitable[None]],
     ) -> None:
         self._client = client
-        self._scheduler = scheduler
+        self._cluster = cluster
         self._report = report
         self._before_change = before_change
 
@@ -73,58 +69,19 @@ class StepExecutor:
                 pass
 
     async def _ensure_undisturbed(self, step: Step, plan: Plan, *, is_first: bool) -> None:
-        """A person's word, given since the last look, counts before each change.
+        """Before each change: what the user did since the last poll overrides the plan.
 
-        Starting a run, for one, would undo a cancellation.
+        Starting a run, for example, would undo a cancellation.
         """
         workflow = await self._client.get_workflow(plan.workflow_id)
         if workflow.is_canceled or workflow.is_archived:
-            deed = "archived" if workflow.is_archived else "canceled"
-            raise RoundAbandoned(f"Workflow {workflow.id} was {deed}.")
+            change = "archived" if workflow.is_archived else "canceled"
+            raise RoundAbandoned(f"Workflow {workflow.id} was {change}.")
         if workflow.run_id not in _undisturbed_runs(step, plan, is_first=is_first):
             raise RoundAbandoned(
-                f"Workflow {workflow.id} is in run {workflow.run_id}, which somebody else started."
+                f"Workflow {workflow.id} is in run {workflow.run_id}, started by another program "
+                "or user."
             )
-
-    async def release_orphans(self, orphans: Orphans, observation: Observation) -> None:
-        if not orphans:
-            return
-        workflow = observation.workflow
-        self._report(events.OrphansFound(workflow_id=workflow.id, orphans=orphans))
-        # Before the jobs may run again: what a dead worker left would run beside them.
-        for allocation in orphans.allocations:
-            if allocation.scheduler_type == self._scheduler.type:
-                await self._scheduler.cancel(allocation.scheduler_id)
-        await self._end_leftovers(orphans, workflow.id)
-        for job, node_id in orphans.running:
-            await self._fail(job, _orphaned(job, workflow.id, workflow.run_id, node_id))
-        for job in orphans.claimed:
-            await _unless_done(
-                self._client.set_job_status(job.id, JobStatus.READY, workflow.run_id)
-            )
-        for node in orphans.nodes:
-            await self._client.end_compute_node(workflow.id, node.id)
-        for allocation in orphans.allocations:
-            await self._client.set_allocation_status(allocation, "complete")
-
-    async def _end_leftovers(self, orphans: Orphans, workflow_id: int) -> None:
-        jobs = [job.id for job, _ in orphans.running] + [job.id for job in orphans.claimed]
-        if not jobs:
-            return
-        server = self._client.transport.connection.url
-        await self._before_change()
-        ended = await to_thread.run_sync(end_leftovers, server, workflow_id, jobs)
-        if ended:
-            self._report(events.OrphanProcessesEnded(workflow_id=workflow_id, processes=ended))
-
-    async def _fail(self, job: Job, result: NewResult) -> None:
-        try:
-            await _unless_done(self._client.complete_job(job.id, result))
-        except ServerFault:
-            if not await self._client.has_result(job.id, result):
-                raise
-            # The server takes no second one: the job goes at once to where the round resets it to.
-            await self._client.set_job_status(job.id, JobStatus.UNINITIALIZED, result.run_id)
 
     async def _run_hook(self, watch: Watch, plan: Plan) -> None:
         command = watch.request.hook
@@ -182,7 +139,7 @@ class StepExecutor:
             return
         await self._count_idle_jobs(plan.workflow_id)
         self._report(events.ResetStarted(workflow_id=plan.workflow_id, jobs=len(plan.retries)))
-        # The others were reset before a crash, or else somebody saw to them in the meantime.
+        # The others were reset before a crash, or a user took care of them in the meantime.
         failed = {job.id for job in await self._failed_jobs(plan.workflow_id)}
         left = [retry.job_id for retry in plan.retries if retry.job_id in failed]
         reset = partial(
@@ -194,10 +151,10 @@ class StepExecutor:
             raise RoundAbandoned(str(error)) from error
 
     async def _count_idle_jobs(self, workflow_id: int) -> JobCounts:
-        """None of which anybody is running: his reports would be refused in a new run."""
+        """Abandons the round if a worker runs jobs: its reports would be refused in a new run."""
         counts = await self._client.count_jobs(workflow_id)
         if counts.of(JobStatus.PENDING, JobStatus.RUNNING):
-            raise RoundAbandoned(f"Somebody else is running jobs of workflow {workflow_id}.")
+            raise RoundAbandoned(f"Another program or user runs jobs of workflow {workflow_id}.")
         return counts
 
     async def _reinitialize(self, plan: Plan) -> None:
@@ -208,79 +165,62 @@ class StepExecutor:
             await self._client.advance_run(plan.workflow_id, to_run=plan.run_id + 1)
         except Conflict as error:
             raise RoundAbandoned(str(error)) from error
-        # Initialising again would start every terminated job once more: only what is left to do.
+        # Initializing again would start every terminated job once more: only what is left to do.
         if counts.of(JobStatus.UNINITIALIZED):
             await self._client.initialize_jobs(plan.workflow_id)
 
     async def _allocate(self, watch: Watch, plan: Plan, *, is_first: bool) -> None:
         workflow_id = plan.workflow_id
-        if await self._client.is_complete(workflow_id):  # somebody else ran it, after a crash
+        if await self._client.is_complete(workflow_id):  # others ran it, after a crash
             return
         if is_first:
             await self._ensure_no_allocation(workflow_id)
-        self._report(
-            events.SubmissionStarted(workflow_id=workflow_id, scheduler=self._scheduler.type)
+        scheduler = self._scheduler_of(plan)
+        self._report(events.SubmissionStarted(workflow_id=workflow_id, scheduler=scheduler.type))
+        work = WorkerAssignment(
+            connection=self._client.transport.connection,
+            workflow_id=workflow_id,
+            scheduler_config_id=await self._scheduler_config_id(plan, scheduler.type),
+            output_dir=watch.request.output_dir,
         )
-        config_id = plan.scheduler_config_id or await self._scheduler_row(plan)
-        for order in plan.allocations:
-            request = AllocationRequest(
-                token=order.token,
-                workflow_id=workflow_id,
-                scheduler_config_id=config_id,
-                num_cpus=order.num_cpus,
-                memory=order.memory,
-                output_dir=str(watch.request.output_dir),
-            )
-            number = await start_allocation(self._client, self._scheduler, request)
+        for spec in plan.allocations:
+            number = await start_allocation(self._client, scheduler, spec, work)
             self._report(
                 events.AllocationSubmitted(
                     workflow_id=workflow_id,
-                    scheduler=self._scheduler.type,
+                    scheduler=scheduler.type,
                     scheduler_id=number,
-                    token=order.token,
+                    token=spec.token,
                 )
             )
+
+    def _scheduler_of(self, plan: Plan) -> StatusCache:
+        if plan.scheduler_type is None:  # made by a version that knew one scheduler only
+            return self._cluster.default
+        return self._cluster.scheduler(plan.scheduler_type)
 
     async def _ensure_no_allocation(self, workflow_id: int) -> None:
         known = await self._client.list_allocations(workflow_id)
         if any(allocation.status in OPEN_ALLOCATION for allocation in known):
-            raise RoundAbandoned(f"Somebody else submitted allocations for workflow {workflow_id}.")
+            raise RoundAbandoned(
+                f"Another program or user submitted allocations for workflow {workflow_id}."
+            )
 
-    async def _scheduler_row(self, plan: Plan) -> int:
-        """The row that allocations must name, for a workflow that never had any."""
-        shapes = await self._client.list_local_schedulers(plan.workflow_id)
-        if shapes:
-            return shapes[-1].id
-        return await self._client.create_local_scheduler(
-            plan.workflow_id,
-            name=_SCHEDULER_ROW,
-            num_cpus=plan.allocations[0].num_cpus,
-            memory=plan.allocations[0].memory,
+    async def _scheduler_config_id(self, plan: Plan, scheduler_type: str) -> int:
+        """The row that allocations must name; a new one for a workflow that never had any."""
+        if plan.scheduler_config_id is not None:
+            return plan.scheduler_config_id
+        configs = await self._client.list_scheduler_configs(plan.workflow_id, scheduler_type)
+        if configs:  # made by this round before a crash
+            return configs[-1].id
+        return await self._client.create_scheduler_config(
+            plan.workflow_id, scheduler_type, name=_CONFIG_NAME, shape=plan.allocations[0]
         )
 
 
 def _undisturbed_runs(step: Step, plan: Plan, *, is_first: bool) -> set[int]:
-    """The runs that ``step`` may meet as long as nobody but this round starts one."""
+    """The runs that ``step`` may find as long as only this round starts one."""
     after = plan.run_id + plan.starts_run
     if step is Step.ALLOCATE:
         return {after}
     return {plan.run_id, after} if step is Step.REINITIALIZE and not is_first else {plan.run_id}
-
-
-def _orphaned(job: Job, workflow_id: int, run_id: int, node_id: int) -> NewResult:
-    return NewResult(
-        workflow_id=workflow_id,
-        run_id=run_id,
-        attempt=job.attempt,
-        compute_node_id=node_id,
-        status=JobStatus.FAILED,
-        return_code=ORPHANED,
-        exec_seconds=0,
-        completed_at=datetime.now(UTC),
-    )
-
-
-async def _unless_done(change: Awaitable[None]) -> None:
-    """Somebody, perhaps we before a crash, did it already."""
-    with suppress(Conflict):
-        await change

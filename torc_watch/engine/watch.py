@@ -14,7 +14,7 @@ from torc_watch.core.events import Event, WatchEnded
 from torc_watch.core.model import JobCounts
 from torc_watch.core.policy import RecoverySettings
 from torc_watch.engine.journal import Identity, Journal, WatchRecord
-from torc_watch.schedulers.base import Scheduler
+from torc_watch.schedulers.cluster import Cluster
 from torc_watch.torc.client import TorcClient
 
 
@@ -24,11 +24,11 @@ class EngineContext:
 
     ``epoch`` is that of the lease under which a daemon watches. ``before_change`` is awaited before
     a hook is run or processes are ended here, and what it raises prevents that. ``client`` and
-    ``scheduler`` do the same with theirs.
+    ``cluster`` do the same with theirs.
     """
 
     client: TorcClient
-    scheduler: Scheduler
+    cluster: Cluster
     journal: Journal
     locks: Path
     report: Callable[[Event], None]

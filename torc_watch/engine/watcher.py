@@ -128,9 +128,10 @@ class Watcher:
                 await context.client.ask_version()
             observation = await observe(
                 context.client,
-                context.scheduler,
+                context.cluster,
                 request.workflow_id,
                 with_counts=request.show_job_counts,
+                max_age=request.poll_interval / 2,  # at each poll of its own a watch has news
             )
         if observation.counts is not None:
             context.report(

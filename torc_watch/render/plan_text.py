@@ -26,8 +26,8 @@ def plan_text(workflow_id: int, answer: PlanResult) -> Iterator[str]:
             if answer.starts_run:
                 jobs = jobs_text(len(answer.retries) + answer.uninitialized)
                 yield f"  Start run {answer.run_id + 1} with {jobs}"
-            for order in answer.allocations:
-                yield f"  Submit {allocation_text(order)}"
+            for spec in answer.allocations:
+                yield f"  Submit {allocation_text(spec)}"
             yield "Nothing was changed."
         case Refusal():
             yield from left_alone_lines(answer.left_alone)

@@ -4,14 +4,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from torc_watch.core import events, units
-from torc_watch.core.allocation import AllocationFailure
+from torc_watch.core.allocation import AllocationSpec, EndCause
 from torc_watch.core.decisions import Retry, Skip
 from torc_watch.core.dependents import Repeat
 from torc_watch.core.diagnosis import Cause
 from torc_watch.core.events import Event, FailedJob, Verdict, WatchEnded
 from torc_watch.core.model import JobCounts, JobStatus
 from torc_watch.core.policy import Plan
-from torc_watch.core.provisioning import AllocationOrder
 from torc_watch.render.terminal_text import printable
 
 T = TypeVar("T")
@@ -115,7 +114,7 @@ def _released(jobs: int) -> Iterator[str]:
 def _of_trouble(event: Event) -> Iterator[str]:
     match event:
         case events.AllocationFailed():
-            yield from _failed_allocation(event.failure)
+            yield from _failed_allocation(event)
         case events.WorkersAwaited():
             yield from _awaited(event)
         case events.OrphansFound():
@@ -142,9 +141,11 @@ def _awaited(event: events.WorkersAwaited) -> Iterator[str]:
     yield f"  Recovery begins when they have left, or in {event.seconds / 60:.0f} minutes."
 
 
-def _failed_allocation(failure: AllocationFailure) -> Iterator[str]:
-    yield f"Allocation {failure.scheduler_id} ended with an error, as its log {failure.log} tells:"
-    for line in failure.last_words:
+def _failed_allocation(event: events.AllocationFailed) -> Iterator[str]:
+    cause = (event.status.cause or EndCause.FAILED).replace("_", " ")
+    detail, *lines = event.status.detail.splitlines() or [""]
+    yield f"Allocation {event.scheduler_id} ended: {printable(f'{cause}, {detail}'.rstrip(', '))}"
+    for line in lines:
         yield f"  {printable(line)}"
 
 
@@ -269,6 +270,6 @@ def jobs_text(number: int) -> str:
     return f"{number} job" if number == 1 else f"{number} jobs"
 
 
-def allocation_text(order: AllocationOrder) -> str:
-    cpus = f"{order.num_cpus} CPU" if order.num_cpus == 1 else f"{order.num_cpus} CPUs"
-    return f"an allocation with {cpus} and {units.rounded_memory(order.memory)}"
+def allocation_text(spec: AllocationSpec) -> str:
+    cpus = f"{spec.num_cpus} CPU" if spec.num_cpus == 1 else f"{spec.num_cpus} CPUs"
+    return f"an allocation with {cpus} and {units.rounded_memory(spec.memory)}"

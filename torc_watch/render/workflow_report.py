@@ -6,14 +6,14 @@ from dataclasses import asdict
 from itertools import starmap
 from typing import Any
 
-from torc_watch.core.allocation import AllocationState
+from torc_watch.core.allocation import AllocationStatus
 from torc_watch.core.diagnosis import Finding
 from torc_watch.core.model import Allocation, JobCounts
 from torc_watch.daemon.commands import WatchOptions
 from torc_watch.render.terminal_text import printable
 from torc_watch.render.transcript import capped, jobs_text
 
-Allocations = Sequence[tuple[Allocation, AllocationState]]
+Allocations = Sequence[tuple[Allocation, AllocationStatus]]
 
 
 def choices_text(choices: WatchOptions) -> str:
@@ -44,9 +44,9 @@ def live_text(
     numbers = (f"{status.value}={number}" for status, number in counts.by_status.items() if number)
     yield f"Jobs: {', '.join(numbers) or 'none'}"
     yield "Open allocations:" if allocations else "No open allocation."
-    for allocation, condition in allocations:
+    for allocation, status in allocations:
         kind = printable(allocation.scheduler_type)
-        yield f"  {kind} {allocation.scheduler_id}: {printable(allocation.status)}, {condition}"
+        yield f"  {kind} {allocation.scheduler_id}: {printable(allocation.status)}, {status.state}"
     if findings:
         yield f"Failed: {jobs_text(len(findings))}"
         yield from capped(findings, _failure)
@@ -68,9 +68,9 @@ def live_values(
                 "scheduler": allocation.scheduler_type,
                 "scheduler_id": allocation.scheduler_id,
                 "status": allocation.status,
-                "state": condition,
+                "state": status.state,
             }
-            for allocation, condition in allocations
+            for allocation, status in allocations
         ],
         "failures": [
             {

@@ -1,34 +1,77 @@
-"""What the engine needs of a scheduler: a cluster's, or this machine's processes without one."""
+"""The port: what the engine asks of a scheduler, and of the machine that it runs on."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
-from torc_watch.core.allocation import AllocationFailure, AllocationRequest, AllocationState
-from torc_watch.core.provisioning import Capacity
+from torc_watch.core.allocation import (
+    AllocationSpec,
+    AllocationState,
+    AllocationStatus,
+    NodeClass,
+)
+from torc_watch.core.model import ComputeNode
+from torc_watch.torc.transport import Connection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerAssignment:
+    """Which workflow the workers of an allocation serve, on which server.
+
+    ``scheduler_config_id`` is the server's row that the allocation is recorded under.
+    """
+
+    connection: Connection
+    workflow_id: int
+    scheduler_config_id: int
+    output_dir: Path
 
 
 class Scheduler(Protocol):
-    """``type`` is what Torc's rows of allocations call it. Methods raise SchedulerError."""
+    """One scheduler of a cluster. Every method raises SchedulerError.
+
+    An allocation is known by its number alone, because that is all that Torc's server keeps of one
+    that another program submitted. A scheduler that may use a number twice, as Slurm does after a
+    crash of its controller, remembers which token got which number, and answers for a number under
+    which it finds another's job what it would answer for one that it does not find.
+    """
 
     @property
-    def type(self) -> str: ...
+    def type(self) -> str:
+        """What Torc calls it in rows of allocations: ``scheduler_type``."""
 
-    async def capacity(self) -> Capacity: ...
+    async def node_classes(self) -> tuple[NodeClass, ...]:
+        """What kinds of nodes there are, at least one."""
 
-    async def find(self, token: str) -> int | None:
-        """The scheduler's number of the allocation with this token, running or ended."""
-
-    async def submit(self, request: AllocationRequest) -> int:
+    async def submit(self, spec: AllocationSpec, work: WorkerAssignment) -> int:
         """Submits one allocation and returns its number.
 
-        Repeated with the same token after a crash it returns the allocation there is.
+        Repeated with a token, also by another process after a crash, it submits nothing and returns
+        the number of the allocation there is, whether that is alive or has ended.
         """
 
-    async def states(self, scheduler_ids: Collection[int]) -> dict[int, AllocationState]:
-        """A state for each number asked after: GONE only when it surely ended. Changes nothing."""
+    async def statuses(self, numbers: Collection[int]) -> Mapping[int, AllocationStatus]:
+        """A status for each number, by one query however many there are. Changes nothing.
 
-    async def failure(self, scheduler_id: int) -> AllocationFailure | None:
-        """What an allocation that is gone said when its worker ended with an error, if it did."""
+        GONE only for an allocation that surely ended, and then with all that will ever be known of
+        its end: it is not asked for again.
+        """
 
-    async def cancel(self, scheduler_id: int) -> None:
-        """Ends an allocation, or what one that is gone left running."""
+    async def cancel(self, number: int) -> None:
+        """Ends an allocation, and what one that is gone left running."""
+
+
+class Machine(Protocol):
+    """The machine that this program runs on: workers outside of allocations, and orphans."""
+
+    async def worker_state(self, node: ComputeNode, workflow_id: int) -> AllocationState | None:
+        """Of a worker that no scheduler knows; None where that is on another machine."""
+
+    async def end_orphan_processes(
+        self, server: str, workflow_id: int, job_ids: Iterable[int]
+    ) -> int:
+        """Kills what dead workers left running here of these jobs; how many processes that were.
+
+        ``server`` is a normalized URL. Raises SchedulerError when something does not end.
+        """

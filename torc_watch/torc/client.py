@@ -4,13 +4,14 @@ Every call may raise the errors below ServerError. After a lost answer to a chan
 again: only the calls that the server itself makes harmless are repeated on the way.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Self
 
+from torc_watch.core.allocation import AllocationShape
 from torc_watch.core.dependents import Dependent
-from torc_watch.core.errors import Conflict, NotFound
+from torc_watch.core.errors import Conflict, NotFound, SchedulerError
 from torc_watch.core.model import (
     Allocation,
     ComputeNode,
@@ -18,8 +19,8 @@ from torc_watch.core.model import (
     JobCounts,
     JobResult,
     JobStatus,
-    LocalScheduler,
     Requirements,
+    SchedulerConfig,
     Workflow,
 )
 from torc_watch.core.units import format_memory
@@ -36,6 +37,12 @@ from torc_watch.torc.requests import (
     NewWorkflow,
 )
 from torc_watch.torc.transport import Transport
+
+_SchedulerRow = type[wire.LocalSchedulerRow] | type[wire.SlurmSchedulerRow]
+_SCHEDULER_ROWS: Mapping[str, tuple[str, _SchedulerRow]] = {
+    "local": ("/local_schedulers", wire.LocalSchedulerRow),
+    "slurm": ("/slurm_schedulers", wire.SlurmSchedulerRow),
+}
 
 
 class TorcClient:
@@ -288,21 +295,33 @@ class TorcClient:
             end = {"is_active": False, "duration_seconds": duration}
             await self.transport.put(path, body=answer | end)
 
-    async def list_local_schedulers(self, workflow_id: int) -> list[LocalScheduler]:
-        rows = await list_all(
-            self.transport, "/local_schedulers", wire.LocalSchedulerRow, workflow_id=workflow_id
-        )
+    async def list_scheduler_configs(
+        self, workflow_id: int, scheduler_type: str
+    ) -> list[SchedulerConfig]:
+        """The rows for schedulers of this type; none for a type for which Torc has no rows."""
+        if scheduler_type not in _SCHEDULER_ROWS:
+            return []
+        path, row_type = _SCHEDULER_ROWS[scheduler_type]
+        rows = await list_all(self.transport, path, row_type, workflow_id=workflow_id)
         return [row.value() for row in rows]
 
-    async def create_local_scheduler(
-        self, workflow_id: int, *, name: str, num_cpus: int, memory: int
+    async def create_scheduler_config(
+        self, workflow_id: int, scheduler_type: str, *, name: str, shape: AllocationShape
     ) -> int:
-        """``memory`` in bytes. Torc does not keep the name."""
+        """A row for local allocations of this shape; Torc does not keep its name.
+
+        Raises SchedulerError for another type: Slurm's row names an account.
+        """
+        if scheduler_type != "local":
+            raise SchedulerError(
+                f"Workflow {workflow_id} has no {scheduler_type} scheduler on the server. Add one "
+                f"to it with Torc, then recover it: torc-watchd recover {workflow_id}"
+            )
         body = {
             "workflow_id": workflow_id,
             "name": name,
-            "num_cpus": num_cpus,
-            "memory": format_memory(memory),
+            "num_cpus": shape.num_cpus,
+            "memory": format_memory(shape.memory),
         }
         return await self._create("/local_schedulers", body)
 

@@ -20,11 +20,12 @@ from torc_watch.core.model import (
     JobResult,
     JobStatus,
     KillCodes,
-    LocalScheduler,
     Requirements,
+    SchedulerConfig,
     Workflow,
 )
 from torc_watch.core.units import parse_duration, parse_memory
+from torc_watch.torc import slurm_quantities
 
 _STATUSES = {status.value: status for status in JobStatus}
 
@@ -293,12 +294,36 @@ class LocalSchedulerRow(NumberedRow):
     num_cpus: Annotated[int, _if_null(1)] = 1
     memory: str | None = None
 
-    def value(self) -> LocalScheduler:
-        return LocalScheduler(
+    def value(self) -> SchedulerConfig:
+        return SchedulerConfig(
             id=self.id,
             name=self.name,
+            scheduler_type="local",
             num_cpus=self.num_cpus,
             memory=_readable(self.memory, parse_memory),
+        )
+
+
+class SlurmSchedulerRow(NumberedRow):
+    """``extra`` is one line of further options; ``ntasks_per_node`` is never given to Slurm."""
+
+    name: Annotated[str, _if_null("default")] = "default"
+    nodes: Annotated[int, _if_null(1)] = 1
+    walltime: Annotated[str, _if_null("")] = ""
+    mem: Annotated[str, _if_null("")] = ""
+    gres: Annotated[str, _if_null("")] = ""
+    extra: Annotated[str, _if_null("")] = ""
+
+    def value(self) -> SchedulerConfig:
+        return SchedulerConfig(
+            id=self.id,
+            name=self.name,
+            scheduler_type="slurm",
+            num_cpus=slurm_quantities.read_cpus_per_task(self.extra),
+            memory=slurm_quantities.read_memory(self.mem),
+            num_gpus=slurm_quantities.read_gpus(self.gres) or 0,
+            num_nodes=self.nodes,
+            runtime=slurm_quantities.read_time(self.walltime),
         )
 
 

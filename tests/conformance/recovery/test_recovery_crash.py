@@ -14,10 +14,10 @@ import httpx
 import pytest
 
 from torc_watch.core import events
-from torc_watch.core.allocation import AllocationFailure, AllocationRequest, AllocationState
+from torc_watch.core.allocation import AllocationSpec, AllocationStatus, NodeClass
 from torc_watch.core.events import Verdict
-from torc_watch.core.provisioning import Capacity
 from torc_watch.core.units import MIB
+from torc_watch.schedulers.base import WorkerAssignment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +29,7 @@ pytestmark = [pytest.mark.looptime, pytest.mark.timeout(300)]
 T = TypeVar("T")
 
 CHANGE_COUNTER = slice(24, 28)  # of the header of a SQLite file
-READS = ("GET ", "find", "capacity", "states", "failure")
+READS = ("GET ", "node_classes", "statuses")
 
 
 @dataclass
@@ -69,23 +69,17 @@ class MortalScheduler:
     kill: Kill
     type: str = "local"
 
-    async def capacity(self) -> Capacity:
-        return await self.kill.call("capacity", self.scheduler.capacity)
+    async def node_classes(self) -> tuple[NodeClass, ...]:
+        return await self.kill.call("node_classes", self.scheduler.node_classes)
 
-    async def find(self, token: str) -> int | None:
-        return await self.kill.call("find", lambda: self.scheduler.find(token))
+    async def submit(self, spec: AllocationSpec, work: WorkerAssignment) -> int:
+        return await self.kill.call("submit", lambda: self.scheduler.submit(spec, work))
 
-    async def submit(self, request: AllocationRequest) -> int:
-        return await self.kill.call("submit", lambda: self.scheduler.submit(request))
+    async def statuses(self, numbers: Collection[int]) -> dict[int, AllocationStatus]:
+        return await self.kill.call("statuses", lambda: self.scheduler.statuses(numbers))
 
-    async def states(self, scheduler_ids: Collection[int]) -> dict[int, AllocationState]:
-        return await self.kill.call("states", lambda: self.scheduler.states(scheduler_ids))
-
-    async def failure(self, scheduler_id: int) -> AllocationFailure | None:
-        return await self.kill.call("failure", lambda: self.scheduler.failure(scheduler_id))
-
-    async def cancel(self, scheduler_id: int) -> None:
-        await self.kill.call("cancel", lambda: self.scheduler.cancel(scheduler_id))
+    async def cancel(self, number: int) -> None:
+        await self.kill.call("cancel", lambda: self.scheduler.cancel(number))
 
 
 async def watch(site: "Site", kill: Kill) -> Verdict | None:

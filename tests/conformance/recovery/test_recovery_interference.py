@@ -13,12 +13,14 @@ import httpx
 import pytest
 
 from torc_watch.core import events
+from torc_watch.core.allocation import AllocationSpec
 from torc_watch.core.diagnosis import ORPHANED
 from torc_watch.core.errors import ServerUnreachable
 from torc_watch.core.events import Verdict
 from torc_watch.core.model import JobStatus
 from torc_watch.core.policy import RecoverySettings
 from torc_watch.core.units import GIB, MIB
+from torc_watch.schedulers.base import WorkerAssignment
 from torc_watch.torc.api_version import ApiVersion
 from torc_watch.torc.requests import NewResult
 from torc_watch.torc.runner_api import NodeResources, WorkerApi
@@ -307,7 +309,7 @@ async def test_user_runs_the_rest_after_a_crash(
 ) -> None:
     """What was left of the round were its allocations, for which there is no use any more."""
 
-    async def find(_token: str) -> int | None:
+    async def submit(_spec: AllocationSpec, _work: WorkerAssignment) -> int:
         raise ServerUnreachable("of this test")
 
     async with open_site() as site:
@@ -315,7 +317,7 @@ async def test_user_runs_the_rest_after_a_crash(
         await site.submit(["a"])
         await site.scheduler.rest()
         with monkeypatch.context() as patch:
-            patch.setattr(site.scheduler, "find", find)
+            patch.setattr(site.scheduler, "submit", submit)
             assert (await site.watch(1, patience=0)).verdict is Verdict.UNREACHABLE
         await site.allocate(1)
         await site.scheduler.rest()

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from torc_watch.core import events
+from torc_watch.core.allocation import AllocationShape, NodeClass
 from torc_watch.core.events import Verdict
 from torc_watch.core.model import JobStatus
 from torc_watch.core.policy import RecoverySettings
-from torc_watch.core.provisioning import Capacity
 from torc_watch.core.units import GIB, MIB
 
 if TYPE_CHECKING:
@@ -116,16 +116,19 @@ async def test_allocations_are_like_the_last_ones(open_site: "OpenSite") -> None
     async with open_site() as site:
         site.scheduler.endings = {"train": [OOM]}
         workflow_id = await site.submit(["train"])
-        row_id = await site.client.create_local_scheduler(
-            workflow_id, name="large", num_cpus=3, memory=2 * GIB
+        row_id = await site.client.create_scheduler_config(
+            workflow_id,
+            "local",
+            name="large",
+            shape=AllocationShape(num_cpus=3, memory=2 * GIB),
         )
 
         await site.watch(workflow_id)
 
         request = site.scheduler.requests[-1]
-        assert request.scheduler_config_id == row_id
-        assert (request.num_cpus, request.memory) == (3, 2 * GIB)
-        assert request.output_dir == str(site.directory)
+        assert request.work.scheduler_config_id == row_id
+        assert (request.spec.num_cpus, request.spec.memory) == (3, 2 * GIB)
+        assert request.work.output_dir == site.directory
 
 
 async def test_memory_is_never_lowered(open_site: "OpenSite") -> None:
@@ -146,7 +149,7 @@ async def test_memory_is_never_lowered(open_site: "OpenSite") -> None:
 
 async def test_at_the_cap_it_is_handed_over(open_site: "OpenSite") -> None:
     async with open_site() as site:
-        site.scheduler.size = Capacity(num_cpus=10, memory=80 * MIB)
+        site.scheduler.nodes = (NodeClass(num_cpus=10, memory=80 * MIB),)
         site.scheduler.endings = {"train": [OOM] * FOREVER, "other": [UNKNOWN]}
         workflow_id = await site.submit(["train", "other"])
 

@@ -1,4 +1,4 @@
-"""Workers outside of allocations, such as ``torc run``: only their process shows their state."""
+"""Unmanaged workers, outside of allocations, such as ``torc run``: only their process can tell."""
 
 import os
 import socket
@@ -12,11 +12,11 @@ import httpx
 import pytest
 
 from torc_watch.core import events, polling
+from torc_watch.core.allocation import NodeClass
 from torc_watch.core.diagnosis import ORPHANED
 from torc_watch.core.errors import ServerUnreachable
 from torc_watch.core.events import Verdict
 from torc_watch.core.model import JobStatus
-from torc_watch.core.provisioning import Capacity
 from torc_watch.core.units import GIB
 from torc_watch.host.processes import Process, carriers_of, end_all, find_process
 from torc_watch.schedulers.local import orphan_processes
@@ -48,7 +48,7 @@ def dead_pid() -> int:
         return process.pid
 
 
-async def start_stray(site: "Site", *, hostname: str, pid: int, jobs: int) -> None:
+async def start_unmanaged_worker(site: "Site", *, hostname: str, pid: int, jobs: int) -> None:
     """A worker that registered itself, and has started so many jobs of workflow 1."""
     worker = WorkerApi(site.client.transport)
     node_id = await worker.register_node(
@@ -74,12 +74,12 @@ async def take_job(site: "Site", node_id: int) -> None:
     [(HERE, os.getpid(), 0), (HERE, os.getpid(), 1), ("elsewhere", 1, 1)],
     ids=["idle here", "busy here", "busy elsewhere"],
 )
-async def test_worker_that_may_be_alive(
+async def test_worker_that_may_be_alive_is_waited_for(
     open_site: "OpenSite", hostname: str, pid: int, jobs: int
 ) -> None:
     async with open_site() as site:
         await site.submit(["a", "b"], allocations=0)
-        await start_stray(site, hostname=hostname, pid=pid, jobs=jobs)
+        await start_unmanaged_worker(site, hostname=hostname, pid=pid, jobs=jobs)
 
         ended = await site.watch(1, once=True)
 
@@ -87,11 +87,11 @@ async def test_worker_that_may_be_alive(
         assert {method for _, method, _ in site.line.sent} == {"GET"}
 
 
-async def test_worker_alive_after_the_last_job(open_site: "OpenSite") -> None:
+async def test_worker_that_is_alive_after_the_last_job_is_waited_for(open_site: "OpenSite") -> None:
     """It has not noticed yet, and would claim jobs of the run that a recovery starts."""
     async with open_site() as site:
         await site.submit(["a"], allocations=0)
-        await start_stray(site, hostname=HERE, pid=os.getpid(), jobs=1)
+        await start_unmanaged_worker(site, hostname=HERE, pid=os.getpid(), jobs=1)
         (job,) = await site.client.list_jobs(1)
         await site.client.complete_job(job.id, FAILURE)
 
@@ -102,15 +102,15 @@ async def test_worker_alive_after_the_last_job(open_site: "OpenSite") -> None:
 
 
 @pytest.mark.parametrize("pid", [dead_pid(), 1], ids=["of its own", "of torc run"])
-async def test_worker_dead_on_this_host(
+async def test_jobs_of_a_dead_worker_on_this_host_run_again(
     open_site: "OpenSite", monkeypatch: pytest.MonkeyPatch, pid: int
 ) -> None:
     """One that calls itself process 1, as ``torc run`` does, has no log open."""
-    ours_alone = f"test-{os.getpid()}"  # another user may run a workflow 1 on this machine
-    monkeypatch.setattr(socket, "gethostname", lambda: ours_alone)
+    this_host = f"test-{os.getpid()}"  # another user may run a workflow 1 on this machine
+    monkeypatch.setattr(socket, "gethostname", lambda: this_host)
     async with open_site() as site:
         await site.submit(["a", "b"], allocations=0)
-        await start_stray(site, hostname=ours_alone, pid=pid, jobs=1)
+        await start_unmanaged_worker(site, hostname=this_host, pid=pid, jobs=1)
 
         ended = await site.watch(1)
 
@@ -119,22 +119,22 @@ async def test_worker_dead_on_this_host(
         assert all(node.has_ended for node in await site.client.list_compute_nodes(1))
 
 
-async def test_worker_that_dies_between_two_attempts_of_a_round(
+async def test_worker_that_died_between_two_starts_of_a_round(
     open_site: "OpenSite", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its first process ended before it had a plan: the next one searches dead workers again."""
+    """Its first process ended before it had a plan: the next searches for dead workers again."""
 
-    async def capacity() -> Capacity:
+    async def node_classes() -> tuple[NodeClass, ...]:
         raise ServerUnreachable("of this test")
 
     async with open_site() as site:
         await site.submit(["a"], allocations=0)
-        await start_stray(site, hostname=HERE, pid=dead_pid(), jobs=1)
+        await start_unmanaged_worker(site, hostname=HERE, pid=dead_pid(), jobs=1)
         with monkeypatch.context() as patch:
-            patch.setattr(site.scheduler, "capacity", capacity)
+            patch.setattr(site.scheduler, "node_classes", node_classes)
             assert (await site.watch(1, patience=0)).verdict is Verdict.UNREACHABLE
         await site.client.transport.post("/jobs/1/retry/1", max_retries=9)
-        await start_stray(site, hostname=HERE, pid=dead_pid(), jobs=1)
+        await start_unmanaged_worker(site, hostname=HERE, pid=dead_pid(), jobs=1)
 
         ended = await site.watch(1)
 
@@ -144,7 +144,7 @@ async def test_worker_that_dies_between_two_attempts_of_a_round(
 
 
 @pytest.fixture
-def start_leftover() -> Iterator[Callable[..., Process]]:
+def start_orphan_process() -> Iterator[Callable[..., Process]]:
     """Starts what a job of workflow 1 is: left to the system when its runner was killed."""
     marker = {"TORC_WATCH_TEST": str(os.getpid())}
 
@@ -162,18 +162,18 @@ def start_leftover() -> Iterator[Callable[..., Process]]:
 
 
 @pytest.mark.parametrize("started", [1, 0])
-async def test_orphan_processes_of_a_dead_runner(
-    open_site: "OpenSite", start_leftover: Callable[..., Process], started: int
+async def test_orphan_processes_are_ended_first(
+    open_site: "OpenSite", start_orphan_process: Callable[..., Process], started: int
 ) -> None:
-    """It is ended before anything is changed. A job may also run before the server knows."""
+    """Before anything is changed. A job may also run before the server knows."""
     async with open_site() as site:
         await site.submit(["a"], allocations=0)
-        await start_stray(site, hostname=HERE, pid=dead_pid(), jobs=started)
+        await start_unmanaged_worker(site, hostname=HERE, pid=dead_pid(), jobs=started)
         (job,) = await site.client.list_jobs(1)
         if not started:
             await WorkerApi(site.client.transport).claim_jobs(1, NODE, limit=1)
         url = site.client.transport.connection.url
-        left, other = start_leftover(url, job.id), start_leftover(url, job.id + 1)
+        left, other = start_orphan_process(url, job.id), start_orphan_process(url, job.id + 1)
         changes: list[bool] = []
 
         async def see(request: httpx.Request, forward: "Forward") -> httpx.Response:
@@ -198,16 +198,16 @@ def is_running(process: Process) -> bool:
 
 async def test_orphan_process_that_does_not_end(
     open_site: "OpenSite",
-    start_leftover: Callable[..., Process],
+    start_orphan_process: Callable[..., Process],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The user has to end it; until then no job runs beside it."""
+    """The user has to end it; until then nothing runs beside it."""
     monkeypatch.setattr(orphan_processes, "end_all", lambda *_, **__: None)
     async with open_site() as site:
         await site.submit(["a"], allocations=0)
-        await start_stray(site, hostname=HERE, pid=dead_pid(), jobs=1)
+        await start_unmanaged_worker(site, hostname=HERE, pid=dead_pid(), jobs=1)
         (job,) = await site.client.list_jobs(1)
-        start_leftover(site.client.transport.connection.url, job.id)
+        start_orphan_process(site.client.transport.connection.url, job.id)
 
         ended = await site.watch(1)
 
@@ -225,17 +225,19 @@ async def test_dead_worker_gets_no_grace(open_site: "OpenSite") -> None:
     """What it held will never move: no grace is needed to call that a stall."""
     async with open_site() as site:
         await site.submit(["a"], allocations=0)
-        await start_stray(site, hostname=HERE, pid=dead_pid(), jobs=1)
+        await start_unmanaged_worker(site, hostname=HERE, pid=dead_pid(), jobs=1)
         assert (await site.watch(1, recovery=None)).verdict is Verdict.STUCK
         assert anyio.current_time() < 1
 
 
 @pytest.mark.parametrize("has_failed", [False, True])
-async def test_idle_worker_elsewhere(open_site: "OpenSite", has_failed: bool) -> None:
-    """Alive it would take jobs of the next run; dead it must not be waited for for ever."""
+async def test_idle_worker_elsewhere_has_a_grace_to_leave(
+    open_site: "OpenSite", has_failed: bool
+) -> None:
+    """Alive it would take jobs of the next run; dead it must not be waited for forever."""
     async with open_site() as site:
         await site.submit(["a"], allocations=0)
-        await start_stray(site, hostname="elsewhere", pid=1, jobs=has_failed)
+        await start_unmanaged_worker(site, hostname="elsewhere", pid=1, jobs=has_failed)
         if has_failed:
             (job,) = await site.client.list_jobs(1)
             await site.client.complete_job(job.id, FAILURE)
@@ -249,27 +251,27 @@ async def test_idle_worker_elsewhere(open_site: "OpenSite", has_failed: bool) ->
 
 
 @pytest.mark.parametrize("changes", [{"recovery": None}, {"once": True}])
-async def test_idle_worker_elsewhere_without_recovery(
+async def test_idle_worker_elsewhere_is_not_waited_for_without_a_recovery(
     open_site: "OpenSite", changes: dict[str, Any]
 ) -> None:
     """Nothing will be reset, or the user says that nothing runs."""
     async with open_site() as site:
         await site.submit(["a"], allocations=0)
-        await start_stray(site, hostname="elsewhere", pid=1, jobs=0)
+        await start_unmanaged_worker(site, hostname="elsewhere", pid=1, jobs=0)
         await site.watch(1, **changes)
         assert anyio.current_time() <= 60
         assert not site.seen(events.WorkersAwaited)
 
 
-async def test_two_idle_workers_elsewhere_in_turn(open_site: "OpenSite") -> None:
-    """Each gets the whole grace, and after they have left there is no more wait."""
+async def test_idle_workers_elsewhere_that_come_one_after_the_other(open_site: "OpenSite") -> None:
+    """Each has all of its grace; once they have left there is no wait."""
     async with open_site() as site:
         await site.submit(["a"], allocations=0)
-        await start_stray(site, hostname="elsewhere", pid=1, jobs=0)
+        await start_unmanaged_worker(site, hostname="elsewhere", pid=1, jobs=0)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(site.watch, 1)
             await anyio.sleep(500)
-            await start_stray(site, hostname="farther", pid=1, jobs=0)
+            await start_unmanaged_worker(site, hostname="farther", pid=1, jobs=0)
             await anyio.sleep(500)
             assert {method for _, method, _ in site.line.sent} == {"GET"}
             for node in await site.client.list_compute_nodes(1):
@@ -279,11 +281,11 @@ async def test_two_idle_workers_elsewhere_in_turn(open_site: "OpenSite") -> None
         assert await site.results(1) == [("a", 1, 0)]
 
 
-async def test_idle_worker_elsewhere_that_claims_a_job(open_site: "OpenSite") -> None:
-    """It may be alive or dead: its state stays unknown, however long that takes."""
+async def test_worker_elsewhere_that_takes_a_job_is_waited_for(open_site: "OpenSite") -> None:
+    """It lives, or did: that cannot be told, however long it takes."""
     async with open_site() as site:
         await site.submit(["a"], allocations=0)
-        await start_stray(site, hostname="elsewhere", pid=1, jobs=0)
+        await start_unmanaged_worker(site, hostname="elsewhere", pid=1, jobs=0)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(site.watch, 1)
             await anyio.sleep(300)
@@ -293,13 +295,13 @@ async def test_idle_worker_elsewhere_that_claims_a_job(open_site: "OpenSite") ->
         assert {method for _, method, _ in site.line.sent} == {"GET"}
 
 
-async def test_result_that_the_server_failed_to_store_is_sent_again(
+async def test_result_that_the_server_could_not_store_is_sent_again(
     open_site: "OpenSite",
 ) -> None:
     """An internal error need not mean that there is one already."""
     async with open_site() as site:
         await site.submit(["a"], allocations=0)
-        await start_stray(site, hostname=HERE, pid=dead_pid(), jobs=1)
+        await start_unmanaged_worker(site, hostname=HERE, pid=dead_pid(), jobs=1)
         refused: list[str] = []
 
         async def refuse_once(request: httpx.Request, forward: "Forward") -> httpx.Response:

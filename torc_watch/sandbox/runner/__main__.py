@@ -17,7 +17,7 @@ def main(folder: AllocationFolder) -> int:
     folder.record_worker()
     # Whoever started us may ignore the ends of children; inherited, that would hide our jobs' ends.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    settings = folder.read_order().worker_settings(
+    settings = folder.read_record().worker_settings(
         scheduler_id=folder.number, password=os.environ.get(PASSWORD_VARIABLE)
     )
     code = anyio.run(run_worker, settings)

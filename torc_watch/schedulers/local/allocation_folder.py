@@ -1,4 +1,4 @@
-"""One local allocation as a folder: what was ordered, which worker serves it, how that ended.
+"""One local allocation as a folder: what it is for, which worker serves it, how that ended.
 
 - `order.json`: written before anything is started; the folder's name is the allocation's number
 - `lock`: held (flock) by the worker from before its first instruction to its last
@@ -13,70 +13,95 @@ import fcntl
 import json
 import os
 import socket
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
-from torc_watch.core.allocation import AllocationRequest
+from torc_watch.core.allocation import AllocationSpec
 from torc_watch.core.errors import SchedulerError
 from torc_watch.host.processes import Process, find_process
+from torc_watch.schedulers.base import WorkerAssignment
 from torc_watch.schedulers.local.worker_settings import WorkerSettings
 from torc_watch.torc.transport import Connection
 
+_RECORD = "order.json"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerOrder:
-    """What a worker is to do, and on which host it was ordered. Never holds a password."""
+class AllocationRecord:
+    """What an allocation is for, and on which host it was asked for. Never holds a password.
+
+    Its JSON is that of all versions of this program: workers and daemons of several meet in one
+    folder during an upgrade.
+    """
 
     hostname: str
-    request: AllocationRequest
-    connection: Connection
+    spec: AllocationSpec
+    work: WorkerAssignment
     poll_interval: float
     torc_program: Path | None = None
 
     def to_json(self) -> str:
-        connection = asdict(self.connection)
+        connection = asdict(self.work.connection)
         del connection["password"]
-        ca_file = self.connection.ca_file
+        ca_file = self.work.connection.ca_file
         connection["ca_file"] = None if ca_file is None else str(ca_file.absolute())
-        torc_program = None if self.torc_program is None else str(self.torc_program)
-        order = asdict(self) | {"connection": connection, "torc_program": torc_program}
-        return json.dumps(order, indent=2)
+        record = {
+            "hostname": self.hostname,
+            "request": {
+                "token": self.spec.token,
+                "workflow_id": self.work.workflow_id,
+                "scheduler_config_id": self.work.scheduler_config_id,
+                "num_cpus": self.spec.num_cpus,
+                "memory": self.spec.memory,
+                "output_dir": str(self.work.output_dir),
+            },
+            "connection": connection,
+            "poll_interval": self.poll_interval,
+            "torc_program": None if self.torc_program is None else str(self.torc_program),
+        }
+        return json.dumps(record, indent=2)
 
     @classmethod
     def from_json(cls, text: str) -> Self:
         """Raises ValueError, KeyError or TypeError for anything that ``to_json`` did not write."""
-        order: dict[str, Any] = json.loads(text)
-        connection = dict(order["connection"])
-        ca_file = connection.pop("ca_file")
-        torc_program = order.get("torc_program")  # not in those of the first version
+        record: dict[str, Any] = json.loads(text)
+        request = record["request"]
+        torc_program = record.get("torc_program")  # not in those of the first version
         return cls(
-            hostname=order["hostname"],
-            request=AllocationRequest(**order["request"]),
-            connection=Connection(**connection, ca_file=Path(ca_file) if ca_file else None),
-            poll_interval=order["poll_interval"],
+            hostname=record["hostname"],
+            spec=AllocationSpec(
+                token=request["token"], num_cpus=request["num_cpus"], memory=request["memory"]
+            ),
+            work=WorkerAssignment(
+                connection=_connection(record["connection"]),
+                workflow_id=request["workflow_id"],
+                scheduler_config_id=request["scheduler_config_id"],
+                output_dir=Path(request["output_dir"]),
+            ),
+            poll_interval=record["poll_interval"],
             torc_program=Path(torc_program) if torc_program else None,
         )
 
     def worker_settings(self, *, scheduler_id: int, password: str | None) -> WorkerSettings:
-        known = self.connection
+        known = self.work.connection
         return WorkerSettings(
-            connection=Connection(
-                url=known.url,
-                username=known.username,
-                password=password if known.username else None,
-                ca_file=known.ca_file,
-                verify_tls=known.verify_tls,
-                timeout=known.timeout,
-            ),
-            workflow_id=self.request.workflow_id,
-            output_dir=Path(self.request.output_dir),
-            num_cpus=self.request.num_cpus,
-            memory=self.request.memory,
+            connection=replace(known, password=password if known.username else None),
+            workflow_id=self.work.workflow_id,
+            output_dir=self.work.output_dir,
+            num_cpus=self.spec.num_cpus,
+            memory=self.spec.memory,
             poll_interval=self.poll_interval,
             scheduler_id=scheduler_id,
             torc_program=self.torc_program,
         )
+
+
+def _connection(record: dict[str, Any]) -> Connection:
+    ca_file = record["ca_file"]
+    return Connection(**record | {"ca_file": Path(ca_file) if ca_file else None})
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,15 +125,29 @@ class AllocationFolder:
         """The environment entry that the worker and all its jobs carry."""
         return f"TORC_WATCH_ALLOCATION={self.path}"
 
-    def write_order(self, order: WorkerOrder) -> None:
-        self._write("order.json", order.to_json())
+    def write_record(self, record: AllocationRecord) -> None:
+        self._write(_RECORD, record.to_json())
 
-    def read_order(self) -> WorkerOrder:
+    def read_record(self) -> AllocationRecord:
         """Raises SchedulerError if there is none that can be read."""
+        with self._reading():
+            return AllocationRecord.from_json((self.path / _RECORD).read_text())
+
+    def hostname(self) -> str:
+        """Of its record, which is not read in full: a query of statuses does this for each.
+
+        Raises SchedulerError if there is none that can be read.
+        """
+        with self._reading():
+            hostname: str = json.loads((self.path / _RECORD).read_text())["hostname"]
+            return hostname
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
         try:
-            return WorkerOrder.from_json((self.path / "order.json").read_text())
+            yield
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise SchedulerError(f"{self.path} holds no readable order: {error!r}") from error
+            raise SchedulerError(f"{self.path} holds no readable {_RECORD}: {error!r}") from error
 
     def record_worker(self) -> None:
         """Records the calling process as the allocation's worker."""

@@ -1,14 +1,14 @@
-"""Allocations that are processes of this machine, for those without Slurm.
+"""Allocations that are processes of this machine, where there is no Slurm.
 
 A folder for each allocation says all there is to know of it (`allocation_folder`); nothing is kept
-in memory, so whoever looks next, after any crash, sees the same. All looking and starting happens
+in memory, so the next process sees the same after any crash. Every query and every start happens
 under one lock of the directory, held for milliseconds, so that a held lock of a folder always
 means a worker. The worker inherits its lock from the process that started it, and there is no
 moment in which it runs without. One that dies before it has recorded itself has done nothing:
 its allocation counts as never started.
 
-When a worker is killed its jobs run on, of no use to anybody: `cancel` ends them. They are known by
-the environment they were started with, so a program that cleared its environment is missed.
+When a worker is killed its jobs run on as orphans: `cancel` ends them. They are known by the
+environment they were started with, so a program that cleared its environment is missed.
 """
 
 import fcntl
@@ -24,86 +24,80 @@ from pathlib import Path
 import anyio
 from anyio import to_thread
 
-from torc_watch.core.allocation import AllocationFailure, AllocationRequest, AllocationState
+from torc_watch.core.allocation import (
+    AllocationSpec,
+    AllocationState,
+    AllocationStatus,
+    EndCause,
+    NodeClass,
+)
 from torc_watch.core.errors import SchedulerError
-from torc_watch.core.provisioning import Capacity
 from torc_watch.host.file_tail import last_lines
 from torc_watch.host.processes import carriers_of, end_all, send_signal
-from torc_watch.schedulers.local.allocation_folder import AllocationFolder, WorkerOrder, this_host
+from torc_watch.schedulers.base import WorkerAssignment
+from torc_watch.schedulers.local.allocation_folder import (
+    AllocationFolder,
+    AllocationRecord,
+    this_host,
+)
 from torc_watch.schedulers.local.worker_settings import PASSWORD_VARIABLE
-from torc_watch.torc.transport import Connection
 
 _CANCEL_PATIENCE = 10.0  # seconds for a worker that is just starting to say who it is
-_FIRST_SIGNAL = 128  # from there on somebody ended the worker: it did not fail
-_LAST_WORDS = 3  # lines
+_FIRST_SIGNAL = 128  # from there on a signal ended the worker: it did not fail
+_LINES_OF_LOG = 3
+_UNKNOWN = AllocationStatus(state=AllocationState.UNKNOWN)
 _KILL_PATIENCE = 5.0  # seconds for the jobs of a killed worker to end
 
 
-class LocalAllocations:
+class LocalScheduler:
     """The scheduler of a machine without one. ``poll_interval`` is the workers', in seconds.
 
     Jobs are run by ``torc_program``, which is Torc's own command, or by our runner without it.
-    ``directory`` must be the same for all who watch a server: it is where numbers are unique.
+    ``directory`` must be the same in all processes that watch a server: it is where numbers are
+    unique.
     """
 
     type = "local"
 
     def __init__(
-        self,
-        directory: Path,
-        connection: Connection,
-        *,
-        poll_interval: float = 1.0,
-        torc_program: Path | None = None,
+        self, directory: Path, *, poll_interval: float = 1.0, torc_program: Path | None = None
     ) -> None:
         self._directory = directory.resolve()
-        self._connection = connection
         self._poll_interval = poll_interval
         self._torc_program = torc_program
         self._workers: list[int] = []
 
-    async def capacity(self) -> Capacity:
-        """All of this machine: the CPUs that we may use, and the memory that it has in all."""
-        memory = _physical_memory()
-        num_cpus = len(os.sched_getaffinity(0))
-        return Capacity(num_cpus=num_cpus, memory=memory, memory_at_once=memory)
+    async def node_classes(self) -> tuple[NodeClass, ...]:
+        """This machine: the CPUs that this process may use, and all of the memory."""
+        return (NodeClass(num_cpus=len(os.sched_getaffinity(0)), memory=_physical_memory()),)
 
-    async def find(self, token: str) -> int | None:
-        """The number of the allocation with this token, if its worker was ever started."""
-        with _translated("look for"):
-            return await to_thread.run_sync(self._find, token)
-
-    async def submit(self, request: AllocationRequest) -> int:
+    async def submit(self, spec: AllocationSpec, work: WorkerAssignment) -> int:
         """Starts a worker, or finds the one that was started with this token; its number.
 
-        Raises SchedulerError; then the same request may be submitted again.
+        Raises SchedulerError; then the same may be submitted again.
         """
         with _translated("start"):
-            return await to_thread.run_sync(self._submit, request)
+            return await to_thread.run_sync(self._submit, spec, work)
 
-    async def states(self, scheduler_ids: Collection[int]) -> dict[int, AllocationState]:
+    async def statuses(self, numbers: Collection[int]) -> dict[int, AllocationStatus]:
         """UNKNOWN for those of another host, and those whose folder is unreadable or missing."""
         with _translated("look for"):
-            return await to_thread.run_sync(self._states, scheduler_ids)
+            return await to_thread.run_sync(self._statuses, numbers)
 
-    async def failure(self, scheduler_id: int) -> AllocationFailure | None:
-        return await to_thread.run_sync(_failure, self._folder(scheduler_id))
-
-    async def cancel(self, scheduler_id: int) -> None:
+    async def cancel(self, number: int) -> None:
         """Ends the allocation with its jobs: by its worker, or for one that was killed.
 
-        Returns when a living worker has been told, and when nothing of a dead one is left. Raises
-        SchedulerError when that cannot be done from here.
+        Returns when a living worker has been signaled, and when nothing of a dead one is left.
+        Raises SchedulerError when that cannot be done from here.
         """
         with anyio.move_on_after(_CANCEL_PATIENCE):
             with _translated("cancel"):
-                # Another process will say who it is in a file, and sets no event of ours.
-                while not await to_thread.run_sync(self._tell_to_stop, scheduler_id):  # noqa: ASYNC110
+                # Another process records itself in a file, and sets no event of ours.
+                while not await to_thread.run_sync(self._signal_to_stop, number):  # noqa: ASYNC110
                     await anyio.sleep(0.1)
             return
         raise SchedulerError(
-            f"Allocation {scheduler_id} does not say which process it is. Look at "
-            f"{self._folder(scheduler_id).log}."
+            f"Allocation {number} does not say which process it is. See {self._folder(number).log}."
         )
 
     async def cancel_all(self) -> None:
@@ -113,36 +107,35 @@ class LocalAllocations:
         for number in numbers:
             await self.cancel(number)
         # Other processes: they set no event of ours.
-        while AllocationState.ALIVE in (await self.states(numbers)).values():  # noqa: ASYNC110
+        while await self._has_living(numbers):  # noqa: ASYNC110
             await anyio.sleep(0.05)
 
-    def _find(self, token: str) -> int | None:
-        with self._exclusively():
-            folder = self._with_token(token)
-            return folder.number if folder and folder.was_started() else None
+    async def _has_living(self, numbers: Collection[int]) -> bool:
+        statuses = (await self.statuses(numbers)).values()
+        return any(status.state is AllocationState.ALIVE for status in statuses)
 
-    def _submit(self, request: AllocationRequest) -> int:
+    def _submit(self, spec: AllocationSpec, work: WorkerAssignment) -> int:
         with self._exclusively():
-            folder = self._with_token(request.token) or self._new_folder()
+            folder = self._with_token(spec.token) or self._new_folder()
             if folder.was_started():
                 return folder.number
-            order = WorkerOrder(
+            record = AllocationRecord(
                 hostname=this_host(),
-                request=request,
-                connection=self._connection,
+                spec=spec,
+                work=work,
                 poll_interval=self._poll_interval,
                 torc_program=self._torc_program,
             )
-            # The order goes first: without it a worker would not know what it is for.
-            folder.write_order(order)
-            self._start(folder)
+            # The record goes first: without it a worker would not know what it is for.
+            folder.write_record(record)
+            self._start(folder, work.connection.password)
             return folder.number
 
-    def _start(self, folder: AllocationFolder) -> None:
+    def _start(self, folder: AllocationFolder, password: str | None) -> None:
         marker, _, path = folder.marker.partition("=")
         environment = os.environ | {marker: path}
-        if self._connection.password is not None:
-            environment[PASSWORD_VARIABLE] = self._connection.password
+        if password is not None:
+            environment[PASSWORD_VARIABLE] = password
         lock = os.open(folder.lock, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -162,23 +155,23 @@ class LocalAllocations:
         self._workers.append(worker.pid)
         worker.returncode = 0  # meant to outlive us: Popen shall not miss its end, `_reap` sees it
 
-    def _states(self, numbers: Collection[int]) -> dict[int, AllocationState]:
+    def _statuses(self, numbers: Collection[int]) -> dict[int, AllocationStatus]:
         self._reap()
         with self._exclusively():
-            return {number: _state(self._folder(number)) for number in numbers}
+            return {number: _status(self._folder(number)) for number in numbers}
 
     def _reap(self) -> None:
-        """Takes note of workers that have ended while we live, so that none stays a zombie."""
+        """Reaps workers that have ended while we live, so that none stays a zombie."""
         self._workers = [pid for pid in self._workers if not _reaped(pid)]
 
-    def _tell_to_stop(self, number: int) -> bool:
+    def _signal_to_stop(self, number: int) -> bool:
         """False when there is a worker that has not recorded itself yet."""
         folder = self._folder(number)
         with self._exclusively():
             if not folder.is_locked():
                 _clear_away(folder)
                 return True
-            hostname = folder.read_order().hostname
+            hostname = folder.hostname()
             if hostname != this_host():
                 raise SchedulerError(f"Allocation {number} runs on {hostname}: cancel it there.")
             worker = folder.worker()
@@ -210,10 +203,10 @@ class LocalAllocations:
     def _with_token(self, token: str) -> AllocationFolder | None:
         for folder in self._folders():
             try:
-                order = folder.read_order()
-            except SchedulerError:  # prepared by somebody who was killed before the order
+                record = folder.read_record()
+            except SchedulerError:  # made by a process that was killed before it wrote the record
                 continue
-            if order.request.token == token:
+            if record.spec.token == token:
                 return folder
         return None
 
@@ -227,7 +220,7 @@ class LocalAllocations:
 def _reaped(pid: int) -> bool:
     try:
         return os.waitpid(pid, os.WNOHANG) != (0, 0)
-    except ChildProcessError:  # the system does it for us, as it was told by whoever started us
+    except ChildProcessError:  # the system reaps them, as the process that started us asked it to
         return True
 
 
@@ -235,38 +228,44 @@ def _physical_memory() -> int:
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
-def _state(folder: AllocationFolder) -> AllocationState:
+def _status(folder: AllocationFolder) -> AllocationStatus:
     try:
-        hostname = folder.read_order().hostname
+        hostname = folder.hostname()
     except SchedulerError:
-        return AllocationState.UNKNOWN
+        return _UNKNOWN
     if hostname != this_host():
-        return AllocationState.UNKNOWN
-    return AllocationState.ALIVE if folder.is_locked() else AllocationState.GONE
+        return _UNKNOWN
+    if folder.is_locked():
+        return AllocationStatus(state=AllocationState.ALIVE)
+    return _end(folder)
 
 
-def _failure(folder: AllocationFolder) -> AllocationFailure | None:
+def _end(folder: AllocationFolder) -> AllocationStatus:
+    """How its worker ended, with the last lines of its log if that was by an error."""
     code = folder.exit_code()
     if not code or code >= _FIRST_SIGNAL:
-        return None
+        canceled = code == _FIRST_SIGNAL + signal.SIGTERM
+        return AllocationStatus(
+            state=AllocationState.GONE, cause=EndCause.CANCELED if canceled else None
+        )
     lines = last_lines(folder.log)
-    # Beside Torc's runner our worker says only when that began and ended.
+    # Beside Torc's runner our worker logs only when that began and ended.
     others = [line for line in lines if line and not line.startswith("{")]
-    return AllocationFailure(
-        scheduler_id=folder.number,
-        log=str(folder.log),
-        last_words=tuple((others or lines)[-_LAST_WORDS:]),
+    last = (others or lines)[-_LINES_OF_LOG:]
+    detail = [f"its log {folder.log} {'ends with:' if last else 'is empty'}", *last]
+    return AllocationStatus(
+        state=AllocationState.GONE, cause=EndCause.FAILED, detail="\n".join(detail)
     )
 
 
 def _clear_away(folder: AllocationFolder) -> None:
-    """Ends what a killed worker left running, and takes note of its end."""
+    """Ends what a killed worker left running, and records its end."""
     if folder.has_recorded_end() or not folder.was_started():
         return
     left = partial(carriers_of, os.fsencode(folder.marker))
     if end_all(left, patience=_KILL_PATIENCE) is None:
         raise SchedulerError(f"Jobs of allocation {folder.number} do not end when they are killed.")
-    with suppress(OSError):  # whoever looks next will find out the same
+    with suppress(OSError):  # the next process will find out the same
         folder.record_end(None)
 
 

@@ -1,4 +1,4 @@
-"""What jobs of dead workers still run on this machine.
+"""Orphan processes: jobs of dead workers that still run on this machine.
 
 A runner that is killed leaves its jobs running. Torc's runners and ours put into a job's
 environment which job it is, and for which server they ran; children inherit it.
@@ -10,22 +10,20 @@ from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
 
-import httpx
-
-from torc_watch.core.errors import InvalidInput, SchedulerError
+from torc_watch.core.errors import SchedulerError
 from torc_watch.host.processes import Process, all_processes, end_all, environment_of
-from torc_watch.torc.transport import normalise_url
+from torc_watch.torc.server_url import is_same_server
 
 _KILL_PATIENCE = 5.0  # seconds for SIGKILL to show
 
 
-def end_leftovers(server: str, workflow_id: int, job_ids: Iterable[int]) -> int:
+def end_orphan_processes(server: str, workflow_id: int, job_ids: Iterable[int]) -> int:
     """Kills what runs here of these jobs, by this user; how many processes that were.
 
-    ``server`` is a normalised URL. Raises SchedulerError when something does not end.
+    ``server`` is a normalized URL. Raises SchedulerError when something does not end.
     """
     ids = frozenset(str(job_id) for job_id in job_ids)
-    ended = end_all(partial(_left_of, server, str(workflow_id), ids), patience=_KILL_PATIENCE)
+    ended = end_all(partial(_orphans_of, server, str(workflow_id), ids), patience=_KILL_PATIENCE)
     if ended is None:
         raise SchedulerError(
             f"Jobs of workflow {workflow_id} outlived their worker on {socket.gethostname()}, and "
@@ -35,8 +33,8 @@ def end_leftovers(server: str, workflow_id: int, job_ids: Iterable[int]) -> int:
     return ended
 
 
-def _left_of(server: str, workflow_id: str, job_ids: frozenset[str]) -> list[Process]:
-    # Whoever watches from within a job is no leftover of it, and neither is what he started.
+def _orphans_of(server: str, workflow_id: str, job_ids: frozenset[str]) -> list[Process]:
+    # A watch that runs within a job is no orphan of it, and neither is what it started.
     wanted = job_ids - {_job_of(os.getpid(), server, workflow_id)}
     return [
         process
@@ -48,7 +46,7 @@ def _left_of(server: str, workflow_id: str, job_ids: frozenset[str]) -> list[Pro
 
 
 def _is_ours(pid: int) -> bool:
-    """Whether it is of this user; root could read and end everybody's."""
+    """Whether it is of this user; root could read and end those of all users."""
     with suppress(FileNotFoundError, ProcessLookupError):
         return os.stat(f"/proc/{pid}").st_uid == os.geteuid()  # noqa: PTH116 - half the time
     return False
@@ -62,23 +60,3 @@ def _job_of(pid: int, server: str, workflow_id: str) -> str | None:
         return None
     is_here = is_same_server(server, environment.get("TORC_API_URL", ""))
     return environment["TORC_JOB_ID"] if is_here else None
-
-
-def is_same_server(server: str, written: str) -> bool:
-    """Whether a URL that somebody wrote leads to ``server``, perhaps by another name of its host.
-
-    False where nobody knows: another server's job of the same number is not ours to end.
-    """
-    try:
-        one, other = httpx.URL(server), httpx.URL(normalise_url(written))
-    except InvalidInput:
-        return False
-    if (one.scheme, one.port, one.path) != (other.scheme, other.port, other.path):
-        return False
-    return one.host == other.host or not _addresses(one.host).isdisjoint(_addresses(other.host))
-
-
-def _addresses(host: str) -> set[object]:
-    with suppress(OSError, UnicodeError):  # a name that nobody knows, or that is none
-        return {info[4][0] for info in socket.getaddrinfo(host, None)}
-    return set()

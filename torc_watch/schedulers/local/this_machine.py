@@ -1,4 +1,4 @@
-"""Workers outside of allocations, such as ``torc run``: nobody but their process can say more.
+"""Workers on this machine outside of allocations, such as ``torc run``, and what dead ones left.
 
 ``torc run`` registers itself as process 1, whatever its number is. While it lives it keeps its log
 open for writing, and the log's name says for which workflow: that is how it is found here.
@@ -7,50 +7,35 @@ open for writing, and the log's name says for which workflow: that is how it is 
 import os
 import re
 import socket
+from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from anyio import to_thread
 
 from torc_watch.core.allocation import AllocationState
 from torc_watch.core.model import ComputeNode
-from torc_watch.torc.client import TorcClient
+from torc_watch.schedulers.local.orphan_processes import end_orphan_processes
 
 _NO_NUMBER = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Strays:
-    """Workers outside of allocations that have not said good-bye.
+class ThisMachine:
+    """The processes of this machine, as far as this user may see them."""
 
-    ``idle_elsewhere`` are apart: on another machine nobody can look for them, but they hold no job.
-    """
+    async def worker_state(self, node: ComputeNode, workflow_id: int) -> AllocationState | None:
+        """None for a worker on another machine."""
+        if node.hostname != socket.gethostname():
+            return None
+        if node.pid == _NO_NUMBER:
+            return await to_thread.run_sync(state_of_torc_run, workflow_id)
+        return AllocationState.ALIVE if _process_exists(node.pid) else AllocationState.GONE
 
-    known: tuple[tuple[ComputeNode, AllocationState], ...]
-    idle_elsewhere: tuple[ComputeNode, ...]
-
-
-async def find_strays(client: TorcClient, workflow_id: int) -> Strays:
-    known: list[tuple[ComputeNode, AllocationState]] = []
-    idle_elsewhere: list[ComputeNode] = []
-    for node in await client.list_compute_nodes(workflow_id):
-        if node.allocation_id is not None or node.has_ended:
-            continue
-        if node.hostname == socket.gethostname():
-            known.append((node, await _state_of(node, workflow_id)))
-        elif await client.list_active_jobs_on(node.id, workflow_id):
-            known.append((node, AllocationState.UNKNOWN))
-        else:
-            idle_elsewhere.append(node)
-    return Strays(known=tuple(known), idle_elsewhere=tuple(idle_elsewhere))
-
-
-async def _state_of(node: ComputeNode, workflow_id: int) -> AllocationState:
-    """Of a worker on this machine."""
-    if node.pid == _NO_NUMBER:
-        return await to_thread.run_sync(state_of_torc_run, workflow_id)
-    return AllocationState.ALIVE if _process_exists(node.pid) else AllocationState.GONE
+    async def end_orphan_processes(
+        self, server: str, workflow_id: int, job_ids: Iterable[int]
+    ) -> int:
+        """Raises SchedulerError when something does not end."""
+        return await to_thread.run_sync(end_orphan_processes, server, workflow_id, job_ids)
 
 
 def _process_exists(pid: int) -> bool:
@@ -92,7 +77,7 @@ def _writes_to(log: re.Pattern[str], process: Path) -> bool:
 
 
 def _is_written(descriptor: Path) -> bool:
-    """A person who only reads the log runs nothing."""
+    """A process that only reads the log runs nothing."""
     flags = re.search(r"^flags:\s*([0-7]+)", descriptor.read_text(), re.MULTILINE)
     return flags is not None and int(flags[1], 8) & os.O_ACCMODE != os.O_RDONLY
 

@@ -1,0 +1,96 @@
+"""What the engine knows of all schedulers, whichever they are."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+import pytest
+
+from torc_watch.core.allocation import AllocationSpec, AllocationState, AllocationStatus, NodeClass
+from torc_watch.core.errors import SchedulerError
+from torc_watch.core.model import Allocation
+from torc_watch.core.units import GIB
+from torc_watch.schedulers.base import WorkerAssignment
+from torc_watch.schedulers.cluster import Cluster
+from torc_watch.schedulers.local.this_machine import ThisMachine
+
+ALIVE, GONE, UNKNOWN = (AllocationStatus(state=state) for state in AllocationState)
+
+
+@dataclass
+class FixedScheduler:
+    """Says the same of all its allocations."""
+
+    type: str
+    status: AllocationStatus
+    asked: list[set[int]] = field(default_factory=list)
+    canceled: list[int] = field(default_factory=list)
+
+    async def node_classes(self) -> tuple[NodeClass, ...]:
+        return (NodeClass(num_cpus=1, memory=GIB),)
+
+    async def submit(self, _spec: AllocationSpec, _work: WorkerAssignment) -> int:
+        return 1
+
+    async def statuses(self, numbers: Collection[int]) -> dict[int, AllocationStatus]:
+        self.asked.append(set(numbers))
+        return dict.fromkeys(numbers, self.status)
+
+    async def cancel(self, number: int) -> None:
+        self.canceled.append(number)
+
+
+@pytest.fixture
+def local() -> FixedScheduler:
+    return FixedScheduler("local", GONE)
+
+
+@pytest.fixture
+def slurm() -> FixedScheduler:
+    return FixedScheduler("slurm", ALIVE)
+
+
+@pytest.fixture
+def cluster(local: FixedScheduler, slurm: FixedScheduler) -> Cluster:
+    return Cluster.of(local, slurm, machine=ThisMachine())
+
+
+def allocation(scheduler_type: str, number: int) -> Allocation:
+    return Allocation(
+        id=number,
+        scheduler_id=number,
+        scheduler_config_id=1,
+        scheduler_type=scheduler_type,
+        status="active",
+    )
+
+
+async def test_each_scheduler_is_asked_once_for_its_own(
+    cluster: Cluster, local: FixedScheduler, slurm: FixedScheduler
+) -> None:
+    """Numbers of different schedulers may be the same."""
+    kinds = [("local", 1), ("slurm", 1), ("slurm", 2), ("pbs", 1)]
+    allocations = [allocation(kind, number) for kind, number in kinds]
+
+    seen = await cluster.statuses(allocations, max_age=0)
+
+    assert seen == tuple(zip(allocations, (GONE, ALIVE, ALIVE, UNKNOWN), strict=True))
+    assert (local.asked, slurm.asked) == ([{1}], [{1, 2}])
+
+
+async def test_without_an_allocation_nobody_is_asked(
+    cluster: Cluster, local: FixedScheduler
+) -> None:
+    assert await cluster.statuses([], max_age=0) == ()
+    assert local.asked == []
+
+
+async def test_a_scheduler_that_is_not_known_here(
+    cluster: Cluster, local: FixedScheduler, slurm: FixedScheduler
+) -> None:
+    await cluster.cancel(allocation("pbs", 1))
+    await cluster.cancel(allocation("slurm", 2))
+    assert (local.canceled, slurm.canceled) == ([], [2])
+    assert cluster.scheduler("slurm").type == "slurm"
+    assert cluster.default.type == "local"
+    with pytest.raises(SchedulerError, match="no scheduler of type 'pbs'"):
+        cluster.scheduler("pbs")

@@ -1,0 +1,338 @@
+"""Statuses that all watches share: how often the scheduler is asked, and what each caller gets."""
+
+import random
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import anyio
+import pytest
+
+from torc_watch.core.allocation import (
+    AllocationSpec,
+    AllocationState,
+    AllocationStatus,
+    EndCause,
+    NodeClass,
+)
+from torc_watch.core.errors import SchedulerError
+from torc_watch.core.units import GIB
+from torc_watch.schedulers.base import WorkerAssignment
+from torc_watch.schedulers.status_cache import StatusCache
+from torc_watch.torc.transport import Connection
+
+pytestmark = pytest.mark.looptime
+
+ALIVE, GONE, UNKNOWN = (AllocationStatus(state=state) for state in AllocationState)
+SPEC = AllocationSpec(token="t", num_cpus=1, memory=GIB)  # noqa: S106 - no password
+WORK = WorkerAssignment(
+    connection=Connection(url="http://127.0.0.1:1"),
+    workflow_id=1,
+    scheduler_config_id=1,
+    output_dir=Path(),
+)
+
+
+@dataclass
+class SlowScheduler:
+    """Its answer is what was true when it was asked; ``failures`` says which queries fail."""
+
+    seconds: float = 1.0
+    known: dict[int, AllocationStatus] = field(default_factory=dict)
+    ends_at: dict[int, float] = field(default_factory=dict)
+    failures: set[int] = field(default_factory=set)
+    queries: list[tuple[float, set[int]]] = field(default_factory=list)
+    at_once: int = 0
+    type: str = "slurm"
+
+    async def node_classes(self) -> tuple[NodeClass, ...]:
+        return (NodeClass(num_cpus=1, memory=GIB),)
+
+    async def submit(self, _spec: AllocationSpec, _work: WorkerAssignment) -> int:
+        self.known[1] = ALIVE
+        return 1
+
+    async def cancel(self, number: int) -> None:
+        self.known[number] = GONE
+
+    async def statuses(self, numbers: Collection[int]) -> dict[int, AllocationStatus]:
+        assert not self.at_once, "one query at a time"
+        self.at_once += 1
+        self.queries.append((anyio.current_time(), set(numbers)))
+        place = len(self.queries)
+        answer = {number: self._status(number) for number in numbers}
+        try:
+            await anyio.sleep(self.seconds)
+        finally:
+            self.at_once -= 1
+        if place in self.failures:
+            raise SchedulerError(f"query {place} failed")
+        return answer
+
+    def _status(self, number: int) -> AllocationStatus:
+        if anyio.current_time() >= self.ends_at.get(number, float("inf")):
+            return GONE
+        return self.known.get(number, ALIVE)
+
+
+@pytest.fixture
+def scheduler() -> SlowScheduler:
+    return SlowScheduler()
+
+
+@pytest.fixture
+def cache(scheduler: SlowScheduler) -> StatusCache:
+    return StatusCache(scheduler)
+
+
+async def ask_for(
+    cache: StatusCache, answers: list[AllocationStatus | str], number: int, max_age: float
+) -> None:
+    try:
+        answers.append((await cache.statuses([number], max_age=max_age))[number])
+    except SchedulerError as error:
+        answers.append(str(error))
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.1])
+async def test_all_watches_share_one_query_in_a_cycle(
+    cache: StatusCache, scheduler: SlowScheduler, spread: float
+) -> None:
+    """After the first cycle, in which the cache learns which allocations there are."""
+
+    async def watch(number: int) -> None:
+        await anyio.sleep(spread * number)
+        for _ in range(10):
+            assert await cache.statuses([number], max_age=30) == {number: ALIVE}
+            await anyio.sleep(60)
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(100):
+            tasks.start_soon(watch, number)
+
+    later = [numbers for when, numbers in scheduler.queries if when >= 60]
+    assert len(later) == 9
+    assert all(numbers == set(range(100)) for numbers in later)
+
+
+async def test_watches_that_start_together_share_the_second_query_at_the_latest(
+    cache: StatusCache, scheduler: SlowScheduler
+) -> None:
+    answers: list[AllocationStatus | str] = []
+    async with anyio.create_task_group() as tasks:
+        for number in range(100):
+            tasks.start_soon(ask_for, cache, answers, number, 30)
+    assert answers == [ALIVE] * 100
+    assert len(scheduler.queries) <= 2
+
+
+async def test_a_new_allocation_costs_no_query_of_the_others(
+    cache: StatusCache, scheduler: SlowScheduler
+) -> None:
+    for number in range(3):
+        await cache.statuses([number], max_age=30)
+    assert [numbers for _, numbers in scheduler.queries] == [{0}, {1}, {2}]
+    await anyio.sleep(60)
+    await cache.statuses([1], max_age=30)
+    assert scheduler.queries[-1][1] == {0, 1, 2}
+
+
+async def test_an_answer_that_is_too_old_is_not_given(
+    cache: StatusCache, scheduler: SlowScheduler
+) -> None:
+    for pause, max_age in ((0, 0), (10, 11.5), (0, 5)):
+        await anyio.sleep(pause)
+        await cache.statuses([7], max_age=max_age)
+    assert [when for when, _ in scheduler.queries] == [0, 11]
+
+
+async def test_age_0_is_not_served_by_a_query_that_began_before(
+    cache: StatusCache, scheduler: SlowScheduler
+) -> None:
+    answers: list[AllocationStatus | str] = []
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(ask_for, cache, answers, 7, 0)
+        await anyio.sleep(0.5)
+        scheduler.known[7] = GONE
+        for _ in range(3):
+            tasks.start_soon(ask_for, cache, answers, 7, 0)
+    assert answers == [ALIVE, GONE, GONE, GONE]
+    assert [when for when, _ in scheduler.queries] == [0, 1]
+
+
+async def test_an_error_reaches_every_caller_that_waits_and_is_forgotten(
+    cache: StatusCache, scheduler: SlowScheduler
+) -> None:
+    answers: list[AllocationStatus | str] = []
+    scheduler.failures = {1}
+    async with anyio.create_task_group() as tasks:
+        for _ in range(5):
+            tasks.start_soon(ask_for, cache, answers, 7, 30)
+    assert answers == ["query 1 failed"] * 5
+    assert await cache.statuses([7], max_age=30) == {7: ALIVE}
+    assert len(scheduler.queries) == 2
+
+
+async def test_after_an_error_no_older_answer_is_given(
+    cache: StatusCache, scheduler: SlowScheduler
+) -> None:
+    scheduler.failures = {2}
+    await cache.statuses([7], max_age=0)
+    await anyio.sleep(1)
+    with pytest.raises(SchedulerError):
+        await cache.statuses([7], max_age=0)
+    await cache.statuses([7], max_age=3600)
+    assert len(scheduler.queries) == 3
+
+
+async def test_a_canceled_caller_leaves_the_query_to_the_others(
+    cache: StatusCache, scheduler: SlowScheduler
+) -> None:
+    answers: list[AllocationStatus | str] = []
+    async with anyio.create_task_group() as tasks:
+        with anyio.move_on_after(0.5):
+            tasks.start_soon(ask_after, cache, answers)
+            await cache.statuses([7], max_age=30)
+    assert answers == [ALIVE]
+    assert [when for when, _ in scheduler.queries] == [0, 0.5]
+
+
+async def ask_after(cache: StatusCache, answers: list[AllocationStatus | str]) -> None:
+    await anyio.sleep(0.2)
+    await ask_for(cache, answers, 8, 30)
+
+
+async def test_an_error_of_an_earlier_query_is_not_raised_when_a_later_one_is_canceled(
+    cache: StatusCache, scheduler: SlowScheduler
+) -> None:
+    scheduler.failures = {1}
+    answers: list[AllocationStatus | str] = []
+    await ask_for(cache, answers, 7, 30)
+    async with anyio.create_task_group() as tasks:
+        with anyio.move_on_after(0.5):
+            tasks.start_soon(ask_after, cache, answers)
+            await cache.statuses([7], max_age=30)
+    assert answers == ["query 1 failed", ALIVE]
+
+
+async def test_an_end_is_final_and_not_asked_for_again(
+    cache: StatusCache, scheduler: SlowScheduler
+) -> None:
+    ended = AllocationStatus(state=AllocationState.GONE, cause=EndCause.CANCELED, canceled_by="ada")
+    scheduler.known[1] = ended
+    await cache.statuses([1], max_age=0)
+    scheduler.failures = {2}
+    assert await cache.statuses([1], max_age=0) == {1: ended}
+    with pytest.raises(SchedulerError):
+        await cache.statuses([1, 2], max_age=0)
+    assert await cache.statuses([1, 2], max_age=0) == {1: ended, 2: ALIVE}
+    assert [numbers for _, numbers in scheduler.queries] == [{1}, {2}, {2}]
+
+
+async def test_what_was_long_not_asked_for_is_forgotten(
+    cache: StatusCache, scheduler: SlowScheduler
+) -> None:
+    scheduler.known[1] = GONE
+    await cache.statuses([1, 2], max_age=0)
+    await anyio.sleep(3600)
+    await cache.statuses([3], max_age=0)
+    assert cache._ended == {}
+    assert scheduler.queries[-1][1] == {3}
+    await cache.statuses([1], max_age=0)
+    assert scheduler.queries[-1][1] == {1, 3}
+
+
+async def test_a_number_that_is_submitted_again_is_asked_for_again(
+    cache: StatusCache, scheduler: SlowScheduler
+) -> None:
+    """As of a local worker that ended before it did anything."""
+    scheduler.known[1] = GONE
+    await cache.statuses([1], max_age=0)
+    assert await cache.submit(SPEC, WORK) == 1
+    assert await cache.statuses([1], max_age=3600) == {1: ALIVE}
+
+
+async def test_a_query_that_began_before_a_submission_says_nothing_of_it(
+    cache: StatusCache, scheduler: SlowScheduler
+) -> None:
+    scheduler.known[1] = GONE
+    answers: list[AllocationStatus | str] = []
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(ask_for, cache, answers, 1, 30)
+        await anyio.sleep(0.5)
+        await cache.submit(SPEC, WORK)
+    assert answers == [ALIVE]
+    assert len(scheduler.queries) == 2
+
+
+async def test_a_canceled_allocation_is_not_given_as_it_was(cache: StatusCache) -> None:
+    await cache.statuses([5], max_age=0)
+    await cache.cancel(5)
+    assert await cache.statuses([5], max_age=3600) == {5: GONE}
+
+
+async def test_what_the_scheduler_does_not_mention_is_unknown(
+    cache: StatusCache, scheduler: SlowScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def say_nothing(_numbers: Collection[int]) -> dict[int, AllocationStatus]:
+        return {}
+
+    monkeypatch.setattr(scheduler, "statuses", say_nothing)
+    assert await cache.statuses([5], max_age=0) == {5: UNKNOWN}
+
+
+@dataclass(frozen=True)
+class Caller:
+    asks_at: float
+    numbers: tuple[int, ...]
+    max_age: float
+    patience: float
+
+
+@pytest.mark.parametrize("seed", range(100))
+async def test_whatever_the_order_of_events(seed: int) -> None:
+    """No answer is older than its caller allows, no end is invented, and no error is an old one."""
+    chance = random.Random(seed)  # noqa: S311 - chooses an order of events
+    scheduler = SlowScheduler(
+        seconds=chance.choice([0.0, 0.3, 2.0]),
+        ends_at={number: chance.uniform(0, 40) for number in range(4)},
+        failures={place for place in range(1, 60) if chance.random() < 0.2},
+    )
+    cache = StatusCache(scheduler)
+    outcomes: Counter[str] = Counter()
+
+    async def ask(caller: Caller) -> None:
+        await anyio.sleep(caller.asks_at)
+        begun_before = len(scheduler.queries)
+        with anyio.move_on_after(caller.patience) as scope:
+            try:
+                answer = await cache.statuses(caller.numbers, max_age=caller.max_age)
+            except SchedulerError as error:
+                place = int(str(error).split()[1])
+                assert place >= begun_before, "it ended while we waited"
+                assert scheduler.queries[place - 1][0] >= caller.asks_at - caller.max_age
+                outcomes["error"] += 1
+                return
+            for number, status in answer.items():
+                if status is GONE:
+                    assert scheduler.ends_at[number] <= anyio.current_time()
+                else:
+                    assert scheduler.ends_at[number] > caller.asks_at - caller.max_age
+            outcomes["answer"] += 1
+        outcomes["canceled"] += scope.cancelled_caught
+
+    callers = [
+        Caller(
+            asks_at=chance.uniform(0, 40),
+            numbers=tuple(chance.sample(range(4), k=chance.randint(1, 4))),
+            max_age=chance.choice([0.0, 1.0, 10.0]),
+            patience=chance.choice([0.2, 1000.0, 1000.0]),
+        )
+        for _ in range(40)
+    ]
+    async with anyio.create_task_group() as tasks:
+        for caller in callers:
+            tasks.start_soon(ask, caller)
+    assert outcomes.total() == len(callers)
+    assert len(scheduler.queries) <= len(callers)
