@@ -91,6 +91,6 @@ async def test_a_scheduler_that_is_not_known_here(
     await cluster.cancel(allocation("slurm", 2))
     assert (local.canceled, slurm.canceled) == ([], [2])
     assert cluster.scheduler("slurm").type == "slurm"
-    assert cluster.default.type == "local"
+    assert cluster.default is cluster.scheduler(None) is cluster.scheduler("local")
     with pytest.raises(SchedulerError, match="no scheduler of type 'pbs'"):
         cluster.scheduler("pbs")

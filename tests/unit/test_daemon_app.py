@@ -48,6 +48,22 @@ def test_what_cannot_be_used_changes_nothing(outcome: Exception | Settings, prob
     assert not service.wishes.take_reload()
 
 
+def test_all_servers_share_one_cluster(tmp_path: Path) -> None:
+    """Until the configuration is read again, or another daemon may have acted in between."""
+    settings = Settings(home=tmp_path)
+    app = DaemonApp(settings, lambda: settings, lambda *_: None, lambda _: None)
+
+    first = app._shared_cluster()
+    assert app._shared_cluster() is first
+    app.reload()
+    second = app._shared_cluster()
+    app._lease.epoch = 2
+    third = app._shared_cluster()
+
+    assert len({id(cluster) for cluster in (first, second, third)}) == 3
+    assert app._shared_cluster() is third
+
+
 def reloaded(
     settings: Settings, load: Callable[[], Settings]
 ) -> tuple[list[DaemonEvent], DaemonApp]:

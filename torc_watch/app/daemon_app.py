@@ -74,7 +74,7 @@ class DaemonApp:
             self._settings.home / "lease", this_process(self._settings.lease_patience)
         )
         self._fence = Fence(self._lease)
-        self._cluster: Cluster | None = None
+        self._cluster: tuple[int | None, Cluster] | None = None  # and for which epoch
         self.board = StatusBoard()
         self._publisher = Publisher(self._settings.home / "status.json", self.board, self._lease.me)
         self.wishes = ControlRequests()
@@ -139,11 +139,15 @@ class DaemonApp:
         self._report(event, server)
 
     def _shared_cluster(self) -> Cluster:
-        """The one of all servers. Raises InvalidInput when its workers' program is not there."""
-        if self._cluster is None:
+        """The one of all servers. Raises InvalidInput when its workers' program is not there.
+
+        A new lease begins with a new one: another daemon may have submitted in between.
+        """
+        if self._cluster is None or self._cluster[0] != self._lease.epoch:
             scheduler = FencedScheduler(local_scheduler(self._settings), self._fence)
-            self._cluster = Cluster.of(scheduler, machine=ThisMachine())
-        return self._cluster
+            cluster = Cluster.of(scheduler, machine=ThisMachine())
+            self._cluster = self._lease.epoch, cluster
+        return self._cluster[1]
 
     @asynccontextmanager
     async def _open_server(self, server: str) -> AsyncIterator[Supervisor]:

@@ -16,17 +16,13 @@ from torc_watch.core.events import Event
 from torc_watch.core.model import Job, JobCounts, JobStatus
 from torc_watch.core.policy import Plan
 from torc_watch.core.steps import Step
-from torc_watch.engine.allocations import start_allocation
+from torc_watch.engine.allocations import start_planned_allocations
 from torc_watch.engine.recovery_hook import run_hook
 from torc_watch.engine.watch import Watch
-from torc_watch.schedulers.base import WorkerAssignment
 from torc_watch.schedulers.cluster import Cluster
-from torc_watch.schedulers.status_cache import StatusCache
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.concurrency import gather
 from torc_watch.torc.requests import NewRequirements
-
-_CONFIG_NAME = "torc-watch"
 
 
 class RoundAbandoned(Exception):
@@ -175,29 +171,9 @@ class StepExecutor:
             return
         if is_first:
             await self._ensure_no_allocation(workflow_id)
-        scheduler = self._scheduler_of(plan)
-        self._report(events.SubmissionStarted(workflow_id=workflow_id, scheduler=scheduler.type))
-        work = WorkerAssignment(
-            connection=self._client.transport.connection,
-            workflow_id=workflow_id,
-            scheduler_config_id=await self._scheduler_config_id(plan, scheduler.type),
-            output_dir=watch.request.output_dir,
+        await start_planned_allocations(
+            self._client, self._cluster, plan, watch.request.output_dir, self._report
         )
-        for spec in plan.allocations:
-            number = await start_allocation(self._client, scheduler, spec, work)
-            self._report(
-                events.AllocationSubmitted(
-                    workflow_id=workflow_id,
-                    scheduler=scheduler.type,
-                    scheduler_id=number,
-                    token=spec.token,
-                )
-            )
-
-    def _scheduler_of(self, plan: Plan) -> StatusCache:
-        if plan.scheduler_type is None:  # made by a version that knew one scheduler only
-            return self._cluster.default
-        return self._cluster.scheduler(plan.scheduler_type)
 
     async def _ensure_no_allocation(self, workflow_id: int) -> None:
         known = await self._client.list_allocations(workflow_id)
@@ -205,17 +181,6 @@ class StepExecutor:
             raise RoundAbandoned(
                 f"Another program or user submitted allocations for workflow {workflow_id}."
             )
-
-    async def _scheduler_config_id(self, plan: Plan, scheduler_type: str) -> int:
-        """The row that allocations must name; a new one for a workflow that never had any."""
-        if plan.scheduler_config_id is not None:
-            return plan.scheduler_config_id
-        configs = await self._client.list_scheduler_configs(plan.workflow_id, scheduler_type)
-        if configs:  # made by this round before a crash
-            return configs[-1].id
-        return await self._client.create_scheduler_config(
-            plan.workflow_id, scheduler_type, name=_CONFIG_NAME, shape=plan.allocations[0]
-        )
 
 
 def _undisturbed_runs(step: Step, plan: Plan, *, is_first: bool) -> set[int]:

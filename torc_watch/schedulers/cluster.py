@@ -33,8 +33,10 @@ class Cluster:
     def default(self) -> StatusCache:
         return next(iter(self.schedulers.values()))
 
-    def scheduler(self, scheduler_type: str) -> StatusCache:
-        """Raises SchedulerError for a type that is not known here."""
+    def scheduler(self, scheduler_type: str | None) -> StatusCache:
+        """The default where no type is given. Raises SchedulerError for one not known here."""
+        if scheduler_type is None:
+            return self.default
         try:
             return self.schedulers[scheduler_type]
         except KeyError:
