@@ -28,7 +28,7 @@ from torc_watch.sandbox.server.settings import DialectName, ServerSettings
 from torc_watch.schedulers.local.worker_settings import WorkerSettings
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.requests import NewFile, NewJob, NewRequirements, NewResult, NewWorkflow
-from torc_watch.torc.runner_api import NodeResources, WorkerApi
+from torc_watch.torc.runner_api import RunnerApi, WorkerResources
 from torc_watch.torc.transport import Connection, Transport
 
 pytestmark = pytest.mark.slow
@@ -540,13 +540,13 @@ async def test_a_job_that_somebody_else_runs_is_left_to_them(site35: Site) -> No
         NewJob(name="j", command=f"touch {site35.directory}/ran", requirements_id=fits)
     )
     run_id = (await site35.client.get_workflow(site35.workflow_id)).run_id
-    api = WorkerApi(site35.client.transport)
+    api = RunnerApi(site35.client.transport)
     node_id = await api.register_node(
         site35.workflow_id,
         hostname="elsewhere",
         pid=1,
         started_at=datetime.now(UTC),
-        resources=NodeResources(num_cpus=1, memory=GIB),
+        resources=WorkerResources(num_cpus=1, memory=GIB),
         allocation=None,
     )
 

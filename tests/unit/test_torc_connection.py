@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from torc_watch.core.errors import InvalidInput
-from torc_watch.torc.transport import Connection, Transport, normalise_url
+from torc_watch.torc.transport import Connection, Transport, normalize_url
 
 UNSAYABLE = "hunter2"
 
@@ -52,7 +52,7 @@ def test_url_as_people_write_it(written: str, url: str) -> None:
 )
 def test_what_is_no_url_of_a_server_is_refused_with_an_example(written: str) -> None:
     with pytest.raises(InvalidInput, match="http://localhost:8080"):
-        normalise_url(written)
+        normalize_url(written)
 
 
 @pytest.mark.parametrize(
@@ -74,10 +74,10 @@ def test_password_in_the_url_is_refused_and_not_repeated(written: str) -> None:
 @given(st.text(max_size=40) | st.from_regex(r"(https?://)?[a-z.]{1,9}(:[0-9]{1,5})?(/[a-z]*)*"))
 def test_normalising_twice_changes_nothing(written: str) -> None:
     try:
-        url = normalise_url(written)
+        url = normalize_url(written)
     except InvalidInput:
         return
-    assert normalise_url(url) == url
+    assert normalize_url(url) == url
     assert url.endswith("/torc-service/v1")
 
 

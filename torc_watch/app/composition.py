@@ -18,7 +18,7 @@ from torc_watch.engine.journal import Journal
 from torc_watch.engine.supervisor import EngineContext, supervise
 from torc_watch.engine.watch import WatchRequest
 from torc_watch.schedulers.local.local_scheduler import LocalAllocations
-from torc_watch.torc.api_version import caution
+from torc_watch.torc.api_version import version_warning
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.transport import Connection, Transport
 
@@ -165,7 +165,7 @@ async def watch(
                 locks=settings.home / "locks",
                 report=report,
             )
-            if words := caution(client.version):
+            if words := version_warning(client.version):
                 report(ServerUnfamiliar(workflow_id=request.workflow_id, caution=words))
             with unknown_id_refused(request.workflow_id, connection):
                 verdicts = await supervise([request], surroundings)

@@ -11,7 +11,7 @@ import anyio
 
 from torc_watch.core import polling
 from torc_watch.core.errors import NotFound, RequestRejected, ServerError
-from torc_watch.torc.event_stream import wake_ups
+from torc_watch.torc.event_stream import stream_event_types
 from torc_watch.torc.transport import Transport
 
 _WORTH_A_LOOK = frozenset({"compute_node_stopped", "workflow_reinitialized", "workflow_started"})
@@ -41,7 +41,7 @@ async def listen(transport: Transport, workflow_id: int, wake_up: WakeUp) -> Non
     failures = 0
     while True:
         try:
-            async with aclosing(wake_ups(transport, workflow_id)) as events:
+            async with aclosing(stream_event_types(transport, workflow_id)) as events:
                 async for event in events:
                     failures = 0
                     if event in _WORTH_A_LOOK:

@@ -4,33 +4,33 @@ from typing import TypeVar
 
 from torc_watch.core.errors import ServerFault
 from torc_watch.torc.transport import Transport
-from torc_watch.torc.wire import NumberedRow, Page, Row, read
+from torc_watch.torc.wire import IdRow, ListPage, WireRow, read
 
 PAGE_SIZE = 10_000  # Torc's own limit, for what is asked for and for what is sent
 
-RowT = TypeVar("RowT", bound=Row)
-NumberedRowT = TypeVar("NumberedRowT", bound=NumberedRow)
+WireRowT = TypeVar("WireRowT", bound=WireRow)
+IdRowT = TypeVar("IdRowT", bound=IdRow)
 Filter = int | str | None
 
 
-async def fetch(transport: Transport, path: str, row: type[RowT]) -> RowT:
+async def fetch(transport: Transport, path: str, row: type[WireRowT]) -> WireRowT:
     return read(row, await transport.get(path), path)
 
 
 async def list_all(
-    transport: Transport, path: str, row: type[NumberedRowT], **filters: Filter
-) -> list[NumberedRowT]:
+    transport: Transport, path: str, row: type[IdRowT], **filters: Filter
+) -> list[IdRowT]:
     """Every thing in the list, by ascending id, in one request per 10,000.
 
     Raises ServerFault when the server keeps sending what it has sent already, or promises more
     and sends nothing: either would go on for ever.
     """
-    rows: list[NumberedRowT] = []
+    rows: list[IdRowT] = []
     while True:
         answer = await transport.get(
             path, offset=len(rows), limit=PAGE_SIZE, sort_by="id", **filters
         )
-        page = read(Page, answer, path)
+        page = read(ListPage, answer, path)
         new_rows = [read(row, item, path) for item in page.items]
         if new_rows and rows and new_rows[0].id <= rows[-1].id:
             raise ServerFault(f"The server sends the same part of the list {path} again and again.")
@@ -43,5 +43,5 @@ async def list_all(
 
 async def count(transport: Transport, path: str, **filters: Filter) -> int:
     """How many things are in the list, for the price of one."""
-    page = read(Page, await transport.get(path, limit=1, **filters), path)
+    page = read(ListPage, await transport.get(path, limit=1, **filters), path)
     return page.total_count

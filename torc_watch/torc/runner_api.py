@@ -18,7 +18,7 @@ from torc_watch.torc.transport import Transport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NodeResources:
+class WorkerResources:
     """What a worker has, or has left, for jobs. Memory in bytes, ``time_left`` in seconds."""
 
     num_cpus: int
@@ -51,7 +51,7 @@ class ClaimedJob:
     output_file_ids: tuple[int, ...]
 
 
-class WorkerApi:
+class RunnerApi:
     def __init__(self, transport: Transport) -> None:
         self.transport = transport
 
@@ -71,7 +71,7 @@ class WorkerApi:
             scheduler_id=scheduler_id,
         )
         ours = [row for row in rows if row.scheduler_type == scheduler_type]
-        return ours[-1].value() if ours else None
+        return ours[-1].to_model() if ours else None
 
     async def register_node(
         self,
@@ -80,7 +80,7 @@ class WorkerApi:
         hostname: str,
         pid: int,
         started_at: datetime,
-        resources: NodeResources,
+        resources: WorkerResources,
         allocation: Allocation | None,
     ) -> int:
         """The id of the new compute node. ``started_at`` has a time zone."""
@@ -99,10 +99,10 @@ class WorkerApi:
                 "slurm_job_id": allocation.scheduler_id,
             }
         answer = await self.transport.post("/compute_nodes", body=body)
-        return wire.read(wire.NumberedRow, answer, "/compute_nodes").id
+        return wire.read(wire.IdRow, answer, "/compute_nodes").id
 
     async def claim_jobs(
-        self, workflow_id: int, resources: NodeResources, *, limit: int
+        self, workflow_id: int, resources: WorkerResources, *, limit: int
     ) -> list[ClaimedJob]:
         """Up to ``limit`` ready jobs that fit into ``resources`` together, now pending.
 
@@ -113,7 +113,7 @@ class WorkerApi:
         jobs = wire.read(wire.ClaimRow, answer, path).jobs
         return [
             ClaimedJob(
-                job=row.value(),
+                job=row.to_model(),
                 invocation_script=row.invocation_script,
                 output_file_ids=tuple(row.output_file_ids),
             )
@@ -126,7 +126,7 @@ class WorkerApi:
 
     async def get_requirements(self, requirements_id: int) -> Requirements:
         path = f"/resource_requirements/{requirements_id}"
-        return (await fetch(self.transport, path, wire.RequirementsRow)).value()
+        return (await fetch(self.transport, path, wire.RequirementsRow)).to_model()
 
     async def get_file_path(self, file_id: int) -> str:
         """Where a job's file is, perhaps relative to the directory the job runs in."""

@@ -45,7 +45,7 @@ _URL_EXAMPLE = "Write it as http://localhost:8080 or https://torc.example.org."
 Method = Literal["GET", "POST", "PUT", "DELETE"]
 
 
-def normalise_url(text: str) -> str:
+def normalize_url(text: str) -> str:
     """The base URL of a server's API, without a slash at its end.
 
     Accepts ``localhost:8080``, ``http://host:8080/`` and the whole base URL. Raises InvalidInput
@@ -86,7 +86,7 @@ class Connection:
     timeout: float = 30.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "url", normalise_url(self.url))
+        object.__setattr__(self, "url", normalize_url(self.url))
         if self.password is not None and not self.username:
             raise InvalidInput("There is a password but no user name: set the user name as well.")
 
@@ -170,7 +170,7 @@ class Transport:
         except (httpx.RequestError, TimeoutError) as error:
             raise self._translated(error, path) from error
         if not response.is_success:
-            raise error_responses.from_answer(response)
+            raise error_responses.from_response(response)
         return response
 
     async def _call(
@@ -199,7 +199,7 @@ class Transport:
 
     def _translated(self, error: Exception, path: str) -> ServerError:
         url = self.connection.url + path
-        return error_responses.from_exception(error, url, self.connection.timeout)
+        return error_responses.from_request_error(error, url, self.connection.timeout)
 
 
 def _open_client(
@@ -252,7 +252,7 @@ def _is_worth_repeating(state: RetryCallState, method: Method, *, repeatable: bo
         status = outcome.result().status_code
         is_passing = status >= 500 if method == "GET" else status in _GATEWAY_STATUSES
         return repeatable and is_passing
-    if error_responses.tls_failure(error) is not None:
+    if error_responses.find_tls_error(error) is not None:
         return False
     never_sent = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
     return never_sent or (repeatable and isinstance(error, httpx.TransportError | TimeoutError))
@@ -264,7 +264,7 @@ def _last_outcome(state: RetryCallState) -> Any:
 
 def _decoded(response: httpx.Response) -> Any:
     if not response.is_success:
-        raise error_responses.from_answer(response)
+        raise error_responses.from_response(response)
     if not response.content:
         return None
     try:

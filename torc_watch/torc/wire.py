@@ -44,18 +44,18 @@ Status = Annotated[JobStatus, BeforeValidator(status_of)]
 Flag = Annotated[bool, _if_null(False)]
 
 
-class Row(BaseModel):
+class WireRow(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
 
 
-class NumberedRow(Row):
+class IdRow(WireRow):
     id: int
 
 
-RowT = TypeVar("RowT", bound=Row)
+WireRowT = TypeVar("WireRowT", bound=WireRow)
 
 
-def read(row: type[RowT], answer: Any, path: str) -> RowT:
+def read(row: type[WireRowT], answer: Any, path: str) -> WireRowT:
     """``answer`` to a request of ``path`` as a ``row``. Raises ServerFault naming the field."""
     try:
         return row.model_validate(answer)
@@ -68,7 +68,7 @@ def read(row: type[RowT], answer: Any, path: str) -> RowT:
         ) from error
 
 
-def read_ids(answer: Any, key: str, number: int, path: str) -> list[int]:
+def parse_ids(answer: Any, key: str, number: int, path: str) -> list[int]:
     """The ids of the ``number`` things that the server says it created, listed under ``key``."""
     items = answer.get(key) if isinstance(answer, dict) else None
     if not isinstance(items, list) or len(items) != number:
@@ -76,34 +76,34 @@ def read_ids(answer: Any, key: str, number: int, path: str) -> list[int]:
             f"The answer to {path} does not list the {number} things that were sent. Look at what "
             "was created before sending them again."
         )
-    return [read(NumberedRow, item, path).id for item in items]
+    return [read(IdRow, item, path).id for item in items]
 
 
-class Page(Row):
+class ListPage(WireRow):
     items: list[Any]
     has_more: bool
     total_count: int
 
 
-class StandingRow(Row):
+class WorkflowFlags(WireRow):
     """Where a workflow stands: with its status on 0.12, on the workflow itself on 0.35."""
 
     is_canceled: Flag = False
     is_archived: Flag = False
 
 
-class RunRow(StandingRow):
+class WorkflowRunRow(WorkflowFlags):
     run_id: int
 
 
-class StatusRow(RunRow):
+class WorkflowStatusRow(WorkflowRunRow):
     """The whole answer of 0.12 to ``/workflows/{id}/status``, to be changed and sent back."""
 
     id: int | None = None
     has_detected_need_to_run_completion_script: Flag = False
 
 
-class ExecutionRow(Row):
+class ExecutionConfigRow(WireRow):
     """How a workflow of 0.35 wants its jobs to be run."""
 
     oom_exit_code: int | None = None
@@ -119,15 +119,15 @@ class ExecutionRow(Row):
 _UNLESS_OBJECT = BeforeValidator(lambda value: value if isinstance(value, dict) else {})
 
 
-class WorkflowRow(StandingRow, NumberedRow):
+class WorkflowRow(WorkflowFlags, IdRow):
     name: str
     user: str
     timestamp: Annotated[str, _if_null("")] = ""
     run_id: int | None = None
-    execution_config: Annotated[ExecutionRow, _UNLESS_OBJECT] = ExecutionRow()
+    execution_config: Annotated[ExecutionConfigRow, _UNLESS_OBJECT] = ExecutionConfigRow()
     use_pending_failed: Flag = False
 
-    def value(self, run_id: int, standing: StandingRow) -> Workflow:
+    def to_model(self, run_id: int, standing: WorkflowFlags) -> Workflow:
         return Workflow(
             id=self.id,
             name=self.name,
@@ -142,12 +142,12 @@ class WorkflowRow(StandingRow, NumberedRow):
         )
 
 
-class SummaryRow(Row):
+class JobCountsRow(WireRow):
     """The answer of 0.35 to ``/workflows/{id}/status``."""
 
     jobs_by_status: dict[str, int]
 
-    def value(self) -> JobCounts:
+    def to_model(self) -> JobCounts:
         counts: dict[JobStatus, int] = {}
         for word, count in self.jobs_by_status.items():
             status = status_of(word)
@@ -155,26 +155,26 @@ class SummaryRow(Row):
         return JobCounts(counts)
 
 
-class DependencyRow(Row):
+class DependencyRow(WireRow):
     job_id: int
     job_name: str
     depends_on_job_id: int
 
-    def value(self) -> Dependant:
+    def to_model(self) -> Dependant:
         return Dependant(
             job_id=self.job_id, job_name=self.job_name, depends_on=self.depends_on_job_id
         )
 
 
-class CompleteRow(Row):
+class CompleteRow(WireRow):
     is_complete: bool
 
 
-class UninitializedRow(Row):
+class UninitializedRow(WireRow):
     is_uninitialized: bool
 
 
-class JobRow(NumberedRow):
+class JobRow(IdRow):
     workflow_id: int
     name: str
     command: str
@@ -182,7 +182,7 @@ class JobRow(NumberedRow):
     resource_requirements_id: int | None = None
     attempt_id: Annotated[int, _if_null(1)] = 1
 
-    def value(self) -> Job:
+    def to_model(self) -> Job:
         return Job(
             id=self.id,
             name=self.name,
@@ -193,7 +193,7 @@ class JobRow(NumberedRow):
         )
 
 
-class ResultRow(NumberedRow):
+class ResultRow(IdRow):
     job_id: int
     run_id: int
     attempt_id: Annotated[int, _if_null(1)] = 1
@@ -203,7 +203,7 @@ class ResultRow(NumberedRow):
     peak_memory_bytes: int | None = None
     compute_node_id: int | None = None
 
-    def value(self) -> JobResult:
+    def to_model(self) -> JobResult:
         return JobResult(
             job_id=self.job_id,
             run_id=self.run_id,
@@ -216,7 +216,7 @@ class ResultRow(NumberedRow):
         )
 
 
-class RequirementsRow(NumberedRow):
+class RequirementsRow(IdRow):
     name: str
     num_cpus: Annotated[int, _if_null(1)] = 1
     num_gpus: Annotated[int, _if_null(0)] = 0
@@ -224,7 +224,7 @@ class RequirementsRow(NumberedRow):
     memory: str | None = None
     runtime: str | None = None
 
-    def value(self) -> Requirements:
+    def to_model(self) -> Requirements:
         return Requirements(
             id=self.id,
             name=self.name,
@@ -245,17 +245,17 @@ def _readable(text: str | None, parse: Callable[[str], int]) -> int | None:
         return None
 
 
-class AllocationRow(NumberedRow):
+class AllocationRow(IdRow):
     scheduler_id: int
     scheduler_config_id: int
     scheduler_type: str
     status: str
 
-    def value(self) -> Allocation:
+    def to_model(self) -> Allocation:
         return Allocation(**self.model_dump())
 
 
-class ComputeNodeRow(NumberedRow):
+class ComputeNodeRow(IdRow):
     """``is_active`` is not read: a Slurm worker of 0.12 leaves it unset while it is alive."""
 
     hostname: str
@@ -275,7 +275,7 @@ class ComputeNodeRow(NumberedRow):
             started = started.replace(tzinfo=UTC)
         return max(0.0, (now - started).total_seconds())
 
-    def value(self) -> ComputeNode:
+    def to_model(self) -> ComputeNode:
         return ComputeNode(
             id=self.id,
             hostname=self.hostname,
@@ -292,12 +292,12 @@ class ComputeNodeRow(NumberedRow):
                 return None
 
 
-class LocalSchedulerRow(NumberedRow):
+class LocalSchedulerRow(IdRow):
     name: Annotated[str, _if_null("default")] = "default"
     num_cpus: Annotated[int, _if_null(1)] = 1
     memory: str | None = None
 
-    def value(self) -> LocalScheduler:
+    def to_model(self) -> LocalScheduler:
         return LocalScheduler(
             id=self.id,
             name=self.name,
@@ -306,7 +306,7 @@ class LocalSchedulerRow(NumberedRow):
         )
 
 
-class FileRow(NumberedRow):
+class FileRow(IdRow):
     path: str
 
 
@@ -315,5 +315,5 @@ class ClaimedJobRow(JobRow):
     output_file_ids: Annotated[list[int], _if_null([])] = []
 
 
-class ClaimRow(Row):
+class ClaimRow(WireRow):
     jobs: Annotated[list[ClaimedJobRow], _if_null([])] = []
