@@ -48,7 +48,9 @@ def restart_quickly(machine: "Machine", *lines: str) -> None:
     machine.drop_in("RestartSec=100ms", *lines)
 
 
-def test_install_starts_the_service_and_a_second_install_changes_nothing(machine: "Machine") -> None:
+def test_install_starts_the_service_and_a_second_install_changes_nothing(
+    machine: "Machine",
+) -> None:
     first = machine.torc_watchd("service", "install")
     started = machine.show("MainPID", "ActiveState", "StatusText")
     second = machine.torc_watchd("service", "install")
@@ -165,7 +167,9 @@ def test_daemon_waits_for_an_unreadable_configuration(machine: "Machine") -> Non
 
 
 @pytest.mark.parametrize(("slurm", "seccomp"), [(True, "2"), (False, "0")])
-def test_service_is_sandboxed_only_with_slurm(machine: "Machine", slurm: bool, seccomp: str) -> None:
+def test_service_is_sandboxed_only_with_slurm(
+    machine: "Machine", slurm: bool, seccomp: str
+) -> None:
     if slurm:
         machine.write("bin/sbatch", "#!/bin/sh\n", 0o755)
     machine.torc_watchd("service", "install")

@@ -1,4 +1,4 @@
-"""The event stream: what counts as an event, and how a stream ends."""
+"""The event stream: parsing, and how a stream ends."""
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
@@ -56,7 +56,7 @@ async def test_events_in_a_stream(pieces: list[str], events: list[str]) -> None:
         assert [event async for event in stream_event_types(transport, 1)] == events
 
 
-async def test_event_is_told_while_the_stream_goes_on() -> None:
+async def test_events_arrive_while_the_stream_is_open() -> None:
     stream = Pieces("event: job_failed\ndata: {}\n\n", silent=True)
     async with (
         transport_of(stream) as transport,
@@ -67,7 +67,7 @@ async def test_event_is_told_while_the_stream_goes_on() -> None:
 
 
 @pytest.mark.looptime
-async def test_long_silence_is_no_error() -> None:
+async def test_long_silence_is_not_an_error() -> None:
     async with transport_of(Pieces(silent=True)) as transport:
         with anyio.move_on_after(86_400) as scope:
             async for _ in stream_event_types(transport, 1):
@@ -93,7 +93,7 @@ async def test_refused_stream() -> None:
 
 
 @pytest.mark.looptime
-async def test_stream_that_does_not_open() -> None:
+async def test_stream_that_does_not_open_is_unreachable() -> None:
     async def be_silent(_: httpx.Request) -> httpx.Response:
         await anyio.sleep_forever()
         raise AssertionError

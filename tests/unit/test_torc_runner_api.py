@@ -1,4 +1,4 @@
-"""What a job runner sends, and what it makes of the answers."""
+"""The requests of a job runner, and how answers are parsed."""
 
 import json
 from contextlib import asynccontextmanager
@@ -63,9 +63,7 @@ def row(number: int, scheduler_type: str) -> dict[str, Any]:
         ([row(6, "local"), row(7, "local")], 7),
     ],
 )
-async def test_own_allocation_is_found_by_number_and_type(
-    rows: list[Any], found: int | None
-) -> None:
+async def test_allocation_is_found_by_id_and_type(rows: list[Any], found: int | None) -> None:
     server = Server({"items": rows, "total_count": len(rows), "has_more": False})
     async with server.api() as api:
         allocation = await api.find_allocation(1, scheduler_id=99, scheduler_type="local")
@@ -141,7 +139,7 @@ async def test_nothing_to_claim(answer: Any) -> None:
 
 
 @pytest.mark.parametrize("status", [500, 503])
-async def test_claims_and_starts_are_sent_once(status: int) -> None:
+async def test_claims_and_starts_are_not_retried(status: int) -> None:
     server = Server({"error": "no"}, status)
     async with server.api() as api:
         with pytest.raises(ServerFault):

@@ -1,9 +1,9 @@
-"""What a job runner says to the server beyond what everybody asks (``TorcClient``).
+"""The calls that a job runner makes in addition to those of ``TorcClient``.
 
-A runner's life: ``find_allocation`` and ``TorcClient.set_allocation_status`` active,
-``register_node``, then again and again ``TorcClient.is_complete``, ``claim_jobs``, ``start_job``
-and ``TorcClient.complete_job``; at its end ``TorcClient.end_compute_node`` and the allocation
-complete.
+A runner calls ``find_allocation`` and ``TorcClient.set_allocation_status`` (active),
+``register_node``, then repeatedly ``TorcClient.is_complete``, ``claim_jobs``, ``start_job`` and
+``TorcClient.complete_job``, and finally ``TorcClient.end_compute_node`` and
+``TorcClient.set_allocation_status`` (complete).
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from torc_watch.torc.transport import Transport
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerResources:
-    """What a worker has, or has left, for jobs. Memory in bytes, ``time_left`` in seconds."""
+    """The resources of a worker, or its free ones. Memory in bytes, ``time_left`` in seconds."""
 
     num_cpus: int
     memory: int
@@ -44,7 +44,7 @@ class WorkerResources:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimedJob:
-    """A job that is ours to run."""
+    """A job that this runner has claimed."""
 
     job: Job
     invocation_script: str | None
@@ -62,7 +62,7 @@ class RunnerApi:
     async def find_allocation(
         self, workflow_id: int, *, scheduler_id: int, scheduler_type: str
     ) -> Allocation | None:
-        """The allocation with the scheduler's number; None until somebody has recorded it."""
+        """The allocation with the scheduler's id; None until it is recorded on the server."""
         rows = await list_all(
             self.transport,
             "/scheduled_compute_nodes",
@@ -70,8 +70,8 @@ class RunnerApi:
             workflow_id=workflow_id,
             scheduler_id=scheduler_id,
         )
-        ours = [row for row in rows if row.scheduler_type == scheduler_type]
-        return ours[-1].to_model() if ours else None
+        allocations = [row for row in rows if row.scheduler_type == scheduler_type]
+        return allocations[-1].to_model() if allocations else None
 
     async def register_node(
         self,
@@ -99,18 +99,18 @@ class RunnerApi:
                 "slurm_job_id": allocation.scheduler_id,
             }
         answer = await self.transport.post("/compute_nodes", body=body)
-        return wire.read(wire.IdRow, answer, "/compute_nodes").id
+        return wire.parse(wire.IdRow, answer, "/compute_nodes").id
 
     async def claim_jobs(
         self, workflow_id: int, resources: WorkerResources, *, limit: int
     ) -> list[ClaimedJob]:
-        """Up to ``limit`` ready jobs that fit into ``resources`` together, now pending.
+        """Claims up to ``limit`` ready jobs that fit into ``resources`` together.
 
-        Jobs of a lost answer stay pending, claimed by nobody.
+        Claimed jobs are pending. If the answer is lost, they stay pending without a worker.
         """
         path = f"/workflows/{workflow_id}/claim_jobs_based_on_resources/{limit}"
         answer = await self.transport.post(path, body=resources.body())
-        jobs = wire.read(wire.ClaimRow, answer, path).jobs
+        jobs = wire.parse(wire.ClaimRow, answer, path).jobs
         return [
             ClaimedJob(
                 job=row.to_model(),
@@ -129,11 +129,11 @@ class RunnerApi:
         return (await fetch(self.transport, path, wire.RequirementsRow)).to_model()
 
     async def get_file_path(self, file_id: int) -> str:
-        """Where a job's file is, perhaps relative to the directory the job runs in."""
+        """The path of a file, absolute or relative to the job's working directory."""
         return (await fetch(self.transport, f"/files/{file_id}", wire.FileRow)).path
 
     async def set_file_modified(self, file_id: int, *, modified: float) -> None:
-        """``modified`` in seconds of the epoch; Torc tells by it whether a file has changed."""
+        """``modified`` is in seconds since the epoch; Torc detects changed files by it."""
         path = f"/files/{file_id}"
         row = await self.transport.get(path)
         await self.transport.put(path, body=row | {"st_mtime": modified})
