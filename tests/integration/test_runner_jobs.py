@@ -15,8 +15,8 @@ from torc_watch.core.model import JobStatus
 from torc_watch.core.units import MIB
 from torc_watch.host.processes import Process, all_processes, carriers_of, find_process
 from torc_watch.sandbox.runner import job
-from torc_watch.sandbox.runner.job import JobEnd, Launch
-from torc_watch.sandbox.runner.running_jobs import Jobs
+from torc_watch.sandbox.runner.job import JobEnd, JobLaunch
+from torc_watch.sandbox.runner.running_jobs import RunningJobs
 
 pytestmark = pytest.mark.slow
 
@@ -40,9 +40,9 @@ DEAF = PYTHON + shlex.quote(
 
 
 @pytest.fixture
-def a_job(tmp_path: Path) -> Callable[..., Launch]:
-    def make(command: str, **changes: object) -> Launch:
-        launch = Launch(
+def a_job(tmp_path: Path) -> Callable[..., JobLaunch]:
+    def make(command: str, **changes: object) -> JobLaunch:
+        launch = JobLaunch(
             workflow_id=7,
             job_id=3,
             run_id=2,
@@ -81,7 +81,7 @@ def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def run(
-    launch: Launch,
+    launch: JobLaunch,
     *,
     clock_starts_when: Callable[[], bool] = lambda: True,
     stop_when: Callable[[], bool] | None = None,
@@ -89,7 +89,7 @@ async def run(
     """Starts the job and holds up everything else, its limits too, until ``clock_starts_when``."""
     ends: list[JobEnd] = []
     async with anyio.create_task_group() as tasks:
-        jobs = Jobs(tasks, ends.append)
+        jobs = RunningJobs(tasks, ends.append)
         jobs.start(launch)
         hold_until(clock_starts_when)
         if stop_when is not None:
@@ -114,7 +114,7 @@ def hold_until(happened: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def said(launch: Launch, text: str) -> Callable[[], bool]:
+def said(launch: JobLaunch, text: str) -> Callable[[], bool]:
     stdout = launch.stdio_file("o")
     return lambda: stdout.exists() and text in stdout.read_text()
 
@@ -131,14 +131,14 @@ def said(launch: Launch, text: str) -> Callable[[], bool]:
     ],
 )
 async def test_an_unforced_end_keeps_the_commands_own_code(
-    a_job: Callable[..., Launch], command: str, status: JobStatus, return_code: int
+    a_job: Callable[..., JobLaunch], command: str, status: JobStatus, return_code: int
 ) -> None:
     end = await run(a_job(command))
     assert (end.status, end.return_code, end.reason) == (status, return_code, "")
 
 
 async def test_a_job_finds_its_environment_and_its_output_goes_to_torcs_files(
-    a_job: Callable[..., Launch], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    a_job: Callable[..., JobLaunch], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TORC_PASSWORD", "s3cret")
     names = ("WORKFLOW_ID", "JOB_ID", "JOB_NAME", "OUTPUT_DIR", "ATTEMPT_ID", "API_URL")
@@ -173,7 +173,7 @@ async def test_a_job_finds_its_environment_and_its_output_goes_to_torcs_files(
     ],
 )
 async def test_too_much_memory_anywhere_in_the_tree_kills_all_of_it(
-    a_job: Callable[..., Launch], leftovers: Callable[[], list[int]], command: str
+    a_job: Callable[..., JobLaunch], leftovers: Callable[[], list[int]], command: str
 ) -> None:
     end = await run(a_job(command, memory_limit=96 * MIB))
     assert (end.status, end.return_code) == (JobStatus.FAILED, 137)
@@ -184,7 +184,7 @@ async def test_too_much_memory_anywhere_in_the_tree_kills_all_of_it(
 
 
 async def test_memory_is_that_of_the_whole_tree_and_not_of_its_largest_process(
-    a_job: Callable[..., Launch],
+    a_job: Callable[..., JobLaunch],
 ) -> None:
     hold = PYTHON + shlex.quote("kept = bytearray(b'x') * 40_000_000; input()")
     parts = " & ".join([f"tail -f /dev/null | {hold}"] * 3)
@@ -193,7 +193,7 @@ async def test_memory_is_that_of_the_whole_tree_and_not_of_its_largest_process(
 
 
 async def test_a_job_within_its_memory_is_measured_and_left_alone(
-    a_job: Callable[..., Launch],
+    a_job: Callable[..., JobLaunch],
 ) -> None:
     work = PYTHON + shlex.quote(
         "import time; kept = bytearray(b'x') * 80_000_000\nwhile time.process_time() < .3: pass"
@@ -220,7 +220,7 @@ async def test_a_job_within_its_memory_is_measured_and_left_alone(
 )
 @pytest.mark.usefixtures("no_grace_ends")
 async def test_a_job_at_its_time_limit(
-    a_job: Callable[..., Launch],
+    a_job: Callable[..., JobLaunch],
     leftovers: Callable[[], list[int]],
     command: str,
     status: JobStatus,
@@ -237,7 +237,7 @@ async def test_a_job_at_its_time_limit(
 @pytest.mark.parametrize("command", [f"{DEAF}; true", "trap '' TERM; echo deaf; sleep 600; true"])
 @pytest.mark.usefixtures("short_grace")
 async def test_a_job_deaf_to_sigterm_is_killed_after_the_grace(
-    a_job: Callable[..., Launch], leftovers: Callable[[], list[int]], command: str
+    a_job: Callable[..., JobLaunch], leftovers: Callable[[], list[int]], command: str
 ) -> None:
     launch = a_job(command, runtime_limit=0.1)
     end = await run(launch, clock_starts_when=said(launch, "deaf"))
@@ -258,7 +258,7 @@ SAVING = PYTHON + shlex.quote(
 
 @pytest.mark.usefixtures("no_grace_ends")
 async def test_a_child_may_use_the_grace_although_the_shell_is_gone(
-    a_job: Callable[..., Launch], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    a_job: Callable[..., JobLaunch], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its number stays the shell's meanwhile: nobody else is taken for a process of the job."""
     monkeypatch.chdir(tmp_path)
@@ -290,7 +290,7 @@ async def test_a_child_may_use_the_grace_although_the_shell_is_gone(
 )
 @pytest.mark.usefixtures("short_grace")
 async def test_a_stopped_job_has_its_grace_and_leaves_nothing(
-    a_job: Callable[..., Launch],
+    a_job: Callable[..., JobLaunch],
     leftovers: Callable[[], list[int]],
     command: str,
     status: JobStatus,
@@ -314,7 +314,7 @@ async def test_a_stopped_job_has_its_grace_and_leaves_nothing(
     ],
 )
 async def test_what_a_finished_job_left_behind_is_ended_too(
-    a_job: Callable[..., Launch], leftovers: Callable[[], list[int]], command: str
+    a_job: Callable[..., JobLaunch], leftovers: Callable[[], list[int]], command: str
 ) -> None:
     end = await run(a_job(command))
     assert (end.status, end.return_code) == (JobStatus.COMPLETED, 0)
@@ -322,7 +322,7 @@ async def test_what_a_finished_job_left_behind_is_ended_too(
 
 
 async def test_a_job_that_writes_without_end_is_stopped_by_its_time_limit(
-    a_job: Callable[..., Launch],
+    a_job: Callable[..., JobLaunch],
 ) -> None:
     launch = a_job("yes all work and no play | head -c 50000000; sleep 60", runtime_limit=0.5)
     end = await run(launch)
@@ -340,7 +340,7 @@ async def test_a_job_that_writes_without_end_is_stopped_by_its_time_limit(
     ],
 )
 async def test_a_job_that_cannot_be_started_is_a_failed_job_with_a_reason(
-    a_job: Callable[..., Launch], changes: dict[str, object], reason: str
+    a_job: Callable[..., JobLaunch], changes: dict[str, object], reason: str
 ) -> None:
     launch = a_job("true")
     for field, value in changes.items():
@@ -353,7 +353,7 @@ async def test_a_job_that_cannot_be_started_is_a_failed_job_with_a_reason(
 
 
 async def test_a_machine_without_bash_fails_the_job_only(
-    a_job: Callable[..., Launch], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    a_job: Callable[..., JobLaunch], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     launch = a_job("true")
@@ -362,10 +362,10 @@ async def test_a_machine_without_bash_fails_the_job_only(
     assert "bash" in launch.stdio_file("e").read_text()
 
 
-async def test_jobs_side_by_side_are_told_apart(a_job: Callable[..., Launch]) -> None:
+async def test_jobs_side_by_side_are_told_apart(a_job: Callable[..., JobLaunch]) -> None:
     ends: dict[int, JobEnd] = {}
     async with anyio.create_task_group() as tasks:
-        jobs = Jobs(tasks, lambda end: ends.update({end.launch.job_id: end}))
+        jobs = RunningJobs(tasks, lambda end: ends.update({end.launch.job_id: end}))
         jobs.start(a_job(HOG, job_id=1, memory_limit=64 * MIB))
         jobs.start(a_job("sleep 0.5; exit 4", job_id=2, memory_limit=64 * MIB))
         jobs.start(a_job(FOREVER, job_id=3, memory_limit=64 * MIB, runtime_limit=0.7))
@@ -374,18 +374,18 @@ async def test_jobs_side_by_side_are_told_apart(a_job: Callable[..., Launch]) ->
 
 
 async def test_a_worker_that_breaks_takes_its_jobs_with_it(
-    a_job: Callable[..., Launch], leftovers: Callable[[], list[int]]
+    a_job: Callable[..., JobLaunch], leftovers: Callable[[], list[int]]
 ) -> None:
     launch = a_job(f"echo ready; {FOREVER}")
     async with anyio.create_task_group() as tasks:
-        Jobs(tasks, lambda _end: None).start(launch)
+        RunningJobs(tasks, lambda _end: None).start(launch)
         await until(said(launch, "ready"))
         assert leftovers() != []
         tasks.cancel_scope.cancel()
     await until(lambda: leftovers() == [])
 
 
-def test_no_zombie_remains(a_job: Callable[..., Launch]) -> None:
+def test_no_zombie_remains(a_job: Callable[..., JobLaunch]) -> None:
     before = zombies()
     anyio.run(run, a_job("true"))
     assert zombies() <= before

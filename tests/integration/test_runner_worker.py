@@ -19,10 +19,10 @@ from torc_watch.core.model import JobResult, JobStatus
 from torc_watch.core.units import GIB, MIB
 from torc_watch.host.processes import carriers_of
 from torc_watch.sandbox.runner import running_jobs
-from torc_watch.sandbox.runner.job import JobEnd, Launch
+from torc_watch.sandbox.runner.job import JobEnd, JobLaunch
 from torc_watch.sandbox.runner.outage import FAREWELL, OUTAGE
 from torc_watch.sandbox.runner.process_trees import ProcessTrees
-from torc_watch.sandbox.runner.worker import GAVE_UP, NOBODYS, serve
+from torc_watch.sandbox.runner.worker import EXIT_ALLOCATION_UNKNOWN, EXIT_SERVER_FAILED, serve
 from torc_watch.sandbox.server.app import open_server
 from torc_watch.sandbox.server.settings import DialectName, ServerSettings
 from torc_watch.schedulers.local.worker_settings import WorkerSettings
@@ -281,13 +281,13 @@ async def test_a_server_that_is_gone_for_good_is_given_up_once(tmp_path: Path) -
         await site.submit(NewJob(name="j", command="true", requirements_id=too_large))
         site.link.then["claim_jobs"] = site.link.cut
         began = anyio.current_time()
-        assert await site.work_for_ever(poll_interval=1) == GAVE_UP
+        assert await site.work_for_ever(poll_interval=1) == EXIT_SERVER_FAILED
         assert OUTAGE <= anyio.current_time() - began < OUTAGE + 5 * FAREWELL
 
 
 async def test_an_allocation_that_nobody_records_does_nothing(site35: Site) -> None:
     await site35.submit(NewJob(name="j", command="true"))
-    assert await site35.work(scheduler_id=17, wait_for_allocation=0.2) == NOBODYS
+    assert await site35.work(scheduler_id=17, wait_for_allocation=0.2) == EXIT_ALLOCATION_UNKNOWN
     assert await site35.statuses() == [JobStatus.READY]
     assert await site35.client.list_compute_nodes(site35.workflow_id) == []
 
@@ -314,7 +314,7 @@ class PatientJob:
 
     shell = 1
 
-    def __init__(self, launch: Launch, _trees: ProcessTrees) -> None:
+    def __init__(self, launch: JobLaunch, _trees: ProcessTrees) -> None:
         self._launch = launch
 
     def sample(self, members: object) -> None:
@@ -418,7 +418,7 @@ async def test_a_deleted_workflow_ends_its_jobs(
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(delete)
-        assert await site35.work() == GAVE_UP
+        assert await site35.work() == EXIT_SERVER_FAILED
     assert leftovers() == []
 
 

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from torc_watch.core.model import Requirements
 from torc_watch.core.units import GIB
-from torc_watch.sandbox.runner.free_resources import claim_limit, give_back, take
+from torc_watch.sandbox.runner.free_resources import claim_limit, release, reserve
 from torc_watch.torc.runner_api import WorkerResources
 
 
@@ -28,10 +28,10 @@ def requirements(cpus: int, memory: int | None, gpus: int = 0) -> Requirements:
 def test_what_a_job_takes_it_gives_back(cpus: int, memory: int | None, gpus: int) -> None:
     node = WorkerResources(num_cpus=8, memory=64 * GIB, num_gpus=4, scheduler_config_id=3)
     job = requirements(cpus, memory, gpus)
-    beside = take(node, job)
+    beside = reserve(node, job)
     assert (node.num_cpus - beside.num_cpus, node.num_gpus - beside.num_gpus) == (cpus, gpus)
     assert node.memory - beside.memory == (memory or 0)
-    assert give_back(beside, job) == node
+    assert release(beside, job) == node
 
 
 @pytest.mark.parametrize(
