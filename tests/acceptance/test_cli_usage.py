@@ -43,7 +43,7 @@ REFUSED = {
     "plan 1 --url http://user:secret@host": "set those apart from it",
     "submit missing.yaml": "missing.yaml: cannot be read: No such file or directory",
     "submit folder": "folder: specifications are read from .yaml, .yml, .json, .json5 files",
-    "submit cycle.yaml": "these wait for each other: a -> b -> a",
+    "submit cycle.yaml": "these jobs depend on each other in a cycle: a -> b -> a",
     "submit unknown.yaml": "jobs[0] (a).depends_on: there is no job 'nobody'",
     "submit memory.yaml": "'8 gigs' is not a memory size: write a whole number and k, m, g or t",
     "submit syntax.yaml": "syntax.yaml: line 2",

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from torc_watch.core.errors import InvalidSpec
-from torc_watch.spec.parameters import ParameterValue, combine, parse_values, substitution
+from torc_watch.spec.parameters import ParameterValue, combine, make_substitute, parse_values
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_too_many_combinations_are_refused_in_advance() -> None:
         ("job_{x:03d}", 1234, "job_1234"),
         ("{x:.3f}", 0.5, "0.500"),
         ("{x:.0f}", 2.7, "3"),
-        # A format of the other kind of number is passed over, as Torc does.
+        # A format for the other kind of number is ignored, as in Torc.
         ("{x:.3f}", 5, "5"),
         ("{x:03d}", 0.5, "0.5"),
         ("{x:03d}", "sgd", "sgd"),
@@ -111,23 +111,23 @@ def test_too_many_combinations_are_refused_in_advance() -> None:
         ("{x}", 1e-7, "0.0000001"),
         ("{x}", 1e22, "10000000000000000000000"),
         ("{x}", 0.1, "0.1"),
-        # Other braces are the shell's, or a regular expression's.
+        # Other braces belong to the shell or to regular expressions.
         ("awk '{print $1}' ${HOME} a{2,3} {y} {}", 7, "awk '{print $1}' ${HOME} a{2,3} {y} {}"),
         ("{x}", "{x}", "{x}"),
         ("{x}", "\\1 \\g<0>", "\\1 \\g<0>"),
     ],
 )
 def test_substitution(template: str, value: ParameterValue, text: str) -> None:
-    assert substitution(["x"])(template, {"x": value}) == text
+    assert make_substitute(["x"])(template, {"x": value}) == text
 
 
-@pytest.mark.parametrize("how", ["x", "3d", "0:2", ".2e", "0999d", ""])
-def test_unknown_format_is_refused(how: str) -> None:
+@pytest.mark.parametrize("format_spec", ["x", "3d", "0:2", ".2e", "0999d", ""])
+def test_unknown_format_is_refused(format_spec: str) -> None:
     with pytest.raises(InvalidSpec, match="format"):
-        substitution(["i"])(f"{{i:{how}}}", {"i": 1})
+        make_substitute(["i"])(f"{{i:{format_spec}}}", {"i": 1})
 
 
 @given(st.text(st.characters(exclude_characters="{}")), st.lists(st.text(), min_size=1))
 def test_texts_without_placeholders_are_unchanged(text: str, values: Sequence[str]) -> None:
     combination = {f"p{number}": value for number, value in enumerate(values)}
-    assert substitution(list(combination))(text, combination) == text
+    assert make_substitute(list(combination))(text, combination) == text
