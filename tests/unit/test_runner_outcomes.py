@@ -36,7 +36,7 @@ def test_status_and_return_code(
     ("kill_reason", "return_code"),
     [(KillReason.MEMORY, 77), (KillReason.RUNTIME, 78), (KillReason.STOPPED, 78), (None, 137)],
 )
-def test_a_workflow_chooses_the_codes_of_what_is_killed(
+def test_workflow_sets_the_return_codes_of_killed_jobs(
     kill_reason: KillReason | None, return_code: int
 ) -> None:
     assert classify_exit(kill_reason, -9, OWN_CODES)[1] == return_code
