@@ -1,4 +1,4 @@
-"""The service under a real service manager, from its installation to its removal."""
+"""The service under a real service manager, from installation to removal."""
 
 import json
 import signal
@@ -16,7 +16,7 @@ UNITS = Path(".config/systemd/user")
 UNIT = UNITS / "torc-watchd.service"
 DROP_INS = UNITS / "torc-watchd.service.d"
 TEMPLATES = Path(__file__).parents[2] / "systemd/torc-watchd.service.d"
-# Killed for its memory once; it works with more.
+# Runs out of memory once, and succeeds with more.
 HUNGRY = """
 name: hungry
 resource_requirements:
@@ -26,9 +26,9 @@ jobs:
     command: '[ -e "$TORC_OUTPUT_DIR/fed" ] || { touch "$TORC_OUTPUT_DIR/fed"; exit 137; }'
     resource_requirements: small
 """
-# Its first failure is of no known cause: before it runs again, the hook does.
+# The first failure has an unknown cause, so the recovery hook runs.
 FLAKY = HUNGRY.replace("exit 137", "exit 1")
-# Stops the event loop, and only that, when it is told to.
+# Blocks the event loop on SIGUSR2.
 WEDGE = """
 import signal, time
 signal.signal(signal.SIGUSR2, lambda *_: time.sleep(1000))
@@ -36,7 +36,7 @@ signal.signal(signal.SIGUSR2, lambda *_: time.sleep(1000))
 
 
 def main_process(machine: "Machine") -> Path:
-    """Of the service, in the /proc of the machine."""
+    """The folder of the service's main process in the machine's /proc."""
     return Path(f"/proc/{machine.pid}/root/proc") / machine.show("MainPID")["MainPID"]
 
 
@@ -97,7 +97,7 @@ def test_saved_environment_has_settings_but_no_password(machine: "Machine") -> N
     written = [path.read_text() for path in (machine.home / UNITS).rglob("*") if path.is_file()]
     assert "s3cret" not in "".join(written)
     assert "does not see" not in machine.torc_watchd("service", "install")
-    # It is by the PATH that Torc's own runner is found.
+    # Torc's own runner is found on the PATH.
     machine.write(".config/torc-watchd/config.toml", 'local_runner = "torc"\n')
     assert "environment: PATH, TORC_API_URL." in machine.torc_watchd("service", "install")
 

@@ -137,7 +137,7 @@ async def test_control_characters_of_the_server_are_replaced() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "quoted"),
+    ("text", "expected"),
     [
         ("", ""),
         ("\n \n  first \nsecond", "first"),
@@ -146,8 +146,8 @@ async def test_control_characters_of_the_server_are_replaced() -> None:
         ("x" * 201, "x" * 200 + "…"),
     ],
 )
-def test_quote(text: str, quoted: str) -> None:
-    assert error_responses.quote(text) == quoted
+def test_excerpt(text: str, expected: str) -> None:
+    assert error_responses.excerpt(text) == expected
 
 
 async def test_empty_answer_is_none() -> None:

@@ -156,9 +156,7 @@ async def test_requirements_and_files_of_a_job() -> None:
     async with server.api() as api:
         assert (await api.get_requirements(5)).memory == 64 * MIB
         assert await api.get_file_path(3) == "out.csv"
-        await api.ping()
     assert [line.removeprefix("GET /torc-service/v1") for line in server.sent] == [
         "/resource_requirements/5",
         "/files/3",
-        "/ping",
     ]

@@ -35,8 +35,8 @@ def expand(document: object) -> Spec:
     for section in sections.values():
         _refuse_duplicates(section, problems)
     names = {
-        section: NameIndex(sections[section], thing, problems)
-        for section, thing in _SECTION_ITEMS.items()
+        section: NameIndex(sections[section], item_type, problems)
+        for section, item_type in _SECTION_ITEMS.items()
     }
     jobs = [_job(entry, names, problems) for _, entry in sections["jobs"].named()]
     requirements = [

@@ -18,10 +18,12 @@ class Problems:
     def add(self, where: str, what: str) -> None:
         self._at.setdefault(where, {})[what] = None
 
-    def add_unknown(self, where: str, name: str, thing: str, known: Collection[str]) -> None:
+    def add_unknown(self, where: str, name: str, item_type: str, known: Collection[str]) -> None:
         """Adds an unknown name, with a similar known one as a suggestion."""
         is_shown = len(self._at) < _MAX_LINES and len(self._at.get(where, ())) < _MAX_PER_LOCATION
-        self.add(where, f"there is no {thing} {quoted(name)}{_suggestion(name, known, is_shown)}")
+        self.add(
+            where, f"there is no {item_type} {quoted(name)}{_suggestion(name, known, is_shown)}"
+        )
 
     def raise_if_any(self) -> None:
         """Raises InvalidSpec with a line per problem, and a few lines per location."""

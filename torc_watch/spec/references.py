@@ -13,10 +13,10 @@ _VARIABLE = re.compile(r"\$\{(files|user_data)\.(input|output)\.([^}]+)\}")
 class NameIndex:
     """The entries of one section by name, with a cache of pattern matches."""
 
-    def __init__(self, section: Section, thing: str, problems: Problems) -> None:
+    def __init__(self, section: Section, item_type: str, problems: Problems) -> None:
         self._entries = dict(section.named())
         self._is_complete = section.is_complete
-        self._thing = thing
+        self._thing = item_type
         self._problems = problems
         self._found: dict[str, tuple[str, ...]] = {}
 

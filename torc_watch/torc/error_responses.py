@@ -39,7 +39,7 @@ def from_request_error(error: Exception, url: str, timeout: float) -> ServerErro
     """The error for a request to ``url`` without a complete answer within ``timeout`` seconds."""
     if isinstance(error, httpx.DecodingError):
         return ServerFault(
-            f"{url} sent a response that cannot be decompressed: {quote(str(error))}"
+            f"{url} sent a response that cannot be decompressed: {excerpt(str(error))}"
         )
     if isinstance(error, TimeoutError | httpx.TimeoutException):
         return ServerUnreachable(f"No answer from {url} within {timeout:g} s. {_TRY_AGAIN}")
@@ -62,7 +62,7 @@ def from_response(response: httpx.Response) -> ServerError:
     if status == 409 or (status == 422 and _is_json_object(response)):
         return Conflict(f"The server refused {what} {detail}. Check the current state first.")
     if 300 <= status < 400:
-        target = quote(response.headers.get("location", "nowhere"))
+        target = excerpt(response.headers.get("location", "nowhere"))
         return ServerFault(f"{what} is redirected to {target} ({status}). Use that server's URL.")
     if status < 500:
         # A 404 from a proxy, or for a path that the server does not know, must not look as if
@@ -77,14 +77,14 @@ def from_response(response: httpx.Response) -> ServerError:
 
 def not_json(response: httpx.Response) -> ServerFault:
     """The error for a successful response that is not JSON."""
-    kind = "an HTML page" if _is_html(response) else f"{quote(response.text)!r}"
+    kind = "an HTML page" if _is_html(response) else f"{excerpt(response.text)!r}"
     return ServerFault(
         f"{_what(response)} was answered with {kind} instead of JSON. Check that the URL is "
         "that of a Torc server."
     )
 
 
-def quote(text: str) -> str:
+def excerpt(text: str) -> str:
     """The first non-blank line of ``text``, printable and at most 200 characters long."""
     line = next((line for line in text.splitlines() if line.strip()), "").strip()
     printable = "".join(letter if letter.isprintable() else "?" for letter in line)
@@ -107,12 +107,12 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 def _tls_reason(error: ssl.SSLError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return (
-            f"{quote(error.verify_message)}. Set ca_file to the certificate of the authority "
+            f"{excerpt(error.verify_message)}. Set ca_file to the certificate of the authority "
             "that signed the server's certificate, or have that renewed."
         )
     if "WRONG_VERSION_NUMBER" in str(error) or "RECORD_LAYER_FAILURE" in str(error):
         return "the server does not speak TLS there. Use http:// in the URL."
-    return f"{quote(str(error))}. Check the server's TLS settings."
+    return f"{excerpt(str(error))}. Check the server's TLS settings."
 
 
 def _network_reason(error: Exception) -> str:
@@ -120,8 +120,8 @@ def _network_reason(error: Exception) -> str:
         if isinstance(cause, ConnectionRefusedError):
             return "connection refused"
         if isinstance(cause, socket.gaierror):
-            return f"the host name cannot be resolved ({quote(cause.strerror or str(cause))})"
-    return quote(str(error)) or type(error).__name__
+            return f"the host name cannot be resolved ({excerpt(cause.strerror or str(cause))})"
+    return excerpt(str(error)) or type(error).__name__
 
 
 def _server_text(response: httpx.Response) -> str | None:
@@ -130,8 +130,8 @@ def _server_text(response: httpx.Response) -> str | None:
     try:
         body = json.loads(response.content)
     except (ValueError, RecursionError):
-        return quote(response.text) or None
-    return quote(_message_of(body)) or None
+        return excerpt(response.text) or None
+    return excerpt(_message_of(body)) or None
 
 
 def _message_of(body: Any) -> str:

@@ -55,10 +55,6 @@ class RunnerApi:
     def __init__(self, transport: Transport) -> None:
         self.transport = transport
 
-    async def ping(self) -> None:
-        """Returns when the server answers."""
-        await self.transport.get("/ping")
-
     async def find_allocation(
         self, workflow_id: int, *, scheduler_id: int, scheduler_type: str
     ) -> Allocation | None:

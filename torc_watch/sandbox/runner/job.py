@@ -92,7 +92,7 @@ class KillReason(Enum):
 
     MEMORY = "used more memory than requested"
     RUNTIME = "ran longer than requested"
-    STOPPED = "the worker was told to stop"
+    STOPPED = "the worker was stopped"
 
 
 def classify_exit(
