@@ -1,9 +1,9 @@
 #!/bin/sh
-# Runs the daemon for as long as this machine and your processes on it last: started again a minute
-# after it failed, unless its configuration is wrong. For tmux, screen or nohup:
+# Runs the daemon in the foreground, and restarts it a minute after a failure unless the configuration
+# is invalid. For tmux, screen or nohup:
 #   tmux new-session -d -s torc-watchd ./foreground.sh
 #   nohup ./foreground.sh >/dev/null 2>&1 &
-# Where the home is behind Kerberos: krenew -K 60 -- ./foreground.sh
+# If your home needs a Kerberos ticket: krenew -K 60 -- ./foreground.sh
 set -u
 TORC_WATCHD="${TORC_WATCHD:-torc-watchd}"
 pause="${TORC_WATCHD_PAUSE:-60}"
@@ -16,19 +16,19 @@ stop() {
     exit 0
 }
 trap stop INT TERM
-trap '[ -z "$pid" ] || kill -HUP "$pid" 2>/dev/null' HUP # the configuration is read again
+trap '[ -z "$pid" ] || kill -HUP "$pid" 2>/dev/null' HUP # reload the configuration
 
 while :; do
     "$TORC_WATCHD" run &
     pid=$!
     wait "$pid"
     status=$?
-    while kill -0 "$pid" 2>/dev/null; do # a signal ended the wait, not the daemon
+    while kill -0 "$pid" 2>/dev/null; do # a signal interrupted the wait
         wait "$pid"
         status=$?
     done
     case "$status" in 0 | 2) exit "$status" ;; esac
-    echo "torc-watchd ended with status $status; again in $pause s" >&2
+    echo "torc-watchd ended with status $status; restarting in $pause s" >&2
     sleep "$pause" &
     pid=$!
     wait "$pid"

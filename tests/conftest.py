@@ -45,7 +45,7 @@ from torc_watch.schedulers.cluster import Cluster
 from torc_watch.schedulers.local.this_machine import ThisMachine
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.requests import NewJob, NewRequirements, NewResult, NewWorkflow
-from torc_watch.torc.runner_api import ClaimedJob, NodeResources, WorkerApi
+from torc_watch.torc.runner_api import ClaimedJob, RunnerApi, WorkerResources
 from torc_watch.torc.transport import Connection, Transport
 
 DialectName = Literal["0.12", "0.35"]
@@ -286,7 +286,7 @@ class _SimulatedWorker:
 
     async def _find_allocation(self) -> Allocation:
         """Waits for its record: the server is told after the scheduler was."""
-        api = WorkerApi(self.client.transport)
+        api = RunnerApi(self.client.transport)
         while True:
             found = await api.find_allocation(
                 self.workflow_id, scheduler_id=self.number, scheduler_type="local"
@@ -296,7 +296,7 @@ class _SimulatedWorker:
             await anyio.sleep(1)
 
     async def _register(self, allocation: Allocation) -> int:
-        return await WorkerApi(self.client.transport).register_node(
+        return await RunnerApi(self.client.transport).register_node(
             self.workflow_id,
             hostname="n1",
             pid=self.number,
@@ -305,8 +305,8 @@ class _SimulatedWorker:
             allocation=allocation,
         )
 
-    def _resources(self) -> NodeResources:
-        return NodeResources(num_cpus=self.request.spec.num_cpus, memory=self.request.spec.memory)
+    def _resources(self) -> WorkerResources:
+        return WorkerResources(num_cpus=self.request.spec.num_cpus, memory=self.request.spec.memory)
 
     async def _serve(self, death: Death | None) -> bool:
         idle = 0.0
@@ -327,7 +327,7 @@ class _SimulatedWorker:
         return await self.client.is_complete(self.workflow_id)
 
     async def _claim(self, death: Death | None) -> list[ClaimedJob]:
-        api = WorkerApi(self.client.transport)
+        api = RunnerApi(self.client.transport)
         jobs = await api.claim_jobs(
             self.workflow_id, self._resources(), limit=self.request.spec.num_cpus
         )

@@ -14,7 +14,7 @@ from typing import Any
 import anyio
 from workloads import FAILED_OF, failed_workflow
 
-from tests.rigs.embedded import over_loopback
+from tests.rigs.embedded import serve_on_loopback
 from torc_watch.core.policy import RecoverySettings
 from torc_watch.engine.journal import Journal
 from torc_watch.engine.observer import observe
@@ -41,7 +41,7 @@ async def measure() -> dict[str, float]:
 async def _measure_one(jobs: int, directory: Path) -> dict[str, float]:
     values: dict[str, float] = {}
     settings = ServerSettings(directory=directory / "server")
-    async with over_loopback(settings) as url, Transport(Connection(url=url)) as transport:
+    async with serve_on_loopback(settings) as url, Transport(Connection(url=url)) as transport:
         client = await TorcClient.connect(transport)
         workflow_id = await failed_workflow(client, jobs)
         scheduler = LocalScheduler(directory / "allocations")

@@ -10,7 +10,7 @@ from torc_watch.core.model import JobStatus
 from torc_watch.core.units import GIB, MIB
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.requests import NewJob, NewRequirements, NewResult, NewWorkflow
-from torc_watch.torc.runner_api import NodeResources, WorkerApi
+from torc_watch.torc.runner_api import RunnerApi, WorkerResources
 
 FAILED_OF = 20  # one of so many
 _BATCH = 1_000  # completions
@@ -21,8 +21,8 @@ async def failed_workflow(client: TorcClient, jobs: int) -> int:
     workflow_id, ids = await _initialized_workflow(client, jobs)
     run = (await client.get_workflow(workflow_id)).run_id
     transport = client.transport
-    room = NodeResources(num_cpus=jobs, memory=jobs * 64 * MIB)
-    await WorkerApi(transport).claim_jobs(workflow_id, room, limit=jobs)
+    room = WorkerResources(num_cpus=jobs, memory=jobs * 64 * MIB)
+    await RunnerApi(transport).claim_jobs(workflow_id, room, limit=jobs)
     node = await transport.post("/compute_nodes", body=_ended_node(workflow_id))
     for start in range(0, jobs, _BATCH):
         completions = [
@@ -49,8 +49,8 @@ async def busy_workflow(
         scheduler_type=scheduler_type,
         status="active",
     )
-    worker = WorkerApi(client.transport)
-    resources = NodeResources(num_cpus=1, memory=GIB)
+    worker = RunnerApi(client.transport)
+    resources = WorkerResources(num_cpus=1, memory=GIB)
     run_id = (await client.get_workflow(workflow_id)).run_id
     node_id = await worker.register_node(
         workflow_id,

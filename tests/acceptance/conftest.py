@@ -18,8 +18,8 @@ from typing import Any
 
 import pytest
 
-from tests.rigs.asking import ask
-from tests.rigs.commands import SECONDS, Command, run, start
+from tests.rigs.commands import TIMEOUT, Command, run, start
+from tests.rigs.http_client import send_request
 from tests.rigs.specifications import PATIENT
 
 _COMMAND = (sys.executable, "-m", "torc_watch")
@@ -87,7 +87,7 @@ class Site:
 
     def request(self, method: str, path: str, body: object = None) -> Any:
         """The JSON that the server answers with, as any client of Torc might ask for it."""
-        return ask(method, self.url + path, body)
+        return send_request(method, self.url + path, body)
 
     def rows(self, query: str) -> list[Any]:
         """What the server's database holds: tuples, or values where one column is asked for."""
@@ -172,7 +172,7 @@ class _Between(BaseHTTPRequestHandler):
 
     def forward(self) -> bytes:
         """The server's own answer, headers and all."""
-        connection = HTTPConnection(self.server.target, timeout=SECONDS)
+        connection = HTTPConnection(self.server.target, timeout=TIMEOUT)
         with closing(connection):
             connection.request(self.command, self.path, self.content, dict(self.headers))
             answer = connection.getresponse()
@@ -225,7 +225,7 @@ class Barrier:
         return answer
 
     def wait(self) -> None:
-        assert self.reached.wait(SECONDS), "no such change was asked for"
+        assert self.reached.wait(TIMEOUT), "no such change was asked for"
 
 
 @pytest.fixture

@@ -62,7 +62,7 @@ def test_nobody_there(site: "Site") -> None:
     for command in started:
         (line,) = command.printed
         assert site.url in line
-        assert "Check that the server runs and that the URL is right." in line
+        assert "Check that the server is running and that the URL is correct." in line
 
 
 def test_a_server_that_dies_and_comes_back(patient: "Site") -> None:

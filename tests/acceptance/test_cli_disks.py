@@ -48,7 +48,7 @@ def test_no_room_for_the_journal(failed: "Site") -> None:
 
     assert status == 1
     assert "No space left on device" in output or "disk is full" in output
-    assert "Make room there." in output
+    assert "Free some space there." in output
     assert failed.database() == before
 
 

@@ -18,7 +18,7 @@ from anyio.streams.tls import TLSListener
 from torc_watch.core.errors import AccessDenied, ServerUnreachable
 from torc_watch.sandbox.server import ServerSettings, serve
 from torc_watch.torc.client import TorcClient
-from torc_watch.torc.event_stream import wake_ups
+from torc_watch.torc.event_stream import stream_event_types
 from torc_watch.torc.requests import NewJob, NewWorkflow
 from torc_watch.torc.transport import Connection, Transport
 
@@ -192,7 +192,7 @@ async def one_event_arrives(client: TorcClient) -> None:
             await client.initialize_jobs(workflow_id)
 
     async with (
-        aclosing(wake_ups(client.transport, workflow_id)) as events,
+        aclosing(stream_event_types(client.transport, workflow_id)) as events,
         anyio.create_task_group() as working,
     ):
         working.start_soon(make_events)

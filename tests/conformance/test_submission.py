@@ -200,7 +200,7 @@ async def test_a_workflow_that_is_half_made_is_deleted_again(
     client: TorcClient, faults: Faults, user: str, step: tuple[str, str]
 ) -> None:
     faults.answers[step] = 500
-    with pytest.raises(ServerFault, match=r"Workflow \d+, half made, was deleted again\.$"):
+    with pytest.raises(ServerFault, match=r"The incomplete workflow \d+ was deleted\.$"):
         await submit(client, read_spec(EXAMPLES / "mixed.yaml"), user=user)
     assert await client.list_workflows(user=user) == []
 
@@ -209,7 +209,7 @@ async def test_a_half_made_workflow_that_cannot_be_deleted_is_named(
     client: TorcClient, faults: Faults, user: str
 ) -> None:
     faults.answers = {("POST", "/bulk_jobs"): 500, ("DELETE", ""): 500}
-    with pytest.raises(ServerFault, match=r"Workflow \d+ is half made .* delete it by hand\.$"):
+    with pytest.raises(ServerFault, match=r"Workflow \d+ is incomplete .* delete it manually\.$"):
         await submit(client, spec({"name": "a"}), user=user)
     assert len(await client.list_workflows(user=user)) == 1
 

@@ -1,4 +1,4 @@
-"""Real jobs of the local runner: what ends them, what is measured, what is left of them."""
+"""The local runner with real jobs: how they end, their measured usage, and cleanup."""
 
 import os
 import shlex
@@ -15,13 +15,13 @@ from torc_watch.core.model import JobStatus
 from torc_watch.core.units import MIB
 from torc_watch.host.processes import Process, all_processes, carriers_of, find_process
 from torc_watch.sandbox.runner import job
-from torc_watch.sandbox.runner.job import JobEnd, Launch
-from torc_watch.sandbox.runner.running_jobs import Jobs
+from torc_watch.sandbox.runner.job import JobEnd, JobLaunch
+from torc_watch.sandbox.runner.running_jobs import RunningJobs
 
 pytestmark = pytest.mark.slow
 
 PYTHON = shlex.quote(sys.executable) + " -S -c "
-# Takes ever more memory, but never all of it, and not for ever, should the test fail.
+# Allocates more and more memory, limited in size and time in case the test fails.
 HOGGING = """
 import time
 kept = []
@@ -31,18 +31,18 @@ for _ in range(80):
 time.sleep(20)
 """
 HOG = PYTHON + shlex.quote(HOGGING)
-LATE_DEFECTOR = PYTHON + shlex.quote(f"import os, time\ntime.sleep(1)\nos.setsid()\n{HOGGING}")
+LATE_SETSID = PYTHON + shlex.quote(f"import os, time\ntime.sleep(1)\nos.setsid()\n{HOGGING}")
 FOREVER = PYTHON + shlex.quote("import signal; signal.pause()")
-DEAF = PYTHON + shlex.quote(
+IGNORES_SIGTERM = PYTHON + shlex.quote(
     "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True)\n"
     "while True: signal.pause()"
 )
 
 
 @pytest.fixture
-def a_job(tmp_path: Path) -> Callable[..., Launch]:
-    def make(command: str, **changes: object) -> Launch:
-        launch = Launch(
+def a_job(tmp_path: Path) -> Callable[..., JobLaunch]:
+    def make(command: str, **changes: object) -> JobLaunch:
+        launch = JobLaunch(
             workflow_id=7,
             job_id=3,
             run_id=2,
@@ -62,16 +62,16 @@ def a_job(tmp_path: Path) -> Callable[..., Launch]:
 
 
 @pytest.fixture
-def leftovers(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[int]]:
-    """The living processes of this test's jobs, known by an entry of their environment."""
+def own_processes(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[int]]:
+    """The living processes of this test's jobs, found by a marker in their environment."""
     token = uuid.uuid4().hex
     monkeypatch.setenv("TORC_WATCH_TEST", token)
     return lambda: [process.pid for process in carriers_of(f"TORC_WATCH_TEST={token}".encode())]
 
 
 @pytest.fixture
-def no_grace_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is killed for being slow, so what ends has obeyed SIGTERM, on the busiest machine."""
+def long_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also on a busy machine no job is killed: jobs end because of SIGTERM."""
     monkeypatch.setattr(job, "TERM_GRACE", 600.0)
 
 
@@ -81,17 +81,17 @@ def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def run(
-    launch: Launch,
+    launch: JobLaunch,
     *,
     clock_starts_when: Callable[[], bool] = lambda: True,
     stop_when: Callable[[], bool] | None = None,
 ) -> JobEnd:
-    """Starts the job and holds up everything else, its limits too, until ``clock_starts_when``."""
+    """Starts the job and blocks the event loop, with its limits, until ``clock_starts_when``."""
     ends: list[JobEnd] = []
     async with anyio.create_task_group() as tasks:
-        jobs = Jobs(tasks, ends.append)
+        jobs = RunningJobs(tasks, ends.append)
         jobs.start(launch)
-        hold_until(clock_starts_when)
+        block_until(clock_starts_when)
         if stop_when is not None:
             await until(stop_when)
             jobs.stop()
@@ -100,21 +100,21 @@ async def run(
     return end
 
 
-async def until(happened: Callable[[], bool]) -> None:
+async def until(condition: Callable[[], bool]) -> None:
     with anyio.fail_after(50):
-        while not happened():  # noqa: ASYNC110 - other processes set no events
+        while not condition():  # noqa: ASYNC110 - other processes set no events
             await anyio.sleep(0.01)
 
 
-def hold_until(happened: Callable[[], bool]) -> None:
-    """``until`` for one who lets nobody else run meanwhile."""
+def block_until(condition: Callable[[], bool]) -> None:
+    """Like ``until``, but blocks the event loop."""
     deadline = time.monotonic() + 50
-    while not happened():
+    while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
 
 
-def said(launch: Launch, text: str) -> Callable[[], bool]:
+def has_printed(launch: JobLaunch, text: str) -> Callable[[], bool]:
     stdout = launch.stdio_file("o")
     return lambda: stdout.exists() and text in stdout.read_text()
 
@@ -130,15 +130,15 @@ def said(launch: Launch, text: str) -> Callable[[], bool]:
         ("no-such-program-of-mine", JobStatus.FAILED, 127),
     ],
 )
-async def test_an_unforced_end_keeps_the_commands_own_code(
-    a_job: Callable[..., Launch], command: str, status: JobStatus, return_code: int
+async def test_command_that_ends_by_itself_keeps_its_code(
+    a_job: Callable[..., JobLaunch], command: str, status: JobStatus, return_code: int
 ) -> None:
     end = await run(a_job(command))
     assert (end.status, end.return_code, end.reason) == (status, return_code, "")
 
 
-async def test_a_job_finds_its_environment_and_its_output_goes_to_torcs_files(
-    a_job: Callable[..., Launch], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+async def test_environment_and_output_files_of_a_job(
+    a_job: Callable[..., JobLaunch], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TORC_PASSWORD", "s3cret")
     names = ("WORKFLOW_ID", "JOB_ID", "JOB_NAME", "OUTPUT_DIR", "ATTEMPT_ID", "API_URL")
@@ -160,7 +160,7 @@ async def test_a_job_finds_its_environment_and_its_output_goes_to_torcs_files(
         f"setsid {HOG} & sleep 60",
         f"env -u TORC_WATCH_ATTEMPT setsid {HOG} & sleep 60",
         f"setsid --fork {HOG}; sleep 60",
-        f"(env -u TORC_WATCH_ATTEMPT {LATE_DEFECTOR} &); sleep 60",
+        f"(env -u TORC_WATCH_ATTEMPT {LATE_SETSID} &); sleep 60",
     ],
     ids=[
         "itself",
@@ -172,19 +172,19 @@ async def test_a_job_finds_its_environment_and_its_output_goes_to_torcs_files(
         "unmarked double fork",
     ],
 )
-async def test_too_much_memory_anywhere_in_the_tree_kills_all_of_it(
-    a_job: Callable[..., Launch], leftovers: Callable[[], list[int]], command: str
+async def test_too_much_memory_anywhere_in_the_tree_kills_the_whole_tree(
+    a_job: Callable[..., JobLaunch], own_processes: Callable[[], list[int]], command: str
 ) -> None:
     end = await run(a_job(command, memory_limit=96 * MIB))
     assert (end.status, end.return_code) == (JobStatus.FAILED, 137)
     assert end.usage.peak_memory is not None
     assert end.usage.peak_memory > 96 * MIB
     assert "96m requested" in end.reason
-    assert leftovers() == []
+    assert own_processes() == []
 
 
-async def test_memory_is_that_of_the_whole_tree_and_not_of_its_largest_process(
-    a_job: Callable[..., Launch],
+async def test_memory_is_summed_over_the_tree(
+    a_job: Callable[..., JobLaunch],
 ) -> None:
     hold = PYTHON + shlex.quote("kept = bytearray(b'x') * 40_000_000; input()")
     parts = " & ".join([f"tail -f /dev/null | {hold}"] * 3)
@@ -192,8 +192,8 @@ async def test_memory_is_that_of_the_whole_tree_and_not_of_its_largest_process(
     assert end.return_code == 137
 
 
-async def test_a_job_within_its_memory_is_measured_and_left_alone(
-    a_job: Callable[..., Launch],
+async def test_job_within_its_memory_limit_is_only_measured(
+    a_job: Callable[..., JobLaunch],
 ) -> None:
     work = PYTHON + shlex.quote(
         "import time; kept = bytearray(b'x') * 80_000_000\nwhile time.process_time() < .3: pass"
@@ -218,31 +218,33 @@ async def test_a_job_within_its_memory_is_measured_and_left_alone(
         ("trap 'exit 0' TERM; echo ready; sleep 600 & wait", JobStatus.COMPLETED, 0),
     ],
 )
-@pytest.mark.usefixtures("no_grace_ends")
-async def test_a_job_at_its_time_limit(
-    a_job: Callable[..., Launch],
-    leftovers: Callable[[], list[int]],
+@pytest.mark.usefixtures("long_grace")
+async def test_job_at_its_time_limit(
+    a_job: Callable[..., JobLaunch],
+    own_processes: Callable[[], list[int]],
     command: str,
     status: JobStatus,
     return_code: int,
 ) -> None:
     launch = a_job(command, runtime_limit=0.3)
-    end = await run(launch, clock_starts_when=said(launch, "ready"))
+    end = await run(launch, clock_starts_when=has_printed(launch, "ready"))
     assert (end.status, end.return_code) == (status, return_code)
     assert "0.3 s requested" in end.reason
     assert end.exec_seconds >= 0.3
-    assert leftovers() == []
+    assert own_processes() == []
 
 
-@pytest.mark.parametrize("command", [f"{DEAF}; true", "trap '' TERM; echo deaf; sleep 600; true"])
+@pytest.mark.parametrize(
+    "command", [f"{IGNORES_SIGTERM}; true", "trap '' TERM; echo deaf; sleep 600; true"]
+)
 @pytest.mark.usefixtures("short_grace")
-async def test_a_job_deaf_to_sigterm_is_killed_after_the_grace(
-    a_job: Callable[..., Launch], leftovers: Callable[[], list[int]], command: str
+async def test_job_that_ignores_sigterm_is_killed_after_the_grace(
+    a_job: Callable[..., JobLaunch], own_processes: Callable[[], list[int]], command: str
 ) -> None:
     launch = a_job(command, runtime_limit=0.1)
-    end = await run(launch, clock_starts_when=said(launch, "deaf"))
+    end = await run(launch, clock_starts_when=has_printed(launch, "deaf"))
     assert (end.status, end.return_code) == (JobStatus.TERMINATED, 152)
-    assert leftovers() == []
+    assert own_processes() == []
 
 
 SAVING = PYTHON + shlex.quote(
@@ -256,11 +258,11 @@ SAVING = PYTHON + shlex.quote(
 )
 
 
-@pytest.mark.usefixtures("no_grace_ends")
-async def test_a_child_may_use_the_grace_although_the_shell_is_gone(
-    a_job: Callable[..., Launch], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.usefixtures("long_grace")
+async def test_child_may_use_the_grace_after_the_shell_has_ended(
+    a_job: Callable[..., JobLaunch], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its number stays the shell's meanwhile: nobody else is taken for a process of the job."""
+    """The shell's process id is not reused meanwhile, so no foreign process joins the job."""
     monkeypatch.chdir(tmp_path)
     launch = a_job(f"echo $$; {SAVING}; true", runtime_limit=0.1)
 
@@ -268,8 +270,8 @@ async def test_a_child_may_use_the_grace_although_the_shell_is_gone(
         return find_process(int(launch.stdio_file("o").read_text().split()[0]))
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(lambda: run(launch, clock_starts_when=said(launch, "ready")))
-        await until(said(launch, "ready"))
+        tasks.start_soon(lambda: run(launch, clock_starts_when=has_printed(launch, "ready")))
+        await until(has_printed(launch, "ready"))
         await until(lambda: (process := shell()) is None or process.is_dead)
         assert shell() is not None
         (tmp_path / "go").touch()
@@ -284,45 +286,45 @@ async def test_a_child_may_use_the_grace_although_the_shell_is_gone(
         (f"echo ready; exec {FOREVER}", JobStatus.TERMINATED, 143),
         ("trap 'exit 7' TERM; echo ready; sleep 60 & wait", JobStatus.TERMINATED, 7),
         ("trap 'exit 0' TERM; echo ready; sleep 60 & wait", JobStatus.COMPLETED, 0),
-        (f"{DEAF} | tee; echo ready", JobStatus.TERMINATED, 143),
-        (f"exec {DEAF}", JobStatus.TERMINATED, 152),
+        (f"{IGNORES_SIGTERM} | tee; echo ready", JobStatus.TERMINATED, 143),
+        (f"exec {IGNORES_SIGTERM}", JobStatus.TERMINATED, 152),
     ],
 )
 @pytest.mark.usefixtures("short_grace")
-async def test_a_stopped_job_has_its_grace_and_leaves_nothing(
-    a_job: Callable[..., Launch],
-    leftovers: Callable[[], list[int]],
+async def test_stopped_job_has_its_grace_and_leaves_no_processes(
+    a_job: Callable[..., JobLaunch],
+    own_processes: Callable[[], list[int]],
     command: str,
     status: JobStatus,
     return_code: int,
 ) -> None:
     launch = a_job(command)
     sign = "deaf" if "deaf" in command else "ready"
-    end = await run(launch, stop_when=said(launch, sign))
+    end = await run(launch, stop_when=has_printed(launch, sign))
     assert (end.status, end.return_code) == (status, return_code)
-    assert leftovers() == []
+    assert own_processes() == []
 
 
 @pytest.mark.parametrize(
     "command",
     [
         f"{FOREVER} & exit 0",
-        f"{DEAF} & exit 0",
+        f"{IGNORES_SIGTERM} & exit 0",
         f"setsid --fork {FOREVER}; exit 0",
         f"(setsid {FOREVER} &); nohup {FOREVER} & disown; exit 0",
         "yes > /dev/null & exit 0",
     ],
 )
-async def test_what_a_finished_job_left_behind_is_ended_too(
-    a_job: Callable[..., Launch], leftovers: Callable[[], list[int]], command: str
+async def test_processes_that_outlive_the_command_are_killed(
+    a_job: Callable[..., JobLaunch], own_processes: Callable[[], list[int]], command: str
 ) -> None:
     end = await run(a_job(command))
     assert (end.status, end.return_code) == (JobStatus.COMPLETED, 0)
-    assert leftovers() == []
+    assert own_processes() == []
 
 
-async def test_a_job_that_writes_without_end_is_stopped_by_its_time_limit(
-    a_job: Callable[..., Launch],
+async def test_job_with_endless_output_ends_at_its_time_limit(
+    a_job: Callable[..., JobLaunch],
 ) -> None:
     launch = a_job("yes all work and no play | head -c 50000000; sleep 60", runtime_limit=0.5)
     end = await run(launch)
@@ -339,8 +341,8 @@ async def test_a_job_that_writes_without_end_is_stopped_by_its_time_limit(
         ({"output_dir": Path("/proc/nowhere")}, "No such file"),
     ],
 )
-async def test_a_job_that_cannot_be_started_is_a_failed_job_with_a_reason(
-    a_job: Callable[..., Launch], changes: dict[str, object], reason: str
+async def test_job_that_cannot_be_started_fails_with_a_reason(
+    a_job: Callable[..., JobLaunch], changes: dict[str, object], reason: str
 ) -> None:
     launch = a_job("true")
     for field, value in changes.items():
@@ -352,8 +354,8 @@ async def test_a_job_that_cannot_be_started_is_a_failed_job_with_a_reason(
         assert reason in launch.stdio_file("e").read_text()
 
 
-async def test_a_machine_without_bash_fails_the_job_only(
-    a_job: Callable[..., Launch], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+async def test_missing_bash_fails_the_job_only(
+    a_job: Callable[..., JobLaunch], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     launch = a_job("true")
@@ -362,10 +364,10 @@ async def test_a_machine_without_bash_fails_the_job_only(
     assert "bash" in launch.stdio_file("e").read_text()
 
 
-async def test_jobs_side_by_side_are_told_apart(a_job: Callable[..., Launch]) -> None:
+async def test_concurrent_jobs_are_kept_apart(a_job: Callable[..., JobLaunch]) -> None:
     ends: dict[int, JobEnd] = {}
     async with anyio.create_task_group() as tasks:
-        jobs = Jobs(tasks, lambda end: ends.update({end.launch.job_id: end}))
+        jobs = RunningJobs(tasks, lambda end: ends.update({end.launch.job_id: end}))
         jobs.start(a_job(HOG, job_id=1, memory_limit=64 * MIB))
         jobs.start(a_job("sleep 0.5; exit 4", job_id=2, memory_limit=64 * MIB))
         jobs.start(a_job(FOREVER, job_id=3, memory_limit=64 * MIB, runtime_limit=0.7))
@@ -373,24 +375,24 @@ async def test_jobs_side_by_side_are_told_apart(a_job: Callable[..., Launch]) ->
     assert {job: end.return_code for job, end in ends.items()} == {1: 137, 2: 4, 3: 152}
 
 
-async def test_a_worker_that_breaks_takes_its_jobs_with_it(
-    a_job: Callable[..., Launch], leftovers: Callable[[], list[int]]
+async def test_failing_worker_kills_its_jobs(
+    a_job: Callable[..., JobLaunch], own_processes: Callable[[], list[int]]
 ) -> None:
     launch = a_job(f"echo ready; {FOREVER}")
     async with anyio.create_task_group() as tasks:
-        Jobs(tasks, lambda _end: None).start(launch)
-        await until(said(launch, "ready"))
-        assert leftovers() != []
+        RunningJobs(tasks, lambda _end: None).start(launch)
+        await until(has_printed(launch, "ready"))
+        assert own_processes() != []
         tasks.cancel_scope.cancel()
-    await until(lambda: leftovers() == [])
+    await until(lambda: own_processes() == [])
 
 
-def test_no_zombie_remains(a_job: Callable[..., Launch]) -> None:
+def test_no_zombies_remain(a_job: Callable[..., JobLaunch]) -> None:
     before = zombies()
     anyio.run(run, a_job("true"))
     assert zombies() <= before
 
 
 def zombies() -> set[int]:
-    """Our children that have ended and that nobody has waited for."""
+    """The children of this process that have ended and are not reaped."""
     return {p.pid for p in all_processes() if p.parent == os.getpid() and p.is_dead}

@@ -1,4 +1,4 @@
-"""A worker against the embedded server in the same process; its jobs are real processes."""
+"""A worker with real jobs and the embedded server in the same process."""
 
 import json
 import os
@@ -19,16 +19,16 @@ from torc_watch.core.model import JobResult, JobStatus
 from torc_watch.core.units import GIB, MIB
 from torc_watch.host.processes import carriers_of
 from torc_watch.sandbox.runner import running_jobs
-from torc_watch.sandbox.runner.job import JobEnd, Launch
+from torc_watch.sandbox.runner.job import JobEnd, JobLaunch
 from torc_watch.sandbox.runner.outage import FAREWELL, OUTAGE
 from torc_watch.sandbox.runner.process_trees import ProcessTrees
-from torc_watch.sandbox.runner.worker import GAVE_UP, NOBODYS, serve
+from torc_watch.sandbox.runner.worker import EXIT_ALLOCATION_UNKNOWN, EXIT_SERVER_FAILED, serve
 from torc_watch.sandbox.server.app import open_server
 from torc_watch.sandbox.server.settings import DialectName, ServerSettings
 from torc_watch.schedulers.local.worker_settings import WorkerSettings
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.requests import NewFile, NewJob, NewRequirements, NewResult, NewWorkflow
-from torc_watch.torc.runner_api import NodeResources, WorkerApi
+from torc_watch.torc.runner_api import RunnerApi, WorkerResources
 from torc_watch.torc.transport import Connection, Transport
 
 pytestmark = pytest.mark.slow
@@ -38,7 +38,7 @@ FOREVER = "sleep 600"
 
 
 class Link(httpx.AsyncBaseTransport):
-    """The way to the server: may be cut, lose the answer to one request, or know of none."""
+    """A connection that can be cut, lose an answer, or answer 404."""
 
     def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
         self.is_cut = False
@@ -53,7 +53,7 @@ class Link(httpx.AsyncBaseTransport):
             raise httpx.ConnectError("cut")
         self.sent.append(f"{request.method} {request.url.path}")
         if self.answer_not_found_to and self.answer_not_found_to in request.url.path:
-            return httpx.Response(404, json={"error": "forgotten"}, request=request)
+            return httpx.Response(404, json={"error": "not found"}, request=request)
         response = await self._inner.handle_async_request(request)
         if self.lose_answer_to and self.lose_answer_to in request.url.path:
             self.lose_answer_to = ""
@@ -72,7 +72,7 @@ class Link(httpx.AsyncBaseTransport):
 
 @dataclass
 class Site:
-    """A workflow on an embedded server, and the worker's own way to it."""
+    """A workflow on an embedded server, and the worker's connection to it."""
 
     client: TorcClient
     link: Link
@@ -83,10 +83,8 @@ class Site:
     async def requirements(
         self, *, cpus: int = 1, memory: int = 256 * MIB, runtime: int = 60
     ) -> int:
-        draft = NewRequirements(
-            name=uuid.uuid4().hex, num_cpus=cpus, memory=memory, runtime=runtime
-        )
-        return await self.client.create_requirements(self.workflow_id, draft)
+        new = NewRequirements(name=uuid.uuid4().hex, num_cpus=cpus, memory=memory, runtime=runtime)
+        return await self.client.create_requirements(self.workflow_id, new)
 
     async def submit(self, *jobs: NewJob) -> list[int]:
         ids = await self.client.create_jobs(self.workflow_id, jobs)
@@ -126,7 +124,7 @@ class Site:
 
 
 @asynccontextmanager
-async def a_site(
+async def open_site(
     directory: Path, dialect: DialectName, *, unblock_interval: float = 0.05
 ) -> AsyncIterator[Site]:
     settings = ServerSettings(
@@ -142,30 +140,30 @@ async def a_site(
 
 @pytest.fixture(params=["0.12", "0.35"])
 async def site(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Site]:
-    async with a_site(tmp_path, request.param) as site:
+    async with open_site(tmp_path, request.param) as site:
         yield site
 
 
 @pytest.fixture
 async def site35(tmp_path: Path) -> AsyncIterator[Site]:
-    async with a_site(tmp_path, "0.35") as site:
+    async with open_site(tmp_path, "0.35") as site:
         yield site
 
 
 @pytest.fixture
-def leftovers(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[int]]:
+def own_processes(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[int]]:
     token = uuid.uuid4().hex
     monkeypatch.setenv("TORC_WATCH_TEST", token)
     return lambda: [process.pid for process in carriers_of(f"TORC_WATCH_TEST={token}".encode())]
 
 
-async def until(happened: Callable[[], bool]) -> None:
+async def until(condition: Callable[[], bool]) -> None:
     with anyio.fail_after(50):
-        while not happened():  # noqa: ASYNC110 - other processes set no events
+        while not condition():  # noqa: ASYNC110 - other processes set no events
             await anyio.sleep(0.01)
 
 
-async def test_a_workflow_is_run_to_its_end_and_every_end_is_told(site: Site) -> None:
+async def test_workflow_runs_to_completion_and_all_results_are_reported(site: Site) -> None:
     fits = await site.requirements()
     hungry = await site.requirements(memory=48 * MIB)
     slow = await site.requirements(runtime=1)
@@ -208,12 +206,12 @@ HOG = "python3 -S -c \"import time; kept = bytearray(b'x') * 90_000_000; time.sl
 
 
 async def with_workflow(site: Site, **settings: object) -> Site:
-    """The same site with another workflow."""
-    draft = NewWorkflow(name="w", user="me", settings=settings)
-    return replace(site, workflow_id=await site.client.create_workflow(draft))
+    """The same server with another workflow."""
+    new = NewWorkflow(name="w", user="me", settings=settings)
+    return replace(site, workflow_id=await site.client.create_workflow(new))
 
 
-async def test_a_workflow_chooses_the_codes_of_what_is_killed(site35: Site) -> None:
+async def test_workflow_sets_the_return_codes_of_killed_jobs(site35: Site) -> None:
     codes = {"oom_exit_code": 77, "timeout_exit_code": 78}
     site = await with_workflow(site35, execution_config=codes)
     hungry = await site.requirements(memory=48 * MIB)
@@ -227,7 +225,7 @@ async def test_a_workflow_chooses_the_codes_of_what_is_killed(site35: Site) -> N
     assert {job: result.return_code for job, result in results.items()} == {oom: 77, late: 78}
 
 
-async def test_memory_is_only_measured_where_the_workflow_wants_no_limit(site35: Site) -> None:
+async def test_memory_is_only_measured_without_limit_resources(site35: Site) -> None:
     site = await with_workflow(site35, execution_config={"limit_resources": False})
     hungry = await site.requirements(memory=48 * MIB)
     await site.submit(NewJob(name="large", command=HOG.format(0.5), requirements_id=hungry))
@@ -237,7 +235,7 @@ async def test_memory_is_only_measured_where_the_workflow_wants_no_limit(site35:
     assert (result.peak_memory or 0) > 48 * MIB
 
 
-async def test_failures_wait_for_a_person_where_the_workflow_wants_it(site: Site) -> None:
+async def test_failures_become_pending_failed_if_the_workflow_says_so(site: Site) -> None:
     site = await with_workflow(site, use_pending_failed=True)
     fits, slow = await site.requirements(), await site.requirements(runtime=1)
     await site.submit(
@@ -246,17 +244,17 @@ async def test_failures_wait_for_a_person_where_the_workflow_wants_it(site: Site
         NewJob(name="late", command="sleep 600", requirements_id=slow),
     )
     assert await site.work(wait_for_new_jobs=0.1) == 0
-    waits = JobStatus.PENDING_FAILED
-    assert await site.statuses() == [JobStatus.COMPLETED, waits, waits]
+    pending_failed = JobStatus.PENDING_FAILED
+    assert await site.statuses() == [JobStatus.COMPLETED, pending_failed, pending_failed]
     results = (await site.results()).values()
     assert sorted((result.return_code, result.status) for result in results) == [
         (0, JobStatus.COMPLETED),
-        (5, waits),
-        (152, waits),
+        (5, pending_failed),
+        (152, pending_failed),
     ]
 
 
-async def test_an_allocation_is_awaited_then_active_then_complete(site: Site) -> None:
+async def test_worker_waits_for_its_allocation_and_updates_its_status(site: Site) -> None:
     await site.submit(NewJob(name="j", command="true", requirements_id=await site.requirements()))
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(lambda: site.work(scheduler_id=17))
@@ -274,26 +272,26 @@ async def test_an_allocation_is_awaited_then_active_then_complete(site: Site) ->
 
 
 @pytest.mark.looptime
-async def test_a_server_that_is_gone_for_good_is_given_up_once(tmp_path: Path) -> None:
-    """Not once more for each of the things that the worker would still have to say."""
-    async with a_site(tmp_path, "0.35", unblock_interval=3600) as site:
+async def test_worker_gives_up_an_unreachable_server_only_once(tmp_path: Path) -> None:
+    """The remaining reports do not each wait for the server again."""
+    async with open_site(tmp_path, "0.35", unblock_interval=3600) as site:
         too_large = await site.requirements(cpus=64)
         await site.submit(NewJob(name="j", command="true", requirements_id=too_large))
         site.link.then["claim_jobs"] = site.link.cut
         began = anyio.current_time()
-        assert await site.work_for_ever(poll_interval=1) == GAVE_UP
+        assert await site.work_for_ever(poll_interval=1) == EXIT_SERVER_FAILED
         assert OUTAGE <= anyio.current_time() - began < OUTAGE + 5 * FAREWELL
 
 
-async def test_an_allocation_that_nobody_records_does_nothing(site35: Site) -> None:
+async def test_worker_without_a_recorded_allocation_does_nothing(site35: Site) -> None:
     await site35.submit(NewJob(name="j", command="true"))
-    assert await site35.work(scheduler_id=17, wait_for_allocation=0.2) == NOBODYS
+    assert await site35.work(scheduler_id=17, wait_for_allocation=0.2) == EXIT_ALLOCATION_UNKNOWN
     assert await site35.statuses() == [JobStatus.READY]
     assert await site35.client.list_compute_nodes(site35.workflow_id) == []
 
 
-async def test_a_job_that_ends_makes_room_at_once(site35: Site) -> None:
-    """Short ones one after the other beside a long one, and nobody asks whether all is over."""
+async def test_ended_job_frees_its_resources_at_once(site35: Site) -> None:
+    """Short jobs run in sequence beside a long one, without a poll after each."""
     fits = await site35.requirements(cpus=1)
     done = site35.directory / "done"
     done.mkdir()
@@ -309,12 +307,12 @@ async def test_a_job_that_ends_makes_room_at_once(site35: Site) -> None:
     assert site35.link.count("is_complete") < 5
 
 
-class PatientJob:
-    """Stands in for a process where only the passing of time matters: five minutes of it."""
+class FiveMinuteJob:
+    """Replaces a process by five minutes of virtual time."""
 
     shell = 1
 
-    def __init__(self, launch: Launch, _trees: ProcessTrees) -> None:
+    def __init__(self, launch: JobLaunch, _trees: ProcessTrees) -> None:
         self._launch = launch
 
     def sample(self, members: object) -> None:
@@ -332,13 +330,13 @@ class PatientJob:
 
 
 @pytest.mark.looptime
-async def test_a_worker_waits_for_what_may_follow_the_last_job(
+async def test_worker_waits_for_jobs_that_may_follow_the_last_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However long that job took: the server needs a while to see what has become ready."""
-    monkeypatch.setattr(running_jobs, "RunningJob", PatientJob)
+    """Even after a long job, since the server takes a while to unblock jobs."""
+    monkeypatch.setattr(running_jobs, "RunningJob", FiveMinuteJob)
     monkeypatch.setattr(running_jobs, "SAMPLE_INTERVAL", 60)
-    async with a_site(tmp_path, "0.35", unblock_interval=30) as site:
+    async with open_site(tmp_path, "0.35", unblock_interval=30) as site:
         [first] = await site.client.create_jobs(
             site.workflow_id, [NewJob(name="first", command="")]
         )
@@ -347,26 +345,26 @@ async def test_a_worker_waits_for_what_may_follow_the_last_job(
         assert await site.statuses() == [JobStatus.COMPLETED, JobStatus.COMPLETED]
 
 
-async def test_jobs_run_side_by_side_only_as_far_as_they_fit(site35: Site) -> None:
-    """Three fit: no job goes on before three have come, and none ever sees a fourth."""
+async def test_only_as_many_jobs_run_as_fit(site35: Site) -> None:
+    """Three fit: no job ends before three have started, and none sees a fourth."""
     fits = await site35.requirements(memory=1 * GIB)
-    come, crowd = site35.directory / "come", site35.directory / "crowd"
-    come.mkdir()
-    crowd.mkdir()
+    started, running = site35.directory / "started", site35.directory / "running"
+    started.mkdir()
+    running.mkdir()
     command = (
-        f"touch {come}/$TORC_JOB_ID {crowd}/$TORC_JOB_ID; "
-        f"while [ $(ls {come} | wc -l) -lt 3 ]; do sleep .01; done; "
-        f"ls {crowd} | wc -l; sleep .1; ls {crowd} | wc -l; rm {crowd}/$TORC_JOB_ID"
+        f"touch {started}/$TORC_JOB_ID {running}/$TORC_JOB_ID; "
+        f"while [ $(ls {started} | wc -l) -lt 3 ]; do sleep .01; done; "
+        f"ls {running} | wc -l; sleep .1; ls {running} | wc -l; rm {running}/$TORC_JOB_ID"
     )
-    crowding = [NewJob(name=f"j{n}", command=command, requirements_id=fits) for n in range(9)]
-    await site35.submit(*crowding)
+    jobs = [NewJob(name=f"j{n}", command=command, requirements_id=fits) for n in range(9)]
+    await site35.submit(*jobs)
     assert await site35.work(num_cpus=8, memory=3 * GIB) == 0
     stdout = (site35.directory / "job_stdio").glob("*.o")
     assert {int(count) for path in stdout for count in path.read_text().split()} <= {1, 2, 3}
 
 
-async def test_told_to_stop_it_ends_its_jobs_and_itself(
-    site: Site, leftovers: Callable[[], list[int]]
+async def test_stopped_worker_terminates_its_jobs(
+    site: Site, own_processes: Callable[[], list[int]]
 ) -> None:
     fits = await site.requirements()
     [job, waiting] = await site.submit(
@@ -375,17 +373,17 @@ async def test_told_to_stop_it_ends_its_jobs_and_itself(
     )
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(lambda: site.work(num_cpus=1, poll_interval=600.0))
-        await until(lambda: len(leftovers()) >= 2)
+        await until(lambda: len(own_processes()) >= 2)
         site.stop.set()
     [result] = (await site.results()).values()
     assert (result.job_id, result.status, result.return_code) == (job, JobStatus.TERMINATED, 143)
     assert (await site.client.get_job(waiting)).status is JobStatus.READY
-    assert leftovers() == []
+    assert own_processes() == []
     [node] = await site.client.list_compute_nodes(site.workflow_id)
     assert node.has_ended
 
 
-async def test_told_to_stop_while_it_claims_it_gives_the_jobs_back(site: Site) -> None:
+async def test_worker_stopped_while_claiming_returns_the_jobs(site: Site) -> None:
     await site.submit(*(NewJob(name=f"j{n}", command="true") for n in range(2)))
     site.link.then["claim_jobs"] = site.stop.set
     assert await site.work() == 0
@@ -393,36 +391,36 @@ async def test_told_to_stop_while_it_claims_it_gives_the_jobs_back(site: Site) -
     assert not (site.directory / "job_stdio").exists()
 
 
-async def test_a_canceled_workflow_ends_its_jobs(
-    site: Site, leftovers: Callable[[], list[int]]
+async def test_canceled_workflow_terminates_its_jobs(
+    site: Site, own_processes: Callable[[], list[int]]
 ) -> None:
     await site.submit(NewJob(name="j", command=FOREVER, requirements_id=await site.requirements()))
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(site.work)
-        await until(lambda: len(leftovers()) == 1)
+        await until(lambda: len(own_processes()) == 1)
         await site.client.transport.put(f"/workflows/{site.workflow_id}/cancel")
-    assert leftovers() == []
+    assert own_processes() == []
     assert await site.statuses() == [JobStatus.CANCELED]
 
 
-async def test_a_deleted_workflow_ends_its_jobs(
-    site35: Site, leftovers: Callable[[], list[int]]
+async def test_deleted_workflow_terminates_its_jobs(
+    site35: Site, own_processes: Callable[[], list[int]]
 ) -> None:
     await site35.submit(
         NewJob(name="j", command=FOREVER, requirements_id=await site35.requirements())
     )
 
     async def delete() -> None:
-        await until(lambda: len(leftovers()) == 1)
+        await until(lambda: len(own_processes()) == 1)
         await site35.client.delete_workflow(site35.workflow_id)
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(delete)
-        assert await site35.work() == GAVE_UP
-    assert leftovers() == []
+        assert await site35.work() == EXIT_SERVER_FAILED
+    assert own_processes() == []
 
 
-async def test_a_new_run_is_not_this_workers(site: Site) -> None:
+async def test_worker_leaves_when_a_new_run_starts(site: Site) -> None:
     await site.submit(
         NewJob(name="j", command="true", requirements_id=await site.requirements(cpus=64))
     )
@@ -438,7 +436,7 @@ async def test_a_new_run_is_not_this_workers(site: Site) -> None:
     assert any(entry["event"] == "run_over" for entry in site.log())
 
 
-async def test_a_worker_without_anything_to_do_leaves(site35: Site) -> None:
+async def test_idle_worker_leaves(site35: Site) -> None:
     too_large = await site35.requirements(cpus=64)
     await site35.submit(NewJob(name="j", command="true", requirements_id=too_large))
     assert await site35.work(wait_for_new_jobs=0.3) == 0
@@ -449,7 +447,7 @@ async def test_a_worker_without_anything_to_do_leaves(site35: Site) -> None:
     ("command", "status", "return_code"),
     [("touch made", JobStatus.COMPLETED, 0), ("touch other", JobStatus.FAILED, 1)],
 )
-async def test_success_needs_the_declared_output_files(
+async def test_success_requires_the_declared_output_files(
     site: Site,
     monkeypatch: pytest.MonkeyPatch,
     command: str,
@@ -472,7 +470,7 @@ async def test_success_needs_the_declared_output_files(
     assert (row["name"], row["path"]) == ("made", "made")
 
 
-async def test_an_output_file_that_the_server_has_forgotten_fails_its_job(site35: Site) -> None:
+async def test_output_file_unknown_to_the_server_fails_its_job(site35: Site) -> None:
     file = NewFile(name="made", path="made").body(site35.workflow_id)
     file_id = (await site35.client.transport.post("/files", body=file))["id"]
     [job] = await site35.submit(NewJob(name="j", command="true", output_file_ids=(file_id,)))
@@ -482,7 +480,7 @@ async def test_an_output_file_that_the_server_has_forgotten_fails_its_job(site35
     assert (result.status, result.return_code) == (JobStatus.FAILED, 1)
 
 
-async def test_a_job_whose_author_asked_for_nothing_is_not_held_to_torcs_default(
+async def test_default_requirements_are_not_enforced(
     site: Site,
 ) -> None:
     [job] = await site.submit(NewJob(name="j", command="sleep 0.3"))
@@ -490,7 +488,7 @@ async def test_a_job_whose_author_asked_for_nothing_is_not_held_to_torcs_default
     assert (await site.results())[job].return_code == 0
 
 
-async def test_an_invocation_script_gets_the_command(site35: Site) -> None:
+async def test_invocation_script_gets_the_command(site35: Site) -> None:
     fits = await site35.requirements()
     await site35.submit(
         NewJob(name="j", command="a b", invocation_script="echo got", requirements_id=fits)
@@ -500,7 +498,7 @@ async def test_an_invocation_script_gets_the_command(site35: Site) -> None:
     assert stdout.read_text() == "got a b\n"
 
 
-async def test_jobs_go_on_while_the_server_is_away_and_are_reported_once(site35: Site) -> None:
+async def test_jobs_run_during_an_outage_and_are_reported_once(site35: Site) -> None:
     done = site35.directory / "done"
     fits = await site35.requirements()
     [job] = await site35.submit(
@@ -521,9 +519,7 @@ async def test_jobs_go_on_while_the_server_is_away_and_are_reported_once(site35:
 
 
 @pytest.mark.parametrize("call", ["start_job", "complete_job"])
-async def test_a_lost_answer_leads_to_neither_a_second_run_nor_a_second_result(
-    site: Site, call: str
-) -> None:
+async def test_lost_answer_causes_no_second_run_and_no_second_result(site: Site, call: str) -> None:
     done = site.directory / "done"
     fits = await site.requirements()
     [job] = await site.submit(NewJob(name="j", command=f"echo x >> {done}", requirements_id=fits))
@@ -533,20 +529,20 @@ async def test_a_lost_answer_leads_to_neither_a_second_run_nor_a_second_result(
     assert done.read_text() == "x\n"
 
 
-async def test_a_job_that_somebody_else_runs_is_left_to_them(site35: Site) -> None:
-    """Between our claim and our start, the job was given to another node."""
+async def test_job_of_another_node_is_not_started(site35: Site) -> None:
+    """Another node starts the job between our claim and our start."""
     fits = await site35.requirements()
     [job] = await site35.submit(
         NewJob(name="j", command=f"touch {site35.directory}/ran", requirements_id=fits)
     )
     run_id = (await site35.client.get_workflow(site35.workflow_id)).run_id
-    api = WorkerApi(site35.client.transport)
+    api = RunnerApi(site35.client.transport)
     node_id = await api.register_node(
         site35.workflow_id,
         hostname="elsewhere",
         pid=1,
         started_at=datetime.now(UTC),
-        resources=NodeResources(num_cpus=1, memory=GIB),
+        resources=WorkerResources(num_cpus=1, memory=GIB),
         allocation=None,
     )
 
@@ -580,7 +576,7 @@ async def test_a_job_that_somebody_else_runs_is_left_to_them(site35: Site) -> No
     assert not (site35.directory / "ran").exists()
 
 
-async def test_a_full_or_forbidden_output_directory_stops_no_worker(site35: Site) -> None:
+async def test_unusable_output_directory_does_not_stop_the_worker(site35: Site) -> None:
     [job] = await site35.submit(NewJob(name="j", command="true"))
     assert await site35.work(output_dir=Path("/proc/nowhere")) == 0
     result = (await site35.results())[job]
@@ -588,9 +584,7 @@ async def test_a_full_or_forbidden_output_directory_stops_no_worker(site35: Site
 
 
 @pytest.mark.parametrize("elsewhere", ["/dev/full", "stderr"])
-def test_a_full_disk_costs_the_log_its_lines_and_not_the_worker_its_life(
-    tmp_path: Path, elsewhere: str
-) -> None:
+def test_full_disk_does_not_stop_the_runner_log(tmp_path: Path, elsewhere: str) -> None:
     log = (
         "import os\nfrom torc_watch.sandbox.runner.runner_log import log_to\n"
         "log_to(os.open('/dev/full', os.O_WRONLY)).info('something')"

@@ -1,4 +1,4 @@
-"""The client against servers that misbehave on a real socket, and over real TLS."""
+"""The client with faulty servers on real sockets, and over TLS."""
 
 import contextlib
 import shutil
@@ -61,7 +61,7 @@ async def hang_up(connection: AnyByteStream) -> None:
 
 
 async def dribble(connection: AnyByteStream) -> None:
-    """Sends a byte now and then, so that a limit on silence alone would never be reached."""
+    """Sends single bytes slowly, so that a read timeout alone would never expire."""
     await connection.send(OK.replace(b"15", b"15000"))
     with contextlib.suppress(anyio.BrokenResourceError):
         while True:
@@ -70,7 +70,7 @@ async def dribble(connection: AnyByteStream) -> None:
 
 
 async def ping(connection: Connection) -> tuple[ServerError | None, int]:
-    """What went wrong, if anything, and how many requests it took."""
+    """The error, if any, and the number of requests."""
     async with Transport(connection) as transport:
         try:
             await transport.get("/ping")
@@ -103,7 +103,7 @@ async def test_misbehaving_server(answer: Answer, kind: type[ServerError], attem
     assert f"http://127.0.0.1:{port}/torc-service/v1/ping" in str(error)
 
 
-async def test_answer_that_never_ends_is_given_up() -> None:
+async def test_endless_answer_times_out() -> None:
     async with (
         server(dribble) as port,
         Transport(Connection(url=f"127.0.0.1:{port}", timeout=0.2)) as transport,
@@ -112,7 +112,7 @@ async def test_answer_that_never_ends_is_given_up() -> None:
             await transport.post("/ping")
 
 
-async def test_nobody_listens() -> None:
+async def test_closed_port() -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))  # bound, so that nobody else gets it, and not listening
         error, sent = await ping(Connection(url=f"127.0.0.1:{listener.getsockname()[1]}"))
@@ -121,7 +121,7 @@ async def test_nobody_listens() -> None:
     assert sent == 4
 
 
-async def test_many_streams_leave_room_for_requests_on_one_more_connection() -> None:
+async def test_many_streams_do_not_block_requests() -> None:
     connections = 0
 
     async def stream_or_answer(connection: AnyByteStream) -> None:
@@ -169,7 +169,7 @@ def context_of(certificate: tuple[Path, Path]) -> ssl.SSLContext:
     return context
 
 
-async def test_unknown_authority_is_refused_and_the_setting_named(
+async def test_unknown_authority_is_refused_with_the_setting_to_use(
     certificate: tuple[Path, Path],
 ) -> None:
     async with server(saying(OK), context_of(certificate)) as port:
@@ -196,7 +196,7 @@ async def test_certificate_of_another_host_is_refused(certificate: tuple[Path, P
     assert "localhost" in str(error)
 
 
-async def test_tls_where_there_is_none() -> None:
+async def test_https_url_of_an_http_server() -> None:
     async with server(saying(OK)) as port:
         error, _ = await ping(Connection(url=f"https://127.0.0.1:{port}"))
     assert "http://" in str(error)

@@ -1,4 +1,4 @@
-"""Torc's own runner as a child process; a shell script stands in for Torc's program."""
+"""Torc's own runner as a child process; a shell script replaces Torc's program."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ from torc_watch.schedulers.local.worker_settings import WorkerSettings
 from torc_watch.torc.transport import Connection
 
 SETTINGS = WorkerSettings(
-    connection=Connection(url="http://torc.example:8080", username="ada", password="pw"),  # noqa: S106 - of nobody
+    connection=Connection(url="http://torc.example:8080", username="ada", password="pw"),  # noqa: S106 - not a real one
     workflow_id=7,
     output_dir=Path("/scratch/out"),
     num_cpus=3,
@@ -30,7 +30,7 @@ MARKER = f"TORC_WATCH_TEST={os.getpid()}"
 
 @pytest.fixture(autouse=True)
 def marked(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Whatever a test starts can be found, and none of it outlives the test."""
+    """Marks all processes of a test; fails if one of them outlives it."""
     monkeypatch.setenv(*MARKER.split("="))
     yield
     left = carriers_of(MARKER.encode())
@@ -51,9 +51,9 @@ async def run(script: str, folder: Path, stop: anyio.Event) -> int:
         return await torc_run.run_torc(program, SETTINGS, stop, structlog.get_logger())
 
 
-async def test_what_torc_is_told(tmp_path: Path, stop: anyio.Event) -> None:
-    assert await run('printf "%s\\n" "$@" >told; env >environment', tmp_path, stop) == 0
-    assert (tmp_path / "told").read_text().split() == [
+async def test_command_line_and_user(tmp_path: Path, stop: anyio.Event) -> None:
+    assert await run('printf "%s\\n" "$@" >arguments; env >environment', tmp_path, stop) == 0
+    assert (tmp_path / "arguments").read_text().split() == [
         *("--url", "http://torc.example:8080/torc-service/v1", "run", "7"),
         *("--num-cpus", "3", "--memory-gb", "4.5"),
         *("--output-dir", "/scratch/out", "--poll-interval", "0.5"),
@@ -69,15 +69,17 @@ async def test_what_torc_is_told(tmp_path: Path, stop: anyio.Event) -> None:
         ({"verify_tls": False}, {"USER": "ada", "TORC_TLS_INSECURE": "true"}),
     ],
 )
-def test_whom_torc_trusts(connection: dict[str, object], environment: dict[str, str]) -> None:
+def test_environment_for_the_connection(
+    connection: dict[str, object], environment: dict[str, str]
+) -> None:
     changed = replace(SETTINGS.connection, **connection)  # type: ignore[arg-type]
     settings = replace(SETTINGS, connection=changed)
     assert torc_run.torc_environment(settings) == environment
 
 
 @pytest.mark.parametrize("memory", [1, 999_999_999, 25_276_502_016, 2**63 - 1])
-def test_no_byte_of_memory_is_lost(memory: int) -> None:
-    """Torc ends with a panic when jobs give back more than it had."""
+def test_memory_is_passed_exactly(memory: int) -> None:
+    """Torc panics if its jobs release more memory than it had."""
     command = torc_run.torc_command(Path("torc"), replace(SETTINGS, memory=memory))
     assert float(command[command.index("--memory-gb") + 1]) == memory / GIB
 
@@ -86,9 +88,11 @@ def test_no_byte_of_memory_is_lost(memory: int) -> None:
     ("script", "status"),
     [("exit 0", 0), ("exit 3", 3), ("kill -KILL $$", 128 + 9), ("kill -SEGV $$", 128 + 11)],
 )
-async def test_how_torc_ends(tmp_path: Path, stop: anyio.Event, script: str, status: int) -> None:
+async def test_exit_status_and_cleanup(
+    tmp_path: Path, stop: anyio.Event, script: str, status: int
+) -> None:
     assert await run(f"(setsid sleep 600 & sleep 600 &)\n{script}", tmp_path, stop) == status
-    assert carriers_of(MARKER.encode()) == [], "nor do its jobs run any more"
+    assert carriers_of(MARKER.encode()) == [], "its jobs are killed"
 
 
 @pytest.mark.parametrize(
@@ -99,7 +103,7 @@ async def test_how_torc_ends(tmp_path: Path, stop: anyio.Event, script: str, sta
         ("true", 128 + signal.SIGTERM),
     ],
 )
-async def test_told_to_stop(
+async def test_stop(
     tmp_path: Path,
     stop: anyio.Event,
     monkeypatch: pytest.MonkeyPatch,
@@ -121,7 +125,7 @@ async def test_told_to_stop(
     assert statuses == [status]
 
 
-async def test_torc_that_is_no_program(tmp_path: Path, stop: anyio.Event) -> None:
+async def test_torc_that_cannot_be_started(tmp_path: Path, stop: anyio.Event) -> None:
     (tmp_path / "torc").touch()
     log = structlog.get_logger()
     for name in ("torc", "missing"):

@@ -19,8 +19,8 @@ from typing import Any
 
 import pytest
 
-from tests.rigs.asking import ask
-from tests.rigs.commands import SECONDS, Command, run, start
+from tests.rigs.commands import TIMEOUT, Command, run, start
+from tests.rigs.http_client import send_request
 from tests.rigs.real_torc import VERSIONS, clean_environment, server_command, serving
 from torc_watch.host.processes import carriers_of, end_all
 
@@ -99,12 +99,12 @@ class Site:
         (self.slurm / str(number) / "state").unlink()
 
     def ask(self, method: str, path: str, body: object = None) -> Any:
-        return ask(method, self.peer.url + path, body)
+        return send_request(method, self.peer.url + path, body)
 
     def end_everything(self) -> None:
         """Kills whatever was started from here, directly or not."""
         marker = f"SLURM_STAND_IN={self.slurm}".encode()
-        assert end_all(partial(carriers_of, marker), patience=SECONDS) is not None
+        assert end_all(partial(carriers_of, marker), patience=TIMEOUT) is not None
         for command in self.started:
             with command.process:  # closes its pipe and waits
                 pass
@@ -227,7 +227,7 @@ class Workflow:
 
     def become(self, name: str, status: str) -> None:
         """Waits until the server has given a job that status, which it does by itself."""
-        deadline = time.monotonic() + SECONDS
+        deadline = time.monotonic() + TIMEOUT
         while self.statuses[name] != status:
             assert time.monotonic() < deadline, self.statuses
             time.sleep(0.02)  # leave the processor to the server
@@ -292,7 +292,7 @@ def peer(
 ) -> Iterator[Peer]:
     programs = torc_program(request.param, "torc-server").parent
     directory = tmp_path_factory.mktemp(f"torc-{request.param}")
-    command = server_command(programs / "torc-server", directory, looks_every=0.05)
+    command = server_command(programs / "torc-server", directory, unblock_interval=0.05)
     with serving(command, directory / "server.log") as url:
         yield Peer(request.param, programs, url)
 

@@ -1,4 +1,4 @@
-"""Commands as a person starts them: processes, and what they print."""
+"""Starts commands as a user does, and reads their output."""
 
 import os
 import signal
@@ -9,35 +9,35 @@ from pathlib import Path
 
 import pytest
 
-SECONDS = 100  # for a step, on a machine with a lot else to do
+TIMEOUT = 100  # seconds; generous, for busy machines
 
 Words = Sequence[str | Path]
 
 
 @dataclass(slots=True)
 class Command:
-    """A command that runs; what it prints, on either stream, is read as it comes."""
+    """A running command; both of its output streams are read together."""
 
     process: subprocess.Popen[str]
     printed: list[str] = field(default_factory=list)
 
     def until(self, text: str) -> str:
-        """The next line with ``text`` in it."""
+        """Reads up to the next line that contains ``text``, and returns it."""
         assert self.process.stdout is not None
         for line in self.process.stdout:
             self.printed.append(line)
             if text in line:
                 return line
-        pytest.fail(f"{text!r} was not printed before the end:\n{self.output}")
+        pytest.fail(f"{text!r} was not printed:\n{self.output}")
 
     def end(self) -> int:
-        """The exit status, once there is one."""
+        """Waits for the end of the command and returns its exit status."""
         assert self.process.stdout is not None
         self.printed += self.process.stdout
-        return self.process.wait(SECONDS)
+        return self.process.wait(TIMEOUT)
 
     def interrupt(self, how: signal.Signals = signal.SIGINT) -> int:
-        """What Ctrl-C does: the signal goes to the whole group. The exit status."""
+        """Like Ctrl-C: signals the process group; returns the exit status."""
         os.killpg(self.process.pid, how)
         return self.end()
 
@@ -59,7 +59,7 @@ def start(words: Words, folder: Path, environment: Mapping[str, str]) -> Command
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        start_new_session=True,  # a group of its own, as a shell gives to each command
+        start_new_session=True,  # a process group of its own, as in a shell
     )
     return Command(process)
 
@@ -67,7 +67,7 @@ def start(words: Words, folder: Path, environment: Mapping[str, str]) -> Command
 def run(
     words: Words, folder: Path, environment: Mapping[str, str]
 ) -> subprocess.CompletedProcess[str]:
-    """A whole command, with both of its streams apart."""
+    """Runs a command to its end, with separate output streams."""
     return subprocess.run(
         words,
         cwd=folder,
@@ -75,6 +75,6 @@ def run(
         capture_output=True,
         text=True,
         check=False,
-        timeout=SECONDS,
+        timeout=TIMEOUT,
         stdin=subprocess.DEVNULL,
     )

@@ -1,4 +1,4 @@
-"""The embedded server in this event loop, on a free port of the loopback."""
+"""The embedded server in this event loop, on a free loopback port."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,8 +9,8 @@ from torc_watch.sandbox.server import ServerSettings, serve
 
 
 @asynccontextmanager
-async def over_loopback(settings: ServerSettings) -> AsyncIterator[str]:
-    """The embedded server's URL, while the context is open."""
+async def serve_on_loopback(settings: ServerSettings) -> AsyncIterator[str]:
+    """Yields the embedded server's URL."""
     listening = anyio.Event()
     urls: list[str] = []
 

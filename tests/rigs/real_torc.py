@@ -1,4 +1,4 @@
-"""The real Torc that scripts/setup-torc builds, and servers in processes of their own."""
+"""The real Torc built by scripts/setup-torc, and servers in separate processes."""
 
 import json
 import os
@@ -15,43 +15,43 @@ VERSIONS = ("0.12.2", "1.0.0")
 
 
 def home_of(version: str) -> Path:
-    """The folder that cargo filled, or would fill; programs are in its ``bin``."""
+    """The folder into which cargo installs this version; programs are in its ``bin``."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "torc-watch-torc"
     return Path(os.environ.get("TORC_WATCH_TORC_HOME") or cache) / version
 
 
 def clean_environment() -> dict[str, str]:
-    """Ours, but for what would tell a program of a server or a cluster that is not the test's."""
-    strange = ("TORC_", "SLURM_")
-    return {name: text for name, text in os.environ.items() if not name.startswith(strange)}
+    """This environment without the variables of Torc and Slurm."""
+    excluded = ("TORC_", "SLURM_")
+    return {name: text for name, text in os.environ.items() if not name.startswith(excluded)}
 
 
 def server_command(
-    program: Path, directory: Path, *, port: int = 0, looks_every: float = 30
+    program: Path, directory: Path, *, port: int = 0, unblock_interval: float = 30
 ) -> list[str]:
-    """A ``torc-server`` with its database in a folder; the seconds are between its looks."""
+    """Runs ``torc-server`` with its database in a folder; ``unblock_interval`` is in seconds."""
     command = [str(program), "run", "--host", "127.0.0.1", "--port", str(port)]
     command += ["--database", str(directory / "torc.db"), "--log-level", "error"]
-    return [*command, "--completion-check-interval-secs", str(looks_every)]
+    return [*command, "--completion-check-interval-secs", str(unblock_interval)]
 
 
 @contextmanager
 def serving(command: Sequence[str], log: Path) -> Iterator[str]:
-    """The URL at which a server says that it listens; it is killed in the end.
+    """Runs a server and yields its URL; kills it at the end.
 
-    Raises RuntimeError when it ends by itself before.
+    Raises RuntimeError if the server exits before it listens.
     """
     with (
-        log.open("a") as kept,
+        log.open("a") as output,
         subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=kept, text=True, env=clean_environment()
+            command, stdout=subprocess.PIPE, stderr=output, text=True, env=clean_environment()
         ) as process,
     ):
         assert process.stdout is not None
-        reader = threading.Thread(target=shutil.copyfileobj, args=(process.stdout, kept))
+        reader = threading.Thread(target=shutil.copyfileobj, args=(process.stdout, output))
         try:
             url = announced_url(iter(process.stdout.readline, ""))
-            reader.start()  # or the server would stand still once the pipe is full
+            reader.start()  # so that the server does not block on a full pipe
             yield url
         finally:
             process.kill()
@@ -61,7 +61,7 @@ def serving(command: Sequence[str], log: Path) -> Iterator[str]:
 
 
 def announced_url(lines: Iterable[str]) -> str:
-    """The URL of a real server or an embedded one, from the line in which it says so."""
+    """The URL that a real or an embedded server prints when it listens."""
     seen = []
     for line in lines:
         seen.append(line)

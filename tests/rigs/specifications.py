@@ -1,6 +1,6 @@
-"""Workflows that several tests submit."""
+"""Workflow specifications that several tests submit."""
 
-# A job that says when it runs, and goes on when it is told to; how it ends is in the file `end`.
+# A job that writes to `runs` when it starts, then waits for its exit code from `end`.
 PATIENT = """
 name: patient
 resource_requirements:

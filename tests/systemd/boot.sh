@@ -1,10 +1,10 @@
 #!/bin/sh
-# Boots this machine's own system in a container, over files that vanish, and runs FOLDER/test.sh in
-# it when it is up; what that prints is in FOLDER/log, and its exit status is ours. With systemd as
-# process 1, logind and polkit it shows what happens at logout. As root, in namespaces of its own:
+# Boots this machine's system in a container on a temporary overlay, and runs FOLDER/test.sh in it when
+# it is up; the output goes to FOLDER/log, and the exit status is returned. With systemd as process 1,
+# logind and polkit it shows what happens at logout. Run it as root in new namespaces:
 #   unshare --mount --cgroup --pid --fork --kill-child --mount-proc --propagation private \
 #       sh boot.sh NSPAWN FOLDER USER NUMBER READABLE_FOLDER...
-# FOLDER/etc is copied over /etc. USER exists in there only.
+# FOLDER/etc is copied over /etc. USER exists in the container only.
 set -eu
 nspawn="$1" folder="$2" user="$3" number="$4"
 shift 4

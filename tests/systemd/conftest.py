@@ -1,4 +1,4 @@
-"""A real `systemd --user` with its journal for each test, in namespaces that vanish with it."""
+"""A real `systemd --user` with a journal for each test, in temporary namespaces."""
 
 import json
 import os
@@ -16,7 +16,7 @@ import pytest
 
 import torc_watch
 
-SECONDS = 90  # for a step, on a machine with a lot else to do
+TIMEOUT = 90  # seconds; generous, for busy machines
 _USER, _NUMBER = "tester", 20017
 _HOME = Path(f"/run/home/{_USER}")
 _CHECKOUT = Path(torc_watch.__file__).parent.parent
@@ -38,7 +38,7 @@ def _skip(reason: str) -> NoReturn:
 
 @dataclass(slots=True)
 class Machine:
-    """``pid`` is a process in the namespaces, by which others get in there."""
+    """``pid`` is a process in the namespaces, through which others enter them."""
 
     pid: int
     stack: ExitStack
@@ -46,11 +46,11 @@ class Machine:
 
     @property
     def home(self) -> Path:
-        """The user's, as it is seen from outside."""
+        """The user's home, as a path outside of the namespaces."""
         return Path(f"/proc/{self.pid}/root{_HOME}")
 
     def run(self, *words: str | Path, status: int | None = 0) -> str:
-        """What a command of the user prints, on both streams; ``status`` None for any."""
+        """Runs a command as the user and returns its output; ``status`` None accepts any status."""
         done = subprocess.run(
             self._inside(words),
             stdin=subprocess.DEVNULL,
@@ -58,7 +58,7 @@ class Machine:
             stderr=subprocess.STDOUT,
             text=True,
             check=False,
-            timeout=SECONDS,
+            timeout=TIMEOUT,
         )
         assert status is None or done.returncode == status, done.stdout
         return done.stdout
@@ -74,7 +74,7 @@ class Machine:
         return dict(line.split("=", 1) for line in text.splitlines())
 
     def start(self, *words: str | Path) -> subprocess.Popen[str]:
-        """A command that goes on until the test ends, for its output."""
+        """Starts a command that runs until the end of the test."""
         process = subprocess.Popen(
             self._inside(words), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
         )
@@ -82,13 +82,13 @@ class Machine:
         return process
 
     def write(self, path: str | Path, text: str, mode: int = 0o644) -> None:
-        """A file of the user; ``path`` is below the home."""
+        """Writes a file of the user; ``path`` is relative to the home."""
         self.run("mkdir", "-p", Path(path).parent)
         (self.home / path).write_text(text)
         (self.home / path).chmod(mode)
 
     def serve(self) -> None:
-        """A Torc server, which the user's commands and service then know."""
+        """Starts a Torc server for the user's commands and service."""
         process = self.start(*_COMMAND, "sandbox", "serve", "--json", "--port", "0")
         assert process.stdout is not None
         url = json.loads(process.stdout.readline())["url"]
@@ -134,7 +134,7 @@ def _end(process: subprocess.Popen[str]) -> None:
     assert process.stdout is not None
     process.stdout.close()  # the command itself, a child of nsenter, ends with the machine
     process.kill()
-    process.wait(SECONDS)
+    process.wait(TIMEOUT)
 
 
 @contextmanager
@@ -156,7 +156,7 @@ def _control_group() -> Iterator[Path]:
 def _wait_until_empty(group: Path) -> None:
     poller = select.poll()
     with (group / "cgroup.events").open() as events:
-        poller.register(events, select.POLLPRI)  # what the kernel says when it changes
+        poller.register(events, select.POLLPRI)  # signaled on changes
         while "populated 1" in events.read():
             poller.poll(1000)
             events.seek(0)
@@ -177,14 +177,14 @@ def _started(group: Path, script: str, *words: str | Path) -> Iterator[subproces
         try:
             yield process
         finally:
-            process.kill()  # and all in the namespaces with it
+            process.kill()  # and with it all processes in the namespaces
 
 
 @pytest.fixture
 def group() -> Iterator[Path]:
-    """A control group for what needs namespaces of its own."""
+    """A control group for the processes of a test."""
     if os.geteuid() != 0:
-        _skip("only root can make the namespaces of a service manager")
+        _skip("only root can create the namespaces of a service manager")
     missing = [name for name in _PROGRAMS if shutil.which(name) is None]
     if missing or not _MANAGER.exists():
         _skip(f"missing: {missing or _MANAGER}; run scripts/setup-systemd")
@@ -206,7 +206,7 @@ def machine(group: Path) -> Iterator[Machine]:
 
 @pytest.fixture
 def boot(group: Path, tmp_path: Path) -> Callable[[str, Mapping[str, str]], str]:
-    """Boots a system with files below /etc for a script of root's; what that prints."""
+    """Boots a system with files in /etc, runs a script as root, and returns its output."""
     nspawn = shutil.which("systemd-nspawn", path=f"{os.environ['PATH']}:{_CONTAINER / 'usr/bin'}")
     if nspawn is None:
         _skip("systemd-nspawn is missing; run scripts/setup-systemd")
@@ -218,10 +218,10 @@ def boot(group: Path, tmp_path: Path) -> Callable[[str, Mapping[str, str]], str]
             (tmp_path / "etc" / name).write_text(text)
         whom = (_USER, str(_NUMBER))
         with _started(group, "boot.sh", nspawn, tmp_path, *whom, *_READABLE) as process:
-            console, complaint = process.communicate(timeout=SECONDS)
+            console, error = process.communicate(timeout=TIMEOUT)
         log = tmp_path / "out/log"
         if not log.exists():
-            _skip(f"no system can be booted here: {complaint or console}")
+            _skip(f"no system can be booted here: {error or console}")
         printed = log.read_text()
         assert process.returncode == 0, printed
         return printed

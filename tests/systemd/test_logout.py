@@ -1,4 +1,4 @@
-"""What logging out does to the service, in a system that is booted for it."""
+"""The service after logout, in a system that is booted for the test."""
 
 import sys
 from collections.abc import Callable, Mapping
@@ -21,17 +21,17 @@ jobs:
 LOGINS = f"""
 watchd() {{ su - tester -c "PYTHONPATH={CHECKOUT} {sys.executable} -m torc_watch $*"; }}
 state() {{ loginctl show-user tester --property=State --value 2>/dev/null || echo gone; }}
-# "closing" where what was started in the session, such as a worker, goes on.
+# The state is "closing" while a process of the session, such as a worker, still runs.
 log_out() {{ while now=$(state); do case $now in "$1"|"$2") break ;; esac; sleep 0.1; done; }}
 """
 INSTALLING = f"""{LOGINS}
 watchd doctor
 watchd service install
 log_out lingering gone
-pgrep -u tester -f 'torc_watch run' >/dev/null && echo 'it runs on' || echo 'it has ended'
+pgrep -u tester -f 'torc_watch run' >/dev/null && echo 'daemon is running' || echo 'daemon is gone'
 """
-# What ends and begins the user's manager is all that a reboot is to a service of his. The workflow
-# has failed by then, or not: either way it is recovered when nobody is logged in.
+# To a user service, a restart of the user manager is the same as a reboot. Whether or not the
+# workflow has failed by then, it is recovered while nobody is logged in.
 RECOVERING = f"""{LOGINS}
 systemd-run --quiet --setenv=PYTHONPATH={CHECKOUT} \
     {sys.executable} -m torc_watch sandbox serve --directory /var/lib/torc --port 8080
@@ -59,26 +59,27 @@ polkit.addRule(function (action, subject) {
 }
 
 
-def test_where_linger_can_be_had_the_service_outlives_the_login(
+def test_service_survives_logout_with_linger(
     boot: Callable[[str, Mapping[str, str]], str],
 ) -> None:
     printed = boot(INSTALLING, AT_ONCE)
 
-    assert "linger was turned on" in printed
-    assert "it runs on" in printed
+    assert "linger was enabled" in printed
+    assert "daemon is running" in printed
 
 
-def test_where_linger_is_refused_it_ends_and_that_is_said_before(
+def test_install_warns_where_linger_is_refused_and_the_service_stops_at_logout(
     boot: Callable[[str, Mapping[str, str]], str],
 ) -> None:
     printed = boot(INSTALLING, AT_ONCE | REFUSAL)
 
-    assert "end when you log out: site rule" in printed
-    assert "it ends: linger cannot be had (Could not enable linger: Access denied.)" in printed
-    assert "it has ended" in printed
+    assert "the site does not allow linger" in printed
+    warning = "The service stops when you log out: enabling linger failed"
+    assert f"{warning} (Could not enable linger: Access denied.)" in printed
+    assert "daemon is gone" in printed
 
 
-def test_what_was_added_before_logging_out_is_found_recovered(
+def test_workflow_is_recovered_after_logout(
     boot: Callable[[str, Mapping[str, str]], str],
 ) -> None:
     printed = boot(RECOVERING, AT_ONCE)

@@ -1,4 +1,4 @@
-"""The service under a real service manager, from its installation to its removal."""
+"""The service under a real service manager, from installation to removal."""
 
 import json
 import signal
@@ -16,7 +16,7 @@ UNITS = Path(".config/systemd/user")
 UNIT = UNITS / "torc-watchd.service"
 DROP_INS = UNITS / "torc-watchd.service.d"
 TEMPLATES = Path(__file__).parents[2] / "systemd/torc-watchd.service.d"
-# Killed for its memory once; it works with more.
+# Runs out of memory once, and succeeds with more.
 HUNGRY = """
 name: hungry
 resource_requirements:
@@ -26,9 +26,9 @@ jobs:
     command: '[ -e "$TORC_OUTPUT_DIR/fed" ] || { touch "$TORC_OUTPUT_DIR/fed"; exit 137; }'
     resource_requirements: small
 """
-# Its first failure is of no known cause: before it runs again, the hook does.
+# The first failure has an unknown cause, so the recovery hook runs.
 FLAKY = HUNGRY.replace("exit 137", "exit 1")
-# Stops the event loop, and only that, when it is told to.
+# Blocks the event loop on SIGUSR2.
 WEDGE = """
 import signal, time
 signal.signal(signal.SIGUSR2, lambda *_: time.sleep(1000))
@@ -36,7 +36,7 @@ signal.signal(signal.SIGUSR2, lambda *_: time.sleep(1000))
 
 
 def main_process(machine: "Machine") -> Path:
-    """Of the service, in the /proc of the machine."""
+    """The folder of the service's main process in the machine's /proc."""
     return Path(f"/proc/{machine.pid}/root/proc") / machine.show("MainPID")["MainPID"]
 
 
@@ -44,16 +44,18 @@ def kill_main_process(machine: "Machine", number: signal.Signals) -> None:
     machine.systemctl("kill", f"--signal={number.name}", "--kill-whom=main", "torc-watchd")
 
 
-def without_patience(machine: "Machine", *lines: str) -> None:
+def restart_quickly(machine: "Machine", *lines: str) -> None:
     machine.drop_in("RestartSec=100ms", *lines)
 
 
-def test_install_starts_it_and_a_second_time_changes_nothing(machine: "Machine") -> None:
+def test_install_starts_the_service_and_a_second_install_changes_nothing(
+    machine: "Machine",
+) -> None:
     first = machine.torc_watchd("service", "install")
     started = machine.show("MainPID", "ActiveState", "StatusText")
     second = machine.torc_watchd("service", "install")
 
-    assert "Started." in first
+    assert "Started the service." in first
     assert "linger" in first
     assert started["ActiveState"] == "active"
     assert started["StatusText"]
@@ -62,7 +64,7 @@ def test_install_starts_it_and_a_second_time_changes_nothing(machine: "Machine")
     assert machine.show("MainPID")["MainPID"] == started["MainPID"]
 
 
-def test_uninstall_leaves_nothing_but_what_it_knows(machine: "Machine") -> None:
+def test_uninstall_keeps_only_the_state_folder(machine: "Machine") -> None:
     machine.torc_watchd("service", "install")
 
     printed = machine.torc_watchd("service", "uninstall")
@@ -74,33 +76,33 @@ def test_uninstall_leaves_nothing_but_what_it_knows(machine: "Machine") -> None:
     assert "no service to remove" in machine.torc_watchd("service", "uninstall")
 
 
-def test_a_service_that_waits_for_its_restart_is_installed_at_once(machine: "Machine") -> None:
+def test_install_does_not_wait_for_a_scheduled_restart(machine: "Machine") -> None:
     machine.torc_watchd("service", "install")
     kill_main_process(machine, signal.SIGKILL)
     while machine.show("SubState")["SubState"] != "auto-restart":
         pass
 
-    assert "Started." in machine.torc_watchd("service", "install")
+    assert "Started the service." in machine.torc_watchd("service", "install")
 
 
-def test_the_service_gets_the_settings_of_the_shell_but_no_password(machine: "Machine") -> None:
+def test_saved_environment_has_settings_but_no_password(machine: "Machine") -> None:
     machine.variables |= {"TORC_API_URL": 'http://a"b%h$c', "TORC_PASSWORD": "s3cret"}
-    told = machine.torc_watchd("service", "install")
+    printed = machine.torc_watchd("service", "install")
     machine.torc_watchd("service", "install", "--save-environment")
 
     variables = (main_process(machine) / "environ").read_text().split("\0")
 
-    assert "does not see, of this shell's environment: TORC_API_URL." in told
+    assert "does not see, of this shell's environment: TORC_API_URL." in printed
     assert 'TORC_API_URL=http://a"b%h$c' in variables
     written = [path.read_text() for path in (machine.home / UNITS).rglob("*") if path.is_file()]
     assert "s3cret" not in "".join(written)
     assert "does not see" not in machine.torc_watchd("service", "install")
-    # It is by the PATH that Torc's own runner is found.
+    # Torc's own runner is found on the PATH.
     machine.write(".config/torc-watchd/config.toml", 'local_runner = "torc"\n')
     assert "environment: PATH, TORC_API_URL." in machine.torc_watchd("service", "install")
 
 
-def test_a_workflow_is_recovered_and_the_journal_tells(machine: "Machine") -> None:
+def test_recovery_is_recorded_in_the_journal(machine: "Machine") -> None:
     machine.serve()
     machine.torc_watchd("service", "install")
     workflow = machine.submit(HUNGRY)
@@ -125,10 +127,10 @@ def test_reload_reads_the_configuration_and_keeps_the_process(machine: "Machine"
     assert "was read" not in machine.show("StatusText")["StatusText"]
 
 
-def test_a_loop_that_hangs_is_killed_and_started_again(machine: "Machine") -> None:
+def test_watchdog_restarts_a_hanging_daemon(machine: "Machine") -> None:
     machine.write("wedge/sitecustomize.py", WEDGE)
     folder = f"/run/home/tester/wedge:{Path(__file__).parents[2]}"
-    without_patience(machine, "WatchdogSec=3", f"Environment=PYTHONPATH={folder}")
+    restart_quickly(machine, "WatchdogSec=3", f"Environment=PYTHONPATH={folder}")
     machine.torc_watchd("service", "install")
     before = machine.show("MainPID")
 
@@ -139,9 +141,9 @@ def test_a_loop_that_hangs_is_killed_and_started_again(machine: "Machine") -> No
     assert machine.show("MainPID") != before
 
 
-def test_what_is_wrong_in_the_configuration_is_said_once(machine: "Machine") -> None:
+def test_invalid_configuration_does_not_restart_the_service(machine: "Machine") -> None:
     machine.torc_watchd("service", "install", "--no-start")
-    without_patience(machine)
+    restart_quickly(machine)
     machine.write(".config/torc-watchd/config.toml", "poll_intervall = 3\n")
 
     machine.systemctl("start", "torc-watchd", status=1)
@@ -150,14 +152,14 @@ def test_what_is_wrong_in_the_configuration_is_said_once(machine: "Machine") -> 
     assert "poll_interval" in machine.run("journalctl", "--user", "--unit=torc-watchd")
 
 
-def test_a_configuration_that_cannot_be_read_is_waited_for(machine: "Machine") -> None:
+def test_daemon_waits_for_an_unreadable_configuration(machine: "Machine") -> None:
     machine.torc_watchd("service", "install", "--no-start")
-    without_patience(machine)
+    restart_quickly(machine)
     machine.write(".config/torc-watchd/config.toml/in-its-place", "")
-    complaint = "/torc-watchd/config.toml cannot be read: Is a directory."
+    error = "/torc-watchd/config.toml cannot be read: Is a directory."
 
     machine.systemctl("start", "--no-block", "torc-watchd")
-    machine.journal_until(f"MESSAGE=torc-watchd: /run/home/tester/.config{complaint}", number=2)
+    machine.journal_until(f"MESSAGE=torc-watchd: /run/home/tester/.config{error}", number=2)
     machine.run("mv", "/run/home/tester/.config/torc-watchd/config.toml", "/run/home/tester/away")
     machine.journal_until("EVENT=lease.taken")
 
@@ -165,7 +167,9 @@ def test_a_configuration_that_cannot_be_read_is_waited_for(machine: "Machine") -
 
 
 @pytest.mark.parametrize(("slurm", "seccomp"), [(True, "2"), (False, "0")])
-def test_only_beside_slurm_is_it_confined(machine: "Machine", slurm: bool, seccomp: str) -> None:
+def test_service_is_sandboxed_only_with_slurm(
+    machine: "Machine", slurm: bool, seccomp: str
+) -> None:
     if slurm:
         machine.write("bin/sbatch", "#!/bin/sh\n", 0o755)
     machine.torc_watchd("service", "install")
@@ -176,7 +180,7 @@ def test_only_beside_slurm_is_it_confined(machine: "Machine", slurm: bool, secco
     assert (machine.home / DROP_INS / "local.conf").exists() is not slurm
 
 
-def test_it_runs_in_a_user_namespace_as_well(machine: "Machine") -> None:
+def test_service_runs_in_a_user_namespace(machine: "Machine") -> None:
     machine.write("bin/sbatch", "#!/bin/sh\n", 0o755)
     machine.write(DROP_INS / "userns.conf", (TEMPLATES / "userns.conf").read_text())
 
@@ -188,9 +192,9 @@ def test_it_runs_in_a_user_namespace_as_well(machine: "Machine") -> None:
 
 
 @pytest.mark.parametrize("how", ["kill", "restart"])
-def test_a_round_that_was_cut_short_is_finished(machine: "Machine", how: str) -> None:
+def test_interrupted_round_is_finished(machine: "Machine", how: str) -> None:
     machine.serve()
-    without_patience(machine)
+    restart_quickly(machine)
     machine.torc_watchd("service", "install")
     workflow = machine.submit(FLAKY)
     hook = "sh -c 'until [ -e ~/gate ]; do sleep 0.1; done'"

@@ -1,10 +1,10 @@
 #!/bin/sh
-# A real `systemd --user` with a real journald, on a machine whose own systemd is not to notice, or
-# that has none running. As root, in namespaces of its own:
+# Starts a real `systemd --user` with a real journald, independent of the machine's own systemd, which
+# need not be running. Run it as root in new namespaces:
 #   unshare --mount --cgroup --pid --fork --kill-child --mount-proc --propagation private \
 #       sh user-manager.sh USER NUMBER READABLE_FOLDER...
-# The user is made up, with a home and a name that exist in here only. Prints "ready", and ends with
-# its standard input, everything in it with it.
+# The user, with home and name, exists in the namespaces only. Prints "ready"; ends at the end of its
+# standard input, with all processes in the namespaces.
 set -eu
 user="$1" number="$2"
 shift 2

@@ -18,7 +18,7 @@ from torc_watch.core.model import JobStatus
 from torc_watch.core.policy import RecoverySettings
 from torc_watch.core.units import GIB
 from torc_watch.schedulers.base import WorkerAssignment
-from torc_watch.torc.runner_api import NodeResources, WorkerApi
+from torc_watch.torc.runner_api import RunnerApi, WorkerResources
 
 if TYPE_CHECKING:
     from tests.conftest import Forward, OpenSite, Site
@@ -155,7 +155,7 @@ async def test_one_round_does_not_wait(open_site: "OpenSite") -> None:
 
 async def run_by_hand(site: "Site", *, hostname: str, pid: int, jobs: int) -> None:
     """A worker outside of allocations begins so many jobs of workflow 1."""
-    worker, node = WorkerApi(site.client.transport), NodeResources(num_cpus=1, memory=GIB)
+    worker, node = RunnerApi(site.client.transport), WorkerResources(num_cpus=1, memory=GIB)
     node_id = await worker.register_node(
         1,
         hostname=hostname,

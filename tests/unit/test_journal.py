@@ -373,7 +373,7 @@ def test_full_disk(journal: Journal) -> None:
     """What cannot be written is an error, and what was written before is still there."""
     watch = journal.begin_watch(WORKFLOW)
     journal._database.write("PRAGMA max_page_count = 1")
-    with pytest.raises(JournalError, match=r"full\. Make room there\."):
+    with pytest.raises(JournalError, match=r"full\. Free some space there\."):
         fill(journal, watch.id)
     assert journal.begin_watch(WORKFLOW).rounds_used > 1
 

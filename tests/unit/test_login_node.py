@@ -1,65 +1,70 @@
-"""Which way of running the daemon fits, and what is said of a login node."""
+"""The recommended way to run the daemon, and the check results of a login node."""
 
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from torc_watch.login_node.checks import CheckLevel, findings
-from torc_watch.login_node.facts import Folder, Linger, LoginNode, Mode, Server, advise
+from torc_watch.login_node.checks import CheckLevel, check_login_node
+from torc_watch.login_node.facts import Folder, Linger, LoginNode, RunMode, Server, recommend_mode
 
 FOLDER = Folder(
     path="/home/ada/.local/state/torc-watchd",
-    trouble="",
-    linking="",
+    write_error="",
+    link_error="",
     file_system="nfs4",
     is_network=True,
     needs_ticket=False,
     free=2**40,
 )
-SERVER = Server(url="http://torc:8080", version="1.0.0", trouble="")
+SERVER = Server(url="http://torc:8080", version="1.0.0", error="")
 GOOD = LoginNode(
     host="login1",
-    user_manager="",
+    user_manager_error="",
     linger=Linger.ON,
-    kills_at_logout=False,
-    journal_readable=True,
+    kills_processes_at_logout=False,
+    can_read_journal=True,
     folder=FOLDER,
     server=SERVER,
     programs=frozenset(("sbatch", "squeue", "sacct", "scancel")),
-    unseen=frozenset(),
-    cron=True,
-    scrontab=True,
+    hidden_programs=frozenset(),
+    can_use_cron=True,
+    can_use_scrontab=True,
     user_namespaces=True,
-    memory_cap=None,
-    ticket=None,
-    daemon="",
+    memory_limit=None,
+    has_ticket=None,
+    active_daemon="",
 )
-NO_MANAGER = {"user_manager": "Failed to connect to bus."}
+NO_MANAGER = {"user_manager_error": "Failed to connect to bus."}
 
 
 @pytest.mark.parametrize(
     ("changes", "mode"),
     [
-        ({}, Mode.SERVICE),
-        ({"linger": Linger.OFF}, Mode.SERVICE),
-        ({"linger": Linger.REFUSED}, Mode.SCRONTAB),
-        (NO_MANAGER, Mode.SCRONTAB),
-        ({**NO_MANAGER, "scrontab": False}, Mode.CRON),
-        ({**NO_MANAGER, "scrontab": False, "cron": False}, Mode.SLURM_JOB),
+        ({}, RunMode.SERVICE),
+        ({"linger": Linger.OFF}, RunMode.SERVICE),
+        ({"linger": Linger.REFUSED}, RunMode.SCRONTAB),
+        (NO_MANAGER, RunMode.SCRONTAB),
+        ({**NO_MANAGER, "can_use_scrontab": False}, RunMode.CRON),
+        ({**NO_MANAGER, "can_use_scrontab": False, "can_use_cron": False}, RunMode.SLURM_JOB),
         (
-            {**NO_MANAGER, "scrontab": False, "cron": False, "programs": frozenset()},
-            Mode.FOREGROUND,
+            {
+                **NO_MANAGER,
+                "can_use_scrontab": False,
+                "can_use_cron": False,
+                "programs": frozenset(),
+            },
+            RunMode.FOREGROUND,
         ),
-        ({"folder": replace(FOLDER, needs_ticket=True)}, Mode.FOREGROUND),
+        ({"folder": replace(FOLDER, needs_ticket=True)}, RunMode.FOREGROUND),
     ],
 )
-def test_the_way_that_fits(changes: dict[str, Any], mode: Mode) -> None:
-    assert advise(replace(GOOD, **changes)) is mode
+def test_recommended_mode(changes: dict[str, Any], mode: RunMode) -> None:
+    assert recommend_mode(replace(GOOD, **changes)) is mode
 
 
-def test_nothing_is_remarked_where_everything_is_good() -> None:
-    assert {finding.level for finding in findings(GOOD)} == {CheckLevel.OK}
+def test_all_results_are_ok_on_a_good_node() -> None:
+    assert {finding.level for finding in check_login_node(GOOD)} == {CheckLevel.OK}
 
 
 @pytest.mark.parametrize(
@@ -68,11 +73,11 @@ def test_nothing_is_remarked_where_everything_is_good() -> None:
         (NO_MANAGER, "user manager", CheckLevel.NOTE, "Failed to connect"),
         ({"linger": Linger.OFF}, "linger", CheckLevel.NOTE, "loginctl enable-linger"),
         ({"linger": Linger.REFUSED}, "linger", CheckLevel.NOTE, "support"),
-        ({"kills_at_logout": True}, "logout", CheckLevel.NOTE, "tmux do not help"),
-        ({"kills_at_logout": None}, "logout", CheckLevel.NOTE, "could not be found"),
-        ({"journal_readable": False}, "journal", CheckLevel.NOTE, "torc-watchd logs"),
+        ({"kills_processes_at_logout": True}, "logout", CheckLevel.NOTE, "tmux do not help"),
+        ({"kills_processes_at_logout": None}, "logout", CheckLevel.NOTE, "Cannot tell whether"),
+        ({"can_read_journal": False}, "journal", CheckLevel.NOTE, "torc-watchd logs"),
         (
-            {"folder": replace(FOLDER, trouble="Read-only file system.")},
+            {"folder": replace(FOLDER, write_error="Read-only file system.")},
             "state folder",
             CheckLevel.PROBLEM,
             "TORC_WATCHD_HOME",
@@ -81,7 +86,7 @@ def test_nothing_is_remarked_where_everything_is_good() -> None:
             {"folder": replace(FOLDER, is_network=False)},
             "state folder",
             CheckLevel.NOTE,
-            "is local",
+            "local file system",
         ),
         (
             {"folder": replace(FOLDER, local_locks=True)},
@@ -89,34 +94,41 @@ def test_nothing_is_remarked_where_everything_is_good() -> None:
             CheckLevel.NOTE,
             "one login node only",
         ),
-        ({"folder": replace(FOLDER, linking="No.")}, "lease", CheckLevel.PROBLEM, "hard links"),
+        ({"folder": replace(FOLDER, link_error="No.")}, "lease", CheckLevel.PROBLEM, "hard links"),
         ({"folder": replace(FOLDER, free=3 * 2**20)}, "space", CheckLevel.NOTE, "3 MiB free"),
         ({"folder": replace(FOLDER, needs_ticket=True)}, "ticket", CheckLevel.NOTE, "krenew"),
-        ({"ticket": False}, "ticket", CheckLevel.NOTE, "kinit"),
+        ({"has_ticket": False}, "ticket", CheckLevel.NOTE, "kinit"),
         (
-            {"server": replace(SERVER, version="", trouble="refused.")},
+            {"server": replace(SERVER, version="", error="refused.")},
             "server",
             CheckLevel.NOTE,
             "waits",
         ),
         (
-            {"server": replace(SERVER, version="", trouble="401.", refused=True)},
+            {"server": replace(SERVER, version="", error="401.", is_denied=True)},
             "server",
             CheckLevel.PROBLEM,
             "password_file",
         ),
-        ({"programs": frozenset()}, "slurm", CheckLevel.NOTE, "processes of this machine"),
+        ({"programs": frozenset()}, "slurm", CheckLevel.NOTE, "processes on this machine"),
         ({"programs": frozenset(("sbatch",))}, "slurm", CheckLevel.NOTE, "squeue, sacct, scancel"),
-        ({"unseen": frozenset(("sbatch",))}, "slurm", CheckLevel.NOTE, "--save-environment"),
-        ({"cron": False, "scrontab": False}, "cron", CheckLevel.OK, "Neither"),
+        (
+            {"hidden_programs": frozenset(("sbatch",))},
+            "slurm",
+            CheckLevel.NOTE,
+            "--save-environment",
+        ),
+        ({"can_use_cron": False, "can_use_scrontab": False}, "cron", CheckLevel.OK, "neither"),
         ({"user_namespaces": False}, "user namespaces", CheckLevel.OK, "Not allowed"),
-        ({"memory_cap": 64 * 2**20}, "memory", CheckLevel.NOTE, "64 MiB"),
-        ({"memory_cap": 2 * 2**30}, "memory", CheckLevel.OK, "2.0 GiB"),
-        ({"daemon": "login2"}, "daemon", CheckLevel.OK, "login2"),
+        ({"memory_limit": 64 * 2**20}, "memory", CheckLevel.NOTE, "64 MiB"),
+        ({"memory_limit": 2 * 2**30}, "memory", CheckLevel.OK, "2.0 GiB"),
+        ({"active_daemon": "login2"}, "daemon", CheckLevel.OK, "login2"),
     ],
 )
-def test_what_is_said(changes: dict[str, Any], subject: str, level: CheckLevel, words: str) -> None:
-    found = {finding.subject: finding for finding in findings(replace(GOOD, **changes))}
+def test_each_limitation_has_its_own_result(
+    changes: dict[str, Any], subject: str, level: CheckLevel, words: str
+) -> None:
+    found = {finding.subject: finding for finding in check_login_node(replace(GOOD, **changes))}
 
     assert found[subject].level is level
     assert words in f"{found[subject].text} {found[subject].advice}"

@@ -1,12 +1,12 @@
-"""On which file system a folder is."""
+"""The file system of a folder."""
 
 from pathlib import Path
 
 import pytest
 
-from torc_watch.login_node.mounts import Mount, mount_of, parse_mounts
+from torc_watch.login_node.mounts import Mount, find_mount, parse_mounts
 
-# As kernels write it: optional fields before the dash, none, several; blanks as \040.
+# With no, one and several optional fields before the dash, and blanks as \040.
 MOUNTINFO = r"""
 22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw,errors=remount-ro
 30 22 0:40 / /home rw,relatime shared:7 master:2 - autofs auto.home rw,fd=6
@@ -32,15 +32,15 @@ a line of another kind
         ("/mnt/two words\\/x", "fuse.sshfs"),
     ],
 )
-def test_a_path_lies_on_the_deepest_mount_and_the_last_there(path: str, file_system: str) -> None:
-    mount = mount_of(Path(path), parse_mounts(MOUNTINFO))
+def test_deepest_and_latest_mount_wins(path: str, file_system: str) -> None:
+    mount = find_mount(Path(path), parse_mounts(MOUNTINFO))
 
     assert mount is not None
     assert mount.file_system == file_system
 
 
-def test_without_mounts_nothing_is_known() -> None:
-    assert mount_of(Path("/x"), parse_mounts("")) is None
+def test_no_mounts() -> None:
+    assert find_mount(Path("/x"), parse_mounts("")) is None
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_without_mounts_nothing_is_known() -> None:
         ("nfsd", "rw", False, False),
     ],
 )
-def test_which_are_on_the_network(
+def test_network_file_systems_and_tickets(
     file_system: str, options: str, is_network: bool, needs_ticket: bool
 ) -> None:
     mount = Mount(point="/", file_system=file_system, options=frozenset(options.split(",")))
@@ -80,7 +80,7 @@ def test_which_are_on_the_network(
         ("rw,localflock", True),
     ],
 )
-def test_locks_that_other_nodes_do_not_see(options: str, are_local: bool) -> None:
+def test_mount_options_that_make_locks_local(options: str, are_local: bool) -> None:
     mount = Mount(point="/", file_system="nfs", options=frozenset(options.split(",")))
 
     assert mount.locks_are_local is are_local

@@ -13,7 +13,7 @@ from torc_watch.app.daemon_app import DaemonApp
 from torc_watch.cli import serving
 from torc_watch.config.settings import Settings
 from torc_watch.daemon.daemon_events import ConfigurationRead, DaemonEvent, StopAsked
-from torc_watch.host.sd_notify import ServiceManager
+from torc_watch.host.sd_notify import SystemdNotifier
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ async def test_a_second_signal(
     interrupted: list[None] = []
     settings = Settings(home=tmp_path)
     service = DaemonApp(settings, lambda: settings, lambda *_: None, said.append)
-    with closing(ServiceManager(None)) as manager, anyio.fail_after(30):
+    with closing(SystemdNotifier(None)) as manager, anyio.fail_after(30):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(serving._obey, service, manager, lambda: interrupted.append(None))
             await anyio.wait_all_tasks_blocked()
@@ -45,7 +45,7 @@ async def test_that_it_ends_is_the_last_that_systemd_hears(tmp_path: Path) -> No
     words: list[str] = []
     settings = Settings(home=tmp_path)
 
-    class Manager(ServiceManager):
+    class Manager(SystemdNotifier):
         def _send(self, message: str) -> None:
             words.append(message)
 

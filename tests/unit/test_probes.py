@@ -1,4 +1,4 @@
-"""What commands and files say, read."""
+"""Probes of a login node, from command output and files."""
 
 import errno
 import os
@@ -12,30 +12,30 @@ import pytest
 
 from torc_watch.daemon.lease import Lease, this_process
 from torc_watch.host.subprocesses import (
-    ABSENT,
-    SILENT,
+    NOT_FOUND,
+    TIMED_OUT,
     CommandResult,
     RunCommand,
-    ask,
+    run_command,
     session_environment,
 )
 from torc_watch.login_node import systemd
 from torc_watch.login_node.facts import Linger, LoginNode, Server
 from torc_watch.login_node.probes import (
-    Place,
-    acting_host,
-    folder,
-    look,
-    memory_cap,
-    user_namespaces,
+    ProbeTarget,
+    allows_user_namespaces,
+    lease_holder_host,
+    memory_limit,
+    probe_folder,
+    probe_login_node,
 )
 
-GONE = CommandResult(status=ABSENT, complaint="it: No such file or directory.")
+GONE = CommandResult(status=NOT_FOUND, stderr="it: No such file or directory.")
 NO_BUS = "Failed to connect to bus: No medium found"
 
 
 def answering(answers: Mapping[str, CommandResult]) -> RunCommand:
-    """Commands by how they begin; the others are not installed."""
+    """Runs no command: looks up the result by the beginning of the command line."""
 
     async def answer(*command: str) -> CommandResult:
         words = " ".join(command)
@@ -47,57 +47,59 @@ def answering(answers: Mapping[str, CommandResult]) -> RunCommand:
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [
-        (CommandResult(status=0, output="PATH=/bin\nA=b=c\nodd"), {"PATH": "/bin", "A": "b=c"}),
-        (CommandResult(status=1, complaint=f"{NO_BUS}\nmore"), f"{NO_BUS}."),
+        (CommandResult(status=0, stdout="PATH=/bin\nA=b=c\nodd"), {"PATH": "/bin", "A": "b=c"}),
+        (CommandResult(status=1, stderr=f"{NO_BUS}\nmore"), f"{NO_BUS}."),
         (CommandResult(status=3), "it ended with status 3."),
         (GONE, "it: No such file or directory."),
     ],
 )
-async def test_the_environment_of_services(answer: CommandResult, expected: object) -> None:
-    said = answering({"systemctl --user show-environment": answer})
+async def test_environment_of_services(answer: CommandResult, expected: object) -> None:
+    run = answering({"systemctl --user show-environment": answer})
 
-    assert await systemd.services_environment(said) == expected
+    assert await systemd.services_environment(run) == expected
 
 
 @pytest.mark.parametrize(
     ("loginctl", "pkcheck", "expected"),
     [
-        (CommandResult(status=0, output="Linger=yes"), GONE, Linger.ON),
-        (CommandResult(status=0, output="Linger=no"), CommandResult(status=0), Linger.OFF),
-        (CommandResult(status=0, output="Linger=no"), CommandResult(status=1), Linger.REFUSED),
-        (CommandResult(status=0, output="Linger=no"), CommandResult(status=2), Linger.REFUSED),
-        (CommandResult(status=0, output="Linger=no"), GONE, Linger.OFF),
-        (CommandResult(status=1, complaint="User ID 7 is not logged in"), GONE, Linger.OFF),
+        (CommandResult(status=0, stdout="Linger=yes"), GONE, Linger.ON),
+        (CommandResult(status=0, stdout="Linger=no"), CommandResult(status=0), Linger.OFF),
+        (CommandResult(status=0, stdout="Linger=no"), CommandResult(status=1), Linger.REFUSED),
+        (CommandResult(status=0, stdout="Linger=no"), CommandResult(status=2), Linger.REFUSED),
+        (CommandResult(status=0, stdout="Linger=no"), GONE, Linger.OFF),
+        (CommandResult(status=1, stderr="User ID 7 is not logged in"), GONE, Linger.OFF),
         (GONE, GONE, Linger.OFF),
     ],
 )
-async def test_linger(loginctl: CommandResult, pkcheck: CommandResult, expected: Linger) -> None:
-    said = answering({"loginctl show-user": loginctl, "pkcheck": pkcheck})
+async def test_linger_state(
+    loginctl: CommandResult, pkcheck: CommandResult, expected: Linger
+) -> None:
+    run = answering({"loginctl show-user": loginctl, "pkcheck": pkcheck})
 
-    assert await systemd.linger(said, "nobody-of-this-name") is expected
+    assert await systemd.linger_state(run, "nobody-of-this-name") is expected
 
 
 @pytest.mark.parametrize(
     ("output", "expected"),
     [("KillUserProcesses=yes", True), ("KillUserProcesses=no", False), ("", None)],
 )
-async def test_what_logout_does(output: str, expected: bool | None) -> None:
-    said = answering({"loginctl show-session": CommandResult(status=0, output=output)})
+async def test_whether_logout_kills_processes(output: str, expected: bool | None) -> None:
+    run = answering({"loginctl show-session": CommandResult(status=0, stdout=output)})
 
-    assert await systemd.kills_at_logout(said) is expected
+    assert await systemd.kills_processes_at_logout(run) is expected
 
 
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [
         (CommandResult(status=0), True),
-        (CommandResult(status=1, complaint="no crontab for ada"), True),
-        (CommandResult(status=1, complaint="You (ada) are not allowed to use this program"), False),
+        (CommandResult(status=1, stderr="no crontab for ada"), True),
+        (CommandResult(status=1, stderr="You (ada) are not allowed to use this program"), False),
         (GONE, False),
     ],
 )
-async def test_whether_cron_is_open(answer: CommandResult, expected: bool) -> None:
-    assert await systemd.cron_open(answering({"crontab -l": answer})) is expected
+async def test_whether_cron_can_be_used(answer: CommandResult, expected: bool) -> None:
+    assert await systemd.can_use_cron(answering({"crontab -l": answer})) is expected
 
 
 @pytest.mark.parametrize(
@@ -105,56 +107,58 @@ async def test_whether_cron_is_open(answer: CommandResult, expected: bool) -> No
     [
         (GONE, GONE, None),
         (
-            CommandResult(status=1, complaint="No credentials cache found"),
+            CommandResult(status=1, stderr="No credentials cache found"),
             CommandResult(status=1),
             None,
         ),
-        (CommandResult(status=0, output="Ticket cache: …"), CommandResult(status=0), True),
-        (CommandResult(status=0, output="Ticket cache: …"), CommandResult(status=1), False),
+        (CommandResult(status=0, stdout="Ticket cache: …"), CommandResult(status=0), True),
+        (CommandResult(status=0, stdout="Ticket cache: …"), CommandResult(status=1), False),
     ],
 )
-async def test_tickets(listed: CommandResult, valid: CommandResult, expected: bool | None) -> None:
-    said = answering({"klist -s": valid, "klist": listed})
+async def test_kerberos_tickets(
+    listed: CommandResult, valid: CommandResult, expected: bool | None
+) -> None:
+    run = answering({"klist -s": valid, "klist": listed})
 
-    assert await systemd.has_ticket(said) is expected
+    assert await systemd.has_ticket(run) is expected
 
 
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [
-        (CommandResult(status=0, output="-- No entries --"), True),
+        (CommandResult(status=0, stdout="-- No entries --"), True),
         (
-            CommandResult(status=1, complaint="No journal files were opened due to insufficient"),
+            CommandResult(status=1, stderr="No journal files were opened due to insufficient"),
             False,
         ),
-        (CommandResult(status=0, complaint="Hint: You are currently not seeing messages"), False),
+        (CommandResult(status=0, stderr="Hint: You are currently not seeing messages"), False),
     ],
 )
-async def test_who_may_read_the_journal(answer: CommandResult, expected: bool) -> None:
-    assert await systemd.journal_readable(answering({"journalctl --user": answer})) is expected
+async def test_whether_the_journal_can_be_read(answer: CommandResult, expected: bool) -> None:
+    assert await systemd.can_read_journal(answering({"journalctl --user": answer})) is expected
 
 
-async def test_a_command_is_asked_in_plain_english() -> None:
-    said = await ask("sh", "-c", 'echo " $LC_ALL "; echo " oh " >&2; exit 3')
+async def test_command_runs_in_the_c_locale() -> None:
+    result = await run_command("sh", "-c", 'echo " $LC_ALL "; echo " oh " >&2; exit 3')
 
-    assert said == CommandResult(status=3, output="C", complaint="oh")
+    assert result == CommandResult(status=3, stdout="C", stderr="oh")
 
 
-async def test_a_command_that_is_not_there() -> None:
-    assert (await ask("/nonexistent/command")).status == ABSENT
+async def test_missing_command() -> None:
+    assert (await run_command("/nonexistent/command")).status == NOT_FOUND
 
 
 @pytest.mark.looptime
-async def test_a_command_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_hanging_command_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
     async def hang(*_: object, **__: object) -> None:
         await anyio.sleep_forever()
 
     monkeypatch.setattr("anyio.run_process", hang)
 
-    assert (await ask("loginctl")).status == SILENT
+    assert (await run_command("loginctl")).status == TIMED_OUT
 
 
-def test_a_missing_runtime_folder_is_found() -> None:
+def test_session_environment_adds_the_runtime_folder() -> None:
     runtime = Path(f"/run/user/{os.getuid()}")
     expected = {"XDG_RUNTIME_DIR": str(runtime)} if runtime.is_dir() else {}
 
@@ -162,23 +166,23 @@ def test_a_missing_runtime_folder_is_found() -> None:
     assert session_environment({"XDG_RUNTIME_DIR": "/x"}) == {"XDG_RUNTIME_DIR": "/x"}
 
 
-def test_a_good_folder_is_tried_and_left_as_it_was(tmp_path: Path) -> None:
-    found = folder(tmp_path / "state" / "torc-watchd")
+def test_probing_a_writable_folder_leaves_nothing_behind(tmp_path: Path) -> None:
+    found = probe_folder(tmp_path / "state" / "torc-watchd")
 
-    assert (found.trouble, found.linking) == ("", "")
+    assert (found.write_error, found.link_error) == ("", "")
     assert found.file_system
     assert found.free > 0
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_in_which_nothing_can_be_made(tmp_path: Path) -> None:
+def test_folder_that_cannot_be_created(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
-    assert folder(tmp_path / "file" / "state").trouble == "Not a directory."
+    assert probe_folder(tmp_path / "file" / "state").write_error == "Not a directory."
 
 
 @pytest.mark.parametrize("number", [errno.EPERM, errno.EOPNOTSUPP])
-def test_a_folder_without_links(
+def test_folder_without_hard_links(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     def refuse(*_: object) -> None:
@@ -186,25 +190,25 @@ def test_a_folder_without_links(
 
     monkeypatch.setattr(os, "link", refuse)
 
-    assert folder(tmp_path).linking == f"{os.strerror(number)}."
+    assert probe_folder(tmp_path).link_error == f"{os.strerror(number)}."
 
 
-def test_a_link_that_is_a_copy_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_link_that_is_a_copy_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "link", shutil.copyfile)
 
-    assert folder(tmp_path).linking == "the link is a copy."
+    assert probe_folder(tmp_path).link_error == "the link is a copy."
 
 
-def test_who_acts_already(tmp_path: Path) -> None:
-    assert acting_host(tmp_path) == ""
+def test_host_of_the_lease_holder(tmp_path: Path) -> None:
+    assert lease_holder_host(tmp_path) == ""
     lease = Lease(tmp_path / "lease", this_process())
     lease.acquire(0)
 
-    assert acting_host(tmp_path) == this_process().host
+    assert lease_holder_host(tmp_path) == this_process().host
     lease.release()
-    assert acting_host(tmp_path) == ""
+    assert lease_holder_host(tmp_path) == ""
     Lease(tmp_path / "lease", replace(this_process(), started=1)).acquire(0)
-    assert acting_host(tmp_path) == ""  # it has ended without a word
+    assert lease_holder_host(tmp_path) == ""  # its process is gone
 
 
 @pytest.mark.parametrize(
@@ -219,14 +223,14 @@ def test_who_acts_already(tmp_path: Path) -> None:
         ("9:cpu,cpuacct:/user.slice", {"memory/user.slice/memory.limit_in_bytes": "1"}, None),
     ],
 )  # fmt: skip
-def test_the_least_cap_of_all_groups_counts(
+def test_lowest_memory_limit_of_all_control_groups_counts(
     tmp_path: Path, groups: str, caps: dict[str, str], expected: int | None
 ) -> None:
     write(tmp_path / "proc/self/cgroup", groups)
     for path, text in caps.items():
         write(tmp_path / "sys/fs/cgroup" / path, text)
 
-    assert memory_cap(tmp_path) == expected
+    assert memory_limit(tmp_path) == expected
 
 
 @pytest.mark.parametrize(
@@ -243,33 +247,33 @@ def test_user_namespaces(
         if text is not None:
             write(tmp_path / "proc/sys" / path, text)
 
-    assert user_namespaces(tmp_path) is expected
+    assert allows_user_namespaces(tmp_path) is expected
 
 
-async def test_everything_is_looked_at(tmp_path: Path) -> None:
+async def test_all_probes_run(tmp_path: Path) -> None:
     def programs(name: str, *there: str) -> str:
         for program in there:
             write(tmp_path / name / program, "#!/bin/sh\n").chmod(0o755)
         return str(tmp_path / name)
 
-    server = Server(url="http://torc", version="1.0.0", trouble="")
+    server = Server(url="http://torc", version="1.0.0", error="")
 
-    async def ask_server() -> Server:
+    async def probe_server() -> Server:
         return server
 
-    place = Place(
+    target = ProbeTarget(
         user="ada",
         home=tmp_path,
         environment={"PATH": programs("mine", "sbatch", "tmux")},
     )
-    services = CommandResult(status=0, output=f"PATH={programs('theirs', 'tmux')}")
-    node: LoginNode = await look(
-        place, answering({"systemctl --user show-environment": services}), ask_server
+    services = CommandResult(status=0, stdout=f"PATH={programs('theirs', 'tmux')}")
+    node: LoginNode = await probe_login_node(
+        target, answering({"systemctl --user show-environment": services}), probe_server
     )
 
-    assert node.user_manager == ""
+    assert node.user_manager_error == ""
     assert sorted(node.programs) == ["sbatch", "tmux"]
-    assert sorted(node.unseen) == ["sbatch"]
+    assert sorted(node.hidden_programs) == ["sbatch"]
     assert node.server is server
 
 

@@ -4,8 +4,8 @@ from hypothesis import strategies as st
 
 from torc_watch.core.model import Requirements
 from torc_watch.core.units import GIB
-from torc_watch.sandbox.runner.free_resources import claim_limit, give_back, take
-from torc_watch.torc.runner_api import NodeResources
+from torc_watch.sandbox.runner.free_resources import claim_limit, release, reserve
+from torc_watch.torc.runner_api import WorkerResources
 
 
 def requirements(cpus: int, memory: int | None, gpus: int = 0) -> Requirements:
@@ -25,13 +25,13 @@ def requirements(cpus: int, memory: int | None, gpus: int = 0) -> Requirements:
     memory=st.none() | st.integers(0, 64 * GIB),
     gpus=st.integers(0, 4),
 )
-def test_what_a_job_takes_it_gives_back(cpus: int, memory: int | None, gpus: int) -> None:
-    node = NodeResources(num_cpus=8, memory=64 * GIB, num_gpus=4, scheduler_config_id=3)
+def test_release_is_the_inverse_of_reserve(cpus: int, memory: int | None, gpus: int) -> None:
+    node = WorkerResources(num_cpus=8, memory=64 * GIB, num_gpus=4, scheduler_config_id=3)
     job = requirements(cpus, memory, gpus)
-    beside = take(node, job)
-    assert (node.num_cpus - beside.num_cpus, node.num_gpus - beside.num_gpus) == (cpus, gpus)
-    assert node.memory - beside.memory == (memory or 0)
-    assert give_back(beside, job) == node
+    rest = reserve(node, job)
+    assert (node.num_cpus - rest.num_cpus, node.num_gpus - rest.num_gpus) == (cpus, gpus)
+    assert node.memory - rest.memory == (memory or 0)
+    assert release(rest, job) == node
 
 
 @pytest.mark.parametrize(
@@ -47,8 +47,8 @@ def test_what_a_job_takes_it_gives_back(cpus: int, memory: int | None, gpus: int
         (4, 0, 1, None, 0),
     ],
 )
-def test_no_more_is_asked_for_than_there_is_room(
+def test_claim_limit(
     cpus: int, memory: int, running: int, max_parallel: int | None, limit: int
 ) -> None:
-    free = NodeResources(num_cpus=cpus, memory=memory)
+    free = WorkerResources(num_cpus=cpus, memory=memory)
     assert claim_limit(free, running, max_parallel) == limit

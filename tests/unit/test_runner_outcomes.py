@@ -1,13 +1,13 @@
 import pytest
 
 from torc_watch.core.model import TORCS_KILL_CODES, JobStatus, KillCodes
-from torc_watch.sandbox.runner.job import KillReason, judge
+from torc_watch.sandbox.runner.job import KillReason, classify_exit
 
 OWN_CODES = KillCodes(memory=77, runtime=78)
 
 
 @pytest.mark.parametrize(
-    ("verdict", "exit_code", "status", "return_code"),
+    ("kill_reason", "exit_code", "status", "return_code"),
     [
         (None, 0, JobStatus.COMPLETED, 0),
         (None, 3, JobStatus.FAILED, 3),
@@ -27,16 +27,16 @@ OWN_CODES = KillCodes(memory=77, runtime=78)
     ],
 )
 def test_status_and_return_code(
-    verdict: KillReason | None, exit_code: int, status: JobStatus, return_code: int
+    kill_reason: KillReason | None, exit_code: int, status: JobStatus, return_code: int
 ) -> None:
-    assert judge(verdict, exit_code, TORCS_KILL_CODES) == (status, return_code)
+    assert classify_exit(kill_reason, exit_code, TORCS_KILL_CODES) == (status, return_code)
 
 
 @pytest.mark.parametrize(
-    ("verdict", "return_code"),
+    ("kill_reason", "return_code"),
     [(KillReason.MEMORY, 77), (KillReason.RUNTIME, 78), (KillReason.STOPPED, 78), (None, 137)],
 )
-def test_a_workflow_chooses_the_codes_of_what_is_killed(
-    verdict: KillReason | None, return_code: int
+def test_workflow_sets_the_return_codes_of_killed_jobs(
+    kill_reason: KillReason | None, return_code: int
 ) -> None:
-    assert judge(verdict, -9, OWN_CODES)[1] == return_code
+    assert classify_exit(kill_reason, -9, OWN_CODES)[1] == return_code

@@ -3,7 +3,7 @@ import subprocess
 from torc_watch.sandbox.runner.process_trees import ProcessTrees
 
 
-def test_each_process_belongs_to_its_own_job_and_to_none_after_its_end() -> None:
+def test_each_process_belongs_to_its_job_until_that_is_removed() -> None:
     trees = ProcessTrees()
     with (
         subprocess.Popen(["cat"], stdin=subprocess.PIPE, start_new_session=True) as one,

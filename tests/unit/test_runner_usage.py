@@ -5,8 +5,8 @@ import pytest
 from torc_watch.core.units import KIB, MIB
 from torc_watch.host.processes import Process
 from torc_watch.sandbox.runner.job import SAMPLE_INTERVAL
-from torc_watch.sandbox.runner.running_jobs import LARGEST_SHARE, pause_after
-from torc_watch.sandbox.runner.usage import Meter, Usage
+from torc_watch.sandbox.runner.running_jobs import MAX_CPU_SHARE, pause_after
+from torc_watch.sandbox.runner.usage import Usage, UsageMeter
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ def process(pid: int, *, memory: int = 0, cpu_seconds: float = 0.0) -> Process:
     )
 
 
-def test_memory_is_summed_over_the_tree_then_peaked_and_averaged_over_time() -> None:
-    meter = Meter(0.0)
+def test_memory_is_summed_over_the_tree() -> None:
+    meter = UsageMeter(0.0)
     assert meter.sample(0.1, [process(1, memory=10 * MIB), process(2, memory=20 * MIB)]) == 30 * MIB
     assert meter.sample(0.2, [process(1, memory=10 * MIB)]) == 10 * MIB
     usage = meter.total(0.3, Kernel(), own_peak_memory=0)
@@ -44,17 +44,17 @@ def test_memory_is_summed_over_the_tree_then_peaked_and_averaged_over_time() -> 
         (20 * MIB, 10 * MIB, 30 * MIB),  # the largest process is less than the tree
     ],
 )
-def test_the_kernels_peak_counts_only_where_it_cannot_be_ours(
+def test_kernel_peak_counts_only_above_our_own_memory(
     kernel_peak: int, own_peak: int, expected: int
 ) -> None:
-    meter = Meter(0.0)
+    meter = UsageMeter(0.0)
     meter.sample(0.1, [process(1, memory=30 * MIB)])
     kernel = Kernel(ru_maxrss=kernel_peak // KIB)
     assert meter.total(0.2, kernel, own_peak).peak_memory == expected
 
 
-def test_peak_cpu_is_that_of_the_busiest_second_and_survives_the_process() -> None:
-    meter = Meter(0.0)
+def test_peak_cpu_is_that_of_the_busiest_second() -> None:
+    meter = UsageMeter(0.0)
     meter.sample(1.0, [process(1, cpu_seconds=0.5)])
     meter.sample(2.0, [process(1, cpu_seconds=1.5), process(2, cpu_seconds=1.0)])
     meter.sample(3.0, [process(2, cpu_seconds=1.0)])
@@ -62,14 +62,14 @@ def test_peak_cpu_is_that_of_the_busiest_second_and_survives_the_process() -> No
     assert (usage.peak_cpu, usage.average_cpu) == (200.0, 50.0)
 
 
-def test_a_job_between_two_samples_has_cpu_from_the_kernel_and_no_memory() -> None:
-    usage = Meter(10.0).total(10.5, Kernel(ru_utime=0.2, ru_stime=0.05), own_peak_memory=0)
+def test_job_without_a_sample_has_cpu_from_the_kernel_and_no_memory() -> None:
+    usage = UsageMeter(10.0).total(10.5, Kernel(ru_utime=0.2, ru_stime=0.05), own_peak_memory=0)
     assert usage == Usage(peak_cpu=50.0, average_cpu=50.0)
 
 
 @pytest.mark.parametrize("sampling", [0.0, 0.001, 0.1, 3.0])
-def test_sampling_is_frequent_but_never_takes_a_cpu_of_its_own(sampling: float) -> None:
+def test_sampling_is_frequent_but_limited_in_cpu(sampling: float) -> None:
     pause = pause_after(sampling)
     assert pause >= SAMPLE_INTERVAL
-    assert sampling / (sampling + pause) <= LARGEST_SHARE
+    assert sampling / (sampling + pause) <= MAX_CPU_SHARE
     assert pause == SAMPLE_INTERVAL or sampling > SAMPLE_INTERVAL / 10

@@ -1,4 +1,4 @@
-"""The service is put in place and taken away; systemd's commands are a fake's words."""
+"""Installing and removing the service, with a fake systemd."""
 
 import sys
 from dataclasses import dataclass, field, replace
@@ -8,27 +8,27 @@ import pytest
 
 from torc_watch.cli.servicing import own_command
 from torc_watch.core.errors import ServiceError
-from torc_watch.host.package_data import resource
+from torc_watch.host.package_data import data_folder
 from torc_watch.host.subprocesses import CommandResult
 from torc_watch.login_node import service_install
 from torc_watch.login_node.facts import Linger
 from torc_watch.login_node.service_install import UnitSpec
-from torc_watch.login_node.unit_file import Found
+from torc_watch.login_node.unit_file import FileState
 
 GOOD = CommandResult(status=0)
-REFUSED = CommandResult(status=1, complaint="Could not enable linger: Access denied")
+REFUSED = CommandResult(status=1, stderr="Could not enable linger: Access denied")
 
 
 @dataclass
 class Systemd:
-    """Answers 0 but where told otherwise, by how a command begins; keeps what it was asked."""
+    """Records commands; each succeeds unless ``answers`` has its beginning."""
 
     answers: dict[str, CommandResult] = field(default_factory=dict)
-    asked: list[str] = field(default_factory=list)
+    commands: list[str] = field(default_factory=list)
 
     async def __call__(self, *command: str) -> CommandResult:
         words = " ".join(command).removeprefix("systemctl --user ")
-        self.asked.append(words)
+        self.commands.append(words)
         return next((said for start, said in self.answers.items() if words.startswith(start)), GOOD)
 
 
@@ -38,7 +38,7 @@ def service(
     return UnitSpec(
         command=("/opt/torc-watchd",),
         version="1.0",
-        templates=resource("systemd"),
+        templates=data_folder("systemd"),
         folder=folder / "units",
         is_local=local,
         settings=settings,
@@ -46,12 +46,12 @@ def service(
 
 
 def install(wanted: UnitSpec) -> list[str]:
-    told: list[str] = []
-    service_install.put_in_place(service_install.wanted_files(wanted), told.append)
-    return told
+    lines: list[str] = []
+    service_install.install_files(service_install.desired_files(wanted), lines.append)
+    return lines
 
 
-def test_after_an_upgrade_the_unit_is_another(tmp_path: Path) -> None:
+def test_upgrade_changes_the_unit(tmp_path: Path) -> None:
     install(service(tmp_path))
 
     upgraded = install(replace(service(tmp_path), version="1.1"))
@@ -63,67 +63,67 @@ def names(folder: Path) -> set[str]:
     return {path.name for path in folder.rglob("*") if path.is_file()}
 
 
-def test_all_files_are_written_and_then_found_done(tmp_path: Path) -> None:
-    told = install(service(tmp_path, settings={"TORC_API_URL": "http://torc"}))
+def test_second_install_writes_nothing(tmp_path: Path) -> None:
+    lines = install(service(tmp_path, settings={"TORC_API_URL": "http://torc"}))
 
-    assert len(told) == 3
+    assert len(lines) == 3
     assert names(tmp_path) == {"torc-watchd.service", "local.conf", "environment.conf"}
     assert install(service(tmp_path, settings={"TORC_API_URL": "http://torc"})) == []
 
 
-def test_what_the_service_was_given_stays_until_it_is_given_something_else(tmp_path: Path) -> None:
+def test_environment_is_kept_until_it_is_replaced(tmp_path: Path) -> None:
     settings = {"TORC_API_URL": "http://torc"}
     install(service(tmp_path, settings=settings))
     folder = tmp_path / "units"
 
     install(service(tmp_path))
-    assert service_install.has_settings(folder, settings)
-    assert not service_install.has_settings(folder, {"TORC_API_URL": "http://other"})
+    assert service_install.has_environment(folder, settings)
+    assert not service_install.has_environment(folder, {"TORC_API_URL": "http://other"})
 
     install(service(tmp_path, settings={}))
-    assert service_install.has_settings(folder, {})
+    assert service_install.has_environment(folder, {})
 
 
-def test_where_slurm_has_come_jobs_are_no_longer_run_here(tmp_path: Path) -> None:
+def test_local_drop_in_is_removed_once_slurm_exists(tmp_path: Path) -> None:
     install(service(tmp_path, local=True))
 
-    told = install(service(tmp_path, local=False))
+    lines = install(service(tmp_path, local=False))
 
     assert names(tmp_path) == {"torc-watchd.service"}
-    assert [line.split()[0] for line in told] == ["Removed"]
+    assert [line.split()[0] for line in lines] == ["Removed"]
 
 
-def test_a_file_of_an_earlier_version_is_renewed(tmp_path: Path) -> None:
+def test_outdated_file_is_replaced(tmp_path: Path) -> None:
     install(service(tmp_path, local=False))
     newer = UnitSpec(
         command=("/opt/2/torc-watchd",),
         version="1.0",
-        templates=resource("systemd"),
+        templates=data_folder("systemd"),
         folder=tmp_path / "units",
         is_local=False,
     )
-    [file, _] = service_install.wanted_files(newer)
+    [file, _] = service_install.desired_files(newer)
 
-    assert file.found is Found.OURS
-    service_install.refuse_edited([file])
+    assert file.state is FileState.OUTDATED
+    service_install.refuse_edited_files([file])
     assert install(newer)
     assert '"/opt/2/torc-watchd" run' in file.path.read_text()
 
 
-def test_an_edited_file_is_refused_or_kept_beside(tmp_path: Path) -> None:
+def test_edited_file_is_refused_or_backed_up(tmp_path: Path) -> None:
     install(service(tmp_path, local=False))
     unit = tmp_path / "units/torc-watchd.service"
     unit.write_text("mine")
-    files = service_install.wanted_files(service(tmp_path, local=False))
+    files = service_install.desired_files(service(tmp_path, local=False))
 
     with pytest.raises(ServiceError, match=r"was edited.*--force"):
-        service_install.refuse_edited(files)
-    service_install.put_in_place(files, print)
+        service_install.refuse_edited_files(files)
+    service_install.install_files(files, print)
 
     assert unit.with_name("torc-watchd.service.bak").read_text() == "mine"
 
 
-def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+def test_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "units").write_text("a file")
 
     with pytest.raises(ServiceError, match="cannot be written"):
@@ -131,7 +131,7 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("active", "changed", "asked", "told"),
+    ("active", "changed", "commands", "line"),
     [
         (False, True, ["daemon-reload", "enable", "restart"], "Started"),
         (False, False, ["daemon-reload", "enable", "restart"], "Started"),
@@ -139,69 +139,71 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
         (True, False, ["daemon-reload", "enable"], "nothing was changed"),
     ],
 )
-async def test_what_is_started(active: bool, changed: bool, asked: list[str], told: str) -> None:
-    systemd = Systemd({} if active else {"is-active": CommandResult(status=3, output="inactive")})
+async def test_start_restarts_only_after_changes(
+    active: bool, changed: bool, commands: list[str], line: str
+) -> None:
+    systemd = Systemd({} if active else {"is-active": CommandResult(status=3, stdout="inactive")})
     lines: list[str] = []
 
-    await service_install.start(systemd, changed=changed, tell=lines.append)
+    await service_install.start_service(systemd, changed=changed, write_line=lines.append)
 
-    assert [words.split()[0] for words in systemd.asked] == ["is-active", *asked]
-    assert told in lines[0]
+    assert [words.split()[0] for words in systemd.commands] == ["is-active", *commands]
+    assert line in lines[0]
 
 
-async def test_a_service_that_does_not_start_is_an_error() -> None:
-    failed = CommandResult(status=1, complaint="Job for torc-watchd.service failed.\nSee more")
+async def test_service_that_does_not_start_is_an_error() -> None:
+    failed = CommandResult(status=1, stderr="Job for torc-watchd.service failed.\nSee more")
     systemd = Systemd({"is-active": CommandResult(status=3), "restart": failed})
 
-    with pytest.raises(ServiceError, match=r"Job for torc-watchd.service failed\. Look at"):
-        await service_install.start(systemd, changed=True, tell=print)
+    with pytest.raises(ServiceError, match=r"Job for torc-watchd.service failed\. See"):
+        await service_install.start_service(systemd, changed=True, write_line=print)
 
 
 @pytest.mark.parametrize(
     ("answers", "expected", "words"),
     [
         (
-            {"loginctl show-user": CommandResult(status=0, output="Linger=yes")},
+            {"loginctl show-user": CommandResult(status=0, stdout="Linger=yes")},
             Linger.ON,
             "linger is on",
         ),
-        ({}, Linger.ON, "was turned on"),
+        ({}, Linger.ON, "was enabled"),
         ({"loginctl enable-linger": REFUSED}, Linger.REFUSED, "Access denied"),
     ],
 )
-async def test_what_happens_at_logout(
+async def test_enabling_linger(
     answers: dict[str, CommandResult], expected: Linger, words: str
 ) -> None:
     lines: list[str] = []
 
-    found = await service_install.stay_after_logout(Systemd(answers), "no-such-user", lines.append)
+    found = await service_install.enable_linger(Systemd(answers), "no-such-user", lines.append)
 
     assert found is expected
     assert words in lines[0]
 
 
-async def test_uninstalling_keeps_what_is_the_person_s(tmp_path: Path) -> None:
+async def test_uninstall_keeps_the_users_drop_ins(tmp_path: Path) -> None:
     install(service(tmp_path, settings={"A": "b"}))
-    (tmp_path / "units/torc-watchd.service.d/mine.conf").write_text("[UnitSpec]\n")
+    (tmp_path / "units/torc-watchd.service.d/mine.conf").write_text("[Service]\n")
     systemd = Systemd()
 
     await service_install.uninstall(systemd, tmp_path / "units", print)
 
     assert names(tmp_path) == {"mine.conf"}
-    assert systemd.asked == ["disable --now torc-watchd.service", "daemon-reload"]
+    assert systemd.commands == ["disable --now torc-watchd.service", "daemon-reload"]
 
 
-async def test_there_may_be_nothing_to_uninstall(tmp_path: Path) -> None:
+async def test_uninstall_without_a_service(tmp_path: Path) -> None:
     systemd = Systemd()
     lines: list[str] = []
 
     await service_install.uninstall(systemd, tmp_path / "units", lines.append)
 
     assert lines == ["There was no service to remove."]
-    assert systemd.asked == []
+    assert systemd.commands == []
 
 
-def test_the_service_starts_what_was_started(tmp_path: Path) -> None:
+def test_service_starts_the_program_that_installed_it(tmp_path: Path) -> None:
     script = tmp_path / "torc-watchd"
     script.write_text("#!/bin/sh\n")
     script.chmod(0o755)

@@ -17,7 +17,7 @@ def jobs_of(name: str) -> dict[str, JobSpec]:
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.iterdir()), ids=lambda path: path.name)
-def test_every_example_is_valid_shell(path: Path) -> None:
+def test_commands_of_every_example_are_valid_shell(path: Path) -> None:
     spec = read_spec(path)
     assert spec.name == path.stem
     assert spec.warnings == ()
@@ -26,7 +26,7 @@ def test_every_example_is_valid_shell(path: Path) -> None:
         subprocess.run(["bash", "-n", "-c", command], check=True)
 
 
-def test_the_tutorial_is_what_the_tutorial_says() -> None:
+def test_tutorial() -> None:
     jobs = jobs_of("tutorial.yaml")
     prepare = tuple(f"prepare_data_{number}" for number in range(1, 11))
     train = tuple(f"train_model_{number}" for number in range(1, 91))
@@ -38,12 +38,12 @@ def test_the_tutorial_is_what_the_tutorial_says() -> None:
 
 
 @pytest.mark.parametrize("number", [1, 6, 7, 12, 23, 31, 45, 70, 90])
-def test_five_models_of_the_tutorial_are_the_ones_that_grow(number: int) -> None:
+def test_five_models_of_the_tutorial_need_more_memory(number: int) -> None:
     command = jobs_of("tutorial.yaml")[f"train_model_{number}"].command
     script = 'exec() { echo "$1"; exit; }\n' + command
     run = subprocess.run(["bash", "-c", script], check=True, capture_output=True, text=True)
     assert run.stdout.strip() == ("python3" if number in GROWING else "sleep")
 
 
-def test_the_diamond_depends_through_its_files() -> None:
+def test_diamond_depends_through_files() -> None:
     assert list(jobs_of("diamond.json5")) == ["split", "count_1", "count_2", "join"]

@@ -24,7 +24,7 @@ def written(folder: Path, name: str, text: str) -> Path:
         ("s.json5", "{name: 'größe', jobs: [{name: 'a', command: 'echo \"$(x)\"',},],} // end"),
     ],
 )
-def test_the_ending_says_how_a_file_is_read(tmp_path: Path, name: str, text: str) -> None:
+def test_file_extension_selects_the_parser(tmp_path: Path, name: str, text: str) -> None:
     spec = read_spec(written(tmp_path, name, text))
     assert spec.name == "größe"
     assert [job.command for job in spec.jobs] == ['echo "$(x)"']
@@ -42,12 +42,12 @@ def test_the_ending_says_how_a_file_is_read(tmp_path: Path, name: str, text: str
         ("[ü]", ["aü"]),
     ],
 )
-def test_plain_yaml_means_what_it_says(tmp_path: Path, written_as: str, values: list[str]) -> None:
+def test_yaml_types(tmp_path: Path, written_as: str, values: list[str]) -> None:
     text = f"name: w\njobs:\n- {{name: 'a{{i}}', command: b, parameters: {{i: {written_as}}}}}\n"
     assert [job.name for job in read_spec(written(tmp_path, "s.yaml", text)).jobs] == values
 
 
-def test_anchors_and_merges_work(tmp_path: Path) -> None:
+def test_anchors_and_merges(tmp_path: Path) -> None:
     text = (
         "name: w\njobs:\n- &first {name: a, command: sleep 1}\n"
         "- &second {<<: *first, name: b, depends_on: [a]}\n- {<<: *second, name: c}\n"
@@ -65,45 +65,45 @@ def test_anchors_and_merges_work(tmp_path: Path) -> None:
     [
         ("s.yaml", JOBS + "  x: [1,\ny: 2\n", "line 4: "),
         ("s.yaml", "name: w\njobs: [a\n", "line 3: "),
-        ("s.yaml", "name: w\nname: v\n", "line 2: the key 'name' is there twice"),
-        ("s.yaml", "name: w\njobs:\n- {a: 1,\n  'a': 2}\n", "line 4: the key 'a' is there twice"),
-        ("s.yaml", JOBS + "description: \x07\n", "line 4: a character that YAML does not allow"),
+        ("s.yaml", "name: w\nname: v\n", "line 2: the key 'name' is repeated"),
+        ("s.yaml", "name: w\njobs:\n- {a: 1,\n  'a': 2}\n", "line 4: the key 'a' is repeated"),
+        ("s.yaml", JOBS + "description: \x07\n", "line 4: a character that is not allowed in YAML"),
         ("s.yaml", "name: !!python/object:os.system x", "line 1: could not determine"),
         ("s.yaml", JOBS + "metadata: &a {b: *a}", "metadata: must be a mapping, .* not a mapping"),
         ("s.yaml", "name: *a", "line 1: found undefined alias"),
         ("s.yaml", JOBS + "---\n" + JOBS, "line 4: but found another document"),
         ("s.yaml", "name: " + "1" * 5000, "digits"),
-        ("s.yaml", "", "must be a mapping, not nothing"),
+        ("s.yaml", "", "must be a mapping, not null"),
         ("s.json", '{"name":\n "w",}', "line 2: "),
-        ("s.json", '{"name": "w", "name": "v"}', "the key 'name' is there twice"),
+        ("s.json", '{"name": "w", "name": "v"}', "the key 'name' is repeated"),
         ("s.json", "[" * 100_000, "nested too deeply"),
         ("s.yaml", "[" * 200_000, "line 1: lists and mappings are nested too deeply"),
         ("s.yaml", "- " * 200_000, "line 1: lists and mappings are nested too deeply"),
         ("s.json5", "{name: 'w',\n jobs: }", "line 2 "),
-        ("s.json5", "{name: 'w', name: 'v'}", "the key 'name' is there twice"),
+        ("s.json5", "{name: 'w', name: 'v'}", "the key 'name' is repeated"),
         ("s.json5", "[" * 10_000, "nested too deeply"),
         ("s.json5", "", "Empty"),
         ("s.kdl", "name w", r"read from \.yaml, \.yml, \.json, \.json5 files"),
     ],
 )
-def test_what_is_wrong_with_a_file(tmp_path: Path, name: str, text: str, reason: str) -> None:
+def test_invalid_files(tmp_path: Path, name: str, text: str, reason: str) -> None:
     with pytest.raises(InvalidSpec, match=rf"^{tmp_path / name}: .*(?s:.*){reason}"):
         read_spec(written(tmp_path, name, text))
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(InvalidSpec, match=r"none\.yaml: cannot be read: No such file"):
         read_spec(tmp_path / "none.yaml")
 
 
-def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
+def test_binary_file(tmp_path: Path) -> None:
     path = tmp_path / "s.yaml"
     path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InvalidSpec, match=r"s\.yaml: is not text in UTF-8"):
+    with pytest.raises(InvalidSpec, match=r"s\.yaml: is not UTF-8 text"):
         read_spec(path)
 
 
-def test_a_file_of_many_jobs_is_read(tmp_path: Path) -> None:
+def test_file_with_many_jobs(tmp_path: Path) -> None:
     jobs = [{"name": f"j{number}", "command": "true"} for number in range(2000)]
     path = written(tmp_path, "s.yaml", json.dumps({"name": "w", "jobs": jobs}))
     assert len(read_spec(path).jobs) == 2000

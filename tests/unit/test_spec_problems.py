@@ -38,13 +38,13 @@ SIZES = "resource_requirements[0] (small)"
 @pytest.mark.parametrize(
     ("document", "problems"),
     [
-        (None, {"workflow": "must be a mapping, not nothing"}),
+        (None, {"workflow": "must be a mapping, not null"}),
         ([], {"workflow": "must be a mapping, not a list"}),
         ({}, {"name": "is missing", "jobs": "is missing"}),
         ({"name": "", "jobs": []}, {"name": "is empty", "jobs": "is empty"}),
         ({"name": "w", "jobs": {}}, {"jobs": "must be a list, not a mapping"}),
         (spec(job("a"), job=[]), {"workflow": "there is no key 'job'; did you mean 'jobs'?"}),
-        (spec("a"), {"jobs[0]": "must be a mapping, not this text"}),
+        (spec("a"), {"jobs[0]": "must be a mapping, not a text"}),
         (spec({}), {"jobs[0].name": "is missing", "jobs[0].command": "is missing"}),
         (spec(job("a", comand=1)), {"jobs[0] (a)": "no key 'comand'; did you mean 'command'?"}),
         (spec(job("a", command=7)), {"jobs[0] (a).command": "not a number; put it in quotes"}),
@@ -53,18 +53,21 @@ SIZES = "resource_requirements[0] (small)"
         (spec(job("a", depends_on="b")), {"jobs[0] (a).depends_on": "must be a list of texts"}),
         (spec(job("a", priority=True)), {"jobs[0] (a).priority": "must be a whole number"}),
         (spec(job("a", priority=-1)), {"jobs[0] (a).priority": "must be a whole number"}),
-        (spec(job("a\ud800")), {r"jobs[0] (a\ud800).name": "must be text without NUL and half"}),
-        (spec(job("a\0")), {r"jobs[0] (a\x00).name": "must be text without NUL and half"}),
-        (spec(job("a"), metadata="{"), {"metadata": "must be a mapping, or one written as JSON"}),
+        (spec(job("a\ud800")), {r"jobs[0] (a\ud800).name": "must be text without NUL and lone"}),
+        (spec(job("a\0")), {r"jobs[0] (a\x00).name": "must be text without NUL and lone"}),
+        (
+            spec(job("a"), metadata="{"),
+            {"metadata": "must be a mapping, or a mapping as JSON text"},
+        ),
         (
             spec(job("a"), user_data=[{"name": "u", "data": float("nan")}]),
             {"user_data[0] (u).data": "must be a value that JSON can express, not a number"},
         ),
-        # Names that are taken, and names of nothing
-        (spec(job("a"), job("b"), job("a")), {"jobs[2] (a).name": "name of jobs[0] (a) too"}),
+        # Duplicate and unknown names
+        (spec(job("a"), job("b"), job("a")), {"jobs[2] (a).name": "also the name of jobs[0] (a)"}),
         (
             templates(("a_{i}", {"i": "[1]", "k": "1:2"})),
-            {"jobs[0] (a_{i}).name": "would be called 'a_1'; put every parameter into the name"},
+            {"jobs[0] (a_{i}).name": "would have the name 'a_1'; use every parameter in the name"},
         ),
         (
             spec(job("train_1"), job("b", depends_on=["trian_1"])),
@@ -91,7 +94,7 @@ SIZES = "resource_requirements[0] (small)"
         ),
         (
             spec(job("a", command="x ${user_data.input.u}"), user_data=[{"name": "u"}]),
-            {"jobs[0] (a).command": "user data 'u' has no data to put there"},
+            {"jobs[0] (a).command": "user data 'u' has no data to insert"},
         ),
         (
             spec(job("a", resource_requirements="smal")) | {"resource_requirements": []},
@@ -106,7 +109,7 @@ SIZES = "resource_requirements[0] (small)"
         (requirements(runtime="PT0S"), {f"{SIZES}.runtime": "must be at least 1"}),
         (
             requirements(name="default"),
-            {"resource_requirements[0] (default).name": "Torc keeps 'default'"},
+            {"resource_requirements[0] (default).name": "Torc reserves 'default'"},
         ),
         (requirements(num_cpus=0), {f"{SIZES}.num_cpus": "must be at least 1"}),
         (requirements(num_cpus=None), {f"{SIZES}.num_cpus": "is missing"}),
@@ -124,7 +127,7 @@ SIZES = "resource_requirements[0] (small)"
         ),
         (
             templates(("{i:x}", {"i": "1:2"})),
-            {"jobs[0] ({i:x})": "{i:x} has a format nobody knows"},
+            {"jobs[0] ({i:x})": "{i:x} has an unknown format"},
         ),
         (
             spec(job("a{i}", use_parameters=["j"]), parameters={"i": "1:2"}),
@@ -140,7 +143,7 @@ SIZES = "resource_requirements[0] (small)"
         ),
     ],
 )
-def test_a_problem_is_named_with_its_place(document: object, problems: dict[str, str]) -> None:
+def test_each_problem_has_its_location(document: object, problems: dict[str, str]) -> None:
     found = dict(line.split(": ", 1) for line in problems_of(document))
     assert list(found) == list(problems)
     for place, words in problems.items():
@@ -166,7 +169,7 @@ def test_all_problems_are_reported_together() -> None:
     ]
 
 
-def test_a_template_that_cannot_be_expanded_makes_no_other_problems() -> None:
+def test_failed_expansion_causes_no_further_problems() -> None:
     document = spec(
         job("a_{i}", parameters={"i": "5:1"}),
         job("b", depends_on=["a_1"], depends_on_regexes=["^a_"]),
@@ -174,30 +177,30 @@ def test_a_template_that_cannot_be_expanded_makes_no_other_problems() -> None:
     assert len(problems_of(document)) == 1
 
 
-def test_many_problems_of_one_template_are_told_in_few_lines() -> None:
+def test_many_problems_of_one_template_are_abbreviated() -> None:
     document = spec(job("a{i}", depends_on=["b{i}"], parameters={"i": "1:100"}), job("c", x=1))
     assert problems_of(document)[1:] == [
         "jobs[0] (a{i}).depends_on: there is no job 'b1'",
         "jobs[0] (a{i}).depends_on: there is no job 'b2'",
         "jobs[0] (a{i}).depends_on: there is no job 'b3'",
-        "jobs[0] (a{i}).depends_on: and 97 more of the kind",
+        "jobs[0] (a{i}).depends_on: and 97 more problems",
     ]
 
 
-def test_at_most_twenty_problems_are_printed() -> None:
+def test_at_most_twenty_problems_are_shown() -> None:
     problems = problems_of(spec(*(job(f"a{number}", x=1) for number in range(100))))
     assert len(problems) == 21
     assert problems[-1] == "and 80 more"
 
 
-def test_too_many_jobs_in_all_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_jobs_in_total_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(entries, "MAX_COMBINATIONS", 5)
     three = {"i": "1:3"}
     document = spec(job("a{i}", parameters=three), job("b{i}", parameters=three))
     assert problems_of(document) == ["jobs: more than 5 entries are too many"]
 
 
-def test_names_are_compared_only_for_problems_that_are_printed(
+def test_suggestions_are_computed_only_for_shown_problems(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     compared: list[str] = []

@@ -28,7 +28,7 @@ def acyclic(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @given(acyclic())
-def test_each_job_comes_after_all_that_it_depends_on(document: dict[str, Any]) -> None:
+def test_each_job_comes_after_its_dependencies(document: dict[str, Any]) -> None:
     jobs = expand(document).jobs
     position = {job.name: number for number, job in enumerate(jobs)}
     assert len(jobs) == len(document["jobs"])
@@ -38,7 +38,7 @@ def test_each_job_comes_after_all_that_it_depends_on(document: dict[str, Any]) -
 
 
 @given(acyclic())
-def test_jobs_that_could_start_together_stay_in_the_order_given(document: dict[str, Any]) -> None:
+def test_jobs_of_a_level_keep_their_order(document: dict[str, Any]) -> None:
     given_position = {job["name"]: number for number, job in enumerate(document["jobs"])}
     level: dict[str, int] = {}
     order = []
@@ -79,20 +79,20 @@ def test_jobs_that_could_start_together_stay_in_the_order_given(document: dict[s
         ),
     ],
 )
-def test_a_cycle_is_printed(document: dict[str, Any], cycle: set[str]) -> None:
+def test_cycle_is_shown(document: dict[str, Any], cycle: set[str]) -> None:
     with pytest.raises(InvalidSpec) as caught:
         expand(document)
     line = str(caught.value).splitlines()[-1].strip()
-    assert line.removeprefix("jobs: these wait for each other: ") in cycle
+    assert line.removeprefix("jobs: these jobs depend on each other in a cycle: ") in cycle
 
 
-def test_a_long_cycle_is_printed_in_short() -> None:
+def test_long_cycle_is_abbreviated() -> None:
     jobs = [{"name": f"j{n}", "depends_on": [f"j{(n + 1) % 1000}"]} for n in range(1000)]
     with pytest.raises(InvalidSpec, match=r"(j\d+ -> ){10}\.\.\.( -> j\d+){10}$"):
         expand(spec(*jobs))
 
 
-def test_dependencies_beyond_all_measure_are_refused_before_they_are_made() -> None:
+def test_too_many_dependencies_are_refused_in_advance() -> None:
     document = spec(
         {"name": "a{i}", "parameters": {"i": "1:2000"}},
         {"name": "b{i}", "parameters": {"i": "1:2000"}, "depends_on_regexes": ["^a"]},
@@ -101,7 +101,7 @@ def test_dependencies_beyond_all_measure_are_refused_before_they_are_made() -> N
         expand(document)
 
 
-def test_jobs_of_a_template_share_what_one_pattern_found() -> None:
+def test_jobs_of_a_template_share_the_matches_of_a_pattern() -> None:
     document = spec(
         {"name": "a{i}", "parameters": {"i": "1:50"}},
         {"name": "b{i}", "parameters": {"i": "1:2"}, "depends_on_regexes": ["^a"]},

@@ -1,11 +1,11 @@
-"""Which dialect a server speaks, from what it answers to the question for its version."""
+"""Detecting the API dialect from the answer to GET /version."""
 
 from typing import Any
 
 import pytest
 
 from torc_watch.core.errors import RequestRejected, ServerFault
-from torc_watch.torc.api_version import ApiVersion, caution, dialect_of
+from torc_watch.torc.api_version import ApiVersion, detect_api_version, version_warning
 
 
 @pytest.mark.parametrize(
@@ -20,33 +20,33 @@ from torc_watch.torc.api_version import ApiVersion, caution, dialect_of
     ],
 )
 def test_known_servers(answer: Any, dialect: ApiVersion, version: str) -> None:
-    assert dialect_of(answer) == (dialect, version)
+    assert detect_api_version(answer) == (dialect, version)
 
 
 @pytest.mark.parametrize("answer", ["0.11.9", "0.8.0 (abc)", {"version": "0.11.0"}])
-def test_old_servers_are_refused_by_name(answer: Any) -> None:
+def test_old_servers_are_refused(answer: Any) -> None:
     with pytest.raises(RequestRejected, match=r"Torc 0\.\d+.* too old"):
-        dialect_of(answer)
+        detect_api_version(answer)
 
 
 @pytest.mark.parametrize(
     "answer",
     [None, "", "nginx", 12, 0.35, [], ["0.12.0"], {}, {"version": None}, {"version": 0.35}, "0"],
 )
-def test_what_is_no_version_is_no_torc_server(answer: Any) -> None:
+def test_answer_without_a_version_is_a_fault(answer: Any) -> None:
     with pytest.raises(ServerFault, match="URL"):
-        dialect_of(answer)
+        detect_api_version(answer)
 
 
 @pytest.mark.parametrize("version", ["0.12.0 (4f1c2d3)", "0.35.0", "1.0.0 (unknown)", "1.0.7"])
-def test_nothing_is_said_of_servers_that_are_known(version: str) -> None:
-    assert caution(version) is None
+def test_no_warning_for_known_versions(version: str) -> None:
+    assert version_warning(version) is None
 
 
 @pytest.mark.parametrize(
     ("version", "release"), [("1.1.0", "1.1"), ("v9.9.0 (\x1b[2J)", "9.9"), ("10.0", "10.0")]
 )
-def test_people_are_told_of_a_server_from_the_future(version: str, release: str) -> None:
-    said = str(caution(version))
+def test_warning_for_newer_versions(version: str, release: str) -> None:
+    said = str(version_warning(version))
     assert said.startswith(f"The server runs Torc {release}; 1.0 is the newest")
     assert said.isprintable()

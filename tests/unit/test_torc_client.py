@@ -1,4 +1,4 @@
-"""Which requests each call sends, in both dialects, and what it makes of the answers."""
+"""The requests of each call in both dialects, and how answers are parsed."""
 
 import json
 from collections import Counter
@@ -89,7 +89,7 @@ def workflow_answers(dialect: ApiVersion, **status: Any) -> dict[str, Any]:
 
 
 @BOTH
-async def test_version_is_asked_once(dialect: ApiVersion) -> None:
+async def test_version_is_requested_once(dialect: ApiVersion) -> None:
     server = Server(dialect, workflow_answers(dialect))
     async with server.client() as client:
         await client.get_workflow(1)
@@ -128,7 +128,7 @@ async def test_workflow_deleted_while_listing_is_left_out() -> None:
     assert server.sent[0].endswith("sort_by=id&user=ada")
 
 
-async def test_counting_on_0_12_costs_one_small_request_for_each_status() -> None:
+async def test_counting_on_0_12_sends_a_small_request_per_status() -> None:
     server = Server(ApiVersion.V0_12, {"GET /jobs": page() | {"total_count": 3}})
     async with server.client() as client:
         counts = await client.count_jobs(1)
@@ -138,7 +138,7 @@ async def test_counting_on_0_12_costs_one_small_request_for_each_status() -> Non
     assert "GET /jobs?limit=1&workflow_id=1&status=failed" in server.sent
 
 
-async def test_counting_on_0_35_costs_one_request() -> None:
+async def test_counting_on_1_0_sends_one_request() -> None:
     summary = {"jobs_by_status": {"completed": 95, "failed": 5}, "total_jobs": 100}
     server = Server(ApiVersion.V0_35, {"GET /workflows/1/status": summary})
     async with server.client() as client:
@@ -147,7 +147,7 @@ async def test_counting_on_0_35_costs_one_request() -> None:
     assert server.sent == ["GET /workflows/1/status"]
 
 
-async def test_counting_fails_with_one_plain_error() -> None:
+async def test_counting_raises_a_single_error() -> None:
     async with Server(ApiVersion.V0_12, {"GET /jobs": 403}).client() as client:
         with pytest.raises(ServerError):
             await client.count_jobs(1)
@@ -193,7 +193,7 @@ CALLS: dict[str, tuple[Call, str]] = {
 
 @BOTH
 @pytest.mark.parametrize(("call", "request_line"), CALLS.values(), ids=CALLS)
-async def test_one_request_for_one_question(
+async def test_each_read_sends_one_request(
     dialect: ApiVersion, call: Call, request_line: str
 ) -> None:
     method, path = request_line.partition("?")[0].split()
@@ -269,7 +269,7 @@ CREATIONS: dict[str, tuple[Call, str, dict[str, Any]]] = {
 
 @BOTH
 @pytest.mark.parametrize(("call", "request_line", "body"), CREATIONS.values(), ids=CREATIONS)
-async def test_creations(
+async def test_create_calls(
     dialect: ApiVersion, call: Call, request_line: str, body: dict[str, Any]
 ) -> None:
     server = Server(dialect, {request_line: body | {"id": 12}})
@@ -361,7 +361,7 @@ SEVEN = Job(id=7, name="a", command="true", status=JobStatus.FAILED, requirement
 
 
 @BOTH
-async def test_assigning_requirements_changes_nothing_else(dialect: ApiVersion) -> None:
+async def test_assigning_requirements_keeps_the_other_fields(dialect: ApiVersion) -> None:
     server = Server(dialect, {})
     async with server.client() as client:
         await client.assign_requirements(1, SEVEN, 6)
@@ -375,7 +375,7 @@ async def test_assigning_requirements_changes_nothing_else(dialect: ApiVersion) 
 @pytest.mark.parametrize(
     ("status", "attempts"), [(JobStatus.UNINITIALIZED, 4), (JobStatus.READY, 1)]
 )
-async def test_only_a_reset_is_repeated_after_a_lost_answer(
+async def test_only_a_reset_is_retried_after_a_lost_answer(
     status: JobStatus, attempts: int
 ) -> None:
     path = f"PUT /jobs/7/manage_status_change/{status}/2"
@@ -440,7 +440,7 @@ ALLOCATION = {
 
 
 @BOTH
-async def test_allocation_is_written_back_whole(dialect: ApiVersion) -> None:
+async def test_allocation_update_sends_the_whole_row(dialect: ApiVersion) -> None:
     row = ALLOCATION | {"of a newer server": 1}
     server = Server(dialect, {"GET /scheduled_compute_nodes/6": row})
     allocation = Allocation(
@@ -473,7 +473,7 @@ async def test_ending_a_compute_node(dialect: ApiVersion) -> None:
 
 
 @BOTH
-async def test_compute_node_ends_once(dialect: ApiVersion) -> None:
+async def test_end_of_a_compute_node_is_recorded_once(dialect: ApiVersion) -> None:
     server = Server(dialect, {"GET /compute_nodes/4": NODE | {"duration_seconds": 5.0}})
     async with server.client() as client:
         await client.end_compute_node(1, 4)
@@ -504,7 +504,7 @@ async def test_run_reached_already_on_0_12_is_only_reset() -> None:
     assert server.sent == ["GET /workflows/1/status", "POST /workflows/1/reset_status"]
 
 
-async def test_next_run_on_0_35_is_the_servers_doing() -> None:
+async def test_next_run_on_1_0_is_started_by_the_server() -> None:
     row = WORKFLOW | STATUS
     server = Server(ApiVersion.V0_35, {"GET /workflows/1": [row, row | {"run_id": 3}]})
     async with server.client() as client:
@@ -513,14 +513,14 @@ async def test_next_run_on_0_35_is_the_servers_doing() -> None:
     assert server.bodies == []
 
 
-async def test_run_reached_already_on_0_35_changes_nothing() -> None:
+async def test_run_reached_already_on_1_0_changes_nothing() -> None:
     server = Server(ApiVersion.V0_35, workflow_answers(ApiVersion.V0_35))
     async with server.client() as client:
         await client.advance_run(1, to_run=2)
     assert server.sent == ["GET /workflows/1"]
 
 
-async def test_server_that_does_not_start_the_run_is_found_out() -> None:
+async def test_server_that_does_not_start_the_run_is_a_fault() -> None:
     server = Server(ApiVersion.V0_35, workflow_answers(ApiVersion.V0_35))
     async with server.client() as client:
         with pytest.raises(ServerFault, match="is in run 2"):
@@ -528,7 +528,7 @@ async def test_server_that_does_not_start_the_run_is_found_out() -> None:
 
 
 @pytest.mark.looptime
-async def test_lost_answer_to_the_next_run_is_not_followed_by_another_run() -> None:
+async def test_lost_answer_does_not_start_another_run() -> None:
     row = WORKFLOW | STATUS
     server = Server(
         ApiVersion.V0_35,
@@ -567,11 +567,11 @@ async def test_unreachable_server() -> None:
 
 
 @pytest.mark.parametrize(("has_more", "number"), [(False, 1), (True, None)])
-async def test_dependants_that_fit_into_one_answer(*, has_more: bool, number: int | None) -> None:
+async def test_dependents_that_fit_into_one_page(*, has_more: bool, number: int | None) -> None:
     row = {"job_id": 2, "job_name": "b", "depends_on_job_id": 1, "depends_on_job_name": "a"}
     path = "GET /workflows/1/job_dependencies"
     server = Server(ApiVersion.V0_35, {path: page(row) | {"has_more": has_more}})
     async with server.client() as client:
-        found = await client.list_dependants(1)
+        found = await client.list_dependents(1)
     assert (None if found is None else len(found)) == number
     assert server.sent == [f"{path}?limit=10000"]

@@ -1,4 +1,4 @@
-"""Independent requests side by side: order, limit, and one error instead of a group."""
+"""Concurrent requests: order, limit, and a single error instead of a group."""
 
 from functools import partial
 
@@ -26,18 +26,18 @@ class Requests:
         return seconds
 
 
-async def test_answers_come_in_the_order_of_the_calls() -> None:
+async def test_results_are_in_the_order_of_the_calls() -> None:
     requests = Requests()
     assert await gather([partial(requests.take, seconds) for seconds in (3, 1, 2)]) == [3, 1, 2]
 
 
-async def test_at_most_eight_are_under_way() -> None:
+async def test_at_most_eight_run_at_a_time() -> None:
     requests = Requests()
     await gather([partial(requests.take, 1.0)] * 20)
     assert requests.most_under_way == 8
 
 
-async def test_first_error_ends_the_others_and_comes_alone() -> None:
+async def test_first_error_cancels_the_others_and_is_raised_directly() -> None:
     requests = Requests()
 
     async def fail(seconds: float, error: Exception) -> float:
@@ -55,5 +55,5 @@ async def test_first_error_ends_the_others_and_comes_alone() -> None:
     assert requests.ended == 0
 
 
-async def test_nothing_to_ask() -> None:
+async def test_no_calls() -> None:
     assert await gather([]) == []

@@ -1,4 +1,4 @@
-"""Where a server is: the URL as people write it, credentials and certificates."""
+"""Connections: URLs, credentials and certificates."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from torc_watch.core.errors import InvalidInput
-from torc_watch.torc.transport import Connection, Transport, normalise_url
+from torc_watch.torc.transport import Connection, Transport, normalize_url
 
 UNSAYABLE = "hunter2"
 
@@ -30,7 +30,7 @@ UNSAYABLE = "hunter2"
         ("node1:8080#", "http://node1:8080/torc-service/v1"),
     ],
 )
-def test_url_as_people_write_it(written: str, url: str) -> None:
+def test_accepted_urls(written: str, url: str) -> None:
     assert Connection(url=written).url == url
 
 
@@ -50,9 +50,9 @@ def test_url_as_people_write_it(written: str, url: str) -> None:
         "http://xn--:8080",
     ],
 )
-def test_what_is_no_url_of_a_server_is_refused_with_an_example(written: str) -> None:
+def test_invalid_urls_are_refused_with_an_example(written: str) -> None:
     with pytest.raises(InvalidInput, match="http://localhost:8080"):
-        normalise_url(written)
+        normalize_url(written)
 
 
 @pytest.mark.parametrize(
@@ -65,19 +65,19 @@ def test_what_is_no_url_of_a_server_is_refused_with_an_example(written: str) -> 
         f"http://ada:22/{UNSAYABLE}@node1",  # a URL with a strange path
     ],
 )
-def test_password_in_the_url_is_refused_and_not_repeated(written: str) -> None:
+def test_password_in_the_url_is_refused_and_not_shown(written: str) -> None:
     with pytest.raises(InvalidInput, match="TORC_PASSWORD") as refusal:
         Connection(url=written)
     assert UNSAYABLE not in str(refusal.value)
 
 
 @given(st.text(max_size=40) | st.from_regex(r"(https?://)?[a-z.]{1,9}(:[0-9]{1,5})?(/[a-z]*)*"))
-def test_normalising_twice_changes_nothing(written: str) -> None:
+def test_normalization_is_idempotent(written: str) -> None:
     try:
-        url = normalise_url(written)
+        url = normalize_url(written)
     except InvalidInput:
         return
-    assert normalise_url(url) == url
+    assert normalize_url(url) == url
     assert url.endswith("/torc-service/v1")
 
 
@@ -86,7 +86,7 @@ def test_password_is_not_in_the_repr() -> None:
     assert UNSAYABLE not in repr(connection)
 
 
-def test_password_needs_a_user() -> None:
+def test_password_requires_a_user_name() -> None:
     with pytest.raises(InvalidInput, match="user name"):
         Connection(url="localhost:8080", password=UNSAYABLE)
 
@@ -116,7 +116,7 @@ async def test_basic_authentication(
 
 
 @pytest.mark.parametrize("content", [None, "no certificate"])
-def test_useless_ca_file_is_refused(tmp_path: Path, content: str | None) -> None:
+def test_invalid_ca_file_is_refused(tmp_path: Path, content: str | None) -> None:
     ca_file = tmp_path / "ca.pem"
     if content is not None:
         ca_file.write_text(content)
@@ -133,7 +133,7 @@ def test_useless_ca_file_is_refused(tmp_path: Path, content: str | None) -> None
         ("http://node1:8080", True),
     ],
 )
-async def test_proxy_of_the_environment_is_not_asked_for_this_machine(
+async def test_proxies_are_not_used_for_localhost(
     monkeypatch: pytest.MonkeyPatch, url: str, *, goes_through_proxy: bool
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://proxy.example.org:3128")

@@ -1,4 +1,4 @@
-"""What went wrong, as errors of the core and in words: nothing of httpx leaves the package."""
+"""Failed requests become errors of core.errors with a message."""
 
 import socket
 import ssl
@@ -68,7 +68,7 @@ async def failure_after(**answer: Any) -> ServerError:
     ],
     ids=lambda value: str(value)[:60],
 )
-async def test_answers(answer: dict[str, Any], kind: type[ServerError], words: str) -> None:
+async def test_error_responses(answer: dict[str, Any], kind: type[ServerError], words: str) -> None:
     if "stream" in answer:
         answer = answer | {"stream": httpx.ByteStream(answer["stream"].encode())}
     error = await failure_after(**answer)
@@ -109,7 +109,7 @@ def untrusted() -> ssl.SSLCertVerificationError:
     ids=repr,
 )
 @pytest.mark.looptime
-async def test_no_answer(error: Exception, words: str) -> None:
+async def test_requests_without_an_answer(error: Exception, words: str) -> None:
     def fail(_: httpx.Request) -> httpx.Response:
         raise error
 
@@ -119,7 +119,7 @@ async def test_no_answer(error: Exception, words: str) -> None:
     assert "http://node1:8080/torc-service/v1/jobs/7" in str(failure)
 
 
-async def test_tls_failure_is_not_tried_again() -> None:
+async def test_tls_error_is_not_retried() -> None:
     calls = []
 
     def fail(request: httpx.Request) -> httpx.Response:
@@ -130,14 +130,14 @@ async def test_tls_failure_is_not_tried_again() -> None:
     assert len(calls) == 1
 
 
-async def test_server_cannot_write_on_our_terminal() -> None:
+async def test_control_characters_of_the_server_are_replaced() -> None:
     error = await failure_after(status_code=422, text="\x1b[2Jgone\rx\u202e" + "y" * 5000)
     assert str(error).isprintable()
     assert len(str(error)) < 500
 
 
 @pytest.mark.parametrize(
-    ("text", "quoted"),
+    ("text", "expected"),
     [
         ("", ""),
         ("\n \n  first \nsecond", "first"),
@@ -146,8 +146,8 @@ async def test_server_cannot_write_on_our_terminal() -> None:
         ("x" * 201, "x" * 200 + "…"),
     ],
 )
-def test_quote(text: str, quoted: str) -> None:
-    assert error_responses.quote(text) == quoted
+def test_excerpt(text: str, expected: str) -> None:
+    assert error_responses.excerpt(text) == expected
 
 
 async def test_empty_answer_is_none() -> None:
@@ -156,7 +156,7 @@ async def test_empty_answer_is_none() -> None:
         assert await transport.delete("/jobs/7") is None
 
 
-async def test_parameters_as_torc_reads_them() -> None:
+async def test_query_parameters() -> None:
     urls: list[str] = []
 
     def answer(request: httpx.Request) -> httpx.Response:

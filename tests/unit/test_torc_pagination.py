@@ -1,4 +1,4 @@
-"""Lists of any length, and servers that would have us read for ever."""
+"""Lists of any length, and servers whose pages never end."""
 
 import json
 from typing import Any
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torc_watch.core.errors import ServerFault
 from torc_watch.torc.pagination import count, list_all
 from torc_watch.torc.transport import Connection, Transport
-from torc_watch.torc.wire import NumberedRow
+from torc_watch.torc.wire import IdRow
 
 
 class ListServer:
@@ -40,25 +40,23 @@ class ListServer:
 
 @settings(deadline=None)  # an event loop starts slowly on a busy machine
 @given(total=st.integers(0, 40), most=st.integers(1, 9))
-async def test_everything_is_read_once_whatever_the_page_size(total: int, most: int) -> None:
+async def test_every_item_is_read_once_with_any_page_size(total: int, most: int) -> None:
     server = ListServer(total, most)
     async with server.transport() as transport:
-        rows = await list_all(transport, "/jobs", NumberedRow)
+        rows = await list_all(transport, "/jobs", IdRow)
     assert [row.id for row in rows] == list(range(1, total + 1))
     assert len(server.queries) == max(1, -(-total // most))
 
 
-async def test_pages_are_of_torcs_size_sorted_and_filtered() -> None:
+async def test_requests_are_limited_sorted_and_filtered() -> None:
     server = ListServer(10_001)
     async with server.transport() as transport:
-        assert (
-            len(await list_all(transport, "/jobs", NumberedRow, status="failed", x=None)) == 10_001
-        )
+        assert len(await list_all(transport, "/jobs", IdRow, status="failed", x=None)) == 10_001
     common = {"limit": "10000", "sort_by": "id", "status": "failed"}
     assert server.queries == [{**common, "offset": "0"}, {**common, "offset": "10000"}]
 
 
-async def test_counting_costs_one_small_request() -> None:
+async def test_counting_sends_one_small_request() -> None:
     server = ListServer(123_456)
     async with server.transport() as transport:
         assert await count(transport, "/jobs", status="failed") == 123_456
@@ -68,18 +66,18 @@ async def test_counting_costs_one_small_request() -> None:
 @pytest.mark.parametrize(
     ("page", "words"),
     [
-        ({"items": [{"id": 1}], "total_count": 9, "has_more": True}, "again and again"),
-        ({"items": [], "total_count": 9, "has_more": True}, "sends nothing"),
+        ({"items": [{"id": 1}], "total_count": 9, "has_more": True}, "repeatedly"),
+        ({"items": [], "total_count": 9, "has_more": True}, "sends none"),
         ({"items": [{"id": 1}], "total_count": 9}, "has_more"),
         ({"items": [{"name": "x"}], "total_count": 1, "has_more": False}, "id"),
         ([], "the whole answer"),
         (None, "the whole answer"),
     ],
 )
-async def test_servers_that_would_keep_us_reading(page: Any, words: str) -> None:
+async def test_endless_lists_are_faults(page: Any, words: str) -> None:
     http = httpx.MockTransport(lambda _: httpx.Response(200, json=page))
     async with Transport(Connection(url="localhost:8080"), http=http) as transport:
         with pytest.raises(ServerFault, match=words) as fault:
-            await list_all(transport, "/jobs", NumberedRow)
+            await list_all(transport, "/jobs", IdRow)
     assert "/jobs" in str(fault.value)
     assert transport.requests_sent <= 2

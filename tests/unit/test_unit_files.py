@@ -1,4 +1,4 @@
-"""The service's files: what is written, and what is recognised."""
+"""The service's files: rendering, and detection of edits."""
 
 import os
 import shutil
@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from torc_watch.host.package_data import resource
+from torc_watch.host.package_data import data_folder
 from torc_watch.login_node import unit_file
-from torc_watch.login_node.unit_file import Found, compare, signed
+from torc_watch.login_node.unit_file import FileState, compare, sign
 
-TEMPLATES = resource("systemd")
+TEMPLATES = data_folder("systemd")
 DROP_INS = f"{unit_file.NAME}.d"
 
 
@@ -25,14 +25,14 @@ DROP_INS = f"{unit_file.NAME}.d"
         ("two\nlines", '"two\\nlines"'),
     ],
 )
-def test_words_are_quoted(word: str, written: str) -> None:
-    assert unit_file.quoted(word) == written
+def test_quoting(word: str, written: str) -> None:
+    assert unit_file.quote(word) == written
 
 
-def test_the_unit_starts_what_is_asked_for() -> None:
+def test_unit_starts_the_given_command() -> None:
     template = (TEMPLATES / unit_file.NAME).read_text()
 
-    text = unit_file.rendered(template, ("/opt/my tools/python", "-m", "torc_watch"), "1.0")
+    text = unit_file.render_unit(template, ("/opt/my tools/python", "-m", "torc_watch"), "1.0")
 
     assert 'ExecStart="/opt/my tools/python" "-m" "torc_watch" run\n' in text
 
@@ -40,19 +40,19 @@ def test_the_unit_starts_what_is_asked_for() -> None:
 @pytest.mark.parametrize(
     ("found", "expected"),
     [
-        (None, Found.ABSENT),
-        (signed("new\n"), Found.SAME),
-        (signed("old\n"), Found.OURS),
-        (signed("old\n") + "Nice=19\n", Found.EDITED),
-        ("somebody's\n", Found.EDITED),
-        ("", Found.EDITED),
+        (None, FileState.ABSENT),
+        (sign("new\n"), FileState.CURRENT),
+        (sign("old\n"), FileState.OUTDATED),
+        (sign("old\n") + "Nice=19\n", FileState.EDITED),
+        ("other\n", FileState.EDITED),
+        ("", FileState.EDITED),
     ],
 )
-def test_what_is_there_already(found: str | None, expected: Found) -> None:
-    assert compare(found, signed("new\n")) is expected
+def test_comparing_with_the_installed_file(found: str | None, expected: FileState) -> None:
+    assert compare(found, sign("new\n")) is expected
 
 
-def test_only_what_matters_of_the_environment_is_of_interest() -> None:
+def test_only_relevant_settings_are_reported_missing() -> None:
     environment = {
         "PATH": "/opt/slurm/bin:/bin",
         "HOME": "/home/ada",
@@ -67,19 +67,19 @@ def test_only_what_matters_of_the_environment_is_of_interest() -> None:
     }
     services = {"PATH": "/bin", "SLURM_CONF": "/etc/slurm.conf"}
 
-    unseen = unit_file.unseen_settings(environment, services)
+    missing = unit_file.missing_settings(environment, services)
 
-    assert list(unseen) == ["NO_PROXY", "PATH", "TORC_API_URL", "TORC_WATCHD_HOME"]
-    assert unit_file.unseen_secrets(environment) == ["TORC_PASSWORD", "https_proxy"]
+    assert list(missing) == ["NO_PROXY", "PATH", "TORC_API_URL", "TORC_WATCHD_HOME"]
+    assert unit_file.secret_names(environment) == ["TORC_PASSWORD", "https_proxy"]
 
 
 def _analyze(*words: str | Path, private: Path) -> subprocess.CompletedProcess[str]:
     program = shutil.which("systemd-analyze")
     if program is None:
-        missing = "systemd-analyze is not here: run scripts/setup-systemd"
+        reason = "systemd-analyze is missing: run scripts/setup-systemd"
         if "systemd" in os.environ.get("TORC_WATCH_REQUIRE", "").split(","):
-            pytest.fail(missing)
-        pytest.skip(missing)
+            pytest.fail(reason)
+        pytest.skip(reason)
     private.chmod(0o700)
     return subprocess.run(
         [program, "--user", *words],
@@ -92,13 +92,13 @@ def _analyze(*words: str | Path, private: Path) -> subprocess.CompletedProcess[s
 
 @pytest.fixture
 def rendered(tmp_path: Path) -> Path:
-    """The unit as it is installed, of a program whose path has all that systemd takes."""
+    """The installed unit, for a program path with all characters that need quoting."""
     program = tmp_path / "100% of $my tools" / "torc-watchd"
     program.parent.mkdir()
     program.symlink_to("/bin/true")
     path = tmp_path / unit_file.NAME
     template = (TEMPLATES / unit_file.NAME).read_text()
-    path.write_text(signed(unit_file.rendered(template, (str(program),), "1.0")))
+    path.write_text(sign(unit_file.render_unit(template, (str(program),), "1.0")))
     return path
 
 
@@ -106,7 +106,7 @@ def rendered(tmp_path: Path) -> Path:
     ("drop_in", "worst"),
     [(None, 66), ("userns.conf", 26), ("local.conf", 100), ("environment.conf", 66)],
 )
-def test_systemd_takes_the_unit_without_a_word(
+def test_systemd_accepts_the_unit_without_warnings(
     rendered: Path, tmp_path: Path, drop_in: str | None, worst: int
 ) -> None:
     if drop_in is not None:

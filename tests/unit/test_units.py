@@ -40,20 +40,20 @@ def test_memory_texts(text: str, size: int) -> None:
         "8388608t",
     ],
 )
-def test_what_is_no_memory_text(text: str) -> None:
+def test_invalid_memory_texts(text: str) -> None:
     with pytest.raises(InvalidQuantity, match="512m"):
         units.parse_memory(text)
 
 
 @given(st.integers(min_value=0, max_value=2**60))
-def test_memory_survives_its_own_text(size: int) -> None:
+def test_memory_round_trip(size: int) -> None:
     assert units.parse_memory(units.format_memory(size)) == size
 
 
 @pytest.mark.parametrize(
     ("size", "text"), [(8 * 2**30, "8g"), (1536 * 2**20, "1536m"), (3, "3"), (0, "0")]
 )
-def test_memory_is_printed_in_its_largest_exact_unit(size: int, text: str) -> None:
+def test_memory_is_formatted_in_the_largest_exact_unit(size: int, text: str) -> None:
     assert units.format_memory(size) == text
 
 
@@ -61,7 +61,7 @@ def test_memory_is_printed_in_its_largest_exact_unit(size: int, text: str) -> No
     ("size", "text"),
     [(8 * 2**30, "8g"), (24684084 * 2**10, "23.5g"), (1536 * 2**20, "1.5g"), (70 * 2**20, "70m")],
 )
-def test_memory_of_a_machine_is_printed_to_a_tenth(size: int, text: str) -> None:
+def test_rounded_memory(size: int, text: str) -> None:
     assert units.rounded_memory(size) == text
 
 
@@ -87,13 +87,13 @@ def test_duration_texts(text: str, seconds: int) -> None:
 @pytest.mark.parametrize(
     "text", ["", "P", "PT", "P1DT", "1h", "01:00:00", "-PT1H", "PT1H ", "pt1h", "P1H", "PT1M1H"]
 )
-def test_what_is_no_duration_text(text: str) -> None:
+def test_invalid_duration_texts(text: str) -> None:
     with pytest.raises(InvalidQuantity, match="PT1H30M"):
         units.parse_duration(text)
 
 
 @given(st.integers(min_value=0, max_value=10**9))
-def test_a_duration_survives_its_own_text(seconds: int) -> None:
+def test_duration_round_trip(seconds: int) -> None:
     assert units.parse_duration(units.format_duration(seconds)) == seconds
 
 
@@ -101,5 +101,5 @@ def test_a_duration_survives_its_own_text(seconds: int) -> None:
     ("seconds", "text"),
     [(5400, "PT1H30M"), (60, "PT1M"), (0, "PT0S"), (86400, "P1D"), (90061, "P1DT1H1M1S")],
 )
-def test_duration_is_printed_in_iso_8601(seconds: int, text: str) -> None:
+def test_duration_is_formatted_as_iso_8601(seconds: int, text: str) -> None:
     assert units.format_duration(seconds) == text

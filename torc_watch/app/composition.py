@@ -21,7 +21,7 @@ from torc_watch.schedulers.base import WorkerAssignment
 from torc_watch.schedulers.cluster import Cluster
 from torc_watch.schedulers.local.local_scheduler import LocalScheduler
 from torc_watch.schedulers.local.this_machine import ThisMachine
-from torc_watch.torc.api_version import caution
+from torc_watch.torc.api_version import version_warning
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.transport import Connection, Transport
 
@@ -181,7 +181,7 @@ async def watch(
                 locks=settings.home / "locks",
                 report=report,
             )
-            if words := caution(client.version):
+            if words := version_warning(client.version):
                 report(ServerUnfamiliar(workflow_id=request.workflow_id, caution=words))
             with unknown_id_refused(request.workflow_id, connection):
                 ended = await watch_workflow(request, context)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from torc_watch.cli import options, running
-from torc_watch.host.package_data import resource
-from torc_watch.login_node.facts import Mode
+from torc_watch.host.package_data import data_folder
+from torc_watch.login_node.facts import RunMode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from torc_watch.config.settings import Settings
     from torc_watch.login_node.checks import CheckResult
     from torc_watch.login_node.facts import LoginNode, Server
-    from torc_watch.login_node.probes import Place
+    from torc_watch.login_node.probes import ProbeTarget
 
 _PATIENCE = 10.0  # seconds for the server
 _HOW = {
-    Mode.SERVICE: ("as a service", "torc-watchd service install"),
-    Mode.SCRONTAB: ("from scrontab", "scrontab"),
-    Mode.CRON: ("from cron", "crontab"),
-    Mode.SLURM_JOB: ("as a Slurm job that follows itself", "torc-watchd.sbatch"),
-    Mode.FOREGROUND: ("in the foreground, under tmux", "foreground.sh"),
+    RunMode.SERVICE: ("as a service", "torc-watchd service install"),
+    RunMode.SCRONTAB: ("from scrontab", "scrontab"),
+    RunMode.CRON: ("from cron", "crontab"),
+    RunMode.SLURM_JOB: ("as a Slurm job that follows itself", "torc-watchd.sbatch"),
+    RunMode.FOREGROUND: ("in the foreground, under tmux", "foreground.sh"),
 }
 
 
@@ -39,32 +39,32 @@ def doctor(*, url: options.Url = None, as_json: options.Json = False) -> None:
       torc-watchd doctor
       torc-watchd doctor --json
     """
-    from torc_watch.login_node.checks import CheckLevel, findings
-    from torc_watch.login_node.facts import advise
+    from torc_watch.login_node.checks import CheckLevel, check_login_node
+    from torc_watch.login_node.facts import recommend_mode
 
     settings = running.load_settings()
     node = running.run(lambda: _look(settings, url))
-    found = findings(node)
+    found = check_login_node(node)
     if as_json:
-        print(json.dumps(_values(node, found, advise(node))))
+        print(json.dumps(_values(node, found, recommend_mode(node))))
     else:
-        print("\n".join(_lines(found, advise(node))))
+        print("\n".join(_lines(found, recommend_mode(node))))
     raise typer.Exit(1 if any(finding.level is CheckLevel.PROBLEM for finding in found) else 0)
 
 
 async def _look(settings: "Settings", url: str | None) -> "LoginNode":
-    from torc_watch.host.subprocesses import ask
-    from torc_watch.login_node.probes import look
+    from torc_watch.host.subprocesses import run_command
+    from torc_watch.login_node.probes import probe_login_node
 
-    return await look(_place(settings), ask, lambda: _ask_server(settings, url))
+    return await probe_login_node(_place(settings), run_command, lambda: _ask_server(settings, url))
 
 
-def _place(settings: "Settings") -> "Place":
+def _place(settings: "Settings") -> "ProbeTarget":
     from torc_watch.host.subprocesses import session_environment
-    from torc_watch.login_node.probes import Place
+    from torc_watch.login_node.probes import ProbeTarget
 
     environment = session_environment(os.environ)
-    return Place(
+    return ProbeTarget(
         user=settings.user_name(),
         home=settings.home.absolute(),
         environment=environment,
@@ -82,15 +82,15 @@ async def _ask_server(settings: "Settings", url: str | None) -> "Server":
     try:
         with anyio.fail_after(_PATIENCE):
             async with composition.open_client(settings.connection(url)) as client:
-                return Server(url=address, version=str(client.version or "unknown"), trouble="")
+                return Server(url=address, version=str(client.version or "unknown"), error="")
     except TimeoutError:
-        return Server(url=address, version="", trouble=f"no answer within {_PATIENCE:.0f} s.")
+        return Server(url=address, version="", error=f"no answer within {_PATIENCE:.0f} s.")
     except errors.TorcWatchError as error:
-        refused = not isinstance(error, errors.ServerUnreachable | errors.ServerFault)
-        return Server(url=address, version="", trouble=str(error), refused=refused)
+        is_denied = not isinstance(error, errors.ServerUnreachable | errors.ServerFault)
+        return Server(url=address, version="", error=str(error), is_denied=is_denied)
 
 
-def _values(node: "LoginNode", found: "Sequence[CheckResult]", mode: Mode) -> dict[str, object]:
+def _values(node: "LoginNode", found: "Sequence[CheckResult]", mode: RunMode) -> dict[str, object]:
     return {
         "host": node.host,
         "mode": mode.value,
@@ -98,14 +98,14 @@ def _values(node: "LoginNode", found: "Sequence[CheckResult]", mode: Mode) -> di
     }
 
 
-def _lines(found: "Sequence[CheckResult]", mode: Mode) -> list[str]:
+def _lines(found: "Sequence[CheckResult]", mode: RunMode) -> list[str]:
     lines = []
     for finding in found:
         lines.append(f"{finding.level:8} {finding.subject:16} {finding.text}")
         if finding.advice:
             lines.append(f"{'':25} {finding.advice}")
     words, how = _HOW[mode]
-    if mode is Mode.SERVICE:
+    if mode is RunMode.SERVICE:
         return [*lines, "", f"Run it here {words}: {how}"]
-    folder = resource("deploy")
+    folder = data_folder("deploy")
     return [*lines, "", f"Run it here {words}: see {folder / how} and {folder / 'README.md'}"]

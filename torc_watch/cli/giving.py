@@ -135,7 +135,7 @@ async def _give(
 def _spool(home: "Path", orders: "Sequence[Command]") -> None:
     """Raises JournalError, and InvalidInput before anything is ordered."""
     from torc_watch.core.errors import InvalidInput, JournalError
-    from torc_watch.core.os_errors import what_is_wrong
+    from torc_watch.core.os_errors import describe_os_error
     from torc_watch.daemon.spool import Spool
 
     for given in orders:
@@ -147,7 +147,7 @@ def _spool(home: "Path", orders: "Sequence[Command]") -> None:
             spool.put(given)
         except OSError as error:
             raise JournalError(
-                f"The state folder {home} cannot be written: {what_is_wrong(error)} "
+                f"The state folder {home} cannot be written: {describe_os_error(error)} "
                 f"From workflow {given.workflow_id} on nothing was ordered."
             ) from error
 

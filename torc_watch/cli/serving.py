@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torc_watch.app.daemon_app import DaemonApp
     from torc_watch.cli.looking import OneLook
     from torc_watch.daemon.daemon_events import DaemonEvent
-    from torc_watch.host.sd_notify import ServiceManager
+    from torc_watch.host.sd_notify import SystemdNotifier
 
 _STATUS_INTERVAL = 5.0  # seconds between changes of what `systemctl status` shows
 _ECHO = 1.0  # seconds: a script around us passes on what has reached us already
@@ -55,13 +55,13 @@ def run(
         ControlMissing,
     )
     from torc_watch.host import rlimits
-    from torc_watch.host.sd_notify import ServiceManager
+    from torc_watch.host.sd_notify import SystemdNotifier
     from torc_watch.logs.records import record_of_daemon
 
-    rlimits.allow_many()
+    rlimits.raise_open_file_limit()
     settings = running.load_settings()
     telling = open_telling(settings.home)
-    manager = ServiceManager.from_environment(os.environ)
+    manager = SystemdNotifier.from_environment(os.environ)
     look = OneLook(settings.lease_patience * _LEASE_PATIENCES) if once else None
 
     # What these say is in the logs; how the daemon stands, which systemctl shows, is the same.
@@ -72,7 +72,7 @@ def run(
         if look:
             look.note(event)
         if not isinstance(event, passing):
-            manager.say(record_of_daemon(event).message)
+            manager.set_status(record_of_daemon(event).message)
         # Also when we stand by, or wait for the state folder: we do all that we can now.
         manager.ready()
 
@@ -82,7 +82,7 @@ def run(
     running.run(lambda: _serve(service, manager, look))
 
 
-async def _serve(service: "DaemonApp", manager: "ServiceManager", look: "OneLook | None") -> None:
+async def _serve(service: "DaemonApp", manager: "SystemdNotifier", look: "OneLook | None") -> None:
     this = asyncio.current_task()
     assert this is not None  # noqa: S101 - a coroutine runs in one
     async with anyio.create_task_group() as tasks:
@@ -97,7 +97,7 @@ async def _serve(service: "DaemonApp", manager: "ServiceManager", look: "OneLook
 
 
 async def _obey(
-    service: "DaemonApp", manager: "ServiceManager", interrupt: "Callable[[], object]"
+    service: "DaemonApp", manager: "SystemdNotifier", interrupt: "Callable[[], object]"
 ) -> None:
     asked_at = float("-inf")
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
@@ -114,14 +114,14 @@ async def _obey(
                 interrupt()
 
 
-async def _keep_alive(manager: "ServiceManager") -> None:
+async def _keep_alive(manager: "SystemdNotifier") -> None:
     """A loop that does not turn does not say that it lives."""
     while manager.watchdog is not None:
-        manager.alive()
+        manager.ping_watchdog()
         await anyio.sleep(manager.watchdog / 3)
 
 
-async def _show(service: "DaemonApp", manager: "ServiceManager") -> None:
+async def _show(service: "DaemonApp", manager: "SystemdNotifier") -> None:
     """While it acts and goes on; before and after that it stands as it was announced."""
     from torc_watch.daemon.status_file import utc_now
     from torc_watch.render.status_table import sentence
@@ -129,4 +129,4 @@ async def _show(service: "DaemonApp", manager: "ServiceManager") -> None:
     while True:
         await anyio.sleep(_STATUS_INTERVAL)
         if not service.wishes.to_stop:
-            manager.say(sentence(service.board.views, utc_now()))
+            manager.set_status(sentence(service.board.views, utc_now()))

@@ -1,34 +1,34 @@
-"""Every error that torc-watch raises on purpose.
+"""The errors that torc-watch raises deliberately.
 
 TorcWatchError
-├── InvalidInput            the caller asked for something that makes no sense
+├── InvalidInput            the user's input is invalid
 │   ├── InvalidQuantity     a memory or duration text
 │   └── InvalidSpec         a workflow specification
-├── ConfigurationAway       a file of the configuration cannot be read; perhaps it can later
+├── ConfigurationAway       a configuration file cannot be read now; a retry may help
 ├── ServerError             the Torc server; raised by torc_watch.torc only
-│   ├── ServerUnreachable   no answer: nothing is known, least of all that nothing happened
+│   ├── ServerUnreachable   no answer; the request may still have taken effect
 │   ├── AccessDenied        401, 403
 │   ├── NotFound            404
-│   ├── Conflict            409, 422: the server's state does not allow it (any more)
-│   ├── RequestRejected     any other 4xx: we and the server disagree on the API
-│   └── ServerFault         5xx, or an answer that is not what the API promises
-├── SchedulerError          allocations could not be submitted or asked after
+│   ├── Conflict            409, 422: the server's state does not allow the request
+│   ├── RequestRejected     any other 4xx: client and server disagree on the API
+│   └── ServerFault         5xx, or a response that violates the API
+├── SchedulerError          allocations could not be submitted or queried
 ├── JournalError            the journal cannot be read or written
-│   ├── JournalBusy         another process has locked it, and does not let go of it
-│   └── JournalCorrupt      it is damaged, or no journal at all: waiting will not help
-├── RecordUnreadable        what is kept of one workflow is of another version of this program
-├── WatchHeld               another process watches this workflow
-├── LeaseLost               another process of the same person acts from now on
-├── HookFailed              the user's recovery hook ended with an error
+│   ├── JournalBusy         another process holds its lock
+│   └── JournalCorrupt      it is damaged or not a journal; a retry does not help
+├── RecordUnreadable        a workflow's record was written by another version of torc-watch
+├── WatchHeld               another process is watching this workflow
+├── LeaseLost               another daemon of the same user has taken over
+├── HookFailed              the user's recovery hook failed
 ├── ServiceError            the service cannot be installed, started or removed
-└── SandboxError            the embedded server cannot have its port or its directory
+└── SandboxError            the embedded server cannot use its port or directory
 
-The message of each is one or two sentences for a person: what happened, and what to do next.
+Each message is one or two sentences for the user: what happened and what to do next.
 """
 
 
 class TorcWatchError(Exception):
-    """Base of all errors whose message is meant for the user."""
+    """Base class of all errors whose message is shown to the user."""
 
 
 class InvalidInput(TorcWatchError, ValueError):

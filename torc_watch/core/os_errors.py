@@ -1,28 +1,28 @@
-"""What a person may do about a folder that cannot be used."""
+"""Error texts for files and folders, with advice for the user."""
 
 import errno
 
-_ROOM = "Make room there."
-_RIGHT = (
-    "Look whether it is yours and, where your home needs a ticket, whether you have one (klist)."
+_FULL = "Free some space there."
+_DENIED = (
+    "Check that you own it and, if your home needs a Kerberos ticket, that you have one (klist)."
 )
-_ANSWER = "Its file system does not answer: try again later, or on another login node."
-_REMEDIES = {
-    errno.ENOSPC: _ROOM,
-    errno.EDQUOT: _ROOM,
+_NO_ANSWER = "Its file system does not respond: try again later, or on another login node."
+_ADVICE = {
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
     errno.EROFS: "It is read-only here: try again on another login node.",
-    errno.EACCES: _RIGHT,
-    errno.EPERM: _RIGHT,
-    errno.ENOKEY: _RIGHT,
-    errno.EKEYEXPIRED: _RIGHT,
-    errno.EKEYREJECTED: _RIGHT,
-    errno.ESTALE: _ANSWER,
-    errno.EIO: _ANSWER,
-    errno.ETIMEDOUT: _ANSWER,
-    errno.EHOSTDOWN: _ANSWER,
+    errno.EACCES: _DENIED,
+    errno.EPERM: _DENIED,
+    errno.ENOKEY: _DENIED,
+    errno.EKEYEXPIRED: _DENIED,
+    errno.EKEYREJECTED: _DENIED,
+    errno.ESTALE: _NO_ANSWER,
+    errno.EIO: _NO_ANSWER,
+    errno.ETIMEDOUT: _NO_ANSWER,
+    errno.EHOSTDOWN: _NO_ANSWER,
 }
 
 
-def what_is_wrong(error: OSError) -> str:
-    """What the system says, and what to do about it where that is known."""
-    return f"{error.strerror or error}. {_REMEDIES.get(error.errno or 0, '')}".rstrip()
+def describe_os_error(error: OSError) -> str:
+    """The system's message, followed by advice if there is any."""
+    return f"{error.strerror or error}. {_ADVICE.get(error.errno or 0, '')}".rstrip()

@@ -1,7 +1,7 @@
-"""Memory and duration texts, as Torc writes them, to numbers and back.
+"""Parses and formats memory sizes and durations in Torc's notation.
 
-Memory is an integer number of bytes; its text is an integer and one of the binary units k, m, g, t
-in either case, or no unit for bytes. A duration is a whole number of seconds; its text is ISO 8601.
+A memory size is a number of bytes; its text is an integer with a binary unit k, m, g or t in either
+case, or without a unit for bytes. A duration is a whole number of seconds; its text is ISO 8601.
 """
 
 import math
@@ -16,7 +16,7 @@ TIB = 1024 * GIB
 
 _MEMORY = re.compile(r"(?P<number>[0-9]{1,19})(?P<unit>[kmgt]?)", re.IGNORECASE | re.ASCII)
 _BYTES_PER_UNIT = {"": 1, "k": KIB, "m": MIB, "g": GIB, "t": TIB}
-_MOST_MEMORY = 2**63 - 1  # bytes that Torc can count
+_MAX_MEMORY = 2**63 - 1  # bytes; the largest number that Torc stores
 
 _MINUTE = 60
 _HOUR = 60 * _MINUTE
@@ -41,14 +41,14 @@ _DURATION = re.compile(
 
 
 def parse_memory(text: str) -> int:
-    """Bytes of a memory text such as ``8g``, ``512m`` or ``1024``.
+    """The bytes in a memory text such as ``8g``, ``512m`` or ``1024``.
 
-    Raises InvalidQuantity for what Torc's server refuses: fractions, ``8gb``, signs, blanks, and
-    more than it can count.
+    Raises InvalidQuantity for what Torc's server rejects: fractions, ``8gb``, signs, blanks, and
+    sizes over 2**63 - 1 bytes.
     """
     match = _MEMORY.fullmatch(text)
     size = int(match["number"]) * _BYTES_PER_UNIT[match["unit"].lower()] if match else None
-    if size is None or size > _MOST_MEMORY:
+    if size is None or size > _MAX_MEMORY:
         raise InvalidQuantity(
             f"{text!r} is not a memory size: write a whole number and k, m, g or t, such as 512m"
         )
@@ -64,7 +64,7 @@ def format_memory(size: int) -> str:
 
 
 def rounded_memory(size: int) -> str:
-    """``size`` bytes to a tenth, for people: what was measured, or what a machine has."""
+    """``size`` bytes rounded to a tenth, for display of measured sizes: ``23.5g``."""
     for unit, factor in (("t", TIB), ("g", GIB), ("m", MIB), ("k", KIB)):
         if size >= factor:
             return f"{size / factor:.1f}{unit}".replace(".0", "")
@@ -72,14 +72,14 @@ def rounded_memory(size: int) -> str:
 
 
 def parse_duration(text: str) -> int:
-    """Seconds of an ISO 8601 duration such as ``PT1H30M``, fractions rounded up.
+    """The seconds in an ISO 8601 duration such as ``PT1H30M``, rounded up.
 
-    Raises InvalidQuantity for anything else, a negative duration included.
+    Raises InvalidQuantity for other texts and for negative durations.
     """
     match = _DURATION.fullmatch(text)
     if match is None:
         raise InvalidQuantity(
-            f"{text!r} is not a duration: write it as ISO 8601 does, such as PT1H30M or P1DT12H"
+            f"{text!r} is not a duration: use ISO 8601, such as PT1H30M or P1DT12H"
         )
     return math.ceil(
         sum(

@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from torc_watch.core.errors import JournalError
-from torc_watch.core.os_errors import what_is_wrong
+from torc_watch.core.os_errors import describe_os_error
 from torc_watch.core.policy import Plan
 from torc_watch.core.steps import Step
 from torc_watch.core.workflow_key import WorkflowKey
@@ -78,7 +78,9 @@ def _waiting(folder: Path) -> list[Command]:
     try:
         contents = [delivery.content for delivery in Spool(folder).deliveries()]
     except OSError as error:
-        raise JournalError(f"The spool {folder} cannot be read: {what_is_wrong(error)}") from error
+        raise JournalError(
+            f"The spool {folder} cannot be read: {describe_os_error(error)}"
+        ) from error
     return [content for content in contents if not isinstance(content, str)]
 
 
@@ -161,5 +163,5 @@ def _is_there(path: Path) -> bool:
 
 def _reason(error: sqlite3.Error | OSError) -> str:
     if isinstance(error, OSError):
-        return what_is_wrong(error)
+        return describe_os_error(error)
     return _CUT_OFF if has_hot_journal(error) else f"{error}."

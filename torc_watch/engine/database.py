@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from torc_watch.core.errors import JournalBusy, JournalCorrupt, JournalError, LeaseLost
-from torc_watch.core.os_errors import what_is_wrong
+from torc_watch.core.os_errors import describe_os_error
 from torc_watch.host.processes import lockers_of
 
 _WATCHES_AND_ROUNDS = """
@@ -176,7 +176,8 @@ class Database:
                 raise locked_error(self.path) from error
             kind = JournalCorrupt if _is_damage(error) else JournalError
             raise kind(
-                f"The journal {self.path} cannot be used: {what_is_wrong(_system_error(error))} "
+                f"The journal {self.path} cannot be used: "
+                f"{describe_os_error(_system_error(error))} "
                 "Nothing is changed without it. The daemon resumes by itself; run any other "
                 "command again to resume it."
             ) from error

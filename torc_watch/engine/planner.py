@@ -28,7 +28,7 @@ async def make_plan(
     the plan, and ends it.
     """
     scheduler, usual = await _scheduler_for(client, cluster, workflow.id)
-    dependants = await client.list_dependants(workflow.id)
+    dependants = await client.list_dependents(workflow.id)
     return policy.plan(
         Situation(
             workflow=workflow,

@@ -30,7 +30,7 @@ from torc_watch.engine.watch import (
     StartOver,
     Watch,
 )
-from torc_watch.torc.event_stream import wake_ups
+from torc_watch.torc.event_stream import stream_event_types
 from torc_watch.torc.transport import Transport
 
 _WORTH_A_POLL = frozenset({"compute_node_stopped", "workflow_reinitialized", "workflow_started"})
@@ -195,7 +195,7 @@ async def listen(transport: Transport, workflow_id: int, wake_up: WakeUp) -> Non
     failures = 0
     while True:
         try:
-            async with aclosing(wake_ups(transport, workflow_id)) as stream:
+            async with aclosing(stream_event_types(transport, workflow_id)) as stream:
                 async for event in stream:
                     failures = 0
                     if event in _WORTH_A_POLL:

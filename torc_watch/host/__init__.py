@@ -1,1 +1,1 @@
-"""The operating system: processes, locks, subprocesses, limits, service notifications."""
+"""The operating system: processes, locks, subprocesses, limits, systemd notifications."""

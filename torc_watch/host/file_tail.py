@@ -1,4 +1,4 @@
-"""The end of what a program wrote into a file."""
+"""The last lines of a file."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ _TAIL = 4096  # bytes
 
 
 def last_lines(path: Path) -> list[str]:
-    """The file's last lines without blanks around them; none where it cannot be read."""
+    """The stripped lines in the last 4 KiB of a file; empty if the file cannot be read."""
     try:
         with path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)

@@ -1,15 +1,15 @@
-"""How many files this process may have open."""
+"""The limit on open files of this process."""
 
 import resource
 
 _ENOUGH = 65_536
 
 
-def allow_many() -> None:
-    """As many as the system lets us, since each watched workflow keeps its lock open.
+def raise_open_file_limit() -> None:
+    """Raises the soft limit, since each watched workflow keeps its lock file open.
 
-    No more than enough: what we start inherits the limit, and there are programs that go through
-    all the numbers that a file may have.
+    At most to 65,536: child processes inherit the limit, and some programs loop over every
+    possible file descriptor.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     allowed = _ENOUGH if hard == resource.RLIM_INFINITY else min(hard, _ENOUGH)

@@ -1,4 +1,4 @@
-"""Commands of the machine, asked for what they know. None of them is waited for for long."""
+"""Runs system commands with a timeout and captures their output."""
 
 import os
 from collections.abc import Mapping
@@ -8,48 +8,49 @@ from typing import Protocol
 
 import anyio
 
-_PATIENCE = 10.0  # seconds; a network or a bus behind a command may be gone
-ABSENT, SILENT = 127, 124  # statuses, as a shell and timeout(1) give them
+_TIMEOUT = 10.0  # seconds; the network or bus that a command uses may be down
+NOT_FOUND, TIMED_OUT = 127, 124  # the exit statuses of a shell and of timeout(1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandResult:
-    """A command's exit status, and what it printed on each stream, stripped."""
+    """A command's exit status and its stripped output."""
 
     status: int
-    output: str = ""
-    complaint: str = ""
+    stdout: str = ""
+    stderr: str = ""
 
     @property
-    def is_good(self) -> bool:
+    def succeeded(self) -> bool:
         return self.status == 0
 
 
 class RunCommand(Protocol):
-    """Runs a command to its end."""
+    """Runs a command and waits until it ends."""
 
     async def __call__(self, *command: str) -> CommandResult: ...
 
 
-async def ask(*command: str) -> CommandResult:
+async def run_command(*command: str) -> CommandResult:
+    """Runs a command in the C locale. Status 124 on timeout, 127 if it cannot be started."""
     try:
-        with anyio.fail_after(_PATIENCE):
-            done = await anyio.run_process(
+        with anyio.fail_after(_TIMEOUT):
+            process = await anyio.run_process(
                 command, check=False, env=session_environment(os.environ) | {"LC_ALL": "C"}
             )
     except TimeoutError:
-        return CommandResult(status=SILENT, complaint=f"{command[0]} did not answer.")
+        return CommandResult(status=TIMED_OUT, stderr=f"{command[0]} did not answer.")
     except OSError as error:
-        return CommandResult(status=ABSENT, complaint=f"{command[0]}: {error.strerror}.")
+        return CommandResult(status=NOT_FOUND, stderr=f"{command[0]}: {error.strerror}.")
     return CommandResult(
-        status=done.returncode,
-        output=done.stdout.decode(errors="replace").strip(),
-        complaint=done.stderr.decode(errors="replace").strip(),
+        status=process.returncode,
+        stdout=process.stdout.decode(errors="replace").strip(),
+        stderr=process.stderr.decode(errors="replace").strip(),
     )
 
 
 def session_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """``environment`` with XDG_RUNTIME_DIR, which some ways to log in leave out."""
+    """``environment`` with XDG_RUNTIME_DIR, which some login methods do not set."""
     runtime = Path(f"/run/user/{os.getuid()}")
     if "XDG_RUNTIME_DIR" in environment or not runtime.is_dir():
         return dict(environment)

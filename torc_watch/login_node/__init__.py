@@ -1,1 +1,1 @@
-"""The login node around the daemon: probes and checks of it, and the systemd user service."""
+"""The login node: probes and checks for `doctor`, and the systemd user service."""

@@ -1,4 +1,4 @@
-"""What is to be said of each thing that was looked at on a login node, and what to do about it."""
+"""Judges the facts about a login node: one result per subject, with advice."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,20 +7,20 @@ from enum import StrEnum
 from torc_watch.core.units import GIB, MIB
 from torc_watch.login_node.facts import Folder, Linger, LoginNode, Server
 
-_ROOM = 100 * MIB  # for journal and logs; less is worth a word
-_MEMORY = 256 * MIB  # what a daemon with thousands of workflows needs, with a margin
+_MIN_FREE_SPACE = 100 * MIB  # for journal and logs
+_MIN_MEMORY = 256 * MIB  # enough for a daemon with thousands of workflows
 _SLURM = ("sbatch", "squeue", "sacct", "scancel")
 
 
 class CheckLevel(StrEnum):
     OK = "ok"
-    NOTE = "note"  # the daemon runs, with less
+    NOTE = "note"  # the daemon can run, with a limitation
     PROBLEM = "problem"  # the daemon cannot run here
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
-    """``advice`` is one sentence of what to do, or empty."""
+    """``advice`` is one sentence on what to do, or empty."""
 
     subject: str
     level: CheckLevel
@@ -28,7 +28,7 @@ class CheckResult:
     advice: str = ""
 
 
-def findings(node: LoginNode) -> tuple[CheckResult, ...]:
+def check_login_node(node: LoginNode) -> tuple[CheckResult, ...]:
     return (
         *_user_manager(node),
         _logout(node),
@@ -56,9 +56,11 @@ def _problem(subject: str, text: str, advice: str) -> CheckResult:
 
 
 def _user_manager(node: LoginNode) -> Iterator[CheckResult]:
-    if node.user_manager:
-        text = f"systemd --user does not answer: {node.user_manager}"
-        yield _note("user manager", text, "The daemon is run another way than as a service.")
+    if node.user_manager_error:
+        text = f"systemd --user does not answer: {node.user_manager_error}"
+        yield _note(
+            "user manager", text, "The daemon cannot run as a service here; choose another way."
+        )
         return
     yield _ok("user manager", "systemd --user answers.")
     yield _linger(node)
@@ -68,121 +70,131 @@ def _user_manager(node: LoginNode) -> Iterator[CheckResult]:
 def _linger(node: LoginNode) -> CheckResult:
     match node.linger:
         case Linger.ON:
-            return _ok("linger", "Services of yours run on after logout, and start at boot.")
+            return _ok("linger", "Your services keep running after logout and start at boot.")
         case Linger.OFF:
-            advice = "`torc-watchd service install` turns it on; or: loginctl enable-linger"
-            return _note("linger", "Services of yours end when you log out.", advice)
+            advice = "`torc-watchd service install` enables linger; or: loginctl enable-linger"
+            return _note("linger", "Your services stop when you log out.", advice)
         case Linger.REFUSED:
-            advice = "Ask the site's support for it, or run it another way."
-            return _note("linger", "Services of yours end when you log out: site rule.", advice)
+            advice = "Ask the site's support to enable it, or run the daemon another way."
+            return _note(
+                "linger",
+                "Your services stop when you log out, and the site does not allow linger.",
+                advice,
+            )
 
 
 def _logout(node: LoginNode) -> CheckResult:
-    if node.kills_at_logout is None:
-        return _note("logout", "Whether your processes are killed at logout could not be found.")
-    if not node.kills_at_logout:
-        return _ok("logout", "Processes that you leave behind are not killed (KillUserProcesses).")
-    advice = "A lingering service is the way; nohup and tmux do not help."
+    if node.kills_processes_at_logout is None:
+        return _note("logout", "Cannot tell whether your processes are killed at logout.")
+    if not node.kills_processes_at_logout:
+        return _ok("logout", "Your processes are not killed at logout (KillUserProcesses=no).")
+    advice = "Use a service with linger; nohup and tmux do not help."
     return _note("logout", "All your processes are killed at logout.", advice)
 
 
 def _journal(node: LoginNode) -> CheckResult:
-    if node.journal_readable:
+    if node.can_read_journal:
         return _ok("journal", "You can read it: journalctl --user -u torc-watchd")
     return _note("journal", "You cannot read it here.", "Read the log with: torc-watchd logs")
 
 
 def _folder(folder: Folder) -> Iterator[CheckResult]:
     place = f"{folder.path} ({folder.file_system or 'unknown file system'})"
-    if folder.trouble:
-        advice = "Put that right, or set TORC_WATCHD_HOME to another folder."
-        yield _problem("state folder", f"{place} cannot be used: {folder.trouble}", advice)
+    if folder.write_error:
+        advice = "Fix that, or set TORC_WATCHD_HOME to another folder."
+        yield _problem("state folder", f"{place} cannot be used: {folder.write_error}", advice)
         return
     if folder.is_network:
-        yield _ok("state folder", f"{place}, on the network: all login nodes share it.")
+        yield _ok("state folder", f"{place} is on a network file system: all login nodes share it.")
     else:
-        text = f"{place} is local: other login nodes do not see it."
-        yield _note("state folder", text, "Run the daemon and its commands on this one.")
+        text = f"{place} is on a local file system: other login nodes do not see it."
+        yield _note("state folder", text, "Run the daemon and its commands on this node only.")
     yield _lease(folder)
     if folder.local_locks:
-        text = "Locks of files there count on one login node only (mount options)."
-        advice = "Give `watch` and `recover` on no other node than the daemon's."
+        text = "File locks there work on one login node only (mount options)."
+        advice = "Run `watch` and `recover` only on the daemon's node."
         yield _note("locks", text, advice)
-    yield _room(folder)
+    yield _free_space(folder)
 
 
 def _lease(folder: Folder) -> CheckResult:
-    if not folder.linking:
-        return _ok("lease", "link() works: of several daemons, one acts.")
+    if not folder.link_error:
+        return _ok("lease", "link() works: if several daemons run, only one acts.")
     advice = "Set TORC_WATCHD_HOME to a folder on a file system with hard links."
-    return _problem("lease", f"link() does not work there: {folder.linking}", advice)
+    return _problem("lease", f"link() does not work there: {folder.link_error}", advice)
 
 
-def _room(folder: Folder) -> CheckResult:
+def _free_space(folder: Folder) -> CheckResult:
     text = f"{_size(folder.free)} free for the state folder."
-    if folder.free >= _ROOM:
+    if folder.free >= _MIN_FREE_SPACE:
         return _ok("space", text)
-    return _note("space", text, "Make room: without it nothing is changed, only watched.")
+    return _note(
+        "space", text, "Free some space: when it is full, workflows are watched but not recovered."
+    )
 
 
 def _ticket(node: LoginNode) -> Iterator[CheckResult]:
     if node.folder.needs_ticket:
-        text = "The state folder is open only to who has a ticket, which a service has not."
-        yield _note("ticket", text, "Run it in the foreground under krenew, or move the folder.")
-    elif node.ticket is False:
+        text = "Access to the state folder needs a Kerberos ticket, which a service does not have."
+        yield _note(
+            "ticket", text, "Run the daemon in the foreground under krenew, or move the folder."
+        )
+    elif node.has_ticket is False:
         yield _note("ticket", "Your Kerberos ticket has expired.", "Run: kinit")
 
 
 def _server(server: Server) -> CheckResult:
     if server.version:
         return _ok("server", f"{server.url} is Torc {server.version}.")
-    if server.refused:
+    if server.is_denied:
         advice = "Set TORC_PASSWORD_FILE, or `password_file` in config.toml."
-        return _problem("server", f"{server.url} refuses us: {server.trouble}", advice)
-    advice = "The daemon waits for it; if the address is wrong, set TORC_API_URL or `api_url`."
-    return _note("server", f"{server.url} does not answer: {server.trouble}", advice)
+        return _problem("server", f"{server.url} denies access: {server.error}", advice)
+    advice = "The daemon waits for it; if the URL is wrong, set TORC_API_URL or `api_url`."
+    return _note("server", f"{server.url} does not answer: {server.error}", advice)
 
 
 def _slurm(node: LoginNode) -> CheckResult:
     missing = [program for program in _SLURM if program not in node.programs]
     if len(missing) == len(_SLURM):
-        return _note("slurm", "No Slurm commands here: jobs run as processes of this machine.")
+        return _note("slurm", "No Slurm commands here: jobs run as processes on this machine.")
     if missing:
-        advice = "Add the folder of Slurm's commands to PATH."
+        advice = "Add the folder with Slurm's commands to PATH."
         return _note("slurm", f"Missing on the PATH: {', '.join(missing)}.", advice)
-    if unseen := sorted(node.unseen & set(_SLURM)):
+    if hidden := sorted(node.hidden_programs & set(_SLURM)):
         advice = "Install the service with: torc-watchd service install --save-environment"
-        return _note("slurm", f"A service would not find {', '.join(unseen)}.", advice)
-    return _ok("slurm", "sbatch, squeue, sacct and scancel are here.")
+        return _note("slurm", f"A service would not find {', '.join(hidden)}.", advice)
+    return _ok("slurm", "sbatch, squeue, sacct and scancel are on the PATH.")
 
 
 def _cron(node: LoginNode) -> CheckResult:
     ways = [
-        name for name, is_there in (("cron", node.cron), ("scrontab", node.scrontab)) if is_there
+        name
+        for name, is_there in (("cron", node.can_use_cron), ("scrontab", node.can_use_scrontab))
+        if is_there
     ]
     if not ways:
-        return _ok("cron", "Neither cron nor scrontab is open to you.")
-    return _ok("cron", f"Open to you: {' and '.join(ways)}.")
+        return _ok("cron", "You may use neither cron nor scrontab.")
+    return _ok("cron", f"You may use {' and '.join(ways)}.")
 
 
 def _namespaces(node: LoginNode) -> CheckResult:
     if node.user_namespaces:
-        return _ok("user namespaces", "Allowed: the service can be confined further (userns.conf).")
+        return _ok("user namespaces", "Allowed: the service can use more sandboxing (userns.conf).")
     return _ok("user namespaces", "Not allowed here; the service does not need them.")
 
 
 def _memory(node: LoginNode) -> CheckResult:
-    if node.memory_cap is None:
-        return _ok("memory", "No cap on what your processes use together.")
-    text = f"All your processes together may use {_size(node.memory_cap)}."
-    if node.memory_cap >= _MEMORY:
+    if node.memory_limit is None:
+        return _ok("memory", "No limit on the total memory of your processes.")
+    text = f"Your processes together may use {_size(node.memory_limit)}."
+    if node.memory_limit >= _MIN_MEMORY:
         return _ok("memory", text)
-    return _note("memory", text, "The daemon needs 90 MiB of that for a thousand workflows.")
+    return _note("memory", text, "The daemon needs 90 MiB of it for a thousand workflows.")
 
 
 def _daemon(node: LoginNode) -> Iterator[CheckResult]:
-    if node.daemon:
-        yield _ok("daemon", f"One of yours acts already, on {node.daemon}.")
+    if node.active_daemon:
+        yield _ok("daemon", f"Your daemon is already active on {node.active_daemon}.")
 
 
 def _size(size: int) -> str:

@@ -1,10 +1,10 @@
-"""What a login node offers to a daemon, and which way of running one fits there."""
+"""Facts about a login node, and the recommended way to run the daemon there."""
 
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 
 
-class Mode(StrEnum):
+class RunMode(StrEnum):
     SERVICE = "service"
     SCRONTAB = "scrontab"
     CRON = "cron"
@@ -13,26 +13,26 @@ class Mode(StrEnum):
 
 
 class Linger(Enum):
-    """Whether a person's services run on when the person has logged out."""
+    """Whether a user's services keep running after logout."""
 
     ON = "on"
-    OFF = "off"  # and may be turned on, as far as is known
+    OFF = "off"  # the user may be allowed to enable it
     REFUSED = "refused"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Folder:
-    """The folder that keeps the daemon's state.
+    """The daemon's state folder.
 
-    ``trouble`` says why nothing can be written there and is empty where it can; ``linking`` the
-    same of link(), by which daemons on several nodes agree. ``free`` is in bytes.
-    ``local_locks``: login nodes do not see each other's locks of files there.
-    ``needs_ticket``: it can be read only with a Kerberos ticket or an AFS token.
+    ``write_error`` says why nothing can be written there, ``link_error`` why link(), which the
+    lease needs, does not work; empty if they do. ``free`` is in bytes. ``local_locks``: login nodes
+    do not see each other's file locks. ``needs_ticket``: access needs a Kerberos ticket or an AFS
+    token.
     """
 
     path: str
-    trouble: str
-    linking: str
+    write_error: str
+    link_error: str
     file_system: str
     is_network: bool
     needs_ticket: bool
@@ -42,52 +42,52 @@ class Folder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """``version`` is empty where it gave none; ``refused``: it answers, but not to us."""
+    """``version`` is empty on an ``error``; ``is_denied``: the server is up but denies access."""
 
     url: str
     version: str
-    trouble: str
-    refused: bool = False
+    error: str
+    is_denied: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoginNode:
-    """What the probes found. None is what they could not find out.
+    """The results of all probes; None means unknown.
 
-    ``user_manager`` says why systemd --user does not answer, and is empty where it does.
-    ``programs`` are those of interest that are on the PATH, ``unseen`` those of them that are not
-    on the PATH of services. ``cron`` and ``scrontab``: this person may have entries there.
-    ``memory_cap`` is in bytes for all of a person's processes here. ``ticket``: there is a valid
-    one; None without Kerberos. ``daemon`` is the host on which a daemon acts already, or empty.
+    ``user_manager_error`` says why systemd --user does not answer; empty if it does. ``programs``
+    are the relevant ones on the PATH, ``hidden_programs`` those of them that are not on the PATH of
+    services. ``memory_limit`` is in bytes, for all of the user's processes together.
+    ``has_ticket``: there is a valid Kerberos ticket; None without Kerberos. ``active_daemon`` is
+    the host of the daemon that holds the lease, or empty.
     """
 
     host: str
-    user_manager: str
+    user_manager_error: str
     linger: Linger
-    kills_at_logout: bool | None
-    journal_readable: bool
+    kills_processes_at_logout: bool | None
+    can_read_journal: bool
     folder: Folder
     server: Server
     programs: frozenset[str]
-    unseen: frozenset[str]
-    cron: bool
-    scrontab: bool
+    hidden_programs: frozenset[str]
+    can_use_cron: bool
+    can_use_scrontab: bool
     user_namespaces: bool
-    memory_cap: int | None
-    ticket: bool | None
-    daemon: str
+    memory_limit: int | None
+    has_ticket: bool | None
+    active_daemon: str
 
 
-def advise(node: LoginNode) -> Mode:
-    """The first that goes on after logout and needs the least care."""
+def recommend_mode(node: LoginNode) -> RunMode:
+    """The most robust way first: one that survives logout and needs no attention."""
     if node.folder.needs_ticket:
-        return Mode.FOREGROUND  # none of the others has a ticket, or can renew one
-    if not node.user_manager and node.linger is not Linger.REFUSED:
-        return Mode.SERVICE
-    if node.scrontab:
-        return Mode.SCRONTAB
-    if node.cron:
-        return Mode.CRON
+        return RunMode.FOREGROUND  # only there can a Kerberos ticket be renewed
+    if not node.user_manager_error and node.linger is not Linger.REFUSED:
+        return RunMode.SERVICE
+    if node.can_use_scrontab:
+        return RunMode.SCRONTAB
+    if node.can_use_cron:
+        return RunMode.CRON
     if "sbatch" in node.programs:
-        return Mode.SLURM_JOB
-    return Mode.FOREGROUND
+        return RunMode.SLURM_JOB
+    return RunMode.FOREGROUND

@@ -1,21 +1,21 @@
-"""On which file system a folder is, by the kernel's list of mounts."""
+"""Finds the file system of a folder in the kernel's list of mounts."""
 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-_OVER_NETWORKS = re.compile(
+_NETWORK_FILE_SYSTEMS = re.compile(
     "9p|afs|beegfs|ceph|cifs|gfs2|glusterfs|gpfs|lustre|nfs4?|ocfs2|orangefs|panfs|pvfs2|smb3|wekafs"
     r"|fuse\.(beegfs|ceph|glusterfs|juicefs|rclone|s3fs|sshfs)"
 )
-# Of NFS and Lustre.
+# Options of NFS and Lustre.
 _LOCAL_LOCKS = {"nolock", "local_lock=all", "local_lock=flock", "local_lock=posix", "localflock"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mount:
-    """``options`` are those of the file system, such as sec=krb5 of NFS."""
+    """``options`` are the file system's own, such as NFS's sec=krb5."""
 
     point: str
     file_system: str
@@ -23,11 +23,11 @@ class Mount:
 
     @property
     def is_network(self) -> bool:
-        return _OVER_NETWORKS.fullmatch(self.file_system) is not None
+        return _NETWORK_FILE_SYSTEMS.fullmatch(self.file_system) is not None
 
     @property
     def locks_are_local(self) -> bool:
-        """Whether nodes do not see each other's locks of files."""
+        """True if nodes do not see each other's file locks."""
         return not self.options.isdisjoint(_LOCAL_LOCKS)
 
     @property
@@ -37,7 +37,7 @@ class Mount:
 
 
 def parse_mounts(text: str) -> list[Mount]:
-    """The mounts of a /proc/PID/mountinfo (proc(5)), in order; other lines are dropped."""
+    """Parses /proc/PID/mountinfo (proc(5)), in order; skips invalid lines."""
     mounts = []
     for line in text.splitlines():
         before, separator, after = line.partition(" - ")
@@ -54,13 +54,13 @@ def parse_mounts(text: str) -> list[Mount]:
     return mounts
 
 
-def mount_of(path: Path, mounts: Iterable[Mount]) -> Mount | None:
-    """The mount on which ``path``, absolute and without links, lies: the last of the deepest."""
+def find_mount(path: Path, mounts: Iterable[Mount]) -> Mount | None:
+    """The mount that contains ``path``, an absolute path without symbolic links."""
     best: Mount | None = None
     for mount in mounts:
         if not path.is_relative_to(mount.point):
             continue
-        if best is None or _depth(mount) >= _depth(best):  # a later one covers an earlier one
+        if best is None or _depth(mount) >= _depth(best):  # a later mount covers an earlier one
             best = mount
     return best
 
@@ -70,5 +70,5 @@ def _depth(mount: Mount) -> int:
 
 
 def _unescape(text: str) -> str:
-    """Blanks and backslashes in a path are written as three octal digits each."""
+    """The kernel writes blanks and backslashes in a path as ``\\040``, three octal digits."""
     return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), text)

@@ -1,4 +1,4 @@
-"""Looks at everything on this login node that a daemon depends on. Changes nothing that stays."""
+"""Probes this login node for what the daemon depends on; leaves no changes behind."""
 
 import os
 import shutil
@@ -17,18 +17,15 @@ from torc_watch.daemon.lease import Lease, is_running, this_process
 from torc_watch.host.subprocesses import RunCommand
 from torc_watch.login_node import systemd
 from torc_watch.login_node.facts import Folder, LoginNode, Server
-from torc_watch.login_node.mounts import mount_of, parse_mounts
+from torc_watch.login_node.mounts import find_mount, parse_mounts
 
 PROGRAMS = ("sbatch", "squeue", "sacct", "scancel", "scrontab", "crontab", "krenew", "tmux")
-_NO_CAP = 2**60  # bytes; the older interface writes a number that no machine reaches
+_NO_LIMIT = 2**60  # bytes; cgroup v1 reports a huge number where there is no limit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Whose daemon it is about: the user and the state folder.
-
-    ``root`` is / but in tests: where /proc and /sys are.
-    """
+class ProbeTarget:
+    """The user and the state folder; ``root`` contains /proc and /sys (/, except in tests)."""
 
     user: str
     home: Path
@@ -36,104 +33,106 @@ class Place:
     root: Path = Path("/")
 
 
-async def look(
-    place: Place, ask: RunCommand, ask_server: Callable[[], Awaitable[Server]]
+async def probe_login_node(
+    target: ProbeTarget, run_command: RunCommand, probe_server: Callable[[], Awaitable[Server]]
 ) -> LoginNode:
-    """Everything at the same time: what does not answer is not waited for twice."""
-    services = await systemd.services_environment(ask)
-    found: dict[str, Any] = {}
+    """Runs all probes concurrently, so that timeouts do not add up."""
+    services = await systemd.services_environment(run_command)
+    results: dict[str, Any] = {}
 
     async def probe(name: str, value: Awaitable[Any]) -> None:
-        found[name] = await value
+        results[name] = await value
 
     async with anyio.create_task_group() as tasks:
-        for name, value in _probes(place, ask).items():
+        for name, value in _probes(target, run_command).items():
             tasks.start_soon(probe, name, value)
-        tasks.start_soon(probe, "server", ask_server())
-    seen = services.get("PATH") if isinstance(services, dict) else place.environment.get("PATH")
-    programs = programs_on(place.environment.get("PATH"))
+        tasks.start_soon(probe, "server", probe_server())
+    path = target.environment.get("PATH")
+    programs = find_programs(path)
+    services_path = services.get("PATH") if isinstance(services, dict) else path
     return LoginNode(
         host=socket.gethostname(),
-        user_manager=services if isinstance(services, str) else "",
+        user_manager_error=services if isinstance(services, str) else "",
         programs=programs,
-        unseen=programs - programs_on(seen),
-        user_namespaces=user_namespaces(place.root),
-        **found,
+        hidden_programs=programs - find_programs(services_path),
+        user_namespaces=allows_user_namespaces(target.root),
+        **results,
     )
 
 
-def _probes(place: Place, ask: RunCommand) -> dict[str, Awaitable[Any]]:
+def _probes(target: ProbeTarget, run_command: RunCommand) -> dict[str, Awaitable[Any]]:
     return {
-        "linger": systemd.linger(ask, place.user),
-        "kills_at_logout": systemd.kills_at_logout(ask),
-        "journal_readable": systemd.journal_readable(ask),
-        "cron": systemd.cron_open(ask),
-        "scrontab": systemd.scrontab_open(ask),
-        "ticket": systemd.has_ticket(ask),
-        "folder": to_thread.run_sync(folder, place.home, place.root),
-        "daemon": to_thread.run_sync(acting_host, place.home),
-        "memory_cap": to_thread.run_sync(memory_cap, place.root),
+        "linger": systemd.linger_state(run_command, target.user),
+        "kills_processes_at_logout": systemd.kills_processes_at_logout(run_command),
+        "can_read_journal": systemd.can_read_journal(run_command),
+        "can_use_cron": systemd.can_use_cron(run_command),
+        "can_use_scrontab": systemd.can_use_scrontab(run_command),
+        "has_ticket": systemd.has_ticket(run_command),
+        "folder": to_thread.run_sync(probe_folder, target.home, target.root),
+        "active_daemon": to_thread.run_sync(lease_holder_host, target.home),
+        "memory_limit": to_thread.run_sync(memory_limit, target.root),
     }
 
 
-def programs_on(path: str | None) -> frozenset[str]:
+def find_programs(path: str | None) -> frozenset[str]:
     return frozenset(program for program in PROGRAMS if shutil.which(program, path=path))
 
 
-def folder(home: Path, root: Path = Path("/")) -> Folder:
-    """Tries to write and to link there, in a folder that is removed again."""
-    above = _existing(home)
+def probe_folder(home: Path, root: Path = Path("/")) -> Folder:
+    """Tries to write and to link there, in a temporary folder."""
+    parent = _nearest_existing(home)
     mounts = parse_mounts((root / "proc/self/mountinfo").read_text(errors="replace"))
-    mount = mount_of(Path(os.path.realpath(above)), mounts)
-    trouble, linking = _tried(above)
+    mount = find_mount(Path(os.path.realpath(parent)), mounts)
+    write_error, link_error = _try_writing(parent)
     return Folder(
         path=str(home),
-        trouble=trouble,
-        linking=linking,
+        write_error=write_error,
+        link_error=link_error,
         file_system=mount.file_system if mount else "",
         is_network=mount is not None and mount.is_network,
         needs_ticket=mount is not None and mount.needs_ticket,
-        free=_free(above),
+        free=_free_space(parent),
         local_locks=mount is not None and mount.locks_are_local,
     )
 
 
-def _existing(path: Path) -> Path:
-    """The path, or the folder above in which it would be made."""
+def _nearest_existing(path: Path) -> Path:
+    """The path itself, or the nearest parent folder that exists."""
     while not os.path.lexists(path) and path != path.parent:
         path = path.parent
     return path
 
 
-def _tried(above: Path) -> tuple[str, str]:
-    """Why nothing can be written in this folder, and why no link made; empty where it can."""
+def _try_writing(parent: Path) -> tuple[str, str]:
+    """Why writing and why linking fails in this folder; empty texts if they work."""
     try:
-        with tempfile.TemporaryDirectory(dir=above, prefix=".torc-watchd-") as trial:
-            return _written_and_linked(Path(trial))
+        with tempfile.TemporaryDirectory(dir=parent, prefix=".torc-watchd-") as temporary:
+            return "", _try_linking(Path(temporary))
     except OSError as error:
-        return _words(error), ""
+        return _sentence(error), ""
 
 
-def _written_and_linked(trial: Path) -> tuple[str, str]:
-    first = trial / "first"
+def _try_linking(folder: Path) -> str:
+    """Raises OSError when the file to be linked cannot be written."""
+    first = folder / "first"
     with first.open("w") as file:
         file.write("torc-watchd")
         os.fsync(file.fileno())
     try:
-        os.link(first, trial / "second")
+        os.link(first, folder / "second")
     except OSError as error:
-        return "", _words(error)
-    return "", "" if first.stat().st_nlink > 1 else "the link is a copy."
+        return _sentence(error)
+    return "" if first.stat().st_nlink > 1 else "the link is a copy."
 
 
-def _free(above: Path) -> int:
+def _free_space(folder: Path) -> int:
     with suppress(OSError):
-        return shutil.disk_usage(above).free
+        return shutil.disk_usage(folder).free
     return 0
 
 
-def acting_host(home: Path) -> str:
-    """The host on which a daemon holds the lease of this state folder; empty for none."""
+def lease_holder_host(home: Path) -> str:
+    """The host of the daemon that holds the lease of this state folder; empty if there is none."""
     me = this_process()
     try:
         holder = Lease(home / "lease", me).holder()
@@ -144,19 +143,21 @@ def acting_host(home: Path) -> str:
     return holder.host
 
 
-def memory_cap(root: Path) -> int | None:
-    """The least that a control group around us lets its processes use together, in bytes."""
-    caps = []
+def memory_limit(root: Path) -> int | None:
+    """The lowest memory limit of this process's control groups, in bytes; None without one."""
+    limits = []
     for line in (root / "proc/self/cgroup").read_text().splitlines():
         _, controllers, group = line.split(":", 2)
         for parent in [path := PurePosixPath(group), *path.parents]:
-            for file in _cap_files(controllers):
-                with suppress(OSError, ValueError):  # a controller that is not here, or "max"
-                    caps.append(int((root / file.format(group=str(parent))).read_text()))
-    return min((cap for cap in caps if cap < _NO_CAP), default=None)
+            for file in _limit_files(controllers):
+                with suppress(
+                    OSError, ValueError
+                ):  # the controller does not exist, or the value is "max"
+                    limits.append(int((root / file.format(group=str(parent))).read_text()))
+    return min((limit for limit in limits if limit < _NO_LIMIT), default=None)
 
 
-def _cap_files(controllers: str) -> tuple[str, ...]:
+def _limit_files(controllers: str) -> tuple[str, ...]:
     if not controllers:
         return ("sys/fs/cgroup{group}/memory.max",)
     if "memory" in controllers.split(","):
@@ -164,19 +165,19 @@ def _cap_files(controllers: str) -> tuple[str, ...]:
     return ()
 
 
-def user_namespaces(root: Path) -> bool:
-    """Whether ordinary users may make them: by the kernel's limit, and Debian's own switch."""
-    limit = _number(root / "proc/sys/user/max_user_namespaces")
-    switch = _number(root / "proc/sys/kernel/unprivileged_userns_clone")
+def allows_user_namespaces(root: Path) -> bool:
+    """Whether unprivileged users may create them: the kernel's limit, and Debian's own switch."""
+    limit = _read_number(root / "proc/sys/user/max_user_namespaces")
+    switch = _read_number(root / "proc/sys/kernel/unprivileged_userns_clone")
     return limit != 0 and switch != 0 and limit is not None
 
 
-def _number(path: Path) -> int | None:
+def _read_number(path: Path) -> int | None:
     try:
         return int(path.read_text())
     except (OSError, ValueError):
         return None
 
 
-def _words(error: OSError) -> str:
+def _sentence(error: OSError) -> str:
     return f"{(error.strerror or str(error)).rstrip('.')}."

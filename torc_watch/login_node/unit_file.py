@@ -1,4 +1,4 @@
-"""The files of the service, as text: rendered, and recognised when they are found again."""
+"""Renders the systemd files of the service, and detects files that the user has edited."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -13,62 +13,62 @@ _SETTINGS = re.compile(
 )
 
 
-class Found(Enum):
-    """A file of the service, compared with what is to be there."""
+class FileState(Enum):
+    """An installed file of the service, compared with the new one."""
 
     ABSENT = "absent"
-    SAME = "same"
-    OURS = "ours"  # and older: as we wrote it
+    CURRENT = "current"
+    OUTDATED = "outdated"  # written by us and not edited
     EDITED = "edited"
 
 
-def rendered(template: str, command: Sequence[str], version: str) -> str:
+def render_unit(template: str, command: Sequence[str], version: str) -> str:
     """The unit that starts ``command``, whose first word is an absolute path.
 
-    It names the version of the program, so that after an upgrade it is another.
+    Contains the program's version, so that the text changes with each upgrade.
     """
-    unit = template.replace("@COMMAND@", " ".join(quoted(word) for word in command))
+    unit = template.replace("@COMMAND@", " ".join(quote(word) for word in command))
     return f"# For torc-watch {version}.\n{unit}"
 
 
-def quoted(word: str) -> str:
-    """``word`` in an ExecStart= or Environment= line (systemd.syntax(7), systemd.service(5))."""
+def quote(word: str) -> str:
+    """``word`` quoted for ExecStart= and Environment= (systemd.syntax(7), systemd.service(5))."""
     for character, escaped in (("\\", "\\\\"), ('"', '\\"'), ("%", "%%"), ("\n", "\\n")):
         word = word.replace(character, escaped)
     return f'"{word}"'
 
 
-def signed(text: str) -> str:
-    """``text`` under a line by which ``compare`` knows that nobody has edited it since."""
+def sign(text: str) -> str:
+    """``text`` below a line with its checksum, so that ``compare`` can detect edits."""
     return f"{_MARK}{sha256(text.encode()).hexdigest()[:16]}\n{text}"
 
 
-def compare(found: str | None, wanted: str | None) -> Found:
-    """What ``found``, the text of a file or None, is to ``wanted``, which is signed."""
+def compare(found: str | None, desired: str | None) -> FileState:
+    """``found`` is the installed text, ``desired`` the new signed one; None for no file."""
     if found is None:
-        return Found.ABSENT
-    if found == wanted:
-        return Found.SAME
-    return Found.OURS if found == signed(found.partition("\n")[2]) else Found.EDITED
+        return FileState.ABSENT
+    if found == desired:
+        return FileState.CURRENT
+    return FileState.OUTDATED if found == sign(found.partition("\n")[2]) else FileState.EDITED
 
 
-def unseen_settings(
-    environment: Mapping[str, str], of_services: Mapping[str, str]
+def missing_settings(
+    environment: Mapping[str, str], service_environment: Mapping[str, str]
 ) -> dict[str, str]:
-    """The variables that torc-watchd and Slurm go by and that services have not, or not so.
+    """Settings of torc-watchd and Slurm that services lack or have with another value.
 
-    Passwords are left out: ``unseen_secrets`` has their names.
+    Without passwords: ``secret_names`` lists those.
     """
     return {
         name: value
         for name, value in sorted(environment.items())
         if _SETTINGS.fullmatch(name)
         and not _is_secret(name, value)
-        and of_services.get(name) != value
+        and service_environment.get(name) != value
     }
 
 
-def unseen_secrets(environment: Mapping[str, str]) -> list[str]:
+def secret_names(environment: Mapping[str, str]) -> list[str]:
     return sorted(name for name, value in environment.items() if _is_secret(name, value))
 
 
@@ -77,5 +77,5 @@ def _is_secret(name: str, value: str) -> bool:
 
 
 def environment_drop_in(settings: Mapping[str, str]) -> str:
-    lines = [f"Environment={quoted(f'{name}={value}')}" for name, value in settings.items()]
+    lines = [f"Environment={quote(f'{name}={value}')}" for name, value in settings.items()]
     return "\n".join(["[Service]", *lines, ""])

@@ -1,4 +1,4 @@
-"""Workflow specifications under Torc's own keys, from mappings and lists to a checked workflow."""
+"""Workflow specifications: reads files with Torc's keys, validates them, and submits workflows."""
 
 from torc_watch.spec.expansion import expand
 from torc_watch.spec.specification import FileSpec, JobSpec, RequirementsSpec, Spec, UserDataSpec

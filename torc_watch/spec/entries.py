@@ -1,25 +1,25 @@
-"""From the lists of a specification to their entries: checked, and one for each combination."""
+"""Validates the entries of a specification and expands their parameters."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from torc_watch.core.errors import InvalidSpec
-from torc_watch.spec.keys import PARAMETRISED, SECTIONS, TEXT, Kind
+from torc_watch.spec.keys import PARAMETERIZATION, SECTIONS, TEXT, ValueKind
 from torc_watch.spec.parameters import (
     MAX_COMBINATIONS,
     Combination,
     ParameterValue,
     Substitute,
     combine,
+    make_substitute,
     parse_values,
-    substitution,
 )
-from torc_watch.spec.problems import Problems, shown
+from torc_watch.spec.problems import Problems, quoted
 
-_WORDS: Mapping[type, str] = {
-    type(None): "nothing",
-    str: "this text",
+_TYPE_NAMES: Mapping[type, str] = {
+    type(None): "null",
+    str: "a text",
     bool: "true or false",
     int: "a number",
     float: "a number",
@@ -29,7 +29,7 @@ _WORDS: Mapping[type, str] = {
 
 @dataclass(frozen=True, slots=True)
 class SpecEntry:
-    """An entry of a list; ``values`` are only those that are of the right kind."""
+    """An entry of a list; ``values`` has only valid values."""
 
     where: str
     values: Mapping[str, Any]
@@ -42,7 +42,7 @@ class SpecEntry:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Expanded entries. Incomplete if some could not be expanded, so that names are missing."""
+    """Expanded entries; incomplete if an expansion failed, so that names are missing."""
 
     entries: Sequence[SpecEntry]
     is_complete: bool
@@ -51,50 +51,50 @@ class Section:
         return ((entry.name, entry) for entry in self.entries if entry.name)
 
 
-class Unexpandable(Exception):
-    """The problem is already noted."""
+class ExpansionFailed(Exception):
+    """The reason is already in the list of problems."""
 
 
-def checked(
+def check_mapping(
     value: object,
-    keys: Mapping[str, Kind],
+    keys: Mapping[str, ValueKind],
     where: str,
     problems: Problems,
     *,
     required: Collection[str],
 ) -> dict[str, Any]:
-    """The values of the right kind; every other one is a problem. Null is as good as absent."""
+    """The valid values; all others are added to ``problems``. Null counts as absent."""
     if not isinstance(value, Mapping):
-        problems.add(where or "workflow", f"must be a mapping, not {_words(value)}")
+        problems.add(where or "workflow", f"must be a mapping, not {_type_name(value)}")
         return {}
-    good: dict[str, Any] = {}
+    valid: dict[str, Any] = {}
     for key, item in value.items():
         if key not in keys:
             problems.add_unknown(where or "workflow", str(key), "key", keys)
-        elif item is not None and keys[key].holds(item):
-            good[key] = item
+        elif item is not None and keys[key].accepts(item):
+            valid[key] = item
         elif item is not None:
-            problems.add(at(where, key), _wrong_kind(keys[key], item))
+            problems.add(join_location(where, key), _wrong_kind(keys[key], item))
     for key in required:
         if value.get(key) is None:
-            problems.add(at(where, key), "is missing")
-        elif good.get(key) in ("", []):
-            problems.add(at(where, key), "is empty")
-    return good
+            problems.add(join_location(where, key), "is missing")
+        elif valid.get(key) in ("", []):
+            problems.add(join_location(where, key), "is empty")
+    return valid
 
 
 def read_section(document: Mapping[str, Any], section: str, problems: Problems) -> Section:
-    """All entries of a list, expanded by their own and the workflow's parameters."""
+    """The entries of a list, expanded with their own and the workflow's parameters."""
     keys, required = SECTIONS[section]
     shared: Mapping[str, object] = document.get("parameters", {})
     entries: list[SpecEntry] = []
     is_complete = True
     for position, raw in enumerate(document.get(section, [])):
         where = f"{section}[{position}]{_title(raw)}"
-        values = checked(raw, keys, where, problems, required=required)
+        values = check_mapping(raw, keys, where, problems, required=required)
         try:
             entries += _expanded(SpecEntry(where, values), shared, problems)
-        except Unexpandable:
+        except ExpansionFailed:
             is_complete = False
         if len(entries) > MAX_COMBINATIONS:
             problems.add(section, f"more than {MAX_COMBINATIONS:,} entries are too many")
@@ -102,7 +102,7 @@ def read_section(document: Mapping[str, Any], section: str, problems: Problems) 
     return Section(entries, is_complete)
 
 
-def at(where: str, key: str) -> str:
+def join_location(where: str, key: str) -> str:
     return f"{where}.{key}" if where else key
 
 
@@ -112,38 +112,39 @@ def _expanded(
     parameters = _parameters(entry, shared, problems)
     if not parameters:
         return [entry]
-    texts = {key: item for key, item in entry.values.items() if key not in PARAMETRISED}
-    substitute = substitution(list(parameters))
+    texts = {key: item for key, item in entry.values.items() if key not in PARAMETERIZATION}
+    substitute = make_substitute(list(parameters))
     pairwise = entry.values.get("parameter_mode") == "zip"
     try:
         return [
             SpecEntry(
-                entry.where, {k: _filled(v, substitute, combination) for k, v in texts.items()}
+                entry.where,
+                {k: _substitute_all(v, substitute, combination) for k, v in texts.items()},
             )
             for combination in combine(parameters, pairwise=pairwise)
         ]
     except InvalidSpec as error:
         problems.add(entry.where, str(error))
-        raise Unexpandable from None
+        raise ExpansionFailed from None
 
 
 def _parameters(
     entry: SpecEntry, shared: Mapping[str, object], problems: Problems
 ) -> dict[str, Sequence[ParameterValue]]:
-    """The entry's own parameters and those of the workflow that it uses; its own come first."""
+    """The entry's own parameters and the workflow parameters it uses; its own take precedence."""
     own: Mapping[str, object] = entry.values.get("parameters", {})
     used: list[str] = entry.values.get("use_parameters", [])
     for name in used:
         if name not in shared and name not in own:
-            where = at(entry.where, "use_parameters")
+            where = join_location(entry.where, "use_parameters")
             problems.add_unknown(where, name, "workflow parameter", shared)
-            raise Unexpandable
+            raise ExpansionFailed
     chosen = {name: shared[name] for name in used if name not in own} | dict(own)
     try:
         return {name: _values(value) for name, value in chosen.items()}
     except InvalidSpec as error:
-        problems.add(at(entry.where, "parameters"), str(error))
-        raise Unexpandable from None
+        problems.add(join_location(entry.where, "parameters"), str(error))
+        raise ExpansionFailed from None
 
 
 def _values(value: object) -> Sequence[ParameterValue]:
@@ -151,31 +152,35 @@ def _values(value: object) -> Sequence[ParameterValue]:
         return parse_values(value)
     items: list[Any] = value if isinstance(value, list) else [value]
     if not items or not all(type(item) in {int, float, str} for item in items):
-        raise InvalidSpec("values are a range such as '1:100', a list of texts or numbers, or one")
+        raise InvalidSpec(
+            "values are a range such as '1:100', a list of texts or numbers, or a single one"
+        )
     return items
 
 
-def _filled(value: Any, substitute: Substitute, combination: Combination) -> Any:
+def _substitute_all(value: Any, substitute: Substitute, combination: Combination) -> Any:
     if isinstance(value, str):
         return substitute(value, combination) if "{" in value else value
     if isinstance(value, list):
-        return [_filled(item, substitute, combination) for item in value]
+        return [_substitute_all(item, substitute, combination) for item in value]
     if isinstance(value, dict):
-        return {key: _filled(item, substitute, combination) for key, item in value.items()}
+        return {key: _substitute_all(item, substitute, combination) for key, item in value.items()}
     return value
 
 
 def _title(raw: object) -> str:
     name = raw.get("name") if isinstance(raw, Mapping) else None
-    return f" ({shown(name)[1:-1]})" if isinstance(name, str) else ""
+    return f" ({quoted(name)[1:-1]})" if isinstance(name, str) else ""
 
 
-def _wrong_kind(kind: Kind, value: object) -> str:
+def _wrong_kind(kind: ValueKind, value: object) -> str:
     hint = "; put it in quotes" if kind is TEXT and isinstance(value, bool | int | float) else ""
-    return f"must be {kind.words}, not {_words(value)}{hint}"
+    return f"must be {kind.description}, not {_type_name(value)}{hint}"
 
 
-def _words(value: object) -> str:
+def _type_name(value: object) -> str:
     return (
-        "a mapping" if isinstance(value, Mapping) else _WORDS.get(type(value), type(value).__name__)
+        "a mapping"
+        if isinstance(value, Mapping)
+        else _TYPE_NAMES.get(type(value), type(value).__name__)
     )

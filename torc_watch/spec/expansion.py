@@ -1,4 +1,4 @@
-"""From a specification as it was written to the workflow that it describes."""
+"""Expands a parsed specification to the workflow that it describes."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -8,41 +8,42 @@ from torc_watch.core.diagnosis import DEFAULT_REQUIREMENTS
 from torc_watch.core.errors import InvalidQuantity
 from torc_watch.core.units import parse_duration, parse_memory
 from torc_watch.spec import keys
-from torc_watch.spec.entries import Section, SpecEntry, at, checked, read_section
-from torc_watch.spec.problems import Problems, shown
-from torc_watch.spec.references import Names, Variables
+from torc_watch.spec.entries import Section, SpecEntry, check_mapping, join_location, read_section
+from torc_watch.spec.problems import Problems, quoted
+from torc_watch.spec.references import NameIndex, VariableSubstitution
 from torc_watch.spec.specification import FileSpec, JobSpec, RequirementsSpec, Spec, UserDataSpec
-from torc_watch.spec.topology import ordered
+from torc_watch.spec.topology import sort_by_dependencies
 
-_THINGS = {
+_SECTION_ITEMS = {
     "jobs": "job",
     "files": "file",
     "user_data": "user data",
     "resource_requirements": "set of resource requirements",
 }
 _DEFAULT_RUNTIME = 3600  # seconds
-_MAX_QUANTITY = 2**63 - 1  # what a server can store
+_MAX_QUANTITY = 2**63 - 1  # the largest integer that a server stores
 
 
 def expand(document: object) -> Spec:
-    """The workflow that a specification, of mappings, lists, texts and numbers, describes.
+    """The workflow that a parsed specification describes.
 
-    Raises InvalidSpec, which lists all that is wrong, each with its place.
+    Raises InvalidSpec with all problems and their locations.
     """
     problems = Problems()
-    top = checked(document, keys.WORKFLOW, "", problems, required=("name", "jobs"))
-    sections = {section: read_section(top, section, problems) for section in _THINGS}
+    top = check_mapping(document, keys.WORKFLOW, "", problems, required=("name", "jobs"))
+    sections = {section: read_section(top, section, problems) for section in _SECTION_ITEMS}
     for section in sections.values():
         _refuse_duplicates(section, problems)
     names = {
-        section: Names(sections[section], thing, problems) for section, thing in _THINGS.items()
+        section: NameIndex(sections[section], item_type, problems)
+        for section, item_type in _SECTION_ITEMS.items()
     }
     jobs = [_job(entry, names, problems) for _, entry in sections["jobs"].named()]
     requirements = [
         _requirements(name, entry, problems)
         for name, entry in sections["resource_requirements"].named()
     ]
-    in_order = ordered(jobs, problems)
+    in_order = sort_by_dependencies(jobs, problems)
     problems.raise_if_any()
     return Spec(
         name=top["name"],
@@ -67,11 +68,15 @@ def _refuse_duplicates(section: Section, problems: Problems) -> None:
     for name, entry in section.named():
         other = first.setdefault(name, entry)
         if other.where != entry.where:
-            problems.add(at(entry.where, "name"), f"{shown(name)} is the name of {other.where} too")
+            problems.add(
+                join_location(entry.where, "name"),
+                f"{quoted(name)} is also the name of {other.where}",
+            )
         elif other is not entry:
             problems.add(
-                at(entry.where, "name"),
-                f"several would be called {shown(name)}; put every parameter into the name",
+                join_location(entry.where, "name"),
+                f"several entries would have the name {quoted(name)}; "
+                "use every parameter in the name",
             )
 
 
@@ -90,8 +95,8 @@ def _user_data(entry: SpecEntry) -> UserDataSpec:
 def _requirements(name: str, entry: SpecEntry, problems: Problems) -> RequirementsSpec:
     if name == DEFAULT_REQUIREMENTS:
         problems.add(
-            at(entry.where, "name"),
-            f"Torc keeps {shown(name)} for jobs that ask for nothing; choose another name",
+            join_location(entry.where, "name"),
+            f"Torc reserves {quoted(name)} for jobs without requirements; choose another name",
         )
     values = entry.values
     numbers = {
@@ -103,13 +108,13 @@ def _requirements(name: str, entry: SpecEntry, problems: Problems) -> Requiremen
     }
     for key in ("num_cpus", "num_nodes", "memory", "runtime"):
         if not 1 <= numbers[key] <= _MAX_QUANTITY:
-            problems.add(at(entry.where, key), "must be at least 1, and fit into 64 bits")
+            problems.add(join_location(entry.where, key), "must be at least 1 and fit into 64 bits")
     return RequirementsSpec(name=name, **numbers)
 
 
-def _job(entry: SpecEntry, names: Mapping[str, Names], problems: Problems) -> JobSpec:
+def _job(entry: SpecEntry, names: Mapping[str, NameIndex], problems: Problems) -> JobSpec:
     values = entry.values
-    variables = Variables(entry, names, problems)
+    variables = VariableSubstitution(entry, names, problems)
     command = variables.fill("command")
     script = variables.fill("invocation_script")
     requirements: str | None = values.get("resource_requirements")
@@ -139,21 +144,21 @@ def _job(entry: SpecEntry, names: Mapping[str, Names], problems: Problems) -> Jo
 
 def _quantity(parse: Callable[[str], int], entry: SpecEntry, key: str, problems: Problems) -> int:
     text: str | None = entry.values.get(key)
-    if text is None:  # left out, or a problem that is known already
+    if text is None:  # absent, or already reported as a problem
         return _DEFAULT_RUNTIME if key == "runtime" else 1
     try:
         return parse(text)
     except InvalidQuantity as error:
-        problems.add(at(entry.where, key), str(error))
+        problems.add(join_location(entry.where, key), str(error))
         return 1
 
 
 def _warnings(top: Mapping[str, Any], sections: Mapping[str, Section]) -> Iterator[str]:
     for key, reason in keys.UNSUPPORTED_IN_WORKFLOW.items():
         if top.get(key):
-            yield f"{key} is left out: {reason}"
+            yield f"{key} is ignored: {reason}"
     jobs = sections["jobs"].entries
     for key, reason in keys.UNSUPPORTED_IN_JOB.items():
         count = sum(1 for job in jobs if job.values.get(key))
         if count:
-            yield f"{key} of {count:,} of {len(jobs):,} jobs is left out: {reason}"
+            yield f"{key} of {count:,} of {len(jobs):,} jobs is ignored: {reason}"

@@ -1,4 +1,4 @@
-"""Torc's keys of a specification, and the kinds of their values."""
+"""The keys of a specification and the kinds of their values."""
 
 import json
 import re
@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    words: str
-    holds: Callable[[object], bool]
+class ValueKind:
+    """``description`` completes the message "must be …"."""
+
+    description: str
+    accepts: Callable[[object], bool]
 
 
 def _is_text(value: object) -> bool:
@@ -51,24 +53,26 @@ def _is_parameters(value: object) -> bool:
     )
 
 
-_SURROGATE = re.compile("[\ud800-\udfff]")  # legal in JSON, and no server takes it
+_SURROGATE = re.compile("[\ud800-\udfff]")  # legal in JSON, but servers reject it
 _PARAMETER = re.compile(r"\w+")
 
-TEXT = Kind("text without NUL and half surrogates", _is_text)
-FLAG = Kind("true or false", lambda value: isinstance(value, bool))
-COUNT = Kind("a whole number, not negative", _is_count)
-NAMES = Kind("a list of texts", _is_names)
-OBJECT = Kind("a mapping that JSON can express", _is_object)
-METADATA = Kind("a mapping, or one written as JSON text", _is_metadata)
-JSON = Kind("a value that JSON can express", _is_json)
-LIST = Kind("a list", lambda value: isinstance(value, list))
-PARAMETERS = Kind("a mapping of parameter names (letters, digits, _) to values", _is_parameters)
-MODE = Kind("product or zip", lambda value: value in ("product", "zip"))
-IGNORED = Kind("anything", lambda _: True)
+TEXT = ValueKind("text without NUL and lone surrogates", _is_text)
+FLAG = ValueKind("true or false", lambda value: isinstance(value, bool))
+COUNT = ValueKind("a whole number of at least 0", _is_count)
+NAMES = ValueKind("a list of texts", _is_names)
+OBJECT = ValueKind("a mapping that JSON can express", _is_object)
+METADATA = ValueKind("a mapping, or a mapping as JSON text", _is_metadata)
+JSON = ValueKind("a value that JSON can express", _is_json)
+LIST = ValueKind("a list", lambda value: isinstance(value, list))
+PARAMETERS = ValueKind(
+    "a mapping of parameter names (letters, digits, _) to values", _is_parameters
+)
+MODE = ValueKind("product or zip", lambda value: value in ("product", "zip"))
+IGNORED = ValueKind("anything", lambda _: True)
 
-PARAMETRISED = {"parameters": PARAMETERS, "parameter_mode": MODE, "use_parameters": NAMES}
+PARAMETERIZATION = {"parameters": PARAMETERS, "parameter_mode": MODE, "use_parameters": NAMES}
 
-# The workflow's own fields, which the server stores as they are.
+# Fields of the workflow; the server stores them unchanged.
 SETTINGS = {
     "description": TEXT,
     "project": TEXT,
@@ -85,7 +89,7 @@ SETTINGS = {
     "execution_config": OBJECT,
 }
 
-# What Torc knows and we leave out, saying so.
+# Torc's keys that torc-watch ignores with a warning, and what that means.
 UNSUPPORTED_IN_WORKFLOW = {
     "user": "the workflow belongs to the user who submits it",
     "actions": "workflow actions are not created",
@@ -105,7 +109,7 @@ UNSUPPORTED_IN_JOB = {
     "schedule_compute_nodes": "the job requests no compute nodes",
 }
 
-WORKFLOW: Mapping[str, Kind] = {
+WORKFLOW: Mapping[str, ValueKind] = {
     "name": TEXT,
     "parameters": PARAMETERS,
     "jobs": LIST,
@@ -133,11 +137,11 @@ JOB = {
     "cancel_on_blocking_job_failure": FLAG,
     "supports_termination": FLAG,
     "priority": COUNT,
-    **PARAMETRISED,
+    **PARAMETERIZATION,
     **dict.fromkeys(UNSUPPORTED_IN_JOB, IGNORED),
 }
-FILE = {"name": TEXT, "path": TEXT, **PARAMETRISED}
-USER_DATA = {"name": TEXT, "data": JSON, "is_ephemeral": FLAG, **PARAMETRISED}
+FILE = {"name": TEXT, "path": TEXT, **PARAMETERIZATION}
+USER_DATA = {"name": TEXT, "data": JSON, "is_ephemeral": FLAG, **PARAMETERIZATION}
 REQUIREMENTS = {
     "name": TEXT,
     "num_cpus": COUNT,
@@ -147,8 +151,8 @@ REQUIREMENTS = {
     "runtime": TEXT,
 }
 
-# The lists of a specification: the keys of their entries, and which of them there must be.
-SECTIONS: Mapping[str, tuple[Mapping[str, Kind], Sequence[str]]] = {
+# The lists of a specification: the keys of their entries, and the required ones.
+SECTIONS: Mapping[str, tuple[Mapping[str, ValueKind], Sequence[str]]] = {
     "jobs": (JOB, ("name", "command")),
     "files": (FILE, ("name", "path")),
     "user_data": (USER_DATA, ("name",)),

@@ -1,9 +1,8 @@
 """Parameters of a specification: ``"1:100"``, ``"0:1:0.25"``, ``"[16,32]"``, ``"['sgd','adam']"``.
 
-A parameter has a list of values; an entry that uses parameters stands for one entry for each
-combination of their values, with ``{i}`` or ``{i:03d}`` replaced in its texts. What Torc reads is
-read here in the same way, except that steps of decimals are exact: ``0:1:0.1`` has 0.3 in it, not
-0.30000000000000004.
+A parameter has a list of values. An entry with parameters is expanded to one entry per combination
+of their values, with ``{i}`` or ``{i:03d}`` replaced in its texts. The syntax is Torc's, except
+that decimal steps are exact: ``0:1:0.1`` contains 0.3, not 0.30000000000000004.
 """
 
 import itertools
@@ -29,14 +28,14 @@ _NUMBER_FORMAT = re.compile(r"\.([0-9]{1,2})f", re.ASCII)
 
 
 def parse_values(text: str) -> Sequence[ParameterValue]:
-    """The values of a parameter: a range with its end, a list in brackets, or one value.
+    """The values of a parameter: a range including its end, a list in brackets, or one value.
 
-    Raises InvalidSpec for a range that is malformed, empty, or of more than MAX_COMBINATIONS.
+    Raises InvalidSpec for a range that is malformed, empty, or longer than MAX_COMBINATIONS.
     """
     text = text.strip()
     if text.startswith("[") and text.endswith("]"):
         return _parse_list(text[1:-1])
-    # Torc takes {1:100} for 1:100, for those who mix up values and templates.
+    # Torc accepts {1:100} for 1:100, since users mix up values and templates.
     if text.startswith("{") and text.endswith("}") and "," not in text:
         text = text[1:-1].strip()
     if ":" in text:
@@ -47,16 +46,16 @@ def parse_values(text: str) -> Sequence[ParameterValue]:
 def combine(
     parameters: Mapping[str, Sequence[ParameterValue]], *, pairwise: bool = False
 ) -> Iterator[Combination]:
-    """Every combination of the parameters' values, the last parameter changing fastest.
+    """All combinations of the parameters' values; the last parameter changes fastest.
 
-    With ``pairwise`` the first values go together, then the second ones, and so on. Raises
+    With ``pairwise`` the first values are combined, then the second ones, and so on. Raises
     InvalidSpec if the numbers of values then differ, or if there are too many combinations.
     """
     counts = {name: len(values) for name, values in parameters.items()}
     if pairwise and len(set(counts.values())) > 1:
         listed = ", ".join(f"{name} has {count}" for name, count in counts.items())
         raise InvalidSpec(
-            f"the mode zip pairs the values of parameters, and their numbers differ: {listed}"
+            f"the mode zip needs parameters of equal length, but their numbers differ: {listed}"
         )
     if not pairwise:
         _refuse_too_many(math.prod(counts.values()))
@@ -68,17 +67,17 @@ def combine(
     return (dict(zip(parameters, row, strict=True)) for row in rows)
 
 
-def substitution(names: Sequence[str]) -> Substitute:
+def make_substitute(names: Sequence[str]) -> Substitute:
     """A function that replaces ``{name}`` and ``{name:format}`` in a text, for these names only.
 
-    It raises InvalidSpec for a format that is neither like ``03d`` nor like ``.2f``.
+    It raises InvalidSpec for other formats than those like ``03d`` and ``.2f``.
     """
     alternatives = "|".join(re.escape(name) for name in names)
     placeholder = re.compile(rf"\{{({alternatives})(?::([^{{}}]*))?\}}")
 
     def substitute(template: str, combination: Combination) -> str:
         return placeholder.sub(
-            lambda found: _formatted(combination[found[1]], found[2], found[0]), template
+            lambda found: _format(combination[found[1]], found[2], found[0]), template
         )
 
     return substitute
@@ -110,7 +109,7 @@ def _parse_range(text: str) -> Sequence[ParameterValue]:
         raise InvalidSpec(f"the range {text!r} has a step of zero")
     steps = (end - start) / step
     if steps < 0:
-        raise InvalidSpec(f"the range {text!r} has no values: it starts behind its end")
+        raise InvalidSpec(f"the range {text!r} has no values: its start is after its end")
     count = int(steps) + 1
     _refuse_too_many(count)
     if all(_INTEGER.fullmatch(part) for part in parts):
@@ -121,24 +120,24 @@ def _parse_range(text: str) -> Sequence[ParameterValue]:
 def _refuse_too_many(count: int) -> None:
     if count > MAX_COMBINATIONS:
         raise InvalidSpec(
-            f"{count:,} values are too many: {MAX_COMBINATIONS:,} is the most for one entry"
+            f"{count:,} values are too many: at most {MAX_COMBINATIONS:,} are allowed for one entry"
         )
 
 
-def _formatted(value: ParameterValue, how: str | None, placeholder: str) -> str:
-    if how is None:
+def _format(value: ParameterValue, format_spec: str | None, placeholder: str) -> str:
+    if format_spec is None:
         return _plain(value)
-    if found := _INTEGER_FORMAT.fullmatch(how):
+    if found := _INTEGER_FORMAT.fullmatch(format_spec):
         return f"{value:0{found[1]}d}" if isinstance(value, int) else _plain(value)
-    if found := _NUMBER_FORMAT.fullmatch(how):
+    if found := _NUMBER_FORMAT.fullmatch(format_spec):
         return f"{value:.{found[1]}f}" if isinstance(value, float) else _plain(value)
     raise InvalidSpec(
-        f"{placeholder} has a format nobody knows: write 03d for integers, .2f for decimals"
+        f"{placeholder} has an unknown format: use 03d for integers, .2f for decimals"
     )
 
 
 def _plain(value: ParameterValue) -> str:
-    """As Torc prints it: 1.0 is ``1``, and a small number is never ``1e-05``."""
+    """Formatted as in Torc: 1.0 is ``1``, and small numbers have no exponent."""
     if isinstance(value, float):
         return format(Decimal(repr(value)), "f").removesuffix(".0")
     return str(value)

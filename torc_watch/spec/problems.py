@@ -1,4 +1,4 @@
-"""What is wrong with a specification, all of it, said once at the end."""
+"""Collects all problems of a specification for a single error message."""
 
 from collections.abc import Collection
 from difflib import get_close_matches
@@ -6,9 +6,9 @@ from itertools import islice
 
 from torc_watch.core.errors import InvalidSpec
 
-_SHOWN = 20
-_SHOWN_AT_ONE_PLACE = 3  # a template of many jobs repeats its mistake for each of them
-_COMPARED = 5_000  # names; comparing more takes longer than a person waits
+_MAX_LINES = 20
+_MAX_PER_LOCATION = 3  # a template repeats its mistake for each of its jobs
+_MAX_COMPARED = 5_000  # names; comparing more would take too long
 
 
 class Problems:
@@ -18,34 +18,36 @@ class Problems:
     def add(self, where: str, what: str) -> None:
         self._at.setdefault(where, {})[what] = None
 
-    def add_unknown(self, where: str, name: str, thing: str, known: Collection[str]) -> None:
-        """There is no such thing; a name that is nearly the same is offered."""
-        is_shown = len(self._at) < _SHOWN and len(self._at.get(where, ())) < _SHOWN_AT_ONE_PLACE
-        self.add(where, f"there is no {thing} {shown(name)}{_nearest(name, known, is_shown)}")
+    def add_unknown(self, where: str, name: str, item_type: str, known: Collection[str]) -> None:
+        """Adds an unknown name, with a similar known one as a suggestion."""
+        is_shown = len(self._at) < _MAX_LINES and len(self._at.get(where, ())) < _MAX_PER_LOCATION
+        self.add(
+            where, f"there is no {item_type} {quoted(name)}{_suggestion(name, known, is_shown)}"
+        )
 
     def raise_if_any(self) -> None:
-        """Raises InvalidSpec with a line for each problem; many at one place become one line."""
+        """Raises InvalidSpec with a line per problem, and a few lines per location."""
         lines = [line for where, whats in self._at.items() for line in _lines(where, list(whats))]
         if not lines:
             return
-        if (more := len(lines) - _SHOWN) > 0:
-            lines[_SHOWN:] = [f"and {more:,} more"]
+        if (more := len(lines) - _MAX_LINES) > 0:
+            lines[_MAX_LINES:] = [f"and {more:,} more"]
         raise InvalidSpec("The workflow specification is not valid:\n  " + "\n  ".join(lines))
 
 
-def shown(name: str) -> str:
-    """A name as a message may carry it: quoted, on one line, and not endless."""
+def quoted(name: str) -> str:
+    """A name for a message: quoted, on one line, and at most 80 characters long."""
     return repr(name if len(name) <= 80 else name[:77] + "...")
 
 
-def _nearest(name: str, known: Collection[str], is_shown: bool) -> str:
-    candidates = islice(known, _COMPARED) if is_shown else ()
+def _suggestion(name: str, known: Collection[str], is_shown: bool) -> str:
+    candidates = islice(known, _MAX_COMPARED) if is_shown else ()
     matches = get_close_matches(name, candidates, n=1)
-    return f"; did you mean {shown(matches[0])}?" if matches else ""
+    return f"; did you mean {quoted(matches[0])}?" if matches else ""
 
 
 def _lines(where: str, whats: list[str]) -> list[str]:
-    lines = [f"{where}: {what}" for what in whats[:_SHOWN_AT_ONE_PLACE]]
-    if (more := len(whats) - _SHOWN_AT_ONE_PLACE) > 0:
-        lines.append(f"{where}: and {more:,} more of the kind")
+    lines = [f"{where}: {what}" for what in whats[:_MAX_PER_LOCATION]]
+    if (more := len(whats) - _MAX_PER_LOCATION) > 0:
+        lines.append(f"{where}: and {more:,} more problems")
     return lines

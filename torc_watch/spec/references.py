@@ -1,27 +1,27 @@
-"""What a job refers to by name: other jobs, files, user data, resource requirements."""
+"""Resolves a job's references to other jobs, files, user data and resource requirements."""
 
 import json
 import re
 from collections.abc import Mapping
 
-from torc_watch.spec.entries import Section, SpecEntry, at
-from torc_watch.spec.problems import Problems, shown
+from torc_watch.spec.entries import Section, SpecEntry, join_location
+from torc_watch.spec.problems import Problems, quoted
 
 _VARIABLE = re.compile(r"\$\{(files|user_data)\.(input|output)\.([^}]+)\}")
 
 
-class Names:
-    """The named entries of one section, and which of them patterns have found."""
+class NameIndex:
+    """The entries of one section by name, with a cache of pattern matches."""
 
-    def __init__(self, section: Section, thing: str, problems: Problems) -> None:
+    def __init__(self, section: Section, item_type: str, problems: Problems) -> None:
         self._entries = dict(section.named())
         self._is_complete = section.is_complete
-        self._thing = thing
+        self._thing = item_type
         self._problems = problems
         self._found: dict[str, tuple[str, ...]] = {}
 
     def resolve(self, entry: SpecEntry, key: str, pattern_key: str) -> tuple[str, ...]:
-        """The names under ``key`` and those that the patterns find, each once."""
+        """The names under ``key`` and those that match the patterns, without duplicates."""
         exact = tuple(name for name in entry.values.get(key, ()) if self.find(entry, key, name))
         found = [self._matches(entry, pattern_key, p) for p in entry.values.get(pattern_key, ())]
         if not exact and len(found) == 1:
@@ -29,40 +29,44 @@ class Names:
         return tuple(dict.fromkeys(name for names in (exact, *found) for name in names))
 
     def find(self, entry: SpecEntry, key: str, name: str) -> SpecEntry | None:
-        """The entry of that name. That there is none is a problem of ``entry`` at ``key``."""
+        """The entry with this name; if there is none, adds a problem of ``entry`` at ``key``."""
         found = self._entries.get(name)
         if found is None and self._is_complete:
-            self._problems.add_unknown(at(entry.where, key), name, self._thing, self._entries)
+            self._problems.add_unknown(
+                join_location(entry.where, key), name, self._thing, self._entries
+            )
         return found
 
     def _matches(self, entry: SpecEntry, key: str, pattern: str) -> tuple[str, ...]:
         if pattern not in self._found:
-            self._found[pattern] = self._search(at(entry.where, key), pattern)
+            self._found[pattern] = self._search(join_location(entry.where, key), pattern)
         return self._found[pattern]
 
     def _search(self, where: str, pattern: str) -> tuple[str, ...]:
         try:
             search = re.compile(pattern).search
         except (re.error, OverflowError, RecursionError) as error:
-            self._problems.add(where, f"{shown(pattern)} is not a regular expression: {error}")
+            self._problems.add(where, f"{quoted(pattern)} is not a regular expression: {error}")
             return ()
         found = tuple(name for name in self._entries if search(name))
         if not found and self._is_complete:
-            self._problems.add(where, f"no {self._thing} matches {shown(pattern)}")
+            self._problems.add(where, f"no {self._thing} matches {quoted(pattern)}")
         return found
 
 
-class Variables:
-    """Fills ``${files.input.NAME}`` and its like into one job's texts, noting what it used."""
+class VariableSubstitution:
+    """Replaces variables such as ``${files.input.NAME}`` in one job; ``used`` has their names."""
 
-    def __init__(self, entry: SpecEntry, names: Mapping[str, Names], problems: Problems) -> None:
+    def __init__(
+        self, entry: SpecEntry, names: Mapping[str, NameIndex], problems: Problems
+    ) -> None:
         self.used: dict[tuple[str, str], tuple[str, ...]] = {}
         self._entry = entry
         self._names = names
         self._problems = problems
 
     def fill(self, key: str) -> str | None:
-        """The job's text at ``key`` with files' paths and user data's JSON in their places."""
+        """The job's text at ``key`` with the paths of files and the JSON of user data."""
         text: str | None = self._entry.values.get(key)
         if text is None or "${" not in text:
             return text
@@ -77,6 +81,6 @@ class Variables:
             path: str = target.values.get("path", "")
             return path
         if "data" not in target.values:
-            where = at(self._entry.where, key)
-            self._problems.add(where, f"user data {shown(name)} has no data to put there")
+            where = join_location(self._entry.where, key)
+            self._problems.add(where, f"user data {quoted(name)} has no data to insert")
         return json.dumps(target.values.get("data"), ensure_ascii=False)

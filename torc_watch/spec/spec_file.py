@@ -1,4 +1,4 @@
-"""Reads workflow specifications from files in YAML, JSON or JSON5, by the file's ending."""
+"""Reads workflow specifications from YAML, JSON and JSON5 files, by file extension."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping
@@ -15,7 +15,7 @@ from torc_watch.spec.yaml_loader import parse_yaml
 def read_spec(path: Path) -> Spec:
     """The workflow that a file specifies.
 
-    Raises InvalidSpec, with the file's name and, for errors of syntax, the line.
+    Raises InvalidSpec with the file's name and, for syntax errors, the line.
     """
     parse = _PARSERS.get(path.suffix.lower())
     if parse is None:
@@ -25,11 +25,11 @@ def read_spec(path: Path) -> Spec:
     except OSError as error:
         raise InvalidSpec(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise InvalidSpec(f"{path}: is not text in UTF-8") from error
+        raise InvalidSpec(f"{path}: is not UTF-8 text") from error
     except RecursionError as error:
         raise InvalidSpec(f"{path}: lists and mappings are nested too deeply") from error
     except ValueError as error:
-        # json5 writes the line as <string>:7
+        # json5 reports the line as <string>:7
         raise InvalidSpec(f"{path}: {str(error).replace('<string>:', 'line ')}") from error
 
 
@@ -48,7 +48,7 @@ def _without_repeated_keys(pairs: Iterable[tuple[str, Any]]) -> Mapping[str, Any
     mapping: dict[str, Any] = {}
     for key, value in pairs:
         if key in mapping:
-            raise InvalidSpec(f"the key {key!r} is there twice in one mapping")
+            raise InvalidSpec(f"the key {key!r} is repeated in a mapping")
         mapping[key] = value
     return mapping
 

@@ -1,4 +1,4 @@
-"""A workflow before it is submitted: parameters expanded, names resolved, units read."""
+"""A workflow before submission: parameters expanded, names resolved, units parsed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,10 +34,10 @@ class RequirementsSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSpec:
-    """One job; everything it refers to is in the same Spec, by name.
+    """A job; it refers to other parts of the same Spec by name.
 
-    ``depends_on`` are the jobs it names, itself or by patterns. Dependencies through files and
-    user data are not repeated there: the server derives those.
+    ``depends_on`` has the jobs from its names and patterns, without dependencies through files and
+    user data: the server derives those.
     """
 
     name: str
@@ -58,9 +58,9 @@ class JobSpec:
 class Spec:
     """A workflow ready to be submitted.
 
-    ``jobs`` are in an order in which each comes after all that it depends on, explicitly or through
-    files and user data. ``settings`` are the workflow's own fields under Torc's names. ``warnings``
-    name, one line each, what the specification says and nobody here acts on.
+    ``jobs`` are sorted: each comes after its dependencies, including those through files and user
+    data. ``settings`` are the workflow's fields under Torc's names. ``warnings`` has one line per
+    ignored key.
     """
 
     name: str

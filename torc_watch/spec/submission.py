@@ -1,4 +1,4 @@
-"""Puts a workflow onto a Torc server and starts its first run."""
+"""Creates a workflow on a Torc server and starts its first run."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,43 +13,43 @@ from torc_watch.spec import FileSpec, JobSpec, RequirementsSpec, Spec
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.requests import NewFile, NewJob, NewRequirements, NewUserData, NewWorkflow
 
-_SECONDS_TO_WITHDRAW = 20
+_DELETE_TIMEOUT = 20  # seconds
 
-# Without it Torc's own runners record no peak of memory, and nobody can tell what ran out of it.
+# Without it Torc's own runners record no peak memory, which the diagnosis needs.
 _MONITORING = {"enabled": True}
 
 
 @dataclass(frozen=True, slots=True)
-class Submitted:
+class SubmittedWorkflow:
     workflow_id: int
     job_count: int
 
 
 @dataclass(frozen=True, slots=True)
 class _Ids:
-    """The server's ids of what jobs refer to, by name."""
+    """The server's ids of files, user data and requirements, by name."""
 
     files: Mapping[str, int]
     user_data: Mapping[str, int]
     requirements: Mapping[str, int]
 
 
-async def submit(client: TorcClient, spec: Spec, *, user: str) -> Submitted:
-    """Creates the workflow for ``user`` and makes its first jobs ready, for workers to claim.
+async def submit(client: TorcClient, spec: Spec, *, user: str) -> SubmittedWorkflow:
+    """Creates the workflow for ``user`` and makes its first jobs ready for workers to claim.
 
-    The number of requests grows with the stages of the workflow and its sets of requirements, not
-    with its jobs. When a ServerError or a cancellation ends it half-way, the workflow is deleted.
+    The number of requests grows with the workflow's stages and sets of requirements, not with its
+    jobs. Deletes the workflow after a ServerError or a cancellation.
     """
     workflow_id = await client.create_workflow(_workflow(spec, user))
     try:
         await _create_parts(client, workflow_id, spec)
         await _start_first_run(client, workflow_id)
     except anyio.get_cancelled_exc_class():
-        await _withdraw(client, workflow_id)
+        await _delete_incomplete(client, workflow_id)
         raise
     except ServerError as error:
-        raise type(error)(f"{error} {await _withdraw(client, workflow_id)}") from error
-    return Submitted(workflow_id, len(spec.jobs))
+        raise type(error)(f"{error} {await _delete_incomplete(client, workflow_id)}") from error
+    return SubmittedWorkflow(workflow_id, len(spec.jobs))
 
 
 def _workflow(spec: Spec, user: str) -> NewWorkflow:
@@ -66,10 +66,10 @@ async def _create_parts(client: TorcClient, workflow_id: int, spec: Spec) -> Non
         for item in spec.user_data
     ]
     ids = _Ids(
-        files=_numbered(
+        files=_ids_by_name(
             [file.name for file in files], await client.create_files(workflow_id, files)
         ),
-        user_data=_numbered(
+        user_data=_ids_by_name(
             [item.name for item in user_data], await client.create_user_data(workflow_id, user_data)
         ),
         requirements={
@@ -87,30 +87,30 @@ async def _create_jobs(
     for stage in _stages(jobs):
         new_jobs = [_new_job(job, job_ids, ids) for job in stage]
         numbers = await client.create_jobs(workflow_id, new_jobs)
-        job_ids |= _numbered([job.name for job in stage], numbers)
+        job_ids |= _ids_by_name([job.name for job in stage], numbers)
 
 
 async def _start_first_run(client: TorcClient, workflow_id: int) -> None:
-    # As Torc's own client does: the run is counted before the jobs are initialized.
+    # As in Torc's own client, the run is advanced before the jobs are initialized.
     workflow = await client.get_workflow(workflow_id)
     await client.advance_run(workflow_id, to_run=workflow.run_id + 1)
     await client.initialize_jobs(workflow_id)
 
 
-async def _withdraw(client: TorcClient, workflow_id: int) -> str:
-    """Deletes the workflow; a sentence on whether that went well."""
-    with anyio.move_on_after(_SECONDS_TO_WITHDRAW, shield=True):
+async def _delete_incomplete(client: TorcClient, workflow_id: int) -> str:
+    """Deletes the workflow; returns a sentence with the outcome."""
+    with anyio.move_on_after(_DELETE_TIMEOUT, shield=True):
         try:
             await client.delete_workflow(workflow_id)
         except ServerError:
             pass
         else:
-            return f"Workflow {workflow_id}, half made, was deleted again."
-    return f"Workflow {workflow_id} is half made and could not be deleted: delete it by hand."
+            return f"The incomplete workflow {workflow_id} was deleted."
+    return f"Workflow {workflow_id} is incomplete and could not be deleted: delete it manually."
 
 
 def _stages(jobs: Sequence[JobSpec]) -> Iterator[list[JobSpec]]:
-    """Runs of jobs that do not depend on each other; what they depend on was in earlier ones."""
+    """Groups of consecutive jobs that depend only on jobs of earlier groups."""
     stage: list[JobSpec] = []
     names: set[str] = set()
     for job in jobs:
@@ -160,11 +160,11 @@ def _new_files(files: Sequence[FileSpec]) -> list[NewFile]:
 def _modified(path: Path) -> float | None:
     try:
         return path.stat().st_mtime
-    except OSError:  # not there yet, as far as we can see
+    except OSError:  # does not exist yet, or is not accessible
         return None
 
 
-def _numbered(names: Sequence[str], ids: Sequence[int]) -> dict[str, int]:
+def _ids_by_name(names: Sequence[str], ids: Sequence[int]) -> dict[str, int]:
     return dict(zip(names, ids, strict=True))
 
 

@@ -1,22 +1,22 @@
-"""The order of jobs, by what they depend on."""
+"""Sorts jobs by their dependencies."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 
-from torc_watch.spec.problems import Problems, shown
+from torc_watch.spec.problems import Problems, quoted
 from torc_watch.spec.specification import JobSpec
 
 _MAX_DEPENDENCIES = 2_000_000
-_SHOWN_OF_CYCLE = 20
+_MAX_SHOWN_OF_CYCLE = 20
 
 _Item = tuple[str, str]  # a file or user data, and its name
 
 
-def ordered(jobs: Sequence[JobSpec], problems: Problems) -> Sequence[JobSpec]:
-    """The jobs, each after all that it depends on, otherwise as early and in the order given.
+def sort_by_dependencies(jobs: Sequence[JobSpec], problems: Problems) -> Sequence[JobSpec]:
+    """The jobs, each after its dependencies, level by level in the given order.
 
-    Jobs that wait for each other are a problem, and so are dependencies beyond all measure.
+    Cycles and too many dependencies are added to ``problems``.
     """
     producers = _producers(jobs)
     count = sum(_count(job, producers) for job in jobs)
@@ -24,14 +24,14 @@ def ordered(jobs: Sequence[JobSpec], problems: Problems) -> Sequence[JobSpec]:
         problems.add(
             "jobs",
             f"{count:,} dependencies are too many ({_MAX_DEPENDENCIES:,} at most); let one job "
-            "wait for a whole stage, and the next stage for that job",
+            "depend on a whole stage, and the next stage on that job",
         )
         return jobs
-    sorter = TopologicalSorter({job.name: _awaited(job, producers) for job in jobs})
+    sorter = TopologicalSorter({job.name: _dependencies(job, producers) for job in jobs})
     try:
         sorter.prepare()
     except CycleError as error:
-        problems.add("jobs", f"these wait for each other: {_chain(error.args[1])}")
+        problems.add("jobs", f"these jobs depend on each other in a cycle: {_chain(error.args[1])}")
         return jobs
     return list(_levels(sorter, jobs))
 
@@ -55,7 +55,7 @@ def _count(job: JobSpec, producers: Mapping[_Item, Sequence[str]]) -> int:
     return len(job.depends_on) + sum(len(producers.get(item, ())) for item in _inputs(job))
 
 
-def _awaited(job: JobSpec, producers: Mapping[_Item, Sequence[str]]) -> Iterator[str]:
+def _dependencies(job: JobSpec, producers: Mapping[_Item, Sequence[str]]) -> Iterator[str]:
     yield from job.depends_on
     for item in _inputs(job):
         yield from producers.get(item, ())
@@ -70,9 +70,9 @@ def _levels(sorter: TopologicalSorter[str], jobs: Sequence[JobSpec]) -> Iterator
 
 
 def _chain(cycle: Sequence[str]) -> str:
-    """``a -> b -> a``, where a waits for b; graphlib names them the other way round."""
-    names = [name if name.isprintable() and len(name) <= 80 else shown(name) for name in cycle]
+    """``a -> b -> a``, where a depends on b; graphlib returns the reverse order."""
+    names = [name if name.isprintable() and len(name) <= 80 else quoted(name) for name in cycle]
     names.reverse()
-    if len(names) > _SHOWN_OF_CYCLE:
-        names[_SHOWN_OF_CYCLE // 2 : -_SHOWN_OF_CYCLE // 2] = ["..."]
+    if len(names) > _MAX_SHOWN_OF_CYCLE:
+        names[_MAX_SHOWN_OF_CYCLE // 2 : -_MAX_SHOWN_OF_CYCLE // 2] = ["..."]
     return " -> ".join(names)

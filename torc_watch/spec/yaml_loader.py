@@ -1,7 +1,7 @@
-"""YAML as a specification may be written: YAML 1.2's plain types, and each key once.
+"""Parses YAML with the types of YAML 1.2, and refuses repeated keys.
 
-PyYAML follows YAML 1.1, in which ``1:30`` is the number 90 and ``no`` is false, and lets the last
-of equal keys win. Torc reads ranges and words there, refuses the keys, and so do we.
+PyYAML implements YAML 1.1, in which ``1:30`` is the number 90 and ``no`` is false, and accepts
+repeated keys. As in Torc, both are texts here, and repeated keys are an error.
 """
 
 import re
@@ -11,16 +11,16 @@ import yaml
 
 from torc_watch.core.errors import InvalidSpec
 
-_DEEPEST = 100
+_MAX_DEPTH = 100
 
 _Base: Any = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 
 
-class _Loader(_Base):  # type: ignore[misc]  # whichever of the two it is, both are typed alike
-    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012  # the base class says how
+class _Loader(_Base):  # type: ignore[misc]  # both loaders have the same interface
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012  # as in the base class
 
     def get_single_node(self) -> yaml.Node | None:
-        """The document, before merging (``<<``) gives mappings keys that they may repeat."""
+        """Checks for repeated keys before merging (``<<``), which may repeat keys legally."""
         root: yaml.Node | None = super().get_single_node()
         _refuse_repeated_keys(root)
         return root
@@ -43,7 +43,7 @@ for _tag, _pattern, _first in (
 
 
 def parse_yaml(text: str) -> Any:
-    """The value of a YAML document. Raises InvalidSpec with the line of what is wrong."""
+    """The value of a YAML document. Raises InvalidSpec with the line of the error."""
     try:
         _refuse_depth(text)
         return yaml.load(text, Loader=_Loader)  # noqa: S506  # a safe loader
@@ -52,16 +52,16 @@ def parse_yaml(text: str) -> Any:
         raise InvalidSpec(f"line {line}: {error.problem or error.context}") from None
     except yaml.reader.ReaderError as error:
         line = text.encode()[: error.position].count(b"\n") + 1
-        raise InvalidSpec(f"line {line}: a character that YAML does not allow") from None
+        raise InvalidSpec(f"line {line}: a character that is not allowed in YAML") from None
 
 
 def _refuse_depth(text: str) -> None:
-    """Building what is nested thousands deep would overflow the C stack, which nobody can catch."""
+    """Deeper nesting could overflow the C stack, which cannot be caught."""
     depth = 0
     for event in yaml.parse(text, Loader=_Loader):
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
-            if depth > _DEEPEST:
+            if depth > _MAX_DEPTH:
                 line = event.start_mark.line + 1 if event.start_mark else 1
                 raise InvalidSpec(f"line {line}: lists and mappings are nested too deeply")
         elif isinstance(event, yaml.CollectionEndEvent):
@@ -69,18 +69,18 @@ def _refuse_depth(text: str) -> None:
 
 
 def _refuse_repeated_keys(root: yaml.Node | None) -> None:
-    waiting = [] if root is None else [root]
+    pending = [] if root is None else [root]
     seen: set[yaml.Node] = set()
-    while waiting:
-        node = waiting.pop()
-        if node in seen:  # an alias, perhaps of what it stands in
+    while pending:
+        node = pending.pop()
+        if node in seen:  # an alias, possibly of a parent
             continue
         seen.add(node)
         if isinstance(node, yaml.MappingNode):
             _refuse_repeated_key(node)
-            waiting += [part for pair in node.value for part in pair]
+            pending += [part for pair in node.value for part in pair]
         elif isinstance(node, yaml.SequenceNode):
-            waiting += node.value
+            pending += node.value
 
 
 def _refuse_repeated_key(mapping: yaml.MappingNode) -> None:
@@ -88,5 +88,5 @@ def _refuse_repeated_key(mapping: yaml.MappingNode) -> None:
     for key in (key for key, _ in mapping.value if isinstance(key, yaml.ScalarNode)):
         if key.value in keys:
             line = key.start_mark.line + 1
-            raise InvalidSpec(f"line {line}: the key {key.value!r} is there twice in one mapping")
+            raise InvalidSpec(f"line {line}: the key {key.value!r} is repeated in a mapping")
         keys.add(key.value)

@@ -1,26 +1,26 @@
-"""The Torc server, as the rest of torc-watch sees it.
+"""Client for the Torc server.
 
-What leaves this package are the frozen values of ``torc_watch.core.model`` and the errors of
-``torc_watch.core.errors``. Wire formats, the differences between the server's API dialects, HTTP
-and everything of httpx and pydantic stay inside, and requests are repeated here and nowhere else:
+Callers get the frozen values of ``torc_watch.core.model`` and the errors of
+``torc_watch.core.errors``. This package hides the wire formats, the two API dialects and HTTP, and
+is the only place that retries requests:
 
-- ``transport``  one server: sends a request, repeats what may safely be repeated, decodes JSON
-- ``failures``   what went wrong between here and the server, in words a person can act on
-- ``dialect``    which of the two API dialects a server speaks
-- ``wire``       JSON of both dialects to values of the core
-- ``reading``    one thing, a list of any length, the length of a list
-- ``together``   independent requests side by side
-- ``drafts``     things to be created on the server, and their JSON
-- ``runs``       where a workflow stands, and its next run
-- ``client``     what torc-watch asks of a server
-- ``worker``     what a job runner asks in addition
-- ``events``     the server's event stream: a hint that something happened, never the truth
+- ``transport``        sends requests, retries those that are safe to retry, decodes JSON
+- ``error_responses``  turns failed requests into errors with advice
+- ``api_version``      detects which of the two API dialects a server speaks
+- ``wire``             parses JSON of both dialects into core values
+- ``pagination``       fetches single items, whole lists, and the length of a list
+- ``concurrency``      runs independent requests concurrently
+- ``requests``         new objects and their JSON
+- ``runs``             a workflow's run, canceled and archived state; starting the next run
+- ``client``           the calls that torc-watch makes
+- ``runner_api``       additional calls of a job runner
+- ``event_stream``     the server's event stream; it may lose events
 
-An error says that a request failed, never that it had no effect. After ServerUnreachable or
+An error means that a request failed, not that it had no effect. After ServerUnreachable or
 ServerFault on a change, read the state again before deciding anything.
 """
 
 import sys
 
-# httpx would load its own command line, and for that rich: 5 MiB, and 0.1 s of every command.
+# Keeps httpx from loading its command line and with it rich: saves 5 MiB and 0.1 s.
 sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]

@@ -1,8 +1,8 @@
-"""Which of the two API dialects a server speaks.
+"""Detects which of the two API dialects a server speaks.
 
-Torc 0.12 answers ``/version`` with a bare string, the servers that torc-client 0.35 is made for
-with an object. Where between them the API changed is not published, so the shape of the answer
-decides, not the number in it; a server newer than both is taken for the newest that is known.
+Torc 0.12 answers ``/version`` with a bare string, Torc 1.0 with an object. The release in which the
+API changed is not published, so the form of the answer decides, not its number. A server newer than
+1.0 is treated as 1.0.
 """
 
 import re
@@ -12,7 +12,7 @@ from typing import Any
 from torc_watch.core.errors import RequestRejected, ServerFault
 
 _OLDEST = (0, 12)
-_NEWEST = (1, 0)  # that this program was tried with
+_NEWEST = (1, 0)  # the newest release that torc-watch was tested with
 _VERSION = re.compile(r"v?(?P<major>[0-9]{1,6})\.(?P<minor>[0-9]{1,6})", re.ASCII)
 
 
@@ -21,10 +21,10 @@ class ApiVersion(Enum):
     V0_35 = "0.35"
 
 
-def dialect_of(version_answer: Any) -> tuple[ApiVersion, str]:
-    """The dialect, and the version text, from the decoded answer to ``GET /version``.
+def detect_api_version(version_answer: Any) -> tuple[ApiVersion, str]:
+    """The dialect and the version text from the decoded answer to ``GET /version``.
 
-    Raises RequestRejected for a server older than 0.12, ServerFault for what is no version.
+    Raises RequestRejected for a server older than 0.12, ServerFault without a version.
     """
     match version_answer:
         case str(text):
@@ -37,24 +37,24 @@ def dialect_of(version_answer: Any) -> tuple[ApiVersion, str]:
     release = _release(text)
     if release < _OLDEST:
         raise RequestRejected(
-            f"The server runs Torc {_shown(release)}, which is too old: {_shown(_OLDEST)} or newer "
-            "is needed."
+            f"The server runs Torc {_format(release)}, which is too old: {_format(_OLDEST)} or "
+            "newer is needed."
         )
     return dialect, text
 
 
-def caution(version: str) -> str | None:
-    """What to tell people of a server that is newer than all that this program knows."""
+def version_warning(version: str) -> str | None:
+    """The warning about a server that is newer than the tested versions; else None."""
     release = _release(version)
     if release <= _NEWEST:
         return None
     return (
-        f"The server runs Torc {_shown(release)}; {_shown(_NEWEST)} is the newest that this "
-        "program was tried with. Jobs in a status that it does not know count as unfinished."
+        f"The server runs Torc {_format(release)}; {_format(_NEWEST)} is the newest that "
+        "torc-watch was tested with. Jobs with an unknown status count as unfinished."
     )
 
 
-def _shown(release: tuple[int, int]) -> str:
+def _format(release: tuple[int, int]) -> str:
     return ".".join(map(str, release))
 
 
@@ -62,7 +62,7 @@ def _release(version: str) -> tuple[int, int]:
     found = _VERSION.match(version)
     if found is None:
         raise ServerFault(
-            "The server does not say which version of Torc it is. Check that the URL is a Torc "
-            "server's."
+            "The server does not report a Torc version. Check that the URL is that of a Torc "
+            "server."
         )
     return int(found["major"]), int(found["minor"])

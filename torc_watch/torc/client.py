@@ -1,7 +1,7 @@
-"""What torc-watch asks of a Torc server, in either dialect.
+"""The calls that torc-watch makes to a Torc server, in either dialect.
 
-Every call may raise the errors below ServerError. After a lost answer to a change, read the state
-again: only the calls that the server itself makes harmless are repeated on the way.
+Every call may raise a subclass of ServerError. After a lost answer to a change, read the state
+again: only calls that are safe to repeat are retried.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,9 +25,9 @@ from torc_watch.core.model import (
 )
 from torc_watch.core.units import format_memory
 from torc_watch.torc import runs, wire
-from torc_watch.torc.api_version import ApiVersion, dialect_of
+from torc_watch.torc.api_version import ApiVersion, detect_api_version
 from torc_watch.torc.concurrency import gather
-from torc_watch.torc.pagination import PAGE_SIZE, Filter, count, fetch, list_all
+from torc_watch.torc.pagination import PAGE_SIZE, QueryValue, count, fetch, list_all
 from torc_watch.torc.requests import (
     NewFile,
     NewJob,
@@ -46,7 +46,7 @@ _SCHEDULER_ROWS: Mapping[str, tuple[str, _SchedulerRow]] = {
 
 
 class TorcClient:
-    """``version`` is the server's own text, such as ``0.12.0 (4f1c2d3)``."""
+    """``version`` is the server's version text, such as ``0.12.0 (4f1c2d3)``."""
 
     def __init__(self, transport: Transport, dialect: ApiVersion, version: str) -> None:
         self.transport = transport
@@ -55,37 +55,38 @@ class TorcClient:
 
     @classmethod
     async def connect(cls, transport: Transport) -> Self:
-        """A client for the dialect of the server behind ``transport``, which must be entered."""
-        return cls(transport, *dialect_of(await transport.get("/version")))
+        """A client in the server's dialect; ``transport`` must be open."""
+        return cls(transport, *detect_api_version(await transport.get("/version")))
 
     async def ask_version(self) -> None:
-        """Goes on in the dialect that the server speaks now: it may be another one's since."""
-        self.dialect, self.version = dialect_of(await self.transport.get("/version"))
+        """Detects the dialect again: the server may have been upgraded."""
+        self.dialect, self.version = detect_api_version(await self.transport.get("/version"))
 
     # Workflows
 
     async def get_workflow(self, workflow_id: int) -> Workflow:
         row = await fetch(self.transport, f"/workflows/{workflow_id}", wire.WorkflowRow)
-        return await runs.standing_workflow(self.transport, row)
+        return await runs.read_workflow(self.transport, row)
 
     async def list_workflows(self, *, user: str | None = None) -> list[Workflow]:
-        """All workflows, or those of one user. On 0.12 this costs a request for each."""
+        """All workflows, or those of one user. On 0.12 with a request for each workflow."""
         rows = await list_all(self.transport, "/workflows", wire.WorkflowRow, user=user)
         workflows = await gather([partial(self._workflow_if_there, row) for row in rows])
         return [workflow for workflow in workflows if workflow is not None]
 
     async def _workflow_if_there(self, row: wire.WorkflowRow) -> Workflow | None:
         try:
-            return await runs.standing_workflow(self.transport, row)
-        except NotFound:  # deleted since it was listed
+            return await runs.read_workflow(self.transport, row)
+        except NotFound:  # deleted after it was listed
             return None
 
     async def is_complete(self, workflow_id: int) -> bool:
-        """Whether nothing is left to run; also true of a canceled workflow."""
+        """Whether no job is left to run; also true for a canceled workflow."""
         path = f"/workflows/{workflow_id}/is_complete"
         is_complete = (await fetch(self.transport, path, wire.CompleteRow)).is_complete
         if is_complete and self.dialect is ApiVersion.V0_12:
-            # There the status of a deleted workflow lives on, and with no jobs it is complete.
+            # 0.12 keeps the status of a deleted workflow and reports it complete: check that the
+            # workflow still exists.
             await fetch(self.transport, f"/workflows/{workflow_id}", wire.WorkflowRow)
         return is_complete
 
@@ -96,24 +97,24 @@ class TorcClient:
         await self.transport.delete(f"/workflows/{workflow_id}")
 
     async def advance_run(self, workflow_id: int, *, to_run: int) -> None:
-        """Makes ``to_run`` the current run, once, however often it is called with this number.
+        """Makes ``to_run`` the current run; idempotent. Also clears a cancellation.
 
-        Also clears a cancellation. Raises Conflict when the workflow is in neither this run nor
-        the one before, is archived, or has jobs or allocations that may still run.
+        Raises Conflict if the workflow is neither in this run nor in the one before, is archived,
+        or has jobs or allocations that may still be running.
         """
         if self.dialect is ApiVersion.V0_12:
             await runs.advance_on_0_12(self.transport, workflow_id, to_run)
         else:
-            await runs.advance_on_0_35(self.transport, workflow_id, to_run)
+            await runs.advance_on_1_0(self.transport, workflow_id, to_run)
 
     # Jobs and results
 
     async def count_jobs(self, workflow_id: int) -> JobCounts:
-        """Jobs by status, without reading the jobs. On 0.12 a request for each status."""
+        """The number of jobs by status. On 0.12 with a request for each status."""
         if self.dialect is ApiVersion.V0_12:
             return await self._count_jobs_one_by_one(workflow_id)
         path = f"/workflows/{workflow_id}/status"
-        return (await fetch(self.transport, path, wire.SummaryRow)).value()
+        return (await fetch(self.transport, path, wire.JobCountsRow)).to_model()
 
     async def _count_jobs_one_by_one(self, workflow_id: int) -> JobCounts:
         statuses = [status for status in JobStatus if status is not JobStatus.UNRECOGNIZED]
@@ -129,30 +130,30 @@ class TorcClient:
         return await self._list_jobs(workflow_id, status=status)
 
     async def list_active_jobs_on(self, node_id: int, workflow_id: int) -> list[Job]:
-        """Jobs that this compute node started and did not report as ended."""
+        """Jobs that this compute node has started and not reported as ended."""
         return await self._list_jobs(workflow_id, active_compute_node_id=node_id)
 
-    async def _list_jobs(self, workflow_id: int, **filters: Filter) -> list[Job]:
+    async def _list_jobs(self, workflow_id: int, **filters: QueryValue) -> list[Job]:
         rows = await list_all(
             self.transport, "/jobs", wire.JobRow, workflow_id=workflow_id, **filters
         )
-        return [row.value() for row in rows]
+        return [row.to_model() for row in rows]
 
-    async def list_dependants(self, workflow_id: int) -> list[Dependent] | None:
-        """Which job waits for which; None where one answer cannot hold them all."""
+    async def list_dependents(self, workflow_id: int) -> list[Dependent] | None:
+        """Which job depends on which; None if one page cannot hold all dependencies."""
         path = f"/workflows/{workflow_id}/job_dependencies"
-        page = wire.read(wire.Page, await self.transport.get(path, limit=PAGE_SIZE), path)
+        page = wire.parse(wire.ListPage, await self.transport.get(path, limit=PAGE_SIZE), path)
         if page.has_more:
             return None
-        return [wire.read(wire.DependencyRow, item, path).value() for item in page.items]
+        return [wire.parse(wire.DependencyRow, item, path).to_model() for item in page.items]
 
     async def get_job(self, job_id: int) -> Job:
-        return (await fetch(self.transport, f"/jobs/{job_id}", wire.JobRow)).value()
+        return (await fetch(self.transport, f"/jobs/{job_id}", wire.JobRow)).to_model()
 
     async def list_results(
         self, workflow_id: int, status: JobStatus | None = None
     ) -> list[JobResult]:
-        """The current result of each job that has one; those of earlier runs are left out."""
+        """The current result of each job that has one, without those of earlier runs."""
         rows = await list_all(
             self.transport,
             "/results",
@@ -160,10 +161,10 @@ class TorcClient:
             workflow_id=workflow_id,
             status=status,
         )
-        return [row.value() for row in rows]
+        return [row.to_model() for row in rows]
 
     async def has_result(self, job_id: int, result: NewResult) -> bool:
-        """Whether the server holds a result of the same attempt in the same run."""
+        """Whether the server has a result of the same attempt in the same run."""
         rows = await list_all(
             self.transport,
             "/results",
@@ -176,7 +177,7 @@ class TorcClient:
         return any(row.attempt_id == result.attempt for row in rows)
 
     async def create_jobs(self, workflow_id: int, jobs: Sequence[NewJob]) -> list[int]:
-        """The ids of the new jobs, in the order of ``jobs``; one request per 10,000.
+        """The ids of the new jobs, in the order of ``jobs``; one request per 10,000 jobs.
 
         A job can only depend on jobs of earlier calls, whose ids are known.
         """
@@ -184,32 +185,32 @@ class TorcClient:
         return await self._create_many("/bulk_jobs", "jobs", bodies)
 
     async def set_job_status(self, job_id: int, status: JobStatus, run_id: int) -> None:
-        """Sets a status that is not one of completion. ``run_id`` must be the current run.
+        """Sets a status other than a final one. ``run_id`` must be the current run.
 
-        To uninitialized from a completed status, its finished direct dependants follow.
+        A change from a final status to uninitialized also resets the finished direct dependents.
         """
         path = f"/jobs/{job_id}/manage_status_change/{status.value}/{run_id}"
-        # Nobody else takes up an uninitialized job. A ready one may be claimed at once, and a
-        # second arrival would take it from its worker.
+        # Repeatable for uninitialized only: no worker claims such a job. A ready job may be claimed
+        # at once, and a second request would take it from its worker.
         await self.transport.put(path, repeatable=status is JobStatus.UNINITIALIZED)
 
     async def assign_requirements(self, workflow_id: int, job: Job, requirements_id: int) -> None:
-        """Gives the job other resource requirements, whatever its status."""
-        # The server refuses a body without these, and a change of them.
+        """Replaces the job's resource requirements, in any job status."""
+        # The server rejects a body without these, and any change to them.
         unchanged = {"workflow_id": workflow_id, "name": job.name, "command": job.command}
         body = unchanged | {"resource_requirements_id": requirements_id}
         await self.transport.put(f"/jobs/{job.id}", body=body)
 
     async def complete_job(self, job_id: int, result: NewResult) -> None:
-        """Records how a job ended. Raises Conflict when it is complete already."""
+        """Records the result of a job. Raises Conflict if the job has ended already."""
         path = f"/jobs/{job_id}/complete_job/{result.status.value}/{result.run_id}"
         await self.transport.post(path, body=result.body(job_id))
 
     async def initialize_jobs(self, workflow_id: int) -> None:
-        """Makes uninitialized jobs, and what depends on them, ready or blocked.
+        """Sets uninitialized jobs and their dependents to ready or blocked.
 
-        Jobs that are terminated, pending_failed, pending or running become ready as well: never
-        call it while a job is pending or running.
+        Terminated, pending_failed, pending and running jobs become ready as well: never call it
+        while a job is pending or running.
         """
         await self.transport.post(
             f"/workflows/{workflow_id}/initialize_jobs", only_uninitialized=True
@@ -224,13 +225,13 @@ class TorcClient:
             wire.RequirementsRow,
             workflow_id=workflow_id,
         )
-        return [row.value() for row in rows]
+        return [row.to_model() for row in rows]
 
     async def create_requirements(self, workflow_id: int, requirements: NewRequirements) -> int:
         return await self._create("/resource_requirements", requirements.body(workflow_id))
 
     async def create_files(self, workflow_id: int, files: Sequence[NewFile]) -> list[int]:
-        """The ids of the new files, in order. On 0.12 a request for each."""
+        """The ids of the new files, in order. On 0.12 with a request for each."""
         bodies = [file.body(workflow_id) for file in files]
         if self.dialect is ApiVersion.V0_12:
             return [await self._create("/files", body) for body in bodies]
@@ -239,7 +240,7 @@ class TorcClient:
     async def create_user_data(
         self, workflow_id: int, user_data: Sequence[NewUserData]
     ) -> list[int]:
-        """The ids of the new user data, in order. On 0.12 a request for each."""
+        """The ids of the new user data, in order. On 0.12 with a request for each."""
         bodies = [item.body(workflow_id) for item in user_data]
         if self.dialect is ApiVersion.V0_12:
             return [await self._create("/user_data", body) for body in bodies]
@@ -251,7 +252,7 @@ class TorcClient:
         rows = await list_all(
             self.transport, "/scheduled_compute_nodes", wire.AllocationRow, workflow_id=workflow_id
         )
-        return [row.value() for row in rows]
+        return [row.to_model() for row in rows]
 
     async def create_allocation(
         self,
@@ -274,22 +275,22 @@ class TorcClient:
     async def set_allocation_status(self, allocation: Allocation, status: str) -> None:
         path = f"/scheduled_compute_nodes/{allocation.id}"
         answer = await self.transport.get(path)
-        wire.read(wire.AllocationRow, answer, path)
+        wire.parse(wire.AllocationRow, answer, path)
         await self.transport.put(path, body=answer | {"status": status})
 
     async def list_compute_nodes(self, workflow_id: int) -> list[ComputeNode]:
         rows = await list_all(
             self.transport, "/compute_nodes", wire.ComputeNodeRow, workflow_id=workflow_id
         )
-        return [row.value() for row in rows]
+        return [row.to_model() for row in rows]
 
     async def end_compute_node(self, workflow_id: int, node_id: int) -> None:
-        """Records that the worker has ended, now, unless its end is known already."""
+        """Records that the worker has ended now, unless its end is recorded already."""
         path = f"/compute_nodes/{node_id}"
         answer = await self.transport.get(path)
-        row = wire.read(wire.ComputeNodeRow, answer, path)
+        row = wire.parse(wire.ComputeNodeRow, answer, path)
         if row.workflow_id != workflow_id:
-            raise Conflict(f"Compute node {node_id} does not work for workflow {workflow_id}.")
+            raise Conflict(f"Compute node {node_id} does not belong to workflow {workflow_id}.")
         if row.duration_seconds is None:
             duration = row.seconds_until(datetime.now(UTC))
             end = {"is_active": False, "duration_seconds": duration}
@@ -303,7 +304,7 @@ class TorcClient:
             return []
         path, row_type = _SCHEDULER_ROWS[scheduler_type]
         rows = await list_all(self.transport, path, row_type, workflow_id=workflow_id)
-        return [row.value() for row in rows]
+        return [row.to_model() for row in rows]
 
     async def create_scheduler_config(
         self, workflow_id: int, scheduler_type: str, *, name: str, shape: AllocationShape
@@ -326,12 +327,12 @@ class TorcClient:
         return await self._create("/local_schedulers", body)
 
     async def _create(self, path: str, body: dict[str, Any]) -> int:
-        return wire.read(wire.NumberedRow, await self.transport.post(path, body=body), path).id
+        return wire.parse(wire.IdRow, await self.transport.post(path, body=body), path).id
 
     async def _create_many(self, path: str, key: str, bodies: list[dict[str, Any]]) -> list[int]:
         ids: list[int] = []
         for start in range(0, len(bodies), PAGE_SIZE):
-            part = bodies[start : start + PAGE_SIZE]
-            answer = await self.transport.post(path, body={key: part})
-            ids += wire.read_ids(answer, key, len(part), path)
+            batch = bodies[start : start + PAGE_SIZE]
+            answer = await self.transport.post(path, body={key: batch})
+            ids += wire.parse_ids(answer, key, len(batch), path)
         return ids

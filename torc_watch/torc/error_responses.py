@@ -1,8 +1,7 @@
-"""What went wrong between here and the server, as errors of the core and in words.
+"""Turns failed requests into errors of ``core.errors`` with a message and advice.
 
-Every function is pure: from a refusal of httpx, or from an answer, to the error to be raised. Texts
-of the server are shortened to their first line and stripped of control characters, so that they
-can be shown on a terminal.
+Pure functions from an httpx exception or response to the error to raise. Texts from the server are
+reduced to their first line without control characters, so that they are safe on a terminal.
 """
 
 import json
@@ -28,62 +27,65 @@ _DENIED = {
     401: "Check your user name (USER) and password (TORC_PASSWORD or TORC_PASSWORD_FILE).",
     403: "Ask the workflow's owner for access.",
 }
-_TRY_AGAIN = "Check that the server runs and that the URL is right."
+_TRY_AGAIN = "Check that the server is running and that the URL is correct."
 
 
-def tls_failure(error: BaseException) -> ssl.SSLError | None:
-    """The TLS error behind ``error``, if that is what prevented the connection."""
+def find_tls_error(error: BaseException) -> ssl.SSLError | None:
+    """The TLS error among the causes of ``error``, if any."""
     return next((cause for cause in _causes(error) if isinstance(cause, ssl.SSLError)), None)
 
 
-def from_exception(error: Exception, url: str, timeout: float) -> ServerError:
-    """The error to raise for a request to ``url`` that got no whole answer in ``timeout`` s."""
+def from_request_error(error: Exception, url: str, timeout: float) -> ServerError:
+    """The error for a request to ``url`` without a complete answer within ``timeout`` seconds."""
     if isinstance(error, httpx.DecodingError):
-        return ServerFault(f"{url} sent an answer that cannot be decompressed: {quote(str(error))}")
+        return ServerFault(
+            f"{url} sent a response that cannot be decompressed: {excerpt(str(error))}"
+        )
     if isinstance(error, TimeoutError | httpx.TimeoutException):
         return ServerUnreachable(f"No answer from {url} within {timeout:g} s. {_TRY_AGAIN}")
-    tls = tls_failure(error)
+    tls = find_tls_error(error)
     if tls is not None:
         return ServerUnreachable(f"No secure connection to {url}: {_tls_reason(tls)}")
     return ServerUnreachable(f"No answer from {url}: {_network_reason(error)}. {_TRY_AGAIN}")
 
 
-def from_answer(response: httpx.Response) -> ServerError:
-    """The error to raise for an answer whose status is not a success."""
+def from_response(response: httpx.Response) -> ServerError:
+    """The error for a response whose status is not a success."""
     status = response.status_code
     what = _what(response)
-    words = _server_words(response)
-    said = f"({status})" if words is None else f"({status}): {words}"
+    text = _server_text(response)
+    detail = f"({status})" if text is None else f"({status}): {text}"
     if status in (401, 403):
-        return AccessDenied(f"The server denies access to {what} {said}. {_DENIED[status]}")
+        return AccessDenied(f"The server denies access to {what} {detail}. {_DENIED[status]}")
     if status == 404 and _is_json_object(response):
-        return NotFound(f"Not found: {what} {said}. It may have been deleted.")
+        return NotFound(f"Not found: {what} {detail}. It may have been deleted.")
     if status == 409 or (status == 422 and _is_json_object(response)):
-        return Conflict(f"The server refused {what} {said}. Look at its present state first.")
+        return Conflict(f"The server refused {what} {detail}. Check the current state first.")
     if 300 <= status < 400:
-        target = quote(response.headers.get("location", "nowhere"))
+        target = excerpt(response.headers.get("location", "nowhere"))
         return ServerFault(f"{what} is redirected to {target} ({status}). Use that server's URL.")
     if status < 500:
-        # A 404 of a proxy, or for a path that this server does not have, says nothing about
-        # the thing that was asked for: it must not look as if a workflow had been deleted. A 422
-        # in plain text is Torc 1.0's word for a body that it cannot read.
+        # A 404 from a proxy, or for a path that the server does not know, must not look as if
+        # the workflow had been deleted. Torc 1.0 answers 422 in plain text to a body that it
+        # cannot read.
         return RequestRejected(
-            f"The server does not accept {what} {said}. Check that the URL is a Torc server's."
+            f"The server does not accept {what} {detail}. Check that the URL is that of a Torc "
+            "server."
         )
-    return ServerFault(f"The server failed at {what} {said}. Its own log may say why.")
+    return ServerFault(f"The server failed at {what} {detail}. Its log may say why.")
 
 
 def not_json(response: httpx.Response) -> ServerFault:
-    """The error to raise for a successful answer that is not the promised JSON."""
-    kind = "an HTML page" if _is_html(response) else f"{quote(response.text)!r}"
+    """The error for a successful response that is not JSON."""
+    kind = "an HTML page" if _is_html(response) else f"{excerpt(response.text)!r}"
     return ServerFault(
         f"{_what(response)} was answered with {kind} instead of JSON. Check that the URL is "
-        "a Torc server's."
+        "that of a Torc server."
     )
 
 
-def quote(text: str) -> str:
-    """The first line of ``text`` that is not blank, printable and short."""
+def excerpt(text: str) -> str:
+    """The first non-blank line of ``text``, printable and at most 200 characters long."""
     line = next((line for line in text.splitlines() if line.strip()), "").strip()
     printable = "".join(letter if letter.isprintable() else "?" for letter in line)
     return printable if len(printable) <= _QUOTE_LENGTH else printable[:_QUOTE_LENGTH] + "…"
@@ -105,12 +107,12 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 def _tls_reason(error: ssl.SSLError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return (
-            f"{quote(error.verify_message)}. Set ca_file to the certificate of the authority "
-            "that signed the server's, or have the certificate renewed."
+            f"{excerpt(error.verify_message)}. Set ca_file to the certificate of the authority "
+            "that signed the server's certificate, or have that renewed."
         )
     if "WRONG_VERSION_NUMBER" in str(error) or "RECORD_LAYER_FAILURE" in str(error):
         return "the server does not speak TLS there. Use http:// in the URL."
-    return f"{quote(str(error))}. Check the server's TLS settings."
+    return f"{excerpt(str(error))}. Check the server's TLS settings."
 
 
 def _network_reason(error: Exception) -> str:
@@ -118,18 +120,18 @@ def _network_reason(error: Exception) -> str:
         if isinstance(cause, ConnectionRefusedError):
             return "connection refused"
         if isinstance(cause, socket.gaierror):
-            return f"the host's name cannot be resolved ({quote(cause.strerror or str(cause))})"
-    return quote(str(error)) or type(error).__name__
+            return f"the host name cannot be resolved ({excerpt(cause.strerror or str(cause))})"
+    return excerpt(str(error)) or type(error).__name__
 
 
-def _server_words(response: httpx.Response) -> str | None:
+def _server_text(response: httpx.Response) -> str | None:
     if _is_html(response):
         return "an HTML page"
     try:
         body = json.loads(response.content)
     except (ValueError, RecursionError):
-        return quote(response.text) or None
-    return quote(_message_of(body)) or None
+        return excerpt(response.text) or None
+    return excerpt(_message_of(body)) or None
 
 
 def _message_of(body: Any) -> str:

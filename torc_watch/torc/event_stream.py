@@ -1,7 +1,7 @@
-"""The server's event stream, as a hint that something happened.
+"""The server's event stream, a hint that something has changed.
 
-It has no replay and no sign of life, events may be dropped, and many changes cause none. Whoever
-listens still polls.
+It has no replay and no heartbeat, events may be dropped, and many changes cause none. Callers must
+poll as well.
 """
 
 from collections.abc import AsyncGenerator
@@ -9,11 +9,11 @@ from collections.abc import AsyncGenerator
 from torc_watch.torc.transport import Transport
 
 
-async def wake_ups(transport: Transport, workflow_id: int) -> AsyncGenerator[str, None]:
-    """Types of the workflow's events, such as ``job_failed``, as they happen.
+async def stream_event_types(transport: Transport, workflow_id: int) -> AsyncGenerator[str, None]:
+    """Yields the types of the workflow's events, such as ``job_failed``, as they happen.
 
-    Ends when the server ends the stream. Raises the errors below ServerError. A consumer that
-    stops early closes the generator (``contextlib.aclosing``).
+    Ends when the server ends the stream. Raises subclasses of ServerError. A consumer that stops
+    early must close the generator (``contextlib.aclosing``).
     """
     async with transport.stream(f"/workflows/{workflow_id}/events/stream") as lines:
         event = ""

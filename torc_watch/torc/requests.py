@@ -1,7 +1,7 @@
-"""Things to be created on the server, and their JSON.
+"""New objects to create on the server, and their JSON.
 
-As in the core: memory in bytes, durations in seconds. ``body`` gives the JSON that both dialects
-accept; where they differ it takes the dialect.
+As in the core, memory is in bytes and durations are in seconds. ``body`` returns JSON that both
+dialects accept; where they differ it takes the dialect as an argument.
 """
 
 import json
@@ -17,10 +17,10 @@ from torc_watch.torc.api_version import ApiVersion
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewWorkflow:
-    """``settings`` are further fields under Torc's own names, such as use_pending_failed.
+    """``settings`` are further fields under Torc's names, such as use_pending_failed.
 
-    A mapping among them (slurm_defaults, resource_monitor_config, metadata, execution_config) is
-    written as the dialect wants it: 0.12 takes it as a JSON text.
+    Mappings among them (slurm_defaults, resource_monitor_config, metadata, execution_config) are
+    sent in the format of the dialect: 0.12 takes them as a JSON text.
     """
 
     name: str
@@ -62,7 +62,7 @@ class NewRequirements:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewFile:
-    """``modified`` is the file's modification time in seconds of the epoch, if it exists."""
+    """``modified`` is the file's modification time in seconds since the epoch, if it exists."""
 
     name: str
     path: str
@@ -81,7 +81,7 @@ class NewFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewUserData:
-    """``data`` is any JSON value; None when a job is to produce it."""
+    """``data`` is any JSON value; None if a job produces it."""
 
     name: str
     data: Any = None
@@ -100,7 +100,7 @@ class NewUserData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewJob:
-    """A job that depends on jobs, files and user data by their ids on the server."""
+    """A job; it refers to other jobs, files and user data by their ids on the server."""
 
     name: str
     command: str
@@ -137,7 +137,7 @@ class NewJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewResult:
-    """How an attempt ended. ``completed_at`` has a time zone; CPU use is in percent of one CPU."""
+    """The result of an attempt. ``completed_at`` has a time zone; CPU in percent of one CPU."""
 
     workflow_id: int
     run_id: int

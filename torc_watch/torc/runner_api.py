@@ -1,9 +1,9 @@
-"""What a job runner says to the server beyond what everybody asks (``TorcClient``).
+"""The calls that a job runner makes in addition to those of ``TorcClient``.
 
-A runner's life: ``find_allocation`` and ``TorcClient.set_allocation_status`` active,
-``register_node``, then again and again ``TorcClient.is_complete``, ``claim_jobs``, ``start_job``
-and ``TorcClient.complete_job``; at its end ``TorcClient.end_compute_node`` and the allocation
-complete.
+A runner calls ``find_allocation`` and ``TorcClient.set_allocation_status`` (active),
+``register_node``, then repeatedly ``TorcClient.is_complete``, ``claim_jobs``, ``start_job`` and
+``TorcClient.complete_job``, and finally ``TorcClient.end_compute_node`` and
+``TorcClient.set_allocation_status`` (complete).
 """
 
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ from torc_watch.torc.transport import Transport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NodeResources:
-    """What a worker has, or has left, for jobs. Memory in bytes, ``time_left`` in seconds."""
+class WorkerResources:
+    """The resources of a worker, or its free ones. Memory in bytes, ``time_left`` in seconds."""
 
     num_cpus: int
     memory: int
@@ -44,25 +44,21 @@ class NodeResources:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimedJob:
-    """A job that is ours to run."""
+    """A job that this runner has claimed."""
 
     job: Job
     invocation_script: str | None
     output_file_ids: tuple[int, ...]
 
 
-class WorkerApi:
+class RunnerApi:
     def __init__(self, transport: Transport) -> None:
         self.transport = transport
-
-    async def ping(self) -> None:
-        """Returns when the server answers."""
-        await self.transport.get("/ping")
 
     async def find_allocation(
         self, workflow_id: int, *, scheduler_id: int, scheduler_type: str
     ) -> Allocation | None:
-        """The allocation with the scheduler's number; None until somebody has recorded it."""
+        """The allocation with the scheduler's id; None until it is recorded on the server."""
         rows = await list_all(
             self.transport,
             "/scheduled_compute_nodes",
@@ -70,8 +66,8 @@ class WorkerApi:
             workflow_id=workflow_id,
             scheduler_id=scheduler_id,
         )
-        ours = [row for row in rows if row.scheduler_type == scheduler_type]
-        return ours[-1].value() if ours else None
+        allocations = [row for row in rows if row.scheduler_type == scheduler_type]
+        return allocations[-1].to_model() if allocations else None
 
     async def register_node(
         self,
@@ -80,7 +76,7 @@ class WorkerApi:
         hostname: str,
         pid: int,
         started_at: datetime,
-        resources: NodeResources,
+        resources: WorkerResources,
         allocation: Allocation | None,
     ) -> int:
         """The id of the new compute node. ``started_at`` has a time zone."""
@@ -99,21 +95,21 @@ class WorkerApi:
                 "slurm_job_id": allocation.scheduler_id,
             }
         answer = await self.transport.post("/compute_nodes", body=body)
-        return wire.read(wire.NumberedRow, answer, "/compute_nodes").id
+        return wire.parse(wire.IdRow, answer, "/compute_nodes").id
 
     async def claim_jobs(
-        self, workflow_id: int, resources: NodeResources, *, limit: int
+        self, workflow_id: int, resources: WorkerResources, *, limit: int
     ) -> list[ClaimedJob]:
-        """Up to ``limit`` ready jobs that fit into ``resources`` together, now pending.
+        """Claims up to ``limit`` ready jobs that fit into ``resources`` together.
 
-        Jobs of a lost answer stay pending, claimed by nobody.
+        Claimed jobs are pending. If the answer is lost, they stay pending without a worker.
         """
         path = f"/workflows/{workflow_id}/claim_jobs_based_on_resources/{limit}"
         answer = await self.transport.post(path, body=resources.body())
-        jobs = wire.read(wire.ClaimRow, answer, path).jobs
+        jobs = wire.parse(wire.ClaimRow, answer, path).jobs
         return [
             ClaimedJob(
-                job=row.value(),
+                job=row.to_model(),
                 invocation_script=row.invocation_script,
                 output_file_ids=tuple(row.output_file_ids),
             )
@@ -126,14 +122,14 @@ class WorkerApi:
 
     async def get_requirements(self, requirements_id: int) -> Requirements:
         path = f"/resource_requirements/{requirements_id}"
-        return (await fetch(self.transport, path, wire.RequirementsRow)).value()
+        return (await fetch(self.transport, path, wire.RequirementsRow)).to_model()
 
     async def get_file_path(self, file_id: int) -> str:
-        """Where a job's file is, perhaps relative to the directory the job runs in."""
+        """The path of a file, absolute or relative to the job's working directory."""
         return (await fetch(self.transport, f"/files/{file_id}", wire.FileRow)).path
 
     async def set_file_modified(self, file_id: int, *, modified: float) -> None:
-        """``modified`` in seconds of the epoch; Torc tells by it whether a file has changed."""
+        """``modified`` is in seconds since the epoch; Torc detects changed files by it."""
         path = f"/files/{file_id}"
         row = await self.transport.get(path)
         await self.transport.put(path, body=row | {"st_mtime": modified})

@@ -1,8 +1,8 @@
-"""Where a workflow stands (its run, canceled, archived), and how that is changed in each dialect.
+"""Reads and changes a workflow's run, canceled and archived state in either dialect.
 
-Torc 0.12 keeps it in a row of its own under ``/workflows/{id}/status``, which its clients read,
-change and write back whole; nothing guards against two who do so at once. On 0.35 it is part of
-the workflow, only the server changes it, and ``/status`` is a summary of something else.
+Torc 0.12 keeps this state in a row of its own under ``/workflows/{id}/status``, which clients read,
+change and write back as a whole, without protection against concurrent updates. On 0.35 it is part
+of the workflow, only the server changes it, and ``/status`` has the number of jobs by status.
 """
 
 from torc_watch.core.errors import Conflict, ServerFault
@@ -12,12 +12,12 @@ from torc_watch.torc.pagination import fetch
 from torc_watch.torc.transport import Transport
 
 
-async def standing_workflow(transport: Transport, row: wire.WorkflowRow) -> Workflow:
-    """The workflow of ``row``, with its run from wherever the server keeps it."""
+async def read_workflow(transport: Transport, row: wire.WorkflowRow) -> Workflow:
+    """The workflow of ``row``, with a second request for its run on 0.12."""
     if row.run_id is not None:
-        return row.value(row.run_id, row)
+        return row.to_model(row.run_id, row)
     status = await _status(transport, row.id)
-    return row.value(status.run_id, status)
+    return row.to_model(status.run_id, status)
 
 
 async def advance_on_0_12(transport: Transport, workflow_id: int, to_run: int) -> None:
@@ -26,34 +26,34 @@ async def advance_on_0_12(transport: Transport, workflow_id: int, to_run: int) -
     if status.run_id != to_run:
         body = status.model_dump() | {"run_id": to_run}
         await transport.put(f"/workflows/{workflow_id}/status", body=body)
-    # Also when the run was right already: we may have been stopped just before this.
+    # Also if the run is already right: an earlier call may have failed just before this.
     await transport.post(f"/workflows/{workflow_id}/reset_status", repeatable=True)
 
 
-async def advance_on_0_35(transport: Transport, workflow_id: int, to_run: int) -> None:
+async def advance_on_1_0(transport: Transport, workflow_id: int, to_run: int) -> None:
     path = f"/workflows/{workflow_id}"
-    row = await fetch(transport, path, wire.RunRow)
+    row = await fetch(transport, path, wire.WorkflowRunRow)
     _refuse_unless_next(workflow_id, row.run_id, to_run, is_archived=row.is_archived)
     if row.run_id == to_run:
         return
-    await transport.post(f"{path}/reset_status")  # never sent twice: each arrival is a run
-    run_id = (await fetch(transport, path, wire.RunRow)).run_id
+    await transport.post(f"{path}/reset_status")  # never retried: each request starts a run
+    run_id = (await fetch(transport, path, wire.WorkflowRunRow)).run_id
     if run_id != to_run:
         raise ServerFault(
-            f"Workflow {workflow_id} is in run {run_id} after its reset, and not in run {to_run}. "
+            f"Workflow {workflow_id} is in run {run_id} after its reset, not in run {to_run}. "
             "The server's version of Torc may not be supported."
         )
 
 
 def _refuse_unless_next(workflow_id: int, run_id: int, to_run: int, *, is_archived: bool) -> None:
     if is_archived:
-        raise Conflict(f"Workflow {workflow_id} is archived. Take it out of the archive first.")
+        raise Conflict(f"Workflow {workflow_id} is archived. Unarchive it first.")
     if run_id not in (to_run - 1, to_run):
         raise Conflict(
-            f"Workflow {workflow_id} is in run {run_id}, so its next run is not {to_run}. Somebody "
-            "else started a run: look at the workflow's present state first."
+            f"Workflow {workflow_id} is in run {run_id}, so its next run is not {to_run}. Someone "
+            "else started a run: check the workflow's current state first."
         )
 
 
-async def _status(transport: Transport, workflow_id: int) -> wire.StatusRow:
-    return await fetch(transport, f"/workflows/{workflow_id}/status", wire.StatusRow)
+async def _status(transport: Transport, workflow_id: int) -> wire.WorkflowStatusRow:
+    return await fetch(transport, f"/workflows/{workflow_id}/status", wire.WorkflowStatusRow)

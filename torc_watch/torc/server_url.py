@@ -6,7 +6,7 @@ from contextlib import suppress
 import httpx
 
 from torc_watch.core.errors import InvalidInput
-from torc_watch.torc.transport import normalise_url
+from torc_watch.torc.transport import normalize_url
 
 
 def is_same_server(server: str, written: str) -> bool:
@@ -16,7 +16,7 @@ def is_same_server(server: str, written: str) -> bool:
     on another server is not ours to end.
     """
     try:
-        one, other = httpx.URL(server), httpx.URL(normalise_url(written))
+        one, other = httpx.URL(server), httpx.URL(normalize_url(written))
     except InvalidInput:
         return False
     if (one.scheme, one.port, one.path) != (other.scheme, other.port, other.path):

@@ -1,4 +1,4 @@
-"""One Torc server over HTTP: requests out, decoded JSON or an error of the core back.
+"""Sends requests to one Torc server and returns decoded JSON, or raises errors of ``core.errors``.
 
 This is the only layer that repeats a request. Repeated are, at most three times and with jittered
 pauses, requests that surely never left, and of those that may have arrived: reads, and changes
@@ -35,36 +35,36 @@ _FIRST_PAUSE = 0.25  # seconds; it doubles each time, and up to as much is added
 _CONNECT_TIMEOUT = 10.0
 _GATEWAY_STATUSES = (502, 503, 504)
 _LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
-_HOST = re.compile(rb"[A-Za-z0-9._:-]+")  # a name in its ASCII form, or an address
+_HOST = re.compile(rb"[A-Za-z0-9._:-]+")  # a host name in ASCII, or an address
 _EVENT_STREAM = {"Accept": "text/event-stream"}
-# By itself httpx makes the 101st connection wait, and every watch has a stream. For each request it
-# compares all connections with each other: to keep more than a few costs more than it saves.
+# httpx's default limit makes the 101st connection wait, and every watch has a stream. For each
+# request it compares all connections with each other: many kept ones cost more than they save.
 _LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=10)
 _URL_EXAMPLE = "Write it as http://localhost:8080 or https://torc.example.org."
 
 Method = Literal["GET", "POST", "PUT", "DELETE"]
 
 
-def normalise_url(text: str) -> str:
-    """The base URL of a server's API, without a slash at its end.
+def normalize_url(text: str) -> str:
+    """The base URL of a server's API, without a trailing slash.
 
-    Accepts ``localhost:8080``, ``http://host:8080/`` and the whole base URL. Raises InvalidInput
-    for anything else; never repeats a password that somebody wrote into the URL.
+    Accepts ``localhost:8080``, ``http://host:8080/`` and the complete base URL. Raises InvalidInput
+    for anything else; the message never contains a password from the URL.
     """
-    written = text.strip()
-    if "@" in written:  # before anything can quote it: a password may make it no URL at all
+    url_text = text.strip()
+    if "@" in url_text:  # first, so that no later message quotes a password
         raise InvalidInput(
-            "The server's URL holds a user or a password: set those apart from it, the password in "
-            "TORC_PASSWORD or a file."
+            "The server's URL contains a user name or a password: set them separately, the "
+            "password in TORC_PASSWORD or a file."
         )
     try:
-        url = httpx.URL(written if "://" in written else f"http://{written}")
-        _ = url.host  # decoded only now: a name may be spelled in ASCII and be none for all that
+        url = httpx.URL(url_text if "://" in url_text else f"http://{url_text}")
+        _ = url.host  # decodes the host name, which may fail
     except (httpx.InvalidURL, UnicodeError) as error:
-        raise InvalidInput(f"{written!r} is not a URL: {error}. {_URL_EXAMPLE}") from error
+        raise InvalidInput(f"{url_text!r} is not a URL: {error}. {_URL_EXAMPLE}") from error
     is_host = _HOST.fullmatch(url.raw_host) and (url.port or 0) < 65_536
     if url.scheme not in ("http", "https") or not is_host or url.query or url.fragment:
-        raise InvalidInput(f"{written!r} is not the URL of a server. {_URL_EXAMPLE}")
+        raise InvalidInput(f"{url_text!r} is not the URL of a server. {_URL_EXAMPLE}")
     path = url.path.rstrip("/")
     base = path if path.endswith(API_PATH) else path + API_PATH
     return str(url.copy_with(path=base, query=None, fragment=None))  # a lone "?" or "#"
@@ -72,10 +72,10 @@ def normalise_url(text: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
-    """Where a server is, and how to reach it.
+    """A server's URL and how to connect to it.
 
-    ``url`` is normalised, ``timeout`` is in seconds for one request. ``ca_file`` replaces the
-    system's certificates. Basic authentication is used when there is a password.
+    ``url`` is normalized, ``timeout`` is in seconds per request. ``ca_file`` replaces the system's
+    certificates. Basic authentication is used if there is a password.
     """
 
     url: str
@@ -86,7 +86,7 @@ class Connection:
     timeout: float = 30.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "url", normalise_url(self.url))
+        object.__setattr__(self, "url", normalize_url(self.url))
         if self.password is not None and not self.username:
             raise InvalidInput("There is a password but no user name: set the user name as well.")
 
@@ -112,7 +112,7 @@ class Transport:
         self._attempts = attempts
         tls = _tls_context(connection)
         self._client = _open_client(connection, tls, http)
-        # Apart, because open streams count among the connections that are kept.
+        # Separate, because open streams count as kept connections.
         self._streams = _open_client(connection, tls, http)
 
     async def __aenter__(self) -> Self:
@@ -130,7 +130,7 @@ class Transport:
         await self._client.__aexit__(kind, error, trace)
 
     async def get(self, path: str, **params: Any) -> Any:
-        """Decoded JSON of the answer to ``GET path``; parameters that are None are not sent."""
+        """Decoded JSON; parameters that are None are not sent."""
         return await self._call("GET", path, None, params, repeatable=True)
 
     async def post(
@@ -149,7 +149,7 @@ class Transport:
 
     @asynccontextmanager
     async def stream(self, path: str) -> AsyncIterator[AsyncIterator[str]]:
-        """Lines of an answer that may never end. Asked for once; no limit on silence between."""
+        """The lines of an endless answer; no retries, and no timeout between lines."""
         response = await self._open_stream(path)
         try:
             yield response.aiter_lines()
@@ -170,13 +170,13 @@ class Transport:
         except (httpx.RequestError, TimeoutError) as error:
             raise self._translated(error, path) from error
         if not response.is_success:
-            raise error_responses.from_answer(response)
+            raise error_responses.from_response(response)
         return response
 
     async def _call(
         self, method: Method, path: str, body: Any, params: dict[str, Any], *, repeatable: bool
     ) -> Any:
-        request = self._client.build_request(method, path, params=_sendable(params), json=body)
+        request = self._client.build_request(method, path, params=_without_none(params), json=body)
         attempts = AsyncRetrying(
             stop=stop_after_attempt(self._attempts),
             wait=wait_exponential(multiplier=_FIRST_PAUSE) + wait_random(0, _FIRST_PAUSE),
@@ -199,7 +199,7 @@ class Transport:
 
     def _translated(self, error: Exception, path: str) -> ServerError:
         url = self.connection.url + path
-        return error_responses.from_exception(error, url, self.connection.timeout)
+        return error_responses.from_request_error(error, url, self.connection.timeout)
 
 
 def _open_client(
@@ -216,7 +216,7 @@ def _open_client(
         timeout=httpx.Timeout(connection.timeout, connect=_CONNECT_TIMEOUT),
         limits=_LIMITS,
         headers={"Accept": "application/json", "User-Agent": "torc-watch"},
-        # A proxy of the environment is for the world outside, not for a server on this machine.
+        # Proxies from the environment are not for servers on this machine.
         trust_env=url.host not in _LOOPBACK_HOSTS,
         transport=http,
     )
@@ -224,14 +224,14 @@ def _open_client(
 
 def _tls_context(connection: Connection) -> ssl.SSLContext:
     if not connection.url.startswith("https:"):
-        # Trusting nobody: loading certificates that nobody will use takes longer than a request.
+        # Without certificates: loading unused ones takes longer than a request.
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
         context = ssl.create_default_context(cafile=connection.ca_file)
-    except OSError as error:  # ssl.SSLError among them: a file that holds no certificate
+    except OSError as error:  # also ssl.SSLError: a file without a certificate
         raise InvalidInput(
-            f"The CA file {connection.ca_file} cannot be used: {error}. It must hold certificates "
-            "in PEM format."
+            f"The CA file {connection.ca_file} cannot be used: {error}. It must contain "
+            "certificates in PEM format."
         ) from error
     if not connection.verify_tls:
         context.check_hostname = False
@@ -239,7 +239,7 @@ def _tls_context(connection: Connection) -> ssl.SSLContext:
     return context
 
 
-def _sendable(params: dict[str, Any]) -> dict[str, Any]:
+def _without_none(params: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in params.items() if value is not None}
 
 
@@ -252,7 +252,7 @@ def _is_worth_repeating(state: RetryCallState, method: Method, *, repeatable: bo
         status = outcome.result().status_code
         is_passing = status >= 500 if method == "GET" else status in _GATEWAY_STATUSES
         return repeatable and is_passing
-    if error_responses.tls_failure(error) is not None:
+    if error_responses.find_tls_error(error) is not None:
         return False
     never_sent = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
     return never_sent or (repeatable and isinstance(error, httpx.TransportError | TimeoutError))
@@ -264,7 +264,7 @@ def _last_outcome(state: RetryCallState) -> Any:
 
 def _decoded(response: httpx.Response) -> Any:
     if not response.is_success:
-        raise error_responses.from_answer(response)
+        raise error_responses.from_response(response)
     if not response.content:
         return None
     try:

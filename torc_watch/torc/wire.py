@@ -1,7 +1,7 @@
-"""The server's JSON, validated, and turned into values of the core.
+"""Validates the server's JSON with pydantic and converts it to core values.
 
-Both dialects are read by the same rows: fields that one of them lacks are optional, unknown fields
-are ignored. A missing or mistyped field that is needed raises ServerFault and is named.
+The same rows read both dialects: fields that one of them lacks are optional, unknown fields are
+ignored. A required field that is missing or has the wrong type raises ServerFault with its name.
 """
 
 from collections.abc import Callable
@@ -30,82 +30,82 @@ from torc_watch.torc import slurm_quantities
 _STATUSES = {status.value: status for status in JobStatus}
 
 
-def status_of(word: Any) -> JobStatus:
-    """The job status of a server's word; UNRECOGNIZED for any that is not known here."""
-    if not isinstance(word, str):
+def parse_status(name: Any) -> JobStatus:
+    """The job status with this name; UNRECOGNIZED for an unknown name."""
+    if not isinstance(name, str):
         return JobStatus.UNRECOGNIZED
-    return _STATUSES.get(word, JobStatus.UNRECOGNIZED)
+    return _STATUSES.get(name, JobStatus.UNRECOGNIZED)
 
 
 def _if_null(default: Any) -> BeforeValidator:
     return BeforeValidator(lambda value: default if value is None else value)
 
 
-Status = Annotated[JobStatus, BeforeValidator(status_of)]
-Flag = Annotated[bool, _if_null(False)]
+_JobStatus = Annotated[JobStatus, BeforeValidator(parse_status)]
+_Flag = Annotated[bool, _if_null(False)]
 
 
-class Row(BaseModel):
+class WireRow(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
 
 
-class NumberedRow(Row):
+class IdRow(WireRow):
     id: int
 
 
-RowT = TypeVar("RowT", bound=Row)
+WireRowT = TypeVar("WireRowT", bound=WireRow)
 
 
-def read(row: type[RowT], answer: Any, path: str) -> RowT:
-    """``answer`` to a request of ``path`` as a ``row``. Raises ServerFault naming the field."""
+def parse(row: type[WireRowT], answer: Any, path: str) -> WireRowT:
+    """Parses the answer to a request of ``path``. Raises ServerFault with the field's name."""
     try:
         return row.model_validate(answer)
     except ValidationError as error:
         problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
         field = ".".join(str(step) for step in problem["loc"]) or "the whole answer"
         raise ServerFault(
-            f"The answer to {path} is not what Torc's API promises: {field}: {problem['msg']}. "
-            "The server may be of a version that is not supported."
+            f"The answer to {path} does not match Torc's API: {field}: {problem['msg']}. "
+            "The server's version may not be supported."
         ) from error
 
 
-def read_ids(answer: Any, key: str, number: int, path: str) -> list[int]:
-    """The ids of the ``number`` things that the server says it created, listed under ``key``."""
+def parse_ids(answer: Any, key: str, number: int, path: str) -> list[int]:
+    """The ids of the ``number`` created objects, which the answer lists under ``key``."""
     items = answer.get(key) if isinstance(answer, dict) else None
     if not isinstance(items, list) or len(items) != number:
         raise ServerFault(
-            f"The answer to {path} does not list the {number} things that were sent. Look at what "
+            f"The answer to {path} does not list the {number} objects that were sent. Check what "
             "was created before sending them again."
         )
-    return [read(NumberedRow, item, path).id for item in items]
+    return [parse(IdRow, item, path).id for item in items]
 
 
-class Page(Row):
+class ListPage(WireRow):
     items: list[Any]
     has_more: bool
     total_count: int
 
 
-class StandingRow(Row):
-    """Where a workflow stands: with its status on 0.12, on the workflow itself on 0.35."""
+class WorkflowFlags(WireRow):
+    """Part of the workflow's status row on 0.12, and of the workflow itself on 0.35."""
 
-    is_canceled: Flag = False
-    is_archived: Flag = False
+    is_canceled: _Flag = False
+    is_archived: _Flag = False
 
 
-class RunRow(StandingRow):
+class WorkflowRunRow(WorkflowFlags):
     run_id: int
 
 
-class StatusRow(RunRow):
-    """The whole answer of 0.12 to ``/workflows/{id}/status``, to be changed and sent back."""
+class WorkflowStatusRow(WorkflowRunRow):
+    """The complete answer of 0.12 to ``/workflows/{id}/status``; it is changed and sent back."""
 
     id: int | None = None
-    has_detected_need_to_run_completion_script: Flag = False
+    has_detected_need_to_run_completion_script: _Flag = False
 
 
-class ExecutionRow(Row):
-    """How a workflow of 0.35 wants its jobs to be run."""
+class ExecutionConfigRow(WireRow):
+    """The ``execution_config`` of a workflow of 0.35."""
 
     oom_exit_code: int | None = None
     timeout_exit_code: int | None = None
@@ -116,70 +116,70 @@ class ExecutionRow(Row):
         return KillCodes(**{what: code for what, code in chosen.items() if code is not None})
 
 
-# Nothing of a workflow is worth less than to know how it stands.
+# An invalid execution_config must not make the workflow unreadable.
 _UNLESS_OBJECT = BeforeValidator(lambda value: value if isinstance(value, dict) else {})
 
 
-class WorkflowRow(StandingRow, NumberedRow):
+class WorkflowRow(WorkflowFlags, IdRow):
     name: str
     user: str
     timestamp: Annotated[str, _if_null("")] = ""
     run_id: int | None = None
-    execution_config: Annotated[ExecutionRow, _UNLESS_OBJECT] = ExecutionRow()
-    use_pending_failed: Flag = False
+    execution_config: Annotated[ExecutionConfigRow, _UNLESS_OBJECT] = ExecutionConfigRow()
+    use_pending_failed: _Flag = False
 
-    def value(self, run_id: int, standing: StandingRow) -> Workflow:
+    def to_model(self, run_id: int, flags: WorkflowFlags) -> Workflow:
         return Workflow(
             id=self.id,
             name=self.name,
             user=self.user,
             created=self.timestamp,
             run_id=run_id,
-            is_canceled=standing.is_canceled,
-            is_archived=standing.is_archived,
+            is_canceled=flags.is_canceled,
+            is_archived=flags.is_archived,
             kill_codes=self.execution_config.kill_codes(),
             limits_memory=self.execution_config.limit_resources,
             use_pending_failed=self.use_pending_failed,
         )
 
 
-class SummaryRow(Row):
+class JobCountsRow(WireRow):
     """The answer of 0.35 to ``/workflows/{id}/status``."""
 
     jobs_by_status: dict[str, int]
 
-    def value(self) -> JobCounts:
+    def to_model(self) -> JobCounts:
         counts: dict[JobStatus, int] = {}
-        for word, count in self.jobs_by_status.items():
-            status = status_of(word)
+        for name, count in self.jobs_by_status.items():
+            status = parse_status(name)
             counts[status] = counts.get(status, 0) + count
         return JobCounts(counts)
 
 
-class DependencyRow(Row):
+class DependencyRow(WireRow):
     job_id: int
     job_name: str
     depends_on_job_id: int
 
-    def value(self) -> Dependent:
+    def to_model(self) -> Dependent:
         return Dependent(
             job_id=self.job_id, job_name=self.job_name, depends_on=self.depends_on_job_id
         )
 
 
-class CompleteRow(Row):
+class CompleteRow(WireRow):
     is_complete: bool
 
 
-class JobRow(NumberedRow):
+class JobRow(IdRow):
     workflow_id: int
     name: str
     command: str
-    status: Status = JobStatus.UNRECOGNIZED
+    status: _JobStatus = JobStatus.UNRECOGNIZED
     resource_requirements_id: int | None = None
     attempt_id: Annotated[int, _if_null(1)] = 1
 
-    def value(self) -> Job:
+    def to_model(self) -> Job:
         return Job(
             id=self.id,
             name=self.name,
@@ -190,17 +190,17 @@ class JobRow(NumberedRow):
         )
 
 
-class ResultRow(NumberedRow):
+class ResultRow(IdRow):
     job_id: int
     run_id: int
     attempt_id: Annotated[int, _if_null(1)] = 1
-    status: Status = JobStatus.UNRECOGNIZED
+    status: _JobStatus = JobStatus.UNRECOGNIZED
     return_code: int
     exec_time_minutes: float
     peak_memory_bytes: int | None = None
     compute_node_id: int | None = None
 
-    def value(self) -> JobResult:
+    def to_model(self) -> JobResult:
         return JobResult(
             job_id=self.job_id,
             run_id=self.run_id,
@@ -213,7 +213,7 @@ class ResultRow(NumberedRow):
         )
 
 
-class RequirementsRow(NumberedRow):
+class RequirementsRow(IdRow):
     name: str
     num_cpus: Annotated[int, _if_null(1)] = 1
     num_gpus: Annotated[int, _if_null(0)] = 0
@@ -221,19 +221,19 @@ class RequirementsRow(NumberedRow):
     memory: str | None = None
     runtime: str | None = None
 
-    def value(self) -> Requirements:
+    def to_model(self) -> Requirements:
         return Requirements(
             id=self.id,
             name=self.name,
             num_cpus=self.num_cpus,
             num_gpus=self.num_gpus,
             num_nodes=self.num_nodes,
-            memory=_readable(self.memory, parse_memory),
-            runtime=_readable(self.runtime, parse_duration),
+            memory=_parse_or_none(self.memory, parse_memory),
+            runtime=_parse_or_none(self.runtime, parse_duration),
         )
 
 
-def _readable(text: str | None, parse: Callable[[str], int]) -> int | None:
+def _parse_or_none(text: str | None, parse: Callable[[str], int]) -> int | None:
     if text is None:
         return None
     try:
@@ -242,18 +242,18 @@ def _readable(text: str | None, parse: Callable[[str], int]) -> int | None:
         return None
 
 
-class AllocationRow(NumberedRow):
+class AllocationRow(IdRow):
     scheduler_id: int
     scheduler_config_id: int
     scheduler_type: str
     status: str
 
-    def value(self) -> Allocation:
+    def to_model(self) -> Allocation:
         return Allocation(**self.model_dump())
 
 
-class ComputeNodeRow(NumberedRow):
-    """``is_active`` is not read: a Slurm worker of 0.12 leaves it unset while it is alive."""
+class ComputeNodeRow(IdRow):
+    """``is_active`` is ignored: a Slurm worker of 0.12 does not set it while it is alive."""
 
     hostname: str
     pid: int
@@ -263,7 +263,7 @@ class ComputeNodeRow(NumberedRow):
     scheduler: Any = None
 
     def seconds_until(self, now: datetime) -> float:
-        """Time since the worker's start; 0 when nobody can read when that was."""
+        """Seconds since the worker's start; 0 if its start time is not valid."""
         try:
             started = datetime.fromisoformat(self.start_time)
         except ValueError:
@@ -272,7 +272,7 @@ class ComputeNodeRow(NumberedRow):
             started = started.replace(tzinfo=UTC)
         return max(0.0, (now - started).total_seconds())
 
-    def value(self) -> ComputeNode:
+    def to_model(self) -> ComputeNode:
         return ComputeNode(
             id=self.id,
             hostname=self.hostname,
@@ -289,22 +289,22 @@ class ComputeNodeRow(NumberedRow):
                 return None
 
 
-class LocalSchedulerRow(NumberedRow):
+class LocalSchedulerRow(IdRow):
     name: Annotated[str, _if_null("default")] = "default"
     num_cpus: Annotated[int, _if_null(1)] = 1
     memory: str | None = None
 
-    def value(self) -> SchedulerConfig:
+    def to_model(self) -> SchedulerConfig:
         return SchedulerConfig(
             id=self.id,
             name=self.name,
             scheduler_type="local",
             num_cpus=self.num_cpus,
-            memory=_readable(self.memory, parse_memory),
+            memory=_parse_or_none(self.memory, parse_memory),
         )
 
 
-class SlurmSchedulerRow(NumberedRow):
+class SlurmSchedulerRow(IdRow):
     """``extra`` is one line of further options; ``ntasks_per_node`` is never given to Slurm."""
 
     name: Annotated[str, _if_null("default")] = "default"
@@ -314,7 +314,7 @@ class SlurmSchedulerRow(NumberedRow):
     gres: Annotated[str, _if_null("")] = ""
     extra: Annotated[str, _if_null("")] = ""
 
-    def value(self) -> SchedulerConfig:
+    def to_model(self) -> SchedulerConfig:
         return SchedulerConfig(
             id=self.id,
             name=self.name,
@@ -327,7 +327,7 @@ class SlurmSchedulerRow(NumberedRow):
         )
 
 
-class FileRow(NumberedRow):
+class FileRow(IdRow):
     path: str
 
 
@@ -336,5 +336,5 @@ class ClaimedJobRow(JobRow):
     output_file_ids: Annotated[list[int], _if_null([])] = []
 
 
-class ClaimRow(Row):
+class ClaimRow(WireRow):
     jobs: Annotated[list[ClaimedJobRow], _if_null([])] = []

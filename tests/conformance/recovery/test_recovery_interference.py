@@ -23,7 +23,7 @@ from torc_watch.core.units import GIB, MIB
 from torc_watch.schedulers.base import WorkerAssignment
 from torc_watch.torc.api_version import ApiVersion
 from torc_watch.torc.requests import NewResult
-from torc_watch.torc.runner_api import NodeResources, WorkerApi
+from torc_watch.torc.runner_api import RunnerApi, WorkerResources
 
 if TYPE_CHECKING:
     from tests.conftest import DialectName, Fault, Forward, OpenSite, Site
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.looptime
 
 OOM = (137, 64 * MIB, 10.0)
 UNKNOWN = (1, None, 10.0)
-NODE = NodeResources(num_cpus=1, memory=GIB)
+NODE = WorkerResources(num_cpus=1, memory=GIB)
 STEPS = {
     "adjust": "POST /resource_requirements",
     "reset": "PUT /jobs/1/manage_status_change/uninitialized/1",
@@ -190,7 +190,7 @@ async def test_one_round_that_is_abandoned(open_site: "OpenSite") -> None:
 async def start(client: "TorcClient", job_id: int) -> None:
     """A failed job, in the run that there is, on a worker of his own on this machine."""
     await client.transport.post(f"/jobs/{job_id}/retry/1", max_retries=9)
-    worker = WorkerApi(client.transport)
+    worker = RunnerApi(client.transport)
     node_id = await worker.register_node(
         1,
         hostname=socket.gethostname(),

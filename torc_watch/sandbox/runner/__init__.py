@@ -1,15 +1,16 @@
-"""The local job runner: a worker process that speaks Torc's runner protocol and runs jobs itself.
+"""The local job runner: a worker process that speaks Torc's runner protocol and runs jobs.
 
-- `processes`: which processes of this machine belong to which job, and what they use
-- `usage`: samples of a job's processes to peak and average
-- `job`: one attempt of one job, from its start to an empty process tree
-- `jobs`: all jobs of a worker, sampled together
-- `resources`: what is free on this node
-- `patience`: outlasting a server that is away
-- `claims`, `reporting`: jobs from the server, results to it
-- `node`: a compute node's life, from its registration to its end
-- `torc_run`: Torc's own runner as the node instead
-- `worker`: the process, its settings and its exit codes
+- `process_trees`: finds the processes of each job
+- `usage`: computes peak and average resource usage from samples
+- `job`: one attempt of one job, from its start until its last process has ended
+- `running_jobs`: all jobs of a worker, sampled together
+- `free_resources`: the resources that are free on this node
+- `outage`: retries calls while the server is unreachable
+- `job_claims`, `reports`: claims jobs from the server, reports results to it
+- `node`: the compute node, from registration to deregistration
+- `torc_run`: runs Torc's own runner instead
+- `worker`: the process, its settings and exit codes
+- `runner_log`: the runner's log file
 
-Nothing here diagnoses or retries: it enforces limits, measures, and tells the server the truth.
+The runner enforces limits, measures and reports. It does not diagnose failures or retry jobs.
 """

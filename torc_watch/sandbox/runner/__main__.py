@@ -13,9 +13,9 @@ from torc_watch.schedulers.local.worker_settings import PASSWORD_VARIABLE
 
 
 def main(folder: AllocationFolder) -> int:
-    # First of all: from here on the allocation counts as started, and is never started again.
+    # First: from here on the allocation counts as started and is never started again.
     folder.record_worker()
-    # Whoever started us may ignore the ends of children; inherited, that would hide our jobs' ends.
+    # The parent may ignore SIGCHLD; if inherited, that would hide the ends of our jobs.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     settings = folder.read_record().worker_settings(
         scheduler_id=folder.number, password=os.environ.get(PASSWORD_VARIABLE)

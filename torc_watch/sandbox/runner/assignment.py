@@ -1,4 +1,4 @@
-"""What stays the same while a worker serves one run of a workflow."""
+"""The context of a worker that serves one run of a workflow."""
 
 from dataclasses import dataclass
 
@@ -13,12 +13,12 @@ from torc_watch.torc.client import TorcClient
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
-    """One run to serve, the way to the server, and the event that says it is enough."""
+    """The run to serve, the client, and the event that stops the worker."""
 
     settings: WorkerSettings
     client: TorcClient
     allocation: Allocation | None
-    workflow: Workflow  # as it was when the run was taken up
+    workflow: Workflow  # its state when the worker started
     stop: anyio.Event
     patience: OutagePatience
     log: FilteringBoundLogger

@@ -1,13 +1,13 @@
-"""What of a node is free for jobs."""
+"""Bookkeeping of a node's free resources."""
 
 from dataclasses import replace
 
 from torc_watch.core.model import Requirements
-from torc_watch.torc.runner_api import NodeResources
+from torc_watch.torc.runner_api import WorkerResources
 
 
-def take(free: NodeResources, requirements: Requirements) -> NodeResources:
-    """What is left beside a job; a memory request that nobody can read takes none."""
+def reserve(free: WorkerResources, requirements: Requirements) -> WorkerResources:
+    """The free resources after a job starts; an unreadable memory request counts as 0."""
     return replace(
         free,
         num_cpus=free.num_cpus - requirements.num_cpus,
@@ -16,8 +16,8 @@ def take(free: NodeResources, requirements: Requirements) -> NodeResources:
     )
 
 
-def give_back(free: NodeResources, requirements: Requirements) -> NodeResources:
-    """The inverse of ``take``."""
+def release(free: WorkerResources, requirements: Requirements) -> WorkerResources:
+    """The free resources after a job ends: the inverse of ``reserve``."""
     return replace(
         free,
         num_cpus=free.num_cpus + requirements.num_cpus,
@@ -26,8 +26,8 @@ def give_back(free: NodeResources, requirements: Requirements) -> NodeResources:
     )
 
 
-def claim_limit(free: NodeResources, running: int, max_parallel: int | None) -> int:
-    """How many more jobs to ask for; 0 when there is no room."""
+def claim_limit(free: WorkerResources, running: int, max_parallel: int | None) -> int:
+    """How many more jobs to claim."""
     if free.num_cpus <= 0 or free.memory <= 0:
         return 0
     if max_parallel is None:

@@ -1,23 +1,22 @@
-"""One attempt of one job, from its start to an empty process tree.
+"""One attempt of one job, from its start until its last process has ended.
 
-Return codes and statuses are those of Torc 1.0's own runner (docs/torc-api.md), which has no limit
-to a job's run time, and leaves alone what a shell has started:
+Statuses and return codes are those of Torc 1.0's runner (docs/torc-api.md), which does not limit a
+job's run time and does not end the processes that the shell started:
 
-| what happened | status | return code |
+| end of the job | status | return code |
 |--|--|--|
-| the command exited with n | completed for 0, else failed | n |
-| a signal n from elsewhere ended it | failed | 128+n |
-| more resident memory than requested: SIGKILL to the whole tree | failed | 137 |
-| longer than requested: SIGTERM, ``TERM_GRACE`` later SIGKILL | terminated | 152 |
-| the worker was stopped, or the workflow canceled: the same | terminated | its own; deaf: 152 |
-| one of the last two, but the command used the grace to exit with 0 | completed | 0 |
-| it could not be started: reason in its .e file and in the log | failed | 126 |
+| the command exits with n | completed for 0, else failed | n |
+| an external signal n ends it | failed | 128+n |
+| more resident memory than requested: SIGKILL to the process tree | failed | 137 |
+| longer than requested: SIGTERM, after ``TERM_GRACE`` SIGKILL | terminated | 152 |
+| worker stopped or workflow canceled: the same signals | terminated | its own; 152 after SIGKILL |
+| one of the last two, and the command exits with 0 within the grace | completed | 0 |
+| the command cannot be started: reason in its .e file and in the log | failed | 126 |
 
-A workflow may have chosen other codes than 137 and 152 (``execution_config``). A command that exits
-with 0 after SIGTERM says that it has finished in time, and Torc believes it; any other exit at the
-time limit is 152, so that a diagnosis needs no guess. A command that the shell replaced itself with
-(``bash -c 'sleep 9'``) and one that the shell waits for give the same code. Whatever ends a job,
-nothing of its tree outlives it.
+The workflow can set other codes than 137 and 152 (``execution_config``). Exit code 0 after SIGTERM
+means that the command finished in time, as in Torc; any other exit at the time limit is 152, so
+that the diagnosis is certain. The code is the same whether the shell waits for the command or
+replaces itself with it (``bash -c 'sleep 9'``). No process of the tree outlives the job.
 """
 
 import os
@@ -39,19 +38,19 @@ from torc_watch.core.model import TORCS_KILL_CODES, JobStatus, KillCodes
 from torc_watch.core.units import KIB, format_memory
 from torc_watch.host.processes import Process, send_signals
 from torc_watch.sandbox.runner.process_trees import ProcessTrees
-from torc_watch.sandbox.runner.usage import Meter, Usage
+from torc_watch.sandbox.runner.usage import Usage, UsageMeter
 from torc_watch.schedulers.local.worker_settings import PASSWORD_VARIABLE
 
 SAMPLE_INTERVAL = 1 / 20  # seconds
 TERM_GRACE = 2.0  # seconds between SIGTERM and SIGKILL
-KILL_PATIENCE = 10.0  # seconds for SIGKILL to show; a process in the kernel's hands may never end
+KILL_TIMEOUT = 10.0  # seconds after SIGKILL; a process in uninterruptible sleep may never end
 
 NOT_STARTED = 126
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Launch:
-    """A claimed job with all that its start needs. Limits: bytes and seconds, None for none."""
+class JobLaunch:
+    """A claimed job, ready to start. Limits are in bytes and seconds; None means no limit."""
 
     workflow_id: int
     job_id: int
@@ -77,9 +76,9 @@ class Launch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobEnd:
-    """How an attempt ended. ``reason`` is empty when the command ended by itself."""
+    """How an attempt ended. ``reason`` is empty if the command exited by itself."""
 
-    launch: Launch
+    launch: JobLaunch
     status: JobStatus
     return_code: int
     exec_seconds: float
@@ -89,31 +88,33 @@ class JobEnd:
 
 
 class KillReason(Enum):
-    """Why the worker, not the command itself, ended the job."""
+    """Why the worker ended the job."""
 
     MEMORY = "used more memory than requested"
     RUNTIME = "ran longer than requested"
-    STOPPED = "the worker was told to stop"
+    STOPPED = "the worker was stopped"
 
 
-def judge(verdict: KillReason | None, exit_code: int, codes: KillCodes) -> tuple[JobStatus, int]:
-    """Status and return code; ``exit_code`` is negative for the signal that ended the shell."""
-    if verdict is KillReason.MEMORY:
+def classify_exit(
+    kill_reason: KillReason | None, exit_code: int, codes: KillCodes
+) -> tuple[JobStatus, int]:
+    """Status and return code; a negative ``exit_code`` is the signal that ended the shell."""
+    if kill_reason is KillReason.MEMORY:
         return JobStatus.FAILED, codes.memory
     if exit_code == 0:
         return JobStatus.COMPLETED, 0
     own_code = exit_code if exit_code > 0 else 128 - exit_code
-    if verdict is None:
+    if kill_reason is None:
         return JobStatus.FAILED, own_code
-    was_deaf = exit_code == -signal.SIGKILL
-    is_late = verdict is KillReason.RUNTIME
-    return JobStatus.TERMINATED, codes.runtime if is_late or was_deaf else own_code
+    was_killed = exit_code == -signal.SIGKILL
+    is_over_time = kill_reason is KillReason.RUNTIME
+    return JobStatus.TERMINATED, codes.runtime if is_over_time or was_killed else own_code
 
 
-def start(launch: Launch, marker: str) -> subprocess.Popen[bytes]:
-    """Starts the job's shell in a session of its own. Raises OSError and ValueError.
+def start(launch: JobLaunch, marker: str) -> subprocess.Popen[bytes]:
+    """Starts the job's shell in a new session. Raises OSError and ValueError.
 
-    ``marker`` is the ``NAME=value`` that the environment of the whole tree will contain.
+    ``marker`` is a ``NAME=value`` that is added to the environment of the process tree.
     """
     name, _, value = marker.partition("=")
     environment = os.environ | {
@@ -125,11 +126,11 @@ def start(launch: Launch, marker: str) -> subprocess.Popen[bytes]:
         "TORC_API_URL": launch.api_url,
         name: value,
     }
-    # A job prints its environment more often than it talks to the server, into files others read.
+    # Jobs often print their environment into files that others can read.
     environment.pop(PASSWORD_VARIABLE, None)
     launch.stdio_file("o").parent.mkdir(parents=True, exist_ok=True)
     with launch.stdio_file("o").open("wb") as stdout, launch.stdio_file("e").open("wb") as stderr:
-        return subprocess.Popen(  # noqa: S603 - running the user's command is what this is for
+        return subprocess.Popen(  # noqa: S603 - runs the user's command
             ["bash", "-c", launch.command],  # noqa: S607 - the user's own bash, as Torc does
             stdin=subprocess.DEVNULL,
             stdout=stdout,
@@ -140,21 +141,21 @@ def start(launch: Launch, marker: str) -> subprocess.Popen[bytes]:
 
 
 class RunningJob:
-    """A job whose shell has been started. Whoever made it must ``wait``."""
+    """A job whose shell is running. The caller must ``wait`` for it."""
 
-    def __init__(self, launch: Launch, trees: ProcessTrees) -> None:
-        """Starts the job. Raises OSError and ValueError if that is impossible."""
+    def __init__(self, launch: JobLaunch, trees: ProcessTrees) -> None:
+        """Starts the job. Raises OSError and ValueError if it cannot be started."""
         self.launch = launch
         self._trees = trees
         self._started = time.monotonic()
         marker = f"TORC_WATCH_ATTEMPT={uuid.uuid4().hex}"
         self._shell = start(launch, marker)
-        # No await since the start: the first sample already knows the shell.
+        # No await since the start, so that the first sample includes the shell.
         trees.add(self.shell, marker.encode())
-        self._meter = Meter(self._started)
-        self._verdict: KillReason | None = None
+        self._meter = UsageMeter(self._started)
+        self._kill_reason: KillReason | None = None
         self._reason = ""
-        self._kill_from = 0.0
+        self._kill_not_before = 0.0
         self._stop = anyio.Event()
 
     @property
@@ -165,31 +166,31 @@ class RunningJob:
         self._stop.set()
 
     def sample(self, members: Iterable[Process]) -> None:
-        """Takes note of the tree's use, and ends it if that is more memory than requested."""
+        """Records the resource usage; kills the job if it uses more memory than requested."""
         members = list(members)
         memory = self._meter.sample(time.monotonic(), members)
         limit = self.launch.memory_limit
         if limit is not None and memory > limit:
-            use = f"{format_memory(memory)} of resident memory, {format_memory(limit)} requested"
-            self._condemn(KillReason.MEMORY, use)
-        if self._verdict is KillReason.MEMORY:
+            detail = f"{format_memory(memory)} of resident memory, {format_memory(limit)} requested"
+            self._record_kill(KillReason.MEMORY, detail)
+        if self._kill_reason is KillReason.MEMORY:
             send_signals(members, signal.SIGKILL)
 
     async def wait(self) -> JobEnd:
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._enforce_runtime)
-                tasks.start_soon(self._obey_stop)
-                await self._shell_ended()
+                tasks.start_soon(self._terminate_on_stop)
+                await self._wait_for_shell()
                 tasks.cancel_scope.cancel()
             ended = time.monotonic()
-            await self._clear()
+            await self._kill_remaining()
         finally:
-            await self._end_for_sure()
+            await self._kill_all()
             self._trees.remove(self.shell)
-            # Last: until now the shell's number could not become another process's.
+            # Last: until the shell is reaped its process id cannot be reused.
             exit_code, kernel = self._reap()
-        status, return_code = judge(self._verdict, exit_code, self.launch.kill_codes)
+        status, return_code = classify_exit(self._kill_reason, exit_code, self.launch.kill_codes)
         return JobEnd(
             launch=self.launch,
             status=status,
@@ -200,7 +201,7 @@ class RunningJob:
             reason=self._reason,
         )
 
-    async def _shell_ended(self) -> None:
+    async def _wait_for_shell(self) -> None:
         handle = os.pidfd_open(self.shell)
         try:
             await anyio.wait_readable(handle)
@@ -208,9 +209,9 @@ class RunningJob:
             os.close(handle)
 
     def _reap(self) -> tuple[int, resource.struct_rusage]:
-        """The shell's exit code as Popen has it, and what the kernel says that it used."""
+        """The shell's exit code in Popen's form, and its resource usage from the kernel."""
         _, status, kernel = os.wait4(self.shell, os.WNOHANG)
-        # Popen must not wait for a number that is no longer its child's.
+        # So that Popen does not wait for a process id that may be reused.
         self._shell.returncode = os.waitstatus_to_exitcode(status)
         return self._shell.returncode, kernel
 
@@ -218,48 +219,48 @@ class RunningJob:
         if self.launch.runtime_limit is None:
             return
         await anyio.sleep(self.launch.runtime_limit)
-        if self._condemn(KillReason.RUNTIME, f"{self.launch.runtime_limit:g} s requested"):
+        if self._record_kill(KillReason.RUNTIME, f"{self.launch.runtime_limit:g} s requested"):
             await self._terminate()
 
-    async def _obey_stop(self) -> None:
+    async def _terminate_on_stop(self) -> None:
         await self._stop.wait()
-        if self._condemn(KillReason.STOPPED):
+        if self._record_kill(KillReason.STOPPED):
             await self._terminate()
 
-    def _condemn(self, verdict: KillReason, detail: str = "") -> bool:
-        """The first verdict stands; False if there is one already."""
-        if self._verdict is not None:
+    def _record_kill(self, kill_reason: KillReason, detail: str = "") -> bool:
+        """Only the first reason is recorded; False if there is one already."""
+        if self._kill_reason is not None:
             return False
-        self._verdict = verdict
-        self._reason = f"{verdict.value}: {detail}" if detail else verdict.value
+        self._kill_reason = kill_reason
+        self._reason = f"{kill_reason.value}: {detail}" if detail else kill_reason.value
         return True
 
     async def _terminate(self) -> None:
-        self._kill_from = time.monotonic() + TERM_GRACE
+        self._kill_not_before = time.monotonic() + TERM_GRACE
         send_signals(self._living(), signal.SIGTERM)
         await anyio.sleep(TERM_GRACE)
         send_signals(self._living(), signal.SIGKILL)
 
-    async def _clear(self) -> None:
-        """Ends what the shell left behind, when the grace that it may have is over."""
-        with anyio.move_on_after(TERM_GRACE + KILL_PATIENCE):
+    async def _kill_remaining(self) -> None:
+        """Kills the remaining processes of the tree, after the grace period if there is one."""
+        with anyio.move_on_after(TERM_GRACE + KILL_TIMEOUT):
             while living := self._living():
-                if time.monotonic() >= self._kill_from:
+                if time.monotonic() >= self._kill_not_before:
                     send_signals(living, signal.SIGKILL)
                 await anyio.sleep(SAMPLE_INTERVAL)
 
-    async def _end_for_sure(self) -> None:
-        """For a worker that breaks: no process and no zombie of the job stays behind."""
+    async def _kill_all(self) -> None:
+        """Leaves no process and no zombie of the job behind, also if the worker fails."""
         send_signals(self._living(), signal.SIGKILL)
-        with anyio.move_on_after(KILL_PATIENCE, shield=True):
-            await self._shell_ended()
+        with anyio.move_on_after(KILL_TIMEOUT, shield=True):
+            await self._wait_for_shell()
 
     def _living(self) -> list[Process]:
         return self._trees.members().get(self.shell, [])
 
 
-def not_started(launch: Launch, error: OSError | ValueError) -> JobEnd:
-    """The end of a job that has no process; its .e file says why, if that can be written."""
+def not_started(launch: JobLaunch, error: OSError | ValueError) -> JobEnd:
+    """The end of a job that could not be started; writes the reason to its .e file."""
     reason = f"could not be started: {error}"
     try:
         launch.stdio_file("e").write_text(f"torc-watch: {reason}\n")

@@ -1,4 +1,4 @@
-"""The jobs that this node has claimed, and the room that is left beside them."""
+"""Claims and starts jobs, within the free resources of the node."""
 
 from contextlib import suppress
 from functools import partial
@@ -7,32 +7,32 @@ from torc_watch.core.diagnosis import DEFAULT_REQUIREMENTS
 from torc_watch.core.errors import Conflict, NotFound, ServerError, ServerFault, ServerUnreachable
 from torc_watch.core.model import JobStatus, Requirements
 from torc_watch.sandbox.runner.assignment import Assignment
-from torc_watch.sandbox.runner.free_resources import claim_limit, give_back, take
-from torc_watch.sandbox.runner.job import Launch
-from torc_watch.sandbox.runner.running_jobs import Jobs
-from torc_watch.torc.runner_api import ClaimedJob, NodeResources, WorkerApi
+from torc_watch.sandbox.runner.free_resources import claim_limit, release, reserve
+from torc_watch.sandbox.runner.job import JobLaunch
+from torc_watch.sandbox.runner.running_jobs import RunningJobs
+from torc_watch.torc.runner_api import ClaimedJob, RunnerApi, WorkerResources
 
 
-class Claims:
-    def __init__(self, assignment: Assignment, node_id: int, resources: NodeResources) -> None:
+class JobClaims:
+    def __init__(self, assignment: Assignment, node_id: int, resources: WorkerResources) -> None:
         self._assignment = assignment
         self._client = assignment.client
-        self._api = WorkerApi(assignment.client.transport)
+        self._api = RunnerApi(assignment.client.transport)
         self._outlast = assignment.patience.outlast
         self._node_id = node_id
         self._free = resources
-        self._held: dict[int, tuple[ClaimedJob, Requirements]] = {}
+        self._claimed: dict[int, tuple[ClaimedJob, Requirements]] = {}
 
-    def of(self, job_id: int) -> ClaimedJob:
-        return self._held[job_id][0]
+    def get(self, job_id: int) -> ClaimedJob:
+        return self._claimed[job_id][0]
 
     def release(self, job_id: int) -> None:
-        """Makes room: the job has ended, and the server knows."""
-        _, requirements = self._held.pop(job_id)
-        self._free = give_back(self._free, requirements)
+        """Frees the resources of a job whose end has been reported."""
+        _, requirements = self._claimed.pop(job_id)
+        self._free = release(self._free, requirements)
 
-    async def fill(self, jobs: Jobs) -> bool:
-        """Claims and starts what fits now; whether there was anything."""
+    async def claim_and_start(self, jobs: RunningJobs) -> bool:
+        """Claims and starts the jobs that fit now; False if there were none."""
         limit = claim_limit(self._free, len(jobs), self._assignment.settings.max_parallel_jobs)
         if limit == 0:
             return False
@@ -47,7 +47,7 @@ class Claims:
                 await self._start(claimed, jobs)
         return bool(claims)
 
-    async def _start(self, claimed: ClaimedJob, jobs: Jobs) -> None:
+    async def _start(self, claimed: ClaimedJob, jobs: RunningJobs) -> None:
         log = self._assignment.log.bind(job_id=claimed.job.id)
         try:
             requirements = await self._requirements_of(claimed)
@@ -55,30 +55,30 @@ class Claims:
         except (Conflict, NotFound, ServerFault) as error:
             log.warning("job_not_started", error=str(error))
             return
-        self._free = take(self._free, requirements)
-        self._held[claimed.job.id] = (claimed, requirements)
+        self._free = reserve(self._free, requirements)
+        self._claimed[claimed.job.id] = (claimed, requirements)
         log.info("job_started", name=claimed.job.name, attempt=claimed.job.attempt)
         jobs.start(self._launch(claimed, requirements))
 
     async def _mark_running(self, claimed: ClaimedJob) -> None:
         job_id = claimed.job.id
-        was_lost = False
+        answer_was_lost = False
 
         async def start() -> None:
-            nonlocal was_lost
+            nonlocal answer_was_lost
             try:
                 run_id = self._assignment.run_id
                 await self._api.start_job(job_id, run_id=run_id, node_id=self._node_id)
             except ServerUnreachable:
-                was_lost = True
+                answer_was_lost = True
                 raise
             except (Conflict, ServerFault) as error:
                 job = await self._client.get_job(job_id)
-                if was_lost and job.status is JobStatus.RUNNING:
-                    return  # the first call had arrived, only its answer had not
+                if answer_was_lost and job.status is JobStatus.RUNNING:
+                    return  # the first call took effect, but its answer was lost
                 if job.status is JobStatus.PENDING and isinstance(error, ServerFault):
                     raise
-                raise Conflict(f"The job is {job.status} and not ours to start.") from error
+                raise Conflict(f"The job is {job.status}, so it cannot be started here.") from error
 
         await self._outlast(start)
 
@@ -102,13 +102,13 @@ class Claims:
             )
         return await self._outlast(partial(self._api.get_requirements, requirements_id))
 
-    def _launch(self, claimed: ClaimedJob, requirements: Requirements) -> Launch:
-        # One minute and 1 MiB, in which not even a shell fits, take their part of the node, but
-        # nobody is held to them.
+    def _launch(self, claimed: ClaimedJob, requirements: Requirements) -> JobLaunch:
+        # Torc's default of one minute and 1 MiB is too small even for a shell: it reserves
+        # resources but is not enforced.
         is_limited = requirements.name != DEFAULT_REQUIREMENTS
         workflow, script = self._assignment.workflow, claimed.invocation_script
         command = claimed.job.command
-        return Launch(
+        return JobLaunch(
             workflow_id=self._assignment.workflow_id,
             job_id=claimed.job.id,
             run_id=self._assignment.run_id,

@@ -1,9 +1,10 @@
-"""A compute node's life: registered, busy with jobs, signed off.
+"""A compute node: registers, runs jobs, deregisters.
 
-It claims, starts and reports jobs until the workflow is complete or canceled, a new run has begun,
-there was nothing to do for too long, it is told to stop, or the server is gone for good.
+It claims, starts and reports jobs until the workflow is complete or canceled, a new run has
+started, the node has been idle for too long, the worker is stopped, or the server is unreachable
+for too long.
 
-Only the conversation waits for the server. Jobs go on, and are held to their limits, meanwhile.
+During a server outage only the requests wait. Running jobs continue, and limits are enforced.
 """
 
 import os
@@ -18,41 +19,41 @@ import anyio
 from torc_watch.core.errors import ServerError
 from torc_watch.sandbox.runner.assignment import Assignment
 from torc_watch.sandbox.runner.job import JobEnd
-from torc_watch.sandbox.runner.job_claims import Claims
-from torc_watch.sandbox.runner.reports import Reporter
-from torc_watch.sandbox.runner.running_jobs import Jobs
-from torc_watch.torc.runner_api import NodeResources, WorkerApi
+from torc_watch.sandbox.runner.job_claims import JobClaims
+from torc_watch.sandbox.runner.reports import ResultReporter
+from torc_watch.sandbox.runner.running_jobs import RunningJobs
+from torc_watch.torc.runner_api import RunnerApi, WorkerResources
 
 
 async def serve_run(assignment: Assignment) -> bool:
-    """Serves to the end; False when the server was gone for good or refused.
+    """Runs the node until it deregisters; False if the server was unreachable or refused a request.
 
-    Raises ServerError when not even the node could be registered.
+    Raises ServerError if the node cannot be registered.
     """
-    resources = _resources(assignment)
+    resources = _node_resources(assignment)
     node_id = await _register(assignment, resources)
     log = assignment.log
     log.info("compute_node_started", compute_node_id=node_id, run_id=assignment.run_id)
     async with anyio.create_task_group() as tasks:
-        node = Node(assignment, node_id, Claims(assignment, node_id, resources))
-        jobs = Jobs(tasks, node.job_ended)
-        tasks.start_soon(node.wake_at_stop)
+        node = Node(assignment, node_id, JobClaims(assignment, node_id, resources))
+        jobs = RunningJobs(tasks, node.job_ended)
+        tasks.start_soon(node.wake_on_stop)
         is_orderly = True
         try:
-            await node.work(jobs)
+            await node.run(jobs)
         except ServerError as error:
             log.warning("worker_gave_up", error=str(error))
             assignment.patience.hurry()
             is_orderly = False
-        await node.sign_off(jobs)
+        await node.deregister(jobs)
         tasks.cancel_scope.cancel()
     log.info("compute_node_ended", compute_node_id=node_id)
     return is_orderly
 
 
-def _resources(assignment: Assignment) -> NodeResources:
+def _node_resources(assignment: Assignment) -> WorkerResources:
     allocation = assignment.allocation
-    return NodeResources(
+    return WorkerResources(
         num_cpus=assignment.settings.num_cpus,
         memory=assignment.settings.memory,
         num_gpus=assignment.settings.num_gpus,
@@ -60,9 +61,9 @@ def _resources(assignment: Assignment) -> NodeResources:
     )
 
 
-async def _register(assignment: Assignment, resources: NodeResources) -> int:
+async def _register(assignment: Assignment, resources: WorkerResources) -> int:
     register = partial(
-        WorkerApi(assignment.client.transport).register_node,
+        RunnerApi(assignment.client.transport).register_node,
         assignment.workflow_id,
         hostname=socket.gethostname(),
         pid=os.getpid(),
@@ -74,15 +75,15 @@ async def _register(assignment: Assignment, resources: NodeResources) -> int:
 
 
 class Node:
-    """The registered node between its first claim and its last report."""
+    """A registered compute node."""
 
-    def __init__(self, assignment: Assignment, node_id: int, claims: Claims) -> None:
+    def __init__(self, assignment: Assignment, node_id: int, claims: JobClaims) -> None:
         self._assignment = assignment
         self._client = assignment.client
         self._outlast = assignment.patience.outlast
         self._node_id = node_id
         self._claims = claims
-        self._reporter = Reporter(
+        self._reporter = ResultReporter(
             assignment.client,
             node_id,
             assignment.patience,
@@ -90,27 +91,27 @@ class Node:
         )
         self._ended: deque[JobEnd] = deque()
         self._wake = anyio.Event()
-        self._busy_at = anyio.current_time()
-        self._checked_at = float("-inf")
+        self._last_busy = anyio.current_time()
+        self._last_check = float("-inf")
 
-    async def work(self, jobs: Jobs) -> None:
+    async def run(self, jobs: RunningJobs) -> None:
         while not self._assignment.stop.is_set():
             await self._report()
             if await self._is_over(jobs):
                 return
-            if await self._claims.fill(jobs):
-                self._busy_at = anyio.current_time()
-            if self._has_idled_enough(jobs):
+            if await self._claims.claim_and_start(jobs):
+                self._last_busy = anyio.current_time()
+            if self._is_idle_too_long(jobs):
                 self._assignment.log.info("nothing_to_do")
                 return
-            await self._next_event()
+            await self._wait_for_event()
 
-    async def sign_off(self, jobs: Jobs) -> None:
-        """Ends the jobs that still run, and tells the server what it will hear."""
+    async def deregister(self, jobs: RunningJobs) -> None:
+        """Stops the running jobs, reports them, and deregisters; ignores server errors."""
         jobs.stop()
         while len(jobs):
-            await self._next_event()
-        # The reports go first: an ended compute node has no running jobs.
+            await self._wait_for_event()
+        # Reports first: an ended compute node must not have running jobs.
         with suppress(ServerError):
             await self._report()
         with suppress(ServerError):
@@ -119,10 +120,10 @@ class Node:
 
     def job_ended(self, end: JobEnd) -> None:
         self._ended.append(end)
-        self._busy_at = anyio.current_time()
+        self._last_busy = anyio.current_time()
         self._wake.set()
 
-    async def wake_at_stop(self) -> None:
+    async def wake_on_stop(self) -> None:
         await self._assignment.stop.wait()
         self._wake.set()
 
@@ -131,21 +132,21 @@ class Node:
             end = self._ended[0]
             job_id = end.launch.job_id
             log = self._assignment.log.bind(job_id=job_id)
-            await self._reporter.report(end, self._claims.of(job_id), log)
+            await self._reporter.report(end, self._claims.get(job_id), log)
             self._claims.release(job_id)
             self._ended.popleft()
 
-    async def _is_over(self, jobs: Jobs) -> bool:
-        """Asks once per poll interval, not after each of many short jobs."""
+    async def _is_over(self, jobs: RunningJobs) -> bool:
+        """Polls once per poll interval, not after every short job."""
         now = anyio.current_time()
-        if len(jobs) and now < self._checked_at + self._assignment.settings.poll_interval:
+        if len(jobs) and now < self._last_check + self._assignment.settings.poll_interval:
             return False
-        self._checked_at = now
+        self._last_check = now
         workflow_id = self._assignment.workflow_id
         if await self._outlast(partial(self._client.is_complete, workflow_id)):
             self._assignment.log.info("workflow_over")
             return True
-        if len(jobs):  # no new run begins while jobs of this one run
+        if len(jobs):  # no new run starts while jobs of this one are running
             return False
         workflow = await self._outlast(partial(self._client.get_workflow, workflow_id))
         if workflow.run_id == self._assignment.run_id:
@@ -153,12 +154,12 @@ class Node:
         self._assignment.log.info("run_over", new_run_id=workflow.run_id)
         return True
 
-    def _has_idled_enough(self, jobs: Jobs) -> bool:
-        idle = anyio.current_time() - self._busy_at
+    def _is_idle_too_long(self, jobs: RunningJobs) -> bool:
+        idle = anyio.current_time() - self._last_busy
         return not len(jobs) and idle >= self._assignment.settings.wait_for_new_jobs
 
-    async def _next_event(self) -> None:
-        """Waits for a job's end, for the order to stop, or for the next poll."""
+    async def _wait_for_event(self) -> None:
+        """Waits for the end of a job, for a stop, or for the next poll."""
         with anyio.move_on_after(self._assignment.settings.poll_interval):
             await self._wake.wait()
         self._wake = anyio.Event()

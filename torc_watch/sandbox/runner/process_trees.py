@@ -1,9 +1,9 @@
-"""Which processes of this machine belong to which job, over time.
+"""Tracks which processes of this machine belong to which job.
 
-A process belongs to a job when it is the job's shell, lives in the shell's session, descends from
-a member, or carries the job's marker in its environment. Once a member it stays one, so a double
-fork does not escape. What could: a program that within one sampling interval clears its
-environment, leaves its session and loses its parent.
+A process belongs to a job if it is the job's shell, is in the shell's session, descends from a
+member, or has the job's marker in its environment. A member stays a member, so a double fork does
+not escape. Only a program that clears its environment, leaves its session and loses its parent
+within one sampling interval escapes.
 """
 
 from collections import defaultdict
@@ -12,22 +12,22 @@ from torc_watch.host.processes import Process, all_processes, environment_of
 
 
 class ProcessTrees:
-    """The living processes of several jobs, over time. A job goes by the number of its shell."""
+    """The living processes of several jobs. A job is identified by the process id of its shell."""
 
     def __init__(self) -> None:
         self._markers: dict[int, bytes] = {}
         self._jobs: dict[tuple[int, int], int | None] = {}
 
     def add(self, shell: int, marker: bytes) -> None:
-        """``marker`` is the ``NAME=value`` that no environment but this job's contains."""
+        """``marker`` is a ``NAME=value`` in the environment of this job's processes only."""
         self._markers[shell] = marker
 
     def remove(self, shell: int) -> None:
         del self._markers[shell]
 
     def members(self) -> dict[int, list[Process]]:
-        """The living processes of every job; one pass over /proc."""
-        # Parents start before their children, so a parent's job is known when a child asks for it.
+        """The living processes of every job, from one pass over /proc."""
+        # In order of start, so that a parent's job is known before its children's.
         processes = sorted(all_processes(), key=lambda process: (process.started, process.pid))
         by_pid: dict[int, int | None] = {}
         jobs: dict[tuple[int, int], int | None] = {}

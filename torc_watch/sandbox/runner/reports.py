@@ -1,4 +1,4 @@
-"""Results of jobs, as the server is told them: each once, however often it must be tried."""
+"""Reports the results of jobs to the server, each exactly once."""
 
 from dataclasses import replace
 from functools import partial
@@ -12,7 +12,7 @@ from torc_watch.sandbox.runner.job import JobEnd
 from torc_watch.sandbox.runner.outage import OutagePatience
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.requests import NewResult
-from torc_watch.torc.runner_api import ClaimedJob, WorkerApi
+from torc_watch.torc.runner_api import ClaimedJob, RunnerApi
 
 MISSING_OUTPUT = 1
 
@@ -34,21 +34,21 @@ def result_of(end: JobEnd, node_id: int) -> NewResult:
     )
 
 
-def without_outputs(end: JobEnd, missing: list[str]) -> JobEnd:
-    """A command that succeeded without making its declared files has failed, with code 1."""
+def fail_for_missing_outputs(end: JobEnd, missing: list[str]) -> JobEnd:
+    """A command that exits with 0 but lacks declared output files has failed with code 1."""
     reason = f"declared output files are missing: {', '.join(missing)}"
     return replace(end, status=JobStatus.FAILED, return_code=MISSING_OUTPUT, reason=reason)
 
 
-def waiting_for_a_person(end: JobEnd) -> JobEnd:
-    """What is not completed waits, in a workflow that wants it so; the return code is kept."""
+def as_pending_failed(end: JobEnd) -> JobEnd:
+    """Failures become pending_failed (``use_pending_failed``); the return code is kept."""
     if end.status is JobStatus.COMPLETED:
         return end
     return replace(end, status=JobStatus.PENDING_FAILED)
 
 
-class Reporter:
-    """Tells the server how jobs of one compute node ended."""
+class ResultReporter:
+    """Reports the results of one compute node's jobs."""
 
     def __init__(
         self,
@@ -59,36 +59,39 @@ class Reporter:
         use_pending_failed: bool,
     ) -> None:
         self._client = client
-        self._api = WorkerApi(client.transport)
+        self._api = RunnerApi(client.transport)
         self._node_id = node_id
         self._patience = patience
         self._use_pending_failed = use_pending_failed
 
     async def report(self, end: JobEnd, claimed: ClaimedJob, log: FilteringBoundLogger) -> None:
-        """Returns when the server knows, or has refused to. Raises when it cannot be asked."""
+        """Returns when the server has accepted or refused the result.
+
+        Raises ServerUnreachable if the outage is too long.
+        """
         try:
             if end.status is JobStatus.COMPLETED:
                 missing = await self._missing_outputs(claimed, log)
-                end = without_outputs(end, missing) if missing else end
+                end = fail_for_missing_outputs(end, missing) if missing else end
             if self._use_pending_failed:
-                end = waiting_for_a_person(end)
+                end = as_pending_failed(end)
             _log_end(end, log)
             result = result_of(end, self._node_id)
             await self._patience.outlast(partial(self._client.complete_job, claimed.job.id, result))
         except Conflict as error:
-            # Also the answer to a repetition when only the first answer was lost.
+            # Also the answer to a retry after the first answer was lost.
             log.info("result_not_needed", error=str(error))
         except (NotFound, RequestRejected, ServerFault) as error:
             log.warning("result_refused", error=str(error))
 
     async def _missing_outputs(self, claimed: ClaimedJob, log: FilteringBoundLogger) -> list[str]:
-        """Also tells the server when those that are there were written."""
+        """The declared output files that do not exist; reports the others' modification times."""
         missing = []
         for file_id in claimed.output_file_ids:
             try:
                 path = await self._patience.outlast(partial(self._api.get_file_path, file_id))
             except (NotFound, RequestRejected, ServerFault) as error:
-                missing.append(f"number {file_id}, of which the server says: {error}")
+                missing.append(f"file {file_id} ({error})")
                 continue
             modified = _modified(path)
             if modified is None:
@@ -109,7 +112,7 @@ class Reporter:
 
 
 def _modified(path: str) -> float | None:
-    """When the file was last written, in seconds of the epoch; None if there is none."""
+    """The modification time in seconds since the epoch; None if there is no such file."""
     try:
         return Path(path).stat().st_mtime
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""A worker's log: JSON lines, appended to a file named as Torc names it."""
+"""The runner's log: JSON lines in a file with the name that Torc's runner uses."""
 
 import os
 from contextlib import suppress
@@ -10,10 +10,10 @@ from structlog.typing import FilteringBoundLogger
 _STDERR = 2
 
 
-class _Lines:
-    """A file of whole lines: several workers may append to it, and a full disk stops none.
+class _LineWriter:
+    """Appends whole lines, so that several workers can share the file; survives a full disk.
 
-    What cannot be written there goes to standard error, if that can be written.
+    Lines that cannot be written go to standard error.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -33,7 +33,7 @@ def log_file(output_dir: Path, hostname: str, workflow_id: int, run_id: int) -> 
 
 
 def open_log(path: Path) -> FilteringBoundLogger:
-    """Raises OSError if the file cannot be made."""
+    """Raises OSError if the file cannot be created."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     return log_to(descriptor)
@@ -41,7 +41,7 @@ def open_log(path: Path) -> FilteringBoundLogger:
 
 def log_to(descriptor: int) -> FilteringBoundLogger:
     logger: FilteringBoundLogger = structlog.wrap_logger(
-        _Lines(descriptor),
+        _LineWriter(descriptor),
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),

@@ -1,4 +1,4 @@
-"""All jobs of a worker: started, sampled together, and handed back when they have ended."""
+"""Starts, samples and stops all jobs of a worker."""
 
 import time
 from collections.abc import Callable
@@ -9,17 +9,17 @@ from anyio.abc import TaskGroup
 from torc_watch.sandbox.runner.job import (
     SAMPLE_INTERVAL,
     JobEnd,
-    Launch,
+    JobLaunch,
     RunningJob,
     not_started,
 )
 from torc_watch.sandbox.runner.process_trees import ProcessTrees
 
-LARGEST_SHARE = 0.2  # of one CPU, for sampling
+MAX_CPU_SHARE = 0.2  # of one CPU, for sampling
 
 
-class Jobs:
-    """The jobs that run now. ``ended`` is called once for each that was started."""
+class RunningJobs:
+    """The running jobs. ``ended`` is called once for each started job."""
 
     def __init__(self, tasks: TaskGroup, ended: Callable[[JobEnd], None]) -> None:
         self._tasks = tasks
@@ -31,8 +31,8 @@ class Jobs:
     def __len__(self) -> int:
         return len(self._running)
 
-    def start(self, launch: Launch) -> None:
-        """Starts a job; one that cannot be started is a failed job, and has ended at once."""
+    def start(self, launch: JobLaunch) -> None:
+        """Starts a job. A job that cannot be started ends at once as failed."""
         try:
             job = RunningJob(launch, self._trees)
         except (OSError, ValueError) as error:
@@ -45,7 +45,7 @@ class Jobs:
             self._tasks.start_soon(self._sample)
 
     def stop(self) -> None:
-        """Ends all jobs; each is handed back as terminated when its last process is gone."""
+        """Stops all jobs; ``ended`` is called for each when its last process has ended."""
         for job in self._running.values():
             job.stop()
 
@@ -65,8 +65,8 @@ class Jobs:
 
 
 def pause_after(sampling: float) -> float:
-    """Seconds between two samples, of which one took ``sampling`` seconds.
+    """Seconds to wait after a sample that took ``sampling`` seconds.
 
-    On a machine with thousands of processes, looking at them must not take a whole CPU.
+    Limits the cost of sampling on machines with thousands of processes.
     """
-    return max(SAMPLE_INTERVAL, sampling * (1 / LARGEST_SHARE - 1))
+    return max(SAMPLE_INTERVAL, sampling * (1 / MAX_CPU_SHARE - 1))

@@ -1,12 +1,12 @@
-"""Torc's own runner, ``torc run``, in the place of ours.
+"""Runs Torc's own runner, ``torc run``, instead of ours.
 
-It is a child of the allocation's process, which goes on holding the allocation's lock and speaks
-for it to the server: ``torc run`` registers a compute node that belongs to no allocation. It ends
-by itself when the workflow is complete or canceled, or had nothing for it for as long as the
-workflow says. Killed or told to stop it leaves its jobs running, so they are ended here.
+It is a child of the allocation's process. That process keeps the allocation's lock and updates the
+allocation on the server, since the compute node of ``torc run`` belongs to no allocation.
+``torc run`` ends when the workflow is complete or canceled, or after the workflow's idle timeout.
+When it is stopped or killed it leaves its jobs running, so they are killed here.
 
-It measures what a job uses, and ends one that uses too much, as the workflow's ``resource_monitor``
-and ``execution_config`` say (Torc 0.12 only measures). Its jobs see the server's password.
+It measures resource usage, and enforces limits according to the workflow's ``resource_monitor`` and
+``execution_config`` (Torc 0.12 only measures). Its jobs see the server's password.
 """
 
 import os
@@ -29,15 +29,15 @@ from torc_watch.sandbox.runner.outage import FAREWELL
 from torc_watch.schedulers.local.worker_settings import WorkerSettings
 
 NOT_STARTED = 126
-_KILL_PATIENCE = 10.0  # seconds for SIGKILL to show
+_KILL_TIMEOUT = 10.0  # seconds after SIGKILL
 
 
 async def run_torc(
     program: Path, settings: WorkerSettings, stop: anyio.Event, log: FilteringBoundLogger
 ) -> int:
-    """Returns when neither Torc's runner nor any of its jobs runs any more.
+    """Returns when Torc's runner and all of its jobs have ended.
 
-    The exit status is the runner's, 128 + n after signal n, or 126 when it could not be started.
+    Returns the runner's exit status, 128 + n after signal n, or 126 if it could not be started.
     """
     marker = f"TORC_WATCH_RUNNER={uuid4().hex}"
     try:
@@ -52,22 +52,22 @@ async def run_torc(
         log.warning("torc_not_started", program=str(program), error=str(error))
         return NOT_STARTED
     log.info("torc_started", torc_pid=process.pid)
-    await _ended(process, stop)
-    if await to_thread.run_sync(_end_all, marker) is None:
+    await _wait(process, stop)
+    if await to_thread.run_sync(_kill_jobs, marker) is None:
         log.warning("jobs_do_not_end")
     code = process.returncode or 0
     log.info("torc_ended", return_code=code)
     return code if code >= 0 else 128 - code
 
 
-async def _ended(process: Process, stop: anyio.Event) -> None:
+async def _wait(process: Process, stop: anyio.Event) -> None:
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_pass_on, stop, process)
+        tasks.start_soon(_forward_stop, stop, process)
         await process.wait()
         tasks.cancel_scope.cancel()
 
 
-async def _pass_on(stop: anyio.Event, process: Process) -> None:
+async def _forward_stop(stop: anyio.Event, process: Process) -> None:
     await stop.wait()
     with suppress(ProcessLookupError):
         process.send_signal(signal.SIGTERM)
@@ -75,13 +75,13 @@ async def _pass_on(stop: anyio.Event, process: Process) -> None:
         process.kill()
 
 
-def _end_all(marker: str) -> int | None:
-    return end_all(partial(carriers_of, os.fsencode(marker)), patience=_KILL_PATIENCE)
+def _kill_jobs(marker: str) -> int | None:
+    return end_all(partial(carriers_of, os.fsencode(marker)), patience=_KILL_TIMEOUT)
 
 
 def torc_command(program: Path, settings: WorkerSettings) -> list[str]:
-    """Options that Torc has had since 0.12."""
-    # All the digits: Torc adds up what jobs give back, and more than there was at first ends it.
+    """The command line; all options exist since Torc 0.12."""
+    # With all digits: Torc panics if its jobs release more memory than it had at first.
     memory_gb = repr(settings.memory / GIB)
     command = [str(program), "--url", settings.connection.url, "run", str(settings.workflow_id)]
     command += ["--num-cpus", str(settings.num_cpus), "--memory-gb", memory_gb]
@@ -90,7 +90,7 @@ def torc_command(program: Path, settings: WorkerSettings) -> list[str]:
 
 
 def torc_environment(settings: WorkerSettings) -> Mapping[str, str]:
-    """Who we are for the server and whom we trust, by the names that Torc has for it."""
+    """Torc's environment variables for the user name and the TLS settings."""
     connection = settings.connection
     environment = {}
     if connection.username is not None:

@@ -1,4 +1,4 @@
-"""Samples of a job's processes to the peaks and averages that a result reports."""
+"""Computes peak and average resource usage from samples of a job's processes."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from typing import Protocol
 from torc_watch.core.units import KIB
 from torc_watch.host.processes import Process
 
-# The kernel counts CPU time in hundredths of a second: over less than this, a share is noise.
+# Seconds. The kernel counts CPU time in hundredths of a second: a shorter window is mostly noise.
 CPU_WINDOW = 1.0
 
 
 class ResourceUsage(Protocol):
-    """What the kernel says of an ended child and of those it waited for (getrusage(2))."""
+    """The kernel's usage of an ended child and the children it waited for (getrusage(2))."""
 
     @property
     def ru_maxrss(self) -> int: ...
@@ -24,7 +24,7 @@ class ResourceUsage(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """Memory in bytes, CPU in percent of one core. None where the job was too short to tell."""
+    """Memory in bytes, CPU in percent of one core. None if the job was too short to measure."""
 
     peak_memory: int | None = None
     average_memory: int | None = None
@@ -32,10 +32,10 @@ class Usage:
     average_cpu: float | None = None
 
 
-class Meter:
-    """Adds up the samples of one job, from ``started`` (a monotonic time in seconds) on.
+class UsageMeter:
+    """Aggregates the samples of one job since ``started``, a monotonic time in seconds.
 
-    Memory is the sum of resident sets, so pages that processes share count once for each.
+    Memory is the sum of the resident sets, so shared pages count once per process.
     """
 
     def __init__(self, started: float) -> None:
@@ -48,7 +48,7 @@ class Meter:
         self._window = (started, 0.0)
 
     def sample(self, now: float, processes: Iterable[Process]) -> int:
-        """Takes one sample and returns the bytes of memory it saw."""
+        """Records one sample and returns its memory in bytes."""
         memory = 0
         for process in processes:
             memory += process.memory
@@ -68,11 +68,11 @@ class Meter:
         self._window = (now, used)
 
     def total(self, now: float, kernel: ResourceUsage, own_peak_memory: int) -> Usage:
-        """Sampled and the kernel's own numbers together.
+        """Combines the samples with the kernel's numbers.
 
-        The kernel never misses a spike, but knows only the largest single process, and counts
-        the moment between fork and exec, when the child still had our memory: below
-        ``own_peak_memory`` (bytes) its number says nothing of the job.
+        The kernel misses no peak, but reports only the largest single process. It also counts the
+        time between fork and exec, when the child still has this process's memory: numbers up to
+        ``own_peak_memory`` (bytes) are ignored.
         """
         largest = kernel.ru_maxrss * KIB
         peak_memory = max(self._peak_memory, largest if largest > own_peak_memory else 0)

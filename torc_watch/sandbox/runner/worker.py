@@ -1,7 +1,7 @@
-"""A worker process: it finds its allocation, and then serves one run of a workflow as a node.
+"""A worker process: finds its allocation, then serves one run of a workflow.
 
-An allocation that nobody has recorded belongs to nobody: such a worker leaves without touching the
-workflow. Otherwise `node` tells the rest, or `torc_run` where Torc's own runner is to be the node.
+A worker whose allocation is not recorded on the server exits without touching the workflow.
+Otherwise it runs `node`, or `torc_run` if Torc's own runner is configured.
 """
 
 import signal
@@ -22,18 +22,18 @@ from torc_watch.sandbox.runner.runner_log import log_file, log_to, open_log
 from torc_watch.sandbox.runner.torc_run import run_torc
 from torc_watch.schedulers.local.worker_settings import WorkerSettings
 from torc_watch.torc.client import TorcClient
-from torc_watch.torc.runner_api import WorkerApi
+from torc_watch.torc.runner_api import RunnerApi
 from torc_watch.torc.transport import Transport
 
-GAVE_UP = 1
-NOBODYS = 3
+EXIT_SERVER_FAILED = 1
+EXIT_ALLOCATION_UNKNOWN = 3
 
 
 async def run_worker(settings: WorkerSettings) -> int:
-    """Runs jobs of a workflow; SIGTERM and SIGINT end it in order, and its jobs with it.
+    """Runs jobs of a workflow; SIGTERM and SIGINT stop the jobs and shut down the worker.
 
-    Returns 0 after an orderly end, 1 when the server was gone for good or refused, 3 when nobody
-    recorded the allocation; with Torc's runner otherwise what that returned.
+    Returns 0 after a normal end, 1 if the server was unreachable or refused a request, 3 if the
+    allocation is not recorded; with Torc's runner otherwise the status of that.
     """
     stop = anyio.Event()
     async with anyio.create_task_group() as tasks, Transport(settings.connection) as transport:
@@ -44,18 +44,18 @@ async def run_worker(settings: WorkerSettings) -> int:
 
 
 async def serve(settings: WorkerSettings, transport: Transport, stop: anyio.Event) -> int:
-    """``run_worker`` with its transport and its reason to stop from outside."""
+    """``run_worker`` with a given transport and stop event."""
     log = log_to(2)
-    patience = OutagePatience(stop, log, farewell=0)  # nothing to say yet that is worth a delay
+    patience = OutagePatience(stop, log, farewell=0)  # nothing to report yet
     try:
         client = await patience.outlast(partial(TorcClient.connect, transport))
         allocation = await _find_allocation(settings, transport, patience, stop)
         if allocation is None and settings.scheduler_id is not None:
             log.warning("allocation_unknown", scheduler_id=settings.scheduler_id)
-            return NOBODYS
-        # Allocations are submitted for a run that has begun: only now is its number the right one.
+            return EXIT_ALLOCATION_UNKNOWN
+        # Only now: the allocation is recorded after its run has started, so the run id is final.
         workflow = await patience.outlast(partial(client.get_workflow, settings.workflow_id))
-        if settings.torc_program is None:  # else the file of that name is Torc's
+        if settings.torc_program is None:  # otherwise Torc's runner writes a file of that name
             log = _open_log(settings, workflow.run_id, log)
         assignment = Assignment(
             settings=settings,
@@ -69,23 +69,23 @@ async def serve(settings: WorkerSettings, transport: Transport, stop: anyio.Even
         return await _serve_allocation(assignment)
     except ServerError as error:
         log.warning("worker_gave_up", error=str(error))
-        return GAVE_UP
+        return EXIT_SERVER_FAILED
 
 
 async def _find_allocation(
     settings: WorkerSettings, transport: Transport, patience: OutagePatience, stop: anyio.Event
 ) -> Allocation | None:
-    """Waits for the record of our allocation, which is made after the allocation itself."""
+    """Waits for the record of this allocation, which is created after the allocation itself."""
     if settings.scheduler_id is None:
         return None
-    look = partial(
-        WorkerApi(transport).find_allocation,
+    find = partial(
+        RunnerApi(transport).find_allocation,
         settings.workflow_id,
         scheduler_id=settings.scheduler_id,
         scheduler_type=settings.scheduler_type,
     )
     deadline = anyio.current_time() + settings.wait_for_allocation
-    while (allocation := await patience.outlast(look)) is None:
+    while (allocation := await patience.outlast(find)) is None:
         if stop.is_set() or anyio.current_time() >= deadline:
             return None
         with anyio.move_on_after(settings.poll_interval):
@@ -94,36 +94,36 @@ async def _find_allocation(
 
 
 async def _serve_allocation(assignment: Assignment) -> int:
-    """What ``run_worker`` returns; meanwhile the allocation's row says active, then complete."""
+    """Serves the run; the allocation's status is active meanwhile, then complete."""
     settings = assignment.settings
-    await _show(assignment, "active")
+    await _set_status(assignment, "active")
     if settings.torc_program is None:
-        code = 0 if await serve_run(assignment) else GAVE_UP
+        code = 0 if await serve_run(assignment) else EXIT_SERVER_FAILED
     else:
         code = await run_torc(settings.torc_program, settings, assignment.stop, assignment.log)
         if code:
-            # In the server's books its jobs still run. An open row that nobody is behind tells.
+            # On the server its jobs still run. The open allocation shows that the worker died.
             return code
     with suppress(ServerError):
-        await _show(assignment, "complete")
+        await _set_status(assignment, "complete")
     return code
 
 
-async def _show(assignment: Assignment, status: str) -> None:
+async def _set_status(assignment: Assignment, status: str) -> None:
     if assignment.allocation is not None:
-        show = assignment.client.set_allocation_status
-        await assignment.patience.outlast(partial(show, assignment.allocation, status))
+        set_status = assignment.client.set_allocation_status
+        await assignment.patience.outlast(partial(set_status, assignment.allocation, status))
 
 
 def _open_log(
-    settings: WorkerSettings, run_id: int, otherwise: FilteringBoundLogger
+    settings: WorkerSettings, run_id: int, fallback: FilteringBoundLogger
 ) -> FilteringBoundLogger:
     path = log_file(settings.output_dir, socket.gethostname(), settings.workflow_id, run_id)
     try:
         log = open_log(path)
     except OSError as error:
-        otherwise.warning("no_log_file", path=str(path), error=str(error))
-        return otherwise
+        fallback.warning("no_log_file", path=str(path), error=str(error))
+        return fallback
     return log.bind(workflow_id=settings.workflow_id, scheduler_id=settings.scheduler_id)
 
 

@@ -1,4 +1,4 @@
-"""The ways to run the daemon without a service manager: scripts, with a daemon that only says."""
+"""The deployment scripts, with a fake daemon that only prints."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ import pytest
 pytestmark = pytest.mark.timeout(60)
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
-# Says what it is told; ends as the file `status` says, or when it is told to.
+# Prints the signals it gets; ends with the status in the file `status`, or on SIGTERM.
 DAEMON = """#!/bin/sh
 trap 'echo reloading' HUP
 trap 'echo stopping; exit 0' TERM
@@ -59,7 +59,7 @@ SCRIPTS = ["foreground.sh", "torc-watchd.sbatch"]
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_it_ends_when_it_is_told_to(tmp_path: Path, script: str) -> None:
+def test_sigterm_stops_the_daemon(tmp_path: Path, script: str) -> None:
     with started(tmp_path, script) as process:
         assert line(process) == "running"
         process.send_signal(signal.SIGTERM)
@@ -69,7 +69,7 @@ def test_it_ends_when_it_is_told_to(tmp_path: Path, script: str) -> None:
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_after_a_failure_it_is_started_again(tmp_path: Path, script: str) -> None:
+def test_failed_daemon_is_restarted(tmp_path: Path, script: str) -> None:
     (tmp_path / "status").write_text("1\n")
     with started(tmp_path, script) as process:
         assert line(process) == "running"
@@ -78,13 +78,13 @@ def test_after_a_failure_it_is_started_again(tmp_path: Path, script: str) -> Non
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_with_a_wrong_configuration_it_is_not(tmp_path: Path, script: str) -> None:
+def test_invalid_configuration_is_not_retried(tmp_path: Path, script: str) -> None:
     (tmp_path / "status").write_text("2\n")
     with started(tmp_path, script) as process:
         assert process.wait() == 2
 
 
-def test_in_the_foreground_the_configuration_may_be_read_again(tmp_path: Path) -> None:
+def test_sighup_reloads_the_configuration(tmp_path: Path) -> None:
     with started(tmp_path, "foreground.sh") as process:
         line(process)
         process.send_signal(signal.SIGHUP)
@@ -95,7 +95,9 @@ def test_in_the_foreground_the_configuration_may_be_read_again(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(("status", "words"), [("0", ""), ("1", "No successor")])
-def test_a_job_whose_time_is_up_is_followed(tmp_path: Path, status: str, words: str) -> None:
+def test_job_submits_its_successor_before_its_time_limit(
+    tmp_path: Path, status: str, words: str
+) -> None:
     with started(tmp_path, "torc-watchd.sbatch", SBATCH_STATUS=status) as process:
         line(process)
         process.send_signal(signal.SIGUSR1)

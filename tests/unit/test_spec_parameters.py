@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from torc_watch.core.errors import InvalidSpec
-from torc_watch.spec.parameters import ParameterValue, combine, parse_values, substitution
+from torc_watch.spec.parameters import ParameterValue, combine, make_substitute, parse_values
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ from torc_watch.spec.parameters import ParameterValue, combine, parse_values, su
         ("north", ["north"]),
     ],
 )
-def test_values_of_a_parameter(text: str, values: list[ParameterValue]) -> None:
+def test_parameter_values(text: str, values: list[ParameterValue]) -> None:
     assert list(parse_values(text)) == values
 
 
@@ -56,7 +56,7 @@ def test_values_of_a_parameter(text: str, values: list[ParameterValue]) -> None:
         ("-999999999999999999:999999999999999999", "too many"),
     ],
 )
-def test_ranges_that_make_no_sense_are_refused(text: str, reason: str) -> None:
+def test_invalid_ranges_are_refused(text: str, reason: str) -> None:
     with pytest.raises(InvalidSpec, match=reason):
         parse_values(text)
 
@@ -66,29 +66,29 @@ def test_ranges_that_make_no_sense_are_refused(text: str, reason: str) -> None:
     step=st.integers(-1000, 1000).filter(bool),
     count=st.integers(0, 50),
 )
-def test_a_range_runs_from_its_start_to_its_end(start: int, step: int, count: int) -> None:
+def test_range_includes_its_end(start: int, step: int, count: int) -> None:
     end = start + count * step
     assert list(parse_values(f"{start}:{end}:{step}")) == [
         start + number * step for number in range(count + 1)
     ]
 
 
-def test_every_combination_comes_once_and_the_last_parameter_changes_fastest() -> None:
+def test_all_combinations_with_the_last_parameter_changing_fastest() -> None:
     rows = [tuple(row.values()) for row in combine({"a": [1, 2], "b": ["x", "y"]})]
     assert rows == [(1, "x"), (1, "y"), (2, "x"), (2, "y")]
 
 
-def test_paired_parameters_go_together() -> None:
+def test_zip_mode() -> None:
     rows = [dict(row) for row in combine({"a": [1, 2], "b": ["x", "y"]}, pairwise=True)]
     assert rows == [{"a": 1, "b": "x"}, {"a": 2, "b": "y"}]
 
 
-def test_paired_parameters_of_different_lengths_are_refused() -> None:
+def test_zip_mode_with_different_lengths_is_refused() -> None:
     with pytest.raises(InvalidSpec, match="a has 2, b has 1"):
         combine({"a": [1, 2], "b": ["x"]}, pairwise=True)
 
 
-def test_a_product_beyond_all_measure_is_refused_before_it_is_made() -> None:
+def test_too_many_combinations_are_refused_in_advance() -> None:
     with pytest.raises(InvalidSpec, match="1,000,000,000,000"):
         combine({name: range(10_000) for name in "abc"})
 
@@ -103,7 +103,7 @@ def test_a_product_beyond_all_measure_is_refused_before_it_is_made() -> None:
         ("job_{x:03d}", 1234, "job_1234"),
         ("{x:.3f}", 0.5, "0.500"),
         ("{x:.0f}", 2.7, "3"),
-        # A format of the other kind of number is passed over, as Torc does.
+        # A format for the other kind of number is ignored, as in Torc.
         ("{x:.3f}", 5, "5"),
         ("{x:03d}", 0.5, "0.5"),
         ("{x:03d}", "sgd", "sgd"),
@@ -111,23 +111,23 @@ def test_a_product_beyond_all_measure_is_refused_before_it_is_made() -> None:
         ("{x}", 1e-7, "0.0000001"),
         ("{x}", 1e22, "10000000000000000000000"),
         ("{x}", 0.1, "0.1"),
-        # Other braces are the shell's, or a regular expression's.
+        # Other braces belong to the shell or to regular expressions.
         ("awk '{print $1}' ${HOME} a{2,3} {y} {}", 7, "awk '{print $1}' ${HOME} a{2,3} {y} {}"),
         ("{x}", "{x}", "{x}"),
         ("{x}", "\\1 \\g<0>", "\\1 \\g<0>"),
     ],
 )
-def test_placeholders_are_filled(template: str, value: ParameterValue, text: str) -> None:
-    assert substitution(["x"])(template, {"x": value}) == text
+def test_substitution(template: str, value: ParameterValue, text: str) -> None:
+    assert make_substitute(["x"])(template, {"x": value}) == text
 
 
-@pytest.mark.parametrize("how", ["x", "3d", "0:2", ".2e", "0999d", ""])
-def test_an_unknown_format_is_refused(how: str) -> None:
+@pytest.mark.parametrize("format_spec", ["x", "3d", "0:2", ".2e", "0999d", ""])
+def test_unknown_format_is_refused(format_spec: str) -> None:
     with pytest.raises(InvalidSpec, match="format"):
-        substitution(["i"])(f"{{i:{how}}}", {"i": 1})
+        make_substitute(["i"])(f"{{i:{format_spec}}}", {"i": 1})
 
 
 @given(st.text(st.characters(exclude_characters="{}")), st.lists(st.text(), min_size=1))
-def test_texts_without_braces_are_left_alone(text: str, values: Sequence[str]) -> None:
+def test_texts_without_placeholders_are_unchanged(text: str, values: Sequence[str]) -> None:
     combination = {f"p{number}": value for number, value in enumerate(values)}
-    assert substitution(list(combination))(text, combination) == text
+    assert make_substitute(list(combination))(text, combination) == text

@@ -122,11 +122,11 @@ EVERYTHING_READ = Spec(
 )
 
 
-def test_every_field_finds_its_place() -> None:
+def test_all_fields_are_read() -> None:
     assert expand(EVERYTHING) == EVERYTHING_READ
 
 
-def test_parameters_fill_all_texts_of_a_job() -> None:
+def test_parameters_are_substituted_in_all_texts_of_a_job() -> None:
     found = jobs_of(
         spec(
             job("prepare_a"),
@@ -164,7 +164,7 @@ def test_parameters_fill_all_texts_of_a_job() -> None:
     assert trained.output_files == ("model_b_10",)
 
 
-def test_parameters_fill_user_data_to_its_depth() -> None:
+def test_parameters_are_substituted_in_nested_user_data() -> None:
     found = expand(
         spec(
             job("a"),
@@ -174,7 +174,7 @@ def test_parameters_fill_user_data_to_its_depth() -> None:
     assert [item.data for item in found.user_data] == [{"k": ["1", 1]}, {"k": ["2", 1]}]
 
 
-def test_a_job_uses_only_the_shared_parameters_it_names() -> None:
+def test_job_uses_only_the_workflow_parameters_it_names() -> None:
     document = spec(
         job("a{i}", use_parameters=["i"]),
         job("b{i}"),
@@ -185,12 +185,12 @@ def test_a_job_uses_only_the_shared_parameters_it_names() -> None:
     assert set(jobs_of(document)) == {"a1", "a2", "b{i}", "c19", "c29", "d5"}
 
 
-def test_zip_pairs_the_values() -> None:
+def test_zip_mode() -> None:
     document = spec(job("{a}{b}", parameters={"a": "1:2", "b": "['x','y']"}, parameter_mode="zip"))
     assert set(jobs_of(document)) == {"1x", "2y"}
 
 
-def test_patterns_find_names_anywhere_in_them_and_each_name_once() -> None:
+def test_patterns_match_parts_of_names_without_duplicates() -> None:
     found = jobs_of(
         spec(
             job("prepare_{i}", parameters={"i": "1:3"}),
@@ -205,7 +205,7 @@ def test_patterns_find_names_anywhere_in_them_and_each_name_once() -> None:
     assert found["read"].output_user_data == ("summary",)
 
 
-def test_variables_in_commands_are_filled_and_make_dependencies() -> None:
+def test_variables_in_commands_are_replaced_and_add_dependencies() -> None:
     found = jobs_of(
         spec(
             job("join", command="cat ${files.input.part_{i}} ${HOME}", parameters={"i": "[1]"}),
@@ -240,13 +240,13 @@ def test_variables_in_commands_are_filled_and_make_dependencies() -> None:
         "{i}",
     ],
 )
-def test_any_name_is_a_name(name: str) -> None:
+def test_names_with_any_characters(name: str) -> None:
     found = jobs_of(spec(job("after", depends_on=[name]), job(name)))
     assert found["after"].depends_on == (name,)
     assert found[name].name == name
 
 
-def test_what_is_left_out_is_named() -> None:
+def test_ignored_keys_are_warnings() -> None:
     document = spec(
         job("a_{i}", scheduler="gpu", parameters={"i": "1:3"}),
         job("b", failure_handler=None, labels=["gpu"]),
@@ -254,10 +254,10 @@ def test_what_is_left_out_is_named() -> None:
         slurm_schedulers=[],
     )
     assert expand(document).warnings == (
-        "actions is left out: workflow actions are not created",
+        "actions is ignored: workflow actions are not created",
         (
-            "scheduler of 3 of 4 jobs is left out: the job runs wherever its resource requirements "
+            "scheduler of 3 of 4 jobs is ignored: the job runs wherever its resource requirements "
             "are met"
         ),
-        "labels of 1 of 4 jobs is left out: any node may run the job",
+        "labels of 1 of 4 jobs is ignored: any node may run the job",
     )
