@@ -1,12 +1,11 @@
 """The daemon's log, read back: JSON lines, over the files that they were rotated into."""
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import IO, Any, BinaryIO, get_args
+from typing import Any, BinaryIO, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -14,6 +13,7 @@ from torc_watch.core.errors import JournalError
 from torc_watch.core.events import Verdict
 from torc_watch.core.os_errors import what_is_wrong
 from torc_watch.daemon.daemon_events import DaemonEvent, WorkflowEvent
+from torc_watch.host.file_lock import still_has_name
 from torc_watch.logs.records import record_of_daemon, records_of_workflow
 from torc_watch.render.history_text import local
 from torc_watch.render.terminal_text import printable
@@ -107,7 +107,7 @@ def _opened(path: Path) -> BinaryIO | None:
 
 
 def _until_rotated(path: Path, file: BinaryIO, wait: Callable[[], None]) -> Iterator[str]:
-    while is_at(path, file):
+    while still_has_name(path, file):
         yield from _whole_lines(file)
         wait()
     yield from _whole_lines(file)  # nobody writes there any more
@@ -122,11 +122,3 @@ def _whole_lines(file: BinaryIO) -> Iterator[str]:
             file.seek(before)
             return
         yield line.decode(errors="replace").rstrip()
-
-
-def is_at(path: Path, file: IO[bytes]) -> bool:
-    """Whether the file that was opened still has its name."""
-    try:
-        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
-    except FileNotFoundError:
-        return False

@@ -4,13 +4,12 @@ Whoever finds it full renames it, and whoever finds that it was renamed, or remo
 new one. Nothing is buffered, so that each line is in one piece between those of others.
 """
 
-import fcntl
 import os
 from contextlib import suppress
 from io import FileIO
 from pathlib import Path
 
-from torc_watch.logs.log_reader import is_at
+from torc_watch.host.file_lock import still_has_name, try_lock
 
 _LARGEST = 10 * 2**20  # bytes of a file
 _KEPT = 5  # older files
@@ -35,7 +34,7 @@ class DaemonLog:
             self._file.close()
 
     def _current(self) -> FileIO:
-        if self._file is None or not is_at(self._path, self._file):
+        if self._file is None or not still_has_name(self._path, self._file):
             self._file = self._reopened()
         if os.fstat(self._file.fileno()).st_size >= _LARGEST:
             with suppress(OSError):  # then it grows
@@ -50,8 +49,7 @@ class DaemonLog:
 
     def _make_room(self, file: FileIO) -> None:
         """One of those who find the file full, on whichever login node, does it for all."""
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if not is_at(self._path, file):
+        if not (try_lock(file) and still_has_name(self._path, file)):
             return
         for number in range(_KEPT, 1, -1):
             with suppress(FileNotFoundError):

@@ -11,7 +11,6 @@ When a worker is killed its jobs run on, of no use to anybody: `cancel` ends the
 the environment they were started with, so a program that cleared its environment is missed.
 """
 
-import fcntl
 import os
 import signal
 import subprocess
@@ -27,6 +26,7 @@ from anyio import to_thread
 from torc_watch.core.allocation import AllocationFailure, AllocationRequest, AllocationState
 from torc_watch.core.errors import SchedulerError
 from torc_watch.core.provisioning import Capacity
+from torc_watch.host import file_lock
 from torc_watch.host.file_tail import last_lines
 from torc_watch.host.processes import carriers_of, end_all, send_signal
 from torc_watch.schedulers.local.allocation_folder import AllocationFolder, WorkerOrder, this_host
@@ -145,7 +145,8 @@ class LocalAllocations:
             environment[PASSWORD_VARIABLE] = self._connection.password
         lock = os.open(folder.lock, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not file_lock.try_lock(lock):
+                raise SchedulerError(f"Allocation {folder.number} already has a worker.")
             with folder.log.open("ab") as log:
                 worker = subprocess.Popen(  # noqa: S603 - our own worker
                     # -P: nothing in the user's working directory shall be taken for our modules.
@@ -192,7 +193,7 @@ class LocalAllocations:
         self._directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._directory.mkdir(mode=0o700, exist_ok=True)
         with (self._directory / "lock").open("ab") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            file_lock.lock(lock)
             yield
 
     def _folder(self, number: int) -> AllocationFolder:
