@@ -1,4 +1,4 @@
-"""config show: what is configured, and where."""
+"""config show: every setting, its value, and the origin of that value."""
 
 import json
 
@@ -6,36 +6,36 @@ import typer
 
 from torc_watch.cli import options, running
 
-app = typer.Typer(help="What is configured.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="Show the configuration.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.callback()
 def _group() -> None:
-    """What is configured, and where each value comes from."""
+    """Show the configuration and where each value comes from."""
 
 
 @app.command()
 def show(*, as_json: options.Json = False) -> None:
-    """Show every setting, its value and where that comes from.
+    """Show every setting, its value, and where the value comes from.
 
-    An option of a command comes before the environment, that before the user's file, and that
-    before the site's file. A daemon that runs as a service reads the same files, but has another
-    environment than this shell.
+    An option of a command overrides the environment, which overrides the user's file, which
+    overrides the site's file. A daemon that runs as a service reads the same files, but its
+    environment is not that of this shell.
 
     \b
     Examples:
       torc-watchd config show
       torc-watchd config show --json
     """
-    from torc_watch.config.sources import configured, files
+    from torc_watch.config.settings import origins
+    from torc_watch.config.sources import files
 
     with running.ending():
         settings = running.load_settings()
         shown = settings.model_dump(mode="json")
-        if "@" in settings.api_url:  # a password may be in it, which no command accepts
+        if "@" in settings.api_url:  # it may contain a password; no command accepts it
             shown["api_url"] = "**********"
-        origins = configured()
-        sources = {key: origins[key].origin if key in origins else "default" for key in shown}
+        sources = dict.fromkeys(shown, "default") | origins()
         if as_json:
             values = {key: {"value": value, "from": sources[key]} for key, value in shown.items()}
             print(json.dumps(values))
@@ -45,9 +45,9 @@ def show(*, as_json: options.Json = False) -> None:
             print(f"{key:{width}}  {_text(value)}  ({sources[key]})")
         print()
         for path in files():
-            print(f"{path}{'' if path.exists() else ' (not there)'}")
+            print(f"{path}{'' if path.exists() else ' (does not exist)'}")
 
 
 def _text(value: object) -> str:
-    """As it is written in the file, where it can be set at all."""
+    """As it is written in the file."""
     return "not set" if value is None else json.dumps(value, ensure_ascii=False)
