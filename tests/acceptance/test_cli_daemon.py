@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
-ACTS = "This torc-watchd acts from now on"
+ACTS = "This torc-watchd is active"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +138,10 @@ def test_a_configuration_reaches_the_daemon(desk: Desk) -> None:
 
     config.write_text("auto_recover = true\nmax_retrys = 9\n")
     daemon.process.send_signal(signal.SIGHUP)
-    daemon.until("The configuration stays as it was: ")
+    daemon.until("The configuration was not reloaded: ")
     config.write_text("auto_recover = true\nmax_retries = 9\n")
     daemon.process.send_signal(signal.SIGHUP)
-    daemon.until("The configuration was read again.")
+    daemon.until("The configuration was reloaded.")
     desk.run("add", "1")
     desk.wait_for('"max_retries": 9')
 
@@ -153,7 +153,7 @@ def test_one_ctrl_c_may_come_twice(desk: Desk) -> None:
 
     assert daemon.interrupt() == 0
     _, stopping, *rest = daemon.printed
-    assert "rounds under way end first." in stopping
+    assert "after the rounds in progress." in stopping
     assert not rest
 
 
@@ -166,7 +166,7 @@ def test_a_round_under_way_ends_unless_its_user_is_impatient(
     daemon = desk.start("run")
     barrier.wait()
     daemon.process.send_signal(signal.SIGTERM)
-    daemon.until("rounds under way end first.")
+    daemon.until("after the rounds in progress.")
 
     with pytest.raises(subprocess.TimeoutExpired):
         daemon.process.wait(1.5)

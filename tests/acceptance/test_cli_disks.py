@@ -87,7 +87,7 @@ def test_no_room_for_the_log(failed: "Site") -> None:
     )
 
     assert status == 1
-    assert output.count("cannot be written: No space left on device. Going on without.") == 1
+    assert output.count("cannot be written: No space left on device. The watch") == 1
     assert "  - Failed: 2" in output
     assert "Auto-recovery disabled." in output
 

@@ -142,7 +142,7 @@ def test_a_killed_holder_is_followed_by_the_other(nodes: Nodes) -> None:
     os.kill(nodes.daemon_of(first), signal.SIGKILL)
     nodes.site.end_job(1)
 
-    second.until("acts from now on")
+    second.until("is active")
     second.until("Recovery initiated")
     nodes.site.wait_for_job()
     nodes.site.end_job(0)

@@ -9,7 +9,8 @@ from torc_watch.cli import running
 from torc_watch.core.errors import InvalidInput
 from torc_watch.core.events import Event, Looked, LookHeldUp
 from torc_watch.engine.watch import WatchRequest
-from torc_watch.logs.event_log import json_line, open_log
+from torc_watch.logs.event_logger import event_logger, json_lines
+from torc_watch.logs.watch_log import open_watch_log
 from torc_watch.render.transcript import Transcript
 
 
@@ -19,13 +20,16 @@ def reporting(request: WatchRequest, *, as_json: bool) -> Iterator[Callable[[Eve
     transcript = Transcript()
     with ExitStack() as stack:
         with unusable_folder_refused(request.output_dir):
-            log = stack.enter_context(open_log(request.output_dir, request.workflow_id))
+            file = stack.enter_context(open_watch_log(request.output_dir, request.workflow_id))
+        outputs = [json_lines(file.write), *([json_lines(_show_line)] if as_json else [])]
+        log = event_logger(*outputs).bind(workflow_id=request.workflow_id)
 
         def report(event: Event) -> None:
             if isinstance(event, (Looked, LookHeldUp)):  # of use to who asks how things are
                 return
-            log.write(event)
-            _show([json_line(event)] if as_json else transcript.lines(event))
+            log.log(event)
+            if not as_json:
+                _show(transcript.lines(event))
 
         yield report
 
@@ -39,6 +43,10 @@ def unusable_folder_refused(output_dir: Path) -> Iterator[None]:
             f"The output folder {output_dir} cannot be used: {error.strerror}. "
             "Give another with --output-dir."
         ) from error
+
+
+def _show_line(line: str) -> None:
+    _show([line])
 
 
 def _show(lines: Iterable[str]) -> None:

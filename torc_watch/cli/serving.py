@@ -47,7 +47,6 @@ def run(
     """
     from torc_watch.app.daemon_app import DaemonApp
     from torc_watch.cli.looking import OneLook
-    from torc_watch.cli.telling import open_telling
     from torc_watch.config.settings import load_settings
     from torc_watch.daemon.daemon_events import (
         CommandUnreadable,
@@ -56,11 +55,12 @@ def run(
     )
     from torc_watch.host import rlimits
     from torc_watch.host.sd_notify import ServiceManager
+    from torc_watch.logs.daemon_output import open_daemon_output
     from torc_watch.logs.records import record_of_daemon
 
     rlimits.allow_many()
     settings = running.load_settings()
-    telling = open_telling(settings.home)
+    output = open_daemon_output(settings.home)
     manager = ServiceManager.from_environment(os.environ)
     look = OneLook(settings.lease_patience * _LEASE_PATIENCES) if once else None
 
@@ -68,7 +68,7 @@ def run(
     passing = (CommandUnreadable, ControlMissing, ConfigurationRead)
 
     def announce(event: "DaemonEvent") -> None:
-        telling.announce(event)
+        output.announce(event)
         if look:
             look.note(event)
         if not isinstance(event, passing):
@@ -77,7 +77,7 @@ def run(
         manager.ready()
 
     service = DaemonApp(
-        settings, load_settings, telling.report, announce, patience=0 if look else None
+        settings, load_settings, output.report, announce, patience=0 if look else None
     )
     running.run(lambda: _serve(service, manager, look))
 
