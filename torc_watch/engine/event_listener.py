@@ -4,14 +4,13 @@ A worker that leaves is what a workflow's end, and a stall, begin with; it is ra
 at once costs the server nothing. Everything else waits for its poll, which stays the truth.
 """
 
-import random
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
 import anyio
 
-from torc_watch.core import polling
-from torc_watch.core.errors import NotFound, RequestRejected, ServerError
+from torc_watch.core.errors import NotFound, RequestRejected
 from torc_watch.torc.event_stream import wake_ups
+from torc_watch.torc.retry_policy import stream_policy
 from torc_watch.torc.transport import Transport
 
 _WORTH_A_LOOK = frozenset({"compute_node_stopped", "workflow_reinitialized", "workflow_started"})
@@ -37,19 +36,15 @@ class WakeUp:
 
 
 async def listen(transport: Transport, workflow_id: int, wake_up: WakeUp) -> None:
-    """Listens until cancelled; returns when the server has no stream to offer."""
-    failures = 0
-    while True:
-        try:
-            async with aclosing(wake_ups(transport, workflow_id)) as events:
-                async for event in events:
-                    failures = 0
-                    if event in _WORTH_A_LOOK:
-                        wake_up.set()
-        except (NotFound, RequestRejected):
-            return
-        except ServerError:
-            # The watcher meets the same trouble with its polls, and reports it there.
-            pass
-        failures += 1
-        await anyio.sleep(polling.until_next_try(failures, random.random()))  # noqa: S311
+    """Listens until canceled; returns when the server has no event stream.
+
+    Other errors are retried. The watcher meets them at its polls too, and reports them there.
+    """
+    with suppress(NotFound, RequestRejected):
+        async for attempt in stream_policy():
+            with attempt:
+                async with aclosing(wake_ups(transport, workflow_id)) as events:
+                    async for event in events:
+                        attempt.retry_state.attempt_number = 1  # the stream works: a fresh backoff
+                        if event in _WORTH_A_LOOK:
+                            wake_up.set()

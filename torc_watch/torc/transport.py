@@ -1,9 +1,9 @@
-"""One Torc server over HTTP: requests out, decoded JSON or an error of the core back.
+"""Requests to one Torc server over HTTP: they return decoded JSON or raise an error of the core.
 
-This is the only layer that repeats a request. Repeated are, at most three times and with jittered
-pauses, requests that surely never left, and of those that may have arrived: reads, and changes
-whose second arrival changes nothing (``repeatable``). A 500 is Torc's own verdict and is final for
-a change; 502, 503 and 504 come from a proxy that could not ask it.
+This is the only layer that repeats a request (`request_policy` has how often). A request that never
+left is repeated. One that may have arrived is repeated if it is a read, or a change that may be
+applied twice (``repeatable``). A 500 is Torc's own answer and final for a change; 502, 503 and 504
+come from a proxy that could not reach Torc.
 """
 
 import re
@@ -11,34 +11,27 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
 import anyio
 import httpx
-from tenacity import (
-    AsyncRetrying,
-    RetryCallState,
-    stop_after_attempt,
-    wait_exponential,
-    wait_random,
-)
 
 from torc_watch.core.errors import InvalidInput, ServerError
 from torc_watch.torc import error_responses
+from torc_watch.torc.retry_policy import REQUEST_ATTEMPTS, request_policy
 
 API_PATH = "/torc-service/v1"
 
-_ATTEMPTS = 4
-_FIRST_PAUSE = 0.25  # seconds; it doubles each time, and up to as much is added at random
 _CONNECT_TIMEOUT = 10.0
 _GATEWAY_STATUSES = (502, 503, 504)
 _LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 _HOST = re.compile(rb"[A-Za-z0-9._:-]+")  # a name in its ASCII form, or an address
 _EVENT_STREAM = {"Accept": "text/event-stream"}
-# By itself httpx makes the 101st connection wait, and every watch has a stream. For each request it
-# compares all connections with each other: to keep more than a few costs more than it saves.
+# By default the 101st connection waits, and every watch has a stream. For each request httpx
+# compares all connections with each other: keeping more than a few costs more than it saves.
 _LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=10)
 _URL_EXAMPLE = "Write it as http://localhost:8080 or https://torc.example.org."
 
@@ -49,17 +42,17 @@ def normalise_url(text: str) -> str:
     """The base URL of a server's API, without a slash at its end.
 
     Accepts ``localhost:8080``, ``http://host:8080/`` and the whole base URL. Raises InvalidInput
-    for anything else; never repeats a password that somebody wrote into the URL.
+    for anything else; the message never contains a password that is in the URL.
     """
     written = text.strip()
-    if "@" in written:  # before anything can quote it: a password may make it no URL at all
+    if "@" in written:  # before any message quotes it; a password can make the URL unparsable
         raise InvalidInput(
-            "The server's URL holds a user or a password: set those apart from it, the password in "
-            "TORC_PASSWORD or a file."
+            "The server's URL contains a user name or a password. Set them separately: the "
+            "password in TORC_PASSWORD or a file."
         )
     try:
         url = httpx.URL(written if "://" in written else f"http://{written}")
-        _ = url.host  # decoded only now: a name may be spelled in ASCII and be none for all that
+        _ = url.host  # decoded only now; an ASCII form may be invalid
     except (httpx.InvalidURL, UnicodeError) as error:
         raise InvalidInput(f"{written!r} is not a URL: {error}. {_URL_EXAMPLE}") from error
     is_host = _HOST.fullmatch(url.raw_host) and (url.port or 0) < 65_536
@@ -72,9 +65,9 @@ def normalise_url(text: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
-    """Where a server is, and how to reach it.
+    """The address of a server, and how to reach it.
 
-    ``url`` is normalised, ``timeout`` is in seconds for one request. ``ca_file`` replaces the
+    ``url`` is normalized, ``timeout`` is in seconds for one request. ``ca_file`` replaces the
     system's certificates. Basic authentication is used when there is a password.
     """
 
@@ -94,8 +87,8 @@ class Connection:
 class Transport:
     """An async context manager; ``requests_sent`` counts every attempt.
 
-    ``before_change`` is awaited before any request that could change something; what it raises
-    keeps the request back. ``attempts`` is how often a request is sent that may be sent again.
+    ``before_change`` is awaited before any request that could change something; when it raises,
+    the request is not sent. ``attempts`` is how often a request is sent that may be repeated.
     """
 
     def __init__(
@@ -104,7 +97,7 @@ class Transport:
         *,
         http: httpx.AsyncBaseTransport | None = None,
         before_change: Callable[[], Awaitable[None]] | None = None,
-        attempts: int = _ATTEMPTS,
+        attempts: int = REQUEST_ATTEMPTS,
     ) -> None:
         self.connection = connection
         self.requests_sent = 0
@@ -112,7 +105,7 @@ class Transport:
         self._attempts = attempts
         tls = _tls_context(connection)
         self._client = _open_client(connection, tls, http)
-        # Apart, because open streams count among the connections that are kept.
+        # A client of their own: open streams count among the connections that are kept.
         self._streams = _open_client(connection, tls, http)
 
     async def __aenter__(self) -> Self:
@@ -130,26 +123,26 @@ class Transport:
         await self._client.__aexit__(kind, error, trace)
 
     async def get(self, path: str, **params: Any) -> Any:
-        """Decoded JSON of the answer to ``GET path``; parameters that are None are not sent."""
+        """Decoded JSON of the response to ``GET path``; parameters that are None are not sent."""
         return await self._call("GET", path, None, params, repeatable=True)
 
     async def post(
         self, path: str, *, body: Any = None, repeatable: bool = False, **params: Any
     ) -> Any:
-        """Decoded JSON, or None for an empty answer."""
+        """Decoded JSON, or None for an empty response."""
         return await self._call("POST", path, body, params, repeatable=repeatable)
 
     async def put(self, path: str, *, body: Any = None, repeatable: bool = True) -> Any:
-        """Decoded JSON, or None for an empty answer."""
+        """Decoded JSON, or None for an empty response."""
         return await self._call("PUT", path, body, {}, repeatable=repeatable)
 
     async def delete(self, path: str) -> Any:
-        """Decoded JSON, or None for an empty answer."""
+        """Decoded JSON, or None for an empty response."""
         return await self._call("DELETE", path, None, {}, repeatable=True)
 
     @asynccontextmanager
     async def stream(self, path: str) -> AsyncIterator[AsyncIterator[str]]:
-        """Lines of an answer that may never end. Asked for once; no limit on silence between."""
+        """Lines of a response that may never end. Sent once; no timeout between lines."""
         response = await self._open_stream(path)
         try:
             yield response.aiter_lines()
@@ -177,25 +170,24 @@ class Transport:
         self, method: Method, path: str, body: Any, params: dict[str, Any], *, repeatable: bool
     ) -> Any:
         request = self._client.build_request(method, path, params=_sendable(params), json=body)
-        attempts = AsyncRetrying(
-            stop=stop_after_attempt(self._attempts),
-            wait=wait_exponential(multiplier=_FIRST_PAUSE) + wait_random(0, _FIRST_PAUSE),
-            retry=lambda state: _is_worth_repeating(state, method, repeatable=repeatable),
-            retry_error_callback=_last_outcome,
-            sleep=anyio.sleep,
+        policy = request_policy(
+            partial(_is_transient, is_read=method == "GET", repeatable=repeatable), self._attempts
         )
         try:
-            response: httpx.Response = await attempts(self._send, request)
+            return _decoded(await policy(self._send, request))
+        except httpx.HTTPStatusError as error:
+            raise error_responses.from_answer(error.response) from error
         except (httpx.RequestError, TimeoutError) as error:
             raise self._translated(error, path) from error
-        return _decoded(response)
 
     async def _send(self, request: httpx.Request) -> httpx.Response:
+        """Raises TimeoutError and what httpx raises, also for a response that is not a success."""
         if self._before_change is not None and request.method != "GET":
             await self._before_change()
         self.requests_sent += 1
         with anyio.fail_after(self.connection.timeout):
-            return await self._client.send(request)
+            response = await self._client.send(request)
+        return response.raise_for_status()
 
     def _translated(self, error: Exception, path: str) -> ServerError:
         url = self.connection.url + path
@@ -216,7 +208,7 @@ def _open_client(
         timeout=httpx.Timeout(connection.timeout, connect=_CONNECT_TIMEOUT),
         limits=_LIMITS,
         headers={"Accept": "application/json", "User-Agent": "torc-watch"},
-        # A proxy of the environment is for the world outside, not for a server on this machine.
+        # A proxy of the environment is not for a server on this machine.
         trust_env=url.host not in _LOOPBACK_HOSTS,
         transport=http,
     )
@@ -224,14 +216,14 @@ def _open_client(
 
 def _tls_context(connection: Connection) -> ssl.SSLContext:
     if not connection.url.startswith("https:"):
-        # Trusting nobody: loading certificates that nobody will use takes longer than a request.
+        # Without certificates: loading them takes longer than a request, and none is used.
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
         context = ssl.create_default_context(cafile=connection.ca_file)
     except OSError as error:  # ssl.SSLError among them: a file that holds no certificate
         raise InvalidInput(
-            f"The CA file {connection.ca_file} cannot be used: {error}. It must hold certificates "
-            "in PEM format."
+            f"The CA file {connection.ca_file} cannot be used: {error}. It must contain "
+            "certificates in PEM format."
         ) from error
     if not connection.verify_tls:
         context.check_hostname = False
@@ -243,28 +235,18 @@ def _sendable(params: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in params.items() if value is not None}
 
 
-def _is_worth_repeating(state: RetryCallState, method: Method, *, repeatable: bool) -> bool:
-    outcome = state.outcome
-    if outcome is None:
-        return False
-    error = outcome.exception()
-    if error is None:
-        status = outcome.result().status_code
-        is_passing = status >= 500 if method == "GET" else status in _GATEWAY_STATUSES
-        return repeatable and is_passing
+def _is_transient(error: BaseException, *, is_read: bool, repeatable: bool) -> bool:
+    """Whether the request may be sent again after ``error``."""
+    if isinstance(error, httpx.HTTPStatusError):
+        status = error.response.status_code
+        return repeatable and (status in _GATEWAY_STATUSES or (is_read and status >= 500))
     if error_responses.tls_failure(error) is not None:
         return False
     never_sent = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
     return never_sent or (repeatable and isinstance(error, httpx.TransportError | TimeoutError))
 
 
-def _last_outcome(state: RetryCallState) -> Any:
-    return state.outcome.result() if state.outcome is not None else None
-
-
 def _decoded(response: httpx.Response) -> Any:
-    if not response.is_success:
-        raise error_responses.from_answer(response)
     if not response.content:
         return None
     try:
