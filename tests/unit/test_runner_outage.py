@@ -97,3 +97,20 @@ async def test_server_that_is_back_within_the_farewell_is_reached() -> None:
     stop.set()
     server = Server(ServerUnreachable("gone"), back=FAREWELL / 2)
     assert await a_patience(stop).outlast(server) == "an answer"
+
+
+async def test_worker_stopped_in_a_pause_without_a_farewell_calls_no_more() -> None:
+    stop = anyio.Event()
+    server = Server(ServerUnreachable("gone"))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_raises_unreachable, a_patience(stop, farewell=0), server)
+        await anyio.sleep(60)
+        calls = server.calls
+        stop.set()
+    assert server.calls == calls > 1
+    assert anyio.current_time() == 60
+
+
+async def _raises_unreachable(patience: OutagePatience, server: Server) -> None:
+    with pytest.raises(ServerUnreachable):
+        await patience.outlast(server)

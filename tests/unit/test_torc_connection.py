@@ -1,4 +1,4 @@
-"""Where a server is: the URL as people write it, credentials and certificates."""
+"""The connection to a server: URL, credentials and certificates."""
 
 from pathlib import Path
 
@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from torc_watch.core.errors import InvalidInput
-from torc_watch.torc.transport import Connection, Transport, normalise_url
+from torc_watch.torc.transport import Connection, Transport, normalize_url
 
-UNSAYABLE = "hunter2"
+SECRET = "hunter2"
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ UNSAYABLE = "hunter2"
         ("node1:8080#", "http://node1:8080/torc-service/v1"),
     ],
 )
-def test_url_as_people_write_it(written: str, url: str) -> None:
+def test_url_is_completed(written: str, url: str) -> None:
     assert Connection(url=written).url == url
 
 
@@ -50,45 +50,45 @@ def test_url_as_people_write_it(written: str, url: str) -> None:
         "http://xn--:8080",
     ],
 )
-def test_what_is_no_url_of_a_server_is_refused_with_an_example(written: str) -> None:
+def test_invalid_url_is_refused_with_an_example(written: str) -> None:
     with pytest.raises(InvalidInput, match="http://localhost:8080"):
-        normalise_url(written)
+        normalize_url(written)
 
 
 @pytest.mark.parametrize(
     "written",
     [
-        f"http://ada:{UNSAYABLE}@node1:8080",
-        f"ada:{UNSAYABLE}@node1",
-        f"http://ada:{UNSAYABLE}@node1:eighty",
-        f"http://ada:{UNSAYABLE}/2@node1",  # a port that is no number
-        f"http://ada:22/{UNSAYABLE}@node1",  # a URL with a strange path
+        f"http://ada:{SECRET}@node1:8080",
+        f"ada:{SECRET}@node1",
+        f"http://ada:{SECRET}@node1:eighty",
+        f"http://ada:{SECRET}/2@node1",  # a port that is not a number
+        f"http://ada:22/{SECRET}@node1",  # a URL with a strange path
     ],
 )
 def test_password_in_the_url_is_refused_and_not_repeated(written: str) -> None:
     with pytest.raises(InvalidInput, match="TORC_PASSWORD") as refusal:
         Connection(url=written)
-    assert UNSAYABLE not in str(refusal.value)
+    assert SECRET not in str(refusal.value)
 
 
 @given(st.text(max_size=40) | st.from_regex(r"(https?://)?[a-z.]{1,9}(:[0-9]{1,5})?(/[a-z]*)*"))
-def test_normalising_twice_changes_nothing(written: str) -> None:
+def test_normalizing_twice_changes_nothing(written: str) -> None:
     try:
-        url = normalise_url(written)
+        url = normalize_url(written)
     except InvalidInput:
         return
-    assert normalise_url(url) == url
+    assert normalize_url(url) == url
     assert url.endswith("/torc-service/v1")
 
 
 def test_password_is_not_in_the_repr() -> None:
-    connection = Connection(url="localhost:8080", username="ada", password=UNSAYABLE)
-    assert UNSAYABLE not in repr(connection)
+    connection = Connection(url="localhost:8080", username="ada", password=SECRET)
+    assert SECRET not in repr(connection)
 
 
 def test_password_needs_a_user() -> None:
     with pytest.raises(InvalidInput, match="user name"):
-        Connection(url="localhost:8080", password=UNSAYABLE)
+        Connection(url="localhost:8080", password=SECRET)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ async def test_basic_authentication(
 
 
 @pytest.mark.parametrize("content", [None, "no certificate"])
-def test_useless_ca_file_is_refused(tmp_path: Path, content: str | None) -> None:
+def test_invalid_ca_file_is_refused(tmp_path: Path, content: str | None) -> None:
     ca_file = tmp_path / "ca.pem"
     if content is not None:
         ca_file.write_text(content)
@@ -133,7 +133,7 @@ def test_useless_ca_file_is_refused(tmp_path: Path, content: str | None) -> None
         ("http://node1:8080", True),
     ],
 )
-async def test_proxy_of_the_environment_is_not_asked_for_this_machine(
+async def test_proxy_of_the_environment_is_not_used_for_this_machine(
     monkeypatch: pytest.MonkeyPatch, url: str, *, goes_through_proxy: bool
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://proxy.example.org:3128")

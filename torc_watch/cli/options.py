@@ -70,9 +70,9 @@ def server(url: str | None) -> str | None:
     """The URL of a server's API, as orders hold it. Raises InvalidInput."""
     if url is None:
         return None
-    from torc_watch.torc.transport import normalise_url
+    from torc_watch.torc.transport import normalize_url
 
-    return normalise_url(url)
+    return normalize_url(url)
 
 
 WorkflowId = Annotated[

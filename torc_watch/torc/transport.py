@@ -38,7 +38,7 @@ _URL_EXAMPLE = "Write it as http://localhost:8080 or https://torc.example.org."
 Method = Literal["GET", "POST", "PUT", "DELETE"]
 
 
-def normalise_url(text: str) -> str:
+def normalize_url(text: str) -> str:
     """The base URL of a server's API, without a slash at its end.
 
     Accepts ``localhost:8080``, ``http://host:8080/`` and the whole base URL. Raises InvalidInput
@@ -79,7 +79,7 @@ class Connection:
     timeout: float = 30.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "url", normalise_url(self.url))
+        object.__setattr__(self, "url", normalize_url(self.url))
         if self.password is not None and not self.username:
             raise InvalidInput("There is a password but no user name: set the user name as well.")
 

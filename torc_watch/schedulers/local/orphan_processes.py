@@ -14,7 +14,7 @@ import httpx
 
 from torc_watch.core.errors import InvalidInput, SchedulerError
 from torc_watch.host.processes import Process, all_processes, end_all, environment_of
-from torc_watch.torc.transport import normalise_url
+from torc_watch.torc.transport import normalize_url
 
 _KILL_PATIENCE = 5.0  # seconds for SIGKILL to show
 
@@ -70,7 +70,7 @@ def is_same_server(server: str, written: str) -> bool:
     False where nobody knows: another server's job of the same number is not ours to end.
     """
     try:
-        one, other = httpx.URL(server), httpx.URL(normalise_url(written))
+        one, other = httpx.URL(server), httpx.URL(normalize_url(written))
     except InvalidInput:
         return False
     if (one.scheme, one.port, one.path) != (other.scheme, other.port, other.path):
