@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torc_watch.core.errors import InvalidInput
 from torc_watch.torc.transport import Connection, Transport, normalize_url
 
-SECRET = "hunter2"
+SECRET = "hunter2"  # noqa: S105 - a made-up one
 
 
 @pytest.mark.parametrize(
