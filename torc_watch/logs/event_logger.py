@@ -25,9 +25,7 @@ class EventLogger(structlog.BoundLoggerBase):
 
     def log(self, event: WorkflowEvent | DaemonEvent) -> None:
         """Raises what an output raises; outputs after that one do not get the event."""
-        fields = {field.name: getattr(event, field.name) for field in dataclasses.fields(event)}
-        level = level_of(event).name.lower()
-        self._proxy_to_logger(level, event.name, **fields, **{_SOURCE: event})
+        self._proxy_to_logger(level_of(event).name.lower(), event.name, **{_SOURCE: event})
 
 
 def event_logger(*outputs: Output, lowest: LogLevel = LogLevel.DEBUG) -> EventLogger:
@@ -37,6 +35,7 @@ def event_logger(*outputs: Output, lowest: LogLevel = LogLevel.DEBUG) -> EventLo
         processors=[
             _drop_below(lowest),
             structlog.processors.add_log_level,
+            _add_fields,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _as_argument,
         ],
@@ -76,6 +75,13 @@ def _drop_below(lowest: LogLevel) -> Processor:
         return entry
 
     return drop
+
+
+def _add_fields(_logger: Any, _method: str, entry: EventDict) -> EventDict:
+    event = entry[_SOURCE]
+    for field in dataclasses.fields(event):
+        entry[field.name] = getattr(event, field.name)
+    return entry
 
 
 def _as_argument(
