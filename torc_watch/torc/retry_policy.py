@@ -32,6 +32,7 @@ from torc_watch.core.errors import (
     ServerUnreachable,
 )
 
+FailedAttempt = RetryCallState  # its ``upcoming_sleep`` is the pause until the next one, in seconds
 REQUEST_ATTEMPTS = 4
 FAULTS = 5  # error responses to one call of a runner
 _REQUEST_PAUSE = 0.25  # seconds; it doubles each time, and up to as much is added at random
@@ -52,11 +53,11 @@ def request_policy(
     )
 
 
-def outage_policy(pause: Callable[[RetryCallState], Awaitable[None]]) -> AsyncRetrying:
+def outage_policy(pause: Callable[[FailedAttempt], Awaitable[None]]) -> AsyncRetrying:
     """Repeats a call while the server is unreachable or fails. Raises the last error.
 
-    ``pause`` is called after each failed attempt. It waits for the state's ``upcoming_sleep``
-    seconds or less, and raises when there is no time for another attempt.
+    ``pause`` is called after each failed attempt. It waits for ``upcoming_sleep`` seconds or less,
+    and raises when there is no time for another attempt.
     """
     return AsyncRetrying(
         retry=retry_if_exception_type((ServerUnreachable, ServerFault)),
@@ -81,7 +82,7 @@ def stream_policy() -> AsyncRetrying:
     )
 
 
-def failure(state: RetryCallState) -> BaseException | None:
+def failure(state: FailedAttempt) -> BaseException | None:
     """What the attempt raised."""
     return state.outcome.exception() if state.outcome is not None else None
 

@@ -6,9 +6,8 @@ from typing import TypeVar
 
 import anyio
 from structlog.typing import FilteringBoundLogger
-from tenacity import RetryCallState
 
-from torc_watch.torc.retry_policy import failure, outage_policy
+from torc_watch.torc.retry_policy import FailedAttempt, failure, outage_policy
 
 OUTAGE = 20 * 60.0  # seconds; as long as Torc's own runner waits for a healthy database
 FAREWELL = 20.0  # seconds that a stopped worker may still take for its reports
@@ -41,17 +40,17 @@ class OutagePatience:
         """
         too_long = anyio.current_time() + OUTAGE
 
-        async def pause(state: RetryCallState) -> None:
-            error = failure(state)
+        async def pause(attempt: FailedAttempt) -> None:
+            error = failure(attempt)
             self._log.warning("server_away", error=str(error))
-            await self._rest(state.upcoming_sleep)
+            await self._rest(attempt.upcoming_sleep)
             if error is not None and anyio.current_time() >= min(too_long, self._deadline):
                 raise error
 
-        async def attempt() -> T:
+        async def answer() -> T:
             return await call()
 
-        return await outage_policy(pause)(attempt)
+        return await outage_policy(pause)(answer)
 
     async def _rest(self, seconds: float) -> None:
         """Shorter when the worker has been told to stop, and ends when it is told so."""
