@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from torc_watch.cli import (
-    configuring,
+    config,
     demonstrating,
     doctoring,
     inspecting,
@@ -79,7 +79,7 @@ app.command()(reading.logs)
 app.command()(doctoring.doctor)
 app.command(epilog=_EXIT_STATUS)(demonstrating.demo)
 app.add_typer(servicing.app, name="service")
-app.add_typer(configuring.app, name="config")
+app.add_typer(config.app, name="config")
 app.add_typer(sandboxing.app, name="sandbox")
 
 
