@@ -4,14 +4,12 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import anyio
 import anyio.lowlevel
 import pytest
 
 from torc_watch.core import events
-from torc_watch.core.workflow_key import WorkflowKey
 from torc_watch.daemon.commands import WatchedWorkflow, WatchOptions, WatchState
 from torc_watch.daemon.lease import this_process
 from torc_watch.daemon.status_board import StatusBoard as Views
@@ -35,14 +33,10 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
-async def told(_: WorkflowKey) -> AsyncGenerator[dict[str, Any]]:
-    yield {}
-
-
 @asynccontextmanager
 async def serving(path: Path, views: Views) -> AsyncGenerator[None]:
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(Control(views, anyio.lowlevel.checkpoint, told).serve, path)
+        tasks.start_soon(Control(views, anyio.lowlevel.checkpoint).serve, path)
         yield
         tasks.cancel_scope.cancel()
 

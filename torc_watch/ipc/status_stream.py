@@ -11,7 +11,7 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 from torc_watch.core.errors import JournalError
 from torc_watch.daemon.status_file import notices, read_published, utc_now, view_from
 from torc_watch.daemon.workflow_view import WorkflowView
-from torc_watch.ipc.socket_server import connect
+from torc_watch.ipc.socket_client import connect
 
 StatusSnapshot = tuple[list[WorkflowView], str]  # and what there is to say of the daemon
 
