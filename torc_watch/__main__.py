@@ -9,9 +9,10 @@ from io import TextIOWrapper
 
 from torc_watch.config.sources import home
 from torc_watch.core.errors import TorcWatchError
-from torc_watch.daemon.status_file import notices, read_published, utc_now
+from torc_watch.daemon.status_file import read_status, utc_now
 from torc_watch.ipc.socket_client import inspected
-from torc_watch.render.status_table import known_text, table, terminal_width
+from torc_watch.render.daemon_notices import notices
+from torc_watch.render.status_table import table, terminal_width, workflow_text
 
 _PIECES = 3  # of what `status` shows
 _UNREACHABLE, _INTERRUPTED = 5, 130  # the command line's own
@@ -47,7 +48,7 @@ def _list() -> bool:
     """Whether that is done."""
     try:
         folder = home()
-        daemon = read_published(folder)
+        daemon = read_status(folder)
     except TorcWatchError:
         return False
     now = utc_now()
@@ -59,15 +60,15 @@ def _show_status(workflow_id: int) -> int:
     """How many pieces are shown: what is published, what was done, what the server says."""
     try:
         folder = home()
-        daemon = read_published(folder)
+        daemon = read_status(folder)
     except TorcWatchError:
         return 0
     views = [view for view in daemon.workflows if view.workflow_id == workflow_id] if daemon else []
     if len(views) != 1:
         return 0
     now = utc_now()
-    key = (views[0].server, workflow_id)
-    shown = int(_say(notices(folder, daemon, now), *known_text(key, views[0], now)))
+    key = views[0].key
+    shown = int(_say(notices(folder, daemon, now), *workflow_text(key, views[0], now)))
     for part in inspected(folder, key) if shown else ():
         if part["trouble"]:
             _say([f"torc-watchd: {part['trouble']}"])

@@ -19,11 +19,10 @@ from typer.testing import CliRunner
 
 from torc_watch.cli import app
 from torc_watch.daemon.commands import Action, Command, WatchedWorkflow, WatchOptions, WatchState
-from torc_watch.daemon.lease import this_process
+from torc_watch.daemon.lease import this_holder
 from torc_watch.daemon.registry import Registry
-from torc_watch.daemon.spool import Spool
-from torc_watch.daemon.status_file import utc_now
-from torc_watch.daemon.status_writer import publish
+from torc_watch.daemon.spool import PendingCommand, Spool
+from torc_watch.daemon.status_file import utc_now, write_status
 from torc_watch.daemon.workflow_view import DaemonView, Phase, WorkflowView
 from torc_watch.ipc.socket_client import socket_paths
 
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 
 A = "http://127.0.0.1:9/torc-service/v1"  # where nobody listens
 B = "http://127.0.0.1:10/torc-service/v1"
-ELSEWHERE = replace(this_process(), boot="another", host="login02")
+ELSEWHERE = replace(this_holder(), boot="another", host="login02")
 
 
 @pytest.fixture(autouse=True)
@@ -51,22 +50,23 @@ def given(words: str) -> "Result":
     return CliRunner().invoke(app, shlex.split(words))
 
 
-def waiting(home: Path) -> list[Command | str]:
-    return [delivery.content for delivery in Spool(home / "spool").deliveries()]
+def waiting(home: Path) -> list[Command]:
+    files = Spool(home / "spool").pending()
+    return [file.command for file in files if isinstance(file, PendingCommand)]
 
 
 def keep(
-    home: Path, server: str, workflow_id: int = 42, condition: WatchState = WatchState.WATCHED
+    home: Path, server: str, workflow_id: int = 42, state: WatchState = WatchState.WATCHED
 ) -> None:
     home.mkdir(exist_ok=True)
     entry = WatchedWorkflow(
         server=server,
         workflow_id=workflow_id,
-        choices=WatchOptions(),
-        condition=condition,
+        options=WatchOptions(),
+        state=state,
     )
     with closing(Registry(home / "journal.db")) as registry:
-        registry.keep(entry)
+        registry.save(entry)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_add_says_what_was_said_and_nothing_else(
     assert "This waits until a daemon runs. Start it with: torc-watchd service" in ended.stderr
     here = str(Path("output").absolute())
     expected = replace(WatchOptions(output_dir=here), **choices)  # type: ignore[arg-type]
-    assert waiting(home) == [Command(verb=Action.ADD, server=A, workflow_id=42, choices=expected)]
+    assert waiting(home) == [Command(action=Action.ADD, server=A, workflow_id=42, options=expected)]
 
 
 @pytest.mark.parametrize("configured", [True, False])
@@ -119,7 +119,7 @@ def test_output_belongs_where_the_workflow_was_first_added(
     given("add 42")
     given("add 42 -o here")
 
-    folders = [order.choices.output_dir for order in waiting(home) if isinstance(order, Command)]
+    folders = [command.options.output_dir for command in waiting(home)]
 
     first = None if configured else str(tmp_path / "output")
     assert folders == [first, None, str(tmp_path / "elsewhere/here")]
@@ -131,49 +131,46 @@ def test_orders_keep_their_order(home: Path) -> None:
         ended = given(words)
         assert ended.exit_code == 0, ended.stderr
 
-    said = [(each.verb, each.workflow_id) for each in waiting(home) if isinstance(each, Command)]
+    said = [(each.action, each.workflow_id) for each in waiting(home)]
 
     assert [f"{verb} {workflow_id}" for verb, workflow_id in said] == [
         *("add 42", "add 43", "set 42", "pause 42", "pause 43", "resume 43", "remove 42")
     ]
     assert waiting(home)[2] == Command(
-        verb=Action.SET, server=A, workflow_id=42, choices=WatchOptions(max_retries=6)
+        action=Action.SET, server=A, workflow_id=42, options=WatchOptions(max_retries=6)
     )
 
 
 def test_what_was_said_is_taken_back_and_what_ended_begins_anew(home: Path) -> None:
-    keep(home, A, condition=WatchState.ENDED)
+    keep(home, A, state=WatchState.ENDED)
 
     given("set 42 --max-retries 5")
     unset = given("set 42 --unset max-retries --unset poll-interval")
     again = given("add 42 42")
 
     assert unset.stdout == (
-        f"Workflow 42 is to be changed ({A}): its watch has ended, resume begins a new one\n"
+        f"Workflow 42 is to be changed ({A}): its watch has ended; resume starts a new one\n"
     )
     assert again.stdout == (
-        f"Workflow 42 is to be added ({A}): its watch begins anew, with all its retries\n"
+        f"Workflow 42 is to be added ({A}): a new watch starts, with all its retries\n"
     )
     _, second, _ = waiting(home)
-    assert isinstance(second, Command)
     assert second.unset == ("max_retries", "poll_interval")
 
 
 @pytest.mark.parametrize(
-    ("words", "condition", "said"),
+    ("words", "state", "said"),
     [
-        ("pause 42", WatchState.ENDED, f"stays as it is ({A}): its watch has ended already\n"),
+        ("pause 42", WatchState.ENDED, f"stays as it is ({A}): its watch has already ended\n"),
         ("pause 42", WatchState.PAUSED, f"stays as it is ({A})\n"),
         ("resume 42", WatchState.WATCHED, f"stays as it is ({A})\n"),
         ("resume 42", WatchState.PAUSED, f"is to be resumed ({A})\n"),
-        ("add 42", WatchState.WATCHED, f"stays as it is ({A}): it was looked after already\n"),
+        ("add 42", WatchState.WATCHED, f"stays as it is ({A}): it was already watched\n"),
         ("set 42 -m 3", WatchState.PAUSED, f"is to be changed ({A}): it is paused\n"),
     ],
 )
-def test_what_changes_nothing_says_so(
-    home: Path, words: str, condition: WatchState, said: str
-) -> None:
-    keep(home, A, condition=condition)
+def test_what_changes_nothing_says_so(home: Path, words: str, state: WatchState, said: str) -> None:
+    keep(home, A, state=state)
     assert given(words).stdout == f"Workflow 42 {said}"
 
 
@@ -186,7 +183,7 @@ def test_what_another_version_kept_is_removed_or_added_anew(home: Path) -> None:
     for words in ("pause 42", "set 42 -m 3", "status 42"):
         refused = given(words)
         assert refused.exit_code in (1, 2)
-        assert "add the workflow again with what you want" in refused.stderr
+        assert "add the workflow again with the options that you want" in refused.stderr
     assert waiting(home) == []
     for words in ("remove 42", "add 42"):
         assert given(words).exit_code == 0
@@ -201,23 +198,24 @@ def test_the_same_id_on_two_servers(home: Path, verb: str) -> None:
     said = given(f"{verb} 42 --url 127.0.0.1:10")
 
     assert open_.exit_code == 2
-    assert f"on {B} and on {A}. Say which is meant with --url" in open_.stderr
+    assert f"Several servers have a workflow 42: {B} and {A}. Choose one with --url" in open_.stderr
     assert said.exit_code == 0
-    assert [each.server for each in waiting(home) if isinstance(each, Command)] == [B]
+    assert [each.server for each in waiting(home)] == [B]
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("pause 42", "Workflow 42 is not looked after. Add it with: torc-watchd add 42"),
-        ("status 42", "Workflow 42 is not looked after. Add it with: torc-watchd add 42"),
+        ("pause 42", "Workflow 42 is not watched. Add it with: torc-watchd add 42"),
+        ("status 42", "Workflow 42 is not watched. Add it with: torc-watchd add 42"),
         ("history 42", "Workflow 42 was never watched from here."),
         ("set 42", "Say what is to change, such as --max-retries 6."),
         ("set 42 --memory-multiplier 1", "'--memory-multiplier': 1 would not raise anything"),
         ("set 42 --unset max-retry", "nothing like 'max_retry' to unset. There is: auto-recover,"),
         ("add 0", "greater than or equal to 1"),
         ("add", "Missing argument 'ID'"),
-        (f"add {2**63}", "asks for what cannot be: workflow_id 9223372036854775808"),
+        (f"add {2**63}", "must be between 1 and 2^63 - 1 (got 9223372036854775808)."),
+        ("add 42 -p 1e9", "--poll-interval must be at most 366 days (got 1000000000 s)."),
         ("add 42 -o ~nobody-of-that-name/x", "There is no home for ~nobody-of-that-name."),
         ("add 42 --url ftp://host", "'ftp://host' is not the URL of a server"),
         ("pause 42 --url ftp://host", "'ftp://host' is not the URL of a server"),
@@ -234,7 +232,7 @@ def test_refused(home: Path, words: str, message: str) -> None:
 def test_a_daemon_on_another_login_node_takes_it_in(home: Path) -> None:
     home.mkdir()
     view = DaemonView(holder=ELSEWHERE, at=utc_now().isoformat(), workflows=())
-    publish(home / "status.json", view)
+    write_status(home / "status.json", view)
 
     assert "The daemon on login02 takes this in within some seconds." in given("add 42").stderr
 
@@ -303,21 +301,21 @@ def test_config_show_says_where_each_value_is_from(monkeypatch: pytest.MonkeyPat
 @pytest.mark.slow
 def test_the_list_while_no_daemon_runs(home: Path) -> None:
     ended = given("list")
-    assert ended.stdout == "No workflow is looked after. Add one with: torc-watchd add ID\n"
-    assert "The daemon has not run yet." in ended.stderr
+    assert ended.stdout == "No workflows are watched. Add one with: torc-watchd add ID\n"
+    assert "The daemon has never run." in ended.stderr
 
     home.mkdir()
     workflow = WorkflowView(server=A, workflow_id=42, phase=Phase.PAUSED)
-    gone = replace(this_process(), pid=2**30)
+    gone = replace(this_holder(), pid=2**30)
     view = DaemonView(holder=gone, at=utc_now().isoformat(), workflows=(workflow,))
-    publish(home / "status.json", view)
+    write_status(home / "status.json", view)
 
     ended = given("list")
     assert "42  paused" in ended.stdout
-    assert "The daemon does not run: this is how it was " in ended.stderr
+    assert "The daemon is not running. Last update: " in ended.stderr
     shown = json.loads(given("list --json").stdout)
     assert [each["phase"] for each in shown["workflows"]] == ["paused"]
-    assert shown["trouble"].startswith("The daemon does not run")
+    assert shown["trouble"].startswith("The daemon is not running")
     assert "paused" in given("status 42").stdout
 
 
@@ -328,8 +326,8 @@ def test_the_list_waits_for_nothing_heavy_and_for_no_letter(home: Path) -> None:
     )
     home.mkdir()
     workflow = WorkflowView(server=A, workflow_id=42, name="é", phase=Phase.WATCHING)
-    view = DaemonView(holder=this_process(), at=utc_now().isoformat(), workflows=(workflow,))
-    publish(home / "status.json", view)
+    view = DaemonView(holder=this_holder(), at=utc_now().isoformat(), workflows=(workflow,))
+    write_status(home / "status.json", view)
 
     ended = subprocess.run(
         [sys.executable, "-c", program, "list"],
@@ -349,8 +347,8 @@ def test_whoever_does_not_wait_for_the_daemon_s_answer(
 ) -> None:
     home.mkdir()
     workflow = WorkflowView(server=A, workflow_id=42, phase=Phase.WATCHING)
-    view = DaemonView(holder=this_process(), at=utc_now().isoformat(), workflows=(workflow,))
-    publish(home / "status.json", view)
+    view = DaemonView(holder=this_holder(), at=utc_now().isoformat(), workflows=(workflow,))
+    write_status(home / "status.json", view)
     with TemporaryDirectory() as runtime, socket.socket(socket.AF_UNIX) as silent:
         monkeypatch.setenv("XDG_RUNTIME_DIR", runtime)  # pytest's own are too deep for a socket
         path = socket_paths(home, os.environ)[0]

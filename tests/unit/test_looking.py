@@ -18,13 +18,11 @@ from torc_watch.daemon.status_board import StatusBoard
 pytestmark = pytest.mark.looptime
 
 PATIENCE = 270.0
-ENTRY = WatchedWorkflow(
-    server="s", workflow_id=1, choices=WatchOptions(), condition=WatchState.WATCHED
-)
+ENTRY = WatchedWorkflow(server="s", workflow_id=1, options=WatchOptions(), state=WatchState.WATCHED)
 ENTRIES = (
     ENTRY,
     replace(ENTRY, workflow_id=2),
-    replace(ENTRY, workflow_id=3, condition=WatchState.PAUSED),
+    replace(ENTRY, workflow_id=3, state=WatchState.PAUSED),
 )
 STARTED = events.WatchStarted(
     workflow_id=1, poll_interval=60, auto_recover=True, max_retries=3, show_job_counts=True
@@ -55,25 +53,25 @@ TROUBLE = daemon_events.StateTrouble(reason="The ticket has expired.", retry_in=
     ],
 )
 async def test_it_ends_with_the_last_look(happening: Sequence[Event], refusal: str | None) -> None:
-    board, wishes, look = StatusBoard(), ControlRequests(), OneLook(PATIENCE)
+    board, requests, look = StatusBoard(), ControlRequests(), OneLook(PATIENCE)
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(look.run, board, wishes)
+        tasks.start_soon(look.run, board, requests)
         await anyio.sleep(1)
-        act(board, wishes)
-        board.note(OTHER, "s")
+        act(board, requests)
+        board.update(OTHER, "s")
         for event in happening:
             await anyio.sleep(1000)
-            assert not wishes.to_stop
-            board.note(event, "s")
+            assert not requests.stop_requested
+            board.update(event, "s")
 
-    assert wishes.to_stop
+    assert requests.stop_requested
     check(look, ServerUnreachable, refusal)
 
 
-def act(board: StatusBoard, wishes: ControlRequests) -> None:
+def act(board: StatusBoard, requests: ControlRequests) -> None:
     for entry in ENTRIES:
         board.show(entry)
-    for poke in wishes.take_pokes():
+    for poke in requests.take_pokes():
         poke.set()
 
 
@@ -97,13 +95,13 @@ def check(look: OneLook, kind: type[TorcWatchError], refusal: str | None) -> Non
 async def test_it_does_not_wait_for_ever_to_act(
     said: Sequence[daemon_events.DaemonEvent], refusal: str | None
 ) -> None:
-    board, wishes, look = StatusBoard(), ControlRequests(), OneLook(PATIENCE)
+    board, requests, look = StatusBoard(), ControlRequests(), OneLook(PATIENCE)
     for event in said:
         look.note(event)
 
-    await look.run(board, wishes)
+    await look.run(board, requests)
 
-    assert wishes.to_stop
+    assert requests.stop_requested
     assert anyio.current_time() == pytest.approx(PATIENCE, abs=1)
     check(look, JournalError, refusal)
 
@@ -115,14 +113,14 @@ async def test_it_does_not_wait_for_ever_to_act(
 async def test_who_no_longer_acts_ends(
     said: daemon_events.DaemonEvent, refusal: str | None
 ) -> None:
-    board, wishes, look = StatusBoard(), ControlRequests(), OneLook(PATIENCE)
+    board, requests, look = StatusBoard(), ControlRequests(), OneLook(PATIENCE)
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(look.run, board, wishes)
+        tasks.start_soon(look.run, board, requests)
         await anyio.sleep(1)
-        act(board, wishes)
+        act(board, requests)
         board.clear()
         await anyio.sleep(1)
         look.note(said)
 
-    assert wishes.to_stop
+    assert requests.stop_requested
     check(look, JournalError, refusal)

@@ -55,7 +55,7 @@ async def test_that_it_ends_is_the_last_that_systemd_hears(tmp_path: Path) -> No
             tasks.start_soon(serving._obey, service, manager, lambda: None)
             await anyio.wait_all_tasks_blocked()
             os.kill(os.getpid(), signal.SIGTERM)
-            while not service.wishes.to_stop:  # noqa: ASYNC110 - by a signal
+            while not service.requests.stop_requested:  # noqa: ASYNC110 - by a signal
                 await anyio.sleep(0.01)
             tasks.cancel_scope.cancel()
 

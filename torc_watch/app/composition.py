@@ -137,14 +137,14 @@ def round_request(workflow_id: int, settings: Settings) -> WatchRequest:
     )
 
 
-def request_for(entry: WatchedWorkflow, settings: Settings) -> WatchRequest:
+def request_for(workflow: WatchedWorkflow, settings: Settings) -> WatchRequest:
     """How the daemon watches: as was asked for, else as is configured.
 
     Where neither says in which folder its output belongs, it is kept beside the daemon's state:
     the folder in which a daemon was started means nothing.
     """
-    chosen = settings.chosen(entry.choices)
-    request = watch_request(entry.workflow_id, chosen)
+    chosen = settings.chosen(workflow.options)
+    request = watch_request(workflow.workflow_id, chosen)
     return replace(request, output_dir=settings.home.absolute() / chosen.output_dir)
 
 

@@ -92,14 +92,14 @@ def _kept(home: Path, key: WorkflowKey) -> tuple[WatchOptions, tuple[PastRound, 
 
 
 def _choices(home: Path, key: WorkflowKey) -> WatchOptions:
-    entry = known_workflows(home).get(key)
-    if entry is not None and entry.condition is WatchState.UNREADABLE:
-        raise RecordUnreadable(entry.reason)
-    return entry.choices if entry else WatchOptions()
+    workflow = known_workflows(home).get(key)
+    if workflow is not None and workflow.state is WatchState.UNREADABLE:
+        raise RecordUnreadable(workflow.reason)
+    return workflow.options if workflow else WatchOptions()
 
 
 def _rounds(home: Path, key: WorkflowKey) -> tuple[PastRound, ...]:
-    watches = [watch for watch in watches_of(home, key[1]) if watch.server == key[0]]
+    watches = [watch for watch in watches_of(home, key.workflow_id) if watch.key == key]
     return watches[-1].rounds if watches else ()
 
 

@@ -6,15 +6,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from torc_watch.cli import options
+from torc_watch.core.workflow_key import WorkflowKey
 from torc_watch.daemon.commands import (
     Action,
     Command,
     UnknownWorkflow,
     WatchedWorkflow,
     WatchOptions,
-    follow,
-    problem_of,
-    remark_on,
+    apply_command,
+    note_for,
+    validation_error,
 )
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from torc_watch.config.settings import Settings
-    from torc_watch.core.workflow_key import WorkflowKey
 
 _MOMENT = 5.0  # seconds that a server may take to say whether it knows a workflow
 _INTAKE = 5.0  # seconds that a daemon may take to follow
@@ -48,10 +48,10 @@ async def add(
         first = replace(choices, output_dir=options.absolute(settings.output_dir))
     orders = [
         Command(
-            verb=Action.ADD,
+            action=Action.ADD,
             server=server,
             workflow_id=workflow_id,
-            choices=choices if (server, workflow_id) in known else first,
+            options=choices if WorkflowKey(server, workflow_id) in known else first,
         )
         for workflow_id in dict.fromkeys(workflow_ids)
     ]
@@ -68,25 +68,25 @@ async def order(
     """Raises InvalidInput for the first that is not known, or where it is open which is meant."""
     from torc_watch.config.sources import home
     from torc_watch.core.errors import InvalidInput
-    from torc_watch.core.workflow_key import key_of
+    from torc_watch.core.workflow_key import resolve_key
     from torc_watch.daemon.watch_history import known_workflows
 
     folder = home()
     known = known_workflows(folder)
     asked = options.server(url)
-    keys = [key_of(workflow_id, asked, known) for workflow_id in dict.fromkeys(workflow_ids)]
+    keys = [resolve_key(workflow_id, asked, known) for workflow_id in dict.fromkeys(workflow_ids)]
     orders = [
         Command(
-            verb=verb,
+            action=verb,
             server=server,
             workflow_id=workflow_id,
-            choices=choices or WatchOptions(),
+            options=choices or WatchOptions(),
             unset=unset,
         )
         for server, workflow_id in keys
     ]
     for key, given in zip(keys, orders, strict=True):
-        if isinstance(follow(known[key], given), UnknownWorkflow):
+        if isinstance(apply_command(known[key], given), UnknownWorkflow):
             raise InvalidInput(known[key].reason)
     await _give(folder, orders, known)
 
@@ -122,11 +122,11 @@ async def _give(
     _spool(home, orders)
     is_followed = await poke(socket_paths(home, os.environ), _INTAKE)
     for given in orders:
-        entry = known.get((given.server, given.workflow_id))
-        done = _DONE[given.verb] if is_followed else f"is to be {_DONE[given.verb]}"
-        if entry is not None and follow(entry, given) == entry:
+        entry = known.get(given.key)
+        done = _DONE[given.action] if is_followed else f"is to be {_DONE[given.action]}"
+        if entry is not None and apply_command(entry, given) == entry:
             done = "stays as it is"
-        remark = remark_on(entry, given.verb)
+        remark = note_for(entry, given.action)
         print(f"Workflow {given.workflow_id} {done} ({given.server}){remark and f': {remark}'}")
     if not is_followed:
         print(_when(home), file=sys.stderr)
@@ -139,8 +139,8 @@ def _spool(home: "Path", orders: "Sequence[Command]") -> None:
     from torc_watch.daemon.spool import Spool
 
     for given in orders:
-        if problem := problem_of(given):
-            raise InvalidInput(f"The order for workflow {given.workflow_id} {problem}.")
+        if problem := validation_error(given):
+            raise InvalidInput(problem)
     spool = Spool(home / "spool")
     for given in orders:
         try:
@@ -153,9 +153,10 @@ def _spool(home: "Path", orders: "Sequence[Command]") -> None:
 
 
 def _when(home: "Path") -> str:
-    from torc_watch.daemon.status_file import HOW_TO_START, is_at_work, read_published, utc_now
+    from torc_watch.daemon.status_file import is_active, read_status, utc_now
+    from torc_watch.render.daemon_notices import HOW_TO_START
 
-    view = read_published(home)
-    if view is not None and is_at_work(view, utc_now()):
+    view = read_status(home)
+    if view is not None and is_active(view, utc_now()):
         return f"The daemon on {view.holder.host} takes this in within some seconds."
     return f"This waits until a daemon runs. {HOW_TO_START}"

@@ -37,11 +37,11 @@ def status(
       torc-watchd status 42 --json
     """
     from torc_watch.config.sources import home
-    from torc_watch.daemon.status_file import read_published
+    from torc_watch.daemon.status_file import read_status
 
     with running.ending():
         folder = home()
-        daemon = read_published(folder)
+        daemon = read_status(folder)
         key = _find(folder, daemon, workflow_id, options.server(url))
         if as_json:
             _show_values(folder, daemon, key)
@@ -64,7 +64,7 @@ def history(
     """
     from torc_watch.config.sources import home
     from torc_watch.core.errors import InvalidInput
-    from torc_watch.core.workflow_key import key_of
+    from torc_watch.core.workflow_key import resolve_key
     from torc_watch.daemon.watch_history import known_workflows, watches_of
     from torc_watch.render.history_text import history_text, history_values
 
@@ -73,10 +73,10 @@ def history(
         watches = watches_of(folder, workflow_id)
         if not watches:
             raise InvalidInput(f"Workflow {workflow_id} was never watched from here.")
-        keys = {(watch.server, watch.workflow_id) for watch in watches}
+        keys = {watch.key for watch in watches}
         if url is None and len(keys) > 1:  # servers come and go, and are remembered here
             keys = keys & known_workflows(folder).keys() or keys
-        server, _ = key_of(workflow_id, options.server(url), keys)
+        server, _ = resolve_key(workflow_id, options.server(url), keys)
         of_server = [watch for watch in watches if watch.server == server]
         if as_json:
             print(json.dumps(history_values(of_server)))
@@ -88,25 +88,26 @@ def _find(
     home: "Path", daemon: "DaemonView | None", workflow_id: int, server: str | None
 ) -> "WorkflowKey":
     """Raises InvalidInput. Asks the journal and the spool only for what is not published yet."""
-    from torc_watch.core.workflow_key import key_of
+    from torc_watch.core.workflow_key import resolve_key
 
     views = daemon.workflows if daemon else ()
-    shown = {(view.server, view.workflow_id) for view in views}
-    if not any(key[1] == workflow_id and server in (None, key[0]) for key in shown):
+    shown = {view.key for view in views}
+    if not any(key.workflow_id == workflow_id and server in (None, key.server) for key in shown):
         from torc_watch.daemon.watch_history import known_workflows
 
         shown = set(known_workflows(home))
-    return key_of(workflow_id, server, shown)
+    return resolve_key(workflow_id, server, shown)
 
 
 def _show_known(home: "Path", daemon: "DaemonView | None", key: "WorkflowKey") -> None:
-    from torc_watch.daemon.status_file import notices, utc_now, view_of
-    from torc_watch.render.status_table import known_text
+    from torc_watch.daemon.status_file import find_view, utc_now
+    from torc_watch.render.daemon_notices import notices
+    from torc_watch.render.status_table import workflow_text
 
     now = utc_now()
     for note in notices(home, daemon, now):
         print(note, file=sys.stderr)
-    _print(known_text(key, view_of(daemon, key), now))
+    _print(workflow_text(key, find_view(daemon, key), now))
 
 
 def _show_parts(parts: "Iterable[Mapping[str, Any]]") -> None:
@@ -119,13 +120,14 @@ def _show_values(home: "Path", daemon: "DaemonView | None", key: "WorkflowKey") 
     """One line of JSON, also when the server cannot be asked; raises what kept it from that."""
     from dataclasses import asdict
 
-    from torc_watch.daemon.status_file import absence, utc_now, view_of
+    from torc_watch.daemon.status_file import find_view, utc_now
+    from torc_watch.render.daemon_notices import inactivity_notice
 
-    view = view_of(daemon, key)
+    view = find_view(daemon, key)
     values: dict[str, Any] = {
-        "trouble": absence(daemon, utc_now()),
-        "server": key[0],
-        "workflow_id": key[1],
+        "trouble": inactivity_notice(daemon, utc_now()),
+        "server": key.server,
+        "workflow_id": key.workflow_id,
         "view": asdict(view) if view else None,
         "live": None,
     }

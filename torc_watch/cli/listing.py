@@ -39,23 +39,24 @@ def list_workflows(
       torc-watchd list --json
     """
     from torc_watch.config.sources import home
-    from torc_watch.daemon.status_file import read_published
+    from torc_watch.daemon.status_file import read_status
 
     with running.ending():
         folder = home()
         if not watch:
-            _show(folder, read_published(folder), as_json=as_json)
+            _show(folder, read_status(folder), as_json=as_json)
     if watch:
         _show_for_ever(folder, as_json=as_json)
 
 
 def _show(home: "Path", view: "DaemonView | None", *, as_json: bool) -> None:
-    from torc_watch.daemon.status_file import notices, utc_now
-    from torc_watch.render.status_table import table, terminal_width, values
+    from torc_watch.daemon.status_file import utc_now
+    from torc_watch.render.daemon_notices import notices
+    from torc_watch.render.status_table import status_values, table, terminal_width
 
     now = utc_now()
     if as_json:
-        print(json.dumps(values(view, now)))
+        print(json.dumps(status_values(view, now)))
         return
     for note in notices(home, view, now):
         print(note, file=sys.stderr)
@@ -68,11 +69,13 @@ def _show_for_ever(home: "Path", *, as_json: bool) -> None:
 
     from torc_watch.daemon.status_file import utc_now
     from torc_watch.ipc.socket_client import socket_paths
-    from torc_watch.ipc.status_stream import boards
+    from torc_watch.ipc.status_stream import status_snapshots
     from torc_watch.render.status_table import table, terminal_width
 
     async def command() -> None:
-        async for views, trouble in boards(home, socket_paths(home, os.environ), _INTERVAL):
+        async for views, trouble in status_snapshots(
+            home, socket_paths(home, os.environ), _INTERVAL
+        ):
             if as_json:
                 shown = {"trouble": trouble, "workflows": list(map(asdict, views))}
                 _print([json.dumps(shown)])

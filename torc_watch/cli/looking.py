@@ -33,13 +33,13 @@ class OneLook:
             case LeaseTaken() | LeaseHeldElsewhere():
                 self._trouble = ""
 
-    async def run(self, board: "StatusBoard", wishes: "ControlRequests") -> None:
+    async def run(self, board: "StatusBoard", requests: "ControlRequests") -> None:
         with anyio.move_on_after(self._patience) as waiting:
-            await wishes.poke().wait()
+            await requests.poke().wait()
         if not waiting.cancelled_caught:
             await _until_looked_at(board)
         self._seen = board.views
-        wishes.stop()
+        requests.stop()
 
     def check(self) -> None:
         """Raises JournalError or ServerUnreachable where it could not look."""

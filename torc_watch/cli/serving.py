@@ -89,7 +89,7 @@ async def _serve(service: "DaemonApp", manager: "ServiceManager", look: "OneLook
         tasks.start_soon(_obey, service, manager, this.cancel)
         tasks.start_soon(_keep_alive, manager)
         if look:
-            tasks.start_soon(look.run, service.board, service.wishes)
+            tasks.start_soon(look.run, service.board, service.requests)
         await service.run(partial(_show, service, manager))
         tasks.cancel_scope.cancel()
     if look:
@@ -106,7 +106,7 @@ async def _obey(
                 manager.reloading()
                 service.reload()
                 manager.ready()
-            elif not service.wishes.to_stop:
+            elif not service.requests.stop_requested:
                 asked_at = anyio.current_time()
                 service.stop(signal.Signals(number).name)
                 manager.stopping()  # last: what is announced says that we are ready
@@ -124,9 +124,9 @@ async def _keep_alive(manager: "ServiceManager") -> None:
 async def _show(service: "DaemonApp", manager: "ServiceManager") -> None:
     """While it acts and goes on; before and after that it stands as it was announced."""
     from torc_watch.daemon.status_file import utc_now
-    from torc_watch.render.status_table import sentence
+    from torc_watch.render.status_table import summary
 
     while True:
         await anyio.sleep(_STATUS_INTERVAL)
-        if not service.wishes.to_stop:
-            manager.say(sentence(service.board.views, utc_now()))
+        if not service.requests.stop_requested:
+            manager.say(summary(service.board.views, utc_now()))

@@ -1,6 +1,6 @@
-"""What the daemon knows of each workflow at this moment, for those who want to show it.
+"""What the active daemon knows of each workflow at this moment, for those who show it.
 
-Kept by whoever acts; others read what is published of it.
+It is in memory: other processes read status.json, or follow the daemon's socket.
 """
 
 from collections.abc import Callable
@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 from torc_watch.core.workflow_key import WorkflowKey
 from torc_watch.daemon.commands import WatchedWorkflow
 from torc_watch.daemon.daemon_events import WorkflowEvent
-from torc_watch.daemon.view_update import first_view, is_routine, view_after
+from torc_watch.daemon.view_update import initial_view, is_routine, updated_view
 from torc_watch.daemon.workflow_view import WorkflowView
 
 
 class StatusBoard:
-    """``on_change`` is called with the view's key, and whether it can wait to be shown."""
+    """Listeners are called with the view's key, and whether showing the change can wait."""
 
     def __init__(self) -> None:
         self._views: dict[WorkflowKey, WorkflowView] = {}
@@ -28,32 +28,32 @@ class StatusBoard:
         return self._views.get(key)
 
     def subscribe(self, on_change: Callable[[WorkflowKey, bool], None]) -> Callable[[], None]:
-        """Returns what ends the subscription."""
+        """Returns a function that ends the subscription."""
         self._listeners.append(on_change)
         return lambda: self._listeners.remove(on_change)
 
-    def show(self, entry: WatchedWorkflow, before: WorkflowView | None = None) -> None:
-        """``before`` is what another daemon knew of it."""
-        key = (entry.server, entry.workflow_id)
-        self._views[key] = first_view(entry, before or self._views.get(key))
-        self._tell(key, can_wait=False)
+    def show(self, workflow: WatchedWorkflow, previous: WorkflowView | None = None) -> None:
+        """``previous`` is the view that the daemon before this one had of it."""
+        key = workflow.key
+        self._views[key] = initial_view(workflow, previous or self._views.get(key))
+        self._notify(key, can_wait=False)
 
     def remove(self, key: WorkflowKey) -> None:
         self._views.pop(key, None)
-        self._tell(key, can_wait=False)
+        self._notify(key, can_wait=False)
 
     def clear(self) -> None:
-        """Nothing is known any more: another daemon acts."""
+        """For a daemon that is no longer active."""
         for key in list(self._views):
             self.remove(key)
 
-    def note(self, event: WorkflowEvent, server: str) -> None:
-        """What happened to a workflow of ``server``; one that is not shown passes by."""
-        key = (server, event.workflow_id)
+    def update(self, event: WorkflowEvent, server: str) -> None:
+        """Updates the view of a workflow on ``server``; ignores workflows that are not shown."""
+        key = WorkflowKey(server, event.workflow_id)
         if key in self._views:
-            self._views[key] = view_after(self._views[key], event, datetime.now(UTC))
-            self._tell(key, can_wait=is_routine(event))
+            self._views[key] = updated_view(self._views[key], event, datetime.now(UTC))
+            self._notify(key, can_wait=is_routine(event))
 
-    def _tell(self, key: WorkflowKey, *, can_wait: bool) -> None:
+    def _notify(self, key: WorkflowKey, *, can_wait: bool) -> None:
         for on_change in list(self._listeners):
             on_change(key, can_wait)

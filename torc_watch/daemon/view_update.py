@@ -19,28 +19,28 @@ _PHASES = {
 _ROUTINE = (events.Looked, events.LookHeldUp, events.JobsCounted)
 
 
-def first_view(entry: WatchedWorkflow, before: WorkflowView | None = None) -> WorkflowView:
-    """Of a workflow whose entry is new or was changed; what was known of it stays."""
-    view = before or WorkflowView(server=entry.server, workflow_id=entry.workflow_id)
+def initial_view(workflow: WatchedWorkflow, previous: WorkflowView | None = None) -> WorkflowView:
+    """Of a workflow that was added or changed; the facts in the previous view stay."""
+    view = previous or WorkflowView(server=workflow.server, workflow_id=workflow.workflow_id)
     return replace(
         view,
-        phase=_PHASES[entry.condition],
-        verdict=entry.verdict,
-        reason=entry.reason,
+        phase=_PHASES[workflow.state],
+        verdict=workflow.verdict,
+        reason=workflow.reason,
         next_look="",
     )
 
 
-def view_after(view: WorkflowView, event: WorkflowEvent, at: datetime) -> WorkflowView:
+def updated_view(view: WorkflowView, event: WorkflowEvent, at: datetime) -> WorkflowView:
     view = replace(view, **_changes(event, at))
-    goes_on = isinstance(event, events.WatchStarted) and view.last_event
-    if goes_on or is_routine(event):
+    resumes = isinstance(event, events.WatchStarted) and view.last_event
+    if resumes or is_routine(event):
         return view
     return replace(view, last_event=event.name, last_event_at=_text(at))
 
 
 def is_routine(event: WorkflowEvent) -> bool:
-    """Whether it only says that all goes on."""
+    """Whether it reports nothing new."""
     return isinstance(event, _ROUTINE)
 
 

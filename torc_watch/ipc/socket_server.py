@@ -53,7 +53,7 @@ async def poke(paths: Sequence[Path], seconds: float) -> bool:
     return False
 
 
-class Control:
+class ControlServer:
     """``poke`` returns when the spool has been taken in; ``inspect`` yields values for JSON."""
 
     def __init__(
@@ -120,11 +120,11 @@ class Control:
                 async for lines in self._changes():
                     await stream.send(lines)
             case ["inspect", workflow_id, server]:
-                async for part in self._inspect((server, int(workflow_id))):
+                async for part in self._inspect(WorkflowKey(server, int(workflow_id))):
                     await stream.send(_json_line(part))
 
     async def _changes(self) -> AsyncIterator[bytes]:
-        changed = {(view.server, view.workflow_id): None for view in self._board.views}
+        changed = {view.key: None for view in self._board.views}
         woken = anyio.Event()
 
         def note(key: WorkflowKey, _: bool) -> None:
