@@ -10,12 +10,10 @@ from io import TextIOWrapper
 from torc_watch.config.sources import home
 from torc_watch.core.errors import TorcWatchError
 from torc_watch.daemon.status_file import read_status, utc_now
-from torc_watch.ipc.socket_client import inspected
 from torc_watch.render.daemon_notices import notices
-from torc_watch.render.status_table import table, terminal_width, workflow_text
+from torc_watch.render.status_table import table, terminal_width
 
-_PIECES = 3  # of what `status` shows
-_UNREACHABLE, _INTERRUPTED = 5, 130  # the command line's own
+_INTERRUPTED = 130  # the command line's own
 
 
 def main() -> None:
@@ -34,14 +32,7 @@ def main() -> None:
 
 def _is_done(words: list[str]) -> bool:
     """Otherwise the command line is to go on, and finds in its options from where."""
-    match words:
-        case ["list"]:
-            return _list()
-        case ["status", number] if number.isdecimal():
-            shown = _show_status(int(number))
-            sys.argv.append(f"--shown={shown}")
-            return shown == _PIECES
-    return False
+    return words == ["list"] and _list()
 
 
 def _list() -> bool:
@@ -54,27 +45,6 @@ def _list() -> bool:
     now = utc_now()
     views = daemon.workflows if daemon else ()
     return _say(notices(folder, daemon, now), *table(views, now, terminal_width()))
-
-
-def _show_status(workflow_id: int) -> int:
-    """How many pieces are shown: what is published, what was done, what the server says."""
-    try:
-        folder = home()
-        daemon = read_status(folder)
-    except TorcWatchError:
-        return 0
-    views = [view for view in daemon.workflows if view.workflow_id == workflow_id] if daemon else []
-    if len(views) != 1:
-        return 0
-    now = utc_now()
-    key = views[0].key
-    shown = int(_say(notices(folder, daemon, now), *workflow_text(key, views[0], now)))
-    for part in inspected(folder, key) if shown else ():
-        if part["trouble"]:
-            _say([f"torc-watchd: {part['trouble']}"])
-            sys.exit(_UNREACHABLE)
-        shown += _say([], *part["lines"])
-    return shown
 
 
 def _say(notes: list[str], *lines: str) -> bool:

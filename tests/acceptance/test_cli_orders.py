@@ -11,7 +11,6 @@ import sys
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,7 +23,6 @@ from torc_watch.daemon.registry import Registry
 from torc_watch.daemon.spool import PendingCommand, Spool
 from torc_watch.daemon.status_file import utc_now, write_status
 from torc_watch.daemon.workflow_view import DaemonView, Phase, WorkflowView
-from torc_watch.ipc.socket_client import socket_paths
 
 if TYPE_CHECKING:
     from typer.testing import Result
@@ -342,19 +340,13 @@ def test_the_list_waits_for_nothing_heavy_and_for_no_letter(home: Path) -> None:
     assert not ended.stderr
 
 
-def test_whoever_does_not_wait_for_the_daemon_s_answer(
-    home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_status_is_interrupted_while_it_waits_for_the_server(home: Path) -> None:
     home.mkdir()
-    workflow = WorkflowView(server=A, workflow_id=42, phase=Phase.WATCHING)
-    view = DaemonView(holder=this_holder(), at=utc_now().isoformat(), workflows=(workflow,))
-    write_status(home / "status.json", view)
-    with TemporaryDirectory() as runtime, socket.socket(socket.AF_UNIX) as silent:
-        monkeypatch.setenv("XDG_RUNTIME_DIR", runtime)  # pytest's own are too deep for a socket
-        path = socket_paths(home, os.environ)[0]
-        path.parent.mkdir()
-        silent.bind(str(path))
-        silent.listen()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        server = f"http://127.0.0.1:{silent.getsockname()[1]}/torc-service/v1"
+        workflow = WorkflowView(server=server, workflow_id=42, phase=Phase.WATCHING)
+        view = DaemonView(holder=this_holder(), at=utc_now().isoformat(), workflows=(workflow,))
+        write_status(home / "status.json", view)
         with subprocess.Popen(
             [sys.executable, "-m", "torc_watch", "status", "42"],
             stdout=subprocess.PIPE,
@@ -363,7 +355,7 @@ def test_whoever_does_not_wait_for_the_daemon_s_answer(
         ) as asking:
             connection, _ = silent.accept()
             with connection:
-                assert connection.recv(99).startswith(b"inspect 42 ")
+                assert connection.recv(99).startswith(b"GET /torc-service/v1/")
                 asking.send_signal(signal.SIGINT)
                 shown, said = asking.communicate()
 

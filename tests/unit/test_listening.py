@@ -16,7 +16,7 @@ from torc_watch.app.daemon_app import DaemonApp
 from torc_watch.config.settings import Settings
 from torc_watch.daemon.daemon_events import ControlMissing, DaemonEvent
 from torc_watch.ipc import socket_server
-from torc_watch.ipc.socket_server import poke
+from torc_watch.ipc.socket_client import poke
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import anyio
 import anyio.lowlevel
@@ -32,14 +31,10 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
-async def told(_: WorkflowKey) -> AsyncGenerator[dict[str, Any]]:
-    yield {}
-
-
 @asynccontextmanager
 async def serving(path: Path, board: StatusBoard) -> AsyncGenerator[None]:
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(ControlServer(board, anyio.lowlevel.checkpoint, told).serve, path)
+        tasks.start_soon(ControlServer(board, anyio.lowlevel.checkpoint).serve, path)
         yield
         tasks.cancel_scope.cancel()
 

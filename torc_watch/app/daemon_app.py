@@ -3,7 +3,7 @@
 import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, closing, suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -13,10 +13,8 @@ import anyio
 from anyio import to_thread
 
 from torc_watch.app.composition import local_allocations, request_for
-from torc_watch.app.inspection import known_part, live_part
 from torc_watch.config.settings import Settings
 from torc_watch.core.errors import ConfigurationAway, InvalidInput, JournalError
-from torc_watch.core.workflow_key import WorkflowKey
 from torc_watch.daemon.commands import WatchedWorkflow
 from torc_watch.daemon.daemon import ControlRequests, Daemon, DaemonContext, Intervals
 from torc_watch.daemon.daemon_events import (
@@ -162,11 +160,6 @@ class DaemonApp:
         await self.requests.poke().wait()
         await self._status_writer.write()  # whoever gave the order may look at once
 
-    async def _inspect(self, key: WorkflowKey) -> AsyncIterator[dict[str, Any]]:
-        home = self._settings.home
-        yield asdict(await to_thread.run_sync(known_part, home, key))
-        yield asdict(await live_part(home, key, self._settings))
-
     async def _prune(self) -> None:
         while True:
             with suppress(JournalError, OSError):  # there is another day
@@ -190,7 +183,7 @@ class DaemonApp:
         reason = ""
         for path in socket_paths(self._settings.home, os.environ):
             try:
-                await ControlServer(self.board, self._poke, self._inspect).serve(path)
+                await ControlServer(self.board, self._poke).serve(path)
             except (InvalidInput, OSError) as error:
                 reason = str(error)
             else:

@@ -116,8 +116,7 @@ async def _give(
     home: "Path", orders: "Sequence[Command]", known: "Mapping[WorkflowKey, WatchedWorkflow]"
 ) -> None:
     """Returns when the orders are safe, and with luck followed already."""
-    from torc_watch.ipc.socket_client import socket_paths
-    from torc_watch.ipc.socket_server import poke
+    from torc_watch.ipc.socket_client import poke, socket_paths
 
     _spool(home, orders)
     is_followed = await poke(socket_paths(home, os.environ), _INTAKE)

@@ -2,9 +2,7 @@
 
 import json
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from torc_watch.cli import options, running
 
@@ -15,15 +13,12 @@ if TYPE_CHECKING:
     from torc_watch.core.workflow_key import WorkflowKey
     from torc_watch.daemon.workflow_view import DaemonView
 
-_PARTS = 2  # of `inspection`
-
 
 def status(
     workflow_id: options.WorkflowId,
     *,
     url: options.KnownUrl = None,
     as_json: options.Json = False,
-    shown: Annotated[int, typer.Option(hidden=True, help="Pieces that were shown already.")] = 0,
 ) -> None:
     """Show all about one workflow.
 
@@ -46,10 +41,8 @@ def status(
         if as_json:
             _show_values(folder, daemon, key)
         else:
-            if not shown:
-                _show_known(folder, daemon, key)
-            # What was begun before was begun by asking the daemon: now it is done without.
-            _show_parts(_own_parts(folder, key, shown - 1) if shown else _parts(folder, key))
+            _show_known(folder, daemon, key)
+            _show_parts(_parts(folder, key))
 
 
 def history(
@@ -147,24 +140,11 @@ def _refuse_trouble(part: "Mapping[str, Any]") -> None:
 
 
 def _parts(home: "Path", key: "WorkflowKey") -> "Iterator[Mapping[str, Any]]":
-    """Parts of `inspection`, from the daemon, which has all at hand; else found out here."""
-    from torc_watch.ipc.socket_client import inspected
-
-    told = 0
-    for part in inspected(home, key):
-        told += 1
-        yield part
-    if told < _PARTS:
-        yield from _own_parts(home, key, told)
-
-
-def _own_parts(home: "Path", key: "WorkflowKey", told: int) -> "Iterator[Mapping[str, Any]]":
     from dataclasses import asdict
 
     from torc_watch.app.inspection import known_part, live_part
 
-    if told < 1:
-        yield asdict(known_part(home, key))
+    yield asdict(known_part(home, key))
     settings = running.load_settings()
     yield asdict(running.run(lambda: live_part(home, key, settings)))
 

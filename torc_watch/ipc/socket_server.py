@@ -2,18 +2,16 @@
 
 A client sends one line, and gets lines of JSON back: to ``poke`` one when the spool has been taken
 in, to ``follow`` the whole board first and then each workflow as it changes (null for one that was
-removed), to ``inspect ID SERVER`` what there is to say of a workflow, part by part. It is for the
-user alone: the folder is closed to others, and so is each connection.
+removed). It is for the user alone: the folder is closed to others, and so is each connection.
 """
 
 import json
 import os
 import stat
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import anyio
 from anyio import to_thread
@@ -32,39 +30,12 @@ _PAUSE = 1.0  # seconds, when a client cannot be taken
 _LOOK = 30.0  # seconds between looks whether the socket still has its name
 
 
-async def connect(paths: Sequence[Path]) -> SocketStream:
-    """To the daemon, at the first of ``paths`` where one listens. Raises OSError."""
-    for path in paths:
-        with suppress(OSError):
-            stream = await anyio.connect_unix(path)
-            if is_ours(stream.extra(SocketAttribute.raw_socket)):  # noqa: S610 - no SQL
-                return stream
-            await stream.aclose()
-    raise ConnectionRefusedError("No daemon of yours listens here.")
-
-
-async def poke(paths: Sequence[Path], seconds: float) -> bool:
-    """Whether the daemon said within ``seconds`` that it has taken in what is in the spool."""
-    left = anyio.EndOfStream, anyio.BrokenResourceError
-    with anyio.move_on_after(seconds), suppress(OSError, *left):
-        async with await connect(paths) as stream:
-            await stream.send(b"poke\n")
-            return bool(await stream.receive())
-    return False
-
-
 class ControlServer:
-    """``poke`` returns when the spool has been taken in; ``inspect`` yields values for JSON."""
+    """``poke`` returns when the spool has been taken in."""
 
-    def __init__(
-        self,
-        board: StatusBoard,
-        poke: Callable[[], Awaitable[None]],
-        inspect: Callable[[WorkflowKey], AsyncIterator[dict[str, Any]]],
-    ) -> None:
+    def __init__(self, board: StatusBoard, poke: Callable[[], Awaitable[None]]) -> None:
         self._board = board
         self._poke = poke
-        self._inspect = inspect
 
     async def serve(self, path: Path) -> None:
         """Listens until cancelled, or until the socket has lost its name, as where /tmp is swept.
@@ -101,8 +72,8 @@ class ControlServer:
                 await anyio.sleep(_PAUSE)
 
     async def _answer(self, stream: SocketStream) -> None:
-        # A client that leaves in the middle of an answer has what it wanted, and a question that
-        # cannot be answered, whyever, must not end the daemon: the client finds out by itself.
+        # A client may leave in the middle of an answer, and a request that fails must not stop the
+        # daemon: the client falls back to the spool and status.json.
         with suppress(Exception):
             async with stream:
                 if not is_ours(stream.extra(SocketAttribute.raw_socket)):  # noqa: S610 - no SQL
@@ -119,9 +90,6 @@ class ControlServer:
             case ["follow"]:
                 async for lines in self._changes():
                     await stream.send(lines)
-            case ["inspect", workflow_id, server]:
-                async for part in self._inspect(WorkflowKey(server, int(workflow_id))):
-                    await stream.send(_json_line(part))
 
     async def _changes(self) -> AsyncIterator[bytes]:
         changed = {view.key: None for view in self._board.views}
@@ -146,11 +114,7 @@ class ControlServer:
         view = self._board.view(key)
         server, workflow_id = key
         shown = {"server": server, "workflow_id": workflow_id, "view": view and asdict(view)}
-        return _json_line(shown)
-
-
-def _json_line(values: dict[str, Any]) -> bytes:
-    return json.dumps(values).encode() + b"\n"
+        return json.dumps(shown).encode() + b"\n"
 
 
 def _prepare_folder(path: Path) -> None:

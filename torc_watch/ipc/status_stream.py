@@ -12,7 +12,7 @@ from torc_watch.core.errors import JournalError
 from torc_watch.core.workflow_key import WorkflowKey
 from torc_watch.daemon.status_file import read_status, utc_now, view_from
 from torc_watch.daemon.workflow_view import WorkflowView
-from torc_watch.ipc.socket_server import connect
+from torc_watch.ipc.socket_client import connect
 from torc_watch.render.daemon_notices import notices
 
 StatusSnapshot = tuple[list[WorkflowView], str]  # with a notice about the daemon, or ""
