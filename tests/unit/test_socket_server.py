@@ -123,7 +123,7 @@ async def test_server_ends_when_its_socket_lost_its_name(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also to another file of that name; a new server then binds a new socket."""
-    monkeypatch.setattr(socket_server, "_LOOK", 0.01)
+    monkeypatch.setattr(socket_server, "_CHECK_INTERVAL", 0.01)
     served = ControlServer(StatusBoard(), anyio.lowlevel.checkpoint)
     with anyio.fail_after(10):
         async with anyio.create_task_group() as tasks:
@@ -183,7 +183,7 @@ async def starve(path: Path) -> None:
 async def test_folder_open_to_others_is_refused(path: Path, mode: int) -> None:
     path.parent.mkdir()
     path.parent.chmod(mode)
-    with pytest.raises(InvalidInput, match="no folder of yours alone"):
+    with pytest.raises(InvalidInput, match="not a private folder of yours"):
         await ControlServer(StatusBoard(), anyio.lowlevel.checkpoint).serve(path)
 
 
@@ -205,7 +205,7 @@ def test_each_state_folder_has_its_own_socket(monkeypatch: pytest.MonkeyPatch) -
     assert ours == socket_paths(home, {}) == socket_paths(home, {"XDG_RUNTIME_DIR": "relative"})
     assert socket_paths(home, {"XDG_RUNTIME_DIR": "/x"})[1:] == ours
     assert not set(ours) & set(socket_paths(home / "other", {}))
-    assert len(str(ours[0])) < socket_server._LONGEST_PATH - 30
+    assert len(str(ours[0])) < socket_server._MAX_PATH - 30
 
 
 async def test_client_tries_all_paths(path: Path) -> None:
