@@ -42,8 +42,8 @@ def _consequences(plan: Plan) -> Iterator[str]:
     if plan.starts_run:
         jobs = jobs_text(len(plan.retries) + plan.uninitialized)
         yield f"  Run {plan.run_id + 1} starts with {jobs}"
-    for order in plan.allocations:
-        yield f"  Runs in {allocation_text(order)}"
+    for allocation in plan.allocations:
+        yield f"  Runs in {allocation_text(allocation)}"
 
 
 def history_values(watches: Iterable[PastWatch]) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from torc_watch.core import events
 from torc_watch.core.events import Event, Verdict
 from torc_watch.core.model import JobCounts, JobStatus
 from torc_watch.daemon.commands import WatchedWorkflow, WatchOptions, WatchState
-from torc_watch.daemon.view_update import initial_view, updated_view
+from torc_watch.daemon.status_board import initial_view, updated_view
 from torc_watch.daemon.workflow_view import Phase, WorkflowView
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
