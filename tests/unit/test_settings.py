@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from torc_watch.app import composition
+from torc_watch.app.watch import request_for
 from torc_watch.config.settings import Settings, load_settings
 from torc_watch.config.sources import VARIABLES, Given, configured, home
 from torc_watch.core.errors import ConfigurationAway, InvalidInput
@@ -320,7 +320,7 @@ def test_the_example_of_the_readme(environment: pytest.MonkeyPatch, tmp_path: Pa
 def test_the_daemon_s_requests(tmp_path: Path) -> None:
     configure(tmp_path, f"home = '{tmp_path}/state'\nmax_retries = 5\npoll_interval = 300")
     settings = load_settings()
-    plain = composition.request_for(entry(WatchOptions()), settings)
+    plain = request_for(entry(WatchOptions()), settings)
     assert plain == WatchRequest(
         workflow_id=42,
         recovery=None,
@@ -329,7 +329,7 @@ def test_the_daemon_s_requests(tmp_path: Path) -> None:
         output_dir=tmp_path / "state/output",
     )
     chosen = WatchOptions(auto_recover=True, memory_multiplier=2.0, output_dir="/scratch/output")
-    asked = composition.request_for(entry(chosen), settings)
+    asked = request_for(entry(chosen), settings)
     assert asked.recovery == RecoverySettings(max_retries=5, memory_multiplier=2.0)
     assert asked.output_dir == Path("/scratch/output")
 

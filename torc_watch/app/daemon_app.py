@@ -12,7 +12,8 @@ from typing import Any
 import anyio
 from anyio import to_thread
 
-from torc_watch.app.composition import local_allocations, request_for
+from torc_watch.app.composition import local_allocations
+from torc_watch.app.watch import request_for
 from torc_watch.config.settings import Settings
 from torc_watch.core.errors import ConfigurationAway, InvalidInput, JournalError
 from torc_watch.daemon.commands import WatchedWorkflow

@@ -4,14 +4,16 @@ import json
 
 import typer
 
-from torc_watch.cli import options, running
+from torc_watch.cli import options
+from torc_watch.config.settings import load_settings
+from torc_watch.config.sources import configured, files
 
-app = typer.Typer(help="What is configured.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="Show the configuration.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.callback()
 def _group() -> None:
-    """What is configured, and where each value comes from."""
+    """Show the configuration."""
 
 
 @app.command()
@@ -27,25 +29,22 @@ def show(*, as_json: options.Json = False) -> None:
       torc-watchd config show
       torc-watchd config show --json
     """
-    from torc_watch.config.sources import configured, files
-
-    with running.ending():
-        settings = running.load_settings()
-        shown = settings.model_dump(mode="json")
-        if "@" in settings.api_url:  # a password may be in it, which no command accepts
-            shown["api_url"] = "**********"
-        origins = configured()
-        sources = {key: origins[key].origin if key in origins else "default" for key in shown}
-        if as_json:
-            values = {key: {"value": value, "from": sources[key]} for key, value in shown.items()}
-            print(json.dumps(values))
-            return
-        width = max(map(len, shown))
-        for key, value in shown.items():
-            print(f"{key:{width}}  {_text(value)}  ({sources[key]})")
-        print()
-        for path in files():
-            print(f"{path}{'' if path.exists() else ' (not there)'}")
+    settings = load_settings()
+    shown = settings.model_dump(mode="json")
+    if "@" in settings.api_url:  # a password may be in it, which no command accepts
+        shown["api_url"] = "**********"
+    origins = configured()
+    sources = {key: origins[key].origin if key in origins else "default" for key in shown}
+    if as_json:
+        values = {key: {"value": value, "from": sources[key]} for key, value in shown.items()}
+        print(json.dumps(values))
+        return
+    width = max(map(len, shown))
+    for key, value in shown.items():
+        print(f"{key:{width}}  {_text(value)}  ({sources[key]})")
+    print()
+    for path in files():
+        print(f"{path}{'' if path.exists() else ' (not there)'}")
 
 
 def _text(value: object) -> str:

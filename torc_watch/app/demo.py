@@ -1,21 +1,24 @@
-"""The demonstration behind ``torc-watchd demo``: real server, real workers, a folder of its own."""
+"""The demo: a real server and real workers, in a folder of their own."""
 
 import json
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
 from anyio.abc import Process
 from anyio.streams.text import TextReceiveStream
 
-from torc_watch.app import composition
-from torc_watch.cli.reporting import reporting
+from torc_watch.app.composition import local_allocations
+from torc_watch.app.submit import LocalShape, submit
+from torc_watch.app.watch import watch
 from torc_watch.config.settings import Settings
 from torc_watch.core.errors import InvalidInput, SchedulerError
+from torc_watch.core.events import Event
 from torc_watch.core.policy import RecoverySettings
 from torc_watch.engine.watch import WatchRequest
 from torc_watch.host.package_data import resource
@@ -25,48 +28,66 @@ from torc_watch.torc.transport import Connection
 _ALLOCATIONS, _CPUS = 2, 5
 _SECONDS_TO_START = 30
 _SECONDS_TO_STOP = 10
-_SPECIFICATIONS = {"oom": "tutorial", "manual": "tutorial"}  # the others are called as they are
+_SPECIFICATIONS = {"oom": "tutorial", "manual": "tutorial"}  # others have the scenario's name
+
+OpenOutput = Callable[[WatchRequest], AbstractContextManager[Callable[[Event], None]]]
 
 
-async def run(settings: Settings, scenario: str, directory: Path | None, api: str) -> int:
-    """The exit status of the watch. Raises InvalidInput for a folder that is in use."""
-    folder = _empty_folder(directory)
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """``directory`` is None for a temporary one; ``api`` is the API version of the server."""
+
+    scenario: str
+    directory: Path | None
+    api: str
+
+
+async def run_demo(
+    settings: Settings, demo: Demo, open_output: OpenOutput, tell: Callable[[str], None]
+) -> int:
+    """The exit status of the watch. Raises InvalidInput for a folder that is in use.
+
+    ``open_output`` opens what the watch reports to; ``tell`` gets all other lines.
+    """
+    folder = _empty_folder(demo.directory)
     settings = settings.model_copy(
         update={"home": folder / "state", "password": None, "password_file": None}
     )
     try:
-        async with _server(folder, api) as url:
-            return await _recover_something(settings, settings.connection(url), scenario, folder)
+        async with _server(folder, demo.api) as url, _workers(settings, settings.connection(url)):
+            connection = settings.connection(url)
+            shape = LocalShape(
+                allocations=_ALLOCATIONS, num_cpus=_CPUS, output_dir=folder / "output"
+            )
+            submission = await submit(_specification(demo), settings, connection, shape)
+            tell(f"Created workflow {submission.workflow_id} with {submission.jobs} jobs")
+            tell(f"Submitted to Local with {len(submission.allocations)} allocations\n")
+            request = _watch_request(submission.workflow_id, demo, shape.output_dir)
+            with open_output(request) as report:
+                ended = await watch(request, settings, connection, report)
+            return ended.verdict.exit_status
     finally:
-        print(f"\nServer data, logs and the jobs' output are in {folder}", flush=True)
+        tell(f"\nServer data, logs and the jobs' output are in {folder}")
 
 
-async def _recover_something(
-    settings: Settings, connection: Connection, scenario: str, folder: Path
-) -> int:
-    output_dir = folder / "output"
+def _watch_request(workflow_id: int, demo: Demo, output_dir: Path) -> WatchRequest:
+    return WatchRequest(
+        workflow_id=workflow_id,
+        recovery=None if demo.scenario == "manual" else RecoverySettings(),
+        poll_interval=1,
+        show_job_counts=True,
+        output_dir=output_dir,
+    )
+
+
+@asynccontextmanager
+async def _workers(settings: Settings, connection: Connection) -> AsyncIterator[None]:
+    """Those that are started while the context is open end with it."""
     try:
-        submission = await composition.submit(
-            _specification(scenario),
-            settings,
-            connection,
-            composition.LocalShape(allocations=_ALLOCATIONS, num_cpus=_CPUS, output_dir=output_dir),
-        )
-        print(f"Created workflow {submission.workflow_id} with {submission.jobs} jobs")
-        print(f"Submitted to Local with {len(submission.allocations)} allocations\n", flush=True)
-        request = WatchRequest(
-            workflow_id=submission.workflow_id,
-            recovery=None if scenario == "manual" else RecoverySettings(),
-            poll_interval=1,
-            show_job_counts=True,
-            output_dir=output_dir,
-        )
-        with reporting(request, as_json=False) as report:
-            ended = await composition.watch(request, settings, connection, report)
-        return ended.verdict.exit_status
+        yield
     finally:
         with _undisturbed():
-            await composition.local_allocations(settings, connection).cancel_all()
+            await local_allocations(settings, connection).cancel_all()
 
 
 @asynccontextmanager
@@ -75,7 +96,7 @@ async def _server(folder: Path, api: str) -> AsyncIterator[str]:
     command = [sys.executable, "-m", "torc_watch", "sandbox", "serve", "--json", "--port", "0"]
     command += ["--directory", str(folder / "server"), "--api", api, "--unblock-interval", "0.2"]
     with (folder / "server.log").open("wb") as log:
-        # A session of its own: Ctrl-C reaches us first, and the server stays until we are done.
+        # A session of its own: Ctrl-C reaches only this process, which stops the server last.
         server = await anyio.open_process(command, stderr=log, start_new_session=True)
     try:
         yield await _announced_url(server, folder / "server.log")
@@ -86,7 +107,7 @@ async def _server(folder: Path, api: str) -> AsyncIterator[str]:
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """What was started is stopped, however impatiently Ctrl-C is pressed once more."""
+    """Stops what was started, even if Ctrl-C is pressed again."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         with anyio.CancelScope(shield=True):
@@ -130,5 +151,6 @@ def _empty_folder(directory: Path | None) -> Path:
     return directory.absolute()
 
 
-def _specification(scenario: str) -> Path:
-    return resource("examples") / f"{_SPECIFICATIONS.get(scenario, scenario)}.yaml"
+def _specification(demo: Demo) -> Path:
+    name = _SPECIFICATIONS.get(demo.scenario, demo.scenario)
+    return resource("examples") / f"{name}.yaml"

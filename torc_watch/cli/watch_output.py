@@ -1,11 +1,14 @@
-"""Where the events of a watch go: the log in its output folder, and the terminal."""
+"""Where the events of a foreground watch go: the log in its output folder, and the terminal."""
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from torc_watch.cli import running
+from torc_watch.app.watch import watch
+from torc_watch.cli.event_loop import run
+from torc_watch.cli.exit_status import discard_stdout
+from torc_watch.config.settings import Settings
 from torc_watch.core.errors import InvalidInput
 from torc_watch.core.events import Event, Looked, LookHeldUp
 from torc_watch.engine.watch import WatchRequest
@@ -13,16 +16,31 @@ from torc_watch.logs.event_log import json_line, open_log
 from torc_watch.render.transcript import Transcript
 
 
+def watch_to_its_end(
+    request: WatchRequest, settings: Settings, url: str | None, *, as_json: bool
+) -> int:
+    """Watches in the foreground and returns the exit status; `recover` is a watch of one round."""
+
+    async def command() -> int:
+        with watch_output(request, as_json=as_json) as report:
+            ended = await watch(request, settings, settings.connection(url), report)
+        return ended.verdict.exit_status
+
+    return run(command)
+
+
 @contextmanager
-def reporting(request: WatchRequest, *, as_json: bool) -> Iterator[Callable[[Event], None]]:
-    """Gives what the engine reports to. Raises InvalidInput for an unusable output folder."""
+def watch_output(
+    request: WatchRequest, *, as_json: bool = False
+) -> Iterator[Callable[[Event], None]]:
+    """Yields what the engine reports to. Raises InvalidInput for an unusable output folder."""
     transcript = Transcript()
     with ExitStack() as stack:
         with unusable_folder_refused(request.output_dir):
             log = stack.enter_context(open_log(request.output_dir, request.workflow_id))
 
         def report(event: Event) -> None:
-            if isinstance(event, (Looked, LookHeldUp)):  # of use to who asks how things are
+            if isinstance(event, (Looked, LookHeldUp)):  # for `list` and `status`
                 return
             log.write(event)
             _show([json_line(event)] if as_json else transcript.lines(event))
@@ -32,6 +50,7 @@ def reporting(request: WatchRequest, *, as_json: bool) -> Iterator[Callable[[Eve
 
 @contextmanager
 def unusable_folder_refused(output_dir: Path) -> Iterator[None]:
+    """Raises InvalidInput for OSError."""
     try:
         yield
     except OSError as error:
@@ -42,12 +61,14 @@ def unusable_folder_refused(output_dir: Path) -> Iterator[None]:
 
 
 def _show(lines: Iterable[str]) -> None:
-    """Raises BrokenPipeError when nobody reads us any more; other trouble costs only the lines."""
+    """Raises BrokenPipeError when the reader is gone; other errors lose only the lines."""
     try:
         for line in lines:
             print(line, flush=True)
     except BrokenPipeError:
         raise
     except OSError as error:
-        running.discard_stdout()
-        print(f"Standard output: {error.strerror}. Going on without.", file=sys.stderr)
+        discard_stdout()
+        print(
+            f"Standard output: {error.strerror}. The watch continues without it.", file=sys.stderr
+        )

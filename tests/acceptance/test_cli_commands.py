@@ -1,4 +1,4 @@
-"""What a person asks of the daemon while none runs here: it waits, whole, until one does."""
+"""Commands to the daemon while none is running: the spool keeps them until one starts."""
 
 import json
 import os
@@ -27,14 +27,14 @@ from torc_watch.daemon.workflow_view import DaemonView, Phase, WorkflowView
 if TYPE_CHECKING:
     from typer.testing import Result
 
-A = "http://127.0.0.1:9/torc-service/v1"  # where nobody listens
+A = "http://127.0.0.1:9/torc-service/v1"  # where no server listens
 B = "http://127.0.0.1:10/torc-service/v1"
 ELSEWHERE = replace(this_holder(), boot="another", host="login02")
 
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A state folder that nobody has used, in a folder where commands are given."""
+    """An unused state folder, in the folder in which commands are given."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TORC_WATCHD_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("TORC_API_URL", A)
@@ -91,22 +91,25 @@ def keep(
         ),
     ],
 )
-def test_add_says_what_was_said_and_nothing_else(
+def test_add_sends_the_given_options_and_no_others(
     home: Path, options: str, choices: dict[str, object]
 ) -> None:
     ended = given(f"add 42 {options}")
 
     assert ended.exit_code == 0
-    assert ended.stdout == f"Workflow 42 is to be added ({A})\n"
+    assert ended.stdout == f"Workflow 42 will be added ({A})\n"
     assert f"Warning: No answer from {A}" in ended.stderr
-    assert "This waits until a daemon runs. Start it with: torc-watchd service" in ended.stderr
+    assert (
+        "No daemon is running: this takes effect when one starts. Start it with: " in ended.stderr
+    )
+    assert "torc-watchd service install" in ended.stderr
     here = str(Path("output").absolute())
     expected = replace(WatchOptions(output_dir=here), **choices)  # type: ignore[arg-type]
     assert waiting(home) == [Command(action=Action.ADD, server=A, workflow_id=42, options=expected)]
 
 
 @pytest.mark.parametrize("configured", [True, False])
-def test_output_belongs_where_the_workflow_was_first_added(
+def test_output_folder_is_where_the_workflow_was_first_added(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, configured: bool
 ) -> None:
     if configured:
@@ -123,7 +126,7 @@ def test_output_belongs_where_the_workflow_was_first_added(
     assert folders == [first, None, str(tmp_path / "elsewhere/here")]
 
 
-def test_orders_keep_their_order(home: Path) -> None:
+def test_commands_are_sent_in_the_order_in_which_they_were_given(home: Path) -> None:
     given("add 42 43")
     for words in ("set 42 --max-retries 6", "pause 42 43", "resume 43", "remove 42"):
         ended = given(words)
@@ -139,7 +142,7 @@ def test_orders_keep_their_order(home: Path) -> None:
     )
 
 
-def test_what_was_said_is_taken_back_and_what_ended_begins_anew(home: Path) -> None:
+def test_unset_removes_options_and_add_starts_a_new_watch(home: Path) -> None:
     keep(home, A, state=WatchState.ENDED)
 
     given("set 42 --max-retries 5")
@@ -147,10 +150,10 @@ def test_what_was_said_is_taken_back_and_what_ended_begins_anew(home: Path) -> N
     again = given("add 42 42")
 
     assert unset.stdout == (
-        f"Workflow 42 is to be changed ({A}): its watch has ended; resume starts a new one\n"
+        f"Workflow 42 will be changed ({A}): its watch has ended; resume starts a new one\n"
     )
     assert again.stdout == (
-        f"Workflow 42 is to be added ({A}): a new watch starts, with all its retries\n"
+        f"Workflow 42 will be added ({A}): a new watch starts, with all its retries\n"
     )
     _, second, _ = waiting(home)
     assert second.unset == ("max_retries", "poll_interval")
@@ -159,20 +162,20 @@ def test_what_was_said_is_taken_back_and_what_ended_begins_anew(home: Path) -> N
 @pytest.mark.parametrize(
     ("words", "state", "said"),
     [
-        ("pause 42", WatchState.ENDED, f"stays as it is ({A}): its watch has already ended\n"),
-        ("pause 42", WatchState.PAUSED, f"stays as it is ({A})\n"),
-        ("resume 42", WatchState.WATCHED, f"stays as it is ({A})\n"),
-        ("resume 42", WatchState.PAUSED, f"is to be resumed ({A})\n"),
-        ("add 42", WatchState.WATCHED, f"stays as it is ({A}): it was already watched\n"),
-        ("set 42 -m 3", WatchState.PAUSED, f"is to be changed ({A}): it is paused\n"),
+        ("pause 42", WatchState.ENDED, f"is unchanged ({A}): its watch has already ended\n"),
+        ("pause 42", WatchState.PAUSED, f"is unchanged ({A})\n"),
+        ("resume 42", WatchState.WATCHED, f"is unchanged ({A})\n"),
+        ("resume 42", WatchState.PAUSED, f"will be resumed ({A})\n"),
+        ("add 42", WatchState.WATCHED, f"is unchanged ({A}): it was already watched\n"),
+        ("set 42 -m 3", WatchState.PAUSED, f"will be changed ({A}): it is paused\n"),
     ],
 )
-def test_what_changes_nothing_says_so(home: Path, words: str, state: WatchState, said: str) -> None:
+def test_command_says_what_it_changes(home: Path, words: str, state: WatchState, said: str) -> None:
     keep(home, A, state=state)
     assert given(words).stdout == f"Workflow 42 {said}"
 
 
-def test_what_another_version_kept_is_removed_or_added_anew(home: Path) -> None:
+def test_unreadable_workflow_can_be_removed_or_added_again(home: Path) -> None:
     keep(home, A)
     with closing(sqlite3.connect(home / "journal.db")) as database:
         database.execute("""UPDATE entry SET choices = '{"max_retries": "many"}'""")
@@ -188,7 +191,7 @@ def test_what_another_version_kept_is_removed_or_added_anew(home: Path) -> None:
 
 
 @pytest.mark.parametrize("verb", ["pause", "resume", "remove", "set -m 3"])
-def test_the_same_id_on_two_servers(home: Path, verb: str) -> None:
+def test_same_id_on_two_servers_needs_a_url(home: Path, verb: str) -> None:
     keep(home, A)
     keep(home, B)
 
@@ -206,15 +209,18 @@ def test_the_same_id_on_two_servers(home: Path, verb: str) -> None:
     [
         ("pause 42", "Workflow 42 is not watched. Add it with: torc-watchd add 42"),
         ("status 42", "Workflow 42 is not watched. Add it with: torc-watchd add 42"),
-        ("history 42", "Workflow 42 was never watched from here."),
-        ("set 42", "Say what is to change, such as --max-retries 6."),
+        ("history 42", "home has no watch of workflow 42."),
+        ("set 42", "Give at least one option to change, such as --max-retries 6."),
         ("set 42 --memory-multiplier 1", "'--memory-multiplier': 1 would not raise anything"),
-        ("set 42 --unset max-retry", "nothing like 'max_retry' to unset. There is: auto-recover,"),
+        (
+            "set 42 --unset max-retry",
+            "no option 'max_retry' to unset. Options: auto-recover,",
+        ),
         ("add 0", "greater than or equal to 1"),
         ("add", "Missing argument 'ID'"),
         (f"add {2**63}", "must be between 1 and 2^63 - 1 (got 9223372036854775808)."),
         ("add 42 -p 1e9", "--poll-interval must be at most 366 days (got 1000000000 s)."),
-        ("add 42 -o ~nobody-of-that-name/x", "There is no home for ~nobody-of-that-name."),
+        ("add 42 -o ~nobody-of-that-name/x", "There is no home folder for ~nobody-of-that-name."),
         ("add 42 --url ftp://host", "'ftp://host' is not the URL of a server"),
         ("pause 42 --url ftp://host", "'ftp://host' is not the URL of a server"),
     ],
@@ -227,22 +233,25 @@ def test_refused(home: Path, words: str, message: str) -> None:
     assert not home.exists()
 
 
-def test_a_daemon_on_another_login_node_takes_it_in(home: Path) -> None:
+def test_daemon_on_another_login_node_is_named(home: Path) -> None:
     home.mkdir()
     view = DaemonView(holder=ELSEWHERE, at=utc_now().isoformat(), workflows=())
     write_status(home / "status.json", view)
 
-    assert "The daemon on login02 takes this in within some seconds." in given("add 42").stderr
+    assert "The daemon on login02 will apply this within a few seconds." in given("add 42").stderr
 
 
 @pytest.mark.parametrize(
     ("blocked", "message"),
     [
         ("spool", "The spool {}/spool cannot be read: Not a directory"),
-        ("spool/drafts", "The state folder {} cannot be written: File exists. From workflow 42 on"),
+        (
+            "spool/drafts",
+            "The state folder {} cannot be written: File exists. No command was sent for workflow",
+        ),
     ],
 )
-def test_a_spool_that_cannot_be_used(home: Path, blocked: str, message: str) -> None:
+def test_unusable_spool(home: Path, blocked: str, message: str) -> None:
     (home / blocked).parent.mkdir(parents=True)
     (home / blocked).touch()
 
@@ -254,7 +263,7 @@ def test_a_spool_that_cannot_be_used(home: Path, blocked: str, message: str) -> 
 
 
 @pytest.mark.parametrize("words", ["list", "add 42", "watch 42", "logs", "status 42"])
-def test_a_typo_in_the_configuration_ends_every_command(home: Path, words: str) -> None:
+def test_every_command_refuses_a_typo_in_the_configuration(home: Path, words: str) -> None:
     config = Path("config/torc-watchd/config.toml")
     config.parent.mkdir(parents=True)
     config.write_text("max_retrys = 5")
@@ -268,7 +277,7 @@ def test_a_typo_in_the_configuration_ends_every_command(home: Path, words: str) 
 
 
 @pytest.mark.parametrize("words", ["list", "run", "config show"])
-def test_a_configuration_that_cannot_be_read_may_be_there_again_later(words: str) -> None:
+def test_unreadable_configuration_is_no_usage_error(words: str) -> None:
     Path("config/torc-watchd/config.toml").mkdir(parents=True)
 
     ended = given(words)
@@ -297,7 +306,7 @@ def test_config_show_says_where_each_value_is_from(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.slow
-def test_the_list_while_no_daemon_runs(home: Path) -> None:
+def test_list_while_no_daemon_runs(home: Path) -> None:
     ended = given("list")
     assert ended.stdout == "No workflows are watched. Add one with: torc-watchd add ID\n"
     assert "The daemon has never run." in ended.stderr
@@ -317,10 +326,11 @@ def test_the_list_while_no_daemon_runs(home: Path) -> None:
     assert "paused" in given("status 42").stdout
 
 
-def test_the_list_waits_for_nothing_heavy_and_for_no_letter(home: Path) -> None:
+def test_list_loads_nothing_heavy_and_prints_what_the_terminal_can_show(home: Path) -> None:
     program = (
-        "import sys; from torc_watch.__main__ import main; main();"
-        "print({'anyio', 'asyncio', 'httpx', 'pydantic', 'typer'} & set(sys.modules))"
+        "import atexit, sys; from torc_watch.__main__ import main;"
+        "heavy = {'httpx', 'pydantic', 'rich', 'sqlite3', 'structlog', 'torc_watch.core.policy'};"
+        "atexit.register(lambda: print(heavy & set(sys.modules))); main()"
     )
     home.mkdir()
     workflow = WorkflowView(server=A, workflow_id=42, name="é", phase=Phase.WATCHING)
@@ -364,12 +374,17 @@ def test_status_is_interrupted_while_it_waits_for_the_server(home: Path) -> None
     assert said == "torc-watchd: interrupted.\n"
 
 
-def test_the_daemon_loads_what_it_uses() -> None:
+def test_daemon_loads_only_what_it_uses() -> None:
     program = (
-        "import sys, torc_watch.app.daemon_app;"
-        "print({'rich', 'click', 'yaml', 'starlette', 'uvicorn'} & set(sys.modules))"
+        "import atexit, sys; from torc_watch.__main__ import main;"
+        "heavy = ['click', 'httpx._main', 'yaml', 'starlette', 'uvicorn'];"
+        "atexit.register(lambda: print([name for name in heavy if sys.modules.get(name)]));"
+        "main()"
     )
     ended = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+        [sys.executable, "-c", program, "run", "--once"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
-    assert ended.stdout == "set()\n"
+    assert ended.stdout == "[]\n"

@@ -1,12 +1,16 @@
-"""demo: the main job, whole, on this machine and in a folder of its own."""
+"""demo: a workflow that fails and is recovered, on this machine and in a folder of its own."""
 
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from torc_watch.cli import running
+from torc_watch.app.demo import Demo, run_demo
+from torc_watch.cli.event_loop import run
+from torc_watch.cli.watch_output import watch_output
+from torc_watch.config.settings import load_settings
 
 
 class Scenario(StrEnum):
@@ -33,12 +37,12 @@ def demo(
     api: Annotated[
         Literal["0.12", "0.35"], typer.Option(help="Torc release whose API is spoken.")
     ] = "0.35",
-) -> None:
+) -> int:
     """Show a workflow fail, be recovered, complete.
 
     Starts a Torc server on a free port and workers on this machine, whose jobs really run out of
-    memory or time, watches them as `torc-watchd watch` does, and ends with its exit
-    status. Nothing is left running.
+    memory or time. Watches them as `torc-watchd watch` does, and ends with its exit status. Nothing
+    is left running.
 
     \b
     Scenarios:
@@ -54,9 +58,6 @@ def demo(
       torc-watchd demo
       torc-watchd demo --scenario mixed --directory /tmp/demo
     """
-    from torc_watch.cli import demonstration
-
-    settings = running.load_settings()
-    raise typer.Exit(
-        running.run(lambda: demonstration.run(settings, scenario.value, directory, api))
-    )
+    settings = load_settings()
+    chosen = Demo(scenario.value, directory, api)
+    return run(lambda: run_demo(settings, chosen, watch_output, partial(print, flush=True)))

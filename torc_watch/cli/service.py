@@ -1,25 +1,33 @@
-"""service: torc-watchd as a systemd service of the person who types."""
+"""service: torc-watchd as a systemd user service."""
 
 import os
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from torc_watch.cli import running
-
-if TYPE_CHECKING:
-    from torc_watch.login_node.service_install import UnitSpec, Wanted
+from torc_watch.cli.event_loop import run
+from torc_watch.config.settings import load_settings
+from torc_watch.core.errors import ServiceError
+from torc_watch.host.package_data import resource
+from torc_watch.host.subprocesses import ask
+from torc_watch.login_node import service_install
+from torc_watch.login_node.probes import programs_on
+from torc_watch.login_node.service_install import UnitSpec, Wanted
+from torc_watch.login_node.systemd import services_environment
+from torc_watch.login_node.unit_file import unseen_secrets, unseen_settings
 
 _PROGRAM = "torc-watchd"
 
 app = typer.Typer(
-    help="The daemon as a service of yours, by systemd. Look at it, and start and stop it, with: "
+    help="Run the daemon as a systemd user service. Inspect it, and start and stop it, with: "
     "systemctl --user status|start|stop|restart|reload torc-watchd",
     no_args_is_help=True,
+    rich_markup_mode=None,
 )
 
 
@@ -59,10 +67,7 @@ def install(
       torc-watchd service install --dry-run
       torc-watchd service install --save-environment
     """
-    from torc_watch.host.subprocesses import ask
-    from torc_watch.login_node import service_install
-
-    settings = running.load_settings()
+    settings = load_settings()
 
     async def command() -> None:
         services = await _services_environment()
@@ -84,7 +89,7 @@ def install(
         await service_install.say_where_logs_are(ask, print)
         _say_unseen({} if service_install.has_settings(wanted.folder, unseen) else unseen)
 
-    running.run(command)
+    run(command)
 
 
 @app.command()
@@ -95,14 +100,12 @@ def uninstall() -> None:
     Examples:
       torc-watchd service uninstall
     """
-    from torc_watch.host.subprocesses import ask
-    from torc_watch.login_node import service_install
 
     async def command() -> None:
         services = await _services_environment()
         await service_install.uninstall(ask, _units_folder(services), print)
 
-    running.run(command)
+    run(command)
 
 
 def own_command(program: str, python: str) -> tuple[str, ...]:
@@ -116,10 +119,6 @@ def own_command(program: str, python: str) -> tuple[str, ...]:
 
 async def _services_environment() -> dict[str, str]:
     """Raises ServiceError where there is no service manager for this person."""
-    from torc_watch.core.errors import ServiceError
-    from torc_watch.host.subprocesses import ask
-    from torc_watch.login_node.systemd import services_environment
-
     services = await services_environment(ask)
     if isinstance(services, str):
         raise ServiceError(
@@ -129,12 +128,7 @@ async def _services_environment() -> dict[str, str]:
     return services
 
 
-def _service(services: Mapping[str, str], settings: dict[str, str] | None) -> "UnitSpec":
-    from importlib.metadata import version
-
-    from torc_watch.host.package_data import resource
-    from torc_watch.login_node.service_install import UnitSpec
-
+def _service(services: Mapping[str, str], settings: dict[str, str] | None) -> UnitSpec:
     return UnitSpec(
         command=own_command(sys.argv[0], sys.executable),
         version=version("torc-watch"),
@@ -153,9 +147,6 @@ def _units_folder(services: Mapping[str, str]) -> Path:
 
 def _unseen(services: Mapping[str, str], *, needs_path: bool) -> dict[str, str]:
     """The settings that services would not have; PATH only where something is found by it."""
-    from torc_watch.login_node.probes import programs_on
-    from torc_watch.login_node.unit_file import unseen_settings
-
     found = unseen_settings(os.environ, services)
     hidden = programs_on(os.environ.get("PATH")) - programs_on(services.get("PATH"))
     if not hidden and not needs_path:
@@ -163,7 +154,7 @@ def _unseen(services: Mapping[str, str], *, needs_path: bool) -> dict[str, str]:
     return found
 
 
-def _show(files: "Sequence[Wanted]") -> None:
+def _show(files: Sequence[Wanted]) -> None:
     for file in files:
         if file.is_done:
             print(f"# {file.path}: unchanged")
@@ -173,9 +164,7 @@ def _show(files: "Sequence[Wanted]") -> None:
             print(f"# {file.path}\n{file.text}")
 
 
-def _say_unseen(unseen: "Mapping[str, str]") -> None:
-    from torc_watch.login_node.unit_file import unseen_secrets
-
+def _say_unseen(unseen: Mapping[str, str]) -> None:
     if "TORC_WATCHD_HOME" in unseen:
         print("Orders from this shell would not reach it: it has another TORC_WATCHD_HOME.")
     if unseen:

@@ -1,4 +1,4 @@
-"""sandbox: a Torc server and workers on this machine, for trying out."""
+"""sandbox: a Torc server on this machine, to try things out."""
 
 import json
 from pathlib import Path
@@ -6,10 +6,15 @@ from typing import Annotated, Literal
 
 import typer
 
-from torc_watch.cli import options, running
+from torc_watch.cli import options
+from torc_watch.cli.event_loop import run
+from torc_watch.sandbox.server import ServerSettings
+from torc_watch.sandbox.server import serve as serve_torc
 
 app = typer.Typer(
-    help="A Torc server and workers on this machine, for trying out.", no_args_is_help=True
+    help="Run a Torc server on this machine, to try things out.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 
 _PORT_OF_TORC = 8080  # where Torc's clients look for a server unless told otherwise
@@ -37,23 +42,20 @@ def serve(
         float,
         typer.Option(
             callback=options.positive,
-            help="Seconds between looks at which jobs their finished dependencies unblock.",
+            help="How often blocked jobs are checked, in seconds.",
         ),
     ] = 1.0,
     as_json: options.Json = False,
 ) -> None:
     """Run an embedded Torc server until interrupted.
 
-    Its data is kept in the directory: a server started there again goes on with it.
+    Its data is kept in the directory: a server that is started there again uses it.
 
     \b
     Examples:
       torc-watchd sandbox serve
       torc-watchd sandbox serve --port 0 --directory /tmp/torc --api 0.12 --json
     """
-    from torc_watch.sandbox.server import ServerSettings
-    from torc_watch.sandbox.server import serve as serve_torc
-
     settings = ServerSettings(directory=directory, dialect=api, unblock_interval=unblock_interval)
 
     def announce(url: str) -> None:
@@ -66,4 +68,4 @@ def serve(
     async def command() -> None:
         await serve_torc(settings, host=host, port=port, announce=announce)
 
-    running.run(command)
+    run(command)

@@ -2,22 +2,21 @@
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING
 
-import typer
+import anyio
 
-from torc_watch.cli import options, running
+from torc_watch.app.composition import open_client
+from torc_watch.cli import options
+from torc_watch.cli.event_loop import run
+from torc_watch.config.settings import Settings, load_settings
+from torc_watch.core import errors
 from torc_watch.host.package_data import resource
-from torc_watch.login_node.facts import Mode
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from torc_watch.config.settings import Settings
-    from torc_watch.login_node.checks import CheckResult
-    from torc_watch.login_node.facts import LoginNode, Server
-    from torc_watch.login_node.probes import Place
+from torc_watch.host.subprocesses import ask, session_environment
+from torc_watch.login_node.checks import CheckLevel, CheckResult, findings
+from torc_watch.login_node.facts import LoginNode, Mode, Server, advise
+from torc_watch.login_node.probes import Place, look
 
 _PATIENCE = 10.0  # seconds for the server
 _HOW = {
@@ -29,8 +28,8 @@ _HOW = {
 }
 
 
-def doctor(*, url: options.Url = None, as_json: options.Json = False) -> None:
-    """Look at this login node, and say how the daemon is best run here.
+def doctor(*, url: options.Url = None, as_json: options.Json = False) -> int:
+    """Check this login node and say how to run the daemon.
 
     Ends with 0 when the daemon can run here, and with 1 when something stops it.
 
@@ -39,30 +38,21 @@ def doctor(*, url: options.Url = None, as_json: options.Json = False) -> None:
       torc-watchd doctor
       torc-watchd doctor --json
     """
-    from torc_watch.login_node.checks import CheckLevel, findings
-    from torc_watch.login_node.facts import advise
-
-    settings = running.load_settings()
-    node = running.run(lambda: _look(settings, url))
+    settings = load_settings()
+    node = run(lambda: _look(settings, url))
     found = findings(node)
     if as_json:
         print(json.dumps(_values(node, found, advise(node))))
     else:
         print("\n".join(_lines(found, advise(node))))
-    raise typer.Exit(1 if any(finding.level is CheckLevel.PROBLEM for finding in found) else 0)
+    return 1 if any(finding.level is CheckLevel.PROBLEM for finding in found) else 0
 
 
-async def _look(settings: "Settings", url: str | None) -> "LoginNode":
-    from torc_watch.host.subprocesses import ask
-    from torc_watch.login_node.probes import look
-
+async def _look(settings: Settings, url: str | None) -> LoginNode:
     return await look(_place(settings), ask, lambda: _ask_server(settings, url))
 
 
-def _place(settings: "Settings") -> "Place":
-    from torc_watch.host.subprocesses import session_environment
-    from torc_watch.login_node.probes import Place
-
+def _place(settings: Settings) -> Place:
     environment = session_environment(os.environ)
     return Place(
         user=settings.user_name(),
@@ -71,17 +61,11 @@ def _place(settings: "Settings") -> "Place":
     )
 
 
-async def _ask_server(settings: "Settings", url: str | None) -> "Server":
-    import anyio
-
-    from torc_watch.app import composition
-    from torc_watch.core import errors
-    from torc_watch.login_node.facts import Server
-
+async def _ask_server(settings: Settings, url: str | None) -> Server:
     address = url or settings.api_url
     try:
         with anyio.fail_after(_PATIENCE):
-            async with composition.open_client(settings.connection(url)) as client:
+            async with open_client(settings.connection(url)) as client:
                 return Server(url=address, version=str(client.version or "unknown"), trouble="")
     except TimeoutError:
         return Server(url=address, version="", trouble=f"no answer within {_PATIENCE:.0f} s.")
@@ -90,7 +74,7 @@ async def _ask_server(settings: "Settings", url: str | None) -> "Server":
         return Server(url=address, version="", trouble=str(error), refused=refused)
 
 
-def _values(node: "LoginNode", found: "Sequence[CheckResult]", mode: Mode) -> dict[str, object]:
+def _values(node: LoginNode, found: Sequence[CheckResult], mode: Mode) -> dict[str, object]:
     return {
         "host": node.host,
         "mode": mode.value,
@@ -98,7 +82,7 @@ def _values(node: "LoginNode", found: "Sequence[CheckResult]", mode: Mode) -> di
     }
 
 
-def _lines(found: "Sequence[CheckResult]", mode: Mode) -> list[str]:
+def _lines(found: Sequence[CheckResult], mode: Mode) -> list[str]:
     lines = []
     for finding in found:
         lines.append(f"{finding.level:8} {finding.subject:16} {finding.text}")

@@ -1,4 +1,4 @@
-"""The daemon and the signals that it gets: to end, to hurry, to read its configuration again."""
+"""The signals to the daemon: stop, stop at once, reload the configuration."""
 
 import os
 import signal
@@ -9,27 +9,29 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
+from torc_watch.app import daemon_process
 from torc_watch.app.daemon_app import DaemonApp
-from torc_watch.cli import serving
 from torc_watch.config.settings import Settings
 from torc_watch.daemon.daemon_events import ConfigurationRead, DaemonEvent, StopAsked
 from torc_watch.host.sd_notify import ServiceManager
 
 
 @pytest.mark.parametrize(
-    ("echo", "interruptions"), [(60.0, 0), (0.0, 1)], ids=["of one Ctrl-C", "of a second one"]
+    ("interval", "interruptions"), [(60.0, 0), (0.0, 1)], ids=["same Ctrl-C", "second Ctrl-C"]
 )
-async def test_a_second_signal(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, echo: float, interruptions: int
+async def test_second_signal_interrupts_unless_it_repeats_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, interval: float, interruptions: int
 ) -> None:
-    monkeypatch.setattr(serving, "_ECHO", echo)
+    monkeypatch.setattr(daemon_process, "_REPEATED_SIGNAL", interval)
     said: list[DaemonEvent] = []
     interrupted: list[None] = []
     settings = Settings(home=tmp_path)
-    service = DaemonApp(settings, lambda: settings, lambda *_: None, said.append)
+    app = DaemonApp(settings, lambda: settings, lambda *_: None, said.append)
     with closing(ServiceManager(None)) as manager, anyio.fail_after(30):
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(serving._obey, service, manager, lambda: interrupted.append(None))
+            tasks.start_soon(
+                daemon_process._handle_signals, app, manager, lambda: interrupted.append(None)
+            )
             await anyio.wait_all_tasks_blocked()
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 os.kill(os.getpid(), number)
@@ -41,7 +43,7 @@ async def test_a_second_signal(
     assert len(interrupted) == interruptions
 
 
-async def test_that_it_ends_is_the_last_that_systemd_hears(tmp_path: Path) -> None:
+async def test_stopping_is_the_last_notification_to_systemd(tmp_path: Path) -> None:
     words: list[str] = []
     settings = Settings(home=tmp_path)
 
@@ -50,12 +52,12 @@ async def test_that_it_ends_is_the_last_that_systemd_hears(tmp_path: Path) -> No
             words.append(message)
 
     with closing(Manager(None)) as manager, anyio.fail_after(30):
-        service = DaemonApp(settings, lambda: settings, lambda *_: None, lambda _: manager.ready())
+        app = DaemonApp(settings, lambda: settings, lambda *_: None, lambda _: manager.ready())
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(serving._obey, service, manager, lambda: None)
+            tasks.start_soon(daemon_process._handle_signals, app, manager, lambda: None)
             await anyio.wait_all_tasks_blocked()
             os.kill(os.getpid(), signal.SIGTERM)
-            while not service.requests.stop_requested:  # noqa: ASYNC110 - by a signal
+            while not app.requests.stop_requested:  # noqa: ASYNC110 - by a signal
                 await anyio.sleep(0.01)
             tasks.cancel_scope.cancel()
 
