@@ -18,11 +18,10 @@ from typer.testing import CliRunner
 
 from torc_watch.cli import app
 from torc_watch.daemon.commands import Action, Command, WatchedWorkflow, WatchOptions, WatchState
-from torc_watch.daemon.lease import this_process
+from torc_watch.daemon.lease import this_holder
 from torc_watch.daemon.registry import Registry
-from torc_watch.daemon.spool import Spool
-from torc_watch.daemon.status_file import utc_now
-from torc_watch.daemon.status_writer import publish
+from torc_watch.daemon.spool import PendingCommand, Spool
+from torc_watch.daemon.status_file import utc_now, write_status
 from torc_watch.daemon.workflow_view import DaemonView, Phase, WorkflowView
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 
 A = "http://127.0.0.1:9/torc-service/v1"  # where no server listens
 B = "http://127.0.0.1:10/torc-service/v1"
-ELSEWHERE = replace(this_process(), boot="another", host="login02")
+ELSEWHERE = replace(this_holder(), boot="another", host="login02")
 
 
 @pytest.fixture(autouse=True)
@@ -49,22 +48,23 @@ def given(words: str) -> "Result":
     return CliRunner().invoke(app, shlex.split(words))
 
 
-def waiting(home: Path) -> list[Command | str]:
-    return [delivery.content for delivery in Spool(home / "spool").deliveries()]
+def waiting(home: Path) -> list[Command]:
+    files = Spool(home / "spool").pending()
+    return [file.command for file in files if isinstance(file, PendingCommand)]
 
 
 def keep(
-    home: Path, server: str, workflow_id: int = 42, condition: WatchState = WatchState.WATCHED
+    home: Path, server: str, workflow_id: int = 42, state: WatchState = WatchState.WATCHED
 ) -> None:
     home.mkdir(exist_ok=True)
     entry = WatchedWorkflow(
         server=server,
         workflow_id=workflow_id,
-        choices=WatchOptions(),
-        condition=condition,
+        options=WatchOptions(),
+        state=state,
     )
     with closing(Registry(home / "journal.db")) as registry:
-        registry.keep(entry)
+        registry.save(entry)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_add_sends_the_given_options_and_no_others(
     assert "torc-watchd service install" in ended.stderr
     here = str(Path("output").absolute())
     expected = replace(WatchOptions(output_dir=here), **choices)  # type: ignore[arg-type]
-    assert waiting(home) == [Command(verb=Action.ADD, server=A, workflow_id=42, choices=expected)]
+    assert waiting(home) == [Command(action=Action.ADD, server=A, workflow_id=42, options=expected)]
 
 
 @pytest.mark.parametrize("configured", [True, False])
@@ -120,9 +120,7 @@ def test_output_folder_is_where_the_workflow_was_first_added(
     given("add 42")
     given("add 42 -o here")
 
-    folders = [
-        command.choices.output_dir for command in waiting(home) if isinstance(command, Command)
-    ]
+    folders = [command.options.output_dir for command in waiting(home)]
 
     first = None if configured else str(tmp_path / "output")
     assert folders == [first, None, str(tmp_path / "elsewhere/here")]
@@ -134,49 +132,46 @@ def test_commands_are_sent_in_the_order_in_which_they_were_given(home: Path) -> 
         ended = given(words)
         assert ended.exit_code == 0, ended.stderr
 
-    said = [(each.verb, each.workflow_id) for each in waiting(home) if isinstance(each, Command)]
+    said = [(each.action, each.workflow_id) for each in waiting(home)]
 
     assert [f"{verb} {workflow_id}" for verb, workflow_id in said] == [
         *("add 42", "add 43", "set 42", "pause 42", "pause 43", "resume 43", "remove 42")
     ]
     assert waiting(home)[2] == Command(
-        verb=Action.SET, server=A, workflow_id=42, choices=WatchOptions(max_retries=6)
+        action=Action.SET, server=A, workflow_id=42, options=WatchOptions(max_retries=6)
     )
 
 
 def test_unset_removes_options_and_add_starts_a_new_watch(home: Path) -> None:
-    keep(home, A, condition=WatchState.ENDED)
+    keep(home, A, state=WatchState.ENDED)
 
     given("set 42 --max-retries 5")
     unset = given("set 42 --unset max-retries --unset poll-interval")
     again = given("add 42 42")
 
     assert unset.stdout == (
-        f"Workflow 42 will be changed ({A}): its watch has ended, resume begins a new one\n"
+        f"Workflow 42 will be changed ({A}): its watch has ended; resume starts a new one\n"
     )
     assert again.stdout == (
-        f"Workflow 42 will be added ({A}): its watch begins anew, with all its retries\n"
+        f"Workflow 42 will be added ({A}): a new watch starts, with all its retries\n"
     )
     _, second, _ = waiting(home)
-    assert isinstance(second, Command)
     assert second.unset == ("max_retries", "poll_interval")
 
 
 @pytest.mark.parametrize(
-    ("words", "condition", "said"),
+    ("words", "state", "said"),
     [
-        ("pause 42", WatchState.ENDED, f"is unchanged ({A}): its watch has ended already\n"),
+        ("pause 42", WatchState.ENDED, f"is unchanged ({A}): its watch has already ended\n"),
         ("pause 42", WatchState.PAUSED, f"is unchanged ({A})\n"),
         ("resume 42", WatchState.WATCHED, f"is unchanged ({A})\n"),
         ("resume 42", WatchState.PAUSED, f"will be resumed ({A})\n"),
-        ("add 42", WatchState.WATCHED, f"is unchanged ({A}): it was looked after already\n"),
+        ("add 42", WatchState.WATCHED, f"is unchanged ({A}): it was already watched\n"),
         ("set 42 -m 3", WatchState.PAUSED, f"will be changed ({A}): it is paused\n"),
     ],
 )
-def test_command_says_what_it_changes(
-    home: Path, words: str, condition: WatchState, said: str
-) -> None:
-    keep(home, A, condition=condition)
+def test_command_says_what_it_changes(home: Path, words: str, state: WatchState, said: str) -> None:
+    keep(home, A, state=state)
     assert given(words).stdout == f"Workflow 42 {said}"
 
 
@@ -189,7 +184,7 @@ def test_unreadable_workflow_can_be_removed_or_added_again(home: Path) -> None:
     for words in ("pause 42", "set 42 -m 3", "status 42"):
         refused = given(words)
         assert refused.exit_code in (1, 2)
-        assert "add the workflow again with what you want" in refused.stderr
+        assert "add the workflow again with the options that you want" in refused.stderr
     assert waiting(home) == []
     for words in ("remove 42", "add 42"):
         assert given(words).exit_code == 0
@@ -204,16 +199,16 @@ def test_same_id_on_two_servers_needs_a_url(home: Path, verb: str) -> None:
     said = given(f"{verb} 42 --url 127.0.0.1:10")
 
     assert open_.exit_code == 2
-    assert f"on {B} and on {A}. Say which is meant with --url" in open_.stderr
+    assert f"Several servers have a workflow 42: {B} and {A}. Choose one with --url" in open_.stderr
     assert said.exit_code == 0
-    assert [each.server for each in waiting(home) if isinstance(each, Command)] == [B]
+    assert [each.server for each in waiting(home)] == [B]
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("pause 42", "Workflow 42 is not looked after. Add it with: torc-watchd add 42"),
-        ("status 42", "Workflow 42 is not looked after. Add it with: torc-watchd add 42"),
+        ("pause 42", "Workflow 42 is not watched. Add it with: torc-watchd add 42"),
+        ("status 42", "Workflow 42 is not watched. Add it with: torc-watchd add 42"),
         ("history 42", "home has no watch of workflow 42."),
         ("set 42", "Give at least one option to change, such as --max-retries 6."),
         ("set 42 --memory-multiplier 1", "'--memory-multiplier': 1 would not raise anything"),
@@ -223,7 +218,8 @@ def test_same_id_on_two_servers_needs_a_url(home: Path, verb: str) -> None:
         ),
         ("add 0", "greater than or equal to 1"),
         ("add", "Missing argument 'ID'"),
-        (f"add {2**63}", "asks for what cannot be: workflow_id 9223372036854775808"),
+        (f"add {2**63}", "must be between 1 and 2^63 - 1 (got 9223372036854775808)."),
+        ("add 42 -p 1e9", "--poll-interval must be at most 366 days (got 1000000000 s)."),
         ("add 42 -o ~nobody-of-that-name/x", "There is no home folder for ~nobody-of-that-name."),
         ("add 42 --url ftp://host", "'ftp://host' is not the URL of a server"),
         ("pause 42 --url ftp://host", "'ftp://host' is not the URL of a server"),
@@ -240,7 +236,7 @@ def test_refused(home: Path, words: str, message: str) -> None:
 def test_daemon_on_another_login_node_is_named(home: Path) -> None:
     home.mkdir()
     view = DaemonView(holder=ELSEWHERE, at=utc_now().isoformat(), workflows=())
-    publish(home / "status.json", view)
+    write_status(home / "status.json", view)
 
     assert "The daemon on login02 will apply this within a few seconds." in given("add 42").stderr
 
@@ -312,21 +308,21 @@ def test_config_show_says_where_each_value_is_from(monkeypatch: pytest.MonkeyPat
 @pytest.mark.slow
 def test_list_while_no_daemon_runs(home: Path) -> None:
     ended = given("list")
-    assert ended.stdout == "No workflow is looked after. Add one with: torc-watchd add ID\n"
-    assert "The daemon has not run yet." in ended.stderr
+    assert ended.stdout == "No workflows are watched. Add one with: torc-watchd add ID\n"
+    assert "The daemon has never run." in ended.stderr
 
     home.mkdir()
     workflow = WorkflowView(server=A, workflow_id=42, phase=Phase.PAUSED)
-    gone = replace(this_process(), pid=2**30)
+    gone = replace(this_holder(), pid=2**30)
     view = DaemonView(holder=gone, at=utc_now().isoformat(), workflows=(workflow,))
-    publish(home / "status.json", view)
+    write_status(home / "status.json", view)
 
     ended = given("list")
     assert "42  paused" in ended.stdout
-    assert "The daemon does not run: this is how it was " in ended.stderr
+    assert "The daemon is not running. Last update: " in ended.stderr
     shown = json.loads(given("list --json").stdout)
     assert [each["phase"] for each in shown["workflows"]] == ["paused"]
-    assert shown["trouble"].startswith("The daemon does not run")
+    assert shown["trouble"].startswith("The daemon is not running")
     assert "paused" in given("status 42").stdout
 
 
@@ -339,8 +335,8 @@ def test_list_loads_nothing_heavy_and_prints_what_the_terminal_can_show(home: Pa
     )
     home.mkdir()
     workflow = WorkflowView(server=A, workflow_id=42, name="é", phase=Phase.WATCHING)
-    view = DaemonView(holder=this_process(), at=utc_now().isoformat(), workflows=(workflow,))
-    publish(home / "status.json", view)
+    view = DaemonView(holder=this_holder(), at=utc_now().isoformat(), workflows=(workflow,))
+    write_status(home / "status.json", view)
 
     ended = subprocess.run(
         [sys.executable, "-c", program, "list"],
@@ -360,8 +356,8 @@ def test_status_is_interrupted_while_it_waits_for_the_server(home: Path) -> None
     with socket.create_server(("127.0.0.1", 0)) as silent:
         server = f"http://127.0.0.1:{silent.getsockname()[1]}/torc-service/v1"
         workflow = WorkflowView(server=server, workflow_id=42, phase=Phase.WATCHING)
-        view = DaemonView(holder=this_process(), at=utc_now().isoformat(), workflows=(workflow,))
-        publish(home / "status.json", view)
+        view = DaemonView(holder=this_holder(), at=utc_now().isoformat(), workflows=(workflow,))
+        write_status(home / "status.json", view)
         with subprocess.Popen(
             [sys.executable, "-m", "torc_watch", "status", "42"],
             stdout=subprocess.PIPE,

@@ -57,7 +57,7 @@ async def test_stopping_is_the_last_notification_to_systemd(tmp_path: Path) -> N
             tasks.start_soon(daemon_process._handle_signals, app, manager, lambda: None)
             await anyio.wait_all_tasks_blocked()
             os.kill(os.getpid(), signal.SIGTERM)
-            while not app.wishes.to_stop:  # noqa: ASYNC110 - by a signal
+            while not app.requests.stop_requested:  # noqa: ASYNC110 - by a signal
                 await anyio.sleep(0.01)
             tasks.cancel_scope.cancel()
 

@@ -336,5 +336,5 @@ def test_the_daemon_s_requests(tmp_path: Path) -> None:
 
 def entry(choices: WatchOptions) -> WatchedWorkflow:
     return WatchedWorkflow(
-        server="http://a", workflow_id=42, choices=choices, condition=WatchState.WATCHED
+        server="http://a", workflow_id=42, options=choices, state=WatchState.WATCHED
     )

@@ -19,12 +19,12 @@ pytestmark = pytest.mark.looptime
 
 PATIENCE = 270.0
 WORKFLOW = WatchedWorkflow(
-    server="s", workflow_id=1, choices=WatchOptions(), condition=WatchState.WATCHED
+    server="s", workflow_id=1, options=WatchOptions(), state=WatchState.WATCHED
 )
 WORKFLOWS = (
     WORKFLOW,
     replace(WORKFLOW, workflow_id=2),
-    replace(WORKFLOW, workflow_id=3, condition=WatchState.PAUSED),
+    replace(WORKFLOW, workflow_id=3, state=WatchState.PAUSED),
 )
 STARTED = events.WatchStarted(
     workflow_id=1, poll_interval=60, auto_recover=True, max_retries=3, show_job_counts=True
@@ -62,13 +62,13 @@ async def test_daemon_stops_after_the_last_workflow_was_checked(
         tasks.start_soon(single_pass.run, board, requests)
         await anyio.sleep(1)
         activate(board, requests)
-        board.note(OTHER, "s")
+        board.update(OTHER, "s")
         for event in happened:
             await anyio.sleep(1000)
-            assert not requests.to_stop
-            board.note(event, "s")
+            assert not requests.stop_requested
+            board.update(event, "s")
 
-    assert requests.to_stop
+    assert requests.stop_requested
     check(single_pass, ServerUnreachable, refusal)
 
 
@@ -105,7 +105,7 @@ async def test_standby_or_missing_state_folder_ends_after_the_patience(
 
     await single_pass.run(board, requests)
 
-    assert requests.to_stop
+    assert requests.stop_requested
     assert anyio.current_time() == pytest.approx(PATIENCE, abs=1)
     check(single_pass, JournalError, refusal)
 
@@ -126,5 +126,5 @@ async def test_daemon_that_lost_the_lease_stops(
         await anyio.sleep(1)
         single_pass.note(announced)
 
-    assert requests.to_stop
+    assert requests.stop_requested
     check(single_pass, JournalError, refusal)

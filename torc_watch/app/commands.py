@@ -17,21 +17,22 @@ from torc_watch.core.errors import (
     ServerUnreachable,
 )
 from torc_watch.core.os_errors import what_is_wrong
-from torc_watch.core.workflow_key import WorkflowKey, key_of
+from torc_watch.core.workflow_key import WorkflowKey, resolve_key
 from torc_watch.daemon.commands import (
     Action,
     Command,
     UnknownWorkflow,
     WatchedWorkflow,
     WatchOptions,
-    follow,
-    problem_of,
-    remark_on,
+    apply_command,
+    note_for,
+    validation_error,
 )
 from torc_watch.daemon.spool import Spool
-from torc_watch.daemon.status_file import HOW_TO_START, is_at_work, read_published, utc_now
+from torc_watch.daemon.status_file import is_active, read_status, utc_now
 from torc_watch.daemon.watch_history import known_workflows
 from torc_watch.ipc.socket_client import poke, socket_paths
+from torc_watch.render.daemon_notices import HOW_TO_START
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.transport import Connection, Transport
 
@@ -80,10 +81,10 @@ async def add(
         first = replace(options, output_dir=str(settings.output_dir.absolute()))
     commands = [
         Command(
-            verb=Action.ADD,
+            action=Action.ADD,
             server=connection.url,
             workflow_id=workflow_id,
-            choices=options if (connection.url, workflow_id) in known else first,
+            options=options if WorkflowKey(connection.url, workflow_id) in known else first,
         )
         for workflow_id in dict.fromkeys(workflow_ids)
     ]
@@ -105,19 +106,19 @@ async def send(
     """
     known = known_workflows(home)
     server = server_url(url)
-    keys = [key_of(workflow_id, server, known) for workflow_id in dict.fromkeys(workflow_ids)]
+    keys = [resolve_key(workflow_id, server, known) for workflow_id in dict.fromkeys(workflow_ids)]
     commands = [
         Command(
-            verb=action,
-            server=key[0],
-            workflow_id=key[1],
-            choices=options or WatchOptions(),
+            action=action,
+            server=key.server,
+            workflow_id=key.workflow_id,
+            options=options or WatchOptions(),
             unset=unset,
         )
         for key in keys
     ]
     for key, command in zip(keys, commands, strict=True):
-        if isinstance(follow(known[key], command), UnknownWorkflow):
+        if isinstance(apply_command(known[key], command), UnknownWorkflow):
             raise InvalidInput(known[key].reason)
     return await _send(home, commands, known)
 
@@ -131,16 +132,16 @@ async def _send(home: Path, commands: Sequence[Command], known: Known) -> Sent:
 
 
 def _sent(command: Command, known: Known) -> SentCommand:
-    workflow = known.get((command.server, command.workflow_id))
-    has_effect = workflow is None or follow(workflow, command) != workflow
-    return SentCommand(command, has_effect, note=remark_on(workflow, command.verb))
+    workflow = known.get(command.key)
+    has_effect = workflow is None or apply_command(workflow, command) != workflow
+    return SentCommand(command, has_effect, note=note_for(workflow, command.action))
 
 
 def _spool(home: Path, commands: Sequence[Command]) -> None:
     """Raises JournalError, and InvalidInput before any command is written."""
     for command in commands:
-        if problem := problem_of(command):
-            raise InvalidInput(f"The command for workflow {command.workflow_id} {problem}.")
+        if problem := validation_error(command):
+            raise InvalidInput(problem)
     spool = Spool(home / "spool")
     for command in commands:
         try:
@@ -153,8 +154,8 @@ def _spool(home: Path, commands: Sequence[Command]) -> None:
 
 
 def _pending(home: Path) -> str:
-    view = read_published(home)
-    if view is not None and is_at_work(view, utc_now()):
+    view = read_status(home)
+    if view is not None and is_active(view, utc_now()):
         return f"The daemon on {view.holder.host} will apply this within a few seconds."
     return f"No daemon is running: this takes effect when one starts. {HOW_TO_START}"
 

@@ -22,7 +22,7 @@ from torc_watch.daemon.status_file import utc_now
 from torc_watch.host import rlimits
 from torc_watch.host.sd_notify import ServiceManager
 from torc_watch.logs.records import record_of_daemon
-from torc_watch.render.status_table import sentence
+from torc_watch.render.status_table import summary
 
 _STATUS_INTERVAL = 5.0  # seconds between updates of what `systemctl status` shows
 _REPEATED_SIGNAL = 1.0  # seconds: a script around the daemon passes on what reached it already
@@ -67,7 +67,7 @@ async def _serve(app: DaemonApp, manager: ServiceManager, single_pass: SinglePas
         tasks.start_soon(_handle_signals, app, manager, this.cancel)
         tasks.start_soon(_keep_alive, manager)
         if single_pass:
-            tasks.start_soon(single_pass.run, app.board, app.wishes)
+            tasks.start_soon(single_pass.run, app.board, app.requests)
         await app.run(partial(_show_status, app, manager))
         tasks.cancel_scope.cancel()
     if single_pass:
@@ -84,7 +84,7 @@ async def _handle_signals(
                 manager.reloading()
                 app.reload()
                 manager.ready()
-            elif not app.wishes.to_stop:
+            elif not app.requests.stop_requested:
                 stopped_at = anyio.current_time()
                 app.stop(signal.Signals(number).name)
                 manager.stopping()  # last: what is announced says that the daemon is ready
@@ -103,5 +103,5 @@ async def _show_status(app: DaemonApp, manager: ServiceManager) -> None:
     """While the daemon is active; before and after that its announcements are its status."""
     while True:
         await anyio.sleep(_STATUS_INTERVAL)
-        if not app.wishes.to_stop:
-            manager.say(sentence(app.board.views, utc_now()))
+        if not app.requests.stop_requested:
+            manager.say(summary(app.board.views, utc_now()))

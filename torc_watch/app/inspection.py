@@ -21,7 +21,7 @@ from torc_watch.core.errors import (
     ServerUnreachable,
 )
 from torc_watch.core.model import JobCounts
-from torc_watch.core.workflow_key import WorkflowKey, key_of
+from torc_watch.core.workflow_key import WorkflowKey, resolve_key
 from torc_watch.daemon.commands import WatchOptions, WatchState
 from torc_watch.daemon.watch_history import PastRound, PastWatch, known_workflows, watches_of
 from torc_watch.daemon.workflow_view import DaemonView
@@ -64,10 +64,10 @@ def find_workflow(
     """
     server = server_url(url)
     views = daemon.workflows if daemon else ()
-    known = {(view.server, view.workflow_id) for view in views}
-    if not any(key[1] == workflow_id and server in (None, key[0]) for key in known):
+    known = {view.key for view in views}
+    if not any(key.workflow_id == workflow_id and server in (None, key.server) for key in known):
         known = set(known_workflows(home))
-    return key_of(workflow_id, server, known)
+    return resolve_key(workflow_id, server, known)
 
 
 def past_watches(home: Path, workflow_id: int, url: str | None) -> list[PastWatch]:
@@ -75,20 +75,20 @@ def past_watches(home: Path, workflow_id: int, url: str | None) -> list[PastWatc
     watches = watches_of(home, workflow_id)
     if not watches:
         raise InvalidInput(f"The journal in {home} has no watch of workflow {workflow_id}.")
-    keys = {(watch.server, watch.workflow_id) for watch in watches}
+    keys = {watch.key for watch in watches}
     if url is None and len(keys) > 1:  # the journal remembers servers that are gone
         keys = keys & known_workflows(home).keys() or keys
-    server, _ = key_of(workflow_id, server_url(url), keys)
-    return [watch for watch in watches if watch.server == server]
+    key = resolve_key(workflow_id, server_url(url), keys)
+    return [watch for watch in watches if watch.key == key]
 
 
 def recorded(home: Path, key: WorkflowKey) -> Record:
     """Raises JournalError."""
     workflow = known_workflows(home).get(key)
-    if workflow is not None and workflow.condition is WatchState.UNREADABLE:
+    if workflow is not None and workflow.state is WatchState.UNREADABLE:
         raise RecordUnreadable(workflow.reason)
-    options = workflow.choices if workflow else WatchOptions()
-    watches = [watch for watch in watches_of(home, key[1]) if watch.server == key[0]]
+    options = workflow.options if workflow else WatchOptions()
+    watches = [watch for watch in watches_of(home, key.workflow_id) if watch.key == key]
     return Record(options, rounds=watches[-1].rounds if watches else ())
 
 

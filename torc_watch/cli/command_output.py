@@ -31,5 +31,5 @@ def print_warning(text: str) -> None:
 def _outcome(sent: SentCommand, *, is_applied: bool) -> str:
     if not sent.has_effect:
         return "is unchanged"
-    done = _DONE[sent.command.verb]
+    done = _DONE[sent.command.action]
     return done if is_applied else f"will be {done}"

@@ -10,9 +10,10 @@ import typer
 from torc_watch.cli import options
 from torc_watch.cli.lazy_commands import load
 from torc_watch.config.sources import home
-from torc_watch.daemon.status_file import notices, read_published, utc_now
+from torc_watch.daemon.status_file import read_status, utc_now
 from torc_watch.daemon.workflow_view import DaemonView
-from torc_watch.render.status_table import table, terminal_width, values
+from torc_watch.render.daemon_notices import notices
+from torc_watch.render.status_table import status_values, table, terminal_width
 
 
 def list_(
@@ -37,13 +38,13 @@ def list_(
     if watch:
         load("live_list:keep_showing")(folder, as_json=as_json)
     else:
-        _show(folder, read_published(folder), as_json=as_json)
+        _show(folder, read_status(folder), as_json=as_json)
 
 
 def _show(folder: Path, view: DaemonView | None, *, as_json: bool) -> None:
     now = utc_now()
     if as_json:
-        print(json.dumps(values(view, now)))
+        print(json.dumps(status_values(view, now)))
         return
     for note in notices(folder, view, now):
         print(note, file=sys.stderr)

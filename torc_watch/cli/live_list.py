@@ -12,7 +12,7 @@ from textwrap import wrap
 from torc_watch.cli.event_loop import run
 from torc_watch.daemon.status_file import utc_now
 from torc_watch.ipc.socket_client import socket_paths
-from torc_watch.ipc.status_stream import StatusSnapshot, boards
+from torc_watch.ipc.status_stream import StatusSnapshot, status_snapshots
 from torc_watch.render.status_table import table, terminal_width
 
 _HOME_AND_CLEAR = "\x1b[H\x1b[J"
@@ -25,7 +25,7 @@ def keep_showing(folder: Path, *, as_json: bool) -> None:
 
 
 async def _keep_showing(folder: Path, *, as_json: bool) -> None:
-    async for snapshot in boards(folder, socket_paths(folder, os.environ), _INTERVAL):
+    async for snapshot in status_snapshots(folder, socket_paths(folder, os.environ), _INTERVAL):
         if as_json:
             views, trouble = snapshot
             shown = {"trouble": trouble, "workflows": list(map(asdict, views))}

@@ -13,11 +13,12 @@ from torc_watch.cli.event_loop import run
 from torc_watch.config.settings import load_settings
 from torc_watch.config.sources import home
 from torc_watch.core.workflow_key import WorkflowKey
-from torc_watch.daemon.status_file import absence, notices, read_published, utc_now, view_of
+from torc_watch.daemon.status_file import find_view, read_status, utc_now
 from torc_watch.daemon.workflow_view import DaemonView
+from torc_watch.render.daemon_notices import inactivity_notice, notices
 from torc_watch.render.history_text import round_text
 from torc_watch.render.plan_text import plan_text, plan_values
-from torc_watch.render.status_table import known_text
+from torc_watch.render.status_table import workflow_text
 from torc_watch.render.workflow_report import choices_text, live_text, live_values
 
 
@@ -36,7 +37,7 @@ def status(
       torc-watchd status 42 --json
     """
     folder = home()
-    daemon = read_published(folder)
+    daemon = read_status(folder)
     key = find_workflow(folder, daemon, workflow_id, url)
     if as_json:
         _show_values(folder, daemon, key)
@@ -49,23 +50,23 @@ def _show_text(folder: Path, daemon: DaemonView | None, key: WorkflowKey) -> Non
     now = utc_now()
     for note in notices(folder, daemon, now):
         print(note, file=sys.stderr)
-    _print(known_text(key, view_of(daemon, key), now))
+    _print(workflow_text(key, find_view(daemon, key), now))
     record = recorded(folder, key)
     _print([choices_text(record.options)])
     for round_ in record.rounds:
         _print(round_text(round_))
     seen = run(lambda: inspect_recorded(key, record, load_settings()))
     _print(["", *live_text(seen.counts, seen.observation.allocations, seen.findings)])
-    _print(plan_text(key[1], seen.answer))
+    _print(plan_text(key.workflow_id, seen.answer))
 
 
 def _show_values(folder: Path, daemon: DaemonView | None, key: WorkflowKey) -> None:
     """Prints one line of JSON, also when the journal or the server fails; then raises that."""
-    view = view_of(daemon, key)
+    view = find_view(daemon, key)
     values: dict[str, Any] = {
-        "trouble": absence(daemon, utc_now()),
-        "server": key[0],
-        "workflow_id": key[1],
+        "trouble": inactivity_notice(daemon, utc_now()),
+        "server": key.server,
+        "workflow_id": key.workflow_id,
         "view": asdict(view) if view else None,
         "live": None,
     }
@@ -80,7 +81,7 @@ def _show_values(folder: Path, daemon: DaemonView | None, key: WorkflowKey) -> N
 def _live_values(key: WorkflowKey, record: Record) -> dict[str, Any]:
     seen = run(lambda: inspect_recorded(key, record, load_settings()))
     live = live_values(seen.counts, seen.observation.allocations, seen.findings)
-    return live | plan_values(key[1], seen.answer)
+    return live | plan_values(key.workflow_id, seen.answer)
 
 
 def _print(lines: Iterable[str]) -> None:

@@ -1,4 +1,4 @@
-"""The daemon of this login node, over its socket."""
+"""The client of the daemon's socket on this login node."""
 
 import os
 import socket
@@ -15,21 +15,21 @@ _CREDENTIALS = "3i"  # process, user, group
 
 
 def socket_paths(home: Path, environment: Mapping[str, str]) -> list[Path]:
-    """Where the daemon of this state folder may listen on this login node, the best place first.
+    """Where the daemon of this state folder may listen on this login node, in order of preference.
 
-    XDG_RUNTIME_DIR is not set by every way to log in: daemon and client may differ in it.
+    Not every login sets XDG_RUNTIME_DIR, so the daemon and its client may differ in it.
     """
     user = os.getuid()
-    told = environment.get("XDG_RUNTIME_DIR", "")
-    runtimes = [told] if told.startswith("/") else []
+    runtime = environment.get("XDG_RUNTIME_DIR", "")
+    runtimes = [runtime] if runtime.startswith("/") else []
     folders = [f"{runtime}/torc-watchd" for runtime in (*runtimes, f"/run/user/{user}")]
-    folders.append(f"/tmp/torc-watchd-{user}")  # noqa: S108 - made ours, or refused
+    folders.append(f"/tmp/torc-watchd-{user}")  # noqa: S108 - refused if it is not private
     key = sha256(os.fsencode(home.absolute())).hexdigest()[:12]
     return [Path(folder) / f"{key}.sock" for folder in dict.fromkeys(folders)]
 
 
 async def connect(paths: Sequence[Path]) -> SocketStream:
-    """To the daemon, at the first of ``paths`` where one listens. Raises OSError."""
+    """Connects to the daemon at the first of ``paths`` where one listens. Raises OSError."""
     for path in paths:
         with suppress(OSError):
             stream = await anyio.connect_unix(path)
@@ -40,9 +40,9 @@ async def connect(paths: Sequence[Path]) -> SocketStream:
 
 
 async def poke(paths: Sequence[Path], seconds: float) -> bool:
-    """Whether the daemon said within ``seconds`` that it has taken in what is in the spool."""
-    left = anyio.EndOfStream, anyio.BrokenResourceError
-    with anyio.move_on_after(seconds), suppress(OSError, *left):
+    """Whether the daemon confirmed within ``seconds`` that it applied the commands in the spool."""
+    disconnected = anyio.EndOfStream, anyio.BrokenResourceError
+    with anyio.move_on_after(seconds), suppress(OSError, *disconnected):
         async with await connect(paths) as stream:
             await stream.send(b"poke\n")
             return bool(await stream.receive())
@@ -50,7 +50,7 @@ async def poke(paths: Sequence[Path], seconds: float) -> bool:
 
 
 def is_ours(connection: socket.socket) -> bool:
-    """Whether a process of this user is at the other end of a Unix connection. Raises OSError."""
+    """Whether the peer of a Unix connection is a process of this user. Raises OSError."""
     size = struct.calcsize(_CREDENTIALS)
     credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
     _, user, _ = struct.unpack(_CREDENTIALS, credentials)

@@ -135,7 +135,7 @@ def _sentence(event: DaemonEvent) -> str:
     words = event.name
     match event:
         case daemon_events.CommandUnreadable():
-            words = f"Something in the spool {event.problem}: set aside as {event.kept}."
+            words = f"Invalid command file in the spool: {event.problem} Moved to {event.kept}."
         case daemon_events.LeaseTaken():
             words = f"This torc-watchd acts from now on. Workflows: {event.workflows}."
         case daemon_events.LeaseHeldElsewhere():

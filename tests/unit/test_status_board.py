@@ -1,4 +1,4 @@
-"""What is shown of a workflow, event by event."""
+"""How events change what the daemon shows of a workflow."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -9,13 +9,13 @@ from torc_watch.core import events
 from torc_watch.core.events import Event, Verdict
 from torc_watch.core.model import JobCounts, JobStatus
 from torc_watch.daemon.commands import WatchedWorkflow, WatchOptions, WatchState
-from torc_watch.daemon.view_update import first_view, view_after
+from torc_watch.daemon.status_board import initial_view, updated_view
 from torc_watch.daemon.workflow_view import Phase, WorkflowView
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 VIEW = WorkflowView(server="s", workflow_id=42, phase=Phase.WATCHING, round=1, max_retries=3)
-ENTRY = WatchedWorkflow(
-    server="s", workflow_id=42, choices=WatchOptions(), condition=WatchState.WATCHED
+WORKFLOW = WatchedWorkflow(
+    server="s", workflow_id=42, options=WatchOptions(), state=WatchState.WATCHED
 )
 SAID = "2026-01-01T12:00:00+00:00"
 IN_A_MINUTE = "2026-01-01T12:01:00+00:00"
@@ -61,25 +61,25 @@ COUNTS = JobCounts({JobStatus.COMPLETED: 95, JobStatus.FAILED: 5, JobStatus.READ
     ],
     ids=lambda value: value.name if hasattr(value, "name") else "",
 )
-def test_what_an_event_changes(event: Event, changes: dict[str, object]) -> None:
+def test_changes_of_an_event(event: Event, changes: dict[str, object]) -> None:
     expected = replace(VIEW, last_event=event.name, last_event_at=SAID, **changes)  # type: ignore[arg-type]
-    assert view_after(VIEW, event, NOW) == expected
+    assert updated_view(VIEW, event, NOW) == expected
 
 
-def test_who_waits_no_longer_has_no_reason_to() -> None:
-    """As after a night without a server: the first look finds what is to be recovered."""
+def test_reason_to_wait_is_cleared() -> None:
+    """As after a night without a server: the first poll starts a recovery."""
     waiting = replace(VIEW, phase=Phase.WAITING, reason="Refused.", next_look=IN_A_MINUTE)
     attempted = events.RecoveryAttempted(workflow_id=42, number=2, max_retries=3)
 
-    view = view_after(waiting, attempted, NOW)
+    view = updated_view(waiting, attempted, NOW)
 
     assert (view.phase, view.reason, view.next_look) == (Phase.RECOVERING, "", "")
 
 
-def test_routine_is_not_the_last_event() -> None:
+def test_routine_event_is_not_the_last_event() -> None:
     waiting = replace(VIEW, phase=Phase.WAITING, reason="Refused.", last_event="watch.look_failed")
-    counted = view_after(waiting, events.JobsCounted(workflow_id=42, counts=COUNTS), NOW)
-    looked = view_after(counted, events.Looked(workflow_id=42, next_in=60), NOW)
+    counted = updated_view(waiting, events.JobsCounted(workflow_id=42, counts=COUNTS), NOW)
+    looked = updated_view(counted, events.Looked(workflow_id=42, next_in=60), NOW)
 
     expected = replace(
         waiting,
@@ -89,37 +89,37 @@ def test_routine_is_not_the_last_event() -> None:
         counts={"completed": 95, "failed": 5},
     )
     assert looked == expected
-    rested = view_after(looked, events.Looked(workflow_id=42, next_in=60, is_resting=True), NOW)
+    rested = updated_view(looked, events.Looked(workflow_id=42, next_in=60, is_resting=True), NOW)
     assert rested == replace(expected, phase=Phase.RESTING)
-    held_up = view_after(looked, events.LookHeldUp(workflow_id=42, reason="Refused."), NOW)
+    held_up = updated_view(looked, events.LookHeldUp(workflow_id=42, reason="Refused."), NOW)
     assert held_up == replace(expected, phase=Phase.WAITING, reason="Refused.", next_look="")
 
 
-def test_that_a_watch_goes_on_is_not_the_last_event() -> None:
+def test_resumed_watch_is_not_the_last_event() -> None:
     recovered = replace(VIEW, last_event="recovery.initiated", last_event_at=SAID)
     started = events.WatchStarted(
         workflow_id=42, poll_interval=60, auto_recover=True, max_retries=3, show_job_counts=True
     )
-    assert view_after(recovered, started, NOW).last_event == "recovery.initiated"
+    assert updated_view(recovered, started, NOW).last_event == "recovery.initiated"
 
 
 @pytest.mark.parametrize(
-    ("entry", "expected"),
+    ("workflow", "expected"),
     [
-        (ENTRY, replace(VIEW, phase=Phase.STARTING)),
-        (replace(ENTRY, condition=WatchState.PAUSED), replace(VIEW, phase=Phase.PAUSED)),
+        (WORKFLOW, replace(VIEW, phase=Phase.STARTING)),
+        (replace(WORKFLOW, state=WatchState.PAUSED), replace(VIEW, phase=Phase.PAUSED)),
         (
-            replace(ENTRY, condition=WatchState.ENDED, verdict="stuck", reason="Nothing runs."),
+            replace(WORKFLOW, state=WatchState.ENDED, verdict="stuck", reason="Nothing runs."),
             replace(VIEW, phase=Phase.ENDED, verdict="stuck", reason="Nothing runs."),
         ),
     ],
 )
-def test_a_changed_entry_keeps_what_was_seen(
-    entry: WatchedWorkflow, expected: WorkflowView
+def test_changed_workflow_keeps_its_facts(
+    workflow: WatchedWorkflow, expected: WorkflowView
 ) -> None:
     ended = replace(VIEW, verdict="exhausted", reason="Three rounds.", next_look=IN_A_MINUTE)
-    assert first_view(entry, ended) == expected
+    assert initial_view(workflow, ended) == expected
 
 
-def test_a_new_entry_is_starting() -> None:
-    assert first_view(ENTRY) == WorkflowView(server="s", workflow_id=42)
+def test_new_workflow_is_starting() -> None:
+    assert initial_view(WORKFLOW) == WorkflowView(server="s", workflow_id=42)
