@@ -71,7 +71,7 @@ def test_a_server_that_dies_and_comes_back(patient: "Site") -> None:
     assert patient.server is not None
 
     patient.server.kill()
-    watch.until("No answer to rely on")
+    watch.until("Poll failed: ")
     patient.serve()
     watch.until("The server answers again.")
     patient.end_job(0)
@@ -93,7 +93,7 @@ def test_a_server_that_answers_nonsense(
     forward = proxy.answer
     for kind, (head, body) in NONSENSE.items():
         proxy.answer = always(f"HTTP/1.1 {head}\r\nConnection: close\r\n\r\n{body}".encode())
-        assert watch.until("No answer to rely on").rstrip("\n").isprintable(), kind
+        assert watch.until("Poll failed: ").rstrip("\n").isprintable(), kind
         proxy.answer = forward
         watch.until("The server answers again.")
     patient.end_job(0)
@@ -109,7 +109,7 @@ def test_a_server_that_says_nothing(patient: "Site", make_proxy: Callable[[str],
 
     forward, over = proxy.answer, threading.Event()
     proxy.answer = lambda _: bytes(over.wait())
-    assert "within 1 s" in watch.until("No answer to rely on")
+    assert "within 1 s" in watch.until("Poll failed: ")
     proxy.answer = forward
     watch.until("The server answers again.")
     patient.end_job(0)

@@ -122,7 +122,7 @@ def test_what_stays_while_daemon_and_server_are_away(desk: Desk) -> None:
     away = json.loads(desk.run("status", "1", "--json", status=5).stdout)
     assert away["live"] is None
     assert away["view"]["verdict"] == "failed"
-    assert away["trouble"].startswith("The daemon does not run")
+    assert away["trouble"].startswith("The daemon is not running")
 
 
 def test_a_configuration_reaches_the_daemon(desk: Desk) -> None:

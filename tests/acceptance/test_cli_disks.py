@@ -143,7 +143,9 @@ def test_a_full_disk_behind_the_output_costs_only_the_lines(failed: "Site", form
     shell = failed.start_program("sh", "-c", script)
 
     assert shell.end() == 0
-    assert shell.output == "Standard output: No space left on device. Going on without.\n"
+    assert shell.output == (
+        "Standard output: No space left on device. The watch continues without it.\n"
+    )
 
 
 def test_a_list_that_cannot_be_written(failed: "Site") -> None:

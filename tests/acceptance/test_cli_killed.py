@@ -175,5 +175,5 @@ def test_jobs_of_a_killed_worker_are_stuck_without_recovery(patient: "Site") -> 
     watched = patient.run("watch", "1", "--poll-interval", "1")
 
     assert watched.returncode == 4
-    assert "has jobs left and nothing to run them" in watched.stdout
+    assert "has jobs left and no workers to run them" in watched.stdout
     assert patient.rows("SELECT count(*) FROM result") == [0], "nothing was changed"

@@ -207,7 +207,7 @@ def test_a_runner_of_a_persons_own_killed_in_the_middle(torc: Torc, how: signal.
     assert "still has workers" in living.stdout
     assert len(left) > 0
     assert "Releasing 1 job of dead workers" in dead.stdout
-    assert "that they had left running" in dead.stdout
+    assert "that they left running" in dead.stdout
     assert not still_left
     assert watch.end() == 0, watch.output
     assert torc.ends() == {(1, -128): 1, (2, 0): 1}
@@ -269,7 +269,7 @@ def test_a_runner_of_another_version(torc: Torc, torc_program: Callable[[str, st
     recovered = torc.site.run("recover", "1", **torc.variables)
 
     assert submitted.returncode == 0, submitted.stderr
-    assert f"Allocation 1 ended with an error, as its log {allocation}/log" in recovered.stdout
+    assert f"Allocation 1 ended with an error. Its log {allocation}/log" in recovered.stdout
     assert "version mismatch - client 0.12.2 vs server 1.0.0" in recovered.stdout
 
 

@@ -18,7 +18,7 @@ def test_a_reload_is_said_and_wished_for(tmp_path: Path) -> None:
     said, service = reloaded(Settings(home=tmp_path), lambda: settings)
 
     assert said == [ConfigurationRead()]
-    assert service.wishes.take_reload()
+    assert service.requests.take_reload()
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_what_cannot_be_used_changes_nothing(outcome: Exception | Settings, prob
     said, service = reloaded(Settings(home=Path("/home")), load)
 
     assert said == [ConfigurationRead(problem=problem)]
-    assert not service.wishes.take_reload()
+    assert not service.requests.take_reload()
 
 
 def reloaded(

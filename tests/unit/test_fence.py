@@ -1,4 +1,4 @@
-"""What stands before each change that the daemon could make, and what passes."""
+"""Which changes of the daemon the fence lets through."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ from torc_watch.core.allocation import AllocationRequest
 from torc_watch.core.errors import JournalError, LeaseLost
 from torc_watch.core.units import GIB
 from torc_watch.daemon.fence import Fence, FencedScheduler
-from torc_watch.daemon.lease import Lease, this_process
+from torc_watch.daemon.lease import Lease, this_holder
 from torc_watch.engine.supervisor import supervise
 from torc_watch.host.processes import find_process
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.looptime
 
 PATIENCE = 180.0
-ME = this_process(PATIENCE)
+ME = this_holder(PATIENCE)
 URL = f"http://test-{os.getpid()}/torc-service/v1"
 
 
-class Beats(Lease):
-    """A lease whose heartbeats take a while, or fail."""
+class FakeLease(Lease):
+    """Counts heartbeats; ``error`` is raised by each of them."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, ME)
@@ -51,28 +51,28 @@ def in_virtual_time(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     monkeypatch.setattr("anyio.to_thread.run_sync", run_sync)
 
 
-async def test_one_heartbeat_is_enough_for_a_moment(
+async def test_heartbeat_counts_for_a_second(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     in_virtual_time(monkeypatch, 0)
-    lease = Beats(tmp_path)
+    lease = FakeLease(tmp_path)
     fence = Fence(lease)
 
     for _ in range(5):
-        await fence.pass_()
+        await fence.check()
     assert lease.count == 1
 
     await anyio.sleep(1.1)
     lease.error = LeaseLost()
     with pytest.raises(LeaseLost):
-        await fence.pass_()
+        await fence.check()
 
 
-async def test_without_the_lease_no_allocation_is_submitted_or_canceled(
+async def test_no_allocation_is_submitted_or_canceled_without_the_lease(
     open_site: "OpenSite", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     in_virtual_time(monkeypatch, 0)
-    lease = Beats(tmp_path)
+    lease = FakeLease(tmp_path)
     lease.error = LeaseLost()
     request = AllocationRequest(
         token="",
@@ -92,44 +92,44 @@ async def test_without_the_lease_no_allocation_is_submitted_or_canceled(
         assert (site.scheduler.requests, site.scheduler.canceled) == ([], [])
 
 
-async def test_one_heartbeat_is_enough_for_all_who_come_meanwhile(
+async def test_one_heartbeat_counts_for_all_who_wait_for_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     in_virtual_time(monkeypatch, 2)
-    lease = Beats(tmp_path)
+    lease = FakeLease(tmp_path)
     fence = Fence(lease)
 
     async with anyio.create_task_group() as tasks:
         for _ in range(9):
-            tasks.start_soon(fence.pass_)
+            tasks.start_soon(fence.check)
 
     assert lease.count == 1
 
 
-async def test_where_nobody_can_tell_nothing_is_changed(
+async def test_failed_heartbeat_prevents_the_change(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     in_virtual_time(monkeypatch, 0)
-    lease = Beats(tmp_path)
+    lease = FakeLease(tmp_path)
     lease.error = OSError("stale handle")
 
     with pytest.raises(JournalError, match="stale handle"):
-        await Fence(lease).pass_()
+        await Fence(lease).check()
 
 
-async def test_an_answer_that_came_too_late_says_nothing(
+async def test_slow_heartbeat_prevents_the_change(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     in_virtual_time(monkeypatch, PATIENCE)
     with pytest.raises(JournalError, match="too long"):
-        await Fence(Beats(tmp_path)).pass_()
+        await Fence(FakeLease(tmp_path)).check()
 
 
 async def refuse() -> None:
     raise LeaseLost
 
 
-async def test_no_hook_is_run_without_the_lease(open_site: "OpenSite") -> None:
+async def test_no_hook_runs_without_the_lease(open_site: "OpenSite") -> None:
     async with open_site() as site:
         site.scheduler.endings = {"a": [(1, None, 0.0)]}
         request = site.request(await site.submit(["a"]), hook=("true",))
@@ -142,7 +142,7 @@ async def test_no_hook_is_run_without_the_lease(open_site: "OpenSite") -> None:
         assert site.seen(events.HookStarted) == []
 
 
-async def test_no_process_is_ended_without_the_lease(open_site: "OpenSite") -> None:
+async def test_no_process_is_killed_without_the_lease(open_site: "OpenSite") -> None:
     async with open_site() as site:
         site.scheduler.deaths = {1: "running"}
         request = site.request(await site.submit(["a"]))

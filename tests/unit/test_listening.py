@@ -16,7 +16,7 @@ from torc_watch.app.daemon_app import DaemonApp
 from torc_watch.config.settings import Settings
 from torc_watch.daemon.daemon_events import ControlMissing, DaemonEvent
 from torc_watch.ipc import socket_server
-from torc_watch.ipc.socket_server import poke
+from torc_watch.ipc.socket_client import poke
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ async def listening(home: Path, paths: list[Path]) -> AsyncIterator[list[DaemonE
     with pytest.MonkeyPatch.context() as monkeypatch, anyio.fail_after(30):
         monkeypatch.setattr(daemon_app, "socket_paths", lambda *_: paths)
         monkeypatch.setattr(daemon_app, "_SOCKET_PAUSE", 0.01)
-        monkeypatch.setattr(socket_server, "_LOOK", 0.01)
+        monkeypatch.setattr(socket_server, "_CHECK_INTERVAL", 0.01)
         monkeypatch.setattr(DaemonApp, "_poke", lambda _: anyio.lowlevel.checkpoint())
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(daemon._listen)

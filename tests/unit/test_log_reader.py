@@ -13,7 +13,7 @@ from torc_watch.core.model import JobCounts, JobStatus
 from torc_watch.daemon import daemon_events
 from torc_watch.daemon.commands import Action
 from torc_watch.daemon.daemon_events import DaemonEvent
-from torc_watch.daemon.lease import this_process
+from torc_watch.daemon.lease import this_holder
 from torc_watch.logs.event_logger import event_logger, json_lines
 from torc_watch.logs.log_reader import all_lines, followed_lines, is_about, sentences
 
@@ -30,7 +30,7 @@ def logged(event: Event | DaemonEvent, **bound: str) -> str:
         (daemon_events.CommandApplied(workflow_id=42, verb=Action.PAUSE), ["[42] pause: done."]),
         (
             events.LookFailed(workflow_id=42, reason="No answer.", retry_in=8),
-            ["[42] No answer to rely on: No answer. Trying again in 8s."],
+            ["[42] Poll failed: No answer. Retrying in 8s."],
         ),
         (
             events.WorkflowSucceeded(workflow_id=42, counts=JobCounts({JobStatus.COMPLETED: 3})),
@@ -61,7 +61,7 @@ def test_event_of_a_workflow(event: Event, words: list[str]) -> None:
     ("event", "words"),
     [
         (daemon_events.LeaseTaken(workflows=3), "This torc-watchd is active. Workflows: 3."),
-        (daemon_events.LeaseHeldElsewhere(holder=this_process()), "Standing by: lease at "),
+        (daemon_events.LeaseHeldElsewhere(holder=this_holder()), "Standing by: lease at "),
         (daemon_events.LeaseGone(), "Another torc-watchd of yours has taken over."),
         (
             daemon_events.StopAsked(signal="SIGTERM"),

@@ -10,7 +10,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from torc_watch.daemon.lease import Lease, this_process
+from torc_watch.daemon.lease import Lease, this_holder
 from torc_watch.host.subprocesses import (
     ABSENT,
     SILENT,
@@ -197,13 +197,13 @@ def test_a_link_that_is_a_copy_is_none(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_who_acts_already(tmp_path: Path) -> None:
     assert acting_host(tmp_path) == ""
-    lease = Lease(tmp_path / "lease", this_process())
+    lease = Lease(tmp_path / "lease", this_holder())
     lease.acquire(0)
 
-    assert acting_host(tmp_path) == this_process().host
+    assert acting_host(tmp_path) == this_holder().host
     lease.release()
     assert acting_host(tmp_path) == ""
-    Lease(tmp_path / "lease", replace(this_process(), started=1)).acquire(0)
+    Lease(tmp_path / "lease", replace(this_holder(), started=1)).acquire(0)
     assert acting_host(tmp_path) == ""  # it has ended without a word
 
 

@@ -136,8 +136,8 @@ def test_slurm_allocation_is_found_by_its_job_id() -> None:
             "Standing by: the record of the lease's holder cannot be read.",
         ),
         (
-            daemon_events.CommandUnreadable(problem="is longer than 9 bytes", kept="/x/rejected/a"),
-            "Invalid command file: is longer than 9 bytes. It was moved to /x/rejected/a.",
+            daemon_events.CommandUnreadable(problem="It is longer than 9 bytes.", kept="/x/a"),
+            "Invalid command in the spool. It is longer than 9 bytes. It was moved to /x/a.",
         ),
         (
             daemon_events.StateTrouble(reason="No space.", retry_in=8),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from torc_watch.app import composition
+from torc_watch.app.watch import request_for
 from torc_watch.config.settings import Settings, load_settings, origins
 from torc_watch.config.sources import VARIABLES, home
 from torc_watch.core.errors import ConfigurationAway, InvalidInput
@@ -351,7 +351,7 @@ def test_example_in_the_readme_is_valid(environment: pytest.MonkeyPatch, tmp_pat
 def test_requests_of_the_daemon_follow_settings_and_options(tmp_path: Path) -> None:
     configure(tmp_path, f"home = '{tmp_path}/state'\nmax_retries = 5\npoll_interval = 300")
     settings = load_settings()
-    plain = composition.request_for(entry(WatchOptions()), settings)
+    plain = request_for(entry(WatchOptions()), settings)
     assert plain == WatchRequest(
         workflow_id=42,
         recovery=None,
@@ -360,12 +360,12 @@ def test_requests_of_the_daemon_follow_settings_and_options(tmp_path: Path) -> N
         output_dir=tmp_path / "state/output",
     )
     chosen = WatchOptions(auto_recover=True, memory_multiplier=2.0, output_dir="/scratch/output")
-    asked = composition.request_for(entry(chosen), settings)
+    asked = request_for(entry(chosen), settings)
     assert asked.recovery == RecoverySettings(max_retries=5, memory_multiplier=2.0)
     assert asked.output_dir == Path("/scratch/output")
 
 
 def entry(choices: WatchOptions) -> WatchedWorkflow:
     return WatchedWorkflow(
-        server="http://a", workflow_id=42, choices=choices, condition=WatchState.WATCHED
+        server="http://a", workflow_id=42, options=choices, state=WatchState.WATCHED
     )

@@ -3,19 +3,19 @@
 import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, closing, suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import anyio
 from anyio import to_thread
 
-from torc_watch.app.composition import local_allocations, request_for
-from torc_watch.app.inspection import known_part, live_part
+from torc_watch.app.composition import local_allocations
+from torc_watch.app.watch import request_for
 from torc_watch.config.settings import Settings
 from torc_watch.core.errors import ConfigurationAway, InvalidInput, JournalError
-from torc_watch.core.workflow_key import WorkflowKey
 from torc_watch.daemon.commands import WatchedWorkflow
 from torc_watch.daemon.daemon import ControlRequests, Daemon, DaemonContext, Intervals
 from torc_watch.daemon.daemon_events import (
@@ -26,18 +26,19 @@ from torc_watch.daemon.daemon_events import (
     WorkflowEvent,
 )
 from torc_watch.daemon.fence import Fence, FencedScheduler
-from torc_watch.daemon.lease import Lease, this_process
+from torc_watch.daemon.lease import Lease, this_holder
+from torc_watch.daemon.registry import Registry
 from torc_watch.daemon.retention import prune
 from torc_watch.daemon.spool import Spool
 from torc_watch.daemon.status_board import StatusBoard
-from torc_watch.daemon.status_file import read_published
-from torc_watch.daemon.status_writer import Publisher
+from torc_watch.daemon.status_file import read_status
+from torc_watch.daemon.status_writer import StatusWriter
 from torc_watch.daemon.workflow_view import WorkflowView
 from torc_watch.engine.journal import Journal
 from torc_watch.engine.supervisor import EngineContext, Supervisor, supervising
 from torc_watch.engine.watch import WatchRequest
 from torc_watch.ipc.socket_client import socket_paths
-from torc_watch.ipc.socket_server import Control
+from torc_watch.ipc.socket_server import ControlServer
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.transport import Transport
 
@@ -69,36 +70,39 @@ class DaemonApp:
         self._announce = announce
         self._patience = patience
         self._lease = Lease(
-            self._settings.home / "lease", this_process(self._settings.lease_patience)
+            self._settings.home / "lease", this_holder(self._settings.lease_patience)
         )
         self._fence = Fence(self._lease)
         self.board = StatusBoard()
-        self._publisher = Publisher(self._settings.home / "status.json", self.board, self._lease.me)
-        self.wishes = ControlRequests()
+        self._status_writer = StatusWriter(
+            self._settings.home / "status.json", self.board, self._lease.me
+        )
+        self.requests = ControlRequests()
 
     async def run(self, show: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Until it is wished to stop; ``show`` runs for as long as we act."""
         home = self._settings.home
-        means = DaemonContext(
+        context = DaemonContext(
             lease=self._lease,
             fence=self._fence,
             spool=Spool(home / "spool"),
             journal=self._journal,
+            open_registry=partial(Registry, self._journal),
             open_server=self._open_server,
             request_for=self._request_for,
             board=self.board,
             report=self._told,
             announce=self._announce,
-            beside=(self._publisher.run, self._listen, self._prune, show),
-            at_the_end=self._publisher.publish,
-            known_before=self._known_before,
+            background=(self._status_writer.run, self._listen, self._prune, show),
+            on_stopped=self._status_writer.write,
+            previous_views=self._previous_views,
         )
-        rhythm = Intervals(heartbeat=self._settings.lease_patience / _BEATS)
-        await Daemon(means, self.wishes, rhythm).run()
+        intervals = Intervals(heartbeat=self._settings.lease_patience / _BEATS)
+        await Daemon(context, self.requests, intervals).run()
 
     def stop(self, why: str) -> None:
         self._announce(StopAsked(signal=why))
-        self.wishes.stop()
+        self.requests.stop()
 
     def reload(self) -> None:
         """Reads the configuration again; what cannot be used changes nothing."""
@@ -114,31 +118,31 @@ class DaemonApp:
                 return
         self._settings = loaded
         self._announce(ConfigurationRead())
-        self.wishes.reload()
+        self.requests.reload()
 
     @property
     def _journal(self) -> Path:
         return self._settings.home / "journal.db"
 
-    def _known_before(self) -> Sequence[WorkflowView]:
+    def _previous_views(self) -> Sequence[WorkflowView]:
         """What another version of this program published is found out anew."""
         with suppress(JournalError):
-            if view := read_published(self._settings.home):
+            if view := read_status(self._settings.home):
                 return view.workflows
         return ()
 
-    def _request_for(self, entry: WatchedWorkflow) -> WatchRequest:
-        return replace(request_for(entry, self._settings), patience=self._patience)
+    def _request_for(self, workflow: WatchedWorkflow) -> WatchRequest:
+        return replace(request_for(workflow, self._settings), patience=self._patience)
 
     def _told(self, event: WorkflowEvent, server: str) -> None:
-        self.board.note(event, server)
+        self.board.update(event, server)
         self._report(event, server)
 
     @asynccontextmanager
     async def _open_server(self, server: str) -> AsyncIterator[Supervisor]:
         connection = self._settings.connection(server)
         scheduler = local_allocations(self._settings, connection)
-        async with Transport(connection, before_change=self._fence.pass_) as transport:
+        async with Transport(connection, before_change=self._fence.check) as transport:
             client = await TorcClient.connect(transport)
             with closing(Journal(self._journal, self._lease.name)) as journal:
                 surroundings = EngineContext(
@@ -148,19 +152,14 @@ class DaemonApp:
                     locks=self._settings.home / "locks",
                     report=lambda event: self._told(event, server),
                     epoch=self._lease.epoch,
-                    before_change=self._fence.pass_,
+                    before_change=self._fence.check,
                 )
                 async with supervising(surroundings) as supervisor:
                     yield supervisor
 
     async def _poke(self) -> None:
-        await self.wishes.poke().wait()
-        await self._publisher.publish()  # whoever gave the order may look at once
-
-    async def _inspect(self, key: WorkflowKey) -> AsyncIterator[dict[str, Any]]:
-        home = self._settings.home
-        yield asdict(await to_thread.run_sync(known_part, home, key))
-        yield asdict(await live_part(home, key, self._settings))
+        await self.requests.poke().wait()
+        await self._status_writer.write()  # whoever gave the order may look at once
 
     async def _prune(self) -> None:
         while True:
@@ -185,7 +184,7 @@ class DaemonApp:
         reason = ""
         for path in socket_paths(self._settings.home, os.environ):
             try:
-                await Control(self.board, self._poke, self._inspect).serve(path)
+                await ControlServer(self.board, self._poke).serve(path)
             except (InvalidInput, OSError) as error:
                 reason = str(error)
             else:

@@ -4,7 +4,9 @@ import json
 
 import typer
 
-from torc_watch.cli import options, running
+from torc_watch.cli import options
+from torc_watch.config.settings import load_settings, origins
+from torc_watch.config.sources import files
 
 app = typer.Typer(help="Show the configuration.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -27,25 +29,21 @@ def show(*, as_json: options.Json = False) -> None:
       torc-watchd config show
       torc-watchd config show --json
     """
-    from torc_watch.config.settings import origins
-    from torc_watch.config.sources import files
-
-    with running.ending():
-        settings = running.load_settings()
-        shown = settings.model_dump(mode="json")
-        if "@" in settings.api_url:  # it may contain a password; no command accepts it
-            shown["api_url"] = "**********"
-        sources = dict.fromkeys(shown, "default") | origins()
-        if as_json:
-            values = {key: {"value": value, "from": sources[key]} for key, value in shown.items()}
-            print(json.dumps(values))
-            return
-        width = max(map(len, shown))
-        for key, value in shown.items():
-            print(f"{key:{width}}  {_text(value)}  ({sources[key]})")
-        print()
-        for path in files():
-            print(f"{path}{'' if path.exists() else ' (does not exist)'}")
+    settings = load_settings()
+    shown = settings.model_dump(mode="json")
+    if "@" in settings.api_url:  # it may contain a password; no command accepts it
+        shown["api_url"] = "**********"
+    sources = dict.fromkeys(shown, "default") | origins()
+    if as_json:
+        values = {key: {"value": value, "from": sources[key]} for key, value in shown.items()}
+        print(json.dumps(values))
+        return
+    width = max(map(len, shown))
+    for key, value in shown.items():
+        print(f"{key:{width}}  {_text(value)}  ({sources[key]})")
+    print()
+    for path in files():
+        print(f"{path}{'' if path.exists() else ' (does not exist)'}")
 
 
 def _text(value: object) -> str:

@@ -44,7 +44,7 @@ from torc_watch.config.sources import (
 )
 from torc_watch.core.errors import InvalidInput
 from torc_watch.core.policy import RecoverySettings
-from torc_watch.daemon.commands import LONGEST, WatchOptions
+from torc_watch.daemon.commands import MAX_INTERVAL, WatchOptions
 from torc_watch.torc.transport import Connection
 
 DEFAULT_URL = "http://localhost:8080/torc-service/v1"
@@ -62,7 +62,7 @@ def split_command(command: object) -> object:
 
 _OwnPath = Annotated[Path, AfterValidator(own_path)]
 _Factor = Annotated[float, Field(gt=1, allow_inf_nan=False)]
-_Seconds = Annotated[float, Field(gt=0, le=LONGEST, allow_inf_nan=False)]
+_Seconds = Annotated[float, Field(gt=0, le=MAX_INTERVAL, allow_inf_nan=False)]
 _Command = Annotated[tuple[str, ...], BeforeValidator(split_command)]
 
 

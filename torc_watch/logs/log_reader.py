@@ -15,8 +15,8 @@ from torc_watch.core.os_errors import what_is_wrong
 from torc_watch.daemon.daemon_events import DaemonEvent, WorkflowEvent
 from torc_watch.host.file_lock import still_has_name
 from torc_watch.logs.records import records_of
-from torc_watch.render.history_text import local
 from torc_watch.render.terminal_text import printable
+from torc_watch.render.time_text import local_time
 
 _KINDS = {kind.name: kind for kind in (*get_args(WorkflowEvent), *get_args(DaemonEvent))}
 _VERDICTS = {verdict.label: verdict for verdict in Verdict}
@@ -57,7 +57,7 @@ def sentences(line: str) -> Iterator[str]:
     if "event" not in values or "timestamp" not in values:
         yield printable(line)
         return
-    when = local(values["timestamp"])
+    when = local_time(values["timestamp"])
     try:
         messages = _messages(values)
     except (ValidationError, KeyError):

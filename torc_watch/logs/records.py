@@ -144,7 +144,7 @@ def _sentence(event: DaemonEvent) -> str:
     words = event.name
     match event:
         case daemon_events.CommandUnreadable():
-            words = f"Invalid command file: {event.problem}. It was moved to {event.kept}."
+            words = f"Invalid command in the spool. {event.problem} It was moved to {event.kept}."
         case daemon_events.LeaseTaken():
             words = f"This torc-watchd is active. Workflows: {event.workflows}."
         case daemon_events.LeaseHeldElsewhere():
