@@ -40,7 +40,7 @@ REFUSED = {
     "watch 1 --nonsense": "No such option: --nonsense",
     "watsch 1": "No such command 'watsch'",
     "watch 1 --url ftp://host": "'ftp://host' is not the URL of a server. Write it as http://",
-    "plan 1 --url http://user:secret@host": "Set them separately",
+    "plan 1 --url http://user:secret@host": "set them separately",
     "submit missing.yaml": "missing.yaml: cannot be read: No such file or directory",
     "submit folder": "folder: specifications are read from .yaml, .yml, .json, .json5 files",
     "submit cycle.yaml": "these wait for each other: a -> b -> a",

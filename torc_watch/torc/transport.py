@@ -1,4 +1,4 @@
-"""Requests to one Torc server over HTTP: they return decoded JSON or raise an error of the core.
+"""Sends requests to one Torc server and returns decoded JSON, or raises errors of ``core.errors``.
 
 This is the only layer that repeats a request (`request_policy` has how often). A request that never
 left is repeated. One that may have arrived is repeated if it is a read, or a change that may be
@@ -28,10 +28,10 @@ API_PATH = "/torc-service/v1"
 _CONNECT_TIMEOUT = 10.0
 _GATEWAY_STATUSES = (502, 503, 504)
 _LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
-_HOST = re.compile(rb"[A-Za-z0-9._:-]+")  # a name in its ASCII form, or an address
+_HOST = re.compile(rb"[A-Za-z0-9._:-]+")  # a host name in ASCII, or an address
 _EVENT_STREAM = {"Accept": "text/event-stream"}
-# By default the 101st connection waits, and every watch has a stream. For each request httpx
-# compares all connections with each other: keeping more than a few costs more than it saves.
+# httpx's default limit makes the 101st connection wait, and every watch has a stream. For each
+# request it compares all connections with each other: many kept ones cost more than they save.
 _LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=10)
 _URL_EXAMPLE = "Write it as http://localhost:8080 or https://torc.example.org."
 
@@ -39,25 +39,25 @@ Method = Literal["GET", "POST", "PUT", "DELETE"]
 
 
 def normalize_url(text: str) -> str:
-    """The base URL of a server's API, without a slash at its end.
+    """The base URL of a server's API, without a trailing slash.
 
-    Accepts ``localhost:8080``, ``http://host:8080/`` and the whole base URL. Raises InvalidInput
-    for anything else; the message never contains a password that is in the URL.
+    Accepts ``localhost:8080``, ``http://host:8080/`` and the complete base URL. Raises InvalidInput
+    for anything else; the message never contains a password from the URL.
     """
-    written = text.strip()
-    if "@" in written:  # before any message quotes it; a password can make the URL unparsable
+    url_text = text.strip()
+    if "@" in url_text:  # first, so that no later message quotes a password
         raise InvalidInput(
-            "The server's URL contains a user name or a password. Set them separately: the "
+            "The server's URL contains a user name or a password: set them separately, the "
             "password in TORC_PASSWORD or a file."
         )
     try:
-        url = httpx.URL(written if "://" in written else f"http://{written}")
-        _ = url.host  # decoded only now; an ASCII form may be invalid
+        url = httpx.URL(url_text if "://" in url_text else f"http://{url_text}")
+        _ = url.host  # decodes the host name, which may fail
     except (httpx.InvalidURL, UnicodeError) as error:
-        raise InvalidInput(f"{written!r} is not a URL: {error}. {_URL_EXAMPLE}") from error
+        raise InvalidInput(f"{url_text!r} is not a URL: {error}. {_URL_EXAMPLE}") from error
     is_host = _HOST.fullmatch(url.raw_host) and (url.port or 0) < 65_536
     if url.scheme not in ("http", "https") or not is_host or url.query or url.fragment:
-        raise InvalidInput(f"{written!r} is not the URL of a server. {_URL_EXAMPLE}")
+        raise InvalidInput(f"{url_text!r} is not the URL of a server. {_URL_EXAMPLE}")
     path = url.path.rstrip("/")
     base = path if path.endswith(API_PATH) else path + API_PATH
     return str(url.copy_with(path=base, query=None, fragment=None))  # a lone "?" or "#"
@@ -65,10 +65,10 @@ def normalize_url(text: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
-    """The address of a server, and how to reach it.
+    """A server's URL and how to connect to it.
 
-    ``url`` is normalized, ``timeout`` is in seconds for one request. ``ca_file`` replaces the
-    system's certificates. Basic authentication is used when there is a password.
+    ``url`` is normalized, ``timeout`` is in seconds per request. ``ca_file`` replaces the system's
+    certificates. Basic authentication is used if there is a password.
     """
 
     url: str
@@ -87,8 +87,8 @@ class Connection:
 class Transport:
     """An async context manager; ``requests_sent`` counts every attempt.
 
-    ``before_change`` is awaited before any request that could change something; when it raises,
-    the request is not sent. ``attempts`` is how often a request is sent that may be repeated.
+    ``before_change`` is awaited before any request that could change something; what it raises
+    keeps the request back. ``attempts`` is how often a request is sent that may be sent again.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class Transport:
         self._attempts = attempts
         tls = _tls_context(connection)
         self._client = _open_client(connection, tls, http)
-        # A client of their own: open streams count among the connections that are kept.
+        # Separate, because open streams count as kept connections.
         self._streams = _open_client(connection, tls, http)
 
     async def __aenter__(self) -> Self:
@@ -123,26 +123,26 @@ class Transport:
         await self._client.__aexit__(kind, error, trace)
 
     async def get(self, path: str, **params: Any) -> Any:
-        """Decoded JSON of the response to ``GET path``; parameters that are None are not sent."""
+        """Decoded JSON; parameters that are None are not sent."""
         return await self._call("GET", path, None, params, repeatable=True)
 
     async def post(
         self, path: str, *, body: Any = None, repeatable: bool = False, **params: Any
     ) -> Any:
-        """Decoded JSON, or None for an empty response."""
+        """Decoded JSON, or None for an empty answer."""
         return await self._call("POST", path, body, params, repeatable=repeatable)
 
     async def put(self, path: str, *, body: Any = None, repeatable: bool = True) -> Any:
-        """Decoded JSON, or None for an empty response."""
+        """Decoded JSON, or None for an empty answer."""
         return await self._call("PUT", path, body, {}, repeatable=repeatable)
 
     async def delete(self, path: str) -> Any:
-        """Decoded JSON, or None for an empty response."""
+        """Decoded JSON, or None for an empty answer."""
         return await self._call("DELETE", path, None, {}, repeatable=True)
 
     @asynccontextmanager
     async def stream(self, path: str) -> AsyncIterator[AsyncIterator[str]]:
-        """Lines of a response that may never end. Sent once; no timeout between lines."""
+        """The lines of an endless answer; no retries, and no timeout between lines."""
         response = await self._open_stream(path)
         try:
             yield response.aiter_lines()
@@ -169,7 +169,7 @@ class Transport:
     async def _call(
         self, method: Method, path: str, body: Any, params: dict[str, Any], *, repeatable: bool
     ) -> Any:
-        request = self._client.build_request(method, path, params=_sendable(params), json=body)
+        request = self._client.build_request(method, path, params=_without_none(params), json=body)
         policy = request_policy(
             partial(_is_transient, is_read=method == "GET", repeatable=repeatable), self._attempts
         )
@@ -208,7 +208,7 @@ def _open_client(
         timeout=httpx.Timeout(connection.timeout, connect=_CONNECT_TIMEOUT),
         limits=_LIMITS,
         headers={"Accept": "application/json", "User-Agent": "torc-watch"},
-        # A proxy of the environment is not for a server on this machine.
+        # Proxies from the environment are not for servers on this machine.
         trust_env=url.host not in _LOOPBACK_HOSTS,
         transport=http,
     )
@@ -216,11 +216,11 @@ def _open_client(
 
 def _tls_context(connection: Connection) -> ssl.SSLContext:
     if not connection.url.startswith("https:"):
-        # Without certificates: loading them takes longer than a request, and none is used.
+        # Without certificates: loading unused ones takes longer than a request.
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
         context = ssl.create_default_context(cafile=connection.ca_file)
-    except OSError as error:  # ssl.SSLError among them: a file that holds no certificate
+    except OSError as error:  # also ssl.SSLError: a file without a certificate
         raise InvalidInput(
             f"The CA file {connection.ca_file} cannot be used: {error}. It must contain "
             "certificates in PEM format."
@@ -231,7 +231,7 @@ def _tls_context(connection: Connection) -> ssl.SSLContext:
     return context
 
 
-def _sendable(params: dict[str, Any]) -> dict[str, Any]:
+def _without_none(params: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in params.items() if value is not None}
 
 
