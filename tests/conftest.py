@@ -31,13 +31,14 @@ from torc_watch.core.provisioning import Capacity
 from torc_watch.core.units import GIB, MIB
 from torc_watch.engine.allocations import start_allocation
 from torc_watch.engine.journal import Journal
-from torc_watch.engine.supervisor import EngineContext, supervise
+from torc_watch.engine.supervisor import watch_workflow
+from torc_watch.engine.watch import EngineContext
 from torc_watch.engine.watch import WatchRequest
 from torc_watch.sandbox.server import ServerSettings, open_server
 from torc_watch.schedulers.base import Scheduler
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.requests import NewJob, NewRequirements, NewResult, NewWorkflow
-from torc_watch.torc.runner_api import ClaimedJob, NodeResources, WorkerApi
+from torc_watch.torc.runner_api import ClaimedJob, WorkerResources, RunnerApi
 from torc_watch.torc.transport import Connection, Transport
 
 DialectName = Literal["0.12", "0.35"]
@@ -264,7 +265,7 @@ class _SimulatedWorker:
 
     async def _find_allocation(self) -> Allocation:
         """Waits for its record: the server is told after the scheduler was."""
-        api = WorkerApi(self.client.transport)
+        api = RunnerApi(self.client.transport)
         while True:
             found = await api.find_allocation(
                 self.request.workflow_id, scheduler_id=self.number, scheduler_type="local"
@@ -274,7 +275,7 @@ class _SimulatedWorker:
             await anyio.sleep(1)
 
     async def _register(self, allocation: Allocation) -> int:
-        return await WorkerApi(self.client.transport).register_node(
+        return await RunnerApi(self.client.transport).register_node(
             self.request.workflow_id,
             hostname="n1",
             pid=self.number,
@@ -283,8 +284,8 @@ class _SimulatedWorker:
             allocation=allocation,
         )
 
-    def _resources(self) -> NodeResources:
-        return NodeResources(num_cpus=self.request.num_cpus, memory=self.request.memory)
+    def _resources(self) -> WorkerResources:
+        return WorkerResources(num_cpus=self.request.num_cpus, memory=self.request.memory)
 
     async def _serve(self, death: Death | None) -> bool:
         idle = 0.0
@@ -305,7 +306,7 @@ class _SimulatedWorker:
         return await self.client.is_complete(self.request.workflow_id)
 
     async def _claim(self, death: Death | None) -> list[ClaimedJob]:
-        api = WorkerApi(self.client.transport)
+        api = RunnerApi(self.client.transport)
         jobs = await api.claim_jobs(
             self.request.workflow_id, self._resources(), limit=self.request.num_cpus
         )

@@ -13,11 +13,12 @@ from typing import Any
 import anyio
 from workloads import FAILED_OF, failed_workflow
 
-from tests.rigs.embedded import over_loopback
+from tests.rigs.embedded import serve_on_loopback
 from torc_watch.core.policy import RecoverySettings
 from torc_watch.engine.journal import Journal
 from torc_watch.engine.observer import observe
-from torc_watch.engine.supervisor import EngineContext, supervise
+from torc_watch.engine.supervisor import watch_workflow
+from torc_watch.engine.watch import EngineContext
 from torc_watch.engine.watch import WatchRequest
 from torc_watch.sandbox.server import ServerSettings
 from torc_watch.schedulers.local.local_scheduler import LocalAllocations
@@ -38,7 +39,7 @@ async def measure() -> dict[str, float]:
 async def _measure_one(jobs: int, directory: Path) -> dict[str, float]:
     values: dict[str, float] = {}
     settings = ServerSettings(directory=directory / "server")
-    async with over_loopback(settings) as url, Transport(Connection(url=url)) as transport:
+    async with serve_on_loopback(settings) as url, Transport(Connection(url=url)) as transport:
         client = await TorcClient.connect(transport)
         workflow_id = await failed_workflow(client, jobs)
         scheduler = LocalAllocations(directory / "allocations", transport.connection)

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from tests.rigs.embedded import over_loopback
+from tests.rigs.embedded import serve_on_loopback
 from torc_watch.sandbox.server import ServerSettings, open_server
 
 _JOBS = 10_000
@@ -41,7 +41,7 @@ async def _in_process(settings: ServerSettings) -> AsyncIterator[httpx.AsyncClie
 @asynccontextmanager
 async def _over_loopback(settings: ServerSettings) -> AsyncIterator[httpx.AsyncClient]:
     async with (
-        over_loopback(settings) as url,
+        serve_on_loopback(settings) as url,
         httpx.AsyncClient(base_url=url, timeout=60) as client,
     ):
         yield client

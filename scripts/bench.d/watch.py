@@ -9,7 +9,7 @@ from pathlib import Path
 
 from anyio import to_thread
 
-from tests.rigs.embedded import over_loopback
+from tests.rigs.embedded import serve_on_loopback
 from torc_watch.sandbox.server import ServerSettings
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.requests import NewJob, NewRequirements, NewWorkflow
@@ -24,7 +24,7 @@ async def measure() -> dict[str, float]:
     """Resident MiB after some looks at a workflow of 1,000 jobs that nothing runs."""
     with tempfile.TemporaryDirectory() as directory:
         settings = ServerSettings(directory=Path(directory) / "server")
-        async with over_loopback(settings) as url:
+        async with serve_on_loopback(settings) as url:
             workflow_id = await _idle_workflow(url)
             watching = await to_thread.run_sync(_resident_watch, workflow_id, url, directory)
     bare = await to_thread.run_sync(_resident, [sys.executable, "-c", _BARE], {}, 1)

@@ -15,7 +15,8 @@ from torc_watch.config.settings import Settings
 from torc_watch.core.events import Event
 from torc_watch.core.policy import RecoverySettings
 from torc_watch.engine.journal import Journal
-from torc_watch.engine.supervisor import EngineContext, supervise
+from torc_watch.engine.supervisor import watch_workflow
+from torc_watch.engine.watch import EngineContext
 from torc_watch.engine.watch import WatchRequest
 
 

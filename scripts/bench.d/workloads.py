@@ -9,7 +9,7 @@ from torc_watch.core.model import JobStatus
 from torc_watch.core.units import GIB, MIB
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.requests import NewJob, NewRequirements, NewResult, NewWorkflow
-from torc_watch.torc.runner_api import NodeResources, WorkerApi
+from torc_watch.torc.runner_api import WorkerResources, RunnerApi
 
 FAILED_OF = 20  # one of so many
 _BATCH = 1_000  # completions
@@ -47,8 +47,8 @@ async def busy_workflow(
         scheduler_type=scheduler_type,
         status="active",
     )
-    worker = WorkerApi(client.transport)
-    resources = NodeResources(num_cpus=1, memory=GIB)
+    worker = RunnerApi(client.transport)
+    resources = WorkerResources(num_cpus=1, memory=GIB)
     run_id = (await client.get_workflow(workflow_id)).run_id
     node_id = await worker.register_node(
         workflow_id,

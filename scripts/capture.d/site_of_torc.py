@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.rigs.asking import ask
+from tests.rigs.http_client import ask
 from tests.rigs.real_torc import clean_environment, home_of, server_command, serving
 
 POLL_INTERVAL = 0.2  # seconds between two looks of the runner
@@ -37,7 +37,7 @@ class Site:
             self._programs / "torc-server",
             self._directory,
             port=urlsplit(self.url).port or 0,
-            looks_every=0.1,
+            unblock_interval=0.1,
         )
         self.url = self._server.enter_context(serving(command, self._directory / "server.log"))
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from tests.rigs.asking import ask
+from tests.rigs.http_client import ask
 from tests.rigs.commands import SECONDS, Command, run, start
 from tests.rigs.specifications import PATIENT
 

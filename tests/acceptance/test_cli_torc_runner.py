@@ -126,7 +126,7 @@ class Torc:
 def torc(site: "Site", version: str, torc_program: Callable[[str, str], Path]) -> Torc:
     (site.folder / "server").mkdir()
     program = torc_program(version, "torc-server")
-    command = server_command(program, site.folder / "server", looks_every=0.2)
+    command = server_command(program, site.folder / "server", unblock_interval=0.2)
     site.server = site.start_program(*command)
     site.url = announced_url([site.server.until("TORC_SERVER_PORT=")])
     return Torc(site, version, torc_program(version, "torc"))

@@ -71,7 +71,7 @@ def _command(
 ) -> list[str]:
     if name in REAL_VERSIONS:
         program = torc_program(REAL_VERSIONS[name], "torc-server")
-        return server_command(program, directory, looks_every=unblock_interval)
+        return server_command(program, directory, unblock_interval=unblock_interval)
     command = [sys.executable, "-m", "torc_watch", "sandbox", "serve", "--port", "0", "--json"]
     command += ["--directory", str(directory), "--api", DIALECTS[name]]
     return [*command, "--unblock-interval", str(unblock_interval)]

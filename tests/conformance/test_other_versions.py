@@ -13,13 +13,13 @@ from torc_watch.core.model import JobStatus
 from torc_watch.core.units import GIB
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.requests import NewJob, NewRequirements, NewResult, NewWorkflow
-from torc_watch.torc.runner_api import NodeResources, WorkerApi
+from torc_watch.torc.runner_api import WorkerResources, RunnerApi
 from torc_watch.torc.transport import Connection, Transport
 
 if TYPE_CHECKING:
     from tests.conformance.conftest import Server
 
-NODE = NodeResources(num_cpus=4, memory=8 * GIB)
+NODE = WorkerResources(num_cpus=4, memory=8 * GIB)
 UNHEARD_OF = {"of the future": [{"deeper": None}], "completely_new": 9.9}
 
 
@@ -78,7 +78,7 @@ async def test_a_round_of_recovery_on_a_server_from_the_future(client: TorcClien
     (job_id,) = await client.create_jobs(workflow_id, [NewJob(name="j", command="true")])
     await client.advance_run(workflow_id, to_run=1)
     await client.initialize_jobs(workflow_id)
-    worker = WorkerApi(client.transport)
+    worker = RunnerApi(client.transport)
     allocation_id = await client.create_allocation(
         workflow_id, scheduler_id=7, scheduler_config_id=1, scheduler_type="local"
     )

@@ -10,7 +10,7 @@ from torc_watch.core.errors import Conflict, NotFound, ServerFault
 from torc_watch.core.model import JobStatus
 from torc_watch.core.units import GIB, MIB
 from torc_watch.torc.client import TorcClient
-from torc_watch.torc.event_stream import wake_ups
+from torc_watch.torc.event_stream import stream_event_types
 from torc_watch.torc.requests import (
     NewFile,
     NewJob,
@@ -19,9 +19,9 @@ from torc_watch.torc.requests import (
     NewUserData,
     NewWorkflow,
 )
-from torc_watch.torc.runner_api import NodeResources, WorkerApi
+from torc_watch.torc.runner_api import WorkerResources, RunnerApi
 
-NODE = NodeResources(num_cpus=4, memory=8 * GIB)
+NODE = WorkerResources(num_cpus=4, memory=8 * GIB)
 
 
 async def submit(client: TorcClient, commands: list[str], user: str = "ada") -> int:
@@ -40,7 +40,7 @@ async def submit(client: TorcClient, commands: list[str], user: str = "ada") -> 
 
 
 async def register_node(client: TorcClient, workflow_id: int) -> int:
-    return await WorkerApi(client.transport).register_node(
+    return await RunnerApi(client.transport).register_node(
         workflow_id,
         hostname="n1",
         pid=42,
@@ -66,7 +66,7 @@ def result(workflow_id: int, node_id: int, run_id: int, *, return_code: int) -> 
 
 async def run_jobs(client: TorcClient, workflow_id: int, run_id: int, *codes: int) -> list[int]:
     """Runs the ready jobs on a node of their own, with these return codes; their ids."""
-    worker = WorkerApi(client.transport)
+    worker = RunnerApi(client.transport)
     node_id = await register_node(client, workflow_id)
     claimed = await worker.claim_jobs(workflow_id, NODE, limit=10)
     assert len(claimed) == len(codes)
@@ -119,14 +119,14 @@ async def test_advancing_to_the_same_run_twice_is_one_run(client: TorcClient) ->
 
 async def test_run_does_not_advance_while_jobs_run(client: TorcClient) -> None:
     workflow_id = await submit(client, ["true"])
-    await WorkerApi(client.transport).claim_jobs(workflow_id, NODE, limit=1)
+    await RunnerApi(client.transport).claim_jobs(workflow_id, NODE, limit=1)
     with pytest.raises(Conflict, match="running or pending"):
         await client.advance_run(workflow_id, to_run=2)
 
 
 async def test_jobs_of_a_node_while_it_lives(client: TorcClient) -> None:
     workflow_id = await submit(client, ["true", "true"])
-    worker = WorkerApi(client.transport)
+    worker = RunnerApi(client.transport)
     node_id = await register_node(client, workflow_id)
     claimed = await worker.claim_jobs(workflow_id, NODE, limit=1)
     (job,) = claimed
@@ -153,7 +153,7 @@ async def test_start_of_a_job_that_is_not_pending_is_a_fault(client: TorcClient)
     (job,) = await client.list_jobs(workflow_id)
     node_id = await register_node(client, workflow_id)
     with pytest.raises(ServerFault):
-        await WorkerApi(client.transport).start_job(job.id, run_id=1, node_id=node_id)
+        await RunnerApi(client.transport).start_job(job.id, run_id=1, node_id=node_id)
 
 
 async def test_allocations(client: TorcClient) -> None:
@@ -161,7 +161,7 @@ async def test_allocations(client: TorcClient) -> None:
     scheduler = await client.create_local_scheduler(workflow_id, name="two", num_cpus=2, memory=GIB)
     (row,) = await client.list_local_schedulers(workflow_id)
     assert (row.id, row.num_cpus, row.memory) == (scheduler, 2, GIB)
-    worker = WorkerApi(client.transport)
+    worker = RunnerApi(client.transport)
     assert (
         await worker.find_allocation(workflow_id, scheduler_id=99, scheduler_type="local") is None
     )
@@ -201,7 +201,7 @@ async def test_job_with_files_and_user_data(client: TorcClient) -> None:
     )
     (job_id,) = await client.create_jobs(workflow_id, [job])
     await client.initialize_jobs(workflow_id)
-    worker = WorkerApi(client.transport)
+    worker = RunnerApi(client.transport)
     (claimed,) = await worker.claim_jobs(workflow_id, NODE, limit=1)
     assert (claimed.job.id, claimed.output_file_ids) == (job_id, (written,))
     assert await worker.get_file_path(written) == "out.csv"
@@ -255,7 +255,7 @@ async def test_event_arrives_over_the_network(client: TorcClient) -> None:
             await register_node(client, workflow_id)
 
     async with (
-        aclosing(wake_ups(client.transport, workflow_id)) as events,
+        aclosing(stream_event_types(client.transport, workflow_id)) as events,
         anyio.create_task_group() as working,
     ):
         working.start_soon(make_events)

@@ -62,7 +62,7 @@ def a_job(tmp_path: Path) -> Callable[..., Launch]:
 
 
 @pytest.fixture
-def leftovers(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[int]]:
+def own_processes(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[int]]:
     """The living processes of this test's jobs, known by an entry of their environment."""
     token = uuid.uuid4().hex
     monkeypatch.setenv("TORC_WATCH_TEST", token)
@@ -173,14 +173,14 @@ async def test_a_job_finds_its_environment_and_its_output_goes_to_torcs_files(
     ],
 )
 async def test_too_much_memory_anywhere_in_the_tree_kills_all_of_it(
-    a_job: Callable[..., Launch], leftovers: Callable[[], list[int]], command: str
+    a_job: Callable[..., Launch], own_processes: Callable[[], list[int]], command: str
 ) -> None:
     end = await run(a_job(command, memory_limit=96 * MIB))
     assert (end.status, end.return_code) == (JobStatus.FAILED, 137)
     assert end.usage.peak_memory is not None
     assert end.usage.peak_memory > 96 * MIB
     assert "96m requested" in end.reason
-    assert leftovers() == []
+    assert own_processes() == []
 
 
 async def test_memory_is_that_of_the_whole_tree_and_not_of_its_largest_process(
@@ -221,7 +221,7 @@ async def test_a_job_within_its_memory_is_measured_and_left_alone(
 @pytest.mark.usefixtures("no_grace_ends")
 async def test_a_job_at_its_time_limit(
     a_job: Callable[..., Launch],
-    leftovers: Callable[[], list[int]],
+    own_processes: Callable[[], list[int]],
     command: str,
     status: JobStatus,
     return_code: int,
@@ -231,18 +231,18 @@ async def test_a_job_at_its_time_limit(
     assert (end.status, end.return_code) == (status, return_code)
     assert "0.3 s requested" in end.reason
     assert end.exec_seconds >= 0.3
-    assert leftovers() == []
+    assert own_processes() == []
 
 
 @pytest.mark.parametrize("command", [f"{DEAF}; true", "trap '' TERM; echo deaf; sleep 600; true"])
 @pytest.mark.usefixtures("short_grace")
 async def test_a_job_deaf_to_sigterm_is_killed_after_the_grace(
-    a_job: Callable[..., Launch], leftovers: Callable[[], list[int]], command: str
+    a_job: Callable[..., Launch], own_processes: Callable[[], list[int]], command: str
 ) -> None:
     launch = a_job(command, runtime_limit=0.1)
     end = await run(launch, clock_starts_when=said(launch, "deaf"))
     assert (end.status, end.return_code) == (JobStatus.TERMINATED, 152)
-    assert leftovers() == []
+    assert own_processes() == []
 
 
 SAVING = PYTHON + shlex.quote(
@@ -291,7 +291,7 @@ async def test_a_child_may_use_the_grace_although_the_shell_is_gone(
 @pytest.mark.usefixtures("short_grace")
 async def test_a_stopped_job_has_its_grace_and_leaves_nothing(
     a_job: Callable[..., Launch],
-    leftovers: Callable[[], list[int]],
+    own_processes: Callable[[], list[int]],
     command: str,
     status: JobStatus,
     return_code: int,
@@ -300,7 +300,7 @@ async def test_a_stopped_job_has_its_grace_and_leaves_nothing(
     sign = "deaf" if "deaf" in command else "ready"
     end = await run(launch, stop_when=said(launch, sign))
     assert (end.status, end.return_code) == (status, return_code)
-    assert leftovers() == []
+    assert own_processes() == []
 
 
 @pytest.mark.parametrize(
@@ -314,11 +314,11 @@ async def test_a_stopped_job_has_its_grace_and_leaves_nothing(
     ],
 )
 async def test_what_a_finished_job_left_behind_is_ended_too(
-    a_job: Callable[..., Launch], leftovers: Callable[[], list[int]], command: str
+    a_job: Callable[..., Launch], own_processes: Callable[[], list[int]], command: str
 ) -> None:
     end = await run(a_job(command))
     assert (end.status, end.return_code) == (JobStatus.COMPLETED, 0)
-    assert leftovers() == []
+    assert own_processes() == []
 
 
 async def test_a_job_that_writes_without_end_is_stopped_by_its_time_limit(
@@ -374,15 +374,15 @@ async def test_jobs_side_by_side_are_told_apart(a_job: Callable[..., Launch]) ->
 
 
 async def test_a_worker_that_breaks_takes_its_jobs_with_it(
-    a_job: Callable[..., Launch], leftovers: Callable[[], list[int]]
+    a_job: Callable[..., Launch], own_processes: Callable[[], list[int]]
 ) -> None:
     launch = a_job(f"echo ready; {FOREVER}")
     async with anyio.create_task_group() as tasks:
         Jobs(tasks, lambda _end: None).start(launch)
         await until(said(launch, "ready"))
-        assert leftovers() != []
+        assert own_processes() != []
         tasks.cancel_scope.cancel()
-    await until(lambda: leftovers() == [])
+    await until(lambda: own_processes() == [])
 
 
 def test_no_zombie_remains(a_job: Callable[..., Launch]) -> None:

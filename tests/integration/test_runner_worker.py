@@ -28,7 +28,7 @@ from torc_watch.sandbox.server.settings import DialectName, ServerSettings
 from torc_watch.schedulers.local.worker_settings import WorkerSettings
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.requests import NewFile, NewJob, NewRequirements, NewResult, NewWorkflow
-from torc_watch.torc.runner_api import NodeResources, WorkerApi
+from torc_watch.torc.runner_api import WorkerResources, RunnerApi
 from torc_watch.torc.transport import Connection, Transport
 
 pytestmark = pytest.mark.slow
@@ -153,7 +153,7 @@ async def site35(tmp_path: Path) -> AsyncIterator[Site]:
 
 
 @pytest.fixture
-def leftovers(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[int]]:
+def own_processes(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[int]]:
     token = uuid.uuid4().hex
     monkeypatch.setenv("TORC_WATCH_TEST", token)
     return lambda: [process.pid for process in carriers_of(f"TORC_WATCH_TEST={token}".encode())]
@@ -366,7 +366,7 @@ async def test_jobs_run_side_by_side_only_as_far_as_they_fit(site35: Site) -> No
 
 
 async def test_told_to_stop_it_ends_its_jobs_and_itself(
-    site: Site, leftovers: Callable[[], list[int]]
+    site: Site, own_processes: Callable[[], list[int]]
 ) -> None:
     fits = await site.requirements()
     [job, waiting] = await site.submit(
@@ -375,12 +375,12 @@ async def test_told_to_stop_it_ends_its_jobs_and_itself(
     )
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(lambda: site.work(num_cpus=1, poll_interval=600.0))
-        await until(lambda: len(leftovers()) >= 2)
+        await until(lambda: len(own_processes()) >= 2)
         site.stop.set()
     [result] = (await site.results()).values()
     assert (result.job_id, result.status, result.return_code) == (job, JobStatus.TERMINATED, 143)
     assert (await site.client.get_job(waiting)).status is JobStatus.READY
-    assert leftovers() == []
+    assert own_processes() == []
     [node] = await site.client.list_compute_nodes(site.workflow_id)
     assert node.has_ended
 
@@ -394,32 +394,32 @@ async def test_told_to_stop_while_it_claims_it_gives_the_jobs_back(site: Site) -
 
 
 async def test_a_canceled_workflow_ends_its_jobs(
-    site: Site, leftovers: Callable[[], list[int]]
+    site: Site, own_processes: Callable[[], list[int]]
 ) -> None:
     await site.submit(NewJob(name="j", command=FOREVER, requirements_id=await site.requirements()))
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(site.work)
-        await until(lambda: len(leftovers()) == 1)
+        await until(lambda: len(own_processes()) == 1)
         await site.client.cancel_workflow(site.workflow_id)
-    assert leftovers() == []
+    assert own_processes() == []
     assert await site.statuses() == [JobStatus.CANCELED]
 
 
 async def test_a_deleted_workflow_ends_its_jobs(
-    site35: Site, leftovers: Callable[[], list[int]]
+    site35: Site, own_processes: Callable[[], list[int]]
 ) -> None:
     await site35.submit(
         NewJob(name="j", command=FOREVER, requirements_id=await site35.requirements())
     )
 
     async def delete() -> None:
-        await until(lambda: len(leftovers()) == 1)
+        await until(lambda: len(own_processes()) == 1)
         await site35.client.delete_workflow(site35.workflow_id)
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(delete)
         assert await site35.work() == GAVE_UP
-    assert leftovers() == []
+    assert own_processes() == []
 
 
 async def test_a_new_run_is_not_this_workers(site: Site) -> None:
@@ -540,13 +540,13 @@ async def test_a_job_that_somebody_else_runs_is_left_to_them(site35: Site) -> No
         NewJob(name="j", command=f"touch {site35.directory}/ran", requirements_id=fits)
     )
     run_id = (await site35.client.get_workflow(site35.workflow_id)).run_id
-    api = WorkerApi(site35.client.transport)
+    api = RunnerApi(site35.client.transport)
     node_id = await api.register_node(
         site35.workflow_id,
         hostname="elsewhere",
         pid=1,
         started_at=datetime.now(UTC),
-        resources=NodeResources(num_cpus=1, memory=GIB),
+        resources=WorkerResources(num_cpus=1, memory=GIB),
         allocation=None,
     )
 

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.rigs.embedded import over_loopback
+from tests.rigs.embedded import serve_on_loopback
 from torc_watch.core.errors import SandboxError
 from torc_watch.sandbox.server import ServerSettings, open_server, serve
 
@@ -113,7 +113,7 @@ async def expect_refusal(directory: Path, reason: str) -> None:
 
 async def test_listeners_hear_of_their_workflow_from_their_level_on(tmp_path: Path) -> None:
     settings = ServerSettings(directory=tmp_path)
-    async with over_loopback(settings) as url, httpx.AsyncClient(base_url=url) as client:
+    async with serve_on_loopback(settings) as url, httpx.AsyncClient(base_url=url) as client:
         for _ in range(2):
             await client.post("/workflows", json=WORKFLOW)
         await client.post("/jobs", json=JOB)
@@ -130,7 +130,7 @@ async def test_listeners_hear_of_their_workflow_from_their_level_on(tmp_path: Pa
 
 async def test_what_listeners_are_told_of(tmp_path: Path) -> None:
     settings = ServerSettings(directory=tmp_path)
-    async with over_loopback(settings) as url, httpx.AsyncClient(base_url=url) as client:
+    async with serve_on_loopback(settings) as url, httpx.AsyncClient(base_url=url) as client:
         await client.post("/workflows", json=WORKFLOW)
         async with client.stream("GET", "/workflows/1/events/stream") as stream:
             for path, body in (
@@ -161,7 +161,7 @@ async def limited(lines: AsyncIterator[str], number: int) -> AsyncIterator[str]:
 
 async def test_there_is_no_stream_of_an_unknown_workflow(tmp_path: Path) -> None:
     settings = ServerSettings(directory=tmp_path)
-    async with over_loopback(settings) as url, httpx.AsyncClient(base_url=url) as client:
+    async with serve_on_loopback(settings) as url, httpx.AsyncClient(base_url=url) as client:
         assert (await client.get("/workflows/9/events/stream")).status_code == 404
 
 

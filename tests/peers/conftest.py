@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from tests.rigs.asking import ask
+from tests.rigs.http_client import ask
 from tests.rigs.commands import SECONDS, Command, run, start
 from tests.rigs.real_torc import VERSIONS, clean_environment, server_command, serving
 from torc_watch.host.processes import carriers_of, end_all
@@ -292,7 +292,7 @@ def peer(
 ) -> Iterator[Peer]:
     programs = torc_program(request.param, "torc-server").parent
     directory = tmp_path_factory.mktemp(f"torc-{request.param}")
-    command = server_command(programs / "torc-server", directory, looks_every=0.05)
+    command = server_command(programs / "torc-server", directory, unblock_interval=0.05)
     with serving(command, directory / "server.log") as url:
         yield Peer(request.param, programs, url)
 

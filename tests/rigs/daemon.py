@@ -21,7 +21,7 @@ from torc_watch.daemon.registry import Registry
 from torc_watch.daemon.spool import Spool
 from torc_watch.daemon.status_board import StatusBoard
 from torc_watch.daemon.workflow_view import WorkflowView
-from torc_watch.engine.supervisor import Supervisor, supervising
+from torc_watch.engine.supervisor import Supervisor, open_supervisor
 from torc_watch.engine.watch import WatchRequest
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class DaemonRig:
         assert server == SERVER
         scheduler = FencedScheduler(self.site.scheduler, self.fence)
         surroundings = self.site.surroundings(scheduler, self.fence.check, self.lease.name)
-        async with surroundings as around, supervising(around) as supervisor:
+        async with surroundings as around, open_supervisor(around) as supervisor:
             self.connections.append("opened")
             yield supervisor
             self.connections.append("closed")

@@ -9,7 +9,7 @@ from torc_watch.sandbox.server import ServerSettings, serve
 
 
 @asynccontextmanager
-async def over_loopback(settings: ServerSettings) -> AsyncIterator[str]:
+async def serve_on_loopback(settings: ServerSettings) -> AsyncIterator[str]:
     """The embedded server's URL, while the context is open."""
     listening = anyio.Event()
     urls: list[str] = []

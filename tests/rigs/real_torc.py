@@ -27,12 +27,12 @@ def clean_environment() -> dict[str, str]:
 
 
 def server_command(
-    program: Path, directory: Path, *, port: int = 0, looks_every: float = 30
+    program: Path, directory: Path, *, port: int = 0, unblock_interval: float = 30
 ) -> list[str]:
     """A ``torc-server`` with its database in a folder; the seconds are between its looks."""
     command = [str(program), "run", "--host", "127.0.0.1", "--port", str(port)]
     command += ["--database", str(directory / "torc.db"), "--log-level", "error"]
-    return [*command, "--completion-check-interval-secs", str(looks_every)]
+    return [*command, "--completion-check-interval-secs", str(unblock_interval)]
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from torc_watch.app import daemon_process
 from torc_watch.app.daemon_app import DaemonApp
 from torc_watch.config.settings import Settings
 from torc_watch.daemon.daemon_events import ConfigurationRead, DaemonEvent, StopAsked
-from torc_watch.host.sd_notify import ServiceManager
+from torc_watch.host.sd_notify import SystemdNotifier
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ async def test_second_signal_interrupts_unless_it_repeats_the_first(
     interrupted: list[None] = []
     settings = Settings(home=tmp_path)
     app = DaemonApp(settings, lambda: settings, lambda *_: None, said.append)
-    with closing(ServiceManager(None)) as manager, anyio.fail_after(30):
+    with closing(SystemdNotifier(None)) as manager, anyio.fail_after(30):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(
                 daemon_process._handle_signals, app, manager, lambda: interrupted.append(None)
@@ -47,7 +47,7 @@ async def test_stopping_is_the_last_notification_to_systemd(tmp_path: Path) -> N
     words: list[str] = []
     settings = Settings(home=tmp_path)
 
-    class Manager(ServiceManager):
+    class Manager(SystemdNotifier):
         def _send(self, message: str) -> None:
             words.append(message)
 

@@ -328,12 +328,12 @@ async def test_internal_error_stops_neither_the_daemon_nor_other_watches(
         other = await site.submit(["small"])
         site.line.fault = daemon.answer
         async with running(daemon):
-            await daemon.until(lambda: len(daemon.events(events.WatcherBroke)) >= 2, 60)
+            await daemon.until(lambda: len(daemon.events(events.WatchCrashed)) >= 2, 60)
             daemon.send(Action.ADD, other)
             await daemon.until_ended(1, other)
 
         assert [workflow.verdict for workflow in daemon.workflows()] == [verdict, "succeeded"]
-        broken = [event.workflow_id for event in daemon.events(events.WatcherBroke)]
+        broken = [event.workflow_id for event in daemon.events(events.WatchCrashed)]
         assert broken == [1] * min(defects, 3)
         ended = [*daemon.events(events.WatchEnded), *site.seen(events.WatchEnded)]
         assert sorted(event.workflow_id for event in ended) == [1, other]

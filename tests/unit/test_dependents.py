@@ -2,12 +2,12 @@
 
 import pytest
 
-from torc_watch.core.dependents import Dependant, behind
+from torc_watch.core.dependents import Dependent, behind
 
 # Each job with one that it waits for: a diamond with a tail, and a chain of its own.
 PAIRS = [(2, 1), (3, 1), (4, 2), (4, 3), (5, 4), (11, 10)]
 DEPENDANTS = [
-    Dependant(job_id=job_id, job_name=f"j{job_id}", depends_on=depends_on)
+    Dependent(job_id=job_id, job_name=f"j{job_id}", depends_on=depends_on)
     for job_id, depends_on in PAIRS
 ]
 
@@ -30,5 +30,5 @@ def test_behind(jobs: list[int], found: list[int]) -> None:
 
 def test_long_chain() -> None:
     """It is no deeper for the program than for Torc."""
-    chain = [Dependant(job_id=n + 1, job_name="j", depends_on=n) for n in range(100_000)]
+    chain = [Dependent(job_id=n + 1, job_name="j", depends_on=n) for n in range(100_000)]
     assert len(behind([0], chain)) == 100_000

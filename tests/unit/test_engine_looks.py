@@ -10,7 +10,7 @@ from torc_watch.core.events import Verdict
 from torc_watch.core.model import JobStatus
 from torc_watch.core.units import MIB
 from torc_watch.torc.requests import NewResult
-from torc_watch.torc.runner_api import NodeResources, WorkerApi
+from torc_watch.torc.runner_api import WorkerResources, RunnerApi
 
 if TYPE_CHECKING:
     from tests.conftest import OpenSite, Site
@@ -90,12 +90,12 @@ async def test_requests_do_not_grow_with_completed_jobs(
 
 async def end_all(site: "Site", workflow_id: int, *, failed: int) -> None:
     """Every job has run: the first ``failed`` ran out of memory, the others completed."""
-    node_id = await WorkerApi(site.client.transport).register_node(
+    node_id = await RunnerApi(site.client.transport).register_node(
         workflow_id,
         hostname="n1",
         pid=1,
         started_at=datetime.now(UTC),
-        resources=NodeResources(num_cpus=1, memory=MIB),
+        resources=WorkerResources(num_cpus=1, memory=MIB),
         allocation=None,
     )
     completions = []

@@ -17,7 +17,7 @@ from torc_watch.core.events import Verdict, WatchEnded
 from torc_watch.core.model import JobStatus
 from torc_watch.core.policy import RecoverySettings
 from torc_watch.core.units import GIB
-from torc_watch.torc.runner_api import NodeResources, WorkerApi
+from torc_watch.torc.runner_api import WorkerResources, RunnerApi
 
 if TYPE_CHECKING:
     from tests.conftest import Forward, OpenSite, Site
@@ -89,7 +89,7 @@ async def test_stuck_after_the_grace(open_site: "OpenSite", interval: float) -> 
         ended = await site.watch(workflow_id, recovery=None, poll_interval=interval)
 
         assert ended.verdict is Verdict.STUCK
-        assert all(event.is_resting for event in site.seen(events.Looked))
+        assert all(event.is_resting for event in site.seen(events.Polled))
         assert f"recover {workflow_id}` starts" in ended.reason
         assert 45 <= anyio.current_time() <= 50
 
@@ -149,7 +149,7 @@ async def test_one_round_does_not_wait(open_site: "OpenSite") -> None:
 
 async def run_by_hand(site: "Site", *, hostname: str, pid: int, jobs: int) -> None:
     """A worker outside of allocations begins so many jobs of workflow 1."""
-    worker, node = WorkerApi(site.client.transport), NodeResources(num_cpus=1, memory=GIB)
+    worker, node = RunnerApi(site.client.transport), WorkerResources(num_cpus=1, memory=GIB)
     node_id = await worker.register_node(
         1,
         hostname=hostname,

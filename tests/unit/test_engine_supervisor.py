@@ -12,7 +12,8 @@ from torc_watch.core import events
 from torc_watch.core.errors import JournalError, NotFound, WatchHeld
 from torc_watch.core.events import Verdict
 from torc_watch.core.units import MIB
-from torc_watch.engine.supervisor import EngineContext, supervise, supervising
+from torc_watch.engine.supervisor import watch_workflow
+from torc_watch.engine.watch import EngineContext, open_supervisor
 
 if TYPE_CHECKING:
     from tests.conftest import Forward, OpenSite, Site
@@ -68,7 +69,7 @@ async def test_defect(open_site: "OpenSite", defects: int, verdict: Verdict) -> 
 
         assert verdicts[1].verdict is verdict
         assert verdicts[2].verdict is Verdict.SUCCEEDED
-        broken = site.seen(events.WatcherBroke)
+        broken = site.seen(events.WatchCrashed)
         assert [event.workflow_id for event in broken] == [1] * defects
         assert "ZeroDivisionError: of this test" in broken[0].error
         if verdict is Verdict.HANDED_OVER:
@@ -99,7 +100,7 @@ async def test_defect_in_a_round(open_site: "OpenSite") -> None:
         ended = await site.watch(workflow_id)
 
         assert ended.verdict is Verdict.SUCCEEDED
-        assert len(site.seen(events.WatcherBroke)) == 1
+        assert len(site.seen(events.WatchCrashed)) == 1
         assert len(site.seen(events.RecoveryPlanned)) == 1
 
 
@@ -150,7 +151,7 @@ async def test_defect_in_the_listener(
     """What the watcher had handed on is brought to its end before it looks again."""
 
     async def open_stream(_request: httpx.Request) -> httpx.Response:
-        if site.seen(events.WatcherBroke):
+        if site.seen(events.WatchCrashed):
             return httpx.Response(404)
         if site.seen(events.SubmissionStarted):
             raise ZeroDivisionError("of this test")
@@ -166,7 +167,7 @@ async def test_defect_in_the_listener(
         ended = await site.watch(1)
 
         assert ended.verdict is Verdict.SUCCEEDED
-        assert len(site.seen(events.WatcherBroke)) == 1
+        assert len(site.seen(events.WatchCrashed)) == 1
         assert len(site.scheduler.requests) == 2
         assert len(site.seen(events.RecoveryInitiated)) == 1
 
@@ -204,7 +205,7 @@ async def test_a_verdict_that_does_not_count_is_no_end(open_site: "OpenSite") ->
     async with open_site() as site:
         site.scheduler.endings = {"a": [(1, None, 10.0)] * 9}
         workflow_id = await site.submit(["a"])
-        async with site.surroundings() as around, supervising(around) as supervisor:
+        async with site.surroundings() as around, open_supervisor(around) as supervisor:
             ended = await supervisor.watch(site.request(workflow_id), lambda _: False)
         assert ended.verdict is Verdict.EXHAUSTED
 
@@ -229,7 +230,7 @@ async def test_one_tries_an_unwell_server_and_the_others_know(open_site: "OpenSi
 
             def report(event: Any) -> None:
                 around.report(event)
-                if isinstance(event, events.LookHeldUp | events.LookFailed):
+                if isinstance(event, events.PollDeferred | events.PollFailed):
                     told.setdefault(event.workflow_id, anyio.current_time())
 
             surroundings = replace(around, report=report)
@@ -237,7 +238,7 @@ async def test_one_tries_an_unwell_server_and_the_others_know(open_site: "OpenSi
 
         assert told.keys() == set(range(1, 9))
         assert max(told.values()) < 170
-        held_up, failed = site.seen(events.LookHeldUp), site.seen(events.LookFailed)
+        held_up, failed = site.seen(events.PollDeferred), site.seen(events.PollFailed)
         assert {event.reason for event in held_up} <= {event.reason for event in failed}
         asked = [moment for moment, _, _ in site.line.sent if 160 < moment < 2000]
         assert 4 * 1840 / 60 < len(asked) < 4 * 1840 / 25  # four attempts, once in each pause

@@ -83,11 +83,11 @@ async def test_away_for_a_while(open_site: "OpenSite", trouble: str) -> None:
         ended = await site.watch(workflow_id, patience=1200)
 
         assert ended.verdict is Verdict.SUCCEEDED
-        failures = site.seen(events.LookFailed)
+        failures = site.seen(events.PollFailed)
         assert 1 <= len(failures) <= 15
         assert all(failure.retry_in <= 60 for failure in failures)
         assert failures[0].retry_in < 2
-        assert len(site.seen(events.LookSucceeded)) == 1
+        assert len(site.seen(events.PollRecovered)) == 1
         assert len(site.seen(events.WorkflowStalled)) == 0
 
 
@@ -112,7 +112,7 @@ async def test_without_patience_the_first_trouble_ends_it(open_site: "OpenSite")
         ended = await site.watch(workflow_id, patience=0)
 
         assert ended.verdict is Verdict.UNREACHABLE
-        assert not site.seen(events.LookFailed)
+        assert not site.seen(events.PollFailed)
 
 
 async def test_access_denied_is_final(open_site: "OpenSite") -> None:
@@ -153,7 +153,7 @@ async def test_in_the_middle_of_a_round(open_site: "OpenSite", fault: "Fault", w
         ended = await site.watch(workflow_id)
 
         assert ended.verdict is Verdict.SUCCEEDED
-        assert site.seen(events.LookFailed)
+        assert site.seen(events.PollFailed)
         assert len(site.seen(events.RecoveryPlanned)) == 1
         await assert_one_round(site, workflow_id)
 
@@ -315,7 +315,7 @@ async def test_a_server_of_another_version_than_before(
         ended = await site.watch(workflow_id, show_job_counts=after == "the first look")
 
         assert ended.verdict is Verdict.SUCCEEDED
-        assert site.seen(events.LookFailed)
+        assert site.seen(events.PollFailed)
         assert await site.results(workflow_id) == [("a", 1, 137), ("a", 2, 0)]
 
 

@@ -72,7 +72,7 @@ def test_counts_and_invalid_text_are_plain_json() -> None:
         (events.JobsCounted(workflow_id=7, counts=JobCounts({})), "debug"),
         (events.WorkflowComplete(workflow_id=7), "info"),
         (events.WatchEnded(workflow_id=7, verdict=Verdict.SUCCEEDED), "notice"),
-        (events.LookFailed(workflow_id=7, reason="No answer.", retry_in=2), "warning"),
+        (events.PollFailed(workflow_id=7, reason="No answer.", retry_in=2), "warning"),
         (ENDED, "error"),
         (daemon_events.ConfigurationRead(), "info"),
         (daemon_events.ConfigurationRead(problem="No."), "warning"),

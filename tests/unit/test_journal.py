@@ -344,7 +344,7 @@ def test_unreadable_plan(path: Path, journal: Journal) -> None:
     with pytest.raises(RecordUnreadable, match="torc-watchd remove 7"):
         journal.begin_watch(WORKFLOW)
 
-    journal.end_removed(WORKFLOW.server, 7)
+    journal.end_removed_watches(WORKFLOW.server, 7)
     afresh = journal.begin_watch(WORKFLOW)
 
     assert (afresh.rounds_used, afresh.open_round) == (0, None)
@@ -353,12 +353,12 @@ def test_unreadable_plan(path: Path, journal: Journal) -> None:
 def test_what_was_removed_begins_anew_but_for_a_round_half_carried_out(journal: Journal) -> None:
     watch = journal.begin_watch(WORKFLOW)
     journal.end_round(journal.begin_round(watch.id, number=1, run_id=1), FAILED)
-    journal.end_removed(WORKFLOW.server, 7)
+    journal.end_removed_watches(WORKFLOW.server, 7)
     anew = journal.begin_watch(WORKFLOW)
     begun = journal.begin_round(anew.id, number=1, run_id=1)
     journal.begin_step(begun, Step.PLAN)
     journal.record_plan(begun, PLAN)
-    journal.end_removed(WORKFLOW.server, 7)
+    journal.end_removed_watches(WORKFLOW.server, 7)
 
     assert (anew.id != watch.id, anew.rounds_used) == (True, 0)
     assert journal.begin_watch(WORKFLOW).open_round == begun

@@ -29,7 +29,7 @@ def logged(event: Event | DaemonEvent, **bound: str) -> str:
     [
         (daemon_events.CommandApplied(workflow_id=42, verb=Action.PAUSE), ["[42] pause: done."]),
         (
-            events.LookFailed(workflow_id=42, reason="No answer.", retry_in=8),
+            events.PollFailed(workflow_id=42, reason="No answer.", retry_in=8),
             ["[42] Poll failed: No answer. Retrying in 8s."],
         ),
         (

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from torc_watch.core.os_errors import what_is_wrong
+from torc_watch.core.os_errors import describe_os_error
 
 
 @pytest.mark.parametrize(
@@ -20,8 +20,8 @@ from torc_watch.core.os_errors import what_is_wrong
     ],
 )
 def test_what_is_wrong(number: int, words: str) -> None:
-    assert words in what_is_wrong(OSError(number, os.strerror(number)))
+    assert words in describe_os_error(OSError(number, os.strerror(number)))
 
 
 def test_an_error_without_a_number() -> None:
-    assert what_is_wrong(OSError("no lease")) == "no lease."
+    assert describe_os_error(OSError("no lease")) == "no lease."

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from torc_watch.core.dependents import Dependant, Repeat
+from torc_watch.core.dependents import Dependent, Repeat
 from torc_watch.core.diagnosis import Cause, Finding
 from torc_watch.core.model import (
     Job,
@@ -44,8 +44,8 @@ def job(job_id: int, status: JobStatus, requirements_id: int | None = None) -> J
     )
 
 
-def dependant(job_id: int, depends_on: int) -> Dependant:
-    return Dependant(job_id=job_id, job_name=f"train_{job_id}", depends_on=depends_on)
+def dependant(job_id: int, depends_on: int) -> Dependent:
+    return Dependent(job_id=job_id, job_name=f"train_{job_id}", depends_on=depends_on)
 
 
 def finding(
@@ -69,7 +69,7 @@ def situation(
     *findings: Finding,
     rounds_used: int = 0,
     counts: dict[JobStatus, int] | None = None,
-    dependants: tuple[Dependant, ...] | None = (),
+    dependants: tuple[Dependent, ...] | None = (),
     waiting: tuple[Job, ...] = (),
 ) -> Situation:
     return Situation(

@@ -23,7 +23,7 @@ from torc_watch.login_node import systemd
 from torc_watch.login_node.facts import Linger, LoginNode, Server
 from torc_watch.login_node.probes import (
     Place,
-    acting_host,
+    lease_holder_host,
     folder,
     look,
     memory_cap,
@@ -196,15 +196,15 @@ def test_a_link_that_is_a_copy_is_none(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_who_acts_already(tmp_path: Path) -> None:
-    assert acting_host(tmp_path) == ""
+    assert lease_holder_host(tmp_path) == ""
     lease = Lease(tmp_path / "lease", this_holder())
     lease.acquire(0)
 
-    assert acting_host(tmp_path) == this_holder().host
+    assert lease_holder_host(tmp_path) == this_holder().host
     lease.release()
-    assert acting_host(tmp_path) == ""
+    assert lease_holder_host(tmp_path) == ""
     Lease(tmp_path / "lease", replace(this_holder(), started=1)).acquire(0)
-    assert acting_host(tmp_path) == ""  # it has ended without a word
+    assert lease_holder_host(tmp_path) == ""  # it has ended without a word
 
 
 @pytest.mark.parametrize(

@@ -164,7 +164,7 @@ def test_message_ids_are_stable() -> None:
 
 
 def test_routine_poll_is_a_debug_event() -> None:
-    assert level_of(events.Looked(workflow_id=1, next_in=60)) is LogLevel.DEBUG
+    assert level_of(events.Polled(workflow_id=1, next_in=60)) is LogLevel.DEBUG
 
 
 SEVERAL_LEVELS = {

@@ -6,13 +6,13 @@ import sys
 
 import pytest
 
-from torc_watch.host.rlimits import allow_many
+from torc_watch.host.rlimits import raise_open_file_limit
 
 _PROGRAM = """
 import json, resource, sys
-from torc_watch.host.rlimits import allow_many
+from torc_watch.host.rlimits import raise_open_file_limit
 resource.setrlimit(resource.RLIMIT_NOFILE, (int(sys.argv[1]), int(sys.argv[2])))
-allow_many()
+raise_open_file_limit()
 print(json.dumps(resource.getrlimit(resource.RLIMIT_NOFILE)))
 """
 
@@ -39,5 +39,5 @@ def test_no_more_than_enough_is_asked_for(
     asked: list[tuple[int, int]] = []
     monkeypatch.setattr("resource.getrlimit", lambda _: (soft, hard))
     monkeypatch.setattr("resource.setrlimit", lambda _, limits: asked.append(limits))
-    allow_many()
+    raise_open_file_limit()
     assert asked == ([] if raised is None else [(raised, hard)])

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from torc_watch.core.model import Requirements
 from torc_watch.core.units import GIB
 from torc_watch.sandbox.runner.free_resources import claim_limit, give_back, take
-from torc_watch.torc.runner_api import NodeResources
+from torc_watch.torc.runner_api import WorkerResources
 
 
 def requirements(cpus: int, memory: int | None, gpus: int = 0) -> Requirements:
@@ -26,7 +26,7 @@ def requirements(cpus: int, memory: int | None, gpus: int = 0) -> Requirements:
     gpus=st.integers(0, 4),
 )
 def test_what_a_job_takes_it_gives_back(cpus: int, memory: int | None, gpus: int) -> None:
-    node = NodeResources(num_cpus=8, memory=64 * GIB, num_gpus=4, scheduler_config_id=3)
+    node = WorkerResources(num_cpus=8, memory=64 * GIB, num_gpus=4, scheduler_config_id=3)
     job = requirements(cpus, memory, gpus)
     beside = take(node, job)
     assert (node.num_cpus - beside.num_cpus, node.num_gpus - beside.num_gpus) == (cpus, gpus)
@@ -50,5 +50,5 @@ def test_what_a_job_takes_it_gives_back(cpus: int, memory: int | None, gpus: int
 def test_no_more_is_asked_for_than_there_is_room(
     cpus: int, memory: int, running: int, max_parallel: int | None, limit: int
 ) -> None:
-    free = NodeResources(num_cpus=cpus, memory=memory)
+    free = WorkerResources(num_cpus=cpus, memory=memory)
     assert claim_limit(free, running, max_parallel) == limit

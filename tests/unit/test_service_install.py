@@ -8,7 +8,7 @@ import pytest
 
 from torc_watch.cli.service import own_command
 from torc_watch.core.errors import ServiceError
-from torc_watch.host.package_data import resource
+from torc_watch.host.package_data import data_folder
 from torc_watch.host.subprocesses import CommandResult
 from torc_watch.login_node import service_install
 from torc_watch.login_node.facts import Linger
@@ -47,7 +47,7 @@ def service(
 
 def install(wanted: UnitSpec) -> list[str]:
     told: list[str] = []
-    service_install.put_in_place(service_install.wanted_files(wanted), told.append)
+    service_install.install_files(service_install.desired_files(wanted), told.append)
     return told
 
 
@@ -102,7 +102,7 @@ def test_a_file_of_an_earlier_version_is_renewed(tmp_path: Path) -> None:
         folder=tmp_path / "units",
         is_local=False,
     )
-    [file, _] = service_install.wanted_files(newer)
+    [file, _] = service_install.desired_files(newer)
 
     assert file.found is Found.OURS
     service_install.refuse_edited([file])
@@ -114,11 +114,11 @@ def test_an_edited_file_is_refused_or_kept_beside(tmp_path: Path) -> None:
     install(service(tmp_path, local=False))
     unit = tmp_path / "units/torc-watchd.service"
     unit.write_text("mine")
-    files = service_install.wanted_files(service(tmp_path, local=False))
+    files = service_install.desired_files(service(tmp_path, local=False))
 
     with pytest.raises(ServiceError, match=r"was edited.*--force"):
         service_install.refuse_edited(files)
-    service_install.put_in_place(files, print)
+    service_install.install_files(files, print)
 
     assert unit.with_name("torc-watchd.service.bak").read_text() == "mine"
 
@@ -174,7 +174,7 @@ async def test_what_happens_at_logout(
 ) -> None:
     lines: list[str] = []
 
-    found = await service_install.stay_after_logout(Systemd(answers), "no-such-user", lines.append)
+    found = await service_install.enable_linger(Systemd(answers), "no-such-user", lines.append)
 
     assert found is expected
     assert words in lines[0]

@@ -29,7 +29,7 @@ WORKFLOWS = (
 STARTED = events.WatchStarted(
     workflow_id=1, poll_interval=60, auto_recover=True, max_retries=3, show_job_counts=True
 )
-LOOKED = events.Looked(workflow_id=1, next_in=60)
+LOOKED = events.Polled(workflow_id=1, next_in=60)
 RESTING = replace(LOOKED, is_resting=True)
 UNREACHABLE = events.WatchPostponed(workflow_id=1, reason="Refused.", retry_in=1)
 OTHER = replace(LOOKED, workflow_id=2)

@@ -76,7 +76,7 @@ async def test_follow_sends_everything_and_then_each_change(path: Path) -> None:
         await stream.send(b"follow\n")
         assert (await said(stream))["view"]["phase"] == "starting"
 
-        board.update(events.Looked(workflow_id=42, next_in=60), "s")
+        board.update(events.Polled(workflow_id=42, next_in=60), "s")
         assert (await said(stream))["view"]["phase"] == "watching"
 
         board.remove(WorkflowKey("s", 42))

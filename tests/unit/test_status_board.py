@@ -46,7 +46,7 @@ COUNTS = JobCounts({JobStatus.COMPLETED: 95, JobStatus.FAILED: 5, JobStatus.READ
             {"phase": Phase.WATCHING, "round": 2},
         ),
         (
-            events.LookFailed(workflow_id=42, reason="Refused.", retry_in=60),
+            events.PollFailed(workflow_id=42, reason="Refused.", retry_in=60),
             {"phase": Phase.WAITING, "reason": "Refused.", "next_look": IN_A_MINUTE},
         ),
         (
@@ -79,7 +79,7 @@ def test_reason_to_wait_is_cleared() -> None:
 def test_routine_event_is_not_the_last_event() -> None:
     waiting = replace(VIEW, phase=Phase.WAITING, reason="Refused.", last_event="watch.look_failed")
     counted = updated_view(waiting, events.JobsCounted(workflow_id=42, counts=COUNTS), NOW)
-    looked = updated_view(counted, events.Looked(workflow_id=42, next_in=60), NOW)
+    looked = updated_view(counted, events.Polled(workflow_id=42, next_in=60), NOW)
 
     expected = replace(
         waiting,
@@ -89,9 +89,9 @@ def test_routine_event_is_not_the_last_event() -> None:
         counts={"completed": 95, "failed": 5},
     )
     assert looked == expected
-    rested = updated_view(looked, events.Looked(workflow_id=42, next_in=60, is_resting=True), NOW)
+    rested = updated_view(looked, events.Polled(workflow_id=42, next_in=60, is_resting=True), NOW)
     assert rested == replace(expected, phase=Phase.RESTING)
-    held_up = updated_view(looked, events.LookHeldUp(workflow_id=42, reason="Refused."), NOW)
+    held_up = updated_view(looked, events.PollDeferred(workflow_id=42, reason="Refused."), NOW)
     assert held_up == replace(expected, phase=Phase.WAITING, reason="Refused.", next_look="")
 
 

@@ -60,7 +60,7 @@ async def test_from_file_to_socket_and_back(folder: Path) -> None:
         assert not await phases(seen, {42: Phase.STARTING})
 
         async with serving(socket, board):
-            board.update(events.Looked(workflow_id=42, next_in=60), "s")
+            board.update(events.Polled(workflow_id=42, next_in=60), "s")
             assert not await phases(seen, {42: Phase.WATCHING})
             board.show(OTHER)
             assert not await phases(seen, {42: Phase.WATCHING, 43: Phase.PAUSED})

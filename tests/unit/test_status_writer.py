@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.looptime, pytest.mark.usefixtures("no_threads")]
 WORKFLOW = WatchedWorkflow(
     server="s", workflow_id=42, options=WatchOptions(), state=WatchState.WATCHED
 )
-LOOKED = events.Looked(workflow_id=42, next_in=60)
+LOOKED = events.Polled(workflow_id=42, next_in=60)
 
 
 async def test_change_is_written_soon_and_routine_periodically(quick_path: Path) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from torc_watch.core.errors import RequestRejected, ServerFault
-from torc_watch.torc.api_version import ApiVersion, caution, dialect_of
+from torc_watch.torc.api_version import ApiVersion, caution, detect_api_version
 
 
 @pytest.mark.parametrize(
@@ -20,13 +20,13 @@ from torc_watch.torc.api_version import ApiVersion, caution, dialect_of
     ],
 )
 def test_known_servers(answer: Any, dialect: ApiVersion, version: str) -> None:
-    assert dialect_of(answer) == (dialect, version)
+    assert detect_api_version(answer) == (dialect, version)
 
 
 @pytest.mark.parametrize("answer", ["0.11.9", "0.8.0 (abc)", {"version": "0.11.0"}])
 def test_old_servers_are_refused_by_name(answer: Any) -> None:
     with pytest.raises(RequestRejected, match=r"Torc 0\.\d+.* too old"):
-        dialect_of(answer)
+        detect_api_version(answer)
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_old_servers_are_refused_by_name(answer: Any) -> None:
 )
 def test_what_is_no_version_is_no_torc_server(answer: Any) -> None:
     with pytest.raises(ServerFault, match="URL"):
-        dialect_of(answer)
+        detect_api_version(answer)
 
 
 @pytest.mark.parametrize("version", ["0.12.0 (4f1c2d3)", "0.35.0", "1.0.0 (unknown)", "1.0.7"])

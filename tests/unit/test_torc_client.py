@@ -576,6 +576,6 @@ async def test_dependants_that_fit_into_one_answer(*, has_more: bool, number: in
     path = "GET /workflows/1/job_dependencies"
     server = Server(ApiVersion.V0_35, {path: page(row) | {"has_more": has_more}})
     async with server.client() as client:
-        found = await client.list_dependants(1)
+        found = await client.list_dependents(1)
     assert (None if found is None else len(found)) == number
     assert server.sent == [f"{path}?limit=10000"]

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from torc_watch.core.errors import AccessDenied, ServerUnreachable
-from torc_watch.torc.event_stream import wake_ups
+from torc_watch.torc.event_stream import stream_event_types
 from torc_watch.torc.transport import Connection, Transport
 
 
@@ -53,12 +53,12 @@ def transport_of(stream: Pieces) -> Transport:
 )
 async def test_events_in_a_stream(pieces: list[str], events: list[str]) -> None:
     async with transport_of(Pieces(*pieces)) as transport:
-        assert [event async for event in wake_ups(transport, 1)] == events
+        assert [event async for event in stream_event_types(transport, 1)] == events
 
 
 async def test_event_is_told_while_the_stream_goes_on() -> None:
     stream = Pieces("event: job_failed\ndata: {}\n\n", silent=True)
-    async with transport_of(stream) as transport, aclosing(wake_ups(transport, 1)) as events:
+    async with transport_of(stream) as transport, aclosing(stream_event_types(transport, 1)) as events:
         assert await anext(events) == "job_failed"
     assert stream.is_closed
 
@@ -67,7 +67,7 @@ async def test_event_is_told_while_the_stream_goes_on() -> None:
 async def test_long_silence_is_no_error() -> None:
     async with transport_of(Pieces(silent=True)) as transport:
         with anyio.move_on_after(86_400) as scope:
-            async for _ in wake_ups(transport, 1):
+            async for _ in stream_event_types(transport, 1):
                 pytest.fail("there was no event")
     assert scope.cancelled_caught
 
@@ -75,7 +75,7 @@ async def test_long_silence_is_no_error() -> None:
 async def test_broken_stream_is_unreachable() -> None:
     stream = Pieces("event: a\n\n", error=httpx.ReadError("reset"))
     async with transport_of(stream) as transport:
-        events = wake_ups(transport, 1)
+        events = stream_event_types(transport, 1)
         assert await anext(events) == "a"
         with pytest.raises(ServerUnreachable, match="events/stream"):
             await anext(events)
@@ -86,7 +86,7 @@ async def test_refused_stream() -> None:
     http = httpx.MockTransport(lambda _: httpx.Response(401, text="Unauthorized"))
     async with Transport(Connection(url="localhost:8080"), http=http) as transport:
         with pytest.raises(AccessDenied, match="Unauthorized"):
-            await anext(wake_ups(transport, 1))
+            await anext(stream_event_types(transport, 1))
 
 
 @pytest.mark.looptime
@@ -98,5 +98,5 @@ async def test_stream_that_does_not_open() -> None:
     connection = Connection(url="localhost:8080", timeout=5)
     async with Transport(connection, http=httpx.MockTransport(be_silent)) as transport:
         with pytest.raises(ServerUnreachable, match="within 5 s"):
-            await anext(wake_ups(transport, 1))
+            await anext(stream_event_types(transport, 1))
         assert transport.requests_sent == 1

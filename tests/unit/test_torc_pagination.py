@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torc_watch.core.errors import ServerFault
 from torc_watch.torc.pagination import count, list_all
 from torc_watch.torc.transport import Connection, Transport
-from torc_watch.torc.wire import NumberedRow
+from torc_watch.torc.wire import IdRow
 
 
 class ListServer:
@@ -43,7 +43,7 @@ class ListServer:
 async def test_everything_is_read_once_whatever_the_page_size(total: int, most: int) -> None:
     server = ListServer(total, most)
     async with server.transport() as transport:
-        rows = await list_all(transport, "/jobs", NumberedRow)
+        rows = await list_all(transport, "/jobs", IdRow)
     assert [row.id for row in rows] == list(range(1, total + 1))
     assert len(server.queries) == max(1, -(-total // most))
 
@@ -52,7 +52,7 @@ async def test_pages_are_of_torcs_size_sorted_and_filtered() -> None:
     server = ListServer(10_001)
     async with server.transport() as transport:
         assert (
-            len(await list_all(transport, "/jobs", NumberedRow, status="failed", x=None)) == 10_001
+            len(await list_all(transport, "/jobs", IdRow, status="failed", x=None)) == 10_001
         )
     common = {"limit": "10000", "sort_by": "id", "status": "failed"}
     assert server.queries == [{**common, "offset": "0"}, {**common, "offset": "10000"}]
@@ -80,6 +80,6 @@ async def test_servers_that_would_keep_us_reading(page: Any, words: str) -> None
     http = httpx.MockTransport(lambda _: httpx.Response(200, json=page))
     async with Transport(Connection(url="localhost:8080"), http=http) as transport:
         with pytest.raises(ServerFault, match=words) as fault:
-            await list_all(transport, "/jobs", NumberedRow)
+            await list_all(transport, "/jobs", IdRow)
     assert "/jobs" in str(fault.value)
     assert transport.requests_sent <= 2

@@ -11,7 +11,7 @@ import pytest
 from torc_watch.core.errors import ServerFault
 from torc_watch.core.model import Allocation, JobStatus
 from torc_watch.core.units import GIB, MIB
-from torc_watch.torc.runner_api import NodeResources, WorkerApi
+from torc_watch.torc.runner_api import WorkerResources, RunnerApi
 from torc_watch.torc.transport import Connection, Transport
 
 if TYPE_CHECKING:
@@ -38,10 +38,10 @@ class Server:
         return httpx.Response(self.status, json=self.answer)
 
     @asynccontextmanager
-    async def api(self) -> "AsyncIterator[WorkerApi]":
+    async def api(self) -> "AsyncIterator[RunnerApi]":
         connection = Connection(url="localhost:8080")
         async with Transport(connection, http=httpx.MockTransport(self)) as transport:
-            yield WorkerApi(transport)
+            yield RunnerApi(transport)
 
 
 def row(number: int, scheduler_type: str) -> dict[str, Any]:
@@ -90,7 +90,7 @@ async def test_registering_a_node(
             hostname="n1",
             pid=42,
             started_at=datetime(2026, 1, 1, tzinfo=UTC),
-            resources=NodeResources(
+            resources=WorkerResources(
                 num_cpus=2, memory=3 * GIB // 2, time_left=90, scheduler_config_id=2
             ),
             allocation=allocation,
@@ -120,7 +120,7 @@ async def test_claiming_jobs() -> None:
     more = {"id": 8, "invocation_script": "env.sh", "output_file_ids": [3], "attempt_id": 2}
     server = Server({"jobs": [job, job | more], "reason": None})
     async with server.api() as api:
-        first, second = await api.claim_jobs(1, NodeResources(num_cpus=1, memory=64 * MIB), limit=5)
+        first, second = await api.claim_jobs(1, WorkerResources(num_cpus=1, memory=64 * MIB), limit=5)
     assert server.sent == ["POST /torc-service/v1/workflows/1/claim_jobs_based_on_resources/5"]
     assert server.bodies == [{"num_cpus": 1, "memory_gb": 0.0625, "num_gpus": 0, "num_nodes": 1}]
     assert (first.job.id, first.job.status, first.output_file_ids) == (7, JobStatus.PENDING, ())
@@ -134,7 +134,7 @@ async def test_claiming_jobs() -> None:
 @pytest.mark.parametrize("answer", [{"jobs": [], "reason": "none"}, {"jobs": None}, {}])
 async def test_nothing_to_claim(answer: Any) -> None:
     async with Server(answer).api() as api:
-        resources = NodeResources(num_cpus=1, memory=MIB)
+        resources = WorkerResources(num_cpus=1, memory=MIB)
         assert await api.claim_jobs(1, resources, limit=1) == []
 
 
@@ -143,7 +143,7 @@ async def test_claims_and_starts_are_sent_once(status: int) -> None:
     server = Server({"error": "no"}, status)
     async with server.api() as api:
         with pytest.raises(ServerFault):
-            await api.claim_jobs(1, NodeResources(num_cpus=1, memory=MIB), limit=1)
+            await api.claim_jobs(1, WorkerResources(num_cpus=1, memory=MIB), limit=1)
         with pytest.raises(ServerFault):
             await api.start_job(7, run_id=2, node_id=4)
     assert len(server.sent) == 2

@@ -57,7 +57,7 @@ def test_every_known_status(status: JobStatus) -> None:
 
 @pytest.mark.parametrize("word", ["suspended", "Failed", "", None, 6, ["failed"], {}])
 def test_unknown_status_is_unrecognized_and_never_a_guess(word: Any) -> None:
-    job = wire.read(wire.JobRow, JOB | {"status": word}, "/jobs/7").value()
+    job = wire.parse(wire.JobRow, JOB | {"status": word}, "/jobs/7").to_model()
     assert job.status is JobStatus.UNRECOGNIZED
 
 
@@ -70,7 +70,7 @@ def test_unknown_status_is_unrecognized_and_never_a_guess(word: Any) -> None:
     ],
 )
 def test_job(extra: dict[str, Any], requirements_id: int | None, attempt: int) -> None:
-    assert wire.read(wire.JobRow, JOB | extra, "/jobs/7").value() == Job(
+    assert wire.parse(wire.JobRow, JOB | extra, "/jobs/7").to_model() == Job(
         id=7,
         name="a",
         command="true",
@@ -89,7 +89,7 @@ def test_job(extra: dict[str, Any], requirements_id: int | None, attempt: int) -
     ],
 )
 def test_result_is_in_seconds(extra: dict[str, Any], attempt: int, peak_memory: int | None) -> None:
-    assert wire.read(wire.ResultRow, RESULT | extra, "/results").value() == JobResult(
+    assert wire.parse(wire.ResultRow, RESULT | extra, "/results").to_model() == JobResult(
         job_id=7,
         run_id=2,
         attempt=attempt,
@@ -114,7 +114,7 @@ def test_requirements_are_numbers_or_unknown(
     texts: dict[str, Any], memory: int | None, runtime: int | None
 ) -> None:
     row = REQUIREMENTS | {"num_cpus": None, "num_gpus": 2} | texts
-    assert wire.read(wire.RequirementsRow, row, "/x").value() == Requirements(
+    assert wire.parse(wire.RequirementsRow, row, "/x").to_model() == Requirements(
         id=5, name="small", num_cpus=1, num_gpus=2, num_nodes=1, memory=memory, runtime=runtime
     )
 
@@ -133,7 +133,7 @@ def test_requirements_are_numbers_or_unknown(
 def test_compute_node_has_ended_when_its_duration_is_known(
     extra: dict[str, Any], allocation_id: int | None, *, has_ended: bool
 ) -> None:
-    assert wire.read(wire.ComputeNodeRow, NODE | extra, "/x").value() == ComputeNode(
+    assert wire.parse(wire.ComputeNodeRow, NODE | extra, "/x").to_model() == ComputeNode(
         id=4, hostname="n1", pid=42, allocation_id=allocation_id, has_ended=has_ended
     )
 
@@ -150,12 +150,12 @@ def test_compute_node_has_ended_when_its_duration_is_known(
     ],
 )
 def test_seconds_since_a_worker_started(start_time: str, seconds: float) -> None:
-    row = wire.read(wire.ComputeNodeRow, NODE | {"start_time": start_time}, "/x")
+    row = wire.parse(wire.ComputeNodeRow, NODE | {"start_time": start_time}, "/x")
     assert row.seconds_until(datetime(2026, 1, 1, 0, 1, tzinfo=UTC)) == pytest.approx(seconds)
 
 
 def test_allocation() -> None:
-    assert wire.read(wire.AllocationRow, ALLOCATION, "/x").value() == Allocation(
+    assert wire.parse(wire.AllocationRow, ALLOCATION, "/x").to_model() == Allocation(
         id=6, scheduler_id=99, scheduler_config_id=2, scheduler_type="slurm", status="active"
     )
 
@@ -171,7 +171,7 @@ def test_allocation() -> None:
     ],
 )
 def test_local_scheduler(extra: dict[str, Any], expected: LocalScheduler) -> None:
-    assert wire.read(wire.LocalSchedulerRow, {"id": 2} | extra, "/x").value() == expected
+    assert wire.parse(wire.LocalSchedulerRow, {"id": 2} | extra, "/x").to_model() == expected
 
 
 @pytest.mark.parametrize(
@@ -186,21 +186,21 @@ def test_local_scheduler(extra: dict[str, Any], expected: LocalScheduler) -> Non
 )
 def test_codes_that_a_workflow_has_chosen(config: Any, expected: KillCodes) -> None:
     answer = {"id": 1, "name": "w", "user": "ada", "execution_config": config}
-    row = wire.read(wire.WorkflowRow, answer, "/workflows/1")
-    assert row.value(1, row).kill_codes == expected
+    row = wire.parse(wire.WorkflowRow, answer, "/workflows/1")
+    assert row.to_model(1, row).kill_codes == expected
 
 
 def test_workflow_stands_where_its_status_says() -> None:
-    row = wire.read(wire.WorkflowRow, {"id": 1, "name": "w", "user": "ada"}, "/workflows/1")
-    status = wire.read(wire.StatusRow, {"run_id": 3, "is_canceled": True, "is_archived": None}, "")
-    assert row.value(status.run_id, status) == Workflow(
+    row = wire.parse(wire.WorkflowRow, {"id": 1, "name": "w", "user": "ada"}, "/workflows/1")
+    status = wire.parse(wire.StatusRow, {"run_id": 3, "is_canceled": True, "is_archived": None}, "")
+    assert row.to_model(status.run_id, status) == Workflow(
         id=1, name="w", user="ada", created="", run_id=3, is_canceled=True, is_archived=False
     )
 
 
 def test_summary_counts_unknown_statuses_together() -> None:
     answer = {"jobs_by_status": {"failed": 2, "suspended": 3, "frozen": 4}, "total_jobs": 9}
-    counts = wire.read(wire.SummaryRow, answer, "/x").value()
+    counts = wire.parse(wire.JobCountsRow, answer, "/x").to_model()
     assert counts.by_status == {JobStatus.FAILED: 2, JobStatus.UNRECOGNIZED: 7}
 
 
@@ -214,13 +214,13 @@ def test_summary_counts_unknown_statuses_together() -> None:
         (wire.ResultRow, {**RESULT, "exec_time_minutes": float("nan")}, "exec_time_minutes"),
         (wire.ResultRow, {**RESULT, "return_code": None}, "return_code"),
         (wire.CompleteRow, {"is_complete": "perhaps"}, "is_complete"),
-        (wire.SummaryRow, {"jobs_by_status": {"failed": "two"}}, "jobs_by_status.failed"),
+        (wire.JobCountsRow, {"jobs_by_status": {"failed": "two"}}, "jobs_by_status.failed"),
         (wire.ClaimRow, {"jobs": [JOB, {**JOB, "name": 5}]}, "jobs.1.name"),
     ],
 )
 def test_wrong_shape_names_path_and_field(row: type[wire.Row], answer: Any, field: str) -> None:
     with pytest.raises(ServerFault) as fault:
-        wire.read(row, answer, "/the/path")
+        wire.parse(row, answer, "/the/path")
     assert "/the/path" in str(fault.value)
     assert f": {field}: " in str(fault.value)
 
@@ -230,4 +230,4 @@ def test_wrong_shape_names_path_and_field(row: type[wire.Row], answer: Any, fiel
 )
 def test_ids_of_created_things_must_be_complete(answer: Any) -> None:
     with pytest.raises(ServerFault, match="/bulk_jobs"):
-        wire.read_ids(answer, "jobs", 2, "/bulk_jobs")
+        wire.parse_ids(answer, "jobs", 2, "/bulk_jobs")

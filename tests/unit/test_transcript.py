@@ -282,7 +282,7 @@ def test_idle_workers_elsewhere() -> None:
 
 @pytest.mark.parametrize(("processes", "words"), [(1, "1 process"), (2, "2 processes")])
 def test_orphaned_processes(processes: int, words: str) -> None:
-    ended = events.LeftoversEnded(workflow_id=1, processes=processes)
+    ended = events.OrphanProcessesEnded(workflow_id=1, processes=processes)
     assert text(ended) == f"Ended {words} that they left running\n"
 
 
@@ -290,12 +290,12 @@ def test_orphaned_processes(processes: int, words: str) -> None:
     ("event", "line"),
     [
         (
-            events.LookFailed(workflow_id=1, reason="No answer.", retry_in=1.7),
+            events.PollFailed(workflow_id=1, reason="No answer.", retry_in=1.7),
             "Poll failed: No answer. Retrying in 2s.",
         ),
-        (events.LookSucceeded(workflow_id=1), "The server answers again."),
+        (events.PollRecovered(workflow_id=1), "The server answers again."),
         (
-            events.WatcherBroke(workflow_id=1, error="Traceback\n  x\nKeyError: 'a'\n"),
+            events.WatchCrashed(workflow_id=1, error="Traceback\n  x\nKeyError: 'a'\n"),
             "Internal error, please report it: KeyError: 'a'",
         ),
         (

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from torc_watch.host.package_data import resource
+from torc_watch.host.package_data import data_folder
 from torc_watch.login_node import unit_file
 from torc_watch.login_node.unit_file import Found, compare, signed
 
@@ -67,10 +67,10 @@ def test_only_what_matters_of_the_environment_is_of_interest() -> None:
     }
     services = {"PATH": "/bin", "SLURM_CONF": "/etc/slurm.conf"}
 
-    unseen = unit_file.unseen_settings(environment, services)
+    unseen = unit_file.missing_settings(environment, services)
 
     assert list(unseen) == ["NO_PROXY", "PATH", "TORC_API_URL", "TORC_WATCHD_HOME"]
-    assert unit_file.unseen_secrets(environment) == ["TORC_PASSWORD", "https_proxy"]
+    assert unit_file.secret_names(environment) == ["TORC_PASSWORD", "https_proxy"]
 
 
 def _analyze(*words: str | Path, private: Path) -> subprocess.CompletedProcess[str]:

@@ -16,7 +16,7 @@ from torc_watch.core.errors import (
     ServerError,
     ServerUnreachable,
 )
-from torc_watch.core.os_errors import what_is_wrong
+from torc_watch.core.os_errors import describe_os_error
 from torc_watch.core.workflow_key import WorkflowKey, resolve_key
 from torc_watch.daemon.commands import (
     Action,
@@ -148,7 +148,7 @@ def _spool(home: Path, commands: Sequence[Command]) -> None:
             spool.put(command)
         except OSError as error:
             raise JournalError(
-                f"The state folder {home} cannot be written: {what_is_wrong(error)} "
+                f"The state folder {home} cannot be written: {describe_os_error(error)} "
                 f"No command was sent for workflow {command.workflow_id} and those after it."
             ) from error
 

@@ -35,7 +35,7 @@ from torc_watch.daemon.status_file import read_status
 from torc_watch.daemon.status_writer import StatusWriter
 from torc_watch.daemon.workflow_view import WorkflowView
 from torc_watch.engine.journal import Journal
-from torc_watch.engine.supervisor import EngineContext, Supervisor, supervising
+from torc_watch.engine.supervisor import EngineContext, Supervisor, open_supervisor
 from torc_watch.engine.watch import WatchRequest
 from torc_watch.ipc.socket_client import socket_paths
 from torc_watch.ipc.socket_server import ControlServer
@@ -155,7 +155,7 @@ class DaemonApp:
                     epoch=self._lease.epoch,
                     before_change=self._fence.check,
                 )
-                async with supervising(context) as supervisor:
+                async with open_supervisor(context) as supervisor:
                     yield supervisor
 
     async def _poke(self) -> None:

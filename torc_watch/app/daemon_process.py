@@ -20,7 +20,7 @@ from torc_watch.daemon.daemon_events import (
 )
 from torc_watch.daemon.status_file import utc_now
 from torc_watch.host import rlimits
-from torc_watch.host.sd_notify import ServiceManager
+from torc_watch.host.sd_notify import SystemdNotifier
 from torc_watch.logs.records import record_of_daemon
 from torc_watch.render.status_table import summary
 
@@ -43,8 +43,8 @@ async def run_daemon(
     ``load``, ``report`` and ``announce`` are as for DaemonApp. Raises JournalError or
     ServerUnreachable if a single pass could not check every workflow.
     """
-    rlimits.allow_many()
-    manager = ServiceManager.from_environment(os.environ)
+    rlimits.raise_open_file_limit()
+    manager = SystemdNotifier.from_environment(os.environ)
     single_pass = SinglePass(settings.lease_patience * _LEASE_PATIENCES) if once else None
 
     def tell_everybody(event: DaemonEvent) -> None:
@@ -52,7 +52,7 @@ async def run_daemon(
         if single_pass:
             single_pass.note(event)
         if not isinstance(event, _LOGGED_ONLY):
-            manager.say(record_of_daemon(event).message)
+            manager.set_status(record_of_daemon(event).message)
         # Also on standby, or while it waits for the state folder: it is doing all that it can.
         manager.ready()
 
@@ -60,7 +60,7 @@ async def run_daemon(
     await _serve(app, manager, single_pass)
 
 
-async def _serve(app: DaemonApp, manager: ServiceManager, single_pass: SinglePass | None) -> None:
+async def _serve(app: DaemonApp, manager: SystemdNotifier, single_pass: SinglePass | None) -> None:
     this = asyncio.current_task()
     assert this is not None  # noqa: S101 - a coroutine runs in one
     async with anyio.create_task_group() as tasks:
@@ -75,7 +75,7 @@ async def _serve(app: DaemonApp, manager: ServiceManager, single_pass: SinglePas
 
 
 async def _handle_signals(
-    app: DaemonApp, manager: ServiceManager, interrupt: Callable[[], object]
+    app: DaemonApp, manager: SystemdNotifier, interrupt: Callable[[], object]
 ) -> None:
     stopped_at = float("-inf")
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
@@ -92,16 +92,16 @@ async def _handle_signals(
                 interrupt()
 
 
-async def _keep_alive(manager: ServiceManager) -> None:
+async def _keep_alive(manager: SystemdNotifier) -> None:
     """Feeds systemd's watchdog; a blocked event loop stops doing so."""
     while manager.watchdog is not None:
-        manager.alive()
+        manager.ping_watchdog()
         await anyio.sleep(manager.watchdog / 3)
 
 
-async def _show_status(app: DaemonApp, manager: ServiceManager) -> None:
+async def _show_status(app: DaemonApp, manager: SystemdNotifier) -> None:
     """While the daemon is active; before and after that its announcements are its status."""
     while True:
         await anyio.sleep(_STATUS_INTERVAL)
         if not app.requests.stop_requested:
-            manager.say(summary(app.board.views, utc_now()))
+            manager.set_status(summary(app.board.views, utc_now()))

@@ -21,7 +21,7 @@ from torc_watch.core.errors import InvalidInput, SchedulerError
 from torc_watch.core.events import Event
 from torc_watch.core.policy import RecoverySettings
 from torc_watch.engine.watch import WatchRequest
-from torc_watch.host.package_data import resource
+from torc_watch.host.package_data import data_folder
 from torc_watch.torc.transport import Connection
 
 # Ten jobs at a time, as in the tutorial; they mostly sleep, so that two real CPUs are enough.
@@ -153,4 +153,4 @@ def _empty_folder(directory: Path | None) -> Path:
 
 def _specification(demo: Demo) -> Path:
     name = _SPECIFICATIONS.get(demo.scenario, demo.scenario)
-    return resource("examples") / f"{name}.yaml"
+    return data_folder("examples") / f"{name}.yaml"

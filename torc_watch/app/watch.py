@@ -9,9 +9,10 @@ from torc_watch.config.settings import Settings
 from torc_watch.core.events import Event, ServerUnfamiliar, WatchEnded
 from torc_watch.daemon.commands import WatchedWorkflow
 from torc_watch.engine.journal import Journal
-from torc_watch.engine.supervisor import EngineContext, supervise
+from torc_watch.engine.supervisor import watch_workflow
+from torc_watch.engine.watch import EngineContext
 from torc_watch.engine.watch import WatchRequest
-from torc_watch.torc.api_version import caution
+from torc_watch.torc.api_version import version_warning
 from torc_watch.torc.transport import Connection
 
 
@@ -69,7 +70,7 @@ async def watch(
                 locks=settings.home / "locks",
                 report=report,
             )
-            if warning := caution(client.version):
+            if warning := version_warning(client.version):
                 report(ServerUnfamiliar(workflow_id=request.workflow_id, caution=warning))
             with unknown_id_refused(request.workflow_id, connection):
                 verdicts = await supervise([request], context)

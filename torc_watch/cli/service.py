@@ -13,13 +13,13 @@ import typer
 from torc_watch.cli.event_loop import run
 from torc_watch.config.settings import load_settings
 from torc_watch.core.errors import ServiceError
-from torc_watch.host.package_data import resource
-from torc_watch.host.subprocesses import ask
+from torc_watch.host.package_data import data_folder
+from torc_watch.host.subprocesses import run_command
 from torc_watch.login_node import service_install
-from torc_watch.login_node.probes import programs_on
-from torc_watch.login_node.service_install import UnitSpec, Wanted
+from torc_watch.login_node.probes import find_programs
+from torc_watch.login_node.service_install import UnitSpec, DesiredFile
 from torc_watch.login_node.systemd import services_environment
-from torc_watch.login_node.unit_file import unseen_secrets, unseen_settings
+from torc_watch.login_node.unit_file import secret_names, missing_settings
 
 _PROGRAM = "torc-watchd"
 
@@ -73,21 +73,21 @@ def install(
         services = await _services_environment()
         unseen = _unseen(services, needs_path=settings.local_runner is not None)
         wanted = _service(services, unseen if save_environment else None)
-        files = service_install.wanted_files(wanted)
+        files = service_install.desired_files(wanted)
         if not force:
-            service_install.refuse_edited(files)
+            service_install.refuse_edited_files(files)
         if dry_run:
             _show(files)
             return
-        changed = service_install.put_in_place(files, print)
+        changed = service_install.install_files(files, print)
         if no_start:
-            await service_install.reload(ask)
+            await service_install.reload_units(run_command)
             print("Start it with: systemctl --user enable --now torc-watchd")
         else:
-            await service_install.start(ask, changed=changed, tell=print)
-            await service_install.stay_after_logout(ask, settings.user_name(), print)
-        await service_install.say_where_logs_are(ask, print)
-        _say_unseen({} if service_install.has_settings(wanted.folder, unseen) else unseen)
+            await service_install.start_service(run_command, changed=changed, write_line=print)
+            await service_install.enable_linger(run_command, settings.user_name(), print)
+        await service_install.report_log_location(run_command, print)
+        _say_unseen({} if service_install.has_environment(wanted.folder, unseen) else unseen)
 
     run(command)
 
@@ -103,7 +103,7 @@ def uninstall() -> None:
 
     async def command() -> None:
         services = await _services_environment()
-        await service_install.uninstall(ask, _units_folder(services), print)
+        await service_install.uninstall(run_command, _units_folder(services), print)
 
     run(command)
 
@@ -119,7 +119,7 @@ def own_command(program: str, python: str) -> tuple[str, ...]:
 
 async def _services_environment() -> dict[str, str]:
     """Raises ServiceError where there is no service manager for this person."""
-    services = await services_environment(ask)
+    services = await services_environment(run_command)
     if isinstance(services, str):
         raise ServiceError(
             f"systemd --user does not answer here: {services} What else keeps the daemon running, "
@@ -132,7 +132,7 @@ def _service(services: Mapping[str, str], settings: dict[str, str] | None) -> Un
     return UnitSpec(
         command=own_command(sys.argv[0], sys.executable),
         version=version("torc-watch"),
-        templates=resource("systemd"),
+        templates=data_folder("systemd"),
         folder=_units_folder(services),
         is_local=shutil.which("sbatch") is None,
         settings=settings,
@@ -147,16 +147,16 @@ def _units_folder(services: Mapping[str, str]) -> Path:
 
 def _unseen(services: Mapping[str, str], *, needs_path: bool) -> dict[str, str]:
     """The settings that services would not have; PATH only where something is found by it."""
-    found = unseen_settings(os.environ, services)
-    hidden = programs_on(os.environ.get("PATH")) - programs_on(services.get("PATH"))
+    found = missing_settings(os.environ, services)
+    hidden = find_programs(os.environ.get("PATH")) - find_programs(services.get("PATH"))
     if not hidden and not needs_path:
         found.pop("PATH", None)
     return found
 
 
-def _show(files: Sequence[Wanted]) -> None:
+def _show(files: Sequence[DesiredFile]) -> None:
     for file in files:
-        if file.is_done:
+        if file.is_up_to_date:
             print(f"# {file.path}: unchanged")
         elif file.text is None:
             print(f"# {file.path}: to be removed")
@@ -170,7 +170,7 @@ def _say_unseen(unseen: Mapping[str, str]) -> None:
     if unseen:
         print(f"The service does not see, of this shell's environment: {', '.join(unseen)}.")
         print("Write them into config.toml, or: torc-watchd service install --save-environment")
-    for name in unseen_secrets(os.environ):
+    for name in secret_names(os.environ):
         print(f"{name} holds a password, which is never written into a unit.")
         if name == "TORC_PASSWORD":
             print("Put it into a file of mode 0600, and name that by password_file in config.toml.")

@@ -10,7 +10,7 @@ from torc_watch.cli.event_loop import run
 from torc_watch.cli.exit_status import discard_stdout
 from torc_watch.config.settings import Settings
 from torc_watch.core.errors import InvalidInput
-from torc_watch.core.events import Event, Looked, LookHeldUp
+from torc_watch.core.events import Event, Polled, PollDeferred
 from torc_watch.engine.watch import WatchRequest
 from torc_watch.logs.event_logger import event_logger, json_lines
 from torc_watch.logs.watch_log import open_watch_log
@@ -43,7 +43,7 @@ def watch_output(
         log = event_logger(*outputs).bind(workflow_id=request.workflow_id)
 
         def report(event: Event) -> None:
-            if isinstance(event, (Looked, LookHeldUp)):  # for `list` and `status`
+            if isinstance(event, (Polled, PollDeferred)):  # for `list` and `status`
                 return
             log.log(event)
             if not as_json:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dependant:
+class Dependent:
     """A job that waits for another."""
 
     job_id: int
@@ -22,9 +22,9 @@ class Repeat:
     job_name: str
 
 
-def behind(jobs: Iterable[int], dependants: Iterable[Dependant]) -> dict[int, str]:
+def behind(jobs: Iterable[int], dependants: Iterable[Dependent]) -> dict[int, str]:
     """The names, by id, of all jobs that wait for one of ``jobs``, however far behind it."""
-    waiting: dict[int, list[Dependant]] = {}
+    waiting: dict[int, list[Dependent]] = {}
     for dependant in dependants:
         waiting.setdefault(dependant.depends_on, []).append(dependant)
     found: dict[int, str] = {}

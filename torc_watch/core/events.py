@@ -156,7 +156,7 @@ class OrphansFound:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LeftoversEnded:
+class OrphanProcessesEnded:
     """What such jobs still ran on this machine was killed: so many processes."""
 
     name: ClassVar = "orphans.ended"
@@ -235,7 +235,7 @@ class RecoveryAbandoned:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LookHeldUp:
+class PollDeferred:
     """The server is unwell, as another watch found out, and is left alone meanwhile."""
 
     name: ClassVar = "watch.look_held_up"
@@ -244,7 +244,7 @@ class LookHeldUp:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LookFailed:
+class PollFailed:
     """The server did not answer, or not sensibly; nothing is decided until it does."""
 
     name: ClassVar = "watch.look_failed"
@@ -267,7 +267,7 @@ class Looked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LookSucceeded:
+class PollRecovered:
     """The first good answer after failed looks."""
 
     name: ClassVar = "watch.look_succeeded"
@@ -275,7 +275,7 @@ class LookSucceeded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WatcherBroke:
+class WatchCrashed:
     """A defect of this program, met in the watch of one workflow; the others go on."""
 
     name: ClassVar = "watch.broke"
@@ -307,7 +307,7 @@ Event = (
     | RecoveryContinued
     | DiagnosisStarted
     | OrphansFound
-    | LeftoversEnded
+    | OrphanProcessesEnded
     | RecoveryPlanned
     | HookStarted
     | HookPrinted
@@ -318,9 +318,9 @@ Event = (
     | RecoveryInitiated
     | RecoveryAbandoned
     | Looked
-    | LookHeldUp
-    | LookFailed
-    | LookSucceeded
-    | WatcherBroke
+    | PollDeferred
+    | PollFailed
+    | PollRecovered
+    | WatchCrashed
     | WatchPostponed
 )

@@ -23,6 +23,6 @@ _REMEDIES = {
 }
 
 
-def what_is_wrong(error: OSError) -> str:
+def describe_os_error(error: OSError) -> str:
     """What the system says, and what to do about it where that is known."""
     return f"{error.strerror or error}. {_REMEDIES.get(error.errno or 0, '')}".rstrip()

@@ -11,7 +11,7 @@ from enum import StrEnum
 from torc_watch.core import assessment, dependents, provisioning, sizing, units
 from torc_watch.core.adjustments import Adjustment, adjustments_for
 from torc_watch.core.decisions import Retry, Skip
-from torc_watch.core.dependents import Dependant, Repeat
+from torc_watch.core.dependents import Dependent, Repeat
 from torc_watch.core.diagnosis import Cause, Finding
 from torc_watch.core.model import Job, JobCounts, JobStatus, LocalScheduler, Workflow
 from torc_watch.core.provisioning import AllocationOrder, Capacity, Demand
@@ -43,7 +43,7 @@ class Situation:
     workflow: Workflow
     counts: JobCounts
     findings: tuple[Finding, ...]
-    dependants: tuple[Dependant, ...] | None
+    dependants: tuple[Dependent, ...] | None
     waiting: tuple[Job, ...]
     rounds_used: int
     shape: LocalScheduler | None

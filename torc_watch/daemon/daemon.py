@@ -20,7 +20,7 @@ from anyio.lowlevel import checkpoint
 
 from torc_watch.core import polling
 from torc_watch.core.errors import JournalBusy, JournalCorrupt, JournalError, LeaseLost
-from torc_watch.core.os_errors import what_is_wrong
+from torc_watch.core.os_errors import describe_os_error
 from torc_watch.daemon import daemon_events
 from torc_watch.daemon.commands import WatchedWorkflow
 from torc_watch.daemon.daemon_events import DaemonEvent
@@ -262,7 +262,7 @@ class Daemon:
 
     def _describe(self, error: Exception) -> str:
         if isinstance(error, OSError):
-            return f"{error.filename or 'The state folder'}: {what_is_wrong(error)}"
+            return f"{error.filename or 'The state folder'}: {describe_os_error(error)}"
         previous = self._context.lease.predecessor
         if previous is None or not isinstance(error, JournalBusy):
             return str(error)

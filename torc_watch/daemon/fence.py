@@ -12,7 +12,7 @@ from anyio import to_thread
 
 from torc_watch.core.allocation import AllocationFailure, AllocationRequest, AllocationState
 from torc_watch.core.errors import JournalError
-from torc_watch.core.os_errors import what_is_wrong
+from torc_watch.core.os_errors import describe_os_error
 from torc_watch.core.provisioning import Capacity
 from torc_watch.daemon.lease import Lease
 from torc_watch.schedulers.base import Scheduler
@@ -46,7 +46,7 @@ class Fence:
             await to_thread.run_sync(self._lease.beat, limiter=self._thread)
         except OSError as error:
             raise JournalError(
-                f"The state folder cannot be used: {what_is_wrong(error)} "
+                f"The state folder cannot be used: {describe_os_error(error)} "
                 "Nothing is changed until it can."
             ) from error
         if anyio.current_time() - began >= self._patience / 2:  # leave the rest to the change

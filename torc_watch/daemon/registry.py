@@ -54,7 +54,7 @@ class Registry:
     def remove(self, key: WorkflowKey) -> None:
         """Also ends its unfinished watch in the journal."""
         with closing(Journal(self._database.path, self._lease)) as journal:
-            journal.end_removed(key.server, key.workflow_id)
+            journal.end_removed_watches(key.server, key.workflow_id)
         self._database.write("DELETE FROM entry WHERE server = ? AND workflow_id = ?", *key)
 
 

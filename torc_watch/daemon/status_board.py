@@ -21,7 +21,7 @@ _PHASES = {
     WatchState.ENDED: Phase.ENDED,
     WatchState.UNREADABLE: Phase.WAITING,
 }
-_ROUTINE = (events.Looked, events.LookHeldUp, events.JobsCounted)
+_ROUTINE = (events.Polled, events.PollDeferred, events.JobsCounted)
 
 
 class StatusBoard:
@@ -103,7 +103,7 @@ def _changes(event: WorkflowEvent, at: datetime) -> dict[str, Any]:
             changes |= {"round": rounds, "max_retries": limit}
         case events.JobsCounted(counts=counts):
             changes = {"counts": _plain(counts)}
-        case events.Looked(next_in=seconds, is_resting=is_resting):
+        case events.Polled(next_in=seconds, is_resting=is_resting):
             changes = {"phase": Phase.RESTING if is_resting else Phase.WATCHING}
             changes |= {"reason": "", "next_look": _text(at, seconds)}
         case events.RecoveryAttempted(number=number) | events.RecoveryContinued(number=number):
@@ -111,10 +111,10 @@ def _changes(event: WorkflowEvent, at: datetime) -> dict[str, Any]:
             changes |= {"reason": "", "next_look": ""}
         case events.RecoveryInitiated(number=number):
             changes = {"phase": Phase.WATCHING, "round": number}
-        case events.LookHeldUp(reason=reason):
+        case events.PollDeferred(reason=reason):
             changes = {"phase": Phase.WAITING, "reason": reason, "next_look": ""}
         case (
-            events.LookFailed(reason=reason, retry_in=seconds)
+            events.PollFailed(reason=reason, retry_in=seconds)
             | events.WatchPostponed(reason=reason, retry_in=seconds)
         ):
             changes = {"phase": Phase.WAITING, "reason": reason, "next_look": _text(at, seconds)}

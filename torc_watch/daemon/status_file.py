@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from torc_watch.core.errors import JournalError
-from torc_watch.core.os_errors import what_is_wrong
+from torc_watch.core.os_errors import describe_os_error
 from torc_watch.core.workflow_key import WorkflowKey
 from torc_watch.daemon.lease_rules import Holder
 from torc_watch.daemon.workflow_view import DaemonView, Phase, WorkflowView
@@ -42,7 +42,7 @@ def read_status(home: Path) -> DaemonView | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise JournalError(f"{path} cannot be read: {what_is_wrong(error)}") from error
+        raise JournalError(f"{path} cannot be read: {describe_os_error(error)}") from error
     except (ValueError, TypeError, KeyError) as error:
         raise JournalError(
             f"{path} cannot be parsed. Another version of torc-watch wrote it: use the same "

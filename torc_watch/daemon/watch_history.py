@@ -9,14 +9,14 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from torc_watch.core.errors import JournalError
-from torc_watch.core.os_errors import what_is_wrong
+from torc_watch.core.os_errors import describe_os_error
 from torc_watch.core.policy import Plan
 from torc_watch.core.steps import Step
 from torc_watch.core.workflow_key import WorkflowKey
 from torc_watch.daemon.commands import Command, Removed, WatchedWorkflow, apply_command
 from torc_watch.daemon.registry import workflow_from
 from torc_watch.daemon.spool import PendingCommand, Spool
-from torc_watch.engine.database import is_busy, is_cut_off, locked
+from torc_watch.engine.database import is_busy, has_hot_journal, locked
 
 _PLAN = TypeAdapter(Plan)
 _CUT_OFF = (
@@ -80,7 +80,7 @@ def _pending_commands(folder: Path) -> list[Command]:
     try:
         files = Spool(folder).pending()
     except OSError as error:
-        raise JournalError(f"The spool {folder} cannot be read: {what_is_wrong(error)}") from error
+        raise JournalError(f"The spool {folder} cannot be read: {describe_os_error(error)}") from error
     return [file.command for file in files if isinstance(file, PendingCommand)]
 
 
@@ -163,5 +163,5 @@ def _exists(path: Path) -> bool:
 
 def _reason(error: sqlite3.Error | OSError) -> str:
     if isinstance(error, OSError):
-        return what_is_wrong(error)
-    return _CUT_OFF if is_cut_off(error) else f"{error}."
+        return describe_os_error(error)
+    return _CUT_OFF if has_hot_journal(error) else f"{error}."

@@ -38,7 +38,7 @@ from torc_watch.daemon.registry import Registry
 from torc_watch.daemon.server_pool import OpenServer, ServerPool
 from torc_watch.daemon.status_board import StatusBoard
 from torc_watch.daemon.workflow_view import WorkflowView
-from torc_watch.engine.crash_guard import guarded
+from torc_watch.engine.crash_guard import isolate_crashes
 from torc_watch.engine.watch import WatchRequest
 
 # What keeps one workflow from being watched, and may pass by itself or by a user's action.
@@ -145,7 +145,7 @@ class WatchManager:
             self._report(event, workflow.server)
 
         attempt = partial(self._watch_with_retries, workflow, report)
-        self._save_verdict(workflow, await guarded(workflow.workflow_id, attempt, report))
+        self._save_verdict(workflow, await isolate_crashes(workflow.workflow_id, attempt, report))
 
     async def _watch_with_retries(
         self, workflow: WatchedWorkflow, report: Callable[[WorkflowEvent], None]

@@ -11,13 +11,13 @@ import anyio
 
 from torc_watch.core import polling
 from torc_watch.core.errors import JournalError, LeaseLost
-from torc_watch.core.events import Event, Verdict, WatchEnded, WatcherBroke
+from torc_watch.core.events import Event, Verdict, WatchEnded, WatchCrashed
 
 _DEFECTS = 3
 _ENDING_ALL = (JournalError, LeaseLost, BrokenPipeError)
 
 
-async def guarded(
+async def isolate_crashes(
     workflow_id: int, watch: Callable[[], Awaitable[WatchEnded]], report: Callable[[Event], None]
 ) -> WatchEnded:
     """The verdict that ``watch`` comes to, which may be begun again. Raises what ends all."""
@@ -28,7 +28,7 @@ async def guarded(
             return outcome
         defect = outcome
         trace = "".join(traceback.format_exception(defect))
-        report(WatcherBroke(workflow_id=workflow_id, error=trace))
+        report(WatchCrashed(workflow_id=workflow_id, error=trace))
         if defects < _DEFECTS:
             await anyio.sleep(polling.until_next_try(defects, 0))
     return WatchEnded(

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from torc_watch.core.errors import JournalBusy, JournalCorrupt, JournalError, LeaseLost
-from torc_watch.core.os_errors import what_is_wrong
+from torc_watch.core.os_errors import describe_os_error
 from torc_watch.host.processes import lockers_of
 
 _WATCHES_AND_ROUNDS = """
@@ -174,7 +174,7 @@ class Database:
                 raise locked(self.path) from error
             kind = JournalCorrupt if _is_damage(error) else JournalError
             raise kind(
-                f"The journal {self.path} cannot be used: {what_is_wrong(_of_the_system(error))} "
+                f"The journal {self.path} cannot be used: {describe_os_error(_of_the_system(error))} "
                 "Nothing is changed without it. All goes on where it stopped: the daemon by "
                 "itself, any other command when it is run again."
             ) from error
@@ -214,7 +214,7 @@ def is_busy(error: Exception) -> bool:
     return _code_of(error) == sqlite3.SQLITE_BUSY
 
 
-def is_cut_off(error: Exception) -> bool:
+def has_hot_journal(error: Exception) -> bool:
     """Whether there is half a change, which only those who may write can undo."""
     code = error.sqlite_errorcode if isinstance(error, sqlite3.Error) else None
     return code == sqlite3.SQLITE_READONLY_ROLLBACK

@@ -44,7 +44,7 @@ class Diagnoser:
         standing = assessment.standing(observation)
         if ended := _ended_by_a_person(watch.workflow_id, standing):
             return ended
-        if watch.request.recovery is not None and watch.record.is_in_a_round:
+        if watch.request.recovery is not None and watch.record.has_unfinished_plan:
             return self._case(poll, diagnosis=None)
         if standing is WorkflowState.WORKING:
             watch.at_rest_since = None

@@ -9,7 +9,7 @@ from contextlib import aclosing, suppress
 import anyio
 
 from torc_watch.core.errors import NotFound, RequestRejected
-from torc_watch.torc.event_stream import wake_ups
+from torc_watch.torc.event_stream import stream_event_types
 from torc_watch.torc.retry_policy import stream_policy
 from torc_watch.torc.transport import Transport
 
@@ -43,7 +43,7 @@ async def listen(transport: Transport, workflow_id: int, wake_up: WakeUp) -> Non
     with suppress(NotFound, RequestRejected):
         async for attempt in stream_policy():
             with attempt:
-                async with aclosing(wake_ups(transport, workflow_id)) as events:
+                async with aclosing(stream_event_types(transport, workflow_id)) as events:
                     async for event in events:
                         attempt.retry_state.attempt_number = 1  # the stream works: a fresh backoff
                         if event in _WORTH_A_LOOK:

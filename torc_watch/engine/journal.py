@@ -52,7 +52,7 @@ class WatchRecord:
     open_round: Round | None
 
     @property
-    def is_in_a_round(self) -> bool:
+    def has_unfinished_plan(self) -> bool:
         """Whether there is a plan that was not carried out to its end."""
         return self.open_round is not None and self.open_round.plan is not None
 
@@ -110,7 +110,7 @@ class Journal:
             self._state.write("DELETE FROM round WHERE watch_id = ?", watch_id)
             self._state.write("DELETE FROM watch WHERE id = ?", watch_id)
 
-    def end_removed(self, server: str, workflow_id: int) -> None:
+    def end_removed_watches(self, server: str, workflow_id: int) -> None:
         """Ends what a person gave up, so that the next watch of the workflow begins anew.
 
         But for a round that is half carried out: whoever watches it next goes on with that.

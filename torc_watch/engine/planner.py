@@ -27,7 +27,7 @@ async def make_plan(
     the plan, and ends it.
     """
     shapes = await client.list_local_schedulers(workflow.id)
-    dependants = await client.list_dependants(workflow.id)
+    dependants = await client.list_dependents(workflow.id)
     return policy.plan(
         Situation(
             workflow=workflow,

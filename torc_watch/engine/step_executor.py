@@ -115,7 +115,7 @@ class StepExecutor:
         await self._before_change()
         ended = await to_thread.run_sync(end_leftovers, server, workflow_id, jobs)
         if ended:
-            self._report(events.LeftoversEnded(workflow_id=workflow_id, processes=ended))
+            self._report(events.OrphanProcessesEnded(workflow_id=workflow_id, processes=ended))
 
     async def _fail(self, job: Job, result: NewResult) -> None:
         try:

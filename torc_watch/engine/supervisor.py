@@ -12,7 +12,7 @@ from anyio.lowlevel import checkpoint
 from anyio.streams.memory import MemoryObjectReceiveStream
 
 from torc_watch.core.events import Event, Verdict, WatchEnded
-from torc_watch.engine.crash_guard import guarded, innermost
+from torc_watch.engine.crash_guard import isolate_crashes, innermost
 from torc_watch.engine.diagnoser import Diagnoser
 from torc_watch.engine.journal import Identity, Journal
 from torc_watch.engine.recoverer import Recoverer
@@ -56,7 +56,7 @@ async def supervise(
     """
     verdicts: dict[int, WatchEnded] = {}
     with ExitStack() as held:
-        async with supervising(surroundings) as supervisor:
+        async with open_supervisor(surroundings) as supervisor:
             watches = [await _begin(request, surroundings, held) for request in requests]
 
             async def watch_on(watch: Watch) -> None:
@@ -71,7 +71,7 @@ async def supervise(
 
 
 @asynccontextmanager
-async def supervising(surroundings: EngineContext) -> AsyncIterator["Supervisor"]:
+async def open_supervisor(surroundings: EngineContext) -> AsyncIterator["Supervisor"]:
     """Runs the two stages, for as many watches as come and go."""
     try:
         async with anyio.create_task_group() as stages:
@@ -168,13 +168,13 @@ class Supervisor:
                 watch, around.client, around.scheduler, self._polls, around.report, self._courtesy
             ).run()
 
-        return await guarded(watch.workflow_id, attempt, around.report)
+        return await isolate_crashes(watch.workflow_id, attempt, around.report)
 
 
 def _is_settled(watch: Watch, ended: WatchEnded) -> bool:
     """Otherwise the next watch is this one: a server that stayed away decided nothing, and whoever
     comes next finds a workflow in the middle of a round."""
-    return ended.verdict is not Verdict.UNREACHABLE and not watch.record.is_in_a_round
+    return ended.verdict is not Verdict.UNREACHABLE and not watch.record.has_unfinished_plan
 
 
 async def _serve(
@@ -185,7 +185,7 @@ async def _serve(
     async def answer(item: Item) -> None:
         try:
             await handle(item)
-        except Exception as error:  # noqa: BLE001 - the watcher raises it, where it is guarded
+        except Exception as error:  # noqa: BLE001 - the watcher raises it, where it is isolate_crashes
             item.reply.fail(error)
         except BaseException:
             item.reply.give_up()

@@ -80,7 +80,7 @@ class Watcher:
             wait = min(wait, decision.grace)
         is_resting = decision.grace > 0
         self._report(
-            events.Looked(workflow_id=self._watch.workflow_id, next_in=wait, is_resting=is_resting)
+            events.Polled(workflow_id=self._watch.workflow_id, next_in=wait, is_resting=is_resting)
         )
         await self._wake_up.wait(wait)
 
@@ -99,7 +99,7 @@ class Watcher:
             return await self._back_off(error)
         if self._trouble.failures:
             self._trouble = _Trouble()
-            self._report(events.LookSucceeded(workflow_id=workflow_id))
+            self._report(events.PollRecovered(workflow_id=workflow_id))
         return decision
 
     async def _look(self) -> Decision:
@@ -108,7 +108,7 @@ class Watcher:
             await self._watch.in_hand.settled()
         self._wake_up.forget()
         if (trouble := self._courtesy.trouble) and not self._trouble.failures:
-            self._report(events.LookHeldUp(workflow_id=request.workflow_id, reason=trouble))
+            self._report(events.PollDeferred(workflow_id=request.workflow_id, reason=trouble))
         async with self._courtesy.look(request.patience):
             if self._trouble.failures:  # as when the server was upgraded
                 await self._client.ask_version()
@@ -141,7 +141,7 @@ class Watcher:
             return _ended(self._watch.workflow_id, Verdict.UNREACHABLE, str(error))
         delay = polling.until_next_try(self._trouble.failures, _chance())
         self._report(
-            events.LookFailed(
+            events.PollFailed(
                 workflow_id=self._watch.workflow_id, reason=str(error), retry_in=delay
             )
         )

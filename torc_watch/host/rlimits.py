@@ -5,7 +5,7 @@ import resource
 _ENOUGH = 65_536
 
 
-def allow_many() -> None:
+def raise_open_file_limit() -> None:
     """As many as the system lets us, since each watched workflow keeps its lock open.
 
     No more than enough: what we start inherits the limit, and there are programs that go through

@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Self
 
 
-class ServiceManager:
+class SystemdNotifier:
     """``watchdog`` is after how many seconds of silence we are killed; None for never."""
 
     def __init__(self, address: str | None, watchdog: float | None = None) -> None:

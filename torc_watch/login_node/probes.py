@@ -52,12 +52,12 @@ async def look(
             tasks.start_soon(probe, name, value)
         tasks.start_soon(probe, "server", ask_server())
     seen = services.get("PATH") if isinstance(services, dict) else place.environment.get("PATH")
-    programs = programs_on(place.environment.get("PATH"))
+    programs = find_programs(place.environment.get("PATH"))
     return LoginNode(
         host=socket.gethostname(),
         user_manager=services if isinstance(services, str) else "",
         programs=programs,
-        unseen=programs - programs_on(seen),
+        unseen=programs - find_programs(seen),
         user_namespaces=user_namespaces(place.root),
         **found,
     )
@@ -72,12 +72,12 @@ def _probes(place: Place, ask: RunCommand) -> dict[str, Awaitable[Any]]:
         "scrontab": systemd.scrontab_open(ask),
         "ticket": systemd.has_ticket(ask),
         "folder": to_thread.run_sync(folder, place.home, place.root),
-        "daemon": to_thread.run_sync(acting_host, place.home),
+        "daemon": to_thread.run_sync(lease_holder_host, place.home),
         "memory_cap": to_thread.run_sync(memory_cap, place.root),
     }
 
 
-def programs_on(path: str | None) -> frozenset[str]:
+def find_programs(path: str | None) -> frozenset[str]:
     return frozenset(program for program in PROGRAMS if shutil.which(program, path=path))
 
 
@@ -133,7 +133,7 @@ def _free(above: Path) -> int:
     return 0
 
 
-def acting_host(home: Path) -> str:
+def lease_holder_host(home: Path) -> str:
     """The host on which a daemon holds the lease of this state folder; empty for none."""
     try:
         holder = Lease(home / "lease", this_holder()).holder()

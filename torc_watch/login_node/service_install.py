@@ -51,7 +51,7 @@ class UnitSpec:
     settings: dict[str, str] | None = None
 
 
-def wanted_files(service: UnitSpec) -> list[Wanted]:
+def desired_files(service: UnitSpec) -> list[Wanted]:
     template = (service.templates / unit_file.NAME).read_text(encoding="utf-8")
     local = (service.templates / DROP_INS / LOCAL).read_text(encoding="utf-8")
     drop_ins = service.folder / DROP_INS
@@ -85,7 +85,7 @@ def refuse_edited(files: Sequence[Wanted]) -> None:
             )
 
 
-def put_in_place(files: Sequence[Wanted], tell: Tell) -> bool:
+def install_files(files: Sequence[Wanted], tell: Tell) -> bool:
     """Whether anything was changed. Raises ServiceError."""
     changes = [file for file in files if not file.is_done]
     try:
@@ -150,7 +150,7 @@ async def _systemctl(ask: RunCommand, *words: str) -> CommandResult:
     return answer
 
 
-async def stay_after_logout(ask: RunCommand, user: str, tell: Tell) -> Linger:
+async def enable_linger(ask: RunCommand, user: str, tell: Tell) -> Linger:
     """Turns lingering on where it is off, and says what will happen at logout."""
     if await systemd.lingers(ask, user):
         tell("When you log out it runs on, and it starts at boot: linger is on.")
@@ -164,7 +164,7 @@ async def stay_after_logout(ask: RunCommand, user: str, tell: Tell) -> Linger:
     return Linger.REFUSED
 
 
-async def say_where_logs_are(ask: RunCommand, tell: Tell) -> None:
+async def report_log_location(ask: RunCommand, tell: Tell) -> None:
     if await systemd.journal_readable(ask):
         tell("Logs: journalctl --user -u torc-watchd -f, or torc-watchd logs -f")
     else:
@@ -177,7 +177,7 @@ async def uninstall(ask: RunCommand, folder: Path, tell: Tell) -> None:
         await _systemctl(ask, "disable", "--now", unit_file.NAME)
     paths = [folder / unit_file.NAME, *(folder / DROP_INS / name for name in (LOCAL, ENVIRONMENT))]
     files = [_wanted(path, None) for path in paths]
-    if not put_in_place(files, tell):
+    if not install_files(files, tell):
         tell("There was no service to remove.")
         return
     with suppress(OSError):  # drop-ins of the person's own stay

@@ -52,12 +52,12 @@ def compare(found: str | None, wanted: str | None) -> Found:
     return Found.OURS if found == signed(found.partition("\n")[2]) else Found.EDITED
 
 
-def unseen_settings(
+def missing_settings(
     environment: Mapping[str, str], of_services: Mapping[str, str]
 ) -> dict[str, str]:
     """The variables that torc-watchd and Slurm go by and that services have not, or not so.
 
-    Passwords are left out: ``unseen_secrets`` has their names.
+    Passwords are left out: ``secret_names`` has their names.
     """
     return {
         name: value
@@ -68,7 +68,7 @@ def unseen_settings(
     }
 
 
-def unseen_secrets(environment: Mapping[str, str]) -> list[str]:
+def secret_names(environment: Mapping[str, str]) -> list[str]:
     return sorted(name for name, value in environment.items() if _is_secret(name, value))
 
 

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from torc_watch.core.errors import JournalError
 from torc_watch.core.events import Verdict
-from torc_watch.core.os_errors import what_is_wrong
+from torc_watch.core.os_errors import describe_os_error
 from torc_watch.daemon.daemon_events import DaemonEvent, WorkflowEvent
 from torc_watch.host.file_lock import still_has_name
 from torc_watch.logs.records import records_of
@@ -94,7 +94,7 @@ def _translated(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise JournalError(f"The log {path} cannot be read: {what_is_wrong(error)}") from error
+        raise JournalError(f"The log {path} cannot be read: {describe_os_error(error)}") from error
 
 
 def _opened(path: Path) -> BinaryIO | None:

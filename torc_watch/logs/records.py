@@ -27,12 +27,12 @@ class LogLevel(IntEnum):
 
 
 _LEVELS: dict[type[WorkflowEvent | DaemonEvent], LogLevel] = {
-    events.WatcherBroke: LogLevel.ERROR,
-    events.LookFailed: LogLevel.WARNING,
+    events.WatchCrashed: LogLevel.ERROR,
+    events.PollFailed: LogLevel.WARNING,
     events.WatchPostponed: LogLevel.WARNING,
     events.RecoveryAbandoned: LogLevel.WARNING,
     events.OrphansFound: LogLevel.WARNING,
-    events.LeftoversEnded: LogLevel.WARNING,
+    events.OrphanProcessesEnded: LogLevel.WARNING,
     events.AllocationFailed: LogLevel.WARNING,
     events.WorkflowFailed: LogLevel.WARNING,
     events.WorkflowStalled: LogLevel.WARNING,
@@ -50,8 +50,8 @@ _LEVELS: dict[type[WorkflowEvent | DaemonEvent], LogLevel] = {
     events.AllocationSubmitted: LogLevel.NOTICE,
     events.WorkflowSucceeded: LogLevel.NOTICE,
     events.JobsCounted: LogLevel.DEBUG,
-    events.Looked: LogLevel.DEBUG,
-    events.LookHeldUp: LogLevel.DEBUG,
+    events.Polled: LogLevel.DEBUG,
+    events.PollDeferred: LogLevel.DEBUG,
 }
 _GOOD_VERDICTS = (Verdict.SUCCEEDED, Verdict.RESUBMITTED)
 

@@ -120,17 +120,17 @@ def _trouble(event: Event) -> Iterator[str]:
             yield from _awaited(event)
         case events.OrphansFound():
             yield from _released(len(event.orphans.running) + len(event.orphans.claimed))
-        case events.LeftoversEnded():
+        case events.OrphanProcessesEnded():
             yield f"Ended {_processes_text(event.processes)} that they left running"
         case events.RecoveryAbandoned():
             yield f"Recovery round abandoned: {event.reason} Polling again..."
-        case events.LookFailed():
+        case events.PollFailed():
             yield f"Poll failed: {event.reason} Retrying in {event.retry_in:.0f}s."
         case events.ServerUnfamiliar():
             yield event.caution
-        case events.LookSucceeded():
+        case events.PollRecovered():
             yield "The server answers again."
-        case events.WatcherBroke():
+        case events.WatchCrashed():
             yield f"Internal error, please report it: {event.error.splitlines()[-1]}"
         case _:
             return

@@ -21,7 +21,7 @@ class ApiVersion(Enum):
     V0_35 = "0.35"
 
 
-def dialect_of(version_answer: Any) -> tuple[ApiVersion, str]:
+def detect_api_version(version_answer: Any) -> tuple[ApiVersion, str]:
     """The dialect, and the version text, from the decoded answer to ``GET /version``.
 
     Raises RequestRejected for a server older than 0.12, ServerFault for what is no version.

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Self
 
-from torc_watch.core.dependents import Dependant
+from torc_watch.core.dependents import Dependent
 from torc_watch.core.errors import Conflict, NotFound
 from torc_watch.core.model import (
     Allocation,
@@ -24,7 +24,7 @@ from torc_watch.core.model import (
 )
 from torc_watch.core.units import format_memory
 from torc_watch.torc import runs, wire
-from torc_watch.torc.api_version import ApiVersion, dialect_of
+from torc_watch.torc.api_version import ApiVersion, detect_api_version
 from torc_watch.torc.concurrency import gather
 from torc_watch.torc.pagination import PAGE_SIZE, Filter, count, fetch, list_all
 from torc_watch.torc.requests import (
@@ -49,17 +49,17 @@ class TorcClient:
     @classmethod
     async def connect(cls, transport: Transport) -> Self:
         """A client for the dialect of the server behind ``transport``, which must be entered."""
-        return cls(transport, *dialect_of(await transport.get("/version")))
+        return cls(transport, *detect_api_version(await transport.get("/version")))
 
     async def ask_version(self) -> None:
         """Goes on in the dialect that the server speaks now: it may be another one's since."""
-        self.dialect, self.version = dialect_of(await self.transport.get("/version"))
+        self.dialect, self.version = detect_api_version(await self.transport.get("/version"))
 
     # Workflows
 
     async def get_workflow(self, workflow_id: int) -> Workflow:
         row = await fetch(self.transport, f"/workflows/{workflow_id}", wire.WorkflowRow)
-        return await runs.standing_workflow(self.transport, row)
+        return await runs.read_workflow(self.transport, row)
 
     async def list_workflows(self, *, user: str | None = None) -> list[Workflow]:
         """All workflows, or those of one user. On 0.12 this costs a request for each."""
@@ -69,7 +69,7 @@ class TorcClient:
 
     async def _workflow_if_there(self, row: wire.WorkflowRow) -> Workflow | None:
         try:
-            return await runs.standing_workflow(self.transport, row)
+            return await runs.read_workflow(self.transport, row)
         except NotFound:  # deleted since it was listed
             return None
 
@@ -107,7 +107,7 @@ class TorcClient:
         if self.dialect is ApiVersion.V0_12:
             await runs.advance_on_0_12(self.transport, workflow_id, to_run)
         else:
-            await runs.advance_on_0_35(self.transport, workflow_id, to_run)
+            await runs.advance_on_1_0(self.transport, workflow_id, to_run)
 
     # Jobs and results
 
@@ -116,7 +116,7 @@ class TorcClient:
         if self.dialect is ApiVersion.V0_12:
             return await self._count_jobs_one_by_one(workflow_id)
         path = f"/workflows/{workflow_id}/status"
-        return (await fetch(self.transport, path, wire.SummaryRow)).value()
+        return (await fetch(self.transport, path, wire.JobCountsRow)).value()
 
     async def _count_jobs_one_by_one(self, workflow_id: int) -> JobCounts:
         statuses = [status for status in JobStatus if status is not JobStatus.UNRECOGNIZED]
@@ -139,15 +139,15 @@ class TorcClient:
         rows = await list_all(
             self.transport, "/jobs", wire.JobRow, workflow_id=workflow_id, **filters
         )
-        return [row.value() for row in rows]
+        return [row.to_model() for row in rows]
 
-    async def list_dependants(self, workflow_id: int) -> list[Dependant] | None:
+    async def list_dependents(self, workflow_id: int) -> list[Dependent] | None:
         """Which job waits for which; None where one answer cannot hold them all."""
         path = f"/workflows/{workflow_id}/job_dependencies"
-        page = wire.read(wire.Page, await self.transport.get(path, limit=PAGE_SIZE), path)
+        page = wire.parse(wire.Page, await self.transport.get(path, limit=PAGE_SIZE), path)
         if page.has_more:
             return None
-        return [wire.read(wire.DependencyRow, item, path).value() for item in page.items]
+        return [wire.parse(wire.DependencyRow, item, path).value() for item in page.items]
 
     async def get_job(self, job_id: int) -> Job:
         return (await fetch(self.transport, f"/jobs/{job_id}", wire.JobRow)).value()
@@ -163,7 +163,7 @@ class TorcClient:
             workflow_id=workflow_id,
             status=status,
         )
-        return [row.value() for row in rows]
+        return [row.to_model() for row in rows]
 
     async def has_result(self, job_id: int, result: NewResult) -> bool:
         """Whether the server holds a result of the same attempt in the same run."""
@@ -227,7 +227,7 @@ class TorcClient:
             wire.RequirementsRow,
             workflow_id=workflow_id,
         )
-        return [row.value() for row in rows]
+        return [row.to_model() for row in rows]
 
     async def create_requirements(self, workflow_id: int, requirements: NewRequirements) -> int:
         return await self._create("/resource_requirements", requirements.body(workflow_id))
@@ -254,7 +254,7 @@ class TorcClient:
         rows = await list_all(
             self.transport, "/scheduled_compute_nodes", wire.AllocationRow, workflow_id=workflow_id
         )
-        return [row.value() for row in rows]
+        return [row.to_model() for row in rows]
 
     async def create_allocation(
         self,
@@ -277,20 +277,20 @@ class TorcClient:
     async def set_allocation_status(self, allocation: Allocation, status: str) -> None:
         path = f"/scheduled_compute_nodes/{allocation.id}"
         answer = await self.transport.get(path)
-        wire.read(wire.AllocationRow, answer, path)
+        wire.parse(wire.AllocationRow, answer, path)
         await self.transport.put(path, body=answer | {"status": status})
 
     async def list_compute_nodes(self, workflow_id: int) -> list[ComputeNode]:
         rows = await list_all(
             self.transport, "/compute_nodes", wire.ComputeNodeRow, workflow_id=workflow_id
         )
-        return [row.value() for row in rows]
+        return [row.to_model() for row in rows]
 
     async def end_compute_node(self, workflow_id: int, node_id: int) -> None:
         """Records that the worker has ended, now, unless its end is known already."""
         path = f"/compute_nodes/{node_id}"
         answer = await self.transport.get(path)
-        row = wire.read(wire.ComputeNodeRow, answer, path)
+        row = wire.parse(wire.ComputeNodeRow, answer, path)
         if row.workflow_id != workflow_id:
             raise Conflict(f"Compute node {node_id} does not work for workflow {workflow_id}.")
         if row.duration_seconds is None:
@@ -302,7 +302,7 @@ class TorcClient:
         rows = await list_all(
             self.transport, "/local_schedulers", wire.LocalSchedulerRow, workflow_id=workflow_id
         )
-        return [row.value() for row in rows]
+        return [row.to_model() for row in rows]
 
     async def create_local_scheduler(
         self, workflow_id: int, *, name: str, num_cpus: int, memory: int
@@ -317,12 +317,12 @@ class TorcClient:
         return await self._create("/local_schedulers", body)
 
     async def _create(self, path: str, body: dict[str, Any]) -> int:
-        return wire.read(wire.NumberedRow, await self.transport.post(path, body=body), path).id
+        return wire.parse(wire.IdRow, await self.transport.post(path, body=body), path).id
 
     async def _create_many(self, path: str, key: str, bodies: list[dict[str, Any]]) -> list[int]:
         ids: list[int] = []
         for start in range(0, len(bodies), PAGE_SIZE):
             part = bodies[start : start + PAGE_SIZE]
             answer = await self.transport.post(path, body={key: part})
-            ids += wire.read_ids(answer, key, len(part), path)
+            ids += wire.parse_ids(answer, key, len(part), path)
         return ids

@@ -31,24 +31,24 @@ _DENIED = {
 _TRY_AGAIN = "Check that the server runs and that the URL is right."
 
 
-def tls_failure(error: BaseException) -> ssl.SSLError | None:
+def find_tls_error(error: BaseException) -> ssl.SSLError | None:
     """The TLS error behind ``error``, if that is what prevented the connection."""
     return next((cause for cause in _causes(error) if isinstance(cause, ssl.SSLError)), None)
 
 
-def from_exception(error: Exception, url: str, timeout: float) -> ServerError:
+def from_request_error(error: Exception, url: str, timeout: float) -> ServerError:
     """The error to raise for a request to ``url`` that got no whole answer in ``timeout`` s."""
     if isinstance(error, httpx.DecodingError):
         return ServerFault(f"{url} sent an answer that cannot be decompressed: {quote(str(error))}")
     if isinstance(error, TimeoutError | httpx.TimeoutException):
         return ServerUnreachable(f"No answer from {url} within {timeout:g} s. {_TRY_AGAIN}")
-    tls = tls_failure(error)
+    tls = find_tls_error(error)
     if tls is not None:
         return ServerUnreachable(f"No secure connection to {url}: {_tls_reason(tls)}")
     return ServerUnreachable(f"No answer from {url}: {_network_reason(error)}. {_TRY_AGAIN}")
 
 
-def from_answer(response: httpx.Response) -> ServerError:
+def from_response(response: httpx.Response) -> ServerError:
     """The error to raise for an answer whose status is not a success."""
     status = response.status_code
     what = _what(response)

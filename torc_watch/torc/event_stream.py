@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator
 from torc_watch.torc.transport import Transport
 
 
-async def wake_ups(transport: Transport, workflow_id: int) -> AsyncGenerator[str, None]:
+async def stream_event_types(transport: Transport, workflow_id: int) -> AsyncGenerator[str, None]:
     """Types of the workflow's events, such as ``job_failed``, as they happen.
 
     Ends when the server ends the stream. Raises the errors below ServerError. A consumer that

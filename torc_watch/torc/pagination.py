@@ -4,12 +4,12 @@ from typing import TypeVar
 
 from torc_watch.core.errors import ServerFault
 from torc_watch.torc.transport import Transport
-from torc_watch.torc.wire import NumberedRow, Page, Row, read
+from torc_watch.torc.wire import IdRow, Page, Row, read
 
 PAGE_SIZE = 10_000  # Torc's own limit, for what is asked for and for what is sent
 
 RowT = TypeVar("RowT", bound=Row)
-NumberedRowT = TypeVar("NumberedRowT", bound=NumberedRow)
+NumberedRowT = TypeVar("NumberedRowT", bound=IdRow)
 Filter = int | str | None
 
 

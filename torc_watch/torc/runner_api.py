@@ -18,7 +18,7 @@ from torc_watch.torc.transport import Transport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NodeResources:
+class WorkerResources:
     """What a worker has, or has left, for jobs. Memory in bytes, ``time_left`` in seconds."""
 
     num_cpus: int
@@ -51,7 +51,7 @@ class ClaimedJob:
     output_file_ids: tuple[int, ...]
 
 
-class WorkerApi:
+class RunnerApi:
     def __init__(self, transport: Transport) -> None:
         self.transport = transport
 
@@ -80,7 +80,7 @@ class WorkerApi:
         hostname: str,
         pid: int,
         started_at: datetime,
-        resources: NodeResources,
+        resources: WorkerResources,
         allocation: Allocation | None,
     ) -> int:
         """The id of the new compute node. ``started_at`` has a time zone."""
@@ -99,10 +99,10 @@ class WorkerApi:
                 "slurm_job_id": allocation.scheduler_id,
             }
         answer = await self.transport.post("/compute_nodes", body=body)
-        return wire.read(wire.NumberedRow, answer, "/compute_nodes").id
+        return wire.parse(wire.IdRow, answer, "/compute_nodes").id
 
     async def claim_jobs(
-        self, workflow_id: int, resources: NodeResources, *, limit: int
+        self, workflow_id: int, resources: WorkerResources, *, limit: int
     ) -> list[ClaimedJob]:
         """Up to ``limit`` ready jobs that fit into ``resources`` together, now pending.
 
@@ -110,10 +110,10 @@ class WorkerApi:
         """
         path = f"/workflows/{workflow_id}/claim_jobs_based_on_resources/{limit}"
         answer = await self.transport.post(path, body=resources.body())
-        jobs = wire.read(wire.ClaimRow, answer, path).jobs
+        jobs = wire.parse(wire.ClaimRow, answer, path).jobs
         return [
             ClaimedJob(
-                job=row.value(),
+                job=row.to_model(),
                 invocation_script=row.invocation_script,
                 output_file_ids=tuple(row.output_file_ids),
             )

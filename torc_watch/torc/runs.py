@@ -13,12 +13,12 @@ from torc_watch.torc.pagination import fetch
 from torc_watch.torc.transport import Transport
 
 
-async def standing_workflow(transport: Transport, row: wire.WorkflowRow) -> Workflow:
+async def read_workflow(transport: Transport, row: wire.WorkflowRow) -> Workflow:
     """The workflow of ``row``, with its run from wherever the server keeps it."""
     if row.run_id is not None:
-        return row.value(row.run_id, row)
+        return row.to_model(row.run_id, row)
     status = await _status(transport, row.id)
-    return row.value(status.run_id, status)
+    return row.to_model(status.run_id, status)
 
 
 async def archive(transport: Transport, dialect: ApiVersion, workflow_id: int) -> None:
@@ -39,14 +39,14 @@ async def advance_on_0_12(transport: Transport, workflow_id: int, to_run: int) -
     await transport.post(f"/workflows/{workflow_id}/reset_status", repeatable=True)
 
 
-async def advance_on_0_35(transport: Transport, workflow_id: int, to_run: int) -> None:
+async def advance_on_1_0(transport: Transport, workflow_id: int, to_run: int) -> None:
     path = f"/workflows/{workflow_id}"
-    row = await fetch(transport, path, wire.RunRow)
+    row = await fetch(transport, path, wire.WorkflowRunRow)
     _refuse_unless_next(workflow_id, row.run_id, to_run, is_archived=row.is_archived)
     if row.run_id == to_run:
         return
     await transport.post(f"{path}/reset_status")  # never sent twice: each arrival is a run
-    run_id = (await fetch(transport, path, wire.RunRow)).run_id
+    run_id = (await fetch(transport, path, wire.WorkflowRunRow)).run_id
     if run_id != to_run:
         raise ServerFault(
             f"Workflow {workflow_id} is in run {run_id} after its reset, and not in run {to_run}. "
@@ -64,12 +64,12 @@ def _refuse_unless_next(workflow_id: int, run_id: int, to_run: int, *, is_archiv
         )
 
 
-async def _status(transport: Transport, workflow_id: int) -> wire.StatusRow:
-    return await fetch(transport, f"/workflows/{workflow_id}/status", wire.StatusRow)
+async def _status(transport: Transport, workflow_id: int) -> wire.WorkflowStatusRow:
+    return await fetch(transport, f"/workflows/{workflow_id}/status", wire.WorkflowStatusRow)
 
 
 async def _put_status(
-    transport: Transport, status: wire.StatusRow, workflow_id: int, **changes: int
+    transport: Transport, status: wire.WorkflowStatusRow, workflow_id: int, **changes: int
 ) -> None:
     body = status.model_dump() | changes
     await transport.put(f"/workflows/{workflow_id}/status", body=body)

@@ -163,7 +163,7 @@ class Transport:
         except (httpx.RequestError, TimeoutError) as error:
             raise self._translated(error, path) from error
         if not response.is_success:
-            raise error_responses.from_answer(response)
+            raise error_responses.from_response(response)
         return response
 
     async def _call(
@@ -176,7 +176,7 @@ class Transport:
         try:
             return _decoded(await policy(self._send, request))
         except httpx.HTTPStatusError as error:
-            raise error_responses.from_answer(error.response) from error
+            raise error_responses.from_response(error.response) from error
         except (httpx.RequestError, TimeoutError) as error:
             raise self._translated(error, path) from error
 
@@ -191,7 +191,7 @@ class Transport:
 
     def _translated(self, error: Exception, path: str) -> ServerError:
         url = self.connection.url + path
-        return error_responses.from_exception(error, url, self.connection.timeout)
+        return error_responses.from_request_error(error, url, self.connection.timeout)
 
 
 def _open_client(
@@ -240,7 +240,7 @@ def _is_transient(error: BaseException, *, is_read: bool, repeatable: bool) -> b
     if isinstance(error, httpx.HTTPStatusError):
         status = error.response.status_code
         return repeatable and (status in _GATEWAY_STATUSES or (is_read and status >= 500))
-    if error_responses.tls_failure(error) is not None:
+    if error_responses.find_tls_error(error) is not None:
         return False
     never_sent = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
     return never_sent or (repeatable and isinstance(error, httpx.TransportError | TimeoutError))

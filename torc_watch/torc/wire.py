@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
-from torc_watch.core.dependents import Dependant
+from torc_watch.core.dependents import Dependent
 from torc_watch.core.errors import InvalidQuantity, ServerFault
 from torc_watch.core.model import (
     Allocation,
@@ -48,7 +48,7 @@ class Row(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
 
 
-class NumberedRow(Row):
+class IdRow(Row):
     id: int
 
 
@@ -76,7 +76,7 @@ def read_ids(answer: Any, key: str, number: int, path: str) -> list[int]:
             f"The answer to {path} does not list the {number} things that were sent. Look at what "
             "was created before sending them again."
         )
-    return [read(NumberedRow, item, path).id for item in items]
+    return [read(IdRow, item, path).id for item in items]
 
 
 class Page(Row):
@@ -85,18 +85,18 @@ class Page(Row):
     total_count: int
 
 
-class StandingRow(Row):
+class WorkflowFlags(Row):
     """Where a workflow stands: with its status on 0.12, on the workflow itself on 0.35."""
 
     is_canceled: Flag = False
     is_archived: Flag = False
 
 
-class RunRow(StandingRow):
+class WorkflowRunRow(WorkflowFlags):
     run_id: int
 
 
-class StatusRow(RunRow):
+class WorkflowStatusRow(WorkflowRunRow):
     """The whole answer of 0.12 to ``/workflows/{id}/status``, to be changed and sent back."""
 
     id: int | None = None
@@ -119,7 +119,7 @@ class ExecutionRow(Row):
 _UNLESS_OBJECT = BeforeValidator(lambda value: value if isinstance(value, dict) else {})
 
 
-class WorkflowRow(StandingRow, NumberedRow):
+class WorkflowRow(WorkflowFlags, IdRow):
     name: str
     user: str
     timestamp: Annotated[str, _if_null("")] = ""
@@ -127,7 +127,7 @@ class WorkflowRow(StandingRow, NumberedRow):
     execution_config: Annotated[ExecutionRow, _UNLESS_OBJECT] = ExecutionRow()
     use_pending_failed: Flag = False
 
-    def value(self, run_id: int, standing: StandingRow) -> Workflow:
+    def to_model(self, run_id: int, standing: WorkflowFlags) -> Workflow:
         return Workflow(
             id=self.id,
             name=self.name,
@@ -142,12 +142,12 @@ class WorkflowRow(StandingRow, NumberedRow):
         )
 
 
-class SummaryRow(Row):
+class JobCountsRow(Row):
     """The answer of 0.35 to ``/workflows/{id}/status``."""
 
     jobs_by_status: dict[str, int]
 
-    def value(self) -> JobCounts:
+    def to_model(self) -> JobCounts:
         counts: dict[JobStatus, int] = {}
         for word, count in self.jobs_by_status.items():
             status = status_of(word)
@@ -160,8 +160,8 @@ class DependencyRow(Row):
     job_name: str
     depends_on_job_id: int
 
-    def value(self) -> Dependant:
-        return Dependant(
+    def to_model(self) -> Dependent:
+        return Dependent(
             job_id=self.job_id, job_name=self.job_name, depends_on=self.depends_on_job_id
         )
 
@@ -174,7 +174,7 @@ class UninitializedRow(Row):
     is_uninitialized: bool
 
 
-class JobRow(NumberedRow):
+class JobRow(IdRow):
     workflow_id: int
     name: str
     command: str
@@ -182,7 +182,7 @@ class JobRow(NumberedRow):
     resource_requirements_id: int | None = None
     attempt_id: Annotated[int, _if_null(1)] = 1
 
-    def value(self) -> Job:
+    def to_model(self) -> Job:
         return Job(
             id=self.id,
             name=self.name,
@@ -193,7 +193,7 @@ class JobRow(NumberedRow):
         )
 
 
-class ResultRow(NumberedRow):
+class ResultRow(IdRow):
     job_id: int
     run_id: int
     attempt_id: Annotated[int, _if_null(1)] = 1
@@ -203,7 +203,7 @@ class ResultRow(NumberedRow):
     peak_memory_bytes: int | None = None
     compute_node_id: int | None = None
 
-    def value(self) -> JobResult:
+    def to_model(self) -> JobResult:
         return JobResult(
             job_id=self.job_id,
             run_id=self.run_id,
@@ -216,7 +216,7 @@ class ResultRow(NumberedRow):
         )
 
 
-class RequirementsRow(NumberedRow):
+class RequirementsRow(IdRow):
     name: str
     num_cpus: Annotated[int, _if_null(1)] = 1
     num_gpus: Annotated[int, _if_null(0)] = 0
@@ -224,7 +224,7 @@ class RequirementsRow(NumberedRow):
     memory: str | None = None
     runtime: str | None = None
 
-    def value(self) -> Requirements:
+    def to_model(self) -> Requirements:
         return Requirements(
             id=self.id,
             name=self.name,
@@ -245,17 +245,17 @@ def _readable(text: str | None, parse: Callable[[str], int]) -> int | None:
         return None
 
 
-class AllocationRow(NumberedRow):
+class AllocationRow(IdRow):
     scheduler_id: int
     scheduler_config_id: int
     scheduler_type: str
     status: str
 
-    def value(self) -> Allocation:
+    def to_model(self) -> Allocation:
         return Allocation(**self.model_dump())
 
 
-class ComputeNodeRow(NumberedRow):
+class ComputeNodeRow(IdRow):
     """``is_active`` is not read: a Slurm worker of 0.12 leaves it unset while it is alive."""
 
     hostname: str
@@ -275,7 +275,7 @@ class ComputeNodeRow(NumberedRow):
             started = started.replace(tzinfo=UTC)
         return max(0.0, (now - started).total_seconds())
 
-    def value(self) -> ComputeNode:
+    def to_model(self) -> ComputeNode:
         return ComputeNode(
             id=self.id,
             hostname=self.hostname,
@@ -292,12 +292,12 @@ class ComputeNodeRow(NumberedRow):
                 return None
 
 
-class LocalSchedulerRow(NumberedRow):
+class LocalSchedulerRow(IdRow):
     name: Annotated[str, _if_null("default")] = "default"
     num_cpus: Annotated[int, _if_null(1)] = 1
     memory: str | None = None
 
-    def value(self) -> LocalScheduler:
+    def to_model(self) -> LocalScheduler:
         return LocalScheduler(
             id=self.id,
             name=self.name,
@@ -306,7 +306,7 @@ class LocalSchedulerRow(NumberedRow):
         )
 
 
-class FileRow(NumberedRow):
+class FileRow(IdRow):
     path: str
 
 

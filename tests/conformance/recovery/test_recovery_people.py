@@ -20,7 +20,7 @@ from torc_watch.core.model import JobStatus
 from torc_watch.core.policy import RecoverySettings
 from torc_watch.core.units import GIB, MIB
 from torc_watch.torc.requests import NewResult
-from torc_watch.torc.runner_api import NodeResources, WorkerApi
+from torc_watch.torc.runner_api import WorkerResources, RunnerApi
 
 if TYPE_CHECKING:
     from tests.conftest import DialectName, Fault, Forward, OpenSite, Site
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.looptime
 
 OOM = (137, 64 * MIB, 10.0)
 UNKNOWN = (1, None, 10.0)
-NODE = NodeResources(num_cpus=1, memory=GIB)
+NODE = WorkerResources(num_cpus=1, memory=GIB)
 STEPS = {
     "adjust": "POST /resource_requirements",
     "reset": "PUT /jobs/1/manage_status_change/uninitialized/1",
@@ -182,7 +182,7 @@ async def test_one_round_that_is_abandoned(open_site: "OpenSite") -> None:
 async def start(client: "TorcClient", job_id: int) -> None:
     """A failed job, in the run that there is, on a worker of his own on this machine."""
     await client.transport.post(f"/jobs/{job_id}/retry/1", max_retries=9)
-    worker = WorkerApi(client.transport)
+    worker = RunnerApi(client.transport)
     node_id = await worker.register_node(
         1,
         hostname=socket.gethostname(),
@@ -276,7 +276,7 @@ async def test_somebody_else_releases_a_dead_workers_job(open_site: "OpenSite") 
         ended = await site.watch(1)
 
         assert ended.verdict is Verdict.SUCCEEDED
-        assert not site.seen(events.LookFailed)
+        assert not site.seen(events.PollFailed)
         assert await site.results(1) == [
             (name, *e) for name in "ab" for e in ((1, ORPHANED), (2, 0))
         ]

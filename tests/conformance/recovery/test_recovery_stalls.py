@@ -151,7 +151,7 @@ async def test_recovery_in_place_that_was_not_finished(
         ended = await site.watch(workflow_id)
 
         assert ended.verdict is Verdict.SUCCEEDED
-        assert not site.seen(events.LookFailed)
+        assert not site.seen(events.PollFailed)
         assert await site.results(workflow_id) == [
             ("a", 1, 1),
             ("a", 2, 0),

@@ -21,7 +21,7 @@ from torc_watch.core.units import GIB
 from torc_watch.host.processes import Process, carriers_of, end_all, find_process
 from torc_watch.schedulers.local import orphan_processes
 from torc_watch.torc.requests import NewResult
-from torc_watch.torc.runner_api import NodeResources, WorkerApi
+from torc_watch.torc.runner_api import WorkerResources, RunnerApi
 
 if TYPE_CHECKING:
     from tests.conftest import Forward, OpenSite, Site
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.looptime
 
 HERE = socket.gethostname()
-NODE = NodeResources(num_cpus=1, memory=GIB)
+NODE = WorkerResources(num_cpus=1, memory=GIB)
 FAILURE = NewResult(
     workflow_id=1,
     run_id=1,
@@ -50,7 +50,7 @@ def dead_pid() -> int:
 
 async def start_stray(site: "Site", *, hostname: str, pid: int, jobs: int) -> None:
     """A worker that registered itself, and has started so many jobs of workflow 1."""
-    worker = WorkerApi(site.client.transport)
+    worker = RunnerApi(site.client.transport)
     node_id = await worker.register_node(
         1,
         hostname=hostname,
@@ -64,7 +64,7 @@ async def start_stray(site: "Site", *, hostname: str, pid: int, jobs: int) -> No
 
 
 async def take_job(site: "Site", node_id: int) -> None:
-    worker = WorkerApi(site.client.transport)
+    worker = RunnerApi(site.client.transport)
     (claimed,) = await worker.claim_jobs(1, NODE, limit=1)
     await worker.start_job(claimed.job.id, run_id=1, node_id=node_id)
 
@@ -169,7 +169,7 @@ async def test_what_a_dead_runner_left_running(
         await start_stray(site, hostname=HERE, pid=dead_pid(), jobs=started)
         (job,) = await site.client.list_jobs(1)
         if not started:
-            await WorkerApi(site.client.transport).claim_jobs(1, NODE, limit=1)
+            await RunnerApi(site.client.transport).claim_jobs(1, NODE, limit=1)
         url = site.client.transport.connection.url
         left, other = start_leftover(url, job.id), start_leftover(url, job.id + 1)
         changes: list[bool] = []
@@ -186,7 +186,7 @@ async def test_what_a_dead_runner_left_running(
         assert changes
         assert not any(changes)
         assert is_running(other)
-        assert [event.processes for event in site.seen(events.LeftoversEnded)] == [1]
+        assert [event.processes for event in site.seen(events.OrphanProcessesEnded)] == [1]
 
 
 def is_running(process: Process) -> bool:

@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 from torc_watch.core.model import Requirements
-from torc_watch.torc.runner_api import NodeResources
+from torc_watch.torc.runner_api import WorkerResources
 
 
-def take(free: NodeResources, requirements: Requirements) -> NodeResources:
+def take(free: WorkerResources, requirements: Requirements) -> WorkerResources:
     """What is left beside a job; a memory request that nobody can read takes none."""
     return replace(
         free,
@@ -16,7 +16,7 @@ def take(free: NodeResources, requirements: Requirements) -> NodeResources:
     )
 
 
-def give_back(free: NodeResources, requirements: Requirements) -> NodeResources:
+def give_back(free: WorkerResources, requirements: Requirements) -> WorkerResources:
     """The inverse of ``take``."""
     return replace(
         free,
@@ -26,7 +26,7 @@ def give_back(free: NodeResources, requirements: Requirements) -> NodeResources:
     )
 
 
-def claim_limit(free: NodeResources, running: int, max_parallel: int | None) -> int:
+def claim_limit(free: WorkerResources, running: int, max_parallel: int | None) -> int:
     """How many more jobs to ask for; 0 when there is no room."""
     if free.num_cpus <= 0 or free.memory <= 0:
         return 0

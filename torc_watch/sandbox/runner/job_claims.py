@@ -10,14 +10,14 @@ from torc_watch.sandbox.runner.assignment import Assignment
 from torc_watch.sandbox.runner.free_resources import claim_limit, give_back, take
 from torc_watch.sandbox.runner.job import Launch
 from torc_watch.sandbox.runner.running_jobs import Jobs
-from torc_watch.torc.runner_api import ClaimedJob, NodeResources, WorkerApi
+from torc_watch.torc.runner_api import ClaimedJob, WorkerResources, RunnerApi
 
 
 class Claims:
-    def __init__(self, assignment: Assignment, node_id: int, resources: NodeResources) -> None:
+    def __init__(self, assignment: Assignment, node_id: int, resources: WorkerResources) -> None:
         self._assignment = assignment
         self._client = assignment.client
-        self._api = WorkerApi(assignment.client.transport)
+        self._api = RunnerApi(assignment.client.transport)
         self._outlast = assignment.patience.outlast
         self._node_id = node_id
         self._free = resources

@@ -21,7 +21,7 @@ from torc_watch.sandbox.runner.job import JobEnd
 from torc_watch.sandbox.runner.job_claims import Claims
 from torc_watch.sandbox.runner.reports import Reporter
 from torc_watch.sandbox.runner.running_jobs import Jobs
-from torc_watch.torc.runner_api import NodeResources, WorkerApi
+from torc_watch.torc.runner_api import WorkerResources, RunnerApi
 
 
 async def serve_run(assignment: Assignment) -> bool:
@@ -50,9 +50,9 @@ async def serve_run(assignment: Assignment) -> bool:
     return is_orderly
 
 
-def _resources(assignment: Assignment) -> NodeResources:
+def _resources(assignment: Assignment) -> WorkerResources:
     allocation = assignment.allocation
-    return NodeResources(
+    return WorkerResources(
         num_cpus=assignment.settings.num_cpus,
         memory=assignment.settings.memory,
         num_gpus=assignment.settings.num_gpus,
@@ -60,9 +60,9 @@ def _resources(assignment: Assignment) -> NodeResources:
     )
 
 
-async def _register(assignment: Assignment, resources: NodeResources) -> int:
+async def _register(assignment: Assignment, resources: WorkerResources) -> int:
     register = partial(
-        WorkerApi(assignment.client.transport).register_node,
+        RunnerApi(assignment.client.transport).register_node,
         assignment.workflow_id,
         hostname=socket.gethostname(),
         pid=os.getpid(),

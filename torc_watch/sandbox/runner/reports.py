@@ -12,7 +12,7 @@ from torc_watch.sandbox.runner.job import JobEnd
 from torc_watch.sandbox.runner.outage import OutagePatience
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.requests import NewResult
-from torc_watch.torc.runner_api import ClaimedJob, WorkerApi
+from torc_watch.torc.runner_api import ClaimedJob, RunnerApi
 
 MISSING_OUTPUT = 1
 
@@ -59,7 +59,7 @@ class Reporter:
         use_pending_failed: bool,
     ) -> None:
         self._client = client
-        self._api = WorkerApi(client.transport)
+        self._api = RunnerApi(client.transport)
         self._node_id = node_id
         self._patience = patience
         self._use_pending_failed = use_pending_failed

@@ -22,7 +22,7 @@ from torc_watch.sandbox.runner.runner_log import log_file, log_to, open_log
 from torc_watch.sandbox.runner.torc_run import run_torc
 from torc_watch.schedulers.local.worker_settings import WorkerSettings
 from torc_watch.torc.client import TorcClient
-from torc_watch.torc.runner_api import WorkerApi
+from torc_watch.torc.runner_api import RunnerApi
 from torc_watch.torc.transport import Transport
 
 GAVE_UP = 1
@@ -79,7 +79,7 @@ async def _find_allocation(
     if settings.scheduler_id is None:
         return None
     look = partial(
-        WorkerApi(transport).find_allocation,
+        RunnerApi(transport).find_allocation,
         settings.workflow_id,
         scheduler_id=settings.scheduler_id,
         scheduler_type=settings.scheduler_type,
