@@ -1,90 +1,17 @@
-"""Starts the command line, after what can be said before it is loaded.
-
-Its parser takes longer to load than the daemon's workflows take to be shown, and people look at
-them many times a day. Whatever is unusual here is left to the command, which says what it is.
-"""
+"""The entry point of torc-watchd."""
 
 import sys
 from io import TextIOWrapper
 
-from torc_watch.config.sources import home
-from torc_watch.core.errors import TorcWatchError
-from torc_watch.daemon.status_file import notices, read_published, utc_now
-from torc_watch.ipc.socket_client import inspected
-from torc_watch.render.status_table import known_text, table, terminal_width
-
-_PIECES = 3  # of what `status` shows
-_UNREACHABLE, _INTERRUPTED = 5, 130  # the command line's own
+from torc_watch.cli import app
+from torc_watch.host.unused_modules import hide_unused_modules
 
 
 def main() -> None:
     if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a terminal that has not all letters shows others
-    try:
-        if _is_done(sys.argv[1:]):
-            return
-    except KeyboardInterrupt:
-        _say(["torc-watchd: interrupted."])
-        sys.exit(_INTERRUPTED)
-    from torc_watch.cli import main as command_line  # noqa: PLC0415 - it takes so long
-
-    command_line()
-
-
-def _is_done(words: list[str]) -> bool:
-    """Otherwise the command line is to go on, and finds in its options from where."""
-    match words:
-        case ["list"]:
-            return _list()
-        case ["status", number] if number.isdecimal():
-            shown = _show_status(int(number))
-            sys.argv.append(f"--shown={shown}")
-            return shown == _PIECES
-    return False
-
-
-def _list() -> bool:
-    """Whether that is done."""
-    try:
-        folder = home()
-        daemon = read_published(folder)
-    except TorcWatchError:
-        return False
-    now = utc_now()
-    views = daemon.workflows if daemon else ()
-    return _say(notices(folder, daemon, now), *table(views, now, terminal_width()))
-
-
-def _show_status(workflow_id: int) -> int:
-    """How many pieces are shown: what is published, what was done, what the server says."""
-    try:
-        folder = home()
-        daemon = read_published(folder)
-    except TorcWatchError:
-        return 0
-    views = [view for view in daemon.workflows if view.workflow_id == workflow_id] if daemon else []
-    if len(views) != 1:
-        return 0
-    now = utc_now()
-    key = (views[0].server, workflow_id)
-    shown = int(_say(notices(folder, daemon, now), *known_text(key, views[0], now)))
-    for part in inspected(folder, key) if shown else ():
-        if part["trouble"]:
-            _say([f"torc-watchd: {part['trouble']}"])
-            sys.exit(_UNREACHABLE)
-        shown += _say([], *part["lines"])
-    return shown
-
-
-def _say(notes: list[str], *lines: str) -> bool:
-    try:
-        for note in notes:
-            print(note, file=sys.stderr)  # noqa: T201
-        if lines:
-            print("\n".join(lines), flush=True)  # noqa: T201
-    except OSError:  # of a pipe that was closed, or a full disk
-        return False
-    return True
+        sys.stdout.reconfigure(errors="replace")  # a terminal that lacks a letter shows another
+    hide_unused_modules()  # before a command is imported
+    app()
 
 
 if __name__ == "__main__":

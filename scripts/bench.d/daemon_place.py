@@ -95,13 +95,13 @@ class Place:
         """As if so many had been added to the daemon, which must not run."""
         server = self.client.transport.connection.url
         with closing(Registry(self.home / "journal.db")) as registry:
-            for workflow_id in self.workflows[len(registry.entries()) : workflows]:
-                registry.keep(
+            for workflow_id in self.workflows[len(registry.workflows()) : workflows]:
+                registry.save(
                     WatchedWorkflow(
                         server=server,
                         workflow_id=workflow_id,
-                        choices=WatchOptions(),
-                        condition=WatchState.WATCHED,
+                        options=WatchOptions(),
+                        state=WatchState.WATCHED,
                     )
                 )
 

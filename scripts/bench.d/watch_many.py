@@ -11,7 +11,7 @@ import anyio
 
 from tests.rigs.watches import watch_all
 from torc_watch.app import composition
-from torc_watch.cli.reporting import reporting
+from torc_watch.cli.watch_output import watch_output
 from torc_watch.config.settings import Settings
 from torc_watch.core.events import Event
 from torc_watch.core.policy import RecoverySettings
@@ -25,8 +25,7 @@ async def watch(url: str, output_dir: Path, poll_interval: float, ids: list[int]
     requests = [_request(number, output_dir, poll_interval) for number in ids]
     with ExitStack() as stack:
         reports = {
-            request.workflow_id: stack.enter_context(reporting(request, as_json=False))
-            for request in requests
+            request.workflow_id: stack.enter_context(watch_output(request)) for request in requests
         }
 
         def report(event: Event) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
-ACTS = "This torc-watchd acts from now on"
+ACTS = "This torc-watchd is active"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def test_from_failure_to_recovery(desk: Desk) -> None:
     status = desk.run("status", "1").stdout
     assert "Jobs: completed=4" in status
     assert "Every job of workflow 1 is completed" in status
-    assert_the_daemon_says_the_same(desk)
+    assert_status_needs_no_socket(desk)
 
     following = desk.start("logs", "-f", "1")
     following.until("Ended: succeeded.")
@@ -88,17 +88,15 @@ def test_from_failure_to_recovery(desk: Desk) -> None:
     assert daemon.interrupt() == 0
 
 
-def assert_the_daemon_says_the_same(desk: Desk) -> None:
-    """Of two commands that cannot do without it, and one that does not find it."""
-    incapable = {"XDG_RUNTIME_DIR": desk.runtime, "TORC_WATCHD_LOCAL_RUNNER": "/nowhere"}
-    without, with_it = desk.site.run("status", "1", **incapable), desk.run("status", "1")
+def assert_status_needs_no_socket(desk: Desk) -> None:
+    nowhere = {"XDG_RUNTIME_DIR": str(desk.site.folder / "nowhere")}
+    without, with_it = desk.site.run("status", "1", **nowhere), desk.run("status", "1")
     assert re.sub(r"\d+ \w+ ago", "", without.stdout) == re.sub(r"\d+ \w+ ago", "", with_it.stdout)
-    said = desk.site.run("status", "1", "--json", **incapable).stdout
-    nowhere = str(desk.site.folder / "nowhere")
-    assert said == desk.site.run("status", "1", "--json", XDG_RUNTIME_DIR=nowhere).stdout
+    values = desk.run("status", "1", "--json").stdout
+    assert values == desk.site.run("status", "1", "--json", **nowhere).stdout
 
 
-def test_what_stays_while_daemon_and_server_are_away(desk: Desk) -> None:
+def test_list_and_status_while_daemon_and_server_are_down(desk: Desk) -> None:
     desk.run("add", "1")
     assert "was added" in desk.run("status", "1").stdout
     daemon = desk.start("run")
@@ -118,14 +116,14 @@ def test_what_stays_while_daemon_and_server_are_away(desk: Desk) -> None:
     desk.site.server.kill()
     text = desk.run("status", "1", status=5)
     assert "failed" in text.stdout
-    assert "Shown is what the daemon knew last." in text.stderr
+    assert "The output shows what the daemon knew last." in text.stderr
     away = json.loads(desk.run("status", "1", "--json", status=5).stdout)
     assert away["live"] is None
     assert away["view"]["verdict"] == "failed"
-    assert away["trouble"].startswith("The daemon does not run")
+    assert away["trouble"].startswith("The daemon is not running")
 
 
-def test_a_configuration_reaches_the_daemon(desk: Desk) -> None:
+def test_configuration_is_reloaded_by_sighup(desk: Desk) -> None:
     config = desk.site.folder / "config/torc-watchd/config.toml"
     config.parent.mkdir(parents=True)
     config.write_text("auto_recover = true\nmax_retries = 7\npoll_interval = 1\n")
@@ -138,26 +136,26 @@ def test_a_configuration_reaches_the_daemon(desk: Desk) -> None:
 
     config.write_text("auto_recover = true\nmax_retrys = 9\n")
     daemon.process.send_signal(signal.SIGHUP)
-    daemon.until("The configuration stays as it was: ")
+    daemon.until("The configuration was not reloaded: ")
     config.write_text("auto_recover = true\nmax_retries = 9\n")
     daemon.process.send_signal(signal.SIGHUP)
-    daemon.until("The configuration was read again.")
+    daemon.until("The configuration was reloaded.")
     desk.run("add", "1")
     desk.wait_for('"max_retries": 9')
 
 
-def test_one_ctrl_c_may_come_twice(desk: Desk) -> None:
+def test_repeated_signal_of_one_ctrl_c_is_ignored(desk: Desk) -> None:
     daemon = desk.start("run")
     daemon.until(ACTS)
     daemon.process.send_signal(signal.SIGTERM)
 
     assert daemon.interrupt() == 0
     _, stopping, *rest = daemon.printed
-    assert "rounds under way end first." in stopping
+    assert "after the rounds in progress." in stopping
     assert not rest
 
 
-def test_a_round_under_way_ends_unless_its_user_is_impatient(
+def test_stop_waits_for_the_round_and_a_second_one_does_not(
     desk: Desk, make_proxy: "Callable[[str], Proxy]", make_barrier: "Callable[..., Barrier]"
 ) -> None:
     proxy = make_proxy(desk.site.url)
@@ -166,7 +164,7 @@ def test_a_round_under_way_ends_unless_its_user_is_impatient(
     daemon = desk.start("run")
     barrier.wait()
     daemon.process.send_signal(signal.SIGTERM)
-    daemon.until("rounds under way end first.")
+    daemon.until("after the rounds in progress.")
 
     with pytest.raises(subprocess.TimeoutExpired):
         daemon.process.wait(1.5)

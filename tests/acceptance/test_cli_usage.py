@@ -30,7 +30,7 @@ REFUSED = {
     "recover 1 --runtime-multiplier 1": "'--runtime-multiplier': 1 would not raise anything",
     "watch 1 --max-retries -1": "'--max-retries'",
     "watch 1 --max-retries 1.5": "'--max-retries'",
-    "watch 1 --poll-interval 0": "'--poll-interval' / '-p': 0 is no time to wait",
+    "watch 1 --poll-interval 0": "'--poll-interval' / '-p': 0 is not a valid interval",
     "watch 1 -p nan": "give a number above 0",
     "watch 1 --recovery-hook '\"'": "--recovery-hook: '\"' is not a command",
     "watch 1 --recovery-hook ''": "--recovery-hook: The command is empty.",
@@ -79,7 +79,7 @@ FILES = {
 def furnished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TORC_WATCHD_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("TORC_API_URL", "http://127.0.0.1:9")  # where nobody listens
+    monkeypatch.setenv("TORC_API_URL", "http://127.0.0.1:9")  # where no server listens
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("XDG_CONFIG_DIRS", str(tmp_path / "etc"))
     for name, content in FILES.items():
@@ -107,7 +107,7 @@ def test_help_has_an_example(command: str) -> None:
     assert f"    torc-watchd {command}" in ended.stdout.partition("Example")[2]
 
 
-def test_version_is_the_distribution_s() -> None:
+def test_version_of_the_distribution() -> None:
     ended = CliRunner().invoke(app, ["--version"])
 
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
@@ -133,7 +133,7 @@ def test_help_says_what_exit_statuses_mean(command: str) -> None:
         ("workflows", {"TORC_API_URL": "%%"}, "'%%' is not the URL of a server"),
     ],
 )
-def test_a_real_process_shows_the_message_alone(
+def test_real_process_prints_the_message_without_a_traceback(
     site: "Site", words: str, variables: dict[str, str], message: str
 ) -> None:
     ended = site.run(*words.split(), **variables)
@@ -149,11 +149,11 @@ def test_unknown_workflows_are_refused(served: "Site") -> None:
         ended = served.run(command, "7")
         assert ended.returncode == 2
         assert "There is no workflow 7 on " in ended.stderr
-        assert ended.stderr.endswith("List what there is with: torc-watchd workflows\n")
+        assert ended.stderr.endswith("List the workflows with: torc-watchd workflows\n")
 
 
 @pytest.mark.slow
-def test_an_output_folder_that_is_a_file(failed: "Site") -> None:
+def test_output_folder_that_is_a_file(failed: "Site") -> None:
     (failed.folder / "file").touch()
     before = failed.database()
 

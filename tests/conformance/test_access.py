@@ -1,4 +1,4 @@
-"""Passwords, other people's workflows, and TLS: our client at guarded servers."""
+"""Passwords, other people's workflows, and TLS: our client at isolate_crashes servers."""
 
 import shutil
 import ssl
@@ -37,7 +37,7 @@ every_server = pytest.mark.parametrize("name", [*EMBEDDED, *REAL])
 
 
 @pytest.fixture
-def guarded(
+def isolate_crashes(
     tmp_path: Path, name: str, start_server: "StartServer", torc_program: TorcProgram
 ) -> Guarded:
     """Opens the server ``name``, with more options of its own, to ACCOUNTS only; gives its URL."""
@@ -81,8 +81,8 @@ async def client_of(
 
 
 @every_server
-async def test_a_password_opens_everything(guarded: Guarded) -> None:
-    async with guarded() as url:
+async def test_a_password_opens_everything(isolate_crashes: Guarded) -> None:
+    async with isolate_crashes() as url:
         async with client_of(url, "ada") as client:
             assert await client.list_workflows() == []
             await one_event_arrives(client)
@@ -96,8 +96,8 @@ async def test_a_password_opens_everything(guarded: Guarded) -> None:
 
 
 @real_servers
-async def test_other_peoples_workflows_are_closed(guarded: Guarded, name: str) -> None:
-    async with guarded("--enforce-access-control") as url:
+async def test_other_peoples_workflows_are_closed(isolate_crashes: Guarded, name: str) -> None:
+    async with isolate_crashes("--enforce-access-control") as url:
         async with client_of(url, "ada") as ada:
             workflow_id = await ada.create_workflow(NewWorkflow(name="hers", user="ada"))
             (job_id,) = await ada.create_jobs(workflow_id, [NewJob(name="j", command="true")])
@@ -169,8 +169,8 @@ async def proxy(url: str, authority: Path) -> AsyncIterator[str]:
 
 
 @every_server
-async def test_a_proxy_with_a_private_authority(guarded: Guarded, authority: Path) -> None:
-    async with guarded() as url, proxy(url, authority) as secure_url:
+async def test_a_proxy_with_a_private_authority(isolate_crashes: Guarded, authority: Path) -> None:
+    async with isolate_crashes() as url, proxy(url, authority) as secure_url:
         async with client_of(secure_url, "ada", ca_file=authority / "ca.pem") as client:
             await one_event_arrives(client)
         with pytest.raises(ServerUnreachable, match="ca_file"):

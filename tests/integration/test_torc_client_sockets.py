@@ -16,7 +16,7 @@ from anyio.abc import AnyByteStream, SocketAttribute
 from anyio.streams.tls import TLSListener
 
 from torc_watch.core.errors import ServerError, ServerFault, ServerUnreachable
-from torc_watch.torc import transport as transport_module
+from torc_watch.torc import retry_policy
 from torc_watch.torc.transport import Connection, Transport
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ OK = b'HTTP/1.1 200 OK\r\ncontent-type: text/json\r\ncontent-length: 15\r\n\r\n{
 
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport_module, "_FIRST_PAUSE", 0.0)
+    monkeypatch.setattr(retry_policy, "_REQUEST_PAUSE", 0.0)
 
 
 @asynccontextmanager

@@ -1,10 +1,11 @@
-"""What becomes of a workflow when a person says something about it."""
+"""What each command does to a workflow, which commands are invalid, and the notes on them."""
 
 from dataclasses import replace
 
 import pytest
 
 from torc_watch.daemon.commands import (
+    MAX_INTERVAL,
     Action,
     Command,
     Removed,
@@ -12,103 +13,135 @@ from torc_watch.daemon.commands import (
     WatchedWorkflow,
     WatchOptions,
     WatchState,
-    follow,
-    problem_of,
-    remark_on,
+    apply_command,
+    note_for,
+    validation_error,
 )
 
-CHOICES = WatchOptions(max_retries=3, poll_interval=60.0)
-WATCHED = WatchedWorkflow(server="s", workflow_id=42, choices=CHOICES, condition=WatchState.WATCHED)
-PAUSED = replace(WATCHED, condition=WatchState.PAUSED)
-ENDED = replace(WATCHED, condition=WatchState.ENDED, verdict="handed_over", reason="Look.")
-NEW = replace(WATCHED, choices=WatchOptions())
-UNREADABLE = replace(NEW, condition=WatchState.UNREADABLE, reason="Upgrade.")
+OPTIONS = WatchOptions(max_retries=3, poll_interval=60.0)
+WATCHED = WatchedWorkflow(server="s", workflow_id=42, options=OPTIONS, state=WatchState.WATCHED)
+PAUSED = replace(WATCHED, state=WatchState.PAUSED)
+ENDED = replace(WATCHED, state=WatchState.ENDED, verdict="handed_over", reason="Look.")
+NEW = replace(WATCHED, options=WatchOptions())
+UNREADABLE = replace(NEW, state=WatchState.UNREADABLE, reason="Upgrade.")
 MORE = WatchOptions(max_retries=6)
 CHANGED = WatchOptions(max_retries=6, poll_interval=60.0)
 
 
-def order(verb: Action, choices: WatchOptions = WatchOptions()) -> Command:  # noqa: B008 - a frozen value
-    return Command(verb=verb, server="s", workflow_id=42, choices=choices)
+def command(action: Action, options: WatchOptions = WatchOptions()) -> Command:  # noqa: B008 - a frozen value
+    return Command(action=action, server="s", workflow_id=42, options=options)
 
 
 @pytest.mark.parametrize(
-    ("entry", "given", "expected"),
+    ("workflow", "given", "expected"),
     [
-        (None, order(Action.ADD), NEW),
-        (None, order(Action.ADD, CHOICES), WATCHED),
-        (WATCHED, order(Action.ADD), WATCHED),
-        (WATCHED, order(Action.ADD, MORE), replace(WATCHED, choices=CHANGED)),
-        (PAUSED, order(Action.ADD), WATCHED),
-        (ENDED, order(Action.ADD), WATCHED),
-        (WATCHED, order(Action.SET, MORE), replace(WATCHED, choices=CHANGED)),
-        (PAUSED, order(Action.SET, MORE), replace(PAUSED, choices=CHANGED)),
-        (ENDED, order(Action.SET, MORE), replace(ENDED, choices=CHANGED)),
-        (WATCHED, order(Action.PAUSE), PAUSED),
-        (PAUSED, order(Action.PAUSE), PAUSED),
-        (ENDED, order(Action.PAUSE), ENDED),
-        (WATCHED, order(Action.RESUME), WATCHED),
-        (PAUSED, order(Action.RESUME), WATCHED),
-        (ENDED, order(Action.RESUME), WATCHED),
-        (WATCHED, order(Action.REMOVE), Removed()),
-        (ENDED, order(Action.REMOVE), Removed()),
-        (UNREADABLE, order(Action.ADD, CHOICES), WATCHED),
-        (UNREADABLE, order(Action.REMOVE), Removed()),
-        (None, order(Action.REMOVE), UnknownWorkflow(order(Action.REMOVE))),
+        (None, command(Action.ADD), NEW),
+        (None, command(Action.ADD, OPTIONS), WATCHED),
+        (WATCHED, command(Action.ADD), WATCHED),
+        (WATCHED, command(Action.ADD, MORE), replace(WATCHED, options=CHANGED)),
+        (PAUSED, command(Action.ADD), WATCHED),
+        (ENDED, command(Action.ADD), WATCHED),
+        (WATCHED, command(Action.SET, MORE), replace(WATCHED, options=CHANGED)),
+        (PAUSED, command(Action.SET, MORE), replace(PAUSED, options=CHANGED)),
+        (ENDED, command(Action.SET, MORE), replace(ENDED, options=CHANGED)),
+        (WATCHED, command(Action.PAUSE), PAUSED),
+        (PAUSED, command(Action.PAUSE), PAUSED),
+        (ENDED, command(Action.PAUSE), ENDED),
+        (WATCHED, command(Action.RESUME), WATCHED),
+        (PAUSED, command(Action.RESUME), WATCHED),
+        (ENDED, command(Action.RESUME), WATCHED),
+        (WATCHED, command(Action.REMOVE), Removed()),
+        (ENDED, command(Action.REMOVE), Removed()),
+        (UNREADABLE, command(Action.ADD, OPTIONS), WATCHED),
+        (UNREADABLE, command(Action.REMOVE), Removed()),
+        (None, command(Action.REMOVE), UnknownWorkflow(command(Action.REMOVE))),
         *[
-            (entry, order(verb), UnknownWorkflow(order(verb)))
-            for entry in (None, UNREADABLE)
-            for verb in (Action.SET, Action.PAUSE, Action.RESUME)
+            (workflow, command(action), UnknownWorkflow(command(action)))
+            for workflow in (None, UNREADABLE)
+            for action in (Action.SET, Action.PAUSE, Action.RESUME)
         ],
     ],
 )
-def test_what_becomes_of_a_workflow(
-    entry: WatchedWorkflow | None,
+def test_effect_of_a_command(
+    workflow: WatchedWorkflow | None,
     given: Command,
     expected: WatchedWorkflow | Removed | UnknownWorkflow,
 ) -> None:
-    after = follow(entry, given)
+    after = apply_command(workflow, given)
 
     assert after == expected
     if isinstance(after, WatchedWorkflow):
-        assert follow(after, given) == after
+        assert apply_command(after, given) == after
 
 
-def test_newer_choices_change_what_they_name() -> None:
-    assert CHOICES.changed_by(MORE) == CHANGED
-    assert CHOICES.changed_by(WatchOptions()) == CHOICES
+def test_newer_options_replace_older_ones() -> None:
+    assert OPTIONS.updated_with(MORE) == CHANGED
+    assert OPTIONS.updated_with(WatchOptions()) == OPTIONS
 
 
-def test_what_is_unset_follows_the_configuration_again() -> None:
+def test_unset_option_follows_the_configuration_again() -> None:
     given = Command(
-        verb=Action.SET, server="http://s", workflow_id=42, choices=MORE, unset=("poll_interval",)
+        action=Action.SET, server="http://s", workflow_id=42, options=MORE, unset=("poll_interval",)
     )
-    assert follow(WATCHED, given) == replace(WATCHED, choices=MORE)
-    assert follow(WATCHED, replace(given, choices=WatchOptions())) == replace(
-        WATCHED, choices=WatchOptions(max_retries=3)
+    assert apply_command(WATCHED, given) == replace(WATCHED, options=MORE)
+    assert apply_command(WATCHED, replace(given, options=WatchOptions())) == replace(
+        WATCHED, options=WatchOptions(max_retries=3)
     )
-    assert problem_of(given) is None
-    assert problem_of(replace(given, unset=("__class__",))) == (
-        "asks for what cannot be: unset __class__"
+    assert validation_error(given) == ""
+    assert validation_error(replace(given, unset=("__class__",))) == (
+        "--unset must name an option (got '__class__')."
     )
 
 
 @pytest.mark.parametrize(
-    ("entry", "verb", "words"),
+    ("options", "problem"),
+    [
+        (WatchOptions(), ""),
+        (WatchOptions(max_retries=0, poll_interval=MAX_INTERVAL, memory_multiplier=1.01), ""),
+        (WatchOptions(max_retries=-1), "--max-retries must be at least 0 (got -1)."),
+        (
+            WatchOptions(poll_interval=1e9),
+            "--poll-interval must be at most 366 days (got 1000000000 s).",
+        ),
+        (WatchOptions(poll_interval=0), "--poll-interval must be greater than 0 s (got 0 s)."),
+        (
+            WatchOptions(poll_interval=float("nan")),
+            "--poll-interval must be greater than 0 s (got nan s).",
+        ),
+        (
+            WatchOptions(memory_multiplier=1.0),
+            "--memory-multiplier must be greater than 1 and finite (got 1).",
+        ),
+        (
+            WatchOptions(runtime_multiplier=float("inf")),
+            "--runtime-multiplier must be greater than 1 and finite (got inf).",
+        ),
+        (
+            WatchOptions(recovery_hook=("a\0",)),
+            "--recovery-hook must be a command without NUL characters (got ('a\\x00',)).",
+        ),
+    ],
+)
+def test_invalid_options_are_named_with_their_limits(options: WatchOptions, problem: str) -> None:
+    valid = Command(action=Action.SET, server="http://s", workflow_id=42)
+    assert validation_error(replace(valid, options=options)) == problem
+
+
+@pytest.mark.parametrize(
+    ("workflow", "action", "words"),
     [
         (None, Action.ADD, ""),
-        (WATCHED, Action.ADD, "was looked after already"),
-        (ENDED, Action.ADD, "begins anew, with all its retries"),
-        (ENDED, Action.RESUME, "begins anew, with all its retries"),
+        (WATCHED, Action.ADD, "was already watched"),
+        (ENDED, Action.ADD, "a new watch starts, with all its retries"),
+        (ENDED, Action.RESUME, "a new watch starts, with all its retries"),
         (PAUSED, Action.RESUME, ""),
         (PAUSED, Action.SET, "is paused"),
-        (ENDED, Action.SET, "resume begins a new one"),
-        (ENDED, Action.PAUSE, "has ended already"),
+        (ENDED, Action.SET, "resume starts a new one"),
+        (ENDED, Action.PAUSE, "has already ended"),
         (ENDED, Action.REMOVE, ""),
     ],
 )
-def test_what_a_person_is_told_besides(
-    entry: WatchedWorkflow | None, verb: Action, words: str
-) -> None:
-    said = remark_on(entry, verb)
-    assert words in said
-    assert bool(words) == bool(said)
+def test_note_for_the_user(workflow: WatchedWorkflow | None, action: Action, words: str) -> None:
+    note = note_for(workflow, action)
+    assert words in note
+    assert bool(words) == bool(note)

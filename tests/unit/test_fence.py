@@ -1,4 +1,4 @@
-"""The fence before each change that the daemon could make: what it lets through."""
+"""Which changes of the daemon the fence lets through."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ from torc_watch.core.allocation import AllocationSpec
 from torc_watch.core.errors import JournalError, LeaseLost
 from torc_watch.core.units import GIB
 from torc_watch.daemon.fence import Fence, FencedScheduler
-from torc_watch.daemon.lease import Lease, this_process
+from torc_watch.daemon.lease import Lease, this_holder
 from torc_watch.engine.supervisor import watch_workflow
 from torc_watch.host.processes import find_process
 from torc_watch.schedulers.base import WorkerAssignment
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.looptime
 
 PATIENCE = 180.0
-ME = this_process(PATIENCE)
+ME = this_holder(PATIENCE)
 URL = f"http://test-{os.getpid()}/torc-service/v1"
 
 
-class Beats(Lease):
-    """A lease whose heartbeats take a while, or fail."""
+class FakeLease(Lease):
+    """Counts heartbeats; ``error`` is raised by each of them."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, ME)
@@ -53,11 +53,11 @@ def in_virtual_time(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     monkeypatch.setattr("anyio.to_thread.run_sync", run_sync)
 
 
-async def test_one_heartbeat_is_enough_for_a_moment(
+async def test_heartbeat_counts_for_a_second(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     in_virtual_time(monkeypatch, 0)
-    lease = Beats(tmp_path)
+    lease = FakeLease(tmp_path)
     fence = Fence(lease)
 
     for _ in range(5):
@@ -70,11 +70,11 @@ async def test_one_heartbeat_is_enough_for_a_moment(
         await fence.check()
 
 
-async def test_without_the_lease_no_allocation_is_submitted_or_canceled(
+async def test_no_allocation_is_submitted_or_canceled_without_the_lease(
     open_site: "OpenSite", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     in_virtual_time(monkeypatch, 0)
-    lease = Beats(tmp_path)
+    lease = FakeLease(tmp_path)
     lease.error = LeaseLost()
     spec = AllocationSpec(token="t", num_cpus=1, memory=GIB)  # noqa: S106 - no password
     work = WorkerAssignment(
@@ -93,11 +93,11 @@ async def test_without_the_lease_no_allocation_is_submitted_or_canceled(
         assert (site.scheduler.requests, site.scheduler.canceled) == ([], [])
 
 
-async def test_one_heartbeat_serves_all_that_ask_meanwhile(
+async def test_one_heartbeat_counts_for_all_who_wait_for_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     in_virtual_time(monkeypatch, 2)
-    lease = Beats(tmp_path)
+    lease = FakeLease(tmp_path)
     fence = Fence(lease)
 
     async with anyio.create_task_group() as tasks:
@@ -107,30 +107,30 @@ async def test_one_heartbeat_serves_all_that_ask_meanwhile(
     assert lease.count == 1
 
 
-async def test_nothing_is_changed_when_the_lease_cannot_be_read(
+async def test_failed_heartbeat_prevents_the_change(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     in_virtual_time(monkeypatch, 0)
-    lease = Beats(tmp_path)
+    lease = FakeLease(tmp_path)
     lease.error = OSError("stale handle")
 
     with pytest.raises(JournalError, match="stale handle"):
         await Fence(lease).check()
 
 
-async def test_a_late_heartbeat_permits_no_change(
+async def test_slow_heartbeat_prevents_the_change(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     in_virtual_time(monkeypatch, PATIENCE)
     with pytest.raises(JournalError, match="too long"):
-        await Fence(Beats(tmp_path)).check()
+        await Fence(FakeLease(tmp_path)).check()
 
 
 async def refuse() -> None:
     raise LeaseLost
 
 
-async def test_no_hook_is_run_without_the_lease(open_site: "OpenSite") -> None:
+async def test_no_hook_runs_without_the_lease(open_site: "OpenSite") -> None:
     async with open_site() as site:
         site.scheduler.endings = {"a": [(1, None, 0.0)]}
         request = site.request(await site.submit(["a"]), hook=("true",))
@@ -143,7 +143,7 @@ async def test_no_hook_is_run_without_the_lease(open_site: "OpenSite") -> None:
         assert site.seen(events.HookStarted) == []
 
 
-async def test_no_process_is_ended_without_the_lease(open_site: "OpenSite") -> None:
+async def test_no_process_is_killed_without_the_lease(open_site: "OpenSite") -> None:
     async with open_site() as site:
         site.scheduler.deaths = {1: "running"}
         request = site.request(await site.submit(["a"]))

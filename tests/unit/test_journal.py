@@ -35,7 +35,7 @@ from torc_watch.engine.journal import Identity, Journal
 
 WORKFLOW = Identity(server="http://test/torc-service/v1", workflow_id=7, created="2026-01-01")
 ENTRY = WatchedWorkflow(
-    server=WORKFLOW.server, workflow_id=7, choices=WatchOptions(), condition=WatchState.WATCHED
+    server=WORKFLOW.server, workflow_id=7, options=WatchOptions(), state=WatchState.WATCHED
 )
 FAILED = RoundOutcome.FAILED
 PLAN = Plan(
@@ -216,7 +216,7 @@ def test_resumed_daemon_overwrites_nothing(path: Path) -> None:
         opened.enter_context(closing(ours))
         opened.enter_context(closing(theirs))
         successor = opened.enter_context(closing(Journal(path, "2")))
-        theirs.keep(ENTRY)
+        theirs.save(ENTRY)
         watch = successor.begin_watch(WORKFLOW)
         round_ = successor.begin_round(watch.id, number=1, run_id=1)
         successor.begin_step(round_, Step.PLAN)
@@ -232,8 +232,8 @@ def test_resumed_daemon_overwrites_nothing(path: Path) -> None:
             partial(journal.record_plan, round_, PLAN),
             partial(journal.end_round, round_, RoundOutcome.ABANDONED),
             partial(journal.end_watch, watch.id, "handed_over"),
-            partial(ours.keep, replace(ENTRY, condition=WatchState.ENDED)),
-            partial(ours.forget, ENTRY.server, ENTRY.workflow_id),
+            partial(ours.save, replace(ENTRY, state=WatchState.ENDED)),
+            partial(ours.remove, ENTRY.key),
         ):
             with pytest.raises(LeaseLost):
                 write()
@@ -480,7 +480,7 @@ def test_interrupted_change_is_rolled_back_by_the_next_writer(path: Path, journa
     journal.close()
     subprocess.run([sys.executable, "-c", CUT_OFF, str(path)], check=False)
 
-    with pytest.raises(JournalError, match="ended in the middle of a change to it"):
+    with pytest.raises(JournalError, match="a process was killed while it changed the journal"):
         watches_of(path.parent, 1)
     with reopened(path):
         pass

@@ -1,4 +1,4 @@
-"""Journal entries, as a listener in journald's place receives them."""
+"""Journal entries, as a listener in place of journald receives them."""
 
 import os
 import socket
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from torc_watch.logs import journald
-from torc_watch.logs.journald import JournalSender, entry
+from torc_watch.logs.journald import JournalSender, encode
 
 
 @pytest.fixture
@@ -18,14 +18,16 @@ def listener(tmp_path: Path) -> Iterator[socket.socket]:
         yield listener
 
 
-def test_values_with_lines_carry_their_length() -> None:
-    assert entry({"MESSAGE": "é\nb", "WORKFLOW_ID": "42"}) == (
+def test_value_of_several_lines_carries_its_length() -> None:
+    assert encode({"MESSAGE": "é\nb", "WORKFLOW_ID": "42"}) == (
         b"MESSAGE\n\x04\0\0\0\0\0\0\0\xc3\xa9\nb\nWORKFLOW_ID=42\n"
     )
 
 
 @pytest.mark.parametrize("text", ["short", "long" * 200_000])
-def test_an_entry_arrives_whole(tmp_path: Path, listener: socket.socket, text: str) -> None:
+def test_entry_of_any_length_arrives_whole(
+    tmp_path: Path, listener: socket.socket, text: str
+) -> None:
     sender = JournalSender(str(tmp_path / "socket"))
     sender.send({"MESSAGE": text})
     sender.close()
@@ -35,32 +37,32 @@ def test_an_entry_arrives_whole(tmp_path: Path, listener: socket.socket, text: s
         received = os.pread(file, 1 << 20, 0)
         os.close(file)
 
-    assert received == entry({"MESSAGE": text})
+    assert received == encode({"MESSAGE": text})
     assert len(files) == (len(text) > 100)
 
 
-def test_a_journal_that_is_stopped_is_waited_for_once(
+def test_stopped_journal_is_waited_for_once(
     tmp_path: Path, listener: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What it did not take is counted."""
-    monkeypatch.setattr(journald, "_PATIENCE", 0.1)
+    """Dropped entries are counted, and reported first."""
+    monkeypatch.setattr(journald, "_SEND_TIMEOUT", 0.1)
     sender = JournalSender(str(tmp_path / "socket"))
-    taken = sum(1 for _ in iter(lambda: is_taken(sender), False))
+    accepted = sum(1 for _ in iter(lambda: is_accepted(sender), False))
     for _ in range(3):
         with pytest.raises(BlockingIOError):
             sender.send({"MESSAGE": "dropped"})
-    for _ in range(taken):
+    for _ in range(accepted):
         listener.recv(1000)
     for message in ("next", "last"):
         sender.send({"MESSAGE": message})
     sender.close()
 
-    heard = [listener.recv(1000).split(b"\n")[0] for _ in range(3)]
-    assert heard[0].startswith(b"MESSAGE=The journal did not take the last 4 entries")
-    assert heard[1:] == [b"MESSAGE=next", b"MESSAGE=last"]
+    received = [listener.recv(1000).split(b"\n")[0] for _ in range(3)]
+    assert received[0].startswith(b"MESSAGE=The journal missed the last 4 entries")
+    assert received[1:] == [b"MESSAGE=next", b"MESSAGE=last"]
 
 
-def is_taken(sender: JournalSender) -> bool:
+def is_accepted(sender: JournalSender) -> bool:
     try:
         sender.send({"MESSAGE": "early"})
     except TimeoutError:
@@ -68,6 +70,6 @@ def is_taken(sender: JournalSender) -> bool:
     return True
 
 
-def test_no_journal_is_said_at_once(tmp_path: Path) -> None:
+def test_missing_journal_is_an_error_at_once(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        JournalSender(str(tmp_path / "nobody"))
+        JournalSender(str(tmp_path / "missing"))

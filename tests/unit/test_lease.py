@@ -1,4 +1,4 @@
-"""One holder at a time: over processes, machines that cannot see each other's, and long pauses."""
+"""One holder at a time: among processes and machines, and after long suspensions."""
 
 import json
 import os
@@ -13,21 +13,23 @@ from pathlib import Path
 import pytest
 
 from torc_watch.core.errors import LeaseLost
-from torc_watch.daemon.lease import Lease, this_process
-from torc_watch.daemon.lease_rules import RELEASED, LeaseState, Sighting, judge
+from torc_watch.daemon.lease import Lease, this_holder
+from torc_watch.daemon.lease_rules import RELEASED, Holder, LeaseState, Sighting, lease_state
+from torc_watch.host.processes import Liveness
 
 PATIENCE = 180.0
-ME = this_process(PATIENCE)
+ME = this_holder(PATIENCE)
 ELSEWHERE = replace(ME, host="login02", boot="another")
 IN_A_CONTAINER = replace(ME, namespace="pid:[1]", pid=1, started=1)
 GONE = replace(ME, pid=2**30)
+PID_REUSED = replace(ME, started=ME.started + 1)
 
 RIVAL = """
 import sys, time
 from pathlib import Path
 from torc_watch.core.errors import LeaseLost
-from torc_watch.daemon.lease import Lease, this_process
-lease = Lease(Path(sys.argv[1]), this_process(180.0))
+from torc_watch.daemon.lease import Lease, this_holder
+lease = Lease(Path(sys.argv[1]), this_holder(180.0))
 print("ready", flush=True)
 sys.stdin.readline()
 print(lease.acquire(time.monotonic()), flush=True)
@@ -40,7 +42,7 @@ except LeaseLost:
 
 
 class Rival:
-    """Another process that wants the lease, and does a step for each line that it is sent."""
+    """Another process that wants the lease. It does one step for each line that it receives."""
 
     def __init__(self, folder: Path) -> None:
         command = [sys.executable, "-c", RIVAL, str(folder)]
@@ -48,14 +50,18 @@ class Rival:
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
 
-    def go_on(self) -> None:
+    def step(self) -> None:
         assert self.process.stdin is not None
         self.process.stdin.write("\n")
         self.process.stdin.flush()
 
-    def word(self) -> str:
+    def answer(self) -> str:
         assert self.process.stdout is not None
         return self.process.stdout.readline().strip()
+
+
+def seen_of(holder: Holder | None, heartbeat: int = 9) -> Sighting:
+    return Sighting(epoch=3, heartbeat=heartbeat, holder=holder)
 
 
 @pytest.fixture
@@ -73,36 +79,52 @@ def start_rival(tmp_path: Path) -> Iterator[Callable[[], Rival]]:
 
 
 @pytest.mark.parametrize(
-    ("seen", "is_running", "unchanged_for", "standing"),
+    ("seen", "holder", "unchanged_for", "state"),
     [
-        (None, False, 0, LeaseState.VACANT),
-        (Sighting(epoch=3, heartbeat=RELEASED, holder=ELSEWHERE), False, 0, LeaseState.VACANT),
-        (Sighting(epoch=3, heartbeat=9, holder=ME), True, 0, LeaseState.HELD),
-        (Sighting(epoch=3, heartbeat=9, holder=ME), False, 0, LeaseState.VACANT),
-        (Sighting(epoch=3, heartbeat=9, holder=ME), True, PATIENCE, LeaseState.VACANT),
-        (Sighting(epoch=3, heartbeat=9, holder=ELSEWHERE), False, PATIENCE - 1, LeaseState.HELD),
-        (Sighting(epoch=3, heartbeat=9, holder=ELSEWHERE), False, PATIENCE, LeaseState.VACANT),
-        (Sighting(epoch=3, heartbeat=9, holder=IN_A_CONTAINER), False, 0, LeaseState.HELD),
-        (Sighting(epoch=3, heartbeat=9, holder=None), False, 0, LeaseState.HELD),
-        (Sighting(epoch=3, heartbeat=9, holder=None), False, PATIENCE, LeaseState.VACANT),
+        (None, Liveness.UNKNOWN, 0, LeaseState.VACANT),
+        (seen_of(ELSEWHERE, RELEASED), Liveness.UNKNOWN, 0, LeaseState.VACANT),
+        (seen_of(ME), Liveness.ALIVE, 0, LeaseState.HELD),
+        (seen_of(ME), Liveness.GONE, 0, LeaseState.VACANT),
+        (seen_of(ME), Liveness.ALIVE, PATIENCE, LeaseState.VACANT),
+        (seen_of(ELSEWHERE), Liveness.UNKNOWN, PATIENCE - 1, LeaseState.HELD),
+        (seen_of(ELSEWHERE), Liveness.UNKNOWN, PATIENCE, LeaseState.VACANT),
+        (seen_of(None), Liveness.UNKNOWN, 0, LeaseState.HELD),
+        (seen_of(None), Liveness.UNKNOWN, PATIENCE, LeaseState.VACANT),
     ],
 )
-def test_when_a_lease_may_be_taken(
-    seen: Sighting | None, is_running: bool, unchanged_for: float, standing: LeaseState
+def test_state_of_a_lease(
+    seen: Sighting | None, holder: Liveness, unchanged_for: float, state: LeaseState
 ) -> None:
-    assert standing is judge(seen, ME, is_running=is_running, unchanged_for=unchanged_for)
+    assert state is lease_state(seen, ME, holder=holder, unchanged_for=unchanged_for)
+
+
+@pytest.mark.parametrize(
+    ("holder", "liveness"),
+    [
+        (ME, Liveness.ALIVE),
+        (GONE, Liveness.GONE),
+        (PID_REUSED, Liveness.GONE),
+        (ELSEWHERE, Liveness.UNKNOWN),
+        (IN_A_CONTAINER, Liveness.UNKNOWN),  # where its PID means another process
+    ],
+)
+def test_liveness_of_a_holder(holder: Holder, liveness: Liveness) -> None:
+    assert holder.liveness(seen_from=ME.space) is liveness
 
 
 @pytest.mark.parametrize(("mine", "theirs"), [(4.0, 180.0), (180.0, 4.0), (180.0, 0.0)])
-def test_nobody_is_given_up_sooner_than_either_agrees_to(mine: float, theirs: float) -> None:
+def test_longer_patience_of_the_two_counts(mine: float, theirs: float) -> None:
     seen = Sighting(epoch=3, heartbeat=9, holder=replace(ELSEWHERE, patience=theirs))
     me = replace(ME, patience=mine)
 
-    assert judge(seen, me, is_running=False, unchanged_for=179) is LeaseState.HELD
-    assert judge(seen, me, is_running=False, unchanged_for=180) is LeaseState.VACANT
+    states = [
+        lease_state(seen, me, holder=Liveness.UNKNOWN, unchanged_for=seconds)
+        for seconds in (179, 180)
+    ]
+    assert states == [LeaseState.HELD, LeaseState.VACANT]
 
 
-def test_a_heartbeat_that_moves_keeps_the_lease(tmp_path: Path) -> None:
+def test_changing_heartbeat_keeps_the_lease(tmp_path: Path) -> None:
     ours, theirs = Lease(tmp_path, ELSEWHERE), Lease(tmp_path, ME)
 
     assert ours.acquire(0)
@@ -121,7 +143,7 @@ def test_a_heartbeat_that_moves_keeps_the_lease(tmp_path: Path) -> None:
     theirs.beat()
 
 
-def test_a_heartbeat_counts_whatever_the_clock_says(tmp_path: Path) -> None:
+def test_heartbeat_counts_whatever_its_time_is(tmp_path: Path) -> None:
     ours, theirs = Lease(tmp_path, ELSEWHERE), Lease(tmp_path, ME)
     assert ours.acquire(0)
     for number, hours in enumerate((0, -1, 1, -1)):
@@ -130,7 +152,7 @@ def test_a_heartbeat_counts_whatever_the_clock_says(tmp_path: Path) -> None:
         assert not theirs.acquire(number * (PATIENCE + 1))
 
 
-def test_what_cannot_be_swept_up_is_left(tmp_path: Path) -> None:
+def test_file_that_cannot_be_deleted_is_left(tmp_path: Path) -> None:
     """NFS keeps a file under another name for whoever has it open."""
     (tmp_path / ".nfs0001").mkdir()
     lease = Lease(tmp_path, ME)
@@ -138,7 +160,7 @@ def test_what_cannot_be_swept_up_is_left(tmp_path: Path) -> None:
     lease.beat()
 
 
-def test_a_lease_given_back_is_free_at_once_and_keeps_its_number(tmp_path: Path) -> None:
+def test_released_lease_is_vacant_at_once_and_keeps_its_number(tmp_path: Path) -> None:
     ours, theirs = Lease(tmp_path, ELSEWHERE), Lease(tmp_path, ME)
     assert ours.acquire(0)
     ours.release()
@@ -151,12 +173,12 @@ def test_a_lease_given_back_is_free_at_once_and_keeps_its_number(tmp_path: Path)
         ours.beat()
 
 
-def test_a_process_of_this_machine_that_is_gone_is_followed_at_once(tmp_path: Path) -> None:
+def test_holder_on_this_machine_that_is_gone_is_replaced_at_once(tmp_path: Path) -> None:
     assert Lease(tmp_path, GONE).acquire(0)
     assert Lease(tmp_path, ME).acquire(0)
 
 
-def test_who_holds_it_need_not_wait_for_himself(tmp_path: Path) -> None:
+def test_holder_acquires_its_own_lease_again(tmp_path: Path) -> None:
     """After trouble with the state folder."""
     lease = Lease(tmp_path, ME)
     assert lease.acquire(0)
@@ -164,7 +186,7 @@ def test_who_holds_it_need_not_wait_for_himself(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["1"]
 
 
-def test_an_epoch_that_is_listed_but_gone_is_trouble(
+def test_epoch_that_is_listed_but_gone_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A network file system may show a name for a while after it was removed."""
@@ -173,7 +195,7 @@ def test_an_epoch_that_is_listed_but_gone_is_trouble(
         Lease(tmp_path, ME).acquire(0)
 
 
-def test_a_folder_that_was_emptied_holds_nothing(tmp_path: Path) -> None:
+def test_emptied_folder_ends_the_lease(tmp_path: Path) -> None:
     lease = Lease(tmp_path, ME)
     assert lease.acquire(0)
     for path in tmp_path.iterdir():
@@ -182,7 +204,7 @@ def test_a_folder_that_was_emptied_holds_nothing(tmp_path: Path) -> None:
         lease.beat()
 
 
-def test_a_folder_that_was_emptied_and_used_again_is_another_s(tmp_path: Path) -> None:
+def test_same_epoch_of_another_holder_is_not_ours(tmp_path: Path) -> None:
     ours, theirs = Lease(tmp_path, ME), Lease(tmp_path, ELSEWHERE)
     assert ours.acquire(0)
     (tmp_path / "1").unlink()
@@ -193,10 +215,10 @@ def test_a_folder_that_was_emptied_and_used_again_is_another_s(tmp_path: Path) -
     theirs.beat()
 
 
-def test_an_old_list_of_the_folder_does_not_hide_that_we_were_followed(
+def test_cached_listing_does_not_hide_a_takeover(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A network file system may remember it for a while."""
+    """A network file system may cache it for a while."""
     ours, theirs = Lease(tmp_path, ELSEWHERE), Lease(tmp_path, ME)
     assert ours.acquire(0)
     assert not theirs.acquire(0)
@@ -207,7 +229,7 @@ def test_an_old_list_of_the_folder_does_not_hide_that_we_were_followed(
         ours.beat()
 
 
-def test_the_record_of_a_version_that_says_less_is_read(tmp_path: Path) -> None:
+def test_record_of_a_version_without_patience_is_read(tmp_path: Path) -> None:
     record = asdict(ELSEWHERE)
     del record["patience"]
     (tmp_path / "4").write_text(json.dumps(record))
@@ -216,7 +238,7 @@ def test_the_record_of_a_version_that_says_less_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", "nonsense"])
-def test_a_record_that_cannot_be_read_is_respected_for_a_while(tmp_path: Path, text: str) -> None:
+def test_unreadable_record_holds_the_lease_for_our_patience(tmp_path: Path, text: str) -> None:
     (tmp_path / "4").write_text(text)
     lease = Lease(tmp_path, ME)
 
@@ -225,9 +247,7 @@ def test_a_record_that_cannot_be_read_is_respected_for_a_while(tmp_path: Path, t
     assert (tmp_path / "5").exists()
 
 
-def test_who_was_swept_up_at_the_last_moment_has_lost(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_deleted_draft_loses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def faster(draft: Path, file: Path) -> None:
         draft.unlink()
         file.write_text("")
@@ -238,7 +258,7 @@ def test_who_was_swept_up_at_the_last_moment_has_lost(
     assert not Lease(tmp_path, ME).acquire(0)
 
 
-def test_who_was_not_told_that_it_won_has_won(
+def test_link_that_succeeded_with_an_error_wins(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     link = os.link
@@ -252,7 +272,7 @@ def test_who_was_not_told_that_it_won_has_won(
     assert Lease(tmp_path, ME).acquire(0)
 
 
-def test_what_another_of_our_number_has_linked_is_not_ours(
+def test_drafts_of_equal_processes_have_different_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In two containers of one name both may be process 1."""
@@ -270,29 +290,29 @@ def test_what_another_of_our_number_has_linked_is_not_ours(
     assert drafts[0].name != drafts[1].name
 
 
-def test_of_many_who_come_at_once_one_wins(start_rival: Callable[[], Rival]) -> None:
+def test_one_of_many_simultaneous_processes_wins(start_rival: Callable[[], Rival]) -> None:
     rivals = [start_rival() for _ in range(4)]
-    assert [rival.word() for rival in rivals] == ["ready"] * 4
+    assert [rival.answer() for rival in rivals] == ["ready"] * 4
 
     for rival in rivals:
-        rival.go_on()
+        rival.step()
 
-    assert sorted(rival.word() for rival in rivals) == ["False", "False", "False", "True"]
+    assert sorted(rival.answer() for rival in rivals) == ["False", "False", "False", "True"]
 
 
-def test_a_holder_that_stood_still_finds_out_when_it_goes_on(
+def test_suspended_holder_finds_out_after_a_takeover(
     tmp_path: Path, start_rival: Callable[[], Rival]
 ) -> None:
     paused = start_rival()
-    paused.go_on()
-    assert [paused.word(), paused.word()] == ["ready", "True"]
+    paused.step()
+    assert [paused.answer(), paused.answer()] == ["ready", "True"]
     paused.process.send_signal(signal.SIGSTOP)
     lease = Lease(tmp_path, ME)
 
-    assert not lease.acquire(0)  # it exists, and may go on at any moment
+    assert not lease.acquire(0)  # it is alive, and may be resumed at any moment
     assert lease.acquire(PATIENCE)
 
     paused.process.send_signal(signal.SIGCONT)
-    paused.go_on()
-    assert paused.word() == "lost"
+    paused.step()
+    assert paused.answer() == "lost"
     lease.beat()

@@ -1,4 +1,4 @@
-"""The daemon's log, read back: as sentences, over its files, and while it is being written."""
+"""Reading the daemon's log: as sentences, over rotated files, and while it is written."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -13,9 +13,15 @@ from torc_watch.core.model import JobCounts, JobStatus
 from torc_watch.daemon import daemon_events
 from torc_watch.daemon.commands import Action
 from torc_watch.daemon.daemon_events import DaemonEvent
-from torc_watch.daemon.lease import this_process
-from torc_watch.logs.event_log import json_line
+from torc_watch.daemon.lease import this_holder
+from torc_watch.logs.event_logger import event_logger, json_lines
 from torc_watch.logs.log_reader import all_lines, followed_lines, is_about, sentences
+
+
+def logged(event: Event | DaemonEvent, **bound: str) -> str:
+    lines: list[str] = []
+    event_logger(json_lines(lines.append)).bind(**bound).log(event)
+    return lines[0]
 
 
 @pytest.mark.parametrize(
@@ -24,7 +30,7 @@ from torc_watch.logs.log_reader import all_lines, followed_lines, is_about, sent
         (daemon_events.CommandApplied(workflow_id=42, verb=Action.PAUSE), ["[42] pause: done."]),
         (
             events.PollFailed(workflow_id=42, reason="No answer.", retry_in=8),
-            ["[42] No answer to rely on: No answer. Trying again in 8s."],
+            ["[42] Poll failed: No answer. Retrying in 8s."],
         ),
         (
             events.WorkflowSucceeded(workflow_id=42, counts=JobCounts({JobStatus.COMPLETED: 3})),
@@ -41,12 +47,12 @@ from torc_watch.logs.log_reader import all_lines, followed_lines, is_about, sent
         ),
     ],
 )
-def test_of_a_workflow(event: Event, words: list[str]) -> None:
-    line = json_line(event, server="http://a")
-    told = list(sentences(line))
+def test_event_of_a_workflow(event: Event, words: list[str]) -> None:
+    line = logged(event, server="http://a")
+    shown = list(sentences(line))
 
-    assert all(any(word in sentence for sentence in told) for word in words)
-    assert {sentence[4] for sentence in told} == {"-"}  # each begins with its date
+    assert all(any(word in sentence for sentence in shown) for word in words)
+    assert {sentence[4] for sentence in shown} == {"-"}  # each begins with its date
     assert is_about(line, 42)
     assert not is_about(line, 43)
 
@@ -54,25 +60,25 @@ def test_of_a_workflow(event: Event, words: list[str]) -> None:
 @pytest.mark.parametrize(
     ("event", "words"),
     [
-        (daemon_events.LeaseTaken(workflows=3), "This torc-watchd acts from now on. Workflows: 3."),
-        (daemon_events.LeaseHeldElsewhere(holder=this_process()), "Standing by: lease at "),
+        (daemon_events.LeaseTaken(workflows=3), "This torc-watchd is active. Workflows: 3."),
+        (daemon_events.LeaseHeldElsewhere(holder=this_holder()), "Standing by: lease at "),
         (daemon_events.LeaseGone(), "Another torc-watchd of yours has taken over."),
         (
             daemon_events.StopAsked(signal="SIGTERM"),
-            "Stopping, for SIGTERM: rounds under way end first.",
+            "Stopping on SIGTERM, after the rounds in progress.",
         ),
     ],
 )
-def test_of_the_daemon_itself(event: DaemonEvent, words: str) -> None:
-    line = json_line(event)
-    (told,) = sentences(line)
+def test_event_of_the_daemon(event: DaemonEvent, words: str) -> None:
+    line = logged(event)
+    (shown,) = sentences(line)
 
-    assert words in told
+    assert words in shown
     assert not is_about(line, 42)
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "shown"),
     [
         ('{"event": "watch.sta', '{"event": "watch.sta'),
         ("\x1b[2J", "\\x1b[2J"),
@@ -91,12 +97,12 @@ def test_of_the_daemon_itself(event: DaemonEvent, words: str) -> None:
         ),
     ],
 )
-def test_what_another_version_wrote_is_shown_as_it_is(line: str, told: str) -> None:
+def test_line_of_another_version_is_shown_as_it_is(line: str, shown: str) -> None:
     (sentence,) = sentences(line)
-    assert sentence.endswith(told)
+    assert sentence.endswith(shown)
 
 
-def test_all_files_the_oldest_first(tmp_path: Path) -> None:
+def test_rotated_files_are_read_oldest_first(tmp_path: Path) -> None:
     for suffix, text in (
         ("", "5\n6"),
         (".1", "4\n"),
@@ -108,20 +114,20 @@ def test_all_files_the_oldest_first(tmp_path: Path) -> None:
     assert list(all_lines(tmp_path / "daemon.log")) == ["1", "2", "3", "4", "5"]
 
 
-def test_no_file(tmp_path: Path) -> None:
+def test_missing_file_has_no_lines(tmp_path: Path) -> None:
     assert list(all_lines(tmp_path / "daemon.log")) == []
 
 
-def test_file_that_cannot_be_read(tmp_path: Path) -> None:
+def test_unreadable_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "daemon.log").mkdir()
     with pytest.raises(JournalError, match="cannot be read: Is a directory"):
         list(all_lines(tmp_path / "daemon.log"))
 
 
-def test_followed_over_rotations(tmp_path: Path) -> None:
+def test_following_continues_after_rotations(tmp_path: Path) -> None:
     log = tmp_path / "daemon.log"
 
-    def happenings() -> Iterator[None]:
+    def changes() -> Iterator[None]:
         log.write_text("1\n2\nhal")
         yield
         with log.open("a") as file:
@@ -137,7 +143,7 @@ def test_followed_over_rotations(tmp_path: Path) -> None:
         log.write_text("6\n")
         yield
 
-    happening = happenings()
-    lines = list(islice(followed_lines(log, lambda: next(happening)), 7))
+    change = changes()
+    lines = list(islice(followed_lines(log, lambda: next(change)), 7))
 
     assert lines == ["1", "2", "half", "3", "4", "5", "6"]

@@ -10,7 +10,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from torc_watch.daemon.lease import Lease, this_process
+from torc_watch.daemon.lease import Lease, this_holder
 from torc_watch.host.subprocesses import (
     NOT_FOUND,
     TIMED_OUT,
@@ -201,13 +201,13 @@ def test_link_that_is_a_copy_is_an_error(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_host_of_the_lease_holder(tmp_path: Path) -> None:
     assert lease_holder_host(tmp_path) == ""
-    lease = Lease(tmp_path / "lease", this_process())
+    lease = Lease(tmp_path / "lease", this_holder())
     lease.acquire(0)
 
-    assert lease_holder_host(tmp_path) == this_process().host
+    assert lease_holder_host(tmp_path) == this_holder().host
     lease.release()
     assert lease_holder_host(tmp_path) == ""
-    Lease(tmp_path / "lease", replace(this_process(), started=1)).acquire(0)
+    Lease(tmp_path / "lease", replace(this_holder(), started=1)).acquire(0)
     assert lease_holder_host(tmp_path) == ""  # its process is gone
 
 

@@ -11,19 +11,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from torc_watch.host.processes import (
+    Liveness,
+    ProcessSpace,
     carriers_of,
     end_all,
     find_process,
+    liveness,
     lockers_of,
     parse_stat,
     send_signal,
+    this_process,
+    this_space,
 )
 
 _TAIL = b"S 7 8 9 0 -1 4194560 1 2 0 0 150 50 0 0 20 0 1 0 4711 1000 25 184467"
 
 
 @given(name=st.binary(min_size=1, max_size=15).filter(lambda name: b"\0" not in name))
-def test_a_programs_name_never_shifts_the_fields(name: bytes) -> None:
+def test_name_of_the_program_does_not_shift_the_fields(name: bytes) -> None:
     process = parse_stat(b"42 (" + name + b") " + _TAIL)
     assert (process.pid, process.parent, process.session, process.started) == (42, 7, 9, 4711)
     assert process.memory == 25 * os.sysconf("SC_PAGE_SIZE")
@@ -34,28 +39,42 @@ def test_a_programs_name_never_shifts_the_fields(name: bytes) -> None:
 @pytest.mark.parametrize(
     ("state", "is_dead"), [(b"R", False), (b"D", False), (b"Z", True), (b"X", True)]
 )
-def test_only_zombies_and_the_dead_are_dead(state: bytes, is_dead: bool) -> None:
+def test_zombies_are_dead(state: bytes, is_dead: bool) -> None:
     assert parse_stat(b"42 (a) " + state + _TAIL[1:]).is_dead is is_dead
 
 
-def test_this_process_is_found_and_its_numbers_are_plausible() -> None:
+def test_this_process_has_plausible_values() -> None:
     process = find_process(os.getpid())
     assert process is not None
     assert (process.parent, process.session) == (os.getppid(), os.getsid(0))
     assert 10_000_000 < process.memory < 2_000_000_000
 
 
-def test_a_signal_reaches_only_the_process_that_was_meant() -> None:
+def test_liveness() -> None:
+    here, me = this_space(), this_process()
+    assert liveness(me.pid, me.started, here, seen_from=here) is Liveness.ALIVE
+    assert liveness(me.pid, me.started + 1, here, seen_from=here) is Liveness.GONE  # PID reused
+    assert liveness(2**30, 1, here, seen_from=here) is Liveness.GONE
+    for other in (ProcessSpace("another", here.namespace), ProcessSpace(here.boot, "another")):
+        assert liveness(2**30, 1, other, seen_from=here) is Liveness.UNKNOWN
+    with subprocess.Popen(["true"]) as child:
+        while not (ended := find_process(child.pid)) or not ended.is_dead:
+            pass
+        zombie = liveness(child.pid, ended.started, here, seen_from=here)
+        assert zombie is Liveness.GONE
+
+
+def test_signal_reaches_only_the_process_with_that_start() -> None:
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as child:
         process = find_process(child.pid)
         assert process is not None
         send_signal(replace(process, started=process.started - 1), signal.SIGKILL)
         child.communicate(b"still here")
         assert child.returncode == 0
-    send_signal(process, signal.SIGKILL)  # gone by now: nothing to complain about
+    send_signal(process, signal.SIGKILL)  # gone by now: no error
 
 
-def test_marked_processes_are_found_wherever_they_are() -> None:
+def test_processes_with_a_marker_are_found() -> None:
     marker = f"TORC_WATCH_TEST={os.getpid()}"
     name, _, value = marker.partition("=")
     with subprocess.Popen(
@@ -69,7 +88,7 @@ def test_marked_processes_are_found_wherever_they_are() -> None:
         assert child.stdin is not None
         assert child.stdout is not None
         child.stdin.write(b"x")
-        child.stdout.read(1)  # its environment is there a moment after it has begun
+        child.stdout.read(1)  # its environment can be read only a moment after its start
         assert [process.pid for process in carriers_of(marker.encode())] == [child.pid]
         assert carriers_of(marker.encode() + b"0") == []
 
@@ -88,17 +107,17 @@ print([process.pid for process in all_processes()] == [os.getpid()], environment
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root may mount")
-def test_processes_that_the_system_hides_are_not_there() -> None:
+def test_hidden_processes_are_skipped() -> None:
     done = subprocess.run(["unshare", "-m", "sh", "-c", HIDING], capture_output=True, check=False)
     if done.returncode == 77 or b"unshare" in done.stderr:
         pytest.skip(done.stderr.decode())
     assert (done.stdout, done.stderr) == (b"True [b'']\n", b"")
 
 
-def test_who_has_locked_another_file_of_the_same_number_is_not_named(
+def test_locker_of_another_file_with_the_same_inode_is_skipped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It would be ended in vain."""
+    """A user would kill it in vain."""
     path = tmp_path / "journal.db"
     path.touch()
     with (
@@ -118,7 +137,7 @@ def test_who_has_locked_another_file_of_the_same_number_is_not_named(
             other.kill()
 
 
-def test_all_are_ended_also_those_that_come_late() -> None:
+def test_processes_that_start_meanwhile_are_killed_too() -> None:
     late = [subprocess.Popen(["cat"], stdin=subprocess.PIPE) for _ in range(3)]
     found = [[find_process(child.pid)] for child in late]
     answers = iter([*found, []])
@@ -131,7 +150,7 @@ def test_all_are_ended_also_those_that_come_late() -> None:
         child.communicate()
 
 
-def test_those_that_live_on_are_told() -> None:
+def test_processes_that_survive_are_reported() -> None:
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as child:
         process = find_process(child.pid)
         assert process is not None

@@ -1,4 +1,4 @@
-"""Events as the journal and people get them."""
+"""Events as records: sentences for people, levels and fields for the journal."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -15,12 +15,12 @@ from torc_watch.daemon import daemon_events
 from torc_watch.daemon.commands import Action
 from torc_watch.daemon.daemon_events import DaemonEvent
 from torc_watch.daemon.lease_rules import Holder
+from torc_watch.logs import records
 from torc_watch.logs.records import (
     LogLevel,
     level_of,
     message_id,
-    record_of_daemon,
-    records_of_workflow,
+    records_of,
 )
 
 TOKEN = "torc-wf42-1.1"  # noqa: S105 - not of that kind
@@ -55,10 +55,8 @@ PLAN = Plan(
 )
 
 
-def test_a_plan_names_its_round_its_run_and_each_job() -> None:
-    records = list(
-        records_of_workflow(events.RecoveryPlanned(workflow_id=42, plan=PLAN), "http://a")
-    )
+def test_plan_names_its_round_its_run_and_each_job() -> None:
+    of_plan = list(records_of(events.RecoveryPlanned(workflow_id=42, plan=PLAN), "http://a"))
 
     assert all(
         record.fields
@@ -70,10 +68,10 @@ def test_a_plan_names_its_round_its_run_and_each_job() -> None:
             "ROUND": "2",
             "TORC_RUN_ID": "3",
         }
-        for record in records[:-1]
+        for record in of_plan[:-1]
     )
-    assert records[-1].fields["JOB_ID"] == "17"
-    assert records[-1].message == "[42] train\\n7 runs again: peak 65m"
+    assert of_plan[-1].fields["JOB_ID"] == "17"
+    assert of_plan[-1].message == "[42] train\\n7 is retried: peak 65m"
 
 
 @pytest.mark.parametrize(
@@ -82,12 +80,12 @@ def test_a_plan_names_its_round_its_run_and_each_job() -> None:
         (
             events.WatchPostponed(workflow_id=42, reason="Refused.", retry_in=8.4),
             LogLevel.WARNING,
-            "[42] Refused. Trying again in 8s.",
+            "[42] Refused. Retrying in 8s.",
         ),
         (
             daemon_events.CommandRefused(workflow_id=42, verb=Action.PAUSE),
             LogLevel.WARNING,
-            "[42] pause: not known here. Add it first: torc-watchd add 42",
+            "[42] pause: refused, not in the daemon's list. Add it first: torc-watchd add 42",
         ),
         (
             events.WatchEnded(workflow_id=42, verdict=Verdict.SUCCEEDED),
@@ -108,18 +106,18 @@ def test_a_plan_names_its_round_its_run_and_each_job() -> None:
         ),
     ],
 )
-def test_what_is_said_of_a_workflow(event: Event, level: LogLevel, message: str) -> None:
-    record = next(iter(records_of_workflow(event, "http://a")))
+def test_event_of_a_workflow(event: Event, level: LogLevel, message: str) -> None:
+    record = next(iter(records_of(event, "http://a")))
 
     assert (record.level, record.message) == (level, message)
 
 
-def test_an_allocation_of_slurm_is_found_by_its_number() -> None:
+def test_slurm_allocation_is_found_by_its_job_id() -> None:
     submitted = events.AllocationSubmitted(
         workflow_id=42, scheduler="slurm", scheduler_id=99, token=TOKEN
     )
-    (record,) = records_of_workflow(submitted, "http://a")
-    (local,) = records_of_workflow(replace(submitted, scheduler="local"), "http://a")
+    (record,) = records_of(submitted, "http://a")
+    (local,) = records_of(replace(submitted, scheduler="local"), "http://a")
 
     assert record.fields["SLURM_JOB_ID"] == "99"
     assert "SLURM_JOB_ID" not in local.fields
@@ -128,37 +126,56 @@ def test_an_allocation_of_slurm_is_found_by_its_number() -> None:
 @pytest.mark.parametrize(
     ("event", "message"),
     [
-        (daemon_events.LeaseTaken(workflows=3), "This torc-watchd acts from now on. Workflows: 3."),
+        (daemon_events.LeaseTaken(workflows=3), "This torc-watchd is active. Workflows: 3."),
         (
             daemon_events.LeaseHeldElsewhere(holder=HOLDER),
             "Standing by: lease at login02 (process 7, since 2026-01-01T00:00:00+00:00).",
         ),
         (
             daemon_events.LeaseHeldElsewhere(holder=None),
-            "Standing by: the lease is held by somebody whose record cannot be read.",
+            "Standing by: the record of the lease's holder cannot be read.",
         ),
-        (daemon_events.ConfigurationRead(), "The configuration was read again."),
-        (daemon_events.ConfigurationRead(problem="No."), "The configuration stays as it was: No."),
+        (
+            daemon_events.CommandUnreadable(problem="It is longer than 9 bytes.", kept="/x/a"),
+            "Invalid command in the spool. It is longer than 9 bytes. It was moved to /x/a.",
+        ),
+        (
+            daemon_events.StateTrouble(reason="No space.", retry_in=8),
+            "No space. Retrying in 8s.",
+        ),
+        (
+            daemon_events.StopAsked(signal="SIGTERM"),
+            "Stopping on SIGTERM, after the rounds in progress.",
+        ),
+        (daemon_events.ConfigurationRead(), "The configuration was reloaded."),
+        (daemon_events.ConfigurationRead(problem="No."), "The configuration was not reloaded: No."),
     ],
 )
-def test_what_the_daemon_says_of_itself(event: DaemonEvent, message: str) -> None:
-    record = record_of_daemon(event)
+def test_event_of_the_daemon(event: DaemonEvent, message: str) -> None:
+    (record,) = records_of(event, None)
 
     assert record.message == message
     assert record.fields == {"EVENT": event.name, "MESSAGE_ID": message_id(event.name)}
 
 
 def test_message_ids_are_stable() -> None:
-    """People put them into their journalctl commands."""
+    """Users put them into their journalctl commands."""
     assert message_id("watch.ended") == "a78a415bc0b25087a5148967622b41ef"
 
 
-def test_routine_is_for_debugging() -> None:
+def test_routine_poll_is_a_debug_event() -> None:
     assert level_of(events.Polled(workflow_id=1, next_in=60)) is LogLevel.DEBUG
 
 
+SEVERAL_LEVELS = {
+    events.WatchEnded: "notice, error",
+    daemon_events.ConfigurationRead: "info, warning",
+}
+
+
 @pytest.mark.parametrize("kind", [*get_args(Event), *get_args(DaemonEvent)])
-def test_every_event_stands_in_the_docs(kind: type[Event | DaemonEvent]) -> None:
+def test_every_event_is_in_the_docs(kind: type[Event | DaemonEvent]) -> None:
     page = (Path(__file__).parents[2] / "docs" / "logs.md").read_text()
     (row,) = [line for line in page.splitlines() if line.startswith(f"| `{kind.name}` |")]
-    assert f"`{message_id(kind.name)}`" in row
+    level = SEVERAL_LEVELS.get(kind, records._LEVELS.get(kind, LogLevel.INFO).name.lower())
+    assert row.startswith(f"| `{kind.name}` | {level} | `{message_id(kind.name)}` |")

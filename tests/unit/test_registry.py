@@ -1,4 +1,4 @@
-"""What the daemon knows survives it, also one that was written by an earlier version."""
+"""The daemon's list of workflows, also in a journal of an earlier version."""
 
 import sqlite3
 from contextlib import closing
@@ -12,13 +12,13 @@ from torc_watch.daemon.registry import Registry
 from torc_watch.engine.database import MIGRATIONS
 from torc_watch.engine.journal import Identity, Journal
 
-ENTRY = WatchedWorkflow(
+WORKFLOW = WatchedWorkflow(
     server="http://a/torc-service/v1",
     workflow_id=42,
-    choices=WatchOptions(max_retries=5, recovery_hook=("sh", "-c", "true"), output_dir="/scratch"),
-    condition=WatchState.WATCHED,
+    options=WatchOptions(max_retries=5, recovery_hook=("sh", "-c", "true"), output_dir="/scratch"),
+    state=WatchState.WATCHED,
 )
-OF_ANOTHER_SERVER = replace(ENTRY, server="http://b/torc-service/v1", choices=WatchOptions())
+OF_ANOTHER_SERVER = replace(WORKFLOW, server="http://b/torc-service/v1", options=WatchOptions())
 
 
 @pytest.fixture
@@ -26,29 +26,29 @@ def path(quick_path: Path) -> Path:
     return quick_path / "journal.db"
 
 
-def kept(path: Path) -> list[WatchedWorkflow]:
+def stored(path: Path) -> list[WatchedWorkflow]:
     with closing(Registry(path)) as registry:
-        return registry.entries()
+        return registry.workflows()
 
 
-def test_what_is_kept_is_found_again(path: Path) -> None:
-    ended = replace(ENTRY, condition=WatchState.ENDED, verdict="stuck", reason="Nothing runs.")
+def test_workflows_are_stored_until_they_are_removed(path: Path) -> None:
+    ended = replace(WORKFLOW, state=WatchState.ENDED, verdict="stuck", reason="Nothing runs.")
     with closing(Registry(path)) as registry:
-        registry.keep(ENTRY)
-        registry.keep(OF_ANOTHER_SERVER)
-        registry.keep(ended)
+        registry.save(WORKFLOW)
+        registry.save(OF_ANOTHER_SERVER)
+        registry.save(ended)
 
-    assert kept(path) == [ended, OF_ANOTHER_SERVER]
+    assert stored(path) == [ended, OF_ANOTHER_SERVER]
 
     with closing(Registry(path)) as registry:
-        registry.forget(ENTRY.server, ENTRY.workflow_id)
-        registry.forget(ENTRY.server, ENTRY.workflow_id)
+        registry.remove(WORKFLOW.key)
+        registry.remove(WORKFLOW.key)
 
-    assert kept(path) == [OF_ANOTHER_SERVER]
+    assert stored(path) == [OF_ANOTHER_SERVER]
 
 
 @pytest.mark.parametrize("version", range(1, len(MIGRATIONS)))
-def test_a_journal_of_an_earlier_version_is_kept(path: Path, version: int) -> None:
+def test_journal_of_an_earlier_version_is_migrated(path: Path, version: int) -> None:
     with closing(sqlite3.connect(path)) as database:
         for migration in MIGRATIONS[:version]:
             database.executescript(migration)
@@ -58,10 +58,10 @@ def test_a_journal_of_an_earlier_version_is_kept(path: Path, version: int) -> No
         database.execute(f"PRAGMA user_version = {version}")
         database.commit()
 
-    assert kept(path) == []
+    assert stored(path) == []
     with closing(Registry(path, "1")) as registry:
-        registry.keep(ENTRY)
-    assert kept(path) == [ENTRY]
+        registry.save(WORKFLOW)
+    assert stored(path) == [WORKFLOW]
 
     with closing(Journal(path)) as journal:
         watch = journal.begin_watch(Identity(server="s", workflow_id=7, created="then"))
@@ -73,22 +73,20 @@ def test_a_journal_of_an_earlier_version_is_kept(path: Path, version: int) -> No
     "written_by_another",
     ["""choices = '{"max_retries": "many"}'""", "choices = 'yaml'", "condition = 'asleep'"],
 )
-def test_what_another_version_kept_concerns_one_workflow(
-    path: Path, written_by_another: str
-) -> None:
+def test_row_of_another_version_affects_one_workflow(path: Path, written_by_another: str) -> None:
     with closing(Registry(path)) as registry:
-        registry.keep(ENTRY)
-        registry.keep(OF_ANOTHER_SERVER)
+        registry.save(WORKFLOW)
+        registry.save(OF_ANOTHER_SERVER)
     with closing(sqlite3.connect(path)) as database:
         database.execute(
             f"UPDATE entry SET {written_by_another} WHERE server = ?",  # noqa: S608
-            (ENTRY.server,),
+            (WORKFLOW.server,),
         )
         database.commit()
 
-    unreadable, other = kept(path)
+    unreadable, other = stored(path)
 
     assert other == OF_ANOTHER_SERVER
-    assert (unreadable.server, unreadable.workflow_id) == (ENTRY.server, 42)
-    assert unreadable.condition is WatchState.UNREADABLE
+    assert unreadable.key == WORKFLOW.key
+    assert unreadable.state is WatchState.UNREADABLE
     assert "torc-watchd add 42" in unreadable.reason

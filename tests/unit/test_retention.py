@@ -1,4 +1,4 @@
-"""What is too old goes; what somebody holds, or will go on with, stays however old it is."""
+"""What is too old is deleted; locks in use and unfinished watches stay, however old they are."""
 
 import sqlite3
 from contextlib import closing
@@ -38,7 +38,9 @@ def prune_after(days: float, home: Path) -> None:
         ("daemon.log.5", None),
     ],
 )
-def test_files_are_kept_for_their_time(quick_path: Path, name: str, days: int | None) -> None:
+def test_files_are_deleted_when_they_are_too_old(
+    quick_path: Path, name: str, days: int | None
+) -> None:
     path = quick_path / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch()
@@ -50,7 +52,7 @@ def test_files_are_kept_for_their_time(quick_path: Path, name: str, days: int | 
     assert path.exists() == (days is None)
 
 
-def test_only_locks_that_nobody_holds_or_took_lately_go(quick_path: Path) -> None:
+def test_only_unused_locks_are_deleted(quick_path: Path) -> None:
     locks = quick_path / "locks"
     with lock_workflow(locks, identity(1)):
         with lock_workflow(locks, identity(2)):
@@ -64,7 +66,7 @@ def test_only_locks_that_nobody_holds_or_took_lately_go(quick_path: Path) -> Non
         pass
 
 
-def test_watches_that_ended_long_ago_go_with_their_rounds(quick_path: Path) -> None:
+def test_old_ended_watches_are_deleted_with_their_rounds(quick_path: Path) -> None:
     with closing(Journal(quick_path / "journal.db")) as journal:
         watches = [journal.begin_watch(identity(workflow_id)) for workflow_id in (1, 2)]
         for watch in watches:

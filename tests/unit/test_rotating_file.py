@@ -1,4 +1,4 @@
-"""daemon.log: several write it, any of them makes room, and no disk costs more than lines."""
+"""A log file with several writers: any of them rotates it, and a full disk loses only lines."""
 
 import fcntl
 import resource
@@ -13,14 +13,14 @@ import pytest
 
 from torc_watch.logs import rotating_file
 from torc_watch.logs.log_reader import all_lines
-from torc_watch.logs.rotating_file import DaemonLog
+from torc_watch.logs.rotating_file import RotatingFile
 
-ONE_OF_MANY = """
+WRITER = """
 import sys
 from pathlib import Path
 from torc_watch.logs import rotating_file
-rotating_file._LARGEST = 20_000
-log = rotating_file.DaemonLog(Path(sys.argv[1]))
+rotating_file._MAX_SIZE = 20_000
+log = rotating_file.RotatingFile(Path(sys.argv[1]))
 for number in range(500):
     log.write(f"{sys.argv[2]} {number:15}")
 """
@@ -32,14 +32,14 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def log(path: Path) -> Iterator[DaemonLog]:
+def log(path: Path) -> Iterator[RotatingFile]:
     path.parent.mkdir()
-    with closing(DaemonLog(path)) as log:
+    with closing(RotatingFile(path)) as log:
         yield log
 
 
 @pytest.mark.parametrize("how", ["removed", "renamed by another"])
-def test_it_goes_on_in_a_new_file(path: Path, log: DaemonLog, how: str) -> None:
+def test_removed_or_renamed_file_is_opened_anew(path: Path, log: RotatingFile, how: str) -> None:
     log.write("before")
     if how == "removed":
         path.unlink()
@@ -52,10 +52,10 @@ def test_it_goes_on_in_a_new_file(path: Path, log: DaemonLog, how: str) -> None:
 
 
 @pytest.mark.slow
-def test_nothing_is_lost_when_many_fill_it(path: Path) -> None:
+def test_several_writers_lose_no_line_over_rotations(path: Path) -> None:
     path.parent.mkdir()
     writers = [
-        subprocess.Popen([sys.executable, "-c", ONE_OF_MANY, str(path), str(writer)])
+        subprocess.Popen([sys.executable, "-c", WRITER, str(path), str(writer)])
         for writer in range(4)
     ]
     assert [writer.wait() for writer in writers] == [0] * 4
@@ -65,37 +65,39 @@ def test_nothing_is_lost_when_many_fill_it(path: Path) -> None:
     assert {file.name for file in path.parent.iterdir()} == {"daemon.log", "daemon.log.1"}
 
 
-def test_only_so_much_is_kept(path: Path, log: DaemonLog, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rotating_file, "_LARGEST", 2)
+def test_five_older_files_are_kept(
+    path: Path, log: RotatingFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rotating_file, "_MAX_SIZE", 2)
     for number in range(10):
         log.write(str(number))
 
     assert list(all_lines(path)) == ["4", "5", "6", "7", "8", "9"]
 
 
-def test_room_that_another_made_just_now_is_enough(
-    path: Path, log: DaemonLog, monkeypatch: pytest.MonkeyPatch
+def test_rotation_by_another_writer_just_before_is_enough(
+    path: Path, log: RotatingFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rotating_file, "_LARGEST", 2)
+    monkeypatch.setattr(rotating_file, "_MAX_SIZE", 2)
     log.write("1")
     flock = fcntl.flock
 
-    def made_room_before(file: FileIO, how: int) -> None:
+    def rotated_before(file: FileIO, how: int) -> None:
         path.rename(path.with_name("daemon.log.1"))
         path.write_text("2\n")
         flock(file, how)
 
-    monkeypatch.setattr(fcntl, "flock", made_room_before)
+    monkeypatch.setattr(fcntl, "flock", rotated_before)
     log.write("3")
 
     assert path.read_text() == "2\n3\n"
     assert path.with_name("daemon.log.1").read_text() == "1\n"
 
 
-def test_where_no_room_can_be_made_it_grows(
-    path: Path, log: DaemonLog, monkeypatch: pytest.MonkeyPatch
+def test_file_that_cannot_be_rotated_grows(
+    path: Path, log: RotatingFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rotating_file, "_LARGEST", 2)
+    monkeypatch.setattr(rotating_file, "_MAX_SIZE", 2)
 
     def refuse(*_: object) -> None:
         raise OSError(30, "Read-only file system")
@@ -107,7 +109,9 @@ def test_where_no_room_can_be_made_it_grows(
     assert path.read_text() == "0\n1\n2\n"
 
 
-def test_what_the_disk_does_not_take_costs_no_other_line(path: Path, log: DaemonLog) -> None:
+def test_line_that_a_full_disk_truncates_damages_no_other_line(
+    path: Path, log: RotatingFile
+) -> None:
     log.write("first")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))
@@ -121,7 +125,7 @@ def test_what_the_disk_does_not_take_costs_no_other_line(path: Path, log: Daemon
     assert path.read_text() == "first\nseco\nfourth\n"
 
 
-def test_a_folder_that_is_away_comes_back(path: Path, log: DaemonLog) -> None:
+def test_missing_folder_loses_lines_until_it_is_back(path: Path, log: RotatingFile) -> None:
     path.parent.rmdir()
     log.write("lost")
     path.parent.mkdir()

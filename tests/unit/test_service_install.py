@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from torc_watch.cli.servicing import own_command
+from torc_watch.cli.service import own_command
 from torc_watch.core.errors import ServiceError
 from torc_watch.host.package_data import data_folder
 from torc_watch.host.subprocesses import CommandResult

@@ -1,13 +1,13 @@
-"""What the environment and the files say, what is wrong with that, and who is heard first."""
+"""Values of the environment and the files: precedence, origins, and what is refused."""
 
 from itertools import chain
 from pathlib import Path
 
 import pytest
 
-from torc_watch.app import composition
-from torc_watch.config.settings import Settings, load_settings
-from torc_watch.config.sources import VARIABLES, Given, configured, home
+from torc_watch.app.watch import request_for
+from torc_watch.config.settings import Settings, load_settings, origins
+from torc_watch.config.sources import VARIABLES, home
 from torc_watch.core.errors import ConfigurationAway, InvalidInput
 from torc_watch.core.policy import RecoverySettings
 from torc_watch.daemon.commands import WatchedWorkflow, WatchOptions, WatchState
@@ -16,8 +16,8 @@ from torc_watch.engine.watch import WatchRequest
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
-    """None but what a test sets, for the user ada, whose files are in ``tmp_path``."""
-    for name in (*chain(*VARIABLES.values()), "USERNAME"):
+    """Only what a test sets, for the user ada, whose files are in ``tmp_path``."""
+    for name in chain(*VARIABLES.values()):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("USER", "ada")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "user"))
@@ -32,7 +32,7 @@ def configure(folder: Path, text: str, whose: str = "user") -> Path:
     return file
 
 
-def test_nothing_set() -> None:
+def test_defaults() -> None:
     connection = Settings().connection()
     assert connection.url == "http://localhost:8080/torc-service/v1"
     assert (connection.username, connection.password) == ("ada", None)
@@ -49,19 +49,19 @@ def test_everything_set(environment: pytest.MonkeyPatch, tmp_path: Path) -> None
     environment.setenv("TORC_TIMEOUT", "2.5")
     connection = Settings().connection()
     assert connection.url == "https://torc.example.org/torc-service/v1"
-    assert connection.password == "secret"  # noqa: S105 - of nobody
+    assert connection.password == "secret"  # noqa: S105 - a made-up one
     assert connection.ca_file == tmp_path / "ca.pem"
     assert connection.timeout == 2.5
     assert not connection.verify_tls
 
 
-def test_url_of_the_command_line_comes_first(environment: pytest.MonkeyPatch) -> None:
+def test_url_of_the_command_line_overrides(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("TORC_API_URL", "http://one")
     assert Settings().connection("http://two").url.startswith("http://two/")
 
 
 def test_empty_means_unset(environment: pytest.MonkeyPatch) -> None:
-    for name in (*chain(*VARIABLES.values()), "USER"):
+    for name in chain(*VARIABLES.values()):
         environment.setenv(name, "")
     environment.setenv("USERNAME", "grace")
     connection = Settings().connection()
@@ -87,7 +87,7 @@ def test_password_file(
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o644, 0o610])
-def test_password_file_of_others(
+def test_password_file_that_others_can_read_is_refused(
     environment: pytest.MonkeyPatch, tmp_path: Path, mode: int
 ) -> None:
     file = set_password_file(environment, tmp_path, b"secret", mode)
@@ -97,24 +97,24 @@ def test_password_file_of_others(
     assert "secret" not in str(refusal.value)
 
 
-def test_password_file_that_is_no_text(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_password_file_that_is_not_text_is_refused(
+    environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     set_password_file(environment, tmp_path, b"\xff\xfe", 0o600)
     with pytest.raises(InvalidInput, match="cannot be read"):
         Settings().connection()
 
 
-def test_password_file_that_is_missing(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_missing_password_file_is_refused(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
     environment.setenv("TORC_PASSWORD_FILE", str(tmp_path / "missing"))
     with pytest.raises(InvalidInput, match="missing cannot be read: No such file"):
         Settings().connection()
 
 
-def test_password_itself_comes_before_its_file(
-    environment: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_password_overrides_its_file(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
     set_password_file(environment, tmp_path, b"of the file", 0o644)
     environment.setenv("TORC_PASSWORD", "itself")
-    assert Settings().connection().password == "itself"  # noqa: S105 - of nobody
+    assert Settings().connection().password == "itself"  # noqa: S105 - a made-up one
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_password_itself_comes_before_its_file(
         ("TORC_WATCHD_RECOVERY_HOOK", "'", "No closing quotation"),
     ],
 )
-def test_bad_value_of_the_environment(
+def test_invalid_value_in_the_environment_is_named(
     environment: pytest.MonkeyPatch, name: str, value: str, expected: str
 ) -> None:
     environment.setenv(name, value)
@@ -148,17 +148,17 @@ def test_bad_value_of_the_environment(
         ("recovery_hook = 3", "recovery_hook in {}: Input should be a valid tuple"),
         ("max_retrys = 3", "{}: there is no setting 'max_retrys'. Did you mean 'max_retries'?"),
         ("MAX_RETRIES = 3", "{}: there is no setting 'MAX_RETRIES'. Did you mean 'max_retries'?"),
-        ("sunshine = 3", "{}: there is no setting 'sunshine'. There are: api_url, username, "),
+        ("sunshine = 3", "{}: there is no setting 'sunshine'. Settings: api_url, username, "),
         ("[server]\nurl = 'x'", "{}: there is no table [server]. Settings stand above all tables"),
-        ("password = 'secret'", "{} holds a password. Write it into a file that only you can"),
-        ("home = 'state'", "{}: home has to be a path that begins with / or ~"),
-        ("ca_file = 3", "{}: ca_file has to be a path that begins with / or ~"),
+        ("password = 'secret'", "{} contains a password. Write it into a file that only you can"),
+        ("home = 'state'", "{}: home must be a path that begins with / or ~"),
+        ("ca_file = 3", "{}: ca_file must be a path that begins with / or ~"),
         ("ca_file = '~nobody-of-that-name/x'", "ca_file in {}: There is no home for ~nobody-of-"),
-        ("max_retries = ", "{} is not written in TOML: Invalid value (at end of document)"),
-        ("user\xe9", "{} is not written in TOML: "),
+        ("max_retries = ", "{} is not valid TOML: Invalid value (at end of document)"),
+        ("user\xe9", "{} is not valid TOML: "),
     ],
 )
-def test_bad_file(tmp_path: Path, line: str, expected: str) -> None:
+def test_invalid_file_is_refused(tmp_path: Path, line: str, expected: str) -> None:
     file = configure(tmp_path, "")
     file.write_text(line, encoding="latin-1")
     with pytest.raises(InvalidInput) as refusal:
@@ -167,14 +167,14 @@ def test_bad_file(tmp_path: Path, line: str, expected: str) -> None:
     assert "secret" not in str(refusal.value)
 
 
-def test_nobody_s_home(environment: pytest.MonkeyPatch) -> None:
+def test_home_of_an_unknown_user_is_refused(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("TORC_WATCHD_HOME", "~nobody-of-that-name/state")
     for read in (home, load_settings):
         with pytest.raises(InvalidInput, match=r"TORC_WATCHD_HOME in the .* no home for ~nobody"):
             read()
 
 
-def test_every_bad_value_is_named(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_every_invalid_value_is_named(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
     file = configure(tmp_path, "max_retries = 'many'")
     environment.setenv("TORC_TIMEOUT", "soon")
     with pytest.raises(InvalidInput) as refusal:
@@ -183,21 +183,21 @@ def test_every_bad_value_is_named(environment: pytest.MonkeyPatch, tmp_path: Pat
     assert places == ["TORC_TIMEOUT in the environment", f"max_retries in {file}"]
 
 
-def test_file_that_cannot_be_read(tmp_path: Path) -> None:
+def test_unreadable_file_is_reported(tmp_path: Path) -> None:
     configure(tmp_path, "").unlink()
     (tmp_path / "user/torc-watchd/config.toml").mkdir()
     with pytest.raises(ConfigurationAway, match="cannot be read: Is a directory"):
         load_settings()
 
 
-def test_bad_url(environment: pytest.MonkeyPatch) -> None:
+def test_invalid_url_is_refused(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("TORC_API_URL", "ftp://torc")
     with pytest.raises(InvalidInput, match="ftp://torc"):
         Settings().connection()
 
 
 @pytest.mark.parametrize("name", ["torc", "bin/torc", "./bin/torc", "~/bin/torc"])
-def test_torc_is_found_by_its_name_and_by_its_path(
+def test_torc_is_found_by_name_and_by_path(
     environment: pytest.MonkeyPatch, tmp_path: Path, name: str
 ) -> None:
     torc = a_program(tmp_path, 0o755)
@@ -209,7 +209,7 @@ def test_torc_is_found_by_its_name_and_by_its_path(
 
 
 @pytest.mark.parametrize("name", ["torc", "bin/torc", "bin", "bin/missing", "missing"])
-def test_torc_that_cannot_be_run(
+def test_torc_that_cannot_be_run_is_refused(
     environment: pytest.MonkeyPatch, tmp_path: Path, name: str
 ) -> None:
     torc = a_program(tmp_path, 0o644)
@@ -237,17 +237,20 @@ def set_password_file(
     return file
 
 
-def test_the_nearest_to_the_user_is_heard(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_environment_overrides_the_user_s_file_and_that_the_site_s(
+    environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     for whose, retries in (("vendor", 1), ("site", 2), ("user", 3)):
         file = configure(tmp_path, f"max_retries = {retries}", whose)
-        assert configured()["max_retries"] == Given(retries, str(file))
+        assert origins()["max_retries"] == str(file)
+        assert load_settings().max_retries == retries
     environment.setenv("TORC_WATCHD_MAX_RETRIES", "4")
-    assert configured()["max_retries"].origin == "TORC_WATCHD_MAX_RETRIES in the environment"
+    assert origins()["max_retries"] == "TORC_WATCHD_MAX_RETRIES in the environment"
     assert load_settings().max_retries == 4
     assert load_settings().chosen(WatchOptions(max_retries=5)).max_retries == 5
 
 
-def test_files_complete_each_other(tmp_path: Path) -> None:
+def test_user_s_and_site_s_files_are_merged(tmp_path: Path) -> None:
     configure(tmp_path, "api_url = 'http://site'\ntimeout = 5", "site")
     configure(tmp_path, "timeout = 7\nusername = 'grace'")
     settings = load_settings()
@@ -280,13 +283,41 @@ def test_variables(
     assert getattr(load_settings(), key) == value
 
 
-def test_our_own_names_come_before_torc_s(environment: pytest.MonkeyPatch) -> None:
+def test_any_variable_overrides_a_file(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Also the second of several variables of one setting."""
+    configure(tmp_path, "ca_file = '/file.pem'")
+    environment.setenv("TORC_TLS_CA_CERT", "/variable.pem")
+    assert load_settings().ca_file == Path("/variable.pem")
+    assert origins()["ca_file"] == "TORC_TLS_CA_CERT in the environment"
+
+
+@pytest.mark.parametrize("name", ["max_retries", "torc_watchd_max_retries", "MAX_RETRIES"])
+def test_other_spellings_are_not_variables(environment: pytest.MonkeyPatch, name: str) -> None:
+    environment.setenv(name, "7")
+    assert load_settings().max_retries == 3
+    assert "max_retries" not in origins()
+
+
+def test_hook_in_the_environment_is_split_as_a_shell_does(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("TORC_WATCHD_RECOVERY_HOOK", '["notify","me"]')
+    assert load_settings().recovery_hook == ("[notify,me]",)
+
+
+def test_keyword_arguments_override_everything(
+    environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    configure(tmp_path, "ca_file = '/file.pem'")
+    environment.setenv("TORC_TLS_CA_CERT", "/variable.pem")
+    assert Settings(ca_file=Path("/argument.pem")).ca_file == Path("/argument.pem")
+
+
+def test_first_variable_of_a_setting_overrides_the_others(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("TORC_TLS_INSECURE", "true")
     environment.setenv("TORC_VERIFY_TLS", "true")
     assert load_settings().verify_tls
 
 
-def test_every_setting_has_its_place_in_the_configuration() -> None:
+def test_every_setting_has_its_variables() -> None:
     assert list(VARIABLES) == list(Settings.model_fields)
 
 
@@ -300,7 +331,7 @@ def test_every_setting_has_its_place_in_the_configuration() -> None:
         (WatchOptions(retry_unknown=False, recovery_hook=("other",)), ("other",), True),
     ],
 )
-def test_a_hook_means_that_unknown_failures_are_retried(
+def test_hook_implies_that_unknown_failures_are_retried(
     tmp_path: Path, line: str, choices: WatchOptions, hook: tuple[str, ...] | None, retries: bool
 ) -> None:
     configure(tmp_path, f"{line}\nretry_unknown = false")
@@ -308,7 +339,7 @@ def test_a_hook_means_that_unknown_failures_are_retried(
     assert (chosen.recovery_hook, chosen.recovery().retry_unknown) == (hook, retries)
 
 
-def test_the_example_of_the_readme(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_example_in_the_readme_is_valid(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
     environment.setenv("HOME", str(tmp_path))
     readme = (Path(__file__).parents[2] / "README.md").read_text()
     configure(tmp_path, readme.partition("```toml\n")[2].partition("```")[0])
@@ -317,10 +348,10 @@ def test_the_example_of_the_readme(environment: pytest.MonkeyPatch, tmp_path: Pa
     assert settings.password_file == tmp_path / ".torc-password"
 
 
-def test_the_daemon_s_requests(tmp_path: Path) -> None:
+def test_requests_of_the_daemon_follow_settings_and_options(tmp_path: Path) -> None:
     configure(tmp_path, f"home = '{tmp_path}/state'\nmax_retries = 5\npoll_interval = 300")
     settings = load_settings()
-    plain = composition.request_for(entry(WatchOptions()), settings)
+    plain = request_for(entry(WatchOptions()), settings)
     assert plain == WatchRequest(
         workflow_id=42,
         recovery=None,
@@ -329,12 +360,12 @@ def test_the_daemon_s_requests(tmp_path: Path) -> None:
         output_dir=tmp_path / "state/output",
     )
     chosen = WatchOptions(auto_recover=True, memory_multiplier=2.0, output_dir="/scratch/output")
-    asked = composition.request_for(entry(chosen), settings)
+    asked = request_for(entry(chosen), settings)
     assert asked.recovery == RecoverySettings(max_retries=5, memory_multiplier=2.0)
     assert asked.output_dir == Path("/scratch/output")
 
 
 def entry(choices: WatchOptions) -> WatchedWorkflow:
     return WatchedWorkflow(
-        server="http://a", workflow_id=42, choices=choices, condition=WatchState.WATCHED
+        server="http://a", workflow_id=42, options=choices, state=WatchState.WATCHED
     )

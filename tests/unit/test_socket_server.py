@@ -1,4 +1,4 @@
-"""The daemon's socket, by real connections."""
+"""The daemon's socket, over real connections."""
 
 import json
 import os
@@ -13,7 +13,6 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 import pytest
-from anyio import to_thread
 
 from torc_watch.core import events
 from torc_watch.core.errors import InvalidInput
@@ -21,11 +20,11 @@ from torc_watch.core.workflow_key import WorkflowKey
 from torc_watch.daemon.commands import WatchedWorkflow, WatchOptions, WatchState
 from torc_watch.daemon.status_board import StatusBoard
 from torc_watch.ipc import socket_client, socket_server
-from torc_watch.ipc.socket_client import ask, socket_paths
-from torc_watch.ipc.socket_server import Control, poke
+from torc_watch.ipc.socket_client import poke, socket_paths
+from torc_watch.ipc.socket_server import ControlServer
 
-ENTRY = WatchedWorkflow(
-    server="s", workflow_id=42, choices=WatchOptions(), condition=WatchState.WATCHED
+WORKFLOW = WatchedWorkflow(
+    server="s", workflow_id=42, options=WatchOptions(), state=WatchState.WATCHED
 )
 
 
@@ -35,17 +34,10 @@ def path() -> Iterator[Path]:
         yield Path(folder) / "torc-watchd" / "socket_server.sock"
 
 
-async def told(key: WorkflowKey) -> AsyncIterator[dict[str, Any]]:
-    yield {"of": key}
-    if key == ("defect", 1):
-        raise RuntimeError
-    yield {"more": True}
-
-
 @asynccontextmanager
-async def serving(path: Path, board: StatusBoard, taken_in: anyio.Event) -> AsyncIterator[None]:
+async def serving(path: Path, board: StatusBoard, applied: anyio.Event) -> AsyncIterator[None]:
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(Control(board, taken_in.wait, told).serve, path)
+        tasks.start_soon(ControlServer(board, applied.wait).serve, path)
         with anyio.fail_after(10):
             while not path.is_socket():  # noqa: ASYNC110, ASYNC240 - bound by another task
                 await anyio.sleep(0.01)
@@ -53,39 +45,41 @@ async def serving(path: Path, board: StatusBoard, taken_in: anyio.Event) -> Asyn
         tasks.cancel_scope.cancel()
 
 
-async def test_a_poke_is_answered_when_the_spool_was_taken_in(path: Path) -> None:
-    taken_in = anyio.Event()
-    async with serving(path, StatusBoard(), taken_in):
+async def test_poke_is_answered_when_the_commands_are_applied(path: Path) -> None:
+    applied = anyio.Event()
+    async with serving(path, StatusBoard(), applied):
         assert not await poke([path], 0.05)
-        taken_in.set()
+        applied.set()
         assert await poke([path], 10)
     assert not await poke([path], 10)
 
 
-async def test_a_daemon_that_ends_before_it_answers_has_not_taken_it_in(path: Path) -> None:
+async def test_poke_that_is_not_answered_has_failed(path: Path) -> None:
     async def fail() -> None:
         raise RuntimeError
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(Control(StatusBoard(), fail, told).serve, path)
+        tasks.start_soon(ControlServer(StatusBoard(), fail).serve, path)
         with anyio.fail_after(10):
             while not path.is_socket():  # noqa: ASYNC110, ASYNC240 - bound by another task
                 await anyio.sleep(0.01)
         assert not await poke([path], 10)
+        assert path.is_socket()  # noqa: ASYNC240 - it still listens
+        assert not await poke([path], 10)
         tasks.cancel_scope.cancel()
 
 
-async def test_who_follows_sees_everything_and_then_each_change(path: Path) -> None:
+async def test_follow_sends_everything_and_then_each_change(path: Path) -> None:
     board = StatusBoard()
-    board.show(ENTRY)
+    board.show(WORKFLOW)
     async with serving(path, board, anyio.Event()), await anyio.connect_unix(path) as stream:
         await stream.send(b"follow\n")
         assert (await said(stream))["view"]["phase"] == "starting"
 
-        board.note(events.Polled(workflow_id=42, next_in=60), "s")
+        board.update(events.Polled(workflow_id=42, next_in=60), "s")
         assert (await said(stream))["view"]["phase"] == "watching"
 
-        board.remove(("s", 42))
+        board.remove(WorkflowKey("s", 42))
         assert await said(stream) == {"server": "s", "workflow_id": 42, "view": None}
 
 
@@ -94,40 +88,8 @@ async def said(stream: Any) -> Any:
         return json.loads(await stream.receive())
 
 
-async def test_who_asks_for_a_workflow_is_told_part_by_part(path: Path) -> None:
-    async with serving(path, StatusBoard(), anyio.Event()):
-        assert await asked(path, "inspect 42 http://s/v1") == [
-            {"of": ["http://s/v1", 42]},
-            {"more": True},
-        ]
-
-
-async def test_a_question_that_meets_a_defect_ends_nothing(path: Path) -> None:
-    taken_in = anyio.Event()
-    taken_in.set()
-    async with serving(path, StatusBoard(), taken_in):
-        assert await asked(path, "inspect 1 defect") == [{"of": ["defect", 1]}]
-        assert await asked(path, "inspect one defect") == []
-        assert await poke([path], 10)
-
-
-async def test_a_daemon_that_hangs_is_not_waited_for(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(socket_client, "_AT_FIRST", 0.05)
-    async with serving(path, StatusBoard(), anyio.Event()):
-        with pytest.raises(TimeoutError):
-            await asked(path, "poke")
-    with pytest.raises(ConnectionRefusedError):
-        await asked(path, "poke")
-
-
-async def asked(path: Path, wish: str) -> list[Any]:
-    return await to_thread.run_sync(lambda: list(ask([path], wish)))
-
-
 @pytest.mark.parametrize("wish", [b"nonsense\n", b"x" * 1000, b"\0\n"])
-async def test_nonsense_is_not_answered(path: Path, wish: bytes) -> None:
+async def test_invalid_request_is_not_answered(path: Path, wish: bytes) -> None:
     async with (
         serving(path, StatusBoard(), anyio.Event()),
         await anyio.connect_unix(path) as stream,
@@ -137,32 +99,32 @@ async def test_nonsense_is_not_answered(path: Path, wish: bytes) -> None:
             await stream.receive()
 
 
-async def test_others_are_not_answered(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_other_users_are_not_answered(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with serving(path, StatusBoard(), anyio.Event()):
         monkeypatch.setattr(os, "getuid", lambda: 4711)
         assert not await poke([path], 10)
 
 
-async def test_a_socket_that_was_left_behind_is_replaced(path: Path) -> None:
+async def test_socket_of_a_killed_daemon_is_replaced(path: Path) -> None:
     path.parent.mkdir(mode=0o700)
     with socket.socket(socket.AF_UNIX) as left_behind:
         left_behind.bind(str(path))
-    taken_in = anyio.Event()
-    taken_in.set()
+    applied = anyio.Event()
+    applied.set()
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(Control(StatusBoard(), taken_in.wait, told).serve, path)
+        tasks.start_soon(ControlServer(StatusBoard(), applied.wait).serve, path)
         with anyio.fail_after(10):
             while not await poke([path], 10):  # noqa: ASYNC110 - until it was replaced
                 await anyio.sleep(0.01)
         tasks.cancel_scope.cancel()
 
 
-async def test_a_socket_that_lost_its_name_is_given_up(
+async def test_server_ends_when_its_socket_lost_its_name(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also to another one of that name; whoever serves binds a new one then."""
-    monkeypatch.setattr(socket_server, "_LOOK", 0.01)
-    served = Control(StatusBoard(), anyio.lowlevel.checkpoint, told)
+    """Also to another file of that name; a new server then binds a new socket."""
+    monkeypatch.setattr(socket_server, "_CHECK_INTERVAL", 0.01)
+    served = ControlServer(StatusBoard(), anyio.lowlevel.checkpoint)
     with anyio.fail_after(10):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(served.serve, path)
@@ -174,7 +136,7 @@ async def test_a_socket_that_lost_its_name_is_given_up(
         pass
 
 
-async def test_what_was_killed_before_it_had_its_name_is_swept_up(path: Path) -> None:
+async def test_drafts_of_killed_daemons_are_deleted(path: Path) -> None:
     path.parent.mkdir(mode=0o700)
     path.with_suffix(".4711").touch()
     other = path.with_name("other.4711")
@@ -188,16 +150,16 @@ import resource, sys
 from pathlib import Path
 import anyio
 from torc_watch.daemon.status_board import StatusBoard
-from torc_watch.ipc.socket_server import Control
+from torc_watch.ipc.socket_server import ControlServer
 resource.setrlimit(resource.RLIMIT_NOFILE, (int(sys.argv[2]),) * 2)
-anyio.run(Control(StatusBoard(), anyio.lowlevel.checkpoint, None).serve, Path(sys.argv[1]))
+anyio.run(ControlServer(StatusBoard(), anyio.lowlevel.checkpoint).serve, Path(sys.argv[1]))
 """
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("files", [24, 200], ids=["no more files", "enough of clients"])
-async def test_more_clients_than_can_be_served_wait_and_end_nothing(path: Path, files: int) -> None:
-    """A process of its own: whoever has no more files to open cannot test much."""
+async def test_clients_beyond_the_limit_wait(path: Path, files: int) -> None:
+    """In a process of its own: this one could not test without open files."""
     process = await anyio.open_process([sys.executable, "-c", STARVED, str(path), str(files)])
     async with process:
         try:
@@ -218,21 +180,21 @@ async def starve(path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", [0o755, 0o777])
-async def test_a_folder_open_to_others_is_refused(path: Path, mode: int) -> None:
+async def test_folder_open_to_others_is_refused(path: Path, mode: int) -> None:
     path.parent.mkdir()
     path.parent.chmod(mode)
-    with pytest.raises(InvalidInput, match="no folder of yours alone"):
-        await Control(StatusBoard(), anyio.lowlevel.checkpoint, told).serve(path)
+    with pytest.raises(InvalidInput, match="not a private folder of yours"):
+        await ControlServer(StatusBoard(), anyio.lowlevel.checkpoint).serve(path)
 
 
-async def test_a_path_too_long_for_a_socket_is_refused(tmp_path: Path) -> None:
+async def test_path_too_long_for_a_socket_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="too long"):
-        await Control(StatusBoard(), anyio.lowlevel.checkpoint, told).serve(
+        await ControlServer(StatusBoard(), anyio.lowlevel.checkpoint).serve(
             tmp_path / ("x" * 100) / "socket_server.sock"
         )
 
 
-def test_each_state_folder_has_a_socket_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_state_folder_has_its_own_socket(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "getuid", lambda: 1000)
     home = Path("/home/me/.local/state/torc-watchd")
 
@@ -243,32 +205,32 @@ def test_each_state_folder_has_a_socket_of_its_own(monkeypatch: pytest.MonkeyPat
     assert ours == socket_paths(home, {}) == socket_paths(home, {"XDG_RUNTIME_DIR": "relative"})
     assert socket_paths(home, {"XDG_RUNTIME_DIR": "/x"})[1:] == ours
     assert not set(ours) & set(socket_paths(home / "other", {}))
-    assert len(str(ours[0])) < socket_server._LONGEST_PATH - 30
+    assert len(str(ours[0])) < socket_server._MAX_PATH - 30
 
 
-async def test_it_is_found_wherever_it_listens(path: Path) -> None:
-    taken_in = anyio.Event()
-    taken_in.set()
-    async with serving(path, StatusBoard(), taken_in):
+async def test_client_tries_all_paths(path: Path) -> None:
+    applied = anyio.Event()
+    applied.set()
+    async with serving(path, StatusBoard(), applied):
         assert await poke([path.with_name("nobody"), path], 10)
 
 
-async def test_somebody_else_s_socket_is_not_spoken_to(
+async def test_client_sends_nothing_to_other_users(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path.parent.mkdir()
-    taken_in = anyio.Event()
-    taken_in.set()
+    applied = anyio.Event()
+    applied.set()
     theirs = path.with_name("theirs")
     is_ours = socket_client.is_ours
     monkeypatch.setattr(
-        socket_server, "is_ours", lambda end: end.getpeername() != str(theirs) and is_ours(end)
+        socket_client, "is_ours", lambda end: end.getpeername() != str(theirs) and is_ours(end)
     )
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(theirs))
         listener.listen()
         path.parent.chmod(0o700)
-        async with serving(path, StatusBoard(), taken_in):
+        async with serving(path, StatusBoard(), applied):
             assert await poke([theirs, path], 10)
             assert not await poke([theirs], 10)
         said, _ = listener.accept()

@@ -1,27 +1,29 @@
-"""Orders reach whoever reads the spool: whole, once, in order; nothing else does."""
+"""Commands pass through the spool whole, once and in order; invalid files do not."""
 
+import json
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from torc_watch.daemon.commands import Action, Command, WatchOptions
-from torc_watch.daemon.spool import Spool
+from torc_watch.daemon.spool import InvalidFile, PendingCommand, Spool
 
 SERVER = "http://test/torc-service/v1"
-ORDER = Command(
-    verb=Action.ADD,
+COMMAND = Command(
+    action=Action.ADD,
     server=SERVER,
     workflow_id=42,
-    choices=WatchOptions(
+    options=WatchOptions(
         auto_recover=True, memory_multiplier=2.0, recovery_hook=("sh", "-c", "true")
     ),
 )
-GIVEN_BY_MANY = """
+WRITER = """
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -29,61 +31,89 @@ from torc_watch.daemon.commands import Action, Command
 from torc_watch.daemon.spool import Spool
 for number in range(50):
     workflow_id = int(sys.argv[2]) * 50 + number + 1
-    order = Command(verb=Action.ADD, server="http://s", workflow_id=workflow_id)
-    Spool(Path(sys.argv[1])).put(order)
+    command = Command(action=Action.ADD, server="http://s", workflow_id=workflow_id)
+    Spool(Path(sys.argv[1])).put(command)
 """
 
 
-def order(verb: Action) -> Command:
-    return Command(verb=verb, server=SERVER, workflow_id=42)
+def command(action: Action) -> Command:
+    return Command(action=action, server=SERVER, workflow_id=42)
 
 
-def contents(spool: Spool) -> list[Command | str]:
-    return [delivery.content for delivery in spool.deliveries()]
+def commands(spool: Spool) -> list[Command]:
+    """Of a spool without invalid files."""
+    files = spool.pending()
+    valid = [file for file in files if isinstance(file, PendingCommand)]
+    assert valid == files
+    return [file.command for file in valid]
 
 
-def test_an_order_arrives_as_it_was_given_until_it_is_taken_in(tmp_path: Path) -> None:
+def invalid_file(spool: Spool) -> InvalidFile:
+    (invalid,) = [file for file in spool.pending() if isinstance(file, InvalidFile)]
+    return invalid
+
+
+def test_command_is_pending_until_it_is_acknowledged(tmp_path: Path) -> None:
     spool = Spool(tmp_path / "spool")
-    assert spool.deliveries() == []
+    assert spool.pending() == []
 
-    spool.put(ORDER)
+    spool.put(COMMAND)
 
-    (delivery,) = Spool(tmp_path / "spool").deliveries()
-    assert delivery.content == ORDER
-    assert contents(spool) == [ORDER]
-    spool.take_in(delivery)
-    spool.take_in(delivery)
-    assert spool.deliveries() == []
+    (pending,) = Spool(tmp_path / "spool").pending()
+    assert isinstance(pending, PendingCommand)
+    assert pending.command == COMMAND
+    assert commands(spool) == [COMMAND]
+    spool.acknowledge(pending)
+    spool.acknowledge(pending)
+    assert spool.pending() == []
 
 
-def test_orders_keep_their_order_when_the_clock_is_set_back(
+def test_commands_keep_their_order_when_the_clock_is_set_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spool = Spool(tmp_path)
     now = time.time_ns()
-    given = list(Action)
-    for hour, verb in enumerate(given):
+    actions = list(Action)
+    for hour, action in enumerate(actions):
         monkeypatch.setattr(time, "time_ns", lambda hour=hour: now - hour * 3600 * 10**9)
-        spool.put(order(verb))
+        spool.put(command(action))
 
-    assert contents(spool) == [order(verb) for verb in given]
+    assert commands(spool) == [command(action) for action in actions]
+
+
+def test_file_format_does_not_change(tmp_path: Path) -> None:
+    """Daemons of other versions read it."""
+    spool = Spool(tmp_path)
+    spool.put(replace(COMMAND, unset=("max_retries",)))
+    (file,) = (tmp_path / "incoming").iterdir()
+    assert json.loads(file.read_text()) == {
+        "verb": "add",
+        "server": SERVER,
+        "workflow_id": 42,
+        "choices": {
+            "auto_recover": True,
+            "memory_multiplier": 2.0,
+            "recovery_hook": ["sh", "-c", "true"],
+        },
+        "unset": ["max_retries"],
+    }
 
 
 @pytest.mark.slow
-def test_nothing_is_lost_when_many_give_orders_at_once(tmp_path: Path) -> None:
-    givers = [
-        subprocess.Popen([sys.executable, "-c", GIVEN_BY_MANY, str(tmp_path), str(giver)])
-        for giver in range(4)
+def test_commands_of_many_writers_are_not_lost(tmp_path: Path) -> None:
+    writers = [
+        subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path), str(number)])
+        for number in range(4)
     ]
     seen: set[int] = set()
     spool = Spool(tmp_path)
-    while any(giver.poll() is None for giver in givers) or spool.deliveries():
-        for delivery in spool.deliveries():
-            assert isinstance(delivery.content, Command)
-            seen.add(delivery.content.workflow_id)
-            spool.take_in(delivery)
+    while any(writer.poll() is None for writer in writers) or spool.pending():
+        for pending in spool.pending():
+            assert isinstance(pending, PendingCommand)
+            seen.add(pending.command.workflow_id)
+            spool.acknowledge(pending)
 
-    assert [giver.wait() for giver in givers] == [0] * 4
+    assert [writer.wait() for writer in writers] == [0] * 4
     assert seen == set(range(1, 201))
 
 
@@ -100,17 +130,17 @@ def make_closed(path: Path) -> None:
 
 
 BAD = {
-    "empty": (make_text(""), "holds no order"),
-    "garbage": (make_text("\0nonsense"), "holds no order"),
+    "empty": (make_text(""), "does not hold a command"),
+    "garbage": (make_text("\0nonsense"), "does not hold a command"),
     "too much": (make_text(" " * 70_000), "is longer than"),
-    "no verb": (make_text('{"server": "http://s", "workflow_id": 1}'), "holds no order"),
+    "no verb": (make_text('{"server": "http://s", "workflow_id": 1}'), "does not hold a command"),
     "strange": (
         make_text('{"verb": "add", "server": "http://s", "workflow_id": 1, "run": "rm"}'),
-        "holds no order",
+        "does not hold a command",
     ),
     "too large an id": (
         make_text('{"verb": "add", "server": "http://s", "workflow_id": 9223372036854775808}'),
-        "workflow_id 9223372036854775808",
+        "(got 9223372036854775808)",
     ),
     "an id in quotes": (
         make_text('{"verb": "add", "server": "http://s", "workflow_id": "1"}'),
@@ -122,23 +152,26 @@ BAD = {
     ),
     "no server": (
         make_text('{"verb": "add", "server": "", "workflow_id": 1}'),
-        "asks for what cannot be: server ''",
+        "--url must be an http or https URL (got '')",
     ),
     "a terminal's server": (
         make_text('{"verb": "add", "server": "http://a\\u001b[2J", "workflow_id": 1}'),
-        r"server 'http://a\x1b[2J'",
+        r"(got 'http://a\x1b[2J')",
     ),
     "nothing to run": (
         make_text(
             '{"verb": "set", "server": "http://s", "workflow_id": 1, "choices":'
             ' {"recovery_hook": [], "output_dir": "a\\u0000"}}'
         ),
-        r"recovery_hook (), output_dir 'a\x00'",
+        (
+            r"--recovery-hook must be a command without NUL characters (got ()). "
+            r"--output-dir must be a path without NUL characters (got 'a\x00')."
+        ),
     ),
-    "deep": (make_text("[" * 60_000), "holds no order"),
+    "deep": (make_text("[" * 60_000), "does not hold a command"),
     "no id": (
         make_text('{"verb": "add", "server": "http://s", "workflow_id": 0}'),
-        "asks for what cannot be: workflow_id 0",
+        "A workflow ID must be between 1 and 2^63 - 1 (got 0).",
     ),
     "no interval": (
         make_text(
@@ -146,17 +179,22 @@ BAD = {
             ' {"poll_interval": -1, "memory_multiplier": 0.1, "runtime_multiplier": 1,'
             ' "max_retries": -3}}'
         ),
-        "max_retries -3, memory_multiplier 0.1, runtime_multiplier 1.0, poll_interval -1.0",
+        (
+            "--max-retries must be at least 0 (got -3). "
+            "--memory-multiplier must be greater than 1 and finite (got 0.1). "
+            "--runtime-multiplier must be greater than 1 and finite (got 1). "
+            "--poll-interval must be greater than 0 s (got -1 s)."
+        ),
     ),
     "link": (make_link, "cannot be opened"),
-    "pipe": (os.mkfifo, "is no plain file"),
-    "folder": (Path.mkdir, "is no plain file"),
+    "pipe": (os.mkfifo, "is not a regular file"),
+    "folder": (Path.mkdir, "is not a regular file"),
     "closed": (make_closed, "cannot be opened: Permission denied"),
 }
 
 
 @pytest.mark.parametrize(("make", "problem"), BAD.values(), ids=BAD)
-def test_what_is_no_order_is_set_aside_and_kept(
+def test_invalid_file_is_rejected_and_kept(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     make: Callable[[Path], object],
@@ -164,16 +202,17 @@ def test_what_is_no_order_is_set_aside_and_kept(
 ) -> None:
     obey_modes(monkeypatch)
     spool = Spool(tmp_path)
-    spool.put(ORDER)
+    spool.put(COMMAND)
     make(tmp_path / "incoming" / "0.json")
 
-    bad, good = spool.deliveries()
+    invalid, valid = spool.pending()
 
-    assert isinstance(bad.content, str)
-    assert problem in bad.content
-    assert good.content == ORDER
-    assert spool.set_aside(bad).parent == tmp_path / "rejected"
-    assert contents(spool) == [ORDER]
+    assert isinstance(invalid, InvalidFile)
+    assert problem in invalid.problem
+    assert isinstance(valid, PendingCommand)
+    assert valid.command == COMMAND
+    assert spool.reject(invalid).parent == tmp_path / "rejected"
+    assert commands(spool) == [COMMAND]
 
 
 def obey_modes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,23 +227,23 @@ def obey_modes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "open", strict)
 
 
-def test_what_has_the_same_name_is_set_aside_as_well(tmp_path: Path) -> None:
+def test_files_of_the_same_name_are_all_rejected(tmp_path: Path) -> None:
     spool = Spool(tmp_path)
-    spool.put(ORDER)
+    spool.put(COMMAND)
     name = "x" * 200
     for number in range(2):
         full = tmp_path / "incoming" / name
         full.mkdir()
         (full / f"file {number}").touch()
-        spool.set_aside(spool.deliveries()[-1])
+        spool.reject(invalid_file(spool))
 
-    assert contents(spool) == [ORDER]
+    assert commands(spool) == [COMMAND]
     assert len(list((tmp_path / "rejected").glob("*/file *"))) == 2
 
 
-def test_passing_trouble_costs_no_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_temporary_error_loses_no_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spool = Spool(tmp_path)
-    spool.put(ORDER)
+    spool.put(COMMAND)
 
     def stale(*_: object) -> int:
         raise OSError(116, "Stale file handle")
@@ -212,31 +251,29 @@ def test_passing_trouble_costs_no_order(tmp_path: Path, monkeypatch: pytest.Monk
     with monkeypatch.context() as patched:
         patched.setattr(os, "open", stale)
         with pytest.raises(OSError, match="Stale"):
-            spool.deliveries()
-    assert contents(spool) == [ORDER]
+            spool.pending()
+    assert commands(spool) == [COMMAND]
 
 
-def test_what_another_daemon_takes_in_meanwhile_is_not_there(
+def test_file_that_another_daemon_acknowledged_meanwhile_is_skipped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spool = Spool(tmp_path)
-    spool.put(ORDER)
+    spool.put(COMMAND)
 
     def gone(*_: object) -> int:
         raise FileNotFoundError
 
     monkeypatch.setattr(os, "open", gone)
-    assert spool.deliveries() == []
+    assert spool.pending() == []
 
 
-def test_an_order_that_finds_no_room_leaves_nothing_behind(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_full_disk_leaves_no_draft(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
-        Spool(tmp_path).put(ORDER)
+        Spool(tmp_path).put(COMMAND)
 
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []

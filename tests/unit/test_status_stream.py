@@ -1,10 +1,9 @@
-"""What `list --watch` sees: the daemon's socket while there is one, else its file."""
+"""`list --watch` follows the daemon's socket while there is one, else status.json."""
 
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import anyio
 import anyio.lowlevel
@@ -13,20 +12,17 @@ import pytest
 from torc_watch.core import events
 from torc_watch.core.workflow_key import WorkflowKey
 from torc_watch.daemon.commands import WatchedWorkflow, WatchOptions, WatchState
-from torc_watch.daemon.lease import this_process
-from torc_watch.daemon.status_board import StatusBoard as Views
-from torc_watch.daemon.status_file import utc_now
-from torc_watch.daemon.status_writer import publish
+from torc_watch.daemon.lease import this_holder
+from torc_watch.daemon.status_board import StatusBoard
+from torc_watch.daemon.status_file import utc_now, write_status
 from torc_watch.daemon.workflow_view import DaemonView, Phase
-from torc_watch.ipc.socket_server import Control
-from torc_watch.ipc.status_stream import StatusSnapshot, boards
+from torc_watch.ipc.socket_server import ControlServer
+from torc_watch.ipc.status_stream import StatusSnapshot, status_snapshots
 
-ENTRY = WatchedWorkflow(
-    server="s", workflow_id=42, choices=WatchOptions(), condition=WatchState.WATCHED
+WORKFLOW = WatchedWorkflow(
+    server="s", workflow_id=42, options=WatchOptions(), state=WatchState.WATCHED
 )
-OTHER = WatchedWorkflow(
-    server="s", workflow_id=43, choices=WatchOptions(), condition=WatchState.PAUSED
-)
+OTHER = WatchedWorkflow(server="s", workflow_id=43, options=WatchOptions(), state=WatchState.PAUSED)
 
 
 @pytest.fixture
@@ -35,75 +31,71 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
-async def told(_: WorkflowKey) -> AsyncGenerator[dict[str, Any]]:
-    yield {}
-
-
 @asynccontextmanager
-async def serving(path: Path, views: Views) -> AsyncGenerator[None]:
+async def serving(path: Path, board: StatusBoard) -> AsyncGenerator[None]:
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(Control(views, anyio.lowlevel.checkpoint, told).serve, path)
+        tasks.start_soon(ControlServer(board, anyio.lowlevel.checkpoint).serve, path)
         yield
         tasks.cancel_scope.cancel()
 
 
 async def phases(seen: AsyncGenerator[StatusSnapshot], wanted: dict[int, Phase]) -> str:
-    """Waits until these are shown, and no others; what was said of the daemon then."""
+    """Waits until exactly these are shown; the notice about the daemon at that moment."""
     with anyio.fail_after(60):
-        async for views, trouble in seen:
+        async for views, notice in seen:
             if {view.workflow_id: view.phase for view in views} == wanted:
-                return trouble
+                return notice
     raise AssertionError
 
 
 async def test_from_file_to_socket_and_back(folder: Path) -> None:
-    views = Views()
-    views.show(ENTRY)
+    board = StatusBoard()
+    board.show(WORKFLOW)
     socket = folder / "run" / "control.sock"
-    daemon = DaemonView(holder=this_process(), at=utc_now().isoformat(), workflows=views.views)
+    daemon = DaemonView(holder=this_holder(), at=utc_now().isoformat(), workflows=board.views)
 
-    async with aclosing(boards(folder, [socket], 0.01)) as seen:
-        assert "has not run yet" in await phases(seen, {})
-        publish(folder / "status.json", daemon)
+    async with aclosing(status_snapshots(folder, [socket], 0.01)) as seen:
+        assert "has never run" in await phases(seen, {})
+        write_status(folder / "status.json", daemon)
         assert not await phases(seen, {42: Phase.STARTING})
 
-        async with serving(socket, views):
-            views.note(events.Polled(workflow_id=42, next_in=60), "s")
+        async with serving(socket, board):
+            board.update(events.Polled(workflow_id=42, next_in=60), "s")
             assert not await phases(seen, {42: Phase.WATCHING})
-            views.show(OTHER)
+            board.show(OTHER)
             assert not await phases(seen, {42: Phase.WATCHING, 43: Phase.PAUSED})
-            views.remove(("s", 42))
+            board.remove(WorkflowKey("s", 42))
             assert not await phases(seen, {43: Phase.PAUSED})
 
         assert not await phases(seen, {42: Phase.STARTING})
 
 
-async def test_a_daemon_that_hangs_has_nothing_to_say(folder: Path) -> None:
+async def test_file_is_shown_while_the_daemon_hangs(folder: Path) -> None:
     socket = folder / "control.sock"
-    views = Views()
-    views.show(ENTRY)
-    daemon = DaemonView(holder=this_process(), at=utc_now().isoformat(), workflows=views.views)
-    publish(folder / "status.json", daemon)
+    board = StatusBoard()
+    board.show(WORKFLOW)
+    daemon = DaemonView(holder=this_holder(), at=utc_now().isoformat(), workflows=board.views)
+    write_status(folder / "status.json", daemon)
 
     async with (
         await anyio.create_unix_listener(socket),
-        aclosing(boards(folder, [socket], 0.01)) as seen,
+        aclosing(status_snapshots(folder, [socket], 0.01)) as seen,
     ):
         assert not await phases(seen, {42: Phase.STARTING})
 
 
-async def test_what_cannot_be_read_is_said_and_looked_at_again(folder: Path) -> None:
+async def test_unreadable_file_is_read_again(folder: Path) -> None:
     status = folder / "status.json"
-    views = Views()
-    views.show(ENTRY)
-    daemon = DaemonView(holder=this_process(), at=utc_now().isoformat(), workflows=views.views)
-    publish(status, daemon)
+    board = StatusBoard()
+    board.show(WORKFLOW)
+    daemon = DaemonView(holder=this_holder(), at=utc_now().isoformat(), workflows=board.views)
+    write_status(status, daemon)
 
-    async with aclosing(boards(folder, [folder / "run" / "control.sock"], 0.01)) as seen:
+    async with aclosing(status_snapshots(folder, [folder / "run" / "control.sock"], 0.01)) as seen:
         assert not await phases(seen, {42: Phase.STARTING})
         status.write_text("garbage")
-        while "cannot be understood" not in await phases(seen, {42: Phase.STARTING}):
+        while "cannot be parsed" not in await phases(seen, {42: Phase.STARTING}):
             pass
         status.unlink()
-        while "has not run yet" not in await phases(seen, {}):
+        while "has never run" not in await phases(seen, {}):
             pass

@@ -1,12 +1,13 @@
-"""The daemon's workflows as a table, and one of them in words."""
+"""The daemon's workflows as a table and as a summary, and one of them as text."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
+from torc_watch.core.workflow_key import WorkflowKey
 from torc_watch.daemon.workflow_view import Phase, WorkflowView
-from torc_watch.render.status_table import known_text, sentence, table
+from torc_watch.render.status_table import summary, table, workflow_text
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 WATCHED = WorkflowView(
@@ -44,7 +45,7 @@ def test_table() -> None:
     ]
 
 
-def test_a_pipe_cuts_nothing_and_columns_without_a_word_are_left_out() -> None:
+def test_pipe_cuts_nothing_and_empty_columns_are_hidden() -> None:
     name = 9 * "long name "
     assert lines(replace(ENDED, name=name), width=0) == [
         f"ID  {'NAME':90}  STATE        DONE  FAILED  LAST",
@@ -53,12 +54,12 @@ def test_a_pipe_cuts_nothing_and_columns_without_a_word_are_left_out() -> None:
 
 
 @pytest.mark.parametrize(("width", "shown"), [(40, "a long name…"), (80, "a long name with no…")])
-def test_a_name_leaves_room_for_the_rest(width: int, shown: str) -> None:
+def test_long_name_is_cut_to_a_quarter_of_the_width(width: int, shown: str) -> None:
     named = replace(WATCHED, name="a long name with no end")
     assert f"42  {shown}  watching" in lines(named, width=width)[1]
 
 
-def test_servers_are_told_apart_where_there_are_several() -> None:
+def test_server_column_is_shown_if_there_are_several() -> None:
     other = replace(ENDED, server="http://b:1/torc-service/v1", workflow_id=42, reason="")
     assert [line[:60].rstrip() for line in lines(WATCHED, other, width=120)[1:]] == [
         "42         b:1        handed over",
@@ -67,14 +68,14 @@ def test_servers_are_told_apart_where_there_are_several() -> None:
 
 
 @pytest.mark.parametrize("width", [10, 40, 80, 200])
-def test_no_line_is_wider_than_the_terminal_or_obeyed_by_it(width: int) -> None:
+def test_lines_fit_the_terminal_and_have_no_control_characters(width: int) -> None:
     hostile = replace(WATCHED, name=20 * "\x1b[2J", reason="\x1b[2J" + "so much to say\n" * 50)
     for line in lines(hostile, WATCHED, width=width):
         assert len(line) <= width
         assert line.isprintable()
 
 
-def test_letters_that_take_two_columns_or_none() -> None:
+def test_characters_of_two_columns_or_none() -> None:
     wide, none = (
         replace(WATCHED, name="\u540d\u524d" * 20),
         replace(WATCHED, name="re\u0301sume\u0301"),
@@ -85,47 +86,55 @@ def test_letters_that_take_two_columns_or_none() -> None:
     assert head.startswith(f"ID  NAME{17 * ' '}STATE")
 
 
-def test_nothing_there_says_how_to_begin() -> None:
-    assert lines() == ["No workflow is looked after. Add one with: torc-watchd add ID"]
+def test_empty_table_says_how_to_add_a_workflow() -> None:
+    assert lines() == ["No workflows are watched. Add one with: torc-watchd add ID"]
 
 
-def test_one_in_words() -> None:
+def test_workflow_text() -> None:
     waiting = replace(WATCHED, phase=Phase.WAITING, reason="No answer.")
-    assert list(known_text(("http://torc", 42), waiting, NOW)) == [
+    assert list(workflow_text(WorkflowKey("http://torc", 42), waiting, NOW)) == [
         "Workflow 42 (train) on http://torc",
-        "waiting, 95/100 jobs done, 3 failed, round 1/3, next look in 40 s",
+        "waiting, 95/100 jobs done, 3 failed, round 1/3, next poll in 40 s",
         "Last event: recovery.initiated, 3 min ago",
         "No answer.",
     ]
-    assert list(known_text(("http://torc", 7), ENDED, NOW))[1:] == [
+    assert list(workflow_text(WorkflowKey("http://torc", 7), ENDED, NOW))[1:] == [
         "handed over",
         "Last event: watch.ended, 10 s ago",
         ENDED.reason,
-        "What its failed jobs said last: torc-watchd logs 7",
-        "To begin anew, with all its retries: torc-watchd resume 7",
+        "Last error lines of its failed jobs: torc-watchd logs 7",
+        "Start a new watch, with all its retries: torc-watchd resume 7",
     ]
     failed = replace(ENDED, verdict="failed")
-    assert "torc-watchd add 7 --auto-recover" in list(known_text(("s", 7), failed, NOW))[-1]
+    assert (
+        "torc-watchd add 7 --auto-recover"
+        in list(workflow_text(WorkflowKey("s", 7), failed, NOW))[-1]
+    )
     stuck = replace(ENDED, verdict="stuck", counts={"ready": 1})
-    assert list(known_text(("s", 7), stuck, NOW))[4:] == [
-        f"To have it recovered: torc-watchd add 7 --auto-recover --url {stuck.server}"
+    assert list(workflow_text(WorkflowKey("s", 7), stuck, NOW))[4:] == [
+        f"Enable recovery with: torc-watchd add 7 --auto-recover --url {stuck.server}"
     ]
     stuck = replace(stuck, max_retries=3)
-    assert "torc-watchd resume 7" in list(known_text(("s", 7), stuck, NOW))[-1]
+    assert "torc-watchd resume 7" in list(workflow_text(WorkflowKey("s", 7), stuck, NOW))[-1]
     resting = replace(WATCHED, phase=Phase.RESTING)
-    assert list(known_text(("s", 7), resting, NOW))[-1].startswith("Nothing runs it now.")
+    assert list(workflow_text(WorkflowKey("s", 7), resting, NOW))[-1].startswith(
+        "It has no workers now."
+    )
     succeeded = replace(ENDED, verdict="succeeded", reason="")
-    assert list(known_text(("s", 7), succeeded, NOW))[-1].startswith("Last event")
+    assert list(workflow_text(WorkflowKey("s", 7), succeeded, NOW))[-1].startswith("Last event")
     paused = replace(WATCHED, phase=Phase.PAUSED)
-    assert list(known_text(("s", 42), paused, NOW))[-1] == "Go on with: torc-watchd resume 42"
-    assert "was added" in list(known_text(("http://torc", 7), None, NOW))[1]
+    assert (
+        list(workflow_text(WorkflowKey("s", 42), paused, NOW))[-1]
+        == "Resume it with: torc-watchd resume 42"
+    )
+    assert "was added" in list(workflow_text(WorkflowKey("http://torc", 7), None, NOW))[1]
 
 
 @pytest.mark.parametrize(
     ("views", "expected"),
     [
-        ([], "No workflow is looked after. Add one with: torc-watchd add ID"),
-        ([WATCHED], "1 workflow: 1 watching; next look in 40 s"),
+        ([], "No workflows are watched. Add one with: torc-watchd add ID"),
+        ([WATCHED], "1 workflow: 1 watching; next poll in 40 s"),
         ([ENDED, ENDED], "2 workflows: 2 handed over"),
         (
             [
@@ -134,9 +143,9 @@ def test_one_in_words() -> None:
                 replace(WATCHED, phase=Phase.RECOVERING, next_look=""),
                 WATCHED,
             ],
-            "4 workflows: 1 watching, 1 recovering, 1 waiting, 1 handed over; next look in 14 s",
+            "4 workflows: 1 watching, 1 recovering, 1 waiting, 1 handed over; next poll in 14 s",
         ),
     ],
 )
-def test_sentence(views: list[WorkflowView], expected: str) -> None:
-    assert sentence(views, NOW) == expected
+def test_summary(views: list[WorkflowView], expected: str) -> None:
+    assert summary(views, NOW) == expected

@@ -1,4 +1,4 @@
-"""status.json: shown soon, whole at any moment, and not more often than it is worth."""
+"""When the daemon writes status.json."""
 
 import json
 import os
@@ -11,41 +11,33 @@ import pytest
 
 from torc_watch.core import events
 from torc_watch.daemon.commands import WatchedWorkflow, WatchOptions, WatchState
-from torc_watch.daemon.lease import this_process
+from torc_watch.daemon.lease import this_holder
 from torc_watch.daemon.status_board import StatusBoard
-from torc_watch.daemon.status_writer import Publisher
+from torc_watch.daemon.status_writer import StatusWriter
 
-pytestmark = pytest.mark.looptime
+pytestmark = [pytest.mark.looptime, pytest.mark.usefixtures("no_threads")]
 
-ENTRY = WatchedWorkflow(
-    server="s", workflow_id=42, choices=WatchOptions(), condition=WatchState.WATCHED
+WORKFLOW = WatchedWorkflow(
+    server="s", workflow_id=42, options=WatchOptions(), state=WatchState.WATCHED
 )
 LOOKED = events.Polled(workflow_id=42, next_in=60)
 
 
-@pytest.fixture(autouse=True)
-def _no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def run_sync(function: Callable[..., Any], *arguments: Any, **_: Any) -> Any:
-        return function(*arguments)
-
-    monkeypatch.setattr("anyio.to_thread.run_sync", run_sync)
-
-
-async def test_what_changes_is_shown_soon_and_routine_in_time(quick_path: Path) -> None:
+async def test_change_is_written_soon_and_routine_periodically(quick_path: Path) -> None:
     path, board = quick_path / "status.json", StatusBoard()
-    board.show(ENTRY)
+    board.show(WORKFLOW)
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(Publisher(path, board, this_process()).run)
+        tasks.start_soon(StatusWriter(path, board, this_holder()).run)
         await anyio.sleep(1.5)
         assert phase_in(path) == "starting"
 
-        board.note(LOOKED, "s")
+        board.update(LOOKED, "s")
         await anyio.sleep(10)
         assert phase_in(path) == "starting"
         await anyio.sleep(30)
         assert phase_in(path) == "watching"
 
-        board.note(events.WatchPostponed(workflow_id=42, reason="Held.", retry_in=9), "s")
+        board.update(events.WatchPostponed(workflow_id=42, reason="Held.", retry_in=9), "s")
         await anyio.sleep(1.5)
         assert phase_in(path) == "waiting"
         tasks.cancel_scope.cancel()
@@ -56,10 +48,10 @@ def phase_in(path: Path) -> str:
     return str(workflow["phase"])
 
 
-async def test_many_who_ask_at_once_are_served_together(
+async def test_simultaneous_calls_share_one_write(
     quick_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By what begins after they asked."""
+    """One that starts after all of them were called."""
     written: list[str] = []
 
     async def run_sync(_: Callable[..., Any], path: Path, *__: Any) -> float:
@@ -68,24 +60,24 @@ async def test_many_who_ask_at_once_are_served_together(
         return 0.0
 
     monkeypatch.setattr("anyio.to_thread.run_sync", run_sync)
-    publisher = Publisher(quick_path / "status.json", StatusBoard(), this_process())
+    writer = StatusWriter(quick_path / "status.json", StatusBoard(), this_holder())
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(publisher.publish)
+        tasks.start_soon(writer.write)
         await anyio.sleep(0.5)
         for _ in range(50):
-            tasks.start_soon(publisher.publish)
+            tasks.start_soon(writer.write)
 
     assert len(written) == 2
 
 
-async def test_it_goes_on_when_the_disk_is_full(
+async def test_full_disk_does_not_stop_it(
     quick_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, board = quick_path / "status.json", StatusBoard()
     with monkeypatch.context() as patched:
         patched.setattr(Path, "replace", full)
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(Publisher(path, board, this_process()).run)
+            tasks.start_soon(StatusWriter(path, board, this_holder()).run)
             await anyio.sleep(1.5)
             assert not path.exists()
             patched.undo()

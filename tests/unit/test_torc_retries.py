@@ -1,4 +1,4 @@
-"""What is sent again, how often, and after which pauses; time is virtual."""
+"""Which requests are repeated, how often, and after which pauses; time is virtual."""
 
 import asyncio
 from itertools import pairwise
@@ -58,7 +58,7 @@ MAYBE_ARRIVED = [
 
 @pytest.mark.parametrize("kind", ["GET", "PUT", "PUT once", "DELETE", "POST", "POST again"])
 @pytest.mark.parametrize("error", NEVER_SENT, ids=repr)
-async def test_whatever_never_left_is_sent_again(kind: str, error: Exception) -> None:
+async def test_request_that_never_left_is_repeated(kind: str, error: Exception) -> None:
     async with transport_of(outcomes_in_turn(error, error, error, 200)) as transport:
         assert await call(transport, kind) == {"for": kind.split(maxsplit=1)[0]}
         assert transport.requests_sent == 4
@@ -66,7 +66,7 @@ async def test_whatever_never_left_is_sent_again(kind: str, error: Exception) ->
 
 @pytest.mark.parametrize("kind", ["GET", "PUT", "DELETE", "POST again"])
 @pytest.mark.parametrize("trouble", [*MAYBE_ARRIVED, 502, 503, 504], ids=repr)
-async def test_what_is_harmless_twice_is_sent_again(kind: str, trouble: Outcome) -> None:
+async def test_request_that_is_safe_to_repeat_is_repeated(kind: str, trouble: Outcome) -> None:
     async with transport_of(outcomes_in_turn(trouble, 200)) as transport:
         await call(transport, kind)
         assert transport.requests_sent == 2
@@ -74,7 +74,7 @@ async def test_what_is_harmless_twice_is_sent_again(kind: str, trouble: Outcome)
 
 @pytest.mark.parametrize("kind", ["POST", "PUT once"])
 @pytest.mark.parametrize("trouble", [*MAYBE_ARRIVED, 500, 502, 503, 504], ids=repr)
-async def test_what_may_have_arrived_and_matters_twice_is_sent_once(
+async def test_request_that_may_have_arrived_and_is_unsafe_is_sent_once(
     kind: str, trouble: Outcome
 ) -> None:
     async with transport_of(outcomes_in_turn(trouble)) as transport:
@@ -120,13 +120,13 @@ async def test_gives_up_after_four_attempts_with_growing_pauses() -> None:
         assert least <= pause <= least + 0.26
 
 
-async def test_last_attempt_decides_what_is_raised() -> None:
+async def test_error_of_the_last_attempt_is_raised() -> None:
     async with transport_of(outcomes_in_turn(500, httpx.ReadTimeout(""), 503, 409)) as transport:
         with pytest.raises(Conflict):
             await transport.get("/x")
 
 
-async def test_silence_ends_after_the_timeout() -> None:
+async def test_silent_server_is_left_after_the_timeout() -> None:
     async def be_silent(_: httpx.Request) -> httpx.Response:
         await anyio.sleep_forever()
         raise AssertionError
@@ -138,7 +138,7 @@ async def test_silence_ends_after_the_timeout() -> None:
         assert asyncio.get_running_loop().time() - started == pytest.approx(7)
 
 
-async def test_cancelled_while_pausing_sends_nothing_more() -> None:
+async def test_canceled_in_a_pause_sends_nothing_more() -> None:
     refused = outcomes_in_turn(*[httpx.ConnectError("refused")] * 4)
     async with transport_of(refused) as transport:
         with anyio.move_on_after(0.1) as scope:
@@ -147,7 +147,7 @@ async def test_cancelled_while_pausing_sends_nothing_more() -> None:
         assert transport.requests_sent == 1
 
 
-async def test_whoever_cannot_wait_has_one_attempt() -> None:
+async def test_transport_with_one_attempt_repeats_nothing() -> None:
     http = outcomes_in_turn(httpx.ConnectError("refused"), 200)
     async with Transport(Connection(url="localhost:8080"), http=http, attempts=1) as transport:
         with pytest.raises(ServerUnreachable):

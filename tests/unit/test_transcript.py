@@ -1,4 +1,4 @@
-"""What a person reads on the terminal."""
+"""The transcript on the terminal."""
 
 from typing import TYPE_CHECKING
 
@@ -83,7 +83,7 @@ async def test_tutorial(open_site: "OpenSite", monkeypatch: pytest.MonkeyPatch) 
 
 
 async def slow_to_submit(request: httpx.Request, forward: "Forward") -> httpx.Response:
-    """So that the new worker has begun when the watch looks again."""
+    """So that the new worker has started when the watch polls again."""
     answer = await forward(request)
     if request.method == "POST" and request.url.path.endswith("/scheduled_compute_nodes"):
         await anyio.sleep(2)
@@ -183,7 +183,7 @@ def planned(
         ("x" * 200, "x" * 99 + "…"),
     ],
 )
-def test_names_stay_on_their_line(name: str, shown: str) -> None:
+def test_names_are_escaped(name: str, shown: str) -> None:
     lines = text(planned(retry(name=name))).split("\n")
     assert lines[1] == f"  Job 1 ({shown}): OOM detected, increasing memory 64m -> 96m"
     assert lines[1].isprintable()
@@ -198,7 +198,7 @@ def test_hook_cannot_clear_the_screen() -> None:
 def test_long_lists_are_capped(jobs: int, more: str | None) -> None:
     lines = text(planned(*map(retry, range(jobs)))).splitlines()
     assert sum(line.startswith("  Job ") for line in lines) == 50
-    assert (f"  ... and {more} more, all of them in the log" in lines) is bool(more)
+    assert (f"  ... and {more} more; the log lists all of them" in lines) is bool(more)
     assert f"  Applied fixes: {jobs} OOM, 0 timeout" in lines
 
 
@@ -229,15 +229,15 @@ def test_every_kind_of_retry() -> None:
         "  Job 3 (c): unknown failure (exit code 1), retrying without changes",
         "  Job 4 (d): interrupted (its worker died), retrying without changes",
         "  Starting 2 jobs left uninitialized",
-        "  Job 6 (f): behind a job that runs again; Torc starts it over as well",
-        "  Job 5 (e): not retried: needs more than 1g; Torc restarts it all the same",
+        "  Job 6 (f): depends on a job that runs again; Torc restarts it, too",
+        "  Job 5 (e): not retried: needs more than 1g; Torc restarts it anyway",
     ]
 
 
 @pytest.mark.parametrize(("retries", "lines"), [((retry(),), 1), ((), 0)])
-def test_what_nobody_can_name_is_said_all_the_same(retries: tuple[Retry, ...], lines: int) -> None:
+def test_unknown_dependents_are_mentioned(retries: tuple[Retry, ...], lines: int) -> None:
     told = text(planned(*retries, repeated=None))
-    assert told.count("Torc starts over whatever depends on these jobs") == lines
+    assert told.count("Torc restarts all jobs that depend on these") == lines
 
 
 @pytest.mark.parametrize(
@@ -292,15 +292,15 @@ def failed_allocation(cause: EndCause, detail: str) -> events.AllocationFailed:
 def test_idle_workers_elsewhere() -> None:
     awaited = events.WorkersAwaited(workflow_id=1, hostnames=("n1", "n\x1b2"), seconds=600)
     assert text(awaited).splitlines() == [
-        "Workers on n1, n\\x1b2 hold no job, and have not said good-bye.",
-        "  Recovery begins when they have left, or in 10 minutes.",
+        "Workers on n1, n\\x1b2 are idle but have not deregistered.",
+        "  Recovery starts when they have left, or in 10 minutes.",
     ]
 
 
 @pytest.mark.parametrize(("processes", "words"), [(1, "1 process"), (2, "2 processes")])
-def test_what_dead_workers_left_running(processes: int, words: str) -> None:
+def test_orphaned_processes(processes: int, words: str) -> None:
     ended = events.OrphanProcessesEnded(workflow_id=1, processes=processes)
-    assert text(ended) == f"Ended {words} that they had left running\n"
+    assert text(ended) == f"Ended {words} that they left running\n"
 
 
 @pytest.mark.parametrize(
@@ -308,12 +308,12 @@ def test_what_dead_workers_left_running(processes: int, words: str) -> None:
     [
         (
             events.PollFailed(workflow_id=1, reason="No answer.", retry_in=1.7),
-            "No answer to rely on: No answer. Trying again in 2s.",
+            "Poll failed: No answer. Retrying in 2s.",
         ),
         (events.PollRecovered(workflow_id=1), "The server answers again."),
         (
             events.WatchCrashed(workflow_id=1, error="Traceback\n  x\nKeyError: 'a'\n"),
-            "A defect of torc-watch, please report it: KeyError: 'a'",
+            "Internal error, please report it: KeyError: 'a'",
         ),
         (
             events.JobsCounted(

@@ -1,4 +1,4 @@
-"""What those read who only look into the journal, and how it is told."""
+"""Reading the journal without changing it, and its text for users."""
 
 import sqlite3
 from contextlib import closing
@@ -13,6 +13,7 @@ from torc_watch.core.errors import JournalError
 from torc_watch.core.policy import Plan
 from torc_watch.core.steps import RoundOutcome, Step
 from torc_watch.core.units import GIB
+from torc_watch.core.workflow_key import WorkflowKey
 from torc_watch.daemon.commands import Action, Command, WatchedWorkflow, WatchOptions, WatchState
 from torc_watch.daemon.registry import Registry
 from torc_watch.daemon.spool import Spool
@@ -72,7 +73,7 @@ def test_watches_with_their_rounds(home: Path) -> None:
     assert watches_of(home, 43) == []
 
 
-def test_told_to_a_person(home: Path) -> None:
+def test_history_as_text(home: Path) -> None:
     lines = list(history_text(watches_of(home, 42)))
 
     assert [line[21:] for line in lines if line.startswith("2")] == [
@@ -80,73 +81,76 @@ def test_told_to_a_person(home: Path) -> None:
         f"Round 1, after run 1: resubmitted at {lines[1][11:19]}",
         "Ended: handed over. None may be retried.",
         "Watch of workflow 42 on http://b",
-        "Round 1, after run 4: under way, at its step 'diagnose'",
+        "Round 1, after run 4: in progress, at its step 'diagnose'",
     ]
     assert "  Job 3 (train): OOM detected, increasing memory 8g -> 12g (killed with 137)" in lines
-    assert lines[-1] == "Not ended yet."
+    assert lines[-1] == "Still running."
 
 
-def test_told_to_a_script(home: Path) -> None:
+def test_history_as_values(home: Path) -> None:
     first = history_values(watches_of(home, 42))[0]
     assert first["rounds"][0]["plan"]["retries"][0]["memory"] == (8 * GIB, 12 * GIB)
 
 
-def test_a_plan_of_another_version_is_left_out(home: Path) -> None:
+def test_plan_of_another_version_is_omitted(home: Path) -> None:
     with closing(sqlite3.connect(home / "journal.db")) as database:
         database.execute("UPDATE step SET record = '{}' WHERE record IS NOT NULL")
         database.commit()
     assert watches_of(home, 42)[0].rounds[0].plan is None
 
 
-def test_known_are_those_that_are_kept_and_those_that_are_coming(home: Path) -> None:
+def test_known_workflows_are_those_in_the_journal_and_in_the_spool(home: Path) -> None:
     chosen = WatchOptions(max_retries=5)
     with closing(Registry(home / "journal.db")) as registry:
-        registry.keep(
+        registry.save(
             WatchedWorkflow(
-                server="http://a", workflow_id=42, choices=chosen, condition=WatchState.PAUSED
+                server="http://a", workflow_id=42, options=chosen, state=WatchState.PAUSED
             )
         )
     spool = Spool(home / "spool")
-    spool.put(Command(verb=Action.ADD, server="http://b", workflow_id=43))
-    spool.put(Command(verb=Action.PAUSE, server="http://b", workflow_id=44))
+    spool.put(Command(action=Action.ADD, server="http://b", workflow_id=43))
+    spool.put(Command(action=Action.PAUSE, server="http://b", workflow_id=44))
 
     known = known_workflows(home)
-    assert {key: entry.condition for key, entry in known.items()} == {
-        ("http://a", 42): WatchState.PAUSED,
-        ("http://b", 43): WatchState.WATCHED,
+    assert {key: workflow.state for key, workflow in known.items()} == {
+        WorkflowKey("http://a", 42): WatchState.PAUSED,
+        WorkflowKey("http://b", 43): WatchState.WATCHED,
     }
-    assert known["http://a", 42].choices == chosen
+    assert known[WorkflowKey("http://a", 42)].options == chosen
 
 
-def test_what_waits_counts_as_if_it_had_been_followed(home: Path) -> None:
+def test_pending_commands_count_as_applied(home: Path) -> None:
     spool = Spool(home / "spool")
-    for verb in (Action.ADD, Action.PAUSE):
-        spool.put(Command(verb=verb, server="http://b", workflow_id=43))
+    for action in (Action.ADD, Action.PAUSE):
+        spool.put(Command(action=action, server="http://b", workflow_id=43))
     spool.put(
         Command(
-            verb=Action.SET, server="http://b", workflow_id=43, choices=WatchOptions(max_retries=7)
+            action=Action.SET,
+            server="http://b",
+            workflow_id=43,
+            options=WatchOptions(max_retries=7),
         )
     )
     assert known_workflows(home) == {
-        ("http://b", 43): WatchedWorkflow(
+        WorkflowKey("http://b", 43): WatchedWorkflow(
             server="http://b",
             workflow_id=43,
-            choices=WatchOptions(max_retries=7),
-            condition=WatchState.PAUSED,
+            options=WatchOptions(max_retries=7),
+            state=WatchState.PAUSED,
         )
     }
-    spool.put(Command(verb=Action.REMOVE, server="http://b", workflow_id=43))
+    spool.put(Command(action=Action.REMOVE, server="http://b", workflow_id=43))
     assert known_workflows(home) == {}
 
 
-def test_what_another_version_kept(home: Path) -> None:
+def test_records_of_another_version(home: Path) -> None:
     with closing(Registry(home / "journal.db")) as registry:
-        registry.keep(
+        registry.save(
             WatchedWorkflow(
                 server="http://a",
                 workflow_id=42,
-                choices=WatchOptions(),
-                condition=WatchState.WATCHED,
+                options=WatchOptions(),
+                state=WatchState.WATCHED,
             )
         )
     with closing(sqlite3.connect(home / "journal.db")) as database:
@@ -154,18 +158,18 @@ def test_what_another_version_kept(home: Path) -> None:
         database.execute("UPDATE step SET name = 'negotiate' WHERE name = 'orphans'")
         database.commit()
 
-    assert known_workflows(home)["http://a", 42].condition is WatchState.UNREADABLE
+    assert known_workflows(home)[WorkflowKey("http://a", 42)].state is WatchState.UNREADABLE
     assert watches_of(home, 42)[0].rounds[0].last_step == Step.PLAN
 
 
-def test_nothing_is_made_by_looking(tmp_path: Path) -> None:
+def test_reading_creates_nothing(tmp_path: Path) -> None:
     assert watches_of(tmp_path, 42) == []
     assert known_workflows(tmp_path) == {}
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("version", range(1, len(MIGRATIONS)))
-def test_a_journal_of_an_earlier_version(tmp_path: Path, version: int) -> None:
+def test_journal_of_an_earlier_version_is_not_migrated(tmp_path: Path, version: int) -> None:
     with closing(sqlite3.connect(tmp_path / "journal.db")) as database:
         database.executescript(";".join(MIGRATIONS[:version]))
         database.execute(
@@ -180,7 +184,7 @@ def test_a_journal_of_an_earlier_version(tmp_path: Path, version: int) -> None:
     assert (tmp_path / "journal.db").read_bytes() == before
 
 
-def test_garbage_is_named(tmp_path: Path) -> None:
+def test_damaged_journal_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "journal.db").write_bytes(b"no database" * 1000)
     with pytest.raises(JournalError, match="cannot be read: file is not a database"):
         watches_of(tmp_path, 42)

@@ -1,21 +1,21 @@
-"""Puts the daemon together: lease, spool, registry, servers, and those who are told."""
+"""Puts the daemon together: lease, spool, registry, servers, status file and socket."""
 
 import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, closing, suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import anyio
 from anyio import to_thread
 
-from torc_watch.app.composition import local_scheduler, request_for
-from torc_watch.app.inspection import known_part, live_part
+from torc_watch.app.composition import local_scheduler
+from torc_watch.app.watch import request_for
 from torc_watch.config.settings import Settings
 from torc_watch.core.errors import ConfigurationAway, InvalidInput, JournalError
-from torc_watch.core.workflow_key import WorkflowKey
 from torc_watch.daemon.commands import WatchedWorkflow
 from torc_watch.daemon.daemon import ControlRequests, Daemon, DaemonContext, Intervals
 from torc_watch.daemon.daemon_events import (
@@ -26,35 +26,37 @@ from torc_watch.daemon.daemon_events import (
     WorkflowEvent,
 )
 from torc_watch.daemon.fence import Fence, FencedScheduler
-from torc_watch.daemon.lease import Lease, this_process
+from torc_watch.daemon.lease import Lease, this_holder
+from torc_watch.daemon.registry import Registry
 from torc_watch.daemon.retention import prune
 from torc_watch.daemon.spool import Spool
 from torc_watch.daemon.status_board import StatusBoard
-from torc_watch.daemon.status_file import read_published
-from torc_watch.daemon.status_writer import Publisher
+from torc_watch.daemon.status_file import read_status
+from torc_watch.daemon.status_writer import StatusWriter
 from torc_watch.daemon.workflow_view import WorkflowView
 from torc_watch.engine.journal import Journal
 from torc_watch.engine.supervisor import Supervisor, open_supervisor
 from torc_watch.engine.watch import EngineContext, WatchRequest
 from torc_watch.ipc.socket_client import socket_paths
-from torc_watch.ipc.socket_server import Control
+from torc_watch.ipc.socket_server import ControlServer
 from torc_watch.schedulers.cluster import Cluster
 from torc_watch.schedulers.local.this_machine import ThisMachine
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.transport import Transport
 
-_BEATS = 6  # of the heartbeat, in the time after which its holder is taken for gone
-_FIXED = ("home", "lease_patience")  # while it runs
-_PRUNING = 24 * 3600.0  # seconds between removals of what is too old
-_SOCKET_PAUSE = 30.0  # seconds until a socket that could not be bound is tried again
+_BEATS = 6  # heartbeats in the time after which a silent holder loses the lease
+_FIXED = ("home", "lease_patience")  # settings that only a restart changes
+_PRUNE_INTERVAL = 24 * 3600.0  # seconds
+_SOCKET_RETRY_INTERVAL = 30.0  # seconds, after a socket could not be bound
 
 
 class DaemonApp:
-    """The daemon of one state folder, as `torc-watchd run` has it.
+    """The daemon of one state folder, as `torc-watchd run` runs it.
 
     ``load`` reads the configuration again and raises as `settings.load_settings` does; ``report``
-    and ``announce`` are told what happens. ``patience`` is how long a server may stay away before a
-    watch is postponed, in seconds; without one each watch goes on trying.
+    gets the events of workflows, ``announce`` those of the daemon. ``patience`` is how long a
+    server may be unreachable before a watch is postponed, in seconds; with None each watch retries
+    without end.
     """
 
     def __init__(
@@ -71,40 +73,43 @@ class DaemonApp:
         self._announce = announce
         self._patience = patience
         self._lease = Lease(
-            self._settings.home / "lease", this_process(self._settings.lease_patience)
+            self._settings.home / "lease", this_holder(self._settings.lease_patience)
         )
         self._fence = Fence(self._lease)
         self._cluster: tuple[int | None, Cluster] | None = None  # and for which epoch
         self.board = StatusBoard()
-        self._publisher = Publisher(self._settings.home / "status.json", self.board, self._lease.me)
-        self.wishes = ControlRequests()
+        self._status_writer = StatusWriter(
+            self._settings.home / "status.json", self.board, self._lease.me
+        )
+        self.requests = ControlRequests()
 
-    async def run(self, show: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Until it is wished to stop; ``show`` runs for as long as we act."""
+    async def run(self, show_status: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Until it is told to stop; ``show_status`` runs while this daemon is the active one."""
         home = self._settings.home
-        means = DaemonContext(
+        context = DaemonContext(
             lease=self._lease,
             fence=self._fence,
             spool=Spool(home / "spool"),
             journal=self._journal,
+            open_registry=partial(Registry, self._journal),
             open_server=self._open_server,
             request_for=self._request_for,
             board=self.board,
-            report=self._told,
+            report=self._on_workflow_event,
             announce=self._announce,
-            beside=(self._publisher.run, self._listen, self._prune, show),
-            at_the_end=self._publisher.publish,
-            known_before=self._known_before,
+            background=(self._status_writer.run, self._listen, self._prune, show_status),
+            on_stopped=self._status_writer.write,
+            previous_views=self._previous_views,
         )
-        rhythm = Intervals(heartbeat=self._settings.lease_patience / _BEATS)
-        await Daemon(means, self.wishes, rhythm).run()
+        intervals = Intervals(heartbeat=self._settings.lease_patience / _BEATS)
+        await Daemon(context, self.requests, intervals).run()
 
     def stop(self, why: str) -> None:
         self._announce(StopAsked(signal=why))
-        self.wishes.stop()
+        self.requests.stop()
 
     def reload(self) -> None:
-        """Reads the configuration again; what cannot be used changes nothing."""
+        """Reads the configuration again; an invalid one changes nothing."""
         try:
             loaded = self._load()
         except (InvalidInput, ConfigurationAway) as error:
@@ -112,30 +117,30 @@ class DaemonApp:
             return
         for name in _FIXED:
             if getattr(loaded, name) != getattr(self._settings, name):
-                problem = f"{name} has changed, for which torc-watchd must be restarted."
+                problem = f"{name} has changed: restart torc-watchd for that."
                 self._announce(ConfigurationRead(problem=problem))
                 return
         self._settings = loaded
         self._cluster = None  # the next server to be opened makes it, as it is configured now
         self._announce(ConfigurationRead())
-        self.wishes.reload()
+        self.requests.reload()
 
     @property
     def _journal(self) -> Path:
         return self._settings.home / "journal.db"
 
-    def _known_before(self) -> Sequence[WorkflowView]:
-        """What another version of this program published is found out anew."""
+    def _previous_views(self) -> Sequence[WorkflowView]:
+        """Those in status.json; none if another version of torc-watchd wrote it."""
         with suppress(JournalError):
-            if view := read_published(self._settings.home):
+            if view := read_status(self._settings.home):
                 return view.workflows
         return ()
 
-    def _request_for(self, entry: WatchedWorkflow) -> WatchRequest:
-        return replace(request_for(entry, self._settings), patience=self._patience)
+    def _request_for(self, workflow: WatchedWorkflow) -> WatchRequest:
+        return replace(request_for(workflow, self._settings), patience=self._patience)
 
-    def _told(self, event: WorkflowEvent, server: str) -> None:
-        self.board.note(event, server)
+    def _on_workflow_event(self, event: WorkflowEvent, server: str) -> None:
+        self.board.update(event, server)
         self._report(event, server)
 
     def _shared_cluster(self) -> Cluster:
@@ -161,7 +166,7 @@ class DaemonApp:
                     cluster=cluster,
                     journal=journal,
                     locks=self._settings.home / "locks",
-                    report=lambda event: self._told(event, server),
+                    report=lambda event: self._on_workflow_event(event, server),
                     epoch=self._lease.epoch,
                     before_change=self._fence.check,
                 )
@@ -169,38 +174,33 @@ class DaemonApp:
                     yield supervisor
 
     async def _poke(self) -> None:
-        await self.wishes.poke().wait()
-        await self._publisher.publish()  # whoever gave the order may look at once
-
-    async def _inspect(self, key: WorkflowKey) -> AsyncIterator[dict[str, Any]]:
-        home = self._settings.home
-        yield asdict(await to_thread.run_sync(known_part, home, key))
-        yield asdict(await live_part(home, key, self._settings))
+        await self.requests.poke().wait()
+        await self._status_writer.write()  # the user may run `list` at once
 
     async def _prune(self) -> None:
         while True:
-            with suppress(JournalError, OSError):  # there is another day
+            with suppress(JournalError, OSError):  # the next run repeats it
                 await to_thread.run_sync(
                     prune, self._settings.home, datetime.now(UTC), self._lease.name
                 )
-            await anyio.sleep(_PRUNING)
+            await anyio.sleep(_PRUNE_INTERVAL)
 
     async def _listen(self) -> None:
-        """A folder for sockets may come and go, as with the last session of its user."""
-        told = ""
+        """Also after the folder for sockets vanished, as with the user's last login session."""
+        announced = ""
         while True:
             reason = await self._serve_clients()
-            if reason and reason != told:
+            if reason and reason != announced:
                 self._announce(ControlMissing(reason=reason))
-            told = reason
-            await anyio.sleep(_SOCKET_PAUSE if reason else 0)
+            announced = reason
+            await anyio.sleep(_SOCKET_RETRY_INTERVAL if reason else 0)
 
     async def _serve_clients(self) -> str:
-        """Why that cannot be done; empty when it ended because the socket had lost its name."""
+        """The reason why it cannot; empty when it ended because the socket file was removed."""
         reason = ""
         for path in socket_paths(self._settings.home, os.environ):
             try:
-                await Control(self.board, self._poke, self._inspect).serve(path)
+                await ControlServer(self.board, self._poke).serve(path)
             except (InvalidInput, OSError) as error:
                 reason = str(error)
             else:

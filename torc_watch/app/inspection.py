@@ -1,37 +1,42 @@
-"""A workflow as it is now, for people who ask: nothing here changes anything."""
+"""A workflow as it is now and as it was recorded, for users: nothing here changes anything."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import anyio
-from anyio import to_thread
 
-from torc_watch.app.composition import open_client, open_cluster, unknown_id_refused
+from torc_watch.app.composition import (
+    open_client,
+    open_cluster,
+    server_url,
+    unknown_id_refused,
+)
 from torc_watch.config.settings import Settings
 from torc_watch.core.assessment import Observation, WorkflowState, has_succeeded, workflow_state
 from torc_watch.core.diagnosis import Finding
-from torc_watch.core.errors import RecordUnreadable, ServerError
+from torc_watch.core.errors import (
+    InvalidInput,
+    RecordUnreadable,
+    ServerError,
+    ServerUnreachable,
+)
 from torc_watch.core.model import JobCounts
-from torc_watch.core.policy import RecoverySettings
-from torc_watch.core.workflow_key import WorkflowKey
+from torc_watch.core.workflow_key import WorkflowKey, resolve_key
 from torc_watch.daemon.commands import WatchOptions, WatchState
-from torc_watch.daemon.watch_history import PastRound, known_workflows, watches_of
+from torc_watch.daemon.watch_history import PastRound, PastWatch, known_workflows, watches_of
+from torc_watch.daemon.workflow_view import DaemonView
 from torc_watch.engine.diagnoser import Diagnoser
 from torc_watch.engine.observer import observe
 from torc_watch.engine.planner import make_plan
-from torc_watch.render.history_text import round_text
-from torc_watch.render.plan_text import PlanResult, plan_text, plan_values
-from torc_watch.render.workflow_report import choices_text, live_text, live_values
+from torc_watch.render.plan_text import PlanResult
 from torc_watch.torc.transport import Connection
 
-_SECONDS = 20.0  # for a server to say all that is asked
+_SERVER_TIMEOUT = 20.0  # seconds for a server to answer all requests of an inspection
 
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """One look at a workflow; ``answer`` is what a round of recovery would do, or why none would.
+    """One poll of a workflow; ``answer`` is what a round of recovery would do, or why none would.
 
     ``findings`` say why jobs failed so far.
     """
@@ -42,84 +47,80 @@ class Inspection:
     answer: PlanResult
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """Some of what is said of a workflow: ``lines`` to a person, ``values`` to a script.
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The options that were given for a workflow, and the rounds of its last watch."""
 
-    ``trouble`` says why the server had nothing to say.
+    options: WatchOptions
+    rounds: tuple[PastRound, ...]
+
+
+def find_workflow(
+    home: Path, daemon: DaemonView | None, workflow_id: int, url: str | None
+) -> WorkflowKey:
+    """The daemon's workflow with this ID. Raises InvalidInput, and JournalError.
+
+    Reads the journal and the spool only for a workflow that is not in status.json yet.
     """
-
-    lines: Sequence[str] = ()
-    values: dict[str, Any] = field(default_factory=dict)
-    trouble: str = ""
-
-
-def known_part(home: Path, key: WorkflowKey) -> Part:
-    """What was asked for, and the rounds of the last watch. Raises JournalError."""
-    choices, rounds = _kept(home, key)
-    values = {"choices": asdict(choices), "rounds": [asdict(round_) for round_ in rounds]}
-    lines = [choices_text(choices), *(line for round_ in rounds for line in round_text(round_))]
-    return Part(lines=lines, values=values)
+    server = server_url(url)
+    views = daemon.workflows if daemon else ()
+    known = {view.key for view in views}
+    if not any(key.workflow_id == workflow_id and server in (None, key.server) for key in known):
+        known = set(known_workflows(home))
+    return resolve_key(workflow_id, server, known)
 
 
-async def live_part(home: Path, key: WorkflowKey, settings: Settings) -> Part:
-    """What the server says. Raises JournalError, and InvalidInput for a workflow it has not."""
+def past_watches(home: Path, workflow_id: int, url: str | None) -> list[PastWatch]:
+    """The watches of a workflow, the first one first. Raises InvalidInput where there is none."""
+    watches = watches_of(home, workflow_id)
+    if not watches:
+        raise InvalidInput(f"The journal in {home} has no watch of workflow {workflow_id}.")
+    keys = {watch.key for watch in watches}
+    if url is None and len(keys) > 1:  # the journal remembers servers that are gone
+        keys = keys & known_workflows(home).keys() or keys
+    key = resolve_key(workflow_id, server_url(url), keys)
+    return [watch for watch in watches if watch.key == key]
+
+
+def recorded(home: Path, key: WorkflowKey) -> Record:
+    """Raises JournalError."""
+    workflow = known_workflows(home).get(key)
+    if workflow is not None and workflow.state is WatchState.UNREADABLE:
+        raise RecordUnreadable(workflow.reason)
+    options = workflow.options if workflow else WatchOptions()
+    watches = [watch for watch in watches_of(home, key.workflow_id) if watch.key == key]
+    return Record(options, rounds=watches[-1].rounds if watches else ())
+
+
+async def inspect_recorded(key: WorkflowKey, record: Record, settings: Settings) -> Inspection:
+    """The workflow as it is on its server, with its own options.
+
+    Raises ServerUnreachable if the server does not answer in time, or not as it should, and
+    InvalidInput for a workflow that it does not have.
+    """
     server, workflow_id = key
-    choices, rounds = await to_thread.run_sync(_kept, home, key)
-    settings = settings.chosen(choices)
-    recovery = replace(settings.recovery(), max_retries=None)
+    connection = settings.connection(server)
+    used = len(record.rounds)
     try:
-        with anyio.fail_after(_SECONDS):
-            seen = await inspect(
-                workflow_id,
-                recovery,
-                settings,
-                settings.connection(server),
-                rounds_used=len(rounds),
+        with anyio.fail_after(_SERVER_TIMEOUT):
+            return await inspect(
+                workflow_id, settings.chosen(record.options), connection, rounds_used=used
             )
     except (ServerError, TimeoutError) as error:
-        reason = str(error) or f"{server} does not answer within {_SECONDS:g} s."
-        return Part(trouble=f"{reason} Shown is what the daemon knew last.")
-    live = seen.counts, seen.observation.allocations, seen.findings
-    return Part(
-        lines=["", *live_text(*live), *plan_text(workflow_id, seen.answer)],
-        values={"live": live_values(*live) | plan_values(workflow_id, seen.answer)},
-    )
+        reason = str(error) or f"{server} did not answer within {_SERVER_TIMEOUT:g} s."
+        raise ServerUnreachable(f"{reason} The output shows what the daemon knew last.") from error
 
 
-def _kept(home: Path, key: WorkflowKey) -> tuple[WatchOptions, tuple[PastRound, ...]]:
-    return _choices(home, key), _rounds(home, key)
-
-
-def _choices(home: Path, key: WorkflowKey) -> WatchOptions:
-    entry = known_workflows(home).get(key)
-    if entry is not None and entry.condition is WatchState.UNREADABLE:
-        raise RecordUnreadable(entry.reason)
-    return entry.choices if entry else WatchOptions()
-
-
-def _rounds(home: Path, key: WorkflowKey) -> tuple[PastRound, ...]:
-    watches = [watch for watch in watches_of(home, key[1]) if watch.server == key[0]]
-    return watches[-1].rounds if watches else ()
-
-
-async def plan(
-    workflow_id: int, recovery: RecoverySettings, settings: Settings, connection: Connection
-) -> PlanResult:
-    """What one round of recovery would do; the standing of a workflow that needs or allows none.
+async def plan(workflow_id: int, settings: Settings, connection: Connection) -> PlanResult:
+    """What one round of recovery would do; the state of a workflow that needs or allows none.
 
     Changes nothing, on the server or here.
     """
-    return (await inspect(workflow_id, recovery, settings, connection)).answer
+    return (await inspect(workflow_id, settings, connection)).answer
 
 
 async def inspect(
-    workflow_id: int,
-    recovery: RecoverySettings,
-    settings: Settings,
-    connection: Connection,
-    *,
-    rounds_used: int = 0,
+    workflow_id: int, settings: Settings, connection: Connection, *, rounds_used: int = 0
 ) -> Inspection:
     """A workflow as it is now, with what one more round of recovery would do. Changes nothing."""
     cluster = open_cluster(settings)
@@ -128,11 +129,11 @@ async def inspect(
             observation = await observe(client, cluster, workflow_id, with_counts=True, max_age=0)
         counts = observation.counts or await client.count_jobs(workflow_id)
         diagnoser = Diagnoser(client, lambda _: None)
-        stands = workflow_state(observation)
-        is_done = stands is WorkflowState.FINISHED and has_succeeded(counts)
-        if is_done or stands not in (WorkflowState.FINISHED, WorkflowState.STALLED):
+        state = workflow_state(observation)
+        is_done = state is WorkflowState.FINISHED and has_succeeded(counts)
+        if is_done or state not in (WorkflowState.FINISHED, WorkflowState.STALLED):
             findings = await diagnoser.failures(observation.workflow, counts)
-            return Inspection(observation, counts, findings, stands)
+            return Inspection(observation, counts, findings, state)
         diagnosis = await diagnoser.diagnose(observation, counts)
         answer = await make_plan(
             client,
@@ -140,6 +141,6 @@ async def inspect(
             workflow=observation.workflow,
             diagnosis=diagnosis,
             rounds_used=rounds_used,
-            settings=recovery,
+            settings=replace(settings.recovery(), max_retries=None),
         )
         return Inspection(observation, counts, diagnosis.findings, answer)

@@ -1,39 +1,60 @@
-"""The command line: options in, exit status out. Commands decide nothing themselves."""
+"""The command line: options in, exit status out. Commands decide nothing themselves.
+
+A command's code is in the module with the command's name.
+"""
 
 from typing import Annotated
 
 import typer
 
-from torc_watch.cli import (
-    configuring,
-    demonstrating,
-    doctoring,
-    inspecting,
-    listing,
-    ordering,
-    reading,
-    sandboxing,
-    servicing,
-    serving,
-    submitting,
-    watching,
+from torc_watch.cli.exit_status import EXIT_STATUS_HELP
+from torc_watch.cli.lazy_commands import LazyCommand, LazyGroup, load
+
+COMMANDS = (
+    LazyCommand(
+        "watch",
+        "watch:watch",
+        "Watch a workflow to its end, and recover it.",
+        epilog=EXIT_STATUS_HELP,
+    ),
+    LazyCommand("plan", "plan:plan", "Print what recovery would do; change nothing."),
+    LazyCommand("recover", "recover:recover", "Carry out one round of recovery, and return."),
+    LazyCommand("workflows", "workflows:workflows", "List the workflows on the server."),
+    LazyCommand("submit", "submit:submit", "Create a workflow and start running it here."),
+    LazyCommand("run", "run:run", "Watch all workflows that were added, until stopped."),
+    LazyCommand("add", "add:add", "Add workflows to the daemon."),
+    LazyCommand("set", "set:set_", "Change the options of watched workflows."),
+    LazyCommand("pause", "pause:pause", "Stop watching workflows until they are resumed."),
+    LazyCommand("resume", "resume:resume", "Watch paused or ended workflows again."),
+    LazyCommand(
+        "remove", "remove:remove", "Stop watching workflows and remove them from the list."
+    ),
+    LazyCommand("list", "list:list_", "List the daemon's workflows."),
+    LazyCommand("status", "status:status", "Show the status of one workflow in detail."),
+    LazyCommand("history", "history:history", "Show what was done for a workflow, when and why."),
+    LazyCommand("logs", "logs:logs", "Show the daemon's log."),
+    LazyCommand("doctor", "doctor:doctor", "Check this login node and say how to run the daemon."),
+    LazyCommand(
+        "demo",
+        "demo:demo",
+        "Show a workflow fail, be recovered, complete.",
+        epilog=EXIT_STATUS_HELP,
+    ),
+    LazyCommand("service", "service:app", "Run the daemon as a systemd user service."),
+    LazyCommand("config", "config:app", "Show the configuration."),
+    LazyCommand("sandbox", "sandbox:app", "Run a Torc server on this machine, to try things out."),
 )
 
-_EXIT_STATUS = """\b
-Exit status:
-  0    every job completed
-  1    finished with failures and recovery off, or handed over to a person
-  2    usage: something in the command is wrong
-  3    retries exhausted
-  4    stuck: jobs are left, nothing runs them and nothing more may be done
-  5    the server cannot be reached, or refuses us
-  130  interrupted
-"""
+
+class _Commands(LazyGroup):
+    lazy_commands = COMMANDS
+
 
 app = typer.Typer(
+    cls=_Commands,
     name="torc-watchd",
     help="Watches Torc workflows, finds out why jobs failed, fixes what can be fixed, resubmits.",
-    epilog=_EXIT_STATUS,
+    epilog=EXIT_STATUS_HELP,
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -42,9 +63,7 @@ app = typer.Typer(
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
-
-        print("torc-watchd", version("torc-watch"))
+        load("version:show_version")()
         raise typer.Exit
 
 
@@ -59,29 +78,3 @@ def _options(
     ] = False,
 ) -> None:
     pass
-
-
-app.command(epilog=_EXIT_STATUS)(watching.watch)
-app.command()(watching.plan)
-app.command()(watching.recover)
-app.command()(watching.workflows)
-app.command()(submitting.submit)
-app.command()(serving.run)
-app.command()(ordering.add)
-app.command("set")(ordering.set_)
-app.command()(ordering.pause)
-app.command()(ordering.resume)
-app.command()(ordering.remove)
-app.command("list")(listing.list_workflows)
-app.command()(inspecting.status)
-app.command()(inspecting.history)
-app.command()(reading.logs)
-app.command()(doctoring.doctor)
-app.command(epilog=_EXIT_STATUS)(demonstrating.demo)
-app.add_typer(servicing.app, name="service")
-app.add_typer(configuring.app, name="config")
-app.add_typer(sandboxing.app, name="sandbox")
-
-
-def main() -> None:
-    app()

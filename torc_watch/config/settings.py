@@ -1,30 +1,59 @@
-"""Where the server is, who we are there, where our own files are, and how workflows are watched."""
+"""The validated settings: the server, the user's account on it, our own files, and how to watch.
+
+pydantic-settings reads them from keyword arguments, the environment and the TOML files that
+`sources` names. `origins` tells where each value comes from.
+"""
 
 import getpass
 import os
 import shlex
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    AliasGenerator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+)
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
 
-from torc_watch.config.sources import Given, configured, default_home, own_path
+from torc_watch.config.sources import (
+    SET_BY_LOGIN,
+    VARIABLES,
+    check_keys,
+    default_home,
+    environment_origin,
+    existing_files,
+    own_path,
+    reading,
+)
 from torc_watch.core.errors import InvalidInput
 from torc_watch.core.policy import RecoverySettings
-from torc_watch.daemon.commands import LONGEST, WatchOptions
+from torc_watch.daemon.commands import MAX_INTERVAL, WatchOptions
 from torc_watch.torc.transport import Connection
 
 DEFAULT_URL = "http://localhost:8080/torc-service/v1"
+_SETTINGS = {variable: name for name, variables in VARIABLES.items() for variable in variables}
+_OPPOSITES = {"true": "false", "false": "true"}  # the values that Torc takes for TORC_TLS_INSECURE
 
 
 def split_command(command: object) -> object:
-    """The words of a command that is written as one text. Raises ValueError."""
+    """The arguments of a command that is written as one string. Raises ValueError."""
     words = shlex.split(command) if isinstance(command, str) else command
     if not words:
         raise ValueError("The command is empty")
@@ -33,12 +62,23 @@ def split_command(command: object) -> object:
 
 _OwnPath = Annotated[Path, AfterValidator(own_path)]
 _Factor = Annotated[float, Field(gt=1, allow_inf_nan=False)]
-_Seconds = Annotated[float, Field(gt=0, le=LONGEST, allow_inf_nan=False)]
+_Seconds = Annotated[float, Field(gt=0, le=MAX_INTERVAL, allow_inf_nan=False)]
 _Command = Annotated[tuple[str, ...], BeforeValidator(split_command)]
 
 
 class Settings(BaseSettings):
-    """What is configured; ``output_dir`` is relative to where a command is given."""
+    """The configuration; ``output_dir`` is relative to the working directory of the command."""
+
+    model_config = SettingsConfigDict(
+        alias_generator=AliasGenerator(
+            validation_alias=lambda name: AliasChoices(*VARIABLES[name])
+        ),
+        validate_by_name=True,
+        loc_by_alias=False,
+        case_sensitive=True,
+        env_ignore_empty=True,
+        enable_decoding=False,  # a hook's command in the environment is no JSON
+    )
 
     api_url: str = DEFAULT_URL
     username: str | None = None
@@ -64,11 +104,11 @@ class Settings(BaseSettings):
         cls,
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - ours says where a value is from
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - ours remember the origins
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, _Configured(settings_cls)
+        return init_settings, *_sources(settings_cls)
 
     def connection(self, url: str | None = None) -> Connection:
         """How to reach the server at ``url``, by default TORC_API_URL. Raises InvalidInput."""
@@ -142,34 +182,78 @@ class Settings(BaseSettings):
             ) from error
 
 
-class _Configured(PydanticBaseSettingsSource):
-    """The environment and the files; a value that was empty is not there."""
+class _Environment(EnvSettingsSource):
+    """Environment variables of the settings in ``names``; ``origins`` is filled by the call."""
+
+    def __init__(self, settings_cls: type[BaseSettings], names: Collection[str]) -> None:
+        super().__init__(settings_cls)
+        self._names = names
+        self.origins: dict[str, str] = {}
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        raise NotImplementedError  # of sources that go from field to field
+        text, variable, _ = super().get_field_value(field, field_name)
+        if text is None or field_name not in self._names or variable not in VARIABLES[field_name]:
+            return None, field_name, False
+        self.origins[field_name] = environment_origin(variable)
+        if variable == "TORC_TLS_INSECURE":
+            text = _OPPOSITES.get(text, text)
+        return text, variable, False
 
     def __call__(self) -> dict[str, Any]:
-        return {key: given.value for key, given in configured().items()}
+        """By the settings' names, as files are, so that the strongest source wins."""
+        return {_SETTINGS[variable]: text for variable, text in super().__call__().items()}
+
+
+class _ConfigFile(TomlConfigSettingsSource):
+    """One configuration file. Raises ConfigurationAway and InvalidInput."""
+
+    def __init__(self, settings_cls: type[BaseSettings], path: Path) -> None:
+        with reading(path):
+            super().__init__(settings_cls, toml_file=path)
+        check_keys(path, self.toml_data)
+        self.origins = dict.fromkeys(self.toml_data, str(path))
+
+    def __call__(self) -> dict[str, Any]:
+        """By the settings' names, as they are written."""
+        return self.toml_data
+
+
+def _sources(settings_cls: type[BaseSettings]) -> list[_Environment | _ConfigFile]:
+    """The strongest first."""
+    return [
+        _Environment(settings_cls, VARIABLES.keys() - SET_BY_LOGIN),
+        *(_ConfigFile(settings_cls, path) for path in existing_files()),
+        _Environment(settings_cls, SET_BY_LOGIN),
+    ]
+
+
+def origins() -> dict[str, str]:
+    """Where each value comes from, by the setting's name; a setting with its default is missing.
+
+    Raises ConfigurationAway for a file that cannot be read, InvalidInput for an invalid one.
+    """
+    found: dict[str, str] = {}
+    for source in reversed(_sources(Settings)):
+        source()
+        found |= source.origins
+    return found
 
 
 def load_settings() -> Settings:
-    """What is configured. Raises InvalidInput, which says what is wrong, where.
+    """The configuration. Raises InvalidInput, which names each invalid value and its origin.
 
-    Raises ConfigurationAway when that cannot be read.
+    Raises ConfigurationAway when a file cannot be read.
     """
     try:
         return Settings()
     except ValidationError as error:
-        origins = configured()
-        problems = [_sentence(problem, origins) for problem in error.errors(include_input=False)]
+        places = origins()
+        problems = [_describe(problem, places) for problem in error.errors(include_input=False)]
         raise InvalidInput("\n".join(problems)) from error
 
 
-def _sentence(problem: ErrorDetails, origins: Mapping[str, Given]) -> str:
-    place = _place(str(problem["loc"][0]), origins)
+def _describe(problem: ErrorDetails, places: Mapping[str, str]) -> str:
+    name = str(problem["loc"][0])
+    origin = places.get(name, "the configuration")  # which may have changed since
+    place = origin if origin.endswith("environment") else f"{name} in {origin}"
     return f"{place}: {problem['msg'].removeprefix('Value error, ')}."
-
-
-def _place(key: str, origins: Mapping[str, Given]) -> str:
-    origin = origins[key].origin
-    return origin if origin.endswith("environment") else f"{key} in {origin}"

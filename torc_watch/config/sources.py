@@ -1,14 +1,14 @@
-"""What is configured, and where: in the environment, the user's file or the site's file.
+"""Where the configuration comes from: variables, files, and the state folder that they name.
 
-Values are as they were written; `settings` reads them. Here nothing is imported that takes a
-moment, for those commands that only ask where the state folder is.
+`list` needs only the state folder and must start quickly: this module imports neither pydantic nor
+pydantic-settings. `settings` reads the values with those, from the variables and files named here.
 """
 
 import difflib
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,10 @@ from torc_watch.core.errors import ConfigurationAway, InvalidInput
 
 _NAME = "torc-watchd"
 _PASSWORD = "password"  # noqa: S105 - a key's name
+# The environment variables of each setting; the first one that is set counts.
 VARIABLES = {
     "api_url": ("TORC_API_URL",),
-    "username": (),
+    "username": ("USER", "USERNAME"),
     _PASSWORD: ("TORC_PASSWORD",),
     "password_file": ("TORC_PASSWORD_FILE",),
     "ca_file": ("TORC_CA_FILE", "TORC_TLS_CA_CERT"),
@@ -38,37 +39,21 @@ VARIABLES = {
     "output_dir": ("TORC_WATCHD_OUTPUT_DIR",),
     "lease_patience": ("TORC_WATCHD_LEASE_PATIENCE",),
 }
-# Every shell sets these, whatever its user wants: a file knows better.
-_LOGIN = {"username": ("USER", "USERNAME")}
-_OPPOSITES = {"true": "false", "false": "true"}  # of what Torc takes for TORC_TLS_INSECURE
+# Every shell sets the variables of these, whatever its user wants: a file overrides them.
+SET_BY_LOGIN = frozenset({"username"})
 _ABSOLUTE = ("password_file", "ca_file", "home")
 _SWITCHES = ("verify_tls", "auto_recover", "retry_unknown")
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
-    """A value as it was written, and where; ``origin`` goes on after "... in"."""
-
-    value: Any
-    origin: str
-
-
-def configured() -> dict[str, Given]:
-    """By the name of the setting; what is nearer to the user counts.
-
-    Raises ConfigurationAway for a file that cannot be read, InvalidInput for what it should not
-    hold.
-    """
-    found = dict(_of_environment(_LOGIN))
-    for path in reversed(files()):
-        found |= {key: Given(value, str(path)) for key, value in _of_file(path).items()}
-    return found | dict(_of_environment(VARIABLES))
-
-
 def files() -> list[Path]:
-    """Where a configuration is looked for, the user's before the site's."""
+    """Where configuration files may be: the user's, then the site's. The first one overrides."""
     folders = platformdirs.PlatformDirs(_NAME, multipath=True).iter_config_paths()
     return [folder / "config.toml" for folder in folders]
+
+
+def existing_files() -> list[Path]:
+    """As `files`. Raises ConfigurationAway for a file that is there but cannot be opened."""
+    return [path for path in files() if _exists(path)]
 
 
 def default_home() -> Path:
@@ -76,67 +61,93 @@ def default_home() -> Path:
 
 
 def home() -> Path:
-    """The state folder, without a look at any other value. Raises as `configured` does."""
-    given = configured().get("home")
-    if given is None:
-        return default_home()
-    try:
-        return own_path(Path(given.value))
-    except InvalidInput as error:
-        raise InvalidInput(f"{given.origin}: {error}.") from error
+    """The state folder; no other value is looked at, but every file is checked.
+
+    Raises ConfigurationAway for a file that cannot be read, InvalidInput for an invalid file or
+    path.
+    """
+    for origin, value in _homes():
+        try:
+            return own_path(Path(value))
+        except InvalidInput as error:
+            raise InvalidInput(f"{origin}: {error}.") from error
+    return default_home()
 
 
 def own_path(path: Path) -> Path:
-    """With the home that a ~ at its beginning stands for. Raises InvalidInput."""
+    """``path`` with a leading ~ expanded. Raises InvalidInput."""
     try:
         return path.expanduser()
     except RuntimeError as error:
         raise InvalidInput(f"There is no home for {path.parts[0]}") from error
 
 
-def _of_environment(variables: Mapping[str, tuple[str, ...]]) -> Iterator[tuple[str, Given]]:
-    """What is empty is not set."""
-    for key, names in variables.items():
-        for name in names:
-            if text := os.environ.get(name):
-                if name == "TORC_TLS_INSECURE":
-                    text = _OPPOSITES.get(text, text)
-                yield key, Given(text, f"{name} in the environment")
-                break
+def environment_origin(variable: str) -> str:
+    return f"{variable} in the environment"
 
 
-def _of_file(path: Path) -> dict[str, Any]:
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Translates the errors of reading a configuration file.
+
+    Raises ConfigurationAway when it cannot be read, InvalidInput when it is not TOML.
+    """
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
+        yield
     except OSError as error:
         raise ConfigurationAway(f"{path} cannot be read: {error.strerror}.") from error
-    except ValueError as error:  # its syntax, or bytes that are no UTF-8
-        raise InvalidInput(f"{path} is not written in TOML: {error}.") from error
+    except ValueError as error:  # a syntax error, or bytes that are not UTF-8
+        raise InvalidInput(f"{path} is not valid TOML: {error}.") from error
+
+
+def check_keys(path: Path, values: Mapping[str, Any]) -> None:
+    """Refuses what a configuration file must not contain. Raises InvalidInput."""
     for key, value in values.items():
         _check(path, key, value)
+
+
+def _homes() -> Iterator[tuple[str, str]]:
+    """Every configured state folder with its origin, the strongest first."""
+    of_files = [(str(path), _read(path).get("home")) for path in existing_files()]
+    (variable,) = VARIABLES["home"]
+    of_environment = (environment_origin(variable), os.environ.get(variable))
+    return ((origin, value) for origin, value in (of_environment, *of_files) if value)
+
+
+def _exists(path: Path) -> bool:
+    with reading(path):
+        try:
+            path.open("rb").close()
+        except FileNotFoundError:
+            return False
+    return True
+
+
+def _read(path: Path) -> dict[str, Any]:
+    with reading(path), path.open("rb") as file:
+        values = tomllib.load(file)
+    check_keys(path, values)
     return values
 
 
 def _check(path: Path, key: str, value: object) -> None:
     if key == _PASSWORD:
         raise InvalidInput(
-            f"{path} holds a password. Write it into a file that only you can read (mode 0600), "
-            "and name that with password_file."
+            f"{path} contains a password. Write it into a file that only you can read (mode 0600), "
+            "and name that file with password_file."
         )
     if key not in VARIABLES:
-        raise InvalidInput(f"{path}: there is no {_named(key, value)}")
+        raise InvalidInput(f"{path}: there is no {_unknown(key, value)}")
     if isinstance(value, bool) and key not in _SWITCHES:
         raise InvalidInput(f"{path}: {key} cannot be true or false.")
     if key in _ABSOLUTE and not (isinstance(value, str) and value.startswith(("/", "~"))):
-        raise InvalidInput(f"{path}: {key} has to be a path that begins with / or ~, in quotes.")
+        raise InvalidInput(f"{path}: {key} must be a path that begins with / or ~, in quotes.")
 
 
-def _named(key: str, value: object) -> str:
-    """What was written in the place of a setting, and what may have been meant."""
+def _unknown(key: str, value: object) -> str:
+    """Names what is not a setting, and what may have been meant."""
     if isinstance(value, dict):
         return f"table [{key}]. Settings stand above all tables, such as: max_retries = 5"
     nearest = difflib.get_close_matches(key.lower(), VARIABLES, n=1)
-    meant = f"Did you mean {nearest[0]!r}?" if nearest else f"There are: {', '.join(VARIABLES)}."
+    meant = f"Did you mean {nearest[0]!r}?" if nearest else f"Settings: {', '.join(VARIABLES)}."
     return f"setting {key!r}. {meant}"

@@ -1,24 +1,35 @@
-"""Which workflow is meant by a bare id: 42 of one server and 42 of another are two."""
+"""The key of a workflow: its ID alone is ambiguous, since each server counts from 1."""
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from torc_watch.core.errors import InvalidInput
 
-WorkflowKey = tuple[str, int]  # the server's URL, the workflow's id
+
+class WorkflowKey(NamedTuple):
+    """``server`` is the base URL of the server's API."""
+
+    server: str
+    workflow_id: int
 
 
-def key_of(workflow_id: int, server: str | None, known: Iterable[WorkflowKey]) -> WorkflowKey:
-    """The one of ``known`` that is meant. Raises InvalidInput where there is none, or several."""
-    keys = sorted(key for key in known if key[1] == workflow_id and server in (None, key[0]))
+def resolve_key(workflow_id: int, server: str | None, known: Iterable[WorkflowKey]) -> WorkflowKey:
+    """The one of ``known`` with this ID, on ``server`` if that is given.
+
+    Raises InvalidInput if there is none, or more than one.
+    """
+    keys = sorted(
+        key for key in known if key.workflow_id == workflow_id and server in (None, key.server)
+    )
     if not keys:
         where, option = (f" on {server}", f" --url {server}") if server else ("", "")
         raise InvalidInput(
-            f"Workflow {workflow_id}{where} is not looked after. "
+            f"Workflow {workflow_id}{where} is not watched. "
             f"Add it with: torc-watchd add {workflow_id}{option}"
         )
     if len(keys) > 1:
-        servers = " and on ".join(key[0] for key in keys)
+        servers = " and ".join(key.server for key in keys)
         raise InvalidInput(
-            f"Workflow {workflow_id} is looked after on {servers}. Say which is meant with --url."
+            f"Several servers have a workflow {workflow_id}: {servers}. Choose one with --url."
         )
     return keys[0]

@@ -1,8 +1,8 @@
-"""The daemon: one for each person, which watches all that it was ordered to.
+"""The daemon: one for each user, which watches all workflows that the user added.
 
-    order ──▶ spool ──▶ keeper ──▶ a watch for each workflow (the engine) ──▶ board
-                           │
-                           └──▶ registry
+    command ──▶ spool ──▶ watch manager ──▶ a watch for each workflow (the engine) ──▶ status board
+                               │
+                               └──▶ registry
 
-It acts only while it holds the lease, and looks at that again before each change.
+It acts only while it holds the lease, and checks the lease before each change.
 """

@@ -1,11 +1,13 @@
-"""What a person asks of the daemon, one order for each workflow, and what becomes of it."""
+"""The commands that users give to the daemon, and what each of them does to a workflow."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from urllib.parse import urlsplit
 
-LONGEST = 366 * 86_400.0  # seconds: of any interval, so that its end is a date
+from torc_watch.core.workflow_key import WorkflowKey
+
+MAX_INTERVAL = 366 * 86_400.0  # seconds: of any interval, so that its end is a valid date
 
 
 class Action(StrEnum):
@@ -18,9 +20,11 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchOptions:
-    """What was asked for explicitly; None follows the configuration, also when that changes later.
+    """The options that a user set for one watch.
 
-    Times are seconds; ``recovery_hook`` is a command, split into words.
+    None follows the configuration, including later changes to it. Times are seconds;
+    ``recovery_hook`` is a command, split into words. The registry and the spool store these as
+    JSON: the names do not change.
     """
 
     auto_recover: bool | None = None
@@ -32,13 +36,13 @@ class WatchOptions:
     poll_interval: float | None = None
     output_dir: str | None = None
 
-    def changed_by(self, newer: "WatchOptions") -> "WatchOptions":
-        """These, but for what ``newer`` says."""
-        said = {field.name: getattr(newer, field.name) for field in fields(newer)}
-        return replace(self, **{name: value for name, value in said.items() if value is not None})
+    def updated_with(self, newer: "WatchOptions") -> "WatchOptions":
+        """These, with those of ``newer`` that are set."""
+        values = {field.name: getattr(newer, field.name) for field in fields(newer)}
+        return replace(self, **{name: value for name, value in values.items() if value is not None})
 
     def without(self, names: Collection[str]) -> "WatchOptions":
-        """These, but for ``names``, which follow the configuration again."""
+        """These, with ``names`` unset: they follow the configuration again."""
         return replace(self, **dict.fromkeys(names))
 
 
@@ -47,43 +51,50 @@ OPTION_NAMES = frozenset(field.name for field in fields(WatchOptions))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """``server`` is the base URL of its API: workflow 42 of another server is another workflow.
+    """What a user asks for one workflow. ``server`` is the base URL of the server's API.
 
-    ``unset`` names choices that were made before.
+    ``unset`` names options whose earlier value is removed.
     """
 
-    verb: Action
+    action: Action
     server: str
     workflow_id: int
-    choices: WatchOptions = WatchOptions()
+    options: WatchOptions = WatchOptions()
     unset: tuple[str, ...] = ()
 
+    @property
+    def key(self) -> WorkflowKey:
+        return WorkflowKey(self.server, self.workflow_id)
 
-def problem_of(order: Command) -> str | None:
-    """What no command line would have let through, whoever wrote it."""
-    choices = order.choices
-    bounds = [
-        ("server", order.server, _is_url(order.server)),
-        ("workflow_id", order.workflow_id, 0 < order.workflow_id < 2**63),
-        ("max_retries", choices.max_retries, (choices.max_retries or 0) >= 0),
-        *[
-            (name, factor, factor is None or 1 < factor < float("inf"))
-            for name, factor in (
-                ("memory_multiplier", choices.memory_multiplier),
-                ("runtime_multiplier", choices.runtime_multiplier),
-            )
-        ],
-        (
-            "poll_interval",
-            choices.poll_interval,
-            choices.poll_interval is None or 0 < choices.poll_interval <= LONGEST,
-        ),
-        ("recovery_hook", choices.recovery_hook, _may_be_run(choices.recovery_hook)),
-        ("output_dir", choices.output_dir, "\0" not in (choices.output_dir or "")),
-    ]
-    wrong = [f"{name} {value!r}" for name, value, is_right in bounds if not is_right]
-    wrong += [f"unset {name}" for name in order.unset if name not in OPTION_NAMES]
-    return f"asks for what cannot be: {', '.join(wrong)}" if wrong else None
+
+def validation_error(command: Command) -> str:
+    """Sentences that say which values are invalid, and their limits; empty for a valid command.
+
+    Checks what no command line lets through, but a file in the spool may hold.
+    """
+    return " ".join(_violations(command))
+
+
+def _violations(command: Command) -> Iterator[str]:
+    if not _is_url(command.server):
+        yield f"--url must be an http or https URL (got {command.server!r})."
+    if not 0 < command.workflow_id < 2**63:
+        yield f"A workflow ID must be between 1 and 2^63 - 1 (got {command.workflow_id})."
+    for name, is_valid, limit, unit in _LIMITS:
+        value = getattr(command.options, name)
+        if value is not None and not is_valid(value):
+            yield f"{_flag(name)} must {limit} (got {_shown(value)}{unit})."
+    for name in command.unset:
+        if name not in OPTION_NAMES:
+            yield f"--unset must name an option (got {name!r})."
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _shown(value: object) -> str:
+    return f"{value:.15g}" if isinstance(value, float) else repr(value)
 
 
 def _is_url(text: str) -> bool:
@@ -95,34 +106,53 @@ def _is_url(text: str) -> bool:
     return parts.scheme in ("http", "https") and bool(parts.hostname) and text.isprintable()
 
 
-def _may_be_run(hook: tuple[str, ...] | None) -> bool:
-    return hook is None or (bool(hook) and not any("\0" in word for word in hook))
+def _is_multiplier(factor: float) -> bool:
+    return 1 < factor < float("inf")
+
+
+def _is_executable(hook: tuple[str, ...]) -> bool:
+    return bool(hook) and not any("\0" in word for word in hook)
+
+
+_LIMITS: tuple[tuple[str, Callable[..., bool], str, str], ...] = (
+    ("max_retries", lambda number: number >= 0, "be at least 0", ""),
+    ("memory_multiplier", _is_multiplier, "be greater than 1 and finite", ""),
+    ("runtime_multiplier", _is_multiplier, "be greater than 1 and finite", ""),
+    ("poll_interval", lambda seconds: seconds > 0, "be greater than 0 s", " s"),
+    ("poll_interval", lambda seconds: not seconds > MAX_INTERVAL, "be at most 366 days", " s"),
+    ("recovery_hook", _is_executable, "be a command without NUL characters", ""),
+    ("output_dir", lambda path: "\0" not in path, "be a path without NUL characters", ""),
+)
 
 
 class WatchState(StrEnum):
     WATCHED = "watched"
     PAUSED = "paused"
     ENDED = "ended"
-    UNREADABLE = "unreadable"  # kept by another version of this program, and left as it is
+    UNREADABLE = "unreadable"  # stored by another version of this program, and left unchanged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchedWorkflow:
-    """A workflow that the daemon knows. ``verdict`` and ``reason`` are of the watch that ended."""
+    """A workflow in the daemon's list. ``verdict`` and ``reason`` are those of an ended watch."""
 
     server: str
     workflow_id: int
-    choices: WatchOptions
-    condition: WatchState
+    options: WatchOptions
+    state: WatchState
     verdict: str = ""
     reason: str = ""
+
+    @property
+    def key(self) -> WorkflowKey:
+        return WorkflowKey(self.server, self.workflow_id)
 
 
 @dataclass(frozen=True, slots=True)
 class UnknownWorkflow:
-    """The order was for a workflow that the daemon does not know."""
+    """The command was for a workflow that is not in the daemon's list."""
 
-    order: Command
+    command: Command
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,55 +160,52 @@ class Removed:
     pass
 
 
-def follow(
-    entry: WatchedWorkflow | None, order: Command
+def apply_command(
+    workflow: WatchedWorkflow | None, command: Command
 ) -> WatchedWorkflow | Removed | UnknownWorkflow:
-    """What becomes of the workflow: of ``entry``, or of one that nobody added yet.
+    """The workflow after the command; ``workflow`` is None if it is not in the list yet.
 
-    Following an order twice changes nothing more, so it may be given up only after it is kept.
-    What cannot be read can be removed, or added as if it were not there.
+    Applying a command twice gives the same as applying it once, so the daemon may delete the
+    command's file after it has stored the result. An unreadable workflow can be removed, or added
+    as if it were not in the list.
     """
-    is_to_go = order.verb is Action.REMOVE
-    if entry is None or (entry.condition is WatchState.UNREADABLE and not is_to_go):
-        if order.verb is not Action.ADD:
-            return UnknownWorkflow(order)
-        entry = WatchedWorkflow(
-            server=order.server,
-            workflow_id=order.workflow_id,
-            choices=WatchOptions(),
-            condition=WatchState.WATCHED,
+    removes = command.action is Action.REMOVE
+    if workflow is None or (workflow.state is WatchState.UNREADABLE and not removes):
+        if command.action is not Action.ADD:
+            return UnknownWorkflow(command)
+        workflow = WatchedWorkflow(
+            server=command.server,
+            workflow_id=command.workflow_id,
+            options=WatchOptions(),
+            state=WatchState.WATCHED,
         )
-    choices = entry.choices.without(order.unset).changed_by(order.choices)
-    match order.verb:
+    options = workflow.options.without(command.unset).updated_with(command.options)
+    match command.action:
         case Action.REMOVE:
             return Removed()
         case Action.SET:
-            return replace(entry, choices=choices)
+            return replace(workflow, options=options)
         case Action.PAUSE:
-            is_watched = entry.condition is WatchState.WATCHED
-            return replace(entry, condition=WatchState.PAUSED) if is_watched else entry
+            is_watched = workflow.state is WatchState.WATCHED
+            return replace(workflow, state=WatchState.PAUSED) if is_watched else workflow
         case Action.ADD | Action.RESUME:
             return replace(
-                entry,
-                choices=choices,
-                condition=WatchState.WATCHED,
-                verdict="",
-                reason="",
+                workflow, options=options, state=WatchState.WATCHED, verdict="", reason=""
             )
 
 
-def remark_on(entry: WatchedWorkflow | None, verb: Action) -> str:
-    """What a person may not expect who says this of a workflow that is as in ``entry``."""
-    match verb, entry and entry.condition:
+def note_for(workflow: WatchedWorkflow | None, action: Action) -> str:
+    """What the user may not expect of this action on a workflow in this state; usually empty."""
+    match action, workflow and workflow.state:
         case ((Action.ADD | Action.RESUME), WatchState.ENDED):
-            return "its watch begins anew, with all its retries"
+            return "a new watch starts, with all its retries"
         case Action.ADD, WatchState.WATCHED:
-            return "it was looked after already"
+            return "it was already watched"
         case Action.SET, WatchState.PAUSED:
             return "it is paused"
         case Action.SET, WatchState.ENDED:
-            return "its watch has ended, resume begins a new one"
+            return "its watch has ended; resume starts a new one"
         case Action.PAUSE, WatchState.ENDED:
-            return "its watch has ended already"
+            return "its watch has already ended"
         case _:
             return ""

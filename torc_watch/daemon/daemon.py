@@ -1,9 +1,9 @@
-"""The daemon's life: it stands by until the lease is its own, and then does what it was asked.
+"""The daemon: on standby until it holds the lease, then it does what users asked for.
 
-Whoever holds the lease reads the spool and the registry, watches, and shows by its heartbeat that
-it lives. When another has taken over, everything is dropped where it stands, as by a kill: the
-journal knows how to go on, and the other one does. A state folder that cannot be read or written
-for a while, as when a ticket has expired, is waited for.
+The holder of the lease reads the spool and the registry, watches the workflows, and proves by its
+heartbeat that it is alive. After a takeover it drops all work at once, as if it were killed: the
+journal makes that safe, and the successor continues. While the state folder cannot be read or
+written, as after a ticket has expired, it waits and retries.
 """
 
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
@@ -26,40 +26,40 @@ from torc_watch.daemon.fence import Fence
 from torc_watch.daemon.lease import Lease
 from torc_watch.daemon.registry import Registry
 from torc_watch.daemon.server_pool import OpenServer
-from torc_watch.daemon.spool import Spool
+from torc_watch.daemon.spool import InvalidFile, PendingCommand, Spool
 from torc_watch.daemon.status_board import StatusBoard
 from torc_watch.daemon.watch_manager import Report, WatchManager
 from torc_watch.daemon.workflow_view import WorkflowView
 from torc_watch.engine.crash_guard import innermost
 from torc_watch.engine.database import check_integrity, set_damaged_aside
-from torc_watch.engine.throttle import jittered_backoff
 from torc_watch.engine.watch import WatchRequest
+from torc_watch.torc.retry_policy import jittered_backoff
 
-_WELL = 60.0  # seconds after which trouble with the state folder is new trouble
+_STABLE = 60.0  # seconds without trouble, after which the backoff starts again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intervals:
-    """Seconds between heartbeats, between looks into the spool, and for rounds to end at a stop."""
+    """Seconds between heartbeats and between polls of the spool; how long a stop may take."""
 
     heartbeat: float = 30.0
-    intake: float = 5.0
-    farewell: float = 60.0
+    spool_poll: float = 5.0
+    shutdown_grace: float = 60.0
 
 
 class ControlRequests:
-    """What is asked of the running daemon from outside: to stop, to look at once, to begin anew."""
+    """Requests to the running daemon: to stop, to read the spool now, to restart all watches."""
 
     def __init__(self) -> None:
-        self._came = anyio.Event()
+        self._received = anyio.Event()
         self._pokes: list[anyio.Event] = []
-        self._to_reload = False
-        self.to_stop = False
+        self._reload_requested = False
+        self.stop_requested = False
 
     def poke(self) -> anyio.Event:
-        """Something waits in the spool. What is returned is set when that has been taken in."""
+        """There are commands in the spool. The returned event is set when they are applied."""
         self._pokes.append(anyio.Event())
-        self._came.set()
+        self._received.set()
         return self._pokes[-1]
 
     def take_pokes(self) -> list[anyio.Event]:
@@ -68,181 +68,201 @@ class ControlRequests:
 
     def reload(self) -> None:
         """The configuration has changed."""
-        self._to_reload = True
-        self._came.set()
-
-    def stop(self) -> None:
-        self.to_stop = True
-        self._came.set()
+        self._reload_requested = True
+        self._received.set()
 
     def take_reload(self) -> bool:
-        wished, self._to_reload = self._to_reload, False
-        return wished
+        requested, self._reload_requested = self._reload_requested, False
+        return requested
+
+    def stop(self) -> None:
+        self.stop_requested = True
+        self._received.set()
 
     async def wait(self, seconds: float) -> None:
-        """Returns after ``seconds``, or at once when something was wished for since the last time.
+        """Returns after ``seconds``, or at once if there was a request since the last call.
 
-        After a wish to stop it never waits again.
+        After a request to stop it never waits again.
         """
         with anyio.move_on_after(seconds):
-            await self._came.wait()
-        if not self.to_stop:
-            self._came = anyio.Event()
+            await self._received.wait()
+        if not self.stop_requested:
+            self._received = anyio.Event()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DaemonContext:
-    """What the daemon works with. The journal is opened by whoever holds the lease, and no other.
+    """What the daemon works with. Only the holder of the lease opens the journal.
 
-    ``request_for`` is how an entry is to be watched, by its choices and the configuration;
-    ``beside`` runs for as long as we act, and ``at_the_end`` when all watches have ended in order;
-    ``known_before`` are the workflows as the daemon before this one showed them.
+    ``open_registry`` claims the journal for the lease of that name; ``request_for`` combines a
+    workflow's options with the configuration; ``background`` tasks run while the daemon is active;
+    ``on_stopped`` is called when all watches have ended in order; ``previous_views`` returns what
+    the daemon before this one published.
     """
 
     lease: Lease
     fence: Fence
     spool: Spool
     journal: Path
+    open_registry: Callable[[str], Registry]
     open_server: OpenServer
     request_for: Callable[[WatchedWorkflow], WatchRequest]
     board: StatusBoard
     report: Report
     announce: Callable[[DaemonEvent], None]
-    beside: Sequence[Callable[[], Coroutine[Any, Any, None]]] = ()
-    at_the_end: Callable[[], Awaitable[object]] = checkpoint
-    known_before: Callable[[], Iterable[WorkflowView]] = tuple
+    background: Sequence[Callable[[], Coroutine[Any, Any, None]]] = ()
+    on_stopped: Callable[[], Awaitable[object]] = checkpoint
+    previous_views: Callable[[], Iterable[WorkflowView]] = tuple
 
 
 class Daemon:
-    def __init__(self, means: DaemonContext, wishes: ControlRequests, rhythm: Intervals) -> None:
-        self._means = means
-        self._wishes = wishes
-        self._rhythm = rhythm
+    def __init__(
+        self, context: DaemonContext, requests: ControlRequests, intervals: Intervals
+    ) -> None:
+        self._context = context
+        self._requests = requests
+        self._intervals = intervals
         self._failures = 0
         self._resumed_at = float("-inf")
 
     async def run(self) -> None:
-        """Returns when it was wished to stop."""
-        while not self._wishes.to_stop:
+        """Returns after a request to stop."""
+        while not self._requests.stop_requested:
             try:
-                if await self._acquired():
-                    await self._hold()
+                if await self._acquire_lease():
+                    await self._run_with_lease()
             except LeaseLost:
-                self._means.announce(daemon_events.LeaseGone())
+                self._context.announce(daemon_events.LeaseGone())
             except (JournalError, OSError) as error:
-                await self._wait_out(error)
+                await self._back_off(error)
 
-    async def _acquired(self) -> bool:
-        """Waits until the lease is ours. False when it was wished to stop first. Raises OSError."""
-        lease = self._means.lease
-        told = None
-        while not self._wishes.to_stop:
+    async def _acquire_lease(self) -> bool:
+        """Waits for the lease. False after a request to stop. Raises OSError."""
+        lease = self._context.lease
+        announced = None
+        while not self._requests.stop_requested:
             if await to_thread.run_sync(lease.acquire, anyio.current_time()):
                 return True
             held = daemon_events.LeaseHeldElsewhere(holder=await to_thread.run_sync(lease.holder))
-            if held != told:
-                told = held
-                self._means.announce(held)
-            await self._wishes.wait(self._rhythm.heartbeat)
+            if held != announced:
+                announced = held
+                self._context.announce(held)
+            await self._requests.wait(self._intervals.heartbeat)
         return False
 
-    async def _hold(self) -> None:
-        """Lives with the lease, and gives it back when it was wished to stop. Raises as `_act`."""
+    async def _run_with_lease(self) -> None:
+        """Until a request to stop, after which it releases the lease. Raises as `_run_active`."""
         try:
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._beat)
-                while not self._wishes.to_stop:
-                    await self._act_or_wait()
+                tasks.start_soon(self._send_heartbeats)
+                while not self._requests.stop_requested:
+                    await self._run_until_journal_trouble()
                 tasks.cancel_scope.cancel()
         except ExceptionGroup as group:
             raise innermost(group) from group
-        await to_thread.run_sync(self._means.lease.release)
+        await to_thread.run_sync(self._context.lease.release)
 
-    async def _act_or_wait(self) -> None:
-        """Nobody else can do better with a journal that is locked or damaged: the lease is kept."""
+    async def _send_heartbeats(self) -> None:
+        """First beat after one interval: a daemon that keeps failing at start-up must let its lease
+        expire."""
+        while True:
+            await anyio.sleep(self._intervals.heartbeat)
+            await self._context.fence.check()
+
+    async def _run_until_journal_trouble(self) -> None:
+        """Keeps the lease if the journal is locked or damaged: no other daemon could do better."""
         try:
-            await self._act()
+            await self._run_active()
         except JournalBusy as error:
-            await self._wait_out(error)
+            await self._back_off(error)
         except JournalCorrupt as error:
-            await self._set_aside(error)
+            await self._set_journal_aside(error)
 
-    async def _act(self) -> None:
-        """Returns when it was wished to stop. Raises LeaseLost, JournalError and OSError."""
-        await to_thread.run_sync(check_integrity, self._means.journal)
-        with closing(Registry(self._means.journal, self._means.lease.name)) as registry:
-            await self._means.fence.check()  # it may have taken long to get here
-            before = await to_thread.run_sync(self._means.known_before)
+    async def _run_active(self) -> None:
+        """Until a request to stop. Raises LeaseLost, JournalError and OSError."""
+        context = self._context
+        await to_thread.run_sync(check_integrity, context.journal)
+        with closing(context.open_registry(context.lease.name)) as registry:
+            await context.fence.check()  # it may have taken long to get here
+            previous_views = await to_thread.run_sync(context.previous_views)
             try:
                 async with anyio.create_task_group() as tasks:
-                    for work in self._means.beside:
-                        tasks.start_soon(work)
-                    keeper = self._keeper(tasks, registry)
-                    keeper.start(before)
-                    self._means.announce(daemon_events.LeaseTaken(workflows=len(keeper.entries)))
-                    await self._follow_orders(keeper)
-                    with anyio.move_on_after(self._rhythm.farewell):
-                        await keeper.stop()
-                    await self._means.at_the_end()
+                    for task in context.background:
+                        tasks.start_soon(task)
+                    manager = self._watch_manager(tasks, registry)
+                    manager.start(previous_views)
+                    context.announce(daemon_events.LeaseTaken(workflows=len(manager.workflows)))
+                    await self._process_requests(manager)
+                    await self._stop(manager)
                     tasks.cancel_scope.cancel()
             except ExceptionGroup as group:
                 raise innermost(group) from group
             finally:
-                self._means.board.clear()
+                context.board.clear()
 
-    def _keeper(self, tasks: TaskGroup, registry: Registry) -> WatchManager:
-        means = self._means
+    def _watch_manager(self, tasks: TaskGroup, registry: Registry) -> WatchManager:
+        context = self._context
         return WatchManager(
-            tasks, registry, means.open_server, means.request_for, means.board, means.report
+            tasks,
+            registry,
+            context.open_server,
+            context.request_for,
+            context.board,
+            context.report,
         )
 
-    async def _beat(self) -> None:
-        """Not at once: who only ever fails at the start gives way to another node in the end."""
-        while True:
-            await anyio.sleep(self._rhythm.heartbeat)
-            await self._means.fence.check()
+    async def _stop(self, manager: WatchManager) -> None:
+        with anyio.move_on_after(self._intervals.shutdown_grace):
+            await manager.stop()
+        await self._context.on_stopped()
 
-    async def _follow_orders(self, keeper: WatchManager) -> None:
-        while not self._wishes.to_stop:
-            pokes = self._wishes.take_pokes()
-            await self._take_in(keeper)
+    async def _process_requests(self, manager: WatchManager) -> None:
+        """Until a request to stop."""
+        while not self._requests.stop_requested:
+            pokes = self._requests.take_pokes()
+            await self._process_spool(manager)
             for poke in pokes:
                 poke.set()
-            await self._wishes.wait(self._rhythm.intake)
-            if self._wishes.take_reload():
-                keeper.restart()
+            await self._requests.wait(self._intervals.spool_poll)
+            if self._requests.take_reload():
+                manager.restart()
 
-    async def _take_in(self, keeper: WatchManager) -> None:
-        spool = self._means.spool
-        for delivery in await to_thread.run_sync(spool.deliveries):
-            await self._means.fence.check()  # another may have followed it, and later ones, too
-            if isinstance(delivery.content, str):
-                kept = await to_thread.run_sync(spool.set_aside, delivery)
-                self._means.announce(
-                    daemon_events.CommandUnreadable(problem=delivery.content, kept=str(kept))
-                )
-            else:
-                keeper.follow(delivery.content)
-                await to_thread.run_sync(spool.take_in, delivery)
+    async def _process_spool(self, manager: WatchManager) -> None:
+        spool = self._context.spool
+        for pending in await to_thread.run_sync(spool.pending):
+            # After a takeover the successor may have applied this command, and later ones.
+            await self._context.fence.check()
+            match pending:
+                case PendingCommand():
+                    manager.apply(pending.command)
+                    await to_thread.run_sync(spool.acknowledge, pending)
+                case InvalidFile():
+                    await self._reject(pending)
 
-    async def _set_aside(self, error: JournalCorrupt) -> None:
-        await self._means.fence.check()  # by now it may be another's, and whole
-        kept = await to_thread.run_sync(set_damaged_aside, self._means.journal)
-        self._means.announce(daemon_events.StateSetAside(problem=str(error), kept=str(kept)))
+    async def _reject(self, invalid: InvalidFile) -> None:
+        kept = await to_thread.run_sync(self._context.spool.reject, invalid)
+        rejected = daemon_events.CommandUnreadable(problem=invalid.problem, kept=str(kept))
+        self._context.announce(rejected)
 
-    async def _wait_out(self, error: Exception) -> None:
-        if anyio.current_time() - self._resumed_at > _WELL:
+    async def _set_journal_aside(self, error: JournalCorrupt) -> None:
+        await self._context.fence.check()  # after a takeover it is the successor's, and repaired
+        kept = await to_thread.run_sync(set_damaged_aside, self._context.journal)
+        self._context.announce(daemon_events.StateSetAside(problem=str(error), kept=str(kept)))
+
+    async def _back_off(self, error: Exception) -> None:
+        if anyio.current_time() - self._resumed_at > _STABLE:
             self._failures = 0
         self._failures += 1
         delay = jittered_backoff(self._failures)
-        self._means.announce(daemon_events.StateTrouble(reason=self._words(error), retry_in=delay))
-        await self._wishes.wait(delay)
+        trouble = daemon_events.StateTrouble(reason=self._describe(error), retry_in=delay)
+        self._context.announce(trouble)
+        await self._requests.wait(delay)
         self._resumed_at = anyio.current_time()
 
-    def _words(self, error: Exception) -> str:
+    def _describe(self, error: Exception) -> str:
         if isinstance(error, OSError):
             return f"{error.filename or 'The state folder'}: {describe_os_error(error)}"
-        before = self._means.lease.predecessor
-        if before is None or not isinstance(error, JournalBusy):
+        previous = self._context.lease.predecessor
+        if previous is None or not isinstance(error, JournalBusy):
             return str(error)
-        return f"{error} Process {before.pid} on {before.host} held the lease before us."
+        return f"{error} Process {previous.pid} on {previous.host} held the lease before."

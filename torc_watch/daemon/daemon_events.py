@@ -1,4 +1,7 @@
-"""What the daemon reports beside the engine's events: commands, its lease, its state folder."""
+"""Events of the daemon itself, beside the engine's: commands, its lease, its state folder.
+
+The names of events and fields are those in daemon.log: they do not change.
+"""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -10,7 +13,7 @@ from torc_watch.daemon.lease_rules import Holder
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandApplied:
-    """What a person asked of the daemon was taken in."""
+    """The daemon applied a user's command."""
 
     name: ClassVar = "order.followed"
     workflow_id: int
@@ -19,7 +22,7 @@ class CommandApplied:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandRefused:
-    """The order was for a workflow that the daemon does not know."""
+    """The command was for a workflow that is not in the daemon's list."""
 
     name: ClassVar = "order.refused"
     workflow_id: int
@@ -28,7 +31,7 @@ class CommandRefused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandUnreadable:
-    """Something in the spool is no order; ``kept`` is where it was put aside."""
+    """A file in the spool is not a valid command; ``kept`` is the path to which it was moved."""
 
     name: ClassVar = "order.unreadable"
     problem: str
@@ -37,7 +40,7 @@ class CommandUnreadable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeaseTaken:
-    """From now on this daemon acts for its user."""
+    """This daemon took the lease and is the active one from now on."""
 
     name: ClassVar = "lease.taken"
     workflows: int
@@ -45,7 +48,7 @@ class LeaseTaken:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeaseHeldElsewhere:
-    """Another daemon acts; this one stands by. ``holder`` is None when its record is unreadable."""
+    """Another daemon is active; this one is on standby. ``holder`` is None if unreadable."""
 
     name: ClassVar = "lease.held_elsewhere"
     holder: Holder | None
@@ -53,14 +56,14 @@ class LeaseHeldElsewhere:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeaseGone:
-    """Another daemon has taken over: this one has stopped all it did, and stands by."""
+    """Another daemon has taken over: this one has stopped all its work and is on standby."""
 
     name: ClassVar = "lease.lost"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateTrouble:
-    """The state folder does not answer as it should; nothing is changed until it does."""
+    """The state folder cannot be read or written; the daemon changes nothing until it can."""
 
     name: ClassVar = "state.trouble"
     reason: str
@@ -69,7 +72,7 @@ class StateTrouble:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateSetAside:
-    """The state is damaged: it was renamed to ``kept``, and nothing is known any more."""
+    """The journal is damaged: the daemon renamed it to ``kept`` and starts with an empty one."""
 
     name: ClassVar = "state.set_aside"
     problem: str
@@ -78,7 +81,7 @@ class StateSetAside:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlMissing:
-    """Nobody can poke or follow this daemon; the spool and status.json do as well, a bit later."""
+    """The daemon has no socket; clients use the spool and status.json, which takes longer."""
 
     name: ClassVar = "control.missing"
     reason: str
@@ -86,7 +89,7 @@ class ControlMissing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigurationRead:
-    """It was asked to read the configuration again; ``problem`` is why the old one stays."""
+    """The daemon reloaded its configuration; ``problem`` says why it kept the old one."""
 
     name: ClassVar = "configuration.read"
     problem: str = ""
@@ -94,7 +97,7 @@ class ConfigurationRead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopAsked:
-    """It is to end: by ``signal``, as SIGTERM. Rounds under way come to their end first."""
+    """The daemon received ``signal``, such as SIGTERM, and stops after the rounds under way."""
 
     name: ClassVar = "daemon.stopping"
     signal: str

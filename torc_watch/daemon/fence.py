@@ -1,7 +1,7 @@
-"""No change without the lease: what the daemon has between itself and all that it could change.
+"""No change without the lease: the fence stands before everything that the daemon changes.
 
-A change is held back until there was a heartbeat of ours not more than a moment ago: there is no
-takeover before our patience, counted from then, is over. A process that was stopped and resumes
+A change waits until there was a heartbeat of ours at most a second ago: no takeover happens before
+our patience, counted from that heartbeat, is over. A process that was suspended and is resumed
 finds that its last heartbeat was long ago.
 """
 
@@ -16,8 +16,8 @@ from torc_watch.core.os_errors import describe_os_error
 from torc_watch.daemon.lease import Lease
 from torc_watch.schedulers.base import Scheduler, WorkerAssignment
 
-_MOMENT = 1.0  # seconds
-_OF_PATIENCE = 12  # a moment is never more of it than that, and so less than between heartbeats
+_MAX_AGE = 1.0  # seconds since a heartbeat
+_PATIENCE_PART = 12  # the age is at most this part of the patience: less than between heartbeats
 
 
 class Fence:
@@ -25,19 +25,19 @@ class Fence:
         self._lease = lease
         self._patience = lease.me.patience
         self._beaten_at = float("-inf")
-        self._one_at_a_time = anyio.Lock()
-        # Its own: those that all others share may wait for a file system that does not answer.
+        self._lock = anyio.Lock()
+        # Its own thread: all shared ones may block on a file system that does not answer.
         self._thread = anyio.CapacityLimiter(1)
 
     async def check(self) -> None:
-        """Raises LeaseLost, or JournalError when the lease cannot be read."""
+        """Returns if we hold the lease. Raises LeaseLost, or JournalError if that is unknown."""
         asked = anyio.current_time()
-        async with self._one_at_a_time:  # one heartbeat is enough for all that asked before it
+        async with self._lock:  # one heartbeat is enough for all calls that were made before it
             now = anyio.current_time()
-            moment = min(_MOMENT, self._patience / _OF_PATIENCE)
-            if self._beaten_at < min(asked, now - moment):
+            max_age = min(_MAX_AGE, self._patience / _PATIENCE_PART)
+            if self._beaten_at < min(asked, now - max_age):
                 await self._beat()
-                self._beaten_at = now  # its answer may have come to us much later
+                self._beaten_at = now  # before the heartbeat: it may have taken long
 
     async def _beat(self) -> None:
         began = anyio.current_time()
@@ -48,7 +48,7 @@ class Fence:
                 f"The state folder cannot be used: {describe_os_error(error)} "
                 "Nothing is changed until it can."
             ) from error
-        if anyio.current_time() - began >= self._patience / 2:  # the rest is for the change itself
+        if anyio.current_time() - began >= self._patience / 2:  # leave the rest to the change
             raise JournalError("The state folder took too long to answer. Nothing is changed.")
 
 

@@ -1,15 +1,15 @@
-"""Which of a person's daemons acts, over all login nodes that share a home.
+"""Which of a user's daemons is active, over all login nodes that share a home.
 
 The lease is a folder with a file for each epoch, whose name is the epoch's number. A file gets its
 name by link(), which succeeds for one of many even on a network file system; the highest number
-holds the lease, so a holder finds out that it was followed by looking at the names. The time of
-change of its file is the holder's heartbeat. The files of earlier epochs may go, the highest never:
-a lease that is given back keeps its number.
+holds the lease, so a holder detects a takeover by listing the names. The modification time of its
+file is the holder's heartbeat. The files of earlier epochs may be deleted, the highest never: a
+released lease keeps its number.
 
-A heartbeat is a change of the holder's own file, which whoever follows has removed: it fails on the
-file server, whatever this node remembers of the folder.
+A heartbeat modifies the holder's own file. A successor deletes that file, so the old holder's next
+heartbeat fails on the file server, whatever its node has cached.
 
-All calls wait for the file system, which may be a network's: they belong in a thread.
+All calls block on the file system, which may be a network's: call them in a thread.
 """
 
 import json
@@ -24,32 +24,27 @@ from pathlib import Path
 from uuid import uuid4
 
 from torc_watch.core.errors import LeaseLost
-from torc_watch.daemon.lease_rules import RELEASED, Holder, LeaseState, Sighting, judge
-from torc_watch.host.processes import find_process, parse_stat
+from torc_watch.daemon.lease_rules import RELEASED, Holder, LeaseState, Sighting, lease_state
+from torc_watch.host.processes import Liveness, this_process, this_space
 
 
-def this_process(patience: float = 0.0) -> Holder:
-    """We as a holder, with whose heartbeat others are to have ``patience``, in seconds."""
+def this_holder(patience: float = 0.0) -> Holder:
+    """This process as a holder; others wait ``patience`` seconds for its heartbeat."""
+    space, process = this_space(), this_process()
     return Holder(
         host=socket.gethostname(),
-        boot=Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
-        namespace=str(Path("/proc/self/ns/pid").readlink()),
+        boot=space.boot,
+        namespace=space.namespace,
         pid=os.getpid(),
-        started=parse_stat(Path("/proc/self/stat").read_bytes()).started,
+        started=process.started,
         version=version("torc-watch"),
         since=datetime.now(UTC).isoformat(timespec="seconds"),
         patience=patience,
     )
 
 
-def is_running(holder: Holder) -> bool:
-    """Whether a process whose number means something here still lives."""
-    process = find_process(holder.pid)
-    return process is not None and not process.is_dead and process.started == holder.started
-
-
 @dataclass
-class _Watching:
+class _Observation:
     """The last sighting of another's lease, and since when nothing about it has changed."""
 
     seen: Sighting | None = None
@@ -64,61 +59,67 @@ class _Watching:
 class Lease:
     """The lease in ``folder``, as ``me`` sees it. Any call may raise OSError.
 
-    My patience has to be several times what lies between two calls of ``beat``. ``predecessor`` is
-    whose heartbeat stood still when we took the lease: it may live, and go on one day.
+    The patience of ``me`` has to be several times the interval between two calls of ``beat``.
+    ``predecessor`` is the holder whose heartbeat stood still when ``me`` took over: its process may
+    be alive, and continue one day.
     """
 
     def __init__(self, folder: Path, me: Holder) -> None:
         self._folder = folder
         self.me = me
-        self._watching = _Watching()
+        self._observation = _Observation()
         self.epoch: int | None = None
         self.predecessor: Holder | None = None
 
     @property
     def name(self) -> str:
-        """What no other lease is called, also none of the same number in a folder emptied since."""
+        """Unique among all leases, also among those of the same epoch in a folder emptied since."""
         return f"{self.epoch} {self.me}"
 
     def acquire(self, now: float) -> bool:
-        """Takes the lease if it is vacant; whether it is ours now. ``now`` is monotonic, seconds.
+        """Takes the lease if it is vacant; whether we hold it. ``now`` is monotonic, seconds.
 
-        A holder on another machine is gone when it has been looked at for as long as it is waited
-        for: the first call never finds that out.
+        A holder on another machine counts as gone when its heartbeat was observed for as long as
+        its patience: the first call never finds that.
         """
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         seen = self._newest()
         if self._is_ours(seen):
             return True  # after trouble with the state folder
-        standing = judge(
+        state = lease_state(
             seen,
             self.me,
-            is_running=seen is not None and seen.holder is not None and is_running(seen.holder),
-            unchanged_for=self._watching.unchanged_for(seen, now),
+            holder=self._liveness(seen),
+            unchanged_for=self._observation.unchanged_for(seen, now),
         )
-        return standing is LeaseState.VACANT and self._follow(seen)
+        return state is LeaseState.VACANT and self._take_over(seen)
+
+    def _liveness(self, seen: Sighting | None) -> Liveness:
+        if seen is None or seen.holder is None:
+            return Liveness.UNKNOWN
+        return seen.holder.liveness(seen_from=self.me.space)
 
     def holder(self) -> Holder | None:
-        """Who holds the lease, ours or another's; None when nobody does or it cannot be read."""
+        """Who holds the lease, we or another; None if it is vacant or the record is unreadable."""
         seen = self._newest()
         return seen.holder if seen and seen.heartbeat != RELEASED else None
 
     def beat(self) -> None:
-        """Says that we live. Raises LeaseLost when we were followed, or the folder was emptied.
+        """Sends a heartbeat. Raises LeaseLost after a takeover, or if the folder was emptied.
 
-        Also right in a process that stood still for hours: nothing here is remembered but a number.
-        After a beat nobody follows before my patience, from when it was begun, is over.
+        Also correct in a process that was suspended for hours: it remembers only a number. After a
+        heartbeat there is no takeover before our patience, from its beginning, is over.
         """
         self._mark(None)
 
     def release(self) -> None:
-        """Lets the next one take over at once. Raises LeaseLost."""
+        """Lets another daemon take over at once. Raises LeaseLost."""
         self._mark((RELEASED, RELEASED))
         self.epoch = None
 
     def _mark(self, times: tuple[int, int] | None) -> None:
         with suppress(FileNotFoundError):
-            # First the mark, then the look: whoever is about to follow sees it, or we see him.
+            # Mark before listing: either a successor sees the mark, or we see the successor.
             os.utime(self._file(self.epoch or 0), times)
             if self._is_ours(self._newest()):
                 return
@@ -126,32 +127,32 @@ class Lease:
         raise LeaseLost("Another torc-watchd of yours has taken over.")
 
     def _is_ours(self, seen: Sighting | None) -> bool:
-        """Numbers begin again in a folder that was emptied."""
+        """In a folder that was emptied the epochs start again: the holder has to match, too."""
         return seen is not None and (seen.epoch, seen.holder) == (self.epoch, self.me)
 
-    def _follow(self, seen: Sighting | None) -> bool:
+    def _take_over(self, seen: Sighting | None) -> bool:
         epoch = seen.epoch + 1 if seen else 1
-        # A name of its own: in another container there may be a process of our host and number.
+        # A unique name: in another container a process may have our host's name and our PID.
         draft = self._folder / f"draft-{uuid4().hex}"
         with draft.open("x", encoding="utf-8") as file:
             json.dump(asdict(self.me), file)
             file.flush()
             os.fsync(file.fileno())
-        if not _linked(draft, self._file(epoch)):
+        if not _link(draft, self._file(epoch)):
             return False
         self.epoch = epoch
         self.predecessor = seen.holder if seen and seen.heartbeat != RELEASED else None
-        self._sweep(epoch)
+        self._delete_before(epoch)
         return True
 
-    def _sweep(self, epoch: int) -> None:
+    def _delete_before(self, epoch: int) -> None:
         for path in self._folder.iterdir():
             if not path.name.isdecimal() or int(path.name) < epoch:
                 with suppress(OSError):  # gone, no file of ours, or one that NFS keeps for a reader
                     path.unlink()
 
     def _newest(self) -> Sighting | None:
-        for _ in range(2):  # one that was listed may have been followed and swept up meanwhile
+        for _ in range(2):  # after the listing a successor may have deleted the file
             epoch = max(self._epochs(), default=0)
             if not epoch:
                 return None
@@ -167,13 +168,13 @@ class Lease:
         return self._folder / str(epoch)
 
 
-def _linked(draft: Path, file: Path) -> bool:
+def _link(draft: Path, file: Path) -> bool:
     """Whether ``file`` is now our draft."""
-    with suppress(FileNotFoundError):  # the draft was swept up by whoever was faster
+    with suppress(FileNotFoundError):  # a faster daemon deleted the draft
         try:
             os.link(draft, file)
         except FileExistsError:
-            # A network file system may have done it, lost the answer and refused to do it twice.
+            # A network file system may have linked it, lost the answer and refused the repetition.
             return draft.stat().st_nlink > 1
         return True
     return False

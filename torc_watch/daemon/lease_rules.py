@@ -1,16 +1,18 @@
-"""When a lease may be taken from whoever holds it: judged by heartbeats, never by clocks."""
+"""When a daemon may take over a lease: judged by heartbeats, never by clocks."""
 
 from dataclasses import dataclass
 from enum import Enum
+
+from torc_watch.host.processes import Liveness, ProcessSpace, liveness
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
     """A process that holds the lease or would like to.
 
-    ``boot`` and ``namespace`` say from where its number ``pid`` can be looked up; ``started`` is
-    the process's start in clock ticks since boot, since numbers are reused. ``patience`` is for how
-    many seconds its heartbeat may stand still, 0 in the record of a version that did not say so.
+    ``boot`` and ``namespace`` are those of its ProcessSpace; ``started`` is the process's start in
+    clock ticks since boot, since PIDs are reused. ``patience`` is for how many seconds its
+    heartbeat may stand still; it is 0 in the record of a version that did not store it.
     """
 
     host: str
@@ -22,13 +24,18 @@ class Holder:
     since: str
     patience: float = 0.0
 
-    def shares_processes_with(self, other: "Holder") -> bool:
-        return (self.boot, self.namespace) == (other.boot, other.namespace)
+    @property
+    def space(self) -> ProcessSpace:
+        return ProcessSpace(self.boot, self.namespace)
+
+    def liveness(self, seen_from: ProcessSpace) -> Liveness:
+        """Whether the process is alive; ``seen_from`` is the space of the process that asks."""
+        return liveness(self.pid, self.started, self.space, seen_from=seen_from)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sighting:
-    """The newest epoch as it was seen; ``heartbeat`` is any number that changes with each beat.
+    """The newest epoch as it was read; ``heartbeat`` is any number that changes with each beat.
 
     ``holder`` is None when the record cannot be read.
     """
@@ -38,7 +45,7 @@ class Sighting:
     holder: Holder | None
 
 
-RELEASED = 0  # the heartbeat of a lease that its holder gave back
+RELEASED = 0  # the heartbeat of a lease that its holder released
 
 
 class LeaseState(Enum):
@@ -46,18 +53,15 @@ class LeaseState(Enum):
     VACANT = "vacant"
 
 
-def judge(
-    seen: Sighting | None, me: Holder, *, is_running: bool, unchanged_for: float
+def lease_state(
+    seen: Sighting | None, me: Holder, *, holder: Liveness, unchanged_for: float
 ) -> LeaseState:
-    """Whether the lease may be taken.
+    """Whether ``me`` may take the lease.
 
-    ``is_running`` says whether the holder's process was found, and counts only where the holder's
-    processes can be looked up from here. ``unchanged_for`` is for how many seconds we have seen the
-    same heartbeat: nobody is taken for gone sooner than either of us agrees to.
+    ``holder`` is the liveness of the holder's process. ``unchanged_for`` is for how many seconds
+    ``me`` has seen the same heartbeat: a takeover needs the longer patience of the two.
     """
-    if seen is None or seen.heartbeat == RELEASED:
-        return LeaseState.VACANT
-    if seen.holder is not None and seen.holder.shares_processes_with(me) and not is_running:
+    if seen is None or seen.heartbeat == RELEASED or holder is Liveness.GONE:
         return LeaseState.VACANT
     patience = max(me.patience, seen.holder.patience if seen.holder else 0.0)
     return LeaseState.VACANT if unchanged_for >= patience else LeaseState.HELD

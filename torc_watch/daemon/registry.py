@@ -1,4 +1,4 @@
-"""The workflows that the daemon looks after, and what was asked for each."""
+"""The daemon's list of workflows, with the options of each, in the journal."""
 
 import sqlite3
 from contextlib import closing
@@ -6,95 +6,78 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from torc_watch.core.errors import RecordUnreadable
+from torc_watch.core.workflow_key import WorkflowKey
 from torc_watch.daemon.commands import WatchedWorkflow, WatchOptions, WatchState
 from torc_watch.engine.database import Database, now
 from torc_watch.engine.journal import Journal
 
-_CHOICES = TypeAdapter(WatchOptions)
+_OPTIONS = TypeAdapter(WatchOptions)
 
 
 class Registry:
     """Every method raises JournalError when the file cannot be read or written.
 
-    ``lease`` is that of a daemon that acts from now on: no earlier one can write any more, here or
-    into the journal.
+    ``lease`` names the lease of an active daemon. Opening the registry with it claims the journal:
+    daemons with earlier leases can no longer write to it.
     """
 
     def __init__(self, path: Path, lease: str | None = None) -> None:
         self._lease = lease
-        self._state = Database(path, lease)
+        self._database = Database(path, lease)
         if lease is not None:
-            self._state.claim(lease)
+            self._database.claim(lease)
 
     def close(self) -> None:
-        self._state.close()
+        self._database.close()
 
-    def entries(self) -> list[WatchedWorkflow]:
+    def workflows(self) -> list[WatchedWorkflow]:
         """In the order in which they were added."""
-        rows = self._state.query_all("SELECT * FROM entry ORDER BY added, workflow_id")
-        return [entry_of(row) for row in rows]
+        rows = self._database.query_all("SELECT * FROM entry ORDER BY added, workflow_id")
+        return [workflow_from(row) for row in rows]
 
-    def keep(self, entry: WatchedWorkflow) -> None:
-        self._state.write(
+    def save(self, workflow: WatchedWorkflow) -> None:
+        self._database.write(
             "INSERT INTO entry (server, workflow_id, choices, condition, verdict, reason, added)"
             " VALUES (?, ?, ?, ?, ?, ?, ?)"
-            # Named, which SQLite before 3.35 asks for.
+            # SQLite before 3.35 requires the columns of the conflict.
             " ON CONFLICT (server, workflow_id) DO UPDATE SET choices = excluded.choices,"
             " condition = excluded.condition, verdict = excluded.verdict, reason = excluded.reason",
-            entry.server,
-            entry.workflow_id,
-            _CHOICES.dump_json(entry.choices, exclude_none=True).decode(),
-            entry.condition,
-            entry.verdict,
-            entry.reason,
+            workflow.server,
+            workflow.workflow_id,
+            _OPTIONS.dump_json(workflow.options, exclude_none=True).decode(),
+            workflow.state,
+            workflow.verdict,
+            workflow.reason,
             now(),
         )
 
-    def forget(self, server: str, workflow_id: int) -> None:
-        with closing(Journal(self._state.path, self._lease)) as journal:
-            journal.end_removed_watches(server, workflow_id)
-        self._state.write(
-            "DELETE FROM entry WHERE server = ? AND workflow_id = ?", server, workflow_id
-        )
+    def remove(self, key: WorkflowKey) -> None:
+        """Also ends its unfinished watch in the journal."""
+        with closing(Journal(self._database.path, self._lease)) as journal:
+            journal.end_removed_watches(key.server, key.workflow_id)
+        self._database.write("DELETE FROM entry WHERE server = ? AND workflow_id = ?", *key)
 
 
-def _choices(row: sqlite3.Row) -> WatchOptions:
-    try:
-        return _CHOICES.validate_json(row["choices"])
-    except ValueError as error:
-        raise _unreadable(row) from error
-
-
-def entry_of(row: sqlite3.Row) -> WatchedWorkflow:
-    """Of a row of the table ``entry``, as far as this version can read it."""
+def workflow_from(row: sqlite3.Row) -> WatchedWorkflow:
+    """From a row of the table ``entry``; UNREADABLE if this version cannot read it."""
     key = {"server": row["server"], "workflow_id": row["workflow_id"]}
     try:
         return WatchedWorkflow(
             **key,
-            choices=_choices(row),
-            condition=_condition(row),
+            options=_OPTIONS.validate_json(row["choices"]),
+            state=WatchState(row["condition"]),
             verdict=row["verdict"] or "",
             reason=row["reason"] or "",
         )
-    except RecordUnreadable as error:
-        condition = WatchState.UNREADABLE
+    except ValueError:
         return WatchedWorkflow(
-            **key, choices=WatchOptions(), condition=condition, reason=str(error)
+            **key, options=WatchOptions(), state=WatchState.UNREADABLE, reason=_unreadable(**key)
         )
 
 
-def _condition(row: sqlite3.Row) -> WatchState:
-    try:
-        return WatchState(row["condition"])
-    except ValueError as error:
-        raise _unreadable(row) from error
-
-
-def _unreadable(row: sqlite3.Row) -> RecordUnreadable:
-    number, server = row["workflow_id"], row["server"]
-    return RecordUnreadable(
-        f"What was chosen for workflow {number} was kept by another version of torc-watch, and "
-        "cannot be read by this one. Upgrade torc-watch, or add the workflow again with what you "
-        f"want: torc-watchd add {number} --url {server}"
+def _unreadable(server: str, workflow_id: int) -> str:
+    return (
+        f"The options of workflow {workflow_id} were stored by another version of torc-watch, and "
+        "this version cannot read them. Upgrade torc-watch, or add the workflow again with the "
+        f"options that you want: torc-watchd add {workflow_id} --url {server}"
     )

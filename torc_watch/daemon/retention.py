@@ -1,8 +1,8 @@
-"""What is kept no longer: the state folder does not grow for ever.
+"""Deletes what is too old, so that the state folder does not grow without bound.
 
-Not among it are unfinished watches, which whoever watches the workflow next goes on with, and the
-folders of local allocations: one that the server holds to be open and that is not found counts as
-unknown, and a workflow with unknown workers is left alone.
+It never deletes unfinished watches, which the next watch of the workflow continues, nor the
+folders of local allocations: an allocation that is open on the server and whose folder is missing
+counts as unknown, and a workflow with unknown workers is not recovered.
 """
 
 from contextlib import closing, suppress
@@ -13,23 +13,23 @@ from torc_watch.engine.journal import Journal
 from torc_watch.engine.workflow_lock import remove_unused
 
 _HISTORY = timedelta(days=90)  # since a watch ended
-_LOCKS = timedelta(days=30)  # since one was last taken
+_LOCKS = timedelta(days=30)  # since the lock was last taken
 _FILES = {  # since they were written, or renamed to this
     "journal.db.damaged-*": timedelta(days=90),
     "spool/rejected/*": timedelta(days=30),
     "spool/drafts/*": timedelta(days=1),  # of an `add` that was killed
-    ".status.json.*": timedelta(days=1),  # of a daemon that was
+    ".status.json.*": timedelta(days=1),  # of a daemon that was killed
 }
 
 
 def prune(home: Path, now: datetime, lease: str) -> None:
-    """Removes from the state folder what is too old; ``lease`` is the daemon's.
+    """Deletes from the state folder what is too old; ``lease`` is the daemon's.
 
     Raises JournalError, LeaseLost and OSError.
     """
     for pattern, age in _FILES.items():
         for path in home.glob(pattern):
-            with suppress(OSError):  # gone, or a folder, or not ours: the others may go
+            with suppress(OSError):  # gone, a folder, or not ours: the others can still be deleted
                 if path.lstat().st_ctime < (now - age).timestamp():
                     path.unlink()
     remove_unused(home / "locks", (now - _LOCKS).timestamp())

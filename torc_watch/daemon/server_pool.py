@@ -1,4 +1,4 @@
-"""The servers whose workflows are watched, each open once for all of them, while there are any."""
+"""Connections to servers: one for all watches of a server, while there are any."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -14,10 +14,10 @@ OpenServer = Callable[[str], AbstractAsyncContextManager[Supervisor]]
 
 
 @dataclass(slots=True, eq=False)
-class _Opened:
+class _SharedServer:
     supervisor: Supervisor
     users: int = 0
-    left: anyio.Event = field(default_factory=anyio.Event)  # by the last of them
+    unused: anyio.Event = field(default_factory=anyio.Event)
 
 
 class ServerPool:
@@ -26,48 +26,48 @@ class ServerPool:
     def __init__(self, tasks: TaskGroup, open_server: OpenServer) -> None:
         self._tasks = tasks
         self._open_server = open_server
-        self._opened: dict[str, _Opened] = {}
+        self._servers: dict[str, _SharedServer] = {}
         self._locks: dict[str, anyio.Lock] = {}
-        self._refusals: dict[str, tuple[float, str]] = {}
+        self._failures: dict[str, tuple[float, str]] = {}
 
     @asynccontextmanager
     async def supervisor(self, server: str) -> AsyncIterator[Supervisor]:
-        """Raises ServerError. What one workflow finds out counts for all that ask just then."""
-        opened = await self._enter(server)
+        """Raises ServerError. A failed attempt counts for all who asked before it ended."""
+        shared = await self._acquire(server)
         try:
-            yield opened.supervisor
+            yield shared.supervisor
         finally:
-            opened.users -= 1
-            if not opened.users:
-                opened.left.set()
-                if self._opened.get(server) is opened:
-                    del self._opened[server]
+            shared.users -= 1
+            if not shared.users:
+                shared.unused.set()
+                if self._servers.get(server) is shared:
+                    del self._servers[server]
 
-    def renew(self) -> None:
-        """Whoever comes from now on finds the servers opened anew, beside whoever stays."""
-        self._opened.clear()
+    def reopen(self) -> None:
+        """Later users get new connections; current users keep the old ones until they leave."""
+        self._servers.clear()
 
-    async def _enter(self, server: str) -> _Opened:
+    async def _acquire(self, server: str) -> _SharedServer:
         asked = anyio.current_time()
         async with self._locks.setdefault(server, anyio.Lock()):
-            if server not in self._opened:
-                refused, reason = self._refusals.get(server, (-1.0, ""))
-                if refused >= asked:
+            if server not in self._servers:
+                failed, reason = self._failures.get(server, (-1.0, ""))
+                if failed >= asked:
                     raise ServerUnreachable(reason)
-                self._opened[server] = await self._open(server)
-            self._opened[server].users += 1
-            return self._opened[server]
+                self._servers[server] = await self._open(server)
+            self._servers[server].users += 1
+            return self._servers[server]
 
-    async def _open(self, server: str) -> _Opened:
+    async def _open(self, server: str) -> _SharedServer:
         try:
-            opened: _Opened = await self._tasks.start(self._serve, server)
+            shared: _SharedServer = await self._tasks.start(self._serve, server)
         except ServerError as error:
-            self._refusals[server] = anyio.current_time(), str(error)
+            self._failures[server] = anyio.current_time(), str(error)
             raise
-        return opened
+        return shared
 
-    async def _serve(self, server: str, *, task_status: TaskStatus[_Opened]) -> None:
+    async def _serve(self, server: str, *, task_status: TaskStatus[_SharedServer]) -> None:
         async with self._open_server(server) as supervisor:
-            opened = _Opened(supervisor)
-            task_status.started(opened)
-            await opened.left.wait()
+            shared = _SharedServer(supervisor)
+            task_status.started(shared)
+            await shared.unused.wait()

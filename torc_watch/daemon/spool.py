@@ -1,55 +1,74 @@
-"""Orders on their way to the daemon: a folder of files, so that it need not be there.
+"""The queue of commands to the daemon: a folder of files, which works while no daemon runs.
 
-An order is written beside the folder, flushed to the disk and renamed into it: whoever is there
-reads it whole, on whichever login node it was given, and in the order in which they were given.
-The folder is the user's own, but what is read is trusted no further than what anybody else says:
-only small plain files of the user that hold an order count, the rest is set aside and named.
+A command is written beside the folder, flushed to the disk and renamed into it: a daemon on any
+login node reads whole files, in the order in which they were written. Although the folder is the
+user's own, the daemon does not trust its content: it accepts only small regular files of the user
+that hold a valid command, and moves all others to another folder.
 """
 
 import os
 import socket
 import stat
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from errno import EACCES, ELOOP, ENXIO
 from pathlib import Path
 from uuid import uuid4
 
 from pydantic import TypeAdapter, ValidationError
 
-from torc_watch.daemon.commands import Command, problem_of
+from torc_watch.daemon.commands import Action, Command, WatchOptions, validation_error
 
-_LARGEST = 64 * 1024  # bytes; an order has some hundred
+_MAX_SIZE = 64 * 1024  # bytes; a command has some hundred
 _DIGITS = 20
-_LONGEST_NAME = 50  # of a file set aside
-_ORDER = TypeAdapter(Command)
+_MAX_NAME = 50  # characters of its old name that a rejected file keeps
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Content:
+    """A command as JSON. Other versions of this program read it: its keys do not change."""
+
+    verb: Action
+    server: str
+    workflow_id: int
+    choices: WatchOptions = field(default_factory=WatchOptions)
+    unset: tuple[str, ...] = ()
+
+
+_CONTENT = TypeAdapter(_Content)
 
 
 @dataclass(frozen=True, slots=True)
 class PendingCommand:
-    """A file of the spool: the order that it holds, or what is wrong with it."""
+    path: Path
+    command: Command
+
+
+@dataclass(frozen=True, slots=True)
+class InvalidFile:
+    """``problem`` is one or more sentences."""
 
     path: Path
-    content: Command | str
+    problem: str
 
 
 class Spool:
-    """All methods wait for the file system and raise OSError."""
+    """All methods block on the file system and raise OSError."""
 
     def __init__(self, folder: Path) -> None:
         self._incoming = folder / "incoming"
         self._drafts = folder / "drafts"
         self._rejected = folder / "rejected"
 
-    def put(self, order: Command) -> None:
-        """Returns when the order would survive a crash of this machine."""
+    def put(self, command: Command) -> None:
+        """Returns when the command would survive a crash of this machine."""
         for folder in (self._incoming, self._drafts):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         name = f"{self._next_number():0{_DIGITS}}-{socket.gethostname()}-{uuid4().hex}.json"
         draft = self._drafts / name
         try:
             with draft.open("xb") as file:
-                file.write(_ORDER.dump_json(order, exclude_none=True))
+                file.write(_encode(command))
                 file.flush()
                 os.fsync(file.fileno())
             draft.rename(self._incoming / name)
@@ -58,57 +77,85 @@ class Spool:
             raise
         _flush_folder(self._incoming)
 
-    def deliveries(self) -> list[PendingCommand]:
-        """What has come, oldest first; what is taken in or set aside does not come again."""
+    def pending(self) -> list[PendingCommand | InvalidFile]:
+        """All files, the oldest first, until they are acknowledged or rejected."""
         try:
             names = sorted(path.name for path in self._incoming.iterdir())
         except FileNotFoundError:
             return []
-        deliveries = (_open(self._incoming / name) for name in names)
-        return [delivery for delivery in deliveries if delivery is not None]
+        files = (_read(self._incoming / name) for name in names)
+        return [file for file in files if file is not None]
 
-    def take_in(self, delivery: PendingCommand) -> None:
-        """To be called after what was ordered is kept elsewhere."""
-        delivery.path.unlink(missing_ok=True)
+    def acknowledge(self, pending: PendingCommand) -> None:
+        """Deletes the file: to be called after the effect of the command is stored elsewhere."""
+        pending.path.unlink(missing_ok=True)
 
-    def set_aside(self, delivery: PendingCommand) -> Path:
-        """Where a person may look at it."""
+    def reject(self, invalid: InvalidFile) -> Path:
+        """Moves the file to where a user can inspect it; its new path."""
         self._rejected.mkdir(mode=0o700, exist_ok=True)
-        # A name of its own: what has the same name already, or is a folder, is not in the way.
-        name = f"{uuid4().hex}-{delivery.path.name[:_LONGEST_NAME]}"
-        return delivery.path.rename(self._rejected / name)
+        # A unique name: a file or folder of the same name must not prevent the move.
+        name = f"{uuid4().hex}-{invalid.path.name[:_MAX_NAME]}"
+        return invalid.path.rename(self._rejected / name)
 
     def _next_number(self) -> int:
-        """Nanoseconds, but never before an order that waits: clocks are set back, and differ."""
-        waiting = (path.name[:_DIGITS] for path in self._incoming.iterdir())
-        newest = max((int(number) for number in waiting if number.isdecimal()), default=0)
+        """Nanoseconds, but greater than all pending ones: clocks are set back, and differ."""
+        pending = (path.name[:_DIGITS] for path in self._incoming.iterdir())
+        newest = max((int(number) for number in pending if number.isdecimal()), default=0)
         return max(time.time_ns(), newest + 1)
 
 
-def _open(path: Path) -> PendingCommand | None:
-    """None for what another daemon has taken in meanwhile. Raises OSError for passing trouble."""
+def _encode(command: Command) -> bytes:
+    content = _Content(
+        verb=command.action,
+        server=command.server,
+        workflow_id=command.workflow_id,
+        choices=command.options,
+        unset=command.unset,
+    )
+    return _CONTENT.dump_json(content, exclude_none=True)
+
+
+def _decode(text: bytes) -> Command:
+    """Raises ValidationError."""
+    content = _CONTENT.validate_json(text, strict=True, extra="forbid")
+    return Command(
+        action=content.verb,
+        server=content.server,
+        workflow_id=content.workflow_id,
+        options=content.choices,
+        unset=content.unset,
+    )
+
+
+def _read(path: Path) -> PendingCommand | InvalidFile | None:
+    """None if another daemon acknowledged it meanwhile. Raises OSError for temporary trouble."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
         return None
     except OSError as error:
-        if error.errno not in (ELOOP, ENXIO, EACCES):  # a link, a socket, closed to ourselves
+        if error.errno not in (ELOOP, ENXIO, EACCES):  # a link, a socket, no permission
             raise
-        return PendingCommand(path, f"cannot be opened: {error.strerror}")
+        return InvalidFile(path, f"It cannot be opened: {error.strerror}.")
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode) or status.st_uid != os.getuid():
-            return PendingCommand(path, "is no plain file of yours")
-        content = os.read(descriptor, _LARGEST + 1)
+            return InvalidFile(path, "It is not a regular file of yours.")
+        text = os.read(descriptor, _MAX_SIZE + 1)
     finally:
         os.close(descriptor)
-    if len(content) > _LARGEST:
-        return PendingCommand(path, f"is longer than {_LARGEST} bytes")
+    return _parse(path, text)
+
+
+def _parse(path: Path, text: bytes) -> PendingCommand | InvalidFile:
+    if len(text) > _MAX_SIZE:
+        return InvalidFile(path, f"It is longer than {_MAX_SIZE} bytes.")
     try:
-        order = _ORDER.validate_json(content, strict=True, extra="forbid")
+        command = _decode(text)
     except ValidationError as error:
-        return PendingCommand(path, f"holds no order: {error.errors()[0]['msg']}")
-    return PendingCommand(path, problem_of(order) or order)
+        return InvalidFile(path, f"It does not hold a command: {error.errors()[0]['msg']}.")
+    problem = validation_error(command)
+    return InvalidFile(path, problem) if problem else PendingCommand(path, command)
 
 
 def _flush_folder(folder: Path) -> None:

@@ -1,20 +1,31 @@
-"""What the daemon knows of each workflow at this moment, for those who want to show it.
+"""What the active daemon knows of each workflow at this moment, made from the events.
 
-Kept by whoever acts; others read what is published of it.
+It is in memory: other processes read status.json, or follow the daemon's socket.
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
+from torc_watch.core import events
+from torc_watch.core.model import JobCounts
 from torc_watch.core.workflow_key import WorkflowKey
-from torc_watch.daemon.commands import WatchedWorkflow
+from torc_watch.daemon.commands import WatchedWorkflow, WatchState
 from torc_watch.daemon.daemon_events import WorkflowEvent
-from torc_watch.daemon.view_update import first_view, is_routine, view_after
-from torc_watch.daemon.workflow_view import WorkflowView
+from torc_watch.daemon.workflow_view import Phase, WorkflowView
+
+_PHASES = {
+    WatchState.WATCHED: Phase.STARTING,
+    WatchState.PAUSED: Phase.PAUSED,
+    WatchState.ENDED: Phase.ENDED,
+    WatchState.UNREADABLE: Phase.WAITING,
+}
+_ROUTINE = (events.Polled, events.PollDeferred, events.JobsCounted)
 
 
 class StatusBoard:
-    """``on_change`` is called with the view's key, and whether it can wait to be shown."""
+    """Listeners are called with the view's key, and whether showing the change can wait."""
 
     def __init__(self) -> None:
         self._views: dict[WorkflowKey, WorkflowView] = {}
@@ -28,32 +39,96 @@ class StatusBoard:
         return self._views.get(key)
 
     def subscribe(self, on_change: Callable[[WorkflowKey, bool], None]) -> Callable[[], None]:
-        """Returns what ends the subscription."""
+        """Returns a function that ends the subscription."""
         self._listeners.append(on_change)
         return lambda: self._listeners.remove(on_change)
 
-    def show(self, entry: WatchedWorkflow, before: WorkflowView | None = None) -> None:
-        """``before`` is what another daemon knew of it."""
-        key = (entry.server, entry.workflow_id)
-        self._views[key] = first_view(entry, before or self._views.get(key))
-        self._tell(key, can_wait=False)
+    def show(self, workflow: WatchedWorkflow, previous: WorkflowView | None = None) -> None:
+        """``previous`` is the view that the daemon before this one had of it."""
+        key = workflow.key
+        self._views[key] = initial_view(workflow, previous or self._views.get(key))
+        self._notify(key, can_wait=False)
 
     def remove(self, key: WorkflowKey) -> None:
         self._views.pop(key, None)
-        self._tell(key, can_wait=False)
+        self._notify(key, can_wait=False)
 
     def clear(self) -> None:
-        """Nothing is known any more: another daemon acts."""
+        """For a daemon that is no longer active."""
         for key in list(self._views):
             self.remove(key)
 
-    def note(self, event: WorkflowEvent, server: str) -> None:
-        """What happened to a workflow of ``server``; one that is not shown passes by."""
-        key = (server, event.workflow_id)
+    def update(self, event: WorkflowEvent, server: str) -> None:
+        """Updates the view of a workflow on ``server``; ignores workflows that are not shown."""
+        key = WorkflowKey(server, event.workflow_id)
         if key in self._views:
-            self._views[key] = view_after(self._views[key], event, datetime.now(UTC))
-            self._tell(key, can_wait=is_routine(event))
+            self._views[key] = updated_view(self._views[key], event, datetime.now(UTC))
+            self._notify(key, can_wait=is_routine(event))
 
-    def _tell(self, key: WorkflowKey, *, can_wait: bool) -> None:
+    def _notify(self, key: WorkflowKey, *, can_wait: bool) -> None:
         for on_change in list(self._listeners):
             on_change(key, can_wait)
+
+
+def initial_view(workflow: WatchedWorkflow, previous: WorkflowView | None = None) -> WorkflowView:
+    """Of a workflow that was added or changed; the facts in the previous view stay."""
+    view = previous or WorkflowView(server=workflow.server, workflow_id=workflow.workflow_id)
+    return replace(
+        view,
+        phase=_PHASES[workflow.state],
+        verdict=workflow.verdict,
+        reason=workflow.reason,
+        next_look="",
+    )
+
+
+def updated_view(view: WorkflowView, event: WorkflowEvent, at: datetime) -> WorkflowView:
+    view = replace(view, **_changes(event, at))
+    resumes = isinstance(event, events.WatchStarted) and view.last_event
+    if resumes or is_routine(event):
+        return view
+    return replace(view, last_event=event.name, last_event_at=_text(at))
+
+
+def is_routine(event: WorkflowEvent) -> bool:
+    """Whether it reports nothing new."""
+    return isinstance(event, _ROUTINE)
+
+
+def _changes(event: WorkflowEvent, at: datetime) -> dict[str, Any]:
+    changes: dict[str, Any] = {}
+    match event:
+        case events.WatchStarted(workflow_name=name, rounds_used=rounds, max_retries=limit):
+            changes = {"name": name, "phase": Phase.WATCHING, "reason": ""}
+            changes |= {"round": rounds, "max_retries": limit}
+        case events.JobsCounted(counts=counts):
+            changes = {"counts": _plain(counts)}
+        case events.Polled(next_in=seconds, is_resting=is_resting):
+            changes = {"phase": Phase.RESTING if is_resting else Phase.WATCHING}
+            changes |= {"reason": "", "next_look": _text(at, seconds)}
+        case events.RecoveryAttempted(number=number) | events.RecoveryContinued(number=number):
+            changes = {"phase": Phase.RECOVERING, "round": number}
+            changes |= {"reason": "", "next_look": ""}
+        case events.RecoveryInitiated(number=number):
+            changes = {"phase": Phase.WATCHING, "round": number}
+        case events.PollDeferred(reason=reason):
+            changes = {"phase": Phase.WAITING, "reason": reason, "next_look": ""}
+        case (
+            events.PollFailed(reason=reason, retry_in=seconds)
+            | events.WatchPostponed(reason=reason, retry_in=seconds)
+        ):
+            changes = {"phase": Phase.WAITING, "reason": reason, "next_look": _text(at, seconds)}
+        case events.WatchEnded(verdict=verdict, reason=reason):
+            changes = {"phase": Phase.ENDED, "verdict": verdict.label, "reason": reason}
+            changes["next_look"] = ""
+        case _:
+            pass
+    return changes
+
+
+def _plain(counts: JobCounts) -> dict[str, int]:
+    return {status.value: number for status, number in counts.by_status.items() if number}
+
+
+def _text(moment: datetime, seconds_later: float = 0) -> str:
+    return (moment + timedelta(seconds=seconds_later)).isoformat(timespec="seconds")

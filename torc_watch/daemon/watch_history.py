@@ -1,4 +1,4 @@
-"""What was done, for those who only look: reads the journal, and neither creates nor changes it."""
+"""The journal for commands that only show it: neither creates nor changes the file."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -13,17 +13,17 @@ from torc_watch.core.os_errors import describe_os_error
 from torc_watch.core.policy import Plan
 from torc_watch.core.steps import Step
 from torc_watch.core.workflow_key import WorkflowKey
-from torc_watch.daemon.commands import Command, Removed, WatchedWorkflow, follow
-from torc_watch.daemon.registry import entry_of
-from torc_watch.daemon.spool import Spool
+from torc_watch.daemon.commands import Command, Removed, WatchedWorkflow, apply_command
+from torc_watch.daemon.registry import workflow_from
+from torc_watch.daemon.spool import PendingCommand, Spool
 from torc_watch.engine.database import has_hot_journal, is_busy, locked_error
 
 _PLAN = TypeAdapter(Plan)
 _CUT_OFF = (
-    "a process ended in the middle of a change to it, or one on a login node whose locks are not "
-    "seen here is making one. Try again; the next torc-watchd run, or watch, puts it right."
+    "a process was killed while it changed the journal, or one on another login node, whose locks "
+    "are not visible here, is changing it. Try again; the next torc-watchd run or watch repairs it."
 )
-_SECONDS = 10.0  # to wait for whoever is writing
+_SECONDS = 10.0  # seconds to wait for a process that is writing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,7 @@ class PastRound:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PastWatch:
-    """``ended`` and ``verdict`` are None while it goes on; ``reason`` may be empty."""
+    """``ended`` and ``verdict`` are None while it is running; ``reason`` may be empty."""
 
     server: str
     workflow_id: int
@@ -51,42 +51,44 @@ class PastWatch:
     reason: str
     rounds: tuple[PastRound, ...]
 
+    @property
+    def key(self) -> WorkflowKey:
+        return WorkflowKey(self.server, self.workflow_id)
+
 
 def known_workflows(home: Path) -> dict[WorkflowKey, WatchedWorkflow]:
-    """Those that the daemon looks after, as they are when it has seen what waits for it.
+    """The daemon's list, as it will be after the commands in the spool.
 
     Raises JournalError.
     """
-    # The spool first: what is taken in meanwhile is in the journal before it leaves the spool, and
-    # following it twice changes nothing more.
-    orders = _waiting(home / "spool")
-    path = home / "journal.db"
-    with _opened(path, "entry") as database:
+    # The spool first: the daemon stores the effect of a command before it deletes its file, and
+    # applying a command twice changes nothing more.
+    commands = _pending_commands(home / "spool")
+    with _open_journal(home / "journal.db", "entry") as database:
         rows = database.execute("SELECT * FROM entry") if database else ()
-        entries = {(row["server"], row["workflow_id"]): entry_of(row) for row in rows}
-    for order in orders:
-        key = order.server, order.workflow_id
-        match follow(entries.get(key), order):
-            case WatchedWorkflow() as entry:
-                entries[key] = entry
+        workflows = {workflow.key: workflow for workflow in map(workflow_from, rows)}
+    for command in commands:
+        match apply_command(workflows.get(command.key), command):
+            case WatchedWorkflow() as workflow:
+                workflows[command.key] = workflow
             case Removed():
-                del entries[key]
-    return entries
+                del workflows[command.key]
+    return workflows
 
 
-def _waiting(folder: Path) -> list[Command]:
+def _pending_commands(folder: Path) -> list[Command]:
     try:
-        contents = [delivery.content for delivery in Spool(folder).deliveries()]
+        files = Spool(folder).pending()
     except OSError as error:
         raise JournalError(
             f"The spool {folder} cannot be read: {describe_os_error(error)}"
         ) from error
-    return [content for content in contents if not isinstance(content, str)]
+    return [file.command for file in files if isinstance(file, PendingCommand)]
 
 
 def watches_of(home: Path, workflow_id: int) -> list[PastWatch]:
-    """On all servers, the first one first."""
-    with _opened(home / "journal.db", "watch") as database:
+    """The watches of all workflows with this ID, on all servers, oldest first."""
+    with _open_journal(home / "journal.db", "watch") as database:
         if database is None:
             return []
         rows = database.execute(
@@ -115,7 +117,7 @@ def _round(database: sqlite3.Connection, row: sqlite3.Row) -> PastRound:
         "SELECT name, record FROM step WHERE round_id = ? ORDER BY began", (row["id"],)
     ).fetchall()
     records = {step["name"]: step["record"] for step in steps}
-    known = [name for name in records if name in list(Step)]  # another version may have others
+    known = [name for name in records if name in list(Step)]  # other versions have other steps
     return PastRound(
         number=row["number"],
         run_id=row["run_id"],
@@ -130,15 +132,15 @@ def _round(database: sqlite3.Connection, row: sqlite3.Row) -> PastRound:
 def _plan(record: str | None) -> Plan | None:
     try:
         return _PLAN.validate_json(record) if record else None
-    except ValueError:  # of another version of this program
+    except ValueError:  # stored by another version of this program
         return None
 
 
 @contextmanager
-def _opened(path: Path, table: str) -> Iterator[sqlite3.Connection | None]:
-    """None where nothing was ever kept, in that table. Raises JournalError."""
+def _open_journal(path: Path, table: str) -> Iterator[sqlite3.Connection | None]:
+    """None if the file or the table does not exist. Raises JournalError."""
     try:
-        if not _is_there(path):
+        if not _exists(path):
             yield None
             return
         uri = f"{path.absolute().as_uri()}?mode=ro"
@@ -152,8 +154,8 @@ def _opened(path: Path, table: str) -> Iterator[sqlite3.Connection | None]:
         raise JournalError(f"The journal {path} cannot be read: {_reason(error)}") from error
 
 
-def _is_there(path: Path) -> bool:
-    """Raises OSError where that cannot be told, which since Python 3.14 is a no of `exists`."""
+def _exists(path: Path) -> bool:
+    """Raises OSError if that is unknown: since Python 3.14 `Path.exists` returns False then."""
     try:
         path.stat()
     except (FileNotFoundError, NotADirectoryError):

@@ -1,8 +1,8 @@
-"""The watches of the daemon: one task for each workflow that it is to watch, for as long as it is.
+"""The watches of the daemon: one task for each workflow that is to be watched.
 
-What a person changes takes hold when the round under way is done: the watch is ended and begun
-again as it then has to be. A workflow whose watch came to a verdict is kept, with that, until
-somebody says more about it.
+A user's change takes effect after the round under way: the watch is canceled and restarted with
+the new options. A workflow whose watch ended stays in the list with its verdict, until the user
+gives another command for it.
 """
 
 from collections.abc import Callable, Iterable
@@ -30,7 +30,7 @@ from torc_watch.daemon.commands import (
     UnknownWorkflow,
     WatchedWorkflow,
     WatchState,
-    follow,
+    apply_command,
 )
 from torc_watch.daemon.daemon_events import WorkflowEvent
 from torc_watch.daemon.registry import Registry
@@ -38,17 +38,17 @@ from torc_watch.daemon.server_pool import OpenServer, ServerPool
 from torc_watch.daemon.status_board import StatusBoard
 from torc_watch.daemon.workflow_view import WorkflowView
 from torc_watch.engine.crash_guard import isolate_crashes
-from torc_watch.engine.throttle import jittered_backoff
 from torc_watch.engine.watch import WatchRequest
+from torc_watch.torc.retry_policy import jittered_backoff
 
-# What keeps one workflow from being watched, and may pass, or a person do something about it.
-_PASSING = (ServerError, SchedulerError, WatchHeld, InvalidInput, RecordUnreadable, OSError)
+# What keeps one workflow from being watched, and may pass by itself or by a user's action.
+_RETRYABLE = (ServerError, SchedulerError, WatchHeld, InvalidInput, RecordUnreadable, OSError)
 
-Report = Callable[[WorkflowEvent, str], None]  # what happened to a workflow, and the server of that
+Report = Callable[[WorkflowEvent, str], None]  # an event of a workflow, and its server
 
 
 class WatchManager:
-    """``request_for`` is how an entry is to be watched, by its choices and the configuration."""
+    """``request_for`` combines a workflow's options with the configuration."""
 
     def __init__(
         self,
@@ -65,106 +65,106 @@ class WatchManager:
         self._board = board
         self._report = report
         self._servers = ServerPool(tasks, open_server)
-        self._entries = {_key(entry): entry for entry in registry.entries()}
+        self._workflows = {workflow.key: workflow for workflow in registry.workflows()}
         self._watches: dict[WorkflowKey, anyio.CancelScope] = {}
-        self._last_ended = anyio.Event()
+        self._all_ended = anyio.Event()
 
     @property
-    def entries(self) -> list[WatchedWorkflow]:
-        return list(self._entries.values())
+    def workflows(self) -> list[WatchedWorkflow]:
+        return list(self._workflows.values())
 
-    def start(self, before: Iterable[WorkflowView] = ()) -> None:
-        """``before`` is what the daemon before this one knew."""
-        views = {(view.server, view.workflow_id): view for view in before}
-        for key, entry in self._entries.items():
-            self._board.show(entry, views.get(key))
-            self._attend(key)
+    def start(self, previous_views: Iterable[WorkflowView] = ()) -> None:
+        """``previous_views`` are those of the daemon before this one."""
+        views = {view.key: view for view in previous_views}
+        for key, workflow in self._workflows.items():
+            self._board.show(workflow, views.get(key))
+            self._update_watch(key)
 
-    def follow(self, order: Command) -> None:
-        """Does what was ordered, and keeps it. Raises JournalError."""
-        key = (order.server, order.workflow_id)
-        after = follow(self._entries.get(key), order)
-        if isinstance(after, UnknownWorkflow):
-            refused = daemon_events.CommandRefused(workflow_id=order.workflow_id, verb=order.verb)
-            self._report(refused, order.server)
+    def apply(self, command: Command) -> None:
+        """Applies a command and stores the result. Raises JournalError."""
+        key, workflow_id, action = command.key, command.workflow_id, command.action
+        result = apply_command(self._workflows.get(key), command)
+        if isinstance(result, UnknownWorkflow):
+            refused = daemon_events.CommandRefused(workflow_id=workflow_id, verb=action)
+            self._report(refused, command.server)
             return
-        if isinstance(after, Removed):
-            self._registry.forget(*key)
-            del self._entries[key]
+        if isinstance(result, Removed):
+            self._registry.remove(key)
+            del self._workflows[key]
             self._board.remove(key)
         else:
-            self._keep(after)
-        followed = daemon_events.CommandApplied(workflow_id=order.workflow_id, verb=order.verb)
-        self._report(followed, order.server)
-        self._attend(key)
+            self._save(result)
+        applied = daemon_events.CommandApplied(workflow_id=workflow_id, verb=action)
+        self._report(applied, command.server)
+        self._update_watch(key)
 
     def restart(self) -> None:
-        """Begins every watch again, on servers opened anew: how to watch has changed."""
-        self._servers.renew()
-        self._end_watches()
+        """Restarts every watch, on new connections: the configuration has changed."""
+        self._servers.reopen()
+        self._cancel_watches()
 
     async def stop(self) -> None:
-        """Ends every watch, each after the round that it is in."""
-        self._entries.clear()
-        self._end_watches()
+        """Ends every watch, each after the round under way."""
+        self._workflows.clear()
+        self._cancel_watches()
         if self._watches:
-            self._last_ended = anyio.Event()
-            await self._last_ended.wait()
+            self._all_ended = anyio.Event()
+            await self._all_ended.wait()
 
-    def _end_watches(self) -> None:
+    def _cancel_watches(self) -> None:
         for scope in self._watches.values():
             scope.cancel()
 
-    def _attend(self, key: WorkflowKey) -> None:
-        """Lets the workflow's task see what has changed, or starts one."""
+    def _update_watch(self, key: WorkflowKey) -> None:
+        """Cancels the workflow's watch, which then sees the change, or starts one."""
         if key in self._watches:
             self._watches[key].cancel()
-        elif self._is_to_be_watched(key):
+        elif self._should_watch(key):
             self._watches[key] = anyio.CancelScope()
-            self._tasks.start_soon(self._look_after, key)
+            self._tasks.start_soon(self._keep_watching, key)
 
-    def _is_to_be_watched(self, key: WorkflowKey) -> bool:
-        entry = self._entries.get(key)
-        return entry is not None and entry.condition is WatchState.WATCHED
+    def _should_watch(self, key: WorkflowKey) -> bool:
+        workflow = self._workflows.get(key)
+        return workflow is not None and workflow.state is WatchState.WATCHED
 
-    async def _look_after(self, key: WorkflowKey) -> None:
+    async def _keep_watching(self, key: WorkflowKey) -> None:
         try:
-            while self._is_to_be_watched(key):
-                entry = self._entries[key]
+            while self._should_watch(key):
+                workflow = self._workflows[key]
                 with anyio.CancelScope() as self._watches[key]:
-                    await self._watch(entry)
+                    await self._watch(workflow)
         finally:
             del self._watches[key]
             if not self._watches:
-                self._last_ended.set()
+                self._all_ended.set()
 
-    async def _watch(self, entry: WatchedWorkflow) -> None:
-        """Watches until there is a verdict, and keeps that."""
+    async def _watch(self, workflow: WatchedWorkflow) -> None:
+        """Watches until there is a verdict, and stores it."""
 
         def report(event: WorkflowEvent) -> None:
-            self._report(event, entry.server)
+            self._report(event, workflow.server)
 
-        attempt = partial(self._watch_patiently, entry, report)
-        self._conclude(entry, await isolate_crashes(entry.workflow_id, attempt, report))
+        attempt = partial(self._watch_with_retries, workflow, report)
+        self._save_verdict(workflow, await isolate_crashes(workflow.workflow_id, attempt, report))
 
-    async def _watch_patiently(
-        self, entry: WatchedWorkflow, report: Callable[[WorkflowEvent], None]
+    async def _watch_with_retries(
+        self, workflow: WatchedWorkflow, report: Callable[[WorkflowEvent], None]
     ) -> WatchEnded:
-        """Watches to the verdict, however often it cannot be watched."""
-        workflow_id = entry.workflow_id
+        """Watches until there is a verdict, with a delay after each failed attempt."""
+        workflow_id = workflow.workflow_id
         failures = 0
         while True:
             try:
-                async with self._servers.supervisor(entry.server) as supervisor:
+                async with self._servers.supervisor(workflow.server) as supervisor:
                     ended = await supervisor.watch(
-                        self._request_for(entry), partial(self._conclude, entry)
+                        self._request_for(workflow), partial(self._save_verdict, workflow)
                     )
             except NotFound:
-                reason = f"There is no workflow {workflow_id} on {entry.server}."
+                reason = f"There is no workflow {workflow_id} on {workflow.server}."
                 return WatchEnded(
                     workflow_id=workflow_id, verdict=Verdict.HANDED_OVER, reason=reason
                 )
-            except _PASSING as error:
+            except _RETRYABLE as error:
                 reason = str(error)
             else:
                 if ended.verdict is not Verdict.UNREACHABLE:
@@ -175,24 +175,17 @@ class WatchManager:
             report(events.WatchPostponed(workflow_id=workflow_id, reason=reason, retry_in=delay))
             await anyio.sleep(delay)
 
-    def _conclude(self, entry: WatchedWorkflow, ended: WatchEnded) -> bool:
-        """Keeps a verdict and reports it, unless that was done already, or a person was quicker."""
-        is_current = self._entries.get(_key(entry)) is entry
+    def _save_verdict(self, workflow: WatchedWorkflow, ended: WatchEnded) -> bool:
+        """Stores and reports the verdict; False if that was done, or a command changed it first."""
+        is_current = self._workflows.get(workflow.key) is workflow
         if ended.verdict is Verdict.UNREACHABLE or not is_current:
             return False
-        self._keep(
-            replace(
-                entry, condition=WatchState.ENDED, verdict=ended.verdict.label, reason=ended.reason
-            )
-        )
-        self._report(ended, entry.server)
+        verdict, reason = ended.verdict.label, ended.reason
+        self._save(replace(workflow, state=WatchState.ENDED, verdict=verdict, reason=reason))
+        self._report(ended, workflow.server)
         return True
 
-    def _keep(self, entry: WatchedWorkflow) -> None:
-        self._registry.keep(entry)
-        self._entries[_key(entry)] = entry
-        self._board.show(entry)
-
-
-def _key(entry: WatchedWorkflow) -> WorkflowKey:
-    return entry.server, entry.workflow_id
+    def _save(self, workflow: WatchedWorkflow) -> None:
+        self._registry.save(workflow)
+        self._workflows[workflow.key] = workflow
+        self._board.show(workflow)

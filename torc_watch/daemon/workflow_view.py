@@ -1,15 +1,16 @@
-"""What the daemon shows of itself and of each workflow: values that readers import in a moment."""
+"""What the daemon shows of itself and of each workflow: plain values, quick to import."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
+from torc_watch.core.workflow_key import WorkflowKey
 from torc_watch.daemon.lease_rules import Holder
 
 
 class Phase(StrEnum):
     STARTING = "starting"
     WATCHING = "watching"
-    RESTING = "resting"  # nothing runs it, for so short a time that something may yet
+    RESTING = "resting"  # no workers, but for too short a time to call it stuck
     RECOVERING = "recovering"
     WAITING = "waiting"  # for a server, a scheduler or another watch
     PAUSED = "paused"
@@ -20,8 +21,9 @@ class Phase(StrEnum):
 class WorkflowView:
     """Times are ISO 8601, UTC. ``counts`` has jobs by status, None before they were counted.
 
-    ``name`` is empty before a server said it, ``verdict`` before the watch ended; ``reason`` says
-    why it waits or how it ended.
+    ``name`` is empty before the first answer of the server, ``verdict`` before the watch ended;
+    ``reason`` says why it waits or how it ended. The names are the keys of status.json and of the
+    socket: they do not change.
     """
 
     server: str
@@ -37,10 +39,14 @@ class WorkflowView:
     verdict: str = ""
     reason: str = ""
 
+    @property
+    def key(self) -> WorkflowKey:
+        return WorkflowKey(self.server, self.workflow_id)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DaemonView:
-    """``holder`` is the process that acts; ``at`` is when this was true."""
+    """``holder`` is the process of the daemon; ``at`` is when this was true, ISO 8601."""
 
     holder: Holder
     at: str

@@ -13,6 +13,7 @@ import anyio
 
 from torc_watch.core import polling
 from torc_watch.core.errors import ServerFault, ServerUnreachable
+from torc_watch.torc.retry_policy import jittered_backoff
 
 _POLLS = 8  # at once; a poll is a handful of requests, one after the other
 _STREAMS = 100  # further watches get no event stream: each costs the server a connection
@@ -90,11 +91,6 @@ class ServerThrottle:
         self._failures += 1
         self._last_error = reason
         self._not_before = anyio.current_time() + jittered_backoff(self._failures)
-
-
-def jittered_backoff(failures: int) -> float:
-    """Seconds to wait before the next attempt, after ``failures`` (at least 1) in a row."""
-    return polling.backoff_delay(failures, _chance())
 
 
 def _chance() -> float:

@@ -6,7 +6,7 @@ other events wait for the next poll, which alone decides.
 """
 
 from collections.abc import Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 
 import anyio
@@ -21,7 +21,7 @@ from torc_watch.core.errors import (
 )
 from torc_watch.core.events import Verdict, WatchEnded
 from torc_watch.engine.observer import observe
-from torc_watch.engine.throttle import ServerThrottle, jittered_backoff
+from torc_watch.engine.throttle import ServerThrottle
 from torc_watch.engine.watch import (
     Decision,
     EngineContext,
@@ -31,6 +31,7 @@ from torc_watch.engine.watch import (
     Watch,
 )
 from torc_watch.torc.event_stream import stream_event_types
+from torc_watch.torc.retry_policy import jittered_backoff, stream_policy
 from torc_watch.torc.transport import Transport
 
 _WORTH_A_POLL = frozenset({"compute_node_stopped", "workflow_reinitialized", "workflow_started"})
@@ -191,22 +192,18 @@ class WakeUp:
 
 
 async def listen(transport: Transport, workflow_id: int, wake_up: WakeUp) -> None:
-    """Listens until canceled; returns when the server has no event stream."""
-    failures = 0
-    while True:
-        try:
-            async with aclosing(stream_event_types(transport, workflow_id)) as stream:
-                async for event in stream:
-                    failures = 0
-                    if event in _WORTH_A_POLL:
-                        wake_up.set()
-        except (NotFound, RequestRejected):
-            return
-        except ServerError:
-            # The watcher's polls meet the same error, and report it.
-            pass
-        failures += 1
-        await anyio.sleep(jittered_backoff(failures))
+    """Listens until canceled; returns when the server has no event stream.
+
+    Other errors are retried. The watcher meets them at its polls too, and reports them there.
+    """
+    with suppress(NotFound, RequestRejected):
+        async for attempt in stream_policy():
+            with attempt:
+                async with aclosing(stream_event_types(transport, workflow_id)) as stream:
+                    async for event in stream:
+                        attempt.retry_state.attempt_number = 1  # the stream works: a fresh backoff
+                        if event in _WORTH_A_POLL:
+                            wake_up.set()
 
 
 def _ended(workflow_id: int, verdict: Verdict, reason: str) -> WatchEnded:

@@ -1,6 +1,5 @@
 """One watch of a workflow at a time: a lock that is released when its holder dies."""
 
-import fcntl
 import json
 import os
 import resource
@@ -15,6 +14,7 @@ from typing import Any, TextIO
 
 from torc_watch.core.errors import InvalidInput, JournalError, WatchHeld
 from torc_watch.engine.journal import Identity
+from torc_watch.host.file_lock import still_has_name, try_lock
 
 _SPARE = 256  # open files that locks leave to the rest of this process, such as the heartbeat
 
@@ -33,11 +33,11 @@ def lock_workflow(directory: Path, identity: Identity, epoch: int | None = None)
     name = f"{_file_name(identity)}.lock"
     while True:
         with _open_lock(directory, name) as file:
-            if not _is_locked_by_us(file):
+            if not try_lock(file):
                 if not _is_of_earlier_epoch(file, epoch):
                     raise WatchHeld(_who_holds(identity, file))
                 (directory / name).unlink(missing_ok=True)
-            elif _is_still_there(directory / name, file):
+            elif still_has_name(directory / name, file):  # else taken over after we opened it
                 _sign(file, epoch)
                 yield
                 return
@@ -57,29 +57,13 @@ def remove_unused(directory: Path, before: float) -> None:
 
 def _remove_free(path: Path) -> None:
     with path.open("r+", encoding="utf-8") as file:
-        if _is_locked_by_us(file) and _is_still_there(path, file):
+        if try_lock(file) and still_has_name(path, file):
             path.unlink()
-
-
-def _is_locked_by_us(file: TextIO) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _is_of_earlier_epoch(file: TextIO, epoch: int | None) -> bool:
     holder = _read_holder(file)
     return epoch is not None and holder is not None and (holder.get("epoch") or epoch) < epoch
-
-
-def _is_still_there(path: Path, file: TextIO) -> bool:
-    """Otherwise a daemon took it over, or it was removed, after we had opened it."""
-    try:
-        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
-    except FileNotFoundError:
-        return False
 
 
 def _open_lock(directory: Path, name: str) -> TextIO:

@@ -1,1 +1,1 @@
-"""The control socket of the daemon, from both ends."""
+"""The daemon's socket: its server, its client, and the stream of workflow states over it."""

@@ -1,69 +1,56 @@
-"""A question to the daemon of this login node, over its socket: quick to import."""
+"""The client of the daemon's socket on this login node."""
 
-import json
 import os
 import socket
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
-from torc_watch.core.workflow_key import WorkflowKey
+import anyio
+from anyio.abc import SocketAttribute, SocketStream
 
 _CREDENTIALS = "3i"  # process, user, group
-_AT_FIRST = 2.0  # seconds for the daemon to begin its answer: otherwise it hangs
-_AFTERWARDS = 30.0  # seconds for each further part, for which it may have to ask a server
 
 
 def socket_paths(home: Path, environment: Mapping[str, str]) -> list[Path]:
-    """Where the daemon of this state folder may listen on this login node, the best place first.
+    """Where the daemon of this state folder may listen on this login node, in order of preference.
 
-    XDG_RUNTIME_DIR is not set by every way to log in: daemon and client may differ in it.
+    Not every login sets XDG_RUNTIME_DIR, so the daemon and its client may differ in it.
     """
     user = os.getuid()
-    told = environment.get("XDG_RUNTIME_DIR", "")
-    runtimes = [told] if told.startswith("/") else []
+    runtime = environment.get("XDG_RUNTIME_DIR", "")
+    runtimes = [runtime] if runtime.startswith("/") else []
     folders = [f"{runtime}/torc-watchd" for runtime in (*runtimes, f"/run/user/{user}")]
-    folders.append(f"/tmp/torc-watchd-{user}")  # noqa: S108 - made ours, or refused
+    folders.append(f"/tmp/torc-watchd-{user}")  # noqa: S108 - refused if it is not private
     key = sha256(os.fsencode(home.absolute())).hexdigest()[:12]
     return [Path(folder) / f"{key}.sock" for folder in dict.fromkeys(folders)]
 
 
-def inspected(home: Path, key: WorkflowKey) -> Iterator[dict[str, Any]]:
-    """The parts of `inspection` that the daemon says, the first ones: it may hang, or not run."""
-    server, workflow_id = key
-    with suppress(OSError, ValueError):
-        yield from ask(socket_paths(home, os.environ), f"inspect {workflow_id} {server}")
-
-
-def ask(paths: Sequence[Path], wish: str) -> Iterator[dict[str, Any]]:
-    """The parts of the daemon's answer; fewer than expected where it cannot answer.
-
-    Raises OSError when none listens at ``paths``, or does not go on.
-    """
-    with _connected(paths) as connection, connection.makefile("rb") as answer:
-        connection.sendall(f"{wish}\n".encode())
-        for line in answer:
-            yield json.loads(line)
-            connection.settimeout(_AFTERWARDS)
-
-
-def _connected(paths: Sequence[Path]) -> socket.socket:
+async def connect(paths: Sequence[Path]) -> SocketStream:
+    """Connects to the daemon at the first of ``paths`` where one listens. Raises OSError."""
     for path in paths:
-        connection = socket.socket(socket.AF_UNIX)
-        connection.settimeout(_AT_FIRST)
         with suppress(OSError):
-            connection.connect(str(path))
-            if is_ours(connection):
-                return connection
-        connection.close()
+            stream = await anyio.connect_unix(path)
+            if is_ours(stream.extra(SocketAttribute.raw_socket)):  # noqa: S610 - no SQL
+                return stream
+            await stream.aclose()
     raise ConnectionRefusedError("No daemon of yours listens here.")
 
 
+async def poke(paths: Sequence[Path], seconds: float) -> bool:
+    """Whether the daemon confirmed within ``seconds`` that it applied the commands in the spool."""
+    disconnected = anyio.EndOfStream, anyio.BrokenResourceError
+    with anyio.move_on_after(seconds), suppress(OSError, *disconnected):
+        async with await connect(paths) as stream:
+            await stream.send(b"poke\n")
+            return bool(await stream.receive())
+    return False
+
+
 def is_ours(connection: socket.socket) -> bool:
-    """Whether a process of this user is at the other end of a Unix connection. Raises OSError."""
+    """Whether the peer of a Unix connection is a process of this user. Raises OSError."""
     size = struct.calcsize(_CREDENTIALS)
     credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
     _, user, _ = struct.unpack(_CREDENTIALS, credentials)

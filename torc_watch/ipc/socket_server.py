@@ -1,19 +1,18 @@
-"""The daemon's socket on its own login node: a faster way to what the spool and status.json offer.
+"""The daemon's socket on its own login node: faster than the spool and status.json.
 
-A client sends one line, and gets lines of JSON back: to ``poke`` one when the spool has been taken
-in, to ``follow`` the whole board first and then each workflow as it changes (null for one that was
-removed), to ``inspect ID SERVER`` what there is to say of a workflow, part by part. It is for the
-user alone: the folder is closed to others, and so is each connection.
+A client sends one line and receives lines of JSON: for ``poke`` one line when the commands in the
+spool are applied, for ``follow`` all workflows first and then each workflow as it changes (null for
+a removed one). Only the user has access: the folder is private, and the server checks the user of
+each connection.
 """
 
 import json
 import os
 import stat
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import anyio
 from anyio import to_thread
@@ -24,147 +23,112 @@ from torc_watch.core.workflow_key import WorkflowKey
 from torc_watch.daemon.status_board import StatusBoard
 from torc_watch.ipc.socket_client import is_ours
 
-_LONGEST_PATH = 107  # bytes, with which a socket's address may be written
-_LONGEST_WISH = 4096
-_PATIENCE = 5.0  # seconds for a client to say what it wants
-_CLIENTS = 32  # served at once; each is an open file, and further ones wait for their turn
-_PAUSE = 1.0  # seconds, when a client cannot be taken
-_LOOK = 30.0  # seconds between looks whether the socket still has its name
+_MAX_PATH = 107  # bytes: the kernel's limit for a socket's address
+_MAX_REQUEST = 4096  # bytes
+_REQUEST_TIMEOUT = 5.0  # seconds for a client to send its request
+_MAX_CLIENTS = 32  # served at once; each is an open file, and further ones wait
+_ACCEPT_DELAY = 1.0  # seconds after a failed accept
+_CHECK_INTERVAL = 30.0  # seconds between checks whether the socket still has its name
 
 
-async def connect(paths: Sequence[Path]) -> SocketStream:
-    """To the daemon, at the first of ``paths`` where one listens. Raises OSError."""
-    for path in paths:
-        with suppress(OSError):
-            stream = await anyio.connect_unix(path)
-            if is_ours(stream.extra(SocketAttribute.raw_socket)):  # noqa: S610 - no SQL
-                return stream
-            await stream.aclose()
-    raise ConnectionRefusedError("No daemon of yours listens here.")
+class ControlServer:
+    """``poke`` returns when the commands in the spool are applied."""
 
-
-async def poke(paths: Sequence[Path], seconds: float) -> bool:
-    """Whether the daemon said within ``seconds`` that it has taken in what is in the spool."""
-    left = anyio.EndOfStream, anyio.BrokenResourceError
-    with anyio.move_on_after(seconds), suppress(OSError, *left):
-        async with await connect(paths) as stream:
-            await stream.send(b"poke\n")
-            return bool(await stream.receive())
-    return False
-
-
-class Control:
-    """``poke`` returns when the spool has been taken in; ``inspect`` yields values for JSON."""
-
-    def __init__(
-        self,
-        board: StatusBoard,
-        poke: Callable[[], Awaitable[None]],
-        inspect: Callable[[WorkflowKey], AsyncIterator[dict[str, Any]]],
-    ) -> None:
+    def __init__(self, board: StatusBoard, poke: Callable[[], Awaitable[None]]) -> None:
         self._board = board
         self._poke = poke
-        self._inspect = inspect
 
     async def serve(self, path: Path) -> None:
-        """Listens until cancelled, or until the socket has lost its name, as where /tmp is swept.
+        """Listens until canceled, or until the socket lost its name, as where /tmp is cleaned up.
 
-        Raises OSError and InvalidInput when it cannot.
+        Raises OSError and InvalidInput when it cannot listen.
         """
         await to_thread.run_sync(_prepare_folder, path)
-        # Bound beside it and renamed: whoever was killed here left the old one behind.
+        # Bound under another name and renamed: a killed daemon may have left its socket here.
         draft = anyio.Path(path).with_suffix(f".{os.getpid()}")
         async with await anyio.create_unix_listener(draft, mode=0o600) as listener:
             ours = await draft.stat()
             await draft.rename(path)
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._accept, listener, tasks)
-                while await _is_at(anyio.Path(path), ours):  # noqa: ASYNC110 - told by nobody
-                    await anyio.sleep(_LOOK)
+                while await _is_at(anyio.Path(path), ours):  # noqa: ASYNC110 - there is no event
+                    await anyio.sleep(_CHECK_INTERVAL)
                 tasks.cancel_scope.cancel()
 
     async def _accept(self, listener: SocketListener, tasks: TaskGroup) -> None:
-        clients = anyio.Semaphore(_CLIENTS)
+        clients = anyio.Semaphore(_MAX_CLIENTS)
 
-        async def answer(stream: SocketStream) -> None:
+        async def serve_client(stream: SocketStream) -> None:
             try:
-                await self._answer(stream)
+                await self._serve_client(stream)
             finally:
                 clients.release()
 
         while True:
             await clients.acquire()
             try:
-                tasks.start_soon(answer, await listener.accept())
-            except anyio.BrokenResourceError:  # this process may open no more files
+                tasks.start_soon(serve_client, await listener.accept())
+            except anyio.BrokenResourceError:  # this process has no more file descriptors
                 clients.release()
-                await anyio.sleep(_PAUSE)
+                await anyio.sleep(_ACCEPT_DELAY)
 
-    async def _answer(self, stream: SocketStream) -> None:
-        # A client that leaves in the middle of an answer has what it wanted, and a question that
-        # cannot be answered, whyever, must not end the daemon: the client finds out by itself.
+    async def _serve_client(self, stream: SocketStream) -> None:
+        # A client may leave in the middle of an answer, and a request that fails must not stop the
+        # daemon: the client falls back to the spool and status.json.
         with suppress(Exception):
             async with stream:
                 if not is_ours(stream.extra(SocketAttribute.raw_socket)):  # noqa: S610 - no SQL
                     return
-                with anyio.fail_after(_PATIENCE):
-                    wish = await stream.receive(_LONGEST_WISH)
-                await self._follow(wish.decode().split(), stream)
+                with anyio.fail_after(_REQUEST_TIMEOUT):
+                    request = await stream.receive(_MAX_REQUEST)
+                await self._respond(request.strip(), stream)
 
-    async def _follow(self, wish: list[str], stream: SocketStream) -> None:
-        match wish:
-            case ["poke"]:
+    async def _respond(self, request: bytes, stream: SocketStream) -> None:
+        match request:
+            case b"poke":
                 await self._poke()
                 await stream.send(b"{}\n")
-            case ["follow"]:
+            case b"follow":
                 async for lines in self._changes():
                     await stream.send(lines)
-            case ["inspect", workflow_id, server]:
-                async for part in self._inspect((server, int(workflow_id))):
-                    await stream.send(_json_line(part))
 
     async def _changes(self) -> AsyncIterator[bytes]:
-        changed = {(view.server, view.workflow_id): None for view in self._board.views}
-        woken = anyio.Event()
+        changed = {view.key: None for view in self._board.views}
+        has_changed = anyio.Event()
 
-        def note(key: WorkflowKey, _: bool) -> None:
+        def on_change(key: WorkflowKey, _: bool) -> None:
             changed[key] = None
-            woken.set()
+            has_changed.set()
 
-        end = self._board.subscribe(note)
+        unsubscribe = self._board.subscribe(on_change)
         try:
             while True:
                 keys = list(changed)
                 changed.clear()
                 yield b"".join(self._line(key) for key in keys)
-                await woken.wait()
-                woken = anyio.Event()
+                await has_changed.wait()
+                has_changed = anyio.Event()
         finally:
-            end()
+            unsubscribe()
 
     def _line(self, key: WorkflowKey) -> bytes:
         view = self._board.view(key)
-        server, workflow_id = key
-        shown = {"server": server, "workflow_id": workflow_id, "view": view and asdict(view)}
-        return _json_line(shown)
-
-
-def _json_line(values: dict[str, Any]) -> bytes:
-    return json.dumps(values).encode() + b"\n"
+        change = {**key._asdict(), "view": view and asdict(view)}
+        return json.dumps(change).encode() + b"\n"
 
 
 def _prepare_folder(path: Path) -> None:
-    """Anybody may make folders in /tmp: one that is not ours alone is refused."""
-    if len(os.fsencode(path)) + len(".1234567") > _LONGEST_PATH:
+    """Every user can create folders in /tmp: refuses one that is not private."""
+    if len(os.fsencode(path)) + len(".1234567") > _MAX_PATH:
         raise InvalidInput(f"The path {path} is too long for a socket.")
     path.parent.mkdir(mode=0o700, exist_ok=True)
     status = path.parent.lstat()
-    is_plain = stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid()
-    if not is_plain or status.st_mode & 0o077:
+    is_own_folder = stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid()
+    if not is_own_folder or status.st_mode & 0o077:
         raise InvalidInput(
-            f"{path.parent} is no folder of yours alone: remove it, or set XDG_RUNTIME_DIR."
+            f"{path.parent} is not a private folder of yours: delete it, or set XDG_RUNTIME_DIR."
         )
-    for draft in path.parent.glob(f"{path.stem}.[0-9]*"):  # of daemons that were killed here
+    for draft in path.parent.glob(f"{path.stem}.[0-9]*"):  # of killed daemons
         draft.unlink(missing_ok=True)
 
 

@@ -1,4 +1,4 @@
-"""The daemon's workflows as they change: from its socket, or where there is none from its file."""
+"""Follows the daemon's workflows: over its socket, or by status.json if there is none."""
 
 import json
 from collections.abc import AsyncGenerator, Sequence
@@ -9,59 +9,71 @@ from anyio import to_thread
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 from torc_watch.core.errors import JournalError
-from torc_watch.daemon.status_file import notices, read_published, utc_now, view_from
+from torc_watch.core.workflow_key import WorkflowKey
+from torc_watch.daemon.status_file import read_status, utc_now, view_from
 from torc_watch.daemon.workflow_view import WorkflowView
-from torc_watch.ipc.socket_server import connect
+from torc_watch.ipc.socket_client import connect
+from torc_watch.render.daemon_notices import notices
 
-StatusSnapshot = tuple[list[WorkflowView], str]  # and what there is to say of the daemon
+StatusSnapshot = tuple[list[WorkflowView], str]  # with a notice about the daemon, or ""
 
-_LONGEST_LINE = 2**20  # bytes
-_LEFT = (OSError, ValueError, anyio.EndOfStream, anyio.IncompleteRead, anyio.BrokenResourceError)
+_MAX_LINE = 2**20  # bytes
+_DISCONNECTED = (
+    OSError,
+    ValueError,
+    anyio.EndOfStream,
+    anyio.IncompleteRead,
+    anyio.BrokenResourceError,
+)
 
 
-async def boards(
+async def status_snapshots(
     home: Path, sockets: Sequence[Path], interval: float
 ) -> AsyncGenerator[StatusSnapshot]:
-    """One each ``interval`` seconds, for ever: also while daemons end and others begin.
+    """One every ``interval`` seconds, without end: also while daemons stop and others start.
 
-    What cannot be read leaves what was seen before.
+    If the status cannot be read, the workflows are those of the last snapshot.
     """
-    seen: list[WorkflowView] = []
+    views: list[WorkflowView] = []
     while True:
         try:
             async with await connect(sockets) as stream:
                 await stream.send(b"follow\n")
-                async for seen in _follow(BufferedByteReceiveStream(stream), interval):
-                    # A daemon that hangs says as little as one that has nothing to say.
-                    yield (seen, "") if seen else await to_thread.run_sync(_published, home, seen)
-        except _LEFT:
-            seen, trouble = await to_thread.run_sync(_published, home, seen)
-            yield seen, trouble
+                async for views in _follow(BufferedByteReceiveStream(stream), interval):
+                    # No views: the daemon has no workflows, or it hangs.
+                    yield (views, "") if views else await _snapshot_of_file(home, views)
+        except _DISCONNECTED:
+            views, notice = await _snapshot_of_file(home, views)
+            yield views, notice
             await anyio.sleep(interval)
 
 
-def _published(home: Path, before: list[WorkflowView]) -> StatusSnapshot:
+async def _snapshot_of_file(home: Path, previous: list[WorkflowView]) -> StatusSnapshot:
+    return await to_thread.run_sync(_read_file, home, previous)
+
+
+def _read_file(home: Path, previous: list[WorkflowView]) -> StatusSnapshot:
     try:
-        view = read_published(home)
+        view = read_status(home)
     except JournalError as error:
-        return before, str(error)
+        return previous, str(error)
     return list(view.workflows) if view else [], " ".join(notices(home, view, utc_now()))
 
 
 async def _follow(
     lines: BufferedByteReceiveStream, interval: float
 ) -> AsyncGenerator[list[WorkflowView]]:
-    views: dict[tuple[str, int], WorkflowView] = {}
+    views: dict[WorkflowKey, WorkflowView] = {}
     while True:
         with anyio.move_on_after(interval):
             while True:
-                _take(views, await lines.receive_until(b"\n", _LONGEST_LINE))
+                _update(views, await lines.receive_until(b"\n", _MAX_LINE))
         yield list(views.values())
 
 
-def _take(views: dict[tuple[str, int], WorkflowView], line: bytes) -> None:
+def _update(views: dict[WorkflowKey, WorkflowView], line: bytes) -> None:
     change = json.loads(line)
-    key = change["server"], change["workflow_id"]
+    key = WorkflowKey(change["server"], change["workflow_id"])
     if change["view"] is None:
         views.pop(key, None)
     else:

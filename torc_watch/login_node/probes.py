@@ -13,7 +13,8 @@ from typing import Any
 import anyio
 from anyio import to_thread
 
-from torc_watch.daemon.lease import Lease, is_running, this_process
+from torc_watch.daemon.lease import Lease, this_holder
+from torc_watch.host.processes import Liveness, this_space
 from torc_watch.host.subprocesses import RunCommand
 from torc_watch.login_node import systemd
 from torc_watch.login_node.facts import Folder, LoginNode, Server
@@ -133,12 +134,11 @@ def _free_space(folder: Path) -> int:
 
 def lease_holder_host(home: Path) -> str:
     """The host of the daemon that holds the lease of this state folder; empty if there is none."""
-    me = this_process()
     try:
-        holder = Lease(home / "lease", me).holder()
+        holder = Lease(home / "lease", this_holder()).holder()
     except OSError:
         return ""
-    if holder is None or (holder.shares_processes_with(me) and not is_running(holder)):
+    if holder is None or holder.liveness(seen_from=this_space()) is Liveness.GONE:
         return ""
     return holder.host
 

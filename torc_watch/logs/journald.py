@@ -1,7 +1,7 @@
-"""Entries with fields for systemd's journal, by its native protocol.
+"""Sends entries with fields to systemd's journal, by its native protocol.
 
-A field's name is upper case; `journalctl WORKFLOW_ID=42` finds what has that value. What is too
-long for a datagram travels as a sealed file in memory.
+Field names are upper case; `journalctl WORKFLOW_ID=42` finds the entries with that value. An entry
+that is too long for a datagram is sent as a sealed file in memory.
 """
 
 import fcntl
@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from errno import EMSGSIZE
 
 SOCKET = "/run/systemd/journal/socket"
-_PATIENCE = 1.0  # seconds
+_SEND_TIMEOUT = 1.0  # seconds
 
 
-def entry(fields: Mapping[str, str]) -> bytes:
-    """The wire form: a line for each field, its length before it where it has lines itself."""
+def encode(fields: Mapping[str, str]) -> bytes:
+    """The wire form: a line for each field; a value of several lines has its length before it."""
     return b"".join(_field(name.encode(), value.encode()) for name, value in fields.items())
 
 
@@ -26,22 +26,22 @@ def _field(name: bytes, value: bytes) -> bytes:
     return name + b"\n" + struct.pack("<Q", len(value)) + value + b"\n"
 
 
-def _gap(dropped: int) -> dict[str, str]:
-    message = f"The journal did not take the last {dropped} entries; `torc-watchd logs` has them."
+def _report_of(dropped: int) -> dict[str, str]:
+    message = f"The journal missed the last {dropped} entries; `torc-watchd logs` shows them."
     return {"MESSAGE": message, "PRIORITY": "4", "SYSLOG_IDENTIFIER": "torc-watchd"}
 
 
 class JournalSender:
-    """Raises OSError where there is no journal at ``address``, and for what it does not take.
+    """Raises OSError when there is no journal at ``address``, and for an entry that is not sent.
 
-    A journal that is stopped is waited for once, for a second: then entries are dropped until it
-    takes one, and their number is its next.
+    The first entry for a journal that has stopped waits a second. Then entries are dropped until
+    the journal accepts one again; it gets their number first.
     """
 
     def __init__(self, address: str = SOCKET) -> None:
         self._dropped = 0
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
-        self._socket.settimeout(_PATIENCE)
+        self._socket.settimeout(_SEND_TIMEOUT)
         try:
             self._socket.connect(address)
         except OSError:
@@ -51,17 +51,17 @@ class JournalSender:
     def send(self, fields: Mapping[str, str]) -> None:
         try:
             if self._dropped:
-                self._send(_gap(self._dropped))
+                self._send(_report_of(self._dropped))
             self._send(fields)
         except (TimeoutError, BlockingIOError):
             self._dropped += 1
             self._socket.settimeout(0)
             raise
         self._dropped = 0
-        self._socket.settimeout(_PATIENCE)
+        self._socket.settimeout(_SEND_TIMEOUT)
 
     def _send(self, fields: Mapping[str, str]) -> None:
-        message = entry(fields)
+        message = encode(fields)
         try:
             self._socket.send(message)
         except OSError as error:

@@ -1,12 +1,11 @@
-"""The daemon's log, read back: JSON lines, over the files that they were rotated into."""
+"""Reads the daemon's log: JSON lines, in the current file and those rotated before it."""
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import IO, Any, BinaryIO, get_args
+from typing import Any, BinaryIO, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -14,17 +13,18 @@ from torc_watch.core.errors import JournalError
 from torc_watch.core.events import Verdict
 from torc_watch.core.os_errors import describe_os_error
 from torc_watch.daemon.daemon_events import DaemonEvent, WorkflowEvent
-from torc_watch.logs.records import record_of_daemon, records_of_workflow
-from torc_watch.render.history_text import local
+from torc_watch.host.file_lock import still_has_name
+from torc_watch.logs.records import records_of
 from torc_watch.render.terminal_text import printable
+from torc_watch.render.time_text import local_time
 
 _KINDS = {kind.name: kind for kind in (*get_args(WorkflowEvent), *get_args(DaemonEvent))}
 _VERDICTS = {verdict.label: verdict for verdict in Verdict}
-_FRAME = ("timestamp", "level", "event", "server")  # what a line has beside the event's own fields
+_COMMON = ("timestamp", "level", "event", "server")  # what a line has beside the event's fields
 
 
 def all_lines(path: Path) -> Iterator[str]:
-    """What is there, the oldest first. Raises JournalError."""
+    """All lines, the oldest first. Raises JournalError."""
     older = [file for file in path.parent.glob(f"{path.name}.*") if file.suffix[1:].isdecimal()]
     with _translated(path):
         for name in [*sorted(older, key=lambda file: -int(file.suffix[1:])), path]:
@@ -34,9 +34,9 @@ def all_lines(path: Path) -> Iterator[str]:
 
 
 def followed_lines(path: Path, wait: Callable[[], None]) -> Iterator[str]:
-    """What is in the newest file, and what is written from now on, also into those that follow it.
+    """The lines of the current file, and those written from now on, also after rotations.
 
-    Never ends: ``wait`` is called whenever there is nothing new. Raises JournalError.
+    Never ends: ``wait`` is called whenever there is no new line. Raises JournalError.
     """
     with _translated(path):
         while True:
@@ -52,16 +52,16 @@ def is_about(line: str, workflow_id: int) -> bool:
 
 
 def sentences(line: str) -> Iterator[str]:
-    """A line for people; what another version of this program wrote, as it is."""
+    """A line as sentences; a line that this version does not know is shown as it is."""
     values = _values(line)
     if "event" not in values or "timestamp" not in values:
         yield printable(line)
         return
-    when = local(values["timestamp"])
+    when = local_time(values["timestamp"])
     try:
         messages = _messages(values)
     except (ValidationError, KeyError):
-        rest = (f"{name}={value}" for name, value in values.items() if name not in _FRAME)
+        rest = (f"{name}={value}" for name, value in values.items() if name not in _COMMON)
         messages = [printable(" ".join((values["event"], *rest)))]
     for message in messages:
         yield f"{when} {message}"
@@ -69,13 +69,11 @@ def sentences(line: str) -> Iterator[str]:
 
 def _messages(values: dict[str, Any]) -> list[str]:
     kind = _KINDS[values["event"]]
-    fields = {name: value for name, value in values.items() if name not in _FRAME}
+    fields = {name: value for name, value in values.items() if name not in _COMMON}
     if "verdict" in fields:
         fields["verdict"] = _VERDICTS[fields["verdict"]]
     event = _reader(kind).validate_python(fields)
-    if isinstance(event, get_args(DaemonEvent)):
-        return [record_of_daemon(event).message]
-    return [record.message for record in records_of_workflow(event, values["server"])]
+    return [record.message for record in records_of(event, values.get("server"))]
 
 
 @cache
@@ -107,14 +105,14 @@ def _opened(path: Path) -> BinaryIO | None:
 
 
 def _until_rotated(path: Path, file: BinaryIO, wait: Callable[[], None]) -> Iterator[str]:
-    while is_at(path, file):
+    while still_has_name(path, file):
         yield from _whole_lines(file)
         wait()
-    yield from _whole_lines(file)  # nobody writes there any more
+    yield from _whole_lines(file)  # no writer uses it any more
 
 
 def _whole_lines(file: BinaryIO) -> Iterator[str]:
-    """Up to the end; what is being written of a line is left for the next time."""
+    """Up to the end; an incomplete last line is left for the next call."""
     while True:
         before = file.tell()
         line = file.readline()
@@ -122,11 +120,3 @@ def _whole_lines(file: BinaryIO) -> Iterator[str]:
             file.seek(before)
             return
         yield line.decode(errors="replace").rstrip()
-
-
-def is_at(path: Path, file: IO[bytes]) -> bool:
-    """Whether the file that was opened still has its name."""
-    try:
-        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
-    except FileNotFoundError:
-        return False

@@ -1,4 +1,4 @@
-"""Events as entries of a log: a sentence each, how much it matters, and what it is about."""
+"""Events as records for people and journald: a sentence, a level and journal fields each."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _NAMESPACE = UUID("6f1d3c5e-0b7a-4f0e-9a64-2f5f0a6c9c11")
 
 
 class LogLevel(IntEnum):
-    """As syslog numbers them."""
+    """With syslog's numbers, which are journald's PRIORITY: the lower the more severe."""
 
     ERROR = 3
     WARNING = 4
@@ -53,12 +53,12 @@ _LEVELS: dict[type[WorkflowEvent | DaemonEvent], LogLevel] = {
     events.Polled: LogLevel.DEBUG,
     events.PollDeferred: LogLevel.DEBUG,
 }
-_GOOD_ENDS = (Verdict.SUCCEEDED, Verdict.RESUBMITTED)
+_GOOD_VERDICTS = (Verdict.SUCCEEDED, Verdict.RESUBMITTED)
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """``fields`` are for systemd's journal, by the names that they have there."""
+    """``fields`` are those of the journal, by their names there."""
 
     level: LogLevel
     message: str
@@ -67,30 +67,38 @@ class Record:
 
 def level_of(event: WorkflowEvent | DaemonEvent) -> LogLevel:
     if isinstance(event, events.WatchEnded):
-        return LogLevel.NOTICE if event.verdict in _GOOD_ENDS else LogLevel.ERROR
+        return LogLevel.NOTICE if event.verdict in _GOOD_VERDICTS else LogLevel.ERROR
     if isinstance(event, daemon_events.ConfigurationRead) and event.problem:
         return LogLevel.WARNING
     return _LEVELS.get(type(event), LogLevel.INFO)
 
 
 def message_id(event_name: str) -> str:
-    """The journal's MESSAGE_ID of all events of that name, in any version of this program."""
+    """The journal's MESSAGE_ID of all events of that name; the same in every version."""
     return uuid5(_NAMESPACE, event_name).hex
 
 
-def records_of_workflow(event: WorkflowEvent, server: str) -> Iterator[Record]:
+def records_of(event: WorkflowEvent | DaemonEvent, server: str | None) -> Iterator[Record]:
+    """``server`` is the URL of the workflow's; None for an event of the daemon itself."""
+    if isinstance(event, DaemonEvent):
+        yield record_of_daemon(event)
+    else:
+        yield from _records_of_workflow(event, server or "")
+
+
+def _records_of_workflow(event: WorkflowEvent, server: str) -> Iterator[Record]:
     fields = {
         "EVENT": event.name,
         "MESSAGE_ID": message_id(event.name),
         "TORC_SERVER": server,
         "WORKFLOW_ID": str(event.workflow_id),
-        **_more(event),
+        **_journal_fields(event),
     }
     for message in filter(None, map(str.strip, _lines(event))):
         yield Record(level_of(event), f"[{event.workflow_id}] {message}", fields)
     if isinstance(event, events.RecoveryPlanned):
         for retry in event.plan.retries:
-            message = f"{printable(retry.job_name)} runs again: {printable(retry.reason)}"
+            message = f"{printable(retry.job_name)} is retried: {printable(retry.reason)}"
             of_job = fields | {"JOB_ID": str(retry.job_id)}
             yield Record(LogLevel.INFO, f"[{event.workflow_id}] {message}", of_job)
 
@@ -103,11 +111,12 @@ def record_of_daemon(event: DaemonEvent) -> Record:
 def _lines(event: WorkflowEvent) -> Iterator[str]:
     match event:
         case events.WatchPostponed():
-            yield f"{event.reason} Trying again in {event.retry_in:.0f}s."
+            yield f"{event.reason} Retrying in {event.retry_in:.0f}s."
         case daemon_events.CommandApplied():
             yield f"{event.verb}: done."
         case daemon_events.CommandRefused():
-            yield f"{event.verb}: not known here. Add it first: torc-watchd add {event.workflow_id}"
+            add = f"torc-watchd add {event.workflow_id}"
+            yield f"{event.verb}: refused, not in the daemon's list. Add it first: {add}"
         case events.AllocationSubmitted():
             yield f"Submitted {event.scheduler} allocation {event.scheduler_id} ({event.token})"
         case events.WatchEnded(verdict=Verdict.SUCCEEDED):
@@ -119,7 +128,7 @@ def _lines(event: WorkflowEvent) -> Iterator[str]:
             yield from Transcript().lines(event)
 
 
-def _more(event: WorkflowEvent) -> dict[str, str]:
+def _journal_fields(event: WorkflowEvent) -> dict[str, str]:
     match event:
         case events.RecoveryPlanned():
             return {"ROUND": str(event.plan.number), "TORC_RUN_ID": str(event.plan.run_id)}
@@ -135,31 +144,31 @@ def _sentence(event: DaemonEvent) -> str:
     words = event.name
     match event:
         case daemon_events.CommandUnreadable():
-            words = f"Something in the spool {event.problem}: set aside as {event.kept}."
+            words = f"Invalid command in the spool. {event.problem} It was moved to {event.kept}."
         case daemon_events.LeaseTaken():
-            words = f"This torc-watchd acts from now on. Workflows: {event.workflows}."
+            words = f"This torc-watchd is active. Workflows: {event.workflows}."
         case daemon_events.LeaseHeldElsewhere():
             words = f"Standing by: {holder_text(event.holder)}."
         case daemon_events.LeaseGone():
             words = "Another torc-watchd of yours has taken over. Standing by."
         case daemon_events.StateTrouble():
-            words = f"{event.reason} Trying again in {event.retry_in:.0f}s."
+            words = f"{event.reason} Retrying in {event.retry_in:.0f}s."
         case daemon_events.StateSetAside():
             words = (
-                f"{event.problem} It was set aside as {event.kept}; what was added is not known "
-                "any more. Add the workflows again: torc-watchd add ID"
+                f"{event.problem} It was moved to {event.kept}, and the list of workflows is lost. "
+                "Add them again: torc-watchd add ID"
             )
         case daemon_events.ControlMissing():
-            words = f"No control socket: {event.reason} Orders are taken in some seconds later."
+            words = f"No control socket: {event.reason} Commands take effect some seconds later."
         case daemon_events.ConfigurationRead():
-            kept = f"The configuration stays as it was: {event.problem}"
-            words = kept if event.problem else "The configuration was read again."
+            kept = f"The configuration was not reloaded: {event.problem}"
+            words = kept if event.problem else "The configuration was reloaded."
         case daemon_events.StopAsked():
-            words = f"Stopping, for {event.signal}: rounds under way end first."
+            words = f"Stopping on {event.signal}, after the rounds in progress."
     return words
 
 
 def holder_text(holder: Holder | None) -> str:
     if holder is None:
-        return "the lease is held by somebody whose record cannot be read"
+        return "the record of the lease's holder cannot be read"
     return f"lease at {holder.host} (process {holder.pid}, since {holder.since})"

@@ -1,28 +1,27 @@
-"""daemon.log: JSON lines, appended to by all daemons of a person, those that stand by too.
+"""A log file that several processes append to, such as daemon.log: active and standby daemons.
 
-Whoever finds it full renames it, and whoever finds that it was renamed, or removed, goes on in a
-new one. Nothing is buffered, so that each line is in one piece between those of others.
+The first writer that finds it full renames it; a writer that finds it renamed or removed opens a
+new one. Nothing is buffered, so that each line stays in one piece among those of other writers.
 """
 
-import fcntl
 import os
 from contextlib import suppress
 from io import FileIO
 from pathlib import Path
 
-from torc_watch.logs.log_reader import is_at
+from torc_watch.host.file_lock import still_has_name, try_lock
 
-_LARGEST = 10 * 2**20  # bytes of a file
-_KEPT = 5  # older files
+_MAX_SIZE = 10 * 2**20  # bytes of a file
+_BACKUPS = 5  # older files that are kept
 
 
-class DaemonLog:
-    """What a full or vanished disk does not take is lost, and costs nothing else."""
+class RotatingFile:
+    """A full disk or missing folder loses lines and raises nothing."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file: FileIO | None = None
-        self._gap = b""  # before the next line, when there was no room for the whole of the last
+        self._gap = b""  # written first, after a line for which there was not enough room
 
     def write(self, line: str) -> None:
         text = self._gap + line.encode() + b"\n"
@@ -35,28 +34,27 @@ class DaemonLog:
             self._file.close()
 
     def _current(self) -> FileIO:
-        if self._file is None or not is_at(self._path, self._file):
-            self._file = self._reopened()
-        if os.fstat(self._file.fileno()).st_size >= _LARGEST:
-            with suppress(OSError):  # then it grows
-                self._make_room(self._file)
-                self._file = self._reopened()
+        if self._file is None or not still_has_name(self._path, self._file):
+            self._file = self._reopen()
+        if os.fstat(self._file.fileno()).st_size >= _MAX_SIZE:
+            with suppress(OSError):  # then the file grows
+                self._rotate(self._file)
+                self._file = self._reopen()
         return self._file
 
-    def _reopened(self) -> FileIO:
+    def _reopen(self) -> FileIO:
         file = FileIO(os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "w")
         self.close()
         return file
 
-    def _make_room(self, file: FileIO) -> None:
-        """One of those who find the file full, on whichever login node, does it for all."""
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if not is_at(self._path, file):
+    def _rotate(self, file: FileIO) -> None:
+        """Done by one of the writers that find the file full, on any login node, for all."""
+        if not (try_lock(file) and still_has_name(self._path, file)):
             return
-        for number in range(_KEPT, 1, -1):
+        for number in range(_BACKUPS, 1, -1):
             with suppress(FileNotFoundError):
-                self._older(number - 1).replace(self._older(number))
-        self._path.replace(self._older(1))
+                self._backup(number - 1).replace(self._backup(number))
+        self._path.replace(self._backup(1))
 
-    def _older(self, number: int) -> Path:
+    def _backup(self, number: int) -> Path:
         return self._path.with_name(f"{self._path.name}.{number}")

@@ -1,31 +1,32 @@
-"""What was done for a workflow, when and why, and what each round changed."""
+"""The history of a workflow: its watches, with the outcome and the changes of each round."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
-from datetime import datetime
 from typing import Any
 
 from torc_watch.core.policy import Plan
 from torc_watch.daemon.watch_history import PastRound, PastWatch
 from torc_watch.render.terminal_text import printable
+from torc_watch.render.time_text import local_time
 from torc_watch.render.transcript import allocation_text, jobs_text, plan_lines
 
 
 def history_text(watches: Iterable[PastWatch]) -> Iterator[str]:
     for watch in watches:
-        yield f"{local(watch.began)}  Watch of workflow {watch.workflow_id} on {watch.server}"
+        yield f"{local_time(watch.began)}  Watch of workflow {watch.workflow_id} on {watch.server}"
         for round_ in watch.rounds:
             yield from round_text(round_)
         if watch.ended:
             verdict = (watch.verdict or "").replace("_", " ")
             reason = f". {printable(watch.reason)}" if watch.reason else ""
-            yield f"{local(watch.ended)}  Ended: {verdict}{reason}"
+            yield f"{local_time(watch.ended)}  Ended: {verdict}{reason}"
         else:
-            yield "Not ended yet."
+            yield "Still running."
 
 
 def round_text(round_: PastRound) -> Iterator[str]:
-    yield f"{local(round_.began)}  Round {round_.number}, after run {round_.run_id}: {_end(round_)}"
+    number = f"Round {round_.number}, after run {round_.run_id}"
+    yield f"{local_time(round_.began)}  {number}: {_end(round_)}"
     if round_.plan is not None:
         yield from plan_lines(round_.plan, with_reasons=True)
         yield from _consequences(round_.plan)
@@ -33,23 +34,18 @@ def round_text(round_: PastRound) -> Iterator[str]:
 
 def _end(round_: PastRound) -> str:
     if round_.ended is None:
-        return f"under way, at its step '{round_.last_step or 'orphans'}'"
-    return f"{round_.outcome} at {local(round_.ended)[-8:]}"
+        return f"in progress, at its step '{round_.last_step or 'orphans'}'"
+    return f"{round_.outcome} at {local_time(round_.ended)[-8:]}"
 
 
 def _consequences(plan: Plan) -> Iterator[str]:
     if plan.starts_run:
         jobs = jobs_text(len(plan.retries) + plan.uninitialized)
         yield f"  Run {plan.run_id + 1} starts with {jobs}"
-    for order in plan.allocations:
-        yield f"  Runs in {allocation_text(order)}"
+    for allocation in plan.allocations:
+        yield f"  Runs in {allocation_text(allocation)}"
 
 
 def history_values(watches: Iterable[PastWatch]) -> list[dict[str, Any]]:
     """The same for scripts: memory in bytes, durations in seconds, times in UTC."""
     return [asdict(watch) for watch in watches]
-
-
-def local(moment: str) -> str:
-    """A time, ISO 8601, where the reader is: ``2026-11-22 18:02:59``."""
-    return f"{datetime.fromisoformat(moment).astimezone():%Y-%m-%d %H:%M:%S}"

@@ -1,35 +1,35 @@
-"""Text of others on a terminal: names of jobs, paths, what a server said."""
+"""Safe text for a terminal: names of jobs, paths, messages of a server."""
 
 from itertools import accumulate
 from unicodedata import combining, east_asian_width
 
 
-def printable(text: str, longest: int = 100) -> str:
-    """``text`` on one line, with nothing that a terminal would obey, and not too long."""
+def printable(text: str, max_length: int = 100) -> str:
+    """``text`` on one line, without control characters, and at most ``max_length`` long."""
     safe = "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
-        for letter in text
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
     )
-    return safe if len(safe) <= longest else f"{safe[: longest - 1]}…"
+    return safe if len(safe) <= max_length else f"{safe[: max_length - 1]}…"
 
 
 def columns(text: str) -> int:
-    """That ``text`` takes on a terminal, where some letters take two and some none."""
+    """The width of ``text`` on a terminal, where some characters take two columns or none."""
     return len(text) if text.isascii() else sum(map(_columns, text))
 
 
 def cut(text: str, width: int) -> str:
-    """The beginning of ``text`` that has room in ``width`` columns."""
+    """The start of ``text`` that fits into ``width`` columns."""
     if text.isascii():
         return text[:width]
     return "".join(
-        letter
-        for letter, end in zip(text, accumulate(map(_columns, text)), strict=True)
+        character
+        for character, end in zip(text, accumulate(map(_columns, text)), strict=True)
         if end <= width
     )
 
 
-def _columns(letter: str) -> int:
-    if combining(letter):
+def _columns(character: str) -> int:
+    if combining(character):
         return 0
-    return 2 if east_asian_width(letter) in "WF" else 1
+    return 2 if east_asian_width(character) in "WF" else 1

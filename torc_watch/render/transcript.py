@@ -1,4 +1,4 @@
-"""The transcript that a person reads on the terminal: each event of the engine as its lines."""
+"""The transcript for the terminal: each event of the engine as lines of text."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
@@ -15,7 +15,7 @@ from torc_watch.render.terminal_text import printable
 
 T = TypeVar("T")
 
-_LINES_PER_LIST = 50  # a plan may hold thousands of jobs; the log has them all
+_LINES_PER_LIST = 50  # a plan may have thousands of jobs; the log lists all of them
 
 _MANUAL = "Manual intervention required."
 _AFTERWARDS = {
@@ -28,7 +28,7 @@ _AFTERWARDS = {
 
 
 class Transcript:
-    """Turns events into lines; remembers only how the watch it tells of was started."""
+    """Turns events of one watch into lines; remembers only whether that watch recovers."""
 
     def __init__(self) -> None:
         self._recovers = False
@@ -71,13 +71,13 @@ def _simple(event: Event) -> Iterator[str]:
         case events.WorkflowSucceeded():
             yield f"✓ Workflow completed successfully ({event.counts.total} jobs)"
         case events.WorkflowStalled():
-            yield f"Workflow {event.workflow_id} has jobs left and nothing to run them:"
+            yield f"Workflow {event.workflow_id} has jobs left and no workers to run them:"
             yield f"  {_counts(event.counts)}"
         case _:
-            yield from _of_recovery(event)
+            yield from _recovery(event)
 
 
-def _of_recovery(event: Event) -> Iterator[str]:
+def _recovery(event: Event) -> Iterator[str]:
     match event:
         case events.RecoveryAttempted():
             yield ""
@@ -102,16 +102,16 @@ def _of_recovery(event: Event) -> Iterator[str]:
         case events.SubmissionStarted():
             yield f"Regenerating {event.scheduler.capitalize()} schedulers and submitting..."
         case _:
-            yield from _of_trouble(event)
+            yield from _trouble(event)
 
 
 def _released(jobs: int) -> Iterator[str]:
-    """Nothing where dead workers left only rows that say 'open'."""
+    """Nothing if dead workers left no jobs, but only rows with the status 'open'."""
     if jobs:
         yield f"Releasing {jobs_text(jobs)} of dead workers..."
 
 
-def _of_trouble(event: Event) -> Iterator[str]:
+def _trouble(event: Event) -> Iterator[str]:
     match event:
         case events.AllocationFailed():
             yield from _failed_allocation(event)
@@ -120,25 +120,25 @@ def _of_trouble(event: Event) -> Iterator[str]:
         case events.OrphansFound():
             yield from _released(len(event.orphans.running) + len(event.orphans.claimed))
         case events.OrphanProcessesEnded():
-            yield f"Ended {_processes_text(event.processes)} that they had left running"
+            yield f"Ended {_processes_text(event.processes)} that they left running"
         case events.RecoveryAbandoned():
-            yield f"Recovery round abandoned: {event.reason} Looking again..."
+            yield f"Recovery round abandoned: {event.reason} Polling again..."
         case events.PollFailed():
-            yield f"No answer to rely on: {event.reason} Trying again in {event.retry_in:.0f}s."
+            yield f"Poll failed: {event.reason} Retrying in {event.retry_in:.0f}s."
         case events.ServerUnfamiliar():
             yield event.caution
         case events.PollRecovered():
             yield "The server answers again."
         case events.WatchCrashed():
-            yield f"A defect of torc-watch, please report it: {event.error.splitlines()[-1]}"
+            yield f"Internal error, please report it: {event.error.splitlines()[-1]}"
         case _:
             return
 
 
 def _awaited(event: events.WorkersAwaited) -> Iterator[str]:
     hosts = printable(", ".join(event.hostnames))
-    yield f"Workers on {hosts} hold no job, and have not said good-bye."
-    yield f"  Recovery begins when they have left, or in {event.seconds / 60:.0f} minutes."
+    yield f"Workers on {hosts} are idle but have not deregistered."
+    yield f"  Recovery starts when they have left, or in {event.seconds / 60:.0f} minutes."
 
 
 def _failed_allocation(event: events.AllocationFailed) -> Iterator[str]:
@@ -171,19 +171,19 @@ def _end(event: WatchEnded) -> Iterator[str]:
     if event.evidence:
         yield ""
         yield "Failed jobs:"
-        for exhibit in event.evidence:
-            yield from _exhibit(exhibit)
+        for job in event.evidence:
+            yield from _failed_job(job)
 
 
-def _exhibit(exhibit: FailedJob) -> Iterator[str]:
-    yield f"  Job {exhibit.job_id} ({printable(exhibit.job_name)}): {printable(exhibit.reason)}"
-    if exhibit.errors:
-        words = f": {printable(exhibit.last_words)}" if exhibit.last_words else " (empty)"
-        yield f"    {exhibit.errors}{words}"
+def _failed_job(job: FailedJob) -> Iterator[str]:
+    yield f"  Job {job.job_id} ({printable(job.job_name)}): {printable(job.reason)}"
+    if job.errors:
+        line = f": {printable(job.last_words)}" if job.last_words else " (empty)"
+        yield f"    {job.errors}{line}"
 
 
 def plan_lines(plan: Plan, *, with_reasons: bool = False) -> Iterator[str]:
-    """What a plan does, job by job, and how many of each kind."""
+    """The changes of a plan, job by job, and the number of each kind."""
     fix = _reasoned_fix if with_reasons else _fix
     fixes = [retry for retry in plan.retries if retry.memory or retry.runtime]
     yield from capped(fixes, fix)
@@ -200,7 +200,7 @@ def _repeated_lines(plan: Plan) -> Iterator[str]:
     if plan.repeated is not None:
         yield from capped(plan.repeated, _repeated)
     elif plan.starts_run:
-        yield "  Torc starts over whatever depends on these jobs, also where it is completed"
+        yield "  Torc restarts all jobs that depend on these, completed ones included"
 
 
 def left_alone_lines(left_alone: Iterable[Skip]) -> Iterator[str]:
@@ -227,11 +227,11 @@ def _unchanged(retry: Retry) -> str:
 
 
 def _repeated(repeat: Repeat) -> str:
-    return f"{_job(repeat)}: behind a job that runs again; Torc starts it over as well"
+    return f"{_job(repeat)}: depends on a job that runs again; Torc restarts it, too"
 
 
 def _left(left: Skip) -> str:
-    anyway = "; Torc restarts it all the same" if left.restarts_anyway else ""
+    anyway = "; Torc restarts it anyway" if left.restarts_anyway else ""
     return f"{_job(left)}: not retried: {left.reason}{anyway}"
 
 
@@ -242,11 +242,11 @@ def _job(entry: Retry | Skip | Repeat) -> str:
 def capped(entries: Sequence[T], line: Callable[[T], str]) -> Iterator[str]:
     yield from map(line, entries[:_LINES_PER_LIST])
     if (more := len(entries) - _LINES_PER_LIST) > 0:
-        yield f"  ... and {jobs_text(more)} more, all of them in the log"
+        yield f"  ... and {jobs_text(more)} more; the log lists all of them"
 
 
 def _counts(counts: JobCounts) -> str:
-    """Ready jobs count as pending: they wait for nothing but a worker."""
+    """Ready jobs count as pending: they only wait for a worker."""
     parts = [
         ("completed", counts.of(JobStatus.COMPLETED)),
         ("running", counts.of(JobStatus.RUNNING)),

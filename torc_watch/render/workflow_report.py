@@ -16,12 +16,12 @@ from torc_watch.render.transcript import capped, jobs_text
 Allocations = Sequence[tuple[Allocation, AllocationStatus]]
 
 
-def choices_text(choices: WatchOptions) -> str:
+def options_text(options: WatchOptions) -> str:
     """As options of `add` and `set`."""
-    said = {name: value for name, value in asdict(choices).items() if value is not None}
-    if not said:
-        return "All is as configured."
-    return f"Asked for: {' '.join(starmap(_option, said.items()))}; the rest is as configured."
+    given = {name: value for name, value in asdict(options).items() if value is not None}
+    if not given:
+        return "Options: as configured."
+    return f"Options: {' '.join(starmap(_option, given.items()))}; others as configured."
 
 
 def _option(name: str, value: bool | float | str | tuple[str, ...]) -> str:

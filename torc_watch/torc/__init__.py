@@ -19,8 +19,3 @@ is the only place that retries requests:
 An error means that a request failed, not that it had no effect. After ServerUnreachable or
 ServerFault on a change, read the state again before deciding anything.
 """
-
-import sys
-
-# Keeps httpx from loading its command line and with it rich: saves 5 MiB and 0.1 s.
-sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]

@@ -1,9 +1,9 @@
 """Sends requests to one Torc server and returns decoded JSON, or raises errors of ``core.errors``.
 
-This is the only layer that repeats a request. Repeated are, at most three times and with jittered
-pauses, requests that surely never left, and of those that may have arrived: reads, and changes
-whose second arrival changes nothing (``repeatable``). A 500 is Torc's own verdict and is final for
-a change; 502, 503 and 504 come from a proxy that could not ask it.
+This is the only layer that repeats a request (`request_policy` has how often). A request that never
+left is repeated. One that may have arrived is repeated if it is a read, or a change that may be
+applied twice (``repeatable``). A 500 is Torc's own answer and final for a change; 502, 503 and 504
+come from a proxy that could not reach Torc.
 """
 
 import re
@@ -11,27 +11,20 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
 import anyio
 import httpx
-from tenacity import (
-    AsyncRetrying,
-    RetryCallState,
-    stop_after_attempt,
-    wait_exponential,
-    wait_random,
-)
 
 from torc_watch.core.errors import InvalidInput, ServerError
 from torc_watch.torc import error_responses
+from torc_watch.torc.retry_policy import REQUEST_ATTEMPTS, request_policy
 
 API_PATH = "/torc-service/v1"
 
-_ATTEMPTS = 4
-_FIRST_PAUSE = 0.25  # seconds; it doubles each time, and up to as much is added at random
 _CONNECT_TIMEOUT = 10.0
 _GATEWAY_STATUSES = (502, 503, 504)
 _LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
@@ -104,7 +97,7 @@ class Transport:
         *,
         http: httpx.AsyncBaseTransport | None = None,
         before_change: Callable[[], Awaitable[None]] | None = None,
-        attempts: int = _ATTEMPTS,
+        attempts: int = REQUEST_ATTEMPTS,
     ) -> None:
         self.connection = connection
         self.requests_sent = 0
@@ -177,25 +170,24 @@ class Transport:
         self, method: Method, path: str, body: Any, params: dict[str, Any], *, repeatable: bool
     ) -> Any:
         request = self._client.build_request(method, path, params=_without_none(params), json=body)
-        attempts = AsyncRetrying(
-            stop=stop_after_attempt(self._attempts),
-            wait=wait_exponential(multiplier=_FIRST_PAUSE) + wait_random(0, _FIRST_PAUSE),
-            retry=lambda state: _is_worth_repeating(state, method, repeatable=repeatable),
-            retry_error_callback=_last_outcome,
-            sleep=anyio.sleep,
+        policy = request_policy(
+            partial(_is_transient, is_read=method == "GET", repeatable=repeatable), self._attempts
         )
         try:
-            response: httpx.Response = await attempts(self._send, request)
+            return _decoded(await policy(self._send, request))
+        except httpx.HTTPStatusError as error:
+            raise error_responses.from_response(error.response) from error
         except (httpx.RequestError, TimeoutError) as error:
             raise self._translated(error, path) from error
-        return _decoded(response)
 
     async def _send(self, request: httpx.Request) -> httpx.Response:
+        """Raises TimeoutError and what httpx raises, also for a response that is not a success."""
         if self._before_change is not None and request.method != "GET":
             await self._before_change()
         self.requests_sent += 1
         with anyio.fail_after(self.connection.timeout):
-            return await self._client.send(request)
+            response = await self._client.send(request)
+        return response.raise_for_status()
 
     def _translated(self, error: Exception, path: str) -> ServerError:
         url = self.connection.url + path
@@ -243,28 +235,18 @@ def _without_none(params: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in params.items() if value is not None}
 
 
-def _is_worth_repeating(state: RetryCallState, method: Method, *, repeatable: bool) -> bool:
-    outcome = state.outcome
-    if outcome is None:
-        return False
-    error = outcome.exception()
-    if error is None:
-        status = outcome.result().status_code
-        is_passing = status >= 500 if method == "GET" else status in _GATEWAY_STATUSES
-        return repeatable and is_passing
+def _is_transient(error: BaseException, *, is_read: bool, repeatable: bool) -> bool:
+    """Whether the request may be sent again after ``error``."""
+    if isinstance(error, httpx.HTTPStatusError):
+        status = error.response.status_code
+        return repeatable and (status in _GATEWAY_STATUSES or (is_read and status >= 500))
     if error_responses.find_tls_error(error) is not None:
         return False
     never_sent = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
     return never_sent or (repeatable and isinstance(error, httpx.TransportError | TimeoutError))
 
 
-def _last_outcome(state: RetryCallState) -> Any:
-    return state.outcome.result() if state.outcome is not None else None
-
-
 def _decoded(response: httpx.Response) -> Any:
-    if not response.is_success:
-        raise error_responses.from_response(response)
     if not response.content:
         return None
     try:

@@ -1,4 +1,4 @@
-"""Outlasting a server that is away: jobs go on meanwhile, and their results are kept."""
+"""Waits for the end of a server's outage; jobs keep running, and their results are kept."""
 
 import math
 from collections.abc import Awaitable, Callable
@@ -7,19 +7,17 @@ from typing import TypeVar
 import anyio
 from structlog.typing import FilteringBoundLogger
 
-from torc_watch.core.errors import ServerFault, ServerUnreachable
+from torc_watch.torc.retry_policy import FailedAttempt, failure, outage_policy
 
 OUTAGE = 20 * 60.0  # seconds; as long as Torc's own runner waits for a healthy database
-FAREWELL = 20.0  # seconds that a worker told to stop may still take for its reports
-FAULTS = 5  # answers with an error to one call, from a server that is there
-FIRST_PAUSE = 1.0
-LONGEST_PAUSE = 30.0
+FAREWELL = 20.0  # seconds that a stopped worker may still take for its reports
+_PAUSE_WHEN_STOPPED = 1.0
 
 T = TypeVar("T")
 
 
 class OutagePatience:
-    """Repeats calls until the server answers, the outage is too long, or there is no more time.
+    """Repeats calls until the server answers, the outage is too long, or the worker has to end.
 
     ``stop`` is set when the worker is told to stop: from then on there are ``farewell`` seconds.
     """
@@ -28,38 +26,38 @@ class OutagePatience:
         self._stop = stop
         self._log = log
         self._farewell = farewell
-        self._last_moment = math.inf
+        self._deadline = math.inf
 
     def hurry(self) -> None:
-        """No long waits from now on: the worker is about to leave."""
-        self._last_moment = min(self._last_moment, anyio.current_time() + self._farewell)
+        """The worker is about to end: ``farewell`` seconds are left for all calls."""
+        self._deadline = min(self._deadline, anyio.current_time() + self._farewell)
 
     async def outlast(self, call: Callable[[], Awaitable[T]]) -> T:
-        """The answer to ``call``, which must bear repetition.
+        """The result of ``call``, which must be safe to repeat.
 
         Raises what the server refuses at once, ServerUnreachable after a long outage, and
-        ServerFault when the server answers but fails ``FAULTS`` times.
+        ServerFault when the server answers but keeps failing.
         """
         too_long = anyio.current_time() + OUTAGE
-        pause = FIRST_PAUSE
-        faults = 0
-        while True:
-            try:
-                return await call()
-            except (ServerUnreachable, ServerFault) as error:
-                faults += isinstance(error, ServerFault)
-                self._log.warning("server_away", error=str(error))
-                if faults == FAULTS or not await self._rest(pause, too_long):
-                    raise
-            pause = min(2 * pause, LONGEST_PAUSE)
 
-    async def _rest(self, pause: float, too_long: float) -> bool:
-        """Waits before the next call, less when told to stop; False if there shall be none."""
+        async def pause(attempt: FailedAttempt) -> None:
+            error = failure(attempt)
+            self._log.warning("server_away", error=str(error))
+            await self._rest(attempt.upcoming_sleep)
+            if error is not None and anyio.current_time() >= min(too_long, self._deadline):
+                raise error
+
+        async def answer() -> T:
+            return await call()
+
+        return await outage_policy(pause)(answer)
+
+    async def _rest(self, seconds: float) -> None:
+        """Shorter when the worker has been told to stop, and ends when it is told so."""
         if self._stop.is_set():
             self.hurry()
-            await anyio.sleep(min(FIRST_PAUSE, self._farewell))
+            await anyio.sleep(min(_PAUSE_WHEN_STOPPED, self._farewell))
         else:
-            with anyio.move_on_after(pause):
+            with anyio.move_on_after(seconds):
                 await self._stop.wait()
                 self.hurry()
-        return anyio.current_time() < min(too_long, self._last_moment)

@@ -4,7 +4,6 @@ Values travel as SQLite has them; every statement is composed from names of this
 tables and columns, and values are always bound.
 """
 
-import fcntl
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from torc_watch.core.errors import SandboxError
+from torc_watch.host.file_lock import try_lock
 from torc_watch.sandbox.server.schema import SCHEMA
 
 Row = dict[str, Any]
@@ -131,13 +131,13 @@ def _open_lock(directory: Path) -> int:
 
 def _lock(descriptor: int, directory: Path) -> None:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise SandboxError(
-            f"Another server runs on {directory}. Stop it, or choose another directory."
-        ) from error
+        is_ours = try_lock(descriptor)
     except OSError as error:  # a file system without locks
         raise _unusable(directory, error) from error
+    if not is_ours:
+        raise SandboxError(
+            f"Another server runs on {directory}. Stop it, or choose another directory."
+        )
 
 
 def _unusable(directory: Path, error: OSError) -> SandboxError:

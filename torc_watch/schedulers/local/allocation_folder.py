@@ -9,7 +9,6 @@
 Every file but `lock` and `log` appears whole or not at all.
 """
 
-import fcntl
 import json
 import os
 import socket
@@ -21,6 +20,7 @@ from typing import Any, Self
 
 from torc_watch.core.allocation import AllocationSpec
 from torc_watch.core.errors import SchedulerError
+from torc_watch.host.file_lock import try_lock
 from torc_watch.host.processes import Process, find_process
 from torc_watch.schedulers.base import WorkerAssignment
 from torc_watch.schedulers.local.worker_settings import WorkerSettings
@@ -190,12 +190,9 @@ class AllocationFolder:
         except FileNotFoundError:
             return False
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
+            return not try_lock(descriptor)
         finally:
             os.close(descriptor)
-        return False
 
     def _write(self, name: str, text: str) -> None:
         draft = self.path / f".{name}.{os.getpid()}"

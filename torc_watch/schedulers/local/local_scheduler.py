@@ -11,7 +11,6 @@ When a worker is killed its jobs run on as orphans: `cancel` ends them. They are
 environment they were started with, so a program that cleared its environment is missed.
 """
 
-import fcntl
 import os
 import signal
 import subprocess
@@ -32,6 +31,7 @@ from torc_watch.core.allocation import (
     NodeClass,
 )
 from torc_watch.core.errors import SchedulerError
+from torc_watch.host import file_lock
 from torc_watch.host.file_tail import last_lines
 from torc_watch.host.processes import carriers_of, end_all, send_signal
 from torc_watch.schedulers.base import WorkerAssignment
@@ -138,7 +138,8 @@ class LocalScheduler:
             environment[PASSWORD_VARIABLE] = password
         lock = os.open(folder.lock, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not file_lock.try_lock(lock):
+                raise SchedulerError(f"Allocation {folder.number} already has a worker.")
             with folder.log.open("ab") as log:
                 worker = subprocess.Popen(  # noqa: S603 - our own worker
                     # -P: nothing in the user's working directory shall be taken for our modules.
@@ -185,7 +186,7 @@ class LocalScheduler:
         self._directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._directory.mkdir(mode=0o700, exist_ok=True)
         with (self._directory / "lock").open("ab") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            file_lock.lock(lock)
             yield
 
     def _folder(self, number: int) -> AllocationFolder:

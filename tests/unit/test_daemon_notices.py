@@ -1,0 +1,75 @@
+"""What users are told about the daemon: that it is inactive, what waits, what it rejected."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from torc_watch.daemon.lease import this_holder
+from torc_watch.daemon.lease_rules import Holder
+from torc_watch.daemon.workflow_view import DaemonView
+from torc_watch.render.daemon_notices import inactivity_notice, notices
+
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+HERE = this_holder()
+PID_REUSED = replace(HERE, started=HERE.started + 1)
+GONE = replace(HERE, pid=2**30)
+ELSEWHERE = replace(HERE, boot="another", host="login02")
+ELSEWHERE_IN_A_CONTAINER = replace(PID_REUSED, namespace="pid:[1]")
+DAEMON = DaemonView(holder=HERE, at=NOW.isoformat(), workflows=())
+
+
+@pytest.mark.parametrize(
+    ("holder", "age", "words"),
+    [
+        (HERE, 60, ""),
+        (HERE, -60, ""),  # clocks differ
+        (HERE, 600, "is running, but has not updated its status for 10 min. Check that the state"),
+        (PID_REUSED, 0, "is not running. Last update: 0 s ago. Start it with: torc-watchd service"),
+        (GONE, 180, "is not running. Last update: 3 min ago. Start it with: torc-watchd service"),
+        (ELSEWHERE, 170, ""),
+        (
+            ELSEWHERE,
+            -3600,
+            "The daemon on login02 last reported 60 min in the future (clock skew?); cannot",
+        ),
+        (
+            ELSEWHERE,
+            190,
+            "The daemon on login02 last reported 3 min ago. A daemon on standby will take",
+        ),
+        (ELSEWHERE_IN_A_CONTAINER, 60, ""),  # where its PID means another process
+    ],
+)
+def test_inactivity_notice(holder: Holder, age: int, words: str) -> None:
+    daemon = replace(DAEMON, holder=holder, at=(NOW - timedelta(seconds=age)).isoformat())
+    notice = inactivity_notice(daemon, NOW)
+    assert words in notice
+    assert bool(words) == bool(notice)
+
+
+def test_no_daemon_yet() -> None:
+    notice = inactivity_notice(None, NOW)
+    assert notice.startswith("The daemon has never run. Start it with: torc-watchd service install")
+
+
+def test_pending_commands_and_invalid_files_are_counted(tmp_path: Path) -> None:
+    active = replace(DAEMON, at=NOW.isoformat())
+    assert notices(tmp_path, active, NOW) == []
+    incoming, rejected = tmp_path / "spool" / "incoming", tmp_path / "spool" / "rejected"
+    incoming.mkdir(parents=True)
+    (incoming / "1.json").touch()
+    assert notices(tmp_path, None, NOW)[0].endswith(" 1 command is waiting for it.")
+    (incoming / "2.json").touch()
+    rejected.mkdir()
+    (rejected / "garbage").touch()
+
+    inactive, invalid = notices(tmp_path, None, NOW)
+
+    assert inactive.endswith(" 2 commands are waiting for it.")
+    assert invalid == f"1 invalid command file in {rejected}; inspect and delete it."
+    assert notices(tmp_path, active, NOW) == [invalid]
+    (rejected / "more garbage").touch()
+    (plural,) = notices(tmp_path, active, NOW)
+    assert plural == f"2 invalid command files in {rejected}; inspect and delete them."

@@ -1,0 +1,48 @@
+"""The command line knows its commands before it imports their modules."""
+
+import inspect
+
+import pytest
+from typer.testing import CliRunner
+
+from torc_watch.cli import COMMANDS, app
+from torc_watch.cli.lazy_commands import LazyCommand, load
+from torc_watch.cli.watch_options import with_watch_options
+from torc_watch.daemon.commands import OPTION_NAMES, WatchOptions
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: str(command.name))
+def test_help_line_is_the_first_line_of_the_commands_own_help(command: LazyCommand) -> None:
+    assert command.get_short_help_str(200) == command.load().get_short_help_str(200)
+
+
+@pytest.mark.parametrize("words", ["", "--json"])
+def test_interrupt_while_a_command_is_imported(monkeypatch: pytest.MonkeyPatch, words: str) -> None:
+    def interrupt(_: LazyCommand) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(LazyCommand, "load", interrupt)
+    ended = CliRunner().invoke(app, ["list", *words.split()])
+
+    assert ended.exit_code == 130
+    assert ended.stderr == "torc-watchd: interrupted.\n"
+
+
+@pytest.mark.parametrize("name", ["add:add", "set:set_", "watch:watch"])
+def test_commands_have_all_options_of_a_watch(name: str) -> None:
+    assert inspect.signature(load(name)).parameters.keys() >= OPTION_NAMES
+
+
+def test_watch_options_take_the_place_of_their_parameter() -> None:
+    @with_watch_options("max_retries", "recovery_hook")
+    def command(first: int, *, watch_options: WatchOptions, last: str) -> object:
+        return first, watch_options, last
+
+    assert list(inspect.signature(command).parameters) == [
+        *("first", "max_retries", "recovery_hook", "last")
+    ]
+    assert command(first=1, max_retries=2, recovery_hook="notify 'a b'", last="x") == (
+        1,
+        WatchOptions(max_retries=2, recovery_hook=("notify", "a b")),
+        "x",
+    )

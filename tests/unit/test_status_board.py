@@ -1,0 +1,125 @@
+"""How events change what the daemon shows of a workflow."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from torc_watch.core import events
+from torc_watch.core.events import Event, Verdict
+from torc_watch.core.model import JobCounts, JobStatus
+from torc_watch.daemon.commands import WatchedWorkflow, WatchOptions, WatchState
+from torc_watch.daemon.status_board import initial_view, updated_view
+from torc_watch.daemon.workflow_view import Phase, WorkflowView
+
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+VIEW = WorkflowView(server="s", workflow_id=42, phase=Phase.WATCHING, round=1, max_retries=3)
+WORKFLOW = WatchedWorkflow(
+    server="s", workflow_id=42, options=WatchOptions(), state=WatchState.WATCHED
+)
+SAID = "2026-01-01T12:00:00+00:00"
+IN_A_MINUTE = "2026-01-01T12:01:00+00:00"
+COUNTS = JobCounts({JobStatus.COMPLETED: 95, JobStatus.FAILED: 5, JobStatus.READY: 0})
+
+
+@pytest.mark.parametrize(
+    ("event", "changes"),
+    [
+        (
+            events.WatchStarted(
+                workflow_id=42,
+                workflow_name="train",
+                poll_interval=60,
+                auto_recover=True,
+                max_retries=5,
+                show_job_counts=True,
+                rounds_used=2,
+            ),
+            {"name": "train", "round": 2, "max_retries": 5},
+        ),
+        (
+            events.RecoveryAttempted(workflow_id=42, number=2, max_retries=3),
+            {"phase": Phase.RECOVERING, "round": 2},
+        ),
+        (
+            events.RecoveryInitiated(workflow_id=42, number=2, resumes_watching=True),
+            {"phase": Phase.WATCHING, "round": 2},
+        ),
+        (
+            events.PollFailed(workflow_id=42, reason="Refused.", retry_in=60),
+            {"phase": Phase.WAITING, "reason": "Refused.", "next_look": IN_A_MINUTE},
+        ),
+        (
+            events.WatchPostponed(workflow_id=42, reason="Held.", retry_in=60),
+            {"phase": Phase.WAITING, "reason": "Held.", "next_look": IN_A_MINUTE},
+        ),
+        (
+            events.WatchEnded(workflow_id=42, verdict=Verdict.STUCK, reason="Nothing runs."),
+            {"phase": Phase.ENDED, "verdict": "stuck", "reason": "Nothing runs."},
+        ),
+        (events.ResetStarted(workflow_id=42, jobs=5), {}),
+    ],
+    ids=lambda value: value.name if hasattr(value, "name") else "",
+)
+def test_changes_of_an_event(event: Event, changes: dict[str, object]) -> None:
+    expected = replace(VIEW, last_event=event.name, last_event_at=SAID, **changes)  # type: ignore[arg-type]
+    assert updated_view(VIEW, event, NOW) == expected
+
+
+def test_reason_to_wait_is_cleared() -> None:
+    """As after a night without a server: the first poll starts a recovery."""
+    waiting = replace(VIEW, phase=Phase.WAITING, reason="Refused.", next_look=IN_A_MINUTE)
+    attempted = events.RecoveryAttempted(workflow_id=42, number=2, max_retries=3)
+
+    view = updated_view(waiting, attempted, NOW)
+
+    assert (view.phase, view.reason, view.next_look) == (Phase.RECOVERING, "", "")
+
+
+def test_routine_event_is_not_the_last_event() -> None:
+    waiting = replace(VIEW, phase=Phase.WAITING, reason="Refused.", last_event="watch.look_failed")
+    counted = updated_view(waiting, events.JobsCounted(workflow_id=42, counts=COUNTS), NOW)
+    looked = updated_view(counted, events.Polled(workflow_id=42, next_in=60), NOW)
+
+    expected = replace(
+        waiting,
+        phase=Phase.WATCHING,
+        reason="",
+        next_look=IN_A_MINUTE,
+        counts={"completed": 95, "failed": 5},
+    )
+    assert looked == expected
+    rested = updated_view(looked, events.Polled(workflow_id=42, next_in=60, is_resting=True), NOW)
+    assert rested == replace(expected, phase=Phase.RESTING)
+    held_up = updated_view(looked, events.PollDeferred(workflow_id=42, reason="Refused."), NOW)
+    assert held_up == replace(expected, phase=Phase.WAITING, reason="Refused.", next_look="")
+
+
+def test_resumed_watch_is_not_the_last_event() -> None:
+    recovered = replace(VIEW, last_event="recovery.initiated", last_event_at=SAID)
+    started = events.WatchStarted(
+        workflow_id=42, poll_interval=60, auto_recover=True, max_retries=3, show_job_counts=True
+    )
+    assert updated_view(recovered, started, NOW).last_event == "recovery.initiated"
+
+
+@pytest.mark.parametrize(
+    ("workflow", "expected"),
+    [
+        (WORKFLOW, replace(VIEW, phase=Phase.STARTING)),
+        (replace(WORKFLOW, state=WatchState.PAUSED), replace(VIEW, phase=Phase.PAUSED)),
+        (
+            replace(WORKFLOW, state=WatchState.ENDED, verdict="stuck", reason="Nothing runs."),
+            replace(VIEW, phase=Phase.ENDED, verdict="stuck", reason="Nothing runs."),
+        ),
+    ],
+)
+def test_changed_workflow_keeps_its_facts(
+    workflow: WatchedWorkflow, expected: WorkflowView
+) -> None:
+    ended = replace(VIEW, verdict="exhausted", reason="Three rounds.", next_look=IN_A_MINUTE)
+    assert initial_view(workflow, ended) == expected
+
+
+def test_new_workflow_is_starting() -> None:
+    assert initial_view(WORKFLOW) == WorkflowView(server="s", workflow_id=42)

@@ -1,0 +1,70 @@
+"""run --once: ends the daemon when it has checked every workflow once."""
+
+import anyio
+
+from torc_watch.core.errors import JournalError, ServerUnreachable
+from torc_watch.daemon.daemon import ControlRequests
+from torc_watch.daemon.daemon_events import (
+    DaemonEvent,
+    LeaseHeldElsewhere,
+    LeaseTaken,
+    StateTrouble,
+)
+from torc_watch.daemon.status_board import StatusBoard
+from torc_watch.daemon.workflow_view import Phase, WorkflowView
+
+
+class SinglePass:
+    """Ends a daemon when it has checked every workflow that it knows.
+
+    ``patience`` is how long it may stand by, or wait for its state folder, in seconds.
+    """
+
+    def __init__(self, patience: float) -> None:
+        self._patience = patience
+        self._trouble = ""
+        self._seen: tuple[WorkflowView, ...] = ()
+
+    def note(self, event: DaemonEvent) -> None:
+        match event:
+            case StateTrouble():
+                self._trouble = event.reason
+            case LeaseTaken() | LeaseHeldElsewhere():
+                self._trouble = ""
+
+    async def run(self, board: StatusBoard, requests: ControlRequests) -> None:
+        with anyio.move_on_after(self._patience) as waiting:
+            await requests.poke().wait()
+        if not waiting.cancelled_caught:
+            await _until_checked(board)
+        self._seen = board.views
+        requests.stop()
+
+    def check(self) -> None:
+        """Raises JournalError or ServerUnreachable if a workflow could not be checked."""
+        if self._trouble:
+            raise JournalError(self._trouble)
+        left = [view for view in self._seen if view.phase is Phase.WAITING]
+        if left:
+            first = f"Workflow {left[0].workflow_id} of {left[0].server}: {left[0].reason}"
+            numbers = f"{len(left)} of {len(self._seen)}"
+            raise ServerUnreachable(f"Workflows that could not be checked: {numbers}. {first}")
+
+
+async def _until_checked(board: StatusBoard) -> None:
+    changed = anyio.Event()
+
+    def note(*_: object) -> None:
+        changed.set()
+
+    board.subscribe(note)
+    while not all(map(_is_checked, board.views)):
+        changed = anyio.Event()
+        await changed.wait()
+
+
+def _is_checked(view: WorkflowView) -> bool:
+    """Or could not be. A resting workflow is polled again before its state is certain."""
+    if view.phase is Phase.WATCHING:
+        return bool(view.next_look)
+    return view.phase in (Phase.WAITING, Phase.PAUSED, Phase.ENDED)

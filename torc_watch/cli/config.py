@@ -1,0 +1,51 @@
+"""config show: every setting, its value, and the origin of that value."""
+
+import json
+
+import typer
+
+from torc_watch.cli import options
+from torc_watch.config.settings import load_settings, origins
+from torc_watch.config.sources import files
+
+app = typer.Typer(help="Show the configuration.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.callback()
+def _group() -> None:
+    """Show the configuration and where each value comes from."""
+
+
+@app.command()
+def show(*, as_json: options.Json = False) -> None:
+    """Show every setting, its value, and where the value comes from.
+
+    An option of a command overrides the environment, which overrides the user's file, which
+    overrides the site's file. A daemon that runs as a service reads the same files, but its
+    environment is not that of this shell.
+
+    \b
+    Examples:
+      torc-watchd config show
+      torc-watchd config show --json
+    """
+    settings = load_settings()
+    shown = settings.model_dump(mode="json")
+    if "@" in settings.api_url:  # it may contain a password; no command accepts it
+        shown["api_url"] = "**********"
+    sources = dict.fromkeys(shown, "default") | origins()
+    if as_json:
+        values = {key: {"value": value, "from": sources[key]} for key, value in shown.items()}
+        print(json.dumps(values))
+        return
+    width = max(map(len, shown))
+    for key, value in shown.items():
+        print(f"{key:{width}}  {_text(value)}  ({sources[key]})")
+    print()
+    for path in files():
+        print(f"{path}{'' if path.exists() else ' (does not exist)'}")
+
+
+def _text(value: object) -> str:
+    """As it is written in the file."""
+    return "not set" if value is None else json.dumps(value, ensure_ascii=False)

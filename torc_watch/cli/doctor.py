@@ -1,0 +1,95 @@
+"""doctor: what this login node offers the daemon, and how it is best run here."""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import anyio
+
+from torc_watch.app.composition import open_client
+from torc_watch.cli import options
+from torc_watch.cli.event_loop import run
+from torc_watch.config.settings import Settings, load_settings
+from torc_watch.core import errors
+from torc_watch.host.package_data import data_folder
+from torc_watch.host.subprocesses import run_command, session_environment
+from torc_watch.login_node.checks import CheckLevel, CheckResult, check_login_node
+from torc_watch.login_node.facts import LoginNode, RunMode, Server, recommend_mode
+from torc_watch.login_node.probes import ProbeTarget, probe_login_node
+
+_PATIENCE = 10.0  # seconds for the server
+_HOW = {
+    RunMode.SERVICE: ("as a service", "torc-watchd service install"),
+    RunMode.SCRONTAB: ("from scrontab", "scrontab"),
+    RunMode.CRON: ("from cron", "crontab"),
+    RunMode.SLURM_JOB: ("as a Slurm job that follows itself", "torc-watchd.sbatch"),
+    RunMode.FOREGROUND: ("in the foreground, under tmux", "foreground.sh"),
+}
+
+
+def doctor(*, url: options.Url = None, as_json: options.Json = False) -> int:
+    """Check this login node and say how to run the daemon.
+
+    Ends with 0 when the daemon can run here, and with 1 when something stops it.
+
+    \b
+    Examples:
+      torc-watchd doctor
+      torc-watchd doctor --json
+    """
+    settings = load_settings()
+    node = run(lambda: _look(settings, url))
+    found = check_login_node(node)
+    if as_json:
+        print(json.dumps(_values(node, found, recommend_mode(node))))
+    else:
+        print("\n".join(_lines(found, recommend_mode(node))))
+    return 1 if any(finding.level is CheckLevel.PROBLEM for finding in found) else 0
+
+
+async def _look(settings: Settings, url: str | None) -> LoginNode:
+    return await probe_login_node(_place(settings), run_command, lambda: _ask_server(settings, url))
+
+
+def _place(settings: Settings) -> ProbeTarget:
+    environment = session_environment(os.environ)
+    return ProbeTarget(
+        user=settings.user_name(),
+        home=settings.home.absolute(),
+        environment=environment,
+    )
+
+
+async def _ask_server(settings: Settings, url: str | None) -> Server:
+    address = url or settings.api_url
+    try:
+        with anyio.fail_after(_PATIENCE):
+            async with open_client(settings.connection(url)) as client:
+                return Server(url=address, version=str(client.version or "unknown"), error="")
+    except TimeoutError:
+        return Server(url=address, version="", error=f"no answer within {_PATIENCE:.0f} s.")
+    except errors.TorcWatchError as error:
+        refused = not isinstance(error, errors.ServerUnreachable | errors.ServerFault)
+        return Server(url=address, version="", error=str(error), is_denied=refused)
+
+
+def _values(node: LoginNode, found: Sequence[CheckResult], mode: RunMode) -> dict[str, object]:
+    return {
+        "host": node.host,
+        "mode": mode.value,
+        "findings": [asdict(finding) for finding in found],
+    }
+
+
+def _lines(found: Sequence[CheckResult], mode: RunMode) -> list[str]:
+    lines = []
+    for finding in found:
+        lines.append(f"{finding.level:8} {finding.subject:16} {finding.text}")
+        if finding.advice:
+            lines.append(f"{'':25} {finding.advice}")
+    words, how = _HOW[mode]
+    if mode is RunMode.SERVICE:
+        return [*lines, "", f"Run it here {words}: {how}"]
+    folder = data_folder("deploy")
+    return [*lines, "", f"Run it here {words}: see {folder / how} and {folder / 'README.md'}"]

@@ -1,0 +1,68 @@
+"""How a command ends: an error becomes one message and an exit status."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+
+from torc_watch.core.errors import InvalidInput, NotFound, ServerError, TorcWatchError
+
+HANDED_OVER = 1
+USAGE = 2
+UNREACHABLE = 5
+INTERRUPTED = 130
+
+EXIT_STATUS_HELP = """\b
+Exit status:
+  0    every job completed
+  1    finished with failures and recovery off, or handed over to the user
+  2    usage: something in the command is wrong
+  3    retries exhausted
+  4    stuck: jobs are left, nothing runs them and recovery is not possible
+  5    the server cannot be reached, or refuses the request
+  130  interrupted
+"""
+
+
+@contextmanager
+def errors_as_exit_status() -> Iterator[None]:
+    """Errors meant for the user end the command, with one message and an exit status."""
+    try:
+        yield
+        _flush()
+    except TorcWatchError as error:
+        print(f"torc-watchd: {error}", file=sys.stderr)
+        raise typer.Exit(exit_status(error)) from error
+    except KeyboardInterrupt:
+        print("torc-watchd: interrupted.", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED) from None
+    except BrokenPipeError:
+        discard_stdout()
+        raise typer.Exit(HANDED_OVER) from None
+
+
+def exit_status(error: TorcWatchError) -> int:
+    """2 for what the user can correct in the command, 5 for the server, 1 for the rest."""
+    if isinstance(error, InvalidInput | NotFound):
+        return USAGE
+    if isinstance(error, ServerError):
+        return UNREACHABLE
+    return HANDED_OVER
+
+
+def _flush() -> None:
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        discard_stdout()
+        print(f"torc-watchd: standard output: {error.strerror}.", file=sys.stderr)
+        raise typer.Exit(HANDED_OVER) from error
+
+
+def discard_stdout() -> None:
+    """After it failed: Python would otherwise complain once more when it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,84 @@
+"""Modules of this room that are imported when they are used, so that the others start quickly."""
+
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any, ClassVar
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command, get_group
+
+from torc_watch.cli.exit_status import errors_as_exit_status
+
+
+def load(target: str) -> Any:
+    """What ``module:name`` stands for in `torc_watch.cli`; the module is imported now."""
+    module, _, name = target.partition(":")
+    return getattr(import_module(f"torc_watch.cli.{module}"), name)
+
+
+class LazyCommand(TyperCommand):
+    """Stands for a command, or a group of them, until it is invoked.
+
+    ``target`` is what `load` takes: the function of a command, or the Typer of a group. ``help`` is
+    the first line of its own help.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        target: str,
+        help: str,  # noqa: A002 - Typer's name
+        epilog: str | None = None,
+    ) -> None:
+        super().__init__(name, help=help, epilog=epilog)
+        self._target = target
+
+    def load(self) -> Any:
+        """The command itself, as Typer makes it."""
+        found = load(self._target)
+        if isinstance(found, typer.Typer):
+            return get_group(found)
+        single = typer.Typer(add_completion=False, rich_markup_mode=None)
+        single.command(self.name, cls=_LightCommand, epilog=self.epilog)(found)
+        return get_command(single)
+
+    def make_context(self, *args: Any, **options: Any) -> Any:
+        """From here on the command itself is in use."""
+        return self.load().make_context(*args, **options)
+
+
+class LazyGroup(TyperGroup):
+    """A group of lazy commands, whose errors and results become the exit status."""
+
+    lazy_commands: ClassVar[Sequence[LazyCommand]] = ()
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        for command in self.lazy_commands:
+            self.add_command(command)
+
+    def get_params(self, ctx: Any) -> Any:
+        return _light(super().get_params(ctx))
+
+    def invoke(self, ctx: Any) -> None:
+        with errors_as_exit_status():
+            status = super().invoke(ctx)
+        raise typer.Exit(status or 0)
+
+
+class _LightCommand(TyperCommand):
+    def get_params(self, ctx: Any) -> Any:
+        return _light(super().get_params(ctx))
+
+
+def _light(params: Any) -> Any:
+    """The same; --help and its like are False where they are not given.
+
+    By default that is None, which typer 0.29 converts, and loads pydantic for it: 0.09 s of every
+    command, where `list` needs 0.1 s in all.
+    """
+    for param in params:
+        if not param.expose_value:
+            param.default = False
+    return params

@@ -1,0 +1,87 @@
+"""logs: the daemon's log."""
+
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from torc_watch.cli import options
+from torc_watch.config.sources import home
+from torc_watch.logs.log_reader import all_lines, followed_lines, is_about, sentences
+
+_INTERVAL = 0.5  # seconds between checks of a log that is followed
+_RECENT = 10  # lines with which a log that is followed begins
+
+Reader = Callable[[str], Iterator[str]]
+
+
+def logs(
+    workflow_id: Annotated[
+        int | None,
+        typer.Argument(help="Show this workflow only.", min=1, metavar="ID", show_default=False),
+    ] = None,
+    *,
+    follow: Annotated[
+        bool,
+        typer.Option("--follow", "-f", help="Show the last lines, and new ones until Ctrl-C."),
+    ] = False,
+    as_json: options.Json = False,
+) -> None:
+    """Show the daemon's log.
+
+    Reads the log files in the state folder: also on another login node, and where
+    `journalctl --user` shows nothing.
+
+    \b
+    Examples:
+      torc-watchd logs
+      torc-watchd logs -f 42
+      torc-watchd logs 42 --json
+    """
+    path = home() / "daemon.log"
+    read = partial(_readable, workflow_id=workflow_id, as_json=as_json)
+    if follow:
+        _follow(path, read)
+    else:
+        _show(path, read)
+
+
+def _readable(line: str, *, workflow_id: int | None, as_json: bool) -> Iterator[str]:
+    if workflow_id is None or is_about(line, workflow_id):
+        yield from [line] if as_json else sentences(line)
+
+
+def _show(path: Path, read: Reader) -> None:
+    has_lines = False
+    for line in all_lines(path):
+        has_lines = True
+        for text in read(line):
+            print(text)
+    if not has_lines:
+        print(_no_log_in(path.parent), file=sys.stderr)
+
+
+def _no_log_in(folder: Path) -> str:
+    return f"There is no log in {folder}: the daemon has not run yet."
+
+
+def _follow(path: Path, read: Reader) -> None:
+    if not path.exists():
+        print(f"{_no_log_in(path.parent)} Waiting for it.", file=sys.stderr)
+    pending: deque[str] = deque(maxlen=_RECENT)
+
+    def show_and_wait() -> None:
+        nonlocal pending
+        for text in pending:
+            print(text)
+        sys.stdout.flush()
+        pending = deque()
+        time.sleep(_INTERVAL)
+
+    for line in followed_lines(path, show_and_wait):
+        pending.extend(read(line))

@@ -1,0 +1,21 @@
+"""pause: workflows that the daemon leaves alone for a time."""
+
+from torc_watch.app import commands
+from torc_watch.cli import options
+from torc_watch.cli.command_output import print_sent
+from torc_watch.cli.event_loop import run
+from torc_watch.config.sources import home
+from torc_watch.daemon.commands import Action
+
+
+def pause(workflow_ids: options.WorkflowIds, *, url: options.KnownUrl = None) -> None:
+    """Stop watching workflows until they are resumed.
+
+    A round of recovery that is in progress ends first.
+
+    \b
+    Examples:
+      torc-watchd pause 42
+    """
+    folder = home()
+    print_sent(run(lambda: commands.send(folder, Action.PAUSE, workflow_ids, url)))

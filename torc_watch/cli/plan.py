@@ -1,0 +1,41 @@
+"""plan: what a round of recovery would do."""
+
+import json
+
+from torc_watch.app import inspection
+from torc_watch.cli import options
+from torc_watch.cli.event_loop import run
+from torc_watch.cli.watch_options import with_watch_options
+from torc_watch.config.settings import Settings, load_settings
+from torc_watch.daemon.commands import WatchOptions
+from torc_watch.render.plan_text import plan_status, plan_text, plan_values
+
+
+@with_watch_options("memory_multiplier", "runtime_multiplier", "retry_unknown")
+def plan(
+    workflow_id: options.WorkflowId,
+    *,
+    watch_options: WatchOptions,
+    url: options.Url = None,
+    as_json: options.Json = False,
+) -> int:
+    """Print what recovery would do; change nothing.
+
+    Ends with 0 when there is a plan or nothing to do, with 1 when the user has to step in.
+
+    \b
+    Examples:
+      torc-watchd plan 42
+      torc-watchd plan 42 --memory-multiplier 2.0 --json
+    """
+    return show_plan(workflow_id, load_settings().chosen(watch_options), url, as_json=as_json)
+
+
+def show_plan(workflow_id: int, settings: Settings, url: str | None, *, as_json: bool) -> int:
+    """Prints the plan and returns the exit status; `recover --dry-run` does the same."""
+    result = run(lambda: inspection.plan(workflow_id, settings, settings.connection(url)))
+    if as_json:
+        print(json.dumps(plan_values(workflow_id, result)))
+    else:
+        print("\n".join(plan_text(workflow_id, result)))
+    return plan_status(result)

@@ -1,0 +1,21 @@
+"""remove: workflows that the daemon no longer watches."""
+
+from torc_watch.app import commands
+from torc_watch.cli import options
+from torc_watch.cli.command_output import print_sent
+from torc_watch.cli.event_loop import run
+from torc_watch.config.sources import home
+from torc_watch.daemon.commands import Action
+
+
+def remove(workflow_ids: options.WorkflowIds, *, url: options.KnownUrl = None) -> None:
+    """Stop watching workflows and remove them from the list.
+
+    Their jobs keep running, and `torc-watchd history` still shows what was done.
+
+    \b
+    Examples:
+      torc-watchd remove 42
+    """
+    folder = home()
+    print_sent(run(lambda: commands.send(folder, Action.REMOVE, workflow_ids, url)))

@@ -1,0 +1,22 @@
+"""resume: paused and ended workflows that the daemon watches again."""
+
+from torc_watch.app import commands
+from torc_watch.cli import options
+from torc_watch.cli.command_output import print_sent
+from torc_watch.cli.event_loop import run
+from torc_watch.config.sources import home
+from torc_watch.daemon.commands import Action
+
+
+def resume(workflow_ids: options.WorkflowIds, *, url: options.KnownUrl = None) -> None:
+    """Watch paused or ended workflows again.
+
+    The watch of a paused workflow continues. A workflow whose watch has ended gets a new watch,
+    with all its retries.
+
+    \b
+    Examples:
+      torc-watchd resume 42
+    """
+    folder = home()
+    print_sent(run(lambda: commands.send(folder, Action.RESUME, workflow_ids, url)))

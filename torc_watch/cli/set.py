@@ -1,0 +1,39 @@
+"""set: other options for watched workflows."""
+
+import typer
+
+from torc_watch.app import commands
+from torc_watch.cli import options
+from torc_watch.cli.command_output import print_sent
+from torc_watch.cli.event_loop import run
+from torc_watch.cli.watch_options import Unset, option_names, with_watch_options
+from torc_watch.config.sources import home
+from torc_watch.daemon.commands import Action, WatchOptions
+
+
+@with_watch_options()
+def set_(
+    workflow_ids: options.WorkflowIds,
+    *,
+    watch_options: WatchOptions,
+    unset: Unset = None,
+    url: options.KnownUrl = None,
+) -> None:
+    """Change the options of watched workflows.
+
+    A round of recovery that is in progress ends first. Options not given are left unchanged (the
+    defaults below do not apply).
+
+    \b
+    Examples:
+      torc-watchd set 42 --max-retries 6
+      torc-watchd set 42 43 --no-auto-recover
+      torc-watchd set 42 --unset max-retries
+    """
+    names = option_names(unset)
+    if watch_options == WatchOptions() and not names:
+        raise typer.BadParameter("Give at least one option to change, such as --max-retries 6.")
+    folder = home()
+    print_sent(
+        run(lambda: commands.send(folder, Action.SET, workflow_ids, url, watch_options, names))
+    )

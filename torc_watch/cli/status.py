@@ -1,0 +1,89 @@
+"""status: one workflow in detail."""
+
+import json
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from torc_watch.app.inspection import Record, find_workflow, inspect_recorded, recorded
+from torc_watch.cli import options
+from torc_watch.cli.event_loop import run
+from torc_watch.config.settings import load_settings
+from torc_watch.config.sources import home
+from torc_watch.core.workflow_key import WorkflowKey
+from torc_watch.daemon.status_file import find_view, read_status, utc_now
+from torc_watch.daemon.workflow_view import DaemonView
+from torc_watch.render.daemon_notices import inactivity_notice, notices
+from torc_watch.render.history_text import round_text
+from torc_watch.render.plan_text import plan_text, plan_values
+from torc_watch.render.status_table import workflow_text
+from torc_watch.render.workflow_report import live_text, live_values, options_text
+
+
+def status(
+    workflow_id: options.WorkflowId, *, url: options.KnownUrl = None, as_json: options.Json = False
+) -> None:
+    """Show the status of one workflow in detail.
+
+    What the daemon knows and has done, and from the server: the state of its jobs, why some failed,
+    what a round of recovery would do now. Ends with 5 when the server does not answer; what the
+    daemon knows is shown all the same.
+
+    \b
+    Examples:
+      torc-watchd status 42
+      torc-watchd status 42 --json
+    """
+    folder = home()
+    daemon = read_status(folder)
+    key = find_workflow(folder, daemon, workflow_id, url)
+    if as_json:
+        _show_values(folder, daemon, key)
+    else:
+        _show_text(folder, daemon, key)
+
+
+def _show_text(folder: Path, daemon: DaemonView | None, key: WorkflowKey) -> None:
+    """In three steps: what the daemon published, what is in its journal, what the server says."""
+    now = utc_now()
+    for note in notices(folder, daemon, now):
+        print(note, file=sys.stderr)
+    _print(workflow_text(key, find_view(daemon, key), now))
+    record = recorded(folder, key)
+    _print([options_text(record.options)])
+    for round_ in record.rounds:
+        _print(round_text(round_))
+    seen = run(lambda: inspect_recorded(key, record, load_settings()))
+    _print(["", *live_text(seen.counts, seen.observation.allocations, seen.findings)])
+    _print(plan_text(key.workflow_id, seen.answer))
+
+
+def _show_values(folder: Path, daemon: DaemonView | None, key: WorkflowKey) -> None:
+    """Prints one line of JSON, also when the journal or the server fails; then raises that."""
+    view = find_view(daemon, key)
+    values: dict[str, Any] = {
+        "trouble": inactivity_notice(daemon, utc_now()),
+        "server": key.server,
+        "workflow_id": key.workflow_id,
+        "view": asdict(view) if view else None,
+        "live": None,
+    }
+    try:
+        record = recorded(folder, key)
+        values |= {"choices": asdict(record.options), "rounds": list(map(asdict, record.rounds))}
+        values["live"] = _live_values(key, record)
+    finally:
+        print(json.dumps(values))
+
+
+def _live_values(key: WorkflowKey, record: Record) -> dict[str, Any]:
+    seen = run(lambda: inspect_recorded(key, record, load_settings()))
+    live = live_values(seen.counts, seen.observation.allocations, seen.findings)
+    return live | plan_values(key.workflow_id, seen.answer)
+
+
+def _print(lines: Iterable[str]) -> None:
+    for line in lines:
+        print(line, flush=True)

@@ -1,0 +1,179 @@
+"""The options of a watch, declared once for all commands that have them."""
+
+import inspect
+import math
+import shlex
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from torc_watch.cli.options import positive
+from torc_watch.daemon.commands import OPTION_NAMES, WatchOptions
+
+
+def above_one(value: float | None) -> float | None:
+    if value is None:
+        return None
+    if not math.isfinite(value) or value <= 1:
+        raise typer.BadParameter(
+            f"{value:g} would not raise anything: give a number above 1, such as 1.5."
+        )
+    return value
+
+
+def split_command(value: str | None) -> tuple[str, ...] | None:
+    if value is None:
+        return None
+    try:
+        words = tuple(shlex.split(value))
+    except ValueError as error:
+        raise typer.BadParameter(
+            f"{value!r} is not a command: {error}.", param_hint="--recovery-hook"
+        ) from error
+    if not words:
+        raise typer.BadParameter("The command is empty.", param_hint="--recovery-hook")
+    return words
+
+
+def absolute(path: Path | None) -> str | None:
+    if path is None:
+        return None
+    try:
+        return str(path.expanduser().absolute())
+    except RuntimeError as error:
+        raise typer.BadParameter(
+            f"There is no home folder for {path.parts[0]}.", param_hint="--output-dir"
+        ) from error
+
+
+def option_names(given: list[str] | None) -> tuple[str, ...]:
+    """The names of watch options, as they are given to --unset."""
+    names = tuple(name.lstrip("-").replace("-", "_") for name in given or ())
+    for name in names:
+        if name not in OPTION_NAMES:
+            known = ", ".join(sorted(OPTION_NAMES)).replace("_", "-")
+            raise typer.BadParameter(
+                f"There is no option {name!r} to unset. Options: {known}.",
+                param_hint="--unset",
+            )
+    return names
+
+
+Unset = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="OPTION",
+        help="Remove an override, e.g. --unset max-retries; the configured value applies again.",
+        show_default=False,
+    ),
+]
+
+# The options of a watch, in the order of --help. They are None where they are not given and the
+# configuration decides; the default in --help is the value when nothing is configured.
+_WATCH_OPTIONS: dict[str, Any] = {
+    "auto_recover": Annotated[
+        bool | None,
+        typer.Option(
+            "--auto-recover/--no-auto-recover",
+            "--recover",
+            "-r",
+            help="Recover failed jobs automatically.",
+            show_default="off",
+        ),
+    ],
+    "max_retries": Annotated[
+        int | None,
+        typer.Option(
+            "--max-retries", "-m", min=0, help="Maximum recovery attempts.", show_default="3"
+        ),
+    ],
+    "memory_multiplier": Annotated[
+        float | None,
+        typer.Option(
+            callback=above_one,
+            help="Memory increase factor after an out-of-memory failure.",
+            show_default="1.5",
+        ),
+    ],
+    "runtime_multiplier": Annotated[
+        float | None,
+        typer.Option(
+            callback=above_one, help="Runtime increase factor after a timeout.", show_default="1.5"
+        ),
+    ],
+    "retry_unknown": Annotated[
+        bool | None,
+        typer.Option(
+            "--retry-unknown/--no-retry-unknown",
+            help="Whether failures of unknown cause are retried, unchanged.",
+            show_default="retry",
+        ),
+    ],
+    "recovery_hook": Annotated[
+        str | None,
+        typer.Option(
+            help="Command to run, with the workflow's ID, before unknown failures are retried. "
+            "Implies --retry-unknown. A status other than 0 hands the workflow over.",
+            show_default=False,
+        ),
+    ],
+    "poll_interval": Annotated[
+        float | None,
+        typer.Option(
+            "--poll-interval",
+            "-p",
+            callback=positive,
+            help="Seconds between polls.",
+            show_default="60",
+        ),
+    ],
+    "output_dir": Annotated[
+        Path | None,
+        typer.Option(
+            "--output-dir",
+            "-o",
+            help="Folder for logs and for the jobs' output.",
+            show_default="output",
+        ),
+    ],
+}
+
+
+def with_watch_options(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Gives a command the options of a watch that have these ``names``, by default all of them.
+
+    They take the place of the command's parameter ``watch_options``, which gets the WatchOptions.
+    """
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        declared = [
+            inspect.Parameter(
+                name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation
+            )
+            for name, annotation in _WATCH_OPTIONS.items()
+            if not names or name in names
+        ]
+
+        @wraps(command)
+        def call(**given: Any) -> Any:
+            chosen = {option.name: given.pop(option.name) for option in declared}
+            return command(**given, watch_options=_watch_options(**chosen))
+
+        parameters = []
+        for parameter in inspect.signature(command).parameters.values():
+            parameters += declared if parameter.name == "watch_options" else [parameter]
+        call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        return call
+
+    return decorate
+
+
+def _watch_options(
+    *, recovery_hook: str | None = None, output_dir: Path | None = None, **others: Any
+) -> WatchOptions:
+    return WatchOptions(
+        recovery_hook=split_command(recovery_hook), output_dir=absolute(output_dir), **others
+    )

@@ -1,0 +1,82 @@
+"""Where the events of a foreground watch go: the log in its output folder, and the terminal."""
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from torc_watch.app.watch import watch
+from torc_watch.cli.event_loop import run
+from torc_watch.cli.exit_status import discard_stdout
+from torc_watch.config.settings import Settings
+from torc_watch.core.errors import InvalidInput
+from torc_watch.core.events import Event, PollDeferred, Polled
+from torc_watch.engine.watch import WatchRequest
+from torc_watch.logs.event_logger import event_logger, json_lines
+from torc_watch.logs.watch_log import open_watch_log
+from torc_watch.render.transcript import Transcript
+
+
+def watch_to_its_end(
+    request: WatchRequest, settings: Settings, url: str | None, *, as_json: bool
+) -> int:
+    """Watches in the foreground and returns the exit status; `recover` is a watch of one round."""
+
+    async def command() -> int:
+        with watch_output(request, as_json=as_json) as report:
+            ended = await watch(request, settings, settings.connection(url), report)
+        return ended.verdict.exit_status
+
+    return run(command)
+
+
+@contextmanager
+def watch_output(
+    request: WatchRequest, *, as_json: bool = False
+) -> Iterator[Callable[[Event], None]]:
+    """Yields what the engine reports to. Raises InvalidInput for an unusable output folder."""
+    transcript = Transcript()
+    with ExitStack() as stack:
+        with unusable_folder_refused(request.output_dir):
+            file = stack.enter_context(open_watch_log(request.output_dir, request.workflow_id))
+        outputs = [json_lines(file.write), *([json_lines(_show_line)] if as_json else [])]
+        log = event_logger(*outputs).bind(workflow_id=request.workflow_id)
+
+        def report(event: Event) -> None:
+            if isinstance(event, (Polled, PollDeferred)):  # for `list` and `status`
+                return
+            log.log(event)
+            if not as_json:
+                _show(transcript.lines(event))
+
+        yield report
+
+
+@contextmanager
+def unusable_folder_refused(output_dir: Path) -> Iterator[None]:
+    """Raises InvalidInput for OSError."""
+    try:
+        yield
+    except OSError as error:
+        raise InvalidInput(
+            f"The output folder {output_dir} cannot be used: {error.strerror}. "
+            "Give another with --output-dir."
+        ) from error
+
+
+def _show_line(line: str) -> None:
+    _show([line])
+
+
+def _show(lines: Iterable[str]) -> None:
+    """Raises BrokenPipeError when the reader is gone; other errors lose only the lines."""
+    try:
+        for line in lines:
+            print(line, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        discard_stdout()
+        print(
+            f"Standard output: {error.strerror}. The watch continues without it.", file=sys.stderr
+        )
