@@ -6,6 +6,7 @@ Tests elsewhere put another server in the place of the embedded one: ``serve_sit
 
 import asyncio
 import os
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,7 @@ from typing import Any, Literal, Protocol, TypeVar
 
 import anyio
 import anyio.lowlevel
+import hypothesis
 import httpx
 import pytest
 from starlette.applications import Starlette
@@ -54,6 +56,26 @@ URL = f"http://test-{os.getpid()}"  # what a job leaves behind is known by it, o
 # looptime asks for the current event loop in every test, also in one that is not asynchronous, for
 # which Python then makes one that nobody closes. Saying that there is none prevents it.
 asyncio.set_event_loop(None)
+
+# A busy machine is slow: no test fails for the time that one example takes.
+hypothesis.settings.register_profile(
+    "torc-watch", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("torc-watch")
+
+
+def _reset_ignored_signals() -> None:
+    """Start every program with the default signal handlers, however pytest was started.
+
+    A signal that is ignored (nohup, ``pytest &`` in a script) is ignored in child processes too.
+    One with a handler has its default action there, and this process goes on ignoring it.
+    """
+    for number in signal.valid_signals() - {signal.SIGPIPE, signal.SIGXFSZ}:  # Python's own
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda _number, _frame: None)
+
+
+_reset_ignored_signals()
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
