@@ -18,8 +18,8 @@ from typing import Any, Literal, Protocol, TypeVar
 
 import anyio
 import anyio.lowlevel
-import hypothesis
 import httpx
+import hypothesis
 import pytest
 from starlette.applications import Starlette
 
@@ -501,9 +501,14 @@ async def _serve_in_loop(dialect: DialectName, directory: Path) -> AsyncIterator
 
 
 @asynccontextmanager
-async def _open_site(
-    parent: Path, serve: ServeSite, folder: str = "site", *, allocations_before: int = 0
+async def site_in(
+    parent: Path,
+    folder: str = "site",
+    *,
+    serve: ServeSite = partial(_serve_in_loop, "0.35"),  # noqa: B008 - a constant
+    allocations_before: int = 0,
 ) -> AsyncIterator[Site]:
+    """A site in ``parent / folder``, which may hold an earlier one."""
     directory = parent / folder
     async with (
         serve(directory / "server") as server,
@@ -543,7 +548,7 @@ def open_site(quick_path: Path, serve_site: ServeSite) -> OpenSite:
 
     To be called by the test itself: virtual time begins with it.
     """
-    return partial(_open_site, quick_path, serve_site)
+    return partial(site_in, quick_path, serve=serve_site)
 
 
 def _torc_program(version: str, program: str) -> Path:
