@@ -1,8 +1,8 @@
 """Prints the numbers of this code base, for the product, its tests and its scripts.
 
 With --check, prints only what exceeds a limit of the product, and exits with status 1 if anything
-does. The limits: no module name ends in -ing, no public class or type alias is defined twice, no
-import cycle, no function of more than 60 lines.
+does. The limits: no module name that ends in -ing or says nothing (utils), no public class or type
+alias that is defined twice, no import cycle, no function of more than 60 lines.
 """
 
 import argparse
@@ -24,6 +24,7 @@ _PRODUCT = "torc_watch"
 _FOLDERS = (_PRODUCT, "tests", "scripts")
 _LONG_MODULE = 300
 _LONG_FUNCTION = 60
+_EMPTY_NAMES = {"common", "helpers", "misc", "utils"}
 _ROUND = "files on the way from a poll to the end of a round"
 _EXAMPLE = """\
 example:
@@ -93,6 +94,9 @@ def exceeded_limits(modules: Sequence[Module]) -> Iterator[str]:
     """One line for each place that exceeds a limit."""
     for name in _gerunds(modules):
         yield f"{name} ends in -ing: name the module after the thing in it."
+    for module in modules:
+        if module.path.stem in _EMPTY_NAMES:
+            yield f"{module.name} says nothing: name the module after the thing in it."
     for name, places in repeated_types(modules).items():
         yield f"{name} has several meanings: {', '.join(places)}. Rename all but one."
     for cycle in _cycles_of_types(modules):

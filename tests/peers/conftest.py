@@ -81,7 +81,7 @@ class Site:
         return report
 
     def recover(self, workflow_id: int, *options: str) -> subprocess.CompletedProcess[str]:
-        """One round of Torc's recovery, without a dialogue."""
+        """One round of Torc's recovery, without a dialog."""
         quiet = () if self.peer.is_old else ("--no-prompts",)
         return self.torc("recover", workflow_id, *quiet, *options)
 

@@ -61,11 +61,17 @@ def test_limits_are_told_one_by_one(tmp_path: Path) -> None:
     modules = program(
         tmp_path, watching="class Job: ...\nimport app.b", b="class Job: ...\n" + long
     )
-    modules += program(tmp_path / "more", c="import app.c")
+    modules += program(tmp_path / "more", c="import app.c", utils="")
 
     told = list(exceeded_limits(modules))
 
-    assert [line.split()[0] for line in told] == ["app.watching", "Job", "Modules", "app/b.py:2:"]
+    assert [line.split()[0] for line in told] == [
+        "app.watching",
+        "app.utils",
+        "Job",
+        "Modules",
+        "app/b.py:2:",
+    ]
     assert list(exceeded_limits(program(tmp_path / "good", a="import os", b="import app.a"))) == []
 
 
