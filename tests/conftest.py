@@ -75,7 +75,14 @@ def _reset_ignored_signals() -> None:
             signal.signal(number, lambda _number, _frame: None)
 
 
+def _remove_proxies() -> None:
+    """Every server of the tests is on this machine; a proxy of the site cannot reach it."""
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        del os.environ[name]
+
+
 _reset_ignored_signals()
+_remove_proxies()
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
