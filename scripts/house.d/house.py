@@ -13,8 +13,6 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import recovery_trace
-import server_routes
 from import_graph import When, cycles, import_graph, imports_of
 from modules import Module, length, read_modules
 from repeated_names import repeated_stems, repeated_types
@@ -36,15 +34,14 @@ example:
 
 def main() -> None:
     arguments = _arguments()
-    modules = {folder: read_modules(_ROOT, folder) for folder in _FOLDERS}
+    product = read_modules(_ROOT, _PRODUCT)
     if arguments.check:
-        found = list(exceeded_limits(modules[_PRODUCT]))
+        found = list(exceeded_limits(product))
         print("".join(f"{line}\n" for line in found), end="")
         sys.exit(bool(found))
-    numbers = {folder: numbers_of(modules[folder]) for folder in _FOLDERS}
-    product = modules[_PRODUCT]
+    numbers = {folder: numbers_of(read_modules(_ROOT, folder)) for folder in _FOLDERS}
     measured = _routes(product)
-    lists = names_of(product) | {_ROUND: recovery_trace.files_of_a_round()}
+    lists = names_of(product) | {_ROUND: _files_of_a_round()}
     if arguments.json:
         print(json.dumps({"numbers": numbers, "routes": measured, "lists": lists}, indent=1))
     else:
@@ -116,7 +113,15 @@ def _cycles_of_types(modules: Sequence[Module]) -> list[list[str]]:
     return cycles(import_graph(modules, {When.LOADING, When.TYPE_CHECKING}))
 
 
+def _files_of_a_round() -> list[str]:
+    from recovery_trace import files_of_a_round  # noqa: PLC0415 - --check stays quick without it
+
+    return files_of_a_round()
+
+
 def _routes(modules: Sequence[Module]) -> dict[str, int]:
+    import server_routes  # noqa: PLC0415 - --check stays quick without it
+
     served, used = server_routes.served(), server_routes.used(modules)
     every = set().union(*served.values())
     return {
