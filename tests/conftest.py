@@ -1,7 +1,7 @@
 """A site in one event loop: the embedded server, a scheduler with workers, and the engine.
 
-Nothing here but the workers' jobs is pretended, and nobody needs a thread, a socket or real time.
-Tests elsewhere put another server in the place of the embedded one: ``serve_site``.
+Only the workers' jobs are simulated. No thread, socket or real time is needed. Other folders use
+another server in the place of the embedded one: ``serve_site``.
 """
 
 import asyncio
@@ -91,7 +91,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 
 class SiteServer(Protocol):
-    """The server of a site, as its clients reach it. Virtual time stands still while it answers."""
+    """The server of a site, as clients reach it. Virtual time stops while it answers."""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response: ...
 
@@ -167,7 +167,7 @@ class _EventStream(httpx.AsyncByteStream):
 
 
 class Line(httpx.AsyncBaseTransport):
-    """One's line to the server. ``fault`` answers in the server's stead.
+    """A connection to the server. ``fault`` answers instead of the server.
 
     ``sent`` has the loop's time, method and path of each request but those for event streams.
     """
@@ -379,7 +379,7 @@ def _status_of(return_code: int) -> JobStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """``client`` is a person's: it has a line of its own, which never fails."""
+    """``client`` is the user's: it has a connection of its own, which never fails."""
 
     directory: Path
     line: Line
@@ -422,7 +422,7 @@ class Site:
         return workflow_id
 
     async def allocate(self, workflow_id: int, allocations: int = 1) -> None:
-        """As a person does."""
+        """Submits allocations as a user does."""
         config_id = await self.client.create_local_scheduler(
             workflow_id, name="local", num_cpus=10, memory=GIB
         )
@@ -455,7 +455,7 @@ class Site:
         before_change: Callable[[], Awaitable[None]] = anyio.lowlevel.checkpoint,
         lease: str | None = None,
     ) -> AsyncIterator[EngineContext]:
-        """What stands ``before_change`` stands not before what ``scheduler`` does."""
+        """``before_change`` is not awaited before what ``scheduler`` changes."""
         with closing(Journal(self.directory / "journal.db", lease)) as journal:
             async with Transport(
                 Connection(url=URL), http=self.line, before_change=before_change
@@ -531,7 +531,7 @@ async def site_in(
 
 @pytest.fixture
 def quick_path() -> Iterator[Path]:
-    """A folder in memory where there is one: nobody here waits for a disk."""
+    """A folder in memory if there is such a file system: tests do not wait for a disk."""
     memory = Path("/dev/shm")
     with TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as folder:
         yield Path(folder)
@@ -539,13 +539,13 @@ def quick_path() -> Iterator[Path]:
 
 @pytest.fixture
 def dialect() -> DialectName:
-    """For tests that care for it to override."""
+    """Tests that depend on the version override it."""
     return "0.35"
 
 
 @pytest.fixture
 def serve_site(dialect: DialectName) -> ServeSite:
-    """Serves what a folder holds; for tests against other servers to override."""
+    """Serves what a folder holds. Tests against other servers override it."""
     return partial(_serve_in_loop, dialect)
 
 
@@ -553,7 +553,7 @@ def serve_site(dialect: DialectName) -> ServeSite:
 def open_site(quick_path: Path, serve_site: ServeSite) -> OpenSite:
     """Opens a site on a folder that may hold an earlier one.
 
-    To be called by the test itself: virtual time begins with it.
+    The test itself calls it, since virtual time begins with the test.
     """
     return partial(site_in, quick_path, serve=serve_site)
 
