@@ -1,11 +1,12 @@
 """A site in one event loop: the embedded server, a scheduler with workers, and the engine.
 
-Nothing here but the workers' jobs is pretended, and nobody needs a thread, a socket or real time.
-Tests elsewhere put another server in the place of the embedded one: ``serve_site``.
+Only the workers' jobs are simulated. No thread, socket or real time is needed. Other folders use
+another server in the place of the embedded one: ``serve_site``.
 """
 
 import asyncio
 import os
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field, replace
@@ -18,6 +19,7 @@ from typing import Any, Literal, Protocol, TypeVar
 import anyio
 import anyio.lowlevel
 import httpx
+import hypothesis
 import pytest
 from starlette.applications import Starlette
 
@@ -63,6 +65,33 @@ URL = f"http://test-{os.getpid()}"  # what a job leaves behind is known by it, o
 # which Python then makes one that nobody closes. Saying that there is none prevents it.
 asyncio.set_event_loop(None)
 
+# A busy machine is slow: no test fails for the time that one example takes.
+hypothesis.settings.register_profile(
+    "torc-watch", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("torc-watch")
+
+
+def _reset_ignored_signals() -> None:
+    """Start every program with the default signal handlers, however pytest was started.
+
+    A signal that is ignored (nohup, ``pytest &`` in a script) is ignored in child processes too.
+    One with a handler has its default action there, and this process goes on ignoring it.
+    """
+    for number in signal.valid_signals() - {signal.SIGPIPE, signal.SIGXFSZ}:  # Python's own
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda _number, _frame: None)
+
+
+def _remove_proxies() -> None:
+    """Every server of the tests is on this machine; a proxy of the site cannot reach it."""
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        del os.environ[name]
+
+
+_reset_ignored_signals()
+_remove_proxies()
+
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """The fast tests run two at a time; those that start and measure processes one by one."""
@@ -70,7 +99,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 
 class SiteServer(Protocol):
-    """The server of a site, as its clients reach it. Virtual time stands still while it answers."""
+    """The server of a site, as clients reach it. Virtual time stops while it answers."""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response: ...
 
@@ -146,7 +175,7 @@ class _EventStream(httpx.AsyncByteStream):
 
 
 class Line(httpx.AsyncBaseTransport):
-    """One's line to the server. ``fault`` answers in the server's stead.
+    """A connection to the server. ``fault`` answers instead of the server.
 
     ``sent`` has the loop's time, method and path of each request but those for event streams.
     """
@@ -372,7 +401,7 @@ def _status_of(return_code: int) -> JobStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """``client`` is a person's: it has a line of its own, which never fails."""
+    """``client`` is the user's: it has a connection of its own, which never fails."""
 
     directory: Path
     line: Line
@@ -415,7 +444,7 @@ class Site:
         return workflow_id
 
     async def allocate(self, workflow_id: int, allocations: int = 1) -> None:
-        """As a person does."""
+        """Submits allocations as a user does."""
         config_id = await self.client.create_scheduler_config(
             workflow_id, "local", name="local", shape=AllocationShape(num_cpus=10, memory=GIB)
         )
@@ -448,7 +477,7 @@ class Site:
         before_change: Callable[[], Awaitable[None]] = anyio.lowlevel.checkpoint,
         lease: str | None = None,
     ) -> AsyncIterator[EngineContext]:
-        """``before_change`` is not awaited before what ``scheduler`` does."""
+        """``before_change`` is not awaited before what ``scheduler`` changes."""
         with closing(Journal(self.directory / "journal.db", lease)) as journal:
             async with Transport(
                 Connection(url=URL), http=self.line, before_change=before_change
@@ -500,9 +529,14 @@ async def _serve_in_loop(dialect: DialectName, directory: Path) -> AsyncIterator
 
 
 @asynccontextmanager
-async def _open_site(
-    parent: Path, serve: ServeSite, folder: str = "site", *, allocations_before: int = 0
+async def site_in(
+    parent: Path,
+    folder: str = "site",
+    *,
+    serve: ServeSite = partial(_serve_in_loop, "0.35"),  # noqa: B008 - a constant
+    allocations_before: int = 0,
 ) -> AsyncIterator[Site]:
+    """A site in ``parent / folder``, which may hold an earlier one."""
     directory = parent / folder
     async with (
         serve(directory / "server") as server,
@@ -518,7 +552,7 @@ async def _open_site(
 
 @pytest.fixture
 def quick_path() -> Iterator[Path]:
-    """A folder in memory where there is one: nobody here waits for a disk."""
+    """A folder in memory if there is such a file system: tests do not wait for a disk."""
     memory = Path("/dev/shm")
     with TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as folder:
         yield Path(folder)
@@ -526,13 +560,13 @@ def quick_path() -> Iterator[Path]:
 
 @pytest.fixture
 def dialect() -> DialectName:
-    """For tests that care for it to override."""
+    """Tests that depend on the version override it."""
     return "0.35"
 
 
 @pytest.fixture
 def serve_site(dialect: DialectName) -> ServeSite:
-    """Serves what a folder holds; for tests against other servers to override."""
+    """Serves what a folder holds. Tests against other servers override it."""
     return partial(_serve_in_loop, dialect)
 
 
@@ -540,9 +574,9 @@ def serve_site(dialect: DialectName) -> ServeSite:
 def open_site(quick_path: Path, serve_site: ServeSite) -> OpenSite:
     """Opens a site on a folder that may hold an earlier one.
 
-    To be called by the test itself: virtual time begins with it.
+    The test itself calls it, since virtual time begins with the test.
     """
-    return partial(_open_site, quick_path, serve_site)
+    return partial(site_in, quick_path, serve=serve_site)
 
 
 def _torc_program(version: str, program: str) -> Path:

@@ -53,7 +53,7 @@ class Scenario:
         }
 
 
-def _signalled(*names: str) -> dict[str, str]:
+def _signaled(*names: str) -> dict[str, str]:
     simple = {f"sig{name.lower()}": f"sh -c 'kill -{name} $$'" for name in names}
     in_shell = {f"{job} in-shell": f"{command}; exit $?" for job, command in simple.items()}
     return simple | in_shell
@@ -81,7 +81,7 @@ _BY_ITSELF = Scenario(
         "ulimit-memory": "ulimit -v 300000; " + _python("bytearray(1 << 30)"),
         "ulimit-cpu": "ulimit -S -t 1; while :; do :; done",
         "late-sigkill": "sleep 5; kill -KILL $$",
-        **_signalled("KILL", "SEGV", "TERM", "INT"),
+        **_signaled("KILL", "SEGV", "TERM", "INT"),
     },
     of_jobs={"missing-output": {"output_files": ["never"]}, "late-sigkill": _BRIEF},
     workflow={"files": [{"name": "never", "path": "never-written.txt"}]},
@@ -245,7 +245,7 @@ _PENDING_FAILED = Scenario(
         "exit-0": "exit 0",
         "exit-3": "exit 3",
         "missing-output": "true",
-        **_signalled("KILL", "SEGV"),
+        **_signaled("KILL", "SEGV"),
         "killed for memory": _MEMORY.jobs["killed"],
     },
     of_jobs={"missing-output": {"output_files": ["never"]}},

@@ -1,4 +1,4 @@
-"""Torc's own recovery and ours, asked in the same state of the same server.
+"""Torc's own recovery and ours, run in the same state of the same server.
 
 A state is made over the server's API, by a worker that does as it is told; Slurm is the folder of
 `tests/peers/slurm`. Everything else is the real Torc, in the versions that `scripts/setup-torc`
@@ -81,7 +81,7 @@ class Site:
         return report
 
     def recover(self, workflow_id: int, *options: str) -> subprocess.CompletedProcess[str]:
-        """One round of Torc's recovery, without a dialogue."""
+        """One round of Torc's recovery, without a dialog."""
         quiet = () if self.peer.is_old else ("--no-prompts",)
         return self.torc("recover", workflow_id, *quiet, *options)
 
@@ -102,7 +102,7 @@ class Site:
         return send_request(method, self.peer.url + path, body)
 
     def end_everything(self) -> None:
-        """Kills whatever was started from here, directly or not."""
+        """Kills every process that was started from here, directly or not."""
         marker = f"SLURM_STAND_IN={self.slurm}".encode()
         assert end_all(partial(carriers_of, marker), patience=TIMEOUT) is not None
         for command in self.started:
@@ -132,7 +132,7 @@ class Site:
 
 @dataclass(slots=True)
 class Workflow:
-    """A workflow of Slurm jobs, and a worker that does as it is told."""
+    """A workflow of Slurm jobs, and a worker that the test controls."""
 
     site: Site
     id: int
@@ -246,7 +246,7 @@ class Workflow:
 
     @property
     def node(self) -> int:
-        """The compute node of the worker, which has said good-bye."""
+        """The compute node of the worker, which has deregistered."""
         nodes = self.rows("compute_nodes")
         return int(nodes[0]["id"]) if nodes else self._new_node()
 

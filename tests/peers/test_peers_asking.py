@@ -1,4 +1,4 @@
-"""Whom recovery asks, and what it believes: Slurm, logs, a dry run."""
+"""What recovery queries, and how it reads the answers: Slurm, logs, a dry run."""
 
 import re
 from typing import TYPE_CHECKING

@@ -49,7 +49,7 @@ def test_only_the_chosen_jobs(site: "Site", failed: "Callable[[], Workflow]") ->
 
 
 def test_recovery_waits_for_the_last_job(site: "Site", workflow: "Workflow") -> None:
-    """0.8: nobody recovers while a job still runs, neither Torc's watch nor ours."""
+    """0.8: neither Torc's watch nor ours recovers while a job still runs."""
     workflow.add("hungry")
     workflow.add("long")
     workflow.start()

@@ -42,6 +42,11 @@ ExecStart=/bin/sh /out/test.sh
 StandardOutput=truncate:/out/log
 StandardError=inherit
 UNIT
+# Slurm is never there, whether this machine has it or not.
+rm -f "$root"/etc/profile.d/*
+for program in sbatch squeue sacct scancel scrontab; do
+    rm -f "$root/usr/local/bin/$program" "$root/usr/bin/$program"
+done
 echo "$user:x:$number:$number::/home/$user:/bin/sh" >>"$root/etc/passwd"
 echo "$user:*:19000:0:99999:7:::" >>"$root/etc/shadow"
 echo "$user:x:$number:" >>"$root/etc/group"

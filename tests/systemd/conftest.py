@@ -1,4 +1,7 @@
-"""A real `systemd --user` with a journal for each test, in temporary namespaces."""
+"""A real `systemd --user` with its journal for each test, in namespaces that vanish with it.
+
+No Slurm is found in them, whatever this machine has: a test that needs it writes stub commands.
+"""
 
 import json
 import os

@@ -225,3 +225,11 @@ def test_job_without_a_result(status: JobStatus, cause: Cause) -> None:
 def test_finding_has_the_measurements() -> None:
     found = diagnosed(152, peak=7, seconds=250.0)
     assert (found.peak_memory, found.ran, found.run_id) == (7, 250.0, 1)
+
+
+@pytest.mark.parametrize(
+    ("return_code", "reason"),
+    [(129, "killed by signal 1"), (192, "killed by signal 64"), (193, "exit code 193")],
+)
+def test_only_the_numbers_that_signals_have_are_signals(return_code: int, reason: str) -> None:
+    assert diagnosed(return_code).reason == reason

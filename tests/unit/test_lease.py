@@ -316,3 +316,35 @@ def test_suspended_holder_finds_out_after_a_takeover(
     paused.step()
     assert paused.answer() == "lost"
     lease.beat()
+
+
+def test_successor_that_appears_just_before_a_heartbeat_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Marks first and looks afterwards: in the other order neither would see the other."""
+    ours = Lease(tmp_path, ELSEWHERE)
+    assert ours.acquire(0)
+    utime = os.utime
+
+    def followed_meanwhile(file: Path, times: tuple[int, int] | None) -> None:
+        (tmp_path / "2").write_text(json.dumps(asdict(ME)))  # it has not yet removed our file
+        utime(file, times)
+
+    monkeypatch.setattr(os, "utime", followed_meanwhile)
+
+    with pytest.raises(LeaseLost):
+        ours.beat()
+
+
+def test_epoch_that_goes_while_it_is_read_gives_way_to_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A successor swept it up between the list of the folder and the reading of the file."""
+    assert Lease(tmp_path, ELSEWHERE).acquire(0)
+    (tmp_path / "1").rename(tmp_path / "2")
+    lists = iter([["1"], ["2"]])
+    monkeypatch.setattr(
+        Path, "iterdir", lambda folder: iter([folder / name for name in next(lists)])
+    )
+
+    assert Lease(tmp_path, ME).holder() == ELSEWHERE

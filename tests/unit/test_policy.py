@@ -368,3 +368,27 @@ def test_every_failed_job_is_retried_or_left_alone_and_none_gets_less(
         assert adjustment.memory >= SMALL.memory
         assert adjustment.runtime >= SMALL.runtime
         assert (adjustment.memory, adjustment.runtime) != (SMALL.memory, SMALL.runtime)
+
+
+def test_failure_that_waits_for_a_user_restarts_with_the_others_and_gets_room() -> None:
+    """Torc starts it in any new run, although the plan does not retry it."""
+    capped = dataclasses.replace(SMALL, runtime=3600)
+    waits = finding(7, Cause.TIMEOUT, asked=capped, status=JobStatus.PENDING_FAILED)
+    stays = finding(8, Cause.TIMEOUT, asked=capped)
+
+    answer = planned(waits, stays, *(finding(job_id, Cause.OOM) for job_id in (9, 10)))
+
+    assert [(left.job_id, left.restarts_anyway) for left in answer.left_alone] == [
+        (7, True),
+        (8, False),
+    ]
+    assert len(answer.allocations) == 2
+
+
+@pytest.mark.parametrize("cpus", [(1, 3), (3, 1)])
+def test_allocation_has_the_cpus_of_the_largest_of_several_jobs(cpus: tuple[int, int]) -> None:
+    findings = [
+        finding(job_id, Cause.OOM, asked=dataclasses.replace(SMALL, num_cpus=num_cpus))
+        for job_id, num_cpus in enumerate(cpus)
+    ]
+    assert [order.num_cpus for order in planned(*findings).allocations] == [3]

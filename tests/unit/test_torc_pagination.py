@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from torc_watch.core.errors import ServerFault
@@ -38,7 +38,6 @@ class ListServer:
         return Transport(Connection(url="localhost:8080"), http=httpx.MockTransport(self))
 
 
-@settings(deadline=None)  # an event loop starts slowly on a busy machine
 @given(total=st.integers(0, 40), most=st.integers(1, 9))
 async def test_every_item_is_read_once_with_any_page_size(total: int, most: int) -> None:
     server = ListServer(total, most)

@@ -369,3 +369,40 @@ async def test_job_deleted_during_recovery(
         assert await site.results(1) == [("b", 1, 137), ("b", 2, 0)]
         counts = await site.client.count_jobs(1)
         assert counts.of(JobStatus.COMPLETED) == counts.total == 1
+
+
+async def claim(client: "TorcClient") -> None:
+    """The failed job 2 again, by a worker of its own on this machine that has not started it."""
+    await client.transport.post("/jobs/2/retry/1", max_retries=9)
+    worker = WorkerApi(client.transport)
+    await worker.register_node(
+        1,
+        hostname=socket.gethostname(),
+        pid=os.getpid(),
+        started_at=datetime.now(UTC),
+        resources=NODE,
+        allocation=None,
+    )
+    await worker.claim_jobs(1, NODE, limit=1)
+
+
+@pytest.mark.parametrize("step", ["adjust", "reset"])
+async def test_job_that_another_worker_has_claimed_keeps_its_run(
+    open_site: "OpenSite", step: str
+) -> None:
+    """A new run would take the job from under the worker that is about to start it."""
+    async with open_site() as site:
+        site.scheduler.endings = {"a": [OOM], "odd": [UNKNOWN]}
+        await site.submit(["a", "odd"])
+        await site.scheduler.rest()
+        site.line.fault = once_at(STEPS[step], site, claim)
+
+        ended = await site.watch(
+            1, once=True, recovery=RecoverySettings(retry_unknown=False, max_retries=None)
+        )
+
+        assert ended.verdict is Verdict.HANDED_OVER
+        assert "running jobs" in ended.reason
+        assert bool(site.seen(events.ResetStarted)) is (step == "reset")
+        assert (await site.client.get_job(2)).status is JobStatus.PENDING
+        assert (await site.client.get_workflow(1)).run_id == 1
