@@ -815,6 +815,8 @@ class Defective(Service):
     async def answer(self, request: httpx.Request, forward: "Forward") -> httpx.Response:
         if request.url.path.endswith("/workflows/1"):
             self.meet("begin")
+        if request.url.path.endswith("/workflows/1/is_complete"):
+            self.meet("poll")
         return await forward(request)
 
     def meet(self, place: str) -> None:
@@ -829,6 +831,8 @@ class Defective(Service):
         ("request_for", 2, "succeeded"),
         ("request_for", 99, "handed_over"),
         ("begin", 99, "handed_over"),
+        ("poll", 2, "succeeded"),
+        ("poll", 99, "handed_over"),
         ("open_server", 2, "succeeded"),
     ],
 )
