@@ -302,6 +302,8 @@ class DefectiveDaemon(DaemonRig):
     async def answer(self, request: httpx.Request, forward: "Forward") -> httpx.Response:
         if request.url.path.endswith("/workflows/1"):
             self.fail_at("begin")
+        if request.url.path.endswith("/workflows/1/is_complete"):
+            self.fail_at("poll")
         return await forward(request)
 
     def fail_at(self, place: str) -> None:
@@ -316,6 +318,8 @@ class DefectiveDaemon(DaemonRig):
         ("request_for", 2, "succeeded"),
         ("request_for", 99, "handed_over"),
         ("begin", 99, "handed_over"),
+        ("poll", 2, "succeeded"),
+        ("poll", 99, "handed_over"),
         ("open_server", 2, "succeeded"),
     ],
 )

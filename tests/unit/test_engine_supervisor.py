@@ -1,6 +1,7 @@
 """Several workflows at once, isolated from each other."""
 
 import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -77,6 +78,19 @@ async def test_crash_is_retried_twice_and_isolated(
         assert "ZeroDivisionError: of this test" in broken[0].error
         if verdict is Verdict.HANDED_OVER:
             assert "of this test" in verdicts[1].reason
+
+
+async def test_watch_that_crashed_is_continued(open_site: "OpenSite") -> None:
+    """An internal error decides nothing: the journal keeps the watch, with its retry count."""
+    async with open_site() as site:
+        await site.submit(["a"])
+        site.line.fault = InternalError("/workflows/1/is_complete", 3)
+        assert (await site.watch(1)).verdict is Verdict.HANDED_OVER
+
+        assert (await site.watch(1)).verdict is Verdict.SUCCEEDED
+
+        with closing(sqlite3.connect(site.directory / "journal.db")) as database:
+            assert database.execute("SELECT verdict FROM watch").fetchall() == [("succeeded",)]
 
 
 class InternalError:

@@ -374,7 +374,7 @@ async def test_job_deleted_during_recovery(
 async def claim(client: "TorcClient") -> None:
     """The failed job 2 again, by a worker of its own on this machine that has not started it."""
     await client.transport.post("/jobs/2/retry/1", max_retries=9)
-    worker = WorkerApi(client.transport)
+    worker = RunnerApi(client.transport)
     await worker.register_node(
         1,
         hostname=socket.gethostname(),
