@@ -15,6 +15,7 @@ from torc_watch.render.terminal_text import printable
 
 T = TypeVar("T")
 
+_MAX_PHRASE = 1000  # of a scheduler: it may contain a path
 _LINES_PER_LIST = 50  # a plan may have thousands of jobs; the log lists all of them
 
 _MANUAL = "Manual intervention required."
@@ -144,7 +145,8 @@ def _awaited(event: events.WorkersAwaited) -> Iterator[str]:
 def _failed_allocation(event: events.AllocationFailed) -> Iterator[str]:
     cause = (event.status.cause or EndCause.FAILED).replace("_", " ")
     detail, *lines = event.status.detail.splitlines() or [""]
-    yield f"Allocation {event.scheduler_id} ended: {printable(f'{cause}, {detail}'.rstrip(', '))}"
+    phrase = printable(f"{cause}, {detail}".rstrip(", "), longest=_MAX_PHRASE)
+    yield f"Allocation {event.scheduler_id} ended: {phrase}"
     for line in lines:
         yield f"  {printable(line)}"
 
