@@ -123,8 +123,7 @@ def test_submit_whose_allocation_cannot_be_started(failed: "Site") -> None:
     assert status == 1
     assert "Read-only file system" in output
     assert output.endswith(
-        "Workflow 2 was created, but nothing runs it. When that is put right: "
-        "torc-watchd recover 2\n"
+        "Workflow 2 was created, but nothing runs it. When that is fixed: torc-watchd recover 2\n"
     )
     assert failed.run("recover", "2").returncode == 0
     assert failed.run("watch", "2", "--poll-interval", "1").returncode == 0

@@ -145,7 +145,7 @@ def _awaited(event: events.WorkersAwaited) -> Iterator[str]:
 def _failed_allocation(event: events.AllocationFailed) -> Iterator[str]:
     cause = (event.status.cause or EndCause.FAILED).replace("_", " ")
     detail, *lines = event.status.detail.splitlines() or [""]
-    phrase = printable(f"{cause}, {detail}".rstrip(", "), longest=_MAX_PHRASE)
+    phrase = printable(f"{cause}, {detail}".rstrip(", "), max_length=_MAX_PHRASE)
     yield f"Allocation {event.scheduler_id} ended: {phrase}"
     for line in lines:
         yield f"  {printable(line)}"
