@@ -1,4 +1,4 @@
-"""Servers that are not there, answer nonsense, die and come back, or do not know us."""
+"""Servers that are unreachable, answer nonsense, restart, or refuse the user."""
 
 import sys
 import threading
@@ -49,7 +49,7 @@ jobs:
 """
 
 
-def test_nobody_there(site: "Site") -> None:
+def test_unreachable_server(site: "Site") -> None:
     (site.folder / "spec.yaml").write_text(TELLS_ITS_ENVIRONMENT)
     commands = ["watch 1", "plan 1", "recover 1", "workflows", "submit spec.yaml"]
 
@@ -65,7 +65,7 @@ def test_nobody_there(site: "Site") -> None:
         assert "Check that the server runs and that the URL is right." in line
 
 
-def test_a_server_that_dies_and_comes_back(patient: "Site") -> None:
+def test_server_that_is_killed_and_restarted(patient: "Site") -> None:
     watch = patient.start(*WATCH)
     watch.until("running=1")
     assert patient.server is not None
@@ -83,7 +83,7 @@ def always(answer: bytes) -> Callable[[object], bytes]:
     return lambda _: answer
 
 
-def test_a_server_that_answers_nonsense(
+def test_server_that_answers_nonsense(
     patient: "Site", make_proxy: Callable[[str], "Proxy"]
 ) -> None:
     proxy = make_proxy(patient.url)
@@ -102,7 +102,7 @@ def test_a_server_that_answers_nonsense(
     assert "Traceback" not in watch.output
 
 
-def test_a_server_that_says_nothing(patient: "Site", make_proxy: Callable[[str], "Proxy"]) -> None:
+def test_server_that_does_not_answer(patient: "Site", make_proxy: Callable[[str], "Proxy"]) -> None:
     proxy = make_proxy(patient.url)
     watch = patient.start(*WATCH, TORC_API_URL=proxy.url, TORC_TIMEOUT="1")
     watch.until("running=1")
@@ -124,7 +124,7 @@ def serve_with_a_password(site: "Site") -> None:
     site.url = site.server.until("http").strip()
 
 
-def test_the_password_is_in_nobodys_sight(site: "Site") -> None:
+def test_password_is_shown_nowhere(site: "Site") -> None:
     serve_with_a_password(site)
     site.hold()
     password_file = site.folder / "password"
@@ -160,7 +160,7 @@ def test_the_password_is_in_nobodys_sight(site: "Site") -> None:
         assert b64encode(f"tester:{PASSWORD}".encode()) not in content
 
 
-def test_a_server_that_does_not_know_us(site: "Site") -> None:
+def test_server_that_refuses_the_user(site: "Site") -> None:
     serve_with_a_password(site)
     password_file = site.folder / "password"
     password_file.write_text(PASSWORD)

@@ -96,7 +96,7 @@ def assert_status_needs_no_socket(desk: Desk) -> None:
     assert values == desk.site.run("status", "1", "--json", **nowhere).stdout
 
 
-def test_what_stays_while_daemon_and_server_are_away(desk: Desk) -> None:
+def test_list_and_status_while_daemon_and_server_are_down(desk: Desk) -> None:
     desk.run("add", "1")
     assert "was added" in desk.run("status", "1").stdout
     daemon = desk.start("run")
@@ -123,7 +123,7 @@ def test_what_stays_while_daemon_and_server_are_away(desk: Desk) -> None:
     assert away["trouble"].startswith("The daemon is not running")
 
 
-def test_a_configuration_reaches_the_daemon(desk: Desk) -> None:
+def test_configuration_is_reloaded_by_sighup(desk: Desk) -> None:
     config = desk.site.folder / "config/torc-watchd/config.toml"
     config.parent.mkdir(parents=True)
     config.write_text("auto_recover = true\nmax_retries = 7\npoll_interval = 1\n")
@@ -144,7 +144,7 @@ def test_a_configuration_reaches_the_daemon(desk: Desk) -> None:
     desk.wait_for('"max_retries": 9')
 
 
-def test_one_ctrl_c_may_come_twice(desk: Desk) -> None:
+def test_repeated_signal_of_one_ctrl_c_is_ignored(desk: Desk) -> None:
     daemon = desk.start("run")
     daemon.until(ACTS)
     daemon.process.send_signal(signal.SIGTERM)
@@ -155,7 +155,7 @@ def test_one_ctrl_c_may_come_twice(desk: Desk) -> None:
     assert not rest
 
 
-def test_a_round_under_way_ends_unless_its_user_is_impatient(
+def test_stop_waits_for_the_round_and_a_second_one_does_not(
     desk: Desk, make_proxy: "Callable[[str], Proxy]", make_barrier: "Callable[..., Barrier]"
 ) -> None:
     proxy = make_proxy(desk.site.url)

@@ -1,4 +1,4 @@
-"""demo: each road to its end, its folder, and nothing left running."""
+"""demo: each scenario to its end, its folder, and nothing left running."""
 
 import json
 import re
@@ -58,7 +58,7 @@ Server data, logs and the jobs' output are in FOLDER
 """
 
 
-def test_the_tutorial(site: "Site") -> None:
+def test_tutorial(site: "Site") -> None:
     demo = site.start("demo", "--directory", "demo")
 
     assert demo.end() == 0, demo.output
@@ -85,7 +85,7 @@ ROADS = {
 
 
 @pytest.mark.parametrize("together", [["timeout", "unknown", "hopeless"], ["mixed", "manual"]])
-def test_the_other_roads(site: "Site", together: list[str]) -> None:
+def test_other_scenarios(site: "Site", together: list[str]) -> None:
     """Side by side, since they mostly wait."""
     demos = {
         name: site.start("demo", "--scenario", name, "-d", name, "--api", "0.12")
@@ -109,7 +109,7 @@ def test_the_other_roads(site: "Site", together: list[str]) -> None:
         ("unknown", "Resetting failed jobs", signal.SIGHUP),
     ],
 )
-def test_an_interrupted_demo_leaves_nothing_running(
+def test_interrupted_demo_leaves_nothing_running(
     site: "Site", scenario: str, line: str, how: signal.Signals
 ) -> None:
     demo = site.start("demo", "--scenario", scenario, "--directory", "demo")

@@ -1,4 +1,4 @@
-"""Disks that are full or read-only, and an output that nobody takes."""
+"""Full and read-only disks, and output that cannot be written."""
 
 import subprocess
 import sys
@@ -39,7 +39,7 @@ def on_a_small_disk(site: "Site", folder: str, script: str) -> tuple[int, str]:
 
 
 @needs_mounts
-def test_no_room_for_the_journal(failed: "Site") -> None:
+def test_disk_full_for_the_journal(failed: "Site") -> None:
     before = failed.database()
 
     status, output = on_a_small_disk(
@@ -53,7 +53,7 @@ def test_no_room_for_the_journal(failed: "Site") -> None:
 
 
 @needs_mounts
-def test_a_disk_that_fills_up_in_the_middle_of_a_round(failed: "Site") -> None:
+def test_disk_that_fills_up_during_a_round(failed: "Site") -> None:
     before = failed.database()
     (failed.folder / "hook").write_text(f"{FILL}; true")
     watch = f"{TORC_WATCHD} watch 1 --recover -p 1"
@@ -79,7 +79,7 @@ def test_a_disk_that_fills_up_in_the_middle_of_a_round(failed: "Site") -> None:
 
 
 @needs_mounts
-def test_no_room_for_the_log(failed: "Site") -> None:
+def test_disk_full_for_the_log(failed: "Site") -> None:
     fill = FILL.replace("home", "small")
 
     status, output = on_a_small_disk(
@@ -101,7 +101,9 @@ def test_no_room_for_the_log(failed: "Site") -> None:
         ("small", "submit workflow.yaml -o small/x", 2, "x cannot be used: Read-only file system"),
     ],
 )
-def test_read_only(failed: "Site", folder: str, words: str, status: int, message: str) -> None:
+def test_read_only_folders(
+    failed: "Site", folder: str, words: str, status: int, message: str
+) -> None:
     before = failed.database()
 
     ended, output = on_a_small_disk(
@@ -113,7 +115,7 @@ def test_read_only(failed: "Site", folder: str, words: str, status: int, message
 
 
 @needs_mounts
-def test_a_submission_whose_allocation_cannot_be_started(failed: "Site") -> None:
+def test_submit_whose_allocation_cannot_be_started(failed: "Site") -> None:
     status, output = on_a_small_disk(
         failed, "home", f"mount -o remount,ro home; {TORC_WATCHD} submit workflow.yaml"
     )
@@ -129,7 +131,7 @@ def test_a_submission_whose_allocation_cannot_be_started(failed: "Site") -> None
 
 
 @pytest.mark.parametrize("form", ["", "--json"])
-def test_a_reader_who_leaves_ends_the_watch(patient: "Site", form: str) -> None:
+def test_closed_pipe_ends_the_watch(patient: "Site", form: str) -> None:
     script = f"({TORC_WATCHD} watch 1 -p 1 -s {form}; echo status $? >&2) | head -1 >/dev/null"
     shell = patient.start_program("sh", "-c", script)
 
@@ -138,7 +140,7 @@ def test_a_reader_who_leaves_ends_the_watch(patient: "Site", form: str) -> None:
 
 
 @pytest.mark.parametrize("form", ["", "--json"])
-def test_a_full_disk_behind_the_output_costs_only_the_lines(failed: "Site", form: str) -> None:
+def test_watch_continues_when_its_output_is_on_a_full_disk(failed: "Site", form: str) -> None:
     script = f"{TORC_WATCHD} watch 1 --recover -p 1 {form} >/dev/full"
     shell = failed.start_program("sh", "-c", script)
 
@@ -148,7 +150,7 @@ def test_a_full_disk_behind_the_output_costs_only_the_lines(failed: "Site", form
     )
 
 
-def test_a_list_that_cannot_be_written(failed: "Site") -> None:
+def test_list_to_a_full_disk(failed: "Site") -> None:
     shell = failed.start_program("sh", "-c", f"{TORC_WATCHD} workflows >/dev/full")
 
     assert shell.end() == 1

@@ -1,4 +1,4 @@
-"""doctor, and service where there is no service manager, as they are typed."""
+"""doctor, and service where there is no service manager."""
 
 import json
 from typing import TYPE_CHECKING
@@ -22,7 +22,7 @@ def nowhere(site: "Site") -> dict[str, str]:
     }
 
 
-def test_doctor_says_how_it_is_best_run_here(served: "Site") -> None:
+def test_doctor_says_how_to_run_the_daemon_here(served: "Site") -> None:
     done = served.run("doctor", "--json", **nowhere(served))
 
     report = json.loads(done.stdout)
@@ -32,7 +32,7 @@ def test_doctor_says_how_it_is_best_run_here(served: "Site") -> None:
     assert (levels["server"], levels["lease"], levels["user manager"]) == ("ok", "ok", "note")
 
 
-def test_doctor_names_what_stops_the_daemon(site: "Site") -> None:
+def test_doctor_names_what_prevents_the_daemon(site: "Site") -> None:
     (site.folder / "file").write_text("")
     variables = nowhere(site) | {"TORC_WATCHD_HOME": str(site.folder / "file")}
 
@@ -44,7 +44,7 @@ def test_doctor_names_what_stops_the_daemon(site: "Site") -> None:
     assert "deploy/README.md" in done.stdout
 
 
-def test_without_a_service_manager_nothing_is_installed(site: "Site") -> None:
+def test_nothing_is_installed_without_a_service_manager(site: "Site") -> None:
     done = site.run("service", "install", **nowhere(site))
 
     assert done.returncode == 1

@@ -1,4 +1,4 @@
-"""kill -9 and Ctrl-C at known places, and the same command again."""
+"""kill -9 and Ctrl-C at known places, then the same command again."""
 
 import itertools
 import json
@@ -48,7 +48,7 @@ def assert_recovered_once(site: "Site") -> None:
     assert site.journaled("SELECT number, outcome FROM round") == [(1, "resubmitted")]
 
 
-def test_a_watch_killed_at_each_of_its_changes_ends_in_the_same_state(
+def test_watch_killed_at_each_of_its_changes_ends_in_the_same_state(
     failed: "Site",
     make_proxy: Callable[[str], "Proxy"],
     make_barrier: Callable[..., "Barrier"],
@@ -82,7 +82,7 @@ def sessions(pids: Iterable[int]) -> set[int]:
     return found
 
 
-def test_a_watch_stopped_in_its_hook_goes_on_there(failed: "Site") -> None:
+def test_watch_killed_in_its_hook_resumes_there(failed: "Site") -> None:
     (failed.folder / "hook").write_text(HOOK)
     command = (*WATCH, "--recovery-hook", "sh hook")
 
@@ -105,7 +105,7 @@ def test_a_watch_stopped_in_its_hook_goes_on_there(failed: "Site") -> None:
     assert_recovered_once(failed)
 
 
-def test_the_rounds_of_a_killed_watch_are_counted(failed: "Site") -> None:
+def test_rounds_of_a_killed_watch_are_counted(failed: "Site") -> None:
     (failed.output / "tried").unlink()  # the flaky job fails once more
     watch = failed.start(*WATCH)
     watch.until("Recovery initiated")
@@ -119,7 +119,7 @@ def test_the_rounds_of_a_killed_watch_are_counted(failed: "Site") -> None:
     assert failed.journaled("SELECT number FROM round") == [1]
 
 
-def test_a_watch_interrupted_while_polling_goes_on(patient: "Site") -> None:
+def test_watch_interrupted_while_polling_resumes(patient: "Site") -> None:
     watch = patient.start(*WATCH, "--show-job-counts")
     watch.until("running=1")
 
@@ -133,7 +133,7 @@ def test_a_watch_interrupted_while_polling_goes_on(patient: "Site") -> None:
     assert patient.journaled("SELECT verdict FROM watch") == ["succeeded"]
 
 
-def test_an_interrupted_submission_leaves_no_workflow(
+def test_interrupted_submit_leaves_no_workflow(
     served: "Site",
     make_proxy: Callable[[str], "Proxy"],
     make_barrier: Callable[..., "Barrier"],

@@ -1,4 +1,4 @@
-"""run --once, as cron calls it: it ends whatever the server does, and says what it could not do."""
+"""run --once, as cron calls it: it ends whatever the server does, and says what was not checked."""
 
 import socket
 from time import monotonic
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
 
-def test_it_looks_once(failed: "Site") -> None:
+def test_single_pass_recovers_what_is_due(failed: "Site") -> None:
     failed.run("add", "1", "--auto-recover")
 
     ended = failed.run("run", "--once")
@@ -23,7 +23,7 @@ def test_it_looks_once(failed: "Site") -> None:
 
 
 @pytest.mark.parametrize("answers", ["refuses", "never answers"])
-def test_a_server_that_is_away(failed: "Site", answers: str) -> None:
+def test_single_pass_with_an_unreachable_server(failed: "Site", answers: str) -> None:
     failed.run("add", "1")
     assert failed.server is not None
     failed.server.kill()
@@ -36,7 +36,7 @@ def test_a_server_that_is_away(failed: "Site", answers: str) -> None:
         ended = failed.run("run", "--once", TORC_TIMEOUT="0.5")
 
     assert ended.returncode == 5
-    assert "Workflows that could not be looked at: 1 of 1. Workflow 1 of http" in ended.stderr
+    assert "Workflows that could not be checked: 1 of 1. Workflow 1 of http" in ended.stderr
     assert "Traceback" not in ended.stderr
     assert monotonic() - began < 60
     assert "waiting" in failed.run("list").stdout

@@ -1,4 +1,4 @@
-"""Servers of other versions of Torc than we know: too old, and from the future."""
+"""Servers of unsupported versions of Torc: too old, and newer."""
 
 import json
 from collections.abc import Callable
@@ -30,7 +30,7 @@ def changing(proxy: "Proxy", change: Callable[[str, Any], Any]) -> None:
 
 
 @pytest.mark.parametrize("version", ["0.11.3 (abc)", {"version": "0.11.3", "api_version": "0.11"}])
-def test_a_server_that_is_too_old(
+def test_server_that_is_too_old(
     failed: "Site", make_proxy: Callable[[str], "Proxy"], version: object
 ) -> None:
     proxy = make_proxy(failed.url)
@@ -44,7 +44,9 @@ def test_a_server_that_is_too_old(
     assert failed.database() == before
 
 
-def test_a_server_from_the_future(failed: "Site", make_proxy: Callable[[str], "Proxy"]) -> None:
+def test_server_that_is_newer_than_supported(
+    failed: "Site", make_proxy: Callable[[str], "Proxy"]
+) -> None:
     def change(path: str, body: Any) -> Any:
         if path.endswith("/version"):
             return {"version": "9.9.0", "api_version": "7", **UNHEARD_OF}

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 
-def test_a_dry_run_changes_nothing(failed: "Site") -> None:
+def test_dry_run_changes_nothing(failed: "Site") -> None:
     before = failed.database(), failed.state()
 
     planned = failed.run("plan", "1", "--memory-multiplier", "2")

@@ -139,7 +139,7 @@ def assert_run_by_torc_alone(nodes: Iterable[Any], number: int) -> None:
 
 
 @NEW
-def test_the_tutorial_on_torc_itself(torc: Torc) -> None:
+def test_tutorial_on_torc_itself(torc: Torc) -> None:
     torc.create(TUTORIAL)
     first_run = torc.run("--num-cpus", "10", "--memory-gb", "4")
     watch = torc.watch()
@@ -154,7 +154,7 @@ def test_the_tutorial_on_torc_itself(torc: Torc) -> None:
 
 
 @BOTH
-def test_submitted_and_recovered(torc: Torc) -> None:
+def test_submit_and_recover(torc: Torc) -> None:
     torc.submit(FAILING)
     watch = torc.watch()
 
@@ -167,7 +167,7 @@ def test_submitted_and_recovered(torc: Torc) -> None:
 
 
 @BOTH
-def test_a_runner_killed_in_the_middle(torc: Torc) -> None:
+def test_killed_runner(torc: Torc) -> None:
     torc.site.hold()
     torc.submit(ENDLESS)
     torc.site.wait_for_job()
@@ -189,7 +189,7 @@ def test_a_runner_killed_in_the_middle(torc: Torc) -> None:
 @pytest.mark.parametrize(
     ("version", "how"), [("0.12.2", signal.SIGKILL), ("1.0.0", signal.SIGTERM)]
 )
-def test_a_runner_of_a_persons_own_killed_in_the_middle(torc: Torc, how: signal.Signals) -> None:
+def test_killed_runner_that_the_user_started(torc: Torc, how: signal.Signals) -> None:
     """Its job runs on, and is ended before it runs again."""
     torc.site.hold()
     torc.create(ENDLESS)
@@ -215,7 +215,7 @@ def test_a_runner_of_a_persons_own_killed_in_the_middle(torc: Torc, how: signal.
 
 
 @NEW
-def test_a_runner_that_outlives_its_allocation_is_waited_for(torc: Torc) -> None:
+def test_watch_waits_for_a_runner_that_outlives_its_allocation(torc: Torc) -> None:
     torc.site.hold()
     torc.submit(PATIENT)
     torc.site.wait_for_job()
@@ -233,7 +233,7 @@ def test_a_runner_that_outlives_its_allocation_is_waited_for(torc: Torc) -> None
 
 
 @NEW
-def test_a_watch_killed_in_the_middle_of_a_recovery(
+def test_watch_killed_during_a_recovery(
     torc: Torc,
     make_proxy: Callable[[str], "Proxy"],
     make_barrier: Callable[..., "Barrier"],
@@ -257,7 +257,7 @@ def test_a_watch_killed_in_the_middle_of_a_recovery(
 
 
 @NEW
-def test_a_runner_of_another_version(torc: Torc, torc_program: Callable[[str, str], Path]) -> None:
+def test_runner_of_another_version(torc: Torc, torc_program: Callable[[str, str], Path]) -> None:
     """The server's refusal is in the log of its allocation, and shown."""
     runner = {"TORC_WATCHD_LOCAL_RUNNER": str(torc_program("0.12.2", "torc"))}
     (torc.site.folder / "workflow.yaml").write_text(FAILING)
@@ -273,7 +273,7 @@ def test_a_runner_of_another_version(torc: Torc, torc_program: Callable[[str, st
     assert "version mismatch - client 0.12.2 vs server 1.0.0" in recovered.stdout
 
 
-def test_a_runner_that_is_not_there(served: "Site") -> None:
+def test_missing_runner(served: "Site") -> None:
     """Refused before anything is changed."""
     (served.folder / "workflow.yaml").write_text(FAILING)
     before = served.database()

@@ -130,7 +130,7 @@ def submit(nodes: Nodes, specification: str, *options: str) -> None:
     nodes.run_in_hub("add", "1", "--auto-recover", "--poll-interval", "1", *options)
 
 
-def test_a_killed_holder_is_followed_by_the_other(nodes: Nodes) -> None:
+def test_standby_takes_over_from_a_killed_holder(nodes: Nodes) -> None:
     """It also carries out the round that the first one could not."""
     nodes.site.hold()
     submit(nodes, PATIENT)
@@ -152,7 +152,7 @@ def test_a_killed_holder_is_followed_by_the_other(nodes: Nodes) -> None:
     assert TAKEN_OVER not in second.output
 
 
-def test_a_holder_that_stood_still_changes_nothing_more(nodes: Nodes) -> None:
+def test_suspended_holder_changes_nothing_after_a_takeover(nodes: Nodes) -> None:
     nodes.site.hold()
     submit(nodes, PATIENT)
     first = nodes.start("a")
@@ -177,7 +177,7 @@ def test_a_holder_that_stood_still_changes_nothing_more(nodes: Nodes) -> None:
     assert len(nodes.site.rows("SELECT id FROM scheduled_compute_node")) == 2
 
 
-def test_a_holder_that_stood_still_in_its_round_leaves_it_to_the_other(nodes: Nodes) -> None:
+def test_holder_suspended_during_a_round_leaves_it_to_its_successor(nodes: Nodes) -> None:
     """It comes back when its own hook has said yes, and the other is in the same round."""
     nodes.site.hold()
     hook, answers = nodes.site.folder / "hook", nodes.site.folder / "answers"

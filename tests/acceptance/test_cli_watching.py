@@ -1,4 +1,4 @@
-"""The road from three shells, and what may happen to a workflow while it is watched."""
+"""A watch from three shells, and what may happen to a workflow while it is watched."""
 
 import json
 import re
@@ -95,7 +95,7 @@ def test_no_retries_allowed(failed: "Site") -> None:
     assert failed.database() == before
 
 
-def test_unknown_failures_are_left_alone_when_they_shall_be(failed: "Site") -> None:
+def test_unknown_failures_are_not_retried_when_told_so(failed: "Site") -> None:
     (failed.output / "fed").unlink()  # the hungry job fails once more, and is raised once more
 
     watched = failed.run("watch", "1", *["-r", "-m", "3", "-p", "1", "--no-retry-unknown"])
@@ -108,7 +108,7 @@ def test_unknown_failures_are_left_alone_when_they_shall_be(failed: "Site") -> N
     assert "Failed jobs:\n  Job 3 (flaky): exit code 1" in handed_over
 
 
-def test_a_second_watch_says_who_has_the_workflow(patient: "Site") -> None:
+def test_second_watch_names_the_process_that_has_the_workflow(patient: "Site") -> None:
     first = patient.start("watch", "1", "--poll-interval", "1", "--show-job-counts")
     first.until("running=1")
 
@@ -122,7 +122,7 @@ def test_a_second_watch_says_who_has_the_workflow(patient: "Site") -> None:
 
 
 @pytest.mark.parametrize("api", ["0.35", "0.12"])
-def test_a_workflow_that_somebody_ends(site: "Site", api: str) -> None:
+def test_workflow_that_another_user_deletes_cancels_or_archives(site: "Site", api: str) -> None:
     site.serve("--api", api)
     watches = []
     for number in (1, 2, 3):
@@ -145,7 +145,7 @@ def test_a_workflow_that_somebody_ends(site: "Site", api: str) -> None:
     assert "Workflow 3 was archived. Nothing was changed" in watches[2].output
 
 
-def test_job_names_are_names_and_nothing_else(served: "Site") -> None:
+def test_job_names_cannot_control_the_terminal(served: "Site") -> None:
     """None of these jobs has resource requirements, either."""
     jobs = [{"name": name, "command": FAILS_ONCE} for name in HOSTILE]
     served.submit(json.dumps({"name": "$(touch PWNED)\x1b[31m", "jobs": jobs}))

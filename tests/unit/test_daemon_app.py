@@ -1,4 +1,4 @@
-"""The daemon put together: what a change of its configuration does to it."""
+"""The daemon put together: reloading its configuration, and removing old records."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +12,7 @@ from torc_watch.core.errors import ConfigurationAway, InvalidInput, JournalError
 from torc_watch.daemon.daemon_events import ConfigurationRead, DaemonEvent
 
 
-def test_a_reload_is_said_and_wished_for(tmp_path: Path) -> None:
+def test_reload_is_announced_and_requested(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path, timeout=5)
 
     said, service = reloaded(Settings(home=tmp_path), lambda: settings)
@@ -28,15 +28,15 @@ def test_a_reload_is_said_and_wished_for(tmp_path: Path) -> None:
         (ConfigurationAway("It cannot be read."), "It cannot be read."),
         (
             Settings(home=Path("/elsewhere")),
-            "home has changed, for which torc-watchd must be restarted.",
+            "home has changed: restart torc-watchd for that.",
         ),
         (
             Settings(home=Path("/home"), lease_patience=7),
-            "lease_patience has changed, for which torc-watchd must be restarted.",
+            "lease_patience has changed: restart torc-watchd for that.",
         ),
     ],
 )
-def test_what_cannot_be_used_changes_nothing(outcome: Exception | Settings, problem: str) -> None:
+def test_invalid_configuration_changes_nothing(outcome: Exception | Settings, problem: str) -> None:
     def load() -> Settings:
         if isinstance(outcome, Settings):
             return outcome
@@ -58,7 +58,7 @@ def reloaded(
 
 
 @pytest.mark.looptime
-async def test_what_is_too_old_goes_at_the_start_and_each_day(
+async def test_old_records_are_removed_at_the_start_and_each_day(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[float] = []

@@ -3,10 +3,24 @@ import sys
 
 
 def test_watching_does_not_load_the_embedded_server() -> None:
-    """It is installed for everybody, and must cost only those who run it."""
+    """It is installed for all users, and must cost only those who run it."""
     program = (
         "import sys, torc_watch.app.composition, torc_watch.cli.watch_output\n"
         "print(*sorted({'starlette', 'uvicorn', 'torc_watch.sandbox.server'} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
-    assert done.stdout.split() == []
+    assert printed(program) == ""
+
+
+def test_worker_does_not_load_what_it_never_uses() -> None:
+    program = (
+        "import sys, torc_watch.sandbox.runner.__main__\n"
+        "print(*[name for name in ('click', 'httpx._main', 'rich') if sys.modules.get(name)])"
+    )
+    assert printed(program) == ""
+
+
+def printed(program: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, check=True, text=True
+    )
+    return done.stdout.strip()

@@ -1,15 +1,15 @@
-"""What `status` says besides what the daemon shows."""
+"""What `status` says of the options of a watch."""
 
 import pytest
 
 from torc_watch.daemon.commands import WatchOptions
-from torc_watch.render.workflow_report import choices_text
+from torc_watch.render.workflow_report import options_text
 
 
 @pytest.mark.parametrize(
-    ("choices", "words"),
+    ("options", "words"),
     [
-        (WatchOptions(), "All is as configured."),
+        (WatchOptions(), "Options: as configured."),
         (
             WatchOptions(
                 auto_recover=True, max_retries=5, memory_multiplier=2.0, poll_interval=1e6
@@ -24,7 +24,7 @@ from torc_watch.render.workflow_report import choices_text
         (WatchOptions(recovery_hook=("notify", "-v")), "--recovery-hook 'notify -v'"),
     ],
 )
-def test_what_was_asked_for_as_it_could_be_typed(choices: WatchOptions, words: str) -> None:
-    said = choices_text(choices)
-    assert words in said
-    assert said.endswith("as configured.")
+def test_options_as_they_could_be_typed(options: WatchOptions, words: str) -> None:
+    text = options_text(options)
+    assert words in text
+    assert text.endswith("as configured.")

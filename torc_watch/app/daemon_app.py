@@ -1,4 +1,4 @@
-"""Puts the daemon together: lease, spool, registry, servers, and those who are told."""
+"""Puts the daemon together: lease, spool, registry, servers, status file and socket."""
 
 import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
@@ -42,18 +42,19 @@ from torc_watch.ipc.socket_server import ControlServer
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.transport import Transport
 
-_BEATS = 6  # of the heartbeat, in the time after which its holder is taken for gone
-_FIXED = ("home", "lease_patience")  # while it runs
-_PRUNING = 24 * 3600.0  # seconds between removals of what is too old
-_SOCKET_PAUSE = 30.0  # seconds until a socket that could not be bound is tried again
+_BEATS = 6  # heartbeats in the time after which a silent holder loses the lease
+_FIXED = ("home", "lease_patience")  # settings that only a restart changes
+_PRUNE_INTERVAL = 24 * 3600.0  # seconds
+_SOCKET_RETRY_INTERVAL = 30.0  # seconds, after a socket could not be bound
 
 
 class DaemonApp:
-    """The daemon of one state folder, as `torc-watchd run` has it.
+    """The daemon of one state folder, as `torc-watchd run` runs it.
 
     ``load`` reads the configuration again and raises as `settings.load_settings` does; ``report``
-    and ``announce`` are told what happens. ``patience`` is how long a server may stay away before a
-    watch is postponed, in seconds; without one each watch goes on trying.
+    gets the events of workflows, ``announce`` those of the daemon. ``patience`` is how long a
+    server may be unreachable before a watch is postponed, in seconds; with None each watch retries
+    without end.
     """
 
     def __init__(
@@ -79,8 +80,8 @@ class DaemonApp:
         )
         self.requests = ControlRequests()
 
-    async def run(self, show: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Until it is wished to stop; ``show`` runs for as long as we act."""
+    async def run(self, show_status: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Until it is told to stop; ``show_status`` runs while this daemon is the active one."""
         home = self._settings.home
         context = DaemonContext(
             lease=self._lease,
@@ -91,9 +92,9 @@ class DaemonApp:
             open_server=self._open_server,
             request_for=self._request_for,
             board=self.board,
-            report=self._told,
+            report=self._on_workflow_event,
             announce=self._announce,
-            background=(self._status_writer.run, self._listen, self._prune, show),
+            background=(self._status_writer.run, self._listen, self._prune, show_status),
             on_stopped=self._status_writer.write,
             previous_views=self._previous_views,
         )
@@ -105,7 +106,7 @@ class DaemonApp:
         self.requests.stop()
 
     def reload(self) -> None:
-        """Reads the configuration again; what cannot be used changes nothing."""
+        """Reads the configuration again; an invalid one changes nothing."""
         try:
             loaded = self._load()
         except (InvalidInput, ConfigurationAway) as error:
@@ -113,7 +114,7 @@ class DaemonApp:
             return
         for name in _FIXED:
             if getattr(loaded, name) != getattr(self._settings, name):
-                problem = f"{name} has changed, for which torc-watchd must be restarted."
+                problem = f"{name} has changed: restart torc-watchd for that."
                 self._announce(ConfigurationRead(problem=problem))
                 return
         self._settings = loaded
@@ -125,7 +126,7 @@ class DaemonApp:
         return self._settings.home / "journal.db"
 
     def _previous_views(self) -> Sequence[WorkflowView]:
-        """What another version of this program published is found out anew."""
+        """Those in status.json; none if another version of torc-watchd wrote it."""
         with suppress(JournalError):
             if view := read_status(self._settings.home):
                 return view.workflows
@@ -134,7 +135,7 @@ class DaemonApp:
     def _request_for(self, workflow: WatchedWorkflow) -> WatchRequest:
         return replace(request_for(workflow, self._settings), patience=self._patience)
 
-    def _told(self, event: WorkflowEvent, server: str) -> None:
+    def _on_workflow_event(self, event: WorkflowEvent, server: str) -> None:
         self.board.update(event, server)
         self._report(event, server)
 
@@ -145,42 +146,42 @@ class DaemonApp:
         async with Transport(connection, before_change=self._fence.check) as transport:
             client = await TorcClient.connect(transport)
             with closing(Journal(self._journal, self._lease.name)) as journal:
-                surroundings = EngineContext(
+                context = EngineContext(
                     client=client,
                     scheduler=FencedScheduler(scheduler, self._fence),
                     journal=journal,
                     locks=self._settings.home / "locks",
-                    report=lambda event: self._told(event, server),
+                    report=lambda event: self._on_workflow_event(event, server),
                     epoch=self._lease.epoch,
                     before_change=self._fence.check,
                 )
-                async with supervising(surroundings) as supervisor:
+                async with supervising(context) as supervisor:
                     yield supervisor
 
     async def _poke(self) -> None:
         await self.requests.poke().wait()
-        await self._status_writer.write()  # whoever gave the order may look at once
+        await self._status_writer.write()  # the user may run `list` at once
 
     async def _prune(self) -> None:
         while True:
-            with suppress(JournalError, OSError):  # there is another day
+            with suppress(JournalError, OSError):  # the next run repeats it
                 await to_thread.run_sync(
                     prune, self._settings.home, datetime.now(UTC), self._lease.name
                 )
-            await anyio.sleep(_PRUNING)
+            await anyio.sleep(_PRUNE_INTERVAL)
 
     async def _listen(self) -> None:
-        """A folder for sockets may come and go, as with the last session of its user."""
-        told = ""
+        """Also after the folder for sockets vanished, as with the user's last login session."""
+        announced = ""
         while True:
             reason = await self._serve_clients()
-            if reason and reason != told:
+            if reason and reason != announced:
                 self._announce(ControlMissing(reason=reason))
-            told = reason
-            await anyio.sleep(_SOCKET_PAUSE if reason else 0)
+            announced = reason
+            await anyio.sleep(_SOCKET_RETRY_INTERVAL if reason else 0)
 
     async def _serve_clients(self) -> str:
-        """Why that cannot be done; empty when it ended because the socket had lost its name."""
+        """The reason why it cannot; empty when it ended because the socket file was removed."""
         reason = ""
         for path in socket_paths(self._settings.home, os.environ):
             try:

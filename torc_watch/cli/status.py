@@ -19,7 +19,7 @@ from torc_watch.render.daemon_notices import inactivity_notice, notices
 from torc_watch.render.history_text import round_text
 from torc_watch.render.plan_text import plan_text, plan_values
 from torc_watch.render.status_table import workflow_text
-from torc_watch.render.workflow_report import choices_text, live_text, live_values
+from torc_watch.render.workflow_report import live_text, live_values, options_text
 
 
 def status(
@@ -52,7 +52,7 @@ def _show_text(folder: Path, daemon: DaemonView | None, key: WorkflowKey) -> Non
         print(note, file=sys.stderr)
     _print(workflow_text(key, find_view(daemon, key), now))
     record = recorded(folder, key)
-    _print([choices_text(record.options)])
+    _print([options_text(record.options)])
     for round_ in record.rounds:
         _print(round_text(round_))
     seen = run(lambda: inspect_recorded(key, record, load_settings()))

@@ -1,4 +1,4 @@
-"""What a dry run prints: a plan, the refusal to make one, or that it is too early for one."""
+"""What a dry run prints: a plan, the refusal to make one, or why there is nothing to recover."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -10,7 +10,7 @@ from torc_watch.render.transcript import allocation_text, jobs_text, left_alone_
 
 PlanResult = Plan | Refusal | WorkflowState
 
-_STANDINGS = {
+_NOTHING_TO_RECOVER = {
     WorkflowState.WORKING: "Workflow {} still has workers: there is nothing to recover yet.",
     WorkflowState.FINISHED: "Every job of workflow {} is completed: there is nothing to recover.",
     WorkflowState.CANCELED: "Workflow {} was canceled: reset it to run it again.",
@@ -26,14 +26,14 @@ def plan_text(workflow_id: int, answer: PlanResult) -> Iterator[str]:
             if answer.starts_run:
                 jobs = jobs_text(len(answer.retries) + answer.uninitialized)
                 yield f"  Start run {answer.run_id + 1} with {jobs}"
-            for order in answer.allocations:
-                yield f"  Submit {allocation_text(order)}"
+            for allocation in answer.allocations:
+                yield f"  Submit {allocation_text(allocation)}"
             yield "Nothing was changed."
         case Refusal():
             yield from left_alone_lines(answer.left_alone)
             yield answer.reason
         case WorkflowState():
-            yield _STANDINGS[answer].format(workflow_id)
+            yield _NOTHING_TO_RECOVER[answer].format(workflow_id)
 
 
 def plan_values(workflow_id: int, answer: PlanResult) -> dict[str, Any]:
@@ -47,5 +47,5 @@ def plan_values(workflow_id: int, answer: PlanResult) -> dict[str, Any]:
 
 
 def plan_status(answer: PlanResult) -> int:
-    """1 where a person has to look, else 0."""
+    """1 where the user has to step in, else 0."""
     return 1 if isinstance(answer, Refusal) else 0

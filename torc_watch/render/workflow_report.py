@@ -16,12 +16,12 @@ from torc_watch.render.transcript import capped, jobs_text
 Allocations = Sequence[tuple[Allocation, AllocationState]]
 
 
-def choices_text(choices: WatchOptions) -> str:
+def options_text(options: WatchOptions) -> str:
     """As options of `add` and `set`."""
-    said = {name: value for name, value in asdict(choices).items() if value is not None}
-    if not said:
-        return "All is as configured."
-    return f"Asked for: {' '.join(starmap(_option, said.items()))}; the rest is as configured."
+    given = {name: value for name, value in asdict(options).items() if value is not None}
+    if not given:
+        return "Options: as configured."
+    return f"Options: {' '.join(starmap(_option, given.items()))}; others as configured."
 
 
 def _option(name: str, value: bool | float | str | tuple[str, ...]) -> str:
@@ -44,9 +44,9 @@ def live_text(
     numbers = (f"{status.value}={number}" for status, number in counts.by_status.items() if number)
     yield f"Jobs: {', '.join(numbers) or 'none'}"
     yield "Open allocations:" if allocations else "No open allocation."
-    for allocation, condition in allocations:
+    for allocation, state in allocations:
         kind = printable(allocation.scheduler_type)
-        yield f"  {kind} {allocation.scheduler_id}: {printable(allocation.status)}, {condition}"
+        yield f"  {kind} {allocation.scheduler_id}: {printable(allocation.status)}, {state}"
     if findings:
         yield f"Failed: {jobs_text(len(findings))}"
         yield from capped(findings, _failure)
@@ -68,9 +68,9 @@ def live_values(
                 "scheduler": allocation.scheduler_type,
                 "scheduler_id": allocation.scheduler_id,
                 "status": allocation.status,
-                "state": condition,
+                "state": state,
             }
-            for allocation, condition in allocations
+            for allocation, state in allocations
         ],
         "failures": [
             {

@@ -19,8 +19,3 @@ and everything of httpx and pydantic stay inside, and requests are repeated here
 An error says that a request failed, never that it had no effect. After ServerUnreachable or
 ServerFault on a change, read the state again before deciding anything.
 """
-
-import sys
-
-# httpx would load its own command line, and for that rich: 5 MiB, and 0.1 s of every command.
-sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]

@@ -7,9 +7,13 @@ from pathlib import Path
 
 import anyio
 
-from torc_watch.sandbox.runner.worker import run_worker
-from torc_watch.schedulers.local.allocation_folder import AllocationFolder
-from torc_watch.schedulers.local.worker_settings import PASSWORD_VARIABLE
+from torc_watch.host.unused_modules import hide_unused_modules
+
+hide_unused_modules()  # before the imports that follow, each of which loads httpx or structlog
+
+from torc_watch.sandbox.runner.worker import run_worker  # noqa: E402
+from torc_watch.schedulers.local.allocation_folder import AllocationFolder  # noqa: E402
+from torc_watch.schedulers.local.worker_settings import PASSWORD_VARIABLE  # noqa: E402
 
 
 def main(folder: AllocationFolder) -> int:

@@ -1,4 +1,4 @@
-"""The daemon's socket where the folder for sockets comes and goes, or where there are several."""
+"""The daemon's socket when its folder vanishes, or when several folders are possible."""
 
 import shutil
 from collections.abc import AsyncIterator, Iterator
@@ -25,47 +25,51 @@ def runtime() -> Iterator[Path]:
         yield Path(folder) / "run"
 
 
-async def test_a_folder_that_comes_and_goes_and_comes(runtime: Path, tmp_path: Path) -> None:
+async def test_socket_is_bound_again_after_its_folder_vanished(
+    runtime: Path, tmp_path: Path
+) -> None:
     path = runtime / "torc-watchd" / "socket_server.sock"
-    async with listening(tmp_path, [path]) as said:
+    async with listening(tmp_path, [path]) as announced:
         for times in (1, 2):
-            while len(said) < times:  # noqa: ASYNC110 - said by another task
+            while len(announced) < times:  # noqa: ASYNC110 - announced by another task
                 await anyio.sleep(0.01)
             await anyio.Path(runtime).mkdir()
-            await poked(path)
+            await poke_until_bound(path)
             await to_thread.run_sync(shutil.rmtree, runtime)
 
-    assert {type(event) for event in said} == {ControlMissing}
+    assert {type(event) for event in announced} == {ControlMissing}
 
 
-async def test_where_one_folder_cannot_be_had_there_is_another(
+async def test_second_folder_is_used_when_the_first_cannot_be(
     runtime: Path, tmp_path: Path
 ) -> None:
     await anyio.Path(runtime).mkdir()
     path = runtime / "torc-watchd" / "socket_server.sock"
     too_long = runtime / ("x" * 200) / "socket_server.sock"
-    async with listening(tmp_path, [runtime / "no" / "where" / path.name, too_long, path]) as said:
-        await poked(path)
+    async with listening(
+        tmp_path, [runtime / "no" / "where" / path.name, too_long, path]
+    ) as announced:
+        await poke_until_bound(path)
 
-    assert not said
+    assert not announced
 
 
 @asynccontextmanager
 async def listening(home: Path, paths: list[Path]) -> AsyncIterator[list[DaemonEvent]]:
-    said: list[DaemonEvent] = []
+    announced: list[DaemonEvent] = []
     settings = Settings(home=home)
-    daemon = DaemonApp(settings, lambda: settings, lambda *_: None, said.append)
+    daemon = DaemonApp(settings, lambda: settings, lambda *_: None, announced.append)
     with pytest.MonkeyPatch.context() as monkeypatch, anyio.fail_after(30):
         monkeypatch.setattr(daemon_app, "socket_paths", lambda *_: paths)
-        monkeypatch.setattr(daemon_app, "_SOCKET_PAUSE", 0.01)
+        monkeypatch.setattr(daemon_app, "_SOCKET_RETRY_INTERVAL", 0.01)
         monkeypatch.setattr(socket_server, "_CHECK_INTERVAL", 0.01)
         monkeypatch.setattr(DaemonApp, "_poke", lambda _: anyio.lowlevel.checkpoint())
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(daemon._listen)
-            yield said
+            yield announced
             tasks.cancel_scope.cancel()
 
 
-async def poked(path: Path) -> None:
+async def poke_until_bound(path: Path) -> None:
     while not await poke([path], 10):  # noqa: ASYNC110 - until it is bound
         await anyio.sleep(0.01)
