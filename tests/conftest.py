@@ -50,7 +50,7 @@ from torc_watch.torc.requests import NewJob, NewRequirements, NewResult, NewWork
 from torc_watch.torc.runner_api import ClaimedJob, RunnerApi, WorkerResources
 from torc_watch.torc.transport import Connection, Transport
 
-DialectName = Literal["0.12", "0.35"]
+ApiVersionName = Literal["0.12", "1.0"]
 Death = Literal["claimed", "running", "half-way", "forgetful"]
 Ending = tuple[int, int | None, float]  # return code, peak memory in bytes, seconds
 Forward = Callable[[httpx.Request], Awaitable[httpx.Response]]
@@ -523,8 +523,8 @@ ServeSite = Callable[[Path], AbstractAsyncContextManager[SiteServer]]
 
 
 @asynccontextmanager
-async def _serve_in_loop(dialect: DialectName, directory: Path) -> AsyncIterator[SiteServer]:
-    async with open_server(ServerSettings(directory=directory, dialect=dialect)) as app:
+async def _serve_in_loop(api_version: ApiVersionName, directory: Path) -> AsyncIterator[SiteServer]:
+    async with open_server(ServerSettings(directory=directory, api_version=api_version)) as app:
         yield InLoop(app)
 
 
@@ -533,7 +533,7 @@ async def site_in(
     parent: Path,
     folder: str = "site",
     *,
-    serve: ServeSite = partial(_serve_in_loop, "0.35"),  # noqa: B008 - a constant
+    serve: ServeSite = partial(_serve_in_loop, "1.0"),  # noqa: B008 - a constant
     allocations_before: int = 0,
 ) -> AsyncIterator[Site]:
     """A site in ``parent / folder``, which may hold an earlier one."""
@@ -559,15 +559,15 @@ def quick_path() -> Iterator[Path]:
 
 
 @pytest.fixture
-def dialect() -> DialectName:
+def api_version() -> ApiVersionName:
     """Tests that depend on the version override it."""
-    return "0.35"
+    return "1.0"
 
 
 @pytest.fixture
-def serve_site(dialect: DialectName) -> ServeSite:
+def serve_site(api_version: ApiVersionName) -> ServeSite:
     """Serves what a folder holds. Tests against other servers override it."""
-    return partial(_serve_in_loop, dialect)
+    return partial(_serve_in_loop, api_version)
 
 
 @pytest.fixture

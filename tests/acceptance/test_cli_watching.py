@@ -121,7 +121,7 @@ def test_second_watch_names_the_process_that_has_the_workflow(patient: "Site") -
     assert first.end() == 0
 
 
-@pytest.mark.parametrize("api", ["0.35", "0.12"])
+@pytest.mark.parametrize("api", ["1.0", "0.12"])
 def test_workflow_that_another_user_deletes_cancels_or_archives(site: "Site", api: str) -> None:
     site.serve("--api", api)
     watches = []
@@ -133,7 +133,7 @@ def test_workflow_that_another_user_deletes_cancels_or_archives(site: "Site", ap
 
     site.request("DELETE", "/workflows/1")
     site.request("PUT", "/workflows/2/cancel")
-    if api == "0.35":
+    if api == "1.0":
         site.request("POST", "/workflows/3/archive", {"is_archived": True})
     else:
         status = site.request("GET", "/workflows/3/status")

@@ -1,4 +1,4 @@
-"""Four servers that have to agree: the embedded one in both dialects, and the real Torc twice.
+"""Four servers that have to agree: the embedded one in both API versions, and the real Torc twice.
 
 Each is a process of its own, started when its first test asks for it, with an empty database that
 all tests of the session share: a test makes a workflow of its own and knows no ids beforehand.
@@ -23,7 +23,7 @@ import httpx
 import pytest
 
 from tests.rigs.real_torc import server_command, serving
-from torc_watch.sandbox.server.settings import DialectName
+from torc_watch.sandbox.server.settings import ApiVersionName
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.transport import Connection, Transport
 
@@ -31,11 +31,11 @@ NODE: dict[str, Any] = {"num_cpus": 64, "memory_gb": 64.0, "num_gpus": 0, "num_n
 UNBLOCK_INTERVAL = 0.005  # seconds between the servers' looks at what has finished
 PATIENCE = 10.0  # seconds until what a server does by itself has not happened
 REAL_VERSIONS = {"torc-0.12.2": "0.12.2", "torc-1.0.0": "1.0.0"}
-DIALECTS: dict[str, DialectName] = {
+DIALECTS: dict[str, ApiVersionName] = {
     "embedded-0.12": "0.12",
-    "embedded-0.35": "0.35",
+    "embedded-1.0": "1.0",
     "torc-0.12.2": "0.12",
-    "torc-1.0.0": "0.35",
+    "torc-1.0.0": "1.0",
 }
 
 
@@ -50,7 +50,7 @@ class Server:
     url: str
 
     @property
-    def dialect(self) -> DialectName:
+    def api_version(self) -> ApiVersionName:
         return DIALECTS[self.name]
 
     @property
@@ -114,8 +114,8 @@ def start_server(torc_program: TorcProgram) -> StartServer:
 
 
 @pytest.fixture
-def dialect(server: Server) -> DialectName:
-    return server.dialect
+def api_version(server: Server) -> ApiVersionName:
+    return server.api_version
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ class Torc:
     """A server with one workflow, and a worker that does as it is told."""
 
     client: httpx.AsyncClient
-    dialect: DialectName
+    api_version: ApiVersionName
     workflow_id: int
     node_id: int
     run_id: int = 0
@@ -235,7 +235,7 @@ class Torc:
 
     async def sibling(self) -> "Torc":
         """Another workflow of the same server."""
-        return await _new_workflow(self.client, self.dialect)
+        return await _new_workflow(self.client, self.api_version)
 
     async def background_work_done(self) -> None:
         """Wait until the server has looked twice at all that finished before this call."""
@@ -247,13 +247,13 @@ class Torc:
             await other.statuses_become({unblocked: "ready"})
 
 
-async def _new_workflow(client: httpx.AsyncClient, dialect: DialectName) -> Torc:
+async def _new_workflow(client: httpx.AsyncClient, api_version: ApiVersionName) -> Torc:
     workflow = await client.post("/workflows", json={"name": "w", "user": "u"})
     workflow_id = workflow.json()["id"]
     node = {"workflow_id": workflow_id, "hostname": "h", "pid": 1, "start_time": "now"}
     node |= {"compute_node_type": "local", **NODE}
     created = await client.post("/compute_nodes", json=node)
-    return Torc(client, dialect, workflow_id, created.json()["id"])
+    return Torc(client, api_version, workflow_id, created.json()["id"])
 
 
 class Connect(Protocol):
@@ -267,9 +267,9 @@ async def _connected(server: Server, *known: int) -> AsyncIterator[Torc]:
     unused = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # loading certificates would take longer
     async with httpx.AsyncClient(base_url=server.url, verify=unused, trust_env=False) as client:
         if known:
-            yield Torc(client, server.dialect, *known)
+            yield Torc(client, server.api_version, *known)
         else:
-            yield await _new_workflow(client, server.dialect)
+            yield await _new_workflow(client, server.api_version)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from typing import Any
 
 CLIENT = importlib.import_module("torc.openapi_client")
 MODELS = importlib.import_module("torc.openapi_client.models")
-# 0.12 has a status that clients read and write; 0.35 shows it as part of the workflow.
+# 0.12 has a status that clients read and write; 1.0 shows it as part of the workflow.
 HAS_STATUS = hasattr(MODELS, "WorkflowStatusModel")
 NODE = {"num_cpus": 4, "memory_gb": 8.0, "num_gpus": 0, "num_nodes": 1}
 
@@ -181,7 +181,7 @@ def run_id_of(api: Api, workflow_id: int) -> int:
 
 
 def begin_next_run(api: Api, workflow_id: int) -> None:
-    """0.12 counts runs in the status that clients write; 0.35 when the status is reset."""
+    """0.12 counts runs in the status that clients write; 1.0 when the status is reset."""
     if HAS_STATUS:
         status = api.get_workflow_status(workflow_id)
         status.run_id += 1
@@ -245,7 +245,7 @@ def observe_retry(api: Api) -> dict[str, Any]:
 
 
 def observe_newer(api: Api) -> dict[str, Any]:
-    """What only 0.35 has."""
+    """What only 1.0 has."""
     workflow_id, jobs = submit(api)
     task = api.initialize_jobs(workflow_id, var_async=True)
     while api.get_active_task_for_workflow(workflow_id).task is not None:

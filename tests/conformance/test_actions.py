@@ -80,8 +80,8 @@ async def test_actions_whose_moment_is_past_when_some_jobs_start_over(torc: "Tor
     await torc.workflow("POST", "reset_job_status?failed_only=true")
     await torc.workflow("POST", "initialize_jobs?only_uninitialized=true")
     everything = [start, over, ready, half, worker]
-    expected = {"0.12": everything, "0.35": [half, worker]}
-    assert await pending(torc) == expected[torc.dialect]
+    expected = {"0.12": everything, "1.0": [half, worker]}
+    assert await pending(torc) == expected[torc.api_version]
     await torc.workflow("POST", "initialize_jobs")
     assert await pending(torc) == everything
 

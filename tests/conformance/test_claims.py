@@ -7,7 +7,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.conformance.conftest import Torc
 
-newer_servers = pytest.mark.parametrize("server", ["embedded-0.35", "torc-1.0.0"], indirect=True)
+newer_servers = pytest.mark.parametrize("server", ["embedded-1.0", "torc-1.0.0"], indirect=True)
 
 NODE: dict[str, Any] = {"num_cpus": 64, "memory_gb": 64.0, "num_gpus": 0, "num_nodes": 1}
 
@@ -57,13 +57,13 @@ async def test_a_worker_takes_jobs_of_its_scheduler_first(torc: "Torc") -> None:
 
 
 async def test_the_order_of_claims(torc: "Torc") -> None:
-    """By priority in the newer dialect; by the needs that the worker sorts by in the older."""
+    """By priority in the newer API version; by the needs that the worker sorts by in the older."""
     needs = {"workflow_id": torc.workflow_id, "num_cpus": 1, "num_gpus": 0, "num_nodes": 1}
     for name, runtime in (("short", "PT1M"), ("long", "PT1H")):
         body = needs | {"name": name, "memory": "1m", "runtime": runtime}
         row = await torc.ask("POST", "/resource_requirements", body)
         fields = {"resource_requirements_id": row["id"]}
-        if torc.dialect == "0.35":
+        if torc.api_version == "1.0":
             fields["priority"] = row["id"]
         await torc.add({name: []}, **fields)
     await torc.workflow("POST", "initialize_jobs")
@@ -128,21 +128,21 @@ async def test_what_no_node_has_is_not_offered_because_several_have_it(torc: "To
 
 
 @pytest.mark.parametrize(
-    ("dialect_names", "nodes"),
+    ("expected_names", "nodes"),
     [
-        ({"0.12": ["wide", "a"], "0.35": ["wide"]}, 2),
-        ({"0.12": ["wide", "a"], "0.35": ["wide", "a", "b"]}, 3),
+        ({"0.12": ["wide", "a"], "1.0": ["wide"]}, 2),
+        ({"0.12": ["wide", "a"], "1.0": ["wide", "a", "b"]}, 3),
     ],
 )
 async def test_whether_nodes_are_shared_with_a_job_of_several(
-    torc: "Torc", dialect_names: dict[str, list[str]], nodes: int
+    torc: "Torc", expected_names: dict[str, list[str]], nodes: int
 ) -> None:
-    """In the newer dialect it has them alone, and every node has all the processors named."""
+    """In the newer API version it has them alone, and every node has all the processors named."""
     await add_needing(torc, "wide", num_nodes=2, num_cpus=2, runtime="PT9M")
     for name in ("a", "b"):
         await add_needing(torc, name, num_cpus=2)
     await torc.workflow("POST", "initialize_jobs")
-    assert await claimed(torc, num_nodes=nodes, num_cpus=4) == dialect_names[torc.dialect]
+    assert await claimed(torc, num_nodes=nodes, num_cpus=4) == expected_names[torc.api_version]
 
 
 async def add_needing(torc: "Torc", name: str, *, priority: int = 0, **needs: Any) -> None:

@@ -7,7 +7,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.conformance.conftest import Torc
 
-newer_servers = pytest.mark.parametrize("server", ["embedded-0.35", "torc-1.0.0"], indirect=True)
+newer_servers = pytest.mark.parametrize("server", ["embedded-1.0", "torc-1.0.0"], indirect=True)
 
 
 async def test_a_second_result_of_an_attempt_is_an_internal_error(torc: "Torc") -> None:
@@ -40,7 +40,7 @@ async def test_a_report_that_contradicts_itself(
     await torc.add({"job": []})
     job = (await torc.jobs())["job"]
     path = f"/jobs/{job['id']}/complete_job/completed/0"
-    expected = {"0.12": older, "0.35": newer}[torc.dialect]
+    expected = {"0.12": older, "1.0": newer}[torc.api_version]
     body = torc.result(job, "completed", 0) | odd
     assert await torc.status_of("POST", path, body) == expected
     status = "completed" if expected == 200 else "uninitialized"
@@ -75,8 +75,8 @@ async def test_a_retry_is_a_new_attempt_of_the_same_run(torc: "Torc") -> None:
 @pytest.mark.parametrize(
     ("method", "path", "stays"),
     [
-        ("POST", "retry/0?max_retries=2", {"0.12": 1, "0.35": 0}),
-        ("PUT", "manage_status_change/ready/0", {"0.12": 1, "0.35": 1}),
+        ("POST", "retry/0?max_retries=2", {"0.12": 1, "1.0": 0}),
+        ("PUT", "manage_status_change/ready/0", {"0.12": 1, "1.0": 1}),
     ],
 )
 async def test_a_job_that_is_ready_again_may_still_be_on_its_node(
@@ -88,7 +88,7 @@ async def test_a_job_that_is_ready_again_may_still_be_on_its_node(
     assert await torc.start("job") == 200
     await torc.ask(method, f"/jobs/{await torc.id_of('job')}/{path}")
     assert await torc.statuses() == {"job": "ready"}
-    assert await torc.count_on_node() == stays[torc.dialect]
+    assert await torc.count_on_node() == stays[torc.api_version]
 
 
 async def test_a_status_that_a_job_has_is_no_change_in_any_run(torc: "Torc") -> None:
@@ -106,10 +106,10 @@ async def test_what_is_answered_to_a_worker_about_its_job(torc: "Torc") -> None:
     job_id = await torc.id_of("job")
     started = await torc.ask("PUT", f"/jobs/{job_id}/start_job/0/{torc.node_id}")
     assert (started["status"], "compute_node_id" in started) == ("running", False)
-    assert ("compute_node_id" in (await torc.jobs())["job"]) == (torc.dialect == "0.35")
+    assert ("compute_node_id" in (await torc.jobs())["job"]) == (torc.api_version == "1.0")
     result = torc.result(started, "failed", 1)
     ended = await torc.ask("POST", f"/jobs/{job_id}/complete_job/failed/0", result)
-    assert (ended["status"], "compute_node_id" in ended) == ("failed", torc.dialect == "0.35")
+    assert (ended["status"], "compute_node_id" in ended) == ("failed", torc.api_version == "1.0")
     assert "compute_node_id" not in (await torc.jobs())["job"]
     retried = await torc.ask("POST", f"/jobs/{job_id}/retry/0?max_retries=2")
     assert (retried["status"], retried["attempt_id"]) == ("ready", 2)

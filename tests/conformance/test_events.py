@@ -49,7 +49,7 @@ async def test_the_life_of_a_job_is_told(torc: "Torc") -> None:
         assert await names_of(events, len(told)) == told
 
 
-@pytest.mark.parametrize("server", ["embedded-0.35", "torc-1.0.0"], indirect=True)
+@pytest.mark.parametrize("server", ["embedded-1.0", "torc-1.0.0"], indirect=True)
 async def test_the_end_of_a_task_is_told(torc: "Torc") -> None:
     async with listening(torc) as events:
         path = f"/workflows/{torc.workflow_id}/initialize_jobs?async=true"

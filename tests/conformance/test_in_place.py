@@ -91,7 +91,7 @@ async def test_what_is_left_canceled_below_a_diamond_stays_so(torc: "Torc") -> N
     await recover(torc, "top", "left", "right")
     for name in ("top", "left", "right"):
         assert await end(torc, name) == 200
-    expected = {"0.12": "ready", "0.35": "canceled"}[torc.dialect]
+    expected = {"0.12": "ready", "1.0": "canceled"}[torc.api_version]
     assert (await torc.statuses())["bottom"] == expected
 
 
@@ -122,7 +122,7 @@ async def test_blocked_first_the_newer_server_may_cancel_them_again(torc: "Torc"
     assert await end_other(torc) == 200
     assert await retry(torc, "a") == 200
     assert await end(torc, "a") == 200
-    expected = {"0.12": ("ready", "blocked"), "0.35": ("canceled", "canceled")}[torc.dialect]
+    expected = {"0.12": ("ready", "blocked"), "1.0": ("canceled", "canceled")}[torc.api_version]
     statuses = await torc.statuses()
     assert (statuses["b"], statuses["c"]) == expected
 
@@ -137,7 +137,7 @@ async def test_retried_first_it_may_be_done_before_they_are_blocked(torc: "Torc"
     await torc.background_work_done()
     assert (await torc.statuses())["b"] == "blocked"
     assert await end_other(torc) == 200
-    expected = {"0.12": "blocked", "0.35": "ready"}[torc.dialect]
+    expected = {"0.12": "blocked", "1.0": "ready"}[torc.api_version]
     assert (await torc.statuses())["b"] == expected
 
 
@@ -197,7 +197,7 @@ async def test_a_descendant_that_has_a_result_can_not_end_again(torc: "Torc") ->
     assert (await torc.statuses())["b"] == "running"
 
 
-@pytest.mark.parametrize("name", ["embedded-0.12", "embedded-0.35", "torc-0.12.2", "torc-1.0.0"])
+@pytest.mark.parametrize("name", ["embedded-0.12", "embedded-1.0", "torc-0.12.2", "torc-1.0.0"])
 async def test_a_retry_before_the_server_looks_leaves_nothing_to_undo(
     tmp_path: Path, start_server: "StartServer", connect: "Connect", name: str
 ) -> None:

@@ -1,4 +1,4 @@
-"""Torc's official Python clients, unchanged: each against the servers of its dialect."""
+"""Torc's official Python clients, unchanged: each against the servers of its API version."""
 
 import json
 import os
@@ -37,7 +37,7 @@ SEEN_BY_BOTH: dict[str, Any] = {
     },
     "action": {"pending": ["on_workflow_start"], "second_claim": 409},
 }
-SEEN_BY_35: dict[str, Any] = {
+SEEN_BY_1_0: dict[str, Any] = {
     "retry": {"retried": ["ready", 2], "too often": 422},
     "newer": {
         "task": ["initialize_jobs", "succeeded"],
@@ -47,11 +47,11 @@ SEEN_BY_35: dict[str, Any] = {
         "reset when archived": 422,
     },
 }
-SEEN_BY_12: dict[str, Any] = {"retry": {"without max_retries": 400}}
-CLIENTS = {"0.12": ("0.12.3", SEEN_BY_12), "0.35": ("0.35.0", SEEN_BY_35)}
+SEEN_BY_0_12: dict[str, Any] = {"retry": {"without max_retries": 400}}
+CLIENTS = {"0.12": ("0.12.3", SEEN_BY_0_12), "1.0": ("0.35.0", SEEN_BY_1_0)}
 VERSIONS = {
     "embedded-0.12": "0.12.2 (embedded)",
-    "embedded-0.35": "1.0.0",
+    "embedded-1.0": "1.0.0",
     "torc-0.12.2": "0.12.2 (unknown)",
     "torc-1.0.0": "1.0.0 (unknown)",
 }
@@ -60,7 +60,7 @@ VERSIONS = {
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_the_official_client_recovers_a_workflow(server: "Server") -> None:
-    version, particular = CLIENTS[server.dialect]
+    version, particular = CLIENTS[server.api_version]
     command: list[str | Path] = [client_of(version), DRIVER, server.url]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr

@@ -125,7 +125,7 @@ async def test_a_status_that_nobody_knows_is_named_so(client: TorcClient, future
     assert statuses == [JobStatus.UNRECOGNIZED, JobStatus.READY]
 
 
-@pytest.mark.parametrize("server", ["embedded-0.35", "torc-1.0.0"], indirect=True)
+@pytest.mark.parametrize("server", ["embedded-1.0", "torc-1.0.0"], indirect=True)
 async def test_jobs_of_a_status_that_nobody_knows_are_counted(
     client: TorcClient, future: Future
 ) -> None:

@@ -7,7 +7,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.conformance.conftest import Torc
 
-newer_servers = pytest.mark.parametrize("server", ["embedded-0.35", "torc-1.0.0"], indirect=True)
+newer_servers = pytest.mark.parametrize("server", ["embedded-1.0", "torc-1.0.0"], indirect=True)
 
 PAST, FUTURE = "2000-01-01T00:00:00Z", "2999-01-01T00:00:00Z"
 CHAIN = {"a": [], "b": ["a"], "c": ["b"]}
@@ -34,7 +34,7 @@ async def test_who_waits_for_whom(torc: "Torc") -> None:
     await torc.add(CHAIN)
     edges = await torc.workflow("GET", "job_dependencies?limit=1&reverse_sort=true")
     assert (edges["count"], edges["total_count"], edges["has_more"]) == (1, 2, True)
-    name, blocker = {"0.12": ("b", "a"), "0.35": ("c", "b")}[torc.dialect]
+    name, blocker = {"0.12": ("b", "a"), "1.0": ("c", "b")}[torc.api_version]
     assert edges["items"] == [
         {
             "job_id": await torc.id_of(name),

@@ -40,7 +40,7 @@ async def test_refusals(
 ) -> None:
     path = path.replace("{id}", str(torc.workflow_id))
     response = await torc.client.request(method, path, json=body)
-    assert response.status_code == {"0.12": older, "0.35": newer}[torc.dialect]
+    assert response.status_code == {"0.12": older, "1.0": newer}[torc.api_version]
 
 
 async def test_a_thing_that_is_not_there_is_told_apart_from_a_path_that_is_not(
@@ -58,7 +58,7 @@ async def test_an_internal_error_is_text_of_the_older_servers(torc: "Torc") -> N
     path = f"/jobs/{job_id}/start_job/0/{torc.node_id}"
     response = await torc.client.put(path)
     assert response.status_code == 500
-    if torc.dialect == "0.12":
+    if torc.api_version == "0.12":
         assert response.text == "An internal error occurred"
     else:
         assert response.json()["error"]["error"] == "InternalServerError"

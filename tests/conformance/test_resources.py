@@ -7,7 +7,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.conformance.conftest import Torc
 
-newer_servers = pytest.mark.parametrize("server", ["embedded-0.35", "torc-1.0.0"], indirect=True)
+newer_servers = pytest.mark.parametrize("server", ["embedded-1.0", "torc-1.0.0"], indirect=True)
 NOBODY = 10**9  # an id of nothing
 NODE: dict[str, Any] = {"hostname": "h", "pid": 1, "start_time": "now", "num_cpus": 1}
 NODE |= {"compute_node_type": "slurm", "memory_gb": 1.0, "num_gpus": 0, "num_nodes": 1}
@@ -56,14 +56,14 @@ async def test_a_thing_of_an_unknown_workflow_is_refused(
     torc: "Torc", path: str, body: dict[str, Any], older: int
 ) -> None:
     status = await torc.status_of("POST", f"/{path}", body | {"workflow_id": NOBODY})
-    assert status == {"0.12": older, "0.35": 404}[torc.dialect]
+    assert status == {"0.12": older, "1.0": 404}[torc.api_version]
 
 
 async def test_a_list_of_an_unknown_workflow(torc: "Torc") -> None:
     """Empty with the older servers; the newer ones know that there is none."""
     for path in ("jobs", "results", "files", "compute_nodes", "scheduled_compute_nodes"):
         status = await torc.status_of("GET", f"/{path}?workflow_id={NOBODY}")
-        assert status == {"0.12": 200, "0.35": 404}[torc.dialect]
+        assert status == {"0.12": 200, "1.0": 404}[torc.api_version]
 
 
 async def test_the_name_of_a_local_scheduler_is_forgotten(torc: "Torc") -> None:
@@ -80,7 +80,7 @@ async def test_pages_of_a_list(torc: "Torc") -> None:
     listed = f"/files?workflow_id={torc.workflow_id}"
     page = await torc.ask("GET", f"{listed}&limit=2&sort_by=name")
     assert [file["name"] for file in page.pop("items")] == ["a", "b"]
-    limit = {"0.12": 10_000, "0.35": 100_000}[torc.dialect]
+    limit = {"0.12": 10_000, "1.0": 100_000}[torc.api_version]
     counts = {"offset": 0, "count": 2, "total_count": 3, "has_more": True}
     assert page == counts | {"max_limit": limit}
     rest = await torc.ask("GET", f"{listed}&limit=2&offset=2&sort_by=name")
@@ -165,7 +165,7 @@ async def test_two_jobs_of_one_name(torc: "Torc") -> None:
     for _ in range(2):
         assert (await torc.ask("POST", "/jobs", job))["name"] == "j"
     twice = await torc.status_of("POST", "/bulk_jobs", {"jobs": [job, job]})
-    assert twice == {"0.12": 200, "0.35": 422}[torc.dialect]
+    assert twice == {"0.12": 200, "1.0": 422}[torc.api_version]
 
 
 @newer_servers
@@ -206,13 +206,13 @@ async def test_the_order_of_current_results(torc: "Torc", order: str) -> None:
     for name in ("a", "b"):
         assert await torc.complete(name) == 200
     listed = f"/results?workflow_id={torc.workflow_id}&sort_by={order}"
-    stumbles = torc.dialect == "0.12" and order != "id"
+    stumbles = torc.api_version == "0.12" and order != "id"
     assert await torc.status_of("GET", listed) == (500 if stumbles else 200)
     assert await torc.status_of("GET", f"{listed}&all_runs=true") == 200
 
 
 async def test_an_empty_batch(torc: "Torc") -> None:
-    status = {"0.12": 200, "0.35": 422}[torc.dialect]
+    status = {"0.12": 200, "1.0": 422}[torc.api_version]
     assert await torc.status_of("POST", "/bulk_jobs", {"jobs": []}) == status
 
 
@@ -221,5 +221,5 @@ async def test_what_is_answered_for_a_new_job_is_what_was_sent(torc: "Torc") -> 
     job = await torc.ask("POST", "/jobs", body)
     decided = {"id": job["id"], "status": "uninitialized"}
     decided["resource_requirements_id"] = job["resource_requirements_id"]
-    expected = {"0.12": {"scheduler_id": None}, "0.35": {}}[torc.dialect]
+    expected = {"0.12": {"scheduler_id": None}, "1.0": {}}[torc.api_version]
     assert job == body | decided | expected

@@ -23,7 +23,7 @@ async def client_of(url: str) -> AsyncIterator[TorcClient]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["embedded-0.12", "embedded-0.35", "torc-0.12.2", "torc-1.0.0"])
+@pytest.mark.parametrize("name", ["embedded-0.12", "embedded-1.0", "torc-0.12.2", "torc-1.0.0"])
 async def test_what_was_answered_is_kept(
     tmp_path: Path, start_server: "StartServer", name: str
 ) -> None:

@@ -134,7 +134,7 @@ async def test_the_workflows_own_fields_arrive(client: TorcClient) -> None:
     submitted = await submit(client, made, user="ada")
     row = await client.transport.get(f"/workflows/{submitted.workflow_id}")
 
-    as_text = client.dialect is ApiVersion.V0_12
+    as_text = client.api_version is ApiVersion.V0_12
     assert row["description"] == "of it"
     assert row["use_pending_failed"] is True
     assert row["metadata"] == ('{"team": "ml"}' if as_text else {"team": "ml"})

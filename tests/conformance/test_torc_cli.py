@@ -1,4 +1,4 @@
-"""Torc's own command line, of the release that speaks a server's dialect, and its own runner."""
+"""Torc's own command line, of the release that speaks the server's API, and its own runner."""
 
 import json
 import os
@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(60)]
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 Ended = subprocess.CompletedProcess[str]
-RELEASES = {"0.12": "0.12.2", "0.35": "1.0.0"}
+RELEASES = {"0.12": "0.12.2", "1.0": "1.0.0"}
 # Commands that 1.0 has moved, by what they were called before.
 MOVED = {
     ("workflows", "create"): ("create",),
@@ -80,11 +80,11 @@ class Cli:
     program: Path
     environment: dict[str, str]
     directory: Path
-    dialect: str
+    api_version: str
 
     def arguments(self, *words: str | int, options: Sequence[str] = ()) -> list[str]:
         texts = tuple(map(str, words))
-        if self.dialect == "0.35" and texts[:2] in MOVED:
+        if self.api_version == "1.0" and texts[:2] in MOVED:
             texts = (*MOVED[texts[0], texts[1]], *texts[2:])
         return [str(self.program), *options, *texts]
 
@@ -157,8 +157,8 @@ class Cli:
 def cli(server: "Server", torc_program: Callable[[str, str], Path], tmp_path: Path) -> Cli:
     kept = {name: text for name, text in os.environ.items() if not name.startswith("TORC_")}
     environment = kept | {"TORC_API_URL": server.url, "HOME": str(tmp_path), "USER": "tester"}
-    program = torc_program(RELEASES[server.dialect], "torc")
-    return Cli(program, environment, tmp_path, server.dialect)
+    program = torc_program(RELEASES[server.api_version], "torc")
+    return Cli(program, environment, tmp_path, server.api_version)
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ async def test_below_a_failed_diamond_the_older_server_leaves_a_job_blocked(
         "top": "failed",
         "left": "canceled",
         "right": "canceled",
-        "bottom": {"0.12": "blocked", "0.35": "canceled"}[torc.dialect],
+        "bottom": {"0.12": "blocked", "1.0": "canceled"}[torc.api_version],
     }
 
 
@@ -59,7 +59,7 @@ async def test_below_a_failed_diamond_and_a_success_the_older_server_makes_a_job
     await torc.finish(top=1)
     await torc.statuses_become({"left": "canceled", "right": "canceled"})
     await torc.finish(fine=0)
-    await torc.statuses_become({"bottom": {"0.12": "ready", "0.35": "canceled"}[torc.dialect]})
+    await torc.statuses_become({"bottom": {"0.12": "ready", "1.0": "canceled"}[torc.api_version]})
 
 
 async def test_a_success_after_a_failure_cancels_one_level_only_on_the_older_server(
@@ -72,7 +72,7 @@ async def test_a_success_after_a_failure_cancels_one_level_only_on_the_older_ser
     await torc.finish(good=0)
     await torc.statuses_become({"behind": "canceled"})
     await torc.background_work_done()
-    expected = {"0.12": "blocked", "0.35": "canceled"}[torc.dialect]
+    expected = {"0.12": "blocked", "1.0": "canceled"}[torc.api_version]
     assert (await torc.statuses())["last"] == expected
 
 
@@ -107,4 +107,4 @@ async def test_what_becomes_of_a_job_behind_each_end(
     await torc.add({"unrelated": []})
     assert await torc.complete("unrelated", "failed", 1) == 200
     assert await torc.complete("a", status, return_code) == 200
-    await torc.statuses_become({"b": {"0.12": older, "0.35": newer}[torc.dialect]})
+    await torc.statuses_become({"b": {"0.12": older, "1.0": newer}[torc.api_version]})

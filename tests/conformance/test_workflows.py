@@ -1,4 +1,4 @@
-"""Workflows as a whole, and where each dialect keeps what is known of them."""
+"""Workflows as a whole, and where each API version keeps what is known of them."""
 
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -9,27 +9,27 @@ if TYPE_CHECKING:
     from tests.conformance.conftest import Torc
 
 older_servers = pytest.mark.parametrize("server", ["embedded-0.12", "torc-0.12.2"], indirect=True)
-newer_servers = pytest.mark.parametrize("server", ["embedded-0.35", "torc-1.0.0"], indirect=True)
+newer_servers = pytest.mark.parametrize("server", ["embedded-1.0", "torc-1.0.0"], indirect=True)
 ALLOCATION = {"scheduler_id": 9, "scheduler_config_id": 1, "scheduler_type": "slurm"}
 
 
 async def test_the_version_is_a_text_or_an_object(torc: "Torc") -> None:
     version = await torc.ask("GET", "/version")
-    if torc.dialect == "0.12":
+    if torc.api_version == "0.12":
         assert version.startswith("0.12.")
     else:
         assert set(version) == {"version", "api_version", "git_hash"}
 
 
 async def test_metadata_is_a_text_or_an_object(torc: "Torc") -> None:
-    metadata: object = {"0.12": '{"a": 1}', "0.35": {"a": 1}}[torc.dialect]
+    metadata: object = {"0.12": '{"a": 1}', "1.0": {"a": 1}}[torc.api_version]
     body = {"name": "w", "user": "u", "metadata": metadata}
     workflow = await torc.ask("POST", "/workflows", body)
     assert (await torc.ask("GET", f"/workflows/{workflow['id']}"))["metadata"] == metadata
 
 
 @older_servers
-async def test_the_run_is_in_the_status_of_the_older_dialect(torc: "Torc") -> None:
+async def test_the_run_is_in_the_status_of_0_12(torc: "Torc") -> None:
     assert "run_id" not in await torc.ask("GET", f"/workflows/{torc.workflow_id}")
     status = await torc.workflow("GET", "status")
     assert (status["id"], status["run_id"]) == (torc.workflow_id, 0)
@@ -39,7 +39,7 @@ async def test_the_run_is_in_the_status_of_the_older_dialect(torc: "Torc") -> No
 
 
 @newer_servers
-async def test_the_run_is_in_the_workflow_of_the_newer_dialect(torc: "Torc") -> None:
+async def test_the_run_is_in_the_workflow_of_1_0(torc: "Torc") -> None:
     config = {"mode": "direct", "oom_exit_code": 99}
     body = {"name": "w", "user": "u", "run_id": 7, "is_canceled": True, "execution_config": config}
     created = await torc.ask("POST", "/workflows", body)
@@ -102,7 +102,7 @@ async def test_what_is_answered_to_a_change_of_standing(
     """The row of the status, or the workflow itself; either says where it stands now."""
     answer = await torc.workflow(method, path)
     assert (answer["id"], answer["is_canceled"]) == (torc.workflow_id, path == "cancel")
-    assert ("name" in answer) == (torc.dialect == "0.35")
+    assert ("name" in answer) == (torc.api_version == "1.0")
 
 
 async def test_an_empty_workflow_is_complete_and_uninitialized(torc: "Torc") -> None:
@@ -110,7 +110,7 @@ async def test_an_empty_workflow_is_complete_and_uninitialized(torc: "Torc") -> 
     assert (await torc.workflow("GET", "is_uninitialized"))["is_uninitialized"]
 
 
-async def test_nothing_remains_of_a_deleted_workflow_but_the_older_dialects_status(
+async def test_nothing_remains_of_a_deleted_workflow_but_the_status_row_of_0_12(
     torc: "Torc",
 ) -> None:
     await torc.add({"job": []})
@@ -119,7 +119,7 @@ async def test_nothing_remains_of_a_deleted_workflow_but_the_older_dialects_stat
     assert (await torc.ask("DELETE", path))["name"] == "w"
     assert await torc.status_of("GET", f"/jobs/{job_id}") == 404
     assert await torc.status_of("GET", path) == 404
-    status = {"0.12": 200, "0.35": 404}[torc.dialect]
+    status = {"0.12": 200, "1.0": 404}[torc.api_version]
     assert await torc.status_of("GET", f"{path}/is_complete") == status
     assert await torc.status_of("GET", f"{path}/status") == status
     assert (await torc.sibling()).workflow_id > torc.workflow_id  # ids are not used again

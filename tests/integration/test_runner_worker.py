@@ -24,7 +24,7 @@ from torc_watch.sandbox.runner.outage import FAREWELL, OUTAGE
 from torc_watch.sandbox.runner.process_trees import ProcessTrees
 from torc_watch.sandbox.runner.worker import EXIT_ALLOCATION_UNKNOWN, EXIT_SERVER_FAILED, serve
 from torc_watch.sandbox.server.app import open_server
-from torc_watch.sandbox.server.settings import DialectName, ServerSettings
+from torc_watch.sandbox.server.settings import ApiVersionName, ServerSettings
 from torc_watch.schedulers.local.worker_settings import WorkerSettings
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.requests import NewFile, NewJob, NewRequirements, NewResult, NewWorkflow
@@ -125,10 +125,10 @@ class Site:
 
 @asynccontextmanager
 async def open_site(
-    directory: Path, dialect: DialectName, *, unblock_interval: float = 0.05
+    directory: Path, api_version: ApiVersionName, *, unblock_interval: float = 0.05
 ) -> AsyncIterator[Site]:
     settings = ServerSettings(
-        directory=directory / "server", dialect=dialect, unblock_interval=unblock_interval
+        directory=directory / "server", api_version=api_version, unblock_interval=unblock_interval
     )
     async with open_server(settings) as app:
         inner = httpx.ASGITransport(app)
@@ -138,15 +138,15 @@ async def open_site(
             yield Site(client, Link(inner), directory, workflow_id)
 
 
-@pytest.fixture(params=["0.12", "0.35"])
+@pytest.fixture(params=["0.12", "1.0"])
 async def site(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Site]:
     async with open_site(tmp_path, request.param) as site:
         yield site
 
 
 @pytest.fixture
-async def site35(tmp_path: Path) -> AsyncIterator[Site]:
-    async with open_site(tmp_path, "0.35") as site:
+async def site_1_0(tmp_path: Path) -> AsyncIterator[Site]:
+    async with open_site(tmp_path, "1.0") as site:
         yield site
 
 
@@ -211,9 +211,9 @@ async def with_workflow(site: Site, **settings: object) -> Site:
     return replace(site, workflow_id=await site.client.create_workflow(new))
 
 
-async def test_workflow_sets_the_return_codes_of_killed_jobs(site35: Site) -> None:
+async def test_workflow_sets_the_return_codes_of_killed_jobs(site_1_0: Site) -> None:
     codes = {"oom_exit_code": 77, "timeout_exit_code": 78}
-    site = await with_workflow(site35, execution_config=codes)
+    site = await with_workflow(site_1_0, execution_config=codes)
     hungry = await site.requirements(memory=48 * MIB)
     slow = await site.requirements(runtime=1)
     [oom, late] = await site.submit(
@@ -225,8 +225,8 @@ async def test_workflow_sets_the_return_codes_of_killed_jobs(site35: Site) -> No
     assert {job: result.return_code for job, result in results.items()} == {oom: 77, late: 78}
 
 
-async def test_memory_is_only_measured_without_limit_resources(site35: Site) -> None:
-    site = await with_workflow(site35, execution_config={"limit_resources": False})
+async def test_memory_is_only_measured_without_limit_resources(site_1_0: Site) -> None:
+    site = await with_workflow(site_1_0, execution_config={"limit_resources": False})
     hungry = await site.requirements(memory=48 * MIB)
     await site.submit(NewJob(name="large", command=HOG.format(0.5), requirements_id=hungry))
     assert await site.work() == 0
@@ -274,7 +274,7 @@ async def test_worker_waits_for_its_allocation_and_updates_its_status(site: Site
 @pytest.mark.looptime
 async def test_worker_gives_up_an_unreachable_server_only_once(tmp_path: Path) -> None:
     """The remaining reports do not each wait for the server again."""
-    async with open_site(tmp_path, "0.35", unblock_interval=3600) as site:
+    async with open_site(tmp_path, "1.0", unblock_interval=3600) as site:
         too_large = await site.requirements(cpus=64)
         await site.submit(NewJob(name="j", command="true", requirements_id=too_large))
         site.link.then["claim_jobs"] = site.link.cut
@@ -283,28 +283,28 @@ async def test_worker_gives_up_an_unreachable_server_only_once(tmp_path: Path) -
         assert OUTAGE <= anyio.current_time() - began < OUTAGE + 5 * FAREWELL
 
 
-async def test_worker_without_a_recorded_allocation_does_nothing(site35: Site) -> None:
-    await site35.submit(NewJob(name="j", command="true"))
-    assert await site35.work(scheduler_id=17, wait_for_allocation=0.2) == EXIT_ALLOCATION_UNKNOWN
-    assert await site35.statuses() == [JobStatus.READY]
-    assert await site35.client.list_compute_nodes(site35.workflow_id) == []
+async def test_worker_without_a_recorded_allocation_does_nothing(site_1_0: Site) -> None:
+    await site_1_0.submit(NewJob(name="j", command="true"))
+    assert await site_1_0.work(scheduler_id=17, wait_for_allocation=0.2) == EXIT_ALLOCATION_UNKNOWN
+    assert await site_1_0.statuses() == [JobStatus.READY]
+    assert await site_1_0.client.list_compute_nodes(site_1_0.workflow_id) == []
 
 
-async def test_ended_job_frees_its_resources_at_once(site35: Site) -> None:
+async def test_ended_job_frees_its_resources_at_once(site_1_0: Site) -> None:
     """Short jobs run in sequence beside a long one, without a poll after each."""
-    fits = await site35.requirements(cpus=1)
-    done = site35.directory / "done"
+    fits = await site_1_0.requirements(cpus=1)
+    done = site_1_0.directory / "done"
     done.mkdir()
     long = f"while [ $(ls {done} | wc -l) -lt 8 ]; do sleep .01; done"
-    await site35.submit(
+    await site_1_0.submit(
         NewJob(name="long", command=long, requirements_id=fits),
         *(
             NewJob(name=f"j{n}", command=f"touch {done}/{n}", requirements_id=fits)
             for n in range(8)
         ),
     )
-    assert await site35.work(poll_interval=600.0, num_cpus=2) == 0
-    assert site35.link.count("is_complete") < 5
+    assert await site_1_0.work(poll_interval=600.0, num_cpus=2) == 0
+    assert site_1_0.link.count("is_complete") < 5
 
 
 class FiveMinuteJob:
@@ -336,7 +336,7 @@ async def test_worker_waits_for_jobs_that_may_follow_the_last_one(
     """Even after a long job, since the server takes a while to unblock jobs."""
     monkeypatch.setattr(running_jobs, "RunningJob", FiveMinuteJob)
     monkeypatch.setattr(running_jobs, "SAMPLE_INTERVAL", 60)
-    async with open_site(tmp_path, "0.35", unblock_interval=30) as site:
+    async with open_site(tmp_path, "1.0", unblock_interval=30) as site:
         [first] = await site.client.create_jobs(
             site.workflow_id, [NewJob(name="first", command="")]
         )
@@ -345,10 +345,10 @@ async def test_worker_waits_for_jobs_that_may_follow_the_last_one(
         assert await site.statuses() == [JobStatus.COMPLETED, JobStatus.COMPLETED]
 
 
-async def test_only_as_many_jobs_run_as_fit(site35: Site) -> None:
+async def test_only_as_many_jobs_run_as_fit(site_1_0: Site) -> None:
     """Three fit: no job ends before three have started, and none sees a fourth."""
-    fits = await site35.requirements(memory=1 * GIB)
-    started, running = site35.directory / "started", site35.directory / "running"
+    fits = await site_1_0.requirements(memory=1 * GIB)
+    started, running = site_1_0.directory / "started", site_1_0.directory / "running"
     started.mkdir()
     running.mkdir()
     command = (
@@ -357,9 +357,9 @@ async def test_only_as_many_jobs_run_as_fit(site35: Site) -> None:
         f"ls {running} | wc -l; sleep .1; ls {running} | wc -l; rm {running}/$TORC_JOB_ID"
     )
     jobs = [NewJob(name=f"j{n}", command=command, requirements_id=fits) for n in range(9)]
-    await site35.submit(*jobs)
-    assert await site35.work(num_cpus=8, memory=3 * GIB) == 0
-    stdout = (site35.directory / "job_stdio").glob("*.o")
+    await site_1_0.submit(*jobs)
+    assert await site_1_0.work(num_cpus=8, memory=3 * GIB) == 0
+    stdout = (site_1_0.directory / "job_stdio").glob("*.o")
     assert {int(count) for path in stdout for count in path.read_text().split()} <= {1, 2, 3}
 
 
@@ -404,19 +404,19 @@ async def test_canceled_workflow_terminates_its_jobs(
 
 
 async def test_deleted_workflow_terminates_its_jobs(
-    site35: Site, own_processes: Callable[[], list[int]]
+    site_1_0: Site, own_processes: Callable[[], list[int]]
 ) -> None:
-    await site35.submit(
-        NewJob(name="j", command=FOREVER, requirements_id=await site35.requirements())
+    await site_1_0.submit(
+        NewJob(name="j", command=FOREVER, requirements_id=await site_1_0.requirements())
     )
 
     async def delete() -> None:
         await until(lambda: len(own_processes()) == 1)
-        await site35.client.delete_workflow(site35.workflow_id)
+        await site_1_0.client.delete_workflow(site_1_0.workflow_id)
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(delete)
-        assert await site35.work() == EXIT_SERVER_FAILED
+        assert await site_1_0.work() == EXIT_SERVER_FAILED
     assert own_processes() == []
 
 
@@ -436,11 +436,11 @@ async def test_worker_leaves_when_a_new_run_starts(site: Site) -> None:
     assert any(entry["event"] == "run_over" for entry in site.log())
 
 
-async def test_idle_worker_leaves(site35: Site) -> None:
-    too_large = await site35.requirements(cpus=64)
-    await site35.submit(NewJob(name="j", command="true", requirements_id=too_large))
-    assert await site35.work(wait_for_new_jobs=0.3) == 0
-    assert await site35.statuses() == [JobStatus.READY]
+async def test_idle_worker_leaves(site_1_0: Site) -> None:
+    too_large = await site_1_0.requirements(cpus=64)
+    await site_1_0.submit(NewJob(name="j", command="true", requirements_id=too_large))
+    assert await site_1_0.work(wait_for_new_jobs=0.3) == 0
+    assert await site_1_0.statuses() == [JobStatus.READY]
 
 
 @pytest.mark.parametrize(
@@ -470,13 +470,13 @@ async def test_success_requires_the_declared_output_files(
     assert (row["name"], row["path"]) == ("made", "made")
 
 
-async def test_output_file_unknown_to_the_server_fails_its_job(site35: Site) -> None:
-    file = NewFile(name="made", path="made").body(site35.workflow_id)
-    file_id = (await site35.client.transport.post("/files", body=file))["id"]
-    [job] = await site35.submit(NewJob(name="j", command="true", output_file_ids=(file_id,)))
-    site35.link.answer_not_found_to = f"/files/{file_id}"
-    assert await site35.work() == 0
-    result = (await site35.results())[job]
+async def test_output_file_unknown_to_the_server_fails_its_job(site_1_0: Site) -> None:
+    file = NewFile(name="made", path="made").body(site_1_0.workflow_id)
+    file_id = (await site_1_0.client.transport.post("/files", body=file))["id"]
+    [job] = await site_1_0.submit(NewJob(name="j", command="true", output_file_ids=(file_id,)))
+    site_1_0.link.answer_not_found_to = f"/files/{file_id}"
+    assert await site_1_0.work() == 0
+    result = (await site_1_0.results())[job]
     assert (result.status, result.return_code) == (JobStatus.FAILED, 1)
 
 
@@ -488,33 +488,33 @@ async def test_default_requirements_are_not_enforced(
     assert (await site.results())[job].return_code == 0
 
 
-async def test_invocation_script_gets_the_command(site35: Site) -> None:
-    fits = await site35.requirements()
-    await site35.submit(
+async def test_invocation_script_gets_the_command(site_1_0: Site) -> None:
+    fits = await site_1_0.requirements()
+    await site_1_0.submit(
         NewJob(name="j", command="a b", invocation_script="echo got", requirements_id=fits)
     )
-    assert await site35.work() == 0
-    [stdout] = (site35.directory / "job_stdio").glob("*.o")
+    assert await site_1_0.work() == 0
+    [stdout] = (site_1_0.directory / "job_stdio").glob("*.o")
     assert stdout.read_text() == "got a b\n"
 
 
-async def test_jobs_run_during_an_outage_and_are_reported_once(site35: Site) -> None:
-    done = site35.directory / "done"
-    fits = await site35.requirements()
-    [job] = await site35.submit(
+async def test_jobs_run_during_an_outage_and_are_reported_once(site_1_0: Site) -> None:
+    done = site_1_0.directory / "done"
+    fits = await site_1_0.requirements()
+    [job] = await site_1_0.submit(
         NewJob(name="j", command=f"sleep 0.5; echo x >> {done}", requirements_id=fits)
     )
 
     async def cut_until_the_job_has_ended() -> None:
-        await until(lambda: site35.link.count("start_job") == 1)
-        site35.link.is_cut = True
+        await until(lambda: site_1_0.link.count("start_job") == 1)
+        site_1_0.link.is_cut = True
         await until(done.exists)
-        site35.link.is_cut = False
+        site_1_0.link.is_cut = False
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(cut_until_the_job_has_ended)
-        assert await site35.work() == 0
-    assert (await site35.results())[job].status is JobStatus.COMPLETED
+        assert await site_1_0.work() == 0
+    assert (await site_1_0.results())[job].status is JobStatus.COMPLETED
     assert done.read_text() == "x\n"
 
 
@@ -529,16 +529,16 @@ async def test_lost_answer_causes_no_second_run_and_no_second_result(site: Site,
     assert done.read_text() == "x\n"
 
 
-async def test_job_of_another_node_is_not_started(site35: Site) -> None:
+async def test_job_of_another_node_is_not_started(site_1_0: Site) -> None:
     """Another node starts the job between our claim and our start."""
-    fits = await site35.requirements()
-    [job] = await site35.submit(
-        NewJob(name="j", command=f"touch {site35.directory}/ran", requirements_id=fits)
+    fits = await site_1_0.requirements()
+    [job] = await site_1_0.submit(
+        NewJob(name="j", command=f"touch {site_1_0.directory}/ran", requirements_id=fits)
     )
-    run_id = (await site35.client.get_workflow(site35.workflow_id)).run_id
-    api = RunnerApi(site35.client.transport)
+    run_id = (await site_1_0.client.get_workflow(site_1_0.workflow_id)).run_id
+    api = RunnerApi(site_1_0.client.transport)
     node_id = await api.register_node(
-        site35.workflow_id,
+        site_1_0.workflow_id,
         hostname="elsewhere",
         pid=1,
         started_at=datetime.now(UTC),
@@ -549,16 +549,16 @@ async def test_job_of_another_node_is_not_started(site35: Site) -> None:
     async def start_elsewhere(request: httpx.Request) -> httpx.Response:
         if "start_job" in request.url.path:
             await api.start_job(job, run_id=run_id, node_id=node_id)
-            site35.link._inner = inner
+            site_1_0.link._inner = inner
         return await inner.handle_async_request(request)
 
-    inner = site35.link._inner
-    site35.link._inner = httpx.MockTransport(start_elsewhere)
+    inner = site_1_0.link._inner
+    site_1_0.link._inner = httpx.MockTransport(start_elsewhere)
 
     async def complete_elsewhere() -> None:
-        await until(lambda: site35.link.count("start_job") == 1)
+        await until(lambda: site_1_0.link.count("start_job") == 1)
         result = NewResult(
-            workflow_id=site35.workflow_id,
+            workflow_id=site_1_0.workflow_id,
             run_id=run_id,
             attempt=1,
             compute_node_id=node_id,
@@ -567,19 +567,19 @@ async def test_job_of_another_node_is_not_started(site35: Site) -> None:
             exec_seconds=1,
             completed_at=datetime.now(UTC),
         )
-        await until(lambda: any(e["event"] == "job_not_started" for e in site35.log()))
-        await site35.client.complete_job(job, result)
+        await until(lambda: any(e["event"] == "job_not_started" for e in site_1_0.log()))
+        await site_1_0.client.complete_job(job, result)
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(complete_elsewhere)
-        assert await site35.work() == 0
-    assert not (site35.directory / "ran").exists()
+        assert await site_1_0.work() == 0
+    assert not (site_1_0.directory / "ran").exists()
 
 
-async def test_unusable_output_directory_does_not_stop_the_worker(site35: Site) -> None:
-    [job] = await site35.submit(NewJob(name="j", command="true"))
-    assert await site35.work(output_dir=Path("/proc/nowhere")) == 0
-    result = (await site35.results())[job]
+async def test_unusable_output_directory_does_not_stop_the_worker(site_1_0: Site) -> None:
+    [job] = await site_1_0.submit(NewJob(name="j", command="true"))
+    assert await site_1_0.work(output_dir=Path("/proc/nowhere")) == 0
+    result = (await site_1_0.results())[job]
     assert (result.status, result.return_code) == (JobStatus.FAILED, 126)
 
 

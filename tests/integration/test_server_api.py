@@ -1,4 +1,4 @@
-"""The embedded server's manners: shapes of both dialects, lists, refusals and tasks."""
+"""The embedded server's manners: shapes of both API versions, lists, refusals and tasks."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from torc_watch.sandbox.server import ServerSettings, open_server
-from torc_watch.sandbox.server.settings import DialectName
+from torc_watch.sandbox.server.settings import ApiVersionName
 
 URL = "http://torc/torc-service/v1"
 WORKFLOW = {"name": "w", "user": "u"}
@@ -20,9 +20,9 @@ JOB = {"workflow_id": 1, "name": "j", "command": "true"}
 
 @asynccontextmanager
 async def server(
-    directory: Path, dialect: DialectName = "0.35", **settings: Any
+    directory: Path, api_version: ApiVersionName = "1.0", **settings: Any
 ) -> AsyncIterator[httpx.AsyncClient]:
-    opened = open_server(ServerSettings(directory=directory, dialect=dialect, **settings))
+    opened = open_server(ServerSettings(directory=directory, api_version=api_version, **settings))
     async with (
         opened as app,
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=URL) as client,

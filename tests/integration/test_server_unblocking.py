@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from torc_watch.sandbox.server import ServerSettings, open_server
-from torc_watch.sandbox.server.settings import DialectName
+from torc_watch.sandbox.server.settings import ApiVersionName
 
 URL = "http://torc/torc-service/v1"
 NODE: dict[str, Any] = {
@@ -34,10 +34,10 @@ RESULT |= {"return_code": 0, "exec_time_minutes": 0.5, "status": "completed"}
 
 @asynccontextmanager
 async def server(
-    directory: Path, dialect: DialectName = "0.35"
+    directory: Path, api_version: ApiVersionName = "1.0"
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A server on a folder that may hold what an earlier one left."""
-    opened = open_server(ServerSettings(directory=directory, dialect=dialect))
+    opened = open_server(ServerSettings(directory=directory, api_version=api_version))
     async with (
         opened as app,
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=URL) as client,
@@ -68,11 +68,11 @@ async def unblocked() -> None:
 
 
 @pytest.mark.looptime
-@pytest.mark.parametrize("dialect", ["0.12", "0.35"])
+@pytest.mark.parametrize("api_version", ["0.12", "1.0"])
 async def test_dependants_become_ready_only_when_the_task_runs(
-    tmp_path: Path, dialect: DialectName
+    tmp_path: Path, api_version: ApiVersionName
 ) -> None:
-    async with server(tmp_path, dialect) as client:
+    async with server(tmp_path, api_version) as client:
         await begin_chain(client)
         await anyio.sleep(20)
         assert await statuses(client) == ["completed", "blocked", "blocked"]

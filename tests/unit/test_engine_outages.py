@@ -137,9 +137,9 @@ WRITES = {
 
 
 @pytest.mark.parametrize(
-    ("dialect", "write", "fault"),
+    ("api_version", "write", "fault"),
     [
-        *(("0.35", write, fault) for write in WRITES for fault in (refuse, lose_answer, fail_late)),
+        *(("1.0", write, fault) for write in WRITES for fault in (refuse, lose_answer, fail_late)),
         ("0.12", "run", lose_answer),  # begun there in two requests
     ],
 )
@@ -293,13 +293,13 @@ async def test_watch_without_recovery_does_not_continue_a_round(open_site: "Open
         assert len(site.seen(events.RecoveryPlanned)) == 1
 
 
-@pytest.mark.parametrize("dialect", ["0.12", "0.35"])
+@pytest.mark.parametrize("api_version", ["0.12", "1.0"])
 @pytest.mark.parametrize("after", ["the first poll", "the failure"])
 async def test_server_of_another_version_than_before(
-    open_site: "OpenSite", dialect: str, after: str
+    open_site: "OpenSite", api_version: str, after: str
 ) -> None:
-    versions = {"0.12": {"version": "1.0.0"}, "0.35": "0.12.2"}
-    before = httpx.Response(200, json=versions[dialect])
+    versions = {"0.12": {"version": "1.0.0"}, "1.0": "0.12.2"}
+    before = httpx.Response(200, json=versions[api_version])
 
     async def take_for_the_other(request: httpx.Request, forward: "Forward") -> httpx.Response:
         if request.url.path.endswith("/version"):

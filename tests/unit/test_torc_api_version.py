@@ -1,4 +1,4 @@
-"""Detecting the API dialect from the answer to GET /version."""
+"""Detecting the API version from the answer to GET /version."""
 
 from typing import Any
 
@@ -9,18 +9,18 @@ from torc_watch.torc.api_version import ApiVersion, detect_api_version, version_
 
 
 @pytest.mark.parametrize(
-    ("answer", "dialect", "version"),
+    ("answer", "api_version", "version"),
     [
         ("0.12.0 (4f1c2d3)", ApiVersion.V0_12, "0.12.0 (4f1c2d3)"),
         ("v0.12.3-beta", ApiVersion.V0_12, "v0.12.3-beta"),
         ("0.14.0", ApiVersion.V0_12, "0.14.0"),
-        ({"version": "0.35.0", "api_version": "0.35.0"}, ApiVersion.V0_35, "0.35.0"),
-        ({"version": "0.20.1", "git_hash": None}, ApiVersion.V0_35, "0.20.1"),
-        ({"version": "2.0.0", "new": {"field": 1}}, ApiVersion.V0_35, "2.0.0"),
+        ({"version": "0.35.0", "api_version": "0.35.0"}, ApiVersion.V1_0, "0.35.0"),
+        ({"version": "0.20.1", "git_hash": None}, ApiVersion.V1_0, "0.20.1"),
+        ({"version": "2.0.0", "new": {"field": 1}}, ApiVersion.V1_0, "2.0.0"),
     ],
 )
-def test_known_servers(answer: Any, dialect: ApiVersion, version: str) -> None:
-    assert detect_api_version(answer) == (dialect, version)
+def test_known_servers(answer: Any, api_version: ApiVersion, version: str) -> None:
+    assert detect_api_version(answer) == (api_version, version)
 
 
 @pytest.mark.parametrize("answer", ["0.11.9", "0.8.0 (abc)", {"version": "0.11.0"}])

@@ -1,4 +1,4 @@
-"""The requests of each call in both dialects, and how answers are parsed."""
+"""The requests of each call in both API versions, and how answers are parsed."""
 
 import json
 from collections import Counter
@@ -30,15 +30,15 @@ from torc_watch.torc.transport import Connection, Transport
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-VERSIONS = {ApiVersion.V0_12: "0.12.0 (abc)", ApiVersion.V0_35: {"version": "0.35.0"}}
-BOTH = pytest.mark.parametrize("dialect", list(ApiVersion))
+VERSIONS = {ApiVersion.V0_12: "0.12.0 (abc)", ApiVersion.V1_0: {"version": "0.35.0"}}
+BOTH = pytest.mark.parametrize("api_version", list(ApiVersion))
 
 
 @dataclass
 class Server:
     """Answers by method and path; a list of answers is used up in turn, an int is a status."""
 
-    dialect: ApiVersion
+    api_version: ApiVersion
     answers: dict[str, Any] = field(default_factory=dict)
     sent: list[str] = field(default_factory=list)
     bodies: list[Any] = field(default_factory=list)
@@ -46,7 +46,7 @@ class Server:
     def __call__(self, request: httpx.Request) -> httpx.Response:
         path = request.url.path.removeprefix("/torc-service/v1")
         if path == "/version":
-            return httpx.Response(200, json=VERSIONS[self.dialect])
+            return httpx.Response(200, json=VERSIONS[self.api_version])
         query = f"?{request.url.query.decode()}" if request.url.query else ""
         self.sent.append(f"{request.method} {path}{query}")
         if request.content:
@@ -82,25 +82,25 @@ JOB = {
 LIST = "offset=0&limit=10000&sort_by=id&workflow_id=1"
 
 
-def workflow_answers(dialect: ApiVersion, **status: Any) -> dict[str, Any]:
-    if dialect is ApiVersion.V0_12:
+def workflow_answers(api_version: ApiVersion, **status: Any) -> dict[str, Any]:
+    if api_version is ApiVersion.V0_12:
         return {"GET /workflows/1": WORKFLOW, "GET /workflows/1/status": STATUS | status}
     return {"GET /workflows/1": WORKFLOW | STATUS | status}
 
 
 @BOTH
-async def test_version_is_requested_once(dialect: ApiVersion) -> None:
-    server = Server(dialect, workflow_answers(dialect))
+async def test_version_is_requested_once(api_version: ApiVersion) -> None:
+    server = Server(api_version, workflow_answers(api_version))
     async with server.client() as client:
         await client.get_workflow(1)
-        assert client.dialect is dialect
+        assert client.api_version is api_version
         assert client.version in ("0.12.0 (abc)", "0.35.0")
         assert client.transport.requests_sent == 1 + len(server.sent)
 
 
-@pytest.mark.parametrize(("dialect", "requests"), [(ApiVersion.V0_12, 2), (ApiVersion.V0_35, 1)])
-async def test_workflow(dialect: ApiVersion, requests: int) -> None:
-    server = Server(dialect, workflow_answers(dialect))
+@pytest.mark.parametrize(("api_version", "requests"), [(ApiVersion.V0_12, 2), (ApiVersion.V1_0, 1)])
+async def test_workflow(api_version: ApiVersion, requests: int) -> None:
+    server = Server(api_version, workflow_answers(api_version))
     async with server.client() as client:
         workflow = await client.get_workflow(1)
     assert (workflow.run_id, workflow.is_canceled, workflow.is_archived) == (2, True, False)
@@ -109,9 +109,9 @@ async def test_workflow(dialect: ApiVersion, requests: int) -> None:
 
 
 @BOTH
-async def test_workflow_without_a_run_is_a_fault(dialect: ApiVersion) -> None:
+async def test_workflow_without_a_run_is_a_fault(api_version: ApiVersion) -> None:
     answers = {"GET /workflows/1": WORKFLOW, "GET /workflows/1/status": {"jobs_by_status": {}}}
-    async with Server(dialect, answers).client() as client:
+    async with Server(api_version, answers).client() as client:
         with pytest.raises(ServerFault, match="run_id"):
             await client.get_workflow(1)
 
@@ -140,7 +140,7 @@ async def test_counting_on_0_12_sends_a_small_request_per_status() -> None:
 
 async def test_counting_on_1_0_sends_one_request() -> None:
     summary = {"jobs_by_status": {"completed": 95, "failed": 5}, "total_jobs": 100}
-    server = Server(ApiVersion.V0_35, {"GET /workflows/1/status": summary})
+    server = Server(ApiVersion.V1_0, {"GET /workflows/1/status": summary})
     async with server.client() as client:
         counts = await client.count_jobs(1)
     assert counts.by_status == {JobStatus.COMPLETED: 95, JobStatus.FAILED: 5}
@@ -194,10 +194,10 @@ CALLS: dict[str, tuple[Call, str]] = {
 @BOTH
 @pytest.mark.parametrize(("call", "request_line"), CALLS.values(), ids=CALLS)
 async def test_each_read_sends_one_request(
-    dialect: ApiVersion, call: Call, request_line: str
+    api_version: ApiVersion, call: Call, request_line: str
 ) -> None:
     method, path = request_line.partition("?")[0].split()
-    server = Server(dialect, {f"{method} {path}": page()} if method == "GET" else {})
+    server = Server(api_version, {f"{method} {path}": page()} if method == "GET" else {})
     async with server.client() as client:
         await call(client)
     assert server.sent == [request_line]
@@ -206,10 +206,10 @@ async def test_each_read_sends_one_request(
 
 @BOTH
 @pytest.mark.parametrize("is_complete", [True, False])
-async def test_is_complete(dialect: ApiVersion, *, is_complete: bool) -> None:
+async def test_is_complete(api_version: ApiVersion, *, is_complete: bool) -> None:
     answer = {"is_complete": is_complete, "is_canceled": False}
     answers = {"GET /workflows/1": WORKFLOW, "GET /workflows/1/is_complete": answer}
-    async with Server(dialect, answers).client() as client:
+    async with Server(api_version, answers).client() as client:
         assert await client.is_complete(1) is is_complete
 
 
@@ -221,8 +221,8 @@ async def test_deleted_workflow_of_0_12_is_not_complete() -> None:
 
 
 @BOTH
-async def test_deleted_workflow_is_not_found(dialect: ApiVersion) -> None:
-    async with Server(dialect, {"GET /workflows/1/is_complete": 404}).client() as client:
+async def test_deleted_workflow_is_not_found(api_version: ApiVersion) -> None:
+    async with Server(api_version, {"GET /workflows/1/is_complete": 404}).client() as client:
         with pytest.raises(NotFound):
             await client.is_complete(1)
 
@@ -270,9 +270,9 @@ CREATIONS: dict[str, tuple[Call, str, dict[str, Any]]] = {
 @BOTH
 @pytest.mark.parametrize(("call", "request_line", "body"), CREATIONS.values(), ids=CREATIONS)
 async def test_create_calls(
-    dialect: ApiVersion, call: Call, request_line: str, body: dict[str, Any]
+    api_version: ApiVersion, call: Call, request_line: str, body: dict[str, Any]
 ) -> None:
-    server = Server(dialect, {request_line: body | {"id": 12}})
+    server = Server(api_version, {request_line: body | {"id": 12}})
     async with server.client() as client:
         assert await call(client) == 12
     assert server.sent == [request_line]
@@ -280,11 +280,11 @@ async def test_create_calls(
 
 
 @pytest.mark.parametrize(
-    ("dialect", "defaults"),
-    [(ApiVersion.V0_12, '{"account": "p"}'), (ApiVersion.V0_35, {"account": "p"})],
+    ("api_version", "defaults"),
+    [(ApiVersion.V0_12, '{"account": "p"}'), (ApiVersion.V1_0, {"account": "p"})],
 )
-async def test_creating_a_workflow(dialect: ApiVersion, defaults: Any) -> None:
-    server = Server(dialect, {"POST /workflows": WORKFLOW})
+async def test_creating_a_workflow(api_version: ApiVersion, defaults: Any) -> None:
+    server = Server(api_version, {"POST /workflows": WORKFLOW})
     settings = {"slurm_defaults": {"account": "p"}, "use_pending_failed": True, "project": None}
     async with server.client() as client:
         assert await client.create_workflow(NewWorkflow(name="w", user="a", settings=settings)) == 1
@@ -294,11 +294,11 @@ async def test_creating_a_workflow(dialect: ApiVersion, defaults: Any) -> None:
 
 
 @BOTH
-async def test_jobs_are_created_in_bulk_and_in_order(dialect: ApiVersion) -> None:
+async def test_jobs_are_created_in_bulk_and_in_order(api_version: ApiVersion) -> None:
     def ids(first: int, number: int) -> dict[str, Any]:
         return {"jobs": [{"id": first + index} for index in range(number)]}
 
-    server = Server(dialect, {"POST /bulk_jobs": [ids(1, 10_000), ids(20_000, 1)]})
+    server = Server(api_version, {"POST /bulk_jobs": [ids(1, 10_000), ids(20_000, 1)]})
     jobs = [NewJob(name=f"j{number}", command="true") for number in range(10_001)]
     async with server.client() as client:
         created = await client.create_jobs(1, jobs)
@@ -308,7 +308,7 @@ async def test_jobs_are_created_in_bulk_and_in_order(dialect: ApiVersion) -> Non
 
 
 @BOTH
-async def test_job_with_everything(dialect: ApiVersion) -> None:
+async def test_job_with_everything(api_version: ApiVersion) -> None:
     job = NewJob(
         name="b",
         command="true",
@@ -317,7 +317,7 @@ async def test_job_with_everything(dialect: ApiVersion) -> None:
         requirements_id=5,
         cancel_on_blocking_job_failure=False,
     )
-    server = Server(dialect, {"POST /bulk_jobs": {"jobs": [{"id": 9}]}})
+    server = Server(api_version, {"POST /bulk_jobs": {"jobs": [{"id": 9}]}})
     async with server.client() as client:
         await client.create_jobs(1, [job])
     assert server.bodies[0]["jobs"] == [
@@ -335,13 +335,13 @@ async def test_job_with_everything(dialect: ApiVersion) -> None:
 
 
 @pytest.mark.parametrize(
-    ("dialect", "sent"),
+    ("api_version", "sent"),
     [
         (ApiVersion.V0_12, {"POST /files": 2, "POST /user_data": 2}),
-        (ApiVersion.V0_35, {"POST /bulk_files": 1, "POST /bulk_user_data": 1}),
+        (ApiVersion.V1_0, {"POST /bulk_files": 1, "POST /bulk_user_data": 1}),
     ],
 )
-async def test_files_and_user_data(dialect: ApiVersion, sent: dict[str, int]) -> None:
+async def test_files_and_user_data(api_version: ApiVersion, sent: dict[str, int]) -> None:
     both = [{"id": 1}, {"id": 2}]
     answers = {
         "POST /files": both[:],
@@ -349,7 +349,7 @@ async def test_files_and_user_data(dialect: ApiVersion, sent: dict[str, int]) ->
         "POST /bulk_files": {"files": both},
         "POST /bulk_user_data": {"user_data": both},
     }
-    server = Server(dialect, answers)
+    server = Server(api_version, answers)
     files = [NewFile(name="f", path="f.csv", modified=1.5), NewFile(name="g", path="g.csv")]
     async with server.client() as client:
         assert await client.create_files(1, files) == [1, 2]
@@ -361,8 +361,8 @@ SEVEN = Job(id=7, name="a", command="true", status=JobStatus.FAILED, requirement
 
 
 @BOTH
-async def test_assigning_requirements_keeps_the_other_fields(dialect: ApiVersion) -> None:
-    server = Server(dialect, {})
+async def test_assigning_requirements_keeps_the_other_fields(api_version: ApiVersion) -> None:
+    server = Server(api_version, {})
     async with server.client() as client:
         await client.assign_requirements(1, SEVEN, 6)
     assert server.sent == ["PUT /jobs/7"]
@@ -379,7 +379,7 @@ async def test_only_a_reset_is_retried_after_a_lost_answer(
     status: JobStatus, attempts: int
 ) -> None:
     path = f"PUT /jobs/7/manage_status_change/{status}/2"
-    server = Server(ApiVersion.V0_35, {path: 503})
+    server = Server(ApiVersion.V1_0, {path: 503})
     async with server.client() as client:
         with pytest.raises(ServerFault):
             await client.set_job_status(7, status, 2)
@@ -400,8 +400,8 @@ RESULT = NewResult(
 
 
 @BOTH
-async def test_completing_a_job(dialect: ApiVersion) -> None:
-    server = Server(dialect)
+async def test_completing_a_job(api_version: ApiVersion) -> None:
+    server = Server(api_version)
     async with server.client() as client:
         await client.complete_job(7, RESULT)
     assert server.sent == ["POST /jobs/7/complete_job/failed/2"]
@@ -422,8 +422,8 @@ async def test_completing_a_job(dialect: ApiVersion) -> None:
 
 
 @BOTH
-async def test_completing_a_complete_job_is_a_conflict(dialect: ApiVersion) -> None:
-    server = Server(dialect, {"POST /jobs/7/complete_job/failed/2": 422})
+async def test_completing_a_complete_job_is_a_conflict(api_version: ApiVersion) -> None:
+    server = Server(api_version, {"POST /jobs/7/complete_job/failed/2": 422})
     async with server.client() as client:
         with pytest.raises(Conflict, match="refused"):
             await client.complete_job(7, RESULT)
@@ -440,9 +440,9 @@ ALLOCATION = {
 
 
 @BOTH
-async def test_allocation_update_sends_the_whole_row(dialect: ApiVersion) -> None:
+async def test_allocation_update_sends_the_whole_row(api_version: ApiVersion) -> None:
     row = ALLOCATION | {"of a newer server": 1}
-    server = Server(dialect, {"GET /scheduled_compute_nodes/6": row})
+    server = Server(api_version, {"GET /scheduled_compute_nodes/6": row})
     allocation = Allocation(
         id=6, scheduler_id=99, scheduler_config_id=2, scheduler_type="local", status="pending"
     )
@@ -463,8 +463,8 @@ NODE = {
 
 
 @BOTH
-async def test_ending_a_compute_node(dialect: ApiVersion) -> None:
-    server = Server(dialect, {"GET /compute_nodes/4": NODE})
+async def test_ending_a_compute_node(api_version: ApiVersion) -> None:
+    server = Server(api_version, {"GET /compute_nodes/4": NODE})
     async with server.client() as client:
         await client.end_compute_node(1, 4)
     (body,) = server.bodies
@@ -473,16 +473,16 @@ async def test_ending_a_compute_node(dialect: ApiVersion) -> None:
 
 
 @BOTH
-async def test_end_of_a_compute_node_is_recorded_once(dialect: ApiVersion) -> None:
-    server = Server(dialect, {"GET /compute_nodes/4": NODE | {"duration_seconds": 5.0}})
+async def test_end_of_a_compute_node_is_recorded_once(api_version: ApiVersion) -> None:
+    server = Server(api_version, {"GET /compute_nodes/4": NODE | {"duration_seconds": 5.0}})
     async with server.client() as client:
         await client.end_compute_node(1, 4)
     assert server.bodies == []
 
 
 @BOTH
-async def test_compute_node_of_another_workflow_is_left_alone(dialect: ApiVersion) -> None:
-    server = Server(dialect, {"GET /compute_nodes/4": NODE})
+async def test_compute_node_of_another_workflow_is_left_alone(api_version: ApiVersion) -> None:
+    server = Server(api_version, {"GET /compute_nodes/4": NODE})
     async with server.client() as client:
         with pytest.raises(Conflict):
             await client.end_compute_node(2, 4)
@@ -506,7 +506,7 @@ async def test_run_reached_already_on_0_12_is_only_reset() -> None:
 
 async def test_next_run_on_1_0_is_started_by_the_server() -> None:
     row = WORKFLOW | STATUS
-    server = Server(ApiVersion.V0_35, {"GET /workflows/1": [row, row | {"run_id": 3}]})
+    server = Server(ApiVersion.V1_0, {"GET /workflows/1": [row, row | {"run_id": 3}]})
     async with server.client() as client:
         await client.advance_run(1, to_run=3)
     assert server.sent[1] == "POST /workflows/1/reset_status"
@@ -514,14 +514,14 @@ async def test_next_run_on_1_0_is_started_by_the_server() -> None:
 
 
 async def test_run_reached_already_on_1_0_changes_nothing() -> None:
-    server = Server(ApiVersion.V0_35, workflow_answers(ApiVersion.V0_35))
+    server = Server(ApiVersion.V1_0, workflow_answers(ApiVersion.V1_0))
     async with server.client() as client:
         await client.advance_run(1, to_run=2)
     assert server.sent == ["GET /workflows/1"]
 
 
 async def test_server_that_does_not_start_the_run_is_a_fault() -> None:
-    server = Server(ApiVersion.V0_35, workflow_answers(ApiVersion.V0_35))
+    server = Server(ApiVersion.V1_0, workflow_answers(ApiVersion.V1_0))
     async with server.client() as client:
         with pytest.raises(ServerFault, match="is in run 2"):
             await client.advance_run(1, to_run=3)
@@ -531,7 +531,7 @@ async def test_server_that_does_not_start_the_run_is_a_fault() -> None:
 async def test_lost_answer_does_not_start_another_run() -> None:
     row = WORKFLOW | STATUS
     server = Server(
-        ApiVersion.V0_35,
+        ApiVersion.V1_0,
         {"GET /workflows/1": [row, row | {"run_id": 3}], "POST /workflows/1/reset_status": 503},
     )
     async with server.client() as client:
@@ -546,9 +546,9 @@ async def test_lost_answer_does_not_start_another_run() -> None:
     ("status", "to_run"), [({}, 1), ({}, 4), ({"is_archived": True}, 3), ({"is_archived": True}, 2)]
 )
 async def test_any_other_run_is_a_conflict_and_changes_nothing(
-    dialect: ApiVersion, status: dict[str, Any], to_run: int
+    api_version: ApiVersion, status: dict[str, Any], to_run: int
 ) -> None:
-    server = Server(dialect, workflow_answers(dialect, **status))
+    server = Server(api_version, workflow_answers(api_version, **status))
     async with server.client() as client:
         with pytest.raises(Conflict):
             await client.advance_run(1, to_run=to_run)
@@ -570,7 +570,7 @@ async def test_unreachable_server() -> None:
 async def test_dependents_that_fit_into_one_page(*, has_more: bool, number: int | None) -> None:
     row = {"job_id": 2, "job_name": "b", "depends_on_job_id": 1, "depends_on_job_name": "a"}
     path = "GET /workflows/1/job_dependencies"
-    server = Server(ApiVersion.V0_35, {path: page(row) | {"has_more": has_more}})
+    server = Server(ApiVersion.V1_0, {path: page(row) | {"has_more": has_more}})
     async with server.client() as client:
         found = await client.list_dependents(1)
     assert (None if found is None else len(found)) == number

@@ -3,11 +3,12 @@
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from torc_watch.app.demo import Demo, run_demo
+from torc_watch.cli import options
 from torc_watch.cli.event_loop import run
 from torc_watch.cli.watch_output import watch_output
 from torc_watch.config.settings import load_settings
@@ -34,9 +35,7 @@ def demo(
             show_default=False,
         ),
     ] = None,
-    api: Annotated[
-        Literal["0.12", "0.35"], typer.Option(help="Torc release whose API is spoken.")
-    ] = "0.35",
+    api: options.Api = "1.0",
 ) -> int:
     """Show a workflow fail, be recovered, complete.
 

@@ -1,7 +1,7 @@
 """The options that several commands have, and what they refuse."""
 
 import math
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -14,6 +14,23 @@ def positive(value: float | None) -> float | None:
     return value
 
 
+ApiVersionName = Literal["0.12", "1.0"]
+
+
+def api_version(name: str) -> ApiVersionName:
+    """Also takes 0.35, the version of a client library by which API 1.0 was called before."""
+    known: dict[str, ApiVersionName] = {"0.12": "0.12", "1.0": "1.0", "0.35": "1.0"}
+    if name not in known:
+        raise typer.BadParameter(f"{name!r} is not an API version: give 0.12 or 1.0.")
+    return known[name]
+
+
+Api = Annotated[
+    ApiVersionName,
+    typer.Option(
+        "--api", parser=api_version, metavar="[0.12|1.0]", help="Torc API that the server speaks."
+    ),
+]
 WorkflowId = Annotated[
     int, typer.Argument(help="The workflow's ID on the server.", min=1, metavar="ID")
 ]

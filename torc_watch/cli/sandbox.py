@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -35,9 +35,7 @@ def serve(
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="0 takes a free one.")
     ] = _PORT_OF_TORC,
-    api: Annotated[
-        Literal["0.12", "0.35"], typer.Option(help="Torc release whose API is spoken.")
-    ] = "0.35",
+    api: options.Api = "1.0",
     unblock_interval: Annotated[
         float,
         typer.Option(
@@ -56,7 +54,9 @@ def serve(
       torc-watchd sandbox serve
       torc-watchd sandbox serve --port 0 --directory /tmp/torc --api 0.12 --json
     """
-    settings = ServerSettings(directory=directory, dialect=api, unblock_interval=unblock_interval)
+    settings = ServerSettings(
+        directory=directory, api_version=api, unblock_interval=unblock_interval
+    )
 
     def announce(url: str) -> None:
         if as_json:

@@ -1,13 +1,13 @@
 """Client for the Torc server.
 
 Callers get the frozen values of ``torc_watch.core.model`` and the errors of
-``torc_watch.core.errors``. This package hides the wire formats, the two API dialects and HTTP, and
+``torc_watch.core.errors``. This package hides the wire formats, the two API versions and HTTP, and
 is the only place that retries requests:
 
 - ``transport``        sends requests, retries those that are safe to retry, decodes JSON
 - ``error_responses``  turns failed requests into errors with advice
-- ``api_version``      detects which of the two API dialects a server speaks
-- ``wire``             parses JSON of both dialects into core values
+- ``api_version``      detects which of the two API versions a server speaks
+- ``wire``             parses JSON of both API versions into core values
 - ``pagination``       fetches single items, whole lists, and the length of a list
 - ``concurrency``      runs independent requests concurrently
 - ``requests``         new objects and their JSON

@@ -1,4 +1,4 @@
-"""Detects which of the two API dialects a server speaks.
+"""Detects which of the two API versions a server speaks.
 
 Torc 0.12 answers ``/version`` with a bare string, Torc 1.0 with an object. The release in which the
 API changed is not published, so the form of the answer decides, not its number. A server newer than
@@ -18,29 +18,29 @@ _VERSION = re.compile(r"v?(?P<major>[0-9]{1,6})\.(?P<minor>[0-9]{1,6})", re.ASCI
 
 class ApiVersion(Enum):
     V0_12 = "0.12"
-    V0_35 = "0.35"
+    V1_0 = "1.0"
 
 
 def detect_api_version(version_answer: Any) -> tuple[ApiVersion, str]:
-    """The dialect and the version text from the decoded answer to ``GET /version``.
+    """The API version and the version text from the decoded answer to ``GET /version``.
 
     Raises RequestRejected for a server older than 0.12, ServerFault without a version.
     """
     match version_answer:
         case str(text):
-            dialect = ApiVersion.V0_12
+            api_version = ApiVersion.V0_12
         case {"version": str(text)}:
-            dialect = ApiVersion.V0_35
+            api_version = ApiVersion.V1_0
         case _:
             text = ""
-            dialect = ApiVersion.V0_35
+            api_version = ApiVersion.V1_0
     release = _release(text)
     if release < _OLDEST:
         raise RequestRejected(
             f"The server runs Torc {_format(release)}, which is too old: {_format(_OLDEST)} or "
             "newer is needed."
         )
-    return dialect, text
+    return api_version, text
 
 
 def version_warning(version: str) -> str | None:

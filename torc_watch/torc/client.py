@@ -1,4 +1,4 @@
-"""The calls that torc-watch makes to a Torc server, in either dialect.
+"""The calls that torc-watch makes to a Torc server, in either API version.
 
 Every call may raise a subclass of ServerError. After a lost answer to a change, read the state
 again: only calls that are safe to repeat are retried.
@@ -48,19 +48,19 @@ _SCHEDULER_ROWS: Mapping[str, tuple[str, _SchedulerRow]] = {
 class TorcClient:
     """``version`` is the server's version text, such as ``0.12.0 (4f1c2d3)``."""
 
-    def __init__(self, transport: Transport, dialect: ApiVersion, version: str) -> None:
+    def __init__(self, transport: Transport, api_version: ApiVersion, version: str) -> None:
         self.transport = transport
-        self.dialect = dialect
+        self.api_version = api_version
         self.version = version
 
     @classmethod
     async def connect(cls, transport: Transport) -> Self:
-        """A client in the server's dialect; ``transport`` must be open."""
+        """A client in the server's API version; ``transport`` must be open."""
         return cls(transport, *detect_api_version(await transport.get("/version")))
 
     async def ask_version(self) -> None:
-        """Detects the dialect again: the server may have been upgraded."""
-        self.dialect, self.version = detect_api_version(await self.transport.get("/version"))
+        """Detects the API version again: the server may have been upgraded."""
+        self.api_version, self.version = detect_api_version(await self.transport.get("/version"))
 
     # Workflows
 
@@ -84,14 +84,14 @@ class TorcClient:
         """Whether no job is left to run; also true for a canceled workflow."""
         path = f"/workflows/{workflow_id}/is_complete"
         is_complete = (await fetch(self.transport, path, wire.CompleteRow)).is_complete
-        if is_complete and self.dialect is ApiVersion.V0_12:
+        if is_complete and self.api_version is ApiVersion.V0_12:
             # 0.12 keeps the status of a deleted workflow and reports it complete: check that the
             # workflow still exists.
             await fetch(self.transport, f"/workflows/{workflow_id}", wire.WorkflowRow)
         return is_complete
 
     async def create_workflow(self, workflow: NewWorkflow) -> int:
-        return await self._create("/workflows", workflow.body(self.dialect))
+        return await self._create("/workflows", workflow.body(self.api_version))
 
     async def delete_workflow(self, workflow_id: int) -> None:
         await self.transport.delete(f"/workflows/{workflow_id}")
@@ -102,7 +102,7 @@ class TorcClient:
         Raises Conflict if the workflow is neither in this run nor in the one before, is archived,
         or has jobs or allocations that may still be running.
         """
-        if self.dialect is ApiVersion.V0_12:
+        if self.api_version is ApiVersion.V0_12:
             await runs.advance_on_0_12(self.transport, workflow_id, to_run)
         else:
             await runs.advance_on_1_0(self.transport, workflow_id, to_run)
@@ -111,7 +111,7 @@ class TorcClient:
 
     async def count_jobs(self, workflow_id: int) -> JobCounts:
         """The number of jobs by status. On 0.12 with a request for each status."""
-        if self.dialect is ApiVersion.V0_12:
+        if self.api_version is ApiVersion.V0_12:
             return await self._count_jobs_one_by_one(workflow_id)
         path = f"/workflows/{workflow_id}/status"
         return (await fetch(self.transport, path, wire.JobCountsRow)).to_model()
@@ -233,7 +233,7 @@ class TorcClient:
     async def create_files(self, workflow_id: int, files: Sequence[NewFile]) -> list[int]:
         """The ids of the new files, in order. On 0.12 with a request for each."""
         bodies = [file.body(workflow_id) for file in files]
-        if self.dialect is ApiVersion.V0_12:
+        if self.api_version is ApiVersion.V0_12:
             return [await self._create("/files", body) for body in bodies]
         return await self._create_many("/bulk_files", "files", bodies)
 
@@ -242,7 +242,7 @@ class TorcClient:
     ) -> list[int]:
         """The ids of the new user data, in order. On 0.12 with a request for each."""
         bodies = [item.body(workflow_id) for item in user_data]
-        if self.dialect is ApiVersion.V0_12:
+        if self.api_version is ApiVersion.V0_12:
             return [await self._create("/user_data", body) for body in bodies]
         return await self._create_many("/bulk_user_data", "user_data", bodies)
 

@@ -1,7 +1,7 @@
 """New objects to create on the server, and their JSON.
 
 As in the core, memory is in bytes and durations are in seconds. ``body`` returns JSON that both
-dialects accept; where they differ it takes the dialect as an argument.
+API versions accept; where they differ it takes the API version as an argument.
 """
 
 import json
@@ -20,7 +20,7 @@ class NewWorkflow:
     """``settings`` are further fields under Torc's names, such as use_pending_failed.
 
     Mappings among them (slurm_defaults, resource_monitor_config, metadata, execution_config) are
-    sent in the format of the dialect: 0.12 takes them as a JSON text.
+    sent in the format of the API version: 0.12 takes them as a JSON text.
     """
 
     name: str
@@ -28,11 +28,11 @@ class NewWorkflow:
     description: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
 
-    def body(self, dialect: ApiVersion) -> dict[str, Any]:
+    def body(self, api_version: ApiVersion) -> dict[str, Any]:
         named = {"name": self.name, "user": self.user, "description": self.description}
         settings = {
             name: json.dumps(value)
-            if dialect is ApiVersion.V0_12 and isinstance(value, Mapping)
+            if api_version is ApiVersion.V0_12 and isinstance(value, Mapping)
             else value
             for name, value in self.settings.items()
         }
@@ -113,7 +113,7 @@ class NewJob:
     requirements_id: int | None = None
     cancel_on_blocking_job_failure: bool = True
     supports_termination: bool = False
-    priority: int | None = None  # 0.35 only
+    priority: int | None = None  # 1.0 only
 
     def body(self, workflow_id: int) -> dict[str, Any]:
         return _without_nulls(

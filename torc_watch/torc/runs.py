@@ -1,7 +1,7 @@
-"""Reads and changes a workflow's run, canceled and archived state in either dialect.
+"""Reads and changes a workflow's run, canceled and archived state in either API version.
 
 Torc 0.12 keeps this state in a row of its own under ``/workflows/{id}/status``, which clients read,
-change and write back as a whole, without protection against concurrent updates. On 0.35 it is part
+change and write back as a whole, without protection against concurrent updates. On 1.0 it is part
 of the workflow, only the server changes it, and ``/status`` has the number of jobs by status.
 """
 

@@ -1,6 +1,6 @@
 """Validates the server's JSON with pydantic and converts it to core values.
 
-The same rows read both dialects: fields that one of them lacks are optional, unknown fields are
+The same rows read both API versions: fields that one of them lacks are optional, unknown fields are
 ignored. A required field that is missing or has the wrong type raises ServerFault with its name.
 """
 
@@ -87,7 +87,7 @@ class ListPage(WireRow):
 
 
 class WorkflowFlags(WireRow):
-    """Part of the workflow's status row on 0.12, and of the workflow itself on 0.35."""
+    """Part of the workflow's status row on 0.12, and of the workflow itself on 1.0."""
 
     is_canceled: _Flag = False
     is_archived: _Flag = False
@@ -105,7 +105,7 @@ class WorkflowStatusRow(WorkflowRunRow):
 
 
 class ExecutionConfigRow(WireRow):
-    """The ``execution_config`` of a workflow of 0.35."""
+    """The ``execution_config`` of a workflow of 1.0."""
 
     oom_exit_code: int | None = None
     timeout_exit_code: int | None = None
@@ -144,7 +144,7 @@ class WorkflowRow(WorkflowFlags, IdRow):
 
 
 class JobCountsRow(WireRow):
-    """The answer of 0.35 to ``/workflows/{id}/status``."""
+    """The answer of 1.0 to ``/workflows/{id}/status``."""
 
     jobs_by_status: dict[str, int]
 

@@ -19,7 +19,7 @@ import anyio
 import httpx
 import pytest
 
-from torc_watch.sandbox.server.settings import DialectName
+from torc_watch.sandbox.server.settings import ApiVersionName
 
 if TYPE_CHECKING:
     from tests.conformance.conftest import StartServer
@@ -111,14 +111,14 @@ async def serve_apart(
                 await looking
 
 
-@pytest.fixture(params=["embedded-0.12", "embedded-0.35", "torc-0.12.2", "torc-1.0.0"])
+@pytest.fixture(params=["embedded-0.12", "embedded-1.0", "torc-0.12.2", "torc-1.0.0"])
 def server_name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
 @pytest.fixture
-def dialect(server_name: str) -> DialectName:
-    return "0.12" if "0.12" in server_name else "0.35"
+def api_version(server_name: str) -> ApiVersionName:
+    return "0.12" if "0.12" in server_name else "1.0"
 
 
 @pytest.fixture

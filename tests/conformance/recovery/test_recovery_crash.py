@@ -194,7 +194,7 @@ def one_of_each(undisturbed: Kill) -> "Iterator[Point]":
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("server_name", ["embedded-0.35"], indirect=True)
+@pytest.mark.parametrize("server_name", ["embedded-1.0"], indirect=True)
 async def test_crash_at_every_request(open_site: "OpenSite", quick_path: Path) -> None:
     assert await sweep(open_site, quick_path, all_points) >= 34
 

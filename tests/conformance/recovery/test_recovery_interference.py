@@ -26,7 +26,7 @@ from torc_watch.torc.requests import NewResult
 from torc_watch.torc.runner_api import RunnerApi, WorkerResources
 
 if TYPE_CHECKING:
-    from tests.conftest import DialectName, Fault, Forward, OpenSite, Site
+    from tests.conftest import ApiVersionName, Fault, Forward, OpenSite, Site
     from torc_watch.torc.client import TorcClient
 
 pytestmark = pytest.mark.looptime
@@ -51,7 +51,7 @@ async def cancel(client: "TorcClient") -> None:
 
 
 async def archive(client: "TorcClient") -> None:
-    if client.dialect is ApiVersion.V0_35:
+    if client.api_version is ApiVersion.V1_0:
         await client.transport.post("/workflows/1/archive", body={"is_archived": True})
     else:
         status = await client.transport.get("/workflows/1/status")
@@ -111,7 +111,7 @@ async def test_change_before_it_is_watched(open_site: "OpenSite", deed: Deed, wo
 @pytest.mark.parametrize(
     ("server_name", "step"),
     [
-        *(("embedded-0.35", step) for step in STEPS),
+        *(("embedded-1.0", step) for step in STEPS),
         *((name, "reset") for name in ("embedded-0.12", "torc-0.12.2", "torc-1.0.0")),
     ],
     indirect=["server_name"],
@@ -328,7 +328,9 @@ async def test_user_runs_the_rest_after_a_crash(
         assert len(site.scheduler.requests) == 2
 
 
-async def test_two_independent_watches(open_site: "OpenSite", dialect: "DialectName") -> None:
+async def test_two_independent_watches(
+    open_site: "OpenSite", api_version: "ApiVersionName"
+) -> None:
     """Two users, or two state folders, hold different locks: one of them gives way.
 
     On 0.12 both may write the number of the next run. Then there are allocations to spare. Where
@@ -344,7 +346,7 @@ async def test_two_independent_watches(open_site: "OpenSite", dialect: "DialectN
                 tasks.start_soon(each.watch, 1)
 
         assert [ended.verdict for ended in site.seen(events.WatchEnded)] == [Verdict.SUCCEEDED] * 2
-        most = {"0.12": 5, "0.35": 3}[dialect]
+        most = {"0.12": 5, "1.0": 3}[api_version]
         assert 2 <= len(site.scheduler.requests) <= most
         results = await site.results(1)
         assert [job for job, _, code in results if code == 0] == ["a", "b"]

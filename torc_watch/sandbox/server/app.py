@@ -26,7 +26,7 @@ from torc_watch.sandbox.server.calls import (
 )
 from torc_watch.sandbox.server.edge import Edge
 from torc_watch.sandbox.server.routes import Handler, routes
-from torc_watch.sandbox.server.settings import DialectName, ServerSettings
+from torc_watch.sandbox.server.settings import ApiVersionName, ServerSettings
 from torc_watch.sandbox.server.store import Store, open_store
 from torc_watch.sandbox.server.tasks import run_task
 from torc_watch.sandbox.server.unblocking import unblock
@@ -50,7 +50,7 @@ class TorcServer:
         stream = Route(PREFIX + "/workflows/{id}/events/stream", self._stream, methods=["GET"])
         served = [
             Route(PREFIX + path, self._endpoint(methods), methods=_METHODS)
-            for path, methods in routes(self._settings.dialect).items()
+            for path, methods in routes(self._settings.api_version).items()
         ]
         app = Starlette(
             routes=[stream, *served],
@@ -63,7 +63,7 @@ class TorcServer:
 
     def unblock(self) -> None:
         with _tried_again_later("unblocking jobs"):
-            unblock(self._store, self._settings.dialect)
+            unblock(self._store, self._settings.api_version)
 
     async def unblock_regularly(self) -> None:
         while True:
@@ -86,14 +86,14 @@ class TorcServer:
             if handler is None:
                 return Response(status_code=405)
             answer = self._answer(handler, await self._call(request))
-            return _response(answer, self._settings.dialect)
+            return _response(answer, self._settings.api_version)
 
         return endpoint
 
     async def _call(self, request: Request) -> Call:
         return Call(
             store=self._store,
-            dialect=self._settings.dialect,
+            api_version=self._settings.api_version,
             user=request.state.user,
             path=request.path_params,
             query=request.query_params.multi_items(),
@@ -108,13 +108,13 @@ class TorcServer:
                 answer = handler(call)
         except Failure as failure:
             if failure.body == INTERNAL_ERROR:
-                return internal_answer(call.dialect)
-            return _refusal(call.dialect, failure)
+                return internal_answer(call.api_version)
+            return _refusal(call.api_version, failure)
         except (sqlite3.IntegrityError, OverflowError):  # an id of no row, a number beyond 64 bits
-            return internal_answer(call.dialect)
+            return internal_answer(call.api_version)
         except sqlite3.Error as error:
             _log.error("The server failed at a request: %s", error)
-            return internal_answer(call.dialect)
+            return internal_answer(call.api_version)
         for announcement in call.announcements:
             self._broadcaster.send(announcement)
         if answer.status == 202:
@@ -125,7 +125,7 @@ class TorcServer:
         call = await self._call(request)
         answer = self._answer(show_workflow, call)
         if answer.status != 200:
-            return _response(answer, self._settings.dialect)
+            return _response(answer, self._settings.api_version)
         frames = self._frames(call.number(), level_of(call.asked("level", str)))
         headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
         return StreamingResponse(frames, headers=headers, media_type="text/event-stream")
@@ -172,17 +172,17 @@ def _tried_again_later(what: str) -> Iterator[None]:
         _log.error("The server failed at %s and will try again: %s", what, error)
 
 
-def _refusal(dialect: DialectName, failure: Failure) -> Answer:
-    """What one who is refused reads; the newer dialect says of what is absent that it is."""
+def _refusal(api_version: ApiVersionName, failure: Failure) -> Answer:
+    """What one who is refused reads; the newer API version says of what is absent that it is."""
     if isinstance(failure.body, str):
         return Answer(failure.body, failure.status, plain=True)
-    if failure.status == 404 and dialect == "0.35":
+    if failure.status == 404 and api_version == "1.0":
         return Answer({"error": {"error": "NotFound", **failure.body["error"]}}, failure.status)
     return Answer(failure.body, failure.status)
 
 
-def _response(answer: Answer, dialect: DialectName) -> Response:
-    if answer.plain and dialect == "0.12":  # a text of which it does not say that it is one
+def _response(answer: Answer, api_version: ApiVersionName) -> Response:
+    if answer.plain and api_version == "0.12":  # a text of which it does not say that it is one
         return Response(answer.body, answer.status)
     if answer.plain:
         return PlainTextResponse(answer.body, answer.status)

@@ -1,4 +1,4 @@
-"""What clients may send, by dialect: a missing or wrongly typed field is refused with 400 or 422.
+"""What clients may send: a missing or wrongly typed field is refused with 400 or 422.
 
 A model's fields are also the columns that are shown of its table. Unknown fields are ignored.
 Where Torc takes a value for well formed and refuses it all the same, the error's type is "refused".
@@ -66,7 +66,7 @@ class WorkflowBase(Strict):
     use_pending_failed: bool | None = None
 
 
-class Workflow12(WorkflowBase):
+class WorkflowV0(WorkflowBase):
     metadata: str | None = None
     resource_monitor_config: str | None = None
     slurm_defaults: str | None = None
@@ -74,7 +74,7 @@ class Workflow12(WorkflowBase):
     status_id: int | None = None
 
 
-class Workflow35(WorkflowBase):
+class WorkflowV1(WorkflowBase):
     metadata: dict[str, Json] | None = None
     resource_monitor_config: dict[str, Json] | None = None
     slurm_defaults: dict[str, Json] | None = None
@@ -94,7 +94,7 @@ class Archiving(Strict):
     is_archived: bool
 
 
-class Job12(OfWorkflow):
+class JobV0(OfWorkflow):
     name: str
     command: str
     invocation_script: str | None = None
@@ -106,7 +106,7 @@ class Job12(OfWorkflow):
     attempt_id: int | None = None
 
 
-class Job35(Job12):
+class JobV1(JobV0):
     priority: Priority = None
     origin: str | None = None
     start_time: str | None = None
@@ -123,23 +123,23 @@ class Relations(Strict):
     output_user_data_ids: Ids = None
 
 
-class RelatedJob12(Job12, Relations):
+class RelatedJobV0(JobV0, Relations):
     pass
 
 
-class RelatedJob35(Job35, Relations):
+class RelatedJobV1(JobV1, Relations):
     pass
 
 
-class Jobs12(Strict):
-    jobs: Batch[RelatedJob12]
+class JobsV0(Strict):
+    jobs: Batch[RelatedJobV0]
 
 
-class Jobs35(Strict):
-    jobs: Batch[RelatedJob35]
+class JobsV1(Strict):
+    jobs: Batch[RelatedJobV1]
 
 
-class Requirements12(OfWorkflow):
+class RequirementsV0(OfWorkflow):
     name: str
     num_cpus: int
     num_gpus: int
@@ -148,7 +148,7 @@ class Requirements12(OfWorkflow):
     runtime: str
 
 
-class Requirements35(Requirements12):
+class RequirementsV1(RequirementsV0):
     num_cpus: int = 1
     num_gpus: int = 0
     num_nodes: int = 1
@@ -212,7 +212,7 @@ class SlurmScheduler(OfWorkflow):
     extra: str | None = None
 
 
-class SlurmScheduler35(SlurmScheduler):
+class SlurmSchedulerV1(SlurmScheduler):
     serialize_allocations: bool = False
 
 
@@ -223,7 +223,7 @@ class ScheduledComputeNode(OfWorkflow):
     status: str
 
 
-class ComputeNode12(OfWorkflow):
+class ComputeNodeV0(OfWorkflow):
     hostname: str
     pid: int
     start_time: str
@@ -239,7 +239,7 @@ class ComputeNode12(OfWorkflow):
     scheduler: Json = None
 
 
-class ComputeNode35(ComputeNode12):
+class ComputeNodeV1(ComputeNodeV0):
     end_time: str | None = None
     sample_count: int | None = None
     peak_memory_bytes: int | None = None

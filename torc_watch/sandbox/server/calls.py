@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from torc_watch.core.errors import InvalidQuantity
 from torc_watch.core.model import JobStatus
-from torc_watch.sandbox.server.settings import DialectName
+from torc_watch.sandbox.server.settings import ApiVersionName
 from torc_watch.sandbox.server.store import Store
 from torc_watch.sandbox.server.transitions import STATUSES
 
@@ -56,9 +56,9 @@ def internal_error() -> Failure:
 INTERNAL_ERROR = "An internal error occurred"
 
 
-def internal_answer(dialect: DialectName) -> "Answer":
+def internal_answer(api_version: ApiVersionName) -> "Answer":
     """How an internal error arrives: as plain text of 0.12, as JSON of what came after."""
-    if dialect == "0.12":
+    if api_version == "0.12":
         return Answer(INTERNAL_ERROR, 500, plain=True)
     return Answer(error_body(INTERNAL_ERROR, error="InternalServerError"), 500)
 
@@ -86,7 +86,7 @@ class Announcement:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     store: Store
-    dialect: DialectName
+    api_version: ApiVersionName
     user: str
     path: Mapping[str, str]
     query: Sequence[tuple[str, str]]
@@ -117,11 +117,11 @@ class Call:
 
     def body(self, model: type[Body]) -> Body:
         if not self.content:
-            raise _no_body(self.dialect)
+            raise _no_body(self.api_version)
         try:
             return model.model_validate_json(self.content)
         except ValidationError as error:
-            raise _unreadable(self.dialect, error) from error
+            raise _unreadable(self.api_version, error) from error
 
     def announce(
         self,
@@ -170,20 +170,20 @@ def now_text() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _no_body(dialect: DialectName) -> Failure:
-    if dialect == "0.12":
+def _no_body(api_version: ApiVersionName) -> Failure:
+    if api_version == "0.12":
         return Failure(400, "Missing required body parameter body")
     return Failure(415, "Expected request with `Content-Type: application/json`")
 
 
-def _unreadable(dialect: DialectName, error: ValidationError) -> Failure:
+def _unreadable(api_version: ApiVersionName, error: ValidationError) -> Failure:
     """Names the first thing that is wrong; there may be as many as the body has entries."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     place = ".".join(str(part) for part in first["loc"])
     reason = f"{place}: {first['msg']}" if place else first["msg"]
     if first["type"] == "refused":  # well formed, and not wanted
         return refused(422, reason)
-    if dialect == "0.12":
+    if api_version == "0.12":
         text = f"Couldn't parse body parameter body - doesn't match schema: {reason}"
         return Failure(400, text)
     if first["type"] == "json_invalid":

@@ -1,4 +1,4 @@
-"""The simple resources of each dialect, and what is particular to each of them."""
+"""The simple resources of each API version, and what is particular to each of them."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -16,13 +16,13 @@ from torc_watch.sandbox.server.calls import (
 )
 from torc_watch.sandbox.server.paging import Condition
 from torc_watch.sandbox.server.resources import Resource
-from torc_watch.sandbox.server.settings import DialectName
+from torc_watch.sandbox.server.settings import ApiVersionName
 from torc_watch.sandbox.server.store import Row
 
 
-def catalog(dialect: DialectName) -> Mapping[str, Resource]:
+def catalog(api_version: ApiVersionName) -> Mapping[str, Resource]:
     """The resources by their path."""
-    if dialect == "0.12":
+    if api_version == "0.12":
         return {item.path: item for item in _RESOURCES}
     changed = [replace(item, **_NEWER.get(item.path, {})) for item in _RESOURCES]
     return {
@@ -43,7 +43,7 @@ def _measured(_call: Call, columns: Row) -> Row:
 def _current_results(call: Call) -> list[Condition]:
     if call.asked("all_runs", flag):
         return []
-    if call.dialect == "0.12" and call.asked("sort_by", str) in ("job_id", "workflow_id"):
+    if call.api_version == "0.12" and call.asked("sort_by", str) in ("job_id", "workflow_id"):
         raise internal_error()  # two of the tables that it joins have these
     return [Condition("EXISTS (SELECT 1 FROM workflow_result WHERE result_id = result.id)", ())]
 
@@ -55,7 +55,7 @@ def _node_started(call: Call, node: Row) -> None:
 
 
 def _node_updated(call: Call, node: Row) -> None:
-    if call.body(bodies.ComputeNode12).is_active is False:
+    if call.body(bodies.ComputeNodeV0).is_active is False:
         shown = ("hostname", "pid", "duration_seconds", "compute_node_type")
         data = {"compute_node_id": node["id"]} | {name: node.get(name) for name in shown}
         call.announce(node["workflow_id"], "compute_node_stopped", data)
@@ -72,7 +72,7 @@ _RESOURCES = (
         path="resource_requirements",
         table="resource_requirements",
         absence="Resource requirements not found",
-        model=bodies.Requirements12,
+        model=bodies.RequirementsV0,
         prepared=_measured,
     ),
     Resource(
@@ -130,7 +130,7 @@ _RESOURCES = (
         path="compute_nodes",
         table="compute_node",
         absence="Compute node not found",
-        model=bodies.ComputeNode12,
+        model=bodies.ComputeNodeV0,
         flags=frozenset({"is_active"}),
         documents=frozenset({"scheduler"}),
         # A node that never said whether it is active is shown as not active.
@@ -140,16 +140,16 @@ _RESOURCES = (
     ),
 )
 
-# What the newer dialect has on top of, or instead of, the above.
+# What the newer API version has on top of, or instead of, the above.
 _NEWER: Mapping[str, Mapping[str, Any]] = {
-    "resource_requirements": {"model": bodies.Requirements35},
+    "resource_requirements": {"model": bodies.RequirementsV1},
     "results": {"computed": {"job_name": "SELECT name FROM job WHERE job.id = result.job_id"}},
     "local_schedulers": {"orphan_status": 404},
     "slurm_schedulers": {
-        "model": bodies.SlurmScheduler35,
+        "model": bodies.SlurmSchedulerV1,
         "flags": frozenset({"serialize_allocations"}),
     },
-    "compute_nodes": {"model": bodies.ComputeNode35},
+    "compute_nodes": {"model": bodies.ComputeNodeV1},
     "scheduled_compute_nodes": {"orphan_status": 404},
 }
 _ONLY_NEWER = (

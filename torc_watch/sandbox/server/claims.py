@@ -16,7 +16,7 @@ _ORDERS_OF_12 = {
     "gpus_runtime_memory": "num_gpus DESC, runtime_s DESC, memory_bytes DESC, job.id",
     "gpus_memory_runtime": "num_gpus DESC, memory_bytes DESC, runtime_s DESC, job.id",
 }
-_ORDER_OF_35 = """
+_ORDER_OF_1_0 = """
     job.priority DESC, num_gpus DESC, runtime_s DESC, memory_bytes DESC, num_cpus DESC, job.id
 """
 _FITTING = """
@@ -43,7 +43,7 @@ def claim_fitting_jobs(call: Call) -> Answer:
     is_strict = call.asked("strict_scheduler_match", flag)
     if not is_strict and not source.fitting(Needs.of(resources), limit):
         source = replace(source, of_any_scheduler=True)
-    taken = _taken_35 if call.dialect == "0.35" else _taken_12
+    taken = _taken_1_0 if call.api_version == "1.0" else _taken_0_12
     return Answer({"jobs": _claim(call, taken(source, resources, limit))})
 
 
@@ -66,11 +66,11 @@ class _Source:
         return self.store.rows(sql, self.workflow_id, self.seconds, *limits, known, *whose)
 
 
-def _taken_12(source: _Source, resources: bodies.NodeResources, limit: int) -> list[int]:
+def _taken_0_12(source: _Source, resources: bodies.NodeResources, limit: int) -> list[int]:
     return packed(source.fitting(Needs.of(resources), limit), resources)
 
 
-def _taken_35(source: _Source, resources: bodies.NodeResources, limit: int) -> list[int]:
+def _taken_1_0(source: _Source, resources: bodies.NodeResources, limit: int) -> list[int]:
     """The jobs that fit of the first ones, and then of those that fit into what these leave."""
     nodes = Nodes(resources)
     taken = nodes.pack(source.fitting(Needs.of(resources), limit))
@@ -85,12 +85,12 @@ def _claim(call: Call, job_ids: list[int]) -> list[Row]:
         "UPDATE job SET status = 'pending' WHERE id IN (SELECT value FROM json_each(?))",
         json.dumps(job_ids),
     )
-    return claimed_jobs(call.store, call.dialect, job_ids)
+    return claimed_jobs(call.store, call.api_version, job_ids)
 
 
 def _order(call: Call) -> str:
-    if call.dialect == "0.35":
-        return _ORDER_OF_35
+    if call.api_version == "1.0":
+        return _ORDER_OF_1_0
     return _ORDERS_OF_12.get(call.asked("sort_method", str) or "none", "job.id")
 
 

@@ -7,7 +7,7 @@ from torc_watch.core.model import JobStatus
 from torc_watch.sandbox.server.actions import rearm
 from torc_watch.sandbox.server.calls import Answer, Call, flag
 from torc_watch.sandbox.server.resources import require_workflow
-from torc_watch.sandbox.server.settings import DialectName
+from torc_watch.sandbox.server.settings import ApiVersionName
 from torc_watch.sandbox.server.store import Store
 from torc_watch.sandbox.server.transitions import (
     COMPLETE,
@@ -53,7 +53,7 @@ _LEAVE_NODES = "UPDATE job SET compute_node_id = NULL, start_time = NULL WHERE w
 
 
 def initialize_jobs(
-    store: Store, dialect: DialectName, workflow_id: int, *, only_uninitialized: bool
+    store: Store, api_version: ApiVersionName, workflow_id: int, *, only_uninitialized: bool
 ) -> None:
     """Derive the dependencies, and set every job to where it may begin.
 
@@ -68,7 +68,7 @@ def initialize_jobs(
     store.execute(_BLOCK.format(only=only), workflow_id)
     store.execute(_MAKE_READY, workflow_id)
     store.execute(_DROP_CURRENT_RESULTS, workflow_id)
-    rearm(store, workflow_id, keep=dialect == "0.35" and only_uninitialized)
+    rearm(store, workflow_id, keep=api_version == "1.0" and only_uninitialized)
 
 
 def reset_job_status(call: Call) -> Answer:

@@ -26,7 +26,7 @@ from torc_watch.sandbox.server.resources import (
     shown,
     stored,
 )
-from torc_watch.sandbox.server.settings import DialectName
+from torc_watch.sandbox.server.settings import ApiVersionName
 from torc_watch.sandbox.server.store import Row, Store
 from torc_watch.sandbox.server.transitions import sql_set
 
@@ -51,12 +51,12 @@ RELATIONS = (
     OUTPUT_USER_DATA,
 )
 
-RelatedJob = bodies.RelatedJob12 | bodies.RelatedJob35
+RelatedJob = bodies.RelatedJobV0 | bodies.RelatedJobV1
 _OLDER = Resource(
     path="jobs",
     table="job",
     absence="Job not found",
-    model=bodies.Job12,
+    model=bodies.JobV0,
     filters={
         "status": (job_status, "status = ?"),
         "active_compute_node_id": (integer, "compute_node_id = ?"),
@@ -68,27 +68,27 @@ _OLDER = Resource(
         "scheduler_id": "COALESCE(scheduler_id, 0)",
     },
 )
-JOBS = {"0.12": _OLDER, "0.35": replace(_OLDER, model=bodies.Job35)}
+JOBS = {"0.12": _OLDER, "1.0": replace(_OLDER, model=bodies.JobV1)}
 
 
 def create_job(call: Call) -> Answer:
     job = _single(call)
     require_workflow(call.store, job.workflow_id)
-    return Answer(_add(call.store, call.dialect, [job])[0])
+    return Answer(_add(call.store, call.api_version, [job])[0])
 
 
 def create_jobs(call: Call) -> Answer:
     jobs = _bulk(call)
     require_batch(call, [job.workflow_id for job in jobs], [job.name for job in jobs])
-    return Answer({"jobs": _add(call.store, call.dialect, jobs) if jobs else []})
+    return Answer({"jobs": _add(call.store, call.api_version, jobs) if jobs else []})
 
 
 def show_job(call: Call) -> Answer:
-    return Answer(job_with_relations(call.store, call.dialect, call.number()))
+    return Answer(job_with_relations(call.store, call.api_version, call.number()))
 
 
 def list_jobs(call: Call) -> Answer:
-    answer = listing(call, JOBS[call.dialect])
+    answer = listing(call, JOBS[call.api_version])
     if call.asked("include_relationships", flag):
         _relate(call.store, answer.body["items"], RELATIONS)
     return answer
@@ -97,9 +97,9 @@ def list_jobs(call: Call) -> Answer:
 def update_job(call: Call) -> Answer:
     """Change a job: requirements and scheduler at any time, the rest only while uninitialized."""
     body = _single(call)
-    job = job_with_relations(call.store, call.dialect, call.number())
+    job = job_with_relations(call.store, call.api_version, call.number())
     _check_update(job, body.model_dump(exclude_none=True))
-    columns = stored(JOBS[call.dialect], body)
+    columns = stored(JOBS[call.api_version], body)
     columns |= {"workflow_id": None, "attempt_id": None}  # these stay
     call.store.update("job", job["id"], columns)
     if body.depends_on_job_ids is not None:
@@ -107,29 +107,31 @@ def update_job(call: Call) -> Answer:
         _add_relation(
             call.store, DEPENDENCIES, job["workflow_id"], {job["id"]: body.depends_on_job_ids}
         )
-    return Answer(job_with_relations(call.store, call.dialect, job["id"]))
+    return Answer(job_with_relations(call.store, call.api_version, job["id"]))
 
 
-def job_with_relations(store: Store, dialect: DialectName, job_id: int) -> Row:
+def job_with_relations(store: Store, api_version: ApiVersionName, job_id: int) -> Row:
     """A job as JSON with the ids of what it is related to; a Failure of 404 without it."""
-    job = fetch(store, JOBS[dialect], job_id)
+    job = fetch(store, JOBS[api_version], job_id)
     _relate(store, [job], RELATIONS)
     return job
 
 
-def claimed_jobs(store: Store, dialect: DialectName, job_ids: Sequence[int]) -> list[Row]:
+def claimed_jobs(store: Store, api_version: ApiVersionName, job_ids: Sequence[int]) -> list[Row]:
     """Jobs as a worker gets them, in the order of the ids, with what they have to produce."""
-    jobs = jobs_as_stored(store, dialect, job_ids)
+    jobs = jobs_as_stored(store, api_version, job_ids)
     _relate(store, jobs, (OUTPUT_FILES, OUTPUT_USER_DATA))
     return jobs
 
 
-def jobs_as_stored(store: Store, dialect: DialectName, job_ids: Sequence[int]) -> list[Row]:
+def jobs_as_stored(store: Store, api_version: ApiVersionName, job_ids: Sequence[int]) -> list[Row]:
     """Jobs by themselves, in the order of the ids, without what is NULL."""
-    columns = ", ".join(JOBS[dialect].columns)
+    columns = ", ".join(JOBS[api_version].columns)
     sql = f"SELECT {columns} FROM job WHERE id IN (SELECT value FROM json_each(?))"  # noqa: S608
-    found = {row["id"]: shown(JOBS[dialect], row) for row in store.rows(sql, json.dumps(job_ids))}
-    return [with_scheduler(dialect, found[job_id]) for job_id in job_ids]
+    found = {
+        row["id"]: shown(JOBS[api_version], row) for row in store.rows(sql, json.dumps(job_ids))
+    }
+    return [with_scheduler(api_version, found[job_id]) for job_id in job_ids]
 
 
 def has_job_in(store: Store, workflow_id: int, statuses: frozenset[JobStatus]) -> bool:
@@ -138,43 +140,43 @@ def has_job_in(store: Store, workflow_id: int, statuses: frozenset[JobStatus]) -
 
 
 def _single(call: Call) -> RelatedJob:
-    if call.dialect == "0.12":
-        return call.body(bodies.RelatedJob12)
-    return call.body(bodies.RelatedJob35)
+    if call.api_version == "0.12":
+        return call.body(bodies.RelatedJobV0)
+    return call.body(bodies.RelatedJobV1)
 
 
 def _bulk(call: Call) -> Sequence[RelatedJob]:
-    if call.dialect == "0.12":
-        return call.body(bodies.Jobs12).jobs
-    return call.body(bodies.Jobs35).jobs
+    if call.api_version == "0.12":
+        return call.body(bodies.JobsV0).jobs
+    return call.body(bodies.JobsV1).jobs
 
 
-def _add(store: Store, dialect: DialectName, jobs: Sequence[RelatedJob]) -> list[Row]:
+def _add(store: Store, api_version: ApiVersionName, jobs: Sequence[RelatedJob]) -> list[Row]:
     """Store jobs of one workflow with consecutive ids; each as JSON, as it was sent."""
     workflow_id = jobs[0].workflow_id
     default = _default_requirements(store, workflow_id)
     first = store.next_id("job")
-    rows = [_columns(dialect, job, first + place, default) for place, job in enumerate(jobs)]
+    rows = [_columns(api_version, job, first + place, default) for place, job in enumerate(jobs)]
     store.insert_many("job", list(rows[0]), [tuple(row.values()) for row in rows])
     for relation in RELATIONS:
         related = {first + place: getattr(job, relation.name) for place, job in enumerate(jobs)}
         _add_relation(store, relation, workflow_id, related)
-    return [_echoed(dialect, job, row) for job, row in zip(jobs, rows, strict=True)]
+    return [_echoed(api_version, job, row) for job, row in zip(jobs, rows, strict=True)]
 
 
-def _echoed(dialect: DialectName, job: RelatedJob, row: Row) -> Row:
+def _echoed(api_version: ApiVersionName, job: RelatedJob, row: Row) -> Row:
     """What is answered for a new job: what was sent, and what the server decided."""
     decided = {name: row[name] for name in ("id", "status", "resource_requirements_id")}
-    return with_scheduler(dialect, job.model_dump(exclude_none=True) | decided)
+    return with_scheduler(api_version, job.model_dump(exclude_none=True) | decided)
 
 
-def with_scheduler(dialect: DialectName, job: Row) -> Row:
+def with_scheduler(api_version: ApiVersionName, job: Row) -> Row:
     """A job that was created or claimed: 0.12 says of its scheduler that there is none."""
-    return {"scheduler_id": None, **job} if dialect == "0.12" else job
+    return {"scheduler_id": None, **job} if api_version == "0.12" else job
 
 
-def _columns(dialect: DialectName, job: RelatedJob, job_id: int, default: int) -> Row:
-    columns = {"id": job_id, **stored(JOBS[dialect], job)}
+def _columns(api_version: ApiVersionName, job: RelatedJob, job_id: int, default: int) -> Row:
+    columns = {"id": job_id, **stored(JOBS[api_version], job)}
     columns["status"] = JobStatus.UNINITIALIZED
     columns["attempt_id"] = 1
     if columns["cancel_on_blocking_job_failure"] is None:

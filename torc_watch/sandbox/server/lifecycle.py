@@ -31,14 +31,14 @@ def change_status(call: Call) -> Answer:
     status = call.status()
     if status in COMPLETE:
         raise refused(422, f"Cannot set completion status '{status}'. Use complete_job instead.")
-    job = job_with_relations(call.store, call.dialect, call.number())
+    job = job_with_relations(call.store, call.api_version, call.number())
     if job["status"] == status:
         return Answer(job)
     _require_run(call.store, job["workflow_id"], call.number("run_id"))
     call.store.execute("UPDATE job SET status = ? WHERE id = ?", status, job["id"])
     if job["status"] in COMPLETE and status == JobStatus.UNINITIALIZED:
         _reset_children(call.store, job["id"])
-    return Answer(job_with_relations(call.store, call.dialect, job["id"]))
+    return Answer(job_with_relations(call.store, call.api_version, job["id"]))
 
 
 def start_job(call: Call) -> Answer:
@@ -60,7 +60,7 @@ def complete_job(call: Call) -> Answer:
     status, run_id = call.status(), call.number("run_id")
     job = _complete(call, call.number(), status, run_id, call.body(bodies.Result))
     if job is None:
-        return internal_answer(call.dialect)
+        return internal_answer(call.api_version)
     return Answer(job)
 
 
@@ -82,7 +82,7 @@ def complete_jobs(call: Call) -> Answer:
 def retry_job(call: Call) -> Answer:
     """One more attempt, at once, of a job that failed or is failing; nobody downstream is told."""
     run_id, max_retries = call.number("run_id"), call.required("max_retries", integer)
-    job = job_with_relations(call.store, call.dialect, call.number())
+    job = job_with_relations(call.store, call.api_version, call.number())
     _require_run(call.store, job["workflow_id"], run_id)
     attempt = job["attempt_id"]
     objection = retry_objection(JobStatus(job["status"]), attempt, max_retries)
@@ -90,9 +90,9 @@ def retry_job(call: Call) -> Answer:
         raise refused(422, f"Job cannot be retried: {objection}")
     ready = {"status": JobStatus.READY, "attempt_id": attempt + 1, "origin": "retry"}
     call.store.update("job", job["id"], ready)
-    if call.dialect == "0.35":
+    if call.api_version == "1.0":
         _leave_node(call.store, job["id"])
-    return Answer(jobs_as_stored(call.store, call.dialect, [job["id"]])[0])
+    return Answer(jobs_as_stored(call.store, call.api_version, [job["id"]])[0])
 
 
 def _complete(
@@ -104,7 +104,7 @@ def _complete(
     job = _job_of_worker(call, job_id)
     if job["status"] in COMPLETE:
         raise refused(422, f"Job {job_id} is already complete with status {job['status']}")
-    if call.dialect == "0.35":
+    if call.api_version == "1.0":
         _require_agreement(result, status, run_id)
     _leave_node(call.store, job_id)
     _keep_result(call.store, job, result)
@@ -158,9 +158,9 @@ def _trigger_actions(store: Store, workflow_id: int, job_id: int) -> None:
 def _job_of_worker(call: Call, job_id: int) -> Row:
     """The job that a worker speaks of; Torc 0.12 does not expect that it is gone."""
     try:
-        return job_with_relations(call.store, call.dialect, job_id)
+        return job_with_relations(call.store, call.api_version, job_id)
     except Failure as failure:
-        if call.dialect == "0.12":
+        if call.api_version == "0.12":
             raise internal_error() from failure
         raise
 

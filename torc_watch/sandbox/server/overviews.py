@@ -78,7 +78,7 @@ _TOO_LONG = """
 def list_dependencies(call: Call) -> Answer:
     conditions = [Condition("edge.workflow_id = ?", (call.number(),))]
     page = page_of(call, ("job_id", "depends_on_job_id"), default="job_id")
-    if call.dialect == "0.12":  # it takes no notice of an order
+    if call.api_version == "0.12":  # it takes no notice of an order
         page = replace(page, order="job_id")
     edges = select(call.store, _DEPENDENCY_COLUMNS, _DEPENDENCIES, conditions, page)
     return Answer(envelope(edges, page, count(call.store, _DEPENDENCIES, conditions)))

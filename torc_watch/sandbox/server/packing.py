@@ -1,4 +1,4 @@
-"""Jobs that fit together into what a worker has; each dialect has its own idea of several nodes."""
+"""Jobs that fit together into a worker's resources, by each API version's rules for nodes."""
 
 from collections.abc import Sequence
 from operator import le
@@ -43,7 +43,7 @@ def packed(jobs: Sequence[Row], resources: bodies.NodeResources) -> list[int]:
 
 
 class Nodes:
-    """Nodes of the newer dialect: each has all that was named, and jobs of several have them alone.
+    """Nodes of API 1.0: each has all that was named, and jobs of several nodes have them alone.
 
     The others share the rest, as if that were one large node.
     """

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from torc_watch.sandbox.server.calls import Call, flag, integer, internal_error
-from torc_watch.sandbox.server.settings import DialectName
+from torc_watch.sandbox.server.settings import ApiVersionName
 from torc_watch.sandbox.server.store import Row, Store
 
-MAX_LIMITS: Mapping[DialectName, int] = {"0.12": 10_000, "0.35": 100_000}
+MAX_LIMITS: Mapping[ApiVersionName, int] = {"0.12": 10_000, "1.0": 100_000}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +36,11 @@ def page_of(call: Call, sortable: Sequence[str], default: str = "id") -> Page:
 
     Sorting by what is not sortable is an internal error of Torc 0.12, and no sorting afterwards.
     """
-    max_limit = MAX_LIMITS[call.dialect]
+    max_limit = MAX_LIMITS[call.api_version]
     limit = call.asked("limit", integer)
     column = call.asked("sort_by", str) or default
     if (limit is not None and limit > max_limit) or (
-        column not in sortable and call.dialect == "0.12"
+        column not in sortable and call.api_version == "0.12"
     ):
         raise internal_error()
     if column not in sortable:

@@ -95,10 +95,10 @@ def require_workflow(store: Store, workflow_id: int, status: int = 404) -> None:
 def require_batch(call: Call, workflow_ids: Sequence[int], names: Sequence[str]) -> None:
     """Refuse a batch that is too large, or of several workflows, or of an unknown one.
 
-    The newer dialect also refuses two things of one name, which one by one it would take.
+    The newer API version also refuses two things of one name, which one by one it would take.
     """
-    if len(workflow_ids) > MAX_LIMITS[call.dialect]:
-        if call.dialect == "0.12":
+    if len(workflow_ids) > MAX_LIMITS[call.api_version]:
+        if call.api_version == "0.12":
             raise internal_error()
         raise refused(422, f"Too many in a batch: {len(workflow_ids)}")
     distinct = sorted(set(workflow_ids))
@@ -106,7 +106,7 @@ def require_batch(call: Call, workflow_ids: Sequence[int], names: Sequence[str])
         raise refused(422, f"All of a batch must have the same workflow_id. Found {distinct}")
     for workflow_id in distinct:
         require_workflow(call.store, workflow_id)
-    if call.dialect == "0.35":
+    if call.api_version == "1.0":
         if not names:
             raise refused(422, "There is nothing in the batch")
         if len(set(names)) < len(names):
@@ -144,7 +144,7 @@ def show(call: Call, resource: Resource) -> Answer:
 def listing(call: Call, resource: Resource) -> Answer:
     """The rows of the workflow that the query names."""
     workflow_id = call.required("workflow_id", integer)
-    if call.dialect == "0.35":
+    if call.api_version == "1.0":
         require_workflow(call.store, workflow_id)
     of_workflow = Condition("workflow_id = ?", (workflow_id,))
     return listing_of(call, resource, [of_workflow, *resource.narrowed(call)])

@@ -19,7 +19,7 @@ from torc_watch.sandbox.server import (
 from torc_watch.sandbox.server.calls import Answer, Call
 from torc_watch.sandbox.server.catalog import catalog
 from torc_watch.sandbox.server.jobs import JOBS
-from torc_watch.sandbox.server.settings import DialectName
+from torc_watch.sandbox.server.settings import ApiVersionName
 from torc_watch.sandbox.server.workflows import WORKFLOWS
 
 Handler = Callable[[Call], Answer]
@@ -28,7 +28,7 @@ Routes = Mapping[str, Mapping[str, Handler]]
 # Those of the real servers that this one is compared with: Torc's own tools look at them.
 VERSIONS = {
     "0.12": "0.12.2 (embedded)",
-    "0.35": {"version": "1.0.0", "api_version": "0.23.0", "git_hash": "embedded"},
+    "1.0": {"version": "1.0.0", "api_version": "0.23.0", "git_hash": "embedded"},
 }
 
 _JOBS: Routes = {
@@ -58,11 +58,11 @@ _WORKFLOWS: Routes = {
     "/workflows/{id}/actions/pending": {"GET": actions.list_pending_actions},
     "/workflows/{id}/actions/{action_id}/claim": {"POST": actions.claim_action},
 }
-_ONLY_OF: Mapping[DialectName, Routes] = {
+_ONLY_OF: Mapping[ApiVersionName, Routes] = {
     "0.12": {
         "/workflows/{id}/status": {"PUT": workflows.update_status},
     },
-    "0.35": {
+    "1.0": {
         "/workflows/{id}/archive": {"POST": workflows.archive_workflow},
         "/workflows/{id}/batch_complete_jobs": {"POST": lifecycle.complete_jobs},
         "/workflows/{id}/running_jobs": {"GET": overviews.list_running_jobs},
@@ -90,28 +90,28 @@ _SERVED: Mapping[str, Sequence[Callable[..., Answer]]] = {
 }
 
 
-def routes(dialect: DialectName) -> Routes:
+def routes(api_version: ApiVersionName) -> Routes:
     """Handlers by method by path."""
     found: dict[str, dict[str, Handler]] = {
         "/ping": {"GET": lambda _: Answer({"status": "ok"})},
-        "/version": {"GET": lambda _: Answer(VERSIONS[dialect])},
+        "/version": {"GET": lambda _: Answer(VERSIONS[api_version])},
     }
-    particular = (part.items() for part in (_JOBS, _WORKFLOWS, _ONLY_OF[dialect]))
-    for path, methods in chain(*particular, _simple(dialect)):
+    particular = (part.items() for part in (_JOBS, _WORKFLOWS, _ONLY_OF[api_version]))
+    for path, methods in chain(*particular, _simple(api_version)):
         found.setdefault(path, {}).update(methods)
     return found
 
 
-def _simple(dialect: DialectName) -> Iterator[tuple[str, Mapping[str, Handler]]]:
+def _simple(api_version: ApiVersionName) -> Iterator[tuple[str, Mapping[str, Handler]]]:
     """The routes of the resources that are all alike, and deletions."""
-    things = catalog(dialect)
+    things = catalog(api_version)
     for name, resource in things.items():
         for serve in _SERVED[name]:
             method, suffix = _PLACES[serve]
             yield f"/{name}{suffix}", {method: partial(serve, resource=resource)}
-    for resource in (JOBS[dialect], WORKFLOWS[dialect]):
+    for resource in (JOBS[api_version], WORKFLOWS[api_version]):
         yield f"/{resource.path}/{{id}}", {"DELETE": partial(resources.delete, resource=resource)}
-    if dialect == "0.35":
+    if api_version == "1.0":
         for name, model in (("files", bodies.Files), ("user_data", bodies.UserDataList)):
             add = partial(resources.create_many, resource=things[name], model=model)
             yield f"/bulk_{name}", {"POST": add}

@@ -1,4 +1,4 @@
-"""The tables, after Torc's own, with every column that either dialect shows.
+"""The tables, after Torc's own, with every column that either API version shows.
 
 A job's status is stored as its name. ``workflow_status`` has the id of its workflow and outlives
 it, as it does in Torc. AUTOINCREMENT keeps an id from coming back after its row was deleted.

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-DialectName = Literal["0.12", "0.35"]
+ApiVersionName = Literal["0.12", "1.0"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +16,6 @@ class ServerSettings:
     """
 
     directory: Path
-    dialect: DialectName = "0.35"
+    api_version: ApiVersionName = "1.0"
     unblock_interval: float = 30.0
     accounts: Mapping[str, str] = field(default_factory=dict)

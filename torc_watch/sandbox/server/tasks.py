@@ -24,14 +24,16 @@ def initialize(call: Call) -> Answer:
     require_workflow(call.store, workflow_id)
     only_uninitialized = call.asked("only_uninitialized", flag) or False
     call.asked("clear_ephemeral_user_data", flag)  # checked, and then ignored, as in Torc
-    if call.dialect == "0.35":
+    if call.api_version == "1.0":
         active = _active(call.store, workflow_id)
         if call.asked("async", flag):
             task = active or _queue(call, workflow_id, only_uninitialized)
             return Answer(without_nulls(task), 202)
         if active is not None:
             raise refused(409, f"Task {active['id']} already works on workflow {workflow_id}")
-    initialize_jobs(call.store, call.dialect, workflow_id, only_uninitialized=only_uninitialized)
+    initialize_jobs(
+        call.store, call.api_version, workflow_id, only_uninitialized=only_uninitialized
+    )
     announcement = _announcement(workflow_id, call.user, only_uninitialized)
     call.announcements.append(announcement)
     return Answer({"message": "Initialized job status"})
@@ -62,7 +64,7 @@ def run_task(store: Store) -> list[Announcement]:
     workflow_id, only = task["workflow_id"], bool(task["only_uninitialized"])
     with store.transaction():
         store.update("task", task["id"], {"started_at_ms": now_ms()})
-        initialize_jobs(store, "0.35", workflow_id, only_uninitialized=only)
+        initialize_jobs(store, "1.0", workflow_id, only_uninitialized=only)
         store.update("task", task["id"], {"status": "succeeded", "finished_at_ms": now_ms()})
     return [_announcement(workflow_id, task["user"], only), _finished(task)]
 

@@ -9,7 +9,7 @@ from collections import deque
 
 from torc_watch.core.model import JobStatus
 from torc_watch.sandbox.server.actions import trigger
-from torc_watch.sandbox.server.settings import DialectName
+from torc_watch.sandbox.server.settings import ApiVersionName
 from torc_watch.sandbox.server.store import Row, Store
 from torc_watch.sandbox.server.transitions import COMPLETE, sql_set
 
@@ -83,20 +83,20 @@ _RELEASE = """
 """
 
 
-def unblock(store: Store, dialect: DialectName) -> None:
+def unblock(store: Store, api_version: ApiVersionName) -> None:
     """Process what finished since the last time; one transaction for each workflow."""
     sql = f"SELECT DISTINCT workflow_id FROM job WHERE {_UNPROCESSED}"  # noqa: S608
     for workflow_id in store.column(sql):
         finished = store.rows(_FINISHED, workflow_id)
         if finished:
             with store.transaction():
-                _unblock_workflow(store, dialect, workflow_id, finished)
+                _unblock_workflow(store, api_version, workflow_id, finished)
 
 
 def _unblock_workflow(
-    store: Store, dialect: DialectName, workflow_id: int, finished: list[Row]
+    store: Store, api_version: ApiVersionName, workflow_id: int, finished: list[Row]
 ) -> None:
-    settle = _settle_one_by_one if dialect == "0.12" else _settle_together
+    settle = _settle_one_by_one if api_version == "0.12" else _settle_together
     ready = settle(store, workflow_id, finished)
     for job in finished:
         store.execute("UPDATE job SET unblocking_processed = 1 WHERE id = ?", job["id"])

@@ -48,7 +48,7 @@ _OLDER = Resource(
     path="workflows",
     table="workflow",
     absence="Workflow not found",
-    model=bodies.Workflow12,
+    model=bodies.WorkflowV0,
     filters={
         "user": (str, "user = ?"),
     },
@@ -56,9 +56,9 @@ _OLDER = Resource(
 )
 WORKFLOWS = {
     "0.12": _OLDER,
-    "0.35": replace(
+    "1.0": replace(
         _OLDER,
-        model=bodies.Workflow35,
+        model=bodies.WorkflowV1,
         flags=_OLDER.flags | {"is_canceled", "is_archived"},
         documents=frozenset(
             {
@@ -81,12 +81,12 @@ def create_workflow(call: Call) -> Answer:
 
     Answered is what was sent, the id and the time.
     """
-    resource = WORKFLOWS[call.dialect]
+    resource = WORKFLOWS[call.api_version]
     columns = stored(resource, call.body(resource.model))
     status_id = call.store.insert("workflow_status", {"run_id": 0})
     columns |= {"id": status_id, "status_id": status_id, "timestamp": now_text()}
     buffer = "compute_node_expiration_buffer_seconds"
-    if call.dialect == "0.12" and columns[buffer] is None:  # nothing is made of it afterwards
+    if call.api_version == "0.12" and columns[buffer] is None:  # nothing is made of it afterwards
         call.store.insert("workflow", columns | {buffer: 180})
     else:
         call.store.insert("workflow", columns)
@@ -96,18 +96,18 @@ def create_workflow(call: Call) -> Answer:
 
 
 def show_workflow(call: Call) -> Answer:
-    return Answer(fetch(call.store, WORKFLOWS[call.dialect], call.number()))
+    return Answer(fetch(call.store, WORKFLOWS[call.api_version], call.number()))
 
 
 def list_workflows(call: Call) -> Answer:
-    return listing_of(call, WORKFLOWS[call.dialect], [])
+    return listing_of(call, WORKFLOWS[call.api_version], [])
 
 
 def show_status(call: Call) -> Answer:
-    """The status row of 0.12, the summary of 0.35."""
-    if call.dialect == "0.12":
+    """The status row of 0.12, the summary of 1.0."""
+    if call.api_version == "0.12":
         return Answer(_status(call))
-    workflow = fetch(call.store, WORKFLOWS["0.35"], call.number())
+    workflow = fetch(call.store, WORKFLOWS["1.0"], call.number())
     return Answer(summary(call.store, workflow))
 
 
@@ -130,14 +130,14 @@ def archive_workflow(call: Call) -> Answer:
 
 
 def reset_status(call: Call) -> Answer:
-    """Uncancel a workflow that has come to rest. The newer dialect also begins its next run."""
+    """Uncancel a workflow that has come to rest. The newer API version also begins its next run."""
     workflow_id = call.number()
     status = _status(call)
     if status["is_archived"]:
         raise refused(422, "Cannot reset archived workflow status. Unarchive the workflow first.")
     if not call.asked("force", flag):
         _require_rest(call.store, workflow_id)
-    run_id = status["run_id"] + (call.dialect == "0.35")
+    run_id = status["run_id"] + (call.api_version == "1.0")
     columns: dict[str, Any] = dict.fromkeys(_STATUS_FLAGS, False) | {"run_id": run_id}
     call.store.update("workflow_status", workflow_id, columns)
     return _standing(call, {"id": workflow_id, **columns})
@@ -161,14 +161,14 @@ def is_complete(call: Call) -> Answer:
     status = _expected_status(call)
     complete = status["is_canceled"] or not has_job_in(call.store, workflow_id, UNSETTLED)
     answer = {"is_complete": complete, "is_canceled": status["is_canceled"]}
-    if call.dialect == "0.12":
+    if call.api_version == "0.12":
         script = status["has_detected_need_to_run_completion_script"]
         answer["needs_to_run_completion_script"] = script
     return Answer(answer)
 
 
 def is_uninitialized(call: Call) -> Answer:
-    if call.dialect == "0.35":
+    if call.api_version == "1.0":
         require_workflow(call.store, call.number())
     untouched = not has_job_in(call.store, call.number(), INITIALIZED)
     return Answer({"is_uninitialized": untouched})
@@ -176,12 +176,12 @@ def is_uninitialized(call: Call) -> Answer:
 
 def _standing(call: Call, status: Row) -> Answer:
     """Where a workflow stands: the status row of 0.12, the workflow itself afterwards."""
-    return Answer(status) if call.dialect == "0.12" else show_workflow(call)
+    return Answer(status) if call.api_version == "0.12" else show_workflow(call)
 
 
 def _status(call: Call) -> Row:
     workflow_id = call.number()
-    if call.dialect == "0.35":
+    if call.api_version == "1.0":
         require_workflow(call.store, workflow_id)
     row = call.store.row("SELECT * FROM workflow_status WHERE id = ?", workflow_id)
     if row is None:
@@ -194,7 +194,7 @@ def _expected_status(call: Call) -> Row:
     try:
         return _status(call)
     except Failure as failure:
-        if call.dialect == "0.12":
+        if call.api_version == "0.12":
             raise internal_error() from failure
         raise
 
