@@ -131,10 +131,11 @@ class Supervisor:
     async def _decide(self, poll: PollResult) -> Decision:
         """What the diagnosis task or the recovery task decides on a poll. Raises their error.
 
-        The guarantee: nothing is done for a watch that was canceled once this returns, and with it
-        the lock of the workflow. A poll result that still waits in a queue is withdrawn. A
-        diagnosis is finished, and no round follows. A round is finished. Only canceling the two
-        tasks themselves cuts a round off; the next watch continues it from the journal.
+        The guarantee for a watch that is canceled: this returns, and the lock of the workflow is
+        released, only when neither task works on its poll any more. A poll result that waits in a
+        queue is withdrawn. A diagnosis in progress is finished, and no round follows it. A round in
+        progress is finished. Only canceling the two tasks themselves cuts a round off; the next
+        watch continues it from the journal.
         """
         try:
             await self._polls_in.send(poll)
