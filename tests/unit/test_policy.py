@@ -5,9 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from torc_watch.core.allocation import NodeClass
-from torc_watch.core.dependents import Dependent, Repeat
+from torc_watch.core.decisions import Repeat
 from torc_watch.core.diagnosis import Cause, Finding
 from torc_watch.core.model import (
+    Dependent,
     Job,
     JobCounts,
     JobStatus,
