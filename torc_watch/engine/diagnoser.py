@@ -22,7 +22,7 @@ from torc_watch.core.model import (
     Workflow,
 )
 from torc_watch.engine.allocations import find_orphans
-from torc_watch.engine.watch import (
+from torc_watch.engine.messages import (
     Decision,
     Diagnosis,
     KeepWatching,

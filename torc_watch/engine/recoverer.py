@@ -12,8 +12,7 @@ from torc_watch.core.steps import RoundOutcome, Step
 from torc_watch.engine.allocations import OrphanRelease
 from torc_watch.engine.diagnoser import failed_jobs
 from torc_watch.engine.journal import Round
-from torc_watch.engine.step_executor import RoundAbandoned, StepExecutor
-from torc_watch.engine.watch import (
+from torc_watch.engine.messages import (
     Decision,
     Diagnosis,
     EngineContext,
@@ -22,6 +21,7 @@ from torc_watch.engine.watch import (
     StartOver,
     Watch,
 )
+from torc_watch.engine.step_executor import RoundAbandoned, StepExecutor
 from torc_watch.engine.watcher import observe
 from torc_watch.schedulers.cluster import Cluster, StatusCache
 from torc_watch.torc.client import TorcClient

@@ -25,7 +25,7 @@ from torc_watch.core.model import Job, JobCounts, JobStatus
 from torc_watch.core.policy import Plan
 from torc_watch.core.steps import Step
 from torc_watch.engine.allocations import start_planned_allocations
-from torc_watch.engine.watch import Watch
+from torc_watch.engine.messages import Watch
 from torc_watch.schedulers.cluster import Cluster
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.concurrency import gather

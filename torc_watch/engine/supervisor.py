@@ -30,9 +30,7 @@ from torc_watch.core.events import Event, Verdict, WatchCrashed, WatchEnded
 from torc_watch.core.model import Workflow
 from torc_watch.engine.diagnoser import Diagnoser
 from torc_watch.engine.journal import Identity
-from torc_watch.engine.recoverer import Recoverer
-from torc_watch.engine.throttle import ServerThrottle
-from torc_watch.engine.watch import (
+from torc_watch.engine.messages import (
     Decision,
     EngineContext,
     PollResult,
@@ -40,6 +38,8 @@ from torc_watch.engine.watch import (
     Watch,
     WatchRequest,
 )
+from torc_watch.engine.recoverer import Recoverer
+from torc_watch.engine.throttle import ServerThrottle
 from torc_watch.engine.watcher import Watcher
 from torc_watch.engine.workflow_lock import lock_workflow
 

@@ -23,8 +23,7 @@ from torc_watch.core.errors import (
 )
 from torc_watch.core.events import Verdict, WatchEnded
 from torc_watch.core.model import ComputeNode
-from torc_watch.engine.throttle import ServerThrottle
-from torc_watch.engine.watch import (
+from torc_watch.engine.messages import (
     Decision,
     EngineContext,
     KeepWatching,
@@ -32,6 +31,7 @@ from torc_watch.engine.watch import (
     StartOver,
     Watch,
 )
+from torc_watch.engine.throttle import ServerThrottle
 from torc_watch.schedulers.base import Machine
 from torc_watch.schedulers.cluster import Cluster
 from torc_watch.torc.client import TorcClient
