@@ -203,7 +203,7 @@ def observe_shown(api: Api, workflow_id: int, job_id: int) -> dict[str, Any]:
 
 
 def observe_recovery(api: Api) -> dict[str, Any]:
-    """One failure, its dependants canceled, the failed reset and run again to the end."""
+    """One failure, its dependents canceled, the failed reset and run again to the end."""
     workflow_id, jobs = submit(api)
     seen: dict[str, Any] = {
         "uninitialized": api.is_workflow_uninitialized(workflow_id).is_uninitialized

@@ -34,7 +34,7 @@ class RecoverySettings:
 class Situation:
     """All that a plan depends on: the workflow at rest, its findings, and the nodes there are.
 
-    ``dependants`` is None where they are too many to know; ``waiting`` are the jobs that have yet
+    ``dependents`` is None where they are too many to know; ``waiting`` are the jobs that have yet
     to run: uninitialized, blocked, ready or canceled. ``scheduler_type`` is Torc's word for the
     scheduler that will be asked, ``node_classes`` what that has, ``usual`` how the workflow's
     allocations were asked for before, if the server knows. ``allocation_stem`` begins the tokens of
@@ -44,7 +44,7 @@ class Situation:
     workflow: Workflow
     counts: JobCounts
     findings: tuple[Finding, ...]
-    dependants: tuple[Dependent, ...] | None
+    dependents: tuple[Dependent, ...] | None
     waiting: tuple[Job, ...]
     rounds_used: int
     scheduler_type: str
@@ -226,11 +226,11 @@ def _leave(finding: Finding, reason: str) -> Skip:
 
 def _behind(situation: Situation, retries: Iterable[Retry]) -> dict[int, str] | None:
     """The names, by id, of what Torc starts over along with the jobs that are reset."""
-    if situation.dependants is None:
+    if situation.dependents is None:
         return None
     reset = [retry.job_id for retry in retries]
     reset += [job.id for job in situation.waiting if job.status is JobStatus.UNINITIALIZED]
-    return all_dependents(reset, situation.dependants)
+    return all_dependents(reset, situation.dependents)
 
 
 def all_dependents(jobs: Iterable[int], dependents: Iterable[Dependent]) -> dict[int, str]:

@@ -197,14 +197,14 @@ async def make_plan(
     the plan, and ends it.
     """
     scheduler, usual = await _scheduler_for(client, cluster, workflow.id)
-    dependants = await client.list_dependents(workflow.id)
+    dependents = await client.list_dependents(workflow.id)
     return policy.plan(
         Situation(
             workflow=workflow,
             counts=diagnosis.counts,
             findings=diagnosis.findings,
-            dependants=None if dependants is None else tuple(dependants),
-            waiting=await _waiting(client, workflow.id, diagnosis.counts) if dependants else (),
+            dependents=None if dependents is None else tuple(dependents),
+            waiting=await _waiting(client, workflow.id, diagnosis.counts) if dependents else (),
             rounds_used=rounds_used,
             scheduler_type=scheduler.type,
             usual=usual,

@@ -12,7 +12,7 @@ ApiVersionName = Literal["0.12", "1.0"]
 class ServerSettings:
     """``directory`` holds the database; a user of ``accounts`` (user to password) must log in.
 
-    ``unblock_interval`` is in seconds: how long dependants of a finished job may stay blocked.
+    ``unblock_interval`` is in seconds: how long dependents of a finished job may stay blocked.
     """
 
     directory: Path

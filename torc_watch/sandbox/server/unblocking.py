@@ -1,6 +1,6 @@
 """What becomes of jobs that wait for others: a task beside the requests, as in Torc.
 
-A finished job is marked unprocessed; the next run makes its dependants ready, or cancels them when
+A finished job is marked unprocessed; the next run makes its dependents ready, or cancels them when
 a dependency failed. Until then they stay blocked, and their workflow is not complete.
 """
 
@@ -125,16 +125,16 @@ def _settle_one_by_one(store: Store, workflow_id: int, finished: list[Row]) -> l
             continue
         outcomes = _settle(store, job["id"], failed=job["return_code"] != 0)
         ready += [other for other, status in outcomes.items() if status == JobStatus.READY]
-        if JobStatus.CANCELED in outcomes.values():  # its dependants may be released by any other
+        if JobStatus.CANCELED in outcomes.values():  # its dependents may be released by any other
             releasing = {other["id"] for other in finished}
     return ready
 
 
 def _settle(store: Store, job_id: int, *, failed: bool) -> dict[int, JobStatus]:
-    """Give a finished job's dependants their new status; that status by id.
+    """Give a finished job's dependents their new status; that status by id.
 
-    Torc 0.12 looks at the statuses of before throughout, and cancels the dependants of canceled
-    jobs only below a job that failed: of a failed job, its two dependants and one job that waits
+    Torc 0.12 looks at the statuses of before throughout, and cancels the dependents of canceled
+    jobs only below a job that failed: of a failed job, its two dependents and one job that waits
     for both, the last stays blocked for ever.
     """
     outcomes: dict[int, JobStatus] = {}
