@@ -27,7 +27,9 @@ class Problems:
 
     def raise_if_any(self) -> None:
         """Raises InvalidSpec with a line per problem, and a few lines per location."""
-        lines = [line for where, problems in self._at.items() for line in _lines(where, list(problems))]
+        lines = [
+            line for where, problems in self._at.items() for line in _lines(where, list(problems))
+        ]
         if not lines:
             return
         if (more := len(lines) - _MAX_LINES) > 0:
