@@ -67,7 +67,7 @@ def test_state_of_a_workflow(seen: Observation, expected: WorkflowState) -> None
     assert workflow_state(seen) is expected
 
 
-def test_unknown_is_never_finished() -> None:
+def test_workflow_with_unknown_states_is_never_finished() -> None:
     for states in itertools.product(AllocationState, repeat=3):
         if UNKNOWN in states:
             for complete in (True, False):
@@ -77,7 +77,7 @@ def test_unknown_is_never_finished() -> None:
 
 
 @pytest.mark.parametrize("status", JobStatus)
-def test_only_completed_and_disabled_jobs_are_success(status: JobStatus) -> None:
+def test_workflow_succeeds_only_with_completed_and_disabled_jobs(status: JobStatus) -> None:
     counts = JobCounts({JobStatus.COMPLETED: 99, status: 1})
     assert has_succeeded(counts) == (status in (JobStatus.COMPLETED, JobStatus.DISABLED))
 
@@ -92,7 +92,7 @@ def test_only_completed_and_disabled_jobs_are_success(status: JobStatus) -> None
         (observation(), JobStatus.RUNNING, STALL_GRACE),
     ],
 )
-def test_jobs_of_dead_workers_get_no_grace(
+def test_workflow_whose_dead_workers_hold_jobs_stalls_without_a_grace_period(
     seen: Observation, held: JobStatus, grace: float
 ) -> None:
     assert grace_before_stall(seen, JobCounts({held: 1, JobStatus.BLOCKED: 1})) == grace

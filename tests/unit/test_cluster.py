@@ -1,4 +1,4 @@
-"""What the engine knows of all schedulers, whichever they are."""
+"""The engine's view of all schedulers together."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -18,11 +18,11 @@ ALIVE, GONE, UNKNOWN = (AllocationStatus(state=state) for state in AllocationSta
 
 @dataclass
 class FixedScheduler:
-    """Says the same of all its allocations."""
+    """Reports the same status for each of its allocations."""
 
     type: str
     status: AllocationStatus
-    asked: list[set[int]] = field(default_factory=list)
+    queried: list[set[int]] = field(default_factory=list)
     canceled: list[int] = field(default_factory=list)
 
     async def node_classes(self) -> tuple[NodeClass, ...]:
@@ -32,7 +32,7 @@ class FixedScheduler:
         return 1
 
     async def statuses(self, numbers: Collection[int]) -> dict[int, AllocationStatus]:
-        self.asked.append(set(numbers))
+        self.queried.append(set(numbers))
         return dict.fromkeys(numbers, self.status)
 
     async def cancel(self, number: int) -> None:
@@ -64,27 +64,27 @@ def allocation(scheduler_type: str, number: int) -> Allocation:
     )
 
 
-async def test_each_scheduler_is_asked_once_for_its_own(
+async def test_each_scheduler_is_queried_once_for_its_own_allocations(
     cluster: Cluster, local: FixedScheduler, slurm: FixedScheduler
 ) -> None:
-    """Numbers of different schedulers may be the same."""
+    """Allocations of different schedulers may have the same number."""
     kinds = [("local", 1), ("slurm", 1), ("slurm", 2), ("pbs", 1)]
     allocations = [allocation(kind, number) for kind, number in kinds]
 
     seen = await cluster.statuses(allocations, max_age=0)
 
     assert seen == tuple(zip(allocations, (GONE, ALIVE, ALIVE, UNKNOWN), strict=True))
-    assert (local.asked, slurm.asked) == ([{1}], [{1, 2}])
+    assert (local.queried, slurm.queried) == ([{1}], [{1, 2}])
 
 
-async def test_without_an_allocation_nobody_is_asked(
+async def test_no_scheduler_is_queried_without_allocations(
     cluster: Cluster, local: FixedScheduler
 ) -> None:
     assert await cluster.statuses([], max_age=0) == ()
-    assert local.asked == []
+    assert local.queried == []
 
 
-async def test_a_scheduler_that_is_not_known_here(
+async def test_unknown_scheduler_is_an_error_except_when_its_allocation_is_canceled(
     cluster: Cluster, local: FixedScheduler, slurm: FixedScheduler
 ) -> None:
     await cluster.cancel(allocation("pbs", 1))

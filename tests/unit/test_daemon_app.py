@@ -1,4 +1,4 @@
-"""The daemon put together: reloading its configuration, and removing old records."""
+"""The complete daemon: it reloads its configuration, and removes old records."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,10 +15,10 @@ from torc_watch.daemon.daemon_events import ConfigurationRead, DaemonEvent
 def test_reload_is_announced_and_requested(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path, timeout=5)
 
-    said, service = reloaded(Settings(home=tmp_path), lambda: settings)
+    reported, app = reloaded(Settings(home=tmp_path), lambda: settings)
 
-    assert said == [ConfigurationRead()]
-    assert service.requests.take_reload()
+    assert reported == [ConfigurationRead()]
+    assert app.requests.take_reload()
 
 
 @pytest.mark.parametrize(
@@ -42,14 +42,13 @@ def test_invalid_configuration_changes_nothing(outcome: Exception | Settings, pr
             return outcome
         raise outcome
 
-    said, service = reloaded(Settings(home=Path("/home")), load)
+    reported, app = reloaded(Settings(home=Path("/home")), load)
 
-    assert said == [ConfigurationRead(problem=problem)]
-    assert not service.requests.take_reload()
+    assert reported == [ConfigurationRead(problem=problem)]
+    assert not app.requests.take_reload()
 
 
-def test_all_servers_share_one_cluster(tmp_path: Path) -> None:
-    """Until the configuration is read again, or another daemon may have acted in between."""
+def test_servers_share_a_cluster_until_a_reload_or_a_new_lease(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
     app = DaemonApp(settings, lambda: settings, lambda *_: None, lambda _: None)
 
@@ -67,26 +66,26 @@ def test_all_servers_share_one_cluster(tmp_path: Path) -> None:
 def reloaded(
     settings: Settings, load: Callable[[], Settings]
 ) -> tuple[list[DaemonEvent], DaemonApp]:
-    said: list[DaemonEvent] = []
-    service = DaemonApp(settings, load, lambda *_: None, said.append)
-    service.reload()
-    return said, service
+    reported: list[DaemonEvent] = []
+    app = DaemonApp(settings, load, lambda *_: None, reported.append)
+    app.reload()
+    return reported, app
 
 
 @pytest.mark.looptime
 async def test_old_records_are_removed_at_the_start_and_each_day(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[float] = []
+    called_at: list[float] = []
 
     async def run_sync(_: Callable[..., object], home: Path, *__: object) -> None:
-        asked.append(anyio.current_time())
-        raise JournalError(f"{home} is away.")
+        called_at.append(anyio.current_time())
+        raise JournalError(f"{home} is not available.")
 
     monkeypatch.setattr("anyio.to_thread.run_sync", run_sync)
     settings = Settings(home=tmp_path)
-    service = DaemonApp(settings, lambda: settings, lambda *_: None, lambda _: None)
+    app = DaemonApp(settings, lambda: settings, lambda *_: None, lambda _: None)
     with anyio.move_on_after(60 * 3600):
-        await service._prune()
+        await app._prune()
 
-    assert asked == [0, 24 * 3600, 48 * 3600]
+    assert called_at == [0, 24 * 3600, 48 * 3600]

@@ -37,7 +37,7 @@ async def test_command_sent_before_the_daemon_started_is_applied(open_site: "Ope
         assert daemon.lease.holder() is None
 
 
-async def test_views_of_the_previous_daemon_are_kept(open_site: "OpenSite") -> None:
+async def test_daemon_keeps_the_views_of_the_previous_daemon(open_site: "OpenSite") -> None:
     async with open_site() as site:
         daemon = DaemonRig(site, ME)
         daemon.send(Action.ADD, await site.submit(["small"]))
@@ -89,7 +89,7 @@ async def test_eight_workflows_are_polled_at_once(open_site: "OpenSite") -> None
         assert most == 8
 
 
-async def test_unreachable_server_is_asked_once_for_all_workflows(
+async def test_unreachable_server_is_tried_once_for_all_workflows(
     open_site: "OpenSite",
 ) -> None:
     async with open_site() as site:
@@ -100,7 +100,7 @@ async def test_unreachable_server_is_asked_once_for_all_workflows(
 
         async with running(daemon):
             await daemon.until(lambda: len(daemon.events(events.WatchPostponed)) >= 40, 120)
-            assert len(site.line.sent) < 10  # the retries of one attempt, not of forty
+            assert len(site.line.sent) < 10  # the retries of one workflow, not of forty
 
 
 async def refused_slowly(request: httpx.Request, _: "Forward") -> httpx.Response:
@@ -135,7 +135,7 @@ async def test_pause_takes_effect_after_the_round_under_way(open_site: "OpenSite
         assert await site.results(1) == [("big", 1, 137), ("big", 2, 0)]
 
 
-async def test_removed_workflow_is_no_longer_watched(open_site: "OpenSite") -> None:
+async def test_removed_workflow_is_not_watched(open_site: "OpenSite") -> None:
     async with open_site() as site:
         await site.submit(["small"], allocations=0)
         daemon = DaemonRig(site, ME)
@@ -199,7 +199,9 @@ async def test_server_is_closed_after_its_last_watch(open_site: "OpenSite") -> N
         assert daemon.connections == ["opened", "closed"] * 2
 
 
-async def test_stop_waits_a_minute_and_loses_nothing(open_site: "OpenSite") -> None:
+async def test_stop_waits_a_minute_for_a_round_that_the_next_daemon_continues(
+    open_site: "OpenSite",
+) -> None:
     async with open_site() as site:
         site.scheduler.endings = {"big": [OOM]}
         site.scheduler.seconds_to_submit = {1: 5000.0}

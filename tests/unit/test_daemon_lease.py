@@ -55,7 +55,7 @@ async def test_daemon_that_lost_the_lease_changes_nothing(open_site: "OpenSite")
             assert changes_by_the_engine(site) == []
             assert daemon.events(daemon_events.LeaseHeldElsewhere)
             assert not daemon.board.views
-            await daemon.until_ended(1)  # the successor is not alive
+            await daemon.until_ended(1)  # take_over() started no successor
 
         assert await site.results(1) == [("big", 1, 137), ("big", 2, 0)]
 
@@ -85,10 +85,10 @@ async def test_takeover_while_the_journal_is_opened_prevents_the_start(
 async def test_command_read_before_a_takeover_is_left_to_the_successor(
     open_site: "OpenSite",
 ) -> None:
-    """The successor may have applied it, and later ones, which it would undo."""
+    """The successor may have applied it and later commands, which this daemon would undo."""
 
     class SuspendedSpool(Spool):
-        """The daemon is suspended after it has read the spool, and resumed after a takeover."""
+        """Simulates a daemon that is suspended after it read the spool, until after a takeover."""
 
         def pending(self) -> list[PendingCommand | InvalidFile]:
             if pending := super().pending():
@@ -145,7 +145,7 @@ async def test_journal_that_the_successor_repaired_is_not_set_aside(
 async def test_daemon_whose_journal_was_claimed_takes_the_lease_again(
     open_site: "OpenSite",
 ) -> None:
-    """A daemon that was suspended after it took the lease, and resumes for a moment, claims it."""
+    """An earlier daemon, suspended after it took the lease, claims the journal when it resumes."""
     async with open_site() as site:
         await site.submit(["small"])
         daemon = DaemonRig(site, ME)

@@ -1,4 +1,4 @@
-"""What users are told about the daemon: that it is inactive, what waits, what it rejected."""
+"""Notices about the daemon: inactivity, pending commands, and rejected files."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -39,7 +39,7 @@ DAEMON = DaemonView(holder=HERE, at=NOW.isoformat(), workflows=())
             190,
             "The daemon on login02 last reported 3 min ago. A daemon on standby will take",
         ),
-        (ELSEWHERE_IN_A_CONTAINER, 60, ""),  # where its PID means another process
+        (ELSEWHERE_IN_A_CONTAINER, 60, ""),  # the PID means another process there
     ],
 )
 def test_inactivity_notice(holder: Holder, age: int, words: str) -> None:
@@ -49,7 +49,7 @@ def test_inactivity_notice(holder: Holder, age: int, words: str) -> None:
     assert bool(words) == bool(notice)
 
 
-def test_no_daemon_yet() -> None:
+def test_notice_explains_how_to_start_a_daemon_that_never_ran() -> None:
     notice = inactivity_notice(None, NOW)
     assert notice.startswith("The daemon has never run. Start it with: torc-watchd service install")
 

@@ -23,10 +23,10 @@ async def test_second_signal_interrupts_unless_it_repeats_the_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, interval: float, interruptions: int
 ) -> None:
     monkeypatch.setattr(daemon_process, "_REPEATED_SIGNAL", interval)
-    said: list[DaemonEvent] = []
+    reported: list[DaemonEvent] = []
     interrupted: list[None] = []
     settings = Settings(home=tmp_path)
-    app = DaemonApp(settings, lambda: settings, lambda *_: None, said.append)
+    app = DaemonApp(settings, lambda: settings, lambda *_: None, reported.append)
     with closing(SystemdNotifier(None)) as manager, anyio.fail_after(30):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(
@@ -35,11 +35,11 @@ async def test_second_signal_interrupts_unless_it_repeats_the_first(
             await anyio.wait_all_tasks_blocked()
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 os.kill(os.getpid(), number)
-            while ConfigurationRead() not in said:  # the last of them
+            while ConfigurationRead() not in reported:  # the effect of the last signal
                 await checkpoint()
             tasks.cancel_scope.cancel()
 
-    assert said == [StopAsked(signal="SIGINT"), ConfigurationRead()]
+    assert reported == [StopAsked(signal="SIGINT"), ConfigurationRead()]
     assert len(interrupted) == interruptions
 
 

@@ -88,7 +88,7 @@ async def test_locked_journal_is_retried_while_the_lease_is_held(open_site: "Ope
 async def test_daemon_that_cannot_use_the_journal_lets_its_lease_expire(
     open_site: "OpenSite",
 ) -> None:
-    """File locks may fail on one login node only."""
+    """File locks may fail on only one login node."""
 
     def refuse(_: str) -> Registry:
         raise JournalError("locking protocol")
@@ -143,7 +143,7 @@ async def test_repeated_trouble_increases_the_delay(open_site: "OpenSite") -> No
         assert 60 <= len(daemon.events(daemon_events.StateTrouble)) <= 130
 
 
-class UnreliableSpool(Spool):
+class SpoolWithErrors(Spool):
     is_readable = True
 
     def pending(self) -> list[PendingCommand | InvalidFile]:
@@ -155,7 +155,7 @@ class UnreliableSpool(Spool):
 async def test_delay_starts_again_after_a_minute_without_trouble(open_site: "OpenSite") -> None:
     async with open_site() as site:
         daemon = DaemonRig(site, ME)
-        daemon.spool = spool = UnreliableSpool(daemon.home / "spool")
+        daemon.spool = spool = SpoolWithErrors(daemon.home / "spool")
         async with running(daemon):
             for number in range(10):
                 await anyio.sleep(300)
@@ -168,7 +168,7 @@ async def test_delay_starts_again_after_a_minute_without_trouble(open_site: "Ope
         assert max(trouble.retry_in for trouble in daemon.events(daemon_events.StateTrouble)) <= 4
 
 
-async def test_verdict_that_could_not_be_stored_does_not_start_a_new_watch(
+async def test_outcome_that_could_not_be_stored_does_not_start_a_new_watch(
     open_site: "OpenSite",
 ) -> None:
     refused: list[WatchedWorkflow] = []
@@ -279,14 +279,14 @@ async def test_options_of_another_version_affect_one_workflow(open_site: "OpenSi
 
 
 @dataclass
-class DefectiveDaemon(DaemonRig):
-    """Has ``defects`` unexpected exceptions at ``place`` in the watch of workflow 1.
+class CrashingDaemon(DaemonRig):
+    """Raises ``errors`` unexpected exceptions at ``place`` in the watch of workflow 1.
 
-    Those of opening a server are raised for any workflow.
+    At ``open_server`` it raises them for any workflow.
     """
 
     place: str = ""
-    defects: int = 0
+    errors: int = 0
 
     def request_for(self, workflow: WatchedWorkflow) -> WatchRequest:
         if workflow.workflow_id == 1:
@@ -307,13 +307,13 @@ class DefectiveDaemon(DaemonRig):
         return await forward(request)
 
     def fail_at(self, place: str) -> None:
-        if place == self.place and self.defects:
-            self.defects -= 1
+        if place == self.place and self.errors:
+            self.errors -= 1
             raise ZeroDivisionError("of this test")
 
 
 @pytest.mark.parametrize(
-    ("place", "defects", "verdict"),
+    ("place", "errors", "verdict"),
     [
         ("request_for", 2, "succeeded"),
         ("request_for", 99, "handed_over"),
@@ -324,10 +324,10 @@ class DefectiveDaemon(DaemonRig):
     ],
 )
 async def test_internal_error_stops_neither_the_daemon_nor_other_watches(
-    open_site: "OpenSite", place: str, defects: int, verdict: str
+    open_site: "OpenSite", place: str, errors: int, verdict: str
 ) -> None:
     async with open_site() as site:
-        daemon = DefectiveDaemon(site, ME, place=place, defects=defects)
+        daemon = CrashingDaemon(site, ME, place=place, errors=errors)
         daemon.send(Action.ADD, await site.submit(["small"]))
         other = await site.submit(["small"])
         site.line.fault = daemon.answer
@@ -338,6 +338,6 @@ async def test_internal_error_stops_neither_the_daemon_nor_other_watches(
 
         assert [workflow.verdict for workflow in daemon.workflows()] == [verdict, "succeeded"]
         broken = [event.workflow_id for event in daemon.events(events.WatchCrashed)]
-        assert broken == [1] * min(defects, 3)
+        assert broken == [1] * min(errors, 3)
         ended = [*daemon.events(events.WatchEnded), *site.seen(events.WatchEnded)]
         assert sorted(event.workflow_id for event in ended) == [1, other]

@@ -59,136 +59,167 @@ def diagnosed(
             diagnosed(1, peak=LIMIT + MIB),
             Cause.OOM,
             "peak memory 65.0m above its 64m",
-            id="a measured peak is believed whatever the return code",
+            id="a measured peak above the limit counts with any return code",
         ),
         pytest.param(
-            diagnosed(-1, peak=LIMIT + MIB), Cause.OOM, "peak memory", id="bash exec'd, killed"
+            diagnosed(-1, peak=LIMIT + MIB),
+            Cause.OOM,
+            "peak memory",
+            id="killed, with bash replaced by the command",
         ),
         pytest.param(diagnosed(137), Cause.OOM, "killed (137)", id="137 with no peak"),
         pytest.param(
-            diagnosed(137, peak=LIMIT // 2), Cause.OOM, "killed (137)", id="137, spike missed"
+            diagnosed(137, peak=LIMIT // 2),
+            Cause.OOM,
+            "killed (137)",
+            id="137 with a sampled peak below the limit",
         ),
         pytest.param(
             diagnosed(137, seconds=95),
             Cause.TIMEOUT,
             "at its run time limit PT1M40S",
-            id="137 late",
+            id="137 at the run time limit",
         ),
         pytest.param(
-            diagnosed(137, seconds=95, peak=LIMIT + 1), Cause.OOM, "peak", id="peak before time"
+            diagnosed(137, seconds=95, peak=LIMIT + 1),
+            Cause.OOM,
+            "peak",
+            id="a peak above the limit counts more than the run time",
         ),
         pytest.param(diagnosed(152), Cause.TIMEOUT, "(152)", id="Torc's own timeout code"),
         pytest.param(
             diagnosed(152, status=JobStatus.TERMINATED, seconds=89),
             Cause.INTERRUPTED,
             "leave",
-            id="152, but its worker ended long before its time",
+            id="terminated with 152 before nine tenths of its run time",
         ),
         pytest.param(
             diagnosed(152, status=JobStatus.TERMINATED, seconds=90),
             Cause.TIMEOUT,
             "limit",
-            id="152 at nine tenths",
+            id="terminated with 152 at nine tenths of its run time",
         ),
         pytest.param(
             diagnosed(137, status=JobStatus.TERMINATED),
             Cause.INTERRUPTED,
             "leave",
-            id="its worker ended with SIGKILL",
+            id="terminated with 137",
         ),
         pytest.param(
             diagnosed(152, status=JobStatus.PENDING_FAILED),
             Cause.INTERRUPTED,
             "leave",
-            id="152, waiting for a person",
+            id="152, pending_failed",
         ),
         pytest.param(
             diagnosed(78, status=JobStatus.PENDING_FAILED, kill_codes=OWN_CODES),
             Cause.INTERRUPTED,
             "leave",
-            id="the workflow's own 152",
+            id="the workflow's own timeout code, pending_failed",
         ),
         pytest.param(
             diagnosed(78, status=JobStatus.PENDING_FAILED, seconds=95, kill_codes=OWN_CODES),
             Cause.TIMEOUT,
             "limit",
-            id="the workflow's own 152, late",
+            id="the workflow's own timeout code at the run time limit",
         ),
         pytest.param(
             diagnosed(78, seconds=95, kill_codes=OWN_CODES),
             Cause.UNKNOWN,
             "exit code 78",
-            id="of a job that was not stopped it is an exit code",
+            id="the workflow's own timeout code of a job that was not stopped",
         ),
         pytest.param(
             diagnosed(77, kill_codes=OWN_CODES),
             Cause.OOM,
             "killed (77)",
-            id="the workflow's own 137, and its peak was lost",
+            id="the workflow's own memory code without a peak",
         ),
         pytest.param(
             diagnosed(77, peak=0, kill_codes=OWN_CODES),
             Cause.UNKNOWN,
             "exit code 77",
-            id="ended before its memory was looked at",
+            id="the workflow's own memory code of a job that was never sampled",
         ),
         pytest.param(
             diagnosed(137, kill_codes=OWN_CODES),
             Cause.OOM,
             "killed (137)",
-            id="the kernel knows no codes but its own",
+            id="137 in a workflow with its own memory code",
         ),
         pytest.param(
-            diagnosed(-1, seconds=90), Cause.TIMEOUT, "limit", id="0.12's lost signal, late"
+            diagnosed(-1, seconds=90),
+            Cause.TIMEOUT,
+            "limit",
+            id="0.12's lost signal at the run time limit",
         ),
-        pytest.param(diagnosed(143, seconds=90), Cause.TIMEOUT, "limit", id="TERM at nine tenths"),
-        pytest.param(diagnosed(143, seconds=89), Cause.UNKNOWN, "signal 15", id="TERM before it"),
         pytest.param(
-            diagnosed(1, seconds=99), Cause.UNKNOWN, "exit code 1", id="a bug late is still a bug"
+            diagnosed(143, seconds=90),
+            Cause.TIMEOUT,
+            "limit",
+            id="SIGTERM at nine tenths of the run time",
         ),
-        pytest.param(diagnosed(1), Cause.UNKNOWN, "exit code 1", id="a bug"),
+        pytest.param(
+            diagnosed(143, seconds=89),
+            Cause.UNKNOWN,
+            "signal 15",
+            id="SIGTERM before nine tenths of the run time",
+        ),
+        pytest.param(
+            diagnosed(1, seconds=99),
+            Cause.UNKNOWN,
+            "exit code 1",
+            id="a code bug at the run time limit",
+        ),
+        pytest.param(diagnosed(1), Cause.UNKNOWN, "exit code 1", id="a code bug"),
         pytest.param(
             diagnosed(1, peak=LIMIT), Cause.UNKNOWN, "exit code 1", id="peak at the limit"
         ),
         pytest.param(diagnosed(139), Cause.UNKNOWN, "signal 11", id="segmentation fault"),
-        pytest.param(diagnosed(255), Cause.UNKNOWN, "exit code 255", id="no signal has number 127"),
+        pytest.param(diagnosed(255), Cause.UNKNOWN, "exit code 255", id="255 is not a signal"),
         pytest.param(diagnosed(-1), Cause.UNKNOWN, "not recorded", id="0.12's lost signal"),
         pytest.param(diagnosed(-128), Cause.INTERRUPTED, "worker died", id="orphan"),
         pytest.param(
-            diagnosed(-128, peak=LIMIT + 1), Cause.INTERRUPTED, "worker died", id="orphan, large"
+            diagnosed(-128, peak=LIMIT + 1),
+            Cause.INTERRUPTED,
+            "worker died",
+            id="orphan with a peak above the limit",
         ),
         pytest.param(
             diagnosed(-15, status=JobStatus.TERMINATED),
             Cause.INTERRUPTED,
             "leave",
-            id="runner left",
+            id="terminated by SIGTERM",
         ),
         pytest.param(
-            diagnosed(0, status=JobStatus.TERMINATED), Cause.INTERRUPTED, "leave", id="saved itself"
+            diagnosed(0, status=JobStatus.TERMINATED),
+            Cause.INTERRUPTED,
+            "leave",
+            id="terminated with exit code 0",
         ),
         pytest.param(
             diagnosed(-9, status=JobStatus.TERMINATED, seconds=100),
             Cause.TIMEOUT,
             "limit",
-            id="terminated at its limit",
+            id="terminated at the run time limit",
         ),
         pytest.param(
             diagnosed(1, peak=500 * MIB, requirements_name="default"),
             Cause.UNKNOWN,
             "exit code 1",
-            id="nobody asked for the default row's memory",
+            id="memory of the default requirements is no limit",
         ),
         pytest.param(
             diagnosed(137, peak=500 * MIB, requirements_name="default"),
             Cause.UNKNOWN,
             "no readable request to raise",
-            id="nor would a somewhat larger row of its own let it live",
+            id="memory of the default requirements cannot be raised",
         ),
         pytest.param(
             diagnosed(143, seconds=7200, requirements_name="default"),
             Cause.UNKNOWN,
             "signal 15",
-            id="nor its run time",
+            id="run time of the default requirements is no limit",
         ),
         pytest.param(
             diagnosed(137, memory=None), Cause.UNKNOWN, "no readable", id="unreadable memory"
@@ -197,14 +228,14 @@ def diagnosed(
             diagnosed(137, peak=LIMIT + 1, runtime=None),
             Cause.UNKNOWN,
             "no readable",
-            id="memory cannot be raised without the run time that goes with it",
+            id="memory cannot be raised when the run time is unreadable",
         ),
         pytest.param(
             diagnosed(152, runtime=None), Cause.UNKNOWN, "signal 24", id="unreadable run time"
         ),
     ],
 )
-def test_causes(finding: Finding, cause: Cause, reason: str) -> None:
+def test_cause_of_a_failed_job(finding: Finding, cause: Cause, reason: str) -> None:
     assert finding.cause is cause
     assert reason in finding.reason
 
@@ -217,7 +248,7 @@ def test_causes(finding: Finding, cause: Cause, reason: str) -> None:
         (JobStatus.TERMINATED, Cause.INTERRUPTED),
     ],
 )
-def test_job_without_a_result(status: JobStatus, cause: Cause) -> None:
+def test_cause_of_a_job_without_a_result(status: JobStatus, cause: Cause) -> None:
     job = Job(id=7, name="train", command="true", status=status, requirements_id=None, attempt=1)
     assert diagnose(Evidence(job=job, result=None, requirements=None)).cause is cause
 
@@ -231,5 +262,7 @@ def test_finding_has_the_measurements() -> None:
     ("return_code", "reason"),
     [(129, "killed by signal 1"), (192, "killed by signal 64"), (193, "exit code 193")],
 )
-def test_only_the_numbers_that_signals_have_are_signals(return_code: int, reason: str) -> None:
+def test_return_code_is_a_signal_only_for_valid_signal_numbers(
+    return_code: int, reason: str
+) -> None:
     assert diagnosed(return_code).reason == reason

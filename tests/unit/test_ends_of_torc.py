@@ -1,6 +1,6 @@
-"""What we make of the ends that jobs come to under the real Torc, captured by scripts/capture-ends.
+"""The diagnosis of jobs that ended under the real Torc, as scripts/capture-ends captured them.
 
-The whole diagnosis runs, on a server that answers as the real one did.
+A fake server gives the captured answers; everything above the HTTP transport is the product.
 """
 
 import json
@@ -42,7 +42,7 @@ SINGLE = {
 
 
 class CapturedServer:
-    """Answers questions about workflow 1 from one file."""
+    """Answers requests about workflow 1 from one file."""
 
     def __init__(self, version: str, name: str) -> None:
         self._rows = json.loads((FIXTURES / version / f"{name}.json").read_text())
@@ -144,7 +144,7 @@ WORKER_ENDED: Expected = {
     "late": AT_LIMIT,
     "late-ignores": AT_LIMIT,
 }
-# Waiting for a person they have lost the status that tells who ended them; 152 is still a word.
+# Status pending_failed replaces "terminated", so only 152 still shows that Torc ended the job.
 WORKER_ENDED_PENDING = WORKER_ENDED | {
     "sleeps": signal(15),
     "sleeps in-shell": signal(15),
@@ -158,7 +158,7 @@ OWN_CODES: Expected = {
     "late-ignores": AT_LIMIT,
     "sleeps": LEFT,
 }
-# Whoever exits with the code that the workflow has reserved cannot be told from the killed.
+# A job that exits with the workflow's own kill code looks like a killed job.
 OWN_CODES_PENDING = OWN_CODES | {"exit-78": LEFT, "sleeps": signal(15)}
 RETRIED: Expected = {"in-vain": code(10), "no-rule": code(3), "any-code": code(3)}
 PENDING: Expected = {
@@ -203,7 +203,7 @@ ENDS: dict[tuple[str, str], Expected] = {
 
 
 @pytest.mark.parametrize(("version", "name"), list(ENDS))
-async def test_causes_of_real_ends(version: str, name: str, tmp_path: Path) -> None:
+async def test_causes_of_captured_jobs(version: str, name: str, tmp_path: Path) -> None:
     found = await findings(version, name, tmp_path)
     expected = ENDS[version, name]
     assert {job: cause for job, (cause, _) in found.items()} == {
@@ -218,7 +218,7 @@ def test_every_capture_is_tested() -> None:
     assert captures == set(ENDS)
 
 
-UNCERTAIN = WorkflowState.WORKING  # on a machine that is not ours, with jobs in hand
+UNCERTAIN = WorkflowState.WORKING  # the worker is on another machine, and holds jobs
 STATES = {
     "by-itself": (WorkflowState.FINISHED, WorkflowState.FINISHED),
     "pending-failed": (WorkflowState.STALLED, WorkflowState.STALLED),
@@ -232,7 +232,7 @@ STATES = {
 
 @pytest.mark.parametrize("index", [0, 1], ids=[OLD, NEW])
 @pytest.mark.parametrize("name", list(STATES))
-async def test_state_of_real_workflows(name: str, index: int, tmp_path: Path) -> None:
+async def test_state_of_captured_workflows(name: str, index: int, tmp_path: Path) -> None:
     async with captured((OLD, NEW)[index], name) as client:
         cluster = Cluster.of(LocalScheduler(tmp_path), machine=ThisMachine())
         observation = await observe(client, cluster, 1, with_counts=False, max_age=0)

@@ -1,4 +1,4 @@
-"""A server that is unreachable, fails or answers nonsense: nothing is decided or done twice."""
+"""The engine decides nothing, and does nothing twice, while a server is unreachable or fails."""
 
 from typing import TYPE_CHECKING
 
@@ -36,8 +36,8 @@ async def lose_answer(request: httpx.Request, forward: "Forward") -> httpx.Respo
     raise httpx.ReadError("connection reset")
 
 
-async def fail_late(request: httpx.Request, forward: "Forward") -> httpx.Response:
-    """Torc 0.12 answers so when a part of what it did worked."""
+async def fail_after_the_change(request: httpx.Request, forward: "Forward") -> httpx.Response:
+    """Torc 0.12 answers with 500 when only a part of its work succeeded."""
     await forward(request)
     return httpx.Response(500, text="An internal error occurred")
 
@@ -54,7 +54,7 @@ FAULTS = {
     "silent": be_silent,
     "lost": lose_answer,
     "500": answer(500, "An internal error occurred"),
-    "503": answer(503, "upstream is away"),
+    "503": answer(503, "upstream is unreachable"),
     "html": answer(200, "<html><body>It works!</body></html>"),
     "half": answer(200, '{"id": 1, "na'),
     "other": answer(200, '{"id": "one"}'),
@@ -74,7 +74,7 @@ def during(fault: "Fault", since: float, until: float) -> "Fault":
 
 
 @BY_FAULT
-async def test_outage(open_site: "OpenSite", name: str) -> None:
+async def test_watch_continues_after_an_outage(open_site: "OpenSite", name: str) -> None:
     async with open_site() as site:
         site.scheduler.endings = {"a": [(0, None, 500.0)]}
         workflow_id = await site.submit(["a"])
@@ -91,7 +91,7 @@ async def test_outage(open_site: "OpenSite", name: str) -> None:
         assert len(site.seen(events.WorkflowStalled)) == 0
 
 
-async def test_outage_longer_than_the_patience(open_site: "OpenSite") -> None:
+async def test_outage_longer_than_the_limit_ends_the_watch(open_site: "OpenSite") -> None:
     async with open_site() as site:
         site.scheduler.endings = {"a": [(0, None, 5000.0)]}
         workflow_id = await site.submit(["a"])
@@ -104,7 +104,7 @@ async def test_outage_longer_than_the_patience(open_site: "OpenSite") -> None:
         assert 2200 <= anyio.current_time() <= 2400
 
 
-async def test_without_patience_the_first_error_ends_the_watch(open_site: "OpenSite") -> None:
+async def test_first_error_ends_a_watch_whose_outage_limit_is_zero(open_site: "OpenSite") -> None:
     async with open_site() as site:
         workflow_id = await site.submit(["a"])
         site.line.fault = during(refuse, 1, 10**9)
@@ -115,7 +115,7 @@ async def test_without_patience_the_first_error_ends_the_watch(open_site: "OpenS
         assert not site.seen(events.PollFailed)
 
 
-async def test_access_denied_is_final(open_site: "OpenSite") -> None:
+async def test_denied_access_ends_the_watch(open_site: "OpenSite") -> None:
     async with open_site() as site:
         workflow_id = await site.submit(["a"])
         site.line.fault = during(answer(401, "Unauthorized"), 1, 10**9)
@@ -139,16 +139,22 @@ WRITES = {
 @pytest.mark.parametrize(
     ("api_version", "write", "fault"),
     [
-        *(("1.0", write, fault) for write in WRITES for fault in (refuse, lose_answer, fail_late)),
-        ("0.12", "run", lose_answer),  # begun there in two requests
+        *(
+            ("1.0", write, fault)
+            for write in WRITES
+            for fault in (refuse, lose_answer, fail_after_the_change)
+        ),
+        ("0.12", "run", lose_answer),  # API 0.12 needs two requests to start a run
     ],
 )
-async def test_outage_in_a_round(open_site: "OpenSite", fault: "Fault", write: str) -> None:
-    """One change of a round fails for a while: the round waits, and then continues."""
+async def test_round_continues_after_an_outage_at_any_of_its_changes(
+    open_site: "OpenSite", fault: "Fault", write: str
+) -> None:
+    """One request of the round fails for 20 seconds; its effect must not be repeated."""
     async with open_site() as site:
         site.scheduler.endings = {"a": [OOM], "b": [UNKNOWN]}
         workflow_id = await site.submit(["a", "b", "child"], after={"child": "a"})
-        site.line.fault = for_a_while(WRITES[write], fault, seconds=20)
+        site.line.fault = from_first_request(WRITES[write], fault, seconds=20)
 
         ended = await site.watch(workflow_id)
 
@@ -158,23 +164,23 @@ async def test_outage_in_a_round(open_site: "OpenSite", fault: "Fault", write: s
         await assert_one_round(site, workflow_id)
 
 
-async def test_jobs_are_initialized_once(open_site: "OpenSite") -> None:
-    """A second time would start whatever was terminated in between."""
+async def test_jobs_are_initialized_once_when_the_answer_is_lost(open_site: "OpenSite") -> None:
+    """A second initialization would restart jobs that were terminated in between."""
     async with open_site() as site:
         site.scheduler.endings = {"a": [OOM]}
         workflow_id = await site.submit(["a"])
-        site.line.fault = for_a_while(WRITES["initialize"], lose_answer, seconds=20)
+        site.line.fault = from_first_request(WRITES["initialize"], lose_answer, seconds=20)
 
         await site.watch(workflow_id)
 
         assert [path for _, _, path in site.line.sent].count("/workflows/1/initialize_jobs") == 1
 
 
-async def test_scheduler_row_is_made_once(open_site: "OpenSite") -> None:
-    """For a workflow that never had allocations."""
+async def test_scheduler_row_is_created_once_when_the_answer_is_lost(open_site: "OpenSite") -> None:
+    """The workflow never had an allocation."""
     async with open_site() as site:
         workflow_id = await site.submit(["a"], allocations=0)
-        site.line.fault = for_a_while("POST /local_schedulers", lose_answer, seconds=1)
+        site.line.fault = from_first_request("POST /local_schedulers", lose_answer, seconds=1)
 
         ended = await site.watch(workflow_id)
 
@@ -199,8 +205,8 @@ async def assert_one_round(site: "Site", workflow_id: int) -> None:
     ]
 
 
-def for_a_while(place: str, fault: "Fault", *, seconds: float) -> "Fault":
-    """The fault at one kind of request, from the first of them on."""
+def from_first_request(place: str, fault: "Fault", *, seconds: float) -> "Fault":
+    """The fault for requests to ``place``, for so many seconds from the first of them on."""
     since: float | None = None
 
     async def switch(request: httpx.Request, forward: "Forward") -> httpx.Response:
@@ -215,12 +221,14 @@ def for_a_while(place: str, fault: "Fault", *, seconds: float) -> "Fault":
     return switch
 
 
-async def test_round_that_was_interrupted_by_an_outage_continues(open_site: "OpenSite") -> None:
-    """The same command continues with the same plan: an unreachable server decides nothing."""
+async def test_next_watch_continues_a_round_that_an_outage_interrupted(
+    open_site: "OpenSite",
+) -> None:
+    """It uses the same plan: an unreachable server does not end the round."""
     async with open_site() as site:
         site.scheduler.endings = {"a": [OOM], "b": [UNKNOWN]}
         workflow_id = await site.submit(["a", "b", "child"], after={"child": "a"})
-        site.line.fault = for_a_while(WRITES["initialize"], refuse, seconds=10**9)
+        site.line.fault = from_first_request(WRITES["initialize"], refuse, seconds=10**9)
         assert (await site.watch(workflow_id, patience=600)).verdict is Verdict.UNREACHABLE
         site.line.fault = None
 
@@ -232,13 +240,15 @@ async def test_round_that_was_interrupted_by_an_outage_continues(open_site: "Ope
         await assert_one_round(site, workflow_id)
 
 
-async def test_outage_before_there_was_a_plan(open_site: "OpenSite") -> None:
-    """The user finished the workflow meanwhile: the round ends without a plan."""
+async def test_round_without_a_plan_ends_when_the_workflow_has_succeeded(
+    open_site: "OpenSite",
+) -> None:
+    """An outage interrupts the round before its plan; the user completes the workflow meanwhile."""
     async with open_site() as site:
         site.scheduler.endings = {"a": [UNKNOWN]}
         await site.submit(["a"])
         await site.scheduler.rest()
-        site.line.fault = for_a_while("GET /local_schedulers", refuse, seconds=10**9)
+        site.line.fault = from_first_request("GET /local_schedulers", refuse, seconds=10**9)
         assert (await site.watch(1, patience=0)).verdict is Verdict.UNREACHABLE
         site.line.fault = None
         site.scheduler.endings = {}
@@ -277,7 +287,7 @@ async def test_watch_without_recovery_does_not_continue_a_round(open_site: "Open
     async with open_site() as site:
         site.scheduler.endings = {"a": [OOM]}
         workflow_id = await site.submit(["a"])
-        site.line.fault = for_a_while(WRITES["initialize"], refuse, seconds=10**9)
+        site.line.fault = from_first_request(WRITES["initialize"], refuse, seconds=10**9)
         await site.watch(workflow_id, patience=600)
         site.line.fault = None
         site.line.sent.clear()
@@ -288,20 +298,22 @@ async def test_watch_without_recovery_does_not_continue_a_round(open_site: "Open
         assert {method for _, method, _ in site.line.sent} == {"GET"}
         counts = await site.client.count_jobs(workflow_id)
         assert counts.of(JobStatus.UNINITIALIZED) == 1
-        # The round is not lost: the next watch with recovery finishes it.
+        # The next watch with recovery finishes the round.
         assert (await site.watch(workflow_id)).verdict is Verdict.SUCCEEDED
         assert len(site.seen(events.RecoveryPlanned)) == 1
 
 
 @pytest.mark.parametrize("api_version", ["0.12", "1.0"])
 @pytest.mark.parametrize("after", ["the first poll", "the failure"])
-async def test_server_of_another_version_than_before(
+async def test_watch_continues_after_the_server_changes_its_version(
     open_site: "OpenSite", api_version: str, after: str
 ) -> None:
     versions = {"0.12": {"version": "1.0.0"}, "1.0": "0.12.2"}
     before = httpx.Response(200, json=versions[api_version])
 
-    async def take_for_the_other(request: httpx.Request, forward: "Forward") -> httpx.Response:
+    async def pretend_the_other_version(
+        request: httpx.Request, forward: "Forward"
+    ) -> httpx.Response:
         if request.url.path.endswith("/version"):
             site.line.fault = None
             return before
@@ -310,7 +322,7 @@ async def test_server_of_another_version_than_before(
     async with open_site() as site:
         site.scheduler.endings = {"a": [OOM]}
         workflow_id = await site.submit(["a"])
-        site.line.fault = take_for_the_other
+        site.line.fault = pretend_the_other_version
 
         ended = await site.watch(workflow_id, show_job_counts=after == "the first poll")
 

@@ -1,4 +1,4 @@
-"""When the engine polls a workflow, and how many requests that takes."""
+"""When the engine polls a workflow, and how many requests a poll needs."""
 
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -27,35 +27,35 @@ async def test_polls_keep_their_interval(open_site: "OpenSite") -> None:
 
         await site.watch(workflow_id, poll_interval=50)
 
-        looks = times_of_polls(site)
-        gaps = [later - earlier for earlier, later in pairwise(looks)]
-        before_the_end = [gap for gap, look in zip(gaps, looks[1:], strict=True) if look < 600]
+        polls = times_of_polls(site)
+        gaps = [later - earlier for earlier, later in pairwise(polls)]
+        before_the_end = [gap for gap, poll in zip(gaps, polls[1:], strict=True) if poll < 600]
         assert len(before_the_end) >= 11
         assert all(45 <= gap <= 50 for gap in before_the_end)
 
 
-async def test_poll_of_a_workflow_with_workers_is_two_requests(open_site: "OpenSite") -> None:
+async def test_poll_of_a_workflow_with_workers_sends_two_requests(open_site: "OpenSite") -> None:
     async with open_site() as site:
         site.scheduler.endings = {"train": [(0, None, 600.0)]}
         await site.watch(await site.submit(["train"]), poll_interval=50)
 
         asked = [(method, path) for time, method, path in site.line.sent if 100 < time < 550]
-    looks = len(asked) // 2
-    assert looks >= 8
-    assert asked == [("GET", "/workflows/1"), ("GET", "/scheduled_compute_nodes")] * looks
+    polls = len(asked) // 2
+    assert polls >= 8
+    assert asked == [("GET", "/workflows/1"), ("GET", "/scheduled_compute_nodes")] * polls
 
 
-async def test_worker_that_leaves_triggers_a_poll(open_site: "OpenSite") -> None:
+async def test_worker_that_ends_triggers_a_poll(open_site: "OpenSite") -> None:
     async with open_site() as site:
         site.scheduler.endings = {"train": [(0, None, 600.0)]}
         workflow_id = await site.submit(["train"])
 
         await site.watch(workflow_id, poll_interval=400)
 
-        assert any(look == pytest.approx(600, abs=1) for look in times_of_polls(site))
+        assert any(poll == pytest.approx(600, abs=1) for poll in times_of_polls(site))
 
 
-async def test_no_poll_during_recovery(open_site: "OpenSite") -> None:
+async def test_workflow_is_not_polled_during_recovery(open_site: "OpenSite") -> None:
     async with open_site() as site:
         site.scheduler.endings = {"train": [OOM]}
         workflow_id = await site.submit(["train"])
@@ -64,20 +64,20 @@ async def test_no_poll_during_recovery(open_site: "OpenSite") -> None:
         ended = await site.watch(workflow_id, poll_interval=1)
 
         assert ended.verdict is Verdict.SUCCEEDED
-        looks = times_of_polls(site)
-        gaps = [later - earlier for earlier, later in pairwise(looks)]
+        polls = times_of_polls(site)
+        gaps = [later - earlier for earlier, later in pairwise(polls)]
         assert sum(gap >= 1000 for gap in gaps) == 1
 
 
 def times_of_polls(site: "Site") -> list[float]:
-    """Each poll asks for the allocations, and so does each submission of one."""
+    """Polls and submissions request the list of allocations."""
     return [time for time, _, path in site.line.sent if path == "/scheduled_compute_nodes"]
 
 
-async def test_requests_do_not_grow_with_completed_jobs(
+async def test_number_of_requests_does_not_depend_on_completed_jobs(
     open_site: "OpenSite",
 ) -> None:
-    """Neither those of a poll nor those of a round: only failed jobs cost requests."""
+    """In polls and rounds, only failed jobs need further requests."""
     numbers = []
     for jobs in (10, 1000):
         async with open_site(str(jobs)) as site:
@@ -89,7 +89,7 @@ async def test_requests_do_not_grow_with_completed_jobs(
 
 
 async def end_all(site: "Site", workflow_id: int, *, failed: int) -> None:
-    """Every job has run: the first ``failed`` ran out of memory, the others completed."""
+    """Ends every job: the first ``failed`` jobs ran out of memory, the others completed."""
     node_id = await RunnerApi(site.client.transport).register_node(
         workflow_id,
         hostname="n1",

@@ -51,12 +51,12 @@ async def watching(context: EngineContext, request: WatchRequest) -> AsyncIterat
 
 async def until_seen(site: "Site", kind: type[events.Event]) -> None:
     with anyio.fail_after(5000):
-        while not site.seen(kind):  # noqa: ASYNC110 - in virtual time it costs nothing
+        while not site.seen(kind):  # noqa: ASYNC110 - virtual time
             await anyio.sleep(1)
 
 
 def slow(method: str, path: str, seconds: float, *, workflow_id: int) -> "Fault":
-    """Delays the requests of a workflow to one place."""
+    """Delays requests of one workflow to ``path``."""
 
     async def wait(request: httpx.Request, forward: "Forward") -> httpx.Response:
         if _is_to(request, method, path, workflow_id):
@@ -67,7 +67,7 @@ def slow(method: str, path: str, seconds: float, *, workflow_id: int) -> "Fault"
 
 
 def crash_once(method: str, path: str, workflow_id: int) -> "Fault":
-    """An internal error at the first request of a workflow to one place."""
+    """Raises an internal error at the first request of one workflow to ``path``."""
     crashes = 0
 
     async def crash(request: httpx.Request, forward: "Forward") -> httpx.Response:
@@ -86,7 +86,7 @@ def _is_to(request: httpx.Request, method: str, path: str, workflow_id: int) -> 
 
 
 def _owner(request: httpx.Request, default: int) -> str:
-    """The workflow that a request is about; ``default`` where its path says it."""
+    """The workflow of a request; ``default`` if the ID is not in the query but in the path."""
     return str(request.url.params.get("workflow_id", default))
 
 
@@ -122,7 +122,7 @@ async def test_poll_result_that_waits_in_the_queue_is_withdrawn(open_site: "Open
         assert (await site.watch(1)).verdict is Verdict.SUCCEEDED
 
 
-async def test_watch_canceled_during_a_diagnosis_begins_no_round(open_site: "OpenSite") -> None:
+async def test_watch_canceled_during_a_diagnosis_starts_no_round(open_site: "OpenSite") -> None:
     async with open_site() as site:
         site.scheduler.endings = {"a": [UNKNOWN]}
         await site.submit(["a"])
@@ -135,7 +135,7 @@ async def test_watch_canceled_during_a_diagnosis_begins_no_round(open_site: "Ope
                 await anyio.sleep(15)
                 await assert_locked(site, 1)
                 assert not watch.ended.is_set()
-                await anyio.sleep(100)  # a diagnosis asks for results more than once
+                await anyio.sleep(100)  # a diagnosis requests results more than once
                 assert watch.ended.is_set()
 
             assert not site.seen(events.RecoveryPlanned)
@@ -145,7 +145,7 @@ async def test_watch_canceled_during_a_diagnosis_begins_no_round(open_site: "Ope
         assert len(site.scheduler.requests) == 2
 
 
-async def test_watch_canceled_in_a_round_finishes_it_before_it_gives_up_the_lock(
+async def test_watch_canceled_in_a_round_finishes_it_before_it_releases_the_lock(
     open_site: "OpenSite",
 ) -> None:
     async with open_site() as site:
@@ -168,8 +168,8 @@ async def test_watch_canceled_in_a_round_finishes_it_before_it_gives_up_the_lock
         assert len(site.seen(events.RecoveryPlanned)) == 1
 
 
-async def test_round_is_cut_off_with_the_tasks_of_the_supervisor(open_site: "OpenSite") -> None:
-    """Then nothing waits for its end, and the next watch continues it from the journal."""
+async def test_round_is_canceled_with_the_tasks_of_the_supervisor(open_site: "OpenSite") -> None:
+    """The next watch continues the round from the journal."""
 
     async def run() -> None:
         async with site.context() as context, watching(context, site.request(1)):
@@ -186,7 +186,7 @@ async def test_round_is_cut_off_with_the_tasks_of_the_supervisor(open_site: "Ope
         await assert_round_continues(site)
 
 
-async def test_foreground_watch_that_is_interrupted_does_not_finish_its_round(
+async def test_interrupted_foreground_watch_does_not_finish_its_round(
     open_site: "OpenSite",
 ) -> None:
     """Ctrl-C cancels the task of the command, and the next command continues the round."""
@@ -258,20 +258,22 @@ async def test_slow_diagnosis_delays_no_other_workflow(open_site: "OpenSite") ->
         async with site.context() as context:
             await watch_all([site.request(1), site.request(2)], context)
 
-        order = [
+        sequence = [
             (type(event), event.workflow_id)
             for event in site.events
             if isinstance(event, events.DiagnosisStarted | events.RecoveryPlanned)
         ]
-        assert sorted(order[:2], key=lambda each: each[1]) == [
+        assert sorted(sequence[:2], key=lambda each: each[1]) == [
             (events.DiagnosisStarted, 1),
             (events.DiagnosisStarted, 2),
         ]
-        assert order[2:] == [(events.RecoveryPlanned, 2), (events.RecoveryPlanned, 1)]
+        assert sequence[2:] == [(events.RecoveryPlanned, 2), (events.RecoveryPlanned, 1)]
 
 
-async def test_more_polls_than_fit_in_the_queue(open_site: "OpenSite") -> None:
-    """Those without room wait, can be canceled, and are all decided on in the end."""
+async def test_poll_results_beyond_the_queue_limit_wait_and_can_be_canceled(
+    open_site: "OpenSite",
+) -> None:
+    """In the end, each watch that was not canceled gets its decision."""
     watches = {number: BackgroundWatch() for number in range(1, QUEUE + 9)}
     async with open_site() as site:
         for _ in watches:
@@ -282,7 +284,7 @@ async def test_more_polls_than_fit_in_the_queue(open_site: "OpenSite") -> None:
                 for number, watch in watches.items():
                     tasks.start_soon(watch.run, supervisor, site.request(number))
                 await anyio.sleep(100)
-                canceled = {1, 2, QUEUE + 7, QUEUE + 8}  # two in the queue, two without room
+                canceled = {1, 2, QUEUE + 7, QUEUE + 8}  # two in the queue, two that wait
                 for number in canceled:
                     watches[number].scope.cancel()
                 await anyio.sleep(1)
@@ -296,8 +298,10 @@ async def test_more_polls_than_fit_in_the_queue(open_site: "OpenSite") -> None:
     assert ended == watches.keys() - canceled
 
 
-async def test_watch_canceled_as_its_poll_result_enters_the_queue(open_site: "OpenSite") -> None:
-    """The watcher has waited for room, and does not know yet that it got it."""
+async def test_watch_canceled_as_its_poll_result_enters_the_queue_is_not_decided(
+    open_site: "OpenSite",
+) -> None:
+    """The watcher is canceled before it learns that the queue took its result."""
     last = QUEUE + 1
     watches = {number: BackgroundWatch() for number in range(1, last + 1)}
     async with open_site() as site:

@@ -29,8 +29,10 @@ LONG_RUN = (0, None, 1000.0)
 HERE = socket.gethostname()
 
 
-async def test_dead_worker_gets_no_grace(open_site: "OpenSite") -> None:
-    """Its jobs will never end: that is a stall at once."""
+async def test_workflow_stalls_without_a_grace_period_when_its_worker_died(
+    open_site: "OpenSite",
+) -> None:
+    """The worker's jobs cannot end."""
     async with open_site() as site:
         site.scheduler.deaths = {1: "running"}
         workflow_id = await site.submit(["a"])
@@ -44,7 +46,7 @@ async def test_dead_worker_gets_no_grace(open_site: "OpenSite") -> None:
 async def test_failed_allocations_are_reported(
     open_site: "OpenSite", settings: RecoverySettings | None
 ) -> None:
-    """Each diagnosis reports the allocations that ended with an error."""
+    """Each diagnosis reports those that ended since the last one."""
     async with open_site() as site:
         site.scheduler.failures = {1: "no such user", 2: "no such file"}
         site.scheduler.deaths = {1: "running", 2: "running"}
@@ -52,18 +54,20 @@ async def test_failed_allocations_are_reported(
 
         await site.watch(workflow_id, recovery=settings)
 
-        told = [
+        reported = [
             (event.scheduler, event.scheduler_id, event.status.detail)
             for event in site.seen(events.AllocationFailed)
         ]
-        assert told == [
+        assert reported == [
             ("local", 1, "no such user"),
             *([("local", 2, "no such file")] if settings else []),
         ]
         assert isinstance(site.events[-1], WatchEnded)
 
 
-async def test_unknown_is_never_gone(open_site: "OpenSite") -> None:
+async def test_allocation_in_an_unknown_state_is_not_treated_as_ended(
+    open_site: "OpenSite",
+) -> None:
     async with open_site() as site:
         site.scheduler.deaths = {1: "running"}
         site.scheduler.afterlife = AllocationState.UNKNOWN
@@ -86,8 +90,10 @@ async def test_unknown_is_never_gone(open_site: "OpenSite") -> None:
 
 
 @pytest.mark.parametrize("interval", [5, 60, 3600])
-async def test_stuck_after_the_grace(open_site: "OpenSite", interval: float) -> None:
-    """However rarely it is polled."""
+async def test_workflow_without_workers_is_stuck_after_the_grace_period(
+    open_site: "OpenSite", interval: float
+) -> None:
+    """The poll interval does not matter."""
     async with open_site() as site:
         workflow_id = await site.submit(["a"], allocations=0)
 
@@ -99,7 +105,7 @@ async def test_stuck_after_the_grace(open_site: "OpenSite", interval: float) -> 
         assert 45 <= anyio.current_time() <= 50
 
 
-async def test_long_run_is_no_stall(open_site: "OpenSite") -> None:
+async def test_long_job_is_not_a_stall(open_site: "OpenSite") -> None:
     async with open_site() as site:
         site.scheduler.endings = {"a": [LONG_RUN]}
         workflow_id = await site.submit(["a"])
@@ -110,17 +116,17 @@ async def test_long_run_is_no_stall(open_site: "OpenSite") -> None:
         assert not site.seen(events.WorkflowStalled)
 
 
-async def test_allocations_that_die_at_once(
+async def test_allocations_that_end_at_once_are_replaced_after_the_grace_period(
     open_site: "OpenSite", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They are replaced only after the grace, each time."""
+    """The watch waits for the grace period before each round."""
     async with open_site() as site:
         workflow_id = await site.submit(["a"], allocations=0)
         submitted: list[tuple[AllocationSpec, WorkerAssignment]] = []
 
         async def submit(spec: AllocationSpec, work: WorkerAssignment) -> int:
             submitted.append((spec, work))
-            return len(submitted)  # which the scheduler knows nothing of any more
+            return len(submitted)  # a number that the scheduler does not know
 
         monkeypatch.setattr(site.scheduler, "submit", submit)
 
@@ -131,7 +137,7 @@ async def test_allocations_that_die_at_once(
         assert anyio.current_time() >= 4 * intervals.STALL_GRACE
 
 
-async def test_one_round_with_workers_left(open_site: "OpenSite") -> None:
+async def test_one_round_is_refused_while_workers_run(open_site: "OpenSite") -> None:
     async with open_site() as site:
         site.scheduler.endings = {"a": [LONG_RUN]}
         workflow_id = await site.submit(["a"])
@@ -142,8 +148,8 @@ async def test_one_round_with_workers_left(open_site: "OpenSite") -> None:
         assert "still has workers" in ended.reason
 
 
-async def test_one_round_does_not_wait(open_site: "OpenSite") -> None:
-    """With the request the user says that the workflow is at rest."""
+async def test_one_round_starts_without_a_grace_period(open_site: "OpenSite") -> None:
+    """The user who requests it knows that no worker is about to start."""
     async with open_site() as site:
         workflow_id = await site.submit(["a"], allocations=0)
 
@@ -154,7 +160,7 @@ async def test_one_round_does_not_wait(open_site: "OpenSite") -> None:
 
 
 async def run_by_hand(site: "Site", *, hostname: str, pid: int, jobs: int) -> None:
-    """A worker outside of allocations begins so many jobs of workflow 1."""
+    """Starts an unmanaged worker with so many running jobs of workflow 1."""
     worker, node = RunnerApi(site.client.transport), WorkerResources(num_cpus=1, memory=GIB)
     node_id = await worker.register_node(
         1,
@@ -175,8 +181,10 @@ def dead_pid() -> int:
         return process.pid
 
 
-async def test_worker_that_starts_while_another_is_found_dead(open_site: "OpenSite") -> None:
-    """Its job is no orphan, although the poll before saw no worker alive."""
+async def test_job_of_a_worker_that_starts_after_the_poll_is_no_orphan(
+    open_site: "OpenSite",
+) -> None:
+    """The poll found only a dead worker."""
 
     async def begin(request: httpx.Request, forward: "Forward") -> httpx.Response:
         if request.url.path.endswith("/resource_requirements"):
@@ -195,8 +203,8 @@ async def test_worker_that_starts_while_another_is_found_dead(open_site: "OpenSi
         assert {method for _, method, _ in site.line.sent} == {"GET"}
 
 
-async def test_without_retries_left_idle_workers_get_no_grace(open_site: "OpenSite") -> None:
-    """A worker elsewhere that may be about to leave only matters before a new run."""
+async def test_watch_without_retries_does_not_wait_for_idle_workers(open_site: "OpenSite") -> None:
+    """Idle workers on other machines only matter before a new run."""
     async with open_site() as site:
         await site.submit(["a"], allocations=0)
         await run_by_hand(site, hostname="elsewhere", pid=1, jobs=0)

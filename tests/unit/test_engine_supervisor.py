@@ -35,7 +35,7 @@ async def test_slow_submission_delays_no_other_workflow(open_site: "OpenSite") -
 
         async with site.context() as context:
             verdicts = await watch_all(
-                [site.request(1), site.request(2)], noting_ends(context, ended)
+                [site.request(1), site.request(2)], recording_ends(context, ended)
             )
 
         assert {number: each.verdict for number, each in verdicts.items()} == {
@@ -46,8 +46,8 @@ async def test_slow_submission_delays_no_other_workflow(open_site: "OpenSite") -
         assert ended[1] > 5000
 
 
-def noting_ends(context: EngineContext, ended: dict[int, float]) -> EngineContext:
-    """The context, with the time of each workflow's verdict."""
+def recording_ends(context: EngineContext, ended: dict[int, float]) -> EngineContext:
+    """The context, which also stores when each watch ended."""
 
     def report(event: Any) -> None:
         context.report(event)
@@ -58,10 +58,10 @@ def noting_ends(context: EngineContext, ended: dict[int, float]) -> EngineContex
 
 
 @pytest.mark.parametrize(("crashes", "verdict"), [(2, Verdict.SUCCEEDED), (3, Verdict.HANDED_OVER)])
-async def test_crash_is_retried_twice_and_isolated(
+async def test_crash_is_retried_twice_and_affects_no_other_watch(
     open_site: "OpenSite", crashes: int, verdict: Verdict
 ) -> None:
-    """Each crash is reported and retried after a pause; the third ends this watch, and no other."""
+    """Each crash is reported; the third ends the watch."""
     async with open_site() as site:
         for name in ("a", "b"):
             site.scheduler.endings[name] = [(0, None, 100.0)]
@@ -80,8 +80,8 @@ async def test_crash_is_retried_twice_and_isolated(
             assert "of this test" in verdicts[1].reason
 
 
-async def test_watch_that_crashed_is_continued(open_site: "OpenSite") -> None:
-    """An internal error decides nothing: the journal keeps the watch, with its retry count."""
+async def test_watch_that_ended_by_crashes_stays_open_in_the_journal(open_site: "OpenSite") -> None:
+    """The next watch continues it, with its retry count."""
     async with open_site() as site:
         await site.submit(["a"])
         site.line.fault = InternalError("/workflows/1/is_complete", 3)
@@ -94,7 +94,7 @@ async def test_watch_that_crashed_is_continued(open_site: "OpenSite") -> None:
 
 
 class InternalError:
-    """An internal error at a request, so many times."""
+    """Raises an internal error at a request, so many times."""
 
     def __init__(self, path: str, times: int) -> None:
         self._path = path
@@ -107,8 +107,8 @@ class InternalError:
         return await forward(request)
 
 
-async def test_crash_in_a_round(open_site: "OpenSite") -> None:
-    """A crash of the recovery task counts as a crash of the watch; the next attempt continues."""
+async def test_round_continues_after_a_crash(open_site: "OpenSite") -> None:
+    """A crash of the recovery task counts as a crash of the watch."""
     async with open_site() as site:
         site.scheduler.endings = {"a": [OOM]}
         workflow_id = await site.submit(["a"])
@@ -121,7 +121,7 @@ async def test_crash_in_a_round(open_site: "OpenSite") -> None:
         assert len(site.seen(events.RecoveryPlanned)) == 1
 
 
-async def test_broken_journal_ends_all_watches(open_site: "OpenSite") -> None:
+async def test_journal_error_ends_all_watches(open_site: "OpenSite") -> None:
     async with open_site() as site:
         site.scheduler.endings = {"a": [OOM], "b": [(0, None, 10_000.0)]}
         for name in ("a", "b"):
@@ -129,14 +129,14 @@ async def test_broken_journal_ends_all_watches(open_site: "OpenSite") -> None:
 
         async with site.context() as context:
             with pytest.raises(JournalError, match="Nothing is changed without it"):
-                await watch_all([site.request(1), site.request(2)], breaking(context, site))
+                await watch_all([site.request(1), site.request(2)], break_journal(context, site))
 
         assert anyio.current_time() < 1000
         assert (await site.client.get_workflow(1)).run_id == 1
 
 
-def breaking(context: EngineContext, site: "Site") -> EngineContext:
-    """The context, with a journal that cannot be written from the first failure on."""
+def break_journal(context: EngineContext, site: "Site") -> EngineContext:
+    """The context, whose journal cannot be written after the first failed workflow."""
 
     def report(event: Any) -> None:
         context.report(event)
@@ -148,8 +148,8 @@ def breaking(context: EngineContext, site: "Site") -> EngineContext:
     return replace(context, report=report)
 
 
-async def test_closed_output_ends_the_watch(open_site: "OpenSite") -> None:
-    """The reader of the transcript is gone: that is no crash, and the watch ends."""
+async def test_closed_output_ends_the_watch_without_a_retry(open_site: "OpenSite") -> None:
+    """It is not treated as a crash."""
 
     def report(event: Any) -> None:
         if isinstance(event, events.WorkflowComplete):
@@ -162,10 +162,10 @@ async def test_closed_output_ends_the_watch(open_site: "OpenSite") -> None:
                 await watch_workflow(site.request(1), replace(context, report=report))
 
 
-async def test_crash_in_the_event_listener(
+async def test_watch_continues_after_a_crash_of_the_event_listener(
     open_site: "OpenSite", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The round in progress is finished before the next attempt."""
+    """The round in progress is finished first."""
 
     async def open_stream(_request: httpx.Request) -> httpx.Response:
         if site.seen(events.WatchCrashed):
@@ -189,14 +189,14 @@ async def test_crash_in_the_event_listener(
         assert len(site.seen(events.RecoveryInitiated)) == 1
 
 
-async def test_unknown_workflow(open_site: "OpenSite") -> None:
+async def test_watch_of_an_unknown_workflow_is_refused(open_site: "OpenSite") -> None:
     async with open_site() as site:
         with pytest.raises(NotFound):
             await site.watch(42)
         assert not site.events
 
 
-async def test_second_watch_of_a_workflow(open_site: "OpenSite") -> None:
+async def test_second_watch_of_a_workflow_is_refused(open_site: "OpenSite") -> None:
     async with open_site() as site:
         workflow_id = await site.submit(["a"])
         async with anyio.create_task_group() as tasks:
@@ -207,8 +207,7 @@ async def test_second_watch_of_a_workflow(open_site: "OpenSite") -> None:
         assert (await site.watch(workflow_id)).verdict is Verdict.SUCCEEDED
 
 
-async def test_verdict_is_journaled(open_site: "OpenSite") -> None:
-    """After it, the next watch is a new one, with rounds of its own."""
+async def test_watch_after_a_journaled_outcome_counts_its_own_rounds(open_site: "OpenSite") -> None:
     async with open_site() as site:
         site.scheduler.endings = {"a": [(1, None, 10.0)] * 9}
         workflow_id = await site.submit(["a"])
@@ -217,8 +216,8 @@ async def test_verdict_is_journaled(open_site: "OpenSite") -> None:
         assert len(site.scheduler.requests) == 1 + 3 + 3
 
 
-async def test_refused_verdict_leaves_the_watch_open(open_site: "OpenSite") -> None:
-    """A command of the user came first: the next watch continues this one."""
+async def test_watch_stays_open_when_its_outcome_is_refused(open_site: "OpenSite") -> None:
+    """It is refused when a user's command came first; the next watch continues this one."""
     async with open_site() as site:
         site.scheduler.endings = {"a": [(1, None, 10.0)] * 9}
         workflow_id = await site.submit(["a"])
@@ -241,20 +240,20 @@ async def test_one_watch_retries_a_failing_server_for_all(open_site: "OpenSite")
             site.scheduler.endings[name] = [(0, None, 3000.0)]
             await site.submit([name])
         site.line.fault = answer
-        told = dict[int, float]()
+        deferred_at = dict[int, float]()
 
         async with site.context() as context:
 
             def report(event: Any) -> None:
                 context.report(event)
                 if isinstance(event, events.PollDeferred | events.PollFailed):
-                    told.setdefault(event.workflow_id, anyio.current_time())
+                    deferred_at.setdefault(event.workflow_id, anyio.current_time())
 
             reporting = replace(context, report=report)
             await watch_all([site.request(number) for number in range(1, 9)], reporting)
 
-        assert told.keys() == set(range(1, 9))
-        assert max(told.values()) < 170
+        assert deferred_at.keys() == set(range(1, 9))
+        assert max(deferred_at.values()) < 170
         held_up, failed = site.seen(events.PollDeferred), site.seen(events.PollFailed)
         assert {event.reason for event in held_up} <= {event.reason for event in failed}
         asked = [moment for moment, _, _ in site.line.sent if 160 < moment < 2000]

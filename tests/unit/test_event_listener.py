@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.looptime
 
 
-async def test_wait_without_an_event() -> None:
+async def test_wait_without_an_event_lasts_for_the_interval() -> None:
     await WakeUp().wait(60)
     assert anyio.current_time() == 60
 
 
 @pytest.mark.parametrize("early", [True, False])
 async def test_event_ends_the_wait(*, early: bool) -> None:
-    """Also one that came between the poll and the wait."""
+    """An event between the poll and the wait also ends it."""
     wake_up = WakeUp()
     async with anyio.create_task_group() as tasks:
         if early:
@@ -33,7 +33,7 @@ async def test_event_ends_the_wait(*, early: bool) -> None:
     assert anyio.current_time() == (0 if early else 10)
 
 
-async def test_event_before_a_poll_is_forgotten() -> None:
+async def test_event_before_a_poll_does_not_end_the_wait() -> None:
     wake_up = WakeUp()
     wake_up.set()
     wake_up.forget()
@@ -52,10 +52,10 @@ async def test_event_before_a_poll_is_forgotten() -> None:
         (httpx.Response(401, text="Unauthorized"), 30),
     ],
 )
-async def test_server_without_a_stream(
+async def test_watch_polls_a_server_without_an_event_stream(
     open_site: "OpenSite", monkeypatch: pytest.MonkeyPatch, answer: httpx.Response, most: int
 ) -> None:
-    """It is not asked again, or less and less often; the watch polls on."""
+    """The stream is requested once, or with growing pauses."""
     asked: list[float] = []
 
     async def open_stream(_request: httpx.Request) -> httpx.Response:

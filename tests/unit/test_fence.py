@@ -1,4 +1,4 @@
-"""Which changes of the daemon the fence lets through."""
+"""The fence allows changes only while the daemon holds the lease."""
 
 import os
 import subprocess
@@ -32,7 +32,7 @@ URL = f"http://test-{os.getpid()}/torc-service/v1"
 
 
 class FakeLease(Lease):
-    """Counts heartbeats; ``error`` is raised by each of them."""
+    """Counts heartbeats; each raises ``error``, if there is one."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, ME)
@@ -53,7 +53,7 @@ def in_virtual_time(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     monkeypatch.setattr("anyio.to_thread.run_sync", run_sync)
 
 
-async def test_heartbeat_counts_for_a_second(
+async def test_heartbeat_allows_changes_for_a_second(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     in_virtual_time(monkeypatch, 0)
@@ -93,7 +93,7 @@ async def test_no_allocation_is_submitted_or_canceled_without_the_lease(
         assert (site.scheduler.requests, site.scheduler.canceled) == ([], [])
 
 
-async def test_one_heartbeat_counts_for_all_who_wait_for_it(
+async def test_simultaneous_checks_share_one_heartbeat(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     in_virtual_time(monkeypatch, 2)

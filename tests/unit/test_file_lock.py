@@ -12,7 +12,7 @@ def test_second_holder_is_refused_until_the_first_closes_the_file(tmp_path: Path
     with path.open("w") as second:
         with path.open("w") as first:
             assert try_lock(first)
-            assert try_lock(first)  # again by its holder: no change
+            assert try_lock(first)  # its holder locks it again: no change
             assert not try_lock(second)
         assert try_lock(second)
 

@@ -1,4 +1,4 @@
-"""One holder at a time: among processes and machines, and after long suspensions."""
+"""The lease has one holder at a time: among processes and machines, and after suspensions."""
 
 import json
 import os
@@ -42,7 +42,7 @@ except LeaseLost:
 
 
 class Rival:
-    """Another process that wants the lease. It does one step for each line that it receives."""
+    """Another process that acquires the lease. It does one step for each line that it receives."""
 
     def __init__(self, folder: Path) -> None:
         command = [sys.executable, "-c", RIVAL, str(folder)]
@@ -105,7 +105,7 @@ def test_state_of_a_lease(
         (GONE, Liveness.GONE),
         (PID_REUSED, Liveness.GONE),
         (ELSEWHERE, Liveness.UNKNOWN),
-        (IN_A_CONTAINER, Liveness.UNKNOWN),  # where its PID means another process
+        (IN_A_CONTAINER, Liveness.UNKNOWN),  # the PID means another process there
     ],
 )
 def test_liveness_of_a_holder(holder: Holder, liveness: Liveness) -> None:
@@ -113,7 +113,9 @@ def test_liveness_of_a_holder(holder: Holder, liveness: Liveness) -> None:
 
 
 @pytest.mark.parametrize(("mine", "theirs"), [(4.0, 180.0), (180.0, 4.0), (180.0, 0.0)])
-def test_longer_patience_of_the_two_counts(mine: float, theirs: float) -> None:
+def test_lease_expires_after_the_longer_timeout_of_the_two_daemons(
+    mine: float, theirs: float
+) -> None:
     seen = Sighting(epoch=3, heartbeat=9, holder=replace(ELSEWHERE, patience=theirs))
     me = replace(ME, patience=mine)
 
@@ -130,7 +132,7 @@ def test_changing_heartbeat_keeps_the_lease(tmp_path: Path) -> None:
     assert ours.acquire(0)
     assert not theirs.acquire(0)
     ours.beat()
-    assert not theirs.acquire(PATIENCE)  # unchanged since this call only
+    assert not theirs.acquire(PATIENCE)  # it has been unchanged since this call
     assert not theirs.acquire(2 * PATIENCE - 1)
     assert theirs.holder() == ELSEWHERE
 
@@ -143,7 +145,7 @@ def test_changing_heartbeat_keeps_the_lease(tmp_path: Path) -> None:
     theirs.beat()
 
 
-def test_heartbeat_counts_whatever_its_time_is(tmp_path: Path) -> None:
+def test_heartbeat_counts_with_any_file_time(tmp_path: Path) -> None:
     ours, theirs = Lease(tmp_path, ELSEWHERE), Lease(tmp_path, ME)
     assert ours.acquire(0)
     for number, hours in enumerate((0, -1, 1, -1)):
@@ -152,8 +154,8 @@ def test_heartbeat_counts_whatever_its_time_is(tmp_path: Path) -> None:
         assert not theirs.acquire(number * (PATIENCE + 1))
 
 
-def test_file_that_cannot_be_deleted_is_left(tmp_path: Path) -> None:
-    """NFS keeps a file under another name for whoever has it open."""
+def test_file_that_cannot_be_deleted_is_ignored(tmp_path: Path) -> None:
+    """NFS renames a deleted file that a process has open."""
     (tmp_path / ".nfs0001").mkdir()
     lease = Lease(tmp_path, ME)
     assert lease.acquire(0)
@@ -173,23 +175,23 @@ def test_released_lease_is_vacant_at_once_and_keeps_its_number(tmp_path: Path) -
         ours.beat()
 
 
-def test_holder_on_this_machine_that_is_gone_is_replaced_at_once(tmp_path: Path) -> None:
+def test_dead_holder_on_this_machine_is_replaced_at_once(tmp_path: Path) -> None:
     assert Lease(tmp_path, GONE).acquire(0)
     assert Lease(tmp_path, ME).acquire(0)
 
 
 def test_holder_acquires_its_own_lease_again(tmp_path: Path) -> None:
-    """After trouble with the state folder."""
+    """The daemon does so after an error of the state folder."""
     lease = Lease(tmp_path, ME)
     assert lease.acquire(0)
     assert lease.acquire(1)
     assert [path.name for path in tmp_path.iterdir()] == ["1"]
 
 
-def test_epoch_that_is_listed_but_gone_is_an_error(
+def test_epoch_that_is_listed_but_missing_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A network file system may show a name for a while after it was removed."""
+    """A network file system may list a removed file for a while."""
     monkeypatch.setattr(Path, "iterdir", lambda folder: iter([folder / "7"]))
     with pytest.raises(FileNotFoundError):
         Lease(tmp_path, ME).acquire(0)
@@ -218,7 +220,7 @@ def test_same_epoch_of_another_holder_is_not_ours(tmp_path: Path) -> None:
 def test_cached_listing_does_not_hide_a_takeover(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A network file system may cache it for a while."""
+    """A network file system may cache the listing."""
     ours, theirs = Lease(tmp_path, ELSEWHERE), Lease(tmp_path, ME)
     assert ours.acquire(0)
     assert not theirs.acquire(0)
@@ -229,7 +231,7 @@ def test_cached_listing_does_not_hide_a_takeover(
         ours.beat()
 
 
-def test_record_of_a_version_without_patience_is_read(tmp_path: Path) -> None:
+def test_record_without_a_timeout_is_read(tmp_path: Path) -> None:
     record = asdict(ELSEWHERE)
     del record["patience"]
     (tmp_path / "4").write_text(json.dumps(record))
@@ -238,7 +240,7 @@ def test_record_of_a_version_without_patience_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", "nonsense"])
-def test_unreadable_record_holds_the_lease_for_our_patience(tmp_path: Path, text: str) -> None:
+def test_unreadable_record_holds_the_lease_for_our_own_timeout(tmp_path: Path, text: str) -> None:
     (tmp_path / "4").write_text(text)
     lease = Lease(tmp_path, ME)
 
@@ -247,27 +249,29 @@ def test_unreadable_record_holds_the_lease_for_our_patience(tmp_path: Path, text
     assert (tmp_path / "5").exists()
 
 
-def test_deleted_draft_loses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def faster(draft: Path, file: Path) -> None:
+def test_daemon_whose_draft_was_deleted_does_not_get_the_lease(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def link_of_a_rival(draft: Path, file: Path) -> None:
         draft.unlink()
         file.write_text("")
         raise FileExistsError
 
-    monkeypatch.setattr(os, "link", faster)
+    monkeypatch.setattr(os, "link", link_of_a_rival)
 
     assert not Lease(tmp_path, ME).acquire(0)
 
 
-def test_link_that_succeeded_with_an_error_wins(
+def test_link_that_succeeded_despite_an_error_acquires_the_lease(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     link = os.link
 
-    def done_and_refused(draft: Path, file: Path) -> None:
+    def link_with_an_error(draft: Path, file: Path) -> None:
         link(draft, file)
         raise FileExistsError
 
-    monkeypatch.setattr(os, "link", done_and_refused)
+    monkeypatch.setattr(os, "link", link_with_an_error)
 
     assert Lease(tmp_path, ME).acquire(0)
 
@@ -275,22 +279,24 @@ def test_link_that_succeeded_with_an_error_wins(
 def test_drafts_of_equal_processes_have_different_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In two containers of one name both may be process 1."""
+    """In two containers with the same host name, both may be process 1."""
     drafts: list[Path] = []
     link = os.link
 
-    def watched(draft: Path, file: Path) -> None:
+    def recorded_link(draft: Path, file: Path) -> None:
         drafts.append(draft)
         link(draft, file)
 
-    monkeypatch.setattr(os, "link", watched)
+    monkeypatch.setattr(os, "link", recorded_link)
     for folder in (tmp_path / "a", tmp_path / "b"):
         assert Lease(folder, ME).acquire(0)
 
     assert drafts[0].name != drafts[1].name
 
 
-def test_one_of_many_simultaneous_processes_wins(start_rival: Callable[[], Rival]) -> None:
+def test_one_of_several_simultaneous_processes_acquires_the_lease(
+    start_rival: Callable[[], Rival],
+) -> None:
     rivals = [start_rival() for _ in range(4)]
     assert [rival.answer() for rival in rivals] == ["ready"] * 4
 
@@ -300,7 +306,7 @@ def test_one_of_many_simultaneous_processes_wins(start_rival: Callable[[], Rival
     assert sorted(rival.answer() for rival in rivals) == ["False", "False", "False", "True"]
 
 
-def test_suspended_holder_finds_out_after_a_takeover(
+def test_suspended_holder_loses_the_lease_after_a_takeover(
     tmp_path: Path, start_rival: Callable[[], Rival]
 ) -> None:
     paused = start_rival()
@@ -309,7 +315,7 @@ def test_suspended_holder_finds_out_after_a_takeover(
     paused.process.send_signal(signal.SIGSTOP)
     lease = Lease(tmp_path, ME)
 
-    assert not lease.acquire(0)  # it is alive, and may be resumed at any moment
+    assert not lease.acquire(0)  # the holder is alive, and may resume
     assert lease.acquire(PATIENCE)
 
     paused.process.send_signal(signal.SIGCONT)
@@ -318,28 +324,28 @@ def test_suspended_holder_finds_out_after_a_takeover(
     lease.beat()
 
 
-def test_successor_that_appears_just_before_a_heartbeat_is_noticed(
+def test_takeover_just_before_a_heartbeat_is_detected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Marks first and looks afterwards: in the other order neither would see the other."""
+    """The heartbeat is written before the check; otherwise neither daemon would see the other."""
     ours = Lease(tmp_path, ELSEWHERE)
     assert ours.acquire(0)
     utime = os.utime
 
-    def followed_meanwhile(file: Path, times: tuple[int, int] | None) -> None:
-        (tmp_path / "2").write_text(json.dumps(asdict(ME)))  # it has not yet removed our file
+    def utime_after_a_takeover(file: Path, times: tuple[int, int] | None) -> None:
+        (tmp_path / "2").write_text(json.dumps(asdict(ME)))  # our file still exists
         utime(file, times)
 
-    monkeypatch.setattr(os, "utime", followed_meanwhile)
+    monkeypatch.setattr(os, "utime", utime_after_a_takeover)
 
     with pytest.raises(LeaseLost):
         ours.beat()
 
 
-def test_epoch_that_goes_while_it_is_read_gives_way_to_the_next(
+def test_next_epoch_is_read_when_an_epoch_disappears(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A successor swept it up between the list of the folder and the reading of the file."""
+    """A successor removed it after the folder was listed and before the file was read."""
     assert Lease(tmp_path, ELSEWHERE).acquire(0)
     (tmp_path / "1").rename(tmp_path / "2")
     lists = iter([["1"], ["2"]])

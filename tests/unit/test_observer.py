@@ -1,4 +1,4 @@
-"""One poll of a workflow: what it asks of the schedulers, and what it makes of their answers."""
+"""One poll of a workflow: its queries of the schedulers, and how it reads the answers."""
 
 from collections.abc import Collection
 from typing import TYPE_CHECKING
@@ -25,7 +25,7 @@ def cluster_of(site: "Site") -> Cluster:
 async def test_polls_of_many_workflows_share_one_status_query(
     open_site: "OpenSite", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All in one cycle, however many workflows and however they are spread over a half of it."""
+    """There is one query in a cycle, although the polls are spread over half of the cycle."""
     async with open_site() as site:
         site.scheduler.endings = {"a": [(0, None, 10_000.0)]}
         workflows = [await site.submit(["a"]) for _ in range(10)]
@@ -50,8 +50,10 @@ async def test_polls_of_many_workflows_share_one_status_query(
         assert queries == [set(range(1, 11))]
 
 
-async def test_allocation_of_a_scheduler_that_is_not_known_here(open_site: "OpenSite") -> None:
-    """It may be alive, whatever becomes of it."""
+async def test_allocation_of_an_unknown_scheduler_has_an_unknown_state(
+    open_site: "OpenSite",
+) -> None:
+    """Its workers may be alive."""
     async with open_site() as site:
         workflow_id = await site.submit(["a"], allocations=0)
         await site.client.create_allocation(
@@ -67,7 +69,7 @@ async def test_allocation_of_a_scheduler_that_is_not_known_here(open_site: "Open
         assert seen.may_have_workers
 
 
-async def test_a_scheduler_that_does_not_answer(
+async def test_poll_fails_when_a_scheduler_does_not_answer(
     open_site: "OpenSite", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fail(_numbers: Collection[int]) -> dict[int, AllocationStatus]:

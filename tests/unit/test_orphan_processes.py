@@ -14,7 +14,7 @@ from torc_watch.schedulers.local.orphan_processes import end_orphan_processes
 from torc_watch.torc.server_url import is_same_server
 
 SERVER = "http://127.0.0.1:8080/torc-service/v1"
-WORKFLOW = os.getpid()  # processes are looked for on the whole machine, where others test, too
+WORKFLOW = os.getpid()  # unique: the search covers the whole machine, where other tests may run
 MARKER = {"TORC_WATCH_TEST": str(os.getpid())}
 JOB = {"TORC_WORKFLOW_ID": str(WORKFLOW), "TORC_JOB_ID": "12", "TORC_API_URL": SERVER}
 
@@ -23,7 +23,7 @@ Start = Callable[..., None]
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Starts a process and its child, and leaves both to the system, as a killed runner does."""
+    """Starts a process and its child, and orphans both, as a killed runner does."""
 
     def start(environment: dict[str, str], **options: int) -> None:
         subprocess.run(
@@ -41,7 +41,7 @@ def marked() -> list[processes.Process]:
     return processes.carriers_of("=".join(*MARKER.items()).encode())
 
 
-def test_all_processes_of_a_job_are_ended(start: Start) -> None:
+def test_all_orphan_processes_of_a_job_are_killed(start: Start) -> None:
     for job_id in ("12", "13"):
         start(JOB | {"TORC_JOB_ID": job_id})
     assert end_orphan_processes(SERVER, WORKFLOW, [12, 13]) >= 2
@@ -59,7 +59,7 @@ def test_all_processes_of_a_job_are_ended(start: Start) -> None:
         {"TORC_API_URL": ""},
     ],
 )
-def test_processes_of_other_jobs_live_on(start: Start, difference: dict[str, str]) -> None:
+def test_processes_of_other_jobs_are_not_killed(start: Start, difference: dict[str, str]) -> None:
     start(JOB | difference)
     before = {process.identity for process in marked()}
     assert end_orphan_processes(SERVER, WORKFLOW, [12]) == 0
@@ -67,20 +67,20 @@ def test_processes_of_other_jobs_live_on(start: Start, difference: dict[str, str
 
 
 @pytest.mark.parametrize("missing", JOB)
-def test_processes_without_a_full_identity_live_on(start: Start, missing: str) -> None:
+def test_processes_without_a_full_identity_are_not_killed(start: Start, missing: str) -> None:
     start({name: value for name, value in JOB.items() if name != missing})
     assert end_orphan_processes(SERVER, WORKFLOW, [12]) == 0
     assert marked()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may start processes of others")
-def test_processes_of_another_user_live_on(start: Start) -> None:
+def test_processes_of_another_user_are_not_killed(start: Start) -> None:
     start(JOB, user=65534)
     assert end_orphan_processes(SERVER, WORKFLOW, [12]) == 0
     assert marked()
 
 
-def test_a_watch_within_a_job_lives_on() -> None:
+def test_watch_that_runs_in_a_job_does_not_kill_itself() -> None:
     program = f"""
 import subprocess
 from torc_watch.schedulers.local.orphan_processes import end_orphan_processes
@@ -93,7 +93,9 @@ with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as child:
     assert (done.stdout, done.stderr) == ("0 None\n", "")
 
 
-def test_orphan_that_does_not_end(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_orphan_that_survives_its_kill_is_an_error(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
     start(JOB)
     with monkeypatch.context() as patch:
         patch.setattr(orphan_processes, "_KILL_PATIENCE", 0.05)
@@ -113,10 +115,10 @@ def test_orphan_that_does_not_end(start: Start, monkeypatch: pytest.MonkeyPatch)
         ("http://127.0.0.1:80/torc-service/v1", False),
         ("http://127.0.0.1:8080/proxy/torc-service/v1", False),
         ("http://127.0.0.2:8080/torc-service/v1", False),
-        ("http://nobody.invalid:8080/torc-service/v1", False),
+        ("http://unknown.invalid:8080/torc-service/v1", False),
         ("http://a..b:8080/torc-service/v1", False),
-        ("nonsense of a user", False),
+        ("no URL", False),
     ],
 )
-def test_one_server_by_several_names(written: str, is_same: bool) -> None:
+def test_urls_of_the_same_server(written: str, is_same: bool) -> None:
     assert is_same_server(SERVER, written) is is_same

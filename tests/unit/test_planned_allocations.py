@@ -37,28 +37,51 @@ def planned(
 @pytest.mark.parametrize(
     ("usual", "wanted", "number", "num_cpus", "memory"),
     [
-        pytest.param(None, demand(100), 1, 8, 16 * GIB, id="no shape is the whole machine"),
-        pytest.param(shape(2, 4 * GIB), demand(1), 1, 2, 4 * GIB, id="no more than the jobs need"),
-        pytest.param(shape(2, 4 * GIB), demand(3), 2, 2, 4 * GIB, id="two at a time in each"),
-        pytest.param(shape(2, 4 * GIB), demand(99), 4, 2, 4 * GIB, id="as many as have CPUs"),
+        pytest.param(
+            None, demand(100), 1, 8, 16 * GIB, id="the whole machine without a usual shape"
+        ),
+        pytest.param(shape(2, 4 * GIB), demand(1), 1, 2, 4 * GIB, id="one allocation for one job"),
+        pytest.param(
+            shape(2, 4 * GIB), demand(3), 2, 2, 4 * GIB, id="two jobs at a time in each allocation"
+        ),
+        pytest.param(
+            shape(2, 4 * GIB), demand(99), 4, 2, 4 * GIB, id="limited by the machine's CPUs"
+        ),
         pytest.param(
             shape(2, 4 * GIB),
             demand(3, memory=3 * GIB),
             3,
             2,
             4 * GIB,
-            id="by memory one at a time",
+            id="one job at a time by memory",
         ),
         pytest.param(
-            shape(2, 4 * GIB), demand(1, num_cpus=3, memory=5 * GIB), 1, 3, 5 * GIB, id="large job"
+            shape(2, 4 * GIB),
+            demand(1, num_cpus=3, memory=5 * GIB),
+            1,
+            3,
+            5 * GIB,
+            id="raised for a job larger than the shape",
         ),
         pytest.param(
-            shape(2, None), demand(1, memory=99 * GIB), 1, 2, 16 * GIB, id="what there is, no more"
+            shape(2, None),
+            demand(1, memory=99 * GIB),
+            1,
+            2,
+            16 * GIB,
+            id="limited by the machine's memory",
         ),
-        pytest.param(shape(2, 4 * GIB), demand(1, num_cpus=9), 1, 9, 4 * GIB, id="never none"),
+        pytest.param(
+            shape(2, 4 * GIB),
+            demand(1, num_cpus=9),
+            1,
+            9,
+            4 * GIB,
+            id="one allocation although no node has the CPUs",
+        ),
     ],
 )
-def test_allocations(
+def test_allocations_of_one_machine(
     usual: SchedulerConfig | None, wanted: Demand, number: int, num_cpus: int, memory: int
 ) -> None:
     specs = planned(wanted, usual, MACHINE)
@@ -68,7 +91,7 @@ def test_allocations(
 
 
 @pytest.mark.parametrize(("count", "number"), [(1, 2), (4, 8)])
-def test_memory_of_each_node_bounds_allocations(count: int, number: int) -> None:
+def test_memory_of_each_node_limits_the_allocations(count: int, number: int) -> None:
     nodes = replace(MACHINE, count=count)
     assert len(planned(demand(99), shape(1, 8 * GIB), nodes)) == number
 
@@ -79,7 +102,7 @@ def test_memory_of_each_node_bounds_allocations(count: int, number: int) -> None
         pytest.param(
             demand(6, num_gpus=2, runtime=HOUR),
             shape(16, 32 * GIB, num_gpus=1, runtime=HOUR),
-            2,  # nodes, each with two jobs at once
+            2,  # the number of GPU nodes; each runs two jobs at once
             {"num_gpus": 2, "runtime": HOUR},
             id="as many GPUs as the largest job needs",
         ),
@@ -88,28 +111,28 @@ def test_memory_of_each_node_bounds_allocations(count: int, number: int) -> None
             shape(8, GIB, runtime=2 * HOUR),
             1,
             {"memory": GIB, "runtime": 30 * HOUR},
-            id="as long as the longest job",
+            id="run time of the longest job",
         ),
         pytest.param(
             demand(1, runtime=99 * HOUR),
             shape(8, GIB, runtime=2 * HOUR),
             1,
             {"runtime": HOUR},
-            id="no longer than the nodes allow, where none allows as much",
+            id="run time limited by the nodes",
         ),
         pytest.param(
             demand(40, num_nodes=2),
             shape(8, 64 * GIB, num_nodes=2),
             2,
             {"num_nodes": 2},
-            id="as many as have nodes",
+            id="limited by the number of nodes",
         ),
         pytest.param(
             demand(1, runtime=30 * HOUR),
             None,
             1,
             {"num_cpus": 8, "memory": 16 * GIB, "runtime": 48 * HOUR},
-            id="without a usual shape a whole node, for as long as that is to be had",
+            id="a whole node for its longest run time without a usual shape",
         ),
     ],
 )
@@ -145,7 +168,9 @@ def requirements(
         (requirements(num_cpus=99), 64 * GIB),
     ],
 )
-def test_most_memory_is_of_a_node_that_has_the_rest(asked: Requirements, most: int) -> None:
+def test_most_memory_is_that_of_a_node_with_the_other_resources(
+    asked: Requirements, most: int
+) -> None:
     assert resource_requests.most_memory(asked, CLUSTER) == most
 
 
@@ -158,7 +183,9 @@ def test_most_memory_is_of_a_node_that_has_the_rest(asked: Requirements, most: i
         (requirements(memory=99 * GIB), 48 * HOUR),
     ],
 )
-def test_longest_runtime_is_of_a_node_that_has_the_rest(asked: Requirements, longest: int) -> None:
+def test_longest_runtime_is_that_of_a_node_with_the_other_resources(
+    asked: Requirements, longest: int
+) -> None:
     assert resource_requests.longest_runtime(asked, CLUSTER) == longest
     assert resource_requests.longest_runtime(asked, (*CLUSTER, MACHINE)) in (None, longest)
     assert resource_requests.longest_runtime(asked, (MACHINE,)) is None

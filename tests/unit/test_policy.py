@@ -101,7 +101,7 @@ def refused(situation: Situation, settings: RecoverySettings | None = None) -> R
     return answer
 
 
-def test_an_oom_gets_memory_of_its_own() -> None:
+def test_job_that_ran_out_of_memory_gets_its_own_requirements() -> None:
     answer = planned(finding(7, Cause.OOM), finding(8, Cause.UNKNOWN))
     assert [(retry.job_id, retry.memory) for retry in answer.retries] == [
         (7, (64 * MIB, 96 * MIB)),
@@ -113,20 +113,20 @@ def test_an_oom_gets_memory_of_its_own() -> None:
     assert adjustment.name == "small.run2.96m.PT1M"
 
 
-def test_a_job_that_ran_far_beyond_its_time_gets_more_than_it_had() -> None:
+def test_job_that_ran_far_beyond_its_limit_gets_more_than_its_run_time() -> None:
     ran = dataclasses.replace(finding(7, Cause.TIMEOUT), ran=300.0)
     (adjustment,) = planned(ran, settings=RecoverySettings(runtime_multiplier=1.5)).adjustments
     assert 450 <= adjustment.runtime <= 465
 
 
-def test_a_timeout_gets_time_and_keeps_its_memory() -> None:
+def test_job_that_timed_out_gets_run_time_and_keeps_its_memory() -> None:
     (adjustment,) = planned(
         finding(7, Cause.TIMEOUT), settings=RecoverySettings(runtime_multiplier=2.0)
     ).adjustments
     assert (adjustment.memory, adjustment.runtime) == (64 * MIB, 120)
 
 
-def test_jobs_with_one_target_share_one_row_and_others_do_not() -> None:
+def test_jobs_with_equal_targets_share_one_row() -> None:
     other = dataclasses.replace(SMALL, id=4, name="other")
     answer = planned(
         finding(1, Cause.OOM, peak=65 * MIB),
@@ -138,8 +138,8 @@ def test_jobs_with_one_target_share_one_row_and_others_do_not() -> None:
     assert len({adjustment.name for adjustment in answer.adjustments}) == 3
 
 
-def test_rows_raised_from_one_root_share_their_target() -> None:
-    """A second row of the same name could not be told from the first after a crash."""
+def test_rows_raised_from_the_same_row_share_their_target() -> None:
+    """After a crash, a second row of the same name would be confused with the first."""
     raised = dataclasses.replace(SMALL, id=4, name="small.run1.80m.PT1M", memory=80 * MIB)
     larger = dataclasses.replace(SMALL, id=5, num_cpus=2, name="large")
     answer = planned(
@@ -153,7 +153,7 @@ def test_rows_raised_from_one_root_share_their_target() -> None:
     ]
 
 
-def test_a_row_raised_twice_keeps_its_root_name() -> None:
+def test_row_raised_twice_keeps_its_original_name() -> None:
     raised = dataclasses.replace(SMALL, name="small.run1.64m.PT1M")
     (adjustment,) = planned(finding(7, Cause.OOM, asked=raised)).adjustments
     assert adjustment.name == "small.run2.96m.PT1M"
@@ -167,12 +167,12 @@ def test_failure_without_a_resource_cause_is_retried_unchanged(cause: Cause) -> 
 
 
 @pytest.mark.parametrize("cause", [Cause.OOM, Cause.TIMEOUT])
-def test_a_job_without_requirements_is_retried_unchanged(cause: Cause) -> None:
+def test_job_without_requirements_is_retried_unchanged(cause: Cause) -> None:
     answer = planned(finding(7, cause, asked=None))
     assert (len(answer.retries), answer.adjustments) == (1, ())
 
 
-def test_unknown_failures_stay_when_the_user_says_so() -> None:
+def test_unknown_failures_are_skipped_without_retry_unknown() -> None:
     answer = planned(
         finding(7, Cause.UNKNOWN),
         finding(8, Cause.OOM),
@@ -182,7 +182,7 @@ def test_unknown_failures_stay_when_the_user_says_so() -> None:
     assert [(left.job_id, left.restarts_anyway) for left in answer.left_alone] == [(7, False)]
 
 
-def test_a_skipped_terminated_job_is_marked_as_restarting_anyway() -> None:
+def test_skipped_terminated_job_is_marked_as_restarting_anyway() -> None:
     capped = dataclasses.replace(SMALL, runtime=3600)
     answer = planned(
         finding(7, Cause.TIMEOUT, asked=capped, status=JobStatus.TERMINATED), finding(8, Cause.OOM)
@@ -191,9 +191,9 @@ def test_a_skipped_terminated_job_is_marked_as_restarting_anyway() -> None:
 
 
 def test_dependents_of_a_retried_job_are_listed_as_repeated() -> None:
-    """Whatever their status; but not those that have yet to run anyway."""
+    """Their status does not matter, but jobs that have not run yet are omitted."""
     failures = [finding(7, Cause.OOM), finding(8, Cause.UNKNOWN), finding(9, Cause.UNKNOWN)]
-    behind = [(8, 7), (10, 8), (11, 10), (12, 7), (20, 9)]  # each job with what it waits for
+    behind = [(8, 7), (10, 8), (11, 10), (12, 7), (20, 9)]  # (job, the job it depends on)
     answer = plan(
         situation(
             *failures,
@@ -226,31 +226,33 @@ def test_dependents_of_a_job_left_uninitialized_are_listed_as_repeated() -> None
     assert answer.repeated == (Repeat(job_id=2, job_name="train_2"),)
 
 
-def test_too_many_dependents_are_unknown_not_none() -> None:
+def test_too_many_dependents_are_listed_as_unknown() -> None:
     answer = plan(situation(finding(7, Cause.OOM), dependents=None), RecoverySettings())
     assert isinstance(answer, Plan)
     assert answer.repeated is None
 
 
 @pytest.mark.parametrize(
-    ("failed", "words"),
+    ("failed", "text"),
     [
         (finding(7, Cause.OOM, peak=9 * GIB), "more than 8g"),
         (finding(7, Cause.OOM, asked=dataclasses.replace(SMALL, memory=8 * GIB)), "more than 8g"),
         (finding(7, Cause.TIMEOUT, asked=dataclasses.replace(SMALL, runtime=3600)), "PT1H"),
     ],
 )
-def test_job_that_no_node_can_run_is_handed_over(failed: Finding, words: str) -> None:
+def test_job_that_no_node_can_run_is_handed_over(failed: Finding, text: str) -> None:
     refusal = refused(situation(failed))
     assert refusal.kind is RefusalKind.NOTHING_TO_RETRY
-    assert words in refusal.left_alone[0].reason
+    assert text in refusal.left_alone[0].reason
 
 
 @pytest.mark.parametrize(
     ("rounds_used", "max_retries", "allowed"),
     [(0, 3, True), (2, 3, True), (3, 3, False), (4, 3, False), (0, 0, False)],
 )
-def test_rounds_are_counted(rounds_used: int, max_retries: int, *, allowed: bool) -> None:
+def test_no_round_is_planned_beyond_max_retries(
+    rounds_used: int, max_retries: int, *, allowed: bool
+) -> None:
     answer = plan(
         situation(finding(7, Cause.UNKNOWN), rounds_used=rounds_used),
         RecoverySettings(max_retries=max_retries),
@@ -264,14 +266,14 @@ def test_rounds_are_counted(rounds_used: int, max_retries: int, *, allowed: bool
         assert answer.reason == f"Max retries ({max_retries}) exceeded."
 
 
-def test_ready_jobs_with_nothing_to_run_them_get_allocations() -> None:
+def test_ready_jobs_without_workers_get_allocations() -> None:
     answer = plan(situation(counts={JobStatus.READY: 3}), RecoverySettings())
     assert isinstance(answer, Plan)
     assert (answer.retries, len(answer.allocations)) == ((), 2)
 
 
 @pytest.mark.parametrize(
-    ("counts", "words"),
+    ("counts", "text"),
     [
         ({JobStatus.BLOCKED: 3}, "none is ready"),
         ({JobStatus.CANCELED: 3, JobStatus.COMPLETED: 1}, "none is ready"),
@@ -279,10 +281,10 @@ def test_ready_jobs_with_nothing_to_run_them_get_allocations() -> None:
         ({JobStatus.UNINITIALIZED: 3, JobStatus.DISABLED: 1}, "torc run 42"),
     ],
 )
-def test_jobs_that_nothing_can_start_are_stuck(counts: dict[JobStatus, int], words: str) -> None:
+def test_workflow_whose_jobs_cannot_start_is_stuck(counts: dict[JobStatus, int], text: str) -> None:
     refusal = refused(situation(counts=counts))
     assert refusal.kind is RefusalKind.STUCK
-    assert words in refusal.reason
+    assert text in refusal.reason
 
 
 @pytest.mark.parametrize(
@@ -300,7 +302,7 @@ def test_jobs_left_uninitialized_are_started(others: dict[JobStatus, int]) -> No
 @pytest.mark.parametrize(
     ("others", "restarts"), [({JobStatus.UNINITIALIZED: 1}, True), ({JobStatus.READY: 1}, False)]
 )
-def test_a_terminated_job_restarts_only_when_jobs_are_initialized(
+def test_skipped_terminated_job_restarts_only_when_jobs_are_initialized(
     others: dict[JobStatus, int], *, restarts: bool
 ) -> None:
     answer = plan(
@@ -317,7 +319,10 @@ def test_a_terminated_job_restarts_only_when_jobs_are_initialized(
 
 def test_allocations_have_the_usual_shape_and_tokens_of_the_round() -> None:
     answer = planned(*(finding(job_id, Cause.OOM) for job_id in range(1, 21)))
-    assert [(order.token, order.num_cpus, order.memory) for order in answer.allocations] == [
+    assert [
+        (allocation.token, allocation.num_cpus, allocation.memory)
+        for allocation in answer.allocations
+    ] == [
         ("abc.wf42.1", 2, GIB),
         ("abc.wf42.2", 2, GIB),
     ]
@@ -327,7 +332,7 @@ def test_allocations_have_the_usual_shape_and_tokens_of_the_round() -> None:
 @pytest.mark.parametrize(
     ("status", "allocations"), [(JobStatus.FAILED, 1), (JobStatus.TERMINATED, 2)]
 )
-def test_jobs_that_torc_restarts_anyway_get_allocations_too(
+def test_skipped_jobs_that_torc_restarts_get_allocations(
     status: JobStatus, allocations: int
 ) -> None:
     capped = dataclasses.replace(SMALL, runtime=3600)
@@ -337,24 +342,24 @@ def test_jobs_that_torc_restarts_anyway_get_allocations_too(
     assert len(answer.allocations) == allocations
 
 
-def test_jobs_that_torc_starts_over_get_allocations_too() -> None:
+def test_dependents_that_torc_restarts_get_allocations() -> None:
     behind = tuple(dependent(number, 7) for number in (8, 9))
     answer = plan(situation(finding(7, Cause.OOM), dependents=behind), RecoverySettings())
     assert isinstance(answer, Plan)
     assert len(answer.allocations) == 2
 
 
-def test_an_allocation_is_as_large_as_its_largest_job() -> None:
+def test_allocation_is_as_large_as_its_largest_job() -> None:
     asked = dataclasses.replace(SMALL, num_cpus=3, memory=2 * GIB)
-    (order,) = planned(finding(7, Cause.OOM, asked=asked)).allocations
-    assert (order.num_cpus, order.memory) == (3, 3 * GIB)
+    (allocation,) = planned(finding(7, Cause.OOM, asked=asked)).allocations
+    assert (allocation.num_cpus, allocation.memory) == (3, 3 * GIB)
 
 
 @given(
     causes=st.lists(st.sampled_from(Cause), min_size=1, max_size=30),
     peaks=st.lists(st.none() | st.integers(min_value=1, max_value=6 * GIB), min_size=30),
 )
-def test_every_failed_job_is_retried_or_left_alone_and_none_gets_less(
+def test_every_failed_job_is_retried_or_skipped_and_no_request_shrinks(
     causes: list[Cause], peaks: list[int | None]
 ) -> None:
     findings = [finding(i, cause, peak=peaks[i]) for i, cause in enumerate(causes)]
@@ -371,7 +376,7 @@ def test_every_failed_job_is_retried_or_left_alone_and_none_gets_less(
         assert (adjustment.memory, adjustment.runtime) != (SMALL.memory, SMALL.runtime)
 
 
-def test_failure_that_waits_for_a_user_restarts_with_the_others_and_gets_room() -> None:
+def test_pending_failed_job_is_marked_as_restarting_and_gets_an_allocation() -> None:
     """Torc starts it in any new run, although the plan does not retry it."""
     capped = dataclasses.replace(SMALL, runtime=3600)
     waits = finding(7, Cause.TIMEOUT, asked=capped, status=JobStatus.PENDING_FAILED)
@@ -392,4 +397,4 @@ def test_allocation_has_the_cpus_of_the_largest_of_several_jobs(cpus: tuple[int,
         finding(job_id, Cause.OOM, asked=dataclasses.replace(SMALL, num_cpus=num_cpus))
         for job_id, num_cpus in enumerate(cpus)
     ]
-    assert [order.num_cpus for order in planned(*findings).allocations] == [3]
+    assert [allocation.num_cpus for allocation in planned(*findings).allocations] == [3]

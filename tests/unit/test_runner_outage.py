@@ -1,4 +1,4 @@
-"""How long a worker waits for a server that is away, in virtual time."""
+"""How long a worker waits for an unreachable server, in virtual time."""
 
 from collections.abc import Callable
 
@@ -16,51 +16,51 @@ LOG = structlog.wrap_logger(structlog.ReturnLogger())
 
 
 class Server:
-    """Raises ``error`` until ``back``; ``calls`` counts."""
+    """Raises ``error`` for ``outage`` seconds; counts its ``calls``."""
 
-    def __init__(self, error: ServerError, back: float = float("inf")) -> None:
+    def __init__(self, error: ServerError, outage: float = float("inf")) -> None:
         self.calls = 0
         self._error = error
-        self._back = anyio.current_time() + back
+        self._end = anyio.current_time() + outage
 
     async def __call__(self) -> str:
         self.calls += 1
-        if anyio.current_time() < self._back:
+        if anyio.current_time() < self._end:
             raise self._error
         return "an answer"
 
 
-def a_patience(stop: anyio.Event, farewell: float = FAREWELL) -> OutagePatience:
+def outage_patience(stop: anyio.Event, farewell: float = FAREWELL) -> OutagePatience:
     return OutagePatience(stop, LOG, farewell=farewell)
 
 
-@pytest.mark.parametrize("away", [0.5, 60, OUTAGE - 60])
-async def test_outage_is_outlasted_with_growing_pauses(away: float) -> None:
-    server = Server(ServerUnreachable("gone"), back=away)
+@pytest.mark.parametrize("outage", [0.5, 60, OUTAGE - 60])
+async def test_call_is_retried_with_growing_pauses_until_the_server_answers(outage: float) -> None:
+    server = Server(ServerUnreachable("gone"), outage=outage)
     began = anyio.current_time()
-    assert await a_patience(anyio.Event()).outlast(server) == "an answer"
-    assert away <= anyio.current_time() - began <= away + 31
-    assert server.calls < 10 + away / 30
+    assert await outage_patience(anyio.Event()).outlast(server) == "an answer"
+    assert outage <= anyio.current_time() - began <= outage + 31
+    assert server.calls < 10 + outage / 30
 
 
-async def test_endless_outage_is_given_up() -> None:
+async def test_call_fails_after_the_longest_outage() -> None:
     began = anyio.current_time()
     with pytest.raises(ServerUnreachable):
-        await a_patience(anyio.Event()).outlast(Server(ServerUnreachable("gone")))
+        await outage_patience(anyio.Event()).outlast(Server(ServerUnreachable("gone")))
     assert OUTAGE <= anyio.current_time() - began <= OUTAGE + 31
 
 
-async def test_server_that_keeps_failing_is_given_up() -> None:
+async def test_call_fails_after_repeated_server_errors() -> None:
     server = Server(ServerFault("500"))
     with pytest.raises(ServerFault):
-        await a_patience(anyio.Event()).outlast(server)
+        await outage_patience(anyio.Event()).outlast(server)
     assert server.calls == FAULTS
 
 
-async def test_refusal_is_final() -> None:
+async def test_refused_call_is_not_retried() -> None:
     server = Server(Conflict("422"))
     with pytest.raises(Conflict):
-        await a_patience(anyio.Event()).outlast(server)
+        await outage_patience(anyio.Event()).outlast(server)
     assert server.calls == 1
 
 
@@ -72,38 +72,38 @@ def _hurry(_stop: anyio.Event, patience: OutagePatience) -> None:
     patience.hurry()
 
 
-@pytest.mark.parametrize("tell", [_stop, _hurry])
+@pytest.mark.parametrize("request_stop", [_stop, _hurry])
 @pytest.mark.parametrize("farewell", [0.0, FAREWELL])
-async def test_stopped_worker_retries_for_the_farewell_only(
-    tell: Callable[[anyio.Event, OutagePatience], None], farewell: float
+async def test_stopped_worker_retries_only_for_its_last_calls(
+    request_stop: Callable[[anyio.Event, OutagePatience], None], farewell: float
 ) -> None:
     stop = anyio.Event()
-    patience = a_patience(stop, farewell)
+    patience = outage_patience(stop, farewell)
     began = anyio.current_time()
 
-    async def tell_after_a_minute() -> None:
+    async def stop_after_a_minute() -> None:
         await anyio.sleep(60)
-        tell(stop, patience)
+        request_stop(stop, patience)
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(tell_after_a_minute)
+        tasks.start_soon(stop_after_a_minute)
         with pytest.raises(ServerUnreachable):
             await patience.outlast(Server(ServerUnreachable("gone")))
     assert 60 + farewell <= anyio.current_time() - began <= 60 + farewell + 31
 
 
-async def test_server_that_is_back_within_the_farewell_is_reached() -> None:
+async def test_stopped_worker_reaches_a_server_that_answers_in_time() -> None:
     stop = anyio.Event()
     stop.set()
-    server = Server(ServerUnreachable("gone"), back=FAREWELL / 2)
-    assert await a_patience(stop).outlast(server) == "an answer"
+    server = Server(ServerUnreachable("gone"), outage=FAREWELL / 2)
+    assert await outage_patience(stop).outlast(server) == "an answer"
 
 
-async def test_worker_stopped_in_a_pause_without_a_farewell_calls_no_more() -> None:
+async def test_worker_stopped_in_a_pause_makes_no_more_calls_without_a_farewell_time() -> None:
     stop = anyio.Event()
     server = Server(ServerUnreachable("gone"))
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_raises_unreachable, a_patience(stop, farewell=0), server)
+        tasks.start_soon(_raises_unreachable, outage_patience(stop, farewell=0), server)
         await anyio.sleep(60)
         calls = server.calls
         stop.set()

@@ -1,4 +1,4 @@
-"""What an Authorization header says."""
+"""Parsing of the Authorization header."""
 
 import base64
 
@@ -13,11 +13,11 @@ from torc_watch.sandbox.server.edge import credentials
     "header",
     [None, "", "Basic", "Basic ???", "Bearer YTpi", "Basic /w==", "Basic YTp", "Basic \xff"],
 )
-def test_a_header_that_says_nothing(header: str | None) -> None:
+def test_header_without_credentials_gives_empty_ones(header: str | None) -> None:
     assert credentials(header) == ("", "")
 
 
 @given(user=st.text().filter(lambda text: ":" not in text), password=st.text())
-def test_user_and_password_come_back(user: str, password: str) -> None:
+def test_user_and_password_are_decoded(user: str, password: str) -> None:
     encoded = base64.b64encode(f"{user}:{password}".encode()).decode()
     assert credentials(f"basic {encoded}") == (user, password)

@@ -22,25 +22,29 @@ def job(number: int, cpus: int = 1, gigabytes: int = 1, gpus: int = 0, nodes: in
 @pytest.mark.parametrize(
     ("jobs", "chosen"),
     [
-        pytest.param([], [], id="nothing"),
-        pytest.param([job(1), job(2)], [1, 2], id="all"),
-        pytest.param([job(1, cpus=3), job(2, cpus=2), job(3)], [1, 3], id="too large is passed"),
+        pytest.param([], [], id="no jobs"),
+        pytest.param([job(1), job(2)], [1, 2], id="all jobs fit"),
+        pytest.param(
+            [job(1, cpus=3), job(2, cpus=2), job(3)],
+            [1, 3],
+            id="a job that does not fit is skipped",
+        ),
         pytest.param([job(1, gigabytes=8), job(2)], [1], id="memory is used up"),
         pytest.param([job(1, gpus=1), job(2, gpus=1)], [1], id="GPUs are used up"),
         pytest.param([job(1), job(2, nodes=2), job(3, nodes=2)], [1, 2], id="nodes are used up"),
         pytest.param([job(n, cpus=0) for n in range(5)], [0, 1, 2, 3, 4], id="nodes are shared"),
     ],
 )
-def test_what_is_taken(jobs: list[Any], chosen: list[int]) -> None:
+def test_jobs_that_fit_are_chosen(jobs: list[Any], chosen: list[int]) -> None:
     assert packed(jobs, NODE) == chosen
 
 
-def test_more_memory_than_a_number_holds_is_all_there_can_be() -> None:
+def test_memory_beyond_the_largest_integer_is_accepted() -> None:
     assert packed([job(1)], NODE.model_copy(update={"memory_gb": 1e308})) == [1]
 
 
 @given(st.lists(st.tuples(st.integers(1, 5), st.integers(1, 9), st.integers(0, 1))))
-def test_never_more_than_there_is_and_never_less_than_would_fit(
+def test_chosen_jobs_fit_and_no_other_job_would_fit(
     needs: list[tuple[int, int, int]],
 ) -> None:
     jobs = [job(place, *need) for place, need in enumerate(needs)]

@@ -1,4 +1,4 @@
-"""Statuses that all watches share: how often the scheduler is asked, and what each caller gets."""
+"""Statuses that all watches share: how often the scheduler is queried, and what callers get."""
 
 import random
 from collections import Counter
@@ -36,7 +36,7 @@ WORK = WorkerAssignment(
 
 @dataclass
 class SlowScheduler:
-    """Its answer is what was true when it was asked; ``failures`` says which queries fail."""
+    """Answers with the state at the start of a query; the queries in ``failures`` fail."""
 
     seconds: float = 1.0
     known: dict[int, AllocationStatus] = field(default_factory=dict)
@@ -99,7 +99,7 @@ async def ask_for(
 async def test_all_watches_share_one_query_in_a_cycle(
     cache: StatusCache, scheduler: SlowScheduler, spread: float
 ) -> None:
-    """After the first cycle, in which the cache learns which allocations there are."""
+    """In the first cycle the cache learns which allocations exist."""
 
     async def watch(number: int) -> None:
         await anyio.sleep(spread * number)
@@ -116,7 +116,7 @@ async def test_all_watches_share_one_query_in_a_cycle(
     assert all(numbers == set(range(100)) for numbers in later)
 
 
-async def test_watches_that_start_together_share_the_second_query_at_the_latest(
+async def test_watches_that_start_together_cause_at_most_two_queries(
     cache: StatusCache, scheduler: SlowScheduler
 ) -> None:
     answers: list[AllocationStatus | str] = []
@@ -127,7 +127,7 @@ async def test_watches_that_start_together_share_the_second_query_at_the_latest(
     assert len(scheduler.queries) <= 2
 
 
-async def test_a_new_allocation_costs_no_query_of_the_others(
+async def test_query_for_a_new_allocation_does_not_repeat_recent_ones(
     cache: StatusCache, scheduler: SlowScheduler
 ) -> None:
     for number in range(3):
@@ -138,7 +138,7 @@ async def test_a_new_allocation_costs_no_query_of_the_others(
     assert scheduler.queries[-1][1] == {0, 1, 2}
 
 
-async def test_an_answer_that_is_too_old_is_not_given(
+async def test_answer_older_than_max_age_is_not_returned(
     cache: StatusCache, scheduler: SlowScheduler
 ) -> None:
     for pause, max_age in ((0, 0), (10, 11.5), (0, 5)):
@@ -147,7 +147,7 @@ async def test_an_answer_that_is_too_old_is_not_given(
     assert [when for when, _ in scheduler.queries] == [0, 11]
 
 
-async def test_age_0_is_not_served_by_a_query_that_began_before(
+async def test_max_age_0_needs_a_query_that_starts_after_the_call(
     cache: StatusCache, scheduler: SlowScheduler
 ) -> None:
     answers: list[AllocationStatus | str] = []
@@ -161,7 +161,7 @@ async def test_age_0_is_not_served_by_a_query_that_began_before(
     assert [when for when, _ in scheduler.queries] == [0, 1]
 
 
-async def test_an_error_reaches_every_caller_that_waits_and_is_forgotten(
+async def test_error_reaches_every_waiting_caller_and_is_not_cached(
     cache: StatusCache, scheduler: SlowScheduler
 ) -> None:
     answers: list[AllocationStatus | str] = []
@@ -174,7 +174,7 @@ async def test_an_error_reaches_every_caller_that_waits_and_is_forgotten(
     assert len(scheduler.queries) == 2
 
 
-async def test_after_an_error_no_older_answer_is_given(
+async def test_no_older_answer_is_returned_after_an_error(
     cache: StatusCache, scheduler: SlowScheduler
 ) -> None:
     scheduler.failures = {2}
@@ -186,7 +186,7 @@ async def test_after_an_error_no_older_answer_is_given(
     assert len(scheduler.queries) == 3
 
 
-async def test_a_canceled_caller_leaves_the_query_to_the_others(
+async def test_canceled_caller_does_not_cancel_the_others(
     cache: StatusCache, scheduler: SlowScheduler
 ) -> None:
     answers: list[AllocationStatus | str] = []
@@ -203,7 +203,7 @@ async def ask_after(cache: StatusCache, answers: list[AllocationStatus | str]) -
     await ask_for(cache, answers, 8, 30)
 
 
-async def test_an_error_of_an_earlier_query_is_not_raised_when_a_later_one_is_canceled(
+async def test_error_of_an_earlier_query_is_not_raised_when_a_later_one_is_canceled(
     cache: StatusCache, scheduler: SlowScheduler
 ) -> None:
     scheduler.failures = {1}
@@ -216,7 +216,7 @@ async def test_an_error_of_an_earlier_query_is_not_raised_when_a_later_one_is_ca
     assert answers == ["query 1 failed", ALIVE]
 
 
-async def test_an_end_is_final_and_not_asked_for_again(
+async def test_ended_allocation_is_not_queried_again(
     cache: StatusCache, scheduler: SlowScheduler
 ) -> None:
     ended = AllocationStatus(state=AllocationState.GONE, cause=EndCause.CANCELED, canceled_by="ada")
@@ -230,7 +230,7 @@ async def test_an_end_is_final_and_not_asked_for_again(
     assert [numbers for _, numbers in scheduler.queries] == [{1}, {2}, {2}]
 
 
-async def test_what_was_long_not_asked_for_is_forgotten(
+async def test_allocation_without_callers_is_forgotten_after_an_hour(
     cache: StatusCache, scheduler: SlowScheduler
 ) -> None:
     scheduler.known[1] = GONE
@@ -243,17 +243,17 @@ async def test_what_was_long_not_asked_for_is_forgotten(
     assert scheduler.queries[-1][1] == {1, 3}
 
 
-async def test_a_number_that_is_submitted_again_is_asked_for_again(
+async def test_resubmitted_number_is_queried_again(
     cache: StatusCache, scheduler: SlowScheduler
 ) -> None:
-    """As of a local worker that ended before it did anything."""
+    """The number of a local worker is used again if the worker ended before it did anything."""
     scheduler.known[1] = GONE
     await cache.statuses([1], max_age=0)
     assert await cache.submit(SPEC, WORK) == 1
     assert await cache.statuses([1], max_age=3600) == {1: ALIVE}
 
 
-async def test_a_query_that_began_before_a_submission_says_nothing_of_it(
+async def test_query_that_started_before_a_submission_is_repeated(
     cache: StatusCache, scheduler: SlowScheduler
 ) -> None:
     scheduler.known[1] = GONE
@@ -266,19 +266,19 @@ async def test_a_query_that_began_before_a_submission_says_nothing_of_it(
     assert len(scheduler.queries) == 2
 
 
-async def test_a_canceled_allocation_is_not_given_as_it_was(cache: StatusCache) -> None:
+async def test_canceled_allocation_is_queried_again(cache: StatusCache) -> None:
     await cache.statuses([5], max_age=0)
     await cache.cancel(5)
     assert await cache.statuses([5], max_age=3600) == {5: GONE}
 
 
-async def test_what_the_scheduler_does_not_mention_is_unknown(
+async def test_allocation_that_the_scheduler_omits_is_unknown(
     cache: StatusCache, scheduler: SlowScheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def say_nothing(_numbers: Collection[int]) -> dict[int, AllocationStatus]:
+    async def omit_all(_numbers: Collection[int]) -> dict[int, AllocationStatus]:
         return {}
 
-    monkeypatch.setattr(scheduler, "statuses", say_nothing)
+    monkeypatch.setattr(scheduler, "statuses", omit_all)
     assert await cache.statuses([5], max_age=0) == {5: UNKNOWN}
 
 
@@ -287,13 +287,13 @@ class Caller:
     asks_at: float
     numbers: tuple[int, ...]
     max_age: float
-    patience: float
+    timeout: float
 
 
 @pytest.mark.parametrize("seed", range(100))
-async def test_whatever_the_order_of_events(seed: int) -> None:
-    """No answer is older than its caller allows, no end is invented, and no error is an old one."""
-    chance = random.Random(seed)  # noqa: S311 - chooses an order of events
+async def test_answers_are_valid_in_any_sequence_of_events(seed: int) -> None:
+    """No answer or error is older than its caller allows, and no allocation ends too early."""
+    chance = random.Random(seed)  # noqa: S311 - not for cryptography
     scheduler = SlowScheduler(
         seconds=chance.choice([0.0, 0.3, 2.0]),
         ends_at={number: chance.uniform(0, 40) for number in range(4)},
@@ -305,12 +305,12 @@ async def test_whatever_the_order_of_events(seed: int) -> None:
     async def ask(caller: Caller) -> None:
         await anyio.sleep(caller.asks_at)
         begun_before = len(scheduler.queries)
-        with anyio.move_on_after(caller.patience) as scope:
+        with anyio.move_on_after(caller.timeout) as scope:
             try:
                 answer = await cache.statuses(caller.numbers, max_age=caller.max_age)
             except SchedulerError as error:
                 place = int(str(error).split()[1])
-                assert place >= begun_before, "it ended while we waited"
+                assert place >= begun_before, "the query ended while the caller waited"
                 assert scheduler.queries[place - 1][0] >= caller.asks_at - caller.max_age
                 outcomes["error"] += 1
                 return
@@ -327,7 +327,7 @@ async def test_whatever_the_order_of_events(seed: int) -> None:
             asks_at=chance.uniform(0, 40),
             numbers=tuple(chance.sample(range(4), k=chance.randint(1, 4))),
             max_age=chance.choice([0.0, 1.0, 10.0]),
-            patience=chance.choice([0.2, 1000.0, 1000.0]),
+            timeout=chance.choice([0.2, 1000.0, 1000.0]),
         )
         for _ in range(40)
     ]

@@ -11,7 +11,7 @@ import pytest
 from torc_watch.core.allocation import AllocationState
 from torc_watch.schedulers.local import this_machine
 
-WORKFLOW = 987_654_321  # of no other test on this machine
+WORKFLOW = 987_654_321  # no other test on this machine uses it
 LOG = f"job_runner_{socket.gethostname()}_wf{WORKFLOW}_r2.log"
 
 
@@ -37,7 +37,7 @@ def test_process_that_writes_the_log_runs_the_workflow(
     assert this_machine.state_of_torc_run(WORKFLOW) is AllocationState.GONE
 
 
-def test_a_log_that_was_deleted_is_still_written(tmp_path: Path) -> None:
+def test_process_that_writes_a_deleted_log_runs_the_workflow(tmp_path: Path) -> None:
     with (tmp_path / LOG).open("w"):
         (tmp_path / LOG).unlink()
         assert this_machine.state_of_torc_run(WORKFLOW) is AllocationState.ALIVE
@@ -52,10 +52,10 @@ def test_a_log_that_was_deleted_is_still_written(tmp_path: Path) -> None:
         (["torc-server", "run", "-"], AllocationState.GONE),
     ],
 )
-def test_process_of_another_user(
+def test_torc_run_of_another_user_makes_the_state_unknown(
     monkeypatch: pytest.MonkeyPatch, command: list[str], state: AllocationState
 ) -> None:
-    """Its files cannot be seen, and so neither can the workflow that it runs."""
+    """Its open files cannot be listed, so its workflow is unknown."""
 
     def not_ours(_: object, process: Path) -> bool:
         if process.name == str(other.pid):
@@ -74,12 +74,12 @@ def test_process_of_another_user(
         assert other.stdout is not None
         other.stdin.write(b"\n")
         other.stdin.flush()
-        assert other.stdout.readline(), "now it is what it was started as"
+        assert other.stdout.readline(), "exec has replaced the command line"
         assert this_machine.state_of_torc_run(WORKFLOW) is state
         other.kill()
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root sees everything")
-def test_files_of_other_users_cannot_be_seen() -> None:
+def test_open_files_of_other_users_cannot_be_listed() -> None:
     with pytest.raises(PermissionError):
         this_machine._writes_to(re.compile(""), Path("/proc/1"))
