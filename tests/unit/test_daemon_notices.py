@@ -21,7 +21,7 @@ DAEMON = DaemonView(holder=HERE, at=NOW.isoformat(), workflows=())
 
 
 @pytest.mark.parametrize(
-    ("holder", "age", "words"),
+    ("holder", "age", "text"),
     [
         (HERE, 60, ""),
         (HERE, -60, ""),  # clocks differ
@@ -42,11 +42,11 @@ DAEMON = DaemonView(holder=HERE, at=NOW.isoformat(), workflows=())
         (ELSEWHERE_IN_A_CONTAINER, 60, ""),  # the PID means another process there
     ],
 )
-def test_inactivity_notice(holder: Holder, age: int, words: str) -> None:
+def test_inactivity_notice(holder: Holder, age: int, text: str) -> None:
     daemon = replace(DAEMON, holder=holder, at=(NOW - timedelta(seconds=age)).isoformat())
     notice = inactivity_notice(daemon, NOW)
-    assert words in notice
-    assert bool(words) == bool(notice)
+    assert text in notice
+    assert bool(text) == bool(notice)
 
 
 def test_notice_explains_how_to_start_a_daemon_that_never_ran() -> None:

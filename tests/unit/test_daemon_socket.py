@@ -29,18 +29,18 @@ async def test_socket_is_bound_again_after_its_folder_vanished(
     runtime: Path, tmp_path: Path
 ) -> None:
     path = runtime / "torc-watchd" / "socket_server.sock"
-    async with listening(tmp_path, [path]) as announced:
+    async with listening(tmp_path, [path]) as reported:
         for times in (1, 2):
-            while len(announced) < times:  # noqa: ASYNC110 - announced by another task
+            while len(reported) < times:  # noqa: ASYNC110 - another task reports it
                 await anyio.sleep(0.01)
             await anyio.Path(runtime).mkdir()
             await poke_until_bound(path)
             await to_thread.run_sync(shutil.rmtree, runtime)
 
-    assert {type(event) for event in announced} == {ControlMissing}
+    assert {type(event) for event in reported} == {ControlMissing}
 
 
-async def test_second_folder_is_used_when_the_first_cannot_be(
+async def test_third_folder_is_used_when_the_others_are_unusable(
     runtime: Path, tmp_path: Path
 ) -> None:
     await anyio.Path(runtime).mkdir()
@@ -48,17 +48,17 @@ async def test_second_folder_is_used_when_the_first_cannot_be(
     too_long = runtime / ("x" * 200) / "socket_server.sock"
     async with listening(
         tmp_path, [runtime / "no" / "where" / path.name, too_long, path]
-    ) as announced:
+    ) as reported:
         await poke_until_bound(path)
 
-    assert not announced
+    assert not reported
 
 
 @asynccontextmanager
 async def listening(home: Path, paths: list[Path]) -> AsyncIterator[list[DaemonEvent]]:
-    announced: list[DaemonEvent] = []
+    reported: list[DaemonEvent] = []
     settings = Settings(home=home)
-    daemon = DaemonApp(settings, lambda: settings, lambda *_: None, announced.append)
+    daemon = DaemonApp(settings, lambda: settings, lambda *_: None, reported.append)
     with pytest.MonkeyPatch.context() as monkeypatch, anyio.fail_after(30):
         monkeypatch.setattr(daemon_app, "socket_paths", lambda *_: paths)
         monkeypatch.setattr(daemon_app, "_SOCKET_RETRY_INTERVAL", 0.01)
@@ -66,7 +66,7 @@ async def listening(home: Path, paths: list[Path]) -> AsyncIterator[list[DaemonE
         monkeypatch.setattr(DaemonApp, "_poke", lambda _: anyio.lowlevel.checkpoint())
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(daemon._listen)
-            yield announced
+            yield reported
             tasks.cancel_scope.cancel()
 
 

@@ -5,7 +5,7 @@ import pytest
 from torc_watch.core.model import Dependent
 from torc_watch.core.policy import all_dependents
 
-# Each job with one that it waits for: a diamond with a tail, and a chain of its own.
+# (job, a job it depends on): a diamond with a tail, and a separate chain.
 PAIRS = [(2, 1), (3, 1), (4, 2), (4, 3), (5, 4), (11, 10)]
 DEPENDENTS = [
     Dependent(job_id=job_id, job_name=f"j{job_id}", depends_on=depends_on)
@@ -29,7 +29,7 @@ def test_all_dependents(jobs: list[int], found: list[int]) -> None:
     assert all_dependents(jobs, DEPENDENTS) == {number: f"j{number}" for number in found}
 
 
-def test_long_chain() -> None:
-    """Its length is no limit, as for Torc."""
+def test_dependents_in_a_long_chain_are_found() -> None:
+    """Torc also follows chains of any length."""
     chain = [Dependent(job_id=n + 1, job_name="j", depends_on=n) for n in range(100_000)]
     assert len(all_dependents([0], chain)) == 100_000

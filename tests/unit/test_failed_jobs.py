@@ -37,7 +37,7 @@ def request(output_dir: Path) -> WatchRequest:
 
 
 @pytest.mark.parametrize(
-    ("printed", "last_words"),
+    ("printed", "last_line"),
     [
         (b"Traceback\nValueError: no data  \n\n", "ValueError: no data"),
         (b"", None),
@@ -46,15 +46,17 @@ def request(output_dir: Path) -> WatchRequest:
         (b"x" * 100_000 + b"\nthe end", "the end"),
     ],
 )
-def test_last_error_line_of_a_job(tmp_path: Path, printed: bytes, last_words: str | None) -> None:
+def test_last_error_line_of_a_job(tmp_path: Path, printed: bytes, last_line: str | None) -> None:
     errors = tmp_path / "job_stdio" / "job_wf42_j7_r2_a3.e"
     errors.parent.mkdir()
     errors.write_bytes(printed)
     (failed,) = failed_jobs([finding(7)], request(tmp_path))
-    assert (failed.errors, failed.last_words) == (str(errors), last_words)
+    assert (failed.errors, failed.last_words) == (str(errors), last_line)
 
 
-def test_job_whose_output_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_job_whose_output_cannot_be_read_has_no_error_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(path: Path) -> bool:
         raise PermissionError(13, "Permission denied", str(path))
 
@@ -63,12 +65,12 @@ def test_job_whose_output_cannot_be_read(tmp_path: Path, monkeypatch: pytest.Mon
     assert (failed.errors, failed.last_words) == (None, None)
 
 
-def test_job_whose_output_is_elsewhere_or_that_never_ran(tmp_path: Path) -> None:
+def test_job_without_an_output_file_has_no_error_line(tmp_path: Path) -> None:
     shown = failed_jobs([finding(7), finding(8, run_id=None)], request(tmp_path))
     assert [(each.errors, each.last_words) for each in shown] == [(None, None)] * 2
 
 
-def test_reason_to_skip_a_job_replaces_why_it_failed(tmp_path: Path) -> None:
+def test_reason_to_skip_a_job_replaces_the_reason_of_its_failure(tmp_path: Path) -> None:
     left = Skip(
         job_id=7, job_name="train", cause=Cause.OOM, reason="too large", restarts_anyway=False
     )
@@ -76,5 +78,5 @@ def test_reason_to_skip_a_job_replaces_why_it_failed(tmp_path: Path) -> None:
     assert [each.reason for each in shown] == ["too large", "exit code 1"]
 
 
-def test_thousands_of_failures_are_not_all_shown(tmp_path: Path) -> None:
+def test_at_most_fifty_failed_jobs_are_shown(tmp_path: Path) -> None:
     assert len(failed_jobs([finding(n) for n in range(1000)], request(tmp_path))) == 50

@@ -3,7 +3,7 @@ import sys
 
 
 def test_watching_does_not_load_the_embedded_server() -> None:
-    """It is installed for all users, and must cost only those who run it."""
+    """The embedded server is always installed; a watch must not pay for it."""
     program = (
         "import sys, torc_watch.app.composition, torc_watch.cli.watch_output\n"
         "print(*sorted({'starlette', 'uvicorn', 'torc_watch.sandbox.server'} & set(sys.modules)))"
@@ -11,7 +11,7 @@ def test_watching_does_not_load_the_embedded_server() -> None:
     assert printed(program) == ""
 
 
-def test_worker_does_not_load_what_it_never_uses() -> None:
+def test_worker_does_not_load_modules_that_it_never_uses() -> None:
     program = (
         "import sys, torc_watch.sandbox.runner.__main__\n"
         "print(*[name for name in ('click', 'httpx._main', 'rich') if sys.modules.get(name)])"

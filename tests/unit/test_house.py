@@ -1,4 +1,4 @@
-"""What scripts/house counts, on small programs."""
+"""The counts of scripts/house for small programs."""
 
 from pathlib import Path
 
@@ -48,7 +48,9 @@ def test_names_with_several_meanings(tmp_path: Path) -> None:
         ("def f() -> None:\n    from app.a import A", When.CALLING),
     ],
 )
-def test_cycle_is_found_at_its_time(tmp_path: Path, back: str, when: When) -> None:
+def test_import_cycle_is_found_with_the_time_of_its_imports(
+    tmp_path: Path, back: str, when: When
+) -> None:
     modules = program(tmp_path, a="from app.b import B", b="from app.c import C", c=back)
     modules += program(tmp_path / "more", d="import app.a")
 
@@ -56,16 +58,16 @@ def test_cycle_is_found_at_its_time(tmp_path: Path, back: str, when: When) -> No
     assert cycles(import_graph(modules, set(When) - {when})) == []
 
 
-def test_limits_are_told_one_by_one(tmp_path: Path) -> None:
+def test_each_exceeded_limit_is_reported(tmp_path: Path) -> None:
     long = "def run() -> None:\n" + "    pass\n" * 60
     modules = program(
         tmp_path, watching="class Job: ...\nimport app.b", b="class Job: ...\n" + long
     )
     modules += program(tmp_path / "more", c="import app.c", utils="")
 
-    told = list(exceeded_limits(modules))
+    reported = list(exceeded_limits(modules))
 
-    assert [line.split()[0] for line in told] == [
+    assert [line.split()[0] for line in reported] == [
         "app.watching",
         "app.utils",
         "Job",
@@ -75,7 +77,7 @@ def test_limits_are_told_one_by_one(tmp_path: Path) -> None:
     assert list(exceeded_limits(program(tmp_path / "good", a="import os", b="import app.a"))) == []
 
 
-def test_lengths(tmp_path: Path) -> None:
+def test_lines_and_functions_are_counted(tmp_path: Path) -> None:
     numbers = numbers_of(
         program(tmp_path, a="@cache\ndef f() -> None:\n    import os\n\n\nx = 1\n")
     )
@@ -95,6 +97,6 @@ def test_routes_are_read_from_the_client_s_source(tmp_path: Path) -> None:
     }
 
 
-def test_every_route_that_is_called_is_served() -> None:
-    """By the embedded server, in one version of the API at least."""
+def test_embedded_server_serves_every_route_that_the_client_calls() -> None:
+    """At least one version of the API has the route."""
     assert used(read_modules(ROOT, "torc_watch")) <= set().union(*served().values())

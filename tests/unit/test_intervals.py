@@ -23,13 +23,13 @@ def test_poll_is_never_later_than_its_interval_and_never_much_earlier(
 
 
 @pytest.mark.parametrize("chance", [0.0, 0.5, 0.999])
-def test_poll_takes_the_quietest_second(chance: float) -> None:
+def test_poll_is_planned_in_the_second_with_the_fewest_polls(chance: float) -> None:
     planned = {154: 2, 155: 1, 156: 2, 157: 1, 158: 2, 159: 2}
 
     assert int(intervals.next_poll_time(100, 60, chance, planned, is_first=False)) in (155, 157)
 
 
-def test_poll_in_many_years_is_planned_quickly() -> None:
+def test_poll_in_the_far_future_is_planned_quickly() -> None:
     planned = dict.fromkeys(range(10**10 - 3600, 10**10), 1)
     for is_first in (True, False):
         moment = intervals.next_poll_time(0, 1e10, 0.5, planned, is_first=is_first)

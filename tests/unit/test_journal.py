@@ -1,4 +1,4 @@
-"""What the journal remembers, and what it does when it cannot."""
+"""What the journal stores, and its errors."""
 
 import sqlite3
 import subprocess
@@ -121,7 +121,7 @@ def test_round_begins_once(journal: Journal) -> None:
         journal.begin_round(watch.id, number=1, run_id=1)
 
 
-def test_new_watch_after_a_verdict(journal: Journal) -> None:
+def test_next_watch_after_an_outcome_is_a_new_one(journal: Journal) -> None:
     watch = journal.begin_watch(WORKFLOW)
     journal.begin_round(watch.id, number=1, run_id=1)
     journal.end_watch(watch.id, "exhausted")
@@ -140,8 +140,8 @@ def test_new_watch_after_a_verdict(journal: Journal) -> None:
         Identity(server="http://other/torc-service/v1", workflow_id=7, created=WORKFLOW.created),
     ],
 )
-def test_another_workflow(journal: Journal, other: Identity) -> None:
-    """A server that is set up again reuses ids: the creation time tells the workflows apart."""
+def test_watches_of_different_workflows_are_separate(journal: Journal, other: Identity) -> None:
+    """A reinstalled server reuses IDs, so the creation time is a part of the identity."""
     watch = journal.begin_watch(WORKFLOW)
     journal.begin_round(watch.id, number=1, run_id=1)
 
@@ -164,7 +164,7 @@ def test_plan_round_trip(journal: Journal, plan: Plan) -> None:
     assert resumed.plan == plan
 
 
-# As the first version wrote it, but for the line breaks.
+# As the first version wrote it, except for the line breaks.
 FIRST_PLAN = """
 {"workflow_id": 7, "run_id": 1, "number": 1,
  "retries": [{"job_id": 12, "job_name": "hungry", "cause": "oom", "reason": "exit code 137",
@@ -209,8 +209,8 @@ def test_newer_format_is_refused(path: Path, journal: Journal) -> None:
     assert "Upgrade" in str(refusal.value)
 
 
-def test_resumed_daemon_overwrites_nothing(path: Path) -> None:
-    """It was stopped for so long that another took over, and continues the same round."""
+def test_suspended_daemon_overwrites_nothing_after_a_takeover(path: Path) -> None:
+    """After a long suspension it continues the round that its successor continued."""
     ours, theirs = Registry(path, "1"), Registry(path, "2")
     with ExitStack() as opened:
         opened.enter_context(closing(ours))
@@ -241,7 +241,9 @@ def test_resumed_daemon_overwrites_nothing(path: Path) -> None:
         assert content(path) == before
         assert round_.plan is None
         successor.record_plan(round_, PLAN)
-        opened.enter_context(closing(Journal(path))).begin_watch(other)  # by hand, without a lease
+        opened.enter_context(closing(Journal(path))).begin_watch(
+            other
+        )  # a command, without a lease
 
 
 def test_no_takeover_between_the_check_and_the_write(
@@ -249,10 +251,10 @@ def test_no_takeover_between_the_check_and_the_write(
 ) -> None:
     Registry(path, "1").close()
     monkeypatch.setattr(database, "_BUSY_TIMEOUT", 0)
-    look = Database._ensure_lease
+    ensure_lease = Database._ensure_lease
 
     def check_during_a_takeover(ours: Database) -> None:
-        look(ours)
+        ensure_lease(ours)
         with pytest.raises(JournalBusy):
             Registry(path, "2")
 
@@ -261,7 +263,7 @@ def test_no_takeover_between_the_check_and_the_write(
         journal.begin_watch(WORKFLOW)
 
 
-def test_damaged_file_is_set_aside_with_its_companions(path: Path) -> None:
+def test_damaged_file_is_renamed_with_its_companion_files(path: Path) -> None:
     suffixes = ("", "-journal", "-wal")
     path.parent.mkdir()
     for suffix in suffixes:
@@ -287,7 +289,7 @@ def content(path: Path) -> list[str]:
 
 
 def test_write_ahead_log_is_read_and_removed(path: Path, journal: Journal) -> None:
-    """Another tool may have left it on a local disk; where the file is now, it may not work."""
+    """Another tool may have created it; it may not work on a network file system."""
     journal.close()
     with closing(sqlite3.connect(path)) as database:
         database.execute("PRAGMA journal_mode = WAL")
@@ -327,19 +329,21 @@ def test_hidden_damage_is_found(path: Path, journal: Journal) -> None:
 
 def test_garbage_is_refused_and_kept(path: Path) -> None:
     path.parent.mkdir()
-    path.write_bytes(b"not a database, but perhaps somebody's thesis " * 100)
+    path.write_bytes(b"not a database, but maybe an important file " * 100)
     with pytest.raises(JournalError, match="not a database"):
         Journal(path)
     assert path.read_bytes().startswith(b"not a database")
 
 
-def test_folder_that_cannot_be_made(tmp_path: Path) -> None:
+def test_folder_that_cannot_be_created_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(JournalError, match="cannot be used"):
         Journal(tmp_path / "file" / "journal.db")
 
 
-def test_unreadable_plan(path: Path, journal: Journal) -> None:
+def test_unreadable_plan_is_an_error_until_the_watch_is_removed(
+    path: Path, journal: Journal
+) -> None:
     begun = journal.begin_round(journal.begin_watch(WORKFLOW).id, number=1, run_id=1)
     journal.begin_step(begun, Step.PLAN)
     journal.record_plan(begun, PLAN)
@@ -369,8 +373,8 @@ def test_removed_watch_ends_unless_a_plan_is_unfinished(journal: Journal) -> Non
     assert journal.begin_watch(WORKFLOW).open_round == begun
 
 
-def test_full_disk(journal: Journal) -> None:
-    """What cannot be written is an error, and what was written before is still there."""
+def test_full_disk_is_an_error_that_keeps_earlier_entries(journal: Journal) -> None:
+    """The limit on pages simulates the full disk."""
     watch = journal.begin_watch(WORKFLOW)
     journal._database.write("PRAGMA max_page_count = 1")
     with pytest.raises(JournalError, match=r"full\. Free some space there\."):
@@ -383,7 +387,7 @@ def fill(journal: Journal, watch_id: int) -> None:
         journal.end_round(journal.begin_round(watch_id, number=number, run_id=1), FAILED)
 
 
-def test_full_disk_at_the_start(path: Path) -> None:
+def test_full_disk_at_the_creation_is_an_error(path: Path) -> None:
     program = (
         "import resource, signal, sys; from pathlib import Path\n"
         "from torc_watch.core.errors import JournalCorrupt, JournalError\n"
@@ -403,8 +407,10 @@ def test_full_disk_at_the_start(path: Path) -> None:
     assert run.stderr == ""
 
 
-def test_two_processes_create_it_at_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first watches of two workflows: both find none, and one is a moment quicker."""
+def test_two_processes_can_create_the_journal_at_once(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both processes find no journal, and the other one creates it first."""
     connect = sqlite3.connect
 
     class Overtaken(sqlite3.Connection):
@@ -440,10 +446,10 @@ sys.stdin.read()
 """
 
 
-def test_error_names_the_process_that_has_locked_it(
+def test_error_names_the_process_that_locks_the_journal(
     path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It may have been stopped in the middle of a change."""
+    """That process may be suspended during a change."""
     watch = journal.begin_watch(WORKFLOW)
     journal.close()
     monkeypatch.setattr(database, "_BUSY_TIMEOUT", 0)

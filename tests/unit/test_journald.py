@@ -41,10 +41,10 @@ def test_entry_of_any_length_arrives_whole(
     assert len(files) == (len(text) > 100)
 
 
-def test_stopped_journal_is_waited_for_once(
+def test_stopped_journal_causes_one_wait(
     tmp_path: Path, listener: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Dropped entries are counted, and reported first."""
+    """Dropped entries are counted, and reported before the next entry."""
     monkeypatch.setattr(journald, "_SEND_TIMEOUT", 0.1)
     sender = JournalSender(str(tmp_path / "socket"))
     accepted = sum(1 for _ in iter(lambda: is_accepted(sender), False))

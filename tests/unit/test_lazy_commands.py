@@ -1,4 +1,4 @@
-"""The command line knows its commands before it imports their modules."""
+"""The command line lists its commands without importing their modules."""
 
 import inspect
 

@@ -1,4 +1,4 @@
-"""What is told of the end of a local allocation."""
+"""The cause and the log lines of a local allocation that ended."""
 
 import json
 from pathlib import Path
@@ -31,7 +31,7 @@ def local(tmp_path: Path) -> LocalScheduler:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> AllocationFolder:
-    """Of an allocation that has ended."""
+    """The folder of an allocation that has ended."""
     folder = AllocationFolder(tmp_path.resolve() / "3")
     folder.path.mkdir()
     folder.write_record(
@@ -69,13 +69,13 @@ async def status(local: LocalScheduler) -> AllocationStatus:
         (None, None),
     ],
 )
-async def test_cause_of_the_end(
+async def test_cause_of_an_ended_allocation(
     local: LocalScheduler,
     folder: AllocationFolder,
     exit_code: int | None,
     cause: EndCause | None,
 ) -> None:
-    """A signal to stop is no failure, and neither is a kill."""
+    """Signals to stop and to kill are no failures."""
     folder.record_end(exit_code)
     ended = await status(local)
     assert ended.cause is cause
@@ -84,7 +84,7 @@ async def test_cause_of_the_end(
 
 
 @pytest.mark.parametrize("end", [None, "", "{"])
-async def test_end_that_is_not_recorded(
+async def test_unrecorded_end_has_no_cause(
     local: LocalScheduler, folder: AllocationFolder, end: str | None
 ) -> None:
     if end is not None:
@@ -100,10 +100,10 @@ async def test_end_that_is_not_recorded(
         (['{"event": "worker_gave_up"}'], ('{"event": "worker_gave_up"}',)),
     ],
 )
-async def test_last_lines_of_its_log(
+async def test_last_lines_of_the_log_are_shown(
     local: LocalScheduler, folder: AllocationFolder, log: list[str], last: tuple[str, ...]
 ) -> None:
-    """Those of Torc's runner, where it said something."""
+    """Lines of Torc's runner are shown instead of our own, if there are any."""
     folder.log.write_text("\n".join(log))
     (folder.path / "end.json").write_text(json.dumps({"exit_code": 1}))
 
@@ -113,8 +113,8 @@ async def test_last_lines_of_its_log(
     assert tuple(lines) == last
 
 
-# As an earlier version wrote it; versions meet in one folder during an upgrade.
-ORDER = """{
+# As an earlier version wrote it. During an upgrade, both versions use the same folder.
+EARLIER_RECORD = """{
   "hostname": "n1",
   "request": {
     "token": "torc-wf7-0123456789ab.1",
@@ -136,8 +136,8 @@ ORDER = """{
 }"""
 
 
-def test_records_are_those_of_earlier_versions(folder: AllocationFolder) -> None:
-    (folder.path / "order.json").write_text(ORDER)
+def test_format_of_records_does_not_change(folder: AllocationFolder) -> None:
+    (folder.path / "order.json").write_text(EARLIER_RECORD)
     record = folder.read_record()
     assert record.spec == AllocationSpec(
         token="torc-wf7-0123456789ab.1",  # noqa: S106 - no password
@@ -149,11 +149,11 @@ def test_records_are_those_of_earlier_versions(folder: AllocationFolder) -> None
     assert record.work.connection.ca_file == Path("/etc/ca.pem")
     assert record.torc_program == Path("/opt/bin/torc")
     folder.write_record(record)
-    assert (folder.path / "order.json").read_text() == ORDER
+    assert (folder.path / "order.json").read_text() == EARLIER_RECORD
 
 
 @pytest.mark.parametrize("exists", [True, False])
-async def test_a_log_without_a_line(
+async def test_empty_or_missing_log_is_reported(
     local: LocalScheduler, folder: AllocationFolder, exists: bool
 ) -> None:
     folder.record_end(1)

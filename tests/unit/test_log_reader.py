@@ -47,12 +47,12 @@ def logged(event: Event | DaemonEvent, **bound: str) -> str:
         ),
     ],
 )
-def test_event_of_a_workflow(event: Event, words: list[str]) -> None:
+def test_sentences_of_a_workflow_event(event: Event, words: list[str]) -> None:
     line = logged(event, server="http://a")
     shown = list(sentences(line))
 
     assert all(any(word in sentence for sentence in shown) for word in words)
-    assert {sentence[4] for sentence in shown} == {"-"}  # each begins with its date
+    assert {sentence[4] for sentence in shown} == {"-"}  # each sentence starts with a date
     assert is_about(line, 42)
     assert not is_about(line, 43)
 
@@ -69,7 +69,7 @@ def test_event_of_a_workflow(event: Event, words: list[str]) -> None:
         ),
     ],
 )
-def test_event_of_the_daemon(event: DaemonEvent, words: str) -> None:
+def test_sentence_of_a_daemon_event(event: DaemonEvent, words: str) -> None:
     line = logged(event)
     (shown,) = sentences(line)
 
@@ -97,7 +97,7 @@ def test_event_of_the_daemon(event: DaemonEvent, words: str) -> None:
         ),
     ],
 )
-def test_line_of_another_version_is_shown_as_it_is(line: str, shown: str) -> None:
+def test_line_of_another_version_is_shown_unchanged(line: str, shown: str) -> None:
     (sentence,) = sentences(line)
     assert sentence.endswith(shown)
 

@@ -6,7 +6,7 @@ import pytest
 
 from torc_watch.login_node.mounts import Mount, find_mount, parse_mounts
 
-# With no, one and several optional fields before the dash, and blanks as \040.
+# Lines with zero, one and several optional fields before the dash; \040 is a blank.
 MOUNTINFO = r"""
 22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw,errors=remount-ro
 30 22 0:40 / /home rw,relatime shared:7 master:2 - autofs auto.home rw,fd=6
@@ -39,7 +39,7 @@ def test_deepest_and_latest_mount_wins(path: str, file_system: str) -> None:
     assert mount.file_system == file_system
 
 
-def test_no_mounts() -> None:
+def test_folder_without_mounts_has_no_file_system() -> None:
     assert find_mount(Path("/x"), parse_mounts("")) is None
 
 

@@ -28,7 +28,7 @@ REFUSAL = Refusal(kind=RefusalKind.STUCK, reason="There is nothing to restart.")
 
 
 @pytest.mark.parametrize(
-    ("answer", "words", "status"),
+    ("answer", "text", "status"),
     [
         (WorkflowState.FINISHED, "Every job of workflow 42 is completed", 0),
         (WorkflowState.WORKING, "Workflow 42 still has workers", 0),
@@ -38,8 +38,8 @@ REFUSAL = Refusal(kind=RefusalKind.STUCK, reason="There is nothing to restart.")
         (REFUSAL, "There is nothing to restart.", 1),
     ],
 )
-def test_what_a_dry_run_says(answer: "PlanResult", words: str, status: int) -> None:
-    assert words in "\n".join(plan_text(42, answer))
+def test_text_and_status_of_a_dry_run(answer: "PlanResult", text: str, status: int) -> None:
+    assert text in "\n".join(plan_text(42, answer))
     assert plan_status(answer) == status
 
 
@@ -49,7 +49,7 @@ def test_run_is_started_only_for_jobs_to_initialize(uninitialized: int, runs: li
     assert [line for line in lines if "Start run" in line] == runs
 
 
-def test_what_a_script_reads() -> None:
+def test_json_values_of_a_dry_run() -> None:
     assert plan_values(42, WorkflowState.FINISHED) == {
         "workflow_id": 42,
         "standing": "finished",

@@ -35,11 +35,11 @@ NO_BUS = "Failed to connect to bus: No medium found"
 
 
 def answering(answers: Mapping[str, CommandResult]) -> RunCommand:
-    """Runs no command: looks up the result by the beginning of the command line."""
+    """Runs no command: returns the result for the first matching prefix of the command line."""
 
     async def answer(*command: str) -> CommandResult:
         words = " ".join(command)
-        return next((said for start, said in answers.items() if words.startswith(start)), GONE)
+        return next((answers[start] for start in answers if words.startswith(start)), GONE)
 
     return answer
 
@@ -76,14 +76,14 @@ async def test_linger_state(
 ) -> None:
     run = answering({"loginctl show-user": loginctl, "pkcheck": pkcheck})
 
-    assert await systemd.linger_state(run, "nobody-of-this-name") is expected
+    assert await systemd.linger_state(run, "unknown-user") is expected
 
 
 @pytest.mark.parametrize(
     ("output", "expected"),
     [("KillUserProcesses=yes", True), ("KillUserProcesses=no", False), ("", None)],
 )
-async def test_whether_logout_kills_processes(output: str, expected: bool | None) -> None:
+async def test_kill_of_processes_at_logout_is_detected(output: str, expected: bool | None) -> None:
     run = answering({"loginctl show-session": CommandResult(status=0, stdout=output)})
 
     assert await systemd.kills_processes_at_logout(run) is expected
@@ -98,7 +98,7 @@ async def test_whether_logout_kills_processes(output: str, expected: bool | None
         (GONE, False),
     ],
 )
-async def test_whether_cron_can_be_used(answer: CommandResult, expected: bool) -> None:
+async def test_permission_to_use_cron_is_detected(answer: CommandResult, expected: bool) -> None:
     assert await systemd.can_use_cron(answering({"crontab -l": answer})) is expected
 
 
@@ -134,7 +134,9 @@ async def test_kerberos_tickets(
         (CommandResult(status=0, stderr="Hint: You are currently not seeing messages"), False),
     ],
 )
-async def test_whether_the_journal_can_be_read(answer: CommandResult, expected: bool) -> None:
+async def test_permission_to_read_the_journal_is_detected(
+    answer: CommandResult, expected: bool
+) -> None:
     assert await systemd.can_read_journal(answering({"journalctl --user": answer})) is expected
 
 
@@ -144,7 +146,7 @@ async def test_command_runs_in_the_c_locale() -> None:
     assert result == CommandResult(status=3, stdout="C", stderr="oh")
 
 
-async def test_missing_command() -> None:
+async def test_missing_command_is_reported() -> None:
     assert (await run_command("/nonexistent/command")).status == NOT_FOUND
 
 
@@ -175,14 +177,14 @@ def test_probing_a_writable_folder_leaves_nothing_behind(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == []
 
 
-def test_folder_that_cannot_be_created(tmp_path: Path) -> None:
+def test_folder_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
     assert probe_folder(tmp_path / "file" / "state").write_error == "Not a directory."
 
 
 @pytest.mark.parametrize("number", [errno.EPERM, errno.EOPNOTSUPP])
-def test_folder_without_hard_links(
+def test_folder_without_hard_links_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     def refuse(*_: object) -> None:
@@ -208,7 +210,7 @@ def test_host_of_the_lease_holder(tmp_path: Path) -> None:
     lease.release()
     assert lease_holder_host(tmp_path) == ""
     Lease(tmp_path / "lease", replace(this_holder(), started=1)).acquire(0)
-    assert lease_holder_host(tmp_path) == ""  # its process is gone
+    assert lease_holder_host(tmp_path) == ""  # its process has ended
 
 
 @pytest.mark.parametrize(

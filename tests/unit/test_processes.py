@@ -28,7 +28,7 @@ _TAIL = b"S 7 8 9 0 -1 4194560 1 2 0 0 150 50 0 0 20 0 1 0 4711 1000 25 184467"
 
 
 @given(name=st.binary(min_size=1, max_size=15).filter(lambda name: b"\0" not in name))
-def test_name_of_the_program_does_not_shift_the_fields(name: bytes) -> None:
+def test_any_program_name_is_parsed(name: bytes) -> None:
     process = parse_stat(b"42 (" + name + b") " + _TAIL)
     assert (process.pid, process.parent, process.session, process.started) == (42, 7, 9, 4711)
     assert process.memory == 25 * os.sysconf("SC_PAGE_SIZE")
@@ -39,7 +39,7 @@ def test_name_of_the_program_does_not_shift_the_fields(name: bytes) -> None:
 @pytest.mark.parametrize(
     ("state", "is_dead"), [(b"R", False), (b"D", False), (b"Z", True), (b"X", True)]
 )
-def test_zombies_are_dead(state: bytes, is_dead: bool) -> None:
+def test_zombies_count_as_dead(state: bytes, is_dead: bool) -> None:
     assert parse_stat(b"42 (a) " + state + _TAIL[1:]).is_dead is is_dead
 
 
@@ -71,7 +71,7 @@ def test_signal_reaches_only_the_process_with_that_start() -> None:
         send_signal(replace(process, started=process.started - 1), signal.SIGKILL)
         child.communicate(b"still here")
         assert child.returncode == 0
-    send_signal(process, signal.SIGKILL)  # gone by now: no error
+    send_signal(process, signal.SIGKILL)  # ended: no error
 
 
 def test_processes_with_a_marker_are_found() -> None:
@@ -88,7 +88,7 @@ def test_processes_with_a_marker_are_found() -> None:
         assert child.stdin is not None
         assert child.stdout is not None
         child.stdin.write(b"x")
-        child.stdout.read(1)  # its environment can be read only a moment after its start
+        child.stdout.read(1)  # its environment cannot be read before exec has finished
         assert [process.pid for process in carriers_of(marker.encode())] == [child.pid]
         assert carriers_of(marker.encode() + b"0") == []
 
@@ -117,7 +117,7 @@ def test_hidden_processes_are_skipped() -> None:
 def test_locker_of_another_file_with_the_same_inode_is_skipped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A user would kill it in vain."""
+    """Killing it would not release the lock."""
     path = tmp_path / "journal.db"
     path.touch()
     with (
@@ -137,7 +137,7 @@ def test_locker_of_another_file_with_the_same_inode_is_skipped(
             other.kill()
 
 
-def test_processes_that_start_meanwhile_are_killed_too() -> None:
+def test_processes_that_start_during_the_kill_are_killed_too() -> None:
     late = [subprocess.Popen(["cat"], stdin=subprocess.PIPE) for _ in range(3)]
     found = [[find_process(child.pid)] for child in late]
     answers = iter([*found, []])
@@ -154,5 +154,5 @@ def test_processes_that_survive_are_reported() -> None:
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as child:
         process = find_process(child.pid)
         assert process is not None
-        never_quite_dead = replace(process, started=0)
-        assert end_all(lambda: [never_quite_dead], patience=0.05) is None
+        unkillable = replace(process, started=0)
+        assert end_all(lambda: [unkillable], patience=0.05) is None

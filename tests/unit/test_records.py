@@ -1,4 +1,4 @@
-"""Events as records: sentences for people, levels and fields for the journal."""
+"""Events as records: sentences for users, levels and fields for the journal."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +23,7 @@ from torc_watch.logs.records import (
     records_of,
 )
 
-TOKEN = "torc-wf42-1.1"  # noqa: S105 - not of that kind
+TOKEN = "torc-wf42-1.1"  # noqa: S105 - no password
 HOLDER = Holder(
     host="login02",
     boot="b",
@@ -55,7 +55,7 @@ PLAN = Plan(
 )
 
 
-def test_plan_names_its_round_its_run_and_each_job() -> None:
+def test_plan_has_its_round_its_run_and_each_job() -> None:
     of_plan = list(records_of(events.RecoveryPlanned(workflow_id=42, plan=PLAN), "http://a"))
 
     assert all(
@@ -106,13 +106,13 @@ def test_plan_names_its_round_its_run_and_each_job() -> None:
         ),
     ],
 )
-def test_event_of_a_workflow(event: Event, level: LogLevel, message: str) -> None:
+def test_record_of_a_workflow_event(event: Event, level: LogLevel, message: str) -> None:
     record = next(iter(records_of(event, "http://a")))
 
     assert (record.level, record.message) == (level, message)
 
 
-def test_slurm_allocation_is_found_by_its_job_id() -> None:
+def test_only_a_slurm_allocation_has_a_slurm_job_id() -> None:
     submitted = events.AllocationSubmitted(
         workflow_id=42, scheduler="slurm", scheduler_id=99, token=TOKEN
     )
@@ -151,7 +151,7 @@ def test_slurm_allocation_is_found_by_its_job_id() -> None:
         (daemon_events.ConfigurationRead(problem="No."), "The configuration was not reloaded: No."),
     ],
 )
-def test_event_of_the_daemon(event: DaemonEvent, message: str) -> None:
+def test_record_of_a_daemon_event(event: DaemonEvent, message: str) -> None:
     (record,) = records_of(event, None)
 
     assert record.message == message
@@ -159,7 +159,7 @@ def test_event_of_the_daemon(event: DaemonEvent, message: str) -> None:
 
 
 def test_message_ids_are_stable() -> None:
-    """Users put them into their journalctl commands."""
+    """Users filter with them in journalctl."""
     assert message_id("watch.ended") == "a78a415bc0b25087a5148967622b41ef"
 
 

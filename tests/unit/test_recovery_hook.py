@@ -1,4 +1,4 @@
-"""The user's own program before unknown failures are retried."""
+"""The recovery hook: a user's program that runs before unknown failures are retried."""
 
 import os
 import shlex
@@ -51,7 +51,7 @@ async def test_output_is_shown_by_line(script: str, lines: list[str]) -> None:
     assert await output_of(script) == lines
 
 
-async def test_much_output() -> None:
+async def test_large_output_is_shown_completely() -> None:
     assert await output_of("seq 1 100000") == [str(number) for number in range(1, 100_001)]
 
 
@@ -64,14 +64,13 @@ async def test_much_output() -> None:
         (("/",), "cannot be run"),
     ],
 )
-async def test_failure(command: tuple[str, ...], words: str) -> None:
+async def test_failed_hook_is_an_error(command: tuple[str, ...], words: str) -> None:
     with pytest.raises(HookFailed, match=words) as failure:
         await run_hook(command, workflow_id=7, api_url=URL, show=print)
     assert command[0] in str(failure.value)
 
 
-async def test_no_process_is_left_when_the_watch_is_stopped() -> None:
-    """Neither the hook nor what it has started."""
+async def test_hook_and_its_child_processes_end_when_the_watch_stops() -> None:
     processes: list[psutil.Process] = []
 
     def show(line: str) -> None:
@@ -87,7 +86,7 @@ async def test_no_process_is_left_when_the_watch_is_stopped() -> None:
 
 
 async def test_background_process_of_the_hook_does_not_delay_the_watch() -> None:
-    """A daemon that the hook started has the hook's output, and keeps it open."""
+    """The background process inherits the hook's output, and keeps it open."""
     shown: list[str] = []
     script = "sleep 1000 & echo $!"
     with anyio.fail_after(30):
@@ -104,7 +103,7 @@ async def test_background_process_of_the_hook_does_not_delay_the_watch() -> None
         ((137, 64 * MIB, 10.0), 3, 0, Verdict.SUCCEEDED),
     ],
 )
-async def test_before_a_round(
+async def test_hook_runs_before_a_round_with_unknown_failures(
     open_site: "OpenSite",
     tmp_path: Path,
     ending: tuple[int, int | None, float],
@@ -112,7 +111,7 @@ async def test_before_a_round(
     runs: int,
     verdict: Verdict,
 ) -> None:
-    """Only where the cause is unknown; before anything is reset, and never if it says no."""
+    """It runs before the reset; if it fails, nothing is changed."""
     script = tmp_path / "hook"
     script.write_text(f"echo $TORC_WORKFLOW_ID at $TORC_API_URL; exit {status}\n")
     async with open_site() as site:

@@ -1,4 +1,4 @@
-"""What is too old is deleted; locks in use and unfinished watches stay, however old they are."""
+"""Old files and records are deleted, but not locks in use and unfinished watches."""
 
 import sqlite3
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""The policies for calls that are repeated for long; time is virtual."""
+"""The policies for calls that are retried for a long time; time is virtual."""
 
 from collections.abc import AsyncIterator, Iterator
 from itertools import pairwise
@@ -19,29 +19,29 @@ EVENT = b"event: job_completed\n\n"
 
 
 def streams(*contents: bytes | int) -> tuple[httpx.MockTransport, list[float]]:
-    """Answers each request with the next stream or status, then with 404; and when it was asked."""
+    """A server that answers with these streams and statuses, then with 404; its request times."""
     turns: Iterator[bytes | int] = iter([*contents, 404])
-    asked: list[float] = []
+    requested_at: list[float] = []
 
     async def body(content: bytes) -> AsyncIterator[bytes]:
         yield content
 
     def answer(_: httpx.Request) -> httpx.Response:
-        asked.append(anyio.current_time())
+        requested_at.append(anyio.current_time())
         turn = next(turns)
         if isinstance(turn, int):
             return httpx.Response(turn, json={})
         return httpx.Response(200, content=body(turn))
 
-    return httpx.MockTransport(answer), asked
+    return httpx.MockTransport(answer), requested_at
 
 
 async def pauses(*contents: bytes | int) -> list[float]:
-    """Between the requests for an event stream, until the server says that it has none."""
-    http, asked = streams(*contents)
+    """The seconds between requests for an event stream, until the server answers 404."""
+    http, requested_at = streams(*contents)
     async with Transport(Connection(url="localhost:8080"), http=http) as transport:
         await listen(transport, 7, WakeUp())
-    return [later - earlier for earlier, later in pairwise(asked)]
+    return [later - earlier for earlier, later in pairwise(requested_at)]
 
 
 def is_backoff(waited: list[float]) -> bool:
@@ -63,7 +63,7 @@ async def test_stream_that_works_resets_the_backoff() -> None:
 
 
 @pytest.mark.parametrize("status", [404, 400])
-async def test_server_without_a_stream_is_not_asked_again(status: int) -> None:
+async def test_stream_that_does_not_exist_is_not_requested_again(status: int) -> None:
     assert await pauses(status) == []
 
 

@@ -24,8 +24,8 @@ print(json.dumps(resource.getrlimit(resource.RLIMIT_NOFILE)))
 )
 def test_soft_limit_is_raised_to_the_hard_limit(soft: int, hard: int) -> None:
     command = [sys.executable, "-c", _PROGRAM, str(soft), str(hard)]
-    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    assert json.loads(said) == [hard, hard]
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert json.loads(output) == [hard, hard]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A log file with several writers: any of them rotates it, and a full disk loses only lines."""
+"""A log file with several writers: each of them can rotate it, and a full disk loses only lines."""
 
 import fcntl
 import resource
@@ -39,7 +39,7 @@ def log(path: Path) -> Iterator[RotatingFile]:
 
 
 @pytest.mark.parametrize("how", ["removed", "renamed by another"])
-def test_removed_or_renamed_file_is_opened_anew(path: Path, log: RotatingFile, how: str) -> None:
+def test_removed_or_renamed_file_is_opened_again(path: Path, log: RotatingFile, how: str) -> None:
     log.write("before")
     if how == "removed":
         path.unlink()
@@ -75,7 +75,7 @@ def test_five_older_files_are_kept(
     assert list(all_lines(path)) == ["4", "5", "6", "7", "8", "9"]
 
 
-def test_rotation_by_another_writer_just_before_is_enough(
+def test_file_that_another_writer_just_rotated_is_not_rotated_again(
     path: Path, log: RotatingFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rotating_file, "_MAX_SIZE", 2)
@@ -125,7 +125,7 @@ def test_line_that_a_full_disk_truncates_damages_no_other_line(
     assert path.read_text() == "first\nseco\nfourth\n"
 
 
-def test_missing_folder_loses_lines_until_it_is_back(path: Path, log: RotatingFile) -> None:
+def test_lines_are_lost_while_the_folder_is_missing(path: Path, log: RotatingFile) -> None:
     path.parent.rmdir()
     log.write("lost")
     path.parent.mkdir()

@@ -3,7 +3,7 @@ import subprocess
 from torc_watch.sandbox.runner.process_trees import ProcessTrees
 
 
-def test_each_process_belongs_to_its_job_until_that_is_removed() -> None:
+def test_process_belongs_to_its_job_until_the_job_is_removed() -> None:
     trees = ProcessTrees()
     with (
         subprocess.Popen(["cat"], stdin=subprocess.PIPE, start_new_session=True) as one,

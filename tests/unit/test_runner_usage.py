@@ -40,7 +40,7 @@ def test_memory_is_summed_over_the_tree() -> None:
     ("kernel_peak", "own_peak", "expected"),
     [
         (90 * MIB, 60 * MIB, 90 * MIB),  # a spike between two samples
-        (55 * MIB, 60 * MIB, 30 * MIB),  # our own memory, seen between fork and exec
+        (55 * MIB, 60 * MIB, 30 * MIB),  # our own memory, counted between fork and exec
         (20 * MIB, 10 * MIB, 30 * MIB),  # the largest process is less than the tree
     ],
 )

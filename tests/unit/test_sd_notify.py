@@ -40,9 +40,9 @@ def test_reload_has_its_start_time(manager: tuple[socket.socket, SystemdNotifier
     listener, service = manager
     service.reloading()
 
-    word, moment = listener.recv(999).decode().splitlines()
+    state, moment = listener.recv(999).decode().splitlines()
 
-    assert word == "RELOADING=1"
+    assert state == "RELOADING=1"
     assert int(moment.removeprefix("MONOTONIC_USEC=")) > 0
 
 

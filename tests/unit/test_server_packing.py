@@ -39,7 +39,7 @@ def test_jobs_that_fit_are_chosen(jobs: list[Any], chosen: list[int]) -> None:
     assert packed(jobs, NODE) == chosen
 
 
-def test_memory_beyond_the_largest_integer_is_accepted() -> None:
+def test_memory_beyond_the_largest_integer_is_limited() -> None:
     assert packed([job(1)], NODE.model_copy(update={"memory_gb": 1e308})) == [1]
 
 

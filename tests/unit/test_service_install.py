@@ -21,7 +21,7 @@ REFUSED = CommandResult(status=1, stderr="Could not enable linger: Access denied
 
 @dataclass
 class Systemd:
-    """Records commands; each succeeds unless ``answers`` has its beginning."""
+    """Records commands; each succeeds, unless ``answers`` has a result for its prefix."""
 
     answers: dict[str, CommandResult] = field(default_factory=dict)
     commands: list[str] = field(default_factory=list)
@@ -29,7 +29,9 @@ class Systemd:
     async def __call__(self, *command: str) -> CommandResult:
         words = " ".join(command).removeprefix("systemctl --user ")
         self.commands.append(words)
-        return next((said for start, said in self.answers.items() if words.startswith(start)), GOOD)
+        return next(
+            (self.answers[start] for start in self.answers if words.startswith(start)), GOOD
+        )
 
 
 def service(
@@ -123,7 +125,7 @@ def test_edited_file_is_refused_or_backed_up(tmp_path: Path) -> None:
     assert unit.with_name("torc-watchd.service.bak").read_text() == "mine"
 
 
-def test_folder_that_cannot_be_written(tmp_path: Path) -> None:
+def test_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "units").write_text("a file")
 
     with pytest.raises(ServiceError, match="cannot be written"):
@@ -171,7 +173,7 @@ async def test_service_that_does_not_start_is_an_error() -> None:
         ({"loginctl enable-linger": REFUSED}, Linger.REFUSED, "Access denied"),
     ],
 )
-async def test_enabling_linger(
+async def test_install_enables_linger(
     answers: dict[str, CommandResult], expected: Linger, words: str
 ) -> None:
     lines: list[str] = []
@@ -193,7 +195,7 @@ async def test_uninstall_keeps_the_users_drop_ins(tmp_path: Path) -> None:
     assert systemd.commands == ["disable --now torc-watchd.service", "daemon-reload"]
 
 
-async def test_uninstall_without_a_service(tmp_path: Path) -> None:
+async def test_uninstall_without_a_service_does_nothing(tmp_path: Path) -> None:
     systemd = Systemd()
     lines: list[str] = []
 

@@ -16,7 +16,7 @@ from torc_watch.engine.messages import WatchRequest
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
-    """Only what a test sets, for the user ada, whose files are in ``tmp_path``."""
+    """An empty environment of the user ada, whose files are in ``tmp_path``."""
     for name in chain(*VARIABLES.values()):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("USER", "ada")
@@ -25,8 +25,8 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.Monke
     return monkeypatch
 
 
-def configure(folder: Path, text: str, whose: str = "user") -> Path:
-    file = folder / whose / "torc-watchd" / "config.toml"
+def configure(folder: Path, text: str, level: str = "user") -> Path:
+    file = folder / level / "torc-watchd" / "config.toml"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text)
     return file
@@ -41,7 +41,7 @@ def test_defaults() -> None:
     assert Settings().torc_program() is None
 
 
-def test_everything_set(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_all_settings_are_read(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
     environment.setenv("TORC_API_URL", "https://torc.example.org")
     environment.setenv("TORC_PASSWORD", "secret")
     environment.setenv("TORC_CA_FILE", str(tmp_path / "ca.pem"))
@@ -60,7 +60,7 @@ def test_url_of_the_command_line_overrides(environment: pytest.MonkeyPatch) -> N
     assert Settings().connection("http://two").url.startswith("http://two/")
 
 
-def test_empty_means_unset(environment: pytest.MonkeyPatch) -> None:
+def test_empty_variable_counts_as_unset(environment: pytest.MonkeyPatch) -> None:
     for name in chain(*VARIABLES.values()):
         environment.setenv(name, "")
     environment.setenv("USERNAME", "grace")
@@ -69,7 +69,7 @@ def test_empty_means_unset(environment: pytest.MonkeyPatch) -> None:
     assert Settings().torc_program() is None
 
 
-def test_password_is_in_no_representation(environment: pytest.MonkeyPatch) -> None:
+def test_password_is_never_shown(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("TORC_PASSWORD", "hunter2")
     settings = Settings()
     assert "hunter2" not in f"{settings!r} {settings.connection()!r} {settings.model_dump_json()}"
@@ -153,7 +153,7 @@ def test_invalid_value_in_the_environment_is_named(
         ("password = 'secret'", "{} contains a password. Write it into a file that only you can"),
         ("home = 'state'", "{}: home must be a path that begins with / or ~"),
         ("ca_file = 3", "{}: ca_file must be a path that begins with / or ~"),
-        ("ca_file = '~nobody-of-that-name/x'", "ca_file in {}: There is no home for ~nobody-of-"),
+        ("ca_file = '~unknown-user/x'", "ca_file in {}: There is no home for ~unknown-user"),
         ("max_retries = ", "{} is not valid TOML: Invalid value (at end of document)"),
         ("user\xe9", "{} is not valid TOML: "),
     ],
@@ -168,9 +168,9 @@ def test_invalid_file_is_refused(tmp_path: Path, line: str, expected: str) -> No
 
 
 def test_home_of_an_unknown_user_is_refused(environment: pytest.MonkeyPatch) -> None:
-    environment.setenv("TORC_WATCHD_HOME", "~nobody-of-that-name/state")
+    environment.setenv("TORC_WATCHD_HOME", "~unknown-user/state")
     for read in (home, load_settings):
-        with pytest.raises(InvalidInput, match=r"TORC_WATCHD_HOME in the .* no home for ~nobody"):
+        with pytest.raises(InvalidInput, match=r"TORC_WATCHD_HOME in the .* no home for ~unknown"):
             read()
 
 
@@ -200,7 +200,7 @@ def test_invalid_url_is_refused(environment: pytest.MonkeyPatch) -> None:
 def test_torc_is_found_by_name_and_by_path(
     environment: pytest.MonkeyPatch, tmp_path: Path, name: str
 ) -> None:
-    torc = a_program(tmp_path, 0o755)
+    torc = make_program(tmp_path, 0o755)
     environment.chdir(tmp_path)
     environment.setenv("HOME", str(tmp_path))
     environment.setenv("PATH", str(torc.parent))
@@ -212,7 +212,7 @@ def test_torc_is_found_by_name_and_by_path(
 def test_torc_that_cannot_be_run_is_refused(
     environment: pytest.MonkeyPatch, tmp_path: Path, name: str
 ) -> None:
-    torc = a_program(tmp_path, 0o644)
+    torc = make_program(tmp_path, 0o644)
     environment.chdir(tmp_path)
     environment.setenv("PATH", str(torc.parent))
     environment.setenv("TORC_WATCHD_LOCAL_RUNNER", name)
@@ -220,7 +220,7 @@ def test_torc_that_cannot_be_run_is_refused(
         Settings().torc_program()
 
 
-def a_program(folder: Path, mode: int) -> Path:
+def make_program(folder: Path, mode: int) -> Path:
     torc = folder / "bin" / "torc"
     torc.parent.mkdir()
     torc.touch(mode)
@@ -237,11 +237,11 @@ def set_password_file(
     return file
 
 
-def test_environment_overrides_the_user_s_file_and_that_the_site_s(
+def test_environment_overrides_the_users_file_which_overrides_the_sites(
     environment: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    for whose, retries in (("vendor", 1), ("site", 2), ("user", 3)):
-        file = configure(tmp_path, f"max_retries = {retries}", whose)
+    for level, retries in (("vendor", 1), ("site", 2), ("user", 3)):
+        file = configure(tmp_path, f"max_retries = {retries}", level)
         assert origins()["max_retries"] == str(file)
         assert load_settings().max_retries == retries
     environment.setenv("TORC_WATCHD_MAX_RETRIES", "4")
@@ -250,7 +250,7 @@ def test_environment_overrides_the_user_s_file_and_that_the_site_s(
     assert load_settings().chosen(WatchOptions(max_retries=5)).max_retries == 5
 
 
-def test_user_s_and_site_s_files_are_merged(tmp_path: Path) -> None:
+def test_files_of_user_and_site_are_merged(tmp_path: Path) -> None:
     configure(tmp_path, "api_url = 'http://site'\ntimeout = 5", "site")
     configure(tmp_path, "timeout = 7\nusername = 'grace'")
     settings = load_settings()
@@ -284,7 +284,7 @@ def test_variables(
 
 
 def test_any_variable_overrides_a_file(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Also the second of several variables of one setting."""
+    """The second of several variables of one setting also does."""
     configure(tmp_path, "ca_file = '/file.pem'")
     environment.setenv("TORC_TLS_CA_CERT", "/variable.pem")
     assert load_settings().ca_file == Path("/variable.pem")
@@ -323,7 +323,7 @@ def test_every_setting_has_its_variables() -> None:
 
 @pytest.mark.parametrize("line", ["recovery_hook = 'notify me'", "recovery_hook = ['notify','me']"])
 @pytest.mark.parametrize(
-    ("choices", "hook", "retries"),
+    ("options", "hook", "retries"),
     [
         (WatchOptions(), ("notify", "me"), True),
         (WatchOptions(retry_unknown=False), None, False),
@@ -332,10 +332,10 @@ def test_every_setting_has_its_variables() -> None:
     ],
 )
 def test_hook_implies_that_unknown_failures_are_retried(
-    tmp_path: Path, line: str, choices: WatchOptions, hook: tuple[str, ...] | None, retries: bool
+    tmp_path: Path, line: str, options: WatchOptions, hook: tuple[str, ...] | None, retries: bool
 ) -> None:
     configure(tmp_path, f"{line}\nretry_unknown = false")
-    chosen = load_settings().chosen(choices)
+    chosen = load_settings().chosen(options)
     assert (chosen.recovery_hook, chosen.recovery().retry_unknown) == (hook, retries)
 
 
@@ -348,10 +348,10 @@ def test_example_in_the_readme_is_valid(environment: pytest.MonkeyPatch, tmp_pat
     assert settings.password_file == tmp_path / ".torc-password"
 
 
-def test_requests_of_the_daemon_follow_settings_and_options(tmp_path: Path) -> None:
+def test_request_has_the_values_of_settings_and_options(tmp_path: Path) -> None:
     configure(tmp_path, f"home = '{tmp_path}/state'\nmax_retries = 5\npoll_interval = 300")
     settings = load_settings()
-    plain = request_for(entry(WatchOptions()), settings)
+    plain = request_for(watched_workflow(WatchOptions()), settings)
     assert plain == WatchRequest(
         workflow_id=42,
         recovery=None,
@@ -360,12 +360,12 @@ def test_requests_of_the_daemon_follow_settings_and_options(tmp_path: Path) -> N
         output_dir=tmp_path / "state/output",
     )
     chosen = WatchOptions(auto_recover=True, memory_multiplier=2.0, output_dir="/scratch/output")
-    asked = request_for(entry(chosen), settings)
-    assert asked.recovery == RecoverySettings(max_retries=5, memory_multiplier=2.0)
-    assert asked.output_dir == Path("/scratch/output")
+    request = request_for(watched_workflow(chosen), settings)
+    assert request.recovery == RecoverySettings(max_retries=5, memory_multiplier=2.0)
+    assert request.output_dir == Path("/scratch/output")
 
 
-def entry(choices: WatchOptions) -> WatchedWorkflow:
+def watched_workflow(options: WatchOptions) -> WatchedWorkflow:
     return WatchedWorkflow(
-        server="http://a", workflow_id=42, options=choices, state=WatchState.WATCHED
+        server="http://a", workflow_id=42, options=options, state=WatchState.WATCHED
     )

@@ -1,4 +1,4 @@
-"""run --once: when every workflow is checked, and what is said of those that could not be."""
+"""`run --once`: when every workflow is checked, and the error for those that could not be."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,7 +17,7 @@ from torc_watch.daemon.status_board import StatusBoard
 
 pytestmark = pytest.mark.looptime
 
-PATIENCE = 270.0
+TIMEOUT = 270.0
 WORKFLOW = WatchedWorkflow(
     server="s", workflow_id=1, options=WatchOptions(), state=WatchState.WATCHED
 )
@@ -29,15 +29,15 @@ WORKFLOWS = (
 STARTED = events.WatchStarted(
     workflow_id=1, poll_interval=60, auto_recover=True, max_retries=3, show_job_counts=True
 )
-LOOKED = events.Polled(workflow_id=1, next_in=60)
-RESTING = replace(LOOKED, is_resting=True)
+POLLED = events.Polled(workflow_id=1, next_in=60)
+RESTING = replace(POLLED, is_resting=True)
 UNREACHABLE = events.WatchPostponed(workflow_id=1, reason="Refused.", retry_in=1)
-OTHER = replace(LOOKED, workflow_id=2)
+OTHER = replace(POLLED, workflow_id=2)
 ROUND = [
     events.RecoveryAttempted(workflow_id=1, number=1, max_retries=3),
     events.RecoveryInitiated(workflow_id=1, number=1, resumes_watching=True),
     STARTED,
-    LOOKED,
+    POLLED,
 ]
 STUCK = WatchEnded(workflow_id=1, verdict=Verdict.STUCK)
 TROUBLE = daemon_events.StateTrouble(reason="The ticket has expired.", retry_in=1)
@@ -46,7 +46,7 @@ TROUBLE = daemon_events.StateTrouble(reason="The ticket has expired.", retry_in=
 @pytest.mark.parametrize(
     ("happened", "refusal"),
     [
-        ([STARTED, LOOKED], None),
+        ([STARTED, POLLED], None),
         ([STARTED, *ROUND], None),
         ([STARTED, RESTING, *ROUND], None),
         ([STARTED, RESTING, STUCK], None),
@@ -57,7 +57,7 @@ TROUBLE = daemon_events.StateTrouble(reason="The ticket has expired.", retry_in=
 async def test_daemon_stops_after_the_last_workflow_was_checked(
     happened: Sequence[Event], refusal: str | None
 ) -> None:
-    board, requests, single_pass = StatusBoard(), ControlRequests(), SinglePass(PATIENCE)
+    board, requests, single_pass = StatusBoard(), ControlRequests(), SinglePass(TIMEOUT)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(single_pass.run, board, requests)
         await anyio.sleep(1)
@@ -96,17 +96,17 @@ def check(single_pass: SinglePass, kind: type[TorcWatchError], refusal: str | No
         ([TROUBLE, daemon_events.LeaseHeldElsewhere(holder=None)], None),
     ],
 )
-async def test_standby_or_missing_state_folder_ends_after_the_patience(
+async def test_standby_or_missing_state_folder_ends_after_the_timeout(
     announced: Sequence[daemon_events.DaemonEvent], refusal: str | None
 ) -> None:
-    board, requests, single_pass = StatusBoard(), ControlRequests(), SinglePass(PATIENCE)
+    board, requests, single_pass = StatusBoard(), ControlRequests(), SinglePass(TIMEOUT)
     for event in announced:
         single_pass.note(event)
 
     await single_pass.run(board, requests)
 
     assert requests.stop_requested
-    assert anyio.current_time() == pytest.approx(PATIENCE, abs=1)
+    assert anyio.current_time() == pytest.approx(TIMEOUT, abs=1)
     check(single_pass, JournalError, refusal)
 
 
@@ -117,7 +117,7 @@ async def test_standby_or_missing_state_folder_ends_after_the_patience(
 async def test_daemon_that_lost_the_lease_stops(
     announced: daemon_events.DaemonEvent, refusal: str | None
 ) -> None:
-    board, requests, single_pass = StatusBoard(), ControlRequests(), SinglePass(PATIENCE)
+    board, requests, single_pass = StatusBoard(), ControlRequests(), SinglePass(TIMEOUT)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(single_pass.run, board, requests)
         await anyio.sleep(1)

@@ -54,7 +54,7 @@ async def test_poke_is_answered_when_the_commands_are_applied(path: Path) -> Non
     assert not await poke([path], 10)
 
 
-async def test_poke_that_is_not_answered_has_failed(path: Path) -> None:
+async def test_unanswered_poke_has_failed(path: Path) -> None:
     async def fail() -> None:
         raise RuntimeError
 
@@ -64,7 +64,7 @@ async def test_poke_that_is_not_answered_has_failed(path: Path) -> None:
             while not path.is_socket():  # noqa: ASYNC110, ASYNC240 - bound by another task
                 await anyio.sleep(0.01)
         assert not await poke([path], 10)
-        assert path.is_socket()  # noqa: ASYNC240 - it still listens
+        assert path.is_socket()  # noqa: ASYNC240 - the server still listens
         assert not await poke([path], 10)
         tasks.cancel_scope.cancel()
 
@@ -74,27 +74,27 @@ async def test_follow_sends_everything_and_then_each_change(path: Path) -> None:
     board.show(WORKFLOW)
     async with serving(path, board, anyio.Event()), await anyio.connect_unix(path) as stream:
         await stream.send(b"follow\n")
-        assert (await said(stream))["view"]["phase"] == "starting"
+        assert (await received(stream))["view"]["phase"] == "starting"
 
         board.update(events.Polled(workflow_id=42, next_in=60), "s")
-        assert (await said(stream))["view"]["phase"] == "watching"
+        assert (await received(stream))["view"]["phase"] == "watching"
 
         board.remove(WorkflowKey("s", 42))
-        assert await said(stream) == {"server": "s", "workflow_id": 42, "view": None}
+        assert await received(stream) == {"server": "s", "workflow_id": 42, "view": None}
 
 
-async def said(stream: Any) -> Any:
+async def received(stream: Any) -> Any:
     with anyio.fail_after(10):
         return json.loads(await stream.receive())
 
 
-@pytest.mark.parametrize("wish", [b"nonsense\n", b"x" * 1000, b"\0\n"])
-async def test_invalid_request_is_not_answered(path: Path, wish: bytes) -> None:
+@pytest.mark.parametrize("request_line", [b"nonsense\n", b"x" * 1000, b"\0\n"])
+async def test_invalid_request_is_not_answered(path: Path, request_line: bytes) -> None:
     async with (
         serving(path, StatusBoard(), anyio.Event()),
         await anyio.connect_unix(path) as stream,
     ):
-        await stream.send(wish)
+        await stream.send(request_line)
         with pytest.raises((anyio.EndOfStream, anyio.BrokenResourceError)), anyio.fail_after(10):
             await stream.receive()
 
@@ -119,10 +119,10 @@ async def test_socket_of_a_killed_daemon_is_replaced(path: Path) -> None:
         tasks.cancel_scope.cancel()
 
 
-async def test_server_ends_when_its_socket_lost_its_name(
+async def test_server_ends_when_its_socket_file_is_replaced(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also to another file of that name; a new server then binds a new socket."""
+    """A new server then binds a new socket."""
     monkeypatch.setattr(socket_server, "_CHECK_INTERVAL", 0.01)
     served = ControlServer(StatusBoard(), anyio.lowlevel.checkpoint)
     with anyio.fail_after(10):
@@ -145,7 +145,7 @@ async def test_drafts_of_killed_daemons_are_deleted(path: Path) -> None:
         assert {found async for found in anyio.Path(path.parent).iterdir()} == {path, other}
 
 
-STARVED = """
+SERVER_WITH_LIMIT = """
 import resource, sys
 from pathlib import Path
 import anyio
@@ -157,19 +157,21 @@ anyio.run(ControlServer(StatusBoard(), anyio.lowlevel.checkpoint).serve, Path(sy
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("files", [24, 200], ids=["no more files", "enough of clients"])
+@pytest.mark.parametrize("files", [24, 200], ids=["limit on open files", "limit on clients"])
 async def test_clients_beyond_the_limit_wait(path: Path, files: int) -> None:
-    """In a process of its own: this one could not test without open files."""
-    process = await anyio.open_process([sys.executable, "-c", STARVED, str(path), str(files)])
+    """The server runs in another process, since the test itself needs open files."""
+    process = await anyio.open_process(
+        [sys.executable, "-c", SERVER_WITH_LIMIT, str(path), str(files)]
+    )
     async with process:
         try:
             with anyio.fail_after(60):
-                await starve(path)
+                await exhaust_clients(path)
         finally:
             process.kill()
 
 
-async def starve(path: Path) -> None:
+async def exhaust_clients(path: Path) -> None:
     while not await poke([path], 60):  # noqa: ASYNC110 - until it is bound
         await anyio.sleep(0.01)
     async with AsyncExitStack() as idle:
@@ -212,7 +214,7 @@ async def test_client_tries_all_paths(path: Path) -> None:
     applied = anyio.Event()
     applied.set()
     async with serving(path, StatusBoard(), applied):
-        assert await poke([path.with_name("nobody"), path], 10)
+        assert await poke([path.with_name("unbound"), path], 10)
 
 
 async def test_client_sends_nothing_to_other_users(
@@ -233,6 +235,6 @@ async def test_client_sends_nothing_to_other_users(
         async with serving(path, StatusBoard(), applied):
             assert await poke([theirs, path], 10)
             assert not await poke([theirs], 10)
-        said, _ = listener.accept()
-        with said:
-            assert said.recv(99) == b""
+        received, _ = listener.accept()
+        with received:
+            assert received.recv(99) == b""

@@ -1,4 +1,4 @@
-"""Commands pass through the spool whole, once and in order; invalid files do not."""
+"""Commands pass through the spool complete, once and in sequence; invalid files are rejected."""
 
 import json
 import os
@@ -41,7 +41,7 @@ def command(action: Action) -> Command:
 
 
 def commands(spool: Spool) -> list[Command]:
-    """Of a spool without invalid files."""
+    """The pending commands of a spool without invalid files."""
     files = spool.pending()
     valid = [file for file in files if isinstance(file, PendingCommand)]
     assert valid == files
@@ -68,7 +68,7 @@ def test_command_is_pending_until_it_is_acknowledged(tmp_path: Path) -> None:
     assert spool.pending() == []
 
 
-def test_commands_keep_their_order_when_the_clock_is_set_back(
+def test_commands_keep_their_sequence_when_the_clock_is_set_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spool = Spool(tmp_path)
@@ -200,7 +200,7 @@ def test_invalid_file_is_rejected_and_kept(
     make: Callable[[Path], object],
     problem: str,
 ) -> None:
-    obey_modes(monkeypatch)
+    enforce_modes(monkeypatch)
     spool = Spool(tmp_path)
     spool.put(COMMAND)
     make(tmp_path / "incoming" / "0.json")
@@ -215,8 +215,8 @@ def test_invalid_file_is_rejected_and_kept(
     assert commands(spool) == [COMMAND]
 
 
-def obey_modes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also where the tests run as root."""
+def enforce_modes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Applies file modes also to tests that run as root."""
     opened = os.open
 
     def strict(path: Path, *arguments: int) -> int:
@@ -232,9 +232,9 @@ def test_files_of_the_same_name_are_all_rejected(tmp_path: Path) -> None:
     spool.put(COMMAND)
     name = "x" * 200
     for number in range(2):
-        full = tmp_path / "incoming" / name
-        full.mkdir()
-        (full / f"file {number}").touch()
+        raise_full = tmp_path / "incoming" / name
+        raise_full.mkdir()
+        (raise_full / f"file {number}").touch()
         spool.reject(invalid_file(spool))
 
     assert commands(spool) == [COMMAND]
@@ -245,11 +245,11 @@ def test_temporary_error_loses_no_command(tmp_path: Path, monkeypatch: pytest.Mo
     spool = Spool(tmp_path)
     spool.put(COMMAND)
 
-    def stale(*_: object) -> int:
+    def raise_stale(*_: object) -> int:
         raise OSError(116, "Stale file handle")
 
     with monkeypatch.context() as patched:
-        patched.setattr(os, "open", stale)
+        patched.setattr(os, "open", raise_stale)
         with pytest.raises(OSError, match="Stale"):
             spool.pending()
     assert commands(spool) == [COMMAND]
@@ -261,18 +261,18 @@ def test_file_that_another_daemon_acknowledged_meanwhile_is_skipped(
     spool = Spool(tmp_path)
     spool.put(COMMAND)
 
-    def gone(*_: object) -> int:
+    def raise_missing(*_: object) -> int:
         raise FileNotFoundError
 
-    monkeypatch.setattr(os, "open", gone)
+    monkeypatch.setattr(os, "open", raise_missing)
     assert spool.pending() == []
 
 
 def test_full_disk_leaves_no_draft(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(_: int) -> None:
+    def raise_full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", raise_full)
     with pytest.raises(OSError, match="No space left"):
         Spool(tmp_path).put(COMMAND)
 

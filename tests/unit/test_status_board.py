@@ -17,7 +17,7 @@ VIEW = WorkflowView(server="s", workflow_id=42, phase=Phase.WATCHING, round=1, m
 WORKFLOW = WatchedWorkflow(
     server="s", workflow_id=42, options=WatchOptions(), state=WatchState.WATCHED
 )
-SAID = "2026-01-01T12:00:00+00:00"
+REPORTED = "2026-01-01T12:00:00+00:00"
 IN_A_MINUTE = "2026-01-01T12:01:00+00:00"
 COUNTS = JobCounts({JobStatus.COMPLETED: 95, JobStatus.FAILED: 5, JobStatus.READY: 0})
 
@@ -61,13 +61,13 @@ COUNTS = JobCounts({JobStatus.COMPLETED: 95, JobStatus.FAILED: 5, JobStatus.READ
     ],
     ids=lambda value: value.name if hasattr(value, "name") else "",
 )
-def test_changes_of_an_event(event: Event, changes: dict[str, object]) -> None:
-    expected = replace(VIEW, last_event=event.name, last_event_at=SAID, **changes)  # type: ignore[arg-type]
+def test_event_changes_the_view(event: Event, changes: dict[str, object]) -> None:
+    expected = replace(VIEW, last_event=event.name, last_event_at=REPORTED, **changes)  # type: ignore[arg-type]
     assert updated_view(VIEW, event, NOW) == expected
 
 
-def test_reason_to_wait_is_cleared() -> None:
-    """As after a night without a server: the first poll starts a recovery."""
+def test_reason_to_wait_is_cleared_when_a_round_starts() -> None:
+    """The first poll after an outage may start a round."""
     waiting = replace(VIEW, phase=Phase.WAITING, reason="Refused.", next_look=IN_A_MINUTE)
     attempted = events.RecoveryAttempted(workflow_id=42, number=2, max_retries=3)
 
@@ -79,7 +79,7 @@ def test_reason_to_wait_is_cleared() -> None:
 def test_routine_event_is_not_the_last_event() -> None:
     waiting = replace(VIEW, phase=Phase.WAITING, reason="Refused.", last_event="watch.look_failed")
     counted = updated_view(waiting, events.JobsCounted(workflow_id=42, counts=COUNTS), NOW)
-    looked = updated_view(counted, events.Polled(workflow_id=42, next_in=60), NOW)
+    polled = updated_view(counted, events.Polled(workflow_id=42, next_in=60), NOW)
 
     expected = replace(
         waiting,
@@ -88,15 +88,15 @@ def test_routine_event_is_not_the_last_event() -> None:
         next_look=IN_A_MINUTE,
         counts={"completed": 95, "failed": 5},
     )
-    assert looked == expected
-    rested = updated_view(looked, events.Polled(workflow_id=42, next_in=60, is_resting=True), NOW)
+    assert polled == expected
+    rested = updated_view(polled, events.Polled(workflow_id=42, next_in=60, is_resting=True), NOW)
     assert rested == replace(expected, phase=Phase.RESTING)
-    held_up = updated_view(looked, events.PollDeferred(workflow_id=42, reason="Refused."), NOW)
+    held_up = updated_view(polled, events.PollDeferred(workflow_id=42, reason="Refused."), NOW)
     assert held_up == replace(expected, phase=Phase.WAITING, reason="Refused.", next_look="")
 
 
 def test_resumed_watch_is_not_the_last_event() -> None:
-    recovered = replace(VIEW, last_event="recovery.initiated", last_event_at=SAID)
+    recovered = replace(VIEW, last_event="recovery.initiated", last_event_at=REPORTED)
     started = events.WatchStarted(
         workflow_id=42, poll_interval=60, auto_recover=True, max_retries=3, show_job_counts=True
     )
@@ -114,7 +114,7 @@ def test_resumed_watch_is_not_the_last_event() -> None:
         ),
     ],
 )
-def test_changed_workflow_keeps_its_facts(
+def test_changed_workflow_keeps_its_round_and_counts(
     workflow: WatchedWorkflow, expected: WorkflowView
 ) -> None:
     ended = replace(VIEW, verdict="exhausted", reason="Three rounds.", next_look=IN_A_MINUTE)

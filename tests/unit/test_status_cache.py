@@ -86,7 +86,7 @@ def cache(scheduler: SlowScheduler) -> StatusCache:
     return StatusCache(scheduler)
 
 
-async def ask_for(
+async def query_into(
     cache: StatusCache, answers: list[AllocationStatus | str], number: int, max_age: float
 ) -> None:
     try:
@@ -122,7 +122,7 @@ async def test_watches_that_start_together_cause_at_most_two_queries(
     answers: list[AllocationStatus | str] = []
     async with anyio.create_task_group() as tasks:
         for number in range(100):
-            tasks.start_soon(ask_for, cache, answers, number, 30)
+            tasks.start_soon(query_into, cache, answers, number, 30)
     assert answers == [ALIVE] * 100
     assert len(scheduler.queries) <= 2
 
@@ -152,11 +152,11 @@ async def test_max_age_0_needs_a_query_that_starts_after_the_call(
 ) -> None:
     answers: list[AllocationStatus | str] = []
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(ask_for, cache, answers, 7, 0)
+        tasks.start_soon(query_into, cache, answers, 7, 0)
         await anyio.sleep(0.5)
         scheduler.known[7] = GONE
         for _ in range(3):
-            tasks.start_soon(ask_for, cache, answers, 7, 0)
+            tasks.start_soon(query_into, cache, answers, 7, 0)
     assert answers == [ALIVE, GONE, GONE, GONE]
     assert [when for when, _ in scheduler.queries] == [0, 1]
 
@@ -168,7 +168,7 @@ async def test_error_reaches_every_waiting_caller_and_is_not_cached(
     scheduler.failures = {1}
     async with anyio.create_task_group() as tasks:
         for _ in range(5):
-            tasks.start_soon(ask_for, cache, answers, 7, 30)
+            tasks.start_soon(query_into, cache, answers, 7, 30)
     assert answers == ["query 1 failed"] * 5
     assert await cache.statuses([7], max_age=30) == {7: ALIVE}
     assert len(scheduler.queries) == 2
@@ -192,15 +192,15 @@ async def test_canceled_caller_does_not_cancel_the_others(
     answers: list[AllocationStatus | str] = []
     async with anyio.create_task_group() as tasks:
         with anyio.move_on_after(0.5):
-            tasks.start_soon(ask_after, cache, answers)
+            tasks.start_soon(query_later, cache, answers)
             await cache.statuses([7], max_age=30)
     assert answers == [ALIVE]
     assert [when for when, _ in scheduler.queries] == [0, 0.5]
 
 
-async def ask_after(cache: StatusCache, answers: list[AllocationStatus | str]) -> None:
+async def query_later(cache: StatusCache, answers: list[AllocationStatus | str]) -> None:
     await anyio.sleep(0.2)
-    await ask_for(cache, answers, 8, 30)
+    await query_into(cache, answers, 8, 30)
 
 
 async def test_error_of_an_earlier_query_is_not_raised_when_a_later_one_is_canceled(
@@ -208,10 +208,10 @@ async def test_error_of_an_earlier_query_is_not_raised_when_a_later_one_is_cance
 ) -> None:
     scheduler.failures = {1}
     answers: list[AllocationStatus | str] = []
-    await ask_for(cache, answers, 7, 30)
+    await query_into(cache, answers, 7, 30)
     async with anyio.create_task_group() as tasks:
         with anyio.move_on_after(0.5):
-            tasks.start_soon(ask_after, cache, answers)
+            tasks.start_soon(query_later, cache, answers)
             await cache.statuses([7], max_age=30)
     assert answers == ["query 1 failed", ALIVE]
 
@@ -259,7 +259,7 @@ async def test_query_that_started_before_a_submission_is_repeated(
     scheduler.known[1] = GONE
     answers: list[AllocationStatus | str] = []
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(ask_for, cache, answers, 1, 30)
+        tasks.start_soon(query_into, cache, answers, 1, 30)
         await anyio.sleep(0.5)
         await cache.submit(SPEC, WORK)
     assert answers == [ALIVE]

@@ -64,7 +64,7 @@ def test_unreadable_status_is_an_error(tmp_path: Path) -> None:
     ],
 )
 def test_daemon_is_active(holder: Holder, age: int, active: bool) -> None:
-    """Clocks of two nodes differ: a time in the near future is as good."""
+    """The clocks of two nodes may differ, so a time in the near future counts as recent."""
     at = (NOW - timedelta(seconds=age)).isoformat()
     assert is_active(replace(DAEMON, holder=holder, at=at), NOW) is active
 

@@ -40,7 +40,7 @@ async def serving(path: Path, board: StatusBoard) -> AsyncGenerator[None]:
 
 
 async def phases(seen: AsyncGenerator[StatusSnapshot], wanted: dict[int, Phase]) -> str:
-    """Waits until exactly these are shown; the notice about the daemon at that moment."""
+    """Waits until exactly these phases are shown; returns the notice about the daemon."""
     with anyio.fail_after(60):
         async for views, notice in seen:
             if {view.workflow_id: view.phase for view in views} == wanted:
@@ -48,7 +48,7 @@ async def phases(seen: AsyncGenerator[StatusSnapshot], wanted: dict[int, Phase])
     raise AssertionError
 
 
-async def test_from_file_to_socket_and_back(folder: Path) -> None:
+async def test_stream_switches_between_file_and_socket(folder: Path) -> None:
     board = StatusBoard()
     board.show(WORKFLOW)
     socket = folder / "run" / "control.sock"

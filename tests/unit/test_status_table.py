@@ -45,7 +45,7 @@ def test_table() -> None:
     ]
 
 
-def test_pipe_cuts_nothing_and_empty_columns_are_hidden() -> None:
+def test_table_in_a_pipe_is_complete_without_empty_columns() -> None:
     name = 9 * "long name "
     assert lines(replace(ENDED, name=name), width=0) == [
         f"ID  {'NAME':90}  STATE        DONE  FAILED  LAST",
@@ -69,13 +69,13 @@ def test_server_column_is_shown_if_there_are_several() -> None:
 
 @pytest.mark.parametrize("width", [10, 40, 80, 200])
 def test_lines_fit_the_terminal_and_have_no_control_characters(width: int) -> None:
-    hostile = replace(WATCHED, name=20 * "\x1b[2J", reason="\x1b[2J" + "so much to say\n" * 50)
+    hostile = replace(WATCHED, name=20 * "\x1b[2J", reason="\x1b[2J" + "so much text\n" * 50)
     for line in lines(hostile, WATCHED, width=width):
         assert len(line) <= width
         assert line.isprintable()
 
 
-def test_characters_of_two_columns_or_none() -> None:
+def test_wide_and_combining_characters_keep_columns_aligned() -> None:
     wide, none = (
         replace(WATCHED, name="\u540d\u524d" * 20),
         replace(WATCHED, name="re\u0301sume\u0301"),

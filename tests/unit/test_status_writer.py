@@ -20,10 +20,12 @@ pytestmark = [pytest.mark.looptime, pytest.mark.usefixtures("no_threads")]
 WORKFLOW = WatchedWorkflow(
     server="s", workflow_id=42, options=WatchOptions(), state=WatchState.WATCHED
 )
-LOOKED = events.Polled(workflow_id=42, next_in=60)
+POLLED = events.Polled(workflow_id=42, next_in=60)
 
 
-async def test_change_is_written_soon_and_routine_periodically(quick_path: Path) -> None:
+async def test_phase_change_is_written_soon_and_other_changes_periodically(
+    quick_path: Path,
+) -> None:
     path, board = quick_path / "status.json", StatusBoard()
     board.show(WORKFLOW)
     async with anyio.create_task_group() as tasks:
@@ -31,7 +33,7 @@ async def test_change_is_written_soon_and_routine_periodically(quick_path: Path)
         await anyio.sleep(1.5)
         assert phase_in(path) == "starting"
 
-        board.update(LOOKED, "s")
+        board.update(POLLED, "s")
         await anyio.sleep(10)
         assert phase_in(path) == "starting"
         await anyio.sleep(30)
@@ -51,7 +53,7 @@ def phase_in(path: Path) -> str:
 async def test_simultaneous_calls_share_one_write(
     quick_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One that starts after all of them were called."""
+    """That write starts after the last call."""
     written: list[str] = []
 
     async def run_sync(_: Callable[..., Any], path: Path, *__: Any) -> float:
@@ -70,7 +72,7 @@ async def test_simultaneous_calls_share_one_write(
     assert len(written) == 2
 
 
-async def test_full_disk_does_not_stop_it(
+async def test_writer_continues_after_a_full_disk(
     quick_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, board = quick_path / "status.json", StatusBoard()

@@ -1,4 +1,4 @@
-"""Many watches and one server."""
+"""The throttle of one server that many watches share."""
 
 from collections import Counter
 
@@ -30,7 +30,7 @@ async def answer(fails_until: float) -> None:
         raise ServerUnreachable("Refused.")
 
 
-async def test_a_few_poll_at_once() -> None:
+async def test_at_most_eight_watches_poll_at_once() -> None:
     throttle, polls = ServerThrottle(), list[float]()
     began = anyio.current_time()
     async with anyio.create_task_group() as tasks:
@@ -41,8 +41,8 @@ async def test_a_few_poll_at_once() -> None:
     assert max(polls.count(moment) for moment in polls) == 8
 
 
-async def test_one_watch_retries_a_failing_server() -> None:
-    """This includes watches that waited for a slot when the outage began: 80 watches, 8 slots."""
+async def test_only_one_watch_retries_a_failing_server() -> None:
+    """80 watches share 8 slots; also watches that waited for a slot do not retry."""
     throttle, polls = ServerThrottle(), list[float]()
     began = anyio.current_time()
 
@@ -59,7 +59,7 @@ async def test_one_watch_retries_a_failing_server() -> None:
     assert anyio.current_time() - began < 600 + 60 + 20
 
 
-async def test_simultaneous_errors_are_one_failure() -> None:
+async def test_simultaneous_errors_count_as_one_failure() -> None:
     throttle, polls = ServerThrottle(), list[float]()
     began = anyio.current_time()
 
@@ -67,14 +67,14 @@ async def test_simultaneous_errors_are_one_failure() -> None:
         for _ in range(8):
             tasks.start_soon(lambda: poll(throttle, polls, fails_until=began + 1.5))
 
-    assert polls[8] - began == pytest.approx(2)  # after its own pause, and no longer one
+    assert polls[8] - began == pytest.approx(2)  # after the pause of one failure
 
 
-async def test_without_patience_there_is_no_wait() -> None:
+async def test_poll_with_a_zero_timeout_does_not_wait() -> None:
     throttle, reasons = ServerThrottle(), list[str]()
     began = anyio.current_time()
 
-    async def impatient_poll() -> None:
+    async def poll_without_waiting() -> None:
         try:
             async with throttle.poll_slot(0):
                 await answer(began + 600)
@@ -83,7 +83,7 @@ async def test_without_patience_there_is_no_wait() -> None:
 
     async with anyio.create_task_group() as tasks:
         for _ in range(1000):
-            tasks.start_soon(impatient_poll)
+            tasks.start_soon(poll_without_waiting)
 
     assert anyio.current_time() - began == pytest.approx(1)
     assert reasons == ["Refused."] * 1000
@@ -106,7 +106,7 @@ async def test_streams_are_limited() -> None:
     assert allowed == [True] * 100 + [False, True]
 
 
-async def test_watches_that_begin_together_spread_their_polls() -> None:
+async def test_watches_that_start_together_spread_their_polls() -> None:
     throttle, seconds = ServerThrottle(), list[int]()
 
     async def watch() -> None:

@@ -47,6 +47,6 @@ def test_no_warning_for_known_versions(version: str) -> None:
     ("version", "release"), [("1.1.0", "1.1"), ("v9.9.0 (\x1b[2J)", "9.9"), ("10.0", "10.0")]
 )
 def test_warning_for_newer_versions(version: str, release: str) -> None:
-    said = str(version_warning(version))
-    assert said.startswith(f"The server runs Torc {release}; 1.0 is the newest")
-    assert said.isprintable()
+    warning = str(version_warning(version))
+    assert warning.startswith(f"The server runs Torc {release}; 1.0 is the newest")
+    assert warning.isprintable()

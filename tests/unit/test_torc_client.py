@@ -36,7 +36,7 @@ BOTH = pytest.mark.parametrize("api_version", list(ApiVersion))
 
 @dataclass
 class Server:
-    """Answers by method and path; a list of answers is used up in turn, an int is a status."""
+    """Answers by method and path; a list gives its answers one by one, an int is a status."""
 
     api_version: ApiVersion
     answers: dict[str, Any] = field(default_factory=dict)
@@ -116,7 +116,7 @@ async def test_workflow_without_a_run_is_a_fault(api_version: ApiVersion) -> Non
             await client.get_workflow(1)
 
 
-async def test_workflow_deleted_while_listing_is_left_out() -> None:
+async def test_workflow_deleted_while_listing_is_omitted() -> None:
     answers = {
         "GET /workflows": page(WORKFLOW, WORKFLOW | {"id": 2}),
         "GET /workflows/1/status": 404,
@@ -308,7 +308,7 @@ async def test_jobs_are_created_in_bulk_and_in_order(api_version: ApiVersion) ->
 
 
 @BOTH
-async def test_job_with_everything(api_version: ApiVersion) -> None:
+async def test_job_with_all_fields(api_version: ApiVersion) -> None:
     job = NewJob(
         name="b",
         command="true",
@@ -481,7 +481,7 @@ async def test_end_of_a_compute_node_is_recorded_once(api_version: ApiVersion) -
 
 
 @BOTH
-async def test_compute_node_of_another_workflow_is_left_alone(api_version: ApiVersion) -> None:
+async def test_compute_node_of_another_workflow_is_not_changed(api_version: ApiVersion) -> None:
     server = Server(api_version, {"GET /compute_nodes/4": NODE})
     async with server.client() as client:
         with pytest.raises(Conflict):
@@ -497,7 +497,7 @@ async def test_next_run_on_0_12_is_written_then_reset() -> None:
     assert (server.bodies[0]["run_id"], server.bodies[0]["is_canceled"]) == (3, True)
 
 
-async def test_run_reached_already_on_0_12_is_only_reset() -> None:
+async def test_run_that_is_current_on_0_12_is_only_reset() -> None:
     server = Server(ApiVersion.V0_12, workflow_answers(ApiVersion.V0_12))
     async with server.client() as client:
         await client.advance_run(1, to_run=2)
@@ -513,7 +513,7 @@ async def test_next_run_on_1_0_is_started_by_the_server() -> None:
     assert server.bodies == []
 
 
-async def test_run_reached_already_on_1_0_changes_nothing() -> None:
+async def test_run_that_is_current_on_1_0_changes_nothing() -> None:
     server = Server(ApiVersion.V1_0, workflow_answers(ApiVersion.V1_0))
     async with server.client() as client:
         await client.advance_run(1, to_run=2)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torc_watch.core.errors import InvalidInput
 from torc_watch.torc.transport import Connection, Transport, normalize_url
 
-UNSAYABLE = "hunter2"
+SENTINEL = "hunter2"
 
 
 @pytest.mark.parametrize(
@@ -58,17 +58,17 @@ def test_invalid_urls_are_refused_with_an_example(written: str) -> None:
 @pytest.mark.parametrize(
     "written",
     [
-        f"http://ada:{UNSAYABLE}@node1:8080",
-        f"ada:{UNSAYABLE}@node1",
-        f"http://ada:{UNSAYABLE}@node1:eighty",
-        f"http://ada:{UNSAYABLE}/2@node1",  # a port that is no number
-        f"http://ada:22/{UNSAYABLE}@node1",  # a URL with a strange path
+        f"http://ada:{SENTINEL}@node1:8080",
+        f"ada:{SENTINEL}@node1",
+        f"http://ada:{SENTINEL}@node1:eighty",
+        f"http://ada:{SENTINEL}/2@node1",  # the port is not a number
+        f"http://ada:22/{SENTINEL}@node1",  # parsed as host ada, port 22 and a path
     ],
 )
 def test_password_in_the_url_is_refused_and_not_shown(written: str) -> None:
     with pytest.raises(InvalidInput, match="TORC_PASSWORD") as refusal:
         Connection(url=written)
-    assert UNSAYABLE not in str(refusal.value)
+    assert SENTINEL not in str(refusal.value)
 
 
 @given(st.text(max_size=40) | st.from_regex(r"(https?://)?[a-z.]{1,9}(:[0-9]{1,5})?(/[a-z]*)*"))
@@ -82,13 +82,13 @@ def test_normalization_is_idempotent(written: str) -> None:
 
 
 def test_password_is_not_in_the_repr() -> None:
-    connection = Connection(url="localhost:8080", username="ada", password=UNSAYABLE)
-    assert UNSAYABLE not in repr(connection)
+    connection = Connection(url="localhost:8080", username="ada", password=SENTINEL)
+    assert SENTINEL not in repr(connection)
 
 
 def test_password_requires_a_user_name() -> None:
     with pytest.raises(InvalidInput, match="user name"):
-        Connection(url="localhost:8080", password=UNSAYABLE)
+        Connection(url="localhost:8080", password=SENTINEL)
 
 
 @pytest.mark.parametrize(

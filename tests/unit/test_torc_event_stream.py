@@ -13,7 +13,7 @@ from torc_watch.torc.transport import Connection, Transport
 
 
 class Pieces(httpx.AsyncByteStream):
-    """Sends its pieces one by one, then fails, falls silent or ends."""
+    """Sends its pieces one by one, then raises an error, stays open or ends."""
 
     def __init__(self, *pieces: str, error: Exception | None = None, silent: bool = False) -> None:
         self.pieces = pieces
@@ -67,7 +67,7 @@ async def test_events_arrive_while_the_stream_is_open() -> None:
 
 
 @pytest.mark.looptime
-async def test_long_silence_is_not_an_error() -> None:
+async def test_stream_without_events_is_not_an_error() -> None:
     async with transport_of(Pieces(silent=True)) as transport:
         with anyio.move_on_after(86_400) as scope:
             async for _ in stream_event_types(transport, 1):
@@ -85,7 +85,7 @@ async def test_broken_stream_is_unreachable() -> None:
     assert stream.is_closed
 
 
-async def test_refused_stream() -> None:
+async def test_refused_stream_is_an_error() -> None:
     http = httpx.MockTransport(lambda _: httpx.Response(401, text="Unauthorized"))
     async with Transport(Connection(url="localhost:8080"), http=http) as transport:
         with pytest.raises(AccessDenied, match="Unauthorized"):

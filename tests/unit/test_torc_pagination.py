@@ -15,7 +15,7 @@ from torc_watch.torc.wire import IdRow
 
 
 class ListServer:
-    """Serves ``total`` things with ids 1, 2, 3, …, at most ``most`` in an answer."""
+    """Serves ``total`` items with ids 1, 2, 3, …, at most ``most`` in an answer."""
 
     def __init__(self, total: int, most: int = 10_000) -> None:
         self.total = total

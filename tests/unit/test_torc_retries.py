@@ -58,7 +58,7 @@ MAYBE_ARRIVED = [
 
 @pytest.mark.parametrize("kind", ["GET", "PUT", "PUT once", "DELETE", "POST", "POST again"])
 @pytest.mark.parametrize("error", NEVER_SENT, ids=repr)
-async def test_request_that_never_left_is_repeated(kind: str, error: Exception) -> None:
+async def test_request_that_was_never_sent_is_repeated(kind: str, error: Exception) -> None:
     async with transport_of(outcomes_in_turn(error, error, error, 200)) as transport:
         assert await call(transport, kind) == {"for": kind.split(maxsplit=1)[0]}
         assert transport.requests_sent == 4
@@ -90,21 +90,21 @@ async def test_read_is_repeated_after_500() -> None:
 
 
 @pytest.mark.parametrize("kind", ["PUT", "DELETE", "POST again"])
-async def test_500_is_final_for_a_change(kind: str) -> None:
+async def test_change_is_not_repeated_after_500(kind: str) -> None:
     async with transport_of(outcomes_in_turn(500)) as transport:
         with pytest.raises(ServerFault):
             await call(transport, kind)
 
 
 @pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 409, 422, 429])
-async def test_refusals_are_final(status: int) -> None:
+async def test_refused_request_is_not_repeated(status: int) -> None:
     async with transport_of(outcomes_in_turn(status)) as transport:
         with pytest.raises(ServerError):
             await transport.get("/x")
         assert transport.requests_sent == 1
 
 
-async def test_gives_up_after_four_attempts_with_growing_pauses() -> None:
+async def test_request_fails_after_four_attempts_with_growing_pauses() -> None:
     sent_at: list[float] = []
 
     def refuse(_: httpx.Request) -> httpx.Response:
@@ -126,7 +126,7 @@ async def test_error_of_the_last_attempt_is_raised() -> None:
             await transport.get("/x")
 
 
-async def test_silent_server_is_left_after_the_timeout() -> None:
+async def test_request_to_a_silent_server_times_out() -> None:
     async def be_silent(_: httpx.Request) -> httpx.Response:
         await anyio.sleep_forever()
         raise AssertionError
@@ -138,7 +138,7 @@ async def test_silent_server_is_left_after_the_timeout() -> None:
         assert asyncio.get_running_loop().time() - started == pytest.approx(7)
 
 
-async def test_canceled_in_a_pause_sends_nothing_more() -> None:
+async def test_request_canceled_in_a_pause_is_not_repeated() -> None:
     refused = outcomes_in_turn(*[httpx.ConnectError("refused")] * 4)
     async with transport_of(refused) as transport:
         with anyio.move_on_after(0.1) as scope:

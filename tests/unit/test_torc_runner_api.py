@@ -23,7 +23,7 @@ ALLOCATION = Allocation(
 
 
 class Server:
-    """Gives the same answer to everything."""
+    """Gives the same answer to each request."""
 
     def __init__(self, answer: Any, status: int = 200) -> None:
         self.answer = answer
@@ -78,7 +78,7 @@ async def test_allocation_is_found_by_id_and_type(rows: list[Any], found: int | 
         (ALLOCATION, {"scheduler": {"type": "local", "scheduler_id": 6, "slurm_job_id": 99}}),
     ],
 )
-async def test_registering_a_node(
+async def test_request_to_register_a_node(
     allocation: Allocation | None, of_allocation: dict[str, Any]
 ) -> None:
     server = Server({"id": 4})
@@ -113,7 +113,7 @@ async def test_registering_a_node(
     ]
 
 
-async def test_claiming_jobs() -> None:
+async def test_request_to_claim_jobs() -> None:
     job = {"id": 7, "workflow_id": 1, "name": "a", "command": "true", "status": "pending"}
     more = {"id": 8, "invocation_script": "env.sh", "output_file_ids": [3], "attempt_id": 2}
     server = Server({"jobs": [job, job | more], "reason": None})
@@ -132,7 +132,7 @@ async def test_claiming_jobs() -> None:
 
 
 @pytest.mark.parametrize("answer", [{"jobs": [], "reason": "none"}, {"jobs": None}, {}])
-async def test_nothing_to_claim(answer: Any) -> None:
+async def test_empty_claim(answer: Any) -> None:
     async with Server(answer).api() as api:
         resources = WorkerResources(num_cpus=1, memory=MIB)
         assert await api.claim_jobs(1, resources, limit=1) == []

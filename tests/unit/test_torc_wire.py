@@ -58,9 +58,9 @@ def test_every_known_status(status: JobStatus) -> None:
     assert wire.parse_status(status.value) is status
 
 
-@pytest.mark.parametrize("word", ["suspended", "Failed", "", None, 6, ["failed"], {}])
-def test_unknown_status_is_unrecognized(word: Any) -> None:
-    job = wire.parse(wire.JobRow, JOB | {"status": word}, "/jobs/7").to_model()
+@pytest.mark.parametrize("text", ["suspended", "Failed", "", None, 6, ["failed"], {}])
+def test_unknown_status_is_unrecognized(text: Any) -> None:
+    job = wire.parse(wire.JobRow, JOB | {"status": text}, "/jobs/7").to_model()
     assert job.status is JobStatus.UNRECOGNIZED
 
 

@@ -66,7 +66,9 @@ Workflow 1 is complete
 
 
 @pytest.mark.looptime
-async def test_tutorial(open_site: "OpenSite", monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_transcript_of_the_tutorial(
+    open_site: "OpenSite", monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(ServerThrottle, "next_poll_delay", lambda _, interval, **__: interval)
     names = [f"prepare_data_{number}" for number in range(1, 11)]
     names += [f"train_model_{number}" for number in range(1, 91)]
@@ -82,19 +84,19 @@ async def test_tutorial(open_site: "OpenSite", monkeypatch: pytest.MonkeyPatch) 
 
 
 async def slow_to_submit(request: httpx.Request, forward: "Forward") -> httpx.Response:
-    """So that the new worker has started when the watch polls again."""
+    """Delays submissions, so that the new worker has started at the next poll."""
     answer = await forward(request)
     if request.method == "POST" and request.url.path.endswith("/scheduled_compute_nodes"):
         await anyio.sleep(2)
     return answer
 
 
-def text(*told: Event) -> str:
+def text(*events: Event) -> str:
     transcript = Transcript()
-    return "".join(f"{line}\n" for event in told for line in transcript.lines(event))
+    return "".join(f"{line}\n" for event in events for line in transcript.lines(event))
 
 
-MANUAL = """\
+WITHOUT_RECOVERY = """\
 Watching workflow 1 (poll interval: 60s)
 Workflow 1 is complete
 
@@ -109,7 +111,7 @@ Failed jobs:
   Job 1 (a): exit code 1
 """
 
-HOPELESS = """\
+EXHAUSTED = """\
 
 Max retries (1) exceeded. Manual intervention required.
 Use the Torc MCP server with your AI assistant to investigate.
@@ -120,21 +122,21 @@ Failed jobs:
 
 
 @pytest.mark.looptime
-async def test_manual(open_site: "OpenSite") -> None:
+async def test_transcript_without_recovery(open_site: "OpenSite") -> None:
     async with open_site() as site:
         site.scheduler.endings = {"a": [(1, None, 10.0)]}
         workflow_id = await site.submit(["a", "b"])
         await site.watch(workflow_id, recovery=None)
-        assert text(*site.events) == MANUAL
+        assert text(*site.events) == WITHOUT_RECOVERY
 
 
 @pytest.mark.looptime
-async def test_hopeless(open_site: "OpenSite") -> None:
+async def test_transcript_of_an_exhausted_watch(open_site: "OpenSite") -> None:
     async with open_site() as site:
         site.scheduler.endings = {"a": [(1, None, 10.0)] * 9}
         workflow_id = await site.submit(["a"])
         await site.watch(workflow_id, recovery=RecoverySettings(max_retries=1))
-        assert text(*site.events).endswith(HOPELESS)
+        assert text(*site.events).endswith(EXHAUSTED)
 
 
 def retry(number: int = 1, name: str = "a") -> Retry:
@@ -201,7 +203,7 @@ def test_long_lists_are_capped(jobs: int, more: str | None) -> None:
     assert f"  Applied fixes: {jobs} OOM, 0 timeout" in lines
 
 
-def test_every_kind_of_retry() -> None:
+def test_all_parts_of_a_plan_are_shown() -> None:
     assert text(
         planned(
             retry(),
@@ -235,8 +237,8 @@ def test_every_kind_of_retry() -> None:
 
 @pytest.mark.parametrize(("retries", "lines"), [((retry(),), 1), ((), 0)])
 def test_unknown_dependents_are_mentioned(retries: tuple[Retry, ...], lines: int) -> None:
-    told = text(planned(*retries, repeated=None))
-    assert told.count("Torc restarts all jobs that depend on these") == lines
+    events = text(planned(*retries, repeated=None))
+    assert events.count("Torc restarts all jobs that depend on these") == lines
 
 
 @pytest.mark.parametrize(
@@ -249,12 +251,12 @@ def test_unknown_dependents_are_mentioned(retries: tuple[Retry, ...], lines: int
         (Verdict.UNREACHABLE, "No answer.", ["", "No answer."]),
     ],
 )
-def test_verdict(verdict: Verdict, reason: str, lines: list[str]) -> None:
+def test_outcome_of_a_watch(verdict: Verdict, reason: str, lines: list[str]) -> None:
     ended = WatchEnded(workflow_id=1, verdict=verdict, reason=reason)
     assert text(ended).splitlines() == lines
 
 
-def test_dead_workers() -> None:
+def test_orphaned_jobs_are_counted() -> None:
     job = Job(id=1, name="a", command="", status=JobStatus.RUNNING, requirements_id=None, attempt=1)
     held = events.OrphansFound(workflow_id=1, orphans=Orphans(running=((job, 1),), claimed=(job,)))
     assert text(held) == "Releasing 2 jobs of dead workers...\n"
@@ -262,7 +264,7 @@ def test_dead_workers() -> None:
     assert text(nothing_held) == ""
 
 
-def test_allocation_that_ended_with_an_error() -> None:
+def test_failed_allocation_is_shown_with_its_log() -> None:
     detail = "its log /a/3/log ends with:\nwrong\x1b\nbye"
     assert text(failed_allocation(EndCause.FAILED, detail)).splitlines() == [
         "Allocation 3 ended: failed, its log /a/3/log ends with:",
@@ -279,7 +281,9 @@ def test_allocation_that_ended_with_an_error() -> None:
         (EndCause.OUT_OF_MEMORY, "on n2", "Allocation 3 ended: out of memory, on n2\n"),
     ],
 )
-def test_allocation_that_a_cluster_ended(cause: EndCause, detail: str, line: str) -> None:
+def test_allocation_ended_by_the_cluster_is_shown_with_its_cause(
+    cause: EndCause, detail: str, line: str
+) -> None:
     assert text(failed_allocation(cause, detail)) == line
 
 
@@ -288,7 +292,7 @@ def failed_allocation(cause: EndCause, detail: str) -> events.AllocationFailed:
     return events.AllocationFailed(workflow_id=1, scheduler="slurm", scheduler_id=3, status=status)
 
 
-def test_idle_workers_elsewhere() -> None:
+def test_idle_workers_on_other_machines_are_listed() -> None:
     awaited = events.WorkersAwaited(workflow_id=1, hostnames=("n1", "n\x1b2"), seconds=600)
     assert text(awaited).splitlines() == [
         "Workers on n1, n\\x1b2 are idle but have not deregistered.",
@@ -297,7 +301,7 @@ def test_idle_workers_elsewhere() -> None:
 
 
 @pytest.mark.parametrize(("processes", "words"), [(1, "1 process"), (2, "2 processes")])
-def test_orphaned_processes(processes: int, words: str) -> None:
+def test_killed_orphan_processes_are_counted(processes: int, words: str) -> None:
     ended = events.OrphanProcessesEnded(workflow_id=1, processes=processes)
     assert text(ended) == f"Ended {words} that they left running\n"
 
@@ -323,5 +327,5 @@ def test_orphaned_processes(processes: int, words: str) -> None:
         ),
     ],
 )
-def test_line(event: Event, line: str) -> None:
+def test_line_of_an_event(event: Event, line: str) -> None:
     assert text(event) == f"{line}\n"

@@ -25,7 +25,7 @@ DROP_INS = f"{unit_file.NAME}.d"
         ("two\nlines", '"two\\nlines"'),
     ],
 )
-def test_quoting(word: str, written: str) -> None:
+def test_word_is_quoted(word: str, written: str) -> None:
     assert unit_file.quote(word) == written
 
 
@@ -48,7 +48,7 @@ def test_unit_starts_the_given_command() -> None:
         ("", FileState.EDITED),
     ],
 )
-def test_comparing_with_the_installed_file(found: str | None, expected: FileState) -> None:
+def test_edits_of_the_installed_file_are_detected(found: str | None, expected: FileState) -> None:
     assert compare(found, sign("new\n")) is expected
 
 

@@ -61,7 +61,7 @@ def test_memory_is_formatted_in_the_largest_exact_unit(size: int, text: str) -> 
     ("size", "text"),
     [(8 * 2**30, "8g"), (24684084 * 2**10, "23.5g"), (1536 * 2**20, "1.5g"), (70 * 2**20, "70m")],
 )
-def test_rounded_memory(size: int, text: str) -> None:
+def test_memory_is_rounded_for_display(size: int, text: str) -> None:
     assert units.rounded_memory(size) == text
 
 

@@ -46,7 +46,7 @@ PLAN = Plan(
 
 @pytest.fixture
 def home(quick_path: Path) -> Path:
-    """A watch that ended after one round, and one of another server in the middle of its first."""
+    """A watch that ended after one round, and one of another server during its first round."""
     with closing(Journal(quick_path / "journal.db")) as journal:
         first = journal.begin_watch(A)
         round_ = journal.begin_round(first.id, number=1, run_id=1)
@@ -62,7 +62,7 @@ def home(quick_path: Path) -> Path:
     return quick_path
 
 
-def test_watches_with_their_rounds(home: Path) -> None:
+def test_watches_are_read_with_their_rounds(home: Path) -> None:
     ended, unended = watches_of(home, 42)
 
     assert (ended.server, ended.verdict) == ("http://a", "handed_over")
@@ -73,7 +73,7 @@ def test_watches_with_their_rounds(home: Path) -> None:
     assert watches_of(home, 43) == []
 
 
-def test_history_as_text(home: Path) -> None:
+def test_text_of_the_history(home: Path) -> None:
     lines = list(history_text(watches_of(home, 42)))
 
     assert [line[21:] for line in lines if line.startswith("2")] == [
@@ -87,7 +87,7 @@ def test_history_as_text(home: Path) -> None:
     assert lines[-1] == "Still running."
 
 
-def test_history_as_values(home: Path) -> None:
+def test_json_values_of_the_history(home: Path) -> None:
     first = history_values(watches_of(home, 42))[0]
     assert first["rounds"][0]["plan"]["retries"][0]["memory"] == (8 * GIB, 12 * GIB)
 
@@ -143,7 +143,7 @@ def test_pending_commands_count_as_applied(home: Path) -> None:
     assert known_workflows(home) == {}
 
 
-def test_records_of_another_version(home: Path) -> None:
+def test_records_of_another_version_are_unreadable(home: Path) -> None:
     with closing(Registry(home / "journal.db")) as registry:
         registry.save(
             WatchedWorkflow(

@@ -1,4 +1,4 @@
-"""Which workflow an ID means, without its server."""
+"""The workflow that an ID without a server refers to."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""One watch of a workflow at a time, over all processes of a machine."""
+"""A workflow has one watch at a time, among all processes of a machine."""
 
 import fcntl
 import os
@@ -44,14 +44,14 @@ def another_process(locks: Path) -> Iterator[subprocess.Popen[str]]:
         yield process
 
 
-def test_second_holder_is_told_who_the_first_is(tmp_path: Path) -> None:
+def test_error_names_the_holder_of_the_lock(tmp_path: Path) -> None:
     with another_process(tmp_path) as process, pytest.raises(WatchHeld) as refusal:
         lock_workflow(tmp_path, WORKFLOW).__enter__()
     assert f"process {process.pid} on {socket.gethostname()} since 20" in str(refusal.value)
     assert "Workflow 7" in str(refusal.value)
 
 
-def test_kill_releases(tmp_path: Path) -> None:
+def test_kill_of_the_holder_releases_the_lock(tmp_path: Path) -> None:
     with another_process(tmp_path) as process:
         process.send_signal(signal.SIGKILL)
         process.wait()
@@ -59,7 +59,7 @@ def test_kill_releases(tmp_path: Path) -> None:
             pass
 
 
-def test_released_when_left(tmp_path: Path) -> None:
+def test_lock_is_released_at_the_end_of_the_context(tmp_path: Path) -> None:
     for _ in range(2):
         with (
             lock_workflow(tmp_path, WORKFLOW),
@@ -76,12 +76,12 @@ def test_released_when_left(tmp_path: Path) -> None:
         replace(WORKFLOW, server="http://other/torc-service/v1"),
     ],
 )
-def test_other_workflows_are_free(tmp_path: Path, other: Identity) -> None:
+def test_lock_does_not_cover_other_workflows(tmp_path: Path, other: Identity) -> None:
     with lock_workflow(tmp_path, WORKFLOW), lock_workflow(tmp_path, other):
         pass
 
 
-def test_holder_that_has_not_signed_yet(tmp_path: Path) -> None:
+def test_lock_without_a_holder_name_is_respected(tmp_path: Path) -> None:
     with lock_workflow(tmp_path, WORKFLOW):
         (lock,) = tmp_path.iterdir()
         os.truncate(lock, 0)
@@ -106,29 +106,29 @@ def test_lock_of_a_daemon_that_lost_the_lease_is_taken_over(tmp_path: Path) -> N
             lock_workflow(tmp_path, WORKFLOW).__enter__()
         with lock_workflow(
             tmp_path, WORKFLOW
-        ):  # the earlier holder still lives, and does not count
+        ):  # the earlier holder still runs, but has lost the lease
             pass
 
 
-def test_lock_that_was_taken_over_while_it_was_opened(
+def test_lock_file_that_was_replaced_while_it_was_opened_is_opened_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with lock_workflow(tmp_path, WORKFLOW):
         (lock,) = tmp_path.iterdir()
     flock = fcntl.flock
 
-    def replaced_before(file: TextIO, how: int) -> None:
+    def replace_before_the_lock(file: TextIO, how: int) -> None:
         monkeypatch.undo()
         lock.unlink()
         lock.touch()
         flock(file, how)
 
-    monkeypatch.setattr(fcntl, "flock", replaced_before)
+    monkeypatch.setattr(fcntl, "flock", replace_before_the_lock)
     with lock_workflow(tmp_path, WORKFLOW), lock.open() as file, pytest.raises(BlockingIOError):
         flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def test_folder_that_cannot_be_made(tmp_path: Path) -> None:
+def test_folder_that_cannot_be_created_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(JournalError, match="TORC_WATCHD_HOME"):
         lock_workflow(tmp_path / "file" / "locks", WORKFLOW).__enter__()
@@ -137,10 +137,12 @@ def test_folder_that_cannot_be_made(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("more", "is_allowed"), [(0, False), (1, False), (256, False), (257, True), (600, True)]
 )
-def test_process_that_may_open_no_more_files(tmp_path: Path, more: int, is_allowed: bool) -> None:
-    """That is no error of the state folder: watches that have their files continue.
+def test_limit_on_open_files_is_an_error_that_names_the_limit(
+    tmp_path: Path, more: int, is_allowed: bool
+) -> None:
+    """It is no error of the state folder, so that watches with open files continue.
 
-    With 500 of them open, and so many ``more`` allowed.
+    500 files are open, and ``more`` are allowed.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     opened = [os.dup(0)]

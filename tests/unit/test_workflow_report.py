@@ -1,4 +1,4 @@
-"""What `status` says of the options of a watch."""
+"""The options of a watch, as `status` shows them."""
 
 import pytest
 
@@ -24,7 +24,7 @@ from torc_watch.render.workflow_report import options_text
         (WatchOptions(recovery_hook=("notify", "-v")), "--recovery-hook 'notify -v'"),
     ],
 )
-def test_options_as_they_could_be_typed(options: WatchOptions, words: str) -> None:
+def test_options_are_shown_as_command_line_options(options: WatchOptions, words: str) -> None:
     text = options_text(options)
     assert words in text
     assert text.endswith("as configured.")
