@@ -1,7 +1,7 @@
 """A site in one event loop: the embedded server, a scheduler with workers, and the engine.
 
-Only the workers' jobs are simulated. No thread, socket or real time is needed. Other folders use
-another server in the place of the embedded one: ``serve_site``.
+Only the workers' jobs are simulated. No thread, socket or real time is needed. Other folders
+override ``serve_site`` to use another server.
 """
 
 import asyncio
@@ -51,7 +51,7 @@ from torc_watch.torc.runner_api import ClaimedJob, RunnerApi, WorkerResources
 from torc_watch.torc.transport import Connection, Transport
 
 ApiVersionName = Literal["0.12", "1.0"]
-Death = Literal["claimed", "running", "half-way", "forgetful"]
+Death = Literal["claimed", "running", "half-way", "unreported"]
 Ending = tuple[int, int | None, float]  # return code, peak memory in bytes, seconds
 Forward = Callable[[httpx.Request], Awaitable[httpx.Response]]
 Fault = Callable[[httpx.Request, Forward], Awaitable[httpx.Response]]
@@ -59,13 +59,13 @@ Fault = Callable[[httpx.Request, Forward], Awaitable[httpx.Response]]
 T = TypeVar("T")
 
 SUCCESS: Ending = (0, None, 10.0)
-URL = f"http://test-{os.getpid()}"  # what a job leaves behind is known by it, on the whole machine
+URL = f"http://test-{os.getpid()}"  # orphaned processes are found by it, on the whole machine
 
-# looptime asks for the current event loop in every test, also in one that is not asynchronous, for
-# which Python then makes one that nobody closes. Saying that there is none prevents it.
+# looptime requests the current event loop in every test. In a test that is not asynchronous, Python
+# would create a loop that is never closed. Without a current loop it does not.
 asyncio.set_event_loop(None)
 
-# A busy machine is slow: no test fails for the time that one example takes.
+# No test fails because one example is slow on a busy machine.
 hypothesis.settings.register_profile(
     "torc-watch", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
@@ -73,18 +73,19 @@ hypothesis.settings.load_profile("torc-watch")
 
 
 def _reset_ignored_signals() -> None:
-    """Start every program with the default signal handlers, however pytest was started.
+    """Start every program with the default signal handlers, even if pytest ignores signals.
 
     A signal that is ignored (nohup, ``pytest &`` in a script) is ignored in child processes too.
-    One with a handler has its default action there, and this process goes on ignoring it.
+    A signal with a handler gets its default action there; the handler here still ignores it.
     """
-    for number in signal.valid_signals() - {signal.SIGPIPE, signal.SIGXFSZ}:  # Python's own
+    ignored_by_python = {signal.SIGPIPE, signal.SIGXFSZ}
+    for number in signal.valid_signals() - ignored_by_python:
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, lambda _number, _frame: None)
 
 
 def _remove_proxies() -> None:
-    """Every server of the tests is on this machine; a proxy of the site cannot reach it."""
+    """All servers of the tests are on this machine; a proxy could not reach them."""
     for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
         del os.environ[name]
 
@@ -94,7 +95,7 @@ _remove_proxies()
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """The fast tests run two at a time; those that start and measure processes one by one."""
+    """Fast tests run in two processes. Slow tests, which measure processes, run one by one."""
     return 2 if config.getoption("markexpr") == "not slow" else 0
 
 
@@ -200,7 +201,7 @@ class Line(httpx.AsyncBaseTransport):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submitted:
-    """An allocation that a scheduler was asked for."""
+    """A request for an allocation."""
 
     spec: AllocationSpec
     work: WorkerAssignment
@@ -209,10 +210,10 @@ class Submitted:
 class SimulatedScheduler:
     """Allocations whose workers are tasks of this loop and speak to the server as real ones do.
 
-    ``endings`` says how a job ends in each of its workflow's runs, the first at first; beyond that
-    it succeeds. ``deaths`` says which allocations, by number, vanish with the jobs that they have
-    just claimed, or started, or half of them; ``afterlife`` is what is known of them from then on.
-    A forgetful one leaves in order, but without a word on the last of its jobs.
+    ``endings`` has the end of a job in run 1, 2, ...; in later runs it succeeds. ``deaths`` has the
+    allocations, by number, that die after they claimed jobs, started all of them, or started half;
+    ``state_after_death`` is their state from then on. With "unreported", the worker deregisters,
+    but does not report its last job.
     """
 
     type = "local"
@@ -223,14 +224,14 @@ class SimulatedScheduler:
         self._workers: list[asyncio.Task[None]] = []
         self.endings: dict[str, Sequence[Ending]] = {}
         self.deaths: dict[int, Death] = {}
-        self.afterlife = AllocationState.GONE
+        self.state_after_death = AllocationState.GONE
         self.known_states: dict[int, AllocationState] = {}
         self.numbers: dict[str, int] = {}
         self.requests: list[Submitted] = []
         self.canceled: list[int] = []
-        self.failures: dict[int, str] = {}  # what is told of allocations that failed, by number
+        self.failures: dict[int, str] = {}  # details of failed allocations, by number
         self.nodes = (NodeClass(num_cpus=10, memory=8 * GIB),)
-        self.seconds_to_submit: dict[int, float] = {}  # by workflow
+        self.seconds_to_submit: dict[int, float] = {}  # by workflow ID
         self.idle_limit = 90.0
 
     async def node_classes(self) -> tuple[NodeClass, ...]:
@@ -262,11 +263,11 @@ class SimulatedScheduler:
         self.canceled.append(number)
 
     async def rest(self) -> None:
-        """Returns when every worker has left or died."""
+        """Waits until every worker has ended or died."""
         await asyncio.gather(*self._workers)
 
     async def close(self) -> None:
-        """Ends the workers. Raises what one of them met."""
+        """Ends the workers. Raises the exception of a worker that failed."""
         for worker in self._workers:
             worker.cancel()
         for worker in self._workers:
@@ -281,10 +282,10 @@ class SimulatedScheduler:
             endings=self.endings,
             idle_limit=self.idle_limit,
         )
-        said_good_bye = True
-        with suppress(ServerError):  # a deleted workflow has no use for a worker
-            said_good_bye = await worker.work(self.deaths.get(number))
-        self.known_states[number] = AllocationState.GONE if said_good_bye else self.afterlife
+        deregistered = True
+        with suppress(ServerError):  # the workflow was deleted
+            deregistered = await worker.work(self.deaths.get(number))
+        self.known_states[number] = AllocationState.GONE if deregistered else self.state_after_death
 
 
 @dataclass(slots=True, kw_only=True)
@@ -302,7 +303,7 @@ class _SimulatedWorker:
         return self.request.work.workflow_id
 
     async def work(self, death: Death | None) -> bool:
-        """True after a good-bye, False when it died with jobs in hand."""
+        """Returns whether the worker deregistered; False means that it died while it held jobs."""
         allocation = await self._find_allocation()
         await self.client.set_allocation_status(allocation, "active")
         self.run_id = (await self.client.get_workflow(self.workflow_id)).run_id
@@ -314,7 +315,7 @@ class _SimulatedWorker:
         return True
 
     async def _find_allocation(self) -> Allocation:
-        """Waits for its record: the server is told after the scheduler was."""
+        """Waits for its record, which is created after the scheduler accepted the allocation."""
         api = RunnerApi(self.client.transport)
         while True:
             found = await api.find_allocation(
@@ -341,7 +342,7 @@ class _SimulatedWorker:
         idle = 0.0
         while idle <= self.idle_limit and not await self._is_complete():
             jobs = await self._claim(death)
-            if jobs and death == "forgetful":
+            if jobs and death == "unreported":
                 await self._finish(jobs[:-1])
                 return True
             if jobs and death:
@@ -366,12 +367,12 @@ class _SimulatedWorker:
         return jobs
 
     async def _finish(self, jobs: Sequence[ClaimedJob]) -> None:
-        """Lets the jobs run side by side."""
+        """Runs the jobs at the same time."""
         began = anyio.current_time()
         endings = [(self._ending_of(job), job) for job in jobs]
         for ending, job in sorted(endings, key=lambda pair: pair[0][2]):
             await anyio.sleep(max(0.0, began + ending[2] - anyio.current_time()))
-            with suppress(ServerError):  # somebody canceled it
+            with suppress(ServerError):  # the job was canceled
                 await self.client.complete_job(job.job.id, self._result(job, ending))
 
     def _ending_of(self, job: ClaimedJob) -> Ending:
@@ -401,7 +402,7 @@ def _status_of(return_code: int) -> JobStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """``client`` is the user's: it has a connection of its own, which never fails."""
+    """``client`` is the user's client; its connection never fails."""
 
     directory: Path
     line: Line
@@ -414,12 +415,13 @@ class Site:
         jobs: Sequence[str],
         *,
         after: dict[str, str] | None = None,
-        careless: Collection[str] = (),
+        uncanceled: Collection[str] = (),
         allocations: int = 1,
     ) -> int:
-        """A workflow in its first run, with jobs of 64 MiB and 60 s; ``after``: job to its parent.
+        """Creates a workflow in its first run, with jobs of 64 MiB and 60 s.
 
-        Parents come before their children in ``jobs``, and fail without hindering the ``careless``.
+        ``after`` has the parent of each job that depends on one; parents come first in ``jobs``.
+        When a parent fails, the server does not cancel children in ``uncanceled``.
         """
         client = self.client
         workflow_id = await client.create_workflow(NewWorkflow(name="w", user="ada"))
@@ -434,7 +436,7 @@ class Site:
                 command="true",
                 requirements_id=row,
                 depends_on_job_ids=(ids[parent],),
-                cancel_on_blocking_job_failure=child not in careless,
+                cancel_on_blocking_job_failure=child not in uncanceled,
             )
             ids[child] = (await client.create_jobs(workflow_id, [job]))[0]
         await client.advance_run(workflow_id, to_run=1)
@@ -460,7 +462,7 @@ class Site:
             await start_allocation(self.client, self.scheduler, spec, work)
 
     def request(self, workflow_id: int, **changes: Any) -> WatchRequest:
-        """With recovery, every 60 s, for ever."""
+        """A watch with recovery that polls every 60 s, without an end."""
         request = WatchRequest(
             workflow_id=workflow_id,
             recovery=RecoverySettings(),
@@ -477,7 +479,7 @@ class Site:
         before_change: Callable[[], Awaitable[None]] = anyio.lowlevel.checkpoint,
         lease: str | None = None,
     ) -> AsyncIterator[EngineContext]:
-        """``before_change`` is not awaited before what ``scheduler`` changes."""
+        """Changes by ``scheduler`` do not await ``before_change``."""
         with closing(Journal(self.directory / "journal.db", lease)) as journal:
             async with Transport(
                 Connection(url=URL), http=self.line, before_change=before_change
@@ -494,7 +496,7 @@ class Site:
     async def watch(
         self, workflow_id: int, scheduler: Scheduler | None = None, **changes: Any
     ) -> WatchEnded:
-        """Watches one workflow to its end, as a process of its own would."""
+        """Watches one workflow to its end, with a new journal connection, as a new process does."""
         async with self.context(scheduler) as context:
             return await watch_workflow(self.request(workflow_id, **changes), context)
 
@@ -502,7 +504,7 @@ class Site:
         return [event for event in self.events if isinstance(event, kind)]
 
     async def results(self, workflow_id: int) -> list[tuple[str, int, int]]:
-        """Name, run and return code of everything that ever ended, in that order."""
+        """Name, run and return code of each ended job of all runs, sorted."""
         names = {job.id: job.name for job in await self.client.list_jobs(workflow_id)}
         answer = await self.client.transport.get(
             "/results", workflow_id=workflow_id, all_runs="true"
@@ -511,7 +513,7 @@ class Site:
             (names[row["job_id"]], row["run_id"], row["return_code"]) for row in answer["items"]
         )
 
-    async def asked(self, workflow_id: int) -> dict[str, Requirements]:
+    async def requirements(self, workflow_id: int) -> dict[str, Requirements]:
         """The requirements of each job, by the job's name."""
         rows = {row.id: row for row in await self.client.list_requirements(workflow_id)}
         jobs = await self.client.list_jobs(workflow_id)
@@ -560,13 +562,13 @@ def quick_path() -> Iterator[Path]:
 
 @pytest.fixture
 def api_version() -> ApiVersionName:
-    """Tests that depend on the version override it."""
+    """Tests that need another version override it."""
     return "1.0"
 
 
 @pytest.fixture
 def serve_site(api_version: ApiVersionName) -> ServeSite:
-    """Serves what a folder holds. Tests against other servers override it."""
+    """Serves the data of a folder. Tests with other servers override it."""
     return partial(_serve_in_loop, api_version)
 
 
@@ -582,7 +584,7 @@ def open_site(quick_path: Path, serve_site: ServeSite) -> OpenSite:
 def _torc_program(version: str, program: str) -> Path:
     found = home_of(version) / "bin" / program
     if not found.exists():
-        missing = f"{found} is not there: run scripts/setup-torc"
+        missing = f"{found} does not exist: run scripts/setup-torc"
         if "torc" in os.environ.get("TORC_WATCH_REQUIRE", "").split(","):
             pytest.fail(missing)
         pytest.skip(missing)
@@ -591,5 +593,5 @@ def _torc_program(version: str, program: str) -> Path:
 
 @pytest.fixture(scope="session")
 def torc_program() -> Callable[[str, str], Path]:
-    """Where a program of a version of the real Torc is; skips where it was not set up."""
+    """Returns the path of a program of a real Torc version; skips if it is not installed."""
     return _torc_program

@@ -1,8 +1,8 @@
 """Prints the numbers of this code base, for the product, its tests and its scripts.
 
 With --check, prints only what exceeds a limit of the product, and exits with status 1 if anything
-does. The limits: no module name that ends in -ing or says nothing (utils), no public class or type
-alias that is defined twice, no import cycle, no function of more than 60 lines.
+does. The limits: no module name that ends in -ing or is too general (utils), no public class or
+type alias that is defined twice, no import cycle, no function of more than 60 lines.
 """
 
 import argparse
@@ -22,7 +22,7 @@ _PRODUCT = "torc_watch"
 _FOLDERS = (_PRODUCT, "tests", "scripts")
 _LONG_MODULE = 300
 _LONG_FUNCTION = 60
-_EMPTY_NAMES = {"common", "helpers", "misc", "utils"}
+_GENERAL_NAMES = {"common", "helpers", "misc", "utils"}
 _ROUND = "files on the way from a poll to the end of a round"
 _EXAMPLE = """\
 example:
@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def numbers_of(modules: Sequence[Module]) -> dict[str, float]:
-    """Counts, and lengths in lines."""
+    """Counts, and sizes in lines."""
     modules_lines = sorted(module.lines for module in modules)
     lengths = sorted(length(function) for module in modules for function in module.functions())
     return {
@@ -92,8 +92,8 @@ def exceeded_limits(modules: Sequence[Module]) -> Iterator[str]:
     for name in _gerunds(modules):
         yield f"{name} ends in -ing: name the module after the thing in it."
     for module in modules:
-        if module.path.stem in _EMPTY_NAMES:
-            yield f"{module.name} says nothing: name the module after the thing in it."
+        if module.path.stem in _GENERAL_NAMES:
+            yield f"{module.name} is too general: name the module after the thing in it."
     for name, places in repeated_types(modules).items():
         yield f"{name} has several meanings: {', '.join(places)}. Rename all but one."
     for cycle in _cycles_of_types(modules):
@@ -114,13 +114,13 @@ def _cycles_of_types(modules: Sequence[Module]) -> list[list[str]]:
 
 
 def _files_of_a_round() -> list[str]:
-    from recovery_trace import files_of_a_round  # noqa: PLC0415 - --check stays quick without it
+    from recovery_trace import files_of_a_round  # noqa: PLC0415 - keeps --check fast
 
     return files_of_a_round()
 
 
 def _routes(modules: Sequence[Module]) -> dict[str, int]:
-    import server_routes  # noqa: PLC0415 - --check stays quick without it
+    import server_routes  # noqa: PLC0415 - keeps --check fast
 
     served, used = server_routes.served(), server_routes.used(modules)
     every = set().union(*served.values())

@@ -1,4 +1,4 @@
-"""Which module imports which, at what time, and the cycles in it."""
+"""The imports between modules, when they are executed, and their cycles."""
 
 import ast
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -13,9 +13,9 @@ Graph: TypeAlias = Mapping[str, Collection[str]]
 class When(Enum):
     """When an import statement is executed."""
 
-    LOADING = "loading"  # of its module
+    LOADING = "loading"  # when its module is imported
     TYPE_CHECKING = "type checking"
-    CALLING = "calling"  # of the function that it is in
+    CALLING = "calling"  # when the function around it is called
 
 
 def imports_of(
@@ -34,7 +34,7 @@ def imports_of(
 
 
 def import_graph(modules: Iterable[Module], times: Collection[When]) -> Graph:
-    """The modules, among those given, that each of them imports at one of the ``times``."""
+    """For each module, the others of these modules that it imports at one of the ``times``."""
     trees = {module.name: module.tree for module in modules}
     return {
         name: {
@@ -57,7 +57,7 @@ def _targets(statement: ast.Import | ast.ImportFrom, known: Collection[str]) -> 
 
 
 def cycles(graph: Graph) -> list[list[str]]:
-    """Groups of modules that all import each other, by whatever detour."""
+    """Groups of modules that all import each other, directly or indirectly."""
     reached = {name: _reached_from(name, graph) for name in graph}
     groups = {
         tuple(sorted(other for other in reached[name] if name in reached[other]))

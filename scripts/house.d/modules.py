@@ -24,11 +24,11 @@ class Module:
 
     @property
     def is_special(self) -> bool:
-        """Whether Python chose the name: ``__init__``, ``__main__``."""
+        """Whether Python prescribes the name: ``__init__``, ``__main__``."""
         return self.path.stem.startswith("__")
 
     def functions(self) -> Iterator[Function]:
-        """All of them: methods and nested functions, too."""
+        """All functions, including methods and nested functions."""
         return (node for node in ast.walk(self.tree) if isinstance(node, Function))
 
 
@@ -44,5 +44,5 @@ def _read(path: Path, root: Path) -> Module:
 
 
 def length(function: Function) -> int:
-    """Lines from ``def`` to the end, docstring and comments included, decorators not."""
+    """Lines from ``def`` to the end, with docstring and comments, without decorators."""
     return (function.end_lineno or function.lineno) - function.lineno + 1

@@ -1,9 +1,9 @@
 """The files that take part while one poll leads to a whole round of recovery.
 
-A workflow whose job ran out of memory, on the embedded server and in virtual time, is watched until
-its round is over. Counted are the files of ``engine``, ``core`` and ``schedulers`` in which a
-function runs: what a reader opens who follows it. Not counted are the vocabulary that all modules
-share, the client of the server, and what only runs in other cases (a dead worker, a hook).
+A workflow whose job ran out of memory is watched until its round is over, on the embedded server
+and in virtual time. The script counts the files of ``engine``, ``core`` and ``schedulers`` in which
+a function runs: a reader who follows the round opens them. It does not count the modules that all
+others use, the client of the server, and code for other cases (a dead worker, a hook).
 """
 
 import sys
@@ -20,20 +20,20 @@ from tests.conftest import site_in
 from torc_watch.core.units import MIB
 
 _PACKAGE = f"{Path(sys.modules['torc_watch'].__path__[0])}/"
-_ROOMS = ("engine/", "core/", "schedulers/")
-_VOCABULARY = {f"core/{name}.py" for name in ("errors", "events", "model", "units")}
+_PACKAGES = ("engine/", "core/", "schedulers/")
+_SHARED = {f"core/{name}.py" for name in ("errors", "events", "model", "units")}
 _OUT_OF_MEMORY = (137, 64 * MIB, 10.0)
 
 
 def files_of_a_round() -> list[str]:
-    """Their paths in the package."""
+    """The paths of these files in the package."""
     loop = looptime.new_event_loop()
     try:
         with tempfile.TemporaryDirectory() as folder:
             files = loop.run_until_complete(_recover_once(Path(folder)))
     finally:
         loop.close()
-    return sorted(file for file in files - _VOCABULARY if file.startswith(_ROOMS))
+    return sorted(file for file in files - _SHARED if file.startswith(_PACKAGES))
 
 
 async def _recover_once(folder: Path) -> set[str]:
@@ -56,7 +56,7 @@ def _traced() -> Iterator[set[str]]:
         if event == "call" and file.startswith(_PACKAGE):
             files.add(file.removeprefix(_PACKAGE))
 
-    threading.setprofile(trace)  # of threads that begin from now on
+    threading.setprofile(trace)  # for threads that start later
     sys.setprofile(trace)
     try:
         yield files

@@ -1,4 +1,4 @@
-"""Names that stand for more than one thing."""
+"""Names with more than one meaning."""
 
 import ast
 import re
@@ -11,7 +11,7 @@ _CLASS_CASE = re.compile(r"[A-Z][A-Za-z0-9]*[a-z][A-Za-z0-9]*")
 
 
 def repeated_stems(modules: Iterable[Module]) -> dict[str, list[str]]:
-    """File names that several modules share, with the modules; names that Python chose aside."""
+    """File names of several modules, with the modules; without names that Python prescribes."""
     return _repeated((module.path.stem, module.name) for module in modules if not module.is_special)
 
 
@@ -21,7 +21,7 @@ def repeated_types(modules: Iterable[Module]) -> dict[str, list[str]]:
 
 
 def public_types(module: Module) -> Iterator[str]:
-    """Names of the classes and type aliases at the top of a module, type variables included."""
+    """Names of the classes and type aliases at the top of a module, with type variables."""
     for statement in module.tree.body:
         match statement:
             case ast.ClassDef(name=name):

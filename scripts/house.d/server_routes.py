@@ -1,8 +1,8 @@
 """Routes that the embedded server serves, and those that the product, its runner and demo call.
 
-A route is a method and a path with ``{}`` for each parameter. Those that are called are read from
-the source of the client and of the runner, through which everything is called: a path is a text
-that begins with a slash, and the name of the function that it is given to says the method.
+A route is a method and a path with ``{}`` for each parameter. The called routes are read from the
+source of the client and of the runner, which send all requests: a path is a string that begins with
+a slash, and the name of the function that receives it determines the method.
 """
 
 import ast
@@ -17,7 +17,7 @@ from torc_watch.sandbox.server.settings import ApiVersionName
 
 Route: TypeAlias = tuple[str, str]
 
-_ROOMS = ("torc_watch.torc.", "torc_watch.sandbox.runner.")
+_PACKAGES = ("torc_watch.torc.", "torc_watch.sandbox.runner.")
 _METHODS = {
     "get": "GET",
     "fetch": "GET",
@@ -30,11 +30,11 @@ _METHODS = {
     "put": "PUT",
     "delete": "DELETE",
 }
-_EVENTS = ("GET", "/workflows/{}/events/stream")  # beside the table of routes
+_EVENTS = ("GET", "/workflows/{}/events/stream")  # it is not in the table of routes
 
 
 def served() -> dict[str, set[Route]]:
-    """By version of the API."""
+    """The routes of each version of the API."""
     return {
         version: {
             (method, re.sub(r"\{\w+\}", "{}", path))
@@ -50,7 +50,7 @@ def used(modules: Iterable[Module]) -> set[Route]:
     return {
         route
         for module in modules
-        if module.name.startswith(_ROOMS)
+        if module.name.startswith(_PACKAGES)
         for function in module.functions()
         for route in _used_by(function)
     }
@@ -64,12 +64,14 @@ def _used_by(function: Function) -> Iterator[Route]:
                 paths[name] = path
     for node in ast.walk(function):
         if isinstance(node, ast.Call) and (method := _method(node)):
-            yield from ((method, path) for word in node.args if (path := _path(word, paths)))
+            yield from (
+                (method, path) for argument in node.args if (path := _path(argument, paths))
+            )
 
 
 def _method(call: ast.Call) -> str | None:
-    """Of a call such as ``transport.get(path)`` or ``partial(count, transport, path)``."""
-    names = (_last_name(word) for word in (call.func, *call.args))
+    """The method of a call: ``transport.get(path)``, ``partial(count, transport, path)``, ..."""
+    names = (_last_name(argument) for argument in (call.func, *call.args))
     return next((_METHODS[name] for name in names if name in _METHODS), None)
 
 

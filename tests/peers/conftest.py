@@ -1,8 +1,8 @@
 """Torc's own recovery and ours, run in the same state of the same server.
 
-A state is made over the server's API, by a worker that does as it is told; Slurm is the folder of
-`tests/peers/slurm`. Everything else is the real Torc, in the versions that `scripts/setup-torc`
-builds, and our command line.
+A test creates the state through the server's API, with a worker that it controls. The folder
+`tests/peers/slurm` stands in for Slurm. Everything else is the real Torc, in the versions that
+`scripts/setup-torc` builds, and our command line.
 """
 
 import json
@@ -43,7 +43,7 @@ class Peer:
 
 @dataclass(slots=True)
 class Site:
-    """A folder in which commands of both run, and the cluster they believe in."""
+    """A folder in which commands of both run, and its simulated Slurm cluster."""
 
     peer: Peer
     folder: Path
@@ -54,11 +54,11 @@ class Site:
         return self.folder / "slurm"
 
     def torc(self, *words: str | int, **variables: str) -> subprocess.CompletedProcess[str]:
-        """A whole command of the real Torc."""
+        """Runs a command of the real Torc to its end."""
         return self._run(str(self.peer.programs / "torc"), *map(str, words), **variables)
 
     def ours(self, *words: str | int) -> subprocess.CompletedProcess[str]:
-        """A whole command of torc-watchd."""
+        """Runs a command of torc-watchd to its end."""
         return self._run(sys.executable, "-m", "torc_watch", *map(str, words))
 
     def start_torc(self, *words: str | int, **variables: str) -> Command:
@@ -68,14 +68,14 @@ class Site:
         return self._start(sys.executable, "-m", "torc_watch", *map(str, words))
 
     def plan(self, workflow_id: int, *options: str) -> dict[str, Any]:
-        """What our recovery would do."""
+        """The plan of our recovery."""
         planned: dict[str, Any] = json.loads(
             self.ours("plan", workflow_id, "--json", *options).stdout
         )
         return planned
 
     def dry_run(self, workflow_id: int, *options: str) -> dict[str, Any]:
-        """What Torc's recovery would do."""
+        """The report of a dry run of Torc's recovery."""
         command = ("-f", "json", "recover", str(workflow_id), "--dry-run", *options)
         report: dict[str, Any] = json.loads(self.torc(*command).stdout)
         return report
@@ -86,23 +86,20 @@ class Site:
         return self.torc("recover", workflow_id, *quiet, *options)
 
     def calls(self, program: str) -> list[str]:
-        """How Slurm's program of that name was called."""
+        """The command lines with which a program of Slurm was called."""
         lines = (self.slurm / "calls").read_text().splitlines()
         return [line for line in lines if line.split()[0] == program]
 
     def slurm_job(self, number: int, state: str) -> None:
-        """A job that Slurm has in that state, of which nothing runs."""
+        """Adds a Slurm job in that state, without a process."""
         (self.slurm / str(number)).mkdir(exist_ok=True)
         (self.slurm / str(number) / "state").write_text(f"{state}\n")
 
-    def end_slurm_job(self, number: int) -> None:
-        (self.slurm / str(number) / "state").unlink()
-
-    def ask(self, method: str, path: str, body: object = None) -> Any:
+    def request(self, method: str, path: str, body: object = None) -> Any:
         return send_request(method, self.peer.url + path, body)
 
-    def end_everything(self) -> None:
-        """Kills every process that was started from here, directly or not."""
+    def end_all_processes(self) -> None:
+        """Kills every process that was started here, and their child processes."""
         marker = f"SLURM_STAND_IN={self.slurm}".encode()
         assert end_all(partial(carriers_of, marker), patience=TIMEOUT) is not None
         for command in self.started:
@@ -141,10 +138,10 @@ class Workflow:
     waits: dict[str, str] = field(default_factory=dict)
 
     def require(self, name: str, memory: str = "1g", runtime: str = "PT10M") -> None:
-        """Resource requirements for jobs to come."""
+        """Creates resource requirements that later jobs can use."""
         row = {"workflow_id": self.id, "name": name, "num_cpus": 1, "num_gpus": 0, "num_nodes": 1}
         row |= {"memory": memory, "runtime": runtime}
-        self.requirements[name] = self.site.ask("POST", "/resource_requirements", row)["id"]
+        self.requirements[name] = self.site.request("POST", "/resource_requirements", row)["id"]
 
     def add(
         self, name: str, requirements: str = "small", *, command: str = "true", after: str = ""
@@ -154,51 +151,53 @@ class Workflow:
         job: dict[str, Any] = {"workflow_id": self.id, "name": name, "command": command}
         job |= {"resource_requirements_id": self.requirements[requirements]}
         job |= {"depends_on_job_ids": [self.jobs[after]] if after else []}
-        self.jobs[name] = self.site.ask("POST", "/jobs", job)["id"]
+        self.jobs[name] = self.site.request("POST", "/jobs", job)["id"]
         if after:
             self.waits[name] = after
 
     def start(self) -> None:
-        """Every job that waits for nothing is ready then."""
-        self.site.ask("POST", f"/workflows/{self.id}/initialize_jobs")
+        """Initializes the jobs: those without dependencies wait_for_status ready."""
+        self.site.request("POST", f"/workflows/{self.id}/initialize_jobs")
 
     def allocate(self, number: int, status: str) -> None:
-        """A row of an allocation, Slurm's job of that number."""
+        """Adds the record of an allocation that is Slurm's job of that number."""
         row: dict[str, Any] = {
             "workflow_id": self.id,
             "scheduler_id": number,
             "scheduler_config_id": 1,
         }
         row |= {"scheduler_type": "slurm", "status": status}
-        self.site.ask("POST", "/scheduled_compute_nodes", row)
+        self.site.request("POST", "/scheduled_compute_nodes", row)
 
     def add_action(self) -> None:
-        """An action that schedules nodes once every job is ready."""
+        """Adds an action that schedules nodes once every job is ready."""
         (scheduler,) = self.rows("slurm_schedulers")
         action = {"workflow_id": self.id, "trigger_type": "on_jobs_ready"}
         action |= {"action_type": "schedule_nodes", "job_ids": list(self.jobs.values())}
         config = {"scheduler_type": "slurm", "scheduler_id": scheduler["id"], "num_allocations": 1}
-        self.site.ask("POST", f"/workflows/{self.id}/actions", action | {"action_config": config})
+        self.site.request(
+            "POST", f"/workflows/{self.id}/actions", action | {"action_config": config}
+        )
 
     def executed_actions(self) -> list[bool]:
-        actions = self.site.ask("GET", f"/workflows/{self.id}/actions")
+        actions = self.site.request("GET", f"/workflows/{self.id}/actions")
         return [action["executed"] for action in actions]
 
     def close_allocations(self) -> None:
         for row in self.rows("scheduled_compute_nodes"):
             path = f"/scheduled_compute_nodes/{row['id']}"
-            self.site.ask("PUT", path, row | {"status": "complete"})
+            self.site.request("PUT", path, row | {"status": "complete"})
 
     def claim(self) -> None:
-        """Every ready job is pending then."""
+        """Claims every ready job: its status becomes pending."""
         path = f"/workflows/{self.id}/claim_jobs_based_on_resources/100"
-        self.site.ask("POST", path, _NODE)
+        self.site.request("POST", path, _NODE)
 
     def run(self, *names: str) -> None:
-        """Claimed jobs, running then."""
+        """Starts claimed jobs."""
         for name in names:
             path = f"/jobs/{self.jobs[name]}/start_job/{self.run_id}/{self.node}"
-            self.site.ask("PUT", path)
+            self.site.request("PUT", path)
 
     def end(
         self,
@@ -209,31 +208,31 @@ class Workflow:
         terminated: bool = False,
         **peaks: float,
     ) -> None:
-        """How a job that runs ends; ``peaks`` are Torc's own fields."""
+        """Ends a running job; ``peaks`` are fields of Torc's result."""
         status = "terminated" if terminated else "failed" if return_code else "completed"
         result: dict[str, Any] = {"job_id": self.jobs[name], "workflow_id": self.id}
         result |= {"run_id": self.run_id, "attempt_id": 1, "compute_node_id": self.node}
         result |= {"return_code": return_code, "status": status, "exec_time_minutes": minutes}
         result |= {"completion_time": "2026-01-01T00:00:00Z", **peaks}
-        self.site.ask(
+        self.site.request(
             "POST", f"/jobs/{self.jobs[name]}/complete_job/{status}/{self.run_id}", result
         )
 
     def fail(self, name: str, return_code: int, **how: Any) -> None:
-        """A ready job fails."""
+        """Runs a ready job, which fails."""
         self.claim()
         self.run(name)
         self.end(name, return_code, **how)
 
-    def become(self, name: str, status: str) -> None:
-        """Waits until the server has given a job that status, which it does by itself."""
+    def wait_for_status(self, name: str, status: str) -> None:
+        """Waits until the server itself changes a job's status to this one."""
         deadline = time.monotonic() + TIMEOUT
         while self.statuses[name] != status:
             assert time.monotonic() < deadline, self.statuses
-            time.sleep(0.02)  # leave the processor to the server
+            time.sleep(0.02)  # the server needs the CPU, too
 
     def finish(self) -> None:
-        """Whatever is left is run, and completes."""
+        """Runs ready jobs to their end, and then their dependents."""
         while "ready" in self.statuses.values():
             ready = [name for name, status in self.statuses.items() if status == "ready"]
             self.claim()
@@ -242,7 +241,7 @@ class Workflow:
                 self.end(name)
                 for waiting, blocker in self.waits.items():
                     if blocker == name:
-                        self.become(waiting, "ready")
+                        self.wait_for_status(waiting, "ready")
 
     @property
     def node(self) -> int:
@@ -253,21 +252,21 @@ class Workflow:
     @property
     def run_id(self) -> int:
         place = "/status" if self.site.peer.is_old else ""
-        return int(self.site.ask("GET", f"/workflows/{self.id}{place}")["run_id"])
+        return int(self.site.request("GET", f"/workflows/{self.id}{place}")["run_id"])
 
     @property
     def statuses(self) -> dict[str, str]:
         return {job["name"]: job["status"] for job in self.rows("jobs")}
 
     @property
-    def asked(self) -> dict[str, tuple[str, str]]:
-        """Memory and run time that each job asks for."""
+    def requested(self) -> dict[str, tuple[str, str]]:
+        """Memory and run time that each job requests."""
         rows = {row["id"]: row for row in self.rows("resource_requirements")}
         of = {job["name"]: rows[job["resource_requirements_id"]] for job in self.rows("jobs")}
         return {name: (row["memory"], row["runtime"]) for name, row in of.items()}
 
     def rows(self, table: str) -> list[dict[str, Any]]:
-        items: list[dict[str, Any]] = self.site.ask("GET", f"/{table}?workflow_id={self.id}")[
+        items: list[dict[str, Any]] = self.site.request("GET", f"/{table}?workflow_id={self.id}")[
             "items"
         ]
         return items
@@ -275,7 +274,7 @@ class Workflow:
     def _new_node(self) -> int:
         node = {"workflow_id": self.id, "hostname": "h", "pid": 1, "start_time": "now", **_NODE}
         node |= {"compute_node_type": "slurm", "is_active": False, "duration_seconds": 1.0}
-        return int(self.site.ask("POST", "/compute_nodes", node)["id"])
+        return int(self.site.request("POST", "/compute_nodes", node)["id"])
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -304,17 +303,17 @@ def site(peer: Peer, tmp_path: Path) -> Iterator[Site]:
     (site.slurm / "calls").touch()
     shutil.copy(_SLURM / "torc.toml", tmp_path)
     yield site
-    site.end_everything()
+    site.end_all_processes()
 
 
 @pytest.fixture
 def make_workflow(site: Site) -> Callable[[], Workflow]:
-    """Makes empty ones, with a scheduler that their allocations were made from."""
+    """Makes workflows without jobs, with a scheduler for their allocations."""
 
     def make() -> Workflow:
-        created = site.ask("POST", "/workflows", {"name": "w", "user": "tester"})
+        created = site.request("POST", "/workflows", {"name": "w", "user": "tester"})
         scheduler = {"workflow_id": created["id"], "name": "work", "account": "a", "nodes": 1}
-        site.ask("POST", "/slurm_schedulers", scheduler | {"walltime": "01:00:00"})
+        site.request("POST", "/slurm_schedulers", scheduler | {"walltime": "01:00:00"})
         return Workflow(site, created["id"])
 
     return make

@@ -7,8 +7,10 @@ if TYPE_CHECKING:
     from tests.peers.conftest import Site, Workflow
 
 
-def test_orphans(site: "Site", workflow: "Workflow") -> None:
-    """0.6: jobs of an allocation that is gone get -128; how it ended is never asked (sacct)."""
+def test_orphans_get_return_code_minus_128_without_accounting_data(
+    site: "Site", workflow: "Workflow"
+) -> None:
+    """0.6: jobs of an ended allocation get -128; Torc does not query how it ended (sacct)."""
     workflow.add("lost")
     workflow.start()
     workflow.claim()
@@ -25,19 +27,19 @@ def test_orphans(site: "Site", workflow: "Workflow") -> None:
     assert (retry["cause"], retry["reason"]) == ("interrupted", "its worker died")
 
 
-def test_one_question_for_each_allocation(site: "Site", workflow: "Workflow") -> None:
-    """0.10: orphans are looked for with as many calls of squeue as there are allocations."""
+def test_torc_calls_squeue_once_for_each_allocation(site: "Site", workflow: "Workflow") -> None:
+    """0.10: the search for orphans calls squeue once for each allocation."""
     workflow.add("waiting")
     workflow.start()
     for number in range(1, 6):
         workflow.allocate(number, "pending")
         site.slurm_job(number, "PENDING")
     site.recover(workflow.id, "--dry-run")
-    asked = [call.partition("-j ")[2] for call in site.calls("squeue")]
-    assert asked == ["1", "2", "3", "4", "5"]
+    queried = [call.partition("-j ")[2] for call in site.calls("squeue")]
+    assert queried == ["1", "2", "3", "4", "5"]
 
 
-# Lines of a job that ran well, and what 0.12 and 1.0 read in them.
+# Lines of a successful job, and the errors that 0.12 and 1.0 find in them.
 LINES = {
     "The meeting room is on the left.": ("OOM Killed", None),
     "read_timeout: 30": ("Timeout", None),
@@ -46,7 +48,7 @@ LINES = {
 }
 
 
-def test_words_in_logs(site: "Site") -> None:
+def test_log_analysis_finds_errors_in_harmless_lines(site: "Site") -> None:
     """0.11: 0.12's patterns match in the middle of words; 1.0's match whole words, anywhere."""
     (site.folder / "logs").mkdir()
     (site.folder / "logs" / "job_wf1_j1_r1_a1.o").write_text("\n".join(LINES))
@@ -56,8 +58,8 @@ def test_words_in_logs(site: "Site") -> None:
     assert [found.get(line) for line in LINES] == words
 
 
-def test_dry_run_claims_actions(site: "Site", workflow: "Workflow") -> None:
-    """Beside the claims: Torc's dry run marks the actions that schedule nodes as executed."""
+def test_dry_run_of_torc_marks_actions_as_executed(site: "Site", workflow: "Workflow") -> None:
+    """Not in the table of claims: these are the actions that schedule nodes."""
     workflow.add("hungry")
     workflow.start()
     workflow.fail("hungry", 137)

@@ -1,4 +1,4 @@
-"""Why jobs failed: what Torc's recovery makes of a result, and what ours does."""
+"""Why jobs failed: the causes that Torc's recovery and ours find for the same results."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 GIB = 1 << 30
 
-# Jobs that asked for 1 GiB and ten minutes. How each ended; Torc's word for it; ours.
+# Jobs that requested 1 GiB and ten minutes: how each ended, Torc's cause, and our cause.
 ENDS: dict[str, tuple[dict[str, Any], str, str]] = {
     "killed": ({"return_code": 137, "minutes": 1}, "memory", "oom"),
     "killed_late": ({"return_code": 137, "minutes": 8.5}, "unknown", "oom"),
@@ -26,7 +26,7 @@ ENDS: dict[str, tuple[dict[str, Any], str, str]] = {
 
 @pytest.fixture
 def failures(workflow: "Workflow") -> "Workflow":
-    """A workflow with a job for each end."""
+    """A workflow with one job for each entry of ``ENDS``."""
     for name in ENDS:
         workflow.add(name)
     workflow.start()
@@ -37,11 +37,11 @@ def failures(workflow: "Workflow") -> "Workflow":
     return workflow
 
 
-def test_causes(site: "Site", failures: "Workflow") -> None:
-    """0.1: a code bug late in its time is a timeout to Torc; 137 between 80 and 90 % is unknown."""
+def test_causes_that_torc_and_we_find(site: "Site", failures: "Workflow") -> None:
+    """0.1: for Torc, a code bug near the limit is a timeout, and 137 at 80 to 90 % is unknown."""
     report = site.dry_run(failures.id)
     rows = report["diagnosis"]["resource_violations"]
-    assert {row["job_name"]: _torcs_word(row) for row in rows} == {
+    assert {row["job_name"]: _torcs_cause(row) for row in rows} == {
         name: theirs for name, (_, theirs, _) in ENDS.items()
     }
     retries = site.plan(failures.id)["plan"]["retries"]
@@ -50,8 +50,8 @@ def test_causes(site: "Site", failures: "Workflow") -> None:
     }
 
 
-def test_retried_by_default(site: "Site", failures: "Workflow") -> None:
-    """0.6: jobs whose worker died are not retried by Torc's default; code bugs are by ours."""
+def test_torc_and_we_differ_in_jobs_retried_by_default(site: "Site", failures: "Workflow") -> None:
+    """0.6: by default, Torc does not retry jobs of dead workers; we also retry code bugs."""
     retried = set(site.dry_run(failures.id)["result"]["jobs_to_retry"])
     left = {name for name, number in failures.jobs.items() if number not in retried}
     assert left == {"killed_late", "bug", "worker_died", "worker_left"}
@@ -59,8 +59,8 @@ def test_retried_by_default(site: "Site", failures: "Workflow") -> None:
     assert {each["job_name"] for each in plan["left_alone"]} == {"bug_at_the_end", "bug", "busy"}
 
 
-def _torcs_word(row: dict[str, Any]) -> str:
-    """The newer version calls its finding of memory by another name."""
+def _torcs_cause(row: dict[str, Any]) -> str:
+    """The cause in a row of Torc's report; the two versions name the memory field differently."""
     if row.get("likely_oom") or row.get("memory_violation"):
         return "memory"
     if row.get("likely_timeout"):

@@ -1,4 +1,4 @@
-"""What is left after a crash or an error, and who takes it up."""
+"""The state after a crash or an error, and whether a later command continues."""
 
 import os
 import signal
@@ -26,8 +26,10 @@ def hungry(make_workflow: "Callable[[], Workflow]") -> "Callable[[], Workflow]":
     return make
 
 
-def test_attempts_after_a_restart(site: "Site", hungry: "Callable[[], Workflow]") -> None:
-    """0.7: Torc counts attempts in memory; killed and started again, it begins at one."""
+def test_torc_forgets_attempts_after_a_restart(
+    site: "Site", hungry: "Callable[[], Workflow]"
+) -> None:
+    """0.7: Torc keeps the count in memory."""
     (site.slurm / "hold").touch()
     workflow = hungry()
     default = "max retries: 3" if site.peer.is_old else "unlimited retries"
@@ -43,8 +45,8 @@ def test_attempts_after_a_restart(site: "Site", hungry: "Callable[[], Workflow]"
         workflow.fail("hungry", 137)
 
 
-def test_our_attempts_after_a_restart(site: "Site", hungry: "Callable[[], Workflow]") -> None:
-    """0.7: ours count on."""
+def test_we_count_attempts_after_a_restart(site: "Site", hungry: "Callable[[], Workflow]") -> None:
+    """0.7: our journal has the count."""
     workflow = hungry()
     command = ("watch", workflow.id, "--recover", "-p", "1", "--max-retries", "2")
     watch = site.start_ours(*command)
@@ -57,10 +59,12 @@ def test_our_attempts_after_a_restart(site: "Site", hungry: "Callable[[], Workfl
     assert again.returncode == 3
 
 
-def test_error_between_reset_and_submission(site: "Site", hungry: "Callable[[], Workflow]") -> None:
-    """0.9: Torc's watch ends with ready jobs and no allocation; the same command refuses them.
+def test_torc_does_not_continue_after_an_error_between_reset_and_submission(
+    site: "Site", hungry: "Callable[[], Workflow]"
+) -> None:
+    """0.9: its watch ends with ready jobs and no allocation, and the same command then refuses.
 
-    1.0 has options that take them up.
+    1.0 has options that submit allocations for them.
     """
     workflow = hungry()
     workflow.allocate(9, "active")
@@ -78,15 +82,17 @@ def test_error_between_reset_and_submission(site: "Site", hungry: "Callable[[], 
     ours = site.plan(workflow.id)
     assert ours["standing"] == "needs_recovery"
     assert len(ours["plan"]["allocations"]) == 1
-    if not site.peer.is_old:  # told to stay whatever happens, and to look after ready jobs
+    if not site.peer.is_old:  # the options keep the watch running, and schedule ready jobs
         (site.slurm / "hold").touch()
         watch = site.start_torc("watch", workflow.id, "--persistent", "--auto-schedule", "-p", "1")
         watch.until("Auto-schedule: Successfully submitted new allocations")
         assert len(site.calls("sbatch")) == 1
 
 
-def test_two_watches(site: "Site", hungry: "Callable[[], Workflow]") -> None:
-    """Beside the claims: two watches of Torc's go on side by side, a second of ours is refused."""
+def test_torc_allows_two_watches_and_we_refuse_the_second(
+    site: "Site", hungry: "Callable[[], Workflow]"
+) -> None:
+    """Not in the table of claims."""
     workflow = hungry()
     workflow.allocate(9, "active")
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""How much more a job is given, and who else gets it."""
+"""How much more a failed job requests, and which other jobs change."""
 
 import os
 from typing import TYPE_CHECKING
@@ -14,8 +14,8 @@ GIB = 1 << 30
 _MEMORY = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
-def test_memory_below_a_missed_peak(site: "Site", workflow: "Workflow") -> None:
-    """0.2: killed (137) at 8 GiB with 3 GiB sampled: 0.12 asks for less than before."""
+def test_torc_0_12_lowers_memory_after_a_missed_peak(site: "Site", workflow: "Workflow") -> None:
+    """0.2: a job with 8 GiB was killed (137), and the sampled peak is 3 GiB."""
     workflow.require("big", memory="8g")
     workflow.add("spike", "big")
     workflow.start()
@@ -26,8 +26,8 @@ def test_memory_below_a_missed_peak(site: "Site", workflow: "Workflow") -> None:
     assert retry["memory"] == [8 * GIB, 12 * GIB]
 
 
-def test_run_time_below_two_minutes(site: "Site", workflow: "Workflow") -> None:
-    """Beside the claims: Torc cuts run times to whole minutes, so that 75 s become 60 s."""
+def test_torc_lowers_a_run_time_below_two_minutes(site: "Site", workflow: "Workflow") -> None:
+    """Not in the table of claims: Torc truncates to whole minutes, so 75 s become 60 s."""
     workflow.require("short", runtime="PT75S")
     workflow.add("slow", "short")
     workflow.start()
@@ -56,17 +56,19 @@ def shared(make_workflow: "Callable[[], Workflow]") -> "Callable[[], Workflow]":
     return make
 
 
-def test_shared_requirements(site: "Site", shared: "Callable[[], Workflow]") -> None:
-    """0.3: Torc raises the row that jobs share, so that jobs which had enough ask for more too."""
+def test_torc_raises_shared_requirements_for_all_their_jobs(
+    site: "Site", shared: "Callable[[], Workflow]"
+) -> None:
+    """0.3: jobs that had enough then request more, too."""
     theirs, ours = shared(), shared()
     assert site.recover(theirs.id).returncode == 0
-    assert theirs.asked == {"hungry": ("2g", "PT10M"), "fine": ("2g", "PT10M")}
+    assert theirs.requested == {"hungry": ("2g", "PT10M"), "fine": ("2g", "PT10M")}
     assert site.ours("recover", ours.id).returncode == 0
-    assert ours.asked == {"hungry": ("1536m", "PT10M"), "fine": ("1g", "PT10M")}
+    assert ours.requested == {"hungry": ("1536m", "PT10M"), "fine": ("1g", "PT10M")}
 
 
-def test_more_than_any_node_has(site: "Site", workflow: "Workflow") -> None:
-    """0.3: Torc asks for more than the largest partition has, and plans no allocation for it."""
+def test_torc_requests_more_than_any_node_has(site: "Site", workflow: "Workflow") -> None:
+    """0.3: Torc plans no allocation for the raised request; we hand over."""
     workflow.require("huge", memory=f"{_MEMORY >> 10}k")
     workflow.add("huge", "huge")
     workflow.start()

@@ -29,10 +29,12 @@ def failed(make_workflow: "Callable[[], Workflow]") -> "Callable[[], Workflow]":
     return make
 
 
-def test_only_the_chosen_jobs(site: "Site", failed: "Callable[[], Workflow]") -> None:
-    """0.5: 0.12 restarts every failed job along with the chosen one; 1.0 the chosen one.
+def test_only_the_chosen_jobs_restart_except_with_torc_0_12(
+    site: "Site", failed: "Callable[[], Workflow]"
+) -> None:
+    """0.5: 1.0 restarts only the selected job.
 
-    Terminated jobs are restarted by the server of both, whoever recovers.
+    The servers of both versions also restart terminated jobs, with Torc's recovery and with ours.
     """
     (site.slurm / "hold").touch()
     theirs, ours = failed(), failed()
@@ -48,8 +50,8 @@ def test_only_the_chosen_jobs(site: "Site", failed: "Callable[[], Workflow]") ->
     )
 
 
-def test_recovery_waits_for_the_last_job(site: "Site", workflow: "Workflow") -> None:
-    """0.8: neither Torc's watch nor ours recovers while a job still runs."""
+def test_recovery_waits_for_the_last_running_job(site: "Site", workflow: "Workflow") -> None:
+    """0.8: neither watch recovers while a job runs."""
     workflow.add("hungry")
     workflow.add("long")
     workflow.start()

@@ -1,4 +1,4 @@
-"""Workflows that came to rest with jobs left, and what is called success."""
+"""Workflows that stop with unfinished jobs, and whether that is reported as success."""
 
 from typing import TYPE_CHECKING
 
@@ -8,8 +8,8 @@ if TYPE_CHECKING:
 SUCCESS = "✓ Workflow completed successfully"
 
 
-def test_success_with_ready_jobs_left(site: "Site", workflow: "Workflow") -> None:
-    """0.4: no partition has what recovery asks for; Torc submits nothing and says success."""
+def test_torc_reports_success_with_ready_jobs(site: "Site", workflow: "Workflow") -> None:
+    """0.4: no partition has the requested memory, so Torc submits nothing."""
     workflow.require("big", memory="3g")
     workflow.add("big", "big")
     workflow.start()
@@ -30,8 +30,8 @@ def test_success_with_ready_jobs_left(site: "Site", workflow: "Workflow") -> Non
     assert len(ours["plan"]["allocations"]) == 1
 
 
-def test_success_with_claimed_jobs_left(site: "Site", workflow: "Workflow") -> None:
-    """Beside the claims: Torc releases running jobs of dead allocations, and no claimed ones."""
+def test_torc_reports_success_with_claimed_jobs(site: "Site", workflow: "Workflow") -> None:
+    """Not in the table of claims: Torc releases only running jobs of dead allocations."""
     workflow.add("claimed")
     workflow.start()
     workflow.claim()
@@ -43,13 +43,15 @@ def test_success_with_claimed_jobs_left(site: "Site", workflow: "Workflow") -> N
     ours = site.ours("recover", workflow.id)
     assert "Releasing 1 job of dead workers" in ours.stdout
     assert "Recovery initiated" in ours.stdout
-    workflow.become("claimed", "completed")
+    workflow.wait_for_status("claimed", "completed")
 
 
-def test_waiting_for_a_dead_allocation(site: "Site", workflow: "Workflow") -> None:
-    """Beside the claims: once all jobs have ended, Torc's watch asks Slurm no more.
+def test_torc_waits_for_a_dead_allocation_after_all_jobs_have_ended(
+    site: "Site", workflow: "Workflow"
+) -> None:
+    """Not in the table of claims: Torc's watch does not query Slurm once all jobs have ended.
 
-    Where a runner died after that, its row stays, and the watch waits for it.
+    If a runner dies after that, its record stays open, and the watch waits for it.
     """
     workflow.add("done")
     workflow.start()

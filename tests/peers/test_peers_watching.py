@@ -1,4 +1,4 @@
-"""One workflow watched by both, message by message."""
+"""The messages of both watches for the same workflow."""
 
 import json
 import re
@@ -89,7 +89,7 @@ Recovery initiated. Resuming monitoring...
 Workflow complete workflow_id=N
 Workers exited workflow_id=N
 ✓ Workflow completed successfully (4 jobs)
-"""  # noqa: E501 - as it was printed
+"""  # noqa: E501 - printed so
 
 OURS = """
 Watching workflow N (poll interval: 1s, auto-recover enabled, max retries: 3)
@@ -114,13 +114,15 @@ Workflow N is complete
 ✓ Workflow completed successfully (4 jobs)
 """
 
-# Ten jobs and twelve, six of which need more memory: a runner that is kept from looking for a
-# while may miss some.
+# Ten and twelve jobs, six of which need more memory: a runner that samples too late on a busy
+# machine could miss some of a larger number.
 _SMALLER = {'{ i: "1:90" }': '{ i: "1:12" }', "7 | 12 | 23 | 31 | 45)": "7 | 8 | 9 | 10 | 11 | 12)"}
 
 
-def test_messages(site: "Site", make_workflow: "Callable[[], Workflow]") -> None:
-    """Both recover the same failures, with --retry-unknown, which is our default."""
+def test_messages_for_the_same_failures(
+    site: "Site", make_workflow: "Callable[[], Workflow]"
+) -> None:
+    """Torc needs --retry-unknown, which is our default."""
     (site.slurm / "hold").touch()
     theirs, ours = _failed(make_workflow()), _failed(make_workflow())
     theirs.allocate(9, "active")
@@ -132,18 +134,18 @@ def test_messages(site: "Site", make_workflow: "Callable[[], Workflow]") -> None
     theirs.close_allocations()
     assert watch.end() == 0
     assert _messages(watch) == (OLD if site.peer.is_old else NEW).strip().splitlines()
-    assert theirs.asked["slow"] == ("2g", "PT15M")
+    assert theirs.requested["slow"] == ("2g", "PT15M")
     watch = site.start_ours("watch", ours.id, "--recover", "-p", "1")
     assert watch.end() == 0
     assert _messages(watch) == OURS.strip().splitlines()
-    assert ours.asked["slow"] == ("1g", "PT15M")
+    assert ours.requested["slow"] == ("1g", "PT15M")
 
 
 @pytest.mark.timeout(300)
-def test_tutorial(site: "Site") -> None:
-    """The tutorial, smaller, on Torc 1.0's own Slurm runner and on our local allocations.
+def test_both_recover_the_tutorial(site: "Site") -> None:
+    """A smaller tutorial, with Torc 1.0's Slurm runner and with our local allocations.
 
-    Torc's deferred allocations write to `torc_output`, wherever the others were told to.
+    Torc's deferred allocations write to `torc_output` instead of the given folder.
     """
     if site.peer.is_old:
         pytest.skip("the Slurm runner of 0.12 is a crate of its own, which is not built")
@@ -157,13 +159,13 @@ def test_tutorial(site: "Site") -> None:
     assert "(22 jobs)" in watch.until("✓ Workflow completed successfully")
     folders = {call.split()[1].partition("/")[0] for call in site.calls("sbatch")}
     assert folders == {"out", "torc_output"}
-    assert _many_ask(site, theirs) == [22]
+    assert _jobs_by_requirements(site, theirs) == [22]
     submitted = site.ours("submit", "tutorial.yaml", "--cpus", "8", "--json")
     ours = json.loads(submitted.stdout)["workflow_id"]
     watch = site.start_ours("watch", ours, "--recover", "-p", "1")
     watch.until("Applied fixes: 6 OOM, 0 timeout")
     assert "(22 jobs)" in watch.until("✓ Workflow completed successfully")
-    assert _many_ask(site, ours) == [6, 16]
+    assert _jobs_by_requirements(site, ours) == [6, 16]
 
 
 def _write_tutorial(site: "Site") -> None:
@@ -174,14 +176,14 @@ def _write_tutorial(site: "Site") -> None:
     (site.folder / "tutorial.yaml").write_text(text)
 
 
-def _many_ask(site: "Site", workflow_id: int) -> list[int]:
-    """How many jobs ask for the same."""
-    jobs = site.ask("GET", f"/jobs?workflow_id={workflow_id}")["items"]
+def _jobs_by_requirements(site: "Site", workflow_id: int) -> list[int]:
+    """The numbers of jobs that share requirements, sorted."""
+    jobs = site.request("GET", f"/jobs?workflow_id={workflow_id}")["items"]
     return sorted(Counter(job["resource_requirements_id"] for job in jobs).values())
 
 
 def _failed(workflow: "Workflow") -> "Workflow":
-    """Ran with one job killed for memory, one for time, one with an error, and one that waits."""
+    """A workflow with one job that failed for memory, one for time, a code bug, and a dependent."""
     for name in ("hungry", "slow", "bug"):
         workflow.add(name)
     workflow.add("after", after="hungry")
@@ -191,14 +193,15 @@ def _failed(workflow: "Workflow") -> "Workflow":
     workflow.end("hungry", 137)
     workflow.end("slow", 152, minutes=10, terminated=True)
     workflow.end("bug", 1)
-    workflow.become("after", "canceled")
+    workflow.wait_for_status("after", "canceled")
     return workflow
 
 
 def _messages(watch: "Command") -> list[str]:
-    """What a watch printed, without times and numbers.
+    """The messages of a watch without times and numbers.
 
-    Nor its log's name, output that nobody wrote, and schedulers, whose order is by chance.
+    Lines with the log's name, warnings about missing output, and schedulers, whose sequence varies,
+    are omitted.
     """
     lines = (re.sub(r"^\[.*?\] ", "", line).strip() for line in watch.printed)
     left_out = re.compile("Watch started|Warning: job|.*_regen_")

@@ -4,7 +4,7 @@
 # logind and polkit it shows what happens at logout. Run it as root in new namespaces:
 #   unshare --mount --cgroup --pid --fork --kill-child --mount-proc --propagation private \
 #       sh boot.sh NSPAWN FOLDER USER NUMBER READABLE_FOLDER...
-# FOLDER/etc is copied over /etc. USER exists in the container only.
+# FOLDER/etc is copied over /etc. USER exists only in the container.
 set -eu
 nspawn="$1" folder="$2" user="$3" number="$4"
 shift 4
@@ -22,7 +22,7 @@ mkdir "$layers/upper" "$layers/work" "$root"
 mount -t overlay overlay -o "lowerdir=/,upperdir=$layers/upper,workdir=$layers/work" "$root"
 mount -t tmpfs tmpfs "$root/run"
 
-# Nothing starts but what systemd itself needs, and the test; it has no machine's name yet.
+# Only systemd's own units and the test start. An empty machine-id makes systemd create a new one.
 : >"$root/etc/machine-id"
 rm -rf "$root"/etc/systemd/system/*.wants
 for timer in "$root"/usr/lib/systemd/system/*.timer; do
@@ -42,7 +42,7 @@ ExecStart=/bin/sh /out/test.sh
 StandardOutput=truncate:/out/log
 StandardError=inherit
 UNIT
-# Slurm is never there, whether this machine has it or not.
+# The container has no Slurm, even if this machine has it.
 rm -f "$root"/etc/profile.d/*
 for program in sbatch squeue sacct scancel scrontab; do
     rm -f "$root/usr/local/bin/$program" "$root/usr/bin/$program"
@@ -55,7 +55,7 @@ chown "$number:$number" "$root/home/$user"
 cp -R "$folder/etc/." "$root/etc/"
 cp "$folder/test.sh" "$folder/out/"
 
-# What the user has to read, such as Python, may lie below a folder that is closed to others.
+# Folders that the user must read, such as Python's, may be below a folder that is closed to others.
 binds=
 for readable; do
     parent="$root$readable"
@@ -66,6 +66,6 @@ for readable; do
     done
     binds="$binds --bind-ro=$readable"
 done
-# shellcheck disable=SC2086 # one word for each folder
+# shellcheck disable=SC2086 # one option for each folder
 "$nspawn" --quiet --directory="$root" --private-network --register=no --keep-unit \
     --link-journal=no --console=pipe --bind="$folder/out:/out" $binds --boot </dev/null

@@ -1,6 +1,6 @@
-"""A real `systemd --user` with its journal for each test, in namespaces that vanish with it.
+"""A real `systemd --user` with its journal for each test, in namespaces that end with the test.
 
-No Slurm is found in them, whatever this machine has: a test that needs it writes stub commands.
+They have no Slurm, even if this machine has it: a test that needs it writes stub commands.
 """
 
 import json
@@ -19,7 +19,7 @@ import pytest
 
 import torc_watch
 
-TIMEOUT = 90  # seconds; generous, for busy machines
+TIMEOUT = 90  # seconds; long, for busy machines
 _USER, _NUMBER = "tester", 20017
 _HOME = Path(f"/run/home/{_USER}")
 _CHECKOUT = Path(torc_watch.__file__).parent.parent
@@ -41,7 +41,7 @@ def _skip(reason: str) -> NoReturn:
 
 @dataclass(slots=True)
 class Machine:
-    """``pid`` is a process in the namespaces, through which others enter them."""
+    """``pid`` is a process in the namespaces; commands enter them through it."""
 
     pid: int
     stack: ExitStack
@@ -49,7 +49,7 @@ class Machine:
 
     @property
     def home(self) -> Path:
-        """The user's home, as a path outside of the namespaces."""
+        """The user's home, as a path outside the namespaces."""
         return Path(f"/proc/{self.pid}/root{_HOME}")
 
     def run(self, *words: str | Path, status: int | None = 0) -> str:
@@ -104,13 +104,13 @@ class Machine:
         return workflow_id
 
     def drop_in(self, *lines: str) -> None:
-        """Settings of the test's own, such as less patience."""
+        """Adds settings to the unit, such as a shorter timeout."""
         path = Path(".config/systemd/user/torc-watchd.service.d/test.conf")
         self.write(path, "\n".join(["[Service]", *lines, ""]))
         self.systemctl("daemon-reload")
 
     def journal_until(self, *matches: str, number: int = 1) -> dict[str, Any]:
-        """The first, or so-many-th, entry of the user's journal that matches; its fields."""
+        """Waits for so many matching entries of the user's journal; returns the last one."""
         follow = ["journalctl", "--user", "--follow", "--no-tail", "--output=json", *matches]
         process = self.start(*follow)
         assert process.stdout is not None
@@ -135,14 +135,14 @@ class Machine:
 
 def _end(process: subprocess.Popen[str]) -> None:
     assert process.stdout is not None
-    process.stdout.close()  # the command itself, a child of nsenter, ends with the machine
+    process.stdout.close()  # the command is a child of nsenter, and ends with the machine
     process.kill()
     process.wait(TIMEOUT)
 
 
 @contextmanager
 def _control_group() -> Iterator[Path]:
-    """One of our own, in which the namespace begins; empty groups are all that is left of it."""
+    """A control group in which the namespaces start; all its processes must end."""
     root = Path("/sys/fs/cgroup")
     unified = root / "unified"
     group = (unified if unified.is_dir() else root) / f"torc-watch-{os.getpid()}"
@@ -180,7 +180,7 @@ def _started(group: Path, script: str, *words: str | Path) -> Iterator[subproces
         try:
             yield process
         finally:
-            process.kill()  # and with it all processes in the namespaces
+            process.kill()  # this also kills all processes in the namespaces
 
 
 @pytest.fixture

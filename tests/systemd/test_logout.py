@@ -9,7 +9,6 @@ import pytest
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 CHECKOUT = Path(__file__).parents[2]
-# Each `su` is a login, and a logout when it returns.
 SPECIFICATION = """
 name: too large
 resource_requirements: [{name: small, num_cpus: 1, memory: 64m, runtime: PT5M}]
@@ -18,6 +17,7 @@ jobs:
     resource_requirements: small
     command: python3 -c "import time; data = bytearray(80 << 20); time.sleep(2)"
 """
+# Each `su` is a login, and a logout when it returns.
 LOGINS = f"""
 watchd() {{ su - tester -c "PYTHONPATH={CHECKOUT} {sys.executable} -m torc_watch $*"; }}
 state() {{ loginctl show-user tester --property=State --value 2>/dev/null || echo gone; }}
@@ -30,8 +30,8 @@ watchd service install
 log_out lingering gone
 pgrep -u tester -f 'torc_watch run' >/dev/null && echo 'daemon is running' || echo 'daemon is gone'
 """
-# To a user service, a restart of the user manager is the same as a reboot. Whether or not the
-# workflow has failed by then, it is recovered while nobody is logged in.
+# For a user service, a restart of the user manager is the same as a reboot. The workflow may fail
+# before or after it; in both cases it is recovered while no user is logged in.
 RECOVERING = f"""{LOGINS}
 systemd-run --quiet --setenv=PYTHONPATH={CHECKOUT} \
     {sys.executable} -m torc_watch sandbox serve --directory /var/lib/torc --port 8080
@@ -68,7 +68,7 @@ def test_service_survives_logout_with_linger(
     assert "daemon is running" in printed
 
 
-def test_install_warns_where_linger_is_refused_and_the_service_stops_at_logout(
+def test_install_warns_when_linger_is_refused_and_the_service_stops_at_logout(
     boot: Callable[[str, Mapping[str, str]], str],
 ) -> None:
     printed = boot(INSTALLING, AT_ONCE | REFUSAL)

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 UNITS = Path(".config/systemd/user")
-UNIT = UNITS / "torc-watchd.service"
 DROP_INS = UNITS / "torc-watchd.service.d"
 TEMPLATES = Path(__file__).parents[2] / "systemd/torc-watchd.service.d"
 # Runs out of memory once, and succeeds with more.
@@ -29,7 +28,7 @@ jobs:
 # The first failure has an unknown cause, so the recovery hook runs.
 FLAKY = HUNGRY.replace("exit 137", "exit 1")
 # Blocks the event loop on SIGUSR2.
-WEDGE = """
+BLOCKING = """
 import signal, time
 signal.signal(signal.SIGUSR2, lambda *_: time.sleep(1000))
 """
@@ -97,7 +96,7 @@ def test_saved_environment_has_settings_but_no_password(machine: "Machine") -> N
     written = [path.read_text() for path in (machine.home / UNITS).rglob("*") if path.is_file()]
     assert "s3cret" not in "".join(written)
     assert "does not see" not in machine.torc_watchd("service", "install")
-    # Torc's own runner is found on the PATH.
+    # The daemon needs the PATH to find Torc's own runner.
     machine.write(".config/torc-watchd/config.toml", 'local_runner = "torc"\n')
     assert "environment: PATH, TORC_API_URL." in machine.torc_watchd("service", "install")
 
@@ -124,12 +123,12 @@ def test_reload_reads_the_configuration_and_keeps_the_process(machine: "Machine"
     machine.journal_until("EVENT=configuration.read")
 
     assert machine.show("MainPID", "ActiveState") == before | {"ActiveState": "active"}
-    assert "was read" not in machine.show("StatusText")["StatusText"]
+    assert "was reloaded" not in machine.show("StatusText")["StatusText"]
 
 
 def test_watchdog_restarts_a_hanging_daemon(machine: "Machine") -> None:
-    machine.write("wedge/sitecustomize.py", WEDGE)
-    folder = f"/run/home/tester/wedge:{Path(__file__).parents[2]}"
+    machine.write("blocking/sitecustomize.py", BLOCKING)
+    folder = f"/run/home/tester/blocking:{Path(__file__).parents[2]}"
     restart_quickly(machine, "WatchdogSec=3", f"Environment=PYTHONPATH={folder}")
     machine.torc_watchd("service", "install")
     before = machine.show("MainPID")
@@ -155,12 +154,12 @@ def test_invalid_configuration_does_not_restart_the_service(machine: "Machine") 
 def test_daemon_waits_for_an_unreadable_configuration(machine: "Machine") -> None:
     machine.torc_watchd("service", "install", "--no-start")
     restart_quickly(machine)
-    machine.write(".config/torc-watchd/config.toml/in-its-place", "")
+    machine.write(".config/torc-watchd/config.toml/file-in-a-folder", "")
     error = "/torc-watchd/config.toml cannot be read: Is a directory."
 
     machine.systemctl("start", "--no-block", "torc-watchd")
     machine.journal_until(f"MESSAGE=torc-watchd: /run/home/tester/.config{error}", number=2)
-    machine.run("mv", "/run/home/tester/.config/torc-watchd/config.toml", "/run/home/tester/away")
+    machine.run("mv", "/run/home/tester/.config/torc-watchd/config.toml", "/run/home/tester/moved")
     machine.journal_until("EVENT=lease.taken")
 
     assert machine.show("ActiveState")["ActiveState"] == "active"

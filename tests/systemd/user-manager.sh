@@ -3,20 +3,20 @@
 # need not be running. Run it as root in new namespaces:
 #   unshare --mount --cgroup --pid --fork --kill-child --mount-proc --propagation private \
 #       sh user-manager.sh USER NUMBER READABLE_FOLDER...
-# The user, with home and name, exists in the namespaces only. Prints "ready"; ends at the end of its
-# standard input, with all processes in the namespaces.
+# The user, with home and name, exists only in the namespaces. Prints "ready". At the end of its standard
+# input it ends, with all processes in the namespaces.
 set -eu
 user="$1" number="$2"
 shift 2
 home="/run/home/$user" runtime="/run/user/$number"
 
-# A private view of the file system, in which nothing that is made outlives us.
+# A private view of the file system; its files are deleted when this script ends.
 umount --lazy /sys/fs/cgroup
 mount -t cgroup2 none /sys/fs/cgroup
 mount -t tmpfs tmpfs /run
 mount -t tmpfs tmpfs /var/log
 
-# What the user has to read, such as Python, may lie below a folder that is closed to others.
+# Folders that the user must read, such as Python's, may be below a folder that is closed to others.
 closed=
 for folder; do
     mkdir -p "/run/kept/$folder"
@@ -45,27 +45,27 @@ for file in passwd group; do mount --bind "/run/etc/$file" "/etc/$file"; done
 chown "$number:$number" "$home" "$runtime"
 chmod 0700 "$home" "$runtime"
 
-# Slurm is there when a test puts its commands into the user's bin, never because this machine has it.
+# Hides this machine's Slurm. A test can put stub commands into the user's bin folder.
 for program in sbatch squeue sacct scancel scrontab; do
     for folder in /usr/local/bin /usr/bin; do
         [ ! -e "$folder/$program" ] || mount --bind /dev/null "$folder/$program"
     done
 done
 
-# /run/systemd/system makes programs believe that systemd runs, and unit-root, which the system's
-# manager would make, is where a service with a file system of its own sees it put together. The journal is kept on "disk", since
-# only then everybody has a part of it that is one's own.
+# Programs detect systemd by /run/systemd/system. unit-root, which the system's manager would create, is
+# the mount point for services with their own file system. The journal is stored on "disk", since only
+# then each user has a journal file.
 mkdir -p /run/systemd/system /run/systemd/journal /run/log/journal /run/systemd/unit-root
 journal="/var/log/journal/$(cat /etc/machine-id)"
 mkdir -p "$journal"
 chgrp -R systemd-journal /var/log/journal
 chmod 2755 /var/log/journal "$journal"
-# With our standard streams it would hold the pipes of whoever started us.
+# It must not inherit our standard streams, or it would keep the pipes of the test open.
 /usr/lib/systemd/systemd-journald </dev/null >/dev/null 2>&1 &
 until [ -S /run/systemd/journal/stdout ]; do sleep 0.02; done
 journalctl --flush
 
-# The manager sits in a group of the user's own. By this path the journal knows its services.
+# The manager runs in the user's control group; journald identifies services by this path.
 group="/sys/fs/cgroup/user.slice/user-$number.slice/user@$number.service"
 mkdir -p "$group"
 for file in "$group" "$group/cgroup.procs" "$group/cgroup.subtree_control" "$group/cgroup.threads"; do

@@ -1,10 +1,9 @@
 """The daemon's socket when its folder vanishes, or when several folders are possible."""
 
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import anyio
 import anyio.lowlevel
@@ -20,9 +19,8 @@ from torc_watch.ipc.socket_client import poke
 
 
 @pytest.fixture
-def runtime() -> Iterator[Path]:
-    with TemporaryDirectory() as folder:  # pytest's own are too deep for a socket
-        yield Path(folder) / "run"
+def runtime(short_path: Path) -> Path:
+    return short_path / "run"
 
 
 async def test_socket_is_bound_again_after_its_folder_vanished(

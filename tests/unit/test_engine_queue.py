@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import anyio
 import httpx
 import pytest
+from anyio.abc import TaskGroup
 
 from tests.rigs.watches import watch_all
 from torc_watch.core import events
@@ -47,6 +48,15 @@ async def watching(context: EngineContext, request: WatchRequest) -> AsyncIterat
     async with open_supervisor(context) as supervisor, anyio.create_task_group() as tasks:
         tasks.start_soon(watch.run, supervisor, request)
         yield watch
+
+
+@asynccontextmanager
+async def unstarted_supervisor(site: "Site") -> AsyncIterator[tuple[Supervisor, TaskGroup]]:
+    """A supervisor that reads no poll results before its start, and a group for tasks."""
+    async with site.context() as context, anyio.create_task_group() as tasks:
+        with closing(Supervisor(context)) as supervisor:
+            yield supervisor, tasks
+            tasks.cancel_scope.cancel()
 
 
 async def until_seen(site: "Site", kind: type[events.Event]) -> None:
@@ -101,23 +111,21 @@ async def test_poll_result_that_waits_in_the_queue_is_withdrawn(open_site: "Open
         await site.submit(["a"])
         await site.scheduler.rest()
         watch = BackgroundWatch()
-        async with site.context() as context, anyio.create_task_group() as tasks:
-            with closing(Supervisor(context)) as supervisor:
-                tasks.start_soon(watch.run, supervisor, site.request(1))
-                await anyio.sleep(100)
-                await assert_locked(site, 1)
+        async with unstarted_supervisor(site) as (supervisor, tasks):
+            tasks.start_soon(watch.run, supervisor, site.request(1))
+            await anyio.sleep(100)
+            await assert_locked(site, 1)
 
-                watch.scope.cancel()
-                await anyio.sleep(1)
-                assert watch.ended.is_set()
+            watch.scope.cancel()
+            await anyio.sleep(1)
+            assert watch.ended.is_set()
 
-                site.events.clear()
-                site.line.sent.clear()
-                supervisor.start(tasks)
-                await anyio.sleep(100)
-                assert not site.events
-                assert not site.line.sent
-                tasks.cancel_scope.cancel()
+            site.events.clear()
+            site.line.sent.clear()
+            supervisor.start(tasks)
+            await anyio.sleep(100)
+            assert not site.events
+            assert not site.line.sent
 
         assert (await site.watch(1)).verdict is Verdict.SUCCEEDED
 
@@ -279,20 +287,18 @@ async def test_poll_results_beyond_the_queue_limit_wait_and_can_be_canceled(
         for _ in watches:
             await site.submit(["a"])
         await site.scheduler.rest()
-        async with site.context() as context, anyio.create_task_group() as tasks:
-            with closing(Supervisor(context)) as supervisor:
-                for number, watch in watches.items():
-                    tasks.start_soon(watch.run, supervisor, site.request(number))
-                await anyio.sleep(100)
-                canceled = {1, 2, QUEUE + 7, QUEUE + 8}  # two in the queue, two that wait
-                for number in canceled:
-                    watches[number].scope.cancel()
-                await anyio.sleep(1)
-                assert {n for n, watch in watches.items() if watch.ended.is_set()} == canceled
+        async with unstarted_supervisor(site) as (supervisor, tasks):
+            for number, watch in watches.items():
+                tasks.start_soon(watch.run, supervisor, site.request(number))
+            await anyio.sleep(100)
+            canceled = {1, 2, QUEUE + 7, QUEUE + 8}  # two in the queue, two that wait
+            for number in canceled:
+                watches[number].scope.cancel()
+            await anyio.sleep(1)
+            assert {n for n, watch in watches.items() if watch.ended.is_set()} == canceled
 
-                supervisor.start(tasks)
-                await anyio.sleep(100)
-                tasks.cancel_scope.cancel()
+            supervisor.start(tasks)
+            await anyio.sleep(100)
 
     ended = {number for number, watch in watches.items() if watch.verdict}
     assert ended == watches.keys() - canceled
@@ -308,18 +314,16 @@ async def test_watch_canceled_as_its_poll_result_enters_the_queue_is_not_decided
         for _ in watches:
             await site.submit(["a"])
         await site.scheduler.rest()
-        async with site.context() as context, anyio.create_task_group() as tasks:
-            with closing(Supervisor(context)) as supervisor:
-                for number, watch in watches.items():
-                    tasks.start_soon(watch.run, supervisor, site.request(number))
-                    await anyio.sleep(1)
-                supervisor._polls_out.receive_nowait()
-                watches[last].scope.cancel()
-                await watches[last].ended.wait()
+        async with unstarted_supervisor(site) as (supervisor, tasks):
+            for number, watch in watches.items():
+                tasks.start_soon(watch.run, supervisor, site.request(number))
+                await anyio.sleep(1)
+            supervisor._polls_out.receive_nowait()
+            watches[last].scope.cancel()
+            await watches[last].ended.wait()
 
-                supervisor.start(tasks)
-                await anyio.sleep(100)
-                tasks.cancel_scope.cancel()
+            supervisor.start(tasks)
+            await anyio.sleep(100)
 
     completed = {event.workflow_id for event in site.seen(events.WorkflowSucceeded)}
     assert completed == set(range(2, last))

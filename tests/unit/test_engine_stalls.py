@@ -70,7 +70,7 @@ async def test_allocation_in_an_unknown_state_is_not_treated_as_ended(
 ) -> None:
     async with open_site() as site:
         site.scheduler.deaths = {1: "running"}
-        site.scheduler.afterlife = AllocationState.UNKNOWN
+        site.scheduler.state_after_death = AllocationState.UNKNOWN
         workflow_id = await site.submit(["a", "b"])
         verdicts: list[Verdict] = []
 

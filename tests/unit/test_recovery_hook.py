@@ -128,7 +128,7 @@ async def test_hook_runs_before_a_round_with_unknown_failures(
         if verdict is Verdict.HANDED_OVER:
             assert ended.verdict is verdict
             assert f"`{shlex.join(['sh', str(script)])}` ended with status 3" in ended.reason
-            assert (await site.asked(workflow_id))["a"].name == "small"
+            assert (await site.requirements(workflow_id))["a"].name == "small"
             assert (await site.client.get_workflow(workflow_id)).run_id == 1
         else:
             assert ended.verdict is Verdict.RESUBMITTED

@@ -4,10 +4,9 @@ import json
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import anyio
@@ -29,9 +28,8 @@ WORKFLOW = WatchedWorkflow(
 
 
 @pytest.fixture
-def path() -> Iterator[Path]:
-    with TemporaryDirectory() as folder:  # pytest's own are too deep for a socket
-        yield Path(folder) / "torc-watchd" / "socket_server.sock"
+def path(short_path: Path) -> Path:
+    return short_path / "torc-watchd" / "socket_server.sock"
 
 
 @asynccontextmanager
@@ -43,6 +41,11 @@ async def serving(path: Path, board: StatusBoard, applied: anyio.Event) -> Async
                 await anyio.sleep(0.01)
         yield
         tasks.cancel_scope.cancel()
+
+
+async def poke_until_answered(path: Path) -> None:
+    while not await poke([path], 60):  # noqa: ASYNC110 - another task or process binds the socket
+        await anyio.sleep(0.01)
 
 
 async def test_poke_is_answered_when_the_commands_are_applied(path: Path) -> None:
@@ -114,8 +117,7 @@ async def test_socket_of_a_killed_daemon_is_replaced(path: Path) -> None:
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(ControlServer(StatusBoard(), applied.wait).serve, path)
         with anyio.fail_after(10):
-            while not await poke([path], 10):  # noqa: ASYNC110 - until it was replaced
-                await anyio.sleep(0.01)
+            await poke_until_answered(path)
         tasks.cancel_scope.cancel()
 
 
@@ -128,8 +130,7 @@ async def test_server_ends_when_its_socket_file_is_replaced(
     with anyio.fail_after(10):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(served.serve, path)
-            while not await poke([path], 10):  # noqa: ASYNC110 - until it is bound
-                await anyio.sleep(0.01)
+            await poke_until_answered(path)
             await anyio.Path(path).unlink()
             await anyio.Path(path).touch()
     async with serving(path, StatusBoard(), anyio.Event()):
@@ -172,8 +173,7 @@ async def test_clients_beyond_the_limit_wait(path: Path, files: int) -> None:
 
 
 async def exhaust_clients(path: Path) -> None:
-    while not await poke([path], 60):  # noqa: ASYNC110 - until it is bound
-        await anyio.sleep(0.01)
+    await poke_until_answered(path)
     async with AsyncExitStack() as idle:
         for _ in range(80):
             await idle.enter_async_context(await anyio.connect_unix(path))

@@ -284,7 +284,7 @@ async def test_allocation_that_the_scheduler_omits_is_unknown(
 
 @dataclass(frozen=True)
 class Caller:
-    asks_at: float
+    calls_at: float
     numbers: tuple[int, ...]
     max_age: float
     timeout: float
@@ -302,8 +302,8 @@ async def test_answers_are_valid_in_any_sequence_of_events(seed: int) -> None:
     cache = StatusCache(scheduler)
     outcomes: Counter[str] = Counter()
 
-    async def ask(caller: Caller) -> None:
-        await anyio.sleep(caller.asks_at)
+    async def call_cache(caller: Caller) -> None:
+        await anyio.sleep(caller.calls_at)
         begun_before = len(scheduler.queries)
         with anyio.move_on_after(caller.timeout) as scope:
             try:
@@ -311,20 +311,20 @@ async def test_answers_are_valid_in_any_sequence_of_events(seed: int) -> None:
             except SchedulerError as error:
                 place = int(str(error).split()[1])
                 assert place >= begun_before, "the query ended while the caller waited"
-                assert scheduler.queries[place - 1][0] >= caller.asks_at - caller.max_age
+                assert scheduler.queries[place - 1][0] >= caller.calls_at - caller.max_age
                 outcomes["error"] += 1
                 return
             for number, status in answer.items():
                 if status is GONE:
                     assert scheduler.ends_at[number] <= anyio.current_time()
                 else:
-                    assert scheduler.ends_at[number] > caller.asks_at - caller.max_age
+                    assert scheduler.ends_at[number] > caller.calls_at - caller.max_age
             outcomes["answer"] += 1
         outcomes["canceled"] += scope.cancelled_caught
 
     callers = [
         Caller(
-            asks_at=chance.uniform(0, 40),
+            calls_at=chance.uniform(0, 40),
             numbers=tuple(chance.sample(range(4), k=chance.randint(1, 4))),
             max_age=chance.choice([0.0, 1.0, 10.0]),
             timeout=chance.choice([0.2, 1000.0, 1000.0]),
@@ -333,6 +333,6 @@ async def test_answers_are_valid_in_any_sequence_of_events(seed: int) -> None:
     ]
     async with anyio.create_task_group() as tasks:
         for caller in callers:
-            tasks.start_soon(ask, caller)
+            tasks.start_soon(call_cache, caller)
     assert outcomes.total() == len(callers)
     assert len(scheduler.queries) <= len(callers)

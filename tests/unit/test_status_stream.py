@@ -1,13 +1,11 @@
 """`list --watch` follows the daemon's socket while there is one, else status.json."""
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import anyio
 import anyio.lowlevel
-import pytest
 
 from torc_watch.core import events
 from torc_watch.core.workflow_key import WorkflowKey
@@ -23,12 +21,6 @@ WORKFLOW = WatchedWorkflow(
     server="s", workflow_id=42, options=WatchOptions(), state=WatchState.WATCHED
 )
 OTHER = WatchedWorkflow(server="s", workflow_id=43, options=WatchOptions(), state=WatchState.PAUSED)
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    with TemporaryDirectory() as name:  # pytest's own are too deep for a socket
-        yield Path(name)
 
 
 @asynccontextmanager
@@ -48,15 +40,15 @@ async def phases(seen: AsyncGenerator[StatusSnapshot], wanted: dict[int, Phase])
     raise AssertionError
 
 
-async def test_stream_switches_between_file_and_socket(folder: Path) -> None:
+async def test_stream_switches_between_file_and_socket(short_path: Path) -> None:
     board = StatusBoard()
     board.show(WORKFLOW)
-    socket = folder / "run" / "control.sock"
+    socket = short_path / "run" / "control.sock"
     daemon = DaemonView(holder=this_holder(), at=utc_now().isoformat(), workflows=board.views)
 
-    async with aclosing(status_snapshots(folder, [socket], 0.01)) as seen:
+    async with aclosing(status_snapshots(short_path, [socket], 0.01)) as seen:
         assert "has never run" in await phases(seen, {})
-        write_status(folder / "status.json", daemon)
+        write_status(short_path / "status.json", daemon)
         assert not await phases(seen, {42: Phase.STARTING})
 
         async with serving(socket, board):
@@ -70,28 +62,29 @@ async def test_stream_switches_between_file_and_socket(folder: Path) -> None:
         assert not await phases(seen, {42: Phase.STARTING})
 
 
-async def test_file_is_shown_while_the_daemon_hangs(folder: Path) -> None:
-    socket = folder / "control.sock"
+async def test_file_is_shown_while_the_daemon_hangs(short_path: Path) -> None:
+    socket = short_path / "control.sock"
     board = StatusBoard()
     board.show(WORKFLOW)
     daemon = DaemonView(holder=this_holder(), at=utc_now().isoformat(), workflows=board.views)
-    write_status(folder / "status.json", daemon)
+    write_status(short_path / "status.json", daemon)
 
     async with (
         await anyio.create_unix_listener(socket),
-        aclosing(status_snapshots(folder, [socket], 0.01)) as seen,
+        aclosing(status_snapshots(short_path, [socket], 0.01)) as seen,
     ):
         assert not await phases(seen, {42: Phase.STARTING})
 
 
-async def test_unreadable_file_is_read_again(folder: Path) -> None:
-    status = folder / "status.json"
+async def test_unreadable_file_is_read_again(short_path: Path) -> None:
+    status = short_path / "status.json"
     board = StatusBoard()
     board.show(WORKFLOW)
     daemon = DaemonView(holder=this_holder(), at=utc_now().isoformat(), workflows=board.views)
     write_status(status, daemon)
 
-    async with aclosing(status_snapshots(folder, [folder / "run" / "control.sock"], 0.01)) as seen:
+    socket = short_path / "run" / "control.sock"
+    async with aclosing(status_snapshots(short_path, [socket], 0.01)) as seen:
         assert not await phases(seen, {42: Phase.STARTING})
         status.write_text("garbage")
         while "cannot be parsed" not in await phases(seen, {42: Phase.STARTING}):

@@ -111,7 +111,7 @@ async def end_state(site: "Site") -> dict[str, Any]:
     return {
         "run": (await site.client.get_workflow(1)).run_id,
         "rows": sorted((row.name, row.memory, row.runtime) for row in rows),
-        "asked": {name: row.name for name, row in (await site.asked(1)).items()},
+        "asked": {name: row.name for name, row in (await site.requirements(1)).items()},
         "results": await site.results(1),
         "allocations": [(each.scheduler_id, each.status) for each in allocations],
         "submitted": len(site.scheduler.requests),

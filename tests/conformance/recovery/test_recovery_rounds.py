@@ -32,7 +32,7 @@ async def test_tutorial(open_site: "OpenSite") -> None:
         ended = await site.watch(workflow_id)
 
         assert ended.verdict is Verdict.SUCCEEDED
-        asked = await site.asked(workflow_id)
+        asked = await site.requirements(workflow_id)
         assert {name for name, row in asked.items() if row.memory == 96 * MIB} == set(HUNGRY)
         assert {row.memory for name, row in asked.items() if name not in HUNGRY} == {64 * MIB}
         rows = {row.name for row in await site.client.list_requirements(workflow_id)}
@@ -108,7 +108,7 @@ async def test_timeout_gets_more_time_and_no_more_memory(open_site: "OpenSite") 
 
         await site.watch(workflow_id)
 
-        row = (await site.asked(workflow_id))["train"]
+        row = (await site.requirements(workflow_id))["train"]
         assert (row.memory, row.runtime) == (64 * MIB, 90)
 
 
@@ -144,7 +144,7 @@ async def test_memory_is_never_lowered(open_site: "OpenSite") -> None:
         plans = [event.plan for event in site.seen(events.RecoveryPlanned)]
         raises = [retry.memory for plan in plans for retry in plan.retries]
         assert raises == [(64 * MIB, 384 * MIB), (384 * MIB, 576 * MIB), (576 * MIB, 864 * MIB)]
-        assert (await site.asked(workflow_id))["train"].memory == 864 * MIB
+        assert (await site.requirements(workflow_id))["train"].memory == 864 * MIB
 
 
 async def test_at_the_cap_it_is_handed_over(open_site: "OpenSite") -> None:
@@ -158,7 +158,7 @@ async def test_at_the_cap_it_is_handed_over(open_site: "OpenSite") -> None:
         assert ended.verdict is Verdict.HANDED_OVER
         assert [exhibit.job_name for exhibit in ended.evidence] == ["train"]
         assert "80m" in ended.evidence[0].reason
-        assert (await site.asked(workflow_id))["train"].memory == 80 * MIB
+        assert (await site.requirements(workflow_id))["train"].memory == 80 * MIB
         assert len(site.seen(events.RecoveryInitiated)) == 1
 
 

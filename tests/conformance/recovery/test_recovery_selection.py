@@ -72,7 +72,7 @@ async def test_dependents_of_a_retried_job_restart_as_announced(open_site: "Open
     async with open_site() as site:
         site.scheduler.endings = {"hungry": [OOM], "odd": [UNKNOWN]}
         after = dict.fromkeys(("odd", "done", "off"), "hungry") | {"late": "done"}
-        workflow_id = await site.submit(["hungry", *after], after=after, careless=["odd", "done"])
+        workflow_id = await site.submit(["hungry", *after], after=after, uncanceled=["odd", "done"])
         await disable(site, workflow_id, "off")
 
         ended = await site.watch(workflow_id, recovery=CHOOSY)

@@ -26,7 +26,7 @@ async def test_jobs_of_a_dead_worker_run_again(open_site: "OpenSite") -> None:
         assert await site.results(workflow_id) == [
             (name, *end) for name in ("a", "b") for end in ((1, ORPHANED), (2, 0))
         ]
-        assert {row.name for row in (await site.asked(workflow_id)).values()} == {"small"}
+        assert {row.name for row in (await site.requirements(workflow_id)).values()} == {"small"}
         (found,) = site.seen(events.OrphansFound)
         assert len(found.orphans.running) == 2
         assert site.scheduler.canceled == [1]
@@ -49,7 +49,7 @@ async def test_claims_of_a_dead_worker_are_released(open_site: "OpenSite") -> No
 async def test_job_of_a_worker_that_deregistered(open_site: "OpenSite", jobs: list[str]) -> None:
     """The worker deregistered, but its report of the last job was refused or lost."""
     async with open_site() as site:
-        site.scheduler.deaths = {1: "forgetful"}
+        site.scheduler.deaths = {1: "unreported"}
         site.scheduler.endings = {"a": [(1, None, 10.0)]}
         workflow_id = await site.submit(jobs)
 
