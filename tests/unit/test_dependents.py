@@ -25,7 +25,7 @@ DEPENDENTS = [
         ([1, 4], [2, 3, 4, 5]),  # one of them depends on the other
     ],
 )
-def test_all_dependents(jobs: list[int], found: list[int]) -> None:
+def test_direct_and_indirect_dependents_are_found(jobs: list[int], found: list[int]) -> None:
     assert all_dependents(jobs, DEPENDENTS) == {number: f"j{number}" for number in found}
 
 

@@ -19,9 +19,9 @@ from torc_watch.core.os_errors import describe_os_error
         (errno.EEXIST, "File exists."),
     ],
 )
-def test_description_and_advice(number: int, words: str) -> None:
+def test_error_text_has_description_and_advice(number: int, words: str) -> None:
     assert words in describe_os_error(OSError(number, os.strerror(number)))
 
 
-def test_error_without_errno() -> None:
+def test_error_without_errno_has_its_own_text() -> None:
     assert describe_os_error(OSError("no lease")) == "no lease."

@@ -53,7 +53,7 @@ def answering(answers: Mapping[str, CommandResult]) -> RunCommand:
         (GONE, "it: No such file or directory."),
     ],
 )
-async def test_environment_of_services(answer: CommandResult, expected: object) -> None:
+async def test_environment_of_services_is_parsed(answer: CommandResult, expected: object) -> None:
     run = answering({"systemctl --user show-environment": answer})
 
     assert await systemd.services_environment(run) == expected
@@ -71,7 +71,7 @@ async def test_environment_of_services(answer: CommandResult, expected: object) 
         (GONE, GONE, Linger.OFF),
     ],
 )
-async def test_linger_state(
+async def test_linger_state_is_detected(
     loginctl: CommandResult, pkcheck: CommandResult, expected: Linger
 ) -> None:
     run = answering({"loginctl show-user": loginctl, "pkcheck": pkcheck})
@@ -115,7 +115,7 @@ async def test_permission_to_use_cron_is_detected(answer: CommandResult, expecte
         (CommandResult(status=0, stdout="Ticket cache: …"), CommandResult(status=1), False),
     ],
 )
-async def test_kerberos_tickets(
+async def test_kerberos_ticket_is_detected(
     listed: CommandResult, valid: CommandResult, expected: bool | None
 ) -> None:
     run = answering({"klist -s": valid, "klist": listed})
@@ -201,7 +201,7 @@ def test_link_that_is_a_copy_is_an_error(tmp_path: Path, monkeypatch: pytest.Mon
     assert probe_folder(tmp_path).link_error == "the link is a copy."
 
 
-def test_host_of_the_lease_holder(tmp_path: Path) -> None:
+def test_host_of_the_active_daemon_is_found(tmp_path: Path) -> None:
     assert lease_holder_host(tmp_path) == ""
     lease = Lease(tmp_path / "lease", this_holder())
     lease.acquire(0)
@@ -239,7 +239,7 @@ def test_lowest_memory_limit_of_all_control_groups_counts(
     ("limit", "switch", "expected"),
     [("63000", None, True), ("0", None, False), ("63000", "0", False), (None, None, False)],
 )
-def test_user_namespaces(
+def test_permission_for_user_namespaces_is_detected(
     tmp_path: Path, limit: str | None, switch: str | None, expected: bool
 ) -> None:
     for path, text in (
@@ -252,7 +252,7 @@ def test_user_namespaces(
     assert allows_user_namespaces(tmp_path) is expected
 
 
-async def test_all_probes_run(tmp_path: Path) -> None:
+async def test_results_of_all_probes_are_combined(tmp_path: Path) -> None:
     def programs(name: str, *there: str) -> str:
         for program in there:
             write(tmp_path / name / program, "#!/bin/sh\n").chmod(0o755)

@@ -50,7 +50,7 @@ def test_this_process_has_plausible_values() -> None:
     assert 10_000_000 < process.memory < 2_000_000_000
 
 
-def test_liveness() -> None:
+def test_liveness_of_a_process() -> None:
     here, me = this_space(), this_process()
     assert liveness(me.pid, me.started, here, seen_from=here) is Liveness.ALIVE
     assert liveness(me.pid, me.started + 1, here, seen_from=here) is Liveness.GONE  # PID reused

@@ -47,7 +47,7 @@ def test_release_is_the_inverse_of_reserve(cpus: int, memory: int | None, gpus: 
         (4, 0, 1, None, 0),
     ],
 )
-def test_claim_limit(
+def test_claim_limit_is_computed(
     cpus: int, memory: int, running: int, max_parallel: int | None, limit: int
 ) -> None:
     free = WorkerResources(num_cpus=cpus, memory=memory)

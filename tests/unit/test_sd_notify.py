@@ -50,7 +50,9 @@ def test_reload_has_its_start_time(manager: tuple[socket.socket, SystemdNotifier
     ("environment", "watchdog"),
     [({}, None), ({"WATCHDOG_USEC": "1500000"}, 1.5), ({"WATCHDOG_USEC": "soon"}, None)],
 )
-def test_watchdog_timeout(environment: dict[str, str], watchdog: float | None) -> None:
+def test_watchdog_timeout_is_read_from_the_environment(
+    environment: dict[str, str], watchdog: float | None
+) -> None:
     with closing(SystemdNotifier.from_environment(environment)) as service:
         assert service.watchdog == watchdog
 

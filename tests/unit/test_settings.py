@@ -32,7 +32,7 @@ def configure(folder: Path, text: str, level: str = "user") -> Path:
     return file
 
 
-def test_defaults() -> None:
+def test_default_settings() -> None:
     connection = Settings().connection()
     assert connection.url == "http://localhost:8080/torc-service/v1"
     assert (connection.username, connection.password) == ("ada", None)
@@ -79,7 +79,7 @@ def test_password_is_never_shown(environment: pytest.MonkeyPatch) -> None:
     ("content", "password"),
     [("secret\n", "secret"), ("secret\r\n", "secret"), (" sp ace \n", " sp ace "), ("pä", "pä")],
 )
-def test_password_file(
+def test_password_is_read_from_its_file(
     environment: pytest.MonkeyPatch, tmp_path: Path, content: str, password: str
 ) -> None:
     set_password_file(environment, tmp_path, content.encode(), 0o600)
@@ -258,7 +258,9 @@ def test_files_of_user_and_site_are_merged(tmp_path: Path) -> None:
     assert settings.user_name() == "grace"  # although a shell sets USER
 
 
-def test_paths_of_a_file(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_home_is_expanded_in_paths_of_a_file(
+    environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     environment.setenv("HOME", str(tmp_path))
     configure(tmp_path, "home = '~/state'\noutput_dir = '~/scratch'")
     assert load_settings().home == home() == tmp_path / "state"
@@ -276,7 +278,7 @@ def test_paths_of_a_file(environment: pytest.MonkeyPatch, tmp_path: Path) -> Non
         ("TORC_WATCHD_RECOVERY_HOOK", "notify 'a b'", "recovery_hook", ("notify", "a b")),
     ],
 )
-def test_variables(
+def test_variable_sets_a_setting(
     environment: pytest.MonkeyPatch, name: str, text: str, key: str, value: object
 ) -> None:
     environment.setenv(name, text)

@@ -1,4 +1,4 @@
-"""Memory, time and GPUs as rows of Slurm schedulers spell them."""
+"""Parsing memory, time and GPUs of Slurm schedulers."""
 
 import pytest
 
@@ -24,7 +24,7 @@ DAY = 24 * 3600
         ("much", None),
     ],
 )
-def test_memory(text: str, expected: int | None) -> None:
+def test_memory_is_parsed(text: str, expected: int | None) -> None:
     assert slurm_quantities.read_memory(text) == expected
 
 
@@ -46,7 +46,7 @@ def test_memory(text: str, expected: int | None) -> None:
         ("PT1H", None),
     ],
 )
-def test_time(text: str, expected: int | None) -> None:
+def test_time_is_parsed(text: str, expected: int | None) -> None:
     assert slurm_quantities.read_time(text) == expected
 
 
@@ -63,7 +63,7 @@ def test_time(text: str, expected: int | None) -> None:
         ("", None),
     ],
 )
-def test_gpus(text: str, expected: int | None) -> None:
+def test_gpus_are_parsed(text: str, expected: int | None) -> None:
     assert slurm_quantities.read_gpus(text) == expected
 
 
@@ -79,5 +79,5 @@ def test_gpus(text: str, expected: int | None) -> None:
         ("", None),
     ],
 )
-def test_cpus_per_task(text: str, expected: int | None) -> None:
+def test_cpus_per_task_are_parsed(text: str, expected: int | None) -> None:
     assert slurm_quantities.read_cpus_per_task(text) == expected

@@ -26,7 +26,7 @@ def test_commands_of_every_example_are_valid_shell(path: Path) -> None:
         subprocess.run(["bash", "-n", "-c", command], check=True)
 
 
-def test_tutorial() -> None:
+def test_tutorial_is_expanded() -> None:
     jobs = jobs_of("tutorial.yaml")
     prepare = tuple(f"prepare_data_{number}" for number in range(1, 11))
     train = tuple(f"train_model_{number}" for number in range(1, 91))

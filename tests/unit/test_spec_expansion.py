@@ -185,7 +185,7 @@ def test_job_uses_only_the_workflow_parameters_it_names() -> None:
     assert set(jobs_of(document)) == {"a1", "a2", "b{i}", "c19", "c29", "d5"}
 
 
-def test_zip_mode() -> None:
+def test_zip_mode_combines_values_pairwise() -> None:
     document = spec(job("{a}{b}", parameters={"a": "1:2", "b": "['x','y']"}, parameter_mode="zip"))
     assert set(jobs_of(document)) == {"1x", "2y"}
 
@@ -240,13 +240,13 @@ def test_variables_in_commands_are_replaced_and_add_dependencies() -> None:
         "{i}",
     ],
 )
-def test_names_with_any_characters(name: str) -> None:
+def test_name_may_have_any_characters(name: str) -> None:
     found = jobs_of(spec(job("after", depends_on=[name]), job(name)))
     assert found["after"].depends_on == (name,)
     assert found[name].name == name
 
 
-def test_ignored_keys_are_warnings() -> None:
+def test_ignored_keys_cause_warnings() -> None:
     document = spec(
         job("a_{i}", scheduler="gpu", parameters={"i": "1:3"}),
         job("b", failure_handler=None, labels=["gpu"]),

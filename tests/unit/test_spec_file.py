@@ -42,12 +42,12 @@ def test_file_extension_selects_the_parser(tmp_path: Path, name: str, text: str)
         ("[ü]", ["aü"]),
     ],
 )
-def test_yaml_types(tmp_path: Path, written_as: str, values: list[str]) -> None:
+def test_plain_yaml_values_stay_text(tmp_path: Path, written_as: str, values: list[str]) -> None:
     text = f"name: w\njobs:\n- {{name: 'a{{i}}', command: b, parameters: {{i: {written_as}}}}}\n"
     assert [job.name for job in read_spec(written(tmp_path, "s.yaml", text)).jobs] == values
 
 
-def test_anchors_and_merges(tmp_path: Path) -> None:
+def test_yaml_anchors_and_merges_are_resolved(tmp_path: Path) -> None:
     text = (
         "name: w\njobs:\n- &first {name: a, command: sleep 1}\n"
         "- &second {<<: *first, name: b, depends_on: [a]}\n- {<<: *second, name: c}\n"
@@ -86,24 +86,26 @@ def test_anchors_and_merges(tmp_path: Path) -> None:
         ("s.kdl", "name w", r"read from \.yaml, \.yml, \.json, \.json5 files"),
     ],
 )
-def test_invalid_files(tmp_path: Path, name: str, text: str, reason: str) -> None:
+def test_invalid_file_is_refused_with_its_reason(
+    tmp_path: Path, name: str, text: str, reason: str
+) -> None:
     with pytest.raises(InvalidSpec, match=rf"^{tmp_path / name}: .*(?s:.*){reason}"):
         read_spec(written(tmp_path, name, text))
 
 
-def test_missing_file(tmp_path: Path) -> None:
+def test_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidSpec, match=r"none\.yaml: cannot be read: No such file"):
         read_spec(tmp_path / "none.yaml")
 
 
-def test_binary_file(tmp_path: Path) -> None:
+def test_binary_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "s.yaml"
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InvalidSpec, match=r"s\.yaml: is not UTF-8 text"):
         read_spec(path)
 
 
-def test_file_with_many_jobs(tmp_path: Path) -> None:
+def test_file_with_many_jobs_is_read(tmp_path: Path) -> None:
     jobs = [{"name": f"j{number}", "command": "true"} for number in range(2000)]
     path = written(tmp_path, "s.yaml", json.dumps({"name": "w", "jobs": jobs}))
     assert len(read_spec(path).jobs) == 2000

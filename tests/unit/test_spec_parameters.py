@@ -33,7 +33,7 @@ from torc_watch.spec.parameters import ParameterValue, combine, make_substitute,
         ("north", ["north"]),
     ],
 )
-def test_parameter_values(text: str, values: list[ParameterValue]) -> None:
+def test_parameter_values_are_parsed(text: str, values: list[ParameterValue]) -> None:
     assert list(parse_values(text)) == values
 
 
@@ -73,12 +73,12 @@ def test_range_includes_its_end(start: int, step: int, count: int) -> None:
     ]
 
 
-def test_all_combinations_with_the_last_parameter_changing_fastest() -> None:
+def test_last_parameter_changes_fastest_in_combinations() -> None:
     rows = [tuple(row.values()) for row in combine({"a": [1, 2], "b": ["x", "y"]})]
     assert rows == [(1, "x"), (1, "y"), (2, "x"), (2, "y")]
 
 
-def test_zip_mode() -> None:
+def test_zip_mode_combines_values_pairwise() -> None:
     rows = [dict(row) for row in combine({"a": [1, 2], "b": ["x", "y"]}, pairwise=True)]
     assert rows == [{"a": 1, "b": "x"}, {"a": 2, "b": "y"}]
 
@@ -117,7 +117,7 @@ def test_too_many_combinations_are_refused_in_advance() -> None:
         ("{x}", "\\1 \\g<0>", "\\1 \\g<0>"),
     ],
 )
-def test_substitution(template: str, value: ParameterValue, text: str) -> None:
+def test_parameter_is_substituted(template: str, value: ParameterValue, text: str) -> None:
     assert make_substitute(["x"])(template, {"x": value}) == text
 
 

@@ -37,7 +37,7 @@ def lines(*views: WorkflowView, width: int = 80) -> list[str]:
     return list(table(views, NOW, width))
 
 
-def test_table() -> None:
+def test_table_of_workflows() -> None:
     assert lines(WATCHED, ENDED) == [
         "ID  NAME   STATE        DONE    FAILED  ROUND  NEXT     LAST",
         " 7         handed over                                  10 s ago: None of the fa",
@@ -90,7 +90,7 @@ def test_empty_table_says_how_to_add_a_workflow() -> None:
     assert lines() == ["No workflows are watched. Add one with: torc-watchd add ID"]
 
 
-def test_workflow_text() -> None:
+def test_text_of_one_workflow() -> None:
     waiting = replace(WATCHED, phase=Phase.WAITING, reason="No answer.")
     assert list(workflow_text(WorkflowKey("http://torc", 42), waiting, NOW)) == [
         "Workflow 42 (train) on http://torc",
@@ -147,5 +147,5 @@ def test_workflow_text() -> None:
         ),
     ],
 )
-def test_summary(views: list[WorkflowView], expected: str) -> None:
+def test_summary_of_workflows(views: list[WorkflowView], expected: str) -> None:
     assert summary(views, NOW) == expected

@@ -10,7 +10,7 @@ NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"),
+    ("seconds", "text"),
     [
         (0, "0 s ago"),
         (119, "119 s ago"),
@@ -21,12 +21,12 @@ NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
         (-5, "0 s ago"),
     ],
 )
-def test_ago(seconds: int, words: str) -> None:
-    assert ago((NOW - timedelta(seconds=seconds)).isoformat(), NOW) == words
+def test_past_time_as_text(seconds: int, text: str) -> None:
+    assert ago((NOW - timedelta(seconds=seconds)).isoformat(), NOW) == text
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"), [(40, "in 40 s"), (300, "in 5 min"), (0.5, "now"), (-3, "now")]
+    ("seconds", "text"), [(40, "in 40 s"), (300, "in 5 min"), (0.5, "now"), (-3, "now")]
 )
-def test_until(seconds: float, words: str) -> None:
-    assert until((NOW + timedelta(seconds=seconds)).isoformat(), NOW) == words
+def test_future_time_as_text(seconds: float, text: str) -> None:
+    assert until((NOW + timedelta(seconds=seconds)).isoformat(), NOW) == text

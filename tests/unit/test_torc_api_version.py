@@ -19,7 +19,9 @@ from torc_watch.torc.api_version import ApiVersion, detect_api_version, version_
         ({"version": "2.0.0", "new": {"field": 1}}, ApiVersion.V1_0, "2.0.0"),
     ],
 )
-def test_known_servers(answer: Any, api_version: ApiVersion, version: str) -> None:
+def test_version_of_a_known_server_is_detected(
+    answer: Any, api_version: ApiVersion, version: str
+) -> None:
     assert detect_api_version(answer) == (api_version, version)
 
 

@@ -99,7 +99,7 @@ async def test_version_is_requested_once(api_version: ApiVersion) -> None:
 
 
 @pytest.mark.parametrize(("api_version", "requests"), [(ApiVersion.V0_12, 2), (ApiVersion.V1_0, 1)])
-async def test_workflow(api_version: ApiVersion, requests: int) -> None:
+async def test_workflow_is_read_with_its_run_state(api_version: ApiVersion, requests: int) -> None:
     server = Server(api_version, workflow_answers(api_version))
     async with server.client() as client:
         workflow = await client.get_workflow(1)
@@ -206,7 +206,9 @@ async def test_each_read_sends_one_request(
 
 @BOTH
 @pytest.mark.parametrize("is_complete", [True, False])
-async def test_is_complete(api_version: ApiVersion, *, is_complete: bool) -> None:
+async def test_completeness_is_read_from_the_server(
+    api_version: ApiVersion, *, is_complete: bool
+) -> None:
     answer = {"is_complete": is_complete, "is_canceled": False}
     answers = {"GET /workflows/1": WORKFLOW, "GET /workflows/1/is_complete": answer}
     async with Server(api_version, answers).client() as client:
@@ -269,7 +271,7 @@ CREATIONS: dict[str, tuple[Call, str, dict[str, Any]]] = {
 
 @BOTH
 @pytest.mark.parametrize(("call", "request_line", "body"), CREATIONS.values(), ids=CREATIONS)
-async def test_create_calls(
+async def test_each_creation_sends_one_request(
     api_version: ApiVersion, call: Call, request_line: str, body: dict[str, Any]
 ) -> None:
     server = Server(api_version, {request_line: body | {"id": 12}})
@@ -283,7 +285,7 @@ async def test_create_calls(
     ("api_version", "defaults"),
     [(ApiVersion.V0_12, '{"account": "p"}'), (ApiVersion.V1_0, {"account": "p"})],
 )
-async def test_creating_a_workflow(api_version: ApiVersion, defaults: Any) -> None:
+async def test_settings_of_a_new_workflow_are_sent(api_version: ApiVersion, defaults: Any) -> None:
     server = Server(api_version, {"POST /workflows": WORKFLOW})
     settings = {"slurm_defaults": {"account": "p"}, "use_pending_failed": True, "project": None}
     async with server.client() as client:
@@ -341,7 +343,9 @@ async def test_job_with_all_fields(api_version: ApiVersion) -> None:
         (ApiVersion.V1_0, {"POST /bulk_files": 1, "POST /bulk_user_data": 1}),
     ],
 )
-async def test_files_and_user_data(api_version: ApiVersion, sent: dict[str, int]) -> None:
+async def test_files_and_user_data_are_created_in_bulk_on_1_0(
+    api_version: ApiVersion, sent: dict[str, int]
+) -> None:
     both = [{"id": 1}, {"id": 2}]
     answers = {
         "POST /files": both[:],
@@ -400,7 +404,7 @@ RESULT = NewResult(
 
 
 @BOTH
-async def test_completing_a_job(api_version: ApiVersion) -> None:
+async def test_result_of_a_completed_job_is_sent(api_version: ApiVersion) -> None:
     server = Server(api_version)
     async with server.client() as client:
         await client.complete_job(7, RESULT)
@@ -463,7 +467,7 @@ NODE = {
 
 
 @BOTH
-async def test_ending_a_compute_node(api_version: ApiVersion) -> None:
+async def test_end_and_duration_of_a_compute_node_are_sent(api_version: ApiVersion) -> None:
     server = Server(api_version, {"GET /compute_nodes/4": NODE})
     async with server.client() as client:
         await client.end_compute_node(1, 4)
@@ -556,7 +560,7 @@ async def test_any_other_run_is_a_conflict_and_changes_nothing(
 
 
 @pytest.mark.looptime
-async def test_unreachable_server() -> None:
+async def test_connection_to_an_unreachable_server_is_an_error() -> None:
     def refuse(_: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("refused")
 
@@ -567,7 +571,9 @@ async def test_unreachable_server() -> None:
 
 
 @pytest.mark.parametrize(("has_more", "number"), [(False, 1), (True, None)])
-async def test_dependents_that_fit_into_one_page(*, has_more: bool, number: int | None) -> None:
+async def test_dependents_are_unknown_when_they_exceed_one_page(
+    *, has_more: bool, number: int | None
+) -> None:
     row = {"job_id": 2, "job_name": "b", "depends_on_job_id": 1, "depends_on_job_name": "a"}
     path = "GET /workflows/1/job_dependencies"
     server = Server(ApiVersion.V1_0, {path: page(row) | {"has_more": has_more}})

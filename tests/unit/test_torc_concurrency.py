@@ -1,4 +1,4 @@
-"""Concurrent requests: order, limit, and a single error instead of a group."""
+"""Concurrent requests: sequence of the results, limit, and one error instead of a group."""
 
 from functools import partial
 
@@ -26,12 +26,12 @@ class Requests:
         return seconds
 
 
-async def test_results_are_in_the_order_of_the_calls() -> None:
+async def test_results_are_in_the_sequence_of_the_calls() -> None:
     requests = Requests()
     assert await gather([partial(requests.take, seconds) for seconds in (3, 1, 2)]) == [3, 1, 2]
 
 
-async def test_at_most_eight_run_at_a_time() -> None:
+async def test_at_most_eight_requests_run_at_a_time() -> None:
     requests = Requests()
     await gather([partial(requests.take, 1.0)] * 20)
     assert requests.most_under_way == 8
@@ -55,5 +55,5 @@ async def test_first_error_cancels_the_others_and_is_raised_directly() -> None:
     assert requests.ended == 0
 
 
-async def test_no_calls() -> None:
+async def test_no_calls_give_no_results() -> None:
     assert await gather([]) == []

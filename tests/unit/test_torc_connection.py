@@ -30,7 +30,7 @@ SENTINEL = "hunter2"
         ("node1:8080#", "http://node1:8080/torc-service/v1"),
     ],
 )
-def test_accepted_urls(written: str, url: str) -> None:
+def test_url_is_normalized(written: str, url: str) -> None:
     assert Connection(url=written).url == url
 
 
@@ -100,7 +100,7 @@ def test_password_requires_a_user_name() -> None:
         (None, None, None),
     ],
 )
-async def test_basic_authentication(
+async def test_credentials_are_sent_with_basic_authentication(
     username: str | None, password: str | None, header: str | None
 ) -> None:
     seen: list[httpx.Request] = []

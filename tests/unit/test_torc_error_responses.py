@@ -68,7 +68,9 @@ async def failure_after(**answer: Any) -> ServerError:
     ],
     ids=lambda value: str(value)[:60],
 )
-async def test_error_responses(answer: dict[str, Any], kind: type[ServerError], words: str) -> None:
+async def test_error_response_is_translated(
+    answer: dict[str, Any], kind: type[ServerError], words: str
+) -> None:
     if "stream" in answer:
         answer = answer | {"stream": httpx.ByteStream(answer["stream"].encode())}
     error = await failure_after(**answer)
@@ -109,7 +111,7 @@ def untrusted() -> ssl.SSLCertVerificationError:
     ids=repr,
 )
 @pytest.mark.looptime
-async def test_requests_without_an_answer(error: Exception, words: str) -> None:
+async def test_request_without_an_answer_is_an_error(error: Exception, words: str) -> None:
     def fail(_: httpx.Request) -> httpx.Response:
         raise error
 
@@ -146,7 +148,7 @@ async def test_control_characters_of_the_server_are_replaced() -> None:
         ("x" * 201, "x" * 200 + "…"),
     ],
 )
-def test_excerpt(text: str, expected: str) -> None:
+def test_long_answer_is_shortened(text: str, expected: str) -> None:
     assert error_responses.excerpt(text) == expected
 
 
@@ -156,7 +158,7 @@ async def test_empty_answer_is_none() -> None:
         assert await transport.delete("/jobs/7") is None
 
 
-async def test_query_parameters() -> None:
+async def test_query_parameters_are_encoded() -> None:
     urls: list[str] = []
 
     def answer(request: httpx.Request) -> httpx.Response:

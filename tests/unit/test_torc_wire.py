@@ -54,7 +54,7 @@ ALLOCATION = {
 
 
 @pytest.mark.parametrize("status", list(JobStatus))
-def test_every_known_status(status: JobStatus) -> None:
+def test_known_status_is_parsed(status: JobStatus) -> None:
     assert wire.parse_status(status.value) is status
 
 
@@ -72,7 +72,7 @@ def test_unknown_status_is_unrecognized(text: Any) -> None:
         ({"resource_requirements_id": 5, "attempt_id": 3, "origin": "retry"}, 5, 3),
     ],
 )
-def test_job(extra: dict[str, Any], requirements_id: int | None, attempt: int) -> None:
+def test_job_is_parsed(extra: dict[str, Any], requirements_id: int | None, attempt: int) -> None:
     assert wire.parse(wire.JobRow, JOB | extra, "/jobs/7").to_model() == Job(
         id=7,
         name="a",
@@ -91,7 +91,9 @@ def test_job(extra: dict[str, Any], requirements_id: int | None, attempt: int) -
         ({"attempt_id": 2, "peak_memory_bytes": 5 * GIB, "job_name": "a"}, 2, 5 * GIB),
     ],
 )
-def test_result_is_in_seconds(extra: dict[str, Any], attempt: int, peak_memory: int | None) -> None:
+def test_run_time_of_a_result_is_converted_to_seconds(
+    extra: dict[str, Any], attempt: int, peak_memory: int | None
+) -> None:
     assert wire.parse(wire.ResultRow, RESULT | extra, "/results").to_model() == JobResult(
         job_id=7,
         run_id=2,
@@ -113,7 +115,7 @@ def test_result_is_in_seconds(extra: dict[str, Any], attempt: int, peak_memory: 
         ({}, None, None),
     ],
 )
-def test_requirements_are_numbers_or_unknown(
+def test_requirements_are_converted_to_numbers_or_none(
     texts: dict[str, Any], memory: int | None, runtime: int | None
 ) -> None:
     row = REQUIREMENTS | {"num_cpus": None, "num_gpus": 2} | texts
@@ -152,12 +154,12 @@ def test_compute_node_has_ended_when_its_duration_is_known(
         ("yesterday", 0),
     ],
 )
-def test_seconds_since_a_worker_started(start_time: str, seconds: float) -> None:
+def test_seconds_since_a_worker_started_are_computed(start_time: str, seconds: float) -> None:
     row = wire.parse(wire.ComputeNodeRow, NODE | {"start_time": start_time}, "/x")
     assert row.seconds_until(datetime(2026, 1, 1, 0, 1, tzinfo=UTC)) == pytest.approx(seconds)
 
 
-def test_allocation() -> None:
+def test_allocation_is_parsed() -> None:
     assert wire.parse(wire.AllocationRow, ALLOCATION, "/x").to_model() == Allocation(
         id=6, scheduler_id=99, scheduler_config_id=2, scheduler_type="slurm", status="active"
     )
@@ -173,7 +175,7 @@ def test_allocation() -> None:
         ),
     ],
 )
-def test_local_scheduler(extra: dict[str, Any], expected: SchedulerConfig) -> None:
+def test_local_scheduler_is_parsed(extra: dict[str, Any], expected: SchedulerConfig) -> None:
     assert wire.parse(wire.LocalSchedulerRow, {"id": 2} | extra, "/x").to_model() == expected
 
 
@@ -205,7 +207,7 @@ def test_local_scheduler(extra: dict[str, Any], expected: SchedulerConfig) -> No
         ),
     ],
 )
-def test_slurm_scheduler(extra: dict[str, Any], expected: SchedulerConfig) -> None:
+def test_slurm_scheduler_is_parsed(extra: dict[str, Any], expected: SchedulerConfig) -> None:
     assert wire.parse(wire.SlurmSchedulerRow, {"id": 2} | extra, "/x").to_model() == expected
 
 
@@ -219,13 +221,13 @@ def test_slurm_scheduler(extra: dict[str, Any], expected: SchedulerConfig) -> No
         ('{"oom_exit_code": 77}', KillCodes(memory=137, runtime=152)),
     ],
 )
-def test_kill_codes_of_a_workflow(config: Any, expected: KillCodes) -> None:
+def test_kill_codes_of_a_workflow_are_parsed(config: Any, expected: KillCodes) -> None:
     answer = {"id": 1, "name": "w", "user": "ada", "execution_config": config}
     row = wire.parse(wire.WorkflowRow, answer, "/workflows/1")
     assert row.to_model(1, row).kill_codes == expected
 
 
-def test_workflow_state_from_its_status_row() -> None:
+def test_state_of_a_workflow_is_read_from_its_status_row() -> None:
     row = wire.parse(wire.WorkflowRow, {"id": 1, "name": "w", "user": "ada"}, "/workflows/1")
     status = wire.parse(
         wire.WorkflowStatusRow, {"run_id": 3, "is_canceled": True, "is_archived": None}, ""

@@ -17,7 +17,7 @@ from torc_watch.core.errors import InvalidQuantity
         ("0", 0),
     ],
 )
-def test_memory_texts(text: str, size: int) -> None:
+def test_memory_is_parsed(text: str, size: int) -> None:
     assert units.parse_memory(text) == size
 
 
@@ -40,13 +40,13 @@ def test_memory_texts(text: str, size: int) -> None:
         "8388608t",
     ],
 )
-def test_invalid_memory_texts(text: str) -> None:
+def test_invalid_memory_is_refused(text: str) -> None:
     with pytest.raises(InvalidQuantity, match="512m"):
         units.parse_memory(text)
 
 
 @given(st.integers(min_value=0, max_value=2**60))
-def test_memory_round_trip(size: int) -> None:
+def test_formatted_memory_is_parsed_to_the_same_value(size: int) -> None:
     assert units.parse_memory(units.format_memory(size)) == size
 
 
@@ -80,20 +80,20 @@ def test_memory_is_rounded_for_display(size: int, text: str) -> None:
         ("PT90S", 90),
     ],
 )
-def test_duration_texts(text: str, seconds: int) -> None:
+def test_duration_is_parsed(text: str, seconds: int) -> None:
     assert units.parse_duration(text) == seconds
 
 
 @pytest.mark.parametrize(
     "text", ["", "P", "PT", "P1DT", "1h", "01:00:00", "-PT1H", "PT1H ", "pt1h", "P1H", "PT1M1H"]
 )
-def test_invalid_duration_texts(text: str) -> None:
+def test_invalid_duration_is_refused(text: str) -> None:
     with pytest.raises(InvalidQuantity, match="PT1H30M"):
         units.parse_duration(text)
 
 
 @given(st.integers(min_value=0, max_value=10**9))
-def test_duration_round_trip(seconds: int) -> None:
+def test_formatted_duration_is_parsed_to_the_same_value(seconds: int) -> None:
     assert units.parse_duration(units.format_duration(seconds)) == seconds
 
 
