@@ -23,7 +23,7 @@ import httpx
 import pytest
 
 from tests.rigs.real_torc import server_command, serving
-from torc_watch.sandbox.server.settings import ApiVersionName
+from torc_watch.sandbox.server.server_settings import ApiDialect
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.transport import Connection, Transport
 
@@ -31,7 +31,7 @@ NODE: dict[str, Any] = {"num_cpus": 64, "memory_gb": 64.0, "num_gpus": 0, "num_n
 UNBLOCK_INTERVAL = 0.005  # seconds between the servers' looks at what has finished
 PATIENCE = 10.0  # seconds until what a server does by itself has not happened
 REAL_VERSIONS = {"torc-0.12.2": "0.12.2", "torc-1.0.0": "1.0.0"}
-DIALECTS: dict[str, ApiVersionName] = {
+DIALECTS: dict[str, ApiDialect] = {
     "embedded-0.12": "0.12",
     "embedded-1.0": "1.0",
     "torc-0.12.2": "0.12",
@@ -50,7 +50,7 @@ class Server:
     url: str
 
     @property
-    def api_version(self) -> ApiVersionName:
+    def api_version(self) -> ApiDialect:
         return DIALECTS[self.name]
 
     @property
@@ -114,7 +114,7 @@ def start_server(torc_program: TorcProgram) -> StartServer:
 
 
 @pytest.fixture
-def api_version(server: Server) -> ApiVersionName:
+def api_version(server: Server) -> ApiDialect:
     return server.api_version
 
 
@@ -129,7 +129,7 @@ class Torc:
     """A server with one workflow, and a worker that does as it is told."""
 
     client: httpx.AsyncClient
-    api_version: ApiVersionName
+    api_version: ApiDialect
     workflow_id: int
     node_id: int
     run_id: int = 0
@@ -247,7 +247,7 @@ class Torc:
             await other.statuses_become({unblocked: "ready"})
 
 
-async def _new_workflow(client: httpx.AsyncClient, api_version: ApiVersionName) -> Torc:
+async def _new_workflow(client: httpx.AsyncClient, api_version: ApiDialect) -> Torc:
     workflow = await client.post("/workflows", json={"name": "w", "user": "u"})
     workflow_id = workflow.json()["id"]
     node = {"workflow_id": workflow_id, "hostname": "h", "pid": 1, "start_time": "now"}
