@@ -16,7 +16,7 @@ from torc_watch.config.settings import Settings
 from torc_watch.core.events import Event
 from torc_watch.core.policy import RecoverySettings
 from torc_watch.engine.journal import Journal
-from torc_watch.engine.watch import EngineContext, WatchRequest
+from torc_watch.engine.messages import EngineContext, WatchRequest
 
 
 async def watch(url: str, output_dir: Path, poll_interval: float, ids: list[int]) -> None:

@@ -21,8 +21,8 @@ from torc_watch.daemon.registry import Registry
 from torc_watch.daemon.spool import Spool
 from torc_watch.daemon.status_board import StatusBoard
 from torc_watch.daemon.workflow_view import WorkflowView
+from torc_watch.engine.messages import WatchRequest
 from torc_watch.engine.supervisor import Supervisor, open_supervisor
-from torc_watch.engine.watch import WatchRequest
 
 if TYPE_CHECKING:
     from tests.conftest import Site

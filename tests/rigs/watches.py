@@ -6,9 +6,8 @@ from functools import partial
 import anyio
 
 from torc_watch.core.events import WatchEnded
-from torc_watch.engine.crash_guard import isolate_crashes
-from torc_watch.engine.supervisor import open_supervisor
-from torc_watch.engine.watch import EngineContext, WatchRequest
+from torc_watch.engine.messages import EngineContext, WatchRequest
+from torc_watch.engine.supervisor import isolate_crashes, open_supervisor
 
 
 async def watch_all(

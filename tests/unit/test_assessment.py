@@ -10,8 +10,8 @@ from torc_watch.core.assessment import (
     has_succeeded,
     workflow_state,
 )
+from torc_watch.core.intervals import STALL_GRACE
 from torc_watch.core.model import Allocation, ComputeNode, JobCounts, JobStatus, Workflow
-from torc_watch.core.polling import STALL_GRACE
 
 ALIVE, GONE, UNKNOWN = AllocationState
 ALLOCATION = Allocation(

@@ -29,8 +29,8 @@ from torc_watch.daemon.commands import Action, WatchedWorkflow, WatchState
 from torc_watch.daemon.registry import Registry
 from torc_watch.daemon.spool import InvalidFile, PendingCommand, Spool
 from torc_watch.daemon.workflow_view import Phase
+from torc_watch.engine.messages import WatchRequest
 from torc_watch.engine.supervisor import Supervisor
-from torc_watch.engine.watch import WatchRequest
 
 if TYPE_CHECKING:
     from tests.conftest import Forward, OpenSite

@@ -2,7 +2,8 @@
 
 import pytest
 
-from torc_watch.core.dependents import Dependent, all_dependents
+from torc_watch.core.model import Dependent
+from torc_watch.core.policy import all_dependents
 
 # Each job with one that it waits for: a diamond with a tail, and a chain of its own.
 PAIRS = [(2, 1), (3, 1), (4, 2), (4, 3), (5, 4), (11, 10)]

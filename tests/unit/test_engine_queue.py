@@ -14,8 +14,8 @@ from torc_watch.core import events
 from torc_watch.core.errors import WatchHeld
 from torc_watch.core.events import Verdict, WatchEnded
 from torc_watch.core.units import MIB
+from torc_watch.engine.messages import EngineContext, WatchRequest
 from torc_watch.engine.supervisor import Supervisor, open_supervisor, watch_workflow
-from torc_watch.engine.watch import EngineContext, WatchRequest
 
 if TYPE_CHECKING:
     from tests.conftest import Fault, Forward, OpenSite, Site

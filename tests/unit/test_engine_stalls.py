@@ -10,7 +10,7 @@ import anyio
 import httpx
 import pytest
 
-from torc_watch.core import events, polling
+from torc_watch.core import events, intervals
 from torc_watch.core.allocation import AllocationSpec, AllocationState
 from torc_watch.core.diagnosis import ORPHANED
 from torc_watch.core.events import Verdict, WatchEnded
@@ -128,7 +128,7 @@ async def test_allocations_that_die_at_once(
 
         assert ended.verdict is Verdict.EXHAUSTED
         assert len(submitted) == 3
-        assert anyio.current_time() >= 4 * polling.STALL_GRACE
+        assert anyio.current_time() >= 4 * intervals.STALL_GRACE
 
 
 async def test_one_round_with_workers_left(open_site: "OpenSite") -> None:
@@ -205,4 +205,4 @@ async def test_without_retries_left_idle_workers_get_no_grace(open_site: "OpenSi
 
         assert ended.verdict is Verdict.EXHAUSTED
         assert not site.seen(events.WorkersAwaited)
-        assert anyio.current_time() <= polling.LEAVING_GRACE / 2
+        assert anyio.current_time() <= intervals.LEAVING_GRACE / 2

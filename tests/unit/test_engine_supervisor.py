@@ -14,8 +14,8 @@ from torc_watch.core import events
 from torc_watch.core.errors import JournalError, NotFound, WatchHeld
 from torc_watch.core.events import Verdict
 from torc_watch.core.units import MIB
+from torc_watch.engine.messages import EngineContext
 from torc_watch.engine.supervisor import open_supervisor, watch_workflow
-from torc_watch.engine.watch import EngineContext
 
 if TYPE_CHECKING:
     from tests.conftest import Forward, OpenSite, Site

@@ -5,9 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from torc_watch.core.allocation import NodeClass
-from torc_watch.core.dependents import Dependent, Repeat
+from torc_watch.core.decisions import Repeat
 from torc_watch.core.diagnosis import Cause, Finding
 from torc_watch.core.model import (
+    Dependent,
     Job,
     JobCounts,
     JobStatus,
@@ -44,7 +45,7 @@ def job(job_id: int, status: JobStatus, requirements_id: int | None = None) -> J
     )
 
 
-def dependant(job_id: int, depends_on: int) -> Dependent:
+def dependent(job_id: int, depends_on: int) -> Dependent:
     return Dependent(job_id=job_id, job_name=f"train_{job_id}", depends_on=depends_on)
 
 
@@ -69,7 +70,7 @@ def situation(
     *findings: Finding,
     rounds_used: int = 0,
     counts: dict[JobStatus, int] | None = None,
-    dependants: tuple[Dependent, ...] | None = (),
+    dependents: tuple[Dependent, ...] | None = (),
     waiting: tuple[Job, ...] = (),
 ) -> Situation:
     return Situation(
@@ -78,7 +79,7 @@ def situation(
             counts or {JobStatus.COMPLETED: 95, JobStatus.FAILED: max(1, len(findings))}
         ),
         findings=findings,
-        dependants=dependants,
+        dependents=dependents,
         waiting=waiting,
         rounds_used=rounds_used,
         scheduler_type="local",
@@ -196,7 +197,7 @@ def test_dependents_of_a_retried_job_are_listed_as_repeated() -> None:
     answer = plan(
         situation(
             *failures,
-            dependants=tuple(dependant(*pair) for pair in behind),
+            dependents=tuple(dependent(*pair) for pair in behind),
             waiting=(job(12, JobStatus.CANCELED), job(30, JobStatus.BLOCKED)),
         ),
         RecoverySettings(retry_unknown=False),
@@ -216,7 +217,7 @@ def test_dependents_of_a_job_left_uninitialized_are_listed_as_repeated() -> None
     answer = plan(
         situation(
             counts={JobStatus.UNINITIALIZED: 1, JobStatus.COMPLETED: 2},
-            dependants=(dependant(2, 1), dependant(4, 3)),
+            dependents=(dependent(2, 1), dependent(4, 3)),
             waiting=(job(1, JobStatus.UNINITIALIZED),),
         ),
         RecoverySettings(),
@@ -226,7 +227,7 @@ def test_dependents_of_a_job_left_uninitialized_are_listed_as_repeated() -> None
 
 
 def test_too_many_dependents_are_unknown_not_none() -> None:
-    answer = plan(situation(finding(7, Cause.OOM), dependants=None), RecoverySettings())
+    answer = plan(situation(finding(7, Cause.OOM), dependents=None), RecoverySettings())
     assert isinstance(answer, Plan)
     assert answer.repeated is None
 
@@ -337,8 +338,8 @@ def test_jobs_that_torc_restarts_anyway_get_allocations_too(
 
 
 def test_jobs_that_torc_starts_over_get_allocations_too() -> None:
-    behind = tuple(dependant(number, 7) for number in (8, 9))
-    answer = plan(situation(finding(7, Cause.OOM), dependants=behind), RecoverySettings())
+    behind = tuple(dependent(number, 7) for number in (8, 9))
+    answer = plan(situation(finding(7, Cause.OOM), dependents=behind), RecoverySettings())
     assert isinstance(answer, Plan)
     assert len(answer.allocations) == 2
 

@@ -13,7 +13,7 @@ from torc_watch.core import events
 from torc_watch.core.errors import HookFailed
 from torc_watch.core.events import Verdict
 from torc_watch.core.units import MIB
-from torc_watch.engine.recovery_hook import run_hook
+from torc_watch.engine.step_executor import run_hook
 
 if TYPE_CHECKING:
     from tests.conftest import OpenSite

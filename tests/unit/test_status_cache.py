@@ -19,7 +19,7 @@ from torc_watch.core.allocation import (
 from torc_watch.core.errors import SchedulerError
 from torc_watch.core.units import GIB
 from torc_watch.schedulers.base import WorkerAssignment
-from torc_watch.schedulers.status_cache import StatusCache
+from torc_watch.schedulers.cluster import StatusCache
 from torc_watch.torc.transport import Connection
 
 pytestmark = pytest.mark.looptime

@@ -9,8 +9,7 @@ import pytest
 from torc_watch.core import events
 from torc_watch.core.allocation import AllocationState, AllocationStatus, EndCause
 from torc_watch.core.assessment import Orphans
-from torc_watch.core.decisions import Retry, Skip
-from torc_watch.core.dependents import Repeat
+from torc_watch.core.decisions import Repeat, Retry, Skip
 from torc_watch.core.diagnosis import Cause
 from torc_watch.core.events import Event, Verdict, WatchEnded
 from torc_watch.core.model import Job, JobCounts, JobStatus

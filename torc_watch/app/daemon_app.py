@@ -13,7 +13,7 @@ import anyio
 from anyio import to_thread
 
 from torc_watch.app.composition import local_scheduler
-from torc_watch.app.watch import request_for
+from torc_watch.app.foreground_watch import request_for
 from torc_watch.config.settings import Settings
 from torc_watch.core.errors import ConfigurationAway, InvalidInput, JournalError
 from torc_watch.daemon.commands import WatchedWorkflow
@@ -35,8 +35,8 @@ from torc_watch.daemon.status_file import read_status
 from torc_watch.daemon.status_writer import StatusWriter
 from torc_watch.daemon.workflow_view import WorkflowView
 from torc_watch.engine.journal import Journal
+from torc_watch.engine.messages import EngineContext, WatchRequest
 from torc_watch.engine.supervisor import Supervisor, open_supervisor
-from torc_watch.engine.watch import EngineContext, WatchRequest
 from torc_watch.ipc.socket_client import socket_paths
 from torc_watch.ipc.socket_server import ControlServer
 from torc_watch.schedulers.cluster import Cluster

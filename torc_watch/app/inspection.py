@@ -26,8 +26,8 @@ from torc_watch.daemon.commands import WatchOptions, WatchState
 from torc_watch.daemon.watch_history import PastRound, PastWatch, known_workflows, watches_of
 from torc_watch.daemon.workflow_view import DaemonView
 from torc_watch.engine.diagnoser import Diagnoser
-from torc_watch.engine.observer import observe
-from torc_watch.engine.planner import make_plan
+from torc_watch.engine.recoverer import make_plan
+from torc_watch.engine.watcher import observe
 from torc_watch.render.plan_text import PlanResult
 from torc_watch.torc.transport import Connection
 
@@ -48,7 +48,7 @@ class Inspection:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class StoredWatch:
     """The options that were given for a workflow, and the rounds of its last watch."""
 
     options: WatchOptions
@@ -82,17 +82,17 @@ def past_watches(home: Path, workflow_id: int, url: str | None) -> list[PastWatc
     return [watch for watch in watches if watch.key == key]
 
 
-def recorded(home: Path, key: WorkflowKey) -> Record:
+def recorded(home: Path, key: WorkflowKey) -> StoredWatch:
     """Raises JournalError."""
     workflow = known_workflows(home).get(key)
     if workflow is not None and workflow.state is WatchState.UNREADABLE:
         raise RecordUnreadable(workflow.reason)
     options = workflow.options if workflow else WatchOptions()
     watches = [watch for watch in watches_of(home, key.workflow_id) if watch.key == key]
-    return Record(options, rounds=watches[-1].rounds if watches else ())
+    return StoredWatch(options, rounds=watches[-1].rounds if watches else ())
 
 
-async def inspect_recorded(key: WorkflowKey, record: Record, settings: Settings) -> Inspection:
+async def inspect_recorded(key: WorkflowKey, record: StoredWatch, settings: Settings) -> Inspection:
     """The workflow as it is on its server, with its own options.
 
     Raises ServerUnreachable if the server does not answer in time, or not as it should, and

@@ -1,6 +1,6 @@
 """add: workflows for the daemon to watch."""
 
-from torc_watch.app import commands
+from torc_watch.app import command_delivery
 from torc_watch.cli import options
 from torc_watch.cli.command_output import print_sent, print_warning
 from torc_watch.cli.event_loop import run
@@ -27,4 +27,6 @@ def add(
       torc-watchd add 43 44 --poll-interval 300
     """
     settings = load_settings()
-    print_sent(run(lambda: commands.add(workflow_ids, watch_options, settings, url, print_warning)))
+    print_sent(
+        run(lambda: command_delivery.add(workflow_ids, watch_options, settings, url, print_warning))
+    )

@@ -2,7 +2,7 @@
 
 import sys
 
-from torc_watch.app.commands import Sent, SentCommand
+from torc_watch.app.command_delivery import Sent, SentCommand
 from torc_watch.daemon.commands import Action
 
 _DONE = {

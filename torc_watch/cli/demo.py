@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from torc_watch.app.demo import Demo, run_demo
+from torc_watch.app.demo_run import Demo, run_demo
 from torc_watch.cli import options
 from torc_watch.cli.event_loop import run
 from torc_watch.cli.watch_output import watch_output

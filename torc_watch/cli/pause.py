@@ -1,6 +1,6 @@
 """pause: workflows that the daemon leaves alone for a time."""
 
-from torc_watch.app import commands
+from torc_watch.app import command_delivery
 from torc_watch.cli import options
 from torc_watch.cli.command_output import print_sent
 from torc_watch.cli.event_loop import run
@@ -18,4 +18,4 @@ def pause(workflow_ids: options.WorkflowIds, *, url: options.KnownUrl = None) ->
       torc-watchd pause 42
     """
     folder = home()
-    print_sent(run(lambda: commands.send(folder, Action.PAUSE, workflow_ids, url)))
+    print_sent(run(lambda: command_delivery.send(folder, Action.PAUSE, workflow_ids, url)))

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from torc_watch.app.watch import round_request
+from torc_watch.app.foreground_watch import round_request
 from torc_watch.cli import options
 from torc_watch.cli.plan import show_plan
 from torc_watch.cli.watch_options import with_watch_options

@@ -1,6 +1,6 @@
 """remove: workflows that the daemon no longer watches."""
 
-from torc_watch.app import commands
+from torc_watch.app import command_delivery
 from torc_watch.cli import options
 from torc_watch.cli.command_output import print_sent
 from torc_watch.cli.event_loop import run
@@ -18,4 +18,4 @@ def remove(workflow_ids: options.WorkflowIds, *, url: options.KnownUrl = None) -
       torc-watchd remove 42
     """
     folder = home()
-    print_sent(run(lambda: commands.send(folder, Action.REMOVE, workflow_ids, url)))
+    print_sent(run(lambda: command_delivery.send(folder, Action.REMOVE, workflow_ids, url)))

@@ -1,6 +1,6 @@
 """resume: paused and ended workflows that the daemon watches again."""
 
-from torc_watch.app import commands
+from torc_watch.app import command_delivery
 from torc_watch.cli import options
 from torc_watch.cli.command_output import print_sent
 from torc_watch.cli.event_loop import run
@@ -19,4 +19,4 @@ def resume(workflow_ids: options.WorkflowIds, *, url: options.KnownUrl = None) -
       torc-watchd resume 42
     """
     folder = home()
-    print_sent(run(lambda: commands.send(folder, Action.RESUME, workflow_ids, url)))
+    print_sent(run(lambda: command_delivery.send(folder, Action.RESUME, workflow_ids, url)))

@@ -2,7 +2,7 @@
 
 import typer
 
-from torc_watch.app import commands
+from torc_watch.app import command_delivery
 from torc_watch.cli import options
 from torc_watch.cli.command_output import print_sent
 from torc_watch.cli.event_loop import run
@@ -35,5 +35,9 @@ def set_(
         raise typer.BadParameter("Give at least one option to change, such as --max-retries 6.")
     folder = home()
     print_sent(
-        run(lambda: commands.send(folder, Action.SET, workflow_ids, url, watch_options, names))
+        run(
+            lambda: command_delivery.send(
+                folder, Action.SET, workflow_ids, url, watch_options, names
+            )
+        )
     )

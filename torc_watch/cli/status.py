@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from torc_watch.app.inspection import Record, find_workflow, inspect_recorded, recorded
+from torc_watch.app.inspection import StoredWatch, find_workflow, inspect_recorded, recorded
 from torc_watch.cli import options
 from torc_watch.cli.event_loop import run
 from torc_watch.config.settings import load_settings
@@ -78,7 +78,7 @@ def _show_values(folder: Path, daemon: DaemonView | None, key: WorkflowKey) -> N
         print(json.dumps(values))
 
 
-def _live_values(key: WorkflowKey, record: Record) -> dict[str, Any]:
+def _live_values(key: WorkflowKey, record: StoredWatch) -> dict[str, Any]:
     seen = run(lambda: inspect_recorded(key, record, load_settings()))
     live = live_values(seen.counts, seen.observation.allocations, seen.findings)
     return live | plan_values(key.workflow_id, seen.answer)

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from torc_watch.app.submit import LocalShape, Submission
-from torc_watch.app.submit import submit as submit_workflow
+from torc_watch.app.local_submission import LocalShape, Submission
+from torc_watch.app.local_submission import submit as submit_workflow
 from torc_watch.cli import options
 from torc_watch.cli.event_loop import run
 from torc_watch.cli.watch_options import with_watch_options

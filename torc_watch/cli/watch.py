@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from torc_watch.app.watch import watch_request
+from torc_watch.app.foreground_watch import watch_request
 from torc_watch.cli import options
 from torc_watch.cli.watch_options import with_watch_options
 from torc_watch.cli.watch_output import watch_to_its_end

@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from torc_watch.app.watch import watch
+from torc_watch.app.foreground_watch import watch
 from torc_watch.cli.event_loop import run
 from torc_watch.cli.exit_status import discard_stdout
 from torc_watch.config.settings import Settings
 from torc_watch.core.errors import InvalidInput
 from torc_watch.core.events import Event, PollDeferred, Polled
-from torc_watch.engine.watch import WatchRequest
+from torc_watch.engine.messages import WatchRequest
 from torc_watch.logs.event_logger import event_logger, json_lines
 from torc_watch.logs.watch_log import open_watch_log
 from torc_watch.render.transcript import Transcript

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from torc_watch.core import polling
+from torc_watch.core import intervals
 from torc_watch.core.allocation import AllocationState, AllocationStatus
 from torc_watch.core.model import Allocation, ComputeNode, Job, JobCounts, JobStatus, Workflow
 
@@ -74,7 +74,7 @@ def has_succeeded(counts: JobCounts) -> bool:
 
 def grace_before_recovery(observation: Observation) -> float:
     """How long (s) an idle worker elsewhere has to leave: it would claim jobs of a new run."""
-    return polling.LEAVING_GRACE if observation.idle_elsewhere else 0.0
+    return intervals.LEAVING_GRACE if observation.idle_elsewhere else 0.0
 
 
 def grace_before_stall(observation: Observation, counts: JobCounts) -> float:
@@ -84,7 +84,7 @@ def grace_before_stall(observation: Observation, counts: JobCounts) -> float:
     """
     has_dead_workers = bool(observation.allocations or observation.unmanaged_workers)
     workers_died = has_dead_workers and counts.of(JobStatus.RUNNING, JobStatus.PENDING)
-    return 0.0 if workers_died else polling.STALL_GRACE
+    return 0.0 if workers_died else intervals.STALL_GRACE
 
 
 def is_not_started(counts: JobCounts) -> bool:

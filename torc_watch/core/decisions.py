@@ -26,3 +26,11 @@ class Skip:
     cause: Cause
     reason: str
     restarts_anyway: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repeat:
+    """A dependent that had nothing left to do, and runs again all the same."""
+
+    job_id: int
+    job_name: str

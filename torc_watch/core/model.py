@@ -60,6 +60,15 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Dependent:
+    """A job that depends on another: when Torc restarts the other, it restarts this one too."""
+
+    job_id: int
+    job_name: str
+    depends_on: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobResult:
     """How one attempt of a job ended. ``peak_memory`` is a lower bound: sampling misses spikes."""
 

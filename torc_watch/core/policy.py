@@ -4,18 +4,17 @@
 without raising anything twice, or with a Refusal, which hands the workflow over to the user.
 """
 
+from collections import deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from torc_watch.core import assessment, dependents, provisioning, sizing, units
+from torc_watch.core import assessment, resource_requests, units
 from torc_watch.core.allocation import AllocationSpec, NodeClass
-from torc_watch.core.decisions import Retry, Skip
-from torc_watch.core.dependents import Dependent, Repeat
+from torc_watch.core.decisions import Repeat, Retry, Skip
 from torc_watch.core.diagnosis import Cause, Finding
-from torc_watch.core.model import Job, JobCounts, JobStatus, SchedulerConfig, Workflow
-from torc_watch.core.provisioning import Demand
-from torc_watch.core.sizing import Adjustment, adjustments_for
+from torc_watch.core.model import Dependent, Job, JobCounts, JobStatus, SchedulerConfig, Workflow
+from torc_watch.core.resource_requests import Adjustment, Demand, adjustments_for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +34,7 @@ class RecoverySettings:
 class Situation:
     """All that a plan depends on: the workflow at rest, its findings, and the nodes there are.
 
-    ``dependants`` is None where they are too many to know; ``waiting`` are the jobs that have yet
+    ``dependents`` is None where they are too many to know; ``waiting`` are the jobs that have yet
     to run: uninitialized, blocked, ready or canceled. ``scheduler_type`` is Torc's word for the
     scheduler that will be asked, ``node_classes`` what that has, ``usual`` how the workflow's
     allocations were asked for before, if the server knows. ``allocation_stem`` begins the tokens of
@@ -45,7 +44,7 @@ class Situation:
     workflow: Workflow
     counts: JobCounts
     findings: tuple[Finding, ...]
-    dependants: tuple[Dependent, ...] | None
+    dependents: tuple[Dependent, ...] | None
     waiting: tuple[Job, ...]
     rounds_used: int
     scheduler_type: str
@@ -141,7 +140,7 @@ def plan(situation: Situation, settings: RecoverySettings) -> Plan | Refusal:
         adjustments=adjustments,
         scheduler_type=situation.scheduler_type,
         scheduler_config_id=situation.usual.id if situation.usual else None,
-        allocations=provisioning.plan_allocations(
+        allocations=resource_requests.plan_allocations(
             _demand(situation, left_alone, adjustments, repeated=len(repeated or ())),
             usual=situation.usual,
             node_classes=situation.node_classes,
@@ -170,8 +169,8 @@ def _raise_memory(
     asked = finding.requirements
     if asked is None or asked.memory is None:
         return _retry(finding)
-    cap = provisioning.most_memory(asked, node_classes)
-    after = sizing.raised_memory(
+    cap = resource_requests.most_memory(asked, node_classes)
+    after = resource_requests.raised_memory(
         asked.memory, peak=finding.peak_memory, multiplier=multiplier, cap=cap
     )
     if after is None:
@@ -187,8 +186,10 @@ def _raise_runtime(
     asked = finding.requirements
     if asked is None or asked.runtime is None:
         return _retry(finding)
-    cap = provisioning.longest_runtime(asked, node_classes)
-    after = sizing.raised_runtime(asked.runtime, ran=finding.ran, multiplier=multiplier, cap=cap)
+    cap = resource_requests.longest_runtime(asked, node_classes)
+    after = resource_requests.raised_runtime(
+        asked.runtime, ran=finding.ran, multiplier=multiplier, cap=cap
+    )
     if after is None:
         return _leave(
             finding, f"needs longer than {units.format_duration(asked.runtime)}, the longest"
@@ -225,11 +226,25 @@ def _leave(finding: Finding, reason: str) -> Skip:
 
 def _behind(situation: Situation, retries: Iterable[Retry]) -> dict[int, str] | None:
     """The names, by id, of what Torc starts over along with the jobs that are reset."""
-    if situation.dependants is None:
+    if situation.dependents is None:
         return None
     reset = [retry.job_id for retry in retries]
     reset += [job.id for job in situation.waiting if job.status is JobStatus.UNINITIALIZED]
-    return dependents.all_dependents(reset, situation.dependants)
+    return all_dependents(reset, situation.dependents)
+
+
+def all_dependents(jobs: Iterable[int], dependents: Iterable[Dependent]) -> dict[int, str]:
+    """The names, by id, of all direct and indirect dependents of ``jobs``."""
+    waiting: dict[int, list[Dependent]] = {}
+    for dependent in dependents:
+        waiting.setdefault(dependent.depends_on, []).append(dependent)
+    found: dict[int, str] = {}
+    blockers = deque(jobs)
+    while blockers:
+        for dependent in waiting.pop(blockers.popleft(), ()):
+            found[dependent.job_id] = dependent.job_name
+            blockers.append(dependent.job_id)
+    return found
 
 
 def _restarted(left: Skip, behind: Collection[int]) -> Skip:

@@ -30,9 +30,9 @@ from torc_watch.daemon.spool import InvalidFile, PendingCommand, Spool
 from torc_watch.daemon.status_board import StatusBoard
 from torc_watch.daemon.watch_manager import Report, WatchManager
 from torc_watch.daemon.workflow_view import WorkflowView
-from torc_watch.engine.crash_guard import innermost
 from torc_watch.engine.database import check_integrity, set_damaged_aside
-from torc_watch.engine.watch import WatchRequest
+from torc_watch.engine.messages import WatchRequest
+from torc_watch.engine.supervisor import innermost
 from torc_watch.torc.retry_policy import jittered_backoff
 
 _STABLE = 60.0  # seconds without trouble, after which the backoff starts again

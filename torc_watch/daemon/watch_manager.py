@@ -37,8 +37,8 @@ from torc_watch.daemon.registry import Registry
 from torc_watch.daemon.server_pool import OpenServer, ServerPool
 from torc_watch.daemon.status_board import StatusBoard
 from torc_watch.daemon.workflow_view import WorkflowView
-from torc_watch.engine.crash_guard import isolate_crashes
-from torc_watch.engine.watch import WatchRequest
+from torc_watch.engine.messages import WatchRequest
+from torc_watch.engine.supervisor import isolate_crashes
 from torc_watch.torc.retry_policy import jittered_backoff
 
 # What keeps one workflow from being watched, and may pass by itself or by a user's action.

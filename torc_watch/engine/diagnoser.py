@@ -1,13 +1,18 @@
 """What a poll result means and, for a workflow at rest, why its jobs failed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from itertools import islice
+from pathlib import Path
 
 import anyio
 
-from torc_watch.core import assessment, diagnosis, events, policy, polling
+from torc_watch.core import assessment, diagnosis, events, intervals, policy
 from torc_watch.core.assessment import Observation, Orphans, WorkflowState
+from torc_watch.core.decisions import Skip
 from torc_watch.core.diagnosis import DEFAULT_REQUIREMENTS, Evidence, Finding
-from torc_watch.core.events import Event, Verdict, WatchEnded
+from torc_watch.core.events import Event, FailedJob, Verdict, WatchEnded
+from torc_watch.core.job_output import stdio_name
 from torc_watch.core.model import (
     Job,
     JobCounts,
@@ -16,21 +21,23 @@ from torc_watch.core.model import (
     Requirements,
     Workflow,
 )
-from torc_watch.engine.failure_report import failed_jobs
-from torc_watch.engine.orphans import find_orphans
-from torc_watch.engine.watch import (
+from torc_watch.engine.allocations import find_orphans
+from torc_watch.engine.messages import (
     Decision,
     Diagnosis,
     KeepWatching,
     PollResult,
     RecoveryRequest,
     Watch,
+    WatchRequest,
 )
+from torc_watch.host.file_tail import last_lines
 from torc_watch.torc.client import TorcClient
 
 _CANCELED = "Workflow {} was canceled. Nothing was changed since; reset it to run it again."
 _SHORTEST_GRACE = 1.0  # seconds: what is left may be too little to measure
 _ARCHIVED = "Workflow {} was archived. Nothing was changed since."
+_MOST = 50  # more than a user reads, and few enough to read from a slow file system
 
 
 class Diagnoser:
@@ -100,7 +107,7 @@ class Diagnoser:
             events.WorkersAwaited(
                 workflow_id=watch.workflow_id,
                 hostnames=tuple(sorted({node.hostname for node in new})),
-                seconds=polling.LEAVING_GRACE,
+                seconds=intervals.LEAVING_GRACE,
             )
         )
 
@@ -250,3 +257,41 @@ def _after_release(counts: JobCounts, orphans: Orphans) -> JobCounts:
 
 def _interrupted(orphans: Orphans, requirements: dict[int, Requirements]) -> list[Finding]:
     return [diagnosis.interrupted(job, _asked(job, requirements)) for job, _ in orphans.running]
+
+
+def failed_jobs(
+    findings: Iterable[Finding], request: WatchRequest, skipped: Iterable[Skip] = ()
+) -> tuple[FailedJob, ...]:
+    """The first of the failed jobs, with the reason why each was skipped, where it was."""
+    reasons = {skip.job_id: skip.reason for skip in skipped}
+    return tuple(
+        _failed_job(finding, reasons.get(finding.job.id, finding.reason), request)
+        for finding in islice(findings, _MOST)
+    )
+
+
+def _failed_job(finding: Finding, reason: str, request: WatchRequest) -> FailedJob:
+    errors = _error_output(finding, request)
+    lines = last_lines(errors) if errors else []
+    return FailedJob(
+        job_id=finding.job.id,
+        job_name=finding.job.name,
+        reason=reason,
+        errors=str(errors) if errors else None,
+        last_words=lines[-1] if lines else None,
+    )
+
+
+def _error_output(finding: Finding, request: WatchRequest) -> Path | None:
+    if finding.run_id is None:
+        return None
+    path = request.output_dir / stdio_name(
+        workflow_id=request.workflow_id,
+        job_id=finding.job.id,
+        run_id=finding.run_id,
+        attempt=finding.job.attempt,
+        stream="e",
+    )
+    with suppress(OSError):  # a file system that is unavailable does not change the verdict
+        return path if path.is_file() else None
+    return None

@@ -8,6 +8,7 @@ Different workflows are diagnosed and recovered in parallel. One workflow is in 
 its watcher polls again only after the decision on its last poll.
 """
 
+import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing
 from functools import partial
@@ -15,14 +16,21 @@ from functools import partial
 import anyio
 from anyio.abc import TaskGroup
 
-from torc_watch.core.events import Verdict, WatchEnded
+from torc_watch.core import intervals
+from torc_watch.core.errors import (
+    InvalidInput,
+    JournalError,
+    LeaseLost,
+    RecordUnreadable,
+    SchedulerError,
+    ServerError,
+    WatchHeld,
+)
+from torc_watch.core.events import Event, Verdict, WatchCrashed, WatchEnded
 from torc_watch.core.model import Workflow
-from torc_watch.engine.crash_guard import innermost, isolate_crashes
 from torc_watch.engine.diagnoser import Diagnoser
 from torc_watch.engine.journal import Identity
-from torc_watch.engine.recoverer import Recoverer
-from torc_watch.engine.throttle import ServerThrottle
-from torc_watch.engine.watch import (
+from torc_watch.engine.messages import (
     Decision,
     EngineContext,
     PollResult,
@@ -30,10 +38,23 @@ from torc_watch.engine.watch import (
     Watch,
     WatchRequest,
 )
+from torc_watch.engine.recoverer import Recoverer
+from torc_watch.engine.throttle import ServerThrottle
 from torc_watch.engine.watcher import Watcher
 from torc_watch.engine.workflow_lock import lock_workflow
 
 _QUEUE = 32  # items that may wait in each queue; further senders wait for room
+_ATTEMPTS = 3
+_EXPECTED = (
+    ServerError,
+    SchedulerError,
+    WatchHeld,
+    InvalidInput,
+    RecordUnreadable,
+    JournalError,
+    LeaseLost,
+    BrokenPipeError,  # the reader of the reports is gone
+)
 
 
 async def watch_workflow(request: WatchRequest, context: EngineContext) -> WatchEnded:
@@ -192,3 +213,42 @@ def _is_final(watch: Watch, ended: WatchEnded) -> bool:
     """Otherwise the next watch continues this one: an unreachable server decides nothing, and a
     round that has begun must be finished."""
     return ended.verdict is not Verdict.UNREACHABLE and not watch.record.has_unfinished_plan
+
+
+async def isolate_crashes(
+    workflow_id: int, watch: Callable[[], Awaitable[WatchEnded]], report: Callable[[Event], None]
+) -> WatchEnded:
+    """The verdict of ``watch``, which is called again after a crash. Raises expected errors."""
+    crash: Exception
+    for attempt in range(1, _ATTEMPTS + 1):
+        outcome = await _verdict_or_crash(watch)
+        if isinstance(outcome, WatchEnded):
+            return outcome
+        crash = outcome
+        trace = "".join(traceback.format_exception(crash))
+        report(WatchCrashed(workflow_id=workflow_id, error=trace))
+        if attempt < _ATTEMPTS:
+            await anyio.sleep(intervals.backoff_delay(attempt, 0))
+    return WatchEnded(
+        workflow_id=workflow_id,
+        verdict=Verdict.HANDED_OVER,
+        reason=f"Internal error of torc-watch ({_ATTEMPTS} attempts): {crash!r}. "
+        "Please report it with the log. The workflow was left as it is.",
+    )
+
+
+async def _verdict_or_crash(watch: Callable[[], Awaitable[WatchEnded]]) -> WatchEnded | Exception:
+    try:
+        return await watch()
+    except Exception as error:  # noqa: BLE001 - a crash of one watch must not end the others
+        cause = innermost(error)
+        if isinstance(cause, _EXPECTED):
+            raise cause from None
+        return cause
+
+
+def innermost(error: Exception) -> Exception:
+    """The first cause in nested exception groups."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 
 import anyio
 
-from torc_watch.core import polling
+from torc_watch.core import intervals
 from torc_watch.core.errors import ServerFault, ServerUnreachable
 from torc_watch.torc.retry_policy import jittered_backoff
 
@@ -59,7 +59,9 @@ class ServerThrottle:
         now = anyio.current_time()
         for second in [second for second in self._planned if second < int(now)]:
             del self._planned[second]
-        moment = polling.next_poll_time(now, interval, _chance(), self._planned, is_first=is_first)
+        moment = intervals.next_poll_time(
+            now, interval, _chance(), self._planned, is_first=is_first
+        )
         self._planned[int(moment)] += 1
         return moment - now
 

@@ -5,8 +5,7 @@ from typing import TypeVar
 
 from torc_watch.core import events, units
 from torc_watch.core.allocation import AllocationSpec, EndCause
-from torc_watch.core.decisions import Retry, Skip
-from torc_watch.core.dependents import Repeat
+from torc_watch.core.decisions import Repeat, Retry, Skip
 from torc_watch.core.diagnosis import Cause
 from torc_watch.core.events import Event, FailedJob, Verdict, WatchEnded
 from torc_watch.core.model import JobCounts, JobStatus

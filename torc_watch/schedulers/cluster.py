@@ -1,16 +1,120 @@
-"""Where the workers of all workflows run, as the engine knows it: no scheduler in particular."""
+"""Where the workers of all workflows run, as the engine knows it: no scheduler in particular.
 
-from collections.abc import Iterable, Mapping
+All watches of all servers share one status query for each scheduler. A query asks for every
+allocation that was asked for lately and whose status is too old for the caller, so one query serves
+all watches of a cycle. There is one query at a time. An error is raised to every caller that waited
+for that query, and forgotten: the next caller makes a new one, and no answer from before the error
+is given again.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from torc_watch.core.allocation import AllocationState, AllocationStatus
+import anyio
+
+from torc_watch.core.allocation import (
+    AllocationSpec,
+    AllocationState,
+    AllocationStatus,
+    NodeClass,
+)
 from torc_watch.core.errors import SchedulerError
 from torc_watch.core.model import Allocation
-from torc_watch.schedulers.base import Machine, Scheduler
-from torc_watch.schedulers.status_cache import StatusCache
+from torc_watch.schedulers.base import Machine, Scheduler, WorkerAssignment
 
+_FORGOTTEN_AFTER = 3600.0  # seconds since an allocation was asked for
 _UNKNOWN = AllocationStatus(state=AllocationState.UNKNOWN)
+
+
+class StatusCache:
+    """A scheduler whose statuses are shared; one for each scheduler in a process."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+        self._query = anyio.Lock()  # held while the scheduler is asked
+        self._asked_for: dict[int, float] = {}  # numbers, and when last
+        self._ended: dict[int, AllocationStatus] = {}
+        self._seen: dict[int, tuple[float, AllocationStatus]] = {}  # and when it was asked for
+        self._changed: set[int] = set()  # by us, since the running query began
+        self._failures = 0  # of queries, so far
+        self._error = SchedulerError()  # of the last of them
+        self._error_began = float("-inf")
+
+    @property
+    def type(self) -> str:
+        return self._scheduler.type
+
+    async def node_classes(self) -> tuple[NodeClass, ...]:
+        return await self._scheduler.node_classes()
+
+    async def submit(self, spec: AllocationSpec, work: WorkerAssignment) -> int:
+        number = await self._scheduler.submit(spec, work)
+        self._forget(number)
+        return number
+
+    async def cancel(self, number: int) -> None:
+        await self._scheduler.cancel(number)
+        self._forget(number)
+
+    async def statuses(
+        self, numbers: Collection[int], *, max_age: float
+    ) -> dict[int, AllocationStatus]:
+        """A status for each number, asked for at most ``max_age`` seconds before this call.
+
+        0 is for a caller that must not act on what it, or another, has seen before. One that is
+        GONE is final, and given without another query. Raises SchedulerError.
+        """
+        oldest = anyio.current_time() - max_age
+        failures = self._failures
+        self._asked_for |= dict.fromkeys(numbers, anyio.current_time())
+        while not all(self._knows(number, oldest) for number in numbers):
+            async with self._query:
+                if self._failures > failures and self._error_began >= oldest:  # while we waited
+                    # One for each caller: an error collects the frames that it is raised through.
+                    raise SchedulerError(str(self._error)) from self._error
+                if not all(self._knows(number, oldest) for number in numbers):
+                    await self._ask(numbers, oldest)
+        return {number: self._ended.get(number) or self._seen[number][1] for number in numbers}
+
+    def _knows(self, number: int, oldest: float) -> bool:
+        if number in self._ended:
+            return True
+        return number in self._seen and self._seen[number][0] >= oldest
+
+    async def _ask(self, wanted: Iterable[int], oldest: float) -> None:
+        """The caller holds the lock. If it is canceled, the next one that waits asks anew."""
+        self._forget_long_unasked()
+        self._changed.clear()
+        began = anyio.current_time()
+        numbers = {
+            number for number in {*self._asked_for, *wanted} if not self._knows(number, oldest)
+        }
+        try:
+            answer = await self._scheduler.statuses(numbers)
+        except SchedulerError as error:
+            self._failures += 1
+            self._error, self._error_began = error, began
+            self._seen.clear()
+            raise
+        # What was submitted or canceled meanwhile may have been seen as it was before.
+        for number in numbers - self._changed:
+            status = answer.get(number, _UNKNOWN)
+            self._seen[number] = began, status
+            if status.state is AllocationState.GONE:
+                self._ended[number] = status
+
+    def _forget(self, number: int) -> None:
+        self._changed.add(number)
+        self._ended.pop(number, None)
+        self._seen.pop(number, None)
+
+    def _forget_long_unasked(self) -> None:
+        since = anyio.current_time() - _FORGOTTEN_AFTER
+        for number in [number for number, when in self._asked_for.items() if when < since]:
+            del self._asked_for[number]
+            self._ended.pop(number, None)
+            self._seen.pop(number, None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,7 +27,9 @@ class Problems:
 
     def raise_if_any(self) -> None:
         """Raises InvalidSpec with a line per problem, and a few lines per location."""
-        lines = [line for where, whats in self._at.items() for line in _lines(where, list(whats))]
+        lines = [
+            line for where, problems in self._at.items() for line in _lines(where, list(problems))
+        ]
         if not lines:
             return
         if (more := len(lines) - _MAX_LINES) > 0:
@@ -46,8 +48,8 @@ def _suggestion(name: str, known: Collection[str], is_shown: bool) -> str:
     return f"; did you mean {quoted(matches[0])}?" if matches else ""
 
 
-def _lines(where: str, whats: list[str]) -> list[str]:
-    lines = [f"{where}: {what}" for what in whats[:_MAX_PER_LOCATION]]
-    if (more := len(whats) - _MAX_PER_LOCATION) > 0:
+def _lines(where: str, problems: list[str]) -> list[str]:
+    lines = [f"{where}: {what}" for what in problems[:_MAX_PER_LOCATION]]
+    if (more := len(problems) - _MAX_PER_LOCATION) > 0:
         lines.append(f"{where}: and {more:,} more problems")
     return lines

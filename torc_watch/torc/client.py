@@ -10,11 +10,11 @@ from functools import partial
 from typing import Any, Self
 
 from torc_watch.core.allocation import AllocationShape
-from torc_watch.core.dependents import Dependent
 from torc_watch.core.errors import Conflict, NotFound, SchedulerError
 from torc_watch.core.model import (
     Allocation,
     ComputeNode,
+    Dependent,
     Job,
     JobCounts,
     JobResult,

@@ -23,7 +23,7 @@ from tenacity import (
     wait_random,
 )
 
-from torc_watch.core import polling
+from torc_watch.core import intervals
 from torc_watch.core.errors import (
     NotFound,
     RequestRejected,
@@ -85,7 +85,7 @@ def stream_policy() -> AsyncRetrying:
 def jittered_backoff(failures: int) -> float:
     """Seconds to wait before the next attempt, after ``failures`` (at least 1) in a row."""
     chance = random.random()  # noqa: S311 - spreads load, protects nothing
-    return polling.backoff_delay(failures, chance)
+    return intervals.backoff_delay(failures, chance)
 
 
 def failure(state: FailedAttempt) -> BaseException | None:

@@ -10,11 +10,11 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
-from torc_watch.core.dependents import Dependent
 from torc_watch.core.errors import InvalidQuantity, ServerFault
 from torc_watch.core.model import (
     Allocation,
     ComputeNode,
+    Dependent,
     Job,
     JobCounts,
     JobResult,

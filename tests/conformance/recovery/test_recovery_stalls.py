@@ -109,7 +109,7 @@ async def test_workflow_that_was_not_started(open_site: "OpenSite", *, recovers:
 
 
 async def test_jobs_that_the_server_is_about_to_unblock(open_site: "OpenSite") -> None:
-    """The last worker leaves before the server has canceled the dependants of a failure."""
+    """The last worker leaves before the server has canceled the dependents of a failure."""
     async with open_site() as site:
         site.scheduler.idle_limit = 0
         site.scheduler.endings = {"parent": [(1, None, 10.0)]}

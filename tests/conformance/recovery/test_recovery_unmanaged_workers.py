@@ -11,7 +11,7 @@ import anyio
 import httpx
 import pytest
 
-from torc_watch.core import events, polling
+from torc_watch.core import events, intervals
 from torc_watch.core.allocation import NodeClass
 from torc_watch.core.diagnosis import ORPHANED
 from torc_watch.core.errors import ServerUnreachable
@@ -245,7 +245,7 @@ async def test_idle_worker_elsewhere_has_a_grace_to_leave(
         ended = await site.watch(1)
 
         assert ended.verdict is Verdict.SUCCEEDED
-        assert polling.LEAVING_GRACE <= changes_begin(site) <= polling.LEAVING_GRACE + 60
+        assert intervals.LEAVING_GRACE <= changes_begin(site) <= intervals.LEAVING_GRACE + 60
         assert [event.hostnames for event in site.seen(events.WorkersAwaited)] == [("elsewhere",)]
         assert all(node.has_ended for node in await site.client.list_compute_nodes(1))
 
@@ -290,7 +290,7 @@ async def test_worker_elsewhere_that_takes_a_job_is_waited_for(open_site: "OpenS
             tasks.start_soon(site.watch, 1)
             await anyio.sleep(300)
             await take_job(site, (await site.client.list_compute_nodes(1))[0].id)
-            await anyio.sleep(10 * polling.LEAVING_GRACE)
+            await anyio.sleep(10 * intervals.LEAVING_GRACE)
             tasks.cancel_scope.cancel()
         assert {method for _, method, _ in site.line.sent} == {"GET"}
 

@@ -9,8 +9,8 @@ from torc_watch.config.settings import Settings
 from torc_watch.core.events import Event, ServerUnfamiliar, WatchEnded
 from torc_watch.daemon.commands import WatchedWorkflow
 from torc_watch.engine.journal import Journal
+from torc_watch.engine.messages import EngineContext, WatchRequest
 from torc_watch.engine.supervisor import watch_workflow
-from torc_watch.engine.watch import EngineContext, WatchRequest
 from torc_watch.torc.api_version import version_warning
 from torc_watch.torc.transport import Connection
 

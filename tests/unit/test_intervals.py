@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from torc_watch.core import polling
+from torc_watch.core import intervals
 
 CHANCES = st.floats(min_value=0, max_value=1, exclude_max=True)
 
@@ -16,9 +16,9 @@ CHANCES = st.floats(min_value=0, max_value=1, exclude_max=True)
 def test_poll_is_never_later_than_its_interval_and_never_much_earlier(
     now: float, interval: float, chance: float, planned: dict[int, int]
 ) -> None:
-    wait = polling.next_poll_time(now, interval, chance, planned, is_first=False) - now
+    wait = intervals.next_poll_time(now, interval, chance, planned, is_first=False) - now
     assert 0.89 * interval - 1e-9 <= wait <= interval + 1e-9
-    first = polling.next_poll_time(now, interval, chance, planned, is_first=True) - now
+    first = intervals.next_poll_time(now, interval, chance, planned, is_first=True) - now
     assert 0.09 * interval - 1e-9 <= first <= interval + 1e-9
 
 
@@ -26,18 +26,18 @@ def test_poll_is_never_later_than_its_interval_and_never_much_earlier(
 def test_poll_takes_the_quietest_second(chance: float) -> None:
     planned = {154: 2, 155: 1, 156: 2, 157: 1, 158: 2, 159: 2}
 
-    assert int(polling.next_poll_time(100, 60, chance, planned, is_first=False)) in (155, 157)
+    assert int(intervals.next_poll_time(100, 60, chance, planned, is_first=False)) in (155, 157)
 
 
 def test_poll_in_many_years_is_planned_quickly() -> None:
     planned = dict.fromkeys(range(10**10 - 3600, 10**10), 1)
     for is_first in (True, False):
-        moment = polling.next_poll_time(0, 1e10, 0.5, planned, is_first=is_first)
+        moment = intervals.next_poll_time(0, 1e10, 0.5, planned, is_first=is_first)
         assert 10**10 - 3600 <= moment <= 10**10
 
 
 @given(failures=st.integers(min_value=1, max_value=10_000), chance=CHANCES)
 def test_backoff_grows_up_to_a_minute(failures: int, chance: float) -> None:
-    delay = polling.backoff_delay(failures, chance)
+    delay = intervals.backoff_delay(failures, chance)
     assert 0.5 <= delay <= 60
-    assert polling.backoff_delay(failures + 1, chance) >= delay
+    assert intervals.backoff_delay(failures + 1, chance) >= delay

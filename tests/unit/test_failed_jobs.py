@@ -5,8 +5,8 @@ import pytest
 from torc_watch.core.decisions import Skip
 from torc_watch.core.diagnosis import Cause, Finding
 from torc_watch.core.model import Job, JobStatus
-from torc_watch.engine.failure_report import failed_jobs
-from torc_watch.engine.watch import WatchRequest
+from torc_watch.engine.diagnoser import failed_jobs
+from torc_watch.engine.messages import WatchRequest
 
 
 def finding(job_id: int, *, run_id: int | None = 2) -> Finding:

@@ -2,10 +2,10 @@ from dataclasses import replace
 
 import pytest
 
-from torc_watch.core import provisioning
+from torc_watch.core import resource_requests
 from torc_watch.core.allocation import AllocationSpec, NodeClass
 from torc_watch.core.model import Requirements, SchedulerConfig
-from torc_watch.core.provisioning import Demand
+from torc_watch.core.resource_requests import Demand
 from torc_watch.core.units import GIB
 
 HOUR = 3600
@@ -29,7 +29,7 @@ def demand(jobs: int, *, num_cpus: int = 1, memory: int = GIB, **more: int) -> D
 def planned(
     wanted: Demand, usual: SchedulerConfig | None, *nodes: NodeClass
 ) -> tuple[AllocationSpec, ...]:
-    return provisioning.plan_allocations(
+    return resource_requests.plan_allocations(
         wanted, usual=usual, node_classes=nodes, allocation_stem="abc.wf42"
     )
 
@@ -146,7 +146,7 @@ def requirements(
     ],
 )
 def test_most_memory_is_of_a_node_that_has_the_rest(asked: Requirements, most: int) -> None:
-    assert provisioning.most_memory(asked, CLUSTER) == most
+    assert resource_requests.most_memory(asked, CLUSTER) == most
 
 
 @pytest.mark.parametrize(
@@ -159,6 +159,6 @@ def test_most_memory_is_of_a_node_that_has_the_rest(asked: Requirements, most: i
     ],
 )
 def test_longest_runtime_is_of_a_node_that_has_the_rest(asked: Requirements, longest: int) -> None:
-    assert provisioning.longest_runtime(asked, CLUSTER) == longest
-    assert provisioning.longest_runtime(asked, (*CLUSTER, MACHINE)) in (None, longest)
-    assert provisioning.longest_runtime(asked, (MACHINE,)) is None
+    assert resource_requests.longest_runtime(asked, CLUSTER) == longest
+    assert resource_requests.longest_runtime(asked, (*CLUSTER, MACHINE)) in (None, longest)
+    assert resource_requests.longest_runtime(asked, (MACHINE,)) is None

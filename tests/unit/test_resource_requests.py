@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from torc_watch.core import sizing
+from torc_watch.core import resource_requests
 from torc_watch.core.units import GIB, MIB
 
 _SIZES = st.integers(min_value=1, max_value=2**50)
@@ -26,14 +26,17 @@ _MULTIPLIERS = st.floats(min_value=1.0001, max_value=100)
 def test_memory_after_an_oom(
     limit: int, peak: int | None, multiplier: float, cap: int | None, expected: int | None
 ) -> None:
-    assert sizing.raised_memory(limit, peak=peak, multiplier=multiplier, cap=cap) == expected
+    assert (
+        resource_requests.raised_memory(limit, peak=peak, multiplier=multiplier, cap=cap)
+        == expected
+    )
 
 
 @given(limit=_SIZES, peak=st.none() | _SIZES, multiplier=_MULTIPLIERS, cap=st.none() | _SIZES)
 def test_memory_is_raised_above_all_that_was_seen_and_within_the_cap(
     limit: int, peak: int | None, multiplier: float, cap: int | None
 ) -> None:
-    raised = sizing.raised_memory(limit, peak=peak, multiplier=multiplier, cap=cap)
+    raised = resource_requests.raised_memory(limit, peak=peak, multiplier=multiplier, cap=cap)
     if raised is None:
         assert cap is not None
         assert cap <= max(limit, peak or 0)
@@ -64,7 +67,9 @@ def test_memory_is_raised_above_all_that_was_seen_and_within_the_cap(
 def test_runtime_after_a_timeout(
     limit: int, ran: float | None, multiplier: float, cap: int | None, expected: int | None
 ) -> None:
-    assert sizing.raised_runtime(limit, ran=ran, multiplier=multiplier, cap=cap) == expected
+    assert (
+        resource_requests.raised_runtime(limit, ran=ran, multiplier=multiplier, cap=cap) == expected
+    )
 
 
 @given(
@@ -76,7 +81,7 @@ def test_runtime_after_a_timeout(
 def test_runtime_is_raised_above_what_was_seen_and_within_the_cap(
     limit: int, ran: float | None, multiplier: float, cap: int | None
 ) -> None:
-    raised = sizing.raised_runtime(limit, ran=ran, multiplier=multiplier, cap=cap)
+    raised = resource_requests.raised_runtime(limit, ran=ran, multiplier=multiplier, cap=cap)
     if raised is None:
         assert cap is not None
         assert cap <= limit

@@ -14,13 +14,13 @@ from anyio.abc import Process
 from anyio.streams.text import TextReceiveStream
 
 from torc_watch.app.composition import local_scheduler
-from torc_watch.app.submit import LocalShape, submit
-from torc_watch.app.watch import watch
+from torc_watch.app.foreground_watch import watch
+from torc_watch.app.local_submission import LocalShape, submit
 from torc_watch.config.settings import Settings
 from torc_watch.core.errors import InvalidInput, SchedulerError
 from torc_watch.core.events import Event
 from torc_watch.core.policy import RecoverySettings
-from torc_watch.engine.watch import WatchRequest
+from torc_watch.engine.messages import WatchRequest
 from torc_watch.host.package_data import data_folder
 
 # Ten jobs at a time, as in the tutorial; they mostly sleep, so that two real CPUs are enough.
