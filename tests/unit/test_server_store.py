@@ -1,4 +1,4 @@
-"""The database under the embedded server: transactions, ids, and a full disk."""
+"""The database of the embedded server: transactions, ids, and a full disk."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -47,7 +47,7 @@ def test_failed_savepoint_keeps_the_rest_of_the_transaction(store: Store) -> Non
     assert names(store) == ["kept"]
 
 
-def test_store_works_again_after_a_full_disk(store: Store) -> None:
+def test_writes_succeed_after_a_full_disk(store: Store) -> None:
     full = store.value("PRAGMA page_count")
     store.execute(f"PRAGMA max_page_count = {full}")
     with pytest.raises(sqlite3.OperationalError, match="full"), store.transaction():
@@ -67,7 +67,7 @@ def test_id_of_a_deleted_row_is_not_reused(store: Store) -> None:
     assert store.insert("file", FILE) == 3
 
 
-def test_update_keeps_the_fields_that_are_none(store: Store) -> None:
+def test_update_keeps_omitted_columns(store: Store) -> None:
     row_id = store.insert("file", FILE)
     store.update("file", row_id, {"name": None, "path": "/g"})
     store.update("file", row_id, {"name": None})
