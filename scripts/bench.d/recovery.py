@@ -19,7 +19,7 @@ from torc_watch.core.policy import RecoverySettings
 from torc_watch.engine.journal import Journal
 from torc_watch.engine.messages import EngineContext, WatchRequest
 from torc_watch.engine.supervisor import watch_workflow
-from torc_watch.engine.watcher import observe
+from torc_watch.engine.workers import observe
 from torc_watch.sandbox.server import ServerSettings
 from torc_watch.schedulers.cluster import Cluster
 from torc_watch.schedulers.local.local_scheduler import LocalScheduler

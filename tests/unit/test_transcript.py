@@ -15,7 +15,7 @@ from torc_watch.core.events import Event, Verdict, WatchEnded
 from torc_watch.core.model import Job, JobCounts, JobStatus
 from torc_watch.core.policy import Plan, RecoverySettings
 from torc_watch.core.units import MIB
-from torc_watch.engine.throttle import ServerThrottle
+from torc_watch.engine.watcher import ServerThrottle
 from torc_watch.render.transcript import Transcript
 
 if TYPE_CHECKING:

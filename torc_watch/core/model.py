@@ -109,6 +109,11 @@ class Allocation:
     scheduler_type: str
     status: str
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the server believes that it is queued or running."""
+        return self.status in ("pending", "active")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComputeNode:

@@ -21,7 +21,6 @@ from torc_watch.core.model import (
     Requirements,
     Workflow,
 )
-from torc_watch.engine.allocations import find_orphans
 from torc_watch.engine.messages import (
     Decision,
     Diagnosis,
@@ -31,6 +30,7 @@ from torc_watch.engine.messages import (
     Watch,
     WatchRequest,
 )
+from torc_watch.engine.workers import find_orphans
 from torc_watch.host.file_tail import last_lines
 from torc_watch.torc.client import TorcClient
 

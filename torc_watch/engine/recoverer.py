@@ -9,7 +9,6 @@ from torc_watch.core.events import Verdict, WatchEnded
 from torc_watch.core.model import Job, JobCounts, JobStatus, SchedulerConfig, Workflow
 from torc_watch.core.policy import Plan, RecoverySettings, Refusal, RefusalKind, Situation
 from torc_watch.core.steps import RoundOutcome, Step
-from torc_watch.engine.allocations import OrphanRelease
 from torc_watch.engine.diagnoser import failed_jobs
 from torc_watch.engine.journal import Round
 from torc_watch.engine.messages import (
@@ -22,7 +21,7 @@ from torc_watch.engine.messages import (
     Watch,
 )
 from torc_watch.engine.step_executor import RoundAbandoned, StepExecutor
-from torc_watch.engine.watcher import observe
+from torc_watch.engine.workers import OrphanRelease, observe
 from torc_watch.schedulers.cluster import Cluster, StatusCache
 from torc_watch.torc.client import TorcClient
 
@@ -47,9 +46,8 @@ class Recoverer:
         self._context = context
         self._journal = context.journal
         self._report = context.report
-        shared = (context.client, context.cluster, context.report, context.before_change)
-        self._executor = StepExecutor(*shared)
-        self._orphans = OrphanRelease(*shared)
+        self._executor = StepExecutor(context)
+        self._orphans = OrphanRelease(context)
 
     async def recover(self, request: RecoveryRequest) -> Decision:
         """Begins or continues a round of recovery and finishes it.

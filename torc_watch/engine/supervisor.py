@@ -39,8 +39,7 @@ from torc_watch.engine.messages import (
     WatchRequest,
 )
 from torc_watch.engine.recoverer import Recoverer
-from torc_watch.engine.throttle import ServerThrottle
-from torc_watch.engine.watcher import Watcher
+from torc_watch.engine.watcher import ServerThrottle, Watcher
 from torc_watch.engine.workflow_lock import lock_workflow
 
 _QUEUE = 32  # items that may wait in each queue; further senders wait for room
