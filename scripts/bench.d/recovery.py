@@ -15,7 +15,7 @@ import anyio
 from workloads import FAILED_OF, failed_workflow
 
 from tests.rigs.embedded import serve_on_loopback
-from torc_watch.core.policy import RecoverySettings
+from torc_watch.core.recovery_round import RecoverySettings
 from torc_watch.engine.journal import Journal
 from torc_watch.engine.messages import EngineContext, WatchRequest
 from torc_watch.engine.supervisor import watch_workflow

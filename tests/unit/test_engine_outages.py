@@ -9,7 +9,7 @@ import pytest
 from torc_watch.core import events
 from torc_watch.core.events import Verdict
 from torc_watch.core.model import JobStatus
-from torc_watch.core.steps import Step
+from torc_watch.core.recovery_round import Step
 from torc_watch.core.units import MIB
 from torc_watch.engine.journal import Identity
 

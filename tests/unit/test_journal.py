@@ -22,8 +22,7 @@ from torc_watch.core.errors import (
     LeaseLost,
     RecordUnreadable,
 )
-from torc_watch.core.policy import Plan
-from torc_watch.core.steps import RoundOutcome, Step
+from torc_watch.core.recovery_round import Plan, RoundOutcome, Step
 from torc_watch.core.units import GIB, MIB
 from torc_watch.daemon import watch_history
 from torc_watch.daemon.commands import WatchedWorkflow, WatchOptions, WatchState

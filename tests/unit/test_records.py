@@ -7,10 +7,9 @@ from typing import get_args
 import pytest
 
 from torc_watch.core import events
-from torc_watch.core.decisions import Retry
 from torc_watch.core.diagnosis import Cause
 from torc_watch.core.events import Event, Verdict
-from torc_watch.core.policy import Plan
+from torc_watch.core.recovery_round import Plan, Retry
 from torc_watch.daemon import daemon_events
 from torc_watch.daemon.commands import Action
 from torc_watch.daemon.daemon_events import DaemonEvent

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from torc_watch.core.steps import RoundOutcome, Step
+from torc_watch.core.recovery_round import RoundOutcome, Step
 from torc_watch.daemon.registry import Registry
 from torc_watch.daemon.retention import prune
 from torc_watch.engine.journal import Identity, Journal

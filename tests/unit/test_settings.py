@@ -9,7 +9,7 @@ from torc_watch.app.foreground_watch import request_for
 from torc_watch.config.settings import Settings, load_settings, origins
 from torc_watch.config.sources import VARIABLES, home
 from torc_watch.core.errors import ConfigurationAway, InvalidInput
-from torc_watch.core.policy import RecoverySettings
+from torc_watch.core.recovery_round import RecoverySettings
 from torc_watch.daemon.commands import WatchedWorkflow, WatchOptions, WatchState
 from torc_watch.engine.messages import WatchRequest
 

@@ -7,11 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from torc_watch.core.decisions import Retry
 from torc_watch.core.diagnosis import Cause
 from torc_watch.core.errors import JournalError
-from torc_watch.core.policy import Plan
-from torc_watch.core.steps import RoundOutcome, Step
+from torc_watch.core.recovery_round import Plan, Retry, RoundOutcome, Step
 from torc_watch.core.units import GIB
 from torc_watch.core.workflow_key import WorkflowKey
 from torc_watch.daemon.commands import Action, Command, WatchedWorkflow, WatchOptions, WatchState

@@ -43,7 +43,7 @@ from torc_watch.config.sources import (
     reading,
 )
 from torc_watch.core.errors import InvalidInput
-from torc_watch.core.policy import RecoverySettings
+from torc_watch.core.recovery_round import RecoverySettings
 from torc_watch.daemon.commands import MAX_INTERVAL, WatchOptions
 from torc_watch.torc.transport import Connection
 

@@ -10,8 +10,7 @@ from pydantic import TypeAdapter
 
 from torc_watch.core.errors import JournalError
 from torc_watch.core.os_errors import describe_os_error
-from torc_watch.core.policy import Plan
-from torc_watch.core.steps import Step
+from torc_watch.core.recovery_round import Plan, Step
 from torc_watch.core.workflow_key import WorkflowKey
 from torc_watch.daemon.commands import Command, Removed, WatchedWorkflow, apply_command
 from torc_watch.daemon.registry import workflow_from

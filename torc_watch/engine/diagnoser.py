@@ -9,7 +9,6 @@ import anyio
 
 from torc_watch.core import assessment, diagnosis, events, intervals, policy
 from torc_watch.core.assessment import Observation, Orphans, WorkflowState
-from torc_watch.core.decisions import Skip
 from torc_watch.core.diagnosis import DEFAULT_REQUIREMENTS, Evidence, Finding
 from torc_watch.core.events import Event, FailedJob, Verdict, WatchEnded
 from torc_watch.core.job_output import stdio_name
@@ -21,6 +20,7 @@ from torc_watch.core.model import (
     Requirements,
     Workflow,
 )
+from torc_watch.core.recovery_round import Skip
 from torc_watch.engine.messages import (
     Decision,
     Diagnosis,

@@ -14,8 +14,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from torc_watch.core.errors import RecordUnreadable
-from torc_watch.core.policy import Plan
-from torc_watch.core.steps import RoundOutcome, Step
+from torc_watch.core.recovery_round import Plan, RoundOutcome, Step
 from torc_watch.engine.database import Database, now
 
 _PLAN = TypeAdapter(Plan)

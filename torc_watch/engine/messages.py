@@ -12,7 +12,7 @@ from torc_watch.core.assessment import Observation, Orphans
 from torc_watch.core.diagnosis import Finding
 from torc_watch.core.events import Event, WatchEnded
 from torc_watch.core.model import JobCounts
-from torc_watch.core.policy import RecoverySettings
+from torc_watch.core.recovery_round import RecoverySettings
 from torc_watch.engine.journal import Identity, Journal, WatchRecord
 from torc_watch.schedulers.cluster import Cluster
 from torc_watch.torc.client import TorcClient

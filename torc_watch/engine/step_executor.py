@@ -21,8 +21,7 @@ from torc_watch.core.assessment import FAILURES
 from torc_watch.core.diagnosis import Cause
 from torc_watch.core.errors import Conflict, HookFailed
 from torc_watch.core.model import Job, JobCounts, JobStatus
-from torc_watch.core.policy import Plan
-from torc_watch.core.steps import Step
+from torc_watch.core.recovery_round import Plan, Step
 from torc_watch.engine.messages import EngineContext, Watch
 from torc_watch.engine.workers import start_planned_allocations
 from torc_watch.torc.concurrency import gather

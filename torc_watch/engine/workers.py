@@ -16,7 +16,7 @@ from torc_watch.core.assessment import Observation, Orphans
 from torc_watch.core.diagnosis import ORPHANED
 from torc_watch.core.errors import Conflict, ServerFault
 from torc_watch.core.model import ComputeNode, Job, JobStatus, Workflow
-from torc_watch.core.policy import Plan
+from torc_watch.core.recovery_round import Plan
 from torc_watch.engine.messages import EngineContext
 from torc_watch.schedulers.base import Machine, Scheduler, WorkerAssignment
 from torc_watch.schedulers.cluster import Cluster, StatusCache
