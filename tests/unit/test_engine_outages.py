@@ -11,7 +11,7 @@ from torc_watch.core.events import Verdict
 from torc_watch.core.model import JobStatus
 from torc_watch.core.recovery_round import Step
 from torc_watch.core.units import MIB
-from torc_watch.engine.journal import Identity
+from torc_watch.engine.journal import WorkflowIdentity
 
 if TYPE_CHECKING:
     from tests.conftest import Fault, Forward, OpenSite, Site
@@ -250,7 +250,7 @@ async def test_outage_before_there_was_a_plan(open_site: "OpenSite") -> None:
 
         assert not site.seen(events.RecoveryInitiated)
         async with site.context() as context:
-            identity = Identity(
+            identity = WorkflowIdentity(
                 server=context.client.transport.connection.url,
                 workflow_id=1,
                 created=(await site.client.get_workflow(1)).created,

@@ -30,9 +30,11 @@ from torc_watch.daemon.registry import Registry
 from torc_watch.daemon.watch_history import watches_of
 from torc_watch.engine import database
 from torc_watch.engine.database import Database, check_integrity, set_damaged_aside
-from torc_watch.engine.journal import Identity, Journal
+from torc_watch.engine.journal import Journal, WorkflowIdentity
 
-WORKFLOW = Identity(server="http://test/torc-service/v1", workflow_id=7, created="2026-01-01")
+WORKFLOW = WorkflowIdentity(
+    server="http://test/torc-service/v1", workflow_id=7, created="2026-01-01"
+)
 ENTRY = WatchedWorkflow(
     server=WORKFLOW.server, workflow_id=7, options=WatchOptions(), state=WatchState.WATCHED
 )
@@ -134,12 +136,14 @@ def test_new_watch_after_a_verdict(journal: Journal) -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        Identity(server=WORKFLOW.server, workflow_id=7, created="2026-02-02"),
-        Identity(server=WORKFLOW.server, workflow_id=8, created=WORKFLOW.created),
-        Identity(server="http://other/torc-service/v1", workflow_id=7, created=WORKFLOW.created),
+        WorkflowIdentity(server=WORKFLOW.server, workflow_id=7, created="2026-02-02"),
+        WorkflowIdentity(server=WORKFLOW.server, workflow_id=8, created=WORKFLOW.created),
+        WorkflowIdentity(
+            server="http://other/torc-service/v1", workflow_id=7, created=WORKFLOW.created
+        ),
     ],
 )
-def test_another_workflow(journal: Journal, other: Identity) -> None:
+def test_another_workflow(journal: Journal, other: WorkflowIdentity) -> None:
     """A server that is set up again reuses ids: the creation time tells the workflows apart."""
     watch = journal.begin_watch(WORKFLOW)
     journal.begin_round(watch.id, number=1, run_id=1)

@@ -247,7 +247,7 @@ def test_environment_overrides_the_user_s_file_and_that_the_site_s(
     environment.setenv("TORC_WATCHD_MAX_RETRIES", "4")
     assert origins()["max_retries"] == "TORC_WATCHD_MAX_RETRIES in the environment"
     assert load_settings().max_retries == 4
-    assert load_settings().chosen(WatchOptions(max_retries=5)).max_retries == 5
+    assert load_settings().with_options(WatchOptions(max_retries=5)).max_retries == 5
 
 
 def test_user_s_and_site_s_files_are_merged(tmp_path: Path) -> None:
@@ -335,7 +335,7 @@ def test_hook_implies_that_unknown_failures_are_retried(
     tmp_path: Path, line: str, choices: WatchOptions, hook: tuple[str, ...] | None, retries: bool
 ) -> None:
     configure(tmp_path, f"{line}\nretry_unknown = false")
-    chosen = load_settings().chosen(choices)
+    chosen = load_settings().with_options(choices)
     assert (chosen.recovery_hook, chosen.recovery().retry_unknown) == (hook, retries)
 
 

@@ -35,7 +35,7 @@ def recover(
       torc-watchd recover 42 --dry-run
       torc-watchd recover 42 --no-retry-unknown
     """
-    settings = load_settings().chosen(watch_options)
+    settings = load_settings().with_options(watch_options)
     if dry_run:
         return show_plan(workflow_id, settings, url, as_json=as_json)
     request = round_request(workflow_id, settings)

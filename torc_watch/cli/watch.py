@@ -41,7 +41,7 @@ def watch(
       torc-watchd watch 42 --auto-recover --max-retries 5 --memory-multiplier 2.0
       torc-watchd watch 42 -r -p 120 -o /scratch/output -s
     """
-    settings = load_settings().chosen(watch_options)
+    settings = load_settings().with_options(watch_options)
     request = replace(
         watch_request(workflow_id, settings), show_job_counts=show_job_counts, patience=_PATIENCE
     )

@@ -141,19 +141,19 @@ class Settings(BaseSettings):
             )
         return Path(found).absolute()
 
-    def chosen(self, choices: WatchOptions) -> Self:
-        """These, but for what was asked for explicitly.
+    def with_options(self, options: WatchOptions) -> Self:
+        """These, overridden by the options that are set.
 
-        A hook is run before unknown failures are retried: whoever wants them left alone wants none.
+        A hook is run before unknown failures are retried: without such retries there is none.
         """
-        said: dict[str, Any] = {
-            name: value for name, value in asdict(choices).items() if value is not None
+        given: dict[str, Any] = {
+            name: value for name, value in asdict(options).items() if value is not None
         }
-        if choices.retry_unknown is False and choices.recovery_hook is None:
-            said["recovery_hook"] = None
-        if choices.output_dir is not None:
-            said["output_dir"] = Path(choices.output_dir)
-        return self.model_copy(update=said)
+        if options.retry_unknown is False and options.recovery_hook is None:
+            given["recovery_hook"] = None
+        if options.output_dir is not None:
+            given["output_dir"] = Path(options.output_dir)
+        return self.model_copy(update=given)
 
     def recovery(self) -> RecoverySettings:
         return RecoverySettings(

@@ -1,4 +1,4 @@
-"""The Torc server's things as torc-watch sees them, validated: frozen, and with units.
+"""The objects of a Torc server as torc-watch sees them: validated, frozen, and with units.
 
 Memory is in bytes, durations are in seconds, and an identifier is the server's integer. A value
 that cannot be read (a memory text such as ``8gb``) is ``None`` here, never a guess.

@@ -33,7 +33,7 @@ from torc_watch.core.allocation import (
 from torc_watch.core.errors import SchedulerError
 from torc_watch.host import file_lock
 from torc_watch.host.file_tail import last_lines
-from torc_watch.host.processes import carriers_of, end_all, send_signal
+from torc_watch.host.processes import end_all, processes_with_environment, send_signal
 from torc_watch.schedulers.base import WorkerAssignment
 from torc_watch.schedulers.local.allocation_folder import (
     AllocationFolder,
@@ -263,7 +263,7 @@ def _clear_away(folder: AllocationFolder) -> None:
     """Ends what a killed worker left running, and records its end."""
     if folder.has_recorded_end() or not folder.was_started():
         return
-    left = partial(carriers_of, os.fsencode(folder.marker))
+    left = partial(processes_with_environment, os.fsencode(folder.marker))
     if end_all(left, patience=_KILL_PATIENCE) is None:
         raise SchedulerError(f"Jobs of allocation {folder.number} do not end when they are killed.")
     with suppress(OSError):  # the next process will find out the same
