@@ -450,7 +450,7 @@ def test_error_names_the_process_that_has_locked_it(
     watch = journal.begin_watch(WORKFLOW)
     journal.close()
     monkeypatch.setattr(database, "_BUSY_TIMEOUT", 0)
-    monkeypatch.setattr(watch_history, "_SECONDS", 0)
+    monkeypatch.setattr(watch_history, "_BUSY_TIMEOUT", 0)
     command = [sys.executable, "-c", LOCKING, str(path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None

@@ -43,8 +43,13 @@ from torc_watch.config.sources import (
     reading,
 )
 from torc_watch.core.errors import InvalidInput
-from torc_watch.core.recovery_round import RecoverySettings
-from torc_watch.daemon.commands import MAX_INTERVAL, WatchOptions
+from torc_watch.core.recovery_round import DEFAULT_MAX_RETRIES, DEFAULT_MULTIPLIER, RecoverySettings
+from torc_watch.daemon.commands import (
+    DEFAULT_OUTPUT_DIR,
+    DEFAULT_POLL_INTERVAL,
+    MAX_INTERVAL,
+    WatchOptions,
+)
 from torc_watch.torc.transport import Connection
 
 DEFAULT_URL = "http://localhost:8080/torc-service/v1"
@@ -90,13 +95,13 @@ class Settings(BaseSettings):
     home: _OwnPath = Field(default_factory=default_home)
     local_runner: str | None = None
     auto_recover: bool = False
-    max_retries: Annotated[int, Field(ge=0)] = 3
-    memory_multiplier: _Factor = 1.5
-    runtime_multiplier: _Factor = 1.5
+    max_retries: Annotated[int, Field(ge=0)] = DEFAULT_MAX_RETRIES
+    memory_multiplier: _Factor = DEFAULT_MULTIPLIER
+    runtime_multiplier: _Factor = DEFAULT_MULTIPLIER
     retry_unknown: bool = True
     recovery_hook: _Command | None = None
-    poll_interval: _Seconds = 60.0
-    output_dir: _OwnPath = Path("output")
+    poll_interval: _Seconds = DEFAULT_POLL_INTERVAL
+    output_dir: _OwnPath = Path(DEFAULT_OUTPUT_DIR)
     lease_patience: _Seconds = 180.0
 
     @classmethod

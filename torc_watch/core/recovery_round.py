@@ -18,6 +18,9 @@ from torc_watch.core.allocation import AllocationSpec
 from torc_watch.core.diagnosis import Cause
 from torc_watch.core.model import Requirements
 
+DEFAULT_MAX_RETRIES = 3
+DEFAULT_MULTIPLIER = 1.5
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecoverySettings:
@@ -26,9 +29,9 @@ class RecoverySettings:
     ``max_retries`` counts rounds; None when the user asks for one round after the other.
     """
 
-    max_retries: int | None = 3
-    memory_multiplier: float = 1.5
-    runtime_multiplier: float = 1.5
+    max_retries: int | None = DEFAULT_MAX_RETRIES
+    memory_multiplier: float = DEFAULT_MULTIPLIER
+    runtime_multiplier: float = DEFAULT_MULTIPLIER
     retry_unknown: bool = True
 
 
