@@ -64,7 +64,7 @@ def test_event_of_a_workflow(event: Event, words: list[str]) -> None:
         (daemon_events.LeaseHeldElsewhere(holder=this_holder()), "Standing by: lease at "),
         (daemon_events.LeaseGone(), "Another torc-watchd of yours has taken over."),
         (
-            daemon_events.StopAsked(signal="SIGTERM"),
+            daemon_events.StopRequested(signal="SIGTERM"),
             "Stopping on SIGTERM, after the rounds in progress.",
         ),
     ],

@@ -143,7 +143,7 @@ def test_slurm_allocation_is_found_by_its_job_id() -> None:
             "No space. Retrying in 8s.",
         ),
         (
-            daemon_events.StopAsked(signal="SIGTERM"),
+            daemon_events.StopRequested(signal="SIGTERM"),
             "Stopping on SIGTERM, after the rounds in progress.",
         ),
         (daemon_events.ConfigurationRead(), "The configuration was reloaded."),

@@ -57,7 +57,7 @@ _SETTINGS = {variable: name for name, variables in VARIABLES.items() for variabl
 _OPPOSITES = {"true": "false", "false": "true"}  # the values that Torc takes for TORC_TLS_INSECURE
 
 
-def split_command(command: object) -> object:
+def _split_command(command: object) -> object:
     """The arguments of a command that is written as one string. Raises ValueError."""
     words = shlex.split(command) if isinstance(command, str) else command
     if not words:
@@ -68,7 +68,7 @@ def split_command(command: object) -> object:
 _OwnPath = Annotated[Path, AfterValidator(own_path)]
 _Factor = Annotated[float, Field(gt=1, allow_inf_nan=False)]
 _Seconds = Annotated[float, Field(gt=0, le=MAX_INTERVAL, allow_inf_nan=False)]
-_Command = Annotated[tuple[str, ...], BeforeValidator(split_command)]
+_Command = Annotated[tuple[str, ...], BeforeValidator(_split_command)]
 
 
 class Settings(BaseSettings):
