@@ -7,7 +7,7 @@ import pytest
 
 from torc_watch.app.foreground_watch import request_for
 from torc_watch.config.settings import Settings, load_settings, origins
-from torc_watch.config.sources import VARIABLES, home
+from torc_watch.config.sources import VARIABLES, state_folder
 from torc_watch.core.errors import ConfigurationAway, InvalidInput
 from torc_watch.core.recovery_round import RecoverySettings
 from torc_watch.daemon.commands import WatchedWorkflow, WatchOptions, WatchState
@@ -169,7 +169,7 @@ def test_invalid_file_is_refused(tmp_path: Path, line: str, expected: str) -> No
 
 def test_home_of_an_unknown_user_is_refused(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("TORC_WATCHD_HOME", "~nobody-of-that-name/state")
-    for read in (home, load_settings):
+    for read in (state_folder, load_settings):
         with pytest.raises(InvalidInput, match=r"TORC_WATCHD_HOME in the .* no home for ~nobody"):
             read()
 
@@ -261,7 +261,7 @@ def test_user_s_and_site_s_files_are_merged(tmp_path: Path) -> None:
 def test_paths_of_a_file(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
     environment.setenv("HOME", str(tmp_path))
     configure(tmp_path, "home = '~/state'\noutput_dir = '~/scratch'")
-    assert load_settings().home == home() == tmp_path / "state"
+    assert load_settings().home == state_folder() == tmp_path / "state"
     assert load_settings().output_dir == tmp_path / "scratch"
 
 

@@ -11,7 +11,7 @@ from torc_watch.app.inspection import StoredWatch, find_workflow, inspect_stored
 from torc_watch.cli import options
 from torc_watch.cli.event_loop import run
 from torc_watch.config.settings import load_settings
-from torc_watch.config.sources import home
+from torc_watch.config.sources import state_folder
 from torc_watch.core.workflow_key import WorkflowKey
 from torc_watch.daemon.status_file import find_view, read_status, utc_now
 from torc_watch.daemon.workflow_view import DaemonView
@@ -36,7 +36,7 @@ def status(
       torc-watchd status 42
       torc-watchd status 42 --json
     """
-    folder = home()
+    folder = state_folder()
     daemon = read_status(folder)
     key = find_workflow(folder, daemon, workflow_id, url)
     if as_json:

@@ -8,7 +8,7 @@ import typer
 from torc_watch.app.foreground_watch import watch_request
 from torc_watch.cli import options
 from torc_watch.cli.watch_options import with_watch_options
-from torc_watch.cli.watch_output import watch_to_its_end
+from torc_watch.cli.watch_output import watch_in_foreground
 from torc_watch.config.settings import load_settings
 from torc_watch.daemon.commands import WatchOptions
 
@@ -45,4 +45,4 @@ def watch(
     request = replace(
         watch_request(workflow_id, settings), show_job_counts=show_job_counts, patience=_PATIENCE
     )
-    return watch_to_its_end(request, settings, url, as_json=as_json)
+    return watch_in_foreground(request, settings, url, as_json=as_json)

@@ -36,9 +36,9 @@ from torc_watch.config.sources import (
     SET_BY_LOGIN,
     VARIABLES,
     check_keys,
-    default_home,
+    default_state_folder,
     environment_origin,
-    existing_files,
+    existing_config_files,
     own_path,
     reading,
 )
@@ -92,7 +92,7 @@ class Settings(BaseSettings):
     ca_file: _OwnPath | None = None
     verify_tls: bool = True
     timeout: _Seconds = 30.0
-    home: _OwnPath = Field(default_factory=default_home)
+    home: _OwnPath = Field(default_factory=default_state_folder)
     local_runner: str | None = None
     auto_recover: bool = False
     max_retries: Annotated[int, Field(ge=0)] = DEFAULT_MAX_RETRIES
@@ -227,7 +227,7 @@ def _sources(settings_cls: type[BaseSettings]) -> list[_Environment | _ConfigFil
     """The strongest first."""
     return [
         _Environment(settings_cls, VARIABLES.keys() - SET_BY_LOGIN),
-        *(_ConfigFile(settings_cls, path) for path in existing_files()),
+        *(_ConfigFile(settings_cls, path) for path in existing_config_files()),
         _Environment(settings_cls, SET_BY_LOGIN),
     ]
 
