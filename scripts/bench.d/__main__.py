@@ -1,4 +1,4 @@
-"""Runs the measurements that are named, or all quick ones, and prints them side by side."""
+"""Runs the named benchmarks, or all quick ones, and prints their values."""
 
 import argparse
 import json
@@ -16,7 +16,7 @@ import torc
 import watch
 from real_torc import find_real_torc
 
-_OF_OURS: dict[str, Callable[[], Awaitable[dict[str, float]]]] = {
+_QUICK: dict[str, Callable[[], Awaitable[dict[str, float]]]] = {
     "demo": demo.measure,
     "recovery": recovery.measure,
     "server": server.measure,
@@ -26,12 +26,12 @@ _OF_OURS: dict[str, Callable[[], Awaitable[dict[str, float]]]] = {
 
 def main() -> None:
     arguments = _arguments()
-    measurements = _OF_OURS | {
+    measurements = _QUICK | {
         "daemon": partial(daemon.measure, sizes=arguments.sizes, seconds=arguments.seconds),
         "torc": partial(torc.measure, repetitions=arguments.repetitions, seconds=arguments.seconds),
     }
     values: dict[str, float] = {}
-    for name in arguments.names or _OF_OURS:
+    for name in arguments.names or _QUICK:
         measured = anyio.run(measurements[name])
         for label, value in measured.items():
             print(f"{label:64} {value:12,.3f}", flush=True)
@@ -44,31 +44,34 @@ def main() -> None:
 
 
 def _arguments() -> argparse.Namespace:
-    names = [*_OF_OURS, "daemon", "torc"]
+    names = [*_QUICK, "daemon", "torc"]
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="|".join(names), help="what to measure")
-    parser.add_argument("--json", type=Path, help="file to write the values to")
+    parser.add_argument("names", nargs="*", metavar="|".join(names), help="benchmarks to run")
+    parser.add_argument("--json", type=Path, help="output file for the values")
     parser.add_argument(
         "--seconds",
         type=float,
         default=300,
-        help="daemon, torc: of idle watching (default: %(default)s)",
+        help="daemon, torc: duration of idle watching (default: %(default)s)",
     )
     parser.add_argument(
         "--sizes",
         type=_sizes,
         default=(1, 100, 1_000, 10_000),
-        help="daemon: how many workflows, rising (default: 1,100,1000,10000)",
+        help="daemon: numbers of workflows, ascending (default: 1,100,1000,10000)",
     )
     of_torc = parser.add_argument_group(
-        "torc", "Needs the real Torc (scripts/setup-torc), and about half an hour."
+        "torc", "Requires the real Torc (scripts/setup-torc); takes about half an hour."
     )
     of_torc.add_argument(
-        "--repetitions", type=int, default=5, help="recoveries by each side (default: %(default)s)"
+        "--repetitions",
+        type=int,
+        default=5,
+        help="recoveries by each program (default: %(default)s)",
     )
     arguments = parser.parse_args()
     if unknown := set(arguments.names) - set(names):
-        parser.error(f"there is no measurement called {', '.join(sorted(unknown))}")
+        parser.error(f"unknown benchmark: {', '.join(sorted(unknown))}")
     return arguments
 
 

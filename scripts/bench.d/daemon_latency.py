@@ -1,6 +1,6 @@
-"""How long people wait: for `list` and `status`, each a new process, and for `add` to be followed.
+"""Latency of commands: `list` and `status`, and the time from `add` to the first poll.
 
-Files that commands read are in the memory of the machine; nothing of an earlier command is.
+Each command is a new process. The files that it reads are in the page cache.
 """
 
 import statistics
@@ -10,15 +10,15 @@ from collections.abc import Mapping
 
 import anyio
 from anyio import to_thread
-from daemon_following import following
 from daemon_place import PROGRAM, Place
+from daemon_status import follow
 
-_COMMANDS = 15  # times each
+_COMMANDS = 15  # repetitions of each command
 _ADDITIONS = 3
 
 
 async def measure(place: Place, workflows: int) -> dict[str, float]:
-    """Medians in seconds; the daemon runs, and watches so many of the place's workflows."""
+    """Medians in seconds, while the daemon watches the first ``workflows`` of the place."""
     number = str(place.workflows[workflows - 1])
     listing = await _median_of_commands(place, "list")
     status = await _median_of_commands(place, "status", number)
@@ -34,7 +34,7 @@ async def measure(place: Place, workflows: int) -> dict[str, float]:
 
 
 async def _median_of_commands(place: Place, *arguments: str) -> tuple[float, float]:
-    """From the start to the first line that is said, and to the end."""
+    """Seconds from the start to the first line of output, and to the end."""
     times = [
         await to_thread.run_sync(_timed, (*PROGRAM, *arguments), place.environment)
         for _ in range(_COMMANDS)
@@ -56,7 +56,7 @@ def _timed(command: tuple[str, ...], environment: Mapping[str, str]) -> tuple[fl
 
 
 async def _additions(place: Place, workflows: int, environment: Mapping[str, str]) -> float:
-    """The median for one workflow more, which is removed again each time."""
+    """The median for one additional workflow, which is removed each time."""
     return statistics.median(
         [await _addition(place, workflows, environment) for _ in range(_ADDITIONS)]
     )
@@ -64,18 +64,18 @@ async def _additions(place: Place, workflows: int, environment: Mapping[str, str
 
 async def _addition(place: Place, workflows: int, environment: Mapping[str, str]) -> float:
     added = place.workflows[workflows]
-    async with following(place.socket) as board:
-        await board.until_looked_at(workflows)
+    async with follow(place.socket) as board:
+        await board.until_polled(workflows)
         began = time.perf_counter()
         async with anyio.create_task_group() as group:
-            group.start_soon(_say, "add", added, environment)
+            group.start_soon(_send_command, "add", added, environment)
             await board.until_counted(added)
             took = time.perf_counter() - began
-        await _say("remove", added, place.environment)
+        await _send_command("remove", added, place.environment)
         await board.until_removed(added)
     return took
 
 
-async def _say(verb: str, workflow_id: int, environment: Mapping[str, str]) -> None:
+async def _send_command(verb: str, workflow_id: int, environment: Mapping[str, str]) -> None:
     command = [*PROGRAM, verb, str(workflow_id)]
     await anyio.run_process(command, env=environment, stdin=subprocess.DEVNULL)

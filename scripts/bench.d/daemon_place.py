@@ -1,9 +1,8 @@
-"""What the daemon is measured in: a server, a state folder, and workflows that have work to do.
+"""The environment of the daemon's benchmark: a server, a state folder, and active workflows.
 
-Each workflow has a job that runs, and a local allocation that lives, so that the daemon's look at
-it is the usual one: three requests, a record read and a lock tried. What is arranged is the life of
-the allocations: instead of a worker for each, this process holds one lock, of which those of all
-allocations are hard links.
+Each workflow has a running job and a live local allocation, so that a poll is the usual one: three
+requests, reading one record and trying one lock. The allocations have no workers. This process
+holds one lock file, and the lock files of all allocations are hard links to it.
 """
 
 import os
@@ -38,16 +37,16 @@ from torc_watch.torc.concurrency import gather
 from torc_watch.torc.transport import Connection, Transport
 
 PROGRAM = (sys.executable, "-m", "torc_watch")
-_AS_AT_A_LOGIN = 'ulimit -Sn 1024; exec "$0" "$@"'
+_WITH_LOGIN_LIMITS = 'ulimit -Sn 1024; exec "$0" "$@"'
 _SERVER = Path(__file__).with_name("daemon_server.py")
-_MEMORY = Path("/dev/shm")  # noqa: S108 - the server's disk is not what is measured
+_MEMORY = Path("/dev/shm")  # noqa: S108 - the server's disk is not measured
 _JOBS = 10  # of each workflow
-_FAREWELL = 90.0  # seconds for a daemon to end
+_SHUTDOWN_TIMEOUT = 90.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """``workflows`` are those that were arranged so far, by id; a daemon watches the first ones."""
+    """``workflows`` has the ids of those created so far; a daemon watches the first ones."""
 
     directory: Path
     client: TorcClient
@@ -71,17 +70,17 @@ class Place:
         }
 
     async def requests(self) -> int:
-        """That the server got so far."""
+        """The number of requests that the server has received."""
         url = httpx.URL(self.client.transport.connection.url).copy_with(path="/counted")
         async with httpx.AsyncClient(trust_env=False) as http:
             return int((await http.get(url)).text)
 
-    async def arrange(self, workflows: int) -> None:
-        """Makes so many there are, each with a job that runs and an allocation that lives."""
+    async def create_workflows(self, workflows: int) -> None:
+        """Creates workflows up to this number, each with a running job and a live allocation."""
         numbers = range(len(self.workflows) + 1, workflows + 1)
-        self.workflows.extend(await gather([partial(self._arrange_one, n) for n in numbers]))
+        self.workflows.extend(await gather([partial(self._create_workflow, n) for n in numbers]))
 
-    async def _arrange_one(self, number: int) -> int:
+    async def _create_workflow(self, number: int) -> int:
         workflow_id = await busy_workflow(
             self.client, _JOBS, scheduler_type="local", scheduler_id=number
         )
@@ -91,8 +90,8 @@ class Place:
         folder.lock.hardlink_to(self.directory / "lock")
         return workflow_id
 
-    def enter(self, workflows: int) -> None:
-        """As if so many had been added to the daemon, which must not run."""
+    def register(self, workflows: int) -> None:
+        """Registers this number of workflows as added; the daemon must not run."""
         server = self.client.transport.connection.url
         with closing(Registry(self.home / "journal.db")) as registry:
             for workflow_id in self.workflows[len(registry.workflows()) : workflows]:
@@ -107,18 +106,18 @@ class Place:
 
     @asynccontextmanager
     async def daemon(self) -> AsyncIterator[Process]:
-        with (self.directory / "said.log").open("ab") as said:
+        with (self.directory / "output.log").open("ab") as output:
             process = await anyio.open_process(
-                ["sh", "-c", _AS_AT_A_LOGIN, *PROGRAM, "run"],
+                ["sh", "-c", _WITH_LOGIN_LIMITS, *PROGRAM, "run"],
                 stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=said,
+                stdout=output,
+                stderr=output,
                 env=self.environment,
             )
         try:
             yield process
             process.terminate()
-            with anyio.move_on_after(_FAREWELL):
+            with anyio.move_on_after(_SHUTDOWN_TIMEOUT):
                 await process.wait()
         finally:
             if process.returncode is None:

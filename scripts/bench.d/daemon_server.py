@@ -1,6 +1,6 @@
-"""The embedded server in a process of its own, which counts the requests that it gets.
+"""The embedded server as a separate process that counts its requests.
 
-Argument: the folder for its database. Says its URL on standard output; `/counted` has the number.
+Argument: the folder for its database. It prints its URL; `/counted` returns the number of requests.
 """
 
 import socket
@@ -15,10 +15,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from torc_watch.sandbox.server import ServerSettings, open_server
 from torc_watch.torc.transport import API_PATH
 
-_KEEP_ALIVE = 120  # seconds, as `torc-watchd sandbox serve` has it
+_KEEP_ALIVE = 120  # seconds, as in `torc-watchd sandbox serve`
 
 
-class Counting:
+class RequestCounter:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
         self._requests = 0
@@ -32,12 +32,12 @@ class Counting:
 
 
 async def serve(directory: Path) -> None:
-    # With the protocol named, or asyncio leaves Nagle's delay on.
+    # asyncio disables Nagle's delay only if the protocol is given.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     async with open_server(ServerSettings(directory=directory)) as app:
         config = uvicorn.Config(
-            Counting(app),
+            RequestCounter(app),
             http="h11",
             ws="none",
             lifespan="off",

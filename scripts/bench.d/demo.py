@@ -1,4 +1,4 @@
-"""The demonstration: how long it takes, and how soon new workers run after the last job's end."""
+"""The demo: its duration, and the time from the end of the last job to the new workers."""
 
 import sqlite3
 import subprocess
@@ -13,7 +13,7 @@ from anyio import to_thread
 
 
 async def measure() -> dict[str, float]:
-    """Seconds. The end of a job and the start of a worker are as the server recorded them."""
+    """Seconds; the server recorded the end of the job and the start of the worker."""
     with tempfile.TemporaryDirectory() as directory:
         began = time.perf_counter()
         await to_thread.run_sync(_run_demo, directory)

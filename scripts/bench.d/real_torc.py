@@ -1,4 +1,4 @@
-"""The real Torc that scripts/setup-torc builds: its programs, and how they were compiled."""
+"""The real Torc that scripts/setup-torc builds: its programs and their build profile."""
 
 import json
 import sys
@@ -12,7 +12,7 @@ _VERSION = "1.0.0"
 
 @dataclass(frozen=True, slots=True)
 class RealTorc:
-    """An installation: a folder that cargo filled."""
+    """The folder of an installation by cargo."""
 
     home: Path
 
@@ -26,7 +26,7 @@ class RealTorc:
 
     @property
     def profile(self) -> str:
-        """Cargo's name for how it was compiled: ``release``, or ``dev`` for a debug build."""
+        """Cargo's build profile: ``release``, or ``dev`` for a debug build."""
         try:
             installed = json.loads((self.home / ".crates2.json").read_text())["installs"]
         except FileNotFoundError:
@@ -35,8 +35,8 @@ class RealTorc:
 
 
 def find_real_torc() -> RealTorc:
-    """What the tests would use too. Ends the process if it is not there."""
+    """The installation that the tests use as well. Exits if it is missing."""
     found = RealTorc(home_of(_VERSION))
     if not (found.client.exists() and found.server.exists()):
-        sys.exit(f"{found.home} holds no real Torc: run scripts/setup-torc")
+        sys.exit(f"Torc is not installed in {found.home}. Run scripts/setup-torc.")
     return found

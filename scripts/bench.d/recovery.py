@@ -1,6 +1,6 @@
-"""Requests and seconds of a poll and of a recovery, by size of the workflow, 5 % of it failed.
+"""Requests and seconds of a poll and of a recovery, for workflows with 5 % failed jobs.
 
-The comparison is what `torc watch` does for its job counts: it downloads every job.
+For comparison it downloads every job, as `torc watch` does to count them.
 """
 
 import tempfile

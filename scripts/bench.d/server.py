@@ -1,4 +1,4 @@
-"""The embedded server with 10,000 jobs: seconds per request, in the process and over loopback."""
+"""The embedded server with 10,000 jobs: seconds per request, in process and over loopback."""
 
 import tempfile
 import time
@@ -14,12 +14,12 @@ from torc_watch.sandbox.server import ServerSettings, open_server
 
 _JOBS = 10_000
 _PREFIX = "/torc-service/v1"
-# A chain of width 100: each job waits for the one 100 places before it.
+# 100 parallel chains: each job depends on the job 100 places before it.
 _WIDTH = 100
 
 
 async def measure() -> dict[str, float]:
-    """Seconds by name of what was measured."""
+    """Seconds of each request, by its name."""
     measured: dict[str, float] = {}
     for place, opened in (("in process", _in_process), ("loopback", _over_loopback)):
         with tempfile.TemporaryDirectory() as directory:

@@ -1,9 +1,9 @@
-"""Idle watching: one process of ours beside as many `torc watch --recover` as there are workflows.
+"""Idle watching: one torc-watchd process compared with one `torc watch --recover` per workflow.
 
-Both sides watch workflows of their own on one real server, at the same time, each through a proxy
-that counts. Every workflow has a job that runs and an allocation that lives: for ours a local one,
-whose worker is this process; for theirs one of Slurm, as they insist on, with the `squeue` beside
-this file. What squeue uses is left out: only the watching processes themselves are counted.
+Both watch their own workflows on one real server at the same time, each through a counting proxy.
+Every workflow has a running job and a live allocation. For torc-watchd it is a local allocation
+whose worker is this process. `torc watch` requires a Slurm allocation, so it uses the `squeue` next
+to this file. Only the watching processes are measured, not squeue.
 """
 
 import os
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import anyio
 from anyio.abc import Process
-from counting import CountingProxy, counting
+from counting_proxy import CountingProxy, open_proxy
 from real_torc import RealTorc
 from usage import Usage
 from workloads import busy_workflow
@@ -35,8 +35,8 @@ from torc_watch.torc.transport import Connection, Transport
 
 SIZES = (1, 10, 50)  # workflows
 OURS, THEIRS = "torc-watchd", "torc watch"
-_INTERVAL = 5  # seconds between looks
-_SETTLING = 3 * _INTERVAL  # until all have started and looked for the first time
+_INTERVAL = 5  # seconds between polls
+_SETTLING = 3 * _INTERVAL  # seconds until all have started and polled once
 _JOBS = 100  # of each workflow
 _HERE = Path(__file__).parent
 
@@ -48,9 +48,9 @@ class Side:
     proxy: CountingProxy
 
     def usage(self) -> tuple[Usage, int]:
-        """With the requests so far. Raises RuntimeError when a process has ended."""
+        """The usage and number of requests so far. Raises RuntimeError if a process has ended."""
         if any(process.returncode is not None for process in self.processes):
-            raise RuntimeError(f"{self.name} has ended, which should watch on.")
+            raise RuntimeError(f"{self.name} ended during the measurement.")
         usage = Usage.of(process.pid for process in self.processes)
         return usage, len(self.proxy.requests)
 
@@ -73,13 +73,13 @@ async def _observe(sides: Sequence[Side], workflows: int, seconds: float) -> dic
     before = [side.usage() for side in sides]
     await anyio.sleep(seconds)
     values: dict[str, float] = {}
-    for side, (used, asked) in zip(sides, before, strict=True):
+    for side, (used, requests_before) in zip(sides, before, strict=True):
         usage, requests = side.usage()
         name = f"{side.name}, {workflows} idle workflows"
         values[f"{name}: CPU, s"] = usage.cpu - used.cpu
         values[f"{name}: resident, MiB"] = usage.resident
         values[f"{name}: proportional, MiB"] = usage.proportional
-        values[f"{name}: requests"] = requests - asked
+        values[f"{name}: requests"] = requests - requests_before
     return values
 
 
@@ -87,12 +87,12 @@ async def _observe(sides: Sequence[Side], workflows: int, seconds: float) -> dic
 async def _watching(
     torc: RealTorc, client: TorcClient, home: Path, workflows: int
 ) -> AsyncIterator[list[Side]]:
-    """Both sides at work, each on so many workflows."""
+    """Both programs, each watching this number of workflows."""
     url = client.transport.connection.url
     local = await _busy_workflows(client, workflows, "local")
     slurm = await _busy_workflows(client, workflows, "slurm")
     async with AsyncExitStack() as stack:
-        proxies = [await stack.enter_async_context(counting(url)) for _ in range(2)]
+        proxies = [await stack.enter_async_context(open_proxy(url)) for _ in range(2)]
         stack.enter_context(_live_allocations(home, local))
         ours = [_our_command(proxies[0].url, home, local)]
         theirs = [_their_command(torc, proxies[1].url, home, number) for number in slurm]
@@ -128,9 +128,14 @@ async def _running(command: Sequence[str], home: Path) -> AsyncIterator[Process]
         "TORC_FAKE_SQUEUE": str(_HERE / "squeue"),
         "USER": os.environ.get("USER", "bench"),
     }
-    with (home / "said.log").open("ab") as said:
+    with (home / "output.log").open("ab") as output:
         process = await anyio.open_process(
-            command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, env=environment, cwd=home
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=environment,
+            cwd=home,
         )
     try:
         yield process
@@ -142,7 +147,7 @@ async def _running(command: Sequence[str], home: Path) -> AsyncIterator[Process]
 
 @contextmanager
 def _live_allocations(home: Path, workflows: Sequence[int]) -> Iterator[None]:
-    """Local allocations 1, 2, ... of these workflows; this process is the worker of all."""
+    """Local allocations 1, 2, ... of these workflows; this process is the worker of each."""
     with ExitStack() as stack:
         for number, workflow_id in enumerate(workflows, 1):
             folder = AllocationFolder(home / "allocations" / str(number))
@@ -168,7 +173,7 @@ def _record(workflow_id: int, home: Path) -> AllocationRecord:
 
 
 def table(values: dict[str, float]) -> str:
-    """What was measured, in Markdown."""
+    """The results as a Markdown table."""
     units = ("CPU, s", "resident, MiB", "proportional, MiB", "requests")
     lines = [f"| workflows | | {' | '.join(units)} |", "|--:|---|--:|--:|--:|--:|"]
     for workflows in SIZES:

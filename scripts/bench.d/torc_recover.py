@@ -1,7 +1,7 @@
-"""One recovery by `torc-watchd recover` beside one by `torc recover`, on one real server.
+"""`torc-watchd recover` compared with `torc recover`, on one real server.
 
-Both meet workflows made alike, turn by turn. The seconds are from start to end of the command,
-with nothing in between; the requests are counted by a proxy, in a recovery that is not timed.
+Both recover identical workflows, in turn. The seconds are from the start to the end of the command,
+without a proxy. A proxy counts the requests of a further recovery, which is not timed.
 """
 
 import os
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
-from counting import counting
+from counting_proxy import open_proxy
 from real_torc import RealTorc
 from workloads import FAILED_OF, failed_workflow
 
@@ -31,7 +31,7 @@ _LAST_OF_OURS = "POST /scheduled_compute_nodes"
 
 @dataclass(frozen=True, slots=True)
 class Recoveries:
-    """Recovers workflows of one server with either program; files go into ``directory``."""
+    """Recovers workflows of one server with either program; ``directory`` is for files."""
 
     torc: RealTorc
     client: TorcClient
@@ -40,7 +40,7 @@ class Recoveries:
     async def compare(self, jobs: int, repetitions: int) -> dict[str, float]:
         seconds: dict[str, list[float]] = {OURS: [], THEIRS: []}
         for repetition in range(repetitions):
-            # Turn by turn also in who comes first.
+            # The programs also take turns in being first.
             for program in sorted(seconds, reverse=bool(repetition % 2)):
                 took = await self._timed(program, jobs)
                 seconds[program].append(took)
@@ -56,15 +56,15 @@ class Recoveries:
         began = time.perf_counter()
         await self._recover(program, workflow_id, self.client.transport.connection.url)
         took = time.perf_counter() - began
-        await self._clear_away(workflow_id)
+        await self._clean_up(workflow_id)
         return took
 
     async def _requests(self, program: str, jobs: int) -> dict[str, float]:
         workflow_id = await failed_workflow(self.client, jobs)
-        async with counting(self.client.transport.connection.url) as proxy:
+        async with open_proxy(self.client.transport.connection.url) as proxy:
             await self._recover(program, workflow_id, proxy.url)
             requests = Counter(_without_worker(proxy.requests))
-            await self._clear_away(workflow_id)
+            await self._clean_up(workflow_id)
         name = f"{program}, {jobs:,} jobs: requests"
         by_kind = {f"{name}, {kind}": float(count) for kind, count in requests.items()}
         return {name: float(requests.total())} | by_kind
@@ -86,8 +86,8 @@ class Recoveries:
             return [*ours, "recover", str(workflow_id), "--url", url]
         return [str(self.torc.client), "--url", url, "recover", "--no-prompts", str(workflow_id)]
 
-    async def _clear_away(self, workflow_id: int) -> None:
-        """Ends the workers that were started, and makes sure that there was a recovery."""
+    async def _clean_up(self, workflow_id: int) -> None:
+        """Stops the workers, verifies the recovery, and deletes the workflow."""
         await LocalScheduler(self.directory / "allocations").cancel_all()
         counts = await self.client.count_jobs(workflow_id)
         if counts.of(JobStatus.FAILED) or counts.of(JobStatus.COMPLETED) == counts.total:
@@ -96,7 +96,7 @@ class Recoveries:
 
 
 def _without_worker(requests: Sequence[str]) -> Sequence[str]:
-    """Those of the command: its last one comes before the worker that it started is up and asks."""
+    """The requests of the command; its last request precedes those of the worker that it starts."""
     if _LAST_OF_OURS not in requests:
         return requests
     return requests[: requests.index(_LAST_OF_OURS) + 1]
@@ -120,7 +120,7 @@ async def measure(torc: RealTorc, url: str, directory: Path, repetitions: int) -
 
 
 def table(values: dict[str, float]) -> str:
-    """What was measured, in Markdown; the ratio is that of the medians to ours."""
+    """The results as a Markdown table; the ratio compares the medians with torc-watchd's."""
     lines = [
         "| jobs | failed | | s, median | least to most | ratio | requests |",
         "|--:|--:|---|--:|--:|--:|--:|",

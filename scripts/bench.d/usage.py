@@ -1,4 +1,4 @@
-"""What running processes have used, as the kernel counts it."""
+"""CPU time and memory of running processes, from the kernel."""
 
 import os
 import re
@@ -13,10 +13,10 @@ _MEMORY = re.compile(r"^(Rss|Pss): +(\d+) kB$", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Seconds of CPU so far, without those of children, and MiB of memory now.
+    """Seconds of CPU so far, without children, and MiB of memory now.
 
-    In ``resident`` what processes share counts for each of them; ``proportional`` divides it among
-    all who have it.
+    ``resident`` counts shared memory for each process; ``proportional`` divides it among the
+    processes that share it.
     """
 
     cpu: float
@@ -25,7 +25,7 @@ class Usage:
 
     @classmethod
     def of(cls, pids: Iterable[int]) -> Self:
-        """Of the processes together. Raises ProcessLookupError or the like for one that is gone."""
+        """The sum of the processes. Raises an OSError if a process has ended."""
         each = [(_cpu_seconds(pid), _memory(pid)) for pid in pids]
         return cls(
             cpu=sum(cpu for cpu, _ in each),
@@ -35,7 +35,7 @@ class Usage:
 
 
 def _cpu_seconds(pid: int) -> float:
-    # The name, the second field, is in parentheses and may hold spaces.
+    # The second field, the name, is in parentheses and may contain spaces.
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     user, system = fields[11:13]
     return (int(user) + int(system)) * _TICK

@@ -1,4 +1,4 @@
-"""Memory of an idle `torc-watchd watch`, beside that of Python with nothing but its event loop."""
+"""Memory of an idle `torc-watchd watch`, compared with Python and only an event loop."""
 
 import os
 import resource
@@ -15,13 +15,13 @@ from torc_watch.torc.client import TorcClient
 from torc_watch.torc.requests import NewJob, NewRequirements, NewWorkflow
 from torc_watch.torc.transport import Connection, Transport
 
-_LOOKS = 5
+_POLLS = 5
 _MIB = 2**20
 _BARE = "import asyncio; print(flush=True); asyncio.run(asyncio.sleep(60))"
 
 
 async def measure() -> dict[str, float]:
-    """Resident MiB after some looks at a workflow of 1,000 jobs that nothing runs."""
+    """Resident MiB after some polls of a workflow with 1,000 jobs and no worker."""
     with tempfile.TemporaryDirectory() as directory:
         settings = ServerSettings(directory=Path(directory) / "server")
         async with serve_on_loopback(settings) as url:
@@ -51,11 +51,11 @@ async def _idle_workflow(url: str) -> int:
 def _resident_watch(workflow_id: int, url: str, directory: str) -> float:
     command = [sys.executable, "-m", "torc_watch", "watch", str(workflow_id), "--url", url]
     command += ["--poll-interval", "0.2", "--show-job-counts", "--output-dir", directory]
-    return _resident(command, {"TORC_WATCHD_HOME": directory}, 1 + _LOOKS)
+    return _resident(command, {"TORC_WATCHD_HOME": directory}, 1 + _POLLS)
 
 
 def _resident(command: list[str], environment: dict[str, str], lines: int) -> float:
-    """Resident MiB of the command once it has printed so many lines; it is ended then."""
+    """Resident MiB of the command after it has printed ``lines`` lines; then kills it."""
     with subprocess.Popen(
         command, env=os.environ | environment, stdout=subprocess.PIPE, text=True
     ) as process:

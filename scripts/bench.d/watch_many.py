@@ -1,6 +1,6 @@
-"""Watches many workflows in one process: `torc-watchd watch --auto-recover`, which takes one.
+"""Watches many workflows in one process, each as `torc-watchd watch --auto-recover` does.
 
-Arguments: URL of the server, folder for logs, poll interval in seconds, ids of the workflows.
+Arguments: server URL, folder for logs, poll interval in seconds, workflow ids.
 """
 
 import sys

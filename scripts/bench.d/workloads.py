@@ -1,4 +1,4 @@
-"""Workflows in the states that are measured, arranged by what a client and a worker may ask for."""
+"""Creates workflows in the states to measure, with requests of a client and a worker."""
 
 import os
 import socket
@@ -12,17 +12,17 @@ from torc_watch.torc.client import TorcClient
 from torc_watch.torc.requests import NewJob, NewRequirements, NewResult, NewWorkflow
 from torc_watch.torc.runner_api import RunnerApi, WorkerResources
 
-FAILED_OF = 20  # one of so many
+FAILED_OF = 20  # one of this many jobs has failed
 _BATCH = 1_000  # completions
 
 
 async def failed_workflow(client: TorcClient, jobs: int) -> int:
-    """A workflow at rest, of which every twentieth job was killed for its memory."""
+    """A complete workflow of which every twentieth job was killed for its memory."""
     workflow_id, ids = await _initialized_workflow(client, jobs)
     run = (await client.get_workflow(workflow_id)).run_id
     transport = client.transport
-    room = WorkerResources(num_cpus=jobs, memory=jobs * 64 * MIB)
-    await RunnerApi(transport).claim_jobs(workflow_id, room, limit=jobs)
+    resources = WorkerResources(num_cpus=jobs, memory=jobs * 64 * MIB)
+    await RunnerApi(transport).claim_jobs(workflow_id, resources, limit=jobs)
     node = await transport.post("/compute_nodes", body=_ended_node(workflow_id))
     for start in range(0, jobs, _BATCH):
         completions = [
@@ -37,7 +37,7 @@ async def failed_workflow(client: TorcClient, jobs: int) -> int:
 async def busy_workflow(
     client: TorcClient, jobs: int, *, scheduler_type: str, scheduler_id: int
 ) -> int:
-    """A workflow with an allocation, of that number, whose worker runs one of its jobs."""
+    """A workflow with the allocation ``scheduler_id``, whose worker runs one of its jobs."""
     workflow_id, _ = await _initialized_workflow(client, jobs)
     config_id = await client.create_scheduler_config(
         workflow_id, "local", name="local", shape=AllocationShape(num_cpus=1, memory=GIB)
@@ -68,7 +68,7 @@ async def busy_workflow(
 
 
 async def _initialized_workflow(client: TorcClient, jobs: int) -> tuple[int, list[int]]:
-    """Its id and those of its jobs, all of them ready."""
+    """The id of a new workflow and those of its jobs, which are ready."""
     workflow_id = await client.create_workflow(NewWorkflow(name="bench", user="bench"))
     row = await client.create_requirements(
         workflow_id, NewRequirements(name="small", memory=64 * MIB, runtime=60)

@@ -1,7 +1,7 @@
-"""Lets jobs come to every end there is under the real Torc, and writes down what its server holds.
+"""Runs jobs with every possible outcome under the real Torc, and saves its server's records.
 
-Each file has one workflow. Timings and peaks are as measured and differ from one capture to the
-next; statuses and return codes do not.
+Each file has one workflow. Times and peaks are measured and differ between captures; statuses and
+return codes do not.
 """
 
 import argparse
@@ -18,16 +18,16 @@ from site_of_torc import open_site
 from tests.rigs.real_torc import VERSIONS, home_of
 
 _FIXTURES = Path(__file__).parents[2] / "tests" / "fixtures"
-_SIDE_BY_SIDE = 6  # they mostly sleep
+_PARALLEL = 6  # scenarios; they mostly sleep
 
 
 def _capture(scenario: Scenario, version: str, into: Path) -> Path:
-    """Raises TimeoutError when something does not come about."""
-    # A job may write something while the folder goes.
+    """Returns the file. Raises TimeoutError if an expected state is not reached."""
+    # A job may still write a file while the folder is deleted.
     folder = TemporaryDirectory(ignore_cleanup_errors=True)
     with folder as path, open_site(version, Path(path)) as site:
         site.start_runner(scenario.spec(), *scenario.runner)
-        scenario.meddle(site)
+        scenario.intervene(site)
         rows = {"about": scenario.about} | rows_of(site)
     file = into / f"torc-{version}" / f"{scenario.name}.json"
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -37,10 +37,10 @@ def _capture(scenario: Scenario, version: str, into: Path) -> Path:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/capture-ends", description=__doc__)
-    parser.add_argument("names", nargs="*", help="scenarios; all without any")
+    parser.add_argument("names", nargs="*", help="scenarios; default: all")
     parser.add_argument("--torc", action="append", choices=VERSIONS, help="version; default: all")
     parser.add_argument("--into", type=Path, default=_FIXTURES, help="folder; default: %(default)s")
-    parser.add_argument("--quick", action="store_true", help="leave out those that take a minute")
+    parser.add_argument("--quick", action="store_true", help="skip scenarios that take a minute")
     arguments = parser.parse_args()
     chosen = [
         (scenario, version)
@@ -51,8 +51,8 @@ def main() -> None:
     ]
     for _, version in chosen:
         if not home_of(version).exists():
-            parser.error(f"Torc {version} is not there: run scripts/setup-torc")
-    with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+            parser.error(f"Torc {version} is not installed: run scripts/setup-torc")
+    with ThreadPoolExecutor(_PARALLEL) as pool:
         captures = [pool.submit(_capture, *pair, arguments.into) for pair in chosen]
         for capture in captures:
             print(capture.result())

@@ -1,7 +1,7 @@
-"""The ends that a job can come to, as workflows whose jobs come to them.
+"""The scenarios: workflows whose jobs have all possible outcomes.
 
-Signals are tried twice: on a program that bash replaced itself with, and on one that bash waits
-for (``.. in-shell``), since runners have told them apart.
+Each signal is sent twice: to a program that has replaced bash, and to one that bash waits for
+(``.. in-shell``), because runners treat them differently.
 """
 
 from collections.abc import Callable
@@ -14,26 +14,28 @@ from tests.rigs.real_torc import VERSIONS
 
 Spec = dict[str, Any]
 
-_LARGE = "150 << 20"  # bytes; more than the 64 MiB that the jobs of these workflows ask for
+_LARGE = "150 << 20"  # bytes; more than the 64 MiB that the jobs request
 _SLEEP = "sleep 120"
 _BRIEF = {"resource_requirements": "brief"}  # five seconds
 
 
-def _undisturbed(site: Site) -> None:
-    site.runner_has_left()
+def _wait_for_runner(site: Site) -> None:
+    site.wait_for_runner()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """``meddle`` gets a site whose runner works, and returns when the rows are to be read."""
+    """``intervene`` gets a site with a working runner and returns when the outcome is final."""
 
     name: str
     about: str
     jobs: dict[str, str]  # commands by name
-    meddle: Callable[[Site], None] = _undisturbed
-    workflow: Spec = field(default_factory=dict)  # more of the workflow
-    of_jobs: dict[str, Spec] = field(default_factory=dict)  # more of some jobs, by name
-    runner: tuple[str, ...] = ()  # more of the runner's command line
+    intervene: Callable[[Site], None] = _wait_for_runner
+    workflow: Spec = field(default_factory=dict)  # additional fields of the workflow
+    of_jobs: dict[str, Spec] = field(
+        default_factory=dict
+    )  # additional fields of some jobs, by name
+    runner: tuple[str, ...] = ()  # additional options of the runner
     versions: tuple[str, ...] = VERSIONS
     is_quick: bool = True
 
@@ -43,7 +45,7 @@ class Scenario:
         brief = {"name": "brief", "num_cpus": 1, "memory": "64m", "runtime": "PT5S"}
         return {
             "name": self.name,
-            "compute_node_wait_for_new_jobs_seconds": 2,  # the runner's patience without jobs
+            "compute_node_wait_for_new_jobs_seconds": 2,  # the runner's idle timeout
             "resource_requirements": [small, brief],
             "jobs": [
                 {"name": name, "command": command, **job, **self.of_jobs.get(name, {})}
@@ -64,13 +66,13 @@ def _python(*statements: str) -> str:
 
 
 def _trap(reaction: str) -> str:
-    """A job that says when it is ready for SIGTERM, and then waits for it."""
+    """A job that creates a file when its trap is set, then waits for SIGTERM."""
     return f"trap {reaction!r} TERM; touch $TORC_JOB_NAME.ready; while :; do sleep 0.1; done"
 
 
 _BY_ITSELF = Scenario(
     name="by-itself",
-    about="Jobs that end without anybody's help.",
+    about="Jobs that end by themselves.",
     jobs={
         "exit-0": "exit 0",
         "exit-3": "exit 3",
@@ -91,7 +93,7 @@ _HOLD = ("held = bytearray(" + _LARGE + ")", "time.sleep(6)")
 _MONITOR = {"enabled": True, "granularity": "summary", "sample_interval_seconds": 1}
 _MEMORY = Scenario(
     name="memory",
-    about="Jobs that hold more memory than they asked for, looked at every second.",
+    about="Jobs that use more memory than they requested, sampled every second.",
     jobs={
         "killed": _python(*_HOLD, "os.kill(os.getpid(), 9)"),
         "killed in-shell": _python(*_HOLD, "os.kill(os.getpid(), 9)") + "; exit $?",
@@ -104,7 +106,7 @@ _MEMORY = Scenario(
 _MEMORY_NOT_LIMITED = replace(
     _MEMORY,
     name="memory-not-limited",
-    about="The same with Torc's own enforcement switched off.",
+    about="The same with Torc's own enforcement disabled.",
     workflow=_MEMORY.workflow | {"execution_config": {"limit_resources": False}},
     versions=("1.0.0",),
 )
@@ -124,33 +126,33 @@ _STOPPED_JOBS = {
 }
 _WORKER_ENDED = Scenario(
     name="worker-ended",
-    about="The runner's own time is over: SIGTERM, two seconds later SIGKILL. The jobs whose "
-    "names begin with late had asked for five seconds.",
+    about="The runner reaches its time limit: SIGTERM, two seconds later SIGKILL. The jobs whose "
+    "names begin with late requested five seconds.",
     jobs=_STOPPED_JOBS | {"late": _SLEEP, "late-ignores": _trap("")},
     of_jobs={"late": _BRIEF, "late-ignores": _BRIEF},
     **_AT_ITS_END,
 )
 
 
-def _when_all_run(act: Callable[[Site], None]) -> Callable[[Site], None]:
-    def meddle(site: Site) -> None:
-        site.jobs_run()
+def _after_all_jobs_run(act: Callable[[Site], None]) -> Callable[[Site], None]:
+    def intervene(site: Site) -> None:
+        site.wait_for_jobs()
         act(site)
 
-    return meddle
+    return intervene
 
 
 def _signal_runner(name: str) -> Callable[[Site], None]:
     def act(site: Site) -> None:
         site.signal_runner(name)
-        site.runner_has_left()
+        site.wait_for_runner()
 
-    return _when_all_run(act)
+    return _after_all_jobs_run(act)
 
 
 def _cancel(site: Site) -> None:
     site.ask("PUT", "/workflows/1/cancel")
-    site.runner_has_left()
+    site.wait_for_runner()
 
 
 def _sync_without_runner(site: Site) -> None:
@@ -161,10 +163,10 @@ def _sync_without_runner(site: Site) -> None:
 def _restart_server(site: Site) -> None:
     site.stop_server()
     site.touch("server-is-down")
-    site.let_runner_look()
+    site.let_runner_poll()
     site.start_server()
     site.touch("server-is-back")
-    site.runner_has_left()
+    site.wait_for_runner()
 
 
 _WAIT_FOR = "while [ ! -e {} ]; do sleep 0.1; done; "
@@ -177,7 +179,7 @@ _WITHOUT_WORKER = [
         about=f"{signal} to the runner alone, while its jobs run.",
         jobs=_SLEEPERS,
         of_jobs={"blocked": _BLOCKED},
-        meddle=_signal_runner(signal),
+        intervene=_signal_runner(signal),
     )
     for name, signal in (
         ("worker-killed", "SIGKILL"),
@@ -189,7 +191,7 @@ _ORPHANS_FAILED = Scenario(
     name="orphans-failed",
     about="SIGKILL to the runner while its jobs run, then `torc workflows sync-status`.",
     jobs={name: command for name, command in _SLEEPERS.items() if name != "blocked"},
-    meddle=_sync_without_runner,
+    intervene=_sync_without_runner,
 )
 
 _CANCELED = Scenario(
@@ -197,25 +199,25 @@ _CANCELED = Scenario(
     about="The workflow is canceled while its jobs run.",
     jobs=_STOPPED_JOBS | {"blocked": "true"},
     of_jobs={"blocked": _BLOCKED},
-    meddle=_when_all_run(_cancel),
+    intervene=_after_all_jobs_run(_cancel),
 )
 
 _SERVER_RESTARTED = Scenario(
     name="server-restarted",
-    about="The server is killed while the jobs run, and comes back when some have ended.",
+    about="The server is killed while the jobs run, and restarts when some have ended.",
     jobs={
         "fails-meanwhile": _WAIT_FOR.format("server-is-down") + "exit 3",
         "ends-meanwhile": _WAIT_FOR.format("server-is-down") + "exit 0",
         "ends-after": _WAIT_FOR.format("server-is-back") + "exit 0",
         "fails-after": _WAIT_FOR.format("server-is-back") + "exit 3",
     },
-    meddle=_when_all_run(_restart_server),
-    is_quick=False,  # runners ask again after 30 s
+    intervene=_after_all_jobs_run(_restart_server),
+    is_quick=False,  # runners retry after 30 s
 )
 
 _RETRIED = Scenario(
     name="retried",
-    about="Failure handlers: one tries exit code 10 twice, the other every code.",
+    about="Failure handlers: one retries exit code 10 twice, the other every code.",
     jobs={
         "in-vain": "exit 10",
         "second-time-lucky": "[ $TORC_ATTEMPT_ID = 2 ] || exit 10",
@@ -240,7 +242,7 @@ _RETRIED = Scenario(
 
 _PENDING_FAILED = Scenario(
     name="pending-failed",
-    about="Failures that wait for somebody to say what they are.",
+    about="Failures that wait for a user to classify them.",
     jobs={
         "exit-0": "exit 0",
         "exit-3": "exit 3",
@@ -254,13 +256,13 @@ _PENDING_FAILED = Scenario(
 _WORKER_ENDED_PENDING = replace(
     _WORKER_ENDED,
     name="worker-ended-pending-failed",
-    about="The same, and failures wait for somebody.",
+    about="The same, and failures wait for a user.",
     workflow=_WORKER_ENDED.workflow | {"use_pending_failed": True},
 )
 
 _WORKER_ENDED_BY_KILL = Scenario(
     name="worker-ended-by-kill",
-    about="The runner's own time is over, and the workflow wants SIGKILL at once.",
+    about="The runner reaches its time limit, and the workflow requests SIGKILL at once.",
     jobs={"sleeps": _SLEEP, "late": _SLEEP},
     of_jobs={"late": _BRIEF},
     workflow={"execution_config": _TERM_LEAD | {"termination_signal": "SIGKILL"}},
@@ -270,7 +272,7 @@ _WORKER_ENDED_BY_KILL = Scenario(
 
 _OWN_CODES = Scenario(
     name="own-codes",
-    about="A workflow that has chosen 77 for killed for memory and 78 for killed for time.",
+    about="A workflow with its own return codes: 77 if killed for memory, 78 if killed for time.",
     jobs={
         "killed": _MEMORY.jobs["killed"],
         "exit-77": "exit 77",
@@ -290,7 +292,7 @@ _OWN_CODES = Scenario(
 _OWN_CODES_PENDING = replace(
     _OWN_CODES,
     name="own-codes-pending-failed",
-    about="The same, and failures wait for somebody.",
+    about="The same, and failures wait for a user.",
     workflow=_OWN_CODES.workflow | {"use_pending_failed": True},
 )
 

@@ -1,4 +1,4 @@
-"""What a server holds about workflow 1, with nothing in it of the machine and the hour."""
+"""A server's records of workflow 1, without values that depend on the machine or the time."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,11 +8,11 @@ from site_of_torc import Site
 Row = dict[str, Any]
 
 _LISTS = ("jobs", "results", "resource_requirements", "compute_nodes", "scheduled_compute_nodes")
-_MOMENT = "2026-01-01T00:00:00Z"
+_TIME = "2026-01-01T00:00:00Z"
 _NEUTRAL: dict[str, Callable[[Any], Any]] = {
-    "timestamp": lambda value: _MOMENT if isinstance(value, str) else 1767225600000,
-    "start_time": lambda _: _MOMENT,
-    "completion_time": lambda _: _MOMENT,
+    "timestamp": lambda value: _TIME if isinstance(value, str) else 1767225600000,
+    "start_time": lambda _: _TIME,
+    "completion_time": lambda _: _TIME,
     "hostname": lambda _: "node1",
     "submission_directory": lambda _: "/work",
     "exec_time_minutes": lambda value: round(value, 4),
@@ -25,10 +25,10 @@ _NEUTRAL: dict[str, Callable[[Any], Any]] = {
 
 
 def rows_of(site: Site) -> Row:
-    """The answers to the questions of a watcher, by the last word of their paths.
+    """The responses to a watcher's requests, by the last word of their paths.
 
-    ``active_jobs`` has the names of the jobs that each compute node, by its id, is said to run.
-    ``processes`` are the names of jobs of which something still ran.
+    ``active_jobs`` maps the id of each compute node to the jobs that run there.
+    ``processes`` has the names of jobs with running processes.
     """
     processes = sorted(set(site.processes().values()))
     workflow = {
@@ -46,7 +46,7 @@ def rows_of(site: Site) -> Row:
 
 
 def _numbered_by_job(results: list[Row]) -> list[Row]:
-    """Nobody refers to a result's number, and it would change with every capture."""
+    """Renumber the results: no record refers to their ids, which differ in every capture."""
     in_order = sorted(results, key=lambda result: (result["job_id"], result["attempt_id"]))
     return [result | {"id": number} for number, result in enumerate(in_order, 1)]
 

@@ -1,4 +1,4 @@
-"""A real Torc server with an empty database, and a real ``torc run`` that works for it."""
+"""A real Torc server with an empty database, and a real ``torc run`` as its worker."""
 
 import json
 import os
@@ -14,12 +14,12 @@ from urllib.parse import urlsplit
 from tests.rigs.http_client import send_request
 from tests.rigs.real_torc import clean_environment, home_of, server_command, serving
 
-POLL_INTERVAL = 0.2  # seconds between two looks of the runner
-PATIENCE = 90.0  # seconds; a runner that has missed its server asks again after 30
+POLL_INTERVAL = 0.2  # seconds between the runner's polls
+TIMEOUT = 90.0  # seconds; a runner retries 30 seconds after it could not reach its server
 
 
 class Site:
-    """Use ``open_site``. The workflow of the runner is number 1."""
+    """Use ``open_site``. The runner's workflow has id 1."""
 
     def __init__(self, version: str, directory: Path) -> None:
         self.version = version
@@ -32,7 +32,7 @@ class Site:
         self._environment = clean_environment() | {"USER": "ada"}
 
     def start_server(self) -> None:
-        """The first time on any port, then on the same."""
+        """On a free port at first, later on the same one."""
         command = server_command(
             self._programs / "torc-server",
             self._directory,
@@ -51,7 +51,7 @@ class Site:
         path.write_text(json.dumps(spec))
         command = [*self._torc, "run", path, "--output-dir", "out", "--num-cpus", "64"]
         command += ["--memory-gb", "64", "--poll-interval", str(POLL_INTERVAL), *options]
-        if self.version != "0.12.2":  # the others look in ever longer intervals
+        if self.version != "0.12.2":  # the others increase the poll interval
             command += ["--claim-backoff-max-secs", str(POLL_INTERVAL)]
         with (self._directory / "runner.log").open("wb") as log:
             self._runner = subprocess.Popen(
@@ -73,27 +73,27 @@ class Site:
         if self._runner is not None:
             self._runner.send_signal(signal.Signals[name])
 
-    def runner_has_left(self) -> None:
+    def wait_for_runner(self) -> None:
         if self._runner is not None:
-            self._runner.wait(PATIENCE)
-        if not self._is_there():
+            self._runner.wait(TIMEOUT)
+        if not self._has_workflow():
             raise RuntimeError(self._log())
 
     def ask(self, method: str, path: str) -> Any:
         return send_request(method, self.url + path)
 
-    def jobs_run(self) -> None:
-        """Waits until all jobs run that have no other to wait for, and have set their traps."""
-        self._wait_until(self._all_run)
+    def wait_for_jobs(self) -> None:
+        """Waits until all jobs without dependencies run and have set their traps."""
+        self._wait_until(self._all_jobs_run)
 
-    def _all_run(self) -> bool:
-        jobs = self.ask("GET", "/jobs?workflow_id=1")["items"] if self._is_there() else []
+    def _all_jobs_run(self) -> bool:
+        jobs = self.ask("GET", "/jobs?workflow_id=1")["items"] if self._has_workflow() else []
         statuses = {job["status"] for job in jobs}
         traps = [job["name"] for job in jobs if "trap" in job["command"]]
         ready = all((self._directory / f"{name}.ready").exists() for name in traps)
         return len(jobs) == len(self._names) and statuses <= {"running", "blocked"} and ready
 
-    def _is_there(self) -> bool:
+    def _has_workflow(self) -> bool:
         return bool(self.ask("GET", "/workflows")["items"])
 
     def _log(self) -> str:
@@ -102,19 +102,19 @@ class Site:
     def touch(self, name: str) -> None:
         (self._directory / name).touch()
 
-    def let_runner_look(self) -> None:
-        """Returns when it surely has looked at its jobs and its server."""
+    def let_runner_poll(self) -> None:
+        """Waits until the runner has certainly polled its jobs and its server."""
         time.sleep(10 * POLL_INTERVAL)
 
-    def _wait_until(self, happened: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while not happened():
+    def _wait_until(self, condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + TIMEOUT
+        while not condition():
             if time.monotonic() > deadline:
                 raise TimeoutError(self._log())
             time.sleep(0.05)
 
     def processes(self) -> dict[int, str]:
-        """Living processes of jobs of this site: process number to the job's name."""
+        """The running processes of this site's jobs: process id to job name."""
         mark = f"TORC_API_URL={self.url}".encode()
         found = {}
         for folder in Path("/proc").glob("[0-9]*"):
@@ -133,7 +133,7 @@ class Site:
             self._runner.wait()
         self.stop_server()
         for process in self.processes():
-            with suppress(ProcessLookupError):  # it has ended meanwhile
+            with suppress(ProcessLookupError):  # it has ended
                 os.kill(process, signal.SIGKILL)
 
 

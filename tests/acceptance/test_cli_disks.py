@@ -73,7 +73,7 @@ def test_disk_that_fills_up_during_a_round(failed: "Site") -> None:
     assert "The journal" in first
     assert "cannot be used: database or disk is full" in first
     assert second.startswith("1\n")
-    assert "Continuing recovery round 1 at its step 'hook'" in second
+    assert "Continuing recovery round 1 at step 'hook'" in second
     assert status == 0
     assert before != failed.database()
 

@@ -97,7 +97,7 @@ def test_watch_killed_in_its_hook_resumes_there(failed: "Site") -> None:
     hooks = sessions(pid for pid, line in failed.processes().items() if "sh hook" in line)
     assert len(hooks) == 1, "only the one that nobody was left to stop"
     final = failed.start(*command)
-    final.until("Continuing recovery round 1 at its step 'hook'")
+    final.until("Continuing recovery round 1 at step 'hook'")
     final.until("hook of workflow 1")
     (failed.folder / "go").touch()
 

@@ -249,7 +249,7 @@ def test_watch_killed_during_a_recovery(
     final = torc.watch(TORC_API_URL=proxy.url)
 
     assert final.end() == 0, final.output
-    assert "Continuing recovery round 1 at its step 'allocate'" in final.output
+    assert "Continuing recovery round 1 at step 'allocate'" in final.output
     assert torc.ends() == {(1, 137): 1, (1, 1): 1, (2, 0): 3}
     assert_run_by_torc_alone(torc.rows("compute_nodes"), 2)
     assert torc.allocations() == [(1, "complete"), (2, "complete")]
@@ -285,6 +285,8 @@ def test_missing_runner(served: "Site") -> None:
     ]
 
     assert [each.returncode for each in refused] == [2, 2, 2]
-    assert all("TORC_WATCHD_LOCAL_RUNNER is '/nowhere/torc'" in each.stderr for each in refused)
+    assert all(
+        "The local runner '/nowhere/torc' is not a program" in each.stderr for each in refused
+    )
     assert served.database() == before
     assert not served.home.exists()

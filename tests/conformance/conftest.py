@@ -1,7 +1,7 @@
-"""Four servers that have to agree: the embedded one in both API versions, and the real Torc twice.
+"""Four servers that must agree: the embedded one in both API versions, and two releases of Torc.
 
-Each is a process of its own, started when its first test asks for it, with an empty database that
-all tests of the session share: a test makes a workflow of its own and knows no ids beforehand.
+Each server is a separate process that starts with its first test. Its database is empty at first
+and shared by all tests of the session: each test creates its own workflow and assumes no ids.
 """
 
 import ssl
@@ -23,15 +23,15 @@ import httpx
 import pytest
 
 from tests.rigs.real_torc import server_command, serving
-from torc_watch.sandbox.server.settings import ApiVersionName
+from torc_watch.sandbox.server.server_settings import ApiDialect
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.transport import Connection, Transport
 
 NODE: dict[str, Any] = {"num_cpus": 64, "memory_gb": 64.0, "num_gpus": 0, "num_nodes": 1}
-UNBLOCK_INTERVAL = 0.005  # seconds between the servers' looks at what has finished
-PATIENCE = 10.0  # seconds until what a server does by itself has not happened
+UNBLOCK_INTERVAL = 0.005  # seconds between the servers' checks for finished jobs
+TIMEOUT = 10.0  # seconds for a server's background work
 REAL_VERSIONS = {"torc-0.12.2": "0.12.2", "torc-1.0.0": "1.0.0"}
-DIALECTS: dict[str, ApiVersionName] = {
+DIALECTS: dict[str, ApiDialect] = {
     "embedded-0.12": "0.12",
     "embedded-1.0": "1.0",
     "torc-0.12.2": "0.12",
@@ -39,7 +39,7 @@ DIALECTS: dict[str, ApiVersionName] = {
 }
 
 
-TorcProgram = Callable[[str, str], Path]  # of a version, by its name
+TorcProgram = Callable[[str, str], Path]  # the path of a program, by version and name
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Server:
     url: str
 
     @property
-    def api_version(self) -> ApiVersionName:
+    def api_version(self) -> ApiDialect:
         return DIALECTS[self.name]
 
     @property
@@ -59,7 +59,7 @@ class Server:
 
 
 class StartServer(Protocol):
-    """Starts the server of that name on a folder, with more options of its command line."""
+    """Starts the server ``name`` on a directory, with additional command line options."""
 
     def __call__(
         self, name: str, directory: Path, *options: str, unblock_interval: float = UNBLOCK_INTERVAL
@@ -109,12 +109,12 @@ def server(
 
 @pytest.fixture
 def start_server(torc_program: TorcProgram) -> StartServer:
-    """For a test that needs a server of its own."""
+    """For a test that needs its own server."""
     return partial(running_server, torc_program)
 
 
 @pytest.fixture
-def api_version(server: Server) -> ApiVersionName:
+def api_version(server: Server) -> ApiDialect:
     return server.api_version
 
 
@@ -126,10 +126,10 @@ async def client(server: Server) -> AsyncIterator[TorcClient]:
 
 @dataclass
 class Torc:
-    """A server with one workflow, and a worker that does as it is told."""
+    """A server with one workflow, and a worker that the test controls."""
 
     client: httpx.AsyncClient
-    api_version: ApiVersionName
+    api_version: ApiDialect
     workflow_id: int
     node_id: int
     run_id: int = 0
@@ -146,7 +146,7 @@ class Torc:
         return await self.ask(method, f"/workflows/{self.workflow_id}/{path}", body)
 
     async def add(self, graph: Mapping[str, Sequence[str]], **fields: Any) -> None:
-        """Jobs by name with the names of what they wait for."""
+        """Add jobs; ``graph`` maps each name to the names of its dependencies."""
         ids: dict[str, int] = {}
         for name, blockers in graph.items():
             body = {"workflow_id": self.workflow_id, "name": name, "command": "true", **fields}
@@ -161,15 +161,15 @@ class Torc:
         return {name: job["status"] for name, job in (await self.jobs()).items()}
 
     async def statuses_become(self, expected: Mapping[str, str]) -> None:
-        """Wait until the server has given these jobs their statuses."""
+        """Wait until the server has set these statuses."""
         await self.eventually(partial(self._named_statuses, expected), expected)
 
     async def eventually(self, read: Callable[[], Awaitable[Any]], expected: Any) -> None:
-        """Read again and again until it is what is expected."""
+        """Poll ``read`` until it returns the expected value."""
         found = None
-        with anyio.move_on_after(PATIENCE):
-            while (found := await read()) != expected:  # noqa: ASYNC110 - of another process
-                await anyio.sleep(0.01)  # leave the processor to the server
+        with anyio.move_on_after(TIMEOUT):
+            while (found := await read()) != expected:  # noqa: ASYNC110 - another process changes it
+                await anyio.sleep(0.01)  # leave CPU time for the server
         assert found == expected
 
     async def _named_statuses(self, names: Mapping[str, str]) -> dict[str, str]:
@@ -213,7 +213,7 @@ class Torc:
         }
 
     async def finish(self, **codes: int) -> None:
-        """Claim everything that is ready, and end the jobs named with their return codes."""
+        """Claim all ready jobs; start and complete those in ``codes``, with their return codes."""
         await self.claim()
         for name, code in codes.items():
             assert await self.start(name) == 200
@@ -221,12 +221,12 @@ class Torc:
             assert await self.complete(name, status, code) == 200
 
     async def results(self, query: str = "") -> list[tuple[int, int, int]]:
-        """Run, attempt and return code of the results."""
+        """Run, attempt and return code of each result."""
         found = await self.ask("GET", f"/results?workflow_id={self.workflow_id}{query}")
         return [(one["run_id"], one["attempt_id"], one["return_code"]) for one in found["items"]]
 
     async def count_on_node(self) -> int:
-        """How many jobs the worker's node is said to run."""
+        """How many jobs run on the worker's node, according to the server."""
         query = f"workflow_id={self.workflow_id}&active_compute_node_id={self.node_id}"
         return int((await self.ask("GET", f"/jobs?{query}"))["total_count"])
 
@@ -234,11 +234,11 @@ class Torc:
         return bool((await self.workflow("GET", "is_complete"))["is_complete"])
 
     async def sibling(self) -> "Torc":
-        """Another workflow of the same server."""
+        """Another workflow on the same server."""
         return await _new_workflow(self.client, self.api_version)
 
     async def background_work_done(self) -> None:
-        """Wait until the server has looked twice at all that finished before this call."""
+        """Wait until the server has run its unblocking task twice since this call."""
         other = await self.sibling()
         await other.add({"a": [], "b": ["a"], "c": ["b"]})
         await other.workflow("POST", "initialize_jobs")
@@ -247,7 +247,7 @@ class Torc:
             await other.statuses_become({unblocked: "ready"})
 
 
-async def _new_workflow(client: httpx.AsyncClient, api_version: ApiVersionName) -> Torc:
+async def _new_workflow(client: httpx.AsyncClient, api_version: ApiDialect) -> Torc:
     workflow = await client.post("/workflows", json={"name": "w", "user": "u"})
     workflow_id = workflow.json()["id"]
     node = {"workflow_id": workflow_id, "hostname": "h", "pid": 1, "start_time": "now"}
@@ -257,14 +257,14 @@ async def _new_workflow(client: httpx.AsyncClient, api_version: ApiVersionName) 
 
 
 class Connect(Protocol):
-    """Opens a connection to a server with a new workflow, or with that workflow and node."""
+    """Opens a connection to a server with a new workflow, or with known workflow and node ids."""
 
     def __call__(self, server: Server, *known: int) -> AbstractAsyncContextManager[Torc]: ...
 
 
 @asynccontextmanager
 async def _connected(server: Server, *known: int) -> AsyncIterator[Torc]:
-    unused = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # loading certificates would take longer
+    unused = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # saves the time to load certificates
     async with httpx.AsyncClient(base_url=server.url, verify=unused, trust_env=False) as client:
         if known:
             yield Torc(client, server.api_version, *known)
@@ -274,7 +274,7 @@ async def _connected(server: Server, *known: int) -> AsyncIterator[Torc]:
 
 @pytest.fixture
 def connect() -> Connect:
-    """For a test that starts a server again."""
+    """For a test that restarts a server."""
     return _connected
 
 

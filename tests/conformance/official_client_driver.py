@@ -1,7 +1,7 @@
-"""Drives a server with Torc's official Python client and prints what it saw, as JSON.
+"""Exercises a server with Torc's official Python client and prints the observations as JSON.
 
-Run by the environment of one client: ``python official_client_driver.py URL``. It needs nothing
-but that client; the methods of both versions take their bodies in the same places.
+The Python environment of one client runs it: ``python official_client_driver.py URL``. It needs
+only that client. The methods of both versions have their bodies at the same positions.
 """
 
 import importlib
@@ -12,7 +12,7 @@ from typing import Any
 
 CLIENT = importlib.import_module("torc.openapi_client")
 MODELS = importlib.import_module("torc.openapi_client.models")
-# 0.12 has a status that clients read and write; 1.0 shows it as part of the workflow.
+# In 0.12 clients read and write a status; in 1.0 it is part of the workflow.
 HAS_STATUS = hasattr(MODELS, "WorkflowStatusModel")
 NODE = {"num_cpus": 4, "memory_gb": 8.0, "num_gpus": 0, "num_nodes": 1}
 
@@ -46,7 +46,7 @@ def status_of_error(call: Callable[..., Any], *arguments: Any, **named: Any) -> 
 
 
 def plain(status: Any) -> str:
-    """A status is an enumeration's member in one client and a text in the other."""
+    """The text of a status, which is an enum member in one client and a string in the other."""
     return str(getattr(status, "value", status))
 
 
@@ -55,7 +55,7 @@ def statuses(api: Api, workflow_id: int) -> dict[str, str]:
 
 
 def submit(api: Api) -> tuple[int, list[Any]]:
-    """A workflow of ``a``, ``b`` behind it, ``c`` behind ``b``, and ``d`` by itself."""
+    """Create a workflow: ``c`` depends on ``b``, ``b`` on ``a``; ``d`` is independent."""
     workflow = api.create_workflow(model("WorkflowModel", name="official", user="tester"))
     needs = api.create_resource_requirements(
         model(
@@ -71,14 +71,14 @@ def submit(api: Api) -> tuple[int, list[Any]]:
     )
     jobs: list[Any] = []
     for name in "abcd":
-        behind = [jobs[-1].id] if name in "bc" else []
+        blockers = [jobs[-1].id] if name in "bc" else []
         body = model(
             "JobModel",
             workflow_id=workflow.id,
             name=name,
             command=f"echo {name}",
             resource_requirements_id=needs.id,
-            depends_on_job_ids=behind,
+            depends_on_job_ids=blockers,
         )
         jobs += api.create_jobs(model("JobsModel", jobs=[body])).jobs
     return workflow.id, jobs
@@ -106,7 +106,7 @@ def claim(api: Api, workflow_id: int, limit: int) -> list[Any]:
 
 
 def run_jobs(api: Api, workflow_id: int, run_id: int, codes: dict[str, int]) -> list[str]:
-    """Claim what is ready, start and complete it with the return codes by name; their names."""
+    """Claim, start and complete the ready jobs with ``codes`` by name; returns their names."""
     node = register_node(api, workflow_id)
     claimed = claim(api, workflow_id, 10)
     for job in claimed:
@@ -181,7 +181,7 @@ def run_id_of(api: Api, workflow_id: int) -> int:
 
 
 def begin_next_run(api: Api, workflow_id: int) -> None:
-    """0.12 counts runs in the status that clients write; 1.0 when the status is reset."""
+    """In 0.12 the client writes the run to the status; in 1.0 the reset increments it."""
     if HAS_STATUS:
         status = api.get_workflow_status(workflow_id)
         status.run_id += 1
@@ -190,7 +190,7 @@ def begin_next_run(api: Api, workflow_id: int) -> None:
 
 
 def observe_shown(api: Api, workflow_id: int, job_id: int) -> dict[str, Any]:
-    """What is shown of a workflow, and of its first job, that failed."""
+    """The workflow, and its first job, which failed."""
     (result,) = api.list_results(workflow_id, job_id=job_id).items
     (node,) = api.list_compute_nodes(workflow_id).items
     mine = {one.id for one in api.list_workflows(user="tester", limit=10_000).items}
@@ -203,7 +203,7 @@ def observe_shown(api: Api, workflow_id: int, job_id: int) -> dict[str, Any]:
 
 
 def observe_recovery(api: Api) -> dict[str, Any]:
-    """One failure, its dependents canceled, the failed reset and run again to the end."""
+    """One job fails and its dependents are canceled; they are reset and run again to the end."""
     workflow_id, jobs = submit(api)
     seen: dict[str, Any] = {
         "uninitialized": api.is_workflow_uninitialized(workflow_id).is_uninitialized
@@ -212,7 +212,7 @@ def observe_recovery(api: Api) -> dict[str, Any]:
     seen["initialized"] = statuses(api, workflow_id)
     seen["claimed"] = run_jobs(api, workflow_id, run_id_of(api, workflow_id), {"a": 137})
     while not api.is_workflow_complete(workflow_id).is_complete:
-        pass  # the server unblocks every few milliseconds
+        pass  # the unblocking task runs every few milliseconds
     seen["failed"] = statuses(api, workflow_id)
     seen["shown"] = observe_shown(api, workflow_id, jobs[0].id)
     run_id = run_id_of(api, workflow_id)
@@ -231,7 +231,7 @@ def observe_recovery(api: Api) -> dict[str, Any]:
 
 
 def observe_retry(api: Api) -> dict[str, Any]:
-    """0.12's client cannot say ``max_retries``, without which its server refuses."""
+    """The client of 0.12 cannot send ``max_retries``, so its server refuses."""
     workflow_id, jobs = submit(api)
     api.initialize_jobs(workflow_id)
     run_jobs(api, workflow_id, 0, {"d": 1})
@@ -245,11 +245,11 @@ def observe_retry(api: Api) -> dict[str, Any]:
 
 
 def observe_newer(api: Api) -> dict[str, Any]:
-    """What only 1.0 has."""
+    """The requests that only 1.0 has."""
     workflow_id, jobs = submit(api)
     task = api.initialize_jobs(workflow_id, var_async=True)
     while api.get_active_task_for_workflow(workflow_id).task is not None:
-        pass  # the server works on it
+        pass  # the server runs the task
     claim(api, workflow_id, 1)
     api.start_job(jobs[0].id, 0, register_node(api, workflow_id).id)
     running = api.get_running_jobs(workflow_id).items

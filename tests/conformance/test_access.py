@@ -1,4 +1,4 @@
-"""Passwords, other people's workflows, and TLS: our client at isolate_crashes servers."""
+"""The client with servers that require passwords, restrict access, or are behind TLS."""
 
 import shutil
 import ssl
@@ -24,23 +24,23 @@ from torc_watch.torc.transport import Connection, Transport
 
 if TYPE_CHECKING:
     from tests.conformance.conftest import StartServer
-    from torc_watch.sandbox.server.settings import ApiVersionName
+    from torc_watch.sandbox.server.server_settings import ApiDialect
 
 TorcProgram = Callable[[str, str], Path]
-Guarded = Callable[..., AbstractAsyncContextManager[str]]
-# Letters of which an encoding can go wrong. Torc 0.12 takes no colon, and 1.0 nothing simple.
+OpenProtectedServer = Callable[..., AbstractAsyncContextManager[str]]
+# With letters that break with a wrong encoding. Torc 0.12 refuses colons, 1.0 simple passwords.
 ACCOUNTS = {"ada": "größer horse battery 77", "eve": "smaller horse battery 78"}
-EMBEDDED: dict[str, "ApiVersionName"] = {"embedded-0.12": "0.12", "embedded-1.0": "1.0"}
+EMBEDDED: dict[str, "ApiDialect"] = {"embedded-0.12": "0.12", "embedded-1.0": "1.0"}
 REAL = {"torc-0.12.2": "0.12.2", "torc-1.0.0": "1.0.0"}
 real_servers = pytest.mark.parametrize("name", list(REAL))
 every_server = pytest.mark.parametrize("name", [*EMBEDDED, *REAL])
 
 
 @pytest.fixture
-def isolate_crashes(
+def protected_server(
     tmp_path: Path, name: str, start_server: "StartServer", torc_program: TorcProgram
-) -> Guarded:
-    """Opens the server ``name``, with more options of its own, to ACCOUNTS only; gives its URL."""
+) -> OpenProtectedServer:
+    """Opens the server ``name`` with further options, for ACCOUNTS only; yields its URL."""
     if name in EMBEDDED:
         return partial(_embedded, tmp_path, EMBEDDED[name])
     accounts = tmp_path / "htpasswd"
@@ -59,7 +59,7 @@ async def _real(start: "StartServer", name: str, folder: Path, *options: str) ->
 
 
 @asynccontextmanager
-async def _embedded(directory: Path, api_version: "ApiVersionName") -> AsyncIterator[str]:
+async def _embedded(directory: Path, api_version: "ApiDialect") -> AsyncIterator[str]:
     settings = ServerSettings(directory=directory, api_version=api_version, accounts=ACCOUNTS)
     urls, announced = anyio.create_memory_object_stream[str](1)
     with urls, announced:
@@ -73,7 +73,7 @@ async def _embedded(directory: Path, api_version: "ApiVersionName") -> AsyncIter
 async def client_of(
     url: str, user: str, password: str | None = None, ca_file: Path | None = None
 ) -> AsyncIterator[TorcClient]:
-    """The client of somebody with an account, or with another password than theirs."""
+    """The client of a user with an account, optionally with another password."""
     known = ACCOUNTS[user] if password is None else password
     connection = Connection(url=url, username=user, password=known, ca_file=ca_file)
     async with Transport(connection) as transport:
@@ -81,11 +81,11 @@ async def client_of(
 
 
 @every_server
-async def test_a_password_opens_everything(isolate_crashes: Guarded) -> None:
-    async with isolate_crashes() as url:
+async def test_correct_password_is_required(protected_server: OpenProtectedServer) -> None:
+    async with protected_server() as url:
         async with client_of(url, "ada") as client:
             assert await client.list_workflows() == []
-            await one_event_arrives(client)
+            await receive_one_event(client)
         for password in ("wrong", ""):
             with pytest.raises(AccessDenied, match="Unauthorized"):
                 async with client_of(url, "ada", password):
@@ -96,10 +96,12 @@ async def test_a_password_opens_everything(isolate_crashes: Guarded) -> None:
 
 
 @real_servers
-async def test_other_peoples_workflows_are_closed(isolate_crashes: Guarded, name: str) -> None:
-    async with isolate_crashes("--enforce-access-control") as url:
+async def test_workflows_of_other_users_are_denied(
+    protected_server: OpenProtectedServer, name: str
+) -> None:
+    async with protected_server("--enforce-access-control") as url:
         async with client_of(url, "ada") as ada:
-            workflow_id = await ada.create_workflow(NewWorkflow(name="hers", user="ada"))
+            workflow_id = await ada.create_workflow(NewWorkflow(name="private", user="ada"))
             (job_id,) = await ada.create_jobs(workflow_id, [NewJob(name="j", command="true")])
             assert (await ada.get_job(job_id)).name == "j"
         async with client_of(url, "eve") as eve:
@@ -113,7 +115,7 @@ async def test_other_peoples_workflows_are_closed(isolate_crashes: Guarded, name
                 with pytest.raises(AccessDenied, match="Ask the workflow's owner for access"):
                     await call()
             assert await eve.list_workflows() == []
-            if name == "torc-0.12.2":  # which forgot to close this door, and some more
+            if name == "torc-0.12.2":  # does not check access here, nor in some other requests
                 assert not await eve.is_complete(workflow_id)
             else:
                 with pytest.raises(AccessDenied):
@@ -122,9 +124,9 @@ async def test_other_peoples_workflows_are_closed(isolate_crashes: Guarded, name
 
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a private authority's ca.pem, and cert.pem and key.pem of 127.0.0.1."""
+    """A folder with ca.pem of a private authority, and cert.pem and key.pem of 127.0.0.1."""
     if shutil.which("openssl") is None:
-        pytest.skip("openssl, which makes the certificates, is not installed")
+        pytest.skip("openssl is not installed; it creates the certificates")
     folder = tmp_path_factory.mktemp("authority")
     new = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
     new += ["-nodes", "-days", "2"]
@@ -139,40 +141,41 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @asynccontextmanager
 async def proxy(url: str, authority: Path) -> AsyncIterator[str]:
-    """The URL of a proxy that speaks TLS and passes everything on to the server at ``url``."""
+    """The URL of a TLS proxy for the server at ``url``."""
     port = int(url.split(":")[2].split("/", maxsplit=1)[0])
 
-    async def passed_on(source: ByteStream, target: ByteStream, ended: anyio.CancelScope) -> None:
-        with suppress(
-            anyio.BrokenResourceError, anyio.EndOfStream
-        ):  # whoever goes first takes the other along
+    async def forward(source: ByteStream, target: ByteStream, ended: anyio.CancelScope) -> None:
+        # The first side to disconnect ends both directions.
+        with suppress(anyio.BrokenResourceError, anyio.EndOfStream):
             async for part in source:
                 await target.send(part)
         ended.cancel()
 
-    async def connected(client: ByteStream) -> None:
+    async def handle(client: ByteStream) -> None:
         async with (
             client,
             await anyio.connect_tcp("127.0.0.1", port) as server,
             anyio.create_task_group() as both,
         ):
-            both.start_soon(passed_on, client, server, both.cancel_scope)
-            both.start_soon(passed_on, server, client, both.cancel_scope)
+            both.start_soon(forward, client, server, both.cancel_scope)
+            both.start_soon(forward, server, client, both.cancel_scope)
 
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(authority / "cert.pem", authority / "key.pem")
     tcp = await anyio.create_tcp_listener(local_host="127.0.0.1")
     async with tcp, anyio.create_task_group() as group:
-        group.start_soon(TLSListener(tcp, context, standard_compatible=False).serve, connected)
+        group.start_soon(TLSListener(tcp, context, standard_compatible=False).serve, handle)
         yield f"https://127.0.0.1:{tcp.extra(SocketAttribute.local_port)}"  # noqa: S610 - no Django
         group.cancel_scope.cancel()
 
 
 @every_server
-async def test_a_proxy_with_a_private_authority(isolate_crashes: Guarded, authority: Path) -> None:
-    async with isolate_crashes() as url, proxy(url, authority) as secure_url:
+async def test_tls_proxy_with_a_private_authority(
+    protected_server: OpenProtectedServer, authority: Path
+) -> None:
+    async with protected_server() as url, proxy(url, authority) as secure_url:
         async with client_of(secure_url, "ada", ca_file=authority / "ca.pem") as client:
-            await one_event_arrives(client)
+            await receive_one_event(client)
         with pytest.raises(ServerUnreachable, match="ca_file"):
             async with client_of(secure_url, "ada"):
                 pass
@@ -181,13 +184,13 @@ async def test_a_proxy_with_a_private_authority(isolate_crashes: Guarded, author
                 pass
 
 
-async def one_event_arrives(client: TorcClient) -> None:
-    """Also through whatever stands between: changes, and the stream that tells of them."""
+async def receive_one_event(client: TorcClient) -> None:
+    """Make changes and receive an event about them, also through a proxy."""
     workflow_id = await client.create_workflow(NewWorkflow(name="w", user="ada"))
     await client.create_jobs(workflow_id, [NewJob(name="j", command="true")])
 
     async def make_events() -> None:
-        # There is no replay, and nobody says when the stream is open: so again and again.
+        # Events are not replayed, and it is unknown when the stream is open: repeat until then.
         while True:
             await client.initialize_jobs(workflow_id)
 

@@ -11,7 +11,7 @@ RUN: dict[str, Any] = {"action_type": "run_commands", "action_config": {"command
 
 
 @pytest.mark.parametrize(
-    ("trigger_type", "jobs", "moment"),
+    ("trigger_type", "jobs", "event"),
     [
         ("on_workflow_start", None, "initialized"),
         ("on_worker_start", None, "initialized"),
@@ -24,15 +24,15 @@ RUN: dict[str, Any] = {"action_type": "run_commands", "action_config": {"command
         ("on_full_moon", None, None),
     ],
 )
-async def test_the_moment_of_an_action(
+async def test_event_that_triggers_an_action(
     torc: "Torc",
     trigger_type: str,
     jobs: list[str] | None,
-    moment: str | None,
+    event: str | None,
 ) -> None:
     await torc.add({"first": [], "second": ["first"]})
     job_ids = None if jobs is None else [await torc.id_of(name) for name in jobs]
-    await act(torc, trigger_type=trigger_type, job_ids=job_ids)
+    await add_action(torc, trigger_type=trigger_type, job_ids=job_ids)
     pending_at = {}
     await torc.workflow("POST", "initialize_jobs")
     pending_at["initialized"] = await pending(torc)
@@ -41,13 +41,13 @@ async def test_the_moment_of_an_action(
     pending_at["first ended"] = await pending(torc)
     await torc.finish(second=0)
     pending_at["all ended"] = await pending(torc)
-    assert next((name for name, ids in pending_at.items() if ids), None) == moment
+    assert next((name for name, ids in pending_at.items() if ids), None) == event
 
 
-async def test_jobs_that_keep_their_end_count_when_others_start_over(torc: "Torc") -> None:
+async def test_jobs_that_stay_complete_still_count_after_a_reset(torc: "Torc") -> None:
     await torc.add({"kept": [], "again": []})
     job_ids = [await torc.id_of("kept"), await torc.id_of("again")]
-    action = await act(torc, trigger_type="on_jobs_complete", job_ids=job_ids)
+    action = await add_action(torc, trigger_type="on_jobs_complete", job_ids=job_ids)
     assert await torc.complete("kept") == 200
     await torc.workflow("POST", "initialize_jobs?only_uninitialized=true")
     assert await pending(torc) == []
@@ -55,24 +55,24 @@ async def test_jobs_that_keep_their_end_count_when_others_start_over(torc: "Torc
     assert await pending(torc) == [action]
 
 
-async def test_initializing_arms_actions_again_and_drops_those_of_recovery(torc: "Torc") -> None:
-    action = await act(torc, trigger_type="on_workflow_start")
-    await act(torc, trigger_type="on_workflow_start", is_recovery=True)
+async def test_initialization_resets_actions_and_deletes_recovery_actions(torc: "Torc") -> None:
+    action = await add_action(torc, trigger_type="on_workflow_start")
+    await add_action(torc, trigger_type="on_workflow_start", is_recovery=True)
     for _ in range(2):
         await torc.workflow("POST", "initialize_jobs")
         assert await pending(torc) == [action]
         await torc.workflow("POST", f"actions/{action}/claim", {})
 
 
-async def test_actions_whose_moment_is_past_when_some_jobs_start_over(torc: "Torc") -> None:
-    """The older server does them all again; the newer only what the next run comes to."""
+async def test_actions_with_past_events_after_a_partial_reset(torc: "Torc") -> None:
+    """API 0.12 makes all actions pending again; API 1.0 only those that the next run triggers."""
     await torc.add({"kept": [], "again": []})
     kept, again = await torc.id_of("kept"), await torc.id_of("again")
-    start = await act(torc, trigger_type="on_workflow_start")
-    over = await act(torc, trigger_type="on_jobs_complete", job_ids=[kept])
-    ready = await act(torc, trigger_type="on_jobs_ready", job_ids=[kept])
-    half = await act(torc, trigger_type="on_jobs_ready", job_ids=[kept, again])
-    worker = await act(torc, trigger_type="on_worker_start")
+    start = await add_action(torc, trigger_type="on_workflow_start")
+    over = await add_action(torc, trigger_type="on_jobs_complete", job_ids=[kept])
+    ready = await add_action(torc, trigger_type="on_jobs_ready", job_ids=[kept])
+    half = await add_action(torc, trigger_type="on_jobs_ready", job_ids=[kept, again])
+    worker = await add_action(torc, trigger_type="on_worker_start")
     await torc.workflow("POST", "initialize_jobs")
     await torc.finish(kept=0, again=1)
     for action in await pending(torc):
@@ -87,9 +87,9 @@ async def test_actions_whose_moment_is_past_when_some_jobs_start_over(torc: "Tor
 
 
 @pytest.mark.parametrize("trigger_type", ["on_jobs_ready", "on_jobs_complete"])
-async def test_an_action_of_no_jobs_is_armed_again(torc: "Torc", trigger_type: str) -> None:
+async def test_action_without_jobs_is_reset(torc: "Torc", trigger_type: str) -> None:
     await torc.add({"job": []})
-    action = await act(torc, trigger_type=trigger_type, job_ids=[])
+    action = await add_action(torc, trigger_type=trigger_type, job_ids=[])
     await torc.workflow("POST", "initialize_jobs")
     await torc.workflow("POST", f"actions/{action}/claim", {})
     assert await pending(torc) == []
@@ -97,7 +97,7 @@ async def test_an_action_of_no_jobs_is_armed_again(torc: "Torc", trigger_type: s
     assert await pending(torc) == [action]
 
 
-async def test_how_often_an_action_must_be_triggered_is_told_by_lists_alone(torc: "Torc") -> None:
+async def test_only_lists_show_the_required_triggers(torc: "Torc") -> None:
     await torc.add({"a": [], "b": []})
     ids = [await torc.id_of("a"), await torc.id_of("b")]
     body = {"workflow_id": torc.workflow_id, "trigger_type": "on_jobs_ready", "job_ids": ids, **RUN}
@@ -107,10 +107,10 @@ async def test_how_often_an_action_must_be_triggered_is_told_by_lists_alone(torc
 
 
 @pytest.mark.parametrize(("persistent", "second"), [(False, 409), (True, 200)])
-async def test_an_action_is_claimed_once_unless_it_is_persistent(
+async def test_action_is_claimed_once_unless_persistent(
     torc: "Torc", persistent: bool, second: int
 ) -> None:
-    action = await act(torc, trigger_type="on_workflow_start", persistent=persistent)
+    action = await add_action(torc, trigger_type="on_workflow_start", persistent=persistent)
     await torc.workflow("POST", "initialize_jobs")
     claim = f"actions/{action}/claim"
     answer = await torc.workflow("POST", claim, {"compute_node_id": torc.node_id})
@@ -123,9 +123,9 @@ async def test_an_action_is_claimed_once_unless_it_is_persistent(
     assert await pending(torc) == ([action] if persistent else [])
 
 
-async def test_pending_actions_are_asked_for_by_their_triggers(torc: "Torc") -> None:
+async def test_pending_actions_are_filtered_by_trigger_type(torc: "Torc") -> None:
     triggers = ("on_workflow_start", "on_worker_start", "on_worker_complete")
-    start, _, complete = [await act(torc, trigger_type=trigger) for trigger in triggers]
+    start, _, complete = [await add_action(torc, trigger_type=trigger) for trigger in triggers]
     await torc.workflow("POST", "initialize_jobs")
     query = "?trigger_type=on_worker_complete&trigger_type=on_workflow_start"
     assert await pending(torc, query) == [start, complete]
@@ -144,17 +144,15 @@ async def test_pending_actions_are_asked_for_by_their_triggers(torc: "Torc") -> 
         ("schedule_nodes", []),
     ],
 )
-async def test_an_action_that_makes_no_sense_is_refused(
-    torc: "Torc", action_type: str, config: object
-) -> None:
+async def test_invalid_action_is_refused(torc: "Torc", action_type: str, config: object) -> None:
     body: dict[str, Any] = {"trigger_type": "on_workflow_start", "action_type": action_type}
     body["workflow_id"] = torc.workflow_id
     path = f"/workflows/{torc.workflow_id}/actions"
     assert await torc.status_of("POST", path, body | {"action_config": config}) == 422
 
 
-async def act(torc: "Torc", **fields: Any) -> int:
-    """Add an action to the workflow; its id."""
+async def add_action(torc: "Torc", **fields: Any) -> int:
+    """Add an action to the workflow; returns its id."""
     body = {"workflow_id": torc.workflow_id, **RUN, **fields}
     return int((await torc.workflow("POST", "actions", body))["id"])
 

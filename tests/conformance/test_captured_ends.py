@@ -1,4 +1,4 @@
-"""The captured ends of jobs, on which the diagnosis is tested, are still those of the real Torc."""
+"""The captured job outcomes, which test the diagnosis, still match the real Torc."""
 
 import json
 import subprocess
@@ -28,12 +28,12 @@ def test_captures_are_up_to_date(
     )
     captured = {path.stem: ends_in(path) for path in tmp_path.glob("*/*.json")}
     assert len(captured) >= 8
-    kept = FIXTURES / f"torc-{version}"
-    assert captured == {name: ends_in(kept / f"{name}.json") for name in captured}
+    expected = FIXTURES / f"torc-{version}"
+    assert captured == {name: ends_in(expected / f"{name}.json") for name in captured}
 
 
 def ends_in(path: Path) -> Ends:
-    """Status of each job, by its name, and the return code of its last result."""
+    """Job name to status and return code of the last result."""
     rows: dict[str, list[dict[str, Any]]] = json.loads(path.read_text())
     codes = {result["job_id"]: result["return_code"] for result in rows["results"]}
     return {job["name"]: (job["status"], codes.get(job["id"])) for job in rows["jobs"]}

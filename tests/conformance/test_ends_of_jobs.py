@@ -1,4 +1,4 @@
-"""The end of a job's attempt, and what may come after it."""
+"""Completed attempts of jobs, retries, and batches of results."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 newer_servers = pytest.mark.parametrize("server", ["embedded-1.0", "torc-1.0.0"], indirect=True)
 
 
-async def test_a_second_result_of_an_attempt_is_an_internal_error(torc: "Torc") -> None:
+async def test_second_result_of_an_attempt_is_an_internal_error(torc: "Torc") -> None:
     await torc.add({"job": []})
     assert await torc.complete("job", "failed", 1) == 200
     assert await torc.complete("job", "failed", 1) == 422
@@ -21,7 +21,7 @@ async def test_a_second_result_of_an_attempt_is_an_internal_error(torc: "Torc") 
     assert await torc.results() == [(0, 1, 1)]
 
 
-async def test_a_report_of_another_run_leaves_its_result(torc: "Torc") -> None:
+async def test_completion_with_another_run_fails_but_stores_the_result(torc: "Torc") -> None:
     await torc.add({"job": []})
     await torc.workflow("POST", "initialize_jobs")
     assert await torc.complete("job", run_id=4) == 500
@@ -30,24 +30,24 @@ async def test_a_report_of_another_run_leaves_its_result(torc: "Torc") -> None:
 
 
 @pytest.mark.parametrize(
-    ("odd", "older", "newer"),
+    ("mismatch", "older", "newer"),
     [({"run_id": 5}, 500, 422), ({"status": "failed"}, 200, 422)],
 )
-async def test_a_report_that_contradicts_itself(
-    torc: "Torc", odd: dict[str, Any], older: int, newer: int
+async def test_inconsistent_completion(
+    torc: "Torc", mismatch: dict[str, Any], older: int, newer: int
 ) -> None:
-    """The older server believes the path, and needs a result of the run that the path names."""
+    """API 0.12 uses the path, and requires a result of the run in the path."""
     await torc.add({"job": []})
     job = (await torc.jobs())["job"]
     path = f"/jobs/{job['id']}/complete_job/completed/0"
     expected = {"0.12": older, "1.0": newer}[torc.api_version]
-    body = torc.result(job, "completed", 0) | odd
+    body = torc.result(job, "completed", 0) | mismatch
     assert await torc.status_of("POST", path, body) == expected
     status = "completed" if expected == 200 else "uninitialized"
     assert await torc.statuses() == {"job": status}
 
 
-async def test_a_pending_failed_job_completes_nothing(torc: "Torc") -> None:
+async def test_pending_failed_job_is_not_complete(torc: "Torc") -> None:
     await torc.add({"job": []})
     assert await torc.complete("job", "pending_failed", 1) == 200
     assert await torc.statuses() == {"job": "pending_failed"}
@@ -55,7 +55,7 @@ async def test_a_pending_failed_job_completes_nothing(torc: "Torc") -> None:
     assert await torc.complete("job", "running", 1) == 500
 
 
-async def test_a_retry_is_a_new_attempt_of_the_same_run(torc: "Torc") -> None:
+async def test_retry_is_a_new_attempt_in_the_same_run(torc: "Torc") -> None:
     await torc.add({"job": []})
     job_id = await torc.id_of("job")
     assert await torc.complete("job", "failed", 1) == 200
@@ -64,7 +64,7 @@ async def test_a_retry_is_a_new_attempt_of_the_same_run(torc: "Torc") -> None:
         ("?max_retries=1", 0, 422),
         ("?max_retries=2", 5, 422),
         ("?max_retries=2", 0, 200),
-        ("?max_retries=3", 0, 422),  # it is ready now, and did not fail
+        ("?max_retries=3", 0, 422),  # the job is ready now, not failed
     ):
         path = f"/jobs/{job_id}/retry/{run_id}{query}"
         assert await torc.status_of("POST", path) == status
@@ -79,7 +79,7 @@ async def test_a_retry_is_a_new_attempt_of_the_same_run(torc: "Torc") -> None:
         ("PUT", "manage_status_change/ready/0", {"0.12": 1, "1.0": 1}),
     ],
 )
-async def test_a_job_that_is_ready_again_may_still_be_on_its_node(
+async def test_job_that_is_ready_again_may_keep_its_node(
     torc: "Torc", method: str, path: str, stays: dict[str, int]
 ) -> None:
     await torc.add({"job": []})
@@ -91,15 +91,15 @@ async def test_a_job_that_is_ready_again_may_still_be_on_its_node(
     assert await torc.count_on_node() == stays[torc.api_version]
 
 
-async def test_a_status_that_a_job_has_is_no_change_in_any_run(torc: "Torc") -> None:
+async def test_setting_the_current_status_succeeds_for_any_run(torc: "Torc") -> None:
     await torc.add({"job": []})
     torc.run_id = 5
     assert await torc.set_status("job", "uninitialized") == 200
     assert await torc.set_status("job", "ready") == 422
 
 
-async def test_what_is_answered_to_a_worker_about_its_job(torc: "Torc") -> None:
-    """As the job was before the request, but for its status; a retried one as it is stored."""
+async def test_responses_to_a_worker(torc: "Torc") -> None:
+    """The job as it was before the request, with the new status; a retried job as it is stored."""
     await torc.add({"job": []})
     await torc.workflow("POST", "initialize_jobs")
     await torc.claim()
@@ -118,15 +118,18 @@ async def test_what_is_answered_to_a_worker_about_its_job(torc: "Torc") -> None:
 
 
 @newer_servers
-async def test_many_reports_at_once_stand_for_themselves(torc: "Torc") -> None:
+async def test_refused_completion_does_not_affect_its_batch(torc: "Torc") -> None:
     await torc.add({"good": [], "twice": [], "wrong": [], "odd": []})
     await torc.workflow("POST", "initialize_jobs")
     await torc.claim()
     jobs = await torc.jobs()
     assert await torc.complete("twice") == 200
-    completions = [report(torc, jobs["good"]), report(torc, jobs["twice"])]
-    completions += [report(torc, jobs["wrong"], run_id=3), report(torc, jobs["odd"], return_code=1)]
-    completions[-1]["status"] = "failed"  # and its result says completed
+    completions = [completion(torc, jobs["good"]), completion(torc, jobs["twice"])]
+    completions += [
+        completion(torc, jobs["wrong"], run_id=3),
+        completion(torc, jobs["odd"], return_code=1),
+    ]
+    completions[-1]["status"] = "failed"  # but its result has completed
     answer = await torc.workflow("POST", "batch_complete_jobs", {"completions": completions})
     assert answer["completed"] == [jobs["good"]["id"]]
     refused = [jobs[name]["id"] for name in ("twice", "wrong", "odd")]
@@ -135,20 +138,20 @@ async def test_many_reports_at_once_stand_for_themselves(torc: "Torc") -> None:
 
 
 @newer_servers
-async def test_an_error_in_one_of_many_reports_undoes_them_all(torc: "Torc") -> None:
+async def test_internal_error_undoes_a_whole_batch_of_completions(torc: "Torc") -> None:
     await torc.add({"good": [], "known": []})
     await torc.workflow("POST", "initialize_jobs")
     await torc.claim()
     jobs = await torc.jobs()
     assert await torc.complete("known") == 200
-    assert await torc.set_status("known", "ready") == 200  # its attempt has a result
-    body = {"completions": [report(torc, jobs[name]) for name in ("good", "known")]}
+    assert await torc.set_status("known", "ready") == 200  # its attempt already has a result
+    body = {"completions": [completion(torc, jobs[name]) for name in ("good", "known")]}
     path = f"/workflows/{torc.workflow_id}/batch_complete_jobs"
     assert await torc.status_of("POST", path, body) == 500
     assert await torc.statuses() == {"good": "pending", "known": "ready"}
 
 
-def report(
+def completion(
     torc: "Torc", job: dict[str, Any], run_id: int = 0, return_code: int = 0
 ) -> dict[str, Any]:
     result = torc.result(job, "completed", return_code) | {"run_id": run_id}

@@ -1,4 +1,4 @@
-"""What a server tells those who listen, and what it forgets to tell."""
+"""The events that a server streams, and the changes without events."""
 
 import json
 from collections.abc import AsyncIterator
@@ -15,8 +15,8 @@ ALLOCATION = {"scheduler_id": 9, "scheduler_config_id": 1, "scheduler_type": "sl
 
 
 @asynccontextmanager
-async def listening(torc: "Torc", level: str = "info") -> AsyncIterator[AsyncIterator[Any]]:
-    """The events of the workflow from now on, as (name, document)."""
+async def open_stream(torc: "Torc", level: str = "info") -> AsyncIterator[AsyncIterator[Any]]:
+    """The events of the workflow from now on, as (event name, JSON)."""
     path = f"/workflows/{torc.workflow_id}/events/stream?level={level}"
     async with torc.client.stream("GET", path, timeout=10) as response:
         assert response.headers["content-type"].startswith("text/event-stream")
@@ -38,35 +38,35 @@ async def names_of(events: AsyncIterator[Any], number: int) -> list[str]:
         return [(await anext(events))[0] for _ in range(number)]
 
 
-async def test_the_life_of_a_job_is_told(torc: "Torc") -> None:
+async def test_events_of_a_job(torc: "Torc") -> None:
     await torc.add({"good": [], "bad": []})
-    async with listening(torc) as events:
+    async with open_stream(torc) as events:
         await torc.workflow("POST", "initialize_jobs")
         await torc.workflow("POST", "initialize_jobs?only_uninitialized=true")
         await torc.finish(good=0, bad=137)
-        told = ["workflow_reinitialized", "workflow_started"]  # the wrong way round, both of them
-        told += ["job_started", "job_completed", "job_started", "job_failed"]
-        assert await names_of(events, len(told)) == told
+        expected = ["workflow_reinitialized", "workflow_started"]  # Torc swaps these names
+        expected += ["job_started", "job_completed", "job_started", "job_failed"]
+        assert await names_of(events, len(expected)) == expected
 
 
 @pytest.mark.parametrize("server", ["embedded-1.0", "torc-1.0.0"], indirect=True)
-async def test_the_end_of_a_task_is_told(torc: "Torc") -> None:
-    async with listening(torc) as events:
+async def test_event_of_a_finished_task(torc: "Torc") -> None:
+    async with open_stream(torc) as events:
         path = f"/workflows/{torc.workflow_id}/initialize_jobs?async=true"
         task = (await torc.client.request("POST", path)).json()
         with anyio.fail_after(10):
-            told = [await anext(events), await anext(events)]
-    assert [name for name, _ in told] == ["workflow_reinitialized", "task_completed"]
-    data = told[1][1]["data"]
+            received = [await anext(events), await anext(events)]
+    assert [name for name, _ in received] == ["workflow_reinitialized", "task_completed"]
+    data = received[1][1]["data"]
     assert (data["task_id"], data["status"]) == (task["id"], "succeeded")
 
 
-async def test_an_event_says_whose_it_is(torc: "Torc") -> None:
+async def test_content_of_a_job_event(torc: "Torc") -> None:
     await torc.add({"bad": []})
     await torc.workflow("POST", "initialize_jobs")
     await torc.claim()
     await torc.start("bad")
-    async with listening(torc) as events:
+    async with open_stream(torc) as events:
         assert await torc.complete("bad", "failed", 137) == 200
         with anyio.fail_after(10):
             name, event = await anext(events)
@@ -78,8 +78,8 @@ async def test_an_event_says_whose_it_is(torc: "Torc") -> None:
     )
 
 
-async def test_nodes_and_allocations_are_told(torc: "Torc") -> None:
-    async with listening(torc) as events:
+async def test_events_of_nodes_and_allocations(torc: "Torc") -> None:
+    async with open_stream(torc) as events:
         body = ALLOCATION | {"workflow_id": torc.workflow_id, "status": "pending"}
         await torc.ask("POST", "/scheduled_compute_nodes", body)
         node = await torc.ask("GET", f"/compute_nodes/{torc.node_id}")
@@ -88,31 +88,29 @@ async def test_nodes_and_allocations_are_told(torc: "Torc") -> None:
 
 
 @pytest.mark.parametrize(
-    ("level", "told"),
+    ("level", "expected"),
     [
         ("info", ["job_completed", "job_terminated", "job_failed"]),
         ("warning", ["job_terminated", "job_failed"]),
         ("error", ["job_failed"]),
     ],
 )
-async def test_a_listener_may_ask_for_what_is_severe(
-    torc: "Torc", level: str, told: list[str]
-) -> None:
+async def test_level_filters_events(torc: "Torc", level: str, expected: list[str]) -> None:
     ends = {"a": "completed", "b": "terminated", "c": "failed"}
     await torc.add({name: [] for name in ends})
-    async with listening(torc, level) as events:
+    async with open_stream(torc, level) as events:
         for name, status in ends.items():
             assert await torc.complete(name, status) == 200
-        assert await names_of(events, len(told)) == told
+        assert await names_of(events, len(expected)) == expected
 
 
-async def test_what_nobody_is_told(torc: "Torc") -> None:
-    """Neither what other workflows do, nor retries, resets, cancellation and unblocking."""
+async def test_changes_without_events(torc: "Torc") -> None:
+    """Retries, resets, cancellation and unblocking; nor does the stream have other workflows."""
     other = await torc.sibling()
     await torc.add({"bad": [], "behind": ["bad"]})
     await torc.workflow("POST", "initialize_jobs")
     await torc.finish(bad=1)
-    async with listening(torc) as events:
+    async with open_stream(torc) as events:
         await other.add({"j": []})
         await other.workflow("POST", "initialize_jobs")
         await torc.background_work_done()
@@ -124,5 +122,5 @@ async def test_what_nobody_is_told(torc: "Torc") -> None:
         assert await names_of(events, 1) == ["workflow_reinitialized"]
 
 
-async def test_an_unknown_workflow_has_no_stream(torc: "Torc") -> None:
+async def test_stream_of_an_unknown_workflow_is_not_found(torc: "Torc") -> None:
     assert await torc.status_of("GET", "/workflows/1000000000/events/stream") == 404

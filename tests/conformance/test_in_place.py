@@ -1,7 +1,7 @@
-"""Recovery in place: a failed job, and what was canceled behind it, while other jobs still run.
+"""Recovery in place: of a failed job and its canceled descendants, while other jobs still run.
 
-The steps that hold against every race are: the failed job is set to running, which nobody claims
-and nothing is decided behind; its canceled descendants to blocked; and then it is retried.
+These steps are safe against every race: set the failed job to running, so that no worker claims it
+and its dependents do not change; set its canceled descendants to blocked; then retry the job.
 """
 
 from pathlib import Path
@@ -12,7 +12,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.conformance.conftest import Connect, StartServer, Torc
 
-# A job by name, and those that it waits for. "other" is what goes on meanwhile.
+# Job name to dependencies. "other" is the job that runs meanwhile.
 CHAIN = {"other": [], "a": [], "b": ["a"], "c": ["b"]}
 DIAMOND = {"other": [], "top": [], "left": ["top"], "right": ["top"], "bottom": ["left", "right"]}
 TWO_PARENTS = {"other": [], "p": [], "q": [], "child": ["p", "q"]}
@@ -20,7 +20,7 @@ RUNNING = {"other": "running"}
 
 
 async def begin(torc: "Torc", graph: dict[str, list[str]], *failing: str) -> None:
-    """All of the graph's first jobs run; then these fail, and the server looks at that."""
+    """Start all jobs without dependencies, fail some of them, and wait for the unblocking task."""
     await torc.add(graph)
     await torc.workflow("POST", "initialize_jobs")
     await torc.claim()
@@ -49,7 +49,7 @@ async def recover(torc: "Torc", name: str, *descendants: str) -> None:
 
 
 async def end(torc: "Torc", name: str, return_code: int = 0) -> int:
-    """Claimed, started and ended; the server has looked at it. The status of the report."""
+    """Claim, start and complete a job, wait for the unblocking task; returns the HTTP status."""
     await torc.claim()
     assert await torc.start(name) == 200
     status = "failed" if return_code else "completed"
@@ -58,11 +58,11 @@ async def end(torc: "Torc", name: str, return_code: int = 0) -> int:
     return answer
 
 
-async def test_a_job_and_what_was_canceled_behind_it_run_in_the_same_run(torc: "Torc") -> None:
+async def test_job_and_its_canceled_descendants_run_again_in_the_same_run(torc: "Torc") -> None:
     await begin(torc, CHAIN, "a")
     assert await torc.statuses() == dict.fromkeys("bc", "canceled") | RUNNING | {"a": "failed"}
     await recover(torc, "a", "b", "c")
-    assert await torc.results() == [(0, 1, 137)]  # until there is another
+    assert await torc.results() == [(0, 1, 137)]  # until the retry has a result
     for name, unblocked in (("a", "b"), ("b", "c"), ("c", None)):
         assert await torc.claim() == [name]
         assert await end(torc, name) == 200
@@ -76,7 +76,7 @@ async def test_a_job_and_what_was_canceled_behind_it_run_in_the_same_run(torc: "
     assert (0, 1, 137) in await torc.results("&all_runs=true")
 
 
-async def test_both_sides_and_the_bottom_of_a_diamond_run(torc: "Torc") -> None:
+async def test_all_jobs_of_a_diamond_run_again(torc: "Torc") -> None:
     await begin(torc, DIAMOND, "top")
     await recover(torc, "top", "left", "right", "bottom")
     for name in ("top", "left", "right"):
@@ -85,8 +85,8 @@ async def test_both_sides_and_the_bottom_of_a_diamond_run(torc: "Torc") -> None:
     assert (await torc.statuses())["bottom"] == "ready"
 
 
-async def test_what_is_left_canceled_below_a_diamond_stays_so(torc: "Torc") -> None:
-    """The older server had left it blocked by itself."""
+async def test_bottom_of_a_diamond_that_is_not_blocked_again(torc: "Torc") -> None:
+    """API 1.0 keeps it canceled. API 0.12 had left it blocked."""
     await begin(torc, DIAMOND, "top")
     await recover(torc, "top", "left", "right")
     for name in ("top", "left", "right"):
@@ -95,7 +95,7 @@ async def test_what_is_left_canceled_below_a_diamond_stays_so(torc: "Torc") -> N
     assert (await torc.statuses())["bottom"] == expected
 
 
-async def test_while_it_is_set_to_running_nobody_claims_it_or_decides_behind_it(
+async def test_job_set_to_running_is_not_claimed_and_its_dependents_do_not_change(
     torc: "Torc",
 ) -> None:
     await begin(torc, CHAIN, "a")
@@ -115,8 +115,8 @@ async def test_while_it_is_set_to_running_nobody_claims_it_or_decides_behind_it(
     assert (await torc.statuses())["b"] == "ready"
 
 
-async def test_blocked_first_the_newer_server_may_cancel_them_again(torc: "Torc") -> None:
-    """It looks at every blocked job of the workflow whenever one of its jobs has finished."""
+async def test_descendants_blocked_too_early_may_be_canceled_again(torc: "Torc") -> None:
+    """API 1.0 checks every blocked job of the workflow after any of its jobs has finished."""
     await begin(torc, CHAIN, "a")
     await block(torc, "b", "c")
     assert await end_other(torc) == 200
@@ -127,8 +127,10 @@ async def test_blocked_first_the_newer_server_may_cancel_them_again(torc: "Torc"
     assert (statuses["b"], statuses["c"]) == expected
 
 
-async def test_retried_first_it_may_be_done_before_they_are_blocked(torc: "Torc") -> None:
-    """Then they wait for ever, or on the newer server until another job finishes."""
+async def test_job_retried_too_early_may_finish_before_its_descendants_are_blocked(
+    torc: "Torc",
+) -> None:
+    """Then they stay blocked forever, or in API 1.0 until another job finishes."""
     await begin(torc, CHAIN, "a")
     assert await retry(torc, "a") == 200
     assert await end(torc, "a") == 200
@@ -144,7 +146,7 @@ async def test_retried_first_it_may_be_done_before_they_are_blocked(torc: "Torc"
 @pytest.mark.parametrize(
     ("recovered", "status"), [(["p"], "canceled"), (["p", "q"], "ready")], ids=["one", "both"]
 )
-async def test_a_descendant_of_two_failures_needs_both(
+async def test_descendant_of_two_failures_needs_both(
     torc: "Torc", recovered: list[str], status: str
 ) -> None:
     await begin(torc, TWO_PARENTS, "p", "q")
@@ -160,7 +162,7 @@ async def test_a_descendant_of_two_failures_needs_both(
     assert (await torc.statuses())["child"] == status
 
 
-async def test_what_fails_again_cancels_again(torc: "Torc") -> None:
+async def test_second_failure_cancels_again(torc: "Torc") -> None:
     await begin(torc, CHAIN, "a")
     for attempt in (2, 3):
         await recover(torc, "a", "b", "c")
@@ -173,7 +175,7 @@ async def test_what_fails_again_cancels_again(torc: "Torc") -> None:
     ("status", "answer"),
     [("failed", 200), ("terminated", 200), ("pending_failed", 422), ("canceled", 422)],
 )
-async def test_what_may_not_be_retried_may_once_it_is_set_to_running(
+async def test_job_set_to_running_can_be_retried_from_any_outcome(
     torc: "Torc", status: str, answer: int
 ) -> None:
     await begin(torc, CHAIN)
@@ -185,8 +187,8 @@ async def test_what_may_not_be_retried_may_once_it_is_set_to_running(
     assert (await torc.statuses())["b"] == "ready"
 
 
-async def test_a_descendant_that_has_a_result_can_not_end_again(torc: "Torc") -> None:
-    """It ran although its parent had failed: it needs a retry of its own, not to be blocked."""
+async def test_descendant_with_a_result_cannot_complete_again(torc: "Torc") -> None:
+    """It ran although its dependency had failed: it needs its own retry instead."""
     await torc.add({"a": [], "b": ["a"]}, cancel_on_blocking_job_failure=False)
     await torc.workflow("POST", "initialize_jobs")
     for name in ("a", "b"):
@@ -198,7 +200,7 @@ async def test_a_descendant_that_has_a_result_can_not_end_again(torc: "Torc") ->
 
 
 @pytest.mark.parametrize("name", ["embedded-0.12", "embedded-1.0", "torc-0.12.2", "torc-1.0.0"])
-async def test_a_retry_before_the_server_looks_leaves_nothing_to_undo(
+async def test_retry_before_the_unblocking_task_needs_no_further_steps(
     tmp_path: Path, start_server: "StartServer", connect: "Connect", name: str
 ) -> None:
     with start_server(name, tmp_path, unblock_interval=3600) as server:
@@ -216,7 +218,7 @@ async def test_a_retry_before_the_server_looks_leaves_nothing_to_undo(
 
 
 async def end_other(torc: "Torc") -> int:
-    """The job that goes on meanwhile ends, and the server looks at that."""
+    """Complete the job that runs meanwhile, and wait for the unblocking task."""
     answer = await torc.complete("other")
     await torc.background_work_done()
     return answer

@@ -1,4 +1,4 @@
-"""Torc's official Python clients, unchanged: each against the servers of its API version."""
+"""Torc's official Python clients, each with the servers of its API version."""
 
 import json
 import os
@@ -59,29 +59,29 @@ VERSIONS = {
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_the_official_client_recovers_a_workflow(server: "Server") -> None:
-    version, particular = CLIENTS[server.api_version]
+def test_official_client_recovers_a_workflow(server: "Server") -> None:
+    version, only_this_version = CLIENTS[server.api_version]
     command: list[str | Path] = [client_of(version), DRIVER, server.url]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
-    expected = SEEN_BY_BOTH | particular | {"version": VERSIONS[server.name]}
+    expected = SEEN_BY_BOTH | only_this_version | {"version": VERSIONS[server.name]}
     assert json.loads(ended.stdout) == expected
 
 
 def client_of(version: str) -> Path:
-    """The Python of a client's environment, made when missing; skips where it cannot be made."""
+    """The Python of a client's environment; creates it, or skips the test if that fails."""
     environment = ROOT / f".venv-torc-client-{version}"
     if not (environment / "complete").exists():
-        made = subprocess.run(
+        setup = subprocess.run(
             [ROOT / "scripts" / "setup-torc-clients"], capture_output=True, text=True, check=False
         )
-        if made.returncode != 0:
-            unavailable(f"torc-client {version} cannot be installed: {made.stderr.strip()[-200:]}")
+        if setup.returncode != 0:
+            unavailable(f"torc-client {version} cannot be installed: {setup.stderr.strip()[-200:]}")
     return environment / "bin" / "python"
 
 
 def unavailable(reason: str) -> None:
-    """Skip, or fail where this machine is required to have the clients."""
+    """Skip, or fail if TORC_WATCH_REQUIRE demands the clients."""
     if "torc-client" in os.environ.get("TORC_WATCH_REQUIRE", "").split(","):
         pytest.fail(reason)
     pytest.skip(reason)

@@ -1,4 +1,4 @@
-"""A server from the future: what every real one may become, by changing its answers on the way."""
+"""A future server version, simulated by changing the responses of every server."""
 
 import json
 from collections.abc import AsyncIterator
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from tests.conformance.conftest import Server
 
 NODE = WorkerResources(num_cpus=4, memory=8 * GIB)
-UNHEARD_OF = {"of the future": [{"deeper": None}], "completely_new": 9.9}
+UNKNOWN_FIELDS = {"future field": [{"deeper": None}], "completely_new": 9.9}
 
 
 @dataclass
-class Future(httpx.AsyncBaseTransport):
-    """Says version 9.9, adds fields to every object, and pauses the jobs of these names."""
+class FutureServer(httpx.AsyncBaseTransport):
+    """Reports version 9.9, adds fields to every object, and shows the named jobs as paused."""
 
     inner: httpx.AsyncBaseTransport
     paused: set[str] = field(default_factory=set)
@@ -49,9 +49,11 @@ class Future(httpx.AsyncBaseTransport):
         match value:
             case {"jobs_by_status": counts}:
                 moved = {"ready": counts["ready"] - len(self.paused), "paused": len(self.paused)}
-                return value | UNHEARD_OF | {"jobs_by_status": counts | moved}
+                return value | UNKNOWN_FIELDS | {"jobs_by_status": counts | moved}
             case dict():
-                changed = {key: self._changed(inner) for key, inner in value.items()} | UNHEARD_OF
+                changed = {
+                    key: self._changed(inner) for key, inner in value.items()
+                } | UNKNOWN_FIELDS
                 is_paused = value.get("name") in self.paused and "status" in value
                 return changed | {"status": "paused"} if is_paused else changed
             case list():
@@ -61,18 +63,18 @@ class Future(httpx.AsyncBaseTransport):
 
 
 @pytest.fixture
-def future() -> Future:
-    return Future(httpx.AsyncHTTPTransport())
+def future() -> FutureServer:
+    return FutureServer(httpx.AsyncHTTPTransport())
 
 
 @pytest.fixture
-async def client(server: "Server", future: Future) -> AsyncIterator[TorcClient]:
+async def client(server: "Server", future: FutureServer) -> AsyncIterator[TorcClient]:
     async with Transport(Connection(url=server.url), http=future) as transport:
         yield await TorcClient.connect(transport)
 
 
-async def test_a_round_of_recovery_on_a_server_from_the_future(client: TorcClient) -> None:
-    """Everything unknown is carried along, also in what is read, changed and sent back."""
+async def test_recovery_round_on_a_future_server(client: TorcClient) -> None:
+    """Unknown fields are kept, also in objects that are read, changed and sent back."""
     assert client.version.startswith("9.9.0")
     workflow_id = await client.create_workflow(NewWorkflow(name="w", user="ada"))
     (job_id,) = await client.create_jobs(workflow_id, [NewJob(name="j", command="true")])
@@ -114,7 +116,7 @@ async def test_a_round_of_recovery_on_a_server_from_the_future(client: TorcClien
     assert [node.has_ended for node in await client.list_compute_nodes(workflow_id)] == [True]
 
 
-async def test_a_status_that_nobody_knows_is_named_so(client: TorcClient, future: Future) -> None:
+async def test_unknown_status_is_unrecognized(client: TorcClient, future: FutureServer) -> None:
     workflow_id = await client.create_workflow(NewWorkflow(name="w", user="ada"))
     jobs = [NewJob(name=name, command="true") for name in ("strange", "usual")]
     await client.create_jobs(workflow_id, jobs)
@@ -126,8 +128,8 @@ async def test_a_status_that_nobody_knows_is_named_so(client: TorcClient, future
 
 
 @pytest.mark.parametrize("server", ["embedded-1.0", "torc-1.0.0"], indirect=True)
-async def test_jobs_of_a_status_that_nobody_knows_are_counted(
-    client: TorcClient, future: Future
+async def test_jobs_in_an_unknown_status_are_counted(
+    client: TorcClient, future: FutureServer
 ) -> None:
     workflow_id = await client.create_workflow(NewWorkflow(name="w", user="ada"))
     jobs = [NewJob(name=name, command="true") for name in ("strange", "usual")]

@@ -1,4 +1,4 @@
-"""How a server refuses what makes no sense."""
+"""How servers refuse invalid requests."""
 
 from typing import TYPE_CHECKING
 
@@ -43,16 +43,16 @@ async def test_refusals(
     assert response.status_code == {"0.12": older, "1.0": newer}[torc.api_version]
 
 
-async def test_a_thing_that_is_not_there_is_told_apart_from_a_path_that_is_not(
+async def test_missing_object_differs_from_an_unknown_path(
     torc: "Torc",
 ) -> None:
-    gone = await torc.client.get("/workflows/1000000000")
-    assert gone.json()["error"]["message"] == "Workflow not found with ID: 1000000000"
+    missing = await torc.client.get("/workflows/1000000000")
+    assert missing.json()["error"]["message"] == "Workflow not found with ID: 1000000000"
     unknown = await torc.client.get("/nothing")
     assert (unknown.status_code, unknown.content) == (404, b"")
 
 
-async def test_an_internal_error_is_text_of_the_older_servers(torc: "Torc") -> None:
+async def test_internal_error_is_plain_text_in_api_0_12(torc: "Torc") -> None:
     await torc.add({"job": []})
     job_id = await torc.id_of("job")
     path = f"/jobs/{job_id}/start_job/0/{torc.node_id}"
@@ -66,7 +66,7 @@ async def test_an_internal_error_is_text_of_the_older_servers(torc: "Torc") -> N
 
 
 @pytest.mark.parametrize("data", [b"NaN", b"1e999", b'"\xff"', b"'x'", b"[" * 10_000])
-async def test_what_is_not_json_is_refused(torc: "Torc", data: bytes) -> None:
+async def test_invalid_json_is_refused(torc: "Torc", data: bytes) -> None:
     content = b'{"workflow_id": %d, "name": "d", "data": %s}' % (torc.workflow_id, data)
     headers = {"Content-Type": "application/json"}
     response = await torc.client.post("/user_data", content=content, headers=headers)

@@ -1,4 +1,4 @@
-"""The simple things of a workflow: made, shown, listed, changed and deleted."""
+"""Resources of a workflow: created, shown, listed and updated; jobs and batches."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from tests.conformance.conftest import Torc
 
 newer_servers = pytest.mark.parametrize("server", ["embedded-1.0", "torc-1.0.0"], indirect=True)
-NOBODY = 10**9  # an id of nothing
+UNKNOWN = 10**9  # an id that does not exist
 NODE: dict[str, Any] = {"hostname": "h", "pid": 1, "start_time": "now", "num_cpus": 1}
 NODE |= {"compute_node_type": "slurm", "memory_gb": 1.0, "num_gpus": 0, "num_nodes": 1}
 ALLOCATION = {"scheduler_id": 9, "scheduler_config_id": 1, "scheduler_type": "slurm"}
@@ -28,18 +28,18 @@ NEEDS = {"num_cpus": 1, "num_gpus": 0, "num_nodes": 1, "memory": "1g", "runtime"
         ("compute_nodes", NODE | {"is_active": True}, {"is_active": False, "pid": 2}),
     ],
 )
-async def test_the_life_of_a_resource(
+async def test_create_show_update_and_list(
     torc: "Torc", path: str, body: dict[str, Any], change: dict[str, Any]
 ) -> None:
-    thing = await torc.ask("POST", f"/{path}", body | {"workflow_id": torc.workflow_id})
-    own = f"/{path}/{thing['id']}"
-    assert await torc.ask("GET", own) == thing
-    changed = await torc.ask("PUT", own, thing | change)
-    assert changed == thing | change
+    row = await torc.ask("POST", f"/{path}", body | {"workflow_id": torc.workflow_id})
+    url = f"/{path}/{row['id']}"
+    assert await torc.ask("GET", url) == row
+    changed = await torc.ask("PUT", url, row | change)
+    assert changed == row | change
     listed = f"/{path}?workflow_id={torc.workflow_id}"
     assert changed in (await torc.ask("GET", listed))["items"]
-    assert await torc.status_of("GET", f"/{path}/{NOBODY}") == 404
-    assert await torc.status_of("PUT", f"/{path}/{NOBODY}", thing) == 404
+    assert await torc.status_of("GET", f"/{path}/{UNKNOWN}") == 404
+    assert await torc.status_of("PUT", f"/{path}/{UNKNOWN}", row) == 404
 
 
 @pytest.mark.parametrize(
@@ -52,21 +52,21 @@ async def test_the_life_of_a_resource(
         ("scheduled_compute_nodes", ALLOCATION | {"status": "pending"}, 500),
     ],
 )
-async def test_a_thing_of_an_unknown_workflow_is_refused(
+async def test_row_of_an_unknown_workflow_is_refused(
     torc: "Torc", path: str, body: dict[str, Any], older: int
 ) -> None:
-    status = await torc.status_of("POST", f"/{path}", body | {"workflow_id": NOBODY})
+    status = await torc.status_of("POST", f"/{path}", body | {"workflow_id": UNKNOWN})
     assert status == {"0.12": older, "1.0": 404}[torc.api_version]
 
 
-async def test_a_list_of_an_unknown_workflow(torc: "Torc") -> None:
-    """Empty with the older servers; the newer ones know that there is none."""
+async def test_list_of_an_unknown_workflow(torc: "Torc") -> None:
+    """Empty in API 0.12; not found in API 1.0."""
     for path in ("jobs", "results", "files", "compute_nodes", "scheduled_compute_nodes"):
-        status = await torc.status_of("GET", f"/{path}?workflow_id={NOBODY}")
+        status = await torc.status_of("GET", f"/{path}?workflow_id={UNKNOWN}")
         assert status == {"0.12": 200, "1.0": 404}[torc.api_version]
 
 
-async def test_the_name_of_a_local_scheduler_is_forgotten(torc: "Torc") -> None:
+async def test_name_of_a_local_scheduler_is_not_stored(torc: "Torc") -> None:
     body = {"workflow_id": torc.workflow_id, "name": "mine", "memory": "1g", "num_cpus": 1}
     row = await torc.ask("POST", "/local_schedulers", body)
     (shown,) = (await torc.ask("GET", f"/local_schedulers?workflow_id={torc.workflow_id}"))["items"]
@@ -90,7 +90,7 @@ async def test_pages_of_a_list(torc: "Torc") -> None:
     assert await torc.status_of("GET", f"{listed}&limit={limit + 1}") == 500
 
 
-async def test_requirements_are_measured(torc: "Torc") -> None:
+async def test_units_of_requirements_are_validated(torc: "Torc") -> None:
     listed = f"/resource_requirements?workflow_id={torc.workflow_id}"
     default = (await torc.ask("GET", listed))["items"][0]
     known = (default["name"], default["memory"], default["runtime"])
@@ -113,7 +113,7 @@ async def test_requirements_are_measured(torc: "Torc") -> None:
         ({"depends_on_job_ids": [1]}, 422),
     ],
 )
-async def test_what_may_change_of_a_job_that_is_initialized(
+async def test_updates_of_an_initialized_job(
     torc: "Torc", change: dict[str, Any], status: int
 ) -> None:
     await torc.add({"j": []})
@@ -136,7 +136,7 @@ async def test_requirements_of_a_job_change_in_any_status(torc: "Torc") -> None:
     assert (await torc.jobs())["j"]["resource_requirements_id"] == more["id"]
 
 
-async def test_an_uninitialized_job_may_be_disabled_and_nothing_else(torc: "Torc") -> None:
+async def test_uninitialized_job_may_only_be_disabled(torc: "Torc") -> None:
     await torc.add({"i": [], "j": []})
     body = {"workflow_id": torc.workflow_id, "name": "j", "command": "true"}
     path = f"/jobs/{await torc.id_of('j')}"
@@ -145,7 +145,7 @@ async def test_an_uninitialized_job_may_be_disabled_and_nothing_else(torc: "Torc
     assert (await torc.ask("PUT", path, body | {"status": "disabled"}))["status"] == "disabled"
 
 
-async def test_bulk_jobs_are_all_or_none_and_of_one_workflow(torc: "Torc") -> None:
+async def test_batch_of_jobs_is_atomic_and_of_one_workflow(torc: "Torc") -> None:
     other = await torc.sibling()
     jobs = [
         {"workflow_id": torc.workflow_id, "name": name, "command": "true"} for name in ("i", "j")
@@ -159,8 +159,8 @@ async def test_bulk_jobs_are_all_or_none_and_of_one_workflow(torc: "Torc") -> No
     assert list(await torc.jobs()) == ["i", "j"]
 
 
-async def test_two_jobs_of_one_name(torc: "Torc") -> None:
-    """The newer servers take them one by one, and not in a batch."""
+async def test_duplicate_job_names(torc: "Torc") -> None:
+    """API 1.0 accepts them in separate requests, but not in a batch."""
     job = {"workflow_id": torc.workflow_id, "name": "j", "command": "true"}
     for _ in range(2):
         assert (await torc.ask("POST", "/jobs", job))["name"] == "j"
@@ -173,22 +173,22 @@ async def test_two_jobs_of_one_name(torc: "Torc") -> None:
     ("path", "body"),
     [("files", {"path": "/f"}), ("user_data", {"is_ephemeral": True, "data": {}})],
 )
-async def test_files_and_user_data_come_in_batches_too(
+async def test_batches_of_files_and_user_data(
     torc: "Torc", path: str, body: dict[str, Any]
 ) -> None:
     other = await torc.sibling()
     first, second = (body | {"workflow_id": torc.workflow_id, "name": name} for name in "ab")
-    for workflow_id, status in ((other.workflow_id, 422), (NOBODY, 422)):
+    for workflow_id, status in ((other.workflow_id, 422), (UNKNOWN, 422)):
         batch = {path: [first, second | {"workflow_id": workflow_id}]}
         assert await torc.status_of("POST", f"/bulk_{path}", batch) == status
-    unknown = {path: [first | {"workflow_id": NOBODY}]}
+    unknown = {path: [first | {"workflow_id": UNKNOWN}]}
     assert await torc.status_of("POST", f"/bulk_{path}", unknown) == 404
     created = (await torc.ask("POST", f"/bulk_{path}", {path: [first, second]}))[path]
-    assert [thing["name"] for thing in created] == ["a", "b"]
+    assert [row["name"] for row in created] == ["a", "b"]
 
 
 @newer_servers
-async def test_what_slurm_measured_of_an_attempt_is_kept_once(torc: "Torc") -> None:
+async def test_slurm_stats_of_an_attempt_are_stored_once(torc: "Torc") -> None:
     await torc.add({"job": []})
     body = {"workflow_id": torc.workflow_id, "job_id": await torc.id_of("job"), "run_id": 0}
     body |= {"attempt_id": 1, "max_rss_bytes": 5}
@@ -200,26 +200,26 @@ async def test_what_slurm_measured_of_an_attempt_is_kept_once(torc: "Torc") -> N
 
 
 @pytest.mark.parametrize("order", ["job_id", "workflow_id", "id"])
-async def test_the_order_of_current_results(torc: "Torc", order: str) -> None:
-    """The older server stumbles over what two of its tables have."""
+async def test_order_of_current_results(torc: "Torc", order: str) -> None:
+    """API 0.12 fails for a column that two of its joined tables have."""
     await torc.add({"b": [], "a": []})
     for name in ("a", "b"):
         assert await torc.complete(name) == 200
     listed = f"/results?workflow_id={torc.workflow_id}&sort_by={order}"
-    stumbles = torc.api_version == "0.12" and order != "id"
-    assert await torc.status_of("GET", listed) == (500 if stumbles else 200)
+    fails = torc.api_version == "0.12" and order != "id"
+    assert await torc.status_of("GET", listed) == (500 if fails else 200)
     assert await torc.status_of("GET", f"{listed}&all_runs=true") == 200
 
 
-async def test_an_empty_batch(torc: "Torc") -> None:
+async def test_empty_batch(torc: "Torc") -> None:
     status = {"0.12": 200, "1.0": 422}[torc.api_version]
     assert await torc.status_of("POST", "/bulk_jobs", {"jobs": []}) == status
 
 
-async def test_what_is_answered_for_a_new_job_is_what_was_sent(torc: "Torc") -> None:
+async def test_response_for_a_new_job_has_the_fields_that_were_sent(torc: "Torc") -> None:
     body = {"workflow_id": torc.workflow_id, "name": "j", "command": "true"}
     job = await torc.ask("POST", "/jobs", body)
-    decided = {"id": job["id"], "status": "uninitialized"}
-    decided["resource_requirements_id"] = job["resource_requirements_id"]
+    server_fields = {"id": job["id"], "status": "uninitialized"}
+    server_fields["resource_requirements_id"] = job["resource_requirements_id"]
     expected = {"0.12": {"scheduler_id": None}, "1.0": {}}[torc.api_version]
-    assert job == body | decided | expected
+    assert job == body | server_fields | expected

@@ -1,4 +1,4 @@
-"""A server that is killed, and started again on its database."""
+"""A server that is killed and restarted on its database."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -24,7 +24,7 @@ async def client_of(url: str) -> AsyncIterator[TorcClient]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["embedded-0.12", "embedded-1.0", "torc-0.12.2", "torc-1.0.0"])
-async def test_what_was_answered_is_kept(
+async def test_answered_requests_survive_a_restart(
     tmp_path: Path, start_server: "StartServer", name: str
 ) -> None:
     with start_server(name, tmp_path) as server:

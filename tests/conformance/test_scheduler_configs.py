@@ -1,4 +1,4 @@
-"""How allocations of a workflow are asked for: the rows of both kinds of schedulers."""
+"""The scheduler configurations of a workflow, local and Slurm."""
 
 import pytest
 
@@ -10,10 +10,10 @@ from torc_watch.torc.client import TorcClient
 from torc_watch.torc.requests import NewWorkflow
 
 
-async def test_rows_of_slurm_are_read(client: TorcClient) -> None:
+async def test_slurm_configs_are_read(client: TorcClient) -> None:
     workflow_id = await client.create_workflow(NewWorkflow(name="w", user="ada"))
     required = {"workflow_id": workflow_id, "account": "acct1", "nodes": 1, "walltime": "04:00:00"}
-    asked = {
+    optional = {
         "name": "gpu",
         "nodes": 2,
         "mem": "180G",
@@ -21,7 +21,7 @@ async def test_rows_of_slurm_are_read(client: TorcClient) -> None:
         "extra": "--cpus-per-task=8",
     }
     await client.transport.post("/slurm_schedulers", body=required | {"name": "least"})
-    await client.transport.post("/slurm_schedulers", body=required | asked)
+    await client.transport.post("/slurm_schedulers", body=required | optional)
 
     rows = await client.list_scheduler_configs(workflow_id, "slurm")
 
@@ -49,7 +49,7 @@ async def test_rows_of_slurm_are_read(client: TorcClient) -> None:
     assert await client.list_scheduler_configs(workflow_id, "pbs") == []
 
 
-async def test_a_row_of_slurm_is_not_made_up(client: TorcClient) -> None:
+async def test_slurm_config_cannot_be_created(client: TorcClient) -> None:
     workflow_id = await client.create_workflow(NewWorkflow(name="w", user="ada"))
     shape = AllocationShape(num_cpus=2, memory=GIB)
     with pytest.raises(SchedulerError, match="no slurm scheduler"):

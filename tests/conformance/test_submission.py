@@ -1,4 +1,4 @@
-"""Submitting a specification: what arrives at each server, and what is left when it fails."""
+"""Submission of a specification to each server, and the cleanup after a failure."""
 
 import uuid
 from collections.abc import AsyncIterator, Mapping
@@ -29,7 +29,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 @dataclass
 class Faults(httpx.AsyncBaseTransport):
-    """Passes requests on to the server; those of a listed method and path get another answer."""
+    """Forwards requests to the server, except those whose method and path are in ``answers``."""
 
     inner: httpx.AsyncBaseTransport
     answers: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -39,10 +39,10 @@ class Faults(httpx.AsyncBaseTransport):
         for (method, end), status in self.answers.items():
             if request.method == method and request.url.path.endswith(end):
                 self.reached.set()
-                if not status:  # no answer, ever
+                if not status:  # never responds
                     await anyio.sleep_forever()
                 return httpx.Response(status, text="An internal error occurred")
-        await anyio.lowlevel.checkpoint()  # as any network would
+        await anyio.lowlevel.checkpoint()  # as a network does
         return await self.inner.handle_async_request(request)
 
     async def aclose(self) -> None:
@@ -62,7 +62,7 @@ async def client(server: "Server", faults: Faults) -> AsyncIterator[TorcClient]:
 
 @pytest.fixture
 def user() -> str:
-    """Somebody who has no workflows yet."""
+    """A user without workflows."""
     return f"ada-{uuid.uuid4()}"
 
 
@@ -79,7 +79,7 @@ async def dependencies(client: TorcClient, workflow_id: int) -> dict[str, set[st
     return found
 
 
-async def test_the_tutorial_arrives_and_its_first_jobs_are_ready(client: TorcClient) -> None:
+async def test_tutorial_is_submitted_and_its_first_jobs_are_ready(client: TorcClient) -> None:
     tutorial = read_spec(EXAMPLES / "tutorial.yaml")
     submitted = await submit(client, tutorial, user="ada")
     workflow = await client.get_workflow(submitted.workflow_id)
@@ -103,15 +103,15 @@ async def test_the_tutorial_arrives_and_its_first_jobs_are_ready(client: TorcCli
     assert (small.name, small.memory, small.runtime) == ("small", 64 * MIB, 60)
 
 
-async def test_dependencies_through_files_and_user_data_are_the_servers(client: TorcClient) -> None:
-    made = spec(
+async def test_server_derives_dependencies_from_files_and_user_data(client: TorcClient) -> None:
+    specification = spec(
         {"name": "last", "input_user_data": ["u"]},
         {"name": "middle", "input_files": ["f"], "output_user_data": ["u"]},
         {"name": "first", "output_files": ["f"]},
         files=[{"name": "f", "path": "f.csv"}],
         user_data=[{"name": "u"}],
     )
-    submitted = await submit(client, made, user="ada")
+    submitted = await submit(client, specification, user="ada")
     statuses = {job.name: job.status for job in await client.list_jobs(submitted.workflow_id)}
     found = await dependencies(client, submitted.workflow_id)
 
@@ -123,15 +123,15 @@ async def test_dependencies_through_files_and_user_data_are_the_servers(client: 
     }
 
 
-async def test_the_workflows_own_fields_arrive(client: TorcClient) -> None:
-    made = spec(
+async def test_workflow_fields_are_submitted(client: TorcClient) -> None:
+    specification = spec(
         {"name": "a"},
         description="of it",
         metadata='{"team": "ml"}',
         slurm_defaults={"qos": "high"},
         use_pending_failed=True,
     )
-    submitted = await submit(client, made, user="ada")
+    submitted = await submit(client, specification, user="ada")
     row = await client.transport.get(f"/workflows/{submitted.workflow_id}")
 
     as_text = client.api_version is ApiVersion.V0_12
@@ -142,9 +142,7 @@ async def test_the_workflows_own_fields_arrive(client: TorcClient) -> None:
     assert "enabled" in row["resource_monitor_config"]
 
 
-async def test_a_file_that_is_there_arrives_with_its_time(
-    client: TorcClient, tmp_path: Path
-) -> None:
+async def test_existing_file_is_submitted_with_its_time(client: TorcClient, tmp_path: Path) -> None:
     there = tmp_path / "there.csv"
     there.touch()
     files = [
@@ -162,9 +160,11 @@ async def test_a_file_that_is_there_arrives_with_its_time(
 @pytest.mark.parametrize(
     "name", ["with space", 'it\'s "quoted"', "two\nlines", "$(reboot)", "x" * 200, "größe 🙂"]
 )
-async def test_any_name_survives_the_way_to_the_server(client: TorcClient, name: str) -> None:
-    made = spec({"name": "after", "depends_on": [name]}, {"name": name, "command": f"echo {name}"})
-    submitted = await submit(client, made, user="ada")
+async def test_any_name_is_submitted_unchanged(client: TorcClient, name: str) -> None:
+    specification = spec(
+        {"name": "after", "depends_on": [name]}, {"name": name, "command": f"echo {name}"}
+    )
+    submitted = await submit(client, specification, user="ada")
     found = await dependencies(client, submitted.workflow_id)
     first, _ = await client.list_jobs(submitted.workflow_id)
 
@@ -172,7 +172,7 @@ async def test_any_name_survives_the_way_to_the_server(client: TorcClient, name:
     assert first.command == f"echo {name}"
 
 
-async def test_requests_do_not_grow_with_the_jobs(client: TorcClient) -> None:
+async def test_number_of_requests_does_not_depend_on_the_number_of_jobs(client: TorcClient) -> None:
     async def requests_for(count: int) -> int:
         before = client.transport.requests_sent
         parameters = {"i": f"1:{count}"}
@@ -196,7 +196,7 @@ async def test_requests_do_not_grow_with_the_jobs(client: TorcClient) -> None:
         ("POST", "/initialize_jobs"),
     ],
 )
-async def test_a_workflow_that_is_half_made_is_deleted_again(
+async def test_incomplete_workflow_is_deleted(
     client: TorcClient, faults: Faults, user: str, step: tuple[str, str]
 ) -> None:
     faults.answers[step] = 500
@@ -205,7 +205,7 @@ async def test_a_workflow_that_is_half_made_is_deleted_again(
     assert await client.list_workflows(user=user) == []
 
 
-async def test_a_half_made_workflow_that_cannot_be_deleted_is_named(
+async def test_error_names_an_incomplete_workflow_that_cannot_be_deleted(
     client: TorcClient, faults: Faults, user: str
 ) -> None:
     faults.answers = {("POST", "/bulk_jobs"): 500, ("DELETE", ""): 500}
@@ -214,7 +214,7 @@ async def test_a_half_made_workflow_that_cannot_be_deleted_is_named(
     assert len(await client.list_workflows(user=user)) == 1
 
 
-async def test_a_cancelled_submission_leaves_no_workflow(
+async def test_canceled_submission_leaves_no_workflow(
     client: TorcClient, faults: Faults, user: str
 ) -> None:
     faults.answers = {("POST", "/bulk_jobs"): 0}

@@ -1,4 +1,4 @@
-"""Torc's own command line, of the release that speaks the server's API, and its own runner."""
+"""Torc's own command line and runner, of the release with the server's API."""
 
 import json
 import os
@@ -22,15 +22,15 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(60)]
 EXAMPLES = Path(__file__).parents[2] / "examples"
 Ended = subprocess.CompletedProcess[str]
 RELEASES = {"0.12": "0.12.2", "1.0": "1.0.0"}
-# Commands that 1.0 has moved, by what they were called before.
+# Commands of 0.12 that have another name in 1.0.
 MOVED = {
     ("workflows", "create"): ("create",),
     ("workflows", "status"): ("status",),
     ("workflows", "cancel"): ("cancel", "--no-prompts"),
     ("workflows", "delete"): ("delete",),
 }
-PATIENCE = 30.0  # seconds until what a runner does has not happened
-# Enough processors for every job at once: how many there are is not the point.
+TIMEOUT = 30.0  # seconds for a runner's work
+# Enough CPUs to run all jobs at once on any machine.
 RUN = ("--poll-interval", "0.1", "--num-cpus", "16", "--memory-gb", "4", "--output-dir", "output")
 
 KDL = """
@@ -75,7 +75,7 @@ FIRST_RUN = {
 
 @dataclass(frozen=True, slots=True)
 class Cli:
-    """``torc`` in a folder of its own, which knows its server by the environment."""
+    """``torc`` in its own folder, with the server in its environment."""
 
     program: Path
     environment: dict[str, str]
@@ -101,7 +101,7 @@ class Cli:
             check=False,
         )
 
-    def say(self, *words: str | int) -> str:
+    def output(self, *words: str | int) -> str:
         ended = self.run(*words)
         assert ended.returncode == 0, ended.stderr + ended.stdout
         return ended.stdout
@@ -112,7 +112,7 @@ class Cli:
         return json.loads(ended.stdout)
 
     def listed(self, *words: str | int) -> list[Any]:
-        """The only list in the answer: each release and command has its own name for it."""
+        """The only list in the output; its key depends on the release and the command."""
         (items,) = (value for value in self.ask(*words).values() if isinstance(value, list))
         return list(items)
 
@@ -121,22 +121,22 @@ class Cli:
         return int(self.ask("workflows", "create", name)["workflow_id"])
 
     def initialize(self, workflow_id: int) -> None:
-        """By the server itself: 1.0's tool may wait ten seconds for news that it has missed."""
+        """Directly on the server: Torc 1.0's command may wait ten seconds for a missed event."""
         url = f"{self.environment['TORC_API_URL']}/workflows/{workflow_id}/initialize_jobs"
-        assert httpx.post(url, timeout=PATIENCE, trust_env=False).status_code == 200
+        assert httpx.post(url, timeout=TIMEOUT, trust_env=False).status_code == 200
 
     def statuses(self, workflow_id: int) -> dict[str, str]:
         return {job["name"]: job["status"] for job in self.listed("jobs", "list", workflow_id)}
 
-    def becomes(self, workflow_id: int, expected: dict[str, str]) -> None:
-        """Ask until the jobs have these statuses."""
-        deadline = time.monotonic() + PATIENCE
+    def wait_for(self, workflow_id: int, expected: dict[str, str]) -> None:
+        """Poll until the jobs have these statuses."""
+        deadline = time.monotonic() + TIMEOUT
         while (found := self.statuses(workflow_id)) != expected:
             assert time.monotonic() < deadline, found
 
     @contextmanager
-    def beside(self, *words: str | int) -> Iterator[subprocess.Popen[str]]:
-        """A command beside the test, gone when that ends, with what it started."""
+    def in_background(self, *words: str | int) -> Iterator[subprocess.Popen[str]]:
+        """Run a command in the background; kills it and its processes at the end."""
         with subprocess.Popen(
             self.arguments(*words),
             cwd=self.directory,
@@ -165,7 +165,7 @@ def cli(server: "Server", torc_program: Callable[[str, str], Path], tmp_path: Pa
     ("example", "jobs", "ready"),
     [("tutorial.yaml", 100, 10), ("mixed.yaml", 17, 4), ("diamond.json5", 4, 1)],
 )
-def test_our_examples_are_taken(cli: Cli, example: str, jobs: int, ready: int) -> None:
+def test_torc_accepts_our_examples(cli: Cli, example: str, jobs: int, ready: int) -> None:
     workflow_id = cli.create((EXAMPLES / example).read_text(), example)
     assert set(cli.statuses(workflow_id).values()) == {"uninitialized"}
     cli.initialize(workflow_id)
@@ -174,7 +174,7 @@ def test_our_examples_are_taken(cli: Cli, example: str, jobs: int, ready: int) -
     assert statuses.count("blocked") == jobs - ready
 
 
-def test_jobs_are_listed_by_page_order_and_status(cli: Cli) -> None:
+def test_job_list_with_page_order_and_status(cli: Cli) -> None:
     workflow_id = cli.create(WORK)
     cli.initialize(workflow_id)
     page = ("--limit", 2, "--offset", 1, "--sort-by", "name", "--reverse-sort")
@@ -185,7 +185,7 @@ def test_jobs_are_listed_by_page_order_and_status(cli: Cli) -> None:
         "waits",
         "runs anyway",
     ]
-    assert "forgets" in cli.say("jobs", "list", workflow_id)
+    assert "forgets" in cli.output("jobs", "list", workflow_id)
     job = cli.listed("jobs", "list", workflow_id)[0]
     assert cli.ask("jobs", "get", job["id"])["name"] == "makes"
 
@@ -199,13 +199,13 @@ def test_jobs_are_listed_by_page_order_and_status(cli: Cli) -> None:
         (["resource-requirements", "create", "ID", "--name", "n", "--memory", "1gb"], "422"),
     ],
 )
-def test_what_a_server_refuses(cli: Cli, words: Sequence[str | int], status: str) -> None:
+def test_refused_requests(cli: Cli, words: Sequence[str | int], status: str) -> None:
     workflow_id = cli.ask("workflows", "new", "--name", "empty")["id"]
     ended = cli.run(*(workflow_id if word == "ID" else word for word in words))
     assert (ended.returncode, status in ended.stderr) == (1, True), ended.stderr
 
 
-def test_a_run_with_failures_and_their_reset(cli: Cli) -> None:
+def test_run_with_failures_and_their_reset(cli: Cli) -> None:
     workflow_id = cli.create(WORK)
     cli.run("run", workflow_id, *RUN)
     assert cli.statuses(workflow_id) == FIRST_RUN
@@ -220,27 +220,27 @@ def test_a_run_with_failures_and_their_reset(cli: Cli) -> None:
     assert (node["is_active"], node["num_cpus"]) == (False, 16)
     assert words_in(cli, "started", "made", "over") == [1, 1, 1]
 
-    cli.say("workflows", "reset-status", workflow_id, "--failed-only", "--no-prompts")
+    cli.output("workflows", "reset-status", workflow_id, "--failed-only", "--no-prompts")
     again = ("forgets", "misses", "fails", "waits", "runs anyway")
     assert cli.statuses(workflow_id) == FIRST_RUN | dict.fromkeys(again, "uninitialized")
 
 
-def test_a_run_canceled_in_the_middle(cli: Cli) -> None:
+def test_canceled_run(cli: Cli) -> None:
     workflow_id = cli.create(sleeping())
-    with cli.beside("run", workflow_id, *RUN) as runner:
-        cli.becomes(workflow_id, {"a": "running", "b": "running", "c": "blocked"})
-        cli.say("workflows", "cancel", workflow_id)
-        runner.wait(PATIENCE)
+    with cli.in_background("run", workflow_id, *RUN) as runner:
+        cli.wait_for(workflow_id, {"a": "running", "b": "running", "c": "blocked"})
+        cli.output("workflows", "cancel", workflow_id)
+        runner.wait(TIMEOUT)
     assert cli.statuses(workflow_id) == {"a": "canceled", "b": "canceled", "c": "blocked"}
     assert cli.ask("workflows", "is-complete", workflow_id)["is_canceled"]
     assert cli.listed("results", "list", workflow_id) == []
 
 
-def test_a_runner_that_is_killed_leaves_its_jobs_running(cli: Cli) -> None:
+def test_killed_runner_leaves_its_jobs_running(cli: Cli) -> None:
     workflow_id = cli.create(sleeping())
     running = {"a": "running", "b": "running", "c": "blocked"}
-    with cli.beside("run", workflow_id, *RUN):
-        cli.becomes(workflow_id, running)
+    with cli.in_background("run", workflow_id, *RUN):
+        cli.wait_for(workflow_id, running)
     assert cli.statuses(workflow_id) == running
     assert cli.listed("results", "list", workflow_id) == []
     (node,) = cli.listed("compute-nodes", "list", workflow_id)
@@ -248,15 +248,15 @@ def test_a_runner_that_is_killed_leaves_its_jobs_running(cli: Cli) -> None:
     assert cli.run("workflows", "reset-status", workflow_id, "--no-prompts").returncode == 1
 
 
-def test_what_happens_is_told_while_it_does(cli: Cli) -> None:
+def test_events_are_shown_live(cli: Cli) -> None:
     workflow_id = cli.create(KDL, "spec.kdl")
-    with cli.beside("events", "monitor", workflow_id) as monitor:
+    with cli.in_background("events", "monitor", workflow_id) as monitor:
         assert monitor.stdout is not None
         lines = iter(monitor.stdout.readline, "")
         assert any("Connected" in line for line in lines)
         cli.run("run", workflow_id, *RUN)
-        told = next((line for line in lines if "job_completed" in line), "nothing")
-    assert '"job_name":"first"' in told
+        line_of_job = next((line for line in lines if "job_completed" in line), "nothing")
+    assert '"job_name":"first"' in line_of_job
 
 
 def sleeping() -> str:
@@ -270,7 +270,7 @@ def names(items: Sequence[Any]) -> list[str]:
 
 
 def attempts_of(cli: Cli, workflow_id: int) -> set[tuple[str, int, int, int]]:
-    """Job, run, attempt and return code of every result."""
+    """Job name, run, attempt and return code of every result."""
     jobs = {job["id"]: job["name"] for job in cli.listed("jobs", "list", workflow_id)}
     results = cli.listed("results", "list", workflow_id, "--all-runs")
     shown = ("run_id", "attempt_id", "return_code")
@@ -278,5 +278,5 @@ def attempts_of(cli: Cli, workflow_id: int) -> set[tuple[str, int, int, int]]:
 
 
 def words_in(cli: Cli, *files: str) -> list[int]:
-    """How often each action wrote its word."""
+    """How many words the actions wrote to each file."""
     return [len((cli.directory / "output" / name).read_text().split()) for name in files]

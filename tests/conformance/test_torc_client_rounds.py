@@ -1,4 +1,4 @@
-"""Our client: a round of recovery by hand, and every call that it is made of."""
+"""The client: a recovery round step by step, and each call of a round."""
 
 from contextlib import aclosing
 from datetime import UTC, datetime
@@ -26,7 +26,7 @@ NODE = WorkerResources(num_cpus=4, memory=8 * GIB)
 
 
 async def submit(client: TorcClient, commands: list[str], user: str = "ada") -> int:
-    """A workflow in its first run, whose jobs all ask for the same 64 MiB and one minute."""
+    """Submit a workflow in its first run; all jobs request 64 MiB and one minute."""
     workflow_id = await client.create_workflow(NewWorkflow(name="w", user=user))
     small = NewRequirements(name="small", memory=64 * MIB, runtime=60)
     requirements = await client.create_requirements(workflow_id, small)
@@ -66,7 +66,7 @@ def result(workflow_id: int, node_id: int, run_id: int, *, return_code: int) -> 
 
 
 async def run_jobs(client: TorcClient, workflow_id: int, run_id: int, *codes: int) -> list[int]:
-    """Runs the ready jobs on a node of their own, with these return codes; their ids."""
+    """Run the ready jobs on a new node, with these return codes; returns their ids."""
     worker = RunnerApi(client.transport)
     node_id = await register_node(client, workflow_id)
     claimed = await worker.claim_jobs(workflow_id, NODE, limit=10)
@@ -211,7 +211,7 @@ async def test_job_with_files_and_user_data(client: TorcClient) -> None:
     assert (await worker.get_requirements(claimed.job.requirements_id)).num_cpus == 1
 
 
-async def test_cancelled_and_deleted_workflows(client: TorcClient) -> None:
+async def test_canceled_and_deleted_workflows(client: TorcClient) -> None:
     first = await submit(client, ["true"], user="grace")
     second = await submit(client, ["true"], user="grace")
     await submit(client, ["true"])
@@ -229,7 +229,7 @@ async def test_cancelled_and_deleted_workflows(client: TorcClient) -> None:
         await client.is_complete(first)
 
 
-async def test_next_run_of_a_cancelled_workflow_is_not_cancelled(client: TorcClient) -> None:
+async def test_next_run_of_a_canceled_workflow_is_not_canceled(client: TorcClient) -> None:
     workflow_id = await submit(client, ["true"])
     await client.transport.put(f"/workflows/{workflow_id}/cancel")
     await client.advance_run(workflow_id, to_run=2)
@@ -247,7 +247,7 @@ async def test_event_arrives_over_the_network(client: TorcClient) -> None:
     workflow_id = await submit(client, ["true"])
 
     async def make_events() -> None:
-        # There is no replay, and nobody says when the stream is open: so again and again.
+        # Events are not replayed, and it is unknown when the stream is open: repeat until then.
         while True:
             await register_node(client, workflow_id)
 

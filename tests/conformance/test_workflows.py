@@ -1,4 +1,4 @@
-"""Workflows as a whole, and where each API version keeps what is known of them."""
+"""Workflows: their status in each API version, reset, cancellation and deletion."""
 
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ newer_servers = pytest.mark.parametrize("server", ["embedded-1.0", "torc-1.0.0"]
 ALLOCATION = {"scheduler_id": 9, "scheduler_config_id": 1, "scheduler_type": "slurm"}
 
 
-async def test_the_version_is_a_text_or_an_object(torc: "Torc") -> None:
+async def test_version_is_a_string_or_an_object(torc: "Torc") -> None:
     version = await torc.ask("GET", "/version")
     if torc.api_version == "0.12":
         assert version.startswith("0.12.")
@@ -21,7 +21,7 @@ async def test_the_version_is_a_text_or_an_object(torc: "Torc") -> None:
         assert set(version) == {"version", "api_version", "git_hash"}
 
 
-async def test_metadata_is_a_text_or_an_object(torc: "Torc") -> None:
+async def test_metadata_is_a_string_or_an_object(torc: "Torc") -> None:
     metadata: object = {"0.12": '{"a": 1}', "1.0": {"a": 1}}[torc.api_version]
     body = {"name": "w", "user": "u", "metadata": metadata}
     workflow = await torc.ask("POST", "/workflows", body)
@@ -29,7 +29,7 @@ async def test_metadata_is_a_text_or_an_object(torc: "Torc") -> None:
 
 
 @older_servers
-async def test_the_run_is_in_the_status_of_0_12(torc: "Torc") -> None:
+async def test_run_is_in_the_status_row_in_api_0_12(torc: "Torc") -> None:
     assert "run_id" not in await torc.ask("GET", f"/workflows/{torc.workflow_id}")
     status = await torc.workflow("GET", "status")
     assert (status["id"], status["run_id"]) == (torc.workflow_id, 0)
@@ -39,7 +39,7 @@ async def test_the_run_is_in_the_status_of_0_12(torc: "Torc") -> None:
 
 
 @newer_servers
-async def test_the_run_is_in_the_workflow_of_1_0(torc: "Torc") -> None:
+async def test_run_is_in_the_workflow_in_api_1_0(torc: "Torc") -> None:
     config = {"mode": "direct", "oom_exit_code": 99}
     body = {"name": "w", "user": "u", "run_id": 7, "is_canceled": True, "execution_config": config}
     created = await torc.ask("POST", "/workflows", body)
@@ -55,7 +55,7 @@ async def test_the_run_is_in_the_workflow_of_1_0(torc: "Torc") -> None:
 
 
 @newer_servers
-async def test_an_archived_workflow_is_not_reset(torc: "Torc") -> None:
+async def test_archived_workflow_is_not_reset(torc: "Torc") -> None:
     archived = await torc.workflow("POST", "archive", {"is_archived": True})
     assert archived["is_archived"] is True
     path = f"/workflows/{torc.workflow_id}/reset_status"
@@ -65,7 +65,7 @@ async def test_an_archived_workflow_is_not_reset(torc: "Torc") -> None:
 @pytest.mark.parametrize(
     ("status", "expected"), [("pending", 422), ("active", 422), ("complete", 200)]
 )
-async def test_a_workflow_with_allocations_is_not_reset(
+async def test_workflow_with_open_allocations_is_not_reset(
     torc: "Torc", status: str, expected: int
 ) -> None:
     body = ALLOCATION | {"workflow_id": torc.workflow_id, "status": status}
@@ -75,7 +75,7 @@ async def test_a_workflow_with_allocations_is_not_reset(
     assert await torc.status_of("POST", f"{path}?force=true") == 200
 
 
-async def test_a_cancelled_workflow_is_complete_until_it_is_reset(torc: "Torc") -> None:
+async def test_canceled_workflow_is_complete_until_it_is_reset(torc: "Torc") -> None:
     await torc.add({"runs": [], "waits": ["runs"]})
     await torc.workflow("POST", "initialize_jobs")
     await torc.claim()
@@ -86,7 +86,7 @@ async def test_a_cancelled_workflow_is_complete_until_it_is_reset(torc: "Torc") 
     assert not await torc.is_complete()
 
 
-async def test_a_canceled_job_that_never_ran_releases_nobody(torc: "Torc") -> None:
+async def test_canceled_job_without_a_result_releases_no_dependents(torc: "Torc") -> None:
     await torc.add({"runs": [], "waits": ["runs"]})
     await torc.workflow("POST", "initialize_jobs")
     await torc.claim()
@@ -96,21 +96,19 @@ async def test_a_canceled_job_that_never_ran_releases_nobody(torc: "Torc") -> No
 
 
 @pytest.mark.parametrize(("method", "path"), [("PUT", "cancel"), ("POST", "reset_status")])
-async def test_what_is_answered_to_a_change_of_standing(
-    torc: "Torc", method: str, path: str
-) -> None:
-    """The row of the status, or the workflow itself; either says where it stands now."""
+async def test_response_to_cancel_and_reset(torc: "Torc", method: str, path: str) -> None:
+    """The status row in API 0.12, the workflow in API 1.0; both with the new state."""
     answer = await torc.workflow(method, path)
     assert (answer["id"], answer["is_canceled"]) == (torc.workflow_id, path == "cancel")
     assert ("name" in answer) == (torc.api_version == "1.0")
 
 
-async def test_an_empty_workflow_is_complete_and_uninitialized(torc: "Torc") -> None:
+async def test_empty_workflow_is_complete_and_uninitialized(torc: "Torc") -> None:
     assert await torc.is_complete()
     assert (await torc.workflow("GET", "is_uninitialized"))["is_uninitialized"]
 
 
-async def test_nothing_remains_of_a_deleted_workflow_but_the_status_row_of_0_12(
+async def test_only_the_status_row_of_api_0_12_survives_deletion(
     torc: "Torc",
 ) -> None:
     await torc.add({"job": []})
@@ -122,11 +120,11 @@ async def test_nothing_remains_of_a_deleted_workflow_but_the_status_row_of_0_12(
     status = {"0.12": 200, "1.0": 404}[torc.api_version]
     assert await torc.status_of("GET", f"{path}/is_complete") == status
     assert await torc.status_of("GET", f"{path}/status") == status
-    assert (await torc.sibling()).workflow_id > torc.workflow_id  # ids are not used again
+    assert (await torc.sibling()).workflow_id > torc.workflow_id  # ids are not reused
 
 
 @newer_servers
-async def test_jobs_are_initialized_by_a_task_that_can_be_asked_after(torc: "Torc") -> None:
+async def test_background_task_initializes_jobs_and_can_be_polled(torc: "Torc") -> None:
     await torc.add({"job": []})
     path = f"/workflows/{torc.workflow_id}/initialize_jobs?async=true"
     queued = await torc.client.post(path)

@@ -20,11 +20,11 @@ from torc_watch.core.units import GIB, MIB
 from torc_watch.host.processes import processes_with_environment
 from torc_watch.sandbox.runner import running_jobs
 from torc_watch.sandbox.runner.job import JobEnd, JobLaunch
-from torc_watch.sandbox.runner.outage import FAREWELL, OUTAGE
+from torc_watch.sandbox.runner.outage import OUTAGE, SHUTDOWN_GRACE
 from torc_watch.sandbox.runner.process_trees import ProcessTrees
 from torc_watch.sandbox.runner.worker import EXIT_ALLOCATION_UNKNOWN, EXIT_SERVER_FAILED, serve
 from torc_watch.sandbox.server.app import open_server
-from torc_watch.sandbox.server.settings import ApiVersionName, ServerSettings
+from torc_watch.sandbox.server.server_settings import ApiDialect, ServerSettings
 from torc_watch.schedulers.local.worker_settings import WorkerSettings
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.requests import NewFile, NewJob, NewRequirements, NewResult, NewWorkflow
@@ -125,7 +125,7 @@ class Site:
 
 @asynccontextmanager
 async def open_site(
-    directory: Path, api_version: ApiVersionName, *, unblock_interval: float = 0.05
+    directory: Path, api_version: ApiDialect, *, unblock_interval: float = 0.05
 ) -> AsyncIterator[Site]:
     settings = ServerSettings(
         directory=directory / "server", api_version=api_version, unblock_interval=unblock_interval
@@ -282,7 +282,7 @@ async def test_worker_gives_up_an_unreachable_server_only_once(tmp_path: Path) -
         site.link.then["claim_jobs"] = site.link.cut
         began = anyio.current_time()
         assert await site.work_for_ever(poll_interval=1) == EXIT_SERVER_FAILED
-        assert OUTAGE <= anyio.current_time() - began < OUTAGE + 5 * FAREWELL
+        assert OUTAGE <= anyio.current_time() - began < OUTAGE + 5 * SHUTDOWN_GRACE
 
 
 async def test_worker_without_a_recorded_allocation_does_nothing(site_1_0: Site) -> None:

@@ -1,4 +1,4 @@
-"""The embedded server's manners: shapes of both API versions, lists, refusals and tasks."""
+"""The embedded server over HTTP: refused bodies, background tasks and accounts."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from torc_watch.sandbox.server import ServerSettings, open_server
-from torc_watch.sandbox.server.settings import ApiVersionName
+from torc_watch.sandbox.server.server_settings import ApiDialect
 
 URL = "http://torc/torc-service/v1"
 WORKFLOW = {"name": "w", "user": "u"}
@@ -20,7 +20,7 @@ JOB = {"workflow_id": 1, "name": "j", "command": "true"}
 
 @asynccontextmanager
 async def server(
-    directory: Path, api_version: ApiVersionName = "1.0", **settings: Any
+    directory: Path, api_version: ApiDialect = "1.0", **settings: Any
 ) -> AsyncIterator[httpx.AsyncClient]:
     opened = open_server(ServerSettings(directory=directory, api_version=api_version, **settings))
     async with (
@@ -43,7 +43,7 @@ async def got(client: httpx.AsyncClient, path: str) -> Any:
 
 
 @pytest.mark.parametrize("jobs", [[{}] * 1000, [JOB | {"depends_on_job_ids": ["x"] * 1000}]])
-async def test_only_the_first_mistake_of_a_body_is_named(tmp_path: Path, jobs: list[Any]) -> None:
+async def test_error_names_the_first_mistake_only(tmp_path: Path, jobs: list[Any]) -> None:
     async with server(tmp_path) as client:
         response = await client.post("/bulk_jobs", json={"jobs": jobs})
         assert response.status_code == 422
@@ -52,7 +52,7 @@ async def test_only_the_first_mistake_of_a_body_is_named(tmp_path: Path, jobs: l
         assert len(response.text) < 200
 
 
-async def test_a_body_of_numbers_beyond_the_database_is_an_internal_error(tmp_path: Path) -> None:
+async def test_number_beyond_64_bits_is_an_internal_error(tmp_path: Path) -> None:
     async with server(tmp_path) as client:
         await created(client, "/workflows", WORKFLOW)
         body = ALLOCATION | {"workflow_id": 1, "status": "x", "scheduler_id": 2**70}
@@ -62,11 +62,11 @@ async def test_a_body_of_numbers_beyond_the_database_is_an_internal_error(tmp_pa
 
 
 @pytest.mark.looptime
-async def test_jobs_are_initialized_by_a_task_that_can_be_asked_after(tmp_path: Path) -> None:
+async def test_background_task_initializes_jobs_and_can_be_polled(tmp_path: Path) -> None:
     async with server(tmp_path) as client:
         await created(client, "/workflows", WORKFLOW)
         await created(client, "/jobs", JOB)
-        await anyio.sleep(1)  # the server has nothing to do
+        await anyio.sleep(1)  # the server is idle
         queued = await client.post("/workflows/1/initialize_jobs?async=true")
         assert (queued.status_code, queued.json()["status"]) == (202, "queued")
         assert (await client.post("/workflows/1/initialize_jobs")).status_code == 409
@@ -77,7 +77,7 @@ async def test_jobs_are_initialized_by_a_task_that_can_be_asked_after(tmp_path: 
         assert (await got(client, "/jobs/1"))["status"] == "ready"
 
 
-async def test_a_task_of_before_a_restart_is_done(tmp_path: Path) -> None:
+async def test_task_from_before_a_restart_is_finished(tmp_path: Path) -> None:
     async with server(tmp_path) as client:
         await created(client, "/workflows", WORKFLOW)
         await client.post("/workflows/1/initialize_jobs?async=true")
@@ -90,7 +90,7 @@ async def test_a_task_of_before_a_restart_is_done(tmp_path: Path) -> None:
     ("credentials", "status"),
     [(None, 401), (("ada", "wrong"), 401), (("eve", "secret"), 401), (("ada", "secret"), 200)],
 )
-async def test_accounts_are_asked_for_when_there_are_any(
+async def test_server_with_accounts_requires_a_password(
     tmp_path: Path, credentials: tuple[str, str] | None, status: int
 ) -> None:
     async with server(tmp_path, accounts={"ada": "secret"}) as client:

@@ -110,7 +110,7 @@ async def test_stop(
     script: str,
     status: int,
 ) -> None:
-    monkeypatch.setattr(torc_run, "FAREWELL", 0.1)
+    monkeypatch.setattr(torc_run, "SHUTDOWN_GRACE", 0.1)
     os.mkfifo(tmp_path / "ready")
     statuses: list[int] = []
 

@@ -60,14 +60,15 @@ def test_pending_commands_and_invalid_files_are_counted(tmp_path: Path) -> None:
     incoming, rejected = tmp_path / "spool" / "incoming", tmp_path / "spool" / "rejected"
     incoming.mkdir(parents=True)
     (incoming / "1.json").touch()
-    assert notices(tmp_path, None, NOW)[0].endswith(" 1 command is waiting for it.")
+    never_run = inactivity_notice(None, NOW)
+    assert notices(tmp_path, None, NOW) == [f"1 command is waiting for the daemon. {never_run}"]
     (incoming / "2.json").touch()
     rejected.mkdir()
     (rejected / "garbage").touch()
 
     inactive, invalid = notices(tmp_path, None, NOW)
 
-    assert inactive.endswith(" 2 commands are waiting for it.")
+    assert inactive == f"2 commands are waiting for the daemon. {never_run}"
     assert invalid == f"1 invalid command file in {rejected}; inspect and delete it."
     assert notices(tmp_path, active, NOW) == [invalid]
     (rejected / "more garbage").touch()

@@ -61,7 +61,7 @@ def test_event_of_a_workflow(event: Event, words: list[str]) -> None:
     ("event", "words"),
     [
         (daemon_events.LeaseTaken(workflows=3), "This torc-watchd is active. Workflows: 3."),
-        (daemon_events.LeaseHeldElsewhere(holder=this_holder()), "Standing by: lease at "),
+        (daemon_events.LeaseHeldElsewhere(holder=this_holder()), "Standing by: the daemon on "),
         (daemon_events.LeaseGone(), "Another torc-watchd of yours has taken over."),
         (
             daemon_events.StopRequested(signal="SIGTERM"),

@@ -118,7 +118,7 @@ def test_all_results_are_ok_on_a_good_node() -> None:
             CheckLevel.NOTE,
             "--save-environment",
         ),
-        ({"can_use_cron": False, "can_use_scrontab": False}, "cron", CheckLevel.OK, "neither"),
+        ({"can_use_cron": False, "can_use_scrontab": False}, "cron", CheckLevel.OK, "Neither"),
         ({"user_namespaces": False}, "user namespaces", CheckLevel.OK, "Not allowed"),
         ({"memory_limit": 64 * 2**20}, "memory", CheckLevel.NOTE, "64 MiB"),
         ({"memory_limit": 2 * 2**30}, "memory", CheckLevel.OK, "2.0 GiB"),

@@ -128,11 +128,14 @@ def test_slurm_allocation_is_found_by_its_job_id() -> None:
         (daemon_events.LeaseTaken(workflows=3), "This torc-watchd is active. Workflows: 3."),
         (
             daemon_events.LeaseHeldElsewhere(holder=HOLDER),
-            "Standing by: lease at login02 (process 7, since 2026-01-01T00:00:00+00:00).",
+            (
+                "Standing by: the daemon on login02 holds the lease "
+                "(process 7, since 2026-01-01T00:00:00+00:00)."
+            ),
         ),
         (
             daemon_events.LeaseHeldElsewhere(holder=None),
-            "Standing by: the record of the lease's holder cannot be read.",
+            "Standing by: the record of the active daemon cannot be read.",
         ),
         (
             daemon_events.CommandUnreadable(problem="It is longer than 9 bytes.", kept="/x/a"),

@@ -1,4 +1,4 @@
-"""How long a worker waits for a server that is away, in virtual time."""
+"""How long a worker retries during an outage of the server, in virtual time."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ import pytest
 import structlog
 
 from torc_watch.core.errors import Conflict, ServerError, ServerFault, ServerUnreachable
-from torc_watch.sandbox.runner.outage import FAREWELL, OUTAGE, OutagePatience
+from torc_watch.sandbox.runner.outage import OUTAGE, SHUTDOWN_GRACE, OutageRetry
 from torc_watch.torc.retry_policy import FAULTS
 
 pytestmark = pytest.mark.looptime
@@ -16,7 +16,7 @@ LOG = structlog.wrap_logger(structlog.ReturnLogger())
 
 
 class Server:
-    """Raises ``error`` until ``back``; ``calls`` counts."""
+    """Raises ``error`` until ``back``; counts its ``calls``."""
 
     def __init__(self, error: ServerError, back: float = float("inf")) -> None:
         self.calls = 0
@@ -30,80 +30,80 @@ class Server:
         return "an answer"
 
 
-def a_patience(stop: anyio.Event, farewell: float = FAREWELL) -> OutagePatience:
-    return OutagePatience(stop, LOG, farewell=farewell)
+def outage_retry_for(stop: anyio.Event, shutdown_grace: float = SHUTDOWN_GRACE) -> OutageRetry:
+    return OutageRetry(stop, LOG, shutdown_grace=shutdown_grace)
 
 
-@pytest.mark.parametrize("away", [0.5, 60, OUTAGE - 60])
-async def test_outage_is_outlasted_with_growing_pauses(away: float) -> None:
-    server = Server(ServerUnreachable("gone"), back=away)
+@pytest.mark.parametrize("duration", [0.5, 60, OUTAGE - 60])
+async def test_call_is_retried_with_growing_waits_until_the_outage_ends(duration: float) -> None:
+    server = Server(ServerUnreachable("gone"), back=duration)
     began = anyio.current_time()
-    assert await a_patience(anyio.Event()).outlast(server) == "an answer"
-    assert away <= anyio.current_time() - began <= away + 31
-    assert server.calls < 10 + away / 30
+    assert await outage_retry_for(anyio.Event()).call(server) == "an answer"
+    assert duration <= anyio.current_time() - began <= duration + 31
+    assert server.calls < 10 + duration / 30
 
 
-async def test_endless_outage_is_given_up() -> None:
+async def test_retries_end_after_the_longest_outage() -> None:
     began = anyio.current_time()
     with pytest.raises(ServerUnreachable):
-        await a_patience(anyio.Event()).outlast(Server(ServerUnreachable("gone")))
+        await outage_retry_for(anyio.Event()).call(Server(ServerUnreachable("gone")))
     assert OUTAGE <= anyio.current_time() - began <= OUTAGE + 31
 
 
-async def test_server_that_keeps_failing_is_given_up() -> None:
+async def test_retries_end_if_the_server_keeps_failing() -> None:
     server = Server(ServerFault("500"))
     with pytest.raises(ServerFault):
-        await a_patience(anyio.Event()).outlast(server)
+        await outage_retry_for(anyio.Event()).call(server)
     assert server.calls == FAULTS
 
 
-async def test_refusal_is_final() -> None:
+async def test_refusal_is_not_retried() -> None:
     server = Server(Conflict("422"))
     with pytest.raises(Conflict):
-        await a_patience(anyio.Event()).outlast(server)
+        await outage_retry_for(anyio.Event()).call(server)
     assert server.calls == 1
 
 
-def _stop(stop: anyio.Event, _patience: OutagePatience) -> None:
+def _stop(stop: anyio.Event, _outage_retry: OutageRetry) -> None:
     stop.set()
 
 
-def _hurry(_stop: anyio.Event, patience: OutagePatience) -> None:
-    patience.hurry()
+def _start_shutdown_grace(_stop: anyio.Event, outage_retry: OutageRetry) -> None:
+    outage_retry.start_shutdown_grace()
 
 
-@pytest.mark.parametrize("tell", [_stop, _hurry])
-@pytest.mark.parametrize("farewell", [0.0, FAREWELL])
-async def test_stopped_worker_retries_for_the_farewell_only(
-    tell: Callable[[anyio.Event, OutagePatience], None], farewell: float
+@pytest.mark.parametrize("tell", [_stop, _start_shutdown_grace])
+@pytest.mark.parametrize("shutdown_grace", [0.0, SHUTDOWN_GRACE])
+async def test_stopped_worker_retries_only_for_the_shutdown_grace(
+    tell: Callable[[anyio.Event, OutageRetry], None], shutdown_grace: float
 ) -> None:
     stop = anyio.Event()
-    patience = a_patience(stop, farewell)
+    outage_retry = outage_retry_for(stop, shutdown_grace)
     began = anyio.current_time()
 
     async def tell_after_a_minute() -> None:
         await anyio.sleep(60)
-        tell(stop, patience)
+        tell(stop, outage_retry)
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(tell_after_a_minute)
         with pytest.raises(ServerUnreachable):
-            await patience.outlast(Server(ServerUnreachable("gone")))
-    assert 60 + farewell <= anyio.current_time() - began <= 60 + farewell + 31
+            await outage_retry.call(Server(ServerUnreachable("gone")))
+    assert 60 + shutdown_grace <= anyio.current_time() - began <= 60 + shutdown_grace + 31
 
 
-async def test_server_that_is_back_within_the_farewell_is_reached() -> None:
+async def test_stopped_worker_reaches_a_server_that_is_back_within_the_shutdown_grace() -> None:
     stop = anyio.Event()
     stop.set()
-    server = Server(ServerUnreachable("gone"), back=FAREWELL / 2)
-    assert await a_patience(stop).outlast(server) == "an answer"
+    server = Server(ServerUnreachable("gone"), back=SHUTDOWN_GRACE / 2)
+    assert await outage_retry_for(stop).call(server) == "an answer"
 
 
-async def test_worker_stopped_in_a_pause_without_a_farewell_calls_no_more() -> None:
+async def test_worker_stopped_during_a_wait_without_shutdown_grace_does_not_call_again() -> None:
     stop = anyio.Event()
     server = Server(ServerUnreachable("gone"))
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_raises_unreachable, a_patience(stop, farewell=0), server)
+        tasks.start_soon(_raises_unreachable, outage_retry_for(stop, shutdown_grace=0), server)
         await anyio.sleep(60)
         calls = server.calls
         stop.set()
@@ -111,6 +111,6 @@ async def test_worker_stopped_in_a_pause_without_a_farewell_calls_no_more() -> N
     assert anyio.current_time() == 60
 
 
-async def _raises_unreachable(patience: OutagePatience, server: Server) -> None:
+async def _raises_unreachable(outage_retry: OutageRetry, server: Server) -> None:
     with pytest.raises(ServerUnreachable):
-        await patience.outlast(server)
+        await outage_retry.call(server)

@@ -1,4 +1,4 @@
-"""The database under the embedded server: transactions, ids, and a disk that fills up."""
+"""The database of the embedded server: transactions, ids, and a full disk."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ def insert_both(store: Store, *files: Row) -> None:
             store.insert("file", file)
 
 
-def test_what_fails_changes_nothing(store: Store) -> None:
+def test_failed_transaction_changes_nothing(store: Store) -> None:
     with store.transaction():
         store.insert("file", FILE | {"name": "before"})
     with pytest.raises(sqlite3.IntegrityError):
@@ -38,7 +38,7 @@ def test_what_fails_changes_nothing(store: Store) -> None:
     assert names(store) == ["before"]
 
 
-def test_a_part_fails_by_itself(store: Store) -> None:
+def test_failed_savepoint_keeps_the_rest_of_the_transaction(store: Store) -> None:
     with store.transaction():
         store.insert("file", FILE | {"name": "kept"})
         with suppress(ZeroDivisionError), store.savepoint():
@@ -47,7 +47,7 @@ def test_a_part_fails_by_itself(store: Store) -> None:
     assert names(store) == ["kept"]
 
 
-def test_a_full_disk_is_survived(store: Store) -> None:
+def test_writes_succeed_after_a_full_disk(store: Store) -> None:
     full = store.value("PRAGMA page_count")
     store.execute(f"PRAGMA max_page_count = {full}")
     with pytest.raises(sqlite3.OperationalError, match="full"), store.transaction():
@@ -58,7 +58,7 @@ def test_a_full_disk_is_survived(store: Store) -> None:
     assert names(store) == ["f"]
 
 
-def test_an_id_does_not_come_back(store: Store) -> None:
+def test_ids_are_not_reused(store: Store) -> None:
     assert store.next_id("file") == 1
     for expected in (1, 2):
         assert store.insert("file", FILE) == expected
@@ -67,7 +67,7 @@ def test_an_id_does_not_come_back(store: Store) -> None:
     assert store.insert("file", FILE) == 3
 
 
-def test_an_update_leaves_what_it_does_not_say(store: Store) -> None:
+def test_update_keeps_omitted_columns(store: Store) -> None:
     row_id = store.insert("file", FILE)
     store.update("file", row_id, {"name": None, "path": "/g"})
     store.update("file", row_id, {"name": None})

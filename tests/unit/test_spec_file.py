@@ -92,14 +92,14 @@ def test_invalid_files(tmp_path: Path, name: str, text: str, reason: str) -> Non
 
 
 def test_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(InvalidSpec, match=r"none\.yaml: cannot be read: No such file"):
+    with pytest.raises(InvalidSpec, match=r"none\.yaml cannot be read: No such file"):
         read_spec(tmp_path / "none.yaml")
 
 
 def test_binary_file(tmp_path: Path) -> None:
     path = tmp_path / "s.yaml"
     path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InvalidSpec, match=r"s\.yaml: is not UTF-8 text"):
+    with pytest.raises(InvalidSpec, match=r"s\.yaml is not UTF-8 text"):
         read_spec(path)
 
 

@@ -41,7 +41,7 @@ def test_table() -> None:
     assert lines(WATCHED, ENDED) == [
         "ID  NAME   STATE        DONE    FAILED  ROUND  NEXT     LAST",
         " 7         handed over                                  10 s ago: None of the fa",
-        "42  train  watching     95/100  3       1/3    in 40 s  recovery.initiated 3 min",
+        "42  train  watching     95/100  3       1/3    in 40 s  recovery initiated 3 min",
     ]
 
 
@@ -95,12 +95,12 @@ def test_workflow_text() -> None:
     assert list(workflow_text(WorkflowKey("http://torc", 42), waiting, NOW)) == [
         "Workflow 42 (train) on http://torc",
         "waiting, 95/100 jobs done, 3 failed, round 1/3, next poll in 40 s",
-        "Last event: recovery.initiated, 3 min ago",
+        "Last event: recovery initiated, 3 min ago",
         "No answer.",
     ]
     assert list(workflow_text(WorkflowKey("http://torc", 7), ENDED, NOW))[1:] == [
         "handed over",
-        "Last event: watch.ended, 10 s ago",
+        "Last event: watch ended, 10 s ago",
         ENDED.reason,
         "Last error lines of its failed jobs: torc-watchd logs 7",
         "Start a new watch, with all its retries: torc-watchd resume 7",
@@ -128,6 +128,19 @@ def test_workflow_text() -> None:
         == "Resume it with: torc-watchd resume 42"
     )
     assert "was added" in list(workflow_text(WorkflowKey("http://torc", 7), None, NOW))[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("order.followed", "command applied"),
+        ("watch.look_failed", "poll failed"),
+        ("server.unfamiliar", "server unfamiliar"),
+    ],
+)
+def test_event_is_shown_in_words(name: str, text: str) -> None:
+    changed = replace(WATCHED, last_event=name)
+    assert f"Last event: {text}, 3 min ago" in workflow_text(changed.key, changed, NOW)
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ def test_history_as_text(home: Path) -> None:
         f"Round 1, after run 1: resubmitted at {lines[1][11:19]}",
         "Ended: handed over. None may be retried.",
         "Watch of workflow 42 on http://b",
-        "Round 1, after run 4: in progress, at its step 'diagnose'",
+        "Round 1, after run 4: in progress at step 'diagnose'",
     ]
     assert "  Job 3 (train): OOM detected, increasing memory 8g -> 12g (killed with 137)" in lines
     assert lines[-1] == "Still running."

@@ -47,7 +47,7 @@ def demo(
     Scenarios:
       oom       five of 100 jobs need more memory than they asked for (the tutorial)
       timeout   a job needs longer than it asked for
-      unknown   a job fails once, for no reason, and then works
+      unknown   a job fails once, for an unknown reason, and then succeeds
       mixed     all of these, with jobs that depend on them
       hopeless  a job that no retry can save (exit status 3)
       manual    the tutorial's failures, watched without recovery (exit status 1)

@@ -23,7 +23,7 @@ _HOW = {
     RunMode.SERVICE: ("as a service", "torc-watchd service install"),
     RunMode.SCRONTAB: ("from scrontab", "scrontab"),
     RunMode.CRON: ("from cron", "crontab"),
-    RunMode.SLURM_JOB: ("as a Slurm job that follows itself", "torc-watchd.sbatch"),
+    RunMode.SLURM_JOB: ("as a Slurm job that resubmits itself", "torc-watchd.sbatch"),
     RunMode.FOREGROUND: ("in the foreground, under tmux", "foreground.sh"),
 }
 

@@ -33,7 +33,7 @@ def serve(
     ] = Path("sandbox"),
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[
-        int, typer.Option(min=0, max=65535, help="0 takes a free one.")
+        int, typer.Option(min=0, max=65535, help="Port to listen on; 0 chooses a free one.")
     ] = _PORT_OF_TORC,
     api: options.Api = "1.0",
     unblock_interval: Annotated[

@@ -43,10 +43,10 @@ def install(
         bool, typer.Option("--dry-run", "-n", help="Print the files and change nothing.")
     ] = False,
     no_start: Annotated[
-        bool, typer.Option("--no-start", help="Put the files in place, but start nothing.")
+        bool, typer.Option("--no-start", help="Install the files, but do not start the service.")
     ] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Replace files that were edited; they stay as .bak.")
+        bool, typer.Option("--force", help="Replace files that were edited; keep them as .bak.")
     ] = False,
     save_environment: Annotated[
         bool,
@@ -56,11 +56,11 @@ def install(
         ),
     ] = False,
 ) -> None:
-    """Install the daemon as a service, start it, and have it run on after logout.
+    """Install the daemon as a service, start it, and keep it running after logout.
 
-    After an upgrade, install again: the service is renewed and restarted. Where nothing has
-    changed, nothing is done. Changes of your own belong in a drop-in, which stays:
-    systemctl --user edit torc-watchd
+    Run this again after an upgrade: it updates and restarts the service, or does nothing if nothing
+    has changed. Put changes of your own into a drop-in, which it keeps: systemctl --user edit
+    torc-watchd
 
     \b
     Examples:
@@ -98,7 +98,7 @@ async def _install(files: Sequence[DesiredFile], user: str, *, no_start: bool) -
 
 @app.command()
 def uninstall() -> None:
-    """Stop the service and remove its files; what it knows of your workflows stays.
+    """Stop the service and remove its files, but keep the state folder.
 
     \b
     Examples:

@@ -27,9 +27,9 @@ def status(
 ) -> None:
     """Show the status of one workflow in detail.
 
-    What the daemon knows and has done, and from the server: the state of its jobs, why some failed,
-    what a round of recovery would do now. Ends with 5 when the server does not answer; what the
-    daemon knows is shown all the same.
+    First comes what the daemon knows and has done. Then the server is asked for the state of the
+    jobs, and the command says why some failed and what a round of recovery would do now. If the
+    server does not answer, the first part is shown and the exit status is 5.
 
     \b
     Examples:

@@ -140,9 +140,10 @@ class Settings(BaseSettings):
         found = shutil.which(own_path(Path(self.local_runner)))
         if found is None:
             raise InvalidInput(
-                f"TORC_WATCHD_LOCAL_RUNNER is {self.local_runner!r}, which is no program that can "
-                "be run here. Name Torc's own command, such as /opt/torc/bin/torc: a service has "
-                "another PATH than your shell. Or unset it."
+                f"The local runner {self.local_runner!r} is not a program that can be run here. "
+                "Set local_runner, or TORC_WATCHD_LOCAL_RUNNER in the environment, to the path of "
+                "Torc's own command, such as /opt/torc/bin/torc, or remove the setting. A service "
+                "has another PATH than your shell."
             )
         return Path(found).absolute()
 

@@ -173,7 +173,7 @@ def _cron(node: LoginNode) -> CheckResult:
         if is_there
     ]
     if not ways:
-        return _ok("cron", "You may use neither cron nor scrontab.")
+        return _ok("cron", "Neither cron nor scrontab is available to you.")
     return _ok("cron", f"You may use {' and '.join(ways)}.")
 
 

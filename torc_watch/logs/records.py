@@ -148,7 +148,7 @@ def _sentence(event: DaemonEvent) -> str:
         case daemon_events.LeaseTaken():
             words = f"This torc-watchd is active. Workflows: {event.workflows}."
         case daemon_events.LeaseHeldElsewhere():
-            words = f"Standing by: {holder_text(event.holder)}."
+            words = f"Standing by: {_holder_text(event.holder)}."
         case daemon_events.LeaseGone():
             words = "Another torc-watchd of yours has taken over. Standing by."
         case daemon_events.StateTrouble():
@@ -168,7 +168,9 @@ def _sentence(event: DaemonEvent) -> str:
     return words
 
 
-def holder_text(holder: Holder | None) -> str:
+def _holder_text(holder: Holder | None) -> str:
     if holder is None:
-        return "the record of the lease's holder cannot be read"
-    return f"lease at {holder.host} (process {holder.pid}, since {holder.since})"
+        return "the record of the active daemon cannot be read"
+    return (
+        f"the daemon on {holder.host} holds the lease (process {holder.pid}, since {holder.since})"
+    )

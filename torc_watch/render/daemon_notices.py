@@ -43,7 +43,7 @@ def notices(home: Path, view: DaemonView | None, now: datetime) -> list[str]:
     """Whether the daemon is inactive, how many commands wait for it, and what it rejected."""
     shown = []
     if notice := inactivity_notice(view, now):
-        shown.append(f"{notice}{_pending(home / 'spool' / 'incoming')}")
+        shown.append(f"{_pending(home / 'spool' / 'incoming')}{notice}")
     rejected = home / "spool" / "rejected"
     if number := _number_of_files(rejected):
         files, them = ("file", "it") if number == 1 else ("files", "them")
@@ -55,7 +55,7 @@ def _pending(incoming: Path) -> str:
     number = _number_of_files(incoming)
     if not number:
         return ""
-    return f" {number} {'command is' if number == 1 else 'commands are'} waiting for it."
+    return f"{number} {'command is' if number == 1 else 'commands are'} waiting for the daemon. "
 
 
 def _number_of_files(folder: Path) -> int:

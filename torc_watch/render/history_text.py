@@ -34,7 +34,7 @@ def round_text(round_: PastRound) -> Iterator[str]:
 
 def _end(round_: PastRound) -> str:
     if round_.ended is None:
-        return f"in progress, at its step '{round_.last_step or 'orphans'}'"
+        return f"in progress at step '{round_.last_step or 'orphans'}'"
     return f"{round_.outcome} at {local_time(round_.ended)[-8:]}"
 
 

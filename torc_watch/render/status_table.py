@@ -22,6 +22,14 @@ _GAP = "  "
 _HEAD = ("ID", "NAME", "SERVER", "STATE", "DONE", "FAILED", "ROUND", "NEXT", "LAST")
 _SERVER, _OPTIONAL = 2, (1, 6, 7)  # columns that are hidden when they are empty or all the same
 _MAX_REASON = 300
+_EVENTS = {  # the others: their names in the log, without the punctuation
+    "order.followed": "command applied",
+    "order.refused": "command refused",
+    "watch.broke": "watch crashed",
+    "watch.look_failed": "poll failed",
+    "watch.look_held_up": "poll deferred",
+    "watch.look_succeeded": "poll succeeded",
+}
 _MIN_NAME, _MAX_NAME = 12, 100
 
 
@@ -122,7 +130,7 @@ def workflow_text(key: WorkflowKey, view: WorkflowView | None, now: datetime) ->
         facts.append(f"next poll {until(view.next_look, now)}")
     yield ", ".join(facts)
     if view.last_event:
-        yield f"Last event: {view.last_event}, {ago(view.last_event_at, now)}"
+        yield f"Last event: {_event(view)}, {ago(view.last_event_at, now)}"
     if view.reason:
         yield printable(view.reason, _MAX_REASON)
     yield from _advice(view)
@@ -159,9 +167,13 @@ def summary(views: Sequence[WorkflowView], now: datetime) -> str:
 
 def _last(view: WorkflowView, now: datetime) -> str:
     """The last event; not of an ended watch, whose state says how it ended."""
-    event = "" if view.phase is Phase.ENDED else view.last_event
+    event = "" if view.phase is Phase.ENDED else _event(view)
     when = ago(view.last_event_at, now) if view.last_event else ""
     return ": ".join(filter(None, (f"{event} {when}".strip(), printable(view.reason))))
+
+
+def _event(view: WorkflowView) -> str:
+    return _EVENTS.get(view.last_event, view.last_event.replace(".", " ").replace("_", " "))
 
 
 def status_values(view: DaemonView | None, now: datetime) -> dict[str, Any]:

@@ -83,7 +83,7 @@ def _recovery(event: Event) -> Iterator[str]:
             bound = "" if event.max_retries is None else f"/{event.max_retries}"
             yield f"Attempting automatic recovery (attempt {event.number}{bound})"
         case events.RecoveryContinued():
-            yield f"Continuing recovery round {event.number} at its step '{event.step}'"
+            yield f"Continuing recovery round {event.number} at step '{event.step}'"
         case events.DiagnosisStarted():
             yield ""
             yield "Diagnosing failures..."

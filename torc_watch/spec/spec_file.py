@@ -23,9 +23,9 @@ def read_spec(path: Path) -> Spec:
     try:
         return expand(parse(path.read_text(encoding="utf-8-sig")))
     except OSError as error:
-        raise InvalidSpec(f"{path}: cannot be read: {error.strerror}") from error
+        raise InvalidSpec(f"{path} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
-        raise InvalidSpec(f"{path}: is not UTF-8 text") from error
+        raise InvalidSpec(f"{path} is not UTF-8 text.") from error
     except RecursionError as error:
         raise InvalidSpec(f"{path}: lists and mappings are nested too deeply") from error
     except ValueError as error:

@@ -404,7 +404,7 @@ async def test_job_that_another_worker_has_claimed_keeps_its_run(
         )
 
         assert ended.verdict is Verdict.HANDED_OVER
-        assert "runs jobs" in ended.reason
+        assert "Another program or user runs jobs of workflow 1." in ended.reason
         assert bool(site.seen(events.ResetStarted)) is (step == "reset")
         assert (await site.client.get_job(2)).status is JobStatus.PENDING
         assert (await site.client.get_workflow(1)).run_id == 1

@@ -6,7 +6,7 @@ import anyio
 from structlog.typing import FilteringBoundLogger
 
 from torc_watch.core.model import Allocation, Workflow
-from torc_watch.sandbox.runner.outage import OutagePatience
+from torc_watch.sandbox.runner.outage import OutageRetry
 from torc_watch.schedulers.local.worker_settings import WorkerSettings
 from torc_watch.torc.client import TorcClient
 
@@ -20,7 +20,7 @@ class Assignment:
     allocation: Allocation | None
     workflow: Workflow  # its state when the worker started
     stop: anyio.Event
-    patience: OutagePatience
+    outage_retry: OutageRetry
     log: FilteringBoundLogger
 
     @property

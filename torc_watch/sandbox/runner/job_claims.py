@@ -18,7 +18,7 @@ class JobClaims:
         self._assignment = assignment
         self._client = assignment.client
         self._api = RunnerApi(assignment.client.transport)
-        self._outlast = assignment.patience.outlast
+        self._call = assignment.outage_retry.call
         self._node_id = node_id
         self._free = resources
         self._claimed: dict[int, tuple[ClaimedJob, Requirements]] = {}
@@ -37,7 +37,7 @@ class JobClaims:
         if limit == 0:
             return False
         workflow_id = self._assignment.workflow_id
-        claims = await self._outlast(
+        claims = await self._call(
             partial(self._api.claim_jobs, workflow_id, self._free, limit=limit)
         )
         for claimed in claims:
@@ -80,7 +80,7 @@ class JobClaims:
                     raise
                 raise Conflict(f"The job is {job.status}, so it cannot be started here.") from error
 
-        await self._outlast(start)
+        await self._call(start)
 
     async def _unclaim(self, claimed: ClaimedJob) -> None:
         with suppress(ServerError):
@@ -100,7 +100,7 @@ class JobClaims:
                 memory=None,
                 runtime=None,
             )
-        return await self._outlast(partial(self._api.get_requirements, requirements_id))
+        return await self._call(partial(self._api.get_requirements, requirements_id))
 
     def _launch(self, claimed: ClaimedJob, requirements: Requirements) -> JobLaunch:
         # Torc's default of one minute and 1 MiB is too small even for a shell: it reserves

@@ -43,7 +43,7 @@ async def serve_run(assignment: Assignment) -> bool:
             await node.run(jobs)
         except ServerError as error:
             log.warning("worker_gave_up", error=str(error))
-            assignment.patience.hurry()
+            assignment.outage_retry.start_shutdown_grace()
             is_orderly = False
         await node.deregister(jobs)
         tasks.cancel_scope.cancel()
@@ -71,7 +71,7 @@ async def _register(assignment: Assignment, resources: WorkerResources) -> int:
         resources=resources,
         allocation=assignment.allocation,
     )
-    return await assignment.patience.outlast(register)
+    return await assignment.outage_retry.call(register)
 
 
 class Node:
@@ -80,13 +80,13 @@ class Node:
     def __init__(self, assignment: Assignment, node_id: int, claims: JobClaims) -> None:
         self._assignment = assignment
         self._client = assignment.client
-        self._outlast = assignment.patience.outlast
+        self._call = assignment.outage_retry.call
         self._node_id = node_id
         self._claims = claims
         self._reporter = ResultReporter(
             assignment.client,
             node_id,
-            assignment.patience,
+            assignment.outage_retry,
             use_pending_failed=assignment.workflow.use_pending_failed,
         )
         self._ended: deque[JobEnd] = deque()
@@ -116,7 +116,7 @@ class Node:
             await self._report()
         with suppress(ServerError):
             workflow_id = self._assignment.workflow_id
-            await self._outlast(partial(self._client.end_compute_node, workflow_id, self._node_id))
+            await self._call(partial(self._client.end_compute_node, workflow_id, self._node_id))
 
     def job_ended(self, end: JobEnd) -> None:
         self._ended.append(end)
@@ -143,12 +143,12 @@ class Node:
             return False
         self._last_check = now
         workflow_id = self._assignment.workflow_id
-        if await self._outlast(partial(self._client.is_complete, workflow_id)):
+        if await self._call(partial(self._client.is_complete, workflow_id)):
             self._assignment.log.info("workflow_over")
             return True
         if len(jobs):  # no new run starts while jobs of this one are running
             return False
-        workflow = await self._outlast(partial(self._client.get_workflow, workflow_id))
+        workflow = await self._call(partial(self._client.get_workflow, workflow_id))
         if workflow.run_id == self._assignment.run_id:
             return False
         self._assignment.log.info("run_over", new_run_id=workflow.run_id)

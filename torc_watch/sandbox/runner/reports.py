@@ -9,7 +9,7 @@ from structlog.typing import FilteringBoundLogger
 from torc_watch.core.errors import Conflict, NotFound, RequestRejected, ServerFault
 from torc_watch.core.model import JobStatus
 from torc_watch.sandbox.runner.job import JobEnd
-from torc_watch.sandbox.runner.outage import OutagePatience
+from torc_watch.sandbox.runner.outage import OutageRetry
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.requests import NewResult
 from torc_watch.torc.runner_api import ClaimedJob, RunnerApi
@@ -54,14 +54,14 @@ class ResultReporter:
         self,
         client: TorcClient,
         node_id: int,
-        patience: OutagePatience,
+        outage_retry: OutageRetry,
         *,
         use_pending_failed: bool,
     ) -> None:
         self._client = client
         self._api = RunnerApi(client.transport)
         self._node_id = node_id
-        self._patience = patience
+        self._outage_retry = outage_retry
         self._use_pending_failed = use_pending_failed
 
     async def report(self, end: JobEnd, claimed: ClaimedJob, log: FilteringBoundLogger) -> None:
@@ -77,7 +77,9 @@ class ResultReporter:
                 end = as_pending_failed(end)
             _log_end(end, log)
             result = result_of(end, self._node_id)
-            await self._patience.outlast(partial(self._client.complete_job, claimed.job.id, result))
+            await self._outage_retry.call(
+                partial(self._client.complete_job, claimed.job.id, result)
+            )
         except Conflict as error:
             # Also the answer to a retry after the first answer was lost.
             log.info("result_not_needed", error=str(error))
@@ -89,7 +91,7 @@ class ResultReporter:
         missing = []
         for file_id in claimed.output_file_ids:
             try:
-                path = await self._patience.outlast(partial(self._api.get_file_path, file_id))
+                path = await self._outage_retry.call(partial(self._api.get_file_path, file_id))
             except (NotFound, RequestRejected, ServerFault) as error:
                 missing.append(f"file {file_id} ({error})")
                 continue
@@ -104,7 +106,7 @@ class ResultReporter:
         self, file_id: int, modified: float, log: FilteringBoundLogger
     ) -> None:
         try:
-            await self._patience.outlast(
+            await self._outage_retry.call(
                 partial(self._api.set_file_modified, file_id, modified=modified)
             )
         except (Conflict, NotFound, RequestRejected, ServerFault) as error:

@@ -25,7 +25,7 @@ from structlog.typing import FilteringBoundLogger
 
 from torc_watch.core.units import GIB
 from torc_watch.host.processes import end_all, processes_with_environment
-from torc_watch.sandbox.runner.outage import FAREWELL
+from torc_watch.sandbox.runner.outage import SHUTDOWN_GRACE
 from torc_watch.schedulers.local.worker_settings import WorkerSettings
 
 NOT_STARTED = 126
@@ -71,7 +71,7 @@ async def _forward_stop(stop: anyio.Event, process: Process) -> None:
     await stop.wait()
     with suppress(ProcessLookupError):
         process.send_signal(signal.SIGTERM)
-        await anyio.sleep(FAREWELL)
+        await anyio.sleep(SHUTDOWN_GRACE)
         process.kill()
 
 

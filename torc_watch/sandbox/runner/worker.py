@@ -17,7 +17,7 @@ from torc_watch.core.errors import ServerError
 from torc_watch.core.model import Allocation
 from torc_watch.sandbox.runner.assignment import Assignment
 from torc_watch.sandbox.runner.node import serve_run
-from torc_watch.sandbox.runner.outage import FAREWELL, OutagePatience
+from torc_watch.sandbox.runner.outage import SHUTDOWN_GRACE, OutageRetry
 from torc_watch.sandbox.runner.runner_log import log_file, log_to, open_log
 from torc_watch.sandbox.runner.torc_run import run_torc
 from torc_watch.schedulers.local.worker_settings import WorkerSettings
@@ -46,15 +46,15 @@ async def run_worker(settings: WorkerSettings) -> int:
 async def serve(settings: WorkerSettings, transport: Transport, stop: anyio.Event) -> int:
     """``run_worker`` with a given transport and stop event."""
     log = log_to(2)
-    patience = OutagePatience(stop, log, farewell=0)  # nothing to report yet
+    outage_retry = OutageRetry(stop, log, shutdown_grace=0)  # nothing to report yet
     try:
-        client = await patience.outlast(partial(TorcClient.connect, transport))
-        allocation = await _find_allocation(settings, transport, patience, stop)
+        client = await outage_retry.call(partial(TorcClient.connect, transport))
+        allocation = await _find_allocation(settings, transport, outage_retry, stop)
         if allocation is None and settings.scheduler_id is not None:
             log.warning("allocation_unknown", scheduler_id=settings.scheduler_id)
             return EXIT_ALLOCATION_UNKNOWN
         # Only now: the allocation is recorded after its run has started, so the run id is final.
-        workflow = await patience.outlast(partial(client.get_workflow, settings.workflow_id))
+        workflow = await outage_retry.call(partial(client.get_workflow, settings.workflow_id))
         if settings.torc_program is None:  # otherwise Torc's runner writes a file of that name
             log = _open_log(settings, workflow.run_id, log)
         assignment = Assignment(
@@ -63,7 +63,7 @@ async def serve(settings: WorkerSettings, transport: Transport, stop: anyio.Even
             allocation=allocation,
             workflow=workflow,
             stop=stop,
-            patience=OutagePatience(stop, log, farewell=FAREWELL),
+            outage_retry=OutageRetry(stop, log, shutdown_grace=SHUTDOWN_GRACE),
             log=log,
         )
         return await _serve_allocation(assignment)
@@ -73,7 +73,7 @@ async def serve(settings: WorkerSettings, transport: Transport, stop: anyio.Even
 
 
 async def _find_allocation(
-    settings: WorkerSettings, transport: Transport, patience: OutagePatience, stop: anyio.Event
+    settings: WorkerSettings, transport: Transport, outage_retry: OutageRetry, stop: anyio.Event
 ) -> Allocation | None:
     """Waits for the record of this allocation, which is created after the allocation itself."""
     if settings.scheduler_id is None:
@@ -85,7 +85,7 @@ async def _find_allocation(
         scheduler_type=settings.scheduler_type,
     )
     deadline = anyio.current_time() + settings.wait_for_allocation
-    while (allocation := await patience.outlast(find)) is None:
+    while (allocation := await outage_retry.call(find)) is None:
         if stop.is_set() or anyio.current_time() >= deadline:
             return None
         with anyio.move_on_after(settings.poll_interval):
@@ -112,7 +112,7 @@ async def _serve_allocation(assignment: Assignment) -> int:
 async def _set_status(assignment: Assignment, status: str) -> None:
     if assignment.allocation is not None:
         set_status = assignment.client.set_allocation_status
-        await assignment.patience.outlast(partial(set_status, assignment.allocation, status))
+        await assignment.outage_retry.call(partial(set_status, assignment.allocation, status))
 
 
 def _open_log(

@@ -1,4 +1,4 @@
-"""The ASGI application: requests to calls, answers to responses, and the work beside them."""
+"""The ASGI application: passes requests to handlers, and runs the background tasks."""
 
 import asyncio
 import json
@@ -15,22 +15,22 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from torc_watch.sandbox.server.broadcast import Broadcaster, level_of
-from torc_watch.sandbox.server.calls import (
+from torc_watch.sandbox.server.api_request import (
     INTERNAL_ERROR,
-    Answer,
-    Call,
-    Failure,
+    ApiError,
+    ApiRequest,
+    ApiResponse,
     Severity,
-    internal_answer,
+    internal_error_response,
 )
-from torc_watch.sandbox.server.edge import Edge
+from torc_watch.sandbox.server.dependency_release import unblock_jobs
+from torc_watch.sandbox.server.event_broadcaster import EventBroadcaster, parse_level
+from torc_watch.sandbox.server.middleware import BasicAuth
 from torc_watch.sandbox.server.routes import Handler, routes
-from torc_watch.sandbox.server.settings import ApiVersionName, ServerSettings
+from torc_watch.sandbox.server.server_settings import ApiDialect, ServerSettings
 from torc_watch.sandbox.server.store import Store, open_store
 from torc_watch.sandbox.server.tasks import run_task
-from torc_watch.sandbox.server.unblocking import unblock
-from torc_watch.sandbox.server.workflows import show_workflow
+from torc_watch.sandbox.server.workflow_handlers import show_workflow
 
 PREFIX = "/torc-service/v1"
 _METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS")
@@ -38,13 +38,13 @@ _log = logging.getLogger(__name__)
 
 
 class TorcServer:
-    """An open database, those who listen to it, and what it does without being asked."""
+    """An open database, the subscribers to its events, and the background tasks."""
 
     def __init__(self, settings: ServerSettings, store: Store) -> None:
         self._settings = settings
         self._store = store
         self._task_queued = asyncio.Event()
-        self._broadcaster = Broadcaster()
+        self._broadcaster = EventBroadcaster()
 
     def application(self) -> Starlette:
         stream = Route(PREFIX + "/workflows/{id}/events/stream", self._stream, methods=["GET"])
@@ -54,28 +54,31 @@ class TorcServer:
         ]
         app = Starlette(
             routes=[stream, *served],
-            middleware=[Middleware(Edge, accounts=self._settings.accounts)],
-            exception_handlers={HTTPException: _empty, ClientDisconnect: _gone},
+            middleware=[Middleware(BasicAuth, accounts=self._settings.accounts)],
+            exception_handlers={
+                HTTPException: _empty_response,
+                ClientDisconnect: _client_disconnected,
+            },
         )
         app.router.redirect_slashes = False
         app.state.close_streams = self._broadcaster.close
         return app
 
-    def unblock(self) -> None:
-        with _tried_again_later("unblocking jobs"):
-            unblock(self._store, self._settings.api_version)
+    def unblock_jobs(self) -> None:
+        with _log_and_retry_later("unblocking jobs"):
+            unblock_jobs(self._store, self._settings.api_version)
 
     async def unblock_regularly(self) -> None:
         while True:
             await anyio.sleep(self._settings.unblock_interval)
-            self.unblock()
+            self.unblock_jobs()
 
     async def run_tasks(self) -> None:
         while True:
-            with _tried_again_later("a task"):
+            with _log_and_retry_later("a background task"):
                 while done := run_task(self._store):
-                    for announcement in done:
-                        self._broadcaster.send(announcement)
+                    for event in done:
+                        self._broadcaster.publish(event)
             with anyio.move_on_after(self._settings.unblock_interval):
                 await self._task_queued.wait()
             self._task_queued.clear()
@@ -85,116 +88,117 @@ class TorcServer:
             handler = methods.get(request.method)
             if handler is None:
                 return Response(status_code=405)
-            answer = self._answer(handler, await self._call(request))
-            return _response(answer, self._settings.api_version)
+            response = self._handle(handler, await self._parse(request))
+            return _render(response, self._settings.api_version)
 
         return endpoint
 
-    async def _call(self, request: Request) -> Call:
-        return Call(
+    async def _parse(self, request: Request) -> ApiRequest:
+        return ApiRequest(
             store=self._store,
             api_version=self._settings.api_version,
             user=request.state.user,
             path=request.path_params,
             query=request.query_params.multi_items(),
             content=await request.body(),
-            changes=request.method != "GET",
+            is_write=request.method != "GET",
         )
 
-    def _answer(self, handler: Handler, call: Call) -> Answer:
-        """Run a handler in a transaction of its own; tell the listeners when it is committed."""
+    def _handle(self, handler: Handler, request: ApiRequest) -> ApiResponse:
+        """Run a handler in its own transaction; publish its events after the commit."""
         try:
-            with self._store.transaction() if call.changes else nullcontext():
-                answer = handler(call)
-        except Failure as failure:
-            if failure.body == INTERNAL_ERROR:
-                return internal_answer(call.api_version)
-            return _refusal(call.api_version, failure)
-        except (sqlite3.IntegrityError, OverflowError):  # an id of no row, a number beyond 64 bits
-            return internal_answer(call.api_version)
+            with self._store.transaction() if request.is_write else nullcontext():
+                response = handler(request)
+        except ApiError as error:
+            if error.body == INTERNAL_ERROR:
+                return internal_error_response(request.api_version)
+            return _error_response(request.api_version, error)
+        except (sqlite3.IntegrityError, OverflowError):  # an unknown id, or more than 64 bits
+            return internal_error_response(request.api_version)
         except sqlite3.Error as error:
-            _log.error("The server failed at a request: %s", error)
-            return internal_answer(call.api_version)
-        for announcement in call.announcements:
-            self._broadcaster.send(announcement)
-        if answer.status == 202:
+            _log.error("A request failed because of the database: %s", error)
+            return internal_error_response(request.api_version)
+        for event in request.events:
+            self._broadcaster.publish(event)
+        if response.status == 202:
             self._task_queued.set()
-        return answer
+        return response
 
     async def _stream(self, request: Request) -> Response:
-        call = await self._call(request)
-        answer = self._answer(show_workflow, call)
-        if answer.status != 200:
-            return _response(answer, self._settings.api_version)
-        frames = self._frames(call.number(), level_of(call.asked("level", str)))
+        api_request = await self._parse(request)
+        response = self._handle(show_workflow, api_request)
+        if response.status != 200:
+            return _render(response, self._settings.api_version)
+        level = parse_level(api_request.parameter("level", str))
+        frames = self._frames(api_request.path_integer(), level)
         headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
         return StreamingResponse(frames, headers=headers, media_type="text/event-stream")
 
     async def _frames(self, workflow_id: int, level: Severity) -> AsyncIterator[str]:
-        listener = self._broadcaster.listen()
+        subscriber = self._broadcaster.subscribe()
         try:
-            async for frame in listener.frames(workflow_id, level):
+            async for frame in subscriber.frames(workflow_id, level):
                 yield frame
         finally:
-            self._broadcaster.forget(listener)
+            self._broadcaster.unsubscribe(subscriber)
 
 
 @asynccontextmanager
 async def open_server(settings: ServerSettings) -> AsyncIterator[Starlette]:
-    """The application on an open database, with the work beside the requests going on.
+    """The application on an open database, with its background tasks running.
 
-    Raises SandboxError when the directory cannot be used, or another server uses it.
+    Raises SandboxError if the directory cannot be used, or another server uses it.
     """
     with open_store(settings.directory) as store:
         service = TorcServer(settings, store)
-        service.unblock()  # what finished when a server was last here
-        # Plain tasks, not a task group: a test fixture enters and leaves this in different tasks.
-        work = [
+        service.unblock_jobs()  # for jobs that finished before the last server stopped
+        # Plain tasks, not a task group: test fixtures enter and exit this in different tasks.
+        background = [
             asyncio.create_task(service.unblock_regularly()),
             asyncio.create_task(service.run_tasks()),
         ]
         try:
             yield service.application()
         finally:
-            for task in work:
+            for task in background:
                 task.cancel()
-            for task in work:
+            for task in background:
                 with suppress(asyncio.CancelledError):
                     await task
 
 
 @contextmanager
-def _tried_again_later(what: str) -> Iterator[None]:
-    """Outlive a database that fails for the moment, such as one on a full disk."""
+def _log_and_retry_later(work: str) -> Iterator[None]:
+    """Survive a temporary failure of the database, such as a full disk."""
     try:
         yield
     except sqlite3.Error as error:
-        _log.error("The server failed at %s and will try again: %s", what, error)
+        _log.error("The database failed during %s, which the server will retry: %s", work, error)
 
 
-def _refusal(api_version: ApiVersionName, failure: Failure) -> Answer:
-    """What one who is refused reads; the newer API version says of what is absent that it is."""
-    if isinstance(failure.body, str):
-        return Answer(failure.body, failure.status, plain=True)
-    if failure.status == 404 and api_version == "1.0":
-        return Answer({"error": {"error": "NotFound", **failure.body["error"]}}, failure.status)
-    return Answer(failure.body, failure.status)
+def _error_response(api_version: ApiDialect, error: ApiError) -> ApiResponse:
+    """The response to a refused request; API 1.0 adds an error name to each 404."""
+    if isinstance(error.body, str):
+        return ApiResponse(error.body, error.status, plain=True)
+    if error.status == 404 and api_version == "1.0":
+        return ApiResponse({"error": {"error": "NotFound", **error.body["error"]}}, error.status)
+    return ApiResponse(error.body, error.status)
 
 
-def _response(answer: Answer, api_version: ApiVersionName) -> Response:
-    if answer.plain and api_version == "0.12":  # a text of which it does not say that it is one
-        return Response(answer.body, answer.status)
-    if answer.plain:
-        return PlainTextResponse(answer.body, answer.status)
-    content = json.dumps(answer.body, separators=(",", ":"))
-    return Response(content, answer.status, media_type="application/json")
+def _render(response: ApiResponse, api_version: ApiDialect) -> Response:
+    if response.plain and api_version == "0.12":  # without a content type
+        return Response(response.body, response.status)
+    if response.plain:
+        return PlainTextResponse(response.body, response.status)
+    content = json.dumps(response.body, separators=(",", ":"))
+    return Response(content, response.status, media_type="application/json")
 
 
-def _empty(_request: Request, error: Exception) -> Response:
-    """Torc says nothing about a path that it does not know."""
+def _empty_response(_request: Request, error: Exception) -> Response:
+    """Torc answers an unknown path with an empty body."""
     return Response(status_code=error.status_code if isinstance(error, HTTPException) else 500)
 
 
-def _gone(_request: Request, _error: Exception) -> Response:
-    """The client left in the middle of its request: nobody reads this."""
+def _client_disconnected(_request: Request, _error: Exception) -> Response:
+    """The client disconnected during its request, so no client reads this response."""
     return Response(status_code=400)

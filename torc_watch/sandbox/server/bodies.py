@@ -1,7 +1,8 @@
-"""What clients may send: a missing or wrongly typed field is refused with 400 or 422.
+"""The bodies of requests: a missing or wrongly typed field is refused with 400 or 422.
 
-A model's fields are also the columns that are shown of its table. Unknown fields are ignored.
-Where Torc takes a value for well formed and refuses it all the same, the error's type is "refused".
+A model's fields are also the columns of its table that responses show. Unknown fields are ignored.
+The error type "refused" marks a value that is well formed, but that Torc rejects. In names, V0 is
+API 0.12 and V1 is API 1.0.
 """
 
 import json
@@ -11,16 +12,16 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from torc_watch.core.model import JobStatus
-from torc_watch.sandbox.server.transitions import STATUSES
+from torc_watch.sandbox.server.status_rules import STATUSES
 
 
-def _known(status: JobStatus) -> JobStatus:
+def _require_known_status(status: JobStatus) -> JobStatus:
     if status not in STATUSES:
         raise ValueError(f"unknown status {status}")
     return status
 
 
-def _standard(value: Any) -> Any:
+def _require_standard_json(value: Any) -> Any:
     try:
         json.dumps(value, allow_nan=False)
     except ValueError as error:
@@ -28,31 +29,31 @@ def _standard(value: Any) -> Any:
     return value
 
 
-def _natural(priority: int) -> int:
+def _require_not_negative(priority: int) -> int:
     if priority < 0:
         raise PydanticCustomError("refused", "a priority is 0 or more")
     return priority
 
 
-Status = Annotated[JobStatus, AfterValidator(_known)]
-# Any JSON value; NaN and infinity, which the parser lets pass, are none.
-Json = Annotated[Any, AfterValidator(_standard)]
-# The first wrong entry is enough to refuse a list: there may be millions.
+Status = Annotated[JobStatus, AfterValidator(_require_known_status)]
+# Any JSON value; the parser accepts NaN and infinity, but JSON does not have them.
+JsonValue = Annotated[Any, AfterValidator(_require_standard_json)]
+# The first invalid entry is enough to refuse a list, which may have millions.
 Entry = TypeVar("Entry")
 Batch = Annotated[list[Entry], Field(fail_fast=True)]
 Ids = Batch[int] | None
-Priority = Annotated[int, AfterValidator(_natural)] | None
+Priority = Annotated[int, AfterValidator(_require_not_negative)] | None
 
 
-class Strict(BaseModel):
+class RequestBody(BaseModel):
     model_config = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False)
 
 
-class OfWorkflow(Strict):
+class WorkflowItem(RequestBody):
     workflow_id: int
 
 
-class WorkflowBase(Strict):
+class WorkflowBase(RequestBody):
     name: str
     user: str
     description: str | None = None
@@ -75,26 +76,26 @@ class WorkflowV0(WorkflowBase):
 
 
 class WorkflowV1(WorkflowBase):
-    metadata: dict[str, Json] | None = None
-    resource_monitor_config: dict[str, Json] | None = None
-    slurm_defaults: dict[str, Json] | None = None
-    execution_config: dict[str, Json] | None = None
-    dynamic_jobs: dict[str, Json] | None = None
+    metadata: dict[str, JsonValue] | None = None
+    resource_monitor_config: dict[str, JsonValue] | None = None
+    slurm_defaults: dict[str, JsonValue] | None = None
+    execution_config: dict[str, JsonValue] | None = None
+    dynamic_jobs: dict[str, JsonValue] | None = None
     submission_directory: str | None = None
 
 
-class WorkflowStatus(Strict):
+class WorkflowStatus(RequestBody):
     is_canceled: bool
     is_archived: bool | None = None
     run_id: int
     has_detected_need_to_run_completion_script: bool | None = None
 
 
-class Archiving(Strict):
+class ArchiveRequest(RequestBody):
     is_archived: bool
 
 
-class JobV0(OfWorkflow):
+class JobV0(WorkflowItem):
     name: str
     command: str
     invocation_script: str | None = None
@@ -113,8 +114,8 @@ class JobV1(JobV0):
     compute_node_id: int | None = None
 
 
-class Relations(Strict):
-    """What a job's body says besides its own columns."""
+class Relations(RequestBody):
+    """The related ids in a job's body, which are not columns of the job."""
 
     depends_on_job_ids: Ids = None
     input_file_ids: Ids = None
@@ -131,15 +132,15 @@ class RelatedJobV1(JobV1, Relations):
     pass
 
 
-class JobsV0(Strict):
+class JobsV0(RequestBody):
     jobs: Batch[RelatedJobV0]
 
 
-class JobsV1(Strict):
+class JobsV1(RequestBody):
     jobs: Batch[RelatedJobV1]
 
 
-class RequirementsV0(OfWorkflow):
+class RequirementsV0(WorkflowItem):
     name: str
     num_cpus: int
     num_gpus: int
@@ -156,7 +157,7 @@ class RequirementsV1(RequirementsV0):
     runtime: str = "PT1M"
 
 
-class Result(OfWorkflow):
+class Result(WorkflowItem):
     job_id: int
     run_id: int
     attempt_id: int | None = None
@@ -171,34 +172,34 @@ class Result(OfWorkflow):
     avg_cpu_percent: float | None = None
 
 
-class File(OfWorkflow):
+class File(WorkflowItem):
     name: str
     path: str
     st_mtime: float | None = None
 
 
-class UserData(OfWorkflow):
+class UserData(WorkflowItem):
     name: str
     is_ephemeral: bool | None = None
-    data: Json = None
+    data: JsonValue = None
 
 
-class Files(Strict):
+class Files(RequestBody):
     files: Batch[File]
 
 
-class UserDataList(Strict):
+class UserDataList(RequestBody):
     user_data: Batch[UserData]
 
 
-class LocalScheduler(OfWorkflow):
-    """Its name is sent, and not kept."""
+class LocalSchedulerConfig(WorkflowItem):
+    """Clients send a name, which is not stored."""
 
     memory: str | None = None
     num_cpus: int | None = None
 
 
-class SlurmScheduler(OfWorkflow):
+class SlurmSchedulerConfig(WorkflowItem):
     name: str | None = None
     account: str
     nodes: int
@@ -212,18 +213,18 @@ class SlurmScheduler(OfWorkflow):
     extra: str | None = None
 
 
-class SlurmSchedulerV1(SlurmScheduler):
+class SlurmSchedulerConfigV1(SlurmSchedulerConfig):
     serialize_allocations: bool = False
 
 
-class ScheduledComputeNode(OfWorkflow):
+class ScheduledComputeNode(WorkflowItem):
     scheduler_id: int
     scheduler_config_id: int
     scheduler_type: str
     status: str
 
 
-class ComputeNodeV0(OfWorkflow):
+class ComputeNodeV0(WorkflowItem):
     hostname: str
     pid: int
     start_time: str
@@ -236,7 +237,7 @@ class ComputeNodeV0(OfWorkflow):
     time_limit: str | None = None
     scheduler_config_id: int | None = None
     compute_node_type: str
-    scheduler: Json = None
+    scheduler: JsonValue = None
 
 
 class ComputeNodeV1(ComputeNodeV0):
@@ -248,7 +249,7 @@ class ComputeNodeV1(ComputeNodeV0):
     avg_cpu_percent: float | None = None
 
 
-class SlurmStats(OfWorkflow):
+class SlurmStats(WorkflowItem):
     job_id: int
     run_id: int
     attempt_id: int
@@ -261,7 +262,7 @@ class SlurmStats(OfWorkflow):
     node_list: str | None = None
 
 
-class NodeResources(Strict):
+class NodeResources(RequestBody):
     num_cpus: int
     memory_gb: float
     num_gpus: int
@@ -270,10 +271,10 @@ class NodeResources(Strict):
     scheduler_config_id: int | None = None
 
 
-class Action(OfWorkflow):
+class WorkflowAction(WorkflowItem):
     trigger_type: str
     action_type: str
-    action_config: Json
+    action_config: JsonValue
     job_ids: Ids = None
     trigger_count: int = 0
     required_triggers: int = 1
@@ -284,16 +285,16 @@ class Action(OfWorkflow):
     is_recovery: bool = False
 
 
-class ActionClaim(Strict):
+class ActionClaim(RequestBody):
     compute_node_id: int | None = None
 
 
-class Completion(Strict):
+class Completion(RequestBody):
     job_id: int
     run_id: int
     status: Status
     result: Result
 
 
-class Completions(Strict):
+class Completions(RequestBody):
     completions: Batch[Completion]

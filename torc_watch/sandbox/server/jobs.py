@@ -1,4 +1,4 @@
-"""Jobs: created one by one or in bulk, shown with or without what they are related to, changed."""
+"""Creates jobs one by one or in bulk, shows them with or without related ids, updates them."""
 
 import json
 from collections import defaultdict
@@ -8,32 +8,32 @@ from typing import Any
 
 from torc_watch.core.model import JobStatus
 from torc_watch.sandbox.server import bodies
-from torc_watch.sandbox.server.calls import (
-    Answer,
-    Call,
-    flag,
-    integer,
+from torc_watch.sandbox.server.api_request import (
+    ApiRequest,
+    ApiResponse,
+    api_error,
     internal_error,
-    job_status,
-    refused,
+    parse_flag,
+    parse_integer,
+    parse_job_status,
 )
-from torc_watch.sandbox.server.resources import (
+from torc_watch.sandbox.server.resource_handlers import (
     Resource,
+    check_batch,
     fetch,
-    listing,
-    require_batch,
+    list_rows,
     require_workflow,
-    shown,
-    stored,
+    to_columns,
+    to_json,
 )
-from torc_watch.sandbox.server.settings import ApiVersionName
+from torc_watch.sandbox.server.server_settings import ApiDialect
+from torc_watch.sandbox.server.status_rules import sql_set
 from torc_watch.sandbox.server.store import Row, Store
-from torc_watch.sandbox.server.transitions import sql_set
 
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """Ids that a job's JSON carries in ``name``, kept in ``table`` under ``column``."""
+    """Related ids: the field ``name`` in a job's JSON, ``column`` of ``table`` in the database."""
 
     name: str
     table: str
@@ -52,84 +52,88 @@ RELATIONS = (
 )
 
 RelatedJob = bodies.RelatedJobV0 | bodies.RelatedJobV1
-_OLDER = Resource(
+_V0_12 = Resource(
     path="jobs",
     table="job",
-    absence="Job not found",
+    not_found_message="Job not found",
     model=bodies.JobV0,
     filters={
-        "status": (job_status, "status = ?"),
-        "active_compute_node_id": (integer, "compute_node_id = ?"),
+        "status": (parse_job_status, "status = ?"),
+        "active_compute_node_id": (parse_integer, "compute_node_id = ?"),
     },
-    flags=frozenset({"cancel_on_blocking_job_failure", "supports_termination"}),
-    # Torc reads what is NULL as an empty text or a zero, except in what it answers to claims.
-    computed={
+    boolean_columns=frozenset({"cancel_on_blocking_job_failure", "supports_termination"}),
+    # Torc shows NULL as an empty string or zero, except in the response to a claim.
+    computed_columns={
         "invocation_script": "COALESCE(invocation_script, '')",
         "scheduler_id": "COALESCE(scheduler_id, 0)",
     },
 )
-JOBS = {"0.12": _OLDER, "1.0": replace(_OLDER, model=bodies.JobV1)}
+JOBS = {"0.12": _V0_12, "1.0": replace(_V0_12, model=bodies.JobV1)}
 
 
-def create_job(call: Call) -> Answer:
-    job = _single(call)
-    require_workflow(call.store, job.workflow_id)
-    return Answer(_add(call.store, call.api_version, [job])[0])
+def create_job(request: ApiRequest) -> ApiResponse:
+    job = _parse_job(request)
+    require_workflow(request.store, job.workflow_id)
+    return ApiResponse(_add(request.store, request.api_version, [job])[0])
 
 
-def create_jobs(call: Call) -> Answer:
-    jobs = _bulk(call)
-    require_batch(call, [job.workflow_id for job in jobs], [job.name for job in jobs])
-    return Answer({"jobs": _add(call.store, call.api_version, jobs) if jobs else []})
+def create_jobs(request: ApiRequest) -> ApiResponse:
+    jobs = _parse_jobs(request)
+    check_batch(request, [job.workflow_id for job in jobs], [job.name for job in jobs])
+    return ApiResponse({"jobs": _add(request.store, request.api_version, jobs) if jobs else []})
 
 
-def show_job(call: Call) -> Answer:
-    return Answer(job_with_relations(call.store, call.api_version, call.number()))
+def show_job(request: ApiRequest) -> ApiResponse:
+    return ApiResponse(
+        job_with_relations(request.store, request.api_version, request.path_integer())
+    )
 
 
-def list_jobs(call: Call) -> Answer:
-    answer = listing(call, JOBS[call.api_version])
-    if call.asked("include_relationships", flag):
-        _relate(call.store, answer.body["items"], RELATIONS)
-    return answer
+def list_jobs(request: ApiRequest) -> ApiResponse:
+    response = list_rows(request, JOBS[request.api_version])
+    if request.parameter("include_relationships", parse_flag):
+        _add_related_ids(request.store, response.body["items"], RELATIONS)
+    return response
 
 
-def update_job(call: Call) -> Answer:
+def update_job(request: ApiRequest) -> ApiResponse:
     """Change a job: requirements and scheduler at any time, the rest only while uninitialized."""
-    body = _single(call)
-    job = job_with_relations(call.store, call.api_version, call.number())
+    body = _parse_job(request)
+    job = job_with_relations(request.store, request.api_version, request.path_integer())
     _check_update(job, body.model_dump(exclude_none=True))
-    columns = stored(JOBS[call.api_version], body)
-    columns |= {"workflow_id": None, "attempt_id": None}  # these stay
-    call.store.update("job", job["id"], columns)
+    columns = to_columns(JOBS[request.api_version], body)
+    columns |= {"workflow_id": None, "attempt_id": None}  # these do not change
+    request.store.update("job", job["id"], columns)
     if body.depends_on_job_ids is not None:
-        call.store.execute("DELETE FROM job_depends_on WHERE job_id = ?", job["id"])
+        request.store.execute("DELETE FROM job_depends_on WHERE job_id = ?", job["id"])
         _add_relation(
-            call.store, DEPENDENCIES, job["workflow_id"], {job["id"]: body.depends_on_job_ids}
+            request.store, DEPENDENCIES, job["workflow_id"], {job["id"]: body.depends_on_job_ids}
         )
-    return Answer(job_with_relations(call.store, call.api_version, job["id"]))
+    return ApiResponse(job_with_relations(request.store, request.api_version, job["id"]))
 
 
-def job_with_relations(store: Store, api_version: ApiVersionName, job_id: int) -> Row:
-    """A job as JSON with the ids of what it is related to; a Failure of 404 without it."""
+def job_with_relations(store: Store, api_version: ApiDialect, job_id: int) -> Row:
+    """A job as JSON with its related ids; raises an ApiError with 404 if it does not exist."""
     job = fetch(store, JOBS[api_version], job_id)
-    _relate(store, [job], RELATIONS)
+    _add_related_ids(store, [job], RELATIONS)
     return job
 
 
-def claimed_jobs(store: Store, api_version: ApiVersionName, job_ids: Sequence[int]) -> list[Row]:
-    """Jobs as a worker gets them, in the order of the ids, with what they have to produce."""
-    jobs = jobs_as_stored(store, api_version, job_ids)
-    _relate(store, jobs, (OUTPUT_FILES, OUTPUT_USER_DATA))
+def claimed_jobs(store: Store, api_version: ApiDialect, job_ids: Sequence[int]) -> list[Row]:
+    """Jobs as a worker gets them, in the order of the ids, with the ids of their outputs."""
+    jobs = jobs_without_relations(store, api_version, job_ids)
+    _add_related_ids(store, jobs, (OUTPUT_FILES, OUTPUT_USER_DATA))
     return jobs
 
 
-def jobs_as_stored(store: Store, api_version: ApiVersionName, job_ids: Sequence[int]) -> list[Row]:
-    """Jobs by themselves, in the order of the ids, without what is NULL."""
+def jobs_without_relations(
+    store: Store, api_version: ApiDialect, job_ids: Sequence[int]
+) -> list[Row]:
+    """Jobs without related ids and without NULL, in the order of the ids."""
     columns = ", ".join(JOBS[api_version].columns)
     sql = f"SELECT {columns} FROM job WHERE id IN (SELECT value FROM json_each(?))"  # noqa: S608
     found = {
-        row["id"]: shown(JOBS[api_version], row) for row in store.rows(sql, json.dumps(job_ids))
+        row["id"]: to_json(JOBS[api_version], row) for row in store.rows(sql, json.dumps(job_ids))
     }
     return [with_scheduler(api_version, found[job_id]) for job_id in job_ids]
 
@@ -139,20 +143,20 @@ def has_job_in(store: Store, workflow_id: int, statuses: frozenset[JobStatus]) -
     return store.value(sql, workflow_id) is not None
 
 
-def _single(call: Call) -> RelatedJob:
-    if call.api_version == "0.12":
-        return call.body(bodies.RelatedJobV0)
-    return call.body(bodies.RelatedJobV1)
+def _parse_job(request: ApiRequest) -> RelatedJob:
+    if request.api_version == "0.12":
+        return request.body(bodies.RelatedJobV0)
+    return request.body(bodies.RelatedJobV1)
 
 
-def _bulk(call: Call) -> Sequence[RelatedJob]:
-    if call.api_version == "0.12":
-        return call.body(bodies.JobsV0).jobs
-    return call.body(bodies.JobsV1).jobs
+def _parse_jobs(request: ApiRequest) -> Sequence[RelatedJob]:
+    if request.api_version == "0.12":
+        return request.body(bodies.JobsV0).jobs
+    return request.body(bodies.JobsV1).jobs
 
 
-def _add(store: Store, api_version: ApiVersionName, jobs: Sequence[RelatedJob]) -> list[Row]:
-    """Store jobs of one workflow with consecutive ids; each as JSON, as it was sent."""
+def _add(store: Store, api_version: ApiDialect, jobs: Sequence[RelatedJob]) -> list[Row]:
+    """Store jobs of one workflow with consecutive ids; returns each as JSON, as it was sent."""
     workflow_id = jobs[0].workflow_id
     default = _default_requirements(store, workflow_id)
     first = store.next_id("job")
@@ -161,22 +165,24 @@ def _add(store: Store, api_version: ApiVersionName, jobs: Sequence[RelatedJob]) 
     for relation in RELATIONS:
         related = {first + place: getattr(job, relation.name) for place, job in enumerate(jobs)}
         _add_relation(store, relation, workflow_id, related)
-    return [_echoed(api_version, job, row) for job, row in zip(jobs, rows, strict=True)]
+    return [
+        _response_to_creation(api_version, job, row) for job, row in zip(jobs, rows, strict=True)
+    ]
 
 
-def _echoed(api_version: ApiVersionName, job: RelatedJob, row: Row) -> Row:
-    """What is answered for a new job: what was sent, and what the server decided."""
-    decided = {name: row[name] for name in ("id", "status", "resource_requirements_id")}
-    return with_scheduler(api_version, job.model_dump(exclude_none=True) | decided)
+def _response_to_creation(api_version: ApiDialect, job: RelatedJob, row: Row) -> Row:
+    """The response for a new job: the fields that were sent, and those that the server set."""
+    server_fields = {name: row[name] for name in ("id", "status", "resource_requirements_id")}
+    return with_scheduler(api_version, job.model_dump(exclude_none=True) | server_fields)
 
 
-def with_scheduler(api_version: ApiVersionName, job: Row) -> Row:
-    """A job that was created or claimed: 0.12 says of its scheduler that there is none."""
+def with_scheduler(api_version: ApiDialect, job: Row) -> Row:
+    """A job that was created or claimed: API 0.12 shows a missing scheduler as null."""
     return {"scheduler_id": None, **job} if api_version == "0.12" else job
 
 
-def _columns(api_version: ApiVersionName, job: RelatedJob, job_id: int, default: int) -> Row:
-    columns = {"id": job_id, **stored(JOBS[api_version], job)}
+def _columns(api_version: ApiDialect, job: RelatedJob, job_id: int, default: int) -> Row:
+    columns = {"id": job_id, **to_columns(JOBS[api_version], job)}
     columns["status"] = JobStatus.UNINITIALIZED
     columns["attempt_id"] = 1
     if columns["cancel_on_blocking_job_failure"] is None:
@@ -202,22 +208,22 @@ def _check_update(job: Row, body: dict[str, Any]) -> None:
     guarded = ["name", "command", "status", DEPENDENCIES.name, *fixed]
     changed = [name for name in guarded if name in body and body[name] != job.get(name)]
     if changed and job["status"] != JobStatus.UNINITIALIZED:
-        raise refused(
+        raise api_error(
             422,
             f"Cannot update job {job['id']} when status is '{job['status']}': only scheduler_id "
             f"and resource_requirements_id can be updated at any time. Changed: {changed}",
         )
     if "status" in changed and body["status"] != JobStatus.DISABLED:
-        raise refused(422, "Cannot update job status, except to disabled")
+        raise api_error(422, "Cannot update job status, except to disabled")
     for name in fixed:
         if sorted(body.get(name) or job.get(name, [])) != sorted(job.get(name, [])):
-            raise refused(422, f"Cannot modify {name} after the job's creation")
+            raise api_error(422, f"Cannot modify {name} after the job's creation")
 
 
 def _add_relation(
     store: Store, relation: Relation, workflow_id: int, related: Mapping[int, Sequence[int] | None]
 ) -> None:
-    """Keep what is ``related`` to each job of a workflow, by the job's id."""
+    """Store the related ids; ``related`` maps a job's id to them."""
     pairs = ((job_id, other) for job_id, others in related.items() for other in others or ())
     if relation is DEPENDENCIES:
         columns: Sequence[str] = ("job_id", relation.column, "workflow_id")
@@ -226,8 +232,8 @@ def _add_relation(
         store.insert_many(relation.table, ("job_id", relation.column), pairs)
 
 
-def _relate(store: Store, jobs: Sequence[Row], relations: Iterable[Relation]) -> None:
-    """Add the lists of ids to jobs; a list that would be empty is left out."""
+def _add_related_ids(store: Store, jobs: Sequence[Row], relations: Iterable[Relation]) -> None:
+    """Add the lists of related ids to jobs; omits empty lists."""
     ids = json.dumps([job["id"] for job in jobs])
     for relation in relations:
         related = defaultdict(list)

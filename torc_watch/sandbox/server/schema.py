@@ -1,10 +1,10 @@
-"""The tables, after Torc's own, with every column that either API version shows.
+"""The tables: Torc's own, with all columns of both API versions.
 
-A job's status is stored as its name. ``workflow_status`` has the id of its workflow and outlives
-it, as it does in Torc. AUTOINCREMENT keeps an id from coming back after its row was deleted.
+A job's status is stored as its name. ``workflow_status`` has the id of its workflow and remains
+after the workflow is deleted, as in Torc. AUTOINCREMENT prevents the reuse of a deleted row's id.
 """
 
-from torc_watch.sandbox.server.transitions import COMPLETE, sql_set
+from torc_watch.sandbox.server.status_rules import COMPLETE, sql_set
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS workflow_status (

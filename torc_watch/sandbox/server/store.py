@@ -1,7 +1,7 @@
-"""The database: one SQLite connection, held by one process.
+"""The database: one SQLite connection, used by one process.
 
-Values travel as SQLite has them; every statement is composed from names of this package's own
-tables and columns, and values are always bound.
+Values have SQLite's types. Statements only contain names of this package's own tables and columns;
+values are always bound.
 """
 
 import os
@@ -16,36 +16,36 @@ from torc_watch.host.file_lock import try_lock
 from torc_watch.sandbox.server.schema import SCHEMA
 
 Row = dict[str, Any]
-# How long somebody else who writes to the database, by hand, may hold up the whole server.
-_SECONDS_FOR_OTHERS = 0.2
+# Seconds for which another process that writes to the database may block the server.
+_BUSY_TIMEOUT = 0.2
 
 
 def without_nulls(row: Mapping[str, Any]) -> Row:
-    """What a row says; Torc leaves out what is NULL."""
+    """A row without its NULL columns, which Torc omits."""
     return {name: value for name, value in row.items() if value is not None}
 
 
 class Store:
-    """Not safe for threads: the server runs in one event loop and each call is short."""
+    """Not thread-safe: the server runs in one event loop, and each call is short."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Commit what happens inside, or nothing of it when an exception leaves it."""
+        """Commit all changes inside, or none after an exception."""
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             yield
             self._connection.execute("COMMIT")
         except BaseException:
-            if self._connection.in_transaction:  # a full disk has ended it already
+            if self._connection.in_transaction:  # a full disk may have ended the transaction
                 self._connection.execute("ROLLBACK")
             raise
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
-        """Inside a transaction: undo only what happens inside when an exception leaves it."""
+        """Within a transaction: after an exception, undo only the changes inside."""
         self._connection.execute("SAVEPOINT part")
         try:
             yield
@@ -64,7 +64,7 @@ class Store:
         return next(iter(self.rows(sql, *values)), None)
 
     def value(self, sql: str, *values: Any) -> Any:
-        """The first column of the first row, or None where there is no row."""
+        """The first column of the first row; None if there is no row."""
         found = self._connection.execute(sql, values).fetchone()
         return None if found is None else found[0]
 
@@ -72,11 +72,11 @@ class Store:
         return [row[0] for row in self._connection.execute(sql, values)]
 
     def execute(self, sql: str, *values: Any) -> int:
-        """Run a statement; the number of rows that it changed."""
+        """Run a statement; returns the number of changed rows."""
         return self._connection.execute(sql, values).rowcount
 
     def insert(self, table: str, values: Mapping[str, Any]) -> int:
-        """Add a row; its id. A None is left to the column's default."""
+        """Add a row; returns its id. None selects the column's default."""
         given = without_nulls(values)
         cursor = self._connection.execute(_insertion(table, list(given)), list(given.values()))
         assert cursor.lastrowid is not None  # noqa: S101  # an INSERT always has one
@@ -88,7 +88,7 @@ class Store:
         self._connection.executemany(_insertion(table, columns), rows)
 
     def update(self, table: str, row_id: int, values: Mapping[str, Any]) -> None:
-        """Change the columns of ``values`` that are not None, as Torc's updates do."""
+        """Update the columns whose value is not None, as Torc does."""
         given = without_nulls(values)
         if given:
             assignments = ", ".join(f"{name} = ?" for name in given)
@@ -96,32 +96,32 @@ class Store:
             self._connection.execute(sql, [*given.values(), row_id])
 
     def next_id(self, table: str) -> int:
-        """The id that the next row of ``table`` gets."""
+        """The id that the next row of ``table`` will get."""
         used = self.value("SELECT seq FROM sqlite_sequence WHERE name = ?", table)
         return 1 if used is None else int(used) + 1
 
 
 @contextmanager
 def open_store(directory: Path) -> Iterator[Store]:
-    """Open ``directory/torc.db``, made where it is missing, for this process alone.
+    """Open ``directory/torc.db`` exclusively; creates it if it is missing.
 
-    Raises SandboxError when another process has it, or it cannot be made or read.
+    Raises SandboxError if another process uses it, or it cannot be created or read.
     """
-    with _held(directory), closing(_connected(directory / "torc.db")) as connection:
+    with _locked(directory), closing(_connect(directory / "torc.db")) as connection:
         yield Store(connection)
 
 
 @contextmanager
-def _held(directory: Path) -> Iterator[None]:
-    descriptor = _open_lock(directory)
+def _locked(directory: Path) -> Iterator[None]:
+    descriptor = _open_lock_file(directory)
     try:
-        _lock(descriptor, directory)
+        _acquire(descriptor, directory)
         yield
     finally:
         os.close(descriptor)
 
 
-def _open_lock(directory: Path) -> int:
+def _open_lock_file(directory: Path) -> int:
     try:
         directory.mkdir(parents=True, exist_ok=True)
         return os.open(directory / "torc.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
@@ -129,14 +129,14 @@ def _open_lock(directory: Path) -> int:
         raise _unusable(directory, error) from error
 
 
-def _lock(descriptor: int, directory: Path) -> None:
+def _acquire(descriptor: int, directory: Path) -> None:
     try:
         is_ours = try_lock(descriptor)
     except OSError as error:  # a file system without locks
         raise _unusable(directory, error) from error
     if not is_ours:
         raise SandboxError(
-            f"Another server runs on {directory}. Stop it, or choose another directory."
+            f"Another server uses the directory {directory}. Stop it, or choose another directory."
         )
 
 
@@ -146,13 +146,13 @@ def _unusable(directory: Path, error: OSError) -> SandboxError:
     )
 
 
-def _connected(path: Path) -> sqlite3.Connection:
+def _connect(path: Path) -> sqlite3.Connection:
     try:
-        with ExitStack() as undone:
-            connection = sqlite3.connect(path, timeout=_SECONDS_FOR_OTHERS, isolation_level=None)
-            undone.callback(connection.close)
+        with ExitStack() as on_error:
+            connection = sqlite3.connect(path, timeout=_BUSY_TIMEOUT, isolation_level=None)
+            on_error.callback(connection.close)
             _prepare(connection)
-            undone.pop_all()
+            on_error.pop_all()
             return connection
     except sqlite3.Error as error:
         raise SandboxError(

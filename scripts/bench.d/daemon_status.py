@@ -1,4 +1,4 @@
-"""What the daemon says on its socket, and when it has said what is waited for."""
+"""Reads the workflow states that the daemon sends on its socket."""
 
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -11,13 +11,13 @@ from anyio.abc import SocketStream
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 _LONGEST_LINE = 2**20  # bytes
-_PAUSE = 0.02  # seconds until a daemon that starts is looked for again
+_PAUSE = 0.02  # seconds between attempts to connect while the daemon starts
 
-Change = tuple[int, dict[str, Any] | None]  # workflow, what is shown of it or None once removed
+Change = tuple[int, dict[str, Any] | None]  # workflow, and its view or None if it was removed
 
 
-class Following:
-    """``workflows`` is how many are known, whose present state is told first."""
+class StatusStream:
+    """The state changes of all workflows; the current states come first."""
 
     def __init__(self, lines: BufferedByteReceiveStream) -> None:
         self._lines = lines
@@ -27,33 +27,33 @@ class Following:
             change = json.loads(await self._lines.receive_until(b"\n", _LONGEST_LINE))
             yield change["workflow_id"], change["view"]
 
-    async def until_looked_at(self, workflows: int) -> None:
-        """Waits until so many were looked at, and the next look of each is known."""
-        looked_at = set()
+    async def until_polled(self, workflows: int) -> None:
+        """Waits until this number of workflows has been polled and has a time for the next poll."""
+        polled = set()
         async for workflow_id, view in self.changes():
             if view is not None and view["next_look"]:
-                looked_at.add(workflow_id)
-            if len(looked_at) == workflows:
+                polled.add(workflow_id)
+            if len(polled) == workflows:
                 return
 
-    async def until_counted(self, wanted: int) -> None:
-        """Waits until the jobs of this workflow were counted, by the first look at it."""
+    async def until_counted(self, expected: int) -> None:
+        """Waits until the first poll of this workflow has counted its jobs."""
         async for workflow_id, view in self.changes():
-            if workflow_id == wanted and view is not None and view["counts"] is not None:
+            if workflow_id == expected and view is not None and view["counts"] is not None:
                 return
 
-    async def until_removed(self, unwanted: int) -> None:
+    async def until_removed(self, removed: int) -> None:
         async for workflow_id, view in self.changes():
-            if workflow_id == unwanted and view is None:
+            if workflow_id == removed and view is None:
                 return
 
 
 @asynccontextmanager
-async def following(socket: Path) -> AsyncIterator[Following]:
-    """From when the daemon listens."""
+async def follow(socket: Path) -> AsyncIterator[StatusStream]:
+    """Connects as soon as the daemon listens."""
     async with await _connected(socket) as stream:
         await stream.send(b"follow\n")
-        yield Following(BufferedByteReceiveStream(stream))
+        yield StatusStream(BufferedByteReceiveStream(stream))
 
 
 async def _connected(socket: Path) -> SocketStream:

@@ -1,4 +1,4 @@
-"""The embedded server on a real socket."""
+"""Runs the embedded server on a socket until it is told to stop."""
 
 import signal
 import socket
@@ -11,11 +11,11 @@ from starlette.applications import Starlette
 
 from torc_watch.core.errors import SandboxError
 from torc_watch.sandbox.server.app import PREFIX, open_server
-from torc_watch.sandbox.server.settings import ServerSettings
+from torc_watch.sandbox.server.server_settings import ServerSettings
 
-_SECONDS_FOR_OPEN_REQUESTS = 2
-# Longer than clients pause between polls, so that they need not connect anew for each.
-_SECONDS_OF_IDLE_CONNECTIONS = 120
+_SHUTDOWN_TIMEOUT = 2
+# Longer than the clients' poll interval, so that they need not reconnect for each poll.
+_KEEP_ALIVE_TIMEOUT = 120
 
 
 async def serve(
@@ -27,21 +27,21 @@ async def serve(
 ) -> None:
     """Serve until SIGTERM, SIGINT or cancellation; call ``announce`` with the URL once it listens.
 
-    Port 0 takes a free one. Raises SandboxError when the port or the directory is taken.
+    Port 0 selects a free port. Raises SandboxError if the port or the directory is in use.
     """
-    with _listening(host, port) as listener:
+    with _bind(host, port) as listener:
         async with open_server(settings) as app:
             url = f"http://{host}:{listener.getsockname()[1]}{PREFIX}"
             server = _Server(app, lambda: announce(url))
             async with anyio.create_task_group() as group:
-                group.start_soon(_stop_when_asked, server, app)
+                group.start_soon(_stop_on_signal, server, app)
                 with anyio.CancelScope(shield=True):
                     await server.serve(sockets=[listener])
                 group.cancel_scope.cancel()
 
 
 class _Server(uvicorn.Server):
-    """Leaves signals to us, and says when it listens."""
+    """Does not handle signals, and calls ``ready`` when it listens."""
 
     def __init__(self, app: Starlette, ready: Callable[[], None]) -> None:
         super().__init__(
@@ -53,8 +53,8 @@ class _Server(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                timeout_keep_alive=_SECONDS_OF_IDLE_CONNECTIONS,
-                timeout_graceful_shutdown=_SECONDS_FOR_OPEN_REQUESTS,
+                timeout_keep_alive=_KEEP_ALIVE_TIMEOUT,
+                timeout_graceful_shutdown=_SHUTDOWN_TIMEOUT,
             )
         )
         self._ready = ready
@@ -68,8 +68,8 @@ class _Server(uvicorn.Server):
         self._ready()
 
 
-async def _stop_when_asked(server: _Server, app: Starlette) -> None:
-    """Wait for a signal or for cancellation; open streams would hold up the end of the server."""
+async def _stop_on_signal(server: _Server, app: Starlette) -> None:
+    """Wait for a signal or cancellation, then close the streams, which would delay the shutdown."""
     try:
         with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             async for _ in signals:
@@ -80,8 +80,8 @@ async def _stop_when_asked(server: _Server, app: Starlette) -> None:
 
 
 @contextmanager
-def _listening(host: str, port: int) -> Iterator[socket.socket]:
-    # asyncio turns Nagle's delay off, 40 ms for each answer, only where the protocol is named.
+def _bind(host: str, port: int) -> Iterator[socket.socket]:
+    # asyncio disables Nagle's delay (40 ms per response) only if the protocol is given.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     with listener:
         try:

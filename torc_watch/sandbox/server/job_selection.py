@@ -1,4 +1,4 @@
-"""Jobs that fit together into a worker's resources, by each API version's rules for nodes."""
+"""Selects jobs that fit together into a worker's resources; the API versions differ for nodes."""
 
 from collections.abc import Sequence
 from operator import le
@@ -11,8 +11,8 @@ from torc_watch.sandbox.server.store import Row
 UNLIMITED = 2**62
 
 
-class Needs(NamedTuple):
-    """What a job needs, or there is for it."""
+class ResourceAmounts(NamedTuple):
+    """The resources that a job requires, or that a worker has."""
 
     memory_bytes: int
     num_cpus: int
@@ -20,49 +20,50 @@ class Needs(NamedTuple):
     num_nodes: int
 
     @classmethod
-    def of(cls, resources: bodies.NodeResources) -> "Needs":
+    def of(cls, resources: bodies.NodeResources) -> "ResourceAmounts":
         memory_bytes = int(min(resources.memory_gb * GIB, UNLIMITED))
         return cls(memory_bytes, resources.num_cpus, resources.num_gpus, resources.num_nodes)
 
 
-def packed(jobs: Sequence[Row], resources: bodies.NodeResources) -> list[int]:
-    """The ids of those that fit together, taken in order: a job too large for the rest is passed.
+def select_fitting(jobs: Sequence[Row], resources: bodies.NodeResources) -> list[int]:
+    """The ids of jobs that fit together, in order; skips jobs that exceed what remains.
 
-    Only jobs of several nodes use up nodes; the others share them.
+    Only multi-node jobs use up nodes; the others share them.
     """
-    left = Needs.of(resources)._asdict()
+    remaining = ResourceAmounts.of(resources)._asdict()
     chosen = []
     for job in jobs:
-        need = {name: job[name] for name in left}
+        need = {name: job[name] for name in remaining}
         if need["num_nodes"] <= 1:
             need["num_nodes"] = 0
-        if all(need[name] <= left[name] for name in left):
-            left = {name: left[name] - need[name] for name in left}
+        if all(need[name] <= remaining[name] for name in remaining):
+            remaining = {name: remaining[name] - need[name] for name in remaining}
             chosen.append(job["id"])
     return chosen
 
 
-class Nodes:
-    """Nodes of API 1.0: each has all that was named, and jobs of several nodes have them alone.
+class NodePool:
+    """The nodes of a worker, in API 1.0: each has the stated resources.
 
-    The others share the rest, as if that were one large node.
+    Multi-node jobs have their nodes exclusively. The other jobs share the remaining nodes, as if
+    these were one large node.
     """
 
     def __init__(self, resources: bodies.NodeResources) -> None:
-        self._each = Needs.of(resources)
+        self._each = ResourceAmounts.of(resources)
         self._free = max(resources.num_nodes, 1)
-        self._used = [0, 0, 0]  # memory, CPUs and GPUs that jobs share
+        self._used = [0, 0, 0]  # memory, CPUs and GPUs of the jobs that share nodes
 
     @property
-    def left(self) -> Needs:
-        """What a job may need at most to fit into what is left."""
+    def remaining(self) -> ResourceAmounts:
+        """The most that a job may require to fit into the remaining resources."""
         memory_bytes, cpus, gpus = (
             min(each, self._free * each - used)
             for each, used in zip(self._each[:3], self._used, strict=True)
         )
-        return Needs(memory_bytes, cpus, gpus, self._free)
+        return ResourceAmounts(memory_bytes, cpus, gpus, self._free)
 
-    def pack(self, jobs: Sequence[Row]) -> list[int]:
+    def select(self, jobs: Sequence[Row]) -> list[int]:
         """The ids of the jobs that fit, in their order."""
         return [job["id"] for job in jobs if self._take(job)]
 

@@ -1,4 +1,4 @@
-"""When the embedded server unblocks jobs, and what it does when it cannot. Time is virtual."""
+"""When the embedded server unblocks jobs, also if its database fails. Time is virtual."""
 
 import sqlite3
 from collections.abc import AsyncIterator
@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from torc_watch.sandbox.server import ServerSettings, open_server
-from torc_watch.sandbox.server.settings import ApiVersionName
+from torc_watch.sandbox.server.server_settings import ApiDialect
 
 URL = "http://torc/torc-service/v1"
 NODE: dict[str, Any] = {
@@ -34,9 +34,9 @@ RESULT |= {"return_code": 0, "exec_time_minutes": 0.5, "status": "completed"}
 
 @asynccontextmanager
 async def server(
-    directory: Path, api_version: ApiVersionName = "1.0"
+    directory: Path, api_version: ApiDialect = "1.0"
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """A server on a folder that may hold what an earlier one left."""
+    """A server on a directory that may have the data of an earlier server."""
     opened = open_server(ServerSettings(directory=directory, api_version=api_version))
     async with (
         opened as app,
@@ -46,7 +46,7 @@ async def server(
 
 
 async def begin_chain(client: httpx.AsyncClient) -> None:
-    """Three jobs in a row, of which the first is done."""
+    """Three jobs, each depends on the previous one; the first is complete."""
     requests: list[tuple[str, Any]] = [("/workflows", {"name": "w", "user": "u"})]
     for number, name in enumerate("abc"):
         job = {"workflow_id": 1, "name": name, "command": "true"}
@@ -62,43 +62,43 @@ async def statuses(client: httpx.AsyncClient) -> list[str]:
     return [job["status"] for job in (await client.get("/jobs?workflow_id=1")).json()["items"]]
 
 
-async def unblocked() -> None:
-    """Past the next run of the unblocking task."""
+async def unblocking_task() -> None:
+    """Wait until the unblocking task has run."""
     await anyio.sleep(30.1)
 
 
 @pytest.mark.looptime
 @pytest.mark.parametrize("api_version", ["0.12", "1.0"])
-async def test_dependants_become_ready_only_when_the_task_runs(
-    tmp_path: Path, api_version: ApiVersionName
+async def test_dependents_become_ready_only_when_the_task_runs(
+    tmp_path: Path, api_version: ApiDialect
 ) -> None:
     async with server(tmp_path, api_version) as client:
         await begin_chain(client)
         await anyio.sleep(20)
         assert await statuses(client) == ["completed", "blocked", "blocked"]
-        await unblocked()
+        await unblocking_task()
         assert await statuses(client) == ["completed", "ready", "blocked"]
 
 
 @pytest.mark.looptime
-async def test_what_cannot_be_written_now_is_written_later(
+async def test_task_retries_after_the_database_was_locked(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with server(tmp_path) as client:
         await begin_chain(client)
         with closing(sqlite3.connect(tmp_path / "torc.db", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
-            await unblocked()
+            await unblocking_task()
             assert await statuses(client) == ["completed", "blocked", "blocked"]
             caplog.clear()
             refused = await client.put("/jobs/2/manage_status_change/ready/0")
             assert refused.status_code == 500
             assert "locked" in caplog.text
-        await unblocked()
+        await unblocking_task()
         assert await statuses(client) == ["completed", "ready", "blocked"]
 
 
-async def test_a_completion_of_before_a_restart_is_dealt_with_at_once(tmp_path: Path) -> None:
+async def test_completion_from_before_a_restart_is_processed_at_once(tmp_path: Path) -> None:
     async with server(tmp_path) as client:
         await begin_chain(client)
     async with server(tmp_path) as client:

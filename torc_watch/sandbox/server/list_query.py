@@ -1,19 +1,24 @@
-"""Lists: which rows, in which order, how many of them, and the envelope that says so."""
+"""Queries of lists: conditions, order, pages, and the JSON envelope around the items."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from torc_watch.sandbox.server.calls import Call, flag, integer, internal_error
-from torc_watch.sandbox.server.settings import ApiVersionName
+from torc_watch.sandbox.server.api_request import (
+    ApiRequest,
+    internal_error,
+    parse_flag,
+    parse_integer,
+)
+from torc_watch.sandbox.server.server_settings import ApiDialect
 from torc_watch.sandbox.server.store import Row, Store
 
-MAX_LIMITS: Mapping[ApiVersionName, int] = {"0.12": 10_000, "1.0": 100_000}
+MAX_LIMITS: Mapping[ApiDialect, int] = {"0.12": 10_000, "1.0": 100_000}
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """An SQL condition and the values of its places."""
+    """An SQL condition and the values of its placeholders."""
 
     sql: str
     values: tuple[Any, ...]
@@ -31,23 +36,23 @@ class Page:
         return f"ORDER BY {self.order} LIMIT {self.limit} OFFSET {self.offset}"
 
 
-def page_of(call: Call, sortable: Sequence[str], default: str = "id") -> Page:
-    """The page that a call asks for.
+def page_of(request: ApiRequest, sortable: Sequence[str], default: str = "id") -> Page:
+    """The page that a request asks for.
 
-    Sorting by what is not sortable is an internal error of Torc 0.12, and no sorting afterwards.
+    An unknown sort column is an internal error in API 0.12; API 1.0 ignores it.
     """
-    max_limit = MAX_LIMITS[call.api_version]
-    limit = call.asked("limit", integer)
-    column = call.asked("sort_by", str) or default
+    max_limit = MAX_LIMITS[request.api_version]
+    limit = request.parameter("limit", parse_integer)
+    column = request.parameter("sort_by", str) or default
     if (limit is not None and limit > max_limit) or (
-        column not in sortable and call.api_version == "0.12"
+        column not in sortable and request.api_version == "0.12"
     ):
         raise internal_error()
     if column not in sortable:
         column = default
-    direction = "DESC" if call.asked("reverse_sort", flag) else "ASC"
+    direction = "DESC" if request.parameter("reverse_sort", parse_flag) else "ASC"
     return Page(
-        offset=call.asked("offset", integer) or 0,
+        offset=request.parameter("offset", parse_integer) or 0,
         limit=max_limit if limit is None else limit,
         max_limit=max_limit,
         order=f"{column} {direction}",

@@ -1,4 +1,4 @@
-"""A proxy that notes the requests that pass through it, by method and path."""
+"""A proxy that records the method and path of each request."""
 
 import re
 from collections.abc import AsyncIterator
@@ -14,13 +14,13 @@ _LONGEST_HEAD = 2**16
 _CHUNK = 2**16
 _NUMBER = re.compile(r"/\d+")
 _CONTENT_LENGTH = re.compile(rb"^content-length: *(\d+)", re.IGNORECASE | re.MULTILINE)
-_GONE = (anyio.EndOfStream, anyio.IncompleteRead, anyio.BrokenResourceError)
+_CLOSED = (anyio.EndOfStream, anyio.IncompleteRead, anyio.BrokenResourceError)
 
 
 class CountingProxy:
-    """``requests``, as they came, have names such as ``GET /jobs/{}``, without the API's prefix.
+    """``requests`` has entries such as ``GET /jobs/{}``, in order, without the API's prefix.
 
-    What comes after a request with a chunked body would be misread; neither client here sends any.
+    It cannot parse requests after one with a chunked body; neither client here sends any.
     """
 
     def __init__(self, url: httpx.URL, port: int) -> None:
@@ -30,28 +30,28 @@ class CountingProxy:
         self._prefix = url.path
 
     async def serve(self, client: SocketStream) -> None:
-        """Passes one connection on, until either side closes it."""
+        """Forwards one connection until either side closes it."""
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(client)
             server = await stack.enter_async_context(await anyio.connect_tcp(*self._server))
             group = await stack.enter_async_context(anyio.create_task_group())
-            group.start_soon(_pass_on, server, client, group.cancel_scope)
-            with suppress(*_GONE):
-                await self._pass_requests_on(client, server)
+            group.start_soon(_forward, server, client, group.cancel_scope)
+            with suppress(*_CLOSED):
+                await self._forward_requests(client, server)
             group.cancel_scope.cancel()
 
-    async def _pass_requests_on(self, client: SocketStream, server: SocketStream) -> None:
+    async def _forward_requests(self, client: SocketStream, server: SocketStream) -> None:
         received = BufferedByteReceiveStream(client)
         while True:
             head = await received.receive_until(_END_OF_HEAD, _LONGEST_HEAD)
             self.requests.append(self._name(head))
             await server.send(head + _END_OF_HEAD)
             length = _CONTENT_LENGTH.search(head)
-            left = int(length[1]) if length else 0
-            while left:
-                part = await received.receive(min(left, _CHUNK))
+            remaining = int(length[1]) if length else 0
+            while remaining:
+                part = await received.receive(min(remaining, _CHUNK))
                 await server.send(part)
-                left -= len(part)
+                remaining -= len(part)
 
     def _name(self, head: bytes) -> str:
         method, target, _ = head.decode("latin-1").split(" ", 2)
@@ -59,18 +59,18 @@ class CountingProxy:
         return f"{method} {_NUMBER.sub('/{}', path)}"
 
 
-async def _pass_on(
+async def _forward(
     source: ByteReceiveStream, target: SocketStream, connection: anyio.CancelScope
 ) -> None:
-    with suppress(*_GONE):
+    with suppress(*_CLOSED):
         async for part in source:
             await target.send(part)
     connection.cancel()
 
 
 @asynccontextmanager
-async def counting(url: str) -> AsyncIterator[CountingProxy]:
-    """A proxy in front of the server at ``url``, on a port of its own."""
+async def open_proxy(url: str) -> AsyncIterator[CountingProxy]:
+    """A proxy for the server at ``url``, on its own port."""
     async with (
         await anyio.create_tcp_listener(local_host="127.0.0.1") as listener,
         anyio.create_task_group() as group,

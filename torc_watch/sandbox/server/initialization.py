@@ -1,22 +1,22 @@
-"""Putting jobs in their places: what depends on what, who is ready, blocked or starts over.
+"""Initializes and resets jobs: derives the dependencies, and sets each job to ready or blocked.
 
-Everything here is one statement for all jobs of a workflow.
+Each step is one SQL statement for all jobs of a workflow.
 """
 
 from torc_watch.core.model import JobStatus
-from torc_watch.sandbox.server.actions import rearm
-from torc_watch.sandbox.server.calls import Answer, Call, flag
-from torc_watch.sandbox.server.resources import require_workflow
-from torc_watch.sandbox.server.settings import ApiVersionName
-from torc_watch.sandbox.server.store import Store
-from torc_watch.sandbox.server.transitions import (
+from torc_watch.sandbox.server.actions import reset_actions
+from torc_watch.sandbox.server.api_request import ApiRequest, ApiResponse, parse_flag
+from torc_watch.sandbox.server.resource_handlers import require_workflow
+from torc_watch.sandbox.server.server_settings import ApiDialect
+from torc_watch.sandbox.server.status_rules import (
     COMPLETE,
     KEPT_AT_INITIALIZATION,
     RESETTABLE,
     sql_set,
 )
+from torc_watch.sandbox.server.store import Store
 
-# Who reads what another makes waits for it: files, or user data.
+# A job that reads a file, or user data, depends on the job that writes it.
 _DEPENDENCIES = """
     INSERT OR IGNORE INTO job_depends_on (job_id, depends_on_job_id, workflow_id)
     SELECT consumer.job_id, producer.job_id, job.workflow_id
@@ -49,16 +49,16 @@ _DROP_CURRENT_RESULTS = f"""
       SELECT id FROM job WHERE workflow_id = ?1 AND status NOT IN {sql_set(COMPLETE)}
     )
 """  # noqa: S608
-_LEAVE_NODES = "UPDATE job SET compute_node_id = NULL, start_time = NULL WHERE workflow_id = ? "
+_CLEAR_NODES = "UPDATE job SET compute_node_id = NULL, start_time = NULL WHERE workflow_id = ? "
 
 
 def initialize_jobs(
-    store: Store, api_version: ApiVersionName, workflow_id: int, *, only_uninitialized: bool
+    store: Store, api_version: ApiDialect, workflow_id: int, *, only_uninitialized: bool
 ) -> None:
-    """Derive the dependencies, and set every job to where it may begin.
+    """Derive the dependencies, and set every job to ready or blocked.
 
     The order of the steps is Torc's. Jobs that are running, pending or terminated become ready
-    whatever ``only_uninitialized`` says.
+    regardless of ``only_uninitialized``.
     """
     for thing in ("file", "user_data"):
         store.execute(_DEPENDENCIES.format(thing=thing), workflow_id)
@@ -68,22 +68,22 @@ def initialize_jobs(
     store.execute(_BLOCK.format(only=only), workflow_id)
     store.execute(_MAKE_READY, workflow_id)
     store.execute(_DROP_CURRENT_RESULTS, workflow_id)
-    rearm(store, workflow_id, keep=api_version == "1.0" and only_uninitialized)
+    reset_actions(store, workflow_id, keep_executed=api_version == "1.0" and only_uninitialized)
 
 
-def reset_job_status(call: Call) -> Answer:
-    workflow_id = call.number()
-    require_workflow(call.store, workflow_id)
-    failed_only = call.asked("failed_only", flag) or False
+def reset_job_status(request: ApiRequest) -> ApiResponse:
+    workflow_id = request.path_integer()
+    require_workflow(request.store, workflow_id)
+    failed_only = request.parameter("failed_only", parse_flag) or False
     reset = _reset_failed_jobs if failed_only else _reset_jobs
-    updated = reset(call.store, workflow_id)
-    answer = {"workflow_id": workflow_id, "updated_count": updated, "status": "uninitialized"}
-    return Answer(answer | ({"reset_type": "failed_only"} if failed_only else {}))
+    updated = reset(request.store, workflow_id)
+    response = {"workflow_id": workflow_id, "updated_count": updated, "status": "uninitialized"}
+    return ApiResponse(response | ({"reset_type": "failed_only"} if failed_only else {}))
 
 
 def _reset_jobs(store: Store, workflow_id: int) -> int:
-    """Every job to uninitialized; how many were not."""
-    store.execute(_LEAVE_NODES, workflow_id)
+    """Set every job to uninitialized; returns how many were not."""
+    store.execute(_CLEAR_NODES, workflow_id)
     return store.execute(
         "UPDATE job SET status = 'uninitialized' "
         "WHERE workflow_id = ? AND status != 'uninitialized'",
@@ -92,12 +92,12 @@ def _reset_jobs(store: Store, workflow_id: int) -> int:
 
 
 def _reset_failed_jobs(store: Store, workflow_id: int) -> int:
-    """Failed jobs, and all that come after them whatever their status, to uninitialized.
+    """Set failed jobs, and all their descendants in any status, to uninitialized.
 
-    Nothing after a pending_failed job is touched. The number of failed jobs.
+    The descendants of pending_failed jobs stay as they are. Returns the number of failed jobs.
     """
     failed = sql_set(RESETTABLE)
-    store.execute(f"{_LEAVE_NODES} AND status IN {failed}", workflow_id)
+    store.execute(f"{_CLEAR_NODES} AND status IN {failed}", workflow_id)
     of_workflow = f"WHERE workflow_id = ? AND status IN {failed}"
     count: int = store.value(f"SELECT COUNT(*) FROM job {of_workflow}", workflow_id)  # noqa: S608
     _uninitialize(store, workflow_id, RESETTABLE & COMPLETE)
@@ -106,5 +106,5 @@ def _reset_failed_jobs(store: Store, workflow_id: int) -> int:
 
 
 def _uninitialize(store: Store, workflow_id: int, statuses: frozenset[JobStatus]) -> None:
-    """The jobs of these statuses and all their descendants."""
+    """Set the jobs of these statuses and all their descendants to uninitialized."""
     store.execute(_UNINITIALIZE_DESCENDANTS.format(statuses=sql_set(statuses)), workflow_id)

@@ -1,4 +1,4 @@
-"""What a server says of a workflow as a whole, and of how its things belong together."""
+"""Queries about a workflow: summary, dependencies, running jobs."""
 
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ CHAIN = {"a": [], "b": ["a"], "c": ["b"]}
 
 
 @newer_servers
-async def test_the_summary_of_a_workflow(torc: "Torc") -> None:
+async def test_summary_of_a_workflow(torc: "Torc") -> None:
     await torc.add(CHAIN | {"other": []})
     await torc.workflow("POST", "initialize_jobs")
     await torc.finish(other=1)
@@ -29,8 +29,8 @@ async def test_the_summary_of_a_workflow(torc: "Torc") -> None:
     assert await torc.is_complete()
 
 
-async def test_who_waits_for_whom(torc: "Torc") -> None:
-    """The older server takes no notice of the order that it is asked for."""
+async def test_list_of_dependencies(torc: "Torc") -> None:
+    """API 0.12 ignores the requested order."""
     await torc.add(CHAIN)
     edges = await torc.workflow("GET", "job_dependencies?limit=1&reverse_sort=true")
     assert (edges["count"], edges["total_count"], edges["has_more"]) == (1, 2, True)
@@ -51,7 +51,7 @@ async def test_who_waits_for_whom(torc: "Torc") -> None:
 
 
 @newer_servers
-async def test_running_jobs_and_where_they_run(torc: "Torc") -> None:
+async def test_running_jobs_and_their_nodes(torc: "Torc") -> None:
     allocation = {"workflow_id": torc.workflow_id, "scheduler_id": 4711, "status": "active"}
     allocation |= {"scheduler_config_id": 1, "scheduler_type": "slurm"}
     created = await torc.ask("POST", "/scheduled_compute_nodes", allocation)
@@ -74,7 +74,7 @@ async def test_running_jobs_and_where_they_run(torc: "Torc") -> None:
 
 
 @newer_servers
-async def test_a_job_on_the_node_of_another_workflow_is_not_said_to_run(torc: "Torc") -> None:
+async def test_job_on_a_node_of_another_workflow_is_not_listed_as_running(torc: "Torc") -> None:
     await torc.add({"job": []})
     await torc.workflow("POST", "initialize_jobs")
     await torc.claim()
@@ -84,7 +84,7 @@ async def test_a_job_on_the_node_of_another_workflow_is_not_said_to_run(torc: "T
     assert (running["items"], running["total_count"]) == ([], 0)
 
 
-async def test_an_update_of_a_job_replaces_what_it_waits_for_and_keeps_its_attempt(
+async def test_update_of_a_job_replaces_its_dependencies_and_keeps_its_attempt(
     torc: "Torc",
 ) -> None:
     await torc.add(CHAIN)
@@ -102,7 +102,7 @@ async def test_an_update_of_a_job_replaces_what_it_waits_for_and_keeps_its_attem
 async def test_jobs_that_outlast_every_worker_are_counted(
     torc: "Torc", ends: list[str | None], blocked: int
 ) -> None:
-    """A worker without an end has time for all."""
+    """A worker without an end time can run every job."""
     needs = {"workflow_id": torc.workflow_id, "name": "long", "memory": "1m", "runtime": "PT9M"}
     row = await torc.ask("POST", "/resource_requirements", needs)
     await torc.add({"long": []}, resource_requirements_id=row["id"])

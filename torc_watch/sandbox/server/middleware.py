@@ -1,4 +1,4 @@
-"""The outermost layer: who may pass, and the mark on every response."""
+"""ASGI middleware: authentication, and the span id of every response."""
 
 import base64
 import hmac
@@ -12,8 +12,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 ANONYMOUS = "anonymous"
 
 
-class Edge:
-    """ASGI middleware. With ``accounts`` (user to password) every request needs Basic auth."""
+class BasicAuth:
+    """If there are ``accounts`` (user to password), every request must authenticate.
+
+    It also sets the X-Span-ID header of every response, as Torc does.
+    """
 
     def __init__(self, app: ASGIApp, accounts: Mapping[str, str]) -> None:
         self._app = app
@@ -24,31 +27,31 @@ class Edge:
             await self._app(scope, receive, send)
             return
 
-        async def marked(message: Message) -> None:
+        async def send_with_span_id(message: Message) -> None:
             if message["type"] == "http.response.start":
                 MutableHeaders(scope=message)["X-Span-ID"] = str(uuid.uuid4())
             await send(message)
 
-        user, password = credentials(Headers(scope=scope).get("authorization"))
-        if self._accounts and not self._knows(user, password):
-            await _unauthorized()(scope, receive, marked)
+        user, password = parse_credentials(Headers(scope=scope).get("authorization"))
+        if self._accounts and not self._is_valid(user, password):
+            await _unauthorized()(scope, receive, send_with_span_id)
             return
         scope.setdefault("state", {})["user"] = user or ANONYMOUS
-        await self._app(scope, receive, marked)
+        await self._app(scope, receive, send_with_span_id)
 
-    def _knows(self, user: str, password: str) -> bool:
+    def _is_valid(self, user: str, password: str) -> bool:
         expected = self._accounts.get(user)
         return expected is not None and hmac.compare_digest(expected.encode(), password.encode())
 
 
-def credentials(header: str | None) -> tuple[str, str]:
-    """User and password of a Basic Authorization header; empty texts where there are none."""
+def parse_credentials(header: str | None) -> tuple[str, str]:
+    """User and password of a Basic Authorization header; empty strings if it has none."""
     scheme, _, encoded = (header or "").partition(" ")
     if scheme.lower() != "basic":
         return "", ""
     try:
         decoded = base64.b64decode(encoded, validate=True).decode()
-    except ValueError:  # no base64, or no text in it
+    except ValueError:  # not base64, or not UTF-8
         return "", ""
     user, _, password = decoded.partition(":")
     return user, password

@@ -1,21 +1,21 @@
-"""What becomes of jobs that wait for others: a task beside the requests, as in Torc.
+"""Releases or cancels the dependents of finished jobs: a periodic background task, as in Torc.
 
-A finished job is marked unprocessed; the next run makes its dependents ready, or cancels them when
-a dependency failed. Until then they stay blocked, and their workflow is not complete.
+A finished job is marked unprocessed. The next run of the task sets its dependents to ready, or
+cancels them if a dependency failed. Until then they stay blocked, and the workflow is not complete.
 """
 
 import json
 from collections import deque
 
 from torc_watch.core.model import JobStatus
-from torc_watch.sandbox.server.actions import trigger
-from torc_watch.sandbox.server.settings import ApiVersionName
+from torc_watch.sandbox.server.actions import trigger_actions
+from torc_watch.sandbox.server.server_settings import ApiDialect
+from torc_watch.sandbox.server.status_rules import COMPLETE, sql_set
 from torc_watch.sandbox.server.store import Row, Store
-from torc_watch.sandbox.server.transitions import COMPLETE, sql_set
 
 _UNPROCESSED = f"status IN {sql_set(COMPLETE)} AND unblocking_processed = 0"
 
-# Only jobs with a result of the current run: what was canceled before it ran releases nobody.
+# Only jobs with a result of the current run: a job canceled before it ran releases no dependents.
 _FINISHED = f"""
     SELECT job.id, result.return_code FROM job
     JOIN workflow_status ON workflow_status.id = job.workflow_id
@@ -30,7 +30,7 @@ _INCOMPLETE_DEPENDENCY = f"""
     WHERE other.job_id = job.id AND dependency.status NOT IN {sql_set(COMPLETE)}
 """  # noqa: S608
 
-# What the blocked jobs depend on that have no incomplete dependency left.
+# The dependencies of those blocked jobs that have no incomplete dependency.
 _RELEASING = f"""
     SELECT depends_on_job_id FROM job_depends_on WHERE job_id IN (
       SELECT id FROM job WHERE workflow_id = ? AND status = 'blocked'
@@ -55,7 +55,7 @@ _HAS_FAILED_DEPENDENCY = """
 """
 
 
-# Blocked jobs with nothing incomplete before them.
+# Blocked jobs without an incomplete dependency.
 _DUE = f"""
     workflow_id = ?1 AND status = 'blocked' AND NOT EXISTS ({_INCOMPLETE_DEPENDENCY})
 """
@@ -83,8 +83,8 @@ _RELEASE = """
 """
 
 
-def unblock(store: Store, api_version: ApiVersionName) -> None:
-    """Process what finished since the last time; one transaction for each workflow."""
+def unblock_jobs(store: Store, api_version: ApiDialect) -> None:
+    """Process the jobs that finished since the last run, in one transaction per workflow."""
     sql = f"SELECT DISTINCT workflow_id FROM job WHERE {_UNPROCESSED}"  # noqa: S608
     for workflow_id in store.column(sql):
         finished = store.rows(_FINISHED, workflow_id)
@@ -94,48 +94,50 @@ def unblock(store: Store, api_version: ApiVersionName) -> None:
 
 
 def _unblock_workflow(
-    store: Store, api_version: ApiVersionName, workflow_id: int, finished: list[Row]
+    store: Store, api_version: ApiDialect, workflow_id: int, finished: list[Row]
 ) -> None:
-    settle = _settle_one_by_one if api_version == "0.12" else _settle_together
-    ready = settle(store, workflow_id, finished)
+    release = _release_one_by_one if api_version == "0.12" else _release_together
+    ready = release(store, workflow_id, finished)
     for job in finished:
         store.execute("UPDATE job SET unblocking_processed = 1 WHERE id = ?", job["id"])
     if ready:
-        trigger(store, workflow_id, "on_jobs_ready", ready)
+        trigger_actions(store, workflow_id, "on_jobs_ready", ready)
 
 
-def _settle_together(store: Store, workflow_id: int, _finished: list[Row]) -> list[int]:
-    """Cancel below failures, as far down as it goes; whatever is due then becomes ready."""
+def _release_together(store: Store, workflow_id: int, _finished: list[Row]) -> list[int]:
+    """Cancel all descendants of failures, then set the other due jobs to ready; returns these."""
     while store.execute(_CANCEL_DUE, workflow_id):
         pass
-    due = store.column(_FIND_DUE, workflow_id)  # apart: SQLite before 3.35 returns no rows
+    due = store.column(
+        _FIND_DUE, workflow_id
+    )  # a separate query: SQLite before 3.35 has no RETURNING
     store.execute(_RELEASE, json.dumps(due))
     return due
 
 
-def _settle_one_by_one(store: Store, workflow_id: int, finished: list[Row]) -> list[int]:
-    """Settle the finished jobs in their order, passing those that release nobody.
+def _release_one_by_one(store: Store, workflow_id: int, finished: list[Row]) -> list[int]:
+    """Process the finished jobs in order, skipping those that release no job; returns ready jobs.
 
-    Each of thousands that one job waits for would otherwise look at all the others.
+    Without the skip, a job with thousands of dependencies would take quadratic time.
     """
     ready = []
     releasing = set(store.column(_RELEASING, workflow_id))
     for job in finished:
         if job["id"] not in releasing:
             continue
-        outcomes = _settle(store, job["id"], failed=job["return_code"] != 0)
+        outcomes = _release_dependents(store, job["id"], failed=job["return_code"] != 0)
         ready += [other for other, status in outcomes.items() if status == JobStatus.READY]
-        if JobStatus.CANCELED in outcomes.values():  # its dependents may be released by any other
+        if JobStatus.CANCELED in outcomes.values():  # any other job may release its dependents
             releasing = {other["id"] for other in finished}
     return ready
 
 
-def _settle(store: Store, job_id: int, *, failed: bool) -> dict[int, JobStatus]:
-    """Give a finished job's dependents their new status; that status by id.
+def _release_dependents(store: Store, job_id: int, *, failed: bool) -> dict[int, JobStatus]:
+    """Set the status of a finished job's dependents; returns job id to status.
 
-    Torc 0.12 looks at the statuses of before throughout, and cancels the dependents of canceled
-    jobs only below a job that failed: of a failed job, its two dependents and one job that waits
-    for both, the last stays blocked for ever.
+    Torc 0.12 reads all statuses before it changes any, and cancels dependents of canceled jobs only
+    below a failed job. So if a job fails that has two dependents, a job that depends on both of
+    these stays blocked forever.
     """
     outcomes: dict[int, JobStatus] = {}
     blockers = deque([job_id])
@@ -154,7 +156,7 @@ def _settle(store: Store, job_id: int, *, failed: bool) -> dict[int, JobStatus]:
 
 
 def _set_status(store: Store, job_id: int, status: JobStatus) -> None:
-    """Jobs set here have nothing to process: canceled ones have no result, ready ones not yet."""
+    """Mark the job as processed too: neither a canceled nor a ready job has a result."""
     store.execute(
         "UPDATE job SET status = ?, unblocking_processed = 1 WHERE id = ?", status, job_id
     )

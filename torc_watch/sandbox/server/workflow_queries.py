@@ -1,12 +1,12 @@
-"""What is asked of a workflow's jobs as a whole, in numbers or beside the plain list of them."""
+"""Read-only queries about the jobs of a workflow: dependencies, running jobs, files, a summary."""
 
 from dataclasses import replace
 
 from torc_watch.core.model import JobStatus
-from torc_watch.sandbox.server.calls import Answer, Call
-from torc_watch.sandbox.server.paging import Condition, count, envelope, page_of, select
+from torc_watch.sandbox.server.api_request import ApiRequest, ApiResponse
+from torc_watch.sandbox.server.list_query import Condition, count, envelope, page_of, select
+from torc_watch.sandbox.server.status_rules import STATUSES, UNFINISHED
 from torc_watch.sandbox.server.store import Row, Store, without_nulls
-from torc_watch.sandbox.server.transitions import STATUSES, UNSETTLED
 
 _REQUIRED_FILES = """
     SELECT DISTINCT file_id FROM job_input_file JOIN job ON job.id = job_id
@@ -47,7 +47,7 @@ _RUNNING_COLUMNS = """
     node.compute_node_type AS scheduler_type,
     CAST(allocation.scheduler_id AS TEXT) AS scheduler_job_id, job.start_time AS start_time
 """
-_STARTUP_GRACE = 120  # seconds that a job may need beyond what its allocation has left
+_STARTUP_GRACE = 120  # seconds that a job may need beyond the remaining time of its allocation
 _ACTIVE_NODES = "compute_node WHERE workflow_id = ?1 AND is_active"
 _USAGE = f"""
     SELECT
@@ -67,7 +67,7 @@ _TIME_LEFT = f"""
     SELECT CAST(MAX(0, (MAX(julianday(end_time)) - julianday('now')) * 86400) AS INTEGER)
     FROM {_ACTIVE_NODES} HAVING COUNT(*) = COUNT(end_time)
 """  # noqa: S608
-_TOO_LONG = """
+_TOO_LONG_JOBS = """
     SELECT TOTAL(runtime_s > ?2) AS runtime_blocked_ready_jobs,
     MAX(runtime_s) AS longest_ready_runtime_seconds
     FROM job JOIN resource_requirements AS need ON need.id = resource_requirements_id
@@ -75,41 +75,46 @@ _TOO_LONG = """
 """
 
 
-def list_dependencies(call: Call) -> Answer:
-    conditions = [Condition("edge.workflow_id = ?", (call.number(),))]
-    page = page_of(call, ("job_id", "depends_on_job_id"), default="job_id")
-    if call.api_version == "0.12":  # it takes no notice of an order
+def list_dependencies(request: ApiRequest) -> ApiResponse:
+    conditions = [Condition("edge.workflow_id = ?", (request.path_integer(),))]
+    page = page_of(request, ("job_id", "depends_on_job_id"), default="job_id")
+    if request.api_version == "0.12":  # it ignores the requested order
         page = replace(page, order="job_id")
-    edges = select(call.store, _DEPENDENCY_COLUMNS, _DEPENDENCIES, conditions, page)
-    return Answer(envelope(edges, page, count(call.store, _DEPENDENCIES, conditions)))
+    edges = select(request.store, _DEPENDENCY_COLUMNS, _DEPENDENCIES, conditions, page)
+    return ApiResponse(envelope(edges, page, count(request.store, _DEPENDENCIES, conditions)))
 
 
-def list_running_jobs(call: Call) -> Answer:
-    """Jobs that run, and where."""
-    of_workflow = Condition("job.workflow_id = ?", (call.number(),))
+def list_running_jobs(request: ApiRequest) -> ApiResponse:
+    """The running jobs with their compute nodes."""
+    of_workflow = Condition("job.workflow_id = ?", (request.path_integer(),))
     conditions = [of_workflow, Condition("job.status = 'running'", ())]
-    page = page_of(call, ("job_id",), default="job_id")
-    jobs = select(call.store, _RUNNING_COLUMNS, _RUNNING, conditions, page)
+    page = page_of(request, ("job_id",), default="job_id")
+    jobs = select(request.store, _RUNNING_COLUMNS, _RUNNING, conditions, page)
     items = [without_nulls(job) for job in jobs]
-    return Answer(envelope(items, page, count(call.store, _RUNNING, conditions)))
+    return ApiResponse(envelope(items, page, count(request.store, _RUNNING, conditions)))
 
 
-def list_required_files(call: Call) -> Answer:
-    """Files that must be there: those no job makes, and those that a completed job made."""
-    return Answer({"files": call.store.column(_REQUIRED_FILES, call.number())})
+def list_required_files(request: ApiRequest) -> ApiResponse:
+    """Files that must exist: inputs that no job writes, and outputs of completed jobs."""
+    return ApiResponse({"files": request.store.column(_REQUIRED_FILES, request.path_integer())})
 
 
-def list_missing_user_data(call: Call) -> Answer:
-    return Answer({"user_data": call.store.column(_MISSING_USER_DATA, call.number())})
+def list_missing_user_data(request: ApiRequest) -> ApiResponse:
+    return ApiResponse(
+        {"user_data": request.store.column(_MISSING_USER_DATA, request.path_integer())}
+    )
 
 
 def summary(store: Store, workflow: Row) -> Row:
-    """Counts of jobs, of workers and allocations, and what keeps ready jobs from being taken."""
+    """Counts of jobs, workers and allocations, and of ready jobs that no worker can claim."""
     workflow_id = workflow["id"]
     counts = dict.fromkeys(sorted(STATUSES), 0)
     sql = "SELECT status, COUNT(*) AS jobs FROM job WHERE workflow_id = ? GROUP BY status"
     counts |= {JobStatus(row["status"]): row["jobs"] for row in store.rows(sql, workflow_id)}
-    measured = {**(store.row(_USAGE, workflow_id) or {}), **_too_long(store, workflow_id)}
+    measured = {
+        **(store.row(_USAGE, workflow_id) or {}),
+        **_count_too_long_jobs(store, workflow_id),
+    }
     return {
         "workflow_id": workflow_id,
         "workflow_name": workflow["name"],
@@ -117,15 +122,19 @@ def summary(store: Store, workflow: Row) -> Row:
         "jobs_by_status": counts,
         "total_jobs": sum(counts.values()),
         "is_canceled": workflow["is_canceled"],
-        "is_complete": workflow["is_canceled"] or not any(counts[one] for one in UNSETTLED),
+        "is_complete": workflow["is_canceled"] or not any(counts[one] for one in UNFINISHED),
         **without_nulls(measured),
     }
 
 
-def _too_long(store: Store, workflow_id: int) -> Row:
-    """How many ready jobs would outlast every worker; none when one of them has no end."""
+def _count_too_long_jobs(store: Store, workflow_id: int) -> Row:
+    """How many ready jobs would outlast every worker; none if a worker has no time limit."""
     seconds = store.value(_TIME_LEFT, workflow_id)
-    found = None if seconds is None else store.row(_TOO_LONG, workflow_id, seconds + _STARTUP_GRACE)
+    found = (
+        None
+        if seconds is None
+        else store.row(_TOO_LONG_JOBS, workflow_id, seconds + _STARTUP_GRACE)
+    )
     if found is None or found["longest_ready_runtime_seconds"] is None:
         return {"runtime_blocked_ready_jobs": 0}
     return found | {"runtime_blocked_ready_jobs": int(found["runtime_blocked_ready_jobs"])}

@@ -1,4 +1,4 @@
-"""Who becomes ready or canceled when a job has finished; a server does it in its own time."""
+"""Dependents of finished jobs become ready or canceled, with a delay."""
 
 from typing import TYPE_CHECKING
 
@@ -7,12 +7,12 @@ import pytest
 if TYPE_CHECKING:
     from tests.conformance.conftest import Torc
 
-# A job by name, and those that it waits for.
+# Job name to dependencies.
 CHAIN = {"a": [], "b": ["a"], "c": ["b"]}
 DIAMOND = {"top": [], "left": ["top"], "right": ["top"], "bottom": ["left", "right"]}
 
 
-async def test_dependants_become_ready(torc: "Torc") -> None:
+async def test_dependents_become_ready(torc: "Torc") -> None:
     await torc.add(DIAMOND)
     await torc.workflow("POST", "initialize_jobs")
     await torc.finish(top=0)
@@ -27,7 +27,7 @@ async def test_dependants_become_ready(torc: "Torc") -> None:
     assert await torc.is_complete()
 
 
-async def test_a_failure_cancels_what_comes_after_it(torc: "Torc") -> None:
+async def test_failure_cancels_all_descendants(torc: "Torc") -> None:
     await torc.add(CHAIN)
     await torc.workflow("POST", "initialize_jobs")
     await torc.finish(a=137)
@@ -35,7 +35,7 @@ async def test_a_failure_cancels_what_comes_after_it(torc: "Torc") -> None:
     assert await torc.is_complete()
 
 
-async def test_below_a_failed_diamond_the_older_server_leaves_a_job_blocked(
+async def test_bottom_of_a_failed_diamond_stays_blocked_in_api_0_12(
     torc: "Torc",
 ) -> None:
     await torc.add(DIAMOND)
@@ -50,7 +50,7 @@ async def test_below_a_failed_diamond_the_older_server_leaves_a_job_blocked(
     }
 
 
-async def test_below_a_failed_diamond_and_a_success_the_older_server_makes_a_job_ready(
+async def test_job_below_a_failed_diamond_and_a_success_becomes_ready_in_api_0_12(
     torc: "Torc",
 ) -> None:
     graph = {"top": [], "fine": [], "left": ["top"], "right": ["top"]}
@@ -62,7 +62,7 @@ async def test_below_a_failed_diamond_and_a_success_the_older_server_makes_a_job
     await torc.statuses_become({"bottom": {"0.12": "ready", "1.0": "canceled"}[torc.api_version]})
 
 
-async def test_a_success_after_a_failure_cancels_one_level_only_on_the_older_server(
+async def test_success_after_a_failure_cancels_only_one_level_in_api_0_12(
     torc: "Torc",
 ) -> None:
     await torc.add({"bad": [], "good": [], "behind": ["bad", "good"], "last": ["behind"]})
@@ -76,7 +76,7 @@ async def test_a_success_after_a_failure_cancels_one_level_only_on_the_older_ser
     assert (await torc.statuses())["last"] == expected
 
 
-async def test_a_job_that_does_not_mind_a_failure_becomes_ready(torc: "Torc") -> None:
+async def test_job_that_ignores_failures_becomes_ready(torc: "Torc") -> None:
     await torc.add(CHAIN, cancel_on_blocking_job_failure=False)
     await torc.workflow("POST", "initialize_jobs")
     await torc.finish(a=1)
@@ -96,14 +96,14 @@ async def test_a_job_that_does_not_mind_a_failure_becomes_ready(torc: "Torc") ->
         ("completed", 1, "ready", "ready"),
     ],
 )
-async def test_what_becomes_of_a_job_behind_each_end(
+async def test_status_of_a_dependent_after_each_outcome(
     torc: "Torc", status: str, return_code: int, older: str, newer: str
 ) -> None:
     await torc.add({"a": [], "ok": [], "b": ["a", "ok"]})
     await torc.workflow("POST", "initialize_jobs")
     await torc.finish(ok=0)
     await torc.background_work_done()
-    # Another failure in the workflow: without any, the newer server does not look for them.
+    # Another failure in the workflow: without any, API 1.0 does not check for failures.
     await torc.add({"unrelated": []})
     assert await torc.complete("unrelated", "failed", 1) == 200
     assert await torc.complete("a", status, return_code) == 200
