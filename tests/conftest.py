@@ -35,12 +35,12 @@ from torc_watch.core.allocation import (
 from torc_watch.core.errors import ServerError
 from torc_watch.core.events import Event, WatchEnded
 from torc_watch.core.model import Allocation, JobStatus, Requirements
-from torc_watch.core.policy import RecoverySettings
+from torc_watch.core.recovery_round import RecoverySettings
 from torc_watch.core.units import GIB, MIB
-from torc_watch.engine.allocations import start_allocation
 from torc_watch.engine.journal import Journal
 from torc_watch.engine.messages import EngineContext, WatchRequest
 from torc_watch.engine.supervisor import watch_workflow
+from torc_watch.engine.workers import start_allocation
 from torc_watch.sandbox.server import ServerSettings, open_server
 from torc_watch.schedulers.base import Scheduler, WorkerAssignment
 from torc_watch.schedulers.cluster import Cluster

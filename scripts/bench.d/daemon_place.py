@@ -5,7 +5,6 @@ requests, reading one record and trying one lock. The allocations have no worker
 holds one lock file, and the lock files of all allocations are hard links to it.
 """
 
-import fcntl
 import os
 import subprocess
 import sys
@@ -25,6 +24,7 @@ from torc_watch.core.allocation import AllocationSpec
 from torc_watch.core.units import GIB
 from torc_watch.daemon.commands import WatchedWorkflow, WatchOptions, WatchState
 from torc_watch.daemon.registry import Registry
+from torc_watch.host import file_lock
 from torc_watch.ipc.socket_client import socket_paths
 from torc_watch.schedulers.base import WorkerAssignment
 from torc_watch.schedulers.local.allocation_folder import (
@@ -131,7 +131,7 @@ async def place(directory: Path) -> AsyncIterator[Place]:
     for name in ("home", "run"):
         (directory / name).mkdir(mode=0o700)
     with (directory / "lock").open("ab") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        file_lock.lock(lock)
         async with (
             _server() as url,
             Transport(Connection(url=url)) as transport,

@@ -15,11 +15,11 @@ import anyio
 from workloads import FAILED_OF, failed_workflow
 
 from tests.rigs.embedded import serve_on_loopback
-from torc_watch.core.policy import RecoverySettings
+from torc_watch.core.recovery_round import RecoverySettings
 from torc_watch.engine.journal import Journal
 from torc_watch.engine.messages import EngineContext, WatchRequest
 from torc_watch.engine.supervisor import watch_workflow
-from torc_watch.engine.watcher import observe
+from torc_watch.engine.workers import observe
 from torc_watch.sandbox.server import ServerSettings
 from torc_watch.schedulers.cluster import Cluster
 from torc_watch.schedulers.local.local_scheduler import LocalScheduler

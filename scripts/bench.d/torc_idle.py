@@ -6,7 +6,6 @@ whose worker is this process. `torc watch` requires a Slurm allocation, so it us
 to this file. Only the watching processes are measured, not squeue.
 """
 
-import fcntl
 import os
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from workloads import busy_workflow
 
 from torc_watch.core.allocation import AllocationSpec
 from torc_watch.core.units import GIB
+from torc_watch.host import file_lock
 from torc_watch.schedulers.base import WorkerAssignment
 from torc_watch.schedulers.local.allocation_folder import (
     AllocationFolder,
@@ -154,7 +154,7 @@ def _live_allocations(home: Path, workflows: Sequence[int]) -> Iterator[None]:
             folder.path.mkdir(parents=True)
             folder.write_record(_record(workflow_id, home))
             lock = stack.enter_context(folder.lock.open("ab"))
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            file_lock.lock(lock)
         yield
 
 

@@ -14,7 +14,7 @@ from torc_watch.app import composition
 from torc_watch.cli.watch_output import watch_output
 from torc_watch.config.settings import Settings
 from torc_watch.core.events import Event
-from torc_watch.core.policy import RecoverySettings
+from torc_watch.core.recovery_round import RecoverySettings
 from torc_watch.engine.journal import Journal
 from torc_watch.engine.messages import EngineContext, WatchRequest
 

@@ -53,10 +53,6 @@ class Server:
     def api_version(self) -> ApiDialect:
         return DIALECTS[self.name]
 
-    @property
-    def is_real(self) -> bool:
-        return self.name in REAL_VERSIONS
-
 
 class StartServer(Protocol):
     """Starts the server ``name`` on a directory, with additional command line options."""

@@ -20,7 +20,7 @@ from torc_watch.core.allocation import AllocationSpec, AllocationState, Allocati
 from torc_watch.core.errors import SchedulerError
 from torc_watch.core.model import JobStatus
 from torc_watch.core.units import GIB
-from torc_watch.host.processes import carriers_of, find_process, send_signals
+from torc_watch.host.processes import find_process, processes_with_environment, send_signals
 from torc_watch.sandbox.server import ServerSettings, serve
 from torc_watch.schedulers.base import WorkerAssignment
 from torc_watch.schedulers.local import local_scheduler
@@ -57,7 +57,7 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     token = uuid.uuid4().hex
     monkeypatch.setenv("TORC_WATCH_TEST", token)
     yield tmp_path / "home" / "allocations"
-    send_signals(carriers_of(f"TORC_WATCH_TEST={token}".encode()), signal.SIGKILL)
+    send_signals(processes_with_environment(f"TORC_WATCH_TEST={token}".encode()), signal.SIGKILL)
 
 
 @pytest.fixture
@@ -154,7 +154,7 @@ async def test_submitters_with_one_token_start_one_worker(directory: Path) -> No
     [folder] = folders(directory)
     assert numbers == [folder.number] * 6
     await until(folder.worker)
-    assert len(carriers_of(folder.marker.encode())) == 1
+    assert len(processes_with_environment(folder.marker.encode())) == 1
 
 
 async def test_queries_and_starts_wait_for_the_lock_of_the_directory(
@@ -249,7 +249,7 @@ async def test_a_submitter_killed_at_any_step_leaves_exactly_one_worker_after_th
         assert await state(local, submitted) is AllocationState.ALIVE
         folder = AllocationFolder(directory / str(n) / str(submitted))
         await until(folder.worker)
-        assert len(carriers_of(folder.marker.encode())) == 1
+        assert len(processes_with_environment(folder.marker.encode())) == 1
         started = [other for other in folders(directory / str(n)) if other.was_started()]
         assert started == [folder]
     assert len(steps) > 8
@@ -276,7 +276,7 @@ async def test_a_killed_worker_is_gone_although_its_end_cannot_be_recorded(
     folder = AllocationFolder(not_text / str(number))
     await until(folder.worker)
     (folder.path / f".end.json.{os.getpid()}").mkdir()  # in the way, as a full disk would be
-    send_signals(carriers_of(os.fsencode(folder.marker)), signal.SIGKILL)
+    send_signals(processes_with_environment(os.fsencode(folder.marker)), signal.SIGKILL)
     await until_not_alive(local, number)
     assert await state(local, number) is AllocationState.GONE
     assert not folder.has_recorded_end()
@@ -414,15 +414,17 @@ async def test_an_allocation_runs_a_workflow_to_its_end(directory: Path) -> None
 async def test_a_killed_worker_is_gone_and_canceling_it_ends_its_jobs(directory: Path) -> None:
     async with a_site(directory, "setsid sleep 600 & sleep 600; true", 2) as site:
         folder = AllocationFolder(directory / str(site.number))
-        await until(lambda: len(carriers_of(folder.marker.encode())) == 7)
+        await until(lambda: len(processes_with_environment(folder.marker.encode())) == 7)
         worker = folder.worker()
         assert worker is not None
         os.kill(worker.pid, signal.SIGKILL)
         await until_not_alive(site.local, site.number)
         assert await state(site.local, site.number) is AllocationState.GONE
-        assert len(carriers_of(folder.marker.encode())) == 6, "looking changes nothing"
+        assert len(processes_with_environment(folder.marker.encode())) == 6, (
+            "looking changes nothing"
+        )
         await site.local.cancel(site.number)
-        assert carriers_of(folder.marker.encode()) == []
+        assert processes_with_environment(folder.marker.encode()) == []
         with lock_is_free(folder):
             assert json.loads((folder.path / "end.json").read_text()) == {"exit_code": None}
         # What the server holds to be running is for the next recovery to find.
@@ -464,17 +466,17 @@ async def test_an_allocation_run_by_torc_is_active_until_torc_ends_in_order(
         assert await status_of(site) == status
     folder = AllocationFolder(directory / str(site.number))
     assert json.loads((folder.path / "end.json").read_text()) == {"exit_code": exit_code}
-    assert carriers_of(folder.marker.encode()) == []
+    assert processes_with_environment(folder.marker.encode()) == []
 
 
 async def test_canceling_an_allocation_ends_torc(directory: Path, torc: Path) -> None:
     async with a_site(directory, "true", 1, torc) as site:
         await until_active(site)
         folder = AllocationFolder(directory / str(site.number))
-        await until(lambda: len(carriers_of(folder.marker.encode())) == 3)
+        await until(lambda: len(processes_with_environment(folder.marker.encode())) == 3)
         await site.local.cancel(site.number)
         await until_not_alive(site.local, site.number)
-        assert carriers_of(folder.marker.encode()) == []
+        assert processes_with_environment(folder.marker.encode()) == []
     ended = json.loads((folder.path / "end.json").read_text())
     assert ended == {"exit_code": 128 + signal.SIGTERM}
 
@@ -484,12 +486,12 @@ async def test_torc_outlives_a_killed_allocation_until_that_is_canceled(
 ) -> None:
     async with a_site(directory, "true", 1, torc) as site:
         folder = AllocationFolder(directory / str(site.number))
-        await until(lambda: len(carriers_of(folder.marker.encode())) == 3)
+        await until(lambda: len(processes_with_environment(folder.marker.encode())) == 3)
         worker = folder.worker()
         assert worker is not None
         os.kill(worker.pid, signal.SIGKILL)
         await until_not_alive(site.local, site.number)
         assert await state(site.local, site.number) is AllocationState.GONE
-        assert len(carriers_of(folder.marker.encode())) == 2, "Torc and its job"
+        assert len(processes_with_environment(folder.marker.encode())) == 2, "Torc and its job"
         await site.local.cancel(site.number)
-        assert carriers_of(folder.marker.encode()) == []
+        assert processes_with_environment(folder.marker.encode()) == []

@@ -13,7 +13,12 @@ import pytest
 
 from torc_watch.core.model import JobStatus
 from torc_watch.core.units import MIB
-from torc_watch.host.processes import Process, all_processes, carriers_of, find_process
+from torc_watch.host.processes import (
+    Process,
+    all_processes,
+    find_process,
+    processes_with_environment,
+)
 from torc_watch.sandbox.runner import job
 from torc_watch.sandbox.runner.job import JobEnd, JobLaunch
 from torc_watch.sandbox.runner.running_jobs import RunningJobs
@@ -66,7 +71,9 @@ def own_processes(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[int]]:
     """The living processes of this test's jobs, found by a marker in their environment."""
     token = uuid.uuid4().hex
     monkeypatch.setenv("TORC_WATCH_TEST", token)
-    return lambda: [process.pid for process in carriers_of(f"TORC_WATCH_TEST={token}".encode())]
+    return lambda: [
+        process.pid for process in processes_with_environment(f"TORC_WATCH_TEST={token}".encode())
+    ]
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ import pytest
 
 from torc_watch.core.model import JobResult, JobStatus
 from torc_watch.core.units import GIB, MIB
-from torc_watch.host.processes import carriers_of
+from torc_watch.host.processes import processes_with_environment
 from torc_watch.sandbox.runner import running_jobs
 from torc_watch.sandbox.runner.job import JobEnd, JobLaunch
 from torc_watch.sandbox.runner.outage import OUTAGE, SHUTDOWN_GRACE
@@ -154,7 +154,9 @@ async def site_1_0(tmp_path: Path) -> AsyncIterator[Site]:
 def own_processes(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[int]]:
     token = uuid.uuid4().hex
     monkeypatch.setenv("TORC_WATCH_TEST", token)
-    return lambda: [process.pid for process in carriers_of(f"TORC_WATCH_TEST={token}".encode())]
+    return lambda: [
+        process.pid for process in processes_with_environment(f"TORC_WATCH_TEST={token}".encode())
+    ]
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -12,7 +12,7 @@ import structlog
 from anyio import to_thread
 
 from torc_watch.core.units import GIB, MIB
-from torc_watch.host.processes import carriers_of, send_signals
+from torc_watch.host.processes import processes_with_environment, send_signals
 from torc_watch.sandbox.runner import torc_run
 from torc_watch.schedulers.local.worker_settings import WorkerSettings
 from torc_watch.torc.transport import Connection
@@ -33,7 +33,7 @@ def marked(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Marks all processes of a test; fails if one of them outlives it."""
     monkeypatch.setenv(*MARKER.split("="))
     yield
-    left = carriers_of(MARKER.encode())
+    left = processes_with_environment(MARKER.encode())
     send_signals(left, signal.SIGKILL)
     assert left == []
 
@@ -92,7 +92,7 @@ async def test_exit_status_and_cleanup(
     tmp_path: Path, stop: anyio.Event, script: str, status: int
 ) -> None:
     assert await run(f"(setsid sleep 600 & sleep 600 &)\n{script}", tmp_path, stop) == status
-    assert carriers_of(MARKER.encode()) == [], "its jobs are killed"
+    assert processes_with_environment(MARKER.encode()) == [], "its jobs are killed"
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ import pytest
 from tests.rigs.commands import TIMEOUT, Command, run, start
 from tests.rigs.http_client import send_request
 from tests.rigs.real_torc import VERSIONS, clean_environment, server_command, serving
-from torc_watch.host.processes import carriers_of, end_all
+from torc_watch.host.processes import end_all, processes_with_environment
 
 _SLURM = Path(__file__).parent / "slurm"
 _NODE = {"num_cpus": 64, "memory_gb": 64.0, "num_gpus": 0, "num_nodes": 1}
@@ -101,7 +101,7 @@ class Site:
     def end_all_processes(self) -> None:
         """Kills every process that was started here, and their child processes."""
         marker = f"SLURM_STAND_IN={self.slurm}".encode()
-        assert end_all(partial(carriers_of, marker), patience=TIMEOUT) is not None
+        assert end_all(partial(processes_with_environment, marker), patience=TIMEOUT) is not None
         for command in self.started:
             with command.process:  # closes its pipe and waits
                 pass

@@ -12,7 +12,7 @@ from anyio.lowlevel import checkpoint
 from torc_watch.app import daemon_process
 from torc_watch.app.daemon_app import DaemonApp
 from torc_watch.config.settings import Settings
-from torc_watch.daemon.daemon_events import ConfigurationRead, DaemonEvent, StopAsked
+from torc_watch.daemon.daemon_events import ConfigurationRead, DaemonEvent, StopRequested
 from torc_watch.host.sd_notify import SystemdNotifier
 
 
@@ -39,7 +39,7 @@ async def test_second_signal_interrupts_unless_it_repeats_the_first(
                 await checkpoint()
             tasks.cancel_scope.cancel()
 
-    assert reported == [StopAsked(signal="SIGINT"), ConfigurationRead()]
+    assert reported == [StopRequested(signal="SIGINT"), ConfigurationRead()]
     assert len(interrupted) == interruptions
 
 

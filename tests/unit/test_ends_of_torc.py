@@ -15,7 +15,7 @@ import pytest
 from torc_watch.core.assessment import WorkflowState, workflow_state
 from torc_watch.core.diagnosis import Cause
 from torc_watch.engine.diagnoser import Diagnoser
-from torc_watch.engine.watcher import observe
+from torc_watch.engine.workers import observe
 from torc_watch.schedulers.cluster import Cluster
 from torc_watch.schedulers.local.local_scheduler import LocalScheduler
 from torc_watch.schedulers.local.this_machine import ThisMachine

@@ -9,9 +9,9 @@ import pytest
 from torc_watch.core import events
 from torc_watch.core.events import Verdict
 from torc_watch.core.model import JobStatus
-from torc_watch.core.steps import Step
+from torc_watch.core.recovery_round import Step
 from torc_watch.core.units import MIB
-from torc_watch.engine.journal import Identity
+from torc_watch.engine.journal import WorkflowIdentity
 
 if TYPE_CHECKING:
     from tests.conftest import Fault, Forward, OpenSite, Site
@@ -260,7 +260,7 @@ async def test_round_without_a_plan_ends_when_the_workflow_has_succeeded(
 
         assert not site.seen(events.RecoveryInitiated)
         async with site.context() as context:
-            identity = Identity(
+            identity = WorkflowIdentity(
                 server=context.client.transport.connection.url,
                 workflow_id=1,
                 created=(await site.client.get_workflow(1)).created,

@@ -22,8 +22,7 @@ from torc_watch.core.errors import (
     LeaseLost,
     RecordUnreadable,
 )
-from torc_watch.core.policy import Plan
-from torc_watch.core.steps import RoundOutcome, Step
+from torc_watch.core.recovery_round import Plan, RoundOutcome, Step
 from torc_watch.core.units import GIB, MIB
 from torc_watch.daemon import watch_history
 from torc_watch.daemon.commands import WatchedWorkflow, WatchOptions, WatchState
@@ -31,9 +30,11 @@ from torc_watch.daemon.registry import Registry
 from torc_watch.daemon.watch_history import watches_of
 from torc_watch.engine import database
 from torc_watch.engine.database import Database, check_integrity, set_damaged_aside
-from torc_watch.engine.journal import Identity, Journal
+from torc_watch.engine.journal import Journal, WorkflowIdentity
 
-WORKFLOW = Identity(server="http://test/torc-service/v1", workflow_id=7, created="2026-01-01")
+WORKFLOW = WorkflowIdentity(
+    server="http://test/torc-service/v1", workflow_id=7, created="2026-01-01"
+)
 ENTRY = WatchedWorkflow(
     server=WORKFLOW.server, workflow_id=7, options=WatchOptions(), state=WatchState.WATCHED
 )
@@ -135,12 +136,16 @@ def test_next_watch_after_an_outcome_is_a_new_one(journal: Journal) -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        Identity(server=WORKFLOW.server, workflow_id=7, created="2026-02-02"),
-        Identity(server=WORKFLOW.server, workflow_id=8, created=WORKFLOW.created),
-        Identity(server="http://other/torc-service/v1", workflow_id=7, created=WORKFLOW.created),
+        WorkflowIdentity(server=WORKFLOW.server, workflow_id=7, created="2026-02-02"),
+        WorkflowIdentity(server=WORKFLOW.server, workflow_id=8, created=WORKFLOW.created),
+        WorkflowIdentity(
+            server="http://other/torc-service/v1", workflow_id=7, created=WORKFLOW.created
+        ),
     ],
 )
-def test_watches_of_different_workflows_are_separate(journal: Journal, other: Identity) -> None:
+def test_watches_of_different_workflows_are_separate(
+    journal: Journal, other: WorkflowIdentity
+) -> None:
     """A reinstalled server reuses IDs, so the creation time is a part of the identity."""
     watch = journal.begin_watch(WORKFLOW)
     journal.begin_round(watch.id, number=1, run_id=1)
@@ -453,7 +458,7 @@ def test_error_names_the_process_that_locks_the_journal(
     watch = journal.begin_watch(WORKFLOW)
     journal.close()
     monkeypatch.setattr(database, "_BUSY_TIMEOUT", 0)
-    monkeypatch.setattr(watch_history, "_SECONDS", 0)
+    monkeypatch.setattr(watch_history, "_BUSY_TIMEOUT", 0)
     command = [sys.executable, "-c", LOCKING, str(path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None

@@ -64,7 +64,7 @@ def test_sentences_of_a_workflow_event(event: Event, words: list[str]) -> None:
         (daemon_events.LeaseHeldElsewhere(holder=this_holder()), "Standing by: the daemon on "),
         (daemon_events.LeaseGone(), "Another torc-watchd of yours has taken over."),
         (
-            daemon_events.StopAsked(signal="SIGTERM"),
+            daemon_events.StopRequested(signal="SIGTERM"),
             "Stopping on SIGTERM, after the rounds in progress.",
         ),
     ],

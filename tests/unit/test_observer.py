@@ -8,7 +8,7 @@ import pytest
 
 from torc_watch.core.allocation import AllocationState, AllocationStatus
 from torc_watch.core.errors import SchedulerError
-from torc_watch.engine.watcher import observe
+from torc_watch.engine.workers import observe
 from torc_watch.schedulers.cluster import Cluster
 from torc_watch.schedulers.local.this_machine import ThisMachine
 

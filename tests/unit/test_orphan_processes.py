@@ -38,7 +38,7 @@ def start() -> Iterator[Start]:
 
 
 def marked() -> list[processes.Process]:
-    return processes.carriers_of("=".join(*MARKER.items()).encode())
+    return processes.processes_with_environment("=".join(*MARKER.items()).encode())
 
 
 def test_all_orphan_processes_of_a_job_are_killed(start: Start) -> None:

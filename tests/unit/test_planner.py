@@ -5,7 +5,7 @@ import pytest
 
 from torc_watch.core.allocation import AllocationSpec
 from torc_watch.core.assessment import WorkflowState
-from torc_watch.core.policy import Plan, Refusal, RefusalKind
+from torc_watch.core.recovery_round import Plan, Refusal, RefusalKind
 from torc_watch.core.units import GIB
 from torc_watch.render.plan_text import plan_status, plan_text, plan_values
 

@@ -5,7 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from torc_watch.core.allocation import NodeClass
-from torc_watch.core.decisions import Repeat
 from torc_watch.core.diagnosis import Cause, Finding
 from torc_watch.core.model import (
     Dependent,
@@ -16,14 +15,8 @@ from torc_watch.core.model import (
     SchedulerConfig,
     Workflow,
 )
-from torc_watch.core.policy import (
-    Plan,
-    RecoverySettings,
-    Refusal,
-    RefusalKind,
-    Situation,
-    plan,
-)
+from torc_watch.core.policy import Situation, plan
+from torc_watch.core.recovery_round import Plan, RecoverySettings, Refusal, RefusalKind, Repeat
 from torc_watch.core.units import GIB, MIB
 
 SMALL = Requirements(

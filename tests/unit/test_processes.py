@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from torc_watch.host.processes import (
     Liveness,
     ProcessSpace,
-    carriers_of,
     end_all,
     find_process,
     liveness,
     lockers_of,
     parse_stat,
+    processes_with_environment,
     send_signal,
     this_process,
     this_space,
@@ -89,8 +89,10 @@ def test_processes_with_a_marker_are_found() -> None:
         assert child.stdout is not None
         child.stdin.write(b"x")
         child.stdout.read(1)  # its environment cannot be read before exec has finished
-        assert [process.pid for process in carriers_of(marker.encode())] == [child.pid]
-        assert carriers_of(marker.encode() + b"0") == []
+        assert [process.pid for process in processes_with_environment(marker.encode())] == [
+            child.pid
+        ]
+        assert processes_with_environment(marker.encode() + b"0") == []
 
 
 HIDING = f"""

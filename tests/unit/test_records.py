@@ -7,10 +7,9 @@ from typing import get_args
 import pytest
 
 from torc_watch.core import events
-from torc_watch.core.decisions import Retry
 from torc_watch.core.diagnosis import Cause
 from torc_watch.core.events import Event, Verdict
-from torc_watch.core.policy import Plan
+from torc_watch.core.recovery_round import Plan, Retry
 from torc_watch.daemon import daemon_events
 from torc_watch.daemon.commands import Action
 from torc_watch.daemon.daemon_events import DaemonEvent
@@ -147,7 +146,7 @@ def test_only_a_slurm_allocation_has_a_slurm_job_id() -> None:
             "No space. Retrying in 8s.",
         ),
         (
-            daemon_events.StopAsked(signal="SIGTERM"),
+            daemon_events.StopRequested(signal="SIGTERM"),
             "Stopping on SIGTERM, after the rounds in progress.",
         ),
         (daemon_events.ConfigurationRead(), "The configuration was reloaded."),

@@ -10,7 +10,7 @@ import pytest
 from torc_watch.daemon.commands import WatchedWorkflow, WatchOptions, WatchState
 from torc_watch.daemon.registry import Registry
 from torc_watch.engine.database import MIGRATIONS
-from torc_watch.engine.journal import Identity, Journal
+from torc_watch.engine.journal import Journal, WorkflowIdentity
 
 WORKFLOW = WatchedWorkflow(
     server="http://a/torc-service/v1",
@@ -64,7 +64,7 @@ def test_journal_of_an_earlier_version_is_migrated(path: Path, version: int) -> 
     assert stored(path) == [WORKFLOW]
 
     with closing(Journal(path)) as journal:
-        watch = journal.begin_watch(Identity(server="s", workflow_id=7, created="then"))
+        watch = journal.begin_watch(WorkflowIdentity(server="s", workflow_id=7, created="then"))
         journal.end_watch(watch.id, "stuck", "Nothing runs.")
     assert watch.id == 1
 

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from torc_watch.core.steps import RoundOutcome, Step
+from torc_watch.core.recovery_round import RoundOutcome, Step
 from torc_watch.daemon.registry import Registry
 from torc_watch.daemon.retention import prune
-from torc_watch.engine.journal import Identity, Journal
+from torc_watch.engine.journal import Journal, WorkflowIdentity
 from torc_watch.engine.workflow_lock import lock_workflow
 
 
-def identity(workflow_id: int) -> Identity:
-    return Identity(server="s", workflow_id=workflow_id, created="then")
+def identity(workflow_id: int) -> WorkflowIdentity:
+    return WorkflowIdentity(server="s", workflow_id=workflow_id, created="then")
 
 
 def prune_after(days: float, home: Path) -> None:

@@ -7,9 +7,9 @@ import pytest
 
 from torc_watch.app.foreground_watch import request_for
 from torc_watch.config.settings import Settings, load_settings, origins
-from torc_watch.config.sources import VARIABLES, home
+from torc_watch.config.sources import VARIABLES, state_folder
 from torc_watch.core.errors import ConfigurationAway, InvalidInput
-from torc_watch.core.policy import RecoverySettings
+from torc_watch.core.recovery_round import RecoverySettings
 from torc_watch.daemon.commands import WatchedWorkflow, WatchOptions, WatchState
 from torc_watch.engine.messages import WatchRequest
 
@@ -169,7 +169,7 @@ def test_invalid_file_is_refused(tmp_path: Path, line: str, expected: str) -> No
 
 def test_home_of_an_unknown_user_is_refused(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("TORC_WATCHD_HOME", "~unknown-user/state")
-    for read in (home, load_settings):
+    for read in (state_folder, load_settings):
         with pytest.raises(InvalidInput, match=r"TORC_WATCHD_HOME in the .* no home for ~unknown"):
             read()
 
@@ -247,7 +247,7 @@ def test_environment_overrides_the_users_file_which_overrides_the_sites(
     environment.setenv("TORC_WATCHD_MAX_RETRIES", "4")
     assert origins()["max_retries"] == "TORC_WATCHD_MAX_RETRIES in the environment"
     assert load_settings().max_retries == 4
-    assert load_settings().chosen(WatchOptions(max_retries=5)).max_retries == 5
+    assert load_settings().with_options(WatchOptions(max_retries=5)).max_retries == 5
 
 
 def test_files_of_user_and_site_are_merged(tmp_path: Path) -> None:
@@ -263,7 +263,7 @@ def test_home_is_expanded_in_paths_of_a_file(
 ) -> None:
     environment.setenv("HOME", str(tmp_path))
     configure(tmp_path, "home = '~/state'\noutput_dir = '~/scratch'")
-    assert load_settings().home == home() == tmp_path / "state"
+    assert load_settings().home == state_folder() == tmp_path / "state"
     assert load_settings().output_dir == tmp_path / "scratch"
 
 
@@ -337,7 +337,7 @@ def test_hook_implies_that_unknown_failures_are_retried(
     tmp_path: Path, line: str, options: WatchOptions, hook: tuple[str, ...] | None, retries: bool
 ) -> None:
     configure(tmp_path, f"{line}\nretry_unknown = false")
-    chosen = load_settings().chosen(options)
+    chosen = load_settings().with_options(options)
     assert (chosen.recovery_hook, chosen.recovery().retry_unknown) == (hook, retries)
 
 

@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 from torc_watch.core.errors import ServerUnreachable
-from torc_watch.engine.throttle import ServerThrottle
+from torc_watch.engine.watcher import ServerThrottle
 
 pytestmark = pytest.mark.looptime
 

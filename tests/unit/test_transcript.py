@@ -9,13 +9,12 @@ import pytest
 from torc_watch.core import events
 from torc_watch.core.allocation import AllocationState, AllocationStatus, EndCause
 from torc_watch.core.assessment import Orphans
-from torc_watch.core.decisions import Repeat, Retry, Skip
 from torc_watch.core.diagnosis import Cause
 from torc_watch.core.events import Event, Verdict, WatchEnded
 from torc_watch.core.model import Job, JobCounts, JobStatus
-from torc_watch.core.policy import Plan, RecoverySettings
+from torc_watch.core.recovery_round import Plan, RecoverySettings, Repeat, Retry, Skip
 from torc_watch.core.units import MIB
-from torc_watch.engine.throttle import ServerThrottle
+from torc_watch.engine.watcher import ServerThrottle
 from torc_watch.render.transcript import Transcript
 
 if TYPE_CHECKING:

@@ -7,11 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from torc_watch.core.decisions import Retry
 from torc_watch.core.diagnosis import Cause
 from torc_watch.core.errors import JournalError
-from torc_watch.core.policy import Plan
-from torc_watch.core.steps import RoundOutcome, Step
+from torc_watch.core.recovery_round import Plan, Retry, RoundOutcome, Step
 from torc_watch.core.units import GIB
 from torc_watch.core.workflow_key import WorkflowKey
 from torc_watch.daemon.commands import Action, Command, WatchedWorkflow, WatchOptions, WatchState
@@ -19,10 +17,10 @@ from torc_watch.daemon.registry import Registry
 from torc_watch.daemon.spool import Spool
 from torc_watch.daemon.watch_history import known_workflows, watches_of
 from torc_watch.engine.database import MIGRATIONS
-from torc_watch.engine.journal import Identity, Journal
+from torc_watch.engine.journal import Journal, WorkflowIdentity
 from torc_watch.render.history_text import history_text, history_values
 
-A = Identity(server="http://a", workflow_id=42, created="2026-01-01")
+A = WorkflowIdentity(server="http://a", workflow_id=42, created="2026-01-01")
 RETRY = Retry(
     job_id=3,
     job_name="train",

@@ -16,16 +16,18 @@ from typing import TextIO
 import pytest
 
 from torc_watch.core.errors import InvalidInput, JournalError, WatchHeld
-from torc_watch.engine.journal import Identity
+from torc_watch.engine.journal import WorkflowIdentity
 from torc_watch.engine.workflow_lock import lock_workflow
 
-WORKFLOW = Identity(server="http://test/torc-service/v1", workflow_id=7, created="2026-01-01")
+WORKFLOW = WorkflowIdentity(
+    server="http://test/torc-service/v1", workflow_id=7, created="2026-01-01"
+)
 HOLDER = """
 import sys
 from pathlib import Path
 from torc_watch.engine.workflow_lock import lock_workflow
-from torc_watch.engine.journal import Identity
-identity = Identity(server=sys.argv[2], workflow_id=7, created=sys.argv[3])
+from torc_watch.engine.journal import WorkflowIdentity
+identity = WorkflowIdentity(server=sys.argv[2], workflow_id=7, created=sys.argv[3])
 with lock_workflow(Path(sys.argv[1]), identity):
     print("held", flush=True)
     sys.stdin.read()
@@ -76,7 +78,7 @@ def test_lock_is_released_at_the_end_of_the_context(tmp_path: Path) -> None:
         replace(WORKFLOW, server="http://other/torc-service/v1"),
     ],
 )
-def test_lock_does_not_cover_other_workflows(tmp_path: Path, other: Identity) -> None:
+def test_lock_does_not_cover_other_workflows(tmp_path: Path, other: WorkflowIdentity) -> None:
     with lock_workflow(tmp_path, WORKFLOW), lock_workflow(tmp_path, other):
         pass
 

@@ -22,7 +22,7 @@ from torc_watch.daemon.daemon_events import (
     ConfigurationRead,
     ControlMissing,
     DaemonEvent,
-    StopAsked,
+    StopRequested,
     WorkflowEvent,
 )
 from torc_watch.daemon.fence import Fence, FencedScheduler
@@ -105,7 +105,7 @@ class DaemonApp:
         await Daemon(context, self.requests, intervals).run()
 
     def stop(self, why: str) -> None:
-        self._announce(StopAsked(signal=why))
+        self._announce(StopRequested(signal=why))
         self.requests.stop()
 
     def reload(self) -> None:

@@ -44,64 +44,64 @@ async def run_daemon(
     ServerUnreachable if a single pass could not check every workflow.
     """
     rlimits.raise_open_file_limit()
-    manager = SystemdNotifier.from_environment(os.environ)
+    notifier = SystemdNotifier.from_environment(os.environ)
     single_pass = SinglePass(settings.lease_patience * _LEASE_PATIENCES) if once else None
 
-    def tell_everybody(event: DaemonEvent) -> None:
+    def announce_to_all(event: DaemonEvent) -> None:
         announce(event)
         if single_pass:
             single_pass.note(event)
         if not isinstance(event, _LOGGED_ONLY):
-            manager.set_status(record_of_daemon(event).message)
+            notifier.set_status(record_of_daemon(event).message)
         # Also on standby, or while it waits for the state folder: it is doing all that it can.
-        manager.ready()
+        notifier.ready()
 
-    app = DaemonApp(settings, load, report, tell_everybody, patience=0 if once else None)
-    await _serve(app, manager, single_pass)
+    app = DaemonApp(settings, load, report, announce_to_all, patience=0 if once else None)
+    await _serve(app, notifier, single_pass)
 
 
-async def _serve(app: DaemonApp, manager: SystemdNotifier, single_pass: SinglePass | None) -> None:
+async def _serve(app: DaemonApp, notifier: SystemdNotifier, single_pass: SinglePass | None) -> None:
     this = asyncio.current_task()
     assert this is not None  # noqa: S101 - a coroutine runs in one
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_handle_signals, app, manager, this.cancel)
-        tasks.start_soon(_keep_alive, manager)
+        tasks.start_soon(_handle_signals, app, notifier, this.cancel)
+        tasks.start_soon(_keep_alive, notifier)
         if single_pass:
             tasks.start_soon(single_pass.run, app.board, app.requests)
-        await app.run(partial(_show_status, app, manager))
+        await app.run(partial(_show_status, app, notifier))
         tasks.cancel_scope.cancel()
     if single_pass:
         single_pass.check()
 
 
 async def _handle_signals(
-    app: DaemonApp, manager: SystemdNotifier, interrupt: Callable[[], object]
+    app: DaemonApp, notifier: SystemdNotifier, interrupt: Callable[[], object]
 ) -> None:
     stopped_at = float("-inf")
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
         async for number in signals:
             if number == signal.SIGHUP:
-                manager.reloading()
+                notifier.reloading()
                 app.reload()
-                manager.ready()
+                notifier.ready()
             elif not app.requests.stop_requested:
                 stopped_at = anyio.current_time()
                 app.stop(signal.Signals(number).name)
-                manager.stopping()  # last: what is announced says that the daemon is ready
+                notifier.stopping()  # last: what is announced says that the daemon is ready
             elif anyio.current_time() - stopped_at >= _REPEATED_SIGNAL:
                 interrupt()
 
 
-async def _keep_alive(manager: SystemdNotifier) -> None:
+async def _keep_alive(notifier: SystemdNotifier) -> None:
     """Feeds systemd's watchdog; a blocked event loop stops doing so."""
-    while manager.watchdog is not None:
-        manager.ping_watchdog()
-        await anyio.sleep(manager.watchdog / 3)
+    while notifier.watchdog is not None:
+        notifier.ping_watchdog()
+        await anyio.sleep(notifier.watchdog / 3)
 
 
-async def _show_status(app: DaemonApp, manager: SystemdNotifier) -> None:
+async def _show_status(app: DaemonApp, notifier: SystemdNotifier) -> None:
     """While the daemon is active; before and after that its announcements are its status."""
     while True:
         await anyio.sleep(_STATUS_INTERVAL)
         if not app.requests.stop_requested:
-            manager.set_status(summary(app.board.views, utc_now()))
+            notifier.set_status(summary(app.board.views, utc_now()))

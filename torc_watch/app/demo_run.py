@@ -19,7 +19,7 @@ from torc_watch.app.local_submission import LocalShape, submit
 from torc_watch.config.settings import Settings
 from torc_watch.core.errors import InvalidInput, SchedulerError
 from torc_watch.core.events import Event
-from torc_watch.core.policy import RecoverySettings
+from torc_watch.core.recovery_round import RecoverySettings
 from torc_watch.engine.messages import WatchRequest
 from torc_watch.host.package_data import data_folder
 

@@ -47,9 +47,9 @@ def request_for(workflow: WatchedWorkflow, settings: Settings) -> WatchRequest:
     A relative output folder is taken from the state folder: the folder in which the daemon was
     started means nothing.
     """
-    chosen = settings.chosen(workflow.options)
-    request = watch_request(workflow.workflow_id, chosen)
-    return replace(request, output_dir=settings.home.absolute() / chosen.output_dir)
+    combined = settings.with_options(workflow.options)
+    request = watch_request(workflow.workflow_id, combined)
+    return replace(request, output_dir=settings.home.absolute() / combined.output_dir)
 
 
 async def watch(

@@ -27,7 +27,7 @@ from torc_watch.daemon.watch_history import PastRound, PastWatch, known_workflow
 from torc_watch.daemon.workflow_view import DaemonView
 from torc_watch.engine.diagnoser import Diagnoser
 from torc_watch.engine.recoverer import make_plan
-from torc_watch.engine.watcher import observe
+from torc_watch.engine.workers import observe
 from torc_watch.render.plan_text import PlanResult
 from torc_watch.torc.transport import Connection
 
@@ -82,8 +82,8 @@ def past_watches(home: Path, workflow_id: int, url: str | None) -> list[PastWatc
     return [watch for watch in watches if watch.key == key]
 
 
-def recorded(home: Path, key: WorkflowKey) -> StoredWatch:
-    """Raises JournalError."""
+def read_stored_watch(home: Path, key: WorkflowKey) -> StoredWatch:
+    """The options and rounds of the daemon's workflow. Raises JournalError, RecordUnreadable."""
     workflow = known_workflows(home).get(key)
     if workflow is not None and workflow.state is WatchState.UNREADABLE:
         raise RecordUnreadable(workflow.reason)
@@ -92,7 +92,7 @@ def recorded(home: Path, key: WorkflowKey) -> StoredWatch:
     return StoredWatch(options, rounds=watches[-1].rounds if watches else ())
 
 
-async def inspect_recorded(key: WorkflowKey, record: StoredWatch, settings: Settings) -> Inspection:
+async def inspect_stored(key: WorkflowKey, record: StoredWatch, settings: Settings) -> Inspection:
     """The workflow as it is on its server, with its own options.
 
     Raises ServerUnreachable if the server does not answer in time, or not as it should, and
@@ -104,7 +104,7 @@ async def inspect_recorded(key: WorkflowKey, record: StoredWatch, settings: Sett
     try:
         with anyio.fail_after(_SERVER_TIMEOUT):
             return await inspect(
-                workflow_id, settings.chosen(record.options), connection, rounds_used=used
+                workflow_id, settings.with_options(record.options), connection, rounds_used=used
             )
     except (ServerError, TimeoutError) as error:
         reason = str(error) or f"{server} did not answer within {_SERVER_TIMEOUT:g} s."

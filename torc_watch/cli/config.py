@@ -6,7 +6,7 @@ import typer
 
 from torc_watch.cli import options
 from torc_watch.config.settings import load_settings, origins
-from torc_watch.config.sources import files
+from torc_watch.config.sources import config_files
 
 app = typer.Typer(help="Show the configuration.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -42,7 +42,7 @@ def show(*, as_json: options.Json = False) -> None:
     for key, value in shown.items():
         print(f"{key:{width}}  {_text(value)}  ({sources[key]})")
     print()
-    for path in files():
+    for path in config_files():
         print(f"{path}{'' if path.exists() else ' (does not exist)'}")
 
 

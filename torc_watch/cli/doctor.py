@@ -18,7 +18,7 @@ from torc_watch.login_node.checks import CheckLevel, CheckResult, check_login_no
 from torc_watch.login_node.facts import LoginNode, RunMode, Server, recommend_mode
 from torc_watch.login_node.probes import ProbeTarget, probe_login_node
 
-_PATIENCE = 10.0  # seconds for the server
+_SERVER_TIMEOUT = 10.0  # seconds for the server
 _HOW = {
     RunMode.SERVICE: ("as a service", "torc-watchd service install"),
     RunMode.SCRONTAB: ("from scrontab", "scrontab"),
@@ -39,55 +39,56 @@ def doctor(*, url: options.Url = None, as_json: options.Json = False) -> int:
       torc-watchd doctor --json
     """
     settings = load_settings()
-    node = run(lambda: _look(settings, url))
-    found = check_login_node(node)
+    node = run(lambda: _probe(settings, url))
+    results = check_login_node(node)
     if as_json:
-        print(json.dumps(_values(node, found, recommend_mode(node))))
+        print(json.dumps(_values(node, results, recommend_mode(node))))
     else:
-        print("\n".join(_lines(found, recommend_mode(node))))
-    return 1 if any(finding.level is CheckLevel.PROBLEM for finding in found) else 0
+        print("\n".join(_lines(results, recommend_mode(node))))
+    return 1 if any(result.level is CheckLevel.PROBLEM for result in results) else 0
 
 
-async def _look(settings: Settings, url: str | None) -> LoginNode:
-    return await probe_login_node(_place(settings), run_command, lambda: _ask_server(settings, url))
+async def _probe(settings: Settings, url: str | None) -> LoginNode:
+    return await probe_login_node(
+        _target(settings), run_command, lambda: _ask_server(settings, url)
+    )
 
 
-def _place(settings: Settings) -> ProbeTarget:
-    environment = session_environment(os.environ)
+def _target(settings: Settings) -> ProbeTarget:
     return ProbeTarget(
         user=settings.user_name(),
         home=settings.home.absolute(),
-        environment=environment,
+        environment=session_environment(os.environ),
     )
 
 
 async def _ask_server(settings: Settings, url: str | None) -> Server:
     address = url or settings.api_url
     try:
-        with anyio.fail_after(_PATIENCE):
+        with anyio.fail_after(_SERVER_TIMEOUT):
             async with open_client(settings.connection(url)) as client:
                 return Server(url=address, version=str(client.version or "unknown"), error="")
     except TimeoutError:
-        return Server(url=address, version="", error=f"no answer within {_PATIENCE:.0f} s.")
+        return Server(url=address, version="", error=f"no answer within {_SERVER_TIMEOUT:.0f} s.")
     except errors.TorcWatchError as error:
         refused = not isinstance(error, errors.ServerUnreachable | errors.ServerFault)
         return Server(url=address, version="", error=str(error), is_denied=refused)
 
 
-def _values(node: LoginNode, found: Sequence[CheckResult], mode: RunMode) -> dict[str, object]:
+def _values(node: LoginNode, results: Sequence[CheckResult], mode: RunMode) -> dict[str, object]:
     return {
         "host": node.host,
         "mode": mode.value,
-        "findings": [asdict(finding) for finding in found],
+        "findings": [asdict(result) for result in results],
     }
 
 
-def _lines(found: Sequence[CheckResult], mode: RunMode) -> list[str]:
+def _lines(results: Sequence[CheckResult], mode: RunMode) -> list[str]:
     lines = []
-    for finding in found:
-        lines.append(f"{finding.level:8} {finding.subject:16} {finding.text}")
-        if finding.advice:
-            lines.append(f"{'':25} {finding.advice}")
+    for result in results:
+        lines.append(f"{result.level:8} {result.subject:16} {result.text}")
+        if result.advice:
+            lines.append(f"{'':25} {result.advice}")
     words, how = _HOW[mode]
     if mode is RunMode.SERVICE:
         return [*lines, "", f"Run it here {words}: {how}"]

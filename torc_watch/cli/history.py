@@ -4,7 +4,7 @@ import json
 
 from torc_watch.app.inspection import past_watches
 from torc_watch.cli import options
-from torc_watch.config.sources import home
+from torc_watch.config.sources import state_folder
 from torc_watch.render.history_text import history_text, history_values
 
 
@@ -18,7 +18,7 @@ def history(
       torc-watchd history 42
       torc-watchd history 42 --json
     """
-    watches = past_watches(home(), workflow_id, url)
+    watches = past_watches(state_folder(), workflow_id, url)
     if as_json:
         print(json.dumps(history_values(watches)))
         return

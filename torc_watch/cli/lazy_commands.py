@@ -1,4 +1,4 @@
-"""Modules of this room that are imported when they are used, so that the others start quickly."""
+"""Commands whose modules are imported when they are invoked, so that others start quickly."""
 
 from collections.abc import Sequence
 from importlib import import_module

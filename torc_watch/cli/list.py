@@ -9,7 +9,7 @@ import typer
 
 from torc_watch.cli import options
 from torc_watch.cli.lazy_commands import load
-from torc_watch.config.sources import home
+from torc_watch.config.sources import state_folder
 from torc_watch.daemon.status_file import read_status, utc_now
 from torc_watch.daemon.workflow_view import DaemonView
 from torc_watch.render.daemon_notices import notices
@@ -34,7 +34,7 @@ def list_(
       torc-watchd list --watch
       torc-watchd list --json
     """
-    folder = home()
+    folder = state_folder()
     if watch:
         load("live_list:keep_showing")(folder, as_json=as_json)
     else:

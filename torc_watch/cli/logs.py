@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from torc_watch.cli import options
-from torc_watch.config.sources import home
+from torc_watch.config.sources import state_folder
 from torc_watch.logs.log_reader import all_lines, followed_lines, is_about, sentences
 
 _INTERVAL = 0.5  # seconds between checks of a log that is followed
@@ -43,7 +43,7 @@ def logs(
       torc-watchd logs -f 42
       torc-watchd logs 42 --json
     """
-    path = home() / "daemon.log"
+    path = state_folder() / "daemon.log"
     read = partial(_readable, workflow_id=workflow_id, as_json=as_json)
     if follow:
         _follow(path, read)

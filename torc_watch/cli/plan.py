@@ -28,7 +28,7 @@ def plan(
       torc-watchd plan 42
       torc-watchd plan 42 --memory-multiplier 2.0 --json
     """
-    return show_plan(workflow_id, load_settings().chosen(watch_options), url, as_json=as_json)
+    return show_plan(workflow_id, load_settings().with_options(watch_options), url, as_json=as_json)
 
 
 def show_plan(workflow_id: int, settings: Settings, url: str | None, *, as_json: bool) -> int:

@@ -8,7 +8,7 @@ from torc_watch.app.foreground_watch import round_request
 from torc_watch.cli import options
 from torc_watch.cli.plan import show_plan
 from torc_watch.cli.watch_options import with_watch_options
-from torc_watch.cli.watch_output import watch_to_its_end
+from torc_watch.cli.watch_output import watch_in_foreground
 from torc_watch.config.settings import load_settings
 from torc_watch.daemon.commands import WatchOptions
 
@@ -35,8 +35,8 @@ def recover(
       torc-watchd recover 42 --dry-run
       torc-watchd recover 42 --no-retry-unknown
     """
-    settings = load_settings().chosen(watch_options)
+    settings = load_settings().with_options(watch_options)
     if dry_run:
         return show_plan(workflow_id, settings, url, as_json=as_json)
     request = round_request(workflow_id, settings)
-    return watch_to_its_end(request, settings, url, as_json=as_json)
+    return watch_in_foreground(request, settings, url, as_json=as_json)

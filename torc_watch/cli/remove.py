@@ -4,7 +4,7 @@ from torc_watch.app import command_delivery
 from torc_watch.cli import options
 from torc_watch.cli.command_output import print_sent
 from torc_watch.cli.event_loop import run
-from torc_watch.config.sources import home
+from torc_watch.config.sources import state_folder
 from torc_watch.daemon.commands import Action
 
 
@@ -17,5 +17,5 @@ def remove(workflow_ids: options.WorkflowIds, *, url: options.KnownUrl = None) -
     Examples:
       torc-watchd remove 42
     """
-    folder = home()
+    folder = state_folder()
     print_sent(run(lambda: command_delivery.send(folder, Action.REMOVE, workflow_ids, url)))

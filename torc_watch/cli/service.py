@@ -72,24 +72,28 @@ def install(
     async def command() -> None:
         services = await _services_environment()
         unseen = _unseen(services, needs_path=settings.local_runner is not None)
-        wanted = _service(services, unseen if save_environment else None)
-        files = service_install.desired_files(wanted)
+        unit = _unit(services, unseen if save_environment else None)
+        files = service_install.desired_files(unit)
         if not force:
             service_install.refuse_edited_files(files)
         if dry_run:
             _show(files)
             return
-        changed = service_install.install_files(files, print)
-        if no_start:
-            await service_install.reload_units(run_command)
-            print("Start it with: systemctl --user enable --now torc-watchd")
-        else:
-            await service_install.start_service(run_command, changed=changed, write_line=print)
-            await service_install.enable_linger(run_command, settings.user_name(), print)
-        await service_install.report_log_location(run_command, print)
-        _say_unseen({} if service_install.has_environment(wanted.folder, unseen) else unseen)
+        await _install(files, settings.user_name(), no_start=no_start)
+        _warn_of_unseen({} if service_install.has_environment(unit.folder, unseen) else unseen)
 
     run(command)
+
+
+async def _install(files: Sequence[DesiredFile], user: str, *, no_start: bool) -> None:
+    changed = service_install.install_files(files, print)
+    if no_start:
+        await service_install.reload_units(run_command)
+        print("Start it with: systemctl --user enable --now torc-watchd")
+    else:
+        await service_install.start_service(run_command, changed=changed, write_line=print)
+        await service_install.enable_linger(run_command, user, print)
+    await service_install.report_log_location(run_command, print)
 
 
 @app.command()
@@ -109,7 +113,7 @@ def uninstall() -> None:
 
 
 def own_command(program: str, python: str) -> tuple[str, ...]:
-    """How to start what is running: by the script it was started as, else as a module."""
+    """How to start this program: by the script that it was started as, else as a module."""
     found = shutil.which(program)
     if found and Path(found).name == _PROGRAM:
         return (str(Path(found).absolute()),)
@@ -128,7 +132,7 @@ async def _services_environment() -> dict[str, str]:
     return services
 
 
-def _service(services: Mapping[str, str], settings: dict[str, str] | None) -> UnitSpec:
+def _unit(services: Mapping[str, str], settings: dict[str, str] | None) -> UnitSpec:
     return UnitSpec(
         command=own_command(sys.argv[0], sys.executable),
         version=version("torc-watch"),
@@ -146,7 +150,7 @@ def _units_folder(services: Mapping[str, str]) -> Path:
 
 
 def _unseen(services: Mapping[str, str], *, needs_path: bool) -> dict[str, str]:
-    """The settings that services would not have; PATH only where something is found by it."""
+    """This shell's settings that a service would not see; PATH only if a program needs it."""
     found = missing_settings(os.environ, services)
     hidden = find_programs(os.environ.get("PATH")) - find_programs(services.get("PATH"))
     if not hidden and not needs_path:
@@ -164,9 +168,9 @@ def _show(files: Sequence[DesiredFile]) -> None:
             print(f"# {file.path}\n{file.text}")
 
 
-def _say_unseen(unseen: Mapping[str, str]) -> None:
+def _warn_of_unseen(unseen: Mapping[str, str]) -> None:
     if "TORC_WATCHD_HOME" in unseen:
-        print("Orders from this shell would not reach it: it has another TORC_WATCHD_HOME.")
+        print("Commands from this shell would not reach it: it has another TORC_WATCHD_HOME.")
     if unseen:
         print(f"The service does not see, of this shell's environment: {', '.join(unseen)}.")
         print("Write them into config.toml, or: torc-watchd service install --save-environment")

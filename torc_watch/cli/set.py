@@ -7,7 +7,7 @@ from torc_watch.cli import options
 from torc_watch.cli.command_output import print_sent
 from torc_watch.cli.event_loop import run
 from torc_watch.cli.watch_options import Unset, option_names, with_watch_options
-from torc_watch.config.sources import home
+from torc_watch.config.sources import state_folder
 from torc_watch.daemon.commands import Action, WatchOptions
 
 
@@ -33,7 +33,7 @@ def set_(
     names = option_names(unset)
     if watch_options == WatchOptions() and not names:
         raise typer.BadParameter("Give at least one option to change, such as --max-retries 6.")
-    folder = home()
+    folder = state_folder()
     print_sent(
         run(
             lambda: command_delivery.send(

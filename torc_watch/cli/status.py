@@ -7,11 +7,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from torc_watch.app.inspection import StoredWatch, find_workflow, inspect_recorded, recorded
+from torc_watch.app.inspection import StoredWatch, find_workflow, inspect_stored, read_stored_watch
 from torc_watch.cli import options
 from torc_watch.cli.event_loop import run
 from torc_watch.config.settings import load_settings
-from torc_watch.config.sources import home
+from torc_watch.config.sources import state_folder
 from torc_watch.core.workflow_key import WorkflowKey
 from torc_watch.daemon.status_file import find_view, read_status, utc_now
 from torc_watch.daemon.workflow_view import DaemonView
@@ -36,7 +36,7 @@ def status(
       torc-watchd status 42
       torc-watchd status 42 --json
     """
-    folder = home()
+    folder = state_folder()
     daemon = read_status(folder)
     key = find_workflow(folder, daemon, workflow_id, url)
     if as_json:
@@ -51,11 +51,11 @@ def _show_text(folder: Path, daemon: DaemonView | None, key: WorkflowKey) -> Non
     for note in notices(folder, daemon, now):
         print(note, file=sys.stderr)
     _print(workflow_text(key, find_view(daemon, key), now))
-    record = recorded(folder, key)
+    record = read_stored_watch(folder, key)
     _print([options_text(record.options)])
     for round_ in record.rounds:
         _print(round_text(round_))
-    seen = run(lambda: inspect_recorded(key, record, load_settings()))
+    seen = run(lambda: inspect_stored(key, record, load_settings()))
     _print(["", *live_text(seen.counts, seen.observation.allocations, seen.findings)])
     _print(plan_text(key.workflow_id, seen.answer))
 
@@ -71,7 +71,7 @@ def _show_values(folder: Path, daemon: DaemonView | None, key: WorkflowKey) -> N
         "live": None,
     }
     try:
-        record = recorded(folder, key)
+        record = read_stored_watch(folder, key)
         values |= {"choices": asdict(record.options), "rounds": list(map(asdict, record.rounds))}
         values["live"] = _live_values(key, record)
     finally:
@@ -79,7 +79,7 @@ def _show_values(folder: Path, daemon: DaemonView | None, key: WorkflowKey) -> N
 
 
 def _live_values(key: WorkflowKey, record: StoredWatch) -> dict[str, Any]:
-    seen = run(lambda: inspect_recorded(key, record, load_settings()))
+    seen = run(lambda: inspect_stored(key, record, load_settings()))
     live = live_values(seen.counts, seen.observation.allocations, seen.findings)
     return live | plan_values(key.workflow_id, seen.answer)
 

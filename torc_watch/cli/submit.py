@@ -46,7 +46,7 @@ def submit(
       torc-watchd submit examples/tutorial.yaml
       torc-watchd submit workflow.json5 --allocations 2 --cpus 4 --json
     """
-    settings = load_settings().chosen(watch_options)
+    settings = load_settings().with_options(watch_options)
     shape = LocalShape(allocations=allocations, num_cpus=cpus, output_dir=settings.output_dir)
     if allocations:
         with unusable_folder_refused(shape.output_dir):

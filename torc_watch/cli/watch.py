@@ -8,7 +8,7 @@ import typer
 from torc_watch.app.foreground_watch import watch_request
 from torc_watch.cli import options
 from torc_watch.cli.watch_options import with_watch_options
-from torc_watch.cli.watch_output import watch_to_its_end
+from torc_watch.cli.watch_output import watch_in_foreground
 from torc_watch.config.settings import load_settings
 from torc_watch.daemon.commands import WatchOptions
 
@@ -41,8 +41,8 @@ def watch(
       torc-watchd watch 42 --auto-recover --max-retries 5 --memory-multiplier 2.0
       torc-watchd watch 42 -r -p 120 -o /scratch/output -s
     """
-    settings = load_settings().chosen(watch_options)
+    settings = load_settings().with_options(watch_options)
     request = replace(
         watch_request(workflow_id, settings), show_job_counts=show_job_counts, patience=_PATIENCE
     )
-    return watch_to_its_end(request, settings, url, as_json=as_json)
+    return watch_in_foreground(request, settings, url, as_json=as_json)

@@ -11,7 +11,13 @@ from typing import Annotated, Any
 import typer
 
 from torc_watch.cli.options import positive
-from torc_watch.daemon.commands import OPTION_NAMES, WatchOptions
+from torc_watch.core.recovery_round import DEFAULT_MAX_RETRIES, DEFAULT_MULTIPLIER
+from torc_watch.daemon.commands import (
+    DEFAULT_OUTPUT_DIR,
+    DEFAULT_POLL_INTERVAL,
+    OPTION_NAMES,
+    WatchOptions,
+)
 
 
 def above_one(value: float | None) -> float | None:
@@ -87,7 +93,11 @@ _WATCH_OPTIONS: dict[str, Any] = {
     "max_retries": Annotated[
         int | None,
         typer.Option(
-            "--max-retries", "-m", min=0, help="Maximum recovery attempts.", show_default="3"
+            "--max-retries",
+            "-m",
+            min=0,
+            help="Maximum recovery attempts.",
+            show_default=str(DEFAULT_MAX_RETRIES),
         ),
     ],
     "memory_multiplier": Annotated[
@@ -95,13 +105,15 @@ _WATCH_OPTIONS: dict[str, Any] = {
         typer.Option(
             callback=above_one,
             help="Memory increase factor after an out-of-memory failure.",
-            show_default="1.5",
+            show_default=str(DEFAULT_MULTIPLIER),
         ),
     ],
     "runtime_multiplier": Annotated[
         float | None,
         typer.Option(
-            callback=above_one, help="Runtime increase factor after a timeout.", show_default="1.5"
+            callback=above_one,
+            help="Runtime increase factor after a timeout.",
+            show_default=str(DEFAULT_MULTIPLIER),
         ),
     ],
     "retry_unknown": Annotated[
@@ -127,7 +139,7 @@ _WATCH_OPTIONS: dict[str, Any] = {
             "-p",
             callback=positive,
             help="Seconds between polls.",
-            show_default="60",
+            show_default=f"{DEFAULT_POLL_INTERVAL:g}",
         ),
     ],
     "output_dir": Annotated[
@@ -136,7 +148,7 @@ _WATCH_OPTIONS: dict[str, Any] = {
             "--output-dir",
             "-o",
             help="Folder for logs and for the jobs' output.",
-            show_default="output",
+            show_default=DEFAULT_OUTPUT_DIR,
         ),
     ],
 }

@@ -17,7 +17,7 @@ from torc_watch.logs.watch_log import open_watch_log
 from torc_watch.render.transcript import Transcript
 
 
-def watch_to_its_end(
+def watch_in_foreground(
     request: WatchRequest, settings: Settings, url: str | None, *, as_json: bool
 ) -> int:
     """Watches in the foreground and returns the exit status; `recover` is a watch of one round."""

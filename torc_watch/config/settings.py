@@ -36,15 +36,20 @@ from torc_watch.config.sources import (
     SET_BY_LOGIN,
     VARIABLES,
     check_keys,
-    default_home,
+    default_state_folder,
     environment_origin,
-    existing_files,
+    existing_config_files,
     own_path,
     reading,
 )
 from torc_watch.core.errors import InvalidInput
-from torc_watch.core.policy import RecoverySettings
-from torc_watch.daemon.commands import MAX_INTERVAL, WatchOptions
+from torc_watch.core.recovery_round import DEFAULT_MAX_RETRIES, DEFAULT_MULTIPLIER, RecoverySettings
+from torc_watch.daemon.commands import (
+    DEFAULT_OUTPUT_DIR,
+    DEFAULT_POLL_INTERVAL,
+    MAX_INTERVAL,
+    WatchOptions,
+)
 from torc_watch.torc.transport import Connection
 
 DEFAULT_URL = "http://localhost:8080/torc-service/v1"
@@ -52,7 +57,7 @@ _SETTINGS = {variable: name for name, variables in VARIABLES.items() for variabl
 _OPPOSITES = {"true": "false", "false": "true"}  # the values that Torc takes for TORC_TLS_INSECURE
 
 
-def split_command(command: object) -> object:
+def _split_command(command: object) -> object:
     """The arguments of a command that is written as one string. Raises ValueError."""
     words = shlex.split(command) if isinstance(command, str) else command
     if not words:
@@ -63,7 +68,7 @@ def split_command(command: object) -> object:
 _OwnPath = Annotated[Path, AfterValidator(own_path)]
 _Factor = Annotated[float, Field(gt=1, allow_inf_nan=False)]
 _Seconds = Annotated[float, Field(gt=0, le=MAX_INTERVAL, allow_inf_nan=False)]
-_Command = Annotated[tuple[str, ...], BeforeValidator(split_command)]
+_Command = Annotated[tuple[str, ...], BeforeValidator(_split_command)]
 
 
 class Settings(BaseSettings):
@@ -87,16 +92,16 @@ class Settings(BaseSettings):
     ca_file: _OwnPath | None = None
     verify_tls: bool = True
     timeout: _Seconds = 30.0
-    home: _OwnPath = Field(default_factory=default_home)
+    home: _OwnPath = Field(default_factory=default_state_folder)
     local_runner: str | None = None
     auto_recover: bool = False
-    max_retries: Annotated[int, Field(ge=0)] = 3
-    memory_multiplier: _Factor = 1.5
-    runtime_multiplier: _Factor = 1.5
+    max_retries: Annotated[int, Field(ge=0)] = DEFAULT_MAX_RETRIES
+    memory_multiplier: _Factor = DEFAULT_MULTIPLIER
+    runtime_multiplier: _Factor = DEFAULT_MULTIPLIER
     retry_unknown: bool = True
     recovery_hook: _Command | None = None
-    poll_interval: _Seconds = 60.0
-    output_dir: _OwnPath = Path("output")
+    poll_interval: _Seconds = DEFAULT_POLL_INTERVAL
+    output_dir: _OwnPath = Path(DEFAULT_OUTPUT_DIR)
     lease_patience: _Seconds = 180.0
 
     @classmethod
@@ -142,19 +147,19 @@ class Settings(BaseSettings):
             )
         return Path(found).absolute()
 
-    def chosen(self, choices: WatchOptions) -> Self:
-        """These, but for what was asked for explicitly.
+    def with_options(self, options: WatchOptions) -> Self:
+        """These, overridden by the options that are set.
 
-        A hook is run before unknown failures are retried: whoever wants them left alone wants none.
+        A hook is run before unknown failures are retried: without such retries there is none.
         """
-        said: dict[str, Any] = {
-            name: value for name, value in asdict(choices).items() if value is not None
+        given: dict[str, Any] = {
+            name: value for name, value in asdict(options).items() if value is not None
         }
-        if choices.retry_unknown is False and choices.recovery_hook is None:
-            said["recovery_hook"] = None
-        if choices.output_dir is not None:
-            said["output_dir"] = Path(choices.output_dir)
-        return self.model_copy(update=said)
+        if options.retry_unknown is False and options.recovery_hook is None:
+            given["recovery_hook"] = None
+        if options.output_dir is not None:
+            given["output_dir"] = Path(options.output_dir)
+        return self.model_copy(update=given)
 
     def recovery(self) -> RecoverySettings:
         return RecoverySettings(
@@ -223,7 +228,7 @@ def _sources(settings_cls: type[BaseSettings]) -> list[_Environment | _ConfigFil
     """The strongest first."""
     return [
         _Environment(settings_cls, VARIABLES.keys() - SET_BY_LOGIN),
-        *(_ConfigFile(settings_cls, path) for path in existing_files()),
+        *(_ConfigFile(settings_cls, path) for path in existing_config_files()),
         _Environment(settings_cls, SET_BY_LOGIN),
     ]
 

@@ -45,22 +45,22 @@ _ABSOLUTE = ("password_file", "ca_file", "home")
 _SWITCHES = ("verify_tls", "auto_recover", "retry_unknown")
 
 
-def files() -> list[Path]:
+def config_files() -> list[Path]:
     """Where configuration files may be: the user's, then the site's. The first one overrides."""
     folders = platformdirs.PlatformDirs(_NAME, multipath=True).iter_config_paths()
     return [folder / "config.toml" for folder in folders]
 
 
-def existing_files() -> list[Path]:
-    """As `files`. Raises ConfigurationAway for a file that is there but cannot be opened."""
-    return [path for path in files() if _exists(path)]
+def existing_config_files() -> list[Path]:
+    """As `config_files`. Raises ConfigurationAway for a file that is there but cannot be opened."""
+    return [path for path in config_files() if _exists(path)]
 
 
-def default_home() -> Path:
+def default_state_folder() -> Path:
     return platformdirs.user_state_path(_NAME)
 
 
-def home() -> Path:
+def state_folder() -> Path:
     """The state folder; no other value is looked at, but every file is checked.
 
     Raises ConfigurationAway for a file that cannot be read, InvalidInput for an invalid file or
@@ -71,7 +71,7 @@ def home() -> Path:
             return own_path(Path(value))
         except InvalidInput as error:
             raise InvalidInput(f"{origin}: {error}.") from error
-    return default_home()
+    return default_state_folder()
 
 
 def own_path(path: Path) -> Path:
@@ -108,7 +108,7 @@ def check_keys(path: Path, values: Mapping[str, Any]) -> None:
 
 def _homes() -> Iterator[tuple[str, str]]:
     """Every configured state folder with its origin, the strongest first."""
-    of_files = [(str(path), _read(path).get("home")) for path in existing_files()]
+    of_files = [(str(path), _read(path).get("home")) for path in existing_config_files()]
     (variable,) = VARIABLES["home"]
     of_environment = (environment_origin(variable), os.environ.get(variable))
     return ((origin, value) for origin, value in (of_environment, *of_files) if value)

@@ -7,7 +7,6 @@ from torc_watch.core import intervals
 from torc_watch.core.allocation import AllocationState, AllocationStatus
 from torc_watch.core.model import Allocation, ComputeNode, Job, JobCounts, JobStatus, Workflow
 
-OPEN_ALLOCATION = frozenset({"pending", "active"})
 UNFINISHED = (
     JobStatus.UNINITIALIZED,
     JobStatus.BLOCKED,

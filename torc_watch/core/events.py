@@ -11,8 +11,7 @@ from typing import ClassVar
 from torc_watch.core.allocation import AllocationStatus
 from torc_watch.core.assessment import Orphans
 from torc_watch.core.model import JobCounts
-from torc_watch.core.policy import Plan
-from torc_watch.core.steps import Step
+from torc_watch.core.recovery_round import Plan, Step
 
 
 class Verdict(Enum):

@@ -1,4 +1,4 @@
-"""The Torc server's things as torc-watch sees them, validated: frozen, and with units.
+"""The objects of a Torc server as torc-watch sees them: validated, frozen, and with units.
 
 Memory is in bytes, durations are in seconds, and an identifier is the server's integer. A value
 that cannot be read (a memory text such as ``8gb``) is ``None`` here, never a guess.
@@ -108,6 +108,11 @@ class Allocation:
     scheduler_config_id: int
     scheduler_type: str
     status: str
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the server believes that it is queued or running."""
+        return self.status in ("pending", "active")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

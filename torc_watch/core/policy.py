@@ -7,27 +7,22 @@ without raising anything twice, or with a Refusal, which hands the workflow over
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
 from torc_watch.core import assessment, resource_requests, units
-from torc_watch.core.allocation import AllocationSpec, NodeClass
-from torc_watch.core.decisions import Repeat, Retry, Skip
+from torc_watch.core.allocation import NodeClass
 from torc_watch.core.diagnosis import Cause, Finding
 from torc_watch.core.model import Dependent, Job, JobCounts, JobStatus, SchedulerConfig, Workflow
-from torc_watch.core.resource_requests import Adjustment, Demand, adjustments_for
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecoverySettings:
-    """What the user allows. Multipliers are above 1.
-
-    ``max_retries`` counts rounds; None when the user asks for one round after the other.
-    """
-
-    max_retries: int | None = 3
-    memory_multiplier: float = 1.5
-    runtime_multiplier: float = 1.5
-    retry_unknown: bool = True
+from torc_watch.core.recovery_round import (
+    Adjustment,
+    Plan,
+    RecoverySettings,
+    Refusal,
+    RefusalKind,
+    Repeat,
+    Retry,
+    Skip,
+)
+from torc_watch.core.resource_requests import Demand, adjustments_for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,54 +48,6 @@ class Situation:
     allocation_stem: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """One round of recovery. ``run_id`` is the run that came to rest.
-
-    ``uninitialized`` counts the jobs that a round, or a user, reset and then did not start.
-    ``repeated`` are those that completed, or were disabled, and that Torc starts over because they
-    are behind one that runs again; None when that is not known. ``scheduler_type`` is None in plans
-    of versions that knew one scheduler only. The journal keeps plans: a field that is added has a
-    default, so that those of earlier versions can be read.
-    """
-
-    workflow_id: int
-    run_id: int
-    number: int
-    retries: tuple[Retry, ...]
-    uninitialized: int
-    repeated: tuple[Repeat, ...] | None = None
-    left_alone: tuple[Skip, ...]
-    adjustments: tuple[Adjustment, ...]
-    scheduler_type: str | None = None
-    scheduler_config_id: int | None
-    allocations: tuple[AllocationSpec, ...]
-
-    @property
-    def starts_run(self) -> bool:
-        """Whether jobs are initialized, for which there must be a new run.
-
-        In the old one they may have a result already, and the server takes no second.
-        """
-        return bool(self.retries or self.uninitialized)
-
-    def count(self, cause: Cause) -> int:
-        return sum(retry.cause is cause for retry in self.retries)
-
-
-class RefusalKind(StrEnum):
-    EXHAUSTED = "exhausted"  # every allowed round was used
-    NOTHING_TO_RETRY = "nothing_to_retry"  # there are failures, none of which may be retried
-    STUCK = "stuck"  # no failures, and no job that could be started
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
-    kind: RefusalKind
-    reason: str
-    left_alone: tuple[Skip, ...] = ()
-
-
 def exhausted(rounds_used: int, settings: RecoverySettings) -> Refusal | None:
     """The refusal that follows from the number of rounds alone."""
     if settings.max_retries is None or rounds_used < settings.max_retries:
@@ -124,9 +71,9 @@ def plan(situation: Situation, settings: RecoverySettings) -> Plan | Refusal:
         left_alone = tuple(replace(left, restarts_anyway=False) for left in left_alone)
         if not situation.counts.of(JobStatus.READY):
             return _refuse(situation, left_alone)
-    behind = _behind(situation, retries)
-    left_alone = tuple(_restarted(left, behind or {}) for left in left_alone)
-    repeated = None if behind is None else _repeated(situation, behind)
+    restarted = _restarted_dependents(situation, retries)
+    left_alone = tuple(_with_restart(left, restarted or {}) for left in left_alone)
+    repeated = None if restarted is None else _repeated(situation, restarted)
     asked = {finding.job.id: finding.requirements for finding in situation.findings}
     adjustments = adjustments_for(retries, asked, situation.workflow.run_id + 1)
     return Plan(
@@ -158,7 +105,7 @@ def _decide(
         case Cause.TIMEOUT:
             return _raise_runtime(finding, node_classes, settings.runtime_multiplier)
         case Cause.UNKNOWN if not settings.retry_unknown:
-            return _leave(finding, f"{finding.reason}; unknown failures are not retried")
+            return _skip(finding, f"{finding.reason}; unknown failures are not retried")
         case Cause.UNKNOWN | Cause.INTERRUPTED:
             return _retry(finding)
 
@@ -174,7 +121,7 @@ def _raise_memory(
         asked.memory, peak=finding.peak_memory, multiplier=multiplier, cap=cap
     )
     if after is None:
-        return _leave(
+        return _skip(
             finding, f"needs more than {units.format_memory(cap)}, the most that a node has"
         )
     return _retry(finding, memory=(asked.memory, after))
@@ -191,7 +138,7 @@ def _raise_runtime(
         asked.runtime, ran=finding.ran, multiplier=multiplier, cap=cap
     )
     if after is None:
-        return _leave(
+        return _skip(
             finding, f"needs longer than {units.format_duration(asked.runtime)}, the longest"
         )
     return _retry(finding, runtime=(asked.runtime, after))
@@ -213,7 +160,7 @@ def _retry(
     )
 
 
-def _leave(finding: Finding, reason: str) -> Skip:
+def _skip(finding: Finding, reason: str) -> Skip:
     return Skip(
         job_id=finding.job.id,
         job_name=finding.job.name,
@@ -224,8 +171,8 @@ def _leave(finding: Finding, reason: str) -> Skip:
     )
 
 
-def _behind(situation: Situation, retries: Iterable[Retry]) -> dict[int, str] | None:
-    """The names, by id, of what Torc starts over along with the jobs that are reset."""
+def _restarted_dependents(situation: Situation, retries: Iterable[Retry]) -> dict[int, str] | None:
+    """The names, by id, of the dependents that Torc restarts along with the jobs that are reset."""
     if situation.dependents is None:
         return None
     reset = [retry.job_id for retry in retries]
@@ -247,17 +194,17 @@ def all_dependents(jobs: Iterable[int], dependents: Iterable[Dependent]) -> dict
     return found
 
 
-def _restarted(left: Skip, behind: Collection[int]) -> Skip:
-    return replace(left, restarts_anyway=left.restarts_anyway or left.job_id in behind)
+def _with_restart(left: Skip, restarted: Collection[int]) -> Skip:
+    return replace(left, restarts_anyway=left.restarts_anyway or left.job_id in restarted)
 
 
-def _repeated(situation: Situation, behind: Mapping[int, str]) -> tuple[Repeat, ...]:
-    """Those of the jobs ``behind`` that have neither failed nor yet to run."""
+def _repeated(situation: Situation, restarted: Mapping[int, str]) -> tuple[Repeat, ...]:
+    """Those ``restarted`` dependents that have neither failed nor yet to run."""
     known = {finding.job.id for finding in situation.findings}
     known |= {job.id for job in situation.waiting}
     return tuple(
         Repeat(job_id=job_id, job_name=name)
-        for job_id, name in sorted(behind.items())
+        for job_id, name in sorted(restarted.items())
         if job_id not in known
     )
 

@@ -12,23 +12,12 @@ from dataclasses import dataclass
 
 from torc_watch.core import units
 from torc_watch.core.allocation import AllocationShape, AllocationSpec, NodeClass
-from torc_watch.core.decisions import Retry
 from torc_watch.core.model import Requirements, SchedulerConfig
+from torc_watch.core.recovery_round import Adjustment, Retry
 from torc_watch.core.units import MIB
 
 _NAME_OF_A_RAISED_ROW = re.compile(r"\.run\d+\.\w+\.\w+")
 _Target = tuple[str, int, int, tuple[int, int, int]]  # name, memory, runtime; CPUs, GPUs, nodes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Adjustment:
-    """A new row of requirements, a copy of ``base`` with more, and the jobs that move to it."""
-
-    name: str
-    base: Requirements
-    memory: int
-    runtime: int
-    job_ids: tuple[int, ...]
 
 
 def raised_memory(

@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 
 from torc_watch.core.workflow_key import WorkflowKey
 
+DEFAULT_POLL_INTERVAL = 60.0  # seconds
+DEFAULT_OUTPUT_DIR = "output"
 MAX_INTERVAL = 366 * 86_400.0  # seconds: of any interval, so that its end is a valid date
 
 

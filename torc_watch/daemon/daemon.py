@@ -1,4 +1,4 @@
-"""The daemon: on standby until it holds the lease, then it does what users asked for.
+"""The daemon: on standby until it holds the lease, then it carries out the users' commands.
 
 The holder of the lease reads the spool and the registry, watches the workflows, and proves by its
 heartbeat that it is alive. After a takeover it drops all work at once, as if it were killed: the
@@ -14,24 +14,19 @@ from typing import Any
 
 import anyio
 from anyio import to_thread
-from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint
 
 from torc_watch.core.errors import JournalBusy, JournalCorrupt, JournalError, LeaseLost
 from torc_watch.core.os_errors import describe_os_error
 from torc_watch.daemon import daemon_events
-from torc_watch.daemon.commands import WatchedWorkflow
 from torc_watch.daemon.daemon_events import DaemonEvent
 from torc_watch.daemon.fence import Fence
 from torc_watch.daemon.lease import Lease
 from torc_watch.daemon.registry import Registry
-from torc_watch.daemon.server_pool import OpenServer
 from torc_watch.daemon.spool import InvalidFile, PendingCommand, Spool
-from torc_watch.daemon.status_board import StatusBoard
-from torc_watch.daemon.watch_manager import Report, WatchManager
+from torc_watch.daemon.watch_manager import WatchContext, WatchManager
 from torc_watch.daemon.workflow_view import WorkflowView
 from torc_watch.engine.database import check_integrity, set_damaged_aside
-from torc_watch.engine.messages import WatchRequest
 from torc_watch.engine.supervisor import innermost
 from torc_watch.torc.retry_policy import jittered_backoff
 
@@ -91,13 +86,12 @@ class ControlRequests:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DaemonContext:
+class DaemonContext(WatchContext):
     """What the daemon works with. Only the holder of the lease opens the journal.
 
-    ``open_registry`` claims the journal for the lease of that name; ``request_for`` combines a
-    workflow's options with the configuration; ``background`` tasks run while the daemon is active;
-    ``on_stopped`` is called when all watches have ended in order; ``previous_views`` returns what
-    the daemon before this one published.
+    ``open_registry`` claims the journal for the lease of that name; ``background`` tasks run while
+    the daemon is active; ``on_stopped`` is called when all watches have ended in order;
+    ``previous_views`` returns what the daemon before this one published.
     """
 
     lease: Lease
@@ -105,10 +99,6 @@ class DaemonContext:
     spool: Spool
     journal: Path
     open_registry: Callable[[str], Registry]
-    open_server: OpenServer
-    request_for: Callable[[WatchedWorkflow], WatchRequest]
-    board: StatusBoard
-    report: Report
     announce: Callable[[DaemonEvent], None]
     background: Sequence[Callable[[], Coroutine[Any, Any, None]]] = ()
     on_stopped: Callable[[], Awaitable[object]] = checkpoint
@@ -189,7 +179,7 @@ class Daemon:
                 async with anyio.create_task_group() as tasks:
                     for task in context.background:
                         tasks.start_soon(task)
-                    manager = self._watch_manager(tasks, registry)
+                    manager = WatchManager(tasks, registry, context)
                     manager.start(previous_views)
                     context.announce(daemon_events.LeaseTaken(workflows=len(manager.workflows)))
                     await self._process_requests(manager)
@@ -199,17 +189,6 @@ class Daemon:
                 raise innermost(group) from group
             finally:
                 context.board.clear()
-
-    def _watch_manager(self, tasks: TaskGroup, registry: Registry) -> WatchManager:
-        context = self._context
-        return WatchManager(
-            tasks,
-            registry,
-            context.open_server,
-            context.request_for,
-            context.board,
-            context.report,
-        )
 
     async def _stop(self, manager: WatchManager) -> None:
         with anyio.move_on_after(self._intervals.shutdown_grace):

@@ -96,7 +96,7 @@ class ConfigurationRead:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StopAsked:
+class StopRequested:
     """The daemon received ``signal``, such as SIGTERM, and stops after the rounds under way."""
 
     name: ClassVar = "daemon.stopping"
@@ -108,7 +108,7 @@ WorkflowEvent = Event | CommandApplied | CommandRefused
 
 DaemonEvent = (
     CommandUnreadable
-    | StopAsked
+    | StopRequested
     | LeaseTaken
     | LeaseHeldElsewhere
     | LeaseGone

@@ -10,8 +10,7 @@ from pydantic import TypeAdapter
 
 from torc_watch.core.errors import JournalError
 from torc_watch.core.os_errors import describe_os_error
-from torc_watch.core.policy import Plan
-from torc_watch.core.steps import Step
+from torc_watch.core.recovery_round import Plan, Step
 from torc_watch.core.workflow_key import WorkflowKey
 from torc_watch.daemon.commands import Command, Removed, WatchedWorkflow, apply_command
 from torc_watch.daemon.registry import workflow_from
@@ -23,7 +22,7 @@ _CUT_OFF = (
     "a process was killed while it changed the journal, or one on another login node, whose locks "
     "are not visible here, is changing it. Try again; the next torc-watchd run or watch repairs it."
 )
-_SECONDS = 10.0  # seconds to wait for a process that is writing
+_BUSY_TIMEOUT = 10.0  # seconds to wait for a process that is writing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +143,7 @@ def _open_journal(path: Path, table: str) -> Iterator[sqlite3.Connection | None]
             yield None
             return
         uri = f"{path.absolute().as_uri()}?mode=ro"
-        with closing(sqlite3.connect(uri, uri=True, timeout=_SECONDS)) as database:
+        with closing(sqlite3.connect(uri, uri=True, timeout=_BUSY_TIMEOUT)) as database:
             database.row_factory = sqlite3.Row
             found = database.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,))
             yield database if found.fetchone() else None

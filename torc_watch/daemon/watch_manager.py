@@ -6,7 +6,7 @@ gives another command for it.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import anyio
@@ -47,24 +47,27 @@ _RETRYABLE = (ServerError, SchedulerError, WatchHeld, InvalidInput, RecordUnread
 Report = Callable[[WorkflowEvent, str], None]  # an event of a workflow, and its server
 
 
-class WatchManager:
-    """``request_for`` combines a workflow's options with the configuration."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchContext:
+    """What the watches work with.
 
-    def __init__(
-        self,
-        tasks: TaskGroup,
-        registry: Registry,
-        open_server: OpenServer,
-        request_for: Callable[[WatchedWorkflow], WatchRequest],
-        board: StatusBoard,
-        report: Report,
-    ) -> None:
+    ``request_for`` combines a workflow's options with the configuration.
+    """
+
+    open_server: OpenServer
+    request_for: Callable[[WatchedWorkflow], WatchRequest]
+    board: StatusBoard
+    report: Report
+
+
+class WatchManager:
+    def __init__(self, tasks: TaskGroup, registry: Registry, context: WatchContext) -> None:
         self._tasks = tasks
         self._registry = registry
-        self._request_for = request_for
-        self._board = board
-        self._report = report
-        self._servers = ServerPool(tasks, open_server)
+        self._request_for = context.request_for
+        self._board = context.board
+        self._report = context.report
+        self._servers = ServerPool(tasks, context.open_server)
         self._workflows = {workflow.key: workflow for workflow in registry.workflows()}
         self._watches: dict[WorkflowKey, anyio.CancelScope] = {}
         self._all_ended = anyio.Event()

@@ -126,9 +126,8 @@ class Database:
 
     def _ensure_lease(self) -> None:
         row = self._connection.execute("SELECT lease FROM tenure").fetchone()
-        if (
-            row is None or row["lease"] != self._lease
-        ):  # no row: the file we had claimed was replaced
+        # No row: the file that we had claimed was replaced.
+        if row is None or row["lease"] != self._lease:
             raise LeaseLost("Another torc-watchd of yours has taken over.")
 
     def _prepare(self) -> None:

@@ -1,4 +1,8 @@
-"""What a poll result means and, for a workflow at rest, why its jobs failed."""
+"""What a poll result means and, for a workflow at rest, why its jobs failed.
+
+A workflow that is handed over is reported with its failed jobs, and the last line of the error
+output of each.
+"""
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -9,7 +13,6 @@ import anyio
 
 from torc_watch.core import assessment, diagnosis, events, intervals, policy
 from torc_watch.core.assessment import Observation, Orphans, WorkflowState
-from torc_watch.core.decisions import Skip
 from torc_watch.core.diagnosis import DEFAULT_REQUIREMENTS, Evidence, Finding
 from torc_watch.core.events import Event, FailedJob, Verdict, WatchEnded
 from torc_watch.core.job_output import stdio_name
@@ -21,7 +24,7 @@ from torc_watch.core.model import (
     Requirements,
     Workflow,
 )
-from torc_watch.engine.allocations import find_orphans
+from torc_watch.core.recovery_round import Skip
 from torc_watch.engine.messages import (
     Decision,
     Diagnosis,
@@ -31,13 +34,14 @@ from torc_watch.engine.messages import (
     Watch,
     WatchRequest,
 )
+from torc_watch.engine.workers import find_orphans
 from torc_watch.host.file_tail import last_lines
 from torc_watch.torc.client import TorcClient
 
 _CANCELED = "Workflow {} was canceled. Nothing was changed since; reset it to run it again."
-_SHORTEST_GRACE = 1.0  # seconds: what is left may be too little to measure
 _ARCHIVED = "Workflow {} was archived. Nothing was changed since."
-_MOST = 50  # more than a user reads, and few enough to read from a slow file system
+_SHORTEST_GRACE = 1.0  # seconds: what is left may be too little to measure
+_MAX_FAILED_JOBS = 50  # more than a user reads, and few enough to read from a slow file system
 
 
 class Diagnoser:
@@ -45,8 +49,8 @@ class Diagnoser:
         self._client = client
         self._report = report
 
-    async def explain(self, poll: PollResult) -> Decision | RecoveryRequest:
-        """A decision where the poll result calls for no round of recovery."""
+    async def assess(self, poll: PollResult) -> Decision | RecoveryRequest:
+        """A decision where the poll result calls for no round of recovery. Raises ServerError."""
         watch, observation = poll.watch, poll.observation
         state = assessment.workflow_state(observation)
         if ended := _ended_by_user(watch.workflow_id, state):
@@ -56,9 +60,9 @@ class Diagnoser:
         if state is WorkflowState.WORKING:
             watch.at_rest_since = None
             return _still_running(watch.workflow_id) if watch.request.once else KeepWatching()
-        return await self._explain_rest(poll, state)
+        return await self._assess_at_rest(poll, state)
 
-    async def _explain_rest(
+    async def _assess_at_rest(
         self, poll: PollResult, state: WorkflowState
     ) -> Decision | RecoveryRequest:
         """The same for a workflow without workers."""
@@ -76,9 +80,9 @@ class Diagnoser:
         if is_finished:
             self._report(events.WorkflowComplete(workflow_id=workflow_id))
             self._report(events.WorkflowFailed(workflow_id=workflow_id, counts=counts))
-            return await self._consider(poll, counts, Verdict.FAILED)
+            return await self._recover_or_hand_over(poll, counts, Verdict.FAILED)
         self._report(events.WorkflowStalled(workflow_id=workflow_id, counts=counts))
-        return await self._consider(poll, counts, Verdict.STUCK)
+        return await self._recover_or_hand_over(poll, counts, Verdict.STUCK)
 
     def _grace_left(self, poll: PollResult, counts: JobCounts, *, is_finished: bool) -> float:
         """For how many seconds the workflow may still continue by itself; 0 when they are over."""
@@ -127,11 +131,11 @@ class Diagnoser:
 
     async def failures(self, workflow: Workflow, counts: JobCounts) -> tuple[Finding, ...]:
         """Why each job failed that has failed so far, while others may still run. Only reads."""
-        if not _present(counts):
+        if not _failure_statuses(counts):
             return ()
         return await self._failures(workflow, counts, await self._requirements(workflow.id))
 
-    async def _consider(
+    async def _recover_or_hand_over(
         self, poll: PollResult, counts: JobCounts, without_recovery: Verdict
     ) -> Decision | RecoveryRequest:
         watch = poll.watch
@@ -182,11 +186,11 @@ class Diagnoser:
                     Evidence(
                         job=job,
                         result=results.get(job.id),
-                        requirements=_asked(job, requirements),
+                        requirements=_requirements_of(job, requirements),
                         kill_codes=workflow.kill_codes,
                     )
                 )
-                for status in _present(counts)
+                for status in _failure_statuses(counts)
                 for job in await self._client.list_jobs(workflow.id, status)
             ]
         )
@@ -198,9 +202,23 @@ class Diagnoser:
         """The last result of each failed job, by the job's id."""
         return {
             result.job_id: result
-            for status in _present(counts)
+            for status in _failure_statuses(counts)
             for result in await self._client.list_results(workflow_id, status)
         }
+
+
+def failed_jobs(
+    findings: Iterable[Finding], request: WatchRequest, skipped: Iterable[Skip] = ()
+) -> tuple[FailedJob, ...]:
+    """For the user: the first 50 failed jobs, with the reason why each was skipped, where it was.
+
+    Reads the end of each job's error output.
+    """
+    reasons = {skip.job_id: skip.reason for skip in skipped}
+    return tuple(
+        _failed_job(finding, reasons.get(finding.job.id, finding.reason), request)
+        for finding in islice(findings, _MAX_FAILED_JOBS)
+    )
 
 
 def _ended_by_user(workflow_id: int, state: WorkflowState) -> WatchEnded | None:
@@ -232,11 +250,11 @@ def _still_running(workflow_id: int) -> WatchEnded:
     )
 
 
-def _present(counts: JobCounts) -> list[JobStatus]:
+def _failure_statuses(counts: JobCounts) -> list[JobStatus]:
     return [status for status in assessment.FAILURES if counts.of(status)]
 
 
-def _asked(job: Job, requirements: dict[int, Requirements]) -> Requirements | None:
+def _requirements_of(job: Job, requirements: dict[int, Requirements]) -> Requirements | None:
     """The job's row; jobs without one run on the row that the server made for them."""
     if job.requirements_id is not None:
         return requirements.get(job.requirements_id)
@@ -256,18 +274,10 @@ def _after_release(counts: JobCounts, orphans: Orphans) -> JobCounts:
 
 
 def _interrupted(orphans: Orphans, requirements: dict[int, Requirements]) -> list[Finding]:
-    return [diagnosis.interrupted(job, _asked(job, requirements)) for job, _ in orphans.running]
-
-
-def failed_jobs(
-    findings: Iterable[Finding], request: WatchRequest, skipped: Iterable[Skip] = ()
-) -> tuple[FailedJob, ...]:
-    """The first of the failed jobs, with the reason why each was skipped, where it was."""
-    reasons = {skip.job_id: skip.reason for skip in skipped}
-    return tuple(
-        _failed_job(finding, reasons.get(finding.job.id, finding.reason), request)
-        for finding in islice(findings, _MOST)
-    )
+    return [
+        diagnosis.interrupted(job, _requirements_of(job, requirements))
+        for job, _ in orphans.running
+    ]
 
 
 def _failed_job(finding: Finding, reason: str, request: WatchRequest) -> FailedJob:

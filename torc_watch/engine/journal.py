@@ -14,8 +14,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from torc_watch.core.errors import RecordUnreadable
-from torc_watch.core.policy import Plan
-from torc_watch.core.steps import RoundOutcome, Step
+from torc_watch.core.recovery_round import Plan, RoundOutcome, Step
 from torc_watch.engine.database import Database, now
 
 _PLAN = TypeAdapter(Plan)
@@ -23,7 +22,7 @@ _REMOVED = "removed"  # not a verdict: by the user
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
+class WorkflowIdentity:
     """Identifies a workflow; ``created`` tells it from a later workflow with the same id."""
 
     server: str
@@ -69,7 +68,7 @@ class Journal:
     def close(self) -> None:
         self._database.close()
 
-    def begin_watch(self, identity: Identity) -> WatchRecord:
+    def begin_watch(self, identity: WorkflowIdentity) -> WatchRecord:
         """The unfinished watch of this workflow, else a new one. Raises RecordUnreadable."""
         key = (identity.server, identity.workflow_id, identity.created)
         row = self._database.query_one(
@@ -115,12 +114,12 @@ class Journal:
 
         A watch with an unfinished plan stays open: the next watch must finish that round.
         """
-        unended = self._database.query_all(
+        unfinished = self._database.query_all(
             "SELECT id FROM watch WHERE server = ? AND workflow_id = ? AND ended IS NULL",
             server,
             workflow_id,
         )
-        for row in unended:
+        for row in unfinished:
             with suppress(RecordUnreadable):
                 round_ = self._open_round(row["id"], workflow_id)
                 if round_ is not None and round_.plan is not None:

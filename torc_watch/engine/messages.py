@@ -12,8 +12,8 @@ from torc_watch.core.assessment import Observation, Orphans
 from torc_watch.core.diagnosis import Finding
 from torc_watch.core.events import Event, WatchEnded
 from torc_watch.core.model import JobCounts
-from torc_watch.core.policy import RecoverySettings
-from torc_watch.engine.journal import Identity, Journal, WatchRecord
+from torc_watch.core.recovery_round import RecoverySettings
+from torc_watch.engine.journal import Journal, WatchRecord, WorkflowIdentity
 from torc_watch.schedulers.cluster import Cluster
 from torc_watch.torc.client import TorcClient
 
@@ -67,7 +67,7 @@ class Watch:
 
     request: WatchRequest
     name: str
-    identity: Identity
+    identity: WorkflowIdentity
     record: WatchRecord
     at_rest_since: float | None = None
     awaited: frozenset[int] = frozenset()

@@ -1,15 +1,25 @@
-"""Carries out rounds of recovery, each step journaled before it is taken."""
+"""Plans rounds of recovery and carries them out, each step journaled before it is performed.
+
+``make_plan`` alone is a dry run.
+"""
 
 from uuid import uuid4
 
-from torc_watch.core import events, policy, steps
+from torc_watch.core import events, policy
 from torc_watch.core.assessment import Observation, Orphans
 from torc_watch.core.errors import HookFailed, NotFound, SchedulerError
 from torc_watch.core.events import Verdict, WatchEnded
 from torc_watch.core.model import Job, JobCounts, JobStatus, SchedulerConfig, Workflow
-from torc_watch.core.policy import Plan, RecoverySettings, Refusal, RefusalKind, Situation
-from torc_watch.core.steps import RoundOutcome, Step
-from torc_watch.engine.allocations import OrphanRelease
+from torc_watch.core.policy import Situation
+from torc_watch.core.recovery_round import (
+    Plan,
+    RecoverySettings,
+    Refusal,
+    RefusalKind,
+    RoundOutcome,
+    Step,
+    next_step,
+)
 from torc_watch.engine.diagnoser import failed_jobs
 from torc_watch.engine.journal import Round
 from torc_watch.engine.messages import (
@@ -22,7 +32,7 @@ from torc_watch.engine.messages import (
     Watch,
 )
 from torc_watch.engine.step_executor import RoundAbandoned, StepExecutor
-from torc_watch.engine.watcher import observe
+from torc_watch.engine.workers import OrphanRelease, observe
 from torc_watch.schedulers.cluster import Cluster, StatusCache
 from torc_watch.torc.client import TorcClient
 
@@ -34,8 +44,8 @@ _VERDICTS = {
 _WAITING = (JobStatus.UNINITIALIZED, JobStatus.BLOCKED, JobStatus.READY, JobStatus.CANCELED)
 
 
-class RoundRefused(Exception):
-    """Ends a round that has no plan; never leaves this module."""
+class _RoundRefused(Exception):
+    """Ends a round that has no plan."""
 
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.reason)
@@ -47,9 +57,8 @@ class Recoverer:
         self._context = context
         self._journal = context.journal
         self._report = context.report
-        shared = (context.client, context.cluster, context.report, context.before_change)
-        self._executor = StepExecutor(*shared)
-        self._orphans = OrphanRelease(*shared)
+        self._executor = StepExecutor(context)
+        self._orphans = OrphanRelease(context)
 
     async def recover(self, request: RecoveryRequest) -> Decision:
         """Begins or continues a round of recovery and finishes it.
@@ -65,7 +74,7 @@ class Recoverer:
                 events.RecoveryContinued(
                     workflow_id=watch.workflow_id,
                     number=round_.number,
-                    step=steps.next_step(round_.finished),
+                    step=next_step(round_.finished),
                 )
             )
         else:  # without a plan, it starts again from this poll result
@@ -89,19 +98,16 @@ class Recoverer:
     ) -> tuple[RoundOutcome, Decision]:
         workflow_id = request.watch.workflow_id
         try:
-            while (step := steps.next_step(round_.finished)) is not Step.DONE:
+            while (step := next_step(round_.finished)) is not Step.DONE:
                 is_first = step not in round_.begun
                 self._journal.begin_step(round_, step)
-                await self._take(step, request, round_, is_first=is_first)
+                await self._perform(step, request, round_, is_first=is_first)
                 self._journal.finish_step(round_, step)
-        except RoundRefused as refused:
+        except _RoundRefused as refused:
             return RoundOutcome.REFUSED, _refused(request, refused.refusal)
         except (HookFailed, SchedulerError) as error:
             return RoundOutcome.FAILED, _hand_over(workflow_id, str(error))
-        except (
-            RoundAbandoned,
-            NotFound,
-        ) as reason:  # NotFound: the user deleted it, or a part of it
+        except (RoundAbandoned, NotFound) as reason:  # NotFound: the user deleted (a part of) it
             self._report(events.RecoveryAbandoned(workflow_id=workflow_id, reason=str(reason)))
             return RoundOutcome.ABANDONED, _after_abandoning(request.watch, str(reason))
         self._report(
@@ -113,7 +119,7 @@ class Recoverer:
         )
         return RoundOutcome.RESUBMITTED, _after_round(request.watch)
 
-    async def _take(
+    async def _perform(
         self, step: Step, request: RecoveryRequest, round_: Round, *, is_first: bool
     ) -> None:
         if step is Step.ORPHANS and request.diagnosis:
@@ -152,7 +158,7 @@ class Recoverer:
             settings=settings,
         )
         if isinstance(answer, Refusal):
-            raise RoundRefused(answer)
+            raise _RoundRefused(answer)
         self._report(events.RecoveryPlanned(workflow_id=request.watch.workflow_id, plan=answer))
         return answer
 
@@ -191,7 +197,7 @@ async def make_plan(
     rounds_used: int,
     settings: RecoverySettings,
 ) -> Plan | Refusal:
-    """What the next round would do. Reads only, so that a dry run is this and nothing more.
+    """What the next round would do. Only reads. Raises ServerError and SchedulerError.
 
     ``workflow`` is as it was when it was diagnosed: a run that is started since then is no part of
     the plan, and ends it.

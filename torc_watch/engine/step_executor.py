@@ -1,14 +1,14 @@
-"""The steps of a plan, carried out against server and scheduler.
+"""The steps of a plan, carried out against server and scheduler, and the user's recovery hook.
 
 Every step may find itself done, in part or whole, by a process that died: it reads before it
-changes. It reads the failed jobs, never the completed ones.
+changes. It reads the failed jobs, never the completed ones. Only the hook runs again as a whole.
 """
 
 import os
 import shlex
 import signal
 import subprocess
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
@@ -17,17 +17,13 @@ from anyio.abc import Process
 from anyio.streams.text import TextReceiveStream
 
 from torc_watch.core import events
-from torc_watch.core.assessment import FAILURES, OPEN_ALLOCATION
+from torc_watch.core.assessment import FAILURES
 from torc_watch.core.diagnosis import Cause
 from torc_watch.core.errors import Conflict, HookFailed
-from torc_watch.core.events import Event
 from torc_watch.core.model import Job, JobCounts, JobStatus
-from torc_watch.core.policy import Plan
-from torc_watch.core.steps import Step
-from torc_watch.engine.allocations import start_planned_allocations
-from torc_watch.engine.messages import Watch
-from torc_watch.schedulers.cluster import Cluster
-from torc_watch.torc.client import TorcClient
+from torc_watch.core.recovery_round import Plan, Step
+from torc_watch.engine.messages import EngineContext, Watch
+from torc_watch.engine.workers import start_planned_allocations
 from torc_watch.torc.concurrency import gather
 from torc_watch.torc.requests import NewRequirements
 
@@ -39,19 +35,10 @@ class RoundAbandoned(Exception):
 
 
 class StepExecutor:
-    """``before_change`` is awaited before what neither ``client`` nor a scheduler does."""
-
-    def __init__(
-        self,
-        client: TorcClient,
-        cluster: Cluster,
-        report: Callable[[Event], None],
-        before_change: Callable[[], Awaitable[None]],
-    ) -> None:
-        self._client = client
-        self._cluster = cluster
-        self._report = report
-        self._before_change = before_change
+    def __init__(self, context: EngineContext) -> None:
+        self._context = context
+        self._client = context.client
+        self._report = context.report
 
     async def perform(self, step: Step, watch: Watch, plan: Plan, *, is_first: bool) -> None:
         """Takes one step of a plan; ``is_first`` unless it was begun before.
@@ -93,7 +80,7 @@ class StepExecutor:
         if command is None or not plan.count(Cause.UNKNOWN):
             return
         workflow_id = watch.workflow_id
-        await self._before_change()
+        await self._context.before_change()
         self._report(events.HookStarted(workflow_id=workflow_id, command=shlex.join(command)))
         await run_hook(
             command,
@@ -180,13 +167,11 @@ class StepExecutor:
             return
         if is_first:
             await self._ensure_no_allocation(workflow_id)
-        await start_planned_allocations(
-            self._client, self._cluster, plan, watch.request.output_dir, self._report
-        )
+        await start_planned_allocations(self._context, plan, watch.request.output_dir)
 
     async def _ensure_no_allocation(self, workflow_id: int) -> None:
         known = await self._client.list_allocations(workflow_id)
-        if any(allocation.status in OPEN_ALLOCATION for allocation in known):
+        if any(allocation.is_open for allocation in known):
             raise RoundAbandoned(
                 f"Another program or user submitted allocations for workflow {workflow_id}."
             )

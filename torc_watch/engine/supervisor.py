@@ -6,6 +6,8 @@
 
 Different workflows are diagnosed and recovered in parallel. One workflow is in one place at a time:
 its watcher polls again only after the decision on its last poll.
+
+A watch that crashes is repeated, and does not end the others (``isolate_crashes``).
 """
 
 import traceback
@@ -29,7 +31,7 @@ from torc_watch.core.errors import (
 from torc_watch.core.events import Event, Verdict, WatchCrashed, WatchEnded
 from torc_watch.core.model import Workflow
 from torc_watch.engine.diagnoser import Diagnoser
-from torc_watch.engine.journal import Identity
+from torc_watch.engine.journal import WorkflowIdentity
 from torc_watch.engine.messages import (
     Decision,
     EngineContext,
@@ -39,8 +41,7 @@ from torc_watch.engine.messages import (
     WatchRequest,
 )
 from torc_watch.engine.recoverer import Recoverer
-from torc_watch.engine.throttle import ServerThrottle
-from torc_watch.engine.watcher import Watcher
+from torc_watch.engine.watcher import ServerThrottle, Watcher
 from torc_watch.engine.workflow_lock import lock_workflow
 
 _QUEUE = 32  # items that may wait in each queue; further senders wait for room
@@ -179,7 +180,7 @@ class Supervisor:
 
     async def _diagnose(self, poll: PollResult) -> Decision | None:
         """None where the recovery task is to decide."""
-        answer = await self._diagnoser.explain(poll)
+        answer = await self._diagnoser.assess(poll)
         if not isinstance(answer, RecoveryRequest):
             return answer
         await self._recoveries_in.send(answer)
@@ -201,8 +202,8 @@ async def _work_on(poll: PollResult, work: Callable[[], Awaitable[Decision | Non
                 poll.outcome.set_result(decision)
 
 
-def _identity(workflow: Workflow, context: EngineContext) -> Identity:
-    return Identity(
+def _identity(workflow: Workflow, context: EngineContext) -> WorkflowIdentity:
+    return WorkflowIdentity(
         server=context.client.transport.connection.url,
         workflow_id=workflow.id,
         created=workflow.created,

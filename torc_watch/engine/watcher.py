@@ -1,28 +1,31 @@
 """One watcher for each workflow: it polls, passes on the result, and waits for the decision.
 
+The watchers of one server share a throttle.
+
 Events of the server shorten the wait for the next poll. A worker that leaves is how the end of a
 workflow begins, and a stall; that is rare, so that a poll at once costs the server nothing. All
 other events wait for the next poll, which alone decides.
 """
 
-from collections.abc import Awaitable, Callable
-from contextlib import aclosing, suppress
-from dataclasses import dataclass, replace
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import dataclass
 
 import anyio
 
-from torc_watch.core import events
-from torc_watch.core.allocation import AllocationState
-from torc_watch.core.assessment import OPEN_ALLOCATION, Observation
+from torc_watch.core import events, intervals
 from torc_watch.core.errors import (
     AccessDenied,
     NotFound,
     RequestRejected,
     SchedulerError,
     ServerError,
+    ServerFault,
+    ServerUnreachable,
 )
 from torc_watch.core.events import Verdict, WatchEnded
-from torc_watch.core.model import ComputeNode
 from torc_watch.engine.messages import (
     Decision,
     EngineContext,
@@ -31,14 +34,13 @@ from torc_watch.engine.messages import (
     StartOver,
     Watch,
 )
-from torc_watch.engine.throttle import ServerThrottle
-from torc_watch.schedulers.base import Machine
-from torc_watch.schedulers.cluster import Cluster
-from torc_watch.torc.client import TorcClient
+from torc_watch.engine.workers import observe
 from torc_watch.torc.event_stream import stream_event_types
 from torc_watch.torc.retry_policy import jittered_backoff, stream_policy
 from torc_watch.torc.transport import Transport
 
+_MAX_POLLS = 8  # at once; a poll is a handful of requests, one after the other
+_MAX_STREAMS = 100  # further watches get no event stream: each costs the server a connection
 _WORTH_A_POLL = frozenset({"compute_node_stopped", "workflow_reinitialized", "workflow_started"})
 
 
@@ -57,7 +59,7 @@ class Watcher:
         self,
         watch: Watch,
         context: EngineContext,
-        throttle: ServerThrottle,
+        throttle: "ServerThrottle",
         decide: Callable[[PollResult], Awaitable[Decision]],
     ) -> None:
         self._watch = watch
@@ -211,57 +213,86 @@ async def listen(transport: Transport, workflow_id: int, wake_up: WakeUp) -> Non
                             wake_up.set()
 
 
+class ServerThrottle:
+    """How the watchers of one server share it.
+
+    A few poll at once, however many there are. While the server fails, one of them retries it with
+    backoff, and the others wait for the outcome.
+    """
+
+    def __init__(self) -> None:
+        self._polls = anyio.CapacityLimiter(_MAX_POLLS)
+        self._streams = anyio.Semaphore(_MAX_STREAMS)
+        self._retrying = anyio.Lock()
+        self._failures = 0
+        self._last_error = ""
+        self._not_before = 0.0
+        self._planned = Counter[int]()
+
+    @property
+    def outage(self) -> str:
+        """The error of the last attempt; empty while the server answers."""
+        return self._last_error if self._failures else ""
+
+    @asynccontextmanager
+    async def poll_slot(self, patience: float | None = None) -> AsyncIterator[None]:
+        """Waits for a slot. What is raised inside tells whether the server fails.
+
+        Raises ServerUnreachable, with the error of the last attempt, when the next attempt is
+        further away than ``patience``, in seconds.
+        """
+        async with self._polls:
+            if not self._failures:  # not even of those that had their slot while this one waited
+                async with self._track_outage():
+                    yield
+                return
+            async with self._retrying:
+                pause = self._not_before - anyio.current_time()
+                if patience is not None and pause > patience:
+                    raise ServerUnreachable(self._last_error)
+                await anyio.sleep_until(self._not_before)
+                async with self._track_outage():
+                    yield
+
+    def next_poll_delay(self, interval: float, *, is_first: bool) -> float:
+        """Seconds, about ``interval``, until a poll at a time with the fewest other polls."""
+        now = anyio.current_time()
+        for second in [second for second in self._planned if second < int(now)]:
+            del self._planned[second]
+        chance = random.random()  # noqa: S311 - spreads load, protects nothing
+        moment = intervals.next_poll_time(now, interval, chance, self._planned, is_first=is_first)
+        self._planned[int(moment)] += 1
+        return moment - now
+
+    @asynccontextmanager
+    async def stream_slot(self) -> AsyncIterator[bool]:
+        """Whether one more event stream is allowed; if so, it counts until this is left."""
+        try:
+            self._streams.acquire_nowait()
+        except anyio.WouldBlock:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            self._streams.release()
+
+    @asynccontextmanager
+    async def _track_outage(self) -> AsyncIterator[None]:
+        failures = self._failures
+        try:
+            yield
+        except (ServerUnreachable, ServerFault) as error:
+            if self._failures == failures:  # simultaneous errors of several watches count once
+                self._record_failure(str(error))
+            raise
+        self._failures, self._not_before = 0, 0.0
+
+    def _record_failure(self, reason: str) -> None:
+        self._failures += 1
+        self._last_error = reason
+        self._not_before = anyio.current_time() + jittered_backoff(self._failures)
+
+
 def _ended(workflow_id: int, verdict: Verdict, reason: str) -> WatchEnded:
     return WatchEnded(workflow_id=workflow_id, verdict=verdict, reason=reason)
-
-
-async def observe(
-    client: TorcClient, cluster: Cluster, workflow_id: int, *, with_counts: bool, max_age: float
-) -> Observation:
-    """What server and schedulers say now; the schedulers' word is at most ``max_age`` s old.
-
-    Raises SchedulerError, ServerError, and NotFound for a deleted workflow.
-    """
-    workflow = await client.get_workflow(workflow_id)
-    counts = await client.count_jobs(workflow_id) if with_counts else None
-    allocations = [
-        allocation
-        for allocation in await client.list_allocations(workflow_id)
-        if allocation.status in OPEN_ALLOCATION
-    ]
-    observation = Observation(
-        workflow=workflow,
-        counts=counts,
-        allocations=await cluster.statuses(allocations, max_age=max_age),
-    )
-    if observation.may_have_workers:
-        return observation
-    # Also of a complete workflow: a worker that has yet to notice would claim jobs of the next run.
-    unmanaged, idle_elsewhere = await _unmanaged_workers(client, cluster.machine, workflow_id)
-    observation = replace(
-        observation, unmanaged_workers=tuple(unmanaged), idle_elsewhere=tuple(idle_elsewhere)
-    )
-    if observation.may_have_workers:
-        return observation
-    return replace(observation, is_complete=await client.is_complete(workflow_id))
-
-
-async def _unmanaged_workers(
-    client: TorcClient, machine: Machine, workflow_id: int
-) -> tuple[list[tuple[ComputeNode, AllocationState]], list[ComputeNode]]:
-    """Workers outside of allocations; apart from them those of other machines that hold no job.
-
-    On another machine nothing more can be asked of a worker.
-    """
-    unmanaged, idle_elsewhere = [], []
-    for node in await client.list_compute_nodes(workflow_id):
-        if node.allocation_id is not None or node.has_ended:
-            continue
-        state = await machine.worker_state(node, workflow_id)
-        if state is not None:
-            unmanaged.append((node, state))
-        elif await client.list_active_jobs_on(node.id, workflow_id):
-            unmanaged.append((node, AllocationState.UNKNOWN))
-        else:
-            idle_elsewhere.append(node)
-    return unmanaged, idle_elsewhere

@@ -13,14 +13,16 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from torc_watch.core.errors import InvalidInput, JournalError, WatchHeld
-from torc_watch.engine.journal import Identity
+from torc_watch.engine.journal import WorkflowIdentity
 from torc_watch.host.file_lock import still_has_name, try_lock
 
 _SPARE = 256  # open files that locks leave to the rest of this process, such as the heartbeat
 
 
 @contextmanager
-def lock_workflow(directory: Path, identity: Identity, epoch: int | None = None) -> Iterator[None]:
+def lock_workflow(
+    directory: Path, identity: WorkflowIdentity, epoch: int | None = None
+) -> Iterator[None]:
     """Locks a workflow until left. Raises WatchHeld, which names the holder.
 
     ``epoch`` is that of the lease under which a daemon watches. A lock of a daemon with an earlier
@@ -89,7 +91,7 @@ def _too_many_files() -> InvalidInput:
     return InvalidInput("No more files can be opened, and each watch needs one: raise ulimit -n.")
 
 
-def _file_name(identity: Identity) -> str:
+def _file_name(identity: WorkflowIdentity) -> str:
     key = f"{identity.server}\n{identity.workflow_id}\n{identity.created}"
     return f"{identity.workflow_id}-{sha256(key.encode()).hexdigest()[:12]}"
 
@@ -108,7 +110,7 @@ def _sign(file: TextIO, epoch: int | None) -> None:
         file.flush()
 
 
-def _who_holds(identity: Identity, file: TextIO) -> str:
+def _who_holds(identity: WorkflowIdentity, file: TextIO) -> str:
     holder = _read_holder(file)
     who = "another process"  # about to sign
     if holder is not None:

@@ -93,6 +93,17 @@ def liveness(pid: int, started: int, space: ProcessSpace, *, seen_from: ProcessS
     return Liveness.ALIVE if is_alive else Liveness.GONE
 
 
+def process_exists(pid: int) -> bool:
+    """Whether a process has this PID: also one that /proc hides from this user."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
 def all_processes() -> Iterator[Process]:
     for name in os.listdir("/proc"):  # noqa: PTH208 - twenty times a second, on hundreds of entries
         if name.isdecimal() and (process := find_process(int(name))):
@@ -113,7 +124,7 @@ def _read(pid: int, name: str) -> bytes:
         return b""
 
 
-def carriers_of(marker: bytes) -> list[Process]:
+def processes_with_environment(marker: bytes) -> list[Process]:
     """All living processes of this user that have ``marker`` in their environment."""
     return [
         process
@@ -131,9 +142,8 @@ def lockers_of(path: Path) -> list[int]:
     with suppress(OSError):
         status = path.stat()
         for line in Path("/proc/locks").read_text().splitlines():
-            _, kind, _, _, pid, file, *_ = line.replace(
-                "-> ", ""
-            ).split()  # an arrow: it is waiting
+            # An arrow: it is waiting.
+            _, kind, _, _, pid, file, *_ = line.replace("-> ", "").split()
             if kind == "POSIX" and file.rpartition(":")[2] == str(status.st_ino):
                 found.add(int(pid))
         found = {pid for pid in found - {os.getpid()} if _has_open(pid, status)}

@@ -150,9 +150,8 @@ def memory_limit(root: Path) -> int | None:
         _, controllers, group = line.split(":", 2)
         for parent in [path := PurePosixPath(group), *path.parents]:
             for file in _limit_files(controllers):
-                with suppress(
-                    OSError, ValueError
-                ):  # the controller does not exist, or the value is "max"
+                # The controller does not exist, or the value is "max".
+                with suppress(OSError, ValueError):
                     limits.append(int((root / file.format(group=str(parent))).read_text()))
     return min((limit for limit in limits if limit < _NO_LIMIT), default=None)
 

@@ -43,7 +43,7 @@ _LEVELS: dict[type[WorkflowEvent | DaemonEvent], LogLevel] = {
     daemon_events.LeaseGone: LogLevel.WARNING,
     daemon_events.ControlMissing: LogLevel.WARNING,
     daemon_events.LeaseTaken: LogLevel.NOTICE,
-    daemon_events.StopAsked: LogLevel.NOTICE,
+    daemon_events.StopRequested: LogLevel.NOTICE,
     daemon_events.LeaseHeldElsewhere: LogLevel.NOTICE,
     events.RecoveryPlanned: LogLevel.NOTICE,
     events.RecoveryInitiated: LogLevel.NOTICE,
@@ -163,7 +163,7 @@ def _sentence(event: DaemonEvent) -> str:
         case daemon_events.ConfigurationRead():
             kept = f"The configuration was not reloaded: {event.problem}"
             words = kept if event.problem else "The configuration was reloaded."
-        case daemon_events.StopAsked():
+        case daemon_events.StopRequested():
             words = f"Stopping on {event.signal}, after the rounds in progress."
     return words
 

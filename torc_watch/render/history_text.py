@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
 
-from torc_watch.core.policy import Plan
+from torc_watch.core.recovery_round import Plan
 from torc_watch.daemon.watch_history import PastRound, PastWatch
 from torc_watch.render.terminal_text import printable
 from torc_watch.render.time_text import local_time

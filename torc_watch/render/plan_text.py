@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from torc_watch.core.assessment import WorkflowState
-from torc_watch.core.policy import Plan, Refusal
+from torc_watch.core.recovery_round import Plan, Refusal
 from torc_watch.render.transcript import allocation_text, jobs_text, left_alone_lines, plan_lines
 
 PlanResult = Plan | Refusal | WorkflowState

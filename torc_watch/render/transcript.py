@@ -5,11 +5,10 @@ from typing import TypeVar
 
 from torc_watch.core import events, units
 from torc_watch.core.allocation import AllocationSpec, EndCause
-from torc_watch.core.decisions import Repeat, Retry, Skip
 from torc_watch.core.diagnosis import Cause
 from torc_watch.core.events import Event, FailedJob, Verdict, WatchEnded
 from torc_watch.core.model import JobCounts, JobStatus
-from torc_watch.core.policy import Plan
+from torc_watch.core.recovery_round import Plan, Repeat, Retry, Skip
 from torc_watch.render.terminal_text import printable
 
 T = TypeVar("T")

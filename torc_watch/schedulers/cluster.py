@@ -32,7 +32,7 @@ class StatusCache:
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
-        self._query = anyio.Lock()  # held while the scheduler is asked
+        self._query_lock = anyio.Lock()  # held while the scheduler is asked
         self._asked_for: dict[int, float] = {}  # numbers, and when last
         self._ended: dict[int, AllocationStatus] = {}
         self._seen: dict[int, tuple[float, AllocationStatus]] = {}  # and when it was asked for
@@ -69,7 +69,7 @@ class StatusCache:
         failures = self._failures
         self._asked_for |= dict.fromkeys(numbers, anyio.current_time())
         while not all(self._knows(number, oldest) for number in numbers):
-            async with self._query:
+            async with self._query_lock:
                 if self._failures > failures and self._error_began >= oldest:  # while we waited
                     # One for each caller: an error collects the frames that it is raised through.
                     raise SchedulerError(str(self._error)) from self._error

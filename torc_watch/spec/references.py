@@ -16,7 +16,7 @@ class NameIndex:
     def __init__(self, section: Section, item_type: str, problems: Problems) -> None:
         self._entries = dict(section.named())
         self._is_complete = section.is_complete
-        self._thing = item_type
+        self._item_type = item_type
         self._problems = problems
         self._found: dict[str, tuple[str, ...]] = {}
 
@@ -33,7 +33,7 @@ class NameIndex:
         found = self._entries.get(name)
         if found is None and self._is_complete:
             self._problems.add_unknown(
-                join_location(entry.where, key), name, self._thing, self._entries
+                join_location(entry.where, key), name, self._item_type, self._entries
             )
         return found
 
@@ -50,7 +50,7 @@ class NameIndex:
             return ()
         found = tuple(name for name in self._entries if search(name))
         if not found and self._is_complete:
-            self._problems.add(where, f"no {self._thing} matches {quoted(pattern)}")
+            self._problems.add(where, f"no {self._item_type} matches {quoted(pattern)}")
         return found
 
 

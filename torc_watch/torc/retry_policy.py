@@ -6,7 +6,7 @@
 
 Pauses are sleeps of the event loop, so that tests run them in virtual time. tenacity's own
 `stop_after_delay` is not used: it reads `time.monotonic`. The polls of a watch have no policy here:
-the watcher reports each failed poll with the time of the next one (backoff: `core.polling`).
+the watcher reports each failed poll with the time of the next one (backoff: `core.intervals`).
 """
 
 import random

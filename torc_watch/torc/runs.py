@@ -50,8 +50,8 @@ def _refuse_unless_next(workflow_id: int, run_id: int, to_run: int, *, is_archiv
         raise Conflict(f"Workflow {workflow_id} is archived. Unarchive it first.")
     if run_id not in (to_run - 1, to_run):
         raise Conflict(
-            f"Workflow {workflow_id} is in run {run_id}, so its next run is not {to_run}. Someone "
-            "else started a run: check the workflow's current state first."
+            f"Workflow {workflow_id} is in run {run_id}, so its next run is not {to_run}. Another "
+            "program or user started a run: check the workflow's current state first."
         )
 
 

@@ -18,7 +18,7 @@ from torc_watch.core.diagnosis import ORPHANED
 from torc_watch.core.errors import ServerUnreachable
 from torc_watch.core.events import Verdict
 from torc_watch.core.model import JobStatus
-from torc_watch.core.policy import RecoverySettings
+from torc_watch.core.recovery_round import RecoverySettings
 from torc_watch.core.units import GIB, MIB
 from torc_watch.schedulers.base import WorkerAssignment
 from torc_watch.torc.api_version import ApiVersion

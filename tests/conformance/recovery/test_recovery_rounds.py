@@ -8,7 +8,7 @@ from torc_watch.core import events
 from torc_watch.core.allocation import AllocationShape, NodeClass
 from torc_watch.core.events import Verdict
 from torc_watch.core.model import JobStatus
-from torc_watch.core.policy import RecoverySettings
+from torc_watch.core.recovery_round import RecoverySettings
 from torc_watch.core.units import GIB, MIB
 
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ import pytest
 from torc_watch.core import events
 from torc_watch.core.events import Verdict
 from torc_watch.core.model import JobStatus
-from torc_watch.core.policy import RecoverySettings
+from torc_watch.core.recovery_round import RecoverySettings
 from torc_watch.core.units import GIB, MIB
 
 if TYPE_CHECKING:
     from tests.conftest import OpenSite, Site
-    from torc_watch.core.policy import Plan
+    from torc_watch.core.recovery_round import Plan
 
 pytestmark = pytest.mark.looptime
 

@@ -18,7 +18,7 @@ from torc_watch.core.errors import ServerUnreachable
 from torc_watch.core.events import Verdict
 from torc_watch.core.model import JobStatus
 from torc_watch.core.units import GIB
-from torc_watch.host.processes import Process, carriers_of, end_all, find_process
+from torc_watch.host.processes import Process, end_all, find_process, processes_with_environment
 from torc_watch.schedulers.local import orphan_processes
 from torc_watch.torc.requests import NewResult
 from torc_watch.torc.runner_api import RunnerApi, WorkerResources
@@ -149,7 +149,7 @@ def start_orphan_process() -> Iterator[Callable[..., Process]]:
     marker = {"TORC_WATCH_TEST": str(os.getpid())}
 
     def marked() -> list[Process]:
-        return carriers_of("=".join(*marker.items()).encode())
+        return processes_with_environment("=".join(*marker.items()).encode())
 
     def start(server: str, job_id: int) -> Process:
         job = {"TORC_WORKFLOW_ID": "1", "TORC_JOB_ID": str(job_id), "TORC_API_URL": server}

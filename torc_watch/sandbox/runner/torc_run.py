@@ -24,7 +24,7 @@ from anyio.abc import Process
 from structlog.typing import FilteringBoundLogger
 
 from torc_watch.core.units import GIB
-from torc_watch.host.processes import carriers_of, end_all
+from torc_watch.host.processes import end_all, processes_with_environment
 from torc_watch.sandbox.runner.outage import SHUTDOWN_GRACE
 from torc_watch.schedulers.local.worker_settings import WorkerSettings
 
@@ -76,7 +76,7 @@ async def _forward_stop(stop: anyio.Event, process: Process) -> None:
 
 
 def _kill_jobs(marker: str) -> int | None:
-    return end_all(partial(carriers_of, os.fsencode(marker)), patience=_KILL_TIMEOUT)
+    return end_all(partial(processes_with_environment, os.fsencode(marker)), patience=_KILL_TIMEOUT)
 
 
 def torc_command(program: Path, settings: WorkerSettings) -> list[str]:

@@ -33,7 +33,7 @@ from torc_watch.core.allocation import (
 from torc_watch.core.errors import SchedulerError
 from torc_watch.host import file_lock
 from torc_watch.host.file_tail import last_lines
-from torc_watch.host.processes import carriers_of, end_all, send_signal
+from torc_watch.host.processes import end_all, processes_with_environment, send_signal
 from torc_watch.schedulers.base import WorkerAssignment
 from torc_watch.schedulers.local.allocation_folder import (
     AllocationFolder,
@@ -107,15 +107,15 @@ class LocalScheduler:
         for number in numbers:
             await self.cancel(number)
         # Other processes: they set no event of ours.
-        while await self._has_living(numbers):  # noqa: ASYNC110
+        while await self._has_alive(numbers):  # noqa: ASYNC110
             await anyio.sleep(0.05)
 
-    async def _has_living(self, numbers: Collection[int]) -> bool:
+    async def _has_alive(self, numbers: Collection[int]) -> bool:
         statuses = (await self.statuses(numbers)).values()
         return any(status.state is AllocationState.ALIVE for status in statuses)
 
     def _submit(self, spec: AllocationSpec, work: WorkerAssignment) -> int:
-        with self._exclusively():
+        with self._locked():
             folder = self._with_token(spec.token) or self._new_folder()
             if folder.was_started():
                 return folder.number
@@ -158,7 +158,7 @@ class LocalScheduler:
 
     def _statuses(self, numbers: Collection[int]) -> dict[int, AllocationStatus]:
         self._reap()
-        with self._exclusively():
+        with self._locked():
             return {number: _status(self._folder(number)) for number in numbers}
 
     def _reap(self) -> None:
@@ -168,9 +168,9 @@ class LocalScheduler:
     def _signal_to_stop(self, number: int) -> bool:
         """False when there is a worker that has not recorded itself yet."""
         folder = self._folder(number)
-        with self._exclusively():
+        with self._locked():
             if not folder.is_locked():
-                _clear_away(folder)
+                _end_orphans(folder)
                 return True
             hostname = folder.hostname()
             if hostname != this_host():
@@ -181,7 +181,7 @@ class LocalScheduler:
             return worker is not None
 
     @contextmanager
-    def _exclusively(self) -> Iterator[None]:
+    def _locked(self) -> Iterator[None]:
         # One after the other: the mode is not for the parents that `parents` makes.
         self._directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._directory.mkdir(mode=0o700, exist_ok=True)
@@ -198,7 +198,7 @@ class LocalScheduler:
         return [self._folder(number) for number in sorted(numbers, reverse=True)]
 
     def _numbers(self) -> list[int]:
-        with self._exclusively():
+        with self._locked():
             return [folder.number for folder in self._folders()]
 
     def _with_token(self, token: str) -> AllocationFolder | None:
@@ -259,11 +259,11 @@ def _end(folder: AllocationFolder) -> AllocationStatus:
     )
 
 
-def _clear_away(folder: AllocationFolder) -> None:
+def _end_orphans(folder: AllocationFolder) -> None:
     """Ends what a killed worker left running, and records its end."""
     if folder.has_recorded_end() or not folder.was_started():
         return
-    left = partial(carriers_of, os.fsencode(folder.marker))
+    left = partial(processes_with_environment, os.fsencode(folder.marker))
     if end_all(left, patience=_KILL_PATIENCE) is None:
         raise SchedulerError(f"Jobs of allocation {folder.number} do not end when they are killed.")
     with suppress(OSError):  # the next process will find out the same

@@ -15,6 +15,7 @@ from anyio import to_thread
 
 from torc_watch.core.allocation import AllocationState
 from torc_watch.core.model import ComputeNode
+from torc_watch.host.processes import process_exists
 from torc_watch.schedulers.local.orphan_processes import end_orphan_processes
 
 _NO_NUMBER = 1
@@ -29,23 +30,13 @@ class ThisMachine:
             return None
         if node.pid == _NO_NUMBER:
             return await to_thread.run_sync(state_of_torc_run, workflow_id)
-        return AllocationState.ALIVE if _process_exists(node.pid) else AllocationState.GONE
+        return AllocationState.ALIVE if process_exists(node.pid) else AllocationState.GONE
 
     async def end_orphan_processes(
         self, server: str, workflow_id: int, job_ids: Iterable[int]
     ) -> int:
         """Raises SchedulerError when something does not end."""
         return await to_thread.run_sync(end_orphan_processes, server, workflow_id, job_ids)
-
-
-def _process_exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def state_of_torc_run(workflow_id: int) -> AllocationState:

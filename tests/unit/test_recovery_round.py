@@ -1,4 +1,4 @@
-from torc_watch.core.steps import Step, next_step
+from torc_watch.core.recovery_round import Step, next_step
 
 
 def test_steps_come_in_order_and_a_round_ends() -> None:

@@ -1,22 +1,24 @@
-"""Allocations of a workflow: those of a plan are started, and what dead ones left is released.
+"""The workers of a workflow: observed, started in allocations, and released when they are dead.
 
-Both may be repeated after a crash: the scheduler and the server know each allocation once.
+What changes something may be repeated after a crash: the scheduler and the server know each
+allocation once.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Iterable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from torc_watch.core import events
-from torc_watch.core.allocation import AllocationSpec
+from torc_watch.core.allocation import AllocationSpec, AllocationState
 from torc_watch.core.assessment import Observation, Orphans
 from torc_watch.core.diagnosis import ORPHANED
 from torc_watch.core.errors import Conflict, ServerFault
-from torc_watch.core.events import Event
 from torc_watch.core.model import ComputeNode, Job, JobStatus, Workflow
-from torc_watch.core.policy import Plan
-from torc_watch.schedulers.base import Scheduler, WorkerAssignment
+from torc_watch.core.recovery_round import Plan
+from torc_watch.engine.messages import EngineContext
+from torc_watch.schedulers.base import Machine, Scheduler, WorkerAssignment
 from torc_watch.schedulers.cluster import Cluster, StatusCache
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.requests import NewResult
@@ -24,15 +26,62 @@ from torc_watch.torc.requests import NewResult
 _CONFIG_NAME = "torc-watch"
 
 
-async def start_planned_allocations(
-    client: TorcClient,
-    cluster: Cluster,
-    plan: Plan,
-    output_dir: Path,
-    report: Callable[[Event], None],
-) -> None:
+async def observe(
+    client: TorcClient, cluster: Cluster, workflow_id: int, *, with_counts: bool, max_age: float
+) -> Observation:
+    """What server and schedulers say now; the schedulers' word is at most ``max_age`` s old.
+
+    Raises SchedulerError, ServerError, and NotFound for a deleted workflow.
+    """
+    workflow = await client.get_workflow(workflow_id)
+    counts = await client.count_jobs(workflow_id) if with_counts else None
+    allocations = [
+        allocation
+        for allocation in await client.list_allocations(workflow_id)
+        if allocation.is_open
+    ]
+    observation = Observation(
+        workflow=workflow,
+        counts=counts,
+        allocations=await cluster.statuses(allocations, max_age=max_age),
+    )
+    if observation.may_have_workers:
+        return observation
+    # Also of a complete workflow: a worker that has yet to notice would claim jobs of the next run.
+    unmanaged, idle_elsewhere = await _unmanaged_workers(client, cluster.machine, workflow_id)
+    observation = replace(
+        observation, unmanaged_workers=tuple(unmanaged), idle_elsewhere=tuple(idle_elsewhere)
+    )
+    if observation.may_have_workers:
+        return observation
+    return replace(observation, is_complete=await client.is_complete(workflow_id))
+
+
+async def _unmanaged_workers(
+    client: TorcClient, machine: Machine, workflow_id: int
+) -> tuple[list[tuple[ComputeNode, AllocationState]], list[ComputeNode]]:
+    """Workers outside of allocations; apart from them those of other machines that hold no job.
+
+    On another machine nothing more can be asked of a worker.
+    """
+    unmanaged, idle_elsewhere = [], []
+    for node in await client.list_compute_nodes(workflow_id):
+        if node.allocation_id is not None or node.has_ended:
+            continue
+        state = await machine.worker_state(node, workflow_id)
+        if state is not None:
+            unmanaged.append((node, state))
+        elif await client.list_active_jobs_on(node.id, workflow_id):
+            unmanaged.append((node, AllocationState.UNKNOWN))
+        else:
+            idle_elsewhere.append(node)
+    return unmanaged, idle_elsewhere
+
+
+async def start_planned_allocations(context: EngineContext, plan: Plan, output_dir: Path) -> None:
     """All allocations of a plan; repeatable. Raises SchedulerError and ServerError."""
-    scheduler = cluster.scheduler(plan.scheduler_type)
+    client, report = context.client, context.report
+    scheduler = context.cluster.scheduler(plan.scheduler_type)
     report(events.SubmissionStarted(workflow_id=plan.workflow_id, scheduler=scheduler.type))
     work = WorkerAssignment(
         connection=client.transport.connection,
@@ -121,19 +170,11 @@ async def _holders(
 
 
 class OrphanRelease:
-    """``before_change`` is awaited before what neither ``client`` nor a scheduler does."""
-
-    def __init__(
-        self,
-        client: TorcClient,
-        cluster: Cluster,
-        report: Callable[[Event], None],
-        before_change: Callable[[], Awaitable[None]],
-    ) -> None:
-        self._client = client
-        self._cluster = cluster
-        self._report = report
-        self._before_change = before_change
+    def __init__(self, context: EngineContext) -> None:
+        self._client = context.client
+        self._cluster = context.cluster
+        self._report = context.report
+        self._before_change = context.before_change
 
     async def release(self, orphans: Orphans, workflow: Workflow) -> None:
         """Fails the orphaned jobs and closes the rows of their workers; repeatable.

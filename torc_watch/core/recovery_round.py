@@ -1,0 +1,149 @@
+"""A round of recovery: what the user allows, the plan or its refusal, the steps, the outcome.
+
+The journal records that a step begins before it changes anything, and that it is finished after all
+its changes. After a crash a round continues with the first unfinished step; each step finds out by
+itself how much of it is done. The order makes a round repeatable:
+
+- orphans first, so that no job runs while jobs are reset;
+- the plan is fixed before the first change that it calls for, and never made again;
+- requirements before the reset, so that no worker can claim a job with its old ones;
+- allocations last, when jobs are ready for them.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import StrEnum
+
+from torc_watch.core.allocation import AllocationSpec
+from torc_watch.core.diagnosis import Cause
+from torc_watch.core.model import Requirements
+
+DEFAULT_MAX_RETRIES = 3
+DEFAULT_MULTIPLIER = 1.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecoverySettings:
+    """What the user allows. Multipliers are above 1.
+
+    ``max_retries`` counts rounds; None when the user asks for one round after the other.
+    """
+
+    max_retries: int | None = DEFAULT_MAX_RETRIES
+    memory_multiplier: float = DEFAULT_MULTIPLIER
+    runtime_multiplier: float = DEFAULT_MULTIPLIER
+    retry_unknown: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """A job to run again; before and after in bytes and seconds, None where nothing changes."""
+
+    job_id: int
+    job_name: str
+    cause: Cause
+    reason: str
+    memory: tuple[int, int] | None = None
+    runtime: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skip:
+    """A failed job that is not retried. ``restarts_anyway``: Torc's server restarts it anyway."""
+
+    job_id: int
+    job_name: str
+    cause: Cause
+    reason: str
+    restarts_anyway: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repeat:
+    """A dependent that had nothing left to do, and runs again all the same."""
+
+    job_id: int
+    job_name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adjustment:
+    """A new row of requirements, a copy of ``base`` with more, and the jobs that move to it."""
+
+    name: str
+    base: Requirements
+    memory: int
+    runtime: int
+    job_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """One round of recovery. ``run_id`` is the run that came to rest.
+
+    ``uninitialized`` counts the jobs that a round, or a user, reset and then did not start.
+    ``repeated`` are those that completed, or were disabled, and that Torc starts over because they
+    are behind one that runs again; None when that is not known. ``scheduler_type`` is None in plans
+    of versions that knew one scheduler only. The journal keeps plans: a field that is added has a
+    default, so that those of earlier versions can be read.
+    """
+
+    workflow_id: int
+    run_id: int
+    number: int
+    retries: tuple[Retry, ...]
+    uninitialized: int
+    repeated: tuple[Repeat, ...] | None = None
+    left_alone: tuple[Skip, ...]
+    adjustments: tuple[Adjustment, ...]
+    scheduler_type: str | None = None
+    scheduler_config_id: int | None
+    allocations: tuple[AllocationSpec, ...]
+
+    @property
+    def starts_run(self) -> bool:
+        """Whether jobs are initialized, for which there must be a new run.
+
+        In the old one they may have a result already, and the server takes no second.
+        """
+        return bool(self.retries or self.uninitialized)
+
+    def count(self, cause: Cause) -> int:
+        return sum(retry.cause is cause for retry in self.retries)
+
+
+class RefusalKind(StrEnum):
+    EXHAUSTED = "exhausted"  # every allowed round was used
+    NOTHING_TO_RETRY = "nothing_to_retry"  # there are failures, none of which may be retried
+    STUCK = "stuck"  # no failures, and no job that could be started
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    kind: RefusalKind
+    reason: str
+    left_alone: tuple[Skip, ...] = ()
+
+
+class Step(StrEnum):
+    ORPHANS = "orphans"
+    DIAGNOSE = "diagnose"
+    PLAN = "plan"
+    HOOK = "hook"
+    ADJUST = "adjust"
+    RESET = "reset"
+    REINITIALIZE = "reinitialize"
+    ALLOCATE = "allocate"
+    DONE = "done"
+
+
+def next_step(finished: Collection[Step]) -> Step:
+    """The first step that is not finished; DONE is never finished, so that it ends every round."""
+    return next(step for step in Step if step not in finished or step is Step.DONE)
+
+
+class RoundOutcome(StrEnum):
+    RESUBMITTED = "resubmitted"
+    REFUSED = "refused"  # no plan: handed over
+    ABANDONED = "abandoned"  # another user or process changed the workflow meanwhile
+    FAILED = "failed"  # the hook failed, or a scheduler refused
