@@ -13,7 +13,7 @@ from typing import TypeAlias, get_args
 from modules import Function, Module
 
 from torc_watch.sandbox.server.routes import routes
-from torc_watch.sandbox.server.server_settings import ApiDialect
+from torc_watch.sandbox.server.server_settings import TorcApi
 
 Route: TypeAlias = tuple[str, str]
 
@@ -42,7 +42,7 @@ def served() -> dict[str, set[Route]]:
             for method in methods
         }
         | {_EVENTS}
-        for version in get_args(ApiDialect)
+        for version in get_args(TorcApi)
     }
 
 

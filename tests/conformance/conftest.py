@@ -23,7 +23,7 @@ import httpx
 import pytest
 
 from tests.rigs.real_torc import server_command, serving
-from torc_watch.sandbox.server.server_settings import ApiDialect
+from torc_watch.sandbox.server.server_settings import TorcApi
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.transport import Connection, Transport
 
@@ -31,7 +31,7 @@ NODE: dict[str, Any] = {"num_cpus": 64, "memory_gb": 64.0, "num_gpus": 0, "num_n
 UNBLOCK_INTERVAL = 0.005  # seconds between the servers' checks for finished jobs
 TIMEOUT = 10.0  # seconds for a server's background work
 REAL_VERSIONS = {"torc-0.12.2": "0.12.2", "torc-1.0.0": "1.0.0"}
-DIALECTS: dict[str, ApiDialect] = {
+API_VERSIONS: dict[str, TorcApi] = {
     "embedded-0.12": "0.12",
     "embedded-1.0": "1.0",
     "torc-0.12.2": "0.12",
@@ -50,8 +50,8 @@ class Server:
     url: str
 
     @property
-    def api_version(self) -> ApiDialect:
-        return DIALECTS[self.name]
+    def api_version(self) -> TorcApi:
+        return API_VERSIONS[self.name]
 
 
 class StartServer(Protocol):
@@ -69,7 +69,7 @@ def _command(
         program = torc_program(REAL_VERSIONS[name], "torc-server")
         return server_command(program, directory, unblock_interval=unblock_interval)
     command = [sys.executable, "-m", "torc_watch", "sandbox", "serve", "--port", "0", "--json"]
-    command += ["--directory", str(directory), "--api", DIALECTS[name]]
+    command += ["--directory", str(directory), "--api", API_VERSIONS[name]]
     return [*command, "--unblock-interval", str(unblock_interval)]
 
 
@@ -92,7 +92,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.slow)
 
 
-@pytest.fixture(scope="session", params=list(DIALECTS))
+@pytest.fixture(scope="session", params=list(API_VERSIONS))
 def server(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
@@ -110,7 +110,7 @@ def start_server(torc_program: TorcProgram) -> StartServer:
 
 
 @pytest.fixture
-def api_version(server: Server) -> ApiDialect:
+def api_version(server: Server) -> TorcApi:
     return server.api_version
 
 
@@ -125,7 +125,7 @@ class Torc:
     """A server with one workflow, and a worker that the test controls."""
 
     client: httpx.AsyncClient
-    api_version: ApiDialect
+    api_version: TorcApi
     workflow_id: int
     node_id: int
     run_id: int = 0
@@ -243,7 +243,7 @@ class Torc:
             await other.statuses_become({unblocked: "ready"})
 
 
-async def _new_workflow(client: httpx.AsyncClient, api_version: ApiDialect) -> Torc:
+async def _new_workflow(client: httpx.AsyncClient, api_version: TorcApi) -> Torc:
     workflow = await client.post("/workflows", json={"name": "w", "user": "u"})
     workflow_id = workflow.json()["id"]
     node = {"workflow_id": workflow_id, "hostname": "h", "pid": 1, "start_time": "now"}

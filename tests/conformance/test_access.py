@@ -24,13 +24,13 @@ from torc_watch.torc.transport import Connection, Transport
 
 if TYPE_CHECKING:
     from tests.conformance.conftest import StartServer
-    from torc_watch.sandbox.server.server_settings import ApiDialect
+    from torc_watch.sandbox.server.server_settings import TorcApi
 
 TorcProgram = Callable[[str, str], Path]
 OpenProtectedServer = Callable[..., AbstractAsyncContextManager[str]]
 # With letters that break with a wrong encoding. Torc 0.12 refuses colons, 1.0 simple passwords.
 ACCOUNTS = {"ada": "größer horse battery 77", "eve": "smaller horse battery 78"}
-EMBEDDED: dict[str, "ApiDialect"] = {"embedded-0.12": "0.12", "embedded-1.0": "1.0"}
+EMBEDDED: dict[str, "TorcApi"] = {"embedded-0.12": "0.12", "embedded-1.0": "1.0"}
 REAL = {"torc-0.12.2": "0.12.2", "torc-1.0.0": "1.0.0"}
 real_servers = pytest.mark.parametrize("name", list(REAL))
 every_server = pytest.mark.parametrize("name", [*EMBEDDED, *REAL])
@@ -59,7 +59,7 @@ async def _real(start: "StartServer", name: str, folder: Path, *options: str) ->
 
 
 @asynccontextmanager
-async def _embedded(directory: Path, api_version: "ApiDialect") -> AsyncIterator[str]:
+async def _embedded(directory: Path, api_version: "TorcApi") -> AsyncIterator[str]:
     settings = ServerSettings(directory=directory, api_version=api_version, accounts=ACCOUNTS)
     urls, announced = anyio.create_memory_object_stream[str](1)
     with urls, announced:

@@ -24,7 +24,7 @@ from torc_watch.sandbox.runner.outage import OUTAGE, SHUTDOWN_GRACE
 from torc_watch.sandbox.runner.process_trees import ProcessTrees
 from torc_watch.sandbox.runner.worker import EXIT_ALLOCATION_UNKNOWN, EXIT_SERVER_FAILED, serve
 from torc_watch.sandbox.server.app import open_server
-from torc_watch.sandbox.server.server_settings import ApiDialect, ServerSettings
+from torc_watch.sandbox.server.server_settings import ServerSettings, TorcApi
 from torc_watch.schedulers.local.worker_settings import WorkerSettings
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.requests import NewFile, NewJob, NewRequirements, NewResult, NewWorkflow
@@ -125,7 +125,7 @@ class Site:
 
 @asynccontextmanager
 async def open_site(
-    directory: Path, api_version: ApiDialect, *, unblock_interval: float = 0.05
+    directory: Path, api_version: TorcApi, *, unblock_interval: float = 0.05
 ) -> AsyncIterator[Site]:
     settings = ServerSettings(
         directory=directory / "server", api_version=api_version, unblock_interval=unblock_interval

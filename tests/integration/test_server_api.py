@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from torc_watch.sandbox.server import ServerSettings, open_server
-from torc_watch.sandbox.server.server_settings import ApiDialect
+from torc_watch.sandbox.server.server_settings import TorcApi
 
 URL = "http://torc/torc-service/v1"
 WORKFLOW = {"name": "w", "user": "u"}
@@ -20,7 +20,7 @@ JOB = {"workflow_id": 1, "name": "j", "command": "true"}
 
 @asynccontextmanager
 async def server(
-    directory: Path, api_version: ApiDialect = "1.0", **settings: Any
+    directory: Path, api_version: TorcApi = "1.0", **settings: Any
 ) -> AsyncIterator[httpx.AsyncClient]:
     opened = open_server(ServerSettings(directory=directory, api_version=api_version, **settings))
     async with (

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from torc_watch.sandbox.server import ServerSettings, open_server
-from torc_watch.sandbox.server.server_settings import ApiDialect
+from torc_watch.sandbox.server.server_settings import TorcApi
 
 URL = "http://torc/torc-service/v1"
 NODE: dict[str, Any] = {
@@ -33,9 +33,7 @@ RESULT |= {"return_code": 0, "exec_time_minutes": 0.5, "status": "completed"}
 
 
 @asynccontextmanager
-async def server(
-    directory: Path, api_version: ApiDialect = "1.0"
-) -> AsyncIterator[httpx.AsyncClient]:
+async def server(directory: Path, api_version: TorcApi = "1.0") -> AsyncIterator[httpx.AsyncClient]:
     """A server on a directory that may have the data of an earlier server."""
     opened = open_server(ServerSettings(directory=directory, api_version=api_version))
     async with (
@@ -70,7 +68,7 @@ async def unblocking_task() -> None:
 @pytest.mark.looptime
 @pytest.mark.parametrize("api_version", ["0.12", "1.0"])
 async def test_dependents_become_ready_only_when_the_task_runs(
-    tmp_path: Path, api_version: ApiDialect
+    tmp_path: Path, api_version: TorcApi
 ) -> None:
     async with server(tmp_path, api_version) as client:
         await begin_chain(client)

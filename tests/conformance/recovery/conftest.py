@@ -19,7 +19,7 @@ import anyio
 import httpx
 import pytest
 
-from torc_watch.sandbox.server.server_settings import ApiDialect
+from torc_watch.sandbox.server.server_settings import TorcApi
 
 if TYPE_CHECKING:
     from tests.conformance.conftest import StartServer
@@ -117,7 +117,7 @@ def server_name(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def api_version(server_name: str) -> ApiDialect:
+def api_version(server_name: str) -> TorcApi:
     return "0.12" if "0.12" in server_name else "1.0"
 
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from torc_watch.core.errors import InvalidQuantity
 from torc_watch.core.model import JobStatus
-from torc_watch.sandbox.server.server_settings import ApiDialect
+from torc_watch.sandbox.server.server_settings import TorcApi
 from torc_watch.sandbox.server.status_rules import STATUSES
 from torc_watch.sandbox.server.store import Store
 
@@ -57,7 +57,7 @@ def internal_error() -> ApiError:
 INTERNAL_ERROR = "An internal error occurred"
 
 
-def internal_error_response(api_version: ApiDialect) -> "ApiResponse":
+def internal_error_response(api_version: TorcApi) -> "ApiResponse":
     """API 0.12 sends an internal error as plain text, API 1.0 as JSON."""
     if api_version == "0.12":
         return ApiResponse(INTERNAL_ERROR, 500, plain=True)
@@ -87,7 +87,7 @@ class ServerEvent:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiRequest:
     store: Store
-    api_version: ApiDialect
+    api_version: TorcApi
     user: str
     path: Mapping[str, str]
     query: Sequence[tuple[str, str]]
@@ -171,13 +171,13 @@ def now_text() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _no_body(api_version: ApiDialect) -> ApiError:
+def _no_body(api_version: TorcApi) -> ApiError:
     if api_version == "0.12":
         return ApiError(400, "Missing required body parameter body")
     return ApiError(415, "Expected request with `Content-Type: application/json`")
 
 
-def _invalid_body(api_version: ApiDialect, error: ValidationError) -> ApiError:
+def _invalid_body(api_version: TorcApi, error: ValidationError) -> ApiError:
     """Names only the first error; each entry of the body may have one."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     place = ".".join(str(part) for part in first["loc"])

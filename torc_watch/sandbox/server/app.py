@@ -27,7 +27,7 @@ from torc_watch.sandbox.server.dependency_release import unblock_jobs
 from torc_watch.sandbox.server.event_broadcaster import EventBroadcaster, parse_level
 from torc_watch.sandbox.server.middleware import BasicAuth
 from torc_watch.sandbox.server.routes import Handler, routes
-from torc_watch.sandbox.server.server_settings import ApiDialect, ServerSettings
+from torc_watch.sandbox.server.server_settings import ServerSettings, TorcApi
 from torc_watch.sandbox.server.store import Store, open_store
 from torc_watch.sandbox.server.tasks import run_task
 from torc_watch.sandbox.server.workflow_handlers import show_workflow
@@ -176,7 +176,7 @@ def _log_and_retry_later(work: str) -> Iterator[None]:
         _log.error("The database failed during %s, which the server will retry: %s", work, error)
 
 
-def _error_response(api_version: ApiDialect, error: ApiError) -> ApiResponse:
+def _error_response(api_version: TorcApi, error: ApiError) -> ApiResponse:
     """The response to a refused request; API 1.0 adds an error name to each 404."""
     if isinstance(error.body, str):
         return ApiResponse(error.body, error.status, plain=True)
@@ -185,7 +185,7 @@ def _error_response(api_version: ApiDialect, error: ApiError) -> ApiResponse:
     return ApiResponse(error.body, error.status)
 
 
-def _render(response: ApiResponse, api_version: ApiDialect) -> Response:
+def _render(response: ApiResponse, api_version: TorcApi) -> Response:
     if response.plain and api_version == "0.12":  # without a content type
         return Response(response.body, response.status)
     if response.plain:

@@ -9,7 +9,7 @@ from collections import deque
 
 from torc_watch.core.model import JobStatus
 from torc_watch.sandbox.server.actions import trigger_actions
-from torc_watch.sandbox.server.server_settings import ApiDialect
+from torc_watch.sandbox.server.server_settings import TorcApi
 from torc_watch.sandbox.server.status_rules import COMPLETE, sql_set
 from torc_watch.sandbox.server.store import Row, Store
 
@@ -83,7 +83,7 @@ _RELEASE = """
 """
 
 
-def unblock_jobs(store: Store, api_version: ApiDialect) -> None:
+def unblock_jobs(store: Store, api_version: TorcApi) -> None:
     """Process the jobs that finished since the last run, in one transaction per workflow."""
     sql = f"SELECT DISTINCT workflow_id FROM job WHERE {_UNPROCESSED}"  # noqa: S608
     for workflow_id in store.column(sql):
@@ -94,7 +94,7 @@ def unblock_jobs(store: Store, api_version: ApiDialect) -> None:
 
 
 def _unblock_workflow(
-    store: Store, api_version: ApiDialect, workflow_id: int, finished: list[Row]
+    store: Store, api_version: TorcApi, workflow_id: int, finished: list[Row]
 ) -> None:
     release = _release_one_by_one if api_version == "0.12" else _release_together
     ready = release(store, workflow_id, finished)

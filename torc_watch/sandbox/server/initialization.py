@@ -7,7 +7,7 @@ from torc_watch.core.model import JobStatus
 from torc_watch.sandbox.server.actions import reset_actions
 from torc_watch.sandbox.server.api_request import ApiRequest, ApiResponse, parse_flag
 from torc_watch.sandbox.server.resource_handlers import require_workflow
-from torc_watch.sandbox.server.server_settings import ApiDialect
+from torc_watch.sandbox.server.server_settings import TorcApi
 from torc_watch.sandbox.server.status_rules import (
     COMPLETE,
     KEPT_AT_INITIALIZATION,
@@ -53,7 +53,7 @@ _CLEAR_NODES = "UPDATE job SET compute_node_id = NULL, start_time = NULL WHERE w
 
 
 def initialize_jobs(
-    store: Store, api_version: ApiDialect, workflow_id: int, *, only_uninitialized: bool
+    store: Store, api_version: TorcApi, workflow_id: int, *, only_uninitialized: bool
 ) -> None:
     """Derive the dependencies, and set every job to ready or blocked.
 

@@ -26,7 +26,7 @@ from torc_watch.sandbox.server.resource_handlers import (
     to_columns,
     to_json,
 )
-from torc_watch.sandbox.server.server_settings import ApiDialect
+from torc_watch.sandbox.server.server_settings import TorcApi
 from torc_watch.sandbox.server.status_rules import sql_set
 from torc_watch.sandbox.server.store import Row, Store
 
@@ -112,23 +112,21 @@ def update_job(request: ApiRequest) -> ApiResponse:
     return ApiResponse(job_with_relations(request.store, request.api_version, job["id"]))
 
 
-def job_with_relations(store: Store, api_version: ApiDialect, job_id: int) -> Row:
+def job_with_relations(store: Store, api_version: TorcApi, job_id: int) -> Row:
     """A job as JSON with its related ids; raises an ApiError with 404 if it does not exist."""
     job = fetch(store, JOBS[api_version], job_id)
     _add_related_ids(store, [job], RELATIONS)
     return job
 
 
-def claimed_jobs(store: Store, api_version: ApiDialect, job_ids: Sequence[int]) -> list[Row]:
+def claimed_jobs(store: Store, api_version: TorcApi, job_ids: Sequence[int]) -> list[Row]:
     """Jobs as a worker gets them, in the order of the ids, with the ids of their outputs."""
     jobs = jobs_without_relations(store, api_version, job_ids)
     _add_related_ids(store, jobs, (OUTPUT_FILES, OUTPUT_USER_DATA))
     return jobs
 
 
-def jobs_without_relations(
-    store: Store, api_version: ApiDialect, job_ids: Sequence[int]
-) -> list[Row]:
+def jobs_without_relations(store: Store, api_version: TorcApi, job_ids: Sequence[int]) -> list[Row]:
     """Jobs without related ids and without NULL, in the order of the ids."""
     columns = ", ".join(JOBS[api_version].columns)
     sql = f"SELECT {columns} FROM job WHERE id IN (SELECT value FROM json_each(?))"  # noqa: S608
@@ -155,7 +153,7 @@ def _parse_jobs(request: ApiRequest) -> Sequence[RelatedJob]:
     return request.body(bodies.JobsV1).jobs
 
 
-def _add(store: Store, api_version: ApiDialect, jobs: Sequence[RelatedJob]) -> list[Row]:
+def _add(store: Store, api_version: TorcApi, jobs: Sequence[RelatedJob]) -> list[Row]:
     """Store jobs of one workflow with consecutive ids; returns each as JSON, as it was sent."""
     workflow_id = jobs[0].workflow_id
     default = _default_requirements(store, workflow_id)
@@ -170,18 +168,18 @@ def _add(store: Store, api_version: ApiDialect, jobs: Sequence[RelatedJob]) -> l
     ]
 
 
-def _response_to_creation(api_version: ApiDialect, job: RelatedJob, row: Row) -> Row:
+def _response_to_creation(api_version: TorcApi, job: RelatedJob, row: Row) -> Row:
     """The response for a new job: the fields that were sent, and those that the server set."""
     server_fields = {name: row[name] for name in ("id", "status", "resource_requirements_id")}
     return with_scheduler(api_version, job.model_dump(exclude_none=True) | server_fields)
 
 
-def with_scheduler(api_version: ApiDialect, job: Row) -> Row:
+def with_scheduler(api_version: TorcApi, job: Row) -> Row:
     """A job that was created or claimed: API 0.12 shows a missing scheduler as null."""
     return {"scheduler_id": None, **job} if api_version == "0.12" else job
 
 
-def _columns(api_version: ApiDialect, job: RelatedJob, job_id: int, default: int) -> Row:
+def _columns(api_version: TorcApi, job: RelatedJob, job_id: int, default: int) -> Row:
     columns = {"id": job_id, **to_columns(JOBS[api_version], job)}
     columns["status"] = JobStatus.UNINITIALIZED
     columns["attempt_id"] = 1

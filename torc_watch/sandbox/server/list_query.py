@@ -10,10 +10,10 @@ from torc_watch.sandbox.server.api_request import (
     parse_flag,
     parse_integer,
 )
-from torc_watch.sandbox.server.server_settings import ApiDialect
+from torc_watch.sandbox.server.server_settings import TorcApi
 from torc_watch.sandbox.server.store import Row, Store
 
-MAX_LIMITS: Mapping[ApiDialect, int] = {"0.12": 10_000, "1.0": 100_000}
+MAX_LIMITS: Mapping[TorcApi, int] = {"0.12": 10_000, "1.0": 100_000}
 
 
 @dataclass(frozen=True, slots=True)

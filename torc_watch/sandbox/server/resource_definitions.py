@@ -16,11 +16,11 @@ from torc_watch.sandbox.server.api_request import (
 )
 from torc_watch.sandbox.server.list_query import Condition
 from torc_watch.sandbox.server.resource_handlers import Resource
-from torc_watch.sandbox.server.server_settings import ApiDialect
+from torc_watch.sandbox.server.server_settings import TorcApi
 from torc_watch.sandbox.server.store import Row
 
 
-def resources_by_path(api_version: ApiDialect) -> Mapping[str, Resource]:
+def resources_by_path(api_version: TorcApi) -> Mapping[str, Resource]:
     """Path to resource."""
     if api_version == "0.12":
         return {item.path: item for item in _RESOURCES_0_12}

@@ -19,7 +19,7 @@ from torc_watch.sandbox.server import (
 from torc_watch.sandbox.server.api_request import ApiRequest, ApiResponse
 from torc_watch.sandbox.server.jobs import JOBS
 from torc_watch.sandbox.server.resource_definitions import resources_by_path
-from torc_watch.sandbox.server.server_settings import ApiDialect
+from torc_watch.sandbox.server.server_settings import TorcApi
 from torc_watch.sandbox.server.workflow_handlers import WORKFLOWS
 
 Handler = Callable[[ApiRequest], ApiResponse]
@@ -61,7 +61,7 @@ _WORKFLOWS: Routes = {
     "/workflows/{id}/actions/pending": {"GET": actions.list_pending_actions},
     "/workflows/{id}/actions/{action_id}/claim": {"POST": actions.claim_action},
 }
-_ONLY_IN: Mapping[ApiDialect, Routes] = {
+_ONLY_IN: Mapping[TorcApi, Routes] = {
     "0.12": {
         "/workflows/{id}/status": {"PUT": workflow_handlers.update_status},
     },
@@ -97,7 +97,7 @@ _HANDLERS_BY_RESOURCE: Mapping[str, Sequence[Callable[..., ApiResponse]]] = {
 }
 
 
-def routes(api_version: ApiDialect) -> Routes:
+def routes(api_version: TorcApi) -> Routes:
     """Path to method to handler."""
     found: dict[str, dict[str, Handler]] = {
         "/ping": {"GET": lambda _: ApiResponse({"status": "ok"})},
@@ -109,7 +109,7 @@ def routes(api_version: ApiDialect) -> Routes:
     return found
 
 
-def _generic_routes(api_version: ApiDialect) -> Iterator[tuple[str, Mapping[str, Handler]]]:
+def _generic_routes(api_version: TorcApi) -> Iterator[tuple[str, Mapping[str, Handler]]]:
     """The routes of the generic handlers, and all deletions."""
     resources = resources_by_path(api_version)
     for name, resource in resources.items():

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-ApiDialect = Literal["0.12", "1.0"]
+TorcApi = Literal["0.12", "1.0"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +17,6 @@ class ServerSettings:
     """
 
     directory: Path
-    api_version: ApiDialect = "1.0"
+    api_version: TorcApi = "1.0"
     unblock_interval: float = 30.0
     accounts: Mapping[str, str] = field(default_factory=dict)
