@@ -127,7 +127,7 @@ def test_help_says_what_exit_statuses_mean(command: str) -> None:
     ("words", "variables", "message"),
     [
         ("watch 1 -m -1", {}, "'--max-retries'"),
-        ("submit missing.yaml", {}, "missing.yaml: cannot be read"),
+        ("submit missing.yaml", {}, "missing.yaml cannot be read"),
         ("watch 1", {"TORC_TIMEOUT": "soon"}, "TORC_TIMEOUT in the environment: Input should be"),
         ("workflows", {"TORC_PASSWORD_FILE": "/missing"}, "/missing cannot be read: No such file"),
         ("workflows", {"TORC_API_URL": "%%"}, "'%%' is not the URL of a server"),
