@@ -131,7 +131,7 @@ def test_lock_that_was_taken_over_while_it_was_opened(
 def test_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(
-        JournalError, match="cannot be written: Not a directory. Fix that, or set TORC_"
+        JournalError, match=r"cannot be written: Not a directory\. Fix that, or set TORC_"
     ):
         lock_workflow(tmp_path / "file" / "locks", WORKFLOW).__enter__()
 
