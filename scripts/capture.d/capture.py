@@ -42,6 +42,8 @@ def main() -> None:
     parser.add_argument("--into", type=Path, default=_FIXTURES, help="folder; default: %(default)s")
     parser.add_argument("--quick", action="store_true", help="skip scenarios that take a minute")
     arguments = parser.parse_args()
+    if unknown := set(arguments.names) - {scenario.name for scenario in SCENARIOS}:
+        parser.error(f"there is no scenario called {', '.join(sorted(unknown))}")
     chosen = [
         (scenario, version)
         for scenario, version in product(SCENARIOS, arguments.torc or VERSIONS)

@@ -247,7 +247,10 @@ def test_daemon_on_another_login_node_is_named(home: Path) -> None:
         ("spool", "The spool {}/spool cannot be read: Not a directory"),
         (
             "spool/drafts",
-            "The state folder {} cannot be written: File exists. No command was sent for workflow",
+            (
+                "The state folder {} cannot be written: File exists. "
+                "No command was sent for workflow 42, 43."
+            ),
         ),
     ],
 )
@@ -255,7 +258,7 @@ def test_unusable_spool(home: Path, blocked: str, message: str) -> None:
     (home / blocked).parent.mkdir(parents=True)
     (home / blocked).touch()
 
-    ended = given("add 42")
+    ended = given("add 42 43")
 
     assert ended.exit_code == 1
     assert message.format(home) in ended.stderr

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 ACTS = "This torc-watchd is active"
+HOOK = "echo hook of workflow $1; until [ -e go ]; do sleep 0.1; done"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,21 @@ def test_list_and_status_while_daemon_and_server_are_down(desk: Desk) -> None:
     assert away["live"] is None
     assert away["view"]["verdict"] == "failed"
     assert away["trouble"].startswith("The daemon is not running")
+
+
+def test_status_does_not_count_a_round_that_a_kill_interrupted(desk: Desk) -> None:
+    """The next daemon continues that round: it is not the second of one that is allowed."""
+    (desk.site.folder / "hook").write_text(HOOK)
+    desk.run("add", "1", "-r", "--max-retries", "1", "--recovery-hook", "sh hook")
+    daemon = desk.start("run")
+    daemon.until("hook of workflow 1")
+    daemon.kill()
+
+    shown = desk.run("status", "1").stdout
+    (desk.site.folder / "go").touch()
+
+    assert "Round 1, after run 1: in progress at step 'hook'" in shown
+    assert "Round 1 for workflow 1 would:" in shown
 
 
 def test_configuration_is_reloaded_by_sighup(desk: Desk) -> None:

@@ -59,7 +59,7 @@ async def test_unusable_state_folder_is_retried(open_site: "OpenSite") -> None:
 
         reasons = [trouble.reason for trouble in daemon.events(daemon_events.StateTrouble)]
         assert reasons[0] == "The ticket has expired."
-        assert reasons[1].startswith("/home/lease: Stale file handle. Its file system does not")
+        assert reasons[1].startswith("/home/lease cannot be used: Stale file handle. Its file")
 
 
 async def test_locked_journal_is_retried_while_the_lease_is_held(open_site: "OpenSite") -> None:

@@ -132,7 +132,9 @@ def test_lock_file_that_was_replaced_while_it_was_opened_is_opened_again(
 
 def test_folder_that_cannot_be_created_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(JournalError, match="TORC_WATCHD_HOME"):
+    with pytest.raises(
+        JournalError, match=r"cannot be written: Not a directory\. Fix that, or set TORC_"
+    ):
         lock_workflow(tmp_path / "file" / "locks", WORKFLOW).__enter__()
 
 

@@ -143,13 +143,14 @@ def _spool(home: Path, commands: Sequence[Command]) -> None:
         if problem := validation_error(command):
             raise InvalidInput(problem)
     spool = Spool(home / "spool")
-    for command in commands:
+    for number, command in enumerate(commands):
         try:
             spool.put(command)
         except OSError as error:
+            unsent = ", ".join(str(each.workflow_id) for each in commands[number:])
             raise JournalError(
                 f"The state folder {home} cannot be written: {describe_os_error(error)} "
-                f"No command was sent for workflow {command.workflow_id} and those after it."
+                f"No command was sent for workflow {unsent}."
             ) from error
 
 

@@ -100,7 +100,7 @@ async def inspect_stored(key: WorkflowKey, record: StoredWatch, settings: Settin
     """
     server, workflow_id = key
     connection = settings.connection(server)
-    used = len(record.rounds)
+    used = sum(round_.ended is not None for round_ in record.rounds)
     try:
         with anyio.fail_after(_SERVER_TIMEOUT):
             return await inspect(

@@ -240,7 +240,9 @@ class Daemon:
 
     def _describe(self, error: Exception) -> str:
         if isinstance(error, OSError):
-            return f"{error.filename or 'The state folder'}: {describe_os_error(error)}"
+            return (
+                f"{error.filename or 'The state folder'} cannot be used: {describe_os_error(error)}"
+            )
         previous = self._context.lease.predecessor
         if previous is None or not isinstance(error, JournalBusy):
             return str(error)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from torc_watch.core.errors import InvalidInput, JournalError, WatchHeld
+from torc_watch.core.os_errors import describe_os_error
 from torc_watch.engine.journal import WorkflowIdentity
 from torc_watch.host.file_lock import still_has_name, try_lock
 
@@ -76,8 +77,8 @@ def _open_lock(directory: Path, name: str) -> TextIO:
         if error.errno in (EMFILE, ENFILE):
             raise _too_many_files() from error
         raise JournalError(
-            f"The state folder {directory} cannot be written to: {error.strerror}. "
-            "Free it, or set TORC_WATCHD_HOME to another folder."
+            f"The state folder {directory} cannot be written: {describe_os_error(error)} "
+            "Fix that, or set TORC_WATCHD_HOME to another folder."
         ) from error
     # A new file gets the lowest free number.
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
