@@ -6,7 +6,7 @@ of events.
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from torc_watch.core.allocation import AllocationStatus
 from torc_watch.core.assessment import Orphans
@@ -54,6 +54,10 @@ class WatchEnded:
     verdict: Verdict
     reason: str = ""
     evidence: tuple[FailedJob, ...] = ()
+
+    @classmethod
+    def handed_over(cls, workflow_id: int, reason: str) -> Self:
+        return cls(workflow_id=workflow_id, verdict=Verdict.HANDED_OVER, reason=reason)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -164,9 +164,7 @@ class WatchManager:
                     )
             except NotFound:
                 reason = f"There is no workflow {workflow_id} on {workflow.server}."
-                return WatchEnded(
-                    workflow_id=workflow_id, verdict=Verdict.HANDED_OVER, reason=reason
-                )
+                return WatchEnded.handed_over(workflow_id, reason)
             except _RETRYABLE as error:
                 reason = str(error)
             else:

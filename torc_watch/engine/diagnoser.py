@@ -210,10 +210,7 @@ class Diagnoser:
 def failed_jobs(
     findings: Iterable[Finding], request: WatchRequest, skipped: Iterable[Skip] = ()
 ) -> tuple[FailedJob, ...]:
-    """For the user: the first 50 failed jobs, with the reason why each was skipped, where it was.
-
-    Reads the end of each job's error output.
-    """
+    """For the user: the first 50, each with its last error line, and why it was skipped."""
     reasons = {skip.job_id: skip.reason for skip in skipped}
     return tuple(
         _failed_job(finding, reasons.get(finding.job.id, finding.reason), request)
@@ -225,27 +222,21 @@ def _ended_by_user(workflow_id: int, state: WorkflowState) -> WatchEnded | None:
     if state not in (WorkflowState.CANCELED, WorkflowState.ARCHIVED):
         return None
     sentence = _CANCELED if state is WorkflowState.CANCELED else _ARCHIVED
-    return WatchEnded(
-        workflow_id=workflow_id,
-        verdict=Verdict.HANDED_OVER,
-        reason=sentence.format(workflow_id),
-    )
+    return WatchEnded.handed_over(workflow_id, sentence.format(workflow_id))
 
 
 def _ended_without_jobs(workflow_id: int) -> WatchEnded:
-    return WatchEnded(
-        workflow_id=workflow_id,
-        verdict=Verdict.HANDED_OVER,
-        reason=f"Workflow {workflow_id} has no jobs. If it had some, check the server: Torc 1.0 "
+    return WatchEnded.handed_over(
+        workflow_id,
+        f"Workflow {workflow_id} has no jobs. If it had some, check the server: Torc 1.0 "
         "drops the jobs when it takes over a database of 0.12.",
     )
 
 
 def _still_running(workflow_id: int) -> WatchEnded:
-    return WatchEnded(
-        workflow_id=workflow_id,
-        verdict=Verdict.HANDED_OVER,
-        reason=f"Workflow {workflow_id} still has workers. Recover it when they have left, or "
+    return WatchEnded.handed_over(
+        workflow_id,
+        f"Workflow {workflow_id} still has workers. Recover it when they have left, or "
         f"leave it to `torc-watchd watch {workflow_id} --auto-recover`.",
     )
 

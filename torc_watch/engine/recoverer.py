@@ -106,7 +106,7 @@ class Recoverer:
         except _RoundRefused as refused:
             return RoundOutcome.REFUSED, _refused(request, refused.refusal)
         except (HookFailed, SchedulerError) as error:
-            return RoundOutcome.FAILED, _hand_over(workflow_id, str(error))
+            return RoundOutcome.FAILED, WatchEnded.handed_over(workflow_id, str(error))
         except (RoundAbandoned, NotFound) as reason:  # NotFound: the user deleted (a part of) it
             self._report(events.RecoveryAbandoned(workflow_id=workflow_id, reason=str(reason)))
             return RoundOutcome.ABANDONED, _after_abandoning(request.watch, str(reason))
@@ -173,13 +173,11 @@ def _refused(request: RecoveryRequest, refusal: Refusal) -> WatchEnded:
     )
 
 
-def _hand_over(workflow_id: int, reason: str) -> WatchEnded:
-    return WatchEnded(workflow_id=workflow_id, verdict=Verdict.HANDED_OVER, reason=reason)
-
-
 def _after_abandoning(watch: Watch, reason: str) -> Decision:
     """Not at once: what interfered may still be active."""
-    return _hand_over(watch.workflow_id, reason) if watch.request.once else KeepWatching()
+    return (
+        WatchEnded.handed_over(watch.workflow_id, reason) if watch.request.once else KeepWatching()
+    )
 
 
 def _after_round(watch: Watch) -> Decision:

@@ -114,11 +114,10 @@ class Watcher:
         try:
             decision = await self._poll()
         except NotFound:
-            return _ended(
-                workflow_id, Verdict.HANDED_OVER, f"Workflow {workflow_id} is gone from the server."
-            )
+            reason = f"Workflow {workflow_id} is gone from the server."
+            return WatchEnded.handed_over(workflow_id, reason)
         except AccessDenied as error:
-            return _ended(workflow_id, Verdict.UNREACHABLE, str(error))
+            return _unreachable(workflow_id, error)
         except (ServerError, SchedulerError) as error:
             return await self._back_off(error)
         if self._outage.failures:
@@ -154,7 +153,7 @@ class Watcher:
         self._outage.failures += 1
         patience = self._watch.request.patience
         if patience is not None and now - self._outage.since >= patience:
-            return _ended(self._watch.workflow_id, Verdict.UNREACHABLE, str(error))
+            return _unreachable(self._watch.workflow_id, error)
         delay = jittered_backoff(self._outage.failures)
         self._context.report(
             events.PollFailed(
@@ -294,5 +293,5 @@ class ServerThrottle:
         self._not_before = anyio.current_time() + jittered_backoff(self._failures)
 
 
-def _ended(workflow_id: int, verdict: Verdict, reason: str) -> WatchEnded:
-    return WatchEnded(workflow_id=workflow_id, verdict=verdict, reason=reason)
+def _unreachable(workflow_id: int, error: Exception) -> WatchEnded:
+    return WatchEnded(workflow_id=workflow_id, verdict=Verdict.UNREACHABLE, reason=str(error))
