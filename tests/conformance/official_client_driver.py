@@ -7,6 +7,7 @@ only that client. The methods of both versions have their bodies at the same pos
 import importlib
 import json
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,8 @@ CLIENT = importlib.import_module("torc.openapi_client")
 MODELS = importlib.import_module("torc.openapi_client.models")
 # In 0.12 clients read and write a status; in 1.0 it is part of the workflow.
 HAS_STATUS = hasattr(MODELS, "WorkflowStatusModel")
+# Seconds; polled without a pause, Torc 0.12.2 sometimes did not unblock for minutes.
+_POLL_INTERVAL = 0.02
 NODE = {"num_cpus": 4, "memory_gb": 8.0, "num_gpus": 0, "num_nodes": 1}
 
 
@@ -212,7 +215,7 @@ def observe_recovery(api: Api) -> dict[str, Any]:
     seen["initialized"] = statuses(api, workflow_id)
     seen["claimed"] = run_jobs(api, workflow_id, run_id_of(api, workflow_id), {"a": 137})
     while not api.is_workflow_complete(workflow_id).is_complete:
-        pass  # the unblocking task runs every few milliseconds
+        time.sleep(_POLL_INTERVAL)
     seen["failed"] = statuses(api, workflow_id)
     seen["shown"] = observe_shown(api, workflow_id, jobs[0].id)
     run_id = run_id_of(api, workflow_id)
@@ -224,6 +227,7 @@ def observe_recovery(api: Api) -> dict[str, Any]:
     seen["again"] = statuses(api, workflow_id)
     while not api.is_workflow_complete(workflow_id).is_complete:
         run_jobs(api, workflow_id, run_id_of(api, workflow_id), {})
+        time.sleep(_POLL_INTERVAL)
     seen["recovered"] = statuses(api, workflow_id)
     seen["results"] = api.list_results(workflow_id).total_count
     seen["all results"] = api.list_results(workflow_id, all_runs=True).total_count
