@@ -41,7 +41,7 @@ REFUSED = {
     "watsch 1": "No such command 'watsch'",
     "watch 1 --url ftp://host": "'ftp://host' is not the URL of a server. Write it as http://",
     "plan 1 --url http://user:secret@host": "set them separately",
-    "submit missing.yaml": "missing.yaml cannot be read: No such file or directory",
+    "submit missing.yaml": "missing.yaml cannot be read: No such file or directory.",
     "submit folder": "folder: specifications are read from .yaml, .yml, .json, .json5 files",
     "submit cycle.yaml": "these jobs depend on each other in a cycle: a -> b -> a",
     "submit unknown.yaml": "jobs[0] (a).depends_on: there is no job 'nobody'",
