@@ -31,7 +31,7 @@ class AllocationStatus:
 
     The other fields are of one that is GONE, where the scheduler knows them. ``canceled_by`` is a
     user of the cluster. ``detail`` is a phrase for people; its further lines, if any, are the last
-    ones of a log that the phrase names.
+    ones of a log that the phrase names. One that is UNKNOWN may say in it why.
     """
 
     state: AllocationState

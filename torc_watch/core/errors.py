@@ -13,6 +13,7 @@ TorcWatchError
 │   ├── RequestRejected     any other 4xx: client and server disagree on the API
 │   └── ServerFault         5xx, or a response that violates the API
 ├── SchedulerError          allocations could not be submitted or queried
+│   └── SchedulerUnreachable  no answer; the command may still have taken effect
 ├── JournalError            the journal cannot be read or written
 │   ├── JournalBusy         another process holds its lock
 │   └── JournalCorrupt      it is damaged or not a journal; a retry does not help
@@ -76,6 +77,10 @@ class ServerFault(ServerError):
 
 
 class SchedulerError(TorcWatchError):
+    pass
+
+
+class SchedulerUnreachable(SchedulerError):
     pass
 
 

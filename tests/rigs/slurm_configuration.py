@@ -1,0 +1,219 @@
+"""What the cluster of the tests is: a small center's partitions, accounts and limits.
+
+| partition | |
+|---|---|
+| short | at most 5 minutes |
+| standard | the default; at most a day |
+| bigmem | the node with 16,000 MB |
+| preemptible | makes way for all others: canceled, or requeued if submitted with --requeue |
+| debug | at most 30 minutes on one node |
+| down | DOWN: its jobs wait |
+| project | only for the account ``project`` |
+
+QOS ``limited`` refuses jobs of more than 10 minutes, and a third job; ``waiting`` runs one at a
+time. The nodes claim more CPUs and memory than the machine has; only what a job uses is real.
+"""
+
+import getpass
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+MemoryEnforcement = Literal["cgroup", "polling"]  # polling: jobacct_gather with OverMemoryKill
+
+_USER = getpass.getuser()
+ACCOUNTS = (
+    ("add", "account", "science,project", "description=tests", "organization=tests"),
+    ("add", "user", _USER, "account=science,project", "defaultaccount=science"),
+)
+QOS = (
+    ("add", "qos", "limited", "MaxWall=00:10:00", "MaxSubmitJobsPerUser=2", "Flags=DenyOnLimit"),
+    ("add", "qos", "waiting", "MaxJobsPerUser=1"),
+    ("modify", "user", _USER, "set", "qos+=limited,waiting"),
+)
+CGROUP_CONFIGURATION = """\
+CgroupPlugin=cgroup/v1
+CgroupAutomount=no
+CgroupMountpoint=/sys/fs/cgroup
+ConstrainRAMSpace=yes
+ConstrainSwapSpace=no
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlurmSite:
+    """Where a cluster is. ``port`` is the first of its ports."""
+
+    folder: Path
+    port: int
+    memory_enforcement: MemoryEnforcement
+
+    @property
+    def name(self) -> str:
+        return "testcluster"
+
+    @property
+    def node_prefix(self) -> str:
+        """Cgroups have the names of nodes, so no two clusters share them."""
+        return f"p{self.port}n"
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """Three with 4 CPUs and 4,000 MB, one with 8 CPUs and 16,000 MB."""
+        return tuple(f"{self.node_prefix}{number}" for number in range(1, 5))
+
+    @property
+    def configuration(self) -> Path:
+        return self.folder / "etc/slurm.conf"
+
+    @property
+    def munge_socket(self) -> Path:
+        return self.folder / "munge/socket"
+
+    @property
+    def munged_command(self) -> tuple[str, ...]:
+        return (
+            *("munged", "--foreground", "--force"),  # --force: /tmp, where the folder is, is shared
+            f"--socket={self.munge_socket}",
+            f"--key-file={self.folder}/etc/munge.key",
+            f"--pid-file={self.folder}/munge/munged.pid",
+            f"--seed-file={self.folder}/munge/seed",
+        )
+
+    @property
+    def install_database_command(self) -> tuple[str, ...]:
+        return (
+            *("mariadb-install-db", "--no-defaults", f"--user={_USER}"),
+            f"--datadir={self.folder}/mysql",
+            *("--auth-root-authentication-method=normal", "--skip-test-db"),
+        )
+
+    @property
+    def mariadbd_command(self) -> tuple[str, ...]:
+        """Small, and careless with its files: they are never read again."""
+        return (
+            *("mariadbd", "--no-defaults", f"--user={_USER}"),
+            f"--datadir={self.folder}/mysql",
+            f"--socket={self.folder}/run/mysql.sock",
+            f"--pid-file={self.folder}/run/mariadb.pid",
+            *("--bind-address=127.0.0.1", f"--port={self.port + 2}"),
+            *("--innodb-buffer-pool-size=64M", "--innodb-log-file-size=16M"),
+            *("--innodb-lock-wait-timeout=900", "--innodb-flush-log-at-trx-commit=0"),
+            *("--skip-log-bin", "--performance-schema=OFF"),
+        )
+
+    @property
+    def mariadb_command(self) -> tuple[str, ...]:
+        return ("mariadb", "--no-defaults", f"--socket={self.folder}/run/mysql.sock", "-u", "root")
+
+    @property
+    def database_grants(self) -> str:
+        return (
+            "create database slurm_acct_db; "
+            "create user slurm@'127.0.0.1' identified by 'slurm'; "
+            "create user slurm@localhost identified by 'slurm'; "
+            "grant all on slurm_acct_db.* to slurm@'127.0.0.1'; "
+            "grant all on slurm_acct_db.* to slurm@localhost;"
+        )
+
+
+def slurm_configuration(site: SlurmSite) -> str:
+    """The text of slurm.conf. Waits and timeouts are as short as Slurm allows."""
+    host = socket.gethostname().partition(".")[0]
+    small, large = ",".join(site.nodes[:3]), site.nodes[3]
+    node = f"NodeHostname={host} NodeAddr=127.0.0.1 State=UNKNOWN"
+    nodes = "\n".join(
+        f"NodeName={name} {node} Port={site.port + 3 + index} "
+        + ("CPUs=8 RealMemory=16000" if name == large else "CPUs=4 RealMemory=4000")
+        for index, name in enumerate(site.nodes)
+    )
+    usual = "State=UP PriorityTier=10 PreemptMode=OFF"
+    return f"""\
+ClusterName={site.name}
+SlurmctldHost={host}(127.0.0.1)
+SlurmUser={_USER}
+SlurmdUser={_USER}
+AuthType=auth/munge
+AuthInfo=socket={site.munge_socket},ttl=60
+CredType=cred/munge
+SlurmctldPort={site.port}
+StateSaveLocation={site.folder}/state
+SlurmdSpoolDir={site.folder}/spool/%n
+SlurmctldPidFile={site.folder}/run/slurmctld.pid
+SlurmdPidFile={site.folder}/run/slurmd.%n.pid
+SlurmctldLogFile={site.folder}/log/slurmctld.log
+SlurmdLogFile={site.folder}/log/slurmd.%n.log
+MailProg=/bin/true
+MpiDefault=none
+ReturnToService=2
+SwitchType=switch/none
+SlurmdParameters=config_overrides
+SchedulerType=sched/backfill
+SchedulerParameters=sched_interval=1,batch_sched_delay=0,sched_min_interval=0,bf_interval=1,\
+bf_yield_interval=100000,requeue_delay=1
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core_Memory
+DefMemPerCPU=100
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
+PriorityType=priority/basic
+JobRequeue=0
+KillWait=2
+CompleteWait=0
+EpilogMsgTime=0
+InactiveLimit=0
+MinJobAge=300
+MessageTimeout=5
+TCPTimeout=2
+SlurmctldTimeout=5
+SlurmdTimeout=5
+BatchStartTimeout=10
+UnkillableStepTimeout=25
+JobAcctGatherFrequency=task=1
+JobAcctGatherType=jobacct_gather/linux
+JobCompType=jobcomp/none
+AccountingStorageType=accounting_storage/slurmdbd
+AccountingStorageHost=127.0.0.1
+AccountingStoragePort={site.port + 1}
+AccountingStoragePass={site.munge_socket}
+AccountingStorageEnforce=associations,limits,qos,safe
+AccountingStoreFlags=job_comment
+{_enforcement(site.memory_enforcement)}
+{nodes}
+PartitionName=short Nodes={small} MaxTime=00:05:00 {usual}
+PartitionName=standard Nodes={small} Default=YES MaxTime=1-00:00:00 {usual}
+PartitionName=bigmem Nodes={large} MaxTime=1-00:00:00 {usual}
+PartitionName=preemptible Nodes={small} MaxTime=1-00:00:00 State=UP PriorityTier=1 \
+PreemptMode=REQUEUE
+PartitionName=debug Nodes={small} MaxTime=00:30:00 MaxNodes=1 {usual}
+PartitionName=down Nodes={small} State=DOWN
+PartitionName=project Nodes={small} AllowAccounts=project {usual}
+"""
+
+
+def slurmdbd_configuration(site: SlurmSite) -> str:
+    """The text of slurmdbd.conf, which Slurm looks for beside slurm.conf."""
+    return f"""\
+AuthType=auth/munge
+AuthInfo=socket={site.munge_socket}
+DbdHost=localhost
+DbdPort={site.port + 1}
+SlurmUser={_USER}
+StorageType=accounting_storage/mysql
+StorageHost=127.0.0.1
+StoragePort={site.port + 2}
+StorageUser=slurm
+StoragePass=slurm
+StorageLoc=slurm_acct_db
+LogFile={site.folder}/log/slurmdbd.log
+PidFile={site.folder}/run/slurmdbd.pid
+CommitDelay=1
+"""
+
+
+def _enforcement(kind: MemoryEnforcement) -> str:
+    if kind == "cgroup":
+        return "ProctrackType=proctrack/cgroup\nTaskPlugin=task/cgroup"
+    overuse = "JobAcctGatherParams=OverMemoryKill"
+    return f"ProctrackType=proctrack/linuxproc\nTaskPlugin=task/none\n{overuse}"

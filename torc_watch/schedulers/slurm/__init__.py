@@ -1,0 +1,1 @@
+"""Allocations that are Slurm jobs."""
