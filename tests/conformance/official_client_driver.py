@@ -15,8 +15,8 @@ CLIENT = importlib.import_module("torc.openapi_client")
 MODELS = importlib.import_module("torc.openapi_client.models")
 # In 0.12 clients read and write a status; in 1.0 it is part of the workflow.
 HAS_STATUS = hasattr(MODELS, "WorkflowStatusModel")
-# Seconds; polled without a pause, Torc 0.12.2 sometimes did not unblock for minutes.
-_POLL_INTERVAL = 0.02
+_POLL_INTERVAL = 0.02  # seconds
+_PATIENCE = 100  # polls
 NODE = {"num_cpus": 4, "memory_gb": 8.0, "num_gpus": 0, "num_nodes": 1}
 
 
@@ -183,6 +183,25 @@ def run_id_of(api: Api, workflow_id: int) -> int:
     return int(source(workflow_id).run_id)
 
 
+def run_ready_jobs(api: Api, workflow_id: int) -> None:
+    run_jobs(api, workflow_id, run_id_of(api, workflow_id), {})
+
+
+def wait_until_complete(
+    api: Api, workflow_id: int, between_polls: Callable[[], None] = lambda: None
+) -> None:
+    """Torc 0.12.2 sometimes overlooks a finished job until another one ends: then one does."""
+    polls = 0
+    while not api.is_workflow_complete(workflow_id).is_complete:
+        between_polls()
+        time.sleep(_POLL_INTERVAL)
+        polls += 1
+        if polls % _PATIENCE == 0:
+            other_id, _ = submit(api)
+            api.initialize_jobs(other_id)
+            run_ready_jobs(api, other_id)
+
+
 def begin_next_run(api: Api, workflow_id: int) -> None:
     """In 0.12 the client writes the run to the status; in 1.0 the reset increments it."""
     if HAS_STATUS:
@@ -214,8 +233,7 @@ def observe_recovery(api: Api) -> dict[str, Any]:
     api.initialize_jobs(workflow_id)
     seen["initialized"] = statuses(api, workflow_id)
     seen["claimed"] = run_jobs(api, workflow_id, run_id_of(api, workflow_id), {"a": 137})
-    while not api.is_workflow_complete(workflow_id).is_complete:
-        time.sleep(_POLL_INTERVAL)
+    wait_until_complete(api, workflow_id)
     seen["failed"] = statuses(api, workflow_id)
     seen["shown"] = observe_shown(api, workflow_id, jobs[0].id)
     run_id = run_id_of(api, workflow_id)
@@ -225,9 +243,7 @@ def observe_recovery(api: Api) -> dict[str, Any]:
     seen["runs"] = run_id_of(api, workflow_id) - run_id
     api.initialize_jobs(workflow_id, only_uninitialized=True)
     seen["again"] = statuses(api, workflow_id)
-    while not api.is_workflow_complete(workflow_id).is_complete:
-        run_jobs(api, workflow_id, run_id_of(api, workflow_id), {})
-        time.sleep(_POLL_INTERVAL)
+    wait_until_complete(api, workflow_id, between_polls=lambda: run_ready_jobs(api, workflow_id))
     seen["recovered"] = statuses(api, workflow_id)
     seen["results"] = api.list_results(workflow_id).total_count
     seen["all results"] = api.list_results(workflow_id, all_runs=True).total_count
