@@ -28,7 +28,8 @@ from torc_watch.torc.client import TorcClient
 from torc_watch.torc.transport import Connection, Transport
 
 NODE: dict[str, Any] = {"num_cpus": 64, "memory_gb": 64.0, "num_gpus": 0, "num_nodes": 1}
-UNBLOCK_INTERVAL = 0.005  # seconds between the servers' checks for finished jobs
+# Seconds between checks for finished jobs. If it is much shorter, 0.12.2 overlooks some.
+UNBLOCK_INTERVAL = 0.02
 TIMEOUT = 10.0  # seconds for a server's background work
 REAL_VERSIONS = {"torc-0.12.2": "0.12.2", "torc-1.0.0": "1.0.0"}
 API_VERSIONS: dict[str, TorcApi] = {
