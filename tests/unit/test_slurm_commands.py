@@ -1,9 +1,11 @@
 """Slurm's commands as real processes: their environment, time limit and failures."""
 
 import os
+import time
 from pathlib import Path
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from torc_watch.core.errors import SchedulerError, SchedulerUnreachable
@@ -99,6 +101,24 @@ async def test_canceled_command_is_killed_with_its_children(program: Path) -> No
         group.cancel_scope.cancel()
 
     await _wait_for_end_of(child)
+
+
+async def test_command_that_is_canceled_while_it_starts_is_killed_with_its_children(
+    program: Path,
+) -> None:
+    children = program.with_name("child")
+    command = _write(
+        program, f"sleep 600 & echo $! >{children}.new; mv {children}.new {children}; wait"
+    )
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(run_slurm, command)
+        while not children.exists():
+            await anyio.lowlevel.checkpoint()
+            time.sleep(0.05)  # noqa: ASYNC251 - the program goes on, the event loop does not
+        group.cancel_scope.cancel()
+
+    await _wait_for_end_of(int(children.read_text()))
 
 
 async def test_missing_program_is_an_error() -> None:

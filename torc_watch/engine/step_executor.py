@@ -24,6 +24,7 @@ from torc_watch.core.model import Job, JobCounts, JobStatus
 from torc_watch.core.recovery_round import Plan, Step
 from torc_watch.engine.messages import EngineContext, Watch
 from torc_watch.engine.workers import start_planned_allocations
+from torc_watch.host.subprocesses import start_session
 from torc_watch.torc.concurrency import gather
 from torc_watch.torc.requests import NewRequirements
 
@@ -199,13 +200,9 @@ async def run_hook(
         "TORC_API_URL": api_url,
     }
     try:
-        process = await anyio.open_process(
-            [*command, str(workflow_id)],
-            stdin=subprocess.DEVNULL,
-            stderr=subprocess.STDOUT,
-            env=environment,
-            # A session of its own: Ctrl-C is for the watch, and would look like a failed hook.
-            start_new_session=True,
+        # A session of its own: Ctrl-C is for the watch, and would look like a failed hook.
+        process = await start_session(
+            [*command, str(workflow_id)], environment=environment, stderr=subprocess.STDOUT
         )
     except OSError as error:
         raise HookFailed(f"The recovery hook {command[0]!r} cannot be run: {error}.") from error

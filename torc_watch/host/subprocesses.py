@@ -1,12 +1,14 @@
 """Runs system commands with a timeout and captures their output."""
 
 import os
-from collections.abc import Mapping
+import subprocess
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import anyio
+from anyio.abc import Process
 
 _TIMEOUT = 10.0  # seconds; the network or bus that a command uses may be down
 NOT_FOUND, TIMED_OUT = 127, 124  # the exit statuses of a shell and of timeout(1)
@@ -29,6 +31,23 @@ class RunCommand(Protocol):
     """Runs a command and waits until it ends."""
 
     async def __call__(self, *command: str) -> CommandResult: ...
+
+
+async def start_session(
+    command: Sequence[str], *, environment: Mapping[str, str], stderr: int = subprocess.PIPE
+) -> Process:
+    """Starts a command without input in a session of its own. Raises OSError.
+
+    A cancellation waits until the caller has the process: else nobody could end what it started.
+    """
+    with anyio.CancelScope(shield=True):
+        return await anyio.open_process(
+            command,
+            stdin=subprocess.DEVNULL,
+            stderr=stderr,
+            env=environment,
+            start_new_session=True,
+        )
 
 
 async def run_command(*command: str) -> CommandResult:

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
 
@@ -10,7 +9,7 @@ import anyio
 from anyio.abc import ByteReceiveStream, Process
 
 from torc_watch.core.errors import SchedulerError, SchedulerUnreachable
-from torc_watch.host.subprocesses import NOT_FOUND, TIMED_OUT, CommandResult
+from torc_watch.host.subprocesses import NOT_FOUND, TIMED_OUT, CommandResult, start_session
 
 # Longer than a slow site takes to answer, and than Slurm itself waits for its daemons. A command
 # would wait for ever for munged, if that crashed and left its socket.
@@ -89,12 +88,7 @@ def _error_lines(program: str, result: CommandResult) -> list[str]:
 
 async def _run(command: tuple[str, ...], time_limit: float) -> CommandResult:
     try:
-        process = await anyio.open_process(
-            command,
-            stdin=subprocess.DEVNULL,
-            env=clean_environment(os.environ),
-            start_new_session=True,
-        )
+        process = await start_session(command, environment=clean_environment(os.environ))
     except OSError as error:
         return CommandResult(status=NOT_FOUND, stderr=f"{command[0]}: {error.strerror}.")
     result = None
