@@ -1,14 +1,15 @@
 """When a command of Slurm is repeated.
 
-Only a query is, and only once: a watch polls again by itself, and an attempt may take as long as
-the time limit of a command. A command that changes something is never repeated here, because one
-that timed out may have taken effect.
+Only one that may be given twice is, such as a query, and only once: a watch polls again by itself,
+and an attempt may take as long as the time limit of a command. A submission is never repeated,
+because one that timed out may have taken effect.
 """
 
 import anyio
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random
 
 from torc_watch.core.errors import SchedulerUnreachable
+from torc_watch.schedulers.slurm.slurm_commands import run_slurm
 
 QUERY_ATTEMPTS = 2
 _PAUSE = (1.0, 2.0)  # seconds, at random: a busy controller is not asked by everyone at once
@@ -23,3 +24,11 @@ def query_policy() -> AsyncRetrying:
         sleep=anyio.sleep,
         reraise=True,
     )
+
+
+async def repeated(*command: str) -> str:
+    """The output of a command that may be given twice. Raises SchedulerError."""
+    async for attempt in query_policy():
+        with attempt:
+            return await run_slurm(*command)
+    raise AssertionError  # the policy raises the last error
