@@ -26,6 +26,34 @@ def test_job_ends_as_completed(cluster: SlurmCluster) -> None:
     assert cluster.wait_for_end(number)[0] == f"{number}|COMPLETED|0:0"
 
 
+def test_commands_outside_and_in_jobs_are_of_the_release(
+    cluster: SlurmCluster, tmp_path: Path
+) -> None:
+    name = f" {cluster.site.release.name}."
+    assert name in cluster.run("sinfo", "--version")
+
+    number = cluster.submit("sinfo --version && squeue", f"--output={tmp_path}/job")
+
+    assert cluster.wait_for_end(number)[0] == f"{number}|COMPLETED|0:0"
+    assert name in (tmp_path / "job").read_text()
+
+
+def test_command_has_the_input_and_folder_of_its_caller(
+    cluster: SlurmCluster, tmp_path: Path
+) -> None:
+    done = subprocess.run(
+        ("srun", "--quiet", "sh", "-c", "cat; pwd; exit 7"),
+        env=cluster.environment,
+        cwd=tmp_path,
+        input="input\n",
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout) == (7, f"input\n{tmp_path}\n")
+
+
 def test_exit_status_is_recorded(cluster: SlurmCluster) -> None:
     number = cluster.submit("exit 3")
 

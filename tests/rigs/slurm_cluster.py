@@ -1,10 +1,9 @@
 """A real Slurm cluster on this machine: munge, MariaDB, slurmdbd, slurmctld and four slurmd.
 
 It needs root and what scripts/setup-slurm installs. Everything is in one folder, on free ports,
-and nothing in /etc is read. The processes, those of jobs too, are in a PID namespace whose first
-process reads from a pipe of this one. So all of them end when this process ends, however that
-happens, and the folder is removed after them. Commands of Slurm, and everything else, reach the
-cluster from outside of the namespace: ``environment`` says where it is. Any release that
+and nothing in /etc is read. The processes, those of jobs too, are in a namespace that ends when this
+process ends, however that happens, and the folder is removed after them. Commands of Slurm, and
+everything else, reach the cluster from outside: ``environment`` says where it is. Any release that
 ``slurm_release`` finds can be started.
 """
 
@@ -30,6 +29,7 @@ from tests.rigs.slurm_configuration import (
     slurm_configuration,
     slurmdbd_configuration,
 )
+from tests.rigs.slurm_namespace import namespace, only_child
 from tests.rigs.slurm_release import PATH, default_releases, release_named
 
 Daemon = Literal["munged", "mariadbd", "slurmdbd", "slurmctld"]
@@ -37,27 +37,6 @@ Daemon = Literal["munged", "mariadbd", "slurmdbd", "slurmctld"]
 _TIMEOUT = 60.0  # seconds; generous, for busy machines
 _PORTS = 3 + 4  # slurmctld, slurmdbd, MariaDB, a slurmd for each node
 _CGROUPS = Path("/sys/fs/cgroup")
-# Process 1 of the namespace reaps what has lost its parent, and lives as long as the pipe is open.
-_INIT = """
-import os, signal, sys
-def reap(*_):
-    try:
-        while os.waitpid(-1, os.WNOHANG)[0]: pass
-    except ChildProcessError:
-        pass
-signal.signal(signal.SIGCHLD, reap)
-print("ready", flush=True)
-sys.stdin.read()
-"""
-# When unshare has ended, so have all jobs: only then can the folder and the cgroups be removed.
-_RUN_AND_CLEAN = """
-folder=$1 prefix=$2
-shift 2
-unshare --mount --pid --fork --mount-proc "$@"
-rm -rf "$folder"
-find /sys/fs/cgroup -maxdepth 2 -type d -path "*/slurm_$prefix*" 2>/dev/null |
-    while read -r group; do find "$group" -depth -type d -exec rmdir {} +; done
-"""
 
 
 @dataclass(slots=True)
@@ -156,7 +135,7 @@ class SlurmCluster:
     def send_signal(self, daemon: Daemon | str, number: Signals) -> None:
         """SIGSTOP and SIGCONT, for example: a daemon that hangs."""
         parent = self._daemons[daemon].pid
-        os.kill(_only_child(parent), number)
+        os.kill(only_child(parent), number)
         if number is SIGCONT:  # nsenter stops together with its child
             os.kill(parent, SIGCONT)
 
@@ -235,7 +214,7 @@ def open_cluster(release: str | None = None) -> Iterator[SlurmCluster]:
     _write_configuration(site)
     daemons: dict[str, subprocess.Popen[bytes]] = {}
     with ExitStack() as stack:
-        pid = stack.enter_context(_namespace(site))
+        pid = stack.enter_context(namespace(site))
         stack.callback(_end_all, daemons)
         cluster = SlurmCluster(site=site, pid=pid, _daemons=daemons)
         site.release.write_scripts(site.scripts, pid)
@@ -259,35 +238,11 @@ def wait_until(condition: Callable[[], bool], what: str, timeout: float = _TIMEO
         time.sleep(0.05)
 
 
-@contextmanager
-def _namespace(site: SlurmSite) -> Iterator[int]:
-    """The number, as seen from here, of process 1 in a new PID namespace."""
-    script = ("sh", "-c", _RUN_AND_CLEAN, "sh", str(site.folder), site.node_prefix)
-    with subprocess.Popen(
-        [*script, *site.release.in_namespace(site.scripts, _INIT)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        start_new_session=True,  # it cleans up after a Ctrl-C too
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdin is not None
-        try:
-            assert process.stdout.readline() == b"ready\n"
-            yield _only_child(_only_child(process.pid))
-        finally:
-            process.stdin.close()
-            process.wait(_TIMEOUT)
-
-
 def _end_all(daemons: Mapping[str, subprocess.Popen[bytes]]) -> None:
     """The daemons themselves end with the namespace, which waits for these if they are stopped."""
     for daemon in daemons.values():
         daemon.kill()
         daemon.wait(_TIMEOUT)
-
-
-def _only_child(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/task/{pid}/children").read_text())
 
 
 def _write_configuration(site: SlurmSite) -> None:

@@ -1,15 +1,13 @@
 """The Slurm that a cluster runs: the machine's own, or another release that is in a folder.
 
-``scripts/setup-slurm`` fills the folder with a minimal Debian that has the release. In the mount
-namespace of a cluster, the ``/usr`` of that Debian covers the machine's. All else is the machine's:
-files of tests, jobs and Torc have the same paths inside and outside. Slurm's commands are for the
-outside too: small scripts that enter the mount namespace, and become the command of the release.
+``scripts/setup-slurm`` fills the folder with a minimal Debian that has the release, whose programs
+are in the namespace of a cluster. For programs outside, such as Torc and the tests, the commands of
+Slurm are scripts that enter the namespace, which only root may, and become the release's command.
 """
 
 import os
 import shutil
 import subprocess
-import sys
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -26,16 +24,7 @@ _TOOLS = ("unshare", "nsenter", "setpriv", "mount", "python3")  # jobs of tests 
 _ADDED_RELEASE = "24.11"
 _NO_RELEASE = "none"  # the machine's own Slurm where it has none
 
-# $1: the folder of the release. $2: the folder with the scripts, which jobs must not find.
-_COVER = """
-mount --rbind /usr/local "$1/usr/local" &&
-    mount --bind "$1/etc/alternatives" /etc/alternatives &&
-    mount --rbind "$1/usr" /usr &&
-    mount -t tmpfs -o size=4k,mode=755 covered "$2" || exit
-shift 2
-exec "$@"
-"""
-# Without a new process: a signal reaches the command itself.
+# Not in the PID namespace, which would need another process: signals reach the command itself.
 _ENTER = """\
 #!/bin/sh
 exec nsenter --target={pid} --mount --wdns="$PWD" -- {program} "$@"
@@ -53,13 +42,6 @@ class SlurmRelease:
     def version(self) -> tuple[int, int]:
         year, month = self.name.split(".")
         return int(year), int(month)
-
-    def in_namespace(self, scripts: Path, program: str) -> tuple[str, ...]:
-        """Runs a Python program in a new mount namespace that gets the files of this release."""
-        if self.root is None:
-            return (sys.executable, "-c", program)
-        cover = ("sh", "-c", _COVER, "sh", str(self.root), str(scripts))
-        return (*cover, "/usr/bin/python3", "-c", program)
 
     def write_scripts(self, scripts: Path, pid: int) -> None:
         """Slurm's commands for the outside. ``pid``: a process in the namespace."""
