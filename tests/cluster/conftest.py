@@ -1,21 +1,33 @@
-"""One real Slurm cluster for all tests of this folder, which see each other's jobs."""
+"""One real Slurm cluster for all tests of this folder, which see each other's jobs.
+
+All tests run on one release of Slurm, then all on the next one.
+"""
 
 import os
 from collections.abc import Iterator
 
 import pytest
 
-from tests.rigs.slurm_cluster import SlurmCluster, missing_requirement, open_cluster
+from tests.rigs.slurm_cluster import SlurmCluster, open_cluster
+from tests.rigs.slurm_release import default_releases, is_own, missing_requirement
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    chosen = metafunc.config.getoption("slurm")
+    releases = chosen.split(",") if chosen else default_releases()
+    metafunc.parametrize("cluster", releases, indirect=True, scope="session")
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Iterator[SlurmCluster]:
+def cluster(request: pytest.FixtureRequest) -> Iterator[SlurmCluster]:
     """A test that stops one of its daemons starts it again, and every test cancels its jobs."""
-    if reason := missing_requirement():
-        if "slurm" in os.environ.get("TORC_WATCH_REQUIRE", "").split(","):
+    release = request.param
+    if reason := missing_requirement(release):
+        demanded = os.environ.get("TORC_WATCH_REQUIRE", "").split(",")
+        if f"slurm-{release}" in demanded or (is_own(release) and "slurm" in demanded):
             pytest.fail(reason)
         pytest.skip(reason)
-    with open_cluster() as cluster:
+    with open_cluster(release) as cluster:
         yield cluster
 
 

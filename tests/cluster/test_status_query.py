@@ -1,6 +1,5 @@
 """What a status query says of jobs of a real Slurm, also while its daemons are down."""
 
-import sys
 from functools import partial
 from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM, Signals
 
@@ -17,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 _ALIVE, _GONE, _UNKNOWN = AllocationState.ALIVE, AllocationState.GONE, AllocationState.UNKNOWN
 _NO_JOB = 400_000_000
-_ALLOCATE = f"{sys.executable} -c 'import time; held = bytearray(400 << 20); time.sleep(60)'"
+_ALLOCATE = "python3 -c 'import time; held = bytearray(400 << 20); time.sleep(60)'"
 
 
 @pytest.fixture(autouse=True)
