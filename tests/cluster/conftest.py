@@ -2,19 +2,18 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.rigs.slurm_cluster import SlurmCluster, missing_requirement, open_cluster
+from tests.rigs.torc_on_slurm import TorcOnSlurm, missing_program, open_torc
 
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[SlurmCluster]:
     """A test that stops one of its daemons starts it again, and every test cancels its jobs."""
-    if reason := missing_requirement():
-        if "slurm" in os.environ.get("TORC_WATCH_REQUIRE", "").split(","):
-            pytest.fail(reason)
-        pytest.skip(reason)
+    _require("slurm", missing_requirement())
     with open_cluster() as cluster:
         yield cluster
 
@@ -23,3 +22,20 @@ def cluster() -> Iterator[SlurmCluster]:
 def _no_jobs_left(cluster: SlurmCluster) -> Iterator[None]:
     yield
     cluster.cancel_all()
+
+
+@pytest.fixture
+def torc(cluster: SlurmCluster, tmp_path: Path) -> Iterator[TorcOnSlurm]:
+    """The real Torc on the cluster, without workflows."""
+    _require("torc", missing_program())
+    with open_torc(cluster, tmp_path) as torc:
+        yield torc
+
+
+def _require(part: str, missing: str | None) -> None:
+    """Skips, or fails if the part must be there."""
+    if missing is None:
+        return
+    if part in os.environ.get("TORC_WATCH_REQUIRE", "").split(","):
+        pytest.fail(missing)
+    pytest.skip(missing)
