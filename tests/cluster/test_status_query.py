@@ -29,14 +29,14 @@ def _this_cluster(cluster: SlurmCluster, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 async def _state(number: int) -> AllocationState:
-    return (await query_statuses([number]))[number].state
+    return (await query_statuses({number: None}))[number].state
 
 
 async def _end(number: int) -> AllocationStatus:
     """The final status, after others that are not."""
     with anyio.fail_after(60):
         while True:
-            status = (await query_statuses([number]))[number]
+            status = (await query_statuses({number: None}))[number]
             if status.state is _GONE:
                 return status
             await anyio.sleep(0.2)
@@ -60,7 +60,7 @@ async def test_jobs_that_nobody_submitted_are_unknown() -> None:
     numbers = [_NO_JOB, _NO_JOB + 1]
 
     assert await _state(_NO_JOB) is _UNKNOWN
-    statuses = await query_statuses(numbers)
+    statuses = await query_statuses(dict.fromkeys(numbers))
     assert [statuses[number].state for number in numbers] == [_UNKNOWN, _UNKNOWN]
 
 
@@ -69,7 +69,7 @@ async def test_one_query_tells_jobs_apart(cluster: SlurmCluster) -> None:
     cluster.wait_for_end(good)
     cluster.wait_for_end(bad)
 
-    statuses = await query_statuses([good, bad, running, _NO_JOB])
+    statuses = await query_statuses(dict.fromkeys((good, bad, running, _NO_JOB)))
 
     ends = {number: (each.state, each.cause) for number, each in statuses.items()}
     assert ends == {
@@ -137,7 +137,7 @@ async def _end_or_second_life(cluster: SlurmCluster, number: int, winner: int) -
     """Queries all the while, until the job is gone, or waits again after the winner has ended."""
     with anyio.fail_after(60):
         while True:
-            status = (await query_statuses([number]))[number]
+            status = (await query_statuses({number: None}))[number]
             waits = cluster.queue_state(number).startswith("PENDING")
             if status.state is _GONE or (waits and await _state(winner) is _GONE):
                 return status
@@ -149,7 +149,7 @@ async def test_nothing_is_decided_while_the_controller_is_down(cluster: SlurmClu
     cluster.wait_for_end(number)
 
     with cluster.without("slurmctld"), pytest.raises(SchedulerUnreachable, match="controller"):
-        await query_statuses([number])
+        await query_statuses({number: None})
 
     assert (await _end(number)).cause is None
 
@@ -160,7 +160,7 @@ async def test_nothing_is_decided_while_the_controller_hangs(cluster: SlurmClust
     cluster.send_signal("slurmctld", SIGSTOP)
     try:
         with pytest.raises(SchedulerUnreachable, match="timed out"):
-            await query_statuses([number])
+            await query_statuses({number: None})
     finally:
         cluster.send_signal("slurmctld", SIGCONT)
 
@@ -171,7 +171,7 @@ async def test_end_is_unknown_while_accounting_is_down(cluster: SlurmCluster) ->
     with cluster.without("slurmdbd"):
         running, ended = cluster.submit("sleep 60"), cluster.submit("true")
         cluster.wait_for_queue_state(ended, "COMPLETED")
-        statuses = await query_statuses([running, ended])
+        statuses = await query_statuses({running: None, ended: None})
 
     assert (statuses[running].state, statuses[ended].state) == (_ALIVE, _UNKNOWN)
     assert "sacct" in statuses[ended].detail
@@ -192,4 +192,4 @@ async def test_nothing_is_decided_without_authentication(
     cluster.wait_for_end(number)
 
     with cluster.without("munged", how), pytest.raises(SchedulerUnreachable, match=message):
-        await query_statuses([number], partial(run_slurm, time_limit=6))
+        await query_statuses({number: None}, partial(run_slurm, time_limit=6))

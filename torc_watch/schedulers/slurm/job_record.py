@@ -1,0 +1,71 @@
+"""What squeue and sacct together say of one job, without what they say of others. Pure.
+
+After a crash Slurm's controller uses the numbers of jobs again that it forgot. So a row counts only
+if it is of the job that is meant: by its name, or where that is not known, by its user.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from torc_watch.schedulers.slurm.job_table import AccountingRow, JobTable, QueueRow
+
+# What accounting of 22.05 has for some seconds where a job's name will be.
+_LATE_NAMES = ("", "allocation")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountingAnswer:
+    """What sacct said: a table, or ``silence``, which is why not. ``exists``: ever a table."""
+
+    table: JobTable[AccountingRow] = field(default_factory=JobTable)
+    silence: str = ""
+    exists: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRecord:
+    """The rows of one job; its lives in accounting are oldest first.
+
+    ``unreadable`` is a line about it that cannot be read; ``silence`` is why accounting says
+    nothing, if it does not answer.
+    """
+
+    queued: QueueRow | None = None
+    lives: tuple[AccountingRow, ...] = ()
+    unreadable: str = ""
+    silence: str = ""
+    has_accounting: bool = True
+
+
+def job_record(
+    number: int,
+    name: str | None,
+    *,
+    user: int,
+    queue: JobTable[QueueRow],
+    accounting: AccountingAnswer,
+) -> JobRecord:
+    """``name`` is the job's, None where it is not known; ``user`` is this process's."""
+    queued = [row for row in queue.rows.get(number, ()) if _is_queued(row, name, user)]
+    lives = (row for row in accounting.table.rows.get(number, ()) if _is_life(row, name, user))
+    return JobRecord(
+        queued=queued[-1] if queued else None,
+        lives=tuple(lives),
+        unreadable=_first(number, queue.unreadable, accounting.table.unreadable),
+        silence=accounting.silence,
+        has_accounting=accounting.exists,
+    )
+
+
+def _is_queued(row: QueueRow, name: str | None, user: int) -> bool:
+    return row.user == user if name is None else row.name == name
+
+
+def _is_life(row: AccountingRow, name: str | None, user: int) -> bool:
+    if name is None or row.name in _LATE_NAMES:
+        return row.user == user
+    return row.name == name
+
+
+def _first(number: int, *lines: Mapping[int, str]) -> str:
+    return next((each[number] for each in lines if number in each), "")
