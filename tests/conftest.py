@@ -39,8 +39,8 @@ from torc_watch.core.recovery_round import RecoverySettings
 from torc_watch.core.units import GIB, MIB
 from torc_watch.engine.journal import Journal
 from torc_watch.engine.messages import EngineContext, WatchRequest
+from torc_watch.engine.submission import submit_allocations
 from torc_watch.engine.supervisor import watch_workflow
-from torc_watch.engine.workers import start_allocation
 from torc_watch.sandbox.server import ServerSettings, open_server
 from torc_watch.schedulers.base import Scheduler, WorkerAssignment
 from torc_watch.schedulers.cluster import Cluster
@@ -222,6 +222,7 @@ class SimulatedScheduler:
         self._client = client
         self._before = allocations_before
         self._workers: list[asyncio.Task[None]] = []
+        self._held: dict[int, Submitted] = {}
         self.endings: dict[str, Sequence[Ending]] = {}
         self.deaths: dict[int, Death] = {}
         self.state_after_death = AllocationState.GONE
@@ -237,17 +238,24 @@ class SimulatedScheduler:
     async def node_classes(self) -> tuple[NodeClass, ...]:
         return self.nodes
 
+    async def find(self, tokens: Collection[str]) -> dict[str, int]:
+        return {token: number for token, number in self.numbers.items() if token in tokens}
+
     async def submit(self, spec: AllocationSpec, work: WorkerAssignment) -> int:
-        if spec.token in self.numbers:
-            return self.numbers[spec.token]
+        assert spec.token not in self.numbers, "the caller looks for the token first"
         await anyio.sleep(self.seconds_to_submit.get(work.workflow_id, 0))
         request = Submitted(spec=spec, work=work)
         self.requests.append(request)
         number = self._before + len(self.requests)
         self.numbers[spec.token] = number
         self.known_states[number] = AllocationState.ALIVE
-        self._workers.append(asyncio.create_task(self._work(number, request)))
+        self._held[number] = request
         return number
+
+    async def release(self, numbers: Sequence[int]) -> None:
+        for number in numbers:
+            if request := self._held.pop(number, None):
+                self._workers.append(asyncio.create_task(self._work(number, request)))
 
     async def statuses(self, numbers: Collection[int]) -> dict[int, AllocationStatus]:
         return {number: self._status(number) for number in numbers}
@@ -456,10 +464,13 @@ class Site:
             scheduler_config_id=config_id,
             output_dir=Path("out"),
         )
-        for number in range(1, allocations + 1):
-            token = f"submitted-{workflow_id}.{config_id}.{number}"
-            spec = AllocationSpec(token=token, num_cpus=10, memory=GIB)
-            await start_allocation(self.client, self.scheduler, spec, work)
+        specs = [
+            AllocationSpec(
+                token=f"submitted-{workflow_id}.{config_id}.{number}", num_cpus=10, memory=GIB
+            )
+            for number in range(1, allocations + 1)
+        ]
+        await submit_allocations(self.client, self.scheduler, specs, work)
 
     def request(self, workflow_id: int, **changes: Any) -> WatchRequest:
         """A watch with recovery that polls every 60 s, without an end."""

@@ -1,6 +1,6 @@
 """The engine's view of all schedulers together."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 import pytest
@@ -27,6 +27,12 @@ class FixedScheduler:
 
     async def node_classes(self) -> tuple[NodeClass, ...]:
         return (NodeClass(num_cpus=1, memory=GIB),)
+
+    async def find(self, _tokens: Collection[str]) -> dict[str, int]:
+        return {}
+
+    async def release(self, _numbers: Sequence[int]) -> None:
+        pass
 
     async def submit(self, _spec: AllocationSpec, _work: WorkerAssignment) -> int:
         return 1

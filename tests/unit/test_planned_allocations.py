@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ GPU = NodeClass(num_cpus=16, memory=32 * GIB, num_gpus=4, runtime=24 * HOUR, cou
 CLUSTER = (SHORT, LONG, GPU)
 
 
-def shape(num_cpus: int, memory: int | None, **more: int) -> SchedulerConfig:
+def shape(num_cpus: int, memory: int | None, **more: Any) -> SchedulerConfig:
     return SchedulerConfig(
         id=1, name="local", scheduler_type="local", num_cpus=num_cpus, memory=memory, **more
     )

@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -48,6 +48,12 @@ class SlowScheduler:
 
     async def node_classes(self) -> tuple[NodeClass, ...]:
         return (NodeClass(num_cpus=1, memory=GIB),)
+
+    async def find(self, _tokens: Collection[str]) -> dict[str, int]:
+        return {}
+
+    async def release(self, _numbers: Sequence[int]) -> None:
+        pass
 
     async def submit(self, _spec: AllocationSpec, _work: WorkerAssignment) -> int:
         self.known[1] = ALIVE

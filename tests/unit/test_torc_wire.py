@@ -188,6 +188,8 @@ def test_local_scheduler_is_parsed(extra: dict[str, Any], expected: SchedulerCon
             {
                 "name": "gpu",
                 "account": "a",
+                "partition": "gpu,long",
+                "qos": "high",
                 "nodes": 2,
                 "walltime": "1-02:30:00",
                 "mem": "180G",
@@ -203,6 +205,14 @@ def test_local_scheduler_is_parsed(extra: dict[str, Any], expected: SchedulerCon
                 num_gpus=4,
                 num_nodes=2,
                 runtime=95_400,
+                partitions=("gpu", "long"),
+                options=(
+                    "--account=a",
+                    "--partition=gpu,long",
+                    "--qos=high",
+                    "--gres=gpu:h100:4",
+                    "--exclusive --cpus-per-task=8",
+                ),
             ),
         ),
     ],

@@ -10,7 +10,7 @@ from torc_watch.app.composition import local_scheduler, open_client
 from torc_watch.config.settings import Settings
 from torc_watch.core.allocation import AllocationShape, AllocationSpec
 from torc_watch.core.errors import SchedulerError
-from torc_watch.engine.workers import start_allocation
+from torc_watch.engine.submission import submit_allocations
 from torc_watch.schedulers.base import WorkerAssignment
 from torc_watch.schedulers.local.local_scheduler import LocalScheduler
 from torc_watch.spec.spec_file import read_spec
@@ -90,4 +90,7 @@ async def _start_allocations(
         )
         for _ in range(shape.allocations)
     ]
-    return tuple([await start_allocation(client, scheduler, spec, work) for spec in specs])
+    numbers, refusal = await submit_allocations(client, scheduler, specs, work)
+    if refusal is not None:
+        raise refusal
+    return tuple(numbers.values())

@@ -69,13 +69,15 @@ class AllocationShape:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AllocationSpec(AllocationShape):
-    """One allocation to submit. ``token`` (letters, digits, ``_.-``) finds it again after a crash.
+    """One allocation to submit. ``token`` (a-z, 0-9, ``-``) finds it again after a crash.
 
-    The journal keeps these in plans: a field that is added has a default, so that plans of earlier
-    versions can be read.
+    ``options`` are in the scheduler's own words, as the workflow's allocations had them before:
+    whatever the shape does not say. The journal keeps these in plans: a field that is added has a
+    default, so that plans of earlier versions can be read.
     """
 
     token: str
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +85,8 @@ class NodeClass:
     """Nodes of one kind: what each of them has for jobs, and how many there are.
 
     ``runtime`` is the longest that an allocation may ask for there; None where there is no limit.
+    Nodes that are in several partitions are a class of each. ``is_default`` says that allocations
+    get there which ask for no partition.
     """
 
     num_cpus: int
@@ -90,3 +94,5 @@ class NodeClass:
     num_gpus: int = 0
     runtime: int | None = None
     count: int = 1
+    partition: str = ""
+    is_default: bool = True

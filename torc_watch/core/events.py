@@ -212,6 +212,17 @@ class AllocationSubmitted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SubmissionCutShort:
+    """The scheduler refused further allocations of a plan, for ``reason``."""
+
+    name: ClassVar = "submission.cut_short"
+    workflow_id: int
+    submitted: int
+    planned: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AllocationFailed:
     """An allocation that the server believes open has ended, not in order and not canceled.
 
@@ -322,6 +333,7 @@ Event = (
     | ResetStarted
     | SubmissionStarted
     | AllocationSubmitted
+    | SubmissionCutShort
     | AllocationFailed
     | RecoveryInitiated
     | RecoveryAbandoned

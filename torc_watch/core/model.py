@@ -131,6 +131,8 @@ class SchedulerConfig:
     """How allocations of a workflow are asked for: a row of Torc's, for any type of scheduler.
 
     CPUs, memory and GPUs are of each node. None is what the row does not say, or not readably.
+    ``partitions`` are those that may be used, none where the scheduler chooses; ``options`` is all
+    that the other fields do not say, in the scheduler's own words.
     """
 
     id: int
@@ -141,6 +143,8 @@ class SchedulerConfig:
     num_gpus: int = 0
     num_nodes: int = 1
     runtime: int | None = None
+    partitions: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ our patience, counted from that heartbeat, is over. A process that was suspended
 finds that its last heartbeat was long ago.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import anyio
 from anyio import to_thread
@@ -64,9 +64,16 @@ class FencedScheduler:
     async def node_classes(self) -> tuple[NodeClass, ...]:
         return await self._scheduler.node_classes()
 
+    async def find(self, tokens: Collection[str]) -> Mapping[str, int]:
+        return await self._scheduler.find(tokens)
+
     async def submit(self, spec: AllocationSpec, work: WorkerAssignment) -> int:
         await self._fence.check()
         return await self._scheduler.submit(spec, work)
+
+    async def release(self, numbers: Sequence[int]) -> None:
+        await self._fence.check()
+        await self._scheduler.release(numbers)
 
     async def statuses(self, numbers: Collection[int]) -> Mapping[int, AllocationStatus]:
         return await self._scheduler.statuses(numbers)

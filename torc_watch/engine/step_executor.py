@@ -23,7 +23,7 @@ from torc_watch.core.errors import Conflict, HookFailed
 from torc_watch.core.model import Job, JobCounts, JobStatus
 from torc_watch.core.recovery_round import Plan, Step
 from torc_watch.engine.messages import EngineContext, Watch
-from torc_watch.engine.workers import start_planned_allocations
+from torc_watch.engine.submission import cancel_planned, submit_planned
 from torc_watch.host.subprocesses import start_session
 from torc_watch.torc.concurrency import gather
 from torc_watch.torc.requests import NewRequirements
@@ -46,7 +46,12 @@ class StepExecutor:
 
         Raises RoundAbandoned, HookFailed, SchedulerError and ServerError.
         """
-        await self._ensure_undisturbed(step, plan, is_first=is_first)
+        try:
+            await self._ensure_undisturbed(step, plan, is_first=is_first)
+        except RoundAbandoned:
+            if step is Step.ALLOCATE and not is_first:
+                await cancel_planned(self._context, plan)
+            raise
         match step:
             case Step.HOOK:
                 await self._run_hook(watch, plan)
@@ -165,10 +170,12 @@ class StepExecutor:
     async def _allocate(self, watch: Watch, plan: Plan, *, is_first: bool) -> None:
         workflow_id = plan.workflow_id
         if await self._client.is_complete(workflow_id):  # others ran it, after a crash
+            if not is_first:
+                await cancel_planned(self._context, plan)
             return
         if is_first:
             await self._ensure_no_allocation(workflow_id)
-        await start_planned_allocations(self._context, plan, watch.request.output_dir)
+        await submit_planned(self._context, plan, watch.request.output_dir)
 
     async def _ensure_no_allocation(self, workflow_id: int) -> None:
         known = await self._client.list_allocations(workflow_id)

@@ -1,29 +1,21 @@
-"""The workers of a workflow: observed, started in allocations, and released when they are dead.
-
-What changes something may be repeated after a crash: the scheduler and the server know each
-allocation once.
-"""
+"""The workers of a workflow: observed, and their jobs released when they are dead."""
 
 from collections.abc import Awaitable, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 from torc_watch.core import events
-from torc_watch.core.allocation import AllocationSpec, AllocationState
+from torc_watch.core.allocation import AllocationState
 from torc_watch.core.assessment import Observation, Orphans
 from torc_watch.core.diagnosis import ORPHANED
 from torc_watch.core.errors import Conflict, ServerFault
 from torc_watch.core.model import ComputeNode, Job, JobStatus, Workflow
-from torc_watch.core.recovery_round import Plan
 from torc_watch.engine.messages import EngineContext
-from torc_watch.schedulers.base import Machine, Scheduler, WorkerAssignment
-from torc_watch.schedulers.cluster import Cluster, StatusCache
+from torc_watch.schedulers.base import Machine
+from torc_watch.schedulers.cluster import Cluster
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.requests import NewResult
-
-_CONFIG_NAME = "torc-watch"
 
 
 async def observe(
@@ -76,64 +68,6 @@ async def _unmanaged_workers(
         else:
             idle_elsewhere.append(node)
     return unmanaged, idle_elsewhere
-
-
-async def start_planned_allocations(context: EngineContext, plan: Plan, output_dir: Path) -> None:
-    """All allocations of a plan; repeatable. Raises SchedulerError and ServerError."""
-    client, report = context.client, context.report
-    scheduler = context.cluster.scheduler(plan.scheduler_type)
-    report(events.SubmissionStarted(workflow_id=plan.workflow_id, scheduler=scheduler.type))
-    work = WorkerAssignment(
-        connection=client.transport.connection,
-        workflow_id=plan.workflow_id,
-        scheduler_config_id=await _scheduler_config_id(client, plan, scheduler.type),
-        output_dir=output_dir,
-    )
-    for spec in plan.allocations:
-        number = await start_allocation(client, scheduler, spec, work)
-        report(
-            events.AllocationSubmitted(
-                workflow_id=plan.workflow_id,
-                scheduler=scheduler.type,
-                scheduler_id=number,
-                token=spec.token,
-            )
-        )
-
-
-async def _scheduler_config_id(client: TorcClient, plan: Plan, scheduler_type: str) -> int:
-    """The row that allocations must name; a new one for a workflow that never had any."""
-    if plan.scheduler_config_id is not None:
-        return plan.scheduler_config_id
-    configs = await client.list_scheduler_configs(plan.workflow_id, scheduler_type)
-    if configs:  # made by this round before a crash
-        return configs[-1].id
-    return await client.create_scheduler_config(
-        plan.workflow_id, scheduler_type, name=_CONFIG_NAME, shape=plan.allocations[0]
-    )
-
-
-async def start_allocation(
-    client: TorcClient,
-    scheduler: Scheduler | StatusCache,
-    spec: AllocationSpec,
-    work: WorkerAssignment,
-) -> int:
-    """The scheduler's number of the one allocation with this token. Raises SchedulerError.
-
-    Submitted first and recorded on the server second, since the number comes from the scheduler; a
-    crash in between is repaired by the next call with the same token.
-    """
-    number = await scheduler.submit(spec, work)
-    known = await client.list_allocations(work.workflow_id)
-    if not any((a.scheduler_type, a.scheduler_id) == (scheduler.type, number) for a in known):
-        await client.create_allocation(
-            work.workflow_id,
-            scheduler_id=number,
-            scheduler_config_id=work.scheduler_config_id,
-            scheduler_type=scheduler.type,
-        )
-    return number
 
 
 async def find_orphans(client: TorcClient, observation: Observation) -> Orphans:

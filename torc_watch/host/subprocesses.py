@@ -41,13 +41,14 @@ async def start_session(
     A cancellation waits until the caller has the process: else nobody could end what it started.
     """
     with anyio.CancelScope(shield=True):
-        return await anyio.open_process(
+        process = await anyio.open_process(
             command,
             stdin=subprocess.DEVNULL,
             stderr=stderr,
             env=environment,
             start_new_session=True,
         )
+    return process  # noqa: RET504 - for mypy, which thinks that a scope may swallow what is raised
 
 
 async def run_command(*command: str) -> CommandResult:

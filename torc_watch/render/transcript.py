@@ -112,14 +112,6 @@ def _released(jobs: int) -> Iterator[str]:
 
 def _trouble(event: Event) -> Iterator[str]:
     match event:
-        case events.AllocationFailed():
-            yield from _failed_allocation(event)
-        case events.WorkersAwaited():
-            yield from _awaited(event)
-        case events.OrphansFound():
-            yield from _released(len(event.orphans.running) + len(event.orphans.claimed))
-        case events.OrphanProcessesEnded():
-            yield f"Ended {_processes_text(event.processes)} that they left running"
         case events.RecoveryAbandoned():
             yield f"Recovery round abandoned: {event.reason} Polling again..."
         case events.PollFailed():
@@ -130,6 +122,22 @@ def _trouble(event: Event) -> Iterator[str]:
             yield "The server answers again."
         case events.WatchCrashed():
             yield f"Internal error, please report it: {event.error.splitlines()[-1]}"
+        case _:
+            yield from _trouble_with_workers(event)
+
+
+def _trouble_with_workers(event: Event) -> Iterator[str]:
+    match event:
+        case events.SubmissionCutShort():
+            yield f"Submitted {event.submitted} of {event.planned} allocations: {event.reason}"
+        case events.AllocationFailed():
+            yield from _failed_allocation(event)
+        case events.WorkersAwaited():
+            yield from _awaited(event)
+        case events.OrphansFound():
+            yield from _released(len(event.orphans.running) + len(event.orphans.claimed))
+        case events.OrphanProcessesEnded():
+            yield f"Ended {_processes_text(event.processes)} that they left running"
         case _:
             return
 

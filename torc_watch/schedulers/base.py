@@ -1,6 +1,6 @@
 """The port: what the engine asks of a scheduler, and of the machine that it runs on."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -44,12 +44,21 @@ class Scheduler(Protocol):
     async def node_classes(self) -> tuple[NodeClass, ...]:
         """What kinds of nodes there are, at least one."""
 
-    async def submit(self, spec: AllocationSpec, work: WorkerAssignment) -> int:
-        """Submits one allocation and returns its number.
+    async def find(self, tokens: Collection[str]) -> Mapping[str, int]:
+        """The numbers of those that were submitted with these tokens, alive or ended, by anybody.
 
-        Repeated with a token, also by another process after a crash, it submits nothing and returns
-        the number of the allocation there is, whether that is alive or has ended.
+        Also of those whose submission was not answered, and of those of a process that crashed.
         """
+
+    async def submit(self, spec: AllocationSpec, work: WorkerAssignment) -> int:
+        """Submits one allocation and returns its number; the caller has not found its token.
+
+        It may wait for its ``release``, so that its worker finds the server's row of it. Raises
+        SchedulerUnreachable where it is not known whether it was submitted: find tells.
+        """
+
+    async def release(self, numbers: Sequence[int]) -> None:
+        """Lets submitted allocations start. May be repeated."""
 
     async def statuses(self, numbers: Collection[int]) -> Mapping[int, AllocationStatus]:
         """A status for each number, by one query however many there are. Changes nothing.

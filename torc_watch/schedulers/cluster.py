@@ -7,7 +7,7 @@ for that query, and forgotten: the next caller makes a new one, and no answer fr
 is given again.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -48,10 +48,16 @@ class StatusCache:
     async def node_classes(self) -> tuple[NodeClass, ...]:
         return await self._scheduler.node_classes()
 
+    async def find(self, tokens: Collection[str]) -> Mapping[str, int]:
+        return await self._scheduler.find(tokens)
+
     async def submit(self, spec: AllocationSpec, work: WorkerAssignment) -> int:
         number = await self._scheduler.submit(spec, work)
         self._forget(number)
         return number
+
+    async def release(self, numbers: Sequence[int]) -> None:
+        await self._scheduler.release(numbers)
 
     async def cancel(self, number: int) -> None:
         await self._scheduler.cancel(number)

@@ -305,7 +305,7 @@ class LocalSchedulerRow(IdRow):
 
 
 class SlurmSchedulerRow(IdRow):
-    """``extra`` is one line of further options; ``ntasks_per_node`` is never given to Slurm."""
+    """``extra`` is one line of options of sbatch; ``ntasks_per_node`` is never given to Slurm."""
 
     name: Annotated[str, _if_null("default")] = "default"
     nodes: Annotated[int, _if_null(1)] = 1
@@ -313,6 +313,10 @@ class SlurmSchedulerRow(IdRow):
     mem: Annotated[str, _if_null("")] = ""
     gres: Annotated[str, _if_null("")] = ""
     extra: Annotated[str, _if_null("")] = ""
+    account: Annotated[str, _if_null("")] = ""
+    partition: Annotated[str, _if_null("")] = ""
+    qos: Annotated[str, _if_null("")] = ""
+    tmp: Annotated[str, _if_null("")] = ""
 
     def to_model(self) -> SchedulerConfig:
         return SchedulerConfig(
@@ -324,7 +328,20 @@ class SlurmSchedulerRow(IdRow):
             num_gpus=slurm_quantities.read_gpus(self.gres) or 0,
             num_nodes=self.nodes,
             runtime=slurm_quantities.read_time(self.walltime),
+            partitions=tuple(self.partition.split(",")) if self.partition else (),
+            options=self._options(),
         )
+
+    def _options(self) -> tuple[str, ...]:
+        named = {
+            "account": self.account,
+            "partition": self.partition,
+            "qos": self.qos,
+            "gres": self.gres,
+            "tmp": self.tmp,
+        }
+        options = [f"--{name}={value}" for name, value in named.items() if value]
+        return (*options, self.extra) if self.extra else tuple(options)
 
 
 class FileRow(IdRow):

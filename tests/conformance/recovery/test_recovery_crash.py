@@ -3,7 +3,7 @@
 import re
 import shutil
 import sqlite3
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -71,6 +71,12 @@ class MortalScheduler:
 
     async def node_classes(self) -> tuple[NodeClass, ...]:
         return await self.kill.call("node_classes", self.scheduler.node_classes)
+
+    async def find(self, tokens: Collection[str]) -> dict[str, int]:
+        return await self.kill.call("find", lambda: self.scheduler.find(tokens))
+
+    async def release(self, numbers: Sequence[int]) -> None:
+        await self.kill.call("release", lambda: self.scheduler.release(numbers))
 
     async def submit(self, spec: AllocationSpec, work: WorkerAssignment) -> int:
         return await self.kill.call("submit", lambda: self.scheduler.submit(spec, work))

@@ -15,7 +15,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -71,6 +71,11 @@ class LocalScheduler:
         """This machine: the CPUs that this process may use, and all of the memory."""
         return (NodeClass(num_cpus=len(os.sched_getaffinity(0)), memory=_physical_memory()),)
 
+    async def find(self, tokens: Collection[str]) -> dict[str, int]:
+        """Those whose worker was started. Raises SchedulerError."""
+        with _translated("look for"):
+            return await to_thread.run_sync(self._find, tokens)
+
     async def submit(self, spec: AllocationSpec, work: WorkerAssignment) -> int:
         """Starts a worker, or finds the one that was started with this token; its number.
 
@@ -78,6 +83,9 @@ class LocalScheduler:
         """
         with _translated("start"):
             return await to_thread.run_sync(self._submit, spec, work)
+
+    async def release(self, numbers: Sequence[int]) -> None:
+        """Does nothing: a local worker runs as soon as it is submitted."""
 
     async def statuses(self, numbers: Collection[int]) -> dict[int, AllocationStatus]:
         """UNKNOWN for those of another host, and those whose folder is unreadable or missing."""
@@ -113,6 +121,15 @@ class LocalScheduler:
     async def _has_alive(self, numbers: Collection[int]) -> bool:
         statuses = (await self.statuses(numbers)).values()
         return any(status.state is AllocationState.ALIVE for status in statuses)
+
+    def _find(self, tokens: Collection[str]) -> dict[str, int]:
+        with self._locked():
+            folders = {token: self._with_token(token) for token in tokens}
+            return {
+                token: folder.number
+                for token, folder in folders.items()
+                if folder is not None and folder.was_started()
+            }
 
     def _submit(self, spec: AllocationSpec, work: WorkerAssignment) -> int:
         with self._locked():
