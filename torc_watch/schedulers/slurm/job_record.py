@@ -4,8 +4,8 @@ After a crash Slurm's controller uses the numbers of jobs again that it forgot. 
 if it is of the job that is meant: by its name, or where that is not known, by its user.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from torc_watch.schedulers.slurm.job_table import AccountingRow, JobTable, QueueRow
 
@@ -22,9 +22,8 @@ class AccountingAnswer:
     exists: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobRecord:
-    """The rows of one job; its lives in accounting are oldest first.
+class JobRecord(NamedTuple):
+    """The rows of one job; its lives in accounting are oldest first. A tuple, as ``QueueRow``.
 
     ``unreadable`` is a line about it that cannot be read; ``silence`` is why accounting says
     nothing, if it does not answer.
@@ -46,12 +45,12 @@ def job_record(
     accounting: AccountingAnswer,
 ) -> JobRecord:
     """``name`` is the job's, None where it is not known; ``user`` is this process's."""
-    queued = [row for row in queue.rows.get(number, ()) if _is_queued(row, name, user)]
-    lives = (row for row in accounting.table.rows.get(number, ()) if _is_life(row, name, user))
+    queued = queue.rows.get(number)
+    lives = accounting.table.rows.get(number, ())
     return JobRecord(
-        queued=queued[-1] if queued else None,
-        lives=tuple(lives),
-        unreadable=_first(number, queue.unreadable, accounting.table.unreadable),
+        queued=queued[-1] if queued and _is_queued(queued[-1], name, user) else None,
+        lives=tuple(row for row in lives if _is_life(row, name, user)) if lives else (),
+        unreadable=queue.unreadable.get(number) or accounting.table.unreadable.get(number, ""),
         silence=accounting.silence,
         has_accounting=accounting.exists,
     )
@@ -65,7 +64,3 @@ def _is_life(row: AccountingRow, name: str | None, user: int) -> bool:
     if name is None or row.name in _LATE_NAMES:
         return row.user == user
     return row.name == name
-
-
-def _first(number: int, *lines: Mapping[int, str]) -> str:
-    return next((each[number] for each in lines if number in each), "")

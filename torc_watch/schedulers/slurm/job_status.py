@@ -6,10 +6,11 @@ neither can account for is GONE after a while, because a workflow cannot wait fo
 """
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 from torc_watch.core.allocation import AllocationState, AllocationStatus, EndCause
 from torc_watch.schedulers.slurm.job_record import JobRecord
-from torc_watch.schedulers.slurm.job_table import AccountingRow, QueueRow
+from torc_watch.schedulers.slurm.job_table import AccountingRow, QueueRow, point_in_time
 from torc_watch.schedulers.slurm.pending_reason import pending_detail
 
 # Longer than squeue remembers an ended job (MinJobAge, 300 s by default), and than accounting takes
@@ -86,8 +87,12 @@ def status_of(
 
 def _alive(row: QueueRow) -> AllocationStatus:
     if row.state in _STARTED_STATES:
-        return AllocationStatus(state=AllocationState.ALIVE, began=row.start)
-    reason = _HOLDS.get(row.state, row.reason)
+        return AllocationStatus(state=AllocationState.ALIVE, began=point_in_time(row.start))
+    return _waiting(_HOLDS.get(row.state, row.reason))
+
+
+@lru_cache  # thousands of jobs wait for few reasons
+def _waiting(reason: str) -> AllocationStatus:
     return AllocationStatus(state=AllocationState.ALIVE, detail=pending_detail(reason))
 
 
@@ -100,7 +105,7 @@ def _missing(lives: Sequence[AccountingRow], missing_for: float) -> AllocationSt
     return AllocationStatus(
         state=AllocationState.GONE,
         detail=f"{what}, so nothing is known of its end",
-        began=lives[-1].start if lives else None,
+        began=point_in_time(lives[-1].start) if lives else None,
     )
 
 
@@ -110,8 +115,8 @@ def _ended_in_queue(row: QueueRow) -> AllocationStatus:
         state=AllocationState.GONE,
         cause=_CAUSES[row.state],
         detail=f"Slurm state {row.state}{_place(row.nodes)}; this cluster has no accounting",
-        began=row.start if row.nodes not in _NO_NODES else None,
-        ended=row.end,
+        began=point_in_time(row.start) if row.nodes not in _NO_NODES else None,
+        ended=point_in_time(row.end),
     )
 
 
@@ -130,8 +135,8 @@ def _ended(
         canceled_by=None if by is None else user_name(by),
         detail=_detail(newest),
         # 22.05 gives a job that was canceled while it waited the time of that as its start.
-        began=newest.start if newest.nodes not in _NO_NODES else None,
-        ended=newest.end,
+        began=point_in_time(newest.start) if newest.nodes not in _NO_NODES else None,
+        ended=point_in_time(newest.end),
     )
 
 

@@ -12,7 +12,7 @@ seconds since 1970, because ``slurm_commands`` asks for them.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from torc_watch.core.errors import SchedulerUnreachable
 
@@ -28,15 +28,17 @@ _ACCOUNTING_HEADING = (
 ACCOUNTING_FORMAT = f"--format={','.join(_ACCOUNTING_HEADING)}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueueRow:
-    """One job in squeue. ``start`` and ``end`` are expectations until it started and ended."""
+class QueueRow(NamedTuple):
+    """One job in squeue; a tuple, because there may be thousands of them in every query.
+
+    ``start`` and ``end``, in seconds since 1970, are expectations until it started and ended.
+    """
 
     number: int
     state: str
     user: int
-    start: datetime | None
-    end: datetime | None
+    start: int | None
+    end: int | None
     nodes: str
     name: str  # its first 20 characters
     reason: str  # why it waits; a sentence at some sites
@@ -44,7 +46,10 @@ class QueueRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountingRow:
-    """One life of a job; a requeued job has several. ``exit_code`` is ``code:signal``."""
+    """One life of a job; a requeued job has several.
+
+    ``exit_code`` is ``code:signal``; ``start`` and ``end`` are in seconds since 1970.
+    """
 
     number: int
     state: str  # one word; of a canceled job without the user
@@ -52,8 +57,8 @@ class AccountingRow:
     exit_code: str
     nodes: str
     user: int
-    start: datetime | None
-    end: datetime | None
+    start: int | None
+    end: int | None
     name: str
 
 
@@ -131,6 +136,10 @@ def parse_steps(text: str) -> dict[int, tuple[StepRow, ...]]:
     return steps
 
 
+def point_in_time(seconds: int | None) -> datetime | None:
+    return datetime.fromtimestamp(seconds, UTC) if seconds else None
+
+
 def _queue_row(fields: list[str]) -> QueueRow | None:
     if len(fields) < len(_QUEUE_FIELDS) - 1 or not fields[2].isdecimal():
         return None
@@ -140,8 +149,8 @@ def _queue_row(fields: list[str]) -> QueueRow | None:
         number=int(number),
         state=state,
         user=int(user),
-        start=_time(start),
-        end=_time(end),
+        start=_seconds(start),
+        end=_seconds(end),
         nodes=nodes,
         name=name,
         reason=reason,
@@ -171,8 +180,8 @@ def _accounting_row(fields: list[str]) -> AccountingRow | None:
         exit_code=exit_code,
         nodes=nodes,
         user=int(user),
-        start=_time(start),
-        end=_time(end),
+        start=_seconds(start),
+        end=_seconds(end),
         name=name,
     )
 
@@ -189,8 +198,8 @@ def _step_row(fields: list[str]) -> StepRow | None:
         state=word,
         canceled_by=canceled_by,
         exit_code=fields[2],
-        start=_time(fields[5]),
-        elapsed=int(fields[7]) if fields[7].isdecimal() else None,
+        start=point_in_time(_seconds(fields[5])),
+        elapsed=_seconds(fields[7]),
     )
 
 
@@ -199,9 +208,9 @@ def _state(text: str) -> tuple[str, int | None]:
     return word, int(user) if user.isdecimal() else None
 
 
-def _time(text: str) -> datetime | None:
+def _seconds(text: str) -> int | None:
     """None for Unknown, None, N/A, and what a command prints that heeds no SLURM_TIME_FORMAT."""
-    return datetime.fromtimestamp(int(text), UTC) if text.isdecimal() and int(text) else None
+    return int(text) if text.isdecimal() else None
 
 
 def _accounting_lines(text: str) -> Iterator[list[str]]:
