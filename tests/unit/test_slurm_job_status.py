@@ -259,11 +259,19 @@ def test_own_end_is_found_under_a_number_that_was_used_again() -> None:
 
 
 @pytest.mark.parametrize("late_name", ["", "allocation"])
-@pytest.mark.parametrize(("user", "state"), [(_OWN, "gone"), (_OTHER, "unknown")])
-def test_name_that_accounting_learns_late_is_the_user_s(
-    late_name: str, user: int, state: str
+@pytest.mark.parametrize(
+    ("queue", "user", "state"),
+    [
+        (_queued("FAILED"), _OWN, "gone"),
+        (_queued("FAILED"), _OTHER, "unknown"),
+        (_queued("FAILED", name="another"), _OWN, "unknown"),
+        (_QUEUE, _OWN, "unknown"),
+    ],
+)
+def test_squeue_has_the_name_that_accounting_learns_late(
+    late_name: str, queue: str, user: int, state: str
 ) -> None:
-    record = _record(_QUEUE, _lives("FAILED", user=user, name=late_name), name=_TOKEN)
+    record = _record(queue, _lives("FAILED", user=user, name=late_name), name=_TOKEN)
 
     assert _status(record).state == state
 

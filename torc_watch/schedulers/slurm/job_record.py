@@ -45,11 +45,12 @@ def job_record(
     accounting: AccountingAnswer,
 ) -> JobRecord:
     """``name`` is the job's, None where it is not known; ``user`` is this process's."""
-    queued = queue.rows.get(number)
+    row = next(iter(queue.rows.get(number, ())), None)
+    queued = row if row is not None and _is_queued(row, name, user) else None
     lives = accounting.table.rows.get(number, ())
     return JobRecord(
-        queued=queued[-1] if queued and _is_queued(queued[-1], name, user) else None,
-        lives=tuple(row for row in lives if _is_life(row, name, user)) if lives else (),
+        queued=queued,
+        lives=tuple(life for life in lives if _is_life(life, name, user, queued)),
         unreadable=queue.unreadable.get(number) or accounting.table.unreadable.get(number, ""),
         silence=accounting.silence,
         has_accounting=accounting.exists,
@@ -60,7 +61,9 @@ def _is_queued(row: QueueRow, name: str | None, user: int) -> bool:
     return row.user == user if name is None else row.name == name
 
 
-def _is_life(row: AccountingRow, name: str | None, user: int) -> bool:
-    if name is None or row.name in _LATE_NAMES:
+def _is_life(row: AccountingRow, name: str | None, user: int, queued: QueueRow | None) -> bool:
+    if name is None:
         return row.user == user
+    if row.name in _LATE_NAMES:  # squeue had the name from the beginning
+        return row.user == user and queued is not None
     return row.name == name
