@@ -9,7 +9,6 @@ import anyio
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random
 
 from torc_watch.core.errors import SchedulerUnreachable
-from torc_watch.schedulers.slurm.slurm_commands import run_slurm
 
 QUERY_ATTEMPTS = 2
 _PAUSE = (1.0, 2.0)  # seconds, at random: a busy controller is not asked by everyone at once
@@ -24,11 +23,3 @@ def query_policy() -> AsyncRetrying:
         sleep=anyio.sleep,
         reraise=True,
     )
-
-
-async def repeated(*command: str) -> str:
-    """The output of a command that may be given twice. Raises SchedulerError."""
-    async for attempt in query_policy():
-        with attempt:
-            return await run_slurm(*command)
-    raise AssertionError  # the policy raises the last error

@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 
 import anyio
 from anyio.abc import ByteReceiveStream, Process
@@ -26,6 +27,10 @@ _OWN_SETTINGS = (
 )
 # Where the cluster is, and who the user is.
 _SITE_SETTINGS = frozenset({"SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_JWT"})
+# Else times are local, and not to be understood in the hour when summer time ends. Only of what
+# prints tables: sbatch passes its environment on to the job.
+_TABLE_SETTINGS = {"SLURM_TIME_FORMAT": "%s"}
+_TABLE_PROGRAMS = ("squeue", "sacct")
 # The last lines of what commands print while a daemon is down, hangs, or does not believe us.
 _UNREACHABLE = (
     "Unable to contact slurm controller",
@@ -88,6 +93,11 @@ def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
     return {**kept, "LC_ALL": "C"}
 
 
+def _environment(program: str) -> dict[str, str]:
+    settings = _TABLE_SETTINGS if Path(program).name in _TABLE_PROGRAMS else {}
+    return clean_environment(os.environ) | settings
+
+
 def _error_lines(program: str, result: CommandResult) -> list[str]:
     """With status 0 only those that are surely errors: sites print notices there, too."""
     lines = [line.strip() for line in result.stderr.splitlines() if line.strip()]
@@ -98,7 +108,7 @@ def _error_lines(program: str, result: CommandResult) -> list[str]:
 
 async def _run(command: tuple[str, ...], time_limit: float) -> CommandResult:
     try:
-        process = await start_session(command, environment=clean_environment(os.environ))
+        process = await start_session(command, environment=_environment(command[0]))
     except OSError as error:
         return CommandResult(status=NOT_FOUND, stderr=f"{command[0]}: {error.strerror}.")
     result = None

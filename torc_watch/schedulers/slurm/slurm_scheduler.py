@@ -18,15 +18,16 @@ from torc_watch.schedulers.base import WorkerAssignment
 from torc_watch.schedulers.slurm.job_names import JobNames
 from torc_watch.schedulers.slurm.job_script import CLAIM_PAUSE, RunnerSettings, job_script
 from torc_watch.schedulers.slurm.partition_table import PARTITION_OPTIONS, parse_partitions
-from torc_watch.schedulers.slurm.query_policy import repeated
 from torc_watch.schedulers.slurm.slurm_commands import INVALID_NUMBER, NO_ACCOUNTING, run_slurm
-from torc_watch.schedulers.slurm.status_query import query_statuses
+from torc_watch.schedulers.slurm.slurm_query import ask
+from torc_watch.schedulers.slurm.status_query import StatusQuery
 from torc_watch.schedulers.slurm.submission_table import (
     ENDED_NAMES,
     HELD_JOBS,
     QUEUED_NAMES,
+    parse_ended_names,
     parse_held,
-    parse_names,
+    parse_queued_names,
     submitted_number,
 )
 
@@ -47,16 +48,17 @@ class SlurmScheduler:
     def __init__(self, names: Path, runner: RunnerSettings | None) -> None:
         self._names = JobNames(names)
         self._runner = runner
+        self._status_query = StatusQuery()
         self._accepted: set[AllocationSpec] = set()  # without their tokens
 
     async def node_classes(self) -> tuple[NodeClass, ...]:
-        return parse_partitions(await repeated("sinfo", *PARTITION_OPTIONS))
+        return await ask(parse_partitions, run_slurm, "sinfo", *PARTITION_OPTIONS)
 
     async def find(self, tokens: Collection[str]) -> dict[str, int]:
         """By their names. Raises SchedulerError where that cannot be known."""
         names = f"--name={','.join(sorted(tokens))}"
-        queued = await repeated("squeue", "--states=all", _USER, names, QUEUED_NAMES)
-        found = parse_names(queued, QUEUED_NAMES)
+        squeue = ("squeue", "--states=all", _USER, names, QUEUED_NAMES)
+        found = await ask(parse_queued_names, run_slurm, *squeue)
         if not found.keys() >= set(tokens):
             found = await self._find_ended(names) | found
         await self._remember(found)
@@ -83,25 +85,26 @@ class SlurmScheduler:
             return
         listed = ",".join(map(str, numbers))
         try:
-            await repeated("scontrol", "release", listed)
+            await ask(str, run_slurm, "scontrol", "release", listed)
         except SchedulerUnreachable:
             raise
         except SchedulerError:  # also for one that was released before, and has started or ended
-            answer = await repeated("squeue", _USER, HELD_JOBS)
-            if held := parse_held(answer) & set(numbers):
+            held = await ask(parse_held, run_slurm, "squeue", _USER, HELD_JOBS)
+            if held := held & set(numbers):
                 raise SchedulerError(
                     f"Slurm does not release the held jobs {sorted(held)}. Release them with: "
                     f"scontrol release {listed}"
                 ) from None
 
     async def statuses(self, numbers: Collection[int]) -> Mapping[int, AllocationStatus]:
-        return await query_statuses(numbers)
+        names = await self._known_names()
+        return await self._status_query.statuses({number: names.get(number) for number in numbers})
 
     async def cancel(self, number: int) -> None:
         name = (await self._known_names()).get(number)
         only = [f"--name={name}"] if name else []
         try:
-            await repeated("scancel", _USER, *only, str(number))
+            await ask(str, run_slurm, "scancel", _USER, *only, str(number))
         except SchedulerError as error:
             if INVALID_NUMBER not in str(error):  # said of one that has ended
                 raise
@@ -114,18 +117,13 @@ class SlurmScheduler:
             self._accepted.add(alike)
 
     async def _find_ended(self, names: str) -> dict[str, int]:
+        sacct = ("sacct", "--parsable2", "--allocations", _USER, names, ENDED_NAMES)
         try:
-            answer = await repeated(
-                *("sacct", "--parsable2", "--allocations", _USER, names),
-                *(f"--starttime={_LONGEST_ROUND}", ENDED_NAMES),
-            )
-        except SchedulerUnreachable:
-            raise
+            return await ask(parse_ended_names, run_slurm, *sacct, f"--starttime={_LONGEST_ROUND}")
         except SchedulerError as error:
             if NO_ACCOUNTING in str(error):
                 return {}
             raise
-        return parse_names(answer, ENDED_NAMES)
 
     async def _remember(self, numbers: Mapping[str, int]) -> None:
         names = {number: token for token, number in numbers.items()}

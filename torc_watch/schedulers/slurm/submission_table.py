@@ -1,6 +1,7 @@
 """What sbatch, squeue and sacct print of jobs that were submitted under a name. Pure."""
 
 import re
+from collections.abc import Iterable, Sequence
 
 from torc_watch.core.errors import SchedulerUnreachable
 from torc_watch.schedulers.slurm.slurm_table import rows_after
@@ -8,14 +9,21 @@ from torc_watch.schedulers.slurm.slurm_table import rows_after
 QUEUED_NAMES = "--format=%A|%j"
 ENDED_NAMES = "--format=JobIDRaw,JobName"
 HELD_JOBS = "--format=%A|%T|%r"
-_HEADINGS_OF_NAMES = {QUEUED_NAMES: ("JOBID", "NAME"), ENDED_NAMES: ("JobIDRaw", "JobName")}
 _SUBMITTED = re.compile(r"^([0-9]+)(?:;\S+)?$", re.ASCII | re.MULTILINE)
 _HELD = ("JobHeldUser", "JobHeldAdmin")
 
 
-def parse_names(text: str, form: str) -> dict[str, int]:
-    """The newest job of each name, as squeue or sacct prints them in the format ``form``."""
-    rows = rows_after(text, _HEADINGS_OF_NAMES[form])
+def parse_queued_names(text: str) -> dict[str, int]:
+    """The newest job of each name, as squeue prints them with QUEUED_NAMES."""
+    return _newest(rows_after(text, ("JOBID", "NAME")))
+
+
+def parse_ended_names(text: str) -> dict[str, int]:
+    """The same, as sacct prints them with ENDED_NAMES."""
+    return _newest(rows_after(text, ("JobIDRaw", "JobName")))
+
+
+def _newest(rows: Iterable[Sequence[str]]) -> dict[str, int]:
     jobs = sorted((int(number), name) for number, name in rows if number.isdecimal())
     return {name: number for number, name in jobs}
 
