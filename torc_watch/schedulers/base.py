@@ -10,6 +10,7 @@ from torc_watch.core.allocation import (
     AllocationState,
     AllocationStatus,
     NodeClass,
+    StepEnd,
 )
 from torc_watch.core.model import ComputeNode
 from torc_watch.torc.transport import Connection
@@ -73,6 +74,12 @@ class Scheduler(Protocol):
 
         GONE only for an allocation that surely ended, and then with all that will ever be known of
         its end: it is not asked for again.
+        """
+
+    async def steps(self, numbers: Collection[int]) -> Mapping[int, Mapping[str, StepEnd]]:
+        """How the steps of ended allocations ended, by their names, by one query.
+
+        Of a requeued allocation those of all its lives. Those without steps may be left out.
         """
 
     async def cancel(self, number: int) -> None:
