@@ -86,7 +86,7 @@ def test_allocations_of_one_machine(
     usual: SchedulerConfig | None, wanted: Demand, number: int, num_cpus: int, memory: int
 ) -> None:
     specs = planned(wanted, usual, MACHINE)
-    assert [spec.token for spec in specs] == [f"abc.wf42.{n}" for n in range(1, number + 1)]
+    assert [spec.token for spec in specs] == [f"abc.wf42-{n}" for n in range(1, number + 1)]
     assert {(spec.num_cpus, spec.memory) for spec in specs} == {(num_cpus, memory)}
     assert {(spec.num_gpus, spec.num_nodes, spec.runtime) for spec in specs} == {(0, 1, None)}
 
@@ -190,3 +190,9 @@ def test_longest_runtime_is_that_of_a_node_with_the_other_resources(
     assert resource_requests.longest_runtime(asked, CLUSTER) == longest
     assert resource_requests.longest_runtime(asked, (*CLUSTER, MACHINE)) in (None, longest)
     assert resource_requests.longest_runtime(asked, (MACHINE,)) is None
+
+
+def test_plan_has_no_more_allocations_than_its_tokens_can_number() -> None:
+    nodes = replace(MACHINE, count=5000)
+    specs = planned(demand(100_000, num_cpus=8), shape(8, GIB), nodes)
+    assert (len(specs), specs[-1].token) == (999, "abc.wf42-999")

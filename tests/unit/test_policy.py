@@ -316,8 +316,8 @@ def test_allocations_have_the_usual_shape_and_tokens_of_the_round() -> None:
         (allocation.token, allocation.num_cpus, allocation.memory)
         for allocation in answer.allocations
     ] == [
-        ("abc.wf42.1", 2, GIB),
-        ("abc.wf42.2", 2, GIB),
+        ("abc.wf42-1", 2, GIB),
+        ("abc.wf42-2", 2, GIB),
     ]
     assert answer.scheduler_config_id == 9
 

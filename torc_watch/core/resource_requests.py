@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from torc_watch.core import units
 from torc_watch.core.allocation import AllocationShape, AllocationSpec, NodeClass
+from torc_watch.core.allocation_tokens import MAX_ALLOCATIONS, allocation_token
 from torc_watch.core.model import Requirements, SchedulerConfig
 from torc_watch.core.recovery_round import Adjustment, Retry
 from torc_watch.core.units import MIB
@@ -114,10 +115,10 @@ def plan_allocations(
     node = _largest_node_for(demand, node_classes)
     shape = _shape(demand, usual, node)
     wanted = -(-demand.jobs // _jobs_at_once(demand, shape))
-    number = max(1, min(wanted, _allocations_at_once(shape, node)))
+    number = max(1, min(wanted, _allocations_at_once(shape, node), MAX_ALLOCATIONS))
     return tuple(
         AllocationSpec(
-            token=f"{allocation_stem}.{place}",
+            token=allocation_token(allocation_stem, place),
             num_cpus=shape.num_cpus,
             memory=shape.memory,
             num_gpus=shape.num_gpus,

@@ -6,6 +6,7 @@
 from uuid import uuid4
 
 from torc_watch.core import events, policy
+from torc_watch.core.allocation_tokens import token_stem
 from torc_watch.core.assessment import Observation, Orphans
 from torc_watch.core.errors import HookFailed, NotFound, SchedulerError
 from torc_watch.core.events import Verdict, WatchEnded
@@ -213,7 +214,7 @@ async def make_plan(
             scheduler_type=scheduler.type,
             usual=usual,
             node_classes=await scheduler.node_classes(),
-            allocation_stem=f"torc-wf{workflow.id}-{uuid4().hex[:12]}",
+            allocation_stem=token_stem(workflow.id, uuid4().hex),
         ),
         settings,
     )
