@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+SLURM = "slurm"  # of the scheduler types of Torc, the one whose allocations are a cluster's
+LOCAL = "local"
+
 
 class JobStatus(StrEnum):
     UNINITIALIZED = "uninitialized"
@@ -37,6 +40,11 @@ TORCS_KILL_CODES = KillCodes()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workflow:
+    """``spreads_jobs`` says that its workers start jobs on every node of an allocation.
+
+    Otherwise one worker starts all of them on its own node, and leaves the others unused.
+    """
+
     id: int
     name: str
     user: str
@@ -47,16 +55,20 @@ class Workflow:
     kill_codes: KillCodes = TORCS_KILL_CODES
     limits_memory: bool = True  # its workers end a job that uses more than it asked for
     use_pending_failed: bool = False  # failures wait for the user
+    spreads_jobs: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
+    """``scheduler_config_id`` is the row of a Slurm scheduler that the job is meant for."""
+
     id: int
     name: str
     command: str
     status: JobStatus
     requirements_id: int | None
     attempt: int
+    scheduler_config_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

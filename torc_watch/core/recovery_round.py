@@ -115,6 +115,7 @@ class Plan:
 class RefusalKind(StrEnum):
     EXHAUSTED = "exhausted"  # every allowed round was used
     NOTHING_TO_RETRY = "nothing_to_retry"  # there are failures, none of which may be retried
+    NO_SCHEDULER = "no_scheduler"  # no allocation can be asked for from here
     STUCK = "stuck"  # no failures, and no job that could be started
 
 

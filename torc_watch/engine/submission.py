@@ -6,7 +6,8 @@ Whoever repeats this asks the scheduler for the tokens and the server for the ro
 missing.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -31,13 +32,18 @@ async def submit_planned(context: EngineContext, plan: Plan, output_dir: Path) -
     client, report = context.client, context.report
     scheduler = context.cluster.scheduler(plan.scheduler_type)
     report(events.SubmissionStarted(workflow_id=plan.workflow_id, scheduler=scheduler.type))
+    main = await _scheduler_config_id(client, plan, scheduler.type)
     work = WorkerAssignment(
         connection=client.transport.connection,
         workflow_id=plan.workflow_id,
-        scheduler_config_id=await _scheduler_config_id(client, plan, scheduler.type),
+        scheduler_config_id=main,
         output_dir=output_dir,
     )
-    numbers, refusal = await submit_allocations(client, scheduler, plan.allocations, work)
+    assignments = [
+        (spec, replace(work, scheduler_config_id=spec.scheduler_config_id or main))
+        for spec in plan.allocations
+    ]
+    numbers, refusal = await _submit(client, scheduler, assignments)
     for token, number in numbers.items():
         report(
             events.AllocationSubmitted(
@@ -75,20 +81,33 @@ async def submit_allocations(
 
     Raises SchedulerError when it takes none.
     """
-    numbers, refusal = await _submit_missing(scheduler, specs, work)
+    return await _submit(client, scheduler, [(spec, work) for spec in specs])
+
+
+async def _submit(
+    client: TorcClient,
+    scheduler: Scheduler | StatusCache,
+    assignments: Sequence[tuple[AllocationSpec, WorkerAssignment]],
+) -> tuple[dict[str, int], SchedulerError | None]:
+    numbers, refusal = await _submit_missing(scheduler, assignments)
     if refusal is not None and not numbers:
         raise refusal
-    await _record(client, scheduler.type, numbers.values(), work)
+    await _record(
+        client,
+        scheduler.type,
+        [(numbers[spec.token], work) for spec, work in assignments if spec.token in numbers],
+    )
     await scheduler.release(tuple(numbers.values()))
     return numbers, refusal
 
 
 async def _submit_missing(
-    scheduler: Scheduler | StatusCache, specs: Sequence[AllocationSpec], work: WorkerAssignment
+    scheduler: Scheduler | StatusCache,
+    assignments: Sequence[tuple[AllocationSpec, WorkerAssignment]],
 ) -> tuple[dict[str, int], SchedulerError | None]:
-    numbers = dict(await scheduler.find([spec.token for spec in specs]))
+    numbers = dict(await scheduler.find([spec.token for spec, _ in assignments]))
     try:
-        for spec in specs:
+        for spec, work in assignments:
             if spec.token not in numbers:
                 numbers[spec.token] = await scheduler.submit(spec, work)
     except SchedulerUnreachable:
@@ -99,11 +118,12 @@ async def _submit_missing(
 
 
 async def _record(
-    client: TorcClient, scheduler_type: str, numbers: Iterable[int], work: WorkerAssignment
+    client: TorcClient, scheduler_type: str, submitted: Sequence[tuple[int, WorkerAssignment]]
 ) -> None:
+    _, first = submitted[0]
     known = {
         allocation.scheduler_id
-        for allocation in await client.list_allocations(work.workflow_id)
+        for allocation in await client.list_allocations(first.workflow_id)
         if allocation.scheduler_type == scheduler_type
     }
     await gather(
@@ -115,7 +135,7 @@ async def _record(
                 scheduler_config_id=work.scheduler_config_id,
                 scheduler_type=scheduler_type,
             )
-            for number in numbers
+            for number, work in submitted
             if number not in known
         ]
     )

@@ -104,12 +104,16 @@ class WorkflowStatusRow(WorkflowRunRow):
     has_detected_need_to_run_completion_script: _Flag = False
 
 
+_STEP_MODES = ("slurm", "auto")  # jobs are steps of Slurm; the default is "direct"
+
+
 class ExecutionConfigRow(WireRow):
     """The ``execution_config`` of a workflow of 1.0."""
 
     oom_exit_code: int | None = None
     timeout_exit_code: int | None = None
     limit_resources: Annotated[bool, _if_null(True)] = True
+    mode: Any = None
 
     def kill_codes(self) -> KillCodes:
         chosen = {"memory": self.oom_exit_code, "runtime": self.timeout_exit_code}
@@ -140,6 +144,7 @@ class WorkflowRow(WorkflowFlags, IdRow):
             kill_codes=self.execution_config.kill_codes(),
             limits_memory=self.execution_config.limit_resources,
             use_pending_failed=self.use_pending_failed,
+            spreads_jobs=self.execution_config.mode in _STEP_MODES,
         )
 
 
@@ -178,6 +183,7 @@ class JobRow(IdRow):
     status: _JobStatus = JobStatus.UNRECOGNIZED
     resource_requirements_id: int | None = None
     attempt_id: Annotated[int, _if_null(1)] = 1
+    scheduler_id: int | None = None
 
     def to_model(self) -> Job:
         return Job(
@@ -187,6 +193,7 @@ class JobRow(IdRow):
             status=self.status,
             requirements_id=self.resource_requirements_id,
             attempt=self.attempt_id,
+            scheduler_config_id=self.scheduler_id or None,  # some answers of 1.0 have 0 for none
         )
 
 

@@ -1,0 +1,71 @@
+"""Makes the plan of the next round from what server and scheduler say; changes nothing."""
+
+from uuid import uuid4
+
+from torc_watch.core import policy
+from torc_watch.core.allocation_tokens import token_stem
+from torc_watch.core.model import Job, JobCounts, JobStatus, SchedulerConfig, Workflow
+from torc_watch.core.recovery_round import Plan, RecoverySettings, Refusal
+from torc_watch.core.situation import Situation
+from torc_watch.engine.messages import Diagnosis
+from torc_watch.schedulers.cluster import Cluster, StatusCache
+from torc_watch.torc.client import TorcClient
+
+_WAITING = (JobStatus.UNINITIALIZED, JobStatus.BLOCKED, JobStatus.READY, JobStatus.CANCELED)
+
+
+async def make_plan(
+    client: TorcClient,
+    cluster: Cluster,
+    *,
+    workflow: Workflow,
+    diagnosis: Diagnosis,
+    rounds_used: int,
+    settings: RecoverySettings,
+) -> Plan | Refusal:
+    """What the next round would do. Only reads. Raises ServerError and SchedulerError.
+
+    ``workflow`` is as it was when it was diagnosed: a run that is started since then is no part of
+    the plan, and ends it.
+    """
+    scheduler, configs = await _scheduler_for(client, cluster, workflow.id)
+    dependents = await client.list_dependents(workflow.id)
+    return policy.plan(
+        Situation(
+            workflow=workflow,
+            counts=diagnosis.counts,
+            findings=diagnosis.findings,
+            dependents=None if dependents is None else tuple(dependents),
+            waiting=await _waiting(client, workflow.id, diagnosis.counts),
+            requirements={row.id: row for row in await client.list_requirements(workflow.id)},
+            rounds_used=rounds_used,
+            scheduler_type=scheduler.type,
+            configs=tuple(configs),
+            node_classes=await scheduler.node_classes(),
+            allocation_stem=token_stem(workflow.id, uuid4().hex),
+        ),
+        settings,
+    )
+
+
+async def _scheduler_for(
+    client: TorcClient, cluster: Cluster, workflow_id: int
+) -> tuple[StatusCache, list[SchedulerConfig]]:
+    """The scheduler for which the workflow has rows, with these; else the default."""
+    for scheduler in cluster.schedulers.values():
+        configs = await client.list_scheduler_configs(workflow_id, scheduler.type)
+        if configs:
+            return scheduler, configs
+    return cluster.default, []
+
+
+async def _waiting(client: TorcClient, workflow_id: int, counts: JobCounts) -> tuple[Job, ...]:
+    """The jobs that have yet to run."""
+    return tuple(
+        [
+            job
+            for status in _WAITING
+            if counts.of(status)
+            for job in await client.list_jobs(workflow_id, status)
+        ]
+    )
