@@ -32,7 +32,7 @@ from torc_watch.core.allocation import (
     EndCause,
     NodeClass,
 )
-from torc_watch.core.errors import ServerError
+from torc_watch.core.errors import SchedulerError, ServerError
 from torc_watch.core.events import Event, WatchEnded
 from torc_watch.core.model import Allocation, JobStatus, Requirements
 from torc_watch.core.recovery_round import RecoverySettings
@@ -213,13 +213,14 @@ class SimulatedScheduler:
     ``endings`` has the end of a job in run 1, 2, ...; in later runs it succeeds. ``deaths`` has the
     allocations, by number, that die after they claimed jobs, started all of them, or started half;
     ``state_after_death`` is their state from then on. With "unreported", the worker deregisters,
-    but does not report its last job.
+    but does not report its last job. What ``refusal`` has is raised instead of a submission.
     """
 
-    type = "local"
-
-    def __init__(self, client: TorcClient, *, allocations_before: int = 0) -> None:
+    def __init__(
+        self, client: TorcClient, scheduler_type: str = "local", *, allocations_before: int = 0
+    ) -> None:
         self._client = client
+        self.type = scheduler_type
         self._before = allocations_before
         self._workers: list[asyncio.Task[None]] = []
         self._held: dict[int, Submitted] = {}
@@ -231,7 +232,8 @@ class SimulatedScheduler:
         self.requests: list[Submitted] = []
         self.canceled: list[int] = []
         self.failures: dict[int, str] = {}  # details of failed allocations, by number
-        self.nodes = (NodeClass(num_cpus=10, memory=8 * GIB),)
+        self.nodes: tuple[NodeClass, ...] = (NodeClass(num_cpus=10, memory=8 * GIB),)
+        self.refusal: SchedulerError | None = None
         self.seconds_to_submit: dict[int, float] = {}  # by workflow ID
         self.idle_limit = 90.0
 
@@ -244,6 +246,8 @@ class SimulatedScheduler:
     async def submit(self, spec: AllocationSpec, work: WorkerAssignment) -> int:
         assert spec.token not in self.numbers, "the caller looks for the token first"
         await anyio.sleep(self.seconds_to_submit.get(work.workflow_id, 0))
+        if self.refusal is not None:
+            raise self.refusal
         request = Submitted(spec=spec, work=work)
         self.requests.append(request)
         number = self._before + len(self.requests)
@@ -285,6 +289,7 @@ class SimulatedScheduler:
     async def _work(self, number: int, request: Submitted) -> None:
         worker = _SimulatedWorker(
             client=self._client,
+            scheduler_type=self.type,
             number=number,
             request=request,
             endings=self.endings,
@@ -299,6 +304,7 @@ class SimulatedScheduler:
 @dataclass(slots=True, kw_only=True)
 class _SimulatedWorker:
     client: TorcClient
+    scheduler_type: str
     number: int
     request: Submitted
     endings: dict[str, Sequence[Ending]]
@@ -327,7 +333,7 @@ class _SimulatedWorker:
         api = RunnerApi(self.client.transport)
         while True:
             found = await api.find_allocation(
-                self.workflow_id, scheduler_id=self.number, scheduler_type="local"
+                self.workflow_id, scheduler_id=self.number, scheduler_type=self.scheduler_type
             )
             if found is not None:
                 return found
@@ -455,9 +461,7 @@ class Site:
 
     async def allocate(self, workflow_id: int, allocations: int = 1) -> None:
         """Submits allocations as a user does."""
-        config_id = await self.client.create_scheduler_config(
-            workflow_id, "local", name="local", shape=AllocationShape(num_cpus=10, memory=GIB)
-        )
+        config_id = await self.create_row(workflow_id)
         work = WorkerAssignment(
             connection=self.client.transport.connection,
             workflow_id=workflow_id,
@@ -471,6 +475,18 @@ class Site:
             for number in range(1, allocations + 1)
         ]
         await submit_allocations(self.client, self.scheduler, specs, work)
+
+    async def create_row(self, workflow_id: int, **columns: Any) -> int:
+        """A row of the site's scheduler, for allocations of 10 CPUs and 1 GiB. Returns its id."""
+        if self.scheduler.type == "local":
+            shape = AllocationShape(num_cpus=10, memory=GIB)
+            return await self.client.create_scheduler_config(
+                workflow_id, "local", name="local", shape=shape
+            )
+        row = {"workflow_id": workflow_id, "name": "rows", "account": "a", "nodes": 1}
+        row |= {"walltime": "01:00:00", "mem": "1g", "extra": "--cpus-per-task=10"} | columns
+        answer = await self.client.transport.post("/slurm_schedulers", body=row)
+        return int(answer["id"])
 
     def request(self, workflow_id: int, **changes: Any) -> WatchRequest:
         """A watch with recovery that polls every 60 s, without an end."""
@@ -547,6 +563,7 @@ async def site_in(
     folder: str = "site",
     *,
     serve: ServeSite = partial(_serve_in_loop, "1.0"),  # noqa: B008 - a constant
+    scheduler_type: str = "local",
     allocations_before: int = 0,
 ) -> AsyncIterator[Site]:
     """A site in ``parent / folder``, which may hold an earlier one."""
@@ -556,7 +573,9 @@ async def site_in(
         Transport(Connection(url=URL), http=Line(server)) as transport,
     ):
         client = await TorcClient.connect(transport)
-        scheduler = SimulatedScheduler(client, allocations_before=allocations_before)
+        scheduler = SimulatedScheduler(
+            client, scheduler_type, allocations_before=allocations_before
+        )
         try:
             yield Site(directory=directory, line=Line(server), client=client, scheduler=scheduler)
         finally:

@@ -4,11 +4,12 @@ from uuid import uuid4
 
 from torc_watch.core import policy
 from torc_watch.core.allocation_tokens import token_stem
-from torc_watch.core.model import Job, JobCounts, JobStatus, SchedulerConfig, Workflow
-from torc_watch.core.recovery_round import Plan, RecoverySettings, Refusal
+from torc_watch.core.model import SLURM, Job, JobCounts, JobStatus, Workflow
+from torc_watch.core.recovery_round import Plan, RecoverySettings, Refusal, RefusalKind
+from torc_watch.core.scheduler_choice import SchedulerChoice, chosen_type, problem_with
 from torc_watch.core.situation import Situation
 from torc_watch.engine.messages import Diagnosis
-from torc_watch.schedulers.cluster import Cluster, StatusCache
+from torc_watch.schedulers.cluster import Cluster
 from torc_watch.torc.client import TorcClient
 
 _WAITING = (JobStatus.UNINITIALIZED, JobStatus.BLOCKED, JobStatus.READY, JobStatus.CANCELED)
@@ -28,7 +29,13 @@ async def make_plan(
     ``workflow`` is as it was when it was diagnosed: a run that is started since then is no part of
     the plan, and ends it.
     """
-    scheduler, configs = await _scheduler_for(client, cluster, workflow.id)
+    scheduler_type = await _scheduler_type(client, workflow.id, settings.scheduler)
+    configs = await client.list_scheduler_configs(workflow.id, scheduler_type)
+    if problem := problem_with(
+        scheduler_type, workflow.id, known=cluster.schedulers, has_rows=bool(configs)
+    ):
+        return Refusal(kind=RefusalKind.NO_SCHEDULER, reason=problem)
+    scheduler = cluster.scheduler(scheduler_type)
     dependents = await client.list_dependents(workflow.id)
     return policy.plan(
         Situation(
@@ -48,15 +55,11 @@ async def make_plan(
     )
 
 
-async def _scheduler_for(
-    client: TorcClient, cluster: Cluster, workflow_id: int
-) -> tuple[StatusCache, list[SchedulerConfig]]:
-    """The scheduler for which the workflow has rows, with these; else the default."""
-    for scheduler in cluster.schedulers.values():
-        configs = await client.list_scheduler_configs(workflow_id, scheduler.type)
-        if configs:
-            return scheduler, configs
-    return cluster.default, []
+async def _scheduler_type(client: TorcClient, workflow_id: int, choice: SchedulerChoice) -> str:
+    used = {each.scheduler_type for each in await client.list_allocations(workflow_id)}
+    if await client.list_scheduler_configs(workflow_id, SLURM):
+        used.add(SLURM)
+    return chosen_type(choice, used=used)
 
 
 async def _waiting(client: TorcClient, workflow_id: int, counts: JobCounts) -> tuple[Job, ...]:
