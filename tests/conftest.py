@@ -32,7 +32,7 @@ from torc_watch.core.allocation import (
     EndCause,
     NodeClass,
 )
-from torc_watch.core.errors import SchedulerError, ServerError
+from torc_watch.core.errors import ServerError
 from torc_watch.core.events import Event, WatchEnded
 from torc_watch.core.model import Allocation, JobStatus, Requirements
 from torc_watch.core.recovery_round import RecoverySettings
@@ -213,7 +213,7 @@ class SimulatedScheduler:
     ``endings`` has the end of a job in run 1, 2, ...; in later runs it succeeds. ``deaths`` has the
     allocations, by number, that die after they claimed jobs, started all of them, or started half;
     ``state_after_death`` is their state from then on. With "unreported", the worker deregisters,
-    but does not report its last job. What ``refusal`` has is raised instead of a submission.
+    but does not report its last job.
     """
 
     def __init__(
@@ -233,7 +233,6 @@ class SimulatedScheduler:
         self.canceled: list[int] = []
         self.failures: dict[int, str] = {}  # details of failed allocations, by number
         self.nodes: tuple[NodeClass, ...] = (NodeClass(num_cpus=10, memory=8 * GIB),)
-        self.refusal: SchedulerError | None = None
         self.seconds_to_submit: dict[int, float] = {}  # by workflow ID
         self.idle_limit = 90.0
 
@@ -246,8 +245,6 @@ class SimulatedScheduler:
     async def submit(self, spec: AllocationSpec, work: WorkerAssignment) -> int:
         assert spec.token not in self.numbers, "the caller looks for the token first"
         await anyio.sleep(self.seconds_to_submit.get(work.workflow_id, 0))
-        if self.refusal is not None:
-            raise self.refusal
         request = Submitted(spec=spec, work=work)
         self.requests.append(request)
         number = self._before + len(self.requests)

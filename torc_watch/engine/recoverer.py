@@ -2,7 +2,7 @@
 
 from torc_watch.core import events
 from torc_watch.core.assessment import Observation, Orphans
-from torc_watch.core.errors import HookFailed, NotFound, SchedulerError
+from torc_watch.core.errors import HookFailed, NotFound, SchedulerError, SchedulerUnreachable
 from torc_watch.core.events import Verdict, WatchEnded
 from torc_watch.core.recovery_round import (
     Plan,
@@ -54,8 +54,8 @@ class Recoverer:
     async def recover(self, request: RecoveryRequest) -> Decision:
         """Begins or continues a round of recovery and finishes it.
 
-        Raises ServerError and JournalError, which leave the round open: the next poll of the
-        workflow continues it.
+        Raises ServerError, SchedulerUnreachable and JournalError, which leave the round open: the
+        next poll of the workflow continues it.
         """
         watch = request.watch
         round_ = watch.record.open_round or self._begin(request)
@@ -96,6 +96,8 @@ class Recoverer:
                 self._journal.finish_step(round_, step)
         except _RoundRefused as refused:
             return RoundOutcome.REFUSED, _refused(request, refused.refusal)
+        except SchedulerUnreachable:  # what it was asked may have taken effect
+            raise
         except (HookFailed, SchedulerError) as error:
             return RoundOutcome.FAILED, WatchEnded.handed_over(workflow_id, str(error))
         except (RoundAbandoned, NotFound) as reason:  # NotFound: the user deleted (a part of) it

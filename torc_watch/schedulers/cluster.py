@@ -78,7 +78,7 @@ class StatusCache:
             async with self._query_lock:
                 if self._failures > failures and self._error_began >= oldest:  # while we waited
                     # One for each caller: an error collects the frames that it is raised through.
-                    raise SchedulerError(str(self._error)) from self._error
+                    raise type(self._error)(str(self._error)) from self._error
                 if not all(self._knows(number, oldest) for number in numbers):
                     await self._ask(numbers, oldest)
         return {number: self._ended.get(number) or self._seen[number][1] for number in numbers}
