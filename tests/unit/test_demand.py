@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 from torc_watch.core.allocation import AllocationSpec, NodeClass
 from torc_watch.core.diagnosis import Cause, Finding
 from torc_watch.core.model import (
+    Dependent,
     Job,
     JobCounts,
     JobStatus,
     Requirements,
     SchedulerConfig,
+    SchedulingAction,
     Workflow,
 )
 from torc_watch.core.policy import plan
@@ -70,20 +72,25 @@ def failed(
 
 
 def situation(
-    *findings: Finding, waiting: tuple[Job, ...] = (), configs: tuple[SchedulerConfig, ...]
+    *findings: Finding,
+    waiting: tuple[Job, ...] = (),
+    configs: tuple[SchedulerConfig, ...],
+    dependents: tuple[Dependent, ...] | None = (),
+    actions: tuple[SchedulingAction, ...] = (),
 ) -> Situation:
     statuses = [*(finding.job.status for finding in findings), *(each.status for each in waiting)]
     return Situation(
         workflow=WORKFLOW,
         counts=JobCounts(Counter(statuses)),
         findings=findings,
-        dependents=(),
+        dependents=dependents,
         waiting=waiting,
         requirements={SMALL.id: SMALL, LARGE.id: LARGE},
         rounds_used=0,
         scheduler_type="slurm",
         configs=configs,
         node_classes=(STANDARD, BIGMEM),
+        actions=actions,
         allocation_stem="tw42-abc",
     )
 
@@ -222,6 +229,76 @@ def test_jobs_are_not_tied_to_the_rows_of_another_scheduler() -> None:
     here = [replace(row(number), scheduler_type="local") for number in (7, 9)]
     answer = planned(situation(failed(1, Cause.OOM, tie=7), configs=tuple(here)))
     assert {spec.scheduler_config_id for spec in answer.allocations} == {9}
+
+
+def action(
+    *job_ids: int, executed: bool = False, trigger: str = "on_jobs_ready"
+) -> SchedulingAction:
+    return SchedulingAction(
+        id=1,
+        trigger=trigger,
+        job_ids=frozenset(job_ids),
+        is_triggered=False,
+        is_executed=executed,
+    )
+
+
+def behind(job_id: int, depends_on: int) -> Dependent:
+    return Dependent(job_id=job_id, job_name=f"j{job_id}", depends_on=depends_on)
+
+
+@pytest.mark.parametrize(
+    ("status", "retried", "dependents", "actions", "rows"),
+    [
+        pytest.param("blocked", True, (behind(2, 1),), (), {7, 8}, id="nobody else submits"),
+        pytest.param("blocked", True, (behind(2, 1),), (action(2),), {7}, id="later layer"),
+        pytest.param(
+            "canceled", True, (behind(2, 1),), (action(2, executed=True),), {7}, id="armed again"
+        ),
+        pytest.param("blocked", False, (behind(2, 1),), (action(2),), {7}, id="without a new run"),
+        pytest.param(
+            "blocked",
+            False,
+            (behind(2, 1),),
+            (action(2, executed=True),),
+            {7, 8},
+            id="not armed without a new run",
+        ),
+        pytest.param("canceled", True, (), (action(2),), {7, 8}, id="ready in the new run"),
+        pytest.param("ready", False, (), (action(2),), {7, 8}, id="ready now"),
+        pytest.param("blocked", True, None, (action(2),), {7, 8}, id="dependencies not known"),
+        pytest.param(
+            "blocked",
+            True,
+            (behind(2, 1),),
+            (action(2, trigger="on_jobs_complete"),),
+            {7, 8},
+            id="action for other jobs",
+        ),
+    ],
+)
+def test_jobs_whose_own_action_submits_later_get_no_allocation_now(
+    status: str,
+    *,
+    retried: bool,
+    dependents: tuple[Dependent, ...] | None,
+    actions: tuple[SchedulingAction, ...],
+    rows: set[int],
+) -> None:
+    waiting = [job(2, tie=8, status=JobStatus(status))]
+    findings = [failed(1, Cause.OOM, tie=7)] if retried else []
+    if not retried:
+        waiting.append(job(1, tie=7, status=JobStatus.READY))
+    answer = planned(
+        situation(
+            *findings,
+            waiting=tuple(waiting),
+            configs=(row(7), row(8)),
+            dependents=dependents,
+            actions=actions,
+        )
+    )
+    assert {spec.scheduler_config_id for spec in answer.allocations} == rows
 
 
 @given(

@@ -81,6 +81,7 @@ def situation(
         configs=(
             SchedulerConfig(id=9, name="local", scheduler_type="local", num_cpus=2, memory=GIB),
         ),
+        actions=(),
         node_classes=(NodeClass(num_cpus=4, memory=8 * GIB, runtime=3600),),
         allocation_stem="abc.wf42",
     )

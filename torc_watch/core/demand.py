@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from torc_watch.core.model import Job, JobStatus, Requirements, SchedulerConfig
+from torc_watch.core.model import ON_JOBS_READY, Job, JobStatus, Requirements, SchedulerConfig
 from torc_watch.core.recovery_round import Adjustment, Retry, Skip
 from torc_watch.core.scheduler_rows import SchedulerRows
 from torc_watch.core.situation import Situation
@@ -29,6 +29,7 @@ class Choices:
     left_alone: Sequence[Skip]
     adjustments: Sequence[Adjustment]
     repeated: int
+    starts_run: bool
 
 
 _Row = SchedulerConfig | None
@@ -40,13 +41,17 @@ def demands(
 ) -> list[tuple[_Row, Demand]]:
     """The demand under each row that has any. Together they are an upper bound.
 
-    Every job that has not completed may run, but for those that stay failed. Those that are known
-    only by number count under the main row.
+    Every job that has not completed may run, but for those that stay failed, and those for which
+    workers will submit allocations themselves. Those that are known only by number count under the
+    main row.
     """
     groups: dict[int | None, tuple[_Row, list[_Asked]]] = {}
+    left_to_workers = _left_to_workers(situation, choices)
     known = 0
     for job, asked in _jobs_to_run(situation, choices):
         known += 1
+        if job.id in left_to_workers:
+            continue
         row = rows.row_for(job)
         groups.setdefault(row.id if row else None, (row, []))[1].append(asked)
     unknown = _most_jobs(situation, choices) - known
@@ -73,6 +78,31 @@ def _jobs_to_run(situation: Situation, choices: Choices) -> Iterator[tuple[Job, 
             yield finding.job, raised.get(finding.job.id, finding.requirements)
     for job in situation.waiting:
         yield job, situation.requirements.get(job.requirements_id or 0)
+
+
+def _left_to_workers(situation: Situation, choices: Choices) -> set[int]:
+    """Jobs of later layers: when all are ready, a worker submits allocations for them.
+
+    A new run arms an action again that waits for one of them.
+    """
+    blocked = _blocked(situation, choices)
+    return {
+        job_id
+        for action in situation.actions
+        if action.trigger == ON_JOBS_READY and (choices.starts_run or not action.is_executed)
+        for job_id in action.job_ids & blocked
+    }
+
+
+def _blocked(situation: Situation, choices: Choices) -> set[int]:
+    """Waiting jobs that surely depend on one that has yet to run, in a new run if there is one."""
+    if not choices.starts_run:
+        return {job.id for job in situation.waiting if job.status is JobStatus.BLOCKED}
+    waiting = {job.id for job in situation.waiting}
+    to_run = waiting | {retry.job_id for retry in choices.retries}
+    return waiting & {
+        each.job_id for each in situation.dependents or () if each.depends_on in to_run
+    }
 
 
 def _most_jobs(situation: Situation, choices: Choices) -> int:

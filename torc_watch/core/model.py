@@ -10,6 +10,10 @@ from enum import StrEnum
 
 SLURM = "slurm"  # of the scheduler types of Torc, the one whose allocations are a cluster's
 LOCAL = "local"
+ON_JOBS_READY = "on_jobs_ready"
+
+# Of the triggers of actions, those that a worker looks at when it starts.
+_EXECUTED_AT_THE_START = ("on_workflow_start", "on_worker_start", ON_JOBS_READY, "on_jobs_complete")
 
 
 class JobStatus(StrEnum):
@@ -157,6 +161,25 @@ class SchedulerConfig:
     runtime: int | None = None
     partitions: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchedulingAction:
+    """An action by which a worker of Torc submits allocations; the first that claims it does.
+
+    ``job_ids`` are the jobs that it waits for, if any.
+    """
+
+    id: int
+    trigger: str  # Torc's word, such as on_jobs_ready
+    job_ids: frozenset[int]
+    is_triggered: bool
+    is_executed: bool
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the next worker executes it when it starts."""
+        return self.is_triggered and not self.is_executed and self.trigger in _EXECUTED_AT_THE_START
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,7 @@ def plan(situation: Situation, settings: RecoverySettings) -> Plan | Refusal:
         left_alone=left_alone,
         adjustments=adjustments,
         repeated=len(repeated or ()),
+        starts_run=bool(retries or uninitialized),
     )
     allocations = _allocations(situation, choices, rows)
     if not allocations:

@@ -11,6 +11,7 @@ from torc_watch.core.model import (
     JobCounts,
     Requirements,
     SchedulerConfig,
+    SchedulingAction,
     Workflow,
 )
 
@@ -22,8 +23,9 @@ class Situation:
     ``dependents`` is None where they are too many to know; ``waiting`` are the jobs that have yet
     to run: uninitialized, blocked, ready or canceled. ``requirements`` are the workflow's rows, by
     id. ``scheduler_type`` is Torc's word for the scheduler that will be asked, ``node_classes`` is
-    what that has, and ``configs`` are the workflow's rows of it on the server. ``allocation_stem``
-    begins the tokens of this round's allocations and of no other's.
+    what that has, and ``configs`` are the workflow's rows of it on the server. By ``actions``
+    workers ask it for allocations too. ``allocation_stem`` begins the tokens of this round's
+    allocations and of no other's.
     """
 
     workflow: Workflow
@@ -36,4 +38,5 @@ class Situation:
     scheduler_type: str
     configs: tuple[SchedulerConfig, ...]
     node_classes: tuple[NodeClass, ...]
+    actions: tuple[SchedulingAction, ...]
     allocation_stem: str

@@ -4,12 +4,13 @@ from uuid import uuid4
 
 from torc_watch.core import policy
 from torc_watch.core.allocation_tokens import token_stem
-from torc_watch.core.model import SLURM, Job, JobCounts, JobStatus, Workflow
+from torc_watch.core.model import SLURM, Job, JobCounts, JobStatus, SchedulingAction, Workflow
 from torc_watch.core.recovery_round import Plan, RecoverySettings, Refusal, RefusalKind
 from torc_watch.core.scheduler_choice import SchedulerChoice, chosen_type, problem_with
 from torc_watch.core.situation import Situation
 from torc_watch.engine.messages import Diagnosis
 from torc_watch.schedulers.cluster import Cluster
+from torc_watch.torc.actions import list_scheduling_actions
 from torc_watch.torc.client import TorcClient
 
 _WAITING = (JobStatus.UNINITIALIZED, JobStatus.BLOCKED, JobStatus.READY, JobStatus.CANCELED)
@@ -49,6 +50,7 @@ async def make_plan(
             scheduler_type=scheduler.type,
             configs=tuple(configs),
             node_classes=await scheduler.node_classes(),
+            actions=await _actions(client, workflow.id, scheduler_type),
             allocation_stem=token_stem(workflow.id, uuid4().hex),
         ),
         settings,
@@ -60,6 +62,14 @@ async def _scheduler_type(client: TorcClient, workflow_id: int, choice: Schedule
     if await client.list_scheduler_configs(workflow_id, SLURM):
         used.add(SLURM)
     return chosen_type(choice, used=used)
+
+
+async def _actions(
+    client: TorcClient, workflow_id: int, scheduler_type: str
+) -> tuple[SchedulingAction, ...]:
+    if scheduler_type != SLURM:
+        return ()
+    return await list_scheduling_actions(client.transport, workflow_id)
 
 
 async def _waiting(client: TorcClient, workflow_id: int, counts: JobCounts) -> tuple[Job, ...]:

@@ -1,12 +1,13 @@
 """Submits the allocations of a plan, each of them once however often that is repeated.
 
-The order makes it safe to be killed anywhere. An allocation is submitted, and a scheduler that can
+The order makes it safe to be killed anywhere. Actions by which the workers would submit the same
+are claimed; an allocation is submitted, and a scheduler that can
 holds it back; then the server gets its row; then it is released, so that its worker finds the row.
 Whoever repeats this asks the scheduler for the tokens and the server for the rows, and does what is
 missing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,7 @@ from torc_watch.core.recovery_round import Plan
 from torc_watch.engine.messages import EngineContext
 from torc_watch.schedulers.base import Scheduler, WorkerAssignment
 from torc_watch.schedulers.cluster import StatusCache
+from torc_watch.torc.actions import claim_action, list_scheduling_actions
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.concurrency import gather
 
@@ -43,7 +45,10 @@ async def submit_planned(context: EngineContext, plan: Plan, output_dir: Path) -
         (spec, replace(work, scheduler_config_id=spec.scheduler_config_id or main))
         for spec in plan.allocations
     ]
-    numbers, refusal = await _submit(client, scheduler, assignments)
+    found = await scheduler.find([spec.token for spec in plan.allocations])
+    if not found:  # else it was done before, and what is due by now is for the workers to execute
+        await _claim_due_actions(context, plan.workflow_id)
+    numbers, refusal = await _submit(client, scheduler, assignments, found)
     for token, number in numbers.items():
         report(
             events.AllocationSubmitted(
@@ -64,6 +69,20 @@ async def submit_planned(context: EngineContext, plan: Plan, output_dir: Path) -
         )
 
 
+async def _claim_due_actions(context: EngineContext, workflow_id: int) -> None:
+    """Takes from the workers what they would submit as soon as they start: the plan has it.
+
+    Actions that wait for jobs of later layers stay theirs.
+    """
+    transport = context.client.transport
+    actions = await list_scheduling_actions(transport, workflow_id)
+    due = [action.id for action in actions if action.is_due]
+    for action_id in due:
+        await claim_action(transport, workflow_id, action_id)
+    if due:
+        context.report(events.ActionsClaimed(workflow_id=workflow_id, actions=len(due)))
+
+
 async def cancel_planned(context: EngineContext, plan: Plan) -> None:
     """Ends what was submitted of a plan that is given up, even if it has no row on the server."""
     scheduler = context.cluster.scheduler(plan.scheduler_type)
@@ -81,15 +100,17 @@ async def submit_allocations(
 
     Raises SchedulerError when it takes none.
     """
-    return await _submit(client, scheduler, [(spec, work) for spec in specs])
+    found = await scheduler.find([spec.token for spec in specs])
+    return await _submit(client, scheduler, [(spec, work) for spec in specs], found)
 
 
 async def _submit(
     client: TorcClient,
     scheduler: Scheduler | StatusCache,
     assignments: Sequence[tuple[AllocationSpec, WorkerAssignment]],
+    found: Mapping[str, int],
 ) -> tuple[dict[str, int], SchedulerError | None]:
-    numbers, refusal = await _submit_missing(scheduler, assignments)
+    numbers, refusal = await _submit_missing(scheduler, assignments, found)
     if refusal is not None and not numbers:
         raise refusal
     await _record(
@@ -104,8 +125,9 @@ async def _submit(
 async def _submit_missing(
     scheduler: Scheduler | StatusCache,
     assignments: Sequence[tuple[AllocationSpec, WorkerAssignment]],
+    found: Mapping[str, int],
 ) -> tuple[dict[str, int], SchedulerError | None]:
-    numbers = dict(await scheduler.find([spec.token for spec, _ in assignments]))
+    numbers = dict(found)
     try:
         for spec, work in assignments:
             if spec.token not in numbers:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from torc_watch.core.errors import InvalidQuantity, ServerFault
 from torc_watch.core.model import (
+    SLURM,
     Allocation,
     ComputeNode,
     Dependent,
@@ -22,6 +23,7 @@ from torc_watch.core.model import (
     KillCodes,
     Requirements,
     SchedulerConfig,
+    SchedulingAction,
     Workflow,
 )
 from torc_watch.core.units import parse_duration, parse_memory
@@ -120,7 +122,7 @@ class ExecutionConfigRow(WireRow):
         return KillCodes(**{what: code for what, code in chosen.items() if code is not None})
 
 
-# An invalid execution_config must not make the workflow unreadable.
+# What is invalid in it must not make the whole row unreadable.
 _UNLESS_OBJECT = BeforeValidator(lambda value: value if isinstance(value, dict) else {})
 
 
@@ -349,6 +351,32 @@ class SlurmSchedulerRow(IdRow):
         }
         options = [f"--{name}={value}" for name, value in named.items() if value]
         return (*options, self.extra) if self.extra else tuple(options)
+
+
+class ActionRow(IdRow):
+    trigger_type: str
+    action_type: str
+    action_config: Annotated[dict[str, Any], _UNLESS_OBJECT]
+    job_ids: list[int] | None = None
+    trigger_count: int
+    required_triggers: int
+    executed: bool
+    persistent: _Flag = False
+
+    @property
+    def schedules(self) -> bool:
+        """Whether it is claimed once, and its worker then submits allocations to Slurm."""
+        is_for_slurm = self.action_config.get("scheduler_type") == SLURM
+        return self.action_type == "schedule_nodes" and is_for_slurm and not self.persistent
+
+    def to_model(self) -> SchedulingAction:
+        return SchedulingAction(
+            id=self.id,
+            trigger=self.trigger_type,
+            job_ids=frozenset(self.job_ids or ()),
+            is_triggered=self.trigger_count >= self.required_triggers,
+            is_executed=self.executed,
+        )
 
 
 class FileRow(IdRow):

@@ -1,7 +1,7 @@
 """Workflows of Slurm are recovered into Slurm, played by the simulated scheduler."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -105,3 +105,67 @@ async def test_jobs_that_are_tied_to_rows_get_allocations_under_theirs(
             ("slurm", 1),
             ("slurm", other),
         ]
+
+
+async def add_action(site: "Site", workflow_id: int, trigger: str, *names: str, **more: Any) -> int:
+    """An action by which a worker submits one allocation; its id."""
+    jobs = {job.name: job.id for job in await site.client.list_jobs(workflow_id)}
+    config = {"scheduler_type": "slurm", "scheduler_id": 1, "num_allocations": 1}
+    body = {"workflow_id": workflow_id, "trigger_type": trigger, "action_type": "schedule_nodes"}
+    body |= {"action_config": config, "trigger_count": 0, "required_triggers": 1}
+    body |= {"executed": False, "persistent": False, "is_recovery": False}
+    if names:
+        body["job_ids"] = [jobs[name] for name in names]
+    path = f"/workflows/{workflow_id}/actions"
+    return int((await site.client.transport.post(path, body=body | more))["id"])
+
+
+async def executed(site: "Site", workflow_id: int) -> set[int]:
+    rows = await site.client.transport.get(f"/workflows/{workflow_id}/actions")
+    return {row["id"] for row in rows if row["executed"]}
+
+
+async def test_actions_that_are_due_are_claimed_and_later_ones_left_to_the_workers(
+    open_site: "OpenSite",
+) -> None:
+    """Otherwise the first worker would submit once more what the round has submitted."""
+    async with open_site(scheduler_type="slurm") as site:
+        site.scheduler.deaths = {1: "running"}
+        workflow_id = await site.submit(["a", "b", "later"], after={"later": "a"})
+        await site.scheduler.rest()
+        due = {
+            await add_action(site, workflow_id, "on_workflow_start"),
+            await add_action(site, workflow_id, "on_worker_start"),
+            await add_action(site, workflow_id, "on_jobs_ready", "a", "b"),
+        }
+        await add_action(site, workflow_id, "on_jobs_ready", "later")
+        await add_action(site, workflow_id, "on_jobs_ready", "a", "later")
+        await add_action(site, workflow_id, "on_worker_complete")
+        await add_action(site, workflow_id, "on_workflow_start", persistent=True)
+        commands = {"commands": ["true"]}
+        await add_action(
+            site,
+            workflow_id,
+            "on_workflow_start",
+            action_type="run_commands",
+            action_config=commands,
+        )
+        ended = await site.watch(workflow_id)
+        assert ended.verdict is Verdict.SUCCEEDED
+        assert await executed(site, workflow_id) == due
+        (claimed,) = site.seen(events.ActionsClaimed)
+        assert claimed.actions == 3
+
+
+async def test_executed_action_whose_allocation_was_never_submitted_strands_no_jobs(
+    open_site: "OpenSite",
+) -> None:
+    """Torc claims an action before sbatch, and does not give it back when that fails."""
+    async with open_site(scheduler_type="slurm") as site:
+        workflow_id = await site.submit(["a"], allocations=0)
+        await site.create_row(workflow_id)
+        action = await add_action(site, workflow_id, "on_jobs_ready", "a")
+        path = f"/workflows/{workflow_id}/actions/{action}/claim"
+        await site.client.transport.post(path, body={})
+        ended = await site.watch(workflow_id)
+        assert (ended.verdict, len(site.scheduler.requests)) == (Verdict.SUCCEEDED, 1)
