@@ -30,7 +30,7 @@ _WAITING_STATES = frozenset(
 )
 # COMPLETING hides how the job ends, and its processes may still report.
 LIVE_STATES = _STARTED_STATES | _WAITING_STATES
-_CAUSES = {
+CAUSES = {
     "COMPLETED": None,
     "FAILED": EndCause.FAILED,
     "OUT_OF_MEMORY": EndCause.OUT_OF_MEMORY,
@@ -60,7 +60,7 @@ def is_missing(record: JobRecord) -> bool:
         return False
     if not record.has_accounting:
         return True
-    return not record.silence and not (record.lives and record.lives[-1].state in _CAUSES)
+    return not record.silence and not (record.lives and record.lives[-1].state in CAUSES)
 
 
 def status_of(
@@ -76,7 +76,7 @@ def status_of(
         return _alive(queued)
     if record.unreadable:
         return _unknown(f"torc-watch cannot read Slurm's line {record.unreadable!r}")
-    if queued is not None and queued.state not in _CAUSES:
+    if queued is not None and queued.state not in CAUSES:
         return _unknown(f"torc-watch does not know the Slurm state {queued.state}")
     if is_missing(record):
         return _missing(record.lives, missing_for)
@@ -113,7 +113,7 @@ def _ended_in_queue(row: QueueRow) -> AllocationStatus:
     """Without accounting, nothing says who canceled it, or its exit code."""
     return AllocationStatus(
         state=AllocationState.GONE,
-        cause=_CAUSES[row.state],
+        cause=CAUSES[row.state],
         detail=f"Slurm state {row.state}{_place(row.nodes)}; this cluster has no accounting",
         began=point_in_time(row.start) if row.nodes not in _NO_NODES else None,
         ended=point_in_time(row.end),
@@ -131,7 +131,7 @@ def _ended(
     by = newest.canceled_by
     return AllocationStatus(
         state=AllocationState.GONE,
-        cause=_CAUSES[newest.state],
+        cause=CAUSES[newest.state],
         canceled_by=None if by is None else user_name(by),
         detail=_detail(newest),
         # 22.05 gives a job that was canceled while it waited the time of that as its start.
