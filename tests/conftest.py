@@ -95,6 +95,15 @@ _reset_ignored_signals()
 _remove_proxies()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--slurm",
+        metavar="RELEASES",
+        help="releases of Slurm for tests/cluster, such as 22.05,24.11; by default the machine's "
+        "own and 24.11. scripts/setup-slurm installs them",
+    )
+
+
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Fast tests run in two processes. Slow tests, which measure processes, run one by one."""
     return 2 if config.getoption("markexpr") == "not slow" else 0

@@ -10,7 +10,7 @@ import json
 import subprocess
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -123,11 +123,11 @@ class TorcOnSlurm:
     cluster: SlurmCluster
     url: str
     folder: Path
-    output: Path = field(default=Path("output"))  # of the jobs, relative to the folder
+    programs: Path = home_of(VERSION) / "bin"
 
     @property
-    def programs(self) -> Path:
-        return home_of(VERSION) / "bin"
+    def output_folder(self) -> Path:
+        return self.folder / "output"
 
     @property
     def runner(self) -> Path:
@@ -163,21 +163,22 @@ class TorcOnSlurm:
             timeout=_TIMEOUT,
         )
 
-    def create(self, workflow: Mapping[str, Any]) -> int:
-        """Creates a workflow from a ``specification`` and returns its ID."""
-        path = self.folder / "workflow.yaml"
-        path.write_text(json.dumps(workflow))  # which is YAML too
-        created = json.loads(self.torc("-f", "json", "create", path.name))
+    def create(self, path: Path) -> int:
+        """Creates a workflow from a file and returns its ID."""
+        created = json.loads(self.torc("-f", "json", "create", str(path)))
         return int(created["workflow_id"])
 
     def submit(self, workflow_id: int, *options: str, poll_interval: int = 1) -> None:
         """Fires the actions of a workflow. ``poll_interval``: of the runner, in seconds."""
-        place = ("--output-dir", str(self.output), "--poll-interval", str(poll_interval))
-        self.torc("submit", workflow_id, *place, "--no-prompts", *options)
+        place = ("--output-dir", str(self.output_folder))
+        pace = ("--poll-interval", str(poll_interval))
+        self.torc("submit", workflow_id, *place, *pace, "--no-prompts", *options)
 
     def run(self, workflow: Mapping[str, Any], *options: str) -> int:
-        """Creates and submits; returns the workflow's ID."""
-        workflow_id = self.create(workflow)
+        """Creates and submits a ``specification``; returns the workflow's ID."""
+        path = self.folder / "workflow.yaml"
+        path.write_text(json.dumps(workflow))  # which is YAML too
+        workflow_id = self.create(path)
         self.submit(workflow_id, *options)
         return workflow_id
 
@@ -234,7 +235,7 @@ class TorcOnSlurm:
 
     def runner_logs(self) -> str:
         """What the runners said, and the allocations' scripts."""
-        folder = self.folder / self.output
+        folder = self.output_folder
         logs = sorted([*folder.glob("job_runner_*.log"), *folder.glob("slurm_output_*")])
         return "\n".join(f"{path.name}:\n{path.read_text()}" for path in logs)
 

@@ -92,6 +92,17 @@ async def test_each_scheduler_is_queried_once_for_its_own_allocations(
     assert (local.queried, slurm.queried) == ([{1}], [{1, 2}])
 
 
+async def test_minimum_interval_is_of_one_scheduler(
+    local: FixedScheduler, slurm: FixedScheduler
+) -> None:
+    cluster = Cluster.of(local, slurm, machine=ThisMachine(), min_intervals={"slurm": 3600})
+    local.status = ALIVE
+    allocations = [allocation("local", 1), allocation("slurm", 1)]
+    for _ in range(2):
+        await cluster.statuses(allocations, max_age=1e-9)
+    assert (local.queried, slurm.queried) == ([{1}, {1}], [{1}])
+
+
 async def test_no_scheduler_is_queried_without_allocations(
     cluster: Cluster, local: FixedScheduler
 ) -> None:

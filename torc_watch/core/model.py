@@ -48,6 +48,7 @@ class Workflow:
     kill_codes: KillCodes = TORCS_KILL_CODES
     limits_memory: bool = True  # its workers end a job that uses more than it asked for
     use_pending_failed: bool = False  # failures wait for the user
+    submission_directory: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,8 @@ from torc_watch.torc.transport import Connection
 class WorkerAssignment:
     """Which workflow the workers of an allocation serve, on which server.
 
+    ``submitted_from`` is the folder from which the workflow was submitted, if the server knows.
+
     ``scheduler_config_id`` is the server's row that the allocation is recorded under.
     """
 
@@ -27,6 +29,12 @@ class WorkerAssignment:
     workflow_id: int
     scheduler_config_id: int
     output_dir: Path
+    submitted_from: Path | None = None
+
+    @property
+    def directory(self) -> Path:
+        """Where its jobs are run. Torc's folder of outputs is in it unless the user chose one."""
+        return self.submitted_from or self.output_dir.parent
 
 
 class Scheduler(Protocol):

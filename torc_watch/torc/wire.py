@@ -139,6 +139,7 @@ class WorkflowRow(WorkflowFlags, IdRow):
     run_id: int | None = None
     execution_config: Annotated[ExecutionConfigRow, _UNLESS_OBJECT] = ExecutionConfigRow()
     use_pending_failed: _Flag = False
+    submission_directory: str | None = None
 
     def to_model(self, run_id: int, flags: WorkflowFlags) -> Workflow:
         return Workflow(
@@ -152,6 +153,7 @@ class WorkflowRow(WorkflowFlags, IdRow):
             kill_codes=self.execution_config.kill_codes(),
             limits_memory=self.execution_config.limit_resources,
             use_pending_failed=self.use_pending_failed,
+            submission_directory=self.submission_directory,
         )
 
 
