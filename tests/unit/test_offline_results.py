@@ -53,6 +53,7 @@ def test_file_of_a_runner_that_died_at_once_has_no_results(tmp_path: Path) -> No
 
 def test_unreadable_file_is_named(tmp_path: Path) -> None:
     path = keep_results(tmp_path, 2, run_id=4)
+    path.with_name(path.name + "-wal").unlink()
     path.write_bytes(b"not a database" * 100)
     results = read_offline_results(tmp_path, 1, 4, [2])
     assert results.unreadable[0].startswith(f"{path}: ")
