@@ -5,12 +5,13 @@ job, and squeue forgets a job some minutes after its end, or when its controller
 neither can account for is GONE after a while, because a workflow cannot wait for it for ever.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
 from functools import lru_cache
 
-from torc_watch.core.allocation import AllocationState, AllocationStatus, EndCause
+from torc_watch.core.allocation import AllocationState, AllocationStatus, EndCause, StepEnd
 from torc_watch.schedulers.slurm.job_record import JobRecord
-from torc_watch.schedulers.slurm.job_table import AccountingRow, QueueRow, point_in_time
+from torc_watch.schedulers.slurm.job_table import AccountingRow, QueueRow, StepRow, point_in_time
 from torc_watch.schedulers.slurm.pending_reason import pending_detail
 
 # Longer than squeue remembers an ended job (MinJobAge, 300 s by default), and than accounting takes
@@ -47,6 +48,7 @@ _HOLDS = {
     "RESV_DEL_HOLD": "ReservationDeleted",
 }
 _NO_OUTPUT_FILE = "0:53"
+_FIRST_SIGNAL, _LAST_SIGNAL = 128, 64  # above it are Slurm's own marks: 125 is out of memory
 _NO_NODES = ("", "None assigned", "(null)")
 
 
@@ -138,6 +140,34 @@ def _ended(
         began=point_in_time(newest.start) if newest.nodes not in _NO_NODES else None,
         ended=point_in_time(newest.end),
     )
+
+
+def step_ends(steps: Iterable[StepRow]) -> dict[str, StepEnd]:
+    """How the steps of one job ended, by their names; those that have not are left out."""
+    return {
+        step.name: StepEnd(
+            cause=_CAUSES[step.state],
+            return_code=_return_code(step.exit_code),
+            began=step.start,
+            ended=_end_of_step(step),
+        )
+        for step in steps
+        if step.state in _CAUSES
+    }
+
+
+def _return_code(exit_code: str) -> int:
+    """A shell's, of Slurm's ``code:signal``."""
+    code, _, signal = exit_code.partition(":")
+    if signal.isdecimal() and int(signal) in range(1, _LAST_SIGNAL + 1):
+        return _FIRST_SIGNAL + int(signal)
+    return int(code) if code.isdecimal() else 0
+
+
+def _end_of_step(step: StepRow) -> datetime | None:
+    if step.start is None or step.elapsed is None:
+        return None
+    return step.start + timedelta(seconds=step.elapsed)
 
 
 def _detail(row: AccountingRow) -> str:
