@@ -31,13 +31,15 @@ class AllocationStatus:
 
     The other fields are of one that is GONE, where the scheduler knows them. ``canceled_by`` is a
     user of the cluster. ``detail`` is a phrase for people; its further lines, if any, are the last
-    ones of a log that the phrase names. One that is UNKNOWN may say in it why.
+    ones of a log that the phrase names. One that is UNKNOWN may say in it why. ``never_starts`` is
+    of one that is ALIVE, queued for what will not come; its ``detail`` says for what.
     """
 
     state: AllocationState
     cause: EndCause | None = None
     canceled_by: str | None = None
     detail: str = ""
+    never_starts: bool = False
 
     @property
     def has_failed(self) -> bool:
