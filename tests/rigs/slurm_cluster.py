@@ -1,8 +1,8 @@
 """A real Slurm cluster on this machine: munge, MariaDB, slurmdbd, slurmctld and four slurmd.
 
 It needs root and what scripts/setup-slurm installs. Everything is in one folder, on free ports,
-and nothing in /etc is read. The processes, those of jobs too, are in a namespace that ends when this
-process ends, however that happens, and the folder is removed after them. Commands of Slurm, and
+and nothing in /etc is read. The processes, those of jobs too, are in a namespace that ends with
+this process, however that happens, and the folder is removed after them. Commands of Slurm, and
 everything else, reach the cluster from outside: ``environment`` says where it is. Any release that
 ``slurm_release`` finds can be started.
 """
