@@ -22,11 +22,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def cluster(request: pytest.FixtureRequest) -> Iterator[SlurmCluster]:
     """A test that stops one of its daemons starts it again, and every test cancels its jobs."""
     release = request.param
-    if reason := missing_requirement(release):
-        demanded = os.environ.get("TORC_WATCH_REQUIRE", "").split(",")
-        if f"slurm-{release}" in demanded or (is_own(release) and "slurm" in demanded):
-            pytest.fail(reason)
-        pytest.skip(reason)
+    part = "slurm" if is_own(release) else f"slurm-{release}"
+    _require(part, missing_requirement(release))
     with open_cluster(release) as cluster:
         yield cluster
 
@@ -35,3 +32,12 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[SlurmCluster]:
 def _no_jobs_left(cluster: SlurmCluster) -> Iterator[None]:
     yield
     cluster.cancel_all()
+
+
+def _require(part: str, missing: str | None) -> None:
+    """Skips, or fails if the part must be there."""
+    if missing is None:
+        return
+    if part in os.environ.get("TORC_WATCH_REQUIRE", "").split(","):
+        pytest.fail(missing)
+    pytest.skip(missing)
