@@ -1,7 +1,5 @@
 """What a status query says of jobs of a real Slurm; its bad days are in a module of their own."""
 
-import sys
-
 import anyio
 import pytest
 
@@ -14,7 +12,7 @@ pytestmark = pytest.mark.slow
 
 _ALIVE, _GONE, _UNKNOWN = AllocationState.ALIVE, AllocationState.GONE, AllocationState.UNKNOWN
 _NO_JOB = 400_000_000
-_ALLOCATE = f"{sys.executable} -c 'import time; held = bytearray(400 << 20); time.sleep(60)'"
+_ALLOCATE = "python3 -c 'import time; held = bytearray(400 << 20); time.sleep(60)'"
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,13 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from torc_watch.core.allocation import AllocationSpec, AllocationState, AllocationStatus, NodeClass
+from torc_watch.core.allocation import (
+    AllocationSpec,
+    AllocationState,
+    AllocationStatus,
+    NodeClass,
+    StepEnd,
+)
 from torc_watch.core.errors import SchedulerError
 from torc_watch.core.model import Allocation
 from torc_watch.core.units import GIB
@@ -40,6 +46,9 @@ class FixedScheduler:
     async def statuses(self, numbers: Collection[int]) -> dict[int, AllocationStatus]:
         self.queried.append(set(numbers))
         return dict.fromkeys(numbers, self.status)
+
+    async def steps(self, _numbers: Collection[int]) -> dict[int, dict[str, StepEnd]]:
+        return {}
 
     async def cancel(self, number: int) -> None:
         self.canceled.append(number)

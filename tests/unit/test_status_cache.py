@@ -15,6 +15,7 @@ from torc_watch.core.allocation import (
     AllocationStatus,
     EndCause,
     NodeClass,
+    StepEnd,
 )
 from torc_watch.core.errors import SchedulerError
 from torc_watch.core.units import GIB
@@ -58,6 +59,9 @@ class SlowScheduler:
     async def submit(self, _spec: AllocationSpec, _work: WorkerAssignment) -> int:
         self.known[1] = ALIVE
         return 1
+
+    async def steps(self, _numbers: Collection[int]) -> dict[int, dict[str, StepEnd]]:
+        return {}
 
     async def cancel(self, number: int) -> None:
         self.known[number] = GONE

@@ -54,6 +54,20 @@ class AllocationStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StepEnd:
+    """How a job ended that its worker ran as a step of the allocation.
+
+    ``cause`` is None of one that succeeded. ``return_code`` is the shell's: 128 and the number of a
+    signal. Times are aware.
+    """
+
+    cause: EndCause | None
+    return_code: int
+    began: datetime | None = None
+    ended: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AllocationShape:
     """How large an allocation is. CPUs, memory and GPUs are of each of its nodes.
 

@@ -21,6 +21,7 @@ from torc_watch.core.allocation import (
     AllocationState,
     AllocationStatus,
     NodeClass,
+    StepEnd,
 )
 from torc_watch.core.errors import SchedulerError
 from torc_watch.core.model import Allocation
@@ -67,6 +68,9 @@ class StatusCache:
     async def cancel(self, number: int) -> None:
         await self._scheduler.cancel(number)
         self._forget(number)
+
+    async def steps(self, numbers: Collection[int]) -> Mapping[int, Mapping[str, StepEnd]]:
+        return await self._scheduler.steps(numbers)
 
     async def statuses(
         self, numbers: Collection[int], *, max_age: float
@@ -193,6 +197,21 @@ class Cluster:
             (each, known.get((each.scheduler_type, each.scheduler_id), _UNKNOWN))
             for each in allocations
         )
+
+    async def steps(self, allocations: Collection[Allocation]) -> dict[int, Mapping[str, StepEnd]]:
+        """How the steps of ended allocations ended, by the allocation's ID and the step's name.
+
+        By one query of each scheduler. Raises SchedulerError.
+        """
+        found: dict[int, Mapping[str, StepEnd]] = {}
+        for kind, scheduler in self.schedulers.items():
+            ids = {
+                each.scheduler_id: each.id for each in allocations if each.scheduler_type == kind
+            }
+            if ids:
+                steps = await scheduler.steps(ids.keys())
+                found |= {ids[number]: ends for number, ends in steps.items()}
+        return found
 
     async def cancel(self, allocation: Allocation) -> None:
         """Nothing for an allocation whose scheduler is not known here. Raises SchedulerError."""

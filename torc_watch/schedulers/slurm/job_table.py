@@ -14,12 +14,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Generic, NamedTuple, TypeVar
 
-from torc_watch.core.errors import SchedulerUnreachable
+from torc_watch.schedulers.slurm.slurm_table import SEPARATOR, lines_after
 
-_SEPARATOR = "|"
 _NAME_WIDTH = 20  # one more than the longest name of ours, which a longer name is not taken for
 _QUEUE_FIELDS = ("%A", "%T", "%U", "%S", "%e", "%N", f"%{_NAME_WIDTH}j", "%r")
-QUEUE_FORMAT = f"--format={_SEPARATOR.join(_QUEUE_FIELDS)}"
+QUEUE_FORMAT = f"--format={SEPARATOR.join(_QUEUE_FIELDS)}"
 _QUEUE_HEADING = ("JOBID", "STATE")
 _ACCOUNTING_HEADING = (
     *("JobIDRaw", "State", "ExitCode", "NodeList"),
@@ -97,13 +96,13 @@ def parse_queue(text: str) -> JobTable[QueueRow]:
     """
     rows: dict[int, tuple[QueueRow, ...]] = {}
     unreadable: dict[int, str] = {}
-    for fields in _lines(text, heading=_QUEUE_HEADING, columns=len(_QUEUE_FIELDS) - 1):
+    for fields in lines_after(text, heading=_QUEUE_HEADING, columns=len(_QUEUE_FIELDS) - 1):
         if not fields[0].isdecimal():
             continue
         if row := _queue_row(fields):
             rows[row.number] = (row,)
         else:
-            unreadable[int(fields[0])] = _SEPARATOR.join(fields)
+            unreadable[int(fields[0])] = SEPARATOR.join(fields)
     return JobTable(rows=rows, unreadable=unreadable)
 
 
@@ -120,7 +119,7 @@ def parse_accounting(text: str) -> JobTable[AccountingRow]:
         if row := _accounting_row(fields):
             rows[row.number] = (*rows.get(row.number, ()), row)
         else:
-            unreadable[int(fields[0])] = _SEPARATOR.join(fields)
+            unreadable[int(fields[0])] = SEPARATOR.join(fields)
     return JobTable(rows=rows, unreadable=unreadable)
 
 
@@ -159,10 +158,10 @@ def _queue_row(fields: list[str]) -> QueueRow | None:
 
 def _name_and_reason(text: str) -> tuple[str, str]:
     """The name's width is in bytes, so one that is not ASCII, and none of ours, is narrower."""
-    if text[_NAME_WIDTH : _NAME_WIDTH + 1] == _SEPARATOR:
+    if text[_NAME_WIDTH : _NAME_WIDTH + 1] == SEPARATOR:
         name, reason = text[:_NAME_WIDTH], text[_NAME_WIDTH + 1 :]
-    elif _SEPARATOR in text:
-        name, _, reason = text.rpartition(_SEPARATOR)
+    elif SEPARATOR in text:
+        name, _, reason = text.rpartition(SEPARATOR)
     else:  # a name that breaks the line
         name, reason = text, ""
     return name.rstrip(), reason.strip()
@@ -214,24 +213,4 @@ def _seconds(text: str) -> int | None:
 
 
 def _accounting_lines(text: str) -> Iterator[list[str]]:
-    return _lines(text, heading=_ACCOUNTING_HEADING, columns=len(_ACCOUNTING_HEADING))
-
-
-def _lines(text: str, *, heading: tuple[str, ...], columns: int) -> Iterator[list[str]]:
-    """The lines after the heading, of at most so many fields; the last has all that remains.
-
-    A site's banner, before the heading, is skipped.
-    """
-    # Not splitlines: names may hold what else ends a line.
-    lines = [line.strip() for line in text.split("\n")]
-    size = len(heading)
-    headings = (
-        place for place, line in enumerate(lines) if tuple(line.split(_SEPARATOR))[:size] == heading
-    )
-    place = next(headings, None)
-    if place is None:
-        raise SchedulerUnreachable(
-            f"Slurm's answer has no heading {_SEPARATOR.join(heading)!r}, so it may not be "
-            "complete. Check whether this site replaces squeue or sacct with programs of its own."
-        )
-    yield from (line.split(_SEPARATOR, columns - 1) for line in lines[place + 1 :])
+    return lines_after(text, heading=_ACCOUNTING_HEADING, columns=len(_ACCOUNTING_HEADING))

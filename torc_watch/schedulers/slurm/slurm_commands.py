@@ -20,6 +20,11 @@ NO_ACCOUNTING = "Slurm accounting storage is disabled"
 
 # What the user sets for their own calls changes fields, formats, filters and clusters.
 _USER_SETTINGS = ("SLURM_", "SQUEUE_", "SACCT_", "SBATCH_", "SCANCEL_", "SCONTROL_", "SINFO_")
+# TORC_PASSWORD, TORC_WATCHD_PASSWORD; and what systemd sets for a service.
+_OWN_SETTINGS = (
+    *("TORC_PASSWORD", "TORC_WATCHD_", "NOTIFY_SOCKET", "INVOCATION_ID", "JOURNAL_STREAM"),
+    *("WATCHDOG_", "LISTEN_", "SYSTEMD_EXEC_PID", "MEMORY_PRESSURE_", "MANAGERPID"),
+)
 # Where the cluster is, and who the user is.
 _SITE_SETTINGS = frozenset({"SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_JWT"})
 # Else times are local, and not to be understood in the hour when summer time ends. Only of what
@@ -75,11 +80,15 @@ def failure(program: str, result: CommandResult) -> SchedulerError | None:
 
 
 def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Without what the user set for Slurm's commands, and with messages in English."""
+    """Without what the user set for Slurm's commands, and with messages in English.
+
+    sbatch hands the environment on to the job: without the password, and without what belongs to
+    the service that this process is.
+    """
     kept = {
         name: value
         for name, value in environment.items()
-        if name in _SITE_SETTINGS or not name.startswith(_USER_SETTINGS)
+        if name in _SITE_SETTINGS or not name.startswith(_USER_SETTINGS + _OWN_SETTINGS)
     }
     return {**kept, "LC_ALL": "C"}
 
