@@ -39,6 +39,10 @@ def _write(program: Path, script: str) -> str:
     return str(program)
 
 
+def _renamed(program: Path, name: str) -> Path:
+    return program.rename(program.with_name(name))
+
+
 async def test_output_is_returned_without_notices(program: Path) -> None:
     command = _write(program, "echo 'balance: 12 hours' >&2; echo \"$1|$2\"")
 
@@ -57,6 +61,18 @@ async def test_settings_of_the_user_are_not_passed_on(
     command = _write(program, 'echo "$SQUEUE_FORMAT|$SLURM_CONF|$LC_ALL"')
 
     assert await run_slurm(command) == "|/opt/slurm.conf|C\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "time_format"), [("squeue", "%s"), ("sacct", "%s"), ("sbatch", "")]
+)
+async def test_times_are_in_seconds_where_tables_are_printed(
+    program: Path, monkeypatch: pytest.MonkeyPatch, name: str, time_format: str
+) -> None:
+    monkeypatch.setenv("SLURM_TIME_FORMAT", "%Y")
+    command = _write(_renamed(program, name), 'echo "$SLURM_TIME_FORMAT"')
+
+    assert await run_slurm(command) == f"{time_format}\n"
 
 
 def test_environment_of_the_site_is_kept() -> None:

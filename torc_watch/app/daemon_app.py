@@ -12,7 +12,7 @@ from typing import Any
 import anyio
 from anyio import to_thread
 
-from torc_watch.app.composition import local_scheduler
+from torc_watch.app.composition import open_schedulers
 from torc_watch.app.foreground_watch import request_for
 from torc_watch.config.settings import Settings
 from torc_watch.core.errors import ConfigurationAway, InvalidInput, JournalError
@@ -149,8 +149,9 @@ class DaemonApp:
         A new lease begins with a new one: another daemon may have submitted in between.
         """
         if self._cluster is None or self._cluster[0] != self._lease.epoch:
-            scheduler = FencedScheduler(local_scheduler(self._settings), self._fence)
-            cluster = Cluster.of(scheduler, machine=ThisMachine())
+            schedulers = open_schedulers(self._settings)
+            fenced = [FencedScheduler(each, self._fence) for each in schedulers]
+            cluster = Cluster.of(*fenced, machine=ThisMachine())
             self._cluster = self._lease.epoch, cluster
         return self._cluster[1]
 

@@ -6,6 +6,7 @@ that cannot be read (a memory text such as ``8gb``) is ``None`` here, never a gu
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 
@@ -47,16 +48,20 @@ class Workflow:
     kill_codes: KillCodes = TORCS_KILL_CODES
     limits_memory: bool = True  # its workers end a job that uses more than it asked for
     use_pending_failed: bool = False  # failures wait for the user
+    submission_directory: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
+    """``started`` is the server's time of the start, while the job runs; 0.12 does not keep it."""
+
     id: int
     name: str
     command: str
     status: JobStatus
     requirements_id: int | None
     attempt: int
+    started: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +85,7 @@ class JobResult:
     exec_seconds: float
     peak_memory: int | None
     compute_node_id: int | None
+    completed: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,13 +123,18 @@ class Allocation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComputeNode:
-    """A worker process that registered itself. ``allocation_id`` is None outside allocations."""
+    """A worker process that registered itself. ``allocation_id`` is None outside allocations.
+
+    ``limit`` is when the time of its allocation is over, as Slurm said when the worker started.
+    """
 
     id: int
     hostname: str
     pid: int
     allocation_id: int | None
     has_ended: bool
+    started: datetime | None = None
+    limit: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

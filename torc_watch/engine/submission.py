@@ -31,11 +31,13 @@ async def submit_planned(context: EngineContext, plan: Plan, output_dir: Path) -
     client, report = context.client, context.report
     scheduler = context.cluster.scheduler(plan.scheduler_type)
     report(events.SubmissionStarted(workflow_id=plan.workflow_id, scheduler=scheduler.type))
+    submitted_from = (await client.get_workflow(plan.workflow_id)).submission_directory
     work = WorkerAssignment(
         connection=client.transport.connection,
         workflow_id=plan.workflow_id,
         scheduler_config_id=await _scheduler_config_id(client, plan, scheduler.type),
         output_dir=output_dir,
+        submitted_from=Path(submitted_from) if submitted_from else None,
     )
     numbers, refusal = await submit_allocations(client, scheduler, plan.allocations, work)
     for token, number in numbers.items():
