@@ -253,6 +253,12 @@ CASES = [
         id="of an earlier life",
     ),
     pytest.param(
+        explained(worker(MEMORY, began=900, ended=7320)),
+        (Cause.INTERRUPTED, -128, 0),
+        "allocation 123 was requeued",
+        id="of an earlier life, of which the memory of the later one says nothing",
+    ),
+    pytest.param(
         explained(worker(TIME, began=30, ended=660)),
         (Cause.TIMEOUT, 152, 540),
         "ran out of time",

@@ -12,13 +12,14 @@ from typing import Any
 
 import pytest
 
-from torc_watch.core.allocation import AllocationState, AllocationStatus, EndCause
+from torc_watch.core.allocation import AllocationState, AllocationStatus, EndCause, StepEnd
 from torc_watch.schedulers.slurm.job_record import AccountingAnswer, JobRecord, job_record
 from torc_watch.schedulers.slurm.job_status import (
     LOST_AFTER,
     RUNAWAY_AFTER,
     is_missing,
     status_of,
+    step_ends,
 )
 from torc_watch.schedulers.slurm.job_table import parse_accounting, parse_queue, parse_steps
 
@@ -160,6 +161,49 @@ def test_step_says_what_its_job_does_not(release: str) -> None:
     assert (step.step, step.name, step.state) == ("0", "python3", "OUT_OF_MEMORY")
     assert (step.exit_code, step.elapsed) == ("0:125", 0)
     assert step.start is not None
+
+
+@pytest.mark.parametrize("release", _CAPTURED)
+def test_end_of_a_step_that_ran_out_of_memory(release: str) -> None:
+    captured = _CAPTURED[release]["oom_cgroup_srun"]
+
+    ends = step_ends(parse_steps(captured["sacct"])[captured["number"]])
+
+    assert ends["python3"].cause is EndCause.OUT_OF_MEMORY
+    assert ends["python3"].ended == ends["python3"].began
+
+
+@pytest.mark.parametrize(
+    ("state", "exit_code", "end"),
+    [
+        ("COMPLETED", "0:0", StepEnd(cause=None, return_code=0, began=_at(100), ended=_at(160))),
+        (
+            "FAILED",
+            "7:0",
+            StepEnd(cause=EndCause.FAILED, return_code=7, began=_at(100), ended=_at(160)),
+        ),
+        (
+            "FAILED",
+            "11:0",
+            StepEnd(cause=EndCause.FAILED, return_code=11, began=_at(100), ended=_at(160)),
+        ),
+        (
+            "CANCELLED by 2001",
+            "0:15",
+            StepEnd(cause=EndCause.CANCELED, return_code=143, began=_at(100), ended=_at(160)),
+        ),
+        (
+            "OUT_OF_MEMORY",
+            "0:125",
+            StepEnd(cause=EndCause.OUT_OF_MEMORY, return_code=0, began=_at(100), ended=_at(160)),
+        ),
+        ("RUNNING", "0:0", None),
+    ],
+)
+def test_end_of_a_step(state: str, exit_code: str, end: StepEnd | None) -> None:
+    text = f"{_ACCOUNTING}7.0|{state}|{exit_code}|n1||100|160|60|wf1_j2_r0_a1\n"
+
+    assert step_ends(parse_steps(text)[7]).get("wf1_j2_r0_a1") == end
 
 
 def test_steps_of_all_lives_are_read() -> None:

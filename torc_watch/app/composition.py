@@ -35,8 +35,10 @@ def local_scheduler(settings: Settings) -> LocalScheduler:
 
 def open_schedulers(settings: Settings) -> tuple[Scheduler, ...]:
     """This machine, and Slurm where its commands are. Raises InvalidInput."""
-    local = local_scheduler(settings)
-    return (local, slurm_scheduler(settings)) if shutil.which("sbatch") else (local,)
+    schedulers: list[Scheduler] = [local_scheduler(settings)]
+    if shutil.which("sbatch"):
+        schedulers.append(slurm_scheduler(settings))
+    return tuple(schedulers)
 
 
 def slurm_scheduler(settings: Settings) -> SlurmScheduler:

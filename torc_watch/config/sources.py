@@ -36,6 +36,7 @@ VARIABLES = {
     "runtime_multiplier": ("TORC_WATCHD_RUNTIME_MULTIPLIER",),
     "retry_unknown": ("TORC_WATCHD_RETRY_UNKNOWN",),
     "recovery_hook": ("TORC_WATCHD_RECOVERY_HOOK",),
+    "scheduler": ("TORC_WATCHD_SCHEDULER",),
     "poll_interval": ("TORC_WATCHD_POLL_INTERVAL",),
     "output_dir": ("TORC_WATCHD_OUTPUT_DIR",),
     "lease_patience": ("TORC_WATCHD_LEASE_PATIENCE",),

@@ -86,12 +86,14 @@ class AllocationSpec(AllocationShape):
     """One allocation to submit. ``token`` (a-z, 0-9, ``-``) finds it again after a crash.
 
     ``options`` are in the scheduler's own words, as the workflow's allocations had them before:
-    whatever the shape does not say. The journal keeps these in plans: a field that is added has a
-    default, so that plans of earlier versions can be read.
+    whatever the shape does not say. ``scheduler_config_id`` is the server's row that says how; None
+    for that of the plan. The journal keeps these in plans: a field that is added has a default, so
+    that plans of earlier versions can be read.
     """
 
     token: str
     options: tuple[str, ...] = ()
+    scheduler_config_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

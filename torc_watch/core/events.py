@@ -212,6 +212,15 @@ class AllocationSubmitted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ActionsClaimed:
+    """What this many ``schedule_nodes`` actions would submit is submitted by the round instead."""
+
+    name: ClassVar = "actions.claimed"
+    workflow_id: int
+    actions: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SubmissionCutShort:
     """The scheduler refused further allocations of a plan, for ``reason``."""
 
@@ -333,6 +342,7 @@ Event = (
     | ResetStarted
     | SubmissionStarted
     | AllocationSubmitted
+    | ActionsClaimed
     | SubmissionCutShort
     | AllocationFailed
     | RecoveryInitiated

@@ -133,15 +133,15 @@ class Diagnoser:
             return await self._hand_over(poll, counts, without_recovery, reason)
         if refusal := policy.exhausted(used, settings):
             return await self._hand_over(poll, counts, Verdict.EXHAUSTED, refusal.reason)
-        diagnosis = await self._diagnose(poll, counts)
-        if objection := _objection(poll, diagnosis):
-            return _handed_over(watch, Verdict.HANDED_OVER, objection, diagnosis)
         self._report(
             events.RecoveryAttempted(
                 workflow_id=watch.workflow_id, number=used + 1, max_retries=settings.max_retries
             )
         )
         self._report(events.DiagnosisStarted(workflow_id=watch.workflow_id))
+        diagnosis = await self._diagnose(poll, counts)
+        if objection := _objection(poll, diagnosis):
+            return _handed_over(watch, Verdict.HANDED_OVER, objection, diagnosis)
         return RecoveryRequest(poll=poll, diagnosis=diagnosis)
 
     async def _hand_over(

@@ -100,6 +100,9 @@ def _recovery(event: Event) -> Iterator[str]:
             yield "Resetting failed jobs..."
         case events.SubmissionStarted():
             yield f"Regenerating {event.scheduler.capitalize()} schedulers and submitting..."
+        case events.ActionsClaimed():
+            noun = "action" if event.actions == 1 else "actions"
+            yield f"Claimed {event.actions} schedule_nodes {noun}: no worker submits the same again"
         case _:
             yield from _trouble(event)
 

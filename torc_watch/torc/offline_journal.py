@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 from torc_watch.core.model import Workflow
 
 _FOLDER = "offline_journal"
+_TABLE = "SELECT name FROM sqlite_master WHERE name = 'journaled_completions'"
 _WRITE_AHEAD_LOG = "-wal"  # has what the runner wrote last, if it was killed
 
 
@@ -79,4 +80,6 @@ def _job_ids(path: Path) -> set[int]:
         if log.exists():
             shutil.copy(log, folder)
         with closing(sqlite3.connect(copy)) as database:
+            if not database.execute(_TABLE).fetchall():  # its runner died before the first result
+                return set()
             return {row[0] for row in database.execute("SELECT job_id FROM journaled_completions")}

@@ -5,12 +5,13 @@ job, and squeue forgets a job some minutes after its end, or when its controller
 neither can account for is GONE after a while, because a workflow cannot wait for it for ever.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
 from functools import lru_cache
 
-from torc_watch.core.allocation import AllocationState, AllocationStatus, EndCause
+from torc_watch.core.allocation import AllocationState, AllocationStatus, EndCause, StepEnd
 from torc_watch.schedulers.slurm.job_record import JobRecord
-from torc_watch.schedulers.slurm.job_table import AccountingRow, QueueRow, point_in_time
+from torc_watch.schedulers.slurm.job_table import AccountingRow, QueueRow, StepRow, point_in_time
 from torc_watch.schedulers.slurm.pending_reason import pending_detail
 
 # Longer than squeue remembers an ended job (MinJobAge, 300 s by default), and than accounting takes
@@ -30,7 +31,7 @@ _WAITING_STATES = frozenset(
 )
 # COMPLETING hides how the job ends, and its processes may still report.
 LIVE_STATES = _STARTED_STATES | _WAITING_STATES
-_CAUSES = {
+CAUSES = {
     "COMPLETED": None,
     "FAILED": EndCause.FAILED,
     "OUT_OF_MEMORY": EndCause.OUT_OF_MEMORY,
@@ -47,6 +48,7 @@ _HOLDS = {
     "RESV_DEL_HOLD": "ReservationDeleted",
 }
 _NO_OUTPUT_FILE = "0:53"
+_FIRST_SIGNAL, _LAST_SIGNAL = 128, 64  # above it are Slurm's own marks: 125 is out of memory
 _NO_NODES = ("", "None assigned", "(null)")
 
 
@@ -60,7 +62,7 @@ def is_missing(record: JobRecord) -> bool:
         return False
     if not record.has_accounting:
         return True
-    return not record.silence and not (record.lives and record.lives[-1].state in _CAUSES)
+    return not record.silence and not (record.lives and record.lives[-1].state in CAUSES)
 
 
 def status_of(
@@ -76,7 +78,7 @@ def status_of(
         return _alive(queued)
     if record.unreadable:
         return _unknown(f"torc-watch cannot read Slurm's line {record.unreadable!r}")
-    if queued is not None and queued.state not in _CAUSES:
+    if queued is not None and queued.state not in CAUSES:
         return _unknown(f"torc-watch does not know the Slurm state {queued.state}")
     if is_missing(record):
         return _missing(record.lives, missing_for)
@@ -113,7 +115,7 @@ def _ended_in_queue(row: QueueRow) -> AllocationStatus:
     """Without accounting, nothing says who canceled it, or its exit code."""
     return AllocationStatus(
         state=AllocationState.GONE,
-        cause=_CAUSES[row.state],
+        cause=CAUSES[row.state],
         detail=f"Slurm state {row.state}{_place(row.nodes)}; this cluster has no accounting",
         began=point_in_time(row.start) if row.nodes not in _NO_NODES else None,
         ended=point_in_time(row.end),
@@ -131,13 +133,41 @@ def _ended(
     by = newest.canceled_by
     return AllocationStatus(
         state=AllocationState.GONE,
-        cause=_CAUSES[newest.state],
+        cause=CAUSES[newest.state],
         canceled_by=None if by is None else user_name(by),
         detail=_detail(newest),
         # 22.05 gives a job that was canceled while it waited the time of that as its start.
         began=point_in_time(newest.start) if newest.nodes not in _NO_NODES else None,
         ended=point_in_time(newest.end),
     )
+
+
+def step_ends(steps: Iterable[StepRow]) -> dict[str, StepEnd]:
+    """How the steps of one job ended, by their names; those that have not are left out."""
+    return {
+        step.name: StepEnd(
+            cause=_CAUSES[step.state],
+            return_code=_return_code(step.exit_code),
+            began=step.start,
+            ended=_end_of_step(step),
+        )
+        for step in steps
+        if step.state in _CAUSES
+    }
+
+
+def _return_code(exit_code: str) -> int:
+    """A shell's, of Slurm's ``code:signal``."""
+    code, _, signal = exit_code.partition(":")
+    if signal.isdecimal() and int(signal) in range(1, _LAST_SIGNAL + 1):
+        return _FIRST_SIGNAL + int(signal)
+    return int(code) if code.isdecimal() else 0
+
+
+def _end_of_step(step: StepRow) -> datetime | None:
+    if step.start is None or step.elapsed is None:
+        return None
+    return step.start + timedelta(seconds=step.elapsed)
 
 
 def _detail(row: AccountingRow) -> str:

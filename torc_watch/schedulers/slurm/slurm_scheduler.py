@@ -11,16 +11,18 @@ from pathlib import Path
 
 from anyio import to_thread
 
-from torc_watch.core.allocation import AllocationSpec, AllocationStatus, NodeClass
+from torc_watch.core.allocation import AllocationSpec, AllocationStatus, NodeClass, StepEnd
 from torc_watch.core.errors import SchedulerError, SchedulerUnreachable
 from torc_watch.host.subprocesses import run_command
 from torc_watch.schedulers.base import WorkerAssignment
 from torc_watch.schedulers.slurm.job_names import JobNames
 from torc_watch.schedulers.slurm.job_script import CLAIM_PAUSE, RunnerSettings, job_script
+from torc_watch.schedulers.slurm.job_status import step_ends
 from torc_watch.schedulers.slurm.partition_table import PARTITION_OPTIONS, parse_partitions
 from torc_watch.schedulers.slurm.slurm_commands import INVALID_NUMBER, NO_ACCOUNTING, run_slurm
 from torc_watch.schedulers.slurm.slurm_query import ask
 from torc_watch.schedulers.slurm.status_query import StatusQuery
+from torc_watch.schedulers.slurm.step_query import query_steps
 from torc_watch.schedulers.slurm.submission_table import (
     ENDED_NAMES,
     HELD_JOBS,
@@ -99,6 +101,15 @@ class SlurmScheduler:
     async def statuses(self, numbers: Collection[int]) -> Mapping[int, AllocationStatus]:
         names = await self._known_names()
         return await self._status_query.statuses({number: names.get(number) for number in numbers})
+
+    async def steps(self, numbers: Collection[int]) -> dict[int, Mapping[str, StepEnd]]:
+        try:
+            rows = await query_steps(numbers)
+        except SchedulerError as error:
+            if NO_ACCOUNTING in str(error):
+                return {}
+            raise
+        return {number: step_ends(steps) for number, steps in rows.items()}
 
     async def cancel(self, number: int) -> None:
         name = (await self._known_names()).get(number)
