@@ -244,6 +244,7 @@ class SimulatedScheduler:
         self.failures: dict[int, str] = {}  # details of failed allocations, by number
         self.ends: dict[int, AllocationStatus] = {}  # of those that are gone, by number
         self.ends_of_steps: dict[int, dict[str, StepEnd]] = {}  # by number and name
+        self.queued_in_vain: dict[int, str] = {}  # details of those that never start, by number
         self.nodes: tuple[NodeClass, ...] = (NodeClass(num_cpus=10, memory=8 * GIB),)
         self.seconds_to_submit: dict[int, float] = {}  # by workflow ID
         self.idle_limit = 90.0
@@ -266,7 +267,7 @@ class SimulatedScheduler:
         return number
 
     async def release(self, numbers: Sequence[int]) -> None:
-        for number in numbers:
+        for number in set(numbers) - self.queued_in_vain.keys():
             if request := self._held.pop(number, None):
                 self._workers.append(asyncio.create_task(self._work(number, request)))
 
@@ -277,6 +278,9 @@ class SimulatedScheduler:
         state = self.known_states.get(number, AllocationState.GONE)
         if state is AllocationState.GONE and number in self.ends:
             return self.ends[number]
+        if state is AllocationState.ALIVE and number in self.queued_in_vain:
+            detail = self.queued_in_vain[number]
+            return AllocationStatus(state=state, detail=detail, never_starts=True)
         if state is AllocationState.GONE and number in self.failures:
             detail = self.failures[number]
             return AllocationStatus(state=state, cause=EndCause.FAILED, detail=detail)

@@ -16,7 +16,7 @@ import slurm_submission
 from anyio import to_thread
 
 from tests.rigs.slurm_cluster import open_cluster
-from tests.rigs.slurm_release import default_releases, missing_requirement
+from tests.rigs.slurm_release import missing_requirement
 from tests.rigs.torc_on_slurm import TorcOnSlurm, missing_program, open_torc
 
 MOST_WATCHED = 1_000  # workflows; more change nothing here
@@ -26,7 +26,7 @@ async def measure(*, sizes: Sequence[int], seconds: float, repetitions: int) -> 
     """``sizes`` are ascending numbers of workflows; each is watched for ``seconds``."""
     values = await slurm_query.measure_cycle()
     values |= await slurm_query.measure_watching(sizes, seconds)
-    if reason := missing_requirement(default_releases()[0]) or missing_program():
+    if reason := missing_requirement() or missing_program():
         print(f"Without a cluster: {reason}", flush=True)
         return values
     with TemporaryDirectory() as name, _site(Path(name)) as site:

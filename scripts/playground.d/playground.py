@@ -12,7 +12,7 @@ from tempfile import mkdtemp
 import without_torc
 
 from tests.rigs.slurm_cluster import open_cluster
-from tests.rigs.slurm_release import default_releases, missing_requirement
+from tests.rigs.slurm_release import missing_requirement
 from tests.rigs.torc_on_slurm import TorcOnSlurm, missing_program, open_torc
 
 _SPECIFICATION = Path(__file__).with_name("tutorial.yaml")
@@ -22,7 +22,7 @@ _TO_STOP = 10  # seconds for the daemon, which may finish a round
 
 
 def main() -> None:
-    if reason := missing_requirement(default_releases()[0]):
+    if reason := missing_requirement():
         sys.exit(f"playground: {reason}")
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)  # ends what was started, as Ctrl-C does

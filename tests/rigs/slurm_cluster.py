@@ -30,7 +30,7 @@ from tests.rigs.slurm_configuration import (
     slurmdbd_configuration,
 )
 from tests.rigs.slurm_namespace import namespace, only_child
-from tests.rigs.slurm_release import PATH, default_releases, release_named
+from tests.rigs.slurm_release import PATH, release_named
 
 Daemon = Literal["munged", "mariadbd", "slurmdbd", "slurmctld"]
 
@@ -206,7 +206,7 @@ def open_cluster(release: str | None = None) -> Iterator[SlurmCluster]:
     ``release`` is a name such as ``24.11``; None is the machine's own.
     """
     site = SlurmSite(
-        release=release_named(release or default_releases()[0]),
+        release=release_named(release),
         folder=Path(mkdtemp(prefix="torc-watch-slurm-")),
         port=_free_ports(),
         memory_enforcement=_memory_enforcement(),

@@ -1,16 +1,27 @@
-"""What a round does when a scheduler refuses, or does not answer."""
+"""Schedulers that refuse, do not answer, or never start an allocation."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import pytest
 
 from torc_watch.core import events
-from torc_watch.core.allocation import AllocationSpec, AllocationStatus, NodeClass, StepEnd
+from torc_watch.core.allocation import (
+    AllocationSpec,
+    AllocationState,
+    AllocationStatus,
+    NodeClass,
+    StepEnd,
+)
 from torc_watch.core.errors import SchedulerError, SchedulerUnreachable
 from torc_watch.core.events import Verdict
+from torc_watch.core.recovery_round import RecoverySettings
+from torc_watch.core.units import GIB
 from torc_watch.schedulers.base import WorkerAssignment
+from torc_watch.torc.runner_api import RunnerApi, WorkerResources
 
 if TYPE_CHECKING:
     from tests.conftest import OpenSite, SimulatedScheduler, Site
@@ -123,3 +134,65 @@ async def test_one_round_alone_stays_open_while_the_scheduler_is_silent(
         assert (ended.verdict, ended.reason) == (Verdict.UNREACHABLE, str(SILENT))
         ended = await site.watch(workflow_id, silent, once=True, patience=0)
         assert (ended.verdict, len(site.scheduler.requests)) == (Verdict.RESUBMITTED, 2)
+
+
+@pytest.mark.parametrize("settings", [None, RecoverySettings()])
+@pytest.mark.parametrize("once", [True, False])
+async def test_workflow_whose_allocations_never_start_is_stuck(
+    open_site: "OpenSite", settings: RecoverySettings | None, *, once: bool
+) -> None:
+    async with open_site(scheduler_type="slurm") as site:
+        site.scheduler.queued_in_vain = {1: "PartitionTimeLimit", 2: "PartitionTimeLimit"}
+        workflow_id = await site.submit(["a"], allocations=2)
+        ended = await site.watch(workflow_id, recovery=settings, once=once)
+        assert ended.verdict is Verdict.STUCK
+        assert "Allocations 1, 2 will never start: PartitionTimeLimit." in ended.reason
+        assert "`scancel 1 2`" in ended.reason
+        assert len(site.seen(events.AllocationUnstartable)) == 2
+
+
+async def test_allocation_that_never_starts_is_reported_once_beside_others(
+    open_site: "OpenSite",
+) -> None:
+    """When the others are done, it does not matter any more."""
+    async with open_site(scheduler_type="slurm") as site:
+        site.scheduler.endings = {"a": [(0, None, 1000.0)]}
+        site.scheduler.queued_in_vain = {1: "PartitionTimeLimit"}
+        workflow_id = await site.submit(["a"], allocations=2)
+        ended = await site.watch(workflow_id)
+        assert ended.verdict is Verdict.SUCCEEDED
+        assert len(site.seen(events.Polled)) > 10
+        (reported,) = site.seen(events.AllocationUnstartable)
+        assert reported.status.detail == "PartitionTimeLimit"
+
+
+async def test_canceled_allocation_that_would_never_have_started_is_submitted_again(
+    open_site: "OpenSite",
+) -> None:
+    async with open_site(scheduler_type="slurm") as site:
+        site.scheduler.queued_in_vain = {1: "PartitionTimeLimit"}
+        workflow_id = await site.submit(["a"])
+        assert (await site.watch(workflow_id)).verdict is Verdict.STUCK
+        site.scheduler.known_states[1] = AllocationState.GONE
+        assert (await site.watch(workflow_id)).verdict is Verdict.SUCCEEDED
+        assert len(site.scheduler.requests) == 2
+
+
+async def test_worker_elsewhere_that_holds_a_job_is_awaited(open_site: "OpenSite") -> None:
+    async with open_site(scheduler_type="slurm") as site:
+        site.scheduler.queued_in_vain = {1: "PartitionTimeLimit"}
+        workflow_id = await site.submit(["a"])
+        worker, node = RunnerApi(site.client.transport), WorkerResources(num_cpus=1, memory=GIB)
+        node_id = await worker.register_node(
+            workflow_id,
+            hostname="elsewhere",
+            pid=1,
+            started_at=datetime.now(UTC),
+            resources=node,
+            allocation=None,
+        )
+        (claimed,) = await worker.claim_jobs(workflow_id, node, limit=1)
+        await worker.start_job(claimed.job.id, run_id=1, node_id=node_id)
+        with anyio.move_on_after(3600):
+            pytest.fail(str(await site.watch(workflow_id)))
+        assert len(site.seen(events.Polled)) > 50

@@ -33,7 +33,8 @@ class AllocationStatus:
     The other fields are there where the scheduler knows them. ``cause`` and ``canceled_by``, a user
     of the cluster, are of one that is GONE. ``detail`` is a phrase for people; further lines, if
     any, are the last ones of a log that the phrase names. Of one that is UNKNOWN it says why; of
-    one that is ALIVE, what it waits for, if that is not its turn alone.
+    one that is ALIVE, what it waits for, if that is not its turn alone; ``never_starts`` says that
+    this will not come by itself.
 
     ``began`` and ``ended`` are aware, in UTC, by the scheduler's clock. A requeued allocation has
     several lives: ``began`` is the start of the newest, so workers that started before it belong to
@@ -46,6 +47,7 @@ class AllocationStatus:
     detail: str = ""
     began: datetime | None = None
     ended: datetime | None = None
+    never_starts: bool = False
 
     @property
     def has_failed(self) -> bool:

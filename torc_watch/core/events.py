@@ -118,6 +118,17 @@ class WorkflowStalled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AllocationUnstartable:
+    """An allocation is queued for what will not come; ``status`` says for what."""
+
+    name: ClassVar = "allocation.unstartable"
+    workflow_id: int
+    scheduler: str
+    scheduler_id: int
+    status: AllocationStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkersAwaited:
     """Workers on other machines that may be alive hold no job. They have ``seconds`` to leave."""
 
@@ -345,6 +356,7 @@ Event = (
     | ActionsClaimed
     | SubmissionCutShort
     | AllocationFailed
+    | AllocationUnstartable
     | RecoveryInitiated
     | RecoveryAbandoned
     | Polled

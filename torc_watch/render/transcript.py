@@ -135,6 +135,9 @@ def _trouble_with_workers(event: Event) -> Iterator[str]:
             yield f"Submitted {event.submitted} of {event.planned} allocations: {event.reason}"
         case events.AllocationFailed():
             yield from _failed_allocation(event)
+        case events.AllocationUnstartable():
+            phrase = printable(event.status.detail, max_length=_MAX_PHRASE)
+            yield f"Allocation {event.scheduler_id} will never start: {phrase}"
         case events.WorkersAwaited():
             yield from _awaited(event)
         case events.OrphansFound():

@@ -12,7 +12,7 @@ from functools import lru_cache
 from torc_watch.core.allocation import AllocationState, AllocationStatus, EndCause, StepEnd
 from torc_watch.schedulers.slurm.job_record import JobRecord
 from torc_watch.schedulers.slurm.job_table import AccountingRow, QueueRow, StepRow, point_in_time
-from torc_watch.schedulers.slurm.pending_reason import pending_detail
+from torc_watch.schedulers.slurm.pending_reason import PendingKind, pending_detail, pending_kind
 
 # Longer than squeue remembers an ended job (MinJobAge, 300 s by default), and than accounting takes
 # for its rows after slurmdbd was down (17 s).
@@ -31,7 +31,7 @@ _WAITING_STATES = frozenset(
 )
 # COMPLETING hides how the job ends, and its processes may still report.
 LIVE_STATES = _STARTED_STATES | _WAITING_STATES
-CAUSES = {
+_CAUSES = {
     "COMPLETED": None,
     "FAILED": EndCause.FAILED,
     "OUT_OF_MEMORY": EndCause.OUT_OF_MEMORY,
@@ -62,7 +62,7 @@ def is_missing(record: JobRecord) -> bool:
         return False
     if not record.has_accounting:
         return True
-    return not record.silence and not (record.lives and record.lives[-1].state in CAUSES)
+    return not record.silence and not (record.lives and record.lives[-1].state in _CAUSES)
 
 
 def status_of(
@@ -78,7 +78,7 @@ def status_of(
         return _alive(queued)
     if record.unreadable:
         return _unknown(f"torc-watch cannot read Slurm's line {record.unreadable!r}")
-    if queued is not None and queued.state not in CAUSES:
+    if queued is not None and queued.state not in _CAUSES:
         return _unknown(f"torc-watch does not know the Slurm state {queued.state}")
     if is_missing(record):
         return _missing(record.lives, missing_for)
@@ -95,7 +95,11 @@ def _alive(row: QueueRow) -> AllocationStatus:
 
 @lru_cache  # thousands of jobs wait for few reasons
 def _waiting(reason: str) -> AllocationStatus:
-    return AllocationStatus(state=AllocationState.ALIVE, detail=pending_detail(reason))
+    return AllocationStatus(
+        state=AllocationState.ALIVE,
+        detail=pending_detail(reason),
+        never_starts=pending_kind(reason) is PendingKind.STUCK,
+    )
 
 
 def _missing(lives: Sequence[AccountingRow], missing_for: float) -> AllocationStatus:
@@ -115,7 +119,7 @@ def _ended_in_queue(row: QueueRow) -> AllocationStatus:
     """Without accounting, nothing says who canceled it, or its exit code."""
     return AllocationStatus(
         state=AllocationState.GONE,
-        cause=CAUSES[row.state],
+        cause=_CAUSES[row.state],
         detail=f"Slurm state {row.state}{_place(row.nodes)}; this cluster has no accounting",
         began=point_in_time(row.start) if row.nodes not in _NO_NODES else None,
         ended=point_in_time(row.end),
@@ -133,7 +137,7 @@ def _ended(
     by = newest.canceled_by
     return AllocationStatus(
         state=AllocationState.GONE,
-        cause=CAUSES[newest.state],
+        cause=_CAUSES[newest.state],
         canceled_by=None if by is None else user_name(by),
         detail=_detail(newest),
         # 22.05 gives a job that was canceled while it waited the time of that as its start.
