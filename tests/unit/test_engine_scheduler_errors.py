@@ -88,7 +88,6 @@ async def end_of_first_worker(site: "Site", *jobs: str) -> int:
     ("method", "takes_effect", "times"),
     [
         ("node_classes", False, 2),
-        ("find", False, 2),
         ("submit", False, 2),
         ("submit", True, 1),  # is found the next time
         ("release", False, 2),
@@ -112,7 +111,7 @@ async def test_round_continues_when_the_scheduler_answers_again(
         assert len(await site.client.list_allocations(workflow_id)) == 2
 
 
-@pytest.mark.parametrize("method", ["node_classes", "find", "submit", "release"])
+@pytest.mark.parametrize("method", ["node_classes", "submit", "release"])
 async def test_refusal_of_the_scheduler_is_handed_over_with_its_message(
     open_site: "OpenSite", method: str
 ) -> None:
@@ -134,6 +133,28 @@ async def test_one_round_alone_stays_open_while_the_scheduler_is_silent(
         assert (ended.verdict, ended.reason) == (Verdict.UNREACHABLE, str(SILENT))
         ended = await site.watch(workflow_id, silent, once=True, patience=0)
         assert (ended.verdict, len(site.scheduler.requests)) == (Verdict.RESUBMITTED, 2)
+
+
+@pytest.mark.parametrize("error", [SILENT, SchedulerError("squeue failed")])
+async def test_submission_is_not_repeated_before_it_was_looked_up(
+    open_site: "OpenSite", error: SchedulerError
+) -> None:
+    async with open_site(scheduler_type="slurm") as site:
+        workflow_id = await end_of_first_worker(site, "a")
+        silent = FailingScheduler(site.scheduler, "submit", SILENT, takes_effect=True, times=1)
+        await site.watch(workflow_id, silent, once=True, patience=0)
+        failing = FailingScheduler(site.scheduler, "find", error)
+        ended = await site.watch(workflow_id, failing)
+        expected = Verdict.SUCCEEDED if error is SILENT else Verdict.HANDED_OVER
+        assert (ended.verdict, len(site.scheduler.requests)) == (expected, 2)
+
+
+async def test_nothing_is_looked_up_before_the_first_submission(open_site: "OpenSite") -> None:
+    """Where accounting is down, it could not be."""
+    async with open_site(scheduler_type="slurm") as site:
+        workflow_id = await end_of_first_worker(site, "a")
+        failing = FailingScheduler(site.scheduler, "find", SchedulerError("squeue failed"))
+        assert (await site.watch(workflow_id, failing)).verdict is Verdict.SUCCEEDED
 
 
 @pytest.mark.parametrize("once", [True, False])

@@ -81,7 +81,7 @@ def _captured(release: str, case: str) -> JobRecord:
 
 
 def _status(record: JobRecord, missing_for: float = 0) -> AllocationStatus:
-    return status_of(record, "user-{}".format, missing_for)
+    return status_of(record, "user-{}".format, missing_for=missing_for)
 
 
 def _queued(state: str, *, user: int = _OWN, name: str = _TOKEN, reason: str = "None") -> str:

@@ -26,8 +26,12 @@ from torc_watch.torc.concurrency import gather
 _CONFIG_NAME = "torc-watch"
 
 
-async def submit_planned(context: EngineContext, plan: Plan, output_dir: Path) -> None:
+async def submit_planned(
+    context: EngineContext, plan: Plan, output_dir: Path, *, is_first: bool
+) -> None:
     """All allocations of a plan, or as many as the scheduler takes; repeatable.
+
+    ``is_first`` says that it was not begun before: there is nothing to find.
 
     Raises SchedulerError when it takes none, SchedulerUnreachable, and ServerError.
     """
@@ -47,7 +51,8 @@ async def submit_planned(context: EngineContext, plan: Plan, output_dir: Path) -
         (spec, replace(work, scheduler_config_id=spec.scheduler_config_id or main))
         for spec in plan.allocations
     ]
-    found = await scheduler.find([spec.token for spec in plan.allocations])
+    tokens = [spec.token for spec in plan.allocations]
+    found = {} if is_first else await scheduler.find(tokens)
     if not found:  # else it was done before, and what is due by now is for the workers to execute
         await _claim_due_actions(context, plan.workflow_id)
     numbers, refusal = await _submit(client, scheduler, assignments, found)
