@@ -226,10 +226,11 @@ class SimulatedScheduler:
     but does not report its last job.
     """
 
-    type = "local"
-
-    def __init__(self, client: TorcClient, *, allocations_before: int = 0) -> None:
+    def __init__(
+        self, client: TorcClient, scheduler_type: str = "local", *, allocations_before: int = 0
+    ) -> None:
         self._client = client
+        self.type = scheduler_type
         self._before = allocations_before
         self._workers: list[asyncio.Task[None]] = []
         self._held: dict[int, Submitted] = {}
@@ -243,7 +244,8 @@ class SimulatedScheduler:
         self.failures: dict[int, str] = {}  # details of failed allocations, by number
         self.ends: dict[int, AllocationStatus] = {}  # of those that are gone, by number
         self.ends_of_steps: dict[int, dict[str, StepEnd]] = {}  # by number and name
-        self.nodes = (NodeClass(num_cpus=10, memory=8 * GIB),)
+        self.queued_in_vain: dict[int, str] = {}  # details of those that never start, by number
+        self.nodes: tuple[NodeClass, ...] = (NodeClass(num_cpus=10, memory=8 * GIB),)
         self.seconds_to_submit: dict[int, float] = {}  # by workflow ID
         self.idle_limit = 90.0
 
@@ -265,7 +267,7 @@ class SimulatedScheduler:
         return number
 
     async def release(self, numbers: Sequence[int]) -> None:
-        for number in numbers:
+        for number in set(numbers) - self.queued_in_vain.keys():
             if request := self._held.pop(number, None):
                 self._workers.append(asyncio.create_task(self._work(number, request)))
 
@@ -276,6 +278,9 @@ class SimulatedScheduler:
         state = self.known_states.get(number, AllocationState.GONE)
         if state is AllocationState.GONE and number in self.ends:
             return self.ends[number]
+        if state is AllocationState.ALIVE and number in self.queued_in_vain:
+            detail = self.queued_in_vain[number]
+            return AllocationStatus(state=state, detail=detail, never_starts=True)
         if state is AllocationState.GONE and number in self.failures:
             detail = self.failures[number]
             return AllocationStatus(state=state, cause=EndCause.FAILED, detail=detail)
@@ -302,6 +307,7 @@ class SimulatedScheduler:
     async def _work(self, number: int, request: Submitted) -> None:
         worker = _SimulatedWorker(
             client=self._client,
+            scheduler_type=self.type,
             number=number,
             request=request,
             endings=self.endings,
@@ -316,6 +322,7 @@ class SimulatedScheduler:
 @dataclass(slots=True, kw_only=True)
 class _SimulatedWorker:
     client: TorcClient
+    scheduler_type: str
     number: int
     request: Submitted
     endings: dict[str, Sequence[Ending]]
@@ -344,7 +351,7 @@ class _SimulatedWorker:
         api = RunnerApi(self.client.transport)
         while True:
             found = await api.find_allocation(
-                self.workflow_id, scheduler_id=self.number, scheduler_type="local"
+                self.workflow_id, scheduler_id=self.number, scheduler_type=self.scheduler_type
             )
             if found is not None:
                 return found
@@ -472,9 +479,7 @@ class Site:
 
     async def allocate(self, workflow_id: int, allocations: int = 1) -> None:
         """Submits allocations as a user does."""
-        config_id = await self.client.create_scheduler_config(
-            workflow_id, "local", name="local", shape=AllocationShape(num_cpus=10, memory=GIB)
-        )
+        config_id = await self.create_row(workflow_id)
         work = WorkerAssignment(
             connection=self.client.transport.connection,
             workflow_id=workflow_id,
@@ -488,6 +493,18 @@ class Site:
             for number in range(1, allocations + 1)
         ]
         await submit_allocations(self.client, self.scheduler, specs, work)
+
+    async def create_row(self, workflow_id: int, **columns: Any) -> int:
+        """A row of the site's scheduler, for allocations of 10 CPUs and 1 GiB. Returns its id."""
+        if self.scheduler.type == "local":
+            shape = AllocationShape(num_cpus=10, memory=GIB)
+            return await self.client.create_scheduler_config(
+                workflow_id, "local", name="local", shape=shape
+            )
+        row = {"workflow_id": workflow_id, "name": "rows", "account": "a", "nodes": 1}
+        row |= {"walltime": "01:00:00", "mem": "1g", "extra": "--cpus-per-task=10"} | columns
+        answer = await self.client.transport.post("/slurm_schedulers", body=row)
+        return int(answer["id"])
 
     def request(self, workflow_id: int, **changes: Any) -> WatchRequest:
         """A watch with recovery that polls every 60 s, without an end."""
@@ -564,6 +581,7 @@ async def site_in(
     folder: str = "site",
     *,
     serve: ServeSite = partial(_serve_in_loop, "1.0"),  # noqa: B008 - a constant
+    scheduler_type: str = "local",
     allocations_before: int = 0,
 ) -> AsyncIterator[Site]:
     """A site in ``parent / folder``, which may hold an earlier one."""
@@ -573,7 +591,9 @@ async def site_in(
         Transport(Connection(url=URL), http=Line(server)) as transport,
     ):
         client = await TorcClient.connect(transport)
-        scheduler = SimulatedScheduler(client, allocations_before=allocations_before)
+        scheduler = SimulatedScheduler(
+            client, scheduler_type, allocations_before=allocations_before
+        )
         try:
             yield Site(directory=directory, line=Line(server), client=client, scheduler=scheduler)
         finally:

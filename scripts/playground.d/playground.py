@@ -11,7 +11,8 @@ from tempfile import mkdtemp
 
 import without_torc
 
-from tests.rigs.slurm_cluster import missing_requirement, open_cluster
+from tests.rigs.slurm_cluster import open_cluster
+from tests.rigs.slurm_release import missing_requirement
 from tests.rigs.torc_on_slurm import TorcOnSlurm, missing_program, open_torc
 
 _SPECIFICATION = Path(__file__).with_name("tutorial.yaml")

@@ -17,6 +17,7 @@ import pytest
 from typer.testing import CliRunner
 
 from torc_watch.cli import app
+from torc_watch.core.scheduler_choice import SchedulerChoice
 from torc_watch.daemon.commands import Action, Command, WatchedWorkflow, WatchOptions, WatchState
 from torc_watch.daemon.lease import this_holder
 from torc_watch.daemon.registry import Registry
@@ -72,8 +73,9 @@ def keep(
     [
         ("", {}),
         (
-            "-r -m 5 --memory-multiplier 2 --runtime-multiplier 3 -p 300",
+            "-r -m 5 --memory-multiplier 2 --runtime-multiplier 3 -p 300 --scheduler local",
             {
+                "scheduler": SchedulerChoice.LOCAL,
                 "auto_recover": True,
                 "max_retries": 5,
                 "memory_multiplier": 2.0,

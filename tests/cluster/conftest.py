@@ -24,8 +24,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def cluster(request: pytest.FixtureRequest) -> Iterator[SlurmCluster]:
     """A test that stops one of its daemons starts it again, and every test cancels its jobs."""
     release = request.param
-    parts = {f"slurm-{release}", "slurm" if is_own(release) else f"slurm-{release}"}
-    _require(parts, missing_requirement(release))
+    part = "slurm" if is_own(release) else f"slurm-{release}"
+    _require(part, missing_requirement(release))
     with open_cluster(release) as cluster:
         yield cluster
 
@@ -39,15 +39,15 @@ def _no_jobs_left(cluster: SlurmCluster) -> Iterator[None]:
 @pytest.fixture
 def torc(cluster: SlurmCluster, tmp_path: Path) -> Iterator[TorcOnSlurm]:
     """The real Torc on the cluster, without workflows."""
-    _require({"torc"}, missing_program())
+    _require("torc", missing_program())
     with open_torc(cluster, tmp_path) as torc:
         yield torc
 
 
-def _require(parts: set[str], missing: str | None) -> None:
-    """Skips, or fails if one of the parts must be there."""
+def _require(part: str, missing: str | None) -> None:
+    """Skips, or fails if the part must be there."""
     if missing is None:
         return
-    if parts & set(os.environ.get("TORC_WATCH_REQUIRE", "").split(",")):
+    if part in os.environ.get("TORC_WATCH_REQUIRE", "").split(","):
         pytest.fail(missing)
     pytest.skip(missing)

@@ -30,13 +30,18 @@ from tests.rigs.slurm_configuration import (
     slurmdbd_configuration,
 )
 from tests.rigs.slurm_namespace import namespace, only_child
-from tests.rigs.slurm_release import PATH, default_releases, release_named
+from tests.rigs.slurm_release import PATH, release_named
 
 Daemon = Literal["munged", "mariadbd", "slurmdbd", "slurmctld"]
 
 _TIMEOUT = 60.0  # seconds; generous, for busy machines
 _PORTS = 3 + 4  # slurmctld, slurmdbd, MariaDB, a slurmd for each node
 _CGROUPS = Path("/sys/fs/cgroup")
+
+_FOLDERS = (
+    *("bin", "etc", "log", "run", "munge", "state", "spool", "work"),
+    *("mysql", "mysql-tmp"),
+)
 
 
 @dataclass(slots=True)
@@ -206,7 +211,7 @@ def open_cluster(release: str | None = None) -> Iterator[SlurmCluster]:
     ``release`` is a name such as ``24.11``; None is the machine's own.
     """
     site = SlurmSite(
-        release=release_named(release or default_releases()[0]),
+        release=release_named(release),
         folder=Path(mkdtemp(prefix="torc-watch-slurm-")),
         port=_free_ports(),
         memory_enforcement=_memory_enforcement(),
@@ -247,7 +252,7 @@ def _end_all(daemons: Mapping[str, subprocess.Popen[bytes]]) -> None:
 
 def _write_configuration(site: SlurmSite) -> None:
     site.folder.chmod(0o755)  # jobs of other users use the configuration and the socket of munge
-    for name in ("bin", "etc", "log", "run", "munge", "state", "spool", "work", "mysql"):
+    for name in _FOLDERS:
         (site.folder / name).mkdir()
     key = site.folder / "etc/munge.key"
     key.touch(0o600)

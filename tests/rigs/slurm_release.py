@@ -62,21 +62,23 @@ def is_own(name: str) -> bool:
     return name in {_own_release(), _NO_RELEASE}
 
 
-def missing_requirement(name: str) -> str | None:
-    """Why no cluster of a release can be started on this machine, or None."""
+def missing_requirement(name: str | None = None) -> str | None:
+    """Why no cluster of a release, or of the machine's own, can be started here, or None."""
     if os.geteuid() != 0:
         return "only root can start a Slurm cluster whose processes end with the tests"
-    programs = (*_DAEMONS, *_COMMANDS, *_TOOLS) if is_own(name) else _TOOLS
+    folder = None if name is None or is_own(name) else _folder_of(name)
+    programs = _TOOLS if folder else (*_DAEMONS, *_COMMANDS, *_TOOLS)
     missing = [program for program in programs if shutil.which(program, path=PATH) is None]
     if missing:
         return f"missing: {', '.join(missing)}; run scripts/setup-slurm"
-    if not is_own(name) and not _folder_of(name).is_dir():
-        return f"Slurm {name} is not in {_folder_of(name)}; run scripts/setup-slurm {name}"
+    if folder and not folder.is_dir():
+        return f"Slurm {name} is not in {folder}; run scripts/setup-slurm {name}"
     return None
 
 
-def release_named(name: str) -> SlurmRelease:
-    """A release that is not missing."""
+def release_named(name: str | None) -> SlurmRelease:
+    """A release that is not missing; None is the machine's own."""
+    name = name or default_releases()[0]
     return SlurmRelease(name=name, root=None if is_own(name) else _folder_of(name))
 
 

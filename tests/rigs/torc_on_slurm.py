@@ -174,11 +174,15 @@ class TorcOnSlurm:
         pace = ("--poll-interval", str(poll_interval))
         self.torc("submit", workflow_id, *place, *pace, "--no-prompts", *options)
 
-    def run(self, workflow: Mapping[str, Any], *options: str) -> int:
-        """Creates and submits a ``specification``; returns the workflow's ID."""
+    def create_from(self, workflow: Mapping[str, Any]) -> int:
+        """Creates a workflow from a ``specification`` and returns its ID."""
         path = self.folder / "workflow.yaml"
         path.write_text(json.dumps(workflow))  # which is YAML too
-        workflow_id = self.create(path)
+        return self.create(path)
+
+    def run(self, workflow: Mapping[str, Any], *options: str) -> int:
+        """Creates and submits; returns the workflow's ID."""
+        workflow_id = self.create_from(workflow)
         self.submit(workflow_id, *options)
         return workflow_id
 

@@ -1,4 +1,5 @@
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -8,6 +9,7 @@ from torc_watch.core.assessment import (
     WorkflowState,
     grace_before_stall,
     has_succeeded,
+    unstartable_reason,
     workflow_state,
 )
 from torc_watch.core.intervals import STALL_GRACE
@@ -65,6 +67,47 @@ def observation(
 )
 def test_state_of_a_workflow(seen: Observation, expected: WorkflowState) -> None:
     assert workflow_state(seen) is expected
+
+
+def waiting(
+    *others: AllocationState, unmanaged: tuple[AllocationState, ...] = (), details: str = "why"
+) -> Observation:
+    """With one allocation that will never start, before ``others``."""
+    never = (ALLOCATION, AllocationStatus(state=ALIVE, never_starts=True, detail=details))
+    seen = observation(*others, unmanaged=unmanaged)
+    return replace(seen, allocations=(never, *seen.allocations))
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        (waiting(), WorkflowState.UNSTARTABLE),
+        (waiting(GONE), WorkflowState.UNSTARTABLE),
+        (waiting(GONE, unmanaged=(GONE,)), WorkflowState.UNSTARTABLE),
+        (waiting(ALIVE), WorkflowState.WORKING),
+        (waiting(UNKNOWN), WorkflowState.WORKING),
+        (waiting(unmanaged=(ALIVE,)), WorkflowState.WORKING),
+        (waiting(unmanaged=(UNKNOWN,)), WorkflowState.WORKING),
+        (observation(ALIVE), WorkflowState.WORKING),
+    ],
+)
+def test_allocations_that_never_start_count_as_no_workers(
+    seen: Observation, expected: WorkflowState
+) -> None:
+    assert workflow_state(seen) is expected
+
+
+@pytest.mark.parametrize(
+    ("details", "text"),
+    [
+        ("PartitionTimeLimit\nmore", "Allocation 1 will never start: PartitionTimeLimit. "),
+        ("", "Allocation 1 will never start: the scheduler does not say why. "),
+    ],
+)
+def test_reason_names_the_allocation_its_cause_and_what_to_do(details: str, text: str) -> None:
+    reason = unstartable_reason(waiting(GONE, details=details))
+    assert reason.startswith(text)
+    assert "`scancel 1`, then `torc-watchd recover 1`" in reason
 
 
 def test_workflow_with_unknown_states_is_never_finished() -> None:

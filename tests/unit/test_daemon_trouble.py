@@ -28,6 +28,7 @@ from torc_watch.daemon import daemon_events
 from torc_watch.daemon.commands import Action, WatchedWorkflow, WatchState
 from torc_watch.daemon.registry import Registry
 from torc_watch.daemon.spool import InvalidFile, PendingCommand, Spool
+from torc_watch.daemon.watch_history import watches_of
 from torc_watch.daemon.workflow_view import Phase
 from torc_watch.engine.messages import WatchRequest
 from torc_watch.engine.supervisor import Supervisor
@@ -341,3 +342,30 @@ async def test_internal_error_stops_neither_the_daemon_nor_other_watches(
         assert broken == [1] * min(errors, 3)
         ended = [*daemon.events(events.WatchEnded), *site.seen(events.WatchEnded)]
         assert sorted(event.workflow_id for event in ended) == [1, other]
+
+
+@pytest.mark.parametrize("action", [Action.RESUME, Action.ADD])
+async def test_watch_that_an_internal_error_ended_starts_anew_with_all_its_retries(
+    open_site: "OpenSite", action: Action
+) -> None:
+    async with open_site() as site:
+        site.scheduler.endings = {"small": [OOM, (1, None, 10.0), (1, None, 10.0)]}
+        daemon = CrashingDaemon(site, ME, place="poll")
+        daemon.send(Action.ADD, await site.submit(["small"]))
+        site.line.fault = daemon.answer
+        async with running(daemon):
+            await daemon.until(lambda: bool(site.seen(events.RecoveryInitiated)))
+            daemon.errors = 3
+            await daemon.until_ended(1)
+            assert daemon.workflows()[0].verdict == "handed_over"
+            daemon.send(action)
+            await daemon.until(lambda: len(site.seen(events.RecoveryInitiated)) > 1)
+
+            attempts = [event.number for event in site.seen(events.RecoveryInitiated)]
+            assert attempts == [1, 1]
+            await daemon.until_ended(1)
+
+        first, second = watches_of(site.directory, 1)
+        assert (first.verdict, len(first.rounds)) == ("handed_over", 1)
+        assert "Internal error" in first.reason
+        assert (second.verdict, len(second.rounds)) == ("succeeded", 2)

@@ -358,7 +358,7 @@ def test_unreadable_plan_is_an_error_until_the_watch_is_removed(
     with pytest.raises(RecordUnreadable, match="torc-watchd remove 7"):
         journal.begin_watch(WORKFLOW)
 
-    journal.end_removed_watches(WORKFLOW.server, 7)
+    journal.end_unfinished_watches(WORKFLOW.server, 7)
     afresh = journal.begin_watch(WORKFLOW)
 
     assert (afresh.rounds_used, afresh.open_round) == (0, None)
@@ -367,12 +367,12 @@ def test_unreadable_plan_is_an_error_until_the_watch_is_removed(
 def test_removed_watch_ends_unless_a_plan_is_unfinished(journal: Journal) -> None:
     watch = journal.begin_watch(WORKFLOW)
     journal.end_round(journal.begin_round(watch.id, number=1, run_id=1), FAILED)
-    journal.end_removed_watches(WORKFLOW.server, 7)
+    journal.end_unfinished_watches(WORKFLOW.server, 7)
     anew = journal.begin_watch(WORKFLOW)
     begun = journal.begin_round(anew.id, number=1, run_id=1)
     journal.begin_step(begun, Step.PLAN)
     journal.record_plan(begun, PLAN)
-    journal.end_removed_watches(WORKFLOW.server, 7)
+    journal.end_unfinished_watches(WORKFLOW.server, 7)
 
     assert (anew.id != watch.id, anew.rounds_used) == (True, 0)
     assert journal.begin_watch(WORKFLOW).open_round == begun

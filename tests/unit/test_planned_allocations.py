@@ -3,10 +3,11 @@ from typing import Any
 
 import pytest
 
-from torc_watch.core import resource_requests
 from torc_watch.core.allocation import AllocationSpec, NodeClass
+from torc_watch.core.allocation_plan import HEAD_ROOM, plan_allocations
+from torc_watch.core.demand import Demand
 from torc_watch.core.model import Requirements, SchedulerConfig
-from torc_watch.core.resource_requests import Demand
+from torc_watch.core.node_classes import class_with_longest_runtime, class_with_most_memory
 from torc_watch.core.units import GIB
 
 HOUR = 3600
@@ -28,10 +29,19 @@ def demand(jobs: int, *, num_cpus: int = 1, memory: int = GIB, **more: int) -> D
 
 
 def planned(
-    wanted: Demand, usual: SchedulerConfig | None, *nodes: NodeClass
+    wanted: Demand,
+    usual: SchedulerConfig | None,
+    *nodes: NodeClass,
+    places: range = range(1, 1000),
+    spreads_jobs: bool = True,
 ) -> tuple[AllocationSpec, ...]:
-    return resource_requests.plan_allocations(
-        wanted, usual=usual, node_classes=nodes, allocation_stem="abc.wf42"
+    return plan_allocations(
+        wanted,
+        usual=usual,
+        node_classes=nodes,
+        places=places,
+        allocation_stem="abc.wf42",
+        spreads_jobs=spreads_jobs,
     )
 
 
@@ -86,7 +96,7 @@ def test_allocations_of_one_machine(
     usual: SchedulerConfig | None, wanted: Demand, number: int, num_cpus: int, memory: int
 ) -> None:
     specs = planned(wanted, usual, MACHINE)
-    assert [spec.token for spec in specs] == [f"abc.wf42.{n}" for n in range(1, number + 1)]
+    assert [spec.token for spec in specs] == [f"abc.wf42-{n}" for n in range(1, number + 1)]
     assert {(spec.num_cpus, spec.memory) for spec in specs} == {(num_cpus, memory)}
     assert {(spec.num_gpus, spec.num_nodes, spec.runtime) for spec in specs} == {(0, 1, None)}
 
@@ -104,15 +114,43 @@ def test_memory_of_each_node_limits_the_allocations(count: int, number: int) -> 
             demand(6, num_gpus=2, runtime=HOUR),
             shape(16, 32 * GIB, num_gpus=1, runtime=HOUR),
             2,  # the number of GPU nodes; each runs two jobs at once
-            {"num_gpus": 2, "runtime": HOUR},
+            {"num_gpus": 2, "runtime": HOUR + HEAD_ROOM},
             id="as many GPUs as the largest job needs",
         ),
         pytest.param(
             demand(1, runtime=30 * HOUR),
             shape(8, GIB, runtime=2 * HOUR),
             1,
-            {"memory": GIB, "runtime": 30 * HOUR},
-            id="run time of the longest job",
+            {"memory": GIB, "runtime": 30 * HOUR + HEAD_ROOM},
+            id="run time of the longest job, and what its worker needs",
+        ),
+        pytest.param(
+            demand(1, runtime=2 * HOUR - HEAD_ROOM),
+            shape(8, GIB, runtime=2 * HOUR),
+            1,
+            {"runtime": 2 * HOUR},
+            id="run time that is long enough for the worker too",
+        ),
+        pytest.param(
+            demand(1),
+            shape(8, GIB, runtime=60),
+            1,
+            {"runtime": 60},
+            id="run time of jobs that name none",
+        ),
+        pytest.param(
+            demand(1, memory=40 * GIB, runtime=HOUR),
+            shape(8, GIB, runtime=60),
+            1,
+            {"memory": 40 * GIB, "runtime": HOUR},
+            id="the partition's limit, although the worker needs more",
+        ),
+        pytest.param(
+            demand(1, memory=8 * GIB, runtime=HOUR),
+            shape(8, GIB, runtime=60),
+            1,
+            {"memory": 8 * GIB, "runtime": HOUR + HEAD_ROOM},
+            id="nodes that allow the worker its time, before larger ones",
         ),
         pytest.param(
             demand(1, runtime=99 * HOUR),
@@ -172,7 +210,7 @@ def requirements(
 def test_most_memory_is_that_of_a_node_with_the_other_resources(
     asked: Requirements, most: int
 ) -> None:
-    assert resource_requests.most_memory(asked, CLUSTER) == most
+    assert class_with_most_memory(asked, CLUSTER).memory == most
 
 
 @pytest.mark.parametrize(
@@ -187,6 +225,40 @@ def test_most_memory_is_that_of_a_node_with_the_other_resources(
 def test_longest_runtime_is_that_of_a_node_with_the_other_resources(
     asked: Requirements, longest: int
 ) -> None:
-    assert resource_requests.longest_runtime(asked, CLUSTER) == longest
-    assert resource_requests.longest_runtime(asked, (*CLUSTER, MACHINE)) in (None, longest)
-    assert resource_requests.longest_runtime(asked, (MACHINE,)) is None
+    assert class_with_longest_runtime(asked, CLUSTER).runtime == longest
+    assert class_with_longest_runtime(asked, (*CLUSTER, MACHINE)).runtime in (None, longest)
+    assert class_with_longest_runtime(asked, (MACHINE,)).runtime is None
+
+
+@pytest.mark.parametrize(
+    ("spreads_jobs", "needed", "nodes", "number"),
+    [
+        pytest.param(True, 1, 4, 2, id="jobs are spread over the nodes"),
+        pytest.param(False, 1, 1, 8, id="one node, whose worker starts all jobs"),
+        pytest.param(False, 2, 2, 8, id="as many nodes as a job needs"),
+    ],
+)
+def test_nodes_of_an_allocation(
+    *, spreads_jobs: bool, needed: int, nodes: int, number: int
+) -> None:
+    specs = planned(
+        demand(8, num_cpus=8, num_nodes=needed),
+        shape(8, GIB, num_nodes=4),
+        LONG,
+        spreads_jobs=spreads_jobs,
+    )
+    assert (specs[0].num_nodes, len(specs)) == (nodes, number)
+
+
+def test_allocations_carry_over_what_their_row_says() -> None:
+    usual = shape(8, GIB, options=("--account=a", "--partition=gpu", "--exclusive -C bigdisk"))
+    (spec,) = planned(demand(1), usual, MACHINE)
+    assert (spec.options, spec.scheduler_config_id) == (usual.options, usual.id)
+    (spec,) = planned(demand(1), None, MACHINE)
+    assert (spec.options, spec.scheduler_config_id) == ((), None)
+
+
+def test_plan_has_no_more_allocations_than_its_tokens_can_number() -> None:
+    nodes = replace(MACHINE, count=5000)
+    specs = planned(demand(100_000, num_cpus=8), shape(8, GIB), nodes)
+    assert (len(specs), specs[-1].token) == (999, "abc.wf42-999")

@@ -15,8 +15,9 @@ from torc_watch.core.model import (
     SchedulerConfig,
     Workflow,
 )
-from torc_watch.core.policy import Situation, plan
+from torc_watch.core.policy import plan
 from torc_watch.core.recovery_round import Plan, RecoverySettings, Refusal, RefusalKind, Repeat
+from torc_watch.core.situation import Situation
 from torc_watch.core.units import GIB, MIB
 
 SMALL = Requirements(
@@ -76,7 +77,11 @@ def situation(
         waiting=waiting,
         rounds_used=rounds_used,
         scheduler_type="local",
-        usual=SchedulerConfig(id=9, name="local", scheduler_type="local", num_cpus=2, memory=GIB),
+        requirements={SMALL.id: SMALL},
+        configs=(
+            SchedulerConfig(id=9, name="local", scheduler_type="local", num_cpus=2, memory=GIB),
+        ),
+        actions=(),
         node_classes=(NodeClass(num_cpus=4, memory=8 * GIB, runtime=3600),),
         allocation_stem="abc.wf42",
     )
@@ -316,8 +321,8 @@ def test_allocations_have_the_usual_shape_and_tokens_of_the_round() -> None:
         (allocation.token, allocation.num_cpus, allocation.memory)
         for allocation in answer.allocations
     ] == [
-        ("abc.wf42.1", 2, GIB),
-        ("abc.wf42.2", 2, GIB),
+        ("abc.wf42-1", 2, GIB),
+        ("abc.wf42-2", 2, GIB),
     ]
     assert answer.scheduler_config_id == 9
 

@@ -10,6 +10,7 @@ from torc_watch.config.settings import Settings, load_settings, origins
 from torc_watch.config.sources import VARIABLES, state_folder
 from torc_watch.core.errors import ConfigurationAway, InvalidInput
 from torc_watch.core.recovery_round import RecoverySettings
+from torc_watch.core.scheduler_choice import SchedulerChoice
 from torc_watch.daemon.commands import WatchedWorkflow, WatchOptions, WatchState
 from torc_watch.engine.messages import WatchRequest
 
@@ -216,7 +217,7 @@ def test_torc_that_cannot_be_run_is_refused(
     environment.chdir(tmp_path)
     environment.setenv("PATH", str(torc.parent))
     environment.setenv("TORC_WATCHD_LOCAL_RUNNER", name)
-    with pytest.raises(InvalidInput, match=f"The local runner '{name}' is not a program"):
+    with pytest.raises(InvalidInput, match=f"local_runner is '{name}', which is not a program"):
         Settings().torc_program()
 
 
@@ -276,6 +277,7 @@ def test_home_is_expanded_in_paths_of_a_file(
         ("TORC_WATCHD_AUTO_RECOVER", "true", "auto_recover", True),
         ("TORC_WATCHD_RETRY_UNKNOWN", "0", "retry_unknown", False),
         ("TORC_WATCHD_RECOVERY_HOOK", "notify 'a b'", "recovery_hook", ("notify", "a b")),
+        ("TORC_WATCHD_SCHEDULER", "slurm", "scheduler", SchedulerChoice.SLURM),
     ],
 )
 def test_variable_sets_a_setting(

@@ -17,7 +17,7 @@ from torc_watch.core.allocation import (
     NodeClass,
     StepEnd,
 )
-from torc_watch.core.errors import SchedulerError
+from torc_watch.core.errors import SchedulerUnreachable
 from torc_watch.core.units import GIB
 from torc_watch.schedulers.base import WorkerAssignment
 from torc_watch.schedulers.cluster import StatusCache
@@ -77,7 +77,7 @@ class SlowScheduler:
         finally:
             self.at_once -= 1
         if place in self.failures:
-            raise SchedulerError(f"query {place} failed")
+            raise SchedulerUnreachable(f"query {place} failed")
         return answer
 
     def _status(self, number: int) -> AllocationStatus:
@@ -101,7 +101,7 @@ async def query_into(
 ) -> None:
     try:
         answers.append((await cache.statuses([number], max_age=max_age))[number])
-    except SchedulerError as error:
+    except SchedulerUnreachable as error:
         answers.append(str(error))
 
 
@@ -190,7 +190,7 @@ async def test_no_older_answer_is_returned_after_an_error(
     scheduler.failures = {2}
     await cache.statuses([7], max_age=0)
     await anyio.sleep(1)
-    with pytest.raises(SchedulerError):
+    with pytest.raises(SchedulerUnreachable):
         await cache.statuses([7], max_age=0)
     await cache.statuses([7], max_age=3600)
     assert len(scheduler.queries) == 3
@@ -273,7 +273,7 @@ async def test_ended_allocation_is_not_queried_again(
     await cache.statuses([1], max_age=0)
     scheduler.failures = {2}
     assert await cache.statuses([1], max_age=0) == {1: ended}
-    with pytest.raises(SchedulerError):
+    with pytest.raises(SchedulerUnreachable):
         await cache.statuses([1, 2], max_age=0)
     assert await cache.statuses([1, 2], max_age=0) == {1: ended, 2: ALIVE}
     assert [numbers for _, numbers in scheduler.queries] == [{1}, {2}, {2}]
@@ -357,7 +357,7 @@ async def test_answers_are_valid_in_any_sequence_of_events(seed: int) -> None:
         with anyio.move_on_after(caller.timeout) as scope:
             try:
                 answer = await cache.statuses(caller.numbers, max_age=caller.max_age)
-            except SchedulerError as error:
+            except SchedulerUnreachable as error:
                 place = int(str(error).split()[1])
                 assert place >= begun_before, "the query ended while the caller waited"
                 assert scheduler.queries[place - 1][0] >= caller.calls_at - caller.max_age

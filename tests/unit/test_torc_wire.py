@@ -126,6 +126,20 @@ def test_requirements_are_converted_to_numbers_or_none(
 
 
 @pytest.mark.parametrize(
+    ("extra", "config_id"),
+    [
+        ({}, None),
+        ({"scheduler_id": None}, None),
+        ({"scheduler_id": 0}, None),
+        ({"scheduler_id": 5}, 5),
+    ],
+)
+def test_job_is_tied_to_a_row_of_a_scheduler(extra: dict[str, Any], config_id: int | None) -> None:
+    job = wire.parse(wire.JobRow, JOB | extra, "/jobs/7").to_model()
+    assert job.scheduler_config_id == config_id
+
+
+@pytest.mark.parametrize(
     ("extra", "allocation_id", "has_ended"),
     [
         ({"scheduler": {"scheduler_id": 6, "slurm_job_id": 99}}, 6, False),
@@ -258,6 +272,26 @@ def test_kill_codes_of_a_workflow_are_parsed(config: Any, expected: KillCodes) -
     answer = {"id": 1, "name": "w", "user": "ada", "execution_config": config}
     row = wire.parse(wire.WorkflowRow, answer, "/workflows/1")
     assert row.to_model(1, row).kill_codes == expected
+
+
+@pytest.mark.parametrize(
+    ("config", "spreads_jobs"),
+    [
+        (None, False),
+        ({}, False),
+        ({"mode": None}, False),
+        ({"mode": "direct"}, False),
+        ({"mode": "slurm"}, True),
+        ({"mode": "auto"}, True),
+        ({"mode": ["slurm"]}, False),
+    ],
+)
+def test_jobs_are_spread_over_nodes_where_they_are_steps_of_slurm(
+    config: Any, *, spreads_jobs: bool
+) -> None:
+    answer = {"id": 1, "name": "w", "user": "ada", "execution_config": config}
+    row = wire.parse(wire.WorkflowRow, answer, "/x")
+    assert row.to_model(1, wire.WorkflowFlags()).spreads_jobs is spreads_jobs
 
 
 def test_state_of_a_workflow_is_read_from_its_status_row() -> None:

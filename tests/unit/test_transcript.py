@@ -321,6 +321,22 @@ def test_allocation_ended_by_the_cluster_is_shown_with_its_cause(
     assert text(failed_allocation(cause, detail)) == line
 
 
+def test_allocation_that_never_starts_is_shown_with_what_it_waits_for() -> None:
+    status = AllocationStatus(state=AllocationState.ALIVE, detail="Dep\x1bendency")
+    event = events.AllocationUnstartable(
+        workflow_id=1, scheduler="slurm", scheduler_id=3, status=status
+    )
+    assert text(event) == "Allocation 3 will never start: Dep\\x1bendency\n"
+
+
+@pytest.mark.parametrize(
+    ("actions", "words"), [(1, "1 schedule_nodes action"), (2, "2 schedule_nodes actions")]
+)
+def test_claimed_actions_are_counted(actions: int, words: str) -> None:
+    claimed = events.ActionsClaimed(workflow_id=1, actions=actions)
+    assert text(claimed) == f"Claimed {words}: no worker submits the same again\n"
+
+
 def failed_allocation(cause: EndCause, detail: str) -> events.AllocationFailed:
     status = AllocationStatus(state=AllocationState.GONE, cause=cause, detail=detail)
     return events.AllocationFailed(workflow_id=1, scheduler="slurm", scheduler_id=3, status=status)

@@ -27,7 +27,7 @@ from torc_watch.daemon.commands import WatchOptions, WatchState
 from torc_watch.daemon.watch_history import PastRound, PastWatch, known_workflows, watches_of
 from torc_watch.daemon.workflow_view import DaemonView
 from torc_watch.engine.failure_search import FailureSearch
-from torc_watch.engine.recoverer import make_plan
+from torc_watch.engine.planner import make_plan
 from torc_watch.engine.workers import observe
 from torc_watch.render.plan_text import PlanResult
 from torc_watch.torc.transport import Connection

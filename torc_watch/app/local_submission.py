@@ -9,6 +9,7 @@ from anyio import to_thread
 from torc_watch.app.composition import local_scheduler, open_client
 from torc_watch.config.settings import Settings
 from torc_watch.core.allocation import AllocationShape, AllocationSpec
+from torc_watch.core.allocation_tokens import allocation_token, token_stem
 from torc_watch.core.errors import SchedulerError
 from torc_watch.engine.submission import submit_allocations
 from torc_watch.schedulers.base import WorkerAssignment
@@ -82,13 +83,12 @@ async def _start_allocations(
         ),
         output_dir=shape.output_dir.absolute(),
     )
+    stem = token_stem(workflow_id, uuid4().hex)
     specs = [
         AllocationSpec(
-            token=f"torc-wf{workflow_id}-{uuid4().hex[:12]}",
-            num_cpus=each.num_cpus,
-            memory=each.memory,
+            token=allocation_token(stem, place), num_cpus=each.num_cpus, memory=each.memory
         )
-        for _ in range(shape.allocations)
+        for place in range(1, shape.allocations + 1)
     ]
     numbers, refusal = await submit_allocations(client, scheduler, specs, work)
     if refusal is not None:

@@ -11,7 +11,7 @@ from torc_watch.daemon.commands import WatchOptions
 from torc_watch.render.plan_text import plan_status, plan_text, plan_values
 
 
-@with_watch_options("memory_multiplier", "runtime_multiplier", "retry_unknown")
+@with_watch_options("memory_multiplier", "runtime_multiplier", "retry_unknown", "scheduler")
 def plan(
     workflow_id: options.WorkflowId,
     *,

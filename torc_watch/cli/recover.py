@@ -14,7 +14,12 @@ from torc_watch.daemon.commands import WatchOptions
 
 
 @with_watch_options(
-    "memory_multiplier", "runtime_multiplier", "retry_unknown", "recovery_hook", "output_dir"
+    "memory_multiplier",
+    "runtime_multiplier",
+    "retry_unknown",
+    "recovery_hook",
+    "scheduler",
+    "output_dir",
 )
 def recover(
     workflow_id: options.WorkflowId,

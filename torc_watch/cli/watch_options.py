@@ -12,6 +12,7 @@ import typer
 
 from torc_watch.cli.options import positive
 from torc_watch.core.recovery_round import DEFAULT_MAX_RETRIES, DEFAULT_MULTIPLIER
+from torc_watch.core.scheduler_choice import SchedulerChoice
 from torc_watch.daemon.commands import (
     DEFAULT_OUTPUT_DIR,
     DEFAULT_POLL_INTERVAL,
@@ -130,6 +131,14 @@ _WATCH_OPTIONS: dict[str, Any] = {
             help="Command to run, with the workflow's ID, before unknown failures are retried. "
             "Implies --retry-unknown. A status other than 0 hands the workflow over.",
             show_default=False,
+        ),
+    ],
+    "scheduler": Annotated[
+        SchedulerChoice | None,
+        typer.Option(
+            help="Where allocations are submitted. Auto: into Slurm for a workflow that has a "
+            "Slurm scheduler, else on this machine.",
+            show_default=SchedulerChoice.AUTO.value,
         ),
     ],
     "poll_interval": Annotated[

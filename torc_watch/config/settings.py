@@ -44,6 +44,7 @@ from torc_watch.config.sources import (
 )
 from torc_watch.core.errors import InvalidInput
 from torc_watch.core.recovery_round import DEFAULT_MAX_RETRIES, DEFAULT_MULTIPLIER, RecoverySettings
+from torc_watch.core.scheduler_choice import SchedulerChoice
 from torc_watch.daemon.commands import (
     DEFAULT_OUTPUT_DIR,
     DEFAULT_POLL_INTERVAL,
@@ -96,12 +97,14 @@ class Settings(BaseSettings):
     home: _OwnPath = Field(default_factory=default_state_folder)
     local_runner: str | None = None
     slurm_runner: str | None = None
+    slurm_query_interval: _Seconds = 30.0
     auto_recover: bool = False
     max_retries: Annotated[int, Field(ge=0)] = DEFAULT_MAX_RETRIES
     memory_multiplier: _Factor = DEFAULT_MULTIPLIER
     runtime_multiplier: _Factor = DEFAULT_MULTIPLIER
     retry_unknown: bool = True
     recovery_hook: _Command | None = None
+    scheduler: SchedulerChoice = SchedulerChoice.AUTO
     poll_interval: _Seconds = DEFAULT_POLL_INTERVAL
     output_dir: _OwnPath = Path(DEFAULT_OUTPUT_DIR)
     lease_patience: _Seconds = 180.0
@@ -166,6 +169,7 @@ class Settings(BaseSettings):
             memory_multiplier=self.memory_multiplier,
             runtime_multiplier=self.runtime_multiplier,
             retry_unknown=self.retry_unknown or self.recovery_hook is not None,
+            scheduler=self.scheduler,
         )
 
     def _password(self) -> str | None:

@@ -33,7 +33,8 @@ class AllocationStatus:
     The other fields are there where the scheduler knows them. ``cause`` and ``canceled_by``, a user
     of the cluster, are of one that is GONE. ``detail`` is a phrase for people; further lines, if
     any, are the last ones of a log that the phrase names. Of one that is UNKNOWN it says why; of
-    one that is ALIVE, what it waits for, if that is not its turn alone.
+    one that is ALIVE, what it waits for, if that is not its turn alone; ``never_starts`` says that
+    this will not come by itself.
 
     ``began`` and ``ended`` are aware, in UTC, by the scheduler's clock. A requeued allocation has
     several lives: ``began`` is the start of the newest, so workers that started before it belong to
@@ -46,6 +47,7 @@ class AllocationStatus:
     detail: str = ""
     began: datetime | None = None
     ended: datetime | None = None
+    never_starts: bool = False
 
     @property
     def has_failed(self) -> bool:
@@ -86,12 +88,14 @@ class AllocationSpec(AllocationShape):
     """One allocation to submit. ``token`` (a-z, 0-9, ``-``) finds it again after a crash.
 
     ``options`` are in the scheduler's own words, as the workflow's allocations had them before:
-    whatever the shape does not say. The journal keeps these in plans: a field that is added has a
-    default, so that plans of earlier versions can be read.
+    whatever the shape does not say. ``scheduler_config_id`` is the server's row that says how; None
+    for that of the plan. The journal keeps these in plans: a field that is added has a default, so
+    that plans of earlier versions can be read.
     """
 
     token: str
     options: tuple[str, ...] = ()
+    scheduler_config_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

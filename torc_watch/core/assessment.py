@@ -22,6 +22,7 @@ FAILURES = (JobStatus.FAILED, JobStatus.TERMINATED, JobStatus.PENDING_FAILED)
 class WorkflowState(StrEnum):
     WORKING = "working"  # workers may still run its jobs, or are about to deregister
     FINISHED = "finished"  # every job has ended and no worker is left
+    UNSTARTABLE = "unstartable"  # only allocations are left that will never start
     STALLED = "stalled"  # jobs are left and no worker to run them
     CANCELED = "canceled"
     ARCHIVED = "archived"
@@ -52,6 +53,17 @@ class Observation:
         states += [state for _, state in self.unmanaged_workers]
         return any(state is not AllocationState.GONE for state in states)
 
+    @property
+    def never_starting(self) -> tuple[tuple[Allocation, AllocationStatus], ...]:
+        return tuple(each for each in self.allocations if each[1].never_starts)
+
+    @property
+    def waits_in_vain(self) -> bool:
+        """Whether nothing else is left that may be a worker, or become one."""
+        others = [status.state for _, status in self.allocations if not status.never_starts]
+        others += [state for _, state in self.unmanaged_workers]
+        return bool(self.never_starting) and all(state is AllocationState.GONE for state in others)
+
 
 def workflow_state(observation: Observation) -> WorkflowState:
     """The state that an observation shows. A worker whose state is unknown counts as running."""
@@ -59,6 +71,8 @@ def workflow_state(observation: Observation) -> WorkflowState:
         return WorkflowState.ARCHIVED
     if observation.workflow.is_canceled:
         return WorkflowState.CANCELED
+    if observation.waits_in_vain:
+        return WorkflowState.UNSTARTABLE
     if observation.may_have_workers:
         return WorkflowState.WORKING
     return WorkflowState.FINISHED if observation.is_complete else WorkflowState.STALLED
@@ -106,6 +120,18 @@ def stuck_reason(workflow_id: int, counts: JobCounts) -> str:
             "--auto-recover."
         )
     return "Jobs are left, but none failed and none is ready: there is nothing to restart."
+
+
+def unstartable_reason(observation: Observation) -> str:
+    """Why the allocations that are left will never start, and what to do about it."""
+    lines = [status.detail.partition("\n")[0] for _, status in observation.never_starting]
+    numbers = [str(allocation.scheduler_id) for allocation, _ in observation.never_starting]
+    noun = "Allocation" if len(numbers) == 1 else "Allocations"
+    details = "; ".join(dict.fromkeys(filter(None, lines))) or "the scheduler does not say why"
+    return (
+        f"{noun} {', '.join(numbers)} will never start: {details}. Correct the cause, cancel with "
+        f"`scancel {' '.join(numbers)}`, then `torc-watchd recover {observation.workflow.id}`."
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

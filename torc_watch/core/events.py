@@ -118,6 +118,17 @@ class WorkflowStalled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AllocationUnstartable:
+    """An allocation is queued for what will not come; ``status`` says for what."""
+
+    name: ClassVar = "allocation.unstartable"
+    workflow_id: int
+    scheduler: str
+    scheduler_id: int
+    status: AllocationStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkersAwaited:
     """Workers on other machines that may be alive hold no job. They have ``seconds`` to leave."""
 
@@ -209,6 +220,15 @@ class AllocationSubmitted:
     scheduler: str
     scheduler_id: int
     token: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionsClaimed:
+    """What this many ``schedule_nodes`` actions would submit is submitted by the round instead."""
+
+    name: ClassVar = "actions.claimed"
+    workflow_id: int
+    actions: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -333,8 +353,10 @@ Event = (
     | ResetStarted
     | SubmissionStarted
     | AllocationSubmitted
+    | ActionsClaimed
     | SubmissionCutShort
     | AllocationFailed
+    | AllocationUnstartable
     | RecoveryInitiated
     | RecoveryAbandoned
     | Polled

@@ -9,6 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+SLURM = "slurm"  # of the scheduler types of Torc, the one whose allocations are a cluster's
+LOCAL = "local"
+ON_JOBS_READY = "on_jobs_ready"
+
+# Of the triggers of actions, those that a worker looks at when it starts.
+_EXECUTED_AT_THE_START = ("on_workflow_start", "on_worker_start", ON_JOBS_READY, "on_jobs_complete")
+
 
 class JobStatus(StrEnum):
     UNINITIALIZED = "uninitialized"
@@ -38,6 +45,11 @@ TORCS_KILL_CODES = KillCodes()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workflow:
+    """``spreads_jobs`` says that its workers start jobs on every node of an allocation.
+
+    Otherwise one worker starts all of them on its own node, and leaves the others unused.
+    """
+
     id: int
     name: str
     user: str
@@ -49,11 +61,15 @@ class Workflow:
     limits_memory: bool = True  # its workers end a job that uses more than it asked for
     use_pending_failed: bool = False  # failures wait for the user
     submission_directory: str | None = None
+    spreads_jobs: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """``started`` is the server's time of the start, while the job runs; 0.12 does not keep it."""
+    """``scheduler_config_id`` is the row of a Slurm scheduler that the job is meant for.
+
+    ``started`` is the server's time of the start, while the job runs; 0.12 does not keep it.
+    """
 
     id: int
     name: str
@@ -62,6 +78,7 @@ class Job:
     requirements_id: int | None
     attempt: int
     started: datetime | None = None
+    scheduler_config_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +173,25 @@ class SchedulerConfig:
     runtime: int | None = None
     partitions: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchedulingAction:
+    """An action by which a worker of Torc submits allocations; the first that claims it does.
+
+    ``job_ids`` are the jobs that it waits for, if any.
+    """
+
+    id: int
+    trigger: str  # Torc's word, such as on_jobs_ready
+    job_ids: frozenset[int]
+    is_triggered: bool
+    is_executed: bool
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the next worker executes it when it starts."""
+        return self.is_triggered and not self.is_executed and self.trigger in _EXECUTED_AT_THE_START
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,14 +6,17 @@ without raising anything twice, or with a Refusal, which hands the workflow over
 
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from torc_watch.core import assessment, resource_requests, units
-from torc_watch.core.allocation import NodeClass
+from torc_watch.core.allocation import AllocationSpec, NodeClass
+from torc_watch.core.allocation_plan import plan_allocations
+from torc_watch.core.allocation_tokens import MAX_ALLOCATIONS
+from torc_watch.core.demand import Choices, demands
 from torc_watch.core.diagnosis import Cause, Finding
-from torc_watch.core.model import Dependent, Job, JobCounts, JobStatus, SchedulerConfig, Workflow
+from torc_watch.core.model import Dependent, JobCounts, JobStatus
+from torc_watch.core.node_classes import class_with_longest_runtime, class_with_most_memory
 from torc_watch.core.recovery_round import (
-    Adjustment,
     Plan,
     RecoverySettings,
     Refusal,
@@ -22,30 +25,9 @@ from torc_watch.core.recovery_round import (
     Retry,
     Skip,
 )
-from torc_watch.core.resource_requests import Demand, adjustments_for
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Situation:
-    """All that a plan depends on: the workflow at rest, its findings, and the nodes there are.
-
-    ``dependents`` is None where they are too many to know; ``waiting`` are the jobs that have yet
-    to run: uninitialized, blocked, ready or canceled. ``scheduler_type`` is Torc's word for the
-    scheduler that will be asked, ``node_classes`` what that has, ``usual`` how the workflow's
-    allocations were asked for before, if the server knows. ``allocation_stem`` begins the tokens of
-    this round's allocations and of no other's.
-    """
-
-    workflow: Workflow
-    counts: JobCounts
-    findings: tuple[Finding, ...]
-    dependents: tuple[Dependent, ...] | None
-    waiting: tuple[Job, ...]
-    rounds_used: int
-    scheduler_type: str
-    usual: SchedulerConfig | None
-    node_classes: tuple[NodeClass, ...]
-    allocation_stem: str
+from torc_watch.core.resource_requests import adjustments_for
+from torc_watch.core.scheduler_rows import SchedulerRows, no_nodes_reason
+from torc_watch.core.situation import Situation
 
 
 def exhausted(rounds_used: int, settings: RecoverySettings) -> Refusal | None:
@@ -61,9 +43,8 @@ def plan(situation: Situation, settings: RecoverySettings) -> Plan | Refusal:
     """The next round of recovery, or why there is none."""
     if refusal := exhausted(situation.rounds_used, settings):
         return refusal
-    decisions = [
-        _decide(finding, situation.node_classes, settings) for finding in situation.findings
-    ]
+    rows = _rows(situation)
+    decisions = [_decide(finding, rows, settings) for finding in situation.findings]
     retries = tuple(decision for decision in decisions if isinstance(decision, Retry))
     left_alone = tuple(decision for decision in decisions if isinstance(decision, Skip))
     uninitialized = _left_uninitialized(situation.counts)
@@ -76,6 +57,17 @@ def plan(situation: Situation, settings: RecoverySettings) -> Plan | Refusal:
     repeated = None if restarted is None else _repeated(situation, restarted)
     asked = {finding.job.id: finding.requirements for finding in situation.findings}
     adjustments = adjustments_for(retries, asked, situation.workflow.run_id + 1)
+    choices = Choices(
+        retries=retries,
+        left_alone=left_alone,
+        adjustments=adjustments,
+        repeated=len(repeated or ()),
+        starts_run=bool(retries or uninitialized),
+    )
+    allocations = _allocations(situation, choices, rows)
+    if not allocations:
+        reason = f"Nothing can be submitted: {no_nodes_reason(rows.main)}."
+        return Refusal(kind=RefusalKind.NO_SCHEDULER, reason=reason, left_alone=left_alone)
     return Plan(
         workflow_id=situation.workflow.id,
         run_id=situation.workflow.run_id,
@@ -86,62 +78,80 @@ def plan(situation: Situation, settings: RecoverySettings) -> Plan | Refusal:
         left_alone=left_alone,
         adjustments=adjustments,
         scheduler_type=situation.scheduler_type,
-        scheduler_config_id=situation.usual.id if situation.usual else None,
-        allocations=resource_requests.plan_allocations(
-            _demand(situation, left_alone, adjustments, repeated=len(repeated or ())),
-            usual=situation.usual,
-            node_classes=situation.node_classes,
-            allocation_stem=situation.allocation_stem,
-        ),
+        scheduler_config_id=rows.main.id if rows.main else None,
+        allocations=allocations,
     )
 
 
-def _decide(
-    finding: Finding, node_classes: Sequence[NodeClass], settings: RecoverySettings
-) -> Retry | Skip:
+def _rows(situation: Situation) -> SchedulerRows:
+    jobs = [*(finding.job for finding in situation.findings), *situation.waiting]
+    return SchedulerRows.of(situation.configs, jobs, situation.node_classes)
+
+
+def _allocations(
+    situation: Situation, choices: Choices, rows: SchedulerRows
+) -> tuple[AllocationSpec, ...]:
+    groups = [(row, each) for row, each in demands(situation, choices, rows) if rows.nodes_for(row)]
+    specs: list[AllocationSpec] = []
+    for row, demand in groups:
+        first = len(specs) + 1
+        specs += plan_allocations(
+            demand,
+            usual=row,
+            node_classes=rows.nodes_for(row),
+            places=range(first, first + MAX_ALLOCATIONS // len(groups)),
+            allocation_stem=situation.allocation_stem,
+            spreads_jobs=situation.workflow.spreads_jobs,
+        )
+    return tuple(specs)
+
+
+def _decide(finding: Finding, rows: SchedulerRows, settings: RecoverySettings) -> Retry | Skip:
+    row = rows.row_for(finding.job)
+    nodes = rows.nodes_for(row)
+    if not nodes:
+        return _skip(finding, no_nodes_reason(row))
     match finding.cause:
         case Cause.OOM:
-            return _raise_memory(finding, node_classes, settings.memory_multiplier)
+            return _raise_memory(finding, nodes, settings.memory_multiplier)
         case Cause.TIMEOUT:
-            return _raise_runtime(finding, node_classes, settings.runtime_multiplier)
+            return _raise_runtime(finding, nodes, settings.runtime_multiplier)
         case Cause.UNKNOWN if not settings.retry_unknown:
             return _skip(finding, f"{finding.reason}; unknown failures are not retried")
         case Cause.UNKNOWN | Cause.INTERRUPTED:
             return _retry(finding)
 
 
-def _raise_memory(
-    finding: Finding, node_classes: Sequence[NodeClass], multiplier: float
-) -> Retry | Skip:
+def _raise_memory(finding: Finding, nodes: Sequence[NodeClass], multiplier: float) -> Retry | Skip:
     asked = finding.requirements
     if asked is None or asked.memory is None:
         return _retry(finding)
-    cap = resource_requests.most_memory(asked, node_classes)
+    node = class_with_most_memory(asked, nodes)
     after = resource_requests.raised_memory(
-        asked.memory, peak=finding.peak_memory, multiplier=multiplier, cap=cap
+        asked.memory, peak=finding.peak_memory, multiplier=multiplier, cap=node.memory
     )
     if after is None:
-        return _skip(
-            finding, f"needs more than {units.format_memory(cap)}, the most that a node has"
-        )
+        most = units.format_memory(node.memory)
+        return _skip(finding, f"needs more than {most}, the most that {_a_node(node)} has")
     return _retry(finding, memory=(asked.memory, after))
 
 
-def _raise_runtime(
-    finding: Finding, node_classes: Sequence[NodeClass], multiplier: float
-) -> Retry | Skip:
+def _raise_runtime(finding: Finding, nodes: Sequence[NodeClass], multiplier: float) -> Retry | Skip:
     asked = finding.requirements
     if asked is None or asked.runtime is None:
         return _retry(finding)
-    cap = resource_requests.longest_runtime(asked, node_classes)
+    node = class_with_longest_runtime(asked, nodes)
     after = resource_requests.raised_runtime(
-        asked.runtime, ran=finding.ran, multiplier=multiplier, cap=cap
+        asked.runtime, ran=finding.ran, multiplier=multiplier, cap=node.runtime
     )
     if after is None:
-        return _skip(
-            finding, f"needs longer than {units.format_duration(asked.runtime)}, the longest"
-        )
+        longest = units.format_duration(node.runtime or 0)
+        return _skip(finding, f"needs longer than {longest}, the longest that {_a_node(node)} has")
     return _retry(finding, runtime=(asked.runtime, after))
+
+
+def _a_node(node: NodeClass) -> str:
+    return f"a node of partition {node.partition}" if node.partition else "a node"
 
 
 def _retry(
@@ -224,33 +234,4 @@ def _refuse(situation: Situation, left_alone: tuple[Skip, ...]) -> Refusal:
     return Refusal(
         kind=RefusalKind.STUCK,
         reason=assessment.stuck_reason(situation.workflow.id, situation.counts),
-    )
-
-
-def _demand(
-    situation: Situation,
-    left_alone: tuple[Skip, ...],
-    adjustments: tuple[Adjustment, ...],
-    *,
-    repeated: int,
-) -> Demand:
-    """An upper bound: every job that has not completed may run, but for those that stay failed."""
-    counts = situation.counts
-    resting = sum(not left.restarts_anyway for left in left_alone)
-    rows = [finding.requirements for finding in situation.findings if finding.requirements]
-    return Demand(
-        jobs=counts.total - counts.of(JobStatus.COMPLETED, JobStatus.DISABLED) - resting + repeated,
-        num_cpus=max((row.num_cpus for row in rows), default=1),
-        memory=max(
-            [adjustment.memory for adjustment in adjustments]
-            + [row.memory for row in rows if row.memory is not None],
-            default=0,
-        ),
-        num_gpus=max((row.num_gpus for row in rows), default=0),
-        num_nodes=max((row.num_nodes for row in rows), default=1),
-        runtime=max(
-            [adjustment.runtime for adjustment in adjustments]
-            + [row.runtime for row in rows if row.runtime is not None],
-            default=0,
-        ),
     )

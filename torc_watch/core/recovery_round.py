@@ -17,6 +17,7 @@ from enum import StrEnum
 from torc_watch.core.allocation import AllocationSpec
 from torc_watch.core.diagnosis import Cause
 from torc_watch.core.model import Requirements
+from torc_watch.core.scheduler_choice import SchedulerChoice
 
 DEFAULT_MAX_RETRIES = 3
 DEFAULT_MULTIPLIER = 1.5
@@ -33,6 +34,7 @@ class RecoverySettings:
     memory_multiplier: float = DEFAULT_MULTIPLIER
     runtime_multiplier: float = DEFAULT_MULTIPLIER
     retry_unknown: bool = True
+    scheduler: SchedulerChoice = SchedulerChoice.AUTO
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +117,7 @@ class Plan:
 class RefusalKind(StrEnum):
     EXHAUSTED = "exhausted"  # every allowed round was used
     NOTHING_TO_RETRY = "nothing_to_retry"  # there are failures, none of which may be retried
+    NO_SCHEDULER = "no_scheduler"  # no allocation can be asked for from here
     STUCK = "stuck"  # no failures, and no job that could be started
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from urllib.parse import urlsplit
 
+from torc_watch.core.scheduler_choice import SchedulerChoice
 from torc_watch.core.workflow_key import WorkflowKey
 
 DEFAULT_POLL_INTERVAL = 60.0  # seconds
@@ -35,6 +36,7 @@ class WatchOptions:
     runtime_multiplier: float | None = None
     retry_unknown: bool | None = None
     recovery_hook: tuple[str, ...] | None = None
+    scheduler: SchedulerChoice | None = None
     poll_interval: float | None = None
     output_dir: str | None = None
 

@@ -51,10 +51,18 @@ class Registry:
             now(),
         )
 
+    def end_watch(self, ended: WatchedWorkflow) -> None:
+        """Ends its watch in the journal too: after a crash that may not have been done."""
+        with self._journal() as journal:
+            journal.end_unfinished_watches(*ended.key, ended.verdict, ended.reason)
+
+    def _journal(self) -> closing[Journal]:
+        return closing(Journal(self._database.path, self._lease))
+
     def remove(self, key: WorkflowKey) -> None:
         """Also ends its unfinished watch in the journal."""
-        with closing(Journal(self._database.path, self._lease)) as journal:
-            journal.end_removed_watches(key.server, key.workflow_id)
+        with self._journal() as journal:
+            journal.end_unfinished_watches(*key)
         self._database.write("DELETE FROM entry WHERE server = ? AND workflow_id = ?", *key)
 
 

@@ -86,7 +86,8 @@ class WatchManager:
     def apply(self, command: Command) -> None:
         """Applies a command and stores the result. Raises JournalError."""
         key, workflow_id, action = command.key, command.workflow_id, command.action
-        result = apply_command(self._workflows.get(key), command)
+        before = self._workflows.get(key)
+        result = apply_command(before, command)
         if isinstance(result, UnknownWorkflow):
             refused = daemon_events.CommandRefused(workflow_id=workflow_id, verb=action)
             self._report(refused, command.server)
@@ -96,6 +97,8 @@ class WatchManager:
             del self._workflows[key]
             self._board.remove(key)
         else:
+            if before and before.state is WatchState.ENDED and result.state is WatchState.WATCHED:
+                self._registry.end_watch(before)  # first: a crash in between repeats the command
             self._save(result)
         applied = daemon_events.CommandApplied(workflow_id=workflow_id, verb=action)
         self._report(applied, command.server)

@@ -54,10 +54,33 @@ class Diagnoser:
             return ended
         if watch.request.recovery is not None and watch.record.has_unfinished_plan:
             return RecoveryRequest(poll=poll, diagnosis=None)
+        self._report_unstartable(watch, observation)
+        if state is WorkflowState.UNSTARTABLE:
+            return await self._assess_unstartable(poll)
         if state is WorkflowState.WORKING:
             watch.at_rest_since = None
             return _still_running(watch.workflow_id) if watch.request.once else KeepWatching()
         return await self._assess_at_rest(poll, state)
+
+    def _report_unstartable(self, watch: Watch, observation: Observation) -> None:
+        for allocation, status in observation.never_starting:
+            if allocation.id not in watch.unstartable:
+                watch.unstartable |= {allocation.id}
+                self._report(
+                    events.AllocationUnstartable(
+                        workflow_id=watch.workflow_id,
+                        scheduler=allocation.scheduler_type,
+                        scheduler_id=allocation.scheduler_id,
+                        status=status,
+                    )
+                )
+
+    async def _assess_unstartable(self, poll: PollResult) -> Decision | RecoveryRequest:
+        counts = poll.observation.counts or await self._client.count_jobs(poll.watch.workflow_id)
+        if assessment.has_succeeded(counts):
+            return await self._assess_at_rest(poll, WorkflowState.FINISHED)
+        reason = assessment.unstartable_reason(poll.observation)
+        return await self._hand_over(poll, counts, Verdict.STUCK, reason)
 
     async def _assess_at_rest(
         self, poll: PollResult, state: WorkflowState

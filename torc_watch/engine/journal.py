@@ -122,8 +122,10 @@ class Journal:
             self._database.write("DELETE FROM round WHERE watch_id = ?", watch_id)
             self._database.write("DELETE FROM watch WHERE id = ?", watch_id)
 
-    def end_removed_watches(self, server: str, workflow_id: int) -> None:
-        """Ends the watches of a removed workflow, so that its next watch is a new one.
+    def end_unfinished_watches(
+        self, server: str, workflow_id: int, verdict: str = _REMOVED, reason: str = ""
+    ) -> None:
+        """Ends the watches of a workflow, by default a removed one: its next watch is a new one.
 
         A watch with an unfinished plan stays open: the next watch must finish that round.
         """
@@ -137,7 +139,7 @@ class Journal:
                 round_ = self._open_round(row["id"], workflow_id)
                 if round_ is not None and round_.plan is not None:
                     continue
-            self.end_watch(row["id"], _REMOVED)
+            self.end_watch(row["id"], verdict, reason)
 
     def begin_round(self, watch_id: int, *, number: int, run_id: int) -> Round:
         row_id = self._database.write(

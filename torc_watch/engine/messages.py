@@ -63,8 +63,9 @@ class Watch:
     """A workflow that is watched now. Only the task that holds ``lock`` changes it.
 
     ``at_rest_since`` is when it was first seen without workers, or with one more that may be about
-    to leave; ``awaited`` are the nodes of those. ``lock`` is held while a poll result is diagnosed,
-    and during a round of recovery.
+    to leave; ``awaited`` are the nodes of those. ``unstartable`` are the allocations that were
+    reported to never start. ``lock`` is held while a poll result is diagnosed, and during a round
+    of recovery.
     """
 
     request: WatchRequest
@@ -73,6 +74,7 @@ class Watch:
     record: WatchRecord
     at_rest_since: float | None = None
     awaited: frozenset[int] = frozenset()
+    unstartable: frozenset[int] = frozenset()
     lock: anyio.Lock = field(default_factory=anyio.Lock)
 
     @property

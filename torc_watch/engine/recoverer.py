@@ -1,19 +1,11 @@
-"""Plans rounds of recovery and carries them out, each step journaled before it is performed.
+"""Plans rounds of recovery and carries them out, each step journaled before it is performed."""
 
-``make_plan`` alone is a dry run.
-"""
-
-from uuid import uuid4
-
-from torc_watch.core import events, policy
+from torc_watch.core import events
 from torc_watch.core.assessment import Observation, Orphans
-from torc_watch.core.errors import HookFailed, NotFound, SchedulerError
+from torc_watch.core.errors import HookFailed, NotFound, SchedulerError, SchedulerUnreachable
 from torc_watch.core.events import Verdict, WatchEnded
-from torc_watch.core.model import Job, JobCounts, JobStatus, SchedulerConfig, Workflow
-from torc_watch.core.policy import Situation
 from torc_watch.core.recovery_round import (
     Plan,
-    RecoverySettings,
     Refusal,
     RefusalKind,
     RoundOutcome,
@@ -31,17 +23,16 @@ from torc_watch.engine.messages import (
     StartOver,
     Watch,
 )
+from torc_watch.engine.planner import make_plan
 from torc_watch.engine.step_executor import RoundAbandoned, StepExecutor
 from torc_watch.engine.workers import OrphanRelease, observe
-from torc_watch.schedulers.cluster import Cluster, StatusCache
-from torc_watch.torc.client import TorcClient
 
 _VERDICTS = {
     RefusalKind.EXHAUSTED: Verdict.EXHAUSTED,
     RefusalKind.NOTHING_TO_RETRY: Verdict.HANDED_OVER,
+    RefusalKind.NO_SCHEDULER: Verdict.HANDED_OVER,
     RefusalKind.STUCK: Verdict.STUCK,
 }
-_WAITING = (JobStatus.UNINITIALIZED, JobStatus.BLOCKED, JobStatus.READY, JobStatus.CANCELED)
 
 
 class _RoundRefused(Exception):
@@ -63,8 +54,8 @@ class Recoverer:
     async def recover(self, request: RecoveryRequest) -> Decision:
         """Begins or continues a round of recovery and finishes it.
 
-        Raises ServerError and JournalError, which leave the round open: the next poll of the
-        workflow continues it.
+        Raises ServerError, SchedulerUnreachable and JournalError, which leave the round open: the
+        next poll of the workflow continues it.
         """
         watch = request.watch
         round_ = watch.record.open_round or self._begin(request)
@@ -105,6 +96,8 @@ class Recoverer:
                 self._journal.finish_step(round_, step)
         except _RoundRefused as refused:
             return RoundOutcome.REFUSED, _refused(request, refused.refusal)
+        except SchedulerUnreachable:  # what it was asked may have taken effect
+            raise
         except (HookFailed, SchedulerError) as error:
             return RoundOutcome.FAILED, WatchEnded.handed_over(workflow_id, str(error))
         except (RoundAbandoned, NotFound) as reason:  # NotFound: the user deleted (a part of) it
@@ -184,59 +177,3 @@ def _after_round(watch: Watch) -> Decision:
     if watch.request.once:
         return WatchEnded(workflow_id=watch.workflow_id, verdict=Verdict.RESUBMITTED)
     return StartOver()
-
-
-async def make_plan(
-    client: TorcClient,
-    cluster: Cluster,
-    *,
-    workflow: Workflow,
-    diagnosis: Diagnosis,
-    rounds_used: int,
-    settings: RecoverySettings,
-) -> Plan | Refusal:
-    """What the next round would do. Only reads. Raises ServerError and SchedulerError.
-
-    ``workflow`` is as it was when it was diagnosed: a run that is started since then is no part of
-    the plan, and ends it.
-    """
-    scheduler, usual = await _scheduler_for(client, cluster, workflow.id)
-    dependents = await client.list_dependents(workflow.id)
-    return policy.plan(
-        Situation(
-            workflow=workflow,
-            counts=diagnosis.counts,
-            findings=diagnosis.findings,
-            dependents=None if dependents is None else tuple(dependents),
-            waiting=await _waiting(client, workflow.id, diagnosis.counts) if dependents else (),
-            rounds_used=rounds_used,
-            scheduler_type=scheduler.type,
-            usual=usual,
-            node_classes=await scheduler.node_classes(),
-            allocation_stem=f"torc-wf{workflow.id}-{uuid4().hex[:12]}",
-        ),
-        settings,
-    )
-
-
-async def _scheduler_for(
-    client: TorcClient, cluster: Cluster, workflow_id: int
-) -> tuple[StatusCache, SchedulerConfig | None]:
-    """The scheduler for which the workflow has a row, with its newest one; else the default."""
-    for scheduler in cluster.schedulers.values():
-        configs = await client.list_scheduler_configs(workflow_id, scheduler.type)
-        if configs:
-            return scheduler, max(configs, key=lambda config: config.id)
-    return cluster.default, None
-
-
-async def _waiting(client: TorcClient, workflow_id: int, counts: JobCounts) -> tuple[Job, ...]:
-    """The jobs that have yet to run."""
-    return tuple(
-        [
-            job
-            for status in _WAITING
-            if counts.of(status)
-            for job in await client.list_jobs(workflow_id, status)
-        ]
-    )

@@ -1,12 +1,14 @@
 """Submits the allocations of a plan, each of them once however often that is repeated.
 
-The order makes it safe to be killed anywhere. An allocation is submitted, and a scheduler that can
+The order makes it safe to be killed anywhere. Actions by which the workers would submit the same
+are claimed; an allocation is submitted, and a scheduler that can
 holds it back; then the server gets its row; then it is released, so that its worker finds the row.
 Whoever repeats this asks the scheduler for the tokens and the server for the rows, and does what is
 missing.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from torc_watch.core.recovery_round import Plan
 from torc_watch.engine.messages import EngineContext
 from torc_watch.schedulers.base import Scheduler, WorkerAssignment
 from torc_watch.schedulers.cluster import StatusCache
+from torc_watch.torc.actions import claim_action, list_scheduling_actions
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.concurrency import gather
 
@@ -32,14 +35,22 @@ async def submit_planned(context: EngineContext, plan: Plan, output_dir: Path) -
     scheduler = context.cluster.scheduler(plan.scheduler_type)
     report(events.SubmissionStarted(workflow_id=plan.workflow_id, scheduler=scheduler.type))
     submitted_from = (await client.get_workflow(plan.workflow_id)).submission_directory
+    main = await _scheduler_config_id(client, plan, scheduler.type)
     work = WorkerAssignment(
         connection=client.transport.connection,
         workflow_id=plan.workflow_id,
-        scheduler_config_id=await _scheduler_config_id(client, plan, scheduler.type),
+        scheduler_config_id=main,
         output_dir=output_dir,
         submitted_from=Path(submitted_from) if submitted_from else None,
     )
-    numbers, refusal = await submit_allocations(client, scheduler, plan.allocations, work)
+    assignments = [
+        (spec, replace(work, scheduler_config_id=spec.scheduler_config_id or main))
+        for spec in plan.allocations
+    ]
+    found = await scheduler.find([spec.token for spec in plan.allocations])
+    if not found:  # else it was done before, and what is due by now is for the workers to execute
+        await _claim_due_actions(context, plan.workflow_id)
+    numbers, refusal = await _submit(client, scheduler, assignments, found)
     for token, number in numbers.items():
         report(
             events.AllocationSubmitted(
@@ -60,6 +71,20 @@ async def submit_planned(context: EngineContext, plan: Plan, output_dir: Path) -
         )
 
 
+async def _claim_due_actions(context: EngineContext, workflow_id: int) -> None:
+    """Takes from the workers what they would submit as soon as they start: the plan has it.
+
+    Actions that wait for jobs of later layers stay theirs.
+    """
+    transport = context.client.transport
+    actions = await list_scheduling_actions(transport, workflow_id)
+    due = [action.id for action in actions if action.is_due]
+    for action_id in due:
+        await claim_action(transport, workflow_id, action_id)
+    if due:
+        context.report(events.ActionsClaimed(workflow_id=workflow_id, actions=len(due)))
+
+
 async def cancel_planned(context: EngineContext, plan: Plan) -> None:
     """Ends what was submitted of a plan that is given up, even if it has no row on the server."""
     scheduler = context.cluster.scheduler(plan.scheduler_type)
@@ -77,20 +102,36 @@ async def submit_allocations(
 
     Raises SchedulerError when it takes none.
     """
-    numbers, refusal = await _submit_missing(scheduler, specs, work)
+    found = await scheduler.find([spec.token for spec in specs])
+    return await _submit(client, scheduler, [(spec, work) for spec in specs], found)
+
+
+async def _submit(
+    client: TorcClient,
+    scheduler: Scheduler | StatusCache,
+    assignments: Sequence[tuple[AllocationSpec, WorkerAssignment]],
+    found: Mapping[str, int],
+) -> tuple[dict[str, int], SchedulerError | None]:
+    numbers, refusal = await _submit_missing(scheduler, assignments, found)
     if refusal is not None and not numbers:
         raise refusal
-    await _record(client, scheduler.type, numbers.values(), work)
+    await _record(
+        client,
+        scheduler.type,
+        [(numbers[spec.token], work) for spec, work in assignments if spec.token in numbers],
+    )
     await scheduler.release(tuple(numbers.values()))
     return numbers, refusal
 
 
 async def _submit_missing(
-    scheduler: Scheduler | StatusCache, specs: Sequence[AllocationSpec], work: WorkerAssignment
+    scheduler: Scheduler | StatusCache,
+    assignments: Sequence[tuple[AllocationSpec, WorkerAssignment]],
+    found: Mapping[str, int],
 ) -> tuple[dict[str, int], SchedulerError | None]:
-    numbers = dict(await scheduler.find([spec.token for spec in specs]))
+    numbers = dict(found)
     try:
-        for spec in specs:
+        for spec, work in assignments:
             if spec.token not in numbers:
                 numbers[spec.token] = await scheduler.submit(spec, work)
     except SchedulerUnreachable:
@@ -101,11 +142,12 @@ async def _submit_missing(
 
 
 async def _record(
-    client: TorcClient, scheduler_type: str, numbers: Iterable[int], work: WorkerAssignment
+    client: TorcClient, scheduler_type: str, submitted: Sequence[tuple[int, WorkerAssignment]]
 ) -> None:
+    _, first = submitted[0]
     known = {
         allocation.scheduler_id
-        for allocation in await client.list_allocations(work.workflow_id)
+        for allocation in await client.list_allocations(first.workflow_id)
         if allocation.scheduler_type == scheduler_type
     }
     await gather(
@@ -117,7 +159,7 @@ async def _record(
                 scheduler_config_id=work.scheduler_config_id,
                 scheduler_type=scheduler_type,
             )
-            for number in numbers
+            for number, work in submitted
             if number not in known
         ]
     )

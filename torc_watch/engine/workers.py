@@ -37,7 +37,7 @@ async def observe(
         counts=counts,
         allocations=await cluster.statuses(allocations, max_age=max_age),
     )
-    if observation.may_have_workers:
+    if observation.may_have_workers and not observation.waits_in_vain:
         return observation
     # Also of a complete workflow: a worker that has yet to notice would claim jobs of the next run.
     unmanaged, idle_elsewhere = await _unmanaged_workers(client, cluster.machine, workflow_id)

@@ -34,6 +34,7 @@ _LEVELS: dict[type[WorkflowEvent | DaemonEvent], LogLevel] = {
     events.OrphansFound: LogLevel.WARNING,
     events.OrphanProcessesEnded: LogLevel.WARNING,
     events.AllocationFailed: LogLevel.WARNING,
+    events.AllocationUnstartable: LogLevel.WARNING,
     events.SubmissionCutShort: LogLevel.WARNING,
     events.WorkflowFailed: LogLevel.WARNING,
     events.WorkflowStalled: LogLevel.WARNING,

@@ -12,6 +12,9 @@ PlanResult = Plan | Refusal | WorkflowState
 
 _NOTHING_TO_RECOVER = {
     WorkflowState.WORKING: "Workflow {} still has workers: there is nothing to recover yet.",
+    WorkflowState.UNSTARTABLE: (
+        "The allocations of workflow {} will never start: cancel them, then recover it."
+    ),
     WorkflowState.FINISHED: "Every job of workflow {} is completed: there is nothing to recover.",
     WorkflowState.CANCELED: "Workflow {} was canceled: reset it to run it again.",
     WorkflowState.ARCHIVED: "Workflow {} is archived.",

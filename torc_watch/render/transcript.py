@@ -102,6 +102,9 @@ def _recovery(event: Event) -> Iterator[str]:
             yield "Resetting failed jobs..."
         case events.SubmissionStarted():
             yield f"Regenerating {event.scheduler.capitalize()} schedulers and submitting..."
+        case events.ActionsClaimed():
+            noun = "action" if event.actions == 1 else "actions"
+            yield f"Claimed {event.actions} schedule_nodes {noun}: no worker submits the same again"
         case _:
             yield from _trouble(event)
 
@@ -144,6 +147,9 @@ def _trouble_with_workers(event: Event) -> Iterator[str]:
             yield f"Submitted {event.submitted} of {event.planned} allocations: {event.reason}"
         case events.AllocationFailed():
             yield from _failed_allocation(event)
+        case events.AllocationUnstartable():
+            phrase = printable(event.status.detail, max_length=_MAX_PHRASE)
+            yield f"Allocation {event.scheduler_id} will never start: {phrase}"
         case events.WorkersAwaited():
             yield from _awaited(event)
         case events.OrphansFound():

@@ -90,7 +90,7 @@ class StatusCache:
                 has_failed = self._failures > failures and self._error_began >= oldest  # meanwhile
                 if has_failed or (max_age and anyio.current_time() < self._quiet_until):
                     # One for each caller: an error collects the frames that it is raised through.
-                    raise SchedulerError(str(self._error)) from self._error
+                    raise type(self._error)(str(self._error)) from self._error
                 if not all(self._knows(number, oldest) for number in numbers):
                     await self._ask(numbers, oldest)
         return {number: self._ended.get(number) or self._seen[number][1] for number in numbers}

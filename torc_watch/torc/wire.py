@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from torc_watch.core.errors import InvalidQuantity, ServerFault
 from torc_watch.core.model import (
+    SLURM,
     Allocation,
     ComputeNode,
     Dependent,
@@ -22,6 +23,7 @@ from torc_watch.core.model import (
     KillCodes,
     Requirements,
     SchedulerConfig,
+    SchedulingAction,
     Workflow,
 )
 from torc_watch.core.units import parse_duration, parse_memory
@@ -116,19 +118,23 @@ class WorkflowStatusRow(WorkflowRunRow):
     has_detected_need_to_run_completion_script: _Flag = False
 
 
+_STEP_MODES = ("slurm", "auto")  # jobs are steps of Slurm; the default is "direct"
+
+
 class ExecutionConfigRow(WireRow):
     """The ``execution_config`` of a workflow of 1.0."""
 
     oom_exit_code: int | None = None
     timeout_exit_code: int | None = None
     limit_resources: Annotated[bool, _if_null(True)] = True
+    mode: Any = None
 
     def kill_codes(self) -> KillCodes:
         chosen = {"memory": self.oom_exit_code, "runtime": self.timeout_exit_code}
         return KillCodes(**{what: code for what, code in chosen.items() if code is not None})
 
 
-# An invalid execution_config must not make the workflow unreadable.
+# What is invalid in it must not make the whole row unreadable.
 _UNLESS_OBJECT = BeforeValidator(lambda value: value if isinstance(value, dict) else {})
 
 
@@ -154,6 +160,7 @@ class WorkflowRow(WorkflowFlags, IdRow):
             limits_memory=self.execution_config.limit_resources,
             use_pending_failed=self.use_pending_failed,
             submission_directory=self.submission_directory,
+            spreads_jobs=self.execution_config.mode in _STEP_MODES,
         )
 
 
@@ -193,6 +200,7 @@ class JobRow(IdRow):
     resource_requirements_id: int | None = None
     attempt_id: Annotated[int, _if_null(1)] = 1
     start_time: _Time = None
+    scheduler_id: int | None = None
 
     def to_model(self) -> Job:
         return Job(
@@ -203,6 +211,7 @@ class JobRow(IdRow):
             requirements_id=self.resource_requirements_id,
             attempt=self.attempt_id,
             started=self.start_time,
+            scheduler_config_id=self.scheduler_id or None,  # some answers of 1.0 have 0 for none
         )
 
 
@@ -359,6 +368,32 @@ class SlurmSchedulerRow(IdRow):
         }
         options = [f"--{name}={value}" for name, value in named.items() if value]
         return (*options, self.extra) if self.extra else tuple(options)
+
+
+class ActionRow(IdRow):
+    trigger_type: str
+    action_type: str
+    action_config: Annotated[dict[str, Any], _UNLESS_OBJECT]
+    job_ids: list[int] | None = None
+    trigger_count: int
+    required_triggers: int
+    executed: bool
+    persistent: _Flag = False
+
+    @property
+    def schedules(self) -> bool:
+        """Whether it is claimed once, and its worker then submits allocations to Slurm."""
+        is_for_slurm = self.action_config.get("scheduler_type") == SLURM
+        return self.action_type == "schedule_nodes" and is_for_slurm and not self.persistent
+
+    def to_model(self) -> SchedulingAction:
+        return SchedulingAction(
+            id=self.id,
+            trigger=self.trigger_type,
+            job_ids=frozenset(self.job_ids or ()),
+            is_triggered=self.trigger_count >= self.required_triggers,
+            is_executed=self.executed,
+        )
 
 
 class FileRow(IdRow):

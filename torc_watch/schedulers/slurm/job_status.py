@@ -12,7 +12,7 @@ from functools import lru_cache
 from torc_watch.core.allocation import AllocationState, AllocationStatus, EndCause, StepEnd
 from torc_watch.schedulers.slurm.job_record import JobRecord
 from torc_watch.schedulers.slurm.job_table import AccountingRow, QueueRow, StepRow, point_in_time
-from torc_watch.schedulers.slurm.pending_reason import pending_detail
+from torc_watch.schedulers.slurm.pending_reason import PendingKind, pending_detail, pending_kind
 
 # Longer than squeue remembers an ended job (MinJobAge, 300 s by default), and than accounting takes
 # for its rows after slurmdbd was down (17 s).
@@ -95,7 +95,11 @@ def _alive(row: QueueRow) -> AllocationStatus:
 
 @lru_cache  # thousands of jobs wait for few reasons
 def _waiting(reason: str) -> AllocationStatus:
-    return AllocationStatus(state=AllocationState.ALIVE, detail=pending_detail(reason))
+    return AllocationStatus(
+        state=AllocationState.ALIVE,
+        detail=pending_detail(reason),
+        never_starts=pending_kind(reason) is PendingKind.STUCK,
+    )
 
 
 def _missing(lives: Sequence[AccountingRow], missing_for: float) -> AllocationStatus:

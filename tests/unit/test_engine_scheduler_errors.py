@@ -1,0 +1,198 @@
+"""Schedulers that refuse, do not answer, or never start an allocation."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+
+from torc_watch.core import events
+from torc_watch.core.allocation import (
+    AllocationSpec,
+    AllocationState,
+    AllocationStatus,
+    NodeClass,
+    StepEnd,
+)
+from torc_watch.core.errors import SchedulerError, SchedulerUnreachable
+from torc_watch.core.events import Verdict
+from torc_watch.core.recovery_round import RecoverySettings
+from torc_watch.core.units import GIB
+from torc_watch.schedulers.base import WorkerAssignment
+from torc_watch.torc.runner_api import RunnerApi, WorkerResources
+
+if TYPE_CHECKING:
+    from tests.conftest import OpenSite, SimulatedScheduler, Site
+
+pytestmark = pytest.mark.looptime
+
+SILENT = SchedulerUnreachable("slurmctld does not answer.")
+
+
+@dataclass
+class FailingScheduler:
+    """Raises ``error`` at the next calls of ``method``, as many as ``times``.
+
+    With ``takes_effect`` the call has been carried out, and only its answer is lost.
+    """
+
+    scheduler: "SimulatedScheduler"
+    method: str
+    error: SchedulerError
+    takes_effect: bool = False
+    times: int = 2
+    type: str = "slurm"
+
+    async def node_classes(self) -> tuple[NodeClass, ...]:
+        return tuple(await self._call("node_classes"))
+
+    async def find(self, tokens: Collection[str]) -> dict[str, int]:
+        return dict(await self._call("find", tokens))
+
+    async def submit(self, spec: AllocationSpec, work: WorkerAssignment) -> int:
+        return int(await self._call("submit", spec, work))
+
+    async def release(self, numbers: Sequence[int]) -> None:
+        await self._call("release", numbers)
+
+    async def statuses(self, numbers: Collection[int]) -> dict[int, AllocationStatus]:
+        return dict(await self._call("statuses", numbers))
+
+    async def steps(self, numbers: Collection[int]) -> dict[int, dict[str, StepEnd]]:
+        return dict(await self._call("steps", numbers))
+
+    async def cancel(self, number: int) -> None:
+        await self._call("cancel", number)
+
+    async def _call(self, method: str, *arguments: Any) -> Any:
+        call = getattr(self.scheduler, method)
+        if method != self.method or not self.times:
+            return await call(*arguments)
+        if self.takes_effect:
+            await call(*arguments)
+        self.times -= 1
+        raise self.error
+
+
+async def end_of_first_worker(site: "Site", *jobs: str) -> int:
+    """A workflow whose only worker has died with these jobs."""
+    site.scheduler.deaths = {1: "running"}
+    workflow_id = await site.submit(jobs)
+    await site.scheduler.rest()
+    return workflow_id
+
+
+@pytest.mark.parametrize(
+    ("method", "takes_effect", "times"),
+    [
+        ("node_classes", False, 2),
+        ("find", False, 2),
+        ("submit", False, 2),
+        ("submit", True, 1),  # is found the next time
+        ("release", False, 2),
+        ("release", True, 2),
+        ("cancel", False, 2),
+        ("statuses", False, 2),
+    ],
+)
+async def test_round_continues_when_the_scheduler_answers_again(
+    open_site: "OpenSite", method: str, *, takes_effect: bool, times: int
+) -> None:
+    async with open_site(scheduler_type="slurm") as site:
+        workflow_id = await end_of_first_worker(site, "a", "b")
+        failing = FailingScheduler(site.scheduler, method, SILENT, takes_effect, times)
+        ended = await site.watch(workflow_id, failing)
+        assert (ended.verdict, failing.times) == (Verdict.SUCCEEDED, 0)
+        assert len(site.scheduler.requests) == 2
+        failed = site.seen(events.PollFailed)
+        assert [failure.reason for failure in failed] == [str(SILENT)] * times
+        assert (await site.client.get_workflow(workflow_id)).run_id == 2
+        assert len(await site.client.list_allocations(workflow_id)) == 2
+
+
+@pytest.mark.parametrize("method", ["node_classes", "find", "submit", "release"])
+async def test_refusal_of_the_scheduler_is_handed_over_with_its_message(
+    open_site: "OpenSite", method: str
+) -> None:
+    async with open_site(scheduler_type="slurm") as site:
+        workflow_id = await end_of_first_worker(site, "a", "b")
+        refusal = SchedulerError("sbatch: error: Invalid account")
+        ended = await site.watch(workflow_id, FailingScheduler(site.scheduler, method, refusal))
+        assert (ended.verdict, ended.reason) == (Verdict.HANDED_OVER, str(refusal))
+        assert site.seen(events.PollFailed) == []
+
+
+async def test_one_round_alone_stays_open_while_the_scheduler_is_silent(
+    open_site: "OpenSite",
+) -> None:
+    async with open_site(scheduler_type="slurm") as site:
+        workflow_id = await end_of_first_worker(site, "a")
+        silent = FailingScheduler(site.scheduler, "submit", SILENT, takes_effect=True, times=1)
+        ended = await site.watch(workflow_id, silent, once=True, patience=0)
+        assert (ended.verdict, ended.reason) == (Verdict.UNREACHABLE, str(SILENT))
+        ended = await site.watch(workflow_id, silent, once=True, patience=0)
+        assert (ended.verdict, len(site.scheduler.requests)) == (Verdict.RESUBMITTED, 2)
+
+
+@pytest.mark.parametrize("settings", [None, RecoverySettings()])
+@pytest.mark.parametrize("once", [True, False])
+async def test_workflow_whose_allocations_never_start_is_stuck(
+    open_site: "OpenSite", settings: RecoverySettings | None, *, once: bool
+) -> None:
+    async with open_site(scheduler_type="slurm") as site:
+        site.scheduler.queued_in_vain = {1: "PartitionTimeLimit", 2: "PartitionTimeLimit"}
+        workflow_id = await site.submit(["a"], allocations=2)
+        ended = await site.watch(workflow_id, recovery=settings, once=once)
+        assert ended.verdict is Verdict.STUCK
+        assert "Allocations 1, 2 will never start: PartitionTimeLimit." in ended.reason
+        assert "`scancel 1 2`" in ended.reason
+        assert len(site.seen(events.AllocationUnstartable)) == 2
+
+
+async def test_allocation_that_never_starts_is_reported_once_beside_others(
+    open_site: "OpenSite",
+) -> None:
+    """When the others are done, it does not matter any more."""
+    async with open_site(scheduler_type="slurm") as site:
+        site.scheduler.endings = {"a": [(0, None, 1000.0)]}
+        site.scheduler.queued_in_vain = {1: "PartitionTimeLimit"}
+        workflow_id = await site.submit(["a"], allocations=2)
+        ended = await site.watch(workflow_id)
+        assert ended.verdict is Verdict.SUCCEEDED
+        assert len(site.seen(events.Polled)) > 10
+        (reported,) = site.seen(events.AllocationUnstartable)
+        assert reported.status.detail == "PartitionTimeLimit"
+
+
+async def test_canceled_allocation_that_would_never_have_started_is_submitted_again(
+    open_site: "OpenSite",
+) -> None:
+    async with open_site(scheduler_type="slurm") as site:
+        site.scheduler.queued_in_vain = {1: "PartitionTimeLimit"}
+        workflow_id = await site.submit(["a"])
+        assert (await site.watch(workflow_id)).verdict is Verdict.STUCK
+        site.scheduler.known_states[1] = AllocationState.GONE
+        assert (await site.watch(workflow_id)).verdict is Verdict.SUCCEEDED
+        assert len(site.scheduler.requests) == 2
+
+
+async def test_worker_elsewhere_that_holds_a_job_is_awaited(open_site: "OpenSite") -> None:
+    async with open_site(scheduler_type="slurm") as site:
+        site.scheduler.queued_in_vain = {1: "PartitionTimeLimit"}
+        workflow_id = await site.submit(["a"])
+        worker, node = RunnerApi(site.client.transport), WorkerResources(num_cpus=1, memory=GIB)
+        node_id = await worker.register_node(
+            workflow_id,
+            hostname="elsewhere",
+            pid=1,
+            started_at=datetime.now(UTC),
+            resources=node,
+            allocation=None,
+        )
+        (claimed,) = await worker.claim_jobs(workflow_id, node, limit=1)
+        await worker.start_job(claimed.job.id, run_id=1, node_id=node_id)
+        with anyio.move_on_after(3600):
+            pytest.fail(str(await site.watch(workflow_id)))
+        assert len(site.seen(events.Polled)) > 50

@@ -1,0 +1,105 @@
+"""How many allocations to submit for the jobs that will want to run, and how large ones."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from torc_watch.core.allocation import AllocationShape, AllocationSpec, NodeClass
+from torc_watch.core.allocation_tokens import allocation_token
+from torc_watch.core.demand import Demand
+from torc_watch.core.model import SchedulerConfig
+from torc_watch.core.node_classes import fitting_classes
+
+# Seconds that an allocation needs beyond its longest job. Torc's runner begins to stop jobs 90 s
+# before the end where it starts them itself, and 120 s before it where Slurm wakes it with
+# ``--signal=B:TERM@60``, which may come a minute early. The last minute is for the node and the
+# runner to start, before which the time of the allocation runs already.
+HEAD_ROOM = 180
+
+
+def plan_allocations(
+    demand: Demand,
+    *,
+    usual: SchedulerConfig | None,
+    node_classes: Sequence[NodeClass],
+    places: range,
+    allocation_stem: str,
+    spreads_jobs: bool,
+) -> tuple[AllocationSpec, ...]:
+    """Allocations of the workflow's usual shape, made larger where its largest job needs it.
+
+    At least one, and no more than the nodes can carry side by side. ``places`` are those that their
+    tokens may have. Without ``spreads_jobs`` there are no more nodes in each than a job needs.
+    """
+    node = _largest_node_for(demand, node_classes)
+    if usual and not spreads_jobs:
+        usual = replace(usual, num_nodes=1)
+    shape = _shape(demand, usual, node)
+    wanted = -(-demand.jobs // _jobs_at_once(demand, shape))
+    number = max(1, min(wanted, _allocations_at_once(shape, node)))
+    return tuple(
+        AllocationSpec(
+            token=allocation_token(allocation_stem, place),
+            num_cpus=shape.num_cpus,
+            memory=shape.memory,
+            num_gpus=shape.num_gpus,
+            num_nodes=shape.num_nodes,
+            runtime=shape.runtime,
+            options=usual.options if usual else (),
+            scheduler_config_id=usual.id if usual else None,
+        )
+        for place in places[:number]
+    )
+
+
+def _largest_node_for(demand: Demand, node_classes: Sequence[NodeClass]) -> NodeClass:
+    with_head_room = replace(demand, runtime=demand.runtime + HEAD_ROOM)
+    fitting = _fitting(with_head_room, _fitting(demand, node_classes))
+    return max(fitting, key=lambda node: (node.memory, node.num_cpus, node.count))
+
+
+def _fitting(demand: Demand, node_classes: Sequence[NodeClass]) -> Sequence[NodeClass]:
+    return fitting_classes(
+        node_classes,
+        num_cpus=demand.num_cpus,
+        num_gpus=demand.num_gpus,
+        memory=demand.memory,
+        runtime=demand.runtime,
+    )
+
+
+def _shape(demand: Demand, usual: SchedulerConfig | None, node: NodeClass) -> AllocationShape:
+    """CPUs alone may exceed those of the node: a job that asks for more of them shares them."""
+    num_cpus = usual.num_cpus if usual and usual.num_cpus else node.num_cpus
+    memory = usual.memory if usual and usual.memory else node.memory
+    return AllocationShape(
+        num_cpus=max(num_cpus, demand.num_cpus),
+        memory=min(max(memory, demand.memory), node.memory),
+        num_gpus=min(max(usual.num_gpus if usual else 0, demand.num_gpus), node.num_gpus),
+        num_nodes=min(max(usual.num_nodes if usual else 1, demand.num_nodes), node.count),
+        runtime=_runtime(demand, usual, node),
+    )
+
+
+def _runtime(demand: Demand, usual: SchedulerConfig | None, node: NodeClass) -> int | None:
+    runtime = usual.runtime if usual and usual.runtime else node.runtime
+    if runtime is None:
+        return None
+    wanted = max(runtime, demand.runtime + HEAD_ROOM if demand.runtime else 0)
+    return wanted if node.runtime is None else min(wanted, node.runtime)
+
+
+def _jobs_at_once(demand: Demand, shape: AllocationShape) -> int:
+    """How many jobs, all taken for as large as the largest, run in one allocation; at least one."""
+    on_each = [shape.num_cpus // max(1, demand.num_cpus), shape.memory // max(1, demand.memory)]
+    if demand.num_gpus and shape.num_gpus:
+        on_each.append(shape.num_gpus // demand.num_gpus)
+    groups_of_nodes = max(1, shape.num_nodes // max(1, demand.num_nodes))
+    return max(1, groups_of_nodes * min(on_each))
+
+
+def _allocations_at_once(shape: AllocationShape, node: NodeClass) -> int:
+    """How many allocations of this shape all nodes of the class carry side by side."""
+    on_each = [node.num_cpus // shape.num_cpus, node.memory // shape.memory]
+    if shape.num_gpus:
+        on_each.append(node.num_gpus // shape.num_gpus)
+    return min(on_each) * node.count // shape.num_nodes

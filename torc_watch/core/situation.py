@@ -1,0 +1,42 @@
+"""All that a plan for the next round of recovery depends on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from torc_watch.core.allocation import NodeClass
+from torc_watch.core.diagnosis import Finding
+from torc_watch.core.model import (
+    Dependent,
+    Job,
+    JobCounts,
+    Requirements,
+    SchedulerConfig,
+    SchedulingAction,
+    Workflow,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """The workflow at rest, its findings, and the nodes there are.
+
+    ``dependents`` is None where they are too many to know; ``waiting`` are the jobs that have yet
+    to run: uninitialized, blocked, ready or canceled. ``requirements`` are the workflow's rows, by
+    id. ``scheduler_type`` is Torc's word for the scheduler that will be asked, ``node_classes`` is
+    what that has, and ``configs`` are the workflow's rows of it on the server. By ``actions``
+    workers ask it for allocations too. ``allocation_stem`` begins the tokens of this round's
+    allocations and of no other's.
+    """
+
+    workflow: Workflow
+    counts: JobCounts
+    findings: tuple[Finding, ...]
+    dependents: tuple[Dependent, ...] | None
+    waiting: tuple[Job, ...]
+    requirements: Mapping[int, Requirements]
+    rounds_used: int
+    scheduler_type: str
+    configs: tuple[SchedulerConfig, ...]
+    node_classes: tuple[NodeClass, ...]
+    actions: tuple[SchedulingAction, ...]
+    allocation_stem: str

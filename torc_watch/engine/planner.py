@@ -1,0 +1,84 @@
+"""Makes the plan of the next round from what server and scheduler say; changes nothing."""
+
+from uuid import uuid4
+
+from torc_watch.core import policy
+from torc_watch.core.allocation_tokens import token_stem
+from torc_watch.core.model import SLURM, Job, JobCounts, JobStatus, SchedulingAction, Workflow
+from torc_watch.core.recovery_round import Plan, RecoverySettings, Refusal, RefusalKind
+from torc_watch.core.scheduler_choice import SchedulerChoice, chosen_type, problem_with
+from torc_watch.core.situation import Situation
+from torc_watch.engine.messages import Diagnosis
+from torc_watch.schedulers.cluster import Cluster
+from torc_watch.torc.actions import list_scheduling_actions
+from torc_watch.torc.client import TorcClient
+
+_WAITING = (JobStatus.UNINITIALIZED, JobStatus.BLOCKED, JobStatus.READY, JobStatus.CANCELED)
+
+
+async def make_plan(
+    client: TorcClient,
+    cluster: Cluster,
+    *,
+    workflow: Workflow,
+    diagnosis: Diagnosis,
+    rounds_used: int,
+    settings: RecoverySettings,
+) -> Plan | Refusal:
+    """What the next round would do. Only reads. Raises ServerError and SchedulerError.
+
+    ``workflow`` is as it was when it was diagnosed: a run that is started since then is no part of
+    the plan, and ends it.
+    """
+    scheduler_type = await _scheduler_type(client, workflow.id, settings.scheduler)
+    configs = await client.list_scheduler_configs(workflow.id, scheduler_type)
+    if problem := problem_with(
+        scheduler_type, workflow.id, known=cluster.schedulers, has_rows=bool(configs)
+    ):
+        return Refusal(kind=RefusalKind.NO_SCHEDULER, reason=problem)
+    scheduler = cluster.scheduler(scheduler_type)
+    dependents = await client.list_dependents(workflow.id)
+    return policy.plan(
+        Situation(
+            workflow=workflow,
+            counts=diagnosis.counts,
+            findings=diagnosis.findings,
+            dependents=None if dependents is None else tuple(dependents),
+            waiting=await _waiting(client, workflow.id, diagnosis.counts),
+            requirements={row.id: row for row in await client.list_requirements(workflow.id)},
+            rounds_used=rounds_used,
+            scheduler_type=scheduler.type,
+            configs=tuple(configs),
+            node_classes=await scheduler.node_classes(),
+            actions=await _actions(client, workflow.id, scheduler_type),
+            allocation_stem=token_stem(workflow.id, uuid4().hex),
+        ),
+        settings,
+    )
+
+
+async def _scheduler_type(client: TorcClient, workflow_id: int, choice: SchedulerChoice) -> str:
+    used = {each.scheduler_type for each in await client.list_allocations(workflow_id)}
+    if await client.list_scheduler_configs(workflow_id, SLURM):
+        used.add(SLURM)
+    return chosen_type(choice, used=used)
+
+
+async def _actions(
+    client: TorcClient, workflow_id: int, scheduler_type: str
+) -> tuple[SchedulingAction, ...]:
+    if scheduler_type != SLURM:
+        return ()
+    return await list_scheduling_actions(client.transport, workflow_id)
+
+
+async def _waiting(client: TorcClient, workflow_id: int, counts: JobCounts) -> tuple[Job, ...]:
+    """The jobs that have yet to run."""
+    return tuple(
+        [
+            job
+            for status in _WAITING
+            if counts.of(status)
+            for job in await client.list_jobs(workflow_id, status)
+        ]
+    )
