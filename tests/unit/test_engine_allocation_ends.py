@@ -16,6 +16,7 @@ from torc_watch.core.recovery_round import Plan, Step
 from torc_watch.core.units import MIB
 from torc_watch.engine.failure_search import FailureSearch
 from torc_watch.engine.journal import WorkflowIdentity
+from torc_watch.engine.submission import cancel_planned
 from torc_watch.engine.workers import OrphanRelease, observe
 from torc_watch.torc.requests import NewResult
 
@@ -225,6 +226,25 @@ async def test_allocation_that_we_may_have_canceled_is_no_users_act(open_site: "
             )
 
         assert (await site.watch(workflow_id)).verdict is Verdict.SUCCEEDED
+
+
+async def test_what_we_cancel_of_a_plan_is_no_users_act(open_site: "OpenSite") -> None:
+    async with open_site() as site:
+        site.scheduler.endings = {"a": [(1, None, 10.0)]}
+        site.scheduler.deaths = {2: "claimed"}
+        workflow_id = await site.submit(["a"])
+        await site.scheduler.rest()
+        await site.watch(workflow_id, once=True)
+        await site.scheduler.rest()
+
+        async with site.context() as context:
+            await cancel_planned(context, plan_of(site))
+
+        statuses = {
+            allocation.scheduler_id: allocation.status
+            for allocation in await site.client.list_allocations(workflow_id)
+        }
+        assert (site.scheduler.canceled, statuses) == ([2], {1: "complete", 2: "canceled"})
 
 
 async def test_pending_allocation_that_torc_canceled_is_submitted_again(
