@@ -31,6 +31,7 @@ from torc_watch.core.allocation import (
     AllocationStatus,
     EndCause,
     NodeClass,
+    StepEnd,
 )
 from torc_watch.core.errors import ServerError
 from torc_watch.core.events import Event, WatchEnded
@@ -92,6 +93,15 @@ def _remove_proxies() -> None:
 
 _reset_ignored_signals()
 _remove_proxies()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--slurm",
+        metavar="RELEASES",
+        help="releases of Slurm for tests/cluster, such as 22.05,24.11; by default the machine's "
+        "own and 24.11. scripts/setup-slurm installs them",
+    )
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
@@ -232,6 +242,8 @@ class SimulatedScheduler:
         self.requests: list[Submitted] = []
         self.canceled: list[int] = []
         self.failures: dict[int, str] = {}  # details of failed allocations, by number
+        self.ends: dict[int, AllocationStatus] = {}  # of those that are gone, by number
+        self.ends_of_steps: dict[int, dict[str, StepEnd]] = {}  # by number and name
         self.queued_in_vain: dict[int, str] = {}  # details of those that never start, by number
         self.nodes: tuple[NodeClass, ...] = (NodeClass(num_cpus=10, memory=8 * GIB),)
         self.seconds_to_submit: dict[int, float] = {}  # by workflow ID
@@ -264,6 +276,8 @@ class SimulatedScheduler:
 
     def _status(self, number: int) -> AllocationStatus:
         state = self.known_states.get(number, AllocationState.GONE)
+        if state is AllocationState.GONE and number in self.ends:
+            return self.ends[number]
         if state is AllocationState.ALIVE and number in self.queued_in_vain:
             detail = self.queued_in_vain[number]
             return AllocationStatus(state=state, detail=detail, never_starts=True)
@@ -271,6 +285,9 @@ class SimulatedScheduler:
             detail = self.failures[number]
             return AllocationStatus(state=state, cause=EndCause.FAILED, detail=detail)
         return AllocationStatus(state=state)
+
+    async def steps(self, numbers: Collection[int]) -> dict[int, dict[str, StepEnd]]:
+        return {each: self.ends_of_steps[each] for each in numbers if each in self.ends_of_steps}
 
     async def cancel(self, number: int) -> None:
         self.canceled.append(number)

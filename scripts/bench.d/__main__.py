@@ -12,6 +12,7 @@ import daemon
 import demo
 import recovery
 import server
+import slurm
 import torc
 import watch
 from real_torc import find_real_torc
@@ -28,6 +29,12 @@ def main() -> None:
     arguments = _arguments()
     measurements = _QUICK | {
         "daemon": partial(daemon.measure, sizes=arguments.sizes, seconds=arguments.seconds),
+        "slurm": partial(
+            slurm.measure,
+            sizes=[size for size in arguments.sizes if size <= slurm.MOST_WATCHED],
+            seconds=arguments.seconds,
+            repetitions=arguments.repetitions,
+        ),
         "torc": partial(torc.measure, repetitions=arguments.repetitions, seconds=arguments.seconds),
     }
     values: dict[str, float] = {}
@@ -44,7 +51,7 @@ def main() -> None:
 
 
 def _arguments() -> argparse.Namespace:
-    names = [*_QUICK, "daemon", "torc"]
+    names = [*_QUICK, "daemon", "slurm", "torc"]
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="|".join(names), help="benchmarks to run")
     parser.add_argument("--json", type=Path, help="output file for the values")
@@ -52,16 +59,18 @@ def _arguments() -> argparse.Namespace:
         "--seconds",
         type=float,
         default=300,
-        help="daemon, torc: duration of idle watching (default: %(default)s)",
+        help="daemon, slurm, torc: duration of idle watching (default: %(default)s)",
     )
     parser.add_argument(
         "--sizes",
         type=_sizes,
         default=(1, 100, 1_000, 10_000),
-        help="daemon: numbers of workflows, ascending (default: 1,100,1000,10000)",
+        help="daemon, slurm: numbers of workflows, ascending (default: 1,100,1000,10000)",
     )
     of_torc = parser.add_argument_group(
-        "torc", "Requires the real Torc (scripts/setup-torc); takes about half an hour."
+        "torc, slurm",
+        "Require the real Torc (scripts/setup-torc), and slurm also root and scripts/setup-slurm; "
+        "each takes about half an hour.",
     )
     of_torc.add_argument(
         "--repetitions",

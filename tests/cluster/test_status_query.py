@@ -1,23 +1,18 @@
-"""What a status query says of jobs of a real Slurm, also while its daemons are down."""
-
-import sys
-from functools import partial
-from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM, Signals
+"""What a status query says of jobs of a real Slurm; its bad days are in a module of their own."""
 
 import anyio
 import pytest
 
 from tests.rigs.slurm_cluster import SlurmCluster
 from torc_watch.core.allocation import AllocationState, AllocationStatus, EndCause
-from torc_watch.core.errors import SchedulerUnreachable
-from torc_watch.schedulers.slurm.slurm_commands import run_slurm
 from torc_watch.schedulers.slurm.status_query import query_statuses
+from torc_watch.schedulers.slurm.step_query import query_steps
 
 pytestmark = pytest.mark.slow
 
 _ALIVE, _GONE, _UNKNOWN = AllocationState.ALIVE, AllocationState.GONE, AllocationState.UNKNOWN
 _NO_JOB = 400_000_000
-_ALLOCATE = f"{sys.executable} -c 'import time; held = bytearray(400 << 20); time.sleep(60)'"
+_ALLOCATE = "python3 -c 'import time; held = bytearray(400 << 20); time.sleep(60)'"
 
 
 @pytest.fixture(autouse=True)
@@ -29,14 +24,14 @@ def _this_cluster(cluster: SlurmCluster, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 async def _state(number: int) -> AllocationState:
-    return (await query_statuses([number]))[number].state
+    return (await query_statuses({number: None}))[number].state
 
 
 async def _end(number: int) -> AllocationStatus:
     """The final status, after others that are not."""
     with anyio.fail_after(60):
         while True:
-            status = (await query_statuses([number]))[number]
+            status = (await query_statuses({number: None}))[number]
             if status.state is _GONE:
                 return status
             await anyio.sleep(0.2)
@@ -60,7 +55,7 @@ async def test_jobs_that_nobody_submitted_are_unknown() -> None:
     numbers = [_NO_JOB, _NO_JOB + 1]
 
     assert await _state(_NO_JOB) is _UNKNOWN
-    statuses = await query_statuses(numbers)
+    statuses = await query_statuses(dict.fromkeys(numbers))
     assert [statuses[number].state for number in numbers] == [_UNKNOWN, _UNKNOWN]
 
 
@@ -69,7 +64,7 @@ async def test_one_query_tells_jobs_apart(cluster: SlurmCluster) -> None:
     cluster.wait_for_end(good)
     cluster.wait_for_end(bad)
 
-    statuses = await query_statuses([good, bad, running, _NO_JOB])
+    statuses = await query_statuses(dict.fromkeys((good, bad, running, _NO_JOB)))
 
     ends = {number: (each.state, each.cause) for number, each in statuses.items()}
     assert ends == {
@@ -137,59 +132,90 @@ async def _end_or_second_life(cluster: SlurmCluster, number: int, winner: int) -
     """Queries all the while, until the job is gone, or waits again after the winner has ended."""
     with anyio.fail_after(60):
         while True:
-            status = (await query_statuses([number]))[number]
+            status = (await query_statuses({number: None}))[number]
             waits = cluster.queue_state(number).startswith("PENDING")
             if status.state is _GONE or (waits and await _state(winner) is _GONE):
                 return status
             await anyio.sleep(0.05)
 
 
-async def test_nothing_is_decided_while_the_controller_is_down(cluster: SlurmCluster) -> None:
-    number = cluster.submit("true")
-    cluster.wait_for_end(number)
+async def test_requeued_job_is_followed_into_its_next_life(cluster: SlurmCluster) -> None:
+    number = cluster.submit("exec sleep 60", "--requeue")
+    cluster.wait_for_queue_state(number, "RUNNING")
+    first = (await query_statuses({number: None}))[number]
 
-    with cluster.without("slurmctld"), pytest.raises(SchedulerUnreachable, match="controller"):
-        await query_statuses([number])
+    cluster.run("scontrol", "requeue", str(number))
+    cluster.wait_for_queue_state(number, "PENDING")
+    between = (await query_statuses({number: None}))[number]
+    cluster.run("scontrol", "update", f"jobid={number}", "starttime=now")  # not in two minutes
+    cluster.wait_for_queue_state(number, "RUNNING")
+    second = (await query_statuses({number: None}))[number]
 
-    assert (await _end(number)).cause is None
+    assert (between.state, between.began) == (_ALIVE, None)
+    assert first.began is not None
+    assert second.began is not None
+    assert first.began < second.began
 
-
-async def test_nothing_is_decided_while_the_controller_hangs(cluster: SlurmCluster) -> None:
-    number = cluster.submit("sleep 60")
-
-    cluster.send_signal("slurmctld", SIGSTOP)
-    try:
-        with pytest.raises(SchedulerUnreachable, match="timed out"):
-            await query_statuses([number])
-    finally:
-        cluster.send_signal("slurmctld", SIGCONT)
-
-    assert await _state(number) is _ALIVE
-
-
-async def test_end_is_unknown_while_accounting_is_down(cluster: SlurmCluster) -> None:
-    with cluster.without("slurmdbd"):
-        running, ended = cluster.submit("sleep 60"), cluster.submit("true")
-        cluster.wait_for_queue_state(ended, "COMPLETED")
-        statuses = await query_statuses([running, ended])
-
-    assert (statuses[running].state, statuses[ended].state) == (_ALIVE, _UNKNOWN)
-    assert "sacct" in statuses[ended].detail
-    assert (await _end(ended)).cause is None
+    cluster.run("scancel", str(number))
+    end = await _end(number)
+    assert (end.cause, end.began) == (EndCause.CANCELED, second.began)
+    assert end.ended is not None
+    assert end.ended >= second.began
 
 
 @pytest.mark.parametrize(
-    ("how", "message"),
+    ("options", "words"),
     [
-        (SIGTERM, "authentication"),
-        (SIGKILL, "did not answer within 6 seconds"),  # its socket is left, and clients hang on it
+        (["--partition=short", "--time=60"], "will never start (PartitionTimeLimit)"),
+        (["--hold"], "is held (JobHeldUser)"),
+        (["--partition=down"], "cannot start now (PartitionDown)"),
+        (["--begin=now+1hour"], ""),
     ],
 )
-async def test_nothing_is_decided_without_authentication(
-    cluster: SlurmCluster, how: Signals, message: str
+async def test_job_that_does_not_simply_wait_says_so(
+    cluster: SlurmCluster, options: list[str], words: str
 ) -> None:
-    number = cluster.submit("true")
-    cluster.wait_for_end(number)
+    number = cluster.submit("true", *options)
+    cluster.wait_for_queue_state(number, "PENDING " + words.rpartition("(")[2].rstrip(")"))
 
-    with cluster.without("munged", how), pytest.raises(SchedulerUnreachable, match=message):
-        await query_statuses([number], partial(run_slurm, time_limit=6))
+    status = (await query_statuses({number: None}))[number]
+
+    assert status.state is _ALIVE
+    assert status.detail.startswith(words)
+    assert bool(status.detail) == bool(words)
+
+
+async def test_job_is_known_by_its_name(cluster: SlurmCluster) -> None:
+    ended = cluster.submit("true", "--job-name=tw-7-r1-aa-0")
+    alive = cluster.submit("sleep 60", f"--job-name={'n' * 19}")
+    cluster.wait_for_end(ended)
+
+    assert (await query_statuses({ended: "tw-7-r1-aa-0"}))[ended].state is _GONE
+    assert (await query_statuses({alive: "n" * 19}))[alive].state is _ALIVE
+    wrong = await query_statuses({ended: "tw-7-r1-aa-1", alive: "n" * 18})
+    assert [wrong[number].state for number in (ended, alive)] == [_UNKNOWN, _UNKNOWN]
+
+
+@pytest.mark.parametrize("name", ["a|b\n7|RUNNING|0", "", "ä" * 30, "x" * 1000, "--jobs=1 %i"])
+async def test_name_that_another_program_chose_does_no_harm(
+    cluster: SlurmCluster, name: str
+) -> None:
+    number = cluster.submit("sleep 60", f"--job-name={name}")
+    cluster.wait_for_queue_state(number, "RUNNING")
+    assert await _state(number) is _ALIVE
+
+    cluster.run("scancel", str(number))
+
+    assert (await _end(number)).cause is EndCause.CANCELED
+
+
+async def test_step_says_why_it_was_killed(cluster: SlurmCluster) -> None:
+    name = "wf1_j2_r0_a1"
+    number = cluster.submit(f"srun --job-name={name} {_ALLOCATE}; exit 0", "--mem=100")
+    assert (await _end(number)).cause is None
+
+    (step,) = [row for row in (await query_steps([number]))[number] if row.name == name]
+
+    known = cluster.memory_enforcement == "cgroup"
+    assert step.state == ("OUT_OF_MEMORY" if known else "CANCELLED")
+    assert step.start is not None

@@ -34,6 +34,7 @@ async def test_slurm_configs_are_read(client: TorcClient) -> None:
         num_cpus=None,
         memory=None,
         runtime=4 * 3600,
+        options=("--account=acct1",),
     )
     assert gpu == SchedulerConfig(
         id=gpu.id,
@@ -44,6 +45,7 @@ async def test_slurm_configs_are_read(client: TorcClient) -> None:
         num_gpus=4,
         num_nodes=2,
         runtime=4 * 3600,
+        options=("--account=acct1", "--gres=gpu:4", "--cpus-per-task=8"),
     )
     assert await client.list_scheduler_configs(workflow_id, "local") == []
     assert await client.list_scheduler_configs(workflow_id, "pbs") == []

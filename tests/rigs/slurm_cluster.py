@@ -1,18 +1,16 @@
 """A real Slurm cluster on this machine: munge, MariaDB, slurmdbd, slurmctld and four slurmd.
 
 It needs root and what scripts/setup-slurm installs. Everything is in one folder, on free ports,
-and nothing in /etc is read. The processes, those of jobs too, are in a PID namespace whose first
-process reads from a pipe of this one. So all of them end when this process ends, however that
-happens, and the folder is removed after them. Commands of Slurm, and everything else, reach the
-cluster from outside of the namespace: ``environment`` says where it is.
+and nothing in /etc is read. All processes, also those of jobs, are in a namespace that ends when
+this process ends, however that happens, and the folder is removed after them. Commands of Slurm,
+and everything else, reach the cluster from outside: ``environment`` says where it is. Any release
+that ``slurm_release`` finds can be started.
 """
 
 import os
 import secrets
-import shutil
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -24,51 +22,21 @@ from typing import Literal
 
 from tests.rigs.slurm_configuration import (
     ACCOUNTS,
-    CGROUP_CONFIGURATION,
     QOS,
     MemoryEnforcement,
     SlurmSite,
+    cgroup_configuration,
     slurm_configuration,
     slurmdbd_configuration,
 )
+from tests.rigs.slurm_namespace import namespace, only_child
+from tests.rigs.slurm_release import PATH, release_named
 
-PROGRAMS = (
-    *("munged", "mariadbd", "mariadb-install-db", "mariadb", "slurmdbd", "slurmctld", "slurmd"),
-    *("sbatch", "squeue", "sacct", "scancel", "sacctmgr", "unshare", "nsenter", "setpriv"),
-)
 Daemon = Literal["munged", "mariadbd", "slurmdbd", "slurmctld"]
 
 _TIMEOUT = 60.0  # seconds; generous, for busy machines
 _PORTS = 3 + 4  # slurmctld, slurmdbd, MariaDB, a slurmd for each node
-_PATH = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
 _CGROUPS = Path("/sys/fs/cgroup")
-# Process 1 of the namespace reaps what has lost its parent, and lives as long as the pipe is open.
-_INIT = """
-import os, signal, sys
-def reap(*_):
-    try:
-        while os.waitpid(-1, os.WNOHANG)[0]: pass
-    except ChildProcessError:
-        pass
-signal.signal(signal.SIGCHLD, reap)
-print("ready", flush=True)
-sys.stdin.read()
-"""
-# When unshare has ended, so have all jobs: only then can the folder and the cgroups be removed.
-_RUN_AND_CLEAN = """
-unshare --mount --pid --fork --mount-proc "$1" -c "$2"
-rm -rf "$3"
-find /sys/fs/cgroup -maxdepth 2 -type d -path "*/slurm_$4*" 2>/dev/null |
-    while read -r group; do find "$group" -depth -type d -exec rmdir {} +; done
-"""
-
-
-def missing_requirement() -> str | None:
-    """Why no cluster can be started on this machine, or None."""
-    if os.geteuid() != 0:
-        return "only root can start a Slurm cluster whose processes end with the tests"
-    missing = [name for name in PROGRAMS if shutil.which(name, path=_PATH) is None]
-    return f"missing: {', '.join(missing)}; run scripts/setup-slurm" if missing else None
 
 
 @dataclass(slots=True)
@@ -88,6 +56,11 @@ class SlurmCluster:
         return self.site.nodes
 
     @property
+    def release(self) -> tuple[int, int]:
+        """What it does may depend on it: ``cluster.release >= (24, 11)``."""
+        return self.site.release.version
+
+    @property
     def memory_enforcement(self) -> MemoryEnforcement:
         """Who kills a job for its memory; without cgroups no job ends as OUT_OF_MEMORY."""
         return self.site.memory_enforcement
@@ -98,7 +71,8 @@ class SlurmCluster:
 
         The commands here get nothing else: settings of the user change what Slurm's commands do.
         """
-        return {"SLURM_CONF": str(self.site.configuration), "PATH": _PATH}
+        path = f"{self.site.scripts}:{PATH}"
+        return {"SLURM_CONF": str(self.site.configuration), "PATH": path}
 
     def run(
         self, *words: str | Path, status: int | None = 0, variables: Mapping[str, str] | None = None
@@ -161,7 +135,7 @@ class SlurmCluster:
     def send_signal(self, daemon: Daemon | str, number: Signals) -> None:
         """SIGSTOP and SIGCONT, for example: a daemon that hangs."""
         parent = self._daemons[daemon].pid
-        os.kill(_only_child(parent), number)
+        os.kill(only_child(parent), number)
         if number is SIGCONT:  # nsenter stops together with its child
             os.kill(parent, SIGCONT)
 
@@ -226,17 +200,24 @@ class SlurmCluster:
 
 
 @contextmanager
-def open_cluster() -> Iterator[SlurmCluster]:
-    """A cluster with the partitions, accounts and QOS of ``slurm_configuration``, idle."""
-    folder = Path(mkdtemp(prefix="torc-watch-slurm-"))
-    port = _free_ports()
-    site = SlurmSite(folder=folder, port=port, memory_enforcement=_memory_enforcement())
+def open_cluster(release: str | None = None) -> Iterator[SlurmCluster]:
+    """A cluster with the partitions, accounts and QOS of ``slurm_configuration``, idle.
+
+    ``release`` is a name such as ``24.11``; None is the machine's own.
+    """
+    site = SlurmSite(
+        release=release_named(release),
+        folder=Path(mkdtemp(prefix="torc-watch-slurm-")),
+        port=_free_ports(),
+        memory_enforcement=_memory_enforcement(),
+    )
+    _write_configuration(site)
     daemons: dict[str, subprocess.Popen[bytes]] = {}
     with ExitStack() as stack:
-        pid = stack.enter_context(_namespace(site))
+        pid = stack.enter_context(namespace(site))
         stack.callback(_end_all, daemons)
         cluster = SlurmCluster(site=site, pid=pid, _daemons=daemons)
-        _write_configuration(site)
+        site.release.write_scripts(site.scripts, pid)
         cluster.run(*site.install_database_command)
         for daemon in ("munged", "mariadbd"):
             cluster.start(daemon)
@@ -257,26 +238,6 @@ def wait_until(condition: Callable[[], bool], what: str, timeout: float = _TIMEO
         time.sleep(0.05)
 
 
-@contextmanager
-def _namespace(site: SlurmSite) -> Iterator[int]:
-    """The number, as seen from here, of process 1 in a new PID namespace."""
-    script = ("sh", "-c", _RUN_AND_CLEAN, "sh")
-    with subprocess.Popen(
-        [*script, sys.executable, _INIT, site.folder, site.node_prefix],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        start_new_session=True,  # it cleans up after a Ctrl-C too
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdin is not None
-        try:
-            assert process.stdout.readline() == b"ready\n"
-            yield _only_child(_only_child(process.pid))
-        finally:
-            process.stdin.close()
-            process.wait(_TIMEOUT)
-
-
 def _end_all(daemons: Mapping[str, subprocess.Popen[bytes]]) -> None:
     """The daemons themselves end with the namespace, which waits for these if they are stopped."""
     for daemon in daemons.values():
@@ -284,13 +245,9 @@ def _end_all(daemons: Mapping[str, subprocess.Popen[bytes]]) -> None:
         daemon.wait(_TIMEOUT)
 
 
-def _only_child(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/task/{pid}/children").read_text())
-
-
 def _write_configuration(site: SlurmSite) -> None:
     site.folder.chmod(0o755)  # jobs of other users use the configuration and the socket of munge
-    for name in ("etc", "log", "run", "munge", "state", "spool", "work", "mysql"):
+    for name in ("bin", "etc", "log", "run", "munge", "state", "spool", "work", "mysql"):
         (site.folder / name).mkdir()
     key = site.folder / "etc/munge.key"
     key.touch(0o600)
@@ -299,8 +256,7 @@ def _write_configuration(site: SlurmSite) -> None:
     private = site.folder / "etc/slurmdbd.conf"
     private.touch(0o600)
     private.write_text(slurmdbd_configuration(site))
-    if site.memory_enforcement == "cgroup":
-        (site.folder / "etc/cgroup.conf").write_text(CGROUP_CONFIGURATION)
+    (site.folder / "etc/cgroup.conf").write_text(cgroup_configuration(site))
 
 
 def _memory_enforcement() -> MemoryEnforcement:

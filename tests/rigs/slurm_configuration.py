@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from tests.rigs.slurm_release import SlurmRelease
+
 MemoryEnforcement = Literal["cgroup", "polling"]  # polling: jobacct_gather with OverMemoryKill
 
 _USER = getpass.getuser()
@@ -32,19 +34,13 @@ QOS = (
     ("add", "qos", "waiting", "MaxJobsPerUser=1"),
     ("modify", "user", _USER, "set", "qos+=limited,waiting"),
 )
-CGROUP_CONFIGURATION = """\
-CgroupPlugin=cgroup/v1
-CgroupAutomount=no
-CgroupMountpoint=/sys/fs/cgroup
-ConstrainRAMSpace=yes
-ConstrainSwapSpace=no
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlurmSite:
     """Where a cluster is. ``port`` is the first of its ports."""
 
+    release: SlurmRelease
     folder: Path
     port: int
     memory_enforcement: MemoryEnforcement
@@ -62,6 +58,11 @@ class SlurmSite:
     def nodes(self) -> tuple[str, ...]:
         """Three with 4 CPUs and 4,000 MB, one with 8 CPUs and 16,000 MB."""
         return tuple(f"{self.node_prefix}{number}" for number in range(1, 5))
+
+    @property
+    def scripts(self) -> Path:
+        """Commands of Slurm for programs outside of the namespace; empty inside."""
+        return self.folder / "bin"
 
     @property
     def configuration(self) -> Path:
@@ -101,6 +102,7 @@ class SlurmSite:
             *("--innodb-buffer-pool-size=64M", "--innodb-log-file-size=16M"),
             *("--innodb-lock-wait-timeout=900", "--innodb-flush-log-at-trx-commit=0"),
             *("--skip-log-bin", "--performance-schema=OFF"),
+            "--loose-innodb-snapshot-isolation=OFF",  # of newer ones; slurmdbd would fail with it
         )
 
     @property
@@ -209,6 +211,19 @@ StorageLoc=slurm_acct_db
 LogFile={site.folder}/log/slurmdbd.log
 PidFile={site.folder}/run/slurmdbd.pid
 CommitDelay=1
+"""
+
+
+def cgroup_configuration(site: SlurmSite) -> str:
+    """The text of cgroup.conf, which Slurm looks for beside slurm.conf."""
+    if site.memory_enforcement == "polling":
+        return "CgroupPlugin=disabled\n" if site.release.version >= (23, 11) else ""
+    mount = "CgroupAutomount=no\n" if site.release.version < (23, 11) else ""
+    return f"""\
+CgroupPlugin=cgroup/v1
+{mount}CgroupMountpoint=/sys/fs/cgroup
+ConstrainRAMSpace=yes
+ConstrainSwapSpace=no
 """
 
 

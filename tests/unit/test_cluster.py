@@ -5,7 +5,13 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from torc_watch.core.allocation import AllocationSpec, AllocationState, AllocationStatus, NodeClass
+from torc_watch.core.allocation import (
+    AllocationSpec,
+    AllocationState,
+    AllocationStatus,
+    NodeClass,
+    StepEnd,
+)
 from torc_watch.core.errors import SchedulerError
 from torc_watch.core.model import Allocation
 from torc_watch.core.units import GIB
@@ -40,6 +46,9 @@ class FixedScheduler:
     async def statuses(self, numbers: Collection[int]) -> dict[int, AllocationStatus]:
         self.queried.append(set(numbers))
         return dict.fromkeys(numbers, self.status)
+
+    async def steps(self, _numbers: Collection[int]) -> dict[int, dict[str, StepEnd]]:
+        return {}
 
     async def cancel(self, number: int) -> None:
         self.canceled.append(number)
@@ -81,6 +90,17 @@ async def test_each_scheduler_is_queried_once_for_its_own_allocations(
 
     assert seen == tuple(zip(allocations, (GONE, ALIVE, ALIVE, UNKNOWN), strict=True))
     assert (local.queried, slurm.queried) == ([{1}], [{1, 2}])
+
+
+async def test_minimum_interval_is_of_one_scheduler(
+    local: FixedScheduler, slurm: FixedScheduler
+) -> None:
+    cluster = Cluster.of(local, slurm, machine=ThisMachine(), min_intervals={"slurm": 3600})
+    local.status = ALIVE
+    allocations = [allocation("local", 1), allocation("slurm", 1)]
+    for _ in range(2):
+        await cluster.statuses(allocations, max_age=1e-9)
+    assert (local.queried, slurm.queried) == ([{1}, {1}], [{1}])
 
 
 async def test_no_scheduler_is_queried_without_allocations(

@@ -14,7 +14,7 @@ import pytest
 
 from torc_watch.core.assessment import WorkflowState, workflow_state
 from torc_watch.core.diagnosis import Cause
-from torc_watch.engine.diagnoser import Diagnoser
+from torc_watch.engine.failure_search import FailureSearch
 from torc_watch.engine.workers import observe
 from torc_watch.schedulers.cluster import Cluster
 from torc_watch.schedulers.local.local_scheduler import LocalScheduler
@@ -75,8 +75,8 @@ async def findings(version: str, name: str, directory: Path) -> dict[str, tuple[
         cluster = Cluster.of(LocalScheduler(directory), machine=ThisMachine())
         observation = await observe(client, cluster, 1, with_counts=True, max_age=0)
         assert observation.counts is not None
-        diagnoser = Diagnoser(client, report=lambda _: None)
-        diagnosis = await diagnoser.diagnose(observation, observation.counts)
+        search = FailureSearch(client, cluster)
+        diagnosis = await search.diagnose(observation, observation.counts, directory)
     return {each.job.name: (each.cause, each.reason) for each in diagnosis.findings}
 
 

@@ -9,7 +9,13 @@ import anyio
 import pytest
 
 from torc_watch.core import events
-from torc_watch.core.allocation import AllocationSpec, AllocationState, AllocationStatus, NodeClass
+from torc_watch.core.allocation import (
+    AllocationSpec,
+    AllocationState,
+    AllocationStatus,
+    NodeClass,
+    StepEnd,
+)
 from torc_watch.core.errors import SchedulerError, SchedulerUnreachable
 from torc_watch.core.events import Verdict
 from torc_watch.core.recovery_round import RecoverySettings
@@ -53,6 +59,9 @@ class FailingScheduler:
 
     async def statuses(self, numbers: Collection[int]) -> dict[int, AllocationStatus]:
         return dict(await self._call("statuses", numbers))
+
+    async def steps(self, numbers: Collection[int]) -> dict[int, dict[str, StepEnd]]:
+        return dict(await self._call("steps", numbers))
 
     async def cancel(self, number: int) -> None:
         await self._call("cancel", number)

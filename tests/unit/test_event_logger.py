@@ -10,6 +10,7 @@ from torc_watch.core import events
 from torc_watch.core.assessment import Orphans
 from torc_watch.core.events import FailedJob, Verdict
 from torc_watch.core.model import Job, JobCounts, JobStatus
+from torc_watch.core.orphaned_job import OrphanEvidence, explain_orphan
 from torc_watch.daemon import daemon_events
 from torc_watch.daemon.daemon_events import DaemonEvent, WorkflowEvent
 from torc_watch.logs.event_logger import event_logger, json_lines, source
@@ -61,9 +62,10 @@ def test_line_has_all_fields_of_the_event() -> None:
 
 def test_counts_and_invalid_text_are_plain_json() -> None:
     counted = logged(events.JobsCounted(workflow_id=7, counts=JobCounts({JobStatus.READY: 2})))
-    found = logged(events.OrphansFound(workflow_id=7, orphans=Orphans(running=((JOB, 3),))))
+    orphan = explain_orphan(OrphanEvidence(job=JOB, requirements=None, run_id=1, node_id=3))
+    found = logged(events.OrphansFound(workflow_id=7, orphans=Orphans(running=(orphan,))))
     assert counted["counts"] == {"by_status": {"ready": 2}}
-    assert found["orphans"]["running"][0][0]["name"] == "\ud800"
+    assert found["orphans"]["running"][0]["finding"]["job"]["name"] == "\ud800"
 
 
 @pytest.mark.parametrize(

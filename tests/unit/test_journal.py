@@ -299,8 +299,8 @@ def test_write_ahead_log_is_read_and_removed(path: Path, journal: Journal) -> No
     with closing(sqlite3.connect(path)) as database:
         database.execute("PRAGMA journal_mode = WAL")
         database.execute(
-            "INSERT INTO watch (id, server, workflow_id, created, began) VALUES (5, ?, 7, ?, '')",
-            (WORKFLOW.server, WORKFLOW.created),
+            "INSERT INTO watch (id, server, workflow_id, created, began) VALUES (5, ?, 7, ?, ?)",
+            (WORKFLOW.server, WORKFLOW.created, "2026-01-01T00:00:00.000+00:00"),
         )
         database.commit()
         left = {file.name: file.read_bytes() for file in path.parent.iterdir()}

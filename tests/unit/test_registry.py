@@ -53,7 +53,8 @@ def test_journal_of_an_earlier_version_is_migrated(path: Path, version: int) -> 
         for migration in MIGRATIONS[:version]:
             database.executescript(migration)
         database.execute(
-            "INSERT INTO watch (server, workflow_id, created, began) VALUES ('s', 7, 'then', '')"
+            "INSERT INTO watch (server, workflow_id, created, began) VALUES ('s', 7, 'then', "
+            "'2026-01-01T00:00:00.000+00:00')"
         )
         database.execute(f"PRAGMA user_version = {version}")
         database.commit()

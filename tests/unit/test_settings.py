@@ -217,7 +217,7 @@ def test_torc_that_cannot_be_run_is_refused(
     environment.chdir(tmp_path)
     environment.setenv("PATH", str(torc.parent))
     environment.setenv("TORC_WATCHD_LOCAL_RUNNER", name)
-    with pytest.raises(InvalidInput, match=f"The local runner '{name}' is not a program"):
+    with pytest.raises(InvalidInput, match=f"local_runner is '{name}', which is not a program"):
         Settings().torc_program()
 
 

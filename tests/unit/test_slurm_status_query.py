@@ -1,15 +1,23 @@
 """How many commands a status query runs, and what their failures do to it."""
 
+from collections.abc import Collection, Mapping
+
+import anyio
 import pytest
 
 from torc_watch.core.allocation import AllocationState
 from torc_watch.core.errors import SchedulerError, SchedulerUnreachable
-from torc_watch.schedulers.slurm.slurm_commands import INVALID_NUMBER
-from torc_watch.schedulers.slurm.status_query import query_statuses
+from torc_watch.schedulers.slurm.job_status import LOST_AFTER
+from torc_watch.schedulers.slurm.slurm_commands import INVALID_NUMBER, NO_ACCOUNTING
+from torc_watch.schedulers.slurm.status_query import StatusQuery
+from torc_watch.schedulers.slurm.step_query import query_steps
 
 _ALIVE, _GONE, _UNKNOWN = AllocationState.ALIVE, AllocationState.GONE, AllocationState.UNKNOWN
-_NO_QUEUE = "JOBID|STATE\n"
-_NO_ACCOUNTING = "JobIDRaw|State|ExitCode|NodeList\n"
+_OWN = 2001
+_NO_QUEUE = "JOBID|STATE|UID|START_TIME|END_TIME|NODELIST|NAME                |REASON\n"
+_NO_LIVES = "JobIDRaw|State|ExitCode|NodeList|UID|Start|End|ElapsedRaw|JobName\n"
+_ABSENT = SchedulerError(f"sacct failed with status 1: {NO_ACCOUNTING}.")
+_DOWN = SchedulerUnreachable("slurmdbd is down")
 
 Answer = str | SchedulerError
 
@@ -34,54 +42,109 @@ class _Slurm:
         return [command[0] for command in self.calls]
 
 
-async def _states(slurm: _Slurm, *numbers: int) -> dict[int, AllocationState]:
-    statuses = await query_statuses(numbers, slurm)
+def _queue(states: Mapping[int, str]) -> str:
+    rows = (f"{n}|{state}|{_OWN}|1|2|n1|x|None\n" for n, state in states.items())
+    return _NO_QUEUE + "".join(rows)
+
+
+def _lives(states: Mapping[int, str]) -> str:
+    rows = (f"{n}|{state}|0:0|n1|{_OWN}|1|2|1|x\n" for n, state in states.items())
+    return _NO_LIVES + "".join(rows)
+
+
+def _query(slurm: _Slurm) -> StatusQuery:
+    return StatusQuery(slurm, user=_OWN)
+
+
+async def _states(query: StatusQuery, numbers: Collection[int]) -> dict[int, AllocationState]:
+    statuses = await query.statuses(dict.fromkeys(numbers))
     return {number: status.state for number, status in statuses.items()}
 
 
 async def test_one_command_of_each_kind_serves_all_allocations() -> None:
     slurm = _Slurm(
-        squeue=[_NO_QUEUE + "1|RUNNING\n2|COMPLETED\n"],
-        sacct=[_NO_ACCOUNTING + "2|COMPLETED|0:0|n1\n3|TIMEOUT|0:0|n1\n"],
+        squeue=[_queue({1: "RUNNING", 2: "COMPLETED"})],
+        sacct=[_lives({2: "COMPLETED", 3: "TIMEOUT"})],
     )
 
-    assert await _states(slurm, 3, 2, 1) == {1: _ALIVE, 2: _GONE, 3: _GONE}
+    assert await _states(_query(slurm), [3, 2, 1]) == {1: _ALIVE, 2: _GONE, 3: _GONE}
     assert slurm.programs == ["squeue", "sacct"]
     assert "--jobs=1,2,3" in slurm.calls[0]
     assert "--jobs=2,3" in slurm.calls[1]
 
 
 async def test_accounting_is_not_queried_while_all_are_alive() -> None:
-    slurm = _Slurm(squeue=[_NO_QUEUE + "1|RUNNING\n2|PENDING\n"], sacct=[])
+    slurm = _Slurm(squeue=[_queue({1: "RUNNING", 2: "PENDING"})], sacct=[])
 
-    assert await _states(slurm, 1, 2) == {1: _ALIVE, 2: _ALIVE}
+    assert await _states(_query(slurm), [1, 2]) == {1: _ALIVE, 2: _ALIVE}
     assert slurm.programs == ["squeue"]
 
 
 async def test_no_command_is_run_for_no_allocation() -> None:
     slurm = _Slurm(squeue=[], sacct=[])
 
-    assert await _states(slurm) == {}
+    assert await _states(_query(slurm), []) == {}
+    assert await query_steps([], slurm) == {}
     assert slurm.calls == []
+
+
+async def test_queue_of_the_user_is_asked_for_where_numbers_would_be_too_many() -> None:
+    numbers = range(1, 30_001)
+    slurm = _Slurm(squeue=[_queue({1: "RUNNING"})], sacct=[_lives({30_000: "FAILED"})])
+
+    states = await _states(_query(slurm), numbers)
+
+    assert (states[1], states[30_000], states[2]) == (_ALIVE, _GONE, _UNKNOWN)
+    assert slurm.programs == ["squeue", "sacct"]
+    assert "--me" in slurm.calls[0]
+    assert max(len(word) for call in slurm.calls for word in call) < 128 * 1024
+
+
+@pytest.mark.looptime
+async def test_job_that_accounting_was_not_asked_for_is_never_lost() -> None:
+    numbers = range(1, 10_002)
+    query = _query(_Slurm(squeue=[_NO_QUEUE], sacct=[_NO_LIVES]))
+
+    await _states(query, numbers)
+    await anyio.sleep(LOST_AFTER + 1)
+    states = await _states(query, numbers)
+
+    assert (states[1], states[2]) == (_UNKNOWN, _GONE)
+
+
+async def test_job_counts_only_under_its_name() -> None:
+    slurm = _Slurm(
+        squeue=[_queue({1: "RUNNING", 2: "RUNNING"})], sacct=[_lives({3: "FAILED", 4: "FAILED"})]
+    )
+
+    statuses = await _query(slurm).statuses({1: "x", 2: "y", 3: "x", 4: "y"})
+
+    states = [statuses[number].state for number in (1, 2, 3, 4)]
+    assert states == [_ALIVE, _UNKNOWN, _GONE, _UNKNOWN]
 
 
 async def test_number_that_squeue_does_not_know_is_no_error() -> None:
     """Of a single one squeue says so by failing, of several by an empty table."""
     slurm = _Slurm(
         squeue=[SchedulerError(f"slurm_load_jobs error: {INVALID_NUMBER}")],
-        sacct=[_NO_ACCOUNTING + "1|COMPLETED|0:0|n1\n"],
+        sacct=[_lives({1: "COMPLETED"})],
     )
 
-    assert await _states(slurm, 1) == {1: _GONE}
+    assert await _states(_query(slurm), [1]) == {1: _GONE}
+
+
+async def test_failure_for_several_numbers_is_an_error() -> None:
+    slurm = _Slurm(squeue=[SchedulerError(INVALID_NUMBER)], sacct=[_NO_LIVES])
+
+    with pytest.raises(SchedulerError, match=INVALID_NUMBER):
+        await _states(_query(slurm), [1, 2])
 
 
 @pytest.mark.looptime
 async def test_query_is_repeated_once_while_slurm_is_unreachable() -> None:
-    slurm = _Slurm(
-        squeue=[SchedulerUnreachable("down"), _NO_QUEUE + "1|RUNNING\n"], sacct=[_NO_ACCOUNTING]
-    )
+    slurm = _Slurm(squeue=[SchedulerUnreachable("down"), _queue({1: "RUNNING"})], sacct=[_NO_LIVES])
 
-    assert await _states(slurm, 1) == {1: _ALIVE}
+    assert await _states(_query(slurm), [1]) == {1: _ALIVE}
     assert slurm.programs == ["squeue", "squeue"]
 
 
@@ -90,37 +153,105 @@ async def test_query_is_repeated_once_while_slurm_is_unreachable() -> None:
     ("answer", "calls"), [(SchedulerUnreachable("down"), 2), (SchedulerError("refused"), 1)]
 )
 async def test_error_of_squeue_decides_nothing(answer: SchedulerError, calls: int) -> None:
-    slurm = _Slurm(squeue=[answer], sacct=[_NO_ACCOUNTING + "1|COMPLETED|0:0|n1\n"])
+    slurm = _Slurm(squeue=[answer], sacct=[_lives({1: "COMPLETED"})])
 
     with pytest.raises(SchedulerError, match=str(answer)):
-        await _states(slurm, 1)
+        await _states(_query(slurm), [1])
     assert slurm.programs == ["squeue"] * calls
 
 
 @pytest.mark.looptime
 async def test_silence_of_squeue_is_no_answer() -> None:
     """Empty output with exit status 0, as of some sites' own squeue."""
-    slurm = _Slurm(squeue=[""], sacct=[_NO_ACCOUNTING + "1|COMPLETED|0:0|n1\n"])
+    slurm = _Slurm(squeue=[""], sacct=[_lives({1: "COMPLETED"})])
 
     with pytest.raises(SchedulerUnreachable):
-        await _states(slurm, 1)
+        await _states(_query(slurm), [1])
 
 
 @pytest.mark.looptime
-async def test_allocations_are_unknown_without_accounting_unless_alive() -> None:
-    slurm = _Slurm(
-        squeue=[_NO_QUEUE + "1|RUNNING\n2|COMPLETED\n"],
-        sacct=[SchedulerUnreachable("slurmdbd is down")],
-    )
+async def test_allocations_are_unknown_while_accounting_is_down_unless_alive() -> None:
+    slurm = _Slurm(squeue=[_queue({1: "RUNNING", 2: "COMPLETED"})], sacct=[_DOWN])
+    query = _query(slurm)
 
-    statuses = await query_statuses([1, 2, 3], slurm)
+    statuses = await query.statuses(dict.fromkeys((1, 2, 3)))
 
     assert [statuses[number].state for number in (1, 2, 3)] == [_ALIVE, _UNKNOWN, _UNKNOWN]
     assert statuses[3].detail == "slurmdbd is down"
+    assert query.has_accounting
 
 
 @pytest.mark.looptime
 async def test_silence_of_accounting_decides_nothing() -> None:
     slurm = _Slurm(squeue=[_NO_QUEUE], sacct=[""])
 
-    assert await _states(slurm, 1, 2) == {1: _UNKNOWN, 2: _UNKNOWN}
+    assert await _states(_query(slurm), [1, 2]) == {1: _UNKNOWN, 2: _UNKNOWN}
+
+
+async def test_accounting_that_does_not_exist_is_asked_once() -> None:
+    slurm = _Slurm(squeue=[_queue({1: "COMPLETED", 2: "RUNNING"})], sacct=[_ABSENT])
+    query = _query(slurm)
+
+    for _ in range(3):
+        assert await _states(query, [1, 2, 3]) == {1: _GONE, 2: _ALIVE, 3: _UNKNOWN}
+        assert not query.has_accounting
+    assert slurm.programs == ["squeue", "sacct", "squeue", "squeue"]
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize("accounting", [_NO_LIVES, _ABSENT])
+async def test_job_that_slurm_does_not_know_is_gone_after_two_answers_far_apart(
+    accounting: Answer,
+) -> None:
+    query = _query(_Slurm(squeue=[_NO_QUEUE], sacct=[accounting]))
+
+    seen = []
+    for pause in (0.0, LOST_AFTER - 1, 2.0, 0.0):
+        await anyio.sleep(pause)
+        seen.append((await _states(query, [1]))[1])
+
+    assert seen == [_UNKNOWN, _UNKNOWN, _GONE, _GONE]
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize(
+    ("squeue", "sacct"),
+    [
+        ([_NO_QUEUE, _queue({1: "RUNNING"}), _NO_QUEUE], [_NO_LIVES]),
+        # When slurmdbd is back, its rows are not.
+        ([_NO_QUEUE], [_NO_LIVES, _DOWN, _DOWN, _NO_LIVES]),
+    ],
+)
+async def test_job_that_was_not_missing_all_the_while_is_not_gone(
+    squeue: list[Answer], sacct: list[Answer]
+) -> None:
+    query = _query(_Slurm(squeue=squeue, sacct=sacct))
+
+    await _states(query, [1])
+    await anyio.sleep(LOST_AFTER)
+    await _states(query, [1])
+    await anyio.sleep(LOST_AFTER)
+
+    assert await _states(query, [1]) == {1: _UNKNOWN}
+
+
+@pytest.mark.looptime
+async def test_query_for_others_does_not_make_a_job_less_missing() -> None:
+    query = _query(_Slurm(squeue=[_NO_QUEUE], sacct=[_NO_LIVES]))
+
+    await _states(query, [1])
+    await anyio.sleep(LOST_AFTER / 2)
+    await _states(query, [2])
+    await anyio.sleep(LOST_AFTER / 2 + 1)
+
+    assert await _states(query, [1, 2]) == {1: _GONE, 2: _UNKNOWN}
+
+
+async def test_steps_are_asked_for_with_one_command() -> None:
+    step = "2.0|OUT_OF_MEMORY|0:125|n1||5|6|1|wf1_j2_r0_a1\n"
+    slurm = _Slurm(squeue=[], sacct=[_lives({1: "COMPLETED", 2: "COMPLETED"}) + step])
+
+    ((number, (row,)),) = (await query_steps([1, 2], slurm)).items()
+
+    assert (number, row.name, row.state) == (2, "wf1_j2_r0_a1", "OUT_OF_MEMORY")
+    assert "--jobs=1,2" in slurm.calls[0]

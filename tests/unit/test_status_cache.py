@@ -15,6 +15,7 @@ from torc_watch.core.allocation import (
     AllocationStatus,
     EndCause,
     NodeClass,
+    StepEnd,
 )
 from torc_watch.core.errors import SchedulerUnreachable
 from torc_watch.core.units import GIB
@@ -58,6 +59,9 @@ class SlowScheduler:
     async def submit(self, _spec: AllocationSpec, _work: WorkerAssignment) -> int:
         self.known[1] = ALIVE
         return 1
+
+    async def steps(self, _numbers: Collection[int]) -> dict[int, dict[str, StepEnd]]:
+        return {}
 
     async def cancel(self, number: int) -> None:
         self.known[number] = GONE
@@ -190,6 +194,45 @@ async def test_no_older_answer_is_returned_after_an_error(
         await cache.statuses([7], max_age=0)
     await cache.statuses([7], max_age=3600)
     assert len(scheduler.queries) == 3
+
+
+async def test_minimum_interval_raises_every_age_but_0(scheduler: SlowScheduler) -> None:
+    cache = StatusCache(scheduler, min_interval=30)
+    for pause, max_age in ((0, 5), (28, 5), (0, 0), (28.5, 1), (1.5, 1), (31, 60)):
+        await anyio.sleep(pause)
+        await cache.statuses([7], max_age=max_age)
+    assert [when for when, _ in scheduler.queries] == [0, 29, 60]
+
+
+async def test_allocation_that_was_never_asked_for_does_not_wait_for_the_interval(
+    scheduler: SlowScheduler,
+) -> None:
+    cache = StatusCache(scheduler, min_interval=30)
+    for number in (7, 8, 7):
+        await cache.statuses([number], max_age=5)
+    assert [numbers for _, numbers in scheduler.queries] == [{7}, {8}]
+
+
+async def test_error_is_repeated_for_the_minimum_interval_to_all_but_who_must_know(
+    scheduler: SlowScheduler,
+) -> None:
+    cache = StatusCache(scheduler, min_interval=30)
+    scheduler.failures = {1, 2}
+    answers: list[AllocationStatus | str] = []
+    for pause, max_age in ((0, 5), (10, 60), (0, 0), (25, 5), (5, 5), (0, 5)):
+        await anyio.sleep(pause)
+        await query_into(cache, answers, 7, max_age)
+    assert [when for when, _ in scheduler.queries] == [0, 11, 42]
+    assert answers == [*["query 1 failed"] * 2, *["query 2 failed"] * 2, ALIVE, ALIVE]
+
+
+async def test_answer_ends_the_interval_after_an_error(scheduler: SlowScheduler) -> None:
+    cache = StatusCache(scheduler, min_interval=30)
+    scheduler.failures = {1}
+    answers: list[AllocationStatus | str] = []
+    for number, max_age in ((7, 5), (7, 0), (8, 5)):
+        await query_into(cache, answers, number, max_age)
+    assert answers == ["query 1 failed", ALIVE, ALIVE]
 
 
 async def test_canceled_caller_does_not_cancel_the_others(

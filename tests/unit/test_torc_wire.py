@@ -103,6 +103,7 @@ def test_run_time_of_a_result_is_converted_to_seconds(
         exec_seconds=90.0,
         peak_memory=peak_memory,
         compute_node_id=4,
+        completed=datetime(2026, 1, 1, tzinfo=UTC),
     )
 
 
@@ -153,8 +154,30 @@ def test_compute_node_has_ended_when_its_duration_is_known(
     extra: dict[str, Any], allocation_id: int | None, *, has_ended: bool
 ) -> None:
     assert wire.parse(wire.ComputeNodeRow, NODE | extra, "/x").to_model() == ComputeNode(
-        id=4, hostname="n1", pid=42, allocation_id=allocation_id, has_ended=has_ended
+        id=4,
+        hostname="n1",
+        pid=42,
+        allocation_id=allocation_id,
+        has_ended=has_ended,
+        started=datetime(2026, 1, 1, tzinfo=UTC),
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2026-01-01T01:00:00.123456789+01:00", datetime(2026, 1, 1, 0, 0, 0, 123456, tzinfo=UTC)),
+        ("2026-01-01T00:00:00", datetime(2026, 1, 1, tzinfo=UTC)),
+        ("", None),
+        ("yesterday", None),
+        (None, None),
+        (5, None),
+    ],
+)
+def test_times_are_aware_or_none(text: Any, moment: datetime | None) -> None:
+    job = wire.parse(wire.JobRow, JOB | {"start_time": text}, "/x").to_model()
+    node = wire.parse(wire.ComputeNodeRow, NODE | {"end_time": text}, "/x").to_model()
+    assert (job.started, node.limit) == (moment, moment)
 
 
 @pytest.mark.parametrize(

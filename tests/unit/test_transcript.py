@@ -12,6 +12,7 @@ from torc_watch.core.assessment import Orphans
 from torc_watch.core.diagnosis import Cause
 from torc_watch.core.events import Event, Verdict, WatchEnded
 from torc_watch.core.model import Job, JobCounts, JobStatus
+from torc_watch.core.orphaned_job import OrphanEvidence, explain_orphan
 from torc_watch.core.recovery_round import Plan, RecoverySettings, Repeat, Retry, Skip
 from torc_watch.core.units import MIB
 from torc_watch.engine.watcher import ServerThrottle
@@ -257,7 +258,8 @@ def test_outcome_of_a_watch(verdict: Verdict, reason: str, lines: list[str]) -> 
 
 def test_orphaned_jobs_are_counted() -> None:
     job = Job(id=1, name="a", command="", status=JobStatus.RUNNING, requirements_id=None, attempt=1)
-    held = events.OrphansFound(workflow_id=1, orphans=Orphans(running=((job, 1),), claimed=(job,)))
+    orphan = explain_orphan(OrphanEvidence(job=job, requirements=None, run_id=1, node_id=1))
+    held = events.OrphansFound(workflow_id=1, orphans=Orphans(running=(orphan,), claimed=(job,)))
     assert text(held) == "Releasing 2 jobs of dead workers...\n"
     nothing_held = events.OrphansFound(workflow_id=1, orphans=Orphans())
     assert text(nothing_held) == ""

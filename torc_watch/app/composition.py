@@ -1,13 +1,17 @@
 """Puts the parts together: only this room knows which client and scheduler there are."""
 
-from collections.abc import AsyncIterator, Iterator
+import shutil
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 from torc_watch.config.settings import Settings
 from torc_watch.core.errors import InvalidInput, NotFound
+from torc_watch.schedulers.base import Scheduler
 from torc_watch.schedulers.cluster import Cluster
 from torc_watch.schedulers.local.local_scheduler import LocalScheduler
 from torc_watch.schedulers.local.this_machine import ThisMachine
+from torc_watch.schedulers.slurm.job_script import RunnerSettings
+from torc_watch.schedulers.slurm.slurm_scheduler import SlurmScheduler
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.transport import Connection, Transport, normalize_url
 
@@ -29,9 +33,31 @@ def local_scheduler(settings: Settings) -> LocalScheduler:
     return LocalScheduler(settings.home / "allocations", torc_program=settings.torc_program())
 
 
+def open_schedulers(settings: Settings) -> tuple[Scheduler, ...]:
+    """This machine, and Slurm where its commands are. Raises InvalidInput."""
+    schedulers: list[Scheduler] = [local_scheduler(settings)]
+    if shutil.which("sbatch"):
+        schedulers.append(slurm_scheduler(settings))
+    return tuple(schedulers)
+
+
+def slurm_scheduler(settings: Settings) -> SlurmScheduler:
+    """Raises InvalidInput where ``slurm_runner`` is set and is no program."""
+    program = settings.slurm_runner_program()
+    runner = None
+    if program is not None:
+        runner = RunnerSettings(program=program, password_file=settings.password_file)
+    return SlurmScheduler(settings.home / "slurm-jobs", runner)
+
+
 def open_cluster(settings: Settings) -> Cluster:
-    """What a process needs one of. Raises InvalidInput as ``local_scheduler`` does."""
-    return Cluster.of(local_scheduler(settings), machine=ThisMachine())
+    """What a process needs one of. Raises InvalidInput as ``open_schedulers`` does."""
+    return cluster_of(open_schedulers(settings), settings)
+
+
+def cluster_of(schedulers: Iterable[Scheduler], settings: Settings) -> Cluster:
+    intervals = {SlurmScheduler.type: settings.slurm_query_interval}
+    return Cluster.of(*schedulers, machine=ThisMachine(), min_intervals=intervals)
 
 
 @contextmanager

@@ -21,11 +21,12 @@ from torc_watch.core.errors import (
     ServerUnreachable,
 )
 from torc_watch.core.model import JobCounts
+from torc_watch.core.recovery_round import Refusal, RefusalKind
 from torc_watch.core.workflow_key import WorkflowKey, resolve_key
 from torc_watch.daemon.commands import WatchOptions, WatchState
 from torc_watch.daemon.watch_history import PastRound, PastWatch, known_workflows, watches_of
 from torc_watch.daemon.workflow_view import DaemonView
-from torc_watch.engine.diagnoser import Diagnoser
+from torc_watch.engine.failure_search import FailureSearch
 from torc_watch.engine.planner import make_plan
 from torc_watch.engine.workers import observe
 from torc_watch.render.plan_text import PlanResult
@@ -128,13 +129,17 @@ async def inspect(
         with unknown_id_refused(workflow_id, connection):
             observation = await observe(client, cluster, workflow_id, with_counts=True, max_age=0)
         counts = observation.counts or await client.count_jobs(workflow_id)
-        diagnoser = Diagnoser(client, lambda _: None)
+        search = FailureSearch(client, cluster)
         state = workflow_state(observation)
         is_done = state is WorkflowState.FINISHED and has_succeeded(counts)
         if is_done or state not in (WorkflowState.FINISHED, WorkflowState.STALLED):
-            findings = await diagnoser.failures(observation.workflow, counts)
+            findings = await search.failures(observation.workflow, counts)
             return Inspection(observation, counts, findings, state)
-        diagnosis = await diagnoser.diagnose(observation, counts)
+        diagnosis = await search.diagnose(observation, counts, settings.output_dir)
+        if diagnosis.offline:
+            reason = diagnosis.offline.reason(observation.workflow, settings.output_dir)
+            refusal = Refusal(kind=RefusalKind.NOTHING_TO_RETRY, reason=reason)
+            return Inspection(observation, counts, diagnosis.findings, refusal)
         answer = await make_plan(
             client,
             cluster,

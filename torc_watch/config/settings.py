@@ -54,6 +54,7 @@ from torc_watch.daemon.commands import (
 from torc_watch.torc.transport import Connection
 
 DEFAULT_URL = "http://localhost:8080/torc-service/v1"
+SLURM_RUNNER = "torc-slurm-job-runner"
 _SETTINGS = {variable: name for name, variables in VARIABLES.items() for variable in variables}
 _OPPOSITES = {"true": "false", "false": "true"}  # the values that Torc takes for TORC_TLS_INSECURE
 
@@ -95,6 +96,8 @@ class Settings(BaseSettings):
     timeout: _Seconds = 30.0
     home: _OwnPath = Field(default_factory=default_state_folder)
     local_runner: str | None = None
+    slurm_runner: str | None = None
+    slurm_query_interval: _Seconds = 30.0
     auto_recover: bool = False
     max_retries: Annotated[int, Field(ge=0)] = DEFAULT_MAX_RETRIES
     memory_multiplier: _Factor = DEFAULT_MULTIPLIER
@@ -137,17 +140,14 @@ class Settings(BaseSettings):
 
     def torc_program(self) -> Path | None:
         """Torc's command that is to run jobs here; None for our own runner. Raises InvalidInput."""
-        if self.local_runner is None:
-            return None
-        found = shutil.which(own_path(Path(self.local_runner)))
-        if found is None:
-            raise InvalidInput(
-                f"The local runner {self.local_runner!r} is not a program that can be run here. "
-                "Set local_runner, or TORC_WATCHD_LOCAL_RUNNER in the environment, to the path of "
-                "Torc's own command, such as /opt/torc/bin/torc, or remove the setting. A service "
-                "has another PATH than your shell."
-            )
-        return Path(found).absolute()
+        return None if self.local_runner is None else _program("local_runner", self.local_runner)
+
+    def slurm_runner_program(self) -> Path | None:
+        """Torc's runner for Slurm, as set or on the PATH; else None. Raises InvalidInput."""
+        if self.slurm_runner is not None:
+            return _program("slurm_runner", self.slurm_runner)
+        found = shutil.which(SLURM_RUNNER)
+        return Path(found).absolute() if found else None
 
     def with_options(self, options: WatchOptions) -> Self:
         """These, overridden by the options that are set.
@@ -189,6 +189,18 @@ class Settings(BaseSettings):
             raise InvalidInput(
                 f"The password file {self.password_file} cannot be read: {reason}."
             ) from error
+
+
+def _program(setting: str, command: str) -> Path:
+    found = shutil.which(own_path(Path(command)))
+    if found is None:
+        raise InvalidInput(
+            f"{setting} is {command!r}, which is not a program that can be run here. Set "
+            f"{setting}, or TORC_WATCHD_{setting.upper()} in the environment, to the path of a "
+            "program of Torc's, such as /opt/torc/bin/torc, or remove the setting. A service has "
+            "another PATH than your shell."
+        )
+    return Path(found).absolute()
 
 
 class _Environment(EnvSettingsSource):

@@ -5,6 +5,7 @@ machine without one. Memory is in bytes, durations are in seconds.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 
@@ -29,22 +30,43 @@ class EndCause(StrEnum):
 class AllocationStatus:
     """What a scheduler knows of an allocation. GONE is final: it never becomes another state.
 
-    The other fields are of one that is GONE, where the scheduler knows them. ``canceled_by`` is a
-    user of the cluster. ``detail`` is a phrase for people; its further lines, if any, are the last
-    ones of a log that the phrase names. One that is UNKNOWN may say in it why. ``never_starts`` is
-    of one that is ALIVE, queued for what will not come; its ``detail`` says for what.
+    The other fields are there where the scheduler knows them. ``cause`` and ``canceled_by``, a user
+    of the cluster, are of one that is GONE. ``detail`` is a phrase for people; further lines, if
+    any, are the last ones of a log that the phrase names. Of one that is UNKNOWN it says why; of
+    one that is ALIVE, what it waits for, if that is not its turn alone; ``never_starts`` says that
+    this will not come by itself.
+
+    ``began`` and ``ended`` are aware, in UTC, by the scheduler's clock. A requeued allocation has
+    several lives: ``began`` is the start of the newest, so workers that started before it belong to
+    an earlier life. It is None of one that waits to start, whose workers are all of earlier lives.
     """
 
     state: AllocationState
     cause: EndCause | None = None
     canceled_by: str | None = None
     detail: str = ""
+    began: datetime | None = None
+    ended: datetime | None = None
     never_starts: bool = False
 
     @property
     def has_failed(self) -> bool:
         """Whether it ended neither in order nor because it was canceled."""
         return self.cause not in (None, EndCause.CANCELED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepEnd:
+    """How a job ended that its worker ran as a step of the allocation.
+
+    ``cause`` is None of one that succeeded. ``return_code`` is the shell's: 128 and the number of a
+    signal. Times are aware.
+    """
+
+    cause: EndCause | None
+    return_code: int
+    began: datetime | None = None
+    ended: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from enum import StrEnum
 from torc_watch.core import intervals
 from torc_watch.core.allocation import AllocationState, AllocationStatus
 from torc_watch.core.model import Allocation, ComputeNode, Job, JobCounts, JobStatus, Workflow
+from torc_watch.core.orphaned_job import OrphanedJob
 
 UNFINISHED = (
     JobStatus.UNINITIALIZED,
@@ -137,11 +138,10 @@ def unstartable_reason(observation: Observation) -> str:
 class Orphans:
     """What dead workers left on the server: jobs that never end, and rows that stay open.
 
-    ``running`` pairs each such job with the id of its compute node; ``claimed`` jobs had not been
-    started.
+    ``running`` are those jobs, and why each ended; ``claimed`` jobs had not been started.
     """
 
-    running: tuple[tuple[Job, int], ...] = ()
+    running: tuple[OrphanedJob, ...] = ()
     claimed: tuple[Job, ...] = ()
     nodes: tuple[ComputeNode, ...] = ()
     allocations: tuple[Allocation, ...] = ()

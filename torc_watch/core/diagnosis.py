@@ -17,13 +17,15 @@ from torc_watch.core.model import (
     KillCodes,
     Requirements,
 )
+from torc_watch.core.worker_end import WorkerEnd
 
 ORPHANED = -128  # Torc's return code for a job whose worker died
 OUT_OF_MEMORY = 137  # 128 + SIGKILL, which is how the kernel ends a job for its memory
+TOLD_TO_END = 143  # 128 + SIGTERM
 OUT_OF_TIME = 152  # 128 + SIGXCPU: a limit on CPU time, and Slurm's code for a time limit
 LOST_SIGNAL = -1  # 0.12, of a program that bash replaced itself with
 STOPPED_BY_WORKER = frozenset({-9, -15})  # the worker had to leave and took the job with it
-KILLED = frozenset({OUT_OF_MEMORY, 143, LOST_SIGNAL, -9, -15})  # perhaps from outside
+KILLED = frozenset({OUT_OF_MEMORY, TOLD_TO_END, LOST_SIGNAL, -9, -15})  # perhaps from outside
 
 _LAST_SIGNAL = 64
 
@@ -46,12 +48,16 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What the server knows about a failed job: its last result and its requirements."""
+    """What the server knows about a failed job: its last result and its requirements.
+
+    ``worker`` is the end of the worker that reported the result, where that may explain it.
+    """
 
     job: Job
     result: JobResult | None
     requirements: Requirements | None
     kill_codes: KillCodes = TORCS_KILL_CODES
+    worker: WorkerEnd | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,11 +98,10 @@ def diagnose(evidence: Evidence) -> Finding:
     )
 
 
-def interrupted(job: Job, requirements: Requirements | None) -> Finding:
-    """The finding about a job that still counts as running, while its worker is surely gone."""
-    return Finding(
-        job=job, cause=Cause.INTERRUPTED, reason="its worker is gone", requirements=requirements
-    )
+def runtime_limit(requirements: Requirements | None) -> int | None:
+    """How long (s) the job asked to run; None where that cannot be known or raised."""
+    request = _request_of(requirements)
+    return request.runtime if request else None
 
 
 def _explain(evidence: Evidence) -> tuple[Cause, str]:
@@ -107,17 +112,19 @@ def _explain(evidence: Evidence) -> tuple[Cause, str]:
         return Cause.UNKNOWN, "the server holds no result for it"
     if result.return_code == ORPHANED:
         return Cause.INTERRUPTED, "its worker died"
-    request, codes = _request_of(evidence), evidence.kill_codes
+    request, codes = _request_of(evidence.requirements), evidence.kill_codes
+    was_stopped = _was_stopped(result, codes, evidence.worker)
+    if was_stopped and evidence.worker and evidence.worker.is_external:
+        return Cause.INTERRUPTED, f"stopped because {evidence.worker.phrase}"
     return (
         _memory_exceeded(result, request)
-        or _time_exceeded(result, request, codes)
-        or _killed(result, request, codes)
+        or _time_exceeded(result, request, was_stopped=was_stopped)
+        or (_stopped(evidence.worker) if was_stopped else _killed(result, request, codes))
         or (Cause.UNKNOWN, _exit_phrase(result.return_code))
     )
 
 
-def _request_of(evidence: Evidence) -> _Request | None:
-    row = evidence.requirements
+def _request_of(row: Requirements | None) -> _Request | None:
     if row is None or row.name == DEFAULT_REQUIREMENTS:
         return None
     if row.memory is None or row.runtime is None:
@@ -134,29 +141,46 @@ def _memory_exceeded(result: JobResult, request: _Request | None) -> tuple[Cause
 
 
 def _time_exceeded(
-    result: JobResult, request: _Request | None, codes: KillCodes
+    result: JobResult, request: _Request | None, *, was_stopped: bool
 ) -> tuple[Cause, str] | None:
     if request is None:
         return None
     if result.return_code == OUT_OF_TIME and result.status is JobStatus.FAILED:
         return Cause.TIMEOUT, f"killed for its run time ({OUT_OF_TIME})"
-    was_killed = result.return_code in KILLED or _was_stopped_by_worker(result, codes)
+    was_killed = result.return_code in KILLED or was_stopped
     if was_killed and result.exec_seconds >= NEAR_LIMIT * request.runtime:
         limit = units.format_duration(request.runtime)
         return Cause.TIMEOUT, f"killed at its run time limit {limit}"
     return None
 
 
+def _stopped(worker: WorkerEnd | None) -> tuple[Cause, str]:
+    if worker is None or worker.cause is None:
+        return Cause.INTERRUPTED, "stopped because its worker had to leave"
+    return Cause.INTERRUPTED, f"stopped because {worker.phrase}"
+
+
 def _killed(
     result: JobResult, request: _Request | None, codes: KillCodes
 ) -> tuple[Cause, str] | None:
-    if _was_stopped_by_worker(result, codes):
-        return Cause.INTERRUPTED, "stopped because its worker had to leave"
     if not _was_killed_for_memory(result, codes):
         return None
     if request is None:
         return Cause.UNKNOWN, f"killed ({result.return_code}), with no readable request to raise"
     return Cause.OOM, f"killed ({result.return_code})"
+
+
+def _was_stopped(result: JobResult, codes: KillCodes, worker: WorkerEnd | None) -> bool:
+    """Whether the end of the worker, or of its allocation, ended the job."""
+    if _was_stopped_by_worker(result, codes):
+        return True
+    if worker is None or not worker.may_have_stopped_job(result.completed):
+        return False
+    # Slurm tells all processes to end, and the job may be faster than its worker.
+    if result.return_code == TOLD_TO_END:
+        return True
+    is_kept = result.status is JobStatus.PENDING_FAILED
+    return is_kept and not _was_killed_for_memory(result, codes)
 
 
 def _was_stopped_by_worker(result: JobResult, codes: KillCodes) -> bool:

@@ -6,6 +6,7 @@ that cannot be read (a memory text such as ``8gb``) is ``None`` here, never a gu
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 SLURM = "slurm"  # of the scheduler types of Torc, the one whose allocations are a cluster's
@@ -59,12 +60,16 @@ class Workflow:
     kill_codes: KillCodes = TORCS_KILL_CODES
     limits_memory: bool = True  # its workers end a job that uses more than it asked for
     use_pending_failed: bool = False  # failures wait for the user
+    submission_directory: str | None = None
     spreads_jobs: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """``scheduler_config_id`` is the row of a Slurm scheduler that the job is meant for."""
+    """``scheduler_config_id`` is the row of a Slurm scheduler that the job is meant for.
+
+    ``started`` is the server's time of the start, while the job runs; 0.12 does not keep it.
+    """
 
     id: int
     name: str
@@ -72,6 +77,7 @@ class Job:
     status: JobStatus
     requirements_id: int | None
     attempt: int
+    started: datetime | None = None
     scheduler_config_id: int | None = None
 
 
@@ -96,6 +102,7 @@ class JobResult:
     exec_seconds: float
     peak_memory: int | None
     compute_node_id: int | None
+    completed: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,13 +140,18 @@ class Allocation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComputeNode:
-    """A worker process that registered itself. ``allocation_id`` is None outside allocations."""
+    """A worker process that registered itself. ``allocation_id`` is None outside allocations.
+
+    ``limit`` is when the time of its allocation is over, as Slurm said when the worker started.
+    """
 
     id: int
     hostname: str
     pid: int
     allocation_id: int | None
     has_ended: bool
+    started: datetime | None = None
+    limit: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

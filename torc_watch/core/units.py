@@ -104,3 +104,16 @@ def format_duration(seconds: int) -> str:
     if time:
         return f"P{date}T{time}"
     return f"P{date}" if date else "PT0S"
+
+
+def duration_text(seconds: float) -> str:
+    """In its two largest units, rounded down, for people: ``45 s``, ``2 min 5 s``, ``1 d 3 h``."""
+    left = max(0, int(seconds))
+    parts: list[str] = []
+    for unit, size in (("d", _DAY), ("h", _HOUR), ("min", _MINUTE), ("s", 1)):
+        number, left = divmod(left, size)
+        if number:
+            parts.append(f"{number} {unit}")
+        elif parts:
+            break
+    return " ".join(parts[:2]) or "0 s"

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 import anyio
 from anyio import to_thread
 
-from torc_watch.core.allocation import AllocationSpec, AllocationStatus, NodeClass
+from torc_watch.core.allocation import AllocationSpec, AllocationStatus, NodeClass, StepEnd
 from torc_watch.core.errors import JournalError
 from torc_watch.core.os_errors import describe_os_error
 from torc_watch.daemon.lease import Lease
@@ -77,6 +77,9 @@ class FencedScheduler:
 
     async def statuses(self, numbers: Collection[int]) -> Mapping[int, AllocationStatus]:
         return await self._scheduler.statuses(numbers)
+
+    async def steps(self, numbers: Collection[int]) -> Mapping[int, Mapping[str, StepEnd]]:
+        return await self._scheduler.steps(numbers)
 
     async def cancel(self, number: int) -> None:
         await self._fence.check()

@@ -11,20 +11,14 @@ from pathlib import Path
 
 import anyio
 
-from torc_watch.core import assessment, diagnosis, events, intervals, policy
-from torc_watch.core.assessment import Observation, Orphans, WorkflowState
-from torc_watch.core.diagnosis import DEFAULT_REQUIREMENTS, Evidence, Finding
+from torc_watch.core import assessment, cancellation, events, intervals, policy
+from torc_watch.core.assessment import Observation, WorkflowState
+from torc_watch.core.diagnosis import Finding
 from torc_watch.core.events import Event, FailedJob, Verdict, WatchEnded
 from torc_watch.core.job_output import stdio_name
-from torc_watch.core.model import (
-    Job,
-    JobCounts,
-    JobResult,
-    JobStatus,
-    Requirements,
-    Workflow,
-)
-from torc_watch.core.recovery_round import Skip
+from torc_watch.core.model import JobCounts
+from torc_watch.core.recovery_round import Skip, Step
+from torc_watch.engine.failure_search import FailureSearch
 from torc_watch.engine.messages import (
     Decision,
     Diagnosis,
@@ -34,8 +28,8 @@ from torc_watch.engine.messages import (
     Watch,
     WatchRequest,
 )
-from torc_watch.engine.workers import find_orphans
 from torc_watch.host.file_tail import last_lines
+from torc_watch.schedulers.cluster import Cluster
 from torc_watch.torc.client import TorcClient
 
 _CANCELED = "Workflow {} was canceled. Nothing was changed since; reset it to run it again."
@@ -45,8 +39,11 @@ _MAX_FAILED_JOBS = 50  # more than a user reads, and few enough to read from a s
 
 
 class Diagnoser:
-    def __init__(self, client: TorcClient, report: Callable[[Event], None]) -> None:
+    def __init__(
+        self, client: TorcClient, cluster: Cluster, report: Callable[[Event], None]
+    ) -> None:
         self._client = client
+        self._search = FailureSearch(client, cluster)
         self._report = report
 
     async def assess(self, poll: PollResult) -> Decision | RecoveryRequest:
@@ -138,26 +135,6 @@ class Diagnoser:
             )
         )
 
-    async def diagnose(self, observation: Observation, counts: JobCounts) -> Diagnosis:
-        """Why each failed job failed, and which orphans dead workers left. Only reads.
-
-        Asks for failed jobs and their results, never for the completed ones.
-        """
-        requirements = await self._requirements(observation.workflow.id)
-        orphans = await find_orphans(self._client, observation)
-        failed = await self._failures(observation.workflow, counts, requirements)
-        return Diagnosis(
-            counts=_after_release(counts, orphans),
-            findings=(*failed, *_interrupted(orphans, requirements)),
-            orphans=orphans,
-        )
-
-    async def failures(self, workflow: Workflow, counts: JobCounts) -> tuple[Finding, ...]:
-        """Why each job failed that has failed so far, while others may still run. Only reads."""
-        if not _failure_statuses(counts):
-            return ()
-        return await self._failures(workflow, counts, await self._requirements(workflow.id))
-
     async def _recover_or_hand_over(
         self, poll: PollResult, counts: JobCounts, without_recovery: Verdict
     ) -> Decision | RecoveryRequest:
@@ -185,49 +162,18 @@ class Diagnoser:
             )
         )
         self._report(events.DiagnosisStarted(workflow_id=watch.workflow_id))
-        diagnosis = await self.diagnose(poll.observation, counts)
+        diagnosis = await self._diagnose(poll, counts)
+        if objection := _objection(poll, diagnosis):
+            return _handed_over(watch, Verdict.HANDED_OVER, objection, diagnosis)
         return RecoveryRequest(poll=poll, diagnosis=diagnosis)
 
     async def _hand_over(
         self, poll: PollResult, counts: JobCounts, verdict: Verdict, reason: str
     ) -> WatchEnded:
-        diagnosis = await self.diagnose(poll.observation, counts)
-        return WatchEnded(
-            workflow_id=poll.watch.workflow_id,
-            verdict=verdict,
-            reason=reason,
-            evidence=failed_jobs(diagnosis.findings, poll.watch.request),
-        )
+        return _handed_over(poll.watch, verdict, reason, await self._diagnose(poll, counts))
 
-    async def _failures(
-        self, workflow: Workflow, counts: JobCounts, requirements: dict[int, Requirements]
-    ) -> tuple[Finding, ...]:
-        results = await self._results(workflow.id, counts)
-        return tuple(
-            [
-                diagnosis.diagnose(
-                    Evidence(
-                        job=job,
-                        result=results.get(job.id),
-                        requirements=_requirements_of(job, requirements),
-                        kill_codes=workflow.kill_codes,
-                    )
-                )
-                for status in _failure_statuses(counts)
-                for job in await self._client.list_jobs(workflow.id, status)
-            ]
-        )
-
-    async def _requirements(self, workflow_id: int) -> dict[int, Requirements]:
-        return {row.id: row for row in await self._client.list_requirements(workflow_id)}
-
-    async def _results(self, workflow_id: int, counts: JobCounts) -> dict[int, JobResult]:
-        """The last result of each failed job, by the job's id."""
-        return {
-            result.job_id: result
-            for status in _failure_statuses(counts)
-            for result in await self._client.list_results(workflow_id, status)
-        }
+    async def _diagnose(self, poll: PollResult, counts: JobCounts) -> Diagnosis:
+        return await self._search.diagnose(poll.observation, counts, poll.watch.request.output_dir)
 
 
 def failed_jobs(
@@ -239,6 +185,32 @@ def failed_jobs(
         _failed_job(finding, reasons.get(finding.job.id, finding.reason), request)
         for finding in islice(findings, _MAX_FAILED_JOBS)
     )
+
+
+def _handed_over(watch: Watch, verdict: Verdict, reason: str, diagnosis: Diagnosis) -> WatchEnded:
+    return WatchEnded(
+        workflow_id=watch.workflow_id,
+        verdict=verdict,
+        reason=reason,
+        evidence=failed_jobs(diagnosis.findings, watch.request),
+    )
+
+
+def _objection(poll: PollResult, diagnosis: Diagnosis) -> str:
+    """Why a user must decide first; empty if the workflow may be recovered."""
+    watch, workflow = poll.watch, poll.observation.workflow
+    if diagnosis.offline:
+        return diagnosis.offline.reason(workflow, watch.request.output_dir)
+    if watch.request.once or _has_begun_release(watch):
+        return ""
+    canceled = cancellation.canceled_since(diagnosis.ended, watch.record.began)
+    return cancellation.handover_reason(workflow.id, canceled) if canceled else ""
+
+
+def _has_begun_release(watch: Watch) -> bool:
+    """Whether allocations may have been canceled by us, before a crash."""
+    round_ = watch.record.open_round
+    return round_ is not None and Step.ORPHANS in round_.begun
 
 
 def _ended_by_user(workflow_id: int, state: WorkflowState) -> WatchEnded | None:
@@ -262,36 +234,6 @@ def _still_running(workflow_id: int) -> WatchEnded:
         f"Workflow {workflow_id} still has workers. Recover it when they have left, or "
         f"leave it to `torc-watchd watch {workflow_id} --auto-recover`.",
     )
-
-
-def _failure_statuses(counts: JobCounts) -> list[JobStatus]:
-    return [status for status in assessment.FAILURES if counts.of(status)]
-
-
-def _requirements_of(job: Job, requirements: dict[int, Requirements]) -> Requirements | None:
-    """The job's row; jobs without one run on the row that the server made for them."""
-    if job.requirements_id is not None:
-        return requirements.get(job.requirements_id)
-    return next((row for row in requirements.values() if row.name == DEFAULT_REQUIREMENTS), None)
-
-
-def _after_release(counts: JobCounts, orphans: Orphans) -> JobCounts:
-    """The counts once dead workers' claims are given back, which is before a plan is made."""
-    released = len(orphans.claimed)
-    return JobCounts(
-        {
-            **counts.by_status,
-            JobStatus.PENDING: counts.of(JobStatus.PENDING) - released,
-            JobStatus.READY: counts.of(JobStatus.READY) + released,
-        }
-    )
-
-
-def _interrupted(orphans: Orphans, requirements: dict[int, Requirements]) -> list[Finding]:
-    return [
-        diagnosis.interrupted(job, _requirements_of(job, requirements))
-        for job, _ in orphans.running
-    ]
 
 
 def _failed_job(finding: Finding, reason: str, request: WatchRequest) -> FailedJob:

@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -44,9 +45,13 @@ class Round:
 
 @dataclass(slots=True, kw_only=True)
 class WatchRecord:
-    """The journal's row of one watch: how many rounds ended, and the open one, if any."""
+    """The journal's row of one watch: how many rounds ended, and the open one, if any.
+
+    ``began`` is when a user asked for the watch: a later process that continues it keeps that time.
+    """
 
     id: int
+    began: datetime
     rounds_used: int
     open_round: Round | None
 
@@ -72,22 +77,30 @@ class Journal:
         """The unfinished watch of this workflow, else a new one. Raises RecordUnreadable."""
         key = (identity.server, identity.workflow_id, identity.created)
         row = self._database.query_one(
-            "SELECT id FROM watch WHERE server = ? AND workflow_id = ? AND created = ?"
+            "SELECT id, began FROM watch WHERE server = ? AND workflow_id = ? AND created = ?"
             " AND ended IS NULL",
             *key,
         )
         if row is None:
+            began = now()
             new = self._database.write(
                 "INSERT INTO watch (server, workflow_id, created, began) VALUES (?, ?, ?, ?)",
                 *key,
-                now(),
+                began,
             )
-            return WatchRecord(id=new, rounds_used=0, open_round=None)
+            return WatchRecord(
+                id=new, began=datetime.fromisoformat(began), rounds_used=0, open_round=None
+            )
         open_round = self._open_round(row["id"], identity.workflow_id)
         ended = self._database.query_all(
             "SELECT id FROM round WHERE watch_id = ? AND ended IS NOT NULL", row["id"]
         )
-        return WatchRecord(id=row["id"], rounds_used=len(ended), open_round=open_round)
+        return WatchRecord(
+            id=row["id"],
+            began=datetime.fromisoformat(row["began"]),
+            rounds_used=len(ended),
+            open_round=open_round,
+        )
 
     def end_watch(self, watch_id: int, verdict: str, reason: str = "") -> None:
         self._database.write(

@@ -9,6 +9,7 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 from torc_watch.core.assessment import Observation, Orphans
+from torc_watch.core.cancellation import EndedAllocation
 from torc_watch.core.diagnosis import Finding
 from torc_watch.core.events import Event, WatchEnded
 from torc_watch.core.model import JobCounts
@@ -16,6 +17,7 @@ from torc_watch.core.recovery_round import RecoverySettings
 from torc_watch.engine.journal import Journal, WatchRecord, WorkflowIdentity
 from torc_watch.schedulers.cluster import Cluster
 from torc_watch.torc.client import TorcClient
+from torc_watch.torc.offline_journal import OfflineResults
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,11 +119,17 @@ class PollResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """A workflow at rest, explained. ``counts`` are those after the release of ``orphans``."""
+    """A workflow at rest, explained. ``counts`` are those after the release of ``orphans``.
+
+    ``ended`` are allocations whose end may have ended jobs. ``offline`` are results of jobs that
+    only seem to be orphans.
+    """
 
     counts: JobCounts
     findings: tuple[Finding, ...]
     orphans: Orphans
+    ended: tuple[EndedAllocation, ...]
+    offline: OfflineResults
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,12 +34,14 @@ async def submit_planned(context: EngineContext, plan: Plan, output_dir: Path) -
     client, report = context.client, context.report
     scheduler = context.cluster.scheduler(plan.scheduler_type)
     report(events.SubmissionStarted(workflow_id=plan.workflow_id, scheduler=scheduler.type))
+    submitted_from = (await client.get_workflow(plan.workflow_id)).submission_directory
     main = await _scheduler_config_id(client, plan, scheduler.type)
     work = WorkerAssignment(
         connection=client.transport.connection,
         workflow_id=plan.workflow_id,
         scheduler_config_id=main,
         output_dir=output_dir,
+        submitted_from=Path(submitted_from) if submitted_from else None,
     )
     assignments = [
         (spec, replace(work, scheduler_config_id=spec.scheduler_config_id or main))

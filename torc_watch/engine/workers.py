@@ -1,6 +1,6 @@
 """The workers of a workflow: observed, and their jobs released when they are dead."""
 
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from torc_watch.core import events
 from torc_watch.core.allocation import AllocationState
 from torc_watch.core.assessment import Observation, Orphans
-from torc_watch.core.diagnosis import ORPHANED
 from torc_watch.core.errors import Conflict, ServerFault
 from torc_watch.core.model import ComputeNode, Job, JobStatus, Workflow
+from torc_watch.core.orphaned_job import OrphanedJob
 from torc_watch.engine.messages import EngineContext
 from torc_watch.schedulers.base import Machine
 from torc_watch.schedulers.cluster import Cluster
@@ -70,39 +70,6 @@ async def _unmanaged_workers(
     return unmanaged, idle_elsewhere
 
 
-async def find_orphans(client: TorcClient, observation: Observation) -> Orphans:
-    """What dead workers left behind, given that ``observation`` saw nothing alive. Only reads."""
-    workflow_id = observation.workflow.id
-    dead = {node.id for node, _ in observation.unmanaged_workers}
-    dead |= {node.id for node in observation.idle_elsewhere}
-    nodes = await client.list_compute_nodes(workflow_id)
-    open_nodes = tuple(
-        node
-        for node in nodes
-        if not node.has_ended and (node.allocation_id is not None or node.id in dead)
-    )
-    running = await client.list_jobs(workflow_id, JobStatus.RUNNING) if nodes else []
-    holders = await _holders(client, workflow_id, open_nodes) if running else {}
-    return Orphans(
-        # A result must name a node: any will do for a job whose own has deregistered.
-        running=tuple((job, holders.get(job.id, nodes[-1].id)) for job in running),
-        claimed=tuple(await client.list_jobs(workflow_id, JobStatus.PENDING)),
-        nodes=open_nodes,
-        allocations=tuple(allocation for allocation, _ in observation.allocations),
-    )
-
-
-async def _holders(
-    client: TorcClient, workflow_id: int, nodes: Iterable[ComputeNode]
-) -> dict[int, int]:
-    """The node (value) that has each job (key)."""
-    return {
-        job.id: node.id
-        for node in nodes
-        for job in await client.list_active_jobs_on(node.id, workflow_id)
-    }
-
-
 class OrphanRelease:
     def __init__(self, context: EngineContext) -> None:
         self._client = context.client
@@ -122,8 +89,8 @@ class OrphanRelease:
         for allocation in orphans.allocations:
             await self._cluster.cancel(allocation)
         await self._end_processes(orphans, workflow.id)
-        for job, node_id in orphans.running:
-            await self._fail(job, _orphaned(job, workflow.id, workflow.run_id, node_id))
+        for orphan in orphans.running:
+            await self._fail(orphan.job, _result_of(orphan, workflow))
         for job in orphans.claimed:
             await _unless_done(
                 self._client.set_job_status(job.id, JobStatus.READY, workflow.run_id)
@@ -134,7 +101,7 @@ class OrphanRelease:
             await self._client.set_allocation_status(allocation, "complete")
 
     async def _end_processes(self, orphans: Orphans, workflow_id: int) -> None:
-        jobs = [job.id for job, _ in orphans.running] + [job.id for job in orphans.claimed]
+        jobs = [orphan.job.id for orphan in orphans.running] + [job.id for job in orphans.claimed]
         if not jobs:
             return
         server = self._client.transport.connection.url
@@ -153,16 +120,17 @@ class OrphanRelease:
             await self._client.set_job_status(job.id, JobStatus.UNINITIALIZED, result.run_id)
 
 
-def _orphaned(job: Job, workflow_id: int, run_id: int, node_id: int) -> NewResult:
+def _result_of(orphan: OrphanedJob, workflow: Workflow) -> NewResult:
+    result = orphan.result
     return NewResult(
-        workflow_id=workflow_id,
-        run_id=run_id,
-        attempt=job.attempt,
-        compute_node_id=node_id,
-        status=JobStatus.FAILED,
-        return_code=ORPHANED,
-        exec_seconds=0,
-        completed_at=datetime.now(UTC),
+        workflow_id=workflow.id,
+        run_id=result.run_id,
+        attempt=result.attempt,
+        compute_node_id=orphan.node_id,
+        status=result.status,
+        return_code=result.return_code,
+        exec_seconds=result.exec_seconds,
+        completed_at=result.completed or datetime.now(UTC),
     )
 
 

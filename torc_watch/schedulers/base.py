@@ -10,6 +10,7 @@ from torc_watch.core.allocation import (
     AllocationState,
     AllocationStatus,
     NodeClass,
+    StepEnd,
 )
 from torc_watch.core.model import ComputeNode
 from torc_watch.torc.transport import Connection
@@ -19,6 +20,8 @@ from torc_watch.torc.transport import Connection
 class WorkerAssignment:
     """Which workflow the workers of an allocation serve, on which server.
 
+    ``submitted_from`` is the folder from which the workflow was submitted, if the server knows.
+
     ``scheduler_config_id`` is the server's row that the allocation is recorded under.
     """
 
@@ -26,6 +29,12 @@ class WorkerAssignment:
     workflow_id: int
     scheduler_config_id: int
     output_dir: Path
+    submitted_from: Path | None = None
+
+    @property
+    def directory(self) -> Path:
+        """Where its jobs are run. Torc's folder of outputs is in it unless the user chose one."""
+        return self.submitted_from or self.output_dir.parent
 
 
 class Scheduler(Protocol):
@@ -65,6 +74,12 @@ class Scheduler(Protocol):
 
         GONE only for an allocation that surely ended, and then with all that will ever be known of
         its end: it is not asked for again.
+        """
+
+    async def steps(self, numbers: Collection[int]) -> Mapping[int, Mapping[str, StepEnd]]:
+        """How the steps of ended allocations ended, by their names, by one query.
+
+        Of a requeued allocation those of all its lives. Those without steps may be left out.
         """
 
     async def cancel(self, number: int) -> None:

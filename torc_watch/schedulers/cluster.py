@@ -5,6 +5,9 @@ allocation that was asked for lately and whose status is too old for the caller,
 all watches of a cycle. There is one query at a time. An error is raised to every caller that waited
 for that query, and forgotten: the next caller makes a new one, and no answer from before the error
 is given again.
+
+A scheduler may have a minimum interval, in which what has been asked for once is not asked for
+again, nor anything after an error, unless a caller is about to act.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -18,6 +21,7 @@ from torc_watch.core.allocation import (
     AllocationState,
     AllocationStatus,
     NodeClass,
+    StepEnd,
 )
 from torc_watch.core.errors import SchedulerError
 from torc_watch.core.model import Allocation
@@ -30,8 +34,9 @@ _UNKNOWN = AllocationStatus(state=AllocationState.UNKNOWN)
 class StatusCache:
     """A scheduler whose statuses are shared; one for each scheduler in a process."""
 
-    def __init__(self, scheduler: Scheduler) -> None:
+    def __init__(self, scheduler: Scheduler, *, min_interval: float = 0.0) -> None:
         self._scheduler = scheduler
+        self._min_interval = min_interval  # seconds
         self._query_lock = anyio.Lock()  # held while the scheduler is asked
         self._asked_for: dict[int, float] = {}  # numbers, and when last
         self._ended: dict[int, AllocationStatus] = {}
@@ -40,6 +45,7 @@ class StatusCache:
         self._failures = 0  # of queries, so far
         self._error = SchedulerError()  # of the last of them
         self._error_began = float("-inf")
+        self._quiet_until = float("-inf")  # after an error
 
     @property
     def type(self) -> str:
@@ -63,20 +69,26 @@ class StatusCache:
         await self._scheduler.cancel(number)
         self._forget(number)
 
+    async def steps(self, numbers: Collection[int]) -> Mapping[int, Mapping[str, StepEnd]]:
+        return await self._scheduler.steps(numbers)
+
     async def statuses(
         self, numbers: Collection[int], *, max_age: float
     ) -> dict[int, AllocationStatus]:
         """A status for each number, asked for at most ``max_age`` seconds before this call.
 
-        0 is for a caller that must not act on what it, or another, has seen before. One that is
-        GONE is final, and given without another query. Raises SchedulerError.
+        A ``max_age`` below the minimum interval is raised to it, except 0: that is for a caller
+        that must not act on what it, or another, has seen before. One that is GONE is final, and
+        given without another query. Raises SchedulerError.
         """
+        max_age = max(max_age, self._min_interval) if max_age else 0.0
         oldest = anyio.current_time() - max_age
         failures = self._failures
         self._asked_for |= dict.fromkeys(numbers, anyio.current_time())
         while not all(self._knows(number, oldest) for number in numbers):
             async with self._query_lock:
-                if self._failures > failures and self._error_began >= oldest:  # while we waited
+                has_failed = self._failures > failures and self._error_began >= oldest  # meanwhile
+                if has_failed or (max_age and anyio.current_time() < self._quiet_until):
                     # One for each caller: an error collects the frames that it is raised through.
                     raise type(self._error)(str(self._error)) from self._error
                 if not all(self._knows(number, oldest) for number in numbers):
@@ -101,8 +113,10 @@ class StatusCache:
         except SchedulerError as error:
             self._failures += 1
             self._error, self._error_began = error, began
+            self._quiet_until = began + self._min_interval
             self._seen.clear()
             raise
+        self._quiet_until = float("-inf")
         # What was submitted or canceled meanwhile may have been seen as it was before.
         for number in numbers - self._changed:
             status = answer.get(number, _UNKNOWN)
@@ -135,8 +149,18 @@ class Cluster:
     machine: Machine
 
     @classmethod
-    def of(cls, *schedulers: Scheduler, machine: Machine) -> Self:
-        caches = {scheduler.type: StatusCache(scheduler) for scheduler in schedulers}
+    def of(
+        cls,
+        *schedulers: Scheduler,
+        machine: Machine,
+        min_intervals: Mapping[str, float] | None = None,
+    ) -> Self:
+        """``min_intervals`` has seconds for types of schedulers that are not to be asked often."""
+        intervals = min_intervals or {}
+        caches = {
+            each.type: StatusCache(each, min_interval=intervals.get(each.type, 0.0))
+            for each in schedulers
+        }
         return cls(schedulers=caches, machine=machine)
 
     @property
@@ -173,6 +197,21 @@ class Cluster:
             (each, known.get((each.scheduler_type, each.scheduler_id), _UNKNOWN))
             for each in allocations
         )
+
+    async def steps(self, allocations: Collection[Allocation]) -> dict[int, Mapping[str, StepEnd]]:
+        """How the steps of ended allocations ended, by the allocation's ID and the step's name.
+
+        By one query of each scheduler. Raises SchedulerError.
+        """
+        found: dict[int, Mapping[str, StepEnd]] = {}
+        for kind, scheduler in self.schedulers.items():
+            ids = {
+                each.scheduler_id: each.id for each in allocations if each.scheduler_type == kind
+            }
+            if ids:
+                steps = await scheduler.steps(ids.keys())
+                found |= {ids[number]: ends for number, ends in steps.items()}
+        return found
 
     async def cancel(self, allocation: Allocation) -> None:
         """Nothing for an allocation whose scheduler is not known here. Raises SchedulerError."""

@@ -47,6 +47,18 @@ _JobStatus = Annotated[JobStatus, BeforeValidator(parse_status)]
 _Flag = Annotated[bool, _if_null(False)]
 
 
+def parse_time(text: Any) -> datetime | None:
+    """An aware time; None for what is not a time. Without a time zone it is in UTC."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+_Time = Annotated[datetime | None, BeforeValidator(parse_time)]
+
+
 class WireRow(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
 
@@ -133,6 +145,7 @@ class WorkflowRow(WorkflowFlags, IdRow):
     run_id: int | None = None
     execution_config: Annotated[ExecutionConfigRow, _UNLESS_OBJECT] = ExecutionConfigRow()
     use_pending_failed: _Flag = False
+    submission_directory: str | None = None
 
     def to_model(self, run_id: int, flags: WorkflowFlags) -> Workflow:
         return Workflow(
@@ -146,6 +159,7 @@ class WorkflowRow(WorkflowFlags, IdRow):
             kill_codes=self.execution_config.kill_codes(),
             limits_memory=self.execution_config.limit_resources,
             use_pending_failed=self.use_pending_failed,
+            submission_directory=self.submission_directory,
             spreads_jobs=self.execution_config.mode in _STEP_MODES,
         )
 
@@ -185,6 +199,7 @@ class JobRow(IdRow):
     status: _JobStatus = JobStatus.UNRECOGNIZED
     resource_requirements_id: int | None = None
     attempt_id: Annotated[int, _if_null(1)] = 1
+    start_time: _Time = None
     scheduler_id: int | None = None
 
     def to_model(self) -> Job:
@@ -195,6 +210,7 @@ class JobRow(IdRow):
             status=self.status,
             requirements_id=self.resource_requirements_id,
             attempt=self.attempt_id,
+            started=self.start_time,
             scheduler_config_id=self.scheduler_id or None,  # some answers of 1.0 have 0 for none
         )
 
@@ -208,6 +224,7 @@ class ResultRow(IdRow):
     exec_time_minutes: float
     peak_memory_bytes: int | None = None
     compute_node_id: int | None = None
+    completion_time: _Time = None
 
     def to_model(self) -> JobResult:
         return JobResult(
@@ -219,6 +236,7 @@ class ResultRow(IdRow):
             exec_seconds=self.exec_time_minutes * 60,
             peak_memory=self.peak_memory_bytes,
             compute_node_id=self.compute_node_id,
+            completed=self.completion_time,
         )
 
 
@@ -267,19 +285,16 @@ class ComputeNodeRow(IdRow):
     hostname: str
     pid: int
     workflow_id: int
-    start_time: str = ""
+    start_time: _Time = None
+    end_time: _Time = None
     duration_seconds: float | None = None
     scheduler: Any = None
 
     def seconds_until(self, now: datetime) -> float:
         """Seconds since the worker's start; 0 if its start time is not valid."""
-        try:
-            started = datetime.fromisoformat(self.start_time)
-        except ValueError:
+        if self.start_time is None:
             return 0.0
-        if started.tzinfo is None:
-            started = started.replace(tzinfo=UTC)
-        return max(0.0, (now - started).total_seconds())
+        return max(0.0, (now - self.start_time).total_seconds())
 
     def to_model(self) -> ComputeNode:
         return ComputeNode(
@@ -288,6 +303,8 @@ class ComputeNodeRow(IdRow):
             pid=self.pid,
             allocation_id=self._allocation_id(),
             has_ended=self.duration_seconds is not None,
+            started=self.start_time,
+            limit=self.end_time,
         )
 
     def _allocation_id(self) -> int | None:

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from torc_watch.core import events
-from torc_watch.core.allocation import AllocationSpec, AllocationStatus, NodeClass
+from torc_watch.core.allocation import AllocationSpec, AllocationStatus, NodeClass, StepEnd
 from torc_watch.core.events import Verdict
 from torc_watch.core.units import MIB
 from torc_watch.schedulers.base import WorkerAssignment
@@ -86,6 +86,9 @@ class MortalScheduler:
 
     async def statuses(self, numbers: Collection[int]) -> dict[int, AllocationStatus]:
         return await self.kill.call("statuses", lambda: self.scheduler.statuses(numbers))
+
+    async def steps(self, numbers: Collection[int]) -> dict[int, dict[str, StepEnd]]:
+        return await self.kill.call("steps", lambda: self.scheduler.steps(numbers))
 
     async def cancel(self, number: int) -> None:
         await self.kill.call("cancel", lambda: self.scheduler.cancel(number))

@@ -15,7 +15,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -29,6 +29,7 @@ from torc_watch.core.allocation import (
     AllocationStatus,
     EndCause,
     NodeClass,
+    StepEnd,
 )
 from torc_watch.core.errors import SchedulerError
 from torc_watch.host import file_lock
@@ -91,6 +92,10 @@ class LocalScheduler:
         """UNKNOWN for those of another host, and those whose folder is unreadable or missing."""
         with _translated("look for"):
             return await to_thread.run_sync(self._statuses, numbers)
+
+    async def steps(self, _numbers: Collection[int]) -> dict[int, Mapping[str, StepEnd]]:
+        """None: jobs are processes of a worker."""
+        return {}
 
     async def cancel(self, number: int) -> None:
         """Ends the allocation with its jobs: by its worker, or for one that was killed.

@@ -1,23 +1,36 @@
 """What the answers of squeue and sacct mean for one allocation. Pure.
 
-GONE is said by accounting alone, because only accounting knows who canceled a job, and because
-squeue forgets a job some minutes after its end, or when its controller crashes.
+Where there is accounting, it alone says GONE with a cause: only accounting knows who canceled a
+job, and squeue forgets a job some minutes after its end, or when its controller crashes. A job that
+neither can account for is GONE after a while, because a workflow cannot wait for it for ever.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from functools import lru_cache
 
-from torc_watch.core.allocation import AllocationState, AllocationStatus, EndCause
-from torc_watch.schedulers.slurm.job_table import AccountingRow
+from torc_watch.core.allocation import AllocationState, AllocationStatus, EndCause, StepEnd
+from torc_watch.schedulers.slurm.job_record import JobRecord
+from torc_watch.schedulers.slurm.job_table import AccountingRow, QueueRow, StepRow, point_in_time
+from torc_watch.schedulers.slurm.pending_reason import PendingKind, pending_detail, pending_kind
 
-_ALIVE = AllocationStatus(state=AllocationState.ALIVE)
-# COMPLETING hides how the job ends, and its processes may still report.
-LIVE_STATES = frozenset(
+# Longer than squeue remembers an ended job (MinJobAge, 300 s by default), and than accounting takes
+# for its rows after slurmdbd was down (17 s).
+LOST_AFTER = 330.0  # seconds
+# Accounting that still has a job as alive may only be late, by as long as slurmdbd was down.
+RUNAWAY_AFTER = 3600.0
+
+_STARTED_STATES = frozenset(
     {
-        *("PENDING", "CONFIGURING", "RUNNING", "SUSPENDED", "STOPPED", "SIGNALING", "RESIZING"),
+        *("CONFIGURING", "RUNNING", "SUSPENDED", "STOPPED", "SIGNALING", "RESIZING"),
         *("COMPLETING", "STAGE_OUT", "EXPEDITING", "POWER_UP_NODE"),
-        *("REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "RESV_DEL_HOLD", "SPECIAL_EXIT"),
     }
 )
+_WAITING_STATES = frozenset(
+    {"PENDING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "RESV_DEL_HOLD", "SPECIAL_EXIT"}
+)
+# COMPLETING hides how the job ends, and its processes may still report.
+LIVE_STATES = _STARTED_STATES | _WAITING_STATES
 _CAUSES = {
     "COMPLETED": None,
     "FAILED": EndCause.FAILED,
@@ -29,48 +42,146 @@ _CAUSES = {
     "PREEMPTED": EndCause.PREEMPTED,
     "CANCELLED": EndCause.CANCELED,
 }
+_HOLDS = {
+    "REQUEUE_HOLD": "JobHoldMaxRequeue",
+    "SPECIAL_EXIT": "JobHeldUser",
+    "RESV_DEL_HOLD": "ReservationDeleted",
+}
 _NO_OUTPUT_FILE = "0:53"
-_NO_NODES = ("", "None assigned")
+_FIRST_SIGNAL, _LAST_SIGNAL = 128, 64  # above it are Slurm's own marks: 125 is out of memory
+_NO_NODES = ("", "None assigned", "(null)")
+
+
+def is_alive(record: JobRecord) -> bool:
+    return record.queued is not None and record.queued.state in LIVE_STATES
+
+
+def is_missing(record: JobRecord) -> bool:
+    """Whether squeue does not know the job, and accounting answers without its end."""
+    if record.queued is not None or record.unreadable:
+        return False
+    if not record.has_accounting:
+        return True
+    return not record.silence and not (record.lives and record.lives[-1].state in _CAUSES)
 
 
 def status_of(
-    queued: str | None, lives: Sequence[AccountingRow], user_name: Callable[[int], str]
+    record: JobRecord, user_name: Callable[[int], str], missing_for: float = 0.0
 ) -> AllocationStatus:
-    """The status of one allocation.
+    """The status of one allocation; ``missing_for`` is since when ``is_missing``, in seconds.
 
-    ``queued`` is its state in squeue, None where squeue does not know it; ``lives`` are its rows in
-    accounting. UNKNOWN says in its ``detail`` what is missing: accounting learns of a job, of its
-    end and of its next life some seconds late, and even later after slurmdbd was down.
+    UNKNOWN says in its ``detail`` what is missing: accounting learns of a job, of its end and of
+    its next life some seconds late, and even later after slurmdbd was down.
     """
-    if queued in LIVE_STATES:
-        return _ALIVE
-    if queued is not None and queued not in _CAUSES:
-        return _unknown(f"torc-watch does not know the Slurm state {queued}")
-    if not lives:
-        return _unknown("accounting has no record of it")
-    newest = lives[-1]
-    if newest.state not in _CAUSES:
-        return _unknown(f"accounting has it as {newest.state}, and squeue no longer as alive")
-    if queued not in (None, newest.state):
-        return _unknown(f"squeue has it as {queued}, accounting still as {newest.state}")
-    return _gone(newest, user_name)
+    queued = record.queued
+    if queued is not None and queued.state in LIVE_STATES:
+        return _alive(queued)
+    if record.unreadable:
+        return _unknown(f"torc-watch cannot read Slurm's line {record.unreadable!r}")
+    if queued is not None and queued.state not in _CAUSES:
+        return _unknown(f"torc-watch does not know the Slurm state {queued.state}")
+    if is_missing(record):
+        return _missing(record.lives, missing_for)
+    if not record.has_accounting and queued is not None:
+        return _ended_in_queue(queued)
+    return _unknown(record.silence) if record.silence else _ended(queued, record.lives, user_name)
 
 
-def _gone(row: AccountingRow, user_name: Callable[[int], str]) -> AllocationStatus:
-    by = row.canceled_by
+def _alive(row: QueueRow) -> AllocationStatus:
+    if row.state in _STARTED_STATES:
+        return AllocationStatus(state=AllocationState.ALIVE, began=point_in_time(row.start))
+    return _waiting(_HOLDS.get(row.state, row.reason))
+
+
+@lru_cache  # thousands of jobs wait for few reasons
+def _waiting(reason: str) -> AllocationStatus:
+    return AllocationStatus(
+        state=AllocationState.ALIVE,
+        detail=pending_detail(reason),
+        never_starts=pending_kind(reason) is PendingKind.STUCK,
+    )
+
+
+def _missing(lives: Sequence[AccountingRow], missing_for: float) -> AllocationStatus:
+    grace = RUNAWAY_AFTER if lives else LOST_AFTER
+    where = f"accounting still has it as {lives[-1].state}, squeue" if lives else "Slurm"
+    what = f"{where} has not known it for {missing_for:.0f} s"
+    if missing_for <= grace:
+        return _unknown(f"{what}; after {grace:.0f} s it counts as ended")
+    return AllocationStatus(
+        state=AllocationState.GONE,
+        detail=f"{what}, so nothing is known of its end",
+        began=point_in_time(lives[-1].start) if lives else None,
+    )
+
+
+def _ended_in_queue(row: QueueRow) -> AllocationStatus:
+    """Without accounting, nothing says who canceled it, or its exit code."""
     return AllocationStatus(
         state=AllocationState.GONE,
         cause=_CAUSES[row.state],
-        canceled_by=None if by is None else user_name(by),
-        detail=_detail(row),
+        detail=f"Slurm state {row.state}{_place(row.nodes)}; this cluster has no accounting",
+        began=point_in_time(row.start) if row.nodes not in _NO_NODES else None,
+        ended=point_in_time(row.end),
     )
+
+
+def _ended(
+    queued: QueueRow | None, lives: Sequence[AccountingRow], user_name: Callable[[int], str]
+) -> AllocationStatus:
+    if not lives:
+        return _unknown("accounting has no record of it")
+    newest = lives[-1]
+    if queued is not None and queued.state != newest.state:
+        return _unknown(f"squeue has it as {queued.state}, accounting still as {newest.state}")
+    by = newest.canceled_by
+    return AllocationStatus(
+        state=AllocationState.GONE,
+        cause=_CAUSES[newest.state],
+        canceled_by=None if by is None else user_name(by),
+        detail=_detail(newest),
+        # 22.05 gives a job that was canceled while it waited the time of that as its start.
+        began=point_in_time(newest.start) if newest.nodes not in _NO_NODES else None,
+        ended=point_in_time(newest.end),
+    )
+
+
+def step_ends(steps: Iterable[StepRow]) -> dict[str, StepEnd]:
+    """How the steps of one job ended, by their names; those that have not are left out."""
+    return {
+        step.name: StepEnd(
+            cause=_CAUSES[step.state],
+            return_code=_return_code(step.exit_code),
+            began=step.start,
+            ended=_end_of_step(step),
+        )
+        for step in steps
+        if step.state in _CAUSES
+    }
+
+
+def _return_code(exit_code: str) -> int:
+    """A shell's, of Slurm's ``code:signal``."""
+    code, _, signal = exit_code.partition(":")
+    if signal.isdecimal() and int(signal) in range(1, _LAST_SIGNAL + 1):
+        return _FIRST_SIGNAL + int(signal)
+    return int(code) if code.isdecimal() else 0
+
+
+def _end_of_step(step: StepRow) -> datetime | None:
+    if step.start is None or step.elapsed is None:
+        return None
+    return step.start + timedelta(seconds=step.elapsed)
 
 
 def _detail(row: AccountingRow) -> str:
     if row.exit_code == _NO_OUTPUT_FILE:
         return "Slurm could not open its output file or its working directory (exit code 0:53)"
-    place = "" if row.nodes in _NO_NODES else f" on {row.nodes}"
-    return f"Slurm state {row.state}{place}, exit code {row.exit_code}"
+    return f"Slurm state {row.state}{_place(row.nodes)}, exit code {row.exit_code}"
+
+
+def _place(nodes: str) -> str:
+    return "" if nodes in _NO_NODES else f" on {nodes}"
 
 
 def _unknown(reason: str) -> AllocationStatus:

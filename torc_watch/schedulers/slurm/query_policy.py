@@ -1,8 +1,8 @@
 """When a command of Slurm is repeated.
 
-Only a query is, and only once: a watch polls again by itself, and an attempt may take as long as
-the time limit of a command. A command that changes something is never repeated here, because one
-that timed out may have taken effect.
+Only one that may be given twice is, such as a query, and only once: a watch polls again by itself,
+and an attempt may take as long as the time limit of a command. A submission is never repeated,
+because one that timed out may have taken effect.
 """
 
 import anyio

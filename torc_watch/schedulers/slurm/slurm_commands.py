@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 
 import anyio
 from anyio.abc import ByteReceiveStream, Process
@@ -15,11 +16,21 @@ from torc_watch.host.subprocesses import NOT_FOUND, TIMED_OUT, CommandResult, st
 # would wait for ever for munged, if that crashed and left its socket.
 TIME_LIMIT = 60.0  # seconds
 INVALID_NUMBER = "Invalid job id specified"
+NO_ACCOUNTING = "Slurm accounting storage is disabled"
 
 # What the user sets for their own calls changes fields, formats, filters and clusters.
 _USER_SETTINGS = ("SLURM_", "SQUEUE_", "SACCT_", "SBATCH_", "SCANCEL_", "SCONTROL_", "SINFO_")
+# TORC_PASSWORD, TORC_WATCHD_PASSWORD; and what systemd sets for a service.
+_OWN_SETTINGS = (
+    *("TORC_PASSWORD", "TORC_WATCHD_", "NOTIFY_SOCKET", "INVOCATION_ID", "JOURNAL_STREAM"),
+    *("WATCHDOG_", "LISTEN_", "SYSTEMD_EXEC_PID", "MEMORY_PRESSURE_", "MANAGERPID"),
+)
 # Where the cluster is, and who the user is.
 _SITE_SETTINGS = frozenset({"SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_JWT"})
+# Else times are local, and not to be understood in the hour when summer time ends. Only of what
+# prints tables: sbatch passes its environment on to the job.
+_TABLE_SETTINGS = {"SLURM_TIME_FORMAT": "%s"}
+_TABLE_PROGRAMS = ("squeue", "sacct")
 # The last lines of what commands print while a daemon is down, hangs, or does not believe us.
 _UNREACHABLE = (
     "Unable to contact slurm controller",
@@ -69,13 +80,22 @@ def failure(program: str, result: CommandResult) -> SchedulerError | None:
 
 
 def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Without what the user set for Slurm's commands, and with messages in English."""
+    """Without what the user set for Slurm's commands, and with messages in English.
+
+    sbatch hands the environment on to the job: without the password, and without what belongs to
+    the service that this process is.
+    """
     kept = {
         name: value
         for name, value in environment.items()
-        if name in _SITE_SETTINGS or not name.startswith(_USER_SETTINGS)
+        if name in _SITE_SETTINGS or not name.startswith(_USER_SETTINGS + _OWN_SETTINGS)
     }
     return {**kept, "LC_ALL": "C"}
+
+
+def _environment(program: str) -> dict[str, str]:
+    settings = _TABLE_SETTINGS if Path(program).name in _TABLE_PROGRAMS else {}
+    return clean_environment(os.environ) | settings
 
 
 def _error_lines(program: str, result: CommandResult) -> list[str]:
@@ -88,7 +108,7 @@ def _error_lines(program: str, result: CommandResult) -> list[str]:
 
 async def _run(command: tuple[str, ...], time_limit: float) -> CommandResult:
     try:
-        process = await start_session(command, environment=clean_environment(os.environ))
+        process = await start_session(command, environment=_environment(command[0]))
     except OSError as error:
         return CommandResult(status=NOT_FOUND, stderr=f"{command[0]}: {error.strerror}.")
     result = None

@@ -1,86 +1,115 @@
 """The status of many allocations by one squeue and at most one sacct."""
 
+import os
 import pwd
-from collections.abc import Awaitable, Callable, Collection, Mapping
-from typing import Protocol, TypeVar
+from collections.abc import Collection, Mapping
 
-from torc_watch.core.allocation import AllocationState, AllocationStatus
+import anyio
+
+from torc_watch.core.allocation import AllocationStatus
 from torc_watch.core.errors import SchedulerError
-from torc_watch.schedulers.slurm.job_status import LIVE_STATES, status_of
+from torc_watch.schedulers.slurm.job_record import AccountingAnswer, JobRecord, job_record
+from torc_watch.schedulers.slurm.job_status import is_alive, is_missing, status_of
 from torc_watch.schedulers.slurm.job_table import (
-    ACCOUNTING_FORMAT,
     QUEUE_FORMAT,
-    AccountingRow,
+    JobTable,
+    QueueRow,
     parse_accounting,
     parse_queue,
 )
-from torc_watch.schedulers.slurm.query_policy import query_policy
-from torc_watch.schedulers.slurm.slurm_commands import INVALID_NUMBER, run_slurm
+from torc_watch.schedulers.slurm.missing_jobs import MissingJobs
+from torc_watch.schedulers.slurm.slurm_commands import INVALID_NUMBER, NO_ACCOUNTING, run_slurm
+from torc_watch.schedulers.slurm.slurm_query import (
+    RunSlurm,
+    accounting_command,
+    ask,
+    jobs_option,
+)
 
-_Table = TypeVar("_Table")
+# The kernel limits how long an argument is. Above it, squeue is asked for all jobs of the user.
+_MOST_IN_QUEUE = 1000
+_MOST_IN_ACCOUNTING = 10_000
+_NOT_ASKED = AccountingAnswer(
+    silence=f"accounting is asked for no more than the {_MOST_IN_ACCOUNTING} newest at once"
+)
 
 
-class RunSlurm(Protocol):
-    """Runs a command of Slurm and returns its output. Raises SchedulerError."""
+class StatusQuery:
+    """Asks Slurm, and remembers what one answer alone cannot tell; one for each scheduler."""
 
-    def __call__(self, *command: str) -> Awaitable[str]: ...
+    def __init__(self, run: RunSlurm = run_slurm, *, user: int | None = None) -> None:
+        self._run = run
+        self._user = os.getuid() if user is None else user
+        self._missing = MissingJobs()
+        self._has_accounting = True
+
+    @property
+    def has_accounting(self) -> bool:
+        """False once sacct has said that the cluster has none; it is not asked again then."""
+        return self._has_accounting
+
+    async def statuses(self, jobs: Mapping[int, str | None]) -> dict[int, AllocationStatus]:
+        """A status for each number, given with the job's name, None where that is not known.
+
+        Raises SchedulerError if squeue does not answer. While accounting does not answer, those
+        that squeue has as alive are ALIVE, the others UNKNOWN.
+        """
+        if not jobs:
+            return {}
+        queue = await self._queue(jobs)
+        records = self._records(jobs, queue, AccountingAnswer(exists=self._has_accounting))
+        others = sorted(number for number, record in records.items() if not is_alive(record))
+        if others and self._has_accounting:
+            newest, rest = others[-_MOST_IN_ACCOUNTING:], others[:-_MOST_IN_ACCOUNTING]
+            answer = await self._accounting(newest)
+            records |= self._records({number: jobs[number] for number in newest}, queue, answer)
+            records |= self._records({number: jobs[number] for number in rest}, queue, _NOT_ASKED)
+        return self._decide(records)
+
+    def _records(
+        self,
+        jobs: Mapping[int, str | None],
+        queue: JobTable[QueueRow],
+        accounting: AccountingAnswer,
+    ) -> dict[int, JobRecord]:
+        return {
+            number: job_record(number, name, user=self._user, queue=queue, accounting=accounting)
+            for number, name in jobs.items()
+        }
+
+    def _decide(self, records: Mapping[int, JobRecord]) -> dict[int, AllocationStatus]:
+        now = anyio.current_time()
+        missing = [number for number, record in records.items() if is_missing(record)]
+        self._missing = self._missing.after(asked=records.keys(), missing=missing, now=now)
+        return {
+            number: status_of(record, _user_name, self._missing.duration(number, now))
+            for number, record in records.items()
+        }
+
+    async def _queue(self, numbers: Collection[int]) -> JobTable[QueueRow]:
+        which = "--me" if len(numbers) > _MOST_IN_QUEUE else jobs_option(numbers)
+        try:
+            # All states: without them a job that has just ended looks like one that never was.
+            return await ask(parse_queue, self._run, "squeue", "--states=all", which, QUEUE_FORMAT)
+        except SchedulerError as error:
+            if len(numbers) == 1 and INVALID_NUMBER in str(error):
+                return JobTable()  # the same answer as none of several numbers, which is no error
+            raise
+
+    async def _accounting(self, numbers: Collection[int]) -> AccountingAnswer:
+        try:
+            table = await ask(parse_accounting, self._run, *accounting_command(numbers))
+        except SchedulerError as error:
+            self._has_accounting = NO_ACCOUNTING not in str(error)
+            return AccountingAnswer(silence=str(error), exists=self._has_accounting)
+        return AccountingAnswer(table=table)
 
 
 async def query_statuses(
-    numbers: Collection[int], run: RunSlurm = run_slurm
+    jobs: Mapping[int, str | None], run: RunSlurm = run_slurm
 ) -> dict[int, AllocationStatus]:
-    """A status for each number. Raises SchedulerError if squeue does not answer.
-
-    While accounting does not answer, those that squeue has as alive are ALIVE, the others UNKNOWN.
-    """
-    if not numbers:
-        return {}
-    queue = await _queue(numbers, run)
-    others = [number for number in numbers if queue.get(number) not in LIVE_STATES]
-    lives: Mapping[int, tuple[AccountingRow, ...]] = {}
-    if others:
-        try:
-            lives = await _accounting(others, run)
-        except SchedulerError as error:
-            return {number: _without_accounting(queue.get(number), error) for number in numbers}
-    return {
-        number: status_of(queue.get(number), lives.get(number, ()), _user_name)
-        for number in numbers
-    }
-
-
-async def _queue(numbers: Collection[int], run: RunSlurm) -> dict[int, str]:
-    try:
-        # All states: without them a job that has just ended looks like one that never was.
-        return await _ask(parse_queue, run, "squeue", "--states=all", _jobs(numbers), QUEUE_FORMAT)
-    except SchedulerError as error:
-        if len(numbers) == 1 and INVALID_NUMBER in str(error):
-            return {}  # the same answer as none of several numbers, which is no error
-        raise
-
-
-async def _accounting(
-    numbers: Collection[int], run: RunSlurm
-) -> dict[int, tuple[AccountingRow, ...]]:
-    options = ("--parsable2", "--duplicates", _jobs(numbers), ACCOUNTING_FORMAT)
-    return await _ask(parse_accounting, run, "sacct", *options)
-
-
-async def _ask(parse: Callable[[str], _Table], run: RunSlurm, *command: str) -> _Table:
-    async for attempt in query_policy():
-        with attempt:
-            return parse(await run(*command))
-    raise AssertionError  # the policy raises the last error
-
-
-def _without_accounting(queued: str | None, error: SchedulerError) -> AllocationStatus:
-    if queued in LIVE_STATES:
-        return status_of(queued, (), _user_name)
-    return AllocationStatus(state=AllocationState.UNKNOWN, detail=str(error))
-
-
-def _jobs(numbers: Collection[int]) -> str:
-    return "--jobs=" + ",".join(str(number) for number in sorted(numbers))
+    """The answer of a StatusQuery that is asked only once."""
+    return await StatusQuery(run).statuses(jobs)
 
 
 def _user_name(number: int) -> str:

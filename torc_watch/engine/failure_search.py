@@ -1,0 +1,166 @@
+"""Why the jobs of a workflow failed: what the server and the schedulers know of it. Only reads."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from torc_watch.core import assessment, diagnosis
+from torc_watch.core.assessment import Observation, Orphans
+from torc_watch.core.cancellation import EndedAllocation
+from torc_watch.core.diagnosis import DEFAULT_REQUIREMENTS, TOLD_TO_END, Evidence, Finding
+from torc_watch.core.model import Job, JobCounts, JobResult, JobStatus, Requirements, Workflow
+from torc_watch.core.worker_end import WorkerEnd
+from torc_watch.engine.messages import Diagnosis
+from torc_watch.engine.orphan_search import find_orphans
+from torc_watch.engine.worker_ends import find_worker_ends
+from torc_watch.schedulers.cluster import Cluster
+from torc_watch.torc.client import TorcClient
+from torc_watch.torc.offline_journal import OfflineResults, read_offline_results
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reports:
+    """What workers reported of failed jobs.
+
+    ``results`` has the last result of each, by the job's ID; ``workers`` the ends of those workers
+    that may explain one, by the node's ID; ``requirements`` the rows of the workflow, by their IDs.
+    """
+
+    results: Mapping[int, JobResult]
+    workers: Mapping[int, WorkerEnd]
+    requirements: Mapping[int, Requirements]
+
+    def requirements_of(self, job: Job) -> Requirements | None:
+        """The job's row; jobs without one run on the row that the server made for them."""
+        rows = self.requirements
+        if job.requirements_id is not None:
+            return rows.get(job.requirements_id)
+        return next((row for row in rows.values() if row.name == DEFAULT_REQUIREMENTS), None)
+
+
+class FailureSearch:
+    """Asks for failed jobs and their results, never for the completed ones."""
+
+    def __init__(self, client: TorcClient, cluster: Cluster) -> None:
+        self._client = client
+        self._cluster = cluster
+
+    async def diagnose(
+        self, observation: Observation, counts: JobCounts, output_dir: Path
+    ) -> Diagnosis:
+        """Why each failed job failed, and which orphans dead workers left.
+
+        ``output_dir`` is that of the workers. Raises SchedulerError and ServerError.
+        """
+        workflow = observation.workflow
+        reports = await self._reports(workflow, counts, observation.allocations)
+        orphans = await find_orphans(
+            self._client,
+            self._cluster,
+            observation,
+            reports.requirements_of,
+            reports.results.values(),
+        )
+        failed = await self._failures(workflow, counts, reports)
+        return Diagnosis(
+            counts=_after_release(counts, orphans),
+            findings=(*failed, *(orphan.finding for orphan in orphans.running)),
+            orphans=orphans,
+            ended=_ended(observation.allocations, reports.workers),
+            offline=_offline_results(output_dir, workflow, orphans),
+        )
+
+    async def failures(self, workflow: Workflow, counts: JobCounts) -> tuple[Finding, ...]:
+        """Why each job failed that has failed so far, while others may still run."""
+        if not _failure_statuses(counts):
+            return ()
+        return await self._failures(workflow, counts, await self._reports(workflow, counts))
+
+    async def _failures(
+        self, workflow: Workflow, counts: JobCounts, reports: _Reports
+    ) -> tuple[Finding, ...]:
+        return tuple(
+            [
+                diagnosis.diagnose(_evidence(job, workflow, reports))
+                for status in _failure_statuses(counts)
+                for job in await self._client.list_jobs(workflow.id, status)
+            ]
+        )
+
+    async def _reports(
+        self, workflow: Workflow, counts: JobCounts, known: Collection[EndedAllocation] = ()
+    ) -> _Reports:
+        rows = await self._client.list_requirements(workflow.id)
+        results = {
+            result.job_id: result
+            for status in _failure_statuses(counts)
+            for result in await self._client.list_results(workflow.id, status)
+        }
+        stopped = {
+            result.compute_node_id for result in results.values() if _may_have_been_stopped(result)
+        }
+        nodes = await self._client.list_compute_nodes(workflow.id) if stopped else []
+        return _Reports(
+            results=results,
+            workers=await find_worker_ends(
+                self._client,
+                self._cluster,
+                workflow.id,
+                [node for node in nodes if node.id in stopped],
+                known,
+            ),
+            requirements={row.id: row for row in rows},
+        )
+
+
+def _evidence(job: Job, workflow: Workflow, reports: _Reports) -> Evidence:
+    result = reports.results.get(job.id)
+    node_id = result.compute_node_id if result else None
+    return Evidence(
+        job=job,
+        result=result,
+        requirements=reports.requirements_of(job),
+        kill_codes=workflow.kill_codes,
+        worker=None if node_id is None else reports.workers.get(node_id),
+    )
+
+
+def _may_have_been_stopped(result: JobResult) -> bool:
+    """Whether the end of its worker may explain it."""
+    is_stopped = result.status in (JobStatus.TERMINATED, JobStatus.PENDING_FAILED)
+    return is_stopped or result.return_code == TOLD_TO_END
+
+
+def _failure_statuses(counts: JobCounts) -> list[JobStatus]:
+    return [status for status in assessment.FAILURES if counts.of(status)]
+
+
+def _after_release(counts: JobCounts, orphans: Orphans) -> JobCounts:
+    """The counts once dead workers' claims are given back, which is before a plan is made."""
+    released = len(orphans.claimed)
+    return JobCounts(
+        {
+            **counts.by_status,
+            JobStatus.PENDING: counts.of(JobStatus.PENDING) - released,
+            JobStatus.READY: counts.of(JobStatus.READY) + released,
+        }
+    )
+
+
+def _ended(
+    known: Collection[EndedAllocation], workers: Mapping[int, WorkerEnd]
+) -> tuple[EndedAllocation, ...]:
+    """The open allocations, and those that took jobs along whose results were reported."""
+    ended = {allocation.id: (allocation, status) for allocation, status in known}
+    for worker in workers.values():
+        if worker.allocation is not None and worker.status is not None:
+            ended[worker.allocation.id] = worker.allocation, worker.status
+    return tuple(ended.values())
+
+
+def _offline_results(output_dir: Path, workflow: Workflow, orphans: Orphans) -> OfflineResults:
+    """Of the jobs that seem to be orphans: most workflows have none, and no file is looked for."""
+    jobs = [orphan.job.id for orphan in orphans.running]
+    if not jobs:
+        return OfflineResults()
+    return read_offline_results(output_dir, workflow.id, workflow.run_id, jobs)

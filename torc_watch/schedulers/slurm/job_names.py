@@ -1,0 +1,37 @@
+"""Which job numbers Slurm gave to which allocations of ours.
+
+Slurm gives a number twice if its controller crashes within a second of giving it. Torc's server
+keeps the number alone, so the name that a job must have is remembered here: a line for each number
+in a file that only grows, by some 30 bytes for each allocation.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+
+class JobNames:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._names: dict[int, str] = {}
+        self._size = 0
+
+    def remember(self, names: Mapping[int, str]) -> None:
+        """Raises OSError."""
+        new = names.items() - self.read().items()
+        if not new:
+            return
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with self._path.open("a", encoding="utf-8") as file:
+            file.writelines(f"{number} {name}\n" for number, name in sorted(new))
+
+    def read(self) -> Mapping[int, str]:
+        """The name that each number must have; none for jobs of other programs. Raises OSError."""
+        try:
+            size = self._path.stat().st_size
+        except FileNotFoundError:
+            return {}
+        if size != self._size:
+            lines = map(str.split, self._path.read_text(encoding="utf-8").splitlines())
+            self._names = {int(line[0]): line[1] for line in lines if len(line) == 2}
+            self._size = size
+        return self._names

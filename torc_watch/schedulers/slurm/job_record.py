@@ -1,0 +1,69 @@
+"""What squeue and sacct together say of one job, without what they say of others. Pure.
+
+After a crash Slurm's controller uses the numbers of jobs again that it forgot. So a row counts only
+if it is of the job that is meant: by its name, or where that is not known, by its user.
+"""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from torc_watch.schedulers.slurm.job_table import AccountingRow, JobTable, QueueRow
+
+# What accounting of 22.05 has for some seconds where a job's name will be.
+_LATE_NAMES = ("", "allocation")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountingAnswer:
+    """What sacct said: a table, or ``silence``, which is why not. ``exists``: ever a table."""
+
+    table: JobTable[AccountingRow] = field(default_factory=JobTable)
+    silence: str = ""
+    exists: bool = True
+
+
+class JobRecord(NamedTuple):
+    """The rows of one job; its lives in accounting are oldest first. A tuple, as ``QueueRow``.
+
+    ``unreadable`` is a line about it that cannot be read; ``silence`` is why accounting says
+    nothing, if it does not answer.
+    """
+
+    queued: QueueRow | None = None
+    lives: tuple[AccountingRow, ...] = ()
+    unreadable: str = ""
+    silence: str = ""
+    has_accounting: bool = True
+
+
+def job_record(
+    number: int,
+    name: str | None,
+    *,
+    user: int,
+    queue: JobTable[QueueRow],
+    accounting: AccountingAnswer,
+) -> JobRecord:
+    """``name`` is the job's, None where it is not known; ``user`` is this process's."""
+    row = next(iter(queue.rows.get(number, ())), None)
+    queued = row if row is not None and _is_queued(row, name, user) else None
+    lives = accounting.table.rows.get(number, ())
+    return JobRecord(
+        queued=queued,
+        lives=tuple(life for life in lives if _is_life(life, name, user, queued)),
+        unreadable=queue.unreadable.get(number) or accounting.table.unreadable.get(number, ""),
+        silence=accounting.silence,
+        has_accounting=accounting.exists,
+    )
+
+
+def _is_queued(row: QueueRow, name: str | None, user: int) -> bool:
+    return row.user == user if name is None else row.name == name
+
+
+def _is_life(row: AccountingRow, name: str | None, user: int, queued: QueueRow | None) -> bool:
+    if name is None:
+        return row.user == user
+    if row.name in _LATE_NAMES:  # squeue had the name from the beginning
+        return row.user == user and queued is not None
+    return row.name == name

@@ -1,0 +1,101 @@
+"""The script of an allocation: sbatch's options, then Torc's runner in place of the shell. Pure.
+
+The runner replaces the shell (exec), so that Slurm's signals reach it: as a child it is killed
+together with its shell and reports nothing. SIGTERM comes long enough before the time limit for it
+to stop its jobs and to report them. The shell is no login shell: what profiles do, such as waiting
+for a lock in the home folder, would be done on each node.
+"""
+
+import math
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from torc_watch.core.allocation import AllocationSpec
+from torc_watch.core.units import MIB
+from torc_watch.schedulers.base import WorkerAssignment
+
+# Torc's runner gives its jobs 30 s to end, and waits for all of them. Slurm may send the signal
+# up to a minute earlier than asked for.
+_TERM_BEFORE_LIMIT = 60  # seconds
+_MAX_CLAIM_PAUSE = 30  # seconds; Torc's own limit, 300, may sleep through the end of an allocation
+CLAIM_PAUSE = "--claim-backoff-max-secs"  # since Torc 1.0
+_LONGEST = 365 * 24 * 60  # minutes, of an allocation without a limit: Torc's runner needs one
+_MEMORY_OPTION = "--mem-per-"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunnerSettings:
+    """How the runner of an allocation is started.
+
+    ``program`` is Torc's runner, ``has_claim_pause`` whether it takes CLAIM_PAUSE, None where that
+    is to be found out. ``password_file`` is read on the node. ``poll_interval`` is in seconds.
+    """
+
+    program: Path
+    has_claim_pause: bool | None = None
+    password_file: Path | None = None
+    poll_interval: int = 30
+
+
+def job_script(spec: AllocationSpec, work: WorkerAssignment, runner: RunnerSettings) -> str:
+    """The text. The password is not in it."""
+    directives = [f"#SBATCH {option}" for option in _options(spec, work)]
+    lines = ["#!/bin/sh", *directives, "", *_environment(work, runner)]
+    return "\n".join([*lines, f"exec {shlex.join(_command(work, runner))}", ""])
+
+
+def _options(spec: AllocationSpec, work: WorkerAssignment) -> list[str]:
+    """Those of the workflow's own row first: of two alike Slurm takes the last."""
+    carried = " ".join(spec.options)
+    minutes = _LONGEST if spec.runtime is None else max(1, math.ceil(spec.runtime / 60))
+    prefix = work.output_dir / f"slurm_output_wf{work.workflow_id}_sl%j"
+    options = [
+        *spec.options,
+        f"--job-name={spec.token}",
+        f"--comment=torc-watch:{spec.token}",
+        f'--chdir="{work.directory}"',  # quotes keep blanks together
+        f'--output="{prefix}.o"',
+        f'--error="{prefix}.e"',
+        f"--nodes={spec.num_nodes}",
+        "--ntasks-per-node=1",
+        f"--cpus-per-task={spec.num_cpus}",
+        f"--time={minutes}",
+        f"--signal=B:TERM@{_TERM_BEFORE_LIMIT}",
+        "--no-requeue",
+    ]
+    if _MEMORY_OPTION not in carried:
+        options.append(f"--mem={math.ceil(spec.memory / MIB)}M")
+    if spec.num_gpus and "gpu" not in carried:
+        options.append(f"--gres=gpu:{spec.num_gpus}")
+    return options
+
+
+def _environment(work: WorkerAssignment, runner: RunnerSettings) -> list[str]:
+    lines = [
+        # Each of them would change what srun, squeue or the runner make of the allocation.
+        "unset SLURM_MEM_PER_CPU SLURM_MEM_PER_GPU SLURM_TIME_FORMAT SQUEUE_FORMAT SACCT_FORMAT",
+        'export USER="${USER:-$(id -un)}"',
+    ]
+    if work.connection.username is not None:
+        lines.append(f"export TORC_USERNAME={shlex.quote(work.connection.username)}")
+    if runner.password_file is not None:
+        path = shlex.quote(str(runner.password_file))
+        lines.append(f'TORC_PASSWORD="$(cat {path})" || exit 1')
+        lines.append("export TORC_PASSWORD")
+    return lines
+
+
+def _command(work: WorkerAssignment, runner: RunnerSettings) -> list[str]:
+    connection = work.connection
+    command = [
+        *(str(runner.program), connection.url, str(work.workflow_id), str(work.output_dir)),
+        *("--poll-interval", str(runner.poll_interval)),
+    ]
+    if runner.has_claim_pause:
+        command += [CLAIM_PAUSE, str(_MAX_CLAIM_PAUSE)]
+    if connection.ca_file is not None:
+        command += ["--tls-ca-cert", str(connection.ca_file)]
+    if not connection.verify_tls:
+        command.append("--tls-insecure")
+    return command

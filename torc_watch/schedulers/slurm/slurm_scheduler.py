@@ -1,0 +1,181 @@
+"""Allocations that are jobs of Slurm.
+
+An allocation's token is the name of its job, so that anybody finds it again: in squeue, and after
+its end in accounting. A job is submitted held, and released when Torc's server has its row.
+"""
+
+import os
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from anyio import to_thread
+
+from torc_watch.core.allocation import AllocationSpec, AllocationStatus, NodeClass, StepEnd
+from torc_watch.core.errors import SchedulerError, SchedulerUnreachable
+from torc_watch.host.subprocesses import run_command
+from torc_watch.schedulers.base import WorkerAssignment
+from torc_watch.schedulers.slurm.job_names import JobNames
+from torc_watch.schedulers.slurm.job_script import CLAIM_PAUSE, RunnerSettings, job_script
+from torc_watch.schedulers.slurm.job_status import step_ends
+from torc_watch.schedulers.slurm.partition_table import PARTITION_OPTIONS, parse_partitions
+from torc_watch.schedulers.slurm.slurm_commands import INVALID_NUMBER, NO_ACCOUNTING, run_slurm
+from torc_watch.schedulers.slurm.slurm_query import ask
+from torc_watch.schedulers.slurm.status_query import StatusQuery
+from torc_watch.schedulers.slurm.step_query import query_steps
+from torc_watch.schedulers.slurm.submission_table import (
+    ENDED_NAMES,
+    HELD_JOBS,
+    QUEUED_NAMES,
+    parse_ended_names,
+    parse_held,
+    parse_queued_names,
+    submitted_number,
+)
+
+# How far back accounting is asked for a token. A round is not continued after so long a time.
+_LONGEST_ROUND = "now-14days"
+_USER = f"--user={os.getuid()}"
+
+
+class SlurmScheduler:
+    """The cluster that the commands on the PATH speak to.
+
+    ``names`` is the file of the numbers that it gave to our allocations. ``runner`` is None where
+    Torc's runner was not found: then nothing can be submitted.
+    """
+
+    type = "slurm"
+
+    def __init__(self, names: Path, runner: RunnerSettings | None) -> None:
+        self._names = JobNames(names)
+        self._runner = runner
+        self._status_query = StatusQuery()
+        self._accepted: set[AllocationSpec] = set()  # without their tokens
+
+    async def node_classes(self) -> tuple[NodeClass, ...]:
+        return await ask(parse_partitions, run_slurm, "sinfo", *PARTITION_OPTIONS)
+
+    async def find(self, tokens: Collection[str]) -> dict[str, int]:
+        """By their names. Raises SchedulerError where that cannot be known."""
+        names = f"--name={','.join(sorted(tokens))}"
+        squeue = ("squeue", "--states=all", _USER, names, QUEUED_NAMES)
+        found = await ask(parse_queued_names, run_slurm, *squeue)
+        if not found.keys() >= set(tokens):
+            found = await self._find_ended(names) | found
+        await self._remember(found)
+        return found
+
+    async def submit(self, spec: AllocationSpec, work: WorkerAssignment) -> int:
+        """Submits a held job. Raises SchedulerError with Slurm's reason for a refusal."""
+        text = job_script(spec, work, await self._settings_of_runner(work))
+        script = await to_thread.run_sync(_write_script, work.output_dir / f"{spec.token}.sh", text)
+        try:
+            await self._test(spec, script)
+            answer = await run_slurm("sbatch", "--parsable", "--hold", str(script))
+        except SchedulerUnreachable:
+            raise
+        except SchedulerError as error:
+            raise SchedulerError(f"Slurm refused an allocation: {error} See {script}.") from error
+        number = submitted_number(answer)
+        await self._remember({spec.token: number})
+        return number
+
+    async def release(self, numbers: Sequence[int]) -> None:
+        """Raises SchedulerError for one that stays held."""
+        if not numbers:
+            return
+        listed = ",".join(map(str, numbers))
+        try:
+            await ask(str, run_slurm, "scontrol", "release", listed)
+        except SchedulerUnreachable:
+            raise
+        except SchedulerError:  # also for one that was released before, and has started or ended
+            held = await ask(parse_held, run_slurm, "squeue", _USER, HELD_JOBS)
+            if held := held & set(numbers):
+                raise SchedulerError(
+                    f"Slurm does not release the held jobs {sorted(held)}. Release them with: "
+                    f"scontrol release {listed}"
+                ) from None
+
+    async def statuses(self, numbers: Collection[int]) -> Mapping[int, AllocationStatus]:
+        names = await self._known_names()
+        return await self._status_query.statuses({number: names.get(number) for number in numbers})
+
+    async def steps(self, numbers: Collection[int]) -> dict[int, Mapping[str, StepEnd]]:
+        try:
+            rows = await query_steps(numbers)
+        except SchedulerError as error:
+            if NO_ACCOUNTING in str(error):
+                return {}
+            raise
+        return {number: step_ends(steps) for number, steps in rows.items()}
+
+    async def cancel(self, number: int) -> None:
+        name = (await self._known_names()).get(number)
+        only = [f"--name={name}"] if name else []
+        try:
+            await ask(str, run_slurm, "scancel", _USER, *only, str(number))
+        except SchedulerError as error:
+            if INVALID_NUMBER not in str(error):  # said of one that has ended
+                raise
+
+    async def _test(self, spec: AllocationSpec, script: Path) -> None:
+        """Slurm takes any held job, and leaves one pending for ever that fits no node."""
+        alike = replace(spec, token="")
+        if alike not in self._accepted:
+            await run_slurm("sbatch", "--test-only", str(script))
+            self._accepted.add(alike)
+
+    async def _find_ended(self, names: str) -> dict[str, int]:
+        sacct = ("sacct", "--parsable2", "--allocations", _USER, names, ENDED_NAMES)
+        try:
+            return await ask(parse_ended_names, run_slurm, *sacct, f"--starttime={_LONGEST_ROUND}")
+        except SchedulerError as error:
+            if NO_ACCOUNTING in str(error):
+                return {}
+            raise
+
+    async def _remember(self, numbers: Mapping[str, int]) -> None:
+        names = {number: token for token, number in numbers.items()}
+        try:
+            await to_thread.run_sync(self._names.remember, names)
+        except OSError as error:
+            raise SchedulerUnreachable(f"The numbers of jobs cannot be kept: {error}.") from error
+
+    async def _known_names(self) -> Mapping[int, str]:
+        try:
+            return await to_thread.run_sync(self._names.read)
+        except OSError as error:
+            raise SchedulerUnreachable(f"The numbers of jobs cannot be read: {error}.") from error
+
+    async def _settings_of_runner(self, work: WorkerAssignment) -> RunnerSettings:
+        runner = self._runner
+        if runner is None:
+            raise SchedulerError(
+                "Torc's runner for Slurm, torc-slurm-job-runner, was not found. Set slurm_runner, "
+                "or TORC_WATCHD_SLURM_RUNNER in the environment, to its path, which must be the "
+                "same on the nodes."
+            )
+        if work.connection.password is not None and runner.password_file is None:
+            raise SchedulerError(
+                "The workers of an allocation need the password of the Torc server. Write it into "
+                "a file that only you can read, and set password_file to its path: a password in "
+                "the environment would be visible in the job."
+            )
+        if runner.has_claim_pause is None:
+            usage = await run_command(str(runner.program), "--help")
+            runner = replace(runner, has_claim_pause=CLAIM_PAUSE in usage.stdout)
+            self._runner = runner
+        return runner
+
+
+def _write_script(path: Path, text: str) -> Path:
+    """Only for the user, who may read it, and submit it again."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o700)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise SchedulerError(f"The script {path} cannot be written: {error}.") from error
+    return path
