@@ -146,8 +146,7 @@ async def test_workflow_whose_allocations_never_start_is_stuck(
         workflow_id = await site.submit(["a"], allocations=2)
         ended = await site.watch(workflow_id, recovery=settings, once=once)
         assert ended.verdict is Verdict.STUCK
-        assert "Allocations 1, 2 will never start: PartitionTimeLimit." in ended.reason
-        assert "`scancel 1 2`" in ended.reason
+        assert "Allocations 1, 2: PartitionTimeLimit. After `scancel 1 2`" in ended.reason
         assert len(site.seen(events.AllocationUnstartable)) == 2
 
 
