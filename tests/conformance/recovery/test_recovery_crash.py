@@ -29,7 +29,7 @@ pytestmark = [pytest.mark.looptime, pytest.mark.timeout(300)]
 T = TypeVar("T")
 
 CHANGE_COUNTER = slice(24, 28)  # of the header of a SQLite file
-READS = ("GET ", "node_classes", "statuses", "find")
+READS = ("GET ", "node_classes", "statuses", "steps", "find")
 
 
 @dataclass
