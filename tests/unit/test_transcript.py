@@ -322,11 +322,11 @@ def test_allocation_ended_by_the_cluster_is_shown_with_its_cause(
 
 
 def test_allocation_that_never_starts_is_shown_with_what_it_waits_for() -> None:
-    status = AllocationStatus(state=AllocationState.ALIVE, detail="Dep\x1bendency")
+    status = AllocationStatus(state=AllocationState.ALIVE, detail="will never start (\x1b)")
     event = events.AllocationUnstartable(
         workflow_id=1, scheduler="slurm", scheduler_id=3, status=status
     )
-    assert text(event) == "Allocation 3 will never start: Dep\\x1bendency\n"
+    assert text(event) == "Allocation 3: will never start (\\x1b)\n"
 
 
 @pytest.mark.parametrize(

@@ -149,7 +149,7 @@ def _trouble_with_workers(event: Event) -> Iterator[str]:
             yield from _failed_allocation(event)
         case events.AllocationUnstartable():
             phrase = printable(event.status.detail, max_length=_MAX_PHRASE)
-            yield f"Allocation {event.scheduler_id} will never start: {phrase}"
+            yield f"Allocation {event.scheduler_id}: {phrase or 'will never start'}"
         case events.WorkersAwaited():
             yield from _awaited(event)
         case events.OrphansFound():
