@@ -1,7 +1,8 @@
 """Puts the parts together: only this room knows which client and scheduler there are."""
 
 import shutil
-from collections.abc import AsyncIterator, Iterator
+import sys
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 from torc_watch.config.settings import Settings
@@ -14,6 +15,9 @@ from torc_watch.schedulers.slurm.job_script import RunnerSettings
 from torc_watch.schedulers.slurm.slurm_scheduler import SlurmScheduler
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.transport import Connection, Transport, normalize_url
+
+# -P: nothing in the user's working directory shall be taken for our modules.
+_OWN_RUNNER = (sys.executable, "-P", "-m", "torc_watch.sandbox.runner.slurm_worker")
 
 
 def server_url(url: str | None) -> str | None:
@@ -44,15 +48,22 @@ def open_schedulers(settings: Settings) -> tuple[Scheduler, ...]:
 def slurm_scheduler(settings: Settings) -> SlurmScheduler:
     """Raises InvalidInput where ``slurm_runner`` is set and is no program."""
     program = settings.slurm_runner_program()
-    runner = None
-    if program is not None:
-        runner = RunnerSettings(program=program, password_file=settings.password_file)
+    runner = RunnerSettings(
+        command=_OWN_RUNNER if program is None else (str(program),),
+        has_claim_pause=False if program is None else None,
+        password_file=settings.password_file,
+    )
     return SlurmScheduler(settings.home / "slurm-jobs", runner)
 
 
 def open_cluster(settings: Settings) -> Cluster:
     """What a process needs one of. Raises InvalidInput as ``open_schedulers`` does."""
-    return Cluster.of(*open_schedulers(settings), machine=ThisMachine())
+    return cluster_of(open_schedulers(settings), settings)
+
+
+def cluster_of(schedulers: Iterable[Scheduler], settings: Settings) -> Cluster:
+    intervals = {SlurmScheduler.type: settings.slurm_query_interval}
+    return Cluster.of(*schedulers, machine=ThisMachine(), min_intervals=intervals)
 
 
 @contextmanager

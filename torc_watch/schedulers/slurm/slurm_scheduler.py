@@ -41,13 +41,12 @@ _USER = f"--user={os.getuid()}"
 class SlurmScheduler:
     """The cluster that the commands on the PATH speak to.
 
-    ``names`` is the file of the numbers that it gave to our allocations. ``runner`` is None where
-    Torc's runner was not found: then nothing can be submitted.
+    ``names`` is the file of the numbers that it gave to our allocations.
     """
 
     type = "slurm"
 
-    def __init__(self, names: Path, runner: RunnerSettings | None) -> None:
+    def __init__(self, names: Path, runner: RunnerSettings) -> None:
         self._names = JobNames(names)
         self._runner = runner
         self._status_query = StatusQuery()
@@ -151,12 +150,6 @@ class SlurmScheduler:
 
     async def _settings_of_runner(self, work: WorkerAssignment) -> RunnerSettings:
         runner = self._runner
-        if runner is None:
-            raise SchedulerError(
-                "Torc's runner for Slurm, torc-slurm-job-runner, was not found. Set slurm_runner, "
-                "or TORC_WATCHD_SLURM_RUNNER in the environment, to its path, which must be the "
-                "same on the nodes."
-            )
         if work.connection.password is not None and runner.password_file is None:
             raise SchedulerError(
                 "The workers of an allocation need the password of the Torc server. Write it into "
@@ -164,7 +157,7 @@ class SlurmScheduler:
                 "the environment would be visible in the job."
             )
         if runner.has_claim_pause is None:
-            usage = await run_command(str(runner.program), "--help")
+            usage = await run_command(*runner.command, "--help")
             runner = replace(runner, has_claim_pause=CLAIM_PAUSE in usage.stdout)
             self._runner = runner
         return runner
