@@ -26,6 +26,18 @@ sacct: error: Problem talking to the database: Connection refused
 """
 
 
+_OLDER_ACCOUNTING_DOWN = """\
+sacct: error: slurm_persist_conn_open_without_init: failed to open persistent connection to host
+sacct: error: Sending PersistInit msg: Connection refused
+sacct: error: Problem talking to the database: Connection refused
+"""
+_MUNGE_DOWN_FOR_ACCOUNTING = """\
+sacct: error: If munged is up, restart with --num-threads=10
+sacct: error: Sending PersistInit msg: Protocol authentication error
+sacct: error: Problem talking to the database: Protocol authentication error
+"""
+
+
 @pytest.fixture
 def program(tmp_path: Path) -> Path:
     """A program to write a shell script to."""
@@ -149,6 +161,8 @@ async def test_missing_program_is_an_error() -> None:
         ("squeue", 1, _CONTROLLER_HUNG),
         ("squeue", 1, _MUNGE_DOWN),
         ("sacct", 1, _ACCOUNTING_DOWN),
+        ("sacct", 1, _OLDER_ACCOUNTING_DOWN),
+        ("sacct", 1, _MUNGE_DOWN_FOR_ACCOUNTING),
         ("squeue", 0, f"squeue: error: {_CONTROLLER_DOWN}"),
         ("squeue", TIMED_OUT, "squeue did not answer within 60 seconds."),
     ],
@@ -165,6 +179,7 @@ def test_daemon_that_does_not_answer_is_unreachable(program: str, status: int, s
         ("sacct", 1, "Slurm accounting storage is disabled", "storage is disabled"),
         ("squeue", 1, "slurm_load_jobs error: Invalid job id specified", "Invalid job id"),
         ("squeue", 0, "squeue: error: Invalid job format specification: @", "format"),
+        ("squeue", 0, "squeue: error: Invalid user: 4242", "Invalid user"),
         ("squeue", 2, "", "printed no error"),
         ("squeue", NOT_FOUND, "squeue: No such file or directory.", "PATH"),
     ],

@@ -233,6 +233,13 @@ def test_detail_says_where_and_how_it_ended(life: str, detail: str) -> None:
     assert _status(_record(_QUEUE, _lives(life))).detail == detail
 
 
+def test_job_that_was_canceled_while_it_waited_never_began() -> None:
+    """22.05 gives it a start."""
+    status = _status(_record(_QUEUE, _lives("CANCELLED by 0|0:0|None assigned")))
+
+    assert (status.began, status.ended) == (None, _at(1_700_000_030))
+
+
 def test_exit_code_of_a_missing_folder_is_explained() -> None:
     assert "working directory" in _status(_record(_QUEUE, _lives("FAILED|0:53|n1"))).detail
 
@@ -335,6 +342,7 @@ def test_line_that_cannot_be_read_is_unknown_and_shown(queue: str, accounting: s
     status = _status(record, missing_for=RUNAWAY_AFTER * 2)
     assert status.state is AllocationState.UNKNOWN
     assert "'7|" in status.detail
+    assert not is_missing(record)
 
 
 @pytest.mark.parametrize(

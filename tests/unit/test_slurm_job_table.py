@@ -50,6 +50,7 @@ def test_banner_of_the_site_is_skipped() -> None:
         ("a" * 21, "a" * 20),
         ("pi|pe", "pi|pe"),
         ("|" * 30, "|" * 20),
+        ("a\x0bb\x85c", "a\x0bb\x85c"),
         ("", ""),
     ],
 )

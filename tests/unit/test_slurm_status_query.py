@@ -133,6 +133,13 @@ async def test_number_that_squeue_does_not_know_is_no_error() -> None:
     assert await _states(_query(slurm), [1]) == {1: _GONE}
 
 
+async def test_failure_for_several_numbers_is_an_error() -> None:
+    slurm = _Slurm(squeue=[SchedulerError(INVALID_NUMBER)], sacct=[_NO_LIVES])
+
+    with pytest.raises(SchedulerError, match=INVALID_NUMBER):
+        await _states(_query(slurm), [1, 2])
+
+
 @pytest.mark.looptime
 async def test_query_is_repeated_once_while_slurm_is_unreachable() -> None:
     slurm = _Slurm(squeue=[SchedulerUnreachable("down"), _queue({1: "RUNNING"})], sacct=[_NO_LIVES])

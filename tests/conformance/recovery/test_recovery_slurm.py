@@ -1,15 +1,21 @@
 """Workflows of Slurm are recovered into Slurm, played by the simulated scheduler."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import pytest
 
 from tests.conftest import SimulatedScheduler
 from torc_watch.core import events
 from torc_watch.core.events import Verdict
+from torc_watch.core.model import JobStatus
 from torc_watch.core.recovery_round import RecoverySettings
 from torc_watch.core.scheduler_choice import SchedulerChoice
+from torc_watch.core.units import GIB
+from torc_watch.torc.requests import NewResult
+from torc_watch.torc.runner_api import RunnerApi, WorkerResources
 
 if TYPE_CHECKING:
     from tests.conftest import OpenSite, Site
@@ -169,3 +175,57 @@ async def test_executed_action_whose_allocation_was_never_submitted_strands_no_j
         await site.client.transport.post(path, body={})
         ended = await site.watch(workflow_id)
         assert (ended.verdict, len(site.scheduler.requests)) == (Verdict.SUCCEEDED, 1)
+
+
+async def run_first_job_by_hand(site: "Site", workflow_id: int) -> None:
+    """As a worker does that leaves at once."""
+    worker, node = RunnerApi(site.client.transport), WorkerResources(num_cpus=1, memory=GIB)
+    node_id = await worker.register_node(
+        workflow_id,
+        hostname="n1",
+        pid=1,
+        started_at=datetime.now(UTC),
+        resources=node,
+        allocation=None,
+    )
+    (claimed,) = await worker.claim_jobs(workflow_id, node, limit=1)
+    await worker.start_job(claimed.job.id, run_id=1, node_id=node_id)
+    result = NewResult(
+        workflow_id=workflow_id,
+        run_id=1,
+        attempt=1,
+        compute_node_id=node_id,
+        status=JobStatus.COMPLETED,
+        return_code=0,
+        exec_seconds=1,
+        completed_at=datetime.now(UTC),
+    )
+    await site.client.complete_job(claimed.job.id, result)
+    await site.client.end_compute_node(workflow_id, node_id)
+
+
+@pytest.mark.parametrize("waits", [0, 60])
+async def test_allocation_that_a_leaving_worker_canceled_is_submitted_again(
+    open_site: "OpenSite", waits: float
+) -> None:
+    """Torc's runner cancels queued allocations when no job is ready, also if some are blocked.
+
+    Without a wait, the server may have yet to unblock the job that is left.
+    """
+    async with open_site(scheduler_type="slurm") as site:
+        workflow_id = await site.submit(["a", "later"], after={"later": "a"}, allocations=0)
+        await site.client.create_allocation(
+            workflow_id,
+            scheduler_id=99,
+            scheduler_config_id=await site.create_row(workflow_id),
+            scheduler_type="slurm",
+            status="canceled",
+        )
+        await run_first_job_by_hand(site, workflow_id)
+        await anyio.sleep(waits)
+        ended = await site.watch(workflow_id, poll_interval=10)
+        assert ended.verdict is Verdict.SUCCEEDED
+        (planned,) = site.seen(events.RecoveryPlanned)
+        assert (planned.plan.retries, len(planned.plan.allocations)) == ((), 1)
+        assert await types_and_rows(site, workflow_id) == [("slurm", 1)] * 2
+        assert (await site.client.get_workflow(workflow_id)).run_id == 1
