@@ -136,6 +136,22 @@ async def test_one_round_alone_stays_open_while_the_scheduler_is_silent(
         assert (ended.verdict, len(site.scheduler.requests)) == (Verdict.RESUBMITTED, 2)
 
 
+@pytest.mark.parametrize("once", [True, False])
+async def test_submission_of_a_workflow_that_was_canceled_meanwhile_is_canceled(
+    open_site: "OpenSite", *, once: bool
+) -> None:
+    async with open_site(scheduler_type="slurm") as site:
+        workflow_id = await end_of_first_worker(site, "a")
+        silent = FailingScheduler(site.scheduler, "submit", SILENT, takes_effect=True, times=1)
+        await site.watch(workflow_id, silent, once=True, patience=0)
+        site.scheduler.canceled.clear()
+        await site.client.transport.put(f"/workflows/{workflow_id}/cancel")
+        ended = await site.watch(workflow_id, once=once)
+        assert ended.verdict is Verdict.HANDED_OVER
+        assert "was canceled" in ended.reason
+        assert site.scheduler.canceled == [2]
+
+
 @pytest.mark.parametrize("settings", [None, RecoverySettings()])
 @pytest.mark.parametrize("once", [True, False])
 async def test_workflow_whose_allocations_never_start_is_stuck(

@@ -50,10 +50,11 @@ class Diagnoser:
         """A decision where the poll result calls for no round of recovery. Raises ServerError."""
         watch, observation = poll.watch, poll.observation
         state = assessment.workflow_state(observation)
-        if ended := _ended_by_user(watch.workflow_id, state):
-            return ended
+        # Also of a workflow that was canceled since: what the round has submitted has to end.
         if watch.request.recovery is not None and watch.record.has_unfinished_plan:
             return RecoveryRequest(poll=poll, diagnosis=None)
+        if ended := _ended_by_user(watch.workflow_id, state):
+            return ended
         self._report_unstartable(watch, observation)
         if state is WorkflowState.UNSTARTABLE:
             return await self._assess_unstartable(poll)
