@@ -1,7 +1,7 @@
 """Puts the parts together: only this room knows which client and scheduler there are."""
 
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 from torc_watch.config.settings import Settings
@@ -52,7 +52,12 @@ def slurm_scheduler(settings: Settings) -> SlurmScheduler:
 
 def open_cluster(settings: Settings) -> Cluster:
     """What a process needs one of. Raises InvalidInput as ``open_schedulers`` does."""
-    return Cluster.of(*open_schedulers(settings), machine=ThisMachine())
+    return cluster_of(open_schedulers(settings), settings)
+
+
+def cluster_of(schedulers: Iterable[Scheduler], settings: Settings) -> Cluster:
+    intervals = {SlurmScheduler.type: settings.slurm_query_interval}
+    return Cluster.of(*schedulers, machine=ThisMachine(), min_intervals=intervals)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import Any
 import anyio
 from anyio import to_thread
 
-from torc_watch.app.composition import open_schedulers
+from torc_watch.app.composition import cluster_of, open_schedulers
 from torc_watch.app.foreground_watch import request_for
 from torc_watch.config.settings import Settings
 from torc_watch.core.errors import ConfigurationAway, InvalidInput, JournalError
@@ -40,7 +40,6 @@ from torc_watch.engine.supervisor import Supervisor, open_supervisor
 from torc_watch.ipc.socket_client import socket_paths
 from torc_watch.ipc.socket_server import ControlServer
 from torc_watch.schedulers.cluster import Cluster
-from torc_watch.schedulers.local.this_machine import ThisMachine
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.transport import Transport
 
@@ -151,7 +150,7 @@ class DaemonApp:
         if self._cluster is None or self._cluster[0] != self._lease.epoch:
             schedulers = open_schedulers(self._settings)
             fenced = [FencedScheduler(each, self._fence) for each in schedulers]
-            cluster = Cluster.of(*fenced, machine=ThisMachine())
+            cluster = cluster_of(fenced, self._settings)
             self._cluster = self._lease.epoch, cluster
         return self._cluster[1]
 

@@ -97,6 +97,7 @@ class Settings(BaseSettings):
     home: _OwnPath = Field(default_factory=default_state_folder)
     local_runner: str | None = None
     slurm_runner: str | None = None
+    slurm_query_interval: _Seconds = 30.0
     auto_recover: bool = False
     max_retries: Annotated[int, Field(ge=0)] = DEFAULT_MAX_RETRIES
     memory_multiplier: _Factor = DEFAULT_MULTIPLIER

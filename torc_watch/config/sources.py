@@ -30,6 +30,7 @@ VARIABLES = {
     "home": ("TORC_WATCHD_HOME",),
     "local_runner": ("TORC_WATCHD_LOCAL_RUNNER",),
     "slurm_runner": ("TORC_WATCHD_SLURM_RUNNER",),
+    "slurm_query_interval": ("TORC_WATCHD_SLURM_QUERY_INTERVAL",),
     "auto_recover": ("TORC_WATCHD_AUTO_RECOVER",),
     "max_retries": ("TORC_WATCHD_MAX_RETRIES",),
     "memory_multiplier": ("TORC_WATCHD_MEMORY_MULTIPLIER",),
