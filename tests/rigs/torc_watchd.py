@@ -1,12 +1,12 @@
 """Our commands beside the real Torc on a real cluster, started as a user starts them."""
 
 import json
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from signal import SIGTERM
 from typing import Any
 
 from tests.rigs import commands
@@ -53,14 +53,27 @@ class TorcWatchd:
 
     @contextmanager
     def daemon(self) -> Iterator[None]:
-        """Its log is printed if the test fails."""
-        daemon = self.start("run")
-        with daemon.process:
+        """A failed assertion gets its log as a note."""
+        log = self.torc.folder / "daemon.out"
+        with (
+            log.open("wb") as output,
+            subprocess.Popen(
+                self._words("run"),
+                env=self.environment,
+                cwd=self.torc.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,  # Ctrl-C is for the tests alone
+            ) as daemon,
+        ):
             try:
                 yield
+            except AssertionError as error:
+                error.add_note(self.report(log.read_text()))
+                raise
             finally:
-                daemon.interrupt(SIGTERM)
-                print(self.report(daemon.output))
+                daemon.terminate()
 
     def wait_for_verdicts(self, *workflow_ids: int) -> dict[int, str]:
         """Waits until the daemon has ended the watches of these; returns each verdict."""
@@ -80,7 +93,7 @@ class TorcWatchd:
     def report(self, output: str) -> str:
         """For a test that fails: ``output`` of ours, then what Slurm and the runners said."""
         queue = self.torc.cluster.run("squeue", "--states=all", status=None)
-        return "\n".join([output, queue, self.torc.runner_logs()])
+        return f"{output}\n{queue}\n{self.torc.runner_logs()}"
 
     def _words(self, *words: str | int) -> list[str | Path]:
         return [*_COMMAND, *map(str, words)]
