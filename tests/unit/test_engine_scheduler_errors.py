@@ -183,8 +183,7 @@ async def test_workflow_whose_allocations_never_start_is_stuck(
         workflow_id = await site.submit(["a"], allocations=2)
         ended = await site.watch(workflow_id, recovery=settings, once=once)
         assert ended.verdict is Verdict.STUCK
-        assert "Allocations 1, 2 will never start: PartitionTimeLimit." in ended.reason
-        assert "`scancel 1 2`" in ended.reason
+        assert "Allocations 1, 2: PartitionTimeLimit. After `scancel 1 2`" in ended.reason
         assert len(site.seen(events.AllocationUnstartable)) == 2
 
 
@@ -233,3 +232,31 @@ async def test_worker_elsewhere_that_holds_a_job_is_awaited(open_site: "OpenSite
         with anyio.move_on_after(3600):
             pytest.fail(str(await site.watch(workflow_id)))
         assert len(site.seen(events.Polled)) > 50
+
+
+async def test_action_that_becomes_due_during_a_round_is_left_to_the_workers(
+    open_site: "OpenSite",
+) -> None:
+    """The allocations run already when the round is continued."""
+    async with open_site(scheduler_type="slurm") as site:
+        site.scheduler.deaths = {1: "running"}
+        site.scheduler.endings = {"later": [(0, None, 1000.0)] * 2}
+        workflow_id = await site.submit(["a", "later"], after={"later": "a"})
+        await site.scheduler.rest()
+        later = (await site.client.list_jobs(workflow_id))[-1]
+        await site.client.transport.post(
+            f"/workflows/{workflow_id}/actions",
+            body={
+                "workflow_id": workflow_id,
+                "trigger_type": "on_jobs_ready",
+                "action_type": "schedule_nodes",
+                "action_config": {"scheduler_type": "slurm", "scheduler_id": 1},
+                "job_ids": [later.id],
+            },
+        )
+        failing = FailingScheduler(site.scheduler, "release", SILENT, takes_effect=True, times=10)
+        ended = await site.watch(workflow_id, failing)
+        assert (ended.verdict, failing.times) == (Verdict.SUCCEEDED, 0)
+        (action,) = await site.client.transport.get(f"/workflows/{workflow_id}/actions")
+        assert action["trigger_count"] == action["required_triggers"]
+        assert not action["executed"]

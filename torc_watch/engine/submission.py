@@ -91,10 +91,18 @@ async def _claim_due_actions(context: EngineContext, workflow_id: int) -> None:
 
 
 async def cancel_planned(context: EngineContext, plan: Plan) -> None:
-    """Ends what was submitted of a plan that is given up, even if it has no row on the server."""
+    """Ends what was submitted of a plan that is given up, even if it has no row on the server.
+
+    The rows that there are become canceled: of an open row the cancellation would be a user's.
+    """
     scheduler = context.cluster.scheduler(plan.scheduler_type)
-    for number in (await scheduler.find([spec.token for spec in plan.allocations])).values():
+    found = await scheduler.find([spec.token for spec in plan.allocations])
+    for number in found.values():
         await scheduler.cancel(number)
+    for allocation in await context.client.list_allocations(plan.workflow_id):
+        is_ours = allocation.scheduler_type == scheduler.type
+        if is_ours and allocation.scheduler_id in found.values() and allocation.is_open:
+            await context.client.set_allocation_status(allocation, "canceled")
 
 
 async def submit_allocations(

@@ -120,13 +120,6 @@ class StatusQuery:
         return AccountingAnswer(table=table)
 
 
-async def query_statuses(
-    jobs: Mapping[int, str | None], run: RunSlurm = run_slurm
-) -> dict[int, AllocationStatus]:
-    """The answer of a StatusQuery that is asked only once."""
-    return await StatusQuery(run).statuses(jobs)
-
-
 def _user_name(number: int) -> str:
     try:
         return pwd.getpwuid(number).pw_name
