@@ -350,6 +350,14 @@ def test_idle_workers_on_other_machines_are_listed() -> None:
     ]
 
 
+def test_failed_nodes_are_listed() -> None:
+    awaited = events.NodesAwaited(workflow_id=1, nodes=("n1", "n\x1b2"), seconds=600)
+    assert text(awaited).splitlines() == [
+        "Nodes n1, n\\x1b2 failed and may still run jobs.",
+        "  Waiting until Slurm hears from them again, for 10 minutes.",
+    ]
+
+
 @pytest.mark.parametrize(("processes", "words"), [(1, "1 process"), (2, "2 processes")])
 def test_killed_orphan_processes_are_counted(processes: int, words: str) -> None:
     ended = events.OrphanProcessesEnded(workflow_id=1, processes=processes)

@@ -36,6 +36,9 @@ class AllocationStatus:
     one that is ALIVE, what it waits for, if that is not its turn alone; ``never_starts`` says that
     this will not come by itself.
 
+    ``silent_nodes`` are nodes whose failure ended it, and on which its workers may still run: until
+    they answer the scheduler again, it is UNKNOWN, with its ``cause``.
+
     ``began`` and ``ended`` are aware, in UTC, by the scheduler's clock. A requeued allocation has
     several lives: ``began`` is the start of the newest, so workers that started before it belong to
     an earlier life. It is None of one that waits to start, whose workers are all of earlier lives.
@@ -48,6 +51,7 @@ class AllocationStatus:
     began: datetime | None = None
     ended: datetime | None = None
     never_starts: bool = False
+    silent_nodes: tuple[str, ...] = ()
 
     @property
     def has_failed(self) -> bool:

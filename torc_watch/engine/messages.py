@@ -64,8 +64,9 @@ class Watch:
 
     ``at_rest_since`` is when it was first seen without workers, or with one more that may be about
     to leave; ``awaited`` are the nodes of those. ``unstartable`` are the allocations that were
-    reported to never start. ``lock`` is held while a poll result is diagnosed, and during a round
-    of recovery.
+    reported to never start. ``nodes_awaited_since`` is when the only workers that may be left were
+    first seen to be on failed nodes. ``lock`` is held while a poll result is diagnosed, and during
+    a round of recovery.
     """
 
     request: WatchRequest
@@ -75,6 +76,7 @@ class Watch:
     at_rest_since: float | None = None
     awaited: frozenset[int] = frozenset()
     unstartable: frozenset[int] = frozenset()
+    nodes_awaited_since: float | None = None
     lock: anyio.Lock = field(default_factory=anyio.Lock)
 
     @property
