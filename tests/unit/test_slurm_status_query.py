@@ -270,10 +270,10 @@ async def test_squeue_is_believed_where_accounting_is_down_for_minutes(
 
 @pytest.mark.looptime
 @pytest.mark.parametrize(
-    ("squeue", "cause"), [(_queue({1: "TIMEOUT"}), EndCause.TIME_LIMIT), (_NO_QUEUE, None)]
+    ("squeue", "cause"), [(_queue({1: "TIMEOUT"}), EndCause.TIME_LIMIT), (_NO_QUEUE, EndCause.LOST)]
 )
 async def test_cause_is_what_squeue_says_where_accounting_is_down(
-    squeue: str, cause: EndCause | None
+    squeue: str, cause: EndCause
 ) -> None:
     query = _query(_Slurm(squeue=[squeue], sacct=[_DOWN]))
 
@@ -288,7 +288,7 @@ async def test_cause_is_what_squeue_says_where_accounting_is_down(
 @pytest.mark.looptime
 async def test_accounting_that_is_back_is_believed() -> None:
     """Until its rows are there, nothing is known."""
-    sacct = [_DOWN, _DOWN, _lives({1: "RUNNING"}), _lives({1: "TIMEOUT"})]
+    sacct: list[str | SchedulerError] = [_DOWN, _DOWN, _lives({1: "RUNNING"}), _lives({1: "TIMEOUT"})]
     query = _query(_Slurm(squeue=[_queue({1: "TIMEOUT"})], sacct=sacct))
 
     seen = []

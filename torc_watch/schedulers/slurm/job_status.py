@@ -153,6 +153,7 @@ def _missing(lives: Sequence[AccountingRow], missing_for: float) -> AllocationSt
         return _unknown(f"{what}; after {grace:.0f} s it counts as ended")
     return AllocationStatus(
         state=AllocationState.GONE,
+        cause=EndCause.LOST,
         detail=f"{what}, so nothing is known of its end",
         began=point_in_time(lives[-1].start) if lives else None,
     )
@@ -167,6 +168,7 @@ def _unaccounted(record: JobRecord, unaccounted_for: float) -> AllocationStatus:
         return _ended_in_queue(record.queued, why)
     return AllocationStatus(
         state=AllocationState.GONE,
+        cause=EndCause.LOST,
         detail=f"squeue has not known it for minutes, and {why}: nothing is known of its end",
     )
 
