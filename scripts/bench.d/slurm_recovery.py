@@ -27,7 +27,7 @@ _NOTE = """\
 began=$(date +%s.%N)
 {program} "$@"
 status=$?
-echo "{name} $began $(date +%s.%N)" >>{calls}
+echo "{name} $began $(date +%s.%N)" >>"{calls}"
 exit $status
 """
 _SUBMITTING = ("sbatch", "scontrol")
@@ -54,7 +54,7 @@ def measure(site: TorcOnSlurm, repetitions: int) -> dict[str, float]:
     recoveries: dict[str, list[Recovery]] = {OURS: [], THEIRS: []}
     for repetition in range(repetitions):
         for program in sorted(recoveries, reverse=bool(repetition % 2)):
-            recovery = _recover(site, program, site.folder / f"{repetition}-{program[:5]}")
+            recovery = _recover(site, program, site.folder / f"{program.split()[0]}-{repetition}")
             recoveries[program].append(recovery)
             print(f"{program}: {recovery}", flush=True)
     values: dict[str, float] = {}

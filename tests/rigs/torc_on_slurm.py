@@ -163,9 +163,9 @@ class TorcOnSlurm:
             timeout=_TIMEOUT,
         )
 
-    def create(self, path: Path) -> int:
+    def create(self, path: Path, *options: str) -> int:
         """Creates a workflow from a file and returns its ID."""
-        created = json.loads(self.torc("-f", "json", "create", str(path)))
+        created = json.loads(self.torc("-f", "json", "create", str(path), *options))
         return int(created["workflow_id"])
 
     def submit(self, workflow_id: int, *options: str, poll_interval: int = 1) -> None:
@@ -174,11 +174,11 @@ class TorcOnSlurm:
         pace = ("--poll-interval", str(poll_interval))
         self.torc("submit", workflow_id, *place, *pace, "--no-prompts", *options)
 
-    def create_from(self, workflow: Mapping[str, Any]) -> int:
+    def create_from(self, workflow: Mapping[str, Any], *options: str) -> int:
         """Creates a workflow from a ``specification`` and returns its ID."""
         path = self.folder / "workflow.yaml"
         path.write_text(json.dumps(workflow))  # which is YAML too
-        return self.create(path)
+        return self.create(path, *options)
 
     def run(self, workflow: Mapping[str, Any], *options: str) -> int:
         """Creates and submits; returns the workflow's ID."""

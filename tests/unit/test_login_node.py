@@ -5,8 +5,18 @@ from typing import Any
 
 import pytest
 
+from torc_watch.host.subprocesses import CommandResult
 from torc_watch.login_node.checks import CheckLevel, check_login_node
-from torc_watch.login_node.facts import Folder, Linger, LoginNode, RunMode, Server, recommend_mode
+from torc_watch.login_node.facts import (
+    Folder,
+    Linger,
+    LoginNode,
+    RunMode,
+    Server,
+    SlurmSite,
+    recommend_mode,
+)
+from torc_watch.login_node.slurm_probe import probe_slurm
 
 FOLDER = Folder(
     path="/home/ada/.local/state/torc-watchd",
@@ -26,7 +36,9 @@ GOOD = LoginNode(
     can_read_journal=True,
     folder=FOLDER,
     server=SERVER,
-    programs=frozenset(("sbatch", "squeue", "sacct", "scancel")),
+    slurm=SlurmSite(),
+    slurm_runner="/opt/torc/bin/torc-slurm-job-runner",
+    programs=frozenset(("sbatch", "squeue", "sacct", "scancel", "scontrol", "sinfo")),
     hidden_programs=frozenset(),
     can_use_cron=True,
     can_use_scrontab=True,
@@ -111,6 +123,10 @@ def test_all_results_are_ok_on_a_good_node() -> None:
             "password_file",
         ),
         ({"programs": frozenset()}, "slurm", CheckLevel.NOTE, "processes on this machine"),
+        ({"slurm": SlurmSite(error="hangs")}, "slurm", CheckLevel.NOTE, "squeue: hangs"),
+        ({"slurm": SlurmSite(has_accounting=False)}, "accounting", CheckLevel.NOTE, "minutes only"),
+        ({"slurm": SlurmSite(accounting_error="down")}, "accounting", CheckLevel.NOTE, "down"),
+        ({"slurm_runner": ""}, "slurm runner", CheckLevel.NOTE, "slurm_runner"),
         ({"programs": frozenset(("sbatch",))}, "slurm", CheckLevel.NOTE, "squeue, sacct, scancel"),
         (
             {"hidden_programs": frozenset(("sbatch",))},
@@ -133,3 +149,30 @@ def test_each_limitation_has_its_own_result(
     assert found[subject].level is level
     assert words in f"{found[subject].text} {found[subject].advice}"
     assert {finding.level for name, finding in found.items() if name != subject} <= {CheckLevel.OK}
+
+
+@pytest.mark.parametrize(
+    ("answers", "site"),
+    [
+        ({}, SlurmSite()),
+        (
+            {"squeue": CommandResult(status=1, stderr="slurm_load_jobs error: Unable to contact")},
+            SlurmSite(error="slurm_load_jobs error: Unable to contact"),
+        ),
+        (
+            {"sacct": CommandResult(status=1, stderr="Slurm accounting storage is disabled")},
+            SlurmSite(has_accounting=False),
+        ),
+        (
+            {"sacct": CommandResult(status=1, stderr="Problem talking to the database")},
+            SlurmSite(accounting_error="Problem talking to the database"),
+        ),
+    ],
+)
+async def test_slurm_is_asked_for_jobs_and_for_accounting(
+    answers: dict[str, CommandResult], site: SlurmSite
+) -> None:
+    async def answer(*command: str) -> CommandResult:
+        return answers.get(command[0], CommandResult(status=0))
+
+    assert await probe_slurm(answer, is_there=True) == site

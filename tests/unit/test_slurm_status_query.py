@@ -7,7 +7,7 @@ import pytest
 
 from torc_watch.core.allocation import AllocationState, EndCause
 from torc_watch.core.errors import SchedulerError, SchedulerUnreachable
-from torc_watch.schedulers.slurm.job_status import LOST_AFTER
+from torc_watch.schedulers.slurm.job_status import DOWN_AFTER, LOST_AFTER
 from torc_watch.schedulers.slurm.slurm_commands import INVALID_NUMBER, NO_ACCOUNTING
 from torc_watch.schedulers.slurm.status_query import StatusQuery
 from torc_watch.schedulers.slurm.step_query import query_steps
@@ -235,6 +235,70 @@ async def test_job_that_was_not_missing_all_the_while_is_not_gone(
     await anyio.sleep(LOST_AFTER)
 
     assert await _states(query, [1]) == {1: _UNKNOWN}
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize(
+    ("squeue", "pauses", "seen"),
+    [
+        ([_queue({1: "TIMEOUT"})], [0, DOWN_AFTER - 3, 4], [_UNKNOWN, _UNKNOWN, _GONE]),
+        ([_NO_QUEUE], [0, LOST_AFTER - 3, 4], [_UNKNOWN, _UNKNOWN, _GONE]),
+        # As after MinJobAge, where that is short.
+        ([_queue({1: "TIMEOUT"}), _NO_QUEUE], [0, LOST_AFTER - 3, 4], [_UNKNOWN, _UNKNOWN, _GONE]),
+        # Requeued, and ended again.
+        (
+            [_queue({1: "TIMEOUT"}), _queue({1: "RUNNING"}), _queue({1: "TIMEOUT"})],
+            [0, DOWN_AFTER, DOWN_AFTER, DOWN_AFTER - 3, 4],
+            [_UNKNOWN, _ALIVE, _UNKNOWN, _UNKNOWN, _GONE],
+        ),
+    ],
+)
+async def test_squeue_is_believed_where_accounting_is_down_for_minutes(
+    squeue: list[Answer], pauses: list[float], seen: list[AllocationState]
+) -> None:
+    query = _query(_Slurm(squeue=squeue, sacct=[_DOWN]))
+
+    states = []
+    for pause in pauses:
+        await anyio.sleep(pause)
+        states.append((await _states(query, [1]))[1])
+
+    assert states == seen
+    assert query.are_unaccounted([1])
+    assert not query.are_unaccounted([1, 2])
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize(
+    ("squeue", "cause"), [(_queue({1: "TIMEOUT"}), EndCause.TIME_LIMIT), (_NO_QUEUE, EndCause.LOST)]
+)
+async def test_cause_is_what_squeue_says_where_accounting_is_down(
+    squeue: str, cause: EndCause
+) -> None:
+    query = _query(_Slurm(squeue=[squeue], sacct=[_DOWN]))
+
+    await _states(query, [1])
+    await anyio.sleep(LOST_AFTER + 1)
+    status = (await query.statuses({1: None}))[1]
+
+    assert (status.state, status.cause) == (_GONE, cause)
+    assert "accounting has not answered for minutes" in status.detail
+
+
+@pytest.mark.looptime
+async def test_accounting_that_is_back_is_believed() -> None:
+    """Until its rows are there, nothing is known."""
+    sacct: list[str | SchedulerError] = [_DOWN, _DOWN, _lives({1: "RUNNING"}), _lives({1: "TIMEOUT"})]
+    query = _query(_Slurm(squeue=[_queue({1: "TIMEOUT"})], sacct=sacct))
+
+    seen = []
+    for _ in range(3):
+        seen.append((await query.statuses({1: None}))[1])
+        await anyio.sleep(DOWN_AFTER + 1)
+
+    assert [status.state for status in seen] == [_UNKNOWN, _UNKNOWN, _GONE]
+    assert "exit code" in seen[-1].detail
+    assert not query.are_unaccounted([1])
 
 
 @pytest.mark.looptime

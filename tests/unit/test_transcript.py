@@ -11,10 +11,11 @@ from torc_watch.core.allocation import AllocationState, AllocationStatus, EndCau
 from torc_watch.core.assessment import Orphans
 from torc_watch.core.diagnosis import Cause
 from torc_watch.core.events import Event, Verdict, WatchEnded
-from torc_watch.core.model import Job, JobCounts, JobStatus
+from torc_watch.core.model import Allocation, ComputeNode, Job, JobCounts, JobStatus, Requirements
 from torc_watch.core.orphaned_job import OrphanEvidence, explain_orphan
 from torc_watch.core.recovery_round import Plan, RecoverySettings, Repeat, Retry, Skip
-from torc_watch.core.units import MIB
+from torc_watch.core.units import GIB, MIB
+from torc_watch.core.worker_end import WorkerEnd
 from torc_watch.engine.watcher import ServerThrottle
 from torc_watch.render.transcript import Transcript
 
@@ -57,6 +58,7 @@ Regenerating Local schedulers and submitting...
 Recovery initiated. Resuming monitoring...
 
 Watching workflow 1 (poll interval: 60s, auto-recover enabled, max retries: 3, job counts enabled)
+  completed=95, running=5, pending=0, failed=0, blocked=0
   completed=95, running=5, pending=0, failed=0, blocked=0
   completed=100, running=0, pending=0, failed=0, blocked=0
 Workflow 1 is complete
@@ -265,6 +267,38 @@ def test_orphaned_jobs_are_counted() -> None:
     assert text(nothing_held) == ""
 
 
+def test_orphaned_job_that_gets_more_is_shown_with_the_reason() -> None:
+    job = Job(id=1, name="a\n", command="", status=JobStatus.RUNNING, requirements_id=1, attempt=1)
+    requirements = Requirements(
+        id=1, name="small", num_cpus=1, num_gpus=0, num_nodes=1, memory=GIB, runtime=60
+    )
+    worker = WorkerEnd(
+        node=ComputeNode(id=1, hostname="n1", pid=1, allocation_id=6, has_ended=False),
+        allocation=Allocation(
+            id=6, scheduler_id=99, scheduler_config_id=2, scheduler_type="slurm", status="active"
+        ),
+        status=AllocationStatus(state=AllocationState.GONE, cause=EndCause.OUT_OF_MEMORY),
+    )
+    orphans = [
+        explain_orphan(
+            OrphanEvidence(
+                job=job,
+                requirements=requirements,
+                run_id=1,
+                node_id=1,
+                worker=worker,
+                suspects=suspects,
+            )
+        )
+        for suspects in (1, 2)
+    ]
+    found = events.OrphansFound(workflow_id=1, orphans=Orphans(running=tuple(orphans)))
+    assert text(found).splitlines() == [
+        "Releasing 2 jobs of dead workers...",
+        "  Job 1 (a\\n): allocation 99 ran out of memory",
+    ]
+
+
 def test_failed_allocation_is_shown_with_its_log() -> None:
     detail = "its log /a/3/log ends with:\nwrong\x1b\nbye"
     assert text(failed_allocation(EndCause.FAILED, detail)).splitlines() == [
@@ -289,11 +323,11 @@ def test_allocation_ended_by_the_cluster_is_shown_with_its_cause(
 
 
 def test_allocation_that_never_starts_is_shown_with_what_it_waits_for() -> None:
-    status = AllocationStatus(state=AllocationState.ALIVE, detail="Dep\x1bendency")
+    status = AllocationStatus(state=AllocationState.ALIVE, detail="will never start (\x1b)")
     event = events.AllocationUnstartable(
         workflow_id=1, scheduler="slurm", scheduler_id=3, status=status
     )
-    assert text(event) == "Allocation 3 will never start: Dep\\x1bendency\n"
+    assert text(event) == "Allocation 3: will never start (\\x1b)\n"
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,7 @@ def _target(settings: Settings) -> ProbeTarget:
         user=settings.user_name(),
         home=settings.home.absolute(),
         environment=session_environment(os.environ),
+        slurm_runner=str(settings.slurm_runner_program() or ""),
     )
 
 

@@ -24,6 +24,7 @@ class EndCause(StrEnum):
     PREEMPTED = "preempted"
     CANCELED = "canceled"
     FAILED = "failed"  # its worker ended with an error
+    LOST = "lost"  # the scheduler knows it no longer, and nothing of its end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -140,10 +140,10 @@ def unstartable_reason(observation: Observation) -> str:
     lines = [status.detail.partition("\n")[0] for _, status in observation.never_starting]
     numbers = [str(allocation.scheduler_id) for allocation, _ in observation.never_starting]
     noun = "Allocation" if len(numbers) == 1 else "Allocations"
-    details = "; ".join(dict.fromkeys(filter(None, lines))) or "the scheduler does not say why"
+    details = "; ".join(dict.fromkeys(filter(None, lines))) or "will never start"
     return (
-        f"{noun} {', '.join(numbers)} will never start: {details}. Correct the cause, cancel with "
-        f"`scancel {' '.join(numbers)}`, then `torc-watchd recover {observation.workflow.id}`."
+        f"{noun} {', '.join(numbers)}: {details}. After `scancel {' '.join(numbers)}`, "
+        f"`torc-watchd recover {observation.workflow.id}` submits again."
     )
 
 

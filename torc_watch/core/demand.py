@@ -1,6 +1,6 @@
 """What the jobs ask for that a round starts, for each row under which allocations are submitted."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from torc_watch.core.model import ON_JOBS_READY, Job, JobStatus, Requirements, SchedulerConfig
@@ -23,10 +23,14 @@ class Demand:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choices:
-    """What was decided: the jobs to retry, those left alone, and how many run again besides."""
+    """What was decided: the jobs to retry, those left alone, and how many run again besides.
+
+    ``without_room`` are waiting jobs, by id, that no node can run.
+    """
 
     retries: Sequence[Retry]
     left_alone: Sequence[Skip]
+    without_room: Collection[int] = ()
     adjustments: Sequence[Adjustment]
     repeated: int
     starts_run: bool
@@ -41,16 +45,16 @@ def demands(
 ) -> list[tuple[_Row, Demand]]:
     """The demand under each row that has any. Together they are an upper bound.
 
-    Every job that has not completed may run, but for those that stay failed, and those for which
-    workers will submit allocations themselves. Those that are known only by number count under the
-    main row.
+    Every job that has not completed may run, but for those that stay failed, those that no node can
+    run, and those for which workers will submit allocations themselves. Those that are known only
+    by number count under the main row.
     """
     groups: dict[int | None, tuple[_Row, list[_Asked]]] = {}
-    left_to_workers = _left_to_workers(situation, choices)
+    not_counted = _left_to_workers(situation, choices).union(choices.without_room)
     known = 0
     for job, asked in _jobs_to_run(situation, choices):
         known += 1
-        if job.id in left_to_workers:
+        if job.id in not_counted:
             continue
         row = rows.row_for(job)
         groups.setdefault(row.id if row else None, (row, []))[1].append(asked)

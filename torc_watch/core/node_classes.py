@@ -1,7 +1,9 @@
 """Which nodes an allocation may get, and the largest requests that they allow."""
 
+import math
 from collections.abc import Sequence
 
+from torc_watch.core import units
 from torc_watch.core.allocation import NodeClass
 from torc_watch.core.model import Requirements, SchedulerConfig
 
@@ -36,6 +38,39 @@ def fitting_classes(
     return fitting or node_classes
 
 
+def lack_reason(requirements: Requirements | None, node_classes: Sequence[NodeClass]) -> str:
+    """What a job asks for that no node has, where there are nodes; empty if it can run on one.
+
+    CPUs are no reason: a job that asks for more of them shares those that there are.
+    """
+    if requirements is None or any(_has_room(node, requirements) for node in node_classes):
+        return ""
+    asked = requirements
+    longest = max(node_classes, key=_longest)
+    if asked.runtime and _longest(longest) < asked.runtime:
+        limit = units.format_duration(longest.runtime or 0)
+        request = units.format_duration(asked.runtime)
+        return f"it requests {request} of run time, and {node_text(longest)} gives at most {limit}"
+    largest = max(node_classes, key=lambda node: node.memory)
+    if asked.memory and largest.memory < asked.memory:
+        limit, request = units.format_memory(largest.memory), units.format_memory(asked.memory)
+        return f"it requests {request} of memory, and {node_text(largest)} has at most {limit}"
+    return "no node has the memory, the GPUs and the run time together that it requests"
+
+
+def node_text(node: NodeClass) -> str:
+    return f"a node of partition {node.partition}" if node.partition else "a node"
+
+
+def _has_room(node: NodeClass, asked: Requirements) -> bool:
+    has_time = _longest(node) >= (asked.runtime or 0)
+    return has_time and node.memory >= (asked.memory or 0) and node.num_gpus >= asked.num_gpus
+
+
+def _longest(node: NodeClass) -> float:
+    return math.inf if node.runtime is None else node.runtime
+
+
 def class_with_most_memory(
     requirements: Requirements, node_classes: Sequence[NodeClass]
 ) -> NodeClass:
@@ -59,4 +94,4 @@ def class_with_longest_runtime(
         num_gpus=requirements.num_gpus,
         memory=requirements.memory or 0,
     )
-    return max(fitting, key=lambda node: float("inf") if node.runtime is None else node.runtime)
+    return max(fitting, key=_longest)

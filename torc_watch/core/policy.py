@@ -14,8 +14,14 @@ from torc_watch.core.allocation_plan import plan_allocations
 from torc_watch.core.allocation_tokens import MAX_ALLOCATIONS
 from torc_watch.core.demand import Choices, demands
 from torc_watch.core.diagnosis import Cause, Finding
+from torc_watch.core.jobs_without_room import jobs_without_room, no_room_reason
 from torc_watch.core.model import Dependent, JobCounts, JobStatus
-from torc_watch.core.node_classes import class_with_longest_runtime, class_with_most_memory
+from torc_watch.core.node_classes import (
+    class_with_longest_runtime,
+    class_with_most_memory,
+    lack_reason,
+    node_text,
+)
 from torc_watch.core.recovery_round import (
     Plan,
     RecoverySettings,
@@ -48,10 +54,13 @@ def plan(situation: Situation, settings: RecoverySettings) -> Plan | Refusal:
     retries = tuple(decision for decision in decisions if isinstance(decision, Retry))
     left_alone = tuple(decision for decision in decisions if isinstance(decision, Skip))
     uninitialized = _left_uninitialized(situation.counts)
+    without_room = jobs_without_room(situation, rows)
     if not retries and not uninitialized:  # no run is started: nothing is initialized
         left_alone = tuple(replace(left, restarts_anyway=False) for left in left_alone)
         if not situation.counts.of(JobStatus.READY):
             return _refuse(situation, left_alone)
+        if reason := no_room_reason(situation, without_room):
+            return Refusal(kind=RefusalKind.NOTHING_TO_RETRY, reason=reason, left_alone=left_alone)
     restarted = _restarted_dependents(situation, retries)
     left_alone = tuple(_with_restart(left, restarted or {}) for left in left_alone)
     repeated = None if restarted is None else _repeated(situation, restarted)
@@ -60,6 +69,7 @@ def plan(situation: Situation, settings: RecoverySettings) -> Plan | Refusal:
     choices = Choices(
         retries=retries,
         left_alone=left_alone,
+        without_room=without_room,
         adjustments=adjustments,
         repeated=len(repeated or ()),
         starts_run=bool(retries or uninitialized),
@@ -111,6 +121,8 @@ def _decide(finding: Finding, rows: SchedulerRows, settings: RecoverySettings) -
     nodes = rows.nodes_for(row)
     if not nodes:
         return _skip(finding, no_nodes_reason(row))
+    if reason := lack_reason(finding.requirements, nodes):
+        return _skip(finding, reason)
     match finding.cause:
         case Cause.OOM:
             return _raise_memory(finding, nodes, settings.memory_multiplier)
@@ -132,7 +144,7 @@ def _raise_memory(finding: Finding, nodes: Sequence[NodeClass], multiplier: floa
     )
     if after is None:
         most = units.format_memory(node.memory)
-        return _skip(finding, f"needs more than {most}, the most that {_a_node(node)} has")
+        return _skip(finding, f"needs more than {most}, the most that {node_text(node)} has")
     return _retry(finding, memory=(asked.memory, after))
 
 
@@ -146,12 +158,10 @@ def _raise_runtime(finding: Finding, nodes: Sequence[NodeClass], multiplier: flo
     )
     if after is None:
         longest = units.format_duration(node.runtime or 0)
-        return _skip(finding, f"needs longer than {longest}, the longest that {_a_node(node)} has")
+        return _skip(
+            finding, f"needs longer than {longest}, the longest that {node_text(node)} has"
+        )
     return _retry(finding, runtime=(asked.runtime, after))
-
-
-def _a_node(node: NodeClass) -> str:
-    return f"a node of partition {node.partition}" if node.partition else "a node"
 
 
 def _retry(

@@ -50,10 +50,11 @@ class Diagnoser:
         """A decision where the poll result calls for no round of recovery. Raises ServerError."""
         watch, observation = poll.watch, poll.observation
         state = assessment.workflow_state(observation)
-        if ended := _ended_by_user(watch.workflow_id, state):
-            return ended
+        # Also of a workflow that was canceled since: what the round has submitted has to end.
         if watch.request.recovery is not None and watch.record.has_unfinished_plan:
             return RecoveryRequest(poll=poll, diagnosis=None)
+        if ended := _ended_by_user(watch.workflow_id, state):
+            return ended
         self._report_unstartable(watch, observation)
         if state is WorkflowState.UNSTARTABLE:
             return await self._assess_unstartable(poll)
@@ -124,12 +125,21 @@ class Diagnoser:
             return _ended_without_jobs(workflow_id)
         if grace := self._grace_left(poll, counts, is_finished=is_finished):
             return KeepWatching(grace)
+        if await self._is_early(poll, counts):
+            return KeepWatching()
         if is_finished:
             self._report(events.WorkflowComplete(workflow_id=workflow_id))
             self._report(events.WorkflowFailed(workflow_id=workflow_id, counts=counts))
             return await self._recover_or_hand_over(poll, counts, Verdict.FAILED)
         self._report(events.WorkflowStalled(workflow_id=workflow_id, counts=counts))
         return await self._recover_or_hand_over(poll, counts, Verdict.STUCK)
+
+    async def _is_early(self, poll: PollResult, counts: JobCounts) -> bool:
+        """False where the user says that the workflow is at rest."""
+        since = poll.watch.at_rest_since
+        if since is None or anyio.current_time() >= since + intervals.END_GRACE:
+            return False
+        return await self._search.is_early(poll.observation.workflow, counts)
 
     def _grace_left(self, poll: PollResult, counts: JobCounts, *, is_finished: bool) -> float:
         """For how many seconds the workflow may still continue by itself; 0 when they are over."""

@@ -9,7 +9,7 @@ from torc_watch.login_node.facts import Folder, Linger, LoginNode, Server
 
 _MIN_FREE_SPACE = 100 * MIB  # for journal and logs
 _MIN_MEMORY = 256 * MIB  # enough for a daemon with thousands of workflows
-_SLURM = ("sbatch", "squeue", "sacct", "scancel")
+_SLURM = ("sbatch", "squeue", "sacct", "scancel", "scontrol", "sinfo")
 
 
 class CheckLevel(StrEnum):
@@ -35,7 +35,7 @@ def check_login_node(node: LoginNode) -> tuple[CheckResult, ...]:
         *_folder(node.folder),
         *_ticket(node),
         _server(node.server),
-        _slurm(node),
+        *_slurm(node),
         _cron(node),
         _namespaces(node),
         _memory(node),
@@ -153,7 +153,30 @@ def _server(server: Server) -> CheckResult:
     return _note("server", f"{server.url} does not answer: {server.error}", advice)
 
 
-def _slurm(node: LoginNode) -> CheckResult:
+def _slurm(node: LoginNode) -> Iterator[CheckResult]:
+    yield _slurm_commands(node)
+    if node.programs.issuperset(_SLURM):
+        yield from _slurm_answers(node)
+
+
+def _slurm_answers(node: LoginNode) -> Iterator[CheckResult]:
+    if node.slurm.error:
+        text = f"Slurm does not answer squeue: {node.slurm.error}"
+        yield _note("slurm", text, "The daemon decides nothing about allocations until it does.")
+    if not node.slurm.has_accounting:
+        text = "The cluster keeps no accounting: why an allocation ended is known for minutes only."
+        yield _note("accounting", text, "Keep the daemon running, so that it sees each end.")
+    elif node.slurm.accounting_error:
+        text = f"sacct does not answer: {node.slurm.accounting_error}"
+        yield _note("accounting", text, "Ended allocations are judged when it does.")
+    if node.slurm_runner:
+        yield _ok("slurm runner", f"Allocations run {node.slurm_runner}.")
+    else:
+        text = "torc-slurm-job-runner was not found: allocations run the built-in runner."
+        yield _note("slurm runner", text, "Set slurm_runner to use Torc's own.")
+
+
+def _slurm_commands(node: LoginNode) -> CheckResult:
     missing = [program for program in _SLURM if program not in node.programs]
     if len(missing) == len(_SLURM):
         return _note("slurm", "No Slurm commands here: jobs run as processes on this machine.")
@@ -163,7 +186,7 @@ def _slurm(node: LoginNode) -> CheckResult:
     if hidden := sorted(node.hidden_programs & set(_SLURM)):
         advice = "Install the service with: torc-watchd service install --save-environment"
         return _note("slurm", f"A service would not find {', '.join(hidden)}.", advice)
-    return _ok("slurm", "sbatch, squeue, sacct and scancel are on the PATH.")
+    return _ok("slurm", "Slurm's commands are on the PATH.")
 
 
 def _cron(node: LoginNode) -> CheckResult:

@@ -51,14 +51,24 @@ class Server:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SlurmSite:
+    """What Slurm answers; the errors are empty where it does, and where there is no Slurm."""
+
+    error: str = ""
+    has_accounting: bool = True
+    accounting_error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LoginNode:
     """The results of all probes; None means unknown.
 
     ``user_manager_error`` says why systemd --user does not answer; empty if it does. ``programs``
     are the relevant ones on the PATH, ``hidden_programs`` those of them that are not on the PATH of
     services. ``memory_limit`` is in bytes, for all of the user's processes together.
-    ``has_ticket``: there is a valid Kerberos ticket; None without Kerberos. ``active_daemon`` is
-    the host of the daemon that holds the lease, or empty.
+    ``slurm_runner`` is Torc's runner for allocations, or empty. ``has_ticket``: there is a valid
+    Kerberos ticket; None without Kerberos. ``active_daemon`` is the host of the daemon that holds
+    the lease, or empty.
     """
 
     host: str
@@ -68,6 +78,8 @@ class LoginNode:
     can_read_journal: bool
     folder: Folder
     server: Server
+    slurm: SlurmSite
+    slurm_runner: str
     programs: frozenset[str]
     hidden_programs: frozenset[str]
     can_use_cron: bool

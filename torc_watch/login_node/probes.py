@@ -19,8 +19,12 @@ from torc_watch.host.subprocesses import RunCommand
 from torc_watch.login_node import systemd
 from torc_watch.login_node.facts import Folder, LoginNode, Server
 from torc_watch.login_node.mounts import find_mount, parse_mounts
+from torc_watch.login_node.slurm_probe import probe_slurm
 
-PROGRAMS = ("sbatch", "squeue", "sacct", "scancel", "scrontab", "crontab", "krenew", "tmux")
+PROGRAMS = (
+    *("sbatch", "squeue", "sacct", "scancel", "scontrol", "sinfo"),
+    *("scrontab", "crontab", "krenew", "tmux"),
+)
 _NO_LIMIT = 2**60  # bytes; cgroup v1 reports a huge number where there is no limit
 
 
@@ -31,6 +35,7 @@ class ProbeTarget:
     user: str
     home: Path
     environment: Mapping[str, str]
+    slurm_runner: str = ""
     root: Path = Path("/")
 
 
@@ -54,6 +59,7 @@ async def probe_login_node(
     return LoginNode(
         host=socket.gethostname(),
         user_manager_error=services if isinstance(services, str) else "",
+        slurm_runner=target.slurm_runner,
         programs=programs,
         hidden_programs=programs - find_programs(services_path),
         user_namespaces=allows_user_namespaces(target.root),
@@ -69,6 +75,7 @@ def _probes(target: ProbeTarget, run_command: RunCommand) -> dict[str, Awaitable
         "can_use_cron": systemd.can_use_cron(run_command),
         "can_use_scrontab": systemd.can_use_scrontab(run_command),
         "has_ticket": systemd.has_ticket(run_command),
+        "slurm": probe_slurm(run_command, is_there=shutil.which("squeue") is not None),
         "folder": to_thread.run_sync(probe_folder, target.home, target.root),
         "active_daemon": to_thread.run_sync(lease_holder_host, target.home),
         "memory_limit": to_thread.run_sync(memory_limit, target.root),

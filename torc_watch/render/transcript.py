@@ -5,9 +5,11 @@ from typing import TypeVar
 
 from torc_watch.core import events, units
 from torc_watch.core.allocation import AllocationSpec, EndCause
+from torc_watch.core.assessment import Orphans
 from torc_watch.core.diagnosis import Cause
 from torc_watch.core.events import Event, FailedJob, Verdict, WatchEnded
 from torc_watch.core.model import JobCounts, JobStatus
+from torc_watch.core.orphaned_job import OrphanedJob
 from torc_watch.core.recovery_round import Plan, Repeat, Retry, Skip
 from torc_watch.render.terminal_text import printable
 
@@ -107,10 +109,20 @@ def _recovery(event: Event) -> Iterator[str]:
             yield from _trouble(event)
 
 
-def _released(jobs: int) -> Iterator[str]:
-    """Nothing if dead workers left no jobs, but only rows with the status 'open'."""
-    if jobs:
+def _released(orphans: Orphans) -> Iterator[str]:
+    """Nothing if dead workers left no jobs, but only rows with the status 'open'.
+
+    The plan says why others were interrupted.
+    """
+    if jobs := len(orphans.running) + len(orphans.claimed):
         yield f"Releasing {jobs_text(jobs)} of dead workers..."
+        fates = [each for each in orphans.running if each.finding.cause is not Cause.INTERRUPTED]
+        yield from capped(fates, _fate)
+
+
+def _fate(orphan: OrphanedJob) -> str:
+    job = orphan.job
+    return f"  Job {job.id} ({printable(job.name)}): {printable(orphan.finding.reason)}"
 
 
 def _trouble(event: Event) -> Iterator[str]:
@@ -137,13 +149,13 @@ def _trouble_with_workers(event: Event) -> Iterator[str]:
             yield from _failed_allocation(event)
         case events.AllocationUnstartable():
             phrase = printable(event.status.detail, max_length=_MAX_PHRASE)
-            yield f"Allocation {event.scheduler_id} will never start: {phrase}"
+            yield f"Allocation {event.scheduler_id}: {phrase or 'will never start'}"
         case events.WorkersAwaited():
             yield from _awaited(event)
         case events.NodesAwaited():
             yield from _awaited_nodes(event)
         case events.OrphansFound():
-            yield from _released(len(event.orphans.running) + len(event.orphans.claimed))
+            yield from _released(event.orphans)
         case events.OrphanProcessesEnded():
             yield f"Ended {_processes_text(event.processes)} that they left running"
         case _:

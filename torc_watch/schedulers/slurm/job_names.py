@@ -22,7 +22,8 @@ class JobNames:
             return
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self._path.open("a", encoding="utf-8") as file:
-            file.writelines(f"{number} {name}\n" for number, name in sorted(new))
+            # The newline first: what a full disk cut off shall not run into the next line.
+            file.writelines(f"\n{number} {name}" for number, name in sorted(new))
 
     def read(self) -> Mapping[int, str]:
         """The name that each number must have; none for jobs of other programs. Raises OSError."""

@@ -17,6 +17,7 @@ from torc_watch.schedulers.slurm.job_status import (
     failed_nodes,
     is_alive,
     is_missing,
+    is_unaccounted,
     status_of,
 )
 from torc_watch.schedulers.slurm.job_table import (
@@ -51,12 +52,17 @@ class StatusQuery:
         self._run = run
         self._user = os.getuid() if user is None else user
         self._missing = MissingJobs()
+        self._unaccounted = MissingJobs()
         self._has_accounting = True
 
     @property
     def has_accounting(self) -> bool:
         """False once sacct has said that the cluster has none; it is not asked again then."""
         return self._has_accounting
+
+    def are_unaccounted(self, numbers: Collection[int]) -> bool:
+        """Whether accounting was down whenever it was asked for these jobs, and last so."""
+        return self._unaccounted.since.keys() >= set(numbers)
 
     async def statuses(self, jobs: Mapping[int, str | None]) -> dict[int, AllocationStatus]:
         """A status for each number, given with the job's name, None where that is not known.
@@ -92,8 +98,17 @@ class StatusQuery:
         now = anyio.current_time()
         missing = [number for number, record in records.items() if is_missing(record)]
         self._missing = self._missing.after(asked=records.keys(), missing=missing, now=now)
+        unaccounted = [number for number, record in records.items() if is_unaccounted(record)]
+        self._unaccounted = self._unaccounted.after(
+            asked=records.keys(), missing=unaccounted, now=now
+        )
         return {
-            number: status_of(record, _user_name, self._missing.duration(number, now))
+            number: status_of(
+                record,
+                _user_name,
+                missing_for=self._missing.duration(number, now),
+                unaccounted_for=self._unaccounted.duration(number, now),
+            )
             for number, record in records.items()
         }
 
@@ -142,15 +157,9 @@ class StatusQuery:
             table = await ask(parse_accounting, self._run, *accounting_command(numbers))
         except SchedulerError as error:
             self._has_accounting = NO_ACCOUNTING not in str(error)
-            return AccountingAnswer(silence=str(error), exists=self._has_accounting)
+            exists = self._has_accounting
+            return AccountingAnswer(silence=str(error), is_down=exists, exists=exists)
         return AccountingAnswer(table=table)
-
-
-async def query_statuses(
-    jobs: Mapping[int, str | None], run: RunSlurm = run_slurm
-) -> dict[int, AllocationStatus]:
-    """The answer of a StatusQuery that is asked only once."""
-    return await StatusQuery(run).statuses(jobs)
 
 
 def _user_name(number: int) -> str:

@@ -1,0 +1,80 @@
+"""What sbatch, squeue, sacct and sinfo print, and what is made of it."""
+
+from typing import Any
+
+import pytest
+
+from torc_watch.core.allocation import NodeClass
+from torc_watch.core.errors import SchedulerUnreachable
+from torc_watch.core.units import MIB
+from torc_watch.schedulers.slurm.partition_table import parse_partitions
+from torc_watch.schedulers.slurm.submission_table import (
+    parse_ended_names,
+    parse_held,
+    parse_queued_names,
+    submitted_number,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("42\n", 42),
+        ("42;cluster1\n", 42),
+        ("Welcome to 2026!\nyour quota: 99\n42\n", 42),
+        ("7\nYour project has 3 hours left.\n", 7),
+    ],
+)
+def test_number_of_a_submission_is_read(text: str, number: int) -> None:
+    assert submitted_number(text) == number
+
+
+@pytest.mark.parametrize("text", ["", "Submitted batch job 42\n", "x42\n"])
+def test_submission_without_a_number_is_looked_up(text: str) -> None:
+    with pytest.raises(SchedulerUnreachable, match="without a job number"):
+        submitted_number(text)
+
+
+def test_newest_job_of_a_name_is_found() -> None:
+    """A name with separators stays whole; an array's job has no number of its own."""
+    text = "banner\nJOBID|NAME\n12|tw1-a-1\n9|tw1-a-1\n30|a|b\n5_[1-4]|tw1-b-1\n"
+    assert parse_queued_names(text) == {"tw1-a-1": 12, "a|b": 30}
+
+
+def test_steps_are_not_taken_for_jobs() -> None:
+    text = "JobIDRaw|JobName\n12|tw1-a-1\n12.batch|batch\n12.0|wf1_j1_r1_a1\n"
+    assert parse_ended_names(text) == {"tw1-a-1": 12}
+
+
+@pytest.mark.parametrize("parse", [parse_queued_names, parse_ended_names, parse_held])
+def test_answer_without_a_heading_is_no_answer(parse: object) -> None:
+    with pytest.raises(SchedulerUnreachable, match="no heading"):
+        parse("")  # type: ignore[operator]
+
+
+def test_held_jobs_are_those_that_wait_for_their_release() -> None:
+    text = (
+        "JOBID|STATE|REASON\n1|PENDING|JobHeldUser\n2|PENDING|Priority\n3|RUNNING|None\n"
+        "4|PENDING|JobHeldAdmin\n5|PENDING|ReqNodeNotAvail, Reserved for maintenance\n"
+    )
+    assert parse_held(text) == {1, 4}
+
+
+def test_each_kind_of_node_of_each_open_partition_is_a_class() -> None:
+    text = """\
+PARTITION|PARTITION|AVAIL|TIMELIMIT|NODES|CPUS|MEMORY|GRES
+short|short|up|5:00|3|4|4000|(null)
+standard|standard*|up|1-00:00:00|3|4|4000|(null)
+gpu|gpu|up|infinite|2|64|512000|gpu:a100:4(S:0-1)
+gpu|gpu|up|infinite|1|64|1024000|gpu:h100:8
+closed|closed|down|1:00:00|9|4|4000|(null)
+mixed|mixed|up|n/a|1|4+|4000+|(null)
+"""
+    shape: dict[str, Any] = {"num_cpus": 4, "memory": 4000 * MIB, "count": 3}
+    gpu: dict[str, Any] = {"num_cpus": 64, "partition": "gpu", "is_default": False}
+    assert parse_partitions(text) == (
+        NodeClass(**shape, runtime=300, partition="short", is_default=False),
+        NodeClass(**shape, runtime=86_400, partition="standard", is_default=True),
+        NodeClass(**gpu, memory=512_000 * MIB, num_gpus=4, count=2),
+        NodeClass(**gpu, memory=1_024_000 * MIB, num_gpus=8),
+    )
