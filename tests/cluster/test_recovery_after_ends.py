@@ -33,30 +33,39 @@ def _in_run(first: str, then: str = "true", *, run: int = 1) -> str:
 @pytest.fixture
 def watch(torc: TorcOnSlurm) -> Iterator[Watch]:
     """Starts a watch that recovers. What it printed is shown if the test fails."""
+    options = ("--auto-recover", "--poll-interval", "1")
     with ExitStack() as stack:
-        yield lambda workflow_id: stack.enter_context(_watching(torc, workflow_id))
+        yield lambda workflow_id: stack.enter_context(
+            _running(torc, "watch", workflow_id, *options)
+        )
+        fields = "JobID,JobName,State,ExitCode,Start,End"
+        ends = torc.cluster.run("sacct", "-P", "-D", "-o", fields, status=None)
+        sys.stdout.write(f"{torc.runner_logs()}\n{ends}\n")
+
+
+def _recover(torc: TorcOnSlurm, workflow_id: int) -> None:
+    """One round, as a user asks for it."""
+    with _running(torc, "recover", workflow_id) as command:
+        assert command.end() == 0
 
 
 @contextmanager
-def _watching(torc: TorcOnSlurm, workflow_id: int) -> Iterator[Command]:
-    options = ("--auto-recover", "--poll-interval", "1", "--output-dir", torc.output_folder)
-    words = (sys.executable, "-m", "torc_watch", "watch", str(workflow_id), *options)
+def _running(torc: TorcOnSlurm, name: str, workflow_id: int, *options: str) -> Iterator[Command]:
+    place = ("--output-dir", torc.output_folder)
+    words = (sys.executable, "-m", "torc_watch", name, str(workflow_id), *options, *place)
     settings = {
         "PYTHONPATH": str(_PROJECT),
         "XDG_STATE_HOME": str(torc.folder / "state"),
         "TORC_WATCHD_SLURM_QUERY_INTERVAL": "1",
     }
     command = start(words, torc.folder, torc.environment | settings)
-    try:
-        yield command
-    finally:
-        if command.process.poll() is None:
-            command.kill()
-        assert command.process.stdout is not None
-        command.process.stdout.close()
-        fields = "JobID,JobName,State,ExitCode,Start,End"
-        ends = torc.cluster.run("sacct", "-P", "-D", "-o", fields, status=None)
-        sys.stdout.write(f"{command.output}\n{torc.runner_logs()}\n{ends}")
+    with command.process:  # closes its output
+        try:
+            yield command
+        finally:
+            if command.process.poll() is None:
+                command.kill()
+            sys.stdout.write(f"{command.output}\n")
 
 
 def _started(torc: TorcOnSlurm, workflow_id: int, *names: str) -> int:
@@ -102,21 +111,27 @@ def test_walltime_of_torcs_own_allocation(torc: TorcOnSlurm, watch: Watch, mode:
 def test_canceled_allocation_hands_the_workflow_over(
     torc: TorcOnSlurm, watch: Watch, mode: Mode
 ) -> None:
-    """Also by the user who watches: whoever cancels an allocation means it."""
-    workflow_id = torc.run(
-        specification([TorcJob(name="a", command="sleep 900")], TorcAllocations(), mode=mode)
-    )
-    number = _started(torc, workflow_id)
-    command = watch(workflow_id)
-    command.until("Watching workflow")
+    """Also by the user who watches: whoever cancels an allocation means it.
 
-    torc.cluster.run("scancel", str(number))
+    The runner of the second one, which is ours, reports the job that it had to stop.
+    """
+    lead = {"sigterm_lead_seconds": 1} if mode == "direct" else {}
+    jobs = [TorcJob(name="a", command="sleep 900", runtime="PT2M")]
+    workflow_id = torc.run(specification(jobs, TorcAllocations(), mode=mode, execution=lead))
+    for run in (1, 2):
+        number = _started(torc, workflow_id)
+        command = watch(workflow_id)
+        command.until("Watching workflow")
 
-    assert command.end() == 1
-    assert f"Allocation {number} was canceled by {getpass.getuser()}" in command.output
-    assert f"torc-watchd recover {workflow_id}" in command.output
-    assert torc.statuses(workflow_id) == {"a": "running"}
-    assert list(torc.allocations(workflow_id)) == [number]
+        torc.cluster.run("scancel", str(number))
+
+        assert command.end() == 1
+        assert f"Allocation {number} was canceled by {getpass.getuser()}" in command.output
+        assert f"torc-watchd recover {workflow_id}" in command.output
+        assert len(torc.allocations(workflow_id)) == run
+        if run == 1:
+            assert torc.statuses(workflow_id) == {"a": "running"}
+            _recover(torc, workflow_id)
 
 
 @pytest.mark.parametrize("mode", ["direct", "slurm"])
@@ -144,7 +159,7 @@ def test_preemption_then_the_walltime_of_our_own_allocation(
     [one, two, three] = torc.results(workflow_id)
     assert (one, three) == (("a", 1, "failed", -128), ("a", 3, "completed", 0))
     assert two[:3] == ("a", 2, "terminated")
-    assert "Allocation" in command.output
+    assert "interrupted (stopped because its worker had to leave), retrying" in command.output
 
 
 _BEAT = "while true; do date >beat; sleep 0.2; done"

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from itertools import starmap
 from typing import Any
 
-from torc_watch.core.allocation import AllocationStatus
+from torc_watch.core.allocation import AllocationState, AllocationStatus
 from torc_watch.core.diagnosis import Finding
 from torc_watch.core.model import Allocation, JobCounts
 from torc_watch.daemon.commands import WatchOptions
@@ -46,10 +46,17 @@ def live_text(
     yield "Open allocations:" if allocations else "No open allocation."
     for allocation, status in allocations:
         kind = printable(allocation.scheduler_type)
-        yield f"  {kind} {allocation.scheduler_id}: {printable(allocation.status)}, {status.state}"
+        known = f"{printable(allocation.status)}, {status.state}{_unknown_phrase(status)}"
+        yield f"  {kind} {allocation.scheduler_id}: {known}"
     if findings:
         yield f"Failed: {jobs_text(len(findings))}"
         yield from capped(findings, _failure)
+
+
+def _unknown_phrase(status: AllocationStatus) -> str:
+    """Why the scheduler cannot tell, where it says so."""
+    is_explained = status.state is AllocationState.UNKNOWN and status.detail
+    return f": {printable(status.detail)}" if is_explained else ""
 
 
 def _failure(finding: Finding) -> str:
