@@ -365,7 +365,7 @@ def test_job_that_slurm_has_lost_is_gone_after_a_while(
 
     status = _status(record, missing_for)
     assert status.state == state
-    assert status.cause is None
+    assert status.cause is (EndCause.LOST if state == "gone" else None)
     assert status.detail
     assert is_missing(record) == ("silence" not in answer)
 

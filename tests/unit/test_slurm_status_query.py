@@ -1,6 +1,6 @@
 """How many commands a status query runs, and what their failures do to it."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import anyio
 import pytest
@@ -25,8 +25,10 @@ Answer = str | SchedulerError
 class _Slurm:
     """Answers each program in turn, the last answer again and again; ``calls`` has the commands."""
 
-    def __init__(self, *, squeue: list[Answer], sacct: list[Answer]) -> None:
-        self._answers = {"squeue": squeue, "sacct": sacct}
+    def __init__(
+        self, *, squeue: list[Answer], sacct: list[Answer], sinfo: Sequence[Answer] = ()
+    ) -> None:
+        self._answers = {"squeue": squeue, "sacct": sacct, "sinfo": [*sinfo]}
         self.calls: list[tuple[str, ...]] = []
 
     async def __call__(self, *command: str) -> str:
@@ -268,10 +270,10 @@ async def test_squeue_is_believed_where_accounting_is_down_for_minutes(
 
 @pytest.mark.looptime
 @pytest.mark.parametrize(
-    ("squeue", "cause"), [(_queue({1: "TIMEOUT"}), EndCause.TIME_LIMIT), (_NO_QUEUE, None)]
+    ("squeue", "cause"), [(_queue({1: "TIMEOUT"}), EndCause.TIME_LIMIT), (_NO_QUEUE, EndCause.LOST)]
 )
 async def test_cause_is_what_squeue_says_where_accounting_is_down(
-    squeue: str, cause: EndCause | None
+    squeue: str, cause: EndCause
 ) -> None:
     query = _query(_Slurm(squeue=[squeue], sacct=[_DOWN]))
 
@@ -309,6 +311,78 @@ async def test_query_for_others_does_not_make_a_job_less_missing() -> None:
     await anyio.sleep(LOST_AFTER / 2 + 1)
 
     assert await _states(query, [1, 2]) == {1: _GONE, 2: _UNKNOWN}
+
+
+def _life(number: int, state: str, nodes: str) -> str:
+    return f"{number}|{state}|0:0|{nodes}|{_OWN}|1|2|1|x\n"
+
+
+def _nodes(**states: str) -> str:
+    return "NODELIST|STATECOMPLETE|\n" + "".join(f"{n}|{state}|\n" for n, state in states.items())
+
+
+async def test_allocation_of_a_failed_node_is_unknown_until_the_node_answers() -> None:
+    """Slurm does not end its processes before."""
+    silent, back = _nodes(n2="down+not_responding", n3="idle", n5="idle"), _nodes(n2="idle")
+    slurm = _Slurm(
+        squeue=[_NO_QUEUE],
+        sacct=[
+            _NO_LIVES
+            + _life(1, "NODE_FAIL", "n[2-3]")
+            + _life(2, "NODE_FAIL", "n5")
+            + _life(3, "BOOT_FAIL", "n6")
+            + _life(4, "TIMEOUT", "n7")
+        ],
+        sinfo=[silent, back + _nodes(n3="idle").partition("\n")[2]],
+    )
+    query = _query(slurm)
+
+    statuses = await query.statuses(dict.fromkeys((1, 2, 3, 4)))
+
+    assert {number: each.state for number, each in statuses.items()} == {
+        1: _UNKNOWN,
+        2: _GONE,
+        3: _GONE,
+        4: _GONE,
+    }
+    assert statuses[1].cause is EndCause.NODE_FAILURE
+    assert statuses[1].silent_nodes == ("n2",)
+    assert statuses[1].detail == "node n2 failed and may still run its jobs"
+    assert slurm.programs == ["squeue", "sacct", "sinfo"]
+    assert "--nodes=n2,n3,n5" in slurm.calls[2]
+
+    assert await _states(query, [1]) == {1: _GONE}
+
+
+async def test_nodes_are_asked_for_only_after_a_node_failed() -> None:
+    slurm = _Slurm(
+        squeue=[_queue({1: "RUNNING"})],
+        sacct=[_lives({2: "TIMEOUT", 3: "CANCELLED by 1"})],
+    )
+
+    assert await _states(_query(slurm), [1, 2, 3]) == {1: _ALIVE, 2: _GONE, 3: _GONE}
+    assert slurm.programs == ["squeue", "sacct"]
+
+
+async def test_failed_node_of_an_earlier_life_counts() -> None:
+    """The allocation was requeued, and its next life ended in order, on another node."""
+    lives = _life(1, "NODE_FAIL", "n2") + _life(1, "COMPLETED", "n3")
+    slurm = _Slurm(
+        squeue=[_NO_QUEUE],
+        sacct=[_NO_LIVES + lives],
+        sinfo=[_nodes(n2="down+not_responding", n3="idle")],
+    )
+
+    (status,) = (await _query(slurm).statuses({1: None})).values()
+
+    assert (status.state, status.silent_nodes) == (_UNKNOWN, ("n2",))
+
+
+@pytest.mark.parametrize("answer", [_nodes(n9="idle"), SchedulerError("no sinfo")])
+async def test_failed_node_that_slurm_says_nothing_of_is_silent(answer: Answer) -> None:
+    slurm = _Slurm(squeue=[_NO_QUEUE], sacct=[_lives({1: "NODE_FAIL"})], sinfo=[answer])
+
+    assert await _states(_query(slurm), [1]) == {1: _UNKNOWN}
 
 
 async def test_steps_are_asked_for_with_one_command() -> None:

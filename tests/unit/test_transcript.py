@@ -59,6 +59,7 @@ Recovery initiated. Resuming monitoring...
 
 Watching workflow 1 (poll interval: 60s, auto-recover enabled, max retries: 3, job counts enabled)
   completed=95, running=5, pending=0, failed=0, blocked=0
+  completed=95, running=5, pending=0, failed=0, blocked=0
   completed=100, running=0, pending=0, failed=0, blocked=0
 Workflow 1 is complete
 
@@ -364,6 +365,14 @@ def test_idle_workers_on_other_machines_are_listed() -> None:
     assert text(awaited).splitlines() == [
         "Workers on n1, n\\x1b2 are idle but have not deregistered.",
         "  Recovery starts when they have left, or in 10 minutes.",
+    ]
+
+
+def test_failed_nodes_are_listed() -> None:
+    awaited = events.NodesAwaited(workflow_id=1, nodes=("n1", "n\x1b2"), seconds=600)
+    assert text(awaited).splitlines() == [
+        "Nodes n1, n\\x1b2 failed and may still run jobs.",
+        "  Waiting until Slurm hears from them again, for 10 minutes.",
     ]
 
 

@@ -159,6 +159,16 @@ class WorkersAwaited:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NodesAwaited:
+    """Nodes that failed may still run jobs. They have ``seconds`` to answer their scheduler."""
+
+    name: ClassVar = "nodes.awaited"
+    workflow_id: int
+    nodes: tuple[str, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RecoveryAttempted:
     name: ClassVar = "recovery.attempted"
     workflow_id: int
@@ -362,6 +372,7 @@ Event = (
     | WorkflowFailed
     | WorkflowStalled
     | WorkersAwaited
+    | NodesAwaited
     | RecoveryAttempted
     | RecoveryContinued
     | DiagnosisStarted

@@ -15,7 +15,9 @@ _CLOCKS_DIFFER_BY = timedelta(seconds=60)
 _TAKES_JOBS_ALONG = frozenset(
     {EndCause.TIME_LIMIT, EndCause.NODE_FAILURE, EndCause.PREEMPTED, EndCause.CANCELED}
 )
-_NOT_THE_JOBS_FAULT = frozenset({EndCause.NODE_FAILURE, EndCause.PREEMPTED, EndCause.CANCELED})
+_NOT_THE_JOBS_FAULT = frozenset(
+    {EndCause.NODE_FAILURE, EndCause.PREEMPTED, EndCause.CANCELED, EndCause.LOST}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +94,8 @@ def _predicate(status: AllocationStatus, cause: EndCause) -> str:
             return f"was canceled by {status.canceled_by}" if status.canceled_by else "was canceled"
         case EndCause.FAILED:
             return "failed"
+        case EndCause.LOST:
+            return "is no longer known to its scheduler"
 
 
 def _after(status: AllocationStatus) -> str:

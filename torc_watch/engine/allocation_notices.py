@@ -54,7 +54,11 @@ def _waiting(watch: Watch, observation: Observation) -> Iterator[Event]:
 
 
 def _unclear(watch: Watch, observation: Observation) -> Iterator[Event]:
-    unclear = _with_detail(observation, AllocationState.UNKNOWN)
+    unclear = [
+        each
+        for each in _with_detail(observation, AllocationState.UNKNOWN)
+        if not each[1].silent_nodes  # told by another event
+    ]
     now = anyio.current_time()
     if not unclear:
         watch.unclear_since, watch.has_told_unclear = None, False

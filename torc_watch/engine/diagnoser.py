@@ -62,8 +62,35 @@ class Diagnoser:
             return await self._assess_unstartable(poll)
         if state is WorkflowState.WORKING:
             watch.at_rest_since = None
-            return _still_running(watch.workflow_id) if watch.request.once else KeepWatching()
+            if watch.request.once:
+                return _still_running(watch.workflow_id)
+            return await self._await_nodes(poll)
+        watch.nodes_awaited_since = None
         return await self._assess_at_rest(poll, state)
+
+    async def _await_nodes(self, poll: PollResult) -> Decision | RecoveryRequest:
+        """Hands over a workflow whose last workers may be on failed nodes, after a grace."""
+        watch, observation = poll.watch, poll.observation
+        if not observation.awaits_nodes:
+            watch.nodes_awaited_since = None
+            return KeepWatching()
+        counts = observation.counts or await self._client.count_jobs(watch.workflow_id)
+        if assessment.has_succeeded(counts):
+            return await self._assess_at_rest(poll, WorkflowState.FINISHED)
+        now = anyio.current_time()
+        if watch.nodes_awaited_since is None:
+            watch.nodes_awaited_since = now
+            self._report(
+                events.NodesAwaited(
+                    workflow_id=watch.workflow_id,
+                    nodes=assessment.silent_nodes(observation),
+                    seconds=intervals.NODE_GRACE,
+                )
+            )
+        if now - watch.nodes_awaited_since < intervals.NODE_GRACE:
+            return KeepWatching()
+        reason = assessment.silent_nodes_reason(observation)
+        return await self._hand_over(poll, counts, Verdict.HANDED_OVER, reason)
 
     async def _assess_unstartable(self, poll: PollResult) -> Decision | RecoveryRequest:
         counts = poll.observation.counts or await self._client.count_jobs(poll.watch.workflow_id)

@@ -159,6 +159,8 @@ def _trouble_with_workers(event: Event) -> Iterator[str]:
             yield f"{_allocations(event.scheduler_ids)} may have ended or not: {phrase}"
         case events.WorkersAwaited():
             yield from _awaited(event)
+        case events.NodesAwaited():
+            yield from _awaited_nodes(event)
         case events.OrphansFound():
             yield from _released(event.orphans)
         case events.OrphanProcessesEnded():
@@ -178,6 +180,13 @@ def _awaited(event: events.WorkersAwaited) -> Iterator[str]:
     hosts = printable(", ".join(event.hostnames))
     yield f"Workers on {hosts} are idle but have not deregistered."
     yield f"  Recovery starts when they have left, or in {event.seconds / 60:.0f} minutes."
+
+
+def _awaited_nodes(event: events.NodesAwaited) -> Iterator[str]:
+    nodes = printable(", ".join(event.nodes))
+    noun = "Node" if len(event.nodes) == 1 else "Nodes"
+    yield f"{noun} {nodes} failed and may still run jobs."
+    yield f"  Waiting until Slurm hears from them again, for {event.seconds / 60:.0f} minutes."
 
 
 def _failed_allocation(event: events.AllocationFailed) -> Iterator[str]:

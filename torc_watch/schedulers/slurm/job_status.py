@@ -7,12 +7,14 @@ accounting is down for longer than that takes, what squeue says of an end is eno
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 
 from torc_watch.core.allocation import AllocationState, AllocationStatus, EndCause, StepEnd
 from torc_watch.schedulers.slurm.job_record import JobRecord
 from torc_watch.schedulers.slurm.job_table import AccountingRow, QueueRow, StepRow, point_in_time
+from torc_watch.schedulers.slurm.node_names import node_names
 from torc_watch.schedulers.slurm.pending_reason import PendingKind, pending_detail, pending_kind
 
 # Longer than squeue remembers an ended job (MinJobAge, 300 s by default), and than accounting takes
@@ -51,6 +53,7 @@ _HOLDS = {
     "SPECIAL_EXIT": "JobHeldUser",
     "RESV_DEL_HOLD": "ReservationDeleted",
 }
+_NODE_FAILURE = "NODE_FAIL"  # after BOOT_FAIL nothing had been started
 _NO_OUTPUT_FILE = "0:53"
 _FIRST_SIGNAL, _LAST_SIGNAL = 128, 64  # above it are Slurm's own marks: 125 is out of memory
 _NO_NODES = ("", "None assigned", "(null)")
@@ -103,6 +106,30 @@ def status_of(
     return silent or _ended(queued, record.lives, user_name)
 
 
+def failed_nodes(record: JobRecord) -> tuple[str, ...]:
+    """The nodes of all lives of the job that ended because a node failed.
+
+    Slurm does not end the processes on a node that does not answer: they run on until it does.
+    """
+    seen = [(row.state, row.nodes) for row in record.lives]
+    if record.queued is not None:
+        seen.append((record.queued.state, record.queued.nodes))
+    lists = (nodes for state, nodes in seen if state == _NODE_FAILURE and nodes not in _NO_NODES)
+    return tuple(dict.fromkeys(name for nodes in lists for name in node_names(nodes)))
+
+
+def awaiting_nodes(status: AllocationStatus, silent: tuple[str, ...]) -> AllocationStatus:
+    """The status of an ended allocation while these nodes of it do not answer."""
+    names = ", ".join(silent)
+    failed = f"node {names} failed" if len(silent) == 1 else f"nodes {names} failed"
+    return replace(
+        status,
+        state=AllocationState.UNKNOWN,
+        detail=f"{failed} and may still run its jobs",
+        silent_nodes=silent,
+    )
+
+
 def _alive(row: QueueRow) -> AllocationStatus:
     if row.state in _STARTED_STATES:
         return AllocationStatus(state=AllocationState.ALIVE, began=point_in_time(row.start))
@@ -126,6 +153,7 @@ def _missing(lives: Sequence[AccountingRow], missing_for: float) -> AllocationSt
         return _unknown(f"{what}; after {grace:.0f} s it counts as ended")
     return AllocationStatus(
         state=AllocationState.GONE,
+        cause=EndCause.LOST,
         detail=f"{what}, so nothing is known of its end",
         began=point_in_time(lives[-1].start) if lives else None,
     )
@@ -140,6 +168,7 @@ def _unaccounted(record: JobRecord, unaccounted_for: float) -> AllocationStatus:
         return _ended_in_queue(record.queued, why)
     return AllocationStatus(
         state=AllocationState.GONE,
+        cause=EndCause.LOST,
         detail=f"squeue has not known it for minutes, and {why}: nothing is known of its end",
     )
 
