@@ -16,6 +16,7 @@ from torc_watch.render.terminal_text import printable
 T = TypeVar("T")
 
 _MAX_PHRASE = 1000  # of a scheduler: it may contain a path
+_NUMBERS_PER_LINE = 10
 _LINES_PER_LIST = 50  # a plan may have thousands of jobs; the log lists all of them
 
 _MANUAL = "Manual intervention required."
@@ -150,6 +151,12 @@ def _trouble_with_workers(event: Event) -> Iterator[str]:
         case events.AllocationUnstartable():
             phrase = printable(event.status.detail, max_length=_MAX_PHRASE)
             yield f"Allocation {event.scheduler_id}: {phrase or 'will never start'}"
+        case events.AllocationsWaiting():
+            phrase = printable(event.detail, max_length=_MAX_PHRASE)
+            yield f"{_allocations(event.scheduler_ids)}: {phrase}"
+        case events.AllocationsUnclear():
+            phrase = printable(event.detail, max_length=_MAX_PHRASE)
+            yield f"{_allocations(event.scheduler_ids)} may have ended or not: {phrase}"
         case events.WorkersAwaited():
             yield from _awaited(event)
         case events.NodesAwaited():
@@ -160,6 +167,13 @@ def _trouble_with_workers(event: Event) -> Iterator[str]:
             yield f"Ended {_processes_text(event.processes)} that they left running"
         case _:
             return
+
+
+def _allocations(numbers: Sequence[int]) -> str:
+    shown = ", ".join(map(str, numbers[:_NUMBERS_PER_LINE]))
+    more = len(numbers) - _NUMBERS_PER_LINE
+    rest = f" and {more} more" if more > 0 else ""
+    return f"{'Allocation' if len(numbers) == 1 else 'Allocations'} {shown}{rest}"
 
 
 def _awaited(event: events.WorkersAwaited) -> Iterator[str]:
