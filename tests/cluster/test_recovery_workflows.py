@@ -3,6 +3,9 @@
 What Torc's own recovery makes of the same workflows is in docs/compare-torc-watch.md.
 """
 
+from collections import Counter
+from typing import Any
+
 import pytest
 
 from tests.rigs.torc_on_slurm import TorcAllocations, TorcJob, TorcOnSlurm, specification
