@@ -43,6 +43,11 @@ class TorcWatchd:
     def start(self, *words: str | int) -> commands.Command:
         return commands.start(self._words(*words), self.torc.folder, self.environment)
 
+    def start_torc(self, *words: str | int | Path) -> commands.Command:
+        """Starts a command of Torc's own, ``torc run`` for example."""
+        program = str(self.torc.programs / "torc")
+        return commands.start([program, *map(str, words)], self.torc.folder, self.environment)
+
     def watch(self, workflow_id: int, *options: str, status: int = 0) -> str:
         """Watches and recovers a workflow to the verdict; returns what the watch printed."""
         watch = self.start("watch", workflow_id, "--auto-recover", *options)

@@ -59,6 +59,7 @@ Recovery initiated. Resuming monitoring...
 
 Watching workflow 1 (poll interval: 60s, auto-recover enabled, max retries: 3, job counts enabled)
   completed=95, running=5, pending=0, failed=0, blocked=0
+  completed=95, running=5, pending=0, failed=0, blocked=0
   completed=100, running=0, pending=0, failed=0, blocked=0
 Workflow 1 is complete
 
@@ -330,6 +331,23 @@ def test_allocation_that_never_starts_is_shown_with_what_it_waits_for() -> None:
 
 
 @pytest.mark.parametrize(
+    ("numbers", "line"),
+    [
+        ((3,), "Allocation 3: held \\x1b"),
+        (tuple(range(1, 13)), "Allocations 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 2 more: held \\x1b"),
+    ],
+)
+def test_allocations_that_wait_are_counted(numbers: tuple[int, ...], line: str) -> None:
+    event = events.AllocationsWaiting(workflow_id=1, scheduler_ids=numbers, detail="held \x1b")
+    assert text(event) == f"{line}\n"
+
+
+def test_allocation_that_may_have_ended_is_shown_with_the_reason() -> None:
+    event = events.AllocationsUnclear(workflow_id=1, scheduler_ids=(3, 4), detail="no\x1bword")
+    assert text(event) == "Allocations 3, 4 may have ended or not: no\\x1bword\n"
+
+
+@pytest.mark.parametrize(
     ("actions", "words"), [(1, "1 schedule_nodes action"), (2, "2 schedule_nodes actions")]
 )
 def test_claimed_actions_are_counted(actions: int, words: str) -> None:
@@ -347,6 +365,14 @@ def test_idle_workers_on_other_machines_are_listed() -> None:
     assert text(awaited).splitlines() == [
         "Workers on n1, n\\x1b2 are idle but have not deregistered.",
         "  Recovery starts when they have left, or in 10 minutes.",
+    ]
+
+
+def test_failed_nodes_are_listed() -> None:
+    awaited = events.NodesAwaited(workflow_id=1, nodes=("n1", "n\x1b2"), seconds=600)
+    assert text(awaited).splitlines() == [
+        "Nodes n1, n\\x1b2 failed and may still run jobs.",
+        "  Waiting until Slurm hears from them again, for 10 minutes.",
     ]
 
 

@@ -21,6 +21,10 @@ LEAVING_GRACE = 600.0
 # seconds later, or half a minute after the accounting was away.
 END_GRACE = 120.0
 
+# A node that failed may still run jobs until it answers its scheduler. Most are back, or were
+# restarted, within a few minutes; of the others only the user can find out.
+NODE_GRACE = 600.0
+
 
 def next_poll_time(
     now: float, interval: float, chance: float, planned: Mapping[int, int], *, is_first: bool

@@ -1,10 +1,9 @@
 """Submits the allocations of a plan, each of them once however often that is repeated.
 
 The order makes it safe to be killed anywhere. Actions by which the workers would submit the same
-are claimed; an allocation is submitted, and a scheduler that can
-holds it back; then the server gets its row; then it is released, so that its worker finds the row.
-Whoever repeats this asks the scheduler for the tokens and the server for the rows, and does what is
-missing.
+are claimed; an allocation is submitted, and a scheduler that can holds it back; then the server
+gets its row; then it is released, so that its worker finds the row. Whoever repeats this asks the
+scheduler for the tokens and the server for the rows, and does what is missing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,10 +25,12 @@ from torc_watch.torc.concurrency import gather
 _CONFIG_NAME = "torc-watch"
 
 
-async def submit_planned(context: EngineContext, plan: Plan, output_dir: Path) -> None:
+async def submit_planned(
+    context: EngineContext, plan: Plan, output_dir: Path, *, is_first: bool
+) -> None:
     """All allocations of a plan, or as many as the scheduler takes; repeatable.
 
-    Raises SchedulerError when it takes none, SchedulerUnreachable, and ServerError.
+    ``is_first`` says that it was not begun before: there is nothing to find. Raises SchedulerError when it takes none, SchedulerUnreachable, and ServerError.
     """
     client, report = context.client, context.report
     scheduler = context.cluster.scheduler(plan.scheduler_type)
@@ -47,7 +48,8 @@ async def submit_planned(context: EngineContext, plan: Plan, output_dir: Path) -
         (spec, replace(work, scheduler_config_id=spec.scheduler_config_id or main))
         for spec in plan.allocations
     ]
-    found = await scheduler.find([spec.token for spec in plan.allocations])
+    tokens = [spec.token for spec in plan.allocations]
+    found = {} if is_first else await scheduler.find(tokens)
     if not found:  # else it was done before, and what is due by now is for the workers to execute
         await _claim_due_actions(context, plan.workflow_id)
     numbers, refusal = await _submit(client, scheduler, assignments, found)

@@ -144,6 +144,7 @@ class Watcher:
                 request.workflow_id,
                 with_counts=request.show_job_counts,
                 max_age=request.poll_interval / 2,  # at each poll of its own a watch has news
+                silent_nodes_are_off=request.once,
             )
         if observation.counts is not None:
             context.report(

@@ -16,6 +16,7 @@ from torc_watch.render.terminal_text import printable
 T = TypeVar("T")
 
 _MAX_PHRASE = 1000  # of a scheduler: it may contain a path
+_NUMBERS_PER_LINE = 10
 _LINES_PER_LIST = 50  # a plan may have thousands of jobs; the log lists all of them
 
 _MANUAL = "Manual intervention required."
@@ -150,8 +151,16 @@ def _trouble_with_workers(event: Event) -> Iterator[str]:
         case events.AllocationUnstartable():
             phrase = printable(event.status.detail, max_length=_MAX_PHRASE)
             yield f"Allocation {event.scheduler_id}: {phrase or 'will never start'}"
+        case events.AllocationsWaiting():
+            phrase = printable(event.detail, max_length=_MAX_PHRASE)
+            yield f"{_allocations(event.scheduler_ids)}: {phrase}"
+        case events.AllocationsUnclear():
+            phrase = printable(event.detail, max_length=_MAX_PHRASE)
+            yield f"{_allocations(event.scheduler_ids)} may have ended or not: {phrase}"
         case events.WorkersAwaited():
             yield from _awaited(event)
+        case events.NodesAwaited():
+            yield from _awaited_nodes(event)
         case events.OrphansFound():
             yield from _released(event.orphans)
         case events.OrphanProcessesEnded():
@@ -160,10 +169,24 @@ def _trouble_with_workers(event: Event) -> Iterator[str]:
             return
 
 
+def _allocations(numbers: Sequence[int]) -> str:
+    shown = ", ".join(map(str, numbers[:_NUMBERS_PER_LINE]))
+    more = len(numbers) - _NUMBERS_PER_LINE
+    rest = f" and {more} more" if more > 0 else ""
+    return f"{'Allocation' if len(numbers) == 1 else 'Allocations'} {shown}{rest}"
+
+
 def _awaited(event: events.WorkersAwaited) -> Iterator[str]:
     hosts = printable(", ".join(event.hostnames))
     yield f"Workers on {hosts} are idle but have not deregistered."
     yield f"  Recovery starts when they have left, or in {event.seconds / 60:.0f} minutes."
+
+
+def _awaited_nodes(event: events.NodesAwaited) -> Iterator[str]:
+    nodes = printable(", ".join(event.nodes))
+    noun = "Node" if len(event.nodes) == 1 else "Nodes"
+    yield f"{noun} {nodes} failed and may still run jobs."
+    yield f"  Waiting until Slurm hears from them again, for {event.seconds / 60:.0f} minutes."
 
 
 def _failed_allocation(event: events.AllocationFailed) -> Iterator[str]:

@@ -56,12 +56,16 @@ class SlurmScheduler:
         return await ask(parse_partitions, run_slurm, "sinfo", *PARTITION_OPTIONS)
 
     async def find(self, tokens: Collection[str]) -> dict[str, int]:
-        """By their names. Raises SchedulerError where that cannot be known."""
+        """By their names. Raises SchedulerError where that cannot be known.
+
+        While accounting is down, what is remembered is enough: a job that was not remembered was
+        not released, so that squeue still has it.
+        """
         names = f"--name={','.join(sorted(tokens))}"
         squeue = ("squeue", "--states=all", _USER, names, QUEUED_NAMES)
         found = await ask(parse_queued_names, run_slurm, *squeue)
         if not found.keys() >= set(tokens):
-            found = await self._find_ended(names) | found
+            found = await self._find_ended(tokens, names) | found
         await self._remember(found)
         return found
 
@@ -105,7 +109,7 @@ class SlurmScheduler:
         try:
             rows = await query_steps(numbers)
         except SchedulerError as error:
-            if NO_ACCOUNTING in str(error):
+            if NO_ACCOUNTING in str(error) or self._status_query.are_unaccounted(numbers):
                 return {}
             raise
         return {number: step_ends(steps) for number, steps in rows.items()}
@@ -126,14 +130,20 @@ class SlurmScheduler:
             await run_slurm("sbatch", "--test-only", str(script))
             self._accepted.add(alike)
 
-    async def _find_ended(self, names: str) -> dict[str, int]:
+    async def _find_ended(self, tokens: Collection[str], names: str) -> dict[str, int]:
         sacct = ("sacct", "--parsable2", "--allocations", _USER, names, ENDED_NAMES)
         try:
             return await ask(parse_ended_names, run_slurm, *sacct, f"--starttime={_LONGEST_ROUND}")
+        except SchedulerUnreachable:
+            return await self._remembered(tokens)
         except SchedulerError as error:
             if NO_ACCOUNTING in str(error):
                 return {}
             raise
+
+    async def _remembered(self, tokens: Collection[str]) -> dict[str, int]:
+        names = await self._known_names()
+        return {name: number for number, name in names.items() if name in tokens}
 
     async def _remember(self, numbers: Mapping[str, int]) -> None:
         names = {number: token for token, number in numbers.items()}
