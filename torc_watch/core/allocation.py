@@ -33,8 +33,7 @@ class AllocationStatus:
     The other fields are there where the scheduler knows them. ``cause`` and ``canceled_by``, a user
     of the cluster, are of one that is GONE. ``detail`` is a phrase for people; further lines, if
     any, are the last ones of a log that the phrase names. Of one that is UNKNOWN it says why; of
-    one that is ALIVE, what it waits for, if that is not its turn alone; ``never_starts`` says that
-    this will not come by itself.
+    one that is ALIVE, what it waits for; ``never_starts`` says that this will not come by itself.
 
     ``began`` and ``ended`` are aware, in UTC, by the scheduler's clock. A requeued allocation has
     several lives: ``began`` is the start of the newest, so workers that started before it belong to

@@ -131,10 +131,11 @@ _RULES = (
         "wait until the administrators return them, or ask for other nodes",
     ),
 )
+_UNSAID = frozenset({"", "None"})
 _EVERYDAY = frozenset(
     {
-        *("None", "Priority", "Resources", "BeginTime", "Dependency", "Licenses", "Reservation"),
-        *("Prolog", "Cleaning", "SchedDefer", "JobArrayTaskLimit", ""),
+        *("Priority", "Resources", "BeginTime", "Dependency", "Licenses", "Reservation"),
+        *("Prolog", "Cleaning", "SchedDefer", "JobArrayTaskLimit"),
     }
 )
 
@@ -145,11 +146,17 @@ def pending_kind(reason: str) -> PendingKind:
 
 
 def pending_detail(reason: str) -> str:
-    """A phrase for people; empty where a job simply waits for its turn."""
+    """A phrase for people."""
     rule = _rule_for(reason)
     if rule is not None:
         return f"{_BEGINNINGS[rule.kind]} ({reason}): {rule.meaning}; {rule.advice}"
-    return "" if reason in _EVERYDAY else f"waits, and Slurm's reason is: {reason}"
+    if reason in _UNSAID:
+        return "waits to start"
+    return (
+        f"waits for its turn ({reason})"
+        if reason in _EVERYDAY
+        else f"waits to start; Slurm's reason is: {reason}"
+    )
 
 
 _BEGINNINGS = {
