@@ -248,6 +248,7 @@ class SimulatedScheduler:
         self.nodes: tuple[NodeClass, ...] = (NodeClass(num_cpus=10, memory=8 * GIB),)
         self.seconds_to_submit: dict[int, float] = {}  # by workflow ID
         self.idle_limit = 90.0
+        self.seconds_to_close = 0.0
 
     async def node_classes(self) -> tuple[NodeClass, ...]:
         return self.nodes
@@ -312,6 +313,7 @@ class SimulatedScheduler:
             request=request,
             endings=self.endings,
             idle_limit=self.idle_limit,
+            seconds_to_close=self.seconds_to_close,
         )
         deregistered = True
         with suppress(ServerError):  # the workflow was deleted
@@ -327,6 +329,7 @@ class _SimulatedWorker:
     request: Submitted
     endings: dict[str, Sequence[Ending]]
     idle_limit: float
+    seconds_to_close: float
     run_id: int = 0
     node_id: int = 0
 
@@ -343,6 +346,7 @@ class _SimulatedWorker:
         if not await self._serve(death):
             return False
         await self.client.end_compute_node(self.workflow_id, self.node_id)
+        await anyio.sleep(self.seconds_to_close)
         await self.client.set_allocation_status(allocation, "complete")
         return True
 

@@ -54,7 +54,7 @@ def scheduler(tmp_path: Path) -> SlurmScheduler:
     password = tmp_path / "password"
     password.touch(0o600)
     password.write_text("secret of the server\n")
-    runner = RunnerSettings(program=program, password_file=password)
+    runner = RunnerSettings(command=(str(program),), password_file=password)
     return SlurmScheduler(tmp_path / "slurm-jobs", runner)
 
 

@@ -1,11 +1,13 @@
 """What a status query says of jobs of a real Slurm; its bad days are in a module of their own."""
 
+from datetime import datetime
+
 import anyio
 import pytest
 
 from tests.rigs.slurm_cluster import SlurmCluster
 from torc_watch.core.allocation import AllocationState, AllocationStatus, EndCause
-from torc_watch.schedulers.slurm.status_query import query_statuses
+from torc_watch.schedulers.slurm.status_query import StatusQuery
 from torc_watch.schedulers.slurm.step_query import query_steps
 
 pytestmark = pytest.mark.slow
@@ -24,14 +26,14 @@ def _this_cluster(cluster: SlurmCluster, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 async def _state(number: int) -> AllocationState:
-    return (await query_statuses({number: None}))[number].state
+    return (await StatusQuery().statuses({number: None}))[number].state
 
 
 async def _end(number: int) -> AllocationStatus:
     """The final status, after others that are not."""
     with anyio.fail_after(60):
         while True:
-            status = (await query_statuses({number: None}))[number]
+            status = (await StatusQuery().statuses({number: None}))[number]
             if status.state is _GONE:
                 return status
             await anyio.sleep(0.2)
@@ -55,7 +57,7 @@ async def test_jobs_that_nobody_submitted_are_unknown() -> None:
     numbers = [_NO_JOB, _NO_JOB + 1]
 
     assert await _state(_NO_JOB) is _UNKNOWN
-    statuses = await query_statuses(dict.fromkeys(numbers))
+    statuses = await StatusQuery().statuses(dict.fromkeys(numbers))
     assert [statuses[number].state for number in numbers] == [_UNKNOWN, _UNKNOWN]
 
 
@@ -64,7 +66,7 @@ async def test_one_query_tells_jobs_apart(cluster: SlurmCluster) -> None:
     cluster.wait_for_end(good)
     cluster.wait_for_end(bad)
 
-    statuses = await query_statuses(dict.fromkeys((good, bad, running, _NO_JOB)))
+    statuses = await StatusQuery().statuses(dict.fromkeys((good, bad, running, _NO_JOB)))
 
     ends = {number: (each.state, each.cause) for number, each in statuses.items()}
     assert ends == {
@@ -132,7 +134,7 @@ async def _end_or_second_life(cluster: SlurmCluster, number: int, winner: int) -
     """Queries all the while, until the job is gone, or waits again after the winner has ended."""
     with anyio.fail_after(60):
         while True:
-            status = (await query_statuses({number: None}))[number]
+            status = (await StatusQuery().statuses({number: None}))[number]
             waits = cluster.queue_state(number).startswith("PENDING")
             if status.state is _GONE or (waits and await _state(winner) is _GONE):
                 return status
@@ -142,25 +144,29 @@ async def _end_or_second_life(cluster: SlurmCluster, number: int, winner: int) -
 async def test_requeued_job_is_followed_into_its_next_life(cluster: SlurmCluster) -> None:
     number = cluster.submit("exec sleep 60", "--requeue")
     cluster.wait_for_queue_state(number, "RUNNING")
-    first = (await query_statuses({number: None}))[number]
-
+    first = await _began(number)
     cluster.run("scontrol", "requeue", str(number))
-    cluster.wait_for_queue_state(number, "PENDING")
-    between = (await query_statuses({number: None}))[number]
-    cluster.run("scontrol", "update", f"jobid={number}", "starttime=now")  # not in two minutes
-    cluster.wait_for_queue_state(number, "RUNNING")
-    second = (await query_statuses({number: None}))[number]
-
+    cluster.wait_for_queue_state(number, "PENDING BeginTime")
+    between = (await StatusQuery().statuses({number: None}))[number]
     assert (between.state, between.began) == (_ALIVE, None)
-    assert first.began is not None
-    assert second.began is not None
-    assert first.began < second.began
+
+    # Not after two minutes, but not within the second in which the node ended its first life.
+    cluster.run("scontrol", "update", f"jobid={number}", "starttime=now+2")
+    cluster.wait_for_queue_state(number, "RUNNING")
+    second = await _began(number)
+    assert first < second
 
     cluster.run("scancel", str(number))
     end = await _end(number)
-    assert (end.cause, end.began) == (EndCause.CANCELED, second.began)
+    assert (end.cause, end.began) == (EndCause.CANCELED, second)
     assert end.ended is not None
-    assert end.ended >= second.began
+    assert end.ended >= second
+
+
+async def _began(number: int) -> datetime:
+    status = (await StatusQuery().statuses({number: None}))[number]
+    assert status.began is not None
+    return status.began
 
 
 @pytest.mark.parametrize(
@@ -178,7 +184,7 @@ async def test_job_that_does_not_simply_wait_says_so(
     number = cluster.submit("true", *options)
     cluster.wait_for_queue_state(number, "PENDING " + words.rpartition("(")[2].rstrip(")"))
 
-    status = (await query_statuses({number: None}))[number]
+    status = (await StatusQuery().statuses({number: None}))[number]
 
     assert status.state is _ALIVE
     assert status.detail.startswith(words)
@@ -190,9 +196,9 @@ async def test_job_is_known_by_its_name(cluster: SlurmCluster) -> None:
     alive = cluster.submit("sleep 60", f"--job-name={'n' * 19}")
     cluster.wait_for_end(ended)
 
-    assert (await query_statuses({ended: "tw-7-r1-aa-0"}))[ended].state is _GONE
-    assert (await query_statuses({alive: "n" * 19}))[alive].state is _ALIVE
-    wrong = await query_statuses({ended: "tw-7-r1-aa-1", alive: "n" * 18})
+    assert (await StatusQuery().statuses({ended: "tw-7-r1-aa-0"}))[ended].state is _GONE
+    assert (await StatusQuery().statuses({alive: "n" * 19}))[alive].state is _ALIVE
+    wrong = await StatusQuery().statuses({ended: "tw-7-r1-aa-1", alive: "n" * 18})
     assert [wrong[number].state for number in (ended, alive)] == [_UNKNOWN, _UNKNOWN]
 
 

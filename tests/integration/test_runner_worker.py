@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -595,3 +596,17 @@ def test_full_disk_does_not_stop_the_runner_log(tmp_path: Path, elsewhere: str) 
     with stderr.open("w") as file:
         subprocess.run([sys.executable, "-P", "-c", log], stderr=file, check=True)
     assert stderr.is_char_device() or "something" in stderr.read_text()
+
+
+async def test_job_that_cannot_end_before_its_allocation_is_left_alone(site: Site) -> None:
+    """The worker is stopped two minutes before the end; Torc's servers allow two more of them."""
+    long, short = await site.requirements(runtime=900), await site.requirements(runtime=60)
+    jobs = [
+        NewJob(name="long", command="true", requirements_id=long),
+        NewJob(name="short", command="true", requirements_id=short),
+    ]
+    await site.submit(*jobs)
+
+    assert await site.work(ends_at=time.time() + 600, wait_for_new_jobs=0.5) == 0
+
+    assert await site.statuses() == [JobStatus.READY, JobStatus.COMPLETED]

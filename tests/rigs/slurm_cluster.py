@@ -38,6 +38,11 @@ _TIMEOUT = 60.0  # seconds; generous, for busy machines
 _PORTS = 3 + 4  # slurmctld, slurmdbd, MariaDB, a slurmd for each node
 _CGROUPS = Path("/sys/fs/cgroup")
 
+_FOLDERS = (
+    *("bin", "etc", "log", "run", "munge", "state", "spool", "work"),
+    *("mysql", "mysql-tmp"),
+)
+
 
 @dataclass(slots=True)
 class SlurmCluster:
@@ -247,7 +252,7 @@ def _end_all(daemons: Mapping[str, subprocess.Popen[bytes]]) -> None:
 
 def _write_configuration(site: SlurmSite) -> None:
     site.folder.chmod(0o755)  # jobs of other users use the configuration and the socket of munge
-    for name in ("bin", "etc", "log", "run", "munge", "state", "spool", "work", "mysql"):
+    for name in _FOLDERS:
         (site.folder / name).mkdir()
     key = site.folder / "etc/munge.key"
     key.touch(0o600)

@@ -87,6 +87,8 @@ class SlurmSite:
         return (
             *("mariadb-install-db", "--no-defaults", f"--user={_USER}"),
             f"--datadir={self.folder}/mysql",
+            # Two clusters at once must not share it: names in it are made of process numbers.
+            f"--tmpdir={self.folder}/mysql-tmp",
             *("--auth-root-authentication-method=normal", "--skip-test-db"),
         )
 
@@ -96,6 +98,7 @@ class SlurmSite:
         return (
             *("mariadbd", "--no-defaults", f"--user={_USER}"),
             f"--datadir={self.folder}/mysql",
+            f"--tmpdir={self.folder}/mysql-tmp",
             f"--socket={self.folder}/run/mysql.sock",
             f"--pid-file={self.folder}/run/mariadb.pid",
             *("--bind-address=127.0.0.1", f"--port={self.port + 2}"),

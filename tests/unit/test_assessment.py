@@ -100,14 +100,14 @@ def test_allocations_that_never_start_count_as_no_workers(
 @pytest.mark.parametrize(
     ("details", "text"),
     [
-        ("PartitionTimeLimit\nmore", "Allocation 1 will never start: PartitionTimeLimit. "),
-        ("", "Allocation 1 will never start: the scheduler does not say why. "),
+        ("will never start (why)\nmore", "Allocation 1: will never start (why). "),
+        ("", "Allocation 1: will never start. "),
     ],
 )
 def test_reason_names_the_allocation_its_cause_and_what_to_do(details: str, text: str) -> None:
     reason = unstartable_reason(waiting(GONE, details=details))
     assert reason.startswith(text)
-    assert "`scancel 1`, then `torc-watchd recover 1`" in reason
+    assert "`scancel 1`, `torc-watchd recover 1` submits again" in reason
 
 
 def test_workflow_with_unknown_states_is_never_finished() -> None:

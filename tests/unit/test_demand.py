@@ -320,3 +320,13 @@ def test_every_job_fits_an_allocation_under_its_row(
         assert retry.memory is not None
         assert spec.memory >= retry.memory[1]
         assert spec.num_cpus >= asked.num_cpus
+
+
+def test_rows_share_the_places_of_a_plan() -> None:
+    large = replace(SMALL, num_cpus=4)
+    findings = [failed(number, Cause.OOM, large, tie=7 + number % 2) for number in range(2000)]
+    seen = situation(*findings, configs=(row(7), row(8)))
+    nodes = (replace(STANDARD, count=5000),)
+    answer = planned(replace(seen, node_classes=nodes))
+    assert Counter(spec.scheduler_config_id for spec in answer.allocations) == {7: 499, 8: 499}
+    assert max(len(spec.token) for spec in answer.allocations) <= 19

@@ -3,10 +3,11 @@
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import anyio
 import pytest
 
 from tests.rigs.offline_journals import keep_results
-from torc_watch.core import events
+from torc_watch.core import events, intervals
 from torc_watch.core.allocation import AllocationState, AllocationStatus, EndCause, StepEnd
 from torc_watch.core.diagnosis import ORPHANED, Cause
 from torc_watch.core.events import Verdict
@@ -15,6 +16,7 @@ from torc_watch.core.recovery_round import Plan, Step
 from torc_watch.core.units import MIB
 from torc_watch.engine.failure_search import FailureSearch
 from torc_watch.engine.journal import WorkflowIdentity
+from torc_watch.engine.submission import cancel_planned
 from torc_watch.engine.workers import OrphanRelease, observe
 from torc_watch.torc.requests import NewResult
 
@@ -193,7 +195,7 @@ async def test_canceled_allocation_hands_the_workflow_over(
 
 async def test_user_who_asks_for_recovery_after_canceling_gets_it(open_site: "OpenSite") -> None:
     async with open_site() as site:
-        workflow_id = await submit(site, gone(CANCELED, after=0.001, by="ada"), "a")
+        workflow_id = await submit(site, gone(CANCELED, after=-2, by="ada"), "a")
 
         assert (await site.watch(workflow_id)).verdict is Verdict.SUCCEEDED
 
@@ -224,6 +226,25 @@ async def test_allocation_that_we_may_have_canceled_is_no_users_act(open_site: "
             )
 
         assert (await site.watch(workflow_id)).verdict is Verdict.SUCCEEDED
+
+
+async def test_what_we_cancel_of_a_plan_is_no_users_act(open_site: "OpenSite") -> None:
+    async with open_site() as site:
+        site.scheduler.endings = {"a": [(1, None, 10.0)]}
+        site.scheduler.deaths = {2: "claimed"}
+        workflow_id = await site.submit(["a"])
+        await site.scheduler.rest()
+        await site.watch(workflow_id, once=True)
+        await site.scheduler.rest()
+
+        async with site.context() as context:
+            await cancel_planned(context, plan_of(site))
+
+        statuses = {
+            allocation.scheduler_id: allocation.status
+            for allocation in await site.client.list_allocations(workflow_id)
+        }
+        assert (site.scheduler.canceled, statuses) == ([2], {1: "complete", 2: "canceled"})
 
 
 async def test_pending_allocation_that_torc_canceled_is_submitted_again(
@@ -301,3 +322,41 @@ async def test_results_that_the_server_has_are_no_obstacle(
         keep_results(site.directory, *jobs, run_id=run_id)
 
         assert (await site.watch(workflow_id)).verdict is Verdict.SUCCEEDED
+
+
+@pytest.mark.parametrize("state", [AllocationState.ALIVE, AllocationState.UNKNOWN])
+async def test_end_of_an_allocation_is_awaited_whose_worker_has_left(
+    open_site: "OpenSite", state: AllocationState
+) -> None:
+    """The worker closes its row before it ends, and accounting learns of the end later still."""
+    async with open_site() as site:
+        site.scheduler.endings = {"a": [(-15, None, 55.0)]}
+        workflow_id = await site.submit(["a"])
+        await site.scheduler.rest()
+        site.scheduler.known_states[1] = state
+        async with anyio.create_task_group() as tasks:
+
+            async def end_later() -> None:
+                await anyio.sleep(20)
+                site.scheduler.known_states[1] = AllocationState.GONE
+                site.scheduler.ends = {1: gone(CANCELED, by="ada")}
+
+            tasks.start_soon(end_later)
+            ended = await site.watch(workflow_id, poll_interval=5)
+
+        assert ended.verdict is Verdict.HANDED_OVER
+        assert "Allocation 1 was canceled by ada" in ended.reason
+
+
+async def test_end_that_is_never_known_is_not_awaited_for_ever(open_site: "OpenSite") -> None:
+    async with open_site() as site:
+        site.scheduler.endings = {"a": [(-15, None, 30.0)]}
+        workflow_id = await site.submit(["a"])
+        await site.scheduler.rest()
+        site.scheduler.known_states[1] = AllocationState.UNKNOWN
+        began = anyio.current_time()
+
+        assert (await site.watch(workflow_id, poll_interval=5)).verdict is Verdict.SUCCEEDED
+
+        assert anyio.current_time() >= began + intervals.END_GRACE
+        assert plan_of(site).retries[0].cause is Cause.INTERRUPTED

@@ -55,6 +55,19 @@ async def test_worker_that_ends_triggers_a_poll(open_site: "OpenSite") -> None:
         assert any(poll == pytest.approx(600, abs=1) for poll in times_of_polls(site))
 
 
+async def test_end_is_seen_soon_though_a_worker_closes_its_allocation_late(
+    open_site: "OpenSite",
+) -> None:
+    async with open_site() as site:
+        site.scheduler.endings = {"train": [(0, None, 600.0)]}
+        site.scheduler.seconds_to_close = 1.0
+        workflow_id = await site.submit(["train"])
+
+        await site.watch(workflow_id, poll_interval=400)
+
+        assert max(times_of_polls(site)) == pytest.approx(602, abs=1)
+
+
 async def test_workflow_is_not_polled_during_recovery(open_site: "OpenSite") -> None:
     async with open_site() as site:
         site.scheduler.endings = {"train": [OOM]}

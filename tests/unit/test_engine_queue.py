@@ -261,7 +261,7 @@ async def test_slow_diagnosis_delays_no_other_workflow(open_site: "OpenSite") ->
         for name in ("a", "b"):
             await site.submit([name])
         await site.scheduler.rest()
-        site.line.fault = slow("GET", "/results", 20, workflow_id=1)
+        site.line.fault = slow("GET", "/jobs", 20, workflow_id=1)
 
         async with site.context() as context:
             await watch_all([site.request(1), site.request(2)], context)

@@ -76,6 +76,19 @@ class FailingScheduler:
         raise self.error
 
 
+@dataclass
+class DelayingScheduler(FailingScheduler):
+    """Says these statuses of each allocation, one at each query, and then what is true."""
+
+    answers: Sequence[AllocationStatus] = ()
+
+    async def statuses(self, numbers: Collection[int]) -> dict[int, AllocationStatus]:
+        if not self.answers:
+            return await super().statuses(numbers)
+        answer, *self.answers = self.answers
+        return dict.fromkeys(numbers, answer)
+
+
 async def end_of_first_worker(site: "Site", *jobs: str) -> int:
     """A workflow whose only worker has died with these jobs."""
     site.scheduler.deaths = {1: "running"}
@@ -88,7 +101,6 @@ async def end_of_first_worker(site: "Site", *jobs: str) -> int:
     ("method", "takes_effect", "times"),
     [
         ("node_classes", False, 2),
-        ("find", False, 2),
         ("submit", False, 2),
         ("submit", True, 1),  # is found the next time
         ("release", False, 2),
@@ -112,7 +124,7 @@ async def test_round_continues_when_the_scheduler_answers_again(
         assert len(await site.client.list_allocations(workflow_id)) == 2
 
 
-@pytest.mark.parametrize("method", ["node_classes", "find", "submit", "release"])
+@pytest.mark.parametrize("method", ["node_classes", "submit", "release"])
 async def test_refusal_of_the_scheduler_is_handed_over_with_its_message(
     open_site: "OpenSite", method: str
 ) -> None:
@@ -136,6 +148,44 @@ async def test_one_round_alone_stays_open_while_the_scheduler_is_silent(
         assert (ended.verdict, len(site.scheduler.requests)) == (Verdict.RESUBMITTED, 2)
 
 
+@pytest.mark.parametrize("error", [SILENT, SchedulerError("squeue failed")])
+async def test_submission_is_not_repeated_before_it_was_looked_up(
+    open_site: "OpenSite", error: SchedulerError
+) -> None:
+    async with open_site(scheduler_type="slurm") as site:
+        workflow_id = await end_of_first_worker(site, "a")
+        silent = FailingScheduler(site.scheduler, "submit", SILENT, takes_effect=True, times=1)
+        await site.watch(workflow_id, silent, once=True, patience=0)
+        failing = FailingScheduler(site.scheduler, "find", error)
+        ended = await site.watch(workflow_id, failing)
+        expected = Verdict.SUCCEEDED if error is SILENT else Verdict.HANDED_OVER
+        assert (ended.verdict, len(site.scheduler.requests)) == (expected, 2)
+
+
+async def test_nothing_is_looked_up_before_the_first_submission(open_site: "OpenSite") -> None:
+    """Where accounting is down, it could not be."""
+    async with open_site(scheduler_type="slurm") as site:
+        workflow_id = await end_of_first_worker(site, "a")
+        failing = FailingScheduler(site.scheduler, "find", SchedulerError("squeue failed"))
+        assert (await site.watch(workflow_id, failing)).verdict is Verdict.SUCCEEDED
+
+
+@pytest.mark.parametrize("once", [True, False])
+async def test_submission_of_a_workflow_that_was_canceled_meanwhile_is_canceled(
+    open_site: "OpenSite", *, once: bool
+) -> None:
+    async with open_site(scheduler_type="slurm") as site:
+        workflow_id = await end_of_first_worker(site, "a")
+        silent = FailingScheduler(site.scheduler, "submit", SILENT, takes_effect=True, times=1)
+        await site.watch(workflow_id, silent, once=True, patience=0)
+        site.scheduler.canceled.clear()
+        await site.client.transport.put(f"/workflows/{workflow_id}/cancel")
+        ended = await site.watch(workflow_id, once=once)
+        assert ended.verdict is Verdict.HANDED_OVER
+        assert "was canceled" in ended.reason
+        assert site.scheduler.canceled == [2]
+
+
 @pytest.mark.parametrize("settings", [None, RecoverySettings()])
 @pytest.mark.parametrize("once", [True, False])
 async def test_workflow_whose_allocations_never_start_is_stuck(
@@ -146,8 +196,7 @@ async def test_workflow_whose_allocations_never_start_is_stuck(
         workflow_id = await site.submit(["a"], allocations=2)
         ended = await site.watch(workflow_id, recovery=settings, once=once)
         assert ended.verdict is Verdict.STUCK
-        assert "Allocations 1, 2 will never start: PartitionTimeLimit." in ended.reason
-        assert "`scancel 1 2`" in ended.reason
+        assert "Allocations 1, 2: PartitionTimeLimit. After `scancel 1 2`" in ended.reason
         assert len(site.seen(events.AllocationUnstartable)) == 2
 
 
@@ -164,6 +213,35 @@ async def test_allocation_that_never_starts_is_reported_once_beside_others(
         assert len(site.seen(events.Polled)) > 10
         (reported,) = site.seen(events.AllocationUnstartable)
         assert reported.status.detail == "PartitionTimeLimit"
+
+
+async def test_what_allocations_wait_for_is_reported_once(open_site: "OpenSite") -> None:
+    reasons = ["its partition is closed", "its partition is closed", "nodes are down", ""]
+    answers = [AllocationStatus(state=AllocationState.ALIVE, detail=each) for each in reasons]
+    async with open_site(scheduler_type="slurm") as site:
+        site.scheduler.endings = {"a": [(0, None, 1000.0)]}
+        workflow_id = await site.submit(["a"], allocations=2)
+        delaying = DelayingScheduler(site.scheduler, "statuses", SILENT, times=0, answers=answers)
+        assert (await site.watch(workflow_id, delaying)).verdict is Verdict.SUCCEEDED
+        told = [
+            (event.scheduler_ids, event.detail) for event in site.seen(events.AllocationsWaiting)
+        ]
+        assert told == [((1, 2), "its partition is closed"), ((1,), "nodes are down")]
+
+
+@pytest.mark.parametrize(("polls", "times"), [(1, 0), (4, 1)])
+async def test_silence_about_an_end_is_reported_when_it_lasts(
+    open_site: "OpenSite", polls: int, times: int
+) -> None:
+    answers = [AllocationStatus(state=AllocationState.UNKNOWN, detail="no accounting")] * polls
+    async with open_site(scheduler_type="slurm") as site:
+        site.scheduler.endings = {"a": [(0, None, 1000.0)]}
+        workflow_id = await site.submit(["a"])
+        delaying = DelayingScheduler(site.scheduler, "statuses", SILENT, times=0, answers=answers)
+        assert (await site.watch(workflow_id, delaying)).verdict is Verdict.SUCCEEDED
+        assert [told.detail for told in site.seen(events.AllocationsUnclear)] == [
+            "no accounting"
+        ] * times
 
 
 async def test_canceled_allocation_that_would_never_have_started_is_submitted_again(
@@ -196,3 +274,31 @@ async def test_worker_elsewhere_that_holds_a_job_is_awaited(open_site: "OpenSite
         with anyio.move_on_after(3600):
             pytest.fail(str(await site.watch(workflow_id)))
         assert len(site.seen(events.Polled)) > 50
+
+
+async def test_action_that_becomes_due_during_a_round_is_left_to_the_workers(
+    open_site: "OpenSite",
+) -> None:
+    """The allocations run already when the round is continued."""
+    async with open_site(scheduler_type="slurm") as site:
+        site.scheduler.deaths = {1: "running"}
+        site.scheduler.endings = {"later": [(0, None, 1000.0)] * 2}
+        workflow_id = await site.submit(["a", "later"], after={"later": "a"})
+        await site.scheduler.rest()
+        later = (await site.client.list_jobs(workflow_id))[-1]
+        await site.client.transport.post(
+            f"/workflows/{workflow_id}/actions",
+            body={
+                "workflow_id": workflow_id,
+                "trigger_type": "on_jobs_ready",
+                "action_type": "schedule_nodes",
+                "action_config": {"scheduler_type": "slurm", "scheduler_id": 1},
+                "job_ids": [later.id],
+            },
+        )
+        failing = FailingScheduler(site.scheduler, "release", SILENT, takes_effect=True, times=10)
+        ended = await site.watch(workflow_id, failing)
+        assert (ended.verdict, failing.times) == (Verdict.SUCCEEDED, 0)
+        (action,) = await site.client.transport.get(f"/workflows/{workflow_id}/actions")
+        assert action["trigger_count"] == action["required_triggers"]
+        assert not action["executed"]

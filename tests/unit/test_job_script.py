@@ -14,7 +14,7 @@ from torc_watch.schedulers.slurm.job_script import RunnerSettings, job_script
 from torc_watch.torc.transport import Connection
 
 URL = "http://login:8080/torc-service/v1"
-RUNNER = RunnerSettings(program=Path("/opt/torc/runner"), has_claim_pause=True)
+RUNNER = RunnerSettings(command=("/opt/torc/runner",), has_claim_pause=True)
 WORK = WorkerAssignment(
     connection=Connection(url=URL),
     workflow_id=42,
@@ -82,7 +82,7 @@ def test_runner_takes_the_place_of_the_shell(tmp_path: Path) -> None:
     password.write_text("it's $SECRET\n")
     connection = Connection(url=URL, ca_file=Path("/etc/a b.pem"), verify_tls=False)
     work = replace(WORK, connection=connection, output_dir=tmp_path / "out $1")
-    runner = RunnerSettings(program=program, password_file=password, has_claim_pause=True)
+    runner = RunnerSettings(command=(str(program),), password_file=password, has_claim_pause=True)
     script = tmp_path / "script"
     script.write_text(job_script(SPEC, work, runner))
 

@@ -81,7 +81,7 @@ def _captured(release: str, case: str) -> JobRecord:
 
 
 def _status(record: JobRecord, missing_for: float = 0) -> AllocationStatus:
-    return status_of(record, "user-{}".format, missing_for)
+    return status_of(record, "user-{}".format, missing_for=missing_for)
 
 
 def _queued(state: str, *, user: int = _OWN, name: str = _TOKEN, reason: str = "None") -> str:
@@ -367,7 +367,7 @@ def test_job_that_slurm_has_lost_is_gone_after_a_while(
 
     status = _status(record, missing_for)
     assert status.state == state
-    assert status.cause is None
+    assert status.cause is (EndCause.LOST if state == "gone" else None)
     assert status.detail
     assert is_missing(record) == ("silence" not in answer)
 

@@ -1,13 +1,13 @@
 """How many commands a status query runs, and what their failures do to it."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import anyio
 import pytest
 
-from torc_watch.core.allocation import AllocationState
+from torc_watch.core.allocation import AllocationState, EndCause
 from torc_watch.core.errors import SchedulerError, SchedulerUnreachable
-from torc_watch.schedulers.slurm.job_status import LOST_AFTER
+from torc_watch.schedulers.slurm.job_status import DOWN_AFTER, LOST_AFTER
 from torc_watch.schedulers.slurm.slurm_commands import INVALID_NUMBER, NO_ACCOUNTING
 from torc_watch.schedulers.slurm.status_query import StatusQuery
 from torc_watch.schedulers.slurm.step_query import query_steps
@@ -25,8 +25,10 @@ Answer = str | SchedulerError
 class _Slurm:
     """Answers each program in turn, the last answer again and again; ``calls`` has the commands."""
 
-    def __init__(self, *, squeue: list[Answer], sacct: list[Answer]) -> None:
-        self._answers = {"squeue": squeue, "sacct": sacct}
+    def __init__(
+        self, *, squeue: list[Answer], sacct: list[Answer], sinfo: Sequence[Answer] = ()
+    ) -> None:
+        self._answers = {"squeue": squeue, "sacct": sacct, "sinfo": [*sinfo]}
         self.calls: list[tuple[str, ...]] = []
 
     async def __call__(self, *command: str) -> str:
@@ -236,6 +238,70 @@ async def test_job_that_was_not_missing_all_the_while_is_not_gone(
 
 
 @pytest.mark.looptime
+@pytest.mark.parametrize(
+    ("squeue", "pauses", "seen"),
+    [
+        ([_queue({1: "TIMEOUT"})], [0, DOWN_AFTER - 3, 4], [_UNKNOWN, _UNKNOWN, _GONE]),
+        ([_NO_QUEUE], [0, LOST_AFTER - 3, 4], [_UNKNOWN, _UNKNOWN, _GONE]),
+        # As after MinJobAge, where that is short.
+        ([_queue({1: "TIMEOUT"}), _NO_QUEUE], [0, LOST_AFTER - 3, 4], [_UNKNOWN, _UNKNOWN, _GONE]),
+        # Requeued, and ended again.
+        (
+            [_queue({1: "TIMEOUT"}), _queue({1: "RUNNING"}), _queue({1: "TIMEOUT"})],
+            [0, DOWN_AFTER, DOWN_AFTER, DOWN_AFTER - 3, 4],
+            [_UNKNOWN, _ALIVE, _UNKNOWN, _UNKNOWN, _GONE],
+        ),
+    ],
+)
+async def test_squeue_is_believed_where_accounting_is_down_for_minutes(
+    squeue: list[Answer], pauses: list[float], seen: list[AllocationState]
+) -> None:
+    query = _query(_Slurm(squeue=squeue, sacct=[_DOWN]))
+
+    states = []
+    for pause in pauses:
+        await anyio.sleep(pause)
+        states.append((await _states(query, [1]))[1])
+
+    assert states == seen
+    assert query.are_unaccounted([1])
+    assert not query.are_unaccounted([1, 2])
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize(
+    ("squeue", "cause"), [(_queue({1: "TIMEOUT"}), EndCause.TIME_LIMIT), (_NO_QUEUE, EndCause.LOST)]
+)
+async def test_cause_is_what_squeue_says_where_accounting_is_down(
+    squeue: str, cause: EndCause
+) -> None:
+    query = _query(_Slurm(squeue=[squeue], sacct=[_DOWN]))
+
+    await _states(query, [1])
+    await anyio.sleep(LOST_AFTER + 1)
+    status = (await query.statuses({1: None}))[1]
+
+    assert (status.state, status.cause) == (_GONE, cause)
+    assert "accounting has not answered for minutes" in status.detail
+
+
+@pytest.mark.looptime
+async def test_accounting_that_is_back_is_believed() -> None:
+    """Until its rows are there, nothing is known."""
+    sacct: list[Answer] = [_DOWN, _DOWN, _lives({1: "RUNNING"}), _lives({1: "TIMEOUT"})]
+    query = _query(_Slurm(squeue=[_queue({1: "TIMEOUT"})], sacct=sacct))
+
+    seen = []
+    for _ in range(3):
+        seen.append((await query.statuses({1: None}))[1])
+        await anyio.sleep(DOWN_AFTER + 1)
+
+    assert [status.state for status in seen] == [_UNKNOWN, _UNKNOWN, _GONE]
+    assert "exit code" in seen[-1].detail
+    assert not query.are_unaccounted([1])
+
+
+@pytest.mark.looptime
 async def test_query_for_others_does_not_make_a_job_less_missing() -> None:
     query = _query(_Slurm(squeue=[_NO_QUEUE], sacct=[_NO_LIVES]))
 
@@ -245,6 +311,78 @@ async def test_query_for_others_does_not_make_a_job_less_missing() -> None:
     await anyio.sleep(LOST_AFTER / 2 + 1)
 
     assert await _states(query, [1, 2]) == {1: _GONE, 2: _UNKNOWN}
+
+
+def _life(number: int, state: str, nodes: str) -> str:
+    return f"{number}|{state}|0:0|{nodes}|{_OWN}|1|2|1|x\n"
+
+
+def _nodes(**states: str) -> str:
+    return "NODELIST|STATECOMPLETE|\n" + "".join(f"{n}|{state}|\n" for n, state in states.items())
+
+
+async def test_allocation_of_a_failed_node_is_unknown_until_the_node_answers() -> None:
+    """Slurm does not end its processes before."""
+    silent, back = _nodes(n2="down+not_responding", n3="idle", n5="idle"), _nodes(n2="idle")
+    slurm = _Slurm(
+        squeue=[_NO_QUEUE],
+        sacct=[
+            _NO_LIVES
+            + _life(1, "NODE_FAIL", "n[2-3]")
+            + _life(2, "NODE_FAIL", "n5")
+            + _life(3, "BOOT_FAIL", "n6")
+            + _life(4, "TIMEOUT", "n7")
+        ],
+        sinfo=[silent, back + _nodes(n3="idle").partition("\n")[2]],
+    )
+    query = _query(slurm)
+
+    statuses = await query.statuses(dict.fromkeys((1, 2, 3, 4)))
+
+    assert {number: each.state for number, each in statuses.items()} == {
+        1: _UNKNOWN,
+        2: _GONE,
+        3: _GONE,
+        4: _GONE,
+    }
+    assert statuses[1].cause is EndCause.NODE_FAILURE
+    assert statuses[1].silent_nodes == ("n2",)
+    assert statuses[1].detail == "node n2 failed and may still run its jobs"
+    assert slurm.programs == ["squeue", "sacct", "sinfo"]
+    assert "--nodes=n2,n3,n5" in slurm.calls[2]
+
+    assert await _states(query, [1]) == {1: _GONE}
+
+
+async def test_nodes_are_asked_for_only_after_a_node_failed() -> None:
+    slurm = _Slurm(
+        squeue=[_queue({1: "RUNNING"})],
+        sacct=[_lives({2: "TIMEOUT", 3: "CANCELLED by 1"})],
+    )
+
+    assert await _states(_query(slurm), [1, 2, 3]) == {1: _ALIVE, 2: _GONE, 3: _GONE}
+    assert slurm.programs == ["squeue", "sacct"]
+
+
+async def test_failed_node_of_an_earlier_life_counts() -> None:
+    """The allocation was requeued, and its next life ended in order, on another node."""
+    lives = _life(1, "NODE_FAIL", "n2") + _life(1, "COMPLETED", "n3")
+    slurm = _Slurm(
+        squeue=[_NO_QUEUE],
+        sacct=[_NO_LIVES + lives],
+        sinfo=[_nodes(n2="down+not_responding", n3="idle")],
+    )
+
+    (status,) = (await _query(slurm).statuses({1: None})).values()
+
+    assert (status.state, status.silent_nodes) == (_UNKNOWN, ("n2",))
+
+
+@pytest.mark.parametrize("answer", [_nodes(n9="idle"), SchedulerError("no sinfo")])
+async def test_failed_node_that_slurm_says_nothing_of_is_silent(answer: Answer) -> None:
+    slurm = _Slurm(squeue=[_NO_QUEUE], sacct=[_lives({1: "NODE_FAIL"})], sinfo=[answer])
+
+    assert await _states(_query(slurm), [1]) == {1: _UNKNOWN}
 
 
 async def test_steps_are_asked_for_with_one_command() -> None:

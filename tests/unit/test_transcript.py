@@ -11,10 +11,11 @@ from torc_watch.core.allocation import AllocationState, AllocationStatus, EndCau
 from torc_watch.core.assessment import Orphans
 from torc_watch.core.diagnosis import Cause
 from torc_watch.core.events import Event, Verdict, WatchEnded
-from torc_watch.core.model import Job, JobCounts, JobStatus
+from torc_watch.core.model import Allocation, ComputeNode, Job, JobCounts, JobStatus, Requirements
 from torc_watch.core.orphaned_job import OrphanEvidence, explain_orphan
 from torc_watch.core.recovery_round import Plan, RecoverySettings, Repeat, Retry, Skip
-from torc_watch.core.units import MIB
+from torc_watch.core.units import GIB, MIB
+from torc_watch.core.worker_end import WorkerEnd
 from torc_watch.engine.watcher import ServerThrottle
 from torc_watch.render.transcript import Transcript
 
@@ -57,6 +58,7 @@ Regenerating Local schedulers and submitting...
 Recovery initiated. Resuming monitoring...
 
 Watching workflow 1 (poll interval: 60s, auto-recover enabled, max retries: 3, job counts enabled)
+  completed=95, running=5, pending=0, failed=0, blocked=0
   completed=95, running=5, pending=0, failed=0, blocked=0
   completed=100, running=0, pending=0, failed=0, blocked=0
 Workflow 1 is complete
@@ -265,6 +267,38 @@ def test_orphaned_jobs_are_counted() -> None:
     assert text(nothing_held) == ""
 
 
+def test_orphaned_job_that_gets_more_is_shown_with_the_reason() -> None:
+    job = Job(id=1, name="a\n", command="", status=JobStatus.RUNNING, requirements_id=1, attempt=1)
+    requirements = Requirements(
+        id=1, name="small", num_cpus=1, num_gpus=0, num_nodes=1, memory=GIB, runtime=60
+    )
+    worker = WorkerEnd(
+        node=ComputeNode(id=1, hostname="n1", pid=1, allocation_id=6, has_ended=False),
+        allocation=Allocation(
+            id=6, scheduler_id=99, scheduler_config_id=2, scheduler_type="slurm", status="active"
+        ),
+        status=AllocationStatus(state=AllocationState.GONE, cause=EndCause.OUT_OF_MEMORY),
+    )
+    orphans = [
+        explain_orphan(
+            OrphanEvidence(
+                job=job,
+                requirements=requirements,
+                run_id=1,
+                node_id=1,
+                worker=worker,
+                suspects=suspects,
+            )
+        )
+        for suspects in (1, 2)
+    ]
+    found = events.OrphansFound(workflow_id=1, orphans=Orphans(running=tuple(orphans)))
+    assert text(found).splitlines() == [
+        "Releasing 2 jobs of dead workers...",
+        "  Job 1 (a\\n): allocation 99 ran out of memory",
+    ]
+
+
 def test_failed_allocation_is_shown_with_its_log() -> None:
     detail = "its log /a/3/log ends with:\nwrong\x1b\nbye"
     assert text(failed_allocation(EndCause.FAILED, detail)).splitlines() == [
@@ -289,11 +323,28 @@ def test_allocation_ended_by_the_cluster_is_shown_with_its_cause(
 
 
 def test_allocation_that_never_starts_is_shown_with_what_it_waits_for() -> None:
-    status = AllocationStatus(state=AllocationState.ALIVE, detail="Dep\x1bendency")
+    status = AllocationStatus(state=AllocationState.ALIVE, detail="will never start (\x1b)")
     event = events.AllocationUnstartable(
         workflow_id=1, scheduler="slurm", scheduler_id=3, status=status
     )
-    assert text(event) == "Allocation 3 will never start: Dep\\x1bendency\n"
+    assert text(event) == "Allocation 3: will never start (\\x1b)\n"
+
+
+@pytest.mark.parametrize(
+    ("numbers", "line"),
+    [
+        ((3,), "Allocation 3: held \\x1b"),
+        (tuple(range(1, 13)), "Allocations 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 2 more: held \\x1b"),
+    ],
+)
+def test_allocations_that_wait_are_counted(numbers: tuple[int, ...], line: str) -> None:
+    event = events.AllocationsWaiting(workflow_id=1, scheduler_ids=numbers, detail="held \x1b")
+    assert text(event) == f"{line}\n"
+
+
+def test_allocation_that_may_have_ended_is_shown_with_the_reason() -> None:
+    event = events.AllocationsUnclear(workflow_id=1, scheduler_ids=(3, 4), detail="no\x1bword")
+    assert text(event) == "Allocations 3, 4 may have ended or not: no\\x1bword\n"
 
 
 @pytest.mark.parametrize(
@@ -314,6 +365,14 @@ def test_idle_workers_on_other_machines_are_listed() -> None:
     assert text(awaited).splitlines() == [
         "Workers on n1, n\\x1b2 are idle but have not deregistered.",
         "  Recovery starts when they have left, or in 10 minutes.",
+    ]
+
+
+def test_failed_nodes_are_listed() -> None:
+    awaited = events.NodesAwaited(workflow_id=1, nodes=("n1", "n\x1b2"), seconds=600)
+    assert text(awaited).splitlines() == [
+        "Nodes n1, n\\x1b2 failed and may still run jobs.",
+        "  Waiting until Slurm hears from them again, for 10 minutes.",
     ]
 
 

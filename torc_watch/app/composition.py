@@ -1,6 +1,7 @@
 """Puts the parts together: only this room knows which client and scheduler there are."""
 
 import shutil
+import sys
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
@@ -14,6 +15,9 @@ from torc_watch.schedulers.slurm.job_script import RunnerSettings
 from torc_watch.schedulers.slurm.slurm_scheduler import SlurmScheduler
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.transport import Connection, Transport, normalize_url
+
+# -P: nothing in the user's working directory shall be taken for our modules.
+_OWN_RUNNER = (sys.executable, "-P", "-m", "torc_watch.sandbox.runner.slurm_worker")
 
 
 def server_url(url: str | None) -> str | None:
@@ -44,9 +48,11 @@ def open_schedulers(settings: Settings) -> tuple[Scheduler, ...]:
 def slurm_scheduler(settings: Settings) -> SlurmScheduler:
     """Raises InvalidInput where ``slurm_runner`` is set and is no program."""
     program = settings.slurm_runner_program()
-    runner = None
-    if program is not None:
-        runner = RunnerSettings(program=program, password_file=settings.password_file)
+    runner = RunnerSettings(
+        command=_OWN_RUNNER if program is None else (str(program),),
+        has_claim_pause=False if program is None else None,
+        password_file=settings.password_file,
+    )
     return SlurmScheduler(settings.home / "slurm-jobs", runner)
 
 

@@ -117,17 +117,30 @@ async def plan(workflow_id: int, settings: Settings, connection: Connection) -> 
 
     Changes nothing, on the server or here.
     """
-    return (await inspect(workflow_id, settings, connection)).answer
+    inspection = await inspect(workflow_id, settings, connection, silent_nodes_are_off=True)
+    return inspection.answer
 
 
 async def inspect(
-    workflow_id: int, settings: Settings, connection: Connection, *, rounds_used: int = 0
+    workflow_id: int,
+    settings: Settings,
+    connection: Connection,
+    *,
+    rounds_used: int = 0,
+    silent_nodes_are_off: bool = False,
 ) -> Inspection:
     """A workflow as it is now, with what one more round of recovery would do. Changes nothing."""
     cluster = open_cluster(settings)
     async with open_client(connection) as client:
         with unknown_id_refused(workflow_id, connection):
-            observation = await observe(client, cluster, workflow_id, with_counts=True, max_age=0)
+            observation = await observe(
+                client,
+                cluster,
+                workflow_id,
+                with_counts=True,
+                max_age=0,
+                silent_nodes_are_off=silent_nodes_are_off,
+            )
         counts = observation.counts or await client.count_jobs(workflow_id)
         search = FailureSearch(client, cluster)
         state = workflow_state(observation)

@@ -24,6 +24,7 @@ class EndCause(StrEnum):
     PREEMPTED = "preempted"
     CANCELED = "canceled"
     FAILED = "failed"  # its worker ended with an error
+    LOST = "lost"  # the scheduler knows it no longer, and nothing of its end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +35,9 @@ class AllocationStatus:
     of the cluster, are of one that is GONE. ``detail`` is a phrase for people; further lines, if
     any, are the last ones of a log that the phrase names. Of one that is UNKNOWN it says why; of
     one that is ALIVE, what it waits for; ``never_starts`` says that this will not come by itself.
+
+    ``silent_nodes`` are nodes whose failure ended it, and on which its workers may still run: until
+    they answer the scheduler again, it is UNKNOWN, with its ``cause``.
 
     ``began`` and ``ended`` are aware, in UTC, by the scheduler's clock. A requeued allocation has
     several lives: ``began`` is the start of the newest, so workers that started before it belong to
@@ -47,6 +51,7 @@ class AllocationStatus:
     began: datetime | None = None
     ended: datetime | None = None
     never_starts: bool = False
+    silent_nodes: tuple[str, ...] = ()
 
     @property
     def has_failed(self) -> bool:

@@ -61,8 +61,21 @@ class Observation:
     def waits_in_vain(self) -> bool:
         """Whether nothing else is left that may be a worker, or become one."""
         others = [status.state for _, status in self.allocations if not status.never_starts]
-        others += [state for _, state in self.unmanaged_workers]
-        return bool(self.never_starting) and all(state is AllocationState.GONE for state in others)
+        return bool(self.never_starting) and self._has_only_gone(others)
+
+    @property
+    def on_silent_nodes(self) -> tuple[tuple[Allocation, AllocationStatus], ...]:
+        return tuple(each for each in self.allocations if each[1].silent_nodes)
+
+    @property
+    def awaits_nodes(self) -> bool:
+        """Whether nothing else is left that may be a worker."""
+        others = [status.state for _, status in self.allocations if not status.silent_nodes]
+        return bool(self.on_silent_nodes) and self._has_only_gone(others)
+
+    def _has_only_gone(self, allocations: list[AllocationState]) -> bool:
+        states = allocations + [state for _, state in self.unmanaged_workers]
+        return all(state is AllocationState.GONE for state in states)
 
 
 def workflow_state(observation: Observation) -> WorkflowState:
@@ -127,10 +140,29 @@ def unstartable_reason(observation: Observation) -> str:
     lines = [status.detail.partition("\n")[0] for _, status in observation.never_starting]
     numbers = [str(allocation.scheduler_id) for allocation, _ in observation.never_starting]
     noun = "Allocation" if len(numbers) == 1 else "Allocations"
-    details = "; ".join(dict.fromkeys(filter(None, lines))) or "the scheduler does not say why"
+    details = "; ".join(dict.fromkeys(filter(None, lines))) or "will never start"
     return (
-        f"{noun} {', '.join(numbers)} will never start: {details}. Correct the cause, cancel with "
-        f"`scancel {' '.join(numbers)}`, then `torc-watchd recover {observation.workflow.id}`."
+        f"{noun} {', '.join(numbers)}: {details}. After `scancel {' '.join(numbers)}`, "
+        f"`torc-watchd recover {observation.workflow.id}` submits again."
+    )
+
+
+def silent_nodes(observation: Observation) -> tuple[str, ...]:
+    names = (name for _, status in observation.on_silent_nodes for name in status.silent_nodes)
+    return tuple(dict.fromkeys(names))
+
+
+def silent_nodes_reason(observation: Observation) -> str:
+    """Why a workflow cannot be recovered while failed nodes do not answer, and what to do."""
+    nodes = silent_nodes(observation)
+    numbers = ", ".join(str(each.scheduler_id) for each, _ in observation.on_silent_nodes)
+    noun = "allocation" if len(observation.on_silent_nodes) == 1 else "allocations"
+    subject = f"Node {nodes[0]}" if len(nodes) == 1 else f"Nodes {', '.join(nodes)}"
+    they, are = ("it", "is") if len(nodes) == 1 else ("they", "are")
+    return (
+        f"{subject} failed and may still run jobs of {noun} {numbers}. Make sure that {they} {are} "
+        f"off, or that no process of the jobs is left there, then "
+        f"`torc-watchd recover {observation.workflow.id}`."
     )
 
 

@@ -13,11 +13,15 @@ EndedAllocation = tuple[Allocation, AllocationStatus]
 
 
 def canceled_since(ended: Iterable[EndedAllocation], since: datetime) -> list[EndedAllocation]:
-    """Those that were canceled after the user asked for the watch, at the time ``since``."""
+    """Those that were canceled after the user asked for the watch, at the time ``since``.
+
+    Slurm has whole seconds: what may have been afterwards counts as that.
+    """
+    since = since.replace(microsecond=0)
     return [
         (allocation, status)
         for allocation, status in ended
-        if status.cause is EndCause.CANCELED and (status.ended is None or status.ended > since)
+        if status.cause is EndCause.CANCELED and (status.ended is None or status.ended >= since)
     ]
 
 

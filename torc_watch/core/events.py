@@ -129,12 +129,42 @@ class AllocationUnstartable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AllocationsWaiting:
+    """Allocations are queued for more than their turn; ``detail`` says for what."""
+
+    name: ClassVar = "allocations.waiting"
+    workflow_id: int
+    scheduler_ids: tuple[int, ...]
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllocationsUnclear:
+    """For a minute it has not been known whether these have ended; ``detail`` says why."""
+
+    name: ClassVar = "allocations.unclear"
+    workflow_id: int
+    scheduler_ids: tuple[int, ...]
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkersAwaited:
     """Workers on other machines that may be alive hold no job. They have ``seconds`` to leave."""
 
     name: ClassVar = "workers.awaited"
     workflow_id: int
     hostnames: tuple[str, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodesAwaited:
+    """Nodes that failed may still run jobs. They have ``seconds`` to answer their scheduler."""
+
+    name: ClassVar = "nodes.awaited"
+    workflow_id: int
+    nodes: tuple[str, ...]
     seconds: float
 
 
@@ -342,6 +372,7 @@ Event = (
     | WorkflowFailed
     | WorkflowStalled
     | WorkersAwaited
+    | NodesAwaited
     | RecoveryAttempted
     | RecoveryContinued
     | DiagnosisStarted
@@ -357,6 +388,8 @@ Event = (
     | SubmissionCutShort
     | AllocationFailed
     | AllocationUnstartable
+    | AllocationsWaiting
+    | AllocationsUnclear
     | RecoveryInitiated
     | RecoveryAbandoned
     | Polled

@@ -17,6 +17,14 @@ STALL_GRACE = 45.0
 # Torc 1.0's polls at least every 300 seconds. A runner that has not left after all of that is dead.
 LEAVING_GRACE = 600.0
 
+# A worker reports its jobs before it ends, and a scheduler's accounting learns of its end some
+# seconds later, or half a minute after the accounting was away.
+END_GRACE = 120.0
+
+# A node that failed may still run jobs until it answers its scheduler. Most are back, or were
+# restarted, within a few minutes; of the others only the user can find out.
+NODE_GRACE = 600.0
+
 
 def next_poll_time(
     now: float, interval: float, chance: float, planned: Mapping[int, int], *, is_first: bool

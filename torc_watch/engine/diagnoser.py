@@ -18,6 +18,7 @@ from torc_watch.core.events import Event, FailedJob, Verdict, WatchEnded
 from torc_watch.core.job_output import stdio_name
 from torc_watch.core.model import JobCounts
 from torc_watch.core.recovery_round import Skip, Step
+from torc_watch.engine.allocation_notices import allocation_notices
 from torc_watch.engine.failure_search import FailureSearch
 from torc_watch.engine.messages import (
     Decision,
@@ -50,30 +51,46 @@ class Diagnoser:
         """A decision where the poll result calls for no round of recovery. Raises ServerError."""
         watch, observation = poll.watch, poll.observation
         state = assessment.workflow_state(observation)
-        if ended := _ended_by_user(watch.workflow_id, state):
-            return ended
+        # Also of a workflow that was canceled since: what the round has submitted has to end.
         if watch.request.recovery is not None and watch.record.has_unfinished_plan:
             return RecoveryRequest(poll=poll, diagnosis=None)
-        self._report_unstartable(watch, observation)
+        if ended := _ended_by_user(watch.workflow_id, state):
+            return ended
+        for notice in allocation_notices(watch, observation):
+            self._report(notice)
         if state is WorkflowState.UNSTARTABLE:
             return await self._assess_unstartable(poll)
         if state is WorkflowState.WORKING:
             watch.at_rest_since = None
-            return _still_running(watch.workflow_id) if watch.request.once else KeepWatching()
+            if watch.request.once:
+                return _still_running(watch.workflow_id)
+            return await self._await_nodes(poll)
+        watch.nodes_awaited_since = None
         return await self._assess_at_rest(poll, state)
 
-    def _report_unstartable(self, watch: Watch, observation: Observation) -> None:
-        for allocation, status in observation.never_starting:
-            if allocation.id not in watch.unstartable:
-                watch.unstartable |= {allocation.id}
-                self._report(
-                    events.AllocationUnstartable(
-                        workflow_id=watch.workflow_id,
-                        scheduler=allocation.scheduler_type,
-                        scheduler_id=allocation.scheduler_id,
-                        status=status,
-                    )
+    async def _await_nodes(self, poll: PollResult) -> Decision | RecoveryRequest:
+        """Hands over a workflow whose last workers may be on failed nodes, after a grace."""
+        watch, observation = poll.watch, poll.observation
+        if not observation.awaits_nodes:
+            watch.nodes_awaited_since = None
+            return KeepWatching()
+        counts = observation.counts or await self._client.count_jobs(watch.workflow_id)
+        if assessment.has_succeeded(counts):
+            return await self._assess_at_rest(poll, WorkflowState.FINISHED)
+        now = anyio.current_time()
+        if watch.nodes_awaited_since is None:
+            watch.nodes_awaited_since = now
+            self._report(
+                events.NodesAwaited(
+                    workflow_id=watch.workflow_id,
+                    nodes=assessment.silent_nodes(observation),
+                    seconds=intervals.NODE_GRACE,
                 )
+            )
+        if now - watch.nodes_awaited_since < intervals.NODE_GRACE:
+            return KeepWatching()
+        reason = assessment.silent_nodes_reason(observation)
+        return await self._hand_over(poll, counts, Verdict.HANDED_OVER, reason)
 
     async def _assess_unstartable(self, poll: PollResult) -> Decision | RecoveryRequest:
         counts = poll.observation.counts or await self._client.count_jobs(poll.watch.workflow_id)
@@ -97,12 +114,21 @@ class Diagnoser:
             return _ended_without_jobs(workflow_id)
         if grace := self._grace_left(poll, counts, is_finished=is_finished):
             return KeepWatching(grace)
+        if await self._is_early(poll, counts):
+            return KeepWatching()
         if is_finished:
             self._report(events.WorkflowComplete(workflow_id=workflow_id))
             self._report(events.WorkflowFailed(workflow_id=workflow_id, counts=counts))
             return await self._recover_or_hand_over(poll, counts, Verdict.FAILED)
         self._report(events.WorkflowStalled(workflow_id=workflow_id, counts=counts))
         return await self._recover_or_hand_over(poll, counts, Verdict.STUCK)
+
+    async def _is_early(self, poll: PollResult, counts: JobCounts) -> bool:
+        """False where the user says that the workflow is at rest."""
+        since = poll.watch.at_rest_since
+        if since is None or anyio.current_time() >= since + intervals.END_GRACE:
+            return False
+        return await self._search.is_early(poll.observation.workflow, counts)
 
     def _grace_left(self, poll: PollResult, counts: JobCounts, *, is_finished: bool) -> float:
         """For how many seconds the workflow may still continue by itself; 0 when they are over."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from torc_watch.core import assessment, diagnosis
+from torc_watch.core.allocation import AllocationState
 from torc_watch.core.assessment import Observation, Orphans
 from torc_watch.core.cancellation import EndedAllocation
 from torc_watch.core.diagnosis import DEFAULT_REQUIREMENTS, TOLD_TO_END, Evidence, Finding
@@ -69,6 +70,17 @@ class FailureSearch:
             ended=_ended(observation.allocations, reports.workers),
             offline=_offline_results(output_dir, workflow, orphans),
         )
+
+    async def is_early(self, workflow: Workflow, counts: JobCounts) -> bool:
+        """Whether an allocation that took jobs along has yet to end, or its end to be known.
+
+        Raises SchedulerError and ServerError.
+        """
+        if not _failure_statuses(counts):
+            return False
+        workers = (await self._reports(workflow, counts)).workers.values()
+        statuses = [worker.status for worker in workers if worker.status is not None]
+        return any(status.state is not AllocationState.GONE for status in statuses)
 
     async def failures(self, workflow: Workflow, counts: JobCounts) -> tuple[Finding, ...]:
         """Why each job failed that has failed so far, while others may still run."""

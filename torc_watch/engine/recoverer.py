@@ -1,7 +1,7 @@
 """Plans rounds of recovery and carries them out, each step journaled before it is performed."""
 
 from torc_watch.core import events
-from torc_watch.core.assessment import Observation, Orphans
+from torc_watch.core.assessment import Orphans
 from torc_watch.core.errors import HookFailed, NotFound, SchedulerError, SchedulerUnreachable
 from torc_watch.core.events import Verdict, WatchEnded
 from torc_watch.core.recovery_round import (
@@ -116,17 +116,17 @@ class Recoverer:
         self, step: Step, request: RecoveryRequest, round_: Round, *, is_first: bool
     ) -> None:
         if step is Step.ORPHANS and request.diagnosis:
-            await self._release(request.diagnosis.orphans, request.observation)
+            await self._release(request, request.diagnosis.orphans)
         elif step is Step.PLAN and request.diagnosis:
             self._journal.record_plan(round_, await self._plan(request, request.diagnosis))
         elif round_.plan is not None:
             await self._executor.perform(step, request.watch, round_.plan, is_first=is_first)
 
-    async def _release(self, orphans: Orphans, observation: Observation) -> None:
+    async def _release(self, request: RecoveryRequest, orphans: Orphans) -> None:
         """Refuses when a worker started since the poll: it may run some of these jobs."""
         if not orphans:
             return
-        workflow_id = observation.workflow.id
+        workflow_id = request.watch.workflow_id
         # After the orphans were found: a worker that held a job by then is visible now.
         now = await observe(
             self._context.client,
@@ -134,10 +134,11 @@ class Recoverer:
             workflow_id,
             with_counts=False,
             max_age=0,
+            silent_nodes_are_off=request.watch.request.once,
         )
         if now.may_have_workers:
             raise RoundAbandoned(f"Another process started workers for workflow {workflow_id}.")
-        await self._orphans.release(orphans, observation.workflow)
+        await self._orphans.release(orphans, request.observation.workflow)
 
     async def _plan(self, request: RecoveryRequest, diagnosis: Diagnosis) -> Plan:
         settings = request.watch.request.recovery

@@ -175,7 +175,7 @@ class StepExecutor:
             return
         if is_first:
             await self._ensure_no_allocation(workflow_id)
-        await submit_planned(self._context, plan, watch.request.output_dir)
+        await submit_planned(self._context, plan, watch.request.output_dir, is_first=is_first)
 
     async def _ensure_no_allocation(self, workflow_id: int) -> None:
         known = await self._client.list_allocations(workflow_id)

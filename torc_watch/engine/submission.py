@@ -26,8 +26,12 @@ from torc_watch.torc.concurrency import gather
 _CONFIG_NAME = "torc-watch"
 
 
-async def submit_planned(context: EngineContext, plan: Plan, output_dir: Path) -> None:
+async def submit_planned(
+    context: EngineContext, plan: Plan, output_dir: Path, *, is_first: bool
+) -> None:
     """All allocations of a plan, or as many as the scheduler takes; repeatable.
+
+    ``is_first`` says that it was not begun before: there is nothing to find.
 
     Raises SchedulerError when it takes none, SchedulerUnreachable, and ServerError.
     """
@@ -47,7 +51,8 @@ async def submit_planned(context: EngineContext, plan: Plan, output_dir: Path) -
         (spec, replace(work, scheduler_config_id=spec.scheduler_config_id or main))
         for spec in plan.allocations
     ]
-    found = await scheduler.find([spec.token for spec in plan.allocations])
+    tokens = [spec.token for spec in plan.allocations]
+    found = {} if is_first else await scheduler.find(tokens)
     if not found:  # else it was done before, and what is due by now is for the workers to execute
         await _claim_due_actions(context, plan.workflow_id)
     numbers, refusal = await _submit(client, scheduler, assignments, found)
@@ -86,10 +91,18 @@ async def _claim_due_actions(context: EngineContext, workflow_id: int) -> None:
 
 
 async def cancel_planned(context: EngineContext, plan: Plan) -> None:
-    """Ends what was submitted of a plan that is given up, even if it has no row on the server."""
+    """Ends what was submitted of a plan that is given up, even if it has no row on the server.
+
+    The rows that there are become canceled: of an open row the cancellation would be a user's.
+    """
     scheduler = context.cluster.scheduler(plan.scheduler_type)
-    for number in (await scheduler.find([spec.token for spec in plan.allocations])).values():
+    found = await scheduler.find([spec.token for spec in plan.allocations])
+    for number in found.values():
         await scheduler.cancel(number)
+    for allocation in await context.client.list_allocations(plan.workflow_id):
+        is_ours = allocation.scheduler_type == scheduler.type
+        if is_ours and allocation.scheduler_id in found.values() and allocation.is_open:
+            await context.client.set_allocation_status(allocation, "canceled")
 
 
 async def submit_allocations(

@@ -41,6 +41,8 @@ from torc_watch.torc.transport import Transport
 
 _MAX_POLLS = 8  # at once; a poll is a handful of requests, one after the other
 _MAX_STREAMS = 100  # further watches get no event stream: each costs the server a connection
+# A worker deregisters before it closes its allocation, of which no event tells.
+_TO_CLOSE = 2.0  # seconds
 _WORTH_A_POLL = frozenset({"compute_node_stopped", "workflow_reinitialized", "workflow_started"})
 
 
@@ -69,6 +71,7 @@ class Watcher:
         self._wake_up = WakeUp()
         self._outage = _Outage()
         self._is_first_wait = True
+        self._was_woken = False  # for the last poll
 
     async def run(self) -> WatchEnded:
         """Watches until there is a verdict. Raises JournalError."""
@@ -103,10 +106,12 @@ class Watcher:
         is_resting = decision.grace > 0
         if is_resting:
             delay = min(delay, decision.grace)
+        if self._was_woken:
+            delay = min(delay, _TO_CLOSE)
         self._context.report(
             events.Polled(workflow_id=self._watch.workflow_id, next_in=delay, is_resting=is_resting)
         )
-        await self._wake_up.wait(delay)
+        self._was_woken = await self._wake_up.wait(delay)
 
     async def _poll_or_back_off(self) -> Decision | None:
         """The decision on one poll; None after a poll that failed, and its backoff."""
@@ -139,6 +144,7 @@ class Watcher:
                 request.workflow_id,
                 with_counts=request.show_job_counts,
                 max_age=request.poll_interval / 2,  # at each poll of its own a watch has news
+                silent_nodes_are_off=request.once,
             )
         if observation.counts is not None:
             context.report(
@@ -191,10 +197,11 @@ class WakeUp:
         """The poll that follows will see what has set it so far, perhaps our own changes."""
         self._event = anyio.Event()
 
-    async def wait(self, seconds: float) -> None:
-        """Returns after ``seconds``, or at once when it was set since the last poll."""
+    async def wait(self, seconds: float) -> bool:
+        """Returns after ``seconds``, or at once, with True, when it was set since the last poll."""
         with anyio.move_on_after(seconds):
             await self._event.wait()
+        return self._event.is_set()
 
 
 async def listen(transport: Transport, workflow_id: int, wake_up: WakeUp) -> None:

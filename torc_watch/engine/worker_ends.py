@@ -8,8 +8,6 @@ from torc_watch.core.worker_end import WorkerEnd
 from torc_watch.schedulers.cluster import Cluster
 from torc_watch.torc.client import TorcClient
 
-_MAX_AGE = 60.0  # seconds; of an allocation that has ended the scheduler's word is final anyway
-
 
 async def find_worker_ends(
     client: TorcClient,
@@ -27,7 +25,8 @@ async def find_worker_ends(
     closed = {node.allocation_id for node in nodes} - {None} - allocations.keys()
     if closed:
         rows = [row for row in await client.list_allocations(workflow_id) if row.id in closed]
-        for allocation, status in await cluster.statuses(rows, max_age=_MAX_AGE):
+        # Not what was seen before: they have just ended, or else the scheduler's word is final.
+        for allocation, status in await cluster.statuses(rows, max_age=0):
             allocations[allocation.id] = allocation, status
     return {node.id: _worker_end(node, allocations) for node in nodes}
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from torc_watch.core import events
-from torc_watch.core.allocation import AllocationState
+from torc_watch.core.allocation import AllocationState, AllocationStatus
 from torc_watch.core.assessment import Observation, Orphans
 from torc_watch.core.errors import Conflict, ServerFault
 from torc_watch.core.model import ComputeNode, Job, JobStatus, Workflow
@@ -19,11 +19,18 @@ from torc_watch.torc.requests import NewResult
 
 
 async def observe(
-    client: TorcClient, cluster: Cluster, workflow_id: int, *, with_counts: bool, max_age: float
+    client: TorcClient,
+    cluster: Cluster,
+    workflow_id: int,
+    *,
+    with_counts: bool,
+    max_age: float,
+    silent_nodes_are_off: bool = False,
 ) -> Observation:
     """What server and schedulers say now; the schedulers' word is at most ``max_age`` s old.
 
-    Raises SchedulerError, ServerError, and NotFound for a deleted workflow.
+    ``silent_nodes_are_off`` where the user says so, by asking for a round of recovery. Raises
+    SchedulerError, ServerError, and NotFound for a deleted workflow.
     """
     workflow = await client.get_workflow(workflow_id)
     counts = await client.count_jobs(workflow_id) if with_counts else None
@@ -32,12 +39,12 @@ async def observe(
         for allocation in await client.list_allocations(workflow_id)
         if allocation.is_open
     ]
-    observation = Observation(
-        workflow=workflow,
-        counts=counts,
-        allocations=await cluster.statuses(allocations, max_age=max_age),
-    )
-    if observation.may_have_workers and not observation.waits_in_vain:
+    statuses = await cluster.statuses(allocations, max_age=max_age)
+    if silent_nodes_are_off:
+        statuses = tuple((each, _without_silent_nodes(status)) for each, status in statuses)
+    observation = Observation(workflow=workflow, counts=counts, allocations=statuses)
+    waits = observation.waits_in_vain or observation.awaits_nodes
+    if observation.may_have_workers and not waits:
         return observation
     # Also of a complete workflow: a worker that has yet to notice would claim jobs of the next run.
     unmanaged, idle_elsewhere = await _unmanaged_workers(client, cluster.machine, workflow_id)
@@ -47,6 +54,12 @@ async def observe(
     if observation.may_have_workers:
         return observation
     return replace(observation, is_complete=await client.is_complete(workflow_id))
+
+
+def _without_silent_nodes(status: AllocationStatus) -> AllocationStatus:
+    if not status.silent_nodes:
+        return status
+    return replace(status, state=AllocationState.GONE, silent_nodes=())
 
 
 async def _unmanaged_workers(

@@ -172,8 +172,8 @@ def _slurm_answers(node: LoginNode) -> Iterator[CheckResult]:
     if node.slurm_runner:
         yield _ok("slurm runner", f"Allocations run {node.slurm_runner}.")
     else:
-        text = "torc-slurm-job-runner was not found: workflows of Slurm are not recovered."
-        yield _note("slurm runner", text, "Set slurm_runner, or add its folder to PATH.")
+        text = "torc-slurm-job-runner was not found: allocations run the built-in runner."
+        yield _note("slurm runner", text, "Set slurm_runner to use Torc's own.")
 
 
 def _slurm_commands(node: LoginNode) -> CheckResult:

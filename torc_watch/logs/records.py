@@ -35,6 +35,7 @@ _LEVELS: dict[type[WorkflowEvent | DaemonEvent], LogLevel] = {
     events.OrphanProcessesEnded: LogLevel.WARNING,
     events.AllocationFailed: LogLevel.WARNING,
     events.AllocationUnstartable: LogLevel.WARNING,
+    events.AllocationsUnclear: LogLevel.WARNING,
     events.SubmissionCutShort: LogLevel.WARNING,
     events.WorkflowFailed: LogLevel.WARNING,
     events.WorkflowStalled: LogLevel.WARNING,

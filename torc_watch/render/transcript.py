@@ -6,15 +6,18 @@ from typing import TypeVar
 
 from torc_watch.core import events, units
 from torc_watch.core.allocation import AllocationSpec, EndCause
+from torc_watch.core.assessment import Orphans
 from torc_watch.core.diagnosis import Cause
 from torc_watch.core.events import Event, FailedJob, Verdict, WatchEnded
 from torc_watch.core.model import JobCounts, JobStatus
+from torc_watch.core.orphaned_job import OrphanedJob
 from torc_watch.core.recovery_round import Plan, Repeat, Retry, Skip
 from torc_watch.render.terminal_text import printable
 
 T = TypeVar("T")
 
 _MAX_PHRASE = 1000  # of a scheduler: it may contain a path
+_NUMBERS_PER_LINE = 10
 _LINES_PER_LIST = 50  # a plan may have thousands of jobs; the log lists all of them
 
 _MANUAL = "Manual intervention required."
@@ -108,10 +111,20 @@ def _recovery(event: Event) -> Iterator[str]:
             yield from _trouble(event)
 
 
-def _released(jobs: int) -> Iterator[str]:
-    """Nothing if dead workers left no jobs, but only rows with the status 'open'."""
-    if jobs:
+def _released(orphans: Orphans) -> Iterator[str]:
+    """Nothing if dead workers left no jobs, but only rows with the status 'open'.
+
+    The plan says why others were interrupted.
+    """
+    if jobs := len(orphans.running) + len(orphans.claimed):
         yield f"Releasing {jobs_text(jobs)} of dead workers..."
+        fates = [each for each in orphans.running if each.finding.cause is not Cause.INTERRUPTED]
+        yield from capped(fates, _fate)
+
+
+def _fate(orphan: OrphanedJob) -> str:
+    job = orphan.job
+    return f"  Job {job.id} ({printable(job.name)}): {printable(orphan.finding.reason)}"
 
 
 def _trouble(event: Event) -> Iterator[str]:
@@ -140,21 +153,43 @@ def _trouble_with_workers(event: Event) -> Iterator[str]:
             yield from _failed_allocation(event)
         case events.AllocationUnstartable():
             phrase = printable(event.status.detail, max_length=_MAX_PHRASE)
-            yield f"Allocation {event.scheduler_id} will never start: {phrase}"
+            yield f"Allocation {event.scheduler_id}: {phrase or 'will never start'}"
+        case events.AllocationsWaiting():
+            phrase = printable(event.detail, max_length=_MAX_PHRASE)
+            yield f"{_allocations(event.scheduler_ids)}: {phrase}"
+        case events.AllocationsUnclear():
+            phrase = printable(event.detail, max_length=_MAX_PHRASE)
+            yield f"{_allocations(event.scheduler_ids)} may have ended or not: {phrase}"
         case events.WorkersAwaited():
             yield from _awaited(event)
+        case events.NodesAwaited():
+            yield from _awaited_nodes(event)
         case events.OrphansFound():
-            yield from _released(len(event.orphans.running) + len(event.orphans.claimed))
+            yield from _released(event.orphans)
         case events.OrphanProcessesEnded():
             yield f"Ended {_processes_text(event.processes)} that they left running"
         case _:
             return
 
 
+def _allocations(numbers: Sequence[int]) -> str:
+    shown = ", ".join(map(str, numbers[:_NUMBERS_PER_LINE]))
+    more = len(numbers) - _NUMBERS_PER_LINE
+    rest = f" and {more} more" if more > 0 else ""
+    return f"{'Allocation' if len(numbers) == 1 else 'Allocations'} {shown}{rest}"
+
+
 def _awaited(event: events.WorkersAwaited) -> Iterator[str]:
     hosts = printable(", ".join(event.hostnames))
     yield f"Workers on {hosts} are idle but have not deregistered."
     yield f"  Recovery starts when they have left, or in {event.seconds / 60:.0f} minutes."
+
+
+def _awaited_nodes(event: events.NodesAwaited) -> Iterator[str]:
+    nodes = printable(", ".join(event.nodes))
+    noun = "Node" if len(event.nodes) == 1 else "Nodes"
+    yield f"{noun} {nodes} failed and may still run jobs."
+    yield f"  Waiting until Slurm hears from them again, for {event.seconds / 60:.0f} minutes."
 
 
 def _failed_allocation(event: events.AllocationFailed) -> Iterator[str]:

@@ -29,7 +29,7 @@ pytestmark = [pytest.mark.looptime, pytest.mark.timeout(300)]
 T = TypeVar("T")
 
 CHANGE_COUNTER = slice(24, 28)  # of the header of a SQLite file
-READS = ("GET ", "node_classes", "statuses")
+READS = ("GET ", "node_classes", "statuses", "steps", "find")
 
 
 @dataclass
@@ -67,7 +67,10 @@ class MortalScheduler:
 
     scheduler: "SimulatedScheduler"
     kill: Kill
-    type: str = "local"
+
+    @property
+    def type(self) -> str:
+        return self.scheduler.type
 
     async def node_classes(self) -> tuple[NodeClass, ...]:
         return await self.kill.call("node_classes", self.scheduler.node_classes)
@@ -114,6 +117,7 @@ async def end_state(site: "Site") -> dict[str, Any]:
     """Everything that must not depend on whether the engine was killed."""
     rows = await site.client.list_requirements(1)
     allocations = await site.client.list_allocations(1)
+    actions = await site.client.transport.get("/workflows/1/actions")
     with closing(sqlite3.connect(site.directory / "journal.db")) as journal:
         rounds = journal.execute("SELECT number, run_id, outcome FROM round").fetchall()
         watches = journal.execute("SELECT verdict FROM watch").fetchall()
@@ -126,6 +130,8 @@ async def end_state(site: "Site") -> dict[str, Any]:
         "submitted": len(site.scheduler.requests),
         "rounds": rounds,
         "watches": watches,
+        "allocated under": [each.scheduler_config_id for each in allocations],
+        "actions": sorted(row["id"] for row in actions if row["executed"]),
     }
 
 
@@ -144,19 +150,51 @@ async def prepare(open_site: "OpenSite") -> None:
         await site.scheduler.rest()
 
 
+async def prepare_for_slurm(open_site: "OpenSite") -> None:
+    """The same in Slurm, with jobs that are tied to another row, and actions of the workers.
+
+    Two of the actions are due in the new run. One waits for a job of a later layer.
+    """
+    fine = [f"fine_{number}" for number in range(8)]
+    async with open_site("before", scheduler_type="slurm") as site:
+        site.scheduler.endings = {"hungry": [(137, 64 * MIB, 10.0)], "odd": [(1, None, 10.0)]}
+        site.scheduler.deaths = {2: "half-way"}
+        jobs = [*fine, "hungry", "odd", "running", "claimed", "child"]
+        await site.submit(jobs, after={"child": "hungry"}, allocations=2)
+        await site.scheduler.rest()
+        other = await site.create_row(1, mem="2g")
+        for job in await site.client.list_jobs(1):
+            body = {"workflow_id": 1, "name": job.name, "command": job.command}
+            if job.name == "odd":
+                await site.client.transport.put(
+                    f"/jobs/{job.id}", body=body | {"scheduler_id": other}
+                )
+        ids = {job.name: job.id for job in await site.client.list_jobs(1)}
+        for gate in (None, "hungry", "child"):
+            config = {"scheduler_type": "slurm", "scheduler_id": 1, "num_allocations": 1}
+            action = {"workflow_id": 1, "action_type": "schedule_nodes", "action_config": config}
+            action |= {"trigger_type": "on_jobs_ready" if gate else "on_workflow_start"}
+            action |= {"job_ids": [ids[gate]]} if gate else {}
+            await site.client.transport.post("/workflows/1/actions", body=action)
+
+
 Point = tuple[int, bool]  # the number of a call, and whether it arrives before the kill
 
 
 async def sweep(
-    open_site: "OpenSite", folder: Path, points: "Callable[[Kill], Iterator[Point]]"
+    open_site: "OpenSite",
+    folder: Path,
+    points: "Callable[[Kill], Iterator[Point]]",
+    *,
+    scheduler_type: str = "local",
 ) -> int:
     """Kills the engine at these points of its first round, one after the other; their number."""
 
     def reopen(name: str) -> Any:
         shutil.copytree(folder / "before", folder / name)
-        return open_site(name, allocations_before=2)
+        return open_site(name, scheduler_type=scheduler_type, allocations_before=2)
 
-    await prepare(open_site)
+    await (prepare(open_site) if scheduler_type == "local" else prepare_for_slurm(open_site))
     async with reopen("undisturbed") as site:
         undisturbed = Kill(site.directory / "journal.db")
         assert await watch(site, undisturbed) is Verdict.SUCCEEDED
@@ -208,6 +246,14 @@ async def test_crash_at_every_request(open_site: "OpenSite", quick_path: Path) -
     assert await sweep(open_site, quick_path, all_points) >= 34
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("server_name", ["embedded-0.12", "embedded-1.0"], indirect=True)
+async def test_crash_at_every_request_of_a_round_in_slurm(
+    open_site: "OpenSite", quick_path: Path
+) -> None:
+    assert await sweep(open_site, quick_path, all_points, scheduler_type="slurm") >= 40
+
+
 def one_of_each_step(undisturbed: Kill) -> "Iterator[Point]":
     """After the first change of each step, which is journaled before it."""
     steps: set[bytes] = set()
@@ -221,10 +267,14 @@ def one_of_each_step(undisturbed: Kill) -> "Iterator[Point]":
 @pytest.mark.parametrize("server_name", ["embedded-0.12"], indirect=True)
 async def test_crash_after_each_kind_of_change(open_site: "OpenSite", quick_path: Path) -> None:
     """Here a run is begun in two of them, the first of which writes its number."""
-    assert await sweep(open_site, quick_path, one_of_each) == 13
+    assert await sweep(open_site, quick_path, one_of_each) == 14
 
 
+@pytest.mark.parametrize("scheduler_type", ["local", "slurm"])
 @pytest.mark.parametrize("server_name", ["torc-0.12.2", "torc-1.0.0"], indirect=True)
-async def test_crash_in_each_step(open_site: "OpenSite", quick_path: Path) -> None:
+async def test_crash_in_each_step(
+    open_site: "OpenSite", quick_path: Path, scheduler_type: str
+) -> None:
     """Those that change something: orphans, adjust, reset, reinitialize, allocate."""
-    assert await sweep(open_site, quick_path, one_of_each_step) == 5
+    kills = await sweep(open_site, quick_path, one_of_each_step, scheduler_type=scheduler_type)
+    assert kills == 5

@@ -1,6 +1,8 @@
 """Claims and starts jobs, within the free resources of the node."""
 
+import time
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 
 from torc_watch.core.diagnosis import DEFAULT_REQUIREMENTS
@@ -11,6 +13,9 @@ from torc_watch.sandbox.runner.free_resources import claim_limit, release, reser
 from torc_watch.sandbox.runner.job import JobLaunch
 from torc_watch.sandbox.runner.running_jobs import RunningJobs
 from torc_watch.torc.runner_api import ClaimedJob, RunnerApi, WorkerResources
+
+# Seconds: Slurm signals an allocation's worker up to so long before its end.
+_STOPPED_BEFORE_END = 120
 
 
 class JobClaims:
@@ -38,7 +43,7 @@ class JobClaims:
             return False
         workflow_id = self._assignment.workflow_id
         claims = await self._call(
-            partial(self._api.claim_jobs, workflow_id, self._free, limit=limit)
+            partial(self._api.claim_jobs, workflow_id, self._offer(), limit=limit)
         )
         for claimed in claims:
             if self._assignment.stop.is_set():
@@ -46,6 +51,14 @@ class JobClaims:
             else:
                 await self._start(claimed, jobs)
         return bool(claims)
+
+    def _offer(self) -> WorkerResources:
+        """What is free, and for how long: a job that cannot end in time is not for this worker."""
+        ends_at = self._assignment.settings.ends_at
+        if ends_at is None:
+            return self._free
+        left = ends_at - _STOPPED_BEFORE_END - time.time()
+        return replace(self._free, time_left=max(0, int(left)))
 
     async def _start(self, claimed: ClaimedJob, jobs: RunningJobs) -> None:
         log = self._assignment.log.bind(job_id=claimed.job.id)

@@ -14,8 +14,9 @@ class WorkerSettings:
     """``memory`` in bytes, times in seconds. Without ``scheduler_id`` there is no allocation.
 
     With ``torc_program`` it is Torc's own runner that claims and runs jobs.
-    ``wait_for_new_jobs`` is how long to stay with nothing to do, ``wait_for_allocation`` how long
-    the allocation's record may take to appear on the server.
+    ``ends_at`` is when the allocation's time is over, in seconds since the epoch, None without a
+    limit. ``wait_for_new_jobs`` is how long to stay with nothing to do, ``wait_for_allocation``
+    how long the allocation's record may take to appear on the server.
     """
 
     connection: Connection
@@ -30,4 +31,5 @@ class WorkerSettings:
     wait_for_allocation: float = 300.0
     scheduler_id: int | None = None
     scheduler_type: str = "local"
+    ends_at: float | None = None
     torc_program: Path | None = None

@@ -15,10 +15,14 @@ _LATE_NAMES = ("", "allocation")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountingAnswer:
-    """What sacct said: a table, or ``silence``, which is why not. ``exists``: ever a table."""
+    """What sacct said: a table, or ``silence``, which is why not. ``exists``: ever a table.
+
+    ``is_down`` says that it did not answer, rather than that it was not asked.
+    """
 
     table: JobTable[AccountingRow] = field(default_factory=JobTable)
     silence: str = ""
+    is_down: bool = False
     exists: bool = True
 
 
@@ -26,13 +30,14 @@ class JobRecord(NamedTuple):
     """The rows of one job; its lives in accounting are oldest first. A tuple, as ``QueueRow``.
 
     ``unreadable`` is a line about it that cannot be read; ``silence`` is why accounting says
-    nothing, if it does not answer.
+    nothing, if it does not, and ``accounting_is_down`` whether it did not answer.
     """
 
     queued: QueueRow | None = None
     lives: tuple[AccountingRow, ...] = ()
     unreadable: str = ""
     silence: str = ""
+    accounting_is_down: bool = False
     has_accounting: bool = True
 
 
@@ -53,6 +58,7 @@ def job_record(
         lives=tuple(life for life in lives if _is_life(life, name, user, queued)),
         unreadable=queue.unreadable.get(number) or accounting.table.unreadable.get(number, ""),
         silence=accounting.silence,
+        accounting_is_down=accounting.is_down,
         has_accounting=accounting.exists,
     )
 

@@ -28,11 +28,12 @@ _MEMORY_OPTION = "--mem-per-"
 class RunnerSettings:
     """How the runner of an allocation is started.
 
-    ``program`` is Torc's runner, ``has_claim_pause`` whether it takes CLAIM_PAUSE, None where that
-    is to be found out. ``password_file`` is read on the node. ``poll_interval`` is in seconds.
+    ``command`` takes the arguments of Torc's runner; ``has_claim_pause`` says whether also
+    CLAIM_PAUSE, None where that is to be found out. ``password_file`` is read on the node.
+    ``poll_interval`` is in seconds.
     """
 
-    program: Path
+    command: tuple[str, ...]
     has_claim_pause: bool | None = None
     password_file: Path | None = None
     poll_interval: int = 30
@@ -89,7 +90,7 @@ def _environment(work: WorkerAssignment, runner: RunnerSettings) -> list[str]:
 def _command(work: WorkerAssignment, runner: RunnerSettings) -> list[str]:
     connection = work.connection
     command = [
-        *(str(runner.program), connection.url, str(work.workflow_id), str(work.output_dir)),
+        *(*runner.command, connection.url, str(work.workflow_id), str(work.output_dir)),
         *("--poll-interval", str(runner.poll_interval)),
     ]
     if runner.has_claim_pause:

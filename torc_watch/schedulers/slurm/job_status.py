@@ -2,16 +2,19 @@
 
 Where there is accounting, it alone says GONE with a cause: only accounting knows who canceled a
 job, and squeue forgets a job some minutes after its end, or when its controller crashes. A job that
-neither can account for is GONE after a while, because a workflow cannot wait for it for ever.
+neither can account for is GONE after a while, because a workflow cannot wait for it for ever. While
+accounting is down for longer than that takes, what squeue says of an end is enough.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 
 from torc_watch.core.allocation import AllocationState, AllocationStatus, EndCause, StepEnd
 from torc_watch.schedulers.slurm.job_record import JobRecord
 from torc_watch.schedulers.slurm.job_table import AccountingRow, QueueRow, StepRow, point_in_time
+from torc_watch.schedulers.slurm.node_names import node_names
 from torc_watch.schedulers.slurm.pending_reason import PendingKind, pending_detail, pending_kind
 
 # Longer than squeue remembers an ended job (MinJobAge, 300 s by default), and than accounting takes
@@ -19,6 +22,9 @@ from torc_watch.schedulers.slurm.pending_reason import PendingKind, pending_deta
 LOST_AFTER = 330.0  # seconds
 # Accounting that still has a job as alive may only be late, by as long as slurmdbd was down.
 RUNAWAY_AFTER = 3600.0
+# An ended job that squeue still has, while accounting is down: shorter than MinJobAge, and longer
+# than it takes to restart slurmdbd.
+DOWN_AFTER = 180.0
 
 _STARTED_STATES = frozenset(
     {
@@ -47,6 +53,7 @@ _HOLDS = {
     "SPECIAL_EXIT": "JobHeldUser",
     "RESV_DEL_HOLD": "ReservationDeleted",
 }
+_NODE_FAILURE = "NODE_FAIL"  # after BOOT_FAIL nothing had been started
 _NO_OUTPUT_FILE = "0:53"
 _FIRST_SIGNAL, _LAST_SIGNAL = 128, 64  # above it are Slurm's own marks: 125 is out of memory
 _NO_NODES = ("", "None assigned", "(null)")
@@ -65,10 +72,21 @@ def is_missing(record: JobRecord) -> bool:
     return not record.silence and not (record.lives and record.lives[-1].state in _CAUSES)
 
 
+def is_unaccounted(record: JobRecord) -> bool:
+    """Whether squeue has the job as ended, or not at all, and accounting is down."""
+    if record.unreadable or not record.accounting_is_down:
+        return False
+    return record.queued is None or record.queued.state in _CAUSES
+
+
 def status_of(
-    record: JobRecord, user_name: Callable[[int], str], missing_for: float = 0.0
+    record: JobRecord,
+    user_name: Callable[[int], str],
+    *,
+    missing_for: float = 0.0,
+    unaccounted_for: float = 0.0,
 ) -> AllocationStatus:
-    """The status of one allocation; ``missing_for`` is since when ``is_missing``, in seconds.
+    """The status of one allocation, which is missing or unaccounted for so many seconds.
 
     UNKNOWN says in its ``detail`` what is missing: accounting learns of a job, of its end and of
     its next life some seconds late, and even later after slurmdbd was down.
@@ -83,8 +101,33 @@ def status_of(
     if is_missing(record):
         return _missing(record.lives, missing_for)
     if not record.has_accounting and queued is not None:
-        return _ended_in_queue(queued)
-    return _unknown(record.silence) if record.silence else _ended(queued, record.lives, user_name)
+        return _ended_in_queue(queued, "this cluster has no accounting")
+    silent = _unaccounted(record, unaccounted_for) if record.silence else None
+    return silent or _ended(queued, record.lives, user_name)
+
+
+def failed_nodes(record: JobRecord) -> tuple[str, ...]:
+    """The nodes of all lives of the job that ended because a node failed.
+
+    Slurm does not end the processes on a node that does not answer: they run on until it does.
+    """
+    seen = [(row.state, row.nodes) for row in record.lives]
+    if record.queued is not None:
+        seen.append((record.queued.state, record.queued.nodes))
+    lists = (nodes for state, nodes in seen if state == _NODE_FAILURE and nodes not in _NO_NODES)
+    return tuple(dict.fromkeys(name for nodes in lists for name in node_names(nodes)))
+
+
+def awaiting_nodes(status: AllocationStatus, silent: tuple[str, ...]) -> AllocationStatus:
+    """The status of an ended allocation while these nodes of it do not answer."""
+    names = ", ".join(silent)
+    failed = f"node {names} failed" if len(silent) == 1 else f"nodes {names} failed"
+    return replace(
+        status,
+        state=AllocationState.UNKNOWN,
+        detail=f"{failed} and may still run its jobs",
+        silent_nodes=silent,
+    )
 
 
 def _alive(row: QueueRow) -> AllocationStatus:
@@ -110,17 +153,32 @@ def _missing(lives: Sequence[AccountingRow], missing_for: float) -> AllocationSt
         return _unknown(f"{what}; after {grace:.0f} s it counts as ended")
     return AllocationStatus(
         state=AllocationState.GONE,
+        cause=EndCause.LOST,
         detail=f"{what}, so nothing is known of its end",
         began=point_in_time(lives[-1].start) if lives else None,
     )
 
 
-def _ended_in_queue(row: QueueRow) -> AllocationStatus:
+def _unaccounted(record: JobRecord, unaccounted_for: float) -> AllocationStatus:
+    grace = LOST_AFTER if record.queued is None else DOWN_AFTER
+    if unaccounted_for <= grace or not is_unaccounted(record):
+        return _unknown(record.silence)
+    why = "accounting has not answered for minutes"
+    if record.queued is not None:
+        return _ended_in_queue(record.queued, why)
+    return AllocationStatus(
+        state=AllocationState.GONE,
+        cause=EndCause.LOST,
+        detail=f"squeue has not known it for minutes, and {why}: nothing is known of its end",
+    )
+
+
+def _ended_in_queue(row: QueueRow, why: str) -> AllocationStatus:
     """Without accounting, nothing says who canceled it, or its exit code."""
     return AllocationStatus(
         state=AllocationState.GONE,
         cause=_CAUSES[row.state],
-        detail=f"Slurm state {row.state}{_place(row.nodes)}; this cluster has no accounting",
+        detail=f"Slurm state {row.state}{_place(row.nodes)}; {why}",
         began=point_in_time(row.start) if row.nodes not in _NO_NODES else None,
         ended=point_in_time(row.end),
     )

@@ -41,13 +41,12 @@ _USER = f"--user={os.getuid()}"
 class SlurmScheduler:
     """The cluster that the commands on the PATH speak to.
 
-    ``names`` is the file of the numbers that it gave to our allocations. ``runner`` is None where
-    Torc's runner was not found: then nothing can be submitted.
+    ``names`` is the file of the numbers that it gave to our allocations.
     """
 
     type = "slurm"
 
-    def __init__(self, names: Path, runner: RunnerSettings | None) -> None:
+    def __init__(self, names: Path, runner: RunnerSettings) -> None:
         self._names = JobNames(names)
         self._runner = runner
         self._status_query = StatusQuery()
@@ -57,12 +56,16 @@ class SlurmScheduler:
         return await ask(parse_partitions, run_slurm, "sinfo", *PARTITION_OPTIONS)
 
     async def find(self, tokens: Collection[str]) -> dict[str, int]:
-        """By their names. Raises SchedulerError where that cannot be known."""
+        """By their names. Raises SchedulerError where that cannot be known.
+
+        While accounting is down, what is remembered is enough: a job that was not remembered was
+        not released, so that squeue still has it.
+        """
         names = f"--name={','.join(sorted(tokens))}"
         squeue = ("squeue", "--states=all", _USER, names, QUEUED_NAMES)
         found = await ask(parse_queued_names, run_slurm, *squeue)
         if not found.keys() >= set(tokens):
-            found = await self._find_ended(names) | found
+            found = await self._find_ended(tokens, names) | found
         await self._remember(found)
         return found
 
@@ -106,7 +109,7 @@ class SlurmScheduler:
         try:
             rows = await query_steps(numbers)
         except SchedulerError as error:
-            if NO_ACCOUNTING in str(error):
+            if NO_ACCOUNTING in str(error) or self._status_query.are_unaccounted(numbers):
                 return {}
             raise
         return {number: step_ends(steps) for number, steps in rows.items()}
@@ -127,14 +130,20 @@ class SlurmScheduler:
             await run_slurm("sbatch", "--test-only", str(script))
             self._accepted.add(alike)
 
-    async def _find_ended(self, names: str) -> dict[str, int]:
+    async def _find_ended(self, tokens: Collection[str], names: str) -> dict[str, int]:
         sacct = ("sacct", "--parsable2", "--allocations", _USER, names, ENDED_NAMES)
         try:
             return await ask(parse_ended_names, run_slurm, *sacct, f"--starttime={_LONGEST_ROUND}")
+        except SchedulerUnreachable:
+            return await self._remembered(tokens)
         except SchedulerError as error:
             if NO_ACCOUNTING in str(error):
                 return {}
             raise
+
+    async def _remembered(self, tokens: Collection[str]) -> dict[str, int]:
+        names = await self._known_names()
+        return {name: number for number, name in names.items() if name in tokens}
 
     async def _remember(self, numbers: Mapping[str, int]) -> None:
         names = {number: token for token, number in numbers.items()}
@@ -151,12 +160,6 @@ class SlurmScheduler:
 
     async def _settings_of_runner(self, work: WorkerAssignment) -> RunnerSettings:
         runner = self._runner
-        if runner is None:
-            raise SchedulerError(
-                "Torc's runner for Slurm, torc-slurm-job-runner, was not found. Set slurm_runner, "
-                "or TORC_WATCHD_SLURM_RUNNER in the environment, to its path, which must be the "
-                "same on the nodes."
-            )
         if work.connection.password is not None and runner.password_file is None:
             raise SchedulerError(
                 "The workers of an allocation need the password of the Torc server. Write it into "
@@ -164,7 +167,7 @@ class SlurmScheduler:
                 "the environment would be visible in the job."
             )
         if runner.has_claim_pause is None:
-            usage = await run_command(str(runner.program), "--help")
+            usage = await run_command(*runner.command, "--help")
             runner = replace(runner, has_claim_pause=CLAIM_PAUSE in usage.stdout)
             self._runner = runner
         return runner

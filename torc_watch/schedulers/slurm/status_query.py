@@ -1,4 +1,7 @@
-"""The status of many allocations by one squeue and at most one sacct."""
+"""The status of many allocations by one squeue and at most one sacct.
+
+One sinfo as well while a node of an ended allocation, which failed, does not answer.
+"""
 
 import os
 import pwd
@@ -6,10 +9,17 @@ from collections.abc import Collection, Mapping
 
 import anyio
 
-from torc_watch.core.allocation import AllocationStatus
+from torc_watch.core.allocation import AllocationState, AllocationStatus
 from torc_watch.core.errors import SchedulerError
 from torc_watch.schedulers.slurm.job_record import AccountingAnswer, JobRecord, job_record
-from torc_watch.schedulers.slurm.job_status import is_alive, is_missing, status_of
+from torc_watch.schedulers.slurm.job_status import (
+    awaiting_nodes,
+    failed_nodes,
+    is_alive,
+    is_missing,
+    is_unaccounted,
+    status_of,
+)
 from torc_watch.schedulers.slurm.job_table import (
     QUEUE_FORMAT,
     JobTable,
@@ -18,6 +28,7 @@ from torc_watch.schedulers.slurm.job_table import (
     parse_queue,
 )
 from torc_watch.schedulers.slurm.missing_jobs import MissingJobs
+from torc_watch.schedulers.slurm.node_table import NODE_OPTIONS, parse_answering_nodes
 from torc_watch.schedulers.slurm.slurm_commands import INVALID_NUMBER, NO_ACCOUNTING, run_slurm
 from torc_watch.schedulers.slurm.slurm_query import (
     RunSlurm,
@@ -41,12 +52,17 @@ class StatusQuery:
         self._run = run
         self._user = os.getuid() if user is None else user
         self._missing = MissingJobs()
+        self._unaccounted = MissingJobs()
         self._has_accounting = True
 
     @property
     def has_accounting(self) -> bool:
         """False once sacct has said that the cluster has none; it is not asked again then."""
         return self._has_accounting
+
+    def are_unaccounted(self, numbers: Collection[int]) -> bool:
+        """Whether accounting was down whenever it was asked for these jobs, and last so."""
+        return self._unaccounted.since.keys() >= set(numbers)
 
     async def statuses(self, jobs: Mapping[int, str | None]) -> dict[int, AllocationStatus]:
         """A status for each number, given with the job's name, None where that is not known.
@@ -64,7 +80,8 @@ class StatusQuery:
             answer = await self._accounting(newest)
             records |= self._records({number: jobs[number] for number in newest}, queue, answer)
             records |= self._records({number: jobs[number] for number in rest}, queue, _NOT_ASKED)
-        return self._decide(records)
+        statuses = self._decide(records)
+        return statuses | await self._awaiting_nodes(records, statuses)
 
     def _records(
         self,
@@ -81,10 +98,49 @@ class StatusQuery:
         now = anyio.current_time()
         missing = [number for number, record in records.items() if is_missing(record)]
         self._missing = self._missing.after(asked=records.keys(), missing=missing, now=now)
+        unaccounted = [number for number, record in records.items() if is_unaccounted(record)]
+        self._unaccounted = self._unaccounted.after(
+            asked=records.keys(), missing=unaccounted, now=now
+        )
         return {
-            number: status_of(record, _user_name, self._missing.duration(number, now))
+            number: status_of(
+                record,
+                _user_name,
+                missing_for=self._missing.duration(number, now),
+                unaccounted_for=self._unaccounted.duration(number, now),
+            )
             for number, record in records.items()
         }
+
+    async def _awaiting_nodes(
+        self, records: Mapping[int, JobRecord], statuses: Mapping[int, AllocationStatus]
+    ) -> dict[int, AllocationStatus]:
+        """The statuses of those that failed nodes may still run: nodes that do not answer Slurm."""
+        failed = {
+            number: nodes
+            for number, status in statuses.items()
+            if status.state is AllocationState.GONE and (nodes := failed_nodes(records[number]))
+        }
+        if not failed:
+            return {}
+        answering = await self._answering({name for nodes in failed.values() for name in nodes})
+        silent = {
+            number: tuple(name for name in nodes if name not in answering)
+            for number, nodes in failed.items()
+        }
+        return {
+            number: awaiting_nodes(statuses[number], nodes)
+            for number, nodes in silent.items()
+            if nodes
+        }
+
+    async def _answering(self, nodes: Collection[str]) -> frozenset[str]:
+        """None of them while Slurm does not say."""
+        which = f"--nodes={','.join(sorted(nodes))}"
+        try:
+            return await ask(parse_answering_nodes, self._run, "sinfo", which, *NODE_OPTIONS)
+        except SchedulerError:
+            return frozenset()
 
     async def _queue(self, numbers: Collection[int]) -> JobTable[QueueRow]:
         which = "--me" if len(numbers) > _MOST_IN_QUEUE else jobs_option(numbers)
@@ -101,15 +157,9 @@ class StatusQuery:
             table = await ask(parse_accounting, self._run, *accounting_command(numbers))
         except SchedulerError as error:
             self._has_accounting = NO_ACCOUNTING not in str(error)
-            return AccountingAnswer(silence=str(error), exists=self._has_accounting)
+            exists = self._has_accounting
+            return AccountingAnswer(silence=str(error), is_down=exists, exists=exists)
         return AccountingAnswer(table=table)
-
-
-async def query_statuses(
-    jobs: Mapping[int, str | None], run: RunSlurm = run_slurm
-) -> dict[int, AllocationStatus]:
-    """The answer of a StatusQuery that is asked only once."""
-    return await StatusQuery(run).statuses(jobs)
 
 
 def _user_name(number: int) -> str:

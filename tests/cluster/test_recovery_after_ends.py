@@ -1,0 +1,230 @@
+"""A watch recovers what each end of an allocation leaves behind, or hands it over.
+
+Torc's own command line submits the first allocation, with a script of its own. Its runner reports
+nothing when Slurm ends that, so only Slurm says why its jobs never end. What ends later is an
+allocation of ours.
+"""
+
+import getpass
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.rigs.commands import Command, start
+from tests.rigs.torc_on_slurm import Mode, TorcAllocations, TorcJob, TorcOnSlurm, specification
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(100)]
+
+_PROJECT = Path(__file__).parents[2]
+_HOG = "python3 -c 'bytearray(400 * 2**20)'"
+
+Watch = Callable[[int], Command]
+
+
+def _in_run(first: str, then: str = "true", *, run: int = 1) -> str:
+    """Does ``first`` in this run and in earlier ones, ``then`` in later ones."""
+    return f'if [ "$TORC_RUN_ID" -le {run} ]; then {first}; else {then}; fi'
+
+
+@pytest.fixture
+def watch(torc: TorcOnSlurm) -> Iterator[Watch]:
+    """Starts a watch that recovers. What it printed is shown if the test fails."""
+    with ExitStack() as stack:
+        yield lambda workflow_id: stack.enter_context(_watching(torc, workflow_id))
+
+
+@contextmanager
+def _watching(torc: TorcOnSlurm, workflow_id: int) -> Iterator[Command]:
+    options = ("--auto-recover", "--poll-interval", "1", "--output-dir", torc.output_folder)
+    words = (sys.executable, "-m", "torc_watch", "watch", str(workflow_id), *options)
+    settings = {
+        "PYTHONPATH": str(_PROJECT),
+        "XDG_STATE_HOME": str(torc.folder / "state"),
+        "TORC_WATCHD_SLURM_QUERY_INTERVAL": "1",
+    }
+    command = start(words, torc.folder, torc.environment | settings)
+    try:
+        yield command
+    finally:
+        if command.process.poll() is None:
+            command.kill()
+        assert command.process.stdout is not None
+        command.process.stdout.close()
+        fields = "JobID,JobName,State,ExitCode,Start,End"
+        ends = torc.cluster.run("sacct", "-P", "-D", "-o", fields, status=None)
+        sys.stdout.write(f"{command.output}\n{torc.runner_logs()}\n{ends}")
+
+
+def _started(torc: TorcOnSlurm, workflow_id: int, *names: str) -> int:
+    """Waits until the jobs run; the number of the allocation that was submitted last."""
+    torc.wait_for_statuses(workflow_id, *names, among={"running"})
+    return max(torc.allocations(workflow_id))
+
+
+def _end_soon(torc: TorcOnSlurm, number: int, *, seconds: int) -> None:
+    """Moves the end of an allocation's time. Slurm looks for what has ended every 30 seconds."""
+    torc.cluster.run("scontrol", "update", f"jobid={number}", f"endtime=now+{seconds}")
+
+
+def _require_cgroups(torc: TorcOnSlurm) -> None:
+    if torc.cluster.memory_enforcement != "cgroup":
+        pytest.skip("without cgroups no job ends as OUT_OF_MEMORY")
+
+
+@pytest.mark.parametrize("mode", ["direct", "slurm"])
+def test_walltime_of_torcs_own_allocation(torc: TorcOnSlurm, watch: Watch, mode: Mode) -> None:
+    jobs = [
+        TorcJob(name="long", command=_in_run("sleep 900"), runtime="PT10S"),
+        TorcJob(name="late", command=_in_run("sleep 900"), runtime="PT2M"),
+    ]
+    workflow_id = torc.run(specification(jobs, TorcAllocations(), mode=mode))
+    number = _started(torc, workflow_id)
+    command = watch(workflow_id)
+
+    _end_soon(torc, number, seconds=10)
+
+    assert command.end() == 0
+    assert "Job 1 (long): Timeout detected" in command.output
+    assert f"Job 2 (late): interrupted (allocation {number} ran out of time after" in command.output
+    assert torc.results(workflow_id) == [
+        ("late", 1, "failed", -128),
+        ("late", 2, "completed", 0),
+        ("long", 1, "failed", 152),
+        ("long", 2, "completed", 0),
+    ]
+
+
+@pytest.mark.parametrize("mode", ["direct", "slurm"])
+def test_canceled_allocation_hands_the_workflow_over(
+    torc: TorcOnSlurm, watch: Watch, mode: Mode
+) -> None:
+    """Also by the user who watches: whoever cancels an allocation means it."""
+    workflow_id = torc.run(
+        specification([TorcJob(name="a", command="sleep 900")], TorcAllocations(), mode=mode)
+    )
+    number = _started(torc, workflow_id)
+    command = watch(workflow_id)
+    command.until("Watching workflow")
+
+    torc.cluster.run("scancel", str(number))
+
+    assert command.end() == 1
+    assert f"Allocation {number} was canceled by {getpass.getuser()}" in command.output
+    assert f"torc-watchd recover {workflow_id}" in command.output
+    assert torc.statuses(workflow_id) == {"a": "running"}
+    assert list(torc.allocations(workflow_id)) == [number]
+
+
+@pytest.mark.parametrize("mode", ["direct", "slurm"])
+def test_preemption_then_the_walltime_of_our_own_allocation(
+    torc: TorcOnSlurm, watch: Watch, mode: Mode
+) -> None:
+    """Slurm wakes the runner in time, which reports what it had to stop."""
+    job = TorcJob(name="a", command=_in_run("sleep 900", run=2), runtime="PT2M")
+    lead = {"sigterm_lead_seconds": 1} if mode == "direct" else {}
+    workflow = specification(
+        [job], TorcAllocations(partition="preemptible"), mode=mode, execution=lead
+    )
+    workflow_id = torc.run(workflow)
+    first = _started(torc, workflow_id)
+    command = watch(workflow_id)
+    node = torc.cluster.run("squeue", "-h", "-j", str(first), "-o", "%N").strip()
+
+    torc.cluster.submit("sleep 2", "--exclusive", f"--nodelist={node}")
+    command.until("Recovery initiated")
+    second = _started(torc, workflow_id)
+    _end_soon(torc, second, seconds=62)
+
+    assert command.end() == 0
+    assert f"interrupted (allocation {first} was preempted), retrying" in command.output
+    [one, two, three] = torc.results(workflow_id)
+    assert (one, three) == (("a", 1, "failed", -128), ("a", 3, "completed", 0))
+    assert two[:3] == ("a", 2, "terminated")
+    assert "Allocation" in command.output
+
+
+_BEAT = "while true; do date >beat; sleep 0.2; done"
+
+
+def _beats(torc: TorcOnSlurm) -> bool:
+    """Whether a job that does _BEAT is alive."""
+    beat = torc.folder / "beat"
+    before = beat.stat().st_mtime_ns
+    time.sleep(1)
+    return beat.stat().st_mtime_ns > before
+
+
+def test_failed_node_is_awaited_because_its_jobs_live_on(torc: TorcOnSlurm, watch: Watch) -> None:
+    job = TorcJob(name="a", command=_in_run(_BEAT), runtime="PT2M")
+    workflow_id = torc.run(specification([job], TorcAllocations()))
+    number = _started(torc, workflow_id)
+    node = torc.cluster.run("squeue", "-h", "-j", str(number), "-o", "%N").strip()
+    command = watch(workflow_id)
+
+    with torc.cluster.without(node):
+        command.until(f"Node {node} failed and may still run jobs.")
+        assert torc.statuses(workflow_id) == {"a": "running"}
+        assert _beats(torc)
+    assert command.end() == 0
+
+    assert f"interrupted (allocation {number} lost a node that failed)" in command.output
+    assert torc.results(workflow_id) == [("a", 1, "failed", -128), ("a", 2, "completed", 0)]
+    assert not _beats(torc)
+
+
+def test_memory_of_the_allocation(torc: TorcOnSlurm, watch: Watch) -> None:
+    """In direct mode the limit of the whole allocation is the only one."""
+    _require_cgroups(torc)
+    jobs = [
+        TorcJob(name="large", command=_in_run(_HOG)),
+        TorcJob(name="small", command="sleep 5"),
+    ]
+    workflow_id = torc.run(
+        specification(jobs, TorcAllocations(mem="250M"), execution={"limit_resources": False})
+    )
+    [number] = torc.allocations(workflow_id)
+    command = watch(workflow_id)
+
+    assert command.end() == 0
+    assert torc.cluster.wait_for_end(number)[0] == f"{number}|OUT_OF_MEMORY|0:125"
+    assert "Job 1 (large): OOM detected, increasing memory 100m -> 150m" in command.output
+    assert torc.results(workflow_id) == [
+        ("large", 1, "failed", 137),
+        ("large", 2, "completed", 0),
+        ("small", 1, "completed", 0),
+    ]
+
+
+def test_memory_of_a_step_whose_script_succeeds(torc: TorcOnSlurm, watch: Watch) -> None:
+    """The step's end counts, not what the script makes of the end of its program."""
+    _require_cgroups(torc)
+    job = TorcJob(name="a", command=_in_run(f"{_HOG}; exit 0"))
+    workflow_id = torc.run(specification([job], TorcAllocations(), mode="slurm"))
+    command = watch(workflow_id)
+
+    assert command.end() == 0
+    assert "Job 1 (a): OOM detected, increasing memory 100m -> 150m" in command.output
+    assert torc.results(workflow_id) == [("a", 1, "failed", 137), ("a", 2, "completed", 0)]
+
+
+def test_requeued_allocation_leaves_the_jobs_of_its_first_life(
+    torc: TorcOnSlurm, watch: Watch
+) -> None:
+    """The second life finds no job to run, and ends in order."""
+    job = TorcJob(name="a", command=_in_run("sleep 900"), runtime="PT2M")
+    allocations = TorcAllocations(extra="--cpus-per-task=4 --requeue")
+    workflow_id = torc.run(specification([job], allocations))
+    number = _started(torc, workflow_id)
+    command = watch(workflow_id)
+
+    torc.cluster.run("scontrol", "requeue", str(number))
+    torc.cluster.wait_for_queue_state(number, "PENDING")
+    torc.cluster.run("scontrol", "update", f"jobid={number}", "starttime=now")
+
+    assert command.end() == 0
+    assert "Job 1 (a): interrupted (" in command.output
+    assert torc.results(workflow_id) == [("a", 1, "failed", -128), ("a", 2, "completed", 0)]
