@@ -38,14 +38,16 @@ def test_allocations_that_are_alike_are_counted() -> None:
 @pytest.mark.parametrize(
     ("status", "text"),
     [
-        (AllocationStatus(state=AllocationState.ALIVE), "alive"),
+        (AllocationStatus(state=AllocationState.ALIVE), "alive; waits for its turn"),
         (
             AllocationStatus(state=AllocationState.ALIVE, began=_BEGAN),
             f"alive since {local_time(_BEGAN.isoformat())}",
         ),
         (
-            AllocationStatus(state=AllocationState.ALIVE, detail="waits for its turn (Priority)"),
-            "alive; waits for its turn (Priority)",
+            AllocationStatus(
+                state=AllocationState.ALIVE, detail="cannot start now (PartitionDown)"
+            ),
+            "alive; cannot start now (PartitionDown)",
         ),
         (
             AllocationStatus(

@@ -128,9 +128,7 @@ def test_captured_job_that_runs_is_alive_since_its_start(release: str) -> None:
 @pytest.mark.parametrize("release", _CAPTURED)
 def test_captured_job_that_waits_for_its_next_life_is_alive(release: str, case: str) -> None:
     """Its accounting says how its first life ended, and squeue when the next may begin."""
-    status = _status(_captured(release, case))
-    assert status == AllocationStatus(state=AllocationState.ALIVE, detail=status.detail)
-    assert status.detail.startswith("waits")
+    assert _status(_captured(release, case)) == AllocationStatus(state=AllocationState.ALIVE)
 
 
 @pytest.mark.parametrize("release", _CAPTURED)
@@ -404,7 +402,7 @@ def test_without_accounting_squeue_says_how_a_job_ended() -> None:
 @pytest.mark.parametrize(
     ("state", "reason", "words"),
     [
-        ("PENDING", "Priority", "waits for its turn (Priority)"),
+        ("PENDING", "Priority", ""),
         ("PENDING", "PartitionTimeLimit", "will never start"),
         ("PENDING", "Ask Ada, room 5 | or Bob", "Ask Ada, room 5 | or Bob"),
         ("REQUEUE_HOLD", "None", "is held"),
@@ -417,3 +415,4 @@ def test_alive_job_says_why_it_waits(state: str, reason: str, words: str) -> Non
 
     assert (status.state, status.began) == (AllocationState.ALIVE, None)
     assert words in status.detail
+    assert bool(status.detail) == bool(words)

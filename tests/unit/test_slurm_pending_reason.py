@@ -69,20 +69,15 @@ def test_detail_shows_the_reason_as_it_is_and_what_to_do(reason: str) -> None:
     assert "; " in detail
 
 
-@pytest.mark.parametrize("reason", ["Priority", "Resources", "BeginTime"])
-def test_job_that_waits_for_its_turn_needs_no_advice(reason: str) -> None:
-    assert pending_detail(reason) == f"waits for its turn ({reason})"
-
-
-@pytest.mark.parametrize("reason", ["None", ""])
-def test_new_job_has_no_reason_yet(reason: str) -> None:
-    assert pending_detail(reason) == "waits to start"
+@pytest.mark.parametrize("reason", ["Priority", "Resources", "BeginTime", "None", ""])
+def test_job_that_waits_for_its_turn_needs_no_words(reason: str) -> None:
+    assert pending_detail(reason) == ""
 
 
 def test_sentence_of_the_site_is_shown_as_it_is() -> None:
     reason = "Closed for Ada's course, see the wiki (or ask)"
 
-    assert pending_detail(reason) == f"waits to start; Slurm's reason is: {reason}"
+    assert pending_detail(reason) == f"waits, and Slurm's reason is: {reason}"
 
 
 def test_reason_of_maintenance_advises_less_time() -> None:

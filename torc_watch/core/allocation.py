@@ -34,7 +34,8 @@ class AllocationStatus:
     The other fields are there where the scheduler knows them. ``cause`` and ``canceled_by``, a user
     of the cluster, are of one that is GONE. ``detail`` is a phrase for people; further lines, if
     any, are the last ones of a log that the phrase names. Of one that is UNKNOWN it says why; of
-    one that is ALIVE, what it waits for; ``never_starts`` says that this will not come by itself.
+    one that is ALIVE, what it waits for, if that is not its turn alone; ``never_starts`` says that
+    this will not come by itself.
 
     ``silent_nodes`` are nodes whose failure ended it, and on which its workers may still run: until
     they answer the scheduler again, it is UNKNOWN, with its ``cause``.

@@ -58,6 +58,8 @@ def _allocation(allocation: Allocation, status: AllocationStatus) -> str:
     known = f"{printable(allocation.status)}, {status.state}"
     if status.state is AllocationState.ALIVE and status.began:
         known += f" since {local_time(status.began.isoformat())}"
+    elif status.state is AllocationState.ALIVE and not status.detail and kind == "Slurm":
+        known += "; waits for its turn"
     if status.cause:
         known += f", {status.cause.replace('_', ' ')}"
     detail = status.detail.partition("\n")[0]

@@ -131,11 +131,10 @@ _RULES = (
         "wait until the administrators return them, or ask for other nodes",
     ),
 )
-_UNSAID = frozenset({"", "None"})
 _EVERYDAY = frozenset(
     {
-        *("Priority", "Resources", "BeginTime", "Dependency", "Licenses", "Reservation"),
-        *("Prolog", "Cleaning", "SchedDefer", "JobArrayTaskLimit"),
+        *("None", "Priority", "Resources", "BeginTime", "Dependency", "Licenses", "Reservation"),
+        *("Prolog", "Cleaning", "SchedDefer", "JobArrayTaskLimit", ""),
     }
 )
 
@@ -146,17 +145,11 @@ def pending_kind(reason: str) -> PendingKind:
 
 
 def pending_detail(reason: str) -> str:
-    """A phrase for people."""
+    """A phrase for people; empty where a job simply waits for its turn."""
     rule = _rule_for(reason)
     if rule is not None:
         return f"{_BEGINNINGS[rule.kind]} ({reason}): {rule.meaning}; {rule.advice}"
-    if reason in _UNSAID:
-        return "waits to start"
-    return (
-        f"waits for its turn ({reason})"
-        if reason in _EVERYDAY
-        else f"waits to start; Slurm's reason is: {reason}"
-    )
+    return "" if reason in _EVERYDAY else f"waits, and Slurm's reason is: {reason}"
 
 
 _BEGINNINGS = {
