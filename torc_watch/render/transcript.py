@@ -76,6 +76,8 @@ def _simple(event: Event) -> Iterator[str]:
         case events.WorkflowStalled():
             yield f"Workflow {event.workflow_id} has jobs left and no workers to run them:"
             yield f"  {_counts(event.counts)}"
+        case events.AllocationSubmitted(scheduler="slurm"):
+            yield f"  Submitted Slurm job {event.scheduler_id} ({event.token})"
         case _:
             yield from _recovery(event)
 
@@ -145,8 +147,6 @@ def _trouble(event: Event) -> Iterator[str]:
 
 def _trouble_with_workers(event: Event) -> Iterator[str]:
     match event:
-        case events.AllocationSubmitted(scheduler="slurm"):
-            yield f"  Submitted Slurm job {event.scheduler_id} ({event.token})"
         case events.SubmissionCutShort():
             yield f"Submitted {event.submitted} of {event.planned} allocations: {event.reason}"
         case events.AllocationFailed():
