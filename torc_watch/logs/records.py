@@ -121,7 +121,8 @@ def _lines(event: WorkflowEvent) -> Iterator[str]:
             add = f"torc-watchd add {event.workflow_id}"
             yield f"{event.verb}: refused, not in the daemon's list. Add it first: {add}"
         case events.AllocationSubmitted():
-            yield f"Submitted {event.scheduler} allocation {event.scheduler_id} ({event.token})"
+            kind = event.scheduler.capitalize()
+            yield f"Submitted {kind} allocation {event.scheduler_id} ({event.token})"
         case events.WatchEnded(verdict=Verdict.SUCCEEDED):
             yield "Ended: succeeded."
         case events.WatchEnded():

@@ -1,5 +1,6 @@
 """The transcript for the terminal: each event of the engine as lines of text."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
@@ -75,6 +76,8 @@ def _simple(event: Event) -> Iterator[str]:
         case events.WorkflowStalled():
             yield f"Workflow {event.workflow_id} has jobs left and no workers to run them:"
             yield f"  {_counts(event.counts)}"
+        case events.AllocationSubmitted(scheduler="slurm"):
+            yield f"  Submitted Slurm job {event.scheduler_id} ({event.token})"
         case _:
             yield from _recovery(event)
 
@@ -319,6 +322,15 @@ def jobs_text(number: int) -> str:
     return f"{number} job" if number == 1 else f"{number} jobs"
 
 
-def allocation_text(spec: AllocationSpec) -> str:
+def allocation_texts(specs: Iterable[AllocationSpec]) -> Iterator[str]:
+    """A phrase for those that are alike."""
+    for text, number in Counter(map(_allocation_shape, specs)).items():
+        yield f"an allocation {text}" if number == 1 else f"{number} allocations {text}"
+
+
+def _allocation_shape(spec: AllocationSpec) -> str:
     cpus = f"{spec.num_cpus} CPU" if spec.num_cpus == 1 else f"{spec.num_cpus} CPUs"
-    return f"an allocation with {cpus} and {units.rounded_memory(spec.memory)}"
+    nodes = f"{spec.num_nodes} nodes of " if spec.num_nodes > 1 else ""
+    time = f" for {units.duration_text(spec.runtime)}" if spec.runtime else ""
+    options = f" ({printable(' '.join(spec.options))})" if spec.options else ""
+    return f"with {nodes}{cpus} and {units.rounded_memory(spec.memory)}{time}{options}"
