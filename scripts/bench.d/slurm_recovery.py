@@ -1,8 +1,10 @@
 """The tutorial on a real Slurm cluster with the real Torc: `torc-watchd watch` and `torc watch`.
 
-Both recover the same workflow, in turn. Programs around Slurm's note when each was called, by the
-watch and not by the workers that it submitted. The seconds are from when the server has the last
-job's end to when the new allocations are submitted, and released.
+Both recover the same workflow, in turn, at their default poll interval. The nodes are busy at
+first, a different time in each repetition, so that the jobs end at different times after a poll.
+Programs around Slurm's note when each was called, by the watch and not by the workers that it
+submitted. The seconds are from when the server has the last job's end to when the new allocations
+are submitted, and released.
 """
 
 import shutil
@@ -10,6 +12,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +20,7 @@ from pathlib import Path
 from tests.rigs.slurm_cluster import wait_until
 from tests.rigs.torc_on_slurm import ENDED, TorcOnSlurm
 
-POLL_INTERVAL = 30  # seconds
+POLL_INTERVAL = 60  # seconds; the default of both
 OURS, THEIRS = "torc-watchd watch", "torc watch"
 _SPECIFICATION = Path(__file__).parents[1] / "playground.d/tutorial.yaml"
 _PROGRAMS = ("squeue", "sacct", "sbatch", "scancel", "scontrol", "sinfo", "sacctmgr", "srun")
@@ -43,18 +46,20 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """``gap`` is in seconds; the commands of Slurm within it, and of the whole watch."""
+    """``gap`` is in seconds; the commands of Slurm in it, and of the whole watch, by program."""
 
     gap: float
-    commands_in_gap: int
-    commands: int
+    in_gap: Counter[str]
+    commands: Counter[str]
 
 
 def measure(site: TorcOnSlurm, repetitions: int) -> dict[str, float]:
     recoveries: dict[str, list[Recovery]] = {OURS: [], THEIRS: []}
     for repetition in range(repetitions):
+        busy = round(POLL_INTERVAL * (repetition + 0.5) / repetitions)
         for program in sorted(recoveries, reverse=bool(repetition % 2)):
-            recovery = _recover(site, program, site.folder / f"{program.split()[0]}-{repetition}")
+            folder = site.folder / f"{program.split()[0]}-{repetition}"
+            recovery = _recover(site, program, folder, busy)
             recoveries[program].append(recovery)
             print(f"{program}: {recovery}", flush=True)
     values: dict[str, float] = {}
@@ -62,17 +67,18 @@ def measure(site: TorcOnSlurm, repetitions: int) -> dict[str, float]:
         name = f"slurm, {program}"
         values |= {
             f"{name}: last end to new allocations, s": statistics.median(r.gap for r in measured),
-            f"{name}: commands meanwhile": statistics.median(r.commands_in_gap for r in measured),
-            f"{name}: commands in all": statistics.median(r.commands for r in measured),
+            f"{name}: commands meanwhile": statistics.median(r.in_gap.total() for r in measured),
+            f"{name}: commands in all": statistics.median(r.commands.total() for r in measured),
         }
     return values
 
 
-def _recover(site: TorcOnSlurm, program: str, folder: Path) -> Recovery:
-    """The workers of the first allocations are Torc's own script's in either case."""
+def _recover(site: TorcOnSlurm, program: str, folder: Path, busy: int) -> Recovery:
+    """The nodes are busy for some seconds. Torc's own script starts the workers of either case."""
     folder.mkdir()
     calls = folder / "calls"
     _write_programs(folder / "bin", calls)
+    site.cluster.submit(f"sleep {busy}", "--nodes=3", "--exclusive")
     workflow_id = site.create(_SPECIFICATION)
     site.submit(workflow_id)
     with (folder / "output.log").open("wb") as log:
@@ -116,8 +122,11 @@ def _first_run_ended(site: TorcOnSlurm, workflow_id: int) -> float:
 
 def _recovery(calls: Sequence[Call], ended: float) -> Recovery:
     submitted = max(call.ended for call in calls if call.program in _SUBMITTING)
-    meanwhile = [call for call in calls if ended <= call.began <= submitted]
-    return Recovery(gap=submitted - ended, commands_in_gap=len(meanwhile), commands=len(calls))
+    return Recovery(
+        gap=submitted - ended,
+        in_gap=Counter(call.program for call in calls if ended <= call.began <= submitted),
+        commands=Counter(call.program for call in calls),
+    )
 
 
 def _write_programs(folder: Path, calls: Path) -> None:

@@ -3,15 +3,15 @@
 What Torc's own recovery makes of the same workflows is in docs/compare-torc-watch.md.
 """
 
+from collections import Counter
+
 import pytest
 
+from tests.rigs import slurm_workflows
 from tests.rigs.torc_on_slurm import TorcAllocations, TorcJob, TorcOnSlurm, specification
 from tests.rigs.torc_watchd import TorcWatchd
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
-
-_HOG = "exec python3 -c 'data = b\"x\" * (115 << 20)'"  # more than the 100 MB that it requests
-_FAILS_ONCE = "test -e {0} || {{ touch {0}; exit 3; }}"
 
 
 @pytest.fixture
@@ -38,25 +38,75 @@ def slurm_jobs(torc: TorcOnSlurm, workflow_id: int, fields: str) -> list[str]:
 
 def test_tutorial(torc: TorcOnSlurm, ours: TorcWatchd) -> None:
     """Only the jobs that Slurm killed are raised and run again, where the first ones ran."""
-    prepare = [TorcJob(name=f"prepare_{number}", command="true") for number in range(3)]
-    names = [job.name for job in prepare]
-    train = [
-        TorcJob(name=f"train_{number}", command=_HOG if number in (3, 7) else "true", after=names)
-        for number in range(9)
-    ]
-    place = TorcAllocations(
-        account="project", partition="debug", qos="limited", extra="--cpus-per-task=4 --nice=7"
-    )
-    workflow_id = torc.run(specification([*prepare, *train], place, mode="slurm"))
+    workflow_id = slurm_workflows.tutorial(torc)
 
     with ours.daemon():
         ours.run("add", workflow_id, "--auto-recover")
         assert ours.wait_for_verdicts(workflow_id) == {workflow_id: "succeeded"}
-        listed, status = ours.run("list"), ours.run("status", workflow_id)
-    history = ours.run("history", workflow_id)
 
     assert set(torc.statuses(workflow_id).values()) == {"completed"}
     again = {name: found for name, found in runs(torc, workflow_id).items() if found != [1]}
     assert again == {"train_3": [1, 2], "train_7": [1, 2]}
     assert slurm_jobs(torc, workflow_id, "%a %P %q %y %C") == ["project debug limited 7 4"] * 2
-    print(listed, status, history)
+
+
+def test_workflows_that_nothing_runs(torc: TorcOnSlurm, ours: TorcWatchd) -> None:
+    """Torc's watch calls each of them complete, or waits for ever."""
+    canceled = slurm_workflows.canceled_while_pending(torc)
+    unneeded = slurm_workflows.canceled_by_a_runner(torc)
+    longer = slurm_workflows.with_too_long_a_job(torc)
+    longest = slurm_workflows.with_too_long_a_job(torc, "short")
+
+    with ours.daemon():
+        ours.run("add", canceled, unneeded, longer, longest, "--auto-recover")
+        verdicts = ours.wait_for_verdicts(canceled, unneeded, longer, longest)
+        reason = ours.listed()[longest]["reason"]
+
+    assert verdicts == {
+        canceled: "succeeded",
+        unneeded: "succeeded",
+        longer: "succeeded",
+        longest: "handed_over",
+    }
+    assert sorted(torc.allocations(unneeded).values()) == ["canceled", "complete", "complete"]
+    assert slurm_jobs(torc, longer, "%P %l") == ["standard 4:00", "standard 13:00"]
+    assert "PT10M of run time, and a node of partition short gives at most PT5M" in reason
+    assert slurm_jobs(torc, longest, "%P %l") == ["short 4:00"]
+
+
+def test_rows_and_actions_of_a_workflow(torc: TorcOnSlurm, ours: TorcWatchd) -> None:
+    """Jobs are recovered under the rows that they are tied to, a later layer by its action."""
+    workflow_id = slurm_workflows.on_three_partitions(torc)
+
+    ours.watch(workflow_id)
+
+    assert runs(torc, workflow_id) == {
+        "on_short": [1, 2],
+        "on_debug": [1, 2],
+        "later": [2],
+    }
+    partitions = slurm_jobs(torc, workflow_id, "%P")
+    assert Counter(partitions) == {"short": 2, "debug": 2, "standard": 1}
+
+
+def test_torc_run_by_hand(torc: TorcOnSlurm, ours: TorcWatchd) -> None:
+    """A worker outside of Slurm runs the jobs; when it is killed, Slurm gets what is left."""
+    job = "echo began >>{0}; while [ ! -e go ]; do sleep 0.1; done; echo ended >>{0}"
+    jobs = [TorcJob(name=name, command=job.format(name)) for name in ("a", "b")]
+    workflow_id = torc.create_from(specification(jobs, TorcAllocations(number=0)))
+    by_hand = ("run", workflow_id, "--output-dir", torc.output_folder)
+    watch = ("watch", workflow_id, "--auto-recover", "--show-job-counts")
+
+    with ours.running_torc(*by_hand) as worker, ours.running(*watch) as watching:
+        torc.wait_for_statuses(workflow_id, among={"running"})
+        for _ in range(3):
+            watching.until("running=2")
+        assert torc.allocations(workflow_id) == {}
+        worker.kill()
+        torc.wait_for_allocations(workflow_id, "pending", "active")
+        (torc.folder / "go").touch()
+        assert watching.end() == 0, ours.report(watching.output)
+
+    for name in ("a", "b"):
+        assert (torc.folder / name).read_text().split() == ["began", "began", "ended"]
+    assert slurm_jobs(torc, workflow_id, "%P") == ["standard"]

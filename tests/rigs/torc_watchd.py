@@ -40,13 +40,31 @@ class TorcWatchd:
         assert done.returncode == status, self.report(done.stdout + done.stderr)
         return done.stdout
 
-    def start(self, *words: str | int) -> commands.Command:
-        return commands.start(self._words(*words), self.torc.folder, self.environment)
+    @contextmanager
+    def running(self, *words: str | int | Path) -> Iterator[commands.Command]:
+        """A command of ours, killed at the end if it still runs."""
+        with self._running(self._words(*words)) as command:
+            yield command
+
+    @contextmanager
+    def running_torc(self, *words: str | int | Path) -> Iterator[commands.Command]:
+        """The same for a command of Torc's own, ``torc run`` for example."""
+        with self._running([self.torc.programs / "torc", *map(str, words)]) as command:
+            yield command
+
+    @contextmanager
+    def _running(self, words: commands.Words) -> Iterator[commands.Command]:
+        command = commands.start(words, self.torc.folder, self.environment)
+        with command.process:
+            try:
+                yield command
+            finally:
+                if command.process.poll() is None:
+                    command.kill()
 
     def watch(self, workflow_id: int, *options: str, status: int = 0) -> str:
         """Watches and recovers a workflow to the verdict; returns what the watch printed."""
-        watch = self.start("watch", workflow_id, "--auto-recover", *options)
-        with watch.process:
+        with self.running("watch", workflow_id, "--auto-recover", *options) as watch:
             found = watch.end()
         assert found == status, self.report(watch.output)
         return watch.output
@@ -95,5 +113,5 @@ class TorcWatchd:
         queue = self.torc.cluster.run("squeue", "--states=all", status=None)
         return f"{output}\n{queue}\n{self.torc.runner_logs()}"
 
-    def _words(self, *words: str | int) -> list[str | Path]:
+    def _words(self, *words: str | int | Path) -> list[str | Path]:
         return [*_COMMAND, *map(str, words)]

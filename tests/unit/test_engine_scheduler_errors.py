@@ -76,6 +76,19 @@ class FailingScheduler:
         raise self.error
 
 
+@dataclass
+class DelayingScheduler(FailingScheduler):
+    """Says these statuses of each allocation, one at each query, and then what is true."""
+
+    answers: Sequence[AllocationStatus] = ()
+
+    async def statuses(self, numbers: Collection[int]) -> dict[int, AllocationStatus]:
+        if not self.answers:
+            return await super().statuses(numbers)
+        answer, *self.answers = self.answers
+        return dict.fromkeys(numbers, answer)
+
+
 async def end_of_first_worker(site: "Site", *jobs: str) -> int:
     """A workflow whose only worker has died with these jobs."""
     site.scheduler.deaths = {1: "running"}
@@ -200,6 +213,35 @@ async def test_allocation_that_never_starts_is_reported_once_beside_others(
         assert len(site.seen(events.Polled)) > 10
         (reported,) = site.seen(events.AllocationUnstartable)
         assert reported.status.detail == "PartitionTimeLimit"
+
+
+async def test_what_allocations_wait_for_is_reported_once(open_site: "OpenSite") -> None:
+    reasons = ["its partition is closed", "its partition is closed", "nodes are down", ""]
+    answers = [AllocationStatus(state=AllocationState.ALIVE, detail=each) for each in reasons]
+    async with open_site(scheduler_type="slurm") as site:
+        site.scheduler.endings = {"a": [(0, None, 1000.0)]}
+        workflow_id = await site.submit(["a"], allocations=2)
+        delaying = DelayingScheduler(site.scheduler, "statuses", SILENT, times=0, answers=answers)
+        assert (await site.watch(workflow_id, delaying)).verdict is Verdict.SUCCEEDED
+        told = [
+            (event.scheduler_ids, event.detail) for event in site.seen(events.AllocationsWaiting)
+        ]
+        assert told == [((1, 2), "its partition is closed"), ((1,), "nodes are down")]
+
+
+@pytest.mark.parametrize(("polls", "times"), [(1, 0), (4, 1)])
+async def test_silence_about_an_end_is_reported_when_it_lasts(
+    open_site: "OpenSite", polls: int, times: int
+) -> None:
+    answers = [AllocationStatus(state=AllocationState.UNKNOWN, detail="no accounting")] * polls
+    async with open_site(scheduler_type="slurm") as site:
+        site.scheduler.endings = {"a": [(0, None, 1000.0)]}
+        workflow_id = await site.submit(["a"])
+        delaying = DelayingScheduler(site.scheduler, "statuses", SILENT, times=0, answers=answers)
+        assert (await site.watch(workflow_id, delaying)).verdict is Verdict.SUCCEEDED
+        assert [told.detail for told in site.seen(events.AllocationsUnclear)] == [
+            "no accounting"
+        ] * times
 
 
 async def test_canceled_allocation_that_would_never_have_started_is_submitted_again(

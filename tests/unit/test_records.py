@@ -101,7 +101,7 @@ def test_plan_has_its_round_its_run_and_each_job() -> None:
                 workflow_id=42, scheduler="slurm", scheduler_id=99, token=TOKEN
             ),
             LogLevel.NOTICE,
-            "[42] Submitted slurm allocation 99 (torc-wf42-1.1)",
+            "[42] Submitted Slurm allocation 99 (torc-wf42-1.1)",
         ),
     ],
 )

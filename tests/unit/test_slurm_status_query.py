@@ -288,12 +288,7 @@ async def test_cause_is_what_squeue_says_where_accounting_is_down(
 @pytest.mark.looptime
 async def test_accounting_that_is_back_is_believed() -> None:
     """Until its rows are there, nothing is known."""
-    sacct: list[str | SchedulerError] = [
-        _DOWN,
-        _DOWN,
-        _lives({1: "RUNNING"}),
-        _lives({1: "TIMEOUT"}),
-    ]
+    sacct: list[Answer] = [_DOWN, _DOWN, _lives({1: "RUNNING"}), _lives({1: "TIMEOUT"})]
     query = _query(_Slurm(squeue=[_queue({1: "TIMEOUT"})], sacct=sacct))
 
     seen = []

@@ -331,6 +331,23 @@ def test_allocation_that_never_starts_is_shown_with_what_it_waits_for() -> None:
 
 
 @pytest.mark.parametrize(
+    ("numbers", "line"),
+    [
+        ((3,), "Allocation 3: held \\x1b"),
+        (tuple(range(1, 13)), "Allocations 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 2 more: held \\x1b"),
+    ],
+)
+def test_allocations_that_wait_are_counted(numbers: tuple[int, ...], line: str) -> None:
+    event = events.AllocationsWaiting(workflow_id=1, scheduler_ids=numbers, detail="held \x1b")
+    assert text(event) == f"{line}\n"
+
+
+def test_allocation_that_may_have_ended_is_shown_with_the_reason() -> None:
+    event = events.AllocationsUnclear(workflow_id=1, scheduler_ids=(3, 4), detail="no\x1bword")
+    assert text(event) == "Allocations 3, 4 may have ended or not: no\\x1bword\n"
+
+
+@pytest.mark.parametrize(
     ("actions", "words"), [(1, "1 schedule_nodes action"), (2, "2 schedule_nodes actions")]
 )
 def test_claimed_actions_are_counted(actions: int, words: str) -> None:

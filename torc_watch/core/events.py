@@ -129,6 +129,26 @@ class AllocationUnstartable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AllocationsWaiting:
+    """Allocations are queued for more than their turn; ``detail`` says for what."""
+
+    name: ClassVar = "allocations.waiting"
+    workflow_id: int
+    scheduler_ids: tuple[int, ...]
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllocationsUnclear:
+    """For a minute it has not been known whether these have ended; ``detail`` says why."""
+
+    name: ClassVar = "allocations.unclear"
+    workflow_id: int
+    scheduler_ids: tuple[int, ...]
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkersAwaited:
     """Workers on other machines that may be alive hold no job. They have ``seconds`` to leave."""
 
@@ -368,6 +388,8 @@ Event = (
     | SubmissionCutShort
     | AllocationFailed
     | AllocationUnstartable
+    | AllocationsWaiting
+    | AllocationsUnclear
     | RecoveryInitiated
     | RecoveryAbandoned
     | Polled

@@ -18,6 +18,14 @@ _TAKES_JOBS_ALONG = frozenset(
 _NOT_THE_JOBS_FAULT = frozenset(
     {EndCause.NODE_FAILURE, EndCause.PREEMPTED, EndCause.CANCELED, EndCause.LOST}
 )
+_PREDICATES = {
+    EndCause.OUT_OF_MEMORY: "ran out of memory",
+    EndCause.NODE_FAILURE: "lost a node that failed",
+    EndCause.PREEMPTED: "was preempted",
+    EndCause.CANCELED: "was canceled",
+    EndCause.FAILED: "failed",
+    EndCause.LOST: "is no longer known to its scheduler",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,21 +89,11 @@ class WorkerEnd:
 
 
 def _predicate(status: AllocationStatus, cause: EndCause) -> str:
-    match cause:
-        case EndCause.TIME_LIMIT:
-            return f"ran out of time{_after(status)}"
-        case EndCause.OUT_OF_MEMORY:
-            return "ran out of memory"
-        case EndCause.NODE_FAILURE:
-            return "lost a node that failed"
-        case EndCause.PREEMPTED:
-            return "was preempted"
-        case EndCause.CANCELED:
-            return f"was canceled by {status.canceled_by}" if status.canceled_by else "was canceled"
-        case EndCause.FAILED:
-            return "failed"
-        case EndCause.LOST:
-            return "is no longer known to its scheduler"
+    if cause is EndCause.TIME_LIMIT:
+        return f"ran out of time{_after(status)}"
+    if cause is EndCause.CANCELED and status.canceled_by:
+        return f"was canceled by {status.canceled_by}"
+    return _PREDICATES[cause]
 
 
 def _after(status: AllocationStatus) -> str:

@@ -18,6 +18,7 @@ from torc_watch.core.events import Event, FailedJob, Verdict, WatchEnded
 from torc_watch.core.job_output import stdio_name
 from torc_watch.core.model import JobCounts
 from torc_watch.core.recovery_round import Skip, Step
+from torc_watch.engine.allocation_notices import allocation_notices
 from torc_watch.engine.failure_search import FailureSearch
 from torc_watch.engine.messages import (
     Decision,
@@ -55,7 +56,8 @@ class Diagnoser:
             return RecoveryRequest(poll=poll, diagnosis=None)
         if ended := _ended_by_user(watch.workflow_id, state):
             return ended
-        self._report_unstartable(watch, observation)
+        for notice in allocation_notices(watch, observation):
+            self._report(notice)
         if state is WorkflowState.UNSTARTABLE:
             return await self._assess_unstartable(poll)
         if state is WorkflowState.WORKING:
@@ -65,19 +67,6 @@ class Diagnoser:
             return await self._await_nodes(poll)
         watch.nodes_awaited_since = None
         return await self._assess_at_rest(poll, state)
-
-    def _report_unstartable(self, watch: Watch, observation: Observation) -> None:
-        for allocation, status in observation.never_starting:
-            if allocation.id not in watch.unstartable:
-                watch.unstartable |= {allocation.id}
-                self._report(
-                    events.AllocationUnstartable(
-                        workflow_id=watch.workflow_id,
-                        scheduler=allocation.scheduler_type,
-                        scheduler_id=allocation.scheduler_id,
-                        status=status,
-                    )
-                )
 
     async def _await_nodes(self, poll: PollResult) -> Decision | RecoveryRequest:
         """Hands over a workflow whose last workers may be on failed nodes, after a grace."""

@@ -1,10 +1,9 @@
 """Submits the allocations of a plan, each of them once however often that is repeated.
 
 The order makes it safe to be killed anywhere. Actions by which the workers would submit the same
-are claimed; an allocation is submitted, and a scheduler that can
-holds it back; then the server gets its row; then it is released, so that its worker finds the row.
-Whoever repeats this asks the scheduler for the tokens and the server for the rows, and does what is
-missing.
+are claimed; an allocation is submitted, and a scheduler that can holds it back; then the server
+gets its row; then it is released, so that its worker finds the row. Whoever repeats this asks the
+scheduler for the tokens and the server for the rows, and does what is missing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,9 +30,8 @@ async def submit_planned(
 ) -> None:
     """All allocations of a plan, or as many as the scheduler takes; repeatable.
 
-    ``is_first`` says that it was not begun before: there is nothing to find.
-
-    Raises SchedulerError when it takes none, SchedulerUnreachable, and ServerError.
+    ``is_first`` says that it was not begun before: there is nothing to find. Raises SchedulerError
+    when it takes none, SchedulerUnreachable, and ServerError.
     """
     client, report = context.client, context.report
     scheduler = context.cluster.scheduler(plan.scheduler_type)

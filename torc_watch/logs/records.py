@@ -35,6 +35,7 @@ _LEVELS: dict[type[WorkflowEvent | DaemonEvent], LogLevel] = {
     events.OrphanProcessesEnded: LogLevel.WARNING,
     events.AllocationFailed: LogLevel.WARNING,
     events.AllocationUnstartable: LogLevel.WARNING,
+    events.AllocationsUnclear: LogLevel.WARNING,
     events.SubmissionCutShort: LogLevel.WARNING,
     events.WorkflowFailed: LogLevel.WARNING,
     events.WorkflowStalled: LogLevel.WARNING,
@@ -120,7 +121,8 @@ def _lines(event: WorkflowEvent) -> Iterator[str]:
             add = f"torc-watchd add {event.workflow_id}"
             yield f"{event.verb}: refused, not in the daemon's list. Add it first: {add}"
         case events.AllocationSubmitted():
-            yield f"Submitted {event.scheduler} allocation {event.scheduler_id} ({event.token})"
+            kind = event.scheduler.capitalize()
+            yield f"Submitted {kind} allocation {event.scheduler_id} ({event.token})"
         case events.WatchEnded(verdict=Verdict.SUCCEEDED):
             yield "Ended: succeeded."
         case events.WatchEnded():

@@ -8,7 +8,7 @@ from torc_watch.core.recovery_round import Plan
 from torc_watch.daemon.watch_history import PastRound, PastWatch
 from torc_watch.render.terminal_text import printable
 from torc_watch.render.time_text import local_time
-from torc_watch.render.transcript import allocation_text, jobs_text, plan_lines
+from torc_watch.render.transcript import allocation_texts, jobs_text, plan_lines
 
 
 def history_text(watches: Iterable[PastWatch]) -> Iterator[str]:
@@ -42,8 +42,8 @@ def _consequences(plan: Plan) -> Iterator[str]:
     if plan.starts_run:
         jobs = jobs_text(len(plan.retries) + plan.uninitialized)
         yield f"  Run {plan.run_id + 1} starts with {jobs}"
-    for allocation in plan.allocations:
-        yield f"  Runs in {allocation_text(allocation)}"
+    for text in allocation_texts(plan.allocations):
+        yield f"  Runs in {text}"
 
 
 def history_values(watches: Iterable[PastWatch]) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from torc_watch.core.assessment import WorkflowState
 from torc_watch.core.recovery_round import Plan, Refusal
-from torc_watch.render.transcript import allocation_text, jobs_text, left_alone_lines, plan_lines
+from torc_watch.render.transcript import allocation_texts, jobs_text, left_alone_lines, plan_lines
 
 PlanResult = Plan | Refusal | WorkflowState
 
@@ -29,8 +29,8 @@ def plan_text(workflow_id: int, answer: PlanResult) -> Iterator[str]:
             if answer.starts_run:
                 jobs = jobs_text(len(answer.retries) + answer.uninitialized)
                 yield f"  Start run {answer.run_id + 1} with {jobs}"
-            for spec in answer.allocations:
-                yield f"  Submit {allocation_text(spec)}"
+            for text in allocation_texts(answer.allocations):
+                yield f"  Submit {text}"
             yield "Nothing was changed."
         case Refusal():
             yield from left_alone_lines(answer.left_alone)

@@ -1,5 +1,6 @@
 """The transcript for the terminal: each event of the engine as lines of text."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
@@ -16,6 +17,7 @@ from torc_watch.render.terminal_text import printable
 T = TypeVar("T")
 
 _MAX_PHRASE = 1000  # of a scheduler: it may contain a path
+_NUMBERS_PER_LINE = 10
 _LINES_PER_LIST = 50  # a plan may have thousands of jobs; the log lists all of them
 
 _MANUAL = "Manual intervention required."
@@ -74,6 +76,8 @@ def _simple(event: Event) -> Iterator[str]:
         case events.WorkflowStalled():
             yield f"Workflow {event.workflow_id} has jobs left and no workers to run them:"
             yield f"  {_counts(event.counts)}"
+        case events.AllocationSubmitted(scheduler="slurm"):
+            yield f"  Submitted Slurm job {event.scheduler_id} ({event.token})"
         case _:
             yield from _recovery(event)
 
@@ -150,6 +154,12 @@ def _trouble_with_workers(event: Event) -> Iterator[str]:
         case events.AllocationUnstartable():
             phrase = printable(event.status.detail, max_length=_MAX_PHRASE)
             yield f"Allocation {event.scheduler_id}: {phrase or 'will never start'}"
+        case events.AllocationsWaiting():
+            phrase = printable(event.detail, max_length=_MAX_PHRASE)
+            yield f"{_allocations(event.scheduler_ids)}: {phrase}"
+        case events.AllocationsUnclear():
+            phrase = printable(event.detail, max_length=_MAX_PHRASE)
+            yield f"{_allocations(event.scheduler_ids)} may have ended or not: {phrase}"
         case events.WorkersAwaited():
             yield from _awaited(event)
         case events.NodesAwaited():
@@ -160,6 +170,13 @@ def _trouble_with_workers(event: Event) -> Iterator[str]:
             yield f"Ended {_processes_text(event.processes)} that they left running"
         case _:
             return
+
+
+def _allocations(numbers: Sequence[int]) -> str:
+    shown = ", ".join(map(str, numbers[:_NUMBERS_PER_LINE]))
+    more = len(numbers) - _NUMBERS_PER_LINE
+    rest = f" and {more} more" if more > 0 else ""
+    return f"{'Allocation' if len(numbers) == 1 else 'Allocations'} {shown}{rest}"
 
 
 def _awaited(event: events.WorkersAwaited) -> Iterator[str]:
@@ -305,6 +322,15 @@ def jobs_text(number: int) -> str:
     return f"{number} job" if number == 1 else f"{number} jobs"
 
 
-def allocation_text(spec: AllocationSpec) -> str:
+def allocation_texts(specs: Iterable[AllocationSpec]) -> Iterator[str]:
+    """A phrase for those that are alike."""
+    for text, number in Counter(map(_allocation_shape, specs)).items():
+        yield f"an allocation {text}" if number == 1 else f"{number} allocations {text}"
+
+
+def _allocation_shape(spec: AllocationSpec) -> str:
     cpus = f"{spec.num_cpus} CPU" if spec.num_cpus == 1 else f"{spec.num_cpus} CPUs"
-    return f"an allocation with {cpus} and {units.rounded_memory(spec.memory)}"
+    nodes = f"{spec.num_nodes} nodes of " if spec.num_nodes > 1 else ""
+    time = f" for {units.duration_text(spec.runtime)}" if spec.runtime else ""
+    options = f" ({printable(' '.join(spec.options))})" if spec.options else ""
+    return f"with {nodes}{cpus} and {units.rounded_memory(spec.memory)}{time}{options}"

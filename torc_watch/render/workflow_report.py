@@ -11,8 +11,10 @@ from torc_watch.core.diagnosis import Finding
 from torc_watch.core.model import Allocation, JobCounts
 from torc_watch.daemon.commands import WatchOptions
 from torc_watch.render.terminal_text import printable
+from torc_watch.render.time_text import local_time
 from torc_watch.render.transcript import capped, jobs_text
 
+_MAX_PHRASE = 1000  # of a scheduler: it may contain a path
 Allocations = Sequence[tuple[Allocation, AllocationStatus]]
 
 
@@ -44,19 +46,25 @@ def live_text(
     numbers = (f"{status.value}={number}" for status, number in counts.by_status.items() if number)
     yield f"Jobs: {', '.join(numbers) or 'none'}"
     yield "Open allocations:" if allocations else "No open allocation."
-    for allocation, status in allocations:
-        kind = printable(allocation.scheduler_type)
-        known = f"{printable(allocation.status)}, {status.state}{_unknown_phrase(status)}"
-        yield f"  {kind} {allocation.scheduler_id}: {known}"
+    yield from starmap(_allocation, allocations)
     if findings:
         yield f"Failed: {jobs_text(len(findings))}"
         yield from capped(findings, _failure)
 
 
-def _unknown_phrase(status: AllocationStatus) -> str:
-    """Why the scheduler cannot tell, where it says so."""
-    is_explained = status.state is AllocationState.UNKNOWN and status.detail
-    return f": {printable(status.detail)}" if is_explained else ""
+def _allocation(allocation: Allocation, status: AllocationStatus) -> str:
+    """With the status that Torc's server has, then what the scheduler says."""
+    kind = printable(allocation.scheduler_type.capitalize())
+    known = f"{printable(allocation.status)}, {status.state}"
+    if status.state is AllocationState.ALIVE and status.began:
+        known += f" since {local_time(status.began.isoformat())}"
+    elif status.state is AllocationState.ALIVE and not status.detail and kind == "Slurm":
+        known += "; waits for its turn"
+    if status.cause:
+        known += f", {status.cause.replace('_', ' ')}"
+    detail = status.detail.partition("\n")[0]
+    phrase = f"; {printable(detail, max_length=_MAX_PHRASE)}" if detail else ""
+    return f"  {kind} {allocation.scheduler_id}: {known}{phrase}"
 
 
 def _failure(finding: Finding) -> str:
@@ -76,6 +84,7 @@ def live_values(
                 "scheduler_id": allocation.scheduler_id,
                 "status": allocation.status,
                 "state": status.state,
+                "detail": status.detail,
             }
             for allocation, status in allocations
         ],
