@@ -9,17 +9,16 @@ import getpass
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from contextlib import ExitStack
 
 import pytest
 
-from tests.rigs.commands import Command, start
+from tests.rigs.commands import Command
 from tests.rigs.torc_on_slurm import Mode, TorcAllocations, TorcJob, TorcOnSlurm, specification
+from tests.rigs.torc_watchd import TorcWatchd
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(100)]
 
-_PROJECT = Path(__file__).parents[2]
 _HOG = "python3 -c 'bytearray(400 * 2**20)'"
 
 Watch = Callable[[int], Command]
@@ -33,39 +32,17 @@ def _in_run(first: str, then: str = "true", *, run: int = 1) -> str:
 @pytest.fixture
 def watch(torc: TorcOnSlurm) -> Iterator[Watch]:
     """Starts a watch that recovers. What it printed is shown if the test fails."""
-    options = ("--auto-recover", "--poll-interval", "1")
+    ours, started = TorcWatchd(torc), list[Command]()
     with ExitStack() as stack:
-        yield lambda workflow_id: stack.enter_context(
-            _running(torc, "watch", workflow_id, *options)
-        )
-        fields = "JobID,JobName,State,ExitCode,Start,End"
-        ends = torc.cluster.run("sacct", "-P", "-D", "-o", fields, status=None)
-        sys.stdout.write(f"{torc.runner_logs()}\n{ends}\n")
 
+        def begin(workflow_id: int) -> Command:
+            words = ("watch", workflow_id, "--auto-recover", "--poll-interval", "1")
+            started.append(stack.enter_context(ours.running(*words)))
+            return started[-1]
 
-def _recover(torc: TorcOnSlurm, workflow_id: int) -> None:
-    """One round, as a user asks for it."""
-    with _running(torc, "recover", workflow_id) as command:
-        assert command.end() == 0
-
-
-@contextmanager
-def _running(torc: TorcOnSlurm, name: str, workflow_id: int, *options: str) -> Iterator[Command]:
-    place = ("--output-dir", torc.output_folder)
-    words = (sys.executable, "-m", "torc_watch", name, str(workflow_id), *options, *place)
-    settings = {
-        "PYTHONPATH": str(_PROJECT),
-        "XDG_STATE_HOME": str(torc.folder / "state"),
-        "TORC_WATCHD_SLURM_QUERY_INTERVAL": "1",
-    }
-    command = start(words, torc.folder, torc.environment | settings)
-    with command.process:  # closes its output
-        try:
-            yield command
-        finally:
-            if command.process.poll() is None:
-                command.kill()
-            sys.stdout.write(f"{command.output}\n")
+        yield begin
+    for command in started:
+        sys.stdout.write(ours.report(command.output))
 
 
 def _started(torc: TorcOnSlurm, workflow_id: int, *names: str) -> int:
@@ -131,7 +108,7 @@ def test_canceled_allocation_hands_the_workflow_over(
         assert len(torc.allocations(workflow_id)) == run
         if run == 1:
             assert torc.statuses(workflow_id) == {"a": "running"}
-            _recover(torc, workflow_id)
+            TorcWatchd(torc).run("recover", workflow_id)
 
 
 @pytest.mark.parametrize("mode", ["direct", "slurm"])
