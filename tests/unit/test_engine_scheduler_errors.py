@@ -259,8 +259,8 @@ async def test_one_round_alone_waits_for_late_accounting(
         )
         ended = await site.watch(workflow_id, delaying, once=True, poll_interval=1)
         assert ended.verdict is verdict
+        assert len(site.seen(events.Polled)) < 60
         assert len(site.seen(events.AllocationsUnclear)) == 1
-        assert anyio.current_time() < 200
 
 
 async def test_canceled_allocation_that_would_never_have_started_is_submitted_again(
