@@ -100,7 +100,7 @@ class Site:
 
     def end_all_processes(self) -> None:
         """Kills every process that was started here, and their child processes."""
-        marker = f"SLURM_STAND_IN={self.slurm}".encode()
+        marker = f"STAND_IN_FOR_SLURM={self.slurm}".encode()
         assert end_all(partial(processes_with_environment, marker), patience=TIMEOUT) is not None
         for command in self.started:
             with command.process:  # closes its pipe and waits
@@ -120,10 +120,12 @@ class Site:
             "USER": "tester",
             "TORC_API_URL": self.peer.url,
             "TORC_WATCHD_HOME": str(self.folder / "home"),
-            "SLURM_STAND_IN": str(self.slurm),
-            "SLURM_STAND_IN_CLUSTER": "stand-in",
-            "SLURM_STAND_IN_DELAY": "0",
-            "SLURM_STAND_IN_CPUS": "8",
+            "TORC_WATCHD_SCHEDULER": "local",  # the stand-in knows only what Torc asks of Slurm
+            "TORC_WATCHD_SLURM_QUERY_INTERVAL": "1",
+            "STAND_IN_FOR_SLURM": str(self.slurm),
+            "STAND_IN_FOR_SLURM_CLUSTER": "stand-in",
+            "STAND_IN_FOR_SLURM_DELAY": "0",
+            "STAND_IN_FOR_SLURM_CPUS": "8",
         }
 
 

@@ -68,7 +68,10 @@ def test_torc_does_not_continue_after_an_error_between_reset_and_submission(
     """
     workflow = hungry()
     workflow.allocate(9, "active")
-    no_slurm = {"PATH": f"{site.peer.programs}:{os.environ['PATH']}", "SLURM_STAND_IN_CLUSTER": ""}
+    no_slurm = {
+        "PATH": f"{site.peer.programs}:{os.environ['PATH']}",
+        "STAND_IN_FOR_SLURM_CLUSTER": "",
+    }
     watch = site.start_torc("watch", workflow.id, "--recover", "-p", "1", **no_slurm)
     watch.until("Workflow complete")
     workflow.close_allocations()

@@ -18,7 +18,7 @@ GPU = NodeClass(num_cpus=16, memory=32 * GIB, num_gpus=4, runtime=24 * HOUR, cou
 CLUSTER = (SHORT, LONG, GPU)
 
 
-def shape(num_cpus: int, memory: int | None, **more: Any) -> SchedulerConfig:
+def shape(num_cpus: int | None, memory: int | None, **more: Any) -> SchedulerConfig:
     return SchedulerConfig(
         id=1, name="local", scheduler_type="local", num_cpus=num_cpus, memory=memory, **more
     )
@@ -262,3 +262,11 @@ def test_plan_has_no_more_allocations_than_its_tokens_can_number() -> None:
     nodes = replace(MACHINE, count=5000)
     specs = planned(demand(100_000, num_cpus=8), shape(8, GIB), nodes)
     assert (len(specs), specs[-1].token) == (999, "abc.wf42-999")
+
+
+@pytest.mark.parametrize(("jobs", "cpus"), [(1, 2), (3, 6), (50, 8)])
+def test_row_that_names_no_cpus_gets_as_many_as_its_jobs_can_use(jobs: int, cpus: int) -> None:
+    """A row of Slurm says it among its options, if at all."""
+    row = shape(None, 8 * GIB)
+    spec, *_ = planned(demand(jobs, num_cpus=2), row, LONG)
+    assert spec.num_cpus == cpus

@@ -69,7 +69,9 @@ def _fitting(demand: Demand, node_classes: Sequence[NodeClass]) -> Sequence[Node
 
 def _shape(demand: Demand, usual: SchedulerConfig | None, node: NodeClass) -> AllocationShape:
     """CPUs alone may exceed those of the node: a job that asks for more of them shares them."""
-    num_cpus = usual.num_cpus if usual and usual.num_cpus else node.num_cpus
+    num_cpus = usual.num_cpus if usual else node.num_cpus
+    if num_cpus is None:  # on a node that is shared, others may use what these jobs cannot
+        num_cpus = min(node.num_cpus, demand.jobs * demand.num_cpus)
     memory = usual.memory if usual and usual.memory else node.memory
     return AllocationShape(
         num_cpus=max(num_cpus, demand.num_cpus),

@@ -30,7 +30,8 @@ async def submit_planned(
 ) -> None:
     """All allocations of a plan, or as many as the scheduler takes; repeatable.
 
-    ``is_first`` says that it was not begun before: there is nothing to find. Raises SchedulerError when it takes none, SchedulerUnreachable, and ServerError.
+    ``is_first`` says that it was not begun before: there is nothing to find. Raises SchedulerError
+    when it takes none, SchedulerUnreachable, and ServerError.
     """
     client, report = context.client, context.report
     scheduler = context.cluster.scheduler(plan.scheduler_type)
