@@ -126,6 +126,28 @@ async def test_all_watches_share_one_query_in_a_cycle(
     assert all(numbers == set(range(100)) for numbers in later)
 
 
+async def test_watches_that_poll_all_the_time_cause_a_query_per_age(
+    cache: StatusCache, scheduler: SlowScheduler
+) -> None:
+    """They begin one after the other, and then poll when few others do, as the throttle says."""
+    choice = random.Random(1)  # noqa: S311
+
+    async def watch(number: int) -> None:
+        await anyio.sleep(number / 10)
+        wait = choice.uniform(6, 60)
+        for _ in range(10):
+            await cache.statuses([number], max_age=30)
+            await anyio.sleep(wait)
+            wait = choice.uniform(54, 60)
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(100):
+            tasks.start_soon(watch, number)
+
+    later = [when for when, _ in scheduler.queries if 60 <= when < 420]
+    assert len(later) <= 360 / 30
+
+
 async def test_watches_that_start_together_cause_at_most_two_queries(
     cache: StatusCache, scheduler: SlowScheduler
 ) -> None:

@@ -101,12 +101,17 @@ class StatusCache:
         return number in self._seen and self._seen[number][0] >= oldest
 
     async def _ask(self, wanted: Iterable[int], oldest: float) -> None:
-        """The caller holds the lock. If it is canceled, the next one that waits asks anew."""
+        """The caller holds the lock. If it is canceled, the next one that waits asks anew.
+
+        Also for what will be too old soon: else watches that began one after the other would need
+        as many queries for ever.
+        """
         self._forget_long_unasked()
         self._changed.clear()
         began = anyio.current_time()
+        half_as_old = (oldest + began) / 2
         numbers = {
-            number for number in {*self._asked_for, *wanted} if not self._knows(number, oldest)
+            number for number in {*self._asked_for, *wanted} if not self._knows(number, half_as_old)
         }
         try:
             answer = await self._scheduler.statuses(numbers)
