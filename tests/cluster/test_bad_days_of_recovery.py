@@ -5,6 +5,7 @@ wrappers of Slurm's commands that fail in some way.
 """
 
 import json
+import os
 import shutil
 import sys
 import time
@@ -35,6 +36,7 @@ job_status.DOWN_AFTER = 6
 from torc_watch.__main__ import main
 main()
 """
+_CANCELED = frozenset({"CANCELLED"})
 _FAILS_ONCE = 'test "$TORC_RUN_ID" -gt 1'
 _UNLESS_TEST = 'case "$*" in *--test-only*) exec "$REAL" "$@";; esac\n'
 # Their allocations have 4 CPUs, so each of them needs one of its own.
@@ -67,20 +69,25 @@ class Ours:
         (self.wrappers / program).unlink()
 
     def start(
-        self, *words: str | int | Path, url: str = "", program: Sequence[str] = _PROGRAM
+        self,
+        *words: str | int | Path,
+        url: str = "",
+        program: Sequence[str] = _PROGRAM,
+        before: Sequence[str] = (),
     ) -> Command:
         outer = self.torc.environment
         settings = {
             "PATH": f"{self.wrappers}:{outer['PATH']}",
             "PYTHONPATH": str(_PROJECT),
             "TORC_API_URL": url or self.torc.url,
+            "TORC_WATCHD_LEASE_PATIENCE": "4",
             "TORC_WATCHD_HOME": str(self.torc.folder / "home"),
             "TORC_WATCHD_OUTPUT_DIR": str(self.torc.output_folder),
             "TORC_WATCHD_POLL_INTERVAL": "1",
             "TORC_WATCHD_SLURM_QUERY_INTERVAL": "1",
         }
         command = start(
-            [sys.executable, *program, *map(str, words)],
+            [*before, sys.executable, *program, *map(str, words)],
             self.torc.folder,
             outer | settings,
         )
@@ -91,6 +98,11 @@ class Ours:
     def watch(self, workflow_id: int, *, url: str = "", impatient: bool = False) -> Command:
         program = ["-c", _IMPATIENT] if impatient else _PROGRAM
         return self.start("watch", workflow_id, "--auto-recover", url=url, program=program)
+
+    def daemon(self, host: str) -> Command:
+        """A daemon on a login node of this name, which shares our home with others."""
+        named = f'hostname {host} && exec "$@"'
+        return self.start("run", before=("unshare", "--uts", "sh", "-c", named, "sh"))
 
     def _end(self, command: Command) -> None:
         with command.process:  # which closes its pipe
@@ -104,10 +116,15 @@ class Ours:
         return "\n".join([*outputs, queue, self.torc.runner_logs()])
 
     def allocations(self) -> Counter[str]:
-        """How many jobs of Slurm have each token that a round of recovery gave."""
+        """How many jobs have each token of a round of recovery, but for those never released."""
+        return Counter(name for name, *canceled in self.jobs() if not canceled)
+
+    def jobs(self) -> list[list[str]]:
+        """The token of each job that has one, and a mark if it was canceled before it began."""
         tokens = {script.stem for script in self.torc.output_folder.glob("tw*.sh")}
-        names = self.torc.cluster.run("squeue", "-h", "--states=all", "--format=%j").split()
-        return Counter(name for name in names if name in tokens)
+        rows = self.torc.cluster.run("squeue", "-h", "--states=all", "--format=%j %T%N")
+        jobs = [row.split() for row in rows.splitlines()]
+        return [[name, *_CANCELED.intersection(state)] for name, *state in jobs if name in tokens]
 
 
 @pytest.fixture
@@ -374,3 +391,32 @@ def _failed_here(torc: TorcOnSlurm) -> int:
     workflow_id = torc.create(path)
     torc.try_torc("run", workflow_id, "--output-dir", str(torc.output_folder))
     return workflow_id
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_daemon_that_was_suspended_while_it_submits_leaves_no_second_allocation(
+    ours: Ours, torc: TorcOnSlurm, moment: Moment
+) -> None:
+    """Its successor on another login node submits in its place, or finds what was submitted."""
+    once, asked, go = (torc.folder / name for name in ("once", "asked", "go"))
+    wait = f"touch {asked}; until test -e {go}; do sleep 0.1; done"
+    steps = [wait, '"$REAL" "$@"'] if moment == "before" else ['"$REAL" "$@"', wait]
+    first_only = f"if mkdir {once} 2>/dev/null; then {'; '.join(steps)}; exit; fi\n"
+    ours.wrap("sbatch", f'{_UNLESS_TEST}{first_only}exec "$REAL" "$@"')
+    workflow_id = _failed(torc, jobs=[TorcJob(name="first", command=_FAILS_ONCE)])
+
+    first = ours.daemon("login01")
+    assert ours.start("add", workflow_id, "--auto-recover").end() == 0
+    _wait_for(asked)
+    os.kill(first.process.pid, SIGSTOP)
+    second = ours.daemon("login02")
+    second.until("Ended: succeeded")
+    go.touch()
+    if moment == "before":
+        wait_until(lambda: len(ours.jobs()) == 2, "the late submission")
+    os.kill(first.process.pid, SIGCONT)
+    first.until("Another torc-watchd of yours has taken over")
+
+    wait_until(lambda: not torc.cluster.run("squeue", "-h"), "no jobs in the queue")
+    assert torc.results(workflow_id) == [("first", 1, "failed", 1), ("first", 2, "completed", 0)]
+    assert list(ours.allocations().values()) == [1]

@@ -1,7 +1,7 @@
 """Schedulers that refuse, do not answer, or never start an allocation."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from torc_watch.core.allocation import (
     NodeClass,
     StepEnd,
 )
-from torc_watch.core.errors import SchedulerError, SchedulerUnreachable
+from torc_watch.core.errors import LeaseLost, SchedulerError, SchedulerUnreachable
 from torc_watch.core.events import Verdict
 from torc_watch.core.recovery_round import RecoverySettings
 from torc_watch.core.units import GIB
@@ -87,6 +87,29 @@ class DelayingScheduler(FailingScheduler):
             return await super().statuses(numbers)
         answer, *self.answers = self.answers
         return dict.fromkeys(numbers, answer)
+
+
+@dataclass
+class SharedScheduler(FailingScheduler):
+    """Another process submits the same a moment before, and its submission is the one that counts.
+
+    ``lost`` is raised when ours has taken effect. ``found`` has what was found.
+    """
+
+    lost: Exception | None = None
+    found: dict[str, int] = field(default_factory=dict)
+
+    async def submit(self, spec: AllocationSpec, work: WorkerAssignment) -> int:
+        theirs = replace(spec, token=f"theirs-{spec.token}")
+        self.found[spec.token] = await self.scheduler.submit(theirs, work)
+        number = await self.scheduler.submit(spec, work)
+        if self.lost:
+            raise self.lost
+        return number
+
+    async def find(self, tokens: Collection[str]) -> dict[str, int]:
+        await self.scheduler.cancel(self.scheduler.numbers[next(iter(tokens))])
+        return self.found
 
 
 async def end_of_first_worker(site: "Site", *jobs: str) -> int:
@@ -168,6 +191,29 @@ async def test_nothing_is_looked_up_before_the_first_submission(open_site: "Open
         workflow_id = await end_of_first_worker(site, "a")
         failing = FailingScheduler(site.scheduler, "find", SchedulerError("squeue failed"))
         assert (await site.watch(workflow_id, failing)).verdict is Verdict.SUCCEEDED
+
+
+async def test_what_another_process_submitted_meanwhile_is_used(open_site: "OpenSite") -> None:
+    async with open_site(scheduler_type="slurm") as site:
+        workflow_id = await end_of_first_worker(site, "a")
+        site.scheduler.canceled.clear()
+        shared = SharedScheduler(site.scheduler, "submit", SILENT, times=0)
+        assert (await site.watch(workflow_id, shared)).verdict is Verdict.SUCCEEDED
+        rows = await site.client.list_allocations(workflow_id)
+        assert [row.scheduler_id for row in rows] == [1, 2]
+        assert site.scheduler.canceled == [1, 3]
+
+
+async def test_process_that_lost_its_lease_while_it_submitted_looks_once_more(
+    open_site: "OpenSite",
+) -> None:
+    async with open_site(scheduler_type="slurm") as site:
+        workflow_id = await end_of_first_worker(site, "a")
+        shared = SharedScheduler(site.scheduler, "submit", SILENT, times=0, lost=LeaseLost())
+        with pytest.raises(LeaseLost):
+            await site.watch(workflow_id, shared)
+        assert site.scheduler.canceled == [1, 3]
+        assert len(await site.client.list_allocations(workflow_id)) == 1
 
 
 @pytest.mark.parametrize("once", [True, False])

@@ -9,11 +9,14 @@ from torc_watch.core.errors import SchedulerUnreachable
 from torc_watch.core.units import MIB
 from torc_watch.schedulers.slurm.partition_table import parse_partitions
 from torc_watch.schedulers.slurm.submission_table import (
+    NamedJobs,
     parse_ended_names,
     parse_held,
     parse_queued_names,
     submitted_number,
 )
+
+_QUEUED = "JOBID|STATE|REASON|NAME\n"
 
 
 @pytest.mark.parametrize(
@@ -35,10 +38,29 @@ def test_submission_without_a_number_is_looked_up(text: str) -> None:
         submitted_number(text)
 
 
-def test_newest_job_of_a_name_is_found() -> None:
+def test_queued_job_of_a_name_is_found() -> None:
     """A name with separators stays whole; an array's job has no number of its own."""
-    text = "banner\nJOBID|NAME\n12|tw1-a-1\n9|tw1-a-1\n30|a|b\n5_[1-4]|tw1-b-1\n"
-    assert parse_queued_names(text) == {"tw1-a-1": 12, "a|b": 30}
+    rows = "12|RUNNING|None|tw1-a-1\n30|PENDING|Priority|a|b\n5_[1-4]|PENDING|None|tw1-b-1\n"
+    text = f"banner\n{_QUEUED}{rows}"
+    assert parse_queued_names(text) == {"tw1-a-1": NamedJobs(12), "a|b": NamedJobs(30)}
+
+
+@pytest.mark.parametrize(
+    ("rows", "found"),
+    [
+        (["5|PENDING|JobHeldUser", "6|PENDING|JobHeldUser"], NamedJobs(5, (6,))),
+        (["6|PENDING|JobHeldUser", "5|PENDING|JobHeldUser"], NamedJobs(5, (6,))),
+        (["5|PENDING|JobHeldUser", "6|RUNNING|None"], NamedJobs(6, (5,))),
+        (["5|PENDING|JobHeldUser", "6|COMPLETED|None"], NamedJobs(6, (5,))),
+        (["5|PENDING|JobHeldUser", "6|CANCELLED|None"], NamedJobs(5)),
+        (["5|CANCELLED|None", "6|PENDING|JobHeldUser"], NamedJobs(6)),
+        (["5|CANCELLED|None", "6|CANCELLED|None"], NamedJobs(5)),
+    ],
+)
+def test_of_jobs_with_one_name_all_see_the_same_one(rows: list[str], found: NamedJobs) -> None:
+    assert parse_queued_names(_QUEUED + "".join(f"{row}|tw1-a-1\n" for row in rows)) == {
+        "tw1-a-1": found
+    }
 
 
 def test_steps_are_not_taken_for_jobs() -> None:

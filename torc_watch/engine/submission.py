@@ -6,14 +6,17 @@ gets its row; then it is released, so that its worker finds the row. Whoever rep
 scheduler for the tokens and the server for the rows, and does what is missing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import anyio
+
 from torc_watch.core import events
 from torc_watch.core.allocation import AllocationSpec
-from torc_watch.core.errors import SchedulerError, SchedulerUnreachable
+from torc_watch.core.errors import LeaseLost, SchedulerError, SchedulerUnreachable
 from torc_watch.core.recovery_round import Plan
 from torc_watch.engine.messages import EngineContext
 from torc_watch.schedulers.base import Scheduler, WorkerAssignment
@@ -22,6 +25,7 @@ from torc_watch.torc.actions import claim_action, list_scheduling_actions
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.concurrency import gather
 
+_LAST_QUERY = 10.0  # seconds
 _CONFIG_NAME = "torc-watch"
 
 
@@ -141,6 +145,7 @@ async def _submit_missing(
     found: Mapping[str, int],
 ) -> tuple[dict[str, int], SchedulerError | None]:
     numbers = dict(found)
+    refusal = None
     try:
         for spec, work in assignments:
             if spec.token not in numbers:
@@ -148,8 +153,24 @@ async def _submit_missing(
     except SchedulerUnreachable:
         raise
     except SchedulerError as error:  # of what a limit allows, the rest is worth having
-        return numbers, error
-    return numbers, None
+        refusal = error
+    except (LeaseLost, anyio.get_cancelled_exc_class()):
+        await _find_again(scheduler, [spec.token for spec, _ in assignments])
+        raise
+    return {**numbers, **await _find_again(scheduler, tuple(numbers))}, refusal
+
+
+async def _find_again(
+    scheduler: Scheduler | StatusCache, tokens: Collection[str]
+) -> Mapping[str, int]:
+    """Another process may have submitted the same, if this one or that one was suspended.
+
+    Also when this one has lost its lease: its own submission may be the one that is too many.
+    """
+    if tokens:
+        with anyio.move_on_after(_LAST_QUERY, shield=True), suppress(SchedulerError):
+            return await scheduler.find(tokens)
+    return {}
 
 
 async def _record(

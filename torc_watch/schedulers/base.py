@@ -56,7 +56,9 @@ class Scheduler(Protocol):
     async def find(self, tokens: Collection[str]) -> Mapping[str, int]:
         """The numbers of those that were submitted with these tokens, alive or ended, by anybody.
 
-        Also of those whose submission was not answered, and of those of a process that crashed.
+        Also of those whose submission was not answered, and of those of a process that crashed. Of
+        several with one token, as of a process that was suspended while it submitted and its
+        successor, one alone stays, the same for everybody who asks.
         """
 
     async def submit(self, spec: AllocationSpec, work: WorkerAssignment) -> int:

@@ -7,6 +7,7 @@ its end in accounting. A job is submitted held, and released when Torc's server 
 import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from operator import itemgetter
 from pathlib import Path
 
 from anyio import to_thread
@@ -68,11 +69,13 @@ class SlurmScheduler:
         """
         names = f"--name={','.join(sorted(tokens))}"
         squeue = ("squeue", "--states=all", _USER, names, QUEUED_NAMES)
-        found = await ask(parse_queued_names, run_slurm, *squeue)
+        jobs = await ask(parse_queued_names, run_slurm, *squeue)
+        found = {name: each.number for name, each in jobs.items()}
+        await _cancel_held([number for each in jobs.values() for number in each.duplicates])
         if not found.keys() >= set(tokens):
             found = await self._find_ended(tokens, names) | found
         await self._remember(found)
-        return found
+        return dict(sorted(found.items(), key=itemgetter(1)))
 
     async def submit(self, spec: AllocationSpec, work: WorkerAssignment) -> int:
         """Submits a held job. Raises SchedulerError with Slurm's reason for a refusal."""
@@ -181,6 +184,11 @@ class SlurmScheduler:
             runner = replace(runner, has_claim_pause=CLAIM_PAUSE in usage.stdout)
             self._runner = runner
         return runner
+
+
+async def _cancel_held(numbers: Sequence[int]) -> None:
+    if numbers:
+        await ask(str, run_slurm, "scancel", _USER, *map(str, numbers))
 
 
 def _write_script(path: Path, text: str) -> Path:

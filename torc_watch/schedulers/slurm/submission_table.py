@@ -2,24 +2,52 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from torc_watch.core.errors import SchedulerUnreachable
 from torc_watch.schedulers.slurm.slurm_table import rows_after
 
-QUEUED_NAMES = "--format=%A|%j"
+QUEUED_NAMES = "--format=%A|%T|%r|%j"
 ENDED_NAMES = "--format=JobIDRaw,JobName"
 HELD_JOBS = "--format=%A|%T|%r"
 _SUBMITTED = re.compile(r"^([0-9]+)(?:;\S+)?$", re.ASCII | re.MULTILINE)
 _HELD = ("JobHeldUser", "JobHeldAdmin")
+_CANCELED = "CANCELLED"
+_HELD_RANK, _CANCELED_RANK = 1, 2
 
 
-def parse_queued_names(text: str) -> dict[str, int]:
-    """The newest job of each name, as squeue prints them with QUEUED_NAMES."""
-    return _newest(rows_after(text, ("JOBID", "NAME")))
+class NamedJobs(NamedTuple):
+    """The job of a name that counts, and the held ones that were submitted a second time."""
+
+    number: int
+    duplicates: tuple[int, ...] = ()
+
+
+def parse_queued_names(text: str) -> dict[str, NamedJobs]:
+    """The jobs of each name, as squeue prints them with QUEUED_NAMES.
+
+    One that was released counts, else the oldest that is held; a canceled one only if all are.
+    """
+    jobs: dict[str, list[tuple[int, int]]] = {}
+    for number, state, reason, name in rows_after(text, ("JOBID", "STATE", "REASON", "NAME")):
+        if number.isdecimal():
+            jobs.setdefault(name, []).append((_rank(state, reason), int(number)))
+    return {name: _named_jobs(sorted(ranked)) for name, ranked in jobs.items()}
+
+
+def _rank(state: str, reason: str) -> int:
+    if state == _CANCELED:
+        return _CANCELED_RANK
+    return _HELD_RANK if _is_held(state, reason) else 0
+
+
+def _named_jobs(ranked: list[tuple[int, int]]) -> NamedJobs:
+    (_, first), *rest = ranked
+    return NamedJobs(first, tuple(number for rank, number in rest if rank == _HELD_RANK))
 
 
 def parse_ended_names(text: str) -> dict[str, int]:
-    """The same, as sacct prints them with ENDED_NAMES."""
+    """The newest job of each name, as sacct prints them with ENDED_NAMES."""
     return _newest(rows_after(text, ("JobIDRaw", "JobName")))
 
 
@@ -34,8 +62,12 @@ def parse_held(text: str) -> frozenset[int]:
     return frozenset(
         int(number)
         for number, state, reason in rows
-        if state == "PENDING" and reason in _HELD and number.isdecimal()
+        if _is_held(state, reason) and number.isdecimal()
     )
+
+
+def _is_held(state: str, reason: str) -> bool:
+    return state == "PENDING" and reason in _HELD
 
 
 def submitted_number(text: str) -> int:
