@@ -28,14 +28,6 @@ def runs(torc: TorcOnSlurm, workflow_id: int) -> dict[str, list[int]]:
     return found
 
 
-def slurm_jobs(torc: TorcOnSlurm, workflow_id: int, fields: str) -> list[str]:
-    """These fields of squeue for each allocation of a workflow, in the order of submission."""
-    numbers = sorted(torc.allocations(workflow_id))
-    listed = ",".join(map(str, numbers))
-    words = ("squeue", "--noheader", "--states=all", "--sort=i", f"--jobs={listed}")
-    return torc.cluster.run(*words, f"--format={fields}").splitlines()
-
-
 def test_tutorial(torc: TorcOnSlurm, ours: TorcWatchd) -> None:
     """Only the jobs that Slurm killed are raised and run again, where the first ones ran."""
     workflow_id = slurm_workflows.tutorial(torc)
@@ -47,7 +39,10 @@ def test_tutorial(torc: TorcOnSlurm, ours: TorcWatchd) -> None:
     assert set(torc.statuses(workflow_id).values()) == {"completed"}
     again = {name: found for name, found in runs(torc, workflow_id).items() if found != [1]}
     assert again == {"train_3": [1, 2], "train_7": [1, 2]}
-    assert slurm_jobs(torc, workflow_id, "%a %P %q %y %C") == ["project debug limited 7 4"] * 2
+    assert (
+        slurm_workflows.slurm_jobs(torc, workflow_id, "%a %P %q %y %C")
+        == ["project debug limited 7 4"] * 2
+    )
 
 
 def test_workflows_that_nothing_runs(torc: TorcOnSlurm, ours: TorcWatchd) -> None:
@@ -56,6 +51,8 @@ def test_workflows_that_nothing_runs(torc: TorcOnSlurm, ours: TorcWatchd) -> Non
     unneeded = slurm_workflows.canceled_by_a_runner(torc)
     longer = slurm_workflows.with_too_long_a_job(torc)
     longest = slurm_workflows.with_too_long_a_job(torc, "short")
+    for workflow_id in (longer, longest):
+        torc.wait_for_allocations(workflow_id, "complete")
 
     with ours.daemon():
         ours.run("add", canceled, unneeded, longer, longest, "--auto-recover")
@@ -69,9 +66,9 @@ def test_workflows_that_nothing_runs(torc: TorcOnSlurm, ours: TorcWatchd) -> Non
         longest: "handed_over",
     }
     assert sorted(torc.allocations(unneeded).values()) == ["canceled", "complete", "complete"]
-    assert slurm_jobs(torc, longer, "%P %l") == ["standard 4:00", "standard 13:00"]
+    assert slurm_workflows.slurm_jobs(torc, longer, "%P %l") == ["standard 4:00", "standard 13:00"]
     assert "PT10M of run time, and a node of partition short gives at most PT5M" in reason
-    assert slurm_jobs(torc, longest, "%P %l") == ["short 4:00"]
+    assert slurm_workflows.slurm_jobs(torc, longest, "%P %l") == ["short 4:00"]
 
 
 def test_rows_and_actions_of_a_workflow(torc: TorcOnSlurm, ours: TorcWatchd) -> None:
@@ -85,7 +82,7 @@ def test_rows_and_actions_of_a_workflow(torc: TorcOnSlurm, ours: TorcWatchd) -> 
         "on_debug": [1, 2],
         "later": [2],
     }
-    partitions = slurm_jobs(torc, workflow_id, "%P")
+    partitions = slurm_workflows.slurm_jobs(torc, workflow_id, "%P")
     assert Counter(partitions) == {"short": 2, "debug": 2, "standard": 1}
 
 
@@ -109,4 +106,4 @@ def test_torc_run_by_hand(torc: TorcOnSlurm, ours: TorcWatchd) -> None:
 
     for name in ("a", "b"):
         assert (torc.folder / name).read_text().split() == ["began", "began", "ended"]
-    assert slurm_jobs(torc, workflow_id, "%P") == ["standard"]
+    assert slurm_workflows.slurm_jobs(torc, workflow_id, "%P") == ["standard"]
