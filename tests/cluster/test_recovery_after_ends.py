@@ -19,6 +19,9 @@ from tests.rigs.torc_watchd import TorcWatchd
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(100)]
 
+_MODES: tuple[Mode, ...] = ("direct", "slurm")
+# In direct mode the runner has to be done with its jobs before Slurm kills it.
+_LEAD: dict[Mode, dict[str, int]] = {"direct": {"sigterm_lead_seconds": 1}, "slurm": {}}
 _HOG = "python3 -c 'bytearray(400 * 2**20)'"
 
 Watch = Callable[[int], Command]
@@ -51,6 +54,10 @@ def _started(torc: TorcOnSlurm, workflow_id: int, *names: str) -> int:
     return max(torc.allocations(workflow_id))
 
 
+def _node(torc: TorcOnSlurm, number: int) -> str:
+    return torc.cluster.run("squeue", "-h", "-j", str(number), "-o", "%N").strip()
+
+
 def _end_soon(torc: TorcOnSlurm, number: int, *, seconds: int) -> None:
     """Moves the end of an allocation's time. Slurm looks for what has ended every 30 seconds."""
     torc.cluster.run("scontrol", "update", f"jobid={number}", f"endtime=now+{seconds}")
@@ -61,30 +68,33 @@ def _require_cgroups(torc: TorcOnSlurm) -> None:
         pytest.skip("without cgroups no job ends as OUT_OF_MEMORY")
 
 
-@pytest.mark.parametrize("mode", ["direct", "slurm"])
-def test_walltime_of_torcs_own_allocation(torc: TorcOnSlurm, watch: Watch, mode: Mode) -> None:
+def test_walltime_of_torcs_own_allocations(torc: TorcOnSlurm, watch: Watch) -> None:
+    """A job that had all its run time gets more; one that began late runs again as it is."""
     jobs = [
         TorcJob(name="long", command=_in_run("sleep 900"), runtime="PT10S"),
         TorcJob(name="late", command=_in_run("sleep 900"), runtime="PT2M"),
     ]
-    workflow_id = torc.run(specification(jobs, TorcAllocations(), mode=mode))
-    number = _started(torc, workflow_id)
-    command = watch(workflow_id)
+    ids = [torc.run(specification(jobs, TorcAllocations(), mode=mode)) for mode in _MODES]
+    numbers = [_started(torc, workflow_id) for workflow_id in ids]
+    commands = [watch(workflow_id) for workflow_id in ids]
 
-    _end_soon(torc, number, seconds=10)
+    for number in numbers:
+        _end_soon(torc, number, seconds=10)
 
-    assert command.end() == 0
-    assert "Job 1 (long): Timeout detected" in command.output
-    assert f"Job 2 (late): interrupted (allocation {number} ran out of time after" in command.output
-    assert torc.results(workflow_id) == [
-        ("late", 1, "failed", -128),
-        ("late", 2, "completed", 0),
-        ("long", 1, "failed", 152),
-        ("long", 2, "completed", 0),
-    ]
+    for workflow_id, number, command in zip(ids, numbers, commands, strict=True):
+        assert command.end() == 0
+        assert "(long): Timeout detected" in command.output
+        reason = f"interrupted (allocation {number} ran out of time after"
+        assert f"(late): {reason}" in command.output
+        assert torc.results(workflow_id) == [
+            ("late", 1, "failed", -128),
+            ("late", 2, "completed", 0),
+            ("long", 1, "failed", 152),
+            ("long", 2, "completed", 0),
+        ]
 
 
-@pytest.mark.parametrize("mode", ["direct", "slurm"])
+@pytest.mark.parametrize("mode", _MODES)
 def test_canceled_allocation_hands_the_workflow_over(
     torc: TorcOnSlurm, watch: Watch, mode: Mode
 ) -> None:
@@ -92,9 +102,8 @@ def test_canceled_allocation_hands_the_workflow_over(
 
     The runner of the second one, which is ours, reports the job that it had to stop.
     """
-    lead = {"sigterm_lead_seconds": 1} if mode == "direct" else {}
     jobs = [TorcJob(name="a", command="sleep 900", runtime="PT2M")]
-    workflow_id = torc.run(specification(jobs, TorcAllocations(), mode=mode, execution=lead))
+    workflow_id = torc.run(specification(jobs, TorcAllocations(), mode=mode, execution=_LEAD[mode]))
     for run in (1, 2):
         number = _started(torc, workflow_id)
         command = watch(workflow_id)
@@ -111,32 +120,31 @@ def test_canceled_allocation_hands_the_workflow_over(
             TorcWatchd(torc).run("recover", workflow_id)
 
 
-@pytest.mark.parametrize("mode", ["direct", "slurm"])
-def test_preemption_then_the_walltime_of_our_own_allocation(
-    torc: TorcOnSlurm, watch: Watch, mode: Mode
+def test_preemption_then_the_walltime_of_our_own_allocations(
+    torc: TorcOnSlurm, watch: Watch
 ) -> None:
     """Slurm wakes the runner in time, which reports what it had to stop."""
     job = TorcJob(name="a", command=_in_run("sleep 900", run=2), runtime="PT2M")
-    lead = {"sigterm_lead_seconds": 1} if mode == "direct" else {}
-    workflow = specification(
-        [job], TorcAllocations(partition="preemptible"), mode=mode, execution=lead
-    )
-    workflow_id = torc.run(workflow)
-    first = _started(torc, workflow_id)
-    command = watch(workflow_id)
-    node = torc.cluster.run("squeue", "-h", "-j", str(first), "-o", "%N").strip()
+    place = TorcAllocations(partition="preemptible")
+    workflows = [specification([job], place, mode=mode, execution=_LEAD[mode]) for mode in _MODES]
+    ids = [torc.run(workflow) for workflow in workflows]
+    preempted = [_started(torc, workflow_id) for workflow_id in ids]
+    commands = [watch(workflow_id) for workflow_id in ids]
 
-    torc.cluster.submit("sleep 2", "--exclusive", f"--nodelist={node}")
-    command.until("Recovery initiated")
-    second = _started(torc, workflow_id)
-    _end_soon(torc, second, seconds=62)
+    for number in preempted:
+        torc.cluster.submit("sleep 2", "--exclusive", f"--nodelist={_node(torc, number)}")
+    for command in commands:
+        command.until("Recovery initiated")
+    for workflow_id in ids:
+        _end_soon(torc, _started(torc, workflow_id), seconds=62)
 
-    assert command.end() == 0
-    assert f"interrupted (allocation {first} was preempted), retrying" in command.output
-    [one, two, three] = torc.results(workflow_id)
-    assert (one, three) == (("a", 1, "failed", -128), ("a", 3, "completed", 0))
-    assert two[:3] == ("a", 2, "terminated")
-    assert "interrupted (stopped because its worker had to leave), retrying" in command.output
+    for workflow_id, number, command in zip(ids, preempted, commands, strict=True):
+        assert command.end() == 0
+        assert f"interrupted (allocation {number} was preempted), retrying" in command.output
+        assert "interrupted (stopped because its worker had to leave), retrying" in command.output
+        [one, two, three] = torc.results(workflow_id)
+        assert (one, three) == (("a", 1, "failed", -128), ("a", 3, "completed", 0))
+        assert two[:3] == ("a", 2, "terminated")
 
 
 _BEAT = "while true; do date >beat; sleep 0.2; done"
@@ -154,7 +162,7 @@ def test_failed_node_is_awaited_because_its_jobs_live_on(torc: TorcOnSlurm, watc
     job = TorcJob(name="a", command=_in_run(_BEAT), runtime="PT2M")
     workflow_id = torc.run(specification([job], TorcAllocations()))
     number = _started(torc, workflow_id)
-    node = torc.cluster.run("squeue", "-h", "-j", str(number), "-o", "%N").strip()
+    node = _node(torc, number)
     command = watch(workflow_id)
 
     with torc.cluster.without(node):
