@@ -73,7 +73,7 @@ def test_server_that_is_killed_and_restarted(patient: "Site") -> None:
     patient.server.kill()
     watch.until("Poll failed: ")
     patient.serve()
-    watch.until("The server answers again.")
+    watch.until("Polls succeed again.")
     patient.end_job(0)
 
     assert watch.end() == 0, watch.output
@@ -95,7 +95,7 @@ def test_server_that_answers_nonsense(
         proxy.answer = always(f"HTTP/1.1 {head}\r\nConnection: close\r\n\r\n{body}".encode())
         assert watch.until("Poll failed: ").rstrip("\n").isprintable(), kind
         proxy.answer = forward
-        watch.until("The server answers again.")
+        watch.until("Polls succeed again.")
     patient.end_job(0)
 
     assert watch.end() == 0, watch.output
@@ -111,7 +111,7 @@ def test_server_that_does_not_answer(patient: "Site", make_proxy: Callable[[str]
     proxy.answer = lambda _: bytes(over.wait())
     assert "within 1 s" in watch.until("Poll failed: ")
     proxy.answer = forward
-    watch.until("The server answers again.")
+    watch.until("Polls succeed again.")
     patient.end_job(0)
 
     assert watch.end() == 0, watch.output

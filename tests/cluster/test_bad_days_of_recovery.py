@@ -255,7 +255,7 @@ def test_nothing_is_decided_while_slurm_does_not_answer(ours: Ours, torc: TorcOn
     torc.wait_for_statuses(workflow_id, among={"running"})
     with torc.cluster.without("slurmctld", SIGTERM):
         watch.until("Unable to contact slurm controller")
-    watch.until("answers again")
+    watch.until("succeed again")
     done.touch()
 
     assert watch.end() == 0
@@ -346,7 +346,7 @@ def test_partition_that_is_down_is_waited_for(ours: Ours, torc: TorcOnSlurm) -> 
     line = watch.until("PartitionDown")
     with torc.cluster.without("munged", SIGTERM):  # which is no time to be running: nodes fail
         watch.until("Slurm does not answer squeue")
-    watch.until("answers again")
+    watch.until("succeed again")
     torc.cluster.run("scontrol", "update", "partitionname=down", "state=up")
     try:
         assert watch.end() == 0

@@ -389,7 +389,7 @@ def test_killed_orphan_processes_are_counted(processes: int, words: str) -> None
             events.PollFailed(workflow_id=1, reason="No answer.", retry_in=1.7),
             "Poll failed: No answer. Retrying in 2s.",
         ),
-        (events.PollRecovered(workflow_id=1), "The server answers again."),
+        (events.PollRecovered(workflow_id=1), "Polls succeed again."),
         (
             events.WatchCrashed(workflow_id=1, error="Traceback\n  x\nKeyError: 'a'\n"),
             "Internal error, please report it: KeyError: 'a'",

@@ -138,7 +138,7 @@ def _trouble(event: Event) -> Iterator[str]:
         case events.ServerUnfamiliar():
             yield event.caution
         case events.PollRecovered():
-            yield "The server answers again."
+            yield "Polls succeed again."
         case events.WatchCrashed():
             yield f"Internal error, please report it: {event.error.splitlines()[-1]}"
         case _:
