@@ -4,25 +4,39 @@ Torc's own command line submits the first allocation. What comes later is of our
 wrappers of Slurm's commands that fail in some way.
 """
 
+import json
 import shutil
 import sys
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from signal import SIGKILL
+from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM
 
 import pytest
 
 from tests.rigs.commands import Command, start
+from tests.rigs.slurm_cluster import wait_until
 from tests.rigs.torc_line import Crash, Moment, TorcLine, open_line
 from tests.rigs.torc_on_slurm import TorcAllocations, TorcJob, TorcOnSlurm, specification
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 _PROJECT = Path(__file__).parents[2]
+_PROGRAM = ("-m", "torc_watch")
+# Believes within seconds what it believes after minutes.
+_IMPATIENT = """
+from torc_watch.engine import allocation_notices
+from torc_watch.schedulers.slurm import job_status
+allocation_notices._UNCLEAR_AFTER = 1
+job_status.DOWN_AFTER = 6
+from torc_watch.__main__ import main
+main()
+"""
 _FAILS_ONCE = 'test "$TORC_RUN_ID" -gt 1'
+_UNLESS_TEST = 'case "$*" in *--test-only*) exec "$REAL" "$@";; esac\n'
 # Their allocations have 4 CPUs, so each of them needs one of its own.
 _TWO_JOBS = [TorcJob(name=name, command=_FAILS_ONCE, num_cpus=4) for name in ("first", "second")]
 
@@ -45,12 +59,16 @@ class Ours:
         path = self.wrappers / program
         path.touch(0o755)
         real = shutil.which(program, path=self.torc.cluster.environment["PATH"])
-        path.write_text(f"#!/bin/sh\nREAL={real}\n{script}\n")
+        # What runs in an allocation has the environment of sbatch, but none of these wrappers.
+        path_variable = f"PATH={self.torc.environment['PATH']}"
+        path.write_text(f"#!/bin/sh\nREAL={real}\n{path_variable}\n{script}\n")
 
     def unwrap(self, program: str) -> None:
         (self.wrappers / program).unlink()
 
-    def start(self, *words: str | int | Path, url: str = "") -> Command:
+    def start(
+        self, *words: str | int | Path, url: str = "", program: Sequence[str] = _PROGRAM
+    ) -> Command:
         outer = self.torc.environment
         settings = {
             "PATH": f"{self.wrappers}:{outer['PATH']}",
@@ -62,7 +80,7 @@ class Ours:
             "TORC_WATCHD_SLURM_QUERY_INTERVAL": "1",
         }
         command = start(
-            [sys.executable, "-m", "torc_watch", *map(str, words)],
+            [sys.executable, *program, *map(str, words)],
             self.torc.folder,
             outer | settings,
         )
@@ -70,8 +88,9 @@ class Ours:
         self.commands.append(command)
         return command
 
-    def watch(self, workflow_id: int, *options: str, url: str = "") -> Command:
-        return self.start("watch", workflow_id, "--auto-recover", *options, url=url)
+    def watch(self, workflow_id: int, *, url: str = "", impatient: bool = False) -> Command:
+        program = ["-c", _IMPATIENT] if impatient else _PROGRAM
+        return self.start("watch", workflow_id, "--auto-recover", url=url, program=program)
 
     def _end(self, command: Command) -> None:
         with command.process:  # which closes its pipe
@@ -84,10 +103,11 @@ class Ours:
         queue = self.torc.cluster.run("squeue", "--states=all", status=None)
         return "\n".join([*outputs, queue, self.torc.runner_logs()])
 
-    def allocations(self, workflow_id: int) -> Counter[str]:
+    def allocations(self) -> Counter[str]:
         """How many jobs of Slurm have each token that a round of recovery gave."""
+        tokens = {script.stem for script in self.torc.output_folder.glob("tw*.sh")}
         names = self.torc.cluster.run("squeue", "-h", "--states=all", "--format=%j").split()
-        return Counter(name for name in names if name.startswith(f"tw{workflow_id}-"))
+        return Counter(name for name in names if name in tokens)
 
 
 @pytest.fixture
@@ -100,9 +120,13 @@ def ours(torc: TorcOnSlurm) -> Iterator[Ours]:
         sys.stdout.write(ours.report())  # shown if the test fails
 
 
-def _failed(torc: TorcOnSlurm, allocations: TorcAllocations | None = None) -> int:
-    """A workflow whose two jobs have failed, as they do in the first run."""
-    workflow_id = torc.run(specification(_TWO_JOBS, allocations or TorcAllocations()))
+def _failed(
+    torc: TorcOnSlurm,
+    allocations: TorcAllocations | None = None,
+    jobs: Sequence[TorcJob] = _TWO_JOBS,
+) -> int:
+    """A workflow whose jobs have failed, as they do in the first run."""
+    workflow_id = torc.run(specification(jobs, allocations or TorcAllocations()))
     torc.wait_for_statuses(workflow_id)
     torc.wait_for_allocations(workflow_id, "complete")
     return workflow_id
@@ -133,8 +157,7 @@ def _killed_watch(ours: Ours, line: TorcLine, workflow_id: int, where: str, when
     is_command = not where.startswith("POST")
     if is_command:
         real = '"$REAL" "$@"\n' if when == "after" else ""
-        test_only = 'case "$*" in *--test-only*) exec "$REAL" "$@";; esac\n'
-        ours.wrap(where, f"{test_only}{real}kill -KILL $PPID\n")
+        ours.wrap(where, f"{_UNLESS_TEST}{real}kill -KILL $PPID\n")
     watch = ours.watch(workflow_id, url=line.url)
     if not is_command:
         line.crash = Crash(watch.process.pid, where, when)
@@ -151,14 +174,14 @@ def test_process_that_is_killed_anywhere_submits_each_allocation_once(
     with open_line(torc.url) as line:
         for where, when, allocations, rows in _CRASHES:
             _killed_watch(ours, line, workflow_id, where, when)
-            assert ours.allocations(workflow_id).total() == allocations, (where, when)
+            assert ours.allocations().total() == allocations, (where, when)
             assert len(torc.allocations(workflow_id)) - len(before) == rows, (where, when)
 
         watch = ours.watch(workflow_id, url=line.url)
         _let_idle_workers_end(torc, workflow_id)
         assert watch.end() == 0, watch.output
 
-    assert list(ours.allocations(workflow_id).values()) == [1, 1]
+    assert list(ours.allocations().values()) == [1, 1]
     assert torc.results(workflow_id) == [
         ("first", 1, "failed", 1),
         ("first", 2, "completed", 0),
@@ -182,3 +205,172 @@ def test_what_a_killed_process_left_is_canceled_if_the_user_canceled_the_workflo
 
     assert f"Workflow {workflow_id} was canceled." in watch.output
     assert not torc.cluster.run("squeue", "-h")
+
+
+def _waits_for(path: Path) -> TorcJob:
+    """A job that fails once, and then runs until there is this file."""
+    waits = f"{_FAILS_ONCE} && until test -e {path}; do sleep 0.1; done"
+    return TorcJob(name="first", command=waits)
+
+
+def _wait_for(path: Path) -> None:
+    wait_until(path.exists, str(path))
+
+
+def test_nothing_is_decided_while_slurm_does_not_answer(ours: Ours, torc: TorcOnSlurm) -> None:
+    """A submission that timed out is looked up; then the controller is down."""
+    asked, go, done = (torc.folder / name for name in ("asked", "go", "done"))
+    workflow_id = _failed(torc, jobs=[_waits_for(done)])
+    wait = f"touch {asked}; until test -e {go}; do sleep 0.1; done"
+    ours.wrap("sbatch", f'{_UNLESS_TEST}{wait}\nexec "$REAL" "$@"')
+
+    watch = ours.watch(workflow_id)
+    _wait_for(asked)
+    torc.cluster.send_signal("slurmctld", SIGSTOP)
+    go.touch()
+    try:
+        watch.until(
+            "Slurm does not answer sbatch: sbatch: error: Batch job submission failed: Sock"
+        )
+    finally:
+        torc.cluster.send_signal("slurmctld", SIGCONT)
+    watch.until("Recovery initiated")
+    torc.wait_for_statuses(workflow_id, among={"running"})
+    with torc.cluster.without("slurmctld", SIGTERM):
+        watch.until("Unable to contact slurm controller")
+    watch.until("answers again")
+    done.touch()
+
+    assert watch.end() == 0
+    assert list(ours.allocations().values()) == [1]
+    assert "no workers" not in watch.output
+
+
+def test_recovery_without_accounting(ours: Ours, torc: TorcOnSlurm) -> None:
+    """Of an allocation whose worker was killed, and left its job running."""
+    command = f"{_FAILS_ONCE} || kill -KILL $PPID"
+    job = TorcJob(name="first", command=command)
+    with torc.cluster.without("slurmdbd"):
+        workflow_id = torc.run(specification([job], TorcAllocations()))
+        wait_until(lambda: not torc.cluster.run("squeue", "-h"), "the end of the allocation")
+        assert torc.statuses(workflow_id) == {"first": "running"}
+
+        watch = ours.watch(workflow_id, impatient=True)
+        watch.until("may have ended or not: Slurm does not answer sacct")
+        assert watch.end() == 0
+
+    assert "accounting has not answered for minutes" in watch.output
+    assert list(ours.allocations().values()) == [1]
+
+
+def test_refused_allocation_is_handed_over_until_its_row_is_corrected(
+    ours: Ours, torc: TorcOnSlurm
+) -> None:
+    workflow_id = _failed(torc, TorcAllocations(walltime="00:20:00"))
+    (row,) = torc.rows("/slurm_schedulers", workflow_id)
+    commands = iter(["watch", "recover", "recover"])
+    for change, reason in (
+        ({"account": "nobody"}, "Invalid account or account/partition combination specified"),
+        ({"qos": "best"}, "Invalid qos specification"),
+        ({"qos": "limited"}, "QOSMaxWallDurationPerJobLimit"),
+    ):
+        torc.ask("PUT", f"/slurm_schedulers/{row['id']}", row | change)
+        options = ["--auto-recover"] if (command := next(commands)) == "watch" else []
+        refused = ours.start(command, workflow_id, *options)
+        assert refused.end() == 1
+        assert reason in refused.output
+        assert f"until `torc-watchd recover {workflow_id}`" in refused.output
+        assert set(torc.statuses(workflow_id).values()) == {"ready"}
+        assert not ours.allocations()
+
+    torc.ask("PUT", f"/slurm_schedulers/{row['id']}", row | {"qos": "normal"})
+    assert ours.start("recover", workflow_id).end() == 0
+    torc.wait_for_statuses(workflow_id, among={"completed"})
+    assert list(ours.allocations().values()) == [1, 1]
+
+
+def test_limit_of_a_qos_cuts_a_plan_short(ours: Ours, torc: TorcOnSlurm) -> None:
+    """It lets two jobs be submitted, which run what is planned for four."""
+    jobs = [TorcJob(name=f"job_{n}", command=_FAILS_ONCE, num_cpus=2) for n in range(4)]
+    limited = TorcAllocations(qos="limited", mem="1000M", extra="--cpus-per-task=2")
+    workflow_id = _failed(torc, limited, jobs)
+
+    watch = ours.watch(workflow_id)
+    line = watch.until("Submitted 2 of 4 allocations")
+    _let_idle_workers_end(torc, workflow_id)
+
+    assert "QOSMaxSubmitJobPerUserLimit" in line
+    assert watch.end() == 0
+    assert list(ours.allocations().values()) == [1, 1]
+
+
+def test_allocation_that_never_starts_is_handed_over(ours: Ours, torc: TorcOnSlurm) -> None:
+    """Torc submitted it. What `recover` submits in its place is as long as the partition allows."""
+    job = TorcJob(name="first", command="true")
+    too_long = TorcAllocations(partition="short", walltime="01:00:00")
+    workflow_id = torc.run(specification([job], too_long))
+    (number,) = torc.allocations(workflow_id)
+
+    watch = ours.watch(workflow_id)
+    assert watch.end() == 4
+    assert f"Allocation {number}: will never start (PartitionTimeLimit)" in watch.output
+
+    torc.cluster.run("scancel", str(number))
+    recover = ours.start("recover", workflow_id)
+    assert recover.end() == 0
+    assert torc.wait_for_statuses(workflow_id) == {"first": "completed"}
+
+
+def test_partition_that_is_down_is_waited_for(ours: Ours, torc: TorcOnSlurm) -> None:
+    job = TorcJob(name="first", command="true")
+    workflow_id = torc.run(specification([job], TorcAllocations(partition="down")))
+
+    watch = ours.watch(workflow_id)
+    line = watch.until("PartitionDown")
+    with torc.cluster.without("munged", SIGTERM):  # which is no time to be running: nodes fail
+        watch.until("Slurm does not answer squeue")
+    watch.until("answers again")
+    torc.cluster.run("scontrol", "update", "partitionname=down", "state=up")
+    try:
+        assert watch.end() == 0
+    finally:
+        torc.cluster.run("scontrol", "update", "partitionname=down", "state=down")
+
+    assert "cannot start now (PartitionDown): its partition is closed" in line
+
+
+def test_commands_of_a_site_that_are_slow_and_talk(ours: Ours, torc: TorcOnSlurm) -> None:
+    """Other workflows, and the user's commands, do not wait for them."""
+    banner = 'echo "Welcome | to | Stampede3"; echo 2026; echo "7|jobs wait"'
+    for program in ("sbatch", "sacct", "scancel", "scontrol", "sinfo"):
+        ours.wrap(program, f'{banner}; exec "$REAL" "$@"')
+    ours.wrap("squeue", f'{banner}; sleep 8; exec "$REAL" "$@"')
+    done = torc.folder / "done"
+    slow, local = _failed(torc, jobs=[_waits_for(done)]), _failed_here(torc)
+
+    daemon = ours.start("run")
+    assert ours.start("add", slow, "--auto-recover").end() == 0
+    torc.wait_for_statuses(slow, among={"running"})
+    began = time.monotonic()
+    assert ours.start("add", local, "--auto-recover").end() == 0
+    daemon.until(f"[{local}] Ended: succeeded")
+    assert time.monotonic() - began < 8
+    began = time.monotonic()
+    assert ours.start("list").end() == 0
+    assert time.monotonic() - began < 4
+    done.touch()
+    daemon.until(f"[{slow}] Ended: succeeded")
+
+    assert daemon.interrupt(SIGTERM) == 0
+    assert list(ours.allocations().values()) == [1]
+
+
+def _failed_here(torc: TorcOnSlurm) -> int:
+    """A workflow without anything of Slurm's, whose job has failed."""
+    job = TorcJob(name="here", command="test -e again || { touch again; exit 3; }")
+    workflow = specification([job], TorcAllocations(number=0)) | {"slurm_schedulers": []}
+    path = torc.folder / "local.yaml"
+    path.write_text(json.dumps(workflow))
+    workflow_id = torc.create(path)
+    torc.try_torc("run", workflow_id, "--output-dir", str(torc.output_folder))
+    return workflow_id

@@ -1,6 +1,7 @@
 """scripts/playground, which a user watches, and ends with Ctrl-C."""
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -38,6 +39,7 @@ def test_tutorial_is_recovered_and_nothing_is_left(cluster: SlurmCluster, is_rea
     assert status == 0, play.output
     assert not logs.exists()
     wait_until(lambda: not _processes_of(state), "the end of the daemon and what it started")
+    shutil.rmtree(Path(state).parent)
 
 
 def _processes_of(state: str) -> list[Process]:

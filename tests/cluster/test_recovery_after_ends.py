@@ -9,17 +9,19 @@ import getpass
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from contextlib import ExitStack
 
 import pytest
 
-from tests.rigs.commands import Command, start
+from tests.rigs.commands import Command
 from tests.rigs.torc_on_slurm import Mode, TorcAllocations, TorcJob, TorcOnSlurm, specification
+from tests.rigs.torc_watchd import TorcWatchd
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(100)]
 
-_PROJECT = Path(__file__).parents[2]
+_MODES: tuple[Mode, ...] = ("direct", "slurm")
+# In direct mode the runner has to be done with its jobs before Slurm kills it.
+_LEAD: dict[Mode, dict[str, int]] = {"direct": {"sigterm_lead_seconds": 1}, "slurm": {}}
 _HOG = "python3 -c 'bytearray(400 * 2**20)'"
 
 Watch = Callable[[int], Command]
@@ -33,36 +35,27 @@ def _in_run(first: str, then: str = "true", *, run: int = 1) -> str:
 @pytest.fixture
 def watch(torc: TorcOnSlurm) -> Iterator[Watch]:
     """Starts a watch that recovers. What it printed is shown if the test fails."""
+    ours, started = TorcWatchd(torc), list[Command]()
     with ExitStack() as stack:
-        yield lambda workflow_id: stack.enter_context(_watching(torc, workflow_id))
 
+        def begin(workflow_id: int) -> Command:
+            words = ("watch", workflow_id, "--auto-recover", "--poll-interval", "1")
+            started.append(stack.enter_context(ours.running(*words)))
+            return started[-1]
 
-@contextmanager
-def _watching(torc: TorcOnSlurm, workflow_id: int) -> Iterator[Command]:
-    options = ("--auto-recover", "--poll-interval", "1", "--output-dir", torc.output_folder)
-    words = (sys.executable, "-m", "torc_watch", "watch", str(workflow_id), *options)
-    settings = {
-        "PYTHONPATH": str(_PROJECT),
-        "XDG_STATE_HOME": str(torc.folder / "state"),
-        "TORC_WATCHD_SLURM_QUERY_INTERVAL": "1",
-    }
-    command = start(words, torc.folder, torc.environment | settings)
-    try:
-        yield command
-    finally:
-        if command.process.poll() is None:
-            command.kill()
-        assert command.process.stdout is not None
-        command.process.stdout.close()
-        fields = "JobID,JobName,State,ExitCode,Start,End"
-        ends = torc.cluster.run("sacct", "-P", "-D", "-o", fields, status=None)
-        sys.stdout.write(f"{command.output}\n{torc.runner_logs()}\n{ends}")
+        yield begin
+    for command in started:
+        sys.stdout.write(ours.report(command.output))
 
 
 def _started(torc: TorcOnSlurm, workflow_id: int, *names: str) -> int:
     """Waits until the jobs run; the number of the allocation that was submitted last."""
     torc.wait_for_statuses(workflow_id, *names, among={"running"})
     return max(torc.allocations(workflow_id))
+
+
+def _node(torc: TorcOnSlurm, number: int) -> str:
+    return torc.cluster.run("squeue", "-h", "-j", str(number), "-o", "%N").strip()
 
 
 def _end_soon(torc: TorcOnSlurm, number: int, *, seconds: int) -> None:
@@ -75,76 +68,83 @@ def _require_cgroups(torc: TorcOnSlurm) -> None:
         pytest.skip("without cgroups no job ends as OUT_OF_MEMORY")
 
 
-@pytest.mark.parametrize("mode", ["direct", "slurm"])
-def test_walltime_of_torcs_own_allocation(torc: TorcOnSlurm, watch: Watch, mode: Mode) -> None:
+def test_walltime_of_torcs_own_allocations(torc: TorcOnSlurm, watch: Watch) -> None:
+    """A job that had all its run time gets more; one that began late runs again as it is."""
     jobs = [
         TorcJob(name="long", command=_in_run("sleep 900"), runtime="PT10S"),
         TorcJob(name="late", command=_in_run("sleep 900"), runtime="PT2M"),
     ]
-    workflow_id = torc.run(specification(jobs, TorcAllocations(), mode=mode))
-    number = _started(torc, workflow_id)
-    command = watch(workflow_id)
+    ids = [torc.run(specification(jobs, TorcAllocations(), mode=mode)) for mode in _MODES]
+    numbers = [_started(torc, workflow_id) for workflow_id in ids]
+    commands = [watch(workflow_id) for workflow_id in ids]
 
-    _end_soon(torc, number, seconds=10)
+    for number in numbers:
+        _end_soon(torc, number, seconds=10)
 
-    assert command.end() == 0
-    assert "Job 1 (long): Timeout detected" in command.output
-    assert f"Job 2 (late): interrupted (allocation {number} ran out of time after" in command.output
-    assert torc.results(workflow_id) == [
-        ("late", 1, "failed", -128),
-        ("late", 2, "completed", 0),
-        ("long", 1, "failed", 152),
-        ("long", 2, "completed", 0),
-    ]
+    for workflow_id, number, command in zip(ids, numbers, commands, strict=True):
+        assert command.end() == 0
+        assert "(long): Timeout detected" in command.output
+        reason = f"interrupted (allocation {number} ran out of time after"
+        assert f"(late): {reason}" in command.output
+        assert torc.results(workflow_id) == [
+            ("late", 1, "failed", -128),
+            ("late", 2, "completed", 0),
+            ("long", 1, "failed", 152),
+            ("long", 2, "completed", 0),
+        ]
 
 
-@pytest.mark.parametrize("mode", ["direct", "slurm"])
+@pytest.mark.parametrize("mode", _MODES)
 def test_canceled_allocation_hands_the_workflow_over(
     torc: TorcOnSlurm, watch: Watch, mode: Mode
 ) -> None:
-    """Also by the user who watches: whoever cancels an allocation means it."""
-    workflow_id = torc.run(
-        specification([TorcJob(name="a", command="sleep 900")], TorcAllocations(), mode=mode)
-    )
-    number = _started(torc, workflow_id)
-    command = watch(workflow_id)
-    command.until("Watching workflow")
+    """Also by the user who watches: whoever cancels an allocation means it.
 
-    torc.cluster.run("scancel", str(number))
+    The runner of the second one, which is ours, reports the job that it had to stop.
+    """
+    jobs = [TorcJob(name="a", command="sleep 900", runtime="PT2M")]
+    workflow_id = torc.run(specification(jobs, TorcAllocations(), mode=mode, execution=_LEAD[mode]))
+    for run in (1, 2):
+        number = _started(torc, workflow_id)
+        command = watch(workflow_id)
+        command.until("Watching workflow")
 
-    assert command.end() == 1
-    assert f"Allocation {number} was canceled by {getpass.getuser()}" in command.output
-    assert f"torc-watchd recover {workflow_id}" in command.output
-    assert torc.statuses(workflow_id) == {"a": "running"}
-    assert list(torc.allocations(workflow_id)) == [number]
+        torc.cluster.run("scancel", str(number))
+
+        assert command.end() == 1
+        assert f"Allocation {number} was canceled by {getpass.getuser()}" in command.output
+        assert f"torc-watchd recover {workflow_id}" in command.output
+        assert len(torc.allocations(workflow_id)) == run
+        if run == 1:
+            assert torc.statuses(workflow_id) == {"a": "running"}
+            TorcWatchd(torc).run("recover", workflow_id)
 
 
-@pytest.mark.parametrize("mode", ["direct", "slurm"])
-def test_preemption_then_the_walltime_of_our_own_allocation(
-    torc: TorcOnSlurm, watch: Watch, mode: Mode
+def test_preemption_then_the_walltime_of_our_own_allocations(
+    torc: TorcOnSlurm, watch: Watch
 ) -> None:
     """Slurm wakes the runner in time, which reports what it had to stop."""
     job = TorcJob(name="a", command=_in_run("sleep 900", run=2), runtime="PT2M")
-    lead = {"sigterm_lead_seconds": 1} if mode == "direct" else {}
-    workflow = specification(
-        [job], TorcAllocations(partition="preemptible"), mode=mode, execution=lead
-    )
-    workflow_id = torc.run(workflow)
-    first = _started(torc, workflow_id)
-    command = watch(workflow_id)
-    node = torc.cluster.run("squeue", "-h", "-j", str(first), "-o", "%N").strip()
+    place = TorcAllocations(partition="preemptible")
+    workflows = [specification([job], place, mode=mode, execution=_LEAD[mode]) for mode in _MODES]
+    ids = [torc.run(workflow) for workflow in workflows]
+    preempted = [_started(torc, workflow_id) for workflow_id in ids]
+    commands = [watch(workflow_id) for workflow_id in ids]
 
-    torc.cluster.submit("sleep 2", "--exclusive", f"--nodelist={node}")
-    command.until("Recovery initiated")
-    second = _started(torc, workflow_id)
-    _end_soon(torc, second, seconds=62)
+    for number in preempted:
+        torc.cluster.submit("sleep 2", "--exclusive", f"--nodelist={_node(torc, number)}")
+    for command in commands:
+        command.until("Recovery initiated")
+    for workflow_id in ids:
+        _end_soon(torc, _started(torc, workflow_id), seconds=62)
 
-    assert command.end() == 0
-    assert f"interrupted (allocation {first} was preempted), retrying" in command.output
-    [one, two, three] = torc.results(workflow_id)
-    assert (one, three) == (("a", 1, "failed", -128), ("a", 3, "completed", 0))
-    assert two[:3] == ("a", 2, "terminated")
-    assert "Allocation" in command.output
+    for workflow_id, number, command in zip(ids, preempted, commands, strict=True):
+        assert command.end() == 0
+        assert f"interrupted (allocation {number} was preempted), retrying" in command.output
+        assert "interrupted (stopped because its worker had to leave), retrying" in command.output
+        [one, two, three] = torc.results(workflow_id)
+        assert (one, three) == (("a", 1, "failed", -128), ("a", 3, "completed", 0))
+        assert two[:3] == ("a", 2, "terminated")
 
 
 _BEAT = "while true; do date >beat; sleep 0.2; done"
@@ -162,7 +162,7 @@ def test_failed_node_is_awaited_because_its_jobs_live_on(torc: TorcOnSlurm, watc
     job = TorcJob(name="a", command=_in_run(_BEAT), runtime="PT2M")
     workflow_id = torc.run(specification([job], TorcAllocations()))
     number = _started(torc, workflow_id)
-    node = torc.cluster.run("squeue", "-h", "-j", str(number), "-o", "%N").strip()
+    node = _node(torc, number)
     command = watch(workflow_id)
 
     with torc.cluster.without(node):

@@ -244,6 +244,25 @@ async def test_silence_about_an_end_is_reported_when_it_lasts(
         ] * times
 
 
+@pytest.mark.parametrize(
+    ("polls", "verdict"), [(3, Verdict.RESUBMITTED), (100, Verdict.HANDED_OVER)]
+)
+async def test_one_round_alone_waits_for_late_accounting(
+    open_site: "OpenSite", polls: int, verdict: Verdict
+) -> None:
+    """As right after the user has canceled what is left."""
+    late = AllocationStatus(state=AllocationState.UNKNOWN, detail="accounting is late")
+    async with open_site(scheduler_type="slurm") as site:
+        workflow_id = await end_of_first_worker(site, "a")
+        delaying = DelayingScheduler(
+            site.scheduler, "statuses", SILENT, times=0, answers=[late] * polls
+        )
+        ended = await site.watch(workflow_id, delaying, once=True, poll_interval=1)
+        assert ended.verdict is verdict
+        assert len(site.seen(events.Polled)) < 60
+        assert len(site.seen(events.AllocationsUnclear)) == 1
+
+
 async def test_canceled_allocation_that_would_never_have_started_is_submitted_again(
     open_site: "OpenSite",
 ) -> None:

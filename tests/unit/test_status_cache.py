@@ -129,7 +129,7 @@ async def test_all_watches_share_one_query_in_a_cycle(
 async def test_watches_that_poll_all_the_time_cause_a_query_per_age(
     cache: StatusCache, scheduler: SlowScheduler
 ) -> None:
-    """They begin one after the other, then poll whenever no other does, as the throttle says."""
+    """They begin one after the other, and then poll when few others do, as the throttle says."""
     choice = random.Random(1)  # noqa: S311
 
     async def watch(number: int) -> None:

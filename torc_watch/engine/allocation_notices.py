@@ -14,6 +14,10 @@ from torc_watch.engine.messages import Watch
 # Seconds for which it may be unknown whether an allocation has ended: accounting is always late.
 _UNCLEAR_AFTER = 60.0
 
+# One round alone waits as long: longer than accounting takes for an end, such as that of an
+# allocation that its user has just canceled, and than the usual interval of status queries.
+_KNOWN_WITHIN = 45.0
+
 _Known = tuple[Allocation, AllocationStatus]
 
 
@@ -22,6 +26,14 @@ def allocation_notices(watch: Watch, observation: Observation) -> Iterator[Event
     yield from _unstartable(watch, observation)
     yield from _waiting(watch, observation)
     yield from _unclear(watch, observation)
+
+
+def may_soon_be_known(watch: Watch, observation: Observation) -> bool:
+    """Whether only allocations are left that may have ended, and that for no long time."""
+    states = {status.state for _, status in observation.allocations}
+    if AllocationState.ALIVE in states or watch.unclear_since is None:
+        return False
+    return anyio.current_time() - watch.unclear_since < _KNOWN_WITHIN
 
 
 def _unstartable(watch: Watch, observation: Observation) -> Iterator[Event]:
@@ -65,7 +77,8 @@ def _unclear(watch: Watch, observation: Observation) -> Iterator[Event]:
         return
     if watch.unclear_since is None:
         watch.unclear_since = now
-    if now - watch.unclear_since < _UNCLEAR_AFTER or watch.has_told_unclear:
+    patience = 0.0 if watch.request.once else _UNCLEAR_AFTER
+    if now - watch.unclear_since < patience or watch.has_told_unclear:
         return
     watch.has_told_unclear = True
     yield events.AllocationsUnclear(

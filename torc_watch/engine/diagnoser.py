@@ -18,7 +18,7 @@ from torc_watch.core.events import Event, FailedJob, Verdict, WatchEnded
 from torc_watch.core.job_output import stdio_name
 from torc_watch.core.model import JobCounts
 from torc_watch.core.recovery_round import Skip, Step
-from torc_watch.engine.allocation_notices import allocation_notices
+from torc_watch.engine.allocation_notices import allocation_notices, may_soon_be_known
 from torc_watch.engine.failure_search import FailureSearch
 from torc_watch.engine.messages import (
     Decision,
@@ -63,7 +63,8 @@ class Diagnoser:
         if state is WorkflowState.WORKING:
             watch.at_rest_since = None
             if watch.request.once:
-                return _still_running(watch.workflow_id)
+                is_soon_known = may_soon_be_known(watch, observation)
+                return KeepWatching() if is_soon_known else _still_running(watch.workflow_id)
             return await self._await_nodes(poll)
         watch.nodes_awaited_since = None
         return await self._assess_at_rest(poll, state)

@@ -73,10 +73,15 @@ def failure(program: str, result: CommandResult) -> SchedulerError | None:
         )
     if errors:
         return SchedulerError(
-            f"{program} failed with status {result.status}: {' / '.join(errors[-_ERROR_LINES:])}. "
-            f"Run {program} by hand on this login node to find out why."
+            f"{program} failed with status {result.status}: {' / '.join(errors[-_ERROR_LINES:])}."
+            f"{advice(program)}"
         )
     return None
+
+
+def advice(program: str) -> str:
+    """What the message of an error ends with."""
+    return f" Run {program} by hand on this login node to find out why."
 
 
 def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:

@@ -19,7 +19,12 @@ from torc_watch.schedulers.slurm.job_names import JobNames
 from torc_watch.schedulers.slurm.job_script import CLAIM_PAUSE, RunnerSettings, job_script
 from torc_watch.schedulers.slurm.job_status import step_ends
 from torc_watch.schedulers.slurm.partition_table import PARTITION_OPTIONS, parse_partitions
-from torc_watch.schedulers.slurm.slurm_commands import INVALID_NUMBER, NO_ACCOUNTING, run_slurm
+from torc_watch.schedulers.slurm.slurm_commands import (
+    INVALID_NUMBER,
+    NO_ACCOUNTING,
+    advice,
+    run_slurm,
+)
 from torc_watch.schedulers.slurm.slurm_query import ask
 from torc_watch.schedulers.slurm.status_query import StatusQuery
 from torc_watch.schedulers.slurm.step_query import query_steps
@@ -79,7 +84,12 @@ class SlurmScheduler:
         except SchedulerUnreachable:
             raise
         except SchedulerError as error:
-            raise SchedulerError(f"Slurm refused an allocation: {error} See {script}.") from error
+            reason = str(error).removesuffix(advice("sbatch"))
+            raise SchedulerError(
+                f"Slurm refused an allocation: {reason} Its script is {script}. Correct the "
+                "workflow's Slurm scheduler on the server, or have the limit raised; the jobs "
+                f"stay as they are until `torc-watchd recover {work.workflow_id}`."
+            ) from error
         number = submitted_number(answer)
         await self._remember({spec.token: number})
         return number
