@@ -38,9 +38,9 @@ from torc_watch.core.events import Event, WatchEnded
 from torc_watch.core.model import Allocation, JobStatus, Requirements
 from torc_watch.core.recovery_round import RecoverySettings
 from torc_watch.core.units import GIB, MIB
+from torc_watch.engine.allocation_submission import submit_allocations
 from torc_watch.engine.journal import Journal
 from torc_watch.engine.messages import EngineContext, WatchRequest
-from torc_watch.engine.submission import submit_allocations
 from torc_watch.engine.supervisor import watch_workflow
 from torc_watch.sandbox.server import ServerSettings, open_server
 from torc_watch.schedulers.base import Scheduler, WorkerAssignment

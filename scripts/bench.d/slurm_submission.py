@@ -13,7 +13,7 @@ from torc_watch.app.composition import slurm_scheduler
 from torc_watch.config.settings import Settings
 from torc_watch.core.allocation import AllocationSpec
 from torc_watch.core.units import MIB
-from torc_watch.engine.submission import submit_allocations
+from torc_watch.engine.allocation_submission import submit_allocations
 from torc_watch.schedulers.base import WorkerAssignment
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.transport import Connection, Transport

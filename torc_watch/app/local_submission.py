@@ -11,7 +11,7 @@ from torc_watch.config.settings import Settings
 from torc_watch.core.allocation import AllocationShape, AllocationSpec
 from torc_watch.core.allocation_tokens import allocation_token, token_stem
 from torc_watch.core.errors import SchedulerError
-from torc_watch.engine.submission import submit_allocations
+from torc_watch.engine.allocation_submission import submit_allocations
 from torc_watch.schedulers.base import WorkerAssignment
 from torc_watch.schedulers.local.local_scheduler import LocalScheduler
 from torc_watch.spec.spec_file import read_spec

@@ -10,8 +10,8 @@ from torc_watch.core.scheduler_choice import SchedulerChoice, chosen_type, probl
 from torc_watch.core.situation import Situation
 from torc_watch.engine.messages import Diagnosis
 from torc_watch.schedulers.cluster import Cluster
-from torc_watch.torc.actions import list_scheduling_actions
 from torc_watch.torc.client import TorcClient
+from torc_watch.torc.scheduling_actions import list_scheduling_actions
 
 _WAITING = (JobStatus.UNINITIALIZED, JobStatus.BLOCKED, JobStatus.READY, JobStatus.CANCELED)
 

@@ -22,8 +22,8 @@ from torc_watch.core.diagnosis import Cause
 from torc_watch.core.errors import Conflict, HookFailed
 from torc_watch.core.model import Job, JobCounts, JobStatus
 from torc_watch.core.recovery_round import Plan, Step
+from torc_watch.engine.allocation_submission import cancel_planned, submit_planned
 from torc_watch.engine.messages import EngineContext, Watch
-from torc_watch.engine.submission import cancel_planned, submit_planned
 from torc_watch.host.subprocesses import start_session
 from torc_watch.torc.concurrency import gather
 from torc_watch.torc.requests import NewRequirements

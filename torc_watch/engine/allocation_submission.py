@@ -18,9 +18,9 @@ from torc_watch.core.recovery_round import Plan
 from torc_watch.engine.messages import EngineContext
 from torc_watch.schedulers.base import Scheduler, WorkerAssignment
 from torc_watch.schedulers.cluster import StatusCache
-from torc_watch.torc.actions import claim_action, list_scheduling_actions
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.concurrency import gather
+from torc_watch.torc.scheduling_actions import claim_action, list_scheduling_actions
 
 _CONFIG_NAME = "torc-watch"
 
