@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
+from tests.rigs.watches import watch_all
 from torc_watch.core import events
 from torc_watch.core.allocation import (
     AllocationSpec,
@@ -110,6 +111,18 @@ class SharedScheduler(FailingScheduler):
     async def find(self, tokens: Collection[str]) -> dict[str, int]:
         await self.scheduler.cancel(self.scheduler.numbers[next(iter(tokens))])
         return self.found
+
+
+@dataclass
+class SlowScheduler(FailingScheduler):
+    """Takes 40 seconds to say anything; ``queries`` counts how often it was asked."""
+
+    queries: int = 0
+
+    async def statuses(self, numbers: Collection[int]) -> dict[int, AllocationStatus]:
+        self.queries += 1
+        await anyio.sleep(40)
+        return await super().statuses(numbers)
 
 
 async def end_of_first_worker(site: "Site", *jobs: str) -> int:
@@ -259,6 +272,25 @@ async def test_allocation_that_never_starts_is_reported_once_beside_others(
         assert len(site.seen(events.Polled)) > 10
         (reported,) = site.seen(events.AllocationUnstartable)
         assert reported.status.detail == "PartitionTimeLimit"
+
+
+async def test_slow_query_is_one_for_all_workflows_and_delays_no_poll(
+    open_site: "OpenSite",
+) -> None:
+    """However few may poll the server at once."""
+    async with open_site(scheduler_type="slurm") as site:
+        site.scheduler.endings = {"a": [(0, None, 1e5)]}
+        workflow_ids = [await site.submit(["a"]) for _ in range(20)]
+        alone = await site.submit(["b"], allocations=0)
+        slow = SlowScheduler(site.scheduler, "statuses", SILENT, times=0)
+        requests = [site.request(number) for number in (*workflow_ids, alone)]
+        async with site.context(slow) as context:
+            with anyio.move_on_after(99):  # of two queries: most watches begin during the first
+                await watch_all(requests, context)
+        first, *rest = [event.workflow_id for event in site.seen(events.Polled)]
+        assert first == alone
+        assert {*rest} >= {*workflow_ids}
+        assert slow.queries <= 3
 
 
 async def test_what_allocations_wait_for_is_reported_once(open_site: "OpenSite") -> None:

@@ -145,6 +145,7 @@ class Watcher:
                 with_counts=request.show_job_counts,
                 max_age=request.poll_interval / 2,  # at each poll of its own a watch has news
                 silent_nodes_are_off=request.once,
+                while_asking=self._throttle.lend_slot,
             )
         if observation.counts is not None:
             context.report(
@@ -259,6 +260,20 @@ class ServerThrottle:
                 await anyio.sleep_until(self._not_before)
                 async with self._track_outage():
                     yield
+
+    @asynccontextmanager
+    async def lend_slot(self) -> AsyncIterator[None]:
+        """Lends the caller's slot to other polls while it waits for something else.
+
+        A squeue that takes long would delay workflows that have nothing of Slurm's; and all that
+        wait for it together are served by one.
+        """
+        self._polls.release()
+        try:
+            yield
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._polls.acquire()
 
     def next_poll_delay(self, interval: float, *, is_first: bool) -> float:
         """Seconds, about ``interval``, until a poll at a time with the fewest other polls."""

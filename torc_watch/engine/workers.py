@@ -1,7 +1,7 @@
 """The workers of a workflow: observed, and their jobs released when they are dead."""
 
-from collections.abc import Awaitable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -26,9 +26,11 @@ async def observe(
     with_counts: bool,
     max_age: float,
     silent_nodes_are_off: bool = False,
+    while_asking: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
 ) -> Observation:
     """What server and schedulers say now; the schedulers' word is at most ``max_age`` s old.
 
+    ``while_asking`` is entered while a scheduler is asked, which may take long.
     ``silent_nodes_are_off`` where the user says so, by asking for a round of recovery. Raises
     SchedulerError, ServerError, and NotFound for a deleted workflow.
     """
@@ -39,7 +41,8 @@ async def observe(
         for allocation in await client.list_allocations(workflow_id)
         if allocation.is_open
     ]
-    statuses = await cluster.statuses(allocations, max_age=max_age)
+    async with while_asking():
+        statuses = await cluster.statuses(allocations, max_age=max_age)
     if silent_nodes_are_off:
         statuses = tuple((each, _without_silent_nodes(status)) for each, status in statuses)
     observation = Observation(workflow=workflow, counts=counts, allocations=statuses)
