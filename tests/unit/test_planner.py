@@ -31,7 +31,7 @@ REFUSAL = Refusal(kind=RefusalKind.STUCK, reason="There is nothing to restart.")
     ("answer", "text", "status"),
     [
         (WorkflowState.FINISHED, "Every job of workflow 42 is completed", 0),
-        (WorkflowState.WORKING, "Workflow 42 still has workers", 0),
+        (WorkflowState.WORKING, "Workflow 42 still has workers, or waits", 0),
         (WorkflowState.UNSTARTABLE, "of workflow 42 will never start: cancel them", 0),
         (WorkflowState.CANCELED, "Workflow 42 was canceled", 0),
         (WorkflowState.ARCHIVED, "Workflow 42 is archived", 0),

@@ -11,7 +11,9 @@ from torc_watch.render.transcript import allocation_texts, jobs_text, left_alone
 PlanResult = Plan | Refusal | WorkflowState
 
 _NOTHING_TO_RECOVER = {
-    WorkflowState.WORKING: "Workflow {} still has workers: there is nothing to recover yet.",
+    WorkflowState.WORKING: (
+        "Workflow {} still has workers, or waits for them: there is nothing to recover yet."
+    ),
     WorkflowState.UNSTARTABLE: (
         "The allocations of workflow {} will never start: cancel them, then recover it."
     ),
