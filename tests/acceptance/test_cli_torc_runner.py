@@ -286,7 +286,7 @@ def test_missing_runner(served: "Site") -> None:
 
     assert [each.returncode for each in refused] == [2, 2, 2]
     assert all(
-        "The local runner '/nowhere/torc' is not a program" in each.stderr for each in refused
+        "local_runner is '/nowhere/torc', which is not a program" in each.stderr for each in refused
     )
     assert served.database() == before
     assert not served.home.exists()
