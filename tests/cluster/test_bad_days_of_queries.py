@@ -215,5 +215,5 @@ async def test_job_that_slurm_does_not_know_is_gone_after_a_while(
 
     status = await _not_in(_NO_JOB, query, [_UNKNOWN])
 
-    assert (status.state, status.cause) == (_GONE, None)
+    assert (status.state, status.cause) == (_GONE, EndCause.LOST)
     assert "nothing is known of its end" in status.detail
