@@ -6,6 +6,7 @@ wrappers of Slurm's commands that fail in some way.
 
 import json
 import os
+import re
 import shutil
 import sys
 import time
@@ -259,7 +260,8 @@ def test_nothing_is_decided_while_slurm_does_not_answer(ours: Ours, torc: TorcOn
     done.touch()
 
     assert watch.end() == 0
-    assert list(ours.allocations().values()) == [1]
+    # Several tokens if Slurm declared the node failed, which it does after five seconds here.
+    assert set(ours.allocations().values()) == {1}
     assert "no workers" not in watch.output
 
 
@@ -330,7 +332,11 @@ def test_allocation_that_never_starts_is_handed_over(ours: Ours, torc: TorcOnSlu
 
     watch = ours.watch(workflow_id)
     assert watch.end() == 4
-    assert f"Allocation {number}: will never start (PartitionTimeLimit)" in watch.output
+    # Which of the two limits Slurm names depends on which of its schedulers looked last.
+    assert re.search(
+        rf"Allocation {number}: will never start \((PartitionTimeLimit|PartitionConfig)\)",
+        watch.output,
+    )
 
     torc.cluster.run("scancel", str(number))
     recover = ours.start("recover", workflow_id)

@@ -259,6 +259,24 @@ async def test_workflow_whose_allocations_never_start_is_stuck(
         assert len(site.seen(events.AllocationUnstartable)) == 2
 
 
+async def test_allocation_that_cannot_start_for_a_moment_is_waited_for(
+    open_site: "OpenSite",
+) -> None:
+    async with open_site(scheduler_type="slurm") as site:
+        site.scheduler.endings = {"a": [(0, None, 100.0)]}
+        site.scheduler.queued_in_vain = {1: "PartitionConfig"}
+        workflow_id = await site.submit(["a"])
+        async with anyio.create_task_group() as tasks:
+
+            async def let_nodes_return() -> None:
+                await anyio.sleep(30)
+                site.scheduler.queued_in_vain.clear()
+
+            tasks.start_soon(let_nodes_return)
+            ended = await site.watch(workflow_id, poll_interval=5)
+        assert ended.verdict is Verdict.SUCCEEDED
+
+
 async def test_allocation_that_never_starts_is_reported_once_beside_others(
     open_site: "OpenSite",
 ) -> None:

@@ -60,6 +60,7 @@ class Diagnoser:
             self._report(notice)
         if state is WorkflowState.UNSTARTABLE:
             return await self._assess_unstartable(poll)
+        watch.unstartable_since = None
         if state is WorkflowState.WORKING:
             watch.at_rest_since = None
             if watch.request.once:
@@ -97,6 +98,12 @@ class Diagnoser:
         counts = poll.observation.counts or await self._client.count_jobs(poll.watch.workflow_id)
         if assessment.has_succeeded(counts):
             return await self._assess_at_rest(poll, WorkflowState.FINISHED)
+        # While nodes come and go, Slurm may say for a moment that none is large enough.
+        now = anyio.current_time()
+        poll.watch.unstartable_since = poll.watch.unstartable_since or now
+        may_pass = now - poll.watch.unstartable_since < intervals.STALL_GRACE
+        if may_pass and not poll.watch.request.once:
+            return KeepWatching()
         reason = assessment.unstartable_reason(poll.observation)
         return await self._hand_over(poll, counts, Verdict.STUCK, reason)
 

@@ -64,7 +64,8 @@ class Watch:
 
     ``at_rest_since`` is when it was first seen without workers, or with one more that may be about
     to leave; ``awaited`` are the nodes of those. ``unstartable`` are the allocations that were
-    reported to never start, ``told`` the reported reasons why others wait. ``unclear_since`` is
+    reported to never start, ``unstartable_since`` is since when all that may be alive are such, and
+    ``told`` are the reported reasons why others wait. ``unclear_since`` is
     since when it is not known of some allocation whether it has ended, ``nodes_awaited_since``
     since when the only workers that may be left are on failed nodes. ``lock`` is held while a poll
     result is diagnosed, and during a round of recovery.
@@ -77,6 +78,7 @@ class Watch:
     at_rest_since: float | None = None
     awaited: frozenset[int] = frozenset()
     unstartable: frozenset[int] = frozenset()
+    unstartable_since: float | None = None
     told: frozenset[str] = frozenset()
     unclear_since: float | None = None
     has_told_unclear: bool = False
