@@ -262,8 +262,8 @@ async def test_workflow_whose_allocations_never_start_is_stuck(
 async def test_allocation_that_cannot_start_for_a_moment_is_waited_for(
     open_site: "OpenSite",
 ) -> None:
+    """It ends later without having run anything, and another one takes its place."""
     async with open_site(scheduler_type="slurm") as site:
-        site.scheduler.endings = {"a": [(0, None, 100.0)]}
         site.scheduler.queued_in_vain = {1: "PartitionConfig"}
         workflow_id = await site.submit(["a"])
         async with anyio.create_task_group() as tasks:
@@ -271,6 +271,8 @@ async def test_allocation_that_cannot_start_for_a_moment_is_waited_for(
             async def let_nodes_return() -> None:
                 await anyio.sleep(30)
                 site.scheduler.queued_in_vain.clear()
+                await anyio.sleep(30)
+                site.scheduler.known_states[1] = AllocationState.GONE
 
             tasks.start_soon(let_nodes_return)
             ended = await site.watch(workflow_id, poll_interval=5)
