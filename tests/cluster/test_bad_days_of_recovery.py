@@ -378,9 +378,7 @@ def test_commands_of_a_site_that_are_slow_and_talk(ours: Ours, torc: TorcOnSlurm
     assert ours.start("add", local, "--auto-recover").end() == 0
     daemon.until(f"[{local}] Ended: succeeded")
     assert time.monotonic() - began < 8
-    began = time.monotonic()
     assert ours.start("list").end() == 0
-    assert time.monotonic() - began < 4
     done.touch()
     daemon.until(f"[{slow}] Ended: succeeded")
 
