@@ -260,8 +260,7 @@ def test_nothing_is_decided_while_slurm_does_not_answer(ours: Ours, torc: TorcOn
     done.touch()
 
     assert watch.end() == 0
-    # Several tokens if Slurm declared the node failed, which it does after five seconds here.
-    assert set(ours.allocations().values()) == {1}
+    assert list(ours.allocations().values()) == [1]
     assert "no workers" not in watch.output
 
 

@@ -174,7 +174,10 @@ def test_failed_node_is_awaited_because_its_jobs_live_on(torc: TorcOnSlurm, watc
     assert command.end() == 0
 
     assert f"interrupted (allocation {number} lost a node that failed)" in command.output
-    assert torc.results(workflow_id) == [("a", 1, "failed", -128), ("a", 2, "completed", 0)]
+    [one, two] = torc.results(workflow_id)
+    # The runner lives on too: it may still report that its job was killed.
+    assert one in {("a", 1, "failed", -128), ("a", 1, "failed", 137)}
+    assert two == ("a", 2, "completed", 0)
     assert not _beats(torc)
 
 

@@ -124,7 +124,10 @@ class SlurmSite:
 
 
 def slurm_configuration(site: SlurmSite) -> str:
-    """The text of slurm.conf. Waits and timeouts are as short as Slurm allows."""
+    """The text of slurm.conf. Waits and timeouts are as short as tests can bear.
+
+    A node fails after SlurmdTimeout: longer than a test stops the controller, or a machine stalls.
+    """
     host = socket.gethostname().partition(".")[0]
     small, large = ",".join(site.nodes[:3]), site.nodes[3]
     node = f"NodeHostname={host} NodeAddr=127.0.0.1 State=UNKNOWN"
@@ -172,8 +175,8 @@ MinJobAge=300
 MessageTimeout=5
 TCPTimeout=2
 SlurmctldTimeout=5
-SlurmdTimeout=5
-BatchStartTimeout=10
+SlurmdTimeout=40
+BatchStartTimeout=60
 UnkillableStepTimeout=25
 JobAcctGatherFrequency=task=1
 JobAcctGatherType=jobacct_gather/linux
