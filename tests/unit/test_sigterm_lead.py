@@ -64,6 +64,7 @@ UnkillableStepTimeout   = 60 sec
     [
         (CONFIGURATION, 2),
         (f"KillWait is 30 sec on this cluster\n\n{CONFIGURATION}", 2),
+        (f"Note: KillWait = 30 sec\n{CONFIGURATION}", 2),
         (CONFIGURATION.replace("2 sec", "65533 sec"), 65_533),
         ("KillWait=30 sec\n", 30),
     ],
@@ -186,6 +187,19 @@ async def test_unknown_kill_wait_does_not_stop_the_round(open_site: "OpenSite") 
         failing = FailingScheduler(site.scheduler, "kill_wait", SchedulerError("not said"), times=9)
         assert (await site.watch(workflow_id, failing)).verdict is Verdict.SUCCEEDED
         assert [each.reason for each in site.seen(events.SigtermLeadRefused)] == ["not said"]
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize("config", [{"sigterm_lead_seconds": 30}, {"mode": "slurm"}])
+async def test_scheduler_is_not_asked_for_what_does_not_matter(
+    open_site: "OpenSite", config: dict[str, Any]
+) -> None:
+    async with open_site(scheduler_type="slurm") as site:
+        workflow_id = await end_of_first_worker(site, "a")
+        await configure(site, workflow_id, config)
+        failing = FailingScheduler(site.scheduler, "kill_wait", SchedulerError("not said"), times=1)
+        assert (await site.watch(workflow_id, failing)).verdict is Verdict.SUCCEEDED
+        assert failing.times == 1
 
 
 @pytest.mark.looptime
