@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from torc_watch.app.cluster_source import describe
 from torc_watch.cli import app
 
 RIDGE = """
@@ -348,3 +349,28 @@ def test_files_that_are_not_written(
     assert (sorted(tmp_path.iterdir()), Path("there.toml").read_text()) == (before, "mine")
     assert hpc("generate -o there.toml --force").exit_code == 0
     assert 'name = "there"' in Path("there.toml").read_text()
+
+
+@pytest.mark.usefixtures("ridge", "slurm")
+async def test_profile_that_matches_limits_what_slurm_says() -> None:
+    described = await describe(None)
+
+    assert (described.name, described.source) == ("ridge", "profile ridge and the cluster itself")
+    batch, gpu = described.partitions
+    assert ([kind.num_cpus for kind in batch.kinds], batch.max_nodes) == ([32, 64], 8)
+    assert (gpu.state, gpu.is_on_request) == ("DOWN", True)
+    assert await describe("ridge") == described
+
+
+@pytest.mark.usefixtures("ridge", "slurm")
+@pytest.mark.parametrize(
+    ("name", "source"), [("kestrel", "profile kestrel"), ("slurm", "the cluster itself")]
+)
+async def test_cluster_that_is_named(name: str, source: str) -> None:
+    assert (await describe(name)).source == source
+
+
+@pytest.mark.usefixtures("ridge")
+async def test_profile_that_matches_where_there_is_no_slurm() -> None:
+    described = await describe(None)
+    assert (described.source, len(described.partitions)) == ("profile ridge", 2)
