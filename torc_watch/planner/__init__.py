@@ -1,0 +1,1 @@
+"""Which allocations fit a cluster and the jobs of a workflow. Pure."""
