@@ -19,7 +19,7 @@ from torc_watch.core.allocation import AllocationSpec
 from torc_watch.core.errors import LeaseLost, SchedulerError, SchedulerUnreachable
 from torc_watch.core.recovery_round import Plan
 from torc_watch.engine.messages import EngineContext
-from torc_watch.engine.sigterm_setting import fit_sigterm_lead
+from torc_watch.engine.runner_grace import fit_sigterm_lead
 from torc_watch.schedulers.base import Scheduler, WorkerAssignment
 from torc_watch.schedulers.cluster import StatusCache
 from torc_watch.torc.client import TorcClient
