@@ -77,8 +77,8 @@ def _node(fields: Mapping[str, str]) -> NodeRecord:
 
 
 def _is_idle(flags: frozenset[str]) -> bool:
-    """A flag that is not known may be one that keeps allocations away."""
-    return "IDLE" in flags and (flags - {_SILENT} if _OFF in flags else flags) <= _IDLE
+    """A flag that is not known may be one that keeps allocations away, as other states do."""
+    return (flags - {_SILENT} if _OFF in flags else flags) <= _IDLE
 
 
 def _flags(state: str) -> frozenset[str]:
