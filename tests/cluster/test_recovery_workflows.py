@@ -86,6 +86,18 @@ def test_rows_and_actions_of_a_workflow(torc: TorcOnSlurm, ours: TorcWatchd) -> 
     assert Counter(partitions) == {"short": 2, "debug": 2, "standard": 1}
 
 
+def test_layers_of_short_lived_workers(torc: TorcOnSlurm, ours: TorcWatchd) -> None:
+    """Workers that wait for jobs for five seconds only see those of the next layer too."""
+    fails_once = TorcJob(name="a", command='[ "$TORC_RUN_ID" -gt 1 ]')
+    layers = [TorcJob(name=name, command="true", after=(before,)) for before, name in ("ab", "bc")]
+    workflow_id = torc.run(specification([fails_once, *layers], TorcAllocations()))
+
+    ours.watch(workflow_id)
+
+    assert runs(torc, workflow_id) == {"a": [1, 2], "b": [2], "c": [2]}
+    assert len(torc.allocations(workflow_id)) == 2
+
+
 def test_torc_run_by_hand(torc: TorcOnSlurm, ours: TorcWatchd) -> None:
     """A worker outside of Slurm runs the jobs; when it is killed, Slurm gets what is left."""
     job = "echo began >>{0}; while [ ! -e go ]; do sleep 0.1; done; echo ended >>{0}"

@@ -66,6 +66,16 @@ def test_shape_is_rounded_up_to_what_slurm_can_be_asked_for(
     assert expected in directives(replace(SPEC, **change))
 
 
+@pytest.mark.parametrize(
+    ("wait", "pause"), [(None, 30), (300, 30), (90, 30), (30, 10), (5, 1), (1, 1), (0, 1)]
+)
+def test_runner_looks_for_jobs_before_it_leaves(wait: int | None, pause: int) -> None:
+    script = job_script(SPEC, replace(WORK, wait_for_new_jobs=wait), RUNNER)
+
+    pauses = f" --poll-interval {pause} --claim-backoff-max-secs {pause}"
+    assert script.rstrip().endswith(pauses)
+
+
 @pytest.mark.parametrize("option", ["--gres=gpu:a100:4", "--gpus-per-node=4"])
 def test_gpus_are_asked_for_as_the_row_does(option: str) -> None:
     assert "--gres=gpu:4" not in directives(replace(SPEC, num_gpus=4, options=(option,)))

@@ -310,6 +310,13 @@ def test_lead_of_a_workflow_is_parsed(config: Any, lead: int | None) -> None:
     assert row.to_model(1, row).sigterm_lead == lead
 
 
+@pytest.mark.parametrize("wait", [None, 0, 90])
+def test_wait_of_workers_for_jobs_is_parsed(wait: int | None) -> None:
+    answer = {"id": 1, "name": "w", "user": "ada", "compute_node_wait_for_new_jobs_seconds": wait}
+    row = wire.parse(wire.WorkflowRow, answer, "/workflows/1")
+    assert row.to_model(1, row).wait_for_new_jobs == wait
+
+
 def test_state_of_a_workflow_is_read_from_its_status_row() -> None:
     row = wire.parse(wire.WorkflowRow, {"id": 1, "name": "w", "user": "ada"}, "/workflows/1")
     status = wire.parse(

@@ -50,7 +50,8 @@ class Workflow:
     Otherwise one worker starts all of them on its own node, and leaves the others unused.
 
     ``sigterm_lead`` is in seconds: what the workflow itself says of how long its jobs have to end
-    after SIGTERM; 0.12 does not know it.
+    after SIGTERM; 0.12 does not know it. ``wait_for_new_jobs``, in seconds too, is how long a worker
+    without jobs stays.
     """
 
     id: int
@@ -66,6 +67,7 @@ class Workflow:
     submission_directory: str | None = None
     spreads_jobs: bool = False
     sigterm_lead: int | None = None
+    wait_for_new_jobs: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,6 +50,7 @@ async def submit_planned(
         scheduler_config_id=main,
         output_dir=output_dir,
         submitted_from=Path(folder) if (folder := workflow.submission_directory) else None,
+        wait_for_new_jobs=workflow.wait_for_new_jobs,
     )
     assignments = [
         (spec, replace(work, scheduler_config_id=spec.scheduler_config_id or main))

@@ -23,6 +23,7 @@ class WorkerAssignment:
     ``submitted_from`` is the folder from which the workflow was submitted, if the server knows.
 
     ``scheduler_config_id`` is the server's row that the allocation is recorded under.
+    ``wait_for_new_jobs`` is after how many seconds without jobs the workers leave.
     """
 
     connection: Connection
@@ -30,6 +31,7 @@ class WorkerAssignment:
     scheduler_config_id: int
     output_dir: Path
     submitted_from: Path | None = None
+    wait_for_new_jobs: int | None = None
 
     @property
     def directory(self) -> Path:

@@ -147,6 +147,7 @@ class WorkflowRow(WorkflowFlags, IdRow):
     execution_config: Annotated[ExecutionConfigRow, _UNLESS_OBJECT] = ExecutionConfigRow()
     use_pending_failed: _Flag = False
     submission_directory: str | None = None
+    compute_node_wait_for_new_jobs_seconds: int | None = None
 
     def to_model(self, run_id: int, flags: WorkflowFlags) -> Workflow:
         return Workflow(
@@ -163,6 +164,7 @@ class WorkflowRow(WorkflowFlags, IdRow):
             submission_directory=self.submission_directory,
             spreads_jobs=self.execution_config.mode in _STEP_MODES,
             sigterm_lead=self.execution_config.sigterm_lead_seconds,
+            wait_for_new_jobs=self.compute_node_wait_for_new_jobs_seconds,
         )
 
 

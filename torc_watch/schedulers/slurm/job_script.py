@@ -96,14 +96,21 @@ def _environment(work: WorkerAssignment, runner: RunnerSettings) -> list[str]:
 
 def _command(work: WorkerAssignment, runner: RunnerSettings) -> list[str]:
     connection = work.connection
+    most = _longest_pause(work)
     command = [
         *(*runner.command, connection.url, str(work.workflow_id), str(work.output_dir)),
-        *("--poll-interval", str(runner.poll_interval)),
+        *("--poll-interval", str(min(most, runner.poll_interval))),
     ]
     if runner.has_claim_pause:
-        command += [CLAIM_PAUSE, str(_MAX_CLAIM_PAUSE)]
+        command += [CLAIM_PAUSE, str(min(most, _MAX_CLAIM_PAUSE))]
     if connection.ca_file is not None:
         command += ["--tls-ca-cert", str(connection.ca_file)]
     if not connection.verify_tls:
         command.append("--tls-insecure")
     return command
+
+
+def _longest_pause(work: WorkerAssignment) -> int:
+    """Seconds after which a worker looks for jobs again, a few times before it leaves."""
+    wait = work.wait_for_new_jobs
+    return _MAX_CLAIM_PAUSE if wait is None else max(1, wait // 3)
