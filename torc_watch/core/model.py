@@ -50,8 +50,8 @@ class Workflow:
     Otherwise one worker starts all of them on its own node, and leaves the others unused.
 
     ``sigterm_lead`` is in seconds: what the workflow itself says of how long its jobs have to end
-    after SIGTERM; 0.12 does not know it. ``wait_for_new_jobs``, in seconds too, is how long a worker
-    without jobs stays.
+    after SIGTERM; 0.12 does not know it. ``wait_for_new_jobs`` is how many seconds
+    a worker without jobs stays.
     """
 
     id: int
