@@ -490,6 +490,13 @@ def test_groups_share_the_number_that_may_be_submitted(
     assert [each.number for each in made.groups] == numbers
 
 
+def test_chains_that_may_not_run_at_once_follow_each_other() -> None:
+    wanted = kind(jobs=48, in_a_row=3, runtime=4 * HOUR)
+    group = only_group(plan(limited(max_running=1), wanted))
+    assert (group.number, group.jobs_at_once, group.waves) == (2, 8, 3)
+    assert group.is_serialized
+
+
 def test_later_groups_do_not_share_with_the_first_ones() -> None:
     first = kind("a", jobs=240, runtime=HOUR)
     made = plan(limited(max_submitted=10), first, replace(first, name="b", after=frozenset({0})))

@@ -117,11 +117,13 @@ def clusters(draw: st.DrawFn) -> ClusterDescription:
 
 @st.composite
 def workloads(draw: st.DrawFn, most: int = 6) -> Workload:
+    numbers_of_jobs = st.lists(st.integers(1, 300), min_size=1, max_size=most)
     kinds = [
         JobKind(
             name=f"k{number}",
             example=f"{number} (k{number}_1)",
-            jobs=draw(st.integers(1, 300)),
+            jobs=jobs,
+            in_a_row=min(jobs, draw(st.sampled_from((1, 1, 1, 2, 30)))),
             num_cpus=draw(st.sampled_from((1, 2, 4, 16, 100))),
             memory=draw(st.sampled_from((0, GIB // 2, 3 * GIB, 60 * GIB, 240 * GIB))),
             num_gpus=draw(st.sampled_from((0, 0, 1, 4))),
@@ -129,10 +131,9 @@ def workloads(draw: st.DrawFn, most: int = 6) -> Workload:
             runtime=draw(st.integers(1, 3 * HOUR) | st.integers(1, 3 * DAY)),
             labels=draw(st.sampled_from((frozenset(), frozenset({"x"})))),
             after=frozenset({number - 1} if number and draw(st.booleans()) else ()),
-            in_a_row=draw(st.sampled_from((1, 1, 1, 2, 30))),
             gpu_type=draw(st.sampled_from(("", "", "a100"))),
         )
-        for number in range(draw(st.integers(1, most)))
+        for number, jobs in enumerate(draw(numbers_of_jobs))
     ]
     return Workload(
         kinds=tuple(kinds),
