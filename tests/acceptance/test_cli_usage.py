@@ -17,6 +17,7 @@ COMMANDS = [
     *("watch", "plan", "recover", "workflows", "submit", "demo", "sandbox serve"),
     *("add", "set", "pause", "resume", "remove"),
     *("list", "status", "history", "logs", "config show"),
+    *("hpc detect", "hpc list", "hpc show", "hpc partitions", "hpc generate"),
 ]
 
 # Words of a command, and what its message must say.

@@ -43,7 +43,7 @@ def _environment(cluster: SlurmCluster, monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
     tmp_path.chmod(0o755)
-    return tmp_path / "an output folder"
+    return tmp_path / 'an output folder of "50%j"'
 
 
 @pytest.fixture
@@ -187,6 +187,14 @@ async def test_nodes_of_each_partition_are_known(scheduler: SlurmScheduler) -> N
     assert (standard.runtime, short.runtime) == (24 * 3600, 300)
     assert [name for name, each in classes.items() if each.is_default] == ["standard"]
     assert (bigmem.num_cpus, bigmem.memory, bigmem.count) == (8, 16_000 * MIB, 1)
+
+
+async def test_kill_wait_is_asked_for_once(
+    scheduler: SlurmScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert await scheduler.kill_wait() == 2
+    monkeypatch.setenv("PATH", "/nonexistent")
+    assert await scheduler.kill_wait() == 2
 
 
 async def test_banner_of_a_site_is_not_the_number(

@@ -8,7 +8,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from torc_watch.core.errors import SchedulerError, SchedulerUnreachable
+from torc_watch.core.errors import SchedulerCommandMissing, SchedulerError, SchedulerUnreachable
 from torc_watch.host.subprocesses import NOT_FOUND, TIMED_OUT, CommandResult
 from torc_watch.schedulers.slurm.slurm_commands import clean_environment, failure, run_slurm
 
@@ -76,9 +76,10 @@ async def test_settings_of_the_user_are_not_passed_on(
 
 
 @pytest.mark.parametrize(
-    ("name", "time_format"), [("squeue", "%s"), ("sacct", "%s"), ("sbatch", "")]
+    ("name", "time_format"),
+    [("squeue", "%s"), ("sacct", "%s"), ("scontrol", "%s"), ("sbatch", "")],
 )
-async def test_times_are_in_seconds_where_tables_are_printed(
+async def test_times_are_in_seconds_where_times_are_printed(
     program: Path, monkeypatch: pytest.MonkeyPatch, name: str, time_format: str
 ) -> None:
     monkeypatch.setenv("SLURM_TIME_FORMAT", "%Y")
@@ -190,6 +191,12 @@ def test_other_failure_is_an_error(program: str, status: int, stderr: str, text:
     assert error is not None
     assert not isinstance(error, SchedulerUnreachable)
     assert text in str(error)
+
+
+async def test_command_that_is_not_there() -> None:
+    """Some are optional, so that this is told from what else goes wrong."""
+    with pytest.raises(SchedulerCommandMissing, match="PATH"):
+        await run_slurm("/no/such/folder/sacctmgr")
 
 
 def test_notice_of_the_site_is_no_failure() -> None:

@@ -40,6 +40,7 @@ COMMANDS = (
         "Show a workflow fail, be recovered, complete.",
         epilog=EXIT_STATUS_HELP,
     ),
+    LazyCommand("hpc", "hpc:app", "Show HPC profiles: clusters, their partitions and limits."),
     LazyCommand("service", "service:app", "Run the daemon as a systemd user service."),
     LazyCommand("config", "config:app", "Show the configuration."),
     LazyCommand("sandbox", "sandbox:app", "Run a Torc server on this machine, to try things out."),

@@ -50,8 +50,12 @@ _SWITCHES = ("verify_tls", "auto_recover", "retry_unknown")
 
 def config_files() -> list[Path]:
     """Where configuration files may be: the user's, then the site's. The first one overrides."""
-    folders = platformdirs.PlatformDirs(_NAME, multipath=True).iter_config_paths()
-    return [folder / "config.toml" for folder in folders]
+    return [folder / "config.toml" for folder in _folders()]
+
+
+def profile_folders() -> list[Path]:
+    """Where HPC profiles may be: the user's, then the site's. The first one overrides."""
+    return [folder / "hpc" for folder in _folders()]
 
 
 def existing_config_files() -> list[Path]:
@@ -107,6 +111,10 @@ def check_keys(path: Path, values: Mapping[str, Any]) -> None:
     """Refuses what a configuration file must not contain. Raises InvalidInput."""
     for key, value in values.items():
         _check(path, key, value)
+
+
+def _folders() -> list[Path]:
+    return list(platformdirs.PlatformDirs(_NAME, multipath=True).iter_config_paths())
 
 
 def _homes() -> Iterator[tuple[str, str]]:

@@ -19,6 +19,7 @@ from torc_watch.core.allocation import AllocationSpec
 from torc_watch.core.errors import LeaseLost, SchedulerError, SchedulerUnreachable
 from torc_watch.core.recovery_round import Plan
 from torc_watch.engine.messages import EngineContext
+from torc_watch.engine.runner_grace import fit_sigterm_lead
 from torc_watch.schedulers.base import Scheduler, WorkerAssignment
 from torc_watch.schedulers.cluster import StatusCache
 from torc_watch.torc.client import TorcClient
@@ -40,14 +41,15 @@ async def submit_planned(
     client, report = context.client, context.report
     scheduler = context.cluster.scheduler(plan.scheduler_type)
     report(events.SubmissionStarted(workflow_id=plan.workflow_id, scheduler=scheduler.type))
-    submitted_from = (await client.get_workflow(plan.workflow_id)).submission_directory
+    workflow = await client.get_workflow(plan.workflow_id)
+    await fit_sigterm_lead(context, workflow, scheduler)
     main = await _scheduler_config_id(client, plan, scheduler.type)
     work = WorkerAssignment(
         connection=client.transport.connection,
         workflow_id=plan.workflow_id,
         scheduler_config_id=main,
         output_dir=output_dir,
-        submitted_from=Path(submitted_from) if submitted_from else None,
+        submitted_from=Path(folder) if (folder := workflow.submission_directory) else None,
     )
     assignments = [
         (spec, replace(work, scheduler_config_id=spec.scheduler_config_id or main))

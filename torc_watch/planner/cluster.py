@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+UNKNOWN_COUNT = 2**31 - 1  # of nodes: as many as anybody asks for, where nothing says how many
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeKind:
@@ -16,7 +18,7 @@ class NodeKind:
 
     ``gpus`` has the number of each type of GPU, "" for those without a type. ``count`` is how many
     can be used sooner or later, ``idle`` how many could be right now: nodes that are down, drained
-    or failed count in neither.
+    or failed count in neither. ``count`` is UNKNOWN_COUNT in a profile that does not say.
     """
 
     num_cpus: int

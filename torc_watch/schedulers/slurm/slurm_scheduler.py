@@ -15,7 +15,10 @@ from anyio import to_thread
 from torc_watch.core.allocation import AllocationSpec, AllocationStatus, NodeClass, StepEnd
 from torc_watch.core.errors import SchedulerError, SchedulerUnreachable
 from torc_watch.host.subprocesses import run_command
+from torc_watch.planner.cluster import ClusterDescription
 from torc_watch.schedulers.base import WorkerAssignment
+from torc_watch.schedulers.slurm.cluster_query import current_user, describe_cluster
+from torc_watch.schedulers.slurm.configuration_table import parse_kill_wait
 from torc_watch.schedulers.slurm.job_names import JobNames
 from torc_watch.schedulers.slurm.job_script import CLAIM_PAUSE, RunnerSettings, job_script
 from torc_watch.schedulers.slurm.job_status import step_ends
@@ -57,9 +60,20 @@ class SlurmScheduler:
         self._runner = runner
         self._status_query = StatusQuery()
         self._accepted: set[AllocationSpec] = set()  # without their tokens
+        self._kill_wait: int | None = None  # seconds, when it is known
 
     async def node_classes(self) -> tuple[NodeClass, ...]:
         return await ask(parse_partitions, run_slurm, "sinfo", *PARTITION_OPTIONS)
+
+    async def describe_cluster(self) -> ClusterDescription:
+        """As it is for the user of this process, now. Raises SchedulerError."""
+        return await describe_cluster(await to_thread.run_sync(current_user))
+
+    async def kill_wait(self) -> int:
+        """It is asked for once: administrators rarely change it."""
+        if self._kill_wait is None:
+            self._kill_wait = await ask(parse_kill_wait, run_slurm, "scontrol", "show", "config")
+        return self._kill_wait
 
     async def find(self, tokens: Collection[str]) -> dict[str, int]:
         """By their names. Raises SchedulerError where that cannot be known.
