@@ -43,7 +43,7 @@ def _environment(cluster: SlurmCluster, monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
     tmp_path.chmod(0o755)
-    return tmp_path / "an output folder"
+    return tmp_path / 'an output folder of "50%j"'
 
 
 @pytest.fixture

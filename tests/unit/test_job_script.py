@@ -40,6 +40,15 @@ def test_shape_is_written_after_the_options_of_the_row() -> None:
     assert '--chdir="/scratch/my runs"' in lines
 
 
+def test_paths_are_no_patterns_and_end_no_quotes() -> None:
+    work = replace(WORK, output_dir=Path('/scratch/50%j "all"/out'))
+    lines = job_script(SPEC, work, RUNNER).splitlines()
+
+    assert r'#SBATCH --chdir="/scratch/50%j \"all\""' in lines
+    output = r'"/scratch/50%%j \"all\"/out/slurm_output_wf42_sl%j.o"'
+    assert f"#SBATCH --output={output}" in lines
+
+
 @pytest.mark.parametrize(
     ("change", "expected"),
     [

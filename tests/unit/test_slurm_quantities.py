@@ -81,3 +81,19 @@ def test_gpus_are_parsed(text: str, expected: int | None) -> None:
 )
 def test_cpus_per_task_are_parsed(text: str, expected: int | None) -> None:
     assert slurm_quantities.read_cpus_per_task(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("--partition=short", ("short",)),
+        ("--partition=short,gpu-h100 --qos=high", ("short", "gpu-h100")),
+        ("--partition=short --exclusive -p bigmem", ("bigmem",)),
+        ("-pbigmem", ("bigmem",)),
+        ("--comment=fast-p short", ()),
+        ("--exclusive", ()),
+        ("", ()),
+    ],
+)
+def test_partitions_are_parsed(text: str, expected: tuple[str, ...]) -> None:
+    assert slurm_quantities.read_partitions(text) == expected

@@ -17,6 +17,8 @@ _TIME = re.compile(
 _GPUS = re.compile(r"gpu(?::[\w.-]+)??(?::(?P<number>[0-9]{1,4}))?(?:\(.*\))?", re.ASCII)
 _CPUS_PER_TASK = re.compile(r"(?:^|\s)(?:--cpus-per-task(?:=|\s+)|-c\s*)(?P<number>[0-9]{1,6})\b")
 
+_PARTITION = re.compile(r"(?:^|\s)(?:--partition(?:=|\s+)|-p\s*)(?P<names>[\w.,-]+)", re.ASCII)
+
 
 def read_memory(text: str) -> int | None:
     """Bytes of ``--mem``: a number without a unit is in MiB. 0 means all of the node: None."""
@@ -58,3 +60,9 @@ def read_cpus_per_task(text: str) -> int | None:
     """CPUs of ``--cpus-per-task`` or ``-c`` among other options."""
     match = _CPUS_PER_TASK.search(text)
     return int(match["number"]) if match else None
+
+
+def read_partitions(text: str) -> tuple[str, ...]:
+    """Those of the last ``--partition`` or ``-p`` among other options: Slurm takes the last."""
+    named = _PARTITION.findall(text)
+    return tuple(named[-1].split(",")) if named else ()

@@ -354,7 +354,7 @@ class SlurmSchedulerRow(IdRow):
             num_gpus=slurm_quantities.read_gpus(self.gres) or 0,
             num_nodes=self.nodes,
             runtime=slurm_quantities.read_time(self.walltime),
-            partitions=tuple(self.partition.split(",")) if self.partition else (),
+            partitions=slurm_quantities.read_partitions(" ".join(self._options())),
             options=self._options(),
         )
 

@@ -50,14 +50,15 @@ def _options(spec: AllocationSpec, work: WorkerAssignment) -> list[str]:
     """Those of the workflow's own row first: of two alike Slurm takes the last."""
     carried = " ".join(spec.options)
     minutes = _LONGEST if spec.runtime is None else max(1, math.ceil(spec.runtime / 60))
-    prefix = work.output_dir / f"slurm_output_wf{work.workflow_id}_sl%j"
+    output_dir = str(work.output_dir).replace("%", "%%")
+    prefix = f"{output_dir}/slurm_output_wf{work.workflow_id}_sl%j"
     options = [
         *spec.options,
         f"--job-name={spec.token}",
         f"--comment=torc-watch:{spec.token}",
-        f'--chdir="{work.directory}"',  # quotes keep blanks together
-        f'--output="{prefix}.o"',
-        f'--error="{prefix}.e"',
+        f"--chdir={_quoted(str(work.directory))}",
+        f"--output={_quoted(f'{prefix}.o')}",
+        f"--error={_quoted(f'{prefix}.e')}",
         f"--nodes={spec.num_nodes}",
         "--ntasks-per-node=1",
         f"--cpus-per-task={spec.num_cpus}",
@@ -70,6 +71,12 @@ def _options(spec: AllocationSpec, work: WorkerAssignment) -> list[str]:
     if spec.num_gpus and "gpu" not in carried:
         options.append(f"--gres=gpu:{spec.num_gpus}")
     return options
+
+
+def _quoted(path: str) -> str:
+    """As sbatch reads its directives, where a blank outside of quotes begins another option."""
+    escaped = path.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def _environment(work: WorkerAssignment, runner: RunnerSettings) -> list[str]:
