@@ -167,7 +167,7 @@ def test_jobs_that_are_left() -> None:
     kinds = sort_jobs(found.planned)
 
     assert [each.id for each in found.jobs] == [5, 9, 2]
-    assert [each.id for each in found.taken] == [4]
+    assert [each.example for each in found.running] == ["4 (job_4)"]
     assert [(each.after, each.waits) for each in found.planned] == [
         ((), True),
         ((), False),

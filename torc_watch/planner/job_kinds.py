@@ -51,6 +51,16 @@ class SortedJobs:
         """The positions of the jobs of these kinds."""
         return [job for job, kind in enumerate(self.kind_of) if kind in kinds]
 
+    def begin_at_once(self, kinds: Sequence[int]) -> bool:
+        """Whether jobs of these kinds can be run now."""
+        return any(kind not in self.waiting and not self.kinds[kind].after for kind in kinds)
+
+
+def first_jobs(planned: Sequence[PlannedJob], positions: Sequence[int]) -> list[int]:
+    """Those of some jobs that wait for none of the others."""
+    chosen = set(positions)
+    return [place for place in positions if chosen.isdisjoint(planned[place].after)]
+
 
 _Key = tuple[JobRequest, bool, frozenset[int]]
 

@@ -22,13 +22,13 @@ _EXAMPLES = 3
 class JobsLeft:
     """``planned`` and ``jobs`` are the same jobs, each after those that it waits for.
 
-    ``taken`` are those that workers have. ``notes`` are sentences about the jobs that are not
+    ``running`` are those that workers have. ``notes`` are sentences about the jobs that are not
     planned for.
     """
 
     planned: tuple[PlannedJob, ...]
     jobs: tuple[Job, ...]
-    taken: tuple[Job, ...]
+    running: tuple[PlannedJob, ...]
     notes: tuple[str, ...]
 
 
@@ -48,8 +48,8 @@ def jobs_left(
     requests = {row.id: _request(row) for row in requirements}
     planned = tuple(
         PlannedJob(
-            example=f"{job.id} ({job.name})",
-            request=requests.get(job.requirements_id or 0, DEFAULT_REQUEST),
+            example=_name(job),
+            request=_request_of(job, requests),
             after=tuple(position[each] for each in before[job.id] if each in position),
             waits=any(each in open_ids and each not in position for each in before[job.id])
             or (dependents is None and job.status is JobStatus.BLOCKED),
@@ -59,7 +59,11 @@ def jobs_left(
     return JobsLeft(
         planned=planned,
         jobs=ordered,
-        taken=tuple(job for job in jobs if job.status in _TAKEN),
+        running=tuple(
+            PlannedJob(example=_name(job), request=_request_of(job, requests))
+            for job in jobs
+            if job.status in _TAKEN
+        ),
         notes=tuple(_notes(jobs, labeled, workflow_id)),
     )
 
@@ -86,6 +90,10 @@ def _in_order(left: Mapping[int, Job], before: Mapping[int, list[int]]) -> tuple
         ordered += [left[job_id] for job_id in sorted(ready)]
         sorter.done(*ready)
     return tuple(ordered)
+
+
+def _request_of(job: Job, requests: Mapping[int, JobRequest]) -> JobRequest:
+    return requests.get(job.requirements_id or 0, DEFAULT_REQUEST)
 
 
 def _request(row: Requirements) -> JobRequest:
@@ -121,7 +129,11 @@ def _notes(jobs: Sequence[Job], labeled: Sequence[Job], workflow_id: int) -> Ite
         )
 
 
+def _name(job: Job) -> str:
+    return f"{job.id} ({job.name})"
+
+
 def _jobs(jobs: Sequence[Job]) -> str:
-    names = ", ".join(f"{job.id} ({job.name})" for job in jobs[:_EXAMPLES])
+    names = ", ".join(map(_name, jobs[:_EXAMPLES]))
     more = ", ..." if len(jobs) > _EXAMPLES else ""
     return f"{len(jobs):,} jobs ({names}{more})" if len(jobs) > 1 else f"Job {names}"

@@ -86,8 +86,24 @@ class NewSlurmScheduler:
     runtime: int
     extra: tuple[str, ...] = ()
 
-    def body(self, workflow_id: int) -> dict[str, Any]:
+    @property
+    def mem(self) -> str:
+        return f"{math.ceil(self.memory / MIB)}M"
+
+    @property
+    def gres(self) -> str:
         gpus = ":".join(filter(None, ("gpu", self.gpu_type, str(self.num_gpus))))
+        return gpus if self.num_gpus else ""
+
+    @property
+    def walltime(self) -> str:
+        return format_walltime(self.runtime)
+
+    @property
+    def extra_line(self) -> str:
+        return " ".join((f"--cpus-per-task={self.num_cpus}", *self.extra))
+
+    def body(self, workflow_id: int) -> dict[str, Any]:
         return _without_nulls(
             {
                 "workflow_id": workflow_id,
@@ -96,10 +112,10 @@ class NewSlurmScheduler:
                 "partition": self.partition,
                 "qos": self.qos or None,
                 "nodes": self.num_nodes,
-                "mem": f"{math.ceil(self.memory / MIB)}M",
-                "gres": gpus if self.num_gpus else None,
-                "walltime": format_walltime(self.runtime),
-                "extra": " ".join((f"--cpus-per-task={self.num_cpus}", *self.extra)),
+                "mem": self.mem,
+                "gres": self.gres or None,
+                "walltime": self.walltime,
+                "extra": self.extra_line,
             }
         )
 
