@@ -76,9 +76,10 @@ async def test_settings_of_the_user_are_not_passed_on(
 
 
 @pytest.mark.parametrize(
-    ("name", "time_format"), [("squeue", "%s"), ("sacct", "%s"), ("sbatch", "")]
+    ("name", "time_format"),
+    [("squeue", "%s"), ("sacct", "%s"), ("scontrol", "%s"), ("sbatch", "")],
 )
-async def test_times_are_in_seconds_where_tables_are_printed(
+async def test_times_are_in_seconds_where_times_are_printed(
     program: Path, monkeypatch: pytest.MonkeyPatch, name: str, time_format: str
 ) -> None:
     monkeypatch.setenv("SLURM_TIME_FORMAT", "%Y")

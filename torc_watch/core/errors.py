@@ -84,6 +84,10 @@ class SchedulerUnreachable(SchedulerError):
     pass
 
 
+class SchedulerCommandMissing(SchedulerError):
+    """A command of the scheduler is not on the PATH."""
+
+
 class JournalError(TorcWatchError):
     pass
 

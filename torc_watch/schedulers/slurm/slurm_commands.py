@@ -9,7 +9,7 @@ from pathlib import Path
 import anyio
 from anyio.abc import ByteReceiveStream, Process
 
-from torc_watch.core.errors import SchedulerError, SchedulerUnreachable
+from torc_watch.core.errors import SchedulerCommandMissing, SchedulerError, SchedulerUnreachable
 from torc_watch.host.subprocesses import NOT_FOUND, TIMED_OUT, CommandResult, start_session
 
 # Longer than a slow site takes to answer, and than Slurm itself waits for its daemons. A command
@@ -28,9 +28,9 @@ _OWN_SETTINGS = (
 # Where the cluster is, and who the user is.
 _SITE_SETTINGS = frozenset({"SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_JWT"})
 # Else times are local, and not to be understood in the hour when summer time ends. Only of what
-# prints tables: sbatch passes its environment on to the job.
+# prints times: sbatch passes its environment on to the job.
 _TABLE_SETTINGS = {"SLURM_TIME_FORMAT": "%s"}
-_TABLE_PROGRAMS = ("squeue", "sacct")
+_TABLE_PROGRAMS = ("squeue", "sacct", "scontrol")
 # The last lines of what commands print while a daemon is down, hangs, or does not believe us.
 _UNREACHABLE = (
     "Unable to contact slurm controller",
@@ -70,7 +70,7 @@ def failure(program: str, result: CommandResult) -> SchedulerError | None:
             f"{result.stderr} Slurm's controller hangs or is overloaded; wait until it answers."
         )
     if result.status == NOT_FOUND:
-        return SchedulerError(
+        return SchedulerCommandMissing(
             f"{result.stderr} Add the folder of Slurm's commands to the PATH of torc-watchd."
         )
     errors = _error_lines(program, result)

@@ -15,7 +15,9 @@ from anyio import to_thread
 from torc_watch.core.allocation import AllocationSpec, AllocationStatus, NodeClass, StepEnd
 from torc_watch.core.errors import SchedulerError, SchedulerUnreachable
 from torc_watch.host.subprocesses import run_command
+from torc_watch.planner.cluster import ClusterDescription
 from torc_watch.schedulers.base import WorkerAssignment
+from torc_watch.schedulers.slurm.cluster_query import current_user, describe_cluster
 from torc_watch.schedulers.slurm.job_names import JobNames
 from torc_watch.schedulers.slurm.job_script import CLAIM_PAUSE, RunnerSettings, job_script
 from torc_watch.schedulers.slurm.job_status import step_ends
@@ -60,6 +62,10 @@ class SlurmScheduler:
 
     async def node_classes(self) -> tuple[NodeClass, ...]:
         return await ask(parse_partitions, run_slurm, "sinfo", *PARTITION_OPTIONS)
+
+    async def describe_cluster(self) -> ClusterDescription:
+        """As it is for the user of this process, now. Raises SchedulerError."""
+        return await describe_cluster(await to_thread.run_sync(current_user))
 
     async def find(self, tokens: Collection[str]) -> dict[str, int]:
         """By their names. Raises SchedulerError where that cannot be known.
