@@ -24,7 +24,8 @@ class AllocationGroup:
     ``kinds`` are indexes of the workload. ``jobs_at_once`` is how many of their jobs run in one
     allocation side by side, ``waves`` how many times one after the other. ``begins_with_jobs`` says
     that nothing has to be done before them, so that they are submitted at once. ``is_exclusive``
-    asks for whole nodes.
+    asks for whole nodes. ``is_serialized`` asks for one allocation after the other, for a chain
+    that is longer than each of them.
     """
 
     name: str
@@ -40,6 +41,7 @@ class AllocationGroup:
     gpu_type: str = ""
     is_exclusive: bool = False
     begins_with_jobs: bool = True
+    is_serialized: bool = False
 
     @property
     def node_hours(self) -> float:
