@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from torc_watch.core.units import GIB
-from torc_watch.planner.capacity import OpenAllocation, restricted, uncovered_jobs
+from torc_watch.planner.coverage import OpenAllocation, restricted, uncovered_jobs
 from torc_watch.planner.job_kinds import JobRequest, PlannedJob, sort_jobs
 
 SMALL = JobRequest(name="small", num_cpus=1, memory=GIB, runtime=600)

@@ -1,10 +1,11 @@
 """Rows of Slurm schedulers, and what Slurm says of an allocation under one."""
 
-from datetime import datetime
+from dataclasses import replace
 
 import pytest
 
-from torc_watch.core.errors import SchedulerError, SchedulerUnreachable
+from torc_watch.app.slurm_rows import carried_options, default_options, option_value
+from torc_watch.core.errors import InvalidInput, SchedulerError, SchedulerUnreachable
 from torc_watch.core.units import GIB, MIB
 from torc_watch.schedulers.slurm import start_estimate
 from torc_watch.schedulers.slurm.start_estimate import (
@@ -13,6 +14,7 @@ from torc_watch.schedulers.slurm.start_estimate import (
     parse_start,
     trial_command,
 )
+from torc_watch.torc.api_version import ApiVersion
 from torc_watch.torc.requests import NewSchedulingAction, NewSlurmScheduler
 from torc_watch.torc.wire import SlurmSchedulerRow
 
@@ -35,7 +37,7 @@ PLAIN = NewSlurmScheduler(
 
 
 def test_row_is_read_as_it_was_written() -> None:
-    config = SlurmSchedulerRow.model_validate({"id": 5, **ROW.body(42)}).to_model()
+    config = SlurmSchedulerRow.model_validate({"id": 5, **ROW.body(42, ApiVersion.V1_0)}).to_model()
 
     assert (config.num_cpus, config.num_gpus, config.num_nodes) == (8, 2, 3)
     assert config.memory == 16 * GIB + MIB  # Slurm has whole MiB
@@ -51,7 +53,7 @@ def test_row_is_read_as_it_was_written() -> None:
 
 
 def test_row_without_gpus_and_qos() -> None:
-    body = PLAIN.body(42)
+    body = PLAIN.body(42, ApiVersion.V1_0)
     assert body == {
         "workflow_id": 42,
         "name": "plain",
@@ -62,6 +64,14 @@ def test_row_without_gpus_and_qos() -> None:
         "walltime": "0:10:00",
         "extra": "--cpus-per-task=1",
     }
+
+
+@pytest.mark.parametrize(
+    ("api_version", "kept"), [(ApiVersion.V0_12, None), (ApiVersion.V1_0, True)]
+)
+def test_row_of_serialized_allocations(api_version: ApiVersion, kept: bool | None) -> None:
+    row = replace(PLAIN, is_serialized=True)
+    assert row.body(42, api_version).get("serialize_allocations") is kept
 
 
 def test_action_waits_for_all_of_its_jobs() -> None:
@@ -89,41 +99,41 @@ def test_trial_command() -> None:
     [
         (
             "sbatch: Job 23 to start at 2026-11-28T18:36:42 using 1 processors on nodes a1",
-            datetime(2026, 11, 28, 18, 36, 42),
+            "2026-11-28T18:36:42",
         ),
         (
             "sbatch: Job 7 to start at 2026-11-28T18:36:42 a using 1 processors on nodes a1",
-            datetime(2026, 11, 28, 18, 36, 42),
+            "2026-11-28T18:36:42",
         ),
         ("sbatch: a notice of the site", None),
         ("", None),
     ],
 )
-def test_start(messages: str, begins: datetime | None) -> None:
+def test_start(messages: str, begins: str | None) -> None:
     found = parse_start(messages)
-    assert (found and found.replace(tzinfo=None)) == begins
+    assert (found and found.isoformat()[:19]) == begins
     assert found is None or found.tzinfo is not None
+
+
+_ADVICE = "Run sbatch by hand on this login node to find out why."
 
 
 @pytest.mark.parametrize(
     ("message", "reason"),
     [
         (
-            "sbatch failed with status 1: allocation failure: Requested node configuration is not "
-            "available. Run sbatch by hand on this login node to find out why.",
+            "allocation failure: Requested node configuration is not available",
             "Requested node configuration is not available",
         ),
         (
-            "sbatch failed with status 1: sbatch: error: QOSMaxWallDurationPerJobLimit / allocation "
-            "failure: Job violates accounting/QOS policy. Run sbatch by hand on this login node to "
-            "find out why.",
-            "QOSMaxWallDurationPerJobLimit / Job violates accounting/QOS policy",
+            "sbatch: error: QOSMaxWallDurationPerJobLimit / allocation failure: Job violates QOS",
+            "QOSMaxWallDurationPerJobLimit / Job violates QOS",
         ),
     ],
 )
 async def test_refusal(monkeypatch: pytest.MonkeyPatch, message: str, reason: str) -> None:
     async def refuse(*_: str) -> str:
-        raise SchedulerError(message)
+        raise SchedulerError(f"sbatch failed with status 1: {message}. {_ADVICE}")
 
     monkeypatch.setattr(start_estimate, "run_for_messages", refuse)
     assert await estimate_start(PLAIN) == StartEstimate(refusal=reason)
@@ -136,3 +146,43 @@ async def test_no_answer_is_no_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(start_estimate, "run_for_messages", hang)
     with pytest.raises(SchedulerUnreachable):
         await estimate_start(PLAIN)
+
+
+@pytest.mark.parametrize(
+    ("options", "kept"),
+    [
+        ((), ()),
+        (("--account=a", "--partition=p", "--qos=q", "--gres=gpu:1"), ()),
+        (("--tmp=5G", "--cpus-per-task=4 --nice=7"), ("--tmp=5G", "--nice=7")),
+        (("-c 4 --nice=7",), ("--nice=7",)),
+        (("-c4 --nice 7",), ("--nice", "7")),
+        (("--time 5 --exclusive --requeue",), ("--requeue",)),
+        (("--constraint='amd&ib' --comment='a b'",), ("'--constraint=amd&ib'", "'--comment=a b'")),
+    ],
+)
+def test_options_of_an_earlier_row(options: tuple[str, ...], kept: tuple[str, ...]) -> None:
+    assert carried_options(options) == kept
+
+
+def test_options_that_cannot_be_read() -> None:
+    with pytest.raises(InvalidInput, match="cannot be read: No closing quotation"):
+        carried_options(("--comment='a",))
+
+
+def test_value_of_an_option() -> None:
+    assert option_value(("--account=a", "--qos=high"), "qos") == "high"
+    assert option_value(("--account=a",), "qos") == ""
+
+
+@pytest.mark.parametrize(
+    ("defaults", "options"),
+    [
+        (None, ()),
+        ({"account": "a", "qos": "q", "cpus_per_task": 4}, ()),
+        ({"mail_user": "me", "requeue": True, "hint": None, "nice": 7},
+         ("--mail-user=me", "--requeue", "--nice=7")),
+        ({"constraint": "amd&ib"}, ("--constraint='amd&ib'",)),
+    ],
+)  # fmt: skip
+def test_defaults_of_a_workflow(defaults: object, options: tuple[str, ...]) -> None:
+    assert default_options(defaults) == options

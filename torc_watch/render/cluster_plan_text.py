@@ -29,9 +29,11 @@ def cluster_plan_lines(plan: ClusterPlan, starts: Sequence[datetime | None]) -> 
     )
 
 
-def no_fit_lines(plan: ClusterPlan) -> Iterator[str]:
+def no_fit_lines(plan: ClusterPlan, workload: Workload) -> Iterator[str]:
     for each in plan.no_fit:
-        yield printable(each.reason)
+        more = workload.kinds[each.kind].jobs - 1
+        alike = f" The same holds for {more:,} more job{'' if more == 1 else 's'} like it."
+        yield printable(each.reason) + (alike if more else "")
 
 
 def cluster_plan_values(

@@ -334,7 +334,7 @@ class TorcClient:
         return await self._create("/local_schedulers", body)
 
     async def create_slurm_scheduler(self, workflow_id: int, row: NewSlurmScheduler) -> int:
-        return await self._create("/slurm_schedulers", row.body(workflow_id))
+        return await self._create("/slurm_schedulers", row.body(workflow_id, self.api_version))
 
     async def _create(self, path: str, body: dict[str, Any]) -> int:
         return wire.parse(wire.IdRow, await self.transport.post(path, body=body), path).id

@@ -71,7 +71,8 @@ class NewRequirements:
 class NewSlurmScheduler:
     """How allocations of a group of jobs are asked for. CPUs, memory and GPUs are of each node.
 
-    ``extra`` are further options of sbatch. Torc's row has no field for CPUs.
+    ``extra`` are further options of sbatch. Torc's row has no field for CPUs. ``is_serialized``
+    has one allocation begin when the one before has ended; 0.12 does not keep it.
     """
 
     name: str
@@ -85,6 +86,7 @@ class NewSlurmScheduler:
     num_nodes: int = 1
     runtime: int
     extra: tuple[str, ...] = ()
+    is_serialized: bool = False
 
     @property
     def mem(self) -> str:
@@ -103,7 +105,8 @@ class NewSlurmScheduler:
     def extra_line(self) -> str:
         return " ".join((f"--cpus-per-task={self.num_cpus}", *self.extra))
 
-    def body(self, workflow_id: int) -> dict[str, Any]:
+    def body(self, workflow_id: int, api_version: ApiVersion) -> dict[str, Any]:
+        is_kept = self.is_serialized and api_version is not ApiVersion.V0_12
         return _without_nulls(
             {
                 "workflow_id": workflow_id,
@@ -116,6 +119,7 @@ class NewSlurmScheduler:
                 "gres": self.gres or None,
                 "walltime": self.walltime,
                 "extra": self.extra_line,
+                "serialize_allocations": is_kept or None,
             }
         )
 
