@@ -18,7 +18,7 @@ COMMANDS = [
     *("add", "set", "pause", "resume", "remove"),
     *("list", "status", "history", "logs", "config show"),
     *("submit-slurm", "slurm plan", "slurm regenerate"),
-    *("hpc detect", "hpc list", "hpc show", "hpc partitions"),
+    *("hpc detect", "hpc list", "hpc show", "hpc partitions", "hpc generate"),
 ]
 
 # Words of a command, and what its message must say.

@@ -131,12 +131,13 @@ async def test_preempted_job_is_gone_unless_requeued(cluster: SlurmCluster, opti
 
 
 async def _end_or_second_life(cluster: SlurmCluster, number: int, winner: int) -> AllocationStatus:
-    """Queries all the while, until the job is gone, or waits again after the winner has ended."""
+    """Queries all the while, until the job is gone, or lives again after the winner has ended."""
     with anyio.fail_after(60):
         while True:
             status = (await StatusQuery().statuses({number: None}))[number]
-            waits = cluster.queue_state(number).startswith("PENDING")
-            if status.state is _GONE or (waits and await _state(winner) is _GONE):
+            lives = cluster.run("scontrol", "show", "job", str(number))
+            is_second = "Restarts=1" in lives and await _state(winner) is _GONE
+            if status.state is _GONE or is_second:
                 return status
             await anyio.sleep(0.05)
 

@@ -21,6 +21,7 @@ LIVE = ClusterDescription(
             qos="normal",
         ),
         Partition(name="new", kinds=(REAL,)),
+        Partition(name="devel", kinds=(REAL,), is_on_request=True),
     ),
     associations=(Association(account="physics"),),
     queued=5,
@@ -43,6 +44,7 @@ PROFILE = ClusterDescription(
             charge=10,
         ),
         Partition(name="gone", kinds=(REAL,)),
+        Partition(name="devel", kinds=(REAL,)),
     ),
 )
 
@@ -73,6 +75,7 @@ def test_slurm_within_the_limits_of_both() -> None:
                 charge=10,
             ),
             Partition(name="new", kinds=(REAL,), is_on_request=True),
+            Partition(name="devel", kinds=(REAL,)),
         ),
         associations=(Association(account="physics"),),
         queued=5,

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from torc_watch.app.cluster_source import describe
 from torc_watch.cli import app
 
 RIDGE = """
@@ -59,6 +60,35 @@ def ridge(profiles: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return profiles / "ridge.toml"
 
 
+SLURM = {
+    "scontrol": """#!/bin/sh
+case "$*" in
+*"show config") echo "ClusterName             = alps
+SelectType              = select/cons_tres" ;;
+*"show node") echo "NodeName=n1 CPUTot=32 RealMemory=64000 Gres=(null) State=IDLE Partitions=batch
+NodeName=n2 CPUTot=64 RealMemory=128000 Gres=gpu:a100:4 State=MIXED Partitions=batch,gpu" ;;
+*"show partition") echo "PartitionName=batch Default=YES MaxTime=2-00:00:00 State=UP
+PartitionName=gpu Default=NO MaxTime=UNLIMITED State=DOWN OverSubscribe=EXCLUSIVE" ;;
+*"show reservation") echo "No reservations in the system" ;;
+*) exit 1 ;;
+esac
+""",
+    "squeue": "#!/bin/sh\necho JOBID\n",
+    "sbatch": "#!/bin/sh\nexit 1\n",
+}
+
+
+@pytest.fixture
+def slurm(tmp_path: Path) -> Path:
+    """The folder of commands that answer as those of a small cluster do."""
+    commands = tmp_path / "nothing"
+    commands.mkdir()
+    for name, script in SLURM.items():
+        (commands / name).write_text(script)
+        (commands / name).chmod(0o755)
+    return commands
+
+
 def hpc(words: str) -> Result:
     return CliRunner().invoke(app, ["hpc", *words.split()])
 
@@ -66,7 +96,10 @@ def hpc(words: str) -> Result:
 def test_no_cluster_is_detected() -> None:
     ended = hpc("detect")
     assert (ended.exit_code, ended.stderr) == (1, "")
-    assert ended.stdout == "No cluster was found here: no HPC profile matches.\n"
+    assert (
+        ended.stdout
+        == "No cluster was found here: no HPC profile matches, and there is no Slurm.\n"
+    )
 
     ended = hpc("detect --json")
     assert (ended.exit_code, json.loads(ended.stdout)) == (1, {"detected": None, "others": []})
@@ -144,7 +177,7 @@ def test_partitions_of_the_detected_cluster(ridge: Path) -> None:
     ridge.unlink()
     ended = hpc("partitions")
     assert ended.exit_code == 2
-    assert "Name one; list them with: torc-watchd hpc list" in ended.stderr
+    assert "Name a profile; list them with: torc-watchd hpc list" in ended.stderr
 
 
 @pytest.mark.parametrize(
@@ -218,3 +251,126 @@ def test_bad_profile_may_be_the_one_of_this_cluster(profiles: Path) -> None:
     assert ended.exit_code == 2
     assert "No other HPC profile matches here." in ended.stderr
     assert "mine.toml is not valid TOML" in ended.stderr
+
+
+@pytest.mark.usefixtures("slurm")
+@pytest.mark.parametrize("words", ["partitions", "partitions slurm"])
+def test_cluster_without_a_profile_is_what_slurm_says(words: str) -> None:
+    assert hpc("detect").stdout == "slurm (alps): no HPC profile matches, but Slurm is here\n"
+    found = json.loads(hpc("detect --json").stdout)["detected"]
+    assert (found["name"], found["display_name"], found["from"]) == ("slurm", "alps", "Slurm")
+    assert "slurm is the cluster of this login node" in hpc("list").stdout
+
+    assert hpc(words).stdout.splitlines() == [
+        "PARTITION  CPUS  MEMORY    WALLTIME  NODES  GPUS    NOTES",
+        "batch        32   62.5g  2-00:00:00      1  -       default, shared",
+        "batch        64    125g  2-00:00:00      1  4 a100  default, shared",
+        "gpu          64    125g   UNLIMITED      1  4 a100  DOWN",
+    ]
+    assert hpc("show").stdout.splitlines()[0] == "slurm: alps"
+
+
+@pytest.mark.usefixtures("ridge", "slurm")
+def test_profile_that_matches_comes_before_slurm() -> None:
+    assert hpc("detect").stdout == "ridge (Ridge): SITE=ridge in the environment\n"
+    assert hpc("show").stdout.splitlines()[0] == "ridge: Ridge"
+
+
+@pytest.mark.usefixtures("slurm")
+def test_bad_profile_may_be_the_one_of_a_cluster_with_slurm(profiles: Path) -> None:
+    (profiles / "mine.toml").write_text("[")
+    for words in ("detect", "partitions"):
+        ended = hpc(words)
+        assert ended.exit_code == 2
+        assert "For what Slurm says, name 'slurm'." in ended.stderr
+        assert "mine.toml is not valid TOML" in ended.stderr
+    assert hpc("partitions slurm").exit_code == 0
+
+
+def test_slurm_that_does_not_answer(slurm: Path) -> None:
+    (slurm / "scontrol").write_text("#!/bin/sh\necho 'scontrol: error: Down' >&2\nexit 1\n")
+    for words in ("detect", "partitions", "generate"):
+        ended = hpc(words)
+        assert (ended.exit_code, ended.stdout) == (1, "")
+        assert "scontrol failed with status 1" in ended.stderr
+
+
+@pytest.mark.usefixtures("slurm")
+def test_generated_profile_is_one(profiles: Path) -> None:
+    profiles.rmdir()
+    file = profiles / "ridge.toml"
+    ended = hpc(f"generate -o {file}")
+    assert ended.exit_code == 0, ended.stderr
+    assert str(file) in ended.stdout
+
+    file.write_text(file.read_text().replace("# environment", "environment"))
+    shown = json.loads(hpc("show ridge --json").stdout)
+    assert shown["detection"]["environment"] == {"CLUSTER": "name"}
+    assert [each["name"] for each in shown["partitions"]] == ["batch", "gpu"]
+    assert [len(each["node_types"]) for each in shown["partitions"]] == [2, 1]
+    assert hpc("detect").stdout.startswith("ridge: this host, ")
+
+
+@pytest.mark.usefixtures("slurm")
+def test_generated_profile_without_a_file() -> None:
+    text = hpc("generate").stdout
+    assert 'name = "alps"' in text.splitlines()
+    assert json.loads(hpc("generate --json --name ridge").stdout) == {
+        "name": "ridge",
+        "path": None,
+        "text": text.replace('"alps"', '"ridge"'),
+    }
+
+
+@pytest.mark.usefixtures("slurm")
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("-o mine.txt", "mine.txt is not named after the profile: call it NAME.toml."),
+        ("-o a.toml --name b", "a.toml is not named after the profile: call it b.toml."),
+        ("-o slurm.toml", "'slurm' stands for the cluster"),
+        ("--name a/b", "'a/b' is not a profile's name"),
+        ("-o there.toml", "there.toml exists. Replace it with --force."),
+        ("-o there.toml/x.toml", "x.toml cannot be written: File exists."),
+        ("-o folder.toml --force", "folder.toml cannot be written: Is a directory."),
+    ],
+)
+def test_files_that_are_not_written(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: str, message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("there.toml").write_text("mine")
+    Path("folder.toml").mkdir()
+    before = sorted(tmp_path.iterdir())
+    ended = hpc(f"generate {words}")
+
+    assert (ended.exit_code, ended.stdout) == (2, "")
+    assert message in ended.stderr
+    assert (sorted(tmp_path.iterdir()), Path("there.toml").read_text()) == (before, "mine")
+    assert hpc("generate -o there.toml --force").exit_code == 0
+    assert 'name = "there"' in Path("there.toml").read_text()
+
+
+@pytest.mark.usefixtures("ridge", "slurm")
+async def test_profile_that_matches_limits_what_slurm_says() -> None:
+    described = await describe(None)
+
+    assert (described.name, described.source) == ("ridge", "profile ridge and the cluster itself")
+    batch, gpu = described.partitions
+    assert ([kind.num_cpus for kind in batch.kinds], batch.max_nodes) == ([32, 64], 8)
+    assert (gpu.state, gpu.is_on_request) == ("DOWN", True)
+    assert await describe("ridge") == described
+
+
+@pytest.mark.usefixtures("ridge", "slurm")
+@pytest.mark.parametrize(
+    ("name", "source"), [("kestrel", "profile kestrel"), ("slurm", "the cluster itself")]
+)
+async def test_cluster_that_is_named(name: str, source: str) -> None:
+    assert (await describe(name)).source == source
+
+
+@pytest.mark.usefixtures("ridge")
+async def test_profile_that_matches_where_there_is_no_slurm() -> None:
+    described = await describe(None)
+    assert (described.source, len(described.partitions)) == ("profile ridge", 2)

@@ -247,7 +247,7 @@ def _tomorrow(partition: Partition) -> Partition:
 texts = st.text(max_size=12)
 names = st.text(string.ascii_letters + string.digits + "._-", min_size=1, max_size=12)
 counts = st.integers(0, 10**6)
-sizes = st.integers(1, 10**9).map(lambda number: number * KIB)
+sizes = st.integers(0, 10**9).map(lambda number: number * KIB)
 times = st.integers(60, 10**8)
 name_sets = st.frozensets(names, max_size=3)
 accesses = st.builds(Access, allowed=st.none() | name_sets, denied=name_sets)

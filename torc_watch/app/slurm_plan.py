@@ -3,7 +3,6 @@
 Nothing is changed: the server is only read, and Slurm is asked with `sbatch --test-only`.
 """
 
-import shutil
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from anyio import to_thread
 from torc_watch.app.cluster_source import describe, known_clusters
 from torc_watch.app.slurm_rows import default_options, scheduler_row
 from torc_watch.core.errors import InvalidInput, SchedulerUnreachable
+from torc_watch.hpc.profile_file import LIVE_CLUSTER
 from torc_watch.planner.cluster import ClusterDescription
 from torc_watch.planner.cluster_plan import AllocationGroup, ClusterPlan, NoFit, PlanOptions
 from torc_watch.planner.job_kinds import SortedJobs, sort_jobs
@@ -182,6 +182,6 @@ def _with_defaults(options: PlanOptions, defaults: object) -> PlanOptions:
 
 def is_here(profile: str | None) -> bool:
     """Whether this login node's Slurm is the one of the plan."""
-    if shutil.which("sbatch") is None:
-        return False
-    return profile is None or profile in [each.entry.name for each in known_clusters().detected]
+    known = known_clusters()
+    names = (None, LIVE_CLUSTER, *(each.entry.name for each in known.detected))
+    return known.has_slurm and profile in names

@@ -34,7 +34,7 @@ def _combined(live: Partition, profile: Partition | None) -> Partition:
         max_memory_per_node=_least(live.max_memory_per_node, profile.max_memory_per_node),
         max_memory_per_cpu=_least(live.max_memory_per_cpu, profile.max_memory_per_cpu),
         is_exclusive=live.is_exclusive or profile.is_exclusive,
-        is_on_request=live.is_on_request or profile.is_on_request,
+        is_on_request=profile.is_on_request,
         charge=profile.charge,
     )
 

@@ -18,9 +18,11 @@ _MAX_PROBLEMS = 20
 def check_name(name: str) -> str:
     """``name``, if a profile can have it. Raises InvalidInput."""
     if name == LIVE_CLUSTER:
-        raise InvalidInput(f"{name!r} stands for the cluster as Slurm describes it: rename it")
+        raise InvalidInput(
+            f"{name!r} stands for the cluster as Slurm describes it: use another name."
+        )
     if not _NAME.fullmatch(name):
-        raise InvalidInput(f"{name!r} is not a profile's name: use letters, digits, - _ and .")
+        raise InvalidInput(f"{name!r} is not a profile's name: use letters, digits, -, _ and dots.")
     return name
 
 
@@ -38,7 +40,7 @@ def parse_profile(text: str, name: str) -> HpcProfile:
     try:
         profile = _profile(reader, check_name(name))
     except InvalidInput as error:
-        raise InvalidInput(f"cannot be a profile: {error}.") from error
+        raise InvalidInput(f"cannot be a profile: {error}") from error
     if (more := len(problems) - _MAX_PROBLEMS) > 0:
         problems[_MAX_PROBLEMS:] = [f"and {more} more."]
     if problems:

@@ -6,6 +6,7 @@ from typing import Any
 from torc_watch.core.units import rounded_memory
 from torc_watch.hpc.catalog import Catalog, CatalogEntry
 from torc_watch.hpc.profile import Detection, HpcProfile, ProfilePartition
+from torc_watch.hpc.profile_file import LIVE_CLUSTER
 from torc_watch.render.partition_table import partition_values, table_lines
 from torc_watch.render.terminal_text import printable
 
@@ -51,6 +52,17 @@ def entry_values(entry: CatalogEntry, evidence: str) -> dict[str, Any]:
         "detected": bool(evidence),
         "evidence": evidence or None,
         "problem": entry.problem or None,
+    }
+
+
+def live_values(cluster_name: str) -> dict[str, Any]:
+    """As `entry_values`, for the cluster of this login node as Slurm describes it."""
+    return {
+        "name": LIVE_CLUSTER,
+        "display_name": cluster_name,
+        "from": "Slurm",
+        "detected": True,
+        "evidence": "Slurm's commands are on the PATH",
     }
 
 

@@ -114,7 +114,7 @@ def _flag(key: str, *, is_set: bool) -> Iterator[str]:
 
 def _memory(key: str, size: int | None) -> Iterator[str]:
     if size is not None:
-        yield f"{key} = {_quoted(format_memory(size).upper())}"
+        yield f"{key} = {_quoted(format_memory(size).upper() if size else '0M')}"
 
 
 def _list(texts: frozenset[str] | tuple[str, ...]) -> str:

@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from difflib import get_close_matches
 from typing import Any
 
 from torc_watch.core.errors import InvalidQuantity
+from torc_watch.core.units import parse_memory
 from torc_watch.core.walltime import parse_walltime
-from torc_watch.torc.slurm_quantities import read_memory
 
 _MAX_NUMBER = 2**31 - 1
 _KEYS_OF_TORC = {  # in Torc's own profiles; and the key that has the value here
@@ -73,12 +74,17 @@ class ValueReader:
         return default
 
     def memory(self, key: str) -> int | None:
+        """A unit is required: a number alone is MiB to Slurm, and bytes to Torc."""
         value = self._value(key, None)
-        size = read_memory(value) if isinstance(value, str) and not value[-1:].isdigit() else None
-        if value is not None and size is None:
-            advice = 'write a whole number and K, M, G or T in quotes, such as "246064M"'
-            self.refuse(key, f"{_shown(value)} is not a size: {advice}.")
-        return size
+        if value is None:
+            return None
+        text = value.upper().removesuffix("B") if isinstance(value, str) else ""
+        with suppress(InvalidQuantity):
+            if not text[-1:].isdigit():
+                return parse_memory(text)
+        advice = 'write a whole number and K, M, G or T in quotes, such as "246064M"'
+        self.refuse(key, f"{_shown(value)} is not a size: {advice}.")
+        return None
 
     def walltime(self, key: str) -> int | None:
         value = self._value(key, None)

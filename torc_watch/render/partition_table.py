@@ -97,11 +97,15 @@ def _notes(partition: Partition) -> Iterator[str]:
     if partition.min_nodes > 1:
         yield f"from {partition.min_nodes} nodes"
     if partition.max_nodes is not None:
-        yield f"up to {partition.max_nodes} nodes"
+        yield f"up to {_nodes(partition.max_nodes)}"
     if partition.max_nodes_per_user is not None:
-        yield f"{partition.max_nodes_per_user} nodes per user"
+        yield f"{_nodes(partition.max_nodes_per_user)} per user"
     if any(each.allowed is not None for each in (partition.accounts, partition.groups)):
         yield "restricted"
+
+
+def _nodes(number: int) -> str:
+    return f"{number} node{'' if number == 1 else 's'}"
 
 
 def _kind_values(kind: NodeKind) -> dict[str, Any]:
