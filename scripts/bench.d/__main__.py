@@ -10,6 +10,7 @@ from pathlib import Path
 import anyio
 import daemon
 import demo
+import planner
 import recovery
 import server
 import slurm
@@ -19,6 +20,7 @@ from real_torc import find_real_torc
 
 _QUICK: dict[str, Callable[[], Awaitable[dict[str, float]]]] = {
     "demo": demo.measure,
+    "planner": planner.measure,
     "recovery": recovery.measure,
     "server": server.measure,
     "watch": watch.measure,

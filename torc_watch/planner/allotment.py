@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from torc_watch.core.allocation import AllocationShape
 from torc_watch.core.units import MIB
-from torc_watch.planner.batch import Allotment, Batch, Terms
+from torc_watch.planner.batch import Allotment, JobBatch, Terms
 from torc_watch.planner.choice import waves_within
 from torc_watch.planner.limits import (
     MEMORY,
@@ -24,7 +24,7 @@ _WORKER_MEMORY = 256 * MIB
 _MOST_WAVES = 10**6  # where no limit is known
 
 
-def allot(batch: Batch, terms: Terms, most: Bound | None = None) -> Allotment:
+def allot(batch: JobBatch, terms: Terms, most: Bound | None = None) -> Allotment:
     """The fewest allocations of about USUAL_WALLTIME, each with as many waves as the others.
 
     ``most`` bounds their number, and so does what may run at once: then they are longer instead,
@@ -44,7 +44,7 @@ def allot(batch: Batch, terms: Terms, most: Bound | None = None) -> Allotment:
     return replace(_allotment(batch, terms, number=number, waves=waves), bounded_by=most.source)
 
 
-def shape(batch: Batch, allotment: Allotment, terms: Terms) -> AllocationShape:
+def shape(batch: JobBatch, allotment: Allotment, terms: Terms) -> AllocationShape:
     """Whole nodes where no others can use the rest, else what the jobs can use at once."""
     has, jobs = terms.choice.capacity, -(-allotment.jobs_at_once // _spread(batch, terms))
     if terms.choice.candidate.partition.is_exclusive:
@@ -68,17 +68,17 @@ def shape(batch: Batch, allotment: Allotment, terms: Terms) -> AllocationShape:
     )
 
 
-def jobs_per_allocation(batch: Batch, terms: Terms) -> int:
+def jobs_per_allocation(batch: JobBatch, terms: Terms) -> int:
     """How many jobs run side by side, where there are enough. One, where it has several nodes."""
     return _spread(batch, terms) * (1 if terms.job_nodes > 1 else _jobs_per_node(batch, terms))
 
 
-def _spread(batch: Batch, terms: Terms) -> int:
+def _spread(batch: JobBatch, terms: Terms) -> int:
     """On how many places of an allocation jobs start: its nodes, or only its first one."""
     return batch.num_nodes // terms.job_nodes if terms.spreads_jobs else 1
 
 
-def _jobs_per_node(batch: Batch, terms: Terms) -> int:
+def _jobs_per_node(batch: JobBatch, terms: Terms) -> int:
     has = terms.choice.capacity
     return max(
         1,
@@ -90,7 +90,7 @@ def _jobs_per_node(batch: Batch, terms: Terms) -> int:
     )
 
 
-def _runs_at_once(batch: Batch, terms: Terms) -> bool:
+def _runs_at_once(batch: JobBatch, terms: Terms) -> bool:
     """Whether all jobs fit one node together, however unlike they are."""
     has = terms.choice.capacity
     return (
@@ -101,14 +101,14 @@ def _runs_at_once(batch: Batch, terms: Terms) -> bool:
     )
 
 
-def _waves(batch: Batch, terms: Terms, usual: int | None = None) -> int:
+def _waves(batch: JobBatch, terms: Terms, usual: int | None = None) -> int:
     longest = terms.choice.longest
     if usual is not None and terms.runtime is None:
         longest = usual if longest is None else min(usual, longest)
     return waves_within(longest, batch.runtime, terms.margin, _MOST_WAVES)
 
 
-def _for_chains(batch: Batch, terms: Terms, most: Bound | None) -> Allotment:
+def _for_chains(batch: JobBatch, terms: Terms, most: Bound | None) -> Allotment:
     """Side by side as many as there are chains; one after the other until the chains end."""
     chains = -(-batch.jobs // batch.in_a_row)
     side_by_side = -(-chains // jobs_per_allocation(batch, terms))
@@ -126,7 +126,7 @@ def _for_chains(batch: Batch, terms: Terms, most: Bound | None) -> Allotment:
     return replace(made, number=most.value, bounded_by=most.source)
 
 
-def _allotment(batch: Batch, terms: Terms, *, number: int, waves: int) -> Allotment:
+def _allotment(batch: JobBatch, terms: Terms, *, number: int, waves: int) -> Allotment:
     full = batch.jobs if _runs_at_once(batch, terms) else jobs_per_allocation(batch, terms)
     is_exclusive = terms.choice.candidate.partition.is_exclusive
     share = -(-batch.jobs // (number if is_exclusive else number * waves))
@@ -141,7 +141,7 @@ def _allotment(batch: Batch, terms: Terms, *, number: int, waves: int) -> Allotm
     )
 
 
-def _at_once(batch: Batch, terms: Terms) -> Iterator[Bound]:
+def _at_once(batch: JobBatch, terms: Terms) -> Iterator[Bound]:
     """How many allocations may run at the same time, each as large as it may become."""
     candidate, has, nodes = terms.choice.candidate, terms.choice.capacity, batch.num_nodes
     per_node = _jobs_per_node(batch, terms)

@@ -9,7 +9,7 @@ from torc_watch.planner.workload import JobKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Batch:
+class JobBatch:
     """Jobs that share allocations, all taken for as large as the largest of each amount.
 
     ``total_*`` are the sums over all jobs. ``runtime`` is in whole minutes, in seconds.
@@ -26,8 +26,8 @@ class Batch:
     total_memory: int
     total_gpus: int
 
-    def __add__(self, other: "Batch") -> "Batch":
-        return Batch(
+    def __add__(self, other: "JobBatch") -> "JobBatch":
+        return JobBatch(
             jobs=self.jobs + other.jobs,
             num_cpus=max(self.num_cpus, other.num_cpus),
             memory=max(self.memory, other.memory),
@@ -72,9 +72,9 @@ class Terms:
     runtime: int | None = None
 
 
-def batch_of(kind: JobKind, choice: Choice) -> Batch:
+def batch_of(kind: JobKind, choice: Choice) -> JobBatch:
     num_cpus = cpus_with_memory(choice.candidate, kind.num_cpus, kind.memory)
-    return Batch(
+    return JobBatch(
         jobs=kind.jobs,
         num_cpus=num_cpus,
         memory=kind.memory,

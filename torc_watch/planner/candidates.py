@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from torc_watch.planner.cluster import (
+    Access,
     Association,
     ClusterDescription,
     Limits,
@@ -41,6 +42,16 @@ class Candidates:
     reasons: dict[str, str]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Right:
+    """One way in which the user may ask for a partition."""
+
+    account: str
+    association: Association | None
+    qos: str
+    is_usual: bool
+
+
 def find_candidates(cluster: ClusterDescription, options: PlanOptions) -> Candidates:
     usable: list[Candidate] = []
     reasons: dict[str, str] = {}
@@ -48,9 +59,14 @@ def find_candidates(cluster: ClusterDescription, options: PlanOptions) -> Candid
         if options.partition and partition.name != options.partition:
             continue
         reason = _closed(cluster, partition, options)
-        found = [] if reason else list(_of_partition(cluster, partition, options, rank))
-        usable.extend(found)
-        if not found:
+        rights = [] if reason else list(_rights(cluster, partition, options))
+        usable.extend(
+            _candidate(cluster, partition, node, right, rank)
+            for right in rights
+            for node in partition.kinds
+            if node.count
+        )
+        if not rights:
             reasons[partition.name] = reason or _not_admitted(cluster, partition, options)
     return Candidates(usable=tuple(usable), reasons=reasons)
 
@@ -68,45 +84,34 @@ def _closed(cluster: ClusterDescription, partition: Partition, options: PlanOpti
     return ""
 
 
-def _of_partition(
-    cluster: ClusterDescription, partition: Partition, options: PlanOptions, rank: int
-) -> Iterator[Candidate]:
+def _rights(
+    cluster: ClusterDescription, partition: Partition, options: PlanOptions
+) -> Iterator[_Right]:
     for account, association in _accounts(cluster, partition, options):
-        if account and not partition.accounts.admits(account):
-            continue
-        if not account and partition.accounts.allowed is not None:
+        if not _admits(partition.accounts, account):
             continue
         for qos, is_usual in _qos_names(association, options):
-            if qos and not partition.allowed_qos.admits(qos):
-                continue
-            if not qos and partition.allowed_qos.allowed is not None:
-                continue
-            for node in partition.kinds:
-                if node.count:
-                    yield _candidate(
-                        cluster, partition, node, account, association, qos, is_usual, rank
-                    )
+            if _admits(partition.allowed_qos, qos):
+                yield _Right(account=account, association=association, qos=qos, is_usual=is_usual)
 
 
-def _candidate(  # noqa: PLR0913, PLR0917
-    cluster: ClusterDescription,
-    partition: Partition,
-    node: NodeKind,
-    account: str,
-    association: Association | None,
-    qos: str,
-    is_usual: bool,
-    rank: int,
+def _admits(access: Access, name: str) -> bool:
+    """Without a name, only where everybody is admitted."""
+    return access.admits(name) if name else access.allowed is None
+
+
+def _candidate(
+    cluster: ClusterDescription, partition: Partition, node: NodeKind, right: _Right, rank: int
 ) -> Candidate:
     known = cluster.qos or {}
-    own, of_job = known.get(partition.qos), known.get(qos)
+    own, of_job = known.get(partition.qos), known.get(right.qos)
     return Candidate(
         partition=partition,
         node=node,
-        account=account,
-        qos=qos,
-        is_usual=is_usual,
-        limits=tuple(_limits(own, of_job, association)),
+        account=right.account,
+        qos=right.qos,
+        is_usual=right.is_usual,
+        limits=tuple(_limits(own, of_job, right.association)),
         ignores_partition_runtime=bool(of_job and of_job.overrides_partition_runtime),
         rank=rank,
     )
@@ -159,22 +164,19 @@ def _qos_names(association: Association | None, options: PlanOptions) -> list[tu
 
 
 def _not_admitted(cluster: ClusterDescription, partition: Partition, options: PlanOptions) -> str:
-    accounts = list(_accounts(cluster, partition, options))
+    accounts = dict(_accounts(cluster, partition, options))
     account = options.account or default_account(cluster)
     if not accounts:
-        return (
-            f"is not for account {account}, by your associations"
-            if account
-            else ("is not in your associations")
-        )
-    if not any(partition.accounts.admits(name) for name, _ in accounts if name):
-        if partition.accounts.allowed is not None:
-            return f"admits only accounts {_names(partition.accounts.allowed)}"
-        if account in partition.accounts.denied:
+        return f"is not for account {account}, by your associations"
+    if not _admits(partition.accounts, account):
+        if partition.accounts.allowed is None:
             return f"does not admit account {account}"
-    if partition.allowed_qos.allowed is not None:
-        return f"admits only QOS {_names(partition.allowed_qos.allowed)}"
-    return f"does not admit QOS {options.qos}" if options.qos else "does not admit your QOS"
+        return f"admits only accounts {_names(partition.accounts.allowed)}"
+    if not any(_qos_names(each, options) for each in accounts.values()):
+        return f"needs a QOS that account {account} has, and {options.qos} is none"
+    if partition.allowed_qos.allowed is None:
+        return f"does not admit QOS {options.qos}" if options.qos else "does not admit your QOS"
+    return f"admits only QOS {_names(partition.allowed_qos.allowed)}"
 
 
 def _names(names: frozenset[str]) -> str:

@@ -15,6 +15,7 @@ from torc_watch.planner.limits import (
     bounds_per_node,
     strictest,
 )
+from torc_watch.planner.walltime import MINUTE
 from torc_watch.planner.workload import JobKind
 
 
@@ -95,6 +96,12 @@ def _num_nodes(candidate: Candidate) -> Bound:
 
 
 def _runtimes(candidate: Candidate) -> Iterator[Bound]:
+    """In whole minutes, rounded down: Slurm rounds up what is asked for."""
+    for each in _exact_runtimes(candidate):
+        yield Bound(each.value // MINUTE * MINUTE, each.source)
+
+
+def _exact_runtimes(candidate: Candidate) -> Iterator[Bound]:
     if not candidate.ignores_partition_runtime:
         yield from bound(candidate.partition.max_runtime, candidate.partition.name)
     for each in candidate.limits:

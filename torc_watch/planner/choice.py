@@ -83,11 +83,10 @@ class Site:
         memory; they are shared, so that no job pays for a whole one; the longest walltime is the
         shortest (those queues are served first); it is the default partition; it is listed first.
         """
-        for candidates in (self._usual, self._others):
-            fitting = self._fitting(kind, candidates)
-            if fitting:
-                return min(fitting, key=self._order(kind))
-        return None
+        fitting = self._fitting(kind, self._usual)
+        if all(each.is_tight for each in fitting):
+            fitting += self._fitting(kind, self._others)
+        return min(fitting, key=self._order(kind), default=None)
 
     def fitting(self, kind: JobKind) -> list[Choice]:
         return self._fitting(kind, self.candidates)

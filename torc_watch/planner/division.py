@@ -6,7 +6,7 @@ from itertools import accumulate, takewhile
 from operator import add
 
 from torc_watch.planner.allotment import allot
-from torc_watch.planner.batch import Allotment, Batch, Terms
+from torc_watch.planner.batch import Allotment, JobBatch, Terms
 
 _MOST_TOGETHER = 32  # kinds in one group, so that the work grows with their number only
 
@@ -16,11 +16,11 @@ class Part:
     """``members`` are places in the list that was divided."""
 
     members: tuple[int, ...]
-    batch: Batch
+    batch: JobBatch
     allotment: Allotment
 
 
-def divide(batches: Sequence[Batch], terms: Terms) -> list[Part]:
+def divide(batches: Sequence[JobBatch], terms: Terms) -> list[Part]:
     """The division that asks for the fewest node hours, and then has the fewest parts.
 
     Kinds that are alike are neighbors, and only neighbors share allocations. Chains share none.
@@ -41,7 +41,7 @@ def divide(batches: Sequence[Batch], terms: Terms) -> list[Part]:
     return parts[::-1]
 
 
-def _parts_that_end(places: Sequence[int], batches: Sequence[Batch], terms: Terms) -> list[Part]:
+def _parts_that_end(places: Sequence[int], batches: Sequence[JobBatch], terms: Terms) -> list[Part]:
     """The last place, the last two, and so on."""
     members = [places[-1]]
     if batches[members[0]].in_a_row == 1:
@@ -54,5 +54,5 @@ def _parts_that_end(places: Sequence[int], batches: Sequence[Batch], terms: Term
     ]
 
 
-def _size(batch: Batch) -> tuple[int, ...]:
+def _size(batch: JobBatch) -> tuple[int, ...]:
     return batch.runtime, batch.memory, batch.num_cpus, batch.num_gpus

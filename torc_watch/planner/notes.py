@@ -23,10 +23,11 @@ def _notes(family: Family, terms: Terms, part: Part, workload: Workload) -> Iter
         yield f"Jobs like {first} get {_counted(allotment.number)}: more are over {_limit(part)}."
     if choice.waits_for:
         yield f"Allocations in partition {partition} wait until after {choice.waits_for}."
-    if choice.shortened_by:
+    longest = choice.longest or 0
+    if choice.shortened_by and allotment.runtime + part.batch.runtime > longest:
         yield (
             f"Allocations in partition {partition} are at most "
-            f"{duration_text(choice.longest or 0)} long, to end before {choice.shortened_by}."
+            f"{duration_text(longest)} long, to end before {choice.shortened_by}."
         )
     if choice.is_tight and choice.longest:
         usable = max(0, choice.longest - terms.margin)

@@ -1,6 +1,7 @@
 """Plans the Slurm allocations for the jobs of a workflow."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
 
 from torc_watch.planner.allotment import shape
@@ -14,6 +15,7 @@ from torc_watch.planner.family import Family, families
 from torc_watch.planner.notes import notes_of
 from torc_watch.planner.refusals import Refusals
 from torc_watch.planner.submit_limits import within_submit_limits
+from torc_watch.planner.walltime import whole_minutes
 from torc_watch.planner.workload import ExecutionMode, Workload
 
 
@@ -26,6 +28,8 @@ def plan_cluster(
     the same labels and the same predecessors may share allocations: ``divide`` lets them where this
     asks for fewer node hours. ``allot`` says how many, and how long ones. ``now`` is aware.
     """
+    if options.runtime is not None:
+        options = replace(options, runtime=whole_minutes(options.runtime))
     found = find_candidates(cluster, options)
     site = Site(cluster, found.usable, workload, options, now)
     refusals = Refusals(cluster, found, site)

@@ -77,7 +77,7 @@ class Refusals:
         """The partitions that do fit, or would if the user could have them."""
         fitting = {each.candidate.partition.name: None for each in self._elsewhere.fitting(kind)}
         if fitting:
-            return f"; it fits {', '.join(fitting)}"
+            return f"; the job fits {', '.join(fitting)}"
         if not self._found.usable or self._unknown:
             return ""
         closed = (
@@ -91,8 +91,9 @@ class Refusals:
 def _shortage(check: _Check, offers: Sequence[_Offer]) -> str:
     most = max((check.has(each) for each in offers), key=lambda each: each.value)
     request = check.text(min(check.needs(each) for each in offers))
-    amount = check.text(most.value) if most.value else "none"
-    return f"{request}; {check.best} {amount} ({most.source})"
+    if not most.value:
+        return f"{request}, and no node that you may use has any"
+    return f"{request}; {check.best} {check.text(most.value)} ({most.source})"
 
 
 def _checks(kind: JobKind, gpu_type: str) -> Iterator[_Check]:

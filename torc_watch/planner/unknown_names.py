@@ -24,5 +24,5 @@ def unknown_name(cluster: ClusterDescription, options: PlanOptions) -> str:
 def _text(clause: str, name: str, known: Collection[str]) -> str:
     close = get_close_matches(name, known, n=1)
     if close:
-        return f"{clause} {name}: did you mean {close[0]}?"
-    return f"{clause} {name}: there is {', '.join(known) or 'none'}"
+        return f"{clause} {name} (did you mean {close[0]}?)"
+    return f"{clause} {name}, only {', '.join(known)}" if known else f"{clause} {name}, or any"
