@@ -13,21 +13,6 @@ from tests.rigs.fake_slurm import FakeSlurm
 
 pytestmark = pytest.mark.slow
 
-PROFILE = """
-display_name = "Ridge"
-[detection]
-environment = { SITE = "ridge" }
-[[partitions]]
-name = "batch"
-cpus = 4
-memory = "8G"
-max_walltime = "1-00:00:00"
-[[partitions]]
-name = "wide"
-cpus = 8
-memory = "32G"
-max_walltime = "1-00:00:00"
-"""
 LAYERS = """
 name: layers
 slurm_defaults: { constraint: "amd&ib" }
@@ -54,9 +39,6 @@ class Login:
     def __init__(self, site: Site) -> None:
         self.site = site
         self.slurm = FakeSlurm.install(site.folder / "slurm")
-        profiles = site.folder / "config/torc-watchd/hpc"
-        profiles.mkdir(parents=True)
-        (profiles / "ridge.toml").write_text(PROFILE)
         self.specification("workflow.yaml", LAYERS)
 
     def specification(self, name: str, text: str) -> Path:
@@ -65,9 +47,7 @@ class Login:
         return path
 
     def run(self, words: str, status: int = 0) -> subprocess.CompletedProcess[str]:
-        done = self.site.run(
-            *words.split(), PATH=f"{self.slurm.bin}:{os.environ['PATH']}", SITE="ridge"
-        )
+        done = self.site.run(*words.split(), PATH=f"{self.slurm.bin}:{os.environ['PATH']}")
         assert done.returncode == status, done.stdout + done.stderr
         return done
 
@@ -151,8 +131,8 @@ def test_job_that_fits_nowhere(login: Login, command: str) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("--partition bach", "There is no partition bach: did you mean batch?"),
-        ("--profile rigde", "Did you mean 'ridge'?"),
+        ("--partition bach", "There is no partition bach (did you mean batch?)."),
+        ("--profile kestrl", "Did you mean 'kestrel'?"),
         ("--walltime 25:61:00", "its 61 minutes"),
         ("--walltime UNLIMITED", "needs a limit"),
     ],

@@ -23,6 +23,17 @@ _HEADINGS = {
     "%e": "END_TIME",
     "%N": "NODELIST",
 }
+_SHOWN = {
+    "config": "ClusterName = ridge",
+    "node": """\
+NodeName=n1 CPUTot=4 RealMemory=8000 State=IDLE Partitions=batch
+NodeName=n2 CPUTot=4 RealMemory=8000 State=IDLE Partitions=batch
+NodeName=n3 CPUTot=8 RealMemory=32000 State=IDLE Partitions=wide""",
+    "partition": """\
+PartitionName=batch Default=YES MaxTime=1-00:00:00 State=UP OverSubscribe=EXCLUSIVE
+PartitionName=wide Default=NO MaxTime=1-00:00:00 State=UP OverSubscribe=EXCLUSIVE""",
+    "reservation": "No reservations in the system",
+}
 _START = "2031-05-06T07:08:09"
 _REFUSED = "allocation failure: Requested node configuration is not available"
 _FULL = (
@@ -117,6 +128,9 @@ def sacct(_fake: FakeSlurm, _words: Sequence[str]) -> int:
 
 
 def scontrol(fake: FakeSlurm, words: Sequence[str]) -> int:
+    if "show" in words:
+        _print(_SHOWN[words[-1]])
+        return 0
     numbers = [int(number) for number in words[-1].split(",")] if words[0] == "release" else []
     fake.keep(
         [job | {"reason": "queued"} if job["number"] in numbers else job for job in fake.jobs]

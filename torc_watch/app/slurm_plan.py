@@ -167,7 +167,7 @@ def _without(cluster: ClusterDescription, names: Mapping[str, str]) -> ClusterDe
 
 def _refuse_unknown_names(cluster: ClusterDescription, options: PlanOptions) -> None:
     if why := unknown_name(cluster, options):
-        raise InvalidInput(f"{why} ({cluster.source}).")
+        raise InvalidInput(f"{why}.")
 
 
 def _with_defaults(options: PlanOptions, defaults: object) -> PlanOptions:
