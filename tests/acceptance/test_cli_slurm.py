@@ -30,6 +30,15 @@ jobs:
     depends_on_regexes: ["prepare_.*"]
     parameters: { i: "1:2" }
 """
+CHAIN = """
+name: chain
+resource_requirements:
+  - { name: small, num_cpus: 1, memory: 1g, runtime: PT10M }
+jobs:
+  - { name: a, command: "true", resource_requirements: small }
+  - { name: b, command: "true", resource_requirements: small, depends_on: [a] }
+  - { name: c, command: "true", resource_requirements: small, depends_on: [b] }
+"""
 TOO_LARGE = LAYERS.replace("memory: 4g", "memory: 300g")
 
 
@@ -46,8 +55,11 @@ class Login:
         path.write_text(text)
         return path
 
-    def run(self, words: str, status: int = 0) -> subprocess.CompletedProcess[str]:
-        done = self.site.run(*words.split(), PATH=f"{self.slurm.bin}:{os.environ['PATH']}")
+    def run(
+        self, words: str, status: int = 0, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        path = f"{self.slurm.bin}:{os.environ['PATH']}"
+        done = self.site.run(*words.split(), PATH=path, **variables)
         assert done.returncode == status, done.stdout + done.stderr
         return done
 
@@ -182,6 +194,31 @@ def test_submission_that_fails_halfway_is_continued(login: Login) -> None:
     assert len(login.slurm.jobs) == wanted
     again = login.json("slurm regenerate 1 --submit --partition batch --walltime 0:35:00")
     assert (again["allocations"], len(login.slurm.jobs)) == ([], wanted)
+
+
+def test_long_chain_gets_allocations_one_after_the_other(login: Login) -> None:
+    login.specification("chain.yaml", CHAIN)
+    login.run("submit-slurm --account science --walltime 0:14:00 chain.yaml")
+
+    first, second, third = login.slurm.jobs
+    assert "--dependency" not in first["text"]
+    assert f"--dependency=afterany:{first['number']}" in second["text"]
+    assert f"--dependency=afterany:{second['number']}" in third["text"]
+    [row] = login.rows("/slurm_schedulers")
+    assert row["serialize_allocations"] is True
+    again = login.json("slurm regenerate 1 --submit --walltime 0:14:00")
+    assert (again["covered_jobs"], again["allocations"]) == (3, [])
+
+
+def test_server_with_a_password(login: Login) -> None:
+    """Workers would need it in a file: that is said before anything is created."""
+    before = login.site.database()
+    words = "submit-slurm --account science workflow.yaml"
+    secret = {"TORC_PASSWORD": "open sesame"}
+    done = login.run(words, 2, **secret)
+
+    assert "set password_file to its path" in done.stderr
+    assert (login.slurm.jobs, login.site.database()) == ([], before)
 
 
 def test_plan_of_a_workflow_counts_what_is_queued(login: Login) -> None:

@@ -94,7 +94,7 @@ def test_too_large_a_job(watchd: TorcWatchd) -> None:
 def test_regenerate_after_the_allocations_were_canceled(watchd: TorcWatchd) -> None:
     torc = watchd.torc
     path = write(torc, layers())
-    options = ("--exclusive", "--nodes=4", "--time=20", "--partition=standard")
+    options = ("--exclusive", "--nodes=3", "--time=20", "--partition=standard")
     torc.cluster.wait_for_queue_state(torc.cluster.submit("sleep 600", *options), "RUNNING")
     watchd.run("submit-slurm", "--account", "project", "--partition", "standard", path)
     again = json.loads(watchd.run("slurm", "regenerate", 1, "--submit", "--json"))

@@ -7,7 +7,11 @@ from pathlib import Path
 
 from torc_watch.app.composition import open_client, slurm_scheduler, unknown_id_refused
 from torc_watch.app.slurm_plan import refuse_missing_account
-from torc_watch.app.slurm_submission import GroupToSubmit, submit_groups
+from torc_watch.app.slurm_submission import (
+    GroupToSubmit,
+    refuse_missing_password_file,
+    submit_groups,
+)
 from torc_watch.app.slurm_workflow import WorkflowPlan, plan_workflow
 from torc_watch.config.settings import Settings
 from torc_watch.core.errors import InvalidInput
@@ -85,6 +89,8 @@ async def _carry_out(
     workflow_id = plan.workflow.id
     scheduler = slurm_scheduler(settings)
     refuse_missing_account(plan.checked.plan)
+    if submits:
+        refuse_missing_password_file(settings, client.transport.connection)
     groups = plan.checked.plan.groups
     at_once = [submits and plan.begins_at_once(group) for group in groups]
     await _claim_actions(client, plan)

@@ -11,7 +11,7 @@ from torc_watch.app.slurm_plan import CheckedPlan, SpecificationPlan, refuse_mis
 from torc_watch.config.settings import Settings
 from torc_watch.core.allocation import AllocationSpec
 from torc_watch.core.allocation_tokens import allocation_token, token_stem
-from torc_watch.core.errors import SchedulerError, ServerError
+from torc_watch.core.errors import InvalidInput, SchedulerError, ServerError
 from torc_watch.core.model import SLURM
 from torc_watch.engine.allocation_submission import submit_allocations
 from torc_watch.planner.cluster_plan import AllocationGroup
@@ -53,6 +53,7 @@ async def submit_slurm(
     scheduler = slurm_scheduler(settings)
     checked = prepared.checked
     refuse_missing_account(checked.plan)
+    refuse_missing_password_file(settings, connection)
     async with open_client(connection) as client:
         created = await create_workflow(
             client,
@@ -82,6 +83,15 @@ async def submit_slurm(
         allocations=numbers,
         later=later_allocations(checked),
     )
+
+
+def refuse_missing_password_file(settings: Settings, connection: Connection) -> None:
+    """Raises InvalidInput before anything is created that no worker could reach."""
+    if connection.password is not None and settings.password_file is None:
+        raise InvalidInput(
+            "The workers of an allocation need the password of the Torc server. Write it into a "
+            "file that only you can read, and set password_file to its path."
+        )
 
 
 def later_allocations(checked: CheckedPlan) -> int:
