@@ -246,9 +246,13 @@ class SimulatedScheduler:
         self.ends_of_steps: dict[int, dict[str, StepEnd]] = {}  # by number and name
         self.queued_in_vain: dict[int, str] = {}  # details of those that never start, by number
         self.nodes: tuple[NodeClass, ...] = (NodeClass(num_cpus=10, memory=8 * GIB),)
+        self.seconds_to_kill: int | None = None
         self.seconds_to_submit: dict[int, float] = {}  # by workflow ID
         self.idle_limit = 90.0
         self.seconds_to_close = 0.0
+
+    async def kill_wait(self) -> int | None:
+        return self.seconds_to_kill
 
     async def node_classes(self) -> tuple[NodeClass, ...]:
         return self.nodes

@@ -9,7 +9,6 @@ import os
 import re
 import shutil
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -366,18 +365,21 @@ def test_commands_of_a_site_that_are_slow_and_talk(ours: Ours, torc: TorcOnSlurm
     banner = 'echo "Welcome | to | Stampede3"; echo 2026; echo "7|jobs wait"'
     for program in ("sbatch", "sacct", "scancel", "scontrol", "sinfo"):
         ours.wrap(program, f'{banner}; exec "$REAL" "$@"')
-    ours.wrap("squeue", f'{banner}; sleep 8; exec "$REAL" "$@"')
-    done = torc.folder / "done"
+    hold, held, go, done = (torc.folder / name for name in ("hold", "held", "go", "done"))
+    waits = f"test -e {held} || echo $$ > {held}; until test -e {go}; do sleep 0.1; done"
+    ours.wrap("squeue", f'{banner}; if test -e {hold}; then {waits}; fi; exec "$REAL" "$@"')
     slow, local = _failed(torc, jobs=[_waits_for(done)]), _failed_here(torc)
 
     daemon = ours.start("run")
     assert ours.start("add", slow, "--auto-recover").end() == 0
     torc.wait_for_statuses(slow, among={"running"})
-    began = time.monotonic()
+    hold.touch()
+    wait_until(lambda: held.exists() and held.read_text().endswith("\n"), "a squeue that waits")
     assert ours.start("add", local, "--auto-recover").end() == 0
     daemon.until(f"[{local}] Ended: succeeded")
-    assert time.monotonic() - began < 8
     assert ours.start("list").end() == 0
+    os.kill(int(held.read_text()), 0)  # the first squeue still runs: nobody waited for its end
+    go.touch()
     done.touch()
     daemon.until(f"[{slow}] Ended: succeeded")
 

@@ -1,13 +1,14 @@
 """What a real cluster is said to be: the partitions and limits of its configuration."""
 
 import getpass
+import re
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from tests.rigs.slurm_cluster import SlurmCluster
+from tests.rigs.slurm_cluster import SlurmCluster, wait_until
 from torc_watch.core.errors import SchedulerUnreachable
 from torc_watch.core.units import GIB, MIB
 from torc_watch.planner.cluster import (
@@ -42,6 +43,10 @@ def _environment(cluster: SlurmCluster, monkeypatch: pytest.MonkeyPatch) -> None
 def _partition(name: str, runtime: int | None, **more: object) -> Partition:
     values = {"kinds": (_SMALL,), "default_memory_per_cpu": 100 * MIB} | more
     return Partition(name=name, max_runtime=runtime, **values)  # type: ignore[arg-type]
+
+
+def _all_idle(cluster: SlurmCluster) -> bool:
+    return set(cluster.run("sinfo", "-h", "-N", "-o", "%t").split()) == {"idle"}
 
 
 def _association(account: str) -> Association:
@@ -162,6 +167,27 @@ async def test_limits_of_associations_and_of_the_accounts_above(cluster: SlurmCl
             max_running=5,
         )
     }
+
+
+async def test_cluster_without_accounting_whose_controller_has_just_started(
+    cluster: SlurmCluster,
+) -> None:
+    """Its nodes, which have not answered yet, count as ones that will."""
+    path = cluster.site.configuration
+    configuration = path.read_text()
+    with cluster.without("slurmctld"):
+        path.write_text(re.sub(r"AccountingSto\w+=.*\n", "", configuration))
+    try:
+        description = await describe_cluster(current_user())
+    finally:
+        with cluster.without("slurmctld"):
+            path.write_text(configuration)
+        wait_until(lambda: _all_idle(cluster), "idle nodes")
+
+    assert (description.qos, description.associations) == (None, None)
+    short = description.partition("short")
+    assert short is not None
+    assert [kind.count for kind in short.kinds] == [3]
 
 
 async def test_accounting_that_is_down(cluster: SlurmCluster) -> None:

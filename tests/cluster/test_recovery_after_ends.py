@@ -9,7 +9,7 @@ import getpass
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 
 import pytest
@@ -21,8 +21,10 @@ from tests.rigs.torc_watchd import TorcWatchd
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(100)]
 
 _MODES: tuple[Mode, ...] = ("direct", "slurm")
-# In direct mode the runner has to be done with its jobs before Slurm kills it.
-_LEAD: dict[Mode, dict[str, int]] = {"direct": {"sigterm_lead_seconds": 1}, "slurm": {}}
+# What a recovered workflow has: its runner has to be done with its jobs before Slurm kills it.
+_LEAD: dict[Mode, int | None] = {"direct": 1, "slurm": None}
+# In slurm mode it waits for sacct before it reports, for longer than KillWait is here.
+_REPORTED: dict[Mode, set[str]] = {"direct": {"terminated"}, "slurm": {"terminated", "running"}}
 _HOG = "python3 -c 'bytearray(400 * 2**20)'"
 
 Watch = Callable[[int], Command]
@@ -57,6 +59,18 @@ def _started(torc: TorcOnSlurm, workflow_id: int, *names: str) -> int:
 
 def _node(torc: TorcOnSlurm, number: int) -> str:
     return torc.cluster.run("squeue", "-h", "-j", str(number), "-o", "%N").strip()
+
+
+def _lead(torc: TorcOnSlurm, workflow_id: int) -> int | None:
+    """``sigterm_lead_seconds`` of a workflow."""
+    row = torc.ask("GET", f"/workflows/{workflow_id}")
+    lead: int | None = row.get("execution_config", {}).get("sigterm_lead_seconds")
+    return lead
+
+
+def _preempt(torc: TorcOnSlurm, numbers: Sequence[int]) -> None:
+    for node in {_node(torc, number) for number in numbers}:
+        torc.cluster.submit("sleep 2", "--exclusive", f"--nodelist={node}")
 
 
 def _end_soon(torc: TorcOnSlurm, number: int, *, seconds: int) -> None:
@@ -102,10 +116,11 @@ def test_canceled_allocation_hands_the_workflow_over(
 ) -> None:
     """Also by the user who watches: whoever cancels an allocation means it.
 
-    The runner of the second one, which is ours, reports the job that it had to stop.
+    In direct mode the runner of the second one, which is ours, reports the job that it had to stop.
     """
     jobs = [TorcJob(name="a", command="sleep 900", runtime="PT2M")]
-    workflow_id = torc.run(specification(jobs, TorcAllocations(), mode=mode, execution=_LEAD[mode]))
+    workflow_id = torc.run(specification(jobs, TorcAllocations(), mode=mode))
+    assert _lead(torc, workflow_id) is None
     for run in (1, 2):
         number = _started(torc, workflow_id)
         command = watch(workflow_id)
@@ -120,33 +135,39 @@ def test_canceled_allocation_hands_the_workflow_over(
         if run == 1:
             assert torc.statuses(workflow_id) == {"a": "running"}
             TorcWatchd(torc).run("recover", workflow_id)
+            assert _lead(torc, workflow_id) == _LEAD[mode]
+    assert torc.statuses(workflow_id)["a"] in _REPORTED[mode]
 
 
 def test_preemption_then_the_walltime_of_our_own_allocations(
     torc: TorcOnSlurm, watch: Watch
 ) -> None:
     """Slurm wakes the runner in time, which reports what it had to stop."""
-    job = TorcJob(name="a", command=_in_run("sleep 900", run=2), runtime="PT2M")
+    job = TorcJob(name="a", command=_in_run("sleep 900", run=3), runtime="PT2M")
     place = TorcAllocations(partition="preemptible")
-    workflows = [specification([job], place, mode=mode, execution=_LEAD[mode]) for mode in _MODES]
-    ids = [torc.run(workflow) for workflow in workflows]
-    preempted = [_started(torc, workflow_id) for workflow_id in ids]
+    ids = [torc.run(specification([job], place, mode=mode)) for mode in _MODES]
     commands = [watch(workflow_id) for workflow_id in ids]
 
-    for number in preempted:
-        torc.cluster.submit("sleep 2", "--exclusive", f"--nodelist={_node(torc, number)}")
-    for command in commands:
-        command.until("Recovery initiated")
+    preempted = list[list[int]]()
+    for _ in range(2):  # Torc's own allocations, then ours
+        preempted.append([_started(torc, workflow_id) for workflow_id in ids])
+        _preempt(torc, preempted[-1])
+        for command in commands:
+            command.until("Recovery initiated")
     for workflow_id in ids:
         _end_soon(torc, _started(torc, workflow_id), seconds=62)
 
-    for workflow_id, number, command in zip(ids, preempted, commands, strict=True):
+    for workflow_id, mode, command in zip(ids, _MODES, commands, strict=True):
         assert command.end() == 0
-        assert f"interrupted (allocation {number} was preempted), retrying" in command.output
+        for numbers in preempted:
+            reason = rf"(stopped because )?allocation {numbers[_MODES.index(mode)]} was preempted"
+            assert re.search(rf"interrupted \({reason}\), retrying", command.output)
         assert "interrupted (stopped because its worker had to leave), retrying" in command.output
-        [one, two, three] = torc.results(workflow_id)
-        assert (one, three) == (("a", 1, "failed", -128), ("a", 3, "completed", 0))
-        assert two[:3] == ("a", 2, "terminated")
+        assert command.output.count("Set sigterm_lead_seconds to 1") == (mode == "direct")
+        [one, two, three, four] = torc.results(workflow_id)
+        assert (one, four) == (("a", 1, "failed", -128), ("a", 4, "completed", 0))
+        assert two[2] == "terminated" or (mode, two) == ("slurm", ("a", 2, "failed", -128))
+        assert three[:3] == ("a", 3, "terminated")
 
 
 _BEAT = "while true; do date >beat; sleep 0.2; done"

@@ -189,6 +189,14 @@ async def test_nodes_of_each_partition_are_known(scheduler: SlurmScheduler) -> N
     assert (bigmem.num_cpus, bigmem.memory, bigmem.count) == (8, 16_000 * MIB, 1)
 
 
+async def test_kill_wait_is_asked_for_once(
+    scheduler: SlurmScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert await scheduler.kill_wait() == 2
+    monkeypatch.setenv("PATH", "/nonexistent")
+    assert await scheduler.kill_wait() == 2
+
+
 async def test_banner_of_a_site_is_not_the_number(
     scheduler: SlurmScheduler, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -55,6 +55,24 @@ async def test_run_is_in_the_workflow_in_api_1_0(torc: "Torc") -> None:
 
 
 @newer_servers
+async def test_update_keeps_what_is_not_sent_and_replaces_the_configuration(torc: "Torc") -> None:
+    fields = {"description": "d", "project": "p", "metadata": {"a": 1}, "use_pending_failed": True}
+    fields |= {"compute_node_wait_for_new_jobs_seconds": 7, "slurm_defaults": {"account": "a"}}
+    fields |= {"submission_directory": "/data", "execution_config": {"oom_exit_code": 99}}
+    identity = {"name": "w", "user": "u"}
+    path = f"/workflows/{(await torc.ask('POST', '/workflows', identity | fields))['id']}"
+    before = await torc.ask("GET", path)
+    body = identity | {"execution_config": {"mode": "direct", "sigterm_lead_seconds": 3}}
+    updated = await torc.ask("PUT", path, body | {"run_id": 7, "is_canceled": True})
+    assert updated == before | body
+    assert await torc.ask("GET", path) == updated
+    assert await torc.status_of("PUT", path, identity | {"submission_directory": "/data"}) == 200
+    assert await torc.status_of("PUT", path, identity | {"submission_directory": "/tmp"}) == 422
+    assert await torc.status_of("PUT", path, {"execution_config": {}}) == 422
+    assert await torc.status_of("PUT", "/workflows/9999", identity) == 404
+
+
+@newer_servers
 async def test_archived_workflow_is_not_reset(torc: "Torc") -> None:
     archived = await torc.workflow("POST", "archive", {"is_archived": True})
     assert archived["is_archived"] is True

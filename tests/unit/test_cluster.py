@@ -34,6 +34,9 @@ class FixedScheduler:
     async def node_classes(self) -> tuple[NodeClass, ...]:
         return (NodeClass(num_cpus=1, memory=GIB),)
 
+    async def kill_wait(self) -> None:
+        pass
+
     async def find(self, _tokens: Collection[str]) -> dict[str, int]:
         return {}
 

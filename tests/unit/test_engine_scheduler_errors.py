@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import anyio
 import pytest
@@ -48,6 +48,9 @@ class FailingScheduler:
 
     async def node_classes(self) -> tuple[NodeClass, ...]:
         return tuple(await self._call("node_classes"))
+
+    async def kill_wait(self) -> int | None:
+        return cast("int | None", await self._call("kill_wait"))
 
     async def find(self, tokens: Collection[str]) -> dict[str, int]:
         return dict(await self._call("find", tokens))

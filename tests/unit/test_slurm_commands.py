@@ -8,7 +8,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from torc_watch.core.errors import SchedulerError, SchedulerUnreachable
+from torc_watch.core.errors import SchedulerCommandMissing, SchedulerError, SchedulerUnreachable
 from torc_watch.host.subprocesses import NOT_FOUND, TIMED_OUT, CommandResult
 from torc_watch.schedulers.slurm.slurm_commands import clean_environment, failure, run_slurm
 
@@ -191,6 +191,12 @@ def test_other_failure_is_an_error(program: str, status: int, stderr: str, text:
     assert error is not None
     assert not isinstance(error, SchedulerUnreachable)
     assert text in str(error)
+
+
+async def test_command_that_is_not_there() -> None:
+    """Some are optional, so that this is told from what else goes wrong."""
+    with pytest.raises(SchedulerCommandMissing, match="PATH"):
+        await run_slurm("/no/such/folder/sacctmgr")
 
 
 def test_notice_of_the_site_is_no_failure() -> None:

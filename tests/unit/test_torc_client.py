@@ -466,6 +466,26 @@ NODE = {
 }
 
 
+@pytest.mark.parametrize("config", [{}, {"of a newer server": 1, "sigterm_lead_seconds": None}])
+async def test_lead_is_sent_with_the_rest_of_the_configuration(config: Any) -> None:
+    row = {"id": 1, "name": "w", "user": "ada", "project": "p", "execution_config": config}
+    server = Server(ApiVersion.V1_0, {"GET /workflows/1": row})
+    async with server.client() as client:
+        assert await client.set_sigterm_lead(1, 25)
+    assert server.sent == ["GET /workflows/1", "PUT /workflows/1"]
+    sent = config | {"sigterm_lead_seconds": 25}
+    assert server.bodies == [{"name": "w", "user": "ada", "execution_config": sent}]
+
+
+async def test_lead_that_the_user_has_set_meanwhile_stays() -> None:
+    config = {"sigterm_lead_seconds": 300}
+    row = {"id": 1, "name": "w", "user": "ada", "execution_config": config}
+    server = Server(ApiVersion.V1_0, {"GET /workflows/1": row})
+    async with server.client() as client:
+        assert not await client.set_sigterm_lead(1, 25)
+    assert server.bodies == []
+
+
 @BOTH
 async def test_end_and_duration_of_a_compute_node_are_sent(api_version: ApiVersion) -> None:
     server = Server(api_version, {"GET /compute_nodes/4": NODE})

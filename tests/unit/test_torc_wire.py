@@ -294,6 +294,22 @@ def test_jobs_are_spread_over_nodes_where_they_are_steps_of_slurm(
     assert row.to_model(1, wire.WorkflowFlags()).spreads_jobs is spreads_jobs
 
 
+@pytest.mark.parametrize(
+    ("config", "lead"),
+    [
+        (None, None),
+        ({"sigterm_lead_seconds": None}, None),
+        ({"mode": "direct", "sigterm_lead_seconds": 5}, 5),
+        ({"sigterm_lead_seconds": 0}, 0),
+        ({"sigterm_lead_seconds": -1}, -1),  # Torc's server takes it
+    ],
+)
+def test_lead_of_a_workflow_is_parsed(config: Any, lead: int | None) -> None:
+    answer = {"id": 1, "name": "w", "user": "ada", "execution_config": config}
+    row = wire.parse(wire.WorkflowRow, answer, "/workflows/1")
+    assert row.to_model(1, row).sigterm_lead == lead
+
+
 def test_state_of_a_workflow_is_read_from_its_status_row() -> None:
     row = wire.parse(wire.WorkflowRow, {"id": 1, "name": "w", "user": "ada"}, "/workflows/1")
     status = wire.parse(

@@ -355,6 +355,14 @@ def test_claimed_actions_are_counted(actions: int, words: str) -> None:
     assert text(claimed) == f"Claimed {words}: no worker submits the same again\n"
 
 
+def test_lead_that_was_set_and_one_that_was_refused_are_shown() -> None:
+    lead = events.SigtermLeadSet(workflow_id=1, seconds=25)
+    line = "Set sigterm_lead_seconds to 25: the runner reports before Slurm kills it\n"
+    assert text(lead) == line
+    refused = events.SigtermLeadRefused(workflow_id=1, reason="no\x1bword")
+    assert text(refused) == "Continuing without sigterm_lead_seconds: no\\x1bword\n"
+
+
 def failed_allocation(cause: EndCause, detail: str) -> events.AllocationFailed:
     status = AllocationStatus(state=AllocationState.GONE, cause=cause, detail=detail)
     return events.AllocationFailed(workflow_id=1, scheduler="slurm", scheduler_id=3, status=status)

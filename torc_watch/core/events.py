@@ -262,6 +262,24 @@ class ActionsClaimed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SigtermLeadSet:
+    """The workflow has a ``sigterm_lead_seconds`` now, so that its runner reports in time."""
+
+    name: ClassVar = "sigterm_lead.set"
+    workflow_id: int
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SigtermLeadRefused:
+    """It could not be set, for ``reason``. The round continues."""
+
+    name: ClassVar = "sigterm_lead.refused"
+    workflow_id: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SubmissionCutShort:
     """The scheduler refused further allocations of a plan, for ``reason``."""
 
@@ -385,6 +403,8 @@ Event = (
     | SubmissionStarted
     | AllocationSubmitted
     | ActionsClaimed
+    | SigtermLeadSet
+    | SigtermLeadRefused
     | SubmissionCutShort
     | AllocationFailed
     | AllocationUnstartable

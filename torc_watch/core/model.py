@@ -48,6 +48,9 @@ class Workflow:
     """``spreads_jobs`` says that its workers start jobs on every node of an allocation.
 
     Otherwise one worker starts all of them on its own node, and leaves the others unused.
+
+    ``sigterm_lead`` is in seconds: what the workflow itself says of how long its jobs have to end
+    after SIGTERM; 0.12 does not know it.
     """
 
     id: int
@@ -62,6 +65,7 @@ class Workflow:
     use_pending_failed: bool = False  # failures wait for the user
     submission_directory: str | None = None
     spreads_jobs: bool = False
+    sigterm_lead: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,9 +16,15 @@ import anyio
 
 from torc_watch.core import events
 from torc_watch.core.allocation import AllocationSpec
-from torc_watch.core.errors import LeaseLost, SchedulerError, SchedulerUnreachable
+from torc_watch.core.errors import (
+    LeaseLost,
+    SchedulerError,
+    SchedulerUnreachable,
+    TorcWatchError,
+)
 from torc_watch.core.recovery_round import Plan
 from torc_watch.engine.messages import EngineContext
+from torc_watch.engine.runner_grace import fit_sigterm_lead
 from torc_watch.schedulers.base import Scheduler, WorkerAssignment
 from torc_watch.schedulers.cluster import StatusCache
 from torc_watch.torc.client import TorcClient
@@ -27,6 +33,7 @@ from torc_watch.torc.scheduling_actions import claim_action, list_scheduling_act
 
 _LAST_QUERY = 10.0  # seconds
 _CONFIG_NAME = "torc-watch"
+_MAX_CONCURRENT = 4  # submissions: more do not shorten it, and the controller is not ours alone
 
 
 async def submit_planned(
@@ -40,14 +47,15 @@ async def submit_planned(
     client, report = context.client, context.report
     scheduler = context.cluster.scheduler(plan.scheduler_type)
     report(events.SubmissionStarted(workflow_id=plan.workflow_id, scheduler=scheduler.type))
-    submitted_from = (await client.get_workflow(plan.workflow_id)).submission_directory
+    workflow = await client.get_workflow(plan.workflow_id)
+    await fit_sigterm_lead(context, workflow, scheduler)
     main = await _scheduler_config_id(client, plan, scheduler.type)
     work = WorkerAssignment(
         connection=client.transport.connection,
         workflow_id=plan.workflow_id,
         scheduler_config_id=main,
         output_dir=output_dir,
-        submitted_from=Path(submitted_from) if submitted_from else None,
+        submitted_from=Path(folder) if (folder := workflow.submission_directory) else None,
     )
     assignments = [
         (spec, replace(work, scheduler_config_id=spec.scheduler_config_id or main))
@@ -144,20 +152,51 @@ async def _submit_missing(
     assignments: Sequence[tuple[AllocationSpec, WorkerAssignment]],
     found: Mapping[str, int],
 ) -> tuple[dict[str, int], SchedulerError | None]:
-    numbers = dict(found)
-    refusal = None
+    """Those that are being submitted when one fails are not given up: their numbers count."""
+    tokens = [spec.token for spec, _ in assignments]
+    missing = [(spec, work) for spec, work in assignments if spec.token not in found]
     try:
-        for spec, work in assignments:
-            if spec.token not in numbers:
-                numbers[spec.token] = await scheduler.submit(spec, work)
-    except SchedulerUnreachable:
+        submitted, errors = await _submit_all(scheduler, missing)
+    except anyio.get_cancelled_exc_class():
+        await _find_again(scheduler, tokens)
         raise
-    except SchedulerError as error:  # of what a limit allows, the rest is worth having
-        refusal = error
-    except (LeaseLost, anyio.get_cancelled_exc_class()):
-        await _find_again(scheduler, [spec.token for spec, _ in assignments])
-        raise
+    if error := next((each for each in errors if not _is_refusal(each)), None):
+        if isinstance(error, LeaseLost):
+            await _find_again(scheduler, tokens)
+        raise error
+    known = {**found, **submitted}
+    numbers = {token: known[token] for token in tokens if token in known}
+    # Of what a limit allows, the rest is worth having.
+    refusal = next((each for each in errors if isinstance(each, SchedulerError)), None)
     return {**numbers, **await _find_again(scheduler, tuple(numbers))}, refusal
+
+
+async def _submit_all(
+    scheduler: Scheduler | StatusCache,
+    assignments: Sequence[tuple[AllocationSpec, WorkerAssignment]],
+) -> tuple[dict[str, int], list[TorcWatchError]]:
+    """Some at once, none more after an error: the numbers by token, and all errors."""
+    numbers: dict[str, int] = {}
+    errors: list[TorcWatchError] = []
+    waiting = iter(assignments)
+
+    async def submit_waiting() -> None:
+        for spec, work in waiting:
+            try:
+                numbers[spec.token] = await scheduler.submit(spec, work)
+            except TorcWatchError as error:
+                errors.append(error)
+            if errors:
+                return
+
+    async with anyio.create_task_group() as group:
+        for _ in range(_MAX_CONCURRENT):
+            group.start_soon(submit_waiting)
+    return numbers, errors
+
+
+def _is_refusal(error: TorcWatchError) -> bool:
+    return isinstance(error, SchedulerError) and not isinstance(error, SchedulerUnreachable)
 
 
 async def _find_again(

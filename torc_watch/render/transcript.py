@@ -104,11 +104,24 @@ def _recovery(event: Event) -> Iterator[str]:
         case events.ResetStarted():
             yield ""
             yield "Resetting failed jobs..."
+        case _:
+            yield from _submission(event)
+
+
+def _submission(event: Event) -> Iterator[str]:
+    match event:
         case events.SubmissionStarted():
             yield f"Regenerating {event.scheduler.capitalize()} schedulers and submitting..."
+        case events.SigtermLeadSet():
+            seconds = event.seconds
+            yield f"Set sigterm_lead_seconds to {seconds}: the runner reports before Slurm kills it"
+        case events.SigtermLeadRefused():
+            yield f"Continuing without sigterm_lead_seconds: {printable(event.reason)}"
         case events.ActionsClaimed():
             noun = "action" if event.actions == 1 else "actions"
             yield f"Claimed {event.actions} schedule_nodes {noun}: no worker submits the same again"
+        case events.SubmissionCutShort():
+            yield f"Submitted {event.submitted} of {event.planned} allocations: {event.reason}"
         case _:
             yield from _trouble(event)
 
@@ -147,8 +160,6 @@ def _trouble(event: Event) -> Iterator[str]:
 
 def _trouble_with_workers(event: Event) -> Iterator[str]:
     match event:
-        case events.SubmissionCutShort():
-            yield f"Submitted {event.submitted} of {event.planned} allocations: {event.reason}"
         case events.AllocationFailed():
             yield from _failed_allocation(event)
         case events.AllocationUnstartable():

@@ -53,6 +53,12 @@ class Scheduler(Protocol):
     async def node_classes(self) -> tuple[NodeClass, ...]:
         """What kinds of nodes there are, at least one."""
 
+    async def kill_wait(self) -> int | None:
+        """The seconds between SIGTERM and SIGKILL when it ends an allocation.
+
+        None where it leaves the end of jobs to their worker.
+        """
+
     async def find(self, tokens: Collection[str]) -> Mapping[str, int]:
         """The numbers of those that were submitted with these tokens, alive or ended, by anybody.
 

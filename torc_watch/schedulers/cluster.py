@@ -54,6 +54,9 @@ class StatusCache:
     async def node_classes(self) -> tuple[NodeClass, ...]:
         return await self._scheduler.node_classes()
 
+    async def kill_wait(self) -> int | None:
+        return await self._scheduler.kill_wait()
+
     async def find(self, tokens: Collection[str]) -> Mapping[str, int]:
         return await self._scheduler.find(tokens)
 

@@ -97,6 +97,20 @@ class TorcClient:
     async def delete_workflow(self, workflow_id: int) -> None:
         await self.transport.delete(f"/workflows/{workflow_id}")
 
+    async def set_sigterm_lead(self, workflow_id: int, seconds: int) -> bool:
+        """Sets it where the workflow has none; whether that was so. Not for 0.12, which ignores it.
+
+        Whatever else the workflow has stays as it is.
+        """
+        path = f"/workflows/{workflow_id}"
+        body = (await fetch(self.transport, path, wire.WorkflowConfigRow)).model_dump()
+        config = body["execution_config"]
+        if config.get("sigterm_lead_seconds") is not None:
+            return False
+        config["sigterm_lead_seconds"] = seconds
+        await self.transport.put(path, body=body)
+        return True
+
     async def advance_run(self, workflow_id: int, *, to_run: int) -> None:
         """Makes ``to_run`` the current run; idempotent. Also clears a cancellation.
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from torc_watch.core.errors import InvalidQuantity, ServerFault
 from torc_watch.core.model import (
@@ -128,6 +128,7 @@ class ExecutionConfigRow(WireRow):
     timeout_exit_code: int | None = None
     limit_resources: Annotated[bool, _if_null(True)] = True
     mode: Any = None
+    sigterm_lead_seconds: int | None = None
 
     def kill_codes(self) -> KillCodes:
         chosen = {"memory": self.oom_exit_code, "runtime": self.timeout_exit_code}
@@ -161,7 +162,19 @@ class WorkflowRow(WorkflowFlags, IdRow):
             use_pending_failed=self.use_pending_failed,
             submission_directory=self.submission_directory,
             spreads_jobs=self.execution_config.mode in _STEP_MODES,
+            sigterm_lead=self.execution_config.sigterm_lead_seconds,
         )
+
+
+class WorkflowConfigRow(WireRow):
+    """What 1.0 requires of a change to a workflow's configuration, which it replaces as a whole.
+
+    It keeps all other fields that are not sent.
+    """
+
+    name: str
+    user: str
+    execution_config: Annotated[dict[str, Any], _UNLESS_OBJECT] = Field(default_factory=dict)
 
 
 class JobCountsRow(WireRow):

@@ -29,7 +29,7 @@ pytestmark = [pytest.mark.looptime, pytest.mark.timeout(300)]
 T = TypeVar("T")
 
 CHANGE_COUNTER = slice(24, 28)  # of the header of a SQLite file
-READS = ("GET ", "node_classes", "statuses", "steps", "find")
+READS = ("GET ", "node_classes", "kill_wait", "statuses", "steps", "find")
 
 
 @dataclass
@@ -74,6 +74,9 @@ class MortalScheduler:
 
     async def node_classes(self) -> tuple[NodeClass, ...]:
         return await self.kill.call("node_classes", self.scheduler.node_classes)
+
+    async def kill_wait(self) -> int | None:
+        return await self.kill.call("kill_wait", self.scheduler.kill_wait)
 
     async def find(self, tokens: Collection[str]) -> dict[str, int]:
         return await self.kill.call("find", lambda: self.scheduler.find(tokens))
@@ -132,6 +135,7 @@ async def end_state(site: "Site") -> dict[str, Any]:
         "watches": watches,
         "allocated under": [each.scheduler_config_id for each in allocations],
         "actions": sorted(row["id"] for row in actions if row["executed"]),
+        "lead": (await site.client.get_workflow(1)).sigterm_lead,
     }
 
 
@@ -194,8 +198,10 @@ async def sweep(
         shutil.copytree(folder / "before", folder / name)
         return open_site(name, scheduler_type=scheduler_type, allocations_before=2)
 
+    seconds_to_kill = 30 if scheduler_type == "slurm" else None
     await (prepare(open_site) if scheduler_type == "local" else prepare_for_slurm(open_site))
     async with reopen("undisturbed") as site:
+        site.scheduler.seconds_to_kill = seconds_to_kill
         undisturbed = Kill(site.directory / "journal.db")
         assert await watch(site, undisturbed) is Verdict.SUCCEEDED
         expected = await end_state(site)
@@ -206,6 +212,7 @@ async def sweep(
     kills = 0
     for number, answer_is_lost in points(undisturbed):
         async with reopen(f"{number}-{answer_is_lost}") as site:
+            site.scheduler.seconds_to_kill = seconds_to_kill
             kill = Kill(site.directory / "journal.db", number, answer_is_lost=answer_is_lost)
             assert await watch(site, kill) is None
             if site.seen(events.RecoveryInitiated):

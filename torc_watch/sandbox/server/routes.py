@@ -66,6 +66,7 @@ _ONLY_IN: Mapping[TorcApi, Routes] = {
         "/workflows/{id}/status": {"PUT": workflow_handlers.update_status},
     },
     "1.0": {
+        "/workflows/{id}": {"PUT": workflow_handlers.update_workflow},
         "/workflows/{id}/archive": {"POST": workflow_handlers.archive_workflow},
         "/workflows/{id}/batch_complete_jobs": {"POST": job_lifecycle.complete_jobs},
         "/workflows/{id}/running_jobs": {"GET": workflow_queries.list_running_jobs},

@@ -34,6 +34,13 @@ from torc_watch.sandbox.server.workflow_queries import summary
 
 _STATUS_FLAGS = ("is_canceled", "is_archived", "has_detected_need_to_run_completion_script")
 _STATUS_COLUMN = "SELECT {} FROM workflow_status WHERE workflow_status.id = workflow.id"
+_IMMUTABLE = ("submission_directory", "dynamic_jobs")
+_CHANGEABLE = (
+    *("name", "user", "description", "project", "metadata", "execution_config"),
+    *("use_pending_failed", "compute_node_wait_for_new_jobs_seconds"),
+    "compute_node_ignore_workflow_completion",
+    "compute_node_wait_for_healthy_database_minutes",
+)
 _DEFAULT_REQUIREMENTS = {
     "name": "default",
     "num_cpus": 1,
@@ -95,6 +102,20 @@ def create_workflow(request: ApiRequest) -> ApiResponse:
     )
     echoed = {name: columns[name] for name in resource.columns if name in columns}
     return ApiResponse(to_json(resource, echoed))
+
+
+def update_workflow(request: ApiRequest) -> ApiResponse:
+    """Replace the fields that are sent, as far as Torc lets them be changed; only in API 1.0."""
+    resource = WORKFLOWS["1.0"]
+    columns = to_columns(resource, request.body(resource.model))
+    sent = to_json(resource, columns)
+    row = fetch(request.store, resource, request.path_integer())
+    for name in _IMMUTABLE:
+        if name in sent and sent[name] != row.get(name):
+            raise api_error(422, f"Cannot modify {name}: it is immutable after workflow creation")
+    changes = {name: columns[name] for name in _CHANGEABLE}
+    request.store.update("workflow", row["id"], changes)
+    return show_workflow(request)
 
 
 def show_workflow(request: ApiRequest) -> ApiResponse:

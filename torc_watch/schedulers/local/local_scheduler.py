@@ -72,6 +72,9 @@ class LocalScheduler:
         """This machine: the CPUs that this process may use, and all of the memory."""
         return (NodeClass(num_cpus=len(os.sched_getaffinity(0)), memory=_physical_memory()),)
 
+    async def kill_wait(self) -> None:
+        """None: a worker that has to stop ends its jobs itself."""
+
     async def find(self, tokens: Collection[str]) -> dict[str, int]:
         """Those whose worker was started. Raises SchedulerError."""
         with _translated("look for"):

@@ -12,8 +12,8 @@ from pathlib import Path
 class JobNames:
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._names: dict[int, str] = {}
-        self._size = 0
+        # One value, because several threads read: the names, and of how many bytes.
+        self._known: tuple[Mapping[int, str], int] = ({}, 0)
 
     def remember(self, names: Mapping[int, str]) -> None:
         """Raises OSError."""
@@ -31,8 +31,9 @@ class JobNames:
             size = self._path.stat().st_size
         except FileNotFoundError:
             return {}
-        if size != self._size:
+        names, known_size = self._known
+        if size != known_size:
             lines = map(str.split, self._path.read_text(encoding="utf-8").splitlines())
-            self._names = {int(line[0]): line[1] for line in lines if len(line) == 2}
-            self._size = size
-        return self._names
+            names = {int(line[0]): line[1] for line in lines if len(line) == 2}
+            self._known = names, size
+        return names

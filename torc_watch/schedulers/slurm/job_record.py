@@ -50,12 +50,12 @@ def job_record(
     accounting: AccountingAnswer,
 ) -> JobRecord:
     """``name`` is the job's, None where it is not known; ``user`` is this process's."""
-    row = next(iter(queue.rows.get(number, ())), None)
-    queued = row if row is not None and _is_queued(row, name, user) else None
-    lives = accounting.table.rows.get(number, ())
+    rows = queue.rows.get(number)
+    queued = rows[0] if rows and _is_queued(rows[0], name, user) else None
+    lives = accounting.table.rows.get(number)
     return JobRecord(
         queued=queued,
-        lives=tuple(life for life in lives if _is_life(life, name, user, queued)),
+        lives=tuple(life for life in lives if _is_life(life, name, user, queued)) if lives else (),
         unreadable=queue.unreadable.get(number) or accounting.table.unreadable.get(number, ""),
         silence=accounting.silence,
         accounting_is_down=accounting.is_down,

@@ -132,8 +132,13 @@ def awaiting_nodes(status: AllocationStatus, silent: tuple[str, ...]) -> Allocat
 
 def _alive(row: QueueRow) -> AllocationStatus:
     if row.state in _STARTED_STATES:
-        return AllocationStatus(state=AllocationState.ALIVE, began=point_in_time(row.start))
+        return _started(row.start)
     return _waiting(_HOLDS.get(row.state, row.reason))
+
+
+@lru_cache(maxsize=10_000)  # thousands of jobs run, and none of them changes its start
+def _started(start: int | None) -> AllocationStatus:
+    return AllocationStatus(state=AllocationState.ALIVE, began=point_in_time(start))
 
 
 @lru_cache  # thousands of jobs wait for few reasons

@@ -16,11 +16,11 @@ _GPUS = re.compile(
 )
 _MARKS = "*~#!%$@^-"  # of states: ``IDLE*`` does not answer
 _SILENT = "NOT_RESPONDING"
-_UNUSABLE = frozenset(
-    {"DOWN", "DRAIN", "ERROR", "FAIL", "FUTURE", "INVALID", "INVALID_REG", "UNKNOWN", _SILENT}
-)
-_OFF = frozenset({"POWERED_DOWN", "POWERING_UP"})  # silent, and started for an allocation
-_IDLE = frozenset({"IDLE", "CLOUD", "DYNAMIC_NORM", "DYNAMIC_FUTURE", "POWERED_DOWN", _SILENT})
+_OFF = "POWERED_DOWN"  # by Slurm itself, and started for an allocation: silent, and yet idle
+# Neither those that are silent, nor UNKNOWN, as all are for a moment after a restart of the
+# controller: they answer again, or become DOWN.
+_UNUSABLE = frozenset({"DOWN", "DRAIN", "ERROR", "FAIL", "FUTURE", "INVALID", "INVALID_REG"})
+_IDLE = frozenset({"IDLE", "CLOUD", "DYNAMIC_NORM", "DYNAMIC_FUTURE", _OFF})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +61,7 @@ def _node(fields: Mapping[str, str]) -> NodeRecord:
     memory = read_count(fields.get("RealMemory", "")) or 0
     kept = read_count(fields.get("MemSpecLimit", "")) or 0
     flags = _flags(fields.get("State", ""))
-    is_usable = not (flags - {_SILENT} if flags & _OFF else flags) & _UNUSABLE
+    is_usable = not flags & _UNUSABLE
     return NodeRecord(
         name=fields["NodeName"],
         partitions=listed(fields.get("Partitions", "")),
@@ -71,9 +71,14 @@ def _node(fields: Mapping[str, str]) -> NodeRecord:
             gpus=read_gres(fields.get("Gres", "")),
             features=frozenset(listed(fields.get("AvailableFeatures", ""))),
             count=int(is_usable),
-            idle=int(is_usable and "IDLE" in flags and flags <= _IDLE),
+            idle=int(is_usable and _is_idle(flags)),
         ),
     )
+
+
+def _is_idle(flags: frozenset[str]) -> bool:
+    """A flag that is not known may be one that keeps allocations away, as other states do."""
+    return (flags - {_SILENT} if _OFF in flags else flags) <= _IDLE
 
 
 def _flags(state: str) -> frozenset[str]:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from operator import itemgetter
 from pathlib import Path
 
+import anyio
 from anyio import to_thread
 
 from torc_watch.core.allocation import AllocationSpec, AllocationStatus, NodeClass, StepEnd
@@ -18,6 +19,7 @@ from torc_watch.host.subprocesses import run_command
 from torc_watch.planner.cluster import ClusterDescription
 from torc_watch.schedulers.base import WorkerAssignment
 from torc_watch.schedulers.slurm.cluster_query import current_user, describe_cluster
+from torc_watch.schedulers.slurm.configuration_table import parse_kill_wait
 from torc_watch.schedulers.slurm.job_names import JobNames
 from torc_watch.schedulers.slurm.job_script import CLAIM_PAUSE, RunnerSettings, job_script
 from torc_watch.schedulers.slurm.job_status import step_ends
@@ -59,6 +61,8 @@ class SlurmScheduler:
         self._runner = runner
         self._status_query = StatusQuery()
         self._accepted: set[AllocationSpec] = set()  # without their tokens
+        self._kill_wait: int | None = None  # seconds, when it is known
+        self._first_of_its_kind = anyio.Lock()  # those submitted at once wait for what it finds out
 
     async def node_classes(self) -> tuple[NodeClass, ...]:
         return await ask(parse_partitions, run_slurm, "sinfo", *PARTITION_OPTIONS)
@@ -66,6 +70,12 @@ class SlurmScheduler:
     async def describe_cluster(self) -> ClusterDescription:
         """As it is for the user of this process, now. Raises SchedulerError."""
         return await describe_cluster(await to_thread.run_sync(current_user))
+
+    async def kill_wait(self) -> int:
+        """It is asked for once: administrators rarely change it."""
+        if self._kill_wait is None:
+            self._kill_wait = await ask(parse_kill_wait, run_slurm, "scontrol", "show", "config")
+        return self._kill_wait
 
     async def find(self, tokens: Collection[str]) -> dict[str, int]:
         """By their names. Raises SchedulerError where that cannot be known.
@@ -145,9 +155,10 @@ class SlurmScheduler:
     async def _test(self, spec: AllocationSpec, script: Path) -> None:
         """Slurm takes any held job, and leaves one pending for ever that fits no node."""
         alike = replace(spec, token="")
-        if alike not in self._accepted:
-            await run_slurm("sbatch", "--test-only", str(script))
-            self._accepted.add(alike)
+        async with self._first_of_its_kind:
+            if alike not in self._accepted:
+                await run_slurm("sbatch", "--test-only", str(script))
+                self._accepted.add(alike)
 
     async def _find_ended(self, tokens: Collection[str], names: str) -> dict[str, int]:
         sacct = ("sacct", "--parsable2", "--allocations", _USER, names, ENDED_NAMES)
