@@ -110,6 +110,7 @@ def test_submit_slurm(login: Login) -> None:
     assert action["action_config"]["scheduler_id"] == train["id"]
     workflow = login.site.request("GET", "/workflows/1")
     assert workflow["submission_directory"] == str(login.site.folder)
+    assert workflow["execution_config"]["sigterm_lead_seconds"] == 25
 
 
 def test_dry_run_changes_nothing(login: Login) -> None:

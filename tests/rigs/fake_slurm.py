@@ -8,6 +8,7 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fcntl import LOCK_EX, flock
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ _HEADINGS = {
     "%N": "NODELIST",
 }
 _SHOWN = {
-    "config": "ClusterName = ridge",
+    "config": "ClusterName = ridge\nKillWait = 30 sec",
     "node": """\
 NodeName=n1 CPUTot=4 RealMemory=8000 State=IDLE Partitions=batch
 NodeName=n2 CPUTot=4 RealMemory=8000 State=IDLE Partitions=batch
@@ -168,7 +169,9 @@ def main(folder: str, program: str, *words: str) -> int:
         "scontrol": scontrol,
         "scancel": scancel,
     }
-    return programs[program](FakeSlurm(Path(folder)), words)
+    with (Path(folder) / "lock").open("w") as lock:  # several may be run at once
+        flock(lock, LOCK_EX)
+        return programs[program](FakeSlurm(Path(folder)), words)
 
 
 if __name__ == "__main__":

@@ -11,9 +11,16 @@ from torc_watch.app.slurm_plan import CheckedPlan, SpecificationPlan, refuse_mis
 from torc_watch.config.settings import Settings
 from torc_watch.core.allocation import AllocationSpec
 from torc_watch.core.allocation_tokens import allocation_token, token_stem
-from torc_watch.core.errors import InvalidInput, SchedulerError, ServerError
+from torc_watch.core.errors import (
+    InvalidInput,
+    SchedulerError,
+    SchedulerUnreachable,
+    ServerError,
+    ServerUnreachable,
+)
 from torc_watch.core.model import SLURM
 from torc_watch.engine.allocation_submission import submit_allocations
+from torc_watch.engine.runner_grace import set_fitting_lead
 from torc_watch.planner.cluster_plan import AllocationGroup
 from torc_watch.planner.job_kinds import first_jobs
 from torc_watch.schedulers.base import Scheduler, WorkerAssignment
@@ -116,6 +123,7 @@ async def submit_groups(
     wanted = sum(each.group.number for each in groups)
     submitted: list[int] = []
     try:
+        await _set_lead(client, scheduler, workflow_id)
         configs = {row.id: row for row in await client.list_scheduler_configs(workflow_id, SLURM)}
         places = count(1)
         for each in groups:
@@ -160,6 +168,16 @@ async def _submit_group(
         numbers, _ = await submit_allocations(client, scheduler, [chained], work)
         (before,) = numbers.values()
         submitted.append(before)
+
+
+async def _set_lead(client: TorcClient, scheduler: Scheduler, workflow_id: int) -> None:
+    """Without it the jobs of an allocation that is ended become orphans: recovered, but later."""
+    try:
+        await set_fitting_lead(client, await client.get_workflow(workflow_id), scheduler)
+    except (SchedulerUnreachable, ServerUnreachable):
+        raise
+    except (SchedulerError, ServerError):
+        return
 
 
 def _slurm_jobs(prepared: SpecificationPlan) -> list[SlurmJobs]:
