@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from torc_watch.core.model import Dependent, Job, JobStatus, Requirements
 from torc_watch.core.units import GIB
-from torc_watch.planner.job_kinds import JobRequest, PlannedJob, sort_jobs
+from torc_watch.planner.job_kinds import JobRequest, PlannedJob, first_jobs, sort_jobs
 from torc_watch.planner.jobs_left import jobs_left
 from torc_watch.planner.workload import ExecutionMode
 from torc_watch.spec import expand
@@ -207,3 +207,10 @@ def test_notes(row: Job, planned: int, note: str) -> None:
 def test_job_without_requirements() -> None:
     [planned] = jobs_left([job(1, JobStatus.READY)], [], [], 42).planned
     assert (planned.request.num_cpus, planned.request.runtime) == (1, 60)
+
+
+def test_jobs_that_an_allocation_waits_for() -> None:
+    """Of a chain only its first link becomes ready before the others are done."""
+    planned = jobs((LARGE, ()), (SMALL, (0,)), (SMALL, (1,)), (SMALL, (0,)))
+    later = sort_jobs(planned).jobs_of([1])
+    assert (later, first_jobs(planned, later)) == ([1, 2, 3], [1, 3])
