@@ -104,3 +104,25 @@ def test_regenerate_after_the_allocations_were_canceled(watchd: TorcWatchd) -> N
     watchd.run("slurm", "regenerate", 1, "--submit")
     torc.wait_for_statuses(1)
     assert set(torc.statuses(1).values()) == {"completed"}
+
+
+def test_watched_by_the_daemon_from_the_start(watchd: TorcWatchd) -> None:
+    """One job is killed for its memory, and gets more in an allocation under the planned row."""
+    torc = watchd.torc
+    if torc.cluster.memory_enforcement != "cgroup":
+        pytest.skip("without cgroups no job ends as OUT_OF_MEMORY")
+    hog = "exec python3 -c 'data = b\"x\" * (115 << 20)'"
+    jobs = [
+        {"name": name, "command": command, "resource_requirements": "small"}
+        for name, command in {"a": "true", "b": hog, "c": "true"}.items()
+    ]
+    workflow = layers() | {"jobs": jobs, "execution_config": {"mode": "slurm"}}
+    path = write(torc, workflow | {"compute_node_wait_for_new_jobs_seconds": 5})
+    with watchd.daemon():
+        printed = watchd.run("submit-slurm", "--account", "project", path, "--watch")
+        torc.wait_for_statuses(1, among={"completed"})
+
+    assert "Workflow 1 added" in printed
+    assert [name for name, run, _, code in torc.results(1) if code == 137] == ["b"]
+    first, second = slurm_jobs(torc, 1, "%a %P %C")
+    assert second.split()[:2] == first.split()[:2]
