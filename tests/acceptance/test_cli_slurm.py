@@ -39,6 +39,7 @@ jobs:
   - { name: b, command: "true", resource_requirements: small, depends_on: [a] }
   - { name: c, command: "true", resource_requirements: small, depends_on: [b] }
 """
+NO_SLURM = "/nowhere"
 TOO_LARGE = LAYERS.replace("memory: 4g", "memory: 300g")
 
 
@@ -187,7 +188,9 @@ def test_submission_that_fails_halfway_is_continued(login: Login) -> None:
     assert wanted > 1
     login.slurm.limit(1)
     done = login.run(f"submit-slurm {words} many.yaml", status=1)
-    assert f"Workflow 1 was created, and 1 of {wanted} allocations were submitted" in done.stderr
+    assert (
+        f"Workflow 1 is on the server, and 1 of {wanted} allocations were submitted" in done.stderr
+    )
     assert "torc-watchd slurm regenerate 1 --submit" in done.stderr
 
     login.slurm.lift_limit()
@@ -209,6 +212,13 @@ def test_long_chain_gets_allocations_one_after_the_other(login: Login) -> None:
     assert row["serialize_allocations"] is True
     again = login.json("slurm regenerate 1 --submit --walltime 0:14:00")
     assert (again["covered_jobs"], again["allocations"]) == (3, [])
+
+
+@pytest.mark.parametrize("command", ["submit-slurm workflow.yaml", "slurm regenerate 1 --submit"])
+def test_submission_where_there_is_no_slurm(login: Login, command: str) -> None:
+    done = login.site.run(*command.split(), "--profile", "kestrel", PATH=NO_SLURM)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "submit on a login node of the cluster" in done.stderr
 
 
 def test_server_with_a_password(login: Login) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.rigs.slurm_workflows import slurm_jobs
-from tests.rigs.torc_on_slurm import TorcOnSlurm
+from tests.rigs.torc_on_slurm import TorcAllocations, TorcJob, TorcOnSlurm, specification
 from tests.rigs.torc_watchd import TorcWatchd
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
@@ -104,6 +104,19 @@ def test_regenerate_after_the_allocations_were_canceled(watchd: TorcWatchd) -> N
     watchd.run("slurm", "regenerate", 1, "--submit")
     torc.wait_for_statuses(1)
     assert set(torc.statuses(1).values()) == {"completed"}
+
+
+def test_torc_submits_what_was_regenerated(watchd: TorcWatchd) -> None:
+    torc = watchd.torc
+    job = TorcJob(name="a", command="true")
+    workflow_id = torc.create_from(specification([job], TorcAllocations(number=0, qos="limited")))
+    torc.torc("workflows", "init", workflow_id, "--no-prompts")
+    watchd.run("slurm", "regenerate", workflow_id, "--partition", "short")
+    assert torc.allocations(workflow_id) == {}
+
+    torc.submit(workflow_id)
+    torc.wait_for_statuses(workflow_id, among={"completed"})
+    assert slurm_jobs(torc, workflow_id, "%a %P %q %C") == ["science short limited 1"]
 
 
 def test_watched_by_the_daemon_from_the_start(watchd: TorcWatchd) -> None:

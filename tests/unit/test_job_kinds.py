@@ -183,6 +183,11 @@ def test_too_many_dependencies_to_know() -> None:
     assert [each.waits for each in found.planned] == [False, True]
 
 
+def test_uninitialized_jobs_wait() -> None:
+    found = jobs_left([job(1, JobStatus.UNINITIALIZED)], [ROW], [], 42)
+    assert not sort_jobs(found.planned).begin_at_once([0])
+
+
 def test_jobs_in_a_cycle_are_not_planned_for() -> None:
     rows = [job(number, JobStatus.BLOCKED) for number in (1, 2)] + [job(3, JobStatus.READY)]
     found = jobs_left(rows, [ROW], [*after(1, 2), *after(2, 1)], 42)

@@ -60,6 +60,8 @@ async def plan_specification(
     Raises InvalidInput, and SchedulerError if it ``submits``.
     """
     spec = await to_thread.run_sync(read_spec, path)
+    if submits:
+        refuse_missing_slurm()
     jobs = sort_jobs(planned_jobs(spec))
     defaults = spec.settings.get("slurm_defaults")
     workload = Workload(
@@ -126,6 +128,15 @@ async def check_plan(
             return replace(checked, plan=_refused(plan, refusals))
         notes += [f"Slurm refuses partition {name}: {why}." for name, why in refusals.items()]
         cluster = _without(cluster, refusals)
+
+
+def refuse_missing_slurm() -> None:
+    """Raises InvalidInput where there is no Slurm to submit to."""
+    if not known_clusters().has_slurm:
+        raise InvalidInput(
+            "Slurm's commands are not on the PATH: submit on a login node of the cluster. "
+            "To see the plan only, give --dry-run."
+        )
 
 
 def refuse_missing_account(plan: ClusterPlan) -> None:

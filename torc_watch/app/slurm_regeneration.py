@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from torc_watch.app.composition import open_client, slurm_scheduler, unknown_id_refused
-from torc_watch.app.slurm_plan import refuse_missing_account
+from torc_watch.app.slurm_plan import refuse_missing_account, refuse_missing_slurm
 from torc_watch.app.slurm_submission import (
     GroupToSubmit,
     refuse_missing_password_file,
@@ -70,6 +70,8 @@ async def regenerate(
 
     Changes nothing where a job fits nowhere. Raises WatchHeld while the workflow is watched.
     """
+    if submits:
+        refuse_missing_slurm()
     async with open_client(connection) as client:
         with unknown_id_refused(workflow_id, connection):
             workflow = await client.get_workflow(workflow_id)

@@ -213,7 +213,7 @@ def _spec(each: GroupToSubmit, token: str, options: tuple[str, ...]) -> Allocati
 
 def _what_there_is(workflow_id: int, submitted: int, wanted: int) -> str:
     return (
-        f"Workflow {workflow_id} was created, and {submitted} of {wanted} allocations were "
+        f"Workflow {workflow_id} is on the server, and {submitted} of {wanted} allocations were "
         "submitted to Slurm. When the cause is gone, submit the rest: torc-watchd slurm regenerate "
         f"{workflow_id} --submit. Or remove it: torc cancel {workflow_id}, then "
         f"torc delete {workflow_id}."

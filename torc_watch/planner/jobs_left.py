@@ -51,8 +51,9 @@ def jobs_left(
             example=_name(job),
             request=_request_of(job, requests),
             after=tuple(position[each] for each in before[job.id] if each in position),
-            waits=any(each in open_ids and each not in position for each in before[job.id])
-            or (dependents is None and job.status is JobStatus.BLOCKED),
+            waits=job.status is JobStatus.UNINITIALIZED
+            or (dependents is None and job.status is JobStatus.BLOCKED)
+            or any(each in open_ids and each not in position for each in before[job.id]),
         )
         for job in ordered
     )

@@ -9,7 +9,7 @@ import shlex
 from dataclasses import dataclass
 from datetime import datetime
 
-from torc_watch.core.errors import SchedulerError, SchedulerUnreachable
+from torc_watch.core.errors import SchedulerCommandMissing, SchedulerError, SchedulerUnreachable
 from torc_watch.schedulers.slurm.slurm_commands import advice, run_for_messages
 from torc_watch.torc.requests import NewSlurmScheduler
 
@@ -30,10 +30,13 @@ class StartEstimate:
 
 
 async def estimate_start(row: NewSlurmScheduler) -> StartEstimate:
-    """What Slurm says of one allocation under this row. Raises SchedulerUnreachable."""
+    """What Slurm says of one allocation under this row.
+
+    Raises SchedulerUnreachable, and SchedulerCommandMissing.
+    """
     try:
         messages = await run_for_messages(*trial_command(row))
-    except SchedulerUnreachable:
+    except (SchedulerUnreachable, SchedulerCommandMissing):
         raise
     except SchedulerError as error:
         return StartEstimate(refusal=_reason(str(error)))
