@@ -16,12 +16,7 @@ import anyio
 
 from torc_watch.core import events
 from torc_watch.core.allocation import AllocationSpec
-from torc_watch.core.errors import (
-    LeaseLost,
-    SchedulerError,
-    SchedulerUnreachable,
-    TorcWatchError,
-)
+from torc_watch.core.errors import LeaseLost, SchedulerError, SchedulerUnreachable
 from torc_watch.core.recovery_round import Plan
 from torc_watch.engine.messages import EngineContext
 from torc_watch.engine.runner_grace import fit_sigterm_lead
@@ -33,7 +28,6 @@ from torc_watch.torc.scheduling_actions import claim_action, list_scheduling_act
 
 _LAST_QUERY = 10.0  # seconds
 _CONFIG_NAME = "torc-watch"
-_MAX_CONCURRENT = 4  # submissions: more do not shorten it, and the controller is not ours alone
 
 
 async def submit_planned(
@@ -152,51 +146,20 @@ async def _submit_missing(
     assignments: Sequence[tuple[AllocationSpec, WorkerAssignment]],
     found: Mapping[str, int],
 ) -> tuple[dict[str, int], SchedulerError | None]:
-    """Those that are being submitted when one fails are not given up: their numbers count."""
-    tokens = [spec.token for spec, _ in assignments]
-    missing = [(spec, work) for spec, work in assignments if spec.token not in found]
+    numbers = dict(found)
+    refusal = None
     try:
-        submitted, errors = await _submit_all(scheduler, missing)
-    except anyio.get_cancelled_exc_class():
-        await _find_again(scheduler, tokens)
-        raise
-    if error := next((each for each in errors if not _is_refusal(each)), None):
-        if isinstance(error, LeaseLost):
-            await _find_again(scheduler, tokens)
-        raise error
-    known = {**found, **submitted}
-    numbers = {token: known[token] for token in tokens if token in known}
-    # Of what a limit allows, the rest is worth having.
-    refusal = next((each for each in errors if isinstance(each, SchedulerError)), None)
-    return {**numbers, **await _find_again(scheduler, tuple(numbers))}, refusal
-
-
-async def _submit_all(
-    scheduler: Scheduler | StatusCache,
-    assignments: Sequence[tuple[AllocationSpec, WorkerAssignment]],
-) -> tuple[dict[str, int], list[TorcWatchError]]:
-    """Some at once, none more after an error: the numbers by token, and all errors."""
-    numbers: dict[str, int] = {}
-    errors: list[TorcWatchError] = []
-    waiting = iter(assignments)
-
-    async def submit_waiting() -> None:
-        for spec, work in waiting:
-            try:
+        for spec, work in assignments:
+            if spec.token not in numbers:
                 numbers[spec.token] = await scheduler.submit(spec, work)
-            except TorcWatchError as error:
-                errors.append(error)
-            if errors:
-                return
-
-    async with anyio.create_task_group() as group:
-        for _ in range(_MAX_CONCURRENT):
-            group.start_soon(submit_waiting)
-    return numbers, errors
-
-
-def _is_refusal(error: TorcWatchError) -> bool:
-    return isinstance(error, SchedulerError) and not isinstance(error, SchedulerUnreachable)
+    except SchedulerUnreachable:
+        raise
+    except SchedulerError as error:  # of what a limit allows, the rest is worth having
+        refusal = error
+    except (LeaseLost, anyio.get_cancelled_exc_class()):
+        await _find_again(scheduler, [spec.token for spec, _ in assignments])
+        raise
+    return {**numbers, **await _find_again(scheduler, tuple(numbers))}, refusal
 
 
 async def _find_again(

@@ -10,7 +10,6 @@ from dataclasses import replace
 from operator import itemgetter
 from pathlib import Path
 
-import anyio
 from anyio import to_thread
 
 from torc_watch.core.allocation import AllocationSpec, AllocationStatus, NodeClass, StepEnd
@@ -62,7 +61,6 @@ class SlurmScheduler:
         self._status_query = StatusQuery()
         self._accepted: set[AllocationSpec] = set()  # without their tokens
         self._kill_wait: int | None = None  # seconds, when it is known
-        self._first_of_its_kind = anyio.Lock()  # those submitted at once wait for what it finds out
 
     async def node_classes(self) -> tuple[NodeClass, ...]:
         return await ask(parse_partitions, run_slurm, "sinfo", *PARTITION_OPTIONS)
@@ -155,10 +153,9 @@ class SlurmScheduler:
     async def _test(self, spec: AllocationSpec, script: Path) -> None:
         """Slurm takes any held job, and leaves one pending for ever that fits no node."""
         alike = replace(spec, token="")
-        async with self._first_of_its_kind:
-            if alike not in self._accepted:
-                await run_slurm("sbatch", "--test-only", str(script))
-                self._accepted.add(alike)
+        if alike not in self._accepted:
+            await run_slurm("sbatch", "--test-only", str(script))
+            self._accepted.add(alike)
 
     async def _find_ended(self, tokens: Collection[str], names: str) -> dict[str, int]:
         sacct = ("sacct", "--parsable2", "--allocations", _USER, names, ENDED_NAMES)
