@@ -191,13 +191,15 @@ def test_kinds_of_unlike_sizes_share_a_node_that_has_room_for_all() -> None:
         {"labels": frozenset({"x"})},
         {"after": frozenset({0})},
         {"num_nodes": 2},
+        {"num_gpus": 1},
         {"in_a_row": 2, "jobs": 2},
         {"memory": 15 * GIB, "runtime": 20 * HOUR, "jobs": 9},
     ],
     ids=str,
 )
 def test_other_kinds_have_allocations_of_their_own(other: dict[str, Any]) -> None:
-    made = plan(SHARED, kind("a", 20), replace(kind("b"), **other))
+    on = cluster(partition("p", gpus={"a100": 4}))
+    made = plan(on, kind("a", 20), replace(kind("b"), **other))
     assert sorted(each.kinds for each in made.groups) == [(0,), (1,)]
     assert [each.begins_with_jobs for each in made.groups] == [True, "after" not in other]
 
@@ -467,10 +469,61 @@ def test_limits_on_the_number_make_allocations_longer(
     assert all("QOS normal" in note for note in made.notes)
 
 
-def test_groups_share_the_number_that_may_be_submitted() -> None:
-    kinds = [kind(name, jobs=240, runtime=HOUR, labels=frozenset({name})) for name in "ab"]
-    made = plan(limited(max_submitted=10), *kinds)
-    assert [each.number for each in made.groups] == [4, 4]
+@pytest.mark.parametrize(
+    ("jobs", "most", "numbers"),
+    [
+        ((240, 240), 8, [4, 4]),
+        ((240, 24, 24), 3, [1, 1, 1]),
+        ((240, 24, 24), 9, [6, 1, 1]),
+        ((240, 24, 24), 12, [10, 1, 1]),
+        ((24, 24, 24), 1, [1, 1, 1]),
+    ],
+)
+def test_groups_share_the_number_that_may_be_submitted(
+    jobs: tuple[int, ...], most: int, numbers: list[int]
+) -> None:
+    kinds = [
+        kind(f"k{place}", jobs=each, runtime=HOUR, labels=frozenset({str(place)}))
+        for place, each in enumerate(jobs)
+    ]
+    made = plan(limited(max_submitted=most + 2), *kinds)
+    assert [each.number for each in made.groups] == numbers
+
+
+def test_chains_that_may_not_run_at_once_follow_each_other() -> None:
+    wanted = kind(jobs=48, in_a_row=3, runtime=4 * HOUR)
+    group = only_group(plan(limited(max_running=1), wanted))
+    assert (group.number, group.jobs_at_once, group.waves) == (2, 8, 3)
+    assert group.is_serialized
+
+
+def test_later_groups_do_not_share_with_the_first_ones() -> None:
+    first = kind("a", jobs=240, runtime=HOUR)
+    made = plan(limited(max_submitted=10), first, replace(first, name="b", after=frozenset({0})))
+    assert [each.number for each in made.groups] == [8, 8]
+
+
+@pytest.mark.parametrize(
+    ("limits", "is_exclusive", "num_nodes", "fits"),
+    [
+        (Tres(num_cpus=8), False, 2, True),
+        (Tres(num_cpus=7), False, 2, True),
+        (Tres(num_cpus=15), True, 2, False),
+        (Tres(num_cpus=16), True, 2, True),
+        (Tres(num_cpus=7), True, 1, False),
+        (Tres(num_cpus=1), False, 2, False),
+        (Tres(memory=GIB), False, 2, False),
+        (Tres(num_nodes=1), False, 2, False),
+    ],
+)
+def test_limits_on_an_allocation_hold_for_all_of_its_nodes(
+    limits: Tres, is_exclusive: bool, num_nodes: int, fits: bool
+) -> None:
+    on = replace(limited(per_job=limits), partitions=(partition("p", is_exclusive=is_exclusive),))
+    made = plan(on, kind(num_nodes=num_nodes))
+    assert bool(made.groups) == fits
+    for group in made.groups:
+        assert num_nodes * group.shape.num_cpus <= (limits.num_cpus or 0)
 
 
 def test_user_bounds_the_number() -> None:
@@ -504,6 +557,7 @@ def in_maintenance(hours: float, **nodes: int) -> ClusterDescription:
         (-1, 4, 183, "wait until after maintenance upgrade, which has begun."),
         (2, 3, 183, ""),
         (200, 4, 183, ""),
+        (-30, 4, 183, ""),
     ],
 )
 def test_maintenance(hours: float, nodes: int, minutes: int, note: str) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,10 +25,15 @@ from torc_watch.planner.planner import plan_cluster
 from torc_watch.planner.workload import ExecutionMode, JobKind, Workload
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+_Some = TypeVar("_Some")
 
 
 def amounts(most: int) -> st.SearchStrategy[int | None]:
     return st.none() | st.integers(1, most)
+
+
+def rarely(some: st.SearchStrategy[_Some], usual: _Some) -> st.SearchStrategy[_Some]:
+    return st.integers(0, 3).flatmap(lambda number: st.just(usual) if number else some)
 
 
 tres = st.builds(
@@ -37,13 +43,13 @@ tres = st.builds(
     num_nodes=amounts(10),
     num_gpus=amounts(8),
 )
-limits = st.builds(
+limits = st.just(Limits()) | st.builds(
     Limits,
     max_runtime=st.sampled_from((None, None, HOUR, DAY)),
-    per_job=st.just(Tres()) | tres,
-    per_node=st.just(Tres()) | tres,
-    per_user=st.just(Tres()) | tres,
-    in_all=st.just(Tres()) | tres,
+    per_job=rarely(tres, Tres()),
+    per_node=rarely(tres, Tres()),
+    per_user=rarely(tres, Tres()),
+    in_all=rarely(tres, Tres()),
     max_submitted=amounts(20),
     max_running=amounts(20),
 )
@@ -111,11 +117,13 @@ def clusters(draw: st.DrawFn) -> ClusterDescription:
 
 @st.composite
 def workloads(draw: st.DrawFn, most: int = 6) -> Workload:
+    numbers_of_jobs = st.lists(st.integers(1, 300), min_size=1, max_size=most)
     kinds = [
         JobKind(
             name=f"k{number}",
             example=f"{number} (k{number}_1)",
-            jobs=draw(st.integers(1, 300)),
+            jobs=jobs,
+            in_a_row=min(jobs, draw(st.sampled_from((1, 1, 1, 2, 30)))),
             num_cpus=draw(st.sampled_from((1, 2, 4, 16, 100))),
             memory=draw(st.sampled_from((0, GIB // 2, 3 * GIB, 60 * GIB, 240 * GIB))),
             num_gpus=draw(st.sampled_from((0, 0, 1, 4))),
@@ -123,10 +131,9 @@ def workloads(draw: st.DrawFn, most: int = 6) -> Workload:
             runtime=draw(st.integers(1, 3 * HOUR) | st.integers(1, 3 * DAY)),
             labels=draw(st.sampled_from((frozenset(), frozenset({"x"})))),
             after=frozenset({number - 1} if number and draw(st.booleans()) else ()),
-            in_a_row=draw(st.sampled_from((1, 1, 1, 2, 30))),
             gpu_type=draw(st.sampled_from(("", "", "a100"))),
         )
-        for number in range(draw(st.integers(1, most)))
+        for number, jobs in enumerate(draw(numbers_of_jobs))
     ]
     return Workload(
         kinds=tuple(kinds),
@@ -188,6 +195,8 @@ def test_no_allocation_exceeds_a_limit(on: ClusterDescription, workload: Workloa
         assert partition.is_up
         assert not partition.is_on_request
         assert group.shape.num_nodes >= partition.min_nodes
+        assert group.shape.runtime is not None
+        assert group.shape.runtime % 60 == 0
         assert any(is_on(group, node) for node in partition.kinds)
         qos = on.qos or {}
         of_job = qos.get(group.qos, Qos(name=""))

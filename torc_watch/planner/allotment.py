@@ -109,21 +109,22 @@ def _waves(batch: JobBatch, terms: Terms, usual: int | None = None) -> int:
 
 
 def _for_chains(batch: JobBatch, terms: Terms, most: Bound | None) -> Allotment:
-    """Side by side as many as there are chains; one after the other until the chains end."""
+    """Side by side as many as there are chains, or may run at once; the others after those.
+
+    What does not end in one allocation goes on in the next.
+    """
     chains = -(-batch.jobs // batch.in_a_row)
-    side_by_side = -(-chains // jobs_per_allocation(batch, terms))
-    in_turn = -(-batch.in_a_row // min(batch.in_a_row, _waves(batch, terms)))
-    waves = -(-batch.in_a_row // in_turn)
-    number = side_by_side * in_turn
-    made = _allotment(batch, terms, number=number, waves=waves)
-    made = replace(
+    wanted = -(-chains // jobs_per_allocation(batch, terms))
+    side_by_side = min(wanted, most.value) if most else wanted
+    links = batch.in_a_row * -(-wanted // side_by_side)
+    in_turn = -(-links // _waves(batch, terms))
+    made = _allotment(batch, terms, number=side_by_side * in_turn, waves=-(-links // in_turn))
+    return replace(
         made,
-        jobs_at_once=-(-chains // side_by_side),
+        jobs_at_once=-(-chains // wanted),
         is_serialized=side_by_side == 1 and in_turn > 1,
+        bounded_by=most.source if most and side_by_side < wanted else "",
     )
-    if most is None or number <= most.value or made.is_serialized:
-        return made
-    return replace(made, number=most.value, bounded_by=most.source)
 
 
 def _allotment(batch: JobBatch, terms: Terms, *, number: int, waves: int) -> Allotment:

@@ -30,7 +30,8 @@ def within_submit_limits(
             continue
         for place, number in numbers.items():
             family, terms, part = result[place]
-            most = Bound(max(1, limit.value * number // wanted), limit.source)
+            more = max(0, limit.value - len(numbers)) * number // wanted
+            most = Bound(1 + more, limit.source)
             if number > most.value:
                 bounded = replace(part, allotment=_bounded(part, terms, most))
                 result[place] = family, terms, bounded
