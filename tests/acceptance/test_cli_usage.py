@@ -17,6 +17,7 @@ COMMANDS = [
     *("watch", "plan", "recover", "workflows", "submit", "demo", "sandbox serve"),
     *("add", "set", "pause", "resume", "remove"),
     *("list", "status", "history", "logs", "config show"),
+    *("submit-slurm", "slurm plan", "slurm regenerate"),
     *("hpc detect", "hpc list", "hpc show", "hpc partitions", "hpc generate"),
 ]
 
@@ -49,6 +50,12 @@ REFUSED = {
     "submit memory.yaml": "'8 gigs' is not a memory size: write a whole number and k, m, g or t",
     "submit syntax.yaml": "syntax.yaml: line 2",
     "submit good.yaml --cpus 0": "'--cpus'",
+    "slurm plan good.yaml --walltime 25:61:00": "'25:61:00' is not a walltime, for its 61 minutes",
+    "slurm plan good.yaml --profile kestrell": "There is no HPC profile 'kestrell'",
+    "slurm plan good.yaml --profile kestrel --partition shrt": "did you mean short?",
+    "slurm plan missing.yaml": "missing.yaml cannot be read: No such file or directory.",
+    "slurm regenerate mine": "valid integer",
+    "submit-slurm cycle.yaml": "these jobs depend on each other in a cycle: a -> b -> a",
     "demo --scenario sunshine": "'oom', 'timeout', 'unknown', 'mixed', 'hopeless', 'manual'",
     "demo --directory full": "is not empty: name a new one.",
     "demo --directory good.yaml": "cannot be used",

@@ -21,6 +21,12 @@ COMMANDS = (
     LazyCommand("recover", "recover:recover", "Carry out one round of recovery, and return."),
     LazyCommand("workflows", "workflows:workflows", "List the workflows on the server."),
     LazyCommand("submit", "submit:submit", "Create a workflow and start running it here."),
+    LazyCommand(
+        "submit-slurm",
+        "submit_slurm:submit_slurm",
+        "Create a workflow and submit its allocations to Slurm.",
+    ),
+    LazyCommand("slurm", "slurm:app", "Plan a workflow's allocations, and submit them anew."),
     LazyCommand("run", "run:run", "Watch all workflows that were added, until stopped."),
     LazyCommand("add", "add:add", "Add workflows to the daemon."),
     LazyCommand("set", "set:set_", "Change the options of watched workflows."),

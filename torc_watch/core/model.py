@@ -74,7 +74,8 @@ class Workflow:
 class Job:
     """``scheduler_config_id`` is the row of a Slurm scheduler that the job is meant for.
 
-    ``started`` is the server's time of the start, while the job runs; 0.12 does not keep it.
+    Only workers with all of its ``labels`` take it. ``started`` is the server's time of the start,
+    while the job runs; 0.12 does not keep it.
     """
 
     id: int
@@ -85,6 +86,7 @@ class Job:
     attempt: int
     started: datetime | None = None
     scheduler_config_id: int | None = None
+    labels: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

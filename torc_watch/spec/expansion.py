@@ -53,6 +53,7 @@ def expand(document: object) -> Spec:
         requirements=tuple(requirements),
         jobs=tuple(in_order),
         warnings=tuple(_warnings(top, sections)),
+        ignored=frozenset(key for key in keys.UNSUPPORTED_IN_WORKFLOW if top.get(key)),
     )
 
 

@@ -94,7 +94,7 @@ UNSUPPORTED_IN_WORKFLOW = {
     "user": "the workflow belongs to the user who submits it",
     "actions": "workflow actions are not created",
     "failure_handlers": "failure handlers are not created",
-    "slurm_schedulers": "Slurm schedulers are not created",
+    "slurm_schedulers": "its Slurm schedulers are not used",
     "env": "environment variables of the workflow are not set",
     "dynamic_jobs": "jobs cannot add jobs",
     "access_groups": "the workflow is not shared",

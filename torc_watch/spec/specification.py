@@ -60,7 +60,7 @@ class Spec:
 
     ``jobs`` are sorted: each comes after its dependencies, including those through files and user
     data. ``settings`` are the workflow's fields under Torc's names. ``warnings`` has one line per
-    ignored key.
+    ignored key; ``ignored`` are those of the workflow itself.
     """
 
     name: str
@@ -70,3 +70,4 @@ class Spec:
     requirements: tuple[RequirementsSpec, ...]
     jobs: tuple[JobSpec, ...]
     warnings: tuple[str, ...]
+    ignored: frozenset[str] = frozenset()

@@ -11,7 +11,16 @@ from anyio import to_thread
 from torc_watch.core.errors import ServerError
 from torc_watch.spec import FileSpec, JobSpec, RequirementsSpec, Spec
 from torc_watch.torc.client import TorcClient
-from torc_watch.torc.requests import NewFile, NewJob, NewRequirements, NewUserData, NewWorkflow
+from torc_watch.torc.requests import (
+    NewFile,
+    NewJob,
+    NewRequirements,
+    NewSchedulingAction,
+    NewSlurmScheduler,
+    NewUserData,
+    NewWorkflow,
+)
+from torc_watch.torc.scheduling_actions import create_scheduling_action
 
 _DELETE_TIMEOUT = 20  # seconds
 
@@ -19,47 +28,105 @@ _DELETE_TIMEOUT = 20  # seconds
 _MONITORING = {"enabled": True}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlurmJobs:
+    """The jobs, by name, that one row of a Slurm scheduler is for.
+
+    ``allocations_when_ready`` is how many allocations workers submit for them once all of
+    ``first_jobs`` are ready.
+    """
+
+    row: NewSlurmScheduler
+    jobs: Sequence[str]
+    first_jobs: Sequence[str] = ()
+    allocations_when_ready: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class SubmittedWorkflow:
+    """``scheduler_config_ids`` are those of the rows, in the order in which they were given."""
+
     workflow_id: int
     job_count: int
+    scheduler_config_ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class _Ids:
-    """The server's ids of files, user data and requirements, by name."""
+    """The server's ids of files, user data and requirements, by name, and of each job's row."""
 
     files: Mapping[str, int]
     user_data: Mapping[str, int]
     requirements: Mapping[str, int]
+    scheduler_configs: Mapping[str, int]
 
 
-async def submit(client: TorcClient, spec: Spec, *, user: str) -> SubmittedWorkflow:
+async def submit(
+    client: TorcClient,
+    spec: Spec,
+    *,
+    user: str,
+    on_slurm: Sequence[SlurmJobs] = (),
+    directory: Path | None = None,
+) -> SubmittedWorkflow:
     """Creates the workflow for ``user`` and makes its first jobs ready for workers to claim.
 
-    The number of requests grows with the workflow's stages and sets of requirements, not with its
-    jobs. Deletes the workflow after a ServerError or a cancellation.
+    ``directory`` is where its jobs are to run. The number of requests grows with the workflow's
+    stages and sets of requirements, not with its jobs. Deletes the workflow after a ServerError or
+    a cancellation.
     """
-    workflow_id = await client.create_workflow(_workflow(spec, user))
+    workflow_id = await client.create_workflow(_workflow(spec, user, directory))
     try:
-        await _create_parts(client, workflow_id, spec)
+        rows = [await client.create_slurm_scheduler(workflow_id, group.row) for group in on_slurm]
+        job_ids = await _create_parts(client, workflow_id, spec, _row_of_each_job(on_slurm, rows))
+        await _create_actions(client, workflow_id, on_slurm, rows, job_ids)
         await _start_first_run(client, workflow_id)
     except anyio.get_cancelled_exc_class():
         await _delete_incomplete(client, workflow_id)
         raise
     except ServerError as error:
         raise type(error)(f"{error} {await _delete_incomplete(client, workflow_id)}") from error
-    return SubmittedWorkflow(workflow_id, len(spec.jobs))
+    return SubmittedWorkflow(workflow_id, len(spec.jobs), tuple(rows))
 
 
-def _workflow(spec: Spec, user: str) -> NewWorkflow:
+def _workflow(spec: Spec, user: str, directory: Path | None) -> NewWorkflow:
     settings: dict[str, Any] = dict(spec.settings)
     settings["resource_monitor_config"] = settings.pop("resource_monitor", _MONITORING)
     description = settings.pop("description", None)
-    return NewWorkflow(name=spec.name, user=user, description=description, settings=settings)
+    return NewWorkflow(
+        name=spec.name,
+        user=user,
+        description=description,
+        submission_directory=None if directory is None else str(directory),
+        settings=settings,
+    )
 
 
-async def _create_parts(client: TorcClient, workflow_id: int, spec: Spec) -> None:
+def _row_of_each_job(on_slurm: Sequence[SlurmJobs], rows: Sequence[int]) -> Mapping[str, int]:
+    return {name: row for group, row in zip(on_slurm, rows, strict=True) for name in group.jobs}
+
+
+async def _create_actions(
+    client: TorcClient,
+    workflow_id: int,
+    on_slurm: Sequence[SlurmJobs],
+    rows: Sequence[int],
+    job_ids: Mapping[str, int],
+) -> None:
+    for group, row in zip(on_slurm, rows, strict=True):
+        if group.allocations_when_ready:
+            action = NewSchedulingAction(
+                scheduler_config_id=row,
+                allocations=group.allocations_when_ready,
+                job_ids=tuple(job_ids[name] for name in group.first_jobs),
+            )
+            await create_scheduling_action(client.transport, workflow_id, action)
+
+
+async def _create_parts(
+    client: TorcClient, workflow_id: int, spec: Spec, row_of_each_job: Mapping[str, int]
+) -> Mapping[str, int]:
+    """Returns the ids of the jobs by name."""
     files = await to_thread.run_sync(_new_files, spec.files)
     user_data = [
         NewUserData(name=item.name, data=item.data, is_ephemeral=item.is_ephemeral)
@@ -76,18 +143,20 @@ async def _create_parts(client: TorcClient, workflow_id: int, spec: Spec) -> Non
             item.name: await client.create_requirements(workflow_id, _new_requirements(item))
             for item in spec.requirements
         },
+        scheduler_configs=row_of_each_job,
     )
-    await _create_jobs(client, workflow_id, spec.jobs, ids)
+    return await _create_jobs(client, workflow_id, spec.jobs, ids)
 
 
 async def _create_jobs(
     client: TorcClient, workflow_id: int, jobs: Sequence[JobSpec], ids: _Ids
-) -> None:
+) -> Mapping[str, int]:
     job_ids: dict[str, int] = {}
     for stage in _stages(jobs):
         new_jobs = [_new_job(job, job_ids, ids) for job in stage]
         numbers = await client.create_jobs(workflow_id, new_jobs)
         job_ids |= _ids_by_name([job.name for job in stage], numbers)
+    return job_ids
 
 
 async def _start_first_run(client: TorcClient, workflow_id: int) -> None:
@@ -136,6 +205,7 @@ def _new_job(job: JobSpec, job_ids: Mapping[str, int], ids: _Ids) -> NewJob:
         cancel_on_blocking_job_failure=job.cancel_on_blocking_job_failure,
         supports_termination=job.supports_termination,
         priority=job.priority or None,
+        scheduler_config_id=ids.scheduler_configs.get(job.name),
     )
 
 

@@ -36,6 +36,12 @@ def sort_by_dependencies(jobs: Sequence[JobSpec], problems: Problems) -> Sequenc
     return list(_levels(sorter, jobs))
 
 
+def dependencies(jobs: Sequence[JobSpec]) -> Mapping[str, Sequence[str]]:
+    """The jobs that each job has to wait for, also through files and user data, by their names."""
+    producers = _producers(jobs)
+    return {job.name: tuple(dict.fromkeys(_dependencies(job, producers))) for job in jobs}
+
+
 def _producers(jobs: Sequence[JobSpec]) -> Mapping[_Item, Sequence[str]]:
     producers: dict[_Item, list[str]] = defaultdict(list)
     for job in jobs:

@@ -33,6 +33,7 @@ from torc_watch.torc.requests import (
     NewJob,
     NewRequirements,
     NewResult,
+    NewSlurmScheduler,
     NewUserData,
     NewWorkflow,
 )
@@ -215,6 +216,12 @@ class TorcClient:
         body = unchanged | {"resource_requirements_id": requirements_id}
         await self.transport.put(f"/jobs/{job.id}", body=body)
 
+    async def assign_scheduler(self, workflow_id: int, job: Job, scheduler_config_id: int) -> None:
+        """Ties the job to another row of a Slurm scheduler, in any job status."""
+        unchanged = {"workflow_id": workflow_id, "name": job.name, "command": job.command}
+        body = unchanged | {"scheduler_id": scheduler_config_id}
+        await self.transport.put(f"/jobs/{job.id}", body=body)
+
     async def complete_job(self, job_id: int, result: NewResult) -> None:
         """Records the result of a job. Raises Conflict if the job has ended already."""
         path = f"/jobs/{job_id}/complete_job/{result.status.value}/{result.run_id}"
@@ -339,6 +346,9 @@ class TorcClient:
             "memory": format_memory(shape.memory),
         }
         return await self._create("/local_schedulers", body)
+
+    async def create_slurm_scheduler(self, workflow_id: int, row: NewSlurmScheduler) -> int:
+        return await self._create("/slurm_schedulers", row.body(workflow_id, self.api_version))
 
     async def _create(self, path: str, body: dict[str, Any]) -> int:
         return wire.parse(wire.IdRow, await self.transport.post(path, body=body), path).id

@@ -5,13 +5,15 @@ API versions accept; where they differ it takes the API version as an argument.
 """
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from torc_watch.core.model import JobStatus
-from torc_watch.core.units import format_duration, format_memory
+from torc_watch.core.model import ON_JOBS_READY, SLURM, JobStatus
+from torc_watch.core.units import MIB, format_duration, format_memory
+from torc_watch.core.walltime import format_walltime
 from torc_watch.torc.api_version import ApiVersion
 
 
@@ -21,15 +23,20 @@ class NewWorkflow:
 
     Mappings among them (slurm_defaults, resource_monitor_config, metadata, execution_config) are
     sent in the format of the API version: 0.12 takes them as a JSON text.
+
+    ``submission_directory`` is where jobs are to run; 0.12 does not keep it.
     """
 
     name: str
     user: str
     description: str | None = None
+    submission_directory: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def body(self, api_version: ApiVersion) -> dict[str, Any]:
         named = {"name": self.name, "user": self.user, "description": self.description}
+        if api_version is not ApiVersion.V0_12:
+            named["submission_directory"] = self.submission_directory
         settings = {
             name: json.dumps(value)
             if api_version is ApiVersion.V0_12 and isinstance(value, Mapping)
@@ -57,6 +64,92 @@ class NewRequirements:
             "num_nodes": self.num_nodes,
             "memory": format_memory(self.memory),
             "runtime": format_duration(self.runtime),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewSlurmScheduler:
+    """How allocations of a group of jobs are asked for. CPUs, memory and GPUs are of each node.
+
+    ``extra`` are further options of sbatch. Torc's row has no field for CPUs. ``is_serialized``
+    has one allocation begin when the one before has ended; 0.12 does not keep it.
+    """
+
+    name: str
+    account: str
+    partition: str
+    qos: str = ""
+    num_cpus: int
+    memory: int
+    num_gpus: int = 0
+    gpu_type: str = ""
+    num_nodes: int = 1
+    runtime: int
+    extra: tuple[str, ...] = ()
+    is_serialized: bool = False
+
+    @property
+    def mem(self) -> str:
+        return f"{math.ceil(self.memory / MIB)}M"
+
+    @property
+    def gres(self) -> str:
+        gpus = ":".join(filter(None, ("gpu", self.gpu_type, str(self.num_gpus))))
+        return gpus if self.num_gpus else ""
+
+    @property
+    def walltime(self) -> str:
+        return format_walltime(self.runtime)
+
+    @property
+    def extra_line(self) -> str:
+        return " ".join((f"--cpus-per-task={self.num_cpus}", *self.extra))
+
+    def body(self, workflow_id: int, api_version: ApiVersion) -> dict[str, Any]:
+        is_kept = self.is_serialized and api_version is not ApiVersion.V0_12
+        return _without_nulls(
+            {
+                "workflow_id": workflow_id,
+                "name": self.name,
+                "account": self.account,
+                "partition": self.partition,
+                "qos": self.qos or None,
+                "nodes": self.num_nodes,
+                "mem": self.mem,
+                "gres": self.gres or None,
+                "walltime": self.walltime,
+                "extra": self.extra_line,
+                "serialize_allocations": is_kept or None,
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewSchedulingAction:
+    """Workers submit ``allocations`` under a row when all of ``job_ids`` have become ready.
+
+    ``ready`` is how many of them already are, or are done; what is initialized later, the server
+    counts itself.
+    """
+
+    scheduler_config_id: int
+    allocations: int
+    job_ids: tuple[int, ...]
+    ready: int = 0
+
+    def body(self, workflow_id: int) -> dict[str, Any]:
+        return {
+            "workflow_id": workflow_id,
+            "trigger_type": ON_JOBS_READY,
+            "action_type": "schedule_nodes",
+            "action_config": {
+                "scheduler_type": SLURM,
+                "scheduler_id": self.scheduler_config_id,
+                "num_allocations": self.allocations,
+            },
+            "job_ids": list(self.job_ids),
+            "trigger_count": self.ready,
+            "required_triggers": len(self.job_ids),
         }
 
 
@@ -114,6 +207,7 @@ class NewJob:
     cancel_on_blocking_job_failure: bool = True
     supports_termination: bool = False
     priority: int | None = None  # 1.0 only
+    scheduler_config_id: int | None = None
 
     def body(self, workflow_id: int) -> dict[str, Any]:
         return _without_nulls(
@@ -131,6 +225,7 @@ class NewJob:
                 "cancel_on_blocking_job_failure": self.cancel_on_blocking_job_failure,
                 "supports_termination": self.supports_termination,
                 "priority": self.priority,
+                "scheduler_id": self.scheduler_config_id,
             }
         )
 

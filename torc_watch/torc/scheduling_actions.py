@@ -5,6 +5,7 @@ from contextlib import suppress
 from torc_watch.core.errors import Conflict, ServerFault
 from torc_watch.core.model import SchedulingAction
 from torc_watch.torc import wire
+from torc_watch.torc.requests import NewSchedulingAction
 from torc_watch.torc.transport import Transport
 
 
@@ -18,6 +19,13 @@ async def list_scheduling_actions(
         raise ServerFault(f"The answer to {path} is not a list.")
     rows = [wire.parse(wire.ActionRow, item, path) for item in answer]
     return tuple(row.to_model() for row in rows if row.schedules)
+
+
+async def create_scheduling_action(
+    transport: Transport, workflow_id: int, action: NewSchedulingAction
+) -> None:
+    path = f"/workflows/{workflow_id}/actions"
+    await transport.post(path, body=action.body(workflow_id))
 
 
 async def claim_action(transport: Transport, workflow_id: int, action_id: int) -> None:

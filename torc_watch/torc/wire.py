@@ -216,6 +216,7 @@ class JobRow(IdRow):
     attempt_id: Annotated[int, _if_null(1)] = 1
     start_time: _Time = None
     scheduler_id: int | None = None
+    labels: Annotated[list[str], _if_null([])] = []
 
     def to_model(self) -> Job:
         return Job(
@@ -227,6 +228,7 @@ class JobRow(IdRow):
             attempt=self.attempt_id,
             started=self.start_time,
             scheduler_config_id=self.scheduler_id or None,  # some answers of 1.0 have 0 for none
+            labels=frozenset(self.labels),
         )
 
 

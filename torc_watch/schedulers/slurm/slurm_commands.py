@@ -55,6 +55,14 @@ async def run_slurm(*command: str, time_limit: float = TIME_LIMIT) -> str:
     return result.stdout
 
 
+async def run_for_messages(*command: str, time_limit: float = TIME_LIMIT) -> str:
+    """Runs a command and returns what it wrote as messages. Raises as run_slurm does."""
+    result = await _run(command, time_limit)
+    if error := failure(command[0], result):
+        raise error
+    return result.stderr
+
+
 def failure(program: str, result: CommandResult) -> SchedulerError | None:
     """The error that a command reports, also one that ends with status 0."""
     if result.status == TIMED_OUT:

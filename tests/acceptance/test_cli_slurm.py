@@ -1,0 +1,298 @@
+"""Commands that ask Slurm for allocations: what they print, change, and refuse."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.acceptance.conftest import Site
+from tests.rigs.fake_slurm import FakeSlurm
+
+pytestmark = pytest.mark.slow
+
+LAYERS = """
+name: layers
+slurm_defaults: { constraint: "amd&ib" }
+resource_requirements:
+  - { name: small, num_cpus: 1, memory: 1g, runtime: PT10M }
+  - { name: large, num_cpus: 4, memory: 4g, runtime: PT30M }
+jobs:
+  - name: prepare_{i}
+    command: "true"
+    resource_requirements: small
+    parameters: { i: "1:4" }
+  - name: train_{i}
+    command: "true"
+    resource_requirements: large
+    depends_on_regexes: ["prepare_.*"]
+    parameters: { i: "1:2" }
+"""
+CHAIN = """
+name: chain
+resource_requirements:
+  - { name: small, num_cpus: 1, memory: 1g, runtime: PT10M }
+jobs:
+  - { name: a, command: "true", resource_requirements: small }
+  - { name: b, command: "true", resource_requirements: small, depends_on: [a] }
+  - { name: c, command: "true", resource_requirements: small, depends_on: [b] }
+"""
+NO_SLURM = "/nowhere"
+TOO_LARGE = LAYERS.replace("memory: 4g", "memory: 300g")
+
+
+class Login:
+    """A login node of a cluster with a server of Torc."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.slurm = FakeSlurm.install(site.folder / "slurm")
+        self.specification("workflow.yaml", LAYERS)
+
+    def specification(self, name: str, text: str) -> Path:
+        path = self.site.folder / name
+        path.write_text(text)
+        return path
+
+    def run(
+        self, words: str, status: int = 0, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        path = f"{self.slurm.bin}:{os.environ['PATH']}"
+        done = self.site.run(*words.split(), PATH=path, **variables)
+        assert done.returncode == status, done.stdout + done.stderr
+        return done
+
+    def json(self, words: str, status: int = 0) -> Any:
+        return json.loads(self.run(f"{words} --json", status).stdout)
+
+    def rows(self, path: str) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = self.site.request("GET", f"{path}?workflow_id=1")["items"]
+        return rows
+
+    def actions(self) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = self.site.request("GET", "/workflows/1/actions")
+        return rows
+
+
+@pytest.fixture
+def login(served: Site) -> Login:
+    return Login(served)
+
+
+def test_submit_slurm(login: Login) -> None:
+    done = login.run("submit-slurm --account science workflow.yaml")
+
+    assert done.stdout.splitlines() == [
+        "Created workflow 1 with 6 jobs",
+        "Submitted to Slurm with 1 allocation",
+    ]
+    assert "more allocation" in done.stderr
+    [job] = login.slurm.jobs
+    assert job["reason"] == "queued"
+    for option in ("account=science", "partition=batch", "cpus-per-task=4", "constraint=amd&ib"):
+        assert f"--{option}" in job["text"].replace("'", "")
+    prepare, train = login.rows("/slurm_schedulers")
+    assert {row["account"] for row in (prepare, train)} == {"science"}
+    assert all(row["partition"] == "batch" for row in (prepare, train))
+    assert "--cpus-per-task=4" in prepare["extra"]
+    tied = {row["name"]: row["scheduler_id"] for row in login.rows("/jobs")}
+    assert tied["prepare_3"] == prepare["id"]
+    assert tied["train_2"] == train["id"]
+    [allocation] = login.rows("/scheduled_compute_nodes")
+    assert (allocation["scheduler_id"], allocation["scheduler_config_id"]) == (
+        job["number"],
+        prepare["id"],
+    )
+    [action] = login.actions()
+    assert (action["trigger_type"], action["executed"]) == ("on_jobs_ready", False)
+    assert len(action["job_ids"]) == action["required_triggers"] == 2
+    assert action["action_config"]["scheduler_id"] == train["id"]
+    workflow = login.site.request("GET", "/workflows/1")
+    assert workflow["submission_directory"] == str(login.site.folder)
+    assert workflow["execution_config"]["sigterm_lead_seconds"] == 25
+
+
+def test_dry_run_changes_nothing(login: Login) -> None:
+    before = login.site.database()
+    done = login.run("submit-slurm --account science workflow.yaml --dry-run")
+    found = login.json("submit-slurm --account science workflow.yaml --dry-run")
+
+    assert "2031-05-06 07:08" in done.stdout
+    assert "after others" in done.stdout
+    assert done.stdout.endswith("Nothing was changed.\n")
+    assert found["created"] is None
+    assert found["plan"]["no_fit"] == []
+    assert login.slurm.jobs == []
+    assert login.site.database() == before
+    assert not login.site.output.exists()
+
+
+@pytest.mark.parametrize("command", ["submit-slurm --account science", "slurm plan"])
+def test_job_that_fits_nowhere(login: Login, command: str) -> None:
+    login.specification("large.yaml", TOO_LARGE)
+    before = login.site.database()
+    done = login.run(f"{command} large.yaml", status=2)
+    found = login.json(f"{command} large.yaml", status=2)
+
+    assert "train_1" in done.stderr
+    [no_fit] = found.get("plan", found)["no_fit"]
+    assert no_fit["jobs"] == "large"
+    assert (login.slurm.jobs, login.site.database()) == ([], before)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--partition bach", "There is no partition bach (did you mean batch?)."),
+        ("--profile kestrl", "Did you mean 'kestrel'?"),
+        ("--walltime 25:61:00", "its 61 minutes"),
+        ("--walltime UNLIMITED", "needs a limit"),
+    ],
+)
+def test_refused_options(login: Login, words: str, message: str) -> None:
+    for command in ("slurm plan", "submit-slurm --account science"):
+        done = login.run(f"{command} workflow.yaml {words}", status=2)
+        assert message in done.stderr
+    assert login.slurm.jobs == []
+
+
+def test_specification_with_schedulers_of_its_own(login: Login) -> None:
+    text = f"{LAYERS}slurm_schedulers: [{{ name: mine, account: a, walltime: '1:00:00' }}]\n"
+    login.specification("own.yaml", text)
+    done = login.run("submit-slurm --account science own.yaml", status=2)
+    assert "own.yaml has slurm_schedulers of its own" in done.stderr
+
+    done = login.run("submit-slurm --account science own.yaml --overwrite")
+    assert done.stdout.startswith("Created workflow 1 with 6 jobs\n")
+
+
+def test_partition_that_slurm_refuses(login: Login) -> None:
+    """The next one is used; with --partition there is none."""
+    login.slurm.refuse("batch")
+    done = login.run("slurm plan workflow.yaml")
+    assert "Slurm refuses partition batch: Requested node configuration" in done.stdout
+    assert "wide" in done.stdout
+
+    done = login.run("submit-slurm --account science --partition batch workflow.yaml", status=2)
+    assert "Slurm refuses an allocation in partition batch" in done.stderr
+    assert login.slurm.jobs == []
+
+
+def test_submission_that_fails_halfway_is_continued(login: Login) -> None:
+    text = LAYERS.replace('"1:4"', '"1:30"')
+    login.specification("many.yaml", text)
+    words = "--account science --partition batch --walltime 0:35:00"
+    wanted = login.json(f"slurm plan many.yaml {words}")["groups"][0]["allocations"]
+    assert wanted > 1
+    login.slurm.limit(1)
+    done = login.run(f"submit-slurm {words} many.yaml", status=1)
+    assert (
+        f"Workflow 1 is on the server, and 1 of {wanted} allocations were submitted" in done.stderr
+    )
+    assert "torc-watchd slurm regenerate 1 --submit" in done.stderr
+
+    login.slurm.lift_limit()
+    login.run("slurm regenerate 1 --submit --partition batch --walltime 0:35:00")
+    assert len(login.slurm.jobs) == wanted
+    again = login.json("slurm regenerate 1 --submit --partition batch --walltime 0:35:00")
+    assert (again["allocations"], len(login.slurm.jobs)) == ([], wanted)
+
+
+def test_long_chain_gets_allocations_one_after_the_other(login: Login) -> None:
+    login.specification("chain.yaml", CHAIN)
+    login.run("submit-slurm --account science --walltime 0:14:00 chain.yaml")
+
+    first, second, third = login.slurm.jobs
+    assert "--dependency" not in first["text"]
+    assert f"--dependency=afterany:{first['number']}" in second["text"]
+    assert f"--dependency=afterany:{second['number']}" in third["text"]
+    [row] = login.rows("/slurm_schedulers")
+    assert row["serialize_allocations"] is True
+    again = login.json("slurm regenerate 1 --submit --walltime 0:14:00")
+    assert (again["covered_jobs"], again["allocations"]) == (3, [])
+
+
+@pytest.mark.parametrize("command", ["submit-slurm workflow.yaml", "slurm regenerate 1 --submit"])
+def test_submission_where_there_is_no_slurm(login: Login, command: str) -> None:
+    done = login.site.run(*command.split(), "--profile", "kestrel", PATH=NO_SLURM)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "submit on a login node of the cluster" in done.stderr
+
+
+def test_server_with_a_password(login: Login) -> None:
+    """Workers would need it in a file: that is said before anything is created."""
+    before = login.site.database()
+    words = "submit-slurm --account science workflow.yaml"
+    secret = {"TORC_PASSWORD": "open sesame"}
+    done = login.run(words, 2, **secret)
+
+    assert "set password_file to its path" in done.stderr
+    assert (login.slurm.jobs, login.site.database()) == ([], before)
+
+
+def test_plan_of_a_workflow_counts_what_is_queued(login: Login) -> None:
+    login.run("submit-slurm --account science workflow.yaml")
+    before = login.site.database()
+    done = login.run("slurm plan 1")
+
+    assert "Allocations that are queued or running take 4 jobs." in done.stdout
+    assert login.site.database() == before
+
+
+def test_regenerate(login: Login) -> None:
+    """The allocation was canceled: its row is closed, and the jobs are left."""
+    login.run("submit-slurm --account science workflow.yaml")
+    [row] = login.rows("/scheduled_compute_nodes")
+    path = f"/scheduled_compute_nodes/{row['id']}"
+    login.site.request("PUT", path, row | {"status": "canceled"})
+    login.slurm.keep([])
+
+    before = login.site.database()
+    login.run("slurm regenerate 1 --submit --dry-run")
+    assert login.site.database() == before
+
+    done = login.run("slurm regenerate 1 --submit --partition wide")
+    assert "Submitted to Slurm with 1 allocation" in done.stdout
+    [job] = login.slurm.jobs
+    for option in ("account=science", "partition=wide", "constraint=amd&ib"):
+        assert f"--{option}" in job["text"].replace("'", "")
+    rows = login.rows("/slurm_schedulers")
+    assert len(rows) == 4
+    tied = {row["name"]: row["scheduler_id"] for row in login.rows("/jobs")}
+    assert tied["prepare_1"] == rows[2]["id"]
+    assert [action["executed"] for action in login.actions()] == [True, False]
+
+
+def test_regenerate_without_submission(login: Login) -> None:
+    """Whoever starts a worker, or submits the workflow with Torc, has the allocations submitted."""
+    workflow_id = login.site.submit(LAYERS, "--allocations", "0")
+    done = login.run(f"slurm regenerate {workflow_id} --account science")
+
+    assert login.slurm.jobs == []
+    assert "will be submitted" in done.stderr
+    triggered = [row["trigger_count"] >= row["required_triggers"] for row in login.actions()]
+    assert triggered == [True, False]
+
+
+def test_workflow_without_an_account(login: Login) -> None:
+    workflow_id = login.site.submit(LAYERS, "--allocations", "0")
+    done = login.run(f"slurm regenerate {workflow_id} --submit", status=2)
+    assert "name one with --account" in done.stderr
+    assert login.rows("/slurm_schedulers") == []
+
+
+def test_watched_workflow_is_not_regenerated(login: Login) -> None:
+    login.run("submit-slurm --account science workflow.yaml")
+    watch = login.site.start("watch", "1", "-p", "1")
+    watch.until("Watching")
+    done = login.run("slurm regenerate 1 --submit", status=1)
+    assert "is already watched by" in done.stderr
+
+
+def test_submitted_workflow_is_watched(login: Login) -> None:
+    done = login.run("submit-slurm --account science workflow.yaml --watch")
+    assert "Workflow 1 will be added" in done.stdout
+    found = login.json("list")
+    assert json.dumps(found)

@@ -1,0 +1,178 @@
+"""Commands of Slurm that answer as Slurm does, from a folder instead of a cluster.
+
+Nothing that is submitted ever starts. `sbatch` refuses partitions that the file ``refused`` names,
+and more jobs than the file ``limit`` says.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fcntl import LOCK_EX, flock
+from pathlib import Path
+from typing import Any
+
+PROGRAMS = ("sbatch", "squeue", "sacct", "scontrol", "scancel")
+_HEADINGS = {
+    "%A": "JOBID",
+    "%T": "STATE",
+    "%r": "REASON",
+    "%j": "NAME",
+    "%20j": "NAME",
+    "%U": "UID",
+    "%S": "START_TIME",
+    "%e": "END_TIME",
+    "%N": "NODELIST",
+}
+_SHOWN = {
+    "config": "ClusterName = ridge\nKillWait = 30 sec",
+    "node": """\
+NodeName=n1 CPUTot=4 RealMemory=8000 State=IDLE Partitions=batch
+NodeName=n2 CPUTot=4 RealMemory=8000 State=IDLE Partitions=batch
+NodeName=n3 CPUTot=8 RealMemory=32000 State=IDLE Partitions=wide""",
+    "partition": """\
+PartitionName=batch Default=YES MaxTime=1-00:00:00 State=UP OverSubscribe=EXCLUSIVE
+PartitionName=wide Default=NO MaxTime=1-00:00:00 State=UP OverSubscribe=EXCLUSIVE""",
+    "reservation": "No reservations in the system",
+}
+_START = "2031-05-06T07:08:09"
+_REFUSED = "allocation failure: Requested node configuration is not available"
+_FULL = (
+    "sbatch: error: AssocMaxSubmitJobLimit\nsbatch: error: Batch job submission failed: Job "
+    "violates accounting/QOS policy (job submit limit, user's size and/or time limits)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FakeSlurm:
+    """``bin`` belongs in front of the PATH."""
+
+    folder: Path
+
+    @classmethod
+    def install(cls, folder: Path) -> "FakeSlurm":
+        fake = cls(folder)
+        fake.bin.mkdir(parents=True)
+        source = Path(__file__).resolve()
+        for name in PROGRAMS:
+            path = fake.bin / name
+            path.write_text(f'#!/bin/sh\nexec {sys.executable} {source} {folder} {name} "$@"\n')
+            path.chmod(0o755)
+        return fake
+
+    @property
+    def bin(self) -> Path:
+        return self.folder / "bin"
+
+    def refuse(self, partition: str) -> None:
+        (self.folder / "refused").write_text(partition)
+
+    def limit(self, jobs: int) -> None:
+        (self.folder / "limit").write_text(str(jobs))
+
+    def lift_limit(self) -> None:
+        (self.folder / "limit").unlink()
+
+    @property
+    def jobs(self) -> list[dict[str, Any]]:
+        path = self.folder / "jobs.json"
+        jobs: list[dict[str, Any]] = json.loads(path.read_text()) if path.exists() else []
+        return jobs
+
+    def keep(self, jobs: Sequence[dict[str, Any]]) -> None:
+        (self.folder / "jobs.json").write_text(json.dumps(jobs))
+
+
+def sbatch(fake: FakeSlurm, words: Sequence[str]) -> int:
+    script = Path(words[-1])
+    text = script.read_text() if script.is_file() else " ".join(words)
+    refused = fake.folder / "refused"
+    if refused.exists() and f"--partition={refused.read_text()}" in text:
+        _say(_REFUSED)
+        return 1
+    if "--test-only" in words:
+        _say(f"sbatch: Job 1 to start at {_START} using 1 processors on nodes n1")
+        return 0
+    jobs = fake.jobs
+    limit = fake.folder / "limit"
+    if limit.exists() and len(jobs) >= int(limit.read_text()):
+        _say(_FULL)
+        return 1
+    number = 100 + len(jobs)
+    fake.keep([*jobs, {"number": number, "name": script.stem, "text": text, "reason": "held"}])
+    _print(str(number))
+    return 0
+
+
+def squeue(fake: FakeSlurm, words: Sequence[str]) -> int:
+    fields = _option(words, "--format").split("|")
+    names = _option(words, "--name")
+    _print("|".join(_HEADINGS[field] for field in fields))
+    for job in fake.jobs:
+        if not names or job["name"] in names.split(","):
+            held = job["reason"] == "held"
+            values = {
+                "%A": str(job["number"]),
+                "%T": "PENDING",
+                "%r": "JobHeldUser" if held else "Priority",
+                "%j": job["name"],
+                "%20j": job["name"],
+                "%U": _uid(),
+            }
+            _print("|".join(values.get(field, "N/A") for field in fields))
+    return 0
+
+
+def sacct(_fake: FakeSlurm, _words: Sequence[str]) -> int:
+    _say("Slurm accounting storage is disabled")
+    return 1
+
+
+def scontrol(fake: FakeSlurm, words: Sequence[str]) -> int:
+    if "show" in words:
+        _print(_SHOWN[words[-1]])
+        return 0
+    numbers = [int(number) for number in words[-1].split(",")] if words[0] == "release" else []
+    fake.keep(
+        [job | {"reason": "queued"} if job["number"] in numbers else job for job in fake.jobs]
+    )
+    return 0
+
+
+def scancel(fake: FakeSlurm, words: Sequence[str]) -> int:
+    fake.keep([job for job in fake.jobs if str(job["number"]) not in words])
+    return 0
+
+
+def _option(words: Sequence[str], name: str) -> str:
+    found = (word.partition("=") for word in words)
+    return next((value for option, _, value in found if option == name), "")
+
+
+def _print(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+
+
+def _uid() -> str:
+    return str(Path("/proc/self").stat().st_uid)
+
+
+def main(folder: str, program: str, *words: str) -> int:
+    programs: dict[str, Callable[[FakeSlurm, Sequence[str]], int]] = {
+        "sbatch": sbatch,
+        "squeue": squeue,
+        "sacct": sacct,
+        "scontrol": scontrol,
+        "scancel": scancel,
+    }
+    with (Path(folder) / "lock").open("w") as lock:  # several may be run at once
+        flock(lock, LOCK_EX)
+        return programs[program](FakeSlurm(Path(folder)), words)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,198 @@
+"""Plans the allocations of a workflow, from its specification or as it is on the server.
+
+Nothing is changed: the server is only read, and Slurm is asked with `sbatch --test-only`.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from anyio import to_thread
+
+from torc_watch.app.cluster_source import describe, known_clusters
+from torc_watch.app.slurm_rows import default_options, scheduler_row
+from torc_watch.core.errors import InvalidInput, SchedulerUnreachable
+from torc_watch.hpc.profile_file import LIVE_CLUSTER
+from torc_watch.planner.cluster import ClusterDescription
+from torc_watch.planner.cluster_plan import AllocationGroup, ClusterPlan, NoFit, PlanOptions
+from torc_watch.planner.job_kinds import SortedJobs, sort_jobs
+from torc_watch.planner.planner import plan_cluster
+from torc_watch.planner.unknown_names import unknown_name
+from torc_watch.planner.workload import Workload
+from torc_watch.schedulers.slurm.start_estimate import StartEstimate, estimate_start
+from torc_watch.spec import Spec
+from torc_watch.spec.spec_file import read_spec
+from torc_watch.spec.workload import execution_mode, planned_jobs
+from torc_watch.torc.requests import NewSlurmScheduler
+
+Ask = Callable[[NewSlurmScheduler], Awaitable[StartEstimate]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedPlan:
+    """A plan that Slurm was asked about, where it could be.
+
+    ``rows`` and ``starts`` are of its groups: how their allocations are asked for, and when each
+    would begin if it were submitted now. ``cluster`` says where the plan was made for.
+    """
+
+    cluster: str
+    workload: Workload
+    plan: ClusterPlan
+    rows: tuple[NewSlurmScheduler, ...]
+    starts: tuple[datetime | None, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpecificationPlan:
+    spec: Spec
+    jobs: SortedJobs
+    checked: CheckedPlan
+
+
+async def plan_specification(
+    path: Path, profile: str | None, options: PlanOptions, *, submits: bool = False
+) -> SpecificationPlan:
+    """``submits`` says that the plan will be submitted here.
+
+    Raises InvalidInput, and SchedulerError if it ``submits``.
+    """
+    spec = await to_thread.run_sync(read_spec, path)
+    if submits:
+        refuse_missing_slurm()
+    jobs = sort_jobs(planned_jobs(spec))
+    defaults = spec.settings.get("slurm_defaults")
+    workload = Workload(
+        kinds=jobs.kinds, mode=execution_mode(spec.settings.get("execution_config"))
+    )
+    checked = await check_plan(
+        await describe(profile),
+        workload,
+        _with_defaults(options, defaults),
+        more_options=lambda _: default_options(defaults),
+        ask=estimate_start if submits or is_here(profile) else None,
+        needs_answer=submits,
+    )
+    return SpecificationPlan(spec=spec, jobs=jobs, checked=checked)
+
+
+async def check_plan(
+    cluster: ClusterDescription,
+    workload: Workload,
+    options: PlanOptions,
+    *,
+    more_options: Callable[[AllocationGroup], tuple[str, ...]],
+    ask: Ask | None,
+    needs_answer: bool = False,
+    suffix: str = "",
+) -> CheckedPlan:
+    """The plan, without partitions where Slurm refuses its allocations.
+
+    Raises InvalidInput for a partition that there is not, and the like, and SchedulerUnreachable if
+    ``needs_answer``.
+    """
+    _refuse_unknown_names(cluster, options)
+    notes: list[str] = []
+    while True:
+        plan = plan_cluster(cluster, workload, options, datetime.now(UTC))
+        rows = tuple(
+            scheduler_row(group, f"{group.name}{suffix}", more_options(group))
+            for group in plan.groups
+        )
+        checked = CheckedPlan(
+            cluster=cluster.source,
+            workload=workload,
+            plan=plan,
+            rows=rows,
+            starts=(None,) * len(rows),
+            notes=(*plan.notes, *notes),
+        )
+        if ask is None or plan.no_fit:
+            return checked
+        try:
+            answers = [await ask(row) for row in rows]
+        except SchedulerUnreachable as error:
+            if needs_answer:
+                raise
+            return replace(checked, notes=(*checked.notes, f"Starts are not known: {error}"))
+        refusals = {
+            row.partition: answer.refusal
+            for row, answer in zip(rows, answers, strict=True)
+            if answer.refusal
+        }
+        if not refusals:
+            return replace(checked, starts=tuple(answer.begins for answer in answers))
+        if options.partition:
+            return replace(checked, plan=_refused(plan, refusals))
+        notes += [f"Slurm refuses partition {name}: {why}." for name, why in refusals.items()]
+        cluster = _without(cluster, refusals)
+
+
+def refuse_missing_slurm() -> None:
+    """Raises InvalidInput where there is no Slurm to submit to."""
+    if not known_clusters().has_slurm:
+        raise InvalidInput(
+            "Slurm's commands are not on the PATH: submit on a login node of the cluster. "
+            "To see the plan only, give --dry-run."
+        )
+
+
+def refuse_missing_account(plan: ClusterPlan) -> None:
+    """Raises InvalidInput: the server's rows name one."""
+    if not all(group.account for group in plan.groups):
+        raise InvalidInput(
+            "No account is known to charge the allocations to: name one with --account. "
+            "Yours are listed by: sacctmgr show associations user=$USER format=account"
+        )
+
+
+def refuse_own_schedulers(spec: Spec, path: Path) -> None:
+    """Raises InvalidInput for a specification that says itself what to ask Slurm for."""
+    if "slurm_schedulers" in spec.ignored:
+        raise InvalidInput(
+            f"{path} has slurm_schedulers of its own, which are not used here. Submit it as it is "
+            f"with `torc submit {path}`, or have its allocations planned with --overwrite."
+        )
+
+
+def _refused(plan: ClusterPlan, refusals: Mapping[str, str]) -> ClusterPlan:
+    no_fit = tuple(
+        NoFit(
+            kind=kind,
+            reason=f"Slurm refuses an allocation in partition {group.partition}: "
+            f"{refusals[group.partition]}.",
+        )
+        for group in plan.groups
+        if group.partition in refusals
+        for kind in group.kinds
+    )
+    return replace(plan, no_fit=no_fit)
+
+
+def _without(cluster: ClusterDescription, names: Mapping[str, str]) -> ClusterDescription:
+    left = tuple(each for each in cluster.partitions if each.name not in names)
+    return replace(cluster, partitions=left)
+
+
+def _refuse_unknown_names(cluster: ClusterDescription, options: PlanOptions) -> None:
+    if why := unknown_name(cluster, options):
+        raise InvalidInput(f"{why}.")
+
+
+def _with_defaults(options: PlanOptions, defaults: object) -> PlanOptions:
+    """The account and the QOS of ``slurm_defaults``, where the user says nothing else."""
+    values = defaults if isinstance(defaults, Mapping) else {}
+    return replace(
+        options,
+        account=options.account or str(values.get("account") or ""),
+        qos=options.qos or str(values.get("qos") or ""),
+    )
+
+
+def is_here(profile: str | None) -> bool:
+    """Whether this login node's Slurm is the one of the plan."""
+    known = known_clusters()
+    names = (None, LIVE_CLUSTER, *(each.entry.name for each in known.detected))
+    return known.has_slurm and profile in names

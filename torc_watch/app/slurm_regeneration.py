@@ -1,0 +1,179 @@
+"""Asks for the allocations of a workflow anew: rows for what is left, and their submission."""
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from torc_watch.app.composition import open_client, slurm_scheduler, unknown_id_refused
+from torc_watch.app.slurm_plan import refuse_missing_account, refuse_missing_slurm
+from torc_watch.app.slurm_submission import (
+    GroupToSubmit,
+    refuse_missing_password_file,
+    submit_groups,
+)
+from torc_watch.app.slurm_workflow import WorkflowPlan, plan_workflow
+from torc_watch.config.settings import Settings
+from torc_watch.core.errors import InvalidInput
+from torc_watch.core.model import JobStatus, Workflow
+from torc_watch.engine.journal import WorkflowIdentity
+from torc_watch.engine.workflow_lock import lock_workflow
+from torc_watch.planner.cluster_plan import AllocationGroup, PlanOptions
+from torc_watch.planner.job_kinds import first_jobs
+from torc_watch.torc.client import TorcClient
+from torc_watch.torc.concurrency import gather
+from torc_watch.torc.requests import NewSchedulingAction
+from torc_watch.torc.scheduling_actions import (
+    claim_action,
+    create_scheduling_action,
+    list_scheduling_actions,
+)
+from torc_watch.torc.transport import Connection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Regeneration:
+    """What was planned and, unless ``is_done`` is False, done: rows, and allocations of Slurm.
+
+    ``later`` is how many allocations workers submit when their jobs are ready.
+    """
+
+    plan: WorkflowPlan
+    is_done: bool = False
+    allocations: tuple[int, ...] = ()
+    later: int = 0
+
+
+async def plan_of_workflow(
+    workflow_id: int,
+    settings: Settings,
+    connection: Connection,
+    profile: str | None,
+    options: PlanOptions,
+) -> WorkflowPlan:
+    """Changes nothing. Raises InvalidInput, ServerError and SchedulerError."""
+    async with open_client(connection) as client:
+        with unknown_id_refused(workflow_id, connection):
+            return await plan_workflow(client, workflow_id, settings, profile, options)
+
+
+async def regenerate(
+    workflow_id: int,
+    settings: Settings,
+    connection: Connection,
+    profile: str | None,
+    options: PlanOptions,
+    *,
+    submits: bool,
+) -> Regeneration:
+    """Writes rows for the jobs that nothing will take and, if it ``submits``, their allocations.
+
+    Changes nothing where a job fits nowhere. Raises WatchHeld while the workflow is watched.
+    """
+    if submits:
+        refuse_missing_slurm()
+    async with open_client(connection) as client:
+        with unknown_id_refused(workflow_id, connection):
+            workflow = await client.get_workflow(workflow_id)
+        _refuse_ended(workflow)
+        with _locked(workflow, settings, connection):
+            plan = await plan_workflow(
+                client, workflow_id, settings, profile, options, submits=submits
+            )
+            if plan.checked.plan.no_fit or not plan.checked.plan.groups:
+                return Regeneration(plan=plan)
+            return await _carry_out(client, plan, settings, submits=submits)
+
+
+async def _carry_out(
+    client: TorcClient, plan: WorkflowPlan, settings: Settings, *, submits: bool
+) -> Regeneration:
+    workflow_id = plan.workflow.id
+    scheduler = slurm_scheduler(settings)
+    refuse_missing_account(plan.checked.plan)
+    if submits:
+        refuse_missing_password_file(settings, client.transport.connection)
+    groups = plan.checked.plan.groups
+    at_once = [submits and plan.begins_at_once(group) for group in groups]
+    await _claim_actions(client, plan)
+    submitted: list[GroupToSubmit] = []
+    for group, row, is_submitted in zip(groups, plan.checked.rows, at_once, strict=True):
+        config_id = await client.create_slurm_scheduler(workflow_id, row)
+        await _tie_jobs(client, plan, group, config_id)
+        if is_submitted:
+            submitted.append(GroupToSubmit(group=group, config_id=config_id))
+        else:
+            await _create_action(client, plan, group, config_id)
+    directory = plan.workflow.submission_directory
+    numbers = await submit_groups(
+        client,
+        scheduler,
+        submitted,
+        workflow_id=workflow_id,
+        output_dir=settings.output_dir.absolute(),
+        directory=None if directory is None else Path(directory),
+    )
+    return Regeneration(
+        plan=plan,
+        is_done=True,
+        allocations=numbers,
+        later=sum(
+            group.number
+            for group, is_submitted in zip(groups, at_once, strict=True)
+            if not is_submitted
+        ),
+    )
+
+
+async def _claim_actions(client: TorcClient, plan: WorkflowPlan) -> None:
+    """Takes from workers what they would submit for jobs that the plan is for."""
+    workflow_id = plan.workflow.id
+    planned = {job.id for job in plan.jobs}
+    for action in await list_scheduling_actions(client.transport, workflow_id):
+        is_due = action.is_due or not planned.isdisjoint(action.job_ids)
+        if is_due and not action.is_executed:
+            await claim_action(client.transport, workflow_id, action.id)
+
+
+async def _tie_jobs(
+    client: TorcClient, plan: WorkflowPlan, group: AllocationGroup, config_id: int
+) -> None:
+    positions = plan.sorted_jobs.jobs_of(group.kinds)
+    await gather(
+        [
+            partial(client.assign_scheduler, plan.workflow.id, plan.jobs[position], config_id)
+            for position in positions
+        ]
+    )
+
+
+async def _create_action(
+    client: TorcClient, plan: WorkflowPlan, group: AllocationGroup, config_id: int
+) -> None:
+    firsts = first_jobs(plan.planned, plan.sorted_jobs.jobs_of(group.kinds))
+    jobs = [plan.jobs[position] for position in firsts]
+    action = NewSchedulingAction(
+        scheduler_config_id=config_id,
+        allocations=group.number,
+        job_ids=tuple(job.id for job in jobs),
+        ready=sum(job.status is JobStatus.READY for job in jobs),
+    )
+    await create_scheduling_action(client.transport, plan.workflow.id, action)
+
+
+def _refuse_ended(workflow: Workflow) -> None:
+    if workflow.is_canceled or workflow.is_archived:
+        state = "archived" if workflow.is_archived else "canceled"
+        raise InvalidInput(
+            f"Workflow {workflow.id} is {state}: reset it to run it again, with "
+            f"torc workflows reset-status {workflow.id}"
+        )
+
+
+def _locked(
+    workflow: Workflow, settings: Settings, connection: Connection
+) -> AbstractContextManager[None]:
+    return lock_workflow(
+        settings.home / "locks",
+        WorkflowIdentity(server=connection.url, workflow_id=workflow.id, created=workflow.created),
+    )

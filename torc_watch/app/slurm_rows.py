@@ -1,0 +1,84 @@
+"""The rows under which the allocations of a plan are asked for."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torc_watch.core.errors import InvalidInput
+from torc_watch.planner.cluster_plan import AllocationGroup
+from torc_watch.torc.requests import NewSlurmScheduler
+
+# What the plan says, and what Torc allows nobody to put there.
+_PLANNED = frozenset(
+    {
+        *("account", "partition", "qos", "nodes", "walltime", "time", "mem", "gres", "name"),
+        *("job-name", "cpus-per-task", "ntasks-per-node", "exclusive"),
+    }
+)
+
+
+def scheduler_row(
+    group: AllocationGroup, name: str, more_options: tuple[str, ...] = ()
+) -> NewSlurmScheduler:
+    shape = group.shape
+    return NewSlurmScheduler(
+        name=name,
+        account=group.account,
+        partition=group.partition,
+        qos=group.qos,
+        num_cpus=shape.num_cpus,
+        memory=shape.memory,
+        num_gpus=shape.num_gpus,
+        gpu_type=group.gpu_type,
+        num_nodes=shape.num_nodes,
+        runtime=shape.runtime or 0,
+        is_serialized=group.is_serialized,
+        extra=(*(("--exclusive",) if group.is_exclusive else ()), *more_options),
+    )
+
+
+def default_options(slurm_defaults: object) -> tuple[str, ...]:
+    """The options of sbatch in a workflow's ``slurm_defaults``, but for those of the plan."""
+    if not isinstance(slurm_defaults, Mapping):
+        return ()
+    values = {str(name).replace("_", "-"): value for name, value in slurm_defaults.items()}
+    return tuple(
+        _option(name, value)
+        for name, value in values.items()
+        if name not in _PLANNED and value not in (None, False)
+    )
+
+
+def option_value(options: Sequence[str], name: str) -> str:
+    """The value of an option of an earlier row; empty where it has none."""
+    found = (each.partition("=") for each in options)
+    return next((value for option, _, value in found if option == f"--{name}"), "")
+
+
+def carried_options(options: Sequence[str]) -> tuple[str, ...]:
+    """The options of an earlier row, but for those of the plan. Raises InvalidInput."""
+    kept: list[str] = []
+    skips_value = False
+    for word in _words(" ".join(options)):
+        if skips_value:
+            skips_value = False
+        elif word.startswith("-c"):
+            skips_value = word == "-c"
+        elif word.lstrip("-").partition("=")[0] in _PLANNED:
+            skips_value = "=" not in word and word != "--exclusive"
+        else:
+            kept.append(shlex.quote(word))
+    return tuple(kept)
+
+
+def _words(options: str) -> list[str]:
+    try:
+        return shlex.split(options)
+    except ValueError as error:
+        raise InvalidInput(
+            f"The options {options!r} of a Slurm scheduler of the workflow cannot be read: {error}."
+        ) from error
+
+
+def _option(name: str, value: Any) -> str:
+    return f"--{name}" if value is True else f"--{name}={shlex.quote(str(value))}"

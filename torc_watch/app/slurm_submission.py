@@ -1,0 +1,220 @@
+"""Creates a workflow for Slurm from its specification, and submits its first allocations."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import count
+from pathlib import Path
+from uuid import uuid4
+
+from torc_watch.app.composition import open_client, slurm_scheduler
+from torc_watch.app.slurm_plan import CheckedPlan, SpecificationPlan, refuse_missing_account
+from torc_watch.config.settings import Settings
+from torc_watch.core.allocation import AllocationSpec
+from torc_watch.core.allocation_tokens import allocation_token, token_stem
+from torc_watch.core.errors import (
+    InvalidInput,
+    SchedulerError,
+    SchedulerUnreachable,
+    ServerError,
+    ServerUnreachable,
+)
+from torc_watch.core.model import SLURM
+from torc_watch.engine.allocation_submission import submit_allocations
+from torc_watch.engine.runner_grace import set_fitting_lead
+from torc_watch.planner.cluster_plan import AllocationGroup
+from torc_watch.planner.job_kinds import first_jobs
+from torc_watch.schedulers.base import Scheduler, WorkerAssignment
+from torc_watch.spec.submission import SlurmJobs
+from torc_watch.spec.submission import submit as create_workflow
+from torc_watch.spec.workload import planned_jobs
+from torc_watch.torc.client import TorcClient
+from torc_watch.torc.transport import Connection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlurmSubmission:
+    """``allocations`` are the numbers of Slurm's jobs; ``later`` is how many workers submit."""
+
+    workflow_id: int
+    jobs: int
+    allocations: tuple[int, ...]
+    later: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupToSubmit:
+    """``config_id`` is the server's row of the group."""
+
+    group: AllocationGroup
+    config_id: int
+
+
+async def submit_slurm(
+    prepared: SpecificationPlan, settings: Settings, connection: Connection
+) -> SlurmSubmission:
+    """Creates the workflow as planned, and submits what begins with jobs.
+
+    Raises ServerError, and SchedulerError: then the workflow is there, and the message says how to
+    go on.
+    """
+    scheduler = slurm_scheduler(settings)
+    checked = prepared.checked
+    refuse_missing_account(checked.plan)
+    refuse_missing_password_file(settings, connection)
+    async with open_client(connection) as client:
+        created = await create_workflow(
+            client,
+            prepared.spec,
+            user=settings.user_name(),
+            on_slurm=_slurm_jobs(prepared),
+            directory=Path.cwd(),
+        )
+        groups = [
+            GroupToSubmit(group=group, config_id=config_id)
+            for group, config_id in zip(
+                checked.plan.groups, created.scheduler_config_ids, strict=True
+            )
+            if group.begins_with_jobs
+        ]
+        numbers = await submit_groups(
+            client,
+            scheduler,
+            groups,
+            workflow_id=created.workflow_id,
+            output_dir=settings.output_dir.absolute(),
+            directory=Path.cwd(),
+        )
+    return SlurmSubmission(
+        workflow_id=created.workflow_id,
+        jobs=created.job_count,
+        allocations=numbers,
+        later=later_allocations(checked),
+    )
+
+
+def refuse_missing_password_file(settings: Settings, connection: Connection) -> None:
+    """Raises InvalidInput before anything is created that no worker could reach."""
+    if connection.password is not None and settings.password_file is None:
+        raise InvalidInput(
+            "The workers of an allocation need the password of the Torc server. Write it into a "
+            "file that only you can read, and set password_file to its path."
+        )
+
+
+def later_allocations(checked: CheckedPlan) -> int:
+    """How many allocations workers submit when the jobs before are done."""
+    return sum(group.number for group in checked.plan.groups if not group.begins_with_jobs)
+
+
+async def submit_groups(
+    client: TorcClient,
+    scheduler: Scheduler,
+    groups: Sequence[GroupToSubmit],
+    *,
+    workflow_id: int,
+    output_dir: Path,
+    directory: Path | None,
+) -> tuple[int, ...]:
+    """Submits all allocations of the groups; the numbers of Slurm's jobs.
+
+    Raises SchedulerError or ServerError if that ends half-way, and says what there is by then.
+    """
+    stem = token_stem(workflow_id, uuid4().hex)
+    wanted = sum(each.group.number for each in groups)
+    submitted: list[int] = []
+    try:
+        await _set_lead(client, scheduler, workflow_id)
+        configs = {row.id: row for row in await client.list_scheduler_configs(workflow_id, SLURM)}
+        places = count(1)
+        for each in groups:
+            work = WorkerAssignment(
+                connection=client.transport.connection,
+                workflow_id=workflow_id,
+                scheduler_config_id=each.config_id,
+                output_dir=output_dir,
+                submitted_from=directory,
+            )
+            specs = [
+                _spec(each, allocation_token(stem, next(places)), configs[each.config_id].options)
+                for _ in range(each.group.number)
+            ]
+            await _submit_group(client, scheduler, each.group, specs, work, submitted)
+    except (SchedulerError, ServerError) as error:
+        raise type(error)(
+            f"{error}\n{_what_there_is(workflow_id, len(submitted), wanted)}"
+        ) from error
+    return tuple(submitted)
+
+
+async def _submit_group(
+    client: TorcClient,
+    scheduler: Scheduler,
+    group: AllocationGroup,
+    specs: Sequence[AllocationSpec],
+    work: WorkerAssignment,
+    submitted: list[int],
+) -> None:
+    """Adds the numbers to ``submitted``. Raises SchedulerError if not all could be."""
+    if not group.is_serialized:
+        numbers, refusal = await submit_allocations(client, scheduler, specs, work)
+        submitted += numbers.values()
+        if refusal is not None:
+            raise refusal
+        return
+    before: int | None = None
+    for spec in specs:
+        after = () if before is None else (f"--dependency=afterany:{before}",)
+        chained = replace(spec, options=(*spec.options, *after))
+        numbers, _ = await submit_allocations(client, scheduler, [chained], work)
+        (before,) = numbers.values()
+        submitted.append(before)
+
+
+async def _set_lead(client: TorcClient, scheduler: Scheduler, workflow_id: int) -> None:
+    """Without it the jobs of an allocation that is ended become orphans: recovered, but later."""
+    try:
+        await set_fitting_lead(client, await client.get_workflow(workflow_id), scheduler)
+    except (SchedulerUnreachable, ServerUnreachable):
+        raise
+    except (SchedulerError, ServerError):
+        return
+
+
+def _slurm_jobs(prepared: SpecificationPlan) -> list[SlurmJobs]:
+    planned = planned_jobs(prepared.spec)
+    names = [job.name for job in prepared.spec.jobs]
+    found = []
+    for group, row in zip(prepared.checked.plan.groups, prepared.checked.rows, strict=True):
+        positions = prepared.jobs.jobs_of(group.kinds)
+        found.append(
+            SlurmJobs(
+                row=row,
+                jobs=[names[position] for position in positions],
+                first_jobs=[names[position] for position in first_jobs(planned, positions)],
+                allocations_when_ready=0 if group.begins_with_jobs else group.number,
+            )
+        )
+    return found
+
+
+def _spec(each: GroupToSubmit, token: str, options: tuple[str, ...]) -> AllocationSpec:
+    shape = each.group.shape
+    return AllocationSpec(
+        token=token,
+        num_cpus=shape.num_cpus,
+        memory=shape.memory,
+        num_gpus=shape.num_gpus,
+        num_nodes=shape.num_nodes,
+        runtime=shape.runtime,
+        options=options,
+        scheduler_config_id=each.config_id,
+    )
+
+
+def _what_there_is(workflow_id: int, submitted: int, wanted: int) -> str:
+    return (
+        f"Workflow {workflow_id} is on the server, and {submitted} of {wanted} allocations were "
+        "submitted to Slurm. When the cause is gone, submit the rest: torc-watchd slurm regenerate "
+        f"{workflow_id} --submit. Or remove it: torc cancel {workflow_id}, then "
+        f"torc delete {workflow_id}."
+    )

@@ -1,0 +1,188 @@
+"""slurm: the allocations of a workflow, planned and asked for anew."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from torc_watch.app.slurm_plan import CheckedPlan, plan_specification
+from torc_watch.app.slurm_regeneration import Regeneration, plan_of_workflow
+from torc_watch.app.slurm_regeneration import regenerate as regenerate_workflow
+from torc_watch.app.slurm_workflow import WorkflowPlan
+from torc_watch.cli import options, slurm_options
+from torc_watch.cli.command_output import print_warning
+from torc_watch.cli.event_loop import run
+from torc_watch.cli.plan_output import plan_values, print_notes, print_plan, print_refusal
+from torc_watch.cli.watch_options import with_watch_options
+from torc_watch.config.settings import Settings, load_settings
+from torc_watch.daemon.commands import WatchOptions
+from torc_watch.planner.cluster_plan import PlanOptions
+
+app = typer.Typer(
+    help="Plan a workflow's allocations, and submit them anew.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+
+@app.callback()
+def slurm() -> None:
+    pass
+
+
+@app.command()
+def plan(
+    workflow: Annotated[
+        str,
+        typer.Argument(
+            help="A workflow's ID on the server, or its specification.", metavar="ID|FILE"
+        ),
+    ],
+    *,
+    account: slurm_options.Account = None,
+    profile: slurm_options.Profile = None,
+    partition: slurm_options.InPartition = None,
+    walltime: slurm_options.Walltime = None,
+    qos: slurm_options.QualityOfService = None,
+    url: options.Url = None,
+    as_json: options.Json = False,
+) -> int:
+    """Show the allocations that the jobs of a workflow need; change nothing.
+
+    Of a workflow on the server, the jobs that are left and that no queued or running allocation
+    will take. Ends with 2 when a job fits nowhere.
+
+    \b
+    Examples:
+      torc-watchd slurm plan workflow.yaml
+      torc-watchd slurm plan 42 --partition debug --walltime 1:00:00
+      torc-watchd slurm plan workflow.yaml --profile kestrel --json
+    """
+    settings = load_settings()
+    chosen = slurm_options.plan_options(
+        account=account, partition=partition, walltime=walltime, qos=qos
+    )
+    if workflow.isdecimal():
+        connection = settings.connection(url)
+        found = run(lambda: plan_of_workflow(int(workflow), settings, connection, profile, chosen))
+        return _show_plan(found.checked, _covered(found), as_json=as_json)
+    prepared = run(lambda: plan_specification(Path(workflow), profile, chosen))
+    for warning in prepared.spec.warnings:
+        print_warning(warning)
+    return _show_plan(prepared.checked, "", as_json=as_json)
+
+
+@app.command()
+@with_watch_options("output_dir")
+def regenerate(
+    workflow_id: options.WorkflowId,
+    *,
+    submit: Annotated[
+        bool, typer.Option("--submit", help="Submit allocations for the jobs that are ready.")
+    ] = False,
+    account: slurm_options.Account = None,
+    profile: slurm_options.Profile = None,
+    partition: slurm_options.InPartition = None,
+    walltime: slurm_options.Walltime = None,
+    qos: slurm_options.QualityOfService = None,
+    dry_run: slurm_options.DryRun = False,
+    watch_options: WatchOptions,
+    url: options.Url = None,
+    as_json: options.Json = False,
+) -> int:
+    """Write Slurm schedulers for the jobs that are left, and submit allocations for them.
+
+    Jobs that queued or running allocations will take are left to these. The account, the QOS and
+    further options of the earlier schedulers are kept. Without --submit, workers of the workflow
+    submit the allocations, or `torc submit`. If a job fits nowhere, nothing is changed, and the
+    exit status is 2.
+
+    \b
+    Examples:
+      torc-watchd slurm regenerate 42 --submit
+      torc-watchd slurm regenerate 42 --partition bigmem --walltime 12:00:00 --dry-run
+    """
+    settings = load_settings().with_options(watch_options)
+    chosen = slurm_options.plan_options(
+        account=account, partition=partition, walltime=walltime, qos=qos
+    )
+    done = run(
+        lambda: _regenerate(
+            workflow_id, settings, url, profile, chosen, submits=submit, dry_run=dry_run
+        )
+    )
+    if as_json:
+        print(json.dumps(_values(done)))
+    if done.plan.checked.plan.no_fit:
+        print_notes(done.plan.checked.notes)
+        return print_refusal(done.plan.checked, "These jobs fit nowhere, so nothing was changed.")
+    if not as_json:
+        _show(done)
+    return 0
+
+
+async def _regenerate(
+    workflow_id: int,
+    settings: Settings,
+    url: str | None,
+    profile: str | None,
+    chosen: PlanOptions,
+    *,
+    submits: bool,
+    dry_run: bool,
+) -> Regeneration:
+    connection = settings.connection(url)
+    if dry_run:
+        found = await plan_of_workflow(workflow_id, settings, connection, profile, chosen)
+        return Regeneration(plan=found)
+    return await regenerate_workflow(
+        workflow_id, settings, connection, profile, chosen, submits=submits
+    )
+
+
+def _show_plan(checked: CheckedPlan, covered: str, *, as_json: bool) -> int:
+    if as_json:
+        print(json.dumps(plan_values(checked)))
+    else:
+        print_plan(checked)
+        if covered:
+            print(covered)
+        elif not checked.plan.groups and not checked.plan.no_fit:
+            print("No job is left that needs an allocation.")
+    if checked.plan.no_fit:
+        return print_refusal(checked, "These jobs fit nowhere.")
+    return 0
+
+
+def _show(done: Regeneration) -> None:
+    print_plan(done.plan.checked)
+    if covered := _covered(done.plan):
+        print(covered)
+    if not done.is_done:
+        print("Nothing was changed.")
+        return
+    number = len(done.allocations)
+    if number:
+        print(f"Submitted to Slurm with {number} allocation{'' if number == 1 else 's'}")
+    if done.later:
+        more = f"{done.later} allocation{'' if done.later == 1 else 's'}"
+        print_notes([f"{more} will be submitted by the workflow's workers, or by: torc submit"])
+
+
+def _covered(plan: WorkflowPlan) -> str:
+    if not plan.covered:
+        return ""
+    jobs = f"{plan.covered:,} job{'' if plan.covered == 1 else 's'}"
+    return f"Allocations that are queued or running take {jobs}."
+
+
+def _values(done: Regeneration) -> dict[str, Any]:
+    return {
+        "workflow_id": done.plan.workflow.id,
+        "plan": plan_values(done.plan.checked),
+        "covered_jobs": done.plan.covered,
+        "changed": done.is_done,
+        "allocations": list(done.allocations),
+        "later_allocations": done.later,
+    }
