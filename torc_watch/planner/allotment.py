@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from torc_watch.core.allocation import AllocationShape
 from torc_watch.core.units import MIB
+from torc_watch.planner.allocation_time import USUAL_WALLTIME
 from torc_watch.planner.batch import Allotment, JobBatch, Terms
 from torc_watch.planner.choice import waves_within
 from torc_watch.planner.limits import (
@@ -17,7 +18,6 @@ from torc_watch.planner.limits import (
     bounds_at_once,
     strictest,
 )
-from torc_watch.planner.walltime import USUAL_WALLTIME
 
 # What the worker itself needs beside its jobs, where an allocation has no whole node.
 _WORKER_MEMORY = 256 * MIB

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from torc_watch.planner.allocation_time import whole_minutes
 from torc_watch.planner.capacity import cpus_with_memory, nodes_for
 from torc_watch.planner.choice import Choice
-from torc_watch.planner.walltime import whole_minutes
 from torc_watch.planner.workload import JobKind
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from torc_watch.planner.allocation_time import MINUTE
 from torc_watch.planner.candidates import Candidate
 from torc_watch.planner.limits import (
     MEMORY,
@@ -15,7 +16,6 @@ from torc_watch.planner.limits import (
     bounds_per_node,
     strictest,
 )
-from torc_watch.planner.walltime import MINUTE
 from torc_watch.planner.workload import JobKind
 
 

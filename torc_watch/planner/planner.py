@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 
+from torc_watch.planner.allocation_time import whole_minutes
 from torc_watch.planner.allotment import shape
 from torc_watch.planner.batch import Terms, batch_of
 from torc_watch.planner.candidates import find_candidates
@@ -15,7 +16,6 @@ from torc_watch.planner.family import Family, families
 from torc_watch.planner.notes import notes_of
 from torc_watch.planner.refusals import Refusals
 from torc_watch.planner.submit_limits import within_submit_limits
-from torc_watch.planner.walltime import whole_minutes
 from torc_watch.planner.workload import ExecutionMode, Workload
 
 

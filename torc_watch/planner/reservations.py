@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from torc_watch.core.units import duration_text
+from torc_watch.planner.allocation_time import MINUTE
 from torc_watch.planner.cluster import ClusterDescription, Partition, Reservation
 from torc_watch.planner.limits import Bound, strictest
-from torc_watch.planner.walltime import MINUTE
 
 # An allocation does not start in the moment in which it is planned.
 _DELAY = 2 * MINUTE
