@@ -6,9 +6,9 @@ from statistics import median
 
 from tests.rigs.cluster_descriptions import large_cluster
 from torc_watch.core.units import GIB
-from torc_watch.planner.cluster import ClusterDescription
+from torc_watch.planner.allocation_planner import plan_cluster
+from torc_watch.planner.cluster_description import ClusterDescription
 from torc_watch.planner.cluster_plan import PlanOptions
-from torc_watch.planner.planner import plan_cluster
 from torc_watch.planner.workload import JobKind, Workload
 
 _PARTITIONS = 60

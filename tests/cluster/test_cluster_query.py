@@ -11,7 +11,7 @@ import pytest
 from tests.rigs.slurm_cluster import SlurmCluster, wait_until
 from torc_watch.core.errors import SchedulerUnreachable
 from torc_watch.core.units import GIB, MIB
-from torc_watch.planner.cluster import (
+from torc_watch.planner.cluster_description import (
     Access,
     Association,
     ClusterDescription,

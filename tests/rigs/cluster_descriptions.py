@@ -3,7 +3,7 @@
 from typing import Any
 
 from torc_watch.core.units import GIB, MIB
-from torc_watch.planner.cluster import (
+from torc_watch.planner.cluster_description import (
     Association,
     ClusterDescription,
     Limits,

@@ -6,7 +6,8 @@ import pytest
 
 from tests.rigs.cluster_descriptions import DANE, DAY, HOUR, KESTREL, TINY, cluster, partition
 from torc_watch.core.units import GIB
-from torc_watch.planner.cluster import (
+from torc_watch.planner.allocation_planner import plan_cluster
+from torc_watch.planner.cluster_description import (
     Access,
     Association,
     ClusterDescription,
@@ -17,7 +18,6 @@ from torc_watch.planner.cluster import (
     Tres,
 )
 from torc_watch.planner.cluster_plan import AllocationGroup, ClusterPlan, PlanOptions
-from torc_watch.planner.planner import plan_cluster
 from torc_watch.planner.workload import ExecutionMode, JobKind, Workload
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

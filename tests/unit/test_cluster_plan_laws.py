@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from tests.rigs.cluster_descriptions import DAY, HOUR, cluster
 from torc_watch.core.allocation_plan import HEAD_ROOM
 from torc_watch.core.units import GIB
-from torc_watch.planner.cluster import (
+from torc_watch.planner.allocation_planner import plan_cluster
+from torc_watch.planner.cluster_description import (
     Association,
     ClusterDescription,
     Limits,
@@ -21,7 +22,6 @@ from torc_watch.planner.cluster import (
     Tres,
 )
 from torc_watch.planner.cluster_plan import AllocationGroup, ClusterPlan, PlanOptions
-from torc_watch.planner.planner import plan_cluster
 from torc_watch.planner.workload import ExecutionMode, JobKind, Workload
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -1,7 +1,13 @@
 """Slurm's description of a cluster within the limits of a profile."""
 
 from torc_watch.hpc.combined_cluster import combine
-from torc_watch.planner.cluster import Access, Association, ClusterDescription, NodeKind, Partition
+from torc_watch.planner.cluster_description import (
+    Access,
+    Association,
+    ClusterDescription,
+    NodeKind,
+    Partition,
+)
 
 REAL = NodeKind(num_cpus=64, memory=251 << 30, count=90, idle=3)
 LIVE = ClusterDescription(

@@ -8,7 +8,7 @@ import pytest
 from torc_watch.core.errors import InvalidInput
 from torc_watch.core.units import MIB
 from torc_watch.hpc.catalog import Catalog, read_catalog
-from torc_watch.planner.cluster import UNKNOWN_COUNT
+from torc_watch.planner.cluster_description import UNKNOWN_COUNT
 
 RIDGE = """
 [detection]

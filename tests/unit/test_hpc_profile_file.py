@@ -13,7 +13,7 @@ from torc_watch.core.units import GIB, KIB, MIB
 from torc_watch.hpc.profile import Detection, HpcProfile, ProfilePartition, profile_of
 from torc_watch.hpc.profile_file import parse_profile
 from torc_watch.hpc.profile_text import host_pattern, profile_text
-from torc_watch.planner.cluster import (
+from torc_watch.planner.cluster_description import (
     UNKNOWN_COUNT,
     Access,
     ClusterDescription,

@@ -12,7 +12,7 @@ from torc_watch.planner.job_kinds import JobRequest, PlannedJob, first_jobs, sor
 from torc_watch.planner.jobs_left import jobs_left
 from torc_watch.planner.workload import ExecutionMode
 from torc_watch.spec import expand
-from torc_watch.spec.workload import execution_mode, planned_jobs
+from torc_watch.spec.planned_jobs import execution_mode, planned_jobs
 
 SMALL = JobRequest(name="small", num_cpus=1, memory=GIB)
 LARGE = JobRequest(name="large", num_cpus=4, memory=8 * GIB)

@@ -6,7 +6,13 @@ import pytest
 
 from torc_watch.core.errors import SchedulerCommandMissing, SchedulerError, SchedulerUnreachable
 from torc_watch.core.units import GIB, MIB
-from torc_watch.planner.cluster import Association, ClusterDescription, Limits, Qos, Tres
+from torc_watch.planner.cluster_description import (
+    Association,
+    ClusterDescription,
+    Limits,
+    Qos,
+    Tres,
+)
 from torc_watch.schedulers.slurm.association_table import (
     associations_of,
     parse_association_rows,

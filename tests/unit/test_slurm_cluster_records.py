@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 
 from torc_watch.core.errors import SchedulerUnreachable
 from torc_watch.core.units import GIB, KIB, MIB, TIB
-from torc_watch.planner.cluster import EVERYBODY, Access, NodeKind, Partition, Reservation, Tres
+from torc_watch.planner.cluster_description import (
+    EVERYBODY,
+    Access,
+    NodeKind,
+    Partition,
+    Reservation,
+    Tres,
+)
 from torc_watch.schedulers.slurm.cluster_settings import (
     ClusterSettings,
     MemoryBound,

@@ -12,7 +12,7 @@ from torc_watch.hpc.catalog import Catalog, DetectedProfile, read_catalog
 from torc_watch.hpc.combined_cluster import combine
 from torc_watch.hpc.profile import HpcProfile, profile_of
 from torc_watch.hpc.profile_file import LIVE_CLUSTER
-from torc_watch.planner.cluster import ClusterDescription
+from torc_watch.planner.cluster_description import ClusterDescription
 from torc_watch.schedulers.slurm.cluster_query import current_user, describe_cluster
 
 _LIVE = "The cluster of this login node, as Slurm describes it now"

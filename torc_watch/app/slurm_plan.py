@@ -14,16 +14,16 @@ from torc_watch.app.cluster_source import describe, known_clusters
 from torc_watch.app.slurm_rows import default_options, scheduler_row
 from torc_watch.core.errors import InvalidInput, SchedulerUnreachable
 from torc_watch.hpc.profile_file import LIVE_CLUSTER
-from torc_watch.planner.cluster import ClusterDescription
+from torc_watch.planner.allocation_planner import plan_cluster
+from torc_watch.planner.cluster_description import ClusterDescription
 from torc_watch.planner.cluster_plan import AllocationGroup, ClusterPlan, NoFit, PlanOptions
 from torc_watch.planner.job_kinds import SortedJobs, sort_jobs
-from torc_watch.planner.planner import plan_cluster
 from torc_watch.planner.unknown_names import unknown_name
 from torc_watch.planner.workload import Workload
 from torc_watch.schedulers.slurm.start_estimate import StartEstimate, estimate_start
 from torc_watch.spec import Spec
+from torc_watch.spec.planned_jobs import execution_mode, planned_jobs
 from torc_watch.spec.spec_file import read_spec
-from torc_watch.spec.workload import execution_mode, planned_jobs
 from torc_watch.torc.requests import NewSlurmScheduler
 
 Ask = Callable[[NewSlurmScheduler], Awaitable[StartEstimate]]

@@ -24,9 +24,9 @@ from torc_watch.engine.runner_grace import set_fitting_lead
 from torc_watch.planner.cluster_plan import AllocationGroup
 from torc_watch.planner.job_kinds import first_jobs
 from torc_watch.schedulers.base import Scheduler, WorkerAssignment
+from torc_watch.spec.planned_jobs import planned_jobs
 from torc_watch.spec.submission import SlurmJobs
 from torc_watch.spec.submission import submit as create_workflow
-from torc_watch.spec.workload import planned_jobs
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.transport import Connection
 

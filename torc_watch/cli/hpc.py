@@ -30,7 +30,7 @@ from torc_watch.hpc.profile_report import (
     profile_values,
 )
 from torc_watch.hpc.profile_text import host_pattern, profile_text
-from torc_watch.render.partition_table import partition_lines
+from torc_watch.render.partition_list import partition_lines
 from torc_watch.render.terminal_text import printable
 
 _NOT_FOUND = 1

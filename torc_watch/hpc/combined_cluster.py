@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from torc_watch.planner.cluster import ClusterDescription, Partition
+from torc_watch.planner.cluster_description import ClusterDescription, Partition
 
 
 def combine(live: ClusterDescription, profile: ClusterDescription) -> ClusterDescription:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from torc_watch.planner.cluster import ClusterDescription, Partition
+from torc_watch.planner.cluster_description import ClusterDescription, Partition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

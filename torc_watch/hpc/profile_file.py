@@ -7,7 +7,7 @@ from collections import Counter
 from torc_watch.core.errors import InvalidInput
 from torc_watch.hpc.profile import Detection, HpcProfile, ProfilePartition
 from torc_watch.hpc.value_reader import ValueReader
-from torc_watch.planner.cluster import UNKNOWN_COUNT, Access, NodeKind, Partition
+from torc_watch.planner.cluster_description import UNKNOWN_COUNT, Access, NodeKind, Partition
 
 LIVE_CLUSTER = "slurm"  # the name that stands for the cluster as Slurm describes it now
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)

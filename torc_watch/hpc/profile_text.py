@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from torc_watch.core.units import format_memory
 from torc_watch.core.walltime import format_walltime
 from torc_watch.hpc.profile import Detection, HpcProfile, ProfilePartition
-from torc_watch.planner.cluster import UNKNOWN_COUNT, NodeKind, Partition
+from torc_watch.planner.cluster_description import UNKNOWN_COUNT, NodeKind, Partition
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 _DIGITS = re.compile(r"[0-9]+$")

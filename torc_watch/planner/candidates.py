@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from torc_watch.planner.cluster import (
+from torc_watch.planner.cluster_description import (
     Access,
     Association,
     ClusterDescription,

@@ -8,7 +8,7 @@ from datetime import datetime
 from torc_watch.planner.allocation_time import MINUTE, USUAL_WALLTIME, margin, whole_minutes
 from torc_watch.planner.candidates import Candidate
 from torc_watch.planner.capacity import Capacity, capacity, cpus_with_memory, nodes_for
-from torc_watch.planner.cluster import ClusterDescription
+from torc_watch.planner.cluster_description import ClusterDescription
 from torc_watch.planner.cluster_plan import PlanOptions
 from torc_watch.planner.limits import Bound, bound, strictest
 from torc_watch.planner.reservations import time_left

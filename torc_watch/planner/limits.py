@@ -6,7 +6,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from torc_watch.planner.cluster import Limits, Tres
+    from torc_watch.planner.cluster_description import Limits, Tres
 
 _Amount = Callable[["Tres"], int | None]
 NUM_CPUS: _Amount = attrgetter("num_cpus")

@@ -7,7 +7,7 @@ from torc_watch.core.units import duration_text, rounded_memory
 from torc_watch.planner.candidates import Candidate, Candidates, find_candidates
 from torc_watch.planner.capacity import Capacity, nodes_for
 from torc_watch.planner.choice import Site
-from torc_watch.planner.cluster import ClusterDescription, NodeKind, Partition
+from torc_watch.planner.cluster_description import ClusterDescription, NodeKind, Partition
 from torc_watch.planner.limits import Bound
 from torc_watch.planner.unknown_names import unknown_name
 from torc_watch.planner.workload import JobKind

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from torc_watch.core.units import duration_text
 from torc_watch.planner.allocation_time import MINUTE
-from torc_watch.planner.cluster import ClusterDescription, Partition, Reservation
+from torc_watch.planner.cluster_description import ClusterDescription, Partition, Reservation
 from torc_watch.planner.limits import Bound, strictest
 
 # An allocation does not start in the moment in which it is planned.

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from torc_watch.planner.allotment import allot
 from torc_watch.planner.batch import Allotment, Terms
-from torc_watch.planner.cluster import ClusterDescription
+from torc_watch.planner.cluster_description import ClusterDescription
 from torc_watch.planner.cluster_plan import PlanOptions
 from torc_watch.planner.division import Part
 from torc_watch.planner.family import Family

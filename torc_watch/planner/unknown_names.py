@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from difflib import get_close_matches
 
-from torc_watch.planner.cluster import ClusterDescription
+from torc_watch.planner.cluster_description import ClusterDescription
 from torc_watch.planner.cluster_plan import PlanOptions
 
 

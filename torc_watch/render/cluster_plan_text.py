@@ -8,7 +8,7 @@ from torc_watch.core.units import rounded_memory
 from torc_watch.core.walltime import format_walltime
 from torc_watch.planner.cluster_plan import AllocationGroup, ClusterPlan
 from torc_watch.planner.workload import Workload
-from torc_watch.render.partition_table import table_lines
+from torc_watch.render.partition_list import table_lines
 from torc_watch.render.terminal_text import printable
 
 _HEAD = ("GROUP", "PARTITION", "NODES", "WALLTIME", "JOBS", "AT ONCE", "WAVES", "ALLOCATIONS")

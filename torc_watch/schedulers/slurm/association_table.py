@@ -7,7 +7,7 @@ limits it does not, so that rows of the accounts are needed too.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from torc_watch.planner.cluster import Association, Limits, Qos
+from torc_watch.planner.cluster_description import Association, Limits, Qos
 from torc_watch.schedulers.slurm.control_record import listed
 from torc_watch.schedulers.slurm.limit_text import lowest, read_count, read_tres, strictest
 from torc_watch.schedulers.slurm.slurm_table import rows_after

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from torc_watch.core.errors import SchedulerCommandMissing
-from torc_watch.planner.cluster import Association, ClusterDescription, Limits, Qos
+from torc_watch.planner.cluster_description import Association, ClusterDescription, Limits, Qos
 from torc_watch.schedulers.slurm.association_table import (
     QOS_COMMAND,
     associations_command,

@@ -7,7 +7,7 @@ limit is left to Slurm, and does not become a wrong one.
 import math
 import re
 
-from torc_watch.planner.cluster import Tres
+from torc_watch.planner.cluster_description import Tres
 
 _COUNT = re.compile(r"[0-9]{1,18}", re.ASCII)
 _SIZE = re.compile(r"(?P<number>[0-9]{1,15}(?:\.[0-9]{1,9})?)(?P<unit>[KMGTPE]?)B?", re.ASCII)

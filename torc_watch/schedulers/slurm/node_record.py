@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from torc_watch.core.units import MIB
-from torc_watch.planner.cluster import NodeKind
+from torc_watch.planner.cluster_description import NodeKind
 from torc_watch.schedulers.slurm.control_record import listed, parse_records
 from torc_watch.schedulers.slurm.limit_text import read_count
 

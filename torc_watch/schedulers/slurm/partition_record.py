@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from torc_watch.planner.cluster import EVERYBODY, Access, NodeKind, Partition
+from torc_watch.planner.cluster_description import EVERYBODY, Access, NodeKind, Partition
 from torc_watch.schedulers.slurm.cluster_settings import ClusterSettings, memory_bound
 from torc_watch.schedulers.slurm.control_record import listed, parse_records
 from torc_watch.schedulers.slurm.limit_text import read_count

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from torc_watch.planner.cluster import Reservation
+from torc_watch.planner.cluster_description import Reservation
 from torc_watch.schedulers.slurm.control_record import listed, parse_records
 from torc_watch.schedulers.slurm.limit_text import read_count
 from torc_watch.schedulers.slurm.node_names import node_names

@@ -15,7 +15,7 @@ from anyio import to_thread
 from torc_watch.core.allocation import AllocationSpec, AllocationStatus, NodeClass, StepEnd
 from torc_watch.core.errors import SchedulerError, SchedulerUnreachable
 from torc_watch.host.subprocesses import run_command
-from torc_watch.planner.cluster import ClusterDescription
+from torc_watch.planner.cluster_description import ClusterDescription
 from torc_watch.schedulers.base import WorkerAssignment
 from torc_watch.schedulers.slurm.cluster_query import current_user, describe_cluster
 from torc_watch.schedulers.slurm.configuration_table import parse_kill_wait

@@ -9,7 +9,7 @@ from torc_watch.planner.allotment import shape
 from torc_watch.planner.batch import Terms, batch_of
 from torc_watch.planner.candidates import find_candidates
 from torc_watch.planner.choice import Choice, Site
-from torc_watch.planner.cluster import ClusterDescription
+from torc_watch.planner.cluster_description import ClusterDescription
 from torc_watch.planner.cluster_plan import AllocationGroup, ClusterPlan, NoFit, PlanOptions
 from torc_watch.planner.division import Part, divide
 from torc_watch.planner.family import Family, families

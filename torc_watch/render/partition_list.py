@@ -5,7 +5,7 @@ from typing import Any
 
 from torc_watch.core.units import GIB, rounded_memory
 from torc_watch.core.walltime import format_walltime
-from torc_watch.planner.cluster import UNKNOWN_COUNT, Access, NodeKind, Partition
+from torc_watch.planner.cluster_description import UNKNOWN_COUNT, Access, NodeKind, Partition
 from torc_watch.render.terminal_text import columns, printable
 
 _HEAD = ("PARTITION", "CPUS", "MEMORY", "WALLTIME", "NODES", "GPUS", "NOTES")
