@@ -1,8 +1,9 @@
 # Sourced by the findings about Slurm. `start_slurm` unpacks the Slurm 22.05.8 of Debian 12 into a
 # temporary folder and runs it there as the current user: munged, slurmctld, and a slurmd for one idle
-# node, `node1`, with 4 CPUs and 1,000 MB. The commands of Slurm are then in PATH and use this cluster,
-# which ends with the shell. Neither root nor an installed Slurm is needed, but Debian 12 (bookworm)
-# and the package lists of apt-get. Settings that do not have to differ have Slurm's defaults.
+# node, `node1`, with 4 CPUs and 1,000 MB; `node_options` adds to its line in slurm.conf. The commands of
+# Slurm are then in PATH and use this cluster, which ends with the shell. Neither root nor an installed
+# Slurm is needed, but Debian 12 (bookworm) and the package lists of apt-get. Settings that do not have to
+# differ have Slurm's defaults.
 # shellcheck shell=sh
 
 slurm_packages="slurmctld=22.05.8-4+deb12u3 slurmd=22.05.8-4+deb12u3 slurm-client=22.05.8-4+deb12u3
@@ -66,7 +67,7 @@ MpiDefault=none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 SlurmdParameters=config_overrides
-NodeName=node1 NodeHostname=${host%%.*} NodeAddr=127.0.0.1 Port=$((port + 1)) CPUs=4 RealMemory=1000
+NodeName=node1 NodeHostname=${host%%.*} NodeAddr=127.0.0.1 Port=$((port + 1)) CPUs=4 RealMemory=1000 ${node_options-}
 PartitionName=main Nodes=node1 Default=YES State=UP
 END
 }

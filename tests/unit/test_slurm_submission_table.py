@@ -1,13 +1,8 @@
-"""What sbatch, squeue, sacct and sinfo print, and what is made of it."""
-
-from typing import Any
+"""What sbatch, squeue and sacct print, and what is made of it."""
 
 import pytest
 
-from torc_watch.core.allocation import NodeClass
 from torc_watch.core.errors import SchedulerUnreachable
-from torc_watch.core.units import MIB
-from torc_watch.schedulers.slurm.partition_table import parse_partitions
 from torc_watch.schedulers.slurm.submission_table import (
     NamedJobs,
     parse_ended_names,
@@ -80,23 +75,3 @@ def test_held_jobs_are_those_that_wait_for_their_release() -> None:
         "4|PENDING|JobHeldAdmin\n5|PENDING|ReqNodeNotAvail, Reserved for maintenance\n"
     )
     assert parse_held(text) == {1, 4}
-
-
-def test_each_kind_of_node_of_each_open_partition_is_a_class() -> None:
-    text = """\
-PARTITION|PARTITION|AVAIL|TIMELIMIT|NODES|CPUS|MEMORY|GRES
-short|short|up|5:00|3|4|4000|(null)
-standard|standard*|up|1-00:00:00|3|4|4000|(null)
-gpu|gpu|up|infinite|2|64|512000|gpu:a100:4(S:0-1)
-gpu|gpu|up|infinite|1|64|1024000|gpu:h100:8
-closed|closed|down|1:00:00|9|4|4000|(null)
-mixed|mixed|up|n/a|1|4+|4000+|(null)
-"""
-    shape: dict[str, Any] = {"num_cpus": 4, "memory": 4000 * MIB, "count": 3}
-    gpu: dict[str, Any] = {"num_cpus": 64, "partition": "gpu", "is_default": False}
-    assert parse_partitions(text) == (
-        NodeClass(**shape, runtime=300, partition="short", is_default=False),
-        NodeClass(**shape, runtime=86_400, partition="standard", is_default=True),
-        NodeClass(**gpu, memory=512_000 * MIB, num_gpus=4, count=2),
-        NodeClass(**gpu, memory=1_024_000 * MIB, num_gpus=8),
-    )

@@ -3,12 +3,19 @@
 import grp
 import os
 import pwd
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from torc_watch.core.allocation import NodeClass
 from torc_watch.core.errors import SchedulerCommandMissing
-from torc_watch.planner.cluster_description import Association, ClusterDescription, Limits, Qos
+from torc_watch.planner.cluster_description import (
+    Association,
+    ClusterDescription,
+    Limits,
+    Partition,
+    Qos,
+)
 from torc_watch.schedulers.slurm.association_table import (
     QOS_COMMAND,
     associations_command,
@@ -23,7 +30,13 @@ from torc_watch.schedulers.slurm.cluster_settings import (
     ClusterSettings,
     parse_settings,
 )
-from torc_watch.schedulers.slurm.node_record import NODES_COMMAND, node_kinds, parse_nodes
+from torc_watch.schedulers.slurm.node_record import (
+    NODES_COMMAND,
+    NodeRecord,
+    node_kinds,
+    parse_nodes,
+)
+from torc_watch.schedulers.slurm.partition_classes import node_classes
 from torc_watch.schedulers.slurm.partition_record import (
     PARTITIONS_COMMAND,
     parse_partition_records,
@@ -68,13 +81,9 @@ async def describe_cluster(user: ClusterUser, run: RunSlurm = run_slurm) -> Clus
     SchedulerUnreachable if a daemon does not answer: a plan without the limits that hold could
     exceed them. Raises SchedulerError for other errors of Slurm's commands.
     """
-    settings = await ask(parse_settings, run, *SETTINGS_COMMAND)
+    settings = await query_settings(run)
     nodes = await ask(parse_nodes, run, *NODES_COMMAND)
-    partitions = await ask(
-        lambda text: parse_partition_records(text, settings=settings, kinds=node_kinds(nodes)),
-        run,
-        *PARTITIONS_COMMAND,
-    )
+    partitions = await _partitions(settings, nodes, run)
     reservations = await ask(
         lambda text: parse_reservations(text, nodes), run, *RESERVATIONS_COMMAND
     )
@@ -89,6 +98,28 @@ async def describe_cluster(user: ClusterUser, run: RunSlurm = run_slurm) -> Clus
         reservations=reservations,
         queued=await ask(_count_rows, run, *_QUEUED, f"--user={user.number}"),
     )
+
+
+async def query_settings(run: RunSlurm = run_slurm) -> ClusterSettings:
+    """Raises SchedulerError."""
+    return await ask(parse_settings, run, *SETTINGS_COMMAND)
+
+
+async def query_node_classes(
+    settings: ClusterSettings, run: RunSlurm = run_slurm
+) -> tuple[NodeClass, ...]:
+    """What the nodes of each partition have for jobs. Raises SchedulerError."""
+    nodes = await ask(parse_nodes, run, *NODES_COMMAND)
+    return node_classes(await _partitions(settings, nodes, run))
+
+
+async def _partitions(
+    settings: ClusterSettings, nodes: Sequence[NodeRecord], run: RunSlurm
+) -> tuple[Partition, ...]:
+    def parse(text: str) -> tuple[Partition, ...]:
+        return parse_partition_records(text, settings=settings, kinds=node_kinds(nodes))
+
+    return await ask(parse, run, *PARTITIONS_COMMAND)
 
 
 async def _accounting(

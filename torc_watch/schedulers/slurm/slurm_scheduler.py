@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from operator import itemgetter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from anyio import to_thread
 
@@ -17,12 +18,16 @@ from torc_watch.core.errors import SchedulerError, SchedulerUnreachable
 from torc_watch.host.subprocesses import run_command
 from torc_watch.planner.cluster_description import ClusterDescription
 from torc_watch.schedulers.base import WorkerAssignment
-from torc_watch.schedulers.slurm.cluster_query import current_user, describe_cluster
+from torc_watch.schedulers.slurm.cluster_query import (
+    current_user,
+    describe_cluster,
+    query_node_classes,
+    query_settings,
+)
 from torc_watch.schedulers.slurm.configuration_table import parse_kill_wait
 from torc_watch.schedulers.slurm.job_names import JobNames
 from torc_watch.schedulers.slurm.job_script import CLAIM_PAUSE, RunnerSettings, job_script
 from torc_watch.schedulers.slurm.job_status import step_ends
-from torc_watch.schedulers.slurm.partition_table import PARTITION_OPTIONS, parse_partitions
 from torc_watch.schedulers.slurm.slurm_commands import (
     INVALID_NUMBER,
     NO_ACCOUNTING,
@@ -42,6 +47,9 @@ from torc_watch.schedulers.slurm.submission_table import (
     submitted_number,
 )
 
+if TYPE_CHECKING:
+    from torc_watch.schedulers.slurm.cluster_settings import ClusterSettings
+
 # How far back accounting is asked for a token. A round is not continued after so long a time.
 _LONGEST_ROUND = "now-14days"
 _USER = f"--user={os.getuid()}"
@@ -60,10 +68,13 @@ class SlurmScheduler:
         self._runner = runner
         self._status_query = StatusQuery()
         self._accepted: set[AllocationSpec] = set()  # without their tokens
+        self._settings: ClusterSettings | None = None  # when they are known
         self._kill_wait: int | None = None  # seconds, when it is known
 
     async def node_classes(self) -> tuple[NodeClass, ...]:
-        return await ask(parse_partitions, run_slurm, "sinfo", *PARTITION_OPTIONS)
+        if self._settings is None:  # once: administrators rarely change them
+            self._settings = await query_settings()
+        return await query_node_classes(self._settings)
 
     async def describe_cluster(self) -> ClusterDescription:
         """As it is for the user of this process, now. Raises SchedulerError."""

@@ -1,0 +1,42 @@
+"""The classes of nodes that recovery plans with, from the partitions of a cluster. Pure."""
+
+from collections.abc import Iterable, Iterator
+
+from torc_watch.core.allocation import NodeClass
+from torc_watch.planner.cluster_description import NodeKind, Partition
+
+
+def node_classes(partitions: Iterable[Partition]) -> tuple[NodeClass, ...]:
+    """A class for each size of node of each partition that takes jobs.
+
+    One whose nodes are all down or drained counts as one node: what waits there starts some day.
+    """
+    return tuple(
+        _node_class(partition, size, count)
+        for partition in partitions
+        if partition.is_up
+        for size, count in _counts(partition)
+    )
+
+
+def _counts(partition: Partition) -> Iterator[tuple[NodeKind, int]]:
+    """Nodes that differ in their features alone are counted together."""
+    counts: dict[tuple[int, int, int], list[NodeKind]] = {}
+    for kind in partition.kinds:
+        if kind.num_cpus and kind.memory:
+            counts.setdefault((kind.num_cpus, kind.memory, kind.num_gpus), []).append(kind)
+    for kinds in counts.values():
+        yield kinds[0], max(1, sum(kind.count for kind in kinds))
+
+
+def _node_class(partition: Partition, kind: NodeKind, count: int) -> NodeClass:
+    num_cpus, memory = partition.max_cpus_per_node, partition.max_memory_per_node
+    return NodeClass(
+        num_cpus=kind.num_cpus if num_cpus is None else min(kind.num_cpus, num_cpus),
+        memory=kind.memory if memory is None else min(kind.memory, memory),
+        num_gpus=kind.num_gpus,
+        runtime=partition.max_runtime,
+        count=count,
+        partition=partition.name,
+        is_default=partition.is_default,
+    )
