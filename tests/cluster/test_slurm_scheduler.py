@@ -189,7 +189,7 @@ async def test_nodes_of_each_partition_are_known(scheduler: SlurmScheduler) -> N
     assert (bigmem.num_cpus, bigmem.memory, bigmem.count) == (8, 16_000 * MIB, 1)
 
 
-async def test_kill_wait_is_asked_for_once(
+async def test_settings_are_asked_for_once(
     scheduler: SlurmScheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert await scheduler.kill_wait() == 2

@@ -12,7 +12,6 @@ from torc_watch.core import events
 from torc_watch.core.errors import SchedulerError, SchedulerUnreachable
 from torc_watch.core.events import Verdict
 from torc_watch.core.sigterm_lead import TORCS_LEAD, fitting_lead
-from torc_watch.schedulers.slurm.configuration_table import parse_kill_wait
 
 if TYPE_CHECKING:
     from tests.conftest import Forward, OpenSite, Site
@@ -46,39 +45,6 @@ def test_lead_leaves_time_to_report_and_is_not_longer_than_torcs(kill_wait: int)
     assert 1 <= (lead or TORCS_LEAD) < kill_wait
     assert (lead or TORCS_LEAD) <= TORCS_LEAD
     assert (fitting_lead(kill_wait + 1) or TORCS_LEAD) >= (lead or TORCS_LEAD)
-
-
-# The lines around it are those of 24.11.
-CONFIGURATION = """\
-Configuration data as of 2026-11-28T18:36:50
-JobSubmitPlugins        = (null)
-KillOnBadExit           = 0
-KillWait                = 2 sec
-LaunchParameters        = (null)
-UnkillableStepTimeout   = 60 sec
-"""
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [
-        (CONFIGURATION, 2),
-        (f"KillWait is 30 sec on this cluster\n\n{CONFIGURATION}", 2),
-        (f"Note: KillWait = 30 sec\n{CONFIGURATION}", 2),
-        (CONFIGURATION.replace("2 sec", "65533 sec"), 65_533),
-        ("KillWait=30 sec\n", 30),
-    ],
-)
-def test_kill_wait_is_read(text: str, seconds: int) -> None:
-    assert parse_kill_wait(text) == seconds
-
-
-@pytest.mark.parametrize(
-    "text", ["", "KillWait                = (null)\n", "KillWaits = 2 sec\n", "KillWait = -1 sec\n"]
-)
-def test_configuration_without_kill_wait_is_an_error(text: str) -> None:
-    with pytest.raises(SchedulerError, match="KillWait"):
-        parse_kill_wait(text)
 
 
 async def row_of(site: "Site", workflow_id: int) -> dict[str, Any]:

@@ -403,3 +403,19 @@ def test_size(text: str, size: int | None) -> None:
 )
 def test_limits_on_amounts(text: str, limits: Tres) -> None:
     assert read_tres(text) == limits
+
+
+@pytest.mark.parametrize(
+    ("line", "seconds"),
+    [
+        ("KillWait                = 2 sec", 2),
+        ("KillWait                = 65533 sec", 65_533),
+        ("KillWait                = (null)", None),
+        ("KillWait                = -1 sec", None),
+        ("KillWait is 30 sec on this cluster", None),
+        ("Note: KillWait = 30 sec", None),
+        ("UnkillableStepTimeout   = 60 sec", None),
+    ],
+)
+def test_kill_wait_of_the_cluster(line: str, seconds: int | None) -> None:
+    assert parse_settings(f"ClusterName = c\n{line}\n").kill_wait == seconds

@@ -29,7 +29,7 @@ class ClusterSettings:
     """``requires_associations`` and ``enforces_limits`` say what binds jobs: records alone do not.
 
     ``has_whole_nodes``: an allocation gets whole nodes in every partition. Bounds of memory are of
-    partitions without their own.
+    partitions without their own. ``kill_wait`` is in seconds; None where Slurm does not say it.
     """
 
     name: str
@@ -38,6 +38,7 @@ class ClusterSettings:
     has_whole_nodes: bool = False
     default_memory: MemoryBound = MemoryBound()
     max_memory: MemoryBound = MemoryBound()
+    kill_wait: int | None = None
 
 
 def parse_settings(text: str) -> ClusterSettings:
@@ -57,6 +58,7 @@ def parse_settings(text: str) -> ClusterSettings:
         has_whole_nodes=fields.get("SelectType") == _WHOLE_NODES,
         default_memory=memory_bound(fields, "Def"),
         max_memory=memory_bound(fields, "Max"),
+        kill_wait=read_count(fields.get("KillWait", "").removesuffix(" sec")),
     )
 
 

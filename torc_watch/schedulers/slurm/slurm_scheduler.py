@@ -9,7 +9,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from anyio import to_thread
 
@@ -24,7 +23,7 @@ from torc_watch.schedulers.slurm.cluster_query import (
     query_node_classes,
     query_settings,
 )
-from torc_watch.schedulers.slurm.configuration_table import parse_kill_wait
+from torc_watch.schedulers.slurm.cluster_settings import ClusterSettings
 from torc_watch.schedulers.slurm.job_names import JobNames
 from torc_watch.schedulers.slurm.job_script import CLAIM_PAUSE, RunnerSettings, job_script
 from torc_watch.schedulers.slurm.job_status import step_ends
@@ -47,9 +46,6 @@ from torc_watch.schedulers.slurm.submission_table import (
     submitted_number,
 )
 
-if TYPE_CHECKING:
-    from torc_watch.schedulers.slurm.cluster_settings import ClusterSettings
-
 # How far back accounting is asked for a token. A round is not continued after so long a time.
 _LONGEST_ROUND = "now-14days"
 _USER = f"--user={os.getuid()}"
@@ -69,22 +65,16 @@ class SlurmScheduler:
         self._status_query = StatusQuery()
         self._accepted: set[AllocationSpec] = set()  # without their tokens
         self._settings: ClusterSettings | None = None  # when they are known
-        self._kill_wait: int | None = None  # seconds, when it is known
 
     async def node_classes(self) -> tuple[NodeClass, ...]:
-        if self._settings is None:  # once: administrators rarely change them
-            self._settings = await query_settings()
-        return await query_node_classes(self._settings)
+        return await query_node_classes(await self._known_settings())
 
     async def describe_cluster(self) -> ClusterDescription:
         """As it is for the user of this process, now. Raises SchedulerError."""
         return await describe_cluster(await to_thread.run_sync(current_user))
 
-    async def kill_wait(self) -> int:
-        """It is asked for once: administrators rarely change it."""
-        if self._kill_wait is None:
-            self._kill_wait = await ask(parse_kill_wait, run_slurm, "scontrol", "show", "config")
-        return self._kill_wait
+    async def kill_wait(self) -> int | None:
+        return (await self._known_settings()).kill_wait
 
     async def find(self, tokens: Collection[str]) -> dict[str, int]:
         """By their names. Raises SchedulerError where that cannot be known.
@@ -160,6 +150,12 @@ class SlurmScheduler:
         except SchedulerError as error:
             if INVALID_NUMBER not in str(error):  # said of one that has ended
                 raise
+
+    async def _known_settings(self) -> ClusterSettings:
+        """They are asked for once: administrators rarely change them."""
+        if self._settings is None:
+            self._settings = await query_settings()
+        return self._settings
 
     async def _test(self, spec: AllocationSpec, script: Path) -> None:
         """Slurm takes any held job, and leaves one pending for ever that fits no node."""
