@@ -120,7 +120,7 @@ def test_dry_run_changes_nothing(login: Login) -> None:
     found = login.json("submit-slurm --account science workflow.yaml --dry-run")
 
     assert "2031-05-06 07:08" in done.stdout
-    assert "after others" in done.stdout
+    assert "after earlier jobs" in done.stdout
     assert done.stdout.endswith("Nothing was changed.\n")
     assert found["created"] is None
     assert found["plan"]["no_fit"] == []

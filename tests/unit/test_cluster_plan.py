@@ -302,7 +302,7 @@ def test_jobs_use_all_nodes_only_where_they_start_there(
             KESTREL,
             kind(runtime=11 * DAY),
             (
-                "Job 107 (work_7) needs 11 d of run time; the longest that you may have is 10 d "
+                "Job 107 (work_7) needs 11 d of run time; the longest that you may use is 10 d "
                 "(long)."
             ),
         ),
@@ -318,8 +318,8 @@ def test_jobs_use_all_nodes_only_where_they_start_there(
             DANE,
             kind(runtime=3 * DAY),
             (
-                "Job 107 (work_7) needs 3 d of run time; the longest that you may have is 1 d "
-                "(pbatch); pserial, which would fit, is only for those who name it."
+                "Job 107 (work_7) needs 3 d of run time; the longest that you may use is 1 d "
+                "(pbatch); pserial, which would fit, is used only if you name it."
             ),
         ),
         (
@@ -425,7 +425,7 @@ def test_without_accounting_any_account_will_do() -> None:
         (
             {},
             {"runtime": 3 * DAY},
-            "needs an allocation of 3 d, as you ask for; the longest that you may have is 1 d (",
+            "needs an allocation of 3 d, as you ask for; the longest that you may use is 1 d (",
         ),
         (
             {},

@@ -196,7 +196,7 @@ def test_chosen_partitions(words: str, expected: list[str]) -> None:
 
 
 def test_no_partition_is_chosen() -> None:
-    assert hpc("partitions dane --gpu").stdout == "No partition of dane is like that.\n"
+    assert hpc("partitions dane --gpu").stdout == "dane has no such partition.\n"
     assert json.loads(hpc("partitions dane --gpu --json").stdout) == []
 
 

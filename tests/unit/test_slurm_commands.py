@@ -36,6 +36,11 @@ sacct: error: If munged is up, restart with --num-threads=10
 sacct: error: Sending PersistInit msg: Protocol authentication error
 sacct: error: Problem talking to the database: Protocol authentication error
 """
+_NO_CONFIGURATION = """\
+sbatch: error: fetch_config: DNS SRV lookup failed
+sbatch: error: _establish_config_source: failed to fetch config
+sbatch: fatal: Could not establish a configuration source
+"""
 
 
 @pytest.fixture
@@ -164,6 +169,7 @@ async def test_missing_program_is_an_error() -> None:
         ("sacct", 1, _ACCOUNTING_DOWN),
         ("sacct", 1, _OLDER_ACCOUNTING_DOWN),
         ("sacct", 1, _MUNGE_DOWN_FOR_ACCOUNTING),
+        ("sbatch", 1, _NO_CONFIGURATION),
         ("squeue", 0, f"squeue: error: {_CONTROLLER_DOWN}"),
         ("squeue", TIMED_OUT, "squeue did not answer within 60 seconds."),
     ],

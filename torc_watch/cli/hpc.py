@@ -161,7 +161,7 @@ def partitions(
     elif chosen:
         print("\n".join(partition_lines([each.partition for each in chosen])))
     else:
-        print(f"No partition of {profile.name} is like that.")
+        print(f"{profile.name} has no such partition.")
 
 
 @app.command()

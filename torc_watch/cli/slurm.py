@@ -93,10 +93,10 @@ def regenerate(
 ) -> int:
     """Write Slurm schedulers for the jobs that are left, and submit allocations for them.
 
-    Jobs that queued or running allocations will take are left to these. The account, the QOS and
-    further options of the earlier schedulers are kept. Without --submit, workers of the workflow
-    submit the allocations, or `torc submit`. If a job fits nowhere, nothing is changed, and the
-    exit status is 2.
+    Jobs that queued or running allocations will take are not planned again. The account, the QOS
+    and further options of the earlier schedulers are kept. Without --submit, the workflow's workers
+    submit the allocations later, or you do with `torc submit`. If a job fits nowhere, nothing is
+    changed, and the exit status is 2.
 
     \b
     Examples:

@@ -77,7 +77,7 @@ def _closed(cluster: ClusterDescription, partition: Partition, options: PlanOpti
     if not any(node.count for node in partition.kinds):
         return "has no node that is in service"
     if partition.is_on_request and options.partition != partition.name:
-        return "is only for those who name it"
+        return "is used only if you name it"
     groups = partition.groups
     if groups.allowed is not None and not any(map(groups.admits, cluster.groups)):
         return f"admits only groups {_names(groups.allowed)}"

@@ -65,7 +65,7 @@ class Refusals:
         wanted = f"{duration_text(kind.runtime)} of run time"
         if most.value >= kind.runtime:
             wanted = f"an allocation of {duration_text(asked or kind.runtime)}, as you ask for"
-        longest = f"the longest that you may have is {duration_text(most.value)} ({most.source})"
+        longest = f"the longest that you may use is {duration_text(most.value)} ({most.source})"
         return f"{_job(kind)} needs {wanted}; {longest}"
 
     def _nowhere(self) -> str:
@@ -75,6 +75,9 @@ class Refusals:
 
     def _hint(self, kind: JobKind) -> str:
         """The partitions that do fit, or would if the user could have them."""
+        asked = self._site.options.runtime
+        if asked and asked < kind.runtime:  # then no partition is the reason
+            return ""
         fitting = {each.candidate.partition.name: None for each in self._elsewhere.fitting(kind)}
         if fitting:
             return f"; the job fits {', '.join(fitting)}"

@@ -13,6 +13,7 @@ from torc_watch.render.terminal_text import printable
 
 _HEAD = ("GROUP", "PARTITION", "NODES", "WALLTIME", "JOBS", "AT ONCE", "WAVES", "ALLOCATIONS")
 _MORE = ("NODE HOURS", "START")
+_LONGEST_REASON = 2000  # characters: it ends with the limit, and with what would fit
 _NUMBERS = (4, 5, 6, 7, 8)  # columns that are aligned at the right
 
 
@@ -24,7 +25,7 @@ def cluster_plan_lines(plan: ClusterPlan, starts: Sequence[datetime | None]) -> 
     yield from table_lines([(*_HEAD, *_MORE), *rows], _NUMBERS)
     number = plan.allocations
     yield (
-        f"In all: {number:,} allocation{'' if number == 1 else 's'}, "
+        f"Total: {number:,} allocation{'' if number == 1 else 's'}, "
         f"at most {plan.node_hours:,.1f} node hours"
     )
 
@@ -33,7 +34,7 @@ def no_fit_lines(plan: ClusterPlan, workload: Workload) -> Iterator[str]:
     for each in plan.no_fit:
         more = workload.kinds[each.kind].jobs - 1
         alike = f" The same holds for {more:,} more job{'' if more == 1 else 's'} like it."
-        yield printable(each.reason) + (alike if more else "")
+        yield printable(each.reason, _LONGEST_REASON) + (alike if more else "")
 
 
 def cluster_plan_values(
@@ -80,7 +81,7 @@ def _nodes(group: AllocationGroup) -> str:
 
 def _start(group: AllocationGroup, start: datetime | None) -> str:
     if not group.begins_with_jobs:
-        return "after others"
+        return "after earlier jobs"
     return "-" if start is None else start.strftime("%Y-%m-%d %H:%M")
 
 

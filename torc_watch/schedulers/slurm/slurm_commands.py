@@ -31,7 +31,8 @@ _SITE_SETTINGS = frozenset({"SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_JWT"})
 # prints times: sbatch passes its environment on to the job.
 _TABLE_SETTINGS = {"SLURM_TIME_FORMAT": "%s"}
 _TABLE_PROGRAMS = ("squeue", "sacct", "scontrol")
-# The last lines of what commands print while a daemon is down, hangs, or does not believe us.
+# What commands print while a daemon is down, hangs, or does not believe us, and where there is no
+# configuration of a cluster.
 _UNREACHABLE = (
     "Unable to contact slurm controller",
     "Socket timed out on send/recv operation",
@@ -39,6 +40,7 @@ _UNREACHABLE = (
     "Problem talking to the database",
     "Connection refused",
     "Unable to query jobs state",
+    "Could not establish a configuration source",
 )
 _ERROR_LINES = 3  # of a message
 
