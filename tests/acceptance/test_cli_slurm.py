@@ -114,6 +114,15 @@ def test_submit_slurm(login: Login) -> None:
     assert workflow["execution_config"]["sigterm_lead_seconds"] == 25
 
 
+def test_workers_look_for_jobs_before_they_leave(login: Login) -> None:
+    wait = "compute_node_wait_for_new_jobs_seconds: 30"
+    login.specification("workflow.yaml", f"{wait}\n{LAYERS}")
+    login.run("submit-slurm --account science workflow.yaml")
+
+    [job] = login.slurm.jobs
+    assert "--poll-interval 10" in job["text"]
+
+
 def test_dry_run_changes_nothing(login: Login) -> None:
     before = login.site.database()
     done = login.run("submit-slurm --account science workflow.yaml --dry-run")

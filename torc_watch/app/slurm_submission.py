@@ -18,7 +18,7 @@ from torc_watch.core.errors import (
     ServerError,
     ServerUnreachable,
 )
-from torc_watch.core.model import SLURM
+from torc_watch.core.model import SLURM, Workflow
 from torc_watch.engine.allocation_submission import submit_allocations
 from torc_watch.engine.runner_grace import set_fitting_lead
 from torc_watch.planner.cluster_plan import AllocationGroup
@@ -123,7 +123,8 @@ async def submit_groups(
     wanted = sum(each.group.number for each in groups)
     submitted: list[int] = []
     try:
-        await _set_lead(client, scheduler, workflow_id)
+        workflow = await client.get_workflow(workflow_id)
+        await _set_lead(client, scheduler, workflow)
         configs = {row.id: row for row in await client.list_scheduler_configs(workflow_id, SLURM)}
         places = count(1)
         for each in groups:
@@ -133,6 +134,7 @@ async def submit_groups(
                 scheduler_config_id=each.config_id,
                 output_dir=output_dir,
                 submitted_from=directory,
+                wait_for_new_jobs=workflow.wait_for_new_jobs,
             )
             specs = [
                 _spec(each, allocation_token(stem, next(places)), configs[each.config_id].options)
@@ -170,10 +172,10 @@ async def _submit_group(
         submitted.append(before)
 
 
-async def _set_lead(client: TorcClient, scheduler: Scheduler, workflow_id: int) -> None:
+async def _set_lead(client: TorcClient, scheduler: Scheduler, workflow: Workflow) -> None:
     """Without it the jobs of an allocation that is ended become orphans: recovered, but later."""
     try:
-        await set_fitting_lead(client, await client.get_workflow(workflow_id), scheduler)
+        await set_fitting_lead(client, workflow, scheduler)
     except (SchedulerUnreachable, ServerUnreachable):
         raise
     except (SchedulerError, ServerError):

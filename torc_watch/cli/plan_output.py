@@ -11,13 +11,16 @@ from torc_watch.render.cluster_plan_text import (
     cluster_plan_values,
     no_fit_lines,
 )
+from torc_watch.render.terminal_text import printable
+
+_LONGEST_NOTE = 2000  # characters
 
 
 def print_plan(checked: CheckedPlan) -> None:
     for line in cluster_plan_lines(checked.plan, checked.starts):
         print(line)
     for note in checked.notes:
-        print(f"Note: {note}")
+        print(f"Note: {printable(note, _LONGEST_NOTE)}")
 
 
 def print_refusal(checked: CheckedPlan, outcome: str) -> int:
@@ -30,7 +33,7 @@ def print_refusal(checked: CheckedPlan, outcome: str) -> int:
 
 def print_notes(notes: Iterable[str]) -> None:
     for note in notes:
-        print(f"Note: {note}", file=sys.stderr)
+        print(f"Note: {printable(note, _LONGEST_NOTE)}", file=sys.stderr)
 
 
 def plan_values(checked: CheckedPlan) -> dict[str, Any]:
