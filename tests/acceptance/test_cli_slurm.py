@@ -10,6 +10,7 @@ import pytest
 
 from tests.acceptance.conftest import Site
 from tests.rigs.fake_slurm import FakeSlurm
+from tests.rigs.slurm_cluster import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -189,10 +190,40 @@ def test_partition_that_slurm_refuses(login: Login) -> None:
     assert login.slurm.jobs == []
 
 
+_MANY = LAYERS.replace('"1:4"', '"1:30"')
+_SHORT = "--account science --partition batch --walltime 0:35:00"
+
+
+def test_submission_that_is_not_answered_leaves_no_held_jobs(login: Login) -> None:
+    """Only of a refusal is it known that the others stand."""
+    login.specification("many.yaml", _MANY)
+    login.slurm.fall_silent_after(1)
+    done = login.run(f"submit-slurm {_SHORT} many.yaml", status=1)
+
+    assert login.slurm.jobs == []
+    assert "Workflow 1 is on the server, and 0 of" in done.stderr
+    assert done.stdout == "Created workflow 1 with 32 jobs\n"
+
+
+@pytest.mark.parametrize("option", [(), ("--json",)])
+def test_interrupted_submission_leaves_no_held_jobs(login: Login, option: tuple[str, ...]) -> None:
+    login.specification("many.yaml", _MANY)
+    login.slurm.hang_after(1)
+    path = f"{login.slurm.bin}:{os.environ['PATH']}"
+    words = ("submit-slurm", *_SHORT.split(), "many.yaml", *option)
+    command = login.site.start(*words, PATH=path)
+    command.until("Created workflow 1 with 32 jobs")
+    wait_until((login.slurm.folder / "hangs").exists, "the second submission")
+    assert len(login.slurm.jobs) == 1
+
+    assert command.interrupt() == 130
+    assert login.slurm.jobs == []
+    assert login.rows("/scheduled_compute_nodes") == []
+
+
 def test_submission_that_fails_halfway_is_continued(login: Login) -> None:
-    text = LAYERS.replace('"1:4"', '"1:30"')
-    login.specification("many.yaml", text)
-    words = "--account science --partition batch --walltime 0:35:00"
+    login.specification("many.yaml", _MANY)
+    words = _SHORT
     wanted = login.json(f"slurm plan many.yaml {words}")["groups"][0]["allocations"]
     assert wanted > 1
     login.slurm.limit(1)

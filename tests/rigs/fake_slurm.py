@@ -1,10 +1,12 @@
 """Commands of Slurm that answer as Slurm does, from a folder instead of a cluster.
 
 Nothing that is submitted ever starts. `sbatch` refuses partitions that the file ``refused`` names,
-and more jobs than the file ``limit`` says.
+and more jobs than the file ``limit`` says. Beyond the number in the file ``silence`` it times out,
+and beyond that in ``hang`` it does not end.
 """
 
 import json
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -37,6 +39,7 @@ PartitionName=wide Default=NO MaxTime=1-00:00:00 State=UP OverSubscribe=EXCLUSIV
 }
 _START = "2031-05-06T07:08:09"
 _REFUSED = "allocation failure: Requested node configuration is not available"
+_SILENT = "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation"
 _FULL = (
     "sbatch: error: AssocMaxSubmitJobLimit\nsbatch: error: Batch job submission failed: Job "
     "violates accounting/QOS policy (job submit limit, user's size and/or time limits)"
@@ -70,6 +73,12 @@ class FakeSlurm:
     def limit(self, jobs: int) -> None:
         (self.folder / "limit").write_text(str(jobs))
 
+    def fall_silent_after(self, jobs: int) -> None:
+        (self.folder / "silence").write_text(str(jobs))
+
+    def hang_after(self, jobs: int) -> None:
+        (self.folder / "hang").write_text(str(jobs))
+
     def lift_limit(self) -> None:
         (self.folder / "limit").unlink()
 
@@ -94,10 +103,10 @@ def sbatch(fake: FakeSlurm, words: Sequence[str]) -> int:
         _say(f"sbatch: Job 1 to start at {_START} using 1 processors on nodes n1")
         return 0
     jobs = fake.jobs
-    limit = fake.folder / "limit"
-    if limit.exists() and len(jobs) >= int(limit.read_text()):
-        _say(_FULL)
-        return 1
+    for name, message in (("limit", _FULL), ("silence", _SILENT)):
+        if _is_reached(fake, name):
+            _say(message)
+            return 1
     number = 100 + len(jobs)
     fake.keep([*jobs, {"number": number, "name": script.stem, "text": text, "reason": "held"}])
     _print(str(number))
@@ -144,6 +153,11 @@ def scancel(fake: FakeSlurm, words: Sequence[str]) -> int:
     return 0
 
 
+def _is_reached(fake: FakeSlurm, name: str) -> bool:
+    path = fake.folder / name
+    return path.exists() and len(fake.jobs) >= int(path.read_text())
+
+
 def _option(words: Sequence[str], name: str) -> str:
     found = (word.partition("=") for word in words)
     return next((value for option, _, value in found if option == name), "")
@@ -169,9 +183,13 @@ def main(folder: str, program: str, *words: str) -> int:
         "scontrol": scontrol,
         "scancel": scancel,
     }
+    fake = FakeSlurm(Path(folder))
+    if program == "sbatch" and "--test-only" not in words and _is_reached(fake, "hang"):
+        Path(folder, "hangs").touch()
+        signal.pause()
     with (Path(folder) / "lock").open("w") as lock:  # several may be run at once
         flock(lock, LOCK_EX)
-        return programs[program](FakeSlurm(Path(folder)), words)
+        return programs[program](fake, words)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,13 @@
 """Creates a workflow for Slurm from its specification, and submits its first allocations."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from uuid import uuid4
+
+import anyio
 
 from torc_watch.app.composition import open_client, slurm_scheduler
 from torc_watch.app.slurm_plan import CheckedPlan, SpecificationPlan, refuse_missing_account
@@ -19,7 +22,7 @@ from torc_watch.core.errors import (
     ServerUnreachable,
 )
 from torc_watch.core.model import SLURM, Workflow
-from torc_watch.engine.allocation_submission import submit_allocations
+from torc_watch.engine.allocation_submission import cancel_submitted, submit_allocations
 from torc_watch.engine.runner_grace import set_fitting_lead
 from torc_watch.planner.cluster_plan import AllocationGroup
 from torc_watch.planner.job_kinds import first_jobs
@@ -29,6 +32,8 @@ from torc_watch.spec.submission import SlurmJobs
 from torc_watch.spec.submission import submit as create_workflow
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.transport import Connection
+
+_LAST_COMMANDS = 20.0  # seconds, to cancel what was not submitted as a whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,12 +55,16 @@ class GroupToSubmit:
 
 
 async def submit_slurm(
-    prepared: SpecificationPlan, settings: Settings, connection: Connection
+    prepared: SpecificationPlan,
+    settings: Settings,
+    connection: Connection,
+    *,
+    on_created: Callable[[int, int], None],
 ) -> SlurmSubmission:
     """Creates the workflow as planned, and submits what begins with jobs.
 
-    Raises ServerError, and SchedulerError: then the workflow is there, and the message says how to
-    go on.
+    ``on_created`` gets the workflow's ID and its number of jobs as soon as it is there. Raises
+    ServerError, and SchedulerError: then the workflow is there, and the message says how to go on.
     """
     scheduler = slurm_scheduler(settings)
     checked = prepared.checked
@@ -69,6 +78,7 @@ async def submit_slurm(
             on_slurm=_slurm_jobs(prepared),
             directory=Path.cwd(),
         )
+        on_created(created.workflow_id, created.job_count)
         groups = [
             GroupToSubmit(group=group, config_id=config_id)
             for group, config_id in zip(
@@ -158,7 +168,7 @@ async def _submit_group(
 ) -> None:
     """Adds the numbers to ``submitted``. Raises SchedulerError if not all could be."""
     if not group.is_serialized:
-        numbers, refusal = await submit_allocations(client, scheduler, specs, work)
+        numbers, refusal = await _submit_whole(client, scheduler, specs, work)
         submitted += numbers.values()
         if refusal is not None:
             raise refusal
@@ -167,9 +177,28 @@ async def _submit_group(
     for spec in specs:
         after = () if before is None else (f"--dependency=afterany:{before}",)
         chained = replace(spec, options=(*spec.options, *after))
-        numbers, _ = await submit_allocations(client, scheduler, [chained], work)
+        numbers, _ = await _submit_whole(client, scheduler, [chained], work)
         (before,) = numbers.values()
         submitted.append(before)
+
+
+async def _submit_whole(
+    client: TorcClient,
+    scheduler: Scheduler,
+    specs: Sequence[AllocationSpec],
+    work: WorkerAssignment,
+) -> tuple[dict[str, int], SchedulerError | None]:
+    """As submit_allocations, but leaves no held allocations where that fails or is interrupted."""
+    try:
+        return await submit_allocations(client, scheduler, specs, work)
+    except (SchedulerError, ServerError, anyio.get_cancelled_exc_class()):
+        tokens = [spec.token for spec in specs]
+        with (
+            anyio.move_on_after(_LAST_COMMANDS, shield=True),
+            suppress(SchedulerError, ServerError),
+        ):
+            await cancel_submitted(client, scheduler, work.workflow_id, tokens)
+        raise
 
 
 async def _set_lead(client: TorcClient, scheduler: Scheduler, workflow: Workflow) -> None:
@@ -216,7 +245,8 @@ def _spec(each: GroupToSubmit, token: str, options: tuple[str, ...]) -> Allocati
 def _what_there_is(workflow_id: int, submitted: int, wanted: int) -> str:
     return (
         f"Workflow {workflow_id} is on the server, and {submitted} of {wanted} allocations were "
-        "submitted to Slurm. When the cause is gone, submit the rest: torc-watchd slurm regenerate "
-        f"{workflow_id} --submit. Or remove it: torc cancel {workflow_id}, then "
+        f"submitted to Slurm. If squeue shows jobs named tw{workflow_id}-... as JobHeldUser, "
+        "cancel them. When the cause is gone, submit the rest: torc-watchd slurm regenerate "
+        f"{workflow_id} --submit. Or remove the workflow: torc cancel {workflow_id}, then "
         f"torc delete {workflow_id}."
     )

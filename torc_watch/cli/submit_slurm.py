@@ -1,6 +1,7 @@
 """submit-slurm: a workflow specification becomes a workflow that runs on a cluster."""
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -95,7 +96,16 @@ def _submit(
 ) -> int:
     with unusable_folder_refused(settings.output_dir):
         settings.output_dir.mkdir(parents=True, exist_ok=True)
-    submission = run(lambda: submit_workflow(prepared, settings, settings.connection(url)))
+
+    def show_created(workflow_id: int, jobs: int) -> None:
+        # At once, and beside JSON too: an interruption must not hide that the workflow is there.
+        text = f"Created workflow {workflow_id} with {jobs} jobs"
+        print(text, file=sys.stderr if as_json else sys.stdout, flush=True)
+
+    connection = settings.connection(url)
+    submission = run(
+        lambda: submit_workflow(prepared, settings, connection, on_created=show_created)
+    )
     if as_json:
         print(json.dumps(_values(prepared, submission)))
     else:
@@ -107,7 +117,6 @@ def _submit(
 
 
 def _show(submission: SlurmSubmission) -> None:
-    print(f"Created workflow {submission.workflow_id} with {submission.jobs} jobs")
     number = len(submission.allocations)
     print(f"Submitted to Slurm with {number} allocation{'' if number == 1 else 's'}", flush=True)
     if submission.later:

@@ -96,18 +96,29 @@ async def _claim_due_actions(context: EngineContext, workflow_id: int) -> None:
 
 
 async def cancel_planned(context: EngineContext, plan: Plan) -> None:
-    """Ends what was submitted of a plan that is given up, even if it has no row on the server.
+    """Ends what was submitted of a plan that is given up, even if it has no row on the server."""
+    scheduler = context.cluster.scheduler(plan.scheduler_type)
+    tokens = [spec.token for spec in plan.allocations]
+    await cancel_submitted(context.client, scheduler, plan.workflow_id, tokens)
+
+
+async def cancel_submitted(
+    client: TorcClient,
+    scheduler: Scheduler | StatusCache,
+    workflow_id: int,
+    tokens: Collection[str],
+) -> None:
+    """Ends the allocations with these tokens. Raises SchedulerError and ServerError.
 
     The rows that there are become canceled: of an open row the cancellation would be a user's.
     """
-    scheduler = context.cluster.scheduler(plan.scheduler_type)
-    found = await scheduler.find([spec.token for spec in plan.allocations])
+    found = await scheduler.find(tokens)
     for number in found.values():
         await scheduler.cancel(number)
-    for allocation in await context.client.list_allocations(plan.workflow_id):
+    for allocation in await client.list_allocations(workflow_id):
         is_ours = allocation.scheduler_type == scheduler.type
         if is_ours and allocation.scheduler_id in found.values() and allocation.is_open:
-            await context.client.set_allocation_status(allocation, "canceled")
+            await client.set_allocation_status(allocation, "canceled")
 
 
 async def submit_allocations(
