@@ -4,7 +4,6 @@ import getpass
 import re
 from collections import Counter
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -23,8 +22,6 @@ from torc_watch.planner.cluster_description import (
     Tres,
 )
 from torc_watch.schedulers.slurm.cluster_query import current_user, describe_cluster
-from torc_watch.schedulers.slurm.job_script import RunnerSettings
-from torc_watch.schedulers.slurm.slurm_scheduler import SlurmScheduler
 
 pytestmark = pytest.mark.slow
 
@@ -57,10 +54,8 @@ def _association(account: str) -> Association:
     )
 
 
-async def test_whole_cluster(tmp_path: Path) -> None:
-    runner = RunnerSettings(command=("true",), password_file=None)
-
-    description = await SlurmScheduler(tmp_path / "names", runner).describe_cluster()
+async def test_whole_cluster() -> None:
+    description = await describe_cluster(current_user())
 
     assert description.associations is not None
     assert {each.account: each for each in description.associations} == {

@@ -598,3 +598,23 @@ def test_walltime_is_an_option() -> None:
 
 def test_partition_on_request_is_an_option() -> None:
     assert only_group(plan(KESTREL, kind(), partition="debug")).partition == "debug"
+
+
+@pytest.mark.parametrize(
+    ("other", "num_nodes", "fits"),
+    [
+        ({"features": frozenset({"rack2"})}, 6, True),
+        ({"memory": 32 * GIB}, 6, True),
+        ({"memory": 8 * GIB}, 6, False),
+        ({"num_cpus": 4}, 6, False),
+        ({"features": frozenset({"rack2"})}, 7, False),
+    ],
+)
+def test_nodes_of_several_kinds_serve_one_allocation(
+    other: dict[str, Any], num_nodes: int, fits: bool
+) -> None:
+    node = NodeKind(num_cpus=8, memory=16 * GIB, count=3)
+    mixed = replace(partition("p"), kinds=(node, replace(node, **other)))
+    made = plan(cluster(mixed), kind(num_nodes=num_nodes, num_cpus=8, memory=12 * GIB))
+
+    assert bool(made.groups) is fits

@@ -1,6 +1,8 @@
 """How the jobs of a workflow are sorted into kinds, from a specification and from the server."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -186,6 +188,25 @@ def test_too_many_dependencies_to_know() -> None:
 def test_uninitialized_jobs_wait() -> None:
     found = jobs_left([job(1, JobStatus.UNINITIALIZED)], [ROW], [], 42)
     assert not sort_jobs(found.planned).begin_at_once([0])
+
+
+@pytest.mark.parametrize(
+    ("change", "note"),
+    [
+        ({}, ""),
+        ({"memory": None}, "The memory of requirements"),
+        ({"runtime": None}, "The run time of requirements"),
+    ],
+)
+def test_requirements_that_cannot_be_read_are_said(change: dict[str, Any], note: str) -> None:
+    found = jobs_left([job(1, JobStatus.READY)], [replace(ROW, **change)], [], 42)
+    assert [each.startswith(note) for each in found.notes] == ([True] if note else [])
+
+
+def test_requirements_of_no_nodes_and_cpus_are_planned_with_one() -> None:
+    row = replace(ROW, num_nodes=0, num_cpus=0)
+    (planned,) = jobs_left([job(1, JobStatus.READY)], [row], [], 42).planned
+    assert (planned.request.num_nodes, planned.request.num_cpus) == (1, 1)
 
 
 def test_jobs_in_a_cycle_are_not_planned_for() -> None:

@@ -156,6 +156,8 @@ async def test_no_answer_is_no_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
         (("--tmp=5G", "--cpus-per-task=4 --nice=7"), ("--tmp=5G", "--nice=7")),
         (("-c 4 --nice=7",), ("--nice=7",)),
         (("-c4 --nice 7",), ("--nice", "7")),
+        (("-p short -t30 -A x -q=high -N 2 -n4 --nice=7",), ("--nice=7",)),
+        (("--mem-per-cpu=2G --gpus-per-node 4 -G2 -C ib",), ("-C", "ib")),
         (("--time 5 --exclusive --requeue",), ("--requeue",)),
         (("--constraint='amd&ib' --comment='a b'",), ("'--constraint=amd&ib'", "'--comment=a b'")),
     ],
@@ -181,6 +183,7 @@ def test_value_of_an_option() -> None:
         ({"account": "a", "qos": "q", "cpus_per_task": 4}, ()),
         ({"mail_user": "me", "requeue": True, "hint": None, "nice": 7},
          ("--mail-user=me", "--requeue", "--nice=7")),
+        ({"nice": 0, "mem_per_cpu": "2G", "overcommit": False}, ("--nice=0",)),
         ({"constraint": "amd&ib"}, ("--constraint='amd&ib'",)),
     ],
 )  # fmt: skip

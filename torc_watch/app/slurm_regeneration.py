@@ -126,12 +126,13 @@ async def _carry_out(
 
 
 async def _claim_actions(client: TorcClient, plan: WorkflowPlan) -> None:
-    """Takes from workers what they would submit for jobs that the plan is for."""
+    """Takes from workers what they would submit at once, or for jobs that the plan is for."""
     workflow_id = plan.workflow.id
     planned = {job.id for job in plan.jobs}
     for action in await list_scheduling_actions(client.transport, workflow_id):
-        is_due = action.is_due or not planned.isdisjoint(action.job_ids)
-        if is_due and not action.is_executed:
+        is_for_others = bool(action.job_ids) and action.job_ids <= plan.labeled
+        is_ours = action.is_due or not planned.isdisjoint(action.job_ids)
+        if is_ours and not is_for_others and not action.is_executed:
             await claim_action(client.transport, workflow_id, action.id)
 
 
@@ -151,12 +152,18 @@ async def _create_action(
     client: TorcClient, plan: WorkflowPlan, group: AllocationGroup, config_id: int
 ) -> None:
     firsts = first_jobs(plan.planned, plan.sorted_jobs.jobs_of(group.kinds))
-    jobs = [plan.jobs[position] for position in firsts]
+    job_ids = tuple(plan.jobs[position].id for position in firsts)
+    # As late as can be: workers may have made some ready while Slurm was asked.
+    waiting = {
+        job.id
+        for status in (JobStatus.UNINITIALIZED, JobStatus.BLOCKED)
+        for job in await client.list_jobs(plan.workflow.id, status)
+    }
     action = NewSchedulingAction(
         scheduler_config_id=config_id,
         allocations=group.number,
-        job_ids=tuple(job.id for job in jobs),
-        ready=sum(job.status is JobStatus.READY for job in jobs),
+        job_ids=job_ids,
+        ready=len(job_ids) - len(waiting.intersection(job_ids)),
     )
     await create_scheduling_action(client.transport, plan.workflow.id, action)
 

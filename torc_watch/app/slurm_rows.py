@@ -12,9 +12,11 @@ from torc_watch.torc.requests import NewSlurmScheduler
 _PLANNED = frozenset(
     {
         *("account", "partition", "qos", "nodes", "walltime", "time", "mem", "gres", "name"),
-        *("job-name", "cpus-per-task", "ntasks-per-node", "exclusive"),
+        *("job-name", "cpus-per-task", "ntasks-per-node", "exclusive", "ntasks"),
+        *("mem-per-cpu", "mem-per-gpu", "gpus", "gpus-per-node", "gpus-per-task"),
     }
 )
+_PLANNED_LETTERS = frozenset("AGJNcnpqt")  # sbatch's short options for some of these
 
 
 def scheduler_row(
@@ -38,14 +40,17 @@ def scheduler_row(
 
 
 def default_options(slurm_defaults: object) -> tuple[str, ...]:
-    """The options of sbatch in a workflow's ``slurm_defaults``, but for those of the plan."""
+    """The options of sbatch in a workflow's ``slurm_defaults``, but for those of the plan.
+
+    A value of null or false leaves its option out; 0 is a value.
+    """
     if not isinstance(slurm_defaults, Mapping):
         return ()
     values = {str(name).replace("_", "-"): value for name, value in slurm_defaults.items()}
     return tuple(
         _option(name, value)
         for name, value in values.items()
-        if name not in _PLANNED and value not in (None, False)
+        if name not in _PLANNED and value is not None and value is not False
     )
 
 
@@ -62,8 +67,8 @@ def carried_options(options: Sequence[str]) -> tuple[str, ...]:
     for word in _words(" ".join(options)):
         if skips_value:
             skips_value = False
-        elif word.startswith("-c"):
-            skips_value = word == "-c"
+        elif word[:1] == "-" and word[1:2] in _PLANNED_LETTERS:
+            skips_value = len(word) == len("-c")  # else the value is attached
         elif word.lstrip("-").partition("=")[0] in _PLANNED:
             skips_value = "=" not in word and word != "--exclusive"
         else:

@@ -27,12 +27,14 @@ Configs = Mapping[int, SchedulerConfig]
 class WorkflowPlan:
     """``planned`` and ``jobs`` are the jobs for which nothing is queued or running.
 
-    ``covered`` is the number of those that allocations that are queued or running will take.
+    ``covered`` is the number of those that allocations that are queued or running will take,
+    ``labeled`` are the IDs of jobs that nothing is planned for.
     """
 
     workflow: Workflow
     planned: tuple[PlannedJob, ...]
     jobs: tuple[Job, ...]
+    labeled: frozenset[int]
     covered: int
     sorted_jobs: SortedJobs
     checked: CheckedPlan
@@ -84,6 +86,7 @@ async def plan_workflow(
         workflow=workflow,
         planned=planned,
         jobs=jobs,
+        labeled=left.labeled,
         covered=len(left.planned) - len(kept),
         sorted_jobs=sorted_jobs,
         checked=replace(checked, notes=(*left.notes, *notes, *checked.notes)),

@@ -25,6 +25,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+_NOTHING_LEFT = "No job is left that needs an allocation."
+
 
 @app.callback()
 def slurm() -> None:
@@ -149,7 +151,7 @@ def _show_plan(checked: CheckedPlan, covered: str, *, as_json: bool) -> int:
         if covered:
             print(covered)
         elif not checked.plan.groups and not checked.plan.no_fit:
-            print("No job is left that needs an allocation.")
+            print(_NOTHING_LEFT)
     if checked.plan.no_fit:
         return print_refusal(checked, "These jobs fit nowhere.")
     return 0
@@ -160,6 +162,8 @@ def _show(done: Regeneration) -> None:
     if covered := _covered(done.plan):
         print(covered)
     if not done.is_done:
+        if not done.plan.checked.plan.groups and not covered:
+            print(_NOTHING_LEFT)
         print("Nothing was changed.")
         return
     number = len(done.allocations)

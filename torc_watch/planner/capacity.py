@@ -86,12 +86,24 @@ def _num_nodes(candidate: Candidate) -> Bound:
     partition = candidate.partition
     limits = (b for each in candidate.limits for b in bounds_per_allocation(each, NUM_NODES))
     return _first(
-        Bound(candidate.node.count, partition.name),
+        Bound(_nodes_as_large(candidate), partition.name),
         (
             *bound(partition.max_nodes, partition.name),
             *bound(partition.max_nodes_per_user, partition.name),
             *limits,
         ),
+    )
+
+
+def _nodes_as_large(candidate: Candidate) -> int:
+    """An allocation may get nodes of several kinds, where each has at least as much."""
+    node = candidate.node
+    return sum(
+        each.count
+        for each in candidate.partition.kinds
+        if each.num_cpus >= node.num_cpus
+        and each.memory >= node.memory
+        and all(each.gpus.get(kind, 0) >= number for kind, number in node.gpus.items())
     )
 
 

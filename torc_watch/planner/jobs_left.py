@@ -22,13 +22,14 @@ _EXAMPLES = 3
 class JobsLeft:
     """``planned`` and ``jobs`` are the same jobs, each after those that it waits for.
 
-    ``running`` are those that workers have. ``notes`` are sentences about the jobs that are not
-    planned for.
+    ``running`` are those that workers have. ``labeled`` are the IDs of those for which nothing is
+    planned because of their labels. ``notes`` are sentences for people.
     """
 
     planned: tuple[PlannedJob, ...]
     jobs: tuple[Job, ...]
     running: tuple[PlannedJob, ...]
+    labeled: frozenset[int]
     notes: tuple[str, ...]
 
 
@@ -65,7 +66,8 @@ def jobs_left(
             for job in jobs
             if job.status in _TAKEN
         ),
-        notes=tuple(_notes(jobs, labeled, workflow_id)),
+        labeled=frozenset(job.id for job in labeled),
+        notes=(*_notes(jobs, labeled, workflow_id), *_unreadable(ordered, requirements)),
     )
 
 
@@ -100,10 +102,10 @@ def _request_of(job: Job, requests: Mapping[int, JobRequest]) -> JobRequest:
 def _request(row: Requirements) -> JobRequest:
     return JobRequest(
         name=row.name,
-        num_cpus=row.num_cpus,
+        num_cpus=max(1, row.num_cpus),
         memory=row.memory or DEFAULT_REQUEST.memory,
         num_gpus=row.num_gpus,
-        num_nodes=row.num_nodes,
+        num_nodes=max(1, row.num_nodes),
         runtime=row.runtime or DEFAULT_REQUEST.runtime,
     )
 
@@ -128,6 +130,18 @@ def _notes(jobs: Sequence[Job], labeled: Sequence[Job], workflow_id: int) -> Ite
             f"{_jobs(new)} {verb} not initialized: no worker takes them before "
             f"`torc workflows reinit {workflow_id}`."
         )
+
+
+def _unreadable(jobs: Sequence[Job], requirements: Sequence[Requirements]) -> Iterator[str]:
+    used = {job.requirements_id for job in jobs}
+    for row in requirements:
+        if row.id in used and (row.memory is None or row.runtime is None):
+            what = "memory" if row.memory is None else "run time"
+            default = "1 MiB" if row.memory is None else "1 minute"
+            yield (
+                f"The {what} of requirements {row.name} cannot be read: their jobs are planned "
+                f"with {default}. Correct it on the server."
+            )
 
 
 def _name(job: Job) -> str:

@@ -1,5 +1,6 @@
 """The jobs of a specification for the planner: what they ask for, and which come after which."""
 
+from torc_watch.core.model import STEP_MODES
 from torc_watch.planner.job_kinds import DEFAULT_REQUEST, JobRequest, PlannedJob
 from torc_watch.planner.workload import ExecutionMode
 from torc_watch.spec.specification import JobSpec, RequirementsSpec, Spec
@@ -24,7 +25,7 @@ def planned_jobs(spec: Spec) -> tuple[PlannedJob, ...]:
 def execution_mode(settings: object) -> ExecutionMode:
     """What the ``execution_config`` of a workflow says."""
     mode = settings.get("mode") if isinstance(settings, dict) else None
-    return ExecutionMode.SLURM if mode in ("slurm", "auto") else ExecutionMode.DIRECT
+    return ExecutionMode.SLURM if mode in STEP_MODES else ExecutionMode.DIRECT
 
 
 def _request_of(job: JobSpec, requests: dict[str, JobRequest]) -> JobRequest:

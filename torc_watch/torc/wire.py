@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from torc_watch.core.errors import InvalidQuantity, ServerFault
 from torc_watch.core.model import (
     SLURM,
+    STEP_MODES,
     Allocation,
     ComputeNode,
     Dependent,
@@ -118,9 +119,6 @@ class WorkflowStatusRow(WorkflowRunRow):
     has_detected_need_to_run_completion_script: _Flag = False
 
 
-_STEP_MODES = ("slurm", "auto")  # jobs are steps of Slurm; the default is "direct"
-
-
 class ExecutionConfigRow(WireRow):
     """The ``execution_config`` of a workflow of 1.0."""
 
@@ -162,7 +160,7 @@ class WorkflowRow(WorkflowFlags, IdRow):
             limits_memory=self.execution_config.limit_resources,
             use_pending_failed=self.use_pending_failed,
             submission_directory=self.submission_directory,
-            spreads_jobs=self.execution_config.mode in _STEP_MODES,
+            spreads_jobs=self.execution_config.mode in STEP_MODES,
             sigterm_lead=self.execution_config.sigterm_lead_seconds,
             wait_for_new_jobs=self.compute_node_wait_for_new_jobs_seconds,
         )

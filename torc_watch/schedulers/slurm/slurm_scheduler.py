@@ -15,11 +15,8 @@ from anyio import to_thread
 from torc_watch.core.allocation import AllocationSpec, AllocationStatus, NodeClass, StepEnd
 from torc_watch.core.errors import SchedulerError, SchedulerUnreachable
 from torc_watch.host.subprocesses import run_command
-from torc_watch.planner.cluster_description import ClusterDescription
 from torc_watch.schedulers.base import WorkerAssignment
 from torc_watch.schedulers.slurm.cluster_query import (
-    current_user,
-    describe_cluster,
     query_node_classes,
     query_settings,
 )
@@ -68,10 +65,6 @@ class SlurmScheduler:
 
     async def node_classes(self) -> tuple[NodeClass, ...]:
         return await query_node_classes(await self._known_settings())
-
-    async def describe_cluster(self) -> ClusterDescription:
-        """As it is for the user of this process, now. Raises SchedulerError."""
-        return await describe_cluster(await to_thread.run_sync(current_user))
 
     async def kill_wait(self) -> int | None:
         return (await self._known_settings()).kill_wait
