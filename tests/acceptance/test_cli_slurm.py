@@ -189,6 +189,11 @@ def test_partition_that_slurm_refuses(login: Login) -> None:
     assert "Slurm refuses an allocation in partition batch" in done.stderr
     assert login.slurm.jobs == []
 
+    login.slurm.refuse("batch", "wide")
+    done = login.run("submit-slurm --account science workflow.yaml", status=2)
+    assert "partition wide: Requested node configuration is not available" in done.stderr
+    assert "has no partition" not in done.stderr
+
 
 _MANY = LAYERS.replace('"1:4"', '"1:30"')
 _SHORT = "--account science --partition batch --walltime 0:35:00"

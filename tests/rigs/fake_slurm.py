@@ -67,8 +67,8 @@ class FakeSlurm:
     def bin(self) -> Path:
         return self.folder / "bin"
 
-    def refuse(self, partition: str) -> None:
-        (self.folder / "refused").write_text(partition)
+    def refuse(self, *partitions: str) -> None:
+        (self.folder / "refused").write_text(" ".join(partitions))
 
     def limit(self, jobs: int) -> None:
         (self.folder / "limit").write_text(str(jobs))
@@ -96,7 +96,8 @@ def sbatch(fake: FakeSlurm, words: Sequence[str]) -> int:
     script = Path(words[-1])
     text = script.read_text() if script.is_file() else " ".join(words)
     refused = fake.folder / "refused"
-    if refused.exists() and f"--partition={refused.read_text()}" in text:
+    partitions = refused.read_text().split() if refused.exists() else []
+    if any(f"--partition={name}" in text for name in partitions):
         _say(_REFUSED)
         return 1
     if "--test-only" in words:

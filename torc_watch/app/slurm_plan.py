@@ -95,8 +95,9 @@ async def check_plan(
     """
     _refuse_unknown_names(cluster, options)
     notes: list[str] = []
+    now = datetime.now(UTC)
     while True:
-        plan = plan_cluster(cluster, workload, options, datetime.now(UTC))
+        plan = plan_cluster(cluster, workload, options, now)
         rows = tuple(
             scheduler_row(group, f"{group.name}{suffix}", more_options(group))
             for group in plan.groups
@@ -124,10 +125,11 @@ async def check_plan(
         }
         if not refusals:
             return replace(checked, starts=tuple(answer.begins for answer in answers))
-        if options.partition:
+        cluster = _without(cluster, refusals)
+        if options.partition or not plan_cluster(cluster, workload, options, now).groups:
+            # No other partition helps: the refusals are the reason.
             return replace(checked, plan=_refused(plan, refusals))
         notes += [f"Slurm refuses partition {name}: {why}." for name, why in refusals.items()]
-        cluster = _without(cluster, refusals)
 
 
 def refuse_missing_slurm() -> None:
