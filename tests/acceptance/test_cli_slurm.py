@@ -310,6 +310,15 @@ def test_regenerate(login: Login) -> None:
     assert [action["executed"] for action in login.actions()] == [True, False]
 
 
+def test_folder_that_cannot_be_used_is_refused_before_any_change(login: Login) -> None:
+    login.run("submit-slurm --account science workflow.yaml")
+    before = login.site.database()
+    done = login.run("slurm regenerate 1 --submit --output-dir workflow.yaml", status=2)
+
+    assert "workflow.yaml" in done.stderr
+    assert login.site.database() == before
+
+
 def test_regenerate_without_submission(login: Login) -> None:
     """Whoever starts a worker, or submits the workflow with Torc, has the allocations submitted."""
     workflow_id = login.site.submit(LAYERS, "--allocations", "0")

@@ -15,6 +15,7 @@ from torc_watch.cli.command_output import print_warning
 from torc_watch.cli.event_loop import run
 from torc_watch.cli.plan_output import plan_values, print_notes, print_plan, print_refusal
 from torc_watch.cli.watch_options import with_watch_options
+from torc_watch.cli.watch_output import unusable_folder_refused
 from torc_watch.config.settings import Settings, load_settings
 from torc_watch.daemon.commands import WatchOptions
 from torc_watch.planner.cluster_plan import PlanOptions
@@ -138,6 +139,9 @@ async def _regenerate(
     if dry_run:
         found = await plan_of_workflow(workflow_id, settings, connection, profile, chosen)
         return Regeneration(plan=found)
+    if submits:
+        with unusable_folder_refused(settings.output_dir):
+            settings.output_dir.mkdir(parents=True, exist_ok=True)
     return await regenerate_workflow(
         workflow_id, settings, connection, profile, chosen, submits=submits
     )
