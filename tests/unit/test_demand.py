@@ -21,7 +21,7 @@ from torc_watch.core.model import (
     Workflow,
 )
 from torc_watch.core.policy import plan
-from torc_watch.core.recovery_round import Plan, RecoverySettings, Refusal, RefusalKind
+from torc_watch.core.recovery_round import PastRounds, Plan, RecoverySettings, Refusal, RefusalKind
 from torc_watch.core.situation import Situation
 from torc_watch.core.units import GIB, MIB
 
@@ -86,7 +86,7 @@ def situation(
         dependents=dependents,
         waiting=waiting,
         requirements={SMALL.id: SMALL, LARGE.id: LARGE},
-        rounds_used=0,
+        past=PastRounds(),
         scheduler_type="slurm",
         configs=configs,
         node_classes=(STANDARD, BIGMEM),

@@ -22,7 +22,7 @@ from torc_watch.core.errors import (
     LeaseLost,
     RecordUnreadable,
 )
-from torc_watch.core.recovery_round import Plan, RoundOutcome, Step
+from torc_watch.core.recovery_round import PastRounds, Plan, RoundOutcome, Step
 from torc_watch.core.units import GIB, MIB
 from torc_watch.daemon import watch_history
 from torc_watch.daemon.commands import WatchedWorkflow, WatchOptions, WatchState
@@ -79,7 +79,23 @@ def test_open_watch_is_continued(path: Path, journal: Journal) -> None:
     with reopened(path) as again:
         resumed = again.begin_watch(WORKFLOW)
 
-    assert (resumed.id, resumed.rounds_used, resumed.open_round) == (watch.id, 2, None)
+    assert (resumed.id, resumed.past.used, resumed.open_round) == (watch.id, 2, None)
+
+
+def test_rounds_that_only_continued_use_up_no_retry(path: Path, journal: Journal) -> None:
+    watch = journal.begin_watch(WORKFLOW)
+    outcomes = (RoundOutcome.CONTINUED, RoundOutcome.RESUBMITTED, RoundOutcome.CONTINUED)
+    for number, outcome in enumerate(outcomes, start=1):
+        round_ = journal.begin_round(watch.id, number=number, run_id=number)
+        journal.begin_step(round_, Step.PLAN)
+        journal.record_plan(round_, replace(PLAN, completed=10 * number))
+        journal.end_round(round_, outcome)
+    abandoned = journal.begin_round(watch.id, number=4, run_id=4)
+    journal.end_round(abandoned, RoundOutcome.ABANDONED)
+    journal.close()
+
+    with reopened(path) as again:
+        assert again.begin_watch(WORKFLOW).past == PastRounds(ended=4, used=2, completed=30)
 
 
 def test_open_round_continues_where_it_stopped(path: Path, journal: Journal) -> None:
@@ -96,7 +112,7 @@ def test_open_round_continues_where_it_stopped(path: Path, journal: Journal) -> 
     with reopened(path) as again:
         resumed = again.begin_watch(WORKFLOW)
 
-    assert resumed.rounds_used == 1
+    assert resumed.past.used == 1
     assert resumed.open_round == begun
     assert begun.finished == {Step.ORPHANS, Step.DIAGNOSE}
     assert begun.plan == PLAN
@@ -130,7 +146,7 @@ def test_next_watch_after_an_outcome_is_a_new_one(journal: Journal) -> None:
     after = journal.begin_watch(WORKFLOW)
 
     assert after.id != watch.id
-    assert (after.rounds_used, after.open_round) == (0, None)
+    assert (after.past.used, after.open_round) == (0, None)
 
 
 @pytest.mark.parametrize(
@@ -151,7 +167,7 @@ def test_watches_of_different_workflows_are_separate(
     journal.begin_round(watch.id, number=1, run_id=1)
 
     assert journal.begin_watch(other).id != watch.id
-    assert journal.begin_watch(other).rounds_used == 0
+    assert journal.begin_watch(other).past.used == 0
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -361,7 +377,7 @@ def test_unreadable_plan_is_an_error_until_the_watch_is_removed(
     journal.end_unfinished_watches(WORKFLOW.server, 7)
     afresh = journal.begin_watch(WORKFLOW)
 
-    assert (afresh.rounds_used, afresh.open_round) == (0, None)
+    assert (afresh.past.used, afresh.open_round) == (0, None)
 
 
 def test_removed_watch_ends_unless_a_plan_is_unfinished(journal: Journal) -> None:
@@ -374,7 +390,7 @@ def test_removed_watch_ends_unless_a_plan_is_unfinished(journal: Journal) -> Non
     journal.record_plan(begun, PLAN)
     journal.end_unfinished_watches(WORKFLOW.server, 7)
 
-    assert (anew.id != watch.id, anew.rounds_used) == (True, 0)
+    assert (anew.id != watch.id, anew.past.used) == (True, 0)
     assert journal.begin_watch(WORKFLOW).open_round == begun
 
 
@@ -384,7 +400,7 @@ def test_full_disk_is_an_error_that_keeps_earlier_entries(journal: Journal) -> N
     journal._database.write("PRAGMA max_page_count = 1")
     with pytest.raises(JournalError, match=r"full\. Free some space there\."):
         fill(journal, watch.id)
-    assert journal.begin_watch(WORKFLOW).rounds_used > 1
+    assert journal.begin_watch(WORKFLOW).past.used > 1
 
 
 def fill(journal: Journal, watch_id: int) -> None:
@@ -428,7 +444,7 @@ def test_two_processes_can_create_the_journal_at_once(
 
     monkeypatch.setattr(sqlite3, "connect", partial(connect, factory=Overtaken))
     with reopened(path) as journal:
-        assert journal.begin_watch(WORKFLOW).rounds_used == 0
+        assert journal.begin_watch(WORKFLOW).past.used == 0
 
 
 def test_refused_journal_is_closed(path: Path, journal: Journal) -> None:

@@ -16,7 +16,15 @@ from torc_watch.core.model import (
     Workflow,
 )
 from torc_watch.core.policy import plan
-from torc_watch.core.recovery_round import Plan, RecoverySettings, Refusal, RefusalKind, Repeat
+from torc_watch.core.recovery_round import (
+    PastRounds,
+    Plan,
+    RecoverySettings,
+    Refusal,
+    RefusalKind,
+    Repeat,
+    RoundOutcome,
+)
 from torc_watch.core.situation import Situation
 from torc_watch.core.units import GIB, MIB
 
@@ -60,9 +68,12 @@ def finding(
     )
 
 
+FIRST = PastRounds()
+
+
 def situation(
     *findings: Finding,
-    rounds_used: int = 0,
+    past: PastRounds = FIRST,
     counts: dict[JobStatus, int] | None = None,
     dependents: tuple[Dependent, ...] | None = (),
     waiting: tuple[Job, ...] = (),
@@ -75,7 +86,7 @@ def situation(
         findings=findings,
         dependents=dependents,
         waiting=waiting,
-        rounds_used=rounds_used,
+        past=past,
         scheduler_type="local",
         requirements={SMALL.id: SMALL},
         configs=(
@@ -245,23 +256,72 @@ def test_job_that_no_node_can_run_is_handed_over(failed: Finding, text: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("rounds_used", "max_retries", "allowed"),
+    ("used", "max_retries", "allowed"),
     [(0, 3, True), (2, 3, True), (3, 3, False), (4, 3, False), (0, 0, False)],
 )
 def test_no_round_is_planned_beyond_max_retries(
-    rounds_used: int, max_retries: int, *, allowed: bool
+    used: int, max_retries: int, *, allowed: bool
 ) -> None:
     answer = plan(
-        situation(finding(7, Cause.UNKNOWN), rounds_used=rounds_used),
+        situation(finding(7, Cause.UNKNOWN), past=PastRounds(ended=5, used=used)),
         RecoverySettings(max_retries=max_retries),
     )
     if allowed:
         assert isinstance(answer, Plan)
-        assert answer.number == rounds_used + 1
+        assert answer.number == 6
     else:
         assert isinstance(answer, Refusal)
         assert answer.kind is RefusalKind.EXHAUSTED
         assert answer.reason == f"Max retries ({max_retries}) exceeded."
+
+
+SPENT = PastRounds(ended=3, used=3)
+CONTINUED = PastRounds(ended=4, used=3, completed=95)
+
+
+@pytest.mark.parametrize(
+    ("past", "causes", "completed", "allowed"),
+    [
+        (SPENT, (Cause.INTERRUPTED,), 95, True),
+        (SPENT, (), 95, True),  # only jobs that never started
+        (SPENT, (Cause.INTERRUPTED, Cause.OOM), 95, False),
+        (SPENT, (Cause.UNKNOWN,), 95, False),
+        (CONTINUED, (Cause.INTERRUPTED,), 96, True),
+        (CONTINUED, (Cause.INTERRUPTED,), 95, False),  # nothing completed since
+        (CONTINUED, (), 95, False),
+    ],
+)
+def test_round_that_only_continues_uses_up_no_retry(
+    past: PastRounds, causes: tuple[Cause, ...], completed: int, *, allowed: bool
+) -> None:
+    findings = [finding(7 + place, cause) for place, cause in enumerate(causes)]
+    counts = {JobStatus.COMPLETED: completed, JobStatus.FAILED: len(causes), JobStatus.READY: 2}
+    waiting = (job(50, JobStatus.READY), job(51, JobStatus.READY))
+    answer = plan(
+        situation(*findings, past=past, counts=counts, waiting=waiting),
+        RecoverySettings(max_retries=3),
+    )
+    if allowed:
+        assert isinstance(answer, Plan)
+        assert (answer.uses_retry, answer.completed) == (False, completed)
+    else:
+        assert isinstance(answer, Refusal)
+        assert answer.kind is RefusalKind.EXHAUSTED
+
+
+def test_continuation_without_progress_uses_up_a_retry() -> None:
+    past = PastRounds(ended=1, used=0, completed=95)
+    answer = plan(situation(finding(7, Cause.INTERRUPTED), past=past), RecoverySettings())
+    assert isinstance(answer, Plan)
+    assert answer.uses_retry
+    assert past.after(RoundOutcome.RESUBMITTED, answer) == PastRounds(ended=2, used=1, completed=95)
+
+
+def test_reset_jobs_that_a_round_left_behind_use_up_a_retry() -> None:
+    counts = {JobStatus.COMPLETED: 5, JobStatus.UNINITIALIZED: 2}
+    answer = plan(situation(counts=counts), RecoverySettings())
+    assert isinstance(answer, Plan)
+    assert answer.uses_retry
 
 
 def test_ready_jobs_without_workers_get_allocations() -> None:

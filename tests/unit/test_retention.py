@@ -80,7 +80,7 @@ def test_old_ended_watches_are_deleted_with_their_rounds(quick_path: Path) -> No
 
         prune_after(90.1, quick_path)
         assert rows(quick_path) == [1, 1, 1]
-        assert journal.begin_watch(identity(1)).rounds_used == 1
+        assert journal.begin_watch(identity(1)).past.used == 1
 
 
 def rows(home: Path) -> list[int]:

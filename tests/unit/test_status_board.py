@@ -43,7 +43,7 @@ COUNTS = JobCounts({JobStatus.COMPLETED: 95, JobStatus.FAILED: 5, JobStatus.READ
         ),
         (
             events.RecoveryInitiated(workflow_id=42, number=2, resumes_watching=True),
-            {"phase": Phase.WATCHING, "round": 2},
+            {"phase": Phase.WATCHING},
         ),
         (
             events.PollFailed(workflow_id=42, reason="Refused.", retry_in=60),

@@ -21,7 +21,7 @@ from torc_watch.core.errors import (
     ServerUnreachable,
 )
 from torc_watch.core.model import JobCounts
-from torc_watch.core.recovery_round import Refusal, RefusalKind
+from torc_watch.core.recovery_round import PastRounds, Refusal, RefusalKind
 from torc_watch.core.workflow_key import WorkflowKey, resolve_key
 from torc_watch.daemon.commands import WatchOptions, WatchState
 from torc_watch.daemon.watch_history import PastRound, PastWatch, known_workflows, watches_of
@@ -101,11 +101,11 @@ async def inspect_stored(key: WorkflowKey, record: StoredWatch, settings: Settin
     """
     server, workflow_id = key
     connection = settings.connection(server)
-    used = sum(round_.ended is not None for round_ in record.rounds)
+    past = PastRounds(ended=sum(round_.ended is not None for round_ in record.rounds))
     try:
         with anyio.fail_after(_SERVER_TIMEOUT):
             return await inspect(
-                workflow_id, settings.with_options(record.options), connection, rounds_used=used
+                workflow_id, settings.with_options(record.options), connection, past=past
             )
     except (ServerError, TimeoutError) as error:
         reason = str(error) or f"{server} did not answer within {_SERVER_TIMEOUT:g} s."
@@ -126,7 +126,7 @@ async def inspect(
     settings: Settings,
     connection: Connection,
     *,
-    rounds_used: int = 0,
+    past: PastRounds | None = None,
     silent_nodes_are_off: bool = False,
 ) -> Inspection:
     """A workflow as it is now, with what one more round of recovery would do. Changes nothing."""
@@ -158,7 +158,7 @@ async def inspect(
             cluster,
             workflow=observation.workflow,
             diagnosis=diagnosis,
-            rounds_used=rounds_used,
+            past=past or PastRounds(),
             settings=replace(settings.recovery(), max_retries=None),
         )
         return Inspection(observation, counts, diagnosis.findings, answer)

@@ -47,13 +47,14 @@ def exhausted(rounds_used: int, settings: RecoverySettings) -> Refusal | None:
 
 def plan(situation: Situation, settings: RecoverySettings) -> Plan | Refusal:
     """The next round of recovery, or why there is none."""
-    if refusal := exhausted(situation.rounds_used, settings):
-        return refusal
     rows = _rows(situation)
     decisions = [_decide(finding, rows, settings) for finding in situation.findings]
     retries = tuple(decision for decision in decisions if isinstance(decision, Retry))
     left_alone = tuple(decision for decision in decisions if isinstance(decision, Skip))
     uninitialized = _left_uninitialized(situation.counts)
+    uses_retry = not _only_continues(situation, retries, uninitialized)
+    if uses_retry and (refusal := exhausted(situation.past.used, settings)):
+        return refusal
     without_room = jobs_without_room(situation, rows)
     if not retries and not uninitialized:  # no run is started: nothing is initialized
         left_alone = tuple(replace(left, restarts_anyway=False) for left in left_alone)
@@ -81,7 +82,7 @@ def plan(situation: Situation, settings: RecoverySettings) -> Plan | Refusal:
     return Plan(
         workflow_id=situation.workflow.id,
         run_id=situation.workflow.run_id,
-        number=situation.rounds_used + 1,
+        number=situation.past.ended + 1,
         retries=retries,
         uninitialized=uninitialized,
         repeated=repeated,
@@ -90,7 +91,20 @@ def plan(situation: Situation, settings: RecoverySettings) -> Plan | Refusal:
         scheduler_type=situation.scheduler_type,
         scheduler_config_id=rows.main.id if rows.main else None,
         allocations=allocations,
+        completed=situation.counts.of(JobStatus.COMPLETED),
+        uses_retry=uses_retry,
     )
+
+
+def _only_continues(situation: Situation, retries: Iterable[Retry], uninitialized: int) -> bool:
+    """Whether no failure of a job is the reason for the round, and the last one was not in vain.
+
+    Without jobs that complete in between the same could go on for ever.
+    """
+    if uninitialized or any(retry.cause is not Cause.INTERRUPTED for retry in retries):
+        return False
+    before = situation.past.completed
+    return before is None or situation.counts.of(JobStatus.COMPLETED) > before
 
 
 def _rows(situation: Situation) -> SchedulerRows:

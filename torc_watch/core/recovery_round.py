@@ -86,8 +86,9 @@ class Plan:
     ``uninitialized`` counts the jobs that a round, or a user, reset and then did not start.
     ``repeated`` are those that completed, or were disabled, and that Torc starts over because they
     are behind one that runs again; None when that is not known. ``scheduler_type`` is None in plans
-    of versions that knew one scheduler only. The journal keeps plans: a field that is added has a
-    default, so that those of earlier versions can be read.
+    of versions that knew one scheduler only. ``completed`` counts the jobs that had completed;
+    without ``uses_retry`` the round only continues what was interrupted. The journal keeps plans: a
+    field that is added has a default, so that those of earlier versions can be read.
     """
 
     workflow_id: int
@@ -101,6 +102,8 @@ class Plan:
     scheduler_type: str | None = None
     scheduler_config_id: int | None
     allocations: tuple[AllocationSpec, ...]
+    completed: int = 0
+    uses_retry: bool = True
 
     @property
     def starts_run(self) -> bool:
@@ -147,6 +150,26 @@ def next_step(finished: Collection[Step]) -> Step:
 
 class RoundOutcome(StrEnum):
     RESUBMITTED = "resubmitted"
+    CONTINUED = "continued"  # the same, of a round that uses up no retry
     REFUSED = "refused"  # no plan: handed over
     ABANDONED = "abandoned"  # another user or process changed the workflow meanwhile
     FAILED = "failed"  # the hook failed, or a scheduler refused
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastRounds:
+    """The rounds of a watch that have ended: how many, and how many of them used up a retry.
+
+    ``completed`` is how many jobs had completed at the last one with a plan; None before any.
+    """
+
+    ended: int = 0
+    used: int = 0
+    completed: int | None = None
+
+    def after(self, outcome: RoundOutcome, plan: Plan | None) -> "PastRounds":
+        return PastRounds(
+            ended=self.ended + 1,
+            used=self.used + (outcome is not RoundOutcome.CONTINUED),
+            completed=plan.completed if plan else self.completed,
+        )

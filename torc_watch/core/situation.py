@@ -14,6 +14,7 @@ from torc_watch.core.model import (
     SchedulingAction,
     Workflow,
 )
+from torc_watch.core.recovery_round import PastRounds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +35,7 @@ class Situation:
     dependents: tuple[Dependent, ...] | None
     waiting: tuple[Job, ...]
     requirements: Mapping[int, Requirements]
-    rounds_used: int
+    past: PastRounds
     scheduler_type: str
     configs: tuple[SchedulerConfig, ...]
     node_classes: tuple[NodeClass, ...]

@@ -106,11 +106,13 @@ def _changes(event: WorkflowEvent, at: datetime) -> dict[str, Any]:
         case events.Polled(next_in=seconds, is_resting=is_resting):
             changes = {"phase": Phase.RESTING if is_resting else Phase.WATCHING}
             changes |= {"reason": "", "next_look": _text(at, seconds)}
-        case events.RecoveryAttempted(number=number) | events.RecoveryContinued(number=number):
+        case events.RecoveryAttempted(number=number):
             changes = {"phase": Phase.RECOVERING, "round": number}
             changes |= {"reason": "", "next_look": ""}
-        case events.RecoveryInitiated(number=number):
-            changes = {"phase": Phase.WATCHING, "round": number}
+        case events.RecoveryContinued():
+            changes = {"phase": Phase.RECOVERING, "reason": "", "next_look": ""}
+        case events.RecoveryInitiated():
+            changes = {"phase": Phase.WATCHING}
         case events.PollDeferred(reason=reason):
             changes = {"phase": Phase.WAITING, "reason": reason, "next_look": ""}
         case (

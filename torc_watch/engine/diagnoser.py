@@ -144,8 +144,7 @@ class Diagnoser:
         if watch.request.once:  # the user says that the workflow is at rest
             return 0.0
         grace = 0.0 if is_finished else assessment.grace_before_stall(observation, counts)
-        settings = watch.request.recovery
-        if settings is not None and not policy.exhausted(watch.record.rounds_used, settings):
+        if watch.request.recovery is not None:
             self._await_idle_workers(watch, observation)
             grace = max(grace, assessment.grace_before_recovery(observation))
         now = anyio.current_time()
@@ -183,19 +182,18 @@ class Diagnoser:
                         status=status,
                     )
                 )
-        used, settings = watch.record.rounds_used, watch.request.recovery
+        used, settings = watch.record.past.used, watch.request.recovery
         if settings is None:
             is_stuck = without_recovery is Verdict.STUCK
             reason = assessment.stuck_reason(watch.workflow_id, counts) if is_stuck else ""
             return await self._hand_over(poll, counts, without_recovery, reason)
-        if refusal := policy.exhausted(used, settings):
-            return await self._hand_over(poll, counts, Verdict.EXHAUSTED, refusal.reason)
-        self._report(
-            events.RecoveryAttempted(
-                workflow_id=watch.workflow_id, number=used + 1, max_retries=settings.max_retries
+        if not policy.exhausted(used, settings):  # else only a round that uses no retry is left
+            self._report(
+                events.RecoveryAttempted(
+                    workflow_id=watch.workflow_id, number=used + 1, max_retries=settings.max_retries
+                )
             )
-        )
-        self._report(events.DiagnosisStarted(workflow_id=watch.workflow_id))
+            self._report(events.DiagnosisStarted(workflow_id=watch.workflow_id))
         diagnosis = await self._diagnose(poll, counts)
         if objection := _objection(poll, diagnosis):
             return _handed_over(watch, Verdict.HANDED_OVER, objection, diagnosis)

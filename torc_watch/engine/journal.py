@@ -15,7 +15,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from torc_watch.core.errors import RecordUnreadable
-from torc_watch.core.recovery_round import Plan, RoundOutcome, Step
+from torc_watch.core.recovery_round import PastRounds, Plan, RoundOutcome, Step
 from torc_watch.engine.database import Database, now
 
 _PLAN = TypeAdapter(Plan)
@@ -45,14 +45,14 @@ class Round:
 
 @dataclass(slots=True, kw_only=True)
 class WatchRecord:
-    """The journal's row of one watch: how many rounds ended, and the open one, if any.
+    """The journal's row of one watch: the rounds that ended, and the open one, if any.
 
     ``began`` is when a user asked for the watch: a later process that continues it keeps that time.
     """
 
     id: int
     began: datetime
-    rounds_used: int
+    past: PastRounds
     open_round: Round | None
 
     @property
@@ -89,16 +89,16 @@ class Journal:
                 began,
             )
             return WatchRecord(
-                id=new, began=datetime.fromisoformat(began), rounds_used=0, open_round=None
+                id=new,
+                began=datetime.fromisoformat(began),
+                past=PastRounds(),
+                open_round=None,
             )
         open_round = self._open_round(row["id"], identity.workflow_id)
-        ended = self._database.query_all(
-            "SELECT id FROM round WHERE watch_id = ? AND ended IS NOT NULL", row["id"]
-        )
         return WatchRecord(
             id=row["id"],
             began=datetime.fromisoformat(row["began"]),
-            rounds_used=len(ended),
+            past=self._past_rounds(row["id"]),
             open_round=open_round,
         )
 
@@ -180,6 +180,26 @@ class Journal:
             Step.PLAN,
         )
         round_.plan = plan
+
+    def _past_rounds(self, watch_id: int) -> PastRounds:
+        ended = self._database.query_all(
+            "SELECT outcome FROM round WHERE watch_id = ? AND ended IS NOT NULL", watch_id
+        )
+        last = self._database.query_one(
+            "SELECT record FROM round JOIN step ON step.round_id = round.id"
+            " WHERE watch_id = ? AND ended IS NOT NULL AND record IS NOT NULL"
+            " ORDER BY number DESC LIMIT 1",
+            watch_id,
+        )
+        completed = None
+        if last is not None:
+            with suppress(ValueError):  # of another version
+                completed = _PLAN.validate_json(last["record"]).completed
+        return PastRounds(
+            ended=len(ended),
+            used=sum(row["outcome"] != RoundOutcome.CONTINUED for row in ended),
+            completed=completed,
+        )
 
     def _open_round(self, watch_id: int, workflow_id: int) -> Round | None:
         row = self._database.query_one(

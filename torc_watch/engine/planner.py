@@ -5,7 +5,7 @@ from uuid import uuid4
 from torc_watch.core import policy
 from torc_watch.core.allocation_tokens import token_stem
 from torc_watch.core.model import SLURM, Job, JobCounts, JobStatus, SchedulingAction, Workflow
-from torc_watch.core.recovery_round import Plan, RecoverySettings, Refusal, RefusalKind
+from torc_watch.core.recovery_round import PastRounds, Plan, RecoverySettings, Refusal, RefusalKind
 from torc_watch.core.scheduler_choice import SchedulerChoice, chosen_type, problem_with
 from torc_watch.core.situation import Situation
 from torc_watch.engine.messages import Diagnosis
@@ -22,7 +22,7 @@ async def make_plan(
     *,
     workflow: Workflow,
     diagnosis: Diagnosis,
-    rounds_used: int,
+    past: PastRounds,
     settings: RecoverySettings,
 ) -> Plan | Refusal:
     """What the next round would do. Only reads. Raises ServerError and SchedulerError.
@@ -46,7 +46,7 @@ async def make_plan(
             dependents=None if dependents is None else tuple(dependents),
             waiting=await _waiting(client, workflow.id, diagnosis.counts),
             requirements={row.id: row for row in await client.list_requirements(workflow.id)},
-            rounds_used=rounds_used,
+            past=past,
             scheduler_type=scheduler.type,
             configs=tuple(configs),
             node_classes=await scheduler.node_classes(),

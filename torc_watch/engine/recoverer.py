@@ -73,14 +73,14 @@ class Recoverer:
         outcome, decision = await self._carry_out(request, round_)
         self._journal.end_round(round_, outcome)
         watch.record.open_round = None
-        watch.record.rounds_used = round_.number
+        watch.record.past = watch.record.past.after(outcome, round_.plan)
         watch.at_rest_since = None
         return decision
 
     def _begin(self, request: RecoveryRequest) -> Round:
         return self._journal.begin_round(
             request.watch.record.id,
-            number=request.watch.record.rounds_used + 1,
+            number=request.watch.record.past.ended + 1,
             run_id=request.observation.workflow.run_id,
         )
 
@@ -110,7 +110,7 @@ class Recoverer:
                 resumes_watching=not request.watch.request.once,
             )
         )
-        return RoundOutcome.RESUBMITTED, _after_round(request.watch)
+        return _outcome(round_.plan), _after_round(request.watch)
 
     async def _perform(
         self, step: Step, request: RecoveryRequest, round_: Round, *, is_first: bool
@@ -148,13 +148,18 @@ class Recoverer:
             self._context.cluster,
             workflow=request.observation.workflow,
             diagnosis=diagnosis,
-            rounds_used=request.watch.record.rounds_used,
+            past=request.watch.record.past,
             settings=settings,
         )
         if isinstance(answer, Refusal):
             raise _RoundRefused(answer)
         self._report(events.RecoveryPlanned(workflow_id=request.watch.workflow_id, plan=answer))
         return answer
+
+
+def _outcome(plan: Plan | None) -> RoundOutcome:
+    uses_retry = plan is None or plan.uses_retry
+    return RoundOutcome.RESUBMITTED if uses_retry else RoundOutcome.CONTINUED
 
 
 def _refused(request: RecoveryRequest, refusal: Refusal) -> WatchEnded:

@@ -180,7 +180,7 @@ class Watcher:
                 auto_recover=request.recovery is not None,
                 max_retries=request.recovery.max_retries if request.recovery else None,
                 show_job_counts=request.show_job_counts,
-                rounds_used=self._watch.record.rounds_used,
+                rounds_used=self._watch.record.past.used,
             )
         )
 

@@ -257,6 +257,8 @@ def plan_lines(plan: Plan, *, with_reasons: bool = False) -> Iterator[str]:
         yield f"  Starting {jobs_text(plan.uninitialized)} left uninitialized"
     yield from _repeated_lines(plan)
     yield from left_alone_lines(plan.left_alone)
+    if not plan.uses_retry:
+        yield "  No retry is used up: no job runs again that failed by itself"
 
 
 def _repeated_lines(plan: Plan) -> Iterator[str]:
