@@ -327,6 +327,7 @@ def test_rows_share_the_places_of_a_plan() -> None:
     findings = [failed(number, Cause.OOM, large, tie=7 + number % 2) for number in range(2000)]
     seen = situation(*findings, configs=(row(7), row(8)))
     nodes = (replace(STANDARD, count=5000),)
-    answer = planned(replace(seen, node_classes=nodes))
+    answer = plan(replace(seen, node_classes=nodes), RecoverySettings(max_allocations=5000))
+    assert isinstance(answer, Plan)
     assert Counter(spec.scheduler_config_id for spec in answer.allocations) == {7: 499, 8: 499}
     assert max(len(spec.token) for spec in answer.allocations) <= 19

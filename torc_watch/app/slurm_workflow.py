@@ -10,10 +10,10 @@ from torc_watch.app.composition import open_cluster
 from torc_watch.app.slurm_plan import CheckedPlan, check_plan, is_here
 from torc_watch.app.slurm_rows import carried_options, option_value
 from torc_watch.config.settings import Settings
-from torc_watch.core.allocation import AllocationState, AllocationStatus
+from torc_watch.core.allocation import AllocationState
 from torc_watch.core.model import SLURM, Job, SchedulerConfig, Workflow
 from torc_watch.planner.cluster_plan import AllocationGroup, PlanOptions
-from torc_watch.planner.coverage import OpenAllocation, restricted, uncovered_jobs
+from torc_watch.planner.coverage import OpenAllocation, open_allocation, restricted, uncovered_jobs
 from torc_watch.planner.job_kinds import PlannedJob, SortedJobs, sort_jobs
 from torc_watch.planner.jobs_left import jobs_left
 from torc_watch.planner.workload import ExecutionMode, Workload
@@ -111,23 +111,8 @@ async def _open_allocations(
             )
             continue
         config = configs.get(row.scheduler_config_id) if row.scheduler_type == SLURM else None
-        found.append(_open_allocation(config, status))
+        found.append(open_allocation(config, status, datetime.now(UTC)))
     return found, notes
-
-
-def _open_allocation(config: SchedulerConfig | None, status: AllocationStatus) -> OpenAllocation:
-    if config is None:
-        return OpenAllocation(num_cpus=None, memory=None)
-    remaining: float | None = config.runtime
-    if remaining is not None and status.began is not None:
-        remaining -= (datetime.now(UTC) - status.began).total_seconds()
-    return OpenAllocation(
-        num_cpus=config.num_cpus,
-        memory=config.memory,
-        num_gpus=config.num_gpus,
-        num_nodes=config.num_nodes,
-        remaining=remaining,
-    )
 
 
 def _usual_row(jobs: Sequence[Job], configs: Configs) -> SchedulerConfig | None:

@@ -1,19 +1,45 @@
 """How many allocations to submit for the jobs that will want to run, and how large ones."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from torc_watch.core.allocation import AllocationShape, AllocationSpec, NodeClass
-from torc_watch.core.allocation_tokens import allocation_token
+from torc_watch.core.allocation_tokens import MAX_ALLOCATIONS, allocation_token
 from torc_watch.core.demand import Demand
 from torc_watch.core.model import SchedulerConfig
 from torc_watch.core.node_classes import fitting_classes
+from torc_watch.core.scheduler_rows import SchedulerRows
 
 # Seconds that an allocation needs beyond its longest job. Torc's runner begins to stop jobs 90 s
 # before the end where it starts them itself, and 120 s before it where Slurm wakes it with
 # ``--signal=B:TERM@60``, which may come a minute early. The last minute is for the node and the
 # runner to start, before which the time of the allocation runs already.
 HEAD_ROOM = 180
+
+
+def plan_groups(
+    groups: Iterable[tuple[SchedulerConfig | None, Demand]],
+    rows: SchedulerRows,
+    *,
+    most: int,
+    allocation_stem: str,
+    spreads_jobs: bool,
+) -> tuple[AllocationSpec, ...]:
+    """Allocations for the demand under each row that has nodes, ``most`` of them in all."""
+    served = [(row, demand) for row, demand in groups if rows.nodes_for(row)]
+    for_each = min(most, MAX_ALLOCATIONS) // max(1, len(served))
+    specs: list[AllocationSpec] = []
+    for row, demand in served:
+        first = len(specs) + 1
+        specs += plan_allocations(
+            demand,
+            usual=row,
+            node_classes=rows.nodes_for(row),
+            places=range(first, first + max(1, for_each)),
+            allocation_stem=allocation_stem,
+            spreads_jobs=spreads_jobs,
+        )
+    return tuple(specs[:most])
 
 
 def plan_allocations(

@@ -1,6 +1,6 @@
 """What the jobs ask for that a round starts, for each row under which allocations are submitted."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from torc_watch.core.model import ON_JOBS_READY, Job, JobStatus, Requirements, SchedulerConfig
@@ -66,6 +66,18 @@ def demands(
         (row, _demand(asked, jobs=len(asked) + (max(0, unknown) if number == main else 0)))
         for number, (row, asked) in groups.items()
     ]
+
+
+def demands_of(
+    jobs: Iterable[Job], requirements: Mapping[int, Requirements], rows: SchedulerRows
+) -> list[tuple[_Row, Demand]]:
+    """The demand of these jobs under each row."""
+    groups: dict[int | None, tuple[_Row, list[_Asked]]] = {}
+    for job in jobs:
+        row = rows.row_for(job)
+        asked = requirements.get(job.requirements_id or 0)
+        groups.setdefault(row.id if row else None, (row, []))[1].append(asked)
+    return [(row, _demand(asked, jobs=len(asked))) for row, asked in groups.values()]
 
 
 def _jobs_to_run(situation: Situation, choices: Choices) -> Iterator[tuple[Job, _Asked]]:

@@ -237,6 +237,16 @@ class ResetStarted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JobsUnserved:
+    """Ready jobs that no queued or running allocation will take: more will be submitted."""
+
+    name: ClassVar = "jobs.unserved"
+    workflow_id: int
+    jobs: int
+    allocations: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SubmissionStarted:
     name: ClassVar = "recovery.submitting"
     workflow_id: int
@@ -400,6 +410,7 @@ Event = (
     | HookStarted
     | HookPrinted
     | ResetStarted
+    | JobsUnserved
     | SubmissionStarted
     | AllocationSubmitted
     | ActionsClaimed

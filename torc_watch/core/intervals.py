@@ -25,6 +25,20 @@ END_GRACE = 120.0
 # restarted, within a few minutes; of the others only the user can find out.
 NODE_GRACE = 600.0
 
+# Ready jobs that no allocation will take may still be about to be claimed, or to get allocations by
+# an action of the workflow.
+UNSERVED_GRACE = 120.0
+# After allocations were submitted for such jobs, before more are; doubled for each time in a row
+# after which no job has completed since.
+UNSERVED_COOLDOWN = 600.0
+# Allocations come nearer to their end although nothing else changes.
+UNSERVED_INTERVAL = 600.0
+_MOST_DOUBLINGS = 4
+
+
+def unserved_cooldown(fruitless: int) -> float:
+    return UNSERVED_COOLDOWN * 2.0 ** min(fruitless, _MOST_DOUBLINGS)
+
 
 def next_poll_time(
     now: float, interval: float, chance: float, planned: Mapping[int, int], *, is_first: bool

@@ -9,9 +9,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from torc_watch.core import assessment, resource_requests, units
-from torc_watch.core.allocation import AllocationSpec, NodeClass
-from torc_watch.core.allocation_plan import plan_allocations
-from torc_watch.core.allocation_tokens import MAX_ALLOCATIONS
+from torc_watch.core.allocation import NodeClass
+from torc_watch.core.allocation_plan import plan_groups
 from torc_watch.core.demand import Choices, demands
 from torc_watch.core.diagnosis import Cause, Finding
 from torc_watch.core.jobs_without_room import jobs_without_room, no_room_reason
@@ -75,7 +74,13 @@ def plan(situation: Situation, settings: RecoverySettings) -> Plan | Refusal:
         repeated=len(repeated or ()),
         starts_run=bool(retries or uninitialized),
     )
-    allocations = _allocations(situation, choices, rows)
+    allocations = plan_groups(
+        demands(situation, choices, rows),
+        rows,
+        most=settings.max_allocations,
+        allocation_stem=situation.allocation_stem,
+        spreads_jobs=situation.workflow.spreads_jobs,
+    )
     if not allocations:
         reason = f"Nothing can be submitted: {no_nodes_reason(rows.main)}."
         return Refusal(kind=RefusalKind.NO_SCHEDULER, reason=reason, left_alone=left_alone)
@@ -110,24 +115,6 @@ def _only_continues(situation: Situation, retries: Iterable[Retry], uninitialize
 def _rows(situation: Situation) -> SchedulerRows:
     jobs = [*(finding.job for finding in situation.findings), *situation.waiting]
     return SchedulerRows.of(situation.configs, jobs, situation.node_classes)
-
-
-def _allocations(
-    situation: Situation, choices: Choices, rows: SchedulerRows
-) -> tuple[AllocationSpec, ...]:
-    groups = [(row, each) for row, each in demands(situation, choices, rows) if rows.nodes_for(row)]
-    specs: list[AllocationSpec] = []
-    for row, demand in groups:
-        first = len(specs) + 1
-        specs += plan_allocations(
-            demand,
-            usual=row,
-            node_classes=rows.nodes_for(row),
-            places=range(first, first + MAX_ALLOCATIONS // len(groups)),
-            allocation_stem=situation.allocation_stem,
-            spreads_jobs=situation.workflow.spreads_jobs,
-        )
-    return tuple(specs)
 
 
 def _decide(finding: Finding, rows: SchedulerRows, settings: RecoverySettings) -> Retry | Skip:

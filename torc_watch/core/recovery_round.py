@@ -21,13 +21,16 @@ from torc_watch.core.scheduler_choice import SchedulerChoice
 
 DEFAULT_MAX_RETRIES = 3
 DEFAULT_MULTIPLIER = 1.5
+DEFAULT_MAX_ALLOCATIONS = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecoverySettings:
     """What the user allows. Multipliers are above 1.
 
-    ``max_retries`` counts rounds; None when the user asks for one round after the other.
+    ``max_retries`` counts rounds; None when the user asks for one round after the other. With
+    ``schedules_more`` jobs get allocations too while others of the workflow run. No more than
+    ``max_allocations`` of a workflow are to be queued or running at once.
     """
 
     max_retries: int | None = DEFAULT_MAX_RETRIES
@@ -35,6 +38,8 @@ class RecoverySettings:
     runtime_multiplier: float = DEFAULT_MULTIPLIER
     retry_unknown: bool = True
     scheduler: SchedulerChoice = SchedulerChoice.AUTO
+    schedules_more: bool = True
+    max_allocations: int = DEFAULT_MAX_ALLOCATIONS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,8 +92,10 @@ class Plan:
     ``repeated`` are those that completed, or were disabled, and that Torc starts over because they
     are behind one that runs again; None when that is not known. ``scheduler_type`` is None in plans
     of versions that knew one scheduler only. ``completed`` counts the jobs that had completed;
-    without ``uses_retry`` the round only continues what was interrupted. The journal keeps plans: a
-    field that is added has a default, so that those of earlier versions can be read.
+    without ``uses_retry`` the round only continues what was interrupted. A plan that
+    ``joins_workers`` is for a workflow that others of its workers run, and only submits. The
+    journal keeps plans: a field that is added has a default, so that those of earlier versions can
+    be read.
     """
 
     workflow_id: int
@@ -104,6 +111,7 @@ class Plan:
     allocations: tuple[AllocationSpec, ...]
     completed: int = 0
     uses_retry: bool = True
+    joins_workers: bool = False
 
     @property
     def starts_run(self) -> bool:
@@ -151,9 +159,13 @@ def next_step(finished: Collection[Step]) -> Step:
 class RoundOutcome(StrEnum):
     RESUBMITTED = "resubmitted"
     CONTINUED = "continued"  # the same, of a round that uses up no retry
+    DECLINED = "declined"  # no more allocations were submitted beside those that run
     REFUSED = "refused"  # no plan: handed over
     ABANDONED = "abandoned"  # another user or process changed the workflow meanwhile
     FAILED = "failed"  # the hook failed, or a scheduler refused
+
+
+FREE_OUTCOMES = (RoundOutcome.CONTINUED, RoundOutcome.DECLINED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +182,6 @@ class PastRounds:
     def after(self, outcome: RoundOutcome, plan: Plan | None) -> "PastRounds":
         return PastRounds(
             ended=self.ended + 1,
-            used=self.used + (outcome is not RoundOutcome.CONTINUED),
+            used=self.used + (outcome not in FREE_OUTCOMES),
             completed=plan.completed if plan else self.completed,
         )

@@ -32,11 +32,11 @@ _CONFIG_NAME = "torc-watch"
 
 async def submit_planned(
     context: EngineContext, plan: Plan, output_dir: Path, *, is_first: bool
-) -> None:
+) -> dict[str, int]:
     """All allocations of a plan, or as many as the scheduler takes; repeatable.
 
-    ``is_first`` says that it was not begun before: there is nothing to find. Raises SchedulerError
-    when it takes none, SchedulerUnreachable, and ServerError.
+    Its number of each token that it took. ``is_first`` says that it was not begun before: there is
+    nothing to find. Raises SchedulerError when it takes none, SchedulerUnreachable, ServerError.
     """
     client, report = context.client, context.report
     scheduler = context.cluster.scheduler(plan.scheduler_type)
@@ -79,6 +79,7 @@ async def submit_planned(
                 reason=str(refusal),
             )
         )
+    return numbers
 
 
 async def _claim_due_actions(context: EngineContext, workflow_id: int) -> None:

@@ -4,7 +4,7 @@ A workflow that is handed over is reported with its failed jobs, and the last li
 output of each.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -14,7 +14,7 @@ import anyio
 from torc_watch.core import assessment, cancellation, events, intervals, policy
 from torc_watch.core.assessment import Observation, WorkflowState
 from torc_watch.core.diagnosis import Finding
-from torc_watch.core.events import Event, FailedJob, Verdict, WatchEnded
+from torc_watch.core.events import FailedJob, Verdict, WatchEnded
 from torc_watch.core.job_output import stdio_name
 from torc_watch.core.model import JobCounts
 from torc_watch.core.recovery_round import Skip, Step
@@ -23,15 +23,15 @@ from torc_watch.engine.failure_search import FailureSearch
 from torc_watch.engine.messages import (
     Decision,
     Diagnosis,
+    EngineContext,
     KeepWatching,
     PollResult,
     RecoveryRequest,
     Watch,
     WatchRequest,
 )
+from torc_watch.engine.unserved_search import UnservedSearch
 from torc_watch.host.file_tail import last_lines
-from torc_watch.schedulers.cluster import Cluster
-from torc_watch.torc.client import TorcClient
 
 _CANCELED = "Workflow {} was canceled. Nothing was changed since; reset it to run it again."
 _ARCHIVED = "Workflow {} was archived. Nothing was changed since."
@@ -40,12 +40,11 @@ _MAX_FAILED_JOBS = 50  # more than a user reads, and few enough to read from a s
 
 
 class Diagnoser:
-    def __init__(
-        self, client: TorcClient, cluster: Cluster, report: Callable[[Event], None]
-    ) -> None:
-        self._client = client
-        self._search = FailureSearch(client, cluster)
-        self._report = report
+    def __init__(self, context: EngineContext) -> None:
+        self._client = context.client
+        self._search = FailureSearch(context.client, context.cluster)
+        self._unserved = UnservedSearch(context.client, context.journal)
+        self._report = context.report
 
     async def assess(self, poll: PollResult) -> Decision | RecoveryRequest:
         """A decision where the poll result calls for no round of recovery. Raises ServerError."""
@@ -53,7 +52,7 @@ class Diagnoser:
         state = assessment.workflow_state(observation)
         # Also of a workflow that was canceled since: what the round has submitted has to end.
         if watch.request.recovery is not None and watch.record.has_unfinished_plan:
-            return RecoveryRequest(poll=poll, diagnosis=None)
+            return RecoveryRequest(poll=poll)
         if ended := _ended_by_user(watch.workflow_id, state):
             return ended
         for notice in allocation_notices(watch, observation):
@@ -66,16 +65,21 @@ class Diagnoser:
             if watch.request.once:
                 is_soon_known = may_soon_be_known(watch, observation)
                 return KeepWatching() if is_soon_known else _still_running(watch.workflow_id)
-            return await self._await_nodes(poll)
+            return await self._assess_working(poll)
         watch.nodes_awaited_since = None
         return await self._assess_at_rest(poll, state)
+
+    async def _assess_working(self, poll: PollResult) -> Decision | RecoveryRequest:
+        if poll.observation.awaits_nodes:
+            return await self._await_nodes(poll)
+        poll.watch.nodes_awaited_since = None
+        if unserved := await self._unserved.find(poll):
+            return RecoveryRequest(poll=poll, unserved=unserved)
+        return KeepWatching()
 
     async def _await_nodes(self, poll: PollResult) -> Decision | RecoveryRequest:
         """Hands over a workflow whose last workers may be on failed nodes, after a grace."""
         watch, observation = poll.watch, poll.observation
-        if not observation.awaits_nodes:
-            watch.nodes_awaited_since = None
-            return KeepWatching()
         counts = observation.counts or await self._client.count_jobs(watch.workflow_id)
         if assessment.has_succeeded(counts):
             return await self._assess_at_rest(poll, WorkflowState.FINISHED)

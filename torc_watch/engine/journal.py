@@ -6,7 +6,7 @@ it: it counts the same rounds, and finishes an unfinished one.
 """
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,11 +14,13 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
+from torc_watch.core.allocation import AllocationSpec
 from torc_watch.core.errors import RecordUnreadable
-from torc_watch.core.recovery_round import PastRounds, Plan, RoundOutcome, Step
+from torc_watch.core.recovery_round import FREE_OUTCOMES, PastRounds, Plan, RoundOutcome, Step
 from torc_watch.engine.database import Database, now
 
 _PLAN = TypeAdapter(Plan)
+_NUMBERS = TypeAdapter(dict[str, int])
 _REMOVED = "removed"  # not a verdict: by the user
 
 
@@ -181,6 +183,34 @@ class Journal:
         )
         round_.plan = plan
 
+    def record_allocations(self, round_: Round, numbers: Mapping[str, int]) -> None:
+        """The scheduler's number of each token of the round's plan that it took."""
+        self._database.write(
+            "UPDATE step SET record = ? WHERE round_id = ? AND name = ?",
+            _NUMBERS.dump_json(dict(numbers)).decode(),
+            round_.id,
+            Step.ALLOCATE,
+        )
+
+    def allocations_of(self, watch_id: int) -> dict[int, AllocationSpec]:
+        """What was submitted in the rounds of a watch, by the scheduler's numbers."""
+        rows = self._database.query_all(
+            "SELECT plan.record AS plan, step.record AS numbers FROM round"
+            " JOIN step AS plan ON plan.round_id = round.id AND plan.name = ?"
+            " JOIN step ON step.round_id = round.id AND step.name = ?"
+            " WHERE watch_id = ? AND step.record IS NOT NULL ORDER BY number",
+            Step.PLAN,
+            Step.ALLOCATE,
+            watch_id,
+        )
+        found: dict[int, AllocationSpec] = {}
+        for row in rows:
+            with suppress(ValueError):  # of another version
+                specs = {each.token: each for each in _PLAN.validate_json(row["plan"]).allocations}
+                numbers = _NUMBERS.validate_json(row["numbers"])
+                found |= {number: specs[token] for token, number in numbers.items()}
+        return found
+
     def _past_rounds(self, watch_id: int) -> PastRounds:
         ended = self._database.query_all(
             "SELECT outcome FROM round WHERE watch_id = ? AND ended IS NOT NULL", watch_id
@@ -197,7 +227,7 @@ class Journal:
                 completed = _PLAN.validate_json(last["record"]).completed
         return PastRounds(
             ended=len(ended),
-            used=sum(row["outcome"] != RoundOutcome.CONTINUED for row in ended),
+            used=sum(row["outcome"] not in FREE_OUTCOMES for row in ended),
             completed=completed,
         )
 

@@ -12,7 +12,7 @@ from torc_watch.core.assessment import Observation, Orphans
 from torc_watch.core.cancellation import EndedAllocation
 from torc_watch.core.diagnosis import Finding
 from torc_watch.core.events import Event, WatchEnded
-from torc_watch.core.model import JobCounts
+from torc_watch.core.model import Job, JobCounts
 from torc_watch.core.recovery_round import RecoverySettings
 from torc_watch.engine.journal import Journal, WatchRecord, WorkflowIdentity
 from torc_watch.schedulers.cluster import Cluster
@@ -59,6 +59,23 @@ class WatchRequest:
 
 
 @dataclass(slots=True, kw_only=True)
+class UnservedRecord:
+    """What a watch remembers of ready jobs that no allocation takes. Times are the event loop's.
+
+    ``seen`` is what the last search was made from, ``at`` when; ``since`` is when there were the
+    first such jobs. ``not_before`` is the end of the cooldown after allocations were submitted for
+    some, when ``completed`` jobs had completed, ``fruitless`` times in a row without another.
+    """
+
+    seen: object = None
+    at: float = 0.0
+    since: float | None = None
+    not_before: float = 0.0
+    completed: int | None = None
+    fruitless: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
 class Watch:
     """A workflow that is watched now. Only the task that holds ``lock`` changes it.
 
@@ -83,6 +100,7 @@ class Watch:
     unclear_since: float | None = None
     has_told_unclear: bool = False
     nodes_awaited_since: float | None = None
+    unserved: UnservedRecord = field(default_factory=UnservedRecord)
     lock: anyio.Lock = field(default_factory=anyio.Lock)
 
     @property
@@ -141,14 +159,28 @@ class Diagnosis:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnservedJobs:
+    """Ready jobs that none of a workflow's allocations will take.
+
+    ``most`` is how many allocations more the workflow may have.
+    """
+
+    jobs: tuple[Job, ...]
+    counts: JobCounts
+    most: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RecoveryRequest:
     """A poll result that calls for a round of recovery.
 
-    ``diagnosis`` is None where the watch continues a round that has its plan already.
+    With ``unserved``, the round only submits allocations, beside those that the workflow has.
+    Without that and ``diagnosis``, the watch continues a round that has its plan already.
     """
 
     poll: PollResult
-    diagnosis: Diagnosis | None
+    diagnosis: Diagnosis | None = None
+    unserved: UnservedJobs | None = None
 
     @property
     def watch(self) -> Watch:

@@ -8,7 +8,8 @@ from torc_watch.core.model import SLURM, Job, JobCounts, JobStatus, SchedulingAc
 from torc_watch.core.recovery_round import PastRounds, Plan, RecoverySettings, Refusal, RefusalKind
 from torc_watch.core.scheduler_choice import SchedulerChoice, chosen_type, problem_with
 from torc_watch.core.situation import Situation
-from torc_watch.engine.messages import Diagnosis
+from torc_watch.core.unserved_jobs import plan_more
+from torc_watch.engine.messages import Diagnosis, UnservedJobs
 from torc_watch.schedulers.cluster import Cluster
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.scheduling_actions import list_scheduling_actions
@@ -54,6 +55,35 @@ async def make_plan(
             allocation_stem=token_stem(workflow.id, uuid4().hex),
         ),
         settings,
+    )
+
+
+async def make_plan_for_more(
+    client: TorcClient,
+    cluster: Cluster,
+    *,
+    workflow: Workflow,
+    unserved: UnservedJobs,
+    past: PastRounds,
+) -> Plan | Refusal:
+    """Allocations for jobs that none takes; only reads. Raises ServerError and SchedulerError."""
+    scheduler = cluster.scheduler(SLURM)
+    return plan_more(
+        Situation(
+            workflow=workflow,
+            counts=unserved.counts,
+            findings=(),
+            dependents=(),
+            waiting=unserved.jobs,
+            requirements={row.id: row for row in await client.list_requirements(workflow.id)},
+            past=past,
+            scheduler_type=SLURM,
+            configs=tuple(await client.list_scheduler_configs(workflow.id, SLURM)),
+            node_classes=await scheduler.node_classes(),
+            actions=(),
+            allocation_stem=token_stem(workflow.id, uuid4().hex),
+        ),
+        most=unserved.most,
     )
 
 

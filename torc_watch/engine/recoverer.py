@@ -1,5 +1,7 @@
 """Plans rounds of recovery and carries them out, each step journaled before it is performed."""
 
+import anyio
+
 from torc_watch.core import events
 from torc_watch.core.assessment import Orphans
 from torc_watch.core.errors import HookFailed, NotFound, SchedulerError, SchedulerUnreachable
@@ -21,10 +23,12 @@ from torc_watch.engine.messages import (
     KeepWatching,
     RecoveryRequest,
     StartOver,
+    UnservedJobs,
     Watch,
 )
-from torc_watch.engine.planner import make_plan
+from torc_watch.engine.planner import make_plan, make_plan_for_more
 from torc_watch.engine.step_executor import RoundAbandoned, StepExecutor
+from torc_watch.engine.unserved_search import after_submission
 from torc_watch.engine.workers import OrphanRelease, observe
 
 _VERDICTS = {
@@ -41,6 +45,9 @@ class _RoundRefused(Exception):
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.reason)
         self.refusal = refusal
+
+
+_EARLY_ENDS = (_RoundRefused, HookFailed, SchedulerError, RoundAbandoned, NotFound)
 
 
 class Recoverer:
@@ -60,7 +67,7 @@ class Recoverer:
         watch = request.watch
         round_ = watch.record.open_round or self._begin(request)
         watch.record.open_round = round_
-        if request.diagnosis is None:
+        if request.diagnosis is None and request.unserved is None:
             self._report(
                 events.RecoveryContinued(
                     workflow_id=watch.workflow_id,
@@ -73,6 +80,8 @@ class Recoverer:
         outcome, decision = await self._carry_out(request, round_)
         self._journal.end_round(round_, outcome)
         watch.record.open_round = None
+        if request.unserved:
+            after_submission(watch.unserved, request.unserved, anyio.current_time())
         watch.record.past = watch.record.past.after(outcome, round_.plan)
         watch.at_rest_since = None
         return decision
@@ -94,15 +103,14 @@ class Recoverer:
                 self._journal.begin_step(round_, step)
                 await self._perform(step, request, round_, is_first=is_first)
                 self._journal.finish_step(round_, step)
-        except _RoundRefused as refused:
-            return RoundOutcome.REFUSED, _refused(request, refused.refusal)
         except SchedulerUnreachable:  # what it was asked may have taken effect
             raise
-        except (HookFailed, SchedulerError) as error:
-            return RoundOutcome.FAILED, WatchEnded.handed_over(workflow_id, str(error))
-        except (RoundAbandoned, NotFound) as reason:  # NotFound: the user deleted (a part of) it
-            self._report(events.RecoveryAbandoned(workflow_id=workflow_id, reason=str(reason)))
-            return RoundOutcome.ABANDONED, _after_abandoning(request.watch, str(reason))
+        except _EARLY_ENDS as error:
+            if request.unserved or (round_.plan and round_.plan.joins_workers):
+                return self._decline(request, round_, error)
+            return self._end_early(request, error)
+        if round_.plan and round_.plan.joins_workers:
+            return RoundOutcome.CONTINUED, KeepWatching()
         self._report(
             events.RecoveryInitiated(
                 workflow_id=workflow_id,
@@ -112,6 +120,33 @@ class Recoverer:
         )
         return _outcome(round_.plan), _after_round(request.watch)
 
+    def _end_early(
+        self, request: RecoveryRequest, error: Exception
+    ) -> tuple[RoundOutcome, Decision]:
+        workflow_id = request.watch.workflow_id
+        match error:
+            case _RoundRefused():
+                return RoundOutcome.REFUSED, _refused(request, error.refusal)
+            case RoundAbandoned() | NotFound():  # NotFound: the user deleted (a part of) it
+                self._report(events.RecoveryAbandoned(workflow_id=workflow_id, reason=str(error)))
+                return RoundOutcome.ABANDONED, _after_abandoning(request.watch, str(error))
+            case _:
+                return RoundOutcome.FAILED, WatchEnded.handed_over(workflow_id, str(error))
+
+    def _decline(
+        self, request: RecoveryRequest, round_: Round, reason: Exception
+    ) -> tuple[RoundOutcome, Decision]:
+        """Others of the workflow's jobs run: that goes on without more allocations."""
+        self._report(
+            events.SubmissionCutShort(
+                workflow_id=request.watch.workflow_id,
+                submitted=0,
+                planned=len(round_.plan.allocations) if round_.plan else 0,
+                reason=str(reason),
+            )
+        )
+        return RoundOutcome.DECLINED, KeepWatching()
+
     async def _perform(
         self, step: Step, request: RecoveryRequest, round_: Round, *, is_first: bool
     ) -> None:
@@ -119,6 +154,8 @@ class Recoverer:
             await self._release(request, request.diagnosis.orphans)
         elif step is Step.PLAN and request.diagnosis:
             self._journal.record_plan(round_, await self._plan(request, request.diagnosis))
+        elif step is Step.PLAN and request.unserved:
+            self._journal.record_plan(round_, await self._plan_more(request, request.unserved))
         elif round_.plan is not None:
             await self._executor.perform(step, request.watch, round_.plan, is_first=is_first)
 
@@ -154,6 +191,25 @@ class Recoverer:
         if isinstance(answer, Refusal):
             raise _RoundRefused(answer)
         self._report(events.RecoveryPlanned(workflow_id=request.watch.workflow_id, plan=answer))
+        return answer
+
+    async def _plan_more(self, request: RecoveryRequest, unserved: UnservedJobs) -> Plan:
+        answer = await make_plan_for_more(
+            self._context.client,
+            self._context.cluster,
+            workflow=request.observation.workflow,
+            unserved=unserved,
+            past=request.watch.record.past,
+        )
+        if isinstance(answer, Refusal):
+            raise _RoundRefused(answer)
+        self._report(
+            events.JobsUnserved(
+                workflow_id=request.watch.workflow_id,
+                jobs=len(unserved.jobs),
+                allocations=len(answer.allocations),
+            )
+        )
         return answer
 
 

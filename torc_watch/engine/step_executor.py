@@ -173,9 +173,13 @@ class StepExecutor:
             if not is_first:
                 await cancel_planned(self._context, plan)
             return
-        if is_first:
+        if is_first and not plan.joins_workers:
             await self._ensure_no_allocation(workflow_id)
-        await submit_planned(self._context, plan, watch.request.output_dir, is_first=is_first)
+        numbers = await submit_planned(
+            self._context, plan, watch.request.output_dir, is_first=is_first
+        )
+        if watch.record.open_round is not None:
+            self._context.journal.record_allocations(watch.record.open_round, numbers)
 
     async def _ensure_no_allocation(self, workflow_id: int) -> None:
         known = await self._client.list_allocations(workflow_id)

@@ -102,7 +102,7 @@ class Supervisor:
 
     def __init__(self, context: EngineContext) -> None:
         self._context = context
-        self._diagnoser = Diagnoser(context.client, context.cluster, context.report)
+        self._diagnoser = Diagnoser(context)
         self._recoverer = Recoverer(context)
         self._throttle = ServerThrottle()
         self._polls_in, self._polls_out = anyio.create_memory_object_stream[PollResult](_QUEUE)

@@ -51,6 +51,7 @@ _LEVELS: dict[type[WorkflowEvent | DaemonEvent], LogLevel] = {
     daemon_events.LeaseHeldElsewhere: LogLevel.NOTICE,
     events.RecoveryPlanned: LogLevel.NOTICE,
     events.RecoveryInitiated: LogLevel.NOTICE,
+    events.JobsUnserved: LogLevel.NOTICE,
     events.AllocationSubmitted: LogLevel.NOTICE,
     events.SigtermLeadSet: LogLevel.NOTICE,
     events.WorkflowSucceeded: LogLevel.NOTICE,

@@ -2,8 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from itertools import chain
 
+from torc_watch.core.allocation import AllocationShape, AllocationStatus
+from torc_watch.core.model import SchedulerConfig
 from torc_watch.planner.job_kinds import PlannedJob, sort_jobs
 from torc_watch.planner.workload import JobKind
 
@@ -24,6 +27,24 @@ class OpenAllocation:
     num_gpus: int = 0
     num_nodes: int = 1
     remaining: float | None = None
+
+
+def open_allocation(
+    shape: AllocationShape | SchedulerConfig | None, status: AllocationStatus, now: datetime
+) -> OpenAllocation:
+    """What an allocation that was asked for like this has left; None is not known."""
+    if shape is None:
+        return OpenAllocation(num_cpus=None, memory=None)
+    remaining: float | None = shape.runtime
+    if remaining is not None and status.began is not None:
+        remaining -= (now - status.began).total_seconds()
+    return OpenAllocation(
+        num_cpus=shape.num_cpus,
+        memory=shape.memory,
+        num_gpus=shape.num_gpus,
+        num_nodes=shape.num_nodes,
+        remaining=remaining,
+    )
 
 
 @dataclass(slots=True)

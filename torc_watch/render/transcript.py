@@ -110,6 +110,10 @@ def _recovery(event: Event) -> Iterator[str]:
 
 def _submission(event: Event) -> Iterator[str]:
     match event:
+        case events.JobsUnserved():
+            more = "1 more" if event.allocations == 1 else f"{event.allocations} more"
+            jobs = f"{jobs_text(event.jobs)} {'is' if event.jobs == 1 else 'are'}"
+            yield f"{jobs} ready, and no allocation will take them: submitting {more}"
         case events.SubmissionStarted():
             yield f"Regenerating {event.scheduler.capitalize()} schedulers and submitting..."
         case events.SigtermLeadSet():
@@ -120,6 +124,8 @@ def _submission(event: Event) -> Iterator[str]:
         case events.ActionsClaimed():
             noun = "action" if event.actions == 1 else "actions"
             yield f"Claimed {event.actions} schedule_nodes {noun}: no worker submits the same again"
+        case events.SubmissionCutShort(planned=0):
+            yield f"Submitted no more allocations: {event.reason}"
         case events.SubmissionCutShort():
             yield f"Submitted {event.submitted} of {event.planned} allocations: {event.reason}"
         case _:

@@ -1,0 +1,207 @@
+"""Ready jobs that no allocation of their workflow takes, while another one lives."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+from torc_watch.core import events, intervals
+from torc_watch.core.allocation import AllocationSpec, AllocationState
+from torc_watch.core.errors import SchedulerError
+from torc_watch.core.events import Verdict
+from torc_watch.core.model import JobCounts, JobStatus
+from torc_watch.core.recovery_round import RecoverySettings, RoundOutcome
+from torc_watch.core.units import MIB
+from torc_watch.daemon.watch_history import watches_of
+from torc_watch.engine.messages import UnservedJobs, UnservedRecord
+from torc_watch.engine.unserved_search import after_submission
+from torc_watch.schedulers.base import WorkerAssignment
+
+if TYPE_CHECKING:
+    from tests.conftest import OpenSite, Site
+
+pytestmark = pytest.mark.looptime
+IDLE = 99  # the number of an allocation that lives, and does nothing
+HOUR = 3600
+
+
+async def submit(site: "Site", *, idle_memory: str) -> int:
+    """A workflow with a job of 64 MiB, and an idle allocation with that much memory."""
+    workflow_id = await site.submit(["a"], allocations=0)
+    row = await site.create_row(workflow_id, mem=idle_memory)
+    await site.client.create_allocation(
+        workflow_id, scheduler_id=IDLE, scheduler_config_id=row, scheduler_type="slurm"
+    )
+    site.scheduler.known_states[IDLE] = AllocationState.ALIVE
+    return workflow_id
+
+
+@asynccontextmanager
+async def watched(
+    site: "Site", workflow_id: int, settings: RecoverySettings | None = None
+) -> AsyncIterator[None]:
+    """Until the idle allocation ends, with the block; then the workflow has succeeded."""
+    ended = []
+
+    async def watch() -> None:
+        ended.append(
+            await site.watch(
+                workflow_id, recovery=settings or RecoverySettings(), poll_interval=240
+            )
+        )
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(watch)
+        yield
+        site.scheduler.known_states[IDLE] = AllocationState.GONE
+    assert [each.verdict for each in ended] == [Verdict.SUCCEEDED]
+
+
+def outcomes(site: "Site", workflow_id: int) -> list[str | None]:
+    (watch,) = watches_of(site.directory, workflow_id)
+    return [round_.outcome for round_ in watch.rounds]
+
+
+async def test_job_that_fits_no_allocation_gets_one(open_site: "OpenSite") -> None:
+    async with open_site(scheduler_type="slurm") as site:
+        workflow_id = await submit(site, idle_memory="32m")
+        async with watched(site, workflow_id):
+            await anyio.sleep(intervals.UNSERVED_GRACE - 1)
+            assert not site.scheduler.requests  # a worker may be about to take it
+            await anyio.sleep(HOUR)
+            (job,) = await site.client.list_jobs(workflow_id)
+            assert job.status is JobStatus.COMPLETED
+
+        (request,) = site.scheduler.requests
+        assert request.spec.memory >= 64 * MIB
+        (told,) = site.seen(events.JobsUnserved)
+        assert (told.jobs, told.allocations) == (1, 1)
+        assert not site.seen(events.RecoveryAttempted)
+        assert outcomes(site, workflow_id) == [RoundOutcome.CONTINUED]
+
+
+@pytest.mark.parametrize(
+    ("idle_memory", "settings"),
+    [
+        ("1g", RecoverySettings()),  # it will take the job
+        ("32m", RecoverySettings(schedules_more=False)),
+        ("32m", RecoverySettings(max_allocations=1)),
+    ],
+)
+async def test_nothing_is_submitted_beside_the_idle_allocation(
+    open_site: "OpenSite", idle_memory: str, settings: RecoverySettings
+) -> None:
+    async with open_site(scheduler_type="slurm") as site:
+        workflow_id = await submit(site, idle_memory=idle_memory)
+        async with watched(site, workflow_id, settings):
+            await anyio.sleep(5 * HOUR)
+            assert not site.scheduler.requests
+
+
+async def test_nothing_is_submitted_while_an_allocation_is_unknown(open_site: "OpenSite") -> None:
+    async with open_site(scheduler_type="slurm") as site:
+        workflow_id = await submit(site, idle_memory="32m")
+        async with watched(site, workflow_id):
+            site.scheduler.known_states[IDLE] = AllocationState.UNKNOWN
+            await anyio.sleep(HOUR)
+            assert not site.scheduler.requests
+
+
+async def stay_queued(numbers: Sequence[int]) -> None:
+    """Takes the place of the release: workers do not start."""
+
+
+async def test_larger_allocation_of_an_earlier_watch_counts_as_what_it_is(
+    open_site: "OpenSite", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its row on the server is of the workflow's usual shape, which is too small for the job."""
+    async with open_site(scheduler_type="slurm") as site:
+        workflow_id = await submit(site, idle_memory="32m")
+        with monkeypatch.context() as patch:
+            patch.setattr(site.scheduler, "release", stay_queued)
+            with anyio.move_on_after(HOUR):
+                await site.watch(workflow_id, poll_interval=240)
+        assert len(site.scheduler.requests) == 1
+        async with watched(site, workflow_id):  # another process
+            await anyio.sleep(5 * HOUR)
+            assert len(site.scheduler.requests) == 1
+            await site.scheduler.release([1])
+
+
+async def test_nothing_is_submitted_beside_an_allocation_that_will_never_start(
+    open_site: "OpenSite",
+) -> None:
+    async with open_site(scheduler_type="slurm") as site:
+        workflow_id = await submit(site, idle_memory="32m")
+        row = (await site.client.list_scheduler_configs(workflow_id, "slurm"))[0].id
+        await site.client.create_allocation(
+            workflow_id, scheduler_id=98, scheduler_config_id=row, scheduler_type="slurm"
+        )
+        site.scheduler.known_states[98] = AllocationState.ALIVE
+        site.scheduler.queued_in_vain = {98: "AccountNotAllowed"}
+        async with watched(site, workflow_id):
+            await anyio.sleep(HOUR)
+            assert not site.scheduler.requests
+            site.scheduler.known_states[98] = AllocationState.GONE
+
+
+async def test_refusal_leaves_the_watch_as_it_is(
+    open_site: "OpenSite", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_site(scheduler_type="slurm") as site:
+        attempts = []
+
+        async def refuse(spec: AllocationSpec, work: WorkerAssignment) -> int:  # noqa: ARG001
+            attempts.append(anyio.current_time())
+            raise SchedulerError("QOSMaxSubmitJobPerUserLimit")
+
+        workflow_id = await submit(site, idle_memory="32m")
+        with monkeypatch.context() as patch:
+            patch.setattr(site.scheduler, "submit", refuse)
+            async with watched(site, workflow_id):
+                await anyio.sleep(HOUR)
+                patch.undo()
+                await anyio.sleep(5 * HOUR)
+
+        pauses = [after - before for before, after in pairwise(attempts)]
+        assert 2 <= len(attempts) <= 4
+        assert pauses == sorted(pauses)
+        assert pauses[0] >= intervals.UNSERVED_COOLDOWN
+        assert "QOSMaxSubmit" in site.seen(events.SubmissionCutShort)[0].reason
+        declined = [RoundOutcome.DECLINED] * len(attempts)
+        assert outcomes(site, workflow_id) == [*declined, RoundOutcome.CONTINUED]
+
+
+async def test_job_that_no_node_can_run_gets_none(open_site: "OpenSite") -> None:
+    async with open_site(scheduler_type="slurm") as site:
+        workflow_id = await submit(site, idle_memory="32m")
+        large = site.scheduler.nodes
+        site.scheduler.nodes = (replace(large[0], memory=48 * MIB),)
+        async with watched(site, workflow_id):
+            await anyio.sleep(HOUR)
+            assert not site.scheduler.requests
+            site.scheduler.nodes = large
+            await anyio.sleep(5 * HOUR)
+        assert "requests 64m of memory" in site.seen(events.SubmissionCutShort)[0].reason
+
+
+@pytest.mark.parametrize(
+    ("completed", "cooldown"),
+    [
+        ([], 10),
+        ([0], 20),
+        ([0, 0], 40),
+        ([0] * 9, 160),
+        ([0, 0, 5], 10),
+    ],
+)
+def test_cooldown_grows_while_no_job_completes(completed: list[int], cooldown: int) -> None:
+    record = UnservedRecord()
+    for number in [0, *completed]:
+        counts = JobCounts({JobStatus.COMPLETED: number, JobStatus.READY: 1})
+        after_submission(record, UnservedJobs(jobs=(), counts=counts, most=1), now=1000)
+    assert record.not_before == 1000 + 60 * cooldown
