@@ -123,7 +123,7 @@ def test_rounds_of_a_killed_watch_are_counted(failed: "Site") -> None:
 
     assert again.returncode == 3, again.stdout
     assert "Max retries (1) exceeded." in again.stdout
-    assert failed.journaled("SELECT number FROM round") == [1]
+    assert failed.journaled("SELECT outcome FROM round") == ["resubmitted", "refused"]
 
 
 def test_watch_interrupted_while_polling_resumes(patient: "Site") -> None:

@@ -116,6 +116,12 @@ def test_unset_option_follows_the_configuration_again() -> None:
             WatchOptions(runtime_multiplier=float("inf")),
             "--runtime-multiplier must be greater than 1 and finite (got inf).",
         ),
+        (WatchOptions(max_allocations=0), "--max-allocations must be at least 1 (got 0)."),
+        (
+            WatchOptions(partition="a;b"),
+            "--partition must be the name of one partition (got 'a;b').",
+        ),
+        (WatchOptions(walltime=0), "--walltime must be greater than 0 s (got 0 s)."),
         (
             WatchOptions(recovery_hook=("a\0",)),
             "--recovery-hook must be a command without NUL characters (got ('a\\x00',)).",

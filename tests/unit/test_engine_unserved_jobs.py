@@ -88,7 +88,7 @@ async def test_job_that_fits_no_allocation_gets_one(open_site: "OpenSite") -> No
     ("idle_memory", "settings"),
     [
         ("1g", RecoverySettings()),  # it will take the job
-        ("32m", RecoverySettings(schedules_more=False)),
+        ("32m", RecoverySettings(auto_schedule=False)),
         ("32m", RecoverySettings(max_allocations=1)),
     ],
 )

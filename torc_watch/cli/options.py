@@ -5,6 +5,9 @@ from typing import Annotated, Literal
 
 import typer
 
+from torc_watch.core.errors import InvalidQuantity
+from torc_watch.core.walltime import parse_walltime
+
 
 def positive(value: float | None) -> float | None:
     if value is None:
@@ -12,6 +15,17 @@ def positive(value: float | None) -> float | None:
     if not math.isfinite(value) or value <= 0:
         raise typer.BadParameter(f"{value:g} is not a valid interval: give a number above 0.")
     return value
+
+
+def walltime_seconds(text: str) -> int:
+    """Raises BadParameter."""
+    try:
+        seconds = parse_walltime(text)
+    except InvalidQuantity as error:
+        raise typer.BadParameter(f"{error}.") from None
+    if seconds is None:
+        raise typer.BadParameter("An allocation needs a limit: give a time, such as 4:00:00.")
+    return seconds
 
 
 ApiVersionName = Literal["0.12", "1.0"]

@@ -11,7 +11,15 @@ from torc_watch.daemon.commands import WatchOptions
 from torc_watch.render.plan_text import plan_status, plan_text, plan_values
 
 
-@with_watch_options("memory_multiplier", "runtime_multiplier", "retry_unknown", "scheduler")
+@with_watch_options(
+    "memory_multiplier",
+    "runtime_multiplier",
+    "retry_unknown",
+    "scheduler",
+    "max_allocations",
+    "partition",
+    "walltime",
+)
 def plan(
     workflow_id: options.WorkflowId,
     *,

@@ -19,6 +19,9 @@ from torc_watch.daemon.commands import WatchOptions
     "retry_unknown",
     "recovery_hook",
     "scheduler",
+    "max_allocations",
+    "partition",
+    "walltime",
     "output_dir",
 )
 def recover(

@@ -4,21 +4,9 @@ from typing import Annotated
 
 import typer
 
+from torc_watch.cli.options import walltime_seconds
 from torc_watch.core.allocation_tokens import MAX_ALLOCATIONS
-from torc_watch.core.errors import InvalidQuantity
-from torc_watch.core.walltime import parse_walltime
 from torc_watch.planner.cluster_plan import PlanOptions
-
-
-def walltime_seconds(text: str) -> int:
-    """Raises BadParameter."""
-    try:
-        seconds = parse_walltime(text)
-    except InvalidQuantity as error:
-        raise typer.BadParameter(f"{error}.") from None
-    if seconds is None:
-        raise typer.BadParameter("An allocation needs a limit: give a time, such as 4:00:00.")
-    return seconds
 
 
 def plan_options(

@@ -10,14 +10,19 @@ from typing import Annotated, Any
 
 import typer
 
-from torc_watch.cli.options import positive
-from torc_watch.core.recovery_round import DEFAULT_MAX_RETRIES, DEFAULT_MULTIPLIER
+from torc_watch.cli.options import positive, walltime_seconds
+from torc_watch.core.recovery_round import (
+    DEFAULT_MAX_ALLOCATIONS,
+    DEFAULT_MAX_RETRIES,
+    DEFAULT_MULTIPLIER,
+)
 from torc_watch.core.scheduler_choice import SchedulerChoice
 from torc_watch.daemon.commands import (
     DEFAULT_OUTPUT_DIR,
     DEFAULT_POLL_INTERVAL,
     OPTION_NAMES,
     WatchOptions,
+    is_partition_name,
 )
 
 
@@ -28,6 +33,12 @@ def above_one(value: float | None) -> float | None:
         raise typer.BadParameter(
             f"{value:g} would not raise anything: give a number above 1, such as 1.5."
         )
+    return value
+
+
+def one_partition(value: str | None) -> str | None:
+    if value is not None and not is_partition_name(value):
+        raise typer.BadParameter(f"{value!r} is not the name of one partition.")
     return value
 
 
@@ -139,6 +150,41 @@ _WATCH_OPTIONS: dict[str, Any] = {
             help="Where allocations are submitted. Auto: into Slurm for a workflow that has a "
             "Slurm scheduler, else on this machine.",
             show_default=SchedulerChoice.AUTO.value,
+        ),
+    ],
+    "auto_schedule": Annotated[
+        bool | None,
+        typer.Option(
+            "--auto-schedule/--no-auto-schedule",
+            help="With --auto-recover, submit allocations to Slurm also while others run, for "
+            "ready jobs that none of those will take.",
+            show_default="on",
+        ),
+    ],
+    "max_allocations": Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Maximum number of the workflow's allocations that are queued or running at once.",
+            show_default=str(DEFAULT_MAX_ALLOCATIONS),
+        ),
+    ],
+    "partition": Annotated[
+        str | None,
+        typer.Option(
+            callback=one_partition,
+            help="Partition of new allocations. [default: that of the workflow's scheduler]",
+            show_default=False,
+        ),
+    ],
+    "walltime": Annotated[
+        int | None,
+        typer.Option(
+            parser=walltime_seconds,
+            metavar="TIME",
+            help="Walltime of new allocations, such as 4:00:00; longer where a job needs it. "
+            "[default: that of the workflow's scheduler]",
+            show_default=False,
         ),
     ],
     "poll_interval": Annotated[

@@ -42,14 +42,21 @@ from torc_watch.config.sources import (
     own_path,
     reading,
 )
-from torc_watch.core.errors import InvalidInput
-from torc_watch.core.recovery_round import DEFAULT_MAX_RETRIES, DEFAULT_MULTIPLIER, RecoverySettings
+from torc_watch.core.errors import InvalidInput, InvalidQuantity
+from torc_watch.core.recovery_round import (
+    DEFAULT_MAX_ALLOCATIONS,
+    DEFAULT_MAX_RETRIES,
+    DEFAULT_MULTIPLIER,
+    RecoverySettings,
+)
 from torc_watch.core.scheduler_choice import SchedulerChoice
+from torc_watch.core.walltime import parse_walltime
 from torc_watch.daemon.commands import (
     DEFAULT_OUTPUT_DIR,
     DEFAULT_POLL_INTERVAL,
     MAX_INTERVAL,
     WatchOptions,
+    is_partition_name,
 )
 from torc_watch.torc.transport import Connection
 
@@ -67,9 +74,27 @@ def _split_command(command: object) -> object:
     return words
 
 
+def _seconds_of_walltime(walltime: object) -> object:
+    """Raises ValueError."""
+    if not isinstance(walltime, str):
+        return walltime
+    try:
+        return parse_walltime(walltime)
+    except InvalidQuantity as error:
+        raise ValueError(str(error)) from None
+
+
+def _check_partition(text: str) -> str:
+    if not is_partition_name(text):
+        raise ValueError("It must be the name of one partition")
+    return text
+
+
 _OwnPath = Annotated[Path, AfterValidator(own_path)]
 _Factor = Annotated[float, Field(gt=1, allow_inf_nan=False)]
 _Seconds = Annotated[float, Field(gt=0, le=MAX_INTERVAL, allow_inf_nan=False)]
+_Partition = Annotated[str, AfterValidator(_check_partition)]
+_Walltime = Annotated[int, Field(gt=0), BeforeValidator(_seconds_of_walltime)]
 _Command = Annotated[tuple[str, ...], BeforeValidator(_split_command)]
 
 
@@ -105,6 +130,10 @@ class Settings(BaseSettings):
     retry_unknown: bool = True
     recovery_hook: _Command | None = None
     scheduler: SchedulerChoice = SchedulerChoice.AUTO
+    auto_schedule: bool = True
+    max_allocations: Annotated[int, Field(ge=1)] = DEFAULT_MAX_ALLOCATIONS
+    partition: _Partition | None = None
+    walltime: _Walltime | None = None
     poll_interval: _Seconds = DEFAULT_POLL_INTERVAL
     output_dir: _OwnPath = Path(DEFAULT_OUTPUT_DIR)
     lease_patience: _Seconds = 180.0
@@ -170,6 +199,10 @@ class Settings(BaseSettings):
             runtime_multiplier=self.runtime_multiplier,
             retry_unknown=self.retry_unknown or self.recovery_hook is not None,
             scheduler=self.scheduler,
+            auto_schedule=self.auto_schedule,
+            max_allocations=self.max_allocations,
+            partition=self.partition,
+            walltime=self.walltime,
         )
 
     def _password(self) -> str | None:

@@ -29,8 +29,9 @@ class RecoverySettings:
     """What the user allows. Multipliers are above 1.
 
     ``max_retries`` counts rounds; None when the user asks for one round after the other. With
-    ``schedules_more`` jobs get allocations too while others of the workflow run. No more than
-    ``max_allocations`` of a workflow are to be queued or running at once.
+    ``auto_schedule`` jobs get allocations too while others of the workflow run. No more than
+    ``max_allocations`` of a workflow are to be queued or running at once. ``partition`` and
+    ``walltime`` (seconds), of Slurm, take the place of what the workflow's schedulers say.
     """
 
     max_retries: int | None = DEFAULT_MAX_RETRIES
@@ -38,8 +39,10 @@ class RecoverySettings:
     runtime_multiplier: float = DEFAULT_MULTIPLIER
     retry_unknown: bool = True
     scheduler: SchedulerChoice = SchedulerChoice.AUTO
-    schedules_more: bool = True
+    auto_schedule: bool = True
     max_allocations: int = DEFAULT_MAX_ALLOCATIONS
+    partition: str | None = None
+    walltime: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

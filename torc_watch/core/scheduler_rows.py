@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from torc_watch.core.allocation import NodeClass
@@ -38,6 +38,19 @@ class SchedulerRows:
     def nodes_for(self, row: SchedulerConfig | None) -> tuple[NodeClass, ...]:
         """The nodes that allocations under this row may get; perhaps none."""
         return usable_classes(self.node_classes, row)
+
+
+def overridden(
+    row: SchedulerConfig, *, partition: str | None, walltime: int | None
+) -> SchedulerConfig:
+    """The row with another partition and walltime (seconds), where they are given."""
+    if walltime is not None:
+        row = replace(row, runtime=walltime)
+    if partition is None:
+        return row
+    # Of options that contradict each other sbatch heeds the last.
+    options = (*row.options, f"--partition={partition}")
+    return replace(row, partitions=(partition,), options=options)
 
 
 def no_nodes_reason(row: SchedulerConfig | None) -> str:

@@ -1,5 +1,6 @@
 """The commands that users give to the daemon, and what each of them does to a workflow."""
 
+import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
@@ -25,9 +26,9 @@ class Action(StrEnum):
 class WatchOptions:
     """The options that a user set for one watch.
 
-    None follows the configuration, including later changes to it. Times are seconds;
-    ``recovery_hook`` is a command, split into words. The registry and the spool store these as
-    JSON: the names do not change.
+    None follows the configuration, including later changes to it. Times, with ``walltime``, are
+    seconds; ``recovery_hook`` is a command, split into words. The registry and the spool store
+    these as JSON: the names do not change.
     """
 
     auto_recover: bool | None = None
@@ -37,6 +38,10 @@ class WatchOptions:
     retry_unknown: bool | None = None
     recovery_hook: tuple[str, ...] | None = None
     scheduler: SchedulerChoice | None = None
+    auto_schedule: bool | None = None
+    max_allocations: int | None = None
+    partition: str | None = None
+    walltime: int | None = None
     poll_interval: float | None = None
     output_dir: str | None = None
 
@@ -114,6 +119,10 @@ def _is_multiplier(factor: float) -> bool:
     return 1 < factor < float("inf")
 
 
+def is_partition_name(text: str) -> bool:
+    return re.fullmatch(r"[\w.+-]+", text, re.ASCII) is not None
+
+
 def _is_executable(hook: tuple[str, ...]) -> bool:
     return bool(hook) and not any("\0" in word for word in hook)
 
@@ -124,6 +133,9 @@ _LIMITS: tuple[tuple[str, Callable[..., bool], str, str], ...] = (
     ("runtime_multiplier", _is_multiplier, "be greater than 1 and finite", ""),
     ("poll_interval", lambda seconds: seconds > 0, "be greater than 0 s", " s"),
     ("poll_interval", lambda seconds: not seconds > MAX_INTERVAL, "be at most 366 days", " s"),
+    ("max_allocations", lambda number: number > 0, "be at least 1", ""),
+    ("partition", is_partition_name, "be the name of one partition", ""),
+    ("walltime", lambda seconds: seconds > 0, "be greater than 0 s", " s"),
     ("recovery_hook", _is_executable, "be a command without NUL characters", ""),
     ("output_dir", lambda path: "\0" not in path, "be a path without NUL characters", ""),
 )

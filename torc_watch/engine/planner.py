@@ -1,12 +1,22 @@
 """Makes the plan of the next round from what server and scheduler say; changes nothing."""
 
+from collections.abc import Iterable
 from uuid import uuid4
 
 from torc_watch.core import policy
 from torc_watch.core.allocation_tokens import token_stem
-from torc_watch.core.model import SLURM, Job, JobCounts, JobStatus, SchedulingAction, Workflow
+from torc_watch.core.model import (
+    SLURM,
+    Job,
+    JobCounts,
+    JobStatus,
+    SchedulerConfig,
+    SchedulingAction,
+    Workflow,
+)
 from torc_watch.core.recovery_round import PastRounds, Plan, RecoverySettings, Refusal, RefusalKind
 from torc_watch.core.scheduler_choice import SchedulerChoice, chosen_type, problem_with
+from torc_watch.core.scheduler_rows import overridden
 from torc_watch.core.situation import Situation
 from torc_watch.core.unserved_jobs import plan_more
 from torc_watch.engine.messages import Diagnosis, UnservedJobs
@@ -49,7 +59,7 @@ async def make_plan(
             requirements={row.id: row for row in await client.list_requirements(workflow.id)},
             past=past,
             scheduler_type=scheduler.type,
-            configs=tuple(configs),
+            configs=_rows(configs, settings),
             node_classes=await scheduler.node_classes(),
             actions=await _actions(client, workflow.id, scheduler_type),
             allocation_stem=token_stem(workflow.id, uuid4().hex),
@@ -65,6 +75,7 @@ async def make_plan_for_more(
     workflow: Workflow,
     unserved: UnservedJobs,
     past: PastRounds,
+    settings: RecoverySettings,
 ) -> Plan | Refusal:
     """Allocations for jobs that none takes; only reads. Raises ServerError and SchedulerError."""
     scheduler = cluster.scheduler(SLURM)
@@ -78,12 +89,24 @@ async def make_plan_for_more(
             requirements={row.id: row for row in await client.list_requirements(workflow.id)},
             past=past,
             scheduler_type=SLURM,
-            configs=tuple(await client.list_scheduler_configs(workflow.id, SLURM)),
+            configs=_rows(await client.list_scheduler_configs(workflow.id, SLURM), settings),
             node_classes=await scheduler.node_classes(),
             actions=(),
             allocation_stem=token_stem(workflow.id, uuid4().hex),
         ),
         most=unserved.most,
+    )
+
+
+def _rows(
+    configs: Iterable[SchedulerConfig], settings: RecoverySettings
+) -> tuple[SchedulerConfig, ...]:
+    """The workflow's rows, of Slurm as the user wants them."""
+    return tuple(
+        overridden(row, partition=settings.partition, walltime=settings.walltime)
+        if row.scheduler_type == SLURM
+        else row
+        for row in configs
     )
 
 

@@ -8,6 +8,7 @@ from torc_watch.core.errors import HookFailed, NotFound, SchedulerError, Schedul
 from torc_watch.core.events import Verdict, WatchEnded
 from torc_watch.core.recovery_round import (
     Plan,
+    RecoverySettings,
     Refusal,
     RefusalKind,
     RoundOutcome,
@@ -178,15 +179,13 @@ class Recoverer:
         await self._orphans.release(orphans, request.observation.workflow)
 
     async def _plan(self, request: RecoveryRequest, diagnosis: Diagnosis) -> Plan:
-        settings = request.watch.request.recovery
-        assert settings is not None  # noqa: S101 - a watch without recovery requests none
         answer = await make_plan(
             self._context.client,
             self._context.cluster,
             workflow=request.observation.workflow,
             diagnosis=diagnosis,
             past=request.watch.record.past,
-            settings=settings,
+            settings=_settings(request),
         )
         if isinstance(answer, Refusal):
             raise _RoundRefused(answer)
@@ -200,6 +199,7 @@ class Recoverer:
             workflow=request.observation.workflow,
             unserved=unserved,
             past=request.watch.record.past,
+            settings=_settings(request),
         )
         if isinstance(answer, Refusal):
             raise _RoundRefused(answer)
@@ -211,6 +211,12 @@ class Recoverer:
             )
         )
         return answer
+
+
+def _settings(request: RecoveryRequest) -> RecoverySettings:
+    settings = request.watch.request.recovery
+    assert settings is not None  # noqa: S101 - a watch without recovery requests none
+    return settings
 
 
 def _outcome(plan: Plan | None) -> RoundOutcome:

@@ -83,7 +83,7 @@ def _most_allocations(settings: RecoverySettings | None, observation: Observatio
     None while it is not known of one whether it has ended, or one will never start: then nor would
     another.
     """
-    if settings is None or not settings.schedules_more or observation.never_starting:
+    if settings is None or not settings.auto_schedule or observation.never_starting:
         return 0
     states = [
         status.state

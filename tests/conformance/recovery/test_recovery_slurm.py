@@ -47,6 +47,28 @@ async def test_workflow_of_slurm_is_recovered_under_its_own_row(open_site: "Open
         assert (spec.num_cpus, spec.num_nodes) == (10, 1)
 
 
+async def test_partition_and_walltime_of_the_user_replace_those_of_the_row(
+    open_site: "OpenSite",
+) -> None:
+    async with open_site(scheduler_type="slurm") as site:
+        workflow_id = await end_of_first_worker(site, "a")
+        (node,) = site.scheduler.nodes
+        site.scheduler.nodes = (node, replace(node, partition="short", is_default=False))
+        settings = RecoverySettings(partition="short", walltime=1800)
+        ended = await site.watch(workflow_id, recovery=settings)
+        assert ended.verdict is Verdict.SUCCEEDED
+        spec = site.scheduler.requests[-1].spec
+        assert (spec.options[-1], spec.runtime) == ("--partition=short", 1800)
+
+
+async def test_partition_that_is_none_of_the_cluster_hands_over(open_site: "OpenSite") -> None:
+    async with open_site(scheduler_type="slurm") as site:
+        workflow_id = await end_of_first_worker(site, "a")
+        ended = await site.watch(workflow_id, recovery=RecoverySettings(partition="shrot"))
+        assert ended.verdict is Verdict.HANDED_OVER
+        assert "wants partition shrot, which has none" in ended.evidence[0].reason
+
+
 @pytest.mark.parametrize("has_row", [True, False])
 async def test_workflow_of_slurm_never_runs_on_the_machine_of_its_watch(
     open_site: "OpenSite", *, has_row: bool
