@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from torc_watch.core.allocation import AllocationSpec, NodeClass
+from torc_watch.core.allocation import Admission, AllocationSpec, NodeClass
 from torc_watch.core.diagnosis import Cause, Finding
 from torc_watch.core.model import (
     Dependent,
@@ -331,3 +331,72 @@ def test_rows_share_the_places_of_a_plan() -> None:
     assert isinstance(answer, Plan)
     assert Counter(spec.scheduler_config_id for spec in answer.allocations) == {7: 499, 8: 499}
     assert max(len(spec.token) for spec in answer.allocations) <= 19
+
+
+OPEN_BIGMEM = replace(BIGMEM, admission=Admission())
+HUGE = replace(BIGMEM, partition="huge", memory=512_000 * MIB, admission=Admission())
+FULL = replace(SMALL, id=5, memory=4000 * MIB)  # all that a node of STANDARD has
+
+
+def seen_with(nodes: tuple[NodeClass, ...], *findings: Finding, **more: Any) -> Situation:
+    usual = situation(*findings, configs=(row(7, "standard"),), **more)
+    return replace(
+        usual,
+        node_classes=nodes,
+        requirements={each.id: each for each in (SMALL, LARGE, FULL)},
+    )
+
+
+def test_job_that_outgrows_its_partition_goes_to_the_smallest_that_fits() -> None:
+    findings = (failed(1, Cause.OOM, FULL), failed(2, Cause.OOM))
+    answer = planned(seen_with((STANDARD, HUGE, OPEN_BIGMEM), *findings))
+    assert [retry.memory for retry in answer.retries] == [
+        (4000 * MIB, 6000 * MIB),
+        (GIB, 3 * GIB // 2),
+    ]
+    moved, stays = answer.allocations
+    assert moved.options == ("--comment=7", "--partition=bigmem")
+    assert moved.memory >= 6000 * MIB
+    assert stays.options == ("--comment=7",)
+    assert {spec.scheduler_config_id for spec in answer.allocations} == {7}
+
+
+def test_run_time_beyond_the_partition_is_had_elsewhere() -> None:
+    day = replace(SMALL, id=5, runtime=24 * HOUR)
+    answer = planned(seen_with((STANDARD, OPEN_BIGMEM), failed(1, Cause.TIMEOUT, day)))
+    (spec,) = answer.allocations
+    assert spec.options[-1] == "--partition=bigmem"
+    assert spec.runtime is not None
+    assert spec.runtime >= 36 * HOUR
+
+
+def test_waiting_job_without_room_in_its_partition_moves() -> None:
+    waiting = (job(1, status=JobStatus.READY, requirements_id=FULL.id),)
+    large = replace(FULL, memory=5000 * MIB)
+    seen = seen_with((STANDARD, OPEN_BIGMEM), waiting=waiting)
+    answer = planned(replace(seen, requirements={FULL.id: large}))
+    (spec,) = answer.allocations
+    assert spec.options[-1] == "--partition=bigmem"
+
+
+@pytest.mark.parametrize(
+    ("other", "settings"),
+    [
+        (BIGMEM, RecoverySettings()),  # only for those who name it
+        (replace(BIGMEM, admission=Admission(accounts=frozenset({"b"}))), RecoverySettings()),
+        (OPEN_BIGMEM, RecoverySettings(partition="standard")),
+    ],
+)
+def test_job_does_not_move(other: NodeClass, settings: RecoverySettings) -> None:
+    answer = plan(seen_with((STANDARD, other), failed(1, Cause.OOM, FULL)), settings)
+    assert isinstance(answer, Refusal)
+    assert "a node of partition standard has" in answer.left_alone[0].reason
+
+
+def test_reason_names_the_largest_node_that_the_user_may_have() -> None:
+    huge = replace(FULL, memory=64_000 * MIB)
+    answer = plan(
+        seen_with((STANDARD, OPEN_BIGMEM), failed(1, Cause.OOM, huge)), RecoverySettings()
+    )
+    assert isinstance(answer, Refusal)
+    assert "a node of partition bigmem" in answer.left_alone[0].reason

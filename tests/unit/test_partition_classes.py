@@ -1,16 +1,22 @@
 """The classes of nodes that recovery plans with."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from torc_watch.core.allocation import NodeClass
+from torc_watch.core.allocation import Admission, NodeClass
 from torc_watch.core.units import MIB
-from torc_watch.planner.cluster_description import NodeKind, Partition
+from torc_watch.planner.cluster_description import Access, NodeKind, Partition
 from torc_watch.schedulers.slurm.partition_classes import node_classes
 
 NODE = NodeKind(num_cpus=64, memory=512_000 * MIB, count=3)
-SHAPE: dict[str, Any] = {"num_cpus": 64, "memory": 512_000 * MIB, "is_default": False}
+SHAPE: dict[str, Any] = {
+    "num_cpus": 64,
+    "memory": 512_000 * MIB,
+    "is_default": False,
+    "admission": Admission(),
+}
 
 
 @pytest.mark.parametrize(
@@ -56,3 +62,43 @@ def test_nodes_that_are_all_down_still_take_an_allocation() -> None:
     (found,) = node_classes([Partition(name="p", kinds=kinds)])
 
     assert found.count == 1
+
+
+@pytest.mark.parametrize(
+    ("partition", "admission"),
+    [
+        ({}, Admission()),
+        ({"groups": Access(allowed=frozenset({"users", "staff"}))}, Admission()),
+        ({"groups": Access(allowed=frozenset({"staff"}))}, None),
+        ({"is_on_request": True}, None),
+        ({"kinds": (replace(NODE, count=0),)}, None),
+        (
+            {
+                "accounts": Access(allowed=frozenset({"a"})),
+                "allowed_qos": Access(denied=frozenset({"low"})),
+            },
+            Admission(accounts=frozenset({"a"}), denied=frozenset({"low"})),
+        ),
+    ],
+)
+def test_jobs_move_only_where_their_user_is_admitted(
+    partition: dict[str, Any], admission: Admission | None
+) -> None:
+    values = {"kinds": (NODE,), **partition}
+    (found,) = node_classes([Partition(name="p", **values)], frozenset({"users"}))
+    assert found.admission == admission
+
+
+@pytest.mark.parametrize(
+    ("admission", "admitted"),
+    [
+        (Admission(), True),
+        (Admission(accounts=frozenset({"a"}), qos=frozenset({"q", "r"})), True),
+        (Admission(accounts=frozenset({"b"})), False),
+        (Admission(qos=frozenset({"r"})), False),
+        (Admission(denied=frozenset({"a"})), False),
+        (Admission(denied=frozenset({"q"})), False),
+    ],
+)
+def test_admission_of_account_a_with_qos_q(admission: Admission, *, admitted: bool) -> None:
+    assert admission.admits("a", "q") is admitted

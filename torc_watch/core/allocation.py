@@ -104,12 +104,29 @@ class AllocationSpec(AllocationShape):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Admission:
+    """Under which accounts and QOS nodes may be used. None is all but the ``denied`` names."""
+
+    accounts: frozenset[str] | None = None
+    qos: frozenset[str] | None = None
+    denied: frozenset[str] = frozenset()
+
+    def admits(self, account: str, qos: str) -> bool:
+        return (
+            self.denied.isdisjoint((account, qos))
+            and (self.accounts is None or account in self.accounts)
+            and (self.qos is None or qos in self.qos)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeClass:
     """Nodes of one kind: what each of them has for jobs, and how many there are.
 
     ``runtime`` is the longest that an allocation may ask for there; None where there is no limit.
     Nodes that are in several partitions are a class of each. ``is_default`` says that allocations
-    get there which ask for no partition.
+    get there which ask for no partition. ``admission`` is None where nothing goes that does not
+    name the partition.
     """
 
     num_cpus: int
@@ -119,3 +136,4 @@ class NodeClass:
     count: int = 1
     partition: str = ""
     is_default: bool = True
+    admission: Admission | None = None

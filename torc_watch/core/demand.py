@@ -38,6 +38,12 @@ class Choices:
 
 _Row = SchedulerConfig | None
 _Asked = Requirements | None
+_Key = tuple[int, tuple[str, ...]] | None
+
+
+def _key(row: _Row) -> _Key:
+    """Jobs of one row may have to go to several partitions."""
+    return (row.id, row.partitions) if row else None
 
 
 def demands(
@@ -49,22 +55,22 @@ def demands(
     run, and those for which workers will submit allocations themselves. Those that are known only
     by number count under the main row.
     """
-    groups: dict[int | None, tuple[_Row, list[_Asked]]] = {}
+    groups: dict[_Key, tuple[_Row, list[_Asked]]] = {}
     not_counted = _left_to_workers(situation, choices).union(choices.without_room)
     known = 0
     for job, asked in _jobs_to_run(situation, choices):
         known += 1
         if job.id in not_counted:
             continue
-        row = rows.row_for(job)
-        groups.setdefault(row.id if row else None, (row, []))[1].append(asked)
+        row = rows.row_for(job, asked)
+        groups.setdefault(_key(row), (row, []))[1].append(asked)
     unknown = _most_jobs(situation, choices) - known
-    main = rows.main.id if rows.main else None
+    main = _key(rows.main)
     if not groups or unknown > 0:
         groups.setdefault(main, (rows.main, []))
     return [
-        (row, _demand(asked, jobs=len(asked) + (max(0, unknown) if number == main else 0)))
-        for number, (row, asked) in groups.items()
+        (row, _demand(asked, jobs=len(asked) + (max(0, unknown) if key == main else 0)))
+        for key, (row, asked) in groups.items()
     ]
 
 
@@ -72,11 +78,11 @@ def demands_of(
     jobs: Iterable[Job], requirements: Mapping[int, Requirements], rows: SchedulerRows
 ) -> list[tuple[_Row, Demand]]:
     """The demand of these jobs under each row."""
-    groups: dict[int | None, tuple[_Row, list[_Asked]]] = {}
+    groups: dict[_Key, tuple[_Row, list[_Asked]]] = {}
     for job in jobs:
-        row = rows.row_for(job)
         asked = requirements.get(job.requirements_id or 0)
-        groups.setdefault(row.id if row else None, (row, []))[1].append(asked)
+        row = rows.row_for(job, asked)
+        groups.setdefault(_key(row), (row, []))[1].append(asked)
     return [(row, _demand(asked, jobs=len(asked))) for row, asked in groups.values()]
 
 

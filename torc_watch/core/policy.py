@@ -46,7 +46,7 @@ def exhausted(rounds_used: int, settings: RecoverySettings) -> Refusal | None:
 
 def plan(situation: Situation, settings: RecoverySettings) -> Plan | Refusal:
     """The next round of recovery, or why there is none."""
-    rows = _rows(situation)
+    rows = _rows(situation, settings)
     decisions = [_decide(finding, rows, settings) for finding in situation.findings]
     retries = tuple(decision for decision in decisions if isinstance(decision, Retry))
     left_alone = tuple(decision for decision in decisions if isinstance(decision, Skip))
@@ -112,16 +112,26 @@ def _only_continues(situation: Situation, retries: Iterable[Retry], uninitialize
     return before is None or situation.counts.of(JobStatus.COMPLETED) > before
 
 
-def _rows(situation: Situation) -> SchedulerRows:
+def _rows(situation: Situation, settings: RecoverySettings) -> SchedulerRows:
     jobs = [*(finding.job for finding in situation.findings), *situation.waiting]
-    return SchedulerRows.of(situation.configs, jobs, situation.node_classes)
+    may_move = settings.partition is None
+    return SchedulerRows.of(situation.configs, jobs, situation.node_classes, may_move=may_move)
 
 
 def _decide(finding: Finding, rows: SchedulerRows, settings: RecoverySettings) -> Retry | Skip:
-    row = rows.row_for(finding.job)
+    row = rows.row_of(finding.job)
     nodes = rows.nodes_for(row)
     if not nodes:
         return _skip(finding, no_nodes_reason(row))
+    answer = _decide_on(finding, nodes, settings)
+    if isinstance(answer, Skip) and (others := rows.others_for(row)):
+        return _decide_on(finding, (*nodes, *others), settings)
+    return answer
+
+
+def _decide_on(
+    finding: Finding, nodes: Sequence[NodeClass], settings: RecoverySettings
+) -> Retry | Skip:
     if reason := lack_reason(finding.requirements, nodes):
         return _skip(finding, reason)
     match finding.cause:

@@ -1,13 +1,14 @@
 """Under which row of a scheduler the allocation of each job is asked for."""
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
 from torc_watch.core.allocation import NodeClass
-from torc_watch.core.model import SLURM, Job, SchedulerConfig
-from torc_watch.core.node_classes import usable_classes
+from torc_watch.core.model import SLURM, Job, Requirements, SchedulerConfig
+from torc_watch.core.node_classes import lack_reason, usable_classes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,29 +16,76 @@ class SchedulerRows:
     """``main`` is the row of jobs that are tied to none; None where the workflow has no rows.
 
     It is the one that most jobs are tied to, or else the newest. ``tied`` are those, by id, that
-    jobs may be tied to: Torc ties them to rows of Slurm only.
+    jobs may be tied to: Torc ties them to rows of Slurm only. With ``may_move``, a job that fits no
+    node of its row's partitions goes to another one.
     """
 
     main: SchedulerConfig | None
     tied: Mapping[int, SchedulerConfig]
     node_classes: Sequence[NodeClass]
+    may_move: bool = True
 
     @classmethod
     def of(
-        cls, configs: Iterable[SchedulerConfig], jobs: Iterable[Job], nodes: Sequence[NodeClass]
+        cls,
+        configs: Iterable[SchedulerConfig],
+        jobs: Iterable[Job],
+        nodes: Sequence[NodeClass],
+        *,
+        may_move: bool = True,
     ) -> Self:
         by_id = {config.id: config for config in configs}
         tied = {number: row for number, row in by_id.items() if row.scheduler_type == SLURM}
         ties = Counter(job.scheduler_config_id for job in jobs if job.scheduler_config_id in tied)
         main = max(by_id, key=lambda number: (ties[number], number), default=None)
-        return cls(main=None if main is None else by_id[main], tied=tied, node_classes=nodes)
+        return cls(
+            main=None if main is None else by_id[main],
+            tied=tied,
+            node_classes=nodes,
+            may_move=may_move,
+        )
 
-    def row_for(self, job: Job) -> SchedulerConfig | None:
+    def row_for(self, job: Job, asked: Requirements | None) -> SchedulerConfig | None:
+        """The job's row, in another partition if the job needs that for what it asks for."""
+        row = self.row_of(job)
+        nodes = self.nodes_for(row)
+        if row is None or not nodes or not lack_reason(asked, nodes):
+            return row
+        others = [node for node in self.others_for(row) if not lack_reason(asked, (node,))]
+        if not others:
+            return row
+        return overridden(row, partition=min(others, key=_size).partition, walltime=None)
+
+    def row_of(self, job: Job) -> SchedulerConfig | None:
+        """The row that the job is tied to, or else the main one."""
         return self.tied.get(job.scheduler_config_id or 0, self.main)
 
     def nodes_for(self, row: SchedulerConfig | None) -> tuple[NodeClass, ...]:
         """The nodes that allocations under this row may get; perhaps none."""
         return usable_classes(self.node_classes, row)
+
+    def others_for(self, row: SchedulerConfig | None) -> tuple[NodeClass, ...]:
+        """The nodes of further partitions that the row's account and QOS may use."""
+        if row is None or not self.may_move:
+            return ()
+        account, qos = (option_value(row.options, name) for name in ("account", "qos"))
+        own = self.nodes_for(row)
+        return tuple(
+            node
+            for node in self.node_classes
+            if node not in own and node.admission and node.admission.admits(account, qos)
+        )
+
+
+def option_value(options: Sequence[str], name: str) -> str:
+    """The value of an option; empty where it is not there."""
+    found = (each.partition("=") for each in options)
+    return next((value for option, _, value in found if option == f"--{name}"), "")
+
+
+def _size(node: NodeClass) -> tuple[float, ...]:
+    """What a job is moved to should have no more than it needs."""
+    return node.num_gpus, node.memory, math.inf if node.runtime is None else node.runtime
 
 
 def overridden(

@@ -9,12 +9,15 @@ from torc_watch.core.scheduler_rows import SchedulerRows, no_nodes_reason
 from torc_watch.core.situation import Situation
 
 
-def plan_more(situation: Situation, *, most: int) -> Plan | Refusal:
+def plan_more(situation: Situation, *, most: int, may_move: bool) -> Plan | Refusal:
     """At most so many allocations for the ``waiting`` jobs of the situation, or why there is none.
 
-    Nothing is submitted for jobs that no node can run.
+    Nothing is submitted for jobs that no node can run. With ``may_move``, jobs may go to another
+    partition than their row's.
     """
-    rows = SchedulerRows.of(situation.configs, situation.waiting, situation.node_classes)
+    rows = SchedulerRows.of(
+        situation.configs, situation.waiting, situation.node_classes, may_move=may_move
+    )
     without_room = jobs_without_room(situation, rows)
     jobs = [job for job in situation.waiting if job.id not in without_room]
     allocations = plan_groups(

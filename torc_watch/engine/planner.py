@@ -95,6 +95,7 @@ async def make_plan_for_more(
             allocation_stem=token_stem(workflow.id, uuid4().hex),
         ),
         most=unserved.most,
+        may_move=settings.partition is None,
     )
 
 

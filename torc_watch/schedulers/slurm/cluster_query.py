@@ -106,11 +106,14 @@ async def query_settings(run: RunSlurm = run_slurm) -> ClusterSettings:
 
 
 async def query_node_classes(
-    settings: ClusterSettings, run: RunSlurm = run_slurm
+    settings: ClusterSettings, groups: frozenset[str], run: RunSlurm = run_slurm
 ) -> tuple[NodeClass, ...]:
-    """What the nodes of each partition have for jobs. Raises SchedulerError."""
+    """What the nodes of each partition have for jobs of a user in these ``groups``.
+
+    Raises SchedulerError.
+    """
     nodes = await ask(parse_nodes, run, *NODES_COMMAND)
-    return node_classes(await _partitions(settings, nodes, run))
+    return node_classes(await _partitions(settings, nodes, run), groups)
 
 
 async def _partitions(

@@ -2,17 +2,19 @@
 
 from collections.abc import Iterable, Iterator
 
-from torc_watch.core.allocation import NodeClass
+from torc_watch.core.allocation import Admission, NodeClass
 from torc_watch.planner.cluster_description import NodeKind, Partition
 
 
-def node_classes(partitions: Iterable[Partition]) -> tuple[NodeClass, ...]:
-    """A class for each size of node of each partition that takes jobs.
+def node_classes(
+    partitions: Iterable[Partition], groups: frozenset[str] = frozenset()
+) -> tuple[NodeClass, ...]:
+    """A class for each size of node of each partition that takes jobs; ``groups`` are the user's.
 
     One whose nodes are all down or drained counts as one node: what waits there starts some day.
     """
     return tuple(
-        _node_class(partition, size, count)
+        _node_class(partition, size, count, groups)
         for partition in partitions
         if partition.is_up
         for size, count in _counts(partition)
@@ -29,7 +31,9 @@ def _counts(partition: Partition) -> Iterator[tuple[NodeKind, int]]:
         yield kinds[0], max(1, sum(kind.count for kind in kinds))
 
 
-def _node_class(partition: Partition, kind: NodeKind, count: int) -> NodeClass:
+def _node_class(
+    partition: Partition, kind: NodeKind, count: int, groups: frozenset[str]
+) -> NodeClass:
     num_cpus, memory = partition.max_cpus_per_node, partition.max_memory_per_node
     return NodeClass(
         num_cpus=kind.num_cpus if num_cpus is None else min(kind.num_cpus, num_cpus),
@@ -39,4 +43,18 @@ def _node_class(partition: Partition, kind: NodeKind, count: int) -> NodeClass:
         count=count,
         partition=partition.name,
         is_default=partition.is_default,
+        admission=_admission(partition, groups),
+    )
+
+
+def _admission(partition: Partition, groups: frozenset[str]) -> Admission | None:
+    allowed = partition.groups.allowed
+    is_closed = allowed is not None and allowed.isdisjoint(groups)
+    is_out_of_service = not any(kind.count for kind in partition.kinds)
+    if partition.is_on_request or is_closed or is_out_of_service:
+        return None
+    return Admission(
+        accounts=partition.accounts.allowed,
+        qos=partition.allowed_qos.allowed,
+        denied=partition.accounts.denied | partition.allowed_qos.denied,
     )

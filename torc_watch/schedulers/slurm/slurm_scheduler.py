@@ -17,6 +17,7 @@ from torc_watch.core.errors import SchedulerError, SchedulerUnreachable
 from torc_watch.host.subprocesses import run_command
 from torc_watch.schedulers.base import WorkerAssignment
 from torc_watch.schedulers.slurm.cluster_query import (
+    current_user,
     query_node_classes,
     query_settings,
 )
@@ -64,7 +65,8 @@ class SlurmScheduler:
         self._settings: ClusterSettings | None = None  # when they are known
 
     async def node_classes(self) -> tuple[NodeClass, ...]:
-        return await query_node_classes(await self._known_settings())
+        user = await to_thread.run_sync(current_user)
+        return await query_node_classes(await self._known_settings(), user.groups)
 
     async def kill_wait(self) -> int | None:
         return (await self._known_settings()).kill_wait
