@@ -50,24 +50,27 @@ def test_workflows_that_nothing_runs(torc: TorcOnSlurm, ours: TorcWatchd) -> Non
     canceled = slurm_workflows.canceled_while_pending(torc)
     unneeded = slurm_workflows.canceled_by_a_runner(torc)
     longer = slurm_workflows.with_too_long_a_job(torc)
-    longest = slurm_workflows.with_too_long_a_job(torc, "short")
-    for workflow_id in (longer, longest):
+    moved = slurm_workflows.with_too_long_a_job(torc, "short")
+    longest = slurm_workflows.with_too_long_a_job(torc, "short", runtime="PT48H")
+    for workflow_id in (longer, moved, longest):
         torc.wait_for_allocations(workflow_id, "complete")
 
     with ours.daemon():
-        ours.run("add", canceled, unneeded, longer, longest, "--auto-recover")
-        verdicts = ours.wait_for_verdicts(canceled, unneeded, longer, longest)
+        ours.run("add", canceled, unneeded, longer, moved, longest, "--auto-recover")
+        verdicts = ours.wait_for_verdicts(canceled, unneeded, longer, moved, longest)
         reason = ours.listed()[longest]["reason"]
 
     assert verdicts == {
         canceled: "succeeded",
         unneeded: "succeeded",
         longer: "succeeded",
+        moved: "succeeded",
         longest: "handed_over",
     }
     assert sorted(torc.allocations(unneeded).values()) == ["canceled", "complete", "complete"]
     assert slurm_workflows.slurm_jobs(torc, longer, "%P %l") == ["standard 4:00", "standard 13:00"]
-    assert "PT10M of run time, and a node of partition short gives at most PT5M" in reason
+    assert slurm_workflows.slurm_jobs(torc, moved, "%P %l") == ["short 4:00", "standard 13:00"]
+    assert "P2D of run time, and a node of partition standard gives at most P1D" in reason
     assert slurm_workflows.slurm_jobs(torc, longest, "%P %l") == ["short 4:00"]
 
 

@@ -62,9 +62,11 @@ def canceled_by_a_runner(torc: TorcOnSlurm) -> int:
     return workflow_id
 
 
-def with_too_long_a_job(torc: TorcOnSlurm, partition: str | None = None) -> int:
-    """A job of ten minutes, for which its allocation of four minutes has no time."""
-    job = TorcJob(name="long", command="true", runtime="PT10M")
+def with_too_long_a_job(
+    torc: TorcOnSlurm, partition: str | None = None, *, runtime: str = "PT10M"
+) -> int:
+    """A job for which its allocation of four minutes has no time."""
+    job = TorcJob(name="long", command="true", runtime=runtime)
     allocations = TorcAllocations(walltime="00:04:00", partition=partition)
     workflow_id = torc.create_from(specification([job], allocations), "--skip-checks")
     torc.submit(workflow_id)

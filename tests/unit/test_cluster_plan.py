@@ -101,6 +101,12 @@ def reason(on: ClusterDescription, wanted: JobKind, **options: Any) -> str:
             id="a whole chain in one allocation",
         ),
         pytest.param(
+            cluster(partition("short", runtime=HOUR * 2, is_preemptible=True), partition("long")),
+            kind(runtime=HOUR),
+            "long",
+            id="nobody preempts it",
+        ),
+        pytest.param(
             cluster(partition("a", count=0), partition("b")),
             kind(),
             "b",

@@ -334,6 +334,7 @@ def test_rows_share_the_places_of_a_plan() -> None:
 
 
 OPEN_BIGMEM = replace(BIGMEM, admission=Admission())
+PREEMPTIBLE = replace(OPEN_BIGMEM, partition="preemptible", is_preemptible=True)
 HUGE = replace(BIGMEM, partition="huge", memory=512_000 * MIB, admission=Admission())
 FULL = replace(SMALL, id=5, memory=4000 * MIB)  # all that a node of STANDARD has
 
@@ -349,7 +350,7 @@ def seen_with(nodes: tuple[NodeClass, ...], *findings: Finding, **more: Any) -> 
 
 def test_job_that_outgrows_its_partition_goes_to_the_smallest_that_fits() -> None:
     findings = (failed(1, Cause.OOM, FULL), failed(2, Cause.OOM))
-    answer = planned(seen_with((STANDARD, HUGE, OPEN_BIGMEM), *findings))
+    answer = planned(seen_with((STANDARD, PREEMPTIBLE, HUGE, OPEN_BIGMEM), *findings))
     assert [retry.memory for retry in answer.retries] == [
         (4000 * MIB, 6000 * MIB),
         (GIB, 3 * GIB // 2),

@@ -75,6 +75,20 @@ def partition(*changes: tuple[str, str], settings: ClusterSettings = _SETTINGS) 
     return found
 
 
+@pytest.mark.parametrize(
+    ("mode", "tier", "is_preemptible"),
+    [("REQUEUE", 1, True), ("REQUEUE", 9, False), ("CANCEL", 8, True), ("OFF", 1, False)],
+)
+def test_partition_makes_way_for_those_of_higher_tiers(
+    mode: str, tier: int, *, is_preemptible: bool
+) -> None:
+    text = _PARTITION.replace("PreemptMode=REQUEUE", f"PreemptMode={mode}")
+    text = text.replace("PriorityTier=1", f"PriorityTier={tier}")
+    highest = _PARTITION.replace("PriorityTier=1", "PriorityTier=9").replace("=gpu ", "=high ")
+    found, _ = parse_partition_records(f"{text}\n{highest}\n", settings=_SETTINGS, kinds={})
+    assert found.is_preemptible is is_preemptible
+
+
 def node(state: str = "IDLE", *, gres: str = "(null)", name: str = "c1") -> NodeRecord:
     text = _NODE.replace("State=IDLE", f"State={state}").replace("=c1 ", f"={name} ")
     (found,) = parse_nodes(text.replace("gpu:h100:4(S:0-1),tmpdisk:100", gres))

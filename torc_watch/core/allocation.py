@@ -126,7 +126,7 @@ class NodeClass:
     ``runtime`` is the longest that an allocation may ask for there; None where there is no limit.
     Nodes that are in several partitions are a class of each. ``is_default`` says that allocations
     get there which ask for no partition. ``admission`` is None where nothing goes that does not
-    name the partition.
+    name the partition. Allocations on nodes that are ``is_preemptible`` make way for others.
     """
 
     num_cpus: int
@@ -137,3 +137,4 @@ class NodeClass:
     partition: str = ""
     is_default: bool = True
     admission: Admission | None = None
+    is_preemptible: bool = False

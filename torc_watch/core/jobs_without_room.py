@@ -16,9 +16,10 @@ def jobs_without_room(situation: Situation, rows: SchedulerRows) -> dict[int, st
     found = {}
     for job in situation.waiting:
         asked = situation.requirements.get(job.requirements_id or 0)
-        nodes = rows.nodes_for(rows.row_for(job, asked))
-        if nodes and (reason := lack_reason(asked, nodes)):
-            found[job.id] = reason
+        row = rows.row_for(job, asked)
+        nodes = rows.nodes_for(row)
+        if nodes and lack_reason(asked, nodes):
+            found[job.id] = lack_reason(asked, (*nodes, *rows.others_for(row)))
     return found
 
 

@@ -54,7 +54,7 @@ class SchedulerRows:
         others = [node for node in self.others_for(row) if not lack_reason(asked, (node,))]
         if not others:
             return row
-        return overridden(row, partition=min(others, key=_size).partition, walltime=None)
+        return overridden(row, partition=min(others, key=_order).partition, walltime=None)
 
     def row_of(self, job: Job) -> SchedulerConfig | None:
         """The row that the job is tied to, or else the main one."""
@@ -83,9 +83,10 @@ def option_value(options: Sequence[str], name: str) -> str:
     return next((value for option, _, value in found if option == f"--{name}"), "")
 
 
-def _size(node: NodeClass) -> tuple[float, ...]:
-    """What a job is moved to should have no more than it needs."""
-    return node.num_gpus, node.memory, math.inf if node.runtime is None else node.runtime
+def _order(node: NodeClass) -> tuple[float, ...]:
+    """Where a job moves to should have no more than it needs, and keep it."""
+    longest = math.inf if node.runtime is None else node.runtime
+    return node.is_preemptible, node.num_gpus, node.memory, longest, not node.is_default
 
 
 def overridden(

@@ -78,10 +78,11 @@ class Site:
         """The best of those with the usual QOS, else of the others; None where nothing fits.
 
         The best is the first by this order: it has no GPUs that the jobs do not need; it gives the
-        run time and the margin; no maintenance has to end before; a chain needs the fewest
-        allocations; a job's nodes cost the least for an hour; the nodes have the smallest class of
-        memory; they are shared, so that no job pays for a whole one; the longest walltime is the
-        shortest (those queues are served first); it is the default partition; it is listed first.
+        run time and the margin; no maintenance has to end before; nobody preempts it; a chain needs
+        the fewest allocations; a job's nodes cost the least for an hour; the nodes have the
+        smallest class of memory; they are shared, so that no job pays for a whole one; the longest
+        walltime is the shortest (those queues are served first); it is the default partition; it is
+        listed first.
         """
         fitting = self._fitting(kind, self._usual)
         if all(each.is_tight for each in fitting):
@@ -134,6 +135,7 @@ class Site:
                 not kind.num_gpus and node.num_gpus > 0,
                 choice.is_tight,
                 bool(choice.waits_for),
+                partition.is_preemptible,
                 self._links(kind, choice.longest),
                 partition.charge * nodes_for(candidate, kind),
                 round(_MEMORY_CLASSES * math.log2(max(1, node.memory))),

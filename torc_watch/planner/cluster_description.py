@@ -53,8 +53,9 @@ class Partition:
 
     ``is_exclusive`` says that an allocation gets whole nodes, whatever it asks for. Memory limits
     are the partition's, beside what its nodes have. ``is_on_request`` says that it is meant for
-    those who name it (a debug partition): none is planned into it otherwise.
-    ``charge`` is what an hour of one node costs, in the center's units.
+    those who name it (a debug partition): none is planned into it otherwise. Allocations in one
+    that ``is_preemptible`` make way for those of others. ``charge`` is what an hour of one node
+    costs, in the center's units.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Partition:
     default_memory_per_cpu: int | None = None
     is_exclusive: bool = False
     is_on_request: bool = False
+    is_preemptible: bool = False
     qos: str = ""  # the partition's own, whose limits hold for every job in it
     accounts: Access = EVERYBODY
     groups: Access = EVERYBODY

@@ -44,6 +44,7 @@ def _node_class(
         partition=partition.name,
         is_default=partition.is_default,
         admission=_admission(partition, groups),
+        is_preemptible=partition.is_preemptible,
     )
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 from torc_watch.planner.cluster_description import EVERYBODY, Access, NodeKind, Partition
 from torc_watch.schedulers.slurm.cluster_settings import ClusterSettings, memory_bound
@@ -20,10 +21,24 @@ def parse_partition_records(
     text: str, *, settings: ClusterSettings, kinds: Mapping[str, tuple[NodeKind, ...]]
 ) -> tuple[Partition, ...]:
     """``kinds`` has the nodes of each partition. Raises SchedulerUnreachable if there is none."""
+    records = list(parse_records(text, "PartitionName"))
+    highest = max((_tier(fields) for fields in records), default=0)
     return tuple(
-        _partition(fields, settings, kinds.get(fields["PartitionName"], ()))
-        for fields in parse_records(text, "PartitionName")
+        replace(
+            _partition(fields, settings, kinds.get(fields["PartitionName"], ())),
+            is_preemptible=_is_preempted(fields) and _tier(fields) < highest,
+        )
+        for fields in records
     )
+
+
+def _tier(fields: Mapping[str, str]) -> int:
+    return read_count(fields.get("PriorityTier", "")) or 0
+
+
+def _is_preempted(fields: Mapping[str, str]) -> bool:
+    """The highest tier never is, whatever its mode."""
+    return fields.get("PreemptMode", "OFF") != "OFF"
 
 
 def _partition(
