@@ -244,6 +244,7 @@ class SimulatedScheduler:
         self.failures: dict[int, str] = {}  # details of failed allocations, by number
         self.ends: dict[int, AllocationStatus] = {}  # of those that are gone, by number
         self.ends_of_steps: dict[int, dict[str, StepEnd]] = {}  # by number and name
+        self.beginnings: dict[int, datetime] = {}  # of those that are alive, by number
         self.queued_in_vain: dict[int, str] = {}  # details of those that never start, by number
         self.nodes: tuple[NodeClass, ...] = (NodeClass(num_cpus=10, memory=8 * GIB),)
         self.seconds_to_kill: int | None = None
@@ -289,7 +290,8 @@ class SimulatedScheduler:
         if state is AllocationState.GONE and number in self.failures:
             detail = self.failures[number]
             return AllocationStatus(state=state, cause=EndCause.FAILED, detail=detail)
-        return AllocationStatus(state=state)
+        began = self.beginnings.get(number) if state is AllocationState.ALIVE else None
+        return AllocationStatus(state=state, began=began)
 
     async def steps(self, numbers: Collection[int]) -> dict[int, dict[str, StepEnd]]:
         return {each: self.ends_of_steps[each] for each in numbers if each in self.ends_of_steps}

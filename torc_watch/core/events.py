@@ -247,6 +247,16 @@ class JobsUnserved:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JobsStranded:
+    """Jobs that workers claimed and do not start: these allocations are ended."""
+
+    name: ClassVar = "jobs.stranded"
+    workflow_id: int
+    jobs: int
+    scheduler_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SubmissionStarted:
     name: ClassVar = "recovery.submitting"
     workflow_id: int
@@ -411,6 +421,7 @@ Event = (
     | HookPrinted
     | ResetStarted
     | JobsUnserved
+    | JobsStranded
     | SubmissionStarted
     | AllocationSubmitted
     | ActionsClaimed

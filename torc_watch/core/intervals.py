@@ -34,6 +34,8 @@ UNSERVED_COOLDOWN = 600.0
 # Allocations come nearer to their end although nothing else changes.
 UNSERVED_INTERVAL = 600.0
 _MOST_DOUBLINGS = 4
+# A worker starts what it claims within a second, or within a minute on a slow file system.
+STRANDED_GRACE = 180.0
 
 
 def unserved_cooldown(fruitless: int) -> float:

@@ -30,6 +30,7 @@ from torc_watch.engine.messages import (
     Watch,
     WatchRequest,
 )
+from torc_watch.engine.stranded_search import StrandedSearch
 from torc_watch.engine.unserved_search import UnservedSearch
 from torc_watch.host.file_tail import last_lines
 
@@ -43,6 +44,7 @@ class Diagnoser:
     def __init__(self, context: EngineContext) -> None:
         self._client = context.client
         self._search = FailureSearch(context.client, context.cluster)
+        self._stranded = StrandedSearch(context.client)
         self._unserved = UnservedSearch(context.client, context.journal)
         self._report = context.report
 
@@ -73,6 +75,8 @@ class Diagnoser:
         if poll.observation.awaits_nodes:
             return await self._await_nodes(poll)
         poll.watch.nodes_awaited_since = None
+        if stranded := await self._stranded.find(poll):
+            return RecoveryRequest(poll=poll, stranded=stranded)
         if unserved := await self._unserved.find(poll):
             return RecoveryRequest(poll=poll, unserved=unserved)
         return KeepWatching()

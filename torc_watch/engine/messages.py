@@ -12,7 +12,7 @@ from torc_watch.core.assessment import Observation, Orphans
 from torc_watch.core.cancellation import EndedAllocation
 from torc_watch.core.diagnosis import Finding
 from torc_watch.core.events import Event, WatchEnded
-from torc_watch.core.model import Job, JobCounts
+from torc_watch.core.model import Allocation, Job, JobCounts
 from torc_watch.core.recovery_round import RecoverySettings
 from torc_watch.engine.journal import Journal, WatchRecord, WorkflowIdentity
 from torc_watch.schedulers.cluster import Cluster
@@ -84,7 +84,8 @@ class Watch:
     reported to never start, ``unstartable_since`` is since when all that may be alive are such, and
     ``told`` are the reported reasons why others wait. ``unclear_since`` is
     since when it is not known of some allocation whether it has ended, ``nodes_awaited_since``
-    since when the only workers that may be left are on failed nodes. ``lock`` is held while a poll
+    since when the only workers that may be left are on failed nodes. ``claimed`` are the jobs that
+    have been claimed since ``claimed_since`` while nothing runs. ``lock`` is held while a poll
     result is diagnosed, and during a round of recovery.
     """
 
@@ -101,6 +102,8 @@ class Watch:
     has_told_unclear: bool = False
     nodes_awaited_since: float | None = None
     unserved: UnservedRecord = field(default_factory=UnservedRecord)
+    claimed: frozenset[int] = frozenset()
+    claimed_since: float = 0.0
     lock: anyio.Lock = field(default_factory=anyio.Lock)
 
     @property
@@ -171,16 +174,26 @@ class UnservedJobs:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StrandedJobs:
+    """So many jobs that workers claimed and do not start; one of these allocations has them."""
+
+    jobs: int
+    allocations: tuple[Allocation, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RecoveryRequest:
     """A poll result that calls for a round of recovery.
 
-    With ``unserved``, the round only submits allocations, beside those that the workflow has.
-    Without that and ``diagnosis``, the watch continues a round that has its plan already.
+    With ``unserved``, the round only submits allocations, beside those that the workflow has. With
+    ``stranded``, it begins with the end of allocations, and goes on when they have ended. Without
+    these and ``diagnosis``, the watch continues a round that has its plan already.
     """
 
     poll: PollResult
     diagnosis: Diagnosis | None = None
     unserved: UnservedJobs | None = None
+    stranded: StrandedJobs | None = None
 
     @property
     def watch(self) -> Watch:

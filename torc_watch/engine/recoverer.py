@@ -24,6 +24,7 @@ from torc_watch.engine.messages import (
     KeepWatching,
     RecoveryRequest,
     StartOver,
+    StrandedJobs,
     UnservedJobs,
     Watch,
 )
@@ -68,6 +69,8 @@ class Recoverer:
         watch = request.watch
         round_ = watch.record.open_round or self._begin(request)
         watch.record.open_round = round_
+        if request.stranded:
+            return await self._end_stranded(request.stranded, watch, round_)
         if request.diagnosis is None and request.unserved is None:
             self._report(
                 events.RecoveryContinued(
@@ -86,6 +89,19 @@ class Recoverer:
         watch.record.past = watch.record.past.after(outcome, round_.plan)
         watch.at_rest_since = None
         return decision
+
+    async def _end_stranded(self, stranded: StrandedJobs, watch: Watch, round_: Round) -> Decision:
+        """The round stays open: when the workers are gone, it is known that we ended them."""
+        self._journal.begin_step(round_, Step.ORPHANS)
+        numbers = tuple(each.scheduler_id for each in stranded.allocations)
+        self._report(
+            events.JobsStranded(
+                workflow_id=watch.workflow_id, jobs=stranded.jobs, scheduler_ids=numbers
+            )
+        )
+        for allocation in stranded.allocations:
+            await self._context.cluster.cancel(allocation)
+        return KeepWatching()
 
     def _begin(self, request: RecoveryRequest) -> Round:
         return self._journal.begin_round(

@@ -1,0 +1,91 @@
+"""Jobs that a worker has claimed and does not start, while it lives."""
+
+import asyncio
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+from torc_watch.core import events, intervals
+from torc_watch.core.allocation import AllocationState, AllocationStatus, EndCause
+from torc_watch.core.events import Verdict
+from torc_watch.core.recovery_round import RoundOutcome
+from torc_watch.daemon.watch_history import watches_of
+
+if TYPE_CHECKING:
+    from tests.conftest import Death, OpenSite, Site
+
+pytestmark = pytest.mark.looptime
+
+
+async def submit(site: "Site", death: "Death", monkeypatch: pytest.MonkeyPatch) -> int:
+    """A workflow whose first worker claims its jobs, and then does nothing but live."""
+    site.scheduler.deaths, site.scheduler.state_after_death = {1: death}, AllocationState.ALIVE
+    site.scheduler.beginnings = {1: datetime.now(UTC)}
+    monkeypatch.setattr(site.scheduler, "cancel", lambda number: cancel(site, number))
+    workflow_id = await site.submit(["a", "b"])
+    await site.scheduler.rest()
+    return workflow_id
+
+
+async def cancel(site: "Site", number: int) -> None:
+    """Takes half a minute, and looks as if the user had done it."""
+    site.scheduler.canceled.append(number)
+    end = partial(site.scheduler.known_states.update, {number: AllocationState.GONE})
+    asyncio.get_running_loop().call_later(30, end)
+    now = datetime.now(UTC)
+    site.scheduler.ends[number] = AllocationStatus(
+        state=AllocationState.GONE, cause=EndCause.CANCELED, canceled_by="ada", began=now, ended=now
+    )
+
+
+async def test_allocation_of_an_idle_worker_is_ended_for_the_jobs_it_claimed(
+    open_site: "OpenSite", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_site(scheduler_type="slurm") as site:
+        workflow_id = await submit(site, "claimed", monkeypatch)
+
+        ended = await site.watch(workflow_id)
+
+        assert ended.verdict is Verdict.SUCCEEDED
+        (stranded,) = site.seen(events.JobsStranded)
+        assert (stranded.jobs, stranded.scheduler_ids) == (2, (1,))
+        assert await site.results(workflow_id) == [("a", 1, 0), ("b", 1, 0)]
+        (watch,) = watches_of(site.directory, workflow_id)
+        assert [round_.outcome for round_ in watch.rounds] == [RoundOutcome.CONTINUED]
+
+
+async def test_end_by_us_is_known_after_a_crash(
+    open_site: "OpenSite", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_site(scheduler_type="slurm") as site:
+        workflow_id = await submit(site, "claimed", monkeypatch)
+        with anyio.move_on_after(intervals.STRANDED_GRACE + 70):
+            await site.watch(workflow_id)
+        assert site.scheduler.canceled == [1]
+
+        ended = await site.watch(workflow_id)
+
+        assert ended.verdict is Verdict.SUCCEEDED
+
+
+async def test_worker_that_runs_a_job_is_left_alone(
+    open_site: "OpenSite", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_site(scheduler_type="slurm") as site:
+        workflow_id = await submit(site, "half-way", monkeypatch)
+        with anyio.move_on_after(3600):
+            await site.watch(workflow_id)
+        assert site.scheduler.canceled == []
+
+
+async def test_worker_that_has_just_claimed_is_left_alone(
+    open_site: "OpenSite", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_site(scheduler_type="slurm") as site:
+        workflow_id = await submit(site, "claimed", monkeypatch)
+        with anyio.move_on_after(intervals.STRANDED_GRACE - 1):
+            await site.watch(workflow_id, poll_interval=10)
+        assert site.scheduler.canceled == []
