@@ -257,6 +257,15 @@ class JobsStranded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AllocationsUnneeded:
+    """These are queued, and every job of the workflow has ended or runs: they are canceled."""
+
+    name: ClassVar = "allocations.unneeded"
+    workflow_id: int
+    scheduler_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SubmissionStarted:
     name: ClassVar = "recovery.submitting"
     workflow_id: int
@@ -422,6 +431,7 @@ Event = (
     | ResetStarted
     | JobsUnserved
     | JobsStranded
+    | AllocationsUnneeded
     | SubmissionStarted
     | AllocationSubmitted
     | ActionsClaimed

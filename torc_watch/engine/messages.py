@@ -85,7 +85,8 @@ class Watch:
     ``told`` are the reported reasons why others wait. ``unclear_since`` is
     since when it is not known of some allocation whether it has ended, ``nodes_awaited_since``
     since when the only workers that may be left are on failed nodes. ``claimed`` are the jobs that
-    have been claimed since ``claimed_since`` while nothing runs. ``lock`` is held while a poll
+    have been claimed since ``claimed_since`` while nothing runs; ``unneeded_since`` is since when
+    allocations are queued that no job needs. ``lock`` is held while a poll
     result is diagnosed, and during a round of recovery.
     """
 
@@ -104,6 +105,7 @@ class Watch:
     unserved: UnservedRecord = field(default_factory=UnservedRecord)
     claimed: frozenset[int] = frozenset()
     claimed_since: float = 0.0
+    unneeded_since: float | None = None
     lock: anyio.Lock = field(default_factory=anyio.Lock)
 
     @property
@@ -186,14 +188,16 @@ class RecoveryRequest:
     """A poll result that calls for a round of recovery.
 
     With ``unserved``, the round only submits allocations, beside those that the workflow has. With
-    ``stranded``, it begins with the end of allocations, and goes on when they have ended. Without
-    these and ``diagnosis``, the watch continues a round that has its plan already.
+    ``stranded``, it begins with the end of allocations, and goes on when they have ended.
+    Allocations that are ``unneeded`` are canceled, without a round. Without these and
+    ``diagnosis``, the watch continues a round that has its plan already.
     """
 
     poll: PollResult
     diagnosis: Diagnosis | None = None
     unserved: UnservedJobs | None = None
     stranded: StrandedJobs | None = None
+    unneeded: tuple[Allocation, ...] = ()
 
     @property
     def watch(self) -> Watch:

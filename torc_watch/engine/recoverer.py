@@ -1,11 +1,14 @@
 """Plans rounds of recovery and carries them out, each step journaled before it is performed."""
 
+from collections.abc import Sequence
+
 import anyio
 
 from torc_watch.core import events
 from torc_watch.core.assessment import Orphans
 from torc_watch.core.errors import HookFailed, NotFound, SchedulerError, SchedulerUnreachable
 from torc_watch.core.events import Verdict, WatchEnded
+from torc_watch.core.model import Allocation
 from torc_watch.core.recovery_round import (
     Plan,
     RecoverySettings,
@@ -67,6 +70,8 @@ class Recoverer:
         next poll of the workflow continues it.
         """
         watch = request.watch
+        if request.unneeded:
+            return await self._cancel_unneeded(watch, request.unneeded)
         round_ = watch.record.open_round or self._begin(request)
         watch.record.open_round = round_
         if request.stranded:
@@ -89,6 +94,19 @@ class Recoverer:
         watch.record.past = watch.record.past.after(outcome, round_.plan)
         watch.at_rest_since = None
         return decision
+
+    async def _cancel_unneeded(self, watch: Watch, unneeded: Sequence[Allocation]) -> Decision:
+        """The rows go first: of an open row the cancellation would be a user's."""
+        self._report(
+            events.AllocationsUnneeded(
+                workflow_id=watch.workflow_id,
+                scheduler_ids=tuple(each.scheduler_id for each in unneeded),
+            )
+        )
+        for allocation in unneeded:
+            await self._context.client.set_allocation_status(allocation, "canceled")
+            await self._context.cluster.cancel(allocation)
+        return KeepWatching()
 
     async def _end_stranded(self, stranded: StrandedJobs, watch: Watch, round_: Round) -> Decision:
         """The round stays open: when the workers are gone, it is known that we ended them."""

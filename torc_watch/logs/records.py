@@ -52,6 +52,7 @@ _LEVELS: dict[type[WorkflowEvent | DaemonEvent], LogLevel] = {
     events.RecoveryPlanned: LogLevel.NOTICE,
     events.RecoveryInitiated: LogLevel.NOTICE,
     events.JobsUnserved: LogLevel.NOTICE,
+    events.AllocationsUnneeded: LogLevel.NOTICE,
     events.JobsStranded: LogLevel.WARNING,
     events.AllocationSubmitted: LogLevel.NOTICE,
     events.SigtermLeadSet: LogLevel.NOTICE,

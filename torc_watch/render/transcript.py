@@ -114,6 +114,8 @@ def _submission(event: Event) -> Iterator[str]:
             more = "1 more" if event.allocations == 1 else f"{event.allocations} more"
             jobs = f"{jobs_text(event.jobs)} {'is' if event.jobs == 1 else 'are'}"
             yield f"{jobs} ready, and no allocation will take them: submitting {more}"
+        case events.AllocationsUnneeded():
+            yield f"No job needs {_allocations(event.scheduler_ids).lower()} any more: canceling"
         case events.JobsStranded():
             jobs = f"{jobs_text(event.jobs)} {'was' if event.jobs == 1 else 'were'}"
             yield f"{jobs} claimed by a worker that does not start them"

@@ -1,0 +1,48 @@
+"""Looks for queued allocations that no job of their workflow needs any more."""
+
+import anyio
+
+from torc_watch.core import intervals
+from torc_watch.core.allocation import AllocationState
+from torc_watch.core.model import SLURM, Allocation, JobStatus
+from torc_watch.engine.messages import PollResult
+from torc_watch.torc.client import TorcClient
+
+# Blocked jobs will need them, and a job that is to be initialized may be.
+_NEED_ONE = (
+    *(JobStatus.UNINITIALIZED, JobStatus.BLOCKED, JobStatus.READY, JobStatus.PENDING),
+    JobStatus.UNRECOGNIZED,
+)
+
+
+class UnneededSearch:
+    def __init__(self, client: TorcClient) -> None:
+        self._client = client
+
+    async def find(self, poll: PollResult) -> tuple[Allocation, ...]:
+        """Those that are unneeded for a while: every job has ended or runs. Raises ServerError."""
+        watch, now = poll.watch, anyio.current_time()
+        queued = _queued(poll)
+        if not queued or not await self._is_served(poll):
+            watch.unneeded_since = None
+            return ()
+        if watch.unneeded_since is None:
+            watch.unneeded_since = now
+        return queued if now - watch.unneeded_since >= intervals.UNSERVED_GRACE else ()
+
+    async def _is_served(self, poll: PollResult) -> bool:
+        counts = poll.observation.counts or await self._client.count_jobs(poll.watch.workflow_id)
+        return counts.total > 0 and not counts.of(*_NEED_ONE)
+
+
+def _queued(poll: PollResult) -> tuple[Allocation, ...]:
+    settings = poll.watch.request.recovery
+    if settings is None or not settings.auto_schedule:
+        return ()
+    return tuple(
+        each
+        for each, status in poll.observation.allocations
+        if each.scheduler_type == SLURM
+        and status.state is AllocationState.ALIVE
+        and status.began is None
+    )
