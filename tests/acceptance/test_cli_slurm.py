@@ -40,6 +40,14 @@ jobs:
   - { name: b, command: "true", resource_requirements: small, depends_on: [a] }
   - { name: c, command: "true", resource_requirements: small, depends_on: [b] }
 """
+_RESOURCES = {"num_cpus": 4, "memory_gb": 8, "num_gpus": 0, "num_nodes": 1}
+_WORKER = _RESOURCES | {
+    "workflow_id": 1,
+    "hostname": "n1",
+    "pid": 1,
+    "is_active": True,
+    "compute_node_type": "slurm",
+}
 NO_SLURM = "/nowhere"
 TOO_LARGE = LAYERS.replace("memory: 4g", "memory: 300g")
 
@@ -71,6 +79,24 @@ class Login:
     def rows(self, path: str) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = self.site.request("GET", f"{path}?workflow_id=1")["items"]
         return rows
+
+    def allocations(self) -> dict[int, str]:
+        """The status on the server of each allocation, by its number."""
+        rows = self.rows("/scheduled_compute_nodes")
+        return {row["scheduler_id"]: row["status"] for row in rows}
+
+    def start_worker(self, allocation_id: int, job: str) -> None:
+        """A worker that never reports again, with a job that it left in this status."""
+        request = self.site.request
+        scheduler = {"type": "slurm", "scheduler_id": allocation_id, "slurm_job_id": 100}
+        row = _WORKER | {"scheduler": scheduler, "start_time": "2026-01-02T03:04:05Z"}
+        worker = request("POST", "/compute_nodes", row)["id"]
+        if job != "ready":
+            claim = "/workflows/1/claim_jobs_based_on_resources/1"
+            [claimed] = request("POST", claim, _RESOURCES)["jobs"]
+            if job == "running":
+                run = request("GET", "/workflows/1")["run_id"]
+                request("PUT", f"/jobs/{claimed['id']}/start_job/{run}/{worker}")
 
     def actions(self) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = self.site.request("GET", "/workflows/1/actions")
@@ -226,6 +252,35 @@ def test_interrupted_submission_leaves_no_held_jobs(login: Login, option: tuple[
     assert login.rows("/scheduled_compute_nodes") == []
 
 
+def test_killed_submission_is_found_again(login: Login) -> None:
+    """Nothing but Slurm knows the names of its jobs; some may be of another server's workflow 1."""
+    login.specification("many.yaml", _MANY)
+    login.slurm.hang_after(2)
+    path = f"{login.slurm.bin}:{os.environ['PATH']}"
+    command = login.site.start("submit-slurm", *_SHORT.split(), "many.yaml", PATH=path)
+    command.until("Created workflow 1")
+    wait_until((login.slurm.folder / "hangs").exists, "the third submission")
+    held = login.run("slurm regenerate 1 --submit", status=1)
+    assert "is already watched by" in held.stderr
+    command.kill()
+    login.slurm.end_hanging()
+    first, second = login.slurm.jobs
+    assert {first["reason"], second["reason"]} == {"held"}
+    foreign = second | {"number": 50, "text": second["text"].replace(login.site.url, "http://b:1")}
+    login.slurm.keep([foreign, first, second])
+
+    found = login.run("slurm plan 1").stdout
+    assert "left held jobs in Slurm (100, 101)" in found
+    assert len(login.slurm.jobs) == 3
+
+    done = login.run("slurm regenerate 1 --submit --partition batch --walltime 0:35:00")
+    assert "Canceled what an interrupted submission left held: 100, 101" in done.stdout
+    reasons = {job["number"]: job["reason"] for job in login.slurm.jobs}
+    assert reasons.pop(50) == "held"
+    assert set(reasons.values()) == {"queued"}
+    assert len(reasons) == len(login.rows("/scheduled_compute_nodes")) > 2
+
+
 def test_submission_that_fails_halfway_is_continued(login: Login) -> None:
     login.specification("many.yaml", _MANY)
     words = _SHORT
@@ -289,18 +344,17 @@ def test_plan_of_a_workflow_counts_what_is_queued(login: Login) -> None:
 def test_regenerate(login: Login) -> None:
     """The allocation was canceled: its row is closed, and the jobs are left."""
     login.run("submit-slurm --account science workflow.yaml")
-    [row] = login.rows("/scheduled_compute_nodes")
-    path = f"/scheduled_compute_nodes/{row['id']}"
-    login.site.request("PUT", path, row | {"status": "canceled"})
-    login.slurm.keep([])
+    login.slurm.end_all()
 
     before = login.site.database()
     login.run("slurm regenerate 1 --submit --dry-run")
     assert login.site.database() == before
 
     done = login.run("slurm regenerate 1 --submit --partition wide")
+    assert "Closed the rows of allocations that have ended: 100\n" in done.stdout
     assert "Submitted to Slurm with 1 allocation" in done.stdout
-    [job] = login.slurm.jobs
+    assert login.allocations() == {100: "complete", 101: "pending"}
+    _, job = login.slurm.jobs
     for option in ("account=science", "partition=wide", "constraint=amd&ib"):
         assert f"--{option}" in job["text"].replace("'", "")
     rows = login.rows("/slurm_schedulers")
@@ -308,6 +362,25 @@ def test_regenerate(login: Login) -> None:
     tied = {row["name"]: row["scheduler_id"] for row in login.rows("/jobs")}
     assert tied["prepare_1"] == rows[2]["id"]
     assert [action["executed"] for action in login.actions()] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("job", "closed"), [("running", False), ("pending", False), ("ready", True)]
+)
+def test_row_of_a_worker_that_may_hold_a_job_is_left_to_a_watch(
+    login: Login, job: str, closed: bool
+) -> None:
+    """The job has to be failed before it is run again."""
+    login.run("submit-slurm --account science workflow.yaml")
+    [row] = login.rows("/scheduled_compute_nodes")
+    login.start_worker(row["id"], job)
+    login.slurm.end_all()
+    found = login.json("slurm regenerate 1 --submit")
+
+    assert found["closed_allocations"] == ([100] if closed else [])
+    assert login.allocations()[100] == ("complete" if closed else "pending")
+    [worker] = login.rows("/compute_nodes")
+    assert ("duration_seconds" in worker) is closed
 
 
 def test_folder_that_cannot_be_used_is_refused_before_any_change(login: Login) -> None:

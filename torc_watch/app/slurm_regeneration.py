@@ -1,14 +1,15 @@
 """Asks for the allocations of a workflow anew: rows for what is left, and their submission."""
 
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from torc_watch.app.composition import open_client, slurm_scheduler, unknown_id_refused
 from torc_watch.app.slurm_plan import refuse_missing_account, refuse_missing_slurm
+from torc_watch.app.slurm_remnants import cancel_held, close_rows
 from torc_watch.app.slurm_submission import (
     GroupToSubmit,
+    locked,
     refuse_missing_password_file,
     submit_groups,
 )
@@ -16,10 +17,9 @@ from torc_watch.app.slurm_workflow import WorkflowPlan, plan_workflow
 from torc_watch.config.settings import Settings
 from torc_watch.core.errors import InvalidInput
 from torc_watch.core.model import JobStatus, Workflow
-from torc_watch.engine.journal import WorkflowIdentity
-from torc_watch.engine.workflow_lock import lock_workflow
 from torc_watch.planner.cluster_plan import AllocationGroup, PlanOptions
 from torc_watch.planner.job_kinds import first_jobs
+from torc_watch.schedulers.base import Scheduler
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.concurrency import gather
 from torc_watch.torc.requests import NewSchedulingAction
@@ -35,13 +35,17 @@ from torc_watch.torc.transport import Connection
 class Regeneration:
     """What was planned and, unless ``is_done`` is False, done: rows, and allocations of Slurm.
 
-    ``later`` is how many allocations workers submit when their jobs are ready.
+    ``later`` is how many allocations workers submit when their jobs are ready. ``canceled`` are
+    the jobs of Slurm that an interrupted submission had left, ``closed`` the allocations that have
+    ended and whose rows were open.
     """
 
     plan: WorkflowPlan
     is_done: bool = False
     allocations: tuple[int, ...] = ()
     later: int = 0
+    canceled: tuple[int, ...] = ()
+    closed: tuple[int, ...] = ()
 
 
 async def plan_of_workflow(
@@ -54,7 +58,8 @@ async def plan_of_workflow(
     """Changes nothing. Raises InvalidInput, ServerError and SchedulerError."""
     async with open_client(connection) as client:
         with unknown_id_refused(workflow_id, connection):
-            return await plan_workflow(client, workflow_id, settings, profile, options)
+            plan = await plan_workflow(client, workflow_id, settings, profile, options)
+            return _with_note(plan)
 
 
 async def regenerate(
@@ -76,23 +81,49 @@ async def regenerate(
         with unknown_id_refused(workflow_id, connection):
             workflow = await client.get_workflow(workflow_id)
         _refuse_ended(workflow)
-        with _locked(workflow, settings, connection):
+        with locked(workflow, settings, connection):
             plan = await plan_workflow(
                 client, workflow_id, settings, profile, options, submits=submits
             )
-            if plan.checked.plan.no_fit or not plan.checked.plan.groups:
+            if plan.checked.plan.no_fit:
                 return Regeneration(plan=plan)
-            return await _carry_out(client, plan, settings, submits=submits)
+            scheduler = slurm_scheduler(settings)
+            refuse_missing_account(plan.checked.plan)
+            if submits:
+                refuse_missing_password_file(settings, connection)
+            await cancel_held(scheduler, plan.held)
+            closed = await close_rows(client, workflow_id, plan.ended)
+            done = Regeneration(
+                plan=plan,
+                canceled=plan.held,
+                closed=tuple(row.scheduler_id for row in closed),
+            )
+            if not plan.checked.plan.groups:
+                return done
+            return await _carry_out(client, scheduler, done, settings, submits=submits)
+
+
+def _with_note(plan: WorkflowPlan) -> WorkflowPlan:
+    if not plan.held:
+        return plan
+    note = (
+        f"An interrupted submission left held jobs in Slurm ({', '.join(map(str, plan.held))}). "
+        f"They are canceled by: torc-watchd slurm regenerate {plan.workflow.id} --submit"
+    )
+    return replace(plan, checked=replace(plan.checked, notes=(*plan.checked.notes, note)))
 
 
 async def _carry_out(
-    client: TorcClient, plan: WorkflowPlan, settings: Settings, *, submits: bool
+    client: TorcClient,
+    scheduler: Scheduler,
+    done: Regeneration,
+    settings: Settings,
+    *,
+    submits: bool,
 ) -> Regeneration:
+    """``done`` is what was done before."""
+    plan = done.plan
     workflow_id = plan.workflow.id
-    scheduler = slurm_scheduler(settings)
-    refuse_missing_account(plan.checked.plan)
-    if submits:
-        refuse_missing_password_file(settings, client.transport.connection)
     groups = plan.checked.plan.groups
     at_once = [submits and plan.begins_at_once(group) for group in groups]
     await _claim_actions(client, plan)
@@ -113,8 +144,8 @@ async def _carry_out(
         output_dir=settings.output_dir.absolute(),
         directory=None if directory is None else Path(directory),
     )
-    return Regeneration(
-        plan=plan,
+    return replace(
+        done,
         is_done=True,
         allocations=numbers,
         later=sum(
@@ -175,12 +206,3 @@ def _refuse_ended(workflow: Workflow) -> None:
             f"Workflow {workflow.id} is {state}: reset it to run it again, with "
             f"torc workflows reset-status {workflow.id}"
         )
-
-
-def _locked(
-    workflow: Workflow, settings: Settings, connection: Connection
-) -> AbstractContextManager[None]:
-    return lock_workflow(
-        settings.home / "locks",
-        WorkflowIdentity(server=connection.url, workflow_id=workflow.id, created=workflow.created),
-    )

@@ -1,7 +1,7 @@
 """Creates a workflow for Slurm from its specification, and submits its first allocations."""
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -23,7 +23,9 @@ from torc_watch.core.errors import (
 )
 from torc_watch.core.model import SLURM, Workflow
 from torc_watch.engine.allocation_submission import cancel_submitted, submit_allocations
+from torc_watch.engine.journal import WorkflowIdentity
 from torc_watch.engine.runner_grace import set_fitting_lead
+from torc_watch.engine.workflow_lock import lock_workflow
 from torc_watch.planner.cluster_plan import AllocationGroup
 from torc_watch.planner.job_kinds import first_jobs
 from torc_watch.schedulers.base import Scheduler, WorkerAssignment
@@ -86,19 +88,31 @@ async def submit_slurm(
             )
             if group.begins_with_jobs
         ]
-        numbers = await submit_groups(
-            client,
-            scheduler,
-            groups,
-            workflow_id=created.workflow_id,
-            output_dir=settings.output_dir.absolute(),
-            directory=Path.cwd(),
-        )
+        # What is held is of a submission that was killed, unless one has the lock.
+        with locked(await client.get_workflow(created.workflow_id), settings, connection):
+            numbers = await submit_groups(
+                client,
+                scheduler,
+                groups,
+                workflow_id=created.workflow_id,
+                output_dir=settings.output_dir.absolute(),
+                directory=Path.cwd(),
+            )
     return SlurmSubmission(
         workflow_id=created.workflow_id,
         jobs=created.job_count,
         allocations=numbers,
         later=later_allocations(checked),
+    )
+
+
+def locked(
+    workflow: Workflow, settings: Settings, connection: Connection
+) -> AbstractContextManager[None]:
+    """Keeps watches and other submissions away. Raises WatchHeld."""
+    return lock_workflow(
+        settings.home / "locks",
+        WorkflowIdentity(server=connection.url, workflow_id=workflow.id, created=workflow.created),
     )
 
 
@@ -245,8 +259,7 @@ def _spec(each: GroupToSubmit, token: str, options: tuple[str, ...]) -> Allocati
 def _what_there_is(workflow_id: int, submitted: int, wanted: int) -> str:
     return (
         f"Workflow {workflow_id} is on the server, and {submitted} of {wanted} allocations were "
-        f"submitted to Slurm. If squeue shows jobs named tw{workflow_id}-... as JobHeldUser, "
-        "cancel them. When the cause is gone, submit the rest: torc-watchd slurm regenerate "
-        f"{workflow_id} --submit. Or remove the workflow: torc cancel {workflow_id}, then "
-        f"torc delete {workflow_id}."
+        "submitted to Slurm. When the cause is gone, cancel what is still held of them and submit "
+        f"the rest: torc-watchd slurm regenerate {workflow_id} --submit. Or remove the workflow: "
+        f"torc cancel {workflow_id}, then torc delete {workflow_id}."
     )

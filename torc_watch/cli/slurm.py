@@ -1,6 +1,7 @@
 """slurm: the allocations of a workflow, planned and asked for anew."""
 
 import json
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -163,12 +164,14 @@ def _show_plan(checked: CheckedPlan, covered: str, *, as_json: bool) -> int:
 
 def _show(done: Regeneration) -> None:
     print_plan(done.plan.checked)
+    for line in _tidied(done):
+        print(line)
     if covered := _covered(done.plan):
         print(covered)
     if not done.is_done:
         if not done.plan.checked.plan.groups and not covered:
             print(_NOTHING_LEFT)
-        print("Nothing was changed.")
+        print(f"Nothing {'else ' if any(_tidied(done)) else ''}was changed.")
         return
     number = len(done.allocations)
     if number:
@@ -176,6 +179,17 @@ def _show(done: Regeneration) -> None:
     if done.later:
         more = f"{done.later} allocation{'' if done.later == 1 else 's'}"
         print_notes([f"{more} will be submitted by the workflow's workers, or by: torc submit"])
+
+
+def _tidied(done: Regeneration) -> Iterator[str]:
+    if done.canceled:
+        yield f"Canceled what an interrupted submission left held: {_listed(done.canceled)}"
+    if done.closed:
+        yield f"Closed the rows of allocations that have ended: {_listed(done.closed)}"
+
+
+def _listed(numbers: Iterable[int]) -> str:
+    return ", ".join(map(str, numbers))
 
 
 def _covered(plan: WorkflowPlan) -> str:
@@ -193,4 +207,6 @@ def _values(done: Regeneration) -> dict[str, Any]:
         "changed": done.is_done,
         "allocations": list(done.allocations),
         "later_allocations": done.later,
+        "canceled_allocations": list(done.canceled),
+        "closed_allocations": list(done.closed),
     }
