@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from torc_watch.app.cluster_source import describe
+from torc_watch.app.cluster_source import find_target
 from torc_watch.app.composition import open_cluster
-from torc_watch.app.slurm_plan import CheckedPlan, check_plan, is_here
+from torc_watch.app.slurm_plan import CheckedPlan, check_plan, notes_on_requests
 from torc_watch.app.slurm_remnants import find_held
 from torc_watch.app.slurm_rows import carried_options, option_value
 from torc_watch.config.settings import Settings
@@ -82,13 +82,14 @@ async def plan_workflow(
     )
     rows = await client.list_allocations(workflow_id)
     found = await _open_allocations(rows, settings, configs)
-    asks_slurm = submits or is_here(profile)
+    target = await find_target(profile)
+    asks_slurm = submits or target.is_here
     kept = uncovered_jobs(left.planned, left.running, found.allocations)
     planned = restricted(left.planned, kept)
     jobs = tuple(left.jobs[position] for position in kept)
     sorted_jobs = sort_jobs(planned)
     checked = await check_plan(
-        await describe(profile),
+        target,
         Workload(
             kinds=sorted_jobs.kinds,
             mode=ExecutionMode.SLURM if workflow.spreads_jobs else ExecutionMode.DIRECT,
@@ -108,7 +109,10 @@ async def plan_workflow(
         held=await _held(client, workflow_id, rows, needs_answer=submits) if asks_slurm else (),
         ended=tuple(found.ended),
         sorted_jobs=sorted_jobs,
-        checked=replace(checked, notes=(*left.notes, *found.notes, *checked.notes)),
+        checked=replace(
+            checked,
+            notes=(*left.notes, *notes_on_requests(planned), *found.notes, *checked.notes),
+        ),
     )
 
 

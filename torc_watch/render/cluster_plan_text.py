@@ -26,8 +26,14 @@ def cluster_plan_lines(plan: ClusterPlan, starts: Sequence[datetime | None]) -> 
     number = plan.allocations
     yield (
         f"Total: {number:,} allocation{'' if number == 1 else 's'}, "
-        f"at most {plan.node_hours:,.1f} node hours"
+        f"at most {plan.node_hours:,.1f} node hours{_accounts(plan)}"
     )
+
+
+def _accounts(plan: ClusterPlan) -> str:
+    """Usually one; none where a cluster without associations has none that is known."""
+    accounts = dict.fromkeys(group.account for group in plan.groups if group.account)
+    return f" of account {', '.join(map(printable, accounts))}" if accounts else ""
 
 
 def no_fit_lines(plan: ClusterPlan, workload: Workload) -> Iterator[str]:
