@@ -48,6 +48,14 @@ _WORKER = _RESOURCES | {
     "is_active": True,
     "compute_node_type": "slurm",
 }
+_PROFILE = """
+default_account = "physics"
+detection = { environment = { CLUSTER = "ridge-7" } }
+[[partitions]]
+name = "batch"
+cpus = 4
+memory = "8G"
+"""
 NO_SLURM = "/nowhere"
 TOO_LARGE = LAYERS.replace("memory: 4g", "memory: 300g")
 
@@ -321,15 +329,46 @@ def test_submission_where_there_is_no_slurm(login: Login, command: str) -> None:
     assert "submit on a login node of the cluster" in done.stderr
 
 
-def test_server_with_a_password(login: Login) -> None:
-    """Workers would need it in a file: that is said before anything is created."""
+@pytest.mark.parametrize(
+    ("words", "variables", "message"),
+    [
+        ("", {}, "name one with --account"),
+        ("--account science", {"TORC_PASSWORD": "open sesame"}, "set password_file to its path"),
+        ("--account science", {"TORC_WATCHD_SLURM_RUNNER": "/nowhere"}, "/nowhere"),
+        ("--account science -o layers.yaml/a", {}, "layers.yaml/a cannot be used: Not a dir"),
+    ],
+)
+def test_what_a_submission_needs_is_checked_before_any_change(
+    login: Login, words: str, variables: dict[str, str], message: str
+) -> None:
+    login.specification("layers.yaml", LAYERS)
+    login.site.submit(LAYERS, "--allocations", "0")
     before = login.site.database()
-    words = "submit-slurm --account science workflow.yaml"
-    secret = {"TORC_PASSWORD": "open sesame"}
-    done = login.run(words, 2, **secret)
-
-    assert "set password_file to its path" in done.stderr
+    for command in ("submit-slurm layers.yaml", "slurm regenerate 1 --submit"):
+        for dry_run in ("", " --dry-run"):
+            done = login.run(f"{command} {words}{dry_run}", 2, **variables)
+            assert message in done.stderr
     assert (login.slurm.jobs, login.site.database()) == ([], before)
+
+
+@pytest.mark.parametrize(("words", "account"), [("", "physics"), ("--account science", "science")])
+def test_default_account_of_the_profile(login: Login, words: str, account: str) -> None:
+    folder = login.site.folder / "config" / "torc-watchd" / "hpc"
+    folder.mkdir(parents=True)
+    (folder / "ridge.toml").write_text(_PROFILE)
+    done = login.run(f"submit-slurm workflow.yaml {words} --dry-run", CLUSTER="ridge-7")
+
+    assert f" of account {account}\n" in done.stdout
+    said = "Account physics is the default of profile ridge" in done.stdout + done.stderr
+    assert said is (account == "physics")
+
+    login.run(f"submit-slurm workflow.yaml {words}", CLUSTER="ridge-7")
+    assert {row["account"] for row in login.rows("/slurm_schedulers")} == {account}
+    again = login.run("slurm plan 1 --profile kestrel --partition short", CLUSTER="ridge-7")
+    assert f" of account {account}\n" in again.stdout
+    assert "QOS may be used is not checked: the Slurm of profile kestrel" in (
+        again.stdout + again.stderr
+    )
 
 
 def test_plan_of_a_workflow_counts_what_is_queued(login: Login) -> None:
@@ -383,15 +422,6 @@ def test_row_of_a_worker_that_may_hold_a_job_is_left_to_a_watch(
     assert ("duration_seconds" in worker) is closed
 
 
-def test_folder_that_cannot_be_used_is_refused_before_any_change(login: Login) -> None:
-    login.run("submit-slurm --account science workflow.yaml")
-    before = login.site.database()
-    done = login.run("slurm regenerate 1 --submit --output-dir workflow.yaml", status=2)
-
-    assert "workflow.yaml" in done.stderr
-    assert login.site.database() == before
-
-
 def test_regenerate_without_submission(login: Login) -> None:
     """Whoever starts a worker, or submits the workflow with Torc, has the allocations submitted."""
     workflow_id = login.site.submit(LAYERS, "--allocations", "0")
@@ -403,11 +433,16 @@ def test_regenerate_without_submission(login: Login) -> None:
     assert triggered == [True, False]
 
 
-def test_workflow_without_an_account(login: Login) -> None:
-    workflow_id = login.site.submit(LAYERS, "--allocations", "0")
-    done = login.run(f"slurm regenerate {workflow_id} --submit", status=2)
-    assert "name one with --account" in done.stderr
-    assert login.rows("/slurm_schedulers") == []
+def test_jobs_without_requirements_are_named(login: Login) -> None:
+    login.specification("workflow.yaml", CHAIN.replace(", resource_requirements: small", "", 2))
+    for words in ("slurm plan workflow.yaml", "submit-slurm --account a workflow.yaml"):
+        done = login.run(words)
+        assert "2 jobs (a, b) have no resource requirements" in done.stdout + done.stderr
+    done = login.run("slurm plan 1")
+    assert "no resource requirements" not in done.stdout + done.stderr  # an allocation has them
+    login.slurm.end_all()
+    done = login.run("slurm plan 1")
+    assert "2 jobs (1 (a), 2 (b)) have no resource requirements" in done.stdout + done.stderr
 
 
 def test_watched_workflow_is_not_regenerated(login: Login) -> None:

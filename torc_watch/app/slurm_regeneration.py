@@ -10,7 +10,7 @@ from torc_watch.app.slurm_remnants import cancel_held, close_rows
 from torc_watch.app.slurm_submission import (
     GroupToSubmit,
     locked,
-    refuse_missing_password_file,
+    refuse_unusable,
     submit_groups,
 )
 from torc_watch.app.slurm_workflow import WorkflowPlan, plan_workflow
@@ -87,10 +87,8 @@ async def regenerate(
             )
             if plan.checked.plan.no_fit:
                 return Regeneration(plan=plan)
+            _refuse_unusable(plan, settings, connection, submits=submits)
             scheduler = slurm_scheduler(settings)
-            refuse_missing_account(plan.checked.plan)
-            if submits:
-                refuse_missing_password_file(settings, connection)
             await cancel_held(scheduler, plan.held)
             closed = await close_rows(client, workflow_id, plan.ended)
             done = Regeneration(
@@ -101,6 +99,34 @@ async def regenerate(
             if not plan.checked.plan.groups:
                 return done
             return await _carry_out(client, scheduler, done, settings, submits=submits)
+
+
+async def dry_run(
+    workflow_id: int,
+    settings: Settings,
+    connection: Connection,
+    profile: str | None,
+    options: PlanOptions,
+    *,
+    submits: bool,
+) -> Regeneration:
+    """What `regenerate` would do. Changes nothing, and refuses what that refuses of its input."""
+    plan = await plan_of_workflow(workflow_id, settings, connection, profile, options)
+    _refuse_ended(plan.workflow)
+    if not plan.checked.plan.no_fit:
+        _refuse_unusable(plan, settings, connection, submits=submits)
+    return Regeneration(plan=plan)
+
+
+def _refuse_unusable(
+    plan: WorkflowPlan, settings: Settings, connection: Connection, *, submits: bool
+) -> None:
+    if not plan.checked.plan.groups:
+        return
+    if submits:
+        refuse_unusable(plan.checked.plan, settings, connection)
+    else:
+        refuse_missing_account(plan.checked.plan)
 
 
 def _with_note(plan: WorkflowPlan) -> WorkflowPlan:

@@ -26,7 +26,7 @@ from torc_watch.engine.allocation_submission import cancel_submitted, submit_all
 from torc_watch.engine.journal import WorkflowIdentity
 from torc_watch.engine.runner_grace import set_fitting_lead
 from torc_watch.engine.workflow_lock import lock_workflow
-from torc_watch.planner.cluster_plan import AllocationGroup
+from torc_watch.planner.cluster_plan import AllocationGroup, ClusterPlan
 from torc_watch.planner.job_kinds import first_jobs
 from torc_watch.schedulers.base import Scheduler, WorkerAssignment
 from torc_watch.spec.planned_jobs import planned_jobs
@@ -63,15 +63,13 @@ async def submit_slurm(
     *,
     on_created: Callable[[int, int], None],
 ) -> SlurmSubmission:
-    """Creates the workflow as planned, and submits what begins with jobs.
+    """Creates the workflow as planned, and submits what begins with jobs; after `refuse_unusable`.
 
     ``on_created`` gets the workflow's ID and its number of jobs as soon as it is there. Raises
     ServerError, and SchedulerError: then the workflow is there, and the message says how to go on.
     """
-    scheduler = slurm_scheduler(settings)
     checked = prepared.checked
-    refuse_missing_account(checked.plan)
-    refuse_missing_password_file(settings, connection)
+    scheduler = slurm_scheduler(settings)
     async with open_client(connection) as client:
         created = await create_workflow(
             client,
@@ -116,8 +114,15 @@ def locked(
     )
 
 
-def refuse_missing_password_file(settings: Settings, connection: Connection) -> None:
-    """Raises InvalidInput before anything is created that no worker could reach."""
+def refuse_unusable(plan: ClusterPlan, settings: Settings, connection: Connection) -> None:
+    """Raises InvalidInput for what would otherwise fail in the middle of a submission."""
+    settings.slurm_runner_program()
+    refuse_missing_account(plan)
+    _refuse_missing_password_file(settings, connection)
+
+
+def _refuse_missing_password_file(settings: Settings, connection: Connection) -> None:
+    """Before anything is created that no worker could reach."""
     if connection.password is not None and settings.password_file is None:
         raise InvalidInput(
             "The workers of an allocation need the password of the Torc server. Write it into a "

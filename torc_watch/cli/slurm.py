@@ -9,6 +9,7 @@ import typer
 
 from torc_watch.app.slurm_plan import CheckedPlan, plan_specification
 from torc_watch.app.slurm_regeneration import Regeneration, plan_of_workflow
+from torc_watch.app.slurm_regeneration import dry_run as dry_run_of_regeneration
 from torc_watch.app.slurm_regeneration import regenerate as regenerate_workflow
 from torc_watch.app.slurm_workflow import WorkflowPlan
 from torc_watch.cli import options, slurm_options
@@ -16,7 +17,7 @@ from torc_watch.cli.command_output import print_warning
 from torc_watch.cli.event_loop import run
 from torc_watch.cli.plan_output import plan_values, print_notes, print_plan, print_refusal
 from torc_watch.cli.watch_options import with_watch_options
-from torc_watch.cli.watch_output import unusable_folder_refused
+from torc_watch.cli.watch_output import prepare_output_folder
 from torc_watch.config.settings import Settings, load_settings
 from torc_watch.daemon.commands import WatchOptions
 from torc_watch.planner.cluster_plan import PlanOptions
@@ -137,15 +138,10 @@ async def _regenerate(
     dry_run: bool,
 ) -> Regeneration:
     connection = settings.connection(url)
-    if dry_run:
-        found = await plan_of_workflow(workflow_id, settings, connection, profile, chosen)
-        return Regeneration(plan=found)
     if submits:
-        with unusable_folder_refused(settings.output_dir):
-            settings.output_dir.mkdir(parents=True, exist_ok=True)
-    return await regenerate_workflow(
-        workflow_id, settings, connection, profile, chosen, submits=submits
-    )
+        prepare_output_folder(settings.output_dir, creates=not dry_run)
+    carry_out = dry_run_of_regeneration if dry_run else regenerate_workflow
+    return await carry_out(workflow_id, settings, connection, profile, chosen, submits=submits)
 
 
 def _show_plan(checked: CheckedPlan, covered: str, *, as_json: bool) -> int:
