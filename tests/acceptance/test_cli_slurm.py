@@ -2,8 +2,10 @@
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -451,6 +453,30 @@ def test_watched_workflow_is_not_regenerated(login: Login) -> None:
     watch.until("Watching")
     done = login.run("slurm regenerate 1 --submit", status=1)
     assert "is already watched by" in done.stderr
+    assert "Ctrl-C ends one in a terminal." in done.stderr
+
+
+def test_workflow_of_the_daemon_is_paused_regenerated_and_resumed(login: Login) -> None:
+    """As the message says."""
+    login.run("submit-slurm --account science workflow.yaml")
+    with TemporaryDirectory() as runtime:  # sockets need a short path
+        variables = {"XDG_RUNTIME_DIR": runtime}
+        path = f"{login.slurm.bin}:{os.environ['PATH']}"
+        daemon = login.site.start("run", PATH=path, **variables)
+        daemon.until("This torc-watchd is active")
+        login.run("add 1 --auto-recover", **variables)
+        wait_until(lambda: bool(list(login.site.home.glob("locks/*"))), "the watch")
+        refused = login.run("slurm regenerate 1 --submit", status=1, **variables)
+        pause, resume = re.findall(r"`torc-watchd ([^`]+)`", refused.stderr)
+
+        paused = login.run(pause, **variables)
+        assert "Workflow 1 paused" in paused.stdout
+        login.slurm.end_all()
+        done = login.run("slurm regenerate 1 --submit", **variables)
+        assert "Submitted to Slurm with 1 allocation" in done.stdout
+        resumed = login.run(resume, **variables)
+        assert "Workflow 1 resumed" in resumed.stdout
+        assert daemon.interrupt() == 0
 
 
 def test_submitted_workflow_is_watched(login: Login) -> None:

@@ -1,5 +1,7 @@
 """Asks for the allocations of a workflow anew: rows for what is left, and their submission."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,7 +17,7 @@ from torc_watch.app.slurm_submission import (
 )
 from torc_watch.app.slurm_workflow import WorkflowPlan, plan_workflow
 from torc_watch.config.settings import Settings
-from torc_watch.core.errors import InvalidInput
+from torc_watch.core.errors import InvalidInput, WatchHeld
 from torc_watch.core.model import JobStatus, Workflow
 from torc_watch.planner.cluster_plan import AllocationGroup, PlanOptions
 from torc_watch.planner.job_kinds import first_jobs
@@ -81,7 +83,7 @@ async def regenerate(
         with unknown_id_refused(workflow_id, connection):
             workflow = await client.get_workflow(workflow_id)
         _refuse_ended(workflow)
-        with locked(workflow, settings, connection):
+        with _locked(workflow, settings, connection):
             plan = await plan_workflow(
                 client, workflow_id, settings, profile, options, submits=submits
             )
@@ -99,6 +101,20 @@ async def regenerate(
             if not plan.checked.plan.groups:
                 return done
             return await _carry_out(client, scheduler, done, settings, submits=submits)
+
+
+@contextmanager
+def _locked(workflow: Workflow, settings: Settings, connection: Connection) -> Iterator[None]:
+    """Raises WatchHeld, and says how to stop the watch."""
+    try:
+        with locked(workflow, settings, connection):
+            yield
+    except WatchHeld as error:
+        raise WatchHeld(
+            f"{error} `torc-watchd pause {workflow.id}` stops a watch of the daemon, and "
+            f"`torc-watchd resume {workflow.id}` continues it afterwards; Ctrl-C ends one in a "
+            "terminal."
+        ) from error
 
 
 async def dry_run(

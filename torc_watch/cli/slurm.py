@@ -101,7 +101,8 @@ def regenerate(
     Jobs that queued or running allocations will take are not planned again. The account, the QOS
     and further options of the earlier schedulers are kept. Without --submit, the workflow's workers
     submit the allocations later, or you do with `torc submit`. If a job fits nowhere, nothing is
-    changed, and the exit status is 2.
+    changed, and the exit status is 2. A workflow that is watched is refused: pause it before, and
+    resume it afterwards.
 
     \b
     Examples:
