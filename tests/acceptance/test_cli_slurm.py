@@ -183,6 +183,7 @@ def test_job_that_fits_nowhere(login: Login, command: str) -> None:
     found = login.json(f"{command} large.yaml", status=2)
 
     assert "train_1" in done.stderr
+    assert "Note" not in done.stdout
     [no_fit] = found.get("plan", found)["no_fit"]
     assert no_fit["jobs"] == "large"
     assert (login.slurm.jobs, login.site.database()) == ([], before)
@@ -209,6 +210,11 @@ def test_specification_with_schedulers_of_its_own(login: Login) -> None:
     login.specification("own.yaml", text)
     done = login.run("submit-slurm --account science own.yaml", status=2)
     assert "own.yaml has slurm_schedulers of its own" in done.stderr
+    done = login.run("slurm plan own.yaml")
+    assert "submit-slurm refuses the file, or carries out this plan" in done.stderr
+    assert "small" in done.stdout
+    found = login.json("slurm plan own.yaml")
+    assert found["notes"][0].startswith("own.yaml has slurm_schedulers of its own")
 
     done = login.run("submit-slurm --account science own.yaml --overwrite")
     assert done.stdout.startswith("Created workflow 1 with 6 jobs\n")
@@ -218,7 +224,7 @@ def test_partition_that_slurm_refuses(login: Login) -> None:
     """The next one is used; with --partition there is none."""
     login.slurm.refuse("batch")
     done = login.run("slurm plan workflow.yaml")
-    assert "Slurm refuses partition batch: Requested node configuration" in done.stdout
+    assert "Slurm refuses partition batch: Requested node configuration" in done.stderr
     assert "wide" in done.stdout
 
     done = login.run("submit-slurm --account science --partition batch workflow.yaml", status=2)
@@ -279,7 +285,7 @@ def test_killed_submission_is_found_again(login: Login) -> None:
     foreign = second | {"number": 50, "text": second["text"].replace(login.site.url, "http://b:1")}
     login.slurm.keep([foreign, first, second])
 
-    found = login.run("slurm plan 1").stdout
+    found = login.run("slurm plan 1").stderr
     assert "left held jobs in Slurm (100, 101)" in found
     assert len(login.slurm.jobs) == 3
 
@@ -361,16 +367,14 @@ def test_default_account_of_the_profile(login: Login, words: str, account: str) 
     done = login.run(f"submit-slurm workflow.yaml {words} --dry-run", CLUSTER="ridge-7")
 
     assert f" of account {account}\n" in done.stdout
-    said = "Account physics is the default of profile ridge" in done.stdout + done.stderr
+    said = "Account physics is the default of profile ridge" in done.stderr
     assert said is (account == "physics")
 
     login.run(f"submit-slurm workflow.yaml {words}", CLUSTER="ridge-7")
     assert {row["account"] for row in login.rows("/slurm_schedulers")} == {account}
     again = login.run("slurm plan 1 --profile kestrel --partition short", CLUSTER="ridge-7")
     assert f" of account {account}\n" in again.stdout
-    assert "QOS may be used is not checked: the Slurm of profile kestrel" in (
-        again.stdout + again.stderr
-    )
+    assert "QOS may be used is not checked: the Slurm of profile kestrel" in again.stderr
 
 
 def test_plan_of_a_workflow_counts_what_is_queued(login: Login) -> None:
@@ -439,12 +443,12 @@ def test_jobs_without_requirements_are_named(login: Login) -> None:
     login.specification("workflow.yaml", CHAIN.replace(", resource_requirements: small", "", 2))
     for words in ("slurm plan workflow.yaml", "submit-slurm --account a workflow.yaml"):
         done = login.run(words)
-        assert "2 jobs (a, b) have no resource requirements" in done.stdout + done.stderr
+        assert "2 jobs (a, b) have no resource requirements" in done.stderr
     done = login.run("slurm plan 1")
-    assert "no resource requirements" not in done.stdout + done.stderr  # an allocation has them
+    assert "no resource requirements" not in done.stderr  # an allocation has them
     login.slurm.end_all()
     done = login.run("slurm plan 1")
-    assert "2 jobs (1 (a), 2 (b)) have no resource requirements" in done.stdout + done.stderr
+    assert "2 jobs (1 (a), 2 (b)) have no resource requirements" in done.stderr
 
 
 def test_watched_workflow_is_not_regenerated(login: Login) -> None:

@@ -25,6 +25,7 @@ from torc_watch.spec.planned_jobs import execution_mode, planned_jobs
 from torc_watch.spec.spec_file import read_spec
 from torc_watch.torc.requests import NewSlurmScheduler
 
+_OWN_SCHEDULERS = "slurm_schedulers"
 _EXAMPLES = 3  # of the names of jobs
 
 Ask = Callable[[NewSlurmScheduler], Awaitable[StartEstimate]]
@@ -176,11 +177,23 @@ def refuse_missing_account(plan: ClusterPlan) -> None:
 
 def refuse_own_schedulers(spec: Spec, path: Path) -> None:
     """Raises InvalidInput for a specification that says itself what to ask Slurm for."""
-    if "slurm_schedulers" in spec.ignored:
+    if _OWN_SCHEDULERS in spec.ignored:
         raise InvalidInput(
             f"{path} has slurm_schedulers of its own, which are not used here. Submit it as it is "
             f"with `torc submit {path}`, or have its allocations planned with --overwrite."
         )
+
+
+def with_note_on_own_schedulers(prepared: SpecificationPlan, path: Path) -> CheckedPlan:
+    """The plan, and where `refuse_own_schedulers` would refuse it that `submit-slurm` does."""
+    checked = prepared.checked
+    if _OWN_SCHEDULERS not in prepared.spec.ignored:
+        return checked
+    note = (
+        f"{path} has slurm_schedulers of its own, which are not used here. `torc submit {path}` "
+        "uses them; submit-slurm refuses the file, or carries out this plan with --overwrite."
+    )
+    return replace(checked, notes=(note, *checked.notes))
 
 
 def _refused(plan: ClusterPlan, refusals: Mapping[str, str]) -> ClusterPlan:

@@ -7,7 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from torc_watch.app.slurm_plan import CheckedPlan, plan_specification
+from torc_watch.app.slurm_plan import (
+    CheckedPlan,
+    plan_specification,
+    with_note_on_own_schedulers,
+)
 from torc_watch.app.slurm_regeneration import Regeneration, plan_of_workflow
 from torc_watch.app.slurm_regeneration import dry_run as dry_run_of_regeneration
 from torc_watch.app.slurm_regeneration import regenerate as regenerate_workflow
@@ -75,7 +79,8 @@ def plan(
     prepared = run(lambda: plan_specification(Path(workflow), profile, chosen))
     for warning in prepared.spec.warnings:
         print_warning(warning)
-    return _show_plan(prepared.checked, "", as_json=as_json)
+    checked = with_note_on_own_schedulers(prepared, Path(workflow))
+    return _show_plan(checked, "", as_json=as_json)
 
 
 @app.command()
@@ -121,7 +126,8 @@ def regenerate(
     if as_json:
         print(json.dumps(_values(done)))
     if done.plan.checked.plan.no_fit:
-        print_notes(done.plan.checked.notes)
+        if not as_json:
+            print_notes(done.plan.checked.notes)
         return print_refusal(done.plan.checked, "These jobs fit nowhere, so nothing was changed.")
     if not as_json:
         _show(done)

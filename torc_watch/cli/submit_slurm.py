@@ -71,7 +71,8 @@ def submit_slurm(
     if prepared.checked.plan.no_fit:
         if as_json:
             print(json.dumps(_values(prepared)))
-        print_notes(prepared.checked.notes)
+        else:
+            print_notes(prepared.checked.notes)
         return print_refusal(prepared.checked, "These jobs fit nowhere, so nothing was created.")
     connection = settings.connection(url)
     refuse_unusable(prepared.checked.plan, settings, connection)
