@@ -13,6 +13,7 @@ from torc_watch.cli import app
 if TYPE_CHECKING:
     from tests.acceptance.conftest import Site
 
+_ROOT = Path(__file__).parents[2]
 COMMANDS = [
     *("watch", "plan", "recover", "workflows", "submit", "demo", "sandbox serve"),
     *("add", "set", "pause", "resume", "remove"),
@@ -126,8 +127,21 @@ def test_help_has_an_example(command: str) -> None:
 def test_version_of_the_distribution() -> None:
     ended = CliRunner().invoke(app, ["--version"])
 
-    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((_ROOT / "pyproject.toml").read_text())["project"]
     assert (ended.exit_code, ended.stdout) == (0, f"torc-watchd {project['version']}\n")
+
+
+@pytest.mark.usefixtures("furnished")
+def test_plan_of_the_readme(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(_ROOT)
+    for variable in ("NLR_CLUSTER", "NREL_CLUSTER"):  # there Slurm would be asked
+        monkeypatch.delenv(variable, raising=False)
+    _, _, text = (_ROOT / "README.md").read_text().partition("Elsewhere `torc-watchd ")
+    command, _, text = text.partition("`\nprints this:\n\n```\n")
+    ended = CliRunner().invoke(app, command.split())
+
+    assert ended.exit_code == 0, ended.stderr
+    assert ended.stdout + ended.stderr == text.partition("```")[0]
 
 
 @pytest.mark.parametrize("command", ["", "watch", "demo"])
@@ -137,7 +151,7 @@ def test_help_says_what_exit_statuses_mean(command: str) -> None:
     listed = lines[lines.index("  Exit status:") + 1 :]
     meanings = dict(line.split(maxsplit=1) for line in listed if line)
     assert list(meanings) == ["0", "1", "2", "3", "4", "5", "130"]
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    readme = (_ROOT / "README.md").read_text()
     for status, meaning in meanings.items():
         assert f"| {status} | {meaning} |\n" in readme
 
