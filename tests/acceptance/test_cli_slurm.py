@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -13,6 +14,10 @@ import pytest
 from tests.acceptance.conftest import Site
 from tests.rigs.fake_slurm import FakeSlurm
 from tests.rigs.slurm_cluster import wait_until
+from torc_watch.core.allocation import AllocationSpec
+from torc_watch.core.recovery_round import Plan, Step
+from torc_watch.core.units import GIB
+from torc_watch.engine.journal import Journal, WorkflowIdentity
 
 pytestmark = pytest.mark.slow
 
@@ -111,6 +116,28 @@ class Login:
     def actions(self) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = self.site.request("GET", "/workflows/1/actions")
         return rows
+
+
+def begin_round(site: Site, token: str) -> None:
+    """A round of recovery that was killed: its watch goes on with this allocation."""
+    spec = AllocationSpec(token=token, num_cpus=1, memory=GIB)
+    plan = Plan(
+        workflow_id=1,
+        run_id=1,
+        number=1,
+        retries=(),
+        uninitialized=0,
+        left_alone=(),
+        adjustments=(),
+        scheduler_config_id=None,
+        allocations=(spec,),
+    )
+    site.home.mkdir(exist_ok=True)
+    with closing(Journal(site.home / "journal.db")) as journal:
+        watch = journal.begin_watch(WorkflowIdentity(server=site.url, workflow_id=1, created=""))
+        round_ = journal.begin_round(watch.id, number=1, run_id=1)
+        journal.begin_step(round_, Step.PLAN)
+        journal.record_plan(round_, plan)
 
 
 @pytest.fixture
@@ -269,7 +296,7 @@ def test_interrupted_submission_leaves_no_held_jobs(login: Login, option: tuple[
 
 
 def test_killed_submission_is_found_again(login: Login) -> None:
-    """Nothing but Slurm knows the names of its jobs; some may be of another server's workflow 1."""
+    """Nothing but Slurm knows its jobs. Others are of another server, or of a round of recovery."""
     login.specification("many.yaml", _MANY)
     login.slurm.hang_after(2)
     path = f"{login.slurm.bin}:{os.environ['PATH']}"
@@ -283,16 +310,18 @@ def test_killed_submission_is_found_again(login: Login) -> None:
     first, second = login.slurm.jobs
     assert {first["reason"], second["reason"]} == {"held"}
     foreign = second | {"number": 50, "text": second["text"].replace(login.site.url, "http://b:1")}
-    login.slurm.keep([foreign, first, second])
+    of_a_round = second | {"number": 51, "name": "tw1-abcdef012-1"}
+    begin_round(login.site, of_a_round["name"])
+    login.slurm.keep([foreign, of_a_round, first, second])
 
     found = login.run("slurm plan 1").stderr
-    assert "left held jobs in Slurm (100, 101)" in found
-    assert len(login.slurm.jobs) == 3
+    assert "was interrupted: 100, 101. If it was" in found
+    assert len(login.slurm.jobs) == 4
 
     done = login.run("slurm regenerate 1 --submit --partition batch --walltime 0:35:00")
     assert "Canceled what an interrupted submission left held: 100, 101" in done.stdout
     reasons = {job["number"]: job["reason"] for job in login.slurm.jobs}
-    assert reasons.pop(50) == "held"
+    assert (reasons.pop(50), reasons.pop(51)) == ("held", "held")
     assert set(reasons.values()) == {"queued"}
     assert len(reasons) == len(login.rows("/scheduled_compute_nodes")) > 2
 
@@ -464,21 +493,20 @@ def test_workflow_of_the_daemon_is_paused_regenerated_and_resumed(login: Login) 
     """As the message says."""
     login.run("submit-slurm --account science workflow.yaml")
     with TemporaryDirectory() as runtime:  # sockets need a short path
-        variables = {"XDG_RUNTIME_DIR": runtime}
         path = f"{login.slurm.bin}:{os.environ['PATH']}"
-        daemon = login.site.start("run", PATH=path, **variables)
+        daemon = login.site.start("run", PATH=path, XDG_RUNTIME_DIR=runtime)
         daemon.until("This torc-watchd is active")
-        login.run("add 1 --auto-recover", **variables)
-        wait_until(lambda: bool(list(login.site.home.glob("locks/*"))), "the watch")
-        refused = login.run("slurm regenerate 1 --submit", status=1, **variables)
+        login.run("add 1 --auto-recover", XDG_RUNTIME_DIR=runtime)
+        daemon.until("[1] Watching")
+        refused = login.run("slurm regenerate 1 --submit", status=1, XDG_RUNTIME_DIR=runtime)
         pause, resume = re.findall(r"`torc-watchd ([^`]+)`", refused.stderr)
 
-        paused = login.run(pause, **variables)
+        paused = login.run(pause, XDG_RUNTIME_DIR=runtime)
         assert "Workflow 1 paused" in paused.stdout
         login.slurm.end_all()
-        done = login.run("slurm regenerate 1 --submit", **variables)
+        done = login.run("slurm regenerate 1 --submit", XDG_RUNTIME_DIR=runtime)
         assert "Submitted to Slurm with 1 allocation" in done.stdout
-        resumed = login.run(resume, **variables)
+        resumed = login.run(resume, XDG_RUNTIME_DIR=runtime)
         assert "Workflow 1 resumed" in resumed.stdout
         assert daemon.interrupt() == 0
 

@@ -111,9 +111,9 @@ async def test_job_of_an_interrupted_submission_is_found_by_its_script(
     held = await scheduler.submit(spec("tw42-i-3"), work(out))
     (out / "tw42-i-3.sh").unlink()
 
-    assert await find_interrupted(URL, 42, "tw42-", {recorded}) == (held,)
-    assert await find_interrupted("http://b:1/torc-service/v1", 42, "tw42-", {recorded}) == ()
-    assert await find_interrupted(URL, 4, "tw4", {recorded}) == ()
+    assert await find_interrupted(URL, 42, "tw42-", {recorded}) == {held: "tw42-i-3"}
+    assert await find_interrupted("http://b:1/torc-service/v1", 42, "tw42-", {recorded}) == {}
+    assert await find_interrupted(URL, 4, "tw4", {recorded}) == {}
 
 
 async def test_script_is_private_and_without_the_password(

@@ -149,8 +149,9 @@ def _with_note(plan: WorkflowPlan) -> WorkflowPlan:
     if not plan.held:
         return plan
     note = (
-        f"An interrupted submission left held jobs in Slurm ({', '.join(map(str, plan.held))}). "
-        f"They are canceled by: torc-watchd slurm regenerate {plan.workflow.id} --submit"
+        "Slurm has held jobs of a submission that is in progress, or was interrupted: "
+        f"{', '.join(map(str, plan.held))}. If it was interrupted, `torc-watchd slurm regenerate "
+        f"{plan.workflow.id} --submit` cancels them."
     )
     return replace(plan, checked=replace(plan.checked, notes=(*plan.checked.notes, note)))
 

@@ -5,24 +5,43 @@ ended leave their rows, until a watch closes them.
 """
 
 from collections.abc import Iterable
+from pathlib import Path
+
+from anyio import to_thread
 
 from torc_watch.core.allocation_tokens import token_stem
 from torc_watch.core.model import Allocation, ComputeNode, JobStatus
+from torc_watch.daemon.watch_history import watches_of
 from torc_watch.schedulers.base import Scheduler
 from torc_watch.schedulers.slurm.interrupted_submission import find_interrupted
 from torc_watch.torc.client import TorcClient
 
 
 async def find_held(
-    client: TorcClient, workflow_id: int, rows: Iterable[Allocation]
+    client: TorcClient, workflow_id: int, rows: Iterable[Allocation], home: Path
 ) -> tuple[int, ...]:
-    """The held jobs that have no row, by their numbers. Raises SchedulerError."""
-    return await find_interrupted(
+    """The held jobs that have no row, by their numbers. Raises SchedulerError and JournalError.
+
+    Those of a round in the journal of the state folder ``home`` are left to the watch that goes on
+    with it.
+    """
+    found = await find_interrupted(
         client.transport.connection.url,
         workflow_id,
         prefix=token_stem(workflow_id, ""),
         recorded={row.scheduler_id for row in rows},
     )
+    if not found:
+        return ()
+    watches = await to_thread.run_sync(watches_of, home, workflow_id)
+    planned = {
+        spec.token
+        for watch in watches
+        for each in watch.rounds
+        if each.ended is None and each.plan is not None
+        for spec in each.plan.allocations
+    }
+    return tuple(number for number, name in found.items() if name not in planned)
 
 
 async def cancel_held(scheduler: Scheduler, numbers: Iterable[int]) -> None:

@@ -84,6 +84,9 @@ async def plan_workflow(
     found = await _open_allocations(rows, settings, configs)
     target = await find_target(profile)
     asks_slurm = submits or target.is_here
+    held = (
+        await _held(client, workflow_id, rows, settings, needs_answer=submits) if asks_slurm else ()
+    )
     kept = uncovered_jobs(left.planned, left.running, found.allocations)
     planned = restricted(left.planned, kept)
     jobs = tuple(left.jobs[position] for position in kept)
@@ -106,7 +109,7 @@ async def plan_workflow(
         jobs=jobs,
         labeled=left.labeled,
         covered=len(left.planned) - len(kept),
-        held=await _held(client, workflow_id, rows, needs_answer=submits) if asks_slurm else (),
+        held=held,
         ended=tuple(found.ended),
         sorted_jobs=sorted_jobs,
         checked=replace(
@@ -117,10 +120,15 @@ async def plan_workflow(
 
 
 async def _held(
-    client: TorcClient, workflow_id: int, rows: Sequence[Allocation], *, needs_answer: bool
+    client: TorcClient,
+    workflow_id: int,
+    rows: Sequence[Allocation],
+    settings: Settings,
+    *,
+    needs_answer: bool,
 ) -> tuple[int, ...]:
     try:
-        return await find_held(client, workflow_id, rows)
+        return await find_held(client, workflow_id, rows, settings.home)
     except SchedulerUnreachable:
         if needs_answer:
             raise

@@ -12,23 +12,21 @@ from torc_watch.schedulers.slurm.submission_table import QUEUED_NAMES, parse_hel
 
 async def find_interrupted(
     server: str, workflow_id: int, prefix: str, recorded: Collection[int]
-) -> tuple[int, ...]:
-    """The numbers of such jobs of a workflow, whose names begin with ``prefix``.
+) -> dict[int, str]:
+    """The names of such jobs of a workflow, which begin with ``prefix``, by their numbers.
 
     ``recorded`` are those that the server has rows of. Workflows of several servers may have one
     ID, so only the script of a job says whose it is. Raises SchedulerError.
     """
     squeue = ("squeue", f"--user={os.getuid()}", QUEUED_NAMES)
     names = await ask(parse_held_names, run_slurm, *squeue)
-    held = sorted(number for number, name in names.items() if name.startswith(prefix))
-    return tuple(
-        [
-            number
-            for number in held
-            if number not in recorded
-            and is_for_workflow(await _script(number), server, workflow_id)
-        ]
-    )
+    return {
+        number: name
+        for number, name in sorted(names.items())
+        if name.startswith(prefix)
+        and number not in recorded
+        and is_for_workflow(await _script(number), server, workflow_id)
+    }
 
 
 async def _script(number: int) -> str:
