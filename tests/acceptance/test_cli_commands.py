@@ -218,7 +218,7 @@ def test_same_id_on_two_servers_needs_a_url(home: Path, verb: str) -> None:
             "set 42 --unset max-retry",
             "no option 'max_retry' to unset. Options: auto-recover,",
         ),
-        ("add 0", "greater than or equal to 1"),
+        ("add 0", "'0' is not the ID of a workflow"),
         ("add", "Missing argument 'ID'"),
         (f"add {2**63}", "must be between 1 and 2^63 - 1 (got 9223372036854775808)."),
         ("add 42 -p 1e9", "--poll-interval must be at most 366 days (got 1000000000 s)."),

@@ -2,8 +2,11 @@
 
 import json
 import os
+import re
 import subprocess
+from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -11,6 +14,10 @@ import pytest
 from tests.acceptance.conftest import Site
 from tests.rigs.fake_slurm import FakeSlurm
 from tests.rigs.slurm_cluster import wait_until
+from torc_watch.core.allocation import AllocationSpec
+from torc_watch.core.recovery_round import Plan, Step
+from torc_watch.core.units import GIB
+from torc_watch.engine.journal import Journal, WorkflowIdentity
 
 pytestmark = pytest.mark.slow
 
@@ -39,6 +46,22 @@ jobs:
   - { name: a, command: "true", resource_requirements: small }
   - { name: b, command: "true", resource_requirements: small, depends_on: [a] }
   - { name: c, command: "true", resource_requirements: small, depends_on: [b] }
+"""
+_RESOURCES = {"num_cpus": 4, "memory_gb": 8, "num_gpus": 0, "num_nodes": 1}
+_WORKER = _RESOURCES | {
+    "workflow_id": 1,
+    "hostname": "n1",
+    "pid": 1,
+    "is_active": True,
+    "compute_node_type": "slurm",
+}
+_PROFILE = """
+default_account = "physics"
+detection = { environment = { CLUSTER = "ridge-7" } }
+[[partitions]]
+name = "batch"
+cpus = 4
+memory = "8G"
 """
 NO_SLURM = "/nowhere"
 TOO_LARGE = LAYERS.replace("memory: 4g", "memory: 300g")
@@ -72,9 +95,49 @@ class Login:
         rows: list[dict[str, Any]] = self.site.request("GET", f"{path}?workflow_id=1")["items"]
         return rows
 
+    def allocations(self) -> dict[int, str]:
+        """The status on the server of each allocation, by its number."""
+        rows = self.rows("/scheduled_compute_nodes")
+        return {row["scheduler_id"]: row["status"] for row in rows}
+
+    def start_worker(self, allocation_id: int, job: str) -> None:
+        """A worker that never reports again, with a job that it left in this status."""
+        request = self.site.request
+        scheduler = {"type": "slurm", "scheduler_id": allocation_id, "slurm_job_id": 100}
+        row = _WORKER | {"scheduler": scheduler, "start_time": "2026-01-02T03:04:05Z"}
+        worker = request("POST", "/compute_nodes", row)["id"]
+        if job != "ready":
+            claim = "/workflows/1/claim_jobs_based_on_resources/1"
+            [claimed] = request("POST", claim, _RESOURCES)["jobs"]
+            if job == "running":
+                run = request("GET", "/workflows/1")["run_id"]
+                request("PUT", f"/jobs/{claimed['id']}/start_job/{run}/{worker}")
+
     def actions(self) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = self.site.request("GET", "/workflows/1/actions")
         return rows
+
+
+def begin_round(site: Site, token: str) -> None:
+    """A round of recovery that was killed: its watch goes on with this allocation."""
+    spec = AllocationSpec(token=token, num_cpus=1, memory=GIB)
+    plan = Plan(
+        workflow_id=1,
+        run_id=1,
+        number=1,
+        retries=(),
+        uninitialized=0,
+        left_alone=(),
+        adjustments=(),
+        scheduler_config_id=None,
+        allocations=(spec,),
+    )
+    site.home.mkdir(exist_ok=True)
+    with closing(Journal(site.home / "journal.db")) as journal:
+        watch = journal.begin_watch(WorkflowIdentity(server=site.url, workflow_id=1, created=""))
+        round_ = journal.begin_round(watch.id, number=1, run_id=1)
+        journal.begin_step(round_, Step.PLAN)
+        journal.record_plan(round_, plan)
 
 
 @pytest.fixture
@@ -147,6 +210,7 @@ def test_job_that_fits_nowhere(login: Login, command: str) -> None:
     found = login.json(f"{command} large.yaml", status=2)
 
     assert "train_1" in done.stderr
+    assert "Note" not in done.stdout
     [no_fit] = found.get("plan", found)["no_fit"]
     assert no_fit["jobs"] == "large"
     assert (login.slurm.jobs, login.site.database()) == ([], before)
@@ -173,6 +237,11 @@ def test_specification_with_schedulers_of_its_own(login: Login) -> None:
     login.specification("own.yaml", text)
     done = login.run("submit-slurm --account science own.yaml", status=2)
     assert "own.yaml has slurm_schedulers of its own" in done.stderr
+    done = login.run("slurm plan own.yaml")
+    assert "submit-slurm refuses the file, or carries out this plan" in done.stderr
+    assert "small" in done.stdout
+    found = login.json("slurm plan own.yaml")
+    assert found["notes"][0].startswith("own.yaml has slurm_schedulers of its own")
 
     done = login.run("submit-slurm --account science own.yaml --overwrite")
     assert done.stdout.startswith("Created workflow 1 with 6 jobs\n")
@@ -182,7 +251,7 @@ def test_partition_that_slurm_refuses(login: Login) -> None:
     """The next one is used; with --partition there is none."""
     login.slurm.refuse("batch")
     done = login.run("slurm plan workflow.yaml")
-    assert "Slurm refuses partition batch: Requested node configuration" in done.stdout
+    assert "Slurm refuses partition batch: Requested node configuration" in done.stderr
     assert "wide" in done.stdout
 
     done = login.run("submit-slurm --account science --partition batch workflow.yaml", status=2)
@@ -226,6 +295,37 @@ def test_interrupted_submission_leaves_no_held_jobs(login: Login, option: tuple[
     assert login.rows("/scheduled_compute_nodes") == []
 
 
+def test_killed_submission_is_found_again(login: Login) -> None:
+    """Nothing but Slurm knows its jobs. Others are of another server, or of a round of recovery."""
+    login.specification("many.yaml", _MANY)
+    login.slurm.hang_after(2)
+    path = f"{login.slurm.bin}:{os.environ['PATH']}"
+    command = login.site.start("submit-slurm", *_SHORT.split(), "many.yaml", PATH=path)
+    command.until("Created workflow 1")
+    wait_until((login.slurm.folder / "hangs").exists, "the third submission")
+    held = login.run("slurm regenerate 1 --submit", status=1)
+    assert "is already watched by" in held.stderr
+    command.kill()
+    login.slurm.end_hanging()
+    first, second = login.slurm.jobs
+    assert {first["reason"], second["reason"]} == {"held"}
+    foreign = second | {"number": 50, "text": second["text"].replace(login.site.url, "http://b:1")}
+    of_a_round = second | {"number": 51, "name": "tw1-abcdef012-1"}
+    begin_round(login.site, of_a_round["name"])
+    login.slurm.keep([foreign, of_a_round, first, second])
+
+    found = login.run("slurm plan 1").stderr
+    assert "was interrupted: 100, 101. If it was" in found
+    assert len(login.slurm.jobs) == 4
+
+    done = login.run("slurm regenerate 1 --submit --partition batch --walltime 0:35:00")
+    assert "Canceled what an interrupted submission left held: 100, 101" in done.stdout
+    reasons = {job["number"]: job["reason"] for job in login.slurm.jobs}
+    assert (reasons.pop(50), reasons.pop(51)) == ("held", "held")
+    assert set(reasons.values()) == {"queued"}
+    assert len(reasons) == len(login.rows("/scheduled_compute_nodes")) > 2
+
+
 def test_submission_that_fails_halfway_is_continued(login: Login) -> None:
     login.specification("many.yaml", _MANY)
     words = _SHORT
@@ -266,15 +366,44 @@ def test_submission_where_there_is_no_slurm(login: Login, command: str) -> None:
     assert "submit on a login node of the cluster" in done.stderr
 
 
-def test_server_with_a_password(login: Login) -> None:
-    """Workers would need it in a file: that is said before anything is created."""
+@pytest.mark.parametrize(
+    ("words", "variables", "message"),
+    [
+        ("", {}, "name one with --account"),
+        ("--account science", {"TORC_PASSWORD": "open sesame"}, "set password_file to its path"),
+        ("--account science", {"TORC_WATCHD_SLURM_RUNNER": "/nowhere"}, "/nowhere"),
+        ("--account science -o layers.yaml/a", {}, "layers.yaml/a cannot be used: Not a dir"),
+    ],
+)
+def test_what_a_submission_needs_is_checked_before_any_change(
+    login: Login, words: str, variables: dict[str, str], message: str
+) -> None:
+    login.specification("layers.yaml", LAYERS)
+    login.site.submit(LAYERS, "--allocations", "0")
     before = login.site.database()
-    words = "submit-slurm --account science workflow.yaml"
-    secret = {"TORC_PASSWORD": "open sesame"}
-    done = login.run(words, 2, **secret)
-
-    assert "set password_file to its path" in done.stderr
+    for command in ("submit-slurm layers.yaml", "slurm regenerate 1 --submit"):
+        for dry_run in ("", " --dry-run"):
+            done = login.run(f"{command} {words}{dry_run}", 2, **variables)
+            assert message in done.stderr
     assert (login.slurm.jobs, login.site.database()) == ([], before)
+
+
+@pytest.mark.parametrize(("words", "account"), [("", "physics"), ("--account science", "science")])
+def test_default_account_of_the_profile(login: Login, words: str, account: str) -> None:
+    folder = login.site.folder / "config" / "torc-watchd" / "hpc"
+    folder.mkdir(parents=True)
+    (folder / "ridge.toml").write_text(_PROFILE)
+    done = login.run(f"submit-slurm workflow.yaml {words} --dry-run", CLUSTER="ridge-7")
+
+    assert f" of account {account}\n" in done.stdout
+    said = "Account physics is the default of profile ridge" in done.stderr
+    assert said is (account == "physics")
+
+    login.run(f"submit-slurm workflow.yaml {words}", CLUSTER="ridge-7")
+    assert {row["account"] for row in login.rows("/slurm_schedulers")} == {account}
+    again = login.run("slurm plan 1 --profile kestrel --partition short", CLUSTER="ridge-7")
+    assert f" of account {account}\n" in again.stdout
+    assert "QOS may be used is not checked: the Slurm of profile kestrel" in again.stderr
 
 
 def test_plan_of_a_workflow_counts_what_is_queued(login: Login) -> None:
@@ -289,18 +418,17 @@ def test_plan_of_a_workflow_counts_what_is_queued(login: Login) -> None:
 def test_regenerate(login: Login) -> None:
     """The allocation was canceled: its row is closed, and the jobs are left."""
     login.run("submit-slurm --account science workflow.yaml")
-    [row] = login.rows("/scheduled_compute_nodes")
-    path = f"/scheduled_compute_nodes/{row['id']}"
-    login.site.request("PUT", path, row | {"status": "canceled"})
-    login.slurm.keep([])
+    login.slurm.end_all()
 
     before = login.site.database()
     login.run("slurm regenerate 1 --submit --dry-run")
     assert login.site.database() == before
 
     done = login.run("slurm regenerate 1 --submit --partition wide")
+    assert "Closed the rows of allocations that have ended: 100\n" in done.stdout
     assert "Submitted to Slurm with 1 allocation" in done.stdout
-    [job] = login.slurm.jobs
+    assert login.allocations() == {100: "complete", 101: "pending"}
+    _, job = login.slurm.jobs
     for option in ("account=science", "partition=wide", "constraint=amd&ib"):
         assert f"--{option}" in job["text"].replace("'", "")
     rows = login.rows("/slurm_schedulers")
@@ -310,13 +438,23 @@ def test_regenerate(login: Login) -> None:
     assert [action["executed"] for action in login.actions()] == [True, False]
 
 
-def test_folder_that_cannot_be_used_is_refused_before_any_change(login: Login) -> None:
+@pytest.mark.parametrize(
+    ("job", "closed"), [("running", False), ("pending", False), ("ready", True)]
+)
+def test_row_of_a_worker_that_may_hold_a_job_is_left_to_a_watch(
+    login: Login, job: str, closed: bool
+) -> None:
+    """The job has to be failed before it is run again."""
     login.run("submit-slurm --account science workflow.yaml")
-    before = login.site.database()
-    done = login.run("slurm regenerate 1 --submit --output-dir workflow.yaml", status=2)
+    [row] = login.rows("/scheduled_compute_nodes")
+    login.start_worker(row["id"], job)
+    login.slurm.end_all()
+    found = login.json("slurm regenerate 1 --submit")
 
-    assert "workflow.yaml" in done.stderr
-    assert login.site.database() == before
+    assert found["closed_allocations"] == ([100] if closed else [])
+    assert login.allocations()[100] == ("complete" if closed else "pending")
+    [worker] = login.rows("/compute_nodes")
+    assert ("duration_seconds" in worker) is closed
 
 
 def test_regenerate_without_submission(login: Login) -> None:
@@ -330,11 +468,16 @@ def test_regenerate_without_submission(login: Login) -> None:
     assert triggered == [True, False]
 
 
-def test_workflow_without_an_account(login: Login) -> None:
-    workflow_id = login.site.submit(LAYERS, "--allocations", "0")
-    done = login.run(f"slurm regenerate {workflow_id} --submit", status=2)
-    assert "name one with --account" in done.stderr
-    assert login.rows("/slurm_schedulers") == []
+def test_jobs_without_requirements_are_named(login: Login) -> None:
+    login.specification("workflow.yaml", CHAIN.replace(", resource_requirements: small", "", 2))
+    for words in ("slurm plan workflow.yaml", "submit-slurm --account a workflow.yaml"):
+        done = login.run(words)
+        assert "2 jobs (a, b) have no resource requirements" in done.stderr
+    done = login.run("slurm plan 1")
+    assert "no resource requirements" not in done.stderr  # an allocation has them
+    login.slurm.end_all()
+    done = login.run("slurm plan 1")
+    assert "2 jobs (1 (a), 2 (b)) have no resource requirements" in done.stderr
 
 
 def test_watched_workflow_is_not_regenerated(login: Login) -> None:
@@ -343,6 +486,29 @@ def test_watched_workflow_is_not_regenerated(login: Login) -> None:
     watch.until("Watching")
     done = login.run("slurm regenerate 1 --submit", status=1)
     assert "is already watched by" in done.stderr
+    assert "Ctrl-C ends one in a terminal." in done.stderr
+
+
+def test_workflow_of_the_daemon_is_paused_regenerated_and_resumed(login: Login) -> None:
+    """As the message says."""
+    login.run("submit-slurm --account science workflow.yaml")
+    with TemporaryDirectory() as runtime:  # sockets need a short path
+        path = f"{login.slurm.bin}:{os.environ['PATH']}"
+        daemon = login.site.start("run", PATH=path, XDG_RUNTIME_DIR=runtime)
+        daemon.until("This torc-watchd is active")
+        login.run("add 1 --auto-recover", XDG_RUNTIME_DIR=runtime)
+        daemon.until("[1] Watching")
+        refused = login.run("slurm regenerate 1 --submit", status=1, XDG_RUNTIME_DIR=runtime)
+        pause, resume = re.findall(r"`torc-watchd ([^`]+)`", refused.stderr)
+
+        paused = login.run(pause, XDG_RUNTIME_DIR=runtime)
+        assert "Workflow 1 paused" in paused.stdout
+        login.slurm.end_all()
+        done = login.run("slurm regenerate 1 --submit", XDG_RUNTIME_DIR=runtime)
+        assert "Submitted to Slurm with 1 allocation" in done.stdout
+        resumed = login.run(resume, XDG_RUNTIME_DIR=runtime)
+        assert "Workflow 1 resumed" in resumed.stdout
+        assert daemon.interrupt() == 0
 
 
 def test_submitted_workflow_is_watched(login: Login) -> None:

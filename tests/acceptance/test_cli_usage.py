@@ -13,6 +13,7 @@ from torc_watch.cli import app
 if TYPE_CHECKING:
     from tests.acceptance.conftest import Site
 
+_ROOT = Path(__file__).parents[2]
 COMMANDS = [
     *("watch", "plan", "recover", "workflows", "submit", "demo", "sandbox serve"),
     *("add", "set", "pause", "resume", "remove"),
@@ -37,14 +38,19 @@ REFUSED = {
     "watch 1 --recovery-hook '\"'": "--recovery-hook: '\"' is not a command",
     "watch 1 --recovery-hook ''": "--recovery-hook: The command is empty.",
     "watch": "Missing argument",
-    "watch mine": "valid integer",
-    "watch 0": "greater than or equal to 1",
+    "watch mine": "'mine' is not the ID of a workflow: list those with torc-watchd workflows",
+    "watch 0": "'0' is not the ID of a workflow",
+    "pause 1 -1": "No such option: -1",
+    "pause 1 1.5": "'1.5' is not the ID of a workflow",
     "watch 1 --nonsense": "No such option: --nonsense",
     "watsch 1": "No such command 'watsch'",
     "watch 1 --url ftp://host": "'ftp://host' is not the URL of a server. Write it as http://",
     "plan 1 --url http://user:secret@host": "set them separately",
-    "submit missing.yaml": "missing.yaml cannot be read: No such file or directory.",
-    "submit folder": "folder: specifications are read from .yaml, .yml, .json, .json5 files",
+    "submit missing.yaml": "There is no file missing.yaml: give a workflow specification.",
+    "submit missing": "There is no file missing: give a workflow specification.",
+    "submit folder": "folder is a folder: give a workflow specification.",
+    "submit full/file": "full/file: specifications are read from .yaml, .yml, .json, .json5 files",
+    "submit full/file/a.yaml": "full/file/a.yaml cannot be read: Not a directory.",
     "submit cycle.yaml": "these jobs depend on each other in a cycle: a -> b -> a",
     "submit unknown.yaml": "jobs[0] (a).depends_on: there is no job 'nobody'",
     "submit memory.yaml": "'8 gigs' is not a memory size: write a whole number and k, m, g or t",
@@ -53,8 +59,11 @@ REFUSED = {
     "slurm plan good.yaml --walltime 25:61:00": "'25:61:00' is not a walltime, for its 61 minutes",
     "slurm plan good.yaml --profile kestrell": "There is no HPC profile 'kestrell'",
     "slurm plan good.yaml --profile kestrel --partition shrt": "did you mean short?",
-    "slurm plan missing.yaml": "missing.yaml cannot be read: No such file or directory.",
-    "slurm regenerate mine": "valid integer",
+    "slurm plan missing.yaml": "There is no file missing.yaml: give a workflow specification.",
+    "slurm plan folder": "folder is a folder",
+    "slurm regenerate mine": "'mine' is not the ID of a workflow",
+    "slurm regenerate good.yaml": "Create one with: torc-watchd submit-slurm good.yaml",
+    "submit-slurm 42": "There is no file 42: give a specification, not a workflow's ID.",
     "submit-slurm cycle.yaml": "these jobs depend on each other in a cycle: a -> b -> a",
     "demo --scenario sunshine": "'oom', 'timeout', 'unknown', 'mixed', 'hopeless', 'manual'",
     "demo --directory full": "is not empty: name a new one.",
@@ -118,8 +127,21 @@ def test_help_has_an_example(command: str) -> None:
 def test_version_of_the_distribution() -> None:
     ended = CliRunner().invoke(app, ["--version"])
 
-    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((_ROOT / "pyproject.toml").read_text())["project"]
     assert (ended.exit_code, ended.stdout) == (0, f"torc-watchd {project['version']}\n")
+
+
+@pytest.mark.usefixtures("furnished")
+def test_plan_of_the_readme(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(_ROOT)
+    for variable in ("NLR_CLUSTER", "NREL_CLUSTER"):  # there Slurm would be asked
+        monkeypatch.delenv(variable, raising=False)
+    _, _, text = (_ROOT / "README.md").read_text().partition("Elsewhere `torc-watchd ")
+    command, _, text = text.partition("`\nprints this:\n\n```\n")
+    ended = CliRunner().invoke(app, command.split())
+
+    assert ended.exit_code == 0, ended.stderr
+    assert ended.stdout + ended.stderr == text.partition("```")[0]
 
 
 @pytest.mark.parametrize("command", ["", "watch", "demo"])
@@ -127,7 +149,11 @@ def test_help_says_what_exit_statuses_mean(command: str) -> None:
     lines = CliRunner().invoke(app, [*command.split(), "--help"]).stdout.splitlines()
 
     listed = lines[lines.index("  Exit status:") + 1 :]
-    assert [line.split()[0] for line in listed if line] == ["0", "1", "2", "3", "4", "5", "130"]
+    meanings = dict(line.split(maxsplit=1) for line in listed if line)
+    assert list(meanings) == ["0", "1", "2", "3", "4", "5", "130"]
+    readme = (_ROOT / "README.md").read_text()
+    for status, meaning in meanings.items():
+        assert f"| {status} | {meaning} |\n" in readme
 
 
 @pytest.mark.slow
@@ -135,7 +161,7 @@ def test_help_says_what_exit_statuses_mean(command: str) -> None:
     ("words", "variables", "message"),
     [
         ("watch 1 -m -1", {}, "'--max-retries'"),
-        ("submit missing.yaml", {}, "missing.yaml cannot be read"),
+        ("submit missing.yaml", {}, "There is no file missing.yaml"),
         ("watch 1", {"TORC_TIMEOUT": "soon"}, "TORC_TIMEOUT in the environment: Input should be"),
         ("workflows", {"TORC_PASSWORD_FILE": "/missing"}, "/missing cannot be read: No such file"),
         ("workflows", {"TORC_API_URL": "%%"}, "'%%' is not the URL of a server"),

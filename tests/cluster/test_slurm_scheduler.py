@@ -13,6 +13,7 @@ from torc_watch.core.allocation import AllocationSpec
 from torc_watch.core.errors import SchedulerError, SchedulerUnreachable
 from torc_watch.core.units import MIB
 from torc_watch.schedulers.base import WorkerAssignment
+from torc_watch.schedulers.slurm.interrupted_submission import find_interrupted
 from torc_watch.schedulers.slurm.job_script import RunnerSettings
 from torc_watch.schedulers.slurm.slurm_scheduler import SlurmScheduler
 from torc_watch.torc.transport import Connection
@@ -98,6 +99,21 @@ async def test_allocation_is_held_until_its_release(
     ]
     await scheduler.release([number])  # as after a crash
     assert await scheduler.find(["tw42-a-1"]) == {"tw42-a-1": number}
+
+
+async def test_job_of_an_interrupted_submission_is_found_by_its_script(
+    scheduler: SlurmScheduler, out: Path
+) -> None:
+    """Also after the script was removed from the output folder."""
+    recorded = await scheduler.submit(spec("tw42-i-1"), work(out))
+    released = await scheduler.submit(spec("tw42-i-2"), work(out))
+    await scheduler.release([released])
+    held = await scheduler.submit(spec("tw42-i-3"), work(out))
+    (out / "tw42-i-3.sh").unlink()
+
+    assert await find_interrupted(URL, 42, "tw42-", {recorded}) == {held: "tw42-i-3"}
+    assert await find_interrupted("http://b:1/torc-service/v1", 42, "tw42-", {recorded}) == {}
+    assert await find_interrupted(URL, 4, "tw4", {recorded}) == {}
 
 
 async def test_script_is_private_and_without_the_password(

@@ -6,6 +6,7 @@ and beyond that in ``hang`` it does not end.
 """
 
 import json
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -36,6 +37,11 @@ NodeName=n3 CPUTot=8 RealMemory=32000 State=IDLE Partitions=wide""",
 PartitionName=batch Default=YES MaxTime=1-00:00:00 State=UP OverSubscribe=EXCLUSIVE
 PartitionName=wide Default=NO MaxTime=1-00:00:00 State=UP OverSubscribe=EXCLUSIVE""",
     "reservation": "No reservations in the system",
+}
+_STATES = {
+    "held": ("PENDING", "JobHeldUser"),
+    "queued": ("PENDING", "Priority"),
+    "canceled": ("CANCELLED", "None"),
 }
 _START = "2031-05-06T07:08:09"
 _REFUSED = "allocation failure: Requested node configuration is not available"
@@ -79,6 +85,10 @@ class FakeSlurm:
     def hang_after(self, jobs: int) -> None:
         (self.folder / "hang").write_text(str(jobs))
 
+    def end_hanging(self) -> None:
+        (self.folder / "hang").unlink()
+        os.kill(int((self.folder / "hangs").read_text()), signal.SIGKILL)
+
     def lift_limit(self) -> None:
         (self.folder / "limit").unlink()
 
@@ -87,6 +97,10 @@ class FakeSlurm:
         path = self.folder / "jobs.json"
         jobs: list[dict[str, Any]] = json.loads(path.read_text()) if path.exists() else []
         return jobs
+
+    def end_all(self) -> None:
+        """They were canceled before they began."""
+        self.keep([job | {"reason": "canceled"} for job in self.jobs])
 
     def keep(self, jobs: Sequence[dict[str, Any]]) -> None:
         (self.folder / "jobs.json").write_text(json.dumps(jobs))
@@ -120,11 +134,13 @@ def squeue(fake: FakeSlurm, words: Sequence[str]) -> int:
     _print("|".join(_HEADINGS[field] for field in fields))
     for job in fake.jobs:
         if not names or job["name"] in names.split(","):
-            held = job["reason"] == "held"
+            state, reason = _STATES[job["reason"]]
+            if state == "CANCELLED" and "--states=all" not in words:
+                continue
             values = {
                 "%A": str(job["number"]),
-                "%T": "PENDING",
-                "%r": "JobHeldUser" if held else "Priority",
+                "%T": state,
+                "%r": reason,
                 "%j": job["name"],
                 "%20j": job["name"],
                 "%U": _uid(),
@@ -141,6 +157,9 @@ def sacct(_fake: FakeSlurm, _words: Sequence[str]) -> int:
 def scontrol(fake: FakeSlurm, words: Sequence[str]) -> int:
     if "show" in words:
         _print(_SHOWN[words[-1]])
+        return 0
+    if words[0] == "write":
+        _print(next(job["text"] for job in fake.jobs if str(job["number"]) == words[2]))
         return 0
     numbers = [int(number) for number in words[-1].split(",")] if words[0] == "release" else []
     fake.keep(
@@ -186,7 +205,7 @@ def main(folder: str, program: str, *words: str) -> int:
     }
     fake = FakeSlurm(Path(folder))
     if program == "sbatch" and "--test-only" not in words and _is_reached(fake, "hang"):
-        Path(folder, "hangs").touch()
+        Path(folder, "hangs").write_text(str(os.getpid()))
         signal.pause()
     with (Path(folder) / "lock").open("w") as lock:  # several may be run at once
         flock(lock, LOCK_EX)

@@ -33,11 +33,9 @@ def plan(
     on: ClusterDescription,
     *kinds: JobKind,
     mode: ExecutionMode = ExecutionMode.DIRECT,
-    worker_on_each_node: bool = False,
     **options: Any,
 ) -> ClusterPlan:
-    workload = Workload(kinds=kinds, mode=mode, starts_worker_on_each_node=worker_on_each_node)
-    return plan_cluster(on, workload, PlanOptions(**options), NOW)
+    return plan_cluster(on, Workload(kinds=kinds, mode=mode), PlanOptions(**options), NOW)
 
 
 def only_group(made: ClusterPlan) -> AllocationGroup:
@@ -234,8 +232,8 @@ def test_gpus_of_a_type(gpu_type: str, jobs: int, at_once: int) -> None:
     assert group.shape.num_gpus <= at_once
 
 
-def test_gpu_type_is_an_option() -> None:
-    made = plan(GPUS, kind("a", num_gpus=2), kind("b"), gpu_type="a100")
+def test_gpu_type_is_of_a_kind() -> None:
+    made = plan(GPUS, kind("a", num_gpus=2, gpu_type="a100"), kind("b"))
     assert [(each.gpu_type, each.partition) for each in made.groups] == [
         ("a100", "mixed"),
         ("", "cpu"),
@@ -243,21 +241,11 @@ def test_gpu_type_is_an_option() -> None:
 
 
 @pytest.mark.parametrize(
-    ("mode", "worker_on_each_node", "at_once"),
-    [
-        (ExecutionMode.DIRECT, False, 8),
-        (ExecutionMode.DIRECT, True, 16),
-        (ExecutionMode.SLURM, False, 16),
-    ],
+    ("mode", "at_once"), [(ExecutionMode.DIRECT, 8), (ExecutionMode.SLURM, 16)]
 )
-def test_jobs_use_all_nodes_only_where_they_start_there(
-    mode: ExecutionMode, worker_on_each_node: bool, at_once: int
-) -> None:
+def test_jobs_use_all_nodes_only_where_they_start_there(mode: ExecutionMode, at_once: int) -> None:
     on = cluster(partition("p", min_nodes=2, runtime=2 * HOUR))
-    made = plan(
-        on, kind(jobs=160, runtime=HOUR), mode=mode, worker_on_each_node=worker_on_each_node
-    )
-    group = only_group(made)
+    group = only_group(plan(on, kind(jobs=160, runtime=HOUR), mode=mode))
     assert (group.shape.num_nodes, group.jobs_at_once) == (2, at_once)
     assert group.number == 160 // at_once
 

@@ -135,11 +135,7 @@ def workloads(draw: st.DrawFn, most: int = 6) -> Workload:
         )
         for number, jobs in enumerate(draw(numbers_of_jobs))
     ]
-    return Workload(
-        kinds=tuple(kinds),
-        mode=draw(st.sampled_from(ExecutionMode)),
-        starts_worker_on_each_node=draw(st.booleans()),
-    )
+    return Workload(kinds=tuple(kinds), mode=draw(st.sampled_from(ExecutionMode)))
 
 
 def plan(

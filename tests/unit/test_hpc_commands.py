@@ -322,6 +322,17 @@ def test_generated_profile_without_a_file() -> None:
     }
 
 
+@pytest.mark.parametrize("words", ["-o there.toml", "--name a/b", "-o a.toml --name b"])
+def test_what_is_refused_is_refused_before_slurm_is_asked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, slurm: Path, words: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("there.toml").touch()
+    (slurm / "scontrol").write_text("#!/bin/sh\necho 'scontrol: error: Down' >&2\nexit 1\n")
+
+    assert hpc(f"generate {words}").exit_code == 2
+
+
 @pytest.mark.usefixtures("slurm")
 @pytest.mark.parametrize(
     ("words", "message"),

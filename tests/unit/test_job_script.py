@@ -10,7 +10,7 @@ import pytest
 from torc_watch.core.allocation import AllocationSpec
 from torc_watch.core.units import GIB
 from torc_watch.schedulers.base import WorkerAssignment
-from torc_watch.schedulers.slurm.job_script import RunnerSettings, job_script
+from torc_watch.schedulers.slurm.job_script import RunnerSettings, is_for_workflow, job_script
 from torc_watch.torc.transport import Connection
 
 URL = "http://login:8080/torc-service/v1"
@@ -38,6 +38,23 @@ def test_shape_is_written_after_the_options_of_the_row() -> None:
     assert {"--cpus-per-task=8", "--mem=10240M", "--time=61", "--nodes=1"} <= set(lines[2:])
     assert {"--job-name=tw42-0a-1", "--signal=B:TERM@60", "--no-requeue"} <= set(lines[2:])
     assert '--chdir="/scratch/my runs"' in lines
+
+
+@pytest.mark.parametrize(
+    ("server", "workflow_id", "expected"),
+    [
+        (URL, 42, True),
+        (URL, 4, False),
+        (URL, 420, False),
+        ("http://other:8080/torc-service/v1", 42, False),
+        ("8080/torc-service/v1", 42, False),
+    ],
+)
+def test_script_says_whose_jobs_it_runs(server: str, workflow_id: int, expected: bool) -> None:
+    script = job_script(SPEC, WORK, RUNNER)
+    assert is_for_workflow(script, server, workflow_id) is expected
+    assert is_for_workflow(f"{script}\n", server, workflow_id) is expected
+    assert not is_for_workflow("", server, workflow_id)
 
 
 def test_paths_are_no_patterns_and_end_no_quotes() -> None:

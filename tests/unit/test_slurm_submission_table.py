@@ -7,6 +7,7 @@ from torc_watch.schedulers.slurm.submission_table import (
     NamedJobs,
     parse_ended_names,
     parse_held,
+    parse_held_names,
     parse_queued_names,
     submitted_number,
 )
@@ -38,6 +39,14 @@ def test_queued_job_of_a_name_is_found() -> None:
     rows = "12|RUNNING|None|tw1-a-1\n30|PENDING|Priority|a|b\n5_[1-4]|PENDING|None|tw1-b-1\n"
     text = f"banner\n{_QUEUED}{rows}"
     assert parse_queued_names(text) == {"tw1-a-1": NamedJobs(12), "a|b": NamedJobs(30)}
+
+
+def test_held_jobs_have_names() -> None:
+    rows = (
+        "5|PENDING|JobHeldUser|tw1-a-1\n6|PENDING|Priority|tw1-a-2\n7|RUNNING|None|tw1-a-3\n"
+        "8|CANCELLED|JobHeldUser|tw1-a-4\n9|PENDING|JobHeldUser|a|b\n"
+    )
+    assert parse_held_names(f"banner\n{_QUEUED}{rows}") == {5: "tw1-a-1", 9: "a|b"}
 
 
 @pytest.mark.parametrize(

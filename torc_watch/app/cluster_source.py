@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from anyio import to_thread
@@ -12,7 +13,7 @@ from torc_watch.hpc.catalog import Catalog, DetectedProfile, read_catalog
 from torc_watch.hpc.combined_cluster import combine
 from torc_watch.hpc.profile import HpcProfile, profile_of
 from torc_watch.hpc.profile_file import LIVE_CLUSTER
-from torc_watch.planner.cluster_description import ClusterDescription
+from torc_watch.planner.cluster_description import Association, ClusterDescription
 from torc_watch.schedulers.slurm.cluster_query import current_user, describe_cluster
 
 _LIVE = "The cluster of this login node, as Slurm describes it now"
@@ -44,6 +45,19 @@ class KnownClusters:
             "No cluster was found here: no HPC profile matches, and Slurm's commands are not on "
             "the PATH. Name a profile; list them with: torc-watchd hpc list"
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetCluster:
+    """The cluster to plan for.
+
+    ``is_here`` says that its Slurm is this login node's. ``default_account`` is its profile's, ""
+    where there is none, or Slurm says that this user has no part in it.
+    """
+
+    description: ClusterDescription
+    is_here: bool
+    default_account: str = ""
 
 
 def known_clusters() -> KnownClusters:
@@ -78,6 +92,25 @@ async def describe(name: str | None) -> ClusterDescription:
     cluster = known.catalog.profile(name).cluster()
     is_here = any(each.entry.name == name for each in known.detected)
     return combine(await live_cluster(), cluster) if is_here and known.has_slurm else cluster
+
+
+async def find_target(name: str | None) -> TargetCluster:
+    """The cluster that `describe` describes. Raises as it does."""
+    known = known_clusters()
+    name = known.choose() if name is None else name
+    description = await describe(name)
+    detected = (each.entry.name for each in known.detected)
+    account = "" if name == LIVE_CLUSTER else known.catalog.profile(name).default_account
+    usable = description.associations
+    return TargetCluster(
+        description=description,
+        is_here=known.has_slurm and name in (LIVE_CLUSTER, *detected),
+        default_account=account if usable is None or account in _accounts(usable) else "",
+    )
+
+
+def _accounts(associations: Iterable[Association]) -> set[str]:
+    return {each.account for each in associations}
 
 
 async def live_cluster() -> ClusterDescription:

@@ -3,21 +3,20 @@
 Nothing is changed: the server is only read, and Slurm is asked with `sbatch --test-only`.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from anyio import to_thread
 
-from torc_watch.app.cluster_source import describe, known_clusters
+from torc_watch.app.cluster_source import TargetCluster, find_target, known_clusters
 from torc_watch.app.slurm_rows import default_options, scheduler_row
 from torc_watch.core.errors import InvalidInput, SchedulerUnreachable
-from torc_watch.hpc.profile_file import LIVE_CLUSTER
 from torc_watch.planner.allocation_planner import plan_cluster
 from torc_watch.planner.cluster_description import ClusterDescription
 from torc_watch.planner.cluster_plan import AllocationGroup, ClusterPlan, NoFit, PlanOptions
-from torc_watch.planner.job_kinds import SortedJobs, sort_jobs
+from torc_watch.planner.job_kinds import DEFAULT_REQUEST, PlannedJob, SortedJobs, sort_jobs
 from torc_watch.planner.unknown_names import unknown_name
 from torc_watch.planner.workload import Workload
 from torc_watch.schedulers.slurm.start_estimate import StartEstimate, estimate_start
@@ -25,6 +24,9 @@ from torc_watch.spec import Spec
 from torc_watch.spec.planned_jobs import execution_mode, planned_jobs
 from torc_watch.spec.spec_file import read_spec
 from torc_watch.torc.requests import NewSlurmScheduler
+
+_OWN_SCHEDULERS = "slurm_schedulers"
+_EXAMPLES = 3  # of the names of jobs
 
 Ask = Callable[[NewSlurmScheduler], Awaitable[StartEstimate]]
 
@@ -62,24 +64,27 @@ async def plan_specification(
     spec = await to_thread.run_sync(read_spec, path)
     if submits:
         refuse_missing_slurm()
-    jobs = sort_jobs(planned_jobs(spec))
+    planned = planned_jobs(spec)
+    jobs = sort_jobs(planned)
     defaults = spec.settings.get("slurm_defaults")
     workload = Workload(
         kinds=jobs.kinds, mode=execution_mode(spec.settings.get("execution_config"))
     )
+    target = await find_target(profile)
     checked = await check_plan(
-        await describe(profile),
+        target,
         workload,
         _with_defaults(options, defaults),
         more_options=lambda _: default_options(defaults),
-        ask=estimate_start if submits or is_here(profile) else None,
+        ask=estimate_start if submits or target.is_here else None,
         needs_answer=submits,
     )
-    return SpecificationPlan(spec=spec, jobs=jobs, checked=checked)
+    notes = (*notes_on_requests(planned), *checked.notes)
+    return SpecificationPlan(spec=spec, jobs=jobs, checked=replace(checked, notes=notes))
 
 
 async def check_plan(
-    cluster: ClusterDescription,
+    target: TargetCluster,
     workload: Workload,
     options: PlanOptions,
     *,
@@ -93,8 +98,14 @@ async def check_plan(
     Raises InvalidInput for a partition that there is not, and the like, and SchedulerUnreachable if
     ``needs_answer``.
     """
+    cluster = target.description
+    options, notes = _charged(options, target)
     _refuse_unknown_names(cluster, options)
-    notes: list[str] = []
+    if ask is None:
+        notes.append(
+            "Whether the account and the QOS may be used is not checked: the Slurm of "
+            f"{cluster.source} cannot be asked from here."
+        )
     now = datetime.now(UTC)
     while True:
         plan = plan_cluster(cluster, workload, options, now)
@@ -132,6 +143,20 @@ async def check_plan(
         notes += [f"Slurm refuses partition {name}: {why}." for name, why in refusals.items()]
 
 
+def notes_on_requests(jobs: Iterable[PlannedJob]) -> Iterator[str]:
+    """A sentence on those that ask for nothing, if there are any."""
+    names = [job.example for job in jobs if job.request == DEFAULT_REQUEST]
+    if not names:
+        return
+    more = ", ..." if len(names) > _EXAMPLES else ""
+    listed = ", ".join(names[:_EXAMPLES]) + more
+    which = f"Job {listed} has" if len(names) == 1 else f"{len(names):,} jobs ({listed}) have"
+    yield (
+        f"{which} no resource requirements, and Torc's default for each is 1 CPU, 1 MiB of memory "
+        "and 1 minute."
+    )
+
+
 def refuse_missing_slurm() -> None:
     """Raises InvalidInput where there is no Slurm to submit to."""
     if not known_clusters().has_slurm:
@@ -152,11 +177,23 @@ def refuse_missing_account(plan: ClusterPlan) -> None:
 
 def refuse_own_schedulers(spec: Spec, path: Path) -> None:
     """Raises InvalidInput for a specification that says itself what to ask Slurm for."""
-    if "slurm_schedulers" in spec.ignored:
+    if _OWN_SCHEDULERS in spec.ignored:
         raise InvalidInput(
             f"{path} has slurm_schedulers of its own, which are not used here. Submit it as it is "
             f"with `torc submit {path}`, or have its allocations planned with --overwrite."
         )
+
+
+def with_note_on_own_schedulers(prepared: SpecificationPlan, path: Path) -> CheckedPlan:
+    """The plan, and where `refuse_own_schedulers` would refuse it that `submit-slurm` does."""
+    checked = prepared.checked
+    if _OWN_SCHEDULERS not in prepared.spec.ignored:
+        return checked
+    note = (
+        f"{path} has slurm_schedulers of its own, which are not used here. `torc submit {path}` "
+        "uses them; submit-slurm refuses the file, or carries out this plan with --overwrite."
+    )
+    return replace(checked, notes=(note, *checked.notes))
 
 
 def _refused(plan: ClusterPlan, refusals: Mapping[str, str]) -> ClusterPlan:
@@ -193,8 +230,10 @@ def _with_defaults(options: PlanOptions, defaults: object) -> PlanOptions:
     )
 
 
-def is_here(profile: str | None) -> bool:
-    """Whether this login node's Slurm is the one of the plan."""
-    known = known_clusters()
-    names = (None, LIVE_CLUSTER, *(each.entry.name for each in known.detected))
-    return known.has_slurm and profile in names
+def _charged(options: PlanOptions, target: TargetCluster) -> tuple[PlanOptions, list[str]]:
+    """With the profile's account, where nothing else names one; and a note that says so."""
+    account = target.default_account
+    if options.account or not account:
+        return options, []
+    note = f"Account {account} is the default of {target.description.source}: no other was given."
+    return replace(options, account=account), [note]

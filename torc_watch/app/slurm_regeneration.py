@@ -1,25 +1,27 @@
 """Asks for the allocations of a workflow anew: rows for what is left, and their submission."""
 
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from torc_watch.app.composition import open_client, slurm_scheduler, unknown_id_refused
 from torc_watch.app.slurm_plan import refuse_missing_account, refuse_missing_slurm
+from torc_watch.app.slurm_remnants import cancel_held, close_rows
 from torc_watch.app.slurm_submission import (
     GroupToSubmit,
-    refuse_missing_password_file,
+    locked,
+    refuse_unusable,
     submit_groups,
 )
 from torc_watch.app.slurm_workflow import WorkflowPlan, plan_workflow
 from torc_watch.config.settings import Settings
-from torc_watch.core.errors import InvalidInput
+from torc_watch.core.errors import InvalidInput, WatchHeld
 from torc_watch.core.model import JobStatus, Workflow
-from torc_watch.engine.journal import WorkflowIdentity
-from torc_watch.engine.workflow_lock import lock_workflow
 from torc_watch.planner.cluster_plan import AllocationGroup, PlanOptions
 from torc_watch.planner.job_kinds import first_jobs
+from torc_watch.schedulers.base import Scheduler
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.concurrency import gather
 from torc_watch.torc.requests import NewSchedulingAction
@@ -35,13 +37,17 @@ from torc_watch.torc.transport import Connection
 class Regeneration:
     """What was planned and, unless ``is_done`` is False, done: rows, and allocations of Slurm.
 
-    ``later`` is how many allocations workers submit when their jobs are ready.
+    ``later`` is how many allocations workers submit when their jobs are ready. ``canceled`` are
+    the jobs of Slurm that an interrupted submission had left, ``closed`` the allocations that have
+    ended and whose rows were open.
     """
 
     plan: WorkflowPlan
     is_done: bool = False
     allocations: tuple[int, ...] = ()
     later: int = 0
+    canceled: tuple[int, ...] = ()
+    closed: tuple[int, ...] = ()
 
 
 async def plan_of_workflow(
@@ -54,7 +60,8 @@ async def plan_of_workflow(
     """Changes nothing. Raises InvalidInput, ServerError and SchedulerError."""
     async with open_client(connection) as client:
         with unknown_id_refused(workflow_id, connection):
-            return await plan_workflow(client, workflow_id, settings, profile, options)
+            plan = await plan_workflow(client, workflow_id, settings, profile, options)
+            return _with_note(plan)
 
 
 async def regenerate(
@@ -80,19 +87,86 @@ async def regenerate(
             plan = await plan_workflow(
                 client, workflow_id, settings, profile, options, submits=submits
             )
-            if plan.checked.plan.no_fit or not plan.checked.plan.groups:
+            if plan.checked.plan.no_fit:
                 return Regeneration(plan=plan)
-            return await _carry_out(client, plan, settings, submits=submits)
+            _refuse_unusable(plan, settings, connection, submits=submits)
+            scheduler = slurm_scheduler(settings)
+            await cancel_held(scheduler, plan.held)
+            closed = await close_rows(client, workflow_id, plan.ended)
+            done = Regeneration(
+                plan=plan,
+                canceled=plan.held,
+                closed=tuple(row.scheduler_id for row in closed),
+            )
+            if not plan.checked.plan.groups:
+                return done
+            return await _carry_out(client, scheduler, done, settings, submits=submits)
+
+
+@contextmanager
+def _locked(workflow: Workflow, settings: Settings, connection: Connection) -> Iterator[None]:
+    """Raises WatchHeld, and says how to stop the watch."""
+    try:
+        with locked(workflow, settings, connection):
+            yield
+    except WatchHeld as error:
+        raise WatchHeld(
+            f"{error} `torc-watchd pause {workflow.id}` stops a watch of the daemon, and "
+            f"`torc-watchd resume {workflow.id}` continues it afterwards; Ctrl-C ends one in a "
+            "terminal."
+        ) from error
+
+
+async def dry_run(
+    workflow_id: int,
+    settings: Settings,
+    connection: Connection,
+    profile: str | None,
+    options: PlanOptions,
+    *,
+    submits: bool,
+) -> Regeneration:
+    """What `regenerate` would do. Changes nothing, and refuses what that refuses of its input."""
+    plan = await plan_of_workflow(workflow_id, settings, connection, profile, options)
+    _refuse_ended(plan.workflow)
+    if not plan.checked.plan.no_fit:
+        _refuse_unusable(plan, settings, connection, submits=submits)
+    return Regeneration(plan=plan)
+
+
+def _refuse_unusable(
+    plan: WorkflowPlan, settings: Settings, connection: Connection, *, submits: bool
+) -> None:
+    if not plan.checked.plan.groups:
+        return
+    if submits:
+        refuse_unusable(plan.checked.plan, settings, connection)
+    else:
+        refuse_missing_account(plan.checked.plan)
+
+
+def _with_note(plan: WorkflowPlan) -> WorkflowPlan:
+    if not plan.held:
+        return plan
+    note = (
+        "Slurm has held jobs of a submission that is in progress, or was interrupted: "
+        f"{', '.join(map(str, plan.held))}. If it was interrupted, `torc-watchd slurm regenerate "
+        f"{plan.workflow.id} --submit` cancels them."
+    )
+    return replace(plan, checked=replace(plan.checked, notes=(*plan.checked.notes, note)))
 
 
 async def _carry_out(
-    client: TorcClient, plan: WorkflowPlan, settings: Settings, *, submits: bool
+    client: TorcClient,
+    scheduler: Scheduler,
+    done: Regeneration,
+    settings: Settings,
+    *,
+    submits: bool,
 ) -> Regeneration:
+    """``done`` is what was done before."""
+    plan = done.plan
     workflow_id = plan.workflow.id
-    scheduler = slurm_scheduler(settings)
-    refuse_missing_account(plan.checked.plan)
-    if submits:
-        refuse_missing_password_file(settings, client.transport.connection)
     groups = plan.checked.plan.groups
     at_once = [submits and plan.begins_at_once(group) for group in groups]
     await _claim_actions(client, plan)
@@ -113,8 +187,8 @@ async def _carry_out(
         output_dir=settings.output_dir.absolute(),
         directory=None if directory is None else Path(directory),
     )
-    return Regeneration(
-        plan=plan,
+    return replace(
+        done,
         is_done=True,
         allocations=numbers,
         later=sum(
@@ -175,12 +249,3 @@ def _refuse_ended(workflow: Workflow) -> None:
             f"Workflow {workflow.id} is {state}: reset it to run it again, with "
             f"torc workflows reset-status {workflow.id}"
         )
-
-
-def _locked(
-    workflow: Workflow, settings: Settings, connection: Connection
-) -> AbstractContextManager[None]:
-    return lock_workflow(
-        settings.home / "locks",
-        WorkflowIdentity(server=connection.url, workflow_id=workflow.id, created=workflow.created),
-    )

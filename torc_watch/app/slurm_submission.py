@@ -1,7 +1,7 @@
 """Creates a workflow for Slurm from its specification, and submits its first allocations."""
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -23,8 +23,10 @@ from torc_watch.core.errors import (
 )
 from torc_watch.core.model import SLURM, Workflow
 from torc_watch.engine.allocation_submission import cancel_submitted, submit_allocations
+from torc_watch.engine.journal import WorkflowIdentity
 from torc_watch.engine.runner_grace import set_fitting_lead
-from torc_watch.planner.cluster_plan import AllocationGroup
+from torc_watch.engine.workflow_lock import lock_workflow
+from torc_watch.planner.cluster_plan import AllocationGroup, ClusterPlan
 from torc_watch.planner.job_kinds import first_jobs
 from torc_watch.schedulers.base import Scheduler, WorkerAssignment
 from torc_watch.spec.planned_jobs import planned_jobs
@@ -61,15 +63,13 @@ async def submit_slurm(
     *,
     on_created: Callable[[int, int], None],
 ) -> SlurmSubmission:
-    """Creates the workflow as planned, and submits what begins with jobs.
+    """Creates the workflow as planned, and submits what begins with jobs; after `refuse_unusable`.
 
     ``on_created`` gets the workflow's ID and its number of jobs as soon as it is there. Raises
     ServerError, and SchedulerError: then the workflow is there, and the message says how to go on.
     """
-    scheduler = slurm_scheduler(settings)
     checked = prepared.checked
-    refuse_missing_account(checked.plan)
-    refuse_missing_password_file(settings, connection)
+    scheduler = slurm_scheduler(settings)
     async with open_client(connection) as client:
         created = await create_workflow(
             client,
@@ -86,14 +86,16 @@ async def submit_slurm(
             )
             if group.begins_with_jobs
         ]
-        numbers = await submit_groups(
-            client,
-            scheduler,
-            groups,
-            workflow_id=created.workflow_id,
-            output_dir=settings.output_dir.absolute(),
-            directory=Path.cwd(),
-        )
+        # What is held is of a submission that was killed, unless one has the lock.
+        with locked(await client.get_workflow(created.workflow_id), settings, connection):
+            numbers = await submit_groups(
+                client,
+                scheduler,
+                groups,
+                workflow_id=created.workflow_id,
+                output_dir=settings.output_dir.absolute(),
+                directory=Path.cwd(),
+            )
     return SlurmSubmission(
         workflow_id=created.workflow_id,
         jobs=created.job_count,
@@ -102,8 +104,25 @@ async def submit_slurm(
     )
 
 
-def refuse_missing_password_file(settings: Settings, connection: Connection) -> None:
-    """Raises InvalidInput before anything is created that no worker could reach."""
+def locked(
+    workflow: Workflow, settings: Settings, connection: Connection
+) -> AbstractContextManager[None]:
+    """Keeps watches and other submissions away. Raises WatchHeld."""
+    return lock_workflow(
+        settings.home / "locks",
+        WorkflowIdentity(server=connection.url, workflow_id=workflow.id, created=workflow.created),
+    )
+
+
+def refuse_unusable(plan: ClusterPlan, settings: Settings, connection: Connection) -> None:
+    """Raises InvalidInput for what would otherwise fail in the middle of a submission."""
+    settings.slurm_runner_program()
+    refuse_missing_account(plan)
+    _refuse_missing_password_file(settings, connection)
+
+
+def _refuse_missing_password_file(settings: Settings, connection: Connection) -> None:
+    """Before anything is created that no worker could reach."""
     if connection.password is not None and settings.password_file is None:
         raise InvalidInput(
             "The workers of an allocation need the password of the Torc server. Write it into a "
@@ -245,8 +264,7 @@ def _spec(each: GroupToSubmit, token: str, options: tuple[str, ...]) -> Allocati
 def _what_there_is(workflow_id: int, submitted: int, wanted: int) -> str:
     return (
         f"Workflow {workflow_id} is on the server, and {submitted} of {wanted} allocations were "
-        f"submitted to Slurm. If squeue shows jobs named tw{workflow_id}-... as JobHeldUser, "
-        "cancel them. When the cause is gone, submit the rest: torc-watchd slurm regenerate "
-        f"{workflow_id} --submit. Or remove the workflow: torc cancel {workflow_id}, then "
-        f"torc delete {workflow_id}."
+        "submitted to Slurm. When the cause is gone, cancel what is still held of them and submit "
+        f"the rest: torc-watchd slurm regenerate {workflow_id} --submit. Or remove the workflow: "
+        f"torc cancel {workflow_id}, then torc delete {workflow_id}."
     )

@@ -2,16 +2,18 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from torc_watch.app.cluster_source import describe
+from torc_watch.app.cluster_source import find_target
 from torc_watch.app.composition import open_cluster
-from torc_watch.app.slurm_plan import CheckedPlan, check_plan, is_here
+from torc_watch.app.slurm_plan import CheckedPlan, check_plan, notes_on_requests
+from torc_watch.app.slurm_remnants import find_held
 from torc_watch.app.slurm_rows import carried_options, option_value
 from torc_watch.config.settings import Settings
 from torc_watch.core.allocation import AllocationState
-from torc_watch.core.model import SLURM, Job, SchedulerConfig, Workflow
+from torc_watch.core.errors import SchedulerUnreachable
+from torc_watch.core.model import SLURM, Allocation, Job, SchedulerConfig, Workflow
 from torc_watch.planner.cluster_plan import AllocationGroup, PlanOptions
 from torc_watch.planner.coverage import OpenAllocation, open_allocation, restricted, uncovered_jobs
 from torc_watch.planner.job_kinds import PlannedJob, SortedJobs, sort_jobs
@@ -28,7 +30,9 @@ class WorkflowPlan:
     """``planned`` and ``jobs`` are the jobs for which nothing is queued or running.
 
     ``covered`` is the number of those that allocations that are queued or running will take,
-    ``labeled`` are the IDs of jobs that nothing is planned for.
+    ``labeled`` are the IDs of jobs that nothing is planned for. ``held`` are the numbers of jobs
+    that an interrupted submission left in Slurm, ``ended`` the open rows of allocations that are
+    gone.
     """
 
     workflow: Workflow
@@ -36,12 +40,23 @@ class WorkflowPlan:
     jobs: tuple[Job, ...]
     labeled: frozenset[int]
     covered: int
+    held: tuple[int, ...]
+    ended: tuple[Allocation, ...]
     sorted_jobs: SortedJobs
     checked: CheckedPlan
 
     def begins_at_once(self, group: AllocationGroup) -> bool:
         """Whether an allocation of the group has something to do when it begins."""
         return group.begins_with_jobs and self.sorted_jobs.begin_at_once(group.kinds)
+
+
+@dataclass(slots=True)
+class _OpenRows:
+    """``allocations`` may still take jobs, ``ended`` are gone; ``notes`` are on the others."""
+
+    allocations: list[OpenAllocation] = field(default_factory=list)
+    ended: list[Allocation] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 async def plan_workflow(
@@ -65,20 +80,26 @@ async def plan_workflow(
         await client.list_dependents(workflow_id),
         workflow_id,
     )
-    allocations, notes = await _open_allocations(client, workflow_id, settings, configs)
-    kept = uncovered_jobs(left.planned, left.running, allocations)
+    rows = await client.list_allocations(workflow_id)
+    found = await _open_allocations(rows, settings, configs)
+    target = await find_target(profile)
+    asks_slurm = submits or target.is_here
+    held = (
+        await _held(client, workflow_id, rows, settings, needs_answer=submits) if asks_slurm else ()
+    )
+    kept = uncovered_jobs(left.planned, left.running, found.allocations)
     planned = restricted(left.planned, kept)
     jobs = tuple(left.jobs[position] for position in kept)
     sorted_jobs = sort_jobs(planned)
     checked = await check_plan(
-        await describe(profile),
+        target,
         Workload(
             kinds=sorted_jobs.kinds,
             mode=ExecutionMode.SLURM if workflow.spreads_jobs else ExecutionMode.DIRECT,
         ),
         _as_before(options, _usual_row(jobs, configs)),
         more_options=lambda group: _carried(group, sorted_jobs, jobs, configs),
-        ask=estimate_start if submits or is_here(profile) else None,
+        ask=estimate_start if asks_slurm else None,
         needs_answer=submits,
         suffix=f"-{datetime.now(UTC):%Y%m%dT%H%M%S}",
     )
@@ -88,31 +109,51 @@ async def plan_workflow(
         jobs=jobs,
         labeled=left.labeled,
         covered=len(left.planned) - len(kept),
+        held=held,
+        ended=tuple(found.ended),
         sorted_jobs=sorted_jobs,
-        checked=replace(checked, notes=(*left.notes, *notes, *checked.notes)),
+        checked=replace(
+            checked,
+            notes=(*left.notes, *notes_on_requests(planned), *found.notes, *checked.notes),
+        ),
     )
 
 
+async def _held(
+    client: TorcClient,
+    workflow_id: int,
+    rows: Sequence[Allocation],
+    settings: Settings,
+    *,
+    needs_answer: bool,
+) -> tuple[int, ...]:
+    try:
+        return await find_held(client, workflow_id, rows, settings.home)
+    except SchedulerUnreachable:
+        if needs_answer:
+            raise
+        return ()  # as where starts are not known
+
+
 async def _open_allocations(
-    client: TorcClient, workflow_id: int, settings: Settings, configs: Configs
-) -> tuple[list[OpenAllocation], list[str]]:
-    """Those that may still take jobs, and notes on the others."""
-    rows = [each for each in await client.list_allocations(workflow_id) if each.is_open]
-    if not rows:
-        return [], []
-    found, notes = [], []
-    for row, status in await open_cluster(settings).statuses(rows, max_age=0):
+    rows: Sequence[Allocation], settings: Settings, configs: Configs
+) -> _OpenRows:
+    open_rows = [row for row in rows if row.is_open]
+    found = _OpenRows()
+    if not open_rows:
+        return found
+    for row, status in await open_cluster(settings).statuses(open_rows, max_age=0):
         if status.state is AllocationState.GONE:
-            continue
-        if status.never_starts:
-            notes.append(
+            found.ended.append(row)
+        elif status.never_starts:
+            found.notes.append(
                 f"Allocation {row.scheduler_id} will never start ({status.detail}) and is not "
                 f"counted: cancel it with scancel {row.scheduler_id}."
             )
-            continue
-        config = configs.get(row.scheduler_config_id) if row.scheduler_type == SLURM else None
-        found.append(open_allocation(config, status, datetime.now(UTC)))
-    return found, notes
+        else:
+            config = configs.get(row.scheduler_config_id) if row.scheduler_type == SLURM else None
+            found.allocations.append(open_allocation(config, status, datetime.now(UTC)))
+    return found
 
 
 def _usual_row(jobs: Sequence[Job], configs: Configs) -> SchedulerConfig | None:

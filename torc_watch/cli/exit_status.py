@@ -17,10 +17,10 @@ INTERRUPTED = 130
 EXIT_STATUS_HELP = """\b
 Exit status:
   0    every job completed
-  1    finished with failures and recovery off, or handed over to the user
-  2    usage: something in the command is wrong
+  1    failures with recovery off, handed over to the user, or another failure
+  2    usage: something in the command or in its files is wrong
   3    retries exhausted
-  4    stuck: jobs are left, nothing runs them and recovery is not possible
+  4    stuck: jobs are left, nothing runs them, and no recovery is allowed
   5    the server cannot be reached, or refuses the request
   130  interrupted
 """

@@ -191,6 +191,8 @@ def generate(
       torc-watchd hpc generate -o ~/.config/torc-watchd/hpc/ridge.toml
     """
     name = _name_of(name, output)
+    if output is not None and not force:
+        _refuse_existing(output)
     cluster = run(live_cluster)
     profile = replace(
         profile_of(cluster, hostname=host_pattern(os.uname().nodename)),
@@ -211,14 +213,19 @@ def generate(
 
 
 def _name_of(name: str | None, output: Path | None) -> str | None:
-    """Raises InvalidInput where the file is not named after the profile."""
+    """Raises InvalidInput where it is no name, or the file is not named after the profile."""
     if output is None:
-        return name
+        return None if name is None else check_name(name)
     if output.suffix != ".toml" or name not in (None, output.stem):
         raise InvalidInput(
             f"{output} is not named after the profile: call it {name or 'NAME'}.toml."
         )
     return check_name(output.stem)
+
+
+def _refuse_existing(path: Path) -> None:
+    if path.exists():
+        raise InvalidInput(f"{path} exists. Replace it with --force.")
 
 
 def _write(path: Path, text: str, *, force: bool) -> None:
@@ -227,8 +234,8 @@ def _write(path: Path, text: str, *, force: bool) -> None:
         with path.open("w" if force else "x", encoding="utf-8") as file:
             file.write(text)
     except OSError as error:
-        if isinstance(error, FileExistsError) and path.exists():  # else its folder is a file
-            raise InvalidInput(f"{path} exists. Replace it with --force.") from error
+        if isinstance(error, FileExistsError):  # made meanwhile; else its folder is a file
+            _refuse_existing(path)
         raise InvalidInput(f"{path} cannot be written: {error.strerror}.") from error
 
 

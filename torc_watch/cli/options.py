@@ -39,6 +39,24 @@ def api_version(name: str) -> ApiVersionName:
     return known[name]
 
 
+_SPECIFICATIONS = (".yaml", ".yml", ".json", ".json5")
+
+
+def workflow_id(text: str | int) -> int:
+    """Raises BadParameter."""
+    number = int(text) if str(text).isdecimal() else 0
+    if number:
+        return number
+    if str(text).lower().endswith(_SPECIFICATIONS):
+        raise typer.BadParameter(
+            f"{text} is a specification, and this needs the ID of a workflow on the server. "
+            f"Create one with: torc-watchd submit-slurm {text}"
+        )
+    raise typer.BadParameter(
+        f"{text!r} is not the ID of a workflow: list those with torc-watchd workflows."
+    )
+
+
 Api = Annotated[
     ApiVersionName,
     typer.Option(
@@ -46,11 +64,12 @@ Api = Annotated[
     ),
 ]
 WorkflowId = Annotated[
-    int, typer.Argument(help="The workflow's ID on the server.", min=1, metavar="ID")
+    int,
+    typer.Argument(help="The workflow's ID on the server.", parser=workflow_id, metavar="ID"),
 ]
 WorkflowIds = Annotated[
     list[int],
-    typer.Argument(help="The workflows' IDs on the server.", min=1, metavar="ID"),
+    typer.Argument(help="The workflows' IDs on the server.", parser=workflow_id, metavar="ID"),
 ]
 Url = Annotated[
     str | None,

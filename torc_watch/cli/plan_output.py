@@ -17,10 +17,10 @@ _LONGEST_NOTE = 2000  # characters
 
 
 def print_plan(checked: CheckedPlan) -> None:
+    """The table, and its notes."""
     for line in cluster_plan_lines(checked.plan, checked.starts):
-        print(line)
-    for note in checked.notes:
-        print(f"Note: {printable(note, _LONGEST_NOTE)}")
+        print(line, flush=True)  # before the notes
+    print_notes(checked.notes)
 
 
 def print_refusal(checked: CheckedPlan, outcome: str) -> int:
@@ -32,6 +32,7 @@ def print_refusal(checked: CheckedPlan, outcome: str) -> int:
 
 
 def print_notes(notes: Iterable[str]) -> None:
+    """As warnings, to stderr: stdout has only what was asked for. JSON has them in it."""
     for note in notes:
         print(f"Note: {printable(note, _LONGEST_NOTE)}", file=sys.stderr)
 

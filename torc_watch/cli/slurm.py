@@ -1,13 +1,19 @@
 """slurm: the allocations of a workflow, planned and asked for anew."""
 
 import json
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from torc_watch.app.slurm_plan import CheckedPlan, plan_specification
+from torc_watch.app.slurm_plan import (
+    CheckedPlan,
+    plan_specification,
+    with_note_on_own_schedulers,
+)
 from torc_watch.app.slurm_regeneration import Regeneration, plan_of_workflow
+from torc_watch.app.slurm_regeneration import dry_run as dry_run_of_regeneration
 from torc_watch.app.slurm_regeneration import regenerate as regenerate_workflow
 from torc_watch.app.slurm_workflow import WorkflowPlan
 from torc_watch.cli import options, slurm_options
@@ -15,7 +21,7 @@ from torc_watch.cli.command_output import print_warning
 from torc_watch.cli.event_loop import run
 from torc_watch.cli.plan_output import plan_values, print_notes, print_plan, print_refusal
 from torc_watch.cli.watch_options import with_watch_options
-from torc_watch.cli.watch_output import unusable_folder_refused
+from torc_watch.cli.watch_output import prepare_output_folder
 from torc_watch.config.settings import Settings, load_settings
 from torc_watch.daemon.commands import WatchOptions
 from torc_watch.planner.cluster_plan import PlanOptions
@@ -73,7 +79,8 @@ def plan(
     prepared = run(lambda: plan_specification(Path(workflow), profile, chosen))
     for warning in prepared.spec.warnings:
         print_warning(warning)
-    return _show_plan(prepared.checked, "", as_json=as_json)
+    checked = with_note_on_own_schedulers(prepared, Path(workflow))
+    return _show_plan(checked, "", as_json=as_json)
 
 
 @app.command()
@@ -99,7 +106,8 @@ def regenerate(
     Jobs that queued or running allocations will take are not planned again. The account, the QOS
     and further options of the earlier schedulers are kept. Without --submit, the workflow's workers
     submit the allocations later, or you do with `torc submit`. If a job fits nowhere, nothing is
-    changed, and the exit status is 2.
+    changed, and the exit status is 2. A workflow that is watched is refused: pause it before, and
+    resume it afterwards.
 
     \b
     Examples:
@@ -118,7 +126,8 @@ def regenerate(
     if as_json:
         print(json.dumps(_values(done)))
     if done.plan.checked.plan.no_fit:
-        print_notes(done.plan.checked.notes)
+        if not as_json:
+            print_notes(done.plan.checked.notes)
         return print_refusal(done.plan.checked, "These jobs fit nowhere, so nothing was changed.")
     if not as_json:
         _show(done)
@@ -136,15 +145,10 @@ async def _regenerate(
     dry_run: bool,
 ) -> Regeneration:
     connection = settings.connection(url)
-    if dry_run:
-        found = await plan_of_workflow(workflow_id, settings, connection, profile, chosen)
-        return Regeneration(plan=found)
     if submits:
-        with unusable_folder_refused(settings.output_dir):
-            settings.output_dir.mkdir(parents=True, exist_ok=True)
-    return await regenerate_workflow(
-        workflow_id, settings, connection, profile, chosen, submits=submits
-    )
+        prepare_output_folder(settings.output_dir, creates=not dry_run)
+    carry_out = dry_run_of_regeneration if dry_run else regenerate_workflow
+    return await carry_out(workflow_id, settings, connection, profile, chosen, submits=submits)
 
 
 def _show_plan(checked: CheckedPlan, covered: str, *, as_json: bool) -> int:
@@ -163,12 +167,14 @@ def _show_plan(checked: CheckedPlan, covered: str, *, as_json: bool) -> int:
 
 def _show(done: Regeneration) -> None:
     print_plan(done.plan.checked)
+    for line in _tidied(done):
+        print(line)
     if covered := _covered(done.plan):
         print(covered)
     if not done.is_done:
         if not done.plan.checked.plan.groups and not covered:
             print(_NOTHING_LEFT)
-        print("Nothing was changed.")
+        print(f"Nothing {'else ' if any(_tidied(done)) else ''}was changed.")
         return
     number = len(done.allocations)
     if number:
@@ -176,6 +182,17 @@ def _show(done: Regeneration) -> None:
     if done.later:
         more = f"{done.later} allocation{'' if done.later == 1 else 's'}"
         print_notes([f"{more} will be submitted by the workflow's workers, or by: torc submit"])
+
+
+def _tidied(done: Regeneration) -> Iterator[str]:
+    if done.canceled:
+        yield f"Canceled what an interrupted submission left held: {_listed(done.canceled)}"
+    if done.closed:
+        yield f"Closed the rows of allocations that have ended: {_listed(done.closed)}"
+
+
+def _listed(numbers: Iterable[int]) -> str:
+    return ", ".join(map(str, numbers))
 
 
 def _covered(plan: WorkflowPlan) -> str:
@@ -193,4 +210,6 @@ def _values(done: Regeneration) -> dict[str, Any]:
         "changed": done.is_done,
         "allocations": list(done.allocations),
         "later_allocations": done.later,
+        "canceled_allocations": list(done.canceled),
+        "closed_allocations": list(done.closed),
     }

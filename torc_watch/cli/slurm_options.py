@@ -28,7 +28,7 @@ def plan_options(
 Account = Annotated[
     str | None,
     typer.Option(
-        help="The account to charge. [default: the workflow's, or else yours in Slurm]",
+        help="The account to charge. [default: the workflow's, the profile's, or yours in Slurm]",
         show_default=False,
     ),
 ]

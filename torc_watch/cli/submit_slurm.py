@@ -10,16 +10,17 @@ import typer
 
 from torc_watch.app import command_delivery
 from torc_watch.app.slurm_plan import SpecificationPlan, plan_specification, refuse_own_schedulers
-from torc_watch.app.slurm_submission import SlurmSubmission
+from torc_watch.app.slurm_submission import SlurmSubmission, refuse_unusable
 from torc_watch.app.slurm_submission import submit_slurm as submit_workflow
 from torc_watch.cli import options, slurm_options
 from torc_watch.cli.command_output import print_sent, print_warning
 from torc_watch.cli.event_loop import run
 from torc_watch.cli.plan_output import plan_values, print_notes, print_plan, print_refusal
 from torc_watch.cli.watch_options import with_watch_options
-from torc_watch.cli.watch_output import unusable_folder_refused
+from torc_watch.cli.watch_output import prepare_output_folder
 from torc_watch.config.settings import Settings, load_settings
 from torc_watch.daemon.commands import WatchOptions
+from torc_watch.torc.transport import Connection
 
 
 @with_watch_options("output_dir")
@@ -70,12 +71,19 @@ def submit_slurm(
     if prepared.checked.plan.no_fit:
         if as_json:
             print(json.dumps(_values(prepared)))
-        print_notes(prepared.checked.notes)
+        else:
+            print_notes(prepared.checked.notes)
         return print_refusal(prepared.checked, "These jobs fit nowhere, so nothing was created.")
+    connection = settings.connection(url)
+    refuse_unusable(prepared.checked.plan, settings, connection)
+    prepare_output_folder(settings.output_dir, creates=not dry_run)
     if dry_run:
         _show_plan(prepared, as_json=as_json)
         return 0
-    return _submit(prepared, settings, url, watches=watch, as_json=as_json)
+    submission = _submit(prepared, settings, connection, as_json=as_json)
+    if watch:
+        _watch(submission.workflow_id, settings, url, as_json=as_json)
+    return 0
 
 
 def _show_plan(prepared: SpecificationPlan, *, as_json: bool) -> None:
@@ -87,22 +95,13 @@ def _show_plan(prepared: SpecificationPlan, *, as_json: bool) -> None:
 
 
 def _submit(
-    prepared: SpecificationPlan,
-    settings: Settings,
-    url: str | None,
-    *,
-    watches: bool,
-    as_json: bool,
-) -> int:
-    with unusable_folder_refused(settings.output_dir):
-        settings.output_dir.mkdir(parents=True, exist_ok=True)
-
+    prepared: SpecificationPlan, settings: Settings, connection: Connection, *, as_json: bool
+) -> SlurmSubmission:
     def show_created(workflow_id: int, jobs: int) -> None:
         # At once, and beside JSON too: an interruption must not hide that the workflow is there.
         text = f"Created workflow {workflow_id} with {jobs} jobs"
         print(text, file=sys.stderr if as_json else sys.stdout, flush=True)
 
-    connection = settings.connection(url)
     submission = run(
         lambda: submit_workflow(prepared, settings, connection, on_created=show_created)
     )
@@ -111,9 +110,7 @@ def _submit(
     else:
         print_notes(prepared.checked.notes)
         _show(submission)
-    if watches:
-        _watch(submission.workflow_id, settings, url, as_json=as_json)
-    return 0
+    return submission
 
 
 def _show(submission: SlurmSubmission) -> None:

@@ -1,8 +1,10 @@
 """Where the events of a foreground watch go: the log in its output folder, and the terminal."""
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from errno import EACCES, ENOTDIR
 from pathlib import Path
 
 from torc_watch.app.foreground_watch import watch
@@ -62,6 +64,18 @@ def unusable_folder_refused(output_dir: Path) -> Iterator[None]:
             f"The output folder {output_dir} cannot be used: {error.strerror}. "
             "Give another with --output-dir."
         ) from error
+
+
+def prepare_output_folder(path: Path, *, creates: bool) -> None:
+    """Raises InvalidInput for an unusable folder, also without creating it."""
+    with unusable_folder_refused(path):
+        there = next(each for each in (path, *path.absolute().parents) if each.exists())
+        if not there.is_dir():
+            raise NotADirectoryError(ENOTDIR, os.strerror(ENOTDIR))
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise PermissionError(EACCES, os.strerror(EACCES))
+        if creates:
+            path.mkdir(parents=True, exist_ok=True)
 
 
 def _show_line(line: str) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from torc_watch.planner.cluster_description import ClusterDescription, Partition
+from torc_watch.planner.limits import lowest
 
 
 def combine(live: ClusterDescription, profile: ClusterDescription) -> ClusterDescription:
@@ -26,18 +27,14 @@ def _combined(live: Partition, profile: Partition | None) -> Partition:
         return replace(live, is_on_request=True)
     return replace(
         live,
-        max_runtime=_least(live.max_runtime, profile.max_runtime),
+        max_runtime=lowest(live.max_runtime, profile.max_runtime),
         min_nodes=max(live.min_nodes, profile.min_nodes),
-        max_nodes=_least(live.max_nodes, profile.max_nodes),
-        max_nodes_per_user=_least(live.max_nodes_per_user, profile.max_nodes_per_user),
-        max_cpus_per_node=_least(live.max_cpus_per_node, profile.max_cpus_per_node),
-        max_memory_per_node=_least(live.max_memory_per_node, profile.max_memory_per_node),
-        max_memory_per_cpu=_least(live.max_memory_per_cpu, profile.max_memory_per_cpu),
+        max_nodes=lowest(live.max_nodes, profile.max_nodes),
+        max_nodes_per_user=lowest(live.max_nodes_per_user, profile.max_nodes_per_user),
+        max_cpus_per_node=lowest(live.max_cpus_per_node, profile.max_cpus_per_node),
+        max_memory_per_node=lowest(live.max_memory_per_node, profile.max_memory_per_node),
+        max_memory_per_cpu=lowest(live.max_memory_per_cpu, profile.max_memory_per_cpu),
         is_exclusive=live.is_exclusive or profile.is_exclusive,
         is_on_request=profile.is_on_request,
         charge=profile.charge,
     )
-
-
-def _least(*limits: int | None) -> int | None:
-    return min((limit for limit in limits if limit is not None), default=None)

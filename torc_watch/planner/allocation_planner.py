@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 
-from torc_watch.planner.allocation_time import whole_minutes
+from torc_watch.planner.allocation_time import MARGIN, whole_minutes
 from torc_watch.planner.allotment import shape
 from torc_watch.planner.batch import Terms, batch_of
 from torc_watch.planner.candidates import find_candidates
@@ -31,7 +31,7 @@ def plan_cluster(
     if options.runtime is not None:
         options = replace(options, runtime=whole_minutes(options.runtime))
     found = find_candidates(cluster, options)
-    site = Site(cluster, found.usable, workload, options, now)
+    site = Site(cluster, found.usable, options, now)
     refusals = Refusals(cluster, found, site)
     choices: dict[int, Choice] = {}
     no_fit: list[NoFit] = []
@@ -53,12 +53,12 @@ def plan_cluster(
 def _parts(
     workload: Workload, site: Site, choices: dict[int, Choice]
 ) -> Iterator[tuple[Family, Terms, Part]]:
-    spreads_jobs = workload.mode is ExecutionMode.SLURM or workload.starts_worker_on_each_node
+    spreads_jobs = workload.mode is ExecutionMode.SLURM
     for family in families(workload, site, choices):
         choice = choices[family.kinds[0]]
         terms = Terms(
             choice=choice,
-            margin=site.margin,
+            margin=MARGIN,
             job_nodes=family.job_nodes,
             spreads_jobs=spreads_jobs,
             runtime=site.options.runtime,

@@ -5,14 +5,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from torc_watch.planner.allocation_time import MINUTE, USUAL_WALLTIME, margin, whole_minutes
+from torc_watch.planner.allocation_time import MARGIN, MINUTE, USUAL_WALLTIME, whole_minutes
 from torc_watch.planner.candidates import Candidate
 from torc_watch.planner.capacity import Capacity, capacity, cpus_with_memory, nodes_for
 from torc_watch.planner.cluster_description import ClusterDescription
 from torc_watch.planner.cluster_plan import PlanOptions
 from torc_watch.planner.limits import Bound, bound, strictest
 from torc_watch.planner.reservations import time_left
-from torc_watch.planner.workload import JobKind, Workload
+from torc_watch.planner.workload import JobKind
 
 _MEMORY_CLASSES = 2  # nodes within half as much memory again are of one class: 240g and 251g
 
@@ -35,21 +35,19 @@ class Choice:
 
 
 class Site:
-    """Answers for each kind of one workload; remembers what each candidate can have."""
+    """Answers for each kind of jobs; remembers what each candidate can have."""
 
     def __init__(
         self,
         cluster: ClusterDescription,
         candidates: Iterable[Candidate],
-        workload: Workload,
         options: PlanOptions,
         now: datetime,
     ) -> None:
-        self._arguments = (workload, options, now)
+        self._arguments = (options, now)
         self._cluster = cluster
         self.candidates = tuple(candidates)
         self.options = options
-        self.margin = margin(workload)
         self._left = {each.name: time_left(cluster, each, now) for each in cluster.partitions}
         self._capacities: dict[tuple[int, int, str], Capacity] = {}
         self._usual = [each for each in self.candidates if each.is_usual]
@@ -59,7 +57,7 @@ class Site:
         return Site(self._cluster, candidates, *self._arguments)
 
     def gpu_type(self, kind: JobKind) -> str:
-        return (kind.gpu_type or self.options.gpu_type) if kind.num_gpus else ""
+        return kind.gpu_type if kind.num_gpus else ""
 
     def capacity(self, candidate: Candidate, kind: JobKind) -> Capacity:
         nodes, gpu_type = nodes_for(candidate, kind), self.gpu_type(kind)
@@ -103,7 +101,7 @@ class Site:
         asked = self.options.runtime or 0
         if limit and (limit.value < max(kind.runtime, asked, MINUTE)):
             return None
-        needed = whole_minutes(kind.runtime) + self.margin
+        needed = whole_minutes(kind.runtime) + MARGIN
         is_tight = limit is not None and limit.value < needed
         longest = limit.value if limit else None
         left = self._left[candidate.partition.name]
@@ -150,7 +148,7 @@ class Site:
 
     def _links(self, kind: JobKind, longest: int | None) -> int:
         """How many allocations a chain needs, one after the other."""
-        return -(-kind.in_a_row // waves_within(longest, kind.runtime, self.margin, kind.in_a_row))
+        return -(-kind.in_a_row // waves_within(longest, kind.runtime, MARGIN, kind.in_a_row))
 
 
 def has_room(kind: JobKind, candidate: Candidate, has: Capacity) -> bool:

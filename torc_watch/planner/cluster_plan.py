@@ -14,7 +14,6 @@ class PlanOptions:
     qos: str = ""
     runtime: int | None = None  # seconds of walltime for each allocation
     max_allocations: int | None = None
-    gpu_type: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

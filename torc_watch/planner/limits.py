@@ -29,6 +29,11 @@ class NamedLimits:
     limits: "Limits"
 
 
+def lowest(*numbers: int | None) -> int | None:
+    """Of those that are limits; None if none is."""
+    return min((number for number in numbers if number is not None), default=None)
+
+
 def bound(value: int | None, source: str) -> Iterator[Bound]:
     """Nothing where there is no limit."""
     if value is not None:

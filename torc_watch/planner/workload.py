@@ -38,4 +38,3 @@ class JobKind:
 class Workload:
     kinds: tuple[JobKind, ...]
     mode: ExecutionMode = ExecutionMode.DIRECT
-    starts_worker_on_each_node: bool = False

@@ -11,8 +11,8 @@ from torc_watch.planner.workload import Workload
 from torc_watch.render.partition_list import table_lines
 from torc_watch.render.terminal_text import printable
 
-_HEAD = ("GROUP", "PARTITION", "NODES", "WALLTIME", "JOBS", "AT ONCE", "WAVES", "ALLOCATIONS")
-_MORE = ("NODE HOURS", "START")
+_HEAD = ("GROUP", "PARTITION", "NODES", "WALLTIME", "JOBS", "ALLOCATIONS", "AT ONCE IN EACH")
+_MORE = ("WAVES", "NODE HOURS", "START")
 _LONGEST_REASON = 2000  # characters: it ends with the limit, and with what would fit
 _NUMBERS = (4, 5, 6, 7, 8)  # columns that are aligned at the right
 
@@ -26,8 +26,14 @@ def cluster_plan_lines(plan: ClusterPlan, starts: Sequence[datetime | None]) -> 
     number = plan.allocations
     yield (
         f"Total: {number:,} allocation{'' if number == 1 else 's'}, "
-        f"at most {plan.node_hours:,.1f} node hours"
+        f"at most {plan.node_hours:,.1f} node hours{_accounts(plan)}"
     )
+
+
+def _accounts(plan: ClusterPlan) -> str:
+    """Usually one; none where a cluster without associations has none that is known."""
+    accounts = dict.fromkeys(group.account for group in plan.groups if group.account)
+    return f" of account {', '.join(map(printable, accounts))}" if accounts else ""
 
 
 def no_fit_lines(plan: ClusterPlan, workload: Workload) -> Iterator[str]:
@@ -61,9 +67,9 @@ def _row(group: AllocationGroup, start: datetime | None) -> tuple[str, ...]:
         _nodes(group),
         format_walltime(group.shape.runtime),
         f"{group.jobs:,}",
+        f"{group.number:,}",
         f"{group.jobs_at_once:,}",
         f"{group.waves:,}",
-        f"{group.number:,}",
         f"{group.node_hours:,.1f}",
         _start(group, start),
     )
@@ -82,7 +88,7 @@ def _nodes(group: AllocationGroup) -> str:
 def _start(group: AllocationGroup, start: datetime | None) -> str:
     if not group.begins_with_jobs:
         return "after earlier jobs"
-    return "-" if start is None else start.strftime("%Y-%m-%d %H:%M")
+    return "not known" if start is None else start.strftime("%Y-%m-%d %H:%M")
 
 
 def _group_values(

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from stat import S_ISDIR
 from typing import Any
 
 import json5
@@ -17,6 +18,7 @@ def read_spec(path: Path) -> Spec:
 
     Raises InvalidSpec with the file's name and, for syntax errors, the line.
     """
+    _refuse_other_things(path)
     parse = _PARSERS.get(path.suffix.lower())
     if parse is None:
         raise InvalidSpec(f"{path}: specifications are read from {', '.join(_PARSERS)} files")
@@ -31,6 +33,19 @@ def read_spec(path: Path) -> Spec:
     except ValueError as error:
         # json5 reports the line as <string>:7
         raise InvalidSpec(f"{path}: {str(error).replace('<string>:', 'line ')}") from error
+
+
+def _refuse_other_things(path: Path) -> None:
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        is_number = path.name.isdecimal()
+        what = "a specification, not a workflow's ID" if is_number else "a workflow specification"
+        raise InvalidSpec(f"There is no file {path}: give {what}.") from None
+    except OSError as error:
+        raise InvalidSpec(f"{path} cannot be read: {error.strerror}.") from error
+    if S_ISDIR(mode):
+        raise InvalidSpec(f"{path} is a folder: give a workflow specification.")
 
 
 def _parse_json(text: str) -> Any:

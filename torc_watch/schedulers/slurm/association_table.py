@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from torc_watch.planner.cluster_description import Association, Limits, Qos
+from torc_watch.planner.limits import lowest
 from torc_watch.schedulers.slurm.control_record import listed
-from torc_watch.schedulers.slurm.limit_text import lowest, read_count, read_tres, strictest
+from torc_watch.schedulers.slurm.limit_text import read_count, read_tres, strictest
 from torc_watch.schedulers.slurm.slurm_table import rows_after
 from torc_watch.torc.slurm_quantities import read_time
 

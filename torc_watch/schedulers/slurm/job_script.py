@@ -46,6 +46,12 @@ def job_script(spec: AllocationSpec, work: WorkerAssignment, runner: RunnerSetti
     return "\n".join([*lines, f"exec {shlex.join(_command(work, runner))}", ""])
 
 
+def is_for_workflow(script: str, server: str, workflow_id: int) -> bool:
+    """Whether its runner takes jobs of this workflow of this server."""
+    last = script.rstrip().rpartition("\n")[2]
+    return last.startswith("exec ") and f" {shlex.quote(server)} {workflow_id} " in last
+
+
 def _options(spec: AllocationSpec, work: WorkerAssignment) -> list[str]:
     """Those of the workflow's own row first: of two alike Slurm takes the last."""
     carried = " ".join(spec.options)

@@ -8,6 +8,7 @@ import math
 import re
 
 from torc_watch.planner.cluster_description import Tres
+from torc_watch.planner.limits import lowest
 
 _COUNT = re.compile(r"[0-9]{1,18}", re.ASCII)
 _SIZE = re.compile(r"(?P<number>[0-9]{1,15}(?:\.[0-9]{1,9})?)(?P<unit>[KMGTPE]?)B?", re.ASCII)
@@ -36,11 +37,6 @@ def read_tres(text: str) -> Tres:
         num_nodes=read_count(amounts.get("node", "")),
         num_gpus=read_count(amounts.get("gres/gpu", "")),
     )
-
-
-def lowest(*numbers: int | None) -> int | None:
-    """Of those that are limits; None if none is."""
-    return min((number for number in numbers if number is not None), default=None)
 
 
 def strictest(*limits: Tres) -> Tres:

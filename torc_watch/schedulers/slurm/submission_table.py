@@ -66,6 +66,16 @@ def parse_held(text: str) -> frozenset[int]:
     )
 
 
+def parse_held_names(text: str) -> dict[int, str]:
+    """The names of the jobs that wait for their release, by their numbers, for QUEUED_NAMES."""
+    rows = rows_after(text, ("JOBID", "STATE", "REASON", "NAME"))
+    return {
+        int(number): name
+        for number, state, reason, name in rows
+        if _is_held(state, reason) and number.isdecimal()
+    }
+
+
 def _is_held(state: str, reason: str) -> bool:
     return state == "PENDING" and reason in _HELD
 
