@@ -401,3 +401,26 @@ def test_reason_names_the_largest_node_that_the_user_may_have() -> None:
     )
     assert isinstance(answer, Refusal)
     assert "a node of partition bigmem" in answer.left_alone[0].reason
+
+
+@pytest.mark.parametrize(
+    ("edges", "allocations"),
+    [
+        ([(2, 1), (3, 2), (4, 3)], 1),  # a chain
+        ([(2, 1), (3, 1), (4, 1)], 3),
+        ([(2, 1), (3, 1), (4, 2), (4, 3)], 2),  # a diamond
+        ([], 4),
+        ([(3, 2), (4, 99)], 3),  # 99 is done
+    ],
+)
+def test_as_many_allocations_as_jobs_run_at_once(
+    edges: list[tuple[int, int]], allocations: int
+) -> None:
+    waiting = tuple(job(number, status=JobStatus.BLOCKED) for number in (2, 3, 4))
+    dependents = tuple(
+        Dependent(job_id=after, job_name=f"j{after}", depends_on=before) for after, before in edges
+    )
+    seen = situation(
+        failed(1, Cause.UNKNOWN), waiting=waiting, configs=(row(7),), dependents=dependents
+    )
+    assert len(planned(seen).allocations) == allocations

@@ -54,12 +54,6 @@ def default_options(slurm_defaults: object) -> tuple[str, ...]:
     )
 
 
-def option_value(options: Sequence[str], name: str) -> str:
-    """The value of an option of an earlier row; empty where it has none."""
-    found = (each.partition("=") for each in options)
-    return next((value for option, _, value in found if option == f"--{name}"), "")
-
-
 def carried_options(options: Sequence[str]) -> tuple[str, ...]:
     """The options of an earlier row, but for those of the plan. Raises InvalidInput."""
     kept: list[str] = []

@@ -9,11 +9,12 @@ from torc_watch.app.cluster_source import find_target
 from torc_watch.app.composition import open_cluster
 from torc_watch.app.slurm_plan import CheckedPlan, check_plan, notes_on_requests
 from torc_watch.app.slurm_remnants import find_held
-from torc_watch.app.slurm_rows import carried_options, option_value
+from torc_watch.app.slurm_rows import carried_options
 from torc_watch.config.settings import Settings
 from torc_watch.core.allocation import AllocationState
 from torc_watch.core.errors import SchedulerUnreachable
 from torc_watch.core.model import SLURM, Allocation, Job, SchedulerConfig, Workflow
+from torc_watch.core.scheduler_rows import option_value
 from torc_watch.planner.cluster_plan import AllocationGroup, PlanOptions
 from torc_watch.planner.coverage import OpenAllocation, open_allocation, restricted, uncovered_jobs
 from torc_watch.planner.job_kinds import PlannedJob, SortedJobs, sort_jobs

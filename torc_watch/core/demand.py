@@ -1,9 +1,19 @@
 """What the jobs ask for that a round starts, for each row under which allocations are submitted."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from graphlib import CycleError, TopologicalSorter
 
-from torc_watch.core.model import ON_JOBS_READY, Job, JobStatus, Requirements, SchedulerConfig
+from torc_watch.core.model import (
+    ON_JOBS_READY,
+    Dependent,
+    Job,
+    JobStatus,
+    Requirements,
+    SchedulerConfig,
+)
 from torc_watch.core.recovery_round import Adjustment, Retry, Skip
 from torc_watch.core.scheduler_rows import SchedulerRows
 from torc_watch.core.situation import Situation
@@ -11,7 +21,10 @@ from torc_watch.core.situation import Situation
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demand:
-    """Jobs that will want to run, and the most that any of them asks for."""
+    """Jobs that will want to run, and the most that any of them asks for.
+
+    ``jobs`` is how many of them may run at once.
+    """
 
     jobs: int
     num_cpus: int
@@ -41,6 +54,30 @@ _Asked = Requirements | None
 _Key = tuple[int, tuple[str, ...]] | None
 
 
+@dataclass(slots=True)
+class _Group:
+    """What the jobs under one row ask for, and how many of them are in each layer."""
+
+    row: _Row
+    asked: list[Requirements] = field(default_factory=list)
+    layers: Counter[int] = field(default_factory=Counter)
+
+    def add(self, asked: _Asked, layer: int) -> None:
+        self.layers[layer] += 1
+        if asked is not None:
+            self.asked.append(asked)
+
+    def demand(self, *, unknown: int = 0) -> Demand:
+        return Demand(
+            jobs=max(self.layers.values(), default=0) + unknown,
+            num_cpus=max((each.num_cpus for each in self.asked), default=1),
+            memory=max((each.memory or 0 for each in self.asked), default=0),
+            num_gpus=max((each.num_gpus for each in self.asked), default=0),
+            num_nodes=max((each.num_nodes for each in self.asked), default=1),
+            runtime=max((each.runtime or 0 for each in self.asked), default=0),
+        )
+
+
 def _key(row: _Row) -> _Key:
     """Jobs of one row may have to go to several partitions."""
     return (row.id, row.partitions) if row else None
@@ -53,37 +90,57 @@ def demands(
 
     Every job that has not completed may run, but for those that stay failed, those that no node can
     run, and those for which workers will submit allocations themselves. Those that are known only
-    by number count under the main row.
+    by number count under the main row. Jobs that wait for each other do not run at once: of their
+    layers, the largest counts.
     """
-    groups: dict[_Key, tuple[_Row, list[_Asked]]] = {}
+    groups: dict[_Key, _Group] = {}
+    to_run = list(_jobs_to_run(situation, choices))
+    layer_of = _layers({job.id for job, _ in to_run}, situation.dependents or ())
     not_counted = _left_to_workers(situation, choices).union(choices.without_room)
-    known = 0
-    for job, asked in _jobs_to_run(situation, choices):
-        known += 1
-        if job.id in not_counted:
-            continue
-        row = rows.row_for(job, asked)
-        groups.setdefault(_key(row), (row, []))[1].append(asked)
-    unknown = _most_jobs(situation, choices) - known
+    for job, asked in to_run:
+        if job.id not in not_counted:
+            row = rows.row_for(job, asked)
+            groups.setdefault(_key(row), _Group(row)).add(asked, layer_of.get(job.id, 0))
+    unknown = _most_jobs(situation, choices) - len(to_run)
     main = _key(rows.main)
     if not groups or unknown > 0:
-        groups.setdefault(main, (rows.main, []))
+        groups.setdefault(main, _Group(rows.main))
     return [
-        (row, _demand(asked, jobs=len(asked) + (max(0, unknown) if key == main else 0)))
-        for key, (row, asked) in groups.items()
+        (group.row, group.demand(unknown=max(0, unknown) if key == main else 0))
+        for key, group in groups.items()
     ]
+
+
+def _layers(job_ids: Collection[int], dependents: Iterable[Dependent]) -> dict[int, int]:
+    """The layer of each of these jobs: those of one wait for some of the one before.
+
+    None of those in a cycle, which never run.
+    """
+    sorter = TopologicalSorter[int](dict.fromkeys(job_ids, ()))
+    for each in dependents:
+        if each.job_id in job_ids and each.depends_on in job_ids:
+            sorter.add(each.job_id, each.depends_on)
+    with suppress(CycleError):  # it still gives the others
+        sorter.prepare()
+    found: dict[int, int] = {}
+    layer = 0
+    while ready := sorter.get_ready():
+        found.update(dict.fromkeys(ready, layer))
+        sorter.done(*ready)
+        layer += 1
+    return found
 
 
 def demands_of(
     jobs: Iterable[Job], requirements: Mapping[int, Requirements], rows: SchedulerRows
 ) -> list[tuple[_Row, Demand]]:
     """The demand of these jobs under each row."""
-    groups: dict[_Key, tuple[_Row, list[_Asked]]] = {}
+    groups: dict[_Key, _Group] = {}
     for job in jobs:
         asked = requirements.get(job.requirements_id or 0)
         row = rows.row_for(job, asked)
-        groups.setdefault(_key(row), (row, []))[1].append(asked)
-    return [(row, _demand(asked, jobs=len(asked))) for row, asked in groups.values()]
+        groups.setdefault(_key(row), _Group(row)).add(asked, 0)
+    return [(group.row, group.demand()) for group in groups.values()]
 
 
 def _jobs_to_run(situation: Situation, choices: Choices) -> Iterator[tuple[Job, _Asked]]:
@@ -132,15 +189,3 @@ def _most_jobs(situation: Situation, choices: Choices) -> int:
     resting = sum(not left.restarts_anyway for left in choices.left_alone)
     ended = counts.of(JobStatus.COMPLETED, JobStatus.DISABLED)
     return counts.total - ended - resting + choices.repeated
-
-
-def _demand(asked: Iterable[_Asked], *, jobs: int) -> Demand:
-    rows = [row for row in asked if row is not None]
-    return Demand(
-        jobs=jobs,
-        num_cpus=max((row.num_cpus for row in rows), default=1),
-        memory=max((row.memory or 0 for row in rows), default=0),
-        num_gpus=max((row.num_gpus for row in rows), default=0),
-        num_nodes=max((row.num_nodes for row in rows), default=1),
-        runtime=max((row.runtime or 0 for row in rows), default=0),
-    )
