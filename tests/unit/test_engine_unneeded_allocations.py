@@ -70,10 +70,15 @@ async def test_blocked_jobs_need_what_is_queued(open_site: "OpenSite") -> None:
         assert site.scheduler.canceled == []
 
 
-async def test_allocation_that_has_begun_is_left_alone(open_site: "OpenSite") -> None:
+@pytest.mark.parametrize("says_so", ["slurm", "server"])
+async def test_allocation_that_has_begun_is_left_alone(open_site: "OpenSite", says_so: str) -> None:
     async with open_site(scheduler_type="slurm") as site:
         workflow_id = await submit(site, "a")
-        site.scheduler.beginnings[QUEUED] = datetime.now(UTC)
+        if says_so == "slurm":
+            site.scheduler.beginnings[QUEUED] = datetime.now(UTC)
+        else:
+            queued = (await site.client.list_allocations(workflow_id))[-1]
+            await site.client.set_allocation_status(queued, "active")
         with anyio.move_on_after(3600):
             await site.watch(workflow_id)
         assert site.scheduler.canceled == []

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from torc_watch.app.slurm_rows import carried_options, default_options, option_value
+from torc_watch.app.slurm_rows import carried_options, default_options
 from torc_watch.core.errors import InvalidInput, SchedulerError, SchedulerUnreachable
+from torc_watch.core.scheduler_rows import option_value
 from torc_watch.core.units import GIB, MIB
 from torc_watch.schedulers.slurm import start_estimate
 from torc_watch.schedulers.slurm.start_estimate import (

@@ -36,6 +36,7 @@ class UnneededSearch:
 
 
 def _queued(poll: PollResult) -> tuple[Allocation, ...]:
+    """Those that have not begun, as both the server and Slurm say."""
     settings = poll.watch.request.recovery
     if settings is None or not settings.auto_schedule:
         return ()
@@ -43,6 +44,7 @@ def _queued(poll: PollResult) -> tuple[Allocation, ...]:
         each
         for each, status in poll.observation.allocations
         if each.scheduler_type == SLURM
+        and each.status == "pending"
         and status.state is AllocationState.ALIVE
         and status.began is None
     )
