@@ -8,10 +8,11 @@ from collections import Counter
 import pytest
 
 from tests.rigs import slurm_workflows
+from tests.rigs.slurm_cluster import wait_until
 from tests.rigs.torc_on_slurm import TorcAllocations, TorcJob, TorcOnSlurm, specification
 from tests.rigs.torc_watchd import TorcWatchd
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 @pytest.fixture
@@ -72,6 +73,27 @@ def test_workflows_that_nothing_runs(torc: TorcOnSlurm, ours: TorcWatchd) -> Non
     assert slurm_workflows.slurm_jobs(torc, moved, "%P %l") == ["short 4:00", "standard 13:00"]
     assert "P2D of run time, and a node of partition standard gives at most P1D" in reason
     assert slurm_workflows.slurm_jobs(torc, longest, "%P %l") == ["short 4:00"]
+
+
+def test_job_that_no_allocation_takes(torc: TorcOnSlurm, ours: TorcWatchd) -> None:
+    """It gets an allocation while another job still runs in one that is too small for it."""
+    jobs = [
+        TorcJob(name="long", command="while [ ! -e go ]; do sleep 0.1; done"),
+        TorcJob(name="large", command="true", memory="3000m"),
+    ]
+    small = TorcAllocations(mem="1000M", walltime="00:10:00")
+    workflow_id = torc.create_from(specification(jobs, small), "--skip-checks")
+    torc.submit(workflow_id)
+
+    with ours.daemon():
+        ours.run("add", workflow_id, "--auto-recover")
+        wait_until(lambda: torc.statuses(workflow_id)["large"] == "completed", "the large job", 200)
+        assert torc.statuses(workflow_id)["long"] == "running"
+        (torc.folder / "go").touch()
+        assert ours.wait_for_verdicts(workflow_id) == {workflow_id: "succeeded"}
+
+    assert slurm_workflows.slurm_jobs(torc, workflow_id, "%m") == ["1000M", "3000M"]
+    assert runs(torc, workflow_id) == {"long": [1], "large": [1]}
 
 
 def test_rows_and_actions_of_a_workflow(torc: TorcOnSlurm, ours: TorcWatchd) -> None:
