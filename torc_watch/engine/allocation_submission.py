@@ -3,20 +3,27 @@
 The order makes it safe to be killed anywhere. Actions by which the workers would submit the same
 are claimed; an allocation is submitted, and a scheduler that can holds it back; then the server
 gets its row; then it is released, so that its worker finds the row. Whoever repeats this asks the
-scheduler for the tokens and the server for the rows, and does what is missing.
+scheduler for the tokens and the server for the rows, and does what is missing. What a killed
+process had under way may reach the scheduler after that: held, and never released.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import anyio
 
 from torc_watch.core import events
 from torc_watch.core.allocation import AllocationSpec
-from torc_watch.core.errors import LeaseLost, SchedulerError, SchedulerUnreachable
+from torc_watch.core.errors import (
+    LeaseLost,
+    SchedulerError,
+    SchedulerUnreachable,
+    TorcWatchError,
+)
 from torc_watch.core.recovery_round import Plan
 from torc_watch.engine.messages import EngineContext
 from torc_watch.engine.runner_grace import fit_sigterm_lead
@@ -28,6 +35,7 @@ from torc_watch.torc.scheduling_actions import claim_action, list_scheduling_act
 
 _LAST_QUERY = 10.0  # seconds
 _CONFIG_NAME = "torc-watch"
+_MAX_CONCURRENT = 4  # submissions: more do not shorten it, and the controller is not ours alone
 
 
 async def submit_planned(
@@ -159,20 +167,48 @@ async def _submit_missing(
     assignments: Sequence[tuple[AllocationSpec, WorkerAssignment]],
     found: Mapping[str, int],
 ) -> tuple[dict[str, int], SchedulerError | None]:
-    numbers = dict(found)
-    refusal = None
+    """In the order of the assignments. What is under way when one is refused counts, too."""
+    tokens = [spec.token for spec, _ in assignments]
+    missing = [(spec, work) for spec, work in assignments if spec.token not in found]
     try:
-        for spec, work in assignments:
-            if spec.token not in numbers:
-                numbers[spec.token] = await scheduler.submit(spec, work)
-    except SchedulerUnreachable:
-        raise
-    except SchedulerError as error:  # of what a limit allows, the rest is worth having
-        refusal = error
+        submitted, errors = await _submit_all(scheduler, missing)
+        for error in errors:
+            if isinstance(error, SchedulerUnreachable) or not isinstance(error, SchedulerError):
+                raise error
     except (LeaseLost, anyio.get_cancelled_exc_class()):
-        await _find_again(scheduler, [spec.token for spec, _ in assignments])
+        await _find_again(scheduler, tokens)
         raise
-    return {**numbers, **await _find_again(scheduler, tuple(numbers))}, refusal
+    known = {**found, **submitted}
+    numbers = {token: known[token] for token in tokens if token in known}
+    refusals = [error for error in errors if isinstance(error, SchedulerError)]
+    # Of what a limit allows, the rest is worth having.
+    return {**numbers, **await _find_again(scheduler, tuple(numbers))}, next(iter(refusals), None)
+
+
+async def _submit_all(
+    scheduler: Scheduler | StatusCache,
+    assignments: Sequence[tuple[AllocationSpec, WorkerAssignment]],
+) -> tuple[dict[str, int], list[TorcWatchError]]:
+    """Several at once, and no more after an error: the numbers by token, and the errors."""
+    numbers: dict[str, int] = {}
+    errors: list[TorcWatchError] = []
+    waiting = iter(assignments)
+
+    async def submit_each(some: Iterable[tuple[AllocationSpec, WorkerAssignment]]) -> None:
+        for spec, work in some:
+            if errors:
+                return
+            try:
+                numbers[spec.token] = await scheduler.submit(spec, work)
+            except TorcWatchError as error:
+                errors.append(error)
+
+    # The first alone: a plan that is refused is refused once, and is tested by Slurm once.
+    await submit_each(islice(waiting, 1))
+    async with anyio.create_task_group() as group:
+        for _ in range(_MAX_CONCURRENT):
+            group.start_soon(submit_each, waiting)
+    return numbers, errors
 
 
 async def _find_again(
