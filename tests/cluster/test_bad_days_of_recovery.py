@@ -208,6 +208,53 @@ def test_process_that_is_killed_anywhere_submits_each_allocation_once(
     assert "Continuing recovery round 1 at step 'allocate'" in watch.output
 
 
+# The first allocation of a plan is submitted alone, the other four at once. The third submission of
+# those kills our process; they all reach Slurm when the test wants it.
+_FOUR_UNDER_WAY = """
+case "$*" in *-1.sh) exec "$REAL" "$@";; esac
+echo begun >>{begun}
+until test $(wc -l <{begun}) = 4; do sleep 0.1; done
+case "$*" in *-3.sh) kill -KILL $PPID;; esac
+until test -e {go}; do sleep 0.1; done
+exec "$REAL" "$@"
+"""
+# Its successor has submitted three of them again by then, and is about to submit the last.
+_LATE = """
+case "$*" in *-5.sh) touch {go}; until test $(squeue -h | wc -l) = 8; do sleep 0.1; done;; esac
+exec "$REAL" "$@"
+"""
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_submissions_under_way_when_a_process_is_killed_run_once(
+    ours: Ours, torc: TorcOnSlurm, late: bool
+) -> None:
+    """They reach Slurm before its successor looks for them, or after."""
+    files = {name: torc.folder / name for name in ("begun", "go")}
+    jobs = [TorcJob(name=f"job_{n}", command=_FAILS_ONCE) for n in range(5)]
+    small = TorcAllocations(mem="500M", extra="--cpus-per-task=1")
+    workflow_id = _failed(torc, small, jobs)
+    before = torc.allocations(workflow_id)
+
+    ours.wrap("sbatch", _UNLESS_TEST + _FOUR_UNDER_WAY.format(**files))
+    assert ours.watch(workflow_id).end() == -SIGKILL
+    ours.unwrap("sbatch")
+    assert ours.allocations().total() == 1
+    if late:
+        ours.wrap("sbatch", _UNLESS_TEST + _LATE.format(**files))
+    else:
+        files["go"].touch()
+        wait_until(lambda: ours.allocations().total() == 5, "what was under way")
+    watch = ours.watch(workflow_id)
+    _let_idle_workers_end(torc, workflow_id)
+    assert watch.end() == 0, watch.output
+
+    assert list(ours.allocations().values()) == [1] * 5
+    assert len(ours.jobs()) == (9 if late else 5)
+    assert len(torc.allocations(workflow_id)) - len(before) == 5
+    assert len(torc.results(workflow_id)) == 10
+
+
 @pytest.mark.parametrize("where", ["sbatch", _ROW])
 def test_what_a_killed_process_left_is_canceled_if_the_user_canceled_the_workflow(
     ours: Ours, torc: TorcOnSlurm, where: str
