@@ -246,7 +246,9 @@ def test_submissions_under_way_when_a_process_is_killed_run_once(
         files["go"].touch()
         wait_until(lambda: ours.allocations().total() == 5, "what was under way")
     watch = ours.watch(workflow_id)
-    _let_idle_workers_end(torc, workflow_id)
+    torc.wait_for_statuses(workflow_id, among={"completed"})
+    assert "JobHeldUser" not in torc.cluster.run("squeue", "-h", "-o", "%r")
+    torc.cluster.cancel_all()
     assert watch.end() == 0, watch.output
 
     assert list(ours.allocations().values()) == [1] * 5

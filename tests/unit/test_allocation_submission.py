@@ -105,7 +105,7 @@ def test_each_token_is_submitted_once_released_and_recorded(
 ) -> None:
     numbers = {str(n): n + 1 for n in known if n < len(turns)}
     errors = cast("dict[int, TorcWatchError]", dict.fromkeys(refused, REFUSAL))
-    scheduler = UnevenScheduler(turns, errors, numbers)
+    scheduler = UnevenScheduler(turns, errors, dict(numbers))
     rows = Rows()
 
     async def check() -> None:
@@ -123,7 +123,7 @@ def test_each_token_is_submitted_once_released_and_recorded(
     if turns:
         anyio.run(check)
     assert len(set(scheduler.begun)) == len(scheduler.begun)
-    assert not set(scheduler.begun) & {int(token) for token in numbers.keys() - scheduler.numbers}
+    assert not set(scheduler.begun) & {int(token) for token in numbers}
     assert scheduler.most <= 4
 
 
