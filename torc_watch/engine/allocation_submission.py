@@ -136,12 +136,12 @@ async def submit_allocations(
     specs: Sequence[AllocationSpec],
     work: WorkerAssignment,
 ) -> tuple[dict[str, int], SchedulerError | None]:
-    """The scheduler's number of each token that it took, and why it refused the next one.
+    """The scheduler's number of each token that it took, and why it refused another one.
 
-    Raises SchedulerError when it takes none.
+    The tokens must be new: the scheduler is not asked for them first. Raises SchedulerError when it
+    takes none.
     """
-    found = await scheduler.find([spec.token for spec in specs])
-    return await _submit(client, scheduler, [(spec, work) for spec in specs], found)
+    return await _submit(client, scheduler, [(spec, work) for spec in specs], {})
 
 
 async def _submit(
