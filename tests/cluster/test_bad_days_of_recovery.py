@@ -156,16 +156,17 @@ def _let_idle_workers_end(torc: TorcOnSlurm, workflow_id: int) -> None:
 
 
 _ROW = "POST /torc-service/v1/scheduled_compute_nodes"
-# Each process is killed at the next of these, so that the one after it finds what it left.
-_CRASHES: list[tuple[str, Moment, int, int]] = [
-    # where, and how many allocations and rows of our round there are by then
-    ("sbatch", "before", 0, 0),
-    ("sbatch", "after", 1, 0),
-    ("sbatch", "after", 2, 0),
-    (_ROW, "before", 2, 0),
-    (_ROW, "after", 2, 2),
-    ("scontrol", "before", 2, 2),
-    ("scontrol", "after", 2, 2),
+# Each process is killed at the next of these, so that the one after it finds what it left. Both
+# rows are written at once: one may be there when the process is killed at the other.
+_CRASHES: list[tuple[str, Moment, int, set[int]]] = [
+    # where, how many allocations of our round there are by then, and how many rows there may be
+    ("sbatch", "before", 0, {0}),
+    ("sbatch", "after", 1, {0}),
+    ("sbatch", "after", 2, {0}),
+    (_ROW, "before", 2, {0, 1}),
+    (_ROW, "after", 2, {1, 2}),
+    ("scontrol", "before", 2, {2}),
+    ("scontrol", "after", 2, {2}),
 ]
 
 
@@ -192,7 +193,7 @@ def test_process_that_is_killed_anywhere_submits_each_allocation_once(
         for where, when, allocations, rows in _CRASHES:
             _killed_watch(ours, line, workflow_id, where, when)
             assert ours.allocations().total() == allocations, (where, when)
-            assert len(torc.allocations(workflow_id)) - len(before) == rows, (where, when)
+            assert len(torc.allocations(workflow_id)) - len(before) in rows, (where, when)
 
         watch = ours.watch(workflow_id, url=line.url)
         _let_idle_workers_end(torc, workflow_id)
