@@ -17,23 +17,33 @@ class JobNames:
 
     def remember(self, names: Mapping[int, str]) -> None:
         """Raises OSError."""
-        new = names.items() - self.read().items()
+        known, known_size = self._read()
+        new = names.items() - known.items()
         if not new:
             return
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with self._path.open("a", encoding="utf-8") as file:
-            # The newline first: what a full disk cut off shall not run into the next line.
-            file.writelines(f"\n{number} {name}" for number, name in sorted(new))
+        # The newline first: what a full disk cut off shall not run into the next line.
+        lines = "".join(f"\n{number} {name}" for number, name in sorted(new)).encode()
+        with self._path.open("ab") as file:
+            file.write(lines)
+            file.flush()
+            size = file.tell()
+        if size == known_size + len(lines):  # nothing of others came between
+            self._known = {**known, **names}, size
 
     def read(self) -> Mapping[int, str]:
         """The name that each number must have; none for jobs of other programs. Raises OSError."""
+        names, _ = self._read()
+        return names
+
+    def _read(self) -> tuple[Mapping[int, str], int]:
         try:
             size = self._path.stat().st_size
         except FileNotFoundError:
-            return {}
-        names, known_size = self._known
-        if size != known_size:
+            return {}, 0
+        known = self._known
+        if size != known[1]:
             lines = map(str.split, self._path.read_text(encoding="utf-8").splitlines())
-            names = {int(line[0]): line[1] for line in lines if len(line) == 2}
-            self._known = names, size
-        return names
+            known = {int(line[0]): line[1] for line in lines if len(line) == 2}, size
+            self._known = known
+        return known
