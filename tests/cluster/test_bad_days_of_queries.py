@@ -66,7 +66,10 @@ async def test_nothing_is_decided_while_the_controller_is_down(cluster: SlurmClu
     number = cluster.submit("true")
     cluster.wait_for_end(number)
 
-    with cluster.without("slurmctld"), pytest.raises(SchedulerUnreachable, match="controller"):
+    with (
+        cluster.without("slurmctld", SIGTERM),
+        pytest.raises(SchedulerUnreachable, match="controller"),
+    ):
         await _status(number)
 
     assert (await _end(number)).cause is None

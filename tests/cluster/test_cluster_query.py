@@ -4,6 +4,7 @@ import getpass
 import re
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from signal import SIGTERM
 
 import pytest
 
@@ -170,12 +171,12 @@ async def test_cluster_without_accounting_whose_controller_has_just_started(
     """Its nodes, which have not answered yet, count as ones that will."""
     path = cluster.site.configuration
     configuration = path.read_text()
-    with cluster.without("slurmctld"):
+    with cluster.without("slurmctld", SIGTERM):  # a crash would undo what earlier tests restored
         path.write_text(re.sub(r"AccountingSto\w+=.*\n", "", configuration))
     try:
         description = await describe_cluster(current_user())
     finally:
-        with cluster.without("slurmctld"):
+        with cluster.without("slurmctld", SIGTERM):
             path.write_text(configuration)
         wait_until(lambda: _all_idle(cluster), "idle nodes")
 
