@@ -1,6 +1,8 @@
 """`submit-slurm`, `slurm plan` and `slurm regenerate` with the real Torc 1.0 on a real cluster."""
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +13,17 @@ from tests.rigs.torc_watchd import TorcWatchd
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
+TUTORIAL = Path(__file__).parents[2] / "examples/tutorial.yaml"
+TUTORIAL_LINES = (
+    "Watching workflow 1 (poll interval: 2s, auto-recover enabled, max retries: 3, job counts",
+    "completed=95, running=0, pending=0, failed=5, blocked=0",
+    "Workflow completed with failures:\n  - Failed: 5\n",
+    "Attempting automatic recovery (attempt 1/3)",
+    "Applied fixes: 5 OOM, 0 timeout",
+    "Regenerating Slurm schedulers and submitting...",
+    "Recovery initiated. Resuming monitoring...",
+    "✓ Workflow completed successfully (100 jobs)",
+)
 SMALL = {"name": "small", "num_cpus": 1, "memory": "100m", "runtime": "PT1M"}
 HALF = {"name": "half", "num_cpus": 2, "memory": "200m", "runtime": "PT1M"}
 
@@ -68,6 +81,27 @@ def test_submit_slurm_and_watch(watchd: TorcWatchd) -> None:
     assert all(row["partition"] and row["account"] == "project" for row in rows)
 
 
+def test_tutorial_as_it_is_typed(watchd: TorcWatchd) -> None:
+    """Torc's runner kills five of a hundred jobs for their memory."""
+    torc = watchd.torc
+    # Runners look for jobs every third of this; those that a runner submits, as Torc is configured.
+    wait = "compute_node_wait_for_new_jobs_seconds: 9"
+    (torc.folder / "workflow.yaml").write_text(f"{TUTORIAL.read_text()}\n{wait}\n")
+    (torc.folder / "torc.toml").write_text("[client.slurm]\npoll_interval = 3\n")
+
+    printed = watchd.run("submit-slurm", "--account", "project", "workflow.yaml")
+    found = watchd.watch(1, "--max-retries", "3", "--show-job-counts")
+
+    created = r"Created workflow 1 with 100 jobs\nSubmitted to Slurm with \d+ allocations\n"
+    assert re.fullmatch(created, printed)
+    assert re.findall(r"Job \d+ \((\w+)\): OOM detected, increasing memory 64m ->", found) == [
+        f"train_model_{number}" for number in (7, 12, 23, 31, 45)
+    ]
+    at = [found.index(line) for line in TUTORIAL_LINES]
+    assert at == sorted(at)
+    assert set(torc.statuses(1).values()) == {"completed"}
+
+
 def test_dry_run_changes_nothing(watchd: TorcWatchd) -> None:
     torc = watchd.torc
     path = write(torc, layers())
@@ -85,8 +119,11 @@ def test_dry_run_changes_nothing(watchd: TorcWatchd) -> None:
 def test_too_large_a_job(watchd: TorcWatchd) -> None:
     torc = watchd.torc
     path = write(torc, layers(memory="300g"))
-    watchd.run("submit-slurm", "--account", "project", path, status=2)
+    with watchd.running("submit-slurm", "--account", "project", path) as command:
+        assert command.end() == 2
 
+    needs = "Job train_0 needs 300g; the largest node that you may use has 15.6g (bigmem). The same"
+    assert command.printed[0].startswith(needs)
     assert torc.ask("GET", "/workflows")["items"] == []
     assert torc.cluster.run("squeue", "--noheader") == ""
 
@@ -133,7 +170,7 @@ def test_watched_by_the_daemon_from_the_start(watchd: TorcWatchd) -> None:
     path = write(torc, workflow | {"compute_node_wait_for_new_jobs_seconds": 5})
     with watchd.daemon():
         printed = watchd.run("submit-slurm", "--account", "project", path, "--watch")
-        torc.wait_for_statuses(1, among={"completed"})
+        assert watchd.wait_for_verdicts(1) == {1: "succeeded"}
 
     assert "Workflow 1 added" in printed
     assert [name for name, run, _, code in torc.results(1) if code == 137] == ["b"]
