@@ -39,7 +39,7 @@ QOS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlurmSite:
-    """Where a cluster is. ``port`` is the first of its ports, ``gpus`` are those of a further node."""
+    """Where a cluster is. ``port`` is the first of its ports; ``gpus`` are of a further node."""
 
     release: SlurmRelease
     folder: Path
