@@ -20,7 +20,7 @@ from tests.rigs.torc_on_slurm import TorcOnSlurm, open_torc
 _PROFILE = ("--profile", "kestrel")
 _LARGE = Scale(minutes=60, jobs=25)
 _REAL = Scale(minutes=3)
-_SMALL_NODES, _GPUS = 5, 4
+_SMALL_NODES, _GPUS = 12, 4
 _WHOLE = ("short", "standard", "bigmem", "preemptible", "debug", "gpu")
 _GPU_WORKFLOW = "GPU"
 _PROGRAMS = (Program(OURS), Program(THEIRS))

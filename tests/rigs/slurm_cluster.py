@@ -37,7 +37,7 @@ from tests.rigs.slurm_release import PATH, release_named
 Daemon = Literal["munged", "mariadbd", "slurmdbd", "slurmctld"]
 
 _TIMEOUT = 60.0  # seconds; generous, for busy machines
-_PORTS = 10  # slurmctld, slurmdbd, MariaDB, and a slurmd for each of at most seven nodes
+_PORTS = 20  # slurmctld, slurmdbd, MariaDB, and a slurmd for each of at most 17 nodes
 _NULL_DEVICE = 1, 3  # Slurm wants devices for GPUs, and never opens them here
 _CGROUPS = Path("/sys/fs/cgroup")
 
@@ -292,8 +292,8 @@ def _is_writable_cgroup(group: Path) -> bool:
 
 
 def _free_ports() -> int:
-    """The first of ten free ports, below those that the kernel gives to connections."""
-    for first in range(12000 + os.getpid() % 1000 * 10, 32000, 10):
+    """The first of twenty free ports, below those that the kernel gives to connections."""
+    for first in range(12000 + os.getpid() % 500 * _PORTS, 32000, _PORTS):
         with ExitStack() as stack:
             try:
                 for port in range(first, first + _PORTS):
@@ -303,4 +303,4 @@ def _free_ports() -> int:
             except OSError:
                 continue
             return first
-    raise AssertionError("no ten free ports in a row")
+    raise AssertionError("no twenty free ports in a row")
