@@ -43,7 +43,6 @@ class Plan:
     allocations: int
     node_hours: float
     seconds: float
-    output: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +93,8 @@ def plan(site: TorcOnSlurm, program: Program, workflow_id: int, *options: str) -
         values = json.loads(done.stdout)
     except json.JSONDecodeError as error:
         raise RuntimeError(f"{program.label}: {done.stdout}{done.stderr}") from error
-    node_hours = _node_hours(values)
-    allocations = values["plan"]["allocations"] if "plan" in values else values["total_allocations"]
-    return Plan(
-        allocations=allocations,
-        node_hours=node_hours,
-        seconds=took,
-        output=done.stdout + done.stderr,
-    )
+    allocations, node_hours = _planned(values)
+    return Plan(allocations=allocations, node_hours=node_hours, seconds=took)
 
 
 def start(site: TorcOnSlurm, name: str, specification: Row, program: Program) -> Run:
@@ -206,11 +199,12 @@ def _run(
     )
 
 
-def _node_hours(values: Mapping[str, Any]) -> float:
-    """Of a plan of ours, or of Torc's, whose walltimes are texts."""
+def _planned(values: Mapping[str, Any]) -> tuple[int, float]:
+    """Allocations and node hours of a plan of ours, or of Torc's, whose walltimes are texts."""
     if "plan" in values:
-        return float(values["plan"]["node_hours"])
-    return sum(
-        each["num_allocations"] * each["nodes"] * (parse_walltime(each["walltime"]) or 0) / 3600
+        return values["plan"]["allocations"], values["plan"]["node_hours"]
+    seconds = [
+        each["num_allocations"] * each["nodes"] * (parse_walltime(each["walltime"]) or 0)
         for each in values["planned_schedulers"]
-    )
+    ]
+    return values["total_allocations"], sum(seconds) / 3600

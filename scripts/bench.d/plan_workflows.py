@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from tests.rigs.torc_on_slurm import Row
 
-_SHARE = 0.75  # of the run time that a job requests, it takes
+_SHARE = 0.5  # of the run time that a job requests, it takes
+_SHARE_OF_A_MINUTE = 0.75
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +39,8 @@ class _Jobs:
 
     @property
     def rows(self) -> Sequence[Row]:
-        command = f"sleep {round(self.minutes * 60 * _SHARE)}"
+        share = _SHARE if self.minutes > 1 else _SHARE_OF_A_MINUTE
+        command = f"sleep {round(self.minutes * 60 * share)}"
         row = {"command": command, "resource_requirements": self.name}
         return [{"name": name, "depends_on": list(self.after), **row} for name in self.names]
 

@@ -2,10 +2,11 @@
 
 First the plans alone, for Kestrel's profile, which both programs have, and for jobs of an hour.
 Then both submit what they plan for jobs of minutes, to one cluster and one server, and the jobs
-run as long as they say: once with nodes that allocations share, and once with whole nodes.
+run as long as they say: on a cluster whose nodes allocations share, and on one of whole nodes.
 """
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,7 +20,7 @@ from tests.rigs.torc_on_slurm import TorcOnSlurm, open_torc
 
 _PROFILE = ("--profile", "kestrel")
 _LARGE = Scale(minutes=60, jobs=25)
-_REAL = Scale(minutes=3)
+_REAL = Scale(minutes=10)
 _SMALL_NODES, _GPUS = 12, 4
 _WHOLE = ("short", "standard", "bigmem", "preemptible", "debug", "gpu")
 _GPU_WORKFLOW = "GPU"
@@ -33,7 +34,7 @@ async def measure() -> dict[str, float]:
 
 
 def _measure() -> dict[str, float]:
-    values = {}
+    values: dict[str, float] = {}
     with _site() as site:
         planned = [
             (workflow, program, plan(site, program, create(site, specification), *_PROFILE))
@@ -42,13 +43,25 @@ def _measure() -> dict[str, float]:
         ]
         print(f"\nPlans for Kestrel:\n\n{_plan_table(planned)}\n", flush=True)
         values |= _plan_values(planned)
-    for title in ("shared nodes", "whole nodes"):
-        with _site(has_whole_nodes=title == "whole nodes") as site:
-            outcomes = wait_for_ends(site, _start_all(site))
-        print(f"\n{title}:\n\n{_table(outcomes)}\n", flush=True)
-        print("\n".join(_details(outcome) for outcome in outcomes), flush=True)
-        values |= _values(title, outcomes)
+    with _site() as shared, _site(has_whole_nodes=True) as whole, ThreadPoolExecutor() as threads:
+        sites = {"shared nodes": shared, "whole nodes": whole}
+        found = threads.map(_compare, sites.items())
+        for title, outcomes in zip(sites, found, strict=True):
+            print(f"\n{title}:\n\n{_table(outcomes)}\n", flush=True)
+            print("\n".join(_details(outcome) for outcome in outcomes), flush=True)
+            values |= _values(title, outcomes)
     return values
+
+
+def _compare(named: tuple[str, TorcOnSlurm]) -> Sequence[Outcome]:
+    title, site = named
+    runs = []
+    for workflow, specification in workflows(_REAL).items():
+        programs = [*_PROGRAMS, _HELPED] if workflow == _GPU_WORKFLOW else _PROGRAMS
+        for program in programs:
+            print(f"{title}, {workflow}: {program.label} ...", flush=True)
+            runs.append(start(site, workflow, specification, program))
+    return wait_for_ends(site, runs)
 
 
 @contextmanager
@@ -62,16 +75,6 @@ def _site(*, has_whole_nodes: bool = False) -> Iterator[TorcOnSlurm]:
             words = (f"PartitionName={partition}", "OverSubscribe=EXCLUSIVE")
             cluster.run("scontrol", "update", *words)
         yield site
-
-
-def _start_all(site: TorcOnSlurm) -> list:
-    runs = []
-    for workflow, specification in workflows(_REAL).items():
-        programs = [*_PROGRAMS, _HELPED] if workflow == _GPU_WORKFLOW else _PROGRAMS
-        for program in programs:
-            print(f"{workflow}: {program.label} ...", flush=True)
-            runs.append(start(site, workflow, specification, program))
-    return runs
 
 
 def _plan_table(planned: Sequence[tuple[str, Program, Plan]]) -> str:
