@@ -11,6 +11,7 @@ import anyio
 import daemon
 import demo
 import planner
+import plans
 import recovery
 import server
 import slurm
@@ -31,6 +32,7 @@ def main() -> None:
     arguments = _arguments()
     measurements = _QUICK | {
         "daemon": partial(daemon.measure, sizes=arguments.sizes, seconds=arguments.seconds),
+        "plans": plans.measure,
         "slurm": partial(
             slurm.measure,
             sizes=[size for size in arguments.sizes if size <= slurm.MOST_WATCHED],
@@ -47,13 +49,13 @@ def main() -> None:
         values |= measured
     if arguments.json:
         machine = {"python": platform.python_version(), "machine": platform.platform()}
-        if "torc" in arguments.names:
+        if {"plans", "torc"} & set(arguments.names):
             machine["torc"] = find_real_torc().profile
         arguments.json.write_text(json.dumps({"on": machine, "values": values}, indent=2))
 
 
 def _arguments() -> argparse.Namespace:
-    names = [*_QUICK, "daemon", "slurm", "torc"]
+    names = [*_QUICK, "daemon", "plans", "slurm", "torc"]
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="|".join(names), help="benchmarks to run")
     parser.add_argument("--json", type=Path, help="output file for the values")
@@ -70,9 +72,9 @@ def _arguments() -> argparse.Namespace:
         help="daemon, slurm: numbers of workflows, ascending (default: 1,100,1000,10000)",
     )
     of_torc = parser.add_argument_group(
-        "torc, slurm",
-        "Require the real Torc (scripts/setup-torc), and slurm also root and scripts/setup-slurm; "
-        "each takes about half an hour.",
+        "torc, slurm, plans",
+        "Require the real Torc (scripts/setup-torc), and slurm and plans also root and "
+        "scripts/setup-slurm; each takes about half an hour.",
     )
     of_torc.add_argument(
         "--repetitions",

@@ -7,7 +7,6 @@ submitted. The seconds are from when the server has the last job's end to when t
 are submitted, and released.
 """
 
-import shutil
 import statistics
 import subprocess
 import sys
@@ -17,31 +16,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from slurm_calls import Call, read_calls, write_programs
+
 from tests.rigs.slurm_cluster import wait_until
 from tests.rigs.torc_on_slurm import ENDED, TorcOnSlurm
 
 POLL_INTERVAL = 60  # seconds; the default of both
 OURS, THEIRS = "torc-watchd watch", "torc watch"
 _SPECIFICATION = Path(__file__).parents[1] / "playground.d/tutorial.yaml"
-_PROGRAMS = ("squeue", "sacct", "sbatch", "scancel", "scontrol", "sinfo", "sacctmgr", "srun")
-_NOTE = """\
-#!/bin/sh
-[ -z "${{SLURM_JOB_ID:-}}" ] || exec {program} "$@"
-began=$(date +%s.%N)
-{program} "$@"
-status=$?
-echo "{name} $began $(date +%s.%N)" >>"{calls}"
-exit $status
-"""
 _SUBMITTING = ("sbatch", "scontrol")
 _TIMEOUT = 300.0  # seconds for the jobs
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    program: str
-    began: float
-    ended: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +61,7 @@ def _recover(site: TorcOnSlurm, program: str, folder: Path, busy: int) -> Recove
     """The nodes are busy for some seconds. Torc's own script starts the workers of either case."""
     folder.mkdir()
     calls = folder / "calls"
-    _write_programs(folder / "bin", calls)
+    write_programs(folder / "bin", calls, site.environment["PATH"])
     site.cluster.submit(f"sleep {busy}", "--nodes=3", "--exclusive")
     workflow_id = site.create(_SPECIFICATION)
     site.submit(workflow_id)
@@ -103,7 +87,7 @@ def _recover(site: TorcOnSlurm, program: str, folder: Path, busy: int) -> Recove
     site.cluster.cancel_all()
     if status or set(site.statuses(workflow_id).values()) != {"completed"}:
         raise RuntimeError(f"{program} did not recover: {(folder / 'output.log').read_text()}")
-    return _recovery(_read(calls), ended)
+    return _recovery(read_calls(calls), ended)
 
 
 def _command(site: TorcOnSlurm, program: str, workflow_id: int) -> list[str]:
@@ -127,16 +111,3 @@ def _recovery(calls: Sequence[Call], ended: float) -> Recovery:
         in_gap=Counter(call.program for call in calls if ended <= call.began <= submitted),
         commands=Counter(call.program for call in calls),
     )
-
-
-def _write_programs(folder: Path, calls: Path) -> None:
-    folder.mkdir()
-    for name in _PROGRAMS:
-        program = folder / name
-        program.write_text(_NOTE.format(name=name, program=shutil.which(name), calls=calls))
-        program.chmod(0o755)
-
-
-def _read(calls: Path) -> list[Call]:
-    lines = [line.split() for line in calls.read_text().splitlines()]
-    return [Call(name, float(began), float(ended)) for name, began, ended in lines]

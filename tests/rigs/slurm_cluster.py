@@ -1,4 +1,4 @@
-"""A real Slurm cluster on this machine: munge, MariaDB, slurmdbd, slurmctld and four slurmd.
+"""A real Slurm cluster on this machine: munge, MariaDB, slurmdbd, slurmctld and a slurmd per node.
 
 It needs root and what scripts/setup-slurm installs. Everything is in one folder, on free ports,
 and nothing in /etc is read. All processes, also those of jobs, are in a namespace that ends when
@@ -17,6 +17,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from signal import SIGCONT, SIGKILL, Signals
+from stat import S_IFCHR
 from tempfile import mkdtemp
 from typing import Literal
 
@@ -26,6 +27,7 @@ from tests.rigs.slurm_configuration import (
     MemoryEnforcement,
     SlurmSite,
     cgroup_configuration,
+    gres_configuration,
     slurm_configuration,
     slurmdbd_configuration,
 )
@@ -35,7 +37,8 @@ from tests.rigs.slurm_release import PATH, release_named
 Daemon = Literal["munged", "mariadbd", "slurmdbd", "slurmctld"]
 
 _TIMEOUT = 60.0  # seconds; generous, for busy machines
-_PORTS = 3 + 4  # slurmctld, slurmdbd, MariaDB, a slurmd for each node
+_PORTS = 20  # slurmctld, slurmdbd, MariaDB, and a slurmd for each of at most 17 nodes
+_NULL_DEVICE = 1, 3  # Slurm wants devices for GPUs, and never opens them here
 _CGROUPS = Path("/sys/fs/cgroup")
 
 _FOLDERS = (
@@ -205,16 +208,21 @@ class SlurmCluster:
 
 
 @contextmanager
-def open_cluster(release: str | None = None) -> Iterator[SlurmCluster]:
+def open_cluster(
+    release: str | None = None, *, small_nodes: int = 3, gpus: int = 0
+) -> Iterator[SlurmCluster]:
     """A cluster with the partitions, accounts and QOS of ``slurm_configuration``, idle.
 
-    ``release`` is a name such as ``24.11``; None is the machine's own.
+    ``release`` is a name such as ``24.11``; None is the machine's own. ``gpus`` are those of a
+    further node.
     """
     site = SlurmSite(
         release=release_named(release),
         folder=Path(mkdtemp(prefix="torc-watch-slurm-")),
         port=_free_ports(),
         memory_enforcement=_memory_enforcement(),
+        small_nodes=small_nodes,
+        gpus=gpus,
     )
     _write_configuration(site)
     daemons: dict[str, subprocess.Popen[bytes]] = {}
@@ -261,6 +269,9 @@ def _write_configuration(site: SlurmSite) -> None:
     private = site.folder / "etc/slurmdbd.conf"
     private.touch(0o600)
     private.write_text(slurmdbd_configuration(site))
+    for path in site.gpu_files:
+        os.mknod(path, S_IFCHR | 0o600, os.makedev(*_NULL_DEVICE))
+    (site.folder / "etc/gres.conf").write_text(gres_configuration(site))
     (site.folder / "etc/cgroup.conf").write_text(cgroup_configuration(site))
 
 
@@ -281,8 +292,8 @@ def _is_writable_cgroup(group: Path) -> bool:
 
 
 def _free_ports() -> int:
-    """The first of seven free ports, below those that the kernel gives to connections."""
-    for first in range(12000 + os.getpid() % 1000 * 10, 32000, 10):
+    """The first of twenty free ports, below those that the kernel gives to connections."""
+    for first in range(12000 + os.getpid() % 500 * _PORTS, 32000, _PORTS):
         with ExitStack() as stack:
             try:
                 for port in range(first, first + _PORTS):
@@ -292,4 +303,4 @@ def _free_ports() -> int:
             except OSError:
                 continue
             return first
-    raise AssertionError("no seven free ports in a row")
+    raise AssertionError("no twenty free ports in a row")

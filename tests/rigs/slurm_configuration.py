@@ -9,6 +9,7 @@
 | debug | at most 30 minutes on one node |
 | down | DOWN: its jobs wait |
 | project | only for the account ``project`` |
+| gpu | a node with GPUs, 8 CPUs and 16,000 MB, on a cluster that has one |
 
 QOS ``limited`` refuses jobs of more than 10 minutes, and a third job; ``waiting`` runs one at a
 time. The nodes claim more CPUs and memory than the machine has; only what a job uses is real.
@@ -38,12 +39,14 @@ QOS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlurmSite:
-    """Where a cluster is. ``port`` is the first of its ports."""
+    """Where a cluster is. ``port`` is the first of its ports; ``gpus`` are of a further node."""
 
     release: SlurmRelease
     folder: Path
     port: int
     memory_enforcement: MemoryEnforcement
+    small_nodes: int = 3
+    gpus: int = 0
 
     @property
     def name(self) -> str:
@@ -56,8 +59,13 @@ class SlurmSite:
 
     @property
     def nodes(self) -> tuple[str, ...]:
-        """Three with 4 CPUs and 4,000 MB, one with 8 CPUs and 16,000 MB."""
-        return tuple(f"{self.node_prefix}{number}" for number in range(1, 5))
+        """Small ones with 4 CPUs and 4,000 MB, one or two with 8 CPUs and 16,000 MB."""
+        number = self.small_nodes + (2 if self.gpus else 1)
+        return tuple(f"{self.node_prefix}{place}" for place in range(1, number + 1))
+
+    @property
+    def gpu_files(self) -> tuple[Path, ...]:
+        return tuple(self.folder / f"state/gpu{number}" for number in range(self.gpus))
 
     @property
     def scripts(self) -> Path:
@@ -129,14 +137,14 @@ def slurm_configuration(site: SlurmSite) -> str:
     A node fails after SlurmdTimeout: longer than a test stops the controller, or a machine stalls.
     """
     host = socket.gethostname().partition(".")[0]
-    small, large = ",".join(site.nodes[:3]), site.nodes[3]
+    small, large = ",".join(site.nodes[: site.small_nodes]), site.nodes[site.small_nodes]
     node = f"NodeHostname={host} NodeAddr=127.0.0.1 State=UNKNOWN"
     nodes = "\n".join(
-        f"NodeName={name} {node} Port={site.port + 3 + index} "
-        + ("CPUs=8 RealMemory=16000" if name == large else "CPUs=4 RealMemory=4000")
+        f"NodeName={name} {node} Port={site.port + 3 + index} {_size(site, index)}"
         for index, name in enumerate(site.nodes)
     )
     usual = "State=UP PriorityTier=10 PreemptMode=OFF"
+    gpus = f"PartitionName=gpu Nodes={site.nodes[-1]} MaxTime=1-00:00:00 {usual}\n"
     return f"""\
 ClusterName={site.name}
 SlurmctldHost={host}(127.0.0.1)
@@ -188,6 +196,7 @@ AccountingStoragePass={site.munge_socket}
 AccountingStorageEnforce=associations,limits,qos,safe
 AccountingStoreFlags=job_comment
 {_enforcement(site.memory_enforcement)}
+{"GresTypes=gpu" if site.gpus else ""}
 {nodes}
 PartitionName=short Nodes={small} MaxTime=00:05:00 {usual}
 PartitionName=standard Nodes={small} Default=YES MaxTime=1-00:00:00 {usual}
@@ -197,7 +206,13 @@ PreemptMode=REQUEUE
 PartitionName=debug Nodes={small} MaxTime=00:30:00 MaxNodes=1 {usual}
 PartitionName=down Nodes={small} State=DOWN
 PartitionName=project Nodes={small} AllowAccounts=project {usual}
-"""
+{gpus if site.gpus else ""}"""
+
+
+def gres_configuration(site: SlurmSite) -> str:
+    """The text of gres.conf, which Slurm looks for beside slurm.conf."""
+    node = site.nodes[-1]
+    return "".join(f"NodeName={node} Name=gpu File={path}\n" for path in site.gpu_files)
 
 
 def slurmdbd_configuration(site: SlurmSite) -> str:
@@ -231,6 +246,13 @@ CgroupPlugin=cgroup/v1
 ConstrainRAMSpace=yes
 ConstrainSwapSpace=no
 """
+
+
+def _size(site: SlurmSite, index: int) -> str:
+    if index < site.small_nodes:
+        return "CPUs=4 RealMemory=4000"
+    gres = f" Gres=gpu:{site.gpus}" if index > site.small_nodes else ""
+    return f"CPUs=8 RealMemory=16000{gres}"
 
 
 def _enforcement(kind: MemoryEnforcement) -> str:
