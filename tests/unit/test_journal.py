@@ -85,17 +85,25 @@ def test_open_watch_is_continued(path: Path, journal: Journal) -> None:
 def test_rounds_that_only_continued_use_up_no_retry(path: Path, journal: Journal) -> None:
     watch = journal.begin_watch(WORKFLOW)
     outcomes = (RoundOutcome.CONTINUED, RoundOutcome.RESUBMITTED, RoundOutcome.CONTINUED)
+    past = watch.past
     for number, outcome in enumerate(outcomes, start=1):
+        joins_workers = number == 3  # others complete jobs meanwhile: it is no new beginning
+        plan = replace(PLAN, completed=10 * number, joins_workers=joins_workers)
         round_ = journal.begin_round(watch.id, number=number, run_id=number)
         journal.begin_step(round_, Step.PLAN)
-        journal.record_plan(round_, replace(PLAN, completed=10 * number))
+        journal.record_plan(round_, plan)
+        journal.begin_step(round_, Step.ALLOCATE)
+        journal.record_allocations(round_, {"t-1": number})
         journal.end_round(round_, outcome)
+        past = past.after(outcome, plan)
     abandoned = journal.begin_round(watch.id, number=4, run_id=4)
     journal.end_round(abandoned, RoundOutcome.ABANDONED)
+    past = past.after(RoundOutcome.ABANDONED, None)
     journal.close()
 
     with reopened(path) as again:
-        assert again.begin_watch(WORKFLOW).past == PastRounds(ended=4, used=2, completed=30)
+        assert again.begin_watch(WORKFLOW).past == past
+    assert past == PastRounds(ended=4, used=2, completed=20)
 
 
 def test_open_round_continues_where_it_stopped(path: Path, journal: Journal) -> None:

@@ -175,7 +175,8 @@ FREE_OUTCOMES = (RoundOutcome.CONTINUED, RoundOutcome.DECLINED)
 class PastRounds:
     """The rounds of a watch that have ended: how many, and how many of them used up a retry.
 
-    ``completed`` is how many jobs had completed at the last one with a plan; None before any.
+    ``completed`` is how many jobs had completed at the last one with a plan for a workflow at rest;
+    None before any.
     """
 
     ended: int = 0
@@ -186,5 +187,5 @@ class PastRounds:
         return PastRounds(
             ended=self.ended + 1,
             used=self.used + (outcome not in FREE_OUTCOMES),
-            completed=plan.completed if plan else self.completed,
+            completed=plan.completed if plan and not plan.joins_workers else self.completed,
         )

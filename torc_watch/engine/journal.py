@@ -215,21 +215,26 @@ class Journal:
         ended = self._database.query_all(
             "SELECT outcome FROM round WHERE watch_id = ? AND ended IS NOT NULL", watch_id
         )
-        last = self._database.query_one(
-            "SELECT record FROM round JOIN step ON step.round_id = round.id"
-            " WHERE watch_id = ? AND ended IS NOT NULL AND record IS NOT NULL"
-            " ORDER BY number DESC LIMIT 1",
-            watch_id,
-        )
-        completed = None
-        if last is not None:
-            with suppress(ValueError):  # of another version
-                completed = _PLAN.validate_json(last["record"]).completed
         return PastRounds(
             ended=len(ended),
             used=sum(row["outcome"] not in FREE_OUTCOMES for row in ended),
-            completed=completed,
+            completed=self._completed_before(watch_id),
         )
+
+    def _completed_before(self, watch_id: int) -> int | None:
+        rows = self._database.query_all(
+            "SELECT record FROM round JOIN step ON step.round_id = round.id"
+            " WHERE watch_id = ? AND ended IS NOT NULL AND name = ? AND record IS NOT NULL"
+            " ORDER BY number DESC",
+            watch_id,
+            Step.PLAN,
+        )
+        for row in rows:
+            with suppress(ValueError):  # of another version
+                plan = _PLAN.validate_json(row["record"])
+                if not plan.joins_workers:
+                    return plan.completed
+        return None
 
     def _open_round(self, watch_id: int, workflow_id: int) -> Round | None:
         row = self._database.query_one(
