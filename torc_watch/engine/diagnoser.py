@@ -4,7 +4,7 @@ A workflow that is handed over is reported with its failed jobs, and the last li
 output of each.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -48,6 +48,7 @@ class Diagnoser:
         self._stranded = StrandedSearch(context.client)
         self._unneeded = UnneededSearch(context.client)
         self._unserved = UnservedSearch(context.client, context.journal)
+        self._journal = context.journal
         self._report = context.report
 
     async def assess(self, poll: PollResult) -> Decision | RecoveryRequest:
@@ -207,7 +208,8 @@ class Diagnoser:
             )
             self._report(events.DiagnosisStarted(workflow_id=watch.workflow_id))
         diagnosis = await self._diagnose(poll, counts)
-        if objection := _objection(poll, diagnosis):
+        ended_by_us = self._journal.ended_in(watch.record.id)
+        if objection := _objection(poll, diagnosis, ended_by_us):
             return _handed_over(watch, Verdict.HANDED_OVER, objection, diagnosis)
         return RecoveryRequest(poll=poll, diagnosis=diagnosis)
 
@@ -240,14 +242,15 @@ def _handed_over(watch: Watch, verdict: Verdict, reason: str, diagnosis: Diagnos
     )
 
 
-def _objection(poll: PollResult, diagnosis: Diagnosis) -> str:
+def _objection(poll: PollResult, diagnosis: Diagnosis, ended_by_us: Collection[int]) -> str:
     """Why a user must decide first; empty if the workflow may be recovered."""
     watch, workflow = poll.watch, poll.observation.workflow
     if diagnosis.offline:
         return diagnosis.offline.reason(workflow, watch.request.output_dir)
     if watch.request.once or _has_begun_release(watch):
         return ""
-    canceled = cancellation.canceled_since(diagnosis.ended, watch.record.began)
+    ended = [each for each in diagnosis.ended if each[0].scheduler_id not in ended_by_us]
+    canceled = cancellation.canceled_since(ended, watch.record.began)
     return cancellation.handover_reason(workflow.id, canceled) if canceled else ""
 
 

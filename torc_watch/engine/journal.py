@@ -21,6 +21,7 @@ from torc_watch.engine.database import Database, now
 
 _PLAN = TypeAdapter(Plan)
 _NUMBERS = TypeAdapter(dict[str, int])
+_ENDED = TypeAdapter(frozenset[int])
 _REMOVED = "removed"  # not a verdict: by the user
 
 
@@ -191,6 +192,25 @@ class Journal:
             round_.id,
             Step.ALLOCATE,
         )
+
+    def record_ended(self, round_: Round, numbers: Iterable[int]) -> None:
+        """The scheduler's numbers of the living allocations that the round ends, before it does."""
+        self._database.write(
+            "UPDATE step SET record = ? WHERE round_id = ? AND name = ?",
+            _ENDED.dump_json(frozenset(numbers)).decode(),
+            round_.id,
+            Step.ORPHANS,
+        )
+
+    def ended_in(self, watch_id: int) -> frozenset[int]:
+        """The scheduler's numbers of the living allocations that rounds of a watch ended."""
+        rows = self._database.query_all(
+            "SELECT record FROM round JOIN step ON step.round_id = round.id"
+            " WHERE watch_id = ? AND name = ? AND record IS NOT NULL",
+            watch_id,
+            Step.ORPHANS,
+        )
+        return frozenset().union(*(_ENDED.validate_json(row["record"]) for row in rows))
 
     def allocations_of(self, watch_id: int) -> dict[int, AllocationSpec]:
         """What was submitted in the rounds of a watch, by the scheduler's numbers."""

@@ -188,9 +188,8 @@ class RecoveryRequest:
     """A poll result that calls for a round of recovery.
 
     With ``unserved``, the round only submits allocations, beside those that the workflow has. With
-    ``stranded``, it begins with the end of allocations, and goes on when they have ended.
-    Allocations that are ``unneeded`` are canceled, without a round. Without these and
-    ``diagnosis``, the watch continues a round that has its plan already.
+    ``stranded`` or ``unneeded``, it only ends allocations. Without these and ``diagnosis``, the
+    watch continues a round that has its plan already.
     """
 
     poll: PollResult

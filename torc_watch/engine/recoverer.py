@@ -70,10 +70,10 @@ class Recoverer:
         next poll of the workflow continues it.
         """
         watch = request.watch
-        if request.unneeded:
-            return await self._cancel_unneeded(watch, request.unneeded)
         round_ = watch.record.open_round or self._begin(request)
         watch.record.open_round = round_
+        if request.unneeded:
+            return await self._cancel_unneeded(request.unneeded, watch, round_)
         if request.stranded:
             return await self._end_stranded(request.stranded, watch, round_)
         if request.diagnosis is None and request.unserved is None:
@@ -95,31 +95,42 @@ class Recoverer:
         watch.at_rest_since = None
         return decision
 
-    async def _cancel_unneeded(self, watch: Watch, unneeded: Sequence[Allocation]) -> Decision:
-        """The rows go first: of an open row the cancellation would be a user's."""
+    async def _cancel_unneeded(
+        self, unneeded: Sequence[Allocation], watch: Watch, round_: Round
+    ) -> Decision:
+        """Their rows are closed at last: until then they are found again."""
         self._report(
             events.AllocationsUnneeded(
                 workflow_id=watch.workflow_id,
                 scheduler_ids=tuple(each.scheduler_id for each in unneeded),
             )
         )
+        await self._end(unneeded, watch, round_)
         for allocation in unneeded:
             await self._context.client.set_allocation_status(allocation, "canceled")
-            await self._context.cluster.cancel(allocation)
         return KeepWatching()
 
     async def _end_stranded(self, stranded: StrandedJobs, watch: Watch, round_: Round) -> Decision:
-        """The round stays open: when the workers are gone, it is known that we ended them."""
-        self._journal.begin_step(round_, Step.ORPHANS)
+        """What they claimed is released when they are gone, in another round."""
         numbers = tuple(each.scheduler_id for each in stranded.allocations)
         self._report(
             events.JobsStranded(
                 workflow_id=watch.workflow_id, jobs=stranded.jobs, scheduler_ids=numbers
             )
         )
-        for allocation in stranded.allocations:
-            await self._context.cluster.cancel(allocation)
+        await self._end(stranded.allocations, watch, round_)
         return KeepWatching()
+
+    async def _end(self, allocations: Sequence[Allocation], watch: Watch, round_: Round) -> None:
+        """The journal goes first: then it is known which cancellations are no user's."""
+        self._journal.begin_step(round_, Step.ORPHANS)
+        numbers = {each.scheduler_id for each in allocations}
+        self._journal.record_ended(round_, numbers | self._journal.ended_in(watch.record.id))
+        for allocation in allocations:
+            await self._context.cluster.cancel(allocation)
+        self._journal.end_round(round_, RoundOutcome.CONTINUED)
+        watch.record.open_round = None
+        watch.record.past = watch.record.past.after(RoundOutcome.CONTINUED, None)
 
     def _begin(self, request: RecoveryRequest) -> Round:
         return self._journal.begin_round(
