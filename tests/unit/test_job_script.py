@@ -93,7 +93,15 @@ def test_runner_looks_for_jobs_before_it_leaves(wait: int | None, pause: int) ->
     assert script.rstrip().endswith(pauses)
 
 
-@pytest.mark.parametrize("option", ["--gres=gpu:a100:4", "--gpus-per-node=4"])
+@pytest.mark.parametrize("option", ["--partition=gpu", "--constraint=gpu80", "--qos=gpu-long"])
+def test_gpus_are_asked_for_where_only_a_name_says_so(option: str) -> None:
+    assert "--gres=gpu:4" in directives(replace(SPEC, num_gpus=4, options=(option,)))
+
+
+@pytest.mark.parametrize(
+    "option",
+    ["--gres=gpu:a100:4", "--gres=tmpdisk:1,gpu:4", "--gpus-per-node=4", "--qos=x -G 4", "-G4"],
+)
 def test_gpus_are_asked_for_as_the_row_does(option: str) -> None:
     assert "--gres=gpu:4" not in directives(replace(SPEC, num_gpus=4, options=(option,)))
 

@@ -7,6 +7,7 @@ for a lock in the home folder, would be done on each node.
 """
 
 import math
+import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ _MAX_CLAIM_PAUSE = 30  # seconds; Torc's own limit, 300, may sleep through the e
 CLAIM_PAUSE = "--claim-backoff-max-secs"  # since Torc 1.0
 _LONGEST = 365 * 24 * 60  # minutes, of an allocation without a limit: Torc's runner needs one
 _MEMORY_OPTION = "--mem-per-"
+_GPU_OPTION = re.compile(r"--gpus|--gres[= ]\S*gpu|(^|\s)-G")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +76,7 @@ def _options(spec: AllocationSpec, work: WorkerAssignment) -> list[str]:
     ]
     if _MEMORY_OPTION not in carried:
         options.append(f"--mem={math.ceil(spec.memory / MIB)}M")
-    if spec.num_gpus and "gpu" not in carried:
+    if spec.num_gpus and not _GPU_OPTION.search(carried):
         options.append(f"--gres=gpu:{spec.num_gpus}")
     return options
 
