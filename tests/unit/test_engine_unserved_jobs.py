@@ -13,7 +13,7 @@ from torc_watch.core import events, intervals
 from torc_watch.core.allocation import AllocationSpec, AllocationState
 from torc_watch.core.errors import SchedulerError
 from torc_watch.core.events import Verdict
-from torc_watch.core.model import JobCounts, JobStatus
+from torc_watch.core.model import Job, JobCounts, JobStatus
 from torc_watch.core.recovery_round import RecoverySettings, RoundOutcome
 from torc_watch.core.units import MIB
 from torc_watch.daemon.watch_history import watches_of
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.looptime
 IDLE = 99  # the number of an allocation that lives, and does nothing
 HOUR = 3600
+JOB = Job(id=1, name="a", command="true", status=JobStatus.READY, requirements_id=None, attempt=1)
 
 
 async def submit(site: "Site", *, idle_memory: str) -> int:
@@ -81,7 +82,8 @@ async def test_job_that_fits_no_allocation_gets_one(open_site: "OpenSite") -> No
         (told,) = site.seen(events.JobsUnserved)
         assert (told.jobs, told.allocations) == (1, 1)
         assert not site.seen(events.RecoveryAttempted)
-        assert outcomes(site, workflow_id) == [RoundOutcome.CONTINUED]
+        submitted, ended_idle = RoundOutcome.CONTINUED, RoundOutcome.CONTINUED
+        assert outcomes(site, workflow_id) == [submitted, ended_idle]
 
 
 @pytest.mark.parametrize(
@@ -173,7 +175,8 @@ async def test_refusal_leaves_the_watch_as_it_is(
         assert pauses[0] >= intervals.UNSERVED_COOLDOWN
         assert "QOSMaxSubmit" in site.seen(events.SubmissionCutShort)[0].reason
         declined = [RoundOutcome.DECLINED] * len(attempts)
-        assert outcomes(site, workflow_id) == [*declined, RoundOutcome.CONTINUED]
+        submitted, ended_idle = RoundOutcome.CONTINUED, RoundOutcome.CONTINUED
+        assert outcomes(site, workflow_id) == [*declined, submitted, ended_idle]
 
 
 async def test_job_that_no_node_can_run_gets_none(open_site: "OpenSite") -> None:
@@ -204,4 +207,20 @@ def test_cooldown_grows_while_no_job_completes(completed: list[int], cooldown: i
     for number in [0, *completed]:
         counts = JobCounts({JobStatus.COMPLETED: number, JobStatus.READY: 1})
         after_submission(record, UnservedJobs(jobs=(), counts=counts, most=1), now=1000)
+    assert record.not_before == 1000 + 60 * cooldown
+
+
+@pytest.mark.parametrize(
+    ("unserved", "cooldown"),
+    [([{1}, {1}], 20), ([{1}, {1, 2}, {1, 2, 3}], 40), ([{1, 2}, {2}], 10), ([{1}, {2}], 10)],
+)
+def test_cooldown_grows_while_none_of_the_jobs_is_taken(
+    unserved: list[set[int]], cooldown: int
+) -> None:
+    """Allocations that fail as they start, for example, while others complete their jobs."""
+    record = UnservedRecord()
+    for completed, ids in enumerate(unserved):
+        jobs = tuple(replace(JOB, id=each) for each in ids)
+        counts = JobCounts({JobStatus.COMPLETED: completed, JobStatus.READY: len(jobs)})
+        after_submission(record, UnservedJobs(jobs=jobs, counts=counts, most=1), now=1000)
     assert record.not_before == 1000 + 60 * cooldown

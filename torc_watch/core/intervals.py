@@ -29,7 +29,7 @@ NODE_GRACE = 600.0
 # an action of the workflow.
 UNSERVED_GRACE = 120.0
 # After allocations were submitted for such jobs, before more are; doubled for each time in a row
-# after which no job has completed since.
+# after which no job has completed since, or none of those jobs was taken.
 UNSERVED_COOLDOWN = 600.0
 # Allocations come nearer to their end although nothing else changes.
 UNSERVED_INTERVAL = 600.0

@@ -64,7 +64,8 @@ class UnservedRecord:
 
     ``seen`` is what the last search was made from, ``at`` when; ``since`` is when there were the
     first such jobs. ``not_before`` is the end of the cooldown after allocations were submitted for
-    some, when ``completed`` jobs had completed, ``fruitless`` times in a row without another.
+    ``jobs``, when ``completed`` jobs had completed: ``fruitless`` times in a row without another,
+    or for the same.
     """
 
     seen: object = None
@@ -72,6 +73,7 @@ class UnservedRecord:
     since: float | None = None
     not_before: float = 0.0
     completed: int | None = None
+    jobs: frozenset[int] = frozenset()
     fruitless: int = 0
 
 

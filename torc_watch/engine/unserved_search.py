@@ -71,8 +71,11 @@ class UnservedSearch:
 def after_submission(record: UnservedRecord, unserved: UnservedJobs, now: float) -> None:
     """Begins the cooldown."""
     completed = unserved.counts.of(JobStatus.COMPLETED)
-    record.fruitless = record.fruitless + 1 if completed == record.completed else 0
-    record.completed = completed
+    jobs = frozenset(job.id for job in unserved.jobs)
+    was_in_vain = bool(record.jobs) and record.jobs <= jobs
+    is_fruitless = was_in_vain or completed == record.completed
+    record.fruitless = record.fruitless + 1 if is_fruitless else 0
+    record.completed, record.jobs = completed, jobs
     record.not_before = now + intervals.unserved_cooldown(record.fruitless)
     record.since = None
 
