@@ -4,8 +4,10 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+import anyio
 import pytest
 
+from torc_watch.core.allocation import AllocationState
 from torc_watch.core.events import Verdict
 from torc_watch.core.model import JobStatus
 from torc_watch.core.units import MIB
@@ -43,6 +45,24 @@ async def test_poll_of_a_workflow_with_workers_sends_two_requests(open_site: "Op
     polls = len(asked) // 2
     assert polls >= 8
     assert asked == [("GET", "/workflows/1"), ("GET", "/scheduled_compute_nodes")] * polls
+
+
+async def test_poll_of_a_workflow_in_slurm_counts_its_jobs_once(open_site: "OpenSite") -> None:
+    async with open_site(scheduler_type="slurm") as site:
+        site.scheduler.endings = {"train": [(0, None, 600.0)]}
+        site.scheduler.beginnings = {1: datetime.now(UTC)}
+        workflow_id = await site.submit(["train"])
+        site.scheduler.known_states[99] = AllocationState.ALIVE  # queued
+        await site.client.create_allocation(
+            workflow_id, scheduler_id=99, scheduler_config_id=1, scheduler_type="slurm"
+        )
+        with anyio.move_on_after(550):
+            await site.watch(workflow_id, poll_interval=50)
+
+        asked = [path for time, _, path in site.line.sent if time > 300]
+    assert len(asked) >= 12
+    assert asked[:3] * (len(asked) // 3) == asked
+    assert asked[:3] == ["/workflows/1", "/scheduled_compute_nodes", "/workflows/1/status"]
 
 
 async def test_worker_that_ends_triggers_a_poll(open_site: "OpenSite") -> None:

@@ -6,6 +6,7 @@ output of each.
 
 from collections.abc import Collection, Iterable
 from contextlib import suppress
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from torc_watch.core.assessment import Observation, WorkflowState
 from torc_watch.core.diagnosis import Finding
 from torc_watch.core.events import FailedJob, Verdict, WatchEnded
 from torc_watch.core.job_output import stdio_name
-from torc_watch.core.model import JobCounts
+from torc_watch.core.model import SLURM, JobCounts
 from torc_watch.core.recovery_round import Skip, Step
 from torc_watch.engine.allocation_notices import allocation_notices, may_soon_be_known
 from torc_watch.engine.failure_search import FailureSearch
@@ -78,6 +79,7 @@ class Diagnoser:
         if poll.observation.awaits_nodes:
             return await self._await_nodes(poll)
         poll.watch.nodes_awaited_since = None
+        poll = await self._with_counts(poll)
         if stranded := await self._stranded.find(poll):
             return RecoveryRequest(poll=poll, stranded=stranded)
         if unneeded := await self._unneeded.find(poll):
@@ -85,6 +87,15 @@ class Diagnoser:
         if unserved := await self._unserved.find(poll):
             return RecoveryRequest(poll=poll, unserved=unserved)
         return KeepWatching()
+
+    async def _with_counts(self, poll: PollResult) -> PollResult:
+        """Counts the jobs once for the searches, where one may find something."""
+        watch, observation = poll.watch, poll.observation
+        has_slurm = any(each.scheduler_type == SLURM for each, _ in observation.allocations)
+        if observation.counts or watch.request.recovery is None or not has_slurm:
+            return poll
+        counts = await self._client.count_jobs(watch.workflow_id)
+        return replace(poll, observation=replace(observation, counts=counts))
 
     async def _await_nodes(self, poll: PollResult) -> Decision | RecoveryRequest:
         """Hands over a workflow whose last workers may be on failed nodes, after a grace."""
