@@ -172,9 +172,18 @@ def test_options_that_cannot_be_read() -> None:
         carried_options(("--comment='a",))
 
 
-def test_value_of_an_option() -> None:
-    assert option_value(("--account=a", "--qos=high"), "qos") == "high"
-    assert option_value(("--account=a",), "qos") == ""
+@pytest.mark.parametrize(
+    ("options", "qos"),
+    [
+        (("--account=a", "--qos=high"), "high"),
+        (("--account=a",), ""),
+        (("--exclusive --qos high --mem=0",), "high"),
+        (("--qos=low", "--exclusive -q high"), "high"),  # Slurm takes the last
+        (("--comment=--qos",), ""),
+    ],
+)
+def test_value_of_an_option(options: tuple[str, ...], qos: str) -> None:
+    assert option_value(options, "qos") == qos
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Under which row of a scheduler the allocation of each job is asked for."""
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,6 +10,8 @@ from typing import Self
 from torc_watch.core.allocation import NodeClass
 from torc_watch.core.model import SLURM, Job, Requirements, SchedulerConfig
 from torc_watch.core.node_classes import lack_reason, usable_classes
+
+_SHORT = {"account": "-A", "qos": "-q"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,9 +81,10 @@ class SchedulerRows:
 
 
 def option_value(options: Sequence[str], name: str) -> str:
-    """The value of an option; empty where it is not there."""
-    found = (each.partition("=") for each in options)
-    return next((value for option, _, value in found if option == f"--{name}"), "")
+    """The value of an option, as Slurm reads it: the last; empty where it is not there."""
+    long, short = re.escape(f"--{name}"), _SHORT[name]
+    found = re.findall(rf"(?:^|\s)(?:{long}(?:=|\s+)|{short}\s*)(\S+)", " ".join(options))
+    return found[-1] if found else ""
 
 
 def _order(node: NodeClass) -> tuple[float, ...]:
