@@ -221,9 +221,9 @@ async def test_allocation_that_we_may_have_canceled_is_no_users_act(open_site: "
                 created=workflow.created,
             )
             record = context.journal.begin_watch(identity)
-            context.journal.begin_step(
-                context.journal.begin_round(record.id, number=1, run_id=1), Step.ORPHANS
-            )
+            round_ = context.journal.begin_round(record.id, number=1, run_id=1)
+            context.journal.begin_step(round_, Step.ORPHANS)
+            context.journal.record_ended(round_, [1])
 
         assert (await site.watch(workflow_id)).verdict is Verdict.SUCCEEDED
 

@@ -10,8 +10,14 @@ import anyio
 import pytest
 
 from torc_watch.core import events, intervals
-from torc_watch.core.allocation import AllocationSpec, AllocationState
-from torc_watch.core.errors import SchedulerError
+from torc_watch.core.allocation import (
+    AllocationSpec,
+    AllocationState,
+    AllocationStatus,
+    EndCause,
+    NodeClass,
+)
+from torc_watch.core.errors import SchedulerError, SchedulerUnreachable
 from torc_watch.core.events import Verdict
 from torc_watch.core.model import Job, JobCounts, JobStatus
 from torc_watch.core.recovery_round import RecoverySettings, RoundOutcome
@@ -190,6 +196,38 @@ async def test_job_that_no_node_can_run_gets_none(open_site: "OpenSite") -> None
             site.scheduler.nodes = large
             await anyio.sleep(5 * HOUR)
         assert "requests 64m of memory" in site.seen(events.SubmissionCutShort)[0].reason
+
+
+async def test_round_that_an_error_cut_off_hides_no_cancellation_by_the_user(
+    open_site: "OpenSite", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has canceled nothing, and is left open until there is something to do."""
+    async with open_site(scheduler_type="slurm") as site:
+        workflow_id = await submit(site, idle_memory="32m")
+
+        async def end_patience() -> tuple[NodeClass, ...]:
+            row = await site.create_row(workflow_id, mem="1g")  # the user submits one
+            await site.client.create_allocation(
+                workflow_id, scheduler_id=98, scheduler_config_id=row, scheduler_type="slurm"
+            )
+            site.scheduler.known_states[98] = AllocationState.ALIVE
+            raise SchedulerUnreachable("Socket timed out")
+
+        async def cancel_all() -> None:
+            with monkeypatch.context() as patch:
+                patch.setattr(site.scheduler, "node_classes", end_patience)
+                await anyio.sleep(HOUR)
+            assert not site.scheduler.requests
+            for number in (IDLE, 98):
+                gone = AllocationStatus(state=AllocationState.GONE, cause=EndCause.CANCELED)
+                site.scheduler.ends[number] = gone
+                site.scheduler.known_states[number] = AllocationState.GONE
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(cancel_all)
+            ended = await site.watch(workflow_id)
+        assert ended.verdict is Verdict.HANDED_OVER
+        assert "canceled" in ended.reason
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from torc_watch.core.diagnosis import Finding
 from torc_watch.core.events import FailedJob, Verdict, WatchEnded
 from torc_watch.core.job_output import stdio_name
 from torc_watch.core.model import SLURM, JobCounts
-from torc_watch.core.recovery_round import Skip, Step
+from torc_watch.core.recovery_round import Skip
 from torc_watch.engine.allocation_notices import allocation_notices, may_soon_be_known
 from torc_watch.engine.failure_search import FailureSearch
 from torc_watch.engine.messages import (
@@ -258,17 +258,11 @@ def _objection(poll: PollResult, diagnosis: Diagnosis, ended_by_us: Collection[i
     watch, workflow = poll.watch, poll.observation.workflow
     if diagnosis.offline:
         return diagnosis.offline.reason(workflow, watch.request.output_dir)
-    if watch.request.once or _has_begun_release(watch):
+    if watch.request.once:
         return ""
     ended = [each for each in diagnosis.ended if each[0].scheduler_id not in ended_by_us]
     canceled = cancellation.canceled_since(ended, watch.record.began)
     return cancellation.handover_reason(workflow.id, canceled) if canceled else ""
-
-
-def _has_begun_release(watch: Watch) -> bool:
-    """Whether allocations may have been canceled by us, before a crash."""
-    round_ = watch.record.open_round
-    return round_ is not None and Step.ORPHANS in round_.begun
 
 
 def _ended_by_user(workflow_id: int, state: WorkflowState) -> WatchEnded | None:

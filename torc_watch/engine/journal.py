@@ -194,7 +194,7 @@ class Journal:
         )
 
     def record_ended(self, round_: Round, numbers: Iterable[int]) -> None:
-        """The scheduler's numbers of the living allocations that the round ends, before it does."""
+        """The scheduler's numbers of the allocations that the round cancels, before it does."""
         self._database.write(
             "UPDATE step SET record = ? WHERE round_id = ? AND name = ?",
             _ENDED.dump_json(frozenset(numbers)).decode(),
@@ -203,7 +203,7 @@ class Journal:
         )
 
     def ended_in(self, watch_id: int) -> frozenset[int]:
-        """The scheduler's numbers of the living allocations that rounds of a watch ended."""
+        """The scheduler's numbers of the allocations that rounds of a watch canceled."""
         rows = self._database.query_all(
             "SELECT record FROM round JOIN step ON step.round_id = round.id"
             " WHERE watch_id = ? AND name = ? AND record IS NOT NULL",

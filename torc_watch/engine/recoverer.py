@@ -122,15 +122,18 @@ class Recoverer:
         return KeepWatching()
 
     async def _end(self, allocations: Sequence[Allocation], watch: Watch, round_: Round) -> None:
-        """The journal goes first: then it is known which cancellations are no user's."""
         self._journal.begin_step(round_, Step.ORPHANS)
-        numbers = {each.scheduler_id for each in allocations}
-        self._journal.record_ended(round_, numbers | self._journal.ended_in(watch.record.id))
+        self._record_ended(allocations, watch, round_)
         for allocation in allocations:
             await self._context.cluster.cancel(allocation)
         self._journal.end_round(round_, RoundOutcome.CONTINUED)
         watch.record.open_round = None
         watch.record.past = watch.record.past.after(RoundOutcome.CONTINUED, None)
+
+    def _record_ended(self, allocations: Sequence[Allocation], watch: Watch, round_: Round) -> None:
+        """Before they are canceled: then it is known that no user did it."""
+        numbers = {each.scheduler_id for each in allocations}
+        self._journal.record_ended(round_, numbers | self._journal.ended_in(watch.record.id))
 
     def _begin(self, request: RecoveryRequest) -> Round:
         return self._journal.begin_round(
@@ -197,7 +200,7 @@ class Recoverer:
         self, step: Step, request: RecoveryRequest, round_: Round, *, is_first: bool
     ) -> None:
         if step is Step.ORPHANS and request.diagnosis:
-            await self._release(request, request.diagnosis.orphans)
+            await self._release(request, request.diagnosis.orphans, round_)
         elif step is Step.PLAN and request.diagnosis:
             self._journal.record_plan(round_, await self._plan(request, request.diagnosis))
         elif step is Step.PLAN and request.unserved:
@@ -205,7 +208,7 @@ class Recoverer:
         elif round_.plan is not None:
             await self._executor.perform(step, request.watch, round_.plan, is_first=is_first)
 
-    async def _release(self, request: RecoveryRequest, orphans: Orphans) -> None:
+    async def _release(self, request: RecoveryRequest, orphans: Orphans, round_: Round) -> None:
         """Refuses when a worker started since the poll: it may run some of these jobs."""
         if not orphans:
             return
@@ -221,6 +224,7 @@ class Recoverer:
         )
         if now.may_have_workers:
             raise RoundAbandoned(f"Another process started workers for workflow {workflow_id}.")
+        self._record_ended(orphans.allocations, request.watch, round_)
         await self._orphans.release(orphans, request.observation.workflow)
 
     async def _plan(self, request: RecoveryRequest, diagnosis: Diagnosis) -> Plan:
