@@ -11,6 +11,7 @@ import pytest
 from tests.rigs.watches import watch_all
 from torc_watch.core import events
 from torc_watch.core.allocation import (
+    Admission,
     AllocationSpec,
     AllocationState,
     AllocationStatus,
@@ -20,7 +21,7 @@ from torc_watch.core.allocation import (
 from torc_watch.core.errors import LeaseLost, SchedulerError, SchedulerUnreachable
 from torc_watch.core.events import Verdict
 from torc_watch.core.recovery_round import RecoverySettings
-from torc_watch.core.units import GIB
+from torc_watch.core.units import GIB, MIB
 from torc_watch.schedulers.base import WorkerAssignment
 from torc_watch.torc.runner_api import RunnerApi, WorkerResources
 
@@ -422,3 +423,28 @@ async def test_action_that_becomes_due_during_a_round_is_left_to_the_workers(
         (action,) = await site.client.transport.get(f"/workflows/{workflow_id}/actions")
         assert action["trigger_count"] == action["required_triggers"]
         assert not action["executed"]
+
+
+async def test_other_partition_that_refuses_a_job_leaves_the_rest_to_run(
+    open_site: "OpenSite", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its admission does not tell, for example, which features it has."""
+    async with open_site(scheduler_type="slurm") as site:
+        usual = NodeClass(num_cpus=10, memory=64 * MIB, partition="usual")
+        big = replace(usual, partition="big", memory=8 * GIB, is_default=False)
+        site.scheduler.nodes = (usual, replace(big, admission=Admission()))
+        site.scheduler.endings = {"a": [(137, 64 * MIB, 10.0)], "b": [(1, None, 10.0)]}
+        workflow_id = await site.submit(["a", "b"])
+        await site.scheduler.rest()
+        submit = site.scheduler.submit
+
+        async def refuse_other(spec: AllocationSpec, work: WorkerAssignment) -> int:
+            if "--partition=big" in spec.options:
+                raise SchedulerError("Invalid feature specification")
+            return await submit(spec, work)
+
+        monkeypatch.setattr(site.scheduler, "submit", refuse_other)
+        await site.watch(workflow_id)
+
+        assert ("b", 2, 0) in await site.results(workflow_id)
+        assert "Invalid feature" in site.seen(events.SubmissionCutShort)[0].reason

@@ -25,8 +25,12 @@ def plan_groups(
     allocation_stem: str,
     spreads_jobs: bool,
 ) -> tuple[AllocationSpec, ...]:
-    """Allocations for the demand under each row that has nodes, ``most`` of them in all."""
+    """Allocations for the demand under each row that has nodes, ``most`` of them in all.
+
+    Those in other partitions come last: if the scheduler refuses them, the rest was submitted.
+    """
     served = [(row, demand) for row, demand in groups if rows.nodes_for(row)]
+    served.sort(key=lambda group: group[0] not in rows.own)
     for_each = min(most, MAX_ALLOCATIONS) // max(1, len(served))
     specs: list[AllocationSpec] = []
     for row, demand in served:

@@ -48,6 +48,11 @@ class SchedulerRows:
             may_move=may_move,
         )
 
+    @property
+    def own(self) -> tuple[SchedulerConfig | None, ...]:
+        """The rows of the workflow, in whose partitions jobs are that do not move."""
+        return (self.main, *self.tied.values())
+
     def row_for(self, job: Job, asked: Requirements | None) -> SchedulerConfig | None:
         """The job's row, in another partition if the job needs that for what it asks for."""
         row = self.row_of(job)
