@@ -21,11 +21,12 @@ from torc_watch.core.errors import SchedulerError, SchedulerUnreachable
 from torc_watch.core.events import Verdict
 from torc_watch.core.model import Job, JobCounts, JobStatus
 from torc_watch.core.recovery_round import RecoverySettings, RoundOutcome
-from torc_watch.core.units import MIB
+from torc_watch.core.units import MIB, parse_memory
 from torc_watch.daemon.watch_history import watches_of
 from torc_watch.engine.messages import UnservedJobs, UnservedRecord
 from torc_watch.engine.unserved_search import after_submission
 from torc_watch.schedulers.base import WorkerAssignment
+from torc_watch.torc.requests import NewJob, NewRequirements
 
 if TYPE_CHECKING:
     from tests.conftest import OpenSite, Site
@@ -228,6 +229,35 @@ async def test_round_that_an_error_cut_off_hides_no_cancellation_by_the_user(
             ended = await site.watch(workflow_id)
         assert ended.verdict is Verdict.HANDED_OVER
         assert "canceled" in ended.reason
+
+
+@pytest.mark.parametrize(("memory", "is_claimed"), [("1m", False), ("64m", True)])
+async def test_action_is_taken_from_the_workers_if_the_plan_has_its_jobs(
+    open_site: "OpenSite", memory: str, is_claimed: bool
+) -> None:
+    """The idle allocation takes a job of 1 MiB: more for such ones is left to the workers."""
+    async with open_site(scheduler_type="slurm") as site:
+        workflow_id = await submit(site, idle_memory="32m")
+        other = NewRequirements(name="other", memory=parse_memory(memory), runtime=60)
+        row = await site.client.create_requirements(workflow_id, other)
+        new = NewJob(name="b", command="true", requirements_id=row)
+        ids = await site.client.create_jobs(workflow_id, [new])
+        await site.client.transport.post(
+            f"/workflows/{workflow_id}/actions",
+            body={
+                "workflow_id": workflow_id,
+                "trigger_type": "on_jobs_ready",
+                "action_type": "schedule_nodes",
+                "action_config": {"scheduler_type": "slurm", "scheduler_id": 1},
+                "job_ids": ids,
+            },
+        )
+        await site.client.initialize_jobs(workflow_id)
+        with anyio.move_on_after(500):
+            await site.watch(workflow_id)
+        assert site.seen(events.JobsUnserved)
+        (action,) = await site.client.transport.get(f"/workflows/{workflow_id}/actions")
+        assert action["executed"] is is_claimed
 
 
 @pytest.mark.parametrize(

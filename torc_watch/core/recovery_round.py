@@ -16,7 +16,7 @@ from enum import StrEnum
 
 from torc_watch.core.allocation import AllocationSpec
 from torc_watch.core.diagnosis import Cause
-from torc_watch.core.model import Requirements
+from torc_watch.core.model import Requirements, SchedulingAction
 from torc_watch.core.scheduler_choice import SchedulerChoice
 
 DEFAULT_MAX_RETRIES = 3
@@ -96,9 +96,9 @@ class Plan:
     are behind one that runs again; None when that is not known. ``scheduler_type`` is None in plans
     of versions that knew one scheduler only. ``completed`` counts the jobs that had completed;
     without ``uses_retry`` the round only continues what was interrupted. A plan that
-    ``joins_workers`` is for a workflow that others of its workers run, and only submits. The
-    journal keeps plans: a field that is added has a default, so that those of earlier versions can
-    be read.
+    ``joins_workers`` is for a workflow that others of its workers run, and only submits, for the
+    jobs ``unserved``. The journal keeps plans: a field that is added has a default, so that those
+    of earlier versions can be read.
     """
 
     workflow_id: int
@@ -115,6 +115,14 @@ class Plan:
     completed: int = 0
     uses_retry: bool = True
     joins_workers: bool = False
+    unserved: frozenset[int] = frozenset()
+
+    def takes_over(self, action: SchedulingAction) -> bool:
+        """Whether the plan has what the next worker that starts would submit by this action."""
+        if not action.is_due:
+            return False
+        has_its_jobs = bool(action.job_ids) and action.job_ids <= self.unserved
+        return has_its_jobs or not self.joins_workers
 
     @property
     def starts_run(self) -> bool:

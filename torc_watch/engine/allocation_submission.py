@@ -67,7 +67,7 @@ async def submit_planned(
     tokens = [spec.token for spec in plan.allocations]
     found = {} if is_first else await scheduler.find(tokens)
     if not found:  # else it was done before, and what is due by now is for the workers to execute
-        await _claim_due_actions(context, plan.workflow_id)
+        await _claim_due_actions(context, plan)
     numbers, refusal = await _submit(client, scheduler, assignments, found)
     for token, number in numbers.items():
         report(
@@ -90,14 +90,14 @@ async def submit_planned(
     return numbers
 
 
-async def _claim_due_actions(context: EngineContext, workflow_id: int) -> None:
+async def _claim_due_actions(context: EngineContext, plan: Plan) -> None:
     """Takes from the workers what they would submit as soon as they start: the plan has it.
 
     Actions that wait for jobs of later layers stay theirs.
     """
-    transport = context.client.transport
+    transport, workflow_id = context.client.transport, plan.workflow_id
     actions = await list_scheduling_actions(transport, workflow_id)
-    due = [action.id for action in actions if action.is_due]
+    due = [action.id for action in actions if plan.takes_over(action)]
     for action_id in due:
         await claim_action(transport, workflow_id, action_id)
     if due:
