@@ -40,6 +40,7 @@ async def test_workflow_that_is_done_does_not_wait_in_a_queue(
             site.scheduler.canceled.append(number)
             if len(site.scheduler.canceled) == 1:
                 raise SchedulerUnreachable("Socket timed out")
+            site.scheduler.known_states[number] = AllocationState.GONE
 
         monkeypatch.setattr(site.scheduler, "cancel", cancel)
         workflow_id = await submit(site, "a", "b")
@@ -52,6 +53,21 @@ async def test_workflow_that_is_done_does_not_wait_in_a_queue(
         assert [each.scheduler_ids for each in told] == [(QUEUED,), (QUEUED,)]
         statuses = [each.status for each in await site.client.list_allocations(workflow_id)]
         assert statuses == ["complete", "canceled"]
+
+
+async def test_row_stays_open_of_an_allocation_that_began_meanwhile(
+    open_site: "OpenSite",
+) -> None:
+    """Its worker may have a job, and takes a while to end."""
+    async with open_site(scheduler_type="slurm") as site:
+        workflow_id = await submit(site, "a")
+        with anyio.move_on_after(1000):
+            await site.watch(workflow_id)
+        assert site.scheduler.canceled == [QUEUED]
+        assert [each.is_open for each in await site.client.list_allocations(workflow_id)] == [
+            False,
+            True,
+        ]
 
 
 @pytest.mark.parametrize("settings", [None, RecoverySettings(auto_schedule=False)])

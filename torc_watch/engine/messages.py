@@ -88,8 +88,8 @@ class Watch:
     since when it is not known of some allocation whether it has ended, ``nodes_awaited_since``
     since when the only workers that may be left are on failed nodes. ``claimed`` are the jobs that
     have been claimed since ``claimed_since`` while nothing runs; ``unneeded_since`` is since when
-    allocations are queued that no job needs. ``lock`` is held while a poll
-    result is diagnosed, and during a round of recovery.
+    allocations are queued that no job needs; ``canceled`` are those that were. ``lock`` is held
+    while a poll result is diagnosed, and during a round of recovery.
     """
 
     request: WatchRequest
@@ -108,6 +108,7 @@ class Watch:
     claimed: frozenset[int] = frozenset()
     claimed_since: float = 0.0
     unneeded_since: float | None = None
+    canceled: frozenset[int] = frozenset()
     lock: anyio.Lock = field(default_factory=anyio.Lock)
 
     @property

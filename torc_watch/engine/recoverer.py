@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import anyio
 
 from torc_watch.core import events
+from torc_watch.core.allocation import AllocationState
 from torc_watch.core.assessment import Orphans
 from torc_watch.core.errors import HookFailed, NotFound, SchedulerError, SchedulerUnreachable
 from torc_watch.core.events import Verdict, WatchEnded
@@ -98,7 +99,7 @@ class Recoverer:
     async def _cancel_unneeded(
         self, unneeded: Sequence[Allocation], watch: Watch, round_: Round
     ) -> Decision:
-        """Their rows are closed at last: until then they are found again."""
+        """Closes the rows only of those that are gone: one of them may have begun meanwhile."""
         self._report(
             events.AllocationsUnneeded(
                 workflow_id=watch.workflow_id,
@@ -106,8 +107,10 @@ class Recoverer:
             )
         )
         await self._end(unneeded, watch, round_)
-        for allocation in unneeded:
-            await self._context.client.set_allocation_status(allocation, "canceled")
+        watch.canceled |= {allocation.id for allocation in unneeded}
+        for allocation, status in await self._context.cluster.statuses(unneeded, max_age=0):
+            if status.state is AllocationState.GONE:
+                await self._context.client.set_allocation_status(allocation, "canceled")
         return KeepWatching()
 
     async def _end_stranded(self, stranded: StrandedJobs, watch: Watch, round_: Round) -> Decision:

@@ -36,7 +36,10 @@ class UnneededSearch:
 
 
 def _queued(poll: PollResult) -> tuple[Allocation, ...]:
-    """Those that have not begun, as both the server and Slurm say."""
+    """Those that have not begun, as both the server and Slurm say.
+
+    Each is canceled once: that has no effect on the allocation of another user.
+    """
     settings = poll.watch.request.recovery
     if settings is None or not settings.auto_schedule:
         return ()
@@ -47,4 +50,5 @@ def _queued(poll: PollResult) -> tuple[Allocation, ...]:
         and each.status == "pending"
         and status.state is AllocationState.ALIVE
         and status.began is None
+        and each.id not in poll.watch.canceled
     )
