@@ -424,3 +424,18 @@ def test_as_many_allocations_as_jobs_run_at_once(
         failed(1, Cause.UNKNOWN), waiting=waiting, configs=(row(7),), dependents=dependents
     )
     assert len(planned(seen).allocations) == allocations
+
+
+def test_job_for_more_nodes_than_its_partition_has_is_left_alone() -> None:
+    wide = replace(SMALL, id=5, num_nodes=9)
+    answer = plan(seen_with((STANDARD, BIGMEM), failed(1, Cause.UNKNOWN, wide)), RecoverySettings())
+    assert isinstance(answer, Refusal)
+    (left,) = answer.left_alone
+    assert left.reason == "it requests 9 nodes, and partition standard has 4 in service"
+
+
+def test_nodes_of_all_sizes_of_a_partition_count() -> None:
+    wide = replace(SMALL, id=5, num_nodes=5)
+    larger = replace(STANDARD, memory=8000 * MIB, count=2)
+    answer = planned(seen_with((STANDARD, larger), failed(1, Cause.UNKNOWN, wide)))
+    assert len(answer.retries) == 1

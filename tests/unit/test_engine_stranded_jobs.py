@@ -83,14 +83,14 @@ async def test_cancellation_by_the_user_is_told_from_ours(
         await add_queued(site, workflow_id)
 
         async def cancel_queued() -> None:
-            await anyio.sleep(7200)
-            assert site.scheduler.canceled == [1]
+            await anyio.sleep(intervals.STRANDED_GRACE / 2)
             await cancel(site, QUEUED)
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(cancel_queued)
             ended = await site.watch(workflow_id)
 
+        assert site.scheduler.canceled == [QUEUED, 1]
         assert ended.verdict is Verdict.HANDED_OVER
         assert f"Allocation {QUEUED} was canceled by ada" in ended.reason
 
@@ -150,3 +150,16 @@ async def test_worker_that_has_just_claimed_is_left_alone(
         with anyio.move_on_after(intervals.STRANDED_GRACE - 1):
             await site.watch(workflow_id, poll_interval=10)
         assert site.scheduler.canceled == []
+
+
+async def test_claimed_jobs_do_not_wait_for_the_turn_of_a_queued_allocation(
+    open_site: "OpenSite", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_site(scheduler_type="slurm") as site:
+        workflow_id = await submit(site, "claimed", monkeypatch)
+        await add_queued(site, workflow_id)
+        with anyio.move_on_after(86_400):
+            await site.watch(workflow_id)
+        assert site.scheduler.canceled[0] == 1
+        jobs = await site.client.list_jobs(workflow_id)
+        assert JobStatus.PENDING not in {job.status for job in jobs}

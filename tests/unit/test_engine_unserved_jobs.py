@@ -186,6 +186,20 @@ async def test_refusal_leaves_the_watch_as_it_is(
         assert outcomes(site, workflow_id) == [*declined, submitted, ended_idle]
 
 
+async def test_job_for_more_nodes_than_there_are_gets_none(open_site: "OpenSite") -> None:
+    """What it got could not run it: it would be submitted for again after each cooldown."""
+    async with open_site(scheduler_type="slurm") as site:
+        workflow_id = await submit(site, idle_memory="32m")
+        site.scheduler.nodes = (replace(site.scheduler.nodes[0], count=2),)
+        wide = NewRequirements(name="wide", memory=64 * MIB, runtime=60, num_nodes=4)
+        row = await site.client.create_requirements(workflow_id, wide)
+        (job,) = await site.client.list_jobs(workflow_id)
+        await site.client.assign_requirements(workflow_id, job, row)
+        with anyio.move_on_after(48 * HOUR):
+            await site.watch(workflow_id, poll_interval=240)
+        assert not site.scheduler.requests
+
+
 async def test_job_that_no_node_can_run_gets_none(open_site: "OpenSite") -> None:
     async with open_site(scheduler_type="slurm") as site:
         workflow_id = await submit(site, idle_memory="32m")

@@ -1,6 +1,7 @@
 """Which nodes an allocation may get, and the largest requests that they allow."""
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 
 from torc_watch.core import units
@@ -43,9 +44,13 @@ def lack_reason(requirements: Requirements | None, node_classes: Sequence[NodeCl
 
     CPUs are no reason: a job that asks for more of them shares those that there are.
     """
-    if requirements is None or any(_has_room(node, requirements) for node in node_classes):
-        return ""
     asked = requirements
+    if asked is None:
+        return ""
+    if asked.num_nodes > 1 and (reason := _lack_of_nodes(asked.num_nodes, node_classes)):
+        return reason
+    if any(_has_room(node, asked) for node in node_classes):
+        return ""
     longest = max(node_classes, key=_longest)
     if asked.runtime and _longest(longest) < asked.runtime:
         limit = units.format_duration(longest.runtime or 0)
@@ -56,6 +61,17 @@ def lack_reason(requirements: Requirements | None, node_classes: Sequence[NodeCl
         limit, request = units.format_memory(largest.memory), units.format_memory(asked.memory)
         return f"it requests {request} of memory, and {node_text(largest)} has at most {limit}"
     return "no node has the memory, the GPUs and the run time together that it requests"
+
+
+def _lack_of_nodes(number: int, node_classes: Sequence[NodeClass]) -> str:
+    counts = Counter[str]()
+    for node in node_classes:
+        counts[node.partition] += node.count
+    partition, most = counts.most_common(1)[0]
+    if number <= most:
+        return ""
+    where = f"partition {partition} has" if partition else "there are"
+    return f"it requests {number} nodes, and {where} {most} in service"
 
 
 def node_text(node: NodeClass) -> str:

@@ -30,11 +30,11 @@ class StrandedSearch:
         if not jobs or now - watch.claimed_since < intervals.STRANDED_GRACE:
             return None
         watch.claimed = frozenset()
-        return StrandedJobs(jobs=len(jobs), allocations=_running(poll.observation))
+        return StrandedJobs(jobs=len(jobs), allocations=_alive(poll.observation))
 
     async def _claimed_by_idle_workers(self, poll: PollResult) -> frozenset[int]:
         watch, observation = poll.watch, poll.observation
-        if watch.request.recovery is None or not _running(observation):
+        if watch.request.recovery is None or not _alive(observation):
             return frozenset()
         counts = observation.counts or await self._client.count_jobs(watch.workflow_id)
         if counts.of(JobStatus.RUNNING) or not counts.of(JobStatus.PENDING):
@@ -43,15 +43,17 @@ class StrandedSearch:
         return frozenset(job.id for job in jobs)
 
 
-def _running(observation: Observation) -> tuple[Allocation, ...]:
-    """Allocations that have begun; none if it is not known of one whether it has ended."""
+def _alive(observation: Observation) -> tuple[Allocation, ...]:
+    """All that are alive if one has begun, and of none it is unknown whether it has ended.
+
+    Jobs are freed when no worker may be left: those that are queued must not take a turn before.
+    """
     states = {status.state for _, status in observation.allocations}
-    if AllocationState.UNKNOWN in states:
-        return ()
-    return tuple(
-        each
+    alive = [
+        (each, status)
         for each, status in observation.allocations
-        if each.scheduler_type == SLURM
-        and status.state is AllocationState.ALIVE
-        and status.began is not None
-    )
+        if each.scheduler_type == SLURM and status.state is AllocationState.ALIVE
+    ]
+    if AllocationState.UNKNOWN in states or not any(status.began for _, status in alive):
+        return ()
+    return tuple(each for each, _ in alive)
