@@ -115,13 +115,13 @@ class Plan:
     completed: int = 0
     uses_retry: bool = True
     joins_workers: bool = False
-    unserved: frozenset[int] = frozenset()
+    unserved: tuple[int, ...] = ()
 
     def takes_over(self, action: SchedulingAction) -> bool:
         """Whether the plan has what the next worker that starts would submit by this action."""
         if not action.is_due:
             return False
-        has_its_jobs = bool(action.job_ids) and action.job_ids <= self.unserved
+        has_its_jobs = bool(action.job_ids) and action.job_ids.issubset(self.unserved)
         return has_its_jobs or not self.joins_workers
 
     @property

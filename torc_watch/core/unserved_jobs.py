@@ -45,5 +45,5 @@ def plan_more(situation: Situation, *, most: int, may_move: bool) -> Plan | Refu
         completed=situation.counts.of(JobStatus.COMPLETED),
         uses_retry=False,
         joins_workers=True,
-        unserved=frozenset(job.id for job in jobs),
+        unserved=tuple(job.id for job in jobs),
     )
