@@ -115,7 +115,7 @@ def test_output_folder_is_where_the_workflow_was_first_added(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, configured: bool
 ) -> None:
     if configured:
-        monkeypatch.setenv("TORC_WATCHD_OUTPUT_DIR", "/scratch/output")
+        monkeypatch.setenv("TORC_WATCHD_OUTPUT_DIR", str(tmp_path / "scratch/output"))
     given("add 42")
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
@@ -126,6 +126,22 @@ def test_output_folder_is_where_the_workflow_was_first_added(
 
     first = None if configured else str(tmp_path / "output")
     assert folders == [first, None, str(tmp_path / "elsewhere/here")]
+
+
+@pytest.mark.parametrize("command", ["add", "set"])
+def test_output_folder_that_cannot_be_used_is_refused(
+    home: Path, tmp_path: Path, command: str
+) -> None:
+    keep(home, A, state=WatchState.WATCHED)
+    (tmp_path / "file").touch()
+
+    ended = given(f"{command} 42 -o file/output")
+
+    assert ended.exit_code == 2
+    assert (
+        f"The output folder {tmp_path}/file/output cannot be used: Not a directory." in ended.stderr
+    )
+    assert waiting(home) == []
 
 
 def test_commands_are_sent_in_the_order_in_which_they_were_given(home: Path) -> None:

@@ -1,5 +1,6 @@
 """What the daemon does with commands, and with the watches of its workflows."""
 
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,11 @@ from tests.rigs.daemon import ME, OOM, SERVER, DaemonRig, running
 from torc_watch.core import events
 from torc_watch.core.units import MIB
 from torc_watch.daemon import daemon_events
-from torc_watch.daemon.commands import Action, WatchOptions, WatchState
+from torc_watch.daemon.commands import Action, WatchedWorkflow, WatchOptions, WatchState
+from torc_watch.daemon.registry import Registry
+from torc_watch.daemon.watch_history import watches_of
 from torc_watch.daemon.workflow_view import Phase, WorkflowView
+from torc_watch.engine.journal import Journal, WorkflowIdentity
 
 if TYPE_CHECKING:
     from tests.conftest import Forward, OpenSite
@@ -43,14 +47,16 @@ async def test_daemon_keeps_the_views_of_the_previous_daemon(open_site: "OpenSit
         daemon.send(Action.ADD, await site.submit(["small"]))
         async with running(daemon):
             await daemon.until_ended(1)
-        known = WorkflowView(server=SERVER, workflow_id=1, name="train", counts={"completed": 1})
+        known = WorkflowView(
+            server=SERVER, workflow_id=1, name="train", phase=Phase.ENDED, counts={"completed": 1}
+        )
 
         next_one = DaemonRig(site, ME, previous_views=(known, replace(known, workflow_id=2)))
         async with running(next_one):
             await next_one.until_event(daemon_events.LeaseTaken)
             (view,) = next_one.board.views
 
-    assert view == replace(known, phase=Phase.ENDED, verdict="succeeded")
+    assert view == replace(known, verdict="succeeded")
 
 
 async def test_watch_is_postponed_until_the_server_answers(open_site: "OpenSite") -> None:
@@ -263,3 +269,34 @@ async def test_reload_continues_the_watch_and_counts_its_rounds(open_site: "Open
         assert [event.number for event in site.seen(events.RecoveryInitiated)] == [1, 2]
         rounds = [event.rounds_used for event in site.seen(events.WatchStarted)]
         assert rounds == [0, 1, 1, 2]
+
+
+async def test_verdict_of_a_daemon_that_was_killed_is_made_good(open_site: "OpenSite") -> None:
+    """It was killed after it stored the verdict, before it ended the watch and showed it."""
+    ended = WatchedWorkflow(
+        server=SERVER,
+        workflow_id=1,
+        options=WatchOptions(),
+        state=WatchState.ENDED,
+        verdict="stuck",
+        reason="Nothing runs.",
+    )
+    shown = WorkflowView(
+        server=SERVER, workflow_id=1, phase=Phase.WATCHING, counts={"running": 1}, name="w"
+    )
+    async with open_site() as site:
+        daemon = DaemonRig(site, ME, previous_views=(shown,))
+        identity = WorkflowIdentity(server=SERVER, workflow_id=1, created="then")
+        with closing(Journal(daemon.journal)) as journal:
+            journal.begin_watch(identity)
+        with closing(Registry(daemon.journal)) as registry:
+            registry.save(ended)
+
+        async with running(daemon):
+            await daemon.until_event(daemon_events.LeaseTaken)
+
+        (watch,) = watches_of(site.directory, 1)
+        assert (watch.verdict, watch.reason) == ("stuck", "Nothing runs.")
+        (view,) = daemon.last_views
+        assert (view.phase, view.verdict, view.name) == (Phase.ENDED, "stuck", "w")
+        assert view.counts is None

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import anyio
@@ -448,3 +449,25 @@ async def test_other_partition_that_refuses_a_job_leaves_the_rest_to_run(
 
         assert ("b", 2, 0) in await site.results(workflow_id)
         assert "Invalid feature" in site.seen(events.SubmissionCutShort)[0].reason
+
+
+async def test_round_waits_for_its_output_folder(open_site: "OpenSite", tmp_path: Path) -> None:
+    """No retry is spent on jobs that could not write their output."""
+    folder = tmp_path / "output"
+    folder.write_text("a file is in the way")
+    async with open_site() as site:
+        site.scheduler.endings = {"a": [(1, None, 10.0)]}
+        workflow_id = await site.submit(["a"])
+        async with anyio.create_task_group() as tasks:
+
+            async def make_room() -> None:
+                await anyio.sleep(3600)
+                folder.unlink()
+
+            tasks.start_soon(make_room)
+            ended = await site.watch(workflow_id, output_dir=folder)
+
+        assert ended.verdict is Verdict.SUCCEEDED
+        assert f"{folder} cannot be used: Not a directory" in site.seen(events.PollFailed)[0].reason
+        assert folder.is_dir()
+        assert await site.results(workflow_id) == [("a", 1, 1), ("a", 2, 0)]

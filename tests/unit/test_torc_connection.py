@@ -142,3 +142,12 @@ async def test_proxies_are_not_used_for_localhost(
     async with Transport(Connection(url=url)) as transport:
         proxies = [mount for mount in transport._client._mounts.values() if mount is not None]
     assert bool(proxies) is goes_through_proxy
+
+
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1080", "no-scheme://x", "http://[::1"])
+def test_proxy_that_cannot_be_used_is_named(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    monkeypatch.setenv("all_proxy", proxy.replace("://", f"://ada:{SENTINEL}@"))
+    with pytest.raises(InvalidInput, match="The proxy in all_proxy cannot be used") as refusal:
+        Transport(Connection(url="http://elsewhere:8080"))
+    assert SENTINEL not in str(refusal.value)
+    Transport(Connection(url="http://localhost:8080"))  # reached without a proxy

@@ -4,6 +4,7 @@ from torc_watch.app import command_delivery
 from torc_watch.cli import options
 from torc_watch.cli.command_output import print_sent, print_warning
 from torc_watch.cli.event_loop import run
+from torc_watch.cli.output_folder import prepare_output_folder
 from torc_watch.cli.watch_options import with_watch_options
 from torc_watch.config.settings import load_settings
 from torc_watch.daemon.commands import WatchOptions
@@ -27,6 +28,7 @@ def add(
       torc-watchd add 43 44 --poll-interval 300
     """
     settings = load_settings()
+    prepare_output_folder(settings.with_options(watch_options).output_dir, creates=False)
     print_sent(
         run(lambda: command_delivery.add(workflow_ids, watch_options, settings, url, print_warning))
     )

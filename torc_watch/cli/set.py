@@ -1,11 +1,14 @@
 """set: other options for watched workflows."""
 
+from pathlib import Path
+
 import typer
 
 from torc_watch.app import command_delivery
 from torc_watch.cli import options
 from torc_watch.cli.command_output import print_sent
 from torc_watch.cli.event_loop import run
+from torc_watch.cli.output_folder import prepare_output_folder
 from torc_watch.cli.watch_options import Unset, option_names, with_watch_options
 from torc_watch.config.sources import state_folder
 from torc_watch.daemon.commands import Action, WatchOptions
@@ -33,6 +36,8 @@ def set_(
     names = option_names(unset)
     if watch_options == WatchOptions() and not names:
         raise typer.BadParameter("Give at least one option to change, such as --max-retries 6.")
+    if watch_options.output_dir is not None:
+        prepare_output_folder(Path(watch_options.output_dir), creates=False)
     folder = state_folder()
     print_sent(
         run(

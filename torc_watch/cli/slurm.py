@@ -19,9 +19,9 @@ from torc_watch.app.slurm_workflow import WorkflowPlan
 from torc_watch.cli import options, slurm_options
 from torc_watch.cli.command_output import print_warning
 from torc_watch.cli.event_loop import run
+from torc_watch.cli.output_folder import prepare_output_folder
 from torc_watch.cli.plan_output import plan_values, print_notes, print_plan, print_refusal
 from torc_watch.cli.watch_options import with_watch_options
-from torc_watch.cli.watch_output import prepare_output_folder
 from torc_watch.config.settings import Settings, load_settings
 from torc_watch.daemon.commands import WatchOptions
 from torc_watch.planner.cluster_plan import PlanOptions

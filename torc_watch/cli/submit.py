@@ -12,8 +12,8 @@ from torc_watch.app.local_submission import LocalShape, Submission
 from torc_watch.app.local_submission import submit as submit_workflow
 from torc_watch.cli import options
 from torc_watch.cli.event_loop import run
+from torc_watch.cli.output_folder import unusable_folder_refused
 from torc_watch.cli.watch_options import with_watch_options
-from torc_watch.cli.watch_output import unusable_folder_refused
 from torc_watch.config.settings import load_settings
 from torc_watch.daemon.commands import WatchOptions
 

@@ -1,17 +1,14 @@
 """Where the events of a foreground watch go: the log in its output folder, and the terminal."""
 
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from errno import EACCES, ENOTDIR
-from pathlib import Path
 
 from torc_watch.app.foreground_watch import watch
 from torc_watch.cli.event_loop import run
 from torc_watch.cli.exit_status import discard_stdout
+from torc_watch.cli.output_folder import unusable_folder_refused
 from torc_watch.config.settings import Settings
-from torc_watch.core.errors import InvalidInput
 from torc_watch.core.events import Event, PollDeferred, Polled
 from torc_watch.engine.messages import WatchRequest
 from torc_watch.logs.event_logger import event_logger, json_lines
@@ -52,30 +49,6 @@ def watch_output(
                 _show(transcript.lines(event))
 
         yield report
-
-
-@contextmanager
-def unusable_folder_refused(output_dir: Path) -> Iterator[None]:
-    """Raises InvalidInput for OSError."""
-    try:
-        yield
-    except OSError as error:
-        raise InvalidInput(
-            f"The output folder {output_dir} cannot be used: {error.strerror}. "
-            "Give another with --output-dir."
-        ) from error
-
-
-def prepare_output_folder(path: Path, *, creates: bool) -> None:
-    """Raises InvalidInput for an unusable folder, also without creating it."""
-    with unusable_folder_refused(path):
-        there = next(each for each in (path, *path.absolute().parents) if each.exists())
-        if not there.is_dir():
-            raise NotADirectoryError(ENOTDIR, os.strerror(ENOTDIR))
-        if not os.access(there, os.W_OK | os.X_OK):
-            raise PermissionError(EACCES, os.strerror(EACCES))
-        if creates:
-            path.mkdir(parents=True, exist_ok=True)
 
 
 def _show_line(line: str) -> None:

@@ -1,6 +1,7 @@
 """The daemon's list of workflows, with the options of each, in the journal."""
 
 import sqlite3
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
@@ -51,10 +52,11 @@ class Registry:
             now(),
         )
 
-    def end_watch(self, ended: WatchedWorkflow) -> None:
-        """Ends its watch in the journal too: after a crash that may not have been done."""
+    def end_watches(self, ended: Iterable[WatchedWorkflow]) -> None:
+        """Ends their watches in the journal too: after a crash that may not have been done."""
         with self._journal() as journal:
-            journal.end_unfinished_watches(*ended.key, ended.verdict, ended.reason)
+            for each in ended:
+                journal.end_unfinished_watches(*each.key, each.verdict, each.reason)
 
     def _journal(self) -> closing[Journal]:
         return closing(Journal(self._database.path, self._lease))

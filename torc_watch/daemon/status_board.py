@@ -44,8 +44,13 @@ class StatusBoard:
         return lambda: self._listeners.remove(on_change)
 
     def show(self, workflow: WatchedWorkflow, previous: WorkflowView | None = None) -> None:
-        """``previous`` is the view that the daemon before this one had of it."""
+        """``previous`` is the view that the daemon before this one had of it.
+
+        Of a workflow that ended since, its counts are older: it was killed before it showed more.
+        """
         key = workflow.key
+        if previous and workflow.state is WatchState.ENDED and previous.phase is not Phase.ENDED:
+            previous = replace(previous, counts=None)
         self._views[key] = initial_view(workflow, previous or self._views.get(key))
         self._notify(key, can_wait=False)
 

@@ -79,6 +79,8 @@ class WatchManager:
     def start(self, previous_views: Iterable[WorkflowView] = ()) -> None:
         """``previous_views`` are those of the daemon before this one."""
         views = {view.key: view for view in previous_views}
+        ended = [each for each in self._workflows.values() if each.state is WatchState.ENDED]
+        self._registry.end_watches(ended)
         for key, workflow in self._workflows.items():
             self._board.show(workflow, views.get(key))
             self._update_watch(key)
@@ -98,7 +100,9 @@ class WatchManager:
             self._board.remove(key)
         else:
             if before and before.state is WatchState.ENDED and result.state is WatchState.WATCHED:
-                self._registry.end_watch(before)  # first: a crash in between repeats the command
+                self._registry.end_watches(
+                    [before]
+                )  # first: a crash in between repeats the command
             self._save(result)
         applied = daemon_events.CommandApplied(workflow_id=workflow_id, verb=action)
         self._report(applied, command.server)

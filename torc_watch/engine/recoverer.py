@@ -1,8 +1,11 @@
 """Plans rounds of recovery and carries them out, each step journaled before it is performed."""
 
 from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
 
 import anyio
+from anyio import to_thread
 
 from torc_watch.core import events
 from torc_watch.core.allocation import AllocationState
@@ -10,6 +13,7 @@ from torc_watch.core.assessment import Orphans
 from torc_watch.core.errors import HookFailed, NotFound, SchedulerError, SchedulerUnreachable
 from torc_watch.core.events import Verdict, WatchEnded
 from torc_watch.core.model import Allocation
+from torc_watch.core.os_errors import describe_os_error
 from torc_watch.core.recovery_round import (
     Plan,
     RecoverySettings,
@@ -36,6 +40,7 @@ from torc_watch.engine.planner import make_plan, make_plan_for_more
 from torc_watch.engine.step_executor import RoundAbandoned, StepExecutor
 from torc_watch.engine.unserved_search import after_submission
 from torc_watch.engine.workers import OrphanRelease, observe
+from torc_watch.host.output_folder import prepare_output_folder
 
 _VERDICTS = {
     RefusalKind.EXHAUSTED: Verdict.EXHAUSTED,
@@ -71,6 +76,8 @@ class Recoverer:
         next poll of the workflow continues it.
         """
         watch = request.watch
+        if not request.unneeded and not request.stranded:
+            await _check_output_folder(watch.request.output_dir)
         round_ = watch.record.open_round or self._begin(request)
         watch.record.open_round = round_
         if request.unneeded:
@@ -263,6 +270,16 @@ class Recoverer:
             )
         )
         return answer
+
+
+async def _check_output_folder(path: Path) -> None:
+    """Without it, workers would fail every job: the round waits. Raises SchedulerUnreachable."""
+    try:
+        await to_thread.run_sync(partial(prepare_output_folder, path, creates=True))
+    except OSError as error:
+        raise SchedulerUnreachable(
+            f"The output folder {path} cannot be used: {describe_os_error(error)}"
+        ) from error
 
 
 def _settings(request: RecoveryRequest) -> RecoverySettings:

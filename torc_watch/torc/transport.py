@@ -6,6 +6,7 @@ applied twice (``repeatable``). A 500 is Torc's own answer and final for a chang
 come from a proxy that could not reach Torc.
 """
 
+import os
 import re
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -33,6 +34,7 @@ _EVENT_STREAM = {"Accept": "text/event-stream"}
 # httpx's default limit makes the 101st connection wait, and every watch has a stream. For each
 # request it compares all connections with each other: many kept ones cost more than they save.
 _LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=10)
+_PROXY_VARIABLES = ("ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY")
 _URL_EXAMPLE = "Write it as http://localhost:8080 or https://torc.example.org."
 
 Method = Literal["GET", "POST", "PUT", "DELETE"]
@@ -201,17 +203,29 @@ def _open_client(
     auth = None
     if connection.username and connection.password is not None:
         auth = httpx.BasicAuth(connection.username, connection.password)
-    return httpx.AsyncClient(
-        base_url=url,
-        auth=auth,
-        verify=tls,
-        timeout=httpx.Timeout(connection.timeout, connect=_CONNECT_TIMEOUT),
-        limits=_LIMITS,
-        headers={"Accept": "application/json", "User-Agent": "torc-watch"},
-        # Proxies from the environment are not for servers on this machine.
-        trust_env=url.host not in _LOOPBACK_HOSTS,
-        transport=http,
-    )
+    try:
+        return httpx.AsyncClient(
+            base_url=url,
+            auth=auth,
+            verify=tls,
+            timeout=httpx.Timeout(connection.timeout, connect=_CONNECT_TIMEOUT),
+            limits=_LIMITS,
+            headers={"Accept": "application/json", "User-Agent": "torc-watch"},
+            # Proxies from the environment are not for servers on this machine.
+            trust_env=url.host not in _LOOPBACK_HOSTS,
+            transport=http,
+        )
+    except (ImportError, ValueError, httpx.InvalidURL) as error:
+        raise InvalidInput(
+            f"The proxy in {' or '.join(_proxy_variables())} cannot be used: torc-watchd reaches "
+            "servers through HTTP proxies only. Unset the variable for torc-watchd."
+        ) from error
+
+
+def _proxy_variables() -> list[str]:
+    """Those that are set; their values may hold a password."""
+    spellings = [name for each in _PROXY_VARIABLES for name in (each, each.lower())]
+    return [name for name in spellings if os.environ.get(name)]
 
 
 def _tls_context(connection: Connection) -> ssl.SSLContext:
