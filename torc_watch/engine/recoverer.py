@@ -1,11 +1,9 @@
 """Plans rounds of recovery and carries them out, each step journaled before it is performed."""
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 import anyio
-from anyio import to_thread
 
 from torc_watch.core import events
 from torc_watch.core.allocation import AllocationState
@@ -77,7 +75,7 @@ class Recoverer:
         """
         watch = request.watch
         if not request.unneeded and not request.stranded:
-            await _check_output_folder(watch.request.output_dir)
+            _check_output_folder(watch.request.output_dir)
         round_ = watch.record.open_round or self._begin(request)
         watch.record.open_round = round_
         if request.unneeded:
@@ -272,10 +270,10 @@ class Recoverer:
         return answer
 
 
-async def _check_output_folder(path: Path) -> None:
+def _check_output_folder(path: Path) -> None:
     """Without it, workers would fail every job: the round waits. Raises SchedulerUnreachable."""
     try:
-        await to_thread.run_sync(partial(prepare_output_folder, path, creates=True))
+        prepare_output_folder(path, creates=True)
     except OSError as error:
         raise SchedulerUnreachable(
             f"The output folder {path} cannot be used: {describe_os_error(error)}"
