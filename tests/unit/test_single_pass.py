@@ -6,6 +6,7 @@ from dataclasses import replace
 import anyio
 import pytest
 
+from tests.rigs.daemon import ELSEWHERE, ME
 from torc_watch.app.single_pass import SinglePass
 from torc_watch.core import events
 from torc_watch.core.errors import JournalError, ServerUnreachable, TorcWatchError
@@ -92,6 +93,7 @@ def check(single_pass: SinglePass, kind: type[TorcWatchError], refusal: str | No
     [
         ([], None),
         ([daemon_events.LeaseHeldElsewhere(holder=None)], None),
+        ([daemon_events.LeaseHeldElsewhere(holder=ELSEWHERE)], None),
         ([TROUBLE], "The ticket has expired."),
         ([TROUBLE, daemon_events.LeaseHeldElsewhere(holder=None)], None),
     ],
@@ -108,6 +110,19 @@ async def test_standby_or_missing_state_folder_ends_after_the_timeout(
     assert requests.stop_requested
     assert anyio.current_time() == pytest.approx(TIMEOUT, abs=1)
     check(single_pass, JournalError, refusal)
+
+
+async def test_daemon_that_lives_here_is_not_waited_for() -> None:
+    """Each minute cron would start one more that waits."""
+    board, requests, single_pass = StatusBoard(), ControlRequests(), SinglePass(TIMEOUT)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(single_pass.run, board, requests)
+        await anyio.sleep(1)
+        single_pass.note(daemon_events.LeaseHeldElsewhere(holder=ME))
+
+    assert requests.stop_requested
+    assert anyio.current_time() == pytest.approx(1, abs=1)
+    single_pass.check()
 
 
 @pytest.mark.parametrize(
