@@ -382,3 +382,16 @@ def watched_workflow(options: WatchOptions) -> WatchedWorkflow:
     return WatchedWorkflow(
         server="http://a", workflow_id=42, options=options, state=WatchState.WATCHED
     )
+
+
+def test_user_without_a_home_is_told_what_to_set(environment: pytest.MonkeyPatch) -> None:
+    for variable in ("HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "TORC_WATCHD_HOME"):
+        environment.delenv(variable, raising=False)
+    environment.setattr("pwd.getpwuid", _unknown_user)
+    for read in (state_folder, load_settings):
+        with pytest.raises(InvalidInput, match=r"HOME is not set, .* for user [0-9]+: set HOME"):
+            read()
+
+
+def _unknown_user(number: int) -> None:
+    raise KeyError(number)

@@ -68,7 +68,9 @@ def existing_config_files() -> list[Path]:
 
 
 def default_state_folder() -> Path:
-    return platformdirs.user_state_path(_NAME)
+    """Raises InvalidInput where it is not known which folder is the user's home."""
+    with _home_needed():
+        return platformdirs.user_state_path(_NAME)
 
 
 def state_folder() -> Path:
@@ -118,7 +120,19 @@ def check_keys(path: Path, values: Mapping[str, Any]) -> None:
 
 
 def _folders() -> list[Path]:
-    return list(platformdirs.PlatformDirs(_NAME, multipath=True).iter_config_paths())
+    with _home_needed():
+        return list(platformdirs.PlatformDirs(_NAME, multipath=True).iter_config_paths())
+
+
+@contextmanager
+def _home_needed() -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:
+        raise InvalidInput(
+            f"HOME is not set, and this machine knows no home folder for user {os.getuid()}: set "
+            "HOME to the folder that has your files."
+        ) from error
 
 
 def _homes() -> Iterator[tuple[str, str]]:
