@@ -205,6 +205,10 @@ def test_long_lists_are_capped(jobs: int, more: str | None) -> None:
     assert f"  Applied fixes: {jobs} OOM, 0 timeout" in lines
 
 
+def test_fixes_are_counted_where_there_are_any() -> None:
+    assert "Applied fixes" not in text(planned(uninitialized=1))
+
+
 def test_all_parts_of_a_plan_are_shown() -> None:
     assert text(
         planned(

@@ -262,7 +262,9 @@ def plan_lines(plan: Plan, *, with_reasons: bool = False) -> Iterator[str]:
     fix = _reasoned_fix if with_reasons else _fix
     fixes = [retry for retry in plan.retries if retry.memory or retry.runtime]
     yield from capped(fixes, fix)
-    yield f"  Applied fixes: {plan.count(Cause.OOM)} OOM, {plan.count(Cause.TIMEOUT)} timeout"
+    memory, runtime = plan.count(Cause.OOM), plan.count(Cause.TIMEOUT)
+    if memory or runtime:
+        yield f"  Applied fixes: {memory} OOM, {runtime} timeout"
     unchanged = [retry for retry in plan.retries if not (retry.memory or retry.runtime)]
     yield from capped(unchanged, _unchanged)
     if plan.uninitialized:
