@@ -5,7 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from torc_watch.core.errors import InvalidSpec
-from torc_watch.spec.parameters import ParameterValue, combine, make_substitute, parse_values
+from torc_watch.spec.parameters import (
+    ParameterValue,
+    combine,
+    make_substitute,
+    parse_lines,
+    parse_values,
+)
 
 
 @pytest.mark.parametrize(
@@ -121,10 +127,28 @@ def test_parameter_is_substituted(template: str, value: ParameterValue, text: st
     assert make_substitute(["x"])(template, {"x": value}) == text
 
 
-@pytest.mark.parametrize("format_spec", ["x", "3d", "0:2", ".2e", "0999d", ""])
-def test_unknown_format_is_refused(format_spec: str) -> None:
-    with pytest.raises(InvalidSpec, match="format"):
-        make_substitute(["i"])(f"{{i:{format_spec}}}", {"i": 1})
+@pytest.mark.parametrize("format_spec", ["x", "3d", "0:2", ".2e", "0999d", "", ".0%"])
+@pytest.mark.parametrize("value", [1, 0.5, "sgd"])
+def test_unknown_format_changes_nothing(format_spec: str, value: ParameterValue) -> None:
+    assert make_substitute(["i"])(f"{{i:{format_spec}}}", {"i": value}) == str(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("1\n2\n", [1, 2]),
+        ("# sizes\n\n  0.5  \r\nsgd\n1e3", [0.5, "sgd", 1000.0]),
+        ("a b\n1:3\n[1,2]", ["a b", "1:3", "[1,2]"]),
+    ],
+)
+def test_file_has_a_value_in_each_line(text: str, values: list[ParameterValue]) -> None:
+    assert parse_lines(text) == values
+
+
+@pytest.mark.parametrize("text", ["", "\n \n", "# nothing\n"])
+def test_file_without_values_is_refused(text: str) -> None:
+    with pytest.raises(InvalidSpec, match="the file has no values"):
+        parse_lines(text)
 
 
 @given(st.text(st.characters(exclude_characters="{}")), st.lists(st.text(), min_size=1))

@@ -126,8 +126,12 @@ SIZES = "resource_requirements[0] (small)"
             {"jobs[0] (a).parameters": "a mapping of parameter names"},
         ),
         (
-            templates(("{i:x}", {"i": "1:2"})),
-            {"jobs[0] ({i:x})": "{i:x} has an unknown format"},
+            templates(("a{i}", {"i": "@"})),
+            {"jobs[0] (a{i}).parameters": "@ cannot be read"},
+        ),
+        (
+            templates(("a{i}", {"i": "@no/such/file"})),
+            {"jobs[0] (a{i}).parameters": "no/such/file cannot be read: No such file"},
         ),
         (
             spec(job("a{i}", use_parameters=["j"]), parameters={"i": "1:2"}),

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from torc_watch.core.errors import InvalidSpec
@@ -13,6 +14,7 @@ from torc_watch.spec.parameters import (
     Substitute,
     combine,
     make_substitute,
+    parse_lines,
     parse_values,
 )
 from torc_watch.spec.problems import Problems, quoted
@@ -149,13 +151,24 @@ def _parameters(
 
 def _values(value: object) -> Sequence[ParameterValue]:
     if isinstance(value, str):
-        return parse_values(value)
+        text = value.strip()
+        return _values_of_file(text[1:].strip()) if text[:1] == "@" else parse_values(text)
     items: list[Any] = value if isinstance(value, list) else [value]
     if not items or not all(type(item) in {int, float, str} for item in items):
         raise InvalidSpec(
             "values are a range such as '1:100', a list of texts or numbers, or a single one"
         )
     return items
+
+
+def _values_of_file(name: str) -> Sequence[ParameterValue]:
+    """From the folder of the command, as in Torc."""
+    try:
+        return parse_lines(Path(name).read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise InvalidSpec(f"{name or '@'} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InvalidSpec(f"{name} is not UTF-8 text") from error
 
 
 def _substitute_all(value: Any, substitute: Substitute, combination: Combination) -> Any:

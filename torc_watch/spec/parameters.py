@@ -1,4 +1,4 @@
-"""Parameters of a specification: ``"1:100"``, ``"0:1:0.25"``, ``"[16,32]"``, ``"['sgd','adam']"``.
+"""Parameters of a specification: ``"1:100"``, ``"0:1:0.25"``, ``"[16,32]"``, ``"@values.txt"``.
 
 A parameter has a list of values. An entry with parameters is expanded to one entry per combination
 of their values, with ``{i}`` or ``{i:03d}`` replaced in its texts. The syntax is Torc's, except
@@ -43,6 +43,19 @@ def parse_values(text: str) -> Sequence[ParameterValue]:
     return [_parse_scalar(text)]
 
 
+def parse_lines(text: str) -> Sequence[ParameterValue]:
+    """The values in a file: one in each line, but for empty ones and those that begin with #.
+
+    Raises InvalidSpec if there is none, or there are too many.
+    """
+    lines = [stripped for line in text.splitlines() if (stripped := line.strip())]
+    values = [_parse_scalar(line) for line in lines if not line.startswith("#")]
+    if not values:
+        raise InvalidSpec("the file has no values")
+    _refuse_too_many(len(values))
+    return values
+
+
 def combine(
     parameters: Mapping[str, Sequence[ParameterValue]], *, pairwise: bool = False
 ) -> Iterator[Combination]:
@@ -70,14 +83,14 @@ def combine(
 def make_substitute(names: Sequence[str]) -> Substitute:
     """A function that replaces ``{name}`` and ``{name:format}`` in a text, for these names only.
 
-    It raises InvalidSpec for other formats than those like ``03d`` and ``.2f``.
+    Other formats than those like ``03d`` and ``.2f`` change nothing, as in Torc.
     """
     alternatives = "|".join(re.escape(name) for name in names)
     placeholder = re.compile(rf"\{{({alternatives})(?::([^{{}}]*))?\}}")
 
     def substitute(template: str, combination: Combination) -> str:
         return placeholder.sub(
-            lambda found: _format(combination[found[1]], found[2], found[0]), template
+            lambda found: _format(combination[found[1]], found[2] or ""), template
         )
 
     return substitute
@@ -124,16 +137,12 @@ def _refuse_too_many(count: int) -> None:
         )
 
 
-def _format(value: ParameterValue, format_spec: str | None, placeholder: str) -> str:
-    if format_spec is None:
-        return _plain(value)
-    if found := _INTEGER_FORMAT.fullmatch(format_spec):
-        return f"{value:0{found[1]}d}" if isinstance(value, int) else _plain(value)
-    if found := _NUMBER_FORMAT.fullmatch(format_spec):
-        return f"{value:.{found[1]}f}" if isinstance(value, float) else _plain(value)
-    raise InvalidSpec(
-        f"{placeholder} has an unknown format: use 03d for integers, .2f for decimals"
-    )
+def _format(value: ParameterValue, format_spec: str) -> str:
+    if isinstance(value, int) and (found := _INTEGER_FORMAT.fullmatch(format_spec)):
+        return f"{value:0{found[1]}d}"
+    if isinstance(value, float) and (found := _NUMBER_FORMAT.fullmatch(format_spec)):
+        return f"{value:.{found[1]}f}"
+    return _plain(value)
 
 
 def _plain(value: ParameterValue) -> str:
