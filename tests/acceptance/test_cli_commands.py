@@ -347,6 +347,36 @@ def test_list_while_no_daemon_runs(home: Path) -> None:
     assert "paused" in given("status 42").stdout
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("words", ["--help", "list", "list --help", "config show"])
+def test_full_standard_output_is_one_line_and_a_status(
+    home: Path, monkeypatch: pytest.MonkeyPatch, words: str, unbuffered: str
+) -> None:
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
+    home.mkdir()
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "torc_watch", *words.split()],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert ended.returncode == 6
+    last = ended.stderr.splitlines()[-1]
+    assert last == "torc-watchd: standard output: No space left on device."
+    assert "Traceback" not in ended.stderr
+
+
+def test_closed_standard_output_is_no_file_of_ours(home: Path) -> None:
+    """The next file that is opened would get its number, and with it what is printed."""
+    command = f"{sys.executable} -m torc_watch add 42 -r >&-"
+    ended = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    (sent,) = waiting(home)
+    assert sent.options.auto_recover
+
+
 def test_list_loads_nothing_heavy_and_prints_what_the_terminal_can_show(home: Path) -> None:
     program = (
         "import atexit, sys; from torc_watch.__main__ import main;"

@@ -7,11 +7,13 @@ from contextlib import contextmanager
 
 import typer
 
+from torc_watch.cli.standard_output import OutputFailed
 from torc_watch.core.errors import InvalidInput, NotFound, ServerError, TorcWatchError
 
 HANDED_OVER = 1
 USAGE = 2
 UNREACHABLE = 5
+NO_OUTPUT = 6
 INTERRUPTED = 130
 
 EXIT_STATUS_HELP = """\b
@@ -22,6 +24,7 @@ Exit status:
   3    retries exhausted
   4    stuck: jobs are left, nothing runs them, and no recovery is allowed
   5    the server cannot be reached, or refuses the request
+  6    standard output cannot be written; what the command does is done
   130  interrupted
 """
 
@@ -31,7 +34,9 @@ def errors_as_exit_status() -> Iterator[None]:
     """Errors meant for the user end the command, with one message and an exit status."""
     try:
         yield
-        _flush()
+        sys.stdout.flush()
+    except OutputFailed as error:
+        raise typer.Exit(without_output(error)) from error
     except TorcWatchError as error:
         print(f"torc-watchd: {error}", file=sys.stderr)
         raise typer.Exit(exit_status(error)) from error
@@ -52,15 +57,11 @@ def exit_status(error: TorcWatchError) -> int:
     return HANDED_OVER
 
 
-def _flush() -> None:
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        discard_stdout()
-        print(f"torc-watchd: standard output: {error.strerror}.", file=sys.stderr)
-        raise typer.Exit(HANDED_OVER) from error
+def without_output(error: OutputFailed) -> int:
+    """Says so, and returns the exit status. What the command has done is done."""
+    discard_stdout()
+    print(f"torc-watchd: {error}", file=sys.stderr)
+    return NO_OUTPUT
 
 
 def discard_stdout() -> None:
