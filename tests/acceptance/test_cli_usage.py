@@ -119,6 +119,7 @@ def test_refused_with_a_message(words: str, message: str) -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_has_an_example(command: str) -> None:
     ended = CliRunner().invoke(app, [*command.split(), "--help"])
+    assert CliRunner().invoke(app, [*command.split(), "-h"]).stdout == ended.stdout
 
     assert ended.exit_code == 0
     assert f"    torc-watchd {command}" in ended.stdout.partition("Example")[2]
@@ -150,7 +151,7 @@ def test_help_says_what_exit_statuses_mean(command: str) -> None:
 
     listed = lines[lines.index("  Exit status:") + 1 :]
     meanings = dict(line.split(maxsplit=1) for line in listed if line)
-    assert list(meanings) == ["0", "1", "2", "3", "4", "5", "130"]
+    assert list(meanings) == ["0", "1", "2", "3", "4", "5", "6", "130"]
     readme = (_ROOT / "README.md").read_text()
     for status, meaning in meanings.items():
         assert f"| {status} | {meaning} |\n" in readme
