@@ -51,7 +51,12 @@ async def failure_after(**answer: Any) -> ServerError:
         ({"status_code": 422, "text": "Failed to deserialize"}, RequestRejected, "Failed to des"),
         ({"status_code": 400, "text": "bad query"}, RequestRejected, "bad query"),
         ({"status_code": 405}, RequestRejected, "405"),
-        ({"status_code": 429, "text": "slow down"}, RequestRejected, "slow down"),
+        ({"status_code": 429, "text": "slow down"}, ServerUnreachable, "(429): slow down"),
+        (
+            {"status_code": 500, "json": {"error": "DbError", "message": "database is locked"}},
+            ServerFault,
+            "DbError: database is locked",
+        ),
         ({"status_code": 302, "headers": {"location": "https://b/"}}, ServerFault, "https://b/"),
         ({"status_code": 500, "text": "An internal error"}, ServerFault, "An internal error"),
         ({"status_code": 500}, ServerFault, "500"),

@@ -96,12 +96,20 @@ async def test_change_is_not_repeated_after_500(kind: str) -> None:
             await call(transport, kind)
 
 
-@pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 409, 422, 429])
+@pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 409, 422])
 async def test_refused_request_is_not_repeated(status: int) -> None:
     async with transport_of(outcomes_in_turn(status)) as transport:
         with pytest.raises(ServerError):
             await transport.get("/x")
         assert transport.requests_sent == 1
+
+
+@pytest.mark.parametrize("kind", ["GET", "POST", "PUT"])
+async def test_request_of_too_many_is_repeated(kind: str) -> None:
+    """The server has not looked at it, so that a change too may be sent again."""
+    async with transport_of(outcomes_in_turn(429, 429, 200)) as transport:
+        await call(transport, kind)
+        assert transport.requests_sent == 3
 
 
 async def test_request_fails_after_four_attempts_with_growing_pauses() -> None:

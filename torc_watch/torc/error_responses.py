@@ -22,6 +22,7 @@ from torc_watch.core.errors import (
     ServerUnreachable,
 )
 
+TOO_MANY_REQUESTS = 429
 _QUOTE_LENGTH = 200
 _DENIED = {
     401: "Check your user name (USER) and password (TORC_PASSWORD or TORC_PASSWORD_FILE).",
@@ -65,14 +66,18 @@ def from_response(response: httpx.Response) -> ServerError:
         target = excerpt(response.headers.get("location", "nowhere"))
         return ServerFault(f"{what} is redirected to {target} ({status}). Use that server's URL.")
     if status < 500:
-        # A 404 from a proxy, or for a path that the server does not know, must not look as if
-        # the workflow had been deleted. Torc 1.0 answers 422 in plain text to a body that it
-        # cannot read.
-        return RequestRejected(
-            f"The server does not accept {what} {detail}. Check that the URL is that of a Torc "
-            "server."
-        )
+        return _not_accepted(status, what, detail)
     return ServerFault(f"The server failed at {what} {detail}. Its log may say why.")
+
+
+def _not_accepted(status: int, what: str, detail: str) -> ServerError:
+    if status == TOO_MANY_REQUESTS:
+        return ServerUnreachable(f"The server takes no more requests now: {what} {detail}.")
+    # A 404 from a proxy, or for a path that the server does not know, must not look as if the
+    # workflow had been deleted. Torc 1.0 answers 422 in plain text to a body that it cannot read.
+    return RequestRejected(
+        f"The server does not accept {what} {detail}. Check that the URL is that of a Torc server."
+    )
 
 
 def not_json(response: httpx.Response) -> ServerFault:
@@ -138,6 +143,8 @@ def _message_of(body: Any) -> str:
     match body:
         case {"error": {"message": str(text)}}:
             return text
+        case {"error": str(kind), "message": str(text)} if text != kind:
+            return f"{kind}: {text}"
         case {"errorMessage": str(text)} | {"error": str(text)} | {"message": str(text)}:
             return text
         case str(text):

@@ -253,6 +253,8 @@ def _is_transient(error: BaseException, *, is_read: bool, repeatable: bool) -> b
     """Whether the request may be sent again after ``error``."""
     if isinstance(error, httpx.HTTPStatusError):
         status = error.response.status_code
+        if status == error_responses.TOO_MANY_REQUESTS:  # the server has not looked at it
+            return True
         return repeatable and (status in _GATEWAY_STATUSES or (is_read and status >= 500))
     if error_responses.find_tls_error(error) is not None:
         return False
