@@ -41,7 +41,7 @@ async def failure_after(**answer: Any) -> ServerError:
         ({"status_code": 403, "json": {"error": "not yours"}}, AccessDenied, "not yours"),
         ({"status_code": 404, "json": {"error": {"message": "no job 7"}}}, NotFound, "no job 7"),
         ({"status_code": 404}, RequestRejected, "URL"),
-        ({"status_code": 404, "html": "<html>404</html>"}, RequestRejected, "HTML page"),
+        ({"status_code": 404, "html": "<html>404</html>"}, ServerUnreachable, "HTML page"),
         ({"status_code": 409, "json": {"error": {"message": "taken"}}}, Conflict, "taken"),
         ({"status_code": 422, "json": {"error": "complete"}}, Conflict, "complete"),
         ({"status_code": 422, "json": {"errorMessage": "archived"}}, Conflict, "archived"),

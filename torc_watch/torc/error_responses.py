@@ -28,6 +28,7 @@ _DENIED = {
     401: "Check your user name (USER) and password (TORC_PASSWORD or TORC_PASSWORD_FILE).",
     403: "Ask the workflow's owner for access.",
 }
+_CHECK_URL = "Check that the URL is that of a Torc server."
 _TRY_AGAIN = "Check that the server is running and that the URL is correct."
 
 
@@ -66,27 +67,26 @@ def from_response(response: httpx.Response) -> ServerError:
         target = excerpt(response.headers.get("location", "nowhere"))
         return ServerFault(f"{what} is redirected to {target} ({status}). Use that server's URL.")
     if status < 500:
-        return _not_accepted(status, what, detail)
+        return _not_accepted(response, what, detail)
     return ServerFault(f"The server failed at {what} {detail}. Its log may say why.")
 
 
-def _not_accepted(status: int, what: str, detail: str) -> ServerError:
-    if status == TOO_MANY_REQUESTS:
+def _not_accepted(response: httpx.Response, what: str, detail: str) -> ServerError:
+    """A 404 from a proxy, or for an unknown path, must not look as if the workflow was deleted.
+
+    Torc answers with no HTML: that is a proxy's whose server is away, perhaps for a moment. Torc
+    1.0 answers 422 in plain text to a body that it cannot read.
+    """
+    if response.status_code == TOO_MANY_REQUESTS:
         return ServerUnreachable(f"The server takes no more requests now: {what} {detail}.")
-    # A 404 from a proxy, or for a path that the server does not know, must not look as if the
-    # workflow had been deleted. Torc 1.0 answers 422 in plain text to a body that it cannot read.
-    return RequestRejected(
-        f"The server does not accept {what} {detail}. Check that the URL is that of a Torc server."
-    )
+    reason = f"The server does not accept {what} {detail}. {_CHECK_URL}"
+    return ServerUnreachable(reason) if _is_html(response) else RequestRejected(reason)
 
 
 def not_json(response: httpx.Response) -> ServerFault:
     """The error for a successful response that is not JSON."""
     kind = "an HTML page" if _is_html(response) else f"{excerpt(response.text)!r}"
-    return ServerFault(
-        f"{_what(response)} was answered with {kind} instead of JSON. Check that the URL is "
-        "that of a Torc server."
-    )
+    return ServerFault(f"{_what(response)} was answered with {kind} instead of JSON. {_CHECK_URL}")
 
 
 def excerpt(text: str) -> str:
