@@ -100,7 +100,7 @@ def test_list_and_status_while_daemon_and_server_are_down(desk: Desk) -> None:
     assert {each["cause"] for each in before["live"]["failures"]} == {"oom", "unknown"}
     assert before["live"]["plan"]["number"] == 1
     assert "Job 3 (flaky): unknown, " in shown
-    assert "Round 1 for workflow 1 would:" in shown
+    assert "A round of recovery of workflow 1 would:" in shown
 
     daemon.interrupt()
     assert desk.site.server is not None
@@ -126,7 +126,7 @@ def test_status_does_not_count_a_round_that_a_kill_interrupted(desk: Desk) -> No
     (desk.site.folder / "go").touch()
 
     assert "Round 1, after run 1: in progress at step 'hook'" in shown
-    assert "Round 1 for workflow 1 would:" in shown
+    assert "A round of recovery of workflow 1 would:" in shown
 
 
 def test_configuration_is_reloaded_by_sighup(desk: Desk) -> None:

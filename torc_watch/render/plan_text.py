@@ -26,7 +26,7 @@ _NOTHING_TO_RECOVER = {
 def plan_text(workflow_id: int, answer: PlanResult) -> Iterator[str]:
     match answer:
         case Plan():
-            yield f"Round {answer.number} for workflow {workflow_id} would:"
+            yield f"A round of recovery of workflow {workflow_id} would:"
             yield from plan_lines(answer)
             if answer.starts_run:
                 jobs = jobs_text(len(answer.retries) + answer.uninitialized)
