@@ -181,3 +181,13 @@ def test_every_event_is_in_the_docs(kind: type[Event | DaemonEvent]) -> None:
     (row,) = [line for line in page.splitlines() if line.startswith(f"| `{kind.name}` |")]
     level = SEVERAL_LEVELS.get(kind, records._LEVELS.get(kind, LogLevel.INFO).name.lower())
     assert row.startswith(f"| `{kind.name}` | {level} | `{message_id(kind.name)}` |")
+
+
+def test_record_of_a_watch_does_not_speak_of_counts_that_nobody_asked_for() -> None:
+    started = events.WatchStarted(
+        workflow_id=42, poll_interval=60, auto_recover=True, max_retries=3, show_job_counts=True
+    )
+    (record,) = records_of(started, "s")
+    assert record.message == (
+        "[42] Watching workflow 42 (poll interval: 60s, auto-recover enabled, max retries: 3)"
+    )

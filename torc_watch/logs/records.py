@@ -1,7 +1,7 @@
 """Events as records for people and journald: a sentence, a level and journal fields each."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from uuid import UUID, uuid5
 
@@ -125,6 +125,8 @@ def _lines(event: WorkflowEvent) -> Iterator[str]:
         case daemon_events.CommandRefused():
             add = f"torc-watchd add {event.workflow_id}"
             yield f"{event.verb}: refused, not in the daemon's list. Add it first: {add}"
+        case events.WatchStarted():  # the daemon always counts: nobody asked for it
+            yield from Transcript().lines(replace(event, show_job_counts=False))
         case events.AllocationSubmitted():
             kind = event.scheduler.capitalize()
             yield f"Submitted {kind} allocation {event.scheduler_id} ({event.token})"
