@@ -159,6 +159,6 @@ def test_job_names_cannot_control_the_terminal(served: "Site") -> None:
         about_jobs = [line for line in lines if line.startswith("  Job ")]
         assert len(about_jobs) == len(HOSTILE)
         assert all(line.isprintable() and len(line) < 250 for line in lines)
-        assert len([line for line in lines if line.startswith("  Applied fixes: ")]) == 1
+        assert len([line for line in lines if line.startswith("  Applied fixes: ")]) == 0
     assert not list(served.folder.rglob("PWNED*"))
     assert served.run("workflows").stdout.rstrip("\n").isprintable()

@@ -221,7 +221,7 @@ exec "$REAL" "$@"
 """
 # Its successor has submitted three of them again by then, and is about to submit the last.
 _LATE = """
-case "$*" in *-5.sh) touch {go}; until test $(squeue -h | wc -l) = 8; do sleep 0.1; done;; esac
+case "$*" in *-5.sh) touch {go}; until test $(squeue -h | wc -l) -ge 8; do sleep 0.1; done;; esac
 exec "$REAL" "$@"
 """
 
