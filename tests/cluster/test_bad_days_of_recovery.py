@@ -252,7 +252,8 @@ def test_submissions_under_way_when_a_process_is_killed_run_once(
     torc.cluster.cancel_all()
     assert watch.end() == 0, watch.output
 
-    assert list(ours.allocations().values()) == [1] * 5
+    # Two quick workers may have run all jobs: what was then queued was canceled by the test.
+    assert set(ours.allocations().values()) == {1}
     assert len(ours.jobs()) == (9 if late else 5)
     assert len(torc.allocations(workflow_id)) - len(before) == 5
     assert len(torc.results(workflow_id)) == 10
