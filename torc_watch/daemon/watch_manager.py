@@ -100,9 +100,8 @@ class WatchManager:
             self._board.remove(key)
         else:
             if before and before.state is WatchState.ENDED and result.state is WatchState.WATCHED:
-                self._registry.end_watches(
-                    [before]
-                )  # first: a crash in between repeats the command
+                # First: a crash in between repeats the command.
+                self._registry.end_watches([before])
             self._save(result)
         applied = daemon_events.CommandApplied(workflow_id=workflow_id, verb=action)
         self._report(applied, command.server)

@@ -32,7 +32,7 @@ from torc_watch.engine.messages import (
     WatchRequest,
 )
 from torc_watch.engine.stranded_search import StrandedSearch
-from torc_watch.engine.unneeded_search import UnneededSearch
+from torc_watch.engine.unneeded_search import unneeded_allocations
 from torc_watch.engine.unserved_search import UnservedSearch
 from torc_watch.host.file_tail import last_lines
 
@@ -47,7 +47,6 @@ class Diagnoser:
         self._client = context.client
         self._search = FailureSearch(context.client, context.cluster)
         self._stranded = StrandedSearch(context.client)
-        self._unneeded = UnneededSearch(context.client)
         self._unserved = UnservedSearch(context.client, context.journal)
         self._journal = context.journal
         self._report = context.report
@@ -82,7 +81,7 @@ class Diagnoser:
         poll = await self._with_counts(poll)
         if stranded := await self._stranded.find(poll):
             return RecoveryRequest(poll=poll, stranded=stranded)
-        if unneeded := await self._unneeded.find(poll):
+        if unneeded := unneeded_allocations(poll):
             return RecoveryRequest(poll=poll, unneeded=unneeded)
         if unserved := await self._unserved.find(poll):
             return RecoveryRequest(poll=poll, unserved=unserved)

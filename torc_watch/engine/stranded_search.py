@@ -36,8 +36,8 @@ class StrandedSearch:
         watch, observation = poll.watch, poll.observation
         if watch.request.recovery is None or not _alive(observation):
             return frozenset()
-        counts = observation.counts or await self._client.count_jobs(watch.workflow_id)
-        if counts.of(JobStatus.RUNNING) or not counts.of(JobStatus.PENDING):
+        counts = observation.counts
+        if counts is None or counts.of(JobStatus.RUNNING) or not counts.of(JobStatus.PENDING):
             return frozenset()
         jobs = await self._client.list_jobs(watch.workflow_id, JobStatus.PENDING)
         return frozenset(job.id for job in jobs)

@@ -4,9 +4,8 @@ import anyio
 
 from torc_watch.core import intervals
 from torc_watch.core.allocation import AllocationState
-from torc_watch.core.model import SLURM, Allocation, JobStatus
+from torc_watch.core.model import SLURM, Allocation, JobCounts, JobStatus
 from torc_watch.engine.messages import PollResult
-from torc_watch.torc.client import TorcClient
 
 # Blocked jobs will need them, and a job that is to be initialized may be.
 _NEED_ONE = (
@@ -15,24 +14,20 @@ _NEED_ONE = (
 )
 
 
-class UnneededSearch:
-    def __init__(self, client: TorcClient) -> None:
-        self._client = client
+def unneeded_allocations(poll: PollResult) -> tuple[Allocation, ...]:
+    """Those that are unneeded for a while: every job has ended or runs."""
+    watch, now = poll.watch, anyio.current_time()
+    queued = _queued(poll)
+    if not queued or not _is_served(poll.observation.counts):
+        watch.unneeded_since = None
+        return ()
+    if watch.unneeded_since is None:
+        watch.unneeded_since = now
+    return queued if now - watch.unneeded_since >= intervals.UNSERVED_GRACE else ()
 
-    async def find(self, poll: PollResult) -> tuple[Allocation, ...]:
-        """Those that are unneeded for a while: every job has ended or runs. Raises ServerError."""
-        watch, now = poll.watch, anyio.current_time()
-        queued = _queued(poll)
-        if not queued or not await self._is_served(poll):
-            watch.unneeded_since = None
-            return ()
-        if watch.unneeded_since is None:
-            watch.unneeded_since = now
-        return queued if now - watch.unneeded_since >= intervals.UNSERVED_GRACE else ()
 
-    async def _is_served(self, poll: PollResult) -> bool:
-        counts = poll.observation.counts or await self._client.count_jobs(poll.watch.workflow_id)
-        return counts.total > 0 and not counts.of(*_NEED_ONE)
+def _is_served(counts: JobCounts | None) -> bool:
+    return counts is not None and counts.total > 0 and not counts.of(*_NEED_ONE)
 
 
 def _queued(poll: PollResult) -> tuple[Allocation, ...]:

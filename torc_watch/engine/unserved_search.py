@@ -34,8 +34,8 @@ class UnservedSearch:
         now = anyio.current_time()
         if most <= 0 or now < watch.unserved.not_before:
             return None
-        counts = observation.counts or await self._client.count_jobs(watch.workflow_id)
-        if not _is_due(watch.unserved, _aspects(observation, counts), now):
+        counts = observation.counts
+        if counts is None or not _is_due(watch.unserved, _aspects(observation, counts), now):
             return None
         jobs = await self._unserved(watch, observation) if counts.of(JobStatus.READY) else ()
         if not _have_waited(watch.unserved, jobs, now):
