@@ -173,7 +173,7 @@ class Database:
         except (sqlite3.Error, OSError, OverflowError) as error:
             if is_busy(error):
                 raise locked_error(self.path) from error
-            kind = JournalCorrupt if _is_damage(error) else JournalError
+            kind = JournalCorrupt if is_damage(error) else JournalError
             raise kind(
                 f"The journal {self.path} cannot be used: "
                 f"{describe_os_error(_system_error(error))} "
@@ -229,7 +229,8 @@ def _system_error(error: Exception) -> OSError:
     return OSError(_ERRNO.get(_error_code(error) or 0, 0), str(error))
 
 
-def _is_damage(error: Exception) -> bool:
+def is_damage(error: Exception) -> bool:
+    """Whether the file is damaged, or no journal."""
     return _error_code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
