@@ -1,9 +1,10 @@
 """The entry point of torc-watchd."""
 
 import sys
+import traceback
 
 from torc_watch.cli import app
-from torc_watch.cli.exit_status import without_output
+from torc_watch.cli.exit_status import CRASHED, without_output
 from torc_watch.cli.standard_output import (
     OutputFailed,
     occupy_standard_numbers,
@@ -20,6 +21,9 @@ def main() -> None:
         app()
     except OutputFailed as error:  # of --help, which is printed before a command is known
         sys.exit(without_output(error))
+    except Exception:  # noqa: BLE001 - Python's own status for it, 1, means another thing here
+        traceback.print_exc()
+        sys.exit(CRASHED)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import anyio
 from torc_watch.app.composition import open_client
 from torc_watch.cli import options
 from torc_watch.cli.event_loop import run
+from torc_watch.cli.exit_status import UNFIT
 from torc_watch.config.settings import Settings, load_settings
 from torc_watch.core import errors
 from torc_watch.host.package_data import data_folder
@@ -31,7 +32,7 @@ _HOW = {
 def doctor(*, url: options.Url = None, as_json: options.Json = False) -> int:
     """Check this login node and say how to run the daemon.
 
-    Ends with 0 when the daemon can run here, and with 1 when something stops it.
+    Ends with 0 when the daemon can run here, and with 12 when something stops it.
 
     \b
     Examples:
@@ -45,7 +46,7 @@ def doctor(*, url: options.Url = None, as_json: options.Json = False) -> int:
         print(json.dumps(_values(node, results, recommend_mode(node))))
     else:
         print("\n".join(_lines(results, recommend_mode(node))))
-    return 1 if any(result.level is CheckLevel.PROBLEM for result in results) else 0
+    return UNFIT if any(result.level is CheckLevel.PROBLEM for result in results) else 0
 
 
 async def _probe(settings: Settings, url: str | None) -> LoginNode:

@@ -239,7 +239,7 @@ def _end(event: WatchEnded) -> Iterator[str]:
     if event.verdict in (Verdict.SUCCEEDED, Verdict.RESUBMITTED):
         return
     yield ""
-    manual = event.verdict in (Verdict.EXHAUSTED, Verdict.HANDED_OVER, Verdict.STUCK)
+    manual = event.verdict not in (Verdict.FAILED, Verdict.UNREACHABLE)
     if sentence := f"{event.reason} {_MANUAL if manual else ''}".strip():
         yield sentence
     yield from _AFTERWARDS.get(event.verdict, ())
