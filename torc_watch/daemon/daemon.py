@@ -174,6 +174,7 @@ class Daemon:
         await to_thread.run_sync(check_integrity, context.journal)
         with closing(context.open_registry(context.lease.name)) as registry:
             await context.fence.check()  # it may have taken long to get here
+            await to_thread.run_sync(context.spool.close_to_others)
             previous_views = await to_thread.run_sync(context.previous_views)
             try:
                 async with anyio.create_task_group() as tasks:
@@ -239,7 +240,7 @@ class Daemon:
         self._resumed_at = anyio.current_time()
 
     def _describe(self, error: Exception) -> str:
-        if isinstance(error, OSError):
+        if isinstance(error, OSError) and not isinstance(error, JournalError):
             return (
                 f"{error.filename or 'The state folder'} cannot be used: {describe_os_error(error)}"
             )

@@ -9,7 +9,14 @@ from tempfile import TemporaryDirectory
 
 from torc_watch.core.errors import JournalBusy, JournalCorrupt, JournalError
 from torc_watch.core.os_errors import describe_os_error
-from torc_watch.engine.database import has_hot_journal, is_busy, is_damage, locked_error
+from torc_watch.engine.database import (
+    has_hot_journal,
+    is_busy,
+    is_damage,
+    locked_error,
+    missing_locks,
+    refuse_newer,
+)
 
 _BUSY_TIMEOUT = 10.0  # seconds to wait for a process that is writing
 _ATTEMPTS = 3  # to copy a file that others may be changing
@@ -36,6 +43,18 @@ def open_journal(path: Path) -> Iterator[sqlite3.Connection | None]:
                 yield database
     except (sqlite3.Error, OSError) as error:
         raise _translated(error, path) from error
+
+
+def check_readable(database: sqlite3.Connection, path: Path) -> None:
+    """Reads the whole journal, however long that takes.
+
+    Raises JournalCorrupt for any damage, and JournalError if a newer version wrote it.
+    """
+    (problem,) = database.execute("PRAGMA quick_check(1)").fetchone()
+    if problem != "ok":
+        raise _damaged(path, f"{problem}.")
+    (version,) = database.execute("PRAGMA user_version").fetchone()
+    refuse_newer(path, int(version))
 
 
 def is_cut_off(path: Path) -> bool:
@@ -89,12 +108,18 @@ def _exists(path: Path) -> bool:
 
 
 def _translated(error: sqlite3.Error | OSError, path: Path) -> JournalError:
+    if missing := missing_locks(error, path):
+        return missing
     if is_busy(error):
         return locked_error(path)
     reason = describe_os_error(error) if isinstance(error, OSError) else f"{error}."
     if is_damage(error):
-        return JournalCorrupt(
-            f"The journal {path} is damaged: {reason} The next daemon renames it and begins an "
-            "empty one: torc-watchd run"
-        )
+        return _damaged(path, reason)
     return JournalError(f"The journal {path} cannot be read: {reason}")
+
+
+def _damaged(path: Path, reason: str) -> JournalCorrupt:
+    return JournalCorrupt(
+        f"The journal {path} is damaged: {reason} The next daemon renames it and begins an empty "
+        "one: torc-watchd run"
+    )

@@ -16,6 +16,7 @@ from torc_watch.core.errors import InvalidInput, JournalError, WatchHeld
 from torc_watch.core.os_errors import describe_os_error
 from torc_watch.engine.journal import WorkflowIdentity
 from torc_watch.host.file_lock import still_has_name, try_lock
+from torc_watch.host.private_folder import make_private
 
 _SPARE = 256  # open files that locks leave to the rest of this process, such as the heartbeat
 
@@ -71,7 +72,7 @@ def _is_of_earlier_epoch(file: TextIO, epoch: int | None) -> bool:
 
 def _open_lock(directory: Path, name: str) -> TextIO:
     try:
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private(directory)
         file = (directory / name).open("a+", encoding="utf-8")
     except OSError as error:
         if error.errno in (EMFILE, ENFILE):
