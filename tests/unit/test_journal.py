@@ -517,9 +517,7 @@ def test_file_system_without_locks_is_no_process_that_locks(
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         for use in (partial(Journal, path), partial(watches_of, path.parent, 1)):
-            with pytest.raises(
-                LocksMissing, match=r"journal\.db cannot be locked: its file system"
-            ):
+            with pytest.raises(LocksMissing, match=r"journal\.db cannot be locked: its"):
                 use()
 
 

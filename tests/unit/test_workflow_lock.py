@@ -168,6 +168,22 @@ def test_files_are_private(tmp_path: Path) -> None:
         assert (tmp_path / "locks").stat().st_mode & 0o077 == 0
 
 
+@pytest.fixture
+def full_disk() -> Iterator[None]:
+    """Files can be made, but nothing can be written."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.usefixtures("full_disk")
+def test_full_disk_has_no_room_for_who_holds_the_lock(tmp_path: Path) -> None:
+    """Which is no error, also when the file is closed."""
+    with lock_workflow(tmp_path, WORKFLOW):
+        assert [path.stat().st_size for path in tmp_path.iterdir()] == [0]
+
+
 @pytest.mark.parametrize("number", [ENOLCK, EOPNOTSUPP])
 def test_file_system_without_locks_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int

@@ -105,11 +105,11 @@ def _sign(file: TextIO, epoch: int | None) -> None:
         "since": datetime.now(UTC).isoformat(timespec="seconds"),
         "epoch": epoch,
     }
-    # Only the lock counts. Who holds it is extra, for which a full disk may have no room.
+    # Only the lock counts. Who holds it is extra, for which a full disk may have no room. Nothing
+    # stays in a buffer, where it would fail once more when the file is closed.
     with suppress(OSError):
-        file.truncate(0)
-        file.write(json.dumps(holder))
-        file.flush()
+        os.ftruncate(file.fileno(), 0)
+        os.write(file.fileno(), json.dumps(holder).encode())
 
 
 def _who_holds(identity: WorkflowIdentity, file: TextIO) -> str:
