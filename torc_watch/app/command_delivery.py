@@ -30,7 +30,8 @@ from torc_watch.daemon.commands import (
 from torc_watch.daemon.spool import Spool
 from torc_watch.daemon.status_file import is_active, read_status, utc_now
 from torc_watch.daemon.watch_history import KnownWorkflows, workflows_for_commands
-from torc_watch.ipc.socket_client import poke, socket_paths
+from torc_watch.ipc.socket_client import poke
+from torc_watch.ipc.socket_paths import socket_paths
 from torc_watch.render.daemon_notices import HOW_TO_START
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.transport import Connection, Transport

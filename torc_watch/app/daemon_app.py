@@ -22,6 +22,8 @@ from torc_watch.daemon.daemon_events import (
     ConfigurationRead,
     ControlMissing,
     DaemonEvent,
+    LeaseTaken,
+    StateTrouble,
     StopRequested,
     WorkflowEvent,
 )
@@ -37,7 +39,7 @@ from torc_watch.daemon.workflow_view import WorkflowView
 from torc_watch.engine.journal import Journal
 from torc_watch.engine.messages import EngineContext, WatchRequest
 from torc_watch.engine.supervisor import Supervisor, open_supervisor
-from torc_watch.ipc.socket_client import socket_paths
+from torc_watch.ipc.socket_paths import is_anyone_at, socket_paths
 from torc_watch.ipc.socket_server import ControlServer
 from torc_watch.schedulers.cluster import Cluster
 from torc_watch.torc.client import TorcClient
@@ -69,7 +71,8 @@ class DaemonApp:
         self._settings = settings
         self._load = load
         self._report = report
-        self._announce = announce
+        self._announce_to_user = announce
+        self._trouble = ""
         self._patience = patience
         self._lease = Lease(
             self._settings.home / "lease", this_holder(self._settings.lease_patience)
@@ -97,11 +100,20 @@ class DaemonApp:
             report=self._on_workflow_event,
             announce=self._announce,
             background=(self._status_writer.run, self._listen, self._prune, show_status),
+            in_trouble=(self._listen_in_trouble,),
             on_stopped=self._status_writer.write,
             previous_views=self._previous_views,
         )
         intervals = Intervals(heartbeat=self._settings.lease_patience / _BEATS)
         await Daemon(context, self.requests, intervals).run()
+
+    def _announce(self, event: DaemonEvent) -> None:
+        match event:
+            case StateTrouble():
+                self._trouble = event.reason
+            case LeaseTaken():
+                self._trouble = ""
+        self._announce_to_user(event)
 
     def stop(self, why: str) -> None:
         self._announce(StopRequested(signal=why))
@@ -185,6 +197,12 @@ class DaemonApp:
                 )
             await anyio.sleep(_PRUNE_INTERVAL)
 
+    async def _listen_in_trouble(self) -> None:
+        """Unless another daemon listens here already: this one may be on standby."""
+        paths = socket_paths(self._settings.home, os.environ)
+        if self._lease.epoch is not None or not await to_thread.run_sync(is_anyone_at, paths):
+            await self._listen()
+
     async def _listen(self) -> None:
         """Also after the folder for sockets vanished, as with the user's last login session."""
         announced = ""
@@ -195,12 +213,15 @@ class DaemonApp:
             announced = reason
             await anyio.sleep(_SOCKET_RETRY_INTERVAL if reason else 0)
 
+    def _describe_trouble(self) -> str:
+        return self._trouble or self._status_writer.problem
+
     async def _serve_clients(self) -> str:
         """The reason why it cannot; empty when it ended because the socket file was removed."""
         reason = ""
         for path in socket_paths(self._settings.home, os.environ):
             try:
-                await ControlServer(self.board, self._poke).serve(path)
+                await ControlServer(self.board, self._poke, self._describe_trouble).serve(path)
             except (InvalidInput, OSError) as error:
                 reason = str(error)
             else:

@@ -89,9 +89,10 @@ class ControlRequests:
 class DaemonContext(WatchContext):
     """What the daemon works with. Only the holder of the lease opens the journal.
 
-    ``open_registry`` claims the journal for the lease of that name; ``background`` tasks run while
-    the daemon is active; ``on_stopped`` is called when all watches have ended in order;
-    ``previous_views`` returns what the daemon before this one published.
+    ``open_registry`` claims the journal for the lease of that name. ``background`` tasks run while
+    the daemon is active, ``in_trouble`` tasks while it waits for its state folder. ``on_stopped``
+    is called when all watches have ended in order; ``previous_views`` returns what the daemon
+    before this one published.
     """
 
     lease: Lease
@@ -101,6 +102,7 @@ class DaemonContext(WatchContext):
     open_registry: Callable[[str], Registry]
     announce: Callable[[DaemonEvent], None]
     background: Sequence[Callable[[], Coroutine[Any, Any, None]]] = ()
+    in_trouble: Sequence[Callable[[], Coroutine[Any, Any, None]]] = ()
     on_stopped: Callable[[], Awaitable[object]] = checkpoint
     previous_views: Callable[[], Iterable[WorkflowView]] = tuple
 
@@ -236,7 +238,11 @@ class Daemon:
         delay = jittered_backoff(self._failures)
         trouble = daemon_events.StateTrouble(reason=self._describe(error), retry_in=delay)
         self._context.announce(trouble)
-        await self._requests.wait(delay)
+        async with anyio.create_task_group() as tasks:
+            for task in self._context.in_trouble:
+                tasks.start_soon(task)
+            await self._requests.wait(delay)
+            tasks.cancel_scope.cancel()
         self._resumed_at = anyio.current_time()
 
     def _describe(self, error: Exception) -> str:
