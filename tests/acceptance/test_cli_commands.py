@@ -297,6 +297,19 @@ def test_every_command_refuses_a_typo_in_the_configuration(home: Path, words: st
     assert not home.exists()
 
 
+@pytest.mark.parametrize("words", ["list", "config show --json", "hpc list"])
+def test_a_variable_that_sets_nothing_is_named(monkeypatch: pytest.MonkeyPatch, words: str) -> None:
+    monkeypatch.setenv("TORC_WATCHD_MAX_RETRYS", "5")
+
+    ended = given(words)
+
+    assert ended.exit_code == 0
+    assert ended.stderr.startswith(
+        "Warning: TORC_WATCHD_MAX_RETRYS is no setting of torc-watchd. "
+        "Did you mean TORC_WATCHD_MAX_RETRIES?\n"
+    )
+
+
 @pytest.mark.parametrize("words", ["list", "run", "config show"])
 def test_unreadable_configuration_is_no_usage_error(words: str) -> None:
     Path("config/torc-watchd/config.toml").mkdir(parents=True)

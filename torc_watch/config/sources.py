@@ -17,6 +17,8 @@ import platformdirs
 from torc_watch.core.errors import ConfigurationAway, InvalidInput
 
 _NAME = "torc-watchd"
+_PREFIX = "TORC_WATCHD_"
+_OF_SCRIPTS = ("TORC_WATCHD_PAUSE",)  # those in deploy/
 _PASSWORD = "password"  # noqa: S105 - a key's name
 # The environment variables of each setting; the first one that is set counts.
 VARIABLES = {
@@ -60,6 +62,19 @@ def config_files() -> list[Path]:
 def profile_folders() -> list[Path]:
     """Where HPC profiles may be: the user's, then the site's. The first one overrides."""
     return [folder / "hpc" for folder in _folders()]
+
+
+def unknown_variables(environment: Mapping[str, str]) -> dict[str, str]:
+    """Variables that look like ours and set nothing, each with what may have been meant, or ""."""
+    variables = [name for names in VARIABLES.values() for name in names]
+    known = [name.removeprefix(_PREFIX) for name in variables if name.startswith(_PREFIX)]
+    found = {}
+    for name in sorted(environment):
+        rest = name.removeprefix(_PREFIX)
+        if rest != name and rest not in known and name not in _OF_SCRIPTS:
+            nearest = difflib.get_close_matches(rest, known, n=1)
+            found[name] = f"{_PREFIX}{nearest[0]}" if nearest else ""
+    return found
 
 
 def existing_config_files() -> list[Path]:
@@ -109,8 +124,11 @@ def reading(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise ConfigurationAway(f"{path} cannot be read: {error.strerror}.") from error
-    except ValueError as error:  # a syntax error, or bytes that are not UTF-8
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidInput(f"{path} is not valid TOML: {error}.") from error
+    except (ValueError, RecursionError) as error:
+        what = "a number has too many digits" if isinstance(error, ValueError) else "it is too deep"
+        raise InvalidInput(f"{path} cannot be used: {what}.") from error
 
 
 def check_keys(path: Path, values: Mapping[str, Any]) -> None:
