@@ -22,12 +22,14 @@ from torc_watch.daemon import daemon_events
 from torc_watch.daemon.daemon_events import DaemonEvent
 from torc_watch.daemon.fence import Fence
 from torc_watch.daemon.lease import Lease
+from torc_watch.daemon.lease_rules import Holder
 from torc_watch.daemon.registry import Registry
 from torc_watch.daemon.spool import InvalidFile, PendingCommand, Spool
 from torc_watch.daemon.watch_manager import WatchContext, WatchManager
 from torc_watch.daemon.workflow_view import WorkflowView
 from torc_watch.engine.database import check_integrity, set_damaged_aside
 from torc_watch.engine.supervisor import innermost
+from torc_watch.host.processes import Liveness, this_space
 from torc_watch.torc.retry_policy import jittered_backoff
 
 _STABLE = 60.0  # seconds without trouble, after which the backoff starts again
@@ -35,9 +37,11 @@ _STABLE = 60.0  # seconds without trouble, after which the backoff starts again
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intervals:
-    """Seconds between heartbeats and between polls of the spool; how long a stop may take."""
+    """Seconds between heartbeats, between looks of a daemon on standby at a holder's process on the
+    same machine, and between polls of the spool; how long a stop may take."""
 
     heartbeat: float = 30.0
+    process_check: float = 2.0
     spool_poll: float = 5.0
     shutdown_grace: float = 60.0
 
@@ -139,8 +143,19 @@ class Daemon:
             if held != announced:
                 announced = held
                 self._context.announce(held)
-            await self._requests.wait(self._intervals.heartbeat)
+            await self._stand_by(held.holder)
         return False
+
+    async def _stand_by(self, holder: Holder | None) -> None:
+        """For a heartbeat; not longer than a holder on this machine lives."""
+        until = anyio.current_time() + self._intervals.heartbeat
+        here = this_space()
+        while not self._requests.stop_requested and anyio.current_time() < until:
+            is_here = holder is not None and holder.space == here
+            interval = self._intervals.process_check if is_here else self._intervals.heartbeat
+            await self._requests.wait(min(interval, until - anyio.current_time()))
+            if holder is not None and holder.liveness(seen_from=here) is Liveness.GONE:
+                return
 
     async def _run_with_lease(self) -> None:
         """Until a request to stop, after which it releases the lease. Raises as `_run_active`."""
