@@ -39,6 +39,7 @@ GOOD = LoginNode(
     folder=FOLDER,
     journal=(JournalState.SOUND, ""),
     server=SERVER,
+    proxies=(),
     slurm=SlurmSite(),
     slurm_runner="/opt/torc/bin/torc-slurm-job-runner",
     programs=frozenset(("sbatch", "squeue", "sacct", "scancel", "scontrol", "sinfo")),
@@ -142,6 +143,16 @@ def test_all_results_are_ok_on_a_good_node() -> None:
             "server",
             CheckLevel.PROBLEM,
             "password_file",
+        ),
+        (
+            {
+                "proxies": (
+                    "http://torc:8080 is reached through the proxy http://p:1 (variable http_proxy)",
+                )
+            },
+            "proxy",
+            CheckLevel.NOTE,
+            "through the proxy http://p:1 (variable http_proxy). A service has other variables",
         ),
         ({"programs": frozenset()}, "slurm", CheckLevel.NOTE, "processes on this machine"),
         ({"slurm": SlurmSite(error="hangs")}, "slurm", CheckLevel.NOTE, "squeue: hangs"),

@@ -34,6 +34,7 @@ from torc_watch.login_node.probes import (
     probe_folder,
     probe_journal,
     probe_login_node,
+    proxies_in_use,
 )
 
 GONE = CommandResult(status=NOT_FOUND, stderr="it: No such file or directory.")
@@ -228,6 +229,19 @@ def test_folders_in_which_others_may_write_are_reported(tmp_path: Path) -> None:
 
     found = probe_folder(tmp_path).open_folders
     assert found == (str(tmp_path / "spool"), str(tmp_path / "locks"))
+
+
+def test_proxies_that_apply_to_servers_are_listed_once_and_without_password() -> None:
+    environment = {
+        "http_proxy": "http://ada:secret@proxy:3128",
+        "https_proxy": "http://other:3128",
+        "no_proxy": "near.example.org",
+    }
+    servers = ("http://far:8080/torc", "http://near.example.org:8080", "http://localhost:8080")
+
+    assert proxies_in_use((*servers, servers[0]), environment) == (
+        "http://far:8080/torc is reached through the proxy http://proxy:3128 (variable http_proxy)",
+    )
 
 
 def _damage(home: Path) -> None:

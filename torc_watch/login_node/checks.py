@@ -1,7 +1,7 @@
 """Judges the facts about a login node: one result per subject, with advice."""
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -37,6 +37,7 @@ def check_login_node(node: LoginNode) -> tuple[CheckResult, ...]:
         *_journal_file(node.journal),
         *_ticket(node),
         _server(node.server),
+        *_proxies(node.proxies),
         *_slurm(node),
         _cron(node),
         _namespaces(node),
@@ -178,6 +179,13 @@ def _server(server: Server) -> CheckResult:
         return _problem("server", f"{server.url} denies access: {server.error}", advice)
     advice = "The daemon waits for it; if the URL is wrong, set TORC_API_URL or `api_url`."
     return _note("server", f"{server.url} does not answer: {server.error}", advice)
+
+
+def _proxies(proxies: Sequence[str]) -> Iterator[CheckResult]:
+    for each in proxies:
+        text = f"From this shell, {each}."
+        advice = "A service has other variables: torc-watchd service install --save-environment"
+        yield _note("proxy", text, advice)
 
 
 def _slurm(node: LoginNode) -> Iterator[CheckResult]:

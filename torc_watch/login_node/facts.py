@@ -77,6 +77,7 @@ class LoginNode:
     """The results of all probes; None means unknown.
 
     ``journal`` is the state of journal.db, with the error that says so, or an empty text.
+    ``proxies`` say which server is reached through which proxy of the environment.
     ``user_manager_error`` says why systemd --user does not answer; empty if it does. ``programs``
     are the relevant ones on the PATH, ``hidden_programs`` those of them that are not on the PATH of
     services. ``memory_limit`` is in bytes, for all of the user's processes together.
@@ -93,6 +94,7 @@ class LoginNode:
     folder: Folder
     journal: tuple[JournalState, str]
     server: Server
+    proxies: tuple[str, ...]
     slurm: SlurmSite
     slurm_runner: str
     programs: frozenset[str]

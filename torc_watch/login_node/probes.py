@@ -4,7 +4,7 @@ import os
 import shutil
 import socket
 import tempfile
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -24,6 +24,7 @@ from torc_watch.login_node import systemd
 from torc_watch.login_node.facts import Folder, JournalState, LoginNode, Server
 from torc_watch.login_node.mounts import find_mount, parse_mounts
 from torc_watch.login_node.slurm_probe import probe_slurm
+from torc_watch.torc.proxies import proxy_for
 
 PROGRAMS = (
     *("sbatch", "squeue", "sacct", "scancel", "scontrol", "sinfo"),
@@ -35,12 +36,16 @@ _NO_LIMIT = 2**60  # bytes; cgroup v1 reports a huge number where there is no li
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeTarget:
-    """The user and the state folder; ``root`` contains /proc and /sys (/, except in tests)."""
+    """The user, the state folder and the URLs of the servers in use.
+
+    ``root`` contains /proc and /sys (/, except in tests).
+    """
 
     user: str
     home: Path
     environment: Mapping[str, str]
     slurm_runner: str = ""
+    servers: tuple[str, ...] = ()
     root: Path = Path("/")
 
 
@@ -64,6 +69,7 @@ async def probe_login_node(
     return LoginNode(
         host=socket.gethostname(),
         user_manager_error=services if isinstance(services, str) else "",
+        proxies=proxies_in_use(target.servers, target.environment),
         slurm_runner=target.slurm_runner,
         programs=programs,
         hidden_programs=programs - find_programs(services_path),
@@ -86,6 +92,14 @@ def _probes(target: ProbeTarget, run_command: RunCommand) -> dict[str, Awaitable
         "active_daemon": to_thread.run_sync(lease_holder_host, target.home),
         "memory_limit": to_thread.run_sync(memory_limit, target.root),
     }
+
+
+def proxies_in_use(servers: Iterable[str], environment: Mapping[str, str]) -> tuple[str, ...]:
+    """A phrase for each server that is not reached directly."""
+    found = ((server, proxy_for(server, environment)) for server in dict.fromkeys(servers))
+    return tuple(
+        f"{server} is reached through {proxy}" for server, proxy in found if proxy is not None
+    )
 
 
 def find_programs(path: str | None) -> frozenset[str]:
