@@ -147,12 +147,12 @@ def test_all_results_are_ok_on_a_good_node() -> None:
         (
             {
                 "proxies": (
-                    "http://torc:8080 is reached through the proxy http://p:1 (variable http_proxy)",
+                    "http://torc:8080 is reached through the proxy http://p:1 (variable http)",
                 )
             },
             "proxy",
             CheckLevel.NOTE,
-            "through the proxy http://p:1 (variable http_proxy). A service has other variables",
+            "through the proxy http://p:1 (variable http). A service has other variables",
         ),
         ({"programs": frozenset()}, "slurm", CheckLevel.NOTE, "processes on this machine"),
         ({"slurm": SlurmSite(error="hangs")}, "slurm", CheckLevel.NOTE, "squeue: hangs"),

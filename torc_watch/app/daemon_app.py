@@ -15,6 +15,7 @@ from anyio import to_thread
 from torc_watch.app.composition import cluster_of, open_schedulers
 from torc_watch.app.foreground_watch import request_for
 from torc_watch.config.settings import Settings
+from torc_watch.config.sources import files_as_found
 from torc_watch.core.errors import ConfigurationAway, InvalidInput, JournalError
 from torc_watch.daemon.commands import WatchedWorkflow
 from torc_watch.daemon.daemon import ControlRequests, Daemon, DaemonContext, Intervals
@@ -48,6 +49,7 @@ from torc_watch.torc.transport import Transport
 _BEATS = 6  # heartbeats in the time after which a silent holder loses the lease
 _FIXED = ("home", "lease_patience")  # settings that only a restart changes
 _PRUNE_INTERVAL = 24 * 3600.0  # seconds
+_CONFIGURATION_INTERVAL = 10.0  # seconds between looks at its files
 _SOCKET_RETRY_INTERVAL = 30.0  # seconds, after a socket could not be bound
 
 
@@ -73,6 +75,7 @@ class DaemonApp:
         self._report = report
         self._announce_to_user = announce
         self._trouble = ""
+        self._files = files_as_found()
         self._patience = patience
         self._lease = Lease(
             self._settings.home / "lease", this_holder(self._settings.lease_patience)
@@ -99,13 +102,26 @@ class DaemonApp:
             board=self.board,
             report=self._on_workflow_event,
             announce=self._announce,
-            background=(self._status_writer.run, self._listen, self._prune, show_status),
+            background=(
+                self._status_writer.run,
+                self._listen,
+                self._prune,
+                self._follow_configuration,
+                show_status,
+            ),
             in_trouble=(self._listen_in_trouble,),
             on_stopped=self._status_writer.write,
             previous_views=self._previous_views,
         )
         intervals = Intervals(heartbeat=self._settings.lease_patience / _BEATS)
         await Daemon(context, self.requests, intervals).run()
+
+    async def _follow_configuration(self) -> None:
+        """Reads it again when a file has changed, appeared or gone since it was read."""
+        while True:
+            await anyio.sleep(_CONFIGURATION_INTERVAL)
+            if await to_thread.run_sync(files_as_found) != self._files:
+                self.reload()
 
     def _announce(self, event: DaemonEvent) -> None:
         match event:
@@ -121,6 +137,7 @@ class DaemonApp:
 
     def reload(self) -> None:
         """Reads the configuration again; an invalid one changes nothing."""
+        self._files = files_as_found()
         try:
             loaded = self._load()
         except (InvalidInput, ConfigurationAway) as error:

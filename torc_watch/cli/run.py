@@ -20,7 +20,8 @@ def run(
     """Watch all workflows that were added, until stopped.
 
     One daemon acts for you, across all login nodes that share your home folder; others stand by and
-    take over when it is gone. SIGHUP reloads the configuration. SIGTERM and Ctrl-C let rounds of
+    take over when it is gone. A changed configuration file is read within ten seconds, and all is
+    read again on SIGHUP. SIGTERM and Ctrl-C let rounds of
     recovery in progress end first, for up to a minute; a second one ends the daemon at once.
 
     With --once it ends with 0 when every workflow was checked or another daemon is active, and with

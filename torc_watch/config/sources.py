@@ -59,6 +59,22 @@ def config_files() -> list[Path]:
     return [folder / "config.toml" for folder in _folders()]
 
 
+def files_as_found() -> tuple[tuple[int, int, int] | None, ...]:
+    """What tells a changed configuration file from the one before; None for one that is not there.
+
+    Raises InvalidInput where it is not known which folder is the user's home.
+    """
+    return tuple(map(_as_found, config_files()))
+
+
+def _as_found(path: Path) -> tuple[int, int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:  # nor can it be read
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
 def profile_folders() -> list[Path]:
     """Where HPC profiles may be: the user's, then the site's. The first one overrides."""
     return [folder / "hpc" for folder in _folders()]
