@@ -58,7 +58,7 @@ def test_notice_explains_how_to_start_a_daemon_that_never_ran() -> None:
 def test_what_the_daemon_says_itself_comes_first(tmp_path: Path) -> None:
     (notice,) = notices(tmp_path, DAEMON, NOW, "The disk is full.")
 
-    assert notice == "The daemon waits: The disk is full."
+    assert notice == "The daemon reports: The disk is full."
     assert status_values(DAEMON, NOW, "The disk is full.")["trouble"] == notice
     assert status_values(DAEMON, NOW, "")["trouble"] == ""
 

@@ -400,7 +400,7 @@ def _unknown_user(number: int) -> None:
 def test_variables_that_set_nothing_are_found() -> None:
     environment = {
         "TORC_WATCHD_MAX_RETRYS": "3",
-        "TORC_WATCHD_COLOUR_OF_THE_SKY": "blue",
+        "TORC_WATCHD_NUMBER_OF_MOONS": "blue",
         "TORC_WATCHD_HOME": "/home",
         "TORC_WATCHD_PAUSE": "60",
         "TORC_WATCHD": "/opt/torc-watchd",
@@ -408,7 +408,7 @@ def test_variables_that_set_nothing_are_found() -> None:
     }
 
     assert unknown_variables(environment) == {
-        "TORC_WATCHD_COLOUR_OF_THE_SKY": "",
+        "TORC_WATCHD_NUMBER_OF_MOONS": "",
         "TORC_WATCHD_MAX_RETRYS": "TORC_WATCHD_MAX_RETRIES",
     }
 

@@ -16,7 +16,7 @@ HOW_TO_START = "Start it with: torc-watchd service install, or in a terminal: to
 def daemon_notice(view: DaemonView | None, now: datetime, trouble: str) -> str:
     """What keeps the daemon from its work; ``trouble`` is what it says itself, or empty."""
     if trouble:
-        return f"The daemon waits: {printable(trouble, _MAX_TROUBLE)}"
+        return f"The daemon reports: {printable(trouble, _MAX_TROUBLE)}"
     return inactivity_notice(view, now)
 
 

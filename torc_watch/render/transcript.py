@@ -72,7 +72,7 @@ def _simple(event: Event) -> Iterator[str]:
             yield f"Workflow {event.workflow_id} is complete"
             yield ""
         case events.WorkflowSucceeded():
-            yield f"✓ Workflow completed successfully ({event.counts.total} jobs)"
+            yield f"✓ Workflow completed successfully ({jobs_text(event.counts.total)})"
         case events.WorkflowStalled():
             yield f"Workflow {event.workflow_id} has jobs left and no workers to run them:"
             yield f"  {_counts(event.counts)}"
