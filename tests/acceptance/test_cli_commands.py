@@ -361,7 +361,7 @@ def test_list_while_no_daemon_runs(home: Path) -> None:
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
-@pytest.mark.parametrize("words", ["--help", "list", "list --help", "config show"])
+@pytest.mark.parametrize("words", ["--help", "--version", "list", "list --help", "config show"])
 def test_full_standard_output_is_one_line_and_a_status(
     home: Path, monkeypatch: pytest.MonkeyPatch, words: str, unbuffered: str
 ) -> None:

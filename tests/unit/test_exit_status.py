@@ -101,11 +101,12 @@ def test_a_crash_has_a_status_of_its_own(words: str, tmp_path: Path) -> None:
     assert done.stderr.endswith("RuntimeError: broken\n")
 
 
-def test_a_reader_who_leaves_is_no_failure_of_a_workflow(tmp_path: Path) -> None:
+@pytest.mark.parametrize("words", ["config show", "--help", "--version"])
+def test_a_reader_who_leaves_is_no_failure_of_a_workflow(tmp_path: Path, words: str) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     done = subprocess.run(
-        [sys.executable, "-m", "torc_watch", "config", "show"],
+        [sys.executable, "-m", "torc_watch", *words.split()],
         cwd=tmp_path,
         env={"PYTHONPATH": str(ROOT), "HOME": str(tmp_path)},
         stdout=writer,

@@ -44,12 +44,12 @@ def test_an_open_one_is_closed_to_writers_and_stays_readable(shared: Path) -> No
 
 def test_folders_of_the_daemon_are_private(shared: Path) -> None:
     command = Command(action=Action.ADD, server="http://a", workflow_id=1)
-    Spool(shared / "spool").put(command)
-    Lease(shared / "lease", this_holder()).acquire(0)
+    Spool(shared / "one" / "spool").put(command)
+    Lease(shared / "one" / "lease", this_holder()).acquire(0)
+    Lease(shared / "two" / "lease", this_holder()).acquire(0)
 
     folders = [path for path in shared.rglob("*") if path.is_dir()]
-    assert {folder.name for folder in folders} == {"spool", "incoming", "drafts", "lease"}
-    assert writable_by_others(folders) == ()
+    assert {mode(folder) for folder in folders} == {"700"}
 
 
 def test_a_spool_of_an_earlier_version_is_closed(shared: Path) -> None:

@@ -11,11 +11,13 @@ _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 def make_private(*folders: Path) -> None:
     """Makes each folder, in this order, and takes from others the right to write in it.
 
-    Parents that are missing are made as the umask says. A folder of another user stays as it is.
-    Raises OSError when one cannot be made.
+    Its parent is as private if it is made, too, but stays as it is found. A folder of another user
+    stays as it is. Raises OSError when one cannot be made.
     """
     for folder in folders:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not folder.parent.exists():
+            folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
         mode = folder.stat().st_mode
         if mode & _OTHERS_WRITE:
             with suppress(PermissionError):
