@@ -1,4 +1,4 @@
-"""The table of exit statuses: one for each kind of end, the same in --help and the README."""
+"""The table of exit statuses: one for each kind of end, the same in the README."""
 
 import os
 import re
@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from torc_watch.cli import app, exit_status
+from torc_watch.cli import exit_status
 from torc_watch.core import errors
 from torc_watch.core.errors import HookFailed, TorcWatchError
 from torc_watch.core.events import Verdict
@@ -61,15 +60,6 @@ def test_readme_has_the_same_table() -> None:
     rows = re.findall(r"^\| (\d+) \| (.*) \|$", section, re.MULTILINE)
 
     assert {int(number): text for number, text in rows} == TABLE
-
-
-@pytest.mark.parametrize("words", ["--help", "watch --help", "demo --help"])
-def test_help_has_the_same_table(words: str) -> None:
-    shown = CliRunner().invoke(app, words.split()).stdout.partition("Exit status:")[2]
-
-    assert dict(re.findall(r"^ +(\d+) +(.*)$", shown, re.MULTILINE)) == {
-        str(number): text for number, text in TABLE.items()
-    }
 
 
 def test_statuses_for_cron_are_in_the_table() -> None:
