@@ -109,6 +109,13 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return 2 if config.getoption("markexpr") == "not slow" else 0
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks what needs the real Torc: all else can run while scripts/setup-torc builds that."""
+    for item in items:
+        if not {"torc", "torc_program"}.isdisjoint(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.torc)
+
+
 class SiteServer(Protocol):
     """The server of a site, as clients reach it. Virtual time stops while it answers."""
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from torc_watch.core.allocation import Admission, AllocationSpec, NodeClass
+from torc_watch.core.demand import Demand, demands_of
 from torc_watch.core.diagnosis import Cause, Finding
 from torc_watch.core.model import (
     Dependent,
@@ -22,6 +23,7 @@ from torc_watch.core.model import (
 )
 from torc_watch.core.policy import plan
 from torc_watch.core.recovery_round import PastRounds, Plan, RecoverySettings, Refusal, RefusalKind
+from torc_watch.core.scheduler_rows import SchedulerRows
 from torc_watch.core.situation import Situation
 from torc_watch.core.units import GIB, MIB
 
@@ -439,3 +441,18 @@ def test_nodes_of_all_sizes_of_a_partition_count() -> None:
     larger = replace(STANDARD, memory=8000 * MIB, count=2)
     answer = planned(seen_with((STANDARD, larger), failed(1, Cause.UNKNOWN, wide)))
     assert len(answer.retries) == 1
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_demand_has_the_most_that_any_job_asks_for(order: tuple[int, int]) -> None:
+    wide = replace(SMALL, id=5, num_nodes=3, num_gpus=0, num_cpus=4, runtime=60)
+    deep = replace(SMALL, id=6, num_nodes=1, num_gpus=2, num_cpus=1, memory=5 * GIB)
+    requirements = [(wide, deep)[place] for place in order]
+    jobs = [job(each.id, requirements_id=each.id) for each in requirements]
+    rows = SchedulerRows.of((row(7),), jobs, (STANDARD,), may_move=True)
+
+    [(_, demand)] = demands_of(jobs, {each.id: each for each in requirements}, rows)
+
+    assert demand == Demand(
+        jobs=2, num_cpus=4, memory=5 * GIB, num_gpus=2, num_nodes=3, runtime=HOUR
+    )
