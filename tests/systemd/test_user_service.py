@@ -190,9 +190,7 @@ def test_service_runs_in_a_user_namespace(machine: "Machine") -> None:
     assert (main_process(machine) / "ns/user").readlink() != own
 
 
-@pytest.mark.parametrize(
-    ("how", "slurm"), [("kill", False), ("restart", False), ("restart", True)]
-)
+@pytest.mark.parametrize(("how", "slurm"), [("kill", False), ("restart", False), ("restart", True)])
 def test_interrupted_round_is_finished(machine: "Machine", how: str, slurm: bool) -> None:
     """A restart ends no worker of the round: that would take another round, and a retry."""
     if slurm:
