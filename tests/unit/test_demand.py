@@ -335,6 +335,24 @@ def test_rows_share_the_places_of_a_plan() -> None:
     assert max(len(spec.token) for spec in answer.allocations) <= 19
 
 
+def test_plan_of_more_rows_than_it_may_have_allocations() -> None:
+    findings = [failed(number, Cause.UNKNOWN, tie=number) for number in (7, 8, 9)]
+    seen = situation(*findings, configs=(row(7), row(8), row(9)))
+    answer = plan(seen, RecoverySettings(max_allocations=2))
+    assert isinstance(answer, Plan)
+    assert len(answer.allocations) == 2
+
+
+@pytest.mark.parametrize(("spreads", "nodes"), [(True, 3), (False, 1)])
+def test_more_nodes_than_a_job_needs_only_for_workers_that_use_them(
+    spreads: bool, nodes: int
+) -> None:
+    seen = situation(failed(1, Cause.UNKNOWN), configs=(row(7, num_nodes=3),))
+    workflow = replace(WORKFLOW, spreads_jobs=spreads)
+    [allocation] = planned(replace(seen, workflow=workflow)).allocations
+    assert allocation.num_nodes == nodes
+
+
 OPEN_BIGMEM = replace(BIGMEM, admission=Admission())
 PREEMPTIBLE = replace(OPEN_BIGMEM, partition="preemptible", is_preemptible=True)
 HUGE = replace(BIGMEM, partition="huge", memory=512_000 * MIB, admission=Admission())
