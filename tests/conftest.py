@@ -66,9 +66,12 @@ URL = f"http://test-{os.getpid()}"  # orphaned processes are found by it, on the
 # would create a loop that is never closed. Without a current loop it does not.
 asyncio.set_event_loop(None)
 
-# No test fails because one example is slow on a busy machine.
+# No test fails because one example is slow on a busy machine. Each run has other examples.
 hypothesis.settings.register_profile(
-    "torc-watch", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    "torc-watch",
+    max_examples=50,
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("torc-watch")
 
@@ -105,8 +108,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Fast tests run in two processes. Slow tests, which measure processes, run one by one."""
+    """Fast tests run in two processes. Slow tests, which measure processes, do not."""
     return 2 if config.getoption("markexpr") == "not slow" else 0
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks what needs the real Torc: all else can run while scripts/setup-torc builds that."""
+    for item in items:
+        if not {"torc", "torc_program"}.isdisjoint(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.torc)
 
 
 class SiteServer(Protocol):

@@ -19,7 +19,10 @@ _PLAYGROUND = _PROJECT / "scripts/playground.d/playground.py"
 _NO_TORC = {"TORC_WATCH_TORC_HOME": "/nonexistent"}
 
 
-@pytest.mark.parametrize("is_real", [True, False], ids=["real", "embedded"])
+@pytest.mark.parametrize(
+    "is_real",
+    [pytest.param(True, id="real", marks=pytest.mark.torc), pytest.param(False, id="embedded")],
+)
 def test_tutorial_is_recovered_and_nothing_is_left(cluster: SlurmCluster, is_real: bool) -> None:
     if cluster.site.release.root is not None:
         pytest.skip("the playground has the machine's own Slurm")

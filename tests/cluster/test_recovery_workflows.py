@@ -85,9 +85,9 @@ def test_job_that_no_allocation_takes(torc: TorcOnSlurm, ours: TorcWatchd) -> No
     workflow_id = torc.create_from(specification(jobs, small), "--skip-checks")
     torc.submit(workflow_id)
 
-    with ours.daemon():
+    with ours.daemon(unserved_grace=10.0):
         ours.run("add", workflow_id, "--auto-recover")
-        wait_until(lambda: torc.statuses(workflow_id)["large"] == "completed", "the large job", 200)
+        wait_until(lambda: torc.statuses(workflow_id)["large"] == "completed", "the large job", 120)
         assert torc.statuses(workflow_id)["long"] == "running"
         (torc.folder / "go").touch()
         assert ours.wait_for_verdicts(workflow_id) == {workflow_id: "succeeded"}

@@ -12,10 +12,19 @@ from typing import Any
 from tests.rigs import commands
 from tests.rigs.slurm_cluster import wait_until
 from tests.rigs.torc_on_slurm import TorcOnSlurm
+from torc_watch.core import intervals
 
 _ROOT = Path(__file__).parents[2]
-_COMMAND = (sys.executable, "-m", "torc_watch")
-_TIMEOUT = 150.0  # seconds for a watch; a stall is believed after 45
+# Believes in a stall sooner than after 45 s: the servers here unblock jobs each second, not twice a
+# minute. Tests in virtual time have the real graces.
+_PROGRAM = """
+from torc_watch.core import intervals
+intervals.STALL_GRACE = 10.0
+intervals.UNSERVED_GRACE = {unserved_grace}
+from torc_watch.__main__ import main
+main()
+"""
+_TIMEOUT = 150.0  # seconds for a watch
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +79,13 @@ class TorcWatchd:
         return watch.output
 
     @contextmanager
-    def daemon(self) -> Iterator[None]:
+    def daemon(self, *, unserved_grace: float = intervals.UNSERVED_GRACE) -> Iterator[None]:
         """A failed assertion gets its log as a note."""
         log = self.torc.folder / "daemon.out"
         with (
             log.open("wb") as output,
             subprocess.Popen(
-                self._words("run"),
+                self._words("run", unserved_grace=unserved_grace),
                 env=self.environment,
                 cwd=self.torc.folder,
                 stdin=subprocess.DEVNULL,
@@ -113,5 +122,8 @@ class TorcWatchd:
         queue = self.torc.cluster.run("squeue", "--states=all", status=None)
         return f"{output}\n{queue}\n{self.torc.runner_logs()}"
 
-    def _words(self, *words: str | int | Path) -> list[str | Path]:
-        return [*_COMMAND, *map(str, words)]
+    def _words(
+        self, *words: str | int | Path, unserved_grace: float = intervals.UNSERVED_GRACE
+    ) -> list[str | Path]:
+        program = _PROGRAM.format(unserved_grace=unserved_grace)
+        return [sys.executable, "-c", program, *map(str, words)]

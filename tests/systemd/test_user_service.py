@@ -190,14 +190,18 @@ def test_service_runs_in_a_user_namespace(machine: "Machine") -> None:
     assert (main_process(machine) / "ns/user").readlink() != own
 
 
-@pytest.mark.parametrize("how", ["kill", "restart"])
-def test_interrupted_round_is_finished(machine: "Machine", how: str) -> None:
+@pytest.mark.parametrize(("how", "slurm"), [("kill", False), ("restart", False), ("restart", True)])
+def test_interrupted_round_is_finished(machine: "Machine", how: str, slurm: bool) -> None:
+    """A restart ends no worker of the round: that would take another round, and a retry."""
+    if slurm:
+        machine.write("bin/sbatch", "#!/bin/sh\n", 0o755)
     machine.serve()
     restart_quickly(machine)
     machine.torc_watchd("service", "install")
     workflow = machine.submit(FLAKY)
     hook = "sh -c 'until [ -e ~/gate ]; do sleep 0.1; done'"
-    machine.torc_watchd("add", str(workflow), "--recovery-hook", hook, "--auto-recover")
+    often = ("--poll-interval", "1")
+    machine.torc_watchd("add", str(workflow), "--recovery-hook", hook, "--auto-recover", *often)
     machine.journal_until(f"WORKFLOW_ID={workflow}", "EVENT=hook.started")
 
     if how == "kill":

@@ -125,6 +125,39 @@ def test_workflow_succeeds_only_with_completed_and_disabled_jobs(status: JobStat
     assert has_succeeded(counts) == (status in (JobStatus.COMPLETED, JobStatus.DISABLED))
 
 
+def test_workflow_without_jobs_has_not_succeeded() -> None:
+    """A server that has lost the jobs calls it complete."""
+    assert not has_succeeded(JobCounts({}))
+
+
+def on_silent_node(
+    *others: AllocationState, unmanaged: tuple[AllocationState, ...] = ()
+) -> Observation:
+    """With one allocation that ended by a failure of its node, before ``others``."""
+    silent = (ALLOCATION, AllocationStatus(state=UNKNOWN, silent_nodes=("n1",)))
+    seen = observation(*others, unmanaged=unmanaged)
+    return replace(seen, allocations=(silent, *seen.allocations))
+
+
+@pytest.mark.parametrize(
+    ("seen", "awaits"),
+    [
+        (on_silent_node(), True),
+        (on_silent_node(GONE, unmanaged=(GONE,)), True),
+        (on_silent_node(ALIVE), False),
+        (on_silent_node(UNKNOWN), False),
+        (on_silent_node(unmanaged=(ALIVE,)), False),
+        (on_silent_node(unmanaged=(UNKNOWN,)), False),
+        (observation(UNKNOWN), False),
+        (observation(), False),
+    ],
+)
+def test_failed_nodes_are_awaited_only_if_no_other_worker_may_be_left(
+    seen: Observation, awaits: bool
+) -> None:
+    assert seen.awaits_nodes is awaits
+
+
 @pytest.mark.parametrize(
     ("seen", "held", "grace"),
     [

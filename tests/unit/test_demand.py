@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from torc_watch.core.allocation import Admission, AllocationSpec, NodeClass
+from torc_watch.core.demand import Demand, demands_of
 from torc_watch.core.diagnosis import Cause, Finding
 from torc_watch.core.model import (
     Dependent,
@@ -22,6 +23,7 @@ from torc_watch.core.model import (
 )
 from torc_watch.core.policy import plan
 from torc_watch.core.recovery_round import PastRounds, Plan, RecoverySettings, Refusal, RefusalKind
+from torc_watch.core.scheduler_rows import SchedulerRows
 from torc_watch.core.situation import Situation
 from torc_watch.core.units import GIB, MIB
 
@@ -333,6 +335,24 @@ def test_rows_share_the_places_of_a_plan() -> None:
     assert max(len(spec.token) for spec in answer.allocations) <= 19
 
 
+def test_plan_of_more_rows_than_it_may_have_allocations() -> None:
+    findings = [failed(number, Cause.UNKNOWN, tie=number) for number in (7, 8, 9)]
+    seen = situation(*findings, configs=(row(7), row(8), row(9)))
+    answer = plan(seen, RecoverySettings(max_allocations=2))
+    assert isinstance(answer, Plan)
+    assert len(answer.allocations) == 2
+
+
+@pytest.mark.parametrize(("spreads", "nodes"), [(True, 3), (False, 1)])
+def test_more_nodes_than_a_job_needs_only_for_workers_that_use_them(
+    spreads: bool, nodes: int
+) -> None:
+    seen = situation(failed(1, Cause.UNKNOWN), configs=(row(7, num_nodes=3),))
+    workflow = replace(WORKFLOW, spreads_jobs=spreads)
+    [allocation] = planned(replace(seen, workflow=workflow)).allocations
+    assert allocation.num_nodes == nodes
+
+
 OPEN_BIGMEM = replace(BIGMEM, admission=Admission())
 PREEMPTIBLE = replace(OPEN_BIGMEM, partition="preemptible", is_preemptible=True)
 HUGE = replace(BIGMEM, partition="huge", memory=512_000 * MIB, admission=Admission())
@@ -439,3 +459,18 @@ def test_nodes_of_all_sizes_of_a_partition_count() -> None:
     larger = replace(STANDARD, memory=8000 * MIB, count=2)
     answer = planned(seen_with((STANDARD, larger), failed(1, Cause.UNKNOWN, wide)))
     assert len(answer.retries) == 1
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_demand_has_the_most_that_any_job_asks_for(order: tuple[int, int]) -> None:
+    wide = replace(SMALL, id=5, num_nodes=3, num_gpus=0, num_cpus=4, runtime=60)
+    deep = replace(SMALL, id=6, num_nodes=1, num_gpus=2, num_cpus=1, memory=5 * GIB)
+    requirements = [(wide, deep)[place] for place in order]
+    jobs = [job(each.id, requirements_id=each.id) for each in requirements]
+    rows = SchedulerRows.of((row(7),), jobs, (STANDARD,), may_move=True)
+
+    [(_, demand)] = demands_of(jobs, {each.id: each for each in requirements}, rows)
+
+    assert demand == Demand(
+        jobs=2, num_cpus=4, memory=5 * GIB, num_gpus=2, num_nodes=3, runtime=HOUR
+    )

@@ -290,7 +290,7 @@ requests = st.builds(
 )
 
 
-@settings(max_examples=500)
+@settings(max_examples=200)
 @given(
     end=workers,
     started=seconds,

@@ -70,6 +70,16 @@ async def test_simultaneous_errors_count_as_one_failure() -> None:
     assert polls[8] - began == pytest.approx(2)  # after the pause of one failure
 
 
+async def test_failure_after_a_success_is_the_first_again() -> None:
+    throttle, polls = ServerThrottle(), list[float]()
+    for _ in range(2):
+        began = anyio.current_time()
+        await poll(throttle, polls, fails_until=began + 30)
+        retries = [moment - began for moment in polls if moment >= began]
+        assert retries[0] == 0
+        assert retries[1] <= 2.5  # a second, and the pause of one failure
+
+
 async def test_poll_with_a_zero_timeout_does_not_wait() -> None:
     throttle, reasons = ServerThrottle(), list[str]()
     began = anyio.current_time()
