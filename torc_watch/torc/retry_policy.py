@@ -25,6 +25,7 @@ from tenacity import (
 
 from torc_watch.core import intervals
 from torc_watch.core.errors import (
+    AnswerTooLarge,
     NotFound,
     RequestRejected,
     ServerError,
@@ -70,7 +71,7 @@ def outage_policy(pause: Callable[[FailedAttempt], Awaitable[None]]) -> AsyncRet
 
 
 def stream_policy() -> AsyncRetrying:
-    """Reopens a stream that ended or failed. Raises when the server has no such stream.
+    """Reopens a stream that ended or failed. Raises when the server has none, or no usable one.
 
     Set ``retry_state.attempt_number`` to 1 when the stream works: its next failure is the first.
     """
@@ -111,5 +112,5 @@ async def _no_further_sleep(_seconds: float) -> None:
 
 def _is_worth_reopening(state: RetryCallState) -> bool:
     error = failure(state)
-    is_final = isinstance(error, NotFound | RequestRejected)
+    is_final = isinstance(error, AnswerTooLarge | NotFound | RequestRejected)
     return error is None or (isinstance(error, ServerError) and not is_final)
