@@ -174,10 +174,14 @@ async def test_stream_is_given_up_when_an_event_does_not_end(piece: bytes) -> No
     headers = {"content-type": "text/event-stream"}
     async with transport_with(stream, headers=headers) as transport:
         with pytest.raises(AnswerTooLarge, match="an event of more than 64 KiB"):
-            await stream_policy()(lambda: anext(stream_event_types(transport, 1)))
+            await stream_policy()(_first_event, transport)
     assert stream.sent <= EVENT_BYTES + 2 * len(PIECE)
     assert stream.is_closed
     assert transport.requests_sent == 1
+
+
+async def _first_event(transport: Transport) -> str:
+    return await anext(stream_event_types(transport, 1))
 
 
 async def test_stream_of_events_has_no_limit() -> None:
