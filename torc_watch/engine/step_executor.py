@@ -164,13 +164,9 @@ class StepExecutor:
         except Conflict as error:
             raise RoundAbandoned(str(error)) from error
         # Initializing again would start every terminated job once more: only what is left to do.
-        uninitialized = counts.of(JobStatus.UNINITIALIZED)
-        if uninitialized:
-            await self._client.initialize_jobs(
-                plan.workflow_id,
-                is_first_start=plan.run_id == 0 and uninitialized == counts.total,
-                report=partial(self._report_initialization, plan.workflow_id),
-            )
+        if counts.of(JobStatus.UNINITIALIZED):
+            report = partial(self._report_initialization, plan.workflow_id)
+            await self._client.initialize_jobs(plan.workflow_id, report=report)
 
     def _report_initialization(self, workflow_id: int, seconds: float) -> None:
         self._report(events.InitializationAwaited(workflow_id=workflow_id, seconds=round(seconds)))
