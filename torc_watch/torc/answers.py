@@ -60,6 +60,7 @@ async def _whole_content(response: httpx.Response, most: int) -> bytes:
     async for piece in response.aiter_bytes():
         content += piece
         if len(content) > most:
+            content.clear()  # the error holds on to this call
             raise error_responses.too_large(response, most)
     return bytes(content)
 
