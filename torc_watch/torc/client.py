@@ -28,7 +28,7 @@ from torc_watch.torc import runs, wire
 from torc_watch.torc.answer_limits import BATCH_SIZE, LIST_BYTES, LONG_CALL_SECONDS, PAGE_SIZES
 from torc_watch.torc.api_version import ApiVersion, detect_api_version
 from torc_watch.torc.concurrency import gather
-from torc_watch.torc.job_initialization import JobInitialization, Report, with_reports
+from torc_watch.torc.job_initialization import JobInitialization, Progress, with_reports
 from torc_watch.torc.pagination import count, fetch, list_all
 from torc_watch.torc.requests import (
     NewFile,
@@ -234,7 +234,7 @@ class TorcClient:
         await self.transport.post(path, body=result.body(job_id))
 
     async def initialize_jobs(
-        self, workflow_id: int, *, is_first_start: bool = False, report: Report | None = None
+        self, workflow_id: int, *, is_first_start: bool = False, report: Progress | None = None
     ) -> None:
         """Sets uninitialized jobs and their dependents to ready or blocked.
 

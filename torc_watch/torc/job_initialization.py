@@ -26,7 +26,7 @@ _FIRST_PAUSE = 0.05  # seconds between two questions about a task; it doubles
 _LONGEST_PAUSE = 5.0
 _FIRST_REPORT = 10.0  # seconds; the time between two reports doubles
 
-Report = Callable[[float], None]  # is told for how many seconds the server has been at it
+Progress = Callable[[float], None]  # is told for how many seconds the server has been at it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +97,7 @@ class JobInitialization:
         return {} if self.is_first_start else {"only_uninitialized": True}
 
 
-async def with_reports(work: Callable[[], Awaitable[None]], report: Report) -> None:
+async def with_reports(work: Callable[[], Awaitable[None]], report: Progress) -> None:
     """Awaits ``work``, and reports at growing intervals for how long. Raises TorcWatchError."""
     failures: list[TorcWatchError] = []
 
@@ -115,7 +115,7 @@ async def with_reports(work: Callable[[], Awaitable[None]], report: Report) -> N
         raise failures[0]
 
 
-async def _report_time(report: Report) -> None:
+async def _report_time(report: Progress) -> None:
     began, pause = anyio.current_time(), _FIRST_REPORT
     while True:
         await anyio.sleep(pause)
