@@ -22,8 +22,10 @@ from torc_watch.torc.error_responses import excerpt
 from torc_watch.torc.pagination import fetch
 from torc_watch.torc.transport import Transport
 
-_FIRST_PAUSE = 0.05  # seconds between two questions about a task; it doubles
+# Seconds between two questions about a task: a part of the time that it has taken so far.
+_SHORTEST_PAUSE = 0.05
 _LONGEST_PAUSE = 5.0
+_PART = 0.15
 _FIRST_REPORT = 10.0  # seconds; the time between two reports doubles
 
 Progress = Callable[[float], None]  # is told for how many seconds the server has been at it
@@ -79,10 +81,10 @@ class JobInitialization:
             return None
 
     async def _await_end(self, task: wire.TaskRow) -> None:
-        pause = _FIRST_PAUSE
+        began = anyio.current_time()
         while not task.has_ended:
-            await anyio.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
+            part = _PART * (anyio.current_time() - began)
+            await anyio.sleep(min(max(part, _SHORTEST_PAUSE), _LONGEST_PAUSE))
             task = await fetch(self.transport, f"/tasks/{task.id}", wire.TaskRow)
         if not task.has_succeeded:
             raise ServerFault(
