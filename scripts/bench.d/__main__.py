@@ -10,6 +10,7 @@ from pathlib import Path
 import anyio
 import daemon
 import demo
+import limits
 import planner
 import plans
 import recovery
@@ -32,6 +33,7 @@ def main() -> None:
     arguments = _arguments()
     measurements = _QUICK | {
         "daemon": partial(daemon.measure, sizes=arguments.sizes, seconds=arguments.seconds),
+        "limits": partial(limits.measure, jobs=arguments.jobs, other=arguments.against),
         "plans": plans.measure,
         "slurm": partial(
             slurm.measure,
@@ -55,7 +57,7 @@ def main() -> None:
 
 
 def _arguments() -> argparse.Namespace:
-    names = [*_QUICK, "daemon", "plans", "slurm", "torc"]
+    names = [*_QUICK, "daemon", "limits", "plans", "slurm", "torc"]
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="|".join(names), help="benchmarks to run")
     parser.add_argument("--json", type=Path, help="output file for the values")
@@ -81,6 +83,13 @@ def _arguments() -> argparse.Namespace:
         type=int,
         default=5,
         help="recoveries by each program (default: %(default)s)",
+    )
+    of_limits = parser.add_argument_group("limits")
+    of_limits.add_argument(
+        "--jobs", type=int, default=6_001, help="of the large workflow (default: %(default)s)"
+    )
+    of_limits.add_argument(
+        "--against", type=Path, metavar="FOLDER", help="another checkout, to compare its commands"
     )
     arguments = parser.parse_args()
     if unknown := set(arguments.names) - set(names):

@@ -36,7 +36,12 @@ class RealTorc:
 
 def find_real_torc() -> RealTorc:
     """The installation that the tests use as well. Exits if it is missing."""
-    found = RealTorc(home_of(_VERSION))
-    if not (found.client.exists() and found.server.exists()):
-        sys.exit(f"Torc is not installed in {found.home}. Run scripts/setup-torc.")
+    found = installed_torc()
+    if found is None:
+        sys.exit(f"Torc is not installed in {home_of(_VERSION)}. Run scripts/setup-torc.")
     return found
+
+
+def installed_torc() -> RealTorc | None:
+    found = RealTorc(home_of(_VERSION))
+    return found if found.client.exists() and found.server.exists() else None

@@ -1,5 +1,6 @@
 """Servers that are unreachable, answer nonsense, restart, or refuse the user."""
 
+import json
 import sys
 import threading
 import time
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.acceptance.conftest import Proxy, Site
+    from tests.acceptance.conftest import Proxy, Site, _Between
 
 pytestmark = pytest.mark.slow
 
@@ -60,7 +61,7 @@ def test_unreachable_server(site: "Site") -> None:
     assert statuses == [5, 5, 5, 5, 5]
     assert time.monotonic() - began < 20
     for command in started:
-        (line,) = command.printed
+        (line,) = (line for line in command.printed if not line.startswith("Waiting for "))
         assert site.url in line
         assert "Check that the server is running and that the URL is correct." in line
 
@@ -116,6 +117,46 @@ def test_server_that_does_not_answer(patient: "Site", make_proxy: Callable[[str]
 
     assert watch.end() == 0, watch.output
     over.set()
+
+
+def test_slow_answer_is_awaited_aloud(
+    patient: "Site", make_proxy: Callable[[str], "Proxy"]
+) -> None:
+    proxy = make_proxy(patient.url)
+    forward, never = proxy.answer, threading.Event()
+
+    def slowly(request: "_Between") -> bytes:
+        never.wait(3)
+        proxy.answer = forward
+        return forward(request)
+
+    for words in ("plan 1 --json", "workflows --json"):
+        proxy.answer = slowly
+        ended = patient.run(*words.split(), TORC_API_URL=proxy.url)
+        assert json.loads(ended.stdout)
+        assert ended.stderr == f"Waiting for {proxy.url}...\n"
+
+
+def test_answer_that_drips_is_none(patient: "Site", make_proxy: Callable[[str], "Proxy"]) -> None:
+    proxy = make_proxy(patient.url)
+    over = threading.Event()
+
+    def drip(request: "_Between") -> bytes:
+        request.wfile.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
+        while not over.wait(0.2):
+            request.wfile.write(b" ")
+        return b""
+
+    proxy.answer = drip
+    began = time.monotonic()
+    plan = patient.run("plan", "1", TORC_API_URL=proxy.url, TORC_TIMEOUT="1")
+    took = time.monotonic() - began
+    over.set()
+
+    assert plan.returncode == 5
+    assert "No complete answer" in plan.stderr
+    assert "within 1 s" in plan.stderr
+    assert took < 30
 
 
 def serve_with_a_password(site: "Site") -> None:

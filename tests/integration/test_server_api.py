@@ -69,7 +69,10 @@ async def test_background_task_initializes_jobs_and_can_be_polled(tmp_path: Path
         await anyio.sleep(1)  # the server is idle
         queued = await client.post("/workflows/1/initialize_jobs?async=true")
         assert (queued.status_code, queued.json()["status"]) == (202, "queued")
-        assert (await client.post("/workflows/1/initialize_jobs")).status_code == 409
+        again = await client.post("/workflows/1/initialize_jobs?async=true")
+        assert (again.status_code, again.json()["id"]) == (202, 1)
+        other = "/workflows/1/initialize_jobs?async=true&only_uninitialized=true"
+        assert (await client.post(other)).status_code == 409
         assert (await got(client, "/workflows/1/active_task"))["task"]["id"] == 1
         await anyio.sleep(1)
         assert (await got(client, "/tasks/1"))["status"] == "succeeded"
@@ -77,13 +80,13 @@ async def test_background_task_initializes_jobs_and_can_be_polled(tmp_path: Path
         assert (await got(client, "/jobs/1"))["status"] == "ready"
 
 
-async def test_task_from_before_a_restart_is_finished(tmp_path: Path) -> None:
+async def test_task_from_before_a_restart_has_failed(tmp_path: Path) -> None:
     async with server(tmp_path) as client:
         await created(client, "/workflows", WORKFLOW)
         await client.post("/workflows/1/initialize_jobs?async=true")
     async with server(tmp_path) as client:
-        await anyio.lowlevel.checkpoint()
-        assert (await got(client, "/tasks/1"))["status"] == "succeeded"
+        assert (await got(client, "/tasks/1"))["status"] == "failed"
+        assert (await got(client, "/workflows/1/active_task")) == {"task": None}
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,7 @@ async def test_event_before_a_poll_does_not_end_the_wait() -> None:
         (httpx.Response(404), 1),
         (httpx.Response(404, json={"error": {"message": "what?"}}), 1),
         (httpx.Response(400, text="no"), 1),
+        (httpx.Response(200, text="x" * 100_000), 1),
         (httpx.Response(200, text=""), 30),
         (httpx.Response(500, text="An internal error occurred"), 30),
         (httpx.Response(401, text="Unauthorized"), 30),

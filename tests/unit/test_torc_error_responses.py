@@ -68,7 +68,7 @@ async def failure_after(**answer: Any) -> ServerError:
         (
             {"status_code": 200, "headers": {"content-encoding": "gzip"}, "stream": "no gzip"},
             ServerFault,
-            "decompressed",
+            "in the encoding 'gzip', which was not asked for",
         ),
     ],
     ids=lambda value: str(value)[:60],

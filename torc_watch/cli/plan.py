@@ -5,6 +5,7 @@ import json
 from torc_watch.app import inspection
 from torc_watch.cli import options
 from torc_watch.cli.event_loop import run
+from torc_watch.cli.waiting_notice import announced
 from torc_watch.cli.watch_options import with_watch_options
 from torc_watch.config.settings import Settings, load_settings
 from torc_watch.daemon.commands import WatchOptions
@@ -41,7 +42,8 @@ def plan(
 
 def show_plan(workflow_id: int, settings: Settings, url: str | None, *, as_json: bool) -> int:
     """Prints the plan and returns the exit status; `recover --dry-run` does the same."""
-    result = run(lambda: inspection.plan(workflow_id, settings, settings.connection(url)))
+    connection = settings.connection(url)
+    result = run(announced(connection, lambda: inspection.plan(workflow_id, settings, connection)))
     if as_json:
         print(json.dumps(plan_values(workflow_id, result)))
     else:

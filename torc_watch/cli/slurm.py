@@ -21,6 +21,7 @@ from torc_watch.cli.command_output import print_warning
 from torc_watch.cli.event_loop import run
 from torc_watch.cli.output_folder import prepare_output_folder
 from torc_watch.cli.plan_output import plan_values, print_notes, print_plan, print_refusal
+from torc_watch.cli.waiting_notice import announced
 from torc_watch.cli.watch_options import with_watch_options
 from torc_watch.config.settings import Settings, load_settings
 from torc_watch.daemon.commands import WatchOptions
@@ -74,7 +75,12 @@ def plan(
     )
     if workflow.isdecimal():
         connection = settings.connection(url)
-        found = run(lambda: plan_of_workflow(int(workflow), settings, connection, profile, chosen))
+        found = run(
+            announced(
+                connection,
+                lambda: plan_of_workflow(int(workflow), settings, connection, profile, chosen),
+            )
+        )
         return _show_plan(found.checked, _covered(found), as_json=as_json)
     prepared = run(lambda: plan_specification(Path(workflow), profile, chosen))
     for warning in prepared.spec.warnings:
@@ -119,8 +125,11 @@ def regenerate(
         account=account, partition=partition, walltime=walltime, qos=qos
     )
     done = run(
-        lambda: _regenerate(
-            workflow_id, settings, url, profile, chosen, submits=submit, dry_run=dry_run
+        announced(
+            settings.connection(url),
+            lambda: _regenerate(
+                workflow_id, settings, url, profile, chosen, submits=submit, dry_run=dry_run
+            ),
         )
     )
     if as_json:

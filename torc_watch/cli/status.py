@@ -8,9 +8,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from torc_watch.app.inspection import StoredWatch, find_workflow, inspect_stored, read_stored_watch
+from torc_watch.app.inspection import (
+    Inspection,
+    StoredWatch,
+    find_workflow,
+    inspect_stored,
+    read_stored_watch,
+)
 from torc_watch.cli import options
 from torc_watch.cli.event_loop import run
+from torc_watch.cli.waiting_notice import announced
 from torc_watch.config.settings import load_settings
 from torc_watch.config.sources import state_folder
 from torc_watch.core.workflow_key import WorkflowKey
@@ -58,7 +65,7 @@ def _show_text(folder: Path, daemon: DaemonView | None, key: WorkflowKey) -> Non
     _print([options_text(record.options)])
     for round_ in record.rounds:
         _print(round_text(round_))
-    seen = run(lambda: inspect_stored(key, record, load_settings()))
+    seen = _ask_server(key, record)
     _print(["", *live_text(seen.counts, seen.observation.allocations, seen.findings)])
     _print(plan_text(key.workflow_id, seen.answer))
 
@@ -84,9 +91,15 @@ def _show_values(folder: Path, daemon: DaemonView | None, key: WorkflowKey) -> N
 
 
 def _live_values(key: WorkflowKey, record: StoredWatch) -> dict[str, Any]:
-    seen = run(lambda: inspect_stored(key, record, load_settings()))
+    seen = _ask_server(key, record)
     live = live_values(seen.counts, seen.observation.allocations, seen.findings)
     return live | plan_values(key.workflow_id, seen.answer)
+
+
+def _ask_server(key: WorkflowKey, record: StoredWatch) -> Inspection:
+    settings = load_settings()
+    connection = settings.connection(key.server)
+    return run(announced(connection, lambda: inspect_stored(key, record, settings)))
 
 
 def _print(lines: Iterable[str]) -> None:

@@ -13,6 +13,7 @@ from torc_watch.app.local_submission import submit as submit_workflow
 from torc_watch.cli import options
 from torc_watch.cli.event_loop import run
 from torc_watch.cli.output_folder import unusable_folder_refused
+from torc_watch.cli.waiting_notice import announced
 from torc_watch.cli.watch_options import with_watch_options
 from torc_watch.config.settings import load_settings
 from torc_watch.daemon.commands import WatchOptions
@@ -53,7 +54,9 @@ def submit(
         with unusable_folder_refused(shape.output_dir):
             shape.output_dir.mkdir(parents=True, exist_ok=True)
     connection = settings.connection(url)
-    submission = run(lambda: submit_workflow(specification, settings, connection, shape))
+    submission = run(
+        announced(connection, lambda: submit_workflow(specification, settings, connection, shape))
+    )
     if as_json:
         print(json.dumps(asdict(submission)))
     else:

@@ -17,6 +17,7 @@ from torc_watch.cli.command_output import print_sent, print_warning
 from torc_watch.cli.event_loop import run
 from torc_watch.cli.output_folder import prepare_output_folder
 from torc_watch.cli.plan_output import plan_values, print_notes, print_plan, print_refusal
+from torc_watch.cli.waiting_notice import WaitingNotice
 from torc_watch.cli.watch_options import with_watch_options
 from torc_watch.config.settings import Settings, load_settings
 from torc_watch.daemon.commands import WatchOptions
@@ -103,9 +104,16 @@ def _submit(
         text = f"Created workflow {workflow_id} with {jobs_text(jobs)}"
         print(text, file=sys.stderr if as_json else sys.stdout, flush=True)
 
-    submission = run(
-        lambda: submit_workflow(prepared, settings, connection, on_created=show_created)
-    )
+    async def create() -> SlurmSubmission:
+        with WaitingNotice(connection) as notice:
+
+            def on_created(workflow_id: int, jobs: int) -> None:
+                notice.end()
+                show_created(workflow_id, jobs)
+
+            return await submit_workflow(prepared, settings, connection, on_created=on_created)
+
+    submission = run(create)
     if as_json:
         print(json.dumps(_values(prepared, submission)))
     else:

@@ -8,6 +8,7 @@ from torc_watch.app.foreground_watch import watch
 from torc_watch.cli.event_loop import run
 from torc_watch.cli.exit_status import discard_stdout
 from torc_watch.cli.output_folder import unusable_folder_refused
+from torc_watch.cli.waiting_notice import WaitingNotice
 from torc_watch.config.settings import Settings
 from torc_watch.core.events import Event, PollDeferred, Polled
 from torc_watch.engine.messages import WatchRequest
@@ -21,9 +22,19 @@ def watch_in_foreground(
 ) -> int:
     """Watches in the foreground and returns the exit status; `recover` is a watch of one round."""
 
+    connection = settings.connection(url)
+
     async def command() -> int:
-        with watch_output(request, as_json=as_json) as report:
-            ended = await watch(request, settings, settings.connection(url), report)
+        with (
+            watch_output(request, as_json=as_json) as report,
+            WaitingNotice(connection) as notice,
+        ):
+
+            def first_end_notice(event: Event) -> None:
+                notice.end()
+                report(event)
+
+            ended = await watch(request, settings, connection, first_end_notice)
         return ended.verdict.exit_status
 
     return run(command)

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from torc_watch.app.composition import open_client
 from torc_watch.cli import options
 from torc_watch.cli.event_loop import run
+from torc_watch.cli.waiting_notice import announced
 from torc_watch.config.settings import load_settings
 from torc_watch.core.model import Workflow
 from torc_watch.render.terminal_text import printable
@@ -20,7 +21,7 @@ def workflows(*, url: options.Url = None, as_json: options.Json = False) -> None
       torc-watchd workflows --json
     """
     connection = load_settings().connection(url)
-    found = run(lambda: _list(connection))
+    found = run(announced(connection, lambda: _list(connection)))
     if as_json:
         print(json.dumps([asdict(workflow) for workflow in found]))
     for workflow in () if as_json else found:

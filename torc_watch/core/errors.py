@@ -12,6 +12,7 @@ TorcWatchError
 │   ├── Conflict            409, 422: the server's state does not allow the request
 │   ├── RequestRejected     any other 4xx: client and server disagree on the API
 │   └── ServerFault         5xx, or a response that violates the API
+│       └── AnswerTooLarge  more than torc-watch reads
 ├── SchedulerError          allocations could not be submitted or queried
 │   └── SchedulerUnreachable  no answer; the command may still have taken effect
 ├── JournalError            the journal cannot be read or written
@@ -74,6 +75,10 @@ class RequestRejected(ServerError):
 
 
 class ServerFault(ServerError):
+    pass
+
+
+class AnswerTooLarge(ServerFault):
     pass
 
 

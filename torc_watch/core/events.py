@@ -238,6 +238,15 @@ class ResetStarted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InitializationAwaited:
+    """The server has been initializing the jobs for so long."""
+
+    name: ClassVar = "recovery.initialization_awaited"
+    workflow_id: int
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobsUnserved:
     """Ready jobs that no queued or running allocation will take: more will be submitted."""
 
@@ -430,6 +439,7 @@ Event = (
     | HookStarted
     | HookPrinted
     | ResetStarted
+    | InitializationAwaited
     | JobsUnserved
     | JobsStranded
     | AllocationsUnneeded

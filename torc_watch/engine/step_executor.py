@@ -154,7 +154,11 @@ class StepExecutor:
             raise RoundAbandoned(str(error)) from error
         # Initializing again would start every terminated job once more: only what is left to do.
         if counts.of(JobStatus.UNINITIALIZED):
-            await self._client.initialize_jobs(plan.workflow_id)
+            report = partial(self._report_initialization, plan.workflow_id)
+            await self._client.initialize_jobs(plan.workflow_id, report=report)
+
+    def _report_initialization(self, workflow_id: int, seconds: float) -> None:
+        self._report(events.InitializationAwaited(workflow_id=workflow_id, seconds=round(seconds)))
 
     async def _allocate(self, watch: Watch, plan: Plan, *, is_first: bool) -> None:
         workflow_id = plan.workflow_id

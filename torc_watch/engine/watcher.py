@@ -19,7 +19,6 @@ from torc_watch.core import events, intervals
 from torc_watch.core.errors import (
     AccessDenied,
     NotFound,
-    RequestRejected,
     SchedulerError,
     ServerError,
     ServerFault,
@@ -36,7 +35,7 @@ from torc_watch.engine.messages import (
 )
 from torc_watch.engine.workers import observe
 from torc_watch.torc.event_stream import stream_event_types
-from torc_watch.torc.retry_policy import jittered_backoff, stream_policy
+from torc_watch.torc.retry_policy import NO_STREAM, jittered_backoff, stream_policy
 from torc_watch.torc.transport import Transport
 
 _MAX_POLLS = 8  # at once; a poll is a handful of requests, one after the other
@@ -206,11 +205,11 @@ class WakeUp:
 
 
 async def listen(transport: Transport, workflow_id: int, wake_up: WakeUp) -> None:
-    """Listens until canceled; returns when the server has no event stream.
+    """Listens until canceled; returns when the server has no event stream, or none of use.
 
     Other errors are retried. The watcher meets them at its polls too, and reports them there.
     """
-    with suppress(NotFound, RequestRejected):
+    with suppress(*NO_STREAM):
         async for attempt in stream_policy():
             with attempt:
                 async with aclosing(stream_event_types(transport, workflow_id)) as stream:

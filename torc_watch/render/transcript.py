@@ -104,6 +104,8 @@ def _recovery(event: Event) -> Iterator[str]:
         case events.ResetStarted():
             yield ""
             yield "Resetting failed jobs..."
+        case events.InitializationAwaited():
+            yield f"  The server has been initializing the jobs for {event.seconds} s..."
         case _:
             yield from _submission(event)
 

@@ -163,7 +163,7 @@ async def _start_first_run(client: TorcClient, workflow_id: int) -> None:
     # As in Torc's own client, the run is advanced before the jobs are initialized.
     workflow = await client.get_workflow(workflow_id)
     await client.advance_run(workflow_id, to_run=workflow.run_id + 1)
-    await client.initialize_jobs(workflow_id)
+    await client.initialize_jobs(workflow_id, is_first_start=True)
 
 
 async def _delete_incomplete(client: TorcClient, workflow_id: int) -> str:

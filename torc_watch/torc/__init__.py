@@ -6,6 +6,8 @@ is the only place that retries requests:
 
 - ``transport``        sends requests, retries those that are safe to retry, decodes JSON
 - ``retry_policy``     when a call is repeated, for each kind of call
+- ``answers``          reads answers and event streams piece by piece
+- ``answer_limits``    how large an answer may be, and how long it may take
 - ``error_responses``  turns failed requests into errors with advice
 - ``api_version``      detects which of the two API versions a server speaks
 - ``wire``             parses JSON of both API versions into core values
@@ -14,6 +16,7 @@ is the only place that retries requests:
 - ``concurrency``      runs independent requests concurrently
 - ``requests``         new objects and their JSON
 - ``runs``             a workflow's run, canceled and archived state; starting the next run
+- ``job_initialization`` initializes jobs, which may take long, in the background where possible
 - ``client``           the calls that torc-watch makes
 - ``runner_api``       additional calls of a job runner
 - ``proxies``          which proxy of the environment a request goes through, and its variable

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, Self
 
 from torc_watch.core.allocation import AllocationShape
-from torc_watch.core.errors import Conflict, NotFound, SchedulerError
+from torc_watch.core.errors import AnswerTooLarge, Conflict, NotFound, SchedulerError
 from torc_watch.core.model import (
     Allocation,
     ComputeNode,
@@ -25,9 +25,11 @@ from torc_watch.core.model import (
 )
 from torc_watch.core.units import format_memory
 from torc_watch.torc import runs, wire
+from torc_watch.torc.answer_limits import BATCH_SIZE, LIST_BYTES, LONG_CALL_SECONDS, PAGE_SIZES
 from torc_watch.torc.api_version import ApiVersion, detect_api_version
 from torc_watch.torc.concurrency import gather
-from torc_watch.torc.pagination import PAGE_SIZE, QueryValue, count, fetch, list_all
+from torc_watch.torc.job_initialization import JobInitialization, Progress, with_reports
+from torc_watch.torc.pagination import count, fetch, list_all
 from torc_watch.torc.requests import (
     NewFile,
     NewJob,
@@ -95,7 +97,7 @@ class TorcClient:
         return await self._create("/workflows", workflow.body(self.api_version))
 
     async def delete_workflow(self, workflow_id: int) -> None:
-        await self.transport.delete(f"/workflows/{workflow_id}")
+        await self.transport.delete(f"/workflows/{workflow_id}", patience=LONG_CALL_SECONDS)
 
     async def set_sigterm_lead(self, workflow_id: int, seconds: int) -> bool:
         """Sets it where the workflow has none; whether that was so. Not for 0.12, which ignores it.
@@ -148,7 +150,7 @@ class TorcClient:
         """Jobs that this compute node has started and not reported as ended."""
         return await self._list_jobs(workflow_id, active_compute_node_id=node_id)
 
-    async def _list_jobs(self, workflow_id: int, **filters: QueryValue) -> list[Job]:
+    async def _list_jobs(self, workflow_id: int, **filters: Any) -> list[Job]:
         rows = await list_all(
             self.transport, "/jobs", wire.JobRow, workflow_id=workflow_id, **filters
         )
@@ -157,7 +159,11 @@ class TorcClient:
     async def list_dependents(self, workflow_id: int) -> list[Dependent] | None:
         """Which job depends on which; None if one page cannot hold all dependencies."""
         path = f"/workflows/{workflow_id}/job_dependencies"
-        page = wire.parse(wire.ListPage, await self.transport.get(path, limit=PAGE_SIZE), path)
+        try:
+            answer = await self.transport.get(path, most=LIST_BYTES, limit=PAGE_SIZES[0])
+        except AnswerTooLarge:
+            return None
+        page = wire.parse(wire.ListPage, answer, path)
         if page.has_more:
             return None
         return [wire.parse(wire.DependencyRow, item, path).to_model() for item in page.items]
@@ -192,7 +198,7 @@ class TorcClient:
         return any(row.attempt_id == result.attempt for row in rows)
 
     async def create_jobs(self, workflow_id: int, jobs: Sequence[NewJob]) -> list[int]:
-        """The ids of the new jobs, in the order of ``jobs``; one request per 10,000 jobs.
+        """The ids of the new jobs, in the order of ``jobs``; one request per 1,000 jobs.
 
         A job can only depend on jobs of earlier calls, whose ids are known.
         """
@@ -227,15 +233,27 @@ class TorcClient:
         path = f"/jobs/{job_id}/complete_job/{result.status.value}/{result.run_id}"
         await self.transport.post(path, body=result.body(job_id))
 
-    async def initialize_jobs(self, workflow_id: int) -> None:
+    async def initialize_jobs(
+        self, workflow_id: int, *, is_first_start: bool = False, report: Progress | None = None
+    ) -> None:
         """Sets uninitialized jobs and their dependents to ready or blocked.
 
         Terminated, pending_failed, pending and running jobs become ready as well: never call it
-        while a job is pending or running.
+        while a job is pending or running. On a first start no job was ever initialized. ``report``
+        is told at growing intervals for how many seconds the server has been at it.
         """
-        await self.transport.post(
-            f"/workflows/{workflow_id}/initialize_jobs", only_uninitialized=True
+        work = JobInitialization(
+            transport=self.transport,
+            workflow_id=workflow_id,
+            is_first_start=is_first_start,
+            is_done=partial(self._has_no_uninitialized_job, workflow_id),
         )
+        is_0_12 = self.api_version is ApiVersion.V0_12
+        call = work.in_one_request if is_0_12 else work.in_the_background
+        await with_reports(call, report or (lambda _seconds: None))
+
+    async def _has_no_uninitialized_job(self, workflow_id: int) -> bool:
+        return not (await self.count_jobs(workflow_id)).of(JobStatus.UNINITIALIZED)
 
     # Resource requirements, files and user data
 
@@ -355,8 +373,10 @@ class TorcClient:
 
     async def _create_many(self, path: str, key: str, bodies: list[dict[str, Any]]) -> list[int]:
         ids: list[int] = []
-        for start in range(0, len(bodies), PAGE_SIZE):
-            batch = bodies[start : start + PAGE_SIZE]
-            answer = await self.transport.post(path, body={key: batch})
+        for start in range(0, len(bodies), BATCH_SIZE):
+            batch = bodies[start : start + BATCH_SIZE]
+            answer = await self.transport.post(
+                path, body={key: batch}, most=LIST_BYTES, patience=LONG_CALL_SECONDS
+            )
             ids += wire.parse_ids(answer, key, len(batch), path)
         return ids

@@ -14,6 +14,7 @@ import httpx
 
 from torc_watch.core.errors import (
     AccessDenied,
+    AnswerTooLarge,
     Conflict,
     NotFound,
     RequestRejected,
@@ -21,14 +22,23 @@ from torc_watch.core.errors import (
     ServerFault,
     ServerUnreachable,
 )
+from torc_watch.core.units import KIB, MIB
+from torc_watch.torc.proxies import Proxy
 
 TOO_MANY_REQUESTS = 429
+PROXY_LOGIN = 407
+GATEWAY_STATUSES = (502, 503, 504)  # of a proxy that could not reach Torc
+_AT_THE_PROXY = (httpx.ProxyError, httpx.ConnectError, httpx.ConnectTimeout)
 _QUOTE_LENGTH = 200
 _DENIED = {
     401: "Check your user name (USER) and password (TORC_PASSWORD or TORC_PASSWORD_FILE).",
     403: "Ask the workflow's owner for access.",
 }
 _CHECK_URL = "Check that the URL is that of a Torc server."
+_CHECK_PROXY = (
+    "Check that proxy, or reach the server without it: add the server's host to no_proxy, or unset "
+    "the variable for torc-watchd."
+)
 _TRY_AGAIN = "Check that the server is running and that the URL is correct."
 
 
@@ -37,26 +47,41 @@ def find_tls_error(error: BaseException) -> ssl.SSLError | None:
     return next((cause for cause in _causes(error) if isinstance(cause, ssl.SSLError)), None)
 
 
-def from_request_error(error: Exception, url: str, timeout: float) -> ServerError:
+def from_request_error(
+    error: Exception, url: str, timeout: float, proxy: Proxy | None = None
+) -> ServerError:
     """The error for a request to ``url`` without a complete answer within ``timeout`` seconds."""
-    if isinstance(error, httpx.DecodingError):
-        return ServerFault(
-            f"{url} sent a response that cannot be decompressed: {excerpt(str(error))}"
-        )
+    if proxy is not None and isinstance(error, _AT_THE_PROXY):
+        return ServerUnreachable(f"{_at(proxy)}: {_proxy_reason(error, timeout)}. {_CHECK_PROXY}")
+    through = f" through {proxy}" if proxy else ""
     if isinstance(error, TimeoutError | httpx.TimeoutException):
-        return ServerUnreachable(f"No answer from {url} within {timeout:g} s. {_TRY_AGAIN}")
+        return ServerUnreachable(
+            f"No complete answer from {url}{through} within {timeout:g} s. {_TRY_AGAIN}"
+        )
     tls = find_tls_error(error)
     if tls is not None:
-        return ServerUnreachable(f"No secure connection to {url}: {_tls_reason(tls)}")
-    return ServerUnreachable(f"No answer from {url}: {_network_reason(error)}. {_TRY_AGAIN}")
+        return ServerUnreachable(f"No secure connection to {url}{through}: {_tls_reason(tls)}")
+    return ServerUnreachable(
+        f"No answer from {url}{through}: {_network_reason(error)}. {_TRY_AGAIN}"
+    )
 
 
-def from_response(response: httpx.Response) -> ServerError:
-    """The error for a response whose status is not a success."""
+def from_response(response: httpx.Response, proxy: Proxy | None = None) -> ServerError:
+    """The error for a response, perhaps through ``proxy``, whose status is not a success."""
     status = response.status_code
     what = _what(response)
     text = _server_text(response)
     detail = f"({status})" if text is None else f"({status}): {text}"
+    if status == PROXY_LOGIN or (proxy is not None and _is_of_a_proxy(response)):
+        return ServerUnreachable(
+            f"{_at(proxy)}: it answered {what} itself {detail}. {_CHECK_PROXY}"
+        )
+    return _refusal(response, what, detail)
+
+
+def _refusal(response: httpx.Response, what: str, detail: str) -> ServerError:
+    """The error for a status other than a success that the server itself answered with."""
+    status = response.status_code
     if status in (401, 403):
         return AccessDenied(f"The server denies access to {what} {detail}. {_DENIED[status]}")
     if status == 404 and _is_json_object(response):
@@ -66,9 +91,25 @@ def from_response(response: httpx.Response) -> ServerError:
     if 300 <= status < 400:
         target = excerpt(response.headers.get("location", "nowhere"))
         return ServerFault(f"{what} is redirected to {target} ({status}). Use that server's URL.")
-    if status < 500:
-        return _not_accepted(response, what, detail)
-    return ServerFault(f"The server failed at {what} {detail}. Its log may say why.")
+    if status >= 500:
+        return ServerFault(f"The server failed at {what} {detail}. Its log may say why.")
+    return _not_accepted(response, what, detail)
+
+
+def _at(proxy: Proxy | None) -> str:
+    return f"No answer from the server through {proxy or 'a proxy'}"
+
+
+def _is_of_a_proxy(response: httpx.Response) -> bool:
+    """Whether Torc does not answer like this: an HTML page, or a gateway's status."""
+    is_gateways = response.status_code in GATEWAY_STATUSES
+    return _is_html(response) or (is_gateways and not _is_json_object(response))
+
+
+def _proxy_reason(error: Exception, timeout: float) -> str:
+    if isinstance(error, TimeoutError | httpx.TimeoutException):
+        return f"the proxy did not answer within {timeout:g} s"
+    return _network_reason(error)
 
 
 def _not_accepted(response: httpx.Response, what: str, detail: str) -> ServerError:
@@ -81,6 +122,27 @@ def _not_accepted(response: httpx.Response, what: str, detail: str) -> ServerErr
         return ServerUnreachable(f"The server takes no more requests now: {what} {detail}.")
     reason = f"The server does not accept {what} {detail}. {_CHECK_URL}"
     return ServerUnreachable(reason) if _is_html(response) else RequestRejected(reason)
+
+
+def too_large(response: httpx.Response, most: int) -> AnswerTooLarge:
+    """The error for an answer, or an event, of more than ``most`` bytes."""
+    thing = (
+        "an event" if "event-stream" in response.headers.get("content-type", "") else "an answer"
+    )
+    limit = f"{most // MIB} MiB" if most >= MIB else f"{most // KIB} KiB"
+    return AnswerTooLarge(
+        f"{_what(response)} was answered with {thing} of more than {limit}, which is the limit. "
+        f"{_CHECK_URL}"
+    )
+
+
+def compressed(response: httpx.Response) -> ServerFault:
+    """The error for a compressed answer, which nobody asked for."""
+    encoding = excerpt(response.headers["content-encoding"])
+    return ServerFault(
+        f"{_what(response)} was answered in the encoding {encoding!r}, which was not asked for. "
+        f"{_CHECK_URL}"
+    )
 
 
 def not_json(response: httpx.Response) -> ServerFault:

@@ -1,15 +1,13 @@
 """Fetches a single item, a whole list, or the length of a list from the server."""
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from torc_watch.core.errors import ServerFault
+from torc_watch.core.errors import AnswerTooLarge, ServerFault
+from torc_watch.torc.answer_limits import LIST_BYTES, PAGE_SIZES
 from torc_watch.torc.transport import Transport
 from torc_watch.torc.wire import IdRow, ListPage, WireRowT, parse
 
-PAGE_SIZE = 10_000  # Torc's limit for lists and for batches
-
 IdRowT = TypeVar("IdRowT", bound=IdRow)
-QueryValue = int | str | None
 
 
 async def fetch(transport: Transport, path: str, row: type[WireRowT]) -> WireRowT:
@@ -17,19 +15,17 @@ async def fetch(transport: Transport, path: str, row: type[WireRowT]) -> WireRow
 
 
 async def list_all(
-    transport: Transport, path: str, row: type[IdRowT], **filters: QueryValue
+    transport: Transport, path: str, row: type[IdRowT], **filters: Any
 ) -> list[IdRowT]:
     """All items of the list by ascending id, with one request per 10,000 items.
 
-    Raises ServerFault if the server repeats a page, or announces more items and sends none: either
-    would be an endless loop.
+    Smaller pages are requested where these are too large. Raises ServerFault if the server repeats
+    a page, or announces more items and sends none: either would be an endless loop.
     """
     rows: list[IdRowT] = []
+    sizes = list(PAGE_SIZES)
     while True:
-        answer = await transport.get(
-            path, offset=len(rows), limit=PAGE_SIZE, sort_by="id", **filters
-        )
-        page = parse(ListPage, answer, path)
+        page = await _page(transport, path, sizes, len(rows), filters)
         new_rows = [parse(row, item, path) for item in page.items]
         if new_rows and rows and new_rows[0].id <= rows[-1].id:
             raise ServerFault(f"The server sends the same page of {path} repeatedly.")
@@ -40,7 +36,27 @@ async def list_all(
             raise ServerFault(f"The server announces more items of {path} but sends none.")
 
 
-async def count(transport: Transport, path: str, **filters: QueryValue) -> int:
+async def _page(
+    transport: Transport, path: str, sizes: list[int], offset: int, filters: dict[str, Any]
+) -> ListPage:
+    """A page of the first of ``sizes`` with which the server's answer is not too large.
+
+    Takes away those with which it was. Raises AnswerTooLarge if it was with each.
+    """
+    while True:
+        try:
+            answer = await transport.get(
+                path, most=LIST_BYTES, offset=offset, limit=sizes[0], sort_by="id", **filters
+            )
+        except AnswerTooLarge:
+            if len(sizes) == 1:
+                raise
+            del sizes[0]
+        else:
+            return parse(ListPage, answer, path)
+
+
+async def count(transport: Transport, path: str, **filters: Any) -> int:
     """The length of the list, from a request for a single item."""
     page = parse(ListPage, await transport.get(path, limit=1, **filters), path)
     return page.total_count

@@ -25,6 +25,7 @@ from tenacity import (
 
 from torc_watch.core import intervals
 from torc_watch.core.errors import (
+    AnswerTooLarge,
     NotFound,
     RequestRejected,
     ServerError,
@@ -35,6 +36,7 @@ from torc_watch.core.errors import (
 FailedAttempt = RetryCallState  # its ``upcoming_sleep`` is the pause until the next one, in seconds
 REQUEST_ATTEMPTS = 4
 FAULTS = 5  # error responses to one call of a runner
+NO_STREAM = (AnswerTooLarge, NotFound, RequestRejected)  # the server has none, or none of use
 _REQUEST_PAUSE = 0.25  # seconds; it doubles each time, and up to as much is added at random
 _OUTAGE_PAUSE = 1.0  # seconds; it doubles each time
 _LONGEST_OUTAGE_PAUSE = 30.0
@@ -70,7 +72,7 @@ def outage_policy(pause: Callable[[FailedAttempt], Awaitable[None]]) -> AsyncRet
 
 
 def stream_policy() -> AsyncRetrying:
-    """Reopens a stream that ended or failed. Raises when the server has no such stream.
+    """Reopens a stream that ended or failed. Raises the errors NO_STREAM.
 
     Set ``retry_state.attempt_number`` to 1 when the stream works: its next failure is the first.
     """
@@ -111,5 +113,5 @@ async def _no_further_sleep(_seconds: float) -> None:
 
 def _is_worth_reopening(state: RetryCallState) -> bool:
     error = failure(state)
-    is_final = isinstance(error, NotFound | RequestRejected)
+    is_final = isinstance(error, NO_STREAM)
     return error is None or (isinstance(error, ServerError) and not is_final)

@@ -13,6 +13,7 @@ from typing import Any
 from torc_watch.core.model import Allocation, Job, Requirements
 from torc_watch.core.units import GIB, format_duration
 from torc_watch.torc import wire
+from torc_watch.torc.answer_limits import LIST_BYTES
 from torc_watch.torc.pagination import fetch, list_all
 from torc_watch.torc.transport import Transport
 
@@ -105,7 +106,7 @@ class RunnerApi:
         Claimed jobs are pending. If the answer is lost, they stay pending without a worker.
         """
         path = f"/workflows/{workflow_id}/claim_jobs_based_on_resources/{limit}"
-        answer = await self.transport.post(path, body=resources.body())
+        answer = await self.transport.post(path, body=resources.body(), most=LIST_BYTES)
         jobs = wire.parse(wire.ClaimRow, answer, path).jobs
         return [
             ClaimedJob(

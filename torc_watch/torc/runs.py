@@ -8,6 +8,7 @@ of the workflow, only the server changes it, and ``/status`` has the number of j
 from torc_watch.core.errors import Conflict, ServerFault
 from torc_watch.core.model import Workflow
 from torc_watch.torc import wire
+from torc_watch.torc.answer_limits import LONG_CALL_SECONDS
 from torc_watch.torc.pagination import fetch
 from torc_watch.torc.transport import Transport
 
@@ -27,7 +28,8 @@ async def advance_on_0_12(transport: Transport, workflow_id: int, to_run: int) -
         body = status.model_dump() | {"run_id": to_run}
         await transport.put(f"/workflows/{workflow_id}/status", body=body)
     # Also if the run is already right: an earlier call may have failed just before this.
-    await transport.post(f"/workflows/{workflow_id}/reset_status", repeatable=True)
+    path = f"/workflows/{workflow_id}/reset_status"
+    await transport.post(path, repeatable=True, patience=LONG_CALL_SECONDS)
 
 
 async def advance_on_1_0(transport: Transport, workflow_id: int, to_run: int) -> None:
@@ -36,7 +38,8 @@ async def advance_on_1_0(transport: Transport, workflow_id: int, to_run: int) ->
     _refuse_unless_next(workflow_id, row.run_id, to_run, is_archived=row.is_archived)
     if row.run_id == to_run:
         return
-    await transport.post(f"{path}/reset_status")  # never retried: each request starts a run
+    # Never repeated: each request starts a run.
+    await transport.post(f"{path}/reset_status", patience=LONG_CALL_SECONDS)
     run_id = (await fetch(transport, path, wire.WorkflowRunRow)).run_id
     if run_id != to_run:
         raise ServerFault(

@@ -5,6 +5,7 @@ from contextlib import suppress
 from torc_watch.core.errors import Conflict, ServerFault
 from torc_watch.core.model import SchedulingAction
 from torc_watch.torc import wire
+from torc_watch.torc.answer_limits import LIST_BYTES
 from torc_watch.torc.requests import NewSchedulingAction
 from torc_watch.torc.transport import Transport
 
@@ -14,7 +15,7 @@ async def list_scheduling_actions(
 ) -> tuple[SchedulingAction, ...]:
     """Those whose allocations are of Slurm, and that one worker alone executes."""
     path = f"/workflows/{workflow_id}/actions"
-    answer = await transport.get(path)
+    answer = await transport.get(path, most=LIST_BYTES)
     if not isinstance(answer, list):
         raise ServerFault(f"The answer to {path} is not a list.")
     rows = [wire.parse(wire.ActionRow, item, path) for item in answer]

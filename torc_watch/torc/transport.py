@@ -6,10 +6,9 @@ applied twice (``repeatable``). A 500 is Torc's own answer and final for a chang
 come from a proxy that could not reach Torc.
 """
 
-import os
 import re
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,19 +21,23 @@ import httpx
 
 from torc_watch.core.errors import InvalidInput, ServerError
 from torc_watch.torc import error_responses
+from torc_watch.torc.answer_limits import CONNECT_SECONDS, OBJECT_BYTES
+from torc_watch.torc.answers import read_answer, read_lines
+from torc_watch.torc.proxies import Proxy, proxy_for
 from torc_watch.torc.retry_policy import REQUEST_ATTEMPTS, request_policy
 
 API_PATH = "/torc-service/v1"
 
-_CONNECT_TIMEOUT = 10.0
-_GATEWAY_STATUSES = (502, 503, 504)
-_LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 _HOST = re.compile(rb"[A-Za-z0-9._:-]+")  # a host name in ASCII, or an address
+_HEADERS = {
+    "Accept": "application/json",
+    "Accept-Encoding": "identity",
+    "User-Agent": "torc-watch",
+}
 _EVENT_STREAM = {"Accept": "text/event-stream"}
 # httpx's default limit makes the 101st connection wait, and every watch has a stream. For each
 # request it compares all connections with each other: many kept ones cost more than they save.
 _LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=10)
-_PROXY_VARIABLES = ("ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY")
 _URL_EXAMPLE = "Write it as http://localhost:8080 or https://torc.example.org."
 
 Method = Literal["GET", "POST", "PUT", "DELETE"]
@@ -86,6 +89,19 @@ class Connection:
             raise InvalidInput("There is a password but no user name: set the user name as well.")
 
 
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request. Its answer may have ``most`` bytes; ``patience`` is the least timeout for it."""
+
+    method: Method
+    path: str
+    body: Any = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+    repeatable: bool = False
+    most: int = OBJECT_BYTES
+    patience: float = 0.0
+
+
 class Transport:
     """An async context manager; ``requests_sent`` counts every attempt.
 
@@ -105,10 +121,11 @@ class Transport:
         self.requests_sent = 0
         self._before_change = before_change
         self._attempts = attempts
+        self._proxy = proxy_for(connection.url)
         tls = _tls_context(connection)
-        self._client = _open_client(connection, tls, http)
+        self._client = _open_client(connection, tls, self._proxy, http)
         # Separate, because open streams count as kept connections.
-        self._streams = _open_client(connection, tls, http)
+        self._streams = _open_client(connection, tls, self._proxy, http)
 
     async def __aenter__(self) -> Self:
         await self._client.__aenter__()
@@ -124,108 +141,122 @@ class Transport:
         await self._streams.__aexit__(kind, error, trace)
         await self._client.__aexit__(kind, error, trace)
 
-    async def get(self, path: str, **params: Any) -> Any:
-        """Decoded JSON; parameters that are None are not sent."""
-        return await self._call("GET", path, None, params, repeatable=True)
+    async def get(self, path: str, *, most: int = OBJECT_BYTES, **params: Any) -> Any:
+        """Decoded JSON of at most ``most`` bytes; parameters that are None are not sent."""
+        return await self._call(Call("GET", path, params=params, repeatable=True, most=most))
 
     async def post(
-        self, path: str, *, body: Any = None, repeatable: bool = False, **params: Any
+        self,
+        path: str,
+        *,
+        body: Any = None,
+        repeatable: bool = False,
+        most: int = OBJECT_BYTES,
+        patience: float = 0.0,
+        **params: Any,
     ) -> Any:
-        """Decoded JSON, or None for an empty answer."""
-        return await self._call("POST", path, body, params, repeatable=repeatable)
+        """Decoded JSON, or None for an empty answer. ``patience`` replaces a shorter timeout."""
+        return await self._call(
+            Call("POST", path, body, params, repeatable=repeatable, most=most, patience=patience)
+        )
 
     async def put(self, path: str, *, body: Any = None, repeatable: bool = True) -> Any:
         """Decoded JSON, or None for an empty answer."""
-        return await self._call("PUT", path, body, {}, repeatable=repeatable)
+        return await self._call(Call("PUT", path, body, repeatable=repeatable))
 
-    async def delete(self, path: str) -> Any:
-        """Decoded JSON, or None for an empty answer."""
-        return await self._call("DELETE", path, None, {}, repeatable=True)
+    async def delete(self, path: str, *, patience: float = 0.0) -> Any:
+        """Decoded JSON, or None for an empty answer. ``patience`` replaces a shorter timeout."""
+        return await self._call(Call("DELETE", path, repeatable=True, patience=patience))
 
     @asynccontextmanager
     async def stream(self, path: str) -> AsyncIterator[AsyncIterator[str]]:
         """The lines of an endless answer; no retries, and no timeout between lines."""
         response = await self._open_stream(path)
         try:
-            yield response.aiter_lines()
+            yield read_lines(response)
         except httpx.RequestError as error:
-            raise self._translated(error, path) from error
+            raise self._translated(error, path, self.connection.timeout) from error
         finally:
             await response.aclose()
 
     async def _open_stream(self, path: str) -> httpx.Response:
-        timeout = httpx.Timeout(self.connection.timeout, connect=_CONNECT_TIMEOUT, read=None)
+        limit = self.connection.timeout
+        timeout = httpx.Timeout(limit, connect=CONNECT_SECONDS, read=None)
         request = self._streams.build_request("GET", path, headers=_EVENT_STREAM, timeout=timeout)
         self.requests_sent += 1
         try:
-            with anyio.fail_after(self.connection.timeout):
+            with anyio.fail_after(limit):
                 response = await self._streams.send(request, stream=True)
-                if not response.is_success:
-                    await response.aread()
+                if response.is_success:
+                    return response
+                response = await read_answer(response, OBJECT_BYTES)
         except (httpx.RequestError, TimeoutError) as error:
-            raise self._translated(error, path) from error
-        if not response.is_success:
-            raise error_responses.from_response(response)
-        return response
+            raise self._translated(error, path, limit) from error
+        raise error_responses.from_response(response, self._proxy)
 
-    async def _call(
-        self, method: Method, path: str, body: Any, params: dict[str, Any], *, repeatable: bool
-    ) -> Any:
-        request = self._client.build_request(method, path, params=_without_none(params), json=body)
-        policy = request_policy(
-            partial(_is_transient, is_read=method == "GET", repeatable=repeatable), self._attempts
+    async def _call(self, call: Call) -> Any:
+        limit = max(self.connection.timeout, call.patience)
+        request = self._client.build_request(
+            call.method,
+            call.path,
+            params=_without_none(call.params),
+            json=call.body,
+            timeout=httpx.Timeout(limit, connect=CONNECT_SECONDS),
         )
+        is_transient = partial(
+            _is_transient, is_read=call.method == "GET", repeatable=call.repeatable
+        )
+        policy = request_policy(is_transient, self._attempts)
         try:
-            return _decoded(await policy(self._send, request))
+            return _decoded(await policy(self._send, request, limit, call.most))
         except httpx.HTTPStatusError as error:
-            raise error_responses.from_response(error.response) from error
+            raise error_responses.from_response(error.response, self._proxy) from error
         except (httpx.RequestError, TimeoutError) as error:
-            raise self._translated(error, path) from error
+            raise self._translated(error, call.path, limit) from error
 
-    async def _send(self, request: httpx.Request) -> httpx.Response:
-        """Raises TimeoutError and what httpx raises, also for a response that is not a success."""
+    async def _send(self, request: httpx.Request, limit: float, most: int) -> httpx.Response:
+        """Raises TimeoutError and what httpx raises, also for a response that is not a success.
+
+        ``limit`` holds for the whole answer, however slowly it arrives.
+        """
         if self._before_change is not None and request.method != "GET":
             await self._before_change()
         self.requests_sent += 1
-        with anyio.fail_after(self.connection.timeout):
-            response = await self._client.send(request)
+        with anyio.fail_after(limit):
+            response = await read_answer(await self._client.send(request, stream=True), most)
         return response.raise_for_status()
 
-    def _translated(self, error: Exception, path: str) -> ServerError:
+    def _translated(self, error: Exception, path: str, limit: float) -> ServerError:
         url = self.connection.url + path
-        return error_responses.from_request_error(error, url, self.connection.timeout)
+        return error_responses.from_request_error(error, url, limit, self._proxy)
 
 
 def _open_client(
-    connection: Connection, tls: ssl.SSLContext, http: httpx.AsyncBaseTransport | None
+    connection: Connection,
+    tls: ssl.SSLContext,
+    proxy: Proxy | None,
+    http: httpx.AsyncBaseTransport | None,
 ) -> httpx.AsyncClient:
-    url = httpx.URL(connection.url)
     auth = None
     if connection.username and connection.password is not None:
         auth = httpx.BasicAuth(connection.username, connection.password)
     try:
         return httpx.AsyncClient(
-            base_url=url,
+            base_url=connection.url,
             auth=auth,
             verify=tls,
-            timeout=httpx.Timeout(connection.timeout, connect=_CONNECT_TIMEOUT),
             limits=_LIMITS,
-            headers={"Accept": "application/json", "User-Agent": "torc-watch"},
-            # Proxies from the environment are not for servers on this machine.
-            trust_env=url.host not in _LOOPBACK_HOSTS,
+            headers=_HEADERS,
+            trust_env=False,  # `proxies` has looked at the environment
+            proxy=proxy.url if proxy and http is None else None,
             transport=http,
         )
     except (ImportError, ValueError, httpx.InvalidURL) as error:
         raise InvalidInput(
-            f"The proxy in {' or '.join(_proxy_variables())} cannot be used: torc-watchd reaches "
-            "servers through HTTP proxies only. Unset the variable for torc-watchd."
+            f"The proxy in {proxy and proxy.variable} cannot be used: torc-watchd reaches "
+            "servers through HTTP proxies only. Unset the variable for torc-watchd, or add the "
+            "server's host to no_proxy."
         ) from error
-
-
-def _proxy_variables() -> list[str]:
-    """Those that are set; their values may hold a password."""
-    spellings = [name for each in _PROXY_VARIABLES for name in (each, each.lower())]
-    return [name for name in spellings if os.environ.get(name)]
 
 
 def _tls_context(connection: Connection) -> ssl.SSLContext:
@@ -245,7 +276,7 @@ def _tls_context(connection: Connection) -> ssl.SSLContext:
     return context
 
 
-def _without_none(params: dict[str, Any]) -> dict[str, Any]:
+def _without_none(params: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in params.items() if value is not None}
 
 
@@ -255,7 +286,9 @@ def _is_transient(error: BaseException, *, is_read: bool, repeatable: bool) -> b
         status = error.response.status_code
         if status == error_responses.TOO_MANY_REQUESTS:  # the server has not looked at it
             return True
-        return repeatable and (status in _GATEWAY_STATUSES or (is_read and status >= 500))
+        return repeatable and (
+            status in error_responses.GATEWAY_STATUSES or (is_read and status >= 500)
+        )
     if error_responses.find_tls_error(error) is not None:
         return False
     never_sent = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)

@@ -201,6 +201,25 @@ class DependencyRow(WireRow):
         )
 
 
+class TaskRow(IdRow):
+    """What a server of Torc 1.0 does in the background."""
+
+    status: str
+    error: str | None = None
+
+    @property
+    def has_ended(self) -> bool:
+        return self.status not in ("queued", "running")
+
+    @property
+    def has_succeeded(self) -> bool:
+        return self.status == "succeeded"
+
+
+class ActiveTaskRow(WireRow):
+    task: TaskRow | None = None
+
+
 class CompleteRow(WireRow):
     is_complete: bool
 

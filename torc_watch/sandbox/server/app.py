@@ -29,7 +29,7 @@ from torc_watch.sandbox.server.middleware import BasicAuth
 from torc_watch.sandbox.server.routes import Handler, routes
 from torc_watch.sandbox.server.server_settings import ServerSettings, TorcApi
 from torc_watch.sandbox.server.store import Store, open_store
-from torc_watch.sandbox.server.tasks import run_task
+from torc_watch.sandbox.server.tasks import fail_unfinished, run_task
 from torc_watch.sandbox.server.workflow_handlers import show_workflow
 
 PREFIX = "/torc-service/v1"
@@ -151,6 +151,8 @@ async def open_server(settings: ServerSettings) -> AsyncIterator[Starlette]:
     """
     with open_store(settings.directory) as store:
         service = TorcServer(settings, store)
+        with _log_and_retry_later("the tasks of the last server"):
+            fail_unfinished(store)
         service.unblock_jobs()  # for jobs that finished before the last server stopped
         # Plain tasks, not a task group: test fixtures enter and exit this in different tasks.
         background = [

@@ -1,6 +1,6 @@
 """Initializes jobs, either within the request or as a background task that clients poll.
 
-A task is a row of its table, so the next server runs a task that a killed server did not finish.
+A task is a row of its table. As in Torc, one that a killed server did not finish has failed.
 """
 
 from torc_watch.sandbox.server.api_request import (
@@ -25,13 +25,10 @@ def initialize(request: ApiRequest) -> ApiResponse:
     only_uninitialized = request.parameter("only_uninitialized", parse_flag) or False
     # Validated, then ignored, as in Torc.
     request.parameter("clear_ephemeral_user_data", parse_flag)
-    if request.api_version == "1.0":
-        active = _active(request.store, workflow_id)
-        if request.parameter("async", parse_flag):
-            task = active or _queue(request, workflow_id, only_uninitialized)
-            return ApiResponse(without_nulls(task), 202)
-        if active is not None:
-            raise api_error(409, f"Task {active['id']} already works on workflow {workflow_id}")
+    if request.api_version == "1.0" and request.parameter("async", parse_flag):
+        task = _same_task(request.store, workflow_id, only_uninitialized)
+        task = task or _queue(request, workflow_id, only_uninitialized)
+        return ApiResponse(without_nulls(task), 202)
     initialize_jobs(
         request.store, request.api_version, workflow_id, only_uninitialized=only_uninitialized
     )
@@ -51,6 +48,17 @@ def show_active_task(request: ApiRequest) -> ApiResponse:
     require_workflow(request.store, request.path_integer())
     task = _active(request.store, request.path_integer())
     return ApiResponse({"task": None if task is None else without_nulls(task)})
+
+
+def fail_unfinished(store: Store) -> None:
+    """At the start of a server: nothing works on the tasks of the one before."""
+    error = "server restarted while task was in progress"
+    with store.transaction():
+        store.execute(
+            f"UPDATE task SET status = 'failed', error = ?, finished_at_ms = ? WHERE {_UNFINISHED}",  # noqa: S608
+            error,
+            now_ms(),
+        )
 
 
 def run_task(store: Store) -> list[ServerEvent]:
@@ -83,6 +91,21 @@ def _queue(request: ApiRequest, workflow_id: int, only_uninitialized: bool) -> R
         },
     )
     return request.store.row(f"SELECT {_COLUMNS} FROM task WHERE id = ?", task_id) or {}  # noqa: S608
+
+
+def _same_task(store: Store, workflow_id: int, only_uninitialized: bool) -> Row | None:
+    """The unfinished task of the workflow. Raises ApiError if it was started otherwise."""
+    active = _active(store, workflow_id)
+    if active is None:
+        return None
+    started = store.value("SELECT only_uninitialized FROM task WHERE id = ?", active["id"])
+    if bool(started) is not only_uninitialized:
+        raise api_error(
+            409,
+            "initialize_jobs task already active with different parameters",
+            existing_task_id=active["id"],
+        )
+    return active
 
 
 def _active(store: Store, workflow_id: int) -> Row | None:
