@@ -79,7 +79,9 @@ SIZES = "resource_requirements[0] (small)"
         ),
         (
             spec(job("a", input_file_regexes=["("])),
-            {"jobs[0] (a).input_file_regexes": "'(' is not a regular expression: missing )"},
+            {
+                "jobs[0] (a).input_file_regexes": "'(' is not a regular expression of Torc: missing"
+            },
         ),
         (
             spec(job("a", input_files=["f"], output_user_data=["u"])),
@@ -139,7 +141,7 @@ SIZES = "resource_requirements[0] (small)"
         ),
         (
             spec(job("{a}{b}", parameters={"a": "1:2", "b": "1:3"}, parameter_mode="zip")),
-            {"jobs[0] ({a}{b})": "their numbers differ: a has 2, b has 3"},
+            {"jobs[0] ({a}{b}).parameters": "their numbers differ: a has 2, b has 3"},
         ),
         (
             spec(job("a", parameter_mode="cross")),

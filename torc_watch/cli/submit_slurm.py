@@ -105,6 +105,8 @@ def _submit(
     submission = run(
         lambda: submit_workflow(prepared, settings, connection, on_created=show_created)
     )
+    for warning in submission.warnings:
+        print_warning(warning)
     if as_json:
         print(json.dumps(_values(prepared, submission)))
     else:

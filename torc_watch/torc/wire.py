@@ -418,6 +418,7 @@ class FileRow(IdRow):
 class ClaimedJobRow(JobRow):
     invocation_script: str | None = None
     output_file_ids: Annotated[list[int], _if_null([])] = []
+    env: Annotated[dict[str, str], _if_null({})] = {}
 
 
 class ClaimRow(WireRow):
