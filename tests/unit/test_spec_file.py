@@ -1,11 +1,16 @@
+import io
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from torc_watch.core.errors import InvalidSpec
+from torc_watch.spec import bounded_text
 from torc_watch.spec.spec_file import read_spec
 
+BOMB = "".join(f"  a{n + 1}: &a{n + 1} [{', '.join([f'*a{n}'] * 10)}]\n" for n in range(12))
 JOBS = "name: w\njobs:\n- {name: a, command: b}\n"
 
 
@@ -71,6 +76,7 @@ def test_yaml_anchors_and_merges_are_resolved(tmp_path: Path) -> None:
         ("s.yaml", "name: !!python/object:os.system x", "line 1: could not determine"),
         ("s.yaml", JOBS + "metadata: &a {b: *a}", "metadata: must be a mapping, .* not a mapping"),
         ("s.yaml", "name: *a", "line 1: found undefined alias"),
+        ("s.yaml", f"{JOBS}metadata:\n  a0: &a0 x\n{BOMB}", "aliases repeat too much"),
         ("s.yaml", JOBS + "---\n" + JOBS, "line 4: but found another document"),
         ("s.yaml", "name: " + "1" * 5000, "digits"),
         ("s.yaml", "", "must be a mapping, not null"),
@@ -83,7 +89,8 @@ def test_yaml_anchors_and_merges_are_resolved(tmp_path: Path) -> None:
         ("s.json5", "{name: 'w', name: 'v'}", "the key 'name' is repeated"),
         ("s.json5", "[" * 10_000, "nested too deeply"),
         ("s.json5", "", "Empty"),
-        ("s.kdl", "name w", r"read from \.yaml, \.yml, \.json, \.json5 files"),
+        ("s.txt", "name w", r"read from \.yaml, \.yml, \.json, \.json5 files"),
+        ("s.kdl", "name w", "KDL is not read here. Create the workflow with `torc create FILE`"),
     ],
 )
 def test_invalid_file_is_refused_with_its_reason(
@@ -91,6 +98,81 @@ def test_invalid_file_is_refused_with_its_reason(
 ) -> None:
     with pytest.raises(InvalidSpec, match=rf"^{tmp_path / name}: .*(?s:.*){reason}"):
         read_spec(written(tmp_path, name, text))
+
+
+@pytest.fixture
+def send(monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], Path]:
+    """Makes a text standard input; returns the path that stands for it."""
+
+    def send_bytes(content: bytes) -> Path:
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
+        return Path("-")
+
+    return send_bytes
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        JOBS,
+        "\ufeff" + JOBS,
+        "---\n" + JOBS,
+        '{"name": "w", "jobs": [{"name": "a", "command": "b"}]}',
+        "// first\n{name: 'w', jobs: [{name: 'a', command: 'b',},],}",
+        "/* first */ {name: 'w', jobs: [{name: 'a', command: 'b'}]}",
+        "{name: w, jobs: [{name: a, command: b}]}",  # only YAML
+    ],
+)
+def test_format_of_standard_input_is_found(send: Callable[[bytes], Path], text: str) -> None:
+    spec = read_spec(send(text.encode()))
+    assert (spec.name, [job.command for job in spec.jobs]) == ("w", ["b"])
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "is empty"),
+        (b" \n", "is empty"),
+        (b"\xff\xfe\x00", "is not UTF-8 text"),
+        (b'name "w"\njob "a" {\n}\n', "Standard input: "),  # KDL
+        (b"name: w\njobs: [a\n", "Standard input: line 3: "),
+        (b"{name: 'w',\n jobs: }", "Standard input: "),
+        (b"name: w", r"Standard input: .*(?s:.*)jobs: is missing"),
+    ],
+)
+def test_invalid_standard_input_is_refused(
+    send: Callable[[bytes], Path], content: bytes, reason: str
+) -> None:
+    with pytest.raises(InvalidSpec, match=reason):
+        read_spec(send(content))
+
+
+def test_terminal_is_no_specification(monkeypatch: pytest.MonkeyPatch) -> None:
+    leader, follower = os.openpty()
+    with os.fdopen(leader), os.fdopen(follower) as terminal:
+        monkeypatch.setattr("sys.stdin", terminal)
+        with pytest.raises(InvalidSpec, match="is a terminal"):
+            read_spec(Path("-"))
+
+
+def test_large_specification_is_refused(
+    tmp_path: Path, send: Callable[[bytes], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounded_text, "MAX_SIZE", 1024)
+    fits = JOBS + "#" * (1024 - len(JOBS))
+    assert read_spec(written(tmp_path, "s.yaml", fits)).name == "w"
+    for path in (written(tmp_path, "s.yaml", fits + "#"), send(fits.encode() + b"#")):
+        with pytest.raises(InvalidSpec, match=r"(s\.yaml|Standard input) is larger than 1k"):
+            read_spec(path)
+
+
+@pytest.mark.timeout(10)
+def test_endless_file_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(bounded_text, "MAX_SIZE", 1024)
+    endless = tmp_path / "s.yaml"
+    endless.symlink_to("/dev/zero")
+    with pytest.raises(InvalidSpec, match="is larger than 1k"):
+        read_spec(endless)
 
 
 def test_missing_file_is_refused(tmp_path: Path) -> None:

@@ -79,9 +79,7 @@ SIZES = "resource_requirements[0] (small)"
         ),
         (
             spec(job("a", input_file_regexes=["("])),
-            {
-                "jobs[0] (a).input_file_regexes": "'(' is not a regular expression of Torc: missing"
-            },
+            {"jobs[0] (a).input_file_regexes": "'(' is not a regular expression of Torc: missing"},
         ),
         (
             spec(job("a", input_files=["f"], output_user_data=["u"])),
