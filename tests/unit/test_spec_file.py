@@ -89,8 +89,16 @@ def test_yaml_anchors_and_merges_are_resolved(tmp_path: Path) -> None:
         ("s.json5", "{name: 'w', name: 'v'}", "the key 'name' is repeated"),
         ("s.json5", "[" * 10_000, "nested too deeply"),
         ("s.json5", "", "Empty"),
-        ("s.txt", "name w", r"read from \.yaml, \.yml, \.json, \.json5 files"),
-        ("s.kdl", "name w", "KDL is not read here. Create the workflow with `torc create FILE`"),
+        ("s.txt", "name w", r"read from \.yaml, \.yml, \.json, \.json5, \.kdl files"),
+        ("s.kdl", 'name "w', "is not valid KDL 2"),
+        ("s.kdl", "a {" * 1000 + "}" * 1000, "nested too deeply"),
+        ("s.kdl", 'name "w"\nname "v"', "the node 'name' of a workflow is repeated"),
+        ("s.kdl", 'name "w"\nnaem "v"', "Torc reads no node 'naem' of a workflow in KDL"),
+        ("s.kdl", 'name "w"\njob "a" { priority 3; }', "Torc reads no node 'priority' of a job"),
+        ("s.kdl", 'name "w"\njob "a" b=3', "Torc reads no property 'b' of a job in KDL"),
+        ("s.kdl", 'name "w"\nuser_data "u" { data "{"; }', "must be a text in JSON"),
+        ("s.kdl", 'name "w"\njob "a" { command 7; }', r"jobs\[0\] \(a\)\.command: must be text"),
+        ("s.kdl", 'name "w"', "jobs: is empty"),
     ],
 )
 def test_invalid_file_is_refused_with_its_reason(
@@ -121,6 +129,8 @@ def send(monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], Path]:
         "// first\n{name: 'w', jobs: [{name: 'a', command: 'b',},],}",
         "/* first */ {name: 'w', jobs: [{name: 'a', command: 'b'}]}",
         "{name: w, jobs: [{name: a, command: b}]}",  # only YAML
+        'name "w"\njob "a" {\n  command "b"\n}\n',
+        '// first\nname "w"\njob "a" {\n  command "b"\n}\n',
     ],
 )
 def test_format_of_standard_input_is_found(send: Callable[[bytes], Path], text: str) -> None:
@@ -134,7 +144,8 @@ def test_format_of_standard_input_is_found(send: Callable[[bytes], Path], text: 
         (b"", "is empty"),
         (b" \n", "is empty"),
         (b"\xff\xfe\x00", "is not UTF-8 text"),
-        (b'name "w"\njob "a" {\n}\n', "Standard input: "),  # KDL
+        (b'name "w"\njob "a" {\n}\n', r"jobs\[0\] \(a\)\.command: is missing"),  # KDL
+        (b"once upon a time", "Standard input: is no mapping in YAML, JSON or JSON5"),
         (b"name: w\njobs: [a\n", "Standard input: line 3: "),
         (b"{name: 'w',\n jobs: }", "Standard input: "),
         (b"name: w", r"Standard input: .*(?s:.*)jobs: is missing"),

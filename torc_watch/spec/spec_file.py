@@ -1,4 +1,4 @@
-"""Reads workflow specifications in YAML, JSON and JSON5: the extension of a file selects which."""
+"""Reads workflow specifications in YAML, JSON, JSON5 and KDL, by the extension of the file."""
 
 import json
 import sys
@@ -12,14 +12,10 @@ import json5
 from torc_watch.core.errors import InvalidSpec
 from torc_watch.spec import Spec, expand
 from torc_watch.spec.bounded_text import read_standard_input, read_text
+from torc_watch.spec.kdl_loader import parse_kdl
 from torc_watch.spec.yaml_loader import parse_yaml
 
 STANDARD_INPUT = Path("-")
-
-_KDL = (
-    "KDL is not read here. Create the workflow with `torc create FILE`, and watch it with "
-    "`torc-watchd add ID`; or write the file in YAML, with the same keys."
-)
 
 
 def read_spec(path: Path) -> Spec:
@@ -40,8 +36,6 @@ def read_spec(path: Path) -> Spec:
 def _file(path: Path) -> tuple[str, Callable[[str], Any], str]:
     _refuse_other_things(path)
     extension = path.suffix.lower()
-    if extension == ".kdl":
-        raise InvalidSpec(f"{path}: {_KDL}")
     if extension not in _PARSERS:
         raise InvalidSpec(f"{path}: specifications are read from {', '.join(_PARSERS)} files")
     return str(path), _PARSERS[extension], read_text(path)
@@ -57,20 +51,21 @@ def _standard_input() -> tuple[str, Callable[[str], Any], str]:
 
 
 def _parse_any(text: str) -> Any:
-    """In the order of Torc: what begins like an object may be in any of the formats."""
-    if not text.lstrip().startswith(("{", "//", "/*")):
-        return parse_yaml(text)
-    try:
-        return _parse_json(text)
-    except ValueError:
-        pass
-    try:
-        return _parse_json5(text)
-    except ValueError as error:
+    """In the order of Torc. Raises what the last one but KDL has against it."""
+    parsers = [parse_yaml, parse_kdl]
+    if text.lstrip().startswith(("{", "//", "/*")):
+        parsers = [_parse_json, _parse_json5, *parsers]
+    problems: list[ValueError] = []
+    for parse in parsers:
         try:
-            return parse_yaml(text)
-        except InvalidSpec:
-            raise error from None
+            document = parse(text)
+        except ValueError as error:
+            problems.append(error)
+        else:
+            if isinstance(document, Mapping):
+                return document
+            problems.append(InvalidSpec("is no mapping in YAML, JSON or JSON5"))
+    raise problems[-2]
 
 
 def _refuse_other_things(path: Path) -> None:
@@ -111,4 +106,5 @@ _PARSERS: Mapping[str, Callable[[str], Any]] = {
     ".yml": parse_yaml,
     ".json": _parse_json,
     ".json5": _parse_json5,
+    ".kdl": parse_kdl,
 }
