@@ -24,6 +24,7 @@ _SECTION_ITEMS = {
     "resource_requirements": "set of resource requirements",
 }
 _CREATE_WITH_TORC = "Create the workflow with `torc create`, run it with Torc, and watch it here."
+_AFTER_ALL_JOBS = ("on_workflow_complete", "on_worker_complete")
 _DEFAULT_RUNTIME = 3600  # seconds
 _MAX_QUANTITY = 2**63 - 1  # the largest integer that a server stores
 
@@ -98,7 +99,11 @@ def _refuse_other_workers(top: Mapping[str, Any], jobs: Section, problems: Probl
     """What only Torc's own workers do, and jobs may need: without it they would not start."""
     actions = top.get("actions")
     for place, action in enumerate(actions if isinstance(actions, list) else ()):
-        if isinstance(action, Mapping) and action.get("action_type") == "run_commands":
+        if (
+            isinstance(action, Mapping)
+            and action.get("action_type") == "run_commands"
+            and action.get("trigger_type") not in _AFTER_ALL_JOBS
+        ):
             problems.add(f"actions[{place}]", f"its commands would not be run. {_CREATE_WITH_TORC}")
     for job in jobs.entries:
         if job.values.get("labels"):

@@ -12,6 +12,7 @@ from typing import Any
 import ckdl
 
 from torc_watch.core.errors import InvalidSpec
+from torc_watch.spec.problems import suggestion
 
 _MAX_DEPTH = 100
 _BRACE = re.compile("[{}]")
@@ -43,7 +44,10 @@ def _mapping(nodes: Iterable[Any], readers: Mapping[str, tuple[str, _Read]], wha
     values: dict[str, Any] = {}
     for node in nodes:
         if node.name not in readers:
-            raise InvalidSpec(f"Torc reads no node {node.name!r} of a {what} in KDL; use YAML")
+            raise InvalidSpec(
+                f"Torc reads no node {node.name!r} of a {what} in KDL"
+                f"{suggestion(node.name, readers) or '; use YAML'}"
+            )
         key, read = readers[node.name]
         value = read(node)
         if read in _REPEATED:
