@@ -7,10 +7,10 @@ from torc_watch.spec.specification import Spec
 from torc_watch.torc.api_version import ApiVersion
 
 # Settings that a version does not know, and what that means.
-_IGNORED_BY_0_12 = {
+IGNORED_BY_0_12 = {
     "execution_config": "jobs run as they do by default",
 }
-_IGNORED_BY_1_0 = {
+IGNORED_BY_1_0 = {
     "jobs_sort_method": "jobs are claimed by priority, then by what they ask for",
     "compute_node_expiration_buffer_seconds": "workers know when their allocations end",
 }
@@ -32,7 +32,7 @@ def refuse_what_is_lost(spec: Spec, api_version: ApiVersion) -> None:
 def warnings_on_settings(spec: Spec, api_version: ApiVersion) -> Iterator[str]:
     """A sentence for each setting that the server takes without effect."""
     is_old = api_version is ApiVersion.V0_12
-    for key, meaning in (_IGNORED_BY_0_12 if is_old else _IGNORED_BY_1_0).items():
+    for key, meaning in (IGNORED_BY_0_12 if is_old else IGNORED_BY_1_0).items():
         if key in spec.settings:
             yield f"{key} has no effect in Torc {api_version.value}: {meaning}"
     if is_old and any(job.priority for job in spec.jobs):
