@@ -117,6 +117,7 @@ EDGES = [
     *(_values(value) for value in ("[1,2]", "['a', \"b\"]", "[ 007, 1.0, 1e3, -0.0, +5 ]")),
     *(_values(value) for value in ([1, "a", 0.5], ["1"], ["inf", "NaN"], "[inf,-Infinity,nan]")),
     *(_values(value) for value in ("9223372036854775807", "9223372036854775808", "1e300", "1e400")),
+    *(_values(value) for value in (True, [True, False], "a b", " 7 ", ["a b"], [" a "], ["ü", ""])),
     *(_values("1:3", form=form) for form in (":03d", ":.2f", ":x", ":0d", ":")),
     *(_values("[0.5,1]", form=form) for form in (":.2f", ":03d", ":.0%")),
     _values("0:1:0.5"),
@@ -297,6 +298,28 @@ EDGES = [
     # Formats
     Edge("JSON5", "// x\n{name: 'w', jobs: [{name: 'a', command: 'b',},],}", extension="json5"),
     Edge("JSON", '{"name": "w", "jobs": [{"name": "a", "command": "b"}]}', extension="json"),
+    *(
+        Edge(
+            f"YAML {value}",
+            f"name: w\njobs: [{{name: 'j{{x}}', command: c, parameters: {{x: [{value}]}}}}]",
+        )
+        for value in ("010", "0x1F", "0o17", "1_000", "1e3", "+5", ".5", "5.", "-0", "yes", "1:30")
+    ),
+    *(
+        Edge(f"YAML {key}", f"name: w\n{key}: null\njobs: [{{name: a, command: c, {key}: ~}}]")
+        for key in ("env", "parameters")
+    ),
+    _edge("dependency twice", A, {"name": "b", "depends_on": ["a", "a"]}),
+    _edge("itself", {**A, "depends_on": ["a"]}, reason="in a cycle", torc=False),
+    _edge("empty lists", {**A, "depends_on": [], "env": {}}, files=[], user_data=[]),
+    _edge("path twice", A, files=[{"name": "f", "path": "p"}, {"name": "g", "path": "p"}]),
+    _edge("no data", A, user_data=[{"name": "u", "data": None}]),
+    _edge("a user", A, user="somebody"),
+    _edge(
+        "list beside a variable",
+        {**A, "command": "${files.input.f}", "input_files": ["g"]},
+        files=FILES,
+    ),
     Edge(
         "YAML texts", "name: no\njobs: [{name: 1:30, command: on}, {name: 2024-01-01, command: ~x}]"
     ),

@@ -261,3 +261,10 @@ def test_ignored_keys_cause_warnings() -> None:
         ),
         "stdio of 1 of 4 jobs is ignored: standard output and error always go to files",
     )
+
+
+def test_flags_as_values_of_parameters_are_texts() -> None:
+    document = spec(
+        job("a_{x}", parameters={"x": [True, False]}), job("b_{x}", parameters={"x": True})
+    )
+    assert set(jobs_of(document)) == {"a_true", "a_false", "b_true"}

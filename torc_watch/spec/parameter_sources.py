@@ -68,7 +68,7 @@ def read_values(value: object) -> Sequence[ParameterValue]:
     if isinstance(value, str):
         text = value.strip()
         return _values_of_file(text[1:].strip()) if text[:1] == "@" else parse_values(text)
-    items: list[Any] = value if isinstance(value, list) else [value]
+    items = [_as_text(item) for item in (value if isinstance(value, list) else [value])]
     if not items or not all(type(item) in {int, float, str} for item in items):
         raise InvalidSpec(
             "values are a range such as '1:100', a list of texts or numbers, or a single one"
@@ -80,6 +80,11 @@ def read_values(value: object) -> Sequence[ParameterValue]:
                 "write such texts into a parameters_file"
             )
     return items
+
+
+def _as_text(item: Any) -> Any:
+    """Torc has no flags as values of parameters: they are texts."""
+    return str(item).lower() if isinstance(item, bool) else item
 
 
 def _table(values: Mapping[str, Any], shared: SharedParameters) -> str | None:
