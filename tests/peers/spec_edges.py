@@ -23,7 +23,7 @@ class Edge:
 def _edge(name: str, *jobs: Any, reason: str | None = None, torc: bool = True, **top: Any) -> Edge:
     """JSON is YAML."""
     document = {"name": "w", "jobs": [{"command": "true"} | job for job in jobs], **top}
-    return Edge(name, json.dumps(document), reason, torc)
+    return Edge(name, json.dumps(document, ensure_ascii=False), reason, torc)
 
 
 def _pattern(pattern: str, reason: str | None = None, *, torc: bool = True) -> Edge:
