@@ -85,6 +85,13 @@ EDGES = [
     ),
     _edge("dynamic jobs", A, dynamic_jobs={"max_iterations": 3}),
     _edge("execution config", A, execution_config={"mode": "direct", "oom_exit_code": 99}),
+    _edge(
+        "planned option",
+        A,
+        slurm_defaults={"partition": "short"},
+        reason="partition is planned",
+        torc=False,
+    ),
     _edge("resource monitor", A, resource_monitor={"enabled": False}),
     _edge("no defaults", A, resource_requirements=[{"name": "r", "num_cpus": 2, "memory": "512"}]),
     _edge("name twice", A, A, reason="is also the name of", torc=False),

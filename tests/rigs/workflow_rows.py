@@ -42,7 +42,7 @@ def workflow_rows(url: str, workflow_id: int) -> Mapping[str, Any]:
     lists["resource_requirements"] = [_requirements(row) for row in lists["resource_requirements"]]
     actions = send_request("GET", f"{url}/workflows/{workflow_id}/actions")
     return {
-        "workflow": _plain(send_request("GET", f"{url}/workflows/{workflow_id}")),
+        "workflow": _workflow(send_request("GET", f"{url}/workflows/{workflow_id}")),
         "jobs": {job["name"]: job for job in jobs},
         **{kind: {row["name"]: _plain(row) for row in rows} for kind, rows in lists.items()},
         "actions": sorted(repr(_action(row, names)) for row in actions),
@@ -61,6 +61,16 @@ def _plain(row: Row) -> Row:
         for key, value in row.items()
         if key not in _OF_THE_SERVER and value is not None and value != {}
     }
+
+
+def _workflow(row: Row) -> Row:
+    """Without what means the same as nothing."""
+    workflow = _plain(row)
+    if workflow.get("execution_config") == {"mode": "direct"}:
+        del workflow["execution_config"]
+    monitoring = workflow.pop("resource_monitor_config", {})
+    older = {key: monitoring.pop(key) for key in ("enabled", "granularity") if key in monitoring}
+    return workflow | {"monitoring": _plain({"jobs": older, **_plain(monitoring)})}
 
 
 def _job(row: Row, names: Mapping[str, Mapping[int, Any]]) -> Row:

@@ -63,6 +63,10 @@ SIZES = "resource_requirements[0] (small)"
             spec(job("a"), user_data=[{"name": "u", "data": float("nan")}]),
             {"user_data[0] (u).data": "must be a value that JSON can express, not a number"},
         ),
+        (
+            spec(job("a"), slurm_defaults={"Partition": "short", "qos": "high"}),
+            {"slurm_defaults": "Partition is planned for each allocation"},
+        ),
         # Duplicate and unknown names
         (spec(job("a"), job("b"), job("a")), {"jobs[2] (a).name": "also the name of jobs[0] (a)"}),
         (

@@ -52,6 +52,9 @@ def expand(document: object) -> Spec:
         for name, entry in sections["resource_requirements"].named()
     ]
     environment = _environment(top, shared, problems)
+    for option in top.get("slurm_defaults", {}):
+        if option.lower() in keys.PLANNED_OPTIONS:
+            problems.add("slurm_defaults", f"{option} is planned for each allocation: leave it out")
     _refuse_other_workers(top, sections["jobs"], problems)
     in_order = sort_by_dependencies(jobs, problems)
     problems.raise_if_any()

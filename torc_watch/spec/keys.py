@@ -113,6 +113,11 @@ SETTINGS = {
     "dynamic_jobs": OBJECT,
 }
 
+# Options of sbatch that are planned for each allocation, so that Torc takes no defaults for them.
+PLANNED_OPTIONS = frozenset(
+    {"partition", "nodes", "walltime", "time", "mem", "gres", "name", "job-name"}
+)
+
 # Torc's keys that torc-watch ignores with a warning, and what that means.
 UNSUPPORTED_IN_WORKFLOW = {
     "user": "the workflow belongs to the user who submits it",
