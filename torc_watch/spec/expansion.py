@@ -53,7 +53,7 @@ def expand(document: object) -> Spec:
     ]
     environment = _environment(top, shared, problems)
     for option in top.get("slurm_defaults", {}):
-        if option.lower() in keys.PLANNED_OPTIONS:
+        if str(option).lower() in keys.PLANNED_OPTIONS:
             problems.add("slurm_defaults", f"{option} is planned for each allocation: leave it out")
     _refuse_other_workers(top, sections["jobs"], problems)
     in_order = sort_by_dependencies(jobs, problems)
