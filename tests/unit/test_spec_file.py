@@ -40,7 +40,8 @@ def test_file_extension_selects_the_parser(tmp_path: Path, name: str, text: str)
     [
         ("1:3", ["a1", "a2", "a3"]),  # 63 in YAML 1.1, which counts minutes
         ("[no, on]", ["ano", "aon"]),  # false and true in YAML 1.1
-        ("[010, 0x1]", ["a010", "a0x1"]),  # 8 and 1
+        ("[010, 0X1]", ["a010", "a0X1"]),  # 8 and 1
+        ("[0x1F, -0o17, 0b101]", ["a31", "a-15", "a5"]),  # as Torc's parser of YAML 1.2
         ("[2024-01-01]", ["a2024-01-01"]),  # a date
         ("[1_000]", ["a1_000"]),  # 1000
         ("[1, -2, 0.5, 1e3]", ["a1", "a-2", "a0.5", "a1000"]),

@@ -126,6 +126,11 @@ SIZES = "resource_requirements[0] (small)"
         (templates(("a{i}", {"i": {}})), {"jobs[0] (a{i}).parameters": "values are a range"}),
         (templates(("a{i}", {"i": [[1]]})), {"jobs[0] (a{i}).parameters": "values are a range"}),
         (
+            templates(("a{i}", {"i": [float("inf")]})),
+            {"jobs[0] (a{i}).parameters": "values are a range"},
+        ),
+        (templates(("a{i}", {"i": "[[1],[2]]"})), {"jobs[0] (a{i}).parameters": "lists in it"}),
+        (
             templates(("a", {"i j": "1"})),
             {"jobs[0] (a).parameters": "a mapping of parameter names"},
         ),

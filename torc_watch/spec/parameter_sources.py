@@ -1,5 +1,6 @@
 """Where the parameters of an entry come from: the entry, the workflow, or a table in a file."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,7 +70,7 @@ def read_values(value: object) -> Sequence[ParameterValue]:
         text = value.strip()
         return _values_of_file(text[1:].strip()) if text[:1] == "@" else parse_values(text)
     items = [_as_text(item) for item in (value if isinstance(value, list) else [value])]
-    if not items or not all(type(item) in {int, float, str} for item in items):
+    if not items or not all(map(_is_value, items)):
         raise InvalidSpec(
             "values are a range such as '1:100', a list of texts or numbers, or a single one"
         )
@@ -85,6 +86,10 @@ def read_values(value: object) -> Sequence[ParameterValue]:
 def _as_text(item: Any) -> Any:
     """Torc has no flags as values of parameters: they are texts."""
     return str(item).lower() if isinstance(item, bool) else item
+
+
+def _is_value(item: Any) -> bool:
+    return type(item) in {int, str} or (type(item) is float and math.isfinite(item))
 
 
 def _table(values: Mapping[str, Any], shared: SharedParameters) -> str | None:

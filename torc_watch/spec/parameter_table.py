@@ -3,9 +3,10 @@
 import csv
 import io
 import json
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from torc_watch.core.errors import InvalidSpec
 from torc_watch.spec.bounded_text import read_text
@@ -57,14 +58,27 @@ def _parse_csv(text: str) -> Iterator[Combination]:
 
 
 def _parse_json(text: str) -> Iterator[Combination]:
-    rows = json.loads(text)
+    rows = _parse_text(text)
     if not isinstance(rows, list):
         raise InvalidSpec("must be a list of objects")
     return map(_parse_row, rows)
 
 
 def _parse_json_lines(text: str) -> Iterator[Combination]:
-    return (_parse_row(json.loads(line)) for line in text.split("\n") if line.strip())
+    return (_parse_row(_parse_text(line)) for line in text.split("\n") if line.strip())
+
+
+def _parse_text(text: str) -> Any:
+    return json.loads(text, parse_constant=_refuse_number, parse_float=_parse_float)
+
+
+def _parse_float(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _refuse_number(text)
+
+
+def _refuse_number(text: str) -> NoReturn:
+    raise InvalidSpec(f"{text} is not a number in JSON")
 
 
 def _parse_row(row: object) -> Combination:

@@ -91,7 +91,7 @@ def make_substitute(names: Sequence[str]) -> Substitute:
     combination does not have stays as it is.
     """
     alternatives = "|".join(re.escape(name) for name in names)
-    placeholder = re.compile(rf"\{{({alternatives})(?::([^{{}}]*))?\}}")
+    placeholder = re.compile(rf"\{{({alternatives})(?::([^}}]*))?\}}")
 
     def substitute(template: str, combination: Combination) -> str:
         return placeholder.sub(
@@ -107,16 +107,17 @@ def make_substitute(names: Sequence[str]) -> Substitute:
 
 
 def _parse_list(inside: str) -> Sequence[ParameterValue]:
-    if not inside.strip():
+    inside = inside.strip()
+    if not inside:
         raise InvalidSpec("the list has no values")
-    items = [item.strip() for item in inside.split(",")]
-    return [parse_scalar(item, quoted=item[:1] in {"'", '"'}) for item in items]
+    if inside.startswith("[") or inside.endswith("]"):
+        raise InvalidSpec("a list cannot have lists in it")
+    values = (parse_scalar(item.strip()) for item in inside.split(","))
+    return [value.strip("'").strip('"') if isinstance(value, str) else value for value in values]
 
 
-def parse_scalar(text: str, *, quoted: bool = False) -> ParameterValue:
+def parse_scalar(text: str) -> ParameterValue:
     """An integer, else a float, else the text, as Rust reads them."""
-    if quoted:
-        return text.strip("'\"")
     if _LONG_INTEGER.fullmatch(text) and (number := int(text)) in _INTEGERS:
         return number
     if _NUMBER.fullmatch(text):
