@@ -1,7 +1,7 @@
 """Small specifications by kind, and what becomes of each with Torc and here.
 
 ``reason`` is what torc-watchd says where it refuses a file, or None where it creates the same
-workflow as Torc.
+workflow as Torc, but for the place ``differs``.
 """
 
 import json
@@ -18,19 +18,28 @@ class Edge:
     reason: str | None = None
     torc: bool = True
     extension: str = "yaml"
+    differs: str = ""
 
 
-def _edge(name: str, *jobs: Any, reason: str | None = None, torc: bool = True, **top: Any) -> Edge:
+def _edge(
+    name: str,
+    *jobs: Any,
+    reason: str | None = None,
+    torc: bool = True,
+    differs: str = "",
+    **top: Any,
+) -> Edge:
     """JSON is YAML."""
     document = {"name": "w", "jobs": [{"command": "true"} | job for job in jobs], **top}
-    return Edge(name, json.dumps(document, ensure_ascii=False), reason, torc)
+    text = json.dumps(document, ensure_ascii=False)
+    return Edge(name, text, reason, torc, differs=differs)
 
 
 def _pattern(pattern: str, reason: str | None = None, *, torc: bool = True) -> Edge:
     return _edge(
         f"pattern {pattern}",
         *({"name": name} for name in ("train_1", "train_12", "a.b", "a-b", "a]b", "TRAIN")),
-        {"name": "zz", "depends_on_regexes": [pattern]},
+        {"name": "99", "depends_on_regexes": [pattern]},
         reason=reason,
         torc=torc,
     )
@@ -81,7 +90,10 @@ EDGES = [
         slurm_defaults={"qos": "high"},
         resource_requirements=[SMALL],
         files=FILES,
-        user_data=[{"name": "u", "data": {"x": 1.5}, "is_ephemeral": True}, {"name": "v"}],
+        user_data=[
+            {"name": "u", "data": {"x": 1.5}, "is_ephemeral": True},
+            {"name": "v", "data": [1]},
+        ],
     ),
     _edge("dynamic jobs", A, dynamic_jobs={"max_iterations": 3}),
     _edge("execution config", A, execution_config={"mode": "direct", "oom_exit_code": 99}),
@@ -127,7 +139,7 @@ EDGES = [
     *(_values(value) for value in (True, [True, False], "a b", " 7 ", ["a b"], [" a "], ["ü", ""])),
     *(_values("1:3", form=form) for form in (":03d", ":.2f", ":x", ":0d", ":")),
     *(_values("[0.5,1]", form=form) for form in (":.2f", ":03d", ":.0%")),
-    _values("0:1:0.5"),
+    _values("0.0:1.0:0.5"),
     _values("5:1", "has no values"),
     _values("[]", "has no values"),
     _values([], "values are a range"),
@@ -242,6 +254,22 @@ EDGES = [
         A,
         resource_requirements=[{**SMALL, "name": "default"}],
         reason="reserves",
+        torc=False,
+    ),
+    *(
+        _edge(
+            f"no {key}",
+            {**A, "resource_requirements": "small"},
+            resource_requirements=[SMALL | {key: value}],
+            reason="must be at least 1",
+        )
+        for key, value in (("num_cpus", 0), ("num_nodes", 0), ("memory", "0"), ("runtime", "PT0S"))
+    ),
+    _edge(
+        "pattern beside the name",
+        A,
+        {"name": "b", "depends_on": ["a"], "depends_on_regexes": ["^a$"]},
+        torc=False,
     ),
     _edge("old settings", A, compute_node_expiration_buffer_seconds=60),
     _edge("nameless user data", A, user_data=[{"data": 1}], reason="name: is missing"),
@@ -298,7 +326,7 @@ EDGES = [
             r"\b{start}a",
             "(?x) a",
             r"\p{Letter}",
-            "(?:a*)**",
+            "tr**ain_1$",
         )
     ),
     _pattern("nothing", "no job matches", torc=False),
@@ -316,16 +344,16 @@ EDGES = [
         Edge(f"YAML {key}", f"name: w\n{key}: null\njobs: [{{name: a, command: c, {key}: ~}}]")
         for key in ("env", "parameters")
     ),
-    _edge("dependency twice", A, {"name": "b", "depends_on": ["a", "a"]}),
+    _edge("dependency twice", A, {"name": "b", "depends_on": ["a", "a"]}, torc=False),
     _edge("itself", {**A, "depends_on": ["a"]}, reason="in a cycle", torc=False),
     _edge("empty lists", {**A, "depends_on": [], "env": {}}, files=[], user_data=[]),
     _edge("path twice", A, files=[{"name": "f", "path": "p"}, {"name": "g", "path": "p"}]),
-    _edge("no data", A, user_data=[{"name": "u", "data": None}]),
     _edge("a user", A, user="somebody"),
     _edge(
         "list beside a variable",
         {**A, "command": "${files.input.f}", "input_files": ["g"]},
         files=FILES,
+        differs="/jobs/a/input_files",
     ),
     Edge(
         "YAML texts", "name: no\njobs: [{name: 1:30, command: on}, {name: 2024-01-01, command: ~x}]"

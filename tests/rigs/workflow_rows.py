@@ -1,6 +1,6 @@
 """What a Torc server holds of a workflow, comparable: with names in place of ids."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tests.rigs.http_client import send_request
@@ -49,9 +49,20 @@ def workflow_rows(url: str, workflow_id: int) -> Mapping[str, Any]:
     }
 
 
+def differences(expected: Any, found: Any, where: str = "") -> Iterator[str]:
+    """Each place where two workflows differ, with what is there."""
+    if isinstance(expected, dict) and isinstance(found, dict):
+        for key in expected.keys() | found.keys():
+            yield from differences(expected.get(key), found.get(key), f"{where}/{key}")
+    elif expected != found:
+        yield f"{where}: {expected!r}, here {found!r}"
+
+
 def _list(url: str, kind: str, workflow_id: int) -> list[Row]:
-    query = f"workflow_id={workflow_id}&include_relationships=true&limit=10000"
-    items: list[Row] = send_request("GET", f"{url}/{kind}?{query}")["items"]
+    relations = "&include_relationships=true" if kind == "jobs" else ""
+    path = f"workflows/{workflow_id}/{kind}" if kind == "failure_handlers" else kind
+    query = f"workflow_id={workflow_id}&limit=10000{relations}"
+    items: list[Row] = send_request("GET", f"{url}/{path}?{query}")["items"]
     return items
 
 
@@ -68,6 +79,9 @@ def _workflow(row: Row) -> Row:
     workflow = _plain(row)
     if workflow.get("execution_config") == {"mode": "direct"}:
         del workflow["execution_config"]
+    for flag in ("use_pending_failed", "enable_ro_crate"):
+        if not workflow.get(flag, True):
+            del workflow[flag]
     monitoring = workflow.pop("resource_monitor_config", {})
     older = {key: monitoring.pop(key) for key in ("enabled", "granularity") if key in monitoring}
     return workflow | {"monitoring": _plain({"jobs": older, **_plain(monitoring)})}
