@@ -262,6 +262,7 @@ EDGES = [
             {**A, "resource_requirements": "small"},
             resource_requirements=[SMALL | {key: value}],
             reason="must be at least 1",
+            torc=not key.startswith("num_"),
         )
         for key, value in (("num_cpus", 0), ("num_nodes", 0), ("memory", "0"), ("runtime", "PT0S"))
     ),
