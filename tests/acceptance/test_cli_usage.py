@@ -50,7 +50,7 @@ REFUSED = {
     "submit missing.yaml": "There is no file missing.yaml: give a workflow specification.",
     "submit missing": "There is no file missing: give a workflow specification.",
     "submit folder": "folder is a folder: give a workflow specification.",
-    "submit full/file": "full/file: specifications are read from .yaml, .yml, .json, .json5 files",
+    "submit full/file": "full/file: specifications are read from .yaml, .yml, .json, .json5, .kdl",
     "submit full/file/a.yaml": "full/file/a.yaml cannot be read: Not a directory.",
     "submit cycle.yaml": "these jobs depend on each other in a cycle: a -> b -> a",
     "submit unknown.yaml": "jobs[0] (a).depends_on: there is no job 'nobody'",

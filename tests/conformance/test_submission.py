@@ -11,7 +11,7 @@ import anyio.lowlevel
 import httpx
 import pytest
 
-from torc_watch.core.errors import ServerFault
+from torc_watch.core.errors import Conflict, InvalidSpec, ServerFault
 from torc_watch.core.model import JobStatus
 from torc_watch.core.units import MIB
 from torc_watch.spec import Spec, expand
@@ -19,6 +19,7 @@ from torc_watch.spec.spec_file import read_spec
 from torc_watch.spec.submission import submit
 from torc_watch.torc.api_version import ApiVersion
 from torc_watch.torc.client import TorcClient
+from torc_watch.torc.runner_api import RunnerApi, WorkerResources
 from torc_watch.torc.transport import Connection, Transport
 
 if TYPE_CHECKING:
@@ -147,19 +148,110 @@ async def test_workflow_fields_are_submitted(client: TorcClient) -> None:
     assert "enabled" in row["resource_monitor_config"]
 
 
-async def test_existing_file_is_submitted_with_its_time(client: TorcClient, tmp_path: Path) -> None:
+async def test_existing_input_is_submitted_with_its_time(
+    client: TorcClient, tmp_path: Path
+) -> None:
     there = tmp_path / "there.csv"
     there.touch()
     files = [
         {"name": "there", "path": str(there)},
         {"name": "missing", "path": str(tmp_path / "missing.csv")},
+        {"name": "written", "path": str(there)},
+        {"name": "told", "path": str(there), "st_mtime": 7},
     ]
-    submitted = await submit(client, spec({"name": "a"}, files=files), user="ada")
+    reads = {"name": "a", "input_files": ["there", "missing", "told"], "output_files": ["written"]}
+    submitted = await submit(client, spec(reads, files=files), user="ada")
     rows = await client.transport.get("/files", workflow_id=submitted.workflow_id)
 
     times = {row["name"]: row.get("st_mtime") for row in rows["items"]}
     assert times["there"] == pytest.approx(there.stat().st_mtime)
     assert times["missing"] is None
+    assert times["written"] is None  # by which the server tells outputs from inputs
+    assert times["told"] == 7
+
+
+ENVIRONMENT = spec(
+    {"name": "a", "env": {"OWN": "1", "BOTH": "job"}}, {"name": "b"}, env={"BOTH": "all", "X": ""}
+)
+
+
+async def test_environment_is_given_to_the_jobs(client: TorcClient) -> None:
+    """Torc's server gives the workflow's to each job as it is created."""
+    if client.api_version is ApiVersion.V0_12:
+        pytest.skip("0.12 refuses it: the next test")
+    submitted = await submit(client, ENVIRONMENT, user="ada")
+    workflow = await client.transport.get(f"/workflows/{submitted.workflow_id}")
+    rows = await client.transport.get("/jobs", workflow_id=submitted.workflow_id)
+
+    assert workflow["env"] == {"BOTH": "all", "X": ""}
+    assert {row["name"]: row["env"] for row in rows["items"]} == {
+        "a": {"OWN": "1", "BOTH": "job", "X": ""},
+        "b": {"BOTH": "all", "X": ""},
+    }
+    resources = WorkerResources(num_cpus=4, memory=2**30)
+    claimed = await RunnerApi(client.transport).claim_jobs(
+        submitted.workflow_id, resources, limit=2
+    )
+    assert {each.job.name: each.env["BOTH"] for each in claimed} == {"a": "job", "b": "all"}
+
+
+@pytest.mark.parametrize(
+    ("document", "reason"),
+    [
+        (ENVIRONMENT, r"cannot keep environment variables \(env\)"),
+        (spec({"name": "a", "env": {"X": "1"}}), r"cannot keep environment variables \(env\)"),
+        (spec({"name": "a"}, dynamic_jobs={"max_iterations": 2}), "cannot add jobs from jobs"),
+    ],
+)
+async def test_what_the_server_cannot_keep_is_refused_before_anything_is_created(
+    client: TorcClient, user: str, document: Spec, reason: str
+) -> None:
+    if client.api_version is not ApiVersion.V0_12:
+        pytest.skip("1.0 keeps it")
+    with pytest.raises(InvalidSpec, match=reason):
+        await submit(client, document, user=user)
+    assert await client.list_workflows(user=user) == []
+
+
+@pytest.mark.parametrize("name", ["1A", "A-B", ""])
+async def test_server_refuses_other_names_of_variables(client: TorcClient, name: str) -> None:
+    if client.api_version is ApiVersion.V0_12:
+        pytest.skip("0.12 ignores them")
+    with pytest.raises(Conflict):
+        await client.transport.post(
+            "/workflows", body={"name": "w", "user": "u", "env": {name: ""}}
+        )
+
+
+async def test_environment_cannot_be_changed_later(client: TorcClient) -> None:
+    if client.api_version is ApiVersion.V0_12:
+        pytest.skip("0.12 has none")
+    submitted = await submit(client, ENVIRONMENT, user="ada")
+    rows = await client.transport.get("/jobs", workflow_id=submitted.workflow_id)
+    job, path = rows["items"][0], f"/workflows/{submitted.workflow_id}"
+    workflow = await client.transport.get(path)
+
+    with pytest.raises(Conflict):
+        await client.transport.put(path, body=workflow | {"env": {"X": "2"}})
+    with pytest.raises(Conflict):
+        await client.transport.put(f"/jobs/{job['id']}", body=job | {"env": {"X": "2"}})
+    await client.transport.put(path, body=workflow)
+    assert (await client.transport.get(path))["env"] == {"BOTH": "all", "X": ""}
+
+
+async def test_settings_without_effect_are_named(client: TorcClient) -> None:
+    document = spec(
+        {"name": "a", "priority": 2},
+        execution_config={"mode": "direct"},
+        jobs_sort_method="gpus_memory_runtime",
+        compute_node_expiration_buffer_seconds=9,
+    )
+    submitted = await submit(client, document, user="ada")
+
+    named = {warning.split(" ")[0] for warning in submitted.warnings}
+    expected = {"jobs_sort_method", "compute_node_expiration_buffer_seconds"}
+    old = {"execution_config", "priority"}
+    assert named == (old if client.api_version is ApiVersion.V0_12 else expected)
 
 
 @pytest.mark.parametrize(

@@ -77,3 +77,10 @@ def test_update_keeps_omitted_columns(store: Store) -> None:
         "st_mtime": None,
     }
     assert store.row("SELECT * FROM file WHERE id = 9") is None
+
+
+def test_database_without_newer_columns_gets_them(tmp_path: Path) -> None:
+    with open_store(tmp_path) as store:
+        store.execute("ALTER TABLE job DROP COLUMN env")
+    with open_store(tmp_path) as store:
+        assert "env" in store.column("SELECT name FROM pragma_table_info('job')")

@@ -155,3 +155,23 @@ def test_file_without_values_is_refused(text: str) -> None:
 def test_texts_without_placeholders_are_unchanged(text: str, values: Sequence[str]) -> None:
     combination = {f"p{number}": value for number, value in enumerate(values)}
     assert make_substitute(list(combination))(text, combination) == text
+
+
+@pytest.mark.parametrize(
+    ("values", "template", "texts"),
+    [
+        ("[\"'a'\", 'b\"', c', 'it''s']", "{x}", ["'a'", "b", "c", "it''s"]),
+        ("['1', 1, \"1.0\", 1.0]", "{x}", ["1", "1", "1.0", "1"]),
+        ("9223372036854775807", "{x}", ["9223372036854775807"]),
+        ("9223372036854775808", "{x}", ["9223372036854776000"]),
+        ("1e-7", "{x}", ["0.0000001"]),
+        ("1e400", "{x:.2f}", ["inf"]),
+        ("[Infinity, -inf, NAN]", "{x}", ["inf", "-inf", "NaN"]),
+        ("7", "{x:{y}} {{x}} { x } {x:}", ["7} {7} { x } 7"]),
+        ("-3", "{x:03d}", ["-03"]),
+    ],
+)
+def test_values_are_written_as_by_torc(values: str, template: str, texts: list[str]) -> None:
+    """As measured with the code of Torc 1.0."""
+    substitute = make_substitute(["x"])
+    assert [substitute(template, {"x": value}) for value in parse_values(values)] == texts

@@ -63,6 +63,10 @@ SIZES = "resource_requirements[0] (small)"
             spec(job("a"), user_data=[{"name": "u", "data": float("nan")}]),
             {"user_data[0] (u).data": "must be a value that JSON can express, not a number"},
         ),
+        (
+            spec(job("a"), slurm_defaults={"Partition": "short", "qos": "high"}),
+            {"slurm_defaults": "Partition is planned for each allocation"},
+        ),
         # Duplicate and unknown names
         (spec(job("a"), job("b"), job("a")), {"jobs[2] (a).name": "also the name of jobs[0] (a)"}),
         (
@@ -79,7 +83,7 @@ SIZES = "resource_requirements[0] (small)"
         ),
         (
             spec(job("a", input_file_regexes=["("])),
-            {"jobs[0] (a).input_file_regexes": "'(' is not a regular expression: missing )"},
+            {"jobs[0] (a).input_file_regexes": "'(' is not a regular expression of Torc: missing"},
         ),
         (
             spec(job("a", input_files=["f"], output_user_data=["u"])),
@@ -122,6 +126,11 @@ SIZES = "resource_requirements[0] (small)"
         (templates(("a{i}", {"i": {}})), {"jobs[0] (a{i}).parameters": "values are a range"}),
         (templates(("a{i}", {"i": [[1]]})), {"jobs[0] (a{i}).parameters": "values are a range"}),
         (
+            templates(("a{i}", {"i": [float("inf")]})),
+            {"jobs[0] (a{i}).parameters": "values are a range"},
+        ),
+        (templates(("a{i}", {"i": "[[1],[2]]"})), {"jobs[0] (a{i}).parameters": "lists in it"}),
+        (
             templates(("a", {"i j": "1"})),
             {"jobs[0] (a).parameters": "a mapping of parameter names"},
         ),
@@ -139,7 +148,7 @@ SIZES = "resource_requirements[0] (small)"
         ),
         (
             spec(job("{a}{b}", parameters={"a": "1:2", "b": "1:3"}, parameter_mode="zip")),
-            {"jobs[0] ({a}{b})": "their numbers differ: a has 2, b has 3"},
+            {"jobs[0] ({a}{b}).parameters": "their numbers differ: a has 2, b has 3"},
         ),
         (
             spec(job("a", parameter_mode="cross")),

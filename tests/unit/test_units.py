@@ -74,7 +74,7 @@ def test_memory_is_rounded_for_display(size: int, text: str) -> None:
         ("P1DT2H", 93600),
         ("P2W", 1209600),
         ("P1Y", 31557600),
-        ("P1M", 2630016),
+        ("P1M", 2629800),
         ("PT0.5S", 1),
         ("PT0S", 0),
         ("PT90S", 90),
@@ -103,3 +103,23 @@ def test_formatted_duration_is_parsed_to_the_same_value(seconds: int) -> None:
 )
 def test_duration_is_formatted_as_iso_8601(seconds: int, text: str) -> None:
     assert units.format_duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "counted"),
+    [
+        ("PT1H30M", 5400),
+        ("P1DT12H", 129600),
+        ("P1M", 2629800),
+        ("P2W", 1209600),
+        ("PT1.5H", 0),
+        ("PT0.5M", 0),
+        ("PT1H1.5M", 3600),
+        ("PT1.5H30M", 0),
+        ("P1DT0,5H", 86400),
+        ("PT90.5S", 90),
+        ("P1W2D", 604800),
+    ],
+)
+def test_torc_counts_nothing_from_a_fraction_on(text: str, counted: int) -> None:
+    assert units.counted_duration(text) == counted

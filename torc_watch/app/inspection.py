@@ -20,6 +20,7 @@ from torc_watch.core.errors import (
     ServerError,
     ServerUnreachable,
 )
+from torc_watch.core.misread_runtimes import notes_on_run_times
 from torc_watch.core.model import JobCounts
 from torc_watch.core.recovery_round import PastRounds, Refusal, RefusalKind
 from torc_watch.core.workflow_key import WorkflowKey, resolve_key
@@ -39,13 +40,14 @@ _SERVER_TIMEOUT = 20.0  # seconds for a server to answer all requests of an insp
 class Inspection:
     """One poll of a workflow; ``answer`` is what a round of recovery would do, or why none would.
 
-    ``findings`` say why jobs failed so far.
+    ``findings`` say why jobs failed so far, ``notes`` what is odd about the rows on the server.
     """
 
     observation: Observation
     counts: JobCounts
     findings: tuple[Finding, ...]
     answer: PlanResult
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +114,12 @@ async def inspect_stored(key: WorkflowKey, record: StoredWatch, settings: Settin
         raise ServerUnreachable(f"{reason} The output shows what the daemon knew last.") from error
 
 
-async def plan(workflow_id: int, settings: Settings, connection: Connection) -> PlanResult:
+async def plan(workflow_id: int, settings: Settings, connection: Connection) -> Inspection:
     """What one round of recovery would do; the state of a workflow that needs or allows none.
 
     Changes nothing, on the server or here.
     """
-    inspection = await inspect(workflow_id, settings, connection, silent_nodes_are_off=True)
-    return inspection.answer
+    return await inspect(workflow_id, settings, connection, silent_nodes_are_off=True)
 
 
 async def inspect(
@@ -142,17 +143,18 @@ async def inspect(
                 silent_nodes_are_off=silent_nodes_are_off,
             )
         counts = observation.counts or await client.count_jobs(workflow_id)
+        notes = tuple(notes_on_run_times(await client.list_requirements(workflow_id)))
         search = FailureSearch(client, cluster)
         state = workflow_state(observation)
         is_done = state is WorkflowState.FINISHED and has_succeeded(counts)
         if is_done or state not in (WorkflowState.FINISHED, WorkflowState.STALLED):
             findings = await search.failures(observation.workflow, counts)
-            return Inspection(observation, counts, findings, state)
+            return Inspection(observation, counts, findings, state, notes)
         diagnosis = await search.diagnose(observation, counts, settings.output_dir)
         if diagnosis.offline:
             reason = diagnosis.offline.reason(observation.workflow, settings.output_dir)
             refusal = Refusal(kind=RefusalKind.NOTHING_TO_RETRY, reason=reason)
-            return Inspection(observation, counts, diagnosis.findings, refusal)
+            return Inspection(observation, counts, diagnosis.findings, refusal, notes)
         answer = await make_plan(
             client,
             cluster,
@@ -161,4 +163,4 @@ async def inspect(
             past=past or PastRounds(),
             settings=replace(settings.recovery(), max_retries=None),
         )
-        return Inspection(observation, counts, diagnosis.findings, answer)
+        return Inspection(observation, counts, diagnosis.findings, answer, notes)

@@ -49,7 +49,9 @@ async def submit(
     spec = await to_thread.run_sync(read_spec, specification)
     scheduler = local_scheduler(settings)
     async with open_client(connection) as client:
-        submitted = await create_workflow(client, spec, user=settings.user_name())
+        submitted = await create_workflow(
+            client, spec, user=settings.user_name(), directory=Path.cwd()
+        )
         try:
             numbers = await _start_allocations(client, scheduler, submitted.workflow_id, shape)
         except SchedulerError as error:
@@ -61,7 +63,7 @@ async def submit(
         workflow_id=submitted.workflow_id,
         jobs=submitted.job_count,
         allocations=numbers,
-        warnings=tuple(spec.warnings),
+        warnings=(*spec.warnings, *submitted.warnings),
     )
 
 

@@ -40,12 +40,16 @@ _LAST_COMMANDS = 20.0  # seconds, to cancel what was not submitted as a whole
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlurmSubmission:
-    """``allocations`` are the numbers of Slurm's jobs; ``later`` is how many workers submit."""
+    """``allocations`` are the numbers of Slurm's jobs; ``later`` is how many workers submit.
+
+    ``warnings`` name what the server keeps without effect.
+    """
 
     workflow_id: int
     jobs: int
     allocations: tuple[int, ...]
     later: int
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +105,7 @@ async def submit_slurm(
         jobs=created.job_count,
         allocations=numbers,
         later=later_allocations(checked),
+        warnings=created.warnings,
     )
 
 

@@ -1,6 +1,7 @@
 """The options that several commands have, and what they refuse."""
 
 import math
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -61,6 +62,12 @@ Api = Annotated[
     ApiVersionName,
     typer.Option(
         "--api", parser=api_version, metavar="[0.12|1.0]", help="Torc API that the server speaks."
+    ),
+]
+Specification = Annotated[
+    Path,
+    typer.Argument(
+        help="Workflow specification: .yaml, .yml, .json, .json5 or .kdl; - is standard input."
     ),
 ]
 WorkflowId = Annotated[

@@ -43,9 +43,9 @@ def plan(
 def show_plan(workflow_id: int, settings: Settings, url: str | None, *, as_json: bool) -> int:
     """Prints the plan and returns the exit status; `recover --dry-run` does the same."""
     connection = settings.connection(url)
-    result = run(announced(connection, lambda: inspection.plan(workflow_id, settings, connection)))
+    seen = run(announced(connection, lambda: inspection.plan(workflow_id, settings, connection)))
     if as_json:
-        print(json.dumps(plan_values(workflow_id, result)))
+        print(json.dumps(plan_values(workflow_id, seen.answer, seen.notes)))
     else:
-        print("\n".join(plan_text(workflow_id, result)))
-    return plan_status(result)
+        print("\n".join(plan_text(workflow_id, seen.answer, seen.notes)))
+    return plan_status(seen.answer)

@@ -67,7 +67,7 @@ def _show_text(folder: Path, daemon: DaemonView | None, key: WorkflowKey) -> Non
         _print(round_text(round_))
     seen = _ask_server(key, record)
     _print(["", *live_text(seen.counts, seen.observation.allocations, seen.findings)])
-    _print(plan_text(key.workflow_id, seen.answer))
+    _print(plan_text(key.workflow_id, seen.answer, seen.notes))
 
 
 def _show_values(folder: Path, daemon: DaemonView | None, key: WorkflowKey) -> None:
@@ -93,7 +93,7 @@ def _show_values(folder: Path, daemon: DaemonView | None, key: WorkflowKey) -> N
 def _live_values(key: WorkflowKey, record: StoredWatch) -> dict[str, Any]:
     seen = _ask_server(key, record)
     live = live_values(seen.counts, seen.observation.allocations, seen.findings)
-    return live | plan_values(key.workflow_id, seen.answer)
+    return live | plan_values(key.workflow_id, seen.answer, seen.notes)
 
 
 def _ask_server(key: WorkflowKey, record: StoredWatch) -> Inspection:

@@ -3,7 +3,6 @@
 import json
 import sys
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -22,9 +21,7 @@ from torc_watch.render.transcript import jobs_text
 
 @with_watch_options("output_dir")
 def submit(
-    specification: Annotated[
-        Path, typer.Argument(help="Workflow specification: .yaml, .yml, .json or .json5.")
-    ],
+    specification: options.Specification,
     *,
     allocations: Annotated[
         int, typer.Option(min=0, help="Local allocations to start; 0 only creates the workflow.")

@@ -3,7 +3,6 @@
 import json
 import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -27,9 +26,7 @@ from torc_watch.torc.transport import Connection
 
 @with_watch_options("output_dir")
 def submit_slurm(
-    specification: Annotated[
-        Path, typer.Argument(help="Workflow specification: .yaml, .yml, .json or .json5.")
-    ],
+    specification: options.Specification,
     *,
     account: slurm_options.Account = None,
     profile: slurm_options.Profile = None,
@@ -114,6 +111,8 @@ def _submit(
             return await submit_workflow(prepared, settings, connection, on_created=on_created)
 
     submission = run(create)
+    for warning in submission.warnings:
+        print_warning(warning)
     if as_json:
         print(json.dumps(_values(prepared, submission)))
     else:

@@ -116,7 +116,10 @@ class JobResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requirements:
-    """What a job asks of a node; a row that several jobs may share."""
+    """What a job asks of a node; a row that several jobs may share.
+
+    ``counted_runtime`` are the seconds that Torc 1.0 counts, where those are others.
+    """
 
     id: int
     name: str
@@ -125,6 +128,7 @@ class Requirements:
     num_nodes: int
     memory: int | None
     runtime: int | None
+    counted_runtime: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

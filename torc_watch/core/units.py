@@ -21,10 +21,10 @@ _MAX_MEMORY = 2**63 - 1  # bytes; the largest number that Torc stores
 _MINUTE = 60
 _HOUR = 60 * _MINUTE
 _DAY = 24 * _HOUR
-# Torc counts a year as 365.25 days and a month as 30.44.
+# Torc counts a year as 365.25 days, and a month as a twelfth of that.
 _SECONDS_PER_FIELD = {
     "years": 365.25 * _DAY,
-    "months": 30.44 * _DAY,
+    "months": 365.25 / 12 * _DAY,
     "weeks": 7 * _DAY,
     "days": _DAY,
     "hours": _HOUR,
@@ -76,18 +76,37 @@ def parse_duration(text: str) -> int:
 
     Raises InvalidQuantity for other texts and for negative durations.
     """
+    return math.ceil(
+        sum(
+            float(number.replace(",", ".")) * _SECONDS_PER_FIELD[field]
+            for field, number in _fields_of_duration(text).items()
+        )
+    )
+
+
+def _fields_of_duration(text: str) -> dict[str, str]:
     match = _DURATION.fullmatch(text)
     if match is None:
         raise InvalidQuantity(
             f"{text!r} is not a duration: use ISO 8601, such as PT1H30M or P1DT12H"
         )
-    return math.ceil(
-        sum(
-            float(number.replace(",", ".")) * _SECONDS_PER_FIELD[field]
-            for field, number in match.groupdict().items()
-            if number is not None
-        )
-    )
+    return {field: number for field, number in match.groupdict().items() if number is not None}
+
+
+def counted_duration(text: str) -> int:
+    """The seconds that Torc 1.0 counts: nothing from the first fraction on, nor after weeks.
+
+    ``PT1H1.5M`` are 3600. Raises InvalidQuantity as ``parse_duration`` does.
+    """
+    seconds = 0.0
+    for field, number in _fields_of_duration(text).items():
+        whole, *fraction = re.split("[.,]", number)
+        if (fraction and field != "seconds") or (field == "weeks" and seconds):
+            break
+        seconds += int(whole) * _SECONDS_PER_FIELD[field]
+        if field == "weeks":
+            break
+    return int(seconds)
 
 
 def format_duration(seconds: int) -> str:

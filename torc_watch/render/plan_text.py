@@ -1,12 +1,15 @@
 """What a dry run prints: a plan, the refusal to make one, or why there is nothing to recover."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from torc_watch.core.assessment import WorkflowState
 from torc_watch.core.recovery_round import Plan, Refusal
+from torc_watch.render.terminal_text import printable
 from torc_watch.render.transcript import allocation_texts, jobs_text, left_alone_lines, plan_lines
+
+_MAX_NOTE = 500  # characters
 
 PlanResult = Plan | Refusal | WorkflowState
 
@@ -23,7 +26,7 @@ _NOTHING_TO_RECOVER = {
 }
 
 
-def plan_text(workflow_id: int, answer: PlanResult) -> Iterator[str]:
+def plan_text(workflow_id: int, answer: PlanResult, notes: Sequence[str] = ()) -> Iterator[str]:
     match answer:
         case Plan():
             yield f"A round of recovery of workflow {workflow_id} would:"
@@ -39,15 +42,17 @@ def plan_text(workflow_id: int, answer: PlanResult) -> Iterator[str]:
             yield answer.reason
         case WorkflowState():
             yield _NOTHING_TO_RECOVER[answer].format(workflow_id)
+    yield from (f"Note: {printable(note, max_length=_MAX_NOTE)}" for note in notes)
 
 
-def plan_values(workflow_id: int, answer: PlanResult) -> dict[str, Any]:
+def plan_values(workflow_id: int, answer: PlanResult, notes: Sequence[str] = ()) -> dict[str, Any]:
     """The same for scripts: ``plan`` or ``refusal`` is null where there is none."""
     return {
         "workflow_id": workflow_id,
         "standing": answer if isinstance(answer, WorkflowState) else "needs_recovery",
         "plan": asdict(answer) if isinstance(answer, Plan) else None,
         "refusal": asdict(answer) if isinstance(answer, Refusal) else None,
+        "notes": list(notes),
     }
 
 

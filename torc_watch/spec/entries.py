@@ -2,23 +2,20 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from torc_watch.core.errors import InvalidSpec
 from torc_watch.spec.keys import PARAMETERIZATION, SECTIONS, TEXT, ValueKind
+from torc_watch.spec.parameter_sources import SharedParameters, combinations
 from torc_watch.spec.parameters import (
     MAX_COMBINATIONS,
     Combination,
-    ParameterValue,
     Substitute,
-    combine,
     make_substitute,
-    parse_lines,
-    parse_values,
 )
 from torc_watch.spec.problems import Problems, quoted
 
+_TABLE_KEYS = ("parameters_file", "use_parameters_file")
 _TYPE_NAMES: Mapping[type, str] = {
     type(None): "null",
     str: "a text",
@@ -85,10 +82,11 @@ def check_mapping(
     return valid
 
 
-def read_section(document: Mapping[str, Any], section: str, problems: Problems) -> Section:
+def read_section(
+    document: Mapping[str, Any], section: str, shared: SharedParameters, problems: Problems
+) -> Section:
     """The entries of a list, expanded with their own and the workflow's parameters."""
     keys, required = SECTIONS[section]
-    shared: Mapping[str, object] = document.get("parameters", {})
     entries: list[SpecEntry] = []
     is_complete = True
     for position, raw in enumerate(document.get(section, [])):
@@ -108,67 +106,35 @@ def join_location(where: str, key: str) -> str:
     return f"{where}.{key}" if where else key
 
 
-def _expanded(
-    entry: SpecEntry, shared: Mapping[str, object], problems: Problems
-) -> list[SpecEntry]:
-    parameters = _parameters(entry, shared, problems)
-    if not parameters:
+def _expanded(entry: SpecEntry, shared: SharedParameters, problems: Problems) -> list[SpecEntry]:
+    _refuse_unknown_parameters(entry, shared, problems)
+    try:
+        found = combinations(entry.values, shared)
+    except InvalidSpec as error:
+        key = next((key for key in _TABLE_KEYS if key in entry.values), "parameters")
+        problems.add(join_location(entry.where, key), str(error))
+        raise ExpansionFailed from None
+    if found is None:
         return [entry]
     texts = {key: item for key, item in entry.values.items() if key not in PARAMETERIZATION}
-    substitute = make_substitute(list(parameters))
-    pairwise = entry.values.get("parameter_mode") == "zip"
-    try:
-        return [
-            SpecEntry(
-                entry.where,
-                {k: _substitute_all(v, substitute, combination) for k, v in texts.items()},
-            )
-            for combination in combine(parameters, pairwise=pairwise)
-        ]
-    except InvalidSpec as error:
-        problems.add(entry.where, str(error))
-        raise ExpansionFailed from None
-
-
-def _parameters(
-    entry: SpecEntry, shared: Mapping[str, object], problems: Problems
-) -> dict[str, Sequence[ParameterValue]]:
-    """The entry's own parameters and the workflow parameters it uses; its own take precedence."""
-    own: Mapping[str, object] = entry.values.get("parameters", {})
-    used: list[str] = entry.values.get("use_parameters", [])
-    for name in used:
-        if name not in shared and name not in own:
-            where = join_location(entry.where, "use_parameters")
-            problems.add_unknown(where, name, "workflow parameter", shared)
-            raise ExpansionFailed
-    chosen = {name: shared[name] for name in used if name not in own} | dict(own)
-    try:
-        return {name: _values(value) for name, value in chosen.items()}
-    except InvalidSpec as error:
-        problems.add(join_location(entry.where, "parameters"), str(error))
-        raise ExpansionFailed from None
-
-
-def _values(value: object) -> Sequence[ParameterValue]:
-    if isinstance(value, str):
-        text = value.strip()
-        return _values_of_file(text[1:].strip()) if text[:1] == "@" else parse_values(text)
-    items: list[Any] = value if isinstance(value, list) else [value]
-    if not items or not all(type(item) in {int, float, str} for item in items):
-        raise InvalidSpec(
-            "values are a range such as '1:100', a list of texts or numbers, or a single one"
+    substitute = make_substitute(found.names)
+    return [
+        SpecEntry(
+            entry.where, {k: _substitute_all(v, substitute, combination) for k, v in texts.items()}
         )
-    return items
+        for combination in found.rows
+    ]
 
 
-def _values_of_file(name: str) -> Sequence[ParameterValue]:
-    """From the folder of the command, as in Torc."""
-    try:
-        return parse_lines(Path(name).read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise InvalidSpec(f"{name or '@'} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise InvalidSpec(f"{name} is not UTF-8 text") from error
+def _refuse_unknown_parameters(
+    entry: SpecEntry, shared: SharedParameters, problems: Problems
+) -> None:
+    own: Mapping[str, object] = entry.values.get("parameters", {})
+    for name in entry.values.get("use_parameters", []):
+        if name not in shared.values and name not in own:
+            where = join_location(entry.where, "use_parameters")
+            problems.add_unknown(where, name, "workflow parameter", shared.values)
+            raise ExpansionFailed
 
 
 def _substitute_all(value: Any, substitute: Substitute, combination: Combination) -> Any:

@@ -1,6 +1,7 @@
 """The keys of a specification and the kinds of their values."""
 
 import json
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -53,8 +54,20 @@ def _is_parameters(value: object) -> bool:
     )
 
 
+def _is_environment(value: object) -> bool:
+    return isinstance(value, Mapping) and all(
+        isinstance(name, str) and _VARIABLE.fullmatch(name) and _is_text(text)
+        for name, text in value.items()
+    )
+
+
+def _is_time(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
 _SURROGATE = re.compile("[\ud800-\udfff]")  # legal in JSON, but servers reject it
 _PARAMETER = re.compile(r"\w+")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 TEXT = ValueKind("text without NUL and lone surrogates", _is_text)
 FLAG = ValueKind("true or false", lambda value: isinstance(value, bool))
@@ -67,10 +80,20 @@ LIST = ValueKind("a list", lambda value: isinstance(value, list))
 PARAMETERS = ValueKind(
     "a mapping of parameter names (letters, digits, _) to values", _is_parameters
 )
+ENVIRONMENT = ValueKind(
+    "a mapping of names (letters, digits, _, no digit first) to texts", _is_environment
+)
+TIME = ValueKind("a time in seconds since 1970", _is_time)
 MODE = ValueKind("product or zip", lambda value: value in ("product", "zip"))
 IGNORED = ValueKind("anything", lambda _: True)
 
-PARAMETERIZATION = {"parameters": PARAMETERS, "parameter_mode": MODE, "use_parameters": NAMES}
+PARAMETERIZATION = {
+    "parameters": PARAMETERS,
+    "parameter_mode": MODE,
+    "use_parameters": NAMES,
+    "parameters_file": TEXT,
+    "use_parameters_file": FLAG,
+}
 
 # Fields of the workflow; the server stores them unchanged.
 SETTINGS = {
@@ -87,7 +110,13 @@ SETTINGS = {
     "resource_monitor": OBJECT,
     "slurm_defaults": OBJECT,
     "execution_config": OBJECT,
+    "dynamic_jobs": OBJECT,
 }
+
+# Options of sbatch that are planned for each allocation, so that Torc takes no defaults for them.
+PLANNED_OPTIONS = frozenset(
+    {"partition", "nodes", "walltime", "time", "mem", "gres", "name", "job-name"}
+)
 
 # Torc's keys that torc-watch ignores with a warning, and what that means.
 UNSUPPORTED_IN_WORKFLOW = {
@@ -95,23 +124,23 @@ UNSUPPORTED_IN_WORKFLOW = {
     "actions": "workflow actions are not created",
     "failure_handlers": "failure handlers are not created",
     "slurm_schedulers": "its Slurm schedulers are not used",
-    "env": "environment variables of the workflow are not set",
-    "dynamic_jobs": "jobs cannot add jobs",
     "access_groups": "the workflow is not shared",
     "enable_ro_crate": "no RO-Crate is written",
 }
 UNSUPPORTED_IN_JOB = {
     "scheduler": "the job runs wherever its resource requirements are met",
     "failure_handler": "failures are handled by watching the workflow",
-    "env": "environment variables of the job are not set",
-    "labels": "any node may run the job",
     "stdio": "standard output and error always go to files",
     "schedule_compute_nodes": "the job requests no compute nodes",
 }
+UNSUPPORTED_IN_FILE = {"identifier": "no RO-Crate is written"}
 
 WORKFLOW: Mapping[str, ValueKind] = {
     "name": TEXT,
+    "variables": ENVIRONMENT,
     "parameters": PARAMETERS,
+    "parameters_file": TEXT,
+    "env": ENVIRONMENT,
     "jobs": LIST,
     "files": LIST,
     "user_data": LIST,
@@ -137,10 +166,18 @@ JOB = {
     "cancel_on_blocking_job_failure": FLAG,
     "supports_termination": FLAG,
     "priority": COUNT,
+    "env": ENVIRONMENT,
+    "labels": NAMES,
     **PARAMETERIZATION,
     **dict.fromkeys(UNSUPPORTED_IN_JOB, IGNORED),
 }
-FILE = {"name": TEXT, "path": TEXT, **PARAMETERIZATION}
+FILE = {
+    "name": TEXT,
+    "path": TEXT,
+    "st_mtime": TIME,
+    **PARAMETERIZATION,
+    **dict.fromkeys(UNSUPPORTED_IN_FILE, IGNORED),
+}
 USER_DATA = {"name": TEXT, "data": JSON, "is_ephemeral": FLAG, **PARAMETERIZATION}
 REQUIREMENTS = {
     "name": TEXT,

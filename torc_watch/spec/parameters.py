@@ -18,11 +18,15 @@ Combination = Mapping[str, ParameterValue]
 Substitute = Callable[[str, Combination], str]
 
 MAX_COMBINATIONS = 500_000
+_INTEGERS = range(-(2**63), 2**63)
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII)
 _NUMBER = re.compile(
-    r"[+-]?(?:[0-9]{1,30}\.?[0-9]{0,30}|\.[0-9]{1,30})(?:[eE][+-]?[0-9]{1,2})?", re.ASCII
+    r"[+-]?(?:[0-9]{1,30}\.?[0-9]{0,30}|\.[0-9]{1,30})(?:[eE][+-]?[0-9]{1,3})?", re.ASCII
 )
+_LONG_INTEGER = re.compile(r"[+-]?[0-9]{1,30}", re.ASCII)
+# What Rust reads as a float, and how it writes that.
+_NO_NUMBERS = {"inf": "inf", "infinity": "inf", "nan": "NaN"}
 _INTEGER_FORMAT = re.compile(r"0([0-9]{1,2})d", re.ASCII)
 _NUMBER_FORMAT = re.compile(r"\.([0-9]{1,2})f", re.ASCII)
 
@@ -40,7 +44,7 @@ def parse_values(text: str) -> Sequence[ParameterValue]:
         text = text[1:-1].strip()
     if ":" in text:
         return _parse_range(text)
-    return [_parse_scalar(text)]
+    return [parse_scalar(text)]
 
 
 def parse_lines(text: str) -> Sequence[ParameterValue]:
@@ -49,7 +53,7 @@ def parse_lines(text: str) -> Sequence[ParameterValue]:
     Raises InvalidSpec if there is none, or there are too many.
     """
     lines = [stripped for line in text.splitlines() if (stripped := line.strip())]
-    values = [_parse_scalar(line) for line in lines if not line.startswith("#")]
+    values = [parse_scalar(line) for line in lines if not line.startswith("#")]
     if not values:
         raise InvalidSpec("the file has no values")
     _refuse_too_many(len(values))
@@ -83,34 +87,44 @@ def combine(
 def make_substitute(names: Sequence[str]) -> Substitute:
     """A function that replaces ``{name}`` and ``{name:format}`` in a text, for these names only.
 
-    Other formats than those like ``03d`` and ``.2f`` change nothing, as in Torc.
+    Other formats than those like ``03d`` and ``.2f`` change nothing, as in Torc. A name that the
+    combination does not have stays as it is.
     """
     alternatives = "|".join(re.escape(name) for name in names)
-    placeholder = re.compile(rf"\{{({alternatives})(?::([^{{}}]*))?\}}")
+    placeholder = re.compile(rf"\{{({alternatives})(?::([^}}]*))?\}}")
 
     def substitute(template: str, combination: Combination) -> str:
         return placeholder.sub(
-            lambda found: _format(combination[found[1]], found[2] or ""), template
+            lambda found: (
+                _format(combination[found[1]], found[2] or "")
+                if found[1] in combination
+                else found[0]
+            ),
+            template,
         )
 
     return substitute
 
 
 def _parse_list(inside: str) -> Sequence[ParameterValue]:
-    if not inside.strip():
+    inside = inside.strip()
+    if not inside:
         raise InvalidSpec("the list has no values")
-    items = [item.strip() for item in inside.split(",")]
-    return [_parse_scalar(item, quoted=item[:1] in {"'", '"'}) for item in items]
+    if inside.startswith("[") or inside.endswith("]"):
+        raise InvalidSpec("a list cannot have lists in it")
+    values = (parse_scalar(item.strip()) for item in inside.split(","))
+    return [value.strip("'").strip('"') if isinstance(value, str) else value for value in values]
 
 
-def _parse_scalar(text: str, *, quoted: bool = False) -> ParameterValue:
-    if quoted:
-        return text.strip("'\"")
-    if _INTEGER.fullmatch(text):
-        return int(text)
+def parse_scalar(text: str) -> ParameterValue:
+    """An integer, else a float, else the text, as Rust reads them."""
+    if _LONG_INTEGER.fullmatch(text) and (number := int(text)) in _INTEGERS:
+        return number
     if _NUMBER.fullmatch(text):
         return float(text)
-    return text
+    sign = "-" if text[:1] == "-" else ""
+    name = _NO_NUMBERS.get(text.lower().removeprefix("-" if sign else "+"))
+    return text if name is None else name if name == "NaN" else sign + name
 
 
 def _parse_range(text: str) -> Sequence[ParameterValue]:
@@ -147,6 +161,8 @@ def _format(value: ParameterValue, format_spec: str) -> str:
 
 def _plain(value: ParameterValue) -> str:
     """Formatted as in Torc: 1.0 is ``1``, and small numbers have no exponent."""
+    if isinstance(value, float) and math.isinf(value):
+        return "inf" if value > 0 else "-inf"
     if isinstance(value, float):
         return format(Decimal(repr(value)), "f").removesuffix(".0")
     return str(value)

@@ -1,6 +1,6 @@
 """Collects all problems of a specification for a single error message."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 from itertools import islice
 
@@ -21,9 +21,8 @@ class Problems:
     def add_unknown(self, where: str, name: str, item_type: str, known: Collection[str]) -> None:
         """Adds an unknown name, with a similar known one as a suggestion."""
         is_shown = len(self._at) < _MAX_LINES and len(self._at.get(where, ())) < _MAX_PER_LOCATION
-        self.add(
-            where, f"there is no {item_type} {quoted(name)}{_suggestion(name, known, is_shown)}"
-        )
+        shown = islice(known, _MAX_COMPARED) if is_shown else ()
+        self.add(where, f"there is no {item_type} {quoted(name)}{suggestion(name, shown)}")
 
     def raise_if_any(self) -> None:
         """Raises InvalidSpec with a line per problem, and a few lines per location."""
@@ -42,9 +41,9 @@ def quoted(name: str) -> str:
     return repr(name if len(name) <= 80 else name[:77] + "...")
 
 
-def _suggestion(name: str, known: Collection[str], is_shown: bool) -> str:
-    candidates = islice(known, _MAX_COMPARED) if is_shown else ()
-    matches = get_close_matches(name, candidates, n=1)
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """The end of a message about an unknown name; empty if no known one is similar."""
+    matches = get_close_matches(name, list(known), n=1)
     return f"; did you mean {quoted(matches[0])}?" if matches else ""
 
 

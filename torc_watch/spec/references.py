@@ -4,7 +4,9 @@ import json
 import re
 from collections.abc import Mapping
 
+from torc_watch.core.errors import InvalidSpec
 from torc_watch.spec.entries import Section, SpecEntry, join_location
+from torc_watch.spec.patterns import compile_pattern
 from torc_watch.spec.problems import Problems, quoted
 
 _VARIABLE = re.compile(r"\$\{(files|user_data)\.(input|output)\.([^}]+)\}")
@@ -44,11 +46,13 @@ class NameIndex:
 
     def _search(self, where: str, pattern: str) -> tuple[str, ...]:
         try:
-            search = re.compile(pattern).search
-        except (re.error, OverflowError, RecursionError) as error:
-            self._problems.add(where, f"{quoted(pattern)} is not a regular expression: {error}")
+            matches = compile_pattern(pattern, self._entries)
+        except InvalidSpec as error:
+            self._problems.add(
+                where, f"{quoted(pattern)} is not a regular expression of Torc: {error}"
+            )
             return ()
-        found = tuple(name for name in self._entries if search(name))
+        found = tuple(name for name in self._entries if matches(name))
         if not found and self._is_complete:
             self._problems.add(where, f"no {self._item_type} matches {quoted(pattern)}")
         return found
@@ -83,4 +87,7 @@ class VariableSubstitution:
         if "data" not in target.values:
             where = join_location(self._entry.where, key)
             self._problems.add(where, f"user data {quoted(name)} has no data to insert")
-        return json.dumps(target.values.get("data"), ensure_ascii=False)
+        # As Torc writes it, so that commands are the same.
+        return json.dumps(
+            target.values.get("data"), ensure_ascii=False, separators=(",", ":"), sort_keys=True
+        )

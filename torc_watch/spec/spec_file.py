@@ -1,6 +1,7 @@
-"""Reads workflow specifications from YAML, JSON and JSON5 files, by file extension."""
+"""Reads workflow specifications in YAML, JSON, JSON5 and KDL, by the extension of the file."""
 
 import json
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from stat import S_ISDIR
@@ -10,29 +11,61 @@ import json5
 
 from torc_watch.core.errors import InvalidSpec
 from torc_watch.spec import Spec, expand
+from torc_watch.spec.bounded_text import read_standard_input, read_text
+from torc_watch.spec.kdl_loader import parse_kdl
 from torc_watch.spec.yaml_loader import parse_yaml
+
+STANDARD_INPUT = Path("-")
 
 
 def read_spec(path: Path) -> Spec:
-    """The workflow that a file specifies.
+    """The workflow that a file specifies, or the text on standard input for ``-``.
 
     Raises InvalidSpec with the file's name and, for syntax errors, the line.
     """
-    _refuse_other_things(path)
-    parse = _PARSERS.get(path.suffix.lower())
-    if parse is None:
-        raise InvalidSpec(f"{path}: specifications are read from {', '.join(_PARSERS)} files")
+    name, parse, text = _standard_input() if path == STANDARD_INPUT else _file(path)
     try:
-        return expand(parse(path.read_text(encoding="utf-8-sig")))
-    except OSError as error:
-        raise InvalidSpec(f"{path} cannot be read: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        raise InvalidSpec(f"{path} is not UTF-8 text.") from error
+        return expand(parse(text))
     except RecursionError as error:
-        raise InvalidSpec(f"{path}: lists and mappings are nested too deeply") from error
+        raise InvalidSpec(f"{name}: lists and mappings are nested too deeply") from error
     except ValueError as error:
         # json5 reports the line as <string>:7
-        raise InvalidSpec(f"{path}: {str(error).replace('<string>:', 'line ')}") from error
+        raise InvalidSpec(f"{name}: {str(error).replace('<string>:', 'line ')}") from error
+
+
+def _file(path: Path) -> tuple[str, Callable[[str], Any], str]:
+    _refuse_other_things(path)
+    extension = path.suffix.lower()
+    if extension not in _PARSERS:
+        raise InvalidSpec(f"{path}: specifications are read from {', '.join(_PARSERS)} files")
+    return str(path), _PARSERS[extension], read_text(path)
+
+
+def _standard_input() -> tuple[str, Callable[[str], Any], str]:
+    if sys.stdin.isatty():
+        raise InvalidSpec("Standard input is a terminal: send a specification to it.")
+    text = read_standard_input()
+    if not text.strip():
+        raise InvalidSpec("Standard input is empty: send a specification to it.")
+    return "Standard input", _parse_any, text
+
+
+def _parse_any(text: str) -> Any:
+    """In the order of Torc. Raises what the last one but KDL has against it."""
+    parsers = [parse_yaml, parse_kdl]
+    if text.lstrip().startswith(("{", "//", "/*")):
+        parsers = [_parse_json, _parse_json5, *parsers]
+    problems: list[ValueError] = []
+    for parse in parsers:
+        try:
+            document = parse(text)
+        except ValueError as error:
+            problems.append(error)
+        else:
+            if isinstance(document, Mapping):
+                return document
+            problems.append(InvalidSpec("is no mapping in YAML, JSON or JSON5"))
+    raise problems[-2]
 
 
 def _refuse_other_things(path: Path) -> None:
@@ -73,4 +106,5 @@ _PARSERS: Mapping[str, Callable[[str], Any]] = {
     ".yml": parse_yaml,
     ".json": _parse_json,
     ".json5": _parse_json5,
+    ".kdl": parse_kdl,
 }

@@ -1,14 +1,17 @@
 """A workflow before submission: parameters expanded, names resolved, units parsed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileSpec:
+    """``modified`` is the time that the specification gives, in seconds since the epoch."""
+
     name: str
     path: str
+    modified: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +55,7 @@ class JobSpec:
     cancel_on_blocking_job_failure: bool
     supports_termination: bool
     priority: int
+    env: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +63,8 @@ class Spec:
     """A workflow ready to be submitted.
 
     ``jobs`` are sorted: each comes after its dependencies, including those through files and user
-    data. ``settings`` are the workflow's fields under Torc's names. ``warnings`` has one line per
-    ignored key; ``ignored`` are those of the workflow itself.
+    data. ``settings`` are the workflow's fields under Torc's names, ``env`` the variables of all
+    jobs. ``warnings`` has one line per ignored key; ``ignored`` are those of the workflow itself.
     """
 
     name: str
@@ -71,3 +75,4 @@ class Spec:
     jobs: tuple[JobSpec, ...]
     warnings: tuple[str, ...]
     ignored: frozenset[str] = frozenset()
+    env: Mapping[str, str] = field(default_factory=dict)

@@ -1,6 +1,6 @@
 """Creates a workflow on a Torc server and starts its first run."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from anyio import to_thread
 
 from torc_watch.core.errors import ServerError
 from torc_watch.spec import FileSpec, JobSpec, RequirementsSpec, Spec
+from torc_watch.spec.server_limits import refuse_what_is_lost, warnings_on_settings
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.requests import (
     NewFile,
@@ -44,11 +45,15 @@ class SlurmJobs:
 
 @dataclass(frozen=True, slots=True)
 class SubmittedWorkflow:
-    """``scheduler_config_ids`` are those of the rows, in the order in which they were given."""
+    """``scheduler_config_ids`` are those of the rows, in the order in which they were given.
+
+    ``warnings`` name what this server keeps without effect.
+    """
 
     workflow_id: int
     job_count: int
     scheduler_config_ids: tuple[int, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +78,9 @@ async def submit(
 
     ``directory`` is where its jobs are to run. The number of requests grows with the workflow's
     stages and sets of requirements, not with its jobs. Deletes the workflow after a ServerError or
-    a cancellation.
+    a cancellation. Raises InvalidSpec, and creates nothing, for what the server could not keep.
     """
+    refuse_what_is_lost(spec, client.api_version)
     workflow_id = await client.create_workflow(_workflow(spec, user, directory))
     try:
         rows = [await client.create_slurm_scheduler(workflow_id, group.row) for group in on_slurm]
@@ -86,7 +92,8 @@ async def submit(
         raise
     except ServerError as error:
         raise type(error)(f"{error} {await _delete_incomplete(client, workflow_id)}") from error
-    return SubmittedWorkflow(workflow_id, len(spec.jobs), tuple(rows))
+    warnings = tuple(warnings_on_settings(spec, client.api_version))
+    return SubmittedWorkflow(workflow_id, len(spec.jobs), tuple(rows), warnings)
 
 
 def _workflow(spec: Spec, user: str, directory: Path | None) -> NewWorkflow:
@@ -98,6 +105,7 @@ def _workflow(spec: Spec, user: str, directory: Path | None) -> NewWorkflow:
         user=user,
         description=description,
         submission_directory=None if directory is None else str(directory),
+        env=spec.env,
         settings=settings,
     )
 
@@ -127,7 +135,8 @@ async def _create_parts(
     client: TorcClient, workflow_id: int, spec: Spec, row_of_each_job: Mapping[str, int]
 ) -> Mapping[str, int]:
     """Returns the ids of the jobs by name."""
-    files = await to_thread.run_sync(_new_files, spec.files)
+    read = {name for job in spec.jobs for name in job.input_files}
+    files = await to_thread.run_sync(_new_files, spec.files, read)
     user_data = [
         NewUserData(name=item.name, data=item.data, is_ephemeral=item.is_ephemeral)
         for item in spec.user_data
@@ -206,6 +215,7 @@ def _new_job(job: JobSpec, job_ids: Mapping[str, int], ids: _Ids) -> NewJob:
         supports_termination=job.supports_termination,
         priority=job.priority or None,
         scheduler_config_id=ids.scheduler_configs.get(job.name),
+        env=job.env,
     )
 
 
@@ -220,16 +230,19 @@ def _new_requirements(item: RequirementsSpec) -> NewRequirements:
     )
 
 
-def _new_files(files: Sequence[FileSpec]) -> list[NewFile]:
+def _new_files(files: Sequence[FileSpec], read: Collection[str]) -> list[NewFile]:
     return [
-        NewFile(name=file.name, path=file.path, modified=_modified(Path(file.path)))
+        NewFile(name=file.name, path=file.path, modified=_modified(file, file.name in read))
         for file in files
     ]
 
 
-def _modified(path: Path) -> float | None:
+def _modified(file: FileSpec, is_read: bool) -> float | None:
+    """The time in the specification, else that of a file that jobs read: the mark of an input."""
+    if file.modified is not None or not is_read:
+        return file.modified
     try:
-        return path.stat().st_mtime
+        return Path(file.path).stat().st_mtime
     except OSError:  # does not exist yet, or is not accessible
         return None
 

@@ -12,6 +12,7 @@ import yaml
 from torc_watch.core.errors import InvalidSpec
 
 _MAX_DEPTH = 100
+_MAX_GROWTH = 100  # times what is written
 
 _Base: Any = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 
@@ -22,17 +23,21 @@ class _Loader(_Base):  # type: ignore[misc]  # both loaders have the same interf
     def get_single_node(self) -> yaml.Node | None:
         """Checks for repeated keys before merging (``<<``), which may repeat keys legally."""
         root: yaml.Node | None = super().get_single_node()
-        _refuse_repeated_keys(root)
+        if root is not None and _refuse_repeated_keys(root):
+            _refuse_growth(root)
         return root
 
 
 for _tag, _pattern, _first in (
     ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
-    ("int", r"[-+]?(?:0|[1-9][0-9]*)", "-+0123456789"),
+    ("int", r"[-+]?(?:0|[1-9][0-9]*|0x[0-9a-fA-F]+|0o[0-7]+|0b[01]+)", "-+0123456789"),
     (
         "float",
-        r"[-+]?(?:\.[0-9]+|[0-9]+\.[0-9]*|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?",
+        (
+            r"[-+]?(?:\.[0-9]+|[0-9]+\.[0-9]*|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?"
+            r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
+        ),
         "-+.0123456789",
     ),
     ("merge", r"<<", "<"),
@@ -68,19 +73,43 @@ def _refuse_depth(text: str) -> None:
             depth -= 1
 
 
-def _refuse_repeated_keys(root: yaml.Node | None) -> None:
-    pending = [] if root is None else [root]
+def _refuse_repeated_keys(root: yaml.Node) -> bool:
+    """Whether there are aliases."""
+    pending = [root]
     seen: set[yaml.Node] = set()
+    has_aliases = False
     while pending:
         node = pending.pop()
         if node in seen:  # an alias, possibly of a parent
+            has_aliases = True
             continue
         seen.add(node)
         if isinstance(node, yaml.MappingNode):
             _refuse_repeated_key(node)
-            pending += [part for pair in node.value for part in pair]
-        elif isinstance(node, yaml.SequenceNode):
-            pending += node.value
+        pending += _parts(node)
+    return has_aliases
+
+
+def _refuse_growth(root: yaml.Node) -> None:
+    """Aliases of aliases can stand for more than fits into any memory, in a few lines."""
+    sizes: dict[yaml.Node, int] = {}
+    pending = [root]
+    while pending:
+        node = pending[-1]
+        if node not in sizes:
+            sizes[node] = 1  # also if it is its own part, which is refused elsewhere
+            pending += [part for part in _parts(node) if part not in sizes]
+        else:
+            pending.pop()
+            sizes[node] = 1 + sum(sizes[part] for part in _parts(node))
+    if sizes[root] > _MAX_GROWTH * len(sizes):
+        raise InvalidSpec("aliases repeat too much of the text")
+
+
+def _parts(node: yaml.Node) -> list[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        return [part for pair in node.value for part in pair]
+    return list(node.value) if isinstance(node, yaml.SequenceNode) else []
 
 
 def _refuse_repeated_key(mapping: yaml.MappingNode) -> None:

@@ -24,19 +24,26 @@ class NewWorkflow:
     Mappings among them (slurm_defaults, resource_monitor_config, metadata, execution_config) are
     sent in the format of the API version: 0.12 takes them as a JSON text.
 
-    ``submission_directory`` is where jobs are to run; 0.12 does not keep it.
+    ``submission_directory`` is where jobs are to run; 0.12 does not keep it. ``env`` are variables
+    of each job; 0.12 cannot keep them.
     """
 
     name: str
     user: str
     description: str | None = None
     submission_directory: str | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def body(self, api_version: ApiVersion) -> dict[str, Any]:
-        named = {"name": self.name, "user": self.user, "description": self.description}
+        named: dict[str, Any] = {
+            "name": self.name,
+            "user": self.user,
+            "description": self.description,
+        }
         if api_version is not ApiVersion.V0_12:
             named["submission_directory"] = self.submission_directory
+            named["env"] = dict(self.env) or None
         settings = {
             name: json.dumps(value)
             if api_version is ApiVersion.V0_12 and isinstance(value, Mapping)
@@ -208,6 +215,7 @@ class NewJob:
     supports_termination: bool = False
     priority: int | None = None  # 1.0 only
     scheduler_config_id: int | None = None
+    env: Mapping[str, str] = field(default_factory=dict)  # 1.0 only
 
     def body(self, workflow_id: int) -> dict[str, Any]:
         return _without_nulls(
@@ -215,6 +223,7 @@ class NewJob:
                 "workflow_id": workflow_id,
                 "name": self.name,
                 "command": self.command,
+                "env": dict(self.env) or None,
                 "invocation_script": self.invocation_script,
                 "depends_on_job_ids": list(self.depends_on_job_ids) or None,
                 "input_file_ids": list(self.input_file_ids) or None,

@@ -6,6 +6,7 @@ A runner calls ``find_allocation`` and ``TorcClient.set_allocation_status`` (act
 ``TorcClient.set_allocation_status`` (complete).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -45,11 +46,12 @@ class WorkerResources:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimedJob:
-    """A job that this runner has claimed."""
+    """A job that this runner has claimed; ``env`` are its variables and its workflow's."""
 
     job: Job
     invocation_script: str | None
     output_file_ids: tuple[int, ...]
+    env: Mapping[str, str]
 
 
 class RunnerApi:
@@ -113,6 +115,7 @@ class RunnerApi:
                 job=row.to_model(),
                 invocation_script=row.invocation_script,
                 output_file_ids=tuple(row.output_file_ids),
+                env=row.env,
             )
             for row in jobs
         ]

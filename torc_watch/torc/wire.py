@@ -27,7 +27,7 @@ from torc_watch.core.model import (
     SchedulingAction,
     Workflow,
 )
-from torc_watch.core.units import parse_duration, parse_memory
+from torc_watch.core.units import counted_duration, parse_duration, parse_memory
 from torc_watch.torc import slurm_quantities
 
 _STATUSES = {status.value: status for status in JobStatus}
@@ -283,6 +283,8 @@ class RequirementsRow(IdRow):
     runtime: str | None = None
 
     def to_model(self) -> Requirements:
+        runtime = _parse_or_none(self.runtime, parse_duration)
+        counted = _parse_or_none(self.runtime, counted_duration)
         return Requirements(
             id=self.id,
             name=self.name,
@@ -290,7 +292,8 @@ class RequirementsRow(IdRow):
             num_gpus=self.num_gpus,
             num_nodes=self.num_nodes,
             memory=_parse_or_none(self.memory, parse_memory),
-            runtime=_parse_or_none(self.runtime, parse_duration),
+            runtime=runtime,
+            counted_runtime=None if counted == runtime else counted,
         )
 
 
@@ -437,6 +440,7 @@ class FileRow(IdRow):
 class ClaimedJobRow(JobRow):
     invocation_script: str | None = None
     output_file_ids: Annotated[list[int], _if_null([])] = []
+    env: Annotated[dict[str, str], _if_null({})] = {}
 
 
 class ClaimRow(WireRow):

@@ -25,7 +25,7 @@ import signal
 import subprocess
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
@@ -50,7 +50,10 @@ NOT_STARTED = 126
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobLaunch:
-    """A claimed job, ready to start. Limits are in bytes and seconds; None means no limit."""
+    """A claimed job, ready to start. Limits are in bytes and seconds; None means no limit.
+
+    ``env`` are its own variables and its workflow's.
+    """
 
     workflow_id: int
     job_id: int
@@ -63,6 +66,8 @@ class JobLaunch:
     memory_limit: int | None
     runtime_limit: float | None
     kill_codes: KillCodes = TORCS_KILL_CODES
+    env: Mapping[str, str] = field(default_factory=dict)
+    submission_directory: str | None = None
 
     def stdio_file(self, stream: str) -> Path:
         return self.output_dir / stdio_name(
@@ -116,18 +121,6 @@ def start(launch: JobLaunch, marker: str) -> subprocess.Popen[bytes]:
 
     ``marker`` is a ``NAME=value`` that is added to the environment of the process tree.
     """
-    name, _, value = marker.partition("=")
-    environment = os.environ | {
-        "TORC_WORKFLOW_ID": str(launch.workflow_id),
-        "TORC_JOB_ID": str(launch.job_id),
-        "TORC_JOB_NAME": launch.name,
-        "TORC_OUTPUT_DIR": str(launch.output_dir),
-        "TORC_ATTEMPT_ID": str(launch.attempt),
-        "TORC_API_URL": launch.api_url,
-        name: value,
-    }
-    # Jobs often print their environment into files that others can read.
-    environment.pop(PASSWORD_VARIABLE, None)
     launch.stdio_file("o").parent.mkdir(parents=True, exist_ok=True)
     with launch.stdio_file("o").open("wb") as stdout, launch.stdio_file("e").open("wb") as stderr:
         return subprocess.Popen(  # noqa: S603 - runs the user's command
@@ -135,9 +128,29 @@ def start(launch: JobLaunch, marker: str) -> subprocess.Popen[bytes]:
             stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=stderr,
-            env=environment,
+            env=job_environment(launch, os.environ) | dict([marker.split("=", 1)]),
             start_new_session=True,
         )
+
+
+def job_environment(launch: JobLaunch, inherited: Mapping[str, str]) -> dict[str, str]:
+    """The job's own variables replace inherited ones, and Torc's replace both, as in Torc."""
+    environment = {**inherited}
+    # Jobs often print their environment into files that others can read.
+    environment.pop(PASSWORD_VARIABLE, None)
+    environment |= launch.env
+    environment |= {
+        "TORC_WORKFLOW_ID": str(launch.workflow_id),
+        "TORC_RUN_ID": str(launch.run_id),
+        "TORC_JOB_ID": str(launch.job_id),
+        "TORC_JOB_NAME": launch.name,
+        "TORC_OUTPUT_DIR": str(launch.output_dir),
+        "TORC_ATTEMPT_ID": str(launch.attempt),
+        "TORC_API_URL": launch.api_url,
+    }
+    if launch.submission_directory is not None:
+        environment["TORC_WORKFLOW_SUBMISSION_DIR"] = launch.submission_directory
+    return environment
 
 
 class RunningJob:

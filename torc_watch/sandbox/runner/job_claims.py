@@ -133,4 +133,6 @@ class JobClaims:
             memory_limit=requirements.memory if is_limited and workflow.limits_memory else None,
             runtime_limit=requirements.runtime if is_limited else None,
             kill_codes=workflow.kill_codes,
+            env=claimed.env,
+            submission_directory=workflow.submission_directory,
         )

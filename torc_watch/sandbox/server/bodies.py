@@ -1,48 +1,21 @@
 """The bodies of requests: a missing or wrongly typed field is refused with 400 or 422.
 
 A model's fields are also the columns of its table that responses show. Unknown fields are ignored.
-The error type "refused" marks a value that is well formed, but that Torc rejects. In names, V0 is
-API 0.12 and V1 is API 1.0.
+In names, V0 is API 0.12 and V1 is API 1.0.
 """
 
-import json
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict
 
-from torc_watch.core.model import JobStatus
-from torc_watch.sandbox.server.status_rules import STATUSES
-
-
-def _require_known_status(status: JobStatus) -> JobStatus:
-    if status not in STATUSES:
-        raise ValueError(f"unknown status {status}")
-    return status
-
-
-def _require_standard_json(value: Any) -> Any:
-    try:
-        json.dumps(value, allow_nan=False)
-    except ValueError as error:
-        raise PydanticCustomError("json_invalid", "no JSON value") from error
-    return value
-
-
-def _require_not_negative(priority: int) -> int:
-    if priority < 0:
-        raise PydanticCustomError("refused", "a priority is 0 or more")
-    return priority
-
-
-Status = Annotated[JobStatus, AfterValidator(_require_known_status)]
-# Any JSON value; the parser accepts NaN and infinity, but JSON does not have them.
-JsonValue = Annotated[Any, AfterValidator(_require_standard_json)]
-# The first invalid entry is enough to refuse a list, which may have millions.
-Entry = TypeVar("Entry")
-Batch = Annotated[list[Entry], Field(fail_fast=True)]
-Ids = Batch[int] | None
-Priority = Annotated[int, AfterValidator(_require_not_negative)] | None
+from torc_watch.sandbox.server.body_fields import (
+    Batch,
+    Environment,
+    Ids,
+    JsonValue,
+    Priority,
+    Status,
+)
 
 
 class RequestBody(BaseModel):
@@ -82,6 +55,7 @@ class WorkflowV1(WorkflowBase):
     execution_config: dict[str, JsonValue] | None = None
     dynamic_jobs: dict[str, JsonValue] | None = None
     submission_directory: str | None = None
+    env: Environment = None
 
 
 class WorkflowStatus(RequestBody):
@@ -109,6 +83,7 @@ class JobV0(WorkflowItem):
 
 class JobV1(JobV0):
     priority: Priority = None
+    env: Environment = None
     origin: str | None = None
     start_time: str | None = None
     compute_node_id: int | None = None

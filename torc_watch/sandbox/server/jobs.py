@@ -68,7 +68,7 @@ _V0_12 = Resource(
         "scheduler_id": "COALESCE(scheduler_id, 0)",
     },
 )
-JOBS = {"0.12": _V0_12, "1.0": replace(_V0_12, model=bodies.JobV1)}
+JOBS = {"0.12": _V0_12, "1.0": replace(_V0_12, model=bodies.JobV1, json_columns=frozenset({"env"}))}
 
 
 def create_job(request: ApiRequest) -> ApiResponse:
@@ -158,6 +158,8 @@ def _add(store: Store, api_version: TorcApi, jobs: Sequence[RelatedJob]) -> list
     workflow_id = jobs[0].workflow_id
     default = _default_requirements(store, workflow_id)
     first = store.next_id("job")
+    if api_version == "1.0":
+        jobs = _with_environment(store, workflow_id, jobs)
     rows = [_columns(api_version, job, first + place, default) for place, job in enumerate(jobs)]
     store.insert_many("job", list(rows[0]), [tuple(row.values()) for row in rows])
     for relation in RELATIONS:
@@ -165,6 +167,18 @@ def _add(store: Store, api_version: TorcApi, jobs: Sequence[RelatedJob]) -> list
         _add_relation(store, relation, workflow_id, related)
     return [
         _response_to_creation(api_version, job, row) for job, row in zip(jobs, rows, strict=True)
+    ]
+
+
+def _with_environment(
+    store: Store, workflow_id: int, jobs: Sequence[RelatedJob]
+) -> list[RelatedJob]:
+    """As in Torc, a new job gets the workflow's variables, unless it has its own of that name."""
+    text = store.value("SELECT env FROM workflow WHERE id = ?", workflow_id)
+    shared = json.loads(text) if text else {}
+    return [
+        job.model_copy(update={"env": shared | (getattr(job, "env", None) or {}) or None})
+        for job in jobs
     ]
 
 
@@ -203,7 +217,7 @@ def _default_requirements(store: Store, workflow_id: int) -> int:
 
 def _check_update(job: Row, body: dict[str, Any]) -> None:
     fixed = [relation.name for relation in RELATIONS if relation is not DEPENDENCIES]
-    guarded = ["name", "command", "status", DEPENDENCIES.name, *fixed]
+    guarded = ["name", "command", "status", "env", DEPENDENCIES.name, *fixed]
     changed = [name for name in guarded if name in body and body[name] != job.get(name)]
     if changed and job["status"] != JobStatus.UNINITIALIZED:
         raise api_error(
@@ -213,6 +227,8 @@ def _check_update(job: Row, body: dict[str, Any]) -> None:
         )
     if "status" in changed and body["status"] != JobStatus.DISABLED:
         raise api_error(422, "Cannot update job status, except to disabled")
+    if "env" in changed:
+        raise api_error(422, "Cannot modify env after the job's creation")
     for name in fixed:
         if sorted(body.get(name) or job.get(name, [])) != sorted(job.get(name, [])):
             raise api_error(422, f"Cannot modify {name} after the job's creation")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from torc_watch.core.units import parse_duration, parse_memory
+from torc_watch.core.units import counted_duration, parse_duration, parse_memory
 from torc_watch.sandbox.server import bodies
 from torc_watch.sandbox.server.api_request import (
     ApiRequest,
@@ -31,12 +31,13 @@ def resources_by_path(api_version: TorcApi) -> Mapping[str, Resource]:
     }
 
 
-def _add_quantities(_call: ApiRequest, columns: Row) -> Row:
+def _add_quantities(request: ApiRequest, columns: Row) -> Row:
     """Add the bytes and seconds that claims compare."""
+    parse = parse_duration if request.api_version == "0.12" else counted_duration
     return {
         **columns,
         "memory_bytes": parse_quantity("memory", columns["memory"], parse_memory),
-        "runtime_s": parse_quantity("runtime", columns["runtime"], parse_duration),
+        "runtime_s": parse_quantity("runtime", columns["runtime"], parse),
     }
 
 

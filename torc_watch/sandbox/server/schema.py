@@ -34,7 +34,8 @@ CREATE TABLE IF NOT EXISTS workflow (
   use_pending_failed INTEGER,
   execution_config TEXT,
   submission_directory TEXT,
-  dynamic_jobs TEXT
+  dynamic_jobs TEXT,
+  env TEXT
 );
 CREATE TABLE IF NOT EXISTS resource_requirements (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -64,7 +65,8 @@ CREATE TABLE IF NOT EXISTS job (
   origin TEXT,
   start_time TEXT,
   compute_node_id INTEGER,
-  unblocking_processed INTEGER NOT NULL DEFAULT 0
+  unblocking_processed INTEGER NOT NULL DEFAULT 0,
+  env TEXT
 );
 CREATE TABLE IF NOT EXISTS file (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -251,3 +253,6 @@ CREATE INDEX IF NOT EXISTS idx_action_workflow ON workflow_action(workflow_id);
 """
 
 SCHEMA = _TABLES + _INDEXES
+
+# Columns that a database of an earlier torc-watch does not have.
+ADDED_COLUMNS = (("workflow", "env", "TEXT"), ("job", "env", "TEXT"))

@@ -13,7 +13,7 @@ from typing import Any
 
 from torc_watch.core.errors import SandboxError
 from torc_watch.host.file_lock import try_lock
-from torc_watch.sandbox.server.schema import SCHEMA
+from torc_watch.sandbox.server.schema import ADDED_COLUMNS, SCHEMA
 
 Row = dict[str, Any]
 # Seconds for which another process that writes to the database may block the server.
@@ -166,6 +166,9 @@ def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA foreign_keys = ON")
     connection.executescript(SCHEMA)
+    for table, column, declaration in ADDED_COLUMNS:
+        if column not in (row[1] for row in connection.execute(f"PRAGMA table_info({table})")):
+            connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} {declaration}")
 
 
 def _insertion(table: str, columns: Sequence[str]) -> str:

@@ -34,7 +34,7 @@ from torc_watch.sandbox.server.workflow_queries import summary
 
 _STATUS_FLAGS = ("is_canceled", "is_archived", "has_detected_need_to_run_completion_script")
 _STATUS_COLUMN = "SELECT {} FROM workflow_status WHERE workflow_status.id = workflow.id"
-_IMMUTABLE = ("submission_directory", "dynamic_jobs")
+_IMMUTABLE = ("submission_directory", "dynamic_jobs", "env")
 _CHANGEABLE = (
     *("name", "user", "description", "project", "metadata", "execution_config"),
     *("use_pending_failed", "compute_node_wait_for_new_jobs_seconds"),
@@ -74,6 +74,7 @@ WORKFLOWS = {
                 "slurm_defaults",
                 "execution_config",
                 "dynamic_jobs",
+                "env",
             }
         ),
         computed_columns={
