@@ -41,7 +41,7 @@ def test_table_of_workflows() -> None:
     assert lines(WATCHED, ENDED) == [
         "ID  NAME   STATE        DONE    FAILED  ROUND  NEXT     LAST",
         " 7         handed over                                  10 s ago: None of the fa",
-        "42  train  watching     95/100  3       1/3    in 40 s  recovery initiated 3 min",
+        "42  train  watching     95/100  3       1/3    in 40 s  jobs resubmitted 3 min a",
     ]
 
 
@@ -95,14 +95,14 @@ def test_text_of_one_workflow() -> None:
     assert list(workflow_text(WorkflowKey("http://torc", 42), waiting, NOW)) == [
         "Workflow 42 (train) on http://torc",
         "waiting, 95/100 jobs done, 3 failed, round 1/3, next poll in 40 s",
-        "Last event: recovery initiated, 3 min ago",
+        "Last event: jobs resubmitted, 3 min ago",
         "No answer.",
     ]
     assert list(workflow_text(WorkflowKey("http://torc", 7), ENDED, NOW))[1:] == [
         "handed over",
         "Last event: watch ended, 10 s ago",
         ENDED.reason,
-        "Last error lines of its failed jobs: torc-watchd logs 7",
+        "What was done for it: torc-watchd history 7, or: torc-watchd logs 7",
         "Start a new watch, with all its retries: torc-watchd resume 7",
     ]
     failed = replace(ENDED, verdict="failed")
@@ -135,7 +135,8 @@ def test_text_of_one_workflow() -> None:
     [
         ("order.followed", "command applied"),
         ("watch.look_failed", "poll failed"),
-        ("server.unfamiliar", "server unfamiliar"),
+        ("server.unfamiliar", "server is newer than tested ones"),
+        ("some.new_event", "some new event"),
     ],
 )
 def test_event_is_shown_in_words(name: str, text: str) -> None:

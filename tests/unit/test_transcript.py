@@ -59,7 +59,6 @@ Recovery initiated. Resuming monitoring...
 
 Watching workflow 1 (poll interval: 60s, auto-recover enabled, max retries: 3, job counts enabled)
   completed=95, running=5, pending=0, failed=0, blocked=0
-  completed=95, running=5, pending=0, failed=0, blocked=0
   completed=100, running=0, pending=0, failed=0, blocked=0
 Workflow 1 is complete
 

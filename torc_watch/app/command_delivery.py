@@ -1,7 +1,7 @@
 """Commands to the daemon: validated, written to its spool, and confirmed where it runs."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -106,7 +106,7 @@ async def send(
     """
     known = known_workflows(home)
     server = server_url(url)
-    keys = [resolve_key(workflow_id, server, known) for workflow_id in dict.fromkeys(workflow_ids)]
+    keys = _keys(workflow_ids, server, known)
     commands = [
         Command(
             action=action,
@@ -121,6 +121,24 @@ async def send(
         if isinstance(apply_command(known[key], command), UnknownWorkflow):
             raise InvalidInput(known[key].reason)
     return await _send(home, commands, known)
+
+
+def _keys(
+    workflow_ids: Sequence[int], server: str | None, known: Iterable[WorkflowKey]
+) -> list[WorkflowKey]:
+    """Raises InvalidInput, which says that no other workflow was changed either."""
+    keys, problems = [], []
+    for workflow_id in dict.fromkeys(workflow_ids):
+        try:
+            keys.append(resolve_key(workflow_id, server, known))
+        except InvalidInput as error:
+            problems.append(str(error))
+    if not problems:
+        return keys
+    first, more = problems[0], len(problems) - 1
+    others = f" The same holds for {more} more." if more else ""
+    outcome = " Nothing was changed." if len(set(workflow_ids)) > 1 else ""
+    raise InvalidInput(f"{first}{others}{outcome}")
 
 
 async def _send(home: Path, commands: Sequence[Command], known: Known) -> Sent:

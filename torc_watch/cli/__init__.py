@@ -36,8 +36,8 @@ COMMANDS = (
         "remove", "remove:remove", "Stop watching workflows and remove them from the list."
     ),
     LazyCommand("list", "list:list_", "List the daemon's workflows."),
-    LazyCommand("status", "status:status", "Show the status of one workflow in detail."),
-    LazyCommand("history", "history:history", "Show what was done for a workflow, when and why."),
+    LazyCommand("status", "status:status", "Show the status of workflows in detail."),
+    LazyCommand("history", "history:history", "Show what was done for workflows, when and why."),
     LazyCommand("logs", "logs:logs", "Show the daemon's log."),
     LazyCommand("doctor", "doctor:doctor", "Check this login node and say how to run the daemon."),
     LazyCommand(

@@ -38,7 +38,7 @@ class LazyCommand(TyperCommand):
         """The command itself, as Typer makes it."""
         found = load(self._target)
         if isinstance(found, typer.Typer):
-            return get_group(found)
+            return _with_plain_arguments(get_group(found))
         single = typer.Typer(add_completion=False, rich_markup_mode=None)
         single.command(self.name, cls=_LightCommand, epilog=self.epilog)(found)
         return get_command(single)
@@ -69,7 +69,7 @@ class LazyGroup(TyperGroup):
 
 class _LightCommand(TyperCommand):
     def get_params(self, ctx: Any) -> Any:
-        return _light(super().get_params(ctx))
+        return _plain(_light(super().get_params(ctx)))
 
 
 def _light(params: Any) -> Any:
@@ -82,3 +82,21 @@ def _light(params: Any) -> Any:
         if not param.expose_value:
             param.default = False
     return params
+
+
+def _with_plain_arguments(group: TyperGroup) -> TyperGroup:
+    for command in group.commands.values():
+        _plain(command.params)
+    return group
+
+
+def _plain(params: Any) -> Any:
+    """The same; their help shows no types of Python, such as ``ID <list[int]>``."""
+    for param in params:
+        if param.param_type_name == "argument" and param.metavar:
+            param.display_type_rich = _no_type
+    return params
+
+
+def _no_type(ctx: Any) -> str:  # noqa: ARG001 - Typer names it
+    return ""

@@ -1,6 +1,5 @@
 """list --watch: all workflows of the daemon, as they change."""
 
-import json
 import os
 import shutil
 import sys
@@ -9,11 +8,15 @@ from dataclasses import asdict
 from pathlib import Path
 from textwrap import wrap
 
+from torc_watch.app.waiting_commands import waiting_commands
 from torc_watch.cli.event_loop import run
+from torc_watch.cli.json_output import print_json
+from torc_watch.core.errors import JournalError
 from torc_watch.daemon.status_file import utc_now
 from torc_watch.ipc.socket_client import socket_paths
 from torc_watch.ipc.status_stream import StatusSnapshot, status_snapshots
-from torc_watch.render.status_table import table, terminal_width
+from torc_watch.render.colors import has_colors
+from torc_watch.render.status_table import Waiting, table, terminal_width, waiting_values
 
 _HOME_AND_CLEAR = "\x1b[H\x1b[J"
 _INTERVAL = 1.0  # seconds between updates
@@ -28,18 +31,27 @@ async def _keep_showing(folder: Path, *, as_json: bool) -> None:
     async for snapshot in status_snapshots(folder, socket_paths(folder, os.environ), _INTERVAL):
         if as_json:
             views, trouble = snapshot
-            shown = {"trouble": trouble, "workflows": list(map(asdict, views))}
-            _print([json.dumps(shown)])
+            values = {"trouble": trouble, "workflows": list(map(asdict, views))}
+            print_json({**values, "waiting": waiting_values(_waiting(folder))})
         else:
-            lines = list(_lines(snapshot))
+            lines = list(_lines(snapshot, _waiting(folder)))
             _print(_on_screen(lines) if sys.stdout.isatty() else lines)
 
 
-def _lines(snapshot: StatusSnapshot) -> Iterator[str]:
+def _waiting(folder: Path) -> Waiting:
+    """Nothing while they cannot be read: the next time may show them."""
+    try:
+        return waiting_commands(folder)
+    except JournalError:
+        return {}
+
+
+def _lines(snapshot: StatusSnapshot, waiting: Waiting) -> Iterator[str]:
     views, trouble = snapshot
     yield from wrap(trouble, terminal_width() or sys.maxsize)
-    if views or not trouble:
-        yield from table(views, utc_now(), terminal_width())
+    if views or waiting or not trouble:
+        colored = has_colors(sys.stdout)
+        yield from table(views, utc_now(), terminal_width(), waiting, colored=colored)
 
 
 def _on_screen(lines: Sequence[str]) -> Iterator[str]:

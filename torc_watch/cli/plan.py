@@ -1,10 +1,9 @@
 """plan: what a round of recovery would do."""
 
-import json
-
 from torc_watch.app import inspection
 from torc_watch.cli import options
 from torc_watch.cli.event_loop import run
+from torc_watch.cli.json_output import print_json
 from torc_watch.cli.watch_options import with_watch_options
 from torc_watch.config.settings import Settings, load_settings
 from torc_watch.daemon.commands import WatchOptions
@@ -43,7 +42,7 @@ def show_plan(workflow_id: int, settings: Settings, url: str | None, *, as_json:
     """Prints the plan and returns the exit status; `recover --dry-run` does the same."""
     result = run(lambda: inspection.plan(workflow_id, settings, settings.connection(url)))
     if as_json:
-        print(json.dumps(plan_values(workflow_id, result)))
+        print_json(plan_values(workflow_id, result))
     else:
         print("\n".join(plan_text(workflow_id, result)))
     return plan_status(result)

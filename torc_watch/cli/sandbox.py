@@ -1,6 +1,5 @@
 """sandbox: a Torc server on this machine, to try things out."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +7,7 @@ import typer
 
 from torc_watch.cli import options
 from torc_watch.cli.event_loop import run
+from torc_watch.cli.json_output import print_json
 from torc_watch.sandbox.server import ServerSettings
 from torc_watch.sandbox.server import serve as serve_torc
 
@@ -60,7 +60,7 @@ def serve(
 
     def announce(url: str) -> None:
         if as_json:
-            print(json.dumps({"url": url, "api": api, "directory": str(directory)}), flush=True)
+            print_json({"url": url, "api": api, "directory": str(directory)})
         else:
             print(f"Torc server (API {api}) at {url}, data in {directory}. Ctrl-C stops it.")
             print(f"In other shells: export TORC_API_URL={url}", flush=True)

@@ -1,6 +1,5 @@
 """submit: a workflow specification becomes a workflow that runs."""
 
-import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +11,7 @@ from torc_watch.app.local_submission import LocalShape, Submission
 from torc_watch.app.local_submission import submit as submit_workflow
 from torc_watch.cli import options
 from torc_watch.cli.event_loop import run
+from torc_watch.cli.json_output import print_json
 from torc_watch.cli.output_folder import unusable_folder_refused
 from torc_watch.cli.watch_options import with_watch_options
 from torc_watch.config.settings import load_settings
@@ -54,7 +54,7 @@ def submit(
     connection = settings.connection(url)
     submission = run(lambda: submit_workflow(specification, settings, connection, shape))
     if as_json:
-        print(json.dumps(asdict(submission)))
+        print_json(asdict(submission))
     else:
         _show(submission)
 

@@ -7,8 +7,9 @@ from torc_watch.core.units import rounded_memory
 from torc_watch.hpc.catalog import Catalog, CatalogEntry
 from torc_watch.hpc.profile import Detection, HpcProfile, ProfilePartition
 from torc_watch.hpc.profile_file import LIVE_CLUSTER
-from torc_watch.render.partition_list import partition_values, table_lines
+from torc_watch.render.partition_list import partition_values
 from torc_watch.render.terminal_text import printable
+from torc_watch.render.text_table import table_lines
 
 _LIST_HEAD = ("NAME", "CLUSTER", "PARTITIONS", "FROM", "HERE", "DESCRIPTION")
 _SHOW_HEAD = ("PARTITION", "CHARGE", "LOCAL DISK", "DESCRIPTION")
