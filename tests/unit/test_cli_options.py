@@ -3,7 +3,13 @@
 import pytest
 import typer
 
-from torc_watch.cli.options import all_workflow_ids, api_version, at_least, workflow_ids
+from torc_watch.cli.options import (
+    all_workflow_ids,
+    api_version,
+    at_least,
+    port_number,
+    workflow_ids,
+)
 
 
 @pytest.mark.parametrize(("given", "expected"), [("0.12", "0.12"), ("1.0", "1.0"), ("0.35", "1.0")])
@@ -71,3 +77,10 @@ def test_least_value_of_an_option() -> None:
     assert (check(None), check(1)) == (None, 1)
     with pytest.raises(typer.BadParameter, match="0 is too few: give at least 1"):
         check(0)
+
+
+def test_port_number() -> None:
+    assert [port_number(port) for port in (0, 65_535)] == [0, 65_535]
+    for port in (-1, 65_536):
+        with pytest.raises(typer.BadParameter, match=f"{port} is no port"):
+            port_number(port)

@@ -30,6 +30,12 @@ def at_least(lowest: int) -> Callable[[int | None], int | None]:
     return check
 
 
+def port_number(value: int) -> int:
+    if not 0 <= value <= _LARGEST_PORT:
+        raise typer.BadParameter(f"{value} is no port: give a number from 0 to {_LARGEST_PORT}.")
+    return value
+
+
 def walltime_seconds(text: str) -> int:
     """Raises BadParameter."""
     try:
@@ -53,6 +59,7 @@ def api_version(name: str) -> ApiVersionName:
 
 
 _SPECIFICATIONS = (".yaml", ".yml", ".json", ".json5")
+_LARGEST_PORT = 65_535
 _LARGEST_ID = 2**63 - 1  # that a server can store
 _MOST_IDS = 1000  # of one command
 _SHOWN_DIGITS = 40

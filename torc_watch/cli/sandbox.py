@@ -29,17 +29,28 @@ def sandbox() -> None:
 def serve(
     *,
     directory: Annotated[
-        Path, typer.Option("--directory", "-d", help="Folder that keeps the server's data.")
+        Path,
+        typer.Option(
+            "--directory", "-d", metavar="FOLDER", help="Folder that keeps the server's data."
+        ),
     ] = Path("sandbox"),
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Address to listen on.")
+    ] = "127.0.0.1",
     port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Port to listen on; 0 chooses a free one.")
+        int,
+        typer.Option(
+            callback=options.port_number,
+            metavar="NUMBER",
+            help="Port to listen on; 0 chooses a free one.",
+        ),
     ] = _PORT_OF_TORC,
     api: options.Api = "1.0",
     unblock_interval: Annotated[
         float,
         typer.Option(
             callback=options.positive,
+            metavar="SECONDS",
             help="How often blocked jobs are checked, in seconds.",
         ),
     ] = 1.0,

@@ -21,16 +21,27 @@ from torc_watch.daemon.commands import WatchOptions
 @with_watch_options("output_dir")
 def submit(
     specification: Annotated[
-        Path, typer.Argument(help="Workflow specification: .yaml, .yml, .json or .json5.")
+        Path,
+        typer.Argument(
+            metavar="FILE", help="Workflow specification: .yaml, .yml, .json or .json5."
+        ),
     ],
     *,
     allocations: Annotated[
-        int, typer.Option(min=0, help="Local allocations to start; 0 only creates the workflow.")
+        int,
+        typer.Option(
+            callback=options.at_least(0),
+            metavar="NUMBER",
+            help="Local allocations to start; 0 only creates the workflow.",
+        ),
     ] = 1,
     cpus: Annotated[
         int | None,
         typer.Option(
-            min=1, help="CPUs of an allocation. [default: this machine's]", show_default=False
+            callback=options.at_least(1),
+            metavar="NUMBER",
+            help="CPUs of an allocation. [default: this machine's]",
+            show_default=False,
         ),
     ] = None,
     watch_options: WatchOptions,

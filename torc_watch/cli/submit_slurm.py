@@ -26,7 +26,10 @@ from torc_watch.torc.transport import Connection
 @with_watch_options("output_dir")
 def submit_slurm(
     specification: Annotated[
-        Path, typer.Argument(help="Workflow specification: .yaml, .yml, .json or .json5.")
+        Path,
+        typer.Argument(
+            metavar="FILE", help="Workflow specification: .yaml, .yml, .json or .json5."
+        ),
     ],
     *,
     account: slurm_options.Account = None,

@@ -1,6 +1,6 @@
 """Events in the words of a table: what happened last to a workflow."""
 
-_WORDS = {
+EVENT_WORDS = {
     "watch.started": "watch started",
     "watch.ended": "watch ended",
     "watch.postponed": "watch postponed",
@@ -48,4 +48,4 @@ _WORDS = {
 
 def event_words(name: str) -> str:
     """Of an event of another version: its name, without the punctuation."""
-    return _WORDS.get(name, name.replace(".", " ").replace("_", " "))
+    return EVENT_WORDS.get(name, name.replace(".", " ").replace("_", " "))
