@@ -135,10 +135,10 @@ def _keys(
             problems.append(str(error))
     if not problems:
         return keys
-    first, more = problems[0], len(problems) - 1
-    others = f" The same holds for {more} more." if more else ""
-    outcome = " Nothing was changed." if len(set(workflow_ids)) > 1 else ""
-    raise InvalidInput(f"{first}{others}{outcome}")
+    if len(set(workflow_ids)) == 1:
+        raise InvalidInput(problems[0])
+    number = len(problems)
+    raise InvalidInput(f"Nothing was changed, because of {number} of these. {problems[0]}")
 
 
 async def _send(home: Path, commands: Sequence[Command], known: Known) -> Sent:

@@ -1,5 +1,6 @@
 """Completion of workflow IDs in a shell, from what the daemon publishes and the journal holds."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from torc_watch.config.sources import state_folder
@@ -9,17 +10,22 @@ from torc_watch.daemon.watch_history import known_workflows, last_watched
 from torc_watch.render.status_table import state
 from torc_watch.render.terminal_text import printable
 
+Known = Mapping[int, str]  # by ID, what a shell may show beside it
+
 
 def workflow_ids(incomplete: str) -> list[tuple[str, str]]:
     """What the last ID of ``incomplete`` may become, with what a shell may show beside it.
 
-    ``incomplete`` may be a list, such as ``1-3,7``. Nothing where the state folder cannot be read;
-    no server is asked.
+    ``incomplete`` may be a list, such as ``1-3,7``. What cannot be read is left out, and no server
+    is asked.
     """
     try:
-        known = _known(state_folder())
-    except (TorcWatchError, OSError):
+        home = state_folder()
+    except TorcWatchError:
         return []
+    known: dict[int, str] = {}
+    for read in (_watched_before, _listed, _published):  # an ID of two servers stands once
+        known |= _if_readable(read, home)
     start = max(incomplete.rfind(separator) for separator in ",-") + 1
     return [
         (f"{incomplete[:start]}{number}", known[number])
@@ -28,11 +34,22 @@ def workflow_ids(incomplete: str) -> list[tuple[str, str]]:
     ]
 
 
-def _known(home: Path) -> dict[int, str]:
-    """What is known of each workflow; an ID that two servers have stands once."""
-    known = dict.fromkeys(last_watched(home), "")
-    known |= {key.workflow_id: each.state.value for key, each in known_workflows(home).items()}
+def _if_readable(read: Callable[[Path], Known], home: Path) -> Known:
+    try:
+        return read(home)
+    except (TorcWatchError, OSError):
+        return {}
+
+
+def _watched_before(home: Path) -> Known:
+    return dict.fromkeys(last_watched(home), "")
+
+
+def _listed(home: Path) -> Known:
+    return {key.workflow_id: each.state.value for key, each in known_workflows(home).items()}
+
+
+def _published(home: Path) -> Known:
     daemon = read_status(home)
-    for view in daemon.workflows if daemon else ():
-        known[view.workflow_id] = f"{printable(view.name)} {state(view)}".strip()
-    return known
+    views = daemon.workflows if daemon else ()
+    return {view.workflow_id: f"{printable(view.name)} {state(view)}".strip() for view in views}
