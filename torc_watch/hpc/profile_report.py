@@ -61,9 +61,14 @@ def live_values(cluster_name: str) -> dict[str, Any]:
     return {
         "name": LIVE_CLUSTER,
         "display_name": cluster_name,
+        "description": None,
+        "partitions": None,
         "from": "Slurm",
+        "path": None,
+        "overrides": [],
         "detected": True,
         "evidence": "Slurm's commands are on the PATH",
+        "problem": None,
     }
 
 
