@@ -66,17 +66,22 @@ def _of_type(
         is_bool = isinstance(value, bool)
         if not isinstance(value, _PLAIN[kind]) or is_bool != (kind == "boolean"):  # type: ignore[arg-type]
             yield f"{where} is no {kind}: {value!r}"
-    elif kind == "any":
-        return
     elif kind == "object":
         yield from _in_object(value, parts, page, where)
-    elif kind.startswith("map of ") and isinstance(value, dict):
+    elif named := re.fullmatch(r"\[(.+)\]\(#.+\)", kind):
+        yield from _in_object(value, page[named[1]], page, where)
+    elif kind != "any":
+        yield from _of_several(value, kind, parts, page, where)
+
+
+def _of_several(
+    value: Any, kind: str, parts: Rows, page: Mapping[str, Rows], where: str
+) -> Iterator[str]:
+    if kind.startswith("map of ") and isinstance(value, dict):
         for key, each in value.items():
             yield from _of_type(each, kind.removeprefix("map of "), parts, page, f"{where} {key}")
     elif kind.startswith("list of ") and isinstance(value, list):
         for each in value:
             yield from _of_type(each, kind.removeprefix("list of "), parts, page, where)
-    elif named := re.fullmatch(r"\[(.+)\]\(#.+\)", kind):
-        yield from _in_object(value, page[named[1]], page, where)
     else:
         yield f"{where} is no {kind}: {value!r}"

@@ -10,7 +10,7 @@ from torc_watch.daemon.watch_history import known_workflows, last_watched
 from torc_watch.render.status_table import state
 from torc_watch.render.terminal_text import printable
 
-Known = Mapping[int, str]  # by ID, what a shell may show beside it
+Described = Mapping[int, str]  # by ID, what a shell may show beside it
 
 
 def workflow_ids(incomplete: str) -> list[tuple[str, str]]:
@@ -34,22 +34,22 @@ def workflow_ids(incomplete: str) -> list[tuple[str, str]]:
     ]
 
 
-def _if_readable(read: Callable[[Path], Known], home: Path) -> Known:
+def _if_readable(read: Callable[[Path], Described], home: Path) -> Described:
     try:
         return read(home)
     except (TorcWatchError, OSError):
         return {}
 
 
-def _watched_before(home: Path) -> Known:
+def _watched_before(home: Path) -> Described:
     return dict.fromkeys(last_watched(home), "")
 
 
-def _listed(home: Path) -> Known:
+def _listed(home: Path) -> Described:
     return {key.workflow_id: each.state.value for key, each in known_workflows(home).items()}
 
 
-def _published(home: Path) -> Known:
+def _published(home: Path) -> Described:
     daemon = read_status(home)
     views = daemon.workflows if daemon else ()
     return {view.workflow_id: f"{printable(view.name)} {state(view)}".strip() for view in views}

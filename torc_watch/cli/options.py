@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -142,6 +143,10 @@ Api = Annotated[
     typer.Option(
         "--api", parser=api_version, metavar="[0.12|1.0]", help="Torc API that the server speaks."
     ),
+]
+Specification = Annotated[
+    Path,
+    typer.Argument(metavar="FILE", help="Workflow specification: .yaml, .yml, .json or .json5."),
 ]
 WorkflowId = Annotated[
     int,

@@ -2,7 +2,6 @@
 
 import sys
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -20,12 +19,7 @@ from torc_watch.daemon.commands import WatchOptions
 
 @with_watch_options("output_dir")
 def submit(
-    specification: Annotated[
-        Path,
-        typer.Argument(
-            metavar="FILE", help="Workflow specification: .yaml, .yml, .json or .json5."
-        ),
-    ],
+    specification: options.Specification,
     *,
     allocations: Annotated[
         int,

@@ -2,7 +2,6 @@
 
 import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -25,12 +24,7 @@ from torc_watch.torc.transport import Connection
 
 @with_watch_options("output_dir")
 def submit_slurm(
-    specification: Annotated[
-        Path,
-        typer.Argument(
-            metavar="FILE", help="Workflow specification: .yaml, .yml, .json or .json5."
-        ),
-    ],
+    specification: options.Specification,
     *,
     account: slurm_options.Account = None,
     profile: slurm_options.Profile = None,
