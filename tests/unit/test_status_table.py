@@ -8,7 +8,13 @@ import pytest
 from torc_watch.core.workflow_key import WorkflowKey
 from torc_watch.daemon.commands import Action
 from torc_watch.daemon.workflow_view import Phase, WorkflowView
-from torc_watch.render.status_table import summary, table, watch_states, workflow_text
+from torc_watch.render.status_table import (
+    summary,
+    table,
+    unwatched_text,
+    watch_states,
+    workflow_text,
+)
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 WATCHED = WorkflowView(
@@ -108,6 +114,15 @@ def test_commands_that_wait_are_in_the_table() -> None:
     }
     (*_, line) = list(workflow_text(WATCHED.key, WATCHED, NOW, [Action.PAUSE]))[:3]
     assert line == "Pause waits for the daemon."
+
+
+@pytest.mark.parametrize(("url", "option"), [(None, ""), ("http://host", " --url http://host")])
+def test_text_of_a_workflow_that_is_not_watched(url: str | None, option: str) -> None:
+    key = WorkflowKey("http://torc", 7)
+    assert list(unwatched_text(key, "a\nb", url)) == [
+        "Workflow 7 (a\\nb) on http://torc",
+        f"The daemon does not watch it. To change that: torc-watchd add 7{option}",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,10 @@ def _nothing_about(workflow_id: int, folder: Path) -> str:
 
 
 def _no_log_in(folder: Path) -> str:
-    return f"There is no log in {folder}: the daemon has not run yet."
+    return (
+        f"There is no log in {folder}: the daemon has not run yet. "
+        "`torc-watchd watch` logs into its output folder."
+    )
 
 
 def _follow(path: Path, read: Reader) -> None:

@@ -27,7 +27,7 @@ from torc_watch.render.colors import has_colors
 from torc_watch.render.daemon_notices import inactivity_notice, notices
 from torc_watch.render.history_text import round_values, rounds_text
 from torc_watch.render.plan_text import plan_text, plan_values
-from torc_watch.render.status_table import Waiting, unwatched_text, workflow_text
+from torc_watch.render.status_table import Waiting, is_recovering, unwatched_text, workflow_text
 from torc_watch.render.workflow_report import (
     live_text,
     live_values,
@@ -149,13 +149,16 @@ class _Report:
         else:
             record = read_stored_watch(self._folder, key)
             seen = self._inspect(target, record)
-            _print(unwatched_text(key, seen.observation.workflow.name))
+            _print(unwatched_text(key, seen.observation.workflow.name, self._url))
             _print(rounds_text(record.rounds))
         written = read_error_output(seen, record, load_settings())
         allocations = seen.observation.allocations
         _print(["", *live_text(seen.counts, allocations, seen.findings, written.jobs)])
         _print(missing_output_text(written.jobs, written.folders))
-        _print(plan_text(key.workflow_id, seen.answer))
+        if is_recovering(find_view(self._daemon, key)):
+            _print(["A round of recovery is in progress."])
+        else:
+            _print(plan_text(key.workflow_id, seen.answer))
 
     def _live_values(self, target: _Target, record: StoredWatch) -> dict[str, Any]:
         seen = self._inspect(target, record)

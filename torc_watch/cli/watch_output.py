@@ -73,8 +73,7 @@ def watch_output(
                 return
             log.log(event)
             if not as_json:
-                color = colors.get(type(event))
-                _show(_colored(line, color) for line in transcript.lines(event))
+                _show(_colored(transcript.lines(event), colors.get(type(event))))
 
         yield report
 
@@ -83,9 +82,11 @@ def _time() -> str:
     return f"{datetime.now().astimezone():%H:%M:%S}"
 
 
-def _colored(line: str, color: Color | None) -> str:
-    """Only a sentence, not the list under it."""
-    return line if line.startswith(" ") else painted(line, color)
+def _colored(lines: Iterable[str], color: Color | None) -> Iterator[str]:
+    """Only the first sentence, not what is under it."""
+    for line in lines:
+        yield painted(line, color)
+        color = None if line else color
 
 
 def _show_line(line: str) -> None:

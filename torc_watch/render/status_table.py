@@ -208,11 +208,16 @@ def workflow_text(
     yield from _advice(view)
 
 
-def unwatched_text(key: WorkflowKey, name: str) -> Iterator[str]:
-    """A workflow that is not in the daemon's list."""
+def is_recovering(view: WorkflowView | None) -> bool:
+    return view is not None and view.phase is Phase.RECOVERING
+
+
+def unwatched_text(key: WorkflowKey, name: str, url: str | None) -> Iterator[str]:
+    """A workflow that is not in the daemon's list; ``url`` is that of the command, if any."""
     server, workflow_id = key
+    option = f" --url {printable(url)}" if url else ""
     yield f"Workflow {workflow_id} ({printable(name)}) on {server}"
-    yield f"It is not watched. Add it with: torc-watchd add {workflow_id} --url {server}"
+    yield f"The daemon does not watch it. To change that: torc-watchd add {workflow_id}{option}"
 
 
 def _advice(view: WorkflowView) -> Iterator[str]:
