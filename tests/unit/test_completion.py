@@ -1,7 +1,10 @@
 """Completion of workflow IDs in a shell."""
 
 import shlex
+import shutil
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -44,7 +47,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-ALL = [("7", ""), ("42", "a\\nb watching"), ("43", "exhausted"), ("420", "watched")]
+ALL = [("7", ""), ("42", "a\\nb watching"), ("43", "exhausted"), ("420", "added")]
 
 
 @pytest.mark.usefixtures("home")
@@ -76,10 +79,7 @@ def test_what_cannot_be_read_is_left_out(
 ) -> None:
     (home / name).rename(home / "away")
     (home / name).write_bytes(content)
-    found = [int(number) for number, _ in workflow_ids("")]
-    if name == "journal.db" and content:
-        left = [42, 43]  # what waits in the spool is added to the list that is in the journal
-    assert found == left
+    assert [int(number) for number, _ in workflow_ids("")] == left
 
 
 def test_no_state_folder_and_an_invalid_configuration(
@@ -94,17 +94,47 @@ def test_no_state_folder_and_an_invalid_configuration(
     assert workflow_ids("") == []
 
 
+def completed(words: str) -> list[str]:
+    """As bash asks: the words so far are in the environment."""
+    asked = f"torc-watchd {words}"
+    count = len(shlex.split(asked)) - (not asked.endswith(" "))
+    environment = {"COMP_WORDS": asked, "COMP_CWORD": str(count)}
+    runner = CliRunner(env=environment | {"_TORC_WATCHD_COMPLETE": "complete_bash"})
+    ended = runner.invoke(app, prog_name="torc-watchd")
+    assert not ended.stderr
+    return ended.stdout.split()
+
+
 @pytest.mark.usefixtures("home")
 @pytest.mark.parametrize(
     "words", ["status ", "add 43 ", "watch ", "logs -f ", "slurm regenerate ", "history 7,"]
 )
 def test_shell_asks_for_ids(words: str) -> None:
-    """As bash does: the words so far are in the environment."""
-    asked = f"torc-watchd {words}"
-    count = len(shlex.split(asked)) - (not asked.endswith(" "))
-    environment = {"COMP_WORDS": asked, "COMP_CWORD": str(count)}
-    ended = CliRunner(env=environment | {"_TORC_WATCHD_COMPLETE": "complete_bash"}).invoke(
-        app, prog_name="torc-watchd"
-    )
     start = "7," if "," in words else ""
-    assert ended.stdout.split() == [f"{start}{number}" for number in (7, 42, 43, 420)]
+    assert completed(words) == [f"{start}{number}" for number in (7, 42, 43, 420)]
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("add 42 --sched", ["--scheduler"]),
+        ("add 42 --scheduler s", ["slurm"]),
+        ("status -", ["--url", "--json", "-h", "--help"]),
+        ("st", ["status"]),
+    ],
+)
+def test_options_and_commands_are_completed_too(words: str, expected: list[str]) -> None:
+    assert sorted(completed(words)) == sorted(expected)
+
+
+def test_what_completes_ids_is_quick_to_import(home: Path) -> None:
+    program = (
+        "import sys; from torc_watch.cli.completion import workflow_ids; workflow_ids('');"
+        "heavy = ['anyio', 'httpx', 'pydantic', 'rich', 'torc_watch.core.policy'];"
+        "print([name for name in heavy if name in sys.modules])"
+    )
+    shutil.rmtree(home / "spool")
+    words = [sys.executable, "-c", program]
+    ended = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert ended.stdout == "[]\n"

@@ -1,16 +1,21 @@
 """Completion of workflow IDs in a shell, from what the daemon publishes and the journal holds."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
+from typing import Annotated, Any
 
+import typer
+from typer.core import TyperCommand
+from typer.main import get_command
+
+from torc_watch.cli.lazy_commands import load
 from torc_watch.config.sources import state_folder
 from torc_watch.core.errors import TorcWatchError
+from torc_watch.daemon.journal_ids import journal_ids
 from torc_watch.daemon.status_file import read_status
-from torc_watch.daemon.watch_history import known_workflows, last_watched
-from torc_watch.render.status_table import state
+from torc_watch.render.daemon_notices import number_waiting
+from torc_watch.render.status_table import Waiting, watch_states
 from torc_watch.render.terminal_text import printable
-
-Described = Mapping[int, str]  # by ID, what a shell may show beside it
 
 
 def workflow_ids(incomplete: str) -> list[tuple[str, str]]:
@@ -23,9 +28,7 @@ def workflow_ids(incomplete: str) -> list[tuple[str, str]]:
         home = state_folder()
     except TorcWatchError:
         return []
-    known: dict[int, str] = {}
-    for read in (_watched_before, _listed, _published):  # an ID of two servers stands once
-        known |= _if_readable(read, home)
+    known = dict.fromkeys(journal_ids(home), "") | _published(home)  # of two servers, one
     start = max(incomplete.rfind(separator) for separator in ",-") + 1
     return [
         (f"{incomplete[:start]}{number}", known[number])
@@ -34,22 +37,45 @@ def workflow_ids(incomplete: str) -> list[tuple[str, str]]:
     ]
 
 
-def _if_readable(read: Callable[[Path], Described], home: Path) -> Described:
+def _published(home: Path) -> dict[int, str]:
+    """The daemon's list, with what waits to be added to it."""
+    waiting: Waiting = load("waiting:waiting")(home) if number_waiting(home) else {}
     try:
-        return read(home)
-    except (TorcWatchError, OSError):
-        return {}
-
-
-def _watched_before(home: Path) -> Described:
-    return dict.fromkeys(last_watched(home), "")
-
-
-def _listed(home: Path) -> Described:
-    return {key.workflow_id: each.state.value for key, each in known_workflows(home).items()}
-
-
-def _published(home: Path) -> Described:
-    daemon = read_status(home)
+        daemon = read_status(home)
+    except TorcWatchError:
+        daemon = None
     views = daemon.workflows if daemon else ()
-    return {view.workflow_id: f"{printable(view.name)} {state(view)}".strip() for view in views}
+    names = {view.key: printable(view.name) for view in views}
+    return {
+        key.workflow_id: f"{names.get(key, '')} {state}".strip()
+        for key, state in watch_states(views, waiting).items()
+    }
+
+
+class _IdCommand(TyperCommand):
+    """Has nothing but IDs; ``load`` gives the command itself, which knows the options too."""
+
+    load: Callable[[], Any]
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        """Of the name of an option: the IDs are completed by their own parameter."""
+        command = self.load()
+        with command.make_context(ctx.info_name, [], ctx.parent, resilient_parsing=True) as whole:
+            return command.shell_complete(whole, incomplete)
+
+
+def id_command(load_command: Callable[[], Any]) -> _IdCommand:
+    """Stands for a command while a shell completes it: it is imported at once."""
+    single = typer.Typer(add_completion=False, rich_markup_mode=None)
+    settings = {"ignore_unknown_options": True, "allow_extra_args": True}
+    single.command(cls=_IdCommand, context_settings=settings)(_with_ids)
+    command = get_command(single)
+    assert isinstance(command, _IdCommand)  # noqa: S101 - it is no group
+    command.load = load_command
+    return command
+
+
+def _with_ids(
+    ids: Annotated[list[str] | None, typer.Argument(autocompletion=workflow_ids)] = None,
+) -> None:
+    """Is completed, and never run."""

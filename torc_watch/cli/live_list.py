@@ -8,10 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from textwrap import wrap
 
-from torc_watch.app.waiting_commands import waiting_commands
 from torc_watch.cli.event_loop import run
 from torc_watch.cli.json_output import print_json
-from torc_watch.core.errors import JournalError
+from torc_watch.cli.waiting import waiting
 from torc_watch.daemon.status_file import utc_now
 from torc_watch.ipc.socket_client import socket_paths
 from torc_watch.ipc.status_stream import StatusSnapshot, status_snapshots
@@ -32,26 +31,18 @@ async def _keep_showing(folder: Path, *, as_json: bool) -> None:
         if as_json:
             views, trouble = snapshot
             values = {"trouble": trouble, "workflows": list(map(asdict, views))}
-            print_json({**values, "waiting": waiting_values(_waiting(folder))})
+            print_json({**values, "waiting": waiting_values(waiting(folder))})
         else:
-            lines = list(_lines(snapshot, _waiting(folder)))
+            lines = list(_lines(snapshot, waiting(folder)))
             _print(_on_screen(lines) if sys.stdout.isatty() else lines)
 
 
-def _waiting(folder: Path) -> Waiting:
-    """Nothing while they cannot be read: the next time may show them."""
-    try:
-        return waiting_commands(folder)
-    except JournalError:
-        return {}
-
-
-def _lines(snapshot: StatusSnapshot, waiting: Waiting) -> Iterator[str]:
+def _lines(snapshot: StatusSnapshot, commands: Waiting) -> Iterator[str]:
     views, trouble = snapshot
     yield from wrap(trouble, terminal_width() or sys.maxsize)
-    if views or waiting or not trouble:
+    if views or commands or not trouble:
         colored = has_colors(sys.stdout)
-        yield from table(views, utc_now(), terminal_width(), waiting, colored=colored)
+        yield from table(views, utc_now(), terminal_width(), commands, colored=colored)
 
 
 def _on_screen(lines: Sequence[str]) -> Iterator[str]:

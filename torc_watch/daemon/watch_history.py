@@ -85,15 +85,6 @@ def _pending_commands(folder: Path) -> list[Command]:
     return [file.command for file in files if isinstance(file, PendingCommand)]
 
 
-def last_watched(home: Path) -> list[int]:
-    """The IDs of the last thousand workflows that were watched here. Raises JournalError."""
-    with _open_journal(home / "journal.db", "watch") as database:
-        query = (
-            "SELECT workflow_id FROM watch GROUP BY workflow_id ORDER BY max(id) DESC LIMIT 1000"
-        )
-        return [row["workflow_id"] for row in database.execute(query)] if database else []
-
-
 def watches_of(home: Path, workflow_id: int) -> list[PastWatch]:
     """The watches of all workflows with this ID, on all servers, oldest first."""
     with _open_journal(home / "journal.db", "watch") as database:
