@@ -39,7 +39,7 @@ def workflow_ids(incomplete: str) -> list[tuple[str, str]]:
 
 def _published(home: Path) -> dict[int, str]:
     """The daemon's list, with what waits to be added to it."""
-    waiting: Waiting = load("waiting:waiting")(home) if number_waiting(home) else {}
+    waiting: Waiting = load("queued_commands:queued_commands")(home) if number_waiting(home) else {}
     try:
         daemon = read_status(home)
     except TorcWatchError:

@@ -58,5 +58,5 @@ def _waiting(folder: Path) -> Waiting:
     """Commands are read with what takes a moment to import, and there are seldom any."""
     if not number_waiting(folder):
         return {}
-    found: Waiting = load("waiting:waiting")(folder)
+    found: Waiting = load("queued_commands:queued_commands")(folder)
     return found

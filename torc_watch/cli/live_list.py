@@ -10,7 +10,7 @@ from textwrap import wrap
 
 from torc_watch.cli.event_loop import run
 from torc_watch.cli.json_output import print_json
-from torc_watch.cli.waiting import waiting
+from torc_watch.cli.queued_commands import queued_commands
 from torc_watch.daemon.status_file import utc_now
 from torc_watch.ipc.socket_client import socket_paths
 from torc_watch.ipc.status_stream import StatusSnapshot, status_snapshots
@@ -31,9 +31,9 @@ async def _keep_showing(folder: Path, *, as_json: bool) -> None:
         if as_json:
             views, trouble = snapshot
             values = {"trouble": trouble, "workflows": list(map(asdict, views))}
-            print_json({**values, "waiting": waiting_values(waiting(folder))})
+            print_json({**values, "waiting": waiting_values(queued_commands(folder))})
         else:
-            lines = list(_lines(snapshot, waiting(folder)))
+            lines = list(_lines(snapshot, queued_commands(folder)))
             _print(_on_screen(lines) if sys.stdout.isatty() else lines)
 
 

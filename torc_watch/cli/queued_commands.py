@@ -7,7 +7,7 @@ from torc_watch.core.errors import JournalError
 from torc_watch.render.status_table import Waiting
 
 
-def waiting(home: Path) -> Waiting:
+def queued_commands(home: Path) -> Waiting:
     """None while they cannot be read."""
     try:
         return waiting_commands(home)
