@@ -47,7 +47,7 @@ class Desk:
         """Until it is published, which is what other commands read and comes after the socket."""
         nowhere = str(self.site.folder / "nowhere")
         shown = self.site.start("list", "--watch", "--json", XDG_RUNTIME_DIR=nowhere)
-        shown.until(text)
+        assert_documented("list --watch", json.loads(shown.until(text)))
         assert shown.interrupt() == 130
 
 

@@ -1,10 +1,12 @@
 """Where output has colors."""
 
 import io
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
+from torc_watch.cli.exit_status import print_error
 from torc_watch.render.colors import Color, has_colors, painted
 
 if TYPE_CHECKING:
@@ -29,6 +31,15 @@ def test_terminal_has_colors_unless_its_user_forbids_them(
     environment: "Mapping[str, str]", expected: bool
 ) -> None:
     assert has_colors(Terminal(), environment) is expected
+
+
+def test_message_of_an_error_is_marked_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    for stream, expected in ((Terminal(), "\x1b[31mtorc-watchd:\x1b[0m No."), (io.StringIO(), "")):
+        monkeypatch.setattr(sys, "stderr", stream)
+        print_error("No.")
+        assert stream.getvalue() == f"{expected or 'torc-watchd: No.'}\n"
 
 
 def test_pipe_has_no_colors() -> None:

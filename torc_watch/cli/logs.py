@@ -12,7 +12,7 @@ import typer
 
 from torc_watch.cli import options
 from torc_watch.config.sources import state_folder
-from torc_watch.core.errors import InvalidInput
+from torc_watch.core.errors import InvalidInput, JournalError
 from torc_watch.daemon.watch_history import known_workflows
 from torc_watch.logs.log_reader import all_lines, followed_lines, is_about, sentences
 
@@ -54,6 +54,8 @@ def logs(
     path = state_folder() / "daemon.log"
     read = partial(_readable, workflow_id=workflow_id, as_json=as_json)
     if follow:
+        if workflow_id is not None and not _is_known(workflow_id, path.parent):
+            print(f"The daemon does not watch workflow {workflow_id} now.", file=sys.stderr)
         _follow(path, read)
     elif not _show(path, read) and workflow_id is not None:
         raise InvalidInput(_nothing_about(workflow_id, path.parent))
@@ -78,12 +80,20 @@ def _show(path: Path, read: Reader) -> bool:
 
 
 def _nothing_about(workflow_id: int, folder: Path) -> str:
-    if any(key.workflow_id == workflow_id for key in known_workflows(folder)):
+    if _is_known(workflow_id, folder):
         return f"The daemon has logged nothing about workflow {workflow_id} yet."
     return (
         f"The log in {folder} has nothing about workflow {workflow_id}, and the daemon does not "
         "watch it. List those that it watches: torc-watchd list"
     )
+
+
+def _is_known(workflow_id: int, folder: Path) -> bool:
+    """Also where that cannot be known: the log is read all the same."""
+    try:
+        return any(key.workflow_id == workflow_id for key in known_workflows(folder))
+    except JournalError:
+        return True
 
 
 def _no_log_in(folder: Path) -> str:

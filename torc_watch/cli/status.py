@@ -17,6 +17,7 @@ from torc_watch.app.inspection import (
 from torc_watch.app.waiting_commands import waiting_commands
 from torc_watch.cli import options
 from torc_watch.cli.event_loop import run
+from torc_watch.cli.exit_status import print_error
 from torc_watch.cli.json_output import print_json
 from torc_watch.config.settings import load_settings
 from torc_watch.config.sources import state_folder
@@ -132,7 +133,7 @@ class _Report:
         first, *others = self._errors
         for text in dict.fromkeys(map(str, others)):
             if text != str(first):
-                print(f"torc-watchd: {text}", file=sys.stderr)
+                print_error(text)
         raise first
 
     def _print(self, target: _Target) -> None:
