@@ -2,11 +2,16 @@
 
 import time
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
+from torc_watch.app.workflow_list import count_workflows
 from torc_watch.core.model import JobCounts, JobStatus, Workflow
 from torc_watch.render.workflow_list import run_state, workflow_lines, workflow_values
+
+if TYPE_CHECKING:
+    from tests.conftest import OpenSite
 
 TRAIN = Workflow(
     id=7,
@@ -86,3 +91,15 @@ def test_values_for_scripts() -> None:
         "watched": None,
     }
     assert workflow_values(TRAIN, None, "paused")["counts"] is None
+
+
+@pytest.mark.looptime
+async def test_the_last_workflows_are_counted(open_site: "OpenSite") -> None:
+    """Each takes a request, and a server may have thousands."""
+    async with open_site() as site:
+        for jobs in (["a"], ["a", "b"], ["a", "b", "c"]):
+            await site.submit(jobs)
+        found = await count_workflows(site.client, last=2)
+        assert [each.workflow.id for each in found] == [1, 2, 3]
+        assert [each.counts and each.counts.total for each in found] == [None, 2, 3]
+        assert len(await count_workflows(site.client, last=100)) == 3

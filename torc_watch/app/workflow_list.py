@@ -24,13 +24,18 @@ class ListedWorkflow:
 async def list_workflows(connection: Connection) -> list[ListedWorkflow]:
     """By ID; the last hundred with their counts. Raises ServerError."""
     async with open_client(connection) as client:
-        found = sorted(await client.list_workflows(), key=lambda workflow: workflow.id)
-        counts = await gather([partial(_counts, client, each.id) for each in found[-_COUNTED:]])
-        uncounted = [None] * (len(found) - len(counts))
-        return [
-            ListedWorkflow(workflow, number)
-            for workflow, number in zip(found, [*uncounted, *counts], strict=True)
-        ]
+        return await count_workflows(client, last=_COUNTED)
+
+
+async def count_workflows(client: TorcClient, last: int) -> list[ListedWorkflow]:
+    """All by ID, with the counts of the ``last`` ones."""
+    found = sorted(await client.list_workflows(), key=lambda workflow: workflow.id)
+    counts = await gather([partial(_counts, client, each.id) for each in found[-last:]])
+    uncounted = [None] * (len(found) - len(counts))
+    return [
+        ListedWorkflow(workflow, number)
+        for workflow, number in zip(found, [*uncounted, *counts], strict=True)
+    ]
 
 
 async def _counts(client: TorcClient, workflow_id: int) -> JobCounts | None:
