@@ -20,6 +20,7 @@ import pytest
 
 from tests.rigs.commands import TIMEOUT, Command, run, start
 from tests.rigs.http_client import send_request
+from tests.rigs.json_shapes import assert_documented
 from tests.rigs.specifications import PATIENT
 
 _COMMAND = (sys.executable, "-m", "torc_watch")
@@ -74,7 +75,9 @@ class Site:
         port = "0" if self.server is None else self.url.split(":")[2].split("/")[0]
         words = ["sandbox", "serve", "--json", "--directory", "server", "--port", port]
         self.server = self.start(*words, "--unblock-interval", "0.2", *options)
-        self.url = json.loads(self.server.until("url"))["url"]
+        announced = json.loads(self.server.until("url"))
+        assert_documented("sandbox serve", announced)
+        self.url = announced["url"]
         return self.url
 
     def submit(self, specification: str, *options: str) -> int:
@@ -82,7 +85,9 @@ class Site:
         path.write_text(specification)
         submitted = self.run("submit", path, "--json", *options)
         assert submitted.returncode == 0, submitted.stderr
-        workflow_id: int = json.loads(submitted.stdout)["workflow_id"]
+        values = json.loads(submitted.stdout)
+        assert_documented("submit", values)
+        workflow_id: int = values["workflow_id"]
         return workflow_id
 
     def request(self, method: str, path: str, body: object = None) -> Any:

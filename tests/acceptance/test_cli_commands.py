@@ -226,7 +226,6 @@ def test_same_id_on_two_servers_needs_a_url(home: Path, verb: str) -> None:
     ("words", "message"),
     [
         ("pause 42", "Workflow 42 is not watched. Add it with: torc-watchd add 42"),
-        ("status 42", "Workflow 42 is not watched. Add it with: torc-watchd add 42"),
         ("history 42", "home has no watch of workflow 42."),
         ("set 42", "Give at least one option to change, such as --max-retries 6."),
         ("set 42 --memory-multiplier 1", "'--memory-multiplier': 1 would not raise anything"),
@@ -249,6 +248,119 @@ def test_refused(home: Path, words: str, message: str) -> None:
     assert ended.exit_code == 2
     assert message in ended.stderr
     assert not home.exists()
+
+
+@pytest.mark.parametrize("words", ["add 1-3,7", "add 1-3 7 2", "add 1,2,3,7"])
+def test_ranges_of_ids(home: Path, words: str) -> None:
+    assert given(words).exit_code == 0
+    assert [each.workflow_id for each in waiting(home)] == [1, 2, 3, 7]
+    for verb in ("pause", "resume", "set -m 3", "remove"):
+        assert given(f"{verb} 1-2").exit_code == 0
+    assert [f"{each.action} {each.workflow_id}" for each in waiting(home)[4:]] == [
+        f"{verb} {number}" for verb in ("pause", "resume", "set", "remove") for number in (1, 2)
+    ]
+
+
+@pytest.mark.parametrize(
+    "verb", ["add", "pause", "resume", "remove", "set -m 3", "status", "history"]
+)
+@pytest.mark.parametrize("ids", ["42 3-1", "42 1-", "1-99999", "42 x"])
+def test_one_bad_range_and_nothing_is_done(home: Path, verb: str, ids: str) -> None:
+    keep(home, A)
+    ended = given(f"{verb} {ids}")
+    assert ended.exit_code == 2
+    assert "Invalid value for 'ID'" in ended.stderr
+    assert not ended.stdout
+    assert not waiting(home)
+
+
+def test_range_with_a_workflow_that_is_not_watched_changes_nothing(home: Path) -> None:
+    keep(home, A)
+    ended = given("pause 41-44")
+    assert ended.exit_code == 2
+    assert (
+        "Nothing was changed, because of 3 of these. "
+        "Workflow 41 is not watched. Add it with: torc-watchd add 41"
+    ) in ended.stderr
+    assert not waiting(home)
+
+
+def test_commands_answer_in_json_too(home: Path) -> None:
+    keep(home, A, state=WatchState.ENDED)
+    shown = json.loads(given("pause 42 --json").stdout)
+    assert shown["version"] == 1
+    assert shown["pending"].startswith("No daemon is running")
+    assert shown["workflows"] == [
+        {
+            "server": A,
+            "workflow_id": 42,
+            "action": "pause",
+            "changed": False,
+            "note": "its watch has already ended",
+        }
+    ]
+
+
+def test_list_shows_what_no_daemon_has_taken_yet(home: Path) -> None:
+    home.mkdir()
+    view = DaemonView(
+        holder=this_holder(),
+        at=utc_now().isoformat(),
+        workflows=(WorkflowView(server=A, workflow_id=42, phase=Phase.WATCHING),),
+    )
+    write_status(home / "status.json", view)
+    keep(home, A)
+    given("add 7")
+    given("pause 42")
+
+    lines = given("list").stdout.splitlines()
+    shown = json.loads(given("list --json").stdout)
+
+    assert [" ".join(line.split()) for line in lines[1:]] == [
+        "7 added add waits for the daemon",
+        "42 watching pause waits for the daemon",
+    ]
+    assert [(each["workflow_id"], each["actions"]) for each in shown["waiting"]] == [
+        (7, ["add"]),
+        (42, ["pause"]),
+    ]
+    assert [each["workflow_id"] for each in shown["workflows"]] == [42]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("logs 77", "has nothing about workflow 77, and the daemon does not watch it."),
+        ("logs 42", "The daemon has logged nothing about workflow 42 yet."),
+        ("logs 0", "'0' is not the ID of a workflow"),
+    ],
+)
+def test_log_without_a_line_about_the_workflow(home: Path, words: str, message: str) -> None:
+    keep(home, A)
+    (home / "daemon.log").write_text('{"event": "lease.taken", "workflows": 0}\n')
+    ended = given(words)
+    assert ended.exit_code == 2
+    assert message in ended.stderr
+    assert not ended.stdout
+
+
+def test_unwatched_workflow_whose_server_is_away(home: Path) -> None:
+    ended = given("status 42")
+    assert ended.exit_code == 5
+    assert "The daemon does not watch workflow 42 and knows nothing of it." in ended.stderr
+    assert not ended.stdout
+    assert not home.exists()
+
+
+def test_status_of_several_asks_a_silent_server_once(home: Path) -> None:
+    for number in (1, 2, 3):
+        keep(home, A, number)
+    ended = given("status 1-3")
+    assert ended.exit_code == 5
+    assert ended.stdout.count("It was added.") == 3
+    assert ended.stderr.count("No answer from") == 1
+    shown = json.loads(given("status 1-3 --json").stdout)
+    assert [each["workflow_id"] for each in shown["workflows"]] == [1, 2, 3]
 
 
 def test_daemon_on_another_login_node_is_named(home: Path) -> None:
@@ -328,7 +440,7 @@ def test_config_show_says_where_each_value_is_from(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("TORC_PASSWORD", "hunter2")
     monkeypatch.setenv("TORC_API_URL", "http://ada:hunter2@host")
 
-    shown = json.loads(given("config show --json").stdout)
+    shown = json.loads(given("config show --json").stdout)["settings"]
     text = given("config show").stdout
 
     assert shown["timeout"] == {"value": 7.0, "from": str(files[0])}

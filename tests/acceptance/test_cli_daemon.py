@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.rigs.json_shapes import assert_documented
+
 if TYPE_CHECKING:
     from tests.acceptance.conftest import Barrier, Proxy, Site
     from tests.rigs.commands import Command
@@ -37,13 +39,15 @@ class Desk:
         return ended
 
     def values(self, *words: str) -> Any:
-        return json.loads(self.run(*words, "--json").stdout)
+        values = json.loads(self.run(*words, "--json").stdout)
+        assert_documented(words[0], values)
+        return values
 
     def wait_for(self, text: str) -> None:
         """Until it is published, which is what other commands read and comes after the socket."""
         nowhere = str(self.site.folder / "nowhere")
         shown = self.site.start("list", "--watch", "--json", XDG_RUNTIME_DIR=nowhere)
-        shown.until(text)
+        assert_documented("list --watch", json.loads(shown.until(text)))
         assert shown.interrupt() == 130
 
 
@@ -68,7 +72,9 @@ def test_from_failure_to_recovery(desk: Desk) -> None:
     listed = desk.run("list").stdout
     assert " 1  ordinary  succeeded  4/4   0       1/3    " in listed
     history = desk.values("history", "1")
-    assert [round_["outcome"] for round_ in history[-1]["rounds"]] == ["resubmitted"]
+    assert [each["outcome"] for each in history["watches"][-1]["rounds"]] == ["resubmitted"]
+    assert desk.values("list")["workflows"][0]["verdict"] == "succeeded"
+    assert desk.values("workflows")["workflows"][0]["watched"] == "succeeded"
     told = desk.run("history", "1").stdout
     assert "Job 2 (hungry): OOM detected, increasing memory 64m -> 96m" in told
     logged = desk.run("logs", "1").stdout
@@ -94,12 +100,14 @@ def test_list_and_status_while_daemon_and_server_are_down(desk: Desk) -> None:
     daemon.until(ACTS)
     desk.wait_for('"verdict": "failed"')
 
-    before = desk.values("status", "1")
+    (before,) = desk.values("status", "1")["workflows"]
     shown = desk.run("status", "1").stdout
     assert before["live"]["counts"]["failed"] == 2
     assert {each["cause"] for each in before["live"]["failures"]} == {"oom", "unknown"}
     assert before["live"]["plan"]["number"] == 1
     assert "Job 3 (flaky): unknown, " in shown
+    assert f"    {desk.site.output}/job_stdio/job_wf1_j3_r1_a1.e (empty)" in shown
+    assert desk.values("plan", "1")["plan"]["number"] == 1
     assert "A round of recovery of workflow 1 would:" in shown
 
     daemon.interrupt()
@@ -109,8 +117,10 @@ def test_list_and_status_while_daemon_and_server_are_down(desk: Desk) -> None:
     assert "failed" in text.stdout
     assert "The output shows what the daemon knew last." in text.stderr
     away = json.loads(desk.run("status", "1", "--json", status=5).stdout)
-    assert away["live"] is None
-    assert away["view"]["verdict"] == "failed"
+    assert_documented("status", away)
+    (workflow,) = away["workflows"]
+    assert workflow["live"] is None
+    assert workflow["view"]["verdict"] == "failed"
     assert away["trouble"].startswith("The daemon is not running")
 
 

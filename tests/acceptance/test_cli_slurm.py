@@ -13,6 +13,7 @@ import pytest
 
 from tests.acceptance.conftest import Site
 from tests.rigs.fake_slurm import FakeSlurm
+from tests.rigs.json_shapes import assert_documented, command_of
 from tests.rigs.slurm_cluster import wait_until
 from torc_watch.core.allocation import AllocationSpec
 from torc_watch.core.recovery_round import Plan, Step
@@ -89,7 +90,9 @@ class Login:
         return done
 
     def json(self, words: str, status: int = 0) -> Any:
-        return json.loads(self.run(f"{words} --json", status).stdout)
+        values = json.loads(self.run(f"{words} --json", status).stdout)
+        assert_documented(command_of(words), values)
+        return values
 
     def rows(self, path: str) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = self.site.request("GET", f"{path}?workflow_id=1")["items"]

@@ -212,5 +212,5 @@ def test_interrupted_round_is_finished(machine: "Machine", how: str, slurm: bool
     ended = machine.journal_until(f"WORKFLOW_ID={workflow}", "EVENT=watch.ended")
 
     assert "succeeded" in ended["MESSAGE"]
-    [watch] = json.loads(machine.torc_watchd("history", str(workflow), "--json"))
+    [watch] = json.loads(machine.torc_watchd("history", str(workflow), "--json"))["watches"]
     assert len(watch["rounds"]) == 1

@@ -266,3 +266,14 @@ def test_return_code_is_a_signal_only_for_valid_signal_numbers(
     return_code: int, reason: str
 ) -> None:
     assert diagnosed(return_code).reason == reason
+
+
+@pytest.mark.parametrize(
+    ("above", "shown"),
+    [(MIB, "65.0m"), (MIB // 4, "64.2m"), (4096, "64.004m"), (1, "64.000001m")],
+)
+def test_peak_is_shown_with_as_many_digits_as_it_takes_to_tell_it_from_the_limit(
+    above: int, shown: str
+) -> None:
+    reason = diagnosed(137, peak=LIMIT + above).reason
+    assert reason == f"peak memory {shown} above its 64m"

@@ -2,10 +2,12 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from tests.rigs.json_shapes import assert_documented
 from torc_watch.app.cluster_source import describe
 from torc_watch.cli import app
 
@@ -93,6 +95,14 @@ def hpc(words: str) -> Result:
     return CliRunner().invoke(app, ["hpc", *words.split()])
 
 
+def values(words: str, status: int = 0) -> Any:
+    ended = hpc(f"{words} --json")
+    assert ended.exit_code == status, ended.stderr
+    found = json.loads(ended.stdout)
+    assert_documented(f"hpc {words.split(maxsplit=1)[0]}", found)
+    return found
+
+
 def test_no_cluster_is_detected() -> None:
     ended = hpc("detect")
     assert (ended.exit_code, ended.stderr) == (13, "")
@@ -101,8 +111,7 @@ def test_no_cluster_is_detected() -> None:
         == "No cluster was found here: no HPC profile matches, and there is no Slurm.\n"
     )
 
-    ended = hpc("detect --json")
-    assert (ended.exit_code, json.loads(ended.stdout)) == (13, {"detected": None, "others": []})
+    assert values("detect", status=13) == {"version": 1, "detected": None, "others": []}
 
 
 @pytest.mark.parametrize("variable", ["NLR_CLUSTER", "NREL_CLUSTER"])
@@ -118,7 +127,7 @@ def test_all_that_match_are_detected_the_users_own_first(
     monkeypatch: pytest.MonkeyPatch, ridge: Path
 ) -> None:
     monkeypatch.setenv("CLUSTER", "dane")
-    found = json.loads(hpc("detect --json").stdout)
+    found = values("detect")
 
     assert (found["detected"]["name"], found["detected"]["path"]) == ("ridge", str(ridge))
     assert found["detected"]["evidence"] == "SITE=ridge in the environment"
@@ -154,9 +163,7 @@ def test_list_has_profiles_that_are_not_valid(profiles: Path) -> None:
         "  partitions[0].nmae: there is no such key. Did you mean 'name'?",
     ]
 
-    ended = hpc("list --json")
-    assert ended.exit_code == 2
-    dane, kestrel, ridge = json.loads(ended.stdout)
+    dane, kestrel, ridge = values("list", status=2)["profiles"]
     assert (dane["problem"], dane["detected"], dane["overrides"]) == (None, False, [])
     assert kestrel["problem"].startswith(f"{bad} is not a valid profile:")
     assert kestrel["overrides"][0].endswith("hpc/profiles/kestrel.toml")
@@ -191,17 +198,17 @@ def test_chosen_partitions(words: str, expected: list[str]) -> None:
     ended = hpc(f"partitions kestrel {words}")
     assert [line.split()[0] for line in ended.stdout.splitlines()[1:]] == expected
 
-    ended = hpc(f"partitions kestrel {words} --json")
-    assert [each["name"] for each in json.loads(ended.stdout)] == expected
+    found = values(f"partitions kestrel {words}")
+    assert [each["name"] for each in found["partitions"]] == expected
 
 
 def test_no_partition_is_chosen() -> None:
     assert hpc("partitions dane --gpu").stdout == "dane has no such partition.\n"
-    assert json.loads(hpc("partitions dane --gpu --json").stdout) == []
+    assert values("partitions dane --gpu")["partitions"] == []
 
 
 def test_partition_for_scripts() -> None:
-    bigmem = json.loads(hpc("partitions kestrel --json").stdout)[5]
+    bigmem = values("partitions kestrel")["partitions"][5]
 
     assert bigmem["name"] == "bigmem"
     assert bigmem["node_types"] == [
@@ -223,12 +230,12 @@ def test_show() -> None:
         "  recognized by: NLR_CLUSTER=kestrel, or by NREL_CLUSTER=kestrel",
     ]
     assert "bigmem         10        5.5t  Nodes with 2TB RAM and 5.6TB NVMe local disk" in lines
-    values = json.loads(hpc("show kestrel --json").stdout)
-    assert values["detection"]["environment"] == {
+    shown = values("show kestrel")
+    assert shown["detection"]["environment"] == {
         "NLR_CLUSTER": "kestrel",
         "NREL_CLUSTER": "kestrel",
     }
-    assert len(values["partitions"]) == 15
+    assert len(shown["partitions"]) == 15
 
 
 @pytest.mark.parametrize("command", ["show", "partitions"])
@@ -257,7 +264,7 @@ def test_bad_profile_may_be_the_one_of_this_cluster(profiles: Path) -> None:
 @pytest.mark.parametrize("words", ["partitions", "partitions slurm"])
 def test_cluster_without_a_profile_is_what_slurm_says(words: str) -> None:
     assert hpc("detect").stdout == "slurm (alps): no HPC profile matches, but Slurm is here\n"
-    found = json.loads(hpc("detect --json").stdout)["detected"]
+    found = values("detect")["detected"]
     assert (found["name"], found["display_name"], found["from"]) == ("slurm", "alps", "Slurm")
     assert "slurm is the cluster of this login node" in hpc("list").stdout
 
@@ -304,7 +311,7 @@ def test_generated_profile_is_one(profiles: Path) -> None:
     assert str(file) in ended.stdout
 
     file.write_text(file.read_text().replace("# environment", "environment"))
-    shown = json.loads(hpc("show ridge --json").stdout)
+    shown = values("show ridge")
     assert shown["detection"]["environment"] == {"CLUSTER": "name"}
     assert [each["name"] for each in shown["partitions"]] == ["batch", "gpu"]
     assert [len(each["node_types"]) for each in shown["partitions"]] == [2, 1]
@@ -315,7 +322,8 @@ def test_generated_profile_is_one(profiles: Path) -> None:
 def test_generated_profile_without_a_file() -> None:
     text = hpc("generate").stdout
     assert 'name = "alps"' in text.splitlines()
-    assert json.loads(hpc("generate --json --name ridge").stdout) == {
+    assert values("generate --name ridge") == {
+        "version": 1,
         "name": "ridge",
         "path": None,
         "text": text.replace('"alps"', '"ridge"'),

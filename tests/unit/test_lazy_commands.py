@@ -1,6 +1,8 @@
 """The command line lists its commands without importing their modules."""
 
 import inspect
+import re
+from collections.abc import Iterator
 
 import pytest
 from typer.testing import CliRunner
@@ -46,3 +48,28 @@ def test_watch_options_take_the_place_of_their_parameter() -> None:
         WatchOptions(max_retries=2, recovery_hook=("notify", "a b")),
         "x",
     )
+
+
+def all_help(words: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
+    """The help of each command, and of each command of a group."""
+    text = CliRunner().invoke(app, [*words, "--help"]).stdout
+    yield " ".join(words), text
+    listed = text.partition("\nCommands:\n")[2].partition("\n\n")[0]
+    for name in re.findall(r"^  ([\w-]+)", listed, re.MULTILINE):
+        yield from all_help((*words, name))
+
+
+def test_help_has_no_types_of_python_and_no_inequalities() -> None:
+    found = dict(all_help())
+    assert len(found) > 30
+    for words, text in found.items():
+        typed = re.findall(r"<[^>|]*>", text)
+        assert not typed, f"{words} --help shows {typed}"
+        assert "(default" not in text
+        assert not re.findall(r"\[default: \(|x>=|<=x", text), f"{words} --help"
+
+
+@pytest.mark.parametrize("command", ["watch", "add", "set", "recover"])
+def test_help_says_that_the_hook_is_no_shell(command: str) -> None:
+    text = CliRunner().invoke(app, [command, "--help"]).stdout
+    assert "No shell runs it" in " ".join(text.split())

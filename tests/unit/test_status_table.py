@@ -6,8 +6,15 @@ from datetime import UTC, datetime
 import pytest
 
 from torc_watch.core.workflow_key import WorkflowKey
+from torc_watch.daemon.commands import Action
 from torc_watch.daemon.workflow_view import Phase, WorkflowView
-from torc_watch.render.status_table import summary, table, workflow_text
+from torc_watch.render.status_table import (
+    summary,
+    table,
+    unwatched_text,
+    watch_states,
+    workflow_text,
+)
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 WATCHED = WorkflowView(
@@ -41,7 +48,7 @@ def test_table_of_workflows() -> None:
     assert lines(WATCHED, ENDED) == [
         "ID  NAME   STATE        DONE    FAILED  ROUND  NEXT     LAST",
         " 7         handed over                                  10 s ago: None of the fa",
-        "42  train  watching     95/100  3       1/3    in 40 s  recovery initiated 3 min",
+        "42  train  watching     95/100  3       1/3    in 40 s  jobs resubmitted 3 min a",
     ]
 
 
@@ -90,19 +97,72 @@ def test_empty_table_says_how_to_add_a_workflow() -> None:
     assert lines() == ["No workflows are watched. Add one with: torc-watchd add ID"]
 
 
+def test_commands_that_wait_are_in_the_table() -> None:
+    waiting = {
+        WATCHED.key: [Action.PAUSE, Action.SET],
+        ENDED.key._replace(workflow_id=50): [Action.ADD],
+    }
+    waits = "pause, set wait for the daemon"
+    assert list(table([WATCHED], NOW, waiting=waiting)) == [
+        "ID  NAME   STATE     DONE    FAILED  ROUND  NEXT     LAST",
+        f"42  train  watching  95/100  3       1/3    in 40 s  {waits}; jobs resubmitted 3 min ago",
+        "50         added                                     add waits for the daemon",
+    ]
+    assert watch_states([WATCHED], waiting) == {
+        WATCHED.key: "watching",
+        WorkflowKey(WATCHED.server, 50): "added",
+    }
+    (*_, line) = list(workflow_text(WATCHED.key, WATCHED, NOW, [Action.PAUSE]))[:3]
+    assert line == "Pause waits for the daemon."
+
+
+@pytest.mark.parametrize(("url", "option"), [(None, ""), ("http://host", " --url http://host")])
+def test_text_of_a_workflow_that_is_not_watched(url: str | None, option: str) -> None:
+    key = WorkflowKey("http://torc", 7)
+    assert list(unwatched_text(key, "a\nb", url)) == [
+        "Workflow 7 (a\\nb) on http://torc",
+        f"The daemon does not watch it. To change that: torc-watchd add 7{option}",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("view", "painted"),
+    [
+        (ENDED, "\x1b[31mhanded over\x1b[0m"),
+        (replace(ENDED, verdict="succeeded"), "\x1b[32msucceeded\x1b[0m"),
+        (replace(WATCHED, phase=Phase.PAUSED), "\x1b[33mpaused\x1b[0m"),
+        (replace(WATCHED, name="\u540d\u524d", phase=Phase.WAITING), "\x1b[33mwaiting\x1b[0m"),
+    ],
+)
+def test_state_has_a_color_on_a_terminal(view: WorkflowView, painted: str) -> None:
+    (head, line) = table([view], NOW, 80, colored=True)
+    assert painted in line
+    assert "\x1b" not in head
+    plain = line.replace("\x1b[0m", "").replace(painted[:5], "")
+    assert [head, plain] == list(table([view], NOW, 80))
+    assert painted in list(workflow_text(view.key, view, NOW, colored=True))[1]
+    assert "\x1b[3" not in next(iter(list(table([WATCHED], NOW, colored=True))[1:]))
+
+
+@pytest.mark.parametrize("width", range(1, 60))
+def test_color_is_closed_where_a_line_is_cut(width: int) -> None:
+    line = list(table([ENDED], NOW, width, colored=True))[1]
+    assert line.count("\x1b[31m") == line.count("\x1b[0m")
+
+
 def test_text_of_one_workflow() -> None:
     waiting = replace(WATCHED, phase=Phase.WAITING, reason="No answer.")
     assert list(workflow_text(WorkflowKey("http://torc", 42), waiting, NOW)) == [
         "Workflow 42 (train) on http://torc",
         "waiting, 95/100 jobs done, 3 failed, round 1/3, next poll in 40 s",
-        "Last event: recovery initiated, 3 min ago",
+        "Last event: jobs resubmitted, 3 min ago",
         "No answer.",
     ]
     assert list(workflow_text(WorkflowKey("http://torc", 7), ENDED, NOW))[1:] == [
         "handed over",
         "Last event: watch ended, 10 s ago",
         ENDED.reason,
-        "Last error lines of its failed jobs: torc-watchd logs 7",
+        "What was done for it: torc-watchd history 7, or: torc-watchd logs 7",
         "Start a new watch, with all its retries: torc-watchd resume 7",
     ]
     failed = replace(ENDED, verdict="failed")
@@ -135,7 +195,8 @@ def test_text_of_one_workflow() -> None:
     [
         ("order.followed", "command applied"),
         ("watch.look_failed", "poll failed"),
-        ("server.unfamiliar", "server unfamiliar"),
+        ("server.unfamiliar", "server is newer than tested ones"),
+        ("some.new_event", "some new event"),
     ],
 )
 def test_event_is_shown_in_words(name: str, text: str) -> None:

@@ -59,7 +59,6 @@ Recovery initiated. Resuming monitoring...
 
 Watching workflow 1 (poll interval: 60s, auto-recover enabled, max retries: 3, job counts enabled)
   completed=95, running=5, pending=0, failed=0, blocked=0
-  completed=95, running=5, pending=0, failed=0, blocked=0
   completed=100, running=0, pending=0, failed=0, blocked=0
 Workflow 1 is complete
 
@@ -96,6 +95,27 @@ async def slow_to_submit(request: httpx.Request, forward: "Forward") -> httpx.Re
 def text(*events: Event) -> str:
     transcript = Transcript()
     return "".join(f"{line}\n" for event in events for line in transcript.lines(event))
+
+
+def counted(**numbers: int) -> Event:
+    counts = JobCounts({JobStatus(status): number for status, number in numbers.items()})
+    return events.JobsCounted(workflow_id=1, counts=counts)
+
+
+def test_counts_are_shown_when_they_change_and_at_the_start_of_each_watch() -> None:
+    started = events.WatchStarted(
+        workflow_id=1, poll_interval=1, auto_recover=False, max_retries=None, show_job_counts=True
+    )
+    one, two = counted(running=1), counted(running=2)
+    shown = text(started, one, one, two, two, one, started, one, one).splitlines()
+    assert [line.partition("running=")[2][:1] for line in shown if "=" in line] == [*"1211"]
+
+
+def test_terminal_shows_the_time_beside_counts() -> None:
+    transcript = Transcript(clock=lambda: "12:34:56")
+    assert list(transcript.lines(counted(running=1))) == [
+        "  completed=0, running=1, pending=0, failed=0, blocked=0  (12:34:56)"
+    ]
 
 
 WITHOUT_RECOVERY = """\

@@ -54,6 +54,19 @@ def test_error_names_the_holder_of_the_lock(tmp_path: Path) -> None:
     assert "Workflow 7" in str(refusal.value)
 
 
+@pytest.mark.parametrize(
+    ("epoch", "advice"),
+    [(3, "First run: torc-watchd pause 7, or leave"), (None, "Stop that watch first, or leave")],
+)
+def test_error_says_how_to_end_the_other_watch(
+    tmp_path: Path, epoch: int | None, advice: str
+) -> None:
+    with lock_workflow(tmp_path, WORKFLOW, epoch), pytest.raises(WatchHeld) as refusal:
+        lock_workflow(tmp_path, WORKFLOW).__enter__()
+    assert advice in str(refusal.value)
+    assert ("the daemon, process" in str(refusal.value)) == (epoch is not None)
+
+
 def test_kill_of_the_holder_releases_the_lock(tmp_path: Path) -> None:
     with another_process(tmp_path) as process:
         process.send_signal(signal.SIGKILL)

@@ -1,9 +1,19 @@
 """The options of a watch, as `status` shows them."""
 
+from pathlib import Path
+
 import pytest
 
+from torc_watch.core.diagnosis import Cause, Finding
+from torc_watch.core.events import FailedJob
+from torc_watch.core.model import Job, JobCounts, JobStatus
 from torc_watch.daemon.commands import WatchOptions
-from torc_watch.render.workflow_report import options_text
+from torc_watch.render.workflow_report import (
+    live_text,
+    live_values,
+    missing_output_text,
+    options_text,
+)
 
 
 @pytest.mark.parametrize(
@@ -28,3 +38,76 @@ def test_options_are_shown_as_command_line_options(options: WatchOptions, words:
     text = options_text(options)
     assert words in text
     assert text.endswith("as configured.")
+
+
+def finding(job_id: int) -> Finding:
+    job = Job(
+        id=job_id,
+        name="train",
+        command="",
+        status=JobStatus.FAILED,
+        requirements_id=None,
+        attempt=1,
+    )
+    return Finding(job=job, cause=Cause.UNKNOWN, reason="exit code 3", requirements=None)
+
+
+def written(job_id: int, errors: str | None, last_words: str | None) -> FailedJob:
+    return FailedJob(
+        job_id=job_id, job_name="train", reason="", errors=errors, last_words=last_words
+    )
+
+
+def test_failed_jobs_have_their_error_file_and_its_last_line() -> None:
+    errors = [
+        written(1, "/out/1.e", "KeyError: \x1b[31m'a'"),
+        written(2, "/out/2.e", None),
+        written(3, None, None),
+    ]
+    shown = live_text(JobCounts({JobStatus.FAILED: 3}), (), [*map(finding, (1, 2, 3, 4))], errors)
+    assert list(shown) == [
+        "Jobs: failed=3",
+        "No open allocation.",
+        "Failed: 4 jobs",
+        "  Job 1 (train): unknown, exit code 3",
+        "    /out/1.e: KeyError: \\x1b[31m'a'",
+        "  Job 2 (train): unknown, exit code 3",
+        "    /out/2.e (empty)",
+        "  Job 3 (train): unknown, exit code 3",
+        "  Job 4 (train): unknown, exit code 3",
+    ]
+
+
+def test_long_error_line_is_cut() -> None:
+    errors = [written(1, "/out/1.e", "x" * 4096)]
+    *_, line = live_text(JobCounts({}), (), [finding(1)], errors)
+    assert line == f"    /out/1.e: {'x' * 199}…"
+
+
+def test_more_failed_jobs_than_are_listed() -> None:
+    findings = [finding(number) for number in range(60)]
+    errors = [written(number, f"/out/{number}.e", "no data") for number in range(50)]
+    lines = list(live_text(JobCounts({}), (), findings, errors))
+    assert lines[-2:] == [
+        "    /out/49.e: no data",
+        "  ... and 10 jobs more; the log lists all of them",
+    ]
+
+
+def test_folders_are_named_if_no_error_output_was_found() -> None:
+    folders = (Path("/out"), Path("/torc_output"))
+    assert list(missing_output_text([written(1, None, None)], folders)) == [
+        "No error output of these jobs was found in /out or /torc_output."
+    ]
+    assert not list(missing_output_text([written(1, "/out/1.e", None)], folders))
+    assert not list(missing_output_text([], folders))
+
+
+def test_values_of_failures_have_the_error_output_too() -> None:
+    values = live_values(
+        JobCounts({}), (), [finding(1), finding(2)], [written(1, "/out/1.e", "no data")]
+    )
+    assert [(each["errors"], each["last_words"]) for each in values["failures"]] == [
+        ("/out/1.e", "no data"),
+        (None, None),
+    ]

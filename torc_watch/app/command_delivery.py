@@ -109,7 +109,7 @@ async def send(
     """
     known = workflows_for_commands(home)
     server = server_url(url)
-    keys = [_key(workflow_id, server, known) for workflow_id in dict.fromkeys(workflow_ids)]
+    keys = _keys(workflow_ids, server, known)
     commands = [
         Command(
             action=action,
@@ -125,6 +125,27 @@ async def send(
         if workflow and isinstance(apply_command(workflow, command), UnknownWorkflow):
             raise InvalidInput(workflow.reason)
     return await _send(home, commands, known)
+
+
+def _keys(
+    workflow_ids: Sequence[int], server: str | None, known: KnownWorkflows
+) -> list[WorkflowKey]:
+    """Raises InvalidInput, which says that no other workflow was changed either.
+
+    Raises JournalError where only the journal would know the server.
+    """
+    keys, problems = [], []
+    for workflow_id in dict.fromkeys(workflow_ids):
+        try:
+            keys.append(_key(workflow_id, server, known))
+        except InvalidInput as error:
+            problems.append(str(error))
+    if not problems:
+        return keys
+    if len(set(workflow_ids)) == 1:
+        raise InvalidInput(problems[0])
+    number = len(problems)
+    raise InvalidInput(f"Nothing was changed, because of {number} of these. {problems[0]}")
 
 
 def _key(workflow_id: int, server: str | None, known: KnownWorkflows) -> WorkflowKey:

@@ -20,6 +20,7 @@ from torc_watch.core.errors import (
     ServerError,
     ServerUnreachable,
 )
+from torc_watch.core.events import FailedJob
 from torc_watch.core.misread_runtimes import notes_on_run_times
 from torc_watch.core.model import JobCounts
 from torc_watch.core.recovery_round import PastRounds, Refusal, RefusalKind
@@ -27,6 +28,7 @@ from torc_watch.core.workflow_key import WorkflowKey, resolve_key
 from torc_watch.daemon.commands import WatchOptions, WatchState
 from torc_watch.daemon.watch_history import PastRound, PastWatch, known_workflows, watches_of
 from torc_watch.daemon.workflow_view import DaemonView
+from torc_watch.engine.error_output import error_folders, failed_jobs
 from torc_watch.engine.failure_search import FailureSearch
 from torc_watch.engine.planner import make_plan
 from torc_watch.engine.workers import observe
@@ -51,6 +53,14 @@ class Inspection:
 
 
 @dataclass(frozen=True, slots=True)
+class ErrorOutput:
+    """The failed jobs with their last error lines, and the folders in which those were sought."""
+
+    jobs: tuple[FailedJob, ...]
+    folders: tuple[Path, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class StoredWatch:
     """The options that were given for a workflow, and the rounds of its last watch."""
 
@@ -60,16 +70,19 @@ class StoredWatch:
 
 def find_workflow(
     home: Path, daemon: DaemonView | None, workflow_id: int, url: str | None
-) -> WorkflowKey:
-    """The daemon's workflow with this ID. Raises InvalidInput, and JournalError.
+) -> WorkflowKey | None:
+    """The daemon's workflow with this ID, None if it has none.
 
-    Reads the journal and the spool only for a workflow that is not in status.json yet.
+    Reads the journal and the spool only for a workflow that is not in status.json yet. Raises
+    JournalError, and InvalidInput for an ID that several servers have.
     """
     server = server_url(url)
     views = daemon.workflows if daemon else ()
     known = {view.key for view in views}
     if not any(key.workflow_id == workflow_id and server in (None, key.server) for key in known):
         known = set(known_workflows(home))
+    if not any(key.workflow_id == workflow_id and server in (None, key.server) for key in known):
+        return None
     return resolve_key(workflow_id, server, known)
 
 
@@ -95,7 +108,9 @@ def read_stored_watch(home: Path, key: WorkflowKey) -> StoredWatch:
     return StoredWatch(options, rounds=watches[-1].rounds if watches else ())
 
 
-async def inspect_stored(key: WorkflowKey, record: StoredWatch, settings: Settings) -> Inspection:
+async def inspect_stored(
+    key: WorkflowKey, record: StoredWatch, settings: Settings, *, is_watched: bool = True
+) -> Inspection:
     """The workflow as it is on its server, with its own options.
 
     Raises ServerUnreachable if the server does not answer in time, or not as it should, and
@@ -111,7 +126,20 @@ async def inspect_stored(key: WorkflowKey, record: StoredWatch, settings: Settin
             )
     except (ServerError, TimeoutError) as error:
         reason = str(error) or f"{server} did not answer within {_SERVER_TIMEOUT:g} s."
-        raise ServerUnreachable(f"{reason} The output shows what the daemon knew last.") from error
+        shown = (
+            "The output shows what the daemon knew last."
+            if is_watched
+            else f"The daemon does not watch workflow {workflow_id} and knows nothing of it."
+        )
+        raise ServerUnreachable(f"{reason} {shown}") from error
+
+
+def read_error_output(seen: Inspection, record: StoredWatch, settings: Settings) -> ErrorOutput:
+    """Of the jobs that failed, on this machine."""
+    workflow = seen.observation.workflow
+    output_dir = settings.with_options(record.options).output_dir
+    folders = error_folders(output_dir, workflow.submission_directory)
+    return ErrorOutput(failed_jobs(seen.findings, workflow.id, folders), folders)
 
 
 async def plan(workflow_id: int, settings: Settings, connection: Connection) -> Inspection:

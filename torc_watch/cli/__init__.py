@@ -16,9 +16,14 @@ COMMANDS = (
         "watch:watch",
         "Watch a workflow to its end, and recover it.",
         epilog=EXIT_STATUS_HELP,
+        takes_ids=True,
     ),
-    LazyCommand("plan", "plan:plan", "Print what recovery would do; change nothing."),
-    LazyCommand("recover", "recover:recover", "Carry out one round of recovery, and return."),
+    LazyCommand(
+        "plan", "plan:plan", "Print what recovery would do; change nothing.", takes_ids=True
+    ),
+    LazyCommand(
+        "recover", "recover:recover", "Carry out one round of recovery, and return.", takes_ids=True
+    ),
     LazyCommand("workflows", "workflows:workflows", "List the workflows on the server."),
     LazyCommand("submit", "submit:submit", "Create a workflow and start running it here."),
     LazyCommand(
@@ -28,17 +33,31 @@ COMMANDS = (
     ),
     LazyCommand("slurm", "slurm:app", "Plan a workflow's allocations, and submit them anew."),
     LazyCommand("run", "run:run", "Watch all workflows that were added, until stopped."),
-    LazyCommand("add", "add:add", "Add workflows to the daemon."),
-    LazyCommand("set", "set:set_", "Change the options of watched workflows."),
-    LazyCommand("pause", "pause:pause", "Stop watching workflows until they are resumed."),
-    LazyCommand("resume", "resume:resume", "Watch paused or ended workflows again."),
+    LazyCommand("add", "add:add", "Add workflows to the daemon.", takes_ids=True),
+    LazyCommand("set", "set:set_", "Change the options of watched workflows.", takes_ids=True),
     LazyCommand(
-        "remove", "remove:remove", "Stop watching workflows and remove them from the list."
+        "pause", "pause:pause", "Stop watching workflows until they are resumed.", takes_ids=True
+    ),
+    LazyCommand(
+        "resume", "resume:resume", "Watch paused or ended workflows again.", takes_ids=True
+    ),
+    LazyCommand(
+        "remove",
+        "remove:remove",
+        "Stop watching workflows and remove them from the list.",
+        takes_ids=True,
     ),
     LazyCommand("list", "list:list_", "List the daemon's workflows."),
-    LazyCommand("status", "status:status", "Show the status of one workflow in detail."),
-    LazyCommand("history", "history:history", "Show what was done for a workflow, when and why."),
-    LazyCommand("logs", "logs:logs", "Show the daemon's log."),
+    LazyCommand(
+        "status", "status:status", "Show the status of workflows in detail.", takes_ids=True
+    ),
+    LazyCommand(
+        "history",
+        "history:history",
+        "Show what was done for workflows, when and why.",
+        takes_ids=True,
+    ),
+    LazyCommand("logs", "logs:logs", "Show the daemon's log.", takes_ids=True),
     LazyCommand("doctor", "doctor:doctor", "Check this login node and say how to run the daemon."),
     LazyCommand(
         "demo",

@@ -12,7 +12,11 @@ from torc_watch.daemon.commands import WatchOptions
 
 @with_watch_options()
 def add(
-    workflow_ids: options.WorkflowIds, *, watch_options: WatchOptions, url: options.Url = None
+    workflow_ids: options.WorkflowIds,
+    *,
+    watch_options: WatchOptions,
+    url: options.Url = None,
+    as_json: options.Json = False,
 ) -> None:
     """Add workflows to the daemon.
 
@@ -26,9 +30,11 @@ def add(
     Examples:
       torc-watchd add 42 --auto-recover --max-retries 5 --memory-multiplier 2.0
       torc-watchd add 43 44 --poll-interval 300
+      torc-watchd add 1-3,7
     """
     settings = load_settings()
     prepare_output_folder(settings.with_options(watch_options).output_dir, creates=False)
-    print_sent(
-        run(lambda: command_delivery.add(workflow_ids, watch_options, settings, url, print_warning))
+    sent = run(
+        lambda: command_delivery.add(workflow_ids, watch_options, settings, url, print_warning)
     )
+    print_sent(sent, as_json=as_json)

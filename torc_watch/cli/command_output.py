@@ -1,8 +1,10 @@
 """What commands to the daemon print: what happened, or will happen, to each workflow."""
 
 import sys
+from typing import Any
 
 from torc_watch.app.command_delivery import Sent, SentCommand
+from torc_watch.cli.json_output import print_json
 from torc_watch.daemon.commands import Action
 
 _DONE = {
@@ -14,7 +16,12 @@ _DONE = {
 }
 
 
-def print_sent(sent: Sent) -> None:
+def print_sent(sent: Sent, *, as_json: bool = False) -> None:
+    if as_json:
+        print_json(
+            {"pending": sent.pending, "workflows": [_values(each) for each in sent.commands]}
+        )
+        return
     for each in sent.commands:
         command = each.command
         note = f": {each.note}" if each.note else ""
@@ -24,6 +31,17 @@ def print_sent(sent: Sent) -> None:
         print_warning(sent.trouble)
     if sent.pending:
         print(sent.pending, file=sys.stderr)
+
+
+def _values(sent: SentCommand) -> dict[str, Any]:
+    command = sent.command
+    return {
+        "server": command.server,
+        "workflow_id": command.workflow_id,
+        "action": command.action,
+        "changed": sent.has_effect,
+        "note": sent.note,
+    }
 
 
 def print_warning(text: str) -> None:

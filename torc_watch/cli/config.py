@@ -5,6 +5,7 @@ import json
 import typer
 
 from torc_watch.cli import options
+from torc_watch.cli.json_output import print_json
 from torc_watch.config.settings import load_settings, origins
 from torc_watch.config.sources import config_files
 
@@ -36,7 +37,7 @@ def show(*, as_json: options.Json = False) -> None:
     sources = dict.fromkeys(shown, "default") | origins()
     if as_json:
         values = {key: {"value": value, "from": sources[key]} for key, value in shown.items()}
-        print(json.dumps(values))
+        print_json({"settings": values, "files": _files()})
         return
     width = max(map(len, shown))
     for key, value in shown.items():
@@ -44,6 +45,10 @@ def show(*, as_json: options.Json = False) -> None:
     print()
     for path in config_files():
         print(f"{path}{'' if path.exists() else ' (does not exist)'}")
+
+
+def _files() -> list[dict[str, object]]:
+    return [{"path": str(path), "exists": path.exists()} for path in config_files()]
 
 
 def _text(value: object) -> str:

@@ -31,6 +31,7 @@ def demo(
         typer.Option(
             "--directory",
             "-d",
+            metavar="FOLDER",
             help="New or empty folder for everything. [default: a temporary one]",
             show_default=False,
         ),

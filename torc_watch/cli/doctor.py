@@ -1,6 +1,5 @@
 """doctor: what this login node offers the daemon, and how it is best run here."""
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -12,6 +11,7 @@ from torc_watch.app.composition import open_client
 from torc_watch.cli import options
 from torc_watch.cli.event_loop import run
 from torc_watch.cli.exit_status import UNFIT
+from torc_watch.cli.json_output import print_json
 from torc_watch.config.settings import Settings, load_settings
 from torc_watch.core import errors
 from torc_watch.daemon.status_file import read_status
@@ -45,7 +45,7 @@ def doctor(*, url: options.Url = None, as_json: options.Json = False) -> int:
     node = run(lambda: _probe(settings, url))
     results = check_login_node(node)
     if as_json:
-        print(json.dumps(_values(node, results, recommend_mode(node))))
+        print_json(_values(node, results, recommend_mode(node)))
     else:
         print("\n".join(_lines(results, recommend_mode(node))))
     return UNFIT if any(result.level is CheckLevel.PROBLEM for result in results) else 0

@@ -22,6 +22,7 @@ from torc_watch.core.errors import (
     TorcWatchError,
     WatchHeld,
 )
+from torc_watch.render.colors import Color, has_colors, painted
 
 HANDED_OVER = 1
 USAGE = 2
@@ -84,7 +85,7 @@ def errors_as_exit_status() -> Iterator[None]:
     except OutputFailed as error:
         raise typer.Exit(without_output(error)) from error
     except TorcWatchError as error:
-        print(f"torc-watchd: {error}", file=sys.stderr)
+        print_error(str(error))
         raise typer.Exit(exit_status(error)) from error
     except KeyboardInterrupt:
         print("torc-watchd: interrupted.", file=sys.stderr)
@@ -101,8 +102,14 @@ def exit_status(error: TorcWatchError) -> int:
 def without_output(error: OutputFailed) -> int:
     """Says so, and returns the exit status. What the command has done is done."""
     discard_stdout()
-    print(f"torc-watchd: {error}", file=sys.stderr)
+    print_error(str(error))
     return NO_OUTPUT
+
+
+def print_error(text: str) -> None:
+    name = "torc-watchd:"
+    shown = painted(name, Color.RED) if has_colors(sys.stderr) else name
+    print(f"{shown} {text}", file=sys.stderr)
 
 
 def discard_stdout() -> None:

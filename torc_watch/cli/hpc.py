@@ -1,6 +1,5 @@
 """hpc: profiles of clusters, and the cluster that this login node belongs to."""
 
-import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from torc_watch.cli import options
 from torc_watch.cli.command_output import print_warning
 from torc_watch.cli.event_loop import run
 from torc_watch.cli.exit_status import NO_PROFILE, USAGE
+from torc_watch.cli.json_output import print_json
 from torc_watch.core.errors import InvalidInput
 from torc_watch.hpc.catalog import DetectedProfile
 from torc_watch.hpc.profile import HpcProfile, profile_of
@@ -84,7 +84,10 @@ def detect(*, as_json: options.Json = False) -> int:
         values = []
         text = "No cluster was found here: no HPC profile matches, and there is no Slurm."
     detected = {"detected": values[0] if values else None, "others": values[1:]}
-    print(json.dumps(detected) if as_json else text)
+    if as_json:
+        print_json(detected)
+    else:
+        print(text)
     return 0 if values else NO_PROFILE
 
 
@@ -105,7 +108,8 @@ def list_(*, as_json: options.Json = False) -> int:
     evidence = {each.entry.name: each.evidence for each in known.detected}
     if as_json:
         entries = known.catalog.entries
-        print(json.dumps([entry_values(entry, evidence.get(entry.name, "")) for entry in entries]))
+        shown = [entry_values(entry, evidence.get(entry.name, "")) for entry in entries]
+        print_json({"profiles": shown})
     else:
         print("\n".join(catalog_lines(known.catalog, evidence.keys())))
         if known.has_slurm:
@@ -125,7 +129,7 @@ def show(name: Name = None, *, as_json: options.Json = False) -> None:
     """
     profile = _find(name)
     if as_json:
-        print(json.dumps(profile_values(profile)))
+        print_json(profile_values(profile))
     else:
         print("\n".join(profile_lines(profile)))
 
@@ -157,7 +161,8 @@ def partitions(
         if (each.has_gpus or not gpu) and not (shared and each.partition.is_exclusive)
     ]
     if as_json:
-        print(json.dumps([described_partition_values(each) for each in chosen]))
+        shown = [described_partition_values(each) for each in chosen]
+        print_json({"profile": profile.name, "partitions": shown})
     elif chosen:
         print("\n".join(partition_lines([each.partition for each in chosen])))
     else:
@@ -203,7 +208,7 @@ def generate(
         _write(output, text, force=force)
     if as_json:
         path = str(output.absolute()) if output else None
-        print(json.dumps({"name": profile.name, "path": path, "text": text}))
+        print_json({"name": profile.name, "path": path, "text": text})
     elif output is None:
         print(text, end="")
     else:

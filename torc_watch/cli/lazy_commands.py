@@ -21,7 +21,7 @@ class LazyCommand(TyperCommand):
     """Stands for a command, or a group of them, until it is invoked.
 
     ``target`` is what `load` takes: the function of a command, or the Typer of a group. ``help`` is
-    the first line of its own help.
+    the first line of its own help. The arguments of one that ``takes_ids`` are IDs of workflows.
     """
 
     def __init__(
@@ -30,22 +30,36 @@ class LazyCommand(TyperCommand):
         target: str,
         help: str,  # noqa: A002 - Typer's name
         epilog: str | None = None,
+        *,
+        takes_ids: bool = False,
     ) -> None:
         super().__init__(name, help=help, epilog=epilog)
         self._target = target
+        self._takes_ids = takes_ids
 
     def load(self) -> Any:
         """The command itself, as Typer makes it."""
         found = load(self._target)
         if isinstance(found, typer.Typer):
-            return get_group(found)
+            return _with_plain_arguments(get_group(found))
         single = typer.Typer(add_completion=False, rich_markup_mode=None)
         single.command(self.name, cls=_LightCommand, epilog=self.epilog)(found)
         return get_command(single)
 
-    def make_context(self, *args: Any, **options: Any) -> Any:
-        """From here on the command itself is in use."""
-        return self.load().make_context(*args, **options)
+    def make_context(self, info_name: Any, args: Any, *more: Any, **options: Any) -> Any:
+        """From here on the command itself is in use.
+
+        A shell that completes an ID gets another: the command may take a second to import.
+        """
+        if options.get("resilient_parsing") and self._takes_ids and not _ends_with_option(args):
+            stand_in = load("completion:id_command")(self.load)
+            return stand_in.make_context(info_name, args, *more, **options)
+        return self.load().make_context(info_name, args, *more, **options)
+
+
+def _ends_with_option(args: Sequence[str]) -> bool:
+    """Whether what comes next may be the value of an option."""
+    return any(word.startswith("-") for word in args[-1:])
 
 
 class LazyGroup(TyperGroup):
@@ -70,7 +84,7 @@ class LazyGroup(TyperGroup):
 
 class _LightCommand(TyperCommand):
     def get_params(self, ctx: Any) -> Any:
-        return _light(super().get_params(ctx))
+        return _plain(_light(super().get_params(ctx)))
 
 
 def _light(params: Any) -> Any:
@@ -83,3 +97,21 @@ def _light(params: Any) -> Any:
         if not param.expose_value:
             param.default = False
     return params
+
+
+def _with_plain_arguments(group: TyperGroup) -> TyperGroup:
+    for command in group.commands.values():
+        _plain(command.params)
+    return group
+
+
+def _plain(params: Any) -> Any:
+    """The same; their help shows no types of Python, such as ``ID <list[int]>``."""
+    for param in params:
+        if param.param_type_name == "argument" and param.metavar:
+            param.display_type_rich = _no_type
+    return params
+
+
+def _no_type(ctx: Any) -> str:  # noqa: ARG001 - Typer names it
+    return ""

@@ -1,6 +1,5 @@
 """list: all workflows of the daemon."""
 
-import json
 import os
 import sys
 from pathlib import Path
@@ -9,13 +8,15 @@ from typing import Annotated
 import typer
 
 from torc_watch.cli import options
+from torc_watch.cli.json_output import print_json
 from torc_watch.cli.lazy_commands import load
 from torc_watch.config.sources import state_folder
 from torc_watch.daemon.status_file import read_status, utc_now
 from torc_watch.daemon.workflow_view import DaemonView
 from torc_watch.ipc.socket_paths import daemon_trouble, socket_paths
-from torc_watch.render.daemon_notices import notices
-from torc_watch.render.status_table import status_values, table, terminal_width
+from torc_watch.render.colors import has_colors
+from torc_watch.render.daemon_notices import notices, number_waiting
+from torc_watch.render.status_table import Waiting, status_values, table, terminal_width
 
 
 def list_(
@@ -28,7 +29,8 @@ def list_(
     """List the daemon's workflows.
 
     Reads the daemon's status file: instantly, on any login node, even when the daemon or the server
-    is unreachable. With --watch and --json it prints a line of JSON each second.
+    is unreachable. Workflows that no daemon has taken yet are listed as added. With --watch and
+    --json it prints a line of JSON each second.
 
     \b
     Examples:
@@ -44,11 +46,20 @@ def list_(
 
 
 def _show(folder: Path, view: DaemonView | None, *, as_json: bool) -> None:
-    now = utc_now()
+    now, waiting = utc_now(), _waiting(folder)
     trouble = daemon_trouble(socket_paths(folder, os.environ))
     if as_json:
-        print(json.dumps(status_values(view, now, trouble)))
+        print_json(status_values(view, now, trouble, waiting))
         return
     for note in notices(folder, view, now, trouble):
         print(note, file=sys.stderr)
-    print("\n".join(table(view.workflows if view else (), now, terminal_width())))
+    views, colored = view.workflows if view else (), has_colors(sys.stdout)
+    print("\n".join(table(views, now, terminal_width(), waiting, colored=colored)))
+
+
+def _waiting(folder: Path) -> Waiting:
+    """Commands are read with what takes a moment to import, and there are seldom any."""
+    if not number_waiting(folder):
+        return {}
+    found: Waiting = load("queued_commands:queued_commands")(folder)
+    return found

@@ -8,7 +8,12 @@ from torc_watch.config.sources import state_folder
 from torc_watch.daemon.commands import Action
 
 
-def pause(workflow_ids: options.WorkflowIds, *, url: options.KnownUrl = None) -> None:
+def pause(
+    workflow_ids: options.WorkflowIds,
+    *,
+    url: options.KnownUrl = None,
+    as_json: options.Json = False,
+) -> None:
     """Stop watching workflows until they are resumed.
 
     A round of recovery that is in progress ends first.
@@ -16,6 +21,8 @@ def pause(workflow_ids: options.WorkflowIds, *, url: options.KnownUrl = None) ->
     \b
     Examples:
       torc-watchd pause 42
+      torc-watchd pause 1-3,7
     """
     folder = state_folder()
-    print_sent(run(lambda: command_delivery.send(folder, Action.PAUSE, workflow_ids, url)))
+    sent = run(lambda: command_delivery.send(folder, Action.PAUSE, workflow_ids, url))
+    print_sent(sent, as_json=as_json)

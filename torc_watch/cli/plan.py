@@ -1,10 +1,9 @@
 """plan: what a round of recovery would do."""
 
-import json
-
 from torc_watch.app import inspection
 from torc_watch.cli import options
 from torc_watch.cli.event_loop import run
+from torc_watch.cli.json_output import print_json
 from torc_watch.cli.waiting_notice import announced
 from torc_watch.cli.watch_options import with_watch_options
 from torc_watch.config.settings import Settings, load_settings
@@ -45,7 +44,7 @@ def show_plan(workflow_id: int, settings: Settings, url: str | None, *, as_json:
     connection = settings.connection(url)
     seen = run(announced(connection, lambda: inspection.plan(workflow_id, settings, connection)))
     if as_json:
-        print(json.dumps(plan_values(workflow_id, seen.answer, seen.notes)))
+        print_json(plan_values(workflow_id, seen.answer, seen.notes))
     else:
         print("\n".join(plan_text(workflow_id, seen.answer, seen.notes)))
     return plan_status(seen.answer)

@@ -8,7 +8,12 @@ from torc_watch.config.sources import state_folder
 from torc_watch.daemon.commands import Action
 
 
-def remove(workflow_ids: options.WorkflowIds, *, url: options.KnownUrl = None) -> None:
+def remove(
+    workflow_ids: options.WorkflowIds,
+    *,
+    url: options.KnownUrl = None,
+    as_json: options.Json = False,
+) -> None:
     """Stop watching workflows and remove them from the list.
 
     Their jobs keep running, and `torc-watchd history` still shows what was done.
@@ -16,6 +21,8 @@ def remove(workflow_ids: options.WorkflowIds, *, url: options.KnownUrl = None) -
     \b
     Examples:
       torc-watchd remove 42
+      torc-watchd remove 1-3,7
     """
     folder = state_folder()
-    print_sent(run(lambda: command_delivery.send(folder, Action.REMOVE, workflow_ids, url)))
+    sent = run(lambda: command_delivery.send(folder, Action.REMOVE, workflow_ids, url))
+    print_sent(sent, as_json=as_json)

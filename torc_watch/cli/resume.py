@@ -8,7 +8,12 @@ from torc_watch.config.sources import state_folder
 from torc_watch.daemon.commands import Action
 
 
-def resume(workflow_ids: options.WorkflowIds, *, url: options.KnownUrl = None) -> None:
+def resume(
+    workflow_ids: options.WorkflowIds,
+    *,
+    url: options.KnownUrl = None,
+    as_json: options.Json = False,
+) -> None:
     """Watch paused or ended workflows again.
 
     The watch of a paused workflow continues. A workflow whose watch has ended gets a new watch,
@@ -17,6 +22,8 @@ def resume(workflow_ids: options.WorkflowIds, *, url: options.KnownUrl = None) -
     \b
     Examples:
       torc-watchd resume 42
+      torc-watchd resume 1-3,7
     """
     folder = state_folder()
-    print_sent(run(lambda: command_delivery.send(folder, Action.RESUME, workflow_ids, url)))
+    sent = run(lambda: command_delivery.send(folder, Action.RESUME, workflow_ids, url))
+    print_sent(sent, as_json=as_json)

@@ -1,6 +1,5 @@
 """sandbox: a Torc server on this machine, to try things out."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +7,7 @@ import typer
 
 from torc_watch.cli import options
 from torc_watch.cli.event_loop import run
+from torc_watch.cli.json_output import print_json
 from torc_watch.sandbox.server import ServerSettings
 from torc_watch.sandbox.server import serve as serve_torc
 
@@ -29,17 +29,28 @@ def sandbox() -> None:
 def serve(
     *,
     directory: Annotated[
-        Path, typer.Option("--directory", "-d", help="Folder that keeps the server's data.")
+        Path,
+        typer.Option(
+            "--directory", "-d", metavar="FOLDER", help="Folder that keeps the server's data."
+        ),
     ] = Path("sandbox"),
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Address to listen on.")
+    ] = "127.0.0.1",
     port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Port to listen on; 0 chooses a free one.")
+        int,
+        typer.Option(
+            callback=options.port_number,
+            metavar="NUMBER",
+            help="Port to listen on; 0 chooses a free one.",
+        ),
     ] = _PORT_OF_TORC,
     api: options.Api = "1.0",
     unblock_interval: Annotated[
         float,
         typer.Option(
             callback=options.positive,
+            metavar="SECONDS",
             help="How often blocked jobs are checked, in seconds.",
         ),
     ] = 1.0,
@@ -60,7 +71,7 @@ def serve(
 
     def announce(url: str) -> None:
         if as_json:
-            print(json.dumps({"url": url, "api": api, "directory": str(directory)}), flush=True)
+            print_json({"url": url, "api": api, "directory": str(directory)})
         else:
             print(f"Torc server (API {api}) at {url}, data in {directory}. Ctrl-C stops it.")
             print(f"In other shells: export TORC_API_URL={url}", flush=True)

@@ -21,6 +21,7 @@ def set_(
     watch_options: WatchOptions,
     unset: Unset = None,
     url: options.KnownUrl = None,
+    as_json: options.Json = False,
 ) -> None:
     """Change the options of watched workflows.
 
@@ -30,7 +31,7 @@ def set_(
     \b
     Examples:
       torc-watchd set 42 --max-retries 6
-      torc-watchd set 42 43 --no-auto-recover
+      torc-watchd set 42-44 --no-auto-recover
       torc-watchd set 42 --unset max-retries
     """
     names = option_names(unset)
@@ -39,10 +40,7 @@ def set_(
     if watch_options.output_dir is not None:
         prepare_output_folder(Path(watch_options.output_dir), creates=False)
     folder = state_folder()
-    print_sent(
-        run(
-            lambda: command_delivery.send(
-                folder, Action.SET, workflow_ids, url, watch_options, names
-            )
-        )
+    sent = run(
+        lambda: command_delivery.send(folder, Action.SET, workflow_ids, url, watch_options, names)
     )
+    print_sent(sent, as_json=as_json)

@@ -1,6 +1,5 @@
 """slurm: the allocations of a workflow, planned and asked for anew."""
 
-import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,6 +18,7 @@ from torc_watch.app.slurm_workflow import WorkflowPlan
 from torc_watch.cli import options, slurm_options
 from torc_watch.cli.command_output import print_warning
 from torc_watch.cli.event_loop import run
+from torc_watch.cli.json_output import print_json
 from torc_watch.cli.output_folder import prepare_output_folder
 from torc_watch.cli.plan_output import plan_values, print_notes, print_plan, print_refusal
 from torc_watch.cli.waiting_notice import announced
@@ -133,7 +133,7 @@ def regenerate(
         )
     )
     if as_json:
-        print(json.dumps(_values(done)))
+        print_json(_values(done))
     if done.plan.checked.plan.no_fit:
         if not as_json:
             print_notes(done.plan.checked.notes)
@@ -162,7 +162,7 @@ async def _regenerate(
 
 def _show_plan(checked: CheckedPlan, covered: str, *, as_json: bool) -> int:
     if as_json:
-        print(json.dumps(plan_values(checked)))
+        print_json(plan_values(checked))
     else:
         print_plan(checked)
         if covered:

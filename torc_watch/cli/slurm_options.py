@@ -28,6 +28,7 @@ def plan_options(
 Account = Annotated[
     str | None,
     typer.Option(
+        metavar="NAME",
         help="The account to charge. [default: the workflow's, the profile's, or yours in Slurm]",
         show_default=False,
     ),
@@ -35,13 +36,18 @@ Account = Annotated[
 Profile = Annotated[
     str | None,
     typer.Option(
+        metavar="NAME",
         help="HPC profile of the cluster. [default: the cluster of this login node]",
         show_default=False,
     ),
 ]
 InPartition = Annotated[
     str | None,
-    typer.Option(help="Partition of all allocations. [default: by need]", show_default=False),
+    typer.Option(
+        metavar="NAME",
+        help="Partition of all allocations. [default: by need]",
+        show_default=False,
+    ),
 ]
 Walltime = Annotated[
     int | None,
@@ -54,6 +60,6 @@ Walltime = Annotated[
 ]
 QualityOfService = Annotated[
     str | None,
-    typer.Option("--qos", help="QOS of all allocations.", show_default=False),
+    typer.Option("--qos", metavar="NAME", help="QOS of all allocations.", show_default=False),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Print the plan and change nothing.")]

@@ -1,10 +1,9 @@
-"""status: one workflow in detail."""
+"""status: workflows in detail."""
 
-import json
 import os
 import sys
-from collections.abc import Iterable
-from dataclasses import asdict
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,93 +12,183 @@ from torc_watch.app.inspection import (
     StoredWatch,
     find_workflow,
     inspect_stored,
+    read_error_output,
     read_stored_watch,
 )
+from torc_watch.app.waiting_commands import waiting_commands
 from torc_watch.cli import options
 from torc_watch.cli.event_loop import run
+from torc_watch.cli.exit_status import print_error
+from torc_watch.cli.json_output import print_json
 from torc_watch.cli.waiting_notice import announced
 from torc_watch.config.settings import load_settings
 from torc_watch.config.sources import state_folder
+from torc_watch.core.errors import ServerUnreachable, TorcWatchError
 from torc_watch.core.workflow_key import WorkflowKey
 from torc_watch.daemon.status_file import find_view, read_status, utc_now
-from torc_watch.daemon.workflow_view import DaemonView
 from torc_watch.ipc.socket_paths import daemon_trouble, socket_paths
+from torc_watch.render.colors import has_colors
 from torc_watch.render.daemon_notices import daemon_notice, notices
-from torc_watch.render.history_text import round_text
+from torc_watch.render.history_text import round_values, rounds_text
 from torc_watch.render.plan_text import plan_text, plan_values
-from torc_watch.render.status_table import workflow_text
-from torc_watch.render.workflow_report import live_text, live_values, options_text
+from torc_watch.render.status_table import Waiting, is_recovering, unwatched_text, workflow_text
+from torc_watch.render.workflow_report import (
+    live_text,
+    live_values,
+    missing_output_text,
+    options_text,
+)
 
 
 def status(
-    workflow_id: options.WorkflowId, *, url: options.KnownUrl = None, as_json: options.Json = False
+    workflow_ids: options.WorkflowIds,
+    *,
+    url: options.KnownUrl = None,
+    as_json: options.Json = False,
 ) -> None:
-    """Show the status of one workflow in detail.
+    """Show the status of workflows in detail.
 
     First comes what the daemon knows and has done. Then the server is asked for the state of the
-    jobs, and the command says why some failed and what a round of recovery would do now. If the
-    server does not answer, the first part is shown and the exit status is 5.
+    jobs, and the command says why some failed, with the last line of the error output of each, and
+    what a round of recovery would do now. If the server does not answer, the first part is shown
+    and the exit status is 5.
 
     \b
     Examples:
       torc-watchd status 42
-      torc-watchd status 42 --json
+      torc-watchd status 1-3,7 --json
     """
-    folder = state_folder()
-    daemon = read_status(folder)
-    key = find_workflow(folder, daemon, workflow_id, url)
+    report = _Report(state_folder(), url)
+    targets = [report.find(workflow_id) for workflow_id in workflow_ids]
     if as_json:
-        _show_values(folder, daemon, key)
+        values = [report.values(target) for target in targets]
+        print_json({"trouble": report.trouble(), "workflows": values})
     else:
-        _show_text(folder, daemon, key)
+        report.print_text(targets)
+    report.raise_first_error()
 
 
-def _show_text(folder: Path, daemon: DaemonView | None, key: WorkflowKey) -> None:
-    """In three steps: what the daemon published, what is in its journal, what the server says."""
-    now = utc_now()
-    trouble = daemon_trouble(socket_paths(folder, os.environ))
-    for note in notices(folder, daemon, now, trouble):
-        print(note, file=sys.stderr)
-    _print(workflow_text(key, find_view(daemon, key), now))
-    record = read_stored_watch(folder, key)
-    _print([options_text(record.options)])
-    for round_ in record.rounds:
-        _print(round_text(round_))
-    seen = _ask_server(key, record)
-    _print(["", *live_text(seen.counts, seen.observation.allocations, seen.findings)])
-    _print(plan_text(key.workflow_id, seen.answer, seen.notes))
+@dataclass(frozen=True, slots=True)
+class _Target:
+    key: WorkflowKey
+    is_watched: bool
 
 
-def _show_values(folder: Path, daemon: DaemonView | None, key: WorkflowKey) -> None:
-    """Prints one line of JSON, also when the journal or the server fails; then raises that."""
-    view = find_view(daemon, key)
-    values: dict[str, Any] = {
-        "trouble": daemon_notice(
-            daemon, utc_now(), daemon_trouble(socket_paths(folder, os.environ))
-        ),
-        "server": key.server,
-        "workflow_id": key.workflow_id,
-        "view": asdict(view) if view else None,
-        "live": None,
-    }
-    try:
-        record = read_stored_watch(folder, key)
-        values |= {"choices": asdict(record.options), "rounds": list(map(asdict, record.rounds))}
-        values["live"] = _live_values(key, record)
-    finally:
-        print(json.dumps(values))
+class _Report:
+    """Errors are kept, so that one workflow, or its server, does not hide the others."""
 
+    def __init__(self, folder: Path, url: str | None) -> None:
+        self._folder = folder
+        self._url = url
+        self._daemon = read_status(folder)
+        self._trouble = daemon_trouble(socket_paths(folder, os.environ))
+        self._waiting: Waiting = waiting_commands(folder)
+        self._errors: list[TorcWatchError] = []
+        self._silent: dict[str, ServerUnreachable] = {}
 
-def _live_values(key: WorkflowKey, record: StoredWatch) -> dict[str, Any]:
-    seen = _ask_server(key, record)
-    live = live_values(seen.counts, seen.observation.allocations, seen.findings)
-    return live | plan_values(key.workflow_id, seen.answer, seen.notes)
+    def find(self, workflow_id: int) -> _Target:
+        """Where the daemon has no such workflow, the one on the server of the configuration."""
+        key = find_workflow(self._folder, self._daemon, workflow_id, self._url)
+        if key is None:
+            server = load_settings().connection(self._url).url
+            return _Target(WorkflowKey(server, workflow_id), is_watched=False)
+        return _Target(key, is_watched=True)
 
+    def trouble(self) -> str:
+        return daemon_notice(self._daemon, utc_now(), self._trouble)
 
-def _ask_server(key: WorkflowKey, record: StoredWatch) -> Inspection:
-    settings = load_settings()
-    connection = settings.connection(key.server)
-    return run(announced(connection, lambda: inspect_stored(key, record, settings)))
+    def print_text(self, targets: Sequence[_Target]) -> None:
+        for note in notices(self._folder, self._daemon, utc_now(), self._trouble):
+            print(note, file=sys.stderr)
+        for number, target in enumerate(targets):
+            if number:
+                print()
+            try:
+                self._print(target)
+            except TorcWatchError as error:
+                self._errors.append(error)
+
+    def values(self, target: _Target) -> dict[str, Any]:
+        """What is known, also when the journal or the server fails."""
+        key = target.key
+        view = find_view(self._daemon, key)
+        values: dict[str, Any] = {
+            "server": key.server,
+            "workflow_id": key.workflow_id,
+            "watched": target.is_watched,
+            "view": asdict(view) if view else None,
+            "waiting": list(self._waiting.get(key, ())),
+            "options": None,
+            "rounds": [],
+            "live": None,
+        }
+        try:
+            record = read_stored_watch(self._folder, key)
+            values |= {"options": asdict(record.options), "rounds": round_values(record.rounds)}
+            values["live"] = self._live_values(target, record)
+        except TorcWatchError as error:
+            self._errors.append(error)
+        return values
+
+    def raise_first_error(self) -> None:
+        """Says the others before, each once."""
+        if not self._errors:
+            return
+        first, *others = self._errors
+        for text in dict.fromkeys(map(str, others)):
+            if text != str(first):
+                print_error(text)
+        raise first
+
+    def _print(self, target: _Target) -> None:
+        """What the daemon published, then what is in its journal, then what the server says."""
+        key = target.key
+        if target.is_watched:
+            view, waiting = find_view(self._daemon, key), self._waiting.get(key, ())
+            colored = has_colors(sys.stdout)
+            _print(workflow_text(key, view, utc_now(), waiting, colored=colored))
+            record = read_stored_watch(self._folder, key)
+            _print([options_text(record.options)])
+            _print(rounds_text(record.rounds))
+            seen = self._inspect(target, record)
+        else:
+            record = read_stored_watch(self._folder, key)
+            seen = self._inspect(target, record)
+            _print(unwatched_text(key, seen.observation.workflow.name, self._url))
+            _print(rounds_text(record.rounds))
+        written = read_error_output(seen, record, load_settings())
+        allocations = seen.observation.allocations
+        _print(["", *live_text(seen.counts, allocations, seen.findings, written.jobs)])
+        _print(missing_output_text(written.jobs, written.folders))
+        if is_recovering(find_view(self._daemon, key)):
+            _print(["A round of recovery is in progress."])
+        else:
+            _print(plan_text(key.workflow_id, seen.answer, seen.notes))
+
+    def _live_values(self, target: _Target, record: StoredWatch) -> dict[str, Any]:
+        seen = self._inspect(target, record)
+        written = read_error_output(seen, record, load_settings())
+        allocations = seen.observation.allocations
+        live = live_values(seen.counts, allocations, seen.findings, written.jobs)
+        return live | plan_values(target.key.workflow_id, seen.answer, seen.notes)
+
+    def _inspect(self, target: _Target, record: StoredWatch) -> Inspection:
+        """Asks a server that did not answer for another workflow only once."""
+        key, is_watched = target.key, target.is_watched
+        if key.server in self._silent:
+            raise self._silent[key.server]
+        try:
+            settings = load_settings()
+            connection = settings.connection(key.server)
+            return run(
+                announced(
+                    connection,
+                    lambda: inspect_stored(key, record, settings, is_watched=is_watched),
+                )
+            )
+        except ServerUnreachable as error:
+            self._silent[key.server] = error
+            raise
 
 
 def _print(lines: Iterable[str]) -> None:

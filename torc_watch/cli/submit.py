@@ -1,6 +1,5 @@
 """submit: a workflow specification becomes a workflow that runs."""
 
-import json
 import sys
 from dataclasses import asdict
 from typing import Annotated
@@ -11,6 +10,7 @@ from torc_watch.app.local_submission import LocalShape, Submission
 from torc_watch.app.local_submission import submit as submit_workflow
 from torc_watch.cli import options
 from torc_watch.cli.event_loop import run
+from torc_watch.cli.json_output import print_json
 from torc_watch.cli.output_folder import unusable_folder_refused
 from torc_watch.cli.waiting_notice import announced
 from torc_watch.cli.watch_options import with_watch_options
@@ -24,12 +24,20 @@ def submit(
     specification: options.Specification,
     *,
     allocations: Annotated[
-        int, typer.Option(min=0, help="Local allocations to start; 0 only creates the workflow.")
+        int,
+        typer.Option(
+            callback=options.at_least(0),
+            metavar="NUMBER",
+            help="Local allocations to start; 0 only creates the workflow.",
+        ),
     ] = 1,
     cpus: Annotated[
         int | None,
         typer.Option(
-            min=1, help="CPUs of an allocation. [default: this machine's]", show_default=False
+            callback=options.at_least(1),
+            metavar="NUMBER",
+            help="CPUs of an allocation. [default: this machine's]",
+            show_default=False,
         ),
     ] = None,
     watch_options: WatchOptions,
@@ -55,7 +63,7 @@ def submit(
         announced(connection, lambda: submit_workflow(specification, settings, connection, shape))
     )
     if as_json:
-        print(json.dumps(asdict(submission)))
+        print_json(asdict(submission))
     else:
         _show(submission)
 

@@ -1,6 +1,5 @@
 """submit-slurm: a workflow specification becomes a workflow that runs on a cluster."""
 
-import json
 import sys
 from dataclasses import replace
 from typing import Annotated, Any
@@ -14,6 +13,7 @@ from torc_watch.app.slurm_submission import submit_slurm as submit_workflow
 from torc_watch.cli import options, slurm_options
 from torc_watch.cli.command_output import print_sent, print_warning
 from torc_watch.cli.event_loop import run
+from torc_watch.cli.json_output import print_json
 from torc_watch.cli.output_folder import prepare_output_folder
 from torc_watch.cli.plan_output import plan_values, print_notes, print_plan, print_refusal
 from torc_watch.cli.waiting_notice import WaitingNotice
@@ -69,7 +69,7 @@ def submit_slurm(
         print_warning(warning)
     if prepared.checked.plan.no_fit:
         if as_json:
-            print(json.dumps(_values(prepared)))
+            print_json(_values(prepared))
         else:
             print_notes(prepared.checked.notes)
         return print_refusal(prepared.checked, "These jobs fit nowhere, so nothing was created.")
@@ -87,7 +87,7 @@ def submit_slurm(
 
 def _show_plan(prepared: SpecificationPlan, *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps(_values(prepared)))
+        print_json(_values(prepared))
     else:
         print_plan(prepared.checked)
         print("Nothing was changed.")
@@ -114,7 +114,7 @@ def _submit(
     for warning in submission.warnings:
         print_warning(warning)
     if as_json:
-        print(json.dumps(_values(prepared, submission)))
+        print_json(_values(prepared, submission))
     else:
         print_notes(prepared.checked.notes)
         _show(submission)

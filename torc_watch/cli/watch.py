@@ -23,7 +23,9 @@ def watch(
     show_job_counts: Annotated[
         bool,
         typer.Option(
-            "--show-job-counts", "-s", help="Print the number of jobs by status at each poll."
+            "--show-job-counts",
+            "-s",
+            help="Print the number of jobs by status whenever a poll finds it changed.",
         ),
     ] = False,
     url: options.Url = None,

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from torc_watch.cli.options import positive, walltime_seconds
+from torc_watch.cli.options import at_least, positive, walltime_seconds
 from torc_watch.core.recovery_round import (
     DEFAULT_MAX_ALLOCATIONS,
     DEFAULT_MAX_RETRIES,
@@ -98,8 +98,8 @@ _WATCH_OPTIONS: dict[str, Any] = {
             "--auto-recover/--no-auto-recover",
             "--recover",
             "-r",
-            help="Recover failed jobs automatically.",
-            show_default="off",
+            help="Recover failed jobs automatically. [default: off]",
+            show_default=False,
         ),
     ],
     "max_retries": Annotated[
@@ -107,40 +107,46 @@ _WATCH_OPTIONS: dict[str, Any] = {
         typer.Option(
             "--max-retries",
             "-m",
-            min=0,
-            help="Maximum recovery attempts.",
-            show_default=str(DEFAULT_MAX_RETRIES),
+            callback=at_least(0),
+            metavar="NUMBER",
+            help=f"Maximum recovery attempts. [default: {DEFAULT_MAX_RETRIES}]",
+            show_default=False,
         ),
     ],
     "memory_multiplier": Annotated[
         float | None,
         typer.Option(
             callback=above_one,
-            help="Memory increase factor after an out-of-memory failure.",
-            show_default=str(DEFAULT_MULTIPLIER),
+            metavar="FACTOR",
+            help="Memory increase factor after an out-of-memory failure. "
+            f"[default: {DEFAULT_MULTIPLIER}]",
+            show_default=False,
         ),
     ],
     "runtime_multiplier": Annotated[
         float | None,
         typer.Option(
             callback=above_one,
-            help="Runtime increase factor after a timeout.",
-            show_default=str(DEFAULT_MULTIPLIER),
+            metavar="FACTOR",
+            help=f"Runtime increase factor after a timeout. [default: {DEFAULT_MULTIPLIER}]",
+            show_default=False,
         ),
     ],
     "retry_unknown": Annotated[
         bool | None,
         typer.Option(
             "--retry-unknown/--no-retry-unknown",
-            help="Whether failures of unknown cause are retried, unchanged.",
-            show_default="retry",
+            help="Whether failures of unknown cause are retried, unchanged. [default: retry]",
+            show_default=False,
         ),
     ],
     "recovery_hook": Annotated[
         str | None,
         typer.Option(
+            metavar="COMMAND",
             help="Command to run, with the workflow's ID, before unknown failures are retried. "
-            "Implies --retry-unknown. A status other than 0 hands the workflow over.",
+            "Implies --retry-unknown. A status other than 0 hands the workflow over. No shell "
+            "runs it: for pipes, variables or && give a script, or: sh -c '... \"$1\"' sh",
             show_default=False,
         ),
     ],
@@ -148,8 +154,8 @@ _WATCH_OPTIONS: dict[str, Any] = {
         SchedulerChoice | None,
         typer.Option(
             help="Where allocations are submitted. Auto: into Slurm for a workflow that has a "
-            "Slurm scheduler, else on this machine.",
-            show_default=SchedulerChoice.AUTO.value,
+            f"Slurm scheduler, else on this machine. [default: {SchedulerChoice.AUTO.value}]",
+            show_default=False,
         ),
     ],
     "auto_schedule": Annotated[
@@ -157,22 +163,25 @@ _WATCH_OPTIONS: dict[str, Any] = {
         typer.Option(
             "--auto-schedule/--no-auto-schedule",
             help="With --auto-recover, submit allocations to Slurm also while others run, for "
-            "ready jobs that none of those will take.",
-            show_default="on",
+            "ready jobs that none of those will take. [default: on]",
+            show_default=False,
         ),
     ],
     "max_allocations": Annotated[
         int | None,
         typer.Option(
-            min=1,
-            help="Maximum number of the workflow's allocations that are queued or running at once.",
-            show_default=str(DEFAULT_MAX_ALLOCATIONS),
+            callback=at_least(1),
+            metavar="NUMBER",
+            help="Maximum number of the workflow's allocations that are queued or running at "
+            f"once. [default: {DEFAULT_MAX_ALLOCATIONS}]",
+            show_default=False,
         ),
     ],
     "partition": Annotated[
         str | None,
         typer.Option(
             callback=one_partition,
+            metavar="NAME",
             help="Partition of new allocations. [default: that of the workflow's scheduler]",
             show_default=False,
         ),
@@ -193,8 +202,9 @@ _WATCH_OPTIONS: dict[str, Any] = {
             "--poll-interval",
             "-p",
             callback=positive,
-            help="Seconds between polls.",
-            show_default=f"{DEFAULT_POLL_INTERVAL:g}",
+            metavar="SECONDS",
+            help=f"Seconds between polls. [default: {DEFAULT_POLL_INTERVAL:g}]",
+            show_default=False,
         ),
     ],
     "output_dir": Annotated[
@@ -202,8 +212,9 @@ _WATCH_OPTIONS: dict[str, Any] = {
         typer.Option(
             "--output-dir",
             "-o",
-            help="Folder for logs and for the jobs' output.",
-            show_default=DEFAULT_OUTPUT_DIR,
+            metavar="FOLDER",
+            help=f"Folder for logs and for the jobs' output. [default: {DEFAULT_OUTPUT_DIR}]",
+            show_default=False,
         ),
     ],
 }

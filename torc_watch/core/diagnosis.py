@@ -28,6 +28,7 @@ STOPPED_BY_WORKER = frozenset({-9, -15})  # the worker had to leave and took the
 KILLED = frozenset({OUT_OF_MEMORY, TOLD_TO_END, LOST_SIGNAL, -9, -15})  # perhaps from outside
 
 _LAST_SIGNAL = 64
+_DIGITS_OF_A_BYTE = 7  # of a number of MiB
 
 # A kill within the last tenth of the run time limit counts as a timeout: enforcement runs only from
 # time to time, and sends its SIGTERM early enough for the job to save its state.
@@ -137,7 +138,7 @@ def _memory_exceeded(result: JobResult, request: _Request | None) -> tuple[Cause
     if request is None or peak is None or peak <= request.memory:
         return None
     limit = units.format_memory(request.memory)
-    return Cause.OOM, f"peak memory {_mebibytes(peak)} above its {limit}"
+    return Cause.OOM, f"peak memory {_mebibytes(peak, above=request.memory)} above its {limit}"
 
 
 def _time_exceeded(
@@ -211,5 +212,8 @@ def _exit_phrase(return_code: int) -> str:
     return f"exit code {return_code}"
 
 
-def _mebibytes(size: int) -> str:
-    return f"{size / units.MIB:.1f}m"
+def _mebibytes(size: int, *, above: int) -> str:
+    """With as many digits as it takes to see the difference."""
+    texts = [f"{size / units.MIB:.{digits}f}" for digits in range(1, _DIGITS_OF_A_BYTE + 1)]
+    shown = next((text for text in texts if float(text) * units.MIB > above), texts[-1])
+    return f"{shown}m"

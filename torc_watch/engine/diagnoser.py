@@ -4,22 +4,17 @@ A workflow that is handed over is reported with its failed jobs, and the last li
 output of each.
 """
 
-from collections.abc import Collection, Iterable
-from contextlib import suppress
+from collections.abc import Collection
 from dataclasses import replace
-from itertools import islice
-from pathlib import Path
 
 import anyio
 
 from torc_watch.core import assessment, cancellation, events, intervals, policy
 from torc_watch.core.assessment import Observation, WorkflowState
-from torc_watch.core.diagnosis import Finding
-from torc_watch.core.events import FailedJob, Verdict, WatchEnded
-from torc_watch.core.job_output import stdio_name
+from torc_watch.core.events import Verdict, WatchEnded
 from torc_watch.core.model import SLURM, JobCounts
-from torc_watch.core.recovery_round import Skip
 from torc_watch.engine.allocation_notices import allocation_notices, may_soon_be_known
+from torc_watch.engine.error_output import error_folders, failed_jobs
 from torc_watch.engine.failure_search import FailureSearch
 from torc_watch.engine.messages import (
     Decision,
@@ -29,17 +24,14 @@ from torc_watch.engine.messages import (
     PollResult,
     RecoveryRequest,
     Watch,
-    WatchRequest,
 )
 from torc_watch.engine.stranded_search import StrandedSearch
 from torc_watch.engine.unneeded_search import unneeded_allocations
 from torc_watch.engine.unserved_search import UnservedSearch
-from torc_watch.host.file_tail import last_lines
 
 _CANCELED = "Workflow {} was canceled. Nothing was changed since; reset it to run it again."
 _ARCHIVED = "Workflow {} was archived. Nothing was changed since."
 _SHORTEST_GRACE = 1.0  # seconds: what is left may be too little to measure
-_MAX_FAILED_JOBS = 50  # more than a user reads, and few enough to read from a slow file system
 
 
 class Diagnoser:
@@ -232,23 +224,14 @@ class Diagnoser:
         return await self._search.diagnose(poll.observation, counts, poll.watch.request.output_dir)
 
 
-def failed_jobs(
-    findings: Iterable[Finding], request: WatchRequest, skipped: Iterable[Skip] = ()
-) -> tuple[FailedJob, ...]:
-    """For the user: the first 50, each with its last error line, and why it was skipped."""
-    reasons = {skip.job_id: skip.reason for skip in skipped}
-    return tuple(
-        _failed_job(finding, reasons.get(finding.job.id, finding.reason), request)
-        for finding in islice(findings, _MAX_FAILED_JOBS)
-    )
-
-
 def _handed_over(watch: Watch, verdict: Verdict, reason: str, diagnosis: Diagnosis) -> WatchEnded:
     return WatchEnded(
         workflow_id=watch.workflow_id,
         verdict=verdict,
         reason=reason,
-        evidence=failed_jobs(diagnosis.findings, watch.request),
+        evidence=failed_jobs(
+            diagnosis.findings, watch.workflow_id, error_folders(watch.request.output_dir)
+        ),
     )
 
 
@@ -285,30 +268,3 @@ def _still_running(workflow_id: int) -> WatchEnded:
         f"Workflow {workflow_id} still has workers. Recover it when they have left, or "
         f"leave it to `torc-watchd watch {workflow_id} --auto-recover`.",
     )
-
-
-def _failed_job(finding: Finding, reason: str, request: WatchRequest) -> FailedJob:
-    errors = _error_output(finding, request)
-    lines = last_lines(errors) if errors else []
-    return FailedJob(
-        job_id=finding.job.id,
-        job_name=finding.job.name,
-        reason=reason,
-        errors=str(errors) if errors else None,
-        last_words=lines[-1] if lines else None,
-    )
-
-
-def _error_output(finding: Finding, request: WatchRequest) -> Path | None:
-    if finding.run_id is None:
-        return None
-    path = request.output_dir / stdio_name(
-        workflow_id=request.workflow_id,
-        job_id=finding.job.id,
-        run_id=finding.run_id,
-        attempt=finding.job.attempt,
-        stream="e",
-    )
-    with suppress(OSError):  # a file system that is unavailable does not change the verdict
-        return path if path.is_file() else None
-    return None

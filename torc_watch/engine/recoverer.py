@@ -21,7 +21,7 @@ from torc_watch.core.recovery_round import (
     Step,
     next_step,
 )
-from torc_watch.engine.diagnoser import failed_jobs
+from torc_watch.engine.error_output import error_folders, failed_jobs
 from torc_watch.engine.journal import Round
 from torc_watch.engine.messages import (
     Decision,
@@ -293,11 +293,12 @@ def _outcome(plan: Plan | None) -> RoundOutcome:
 
 def _refused(request: RecoveryRequest, refusal: Refusal) -> WatchEnded:
     findings = request.diagnosis.findings if request.diagnosis else ()
+    workflow_id, output_dir = request.watch.workflow_id, request.watch.request.output_dir
     return WatchEnded(
-        workflow_id=request.watch.workflow_id,
+        workflow_id=workflow_id,
         verdict=_VERDICTS[refusal.kind],
         reason=refusal.reason,
-        evidence=failed_jobs(findings, request.watch.request, refusal.left_alone),
+        evidence=failed_jobs(findings, workflow_id, error_folders(output_dir), refusal.left_alone),
     )
 
 

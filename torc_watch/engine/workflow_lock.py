@@ -117,9 +117,12 @@ def _who_holds(identity: WorkflowIdentity, file: TextIO) -> str:
     who = "another process"  # about to sign
     if holder is not None:
         who = f"process {holder['pid']} on {holder['host']} since {holder['since']}"
+    stop = "Stop that watch first"
+    if holder is not None and holder.get("epoch") is not None:
+        who, stop = f"the daemon, {who}", f"First run: torc-watchd pause {identity.workflow_id}"
     return (
         f"Workflow {identity.workflow_id} is already watched by {who}. "
-        "Stop that watch first, or leave the workflow to it."
+        f"{stop}, or leave the workflow to it."
     )
 
 

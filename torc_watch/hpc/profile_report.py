@@ -7,8 +7,9 @@ from torc_watch.core.units import rounded_memory
 from torc_watch.hpc.catalog import Catalog, CatalogEntry
 from torc_watch.hpc.profile import Detection, HpcProfile, ProfilePartition
 from torc_watch.hpc.profile_file import LIVE_CLUSTER
-from torc_watch.render.partition_list import partition_values, table_lines
+from torc_watch.render.partition_list import partition_values
 from torc_watch.render.terminal_text import printable
+from torc_watch.render.text_table import table_lines
 
 _LIST_HEAD = ("NAME", "CLUSTER", "PARTITIONS", "FROM", "HERE", "DESCRIPTION")
 _SHOW_HEAD = ("PARTITION", "CHARGE", "LOCAL DISK", "DESCRIPTION")
@@ -60,9 +61,14 @@ def live_values(cluster_name: str) -> dict[str, Any]:
     return {
         "name": LIVE_CLUSTER,
         "display_name": cluster_name,
+        "description": None,
+        "partitions": None,
         "from": "Slurm",
+        "path": None,
+        "overrides": [],
         "detected": True,
         "evidence": "Slurm's commands are on the PATH",
+        "problem": None,
     }
 
 

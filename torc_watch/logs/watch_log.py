@@ -31,11 +31,15 @@ class WatchLog:
             )
 
 
+def watch_log_path(output_dir: Path, workflow_id: int) -> Path:
+    return output_dir / f"watch_{socket.gethostname()}_{workflow_id}.log"
+
+
 @contextmanager
 def open_watch_log(output_dir: Path, workflow_id: int) -> Iterator[WatchLog]:
     """The log of one workflow on this host. Raises OSError when its folder cannot be made."""
     output_dir.mkdir(parents=True, exist_ok=True)
-    path = output_dir / f"watch_{socket.gethostname()}_{workflow_id}.log"
+    path = watch_log_path(output_dir, workflow_id)
     file = path.open("a", encoding="utf-8")
     try:
         yield WatchLog(file)

@@ -8,8 +8,8 @@ from torc_watch.core.units import rounded_memory
 from torc_watch.core.walltime import format_walltime
 from torc_watch.planner.cluster_plan import AllocationGroup, ClusterPlan
 from torc_watch.planner.workload import Workload
-from torc_watch.render.partition_list import table_lines
 from torc_watch.render.terminal_text import printable
+from torc_watch.render.text_table import table_lines
 
 _HEAD = ("GROUP", "PARTITION", "NODES", "WALLTIME", "JOBS", "ALLOCATIONS", "AT ONCE IN EACH")
 _MORE = ("WAVES", "NODE HOURS", "START")

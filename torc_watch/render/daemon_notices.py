@@ -51,7 +51,7 @@ def notices(home: Path, view: DaemonView | None, now: datetime, trouble: str = "
     """Whether the daemon is inactive, how many commands wait for it, and what it rejected."""
     shown = []
     if notice := daemon_notice(view, now, trouble):
-        shown.append(f"{_pending(home / 'spool' / 'incoming')}{notice}")
+        shown.append(f"{_pending(home)}{notice}")
     rejected = home / "spool" / "rejected"
     if number := _number_of_files(rejected):
         files, them = ("file", "it") if number == 1 else ("files", "them")
@@ -59,8 +59,13 @@ def notices(home: Path, view: DaemonView | None, now: datetime, trouble: str = "
     return shown
 
 
-def _pending(incoming: Path) -> str:
-    number = _number_of_files(incoming)
+def number_waiting(home: Path) -> int:
+    """How many commands wait in the spool; zero where it cannot be read."""
+    return _number_of_files(home / "spool" / "incoming")
+
+
+def _pending(home: Path) -> str:
+    number = number_waiting(home)
     if not number:
         return ""
     return f"{number} {'command is' if number == 1 else 'commands are'} waiting for the daemon. "

@@ -14,8 +14,7 @@ from torc_watch.render.transcript import allocation_texts, jobs_text, plan_lines
 def history_text(watches: Iterable[PastWatch]) -> Iterator[str]:
     for watch in watches:
         yield f"{local_time(watch.began)}  Watch of workflow {watch.workflow_id} on {watch.server}"
-        for round_ in watch.rounds:
-            yield from round_text(round_)
+        yield from rounds_text(watch.rounds)
         if watch.ended:
             verdict = (watch.verdict or "").replace("_", " ")
             reason = f". {printable(watch.reason)}" if watch.reason else ""
@@ -24,7 +23,12 @@ def history_text(watches: Iterable[PastWatch]) -> Iterator[str]:
             yield "Still running."
 
 
-def round_text(round_: PastRound) -> Iterator[str]:
+def rounds_text(rounds: Iterable[PastRound]) -> Iterator[str]:
+    for round_ in rounds:
+        yield from _round_text(round_)
+
+
+def _round_text(round_: PastRound) -> Iterator[str]:
     number = f"Round {round_.number}, after run {round_.run_id}"
     yield f"{local_time(round_.began)}  {number}: {_end(round_)}"
     if round_.plan is not None:
@@ -48,4 +52,8 @@ def _consequences(plan: Plan) -> Iterator[str]:
 
 def history_values(watches: Iterable[PastWatch]) -> list[dict[str, Any]]:
     """The same for scripts: memory in bytes, durations in seconds, times in UTC."""
-    return [asdict(watch) for watch in watches]
+    return [asdict(watch) | {"rounds": round_values(watch.rounds)} for watch in watches]
+
+
+def round_values(rounds: Iterable[PastRound]) -> list[dict[str, Any]]:
+    return [asdict(round_) for round_ in rounds]

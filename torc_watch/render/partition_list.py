@@ -6,28 +6,16 @@ from typing import Any
 from torc_watch.core.units import GIB, rounded_memory
 from torc_watch.core.walltime import format_walltime
 from torc_watch.planner.cluster_description import UNKNOWN_COUNT, Access, NodeKind, Partition
-from torc_watch.render.terminal_text import columns, printable
+from torc_watch.render.terminal_text import printable
+from torc_watch.render.text_table import table_lines
 
 _HEAD = ("PARTITION", "CPUS", "MEMORY", "WALLTIME", "NODES", "GPUS", "NOTES")
 _NUMBERS = (1, 2, 3, 4)  # columns that are aligned at the right
-_GAP = "  "
 
 
 def partition_lines(partitions: Sequence[Partition]) -> Iterator[str]:
     """A line for each kind of nodes of each partition; CPUs, memory and GPUs are of one node."""
     yield from table_lines([_HEAD, *(row for each in partitions for row in _rows(each))], _NUMBERS)
-
-
-def table_lines(rows: Sequence[tuple[str, ...]], numbers: Sequence[int] = ()) -> Iterator[str]:
-    """The first row is the head; columns of ``numbers`` are aligned at the right."""
-    widths = [max(map(columns, cells)) for cells in zip(*rows, strict=True)]
-    for row in rows:
-        spaces = [" " * (width - columns(cell)) for cell, width in zip(row, widths, strict=True)]
-        cells = (
-            space + cell if index in numbers else cell + space
-            for index, (cell, space) in enumerate(zip(row, spaces, strict=True))
-        )
-        yield _GAP.join(cells).rstrip()
 
 
 def partition_values(partition: Partition) -> dict[str, Any]:

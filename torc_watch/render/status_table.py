@@ -2,15 +2,19 @@
 
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 from urllib.parse import urlsplit
 
 from torc_watch.core.workflow_key import WorkflowKey
+from torc_watch.daemon.commands import Action
 from torc_watch.daemon.workflow_view import DaemonView, Phase, WorkflowView
+from torc_watch.render.colors import Color, painted
 from torc_watch.render.daemon_notices import daemon_notice
+from torc_watch.render.event_words import event_words
 from torc_watch.render.terminal_text import columns, cut, printable
 from torc_watch.render.time_text import ago, until
 
@@ -18,42 +22,74 @@ _FAILURES = ("failed", "terminated", "pending_failed")
 _DONE = ("completed", "disabled")
 _EMPTY = "No workflows are watched. Add one with: torc-watchd add ID"
 _PHASES = list(Phase)
+_PHASE_COLORS = {
+    Phase.RECOVERING: Color.YELLOW,
+    Phase.WAITING: Color.YELLOW,
+    Phase.PAUSED: Color.YELLOW,
+}
+_ADDED = "added"
 _GAP = "  "
 _HEAD = ("ID", "NAME", "SERVER", "STATE", "DONE", "FAILED", "ROUND", "NEXT", "LAST")
-_SERVER, _OPTIONAL = 2, (1, 6, 7)  # columns that are hidden when they are empty or all the same
+_SERVER, _STATE, _OPTIONAL = (
+    2,
+    3,
+    (1, 6, 7),
+)  # columns that are hidden when they are empty or all the same
 _MAX_REASON = 300
-_EVENTS = {  # the others: their names in the log, without the punctuation
-    "order.followed": "command applied",
-    "order.refused": "command refused",
-    "watch.broke": "watch crashed",
-    "watch.look_failed": "poll failed",
-    "watch.look_held_up": "poll deferred",
-    "watch.look_succeeded": "poll succeeded",
-}
 _MIN_NAME, _MAX_NAME = 12, 100
 
 
-def table(views: Sequence[WorkflowView], now: datetime, width: int = 0) -> Iterator[str]:
+Waiting = Mapping[WorkflowKey, Sequence[Action]]  # commands that no daemon has taken yet
+
+
+def table(
+    views: Sequence[WorkflowView],
+    now: datetime,
+    width: int = 0,
+    waiting: Waiting | None = None,
+    *,
+    colored: bool = False,
+) -> Iterator[str]:
     """Lines of at most ``width`` columns; 0 for lines of any width.
 
     Names get a quarter of the width; apart from them only the last column is cut.
     """
-    if not views:
+    waiting = waiting or {}
+    if not views and not waiting:
         yield _EMPTY
         return
     max_name = max(_MIN_NAME, width // 4) if width else _MAX_NAME
-    rows = [_row(view, now, max_name) for view in sorted(views, key=lambda view: view.key)]
+    found: list[tuple[WorkflowKey, WorkflowView | None]] = [(view.key, view) for view in views]
+    found += [(key, None) for key in waiting.keys() - {view.key for view in views}]
+    found.sort(key=itemgetter(0))
+    rows = [_row(key, view, waiting.get(key, ()), now, max_name) for key, view in found]
     cells = list(zip(_HEAD, *rows, strict=True))
     shown = [column for column, texts in enumerate(cells) if _is_shown(column, texts[1:])]
     widths = [max(map(columns, cells[column])) for column in shown]
-    for row in (_HEAD, *rows):
-        padded = [
-            row[column] + " " * (space - columns(row[column]))
-            for column, space in zip(shown, widths, strict=True)
-        ]
-        padded[0] = row[0].rjust(widths[0])
-        line = _GAP.join(padded).rstrip()
-        yield cut(line, width).rstrip() if width else line
+    yield _line(_HEAD, shown, widths, width)
+    for (_, view), row in zip(found, rows, strict=True):
+        color = state_color(view) if colored and view else None
+        yield _line(row, shown, widths, width, color)
+
+
+def _line(
+    row: Sequence[str],
+    shown: Sequence[int],
+    widths: Sequence[int],
+    width: int,
+    color: Color | None = None,
+) -> str:
+    """``color`` is that of the state."""
+    padded = [
+        row[column] + " " * (space - columns(row[column]))
+        for column, space in zip(shown, widths, strict=True)
+    ]
+    padded[0] = row[0].rjust(widths[0])
+    line = _GAP.join(padded).rstrip()
+    line = cut(line, width).rstrip() if width else line
+    start = len(_GAP.join([*padded[: shown.index(_STATE)], ""]))
+    end = start + len(row[_STATE])
+    return f"{line[:start]}{painted(line[start:end], color)}{line[end:]}"
 
 
 def terminal_width() -> int:
@@ -67,7 +103,16 @@ def _is_shown(column: int, cells: Sequence[str]) -> bool:
     return column not in _OPTIONAL or any(cells)
 
 
-def _row(view: WorkflowView, now: datetime, max_name: int) -> tuple[str, ...]:
+def _row(
+    key: WorkflowKey,
+    view: WorkflowView | None,
+    waiting: Sequence[Action],
+    now: datetime,
+    max_name: int,
+) -> tuple[str, ...]:
+    waits = waiting_text(waiting)
+    if view is None:
+        return str(key.workflow_id), "", host(key.server), _ADDED, "", "", "", "", waits
     return (
         str(view.workflow_id),
         _shortened(printable(view.name), max_name),
@@ -77,8 +122,26 @@ def _row(view: WorkflowView, now: datetime, max_name: int) -> tuple[str, ...]:
         failures(view),
         rounds(view),
         until(view.next_look, now) if view.next_look else "",
-        _last(view, now),
+        "; ".join(filter(None, (waits, _last(view, now)))),
     )
+
+
+def waiting_text(actions: Sequence[Action]) -> str:
+    """Which commands wait for the daemon; empty if there are none."""
+    if not actions:
+        return ""
+    return f"{', '.join(actions)} {'waits' if len(actions) == 1 else 'wait'} for the daemon"
+
+
+def watch_states(views: Sequence[WorkflowView], waiting: Waiting) -> dict[WorkflowKey, str]:
+    """What the daemon does with each workflow, in a word or two."""
+    return dict.fromkeys(waiting, _ADDED) | {view.key: state(view) for view in views}
+
+
+def state_color(view: WorkflowView) -> Color | None:
+    if view.phase is not Phase.ENDED:
+        return _PHASE_COLORS.get(view.phase)
+    return Color.GREEN if view.verdict == "succeeded" else Color.RED
 
 
 def _shortened(name: str, width: int) -> str:
@@ -113,7 +176,14 @@ def rounds(view: WorkflowView) -> str:
     return "" if view.max_retries is None else f"{view.round}/{view.max_retries}"
 
 
-def workflow_text(key: WorkflowKey, view: WorkflowView | None, now: datetime) -> Iterator[str]:
+def workflow_text(
+    key: WorkflowKey,
+    view: WorkflowView | None,
+    now: datetime,
+    waiting: Sequence[Action] = (),
+    *,
+    colored: bool = False,
+) -> Iterator[str]:
     """One workflow; ``view`` is None before a daemon has started to watch it."""
     server, workflow_id = key
     name = f" ({printable(view.name)})" if view and view.name else ""
@@ -121,7 +191,7 @@ def workflow_text(key: WorkflowKey, view: WorkflowView | None, now: datetime) ->
     if view is None:
         yield "It was added. A daemon will watch it as soon as one runs."
         return
-    facts = [state(view)]
+    facts = [painted(state(view), state_color(view)) if colored else state(view)]
     if view.counts is not None:
         facts.append(f"{progress(view)} jobs done, {failures(view)} failed")
     if rounds(view):
@@ -129,11 +199,25 @@ def workflow_text(key: WorkflowKey, view: WorkflowView | None, now: datetime) ->
     if view.next_look:
         facts.append(f"next poll {until(view.next_look, now)}")
     yield ", ".join(facts)
+    if waiting:
+        yield f"{waiting_text(waiting).capitalize()}."
     if view.last_event:
-        yield f"Last event: {_event(view)}, {ago(view.last_event_at, now)}"
+        yield f"Last event: {event_words(view.last_event)}, {ago(view.last_event_at, now)}"
     if view.reason:
         yield printable(view.reason, _MAX_REASON)
     yield from _advice(view)
+
+
+def is_recovering(view: WorkflowView | None) -> bool:
+    return view is not None and view.phase is Phase.RECOVERING
+
+
+def unwatched_text(key: WorkflowKey, name: str, url: str | None) -> Iterator[str]:
+    """A workflow that is not in the daemon's list; ``url`` is that of the command, if any."""
+    server, workflow_id = key
+    option = f" --url {printable(url)}" if url else ""
+    yield f"Workflow {workflow_id} ({printable(name)}) on {server}"
+    yield f"The daemon does not watch it. To change that: torc-watchd add {workflow_id}{option}"
 
 
 def _advice(view: WorkflowView) -> Iterator[str]:
@@ -145,7 +229,8 @@ def _advice(view: WorkflowView) -> Iterator[str]:
     if view.phase is not Phase.ENDED or view.verdict == "succeeded":
         return
     if failures(view) != "0":
-        yield f"Last error lines of its failed jobs: torc-watchd logs {view.workflow_id}"
+        number = view.workflow_id
+        yield f"What was done for it: torc-watchd history {number}, or: torc-watchd logs {number}"
     if view.max_retries is None and view.verdict in ("failed", "stuck"):
         server = printable(view.server, _MAX_REASON)  # other servers may have this ID, too
         command = f"torc-watchd add {view.workflow_id} --auto-recover --url {server}"
@@ -167,16 +252,25 @@ def summary(views: Sequence[WorkflowView], now: datetime) -> str:
 
 def _last(view: WorkflowView, now: datetime) -> str:
     """The last event; not of an ended watch, whose state says how it ended."""
-    event = "" if view.phase is Phase.ENDED else _event(view)
+    event = "" if view.phase is Phase.ENDED else event_words(view.last_event)
     when = ago(view.last_event_at, now) if view.last_event else ""
     return ": ".join(filter(None, (f"{event} {when}".strip(), printable(view.reason))))
 
 
-def _event(view: WorkflowView) -> str:
-    return _EVENTS.get(view.last_event, view.last_event.replace(".", " ").replace("_", " "))
-
-
-def status_values(view: DaemonView | None, now: datetime, trouble: str) -> dict[str, Any]:
+def status_values(
+    view: DaemonView | None, now: datetime, trouble: str, waiting: Waiting | None = None
+) -> dict[str, Any]:
     """The same for scripts; ``trouble`` is empty while a daemon is active."""
     values = asdict(view) if view else {"holder": None, "at": None, "workflows": []}
-    return {"trouble": daemon_notice(view, now, trouble), **values}
+    return {
+        "trouble": daemon_notice(view, now, trouble),
+        **values,
+        "waiting": waiting_values(waiting or {}),
+    }
+
+
+def waiting_values(waiting: Waiting) -> list[dict[str, Any]]:
+    return [
+        {"server": key.server, "workflow_id": key.workflow_id, "actions": list(waiting[key])}
+        for key in sorted(waiting)
+    ]

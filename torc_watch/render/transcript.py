@@ -17,6 +17,7 @@ from torc_watch.render.terminal_text import printable
 T = TypeVar("T")
 
 _MAX_PHRASE = 1000  # of a scheduler: it may contain a path
+_MAX_LINE = 200  # of error output
 _NUMBERS_PER_LINE = 10
 _LINES_PER_LIST = 50  # a plan may have thousands of jobs; the log lists all of them
 
@@ -31,15 +32,26 @@ _AFTERWARDS = {
 
 
 class Transcript:
-    """Turns events of one watch into lines; remembers only whether that watch recovers."""
+    """Turns events of one watch into lines.
 
-    def __init__(self) -> None:
+    Remembers whether that watch recovers, and the counts that it has shown: the same ones are not
+    repeated at each poll. ``clock`` gives the time that is shown beside counts.
+    """
+
+    def __init__(self, clock: Callable[[], str] | None = None) -> None:
+        self._clock = clock
         self._recovers = False
+        self._shown: JobCounts | None = None
 
     def lines(self, event: Event) -> Iterator[str]:
         match event:
             case events.WatchStarted():
                 yield from self._start(event)
+            case events.JobsCounted(counts=counts):
+                if counts != self._shown:
+                    self._shown = counts
+                    time = f"  ({self._clock()})" if self._clock else ""
+                    yield f"  {_counts(counts)}{time}"
             case events.WorkflowFailed():
                 yield from _failure(event.counts, with_zeros=self._recovers)
             case events.RecoveryInitiated():
@@ -56,6 +68,7 @@ class Transcript:
 
     def _start(self, event: events.WatchStarted) -> Iterator[str]:
         self._recovers = event.auto_recover
+        self._shown = None
         notes = [f"poll interval: {event.poll_interval:g}s"]
         if event.auto_recover:
             notes += ["auto-recover enabled", f"max retries: {event.max_retries}"]
@@ -66,8 +79,6 @@ class Transcript:
 
 def _simple(event: Event) -> Iterator[str]:
     match event:
-        case events.JobsCounted():
-            yield f"  {_counts(event.counts)}"
         case events.WorkflowComplete():
             yield f"Workflow {event.workflow_id} is complete"
             yield ""
@@ -255,8 +266,13 @@ def _end(event: WatchEnded) -> Iterator[str]:
 def _failed_job(job: FailedJob) -> Iterator[str]:
     yield f"  Job {job.job_id} ({printable(job.job_name)}): {printable(job.reason)}"
     if job.errors:
-        line = f": {printable(job.last_words)}" if job.last_words else " (empty)"
-        yield f"    {job.errors}{line}"
+        yield from error_output_lines(job)
+
+
+def error_output_lines(job: FailedJob) -> Iterator[str]:
+    """The file with a job's error output, which must be there, and the last line in it."""
+    line = f": {printable(job.last_words, _MAX_LINE)}" if job.last_words else " (empty)"
+    yield f"    {printable(job.errors or '', _MAX_PHRASE)}{line}"
 
 
 def plan_lines(plan: Plan, *, with_reasons: bool = False) -> Iterator[str]:

@@ -4,17 +4,20 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from itertools import starmap
+from pathlib import Path
 from typing import Any
 
 from torc_watch.core.allocation import AllocationState, AllocationStatus
 from torc_watch.core.diagnosis import Finding
+from torc_watch.core.events import FailedJob
 from torc_watch.core.model import Allocation, JobCounts
 from torc_watch.daemon.commands import WatchOptions
 from torc_watch.render.terminal_text import printable
 from torc_watch.render.time_text import local_time
-from torc_watch.render.transcript import capped, jobs_text
+from torc_watch.render.transcript import capped, error_output_lines, jobs_text
 
 _MAX_PHRASE = 1000  # of a scheduler: it may contain a path
+_MAX_PATH = 1000
 Allocations = Sequence[tuple[Allocation, AllocationStatus]]
 
 
@@ -41,15 +44,35 @@ def _option(name: str, value: bool | float | str | tuple[str, ...]) -> str:
 
 
 def live_text(
-    counts: JobCounts, allocations: Allocations, findings: Sequence[Finding]
+    counts: JobCounts,
+    allocations: Allocations,
+    findings: Sequence[Finding],
+    errors: Sequence[FailedJob] = (),
 ) -> Iterator[str]:
+    """``errors`` say what the failed jobs wrote last."""
     numbers = (f"{status.value}={number}" for status, number in counts.by_status.items() if number)
     yield f"Jobs: {', '.join(numbers) or 'none'}"
     yield "Open allocations:" if allocations else "No open allocation."
     yield from starmap(_allocation, allocations)
     if findings:
         yield f"Failed: {jobs_text(len(findings))}"
-        yield from capped(findings, _failure)
+        written = {job.job_id: job for job in errors}
+        for number, line in enumerate(capped(findings, _failure)):
+            yield line
+            if number < len(findings):
+                yield from _error_output(written.get(findings[number].job.id))
+
+
+def missing_output_text(errors: Sequence[FailedJob], folders: Sequence[Path]) -> Iterator[str]:
+    """Where error output was sought, if no failed job has any."""
+    if errors and not any(job.errors for job in errors):
+        sought = " or ".join(printable(str(folder), _MAX_PATH) for folder in folders)
+        yield f"No error output of these jobs was found in {sought}."
+
+
+def _error_output(job: FailedJob | None) -> Iterator[str]:
+    if job is not None and job.errors:
+        yield from error_output_lines(job)
 
 
 def _allocation(allocation: Allocation, status: AllocationStatus) -> str:
@@ -73,9 +96,13 @@ def _failure(finding: Finding) -> str:
 
 
 def live_values(
-    counts: JobCounts, allocations: Allocations, findings: Sequence[Finding]
+    counts: JobCounts,
+    allocations: Allocations,
+    findings: Sequence[Finding],
+    errors: Sequence[FailedJob] = (),
 ) -> dict[str, Any]:
     """The same for scripts."""
+    written = {job.job_id: job for job in errors}
     return {
         "counts": {status.value: number for status, number in counts.by_status.items()},
         "allocations": [
@@ -94,7 +121,12 @@ def live_values(
                 "job_name": finding.job.name,
                 "cause": finding.cause,
                 "reason": finding.reason,
+                **_error_values(written.get(finding.job.id)),
             }
             for finding in findings
         ],
     }
+
+
+def _error_values(job: FailedJob | None) -> dict[str, Any]:
+    return {"errors": job and job.errors, "last_words": job and job.last_words}

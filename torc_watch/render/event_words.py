@@ -1,0 +1,51 @@
+"""Events in the words of a table: what happened last to a workflow."""
+
+EVENT_WORDS = {
+    "watch.started": "watch started",
+    "watch.ended": "watch ended",
+    "watch.postponed": "watch postponed",
+    "watch.broke": "watch crashed",
+    "watch.looked": "polled",
+    "watch.look_failed": "poll failed",
+    "watch.look_held_up": "poll deferred",
+    "watch.look_succeeded": "poll succeeded",
+    "server.unfamiliar": "server is newer than tested ones",
+    "workflow.counts": "jobs counted",
+    "workflow.complete": "all jobs ended",
+    "workflow.succeeded": "all jobs completed",
+    "workflow.failed": "ended with failed jobs",
+    "workflow.stalled": "jobs left without workers",
+    "workers.awaited": "waiting for workers to leave",
+    "nodes.awaited": "waiting for failed nodes",
+    "recovery.attempted": "recovery started",
+    "recovery.continued": "recovery continued",
+    "recovery.planned": "recovery planned",
+    "recovery.reset": "resetting jobs",
+    "recovery.submitting": "submitting allocations",
+    "recovery.initiated": "jobs resubmitted",
+    "recovery.abandoned": "recovery abandoned",
+    "diagnosis.started": "diagnosing failures",
+    "orphans.found": "dead workers found",
+    "orphans.ended": "leftover processes ended",
+    "hook.started": "recovery hook started",
+    "hook.printed": "recovery hook is running",
+    "jobs.unserved": "jobs need more allocations",
+    "jobs.stranded": "worker does not start its jobs",
+    "allocation.submitted": "allocation submitted",
+    "allocation.failed": "allocation failed",
+    "allocation.unstartable": "allocation will never start",
+    "allocations.waiting": "allocations are held up",
+    "allocations.unclear": "Slurm does not answer",
+    "allocations.unneeded": "unneeded allocations canceled",
+    "actions.claimed": "submission taken over from workers",
+    "sigterm_lead.set": "time to report before a kill set",
+    "sigterm_lead.refused": "time to report before a kill refused",
+    "submission.cut_short": "fewer allocations than planned",
+    "order.followed": "command applied",
+    "order.refused": "command refused",
+}
+
+
+def event_words(name: str) -> str:
+    """Of an event of another version: its name, without the punctuation."""
+    return EVENT_WORDS.get(name, name.replace(".", " ").replace("_", " "))
