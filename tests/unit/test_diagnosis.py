@@ -1,6 +1,7 @@
 import pytest
 
-from torc_watch.core.diagnosis import Cause, Evidence, Finding, diagnose
+from torc_watch.core.cause import Cause
+from torc_watch.core.diagnosis import Evidence, Finding, diagnose
 from torc_watch.core.model import (
     TORCS_KILL_CODES,
     Job,

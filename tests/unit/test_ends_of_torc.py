@@ -13,9 +13,11 @@ import httpx
 import pytest
 
 from torc_watch.core.assessment import WorkflowState, workflow_state
-from torc_watch.core.diagnosis import Cause
+from torc_watch.core.cause import Cause
 from torc_watch.engine.failure_search import FailureSearch
+from torc_watch.engine.job_outputs import JobOutputs
 from torc_watch.engine.workers import observe
+from torc_watch.failures.rule_file import own_rules
 from torc_watch.schedulers.cluster import Cluster
 from torc_watch.schedulers.local.local_scheduler import LocalScheduler
 from torc_watch.schedulers.local.this_machine import ThisMachine
@@ -75,7 +77,7 @@ async def findings(version: str, name: str, directory: Path) -> dict[str, tuple[
         cluster = Cluster.of(LocalScheduler(directory), machine=ThisMachine())
         observation = await observe(client, cluster, 1, with_counts=True, max_age=0)
         assert observation.counts is not None
-        search = FailureSearch(client, cluster)
+        search = FailureSearch(client, cluster, JobOutputs(own_rules))
         diagnosis = await search.diagnose(observation, observation.counts, directory)
     return {each.job.name: (each.cause, each.reason) for each in diagnosis.findings}
 

@@ -1,11 +1,14 @@
 """A workflow as it is now and as it was recorded, for users: nothing here changes anything."""
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 import anyio
 
 from torc_watch.app.composition import (
+    job_outputs,
     open_client,
     open_cluster,
     server_url,
@@ -21,9 +24,10 @@ from torc_watch.core.errors import (
     ServerUnreachable,
 )
 from torc_watch.core.model import JobCounts
-from torc_watch.core.recovery_round import PastRounds, Refusal, RefusalKind
+from torc_watch.core.recovery_round import PastRounds, Refusal, RefusalKind, limited_retries
 from torc_watch.core.workflow_key import WorkflowKey, resolve_key
 from torc_watch.daemon.commands import WatchOptions, WatchState
+from torc_watch.daemon.status_file import read_status
 from torc_watch.daemon.watch_history import PastRound, PastWatch, known_workflows, watches_of
 from torc_watch.daemon.workflow_view import DaemonView
 from torc_watch.engine.failure_search import FailureSearch
@@ -39,21 +43,23 @@ _SERVER_TIMEOUT = 20.0  # seconds for a server to answer all requests of an insp
 class Inspection:
     """One poll of a workflow; ``answer`` is what a round of recovery would do, or why none would.
 
-    ``findings`` say why jobs failed so far.
+    ``findings`` say why jobs failed so far; ``past`` are the rounds of the workflow's watch.
     """
 
     observation: Observation
     counts: JobCounts
     findings: tuple[Finding, ...]
     answer: PlanResult
+    past: PastRounds
 
 
 @dataclass(frozen=True, slots=True)
 class StoredWatch:
-    """The options that were given for a workflow, and the rounds of its last watch."""
+    """The options that were given for a workflow, and its last watch: its rounds and its begin."""
 
     options: WatchOptions
     rounds: tuple[PastRound, ...]
+    began: datetime | None = None
 
 
 def find_workflow(
@@ -90,7 +96,10 @@ def read_stored_watch(home: Path, key: WorkflowKey) -> StoredWatch:
         raise RecordUnreadable(workflow.reason)
     options = workflow.options if workflow else WatchOptions()
     watches = [watch for watch in watches_of(home, key.workflow_id) if watch.key == key]
-    return StoredWatch(options, rounds=watches[-1].rounds if watches else ())
+    if not watches:
+        return StoredWatch(options, rounds=())
+    last = watches[-1]
+    return StoredWatch(options, rounds=last.rounds, began=datetime.fromisoformat(last.began))
 
 
 async def inspect_stored(key: WorkflowKey, record: StoredWatch, settings: Settings) -> Inspection:
@@ -101,7 +110,12 @@ async def inspect_stored(key: WorkflowKey, record: StoredWatch, settings: Settin
     """
     server, workflow_id = key
     connection = settings.connection(server)
-    past = PastRounds(ended=sum(round_.ended is not None for round_ in record.rounds))
+    plans = [round_.plan for round_ in record.rounds if round_.ended is not None]
+    past = PastRounds(
+        ended=len(plans),
+        retried=tuple(retry for plan in plans for retry in limited_retries(plan)),
+        began=record.began,
+    )
     try:
         with anyio.fail_after(_SERVER_TIMEOUT):
             return await inspect(
@@ -110,6 +124,19 @@ async def inspect_stored(key: WorkflowKey, record: StoredWatch, settings: Settin
     except (ServerError, TimeoutError) as error:
         reason = str(error) or f"{server} did not answer within {_SERVER_TIMEOUT:g} s."
         raise ServerUnreachable(f"{reason} The output shows what the daemon knew last.") from error
+
+
+async def explain(workflow_id: int, url: str | None, settings: Settings) -> Inspection:
+    """The workflow as it is now: as the daemon would see it, where that knows it.
+
+    Raises ServerUnreachable, InvalidInput, JournalError.
+    """
+    home = settings.home
+    with suppress(InvalidInput):
+        key = find_workflow(home, read_status(home), workflow_id, url)
+        if key in known_workflows(home):
+            return await inspect_stored(key, read_stored_watch(home, key), settings)
+    return await inspect(workflow_id, settings, settings.connection(url))
 
 
 async def plan(workflow_id: int, settings: Settings, connection: Connection) -> PlanResult:
@@ -131,6 +158,7 @@ async def inspect(
 ) -> Inspection:
     """A workflow as it is now, with what one more round of recovery would do. Changes nothing."""
     cluster = open_cluster(settings)
+    rounds = past or PastRounds()
     async with open_client(connection) as client:
         with unknown_id_refused(workflow_id, connection):
             observation = await observe(
@@ -142,23 +170,23 @@ async def inspect(
                 silent_nodes_are_off=silent_nodes_are_off,
             )
         counts = observation.counts or await client.count_jobs(workflow_id)
-        search = FailureSearch(client, cluster)
+        search = FailureSearch(client, cluster, job_outputs())
         state = workflow_state(observation)
         is_done = state is WorkflowState.FINISHED and has_succeeded(counts)
         if is_done or state not in (WorkflowState.FINISHED, WorkflowState.STALLED):
-            findings = await search.failures(observation.workflow, counts)
-            return Inspection(observation, counts, findings, state)
+            findings = await search.failures(observation.workflow, counts, settings.output_dir)
+            return Inspection(observation, counts, findings, state, rounds)
         diagnosis = await search.diagnose(observation, counts, settings.output_dir)
         if diagnosis.offline:
             reason = diagnosis.offline.reason(observation.workflow, settings.output_dir)
             refusal = Refusal(kind=RefusalKind.NOTHING_TO_RETRY, reason=reason)
-            return Inspection(observation, counts, diagnosis.findings, refusal)
+            return Inspection(observation, counts, diagnosis.findings, refusal, rounds)
         answer = await make_plan(
             client,
             cluster,
             workflow=observation.workflow,
             diagnosis=diagnosis,
-            past=past or PastRounds(),
-            settings=replace(settings.recovery(), max_retries=None),
+            past=rounds,
+            settings=replace(settings.recovery(), max_retries=None, after_repair=past is None),
         )
-        return Inspection(observation, counts, diagnosis.findings, answer)
+        return Inspection(observation, counts, diagnosis.findings, answer, rounds)

@@ -38,6 +38,7 @@ COMMANDS = (
     LazyCommand("list", "list:list_", "List the daemon's workflows."),
     LazyCommand("status", "status:status", "Show the status of one workflow in detail."),
     LazyCommand("history", "history:history", "Show what was done for a workflow, when and why."),
+    LazyCommand("why", "why:why", "Say why jobs failed, with the evidence."),
     LazyCommand("logs", "logs:logs", "Show the daemon's log."),
     LazyCommand("doctor", "doctor:doctor", "Check this login node and say how to run the daemon."),
     LazyCommand(
@@ -46,6 +47,7 @@ COMMANDS = (
         "Show a workflow fail, be recovered, complete.",
         epilog=EXIT_STATUS_HELP,
     ),
+    LazyCommand("rules", "rules:app", "Show and test the rules for failures."),
     LazyCommand("hpc", "hpc:app", "Show HPC profiles: clusters, their partitions and limits."),
     LazyCommand("service", "service:app", "Run the daemon as a systemd user service."),
     LazyCommand("config", "config:app", "Show the configuration."),

@@ -62,6 +62,16 @@ def profile_folders() -> list[Path]:
     return [folder / "hpc" for folder in _folders()]
 
 
+def rule_files() -> list[Path]:
+    """Where rules for failures may be: the user's, then the site's. The first one overrides."""
+    return [folder / "rules.toml" for folder in _folders()]
+
+
+def existing_rule_files() -> list[Path]:
+    """As `rule_files`. Raises ConfigurationAway for a file that is there but cannot be opened."""
+    return [path for path in rule_files() if _exists(path)]
+
+
 def existing_config_files() -> list[Path]:
     """As `config_files`. Raises ConfigurationAway for a file that is there but cannot be opened."""
     return [path for path in config_files() if _exists(path)]

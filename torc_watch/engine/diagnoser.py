@@ -45,7 +45,7 @@ _MAX_FAILED_JOBS = 50  # more than a user reads, and few enough to read from a s
 class Diagnoser:
     def __init__(self, context: EngineContext) -> None:
         self._client = context.client
-        self._search = FailureSearch(context.client, context.cluster)
+        self._search = FailureSearch(context.client, context.cluster, context.outputs)
         self._stranded = StrandedSearch(context.client)
         self._unserved = UnservedSearch(context.client, context.journal)
         self._journal = context.journal

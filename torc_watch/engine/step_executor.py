@@ -18,7 +18,6 @@ from anyio.streams.text import TextReceiveStream
 
 from torc_watch.core import events
 from torc_watch.core.assessment import FAILURES
-from torc_watch.core.diagnosis import Cause
 from torc_watch.core.errors import Conflict, HookFailed
 from torc_watch.core.model import Job, JobCounts, JobStatus
 from torc_watch.core.recovery_round import Plan, Step
@@ -83,7 +82,7 @@ class StepExecutor:
 
     async def _run_hook(self, watch: Watch, plan: Plan) -> None:
         command = watch.request.hook
-        if command is None or not plan.count(Cause.UNKNOWN):
+        if command is None or not plan.hopes_for_repair:
             return
         workflow_id = watch.workflow_id
         await self._context.before_change()

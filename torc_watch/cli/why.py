@@ -1,0 +1,54 @@
+"""why: why jobs failed, with the evidence."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from torc_watch.app.inspection import Inspection, explain
+from torc_watch.cli import options
+from torc_watch.cli.event_loop import run
+from torc_watch.config.settings import load_settings
+from torc_watch.core.errors import InvalidInput
+from torc_watch.core.explanation import FailureGroup, group_failures
+from torc_watch.render.why_text import why_text, why_values
+
+
+def why(
+    workflow_id: options.WorkflowId,
+    job: Annotated[
+        str | None, typer.Argument(help="ID or name of one job.", show_default=False)
+    ] = None,
+    *,
+    url: options.Url = None,
+    as_json: options.Json = False,
+) -> None:
+    """Say why jobs of a workflow failed, and what a round of recovery would do about it.
+
+    Failures for the same reason are shown once. The evidence is what Slurm and the server know and
+    what the jobs have written: the line that counts is quoted, with its file. Changes nothing, and
+    works with the daemon and without.
+
+    \b
+    Examples:
+      torc-watchd why 42
+      torc-watchd why 42 train_model_7
+      torc-watchd why 42 --json
+    """
+    seen = run(lambda: explain(workflow_id, url, load_settings()))
+    groups = _chosen(seen, job)
+    if as_json:
+        print(json.dumps(why_values(workflow_id, groups)))
+    else:
+        print("\n".join(why_text(workflow_id, groups)))
+
+
+def _chosen(seen: Inspection, job: str | None) -> tuple[FailureGroup, ...]:
+    """Raises InvalidInput for a job that has not failed."""
+    findings = [each for each in seen.findings if job in (None, each.job.name, str(each.job.id))]
+    if job is not None and not findings:
+        raise InvalidInput(
+            f"Job {job} of workflow {seen.observation.workflow.id} has not failed, or there is no "
+            f"such job. See all failures with: torc-watchd why {seen.observation.workflow.id}"
+        )
+    return group_failures(findings, seen.answer, seen.past.retried)
