@@ -101,6 +101,7 @@ def signal(number: int) -> tuple[Cause, str]:
     return UNKNOWN, f"killed by signal {number}"
 
 
+CRASHED = (Cause.CODE, "it crashed (killed by signal 11)")
 BY_ITSELF: Expected = {
     "exit-3": code(3),
     "exit-137": KILLED,
@@ -110,7 +111,7 @@ BY_ITSELF: Expected = {
     "ulimit-memory": code(1),
     "late-sigkill": AT_LIMIT,
     "sigkill in-shell": KILLED,
-    "sigsegv in-shell": signal(11),
+    "sigsegv in-shell": CRASHED,
     "sigterm in-shell": signal(15),
     "sigint in-shell": signal(2),
 }
@@ -120,7 +121,7 @@ BY_ITSELF_OLD: Expected = BY_ITSELF | dict.fromkeys(
 BY_ITSELF_NEW: Expected = BY_ITSELF | {
     "ulimit-cpu": (TIMEOUT, "killed for its run time (152)"),
     "sigkill": KILLED,
-    "sigsegv": signal(11),
+    "sigsegv": CRASHED,
     "sigterm": signal(15),
     "sigint": signal(2),
 }
@@ -167,7 +168,7 @@ PENDING: Expected = {
     "exit-3": code(3),
     "missing-output": code(1),
     "sigkill in-shell": KILLED,
-    "sigsegv in-shell": signal(11),
+    "sigsegv in-shell": CRASHED,
     "killed for memory": PEAK,
 }
 ORPHANS: Expected = {"sleeps": GONE, "sleeps in-shell": GONE}
@@ -187,7 +188,7 @@ ENDS: dict[tuple[str, str], Expected] = {
     (OLD, "retried"): RETRIED | {"killed": LOST},
     (NEW, "retried"): RETRIED | {"killed": KILLED},
     (OLD, "pending-failed"): PENDING | {"sigkill": LOST, "sigsegv": LOST},
-    (NEW, "pending-failed"): PENDING | {"sigkill": KILLED, "sigsegv": signal(11)},
+    (NEW, "pending-failed"): PENDING | {"sigkill": KILLED, "sigsegv": CRASHED},
     (OLD, "canceled"): {},
     (NEW, "canceled"): {},
     (OLD, "orphans-failed"): {"sleeps": DEAD, "sleeps in-shell": DEAD},

@@ -23,9 +23,10 @@ def why(
     url: options.Url = None,
     as_json: options.Json = False,
 ) -> None:
-    """Say why jobs of a workflow failed, and what a round of recovery would do about it.
+    """Say why jobs failed, with the evidence.
 
-    Failures for the same reason are shown once. The evidence is what Slurm and the server know and
+    Failures for the same reason are shown once, with what a round of recovery would do about them.
+    The evidence is what Slurm and the server know and
     what the jobs have written: the line that counts is quoted, with its file. Changes nothing, and
     works with the daemon and without.
 

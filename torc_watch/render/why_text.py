@@ -38,7 +38,7 @@ def _group(group: FailureGroup) -> Iterator[str]:
     yield f"  {_names(group.findings)}"
     if group.tried:
         yield f"  run again before: {jobs_text(group.tried)}"
-    yield from (f"  next: {line}" for line in _fates(group))
+    yield from (f"  a round of recovery would {line}" for line in _fates(group))
 
 
 def _quote(clue: Clue) -> str:
@@ -57,10 +57,10 @@ def _fates(group: FailureGroup) -> Iterator[str]:
     for fate in group.fates.values():
         line = _fate(fate, group)
         lines[line] = lines.get(line, 0) + 1
-    if len(lines) == 1 and len(group.findings) > 1:
+    if len(lines) == 1:
         yield from lines
         return
-    yield from (f"{jobs_text(number)}: {line}" for line, number in lines.items())
+    yield from (f"{line}: {jobs_text(number)}" for line, number in lines.items())
 
 
 def _fate(fate: Fate, group: FailureGroup) -> str:
@@ -68,17 +68,17 @@ def _fate(fate: Fate, group: FailureGroup) -> str:
         return _retry(fate)
     reason = fate.reason.removeprefix(f"{group.reason}; ")
     anyway = "; Torc restarts it anyway" if fate.restarts_anyway else ""
-    return f"not run again: {printable(reason)}{anyway}"
+    return f"not run it again ({printable(reason)}{anyway})"
 
 
 def _retry(retry: Retry) -> str:
     if retry.memory:
         before, after = map(units.format_memory, retry.memory)
-        return f"run again with more memory, {before} -> {after}"
+        return f"run it again with more memory, {before} -> {after}"
     if retry.runtime:
         before, after = map(units.format_duration, retry.runtime)
-        return f"run again with more time, {before} -> {after}"
-    return "run again, unchanged"
+        return f"run it again with more time, {before} -> {after}"
+    return "run it again, unchanged"
 
 
 def why_values(workflow_id: int, groups: Iterable[FailureGroup]) -> dict[str, Any]:
