@@ -105,8 +105,8 @@ CRASHED = (Cause.CODE, "it crashed (killed by signal 11)")
 BY_ITSELF: Expected = {
     "exit-3": code(3),
     "exit-137": KILLED,
-    "not-found": code(127),
-    "not-executable": code(126),
+    "not-found": (Cause.ENVIRONMENT, "a command was not found (exit code 127)"),
+    "not-executable": (Cause.ENVIRONMENT, "its program cannot be executed (exit code 126)"),
     "missing-output": code(1),
     "ulimit-memory": code(1),
     "late-sigkill": AT_LIMIT,
