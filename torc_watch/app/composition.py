@@ -73,8 +73,12 @@ def cluster_of(schedulers: Iterable[Scheduler], settings: Settings) -> Cluster:
 
 
 def job_outputs() -> JobOutputs:
-    """Searches what failed jobs have written, by the user's rules, the site's, and our own."""
-    return JobOutputs(rules)
+    """Searches what failed jobs have written, by the rules as they are now.
+
+    Raises InvalidInput for a file of rules: before a watch begins, not in the middle of it.
+    """
+    loaded = rules()
+    return JobOutputs(lambda: loaded)
 
 
 def rules() -> tuple[Rule, ...]:

@@ -8,9 +8,9 @@ from pathlib import Path
 import anyio
 
 from torc_watch.app.composition import (
-    job_outputs,
     open_client,
     open_cluster,
+    rules,
     server_url,
     unknown_id_refused,
 )
@@ -31,6 +31,7 @@ from torc_watch.daemon.status_file import read_status
 from torc_watch.daemon.watch_history import PastRound, PastWatch, known_workflows, watches_of
 from torc_watch.daemon.workflow_view import DaemonView
 from torc_watch.engine.failure_search import FailureSearch
+from torc_watch.engine.job_outputs import JobOutputs
 from torc_watch.engine.planner import make_plan
 from torc_watch.engine.workers import observe
 from torc_watch.render.plan_text import PlanResult
@@ -170,7 +171,7 @@ async def inspect(
                 silent_nodes_are_off=silent_nodes_are_off,
             )
         counts = observation.counts or await client.count_jobs(workflow_id)
-        search = FailureSearch(client, cluster, job_outputs())
+        search = FailureSearch(client, cluster, JobOutputs(rules))
         state = workflow_state(observation)
         is_done = state is WorkflowState.FINISHED and has_succeeded(counts)
         if is_done or state not in (WorkflowState.FINISHED, WorkflowState.STALLED):
