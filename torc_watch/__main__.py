@@ -1,25 +1,21 @@
-"""The entry point of torc-watchd."""
+"""The entry point of torc-watchd: ready for signals before the modules are loaded."""
 
+import signal
 import sys
-
-from torc_watch.cli import app
-from torc_watch.cli.exit_status import without_output
-from torc_watch.cli.standard_output import (
-    OutputFailed,
-    occupy_standard_numbers,
-    standard_output,
-)
-from torc_watch.host.unused_modules import hide_unused_modules
+from importlib import import_module
 
 
 def main() -> None:
-    occupy_standard_numbers()
-    sys.stdout = standard_output()
-    hide_unused_modules()  # before a command is imported
-    try:
-        app()
-    except OutputFailed as error:  # of --help, which is printed before a command is known
-        sys.exit(without_output(error))
+    # The daemon obeys SIGHUP, which ends other programs: one that comes before there is a handler
+    # waits for it (app.daemon_process).
+    if sys.argv[1:2] == ["run"]:
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
+    handler = signal.getsignal(signal.SIGINT)
+    if handler is signal.default_int_handler:  # not where a script started it in the background
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # no traceback of a module that is half loaded
+    program = import_module("torc_watch.cli.program")
+    signal.signal(signal.SIGINT, handler)
+    program.main()
 
 
 if __name__ == "__main__":

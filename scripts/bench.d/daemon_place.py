@@ -25,7 +25,7 @@ from torc_watch.core.units import GIB
 from torc_watch.daemon.commands import WatchedWorkflow, WatchOptions, WatchState
 from torc_watch.daemon.registry import Registry
 from torc_watch.host import file_lock
-from torc_watch.ipc.socket_client import socket_paths
+from torc_watch.ipc.socket_paths import socket_paths
 from torc_watch.schedulers.base import WorkerAssignment
 from torc_watch.schedulers.local.allocation_folder import (
     AllocationFolder,

@@ -201,7 +201,7 @@ def test_unreadable_workflow_can_be_removed_or_added_again(home: Path) -> None:
 
     for words in ("pause 42", "set 42 -m 3", "status 42"):
         refused = given(words)
-        assert refused.exit_code in (1, 2)
+        assert refused.exit_code in (2, 8)
         assert "add the workflow again with the options that you want" in refused.stderr
     assert waiting(home) == []
     for words in ("remove 42", "add 42"):
@@ -278,7 +278,7 @@ def test_unusable_spool(home: Path, blocked: str, message: str) -> None:
 
     ended = given("add 42 43")
 
-    assert ended.exit_code == 1
+    assert ended.exit_code == 8
     assert message.format(home) in ended.stderr
     assert not ended.stdout
 
@@ -297,13 +297,26 @@ def test_every_command_refuses_a_typo_in_the_configuration(home: Path, words: st
     assert not home.exists()
 
 
+@pytest.mark.parametrize("words", ["list", "config show --json", "hpc list"])
+def test_a_variable_that_sets_nothing_is_named(monkeypatch: pytest.MonkeyPatch, words: str) -> None:
+    monkeypatch.setenv("TORC_WATCHD_MAX_RETRYS", "5")
+
+    ended = given(words)
+
+    assert ended.exit_code == 0
+    assert ended.stderr.startswith(
+        "Warning: TORC_WATCHD_MAX_RETRYS is no setting of torc-watchd. "
+        "Did you mean TORC_WATCHD_MAX_RETRIES?\n"
+    )
+
+
 @pytest.mark.parametrize("words", ["list", "run", "config show"])
 def test_unreadable_configuration_is_no_usage_error(words: str) -> None:
     Path("config/torc-watchd/config.toml").mkdir(parents=True)
 
     ended = given(words)
 
-    assert ended.exit_code == 1  # of which a service is started again, not so of 2
+    assert ended.exit_code == 8  # of which a service is started again, not so of 2
     assert "config.toml cannot be read: Is a directory." in ended.stderr
 
 
@@ -348,7 +361,7 @@ def test_list_while_no_daemon_runs(home: Path) -> None:
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
-@pytest.mark.parametrize("words", ["--help", "list", "list --help", "config show"])
+@pytest.mark.parametrize("words", ["--help", "--version", "list", "list --help", "config show"])
 def test_full_standard_output_is_one_line_and_a_status(
     home: Path, monkeypatch: pytest.MonkeyPatch, words: str, unbuffered: str
 ) -> None:

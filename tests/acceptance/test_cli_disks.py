@@ -46,7 +46,7 @@ def test_disk_full_for_the_journal(failed: "Site") -> None:
         failed, "home", f"{FILL}; {TORC_WATCHD} watch 1 --auto-recover"
     )
 
-    assert status == 1
+    assert status == 8
     assert "No space left on device" in output or "disk is full" in output
     assert "Free some space there." in output
     assert failed.database() == before
@@ -72,7 +72,7 @@ def test_disk_that_fills_up_during_a_round(failed: "Site") -> None:
     first, _, second = output.partition("ended with ")
     assert "The journal" in first
     assert "cannot be used: database or disk is full" in first
-    assert second.startswith("1\n")
+    assert second.startswith("8\n")
     assert "Continuing recovery round 1 at step 'hook'" in second
     assert status == 0
     assert before != failed.database()
@@ -96,7 +96,7 @@ def test_disk_full_for_the_log(failed: "Site") -> None:
 @pytest.mark.parametrize(
     ("folder", "words", "status", "message"),
     [
-        ("home", "watch 1", 1, "journal.db cannot be used: unable to open database file"),
+        ("home", "watch 1", 8, "journal.db cannot be used: unable to open database file"),
         ("small", "watch 1 -o small", 2, "small cannot be used: Read-only file system"),
         ("small", "submit workflow.yaml -o small/x", 2, "x cannot be used: Read-only file system"),
     ],
@@ -120,7 +120,7 @@ def test_submit_whose_allocation_cannot_be_started(failed: "Site") -> None:
         failed, "home", f"mount -o remount,ro home; {TORC_WATCHD} submit workflow.yaml"
     )
 
-    assert status == 1
+    assert status == 9
     assert "Read-only file system" in output
     assert output.endswith(
         "Workflow 2 was created, but nothing runs it. When that is fixed: torc-watchd recover 2\n"
@@ -135,7 +135,7 @@ def test_closed_pipe_ends_the_watch(patient: "Site", form: str) -> None:
     shell = patient.start_program("sh", "-c", script)
 
     assert shell.end() == 0
-    assert shell.output == "status 1\n"
+    assert shell.output == "status 6\n"
 
 
 @pytest.mark.parametrize("form", ["", "--json"])

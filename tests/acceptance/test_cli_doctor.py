@@ -38,7 +38,7 @@ def test_doctor_names_what_prevents_the_daemon(site: "Site") -> None:
 
     done = site.run("doctor", **variables)
 
-    assert done.returncode == 1
+    assert done.returncode == 12
     assert "cannot be used: Not a directory." in done.stdout
     assert "TORC_WATCHD_HOME" in done.stdout
     assert "deploy/README.md" in done.stdout
@@ -47,6 +47,6 @@ def test_doctor_names_what_prevents_the_daemon(site: "Site") -> None:
 def test_nothing_is_installed_without_a_service_manager(site: "Site") -> None:
     done = site.run("service", "install", **nowhere(site))
 
-    assert done.returncode == 1
+    assert done.returncode == 10
     assert "torc-watchd doctor" in done.stderr
     assert not (site.folder / "config").exists()

@@ -272,7 +272,7 @@ def test_submission_that_is_not_answered_leaves_no_held_jobs(login: Login) -> No
     """Only of a refusal is it known that the others stand."""
     login.specification("many.yaml", _MANY)
     login.slurm.fall_silent_after(1)
-    done = login.run(f"submit-slurm {_SHORT} many.yaml", status=1)
+    done = login.run(f"submit-slurm {_SHORT} many.yaml", status=9)
 
     assert login.slurm.jobs == []
     assert "Workflow 1 is on the server, and 0 of" in done.stderr
@@ -303,7 +303,7 @@ def test_killed_submission_is_found_again(login: Login) -> None:
     command = login.site.start("submit-slurm", *_SHORT.split(), "many.yaml", PATH=path)
     command.until("Created workflow 1")
     wait_until((login.slurm.folder / "hangs").exists, "the third submission")
-    held = login.run("slurm regenerate 1 --submit", status=1)
+    held = login.run("slurm regenerate 1 --submit", status=7)
     assert "is already watched by" in held.stderr
     command.kill()
     login.slurm.end_hanging()
@@ -332,7 +332,7 @@ def test_submission_that_fails_halfway_is_continued(login: Login) -> None:
     wanted = login.json(f"slurm plan many.yaml {words}")["groups"][0]["allocations"]
     assert wanted > 1
     login.slurm.limit(1)
-    done = login.run(f"submit-slurm {words} many.yaml", status=1)
+    done = login.run(f"submit-slurm {words} many.yaml", status=9)
     assert (
         f"Workflow 1 is on the server, and 1 of {wanted} allocations were submitted" in done.stderr
     )
@@ -484,7 +484,7 @@ def test_watched_workflow_is_not_regenerated(login: Login) -> None:
     login.run("submit-slurm --account science workflow.yaml")
     watch = login.site.start("watch", "1", "-p", "1")
     watch.until("Watching")
-    done = login.run("slurm regenerate 1 --submit", status=1)
+    done = login.run("slurm regenerate 1 --submit", status=7)
     assert "is already watched by" in done.stderr
     assert "Ctrl-C ends one in a terminal." in done.stderr
 
@@ -498,7 +498,7 @@ def test_workflow_of_the_daemon_is_paused_regenerated_and_resumed(login: Login) 
         daemon.until("This torc-watchd is active")
         login.run("add 1 --auto-recover", XDG_RUNTIME_DIR=runtime)
         daemon.until("[1] Watching")
-        refused = login.run("slurm regenerate 1 --submit", status=1, XDG_RUNTIME_DIR=runtime)
+        refused = login.run("slurm regenerate 1 --submit", status=7, XDG_RUNTIME_DIR=runtime)
         pause, resume = re.findall(r"`torc-watchd ([^`]+)`", refused.stderr)
 
         paused = login.run(pause, XDG_RUNTIME_DIR=runtime)

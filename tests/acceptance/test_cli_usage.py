@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from torc_watch.cli import app
+from torc_watch.cli.exit_status import EXIT_STATUSES
 
 if TYPE_CHECKING:
     from tests.acceptance.conftest import Site
@@ -151,7 +152,7 @@ def test_help_says_what_exit_statuses_mean(command: str) -> None:
 
     listed = lines[lines.index("  Exit status:") + 1 :]
     meanings = dict(line.split(maxsplit=1) for line in listed if line)
-    assert list(meanings) == ["0", "1", "2", "3", "4", "5", "6", "130"]
+    assert list(meanings) == list(map(str, EXIT_STATUSES))
     readme = (_ROOT / "README.md").read_text()
     for status, meaning in meanings.items():
         assert f"| {status} | {meaning} |\n" in readme

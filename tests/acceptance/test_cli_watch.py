@@ -114,7 +114,7 @@ def test_second_watch_names_the_process_that_has_the_workflow(patient: "Site") -
 
     second = patient.run("watch", "1", "--auto-recover")
 
-    assert second.returncode == 1
+    assert second.returncode == 7
     assert f"Workflow 1 is already watched by process {first.process.pid} on" in second.stderr
     assert not second.stdout
     patient.end_job(0)

@@ -103,5 +103,5 @@ def test_torc_allows_two_watches_and_we_refuse_the_second(
     first = site.start_ours("watch", workflow.id, "-p", "60")
     first.until("Watching workflow")
     second = site.ours("watch", workflow.id, "-p", "60")
-    assert second.returncode == 1
+    assert second.returncode == 7
     assert str(first.process.pid) in second.stderr

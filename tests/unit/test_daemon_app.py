@@ -7,7 +7,7 @@ import anyio
 import pytest
 
 from torc_watch.app.daemon_app import DaemonApp
-from torc_watch.config.settings import Settings
+from torc_watch.config.settings import Settings, load_settings
 from torc_watch.core.errors import ConfigurationAway, InvalidInput, JournalError
 from torc_watch.daemon.daemon_events import ConfigurationRead, DaemonEvent
 
@@ -70,6 +70,40 @@ def reloaded(
     app = DaemonApp(settings, load, lambda *_: None, reported.append)
     app.reload()
     return reported, app
+
+
+@pytest.mark.looptime
+@pytest.mark.usefixtures("no_threads")
+async def test_changed_configuration_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CONFIG_DIRS", str(tmp_path / "site"))
+    file = tmp_path / "torc-watchd" / "config.toml"
+    reported: list[DaemonEvent] = []
+    app = DaemonApp(Settings(home=tmp_path), load_settings, lambda *_: None, reported.append)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(app._follow_configuration)
+        await anyio.sleep(1000)
+        assert reported == []
+
+        file.parent.mkdir()
+        file.write_text(f"home = '{tmp_path}'\nmax_retries = 7")
+        await anyio.sleep(15)
+        assert reported == [ConfigurationRead()]
+        assert app._settings.max_retries == 7
+
+        file.write_text("max_retries = 'many'")
+        await anyio.sleep(1000)
+        assert len(reported) == 2, "a problem is reported once"
+        assert app._settings.max_retries == 7
+
+        file.write_text(f"home = '{tmp_path}'\nmax_retries = 9")
+        app.reload()
+        await anyio.sleep(1000)
+        assert len(reported) == 3, "it was read already"
+        assert app._settings.max_retries == 9
+        tasks.cancel_scope.cancel()
 
 
 @pytest.mark.looptime

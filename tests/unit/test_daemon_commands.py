@@ -128,9 +128,14 @@ async def test_pause_takes_effect_after_the_round_under_way(open_site: "OpenSite
 
         async with running(daemon):
             await daemon.until(lambda: bool(site.seen(events.SubmissionStarted)))
+            begun = events.RecoveryAttempted(workflow_id=1, number=1, max_retries=3)
+            daemon.board.update(begun, SERVER)  # which the site's own watches do not do
             daemon.send(Action.PAUSE)
+            await daemon.until(lambda: bool(daemon.events(daemon_events.CommandApplied)[1:]))
+            assert [view.phase for view in daemon.board.views] == [Phase.RECOVERING]
             await daemon.until(lambda: bool(site.seen(events.RecoveryInitiated)))
             await anyio.sleep(10)
+            assert [view.phase for view in daemon.board.views] == [Phase.PAUSED]
             requests = len(site.line.sent)
             await anyio.sleep(1000)
             assert len(site.line.sent) == requests

@@ -1,5 +1,8 @@
 """One daemon is active, others are on standby: takeovers, and what a daemon does after one."""
 
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import anyio
@@ -10,8 +13,10 @@ from torc_watch.core.errors import JournalCorrupt
 from torc_watch.core.units import MIB
 from torc_watch.daemon import daemon_events
 from torc_watch.daemon.commands import Action
+from torc_watch.daemon.lease import Lease
 from torc_watch.daemon.registry import Registry
 from torc_watch.daemon.spool import InvalidFile, PendingCommand, Spool
+from torc_watch.host.processes import find_process
 
 if TYPE_CHECKING:
     from tests.conftest import OpenSite, Site
@@ -39,6 +44,33 @@ async def test_second_daemon_is_on_standby_and_takes_over(open_site: "OpenSite")
             second.requests.stop()
 
         assert await site.results(1) == [("long", 1, 137), ("long", 2, 0)]
+
+
+@pytest.fixture
+def neighbor() -> Iterator["subprocess.Popen[bytes]"]:
+    """Another process of this machine."""
+    with subprocess.Popen(["sleep", "1000"]) as process:
+        yield process
+        process.kill()
+
+
+async def test_death_of_the_holder_on_the_same_machine_is_seen_within_seconds(
+    open_site: "OpenSite", neighbor: "subprocess.Popen[bytes]"
+) -> None:
+    found = find_process(neighbor.pid)
+    assert found is not None
+    holder = replace(ME, pid=neighbor.pid, started=found.started)
+    async with open_site() as site:
+        assert Lease(site.directory / "lease", holder).acquire(0)
+        daemon = DaemonRig(site, ME)
+        async with running(daemon):
+            await anyio.sleep(100)
+            assert daemon.reported == [daemon_events.LeaseHeldElsewhere(holder=holder)]
+            killed = anyio.current_time()
+            neighbor.kill()
+            neighbor.wait()
+            await daemon.until_event(daemon_events.LeaseTaken)
+            assert anyio.current_time() - killed <= 5
 
 
 async def test_daemon_that_lost_the_lease_changes_nothing(open_site: "OpenSite") -> None:

@@ -10,6 +10,7 @@ from torc_watch.daemon.lease import this_holder
 from torc_watch.daemon.lease_rules import Holder
 from torc_watch.daemon.workflow_view import DaemonView
 from torc_watch.render.daemon_notices import inactivity_notice, notices
+from torc_watch.render.status_table import status_values
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 HERE = this_holder()
@@ -52,6 +53,14 @@ def test_inactivity_notice(holder: Holder, age: int, text: str) -> None:
 def test_notice_explains_how_to_start_a_daemon_that_never_ran() -> None:
     notice = inactivity_notice(None, NOW)
     assert notice.startswith("The daemon has never run. Start it with: torc-watchd service install")
+
+
+def test_what_the_daemon_says_itself_comes_first(tmp_path: Path) -> None:
+    (notice,) = notices(tmp_path, DAEMON, NOW, "The disk is full.")
+
+    assert notice == "The daemon reports: The disk is full."
+    assert status_values(DAEMON, NOW, "The disk is full.")["trouble"] == notice
+    assert status_values(DAEMON, NOW, "")["trouble"] == ""
 
 
 def test_pending_commands_and_invalid_files_are_counted(tmp_path: Path) -> None:

@@ -317,10 +317,10 @@ class CrashingDaemon(DaemonRig):
     ("place", "errors", "verdict"),
     [
         ("request_for", 2, "succeeded"),
-        ("request_for", 99, "handed_over"),
-        ("begin", 99, "handed_over"),
+        ("request_for", 99, "crashed"),
+        ("begin", 99, "crashed"),
         ("poll", 2, "succeeded"),
-        ("poll", 99, "handed_over"),
+        ("poll", 99, "crashed"),
         ("open_server", 2, "succeeded"),
     ],
 )
@@ -357,7 +357,7 @@ async def test_watch_that_an_internal_error_ended_starts_anew_with_all_its_retri
             await daemon.until(lambda: bool(site.seen(events.RecoveryInitiated)))
             daemon.errors = 3
             await daemon.until_ended(1)
-            assert daemon.workflows()[0].verdict == "handed_over"
+            assert daemon.workflows()[0].verdict == "crashed"
             daemon.send(action)
             await daemon.until(lambda: len(site.seen(events.RecoveryInitiated)) > 1)
 
@@ -366,6 +366,6 @@ async def test_watch_that_an_internal_error_ended_starts_anew_with_all_its_retri
             await daemon.until_ended(1)
 
         first, second = watches_of(site.directory, 1)
-        assert (first.verdict, len(first.rounds)) == ("handed_over", 1)
+        assert (first.verdict, len(first.rounds)) == ("crashed", 1)
         assert "Internal error" in first.reason
         assert (second.verdict, len(second.rounds)) == ("succeeded", 2)

@@ -57,7 +57,7 @@ def recording_ends(context: EngineContext, ended: dict[int, float]) -> EngineCon
     return replace(context, report=report)
 
 
-@pytest.mark.parametrize(("crashes", "verdict"), [(2, Verdict.SUCCEEDED), (3, Verdict.HANDED_OVER)])
+@pytest.mark.parametrize(("crashes", "verdict"), [(2, Verdict.SUCCEEDED), (3, Verdict.CRASHED)])
 async def test_crash_is_retried_twice_and_affects_no_other_watch(
     open_site: "OpenSite", crashes: int, verdict: Verdict
 ) -> None:
@@ -85,7 +85,7 @@ async def test_watch_that_ended_by_crashes_stays_open_in_the_journal(open_site: 
     async with open_site() as site:
         await site.submit(["a"])
         site.line.fault = InternalError("/workflows/1/is_complete", 3)
-        assert (await site.watch(1)).verdict is Verdict.HANDED_OVER
+        assert (await site.watch(1)).verdict is Verdict.CRASHED
 
         assert (await site.watch(1)).verdict is Verdict.SUCCEEDED
 

@@ -95,14 +95,14 @@ def hpc(words: str) -> Result:
 
 def test_no_cluster_is_detected() -> None:
     ended = hpc("detect")
-    assert (ended.exit_code, ended.stderr) == (1, "")
+    assert (ended.exit_code, ended.stderr) == (13, "")
     assert (
         ended.stdout
         == "No cluster was found here: no HPC profile matches, and there is no Slurm.\n"
     )
 
     ended = hpc("detect --json")
-    assert (ended.exit_code, json.loads(ended.stdout)) == (1, {"detected": None, "others": []})
+    assert (ended.exit_code, json.loads(ended.stdout)) == (13, {"detected": None, "others": []})
 
 
 @pytest.mark.parametrize("variable", ["NLR_CLUSTER", "NREL_CLUSTER"])
@@ -144,7 +144,7 @@ def test_list_has_profiles_that_are_not_valid(profiles: Path) -> None:
     bad.write_text("[[partitions]]\nnmae = 'a'\ncpus = 1\nmemory = '1G'")
     ended = hpc("list")
 
-    assert ended.exit_code == 1
+    assert ended.exit_code == 2
     lines = ended.stdout.splitlines()
     assert lines[2].split() == ["kestrel", "-", "user,", "overrides", "built-in", "not", "valid"]
     assert len(lines) == 4
@@ -155,7 +155,7 @@ def test_list_has_profiles_that_are_not_valid(profiles: Path) -> None:
     ]
 
     ended = hpc("list --json")
-    assert ended.exit_code == 1
+    assert ended.exit_code == 2
     dane, kestrel, ridge = json.loads(ended.stdout)
     assert (dane["problem"], dane["detected"], dane["overrides"]) == (None, False, [])
     assert kestrel["problem"].startswith(f"{bad} is not a valid profile:")
@@ -291,7 +291,7 @@ def test_slurm_that_does_not_answer(slurm: Path) -> None:
     (slurm / "scontrol").write_text("#!/bin/sh\necho 'scontrol: error: Down' >&2\nexit 1\n")
     for words in ("detect", "partitions", "generate"):
         ended = hpc(words)
-        assert (ended.exit_code, ended.stdout) == (1, "")
+        assert (ended.exit_code, ended.stdout) == (9, "")
         assert "scontrol failed with status 1" in ended.stderr
 
 

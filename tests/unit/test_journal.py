@@ -1,5 +1,8 @@
 """What the journal stores, and its errors."""
 
+import errno
+import fcntl
+import os
 import sqlite3
 import subprocess
 import sys
@@ -21,12 +24,14 @@ from torc_watch.core.errors import (
     JournalCorrupt,
     JournalError,
     LeaseLost,
+    LocksMissing,
     RecordUnreadable,
 )
 from torc_watch.core.recovery_round import Plan, Retry, RoundOutcome, Step
 from torc_watch.core.units import GIB, MIB
-from torc_watch.daemon import watch_history
+from torc_watch.daemon import journal_reader
 from torc_watch.daemon.commands import WatchedWorkflow, WatchOptions, WatchState
+from torc_watch.daemon.journal_reader import is_cut_off
 from torc_watch.daemon.registry import Registry
 from torc_watch.daemon.watch_history import watches_of
 from torc_watch.engine import database
@@ -463,7 +468,7 @@ def test_refused_journal_is_closed(path: Path, journal: Journal) -> None:
         database.execute("PRAGMA user_version = 99")
     with pytest.raises(JournalError) as refusal:
         Journal(path)
-    database = refusal.traceback[-1].frame.f_locals["self"]._connection
+    database = refusal.traceback[-2].frame.f_locals["self"]._connection
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
         database.execute("SELECT 1")
 
@@ -484,7 +489,7 @@ def test_error_names_the_process_that_locks_the_journal(
     watch = journal.begin_watch(WORKFLOW)
     journal.close()
     monkeypatch.setattr(database, "_BUSY_TIMEOUT", 0)
-    monkeypatch.setattr(watch_history, "_BUSY_TIMEOUT", 0)
+    monkeypatch.setattr(journal_reader, "_BUSY_TIMEOUT", 0)
     command = [sys.executable, "-c", LOCKING, str(path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
@@ -497,6 +502,25 @@ def test_error_names_the_process_that_locks_the_journal(
 
     with reopened(path) as again:
         assert again.begin_watch(WORKFLOW).id == watch.id
+
+
+def test_file_system_without_locks_is_no_process_that_locks(
+    path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite takes ENOLCK for the lock of another process."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "lockf", refuse)
+    monkeypatch.setattr(database, "_BUSY_TIMEOUT", 0)
+    monkeypatch.setattr(journal_reader, "_BUSY_TIMEOUT", 0)
+    journal.close()
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        for use in (partial(Journal, path), partial(watches_of, path.parent, 1)):
+            with pytest.raises(LocksMissing, match=r"journal\.db cannot be locked: its"):
+                use()
 
 
 CUT_OFF = """
@@ -517,9 +541,9 @@ def test_interrupted_change_is_rolled_back_by_the_next_writer(path: Path, journa
     journal.close()
     subprocess.run([sys.executable, "-c", CUT_OFF, str(path)], check=False)
 
-    with pytest.raises(JournalError, match="a process was killed while it changed the journal"):
-        watches_of(path.parent, 1)
+    assert is_cut_off(path)
+    assert [watch.verdict for watch in watches_of(path.parent, 1)] == [None]
     with reopened(path):
         pass
-    (watch,) = watches_of(path.parent, 1)
-    assert watch.verdict is None
+    assert not is_cut_off(path)
+    assert [watch.verdict for watch in watches_of(path.parent, 1)] == [None]

@@ -9,6 +9,7 @@ from torc_watch.host.subprocesses import CommandResult
 from torc_watch.login_node.checks import CheckLevel, check_login_node
 from torc_watch.login_node.facts import (
     Folder,
+    JournalState,
     Linger,
     LoginNode,
     RunMode,
@@ -27,6 +28,7 @@ FOLDER = Folder(
     needs_ticket=False,
     free=2**40,
 )
+LOCAL = replace(FOLDER, file_system="ext4", is_network=False)
 SERVER = Server(url="http://torc:8080", version="1.0.0", error="")
 GOOD = LoginNode(
     host="login1",
@@ -35,7 +37,9 @@ GOOD = LoginNode(
     kills_processes_at_logout=False,
     can_read_journal=True,
     folder=FOLDER,
+    journal=(JournalState.SOUND, ""),
     server=SERVER,
+    proxies=(),
     slurm=SlurmSite(),
     slurm_runner="/opt/torc/bin/torc-slurm-job-runner",
     programs=frozenset(("sbatch", "squeue", "sacct", "scancel", "scontrol", "sinfo")),
@@ -69,6 +73,8 @@ NO_MANAGER = {"user_manager_error": "Failed to connect to bus."}
             RunMode.FOREGROUND,
         ),
         ({"folder": replace(FOLDER, needs_ticket=True)}, RunMode.FOREGROUND),
+        ({**NO_MANAGER, "folder": LOCAL}, RunMode.CRON),
+        ({**NO_MANAGER, "folder": LOCAL, "can_use_cron": False}, RunMode.FOREGROUND),
     ],
 )
 def test_recommended_mode(changes: dict[str, Any], mode: RunMode) -> None:
@@ -95,11 +101,27 @@ def test_all_results_are_ok_on_a_good_node() -> None:
             "TORC_WATCHD_HOME",
         ),
         (
-            {"folder": replace(FOLDER, is_network=False)},
+            {"folder": LOCAL},
             "state folder",
             CheckLevel.NOTE,
-            "local file system",
+            "local file system: other nodes, and Slurm jobs there, lack it",
         ),
+        (
+            {"folder": replace(FOLDER, open_folders=("/home/ada/it", "/home/ada/it/spool"))},
+            "permissions",
+            CheckLevel.NOTE,
+            "chmod go-w /home/ada/it /home/ada/it/spool",
+        ),
+        (
+            {"folder": replace(FOLDER, lock_error="No locks available.")},
+            "locks",
+            CheckLevel.PROBLEM,
+            "No locks available. Set TORC_WATCHD_HOME",
+        ),
+        ({"journal": (JournalState.CUT_OFF, "")}, "journal file", CheckLevel.NOTE, "undoes"),
+        ({"journal": (JournalState.LOCKED, "By 7.")}, "journal file", CheckLevel.NOTE, "By 7."),
+        ({"journal": (JournalState.DAMAGED, "It.")}, "journal file", CheckLevel.NOTE, "Add them"),
+        ({"journal": (JournalState.UNUSABLE, "N.")}, "journal file", CheckLevel.PROBLEM, "Fix"),
         (
             {"folder": replace(FOLDER, local_locks=True)},
             "locks",
@@ -122,6 +144,16 @@ def test_all_results_are_ok_on_a_good_node() -> None:
             CheckLevel.PROBLEM,
             "password_file",
         ),
+        (
+            {
+                "proxies": (
+                    "http://torc:8080 is reached through the proxy http://p:1 (variable http)",
+                )
+            },
+            "proxy",
+            CheckLevel.NOTE,
+            "through the proxy http://p:1 (variable http). A service has other variables",
+        ),
         ({"programs": frozenset()}, "slurm", CheckLevel.NOTE, "processes on this machine"),
         ({"slurm": SlurmSite(error="hangs")}, "slurm", CheckLevel.NOTE, "squeue: hangs"),
         ({"slurm": SlurmSite(has_accounting=False)}, "accounting", CheckLevel.NOTE, "minutes only"),
@@ -134,7 +166,7 @@ def test_all_results_are_ok_on_a_good_node() -> None:
             CheckLevel.NOTE,
             "--save-environment",
         ),
-        ({"can_use_cron": False, "can_use_scrontab": False}, "cron", CheckLevel.OK, "Neither"),
+        ({"can_use_cron": False, "can_use_scrontab": False}, "cron", CheckLevel.NOTE, "neither"),
         ({"user_namespaces": False}, "user namespaces", CheckLevel.OK, "Not allowed"),
         ({"memory_limit": 64 * 2**20}, "memory", CheckLevel.NOTE, "64 MiB"),
         ({"memory_limit": 2 * 2**30}, "memory", CheckLevel.OK, "2.0 GiB"),

@@ -1,16 +1,21 @@
 """Probes of a login node, from command output and files."""
 
 import errno
+import fcntl
 import os
 import shutil
-from collections.abc import Mapping
+import sqlite3
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import anyio
 import pytest
 
+from tests.rigs.hot_journal import cut_off_a_write
 from torc_watch.daemon.lease import Lease, this_holder
+from torc_watch.engine.journal import Journal
 from torc_watch.host.subprocesses import (
     NOT_FOUND,
     TIMED_OUT,
@@ -20,14 +25,16 @@ from torc_watch.host.subprocesses import (
     session_environment,
 )
 from torc_watch.login_node import systemd
-from torc_watch.login_node.facts import Linger, LoginNode, Server
+from torc_watch.login_node.facts import JournalState, Linger, LoginNode, Server
 from torc_watch.login_node.probes import (
     ProbeTarget,
     allows_user_namespaces,
     lease_holder_host,
     memory_limit,
     probe_folder,
+    probe_journal,
     probe_login_node,
+    proxies_in_use,
 )
 
 GONE = CommandResult(status=NOT_FOUND, stderr="it: No such file or directory.")
@@ -199,6 +206,78 @@ def test_link_that_is_a_copy_is_an_error(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(os, "link", shutil.copyfile)
 
     assert probe_folder(tmp_path).link_error == "the link is a copy."
+
+
+@pytest.mark.parametrize("call", ["flock", "lockf"])
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
+def test_folder_without_locks_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, number: int
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, call, refuse)
+
+    assert probe_folder(tmp_path / "state").lock_error == f"{os.strerror(number)}."
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_folders_in_which_others_may_write_are_reported(tmp_path: Path) -> None:
+    for name, mode in (("spool", 0o2775), ("lease", 0o700), ("locks", 0o702)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name).chmod(mode)
+
+    found = probe_folder(tmp_path).open_folders
+    assert found == (str(tmp_path / "spool"), str(tmp_path / "locks"))
+
+
+def test_proxies_that_apply_to_servers_are_listed_once_and_without_password() -> None:
+    environment = {
+        "http_proxy": "http://ada:secret@proxy:3128",
+        "https_proxy": "http://other:3128",
+        "no_proxy": "near.example.org",
+    }
+    servers = ("http://far:8080/torc", "http://near.example.org:8080", "http://localhost:8080")
+
+    assert proxies_in_use((*servers, servers[0]), environment) == (
+        "http://far:8080/torc is reached through the proxy http://proxy:3128 (variable http_proxy)",
+    )
+
+
+def _damage(home: Path) -> None:
+    text = bytearray((home / "journal.db").read_bytes())
+    text[4096:] = b"\xff" * (len(text) - 4096)
+    (home / "journal.db").write_bytes(text)
+
+
+def _make_newer(home: Path) -> None:
+    with closing(sqlite3.connect(home / "journal.db")) as database:
+        database.execute("PRAGMA user_version = 99")
+
+
+@pytest.mark.parametrize(
+    ("change", "state", "words"),
+    [
+        (lambda _: None, JournalState.SOUND, ""),
+        (lambda home: (home / "journal.db").unlink(), JournalState.SOUND, ""),
+        (cut_off_a_write, JournalState.CUT_OFF, ""),
+        (_damage, JournalState.DAMAGED, "journal.db is damaged: "),
+        (_make_newer, JournalState.UNUSABLE, "was written by a newer torc-watch"),
+    ],
+)
+def test_state_of_the_journal(
+    quick_path: Path, change: Callable[[Path], object], state: JournalState, words: str
+) -> None:
+    Journal(quick_path / "journal.db").close()
+    change(quick_path)
+    before = {path: path.read_bytes() for path in quick_path.iterdir()}
+
+    found, text = probe_journal(quick_path / "journal.db")
+
+    assert found is state
+    assert text.startswith(f"The journal {quick_path}") if words else not text
+    assert words in text
+    assert {path: path.read_bytes() for path in quick_path.iterdir()} == before
 
 
 def test_host_of_the_active_daemon_is_found(tmp_path: Path) -> None:

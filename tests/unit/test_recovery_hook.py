@@ -13,12 +13,20 @@ from torc_watch.core import events
 from torc_watch.core.errors import HookFailed
 from torc_watch.core.events import Verdict
 from torc_watch.core.units import MIB
-from torc_watch.engine.step_executor import run_hook
+from torc_watch.engine import recovery_hook
+from torc_watch.engine.recovery_hook import run_hook
 
 if TYPE_CHECKING:
     from tests.conftest import OpenSite
 
 URL = f"http://test-{os.getpid()}/torc-service/v1"
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 async def output_of(script: str) -> list[str]:
@@ -53,6 +61,31 @@ async def test_output_is_shown_by_line(script: str, lines: list[str]) -> None:
 
 async def test_large_output_is_shown_completely() -> None:
     assert await output_of("seq 1 100000") == [str(number) for number in range(1, 100_001)]
+
+
+async def test_output_is_shown_in_bounds() -> None:
+    long = await output_of("head -c 3000000 /dev/zero | tr '\\0' x; echo; echo after")
+    assert long == ["x" * 10_000 + "…", "after"]
+
+    much = await output_of("yes | head -c 30000000")
+    assert sum(map(len, much)) < 2**20
+    assert much[-1] == "… (the hook's further output is not shown)"
+
+
+async def test_hook_that_does_not_end_is_stopped_with_all_that_it_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recovery_hook, "_LIMIT", 0.5)
+    monkeypatch.setattr(recovery_hook, "_GRACE", 0.1)
+    script = f"trap '' TERM; sleep 1000 & echo $! >{tmp_path}/pid; wait; wait"
+
+    with pytest.raises(HookFailed, match=r"did not end within .* nothing was reset"):
+        await output_of(script)
+
+    pid = int((tmp_path / "pid").read_text())
+    with anyio.fail_after(10):
+        while is_alive(pid):  # noqa: ASYNC110 - of another process there is no event
+            await anyio.sleep(0.01)
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ def prune_after(days: float, home: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "days"),
     [
+        (".torc-watchd-x7k2", 1),
         ("journal.db.damaged-2026-01-01T00:00:00.000+00:00", 90),
         ("journal.db.damaged-2026-01-01T00:00:00.000+00:00-journal", 90),
         ("spool/rejected/0.json", 30),

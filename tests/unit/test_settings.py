@@ -7,7 +7,7 @@ import pytest
 
 from torc_watch.app.foreground_watch import request_for
 from torc_watch.config.settings import Settings, load_settings, origins
-from torc_watch.config.sources import VARIABLES, state_folder
+from torc_watch.config.sources import VARIABLES, state_folder, unknown_variables
 from torc_watch.core.errors import ConfigurationAway, InvalidInput
 from torc_watch.core.recovery_round import RecoverySettings
 from torc_watch.core.scheduler_choice import SchedulerChoice
@@ -395,3 +395,35 @@ def test_user_without_a_home_is_told_what_to_set(environment: pytest.MonkeyPatch
 
 def _unknown_user(number: int) -> None:
     raise KeyError(number)
+
+
+def test_variables_that_set_nothing_are_found() -> None:
+    environment = {
+        "TORC_WATCHD_MAX_RETRYS": "3",
+        "TORC_WATCHD_NUMBER_OF_MOONS": "blue",
+        "TORC_WATCHD_HOME": "/home",
+        "TORC_WATCHD_PAUSE": "60",
+        "TORC_WATCHD": "/opt/torc-watchd",
+        "TORC_API_KEY": "of another program",
+    }
+
+    assert unknown_variables(environment) == {
+        "TORC_WATCHD_NUMBER_OF_MOONS": "",
+        "TORC_WATCHD_MAX_RETRYS": "TORC_WATCHD_MAX_RETRIES",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        (f"max_retries = {'9' * 6000}", "a number has too many digits"),
+        (f"max_retries = {'[' * 6000}", "it is too deep"),
+    ],
+)
+def test_no_advice_of_python_is_passed_on(tmp_path: Path, text: str, what: str) -> None:
+    file = configure(tmp_path, text)
+
+    for read in (load_settings, state_folder):
+        with pytest.raises(InvalidInput) as refusal:
+            read()
+        assert str(refusal.value) == f"{file} cannot be used: {what}."

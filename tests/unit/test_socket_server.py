@@ -12,6 +12,7 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 import pytest
+from anyio import to_thread
 
 from torc_watch.core import events
 from torc_watch.core.errors import InvalidInput
@@ -19,7 +20,9 @@ from torc_watch.core.workflow_key import WorkflowKey
 from torc_watch.daemon.commands import WatchedWorkflow, WatchOptions, WatchState
 from torc_watch.daemon.status_board import StatusBoard
 from torc_watch.ipc import socket_client, socket_server
-from torc_watch.ipc.socket_client import poke, socket_paths
+from torc_watch.ipc import socket_paths as socket_paths_module
+from torc_watch.ipc.socket_client import poke
+from torc_watch.ipc.socket_paths import daemon_trouble, socket_paths
 from torc_watch.ipc.socket_server import ControlServer
 
 WORKFLOW = WatchedWorkflow(
@@ -55,6 +58,21 @@ async def test_poke_is_answered_when_the_commands_are_applied(path: Path) -> Non
         applied.set()
         assert await poke([path], 10)
     assert not await poke([path], 10)
+
+
+async def test_daemon_says_what_ails_it(path: Path) -> None:
+    ailing = ["The disk is full."]
+    async with anyio.create_task_group() as tasks:
+        server = ControlServer(StatusBoard(), anyio.lowlevel.checkpoint, ailing.pop)
+        tasks.start_soon(server.serve, path)
+        with anyio.fail_after(10):
+            while not path.is_socket():  # noqa: ASYNC110, ASYNC240 - bound by another task
+                await anyio.sleep(0.01)
+        elsewhere = path.with_name("nobody")
+        assert await to_thread.run_sync(daemon_trouble, [elsewhere, path]) == "The disk is full."
+        assert await to_thread.run_sync(daemon_trouble, [path]) == "", "it fails"
+        assert await to_thread.run_sync(daemon_trouble, [elsewhere]) == ""
+        tasks.cancel_scope.cancel()
 
 
 async def test_unanswered_poke_has_failed(path: Path) -> None:
@@ -224,7 +242,7 @@ async def test_client_sends_nothing_to_other_users(
     applied = anyio.Event()
     applied.set()
     theirs = path.with_name("theirs")
-    is_ours = socket_client.is_ours
+    is_ours = socket_paths_module.is_ours
     monkeypatch.setattr(
         socket_client, "is_ours", lambda end: end.getpeername() != str(theirs) and is_ours(end)
     )

@@ -9,7 +9,7 @@ from torc_watch.core import events
 from torc_watch.core.events import Event, Verdict
 from torc_watch.core.model import JobCounts, JobStatus
 from torc_watch.daemon.commands import WatchedWorkflow, WatchOptions, WatchState
-from torc_watch.daemon.status_board import initial_view, updated_view
+from torc_watch.daemon.status_board import StatusBoard, initial_view, updated_view
 from torc_watch.daemon.workflow_view import Phase, WorkflowView
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -123,3 +123,21 @@ def test_changed_workflow_keeps_its_round_and_counts(
 
 def test_new_workflow_is_starting() -> None:
     assert initial_view(WORKFLOW) == WorkflowView(server="s", workflow_id=42)
+
+
+def test_a_round_goes_on_when_its_workflow_is_paused() -> None:
+    board = StatusBoard()
+    board.show(WORKFLOW)
+    board.update(events.RecoveryAttempted(workflow_id=42, number=1, max_retries=3), "s")
+    paused = replace(WORKFLOW, state=WatchState.PAUSED)
+
+    board.show(paused, is_watched=True)
+    (during,) = board.views
+    board.show(paused)
+    (after,) = board.views
+
+    assert (during.phase, during.reason) == (
+        Phase.RECOVERING,
+        "It is paused when this round has ended.",
+    )
+    assert (after.phase, after.reason) == (Phase.PAUSED, "")

@@ -39,7 +39,16 @@ def test_fields_of_a_newer_daemon_are_ignored(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ["", "[]", "{}", '{"holder": {}}', '{"holder": 3, "at": "", "workflows": []}']
+    "content", ["", "{", "garbage", "{}}", '"\xff"', "[" * 100_000, f'{{"at": {"9" * 6000}}}']
+)
+def test_damaged_status_is_no_other_version(tmp_path: Path, content: str) -> None:
+    (tmp_path / "status.json").write_bytes(content.encode("latin-1"))
+    with pytest.raises(JournalError, match=r"json is damaged\. .* else delete it\.$"):
+        read_status(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content", ["[]", "{}", '{"holder": {}}', '{"holder": 3, "at": "", "workflows": []}']
 )
 def test_invalid_status_is_an_error(tmp_path: Path, content: str) -> None:
     (tmp_path / "status.json").write_text(content)

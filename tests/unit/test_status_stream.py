@@ -87,7 +87,7 @@ async def test_unreadable_file_is_read_again(short_path: Path) -> None:
     async with aclosing(status_snapshots(short_path, [socket], 0.01)) as seen:
         assert not await phases(seen, {42: Phase.STARTING})
         status.write_text("garbage")
-        while "cannot be parsed" not in await phases(seen, {42: Phase.STARTING}):
+        while "is damaged" not in await phases(seen, {42: Phase.STARTING}):
             pass
         status.unlink()
         while "has never run" not in await phases(seen, {}):

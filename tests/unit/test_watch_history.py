@@ -185,5 +185,5 @@ def test_journal_of_an_earlier_version_is_not_migrated(tmp_path: Path, version: 
 
 def test_damaged_journal_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "journal.db").write_bytes(b"no database" * 1000)
-    with pytest.raises(JournalError, match="cannot be read: file is not a database"):
+    with pytest.raises(JournalError, match="is damaged: file is not a database"):
         watches_of(tmp_path, 42)

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from errno import ENOLCK, EOPNOTSUPP
 from pathlib import Path
 from typing import TextIO
 
@@ -165,3 +166,38 @@ def test_limit_on_open_files_is_an_error_that_names_the_limit(
 def test_files_are_private(tmp_path: Path) -> None:
     with lock_workflow(tmp_path / "locks", WORKFLOW):
         assert (tmp_path / "locks").stat().st_mode & 0o077 == 0
+
+
+@pytest.fixture
+def full_disk() -> Iterator[None]:
+    """Files can be made, but nothing can be written."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.usefixtures("full_disk")
+def test_full_disk_has_no_room_for_who_holds_the_lock(tmp_path: Path) -> None:
+    """Which is no error, also when the file is closed."""
+    with lock_workflow(tmp_path, WORKFLOW):
+        assert [path.stat().st_size for path in tmp_path.iterdir()] == [0]
+
+
+@pytest.mark.parametrize("number", [ENOLCK, EOPNOTSUPP])
+def test_file_system_without_locks_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+
+    with (
+        pytest.raises(
+            JournalError, match=r"has no working locks .* set TORC_WATCHD_HOME"
+        ) as caught,
+        lock_workflow(tmp_path, WORKFLOW),
+    ):
+        pass
+    assert str(tmp_path) in str(caught.value)

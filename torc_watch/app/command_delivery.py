@@ -1,7 +1,7 @@
 """Commands to the daemon: validated, written to its spool, and confirmed where it runs."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,7 +22,6 @@ from torc_watch.daemon.commands import (
     Action,
     Command,
     UnknownWorkflow,
-    WatchedWorkflow,
     WatchOptions,
     apply_command,
     note_for,
@@ -30,16 +29,15 @@ from torc_watch.daemon.commands import (
 )
 from torc_watch.daemon.spool import Spool
 from torc_watch.daemon.status_file import is_active, read_status, utc_now
-from torc_watch.daemon.watch_history import known_workflows
-from torc_watch.ipc.socket_client import poke, socket_paths
+from torc_watch.daemon.watch_history import KnownWorkflows, workflows_for_commands
+from torc_watch.ipc.socket_client import poke
+from torc_watch.ipc.socket_paths import socket_paths
 from torc_watch.render.daemon_notices import HOW_TO_START
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.transport import Connection, Transport
 
 _SERVER_TIMEOUT = 5.0  # seconds for a server to say whether it has the workflows
 _CONFIRMATION_TIMEOUT = 5.0  # seconds for the daemon to apply the commands
-
-Known = Mapping[WorkflowKey, WatchedWorkflow]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +54,14 @@ class SentCommand:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """``pending`` says when the daemon will apply the commands; empty when it has done so."""
+    """``pending`` says when the daemon will apply the commands; empty when it has done so.
+
+    ``trouble`` says why it is not known what they change; usually empty.
+    """
 
     commands: tuple[SentCommand, ...]
     pending: str
+    trouble: str = ""
 
 
 async def add(
@@ -75,7 +77,7 @@ async def add(
     """
     connection = settings.connection(url)
     await _refuse_missing(workflow_ids, connection, warn)
-    known = known_workflows(settings.home)
+    known = workflows_for_commands(settings.home)
     first = options
     if options.output_dir is None and not settings.output_dir.is_absolute():
         first = replace(options, output_dir=str(settings.output_dir.absolute()))
@@ -84,7 +86,7 @@ async def add(
             action=Action.ADD,
             server=connection.url,
             workflow_id=workflow_id,
-            options=options if WorkflowKey(connection.url, workflow_id) in known else first,
+            options=options if WorkflowKey(connection.url, workflow_id) in known.keys else first,
         )
         for workflow_id in dict.fromkeys(workflow_ids)
     ]
@@ -102,11 +104,12 @@ async def send(
     """Sends one command for each workflow; without ``url`` their IDs must be unambiguous.
 
     Raises InvalidInput for the first workflow that is not watched, or is ambiguous, and
-    JournalError if the state folder cannot be used.
+    JournalError if the state folder cannot be used. A journal that cannot be read keeps no command
+    back.
     """
-    known = known_workflows(home)
+    known = workflows_for_commands(home)
     server = server_url(url)
-    keys = [resolve_key(workflow_id, server, known) for workflow_id in dict.fromkeys(workflow_ids)]
+    keys = [_key(workflow_id, server, known) for workflow_id in dict.fromkeys(workflow_ids)]
     commands = [
         Command(
             action=action,
@@ -118,21 +121,37 @@ async def send(
         for key in keys
     ]
     for key, command in zip(keys, commands, strict=True):
-        if isinstance(apply_command(known[key], command), UnknownWorkflow):
-            raise InvalidInput(known[key].reason)
+        workflow = known.workflows.get(key)
+        if workflow and isinstance(apply_command(workflow, command), UnknownWorkflow):
+            raise InvalidInput(workflow.reason)
     return await _send(home, commands, known)
 
 
-async def _send(home: Path, commands: Sequence[Command], known: Known) -> Sent:
+def _key(workflow_id: int, server: str | None, known: KnownWorkflows) -> WorkflowKey:
+    """Raises InvalidInput, and JournalError where only the journal would know the server."""
+    if not known.trouble:
+        return resolve_key(workflow_id, server, known.keys)
+    if server is not None:
+        return WorkflowKey(server, workflow_id)
+    try:
+        return resolve_key(workflow_id, server, known.keys)
+    except InvalidInput as error:
+        raise JournalError(
+            f"{known.trouble} To send the command without it, name the workflow's server: --url"
+        ) from error
+
+
+async def _send(home: Path, commands: Sequence[Command], known: KnownWorkflows) -> Sent:
     """Returns when the commands are on disk, and usually after the daemon has applied them."""
     _spool(home, commands)
     is_applied = await poke(socket_paths(home, os.environ), _CONFIRMATION_TIMEOUT)
     sent = tuple(_sent(command, known) for command in commands)
-    return Sent(sent, pending="" if is_applied else _pending(home))
+    pending = "" if is_applied else _pending(home)
+    return Sent(sent, pending, trouble="" if is_applied else known.trouble)
 
 
-def _sent(command: Command, known: Known) -> SentCommand:
-    workflow = known.get(command.key)
+def _sent(command: Command, known: KnownWorkflows) -> SentCommand:
+    workflow = known.workflows.get(command.key)
     has_effect = workflow is None or apply_command(workflow, command) != workflow
     return SentCommand(command, has_effect, note=note_for(workflow, command.action))
 

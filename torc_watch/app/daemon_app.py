@@ -15,6 +15,7 @@ from anyio import to_thread
 from torc_watch.app.composition import cluster_of, open_schedulers, rules
 from torc_watch.app.foreground_watch import request_for
 from torc_watch.config.settings import Settings
+from torc_watch.config.sources import files_as_found
 from torc_watch.core.errors import ConfigurationAway, InvalidInput, JournalError
 from torc_watch.daemon.commands import WatchedWorkflow
 from torc_watch.daemon.daemon import ControlRequests, Daemon, DaemonContext, Intervals
@@ -22,6 +23,8 @@ from torc_watch.daemon.daemon_events import (
     ConfigurationRead,
     ControlMissing,
     DaemonEvent,
+    LeaseTaken,
+    StateTrouble,
     StopRequested,
     WorkflowEvent,
 )
@@ -38,7 +41,7 @@ from torc_watch.engine.job_outputs import JobOutputs
 from torc_watch.engine.journal import Journal
 from torc_watch.engine.messages import EngineContext, WatchRequest
 from torc_watch.engine.supervisor import Supervisor, open_supervisor
-from torc_watch.ipc.socket_client import socket_paths
+from torc_watch.ipc.socket_paths import is_anyone_at, socket_paths
 from torc_watch.ipc.socket_server import ControlServer
 from torc_watch.schedulers.cluster import Cluster
 from torc_watch.torc.client import TorcClient
@@ -47,6 +50,7 @@ from torc_watch.torc.transport import Transport
 _BEATS = 6  # heartbeats in the time after which a silent holder loses the lease
 _FIXED = ("home", "lease_patience")  # settings that only a restart changes
 _PRUNE_INTERVAL = 24 * 3600.0  # seconds
+_CONFIGURATION_INTERVAL = 10.0  # seconds between looks at its files
 _SOCKET_RETRY_INTERVAL = 30.0  # seconds, after a socket could not be bound
 
 
@@ -70,7 +74,9 @@ class DaemonApp:
         self._settings = settings
         self._load = load
         self._report = report
-        self._announce = announce
+        self._announce_to_user = announce
+        self._trouble = ""
+        self._files = files_as_found()
         self._patience = patience
         self._rules = rules()
         self._lease = Lease(
@@ -98,12 +104,34 @@ class DaemonApp:
             board=self.board,
             report=self._on_workflow_event,
             announce=self._announce,
-            background=(self._status_writer.run, self._listen, self._prune, show_status),
+            background=(
+                self._status_writer.run,
+                self._listen,
+                self._prune,
+                self._follow_configuration,
+                show_status,
+            ),
+            in_trouble=(self._listen_in_trouble,),
             on_stopped=self._status_writer.write,
             previous_views=self._previous_views,
         )
         intervals = Intervals(heartbeat=self._settings.lease_patience / _BEATS)
         await Daemon(context, self.requests, intervals).run()
+
+    async def _follow_configuration(self) -> None:
+        """Reads it again when a file has changed, appeared or gone since it was read."""
+        while True:
+            await anyio.sleep(_CONFIGURATION_INTERVAL)
+            if await to_thread.run_sync(files_as_found) != self._files:
+                self.reload()
+
+    def _announce(self, event: DaemonEvent) -> None:
+        match event:
+            case StateTrouble():
+                self._trouble = event.reason
+            case LeaseTaken():
+                self._trouble = ""
+        self._announce_to_user(event)
 
     def stop(self, why: str) -> None:
         self._announce(StopRequested(signal=why))
@@ -111,6 +139,7 @@ class DaemonApp:
 
     def reload(self) -> None:
         """Reads the configuration again; an invalid one changes nothing."""
+        self._files = files_as_found()
         try:
             loaded, loaded_rules = self._load(), rules()
         except (InvalidInput, ConfigurationAway) as error:
@@ -188,6 +217,12 @@ class DaemonApp:
                 )
             await anyio.sleep(_PRUNE_INTERVAL)
 
+    async def _listen_in_trouble(self) -> None:
+        """Unless another daemon listens here already: this one may be on standby."""
+        paths = socket_paths(self._settings.home, os.environ)
+        if self._lease.epoch is not None or not await to_thread.run_sync(is_anyone_at, paths):
+            await self._listen()
+
     async def _listen(self) -> None:
         """Also after the folder for sockets vanished, as with the user's last login session."""
         announced = ""
@@ -198,12 +233,15 @@ class DaemonApp:
             announced = reason
             await anyio.sleep(_SOCKET_RETRY_INTERVAL if reason else 0)
 
+    def _describe_trouble(self) -> str:
+        return self._trouble or self._status_writer.problem
+
     async def _serve_clients(self) -> str:
         """The reason why it cannot; empty when it ended because the socket file was removed."""
         reason = ""
         for path in socket_paths(self._settings.home, os.environ):
             try:
-                await ControlServer(self.board, self._poke).serve(path)
+                await ControlServer(self.board, self._poke, self._describe_trouble).serve(path)
             except (InvalidInput, OSError) as error:
                 reason = str(error)
             else:

@@ -79,6 +79,7 @@ async def _handle_signals(
 ) -> None:
     stopped_at = float("-inf")
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGHUP])  # see __main__
         async for number in signals:
             if number == signal.SIGHUP:
                 notifier.reloading()

@@ -20,6 +20,8 @@ def print_sent(sent: Sent) -> None:
         note = f": {each.note}" if each.note else ""
         outcome = _outcome(each, is_applied=not sent.pending)
         print(f"Workflow {command.workflow_id} {outcome} ({command.server}){note}")
+    if sent.trouble:
+        print_warning(sent.trouble)
     if sent.pending:
         print(sent.pending, file=sys.stderr)
 

@@ -4,14 +4,17 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 
 import anyio
 
 from torc_watch.app.composition import open_client
 from torc_watch.cli import options
 from torc_watch.cli.event_loop import run
+from torc_watch.cli.exit_status import UNFIT
 from torc_watch.config.settings import Settings, load_settings
 from torc_watch.core import errors
+from torc_watch.daemon.status_file import read_status
 from torc_watch.host.package_data import data_folder
 from torc_watch.host.subprocesses import run_command, session_environment
 from torc_watch.login_node.checks import CheckLevel, CheckResult, check_login_node
@@ -31,7 +34,7 @@ _HOW = {
 def doctor(*, url: options.Url = None, as_json: options.Json = False) -> int:
     """Check this login node and say how to run the daemon.
 
-    Ends with 0 when the daemon can run here, and with 1 when something stops it.
+    Ends with 0 when the daemon can run here, and with 12 when something stops it.
 
     \b
     Examples:
@@ -45,22 +48,32 @@ def doctor(*, url: options.Url = None, as_json: options.Json = False) -> int:
         print(json.dumps(_values(node, results, recommend_mode(node))))
     else:
         print("\n".join(_lines(results, recommend_mode(node))))
-    return 1 if any(result.level is CheckLevel.PROBLEM for result in results) else 0
+    return UNFIT if any(result.level is CheckLevel.PROBLEM for result in results) else 0
 
 
 async def _probe(settings: Settings, url: str | None) -> LoginNode:
     return await probe_login_node(
-        _target(settings), run_command, lambda: _ask_server(settings, url)
+        _target(settings, url), run_command, lambda: _ask_server(settings, url)
     )
 
 
-def _target(settings: Settings) -> ProbeTarget:
+def _target(settings: Settings, url: str | None) -> ProbeTarget:
     return ProbeTarget(
         user=settings.user_name(),
         home=settings.home.absolute(),
         environment=session_environment(os.environ),
         slurm_runner=str(settings.slurm_runner_program() or ""),
+        servers=(url or settings.api_url, *_watched_servers(settings.home)),
     )
+
+
+def _watched_servers(home: Path) -> list[str]:
+    """Those of the daemon's list, as far as it has published that."""
+    try:
+        view = read_status(home)
+    except errors.JournalError:
+        return []
+    return [each.server for each in view.workflows] if view else []
 
 
 async def _ask_server(settings: Settings, url: str | None) -> Server:

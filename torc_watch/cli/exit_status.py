@@ -8,25 +8,71 @@ from contextlib import contextmanager
 import typer
 
 from torc_watch.cli.standard_output import OutputFailed
-from torc_watch.core.errors import InvalidInput, NotFound, ServerError, TorcWatchError
+from torc_watch.core.errors import (
+    ConfigurationAway,
+    InvalidInput,
+    JournalError,
+    LeaseLost,
+    NotFound,
+    RecordUnreadable,
+    SandboxError,
+    SchedulerError,
+    ServerError,
+    ServiceError,
+    TorcWatchError,
+    WatchHeld,
+)
 
 HANDED_OVER = 1
 USAGE = 2
 UNREACHABLE = 5
 NO_OUTPUT = 6
+HELD = 7
+STATE = 8
+SCHEDULER = 9
+SERVICE = 10
+SANDBOX = 11
+UNFIT = 12
+NO_PROFILE = 13
+CRASHED = 70  # EX_SOFTWARE of sysexits(3)
 INTERRUPTED = 130
 
-EXIT_STATUS_HELP = """\b
-Exit status:
-  0    every job completed
-  1    failures with recovery off, handed over to the user, or another failure
-  2    usage: something in the command or in its files is wrong
-  3    retries exhausted
-  4    stuck: jobs are left, nothing runs them, and no recovery is allowed
-  5    the server cannot be reached, or refuses the request
-  6    standard output cannot be written; what the command does is done
-  130  interrupted
-"""
+# README.md has the same table. 0, 3 and 4 are verdicts of a watch, as are 1, 5 and 70.
+EXIT_STATUSES = {
+    0: "every job completed; of other commands: done",
+    HANDED_OVER: "failures with recovery off, or handed over to the user",
+    USAGE: "usage: something in the command or in its files is wrong",
+    3: "retries exhausted",
+    4: "stuck: jobs are left, nothing runs them, and no recovery is allowed",
+    UNREACHABLE: "the server cannot be reached, or refuses the request",
+    NO_OUTPUT: "standard output cannot be written; what the command does is done",
+    HELD: "another process watches the workflow",
+    STATE: "the state folder, the journal or a configuration file cannot be used",
+    SCHEDULER: "Slurm, or workers on this machine, cannot be used",
+    SERVICE: "the service cannot be installed, started or removed",
+    SANDBOX: "the sandbox cannot use its port or its folder",
+    UNFIT: "doctor: something keeps the daemon from running here",
+    NO_PROFILE: "hpc detect: no cluster is recognized here",
+    CRASHED: "internal error: please report it",
+    INTERRUPTED: "interrupted",
+}
+EXIT_STATUS_HELP = "\n".join(
+    ("\b", "Exit status:", *(f"  {number:<4} {text}" for number, text in EXIT_STATUSES.items()), "")
+)
+_STATUS_OF: tuple[tuple[type[TorcWatchError], int], ...] = (  # the first that matches
+    (InvalidInput, USAGE),
+    (NotFound, USAGE),
+    (ServerError, UNREACHABLE),
+    (WatchHeld, HELD),
+    (LeaseLost, HELD),
+    (JournalError, STATE),
+    (RecordUnreadable, STATE),
+    (ConfigurationAway, STATE),
+    (SchedulerError, SCHEDULER),
+    (ServiceError, SERVICE),
+    (SandboxError, SANDBOX),
+    (OutputFailed, NO_OUTPUT),
+)
 
 
 @contextmanager
@@ -45,16 +91,11 @@ def errors_as_exit_status() -> Iterator[None]:
         raise typer.Exit(INTERRUPTED) from None
     except BrokenPipeError:
         discard_stdout()
-        raise typer.Exit(HANDED_OVER) from None
+        raise typer.Exit(NO_OUTPUT) from None
 
 
 def exit_status(error: TorcWatchError) -> int:
-    """2 for what the user can correct in the command, 5 for the server, 1 for the rest."""
-    if isinstance(error, InvalidInput | NotFound):
-        return USAGE
-    if isinstance(error, ServerError):
-        return UNREACHABLE
-    return HANDED_OVER
+    return next((status for kind, status in _STATUS_OF if isinstance(error, kind)), HANDED_OVER)
 
 
 def without_output(error: OutputFailed) -> int:

@@ -63,6 +63,7 @@ class LazyGroup(TyperGroup):
 
     def invoke(self, ctx: Any) -> None:
         with errors_as_exit_status():
+            load("environment:warn_of_unknown_variables")()
             status = super().invoke(ctx)
         raise typer.Exit(status or 0)
 

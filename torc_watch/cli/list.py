@@ -1,6 +1,7 @@
 """list: all workflows of the daemon."""
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +13,7 @@ from torc_watch.cli.lazy_commands import load
 from torc_watch.config.sources import state_folder
 from torc_watch.daemon.status_file import read_status, utc_now
 from torc_watch.daemon.workflow_view import DaemonView
+from torc_watch.ipc.socket_paths import daemon_trouble, socket_paths
 from torc_watch.render.daemon_notices import notices
 from torc_watch.render.status_table import status_values, table, terminal_width
 
@@ -43,9 +45,10 @@ def list_(
 
 def _show(folder: Path, view: DaemonView | None, *, as_json: bool) -> None:
     now = utc_now()
+    trouble = daemon_trouble(socket_paths(folder, os.environ))
     if as_json:
-        print(json.dumps(status_values(view, now)))
+        print(json.dumps(status_values(view, now, trouble)))
         return
-    for note in notices(folder, view, now):
+    for note in notices(folder, view, now, trouble):
         print(note, file=sys.stderr)
     print("\n".join(table(view.workflows if view else (), now, terminal_width())))

@@ -11,7 +11,7 @@ from textwrap import wrap
 
 from torc_watch.cli.event_loop import run
 from torc_watch.daemon.status_file import utc_now
-from torc_watch.ipc.socket_client import socket_paths
+from torc_watch.ipc.socket_paths import socket_paths
 from torc_watch.ipc.status_stream import StatusSnapshot, status_snapshots
 from torc_watch.render.status_table import table, terminal_width
 

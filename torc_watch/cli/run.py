@@ -20,8 +20,9 @@ def run(
     """Watch all workflows that were added, until stopped.
 
     One daemon acts for you, across all login nodes that share your home folder; others stand by and
-    take over when it is gone. SIGHUP reloads the configuration. SIGTERM and Ctrl-C let rounds of
-    recovery in progress end first, for up to a minute; a second one ends the daemon at once.
+    take over when it is gone. A changed configuration file is read within ten seconds, and SIGHUP
+    reads all of it again. SIGTERM and Ctrl-C let rounds of recovery in progress end first, for up
+    to a minute; a second one ends the daemon at once.
 
     With --once it ends with 0 when every workflow was checked or another daemon is active, and with
     5 when some could not be checked: it does not wait for a server that does not answer.

@@ -80,7 +80,10 @@ def install(
             _show(files)
             return
         await _install(files, settings.user_name(), no_start=no_start)
-        _warn_of_unseen({} if service_install.has_environment(unit.folder, unseen) else unseen)
+        is_saved = service_install.has_environment(unit.folder, unseen)
+        if is_saved and unseen:
+            print(f"The service carries, of this shell's environment: {', '.join(unseen)}.")
+        _warn_of_unseen({} if is_saved else unseen)
 
     run(command)
 

@@ -3,6 +3,7 @@
 import io
 import os
 import sys
+from collections.abc import Callable
 from typing import Any, TextIO
 
 from torc_watch.core.errors import TorcWatchError
@@ -18,10 +19,13 @@ class OutputFailed(TorcWatchError, OSError):
 
 
 class _Output(io.FileIO):
+    has_lost_reader = False
+
     def write(self, data: Any) -> int:
         try:
             return super().write(data)
         except BrokenPipeError:
+            self.has_lost_reader = True
             raise
         except OSError as error:
             raise OutputFailed(error.errno, error.strerror) from error
@@ -40,16 +44,18 @@ def occupy_standard_numbers() -> None:
     os.close(number)
 
 
-def standard_output() -> TextIO:
-    """The same as ``sys.stdout``, but it raises OutputFailed.
+def standard_output() -> tuple[TextIO, Callable[[], bool]]:
+    """The same as ``sys.stdout``, but it raises OutputFailed; and whether its reader has gone.
 
     A terminal that lacks a letter shows another.
     """
     before = sys.stdout if isinstance(sys.stdout, io.TextIOWrapper) else None
-    return io.TextIOWrapper(
-        io.BufferedWriter(_Output(1, "w", closefd=False)),
+    output = _Output(1, "w", closefd=False)
+    text = io.TextIOWrapper(
+        io.BufferedWriter(output),
         encoding=before.encoding if before else None,
         errors="replace",
         line_buffering=before is not None and before.line_buffering,
         write_through=before is not None and before.write_through,
     )
+    return text, lambda: output.has_lost_reader

@@ -1,6 +1,7 @@
 """status: one workflow in detail."""
 
 import json
+import os
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -15,7 +16,8 @@ from torc_watch.config.sources import state_folder
 from torc_watch.core.workflow_key import WorkflowKey
 from torc_watch.daemon.status_file import find_view, read_status, utc_now
 from torc_watch.daemon.workflow_view import DaemonView
-from torc_watch.render.daemon_notices import inactivity_notice, notices
+from torc_watch.ipc.socket_paths import daemon_trouble, socket_paths
+from torc_watch.render.daemon_notices import daemon_notice, notices
 from torc_watch.render.history_text import round_text
 from torc_watch.render.plan_text import plan_text, plan_values
 from torc_watch.render.status_table import workflow_text
@@ -48,7 +50,8 @@ def status(
 def _show_text(folder: Path, daemon: DaemonView | None, key: WorkflowKey) -> None:
     """In three steps: what the daemon published, what is in its journal, what the server says."""
     now = utc_now()
-    for note in notices(folder, daemon, now):
+    trouble = daemon_trouble(socket_paths(folder, os.environ))
+    for note in notices(folder, daemon, now, trouble):
         print(note, file=sys.stderr)
     _print(workflow_text(key, find_view(daemon, key), now))
     record = read_stored_watch(folder, key)
@@ -64,7 +67,9 @@ def _show_values(folder: Path, daemon: DaemonView | None, key: WorkflowKey) -> N
     """Prints one line of JSON, also when the journal or the server fails; then raises that."""
     view = find_view(daemon, key)
     values: dict[str, Any] = {
-        "trouble": inactivity_notice(daemon, utc_now()),
+        "trouble": daemon_notice(
+            daemon, utc_now(), daemon_trouble(socket_paths(folder, os.environ))
+        ),
         "server": key.server,
         "workflow_id": key.workflow_id,
         "view": asdict(view) if view else None,

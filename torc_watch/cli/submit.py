@@ -16,6 +16,7 @@ from torc_watch.cli.output_folder import unusable_folder_refused
 from torc_watch.cli.watch_options import with_watch_options
 from torc_watch.config.settings import load_settings
 from torc_watch.daemon.commands import WatchOptions
+from torc_watch.render.transcript import jobs_text
 
 
 @with_watch_options("output_dir")
@@ -62,6 +63,9 @@ def submit(
 def _show(submission: Submission) -> None:
     for warning in submission.warnings:
         print(f"Warning: {warning}", file=sys.stderr)
-    print(f"Created workflow {submission.workflow_id} with {submission.jobs} jobs")
+    print(f"Created workflow {submission.workflow_id} with {jobs_text(submission.jobs)}")
     number = len(submission.allocations)
-    print(f"Submitted to Local with {number} allocation{'' if number == 1 else 's'}")
+    if number:
+        print(f"Submitted to Local with {number} allocation{'' if number == 1 else 's'}")
+    else:
+        print(f"Nothing runs it yet. Start it with: torc-watchd recover {submission.workflow_id}")

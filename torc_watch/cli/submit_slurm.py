@@ -20,6 +20,7 @@ from torc_watch.cli.plan_output import plan_values, print_notes, print_plan, pri
 from torc_watch.cli.watch_options import with_watch_options
 from torc_watch.config.settings import Settings, load_settings
 from torc_watch.daemon.commands import WatchOptions
+from torc_watch.render.transcript import jobs_text
 from torc_watch.torc.transport import Connection
 
 
@@ -99,7 +100,7 @@ def _submit(
 ) -> SlurmSubmission:
     def show_created(workflow_id: int, jobs: int) -> None:
         # At once, and beside JSON too: an interruption must not hide that the workflow is there.
-        text = f"Created workflow {workflow_id} with {jobs} jobs"
+        text = f"Created workflow {workflow_id} with {jobs_text(jobs)}"
         print(text, file=sys.stderr if as_json else sys.stdout, flush=True)
 
     submission = run(
@@ -114,8 +115,9 @@ def _submit(
 
 
 def _show(submission: SlurmSubmission) -> None:
-    number = len(submission.allocations)
-    print(f"Submitted to Slurm with {number} allocation{'' if number == 1 else 's'}", flush=True)
+    if number := len(submission.allocations):
+        allocations = f"{number} allocation{'' if number == 1 else 's'}"
+        print(f"Submitted to Slurm with {allocations}", flush=True)
     if submission.later:
         more = f"{submission.later} more allocation{'' if submission.later == 1 else 's'}"
         print_notes([f"{more} will be submitted when the jobs before are done."])

@@ -17,6 +17,8 @@ import platformdirs
 from torc_watch.core.errors import ConfigurationAway, InvalidInput
 
 _NAME = "torc-watchd"
+_PREFIX = "TORC_WATCHD_"
+_OF_SCRIPTS = ("TORC_WATCHD_PAUSE",)  # those in deploy/
 _PASSWORD = "password"  # noqa: S105 - a key's name
 # The environment variables of each setting; the first one that is set counts.
 VARIABLES = {
@@ -57,6 +59,24 @@ def config_files() -> list[Path]:
     return [folder / "config.toml" for folder in _folders()]
 
 
+def files_as_found() -> tuple[tuple[int, int, int] | None, ...]:
+    """What tells a changed file from the one before; None for one that is not there.
+
+    Of the configuration, and of the rules for failures.
+
+    Raises InvalidInput where it is not known which folder is the user's home.
+    """
+    return tuple(map(_as_found, (*config_files(), *rule_files())))
+
+
+def _as_found(path: Path) -> tuple[int, int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:  # nor can it be read
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
 def profile_folders() -> list[Path]:
     """Where HPC profiles may be: the user's, then the site's. The first one overrides."""
     return [folder / "hpc" for folder in _folders()]
@@ -70,6 +90,19 @@ def rule_files() -> list[Path]:
 def existing_rule_files() -> list[Path]:
     """As `rule_files`. Raises ConfigurationAway for a file that is there but cannot be opened."""
     return [path for path in rule_files() if _exists(path)]
+
+
+def unknown_variables(environment: Mapping[str, str]) -> dict[str, str]:
+    """Variables that look like ours and set nothing, each with what may have been meant, or ""."""
+    variables = [name for names in VARIABLES.values() for name in names]
+    known = [name.removeprefix(_PREFIX) for name in variables if name.startswith(_PREFIX)]
+    found = {}
+    for name in sorted(environment):
+        rest = name.removeprefix(_PREFIX)
+        if rest != name and rest not in known and name not in _OF_SCRIPTS:
+            nearest = difflib.get_close_matches(rest, known, n=1)
+            found[name] = f"{_PREFIX}{nearest[0]}" if nearest else ""
+    return found
 
 
 def existing_config_files() -> list[Path]:
@@ -119,8 +152,11 @@ def reading(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise ConfigurationAway(f"{path} cannot be read: {error.strerror}.") from error
-    except ValueError as error:  # a syntax error, or bytes that are not UTF-8
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidInput(f"{path} is not valid TOML: {error}.") from error
+    except (ValueError, RecursionError) as error:
+        what = "a number has too many digits" if isinstance(error, ValueError) else "it is too deep"
+        raise InvalidInput(f"{path} cannot be used: {what}.") from error
 
 
 def check_keys(path: Path, values: Mapping[str, Any]) -> None:

@@ -16,6 +16,7 @@ TorcWatchError
 │   └── SchedulerUnreachable  no answer; the command may still have taken effect
 ├── JournalError            the journal cannot be read or written
 │   ├── JournalBusy         another process holds its lock
+│   ├── LocksMissing        files of the state folder cannot be locked
 │   └── JournalCorrupt      it is damaged or not a journal; a retry does not help
 ├── RecordUnreadable        a workflow's record was written by another version of torc-watch
 ├── WatchHeld               another process is watching this workflow
@@ -98,6 +99,17 @@ class JournalBusy(JournalError):
 
 class JournalCorrupt(JournalError):
     pass
+
+
+class LocksMissing(JournalError, OSError):
+    """``filename`` is the file that could not be locked, and ``strerror`` says why."""
+
+    def __str__(self) -> str:
+        return (
+            f"{self.filename} cannot be locked: its file system has no working locks "
+            f"({self.strerror}). Use a folder on another file system: for the state folder, set "
+            "TORC_WATCHD_HOME."
+        )
 
 
 class RecordUnreadable(TorcWatchError):

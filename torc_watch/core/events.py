@@ -24,6 +24,7 @@ class Verdict(Enum):
     EXHAUSTED = "exhausted", 3
     STUCK = "stuck", 4
     UNREACHABLE = "unreachable", 5
+    CRASHED = "crashed", 70
 
     def __init__(self, label: str, exit_status: int) -> None:
         self.label = label

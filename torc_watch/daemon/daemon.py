@@ -22,12 +22,14 @@ from torc_watch.daemon import daemon_events
 from torc_watch.daemon.daemon_events import DaemonEvent
 from torc_watch.daemon.fence import Fence
 from torc_watch.daemon.lease import Lease
+from torc_watch.daemon.lease_rules import Holder
 from torc_watch.daemon.registry import Registry
 from torc_watch.daemon.spool import InvalidFile, PendingCommand, Spool
 from torc_watch.daemon.watch_manager import WatchContext, WatchManager
 from torc_watch.daemon.workflow_view import WorkflowView
 from torc_watch.engine.database import check_integrity, set_damaged_aside
 from torc_watch.engine.supervisor import innermost
+from torc_watch.host.processes import Liveness, this_space
 from torc_watch.torc.retry_policy import jittered_backoff
 
 _STABLE = 60.0  # seconds without trouble, after which the backoff starts again
@@ -35,9 +37,11 @@ _STABLE = 60.0  # seconds without trouble, after which the backoff starts again
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intervals:
-    """Seconds between heartbeats and between polls of the spool; how long a stop may take."""
+    """Seconds between heartbeats, between looks of a daemon on standby at a holder's process on the
+    same machine, and between polls of the spool; how long a stop may take."""
 
     heartbeat: float = 30.0
+    process_check: float = 2.0
     spool_poll: float = 5.0
     shutdown_grace: float = 60.0
 
@@ -89,9 +93,10 @@ class ControlRequests:
 class DaemonContext(WatchContext):
     """What the daemon works with. Only the holder of the lease opens the journal.
 
-    ``open_registry`` claims the journal for the lease of that name; ``background`` tasks run while
-    the daemon is active; ``on_stopped`` is called when all watches have ended in order;
-    ``previous_views`` returns what the daemon before this one published.
+    ``open_registry`` claims the journal for the lease of that name. ``background`` tasks run while
+    the daemon is active, ``in_trouble`` tasks while it waits for its state folder. ``on_stopped``
+    is called when all watches have ended in order; ``previous_views`` returns what the daemon
+    before this one published.
     """
 
     lease: Lease
@@ -101,6 +106,7 @@ class DaemonContext(WatchContext):
     open_registry: Callable[[str], Registry]
     announce: Callable[[DaemonEvent], None]
     background: Sequence[Callable[[], Coroutine[Any, Any, None]]] = ()
+    in_trouble: Sequence[Callable[[], Coroutine[Any, Any, None]]] = ()
     on_stopped: Callable[[], Awaitable[object]] = checkpoint
     previous_views: Callable[[], Iterable[WorkflowView]] = tuple
 
@@ -137,8 +143,19 @@ class Daemon:
             if held != announced:
                 announced = held
                 self._context.announce(held)
-            await self._requests.wait(self._intervals.heartbeat)
+            await self._stand_by(held.holder)
         return False
+
+    async def _stand_by(self, holder: Holder | None) -> None:
+        """For a heartbeat; not longer than a holder on this machine lives."""
+        until = anyio.current_time() + self._intervals.heartbeat
+        here = this_space()
+        while not self._requests.stop_requested and anyio.current_time() < until:
+            is_here = holder is not None and holder.space == here
+            interval = self._intervals.process_check if is_here else self._intervals.heartbeat
+            await self._requests.wait(min(interval, until - anyio.current_time()))
+            if holder is not None and holder.liveness(seen_from=here) is Liveness.GONE:
+                return
 
     async def _run_with_lease(self) -> None:
         """Until a request to stop, after which it releases the lease. Raises as `_run_active`."""
@@ -174,6 +191,7 @@ class Daemon:
         await to_thread.run_sync(check_integrity, context.journal)
         with closing(context.open_registry(context.lease.name)) as registry:
             await context.fence.check()  # it may have taken long to get here
+            await to_thread.run_sync(context.spool.close_to_others)
             previous_views = await to_thread.run_sync(context.previous_views)
             try:
                 async with anyio.create_task_group() as tasks:
@@ -235,11 +253,15 @@ class Daemon:
         delay = jittered_backoff(self._failures)
         trouble = daemon_events.StateTrouble(reason=self._describe(error), retry_in=delay)
         self._context.announce(trouble)
-        await self._requests.wait(delay)
+        async with anyio.create_task_group() as tasks:
+            for task in self._context.in_trouble:
+                tasks.start_soon(task)
+            await self._requests.wait(delay)
+            tasks.cancel_scope.cancel()
         self._resumed_at = anyio.current_time()
 
     def _describe(self, error: Exception) -> str:
-        if isinstance(error, OSError):
+        if isinstance(error, OSError) and not isinstance(error, JournalError):
             return (
                 f"{error.filename or 'The state folder'} cannot be used: {describe_os_error(error)}"
             )

@@ -25,6 +25,7 @@ from uuid import uuid4
 
 from torc_watch.core.errors import LeaseLost
 from torc_watch.daemon.lease_rules import RELEASED, Holder, LeaseState, Sighting, lease_state
+from torc_watch.host.private_folder import make_private
 from torc_watch.host.processes import Liveness, this_process, this_space
 
 
@@ -82,7 +83,7 @@ class Lease:
         A holder on another machine counts as gone when its heartbeat was observed for as long as
         its patience: the first call never finds that.
         """
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(self._folder)
         seen = self._newest()
         if self._is_ours(seen):
             return True  # after trouble with the state folder

@@ -19,6 +19,7 @@ _FILES = {  # since they were written, or renamed to this
     "spool/rejected/*": timedelta(days=30),
     "spool/drafts/*": timedelta(days=1),  # of an `add` that was killed
     ".status.json.*": timedelta(days=1),  # of a daemon that was killed
+    ".torc-watchd-*": timedelta(days=1),  # of a process that was killed while it tried a lock
 }
 
 

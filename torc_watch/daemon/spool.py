@@ -18,6 +18,7 @@ from uuid import uuid4
 from pydantic import TypeAdapter, ValidationError
 
 from torc_watch.daemon.commands import Action, Command, WatchOptions, validation_error
+from torc_watch.host.private_folder import make_private
 
 _MAX_SIZE = 64 * 1024  # bytes; a command has some hundred
 _DIGITS = 20
@@ -56,14 +57,14 @@ class Spool:
     """All methods block on the file system and raise OSError."""
 
     def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._incoming = folder / "incoming"
         self._drafts = folder / "drafts"
         self._rejected = folder / "rejected"
 
     def put(self, command: Command) -> None:
         """Returns when the command would survive a crash of this machine."""
-        for folder in (self._incoming, self._drafts):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(self._folder, self._incoming, self._drafts)
         name = f"{self._next_number():0{_DIGITS}}-{socket.gethostname()}-{uuid4().hex}.json"
         draft = self._drafts / name
         try:
@@ -86,13 +87,17 @@ class Spool:
         files = (_read(self._incoming / name) for name in names)
         return [file for file in files if file is not None]
 
+    def close_to_others(self) -> None:
+        """The folders may be older: earlier versions made the first one as the umask said."""
+        make_private(self._folder, self._incoming, self._drafts)
+
     def acknowledge(self, pending: PendingCommand) -> None:
         """Deletes the file: to be called after the effect of the command is stored elsewhere."""
         pending.path.unlink(missing_ok=True)
 
     def reject(self, invalid: InvalidFile) -> Path:
         """Moves the file to where a user can inspect it; its new path."""
-        self._rejected.mkdir(mode=0o700, exist_ok=True)
+        make_private(self._rejected)
         # A unique name: a file or folder of the same name must not prevent the move.
         name = f"{uuid4().hex}-{invalid.path.name[:_MAX_NAME]}"
         return invalid.path.rename(self._rejected / name)

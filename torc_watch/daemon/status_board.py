@@ -43,15 +43,26 @@ class StatusBoard:
         self._listeners.append(on_change)
         return lambda: self._listeners.remove(on_change)
 
-    def show(self, workflow: WatchedWorkflow, previous: WorkflowView | None = None) -> None:
+    def show(
+        self,
+        workflow: WatchedWorkflow,
+        previous: WorkflowView | None = None,
+        *,
+        is_watched: bool = False,
+    ) -> None:
         """``previous`` is the view that the daemon before this one had of it.
 
         Of a workflow that ended since, its counts are older: it was killed before it showed more.
+        ``is_watched``: its watch goes on, perhaps only until the end of a round.
         """
         key = workflow.key
         if previous and workflow.state is WatchState.ENDED and previous.phase is not Phase.ENDED:
             previous = replace(previous, counts=None)
-        self._views[key] = initial_view(workflow, previous or self._views.get(key))
+        before = previous or self._views.get(key)
+        view = initial_view(workflow, before)
+        if is_watched and before and before.phase is Phase.RECOVERING:
+            view = _after_this_round(view)
+        self._views[key] = view
         self._notify(key, can_wait=False)
 
     def remove(self, key: WorkflowKey) -> None:
@@ -85,6 +96,13 @@ def initial_view(workflow: WatchedWorkflow, previous: WorkflowView | None = None
         reason=workflow.reason,
         next_look="",
     )
+
+
+def _after_this_round(view: WorkflowView) -> WorkflowView:
+    """What the user asked for meanwhile takes effect later."""
+    if view.phase is not Phase.PAUSED:
+        return view
+    return replace(view, phase=Phase.RECOVERING, reason="It is paused when this round has ended.")
 
 
 def updated_view(view: WorkflowView, event: WorkflowEvent, at: datetime) -> WorkflowView:

@@ -33,16 +33,21 @@ def read_status(home: Path) -> DaemonView | None:
     """None before the first daemon wrote it. Raises JournalError."""
     path = home / "status.json"
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise JournalError(f"{path} cannot be read: {describe_os_error(error)}") from error
+    except (ValueError, RecursionError) as error:
+        raise JournalError(
+            f"{path} is damaged. A daemon that runs writes it anew within a minute; else delete it."
+        ) from error
+    try:
         return DaemonView(
             holder=Holder(**values["holder"]),
             at=values["at"],
             workflows=tuple(map(view_from, values["workflows"])),
         )
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise JournalError(f"{path} cannot be read: {describe_os_error(error)}") from error
     except (ValueError, TypeError, KeyError) as error:
         raise JournalError(
             f"{path} cannot be parsed. Another version of torc-watch wrote it: use the same "

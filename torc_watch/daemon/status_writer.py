@@ -1,12 +1,12 @@
 """Keeps status.json up to date with the status board."""
 
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 import anyio
 from anyio import to_thread
 
+from torc_watch.core.os_errors import describe_os_error
 from torc_watch.core.workflow_key import WorkflowKey
 from torc_watch.daemon.lease_rules import Holder
 from torc_watch.daemon.status_board import StatusBoard
@@ -19,7 +19,10 @@ _SHARE = 0.01  # of the time may be spent on writing, however many workflows the
 
 
 class StatusWriter:
-    """Writes the board to ``path``: soon after a change that cannot wait, and periodically."""
+    """Writes the board to ``path``: soon after a change that cannot wait, and periodically.
+
+    ``problem`` says why the last attempt failed, else it is empty.
+    """
 
     def __init__(self, path: Path, board: StatusBoard, holder: Holder) -> None:
         self._path = path
@@ -28,6 +31,7 @@ class StatusWriter:
         self._changed = anyio.Event()
         self._lock = anyio.Lock()
         self._writes = 0
+        self.problem = ""
         board.subscribe(self._on_change)
 
     async def run(self) -> None:
@@ -48,9 +52,13 @@ class StatusWriter:
             self._writes += 1
             at = datetime.now(UTC).isoformat(timespec="seconds")
             view = DaemonView(holder=self._holder, at=at, workflows=self._board.views)
-            with suppress(OSError):
-                return await to_thread.run_sync(write_status, self._path, view)
-        return 0.0
+            try:
+                took = await to_thread.run_sync(write_status, self._path, view)
+            except OSError as error:
+                self.problem = f"{self._path} cannot be written: {describe_os_error(error)}"
+                return 0.0
+            self.problem = ""
+            return took
 
     def _on_change(self, _: WorkflowKey, can_wait: bool) -> None:
         if not can_wait:

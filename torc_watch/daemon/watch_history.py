@@ -1,8 +1,8 @@
-"""The journal for commands that only show it: neither creates nor changes the file."""
+"""What the journal and the spool hold of the daemon's workflows and of past watches."""
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,16 +13,12 @@ from torc_watch.core.os_errors import describe_os_error
 from torc_watch.core.recovery_round import Plan, Step
 from torc_watch.core.workflow_key import WorkflowKey
 from torc_watch.daemon.commands import Command, Removed, WatchedWorkflow, apply_command
+from torc_watch.daemon.journal_reader import open_journal
 from torc_watch.daemon.registry import workflow_from
 from torc_watch.daemon.spool import PendingCommand, Spool
-from torc_watch.engine.database import has_hot_journal, is_busy, locked_error
+from torc_watch.daemon.status_file import read_status
 
 _PLAN = TypeAdapter(Plan)
-_CUT_OFF = (
-    "a process was killed while it changed the journal, or one on another login node, whose locks "
-    "are not visible here, is changing it. Try again; the next torc-watchd run or watch repairs it."
-)
-_BUSY_TIMEOUT = 10.0  # seconds to wait for a process that is writing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +51,33 @@ class PastWatch:
         return WorkflowKey(self.server, self.workflow_id)
 
 
+@dataclass(frozen=True, slots=True)
+class KnownWorkflows:
+    """The daemon's list, for those who send it commands.
+
+    ``trouble`` says why the journal cannot be read, else it is empty. Then ``keys`` are those that
+    the daemon published and those in the spool, and nothing more is known of the ``workflows``.
+    """
+
+    keys: Collection[WorkflowKey]
+    workflows: Mapping[WorkflowKey, WatchedWorkflow]
+    trouble: str = ""
+
+
+def workflows_for_commands(home: Path) -> KnownWorkflows:
+    """What can be known, also beside a journal that is damaged or locked.
+
+    Raises JournalError if the spool cannot be read.
+    """
+    commands = _pending_commands(home / "spool")  # first, as in known_workflows
+    try:
+        workflows = _with(commands, _stored_workflows(home))
+    except JournalError as error:
+        keys = _published_keys(home) | {command.key for command in commands}
+        return KnownWorkflows(keys, {}, str(error))
+    return KnownWorkflows(workflows.keys(), workflows)
+
+
 def known_workflows(home: Path) -> dict[WorkflowKey, WatchedWorkflow]:
     """The daemon's list, as it will be after the commands in the spool.
 
@@ -63,9 +86,18 @@ def known_workflows(home: Path) -> dict[WorkflowKey, WatchedWorkflow]:
     # The spool first: the daemon stores the effect of a command before it deletes its file, and
     # applying a command twice changes nothing more.
     commands = _pending_commands(home / "spool")
-    with _open_journal(home / "journal.db", "entry") as database:
+    return _with(commands, _stored_workflows(home))
+
+
+def _stored_workflows(home: Path) -> dict[WorkflowKey, WatchedWorkflow]:
+    with _table(home / "journal.db", "entry") as database:
         rows = database.execute("SELECT * FROM entry") if database else ()
-        workflows = {workflow.key: workflow for workflow in map(workflow_from, rows)}
+        return {workflow.key: workflow for workflow in map(workflow_from, rows)}
+
+
+def _with(
+    commands: Iterable[Command], workflows: dict[WorkflowKey, WatchedWorkflow]
+) -> dict[WorkflowKey, WatchedWorkflow]:
     for command in commands:
         match apply_command(workflows.get(command.key), command):
             case WatchedWorkflow() as workflow:
@@ -73,6 +105,13 @@ def known_workflows(home: Path) -> dict[WorkflowKey, WatchedWorkflow]:
             case Removed():
                 del workflows[command.key]
     return workflows
+
+
+def _published_keys(home: Path) -> set[WorkflowKey]:
+    with suppress(JournalError):
+        if view := read_status(home):
+            return {each.key for each in view.workflows}
+    return set()
 
 
 def _pending_commands(folder: Path) -> list[Command]:
@@ -87,7 +126,7 @@ def _pending_commands(folder: Path) -> list[Command]:
 
 def watches_of(home: Path, workflow_id: int) -> list[PastWatch]:
     """The watches of all workflows with this ID, on all servers, oldest first."""
-    with _open_journal(home / "journal.db", "watch") as database:
+    with _table(home / "journal.db", "watch") as database:
         if database is None:
             return []
         rows = database.execute(
@@ -136,33 +175,11 @@ def _plan(record: str | None) -> Plan | None:
 
 
 @contextmanager
-def _open_journal(path: Path, table: str) -> Iterator[sqlite3.Connection | None]:
-    """None if the file or the table does not exist. Raises JournalError."""
-    try:
-        if not _exists(path):
+def _table(path: Path, table: str) -> Iterator[sqlite3.Connection | None]:
+    """None if the journal or its table does not exist. Raises JournalError."""
+    with open_journal(path) as database:
+        if database is None:
             yield None
             return
-        uri = f"{path.absolute().as_uri()}?mode=ro"
-        with closing(sqlite3.connect(uri, uri=True, timeout=_BUSY_TIMEOUT)) as database:
-            database.row_factory = sqlite3.Row
-            found = database.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,))
-            yield database if found.fetchone() else None
-    except (sqlite3.Error, OSError) as error:
-        if is_busy(error):
-            raise locked_error(path) from error
-        raise JournalError(f"The journal {path} cannot be read: {_reason(error)}") from error
-
-
-def _exists(path: Path) -> bool:
-    """Raises OSError if that is unknown: since Python 3.14 `Path.exists` returns False then."""
-    try:
-        path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    return True
-
-
-def _reason(error: sqlite3.Error | OSError) -> str:
-    if isinstance(error, OSError):
-        return describe_os_error(error)
-    return _CUT_OFF if has_hot_journal(error) else f"{error}."
+        found = database.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,))
+        yield database if found.fetchone() else None

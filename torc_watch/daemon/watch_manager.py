@@ -144,6 +144,9 @@ class WatchManager:
                     await self._watch(workflow)
         finally:
             del self._watches[key]
+            ended = self._workflows.get(key)
+            if ended is not None and ended.state is WatchState.PAUSED:
+                self._board.show(ended)
             if not self._watches:
                 self._all_ended.set()
 
@@ -195,4 +198,4 @@ class WatchManager:
     def _save(self, workflow: WatchedWorkflow) -> None:
         self._registry.save(workflow)
         self._workflows[workflow.key] = workflow
-        self._board.show(workflow)
+        self._board.show(workflow, is_watched=workflow.key in self._watches)

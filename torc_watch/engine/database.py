@@ -12,8 +12,15 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from torc_watch.core.errors import JournalBusy, JournalCorrupt, JournalError, LeaseLost
+from torc_watch.core.errors import (
+    JournalBusy,
+    JournalCorrupt,
+    JournalError,
+    LeaseLost,
+    LocksMissing,
+)
 from torc_watch.core.os_errors import describe_os_error
+from torc_watch.host.file_lock import ensure_locks
 from torc_watch.host.processes import lockers_of
 
 _WATCHES_AND_ROUNDS = """
@@ -139,12 +146,7 @@ class Database:
             return
         with self._exclusive():
             version = self._version()
-            if version > len(MIGRATIONS):
-                raise JournalError(
-                    f"The journal {self.path} was written by a newer torc-watch (format {version}, "
-                    f"this one knows {len(MIGRATIONS)}). Upgrade torc-watch, or set "
-                    "TORC_WATCHD_HOME to another folder."
-                )
+            refuse_newer(self.path, version)
             for number, migration in enumerate(MIGRATIONS[version:], start=version + 1):
                 for statement in migration.split(";"):
                     self._connection.execute(statement)
@@ -171,15 +173,27 @@ class Database:
         try:
             yield
         except (sqlite3.Error, OSError, OverflowError) as error:
+            if missing := missing_locks(error, self.path):
+                raise missing from error
             if is_busy(error):
                 raise locked_error(self.path) from error
-            kind = JournalCorrupt if _is_damage(error) else JournalError
+            kind = JournalCorrupt if is_damage(error) else JournalError
             raise kind(
                 f"The journal {self.path} cannot be used: "
                 f"{describe_os_error(_system_error(error))} "
                 "Nothing is changed without it. The daemon resumes by itself; run any other "
                 "command again to resume it."
             ) from error
+
+
+def refuse_newer(path: Path, version: int) -> None:
+    """Raises JournalError for a journal of a format that this version of torc-watch lacks."""
+    if version > len(MIGRATIONS):
+        raise JournalError(
+            f"The journal {path} was written by a newer torc-watch (format {version}, this one "
+            f"knows {len(MIGRATIONS)}). Upgrade torc-watch, or set TORC_WATCHD_HOME to another "
+            "folder."
+        )
 
 
 def check_integrity(path: Path) -> None:
@@ -211,6 +225,22 @@ def locked_error(path: Path) -> JournalBusy:
     )
 
 
+def missing_locks(error: Exception, path: Path) -> LocksMissing | None:
+    """The error behind SQLite's where the journal cannot be locked because nothing there can.
+
+    SQLite takes that for another process's lock, or for a disk that does not answer.
+    """
+    if _error_code(error) not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PERM):
+        return None
+    try:
+        ensure_locks(path.parent)
+    except LocksMissing as missing:
+        return LocksMissing(missing.errno, missing.strerror, str(path))
+    except OSError:  # so nothing is known of its locks
+        return None
+    return None
+
+
 def is_busy(error: Exception) -> bool:
     """Whether another process kept the database locked for the whole timeout."""
     return _error_code(error) == sqlite3.SQLITE_BUSY
@@ -229,7 +259,8 @@ def _system_error(error: Exception) -> OSError:
     return OSError(_ERRNO.get(_error_code(error) or 0, 0), str(error))
 
 
-def _is_damage(error: Exception) -> bool:
+def is_damage(error: Exception) -> bool:
+    """Whether the file is damaged, or no journal."""
     return _error_code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 

@@ -1,33 +1,22 @@
-"""The steps of a plan, carried out against server and scheduler, and the user's recovery hook.
+"""The steps of a plan, carried out against server and scheduler.
 
 Every step may find itself done, in part or whole, by a process that died: it reads before it
 changes. It reads the failed jobs, never the completed ones. Only the hook runs again as a whole.
 """
 
-import os
 import shlex
-import signal
-import subprocess
-from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
-
-import anyio
-from anyio.abc import Process
-from anyio.streams.text import TextReceiveStream
 
 from torc_watch.core import events
 from torc_watch.core.assessment import FAILURES
-from torc_watch.core.errors import Conflict, HookFailed
+from torc_watch.core.errors import Conflict
 from torc_watch.core.model import Job, JobCounts, JobStatus
 from torc_watch.core.recovery_round import Plan, Step
 from torc_watch.engine.allocation_submission import cancel_planned, submit_planned
 from torc_watch.engine.messages import EngineContext, Watch
-from torc_watch.host.subprocesses import start_session
+from torc_watch.engine.recovery_hook import run_hook
 from torc_watch.torc.concurrency import gather
 from torc_watch.torc.requests import NewRequirements
-
-_DRAIN = 1.0  # seconds for output that is still in the pipe when the hook has ended
 
 
 class RoundAbandoned(Exception):
@@ -194,58 +183,3 @@ def _undisturbed_runs(step: Step, plan: Plan, *, is_first: bool) -> set[int]:
     if step is Step.ALLOCATE:
         return {after}
     return {plan.run_id, after} if step is Step.REINITIALIZE and not is_first else {plan.run_id}
-
-
-async def run_hook(
-    command: tuple[str, ...], *, workflow_id: int, api_url: str, show: Callable[[str], None]
-) -> None:
-    """Runs ``command`` with the workflow's id as its last argument; ``show`` gets each output line.
-
-    TORC_WORKFLOW_ID and TORC_API_URL are set for it. Raises HookFailed unless it ends with 0. When
-    the watch is cut off, the hook is stopped, with all that it started.
-    """
-    environment = {
-        **os.environ,
-        "TORC_WORKFLOW_ID": str(workflow_id),
-        "TORC_API_URL": api_url,
-    }
-    try:
-        # A session of its own: Ctrl-C is for the watch, and would look like a failed hook.
-        process = await start_session(
-            [*command, str(workflow_id)], environment=environment, stderr=subprocess.STDOUT
-        )
-    except OSError as error:
-        raise HookFailed(f"The recovery hook {command[0]!r} cannot be run: {error}.") from error
-    async with process:
-        try:
-            status = await _follow(process, show)
-        except anyio.get_cancelled_exc_class():
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGTERM)
-            raise
-    if status != 0:
-        raise HookFailed(
-            f"The recovery hook `{shlex.join(command)}` ended with status {status}: "
-            "nothing was reset. Check its output, then watch the workflow again."
-        )
-
-
-async def _follow(process: Process, show: Callable[[str], None]) -> int:
-    """Its exit status, after all its output was shown."""
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_show_output, process, show)
-        status = await process.wait()
-        # A process that it left running may keep the pipe open for ever.
-        tasks.cancel_scope.deadline = anyio.current_time() + _DRAIN
-    return status
-
-
-async def _show_output(process: Process, show: Callable[[str], None]) -> None:
-    assert process.stdout is not None  # noqa: S101 - open_process pipes it unless told otherwise
-    rest = ""
-    async for chunk in TextReceiveStream(process.stdout, errors="replace"):
-        *lines, rest = (rest + chunk).split("\n")
-        for line in lines:
-            show(line)
-    if rest:
-        show(rest)

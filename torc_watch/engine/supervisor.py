@@ -230,9 +230,10 @@ async def isolate_crashes(
         report(WatchCrashed(workflow_id=workflow_id, error=trace))
         if attempt < _ATTEMPTS:
             await anyio.sleep(intervals.backoff_delay(attempt, 0))
-    return WatchEnded.handed_over(
-        workflow_id,
-        f"Internal error of torc-watch ({_ATTEMPTS} attempts): {crash!r}. "
+    return WatchEnded(
+        workflow_id=workflow_id,
+        verdict=Verdict.CRASHED,
+        reason=f"Internal error of torc-watch ({_ATTEMPTS} attempts): {crash!r}. "
         "Please report it with the log. The workflow was left as it is.",
     )
 

@@ -16,6 +16,7 @@ from torc_watch.core.errors import InvalidInput, JournalError, WatchHeld
 from torc_watch.core.os_errors import describe_os_error
 from torc_watch.engine.journal import WorkflowIdentity
 from torc_watch.host.file_lock import still_has_name, try_lock
+from torc_watch.host.private_folder import make_private
 
 _SPARE = 256  # open files that locks leave to the rest of this process, such as the heartbeat
 
@@ -71,7 +72,7 @@ def _is_of_earlier_epoch(file: TextIO, epoch: int | None) -> bool:
 
 def _open_lock(directory: Path, name: str) -> TextIO:
     try:
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private(directory)
         file = (directory / name).open("a+", encoding="utf-8")
     except OSError as error:
         if error.errno in (EMFILE, ENFILE):
@@ -104,11 +105,11 @@ def _sign(file: TextIO, epoch: int | None) -> None:
         "since": datetime.now(UTC).isoformat(timespec="seconds"),
         "epoch": epoch,
     }
-    # Only the lock counts. Who holds it is extra, for which a full disk may have no room.
+    # Only the lock counts. Who holds it is extra, for which a full disk may have no room. Nothing
+    # stays in a buffer, where it would fail once more when the file is closed.
     with suppress(OSError):
-        file.truncate(0)
-        file.write(json.dumps(holder))
-        file.flush()
+        os.ftruncate(file.fileno(), 0)
+        os.write(file.fileno(), json.dumps(holder).encode())
 
 
 def _who_holds(identity: WorkflowIdentity, file: TextIO) -> str:

@@ -1,8 +1,9 @@
 """The daemon's socket on its own login node: faster than the spool and status.json.
 
 A client sends one line and receives lines of JSON: for ``poke`` one line when the commands in the
-spool are applied, for ``follow`` all workflows first and then each workflow as it changes (null for
-a removed one). Only the user has access: the folder is private, and the server checks the user of
+spool are applied, for ``trouble`` one line with the reason why the daemon cannot go on (empty if it
+can), for ``follow`` all workflows first and then each workflow as it changes (null for a removed
+one). Only the user has access: the folder is private, and the server checks the user of
 each connection.
 """
 
@@ -21,7 +22,7 @@ from anyio.abc import SocketAttribute, SocketListener, SocketStream, TaskGroup
 from torc_watch.core.errors import InvalidInput
 from torc_watch.core.workflow_key import WorkflowKey
 from torc_watch.daemon.status_board import StatusBoard
-from torc_watch.ipc.socket_client import is_ours
+from torc_watch.ipc.socket_paths import is_ours
 
 _MAX_PATH = 107  # bytes: the kernel's limit for a socket's address
 _MAX_REQUEST = 4096  # bytes
@@ -32,11 +33,17 @@ _CHECK_INTERVAL = 30.0  # seconds between checks whether the socket still has it
 
 
 class ControlServer:
-    """``poke`` returns when the commands in the spool are applied."""
+    """``poke`` returns when the commands in the spool are applied; ``trouble`` as the request."""
 
-    def __init__(self, board: StatusBoard, poke: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        board: StatusBoard,
+        poke: Callable[[], Awaitable[None]],
+        trouble: Callable[[], str] = str,
+    ) -> None:
         self._board = board
         self._poke = poke
+        self._trouble = trouble
 
     async def serve(self, path: Path) -> None:
         """Listens until canceled, or until the socket lost its name, as where /tmp is cleaned up.
@@ -88,6 +95,8 @@ class ControlServer:
             case b"poke":
                 await self._poke()
                 await stream.send(b"{}\n")
+            case b"trouble":
+                await stream.send(json.dumps({"trouble": self._trouble()}).encode() + b"\n")
             case b"follow":
                 async for lines in self._changes():
                     await stream.send(lines)

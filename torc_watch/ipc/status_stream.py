@@ -13,6 +13,7 @@ from torc_watch.core.workflow_key import WorkflowKey
 from torc_watch.daemon.status_file import read_status, utc_now, view_from
 from torc_watch.daemon.workflow_view import WorkflowView
 from torc_watch.ipc.socket_client import connect
+from torc_watch.ipc.socket_paths import daemon_trouble
 from torc_watch.render.daemon_notices import notices
 
 StatusSnapshot = tuple[list[WorkflowView], str]  # with a notice about the daemon, or ""
@@ -41,23 +42,26 @@ async def status_snapshots(
                 await stream.send(b"follow\n")
                 async for views in _follow(BufferedByteReceiveStream(stream), interval):
                     # No views: the daemon has no workflows, or it hangs.
-                    yield (views, "") if views else await _snapshot_of_file(home, views)
+                    yield (views, "") if views else await _snapshot_of_file(home, sockets, views)
         except _DISCONNECTED:
-            views, notice = await _snapshot_of_file(home, views)
+            views, notice = await _snapshot_of_file(home, sockets, views)
             yield views, notice
             await anyio.sleep(interval)
 
 
-async def _snapshot_of_file(home: Path, previous: list[WorkflowView]) -> StatusSnapshot:
-    return await to_thread.run_sync(_read_file, home, previous)
+async def _snapshot_of_file(
+    home: Path, sockets: Sequence[Path], previous: list[WorkflowView]
+) -> StatusSnapshot:
+    return await to_thread.run_sync(_read_file, home, sockets, previous)
 
 
-def _read_file(home: Path, previous: list[WorkflowView]) -> StatusSnapshot:
+def _read_file(home: Path, sockets: Sequence[Path], previous: list[WorkflowView]) -> StatusSnapshot:
     try:
         view = read_status(home)
     except JournalError as error:
         return previous, str(error)
-    return list(view.workflows) if view else [], " ".join(notices(home, view, utc_now()))
+    shown = notices(home, view, utc_now(), daemon_trouble(sockets))
+    return list(view.workflows) if view else [], " ".join(shown)
 
 
 async def _follow(

@@ -1,11 +1,12 @@
 """Judges the facts about a login node: one result per subject, with advice."""
 
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from torc_watch.core.units import GIB, MIB
-from torc_watch.login_node.facts import Folder, Linger, LoginNode, Server
+from torc_watch.login_node.facts import Folder, JournalState, Linger, LoginNode, Server
 
 _MIN_FREE_SPACE = 100 * MIB  # for journal and logs
 _MIN_MEMORY = 256 * MIB  # enough for a daemon with thousands of workflows
@@ -33,8 +34,10 @@ def check_login_node(node: LoginNode) -> tuple[CheckResult, ...]:
         *_user_manager(node),
         _logout(node),
         *_folder(node.folder),
+        *_journal_file(node.journal),
         *_ticket(node),
         _server(node.server),
+        *_proxies(node.proxies),
         *_slurm(node),
         _cron(node),
         _namespaces(node),
@@ -107,14 +110,39 @@ def _folder(folder: Folder) -> Iterator[CheckResult]:
     if folder.is_network:
         yield _ok("state folder", f"{place} is on a network file system: all login nodes share it.")
     else:
-        text = f"{place} is on a local file system: other login nodes do not see it."
+        text = f"{place} is on a local file system: other nodes, and Slurm jobs there, lack it."
         yield _note("state folder", text, "Run the daemon and its commands on this node only.")
+    if folder.open_folders:
+        text = f"Others may write into {', '.join(folder.open_folders)}."
+        advice = f"Run: chmod go-w {shlex.join(folder.open_folders)}"
+        yield _note("permissions", text, advice)
     yield _lease(folder)
-    if folder.local_locks:
+    if folder.lock_error:
+        text = f"Files there cannot be locked: {folder.lock_error}"
+        advice = "Set TORC_WATCHD_HOME to a folder on a file system with locks."
+        yield _problem("locks", text, advice)
+    elif folder.local_locks:
         text = "File locks there work on one login node only (mount options)."
         advice = "Run `watch` and `recover` only on the daemon's node."
         yield _note("locks", text, advice)
     yield _free_space(folder)
+
+
+def _journal_file(journal: tuple[JournalState, str]) -> Iterator[CheckResult]:
+    state, error = journal
+    match state:
+        case JournalState.CUT_OFF:
+            text = "A process was killed while it changed journal.db; commands work."
+            yield _note("journal file", text, "The next daemon undoes that change: torc-watchd run")
+        case JournalState.LOCKED:
+            yield _note("journal file", error, "The daemon waits for it.")
+        case JournalState.DAMAGED:
+            advice = "Which workflows it had: torc-watchd list. Add them again."
+            yield _note("journal file", error, advice)
+        case JournalState.UNUSABLE:
+            yield _problem("journal file", error, "Fix that, or set TORC_WATCHD_HOME.")
+        case JournalState.SOUND:
+            pass
 
 
 def _lease(folder: Folder) -> CheckResult:
@@ -151,6 +179,13 @@ def _server(server: Server) -> CheckResult:
         return _problem("server", f"{server.url} denies access: {server.error}", advice)
     advice = "The daemon waits for it; if the URL is wrong, set TORC_API_URL or `api_url`."
     return _note("server", f"{server.url} does not answer: {server.error}", advice)
+
+
+def _proxies(proxies: Sequence[str]) -> Iterator[CheckResult]:
+    for each in proxies:
+        text = f"From this shell, {each}."
+        advice = "A service has other variables: torc-watchd service install --save-environment"
+        yield _note("proxy", text, advice)
 
 
 def _slurm(node: LoginNode) -> Iterator[CheckResult]:
@@ -196,7 +231,7 @@ def _cron(node: LoginNode) -> CheckResult:
         if is_there
     ]
     if not ways:
-        return _ok("cron", "Neither cron nor scrontab is available to you.")
+        return _note("cron", "You may use neither cron nor scrontab.")
     return _ok("cron", f"You may use {' and '.join(ways)}.")
 
 

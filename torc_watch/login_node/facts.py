@@ -25,9 +25,10 @@ class Folder:
     """The daemon's state folder.
 
     ``write_error`` says why nothing can be written there, ``link_error`` why link(), which the
-    lease needs, does not work; empty if they do. ``free`` is in bytes. ``local_locks``: login nodes
-    do not see each other's file locks. ``needs_ticket``: access needs a Kerberos ticket or an AFS
-    token.
+    lease needs, does not work, and ``lock_error`` why files cannot be locked; empty if they do.
+    ``free`` is in bytes. ``local_locks``: login nodes do not see each other's file locks.
+    ``needs_ticket``: access needs a Kerberos ticket or an AFS token. ``open_folders`` are those in
+    which others may write.
     """
 
     path: str
@@ -38,6 +39,18 @@ class Folder:
     needs_ticket: bool
     free: int
     local_locks: bool = False
+    lock_error: str = ""
+    open_folders: tuple[str, ...] = ()
+
+
+class JournalState(Enum):
+    """Of the file ``journal.db``."""
+
+    SOUND = "sound"  # or not there yet
+    CUT_OFF = "cut off"  # a process was killed while it changed it
+    LOCKED = "locked"
+    DAMAGED = "damaged"
+    UNUSABLE = "unusable"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +76,8 @@ class SlurmSite:
 class LoginNode:
     """The results of all probes; None means unknown.
 
+    ``journal`` is the state of journal.db, with the error that says so, or an empty text.
+    ``proxies`` say which server is reached through which proxy of the environment.
     ``user_manager_error`` says why systemd --user does not answer; empty if it does. ``programs``
     are the relevant ones on the PATH, ``hidden_programs`` those of them that are not on the PATH of
     services. ``memory_limit`` is in bytes, for all of the user's processes together.
@@ -77,7 +92,9 @@ class LoginNode:
     kills_processes_at_logout: bool | None
     can_read_journal: bool
     folder: Folder
+    journal: tuple[JournalState, str]
     server: Server
+    proxies: tuple[str, ...]
     slurm: SlurmSite
     slurm_runner: str
     programs: frozenset[str]
@@ -96,10 +113,11 @@ def recommend_mode(node: LoginNode) -> RunMode:
         return RunMode.FOREGROUND  # only there can a Kerberos ticket be renewed
     if not node.user_manager_error and node.linger is not Linger.REFUSED:
         return RunMode.SERVICE
-    if node.can_use_scrontab:
+    # Slurm starts a job on any node, which does not see a folder of this one.
+    if node.can_use_scrontab and node.folder.is_network:
         return RunMode.SCRONTAB
     if node.can_use_cron:
         return RunMode.CRON
-    if "sbatch" in node.programs:
+    if "sbatch" in node.programs and node.folder.is_network:
         return RunMode.SLURM_JOB
     return RunMode.FOREGROUND

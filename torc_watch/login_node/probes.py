@@ -4,7 +4,7 @@ import os
 import shutil
 import socket
 import tempfile
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -13,29 +13,39 @@ from typing import Any
 import anyio
 from anyio import to_thread
 
+from torc_watch.core.errors import JournalBusy, JournalCorrupt, JournalError, LocksMissing
+from torc_watch.daemon.journal_reader import check_readable, is_cut_off, open_journal
 from torc_watch.daemon.lease import Lease, this_holder
+from torc_watch.host.file_lock import ensure_locks
+from torc_watch.host.private_folder import writable_by_others
 from torc_watch.host.processes import Liveness, this_space
 from torc_watch.host.subprocesses import RunCommand
 from torc_watch.login_node import systemd
-from torc_watch.login_node.facts import Folder, LoginNode, Server
+from torc_watch.login_node.facts import Folder, JournalState, LoginNode, Server
 from torc_watch.login_node.mounts import find_mount, parse_mounts
 from torc_watch.login_node.slurm_probe import probe_slurm
+from torc_watch.torc.proxies import proxy_for
 
 PROGRAMS = (
     *("sbatch", "squeue", "sacct", "scancel", "scontrol", "sinfo"),
     *("scrontab", "crontab", "krenew", "tmux"),
 )
+_OUR_FOLDERS = ("", "spool", "spool/incoming", "spool/drafts", "spool/rejected", "lease", "locks")
 _NO_LIMIT = 2**60  # bytes; cgroup v1 reports a huge number where there is no limit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeTarget:
-    """The user and the state folder; ``root`` contains /proc and /sys (/, except in tests)."""
+    """The user, the state folder and the URLs of the servers in use.
+
+    ``root`` contains /proc and /sys (/, except in tests).
+    """
 
     user: str
     home: Path
     environment: Mapping[str, str]
     slurm_runner: str = ""
+    servers: tuple[str, ...] = ()
     root: Path = Path("/")
 
 
@@ -59,6 +69,7 @@ async def probe_login_node(
     return LoginNode(
         host=socket.gethostname(),
         user_manager_error=services if isinstance(services, str) else "",
+        proxies=proxies_in_use(target.servers, target.environment),
         slurm_runner=target.slurm_runner,
         programs=programs,
         hidden_programs=programs - find_programs(services_path),
@@ -76,10 +87,19 @@ def _probes(target: ProbeTarget, run_command: RunCommand) -> dict[str, Awaitable
         "can_use_scrontab": systemd.can_use_scrontab(run_command),
         "has_ticket": systemd.has_ticket(run_command),
         "slurm": probe_slurm(run_command, is_there=shutil.which("squeue") is not None),
+        "journal": to_thread.run_sync(probe_journal, target.home / "journal.db"),
         "folder": to_thread.run_sync(probe_folder, target.home, target.root),
         "active_daemon": to_thread.run_sync(lease_holder_host, target.home),
         "memory_limit": to_thread.run_sync(memory_limit, target.root),
     }
+
+
+def proxies_in_use(servers: Iterable[str], environment: Mapping[str, str]) -> tuple[str, ...]:
+    """A phrase for each server that is not reached directly."""
+    found = ((server, proxy_for(server, environment)) for server in dict.fromkeys(servers))
+    return tuple(
+        f"{server} is reached through {proxy}" for server, proxy in found if proxy is not None
+    )
 
 
 def find_programs(path: str | None) -> frozenset[str]:
@@ -91,7 +111,7 @@ def probe_folder(home: Path, root: Path = Path("/")) -> Folder:
     parent = _nearest_existing(home)
     mounts = parse_mounts((root / "proc/self/mountinfo").read_text(errors="replace"))
     mount = find_mount(Path(os.path.realpath(parent)), mounts)
-    write_error, link_error = _try_writing(parent)
+    write_error, link_error, lock_error = _try_writing(parent)
     return Folder(
         path=str(home),
         write_error=write_error,
@@ -101,6 +121,8 @@ def probe_folder(home: Path, root: Path = Path("/")) -> Folder:
         needs_ticket=mount is not None and mount.needs_ticket,
         free=_free_space(parent),
         local_locks=mount is not None and mount.locks_are_local,
+        lock_error=lock_error,
+        open_folders=tuple(map(str, writable_by_others(home / name for name in _OUR_FOLDERS))),
     )
 
 
@@ -111,13 +133,38 @@ def _nearest_existing(path: Path) -> Path:
     return path
 
 
-def _try_writing(parent: Path) -> tuple[str, str]:
-    """Why writing and why linking fails in this folder; empty texts if they work."""
+def _try_writing(parent: Path) -> tuple[str, str, str]:
+    """Why writing, linking and locking fail in this folder; empty texts if they work."""
     try:
         with tempfile.TemporaryDirectory(dir=parent, prefix=".torc-watchd-") as temporary:
-            return "", _try_linking(Path(temporary))
+            return "", _try_linking(Path(temporary)), _try_locking(Path(temporary))
     except OSError as error:
-        return _sentence(error), ""
+        return _sentence(error), "", ""
+
+
+def _try_locking(folder: Path) -> str:
+    """Raises OSError when the file to be locked cannot be made."""
+    try:
+        ensure_locks(folder)
+    except LocksMissing as error:
+        return _sentence(error)
+    return ""
+
+
+def probe_journal(path: Path) -> tuple[JournalState, str]:
+    """Reads the whole file, and changes nothing."""
+    try:
+        with open_journal(path) as database:
+            if database is None:
+                return JournalState.SOUND, ""
+            check_readable(database, path)
+            return (JournalState.CUT_OFF if is_cut_off(path) else JournalState.SOUND), ""
+    except JournalCorrupt as error:
+        return JournalState.DAMAGED, str(error)
+    except JournalBusy as error:
+        return JournalState.LOCKED, str(error)
+    except JournalError as error:
+        return JournalState.UNUSABLE, str(error)
 
 
 def _try_linking(folder: Path) -> str:

@@ -9,7 +9,15 @@ from torc_watch.host.processes import Liveness
 from torc_watch.render.terminal_text import printable
 from torc_watch.render.time_text import ago, duration
 
+_MAX_TROUBLE = 2000
 HOW_TO_START = "Start it with: torc-watchd service install, or in a terminal: torc-watchd run"
+
+
+def daemon_notice(view: DaemonView | None, now: datetime, trouble: str) -> str:
+    """What keeps the daemon from its work; ``trouble`` is what it says itself, or empty."""
+    if trouble:
+        return f"The daemon reports: {printable(trouble, _MAX_TROUBLE)}"
+    return inactivity_notice(view, now)
 
 
 def inactivity_notice(view: DaemonView | None, now: datetime) -> str:
@@ -39,10 +47,10 @@ def inactivity_notice(view: DaemonView | None, now: datetime) -> str:
     )
 
 
-def notices(home: Path, view: DaemonView | None, now: datetime) -> list[str]:
+def notices(home: Path, view: DaemonView | None, now: datetime, trouble: str = "") -> list[str]:
     """Whether the daemon is inactive, how many commands wait for it, and what it rejected."""
     shown = []
-    if notice := inactivity_notice(view, now):
+    if notice := daemon_notice(view, now, trouble):
         shown.append(f"{_pending(home / 'spool' / 'incoming')}{notice}")
     rejected = home / "spool" / "rejected"
     if number := _number_of_files(rejected):

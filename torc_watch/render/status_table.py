@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from torc_watch.core.workflow_key import WorkflowKey
 from torc_watch.daemon.workflow_view import DaemonView, Phase, WorkflowView
-from torc_watch.render.daemon_notices import inactivity_notice
+from torc_watch.render.daemon_notices import daemon_notice
 from torc_watch.render.terminal_text import columns, cut, printable
 from torc_watch.render.time_text import ago, until
 
@@ -176,7 +176,7 @@ def _event(view: WorkflowView) -> str:
     return _EVENTS.get(view.last_event, view.last_event.replace(".", " ").replace("_", " "))
 
 
-def status_values(view: DaemonView | None, now: datetime) -> dict[str, Any]:
+def status_values(view: DaemonView | None, now: datetime, trouble: str) -> dict[str, Any]:
     """The same for scripts; ``trouble`` is empty while a daemon is active."""
     values = asdict(view) if view else {"holder": None, "at": None, "workflows": []}
-    return {"trouble": inactivity_notice(view, now), **values}
+    return {"trouble": daemon_notice(view, now, trouble), **values}

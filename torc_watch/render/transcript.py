@@ -73,7 +73,7 @@ def _simple(event: Event) -> Iterator[str]:
             yield f"Workflow {event.workflow_id} is complete"
             yield ""
         case events.WorkflowSucceeded():
-            yield f"✓ Workflow completed successfully ({event.counts.total} jobs)"
+            yield f"✓ Workflow completed successfully ({jobs_text(event.counts.total)})"
         case events.WorkflowStalled():
             yield f"Workflow {event.workflow_id} has jobs left and no workers to run them:"
             yield f"  {_counts(event.counts)}"
@@ -240,7 +240,7 @@ def _end(event: WatchEnded) -> Iterator[str]:
     if event.verdict in (Verdict.SUCCEEDED, Verdict.RESUBMITTED):
         return
     yield ""
-    manual = event.verdict in (Verdict.EXHAUSTED, Verdict.HANDED_OVER, Verdict.STUCK)
+    manual = event.verdict not in (Verdict.FAILED, Verdict.UNREACHABLE)
     if sentence := f"{event.reason} {_MANUAL if manual else ''}".strip():
         yield sentence
     yield from _AFTERWARDS.get(event.verdict, ())

@@ -16,6 +16,7 @@ is the only place that retries requests:
 - ``runs``             a workflow's run, canceled and archived state; starting the next run
 - ``client``           the calls that torc-watch makes
 - ``runner_api``       additional calls of a job runner
+- ``proxies``          which proxy of the environment a request goes through, and its variable
 - ``server_url``       whether two URLs lead to the same server
 - ``event_stream``     the server's event stream; it may lose events
 
