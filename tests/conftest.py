@@ -39,9 +39,11 @@ from torc_watch.core.model import Allocation, JobStatus, Requirements
 from torc_watch.core.recovery_round import RecoverySettings
 from torc_watch.core.units import GIB, MIB
 from torc_watch.engine.allocation_submission import submit_allocations
+from torc_watch.engine.job_outputs import JobOutputs
 from torc_watch.engine.journal import Journal
 from torc_watch.engine.messages import EngineContext, WatchRequest
 from torc_watch.engine.supervisor import watch_workflow
+from torc_watch.failures.rule_file import own_rules
 from torc_watch.sandbox.server import ServerSettings, open_server
 from torc_watch.schedulers.base import Scheduler, WorkerAssignment
 from torc_watch.schedulers.cluster import Cluster
@@ -74,6 +76,14 @@ hypothesis.settings.register_profile(
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("torc-watch")
+
+
+async def _perform_at_once(work: Callable[[], None]) -> None:
+    """In place of a thread, during which virtual time would pass."""
+    work()
+
+
+OUTPUTS = JobOutputs(own_rules, _perform_at_once)  # one for all: its rules are compiled once
 
 
 def _reset_ignored_signals() -> None:
@@ -554,6 +564,7 @@ class Site:
                     cluster=Cluster.of(scheduler or self.scheduler, machine=ThisMachine()),
                     journal=journal,
                     locks=self.directory / "locks",
+                    outputs=OUTPUTS,
                     report=self.events.append,
                     before_change=before_change,
                 )

@@ -15,6 +15,7 @@ import anyio
 from workloads import FAILED_OF, failed_workflow
 
 from tests.rigs.embedded import serve_on_loopback
+from torc_watch.app import composition
 from torc_watch.core.recovery_round import RecoverySettings
 from torc_watch.engine.journal import Journal
 from torc_watch.engine.messages import EngineContext, WatchRequest
@@ -65,6 +66,7 @@ async def _measure_one(jobs: int, directory: Path) -> dict[str, float]:
                 cluster=cluster,
                 journal=journal,
                 locks=directory / "locks",
+                outputs=composition.job_outputs(),
                 report=lambda _: None,
             )
             request = _one_round(workflow_id, directory)

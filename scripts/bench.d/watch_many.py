@@ -38,6 +38,7 @@ async def watch(url: str, output_dir: Path, poll_interval: float, ids: list[int]
                 cluster=composition.open_cluster(settings),
                 journal=journal,
                 locks=settings.home / "locks",
+                outputs=composition.job_outputs(),
                 report=report,
             )
             await watch_all(requests, context)

@@ -1,6 +1,7 @@
 import pytest
 
-from torc_watch.core.diagnosis import Cause, Evidence, Finding, diagnose
+from torc_watch.core.cause import Cause
+from torc_watch.core.diagnosis import Evidence, Finding, diagnose
 from torc_watch.core.model import (
     TORCS_KILL_CODES,
     Job,
@@ -175,7 +176,15 @@ def diagnosed(
         pytest.param(
             diagnosed(1, peak=LIMIT), Cause.UNKNOWN, "exit code 1", id="peak at the limit"
         ),
-        pytest.param(diagnosed(139), Cause.UNKNOWN, "signal 11", id="segmentation fault"),
+        pytest.param(
+            diagnosed(139), Cause.CODE, "it crashed (killed by signal 11)", id="segmentation fault"
+        ),
+        pytest.param(
+            diagnosed(127),
+            Cause.ENVIRONMENT,
+            "a command was not found (exit code 127)",
+            id="command not found",
+        ),
         pytest.param(diagnosed(255), Cause.UNKNOWN, "exit code 255", id="255 is not a signal"),
         pytest.param(diagnosed(-1), Cause.UNKNOWN, "not recorded", id="0.12's lost signal"),
         pytest.param(diagnosed(-128), Cause.INTERRUPTED, "worker died", id="orphan"),

@@ -13,9 +13,11 @@ import httpx
 import pytest
 
 from torc_watch.core.assessment import WorkflowState, workflow_state
-from torc_watch.core.diagnosis import Cause
+from torc_watch.core.cause import Cause
 from torc_watch.engine.failure_search import FailureSearch
+from torc_watch.engine.job_outputs import JobOutputs
 from torc_watch.engine.workers import observe
+from torc_watch.failures.rule_file import own_rules
 from torc_watch.schedulers.cluster import Cluster
 from torc_watch.schedulers.local.local_scheduler import LocalScheduler
 from torc_watch.schedulers.local.this_machine import ThisMachine
@@ -75,7 +77,7 @@ async def findings(version: str, name: str, directory: Path) -> dict[str, tuple[
         cluster = Cluster.of(LocalScheduler(directory), machine=ThisMachine())
         observation = await observe(client, cluster, 1, with_counts=True, max_age=0)
         assert observation.counts is not None
-        search = FailureSearch(client, cluster)
+        search = FailureSearch(client, cluster, JobOutputs(own_rules))
         diagnosis = await search.diagnose(observation, observation.counts, directory)
     return {each.job.name: (each.cause, each.reason) for each in diagnosis.findings}
 
@@ -99,16 +101,17 @@ def signal(number: int) -> tuple[Cause, str]:
     return UNKNOWN, f"killed by signal {number}"
 
 
+CRASHED = (Cause.CODE, "it crashed (killed by signal 11)")
 BY_ITSELF: Expected = {
     "exit-3": code(3),
     "exit-137": KILLED,
-    "not-found": code(127),
-    "not-executable": code(126),
+    "not-found": (Cause.ENVIRONMENT, "a command was not found (exit code 127)"),
+    "not-executable": (Cause.ENVIRONMENT, "its program cannot be executed (exit code 126)"),
     "missing-output": code(1),
     "ulimit-memory": code(1),
     "late-sigkill": AT_LIMIT,
     "sigkill in-shell": KILLED,
-    "sigsegv in-shell": signal(11),
+    "sigsegv in-shell": CRASHED,
     "sigterm in-shell": signal(15),
     "sigint in-shell": signal(2),
 }
@@ -118,7 +121,7 @@ BY_ITSELF_OLD: Expected = BY_ITSELF | dict.fromkeys(
 BY_ITSELF_NEW: Expected = BY_ITSELF | {
     "ulimit-cpu": (TIMEOUT, "killed for its run time (152)"),
     "sigkill": KILLED,
-    "sigsegv": signal(11),
+    "sigsegv": CRASHED,
     "sigterm": signal(15),
     "sigint": signal(2),
 }
@@ -165,7 +168,7 @@ PENDING: Expected = {
     "exit-3": code(3),
     "missing-output": code(1),
     "sigkill in-shell": KILLED,
-    "sigsegv in-shell": signal(11),
+    "sigsegv in-shell": CRASHED,
     "killed for memory": PEAK,
 }
 ORPHANS: Expected = {"sleeps": GONE, "sleeps in-shell": GONE}
@@ -185,7 +188,7 @@ ENDS: dict[tuple[str, str], Expected] = {
     (OLD, "retried"): RETRIED | {"killed": LOST},
     (NEW, "retried"): RETRIED | {"killed": KILLED},
     (OLD, "pending-failed"): PENDING | {"sigkill": LOST, "sigsegv": LOST},
-    (NEW, "pending-failed"): PENDING | {"sigkill": KILLED, "sigsegv": signal(11)},
+    (NEW, "pending-failed"): PENDING | {"sigkill": KILLED, "sigsegv": CRASHED},
     (OLD, "canceled"): {},
     (NEW, "canceled"): {},
     (OLD, "orphans-failed"): {"sleeps": DEAD, "sleeps in-shell": DEAD},

@@ -9,7 +9,8 @@ import pytest
 from tests.rigs.offline_journals import keep_results
 from torc_watch.core import events, intervals
 from torc_watch.core.allocation import AllocationState, AllocationStatus, EndCause, StepEnd
-from torc_watch.core.diagnosis import ORPHANED, Cause
+from torc_watch.core.cause import Cause
+from torc_watch.core.diagnosis import ORPHANED
 from torc_watch.core.events import Verdict
 from torc_watch.core.model import JobStatus
 from torc_watch.core.recovery_round import Plan, Step
@@ -165,7 +166,7 @@ async def test_cause_survives_a_crash_after_the_release(open_site: "OpenSite") -
                 context.client, context.cluster, workflow_id, with_counts=True, max_age=0
             )
             assert observation.counts is not None
-            search = FailureSearch(context.client, context.cluster)
+            search = FailureSearch(context.client, context.cluster, context.outputs)
             diagnosis = await search.diagnose(observation, observation.counts, site.directory)
             await OrphanRelease(context).release(diagnosis.orphans, observation.workflow)
 

@@ -8,7 +8,7 @@ import pytest
 
 from torc_watch.core import events
 from torc_watch.core.allocation import AllocationState, AllocationStatus, EndCause
-from torc_watch.core.diagnosis import Cause
+from torc_watch.core.cause import Cause
 from torc_watch.core.events import Verdict
 from torc_watch.core.intervals import NODE_GRACE
 

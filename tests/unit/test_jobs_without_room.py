@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.test_policy import SMALL, finding, job, planned, refused, situation
 from torc_watch.core.allocation import NodeClass
-from torc_watch.core.diagnosis import Cause
+from torc_watch.core.cause import Cause
 from torc_watch.core.model import JobStatus, Requirements
 from torc_watch.core.node_classes import lack_reason
 from torc_watch.core.policy import plan

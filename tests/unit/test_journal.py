@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from torc_watch.core.allocation import AllocationSpec
+from torc_watch.core.cause import Cause
 from torc_watch.core.errors import (
     JournalBusy,
     JournalCorrupt,
@@ -26,7 +27,7 @@ from torc_watch.core.errors import (
     LocksMissing,
     RecordUnreadable,
 )
-from torc_watch.core.recovery_round import PastRounds, Plan, RoundOutcome, Step
+from torc_watch.core.recovery_round import Plan, Retry, RoundOutcome, Step
 from torc_watch.core.units import GIB, MIB
 from torc_watch.daemon import journal_reader
 from torc_watch.daemon.commands import WatchedWorkflow, WatchOptions, WatchState
@@ -48,7 +49,7 @@ PLAN = Plan(
     workflow_id=7,
     run_id=1,
     number=1,
-    retries=(),
+    retries=(Retry(job_id=7, job_name="train", cause=Cause.CODE, reason="", fingerprint="f"),),
     uninitialized=0,
     repeated=(),
     left_alone=(),
@@ -108,7 +109,8 @@ def test_rounds_that_only_continued_use_up_no_retry(path: Path, journal: Journal
 
     with reopened(path) as again:
         assert again.begin_watch(WORKFLOW).past == past
-    assert past == PastRounds(ended=4, used=2, completed=20)
+    assert (past.ended, past.used, past.completed) == (4, 2, 20)
+    assert [retry.fingerprint for retry in past.retried] == ["f"] * 3
 
 
 def test_open_round_continues_where_it_stopped(path: Path, journal: Journal) -> None:

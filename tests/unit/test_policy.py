@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from torc_watch.core.allocation import NodeClass
-from torc_watch.core.diagnosis import Cause, Finding
+from torc_watch.core.cause import Cause
+from torc_watch.core.diagnosis import Finding
 from torc_watch.core.model import (
     Dependent,
     Job,

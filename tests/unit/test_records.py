@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 
 from torc_watch.core import events
-from torc_watch.core.diagnosis import Cause
+from torc_watch.core.cause import Cause
 from torc_watch.core.events import Event, Verdict
 from torc_watch.core.recovery_round import Plan, Retry
 from torc_watch.daemon import daemon_events

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from torc_watch.core.allocation import AllocationState, AllocationStatus, EndCause
-from torc_watch.core.diagnosis import Cause, Evidence, diagnose
+from torc_watch.core.cause import Cause
+from torc_watch.core.diagnosis import Evidence, diagnose
 from torc_watch.core.model import Allocation, ComputeNode, Job, JobResult, JobStatus, Requirements
 from torc_watch.core.units import MIB
 from torc_watch.core.worker_end import WorkerEnd
@@ -56,7 +57,7 @@ AT_LIMIT = worker(None, has_limit=True, ended=END - timedelta(seconds=60))
         (TERMINATED, 7, 95, 60, AT_LIMIT, Cause.TIMEOUT, "run time limit"),
         (TERMINATED, 143, 50, 5, worker(TIME), Cause.INTERRUPTED, "allocation 123 ran out of time"),
         (TERMINATED, 143, 95, 5, worker(TIME), Cause.TIMEOUT, "run time limit"),
-        (TERMINATED, 143, 95, 5, worker(PREEMPTED), Cause.INTERRUPTED, "123 was preempted"),
+        (TERMINATED, 143, 95, 5, worker(PREEMPTED), Cause.PREEMPTED, "123 was preempted"),
         (TERMINATED, 7, 95, 5, worker(CANCELED), Cause.INTERRUPTED, "123 was canceled by root"),
         # The status says whether the worker stopped a job. A failure that is kept has lost it.
         (KEPT, 143, 50, 60, AT_LIMIT, Cause.INTERRUPTED, "its worker had to leave"),
@@ -66,13 +67,13 @@ AT_LIMIT = worker(None, has_limit=True, ended=END - timedelta(seconds=60))
         (KEPT, 143, 50, 121, AT_LIMIT, Cause.UNKNOWN, "signal 15"),
         (KEPT, 7, 50, None, AT_LIMIT, Cause.UNKNOWN, "exit code 7"),
         (KEPT, 137, 50, 60, AT_LIMIT, Cause.OOM, "killed (137)"),
-        (KEPT, 7, 50, 5, worker(PREEMPTED), Cause.INTERRUPTED, "123 was preempted"),
+        (KEPT, 7, 50, 5, worker(PREEMPTED), Cause.PREEMPTED, "123 was preempted"),
         (KEPT, 7, 50, 500, worker(PREEMPTED), Cause.UNKNOWN, "exit code 7"),
         # An allocation without work ends right after its last job: that stops none.
         (KEPT, 7, 50, 5, worker(None), Cause.UNKNOWN, "exit code 7"),
         (FAILED, 143, 50, 5, worker(None), Cause.UNKNOWN, "signal 15"),
         # Slurm tells all processes to end: the job may be faster than its worker.
-        (FAILED, 143, 50, 5, worker(PREEMPTED), Cause.INTERRUPTED, "123 was preempted"),
+        (FAILED, 143, 50, 5, worker(PREEMPTED), Cause.PREEMPTED, "123 was preempted"),
         (FAILED, 143, 50, 60, AT_LIMIT, Cause.INTERRUPTED, "its worker had to leave"),
         (FAILED, 143, 50, 500, worker(PREEMPTED), Cause.UNKNOWN, "signal 15"),
         (FAILED, 7, 50, 5, worker(PREEMPTED), Cause.UNKNOWN, "exit code 7"),

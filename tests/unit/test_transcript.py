@@ -9,7 +9,7 @@ import pytest
 from torc_watch.core import events
 from torc_watch.core.allocation import AllocationState, AllocationStatus, EndCause
 from torc_watch.core.assessment import Orphans
-from torc_watch.core.diagnosis import Cause
+from torc_watch.core.cause import Cause
 from torc_watch.core.events import Event, Verdict, WatchEnded
 from torc_watch.core.model import Allocation, ComputeNode, Job, JobCounts, JobStatus, Requirements
 from torc_watch.core.orphaned_job import OrphanEvidence, explain_orphan

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from torc_watch.core.diagnosis import Cause
+from torc_watch.core.cause import Cause
 from torc_watch.core.errors import JournalError
 from torc_watch.core.recovery_round import Plan, Retry, RoundOutcome, Step
 from torc_watch.core.units import GIB

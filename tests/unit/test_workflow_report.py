@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from torc_watch.core.diagnosis import Cause, Finding
+from torc_watch.core.cause import Cause
+from torc_watch.core.diagnosis import Finding
 from torc_watch.core.events import FailedJob
 from torc_watch.core.model import Job, JobCounts, JobStatus
 from torc_watch.daemon.commands import WatchOptions

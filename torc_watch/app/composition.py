@@ -4,9 +4,15 @@ import shutil
 import sys
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 
 from torc_watch.config.settings import Settings
+from torc_watch.config.sources import existing_rule_files
 from torc_watch.core.errors import InvalidInput, NotFound
+from torc_watch.core.os_errors import describe_os_error
+from torc_watch.engine.job_outputs import JobOutputs
+from torc_watch.failures.rule import Rule
+from torc_watch.failures.rule_file import own_rules, parse_rules
 from torc_watch.schedulers.base import Scheduler
 from torc_watch.schedulers.cluster import Cluster
 from torc_watch.schedulers.local.local_scheduler import LocalScheduler
@@ -64,6 +70,35 @@ def open_cluster(settings: Settings) -> Cluster:
 def cluster_of(schedulers: Iterable[Scheduler], settings: Settings) -> Cluster:
     intervals = {SlurmScheduler.type: settings.slurm_query_interval}
     return Cluster.of(*schedulers, machine=ThisMachine(), min_intervals=intervals)
+
+
+def job_outputs() -> JobOutputs:
+    """Searches what failed jobs have written, by the rules as they are now.
+
+    Raises InvalidInput for a file of rules: before a watch begins, not in the middle of it.
+    """
+    loaded = rules()
+    return JobOutputs(lambda: loaded)
+
+
+def rules() -> tuple[Rule, ...]:
+    """The user's, then the site's, then our own. Raises InvalidInput for a file of rules."""
+    found: dict[str, Rule] = {}
+    for path in existing_rule_files():
+        for rule in read_rules(path):
+            found.setdefault(rule.name, rule)
+    for rule in own_rules():
+        found.setdefault(rule.name, rule)
+    return tuple(found.values())
+
+
+def read_rules(path: Path) -> tuple[Rule, ...]:
+    """Raises InvalidInput, with the file in its text."""
+    try:
+        return parse_rules(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        reason = describe_os_error(error) if isinstance(error, OSError) else error
+        raise InvalidInput(f"The rules of {path} cannot be used:\n{reason}") from None
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import Any
 import anyio
 from anyio import to_thread
 
-from torc_watch.app.composition import cluster_of, open_schedulers
+from torc_watch.app.composition import cluster_of, open_schedulers, rules
 from torc_watch.app.foreground_watch import request_for
 from torc_watch.config.settings import Settings
 from torc_watch.config.sources import files_as_found
@@ -37,6 +37,7 @@ from torc_watch.daemon.status_board import StatusBoard
 from torc_watch.daemon.status_file import read_status
 from torc_watch.daemon.status_writer import StatusWriter
 from torc_watch.daemon.workflow_view import WorkflowView
+from torc_watch.engine.job_outputs import JobOutputs
 from torc_watch.engine.journal import Journal
 from torc_watch.engine.messages import EngineContext, WatchRequest
 from torc_watch.engine.supervisor import Supervisor, open_supervisor
@@ -77,6 +78,7 @@ class DaemonApp:
         self._trouble = ""
         self._files = files_as_found()
         self._patience = patience
+        self._rules = rules()
         self._lease = Lease(
             self._settings.home / "lease", this_holder(self._settings.lease_patience)
         )
@@ -139,7 +141,7 @@ class DaemonApp:
         """Reads the configuration again; an invalid one changes nothing."""
         self._files = files_as_found()
         try:
-            loaded = self._load()
+            loaded, loaded_rules = self._load(), rules()
         except (InvalidInput, ConfigurationAway) as error:
             self._announce(ConfigurationRead(problem=str(error)))
             return
@@ -148,7 +150,7 @@ class DaemonApp:
                 problem = f"{name} has changed: restart torc-watchd for that."
                 self._announce(ConfigurationRead(problem=problem))
                 return
-        self._settings = loaded
+        self._settings, self._rules = loaded, loaded_rules
         self._cluster = None  # the next server to be opened makes it, as it is configured now
         self._announce(ConfigurationRead())
         self.requests.reload()
@@ -195,6 +197,7 @@ class DaemonApp:
                     cluster=cluster,
                     journal=journal,
                     locks=self._settings.home / "locks",
+                    outputs=JobOutputs(lambda: self._rules),
                     report=lambda event: self._on_workflow_event(event, server),
                     epoch=self._lease.epoch,
                     before_change=self._fence.check,

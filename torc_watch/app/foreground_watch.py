@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 
-from torc_watch.app.composition import open_client, open_cluster, unknown_id_refused
+from torc_watch.app.composition import job_outputs, open_client, open_cluster, unknown_id_refused
 from torc_watch.config.settings import Settings
 from torc_watch.core.events import Event, ServerUnfamiliar, WatchEnded
 from torc_watch.daemon.commands import WatchedWorkflow
@@ -31,7 +31,7 @@ def round_request(workflow_id: int, settings: Settings) -> WatchRequest:
     """One round of recovery, now, as a user asks for it."""
     return WatchRequest(
         workflow_id=workflow_id,
-        recovery=replace(settings.recovery(), max_retries=None),
+        recovery=replace(settings.recovery(), max_retries=None, after_repair=True),
         poll_interval=1,
         show_job_counts=False,
         output_dir=settings.output_dir.absolute(),
@@ -67,6 +67,7 @@ async def watch(
                 cluster=cluster,
                 journal=journal,
                 locks=settings.home / "locks",
+                outputs=job_outputs(),
                 report=report,
             )
             if warning := version_warning(client.version):

@@ -1,6 +1,7 @@
 """A workflow as it is now and as it was recorded, for users: nothing here changes anything."""
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 import anyio
@@ -8,6 +9,7 @@ import anyio
 from torc_watch.app.composition import (
     open_client,
     open_cluster,
+    rules,
     server_url,
     unknown_id_refused,
 )
@@ -23,13 +25,15 @@ from torc_watch.core.errors import (
 from torc_watch.core.events import FailedJob
 from torc_watch.core.misread_runtimes import notes_on_run_times
 from torc_watch.core.model import JobCounts
-from torc_watch.core.recovery_round import PastRounds, Refusal, RefusalKind
+from torc_watch.core.recovery_round import PastRounds, Refusal, RefusalKind, limited_retries
 from torc_watch.core.workflow_key import WorkflowKey, resolve_key
 from torc_watch.daemon.commands import WatchOptions, WatchState
+from torc_watch.daemon.status_file import read_status
 from torc_watch.daemon.watch_history import PastRound, PastWatch, known_workflows, watches_of
 from torc_watch.daemon.workflow_view import DaemonView
 from torc_watch.engine.error_output import error_folders, failed_jobs
 from torc_watch.engine.failure_search import FailureSearch
+from torc_watch.engine.job_outputs import JobOutputs
 from torc_watch.engine.planner import make_plan
 from torc_watch.engine.workers import observe
 from torc_watch.render.plan_text import PlanResult
@@ -43,12 +47,14 @@ class Inspection:
     """One poll of a workflow; ``answer`` is what a round of recovery would do, or why none would.
 
     ``findings`` say why jobs failed so far, ``notes`` what is odd about the rows on the server.
+    ``past`` are the rounds of the workflow's watch.
     """
 
     observation: Observation
     counts: JobCounts
     findings: tuple[Finding, ...]
     answer: PlanResult
+    past: PastRounds
     notes: tuple[str, ...] = ()
 
 
@@ -62,10 +68,11 @@ class ErrorOutput:
 
 @dataclass(frozen=True, slots=True)
 class StoredWatch:
-    """The options that were given for a workflow, and the rounds of its last watch."""
+    """The options that were given for a workflow, and its last watch: its rounds and its begin."""
 
     options: WatchOptions
     rounds: tuple[PastRound, ...]
+    began: datetime | None = None
 
 
 def find_workflow(
@@ -105,7 +112,10 @@ def read_stored_watch(home: Path, key: WorkflowKey) -> StoredWatch:
         raise RecordUnreadable(workflow.reason)
     options = workflow.options if workflow else WatchOptions()
     watches = [watch for watch in watches_of(home, key.workflow_id) if watch.key == key]
-    return StoredWatch(options, rounds=watches[-1].rounds if watches else ())
+    if not watches:
+        return StoredWatch(options, rounds=())
+    last = watches[-1]
+    return StoredWatch(options, rounds=last.rounds, began=datetime.fromisoformat(last.began))
 
 
 async def inspect_stored(
@@ -118,7 +128,12 @@ async def inspect_stored(
     """
     server, workflow_id = key
     connection = settings.connection(server)
-    past = PastRounds(ended=sum(round_.ended is not None for round_ in record.rounds))
+    plans = [round_.plan for round_ in record.rounds if round_.ended is not None]
+    past = PastRounds(
+        ended=len(plans),
+        retried=tuple(retry for plan in plans for retry in limited_retries(plan)),
+        began=record.began,
+    )
     try:
         with anyio.fail_after(_SERVER_TIMEOUT):
             return await inspect(
@@ -142,6 +157,18 @@ def read_error_output(seen: Inspection, record: StoredWatch, settings: Settings)
     return ErrorOutput(failed_jobs(seen.findings, workflow.id, folders), folders)
 
 
+async def explain(workflow_id: int, url: str | None, settings: Settings) -> Inspection:
+    """The workflow as it is now: as the daemon would see it, where that knows it.
+
+    Raises ServerUnreachable, InvalidInput, JournalError.
+    """
+    home = settings.home
+    key = find_workflow(home, read_status(home), workflow_id, url)
+    if key is None:
+        return await inspect(workflow_id, settings, settings.connection(url))
+    return await inspect_stored(key, read_stored_watch(home, key), settings)
+
+
 async def plan(workflow_id: int, settings: Settings, connection: Connection) -> Inspection:
     """What one round of recovery would do; the state of a workflow that needs or allows none.
 
@@ -160,6 +187,7 @@ async def inspect(
 ) -> Inspection:
     """A workflow as it is now, with what one more round of recovery would do. Changes nothing."""
     cluster = open_cluster(settings)
+    rounds = past or PastRounds()
     async with open_client(connection) as client:
         with unknown_id_refused(workflow_id, connection):
             observation = await observe(
@@ -172,23 +200,23 @@ async def inspect(
             )
         counts = observation.counts or await client.count_jobs(workflow_id)
         notes = tuple(notes_on_run_times(await client.list_requirements(workflow_id)))
-        search = FailureSearch(client, cluster)
+        search = FailureSearch(client, cluster, JobOutputs(rules))
         state = workflow_state(observation)
         is_done = state is WorkflowState.FINISHED and has_succeeded(counts)
         if is_done or state not in (WorkflowState.FINISHED, WorkflowState.STALLED):
-            findings = await search.failures(observation.workflow, counts)
-            return Inspection(observation, counts, findings, state, notes)
+            findings = await search.failures(observation.workflow, counts, settings.output_dir)
+            return Inspection(observation, counts, findings, state, rounds, notes)
         diagnosis = await search.diagnose(observation, counts, settings.output_dir)
         if diagnosis.offline:
             reason = diagnosis.offline.reason(observation.workflow, settings.output_dir)
             refusal = Refusal(kind=RefusalKind.NOTHING_TO_RETRY, reason=reason)
-            return Inspection(observation, counts, diagnosis.findings, refusal, notes)
+            return Inspection(observation, counts, diagnosis.findings, refusal, rounds, notes)
         answer = await make_plan(
             client,
             cluster,
             workflow=observation.workflow,
             diagnosis=diagnosis,
-            past=past or PastRounds(),
-            settings=replace(settings.recovery(), max_retries=None),
+            past=rounds,
+            settings=replace(settings.recovery(), max_retries=None, after_repair=past is None),
         )
-        return Inspection(observation, counts, diagnosis.findings, answer, notes)
+        return Inspection(observation, counts, diagnosis.findings, answer, rounds, notes)

@@ -57,6 +57,7 @@ COMMANDS = (
         "Show what was done for workflows, when and why.",
         takes_ids=True,
     ),
+    LazyCommand("why", "why:why", "Say why jobs failed, with the evidence.", takes_ids=True),
     LazyCommand("logs", "logs:logs", "Show the daemon's log.", takes_ids=True),
     LazyCommand("doctor", "doctor:doctor", "Check this login node and say how to run the daemon."),
     LazyCommand(
@@ -65,6 +66,7 @@ COMMANDS = (
         "Show a workflow fail, be recovered, complete.",
         epilog=EXIT_STATUS_HELP,
     ),
+    LazyCommand("rules", "rules:app", "Show and test the rules for failures."),
     LazyCommand("hpc", "hpc:app", "Show HPC profiles: clusters, their partitions and limits."),
     LazyCommand("service", "service:app", "Run the daemon as a systemd user service."),
     LazyCommand("config", "config:app", "Show the configuration."),

@@ -203,6 +203,7 @@ class Settings(BaseSettings):
             max_allocations=self.max_allocations,
             partition=self.partition,
             walltime=self.walltime,
+            after_repair=self.recovery_hook is not None,
         )
 
     def _password(self) -> str | None:

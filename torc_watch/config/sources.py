@@ -60,11 +60,13 @@ def config_files() -> list[Path]:
 
 
 def files_as_found() -> tuple[tuple[int, int, int] | None, ...]:
-    """What tells a changed configuration file from the one before; None for one that is not there.
+    """What tells a changed file from the one before; None for one that is not there.
+
+    Of the configuration, and of the rules for failures.
 
     Raises InvalidInput where it is not known which folder is the user's home.
     """
-    return tuple(map(_as_found, config_files()))
+    return tuple(map(_as_found, (*config_files(), *rule_files())))
 
 
 def _as_found(path: Path) -> tuple[int, int, int] | None:
@@ -78,6 +80,16 @@ def _as_found(path: Path) -> tuple[int, int, int] | None:
 def profile_folders() -> list[Path]:
     """Where HPC profiles may be: the user's, then the site's. The first one overrides."""
     return [folder / "hpc" for folder in _folders()]
+
+
+def rule_files() -> list[Path]:
+    """Where rules for failures may be: the user's, then the site's. The first one overrides."""
+    return [folder / "rules.toml" for folder in _folders()]
+
+
+def existing_rule_files() -> list[Path]:
+    """As `rule_files`. Raises ConfigurationAway for a file that is there but cannot be opened."""
+    return [path for path in rule_files() if _exists(path)]
 
 
 def unknown_variables(environment: Mapping[str, str]) -> dict[str, str]:

@@ -1,15 +1,19 @@
 """Why a job failed: turns the server's rows about it into one finding with its reason.
 
-The rules are ordered by reliability: measurements before what a return code suggests, and a death
-that is not the job's own fault before both. They were tested on what real runners report
-(tests/fixtures).
+The rules are ordered by reliability: the end of its allocation, what Slurm says of the job, what
+its worker killed it for, what its program wrote last, its return code, and measurements. They were
+tested on what real runners report (tests/fixtures).
 """
 
 from dataclasses import dataclass
-from enum import StrEnum
+from datetime import datetime
 
 from torc_watch.core import units
+from torc_watch.core.allocation import AllocationState, EndCause
+from torc_watch.core.cause import REMEDIES, Cause, Remedy
+from torc_watch.core.clue import Clue, Weight, leading
 from torc_watch.core.model import (
+    SLURM,
     TORCS_KILL_CODES,
     Job,
     JobResult,
@@ -29,6 +33,16 @@ KILLED = frozenset({OUT_OF_MEMORY, TOLD_TO_END, LOST_SIGNAL, -9, -15})  # perhap
 
 _LAST_SIGNAL = 64
 _DIGITS_OF_A_BYTE = 7  # of a number of MiB
+# What shells and the kernel say where the output says nothing.
+_CODES = {
+    126: (Cause.ENVIRONMENT, "its program cannot be executed"),
+    127: (Cause.ENVIRONMENT, "a command was not found"),
+    128 + 4: (Cause.ENVIRONMENT, "an instruction that the processor does not know"),
+    128 + 6: (Cause.CODE, "it aborted"),
+    128 + 8: (Cause.CODE, "an arithmetic error"),
+    128 + 11: (Cause.CODE, "it crashed"),
+    128 + 25: (Cause.LIMIT, "a file became larger than is allowed"),
+}
 
 # A kill within the last tenth of the run time limit counts as a timeout: enforcement runs only from
 # time to time, and sends its SIGTERM early enough for the job to save its state.
@@ -40,18 +54,12 @@ NEAR_LIMIT = 0.9
 DEFAULT_REQUIREMENTS = "default"
 
 
-class Cause(StrEnum):
-    OOM = "oom"
-    TIMEOUT = "timeout"
-    INTERRUPTED = "interrupted"  # its worker or allocation ended first: not the job's fault
-    UNKNOWN = "unknown"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """What the server knows about a failed job: its last result and its requirements.
 
     ``worker`` is the end of the worker that reported the result, where that may explain it.
+    ``clues`` are what its output says, files in the order of trust.
     """
 
     job: Job
@@ -59,11 +67,17 @@ class Evidence:
     requirements: Requirements | None
     kill_codes: KillCodes = TORCS_KILL_CODES
     worker: WorkerEnd | None = None
+    clues: tuple[Clue, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """``reason`` is a phrase for the user that says what was observed."""
+    """``reason`` is a phrase for the user that says what was observed.
+
+    ``clue`` is the line of output that proves the cause, if one does, and ``contradictions`` are
+    those that speak for another. ``ended`` is when the attempt did. ``fingerprint`` is what it has
+    in common with failures for the same reason, None where nothing is known of that.
+    """
 
     job: Job
     cause: Cause
@@ -72,6 +86,15 @@ class Finding:
     peak_memory: int | None = None
     ran: float | None = None  # seconds
     run_id: int | None = None  # of its result, None without one
+    ended: datetime | None = None
+    clue: Clue | None = None
+    contradictions: tuple[Clue, ...] = ()
+    fingerprint: str | None = None
+
+    @property
+    def remedy(self) -> Remedy:
+        own = self.clue.remedy if self.clue else None
+        return own or REMEDIES[self.cause]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,15 +111,28 @@ def diagnose(evidence: Evidence) -> Finding:
     OOM and TIMEOUT need a request, readable as a whole, that can be raised.
     """
     cause, reason = _explain(evidence)
+    clue = leading(evidence.clues)
+    proves = clue is not None and clue.cause is cause
     return Finding(
         job=evidence.job,
         cause=cause,
         reason=reason,
+        clue=clue if proves else None,
+        fingerprint=clue.fingerprint if clue and proves else _fingerprint(evidence, cause),
+        contradictions=_contradictions(cause, evidence.clues),
+        ended=evidence.result.completed if evidence.result else None,
         requirements=evidence.requirements,
         peak_memory=evidence.result.peak_memory if evidence.result else None,
         ran=evidence.result.exec_seconds if evidence.result else None,
         run_id=evidence.result.run_id if evidence.result else None,
     )
+
+
+def _fingerprint(evidence: Evidence, cause: Cause) -> str | None:
+    """Of causes that are known from the return code alone."""
+    code = evidence.result.return_code if evidence.result else None
+    is_suggested = code in _CODES and _CODES[code][0] is cause
+    return f"return code {code}" if is_suggested else None
 
 
 def runtime_limit(requirements: Requirements | None) -> int | None:
@@ -116,13 +152,50 @@ def _explain(evidence: Evidence) -> tuple[Cause, str]:
     request, codes = _request_of(evidence.requirements), evidence.kill_codes
     was_stopped = _was_stopped(result, codes, evidence.worker)
     if was_stopped and evidence.worker and evidence.worker.is_external:
-        return Cause.INTERRUPTED, f"stopped because {evidence.worker.phrase}"
+        return _interruption(evidence.worker), f"stopped because {evidence.worker.phrase}"
+    clue = leading(evidence.clues)
     return (
-        _memory_exceeded(result, request)
+        _said_by_scheduler(clue, request)
+        or _killed_above_memory(result, request, codes)
         or _time_exceeded(result, request, was_stopped=was_stopped)
-        or (_stopped(evidence.worker) if was_stopped else _killed(result, request, codes))
+        or (_stopped(evidence.worker) if was_stopped else None)
+        or _written(clue, request)
+        or _memory_exceeded(result, request)
+        or _killed(result, request, codes, evidence.worker)
+        or _suggested_by_code(result.return_code)
         or (Cause.UNKNOWN, _exit_phrase(result.return_code))
     )
+
+
+def _said_by_scheduler(clue: Clue | None, request: _Request | None) -> tuple[Cause, str] | None:
+    is_word = clue is not None and clue.weight is Weight.SCHEDULER
+    return _written(clue, request) if is_word else None
+
+
+def _written(clue: Clue | None, request: _Request | None) -> tuple[Cause, str] | None:
+    """What the program wrote before it ended. An echo of another failure says nothing."""
+    if clue is None or clue.cause is Cause.UNKNOWN:
+        return None
+    reason = f"{clue.says}: {clue.line}"
+    if request is None and clue.cause in (Cause.OOM, Cause.TIMEOUT):
+        return Cause.UNKNOWN, f"{reason}, with no readable request to raise"
+    return clue.cause, reason
+
+
+def _contradictions(cause: Cause, clues: tuple[Clue, ...]) -> tuple[Clue, ...]:
+    """What else was said as surely as what counts."""
+    heaviest = max((clue.weight for clue in clues), default=Weight.ECHO)
+    return tuple(
+        clue
+        for clue in clues
+        if clue.cause not in (cause, Cause.UNKNOWN) and clue.weight == heaviest
+    )
+
+
+def _interruption(worker: WorkerEnd) -> Cause:
+    if worker.cause is EndCause.NODE_FAILURE:
+        return Cause.NODE
+    return Cause.PREEMPTED if worker.cause is EndCause.PREEMPTED else Cause.INTERRUPTED
 
 
 def _request_of(row: Requirements | None) -> _Request | None:
@@ -131,6 +204,14 @@ def _request_of(row: Requirements | None) -> _Request | None:
     if row.memory is None or row.runtime is None:
         return None
     return _Request(memory=row.memory, runtime=row.runtime)
+
+
+def _killed_above_memory(
+    result: JobResult, request: _Request | None, codes: KillCodes
+) -> tuple[Cause, str] | None:
+    """Torc's worker kills a job that uses more than it requested, whatever the job has written."""
+    was_killed = result.return_code in (codes.memory, *KILLED)
+    return _memory_exceeded(result, request) if was_killed else None
 
 
 def _memory_exceeded(result: JobResult, request: _Request | None) -> tuple[Cause, str] | None:
@@ -162,13 +243,35 @@ def _stopped(worker: WorkerEnd | None) -> tuple[Cause, str]:
 
 
 def _killed(
-    result: JobResult, request: _Request | None, codes: KillCodes
+    result: JobResult, request: _Request | None, codes: KillCodes, worker: WorkerEnd | None
 ) -> tuple[Cause, str] | None:
     if not _was_killed_for_memory(result, codes):
         return None
+    phrase = f"killed ({result.return_code})"
     if request is None:
-        return Cause.UNKNOWN, f"killed ({result.return_code}), with no readable request to raise"
-    return Cause.OOM, f"killed ({result.return_code})"
+        return Cause.UNKNOWN, f"{phrase}, with no readable request to raise"
+    if worker is not None and _saw_no_lack(result, worker):
+        return Cause.UNKNOWN, f"{phrase}, but {worker.name} never lacked memory"
+    return Cause.OOM, phrase
+
+
+def _saw_no_lack(result: JobResult, worker: WorkerEnd) -> bool:
+    """Whether neither Torc, which keeps the peak for which it kills, nor Slurm killed the job.
+
+    Slurm says so at the end of an allocation in which the kernel has killed any process.
+    """
+    allocation, status = worker.allocation, worker.status
+    if allocation is None or status is None or allocation.scheduler_type != SLURM:
+        return False
+    ended_well = status.state is AllocationState.GONE and worker.cause is None
+    return ended_well and result.peak_memory is not None
+
+
+def _suggested_by_code(return_code: int) -> tuple[Cause, str] | None:
+    if return_code not in _CODES:
+        return None
+    cause, phrase = _CODES[return_code]
+    return cause, f"{phrase} ({_exit_phrase(return_code)})"
 
 
 def _was_stopped(result: JobResult, codes: KillCodes, worker: WorkerEnd | None) -> bool:

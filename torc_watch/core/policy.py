@@ -11,8 +11,9 @@ from dataclasses import replace
 from torc_watch.core import assessment, resource_requests, units
 from torc_watch.core.allocation import NodeClass
 from torc_watch.core.allocation_plan import plan_groups
+from torc_watch.core.cause import Cause
 from torc_watch.core.demand import Choices, demands
-from torc_watch.core.diagnosis import Cause, Finding
+from torc_watch.core.diagnosis import Finding
 from torc_watch.core.jobs_without_room import jobs_without_room, no_room_reason
 from torc_watch.core.model import Dependent, JobCounts, JobStatus
 from torc_watch.core.node_classes import (
@@ -31,6 +32,7 @@ from torc_watch.core.recovery_round import (
     Skip,
 )
 from torc_watch.core.resource_requests import adjustments_for
+from torc_watch.core.retry_budget import RetryBudget
 from torc_watch.core.scheduler_rows import SchedulerRows, no_nodes_reason
 from torc_watch.core.situation import Situation
 
@@ -47,7 +49,8 @@ def exhausted(rounds_used: int, settings: RecoverySettings) -> Refusal | None:
 def plan(situation: Situation, settings: RecoverySettings) -> Plan | Refusal:
     """The next round of recovery, or why there is none."""
     rows = _rows(situation, settings)
-    decisions = [_decide(finding, rows, settings) for finding in situation.findings]
+    budget = RetryBudget(situation.findings, situation.past, settings)
+    decisions = [_decide(finding, rows, settings, budget) for finding in situation.findings]
     retries = tuple(decision for decision in decisions if isinstance(decision, Retry))
     left_alone = tuple(decision for decision in decisions if isinstance(decision, Skip))
     uninitialized = _left_uninitialized(situation.counts)
@@ -106,7 +109,7 @@ def _only_continues(situation: Situation, retries: Iterable[Retry], uninitialize
 
     Without jobs that complete in between the same could go on for ever.
     """
-    if uninitialized or any(retry.cause is not Cause.INTERRUPTED for retry in retries):
+    if uninitialized or any(not retry.cause.is_interruption for retry in retries):
         return False
     before = situation.past.completed
     return before is None or situation.counts.of(JobStatus.COMPLETED) > before
@@ -118,7 +121,11 @@ def _rows(situation: Situation, settings: RecoverySettings) -> SchedulerRows:
     return SchedulerRows.of(situation.configs, jobs, situation.node_classes, may_move=may_move)
 
 
-def _decide(finding: Finding, rows: SchedulerRows, settings: RecoverySettings) -> Retry | Skip:
+def _decide(
+    finding: Finding, rows: SchedulerRows, settings: RecoverySettings, budget: RetryBudget
+) -> Retry | Skip:
+    if objection := budget.objection(finding):
+        return _skip(finding, objection)
     row = rows.row_of(finding.job)
     nodes = rows.nodes_for(row)
     if not nodes:
@@ -141,7 +148,7 @@ def _decide_on(
             return _raise_runtime(finding, nodes, settings.runtime_multiplier)
         case Cause.UNKNOWN if not settings.retry_unknown:
             return _skip(finding, f"{finding.reason}; unknown failures are not retried")
-        case Cause.UNKNOWN | Cause.INTERRUPTED:
+        case _:
             return _retry(finding)
 
 
@@ -188,6 +195,7 @@ def _retry(
         reason=finding.reason,
         memory=memory,
         runtime=runtime,
+        fingerprint=finding.fingerprint,
     )
 
 

@@ -12,12 +12,15 @@ itself how much of it is done. The order makes a round repeatable:
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from torc_watch.core.allocation import AllocationSpec
-from torc_watch.core.diagnosis import Cause
+from torc_watch.core.cause import REMEDIES, Cause, Remedy
 from torc_watch.core.model import Requirements, SchedulingAction
 from torc_watch.core.scheduler_choice import SchedulerChoice
+
+_LIMITED = (Remedy.RETRY_TWICE, Remedy.RETRY_ONCE, Remedy.HAND_OVER)
 
 DEFAULT_MAX_RETRIES = 3
 DEFAULT_MULTIPLIER = 1.5
@@ -31,7 +34,9 @@ class RecoverySettings:
     ``max_retries`` counts rounds; None when the user asks for one round after the other. With
     ``auto_schedule`` jobs get allocations too while others of the workflow run. No more than
     ``max_allocations`` of a workflow are to be queued or running at once. ``partition`` and
-    ``walltime`` (seconds), of Slurm, take the place of what the workflow's schedulers say.
+    ``walltime`` (seconds), of Slurm, take the place of what the workflow's schedulers say. With
+    ``after_repair`` what made jobs fail counts as mended, by the user or a hook: causes that no
+    retry would help are retried like unknown ones.
     """
 
     max_retries: int | None = DEFAULT_MAX_RETRIES
@@ -43,11 +48,15 @@ class RecoverySettings:
     max_allocations: int = DEFAULT_MAX_ALLOCATIONS
     partition: str | None = None
     walltime: int | None = None
+    after_repair: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
-    """A job to run again; before and after in bytes and seconds, None where nothing changes."""
+    """A job to run again; before and after in bytes and seconds, None where nothing changes.
+
+    ``fingerprint`` is that of the finding.
+    """
 
     job_id: int
     job_name: str
@@ -55,6 +64,7 @@ class Retry:
     reason: str
     memory: tuple[int, int] | None = None
     runtime: tuple[int, int] | None = None
+    fingerprint: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +145,14 @@ class Plan:
     def count(self, cause: Cause) -> int:
         return sum(retry.cause is cause for retry in self.retries)
 
+    @property
+    def hopes_for_repair(self) -> bool:
+        """Whether a job runs again that neither its request nor its allocation let down."""
+        return any(
+            not retry.cause.is_interruption and retry.cause not in (Cause.OOM, Cause.TIMEOUT)
+            for retry in self.retries
+        )
+
 
 class RefusalKind(StrEnum):
     EXHAUSTED = "exhausted"  # every allowed round was used
@@ -184,16 +202,27 @@ class PastRounds:
     """The rounds of a watch that have ended: how many, and how many of them used up a retry.
 
     ``completed`` is how many jobs had completed at the last one with a plan for a workflow at rest;
-    None before any.
+    None before any. ``retried`` are their retries for causes that call for a few at most. ``began``
+    is when the user asked for the watch, None without one.
     """
 
     ended: int = 0
     used: int = 0
     completed: int | None = None
+    retried: tuple[Retry, ...] = ()
+    began: datetime | None = None
 
     def after(self, outcome: RoundOutcome, plan: Plan | None) -> "PastRounds":
         return PastRounds(
             ended=self.ended + 1,
             used=self.used + (outcome not in FREE_OUTCOMES),
             completed=plan.completed if plan and not plan.joins_workers else self.completed,
+            retried=(*self.retried, *limited_retries(plan)),
+            began=self.began,
         )
+
+
+def limited_retries(plan: Plan | None) -> tuple[Retry, ...]:
+    """Those of a plan for causes that call for a few retries at most."""
+    retries = plan.retries if plan else ()
+    return tuple(each for each in retries if each.fingerprint or REMEDIES[each.cause] in _LIMITED)

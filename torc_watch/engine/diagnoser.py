@@ -37,7 +37,7 @@ _SHORTEST_GRACE = 1.0  # seconds: what is left may be too little to measure
 class Diagnoser:
     def __init__(self, context: EngineContext) -> None:
         self._client = context.client
-        self._search = FailureSearch(context.client, context.cluster)
+        self._search = FailureSearch(context.client, context.cluster, context.outputs)
         self._stranded = StrandedSearch(context.client)
         self._unserved = UnservedSearch(context.client, context.journal)
         self._journal = context.journal

@@ -8,9 +8,16 @@ from torc_watch.core import assessment, diagnosis
 from torc_watch.core.allocation import AllocationState
 from torc_watch.core.assessment import Observation, Orphans
 from torc_watch.core.cancellation import EndedAllocation
-from torc_watch.core.diagnosis import DEFAULT_REQUIREMENTS, TOLD_TO_END, Evidence, Finding
+from torc_watch.core.diagnosis import (
+    DEFAULT_REQUIREMENTS,
+    OUT_OF_MEMORY,
+    TOLD_TO_END,
+    Evidence,
+    Finding,
+)
 from torc_watch.core.model import Job, JobCounts, JobResult, JobStatus, Requirements, Workflow
 from torc_watch.core.worker_end import WorkerEnd
+from torc_watch.engine.job_outputs import JobOutputs, WrittenClues
 from torc_watch.engine.messages import Diagnosis
 from torc_watch.engine.orphan_search import find_orphans
 from torc_watch.engine.worker_ends import find_worker_ends
@@ -42,9 +49,10 @@ class _Reports:
 class FailureSearch:
     """Asks for failed jobs and their results, never for the completed ones."""
 
-    def __init__(self, client: TorcClient, cluster: Cluster) -> None:
+    def __init__(self, client: TorcClient, cluster: Cluster, outputs: JobOutputs) -> None:
         self._client = client
         self._cluster = cluster
+        self._outputs = outputs
 
     async def diagnose(
         self, observation: Observation, counts: JobCounts, output_dir: Path
@@ -62,9 +70,10 @@ class FailureSearch:
             reports.requirements_of,
             reports.results.values(),
         )
-        failed = await self._failures(workflow, counts, reports)
+        failed, unread = await self._failures(workflow, counts, reports, output_dir)
         return Diagnosis(
             counts=_after_release(counts, orphans),
+            unread=unread,
             findings=(*failed, *(orphan.finding for orphan in orphans.running)),
             orphans=orphans,
             ended=_ended(observation.allocations, reports.workers),
@@ -82,22 +91,29 @@ class FailureSearch:
         statuses = [worker.status for worker in workers if worker.status is not None]
         return any(status.state is not AllocationState.GONE for status in statuses)
 
-    async def failures(self, workflow: Workflow, counts: JobCounts) -> tuple[Finding, ...]:
+    async def failures(
+        self, workflow: Workflow, counts: JobCounts, output_dir: Path
+    ) -> tuple[Finding, ...]:
         """Why each job failed that has failed so far, while others may still run."""
         if not _failure_statuses(counts):
             return ()
-        return await self._failures(workflow, counts, await self._reports(workflow, counts))
+        reports = await self._reports(workflow, counts)
+        findings, _ = await self._failures(workflow, counts, reports, output_dir)
+        return findings
 
     async def _failures(
-        self, workflow: Workflow, counts: JobCounts, reports: _Reports
-    ) -> tuple[Finding, ...]:
-        return tuple(
-            [
-                diagnosis.diagnose(_evidence(job, workflow, reports))
-                for status in _failure_statuses(counts)
-                for job in await self._client.list_jobs(workflow.id, status)
-            ]
-        )
+        self, workflow: Workflow, counts: JobCounts, reports: _Reports, output_dir: Path
+    ) -> tuple[tuple[Finding, ...], int]:
+        """The findings, and of how many jobs the output could not be read."""
+        jobs = [
+            job
+            for status in _failure_statuses(counts)
+            for job in await self._client.list_jobs(workflow.id, status)
+        ]
+        ended = [(job, reports.results[job.id]) for job in jobs if job.id in reports.results]
+        written = await self._outputs.clues(output_dir, workflow.id, ended)
+        evidence = (_evidence(job, workflow, reports, written) for job in jobs)
+        return tuple(map(diagnosis.diagnose, evidence)), written.unread
 
     async def _reports(
         self, workflow: Workflow, counts: JobCounts, known: Collection[EndedAllocation] = ()
@@ -125,7 +141,7 @@ class FailureSearch:
         )
 
 
-def _evidence(job: Job, workflow: Workflow, reports: _Reports) -> Evidence:
+def _evidence(job: Job, workflow: Workflow, reports: _Reports, written: WrittenClues) -> Evidence:
     result = reports.results.get(job.id)
     node_id = result.compute_node_id if result else None
     return Evidence(
@@ -134,13 +150,14 @@ def _evidence(job: Job, workflow: Workflow, reports: _Reports) -> Evidence:
         requirements=reports.requirements_of(job),
         kill_codes=workflow.kill_codes,
         worker=None if node_id is None else reports.workers.get(node_id),
+        clues=written.by_job.get(job.id, ()),
     )
 
 
 def _may_have_been_stopped(result: JobResult) -> bool:
     """Whether the end of its worker may explain it."""
     is_stopped = result.status in (JobStatus.TERMINATED, JobStatus.PENDING_FAILED)
-    return is_stopped or result.return_code == TOLD_TO_END
+    return is_stopped or result.return_code in (TOLD_TO_END, OUT_OF_MEMORY)
 
 
 def _failure_statuses(counts: JobCounts) -> list[JobStatus]:

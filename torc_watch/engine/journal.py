@@ -16,7 +16,14 @@ from pydantic import TypeAdapter
 
 from torc_watch.core.allocation import AllocationSpec
 from torc_watch.core.errors import RecordUnreadable
-from torc_watch.core.recovery_round import FREE_OUTCOMES, PastRounds, Plan, RoundOutcome, Step
+from torc_watch.core.recovery_round import (
+    FREE_OUTCOMES,
+    PastRounds,
+    Plan,
+    RoundOutcome,
+    Step,
+    limited_retries,
+)
 from torc_watch.engine.database import Database, now
 
 _PLAN = TypeAdapter(Plan)
@@ -94,14 +101,14 @@ class Journal:
             return WatchRecord(
                 id=new,
                 began=datetime.fromisoformat(began),
-                past=PastRounds(),
+                past=PastRounds(began=datetime.fromisoformat(began)),
                 open_round=None,
             )
         open_round = self._open_round(row["id"], identity.workflow_id)
         return WatchRecord(
             id=row["id"],
             began=datetime.fromisoformat(row["began"]),
-            past=self._past_rounds(row["id"]),
+            past=self._past_rounds(row["id"], datetime.fromisoformat(row["began"])),
             open_round=open_round,
         )
 
@@ -231,30 +238,33 @@ class Journal:
                 found |= {number: specs[token] for token, number in numbers.items()}
         return found
 
-    def _past_rounds(self, watch_id: int) -> PastRounds:
+    def _past_rounds(self, watch_id: int, began: datetime) -> PastRounds:
         ended = self._database.query_all(
             "SELECT outcome FROM round WHERE watch_id = ? AND ended IS NOT NULL", watch_id
         )
+        plans = self._ended_plans(watch_id)
         return PastRounds(
             ended=len(ended),
             used=sum(row["outcome"] not in FREE_OUTCOMES for row in ended),
-            completed=self._completed_before(watch_id),
+            completed=_completed(plans),
+            retried=tuple(retry for plan in plans for retry in limited_retries(plan)),
+            began=began,
         )
 
-    def _completed_before(self, watch_id: int) -> int | None:
+    def _ended_plans(self, watch_id: int) -> list[Plan]:
+        """The plans of the rounds that have ended, the first one first, as far as readable."""
         rows = self._database.query_all(
             "SELECT record FROM round JOIN step ON step.round_id = round.id"
             " WHERE watch_id = ? AND ended IS NOT NULL AND name = ? AND record IS NOT NULL"
-            " ORDER BY number DESC",
+            " ORDER BY number",
             watch_id,
             Step.PLAN,
         )
+        plans: list[Plan] = []
         for row in rows:
             with suppress(ValueError):  # of another version
-                plan = _PLAN.validate_json(row["record"])
-                if not plan.joins_workers:
-                    return plan.completed
-        return None
+                plans.append(_PLAN.validate_json(row["record"]))
+        return plans
 
     def _open_round(self, watch_id: int, workflow_id: int) -> Round | None:
         row = self._database.query_one(
@@ -275,6 +285,11 @@ class Journal:
                 f"torc-watchd remove {workflow_id}, and add it again."
             ) from error
         return round_
+
+
+def _completed(plans: Iterable[Plan]) -> int | None:
+    counts = [plan.completed for plan in plans if not plan.joins_workers]
+    return counts[-1] if counts else None
 
 
 def _restore(round_: Round, steps: Iterable[sqlite3.Row]) -> None:

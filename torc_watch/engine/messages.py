@@ -14,6 +14,7 @@ from torc_watch.core.diagnosis import Finding
 from torc_watch.core.events import Event, WatchEnded
 from torc_watch.core.model import Allocation, Job, JobCounts
 from torc_watch.core.recovery_round import RecoverySettings
+from torc_watch.engine.job_outputs import JobOutputs
 from torc_watch.engine.journal import Journal, WatchRecord, WorkflowIdentity
 from torc_watch.schedulers.cluster import Cluster
 from torc_watch.torc.client import TorcClient
@@ -33,6 +34,7 @@ class EngineContext:
     cluster: Cluster
     journal: Journal
     locks: Path
+    outputs: JobOutputs
     report: Callable[[Event], None]
     epoch: int | None = None
     before_change: Callable[[], Awaitable[None]] = checkpoint
@@ -156,7 +158,7 @@ class Diagnosis:
     """A workflow at rest, explained. ``counts`` are those after the release of ``orphans``.
 
     ``ended`` are allocations whose end may have ended jobs. ``offline`` are results of jobs that
-    only seem to be orphans.
+    only seem to be orphans. ``unread`` counts jobs whose output could not be read in time.
     """
 
     counts: JobCounts
@@ -164,6 +166,7 @@ class Diagnosis:
     orphans: Orphans
     ended: tuple[EndedAllocation, ...]
     offline: OfflineResults
+    unread: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,6 @@ from functools import partial
 
 from torc_watch.core import events
 from torc_watch.core.assessment import FAILURES
-from torc_watch.core.diagnosis import Cause
 from torc_watch.core.errors import Conflict
 from torc_watch.core.model import Job, JobCounts, JobStatus
 from torc_watch.core.recovery_round import Plan, Step
@@ -72,7 +71,7 @@ class StepExecutor:
 
     async def _run_hook(self, watch: Watch, plan: Plan) -> None:
         command = watch.request.hook
-        if command is None or not plan.count(Cause.UNKNOWN):
+        if command is None or not plan.hopes_for_repair:
             return
         workflow_id = watch.workflow_id
         await self._context.before_change()

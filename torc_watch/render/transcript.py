@@ -7,11 +7,12 @@ from typing import TypeVar
 from torc_watch.core import events, units
 from torc_watch.core.allocation import AllocationSpec, EndCause
 from torc_watch.core.assessment import Orphans
-from torc_watch.core.diagnosis import Cause
+from torc_watch.core.cause import Cause
 from torc_watch.core.events import Event, FailedJob, Verdict, WatchEnded
 from torc_watch.core.model import JobCounts, JobStatus
 from torc_watch.core.orphaned_job import OrphanedJob
 from torc_watch.core.recovery_round import Plan, Repeat, Retry, Skip
+from torc_watch.render.cause_text import cause_text
 from torc_watch.render.terminal_text import printable
 
 T = TypeVar("T")
@@ -158,7 +159,7 @@ def _released(orphans: Orphans) -> Iterator[str]:
     """
     if jobs := len(orphans.running) + len(orphans.claimed):
         yield f"Releasing {jobs_text(jobs)} of dead workers..."
-        fates = [each for each in orphans.running if each.finding.cause is not Cause.INTERRUPTED]
+        fates = [each for each in orphans.running if not each.finding.cause.is_interruption]
         yield from capped(fates, _fate)
 
 
@@ -318,9 +319,8 @@ def _reasoned_fix(retry: Retry) -> str:
 
 
 def _unchanged(retry: Retry) -> str:
-    if retry.cause is Cause.INTERRUPTED:
-        return f"{_job(retry)}: interrupted ({retry.reason}), retrying without changes"
-    return f"{_job(retry)}: unknown failure ({retry.reason}), retrying without changes"
+    what = f"{cause_text(retry.cause)} ({printable(retry.reason)})"
+    return f"{_job(retry)}: {what}, retrying without changes"
 
 
 def _repeated(repeat: Repeat) -> str:

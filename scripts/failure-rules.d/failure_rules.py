@@ -1,0 +1,110 @@
+"""Prints docs/failures.md from the rules and the remedies."""
+
+from collections.abc import Iterator
+
+from torc_watch.core.cause import REMEDIES, Cause, Remedy
+from torc_watch.core.clue import Weight
+from torc_watch.failures.rule import Rule
+from torc_watch.failures.rule_file import own_rules
+from torc_watch.render.cause_text import cause_text
+
+_REMEDIES = {
+    Remedy.RAISE_MEMORY: "requests more memory",
+    Remedy.RAISE_RUNTIME: "requests more time",
+    Remedy.RETRY: "runs again, in every round that is allowed",
+    Remedy.RETRY_TWICE: "runs again, twice at most",
+    Remedy.RETRY_ONCE: "runs again once",
+    Remedy.HAND_OVER: "does not run again: a person has to act",
+}
+_WEIGHTS = {
+    Weight.SCHEDULER: "Slurm itself says it: it outranks all that programs write",
+    Weight.FATAL: "the line by which a program ends",
+    Weight.HINT: "an error that programs may survive: it counts only among the last 40 lines",
+    Weight.ECHO: "follows from the failure of something else: it is never the cause",
+}
+_HEAD = """\
+# Why jobs fail
+
+`scripts/failure-rules >docs/failures.md` writes this page from the rules: change it there.
+
+`torc-watchd why 42` says why jobs of a workflow failed, with the evidence. It is weighed in this
+order:
+
+1. the end of the job's allocation, as Slurm has it: a failed node, a preemption, a cancellation;
+2. what Slurm has written into the job's output;
+3. what Torc's worker killed the job for: a measured peak above its request, the end of its time;
+4. what the program wrote before it ended: the first error counts, since later ones follow from it;
+5. the peak of its memory, and its return code.
+
+Of a long output the first 32 KiB and the last 64 KiB are read, of at most 1,000 failed jobs, for
+at most 20 seconds. Dumps of environment variables are skipped. A return code of 137 of a job on
+Slurm is no lack of memory if its measured peak is below its request and Slurm saw none.
+
+## What is done
+
+| cause | | a job that failed so |
+|---|---|---|
+"""
+_AFTER_CAUSES = """
+A failure from before the watch runs again once whatever its cause: you knew of it when you asked
+for the watch. `torc-watchd recover 42` and a recovery hook count as a repair: all causes are
+retried. With `--no-retry-unknown` only lack of memory and time is mended, and what was interrupted
+goes on.
+
+If three jobs or more fail in the same way, one of them goes first. The others follow when it has
+succeeded; if it fails in the same way again, the workflow is handed over.
+
+## Rules
+
+| weight | |
+|---|---|
+"""
+_OWN_RULES = """
+Your own rules are in `rules.toml` beside your configuration file, those of your site beside its
+(`torc-watchd rules list` names both). A rule of yours with the name of another takes its place.
+
+```toml
+[[rule]]
+name = "solver-diverged"
+cause = "code"                      # one of the causes above
+pattern = '''solver: step \\d+ diverged'''   # RE2's syntax, from the beginning of a line
+says = "the solver diverged"
+example = "solver: step 12 diverged"   # optional; the pattern has to match it
+weight = "fatal"                    # optional; one of the weights above
+remedy = "hand_over"                # optional: retry, retry_twice, retry_once, hand_over
+```
+
+`torc-watchd rules test rules.toml OUTPUT` checks such a file and tries it on an output.
+
+| rule | cause | weight | example |
+|---|---|---|---|
+"""
+
+
+def main() -> None:
+    print("".join(_page()), end="")
+
+
+def _page() -> Iterator[str]:
+    yield _HEAD
+    yield from (
+        f"| `{cause}` | {_meaning(cause)} | {_REMEDIES[REMEDIES[cause]]} |\n" for cause in Cause
+    )
+    yield _AFTER_CAUSES
+    yield from (f"| `{weight.name.lower()}` | {text} |\n" for weight, text in _WEIGHTS.items())
+    yield _OWN_RULES
+    yield from map(_row, own_rules())
+
+
+def _meaning(cause: Cause) -> str:
+    text = cause_text(cause)
+    return "" if text == cause else text
+
+
+def _row(rule: Rule) -> str:
+    example = rule.example.replace("|", "\\|")
+    return f"| {rule.name} | `{rule.cause}` | {rule.weight.name.lower()} | `` {example} `` |\n"
+
+
+if __name__ == "__main__":
+    main()

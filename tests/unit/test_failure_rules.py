@@ -1,0 +1,183 @@
+"""The rules that come with this program, and files of rules."""
+
+from pathlib import Path
+
+import pytest
+from failure_rules import _page
+
+from torc_watch.core.cause import Cause
+from torc_watch.core.clue import Clue, Weight, leading
+from torc_watch.core.errors import InvalidInput
+from torc_watch.failures.output_search import OutputSearch, OutputText
+from torc_watch.failures.rule import Rule
+from torc_watch.failures.rule_file import own_rules, parse_rules
+
+RULES = own_rules()
+SEARCH = OutputSearch(RULES)
+
+
+def counting(text: str) -> Clue | None:
+    return leading(SEARCH.clues([OutputText(file="job.e", text=text)]))
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_each_rule_finds_its_example_among_other_lines(rule: Rule) -> None:
+    clue = counting(f"step 1 of 9\n{rule.example}\nbye\n")
+    assert clue is not None
+    assert (clue.rule, clue.cause) == (rule.name, rule.cause)
+    assert rule.example.endswith(clue.line)
+
+
+@pytest.mark.parametrize(
+    ("cause", "text"),
+    [
+        pytest.param(
+            Cause.OOM,
+            "Traceback (most recent call last):\n"
+            '  File "train.py", line 7, in <module>\n'
+            "MemoryError\n",
+            id="a bare MemoryError",
+        ),
+        pytest.param(
+            Cause.INPUT,
+            "FileNotFoundError: [Errno 2] No such file or directory: 'a.csv'\n\n"
+            "During handling of the above exception, another exception occurred:\n\n"
+            "Traceback (most recent call last):\nValueError: no data\n",
+            id="the first of two chained errors",
+        ),
+        pytest.param(
+            Cause.ENVIRONMENT,
+            "ModuleNotFoundError: No module named 'pandas'\n"
+            "srun: error: n1: task 0: Exited with exit code 1\n"
+            "slurmstepd: error: *** STEP 7.0 ON n1 CANCELLED AT 2026-01-30T16:10:57 ***\n",
+            id="an error and its echoes",
+        ),
+        pytest.param(
+            Cause.OOM,
+            "ValueError: bad shape\nslurmstepd: error: Detected 1 oom_kill event in StepId=7.0.\n",
+            id="Slurm's word against an earlier error",
+        ),
+        pytest.param(
+            Cause.NETWORK,
+            "download failed: error: Connection refused\ngiving up\n",
+            id="a failed connection at the end",
+        ),
+        pytest.param(
+            Cause.CODE,
+            "retrying after error: Connection refused\nKeyError: 'x'\n",
+            id="a connection that was survived",
+        ),
+        pytest.param(
+            Cause.CODE, "\x1b[31mZeroDivisionError\x1b[0m: division by zero\n", id="with colors"
+        ),
+        pytest.param(
+            Cause.CODE, "50%|###\r100%|######\rKeyError: 'x'\n", id="after a progress bar"
+        ),
+        pytest.param(Cause.CODE, "[rank3]: ValueError: bad shape\n", id="after a rank"),
+        pytest.param(
+            Cause.CODE, "2026-01-30 16:10:57,123 TypeError: bad\n", id="after a time stamp"
+        ),
+    ],
+)
+def test_line_that_counts(cause: Cause, text: str) -> None:
+    clue = counting(text)
+    assert clue is not None
+    assert clue.cause is cause
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "There is plenty of room, and the timeout is 30 s.\n",
+        "If the job is slow it may be out of memory; see MemoryError in the manual.\n",
+        "INFO: handling ValueError: gracefully\n",
+        "note: slurmstepd: error: Detected 1 oom_kill event was seen last week\n",
+        "LAST_ERROR=ModuleNotFoundError: No module named 'pandas'\n",
+        "export MESSAGE=Segmentation fault\n",
+        "Killed\n",
+        "oom\n",
+        "TimeoutErrors are counted: 0\n",
+        "error: Connection refused, trying again\n" + "line\n" * 50,
+        "",
+    ],
+)
+def test_lines_that_prove_nothing(text: str) -> None:
+    assert counting(text) is None
+
+
+def test_earlier_file_outranks_a_later_one() -> None:
+    clues = SEARCH.clues(
+        [
+            OutputText(file="job.e", text="x\ny\nKeyError: 'a'\n"),
+            OutputText(file="job.o", text="ModuleNotFoundError: No module named 'b'\n"),
+        ]
+    )
+    found = leading(clues)
+    assert found is not None
+    assert found.file == "job.e"
+
+
+def test_failures_are_alike_when_they_differ_in_names_paths_and_numbers_only() -> None:
+    def of(line: str) -> str:
+        clue = counting(line)
+        assert clue is not None
+        return clue.fingerprint
+
+    first = of("FileNotFoundError: [Errno 2] No such file or directory: '/data/run_1/a.csv'")
+    assert first == of("FileNotFoundError: [Errno 2] No such file or directory: '/x/run_22/b.csv'")
+    assert of("KeyError: 'a'") != of("ValueError: 'a'")
+    assert of("ValueError: bad shape") != of("ValueError: bad value")
+
+
+def test_no_rule_means_no_clue() -> None:
+    assert OutputSearch([]).clues([OutputText(file="job.e", text="KeyError: 'x'\n")]) == ()
+
+
+def test_page_of_the_rules_is_that_of_these_rules() -> None:
+    page = Path(__file__).parents[2] / "docs" / "failures.md"
+    assert "".join(_page()) == page.read_text(), "write it again: scripts/failure-rules"
+
+
+VALID = """
+[[rule]]
+name = "diverged"
+cause = "code"
+pattern = '''solver: step \\d+ diverged'''
+says = "the solver diverged"
+example = "solver: step 12 diverged"
+weight = "hint"
+remedy = "hand_over"
+"""
+
+
+def test_rules_of_a_user() -> None:
+    (rule,) = parse_rules(VALID)
+    assert (rule.name, rule.cause, rule.weight) == ("diverged", Cause.CODE, Weight.HINT)
+    (clue,) = OutputSearch([rule]).clues([OutputText(file="o", text="solver: step 7 diverged\n")])
+    assert clue.remedy == "hand_over"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "problem"),
+    [
+        ('"code"', '"cod"', "rule diverged: cod is no cause: oom, "),
+        ('"hint"', '"huge"', "rule diverged: huge is no weight: echo, hint, fatal, scheduler."),
+        ('"hand_over"', '"raise_memory"', "rule diverged: raise_memory is no remedy: retry, "),
+        ("solver: step \\d+", "solver (", "rule diverged: its pattern cannot be read"),
+        ("solver: step \\d+ diverged", ".*", "rule diverged: its pattern matches every line."),
+        ("step 12", "stop 12", "rule diverged: its pattern does not match its example."),
+        ('says = "the solver diverged"', "", "rule diverged: says is missing."),
+        ('says = "the solver diverged"', "says = 7", "rule diverged: says is no text."),
+        ("weight", "wait", "rule diverged: wait is no key of a rule: name, cause, "),
+        ('name = "diverged"', "", "rule number 1: name is missing."),
+        ("[[rule]]", "[[rules]]", "rules is no key here; rules are [[rule]]."),
+        ("[[rule]]", "[rule]", "begin each with [[rule]]."),
+        ("[[rule]]", "[[rule]", "This is no TOML: "),
+        ("", VALID, "rule diverged is there twice."),
+    ],
+)
+def test_rules_that_cannot_be_used_are_named(before: str, after: str, problem: str) -> None:
+    text = VALID.replace(before, after) if before else VALID + after
+    with pytest.raises(InvalidInput) as caught:
+        parse_rules(text)
+    assert problem in str(caught.value)

@@ -1,0 +1,118 @@
+"""Failures in groups, as text and as values for scripts."""
+
+from dataclasses import replace
+
+from torc_watch.core.cause import Cause
+from torc_watch.core.clue import Clue, Weight
+from torc_watch.core.diagnosis import Finding
+from torc_watch.core.explanation import group_failures
+from torc_watch.core.model import Job, JobStatus
+from torc_watch.core.recovery_round import Refusal, RefusalKind, Retry, Skip
+from torc_watch.render.why_text import why_text, why_values
+
+MODULE = Clue(
+    rule="python-module",
+    cause=Cause.ENVIRONMENT,
+    weight=Weight.FATAL,
+    says="a Python module is missing",
+    line="ModuleNotFoundError: No module named 'pandas'",
+    file="out/job_stdio/job_wf42_j1_r1_a1.e",
+    fingerprint="python-module: ModuleNotFoundError: No module named '…'",
+)
+SLURM = replace(
+    MODULE, rule="slurm-oom-kill", cause=Cause.OOM, says="Slurm saw a kill", line="slurmstepd: ..."
+)
+
+
+def finding(job_id: int, clue: Clue | None = MODULE, reason: str = "") -> Finding:
+    return Finding(
+        job=Job(
+            id=job_id,
+            name=f"train_{job_id}",
+            command="true",
+            status=JobStatus.FAILED,
+            requirements_id=None,
+            attempt=1,
+        ),
+        cause=clue.cause if clue else Cause.UNKNOWN,
+        reason=reason or (f"{clue.says}: {clue.line}" if clue else "exit code 3"),
+        requirements=None,
+        clue=clue,
+        fingerprint=clue.fingerprint if clue else None,
+    )
+
+
+def skip(job_id: int, reason: str) -> Skip:
+    return Skip(
+        job_id=job_id,
+        job_name="",
+        cause=Cause.ENVIRONMENT,
+        reason=f"a Python module is missing: {MODULE.line}; {reason}",
+        restarts_anyway=False,
+    )
+
+
+def refusal(*left_alone: Skip) -> Refusal:
+    return Refusal(kind=RefusalKind.NOTHING_TO_RETRY, reason="", left_alone=left_alone)
+
+
+TRIED = Retry(job_id=1, job_name="", cause=Cause.ENVIRONMENT, reason="")
+
+
+def test_failures_for_the_same_reason_are_told_once() -> None:
+    findings = [finding(3, None), *(finding(number) for number in (2, 1))]
+    answer = refusal(skip(1, "in vain"), skip(2, "in vain"))
+    groups = group_failures(findings, answer, [TRIED])
+    assert list(why_text(42, groups)) == [
+        "3 jobs of workflow 42 failed, for 2 reasons:",
+        "",
+        "Environment: 2 jobs",
+        "  a Python module is missing: ModuleNotFoundError: No module named 'pandas'",
+        "  written in out/job_stdio/job_wf42_j1_r1_a1.e",
+        "  jobs: 1 (train_1), 2 (train_2)",
+        "  run again before: 1 job",
+        "  a round of recovery would not run it again (in vain)",
+        "",
+        "Unknown failure: 1 job",
+        "  exit code 3",
+        "  jobs: 3 (train_3)",
+    ]
+
+
+def test_jobs_of_a_group_that_are_treated_differently() -> None:
+    answer = refusal(skip(1, "in vain"), skip(2, "job 1 goes first"), skip(3, "job 1 goes first"))
+    groups = group_failures([finding(number) for number in (1, 2, 3)], answer)
+    assert list(why_text(42, groups))[-2:] == [
+        "  a round of recovery would not run it again (in vain): 1 job",
+        "  a round of recovery would not run it again (job 1 goes first): 2 jobs",
+    ]
+
+
+def test_what_speaks_against_a_cause_is_told() -> None:
+    (group,) = group_failures([replace(finding(1), contradictions=(SLURM,))], None)
+    assert "  but also: Slurm saw a kill: slurmstepd: ..." in list(why_text(42, [group]))
+
+
+def test_many_jobs_are_named_in_part() -> None:
+    (group,) = group_failures([finding(number) for number in range(1, 13)], None)
+    (names,) = [line for line in why_text(42, [group]) if line.startswith("  jobs: ")]
+    assert names.endswith(", 10 (train_10) and 2 more")
+
+
+def test_no_failure() -> None:
+    assert list(why_text(42, [])) == ["No job of workflow 42 has failed."]
+
+
+def test_values_for_scripts() -> None:
+    groups = group_failures([finding(1)], refusal(skip(1, "in vain")), [TRIED])
+    values = why_values(42, groups)
+    (group,) = values["failures"]
+    assert (group["cause"], group["retries"]) == ("environment", 1)
+    assert group["evidence"] == {
+        "rule": "python-module",
+        "says": MODULE.says,
+        "line": MODULE.line,
+        "file": MODULE.file,
+    }
+    (job,) = group["jobs"]
+    assert (job["job_id"], job["next"]) == (1, "not run it again (in vain)")

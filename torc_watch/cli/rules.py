@@ -1,0 +1,125 @@
+"""rules: by which lines of their output failures of jobs are told apart."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from torc_watch.app.composition import read_rules, rules
+from torc_watch.cli import options
+from torc_watch.cli.json_output import print_json
+from torc_watch.config.sources import rule_files
+from torc_watch.core.clue import Clue, leading
+from torc_watch.core.errors import InvalidInput
+from torc_watch.core.os_errors import describe_os_error
+from torc_watch.failures.output_search import OutputSearch, OutputText
+from torc_watch.failures.rule import Rule
+from torc_watch.host.file_excerpt import read_excerpt
+from torc_watch.render.terminal_text import printable
+
+app = typer.Typer(
+    help="Show and test the rules for failures.", no_args_is_help=True, rich_markup_mode=None
+)
+
+
+@app.callback()
+def _group() -> None:
+    """Show and test the rules by which the output of failed jobs is read."""
+
+
+@app.command("list")
+def list_(*, as_json: options.Json = False) -> None:
+    """List all rules: yours, your site's, and those that come with torc-watchd.
+
+    \b
+    Examples:
+      torc-watchd rules list
+      torc-watchd rules list --json
+    """
+    found = rules()
+    if as_json:
+        print_json({"rules": list(map(_rule_values, found))})
+        return
+    width = max(len(rule.name) for rule in found)
+    for rule in found:
+        print(f"{printable(rule.name):{width}}  {rule.cause:16}  {printable(rule.says)}")
+    print()
+    for path in rule_files():
+        print(f"{path}{'' if path.exists() else ' (does not exist)'}")
+
+
+@app.command("test")
+def check_rules(
+    file: Annotated[
+        Path, typer.Argument(help="Your rules, in TOML.", metavar="FILE", show_default=False)
+    ],
+    outputs: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="What a job has written: the rules are tried on it, before all others.",
+            metavar="[OUTPUT]...",
+            show_default=False,
+        ),
+    ] = None,
+    *,
+    as_json: options.Json = False,
+) -> None:
+    """Check a file of rules, and try it on the output of a job.
+
+    Each rule is a table [[rule]] with name, cause, pattern and says; weight (scheduler, fatal,
+    hint, echo), example and remedy are optional. The pattern is searched from the beginning of each
+    line. docs/failures.md explains all of this.
+
+    \b
+    Examples:
+      torc-watchd rules test rules.toml
+      torc-watchd rules test rules.toml torc_output/job_stdio/job_wf42_j7_r1_a1.e
+    """
+    own = read_rules(file)
+    known = {rule.name: rule for rule in (*rules(), *own)}
+    search = OutputSearch([*own, *(rule for rule in known.values() if rule not in own)])
+    clues = search.clues(map(_output, outputs or ()))
+    if as_json:
+        values = {"rules": len(own), "clues": list(map(_clue_values, clues))}
+        print_json(values | {"counts": _clue_values(leading(clues))})
+        return
+    print(f"{file}: {len(own)} {'rule' if len(own) == 1 else 'rules'}, all valid.")
+    if outputs:
+        _print_clues(clues)
+
+
+def _print_clues(clues: tuple[Clue, ...]) -> None:
+    counts = leading(clues)
+    for clue in clues:
+        mark = "*" if clue is counts else " "
+        print(f"{mark} {printable(clue.rule)} ({clue.cause}): {printable(clue.line)}")
+    print("The line with * counts." if clues else "No rule knows a line of it.")
+
+
+def _output(path: Path) -> OutputText:
+    """Raises InvalidInput."""
+    try:
+        text = read_excerpt(path)
+    except OSError as error:
+        raise InvalidInput(f"{path} cannot be read: {describe_os_error(error)}") from None
+    if text is None:
+        raise InvalidInput(f"{path} is no file.")
+    return OutputText(file=str(path), text=text)
+
+
+def _rule_values(rule: Rule) -> dict[str, Any]:
+    return {
+        "name": rule.name,
+        "cause": rule.cause,
+        "weight": rule.weight.name.lower(),
+        "says": rule.says,
+        "pattern": rule.pattern,
+        "example": rule.example,
+        "remedy": rule.remedy,
+    }
+
+
+def _clue_values(clue: Clue | None) -> dict[str, Any] | None:
+    if clue is None:
+        return None
+    return {"rule": clue.rule, "cause": clue.cause, "line": clue.line, "file": clue.file}

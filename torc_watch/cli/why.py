@@ -1,0 +1,58 @@
+"""why: why jobs failed, with the evidence."""
+
+from typing import Annotated
+
+import typer
+
+from torc_watch.app.inspection import Inspection, explain
+from torc_watch.cli import options
+from torc_watch.cli.event_loop import run
+from torc_watch.cli.json_output import print_json
+from torc_watch.cli.waiting_notice import announced
+from torc_watch.config.settings import load_settings
+from torc_watch.core.errors import InvalidInput
+from torc_watch.core.explanation import FailureGroup, group_failures
+from torc_watch.render.why_text import why_text, why_values
+
+
+def why(
+    workflow_id: options.WorkflowId,
+    job: Annotated[
+        str | None, typer.Argument(help="ID or name of one job.", show_default=False)
+    ] = None,
+    *,
+    url: options.Url = None,
+    as_json: options.Json = False,
+) -> None:
+    """Say why jobs failed, with the evidence.
+
+    Failures for the same reason are shown once, with what a round of recovery would do about them.
+    The evidence is what Slurm and the server know and
+    what the jobs have written: the line that counts is quoted, with its file. Changes nothing, and
+    works with the daemon and without.
+
+    \b
+    Examples:
+      torc-watchd why 42
+      torc-watchd why 42 train_model_7
+      torc-watchd why 42 --json
+    """
+    settings = load_settings()
+    connection = settings.connection(url)
+    seen = run(announced(connection, lambda: explain(workflow_id, url, settings)))
+    groups = _chosen(seen, job)
+    if as_json:
+        print_json(why_values(workflow_id, groups))
+    else:
+        print("\n".join(why_text(workflow_id, groups)))
+
+
+def _chosen(seen: Inspection, job: str | None) -> tuple[FailureGroup, ...]:
+    """Raises InvalidInput for a job that has not failed."""
+    findings = [each for each in seen.findings if job in (None, each.job.name, str(each.job.id))]
+    if job is not None and not findings:
+        raise InvalidInput(
+            f"Job {job} of workflow {seen.observation.workflow.id} has not failed, or there is no "
+            f"such job. See all failures with: torc-watchd why {seen.observation.workflow.id}"
+        )
+    return group_failures(findings, seen.answer, seen.past.retried)

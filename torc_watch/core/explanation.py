@@ -1,0 +1,70 @@
+"""Failures of a workflow in groups: those for the same reason are one, with what comes next."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from torc_watch.core.cause import Cause
+from torc_watch.core.clue import Clue
+from torc_watch.core.diagnosis import Finding
+from torc_watch.core.recovery_round import Plan, Refusal, Retry, Skip
+
+Fate = Retry | Skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailureGroup:
+    """Failures for one reason, by job ID; ``clue`` and ``reason`` are those of the first.
+
+    ``fates`` has what the next round does with a job, by its ID; it is empty without a plan.
+    ``tried`` counts the retries that jobs of it have had.
+    """
+
+    findings: tuple[Finding, ...]
+    fates: dict[int, Fate]
+    tried: int
+
+    @property
+    def cause(self) -> Cause:
+        return self.findings[0].cause
+
+    @property
+    def reason(self) -> str:
+        return self.findings[0].reason
+
+    @property
+    def clue(self) -> Clue | None:
+        return self.findings[0].clue
+
+    @property
+    def contradictions(self) -> tuple[Clue, ...]:
+        return self.findings[0].contradictions
+
+
+def group_failures(
+    findings: Iterable[Finding], answer: object, past: Sequence[Retry] = ()
+) -> tuple[FailureGroup, ...]:
+    """The largest group first. ``answer`` is the plan or refusal of the next round, if any."""
+    groups: dict[tuple[Cause, str], list[Finding]] = {}
+    for finding in sorted(findings, key=lambda each: each.job.id):
+        key = (finding.cause, finding.fingerprint or finding.reason)
+        groups.setdefault(key, []).append(finding)
+    fates = _fates(answer)
+    return tuple(
+        FailureGroup(
+            findings=tuple(group),
+            fates={each.job.id: fates[each.job.id] for each in group if each.job.id in fates},
+            tried=sum(retry.job_id in {each.job.id for each in group} for retry in past),
+        )
+        for group in sorted(groups.values(), key=len, reverse=True)
+    )
+
+
+def _fates(answer: object) -> dict[int, Fate]:
+    match answer:
+        case Plan():
+            decided: tuple[Fate, ...] = (*answer.retries, *answer.left_alone)
+        case Refusal():
+            decided = answer.left_alone
+        case _:
+            decided = ()
+    return {each.job_id: each for each in decided}

@@ -1,0 +1,1 @@
+"""What the output of failed jobs says about them: rules as data, and the search for them. Pure."""

@@ -1,0 +1,86 @@
+"""The search for clues in what a job has written."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import re2
+
+from torc_watch.core.clue import Clue, Weight
+from torc_watch.failures.output_lines import fingerprint, printable_text
+from torc_watch.failures.rule import Rule
+
+_LAST_LINES = 40  # among which an error that programs may survive can be what ended this one
+_MAX_LINE = 500  # characters of a line that is quoted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputText:
+    """What was read of one file: its ``text``, the beginning and the end of a long one."""
+
+    file: str
+    text: str
+
+
+class OutputSearch:
+    """Finds all rules in one pass over a text, in time that grows with its length alone."""
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self._rules = tuple(rules)
+        self._patterns: dict[str, Any] = {}
+        self._set = re2.Set.SearchSet()
+        for rule in self._rules:
+            self._set.Add(_at_line_start(rule.pattern))
+        if self._rules:
+            self._set.Compile()
+
+    def clues(self, outputs: Iterable[OutputText]) -> tuple[Clue, ...]:
+        """Each rule's first match in each output, in the order of the outputs and of the lines."""
+        if not self._rules:
+            return ()
+        return tuple(clue for output in outputs for clue in self._clues_in(output))
+
+    def _clues_in(self, output: OutputText) -> list[Clue]:
+        text = printable_text(output.text)
+        last = _start_of_last_lines(text)
+        found = [
+            _clue(rule, text, position, output.file)
+            for rule in (self._rules[index] for index in self._set.Match(text) or ())
+            if (position := self._position(rule, text, last)) is not None
+        ]
+        return sorted(found, key=lambda clue: clue.position)
+
+    def _position(self, rule: Rule, text: str, last: int) -> int | None:
+        start = last if rule.weight is Weight.HINT else 0
+        if rule.name not in self._patterns:
+            self._patterns[rule.name] = re2.compile(_at_line_start(rule.pattern))
+        match = self._patterns[rule.name].search(text, start)
+        return match.start() if match else None
+
+
+def _at_line_start(pattern: str) -> str:
+    return f"(?m)^(?:{pattern})"
+
+
+def _start_of_last_lines(text: str) -> int:
+    start = len(text)
+    for _ in range(_LAST_LINES + 1):
+        start = text.rfind("\n", 0, start)
+        if start < 0:
+            return 0
+    return start + 1
+
+
+def _clue(rule: Rule, text: str, position: int, file: str) -> Clue:
+    line = text[position:].partition("\n")[0][:_MAX_LINE].strip()
+    return Clue(
+        rule=rule.name,
+        cause=rule.cause,
+        weight=rule.weight,
+        says=rule.says,
+        line=line,
+        file=file,
+        position=position,
+        fingerprint=fingerprint(rule.name, line),
+        remedy=rule.remedy,
+    )
