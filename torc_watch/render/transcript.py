@@ -116,6 +116,8 @@ def _recovery(event: Event) -> Iterator[str]:
         case events.ResetStarted():
             yield ""
             yield "Resetting failed jobs..."
+        case events.OutputUnread():
+            yield f"  What {jobs_text(event.jobs)} wrote could not be read in time."
         case events.InitializationAwaited():
             yield f"  The server has been initializing the jobs for {event.seconds} s..."
         case _:
