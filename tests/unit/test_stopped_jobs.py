@@ -1,5 +1,6 @@
 """Results that a worker reported while its allocation ended."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -157,6 +158,9 @@ def test_kill_below_the_request_in_an_allocation(
     asked = Requirements(
         id=1, name="small", num_cpus=1, num_gpus=0, num_nodes=1, memory=64 * MIB, runtime=RUNTIME
     )
-    found = diagnose(Evidence(job=job, result=result, requirements=asked, worker=end))
+    evidence = Evidence(job=job, result=result, requirements=asked, worker=end)
+    found = diagnose(evidence)
     assert found.cause is cause
     assert reason in found.reason
+    # Of a step, Slurm's own state is behind the return code, and the allocation's says nothing.
+    assert diagnose(replace(evidence, is_step=True)).cause is Cause.OOM

@@ -59,6 +59,7 @@ class Evidence:
     """What the server knows about a failed job: its last result and its requirements.
 
     ``worker`` is the end of the worker that reported the result, where that may explain it.
+    ``is_step`` says that it was a step of its allocation, whose return code is Slurm's word.
     ``clues`` are what its output says, files in the order of trust.
     """
 
@@ -67,6 +68,7 @@ class Evidence:
     requirements: Requirements | None
     kill_codes: KillCodes = TORCS_KILL_CODES
     worker: WorkerEnd | None = None
+    is_step: bool = False
     clues: tuple[Clue, ...] = ()
 
 
@@ -159,7 +161,7 @@ def _explain(evidence: Evidence) -> tuple[Cause, str]:
         or _killed_above_memory(result, request, codes)
         or _time_exceeded(result, request, was_stopped=was_stopped)
         or (_stopped(evidence.worker) if was_stopped else None)
-        or _killed(result, request, codes, evidence.worker)
+        or _killed(evidence, result, request)
         or _written(clue, request)
         or _memory_exceeded(result, request)
         or _suggested_by_code(result.return_code)
@@ -250,14 +252,15 @@ def _stopped(worker: WorkerEnd | None) -> tuple[Cause, str]:
 
 
 def _killed(
-    result: JobResult, request: _Request | None, codes: KillCodes, worker: WorkerEnd | None
+    evidence: Evidence, result: JobResult, request: _Request | None
 ) -> tuple[Cause, str] | None:
-    if not _was_killed_for_memory(result, codes):
+    if not _was_killed_for_memory(result, evidence.kill_codes):
         return None
     phrase = f"killed ({result.return_code})"
     if request is None:
         return Cause.UNKNOWN, f"{phrase}, with no readable request to raise"
-    if worker is not None and _saw_no_lack(result, worker):
+    worker = evidence.worker
+    if worker is not None and not evidence.is_step and _saw_no_lack(result, worker):
         return Cause.UNKNOWN, f"{phrase}, but {worker.name} never lacked memory"
     return Cause.OOM, phrase
 

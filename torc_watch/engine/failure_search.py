@@ -152,6 +152,7 @@ def _evidence(job: Job, workflow: Workflow, reports: _Reports, written: WrittenC
         requirements=reports.requirements_of(job),
         kill_codes=workflow.kill_codes,
         worker=None if node_id is None else reports.workers.get(node_id),
+        is_step=workflow.spreads_jobs,
         clues=written.by_job.get(job.id, ()),
     )
 
