@@ -1,5 +1,6 @@
 """What failed jobs have written, read from files that may be anything."""
 
+import asyncio
 import os
 import threading
 from pathlib import Path
@@ -101,6 +102,24 @@ async def test_file_system_that_hangs_is_given_up(
         released.set()
     assert (list(first.by_job), first.unread) == ([7], 1)
     assert (list(second.by_job), second.unread) == ([], 2)
+
+
+async def test_outputs_of_two_workflows_are_read_at_the_same_time(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / ERRORS).write_text("KeyError: 'x'\n")
+    both = threading.Barrier(2, timeout=10)
+
+    def read(path: Path) -> str | None:
+        if path.name.endswith(".e"):
+            both.wait()
+        return path.read_text() if path.exists() else None
+
+    monkeypatch.setattr(job_outputs, "read_excerpt", read)
+    found = await asyncio.gather(
+        *[OUTPUTS.clues([folder], 42, [(job(), result())]) for _ in range(2)]
+    )
+    assert [list(each.by_job) for each in found] == [[7], [7]]
 
 
 async def test_no_failure_loads_no_rule(folder: Path) -> None:

@@ -34,17 +34,17 @@ class WrittenClues:
 
 
 class Reader:
-    """Reads in a thread of its own, and begins no other while that hangs.
+    """Reads in a thread for each workflow, and begins no other while one hangs.
 
-    The thread does not keep the process from ending.
+    The threads do not keep the process from ending.
     """
 
     def __init__(self, max_seconds: float = MAX_SECONDS) -> None:
         self._max_seconds = max_seconds
-        self._thread: threading.Thread | None = None
+        self._hanging: threading.Thread | None = None
 
     async def __call__(self, work: Callable[[], None]) -> None:
-        if self._thread is not None and self._thread.is_alive():
+        if self._hanging is not None and self._hanging.is_alive():
             return
         loop, done = asyncio.get_running_loop(), asyncio.Event()
 
@@ -55,10 +55,12 @@ class Reader:
                 with suppress(RuntimeError):  # the loop has ended
                     loop.call_soon_threadsafe(done.set)
 
-        self._thread = threading.Thread(target=run, name="job outputs", daemon=True)
-        self._thread.start()
-        with anyio.move_on_after(self._max_seconds):
+        thread = threading.Thread(target=run, name="job outputs", daemon=True)
+        thread.start()
+        with anyio.move_on_after(self._max_seconds) as waiting:
             await done.wait()
+        if waiting.cancelled_caught:
+            self._hanging = thread
 
 
 class JobOutputs:
