@@ -12,7 +12,7 @@ from torc_watch.core.clue import Clue
 from torc_watch.core.job_output import output_names
 from torc_watch.core.model import Job, JobResult, JobStatus
 from torc_watch.engine import job_outputs
-from torc_watch.engine.job_outputs import JobOutputs, Reader
+from torc_watch.engine.job_outputs import JobOutputs, OutputReader
 from torc_watch.failures.rule_file import own_rules
 
 OUTPUTS = JobOutputs(own_rules)
@@ -93,7 +93,7 @@ async def test_file_system_that_hangs_is_given_up(
         return path.read_text() if path.exists() else None
 
     monkeypatch.setattr(job_outputs, "read_excerpt", read)
-    outputs = JobOutputs(own_rules, Reader(max_seconds=0.5))
+    outputs = JobOutputs(own_rules, OutputReader(max_seconds=0.5))
     failures = [(job(), result()), (job(8), result(8))]
     try:
         first = await outputs.clues([folder], 42, failures)

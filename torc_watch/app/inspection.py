@@ -40,7 +40,7 @@ from torc_watch.daemon.watch_history import PastRound, PastWatch, known_workflow
 from torc_watch.daemon.workflow_view import DaemonView
 from torc_watch.engine.error_output import error_folders, failed_jobs
 from torc_watch.engine.failure_search import FailureSearch
-from torc_watch.engine.job_outputs import JobOutputs, Reader
+from torc_watch.engine.job_outputs import JobOutputs, OutputReader
 from torc_watch.engine.planner import make_plan
 from torc_watch.engine.workers import observe
 from torc_watch.render.plan_text import PlanResult
@@ -231,7 +231,7 @@ async def inspect(
             )
         counts = observation.counts or await client.count_jobs(workflow_id)
         notes = tuple(notes_on_run_times(await client.list_requirements(workflow_id)))
-        search = FailureSearch(client, cluster, JobOutputs(rules, Reader(_READING_TIMEOUT)))
+        search = FailureSearch(client, cluster, JobOutputs(rules, OutputReader(_READING_TIMEOUT)))
         state = workflow_state(observation)
         is_done = state is WorkflowState.FINISHED and has_succeeded(counts)
         if is_done or state not in (WorkflowState.FINISHED, WorkflowState.STALLED):

@@ -33,7 +33,7 @@ class WrittenClues:
     unread: int = 0
 
 
-class Reader:
+class OutputReader:
     """Reads in a thread for each workflow, and begins no other while one hangs.
 
     The threads do not keep the process from ending.
@@ -70,7 +70,7 @@ class JobOutputs:
         self, load_rules: Callable[[], Sequence[Rule]], perform: Perform | None = None
     ) -> None:
         self._load_rules = load_rules
-        self._perform = perform or Reader()
+        self._perform = perform or OutputReader()
 
     @cached_property
     def _search(self) -> OutputSearch:
