@@ -19,7 +19,7 @@ def why(
     workflow_id: options.WorkflowId,
     job: Annotated[
         str | None,
-        typer.Argument(help="ID or name of one job.", metavar="[JOB]", show_default=False),
+        typer.Argument(help="ID or name of one job.", metavar="JOB", show_default=False),
     ] = None,
     *,
     url: options.Url = None,
