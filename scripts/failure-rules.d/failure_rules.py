@@ -18,7 +18,7 @@ _REMEDIES = {
 }
 _WEIGHTS = {
     Weight.SCHEDULER: "Slurm itself says it: it outranks all that programs write",
-    Weight.FATAL: "the line by which a program ends",
+    Weight.FATAL: "the line by which a program ends; before the last 200 lines it is a hint",
     Weight.HINT: "an error that programs may survive: it counts only among the last 40 lines",
     Weight.ECHO: "follows from the failure of something else: it is never the cause",
 }
@@ -33,12 +33,15 @@ order:
 1. the end of the job's allocation, as Slurm has it: a failed node, a preemption, a cancellation;
 2. what Slurm has written into the job's output;
 3. what Torc's worker killed the job for: a measured peak above its request, the end of its time;
-4. what the program wrote before it ended: the first error counts, since later ones follow from it;
-5. the peak of its memory, and its return code.
+4. a kill (137), which means lack of memory unless Slurm saw none;
+5. what the program wrote before it ended: the first error counts, since later ones follow from it,
+   but lack of memory comes before others;
+6. the peak of its memory, and its return code.
 
-Of a long output the first 32 KiB and the last 64 KiB are read, of at most 1,000 failed jobs, for
-at most 20 seconds. Dumps of environment variables are skipped. A return code of 137 of a job on
-Slurm is no lack of memory if its measured peak is below its request and Slurm saw none.
+Of a long output the first 32 KiB and the last 64 KiB are read, for at most 20 seconds in all; the
+transcript says of how many jobs nothing was read in that time. Dumps of environment variables are
+skipped. A return code of 137 of a job on Slurm is no lack of memory if its measured peak is below
+its request and Slurm saw none.
 
 ## What is done
 

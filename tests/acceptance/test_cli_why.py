@@ -54,7 +54,9 @@ def test_storm_costs_one_retry(site: "Site") -> None:
     watched = site.run("watch", "1", "-r", "-p", "1", "-m", "2")
     assert watched.returncode == 3
     assert "(train_1): environment (a Python module is missing: " in watched.stdout
-    assert "(train_2): not retried: a Python module is missing: " in watched.stdout
+    assert (
+        "Job 2 (train_2), 3 (train_3): not retried: a Python module is missing: " in watched.stdout
+    )
     assert site.rows("SELECT count(*) FROM result WHERE run_id = 2") == [2]  # and the unknown one
 
 

@@ -1,6 +1,9 @@
+from collections.abc import Sequence
+
 import pytest
 
 from torc_watch.core.cause import Cause
+from torc_watch.core.clue import Clue, Weight
 from torc_watch.core.diagnosis import Evidence, Finding, diagnose
 from torc_watch.core.model import (
     TORCS_KILL_CODES,
@@ -27,6 +30,7 @@ def diagnosed(
     runtime: int | None = RUNTIME,
     requirements_name: str = "small",
     kill_codes: KillCodes = TORCS_KILL_CODES,
+    clues: Sequence[Clue] = (),
 ) -> Finding:
     job = Job(id=7, name="train", command="true", status=status, requirements_id=1, attempt=1)
     result = JobResult(
@@ -49,7 +53,13 @@ def diagnosed(
         runtime=runtime,
     )
     return diagnose(
-        Evidence(job=job, result=result, requirements=requirements, kill_codes=kill_codes)
+        Evidence(
+            job=job,
+            result=result,
+            requirements=requirements,
+            kill_codes=kill_codes,
+            clues=tuple(clues),
+        )
     )
 
 
@@ -286,3 +296,75 @@ def test_peak_is_shown_with_as_many_digits_as_it_takes_to_tell_it_from_the_limit
 ) -> None:
     reason = diagnosed(137, peak=LIMIT + above).reason
     assert reason == f"peak memory {shown} above its 64m"
+
+
+def clue(cause: Cause, weight: Weight) -> Clue:
+    return Clue(rule="r", cause=cause, weight=weight, says="it says", line="so", file="e")
+
+
+SLURMS_LIMIT = clue(Cause.TIMEOUT, Weight.SCHEDULER)
+SLURMS_KILL = clue(Cause.OOM, Weight.SCHEDULER)
+PROGRAM = clue(Cause.CODE, Weight.FATAL)
+ECHO = clue(Cause.UNKNOWN, Weight.ECHO)
+SITES = clue(Cause.UNKNOWN, Weight.FATAL)  # a rule of a site may know no better
+
+
+@pytest.mark.parametrize(
+    ("finding", "cause", "reason"),
+    [
+        pytest.param(diagnosed(1, clues=[PROGRAM]), Cause.CODE, "it says: so", id="written"),
+        pytest.param(diagnosed(1, clues=[ECHO]), Cause.UNKNOWN, "exit code 1", id="an echo"),
+        pytest.param(diagnosed(1, clues=[SITES]), Cause.UNKNOWN, "it says: so", id="a site's rule"),
+        pytest.param(
+            diagnosed(137, clues=[PROGRAM]),
+            Cause.OOM,
+            "killed (137)",
+            id="a kill after an error that was handled",
+        ),
+        pytest.param(
+            diagnosed(1, seconds=99, clues=[PROGRAM]),
+            Cause.CODE,
+            "it says: so",
+            id="an error at the run time limit",
+        ),
+        pytest.param(
+            diagnosed(1, peak=2 * LIMIT, clues=[PROGRAM]),
+            Cause.CODE,
+            "it says: so",
+            id="an error of a job with a peak above its request, which was not enforced",
+        ),
+        pytest.param(
+            diagnosed(0, clues=[SLURMS_KILL]), Cause.OOM, "it says: so", id="Slurm's word"
+        ),
+        pytest.param(
+            diagnosed(1, memory=None, clues=[SLURMS_KILL]),
+            Cause.UNKNOWN,
+            "it says: so, with no readable request to raise",
+            id="Slurm's word on a job without a readable request",
+        ),
+        pytest.param(
+            diagnosed(152, status=JobStatus.TERMINATED, seconds=60, clues=[SLURMS_LIMIT]),
+            Cause.INTERRUPTED,
+            "at the end of its allocation",
+            id="a step that had the rest of its allocation",
+        ),
+        pytest.param(
+            diagnosed(152, status=JobStatus.TERMINATED, seconds=95, clues=[SLURMS_LIMIT]),
+            Cause.TIMEOUT,
+            "it says: so",
+            id="a step that had its run time",
+        ),
+    ],
+)
+def test_cause_of_a_job_that_has_written(finding: Finding, cause: Cause, reason: str) -> None:
+    assert finding.cause is cause
+    assert reason in finding.reason
+
+
+def test_evidence_for_and_against_the_cause() -> None:
+    limit = clue(Cause.LIMIT, Weight.FATAL)
+    hint = clue(Cause.NETWORK, Weight.HINT)
+    found = diagnosed(1, clues=[PROGRAM, limit, hint])
+    assert (found.clue, found.contradictions) == (PROGRAM, (limit,))
+    killed = diagnosed(137, clues=[PROGRAM])
+    assert (killed.clue, killed.contradictions) == (None, (PROGRAM,))

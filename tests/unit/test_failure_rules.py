@@ -75,6 +75,44 @@ def test_each_rule_finds_its_example_among_other_lines(rule: Rule) -> None:
         ),
         pytest.param(Cause.CODE, "[rank3]: ValueError: bad shape\n", id="after a rank"),
         pytest.param(
+            Cause.OOM, "KeyError: 'a'\n\nDuring handling of it:\n\nMemoryError\n", id="memory"
+        ),
+        pytest.param(
+            Cause.OOM,
+            "Error in matrix(0, n, n) : \n  cannot allocate vector of size 3.7 Gb\n",
+            id="R, on two lines",
+        ),
+        pytest.param(Cause.OOM, "[1,0]<stderr>:MemoryError\n", id="after Open MPI's tag"),
+        pytest.param(Cause.OOM, "fatal error: runtime: out of memory\n", id="Go"),
+        pytest.param(Cause.OOM, "main: mmap failed: Cannot allocate memory\n", id="mmap"),
+        pytest.param(
+            Cause.ENVIRONMENT,
+            "/var/spool/slurmd/job7/slurm_script: line 4: gmx: command not found\n",
+            id="a command of an allocation's script",
+        ),
+        pytest.param(
+            Cause.CODE, "[n1:7] Signal: Segmentation fault (11)\n", id="a crash, by Open MPI"
+        ),
+        pytest.param(
+            Cause.CODE,
+            "forrtl: severe (174): SIGSEGV, segmentation fault occurred\n",
+            id="a crash of Fortran",
+        ),
+        pytest.param(
+            Cause.OOM,
+            "slurmstepd: error: couldn't chdir to `/x': No such file or directory: going to /tmp\n"
+            "slurmstepd: error: Detected 1 oom_kill event in StepId=7.0.\n",
+            id="Slurm's warning before its word",
+        ),
+        pytest.param(
+            Cause.CODE,
+            "CUDA_ERROR_NO_DEVICE: no CUDA-capable device is detected\n"
+            + "step\n" * 50
+            + "TypeError: bad\n",
+            id="a warning of a machine without GPUs",
+        ),
+        pytest.param(Cause.CODE, "\x1b]0;title\nKeyError: 'x'\n", id="after an open escape"),
+        pytest.param(
             Cause.CODE, "2026-01-30 16:10:57,123 TypeError: bad\n", id="after a time stamp"
         ),
     ],
@@ -98,6 +136,9 @@ def test_line_that_counts(cause: Cause, text: str) -> None:
         "oom\n",
         "TimeoutErrors are counted: 0\n",
         "error: Connection refused, trying again\n" + "line\n" * 50,
+        "MemoryError\n" + "done\n" * 300,  # survived
+        "INFO: 0 files with quota exceeded\n",
+        "# hint: No space left on device may be the reason\n",
         "",
     ],
 )
@@ -126,6 +167,7 @@ def test_failures_are_alike_when_they_differ_in_names_paths_and_numbers_only() -
     first = of("FileNotFoundError: [Errno 2] No such file or directory: '/data/run_1/a.csv'")
     assert first == of("FileNotFoundError: [Errno 2] No such file or directory: '/x/run_22/b.csv'")
     assert of("KeyError: 'a'") != of("ValueError: 'a'")
+    assert of("KeyError: 'a'") != of("KeyError: 'b'")
     assert of("ValueError: bad shape") != of("ValueError: bad value")
 
 
@@ -174,6 +216,7 @@ def test_rules_of_a_user() -> None:
         ("[[rule]]", "[rule]", "begin each with [[rule]]."),
         ("[[rule]]", "[[rule]", "This is no TOML: "),
         ("", VALID, "rule diverged is there twice."),
+        ("", "x = " + "[" * 5000, "This is no TOML: "),
     ],
 )
 def test_rules_that_cannot_be_used_are_named(before: str, after: str, problem: str) -> None:

@@ -1,16 +1,18 @@
 """What failed jobs have written, read from files that may be anything."""
 
+import asyncio
 import os
+import threading
 from pathlib import Path
 
-import anyio
 import pytest
 
 from torc_watch.core.cause import Cause
+from torc_watch.core.clue import Clue
 from torc_watch.core.job_output import output_names
 from torc_watch.core.model import Job, JobResult, JobStatus
 from torc_watch.engine import job_outputs
-from torc_watch.engine.job_outputs import JobOutputs
+from torc_watch.engine.job_outputs import JobOutputs, OutputReader
 from torc_watch.failures.rule_file import own_rules
 
 OUTPUTS = JobOutputs(own_rules)
@@ -47,58 +49,81 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+async def clues_in(*folders: Path) -> tuple[Clue, ...]:
+    return (await OUTPUTS.clues(folders, 42, [(job(), result())])).by_job.get(7, ())
+
+
 @pytest.mark.parametrize("name", [ERRORS, COMBINED, STDOUT])
-def test_any_of_its_files_has_the_clue(folder: Path, name: str) -> None:
+async def test_any_of_its_files_has_the_clue(folder: Path, name: str) -> None:
     (folder / name).write_text("KeyError: 'x'\n")
-    (clue,) = OUTPUTS.clues_of(folder, 42, job(), result())
+    (clue,) = await clues_in(folder)
     assert (clue.cause, clue.file) == (Cause.CODE, str(folder / name))
 
 
-def test_what_is_no_text_has_no_clue(folder: Path) -> None:
+async def test_what_is_no_text_has_no_clue(folder: Path) -> None:
     os.mkfifo(folder / ERRORS)
     (folder / COMBINED).symlink_to("/dev/zero")
     (folder / STDOUT).mkdir()
-    assert OUTPUTS.clues_of(folder, 42, job(), result()) == ()
-    assert OUTPUTS.clues_of(folder / "none", 42, job(), result()) == ()
+    assert await clues_in(folder) == ()
+    assert await clues_in(folder / "none") == ()
 
 
-def test_binary_output_is_searched_line_by_line(folder: Path) -> None:
+async def test_binary_output_is_searched_line_by_line(folder: Path) -> None:
     (folder / ERRORS).write_bytes(bytes(range(256)) * 100 + b"\nKeyError: 'x'\n\xff\xfe")
-    (clue,) = OUTPUTS.clues_of(folder, 42, job(), result())
+    (clue,) = await clues_in(folder)
     assert clue.cause is Cause.CODE
+
+
+async def test_first_folder_with_its_output_counts(folder: Path) -> None:
+    (folder / ERRORS).write_text("KeyError: 'x'\n")
+    (clue,) = await clues_in(folder / "none", folder)
+    assert clue.file == str(folder / ERRORS)
 
 
 async def test_file_system_that_hangs_is_given_up(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was read before is kept."""
-    released = anyio.Event()
+    """What was read before is kept, and no other thread is begun while one hangs."""
+    released = threading.Event()
     (folder / ERRORS).write_text("KeyError: 'x'\n")
 
     def read(path: Path) -> str | None:
         if "_j8_" in path.name:
-            anyio.from_thread.run(released.wait)
+            released.wait()
         return path.read_text() if path.exists() else None
 
     monkeypatch.setattr(job_outputs, "read_excerpt", read)
-    monkeypatch.setattr(job_outputs, "_MAX_SECONDS", 0.5)
+    outputs = JobOutputs(own_rules, OutputReader(max_seconds=0.5))
     failures = [(job(), result()), (job(8), result(8))]
-    written = await JobOutputs(own_rules).clues(folder, 42, failures)
-    released.set()
-    assert (list(written.by_job), written.unread) == ([7], 1)
+    try:
+        first = await outputs.clues([folder], 42, failures)
+        second = await outputs.clues([folder], 42, failures)
+    finally:
+        released.set()
+    assert (list(first.by_job), first.unread) == ([7], 1)
+    assert (list(second.by_job), second.unread) == ([], 2)
 
 
-async def test_output_of_a_storm_is_read_in_part(
+async def test_outputs_of_two_workflows_are_read_at_the_same_time(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(job_outputs, "_MAX_JOBS", 1)
     (folder / ERRORS).write_text("KeyError: 'x'\n")
-    written = await OUTPUTS.clues(folder, 42, [(job(8), result(8)), (job(), result())])
-    assert (dict(written.by_job), written.unread) == ({}, 0)
+    both = threading.Barrier(2, timeout=10)
+
+    def read(path: Path) -> str | None:
+        if path.name.endswith(".e"):
+            both.wait()
+        return path.read_text() if path.exists() else None
+
+    monkeypatch.setattr(job_outputs, "read_excerpt", read)
+    found = await asyncio.gather(
+        *[OUTPUTS.clues([folder], 42, [(job(), result())]) for _ in range(2)]
+    )
+    assert [list(each.by_job) for each in found] == [[7], [7]]
 
 
 async def test_no_failure_loads_no_rule(folder: Path) -> None:
     def fail() -> tuple[()]:
         raise AssertionError
 
-    assert not (await JobOutputs(fail).clues(folder, 42, [])).by_job
+    assert not (await JobOutputs(fail).clues([folder], 42, [])).by_job

@@ -103,14 +103,16 @@ def test_rounds_that_only_continued_use_up_no_retry(path: Path, journal: Journal
         journal.end_round(round_, outcome)
         past = past.after(outcome, plan)
     abandoned = journal.begin_round(watch.id, number=4, run_id=4)
+    journal.begin_step(abandoned, Step.PLAN)
+    journal.record_plan(abandoned, replace(PLAN, completed=20))
     journal.end_round(abandoned, RoundOutcome.ABANDONED)
-    past = past.after(RoundOutcome.ABANDONED, None)
+    past = past.after(RoundOutcome.ABANDONED, replace(PLAN, completed=20))
     journal.close()
 
     with reopened(path) as again:
         assert again.begin_watch(WORKFLOW).past == past
     assert (past.ended, past.used, past.completed) == (4, 2, 20)
-    assert [retry.fingerprint for retry in past.retried] == ["f"] * 3
+    assert [retry.fingerprint for retry in past.retried] == ["f"] * 3  # none of the abandoned one
 
 
 def test_open_round_continues_where_it_stopped(path: Path, journal: Journal) -> None:

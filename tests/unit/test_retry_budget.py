@@ -1,5 +1,6 @@
 """Which failures run again that more memory or time does not mend."""
 
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,7 +10,7 @@ from torc_watch.core.clue import Clue, Weight
 from torc_watch.core.diagnosis import Finding
 from torc_watch.core.model import Job, JobStatus
 from torc_watch.core.recovery_round import PastRounds, RecoverySettings, Retry
-from torc_watch.core.retry_budget import RetryBudget
+from torc_watch.core.retry_budget import RetryBudget, storm_objections
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 DEFAULTS = RecoverySettings()
@@ -60,8 +61,17 @@ FIRST = past()
 def allowed(
     *findings: Finding, past: PastRounds = FIRST, settings: RecoverySettings = DEFAULTS
 ) -> list[int]:
-    budget = RetryBudget(findings, past, settings)
-    return [each.job.id for each in findings if budget.objection(each) is None]
+    held_back = objections(*findings, past=past, settings=settings)
+    return [each.job.id for each in findings if each.job.id not in held_back]
+
+
+def objections(
+    *findings: Finding, past: PastRounds, settings: RecoverySettings = DEFAULTS
+) -> dict[int, str]:
+    budget = RetryBudget(past, settings)
+    own = {each.job.id: text for each in findings if (text := budget.objection(each))}
+    candidates = [each for each in findings if each.job.id not in own]
+    return own | storm_objections(candidates, findings, past, settings)
 
 
 @pytest.mark.parametrize(
@@ -140,7 +150,7 @@ STORM = [finding(number, Cause.CODE, fingerprint="f") for number in (8, 7, 9)]
 
 def test_one_job_of_a_storm_goes_first() -> None:
     assert allowed(*STORM) == [7]
-    (objection,) = {RetryBudget(STORM, FIRST, DEFAULTS).objection(each) for each in STORM} - {None}
+    (objection,) = set(objections(*STORM, past=FIRST).values())
     assert objection == "because; job 7, which failed in the same way, goes first"
 
 
@@ -156,7 +166,7 @@ def test_none_follows_when_the_first_has_failed_in_the_same_way() -> None:
     rounds = past(retry(7, Cause.CODE, "f"))
     assert allowed(*STORM, past=rounds) == []
     assert (
-        RetryBudget(STORM, rounds, DEFAULTS).objection(STORM[0])
+        objections(*STORM, past=rounds)[8]
         == "because; job 7 was run again and failed in the same way"
     )
 
@@ -169,3 +179,26 @@ def test_failures_of_what_may_pass_are_no_storm() -> None:
 def test_unlike_failures_are_no_storm() -> None:
     unlike = [finding(number, Cause.CODE, fingerprint=f"f{number}") for number in (7, 8, 9)]
     assert allowed(*unlike) == [7, 8, 9]
+
+
+def test_job_that_may_not_run_again_is_not_the_first_of_a_storm() -> None:
+    rounds = past(retry(7, Cause.CODE, "another"))
+    storm = [*STORM, finding(10, Cause.CODE, fingerprint="f")]
+    assert allowed(*storm, past=rounds) == [8]
+
+
+def test_storm_of_thousands_is_decided_in_one_pass() -> None:
+    """A second look at all for each of them would be millions."""
+    looks = 0
+
+    class Counted(Finding):
+        def __getattribute__(self, name: str) -> object:
+            nonlocal looks
+            looks += name == "fingerprint"
+            return super().__getattribute__(name)
+
+    plain = finding(1, Cause.CODE, fingerprint="f")
+    values = {each.name: getattr(plain, each.name) for each in fields(plain)}
+    storm = [Counted(**values) for _ in range(3000)]
+    storm_objections(storm, storm, FIRST, DEFAULTS)
+    assert looks < 10 * len(storm)

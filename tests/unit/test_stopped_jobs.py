@@ -1,5 +1,6 @@
 """Results that a worker reported while its allocation ended."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -128,3 +129,38 @@ def test_cause_of_a_job_at_the_end_of_its_allocation(
         )
     )
     assert (found.cause, reason in found.reason) == (cause, True), found.reason
+
+
+@pytest.mark.parametrize(
+    ("end", "peak", "cause", "reason"),
+    [
+        (worker(None), 32 * MIB, Cause.UNKNOWN, "but allocation 123 never lacked memory"),
+        (worker(None), None, Cause.OOM, "killed (137)"),  # Torc's own kill may have lost the peak
+        (worker(EndCause.OUT_OF_MEMORY), 32 * MIB, Cause.OOM, "killed (137)"),
+        (worker(EndCause.LOST), 32 * MIB, Cause.OOM, "killed (137)"),
+    ],
+)
+def test_kill_below_the_request_in_an_allocation(
+    end: WorkerEnd, peak: int | None, cause: Cause, reason: str
+) -> None:
+    job = Job(id=7, name="train", command="true", status=FAILED, requirements_id=1, attempt=1)
+    result = JobResult(
+        job_id=7,
+        run_id=1,
+        attempt=1,
+        status=FAILED,
+        return_code=137,
+        exec_seconds=10.0,
+        peak_memory=peak,
+        compute_node_id=4,
+        completed=MIDNIGHT,
+    )
+    asked = Requirements(
+        id=1, name="small", num_cpus=1, num_gpus=0, num_nodes=1, memory=64 * MIB, runtime=RUNTIME
+    )
+    evidence = Evidence(job=job, result=result, requirements=asked, worker=end)
+    found = diagnose(evidence)
+    assert found.cause is cause
+    assert reason in found.reason
+    # Of a step, Slurm's own state is behind the return code, and the allocation's says nothing.
+    assert diagnose(replace(evidence, is_step=True)).cause is Cause.OOM

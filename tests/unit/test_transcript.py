@@ -17,7 +17,7 @@ from torc_watch.core.recovery_round import Plan, RecoverySettings, Repeat, Retry
 from torc_watch.core.units import GIB, MIB
 from torc_watch.core.worker_end import WorkerEnd
 from torc_watch.engine.watcher import ServerThrottle
-from torc_watch.render.transcript import Transcript
+from torc_watch.render.transcript import Transcript, left_alone_lines
 
 if TYPE_CHECKING:
     from tests.conftest import Forward, OpenSite
@@ -259,6 +259,25 @@ def test_all_parts_of_a_plan_are_shown() -> None:
         "  Job 6 (f): depends on a job that runs again; Torc restarts it, too",
         "  Job 5 (e): not retried: needs more than 1g; Torc restarts it anyway",
     ]
+
+
+def skip(job_id: int, reason: str) -> Skip:
+    return Skip(job_id=job_id, job_name="e", cause=Cause.CODE, reason=reason, restarts_anyway=False)
+
+
+def test_jobs_that_stay_for_the_same_reason_share_a_line() -> None:
+    left = [skip(1, "in vain"), *(skip(number, "job 1 goes first") for number in range(2, 10))]
+    assert list(left_alone_lines(left)) == [
+        "  Job 1 (e): not retried: in vain",
+        "  Job 2 (e), 3 (e), 4 (e), 5 (e), 6 (e) and 3 more: not retried: job 1 goes first",
+    ]
+
+
+def test_jobs_of_reasons_that_are_not_shown_are_counted() -> None:
+    left = [skip(number, f"reason {min(number, 50)}") for number in range(60)]
+    lines = list(left_alone_lines(left))
+    assert len(lines) == 51
+    assert lines[-1] == "  ... and 10 jobs more; the log lists all of them"
 
 
 @pytest.mark.parametrize(("retries", "lines"), [((retry(),), 1), ((), 0)])

@@ -72,7 +72,7 @@ def test_failures_for_the_same_reason_are_told_once() -> None:
         "  a Python module is missing: ModuleNotFoundError: No module named 'pandas'",
         "  written in out/job_stdio/job_wf42_j1_r1_a1.e",
         "  jobs: 1 (train_1), 2 (train_2)",
-        "  run again before: 1 job",
+        "  run again before: once",
         "  a round of recovery would not run it again (in vain)",
         "",
         "Unknown failure: 1 job",

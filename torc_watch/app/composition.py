@@ -9,7 +9,6 @@ from pathlib import Path
 from torc_watch.config.settings import Settings
 from torc_watch.config.sources import existing_rule_files
 from torc_watch.core.errors import InvalidInput, NotFound
-from torc_watch.core.os_errors import describe_os_error
 from torc_watch.engine.job_outputs import JobOutputs
 from torc_watch.failures.rule import Rule
 from torc_watch.failures.rule_file import own_rules, parse_rules
@@ -19,6 +18,7 @@ from torc_watch.schedulers.local.local_scheduler import LocalScheduler
 from torc_watch.schedulers.local.this_machine import ThisMachine
 from torc_watch.schedulers.slurm.job_script import RunnerSettings
 from torc_watch.schedulers.slurm.slurm_scheduler import SlurmScheduler
+from torc_watch.spec.bounded_text import read_text
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.transport import Connection, Transport, normalize_url
 
@@ -95,10 +95,9 @@ def rules() -> tuple[Rule, ...]:
 def read_rules(path: Path) -> tuple[Rule, ...]:
     """Raises InvalidInput, with the file in its text."""
     try:
-        return parse_rules(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        reason = describe_os_error(error) if isinstance(error, OSError) else error
-        raise InvalidInput(f"The rules of {path} cannot be used:\n{reason}") from None
+        return parse_rules(read_text(path))
+    except InvalidInput as error:
+        raise InvalidInput(f"The rules of {path} cannot be used:\n{error}") from None
 
 
 @contextmanager

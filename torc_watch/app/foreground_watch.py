@@ -7,7 +7,7 @@ from dataclasses import replace
 from torc_watch.app.composition import job_outputs, open_client, open_cluster, unknown_id_refused
 from torc_watch.config.settings import Settings
 from torc_watch.core.events import Event, ServerUnfamiliar, WatchEnded
-from torc_watch.daemon.commands import WatchedWorkflow
+from torc_watch.daemon.commands import WatchedWorkflow, WatchOptions
 from torc_watch.engine.journal import Journal
 from torc_watch.engine.messages import EngineContext, WatchRequest
 from torc_watch.engine.supervisor import watch_workflow
@@ -47,9 +47,15 @@ def request_for(workflow: WatchedWorkflow, settings: Settings) -> WatchRequest:
     A relative output folder is taken from the state folder: the folder in which the daemon was
     started means nothing.
     """
-    combined = settings.with_options(workflow.options)
-    request = watch_request(workflow.workflow_id, combined)
-    return replace(request, output_dir=settings.home.absolute() / combined.output_dir)
+    return watch_request(workflow.workflow_id, settings_of_watch(workflow.options, settings))
+
+
+def settings_of_watch(options: WatchOptions, settings: Settings) -> Settings:
+    """Those of the daemon for a workflow."""
+    combined = settings.with_options(options)
+    return combined.model_copy(
+        update={"output_dir": settings.home.absolute() / combined.output_dir}
+    )
 
 
 async def watch(

@@ -13,6 +13,7 @@ from torc_watch.app.composition import (
     server_url,
     unknown_id_refused,
 )
+from torc_watch.app.foreground_watch import settings_of_watch
 from torc_watch.config.settings import Settings
 from torc_watch.core.assessment import Observation, WorkflowState, has_succeeded, workflow_state
 from torc_watch.core.diagnosis import Finding
@@ -25,7 +26,13 @@ from torc_watch.core.errors import (
 from torc_watch.core.events import FailedJob
 from torc_watch.core.misread_runtimes import notes_on_run_times
 from torc_watch.core.model import JobCounts
-from torc_watch.core.recovery_round import PastRounds, Refusal, RefusalKind, limited_retries
+from torc_watch.core.recovery_round import (
+    PastRounds,
+    RecoverySettings,
+    Refusal,
+    RefusalKind,
+    limited_retries,
+)
 from torc_watch.core.workflow_key import WorkflowKey, resolve_key
 from torc_watch.daemon.commands import WatchOptions, WatchState
 from torc_watch.daemon.status_file import read_status
@@ -33,13 +40,14 @@ from torc_watch.daemon.watch_history import PastRound, PastWatch, known_workflow
 from torc_watch.daemon.workflow_view import DaemonView
 from torc_watch.engine.error_output import error_folders, failed_jobs
 from torc_watch.engine.failure_search import FailureSearch
-from torc_watch.engine.job_outputs import JobOutputs
+from torc_watch.engine.job_outputs import JobOutputs, OutputReader
 from torc_watch.engine.planner import make_plan
 from torc_watch.engine.workers import observe
 from torc_watch.render.plan_text import PlanResult
 from torc_watch.torc.transport import Connection
 
 _SERVER_TIMEOUT = 20.0  # seconds for a server to answer all requests of an inspection
+_READING_TIMEOUT = 5.0  # of them, for what jobs have written
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +76,15 @@ class ErrorOutput:
 
 @dataclass(frozen=True, slots=True)
 class StoredWatch:
-    """The options that were given for a workflow, and its last watch: its rounds and its begin."""
+    """The options that were given for a workflow, and its last watch: its rounds and its begin.
+
+    ``is_watched`` says that the daemon knows the workflow.
+    """
 
     options: WatchOptions
     rounds: tuple[PastRound, ...]
     began: datetime | None = None
+    is_watched: bool = False
 
 
 def find_workflow(
@@ -113,9 +125,14 @@ def read_stored_watch(home: Path, key: WorkflowKey) -> StoredWatch:
     options = workflow.options if workflow else WatchOptions()
     watches = [watch for watch in watches_of(home, key.workflow_id) if watch.key == key]
     if not watches:
-        return StoredWatch(options, rounds=())
+        return StoredWatch(options, rounds=(), is_watched=workflow is not None)
     last = watches[-1]
-    return StoredWatch(options, rounds=last.rounds, began=datetime.fromisoformat(last.began))
+    return StoredWatch(
+        options,
+        rounds=last.rounds,
+        began=datetime.fromisoformat(last.began),
+        is_watched=workflow is not None,
+    )
 
 
 async def inspect_stored(
@@ -128,17 +145,17 @@ async def inspect_stored(
     """
     server, workflow_id = key
     connection = settings.connection(server)
-    plans = [round_.plan for round_ in record.rounds if round_.ended is not None]
+    ended = [round_ for round_ in record.rounds if round_.ended is not None]
     past = PastRounds(
-        ended=len(plans),
-        retried=tuple(retry for plan in plans for retry in limited_retries(plan)),
+        ended=len(ended),
+        retried=tuple(
+            retry for each in ended for retry in limited_retries(each.plan, each.outcome)
+        ),
         began=record.began,
     )
     try:
         with anyio.fail_after(_SERVER_TIMEOUT):
-            return await inspect(
-                workflow_id, settings.with_options(record.options), connection, past=past
-            )
+            return await inspect(workflow_id, _settings_of(record, settings), connection, past=past)
     except (ServerError, TimeoutError) as error:
         reason = str(error) or f"{server} did not answer within {_SERVER_TIMEOUT:g} s."
         shown = (
@@ -149,12 +166,26 @@ async def inspect_stored(
         raise ServerUnreachable(f"{reason} {shown}") from error
 
 
+def _settings_of(record: StoredWatch, settings: Settings) -> Settings:
+    """As the daemon has them, where it watches the workflow."""
+    if record.is_watched:
+        return settings_of_watch(record.options, settings)
+    return settings.with_options(record.options)
+
+
 def read_error_output(seen: Inspection, record: StoredWatch, settings: Settings) -> ErrorOutput:
     """Of the jobs that failed, on this machine."""
     workflow = seen.observation.workflow
-    output_dir = settings.with_options(record.options).output_dir
-    folders = error_folders(output_dir, workflow.submission_directory)
+    folders = error_folders(
+        _settings_of(record, settings).output_dir, workflow.submission_directory
+    )
     return ErrorOutput(failed_jobs(seen.findings, workflow.id, folders), folders)
+
+
+def _settings_of_round(settings: Settings, past: PastRounds | None) -> RecoverySettings:
+    """Without a watch the round is one that the user asks for, as `recover`."""
+    given = settings.recovery()
+    return replace(given, max_retries=None, after_repair=given.after_repair or past is None)
 
 
 async def explain(workflow_id: int, url: str | None, settings: Settings) -> Inspection:
@@ -200,7 +231,7 @@ async def inspect(
             )
         counts = observation.counts or await client.count_jobs(workflow_id)
         notes = tuple(notes_on_run_times(await client.list_requirements(workflow_id)))
-        search = FailureSearch(client, cluster, JobOutputs(rules))
+        search = FailureSearch(client, cluster, JobOutputs(rules, OutputReader(_READING_TIMEOUT)))
         state = workflow_state(observation)
         is_done = state is WorkflowState.FINISHED and has_succeeded(counts)
         if is_done or state not in (WorkflowState.FINISHED, WorkflowState.STALLED):
@@ -217,6 +248,6 @@ async def inspect(
             workflow=observation.workflow,
             diagnosis=diagnosis,
             past=rounds,
-            settings=replace(settings.recovery(), max_retries=None, after_repair=past is None),
+            settings=_settings_of_round(settings, past),
         )
         return Inspection(observation, counts, diagnosis.findings, answer, rounds, notes)

@@ -38,9 +38,12 @@ class Clue:
 def leading(clues: tuple[Clue, ...]) -> Clue | None:
     """The one that counts: of the heaviest the first, since later errors follow from it.
 
-    Files are in order of trust: a later one counts only where none before has a clue as heavy.
+    Files are in order of trust: a later one counts only where none before has a clue as heavy. Lack
+    of memory comes before all that is as heavy: other errors are handled on the way to it.
     """
     files = list(dict.fromkeys(clue.file for clue in clues))
-    return min(
-        clues, key=lambda clue: (-clue.weight, files.index(clue.file), clue.position), default=None
-    )
+
+    def rank(clue: Clue) -> tuple[int, bool, int, int]:
+        return -clue.weight, clue.cause is not Cause.OOM, files.index(clue.file), clue.position
+
+    return min(clues, key=rank, default=None)

@@ -59,6 +59,7 @@ class Evidence:
     """What the server knows about a failed job: its last result and its requirements.
 
     ``worker`` is the end of the worker that reported the result, where that may explain it.
+    ``is_step`` says that it was a step of its allocation, whose return code is Slurm's word.
     ``clues`` are what its output says, files in the order of trust.
     """
 
@@ -67,6 +68,7 @@ class Evidence:
     requirements: Requirements | None
     kill_codes: KillCodes = TORCS_KILL_CODES
     worker: WorkerEnd | None = None
+    is_step: bool = False
     clues: tuple[Clue, ...] = ()
 
 
@@ -155,26 +157,33 @@ def _explain(evidence: Evidence) -> tuple[Cause, str]:
         return _interruption(evidence.worker), f"stopped because {evidence.worker.phrase}"
     clue = leading(evidence.clues)
     return (
-        _said_by_scheduler(clue, request)
+        _said_by_scheduler(clue, result, request)
         or _killed_above_memory(result, request, codes)
         or _time_exceeded(result, request, was_stopped=was_stopped)
         or (_stopped(evidence.worker) if was_stopped else None)
+        or _killed(evidence, result, request)
         or _written(clue, request)
         or _memory_exceeded(result, request)
-        or _killed(result, request, codes, evidence.worker)
         or _suggested_by_code(result.return_code)
         or (Cause.UNKNOWN, _exit_phrase(result.return_code))
     )
 
 
-def _said_by_scheduler(clue: Clue | None, request: _Request | None) -> tuple[Cause, str] | None:
-    is_word = clue is not None and clue.weight is Weight.SCHEDULER
-    return _written(clue, request) if is_word else None
+def _said_by_scheduler(
+    clue: Clue | None, result: JobResult, request: _Request | None
+) -> tuple[Cause, str] | None:
+    """Where Torc runs jobs as steps, the time limit of a step is what its allocation has left."""
+    if clue is None or clue.weight is not Weight.SCHEDULER:
+        return None
+    had_its_time = request is not None and result.exec_seconds >= NEAR_LIMIT * request.runtime
+    if clue.cause is Cause.TIMEOUT and not had_its_time:
+        return Cause.INTERRUPTED, "Slurm ended it at the end of its allocation"
+    return _written(clue, request)
 
 
 def _written(clue: Clue | None, request: _Request | None) -> tuple[Cause, str] | None:
     """What the program wrote before it ended. An echo of another failure says nothing."""
-    if clue is None or clue.cause is Cause.UNKNOWN:
+    if clue is None or clue.weight is Weight.ECHO:
         return None
     reason = f"{clue.says}: {clue.line}"
     if request is None and clue.cause in (Cause.OOM, Cause.TIMEOUT):
@@ -243,14 +252,15 @@ def _stopped(worker: WorkerEnd | None) -> tuple[Cause, str]:
 
 
 def _killed(
-    result: JobResult, request: _Request | None, codes: KillCodes, worker: WorkerEnd | None
+    evidence: Evidence, result: JobResult, request: _Request | None
 ) -> tuple[Cause, str] | None:
-    if not _was_killed_for_memory(result, codes):
+    if not _was_killed_for_memory(result, evidence.kill_codes):
         return None
     phrase = f"killed ({result.return_code})"
     if request is None:
         return Cause.UNKNOWN, f"{phrase}, with no readable request to raise"
-    if worker is not None and _saw_no_lack(result, worker):
+    worker = evidence.worker
+    if worker is not None and not evidence.is_step and _saw_no_lack(result, worker):
         return Cause.UNKNOWN, f"{phrase}, but {worker.name} never lacked memory"
     return Cause.OOM, phrase
 

@@ -238,6 +238,15 @@ class ResetStarted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OutputUnread:
+    """What so many failed jobs have written could not be read in time."""
+
+    name: ClassVar = "diagnosis.output_unread"
+    workflow_id: int
+    jobs: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InitializationAwaited:
     """The server has been initializing the jobs for so long."""
 
@@ -440,6 +449,7 @@ Event = (
     | HookPrinted
     | ResetStarted
     | InitializationAwaited
+    | OutputUnread
     | JobsUnserved
     | JobsStranded
     | AllocationsUnneeded

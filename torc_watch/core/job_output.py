@@ -1,5 +1,7 @@
 """Torc's names for what a job leaves behind: its output files, and its step in an allocation."""
 
+STREAMS = ("e", "log", "o")  # errors; both streams, where they are combined; output
+
 
 def stdio_name(*, workflow_id: int, job_id: int, run_id: int, attempt: int, stream: str) -> str:
     """Path relative to the output folder.
@@ -15,7 +17,7 @@ def output_names(*, workflow_id: int, job_id: int, run_id: int, attempt: int) ->
         stdio_name(
             workflow_id=workflow_id, job_id=job_id, run_id=run_id, attempt=attempt, stream=stream
         )
-        for stream in ("e", "log", "o")
+        for stream in STREAMS
     ]
 
 

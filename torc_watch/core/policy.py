@@ -11,7 +11,7 @@ from dataclasses import replace
 from torc_watch.core import assessment, resource_requests, units
 from torc_watch.core.allocation import NodeClass
 from torc_watch.core.allocation_plan import plan_groups
-from torc_watch.core.cause import Cause
+from torc_watch.core.cause import Cause, Remedy
 from torc_watch.core.demand import Choices, demands
 from torc_watch.core.diagnosis import Finding
 from torc_watch.core.jobs_without_room import jobs_without_room, no_room_reason
@@ -32,7 +32,7 @@ from torc_watch.core.recovery_round import (
     Skip,
 )
 from torc_watch.core.resource_requests import adjustments_for
-from torc_watch.core.retry_budget import RetryBudget
+from torc_watch.core.retry_budget import RetryBudget, storm_objections
 from torc_watch.core.scheduler_rows import SchedulerRows, no_nodes_reason
 from torc_watch.core.situation import Situation
 
@@ -49,8 +49,7 @@ def exhausted(rounds_used: int, settings: RecoverySettings) -> Refusal | None:
 def plan(situation: Situation, settings: RecoverySettings) -> Plan | Refusal:
     """The next round of recovery, or why there is none."""
     rows = _rows(situation, settings)
-    budget = RetryBudget(situation.findings, situation.past, settings)
-    decisions = [_decide(finding, rows, settings, budget) for finding in situation.findings]
+    decisions = _decisions(situation, rows, settings)
     retries = tuple(decision for decision in decisions if isinstance(decision, Retry))
     left_alone = tuple(decision for decision in decisions if isinstance(decision, Skip))
     uninitialized = _left_uninitialized(situation.counts)
@@ -121,6 +120,20 @@ def _rows(situation: Situation, settings: RecoverySettings) -> SchedulerRows:
     return SchedulerRows.of(situation.configs, jobs, situation.node_classes, may_move=may_move)
 
 
+def _decisions(
+    situation: Situation, rows: SchedulerRows, settings: RecoverySettings
+) -> list[Retry | Skip]:
+    """One for each finding. Of jobs that failed alike, one that can run may have to go first."""
+    budget = RetryBudget(situation.past, settings)
+    decided = [(each, _decide(each, rows, settings, budget)) for each in situation.findings]
+    candidates = [finding for finding, decision in decided if isinstance(decision, Retry)]
+    waiting = storm_objections(candidates, situation.findings, situation.past, settings)
+    return [
+        _skip(finding, waiting[finding.job.id]) if finding.job.id in waiting else decision
+        for finding, decision in decided
+    ]
+
+
 def _decide(
     finding: Finding, rows: SchedulerRows, settings: RecoverySettings, budget: RetryBudget
 ) -> Retry | Skip:
@@ -141,13 +154,13 @@ def _decide_on(
 ) -> Retry | Skip:
     if reason := lack_reason(finding.requirements, nodes):
         return _skip(finding, reason)
-    match finding.cause:
-        case Cause.OOM:
+    if finding.cause is Cause.UNKNOWN and not settings.retry_unknown:
+        return _skip(finding, f"{finding.reason}; unknown failures are not retried")
+    match finding.remedy:
+        case Remedy.RAISE_MEMORY:
             return _raise_memory(finding, nodes, settings.memory_multiplier)
-        case Cause.TIMEOUT:
+        case Remedy.RAISE_RUNTIME:
             return _raise_runtime(finding, nodes, settings.runtime_multiplier)
-        case Cause.UNKNOWN if not settings.retry_unknown:
-            return _skip(finding, f"{finding.reason}; unknown failures are not retried")
         case _:
             return _retry(finding)
 

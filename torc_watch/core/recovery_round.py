@@ -217,12 +217,13 @@ class PastRounds:
             ended=self.ended + 1,
             used=self.used + (outcome not in FREE_OUTCOMES),
             completed=plan.completed if plan and not plan.joins_workers else self.completed,
-            retried=(*self.retried, *limited_retries(plan)),
+            retried=(*self.retried, *limited_retries(plan, outcome)),
             began=self.began,
         )
 
 
-def limited_retries(plan: Plan | None) -> tuple[Retry, ...]:
-    """Those of a plan for causes that call for a few retries at most."""
-    retries = plan.retries if plan else ()
+def limited_retries(plan: Plan | None, outcome: str | None) -> tuple[Retry, ...]:
+    """Those of a round for causes that call for a few retries at most, if it was carried out."""
+    has_run = outcome in (RoundOutcome.RESUBMITTED, RoundOutcome.CONTINUED)
+    retries = plan.retries if plan and has_run else ()
     return tuple(each for each in retries if each.fingerprint or REMEDIES[each.cause] in _LIMITED)

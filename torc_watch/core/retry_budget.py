@@ -4,16 +4,17 @@ Failures that are alike may be one error of the program, a storm: one job goes f
 follow when it has succeeded.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from torc_watch.core.cause import Remedy
 from torc_watch.core.diagnosis import Finding
-from torc_watch.core.recovery_round import PastRounds, RecoverySettings, Retry
+from torc_watch.core.recovery_round import PastRounds, RecoverySettings
 
 _STORM = 3  # failures that are alike
 _MOST = {Remedy.RETRY_TWICE: 2, Remedy.RETRY_ONCE: 1, Remedy.HAND_OVER: 0}  # retries of a job
+_IN_STORMS = (Remedy.RETRY_ONCE, Remedy.HAND_OVER)
 _TIMES = {1: "once", 2: "twice"}
 
 
@@ -24,46 +25,67 @@ class RetryBudget:
     asked for the watch all the same, so its job runs again once.
     """
 
-    def __init__(
-        self, findings: Sequence[Finding], past: PastRounds, settings: RecoverySettings
-    ) -> None:
+    def __init__(self, past: PastRounds, settings: RecoverySettings) -> None:
         self._settings = settings
-        self._past = past
-        self._alike: dict[str, list[Finding]] = defaultdict(list)
-        for finding in findings:
-            if finding.fingerprint:
-                self._alike[finding.fingerprint].append(finding)
+        self._began = past.began
+        self._used = Counter((retry.job_id, retry.cause) for retry in past.retried)
 
     def objection(self, finding: Finding) -> str | None:
-        """Why the job may not run again now, for users; None where it may."""
+        """Why the job may not run again, for users; None where it may."""
         most = _MOST.get(finding.remedy)
         if most is None or self._settings.after_repair:
             return None
         if not self._settings.retry_unknown:
             return f"{finding.reason}; only lack of memory and time is mended"
-        used = _retries_of(finding, self._past.retried)
-        if used >= max(most, _precedes(finding, self._past.began)):
+        used = self._used[finding.job.id, finding.cause]
+        if used >= max(most, _precedes(finding, self._began)):
             return f"{finding.reason}; {_used_up(used)}"
-        return self._storm(finding) if finding.remedy is not Remedy.RETRY_TWICE else None
-
-    def _storm(self, finding: Finding) -> str | None:
-        alike = self._alike.get(finding.fingerprint or "", [])
-        tried = {
-            retry.job_id
-            for retry in self._past.retried
-            if finding.fingerprint and retry.fingerprint == finding.fingerprint
-        }
-        again = next((each.job.id for each in alike if each.job.id in tried), None)
-        if again is not None:
-            return f"{finding.reason}; job {again} was run again and failed in the same way"
-        first = min((each.job.id for each in alike), default=finding.job.id)
-        if tried or len(alike) < _STORM or finding.job.id == first:
-            return None
-        return f"{finding.reason}; job {first}, which failed in the same way, goes first"
+        return None
 
 
-def _retries_of(finding: Finding, retried: Iterable[Retry]) -> int:
-    return sum(each.job_id == finding.job.id and each.cause is finding.cause for each in retried)
+def storm_objections(
+    candidates: Iterable[Finding],
+    findings: Iterable[Finding],
+    past: PastRounds,
+    settings: RecoverySettings,
+) -> dict[int, str]:
+    """Which of the ``candidates`` for a retry have to wait, and why, by job ID.
+
+    ``findings`` are all that failed: one that was tried before and failed in the same way speaks
+    for all.
+    """
+    if settings.after_repair:
+        return {}
+    tried: dict[str, set[int]] = defaultdict(set)
+    for retry in past.retried:
+        tried[retry.fingerprint or ""].add(retry.job_id)
+    failing = {
+        finding.fingerprint: finding.job.id
+        for finding in findings
+        if finding.fingerprint and finding.job.id in tried[finding.fingerprint]
+    }
+    alike: dict[str, list[Finding]] = defaultdict(list)
+    for finding in candidates:
+        if finding.fingerprint and finding.remedy in _IN_STORMS:
+            alike[finding.fingerprint].append(finding)
+    objections: dict[int, str] = {}
+    for fingerprint, group in alike.items():
+        for finding, text in _in_storm(group, failing.get(fingerprint), bool(tried[fingerprint])):
+            objections[finding.job.id] = f"{finding.reason}; {text}"
+    return objections
+
+
+def _in_storm(
+    group: Sequence[Finding], failing: int | None, was_tried: bool
+) -> Iterator[tuple[Finding, str]]:
+    if failing is not None:
+        for finding in group:
+            yield finding, f"job {failing} was run again and failed in the same way"
+    elif len(group) >= _STORM and not was_tried:
+        first = min(finding.job.id for finding in group)
+        for finding in group:
+            if finding.job.id != first:
+                yield finding, f"job {first}, which failed in the same way, goes first"
 
 
 def _precedes(finding: Finding, began: datetime | None) -> bool:

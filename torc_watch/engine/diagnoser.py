@@ -221,7 +221,13 @@ class Diagnoser:
         return _handed_over(poll.watch, verdict, reason, await self._diagnose(poll, counts))
 
     async def _diagnose(self, poll: PollResult, counts: JobCounts) -> Diagnosis:
-        return await self._search.diagnose(poll.observation, counts, poll.watch.request.output_dir)
+        request = poll.watch.request
+        diagnosis = await self._search.diagnose(poll.observation, counts, request.output_dir)
+        if diagnosis.unread:
+            self._report(
+                events.OutputUnread(workflow_id=request.workflow_id, jobs=diagnosis.unread)
+            )
+        return diagnosis
 
 
 def _handed_over(watch: Watch, verdict: Verdict, reason: str, diagnosis: Diagnosis) -> WatchEnded:

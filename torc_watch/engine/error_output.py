@@ -11,13 +11,12 @@ from pathlib import Path
 
 from torc_watch.core.diagnosis import Finding
 from torc_watch.core.events import FailedJob
-from torc_watch.core.job_output import stdio_name
+from torc_watch.core.job_output import STREAMS, stdio_name
 from torc_watch.core.recovery_round import Skip
 from torc_watch.host.file_tail import last_lines
 
 _MAX_FAILED_JOBS = 50  # more than a user reads, and few enough to read from a slow file system
 _DEFAULT_FOLDER = "torc_output"  # of Torc 1.0
-_STREAMS = ("e", "log", "o")  # standard error; both streams, where they are combined; output
 _OF_SRUN = ("srun:", "slurmstepd:")  # say that a job ended, after it said why
 
 
@@ -86,7 +85,7 @@ def _last_words(
 def _files(finding: Finding, workflow_id: int, folder: Path) -> Iterator[Path]:
     if finding.run_id is None:
         return
-    for stream in _STREAMS:
+    for stream in STREAMS:
         path = folder / stdio_name(
             workflow_id=workflow_id,
             job_id=finding.job.id,

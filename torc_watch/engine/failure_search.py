@@ -17,6 +17,7 @@ from torc_watch.core.diagnosis import (
 )
 from torc_watch.core.model import Job, JobCounts, JobResult, JobStatus, Requirements, Workflow
 from torc_watch.core.worker_end import WorkerEnd
+from torc_watch.engine.error_output import error_folders
 from torc_watch.engine.job_outputs import JobOutputs, WrittenClues
 from torc_watch.engine.messages import Diagnosis
 from torc_watch.engine.orphan_search import find_orphans
@@ -111,7 +112,8 @@ class FailureSearch:
             for job in await self._client.list_jobs(workflow.id, status)
         ]
         ended = [(job, reports.results[job.id]) for job in jobs if job.id in reports.results]
-        written = await self._outputs.clues(output_dir, workflow.id, ended)
+        folders = error_folders(output_dir, workflow.submission_directory)
+        written = await self._outputs.clues(folders, workflow.id, ended)
         evidence = (_evidence(job, workflow, reports, written) for job in jobs)
         return tuple(map(diagnosis.diagnose, evidence)), written.unread
 
@@ -150,6 +152,7 @@ def _evidence(job: Job, workflow: Workflow, reports: _Reports, written: WrittenC
         requirements=reports.requirements_of(job),
         kill_codes=workflow.kill_codes,
         worker=None if node_id is None else reports.workers.get(node_id),
+        is_step=workflow.spreads_jobs,
         clues=written.by_job.get(job.id, ()),
     )
 

@@ -246,24 +246,26 @@ class Journal:
         return PastRounds(
             ended=len(ended),
             used=sum(row["outcome"] not in FREE_OUTCOMES for row in ended),
-            completed=_completed(plans),
-            retried=tuple(retry for plan in plans for retry in limited_retries(plan)),
+            completed=_completed(plan for plan, _ in plans),
+            retried=tuple(
+                retry for plan, outcome in plans for retry in limited_retries(plan, outcome)
+            ),
             began=began,
         )
 
-    def _ended_plans(self, watch_id: int) -> list[Plan]:
-        """The plans of the rounds that have ended, the first one first, as far as readable."""
+    def _ended_plans(self, watch_id: int) -> list[tuple[Plan, str]]:
+        """Plans and outcomes of the rounds that have ended, in order, as far as readable."""
         rows = self._database.query_all(
-            "SELECT record FROM round JOIN step ON step.round_id = round.id"
+            "SELECT record, outcome FROM round JOIN step ON step.round_id = round.id"
             " WHERE watch_id = ? AND ended IS NOT NULL AND name = ? AND record IS NOT NULL"
             " ORDER BY number",
             watch_id,
             Step.PLAN,
         )
-        plans: list[Plan] = []
+        plans: list[tuple[Plan, str]] = []
         for row in rows:
             with suppress(ValueError):  # of another version
-                plans.append(_PLAN.validate_json(row["record"]))
+                plans.append((_PLAN.validate_json(row["record"]), row["outcome"]))
         return plans
 
     def _open_round(self, watch_id: int, workflow_id: int) -> Round | None:

@@ -2,14 +2,14 @@
 
 import re
 
-_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)")
+_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\)?|.)")
 # A dump of the environment repeats what others have written.
 _VARIABLE = re.compile(r"^(?:declare -x |export )?[A-Za-z_][A-Za-z0-9_]*=.*$", re.MULTILINE)
 _PREFIX = re.compile(  # of a logger or a launcher, before what the program says
-    r"^(?:\[?\d{4}-\d\d-\d\d[T ][\d:.,+Z-]+\]?\s*)?(?:\[?rank\s?\d+\]?:\s*|\d+:\s+(?=\S))?",
+    r"^(?:\[?\d{4}-\d\d-\d\d[T ][\d:.,+Z-]+\]?\s*)?"
+    r"(?:\[?rank\s?\d+\]?:\s*|\[\d+,\d+\]<std(?:err|out)>:\s*|\d+:\s+(?=\S))?",
     re.MULTILINE,
 )
-_SCHEDULERS_LINE = re.compile(r"^(?:slurmstepd(?:-[\w.-]+)?|srun|sbatch|slurm_\w+): ")
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|`[^']*'")
 _PATH = re.compile(r"(?:/[\w.@+-]+)+/?")
 _NUMBER = re.compile(r"0x[0-9a-fA-F]+|\b[0-9a-f]{8,}\b|\d+(?:\.\d+)?")
@@ -23,16 +23,11 @@ def printable_text(text: str) -> str:
     return _PREFIX.sub("", _VARIABLE.sub("", text))
 
 
-def last_words(lines: list[str]) -> str | None:
-    """The last line that the program wrote itself; of Slurm only if there is no other."""
-    written = [line for line in lines if line.strip()]
-    own = [line for line in written if not _SCHEDULERS_LINE.match(line)]
-    chosen = own or written
-    return chosen[-1] if chosen else None
+def fingerprint(rule: str, line: str, *, keeps_quoted: bool) -> str:
+    """What failures of the same kind have in common: the line without names, paths and numbers.
 
-
-def fingerprint(rule: str, line: str) -> str:
-    """What failures of the same kind have in common: the line without names, paths and numbers."""
-    kept = _QUOTED.sub("'…'", line)
+    What is quoted may be the error itself, or only the file that has it.
+    """
+    kept = line if keeps_quoted else _QUOTED.sub("'…'", line)
     kept = _NUMBER.sub("#", _PATH.sub("/…", kept))
     return f"{rule}: {_SPACE.sub(' ', kept).strip()[:_FINGERPRINT]}"

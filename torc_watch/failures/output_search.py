@@ -1,16 +1,19 @@
 """The search for clues in what a job has written."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import re2
 
+from torc_watch.core.cause import Cause
 from torc_watch.core.clue import Clue, Weight
 from torc_watch.failures.output_lines import fingerprint, printable_text
 from torc_watch.failures.rule import Rule
 
 _LAST_LINES = 40  # among which an error that programs may survive can be what ended this one
+_CLOSING_LINES = 200  # before which even the line by which programs end was survived, or is vague
+_RAISED = (Cause.OOM, Cause.TIMEOUT)  # for which a survived error is no reason
 _MAX_LINE = 500  # characters of a line that is quoted
 
 
@@ -42,16 +45,19 @@ class OutputSearch:
 
     def _clues_in(self, output: OutputText) -> list[Clue]:
         text = printable_text(output.text)
-        last = _start_of_last_lines(text)
-        found = [
-            _clue(rule, text, position, output.file)
-            for rule in (self._rules[index] for index in self._set.Match(text) or ())
-            if (position := self._position(rule, text, last)) is not None
-        ]
+        last, closing = _start_of_last(_LAST_LINES, text), _start_of_last(_CLOSING_LINES, text)
+        starts = {Weight.HINT: last, Weight.FATAL: closing}
+        found = []
+        for rule in (self._rules[index] for index in self._set.Match(text) or ()):
+            position = self._position(rule, text, starts.get(rule.weight, 0))
+            if position is not None:
+                found.append(_clue(rule, text, position, output.file))
+            elif rule.weight is Weight.FATAL and rule.cause not in _RAISED:
+                early = replace(rule, weight=Weight.HINT)
+                found.append(_clue(early, text, self._position(rule, text, 0) or 0, output.file))
         return sorted(found, key=lambda clue: clue.position)
 
-    def _position(self, rule: Rule, text: str, last: int) -> int | None:
-        start = last if rule.weight is Weight.HINT else 0
+    def _position(self, rule: Rule, text: str, start: int) -> int | None:
         if rule.name not in self._patterns:
             self._patterns[rule.name] = re2.compile(_at_line_start(rule.pattern))
         match = self._patterns[rule.name].search(text, start)
@@ -62,9 +68,9 @@ def _at_line_start(pattern: str) -> str:
     return f"(?m)^(?:{pattern})"
 
 
-def _start_of_last_lines(text: str) -> int:
+def _start_of_last(lines: int, text: str) -> int:
     start = len(text)
-    for _ in range(_LAST_LINES + 1):
+    for _ in range(lines + 1):
         start = text.rfind("\n", 0, start)
         if start < 0:
             return 0
@@ -81,6 +87,6 @@ def _clue(rule: Rule, text: str, position: int, file: str) -> Clue:
         line=line,
         file=file,
         position=position,
-        fingerprint=fingerprint(rule.name, line),
+        fingerprint=fingerprint(rule.name, line, keeps_quoted=rule.cause is Cause.CODE),
         remedy=rule.remedy,
     )

@@ -34,7 +34,7 @@ def parse_rules(text: str) -> tuple[Rule, ...]:
     """Raises InvalidInput, which names all problems, each with its rule on a line."""
     try:
         tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise InvalidInput(f"This is no TOML: {error}.") from None
     problems = [f"{key} is no key here; rules are [[rule]]." for key in tables if key != _TABLE]
     entries = tables.get(_TABLE, [])

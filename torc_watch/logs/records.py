@@ -27,6 +27,7 @@ class LogLevel(IntEnum):
 
 
 _LEVELS: dict[type[WorkflowEvent | DaemonEvent], LogLevel] = {
+    events.OutputUnread: LogLevel.WARNING,
     events.WatchCrashed: LogLevel.ERROR,
     events.PollFailed: LogLevel.WARNING,
     events.WatchPostponed: LogLevel.WARNING,

@@ -30,6 +30,7 @@ EVENT_WORDS = {
     "orphans.ended": "leftover processes ended",
     "hook.started": "recovery hook started",
     "hook.printed": "recovery hook is running",
+    "diagnosis.output_unread": "output not read",
     "jobs.unserved": "jobs need more allocations",
     "jobs.stranded": "worker does not start its jobs",
     "allocation.submitted": "allocation submitted",

@@ -20,6 +20,7 @@ T = TypeVar("T")
 _MAX_PHRASE = 1000  # of a scheduler: it may contain a path
 _MAX_LINE = 200  # of error output
 _NUMBERS_PER_LINE = 10
+_NAMED_JOBS = 5  # of those that one line is for
 _LINES_PER_LIST = 50  # a plan may have thousands of jobs; the log lists all of them
 
 _MANUAL = "Manual intervention required."
@@ -116,6 +117,8 @@ def _recovery(event: Event) -> Iterator[str]:
         case events.ResetStarted():
             yield ""
             yield "Resetting failed jobs..."
+        case events.OutputUnread():
+            yield f"  What {jobs_text(event.jobs)} wrote could not be read in time."
         case events.InitializationAwaited():
             yield f"  The server has been initializing the jobs for {event.seconds} s..."
         case _:
@@ -302,7 +305,13 @@ def _repeated_lines(plan: Plan) -> Iterator[str]:
 
 
 def left_alone_lines(left_alone: Iterable[Skip]) -> Iterator[str]:
-    yield from capped(list(left_alone), _left)
+    """One line for all jobs that stay for the same reason, in the order of the first of each."""
+    groups: dict[tuple[str, bool], list[Skip]] = {}
+    for left in left_alone:
+        groups.setdefault((left.reason, left.restarts_anyway), []).append(left)
+    shown, others = list(groups.values())[:_LINES_PER_LIST], list(groups.values())[_LINES_PER_LIST:]
+    yield from map(_left, shown)
+    yield from _more(sum(map(len, others)))
 
 
 def _fix(retry: Retry) -> str:
@@ -327,9 +336,13 @@ def _repeated(repeat: Repeat) -> str:
     return f"{_job(repeat)}: depends on a job that runs again; Torc restarts it, too"
 
 
-def _left(left: Skip) -> str:
-    anyway = "; Torc restarts it anyway" if left.restarts_anyway else ""
-    return f"{_job(left)}: not retried: {left.reason}{anyway}"
+def _left(alike: Sequence[Skip]) -> str:
+    first, *others = alike
+    anyway = "; Torc restarts it anyway" if first.restarts_anyway else ""
+    named = [f"{each.job_id} ({printable(each.job_name)})" for each in others[: _NAMED_JOBS - 1]]
+    more = len(others) - len(named)
+    jobs = ", ".join([_job(first), *named]) + (f" and {more} more" if more else "")
+    return f"{jobs}: not retried: {first.reason}{anyway}"
 
 
 def _job(entry: Retry | Skip | Repeat) -> str:
@@ -338,8 +351,12 @@ def _job(entry: Retry | Skip | Repeat) -> str:
 
 def capped(entries: Sequence[T], line: Callable[[T], str]) -> Iterator[str]:
     yield from map(line, entries[:_LINES_PER_LIST])
-    if (more := len(entries) - _LINES_PER_LIST) > 0:
-        yield f"  ... and {jobs_text(more)} more; the log lists all of them"
+    yield from _more(len(entries) - _LINES_PER_LIST)
+
+
+def _more(jobs: int) -> Iterator[str]:
+    if jobs > 0:
+        yield f"  ... and {jobs_text(jobs)} more; the log lists all of them"
 
 
 def _counts(counts: JobCounts) -> str:

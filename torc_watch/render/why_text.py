@@ -37,7 +37,7 @@ def _group(group: FailureGroup) -> Iterator[str]:
         yield f"  but also: {printable(_quote(other))}"
     yield f"  {_names(group.findings)}"
     if group.tried:
-        yield f"  run again before: {jobs_text(group.tried)}"
+        yield f"  run again before: {'once' if group.tried == 1 else f'{group.tried} times in all'}"
     yield from (f"  a round of recovery would {line}" for line in _fates(group))
 
 
