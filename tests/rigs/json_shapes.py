@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 _PAGE = Path(__file__).parents[2] / "docs/json.md"
+_GROUPS = ("slurm", "hpc", "config", "rules", "sandbox")
 _PLAIN = {"string": str, "integer": int, "number": (int, float), "boolean": bool}
 
 Rows = Mapping[str, str]  # the type of each key: `a`, `a.b` in an object, `a[].b` in a list
@@ -24,7 +25,7 @@ def documented() -> dict[str, Rows]:
 def command_of(words: str) -> str:
     """The words of a command line that name the command."""
     first, *others = words.split()
-    return f"{first} {others[0]}" if first in ("slurm", "hpc", "config", "sandbox") else first
+    return f"{first} {others[0]}" if first in _GROUPS else first
 
 
 def assert_documented(command: str, values: Any) -> None:

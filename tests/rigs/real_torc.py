@@ -67,6 +67,6 @@ def announced_url(lines: Iterable[str]) -> str:
         seen.append(line)
         if line.startswith("TORC_SERVER_PORT="):
             return f"http://127.0.0.1:{int(line.partition('=')[2])}{API_PATH}"
-        if line.startswith('{"url"'):
+        if line.startswith("{"):
             return str(json.loads(line)["url"])
     raise RuntimeError(f"The server did not start: {''.join(seen)}")

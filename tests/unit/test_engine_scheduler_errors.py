@@ -434,7 +434,7 @@ async def test_other_partition_that_refuses_a_job_leaves_the_rest_to_run(
         usual = NodeClass(num_cpus=10, memory=64 * MIB, partition="usual")
         big = replace(usual, partition="big", memory=8 * GIB, is_default=False)
         site.scheduler.nodes = (usual, replace(big, admission=Admission()))
-        site.scheduler.endings = {"a": [(137, 64 * MIB, 10.0)], "b": [(1, None, 10.0)]}
+        site.scheduler.endings = {"a": [(137, 65 * MIB, 10.0)], "b": [(1, None, 10.0)]}
         workflow_id = await site.submit(["a", "b"])
         await site.scheduler.rest()
         submit = site.scheduler.submit

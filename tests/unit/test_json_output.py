@@ -13,15 +13,65 @@ from typer.testing import CliRunner
 
 from tests.rigs.json_shapes import assert_documented, command_of, differences, documented
 from torc_watch.cli import app
+from torc_watch.core.allocation import AllocationSpec
+from torc_watch.core.assessment import WorkflowState
+from torc_watch.core.cause import Cause
+from torc_watch.core.model import Requirements
+from torc_watch.core.recovery_round import (
+    Adjustment,
+    Plan,
+    Refusal,
+    RefusalKind,
+    Repeat,
+    Retry,
+    Skip,
+)
+from torc_watch.core.units import GIB
 from torc_watch.daemon.commands import WatchedWorkflow, WatchOptions, WatchState
 from torc_watch.daemon.lease import this_holder
 from torc_watch.daemon.registry import Registry
 from torc_watch.daemon.status_file import utc_now, write_status
 from torc_watch.daemon.workflow_view import DaemonView, Phase, WorkflowView
+from torc_watch.render.plan_text import PlanResult, plan_values
 
 SERVER = "http://127.0.0.1:9/torc-service/v1"  # where no server listens
 TUTORIAL = Path(__file__).parents[2] / "examples/tutorial.yaml"
 OF_EVENTS = {"watch", "recover", "logs"}
+SKIP = Skip(job_id=2, job_name="b", cause=Cause.CODE, reason="a bug", restarts_anyway=False)
+PLAN = Plan(
+    workflow_id=1,
+    run_id=1,
+    number=1,
+    retries=(
+        Retry(job_id=1, job_name="a", cause=Cause.OOM, reason="", memory=(GIB, 2 * GIB)),
+        Retry(job_id=3, job_name="c", cause=Cause.NODE, reason="", fingerprint="c: …"),
+    ),
+    uninitialized=0,
+    repeated=(Repeat(job_id=4, job_name="d"),),
+    left_alone=(SKIP,),
+    adjustments=(
+        Adjustment(
+            name="more",
+            base=Requirements(
+                id=1, name="", num_cpus=1, num_gpus=0, num_nodes=1, memory=GIB, runtime=60
+            ),
+            memory=2 * GIB,
+            runtime=60,
+            job_ids=(1,),
+        ),
+    ),
+    scheduler_config_id=None,
+    allocations=(
+        AllocationSpec(token="t", num_cpus=1, memory=GIB, options=("-v",)),  # noqa: S106
+    ),
+)
+RULES = """
+[[rule]]
+name = "diverged"
+cause = "code"
+pattern = "solver diverged"
+says = "the solver diverged"
+"""
 
 
 @pytest.fixture
@@ -29,6 +79,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A daemon has published two workflows, and a command waits for it."""
     folder = tmp_path / "home"
     folder.mkdir()
+    (tmp_path / "rules.toml").write_text(RULES)
+    (tmp_path / "output.e").write_text("solver diverged\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TORC_WATCHD_HOME", str(folder))
     monkeypatch.setenv("TORC_API_URL", SERVER)
@@ -67,6 +119,9 @@ def given(words: str) -> Any:
         *((f"{verb} 1-2", 0) for verb in ("set -m 5", "pause", "resume", "remove")),
         ("config show", 0),
         (f"slurm plan {TUTORIAL} --account project --profile kestrel", 0),
+        ("rules list", 0),
+        ("rules test rules.toml", 0),
+        ("rules test rules.toml output.e", 0),
         ("hpc show kestrel", 0),
         ("hpc partitions kestrel", 0),
     ],
@@ -82,6 +137,19 @@ def test_output_before_there_was_a_daemon(home: Path) -> None:
     values = json.loads(given("list --json").stdout)
     assert_documented("list", values)
     assert values["holder"] is None
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        PLAN,
+        Refusal(kind=RefusalKind.NOTHING_TO_RETRY, reason="", left_alone=(SKIP,)),
+        WorkflowState.FINISHED,
+    ],
+)
+def test_plan_is_as_described(answer: PlanResult) -> None:
+    values = json.loads(json.dumps({"version": 1, **plan_values(1, answer, ["a note"])}))
+    assert_documented("plan", values)
 
 
 def test_every_command_with_json_is_described() -> None:

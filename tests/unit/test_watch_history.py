@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.rigs.json_shapes import assert_documented
 from torc_watch.core.cause import Cause
 from torc_watch.core.errors import JournalError
 from torc_watch.core.recovery_round import Plan, Retry, RoundOutcome, Step
@@ -87,7 +88,9 @@ def test_text_of_the_history(home: Path) -> None:
 
 
 def test_json_values_of_the_history(home: Path) -> None:
-    first = json.loads(json.dumps(history_values(watches_of(home, 42))))[0]
+    watches = json.loads(json.dumps(history_values(watches_of(home, 42))))
+    assert_documented("history", {"version": 1, "watches": watches})
+    first = watches[0]
     assert first["rounds"][0]["plan"]["retries"][0]["memory"] == [8 * GIB, 12 * GIB]
 
 

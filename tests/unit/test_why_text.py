@@ -1,7 +1,9 @@
 """Failures in groups, as text and as values for scripts."""
 
+import json
 from dataclasses import replace
 
+from tests.rigs.json_shapes import assert_documented
 from torc_watch.core.cause import Cause
 from torc_watch.core.clue import Clue, Weight
 from torc_watch.core.diagnosis import Finding
@@ -110,9 +112,16 @@ def test_values_for_scripts() -> None:
     assert (group["cause"], group["retries"]) == ("environment", 1)
     assert group["evidence"] == {
         "rule": "python-module",
+        "cause": "environment",
         "says": MODULE.says,
         "line": MODULE.line,
         "file": MODULE.file,
     }
     (job,) = group["jobs"]
     assert (job["job_id"], job["next"]) == (1, "not run it again (in vain)")
+
+
+def test_values_are_as_described() -> None:
+    findings = [replace(finding(1), contradictions=(SLURM,), ran=1.5), finding(2, None)]
+    values = why_values(42, group_failures(findings, None))
+    assert_documented("why", json.loads(json.dumps({"version": 1, **values})))

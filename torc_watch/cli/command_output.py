@@ -19,7 +19,11 @@ _DONE = {
 def print_sent(sent: Sent, *, as_json: bool = False) -> None:
     if as_json:
         print_json(
-            {"pending": sent.pending, "workflows": [_values(each) for each in sent.commands]}
+            {
+                "pending": sent.pending,
+                "trouble": sent.trouble,
+                "workflows": [_values(each) for each in sent.commands],
+            }
         )
         return
     for each in sent.commands:

@@ -16,6 +16,7 @@ from torc_watch.failures.output_search import OutputSearch, OutputText
 from torc_watch.failures.rule import Rule
 from torc_watch.host.file_excerpt import read_excerpt
 from torc_watch.render.terminal_text import printable
+from torc_watch.render.why_text import clue_values
 
 app = typer.Typer(
     help="Show and test the rules for failures.", no_args_is_help=True, rich_markup_mode=None
@@ -80,8 +81,8 @@ def check_rules(
     search = OutputSearch([*own, *(rule for rule in known.values() if rule not in own)])
     clues = search.clues(map(_output, outputs or ()))
     if as_json:
-        values = {"rules": len(own), "clues": list(map(_clue_values, clues))}
-        print_json(values | {"counts": _clue_values(leading(clues))})
+        values = {"rules": len(own), "clues": list(map(clue_values, clues))}
+        print_json(values | {"counts": clue_values(leading(clues))})
         return
     print(f"{file}: {len(own)} {'rule' if len(own) == 1 else 'rules'}, all valid.")
     if outputs:
@@ -117,9 +118,3 @@ def _rule_values(rule: Rule) -> dict[str, Any]:
         "example": rule.example,
         "remedy": rule.remedy,
     }
-
-
-def _clue_values(clue: Clue | None) -> dict[str, Any] | None:
-    if clue is None:
-        return None
-    return {"rule": clue.rule, "cause": clue.cause, "line": clue.line, "file": clue.file}

@@ -18,7 +18,8 @@ from torc_watch.render.why_text import why_text, why_values
 def why(
     workflow_id: options.WorkflowId,
     job: Annotated[
-        str | None, typer.Argument(help="ID or name of one job.", show_default=False)
+        str | None,
+        typer.Argument(help="ID or name of one job.", metavar="JOB", show_default=False),
     ] = None,
     *,
     url: options.Url = None,

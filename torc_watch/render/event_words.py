@@ -21,6 +21,7 @@ EVENT_WORDS = {
     "recovery.continued": "recovery continued",
     "recovery.planned": "recovery planned",
     "recovery.reset": "resetting jobs",
+    "recovery.initialization_awaited": "waiting for jobs to be initialized",
     "recovery.submitting": "submitting allocations",
     "recovery.initiated": "jobs resubmitted",
     "recovery.abandoned": "recovery abandoned",

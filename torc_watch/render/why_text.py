@@ -89,17 +89,23 @@ def _group_values(group: FailureGroup) -> dict[str, Any]:
     return {
         "cause": group.cause,
         "reason": group.reason,
-        "evidence": _clue_values(group.clue),
-        "contradictions": list(map(_clue_values, group.contradictions)),
+        "evidence": clue_values(group.clue),
+        "contradictions": list(map(clue_values, group.contradictions)),
         "retries": group.tried,
         "jobs": [_job_values(finding, group) for finding in group.findings],
     }
 
 
-def _clue_values(clue: Clue | None) -> dict[str, Any] | None:
+def clue_values(clue: Clue | None) -> dict[str, Any] | None:
     if clue is None:
         return None
-    return {"rule": clue.rule, "says": clue.says, "line": clue.line, "file": clue.file}
+    return {
+        "rule": clue.rule,
+        "cause": clue.cause,
+        "says": clue.says,
+        "line": clue.line,
+        "file": clue.file,
+    }
 
 
 def _job_values(finding: Finding, group: FailureGroup) -> dict[str, Any]:
