@@ -13,15 +13,46 @@ from typer.testing import CliRunner
 
 from tests.rigs.json_shapes import assert_documented, command_of, differences, documented
 from torc_watch.cli import app
+from torc_watch.cli.json_output import print_json
+from torc_watch.core.allocation import AllocationSpec
+from torc_watch.core.assessment import WorkflowState
+from torc_watch.core.cause import Cause
+from torc_watch.core.model import Requirements
+from torc_watch.core.recovery_round import (
+    Adjustment,
+    Plan,
+    Refusal,
+    RefusalKind,
+    Repeat,
+    Retry,
+    Skip,
+)
+from torc_watch.core.units import GIB
 from torc_watch.daemon.commands import WatchedWorkflow, WatchOptions, WatchState
 from torc_watch.daemon.lease import this_holder
 from torc_watch.daemon.registry import Registry
 from torc_watch.daemon.status_file import utc_now, write_status
 from torc_watch.daemon.workflow_view import DaemonView, Phase, WorkflowView
+from torc_watch.render.plan_text import PlanResult, plan_values
 
 SERVER = "http://127.0.0.1:9/torc-service/v1"  # where no server listens
 TUTORIAL = Path(__file__).parents[2] / "examples/tutorial.yaml"
 OF_EVENTS = {"watch", "recover", "logs"}
+ROW = Requirements(id=1, name="small", num_cpus=1, num_gpus=0, num_nodes=1, memory=GIB, runtime=60)
+JOB_LEFT = Skip(job_id=2, job_name="b", cause=Cause.INPUT, reason="r", restarts_anyway=False)
+PLAN = Plan(
+    workflow_id=42,
+    run_id=1,
+    number=1,
+    retries=(Retry(job_id=1, job_name="a", cause=Cause.OOM, reason="r", memory=(GIB, 2 * GIB)),),
+    uninitialized=0,
+    repeated=(Repeat(job_id=3, job_name="c"),),
+    left_alone=(JOB_LEFT,),
+    adjustments=(Adjustment(name="more", base=ROW, memory=2 * GIB, runtime=60, job_ids=(1,)),),
+    scheduler_config_id=1,
+    allocations=(AllocationSpec(token="t", num_cpus=2, memory=GIB),),  # noqa: S106 - no password
+)
+REFUSAL = Refusal(kind=RefusalKind.STUCK, reason="r", left_alone=(JOB_LEFT,))
 
 
 @pytest.fixture
@@ -82,6 +113,12 @@ def test_output_before_there_was_a_daemon(home: Path) -> None:
     values = json.loads(given("list --json").stdout)
     assert_documented("list", values)
     assert values["holder"] is None
+
+
+@pytest.mark.parametrize("answer", [PLAN, REFUSAL, WorkflowState.FINISHED])
+def test_dry_run_is_as_described(answer: PlanResult, capsys: pytest.CaptureFixture[str]) -> None:
+    print_json(plan_values(42, answer, ["a note"]))
+    assert_documented("plan", json.loads(capsys.readouterr().out))
 
 
 def test_every_command_with_json_is_described() -> None:
