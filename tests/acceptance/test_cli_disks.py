@@ -12,8 +12,11 @@ if TYPE_CHECKING:
 TORC_WATCHD = f"{sys.executable} -m torc_watch"
 FILL = "cat /dev/zero >home/fill 2>fill.err"
 
+# The allocations stay known: a watch waits for the end of one that is not.
 IN_A_DISK_OF_ITS_OWN = """
+[ ! -e {folder}/allocations ] || cp -R {folder}/allocations kept
 mount --types tmpfs --options size=96k,mode=700 torc-watch-test {folder} || exit 99
+[ ! -e kept ] || mv kept {folder}/allocations
 {script}
 """
 

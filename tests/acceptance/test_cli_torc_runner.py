@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.rigs.commands import wait_for_polls
 from tests.rigs.real_torc import announced_url, server_command
 from tests.rigs.specifications import PATIENT
 
@@ -222,8 +223,8 @@ def test_watch_waits_for_a_runner_that_outlives_its_allocation(torc: Torc) -> No
     record = torc.site.home / "allocations" / "1" / "worker.json"
     os.kill(json.loads(record.read_text())["pid"], signal.SIGKILL)
     watch = torc.watch()
-    for _ in range(3):
-        watch.until("running=1")
+    watch.until("running=1")
+    wait_for_polls(torc.site.output, 1)
 
     torc.site.end_job(0)
 

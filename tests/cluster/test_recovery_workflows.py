@@ -8,6 +8,7 @@ from collections import Counter
 import pytest
 
 from tests.rigs import slurm_workflows
+from tests.rigs.commands import wait_for_polls
 from tests.rigs.slurm_cluster import wait_until
 from tests.rigs.torc_on_slurm import TorcAllocations, TorcJob, TorcOnSlurm, specification
 from tests.rigs.torc_watchd import TorcWatchd
@@ -133,8 +134,8 @@ def test_torc_run_by_hand(torc: TorcOnSlurm, ours: TorcWatchd) -> None:
 
     with ours.running_torc(*by_hand) as worker, ours.running(*watch) as watching:
         torc.wait_for_statuses(workflow_id, among={"running"})
-        for _ in range(3):
-            watching.until("running=2")
+        watching.until("running=2")
+        wait_for_polls(torc.folder, workflow_id)
         assert torc.allocations(workflow_id) == {}
         worker.kill()
         torc.wait_for_allocations(workflow_id, "pending", "active")

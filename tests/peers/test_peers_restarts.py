@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.rigs.commands import wait_for_polls
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -63,7 +65,9 @@ def test_recovery_waits_for_the_last_running_job(site: "Site", workflow: "Workfl
         site.start_torc("watch", workflow.id, "--recover", "-s", "-p", "1"),
         site.start_ours("watch", workflow.id, "--recover", "-s", "-p", "1"),
     ]
+    for _ in range(3):
+        watches[0].until("running=1")
+    watches[1].until("running=1")
+    wait_for_polls(site.folder, workflow.id)
     for watch in watches:
-        for _ in range(3):
-            watch.until("running=1")
         assert "Attempting" not in "".join(watch.printed)

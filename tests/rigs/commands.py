@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,3 +79,16 @@ def run(
         timeout=TIMEOUT,
         stdin=subprocess.DEVNULL,
     )
+
+
+def wait_for_polls(folder: Path, workflow_id: int, number: int = 3) -> None:
+    """Until a watch has logged that many polls below ``folder``: it prints only what changes."""
+    end = time.monotonic() + TIMEOUT
+    while _polls(folder, workflow_id) < number:
+        assert time.monotonic() < end, f"waited {TIMEOUT} s for {number} polls"
+        time.sleep(0.05)
+
+
+def _polls(folder: Path, workflow_id: int) -> int:
+    logs = folder.rglob(f"watch_*_{workflow_id}.log")
+    return sum(log.read_text().count('"workflow.counts"') for log in logs)
