@@ -161,7 +161,7 @@ async def prepare_for_slurm(open_site: "OpenSite") -> None:
     """
     fine = [f"fine_{number}" for number in range(8)]
     async with open_site("before", scheduler_type="slurm") as site:
-        site.scheduler.endings = {"hungry": [(137, 64 * MIB, 10.0)], "odd": [(1, None, 10.0)]}
+        site.scheduler.endings = {"hungry": [(137, 65 * MIB, 10.0)], "odd": [(1, None, 10.0)]}
         site.scheduler.deaths = {2: "half-way"}
         jobs = [*fine, "hungry", "odd", "running", "claimed", "child"]
         await site.submit(jobs, after={"child": "hungry"}, allocations=2)
