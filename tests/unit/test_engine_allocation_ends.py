@@ -361,3 +361,20 @@ async def test_end_that_is_never_known_is_not_awaited_for_ever(open_site: "OpenS
 
         assert anyio.current_time() >= began + intervals.END_GRACE
         assert plan_of(site).retries[0].cause is Cause.INTERRUPTED
+
+
+@pytest.mark.parametrize(("scheduler_type", "waits"), [("local", False), ("slurm", True)])
+async def test_end_of_an_allocation_is_awaited_where_it_says_why_a_job_was_killed(
+    open_site: "OpenSite", scheduler_type: str, *, waits: bool
+) -> None:
+    async with open_site(scheduler_type=scheduler_type) as site:
+        site.scheduler.endings = {"a": [(137, 65 * MIB, 10.0)]}
+        workflow_id = await site.submit(["a"])
+        await site.scheduler.rest()
+        site.scheduler.known_states[1] = AllocationState.UNKNOWN
+        began = anyio.current_time()
+        with anyio.move_on_after(intervals.END_GRACE - 30):
+            await site.watch(workflow_id, poll_interval=20)
+
+        assert anyio.current_time() - began < intervals.END_GRACE
+        assert bool(site.seen(events.RecoveryPlanned)) is not waits

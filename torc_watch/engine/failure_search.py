@@ -15,7 +15,15 @@ from torc_watch.core.diagnosis import (
     Evidence,
     Finding,
 )
-from torc_watch.core.model import Job, JobCounts, JobResult, JobStatus, Requirements, Workflow
+from torc_watch.core.model import (
+    SLURM,
+    Job,
+    JobCounts,
+    JobResult,
+    JobStatus,
+    Requirements,
+    Workflow,
+)
 from torc_watch.core.worker_end import WorkerEnd
 from torc_watch.engine.error_output import error_folders
 from torc_watch.engine.job_outputs import JobOutputs, WrittenClues
@@ -88,9 +96,17 @@ class FailureSearch:
         """
         if not _failure_statuses(counts):
             return False
-        workers = (await self._reports(workflow, counts)).workers.values()
-        statuses = [worker.status for worker in workers if worker.status is not None]
-        return any(status.state is not AllocationState.GONE for status in statuses)
+        reports = await self._reports(workflow, counts)
+        stopped = {
+            result.compute_node_id
+            for result in reports.results.values()
+            if _may_have_been_stopped(result)
+        }
+        return any(
+            _has_yet_to_end(worker)
+            for node_id, worker in reports.workers.items()
+            if node_id in stopped or _is_of_slurm(worker)
+        )
 
     async def failures(
         self, workflow: Workflow, counts: JobCounts, output_dir: Path
@@ -126,17 +142,19 @@ class FailureSearch:
             for status in _failure_statuses(counts)
             for result in await self._client.list_results(workflow.id, status)
         }
-        stopped = {
-            result.compute_node_id for result in results.values() if _may_have_been_stopped(result)
+        explained = {
+            result.compute_node_id
+            for result in results.values()
+            if _may_have_been_stopped(result) or result.return_code == OUT_OF_MEMORY
         }
-        nodes = await self._client.list_compute_nodes(workflow.id) if stopped else []
+        nodes = await self._client.list_compute_nodes(workflow.id) if explained else []
         return _Reports(
             results=results,
             workers=await find_worker_ends(
                 self._client,
                 self._cluster,
                 workflow.id,
-                [node for node in nodes if node.id in stopped],
+                [node for node in nodes if node.id in explained],
                 known,
             ),
             requirements={row.id: row for row in rows},
@@ -160,7 +178,16 @@ def _evidence(job: Job, workflow: Workflow, reports: _Reports, written: WrittenC
 def _may_have_been_stopped(result: JobResult) -> bool:
     """Whether the end of its worker may explain it."""
     is_stopped = result.status in (JobStatus.TERMINATED, JobStatus.PENDING_FAILED)
-    return is_stopped or result.return_code in (TOLD_TO_END, OUT_OF_MEMORY)
+    return is_stopped or result.return_code == TOLD_TO_END
+
+
+def _has_yet_to_end(worker: WorkerEnd) -> bool:
+    return worker.status is not None and worker.status.state is not AllocationState.GONE
+
+
+def _is_of_slurm(worker: WorkerEnd) -> bool:
+    """At its end Slurm says whether any process was killed for its memory."""
+    return worker.allocation is not None and worker.allocation.scheduler_type == SLURM
 
 
 def _failure_statuses(counts: JobCounts) -> list[JobStatus]:
