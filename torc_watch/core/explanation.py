@@ -1,5 +1,6 @@
 """Failures of a workflow in groups: those for the same reason are one, with what comes next."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -48,12 +49,12 @@ def group_failures(
     for finding in sorted(findings, key=lambda each: each.job.id):
         key = (finding.cause, finding.fingerprint or finding.reason)
         groups.setdefault(key, []).append(finding)
-    fates = _fates(answer)
+    fates, tried = _fates(answer), Counter(retry.job_id for retry in past)
     return tuple(
         FailureGroup(
             findings=tuple(group),
             fates={each.job.id: fates[each.job.id] for each in group if each.job.id in fates},
-            tried=sum(retry.job_id in {each.job.id for each in group} for retry in past),
+            tried=sum(tried[each.job.id] for each in group),
         )
         for group in sorted(groups.values(), key=len, reverse=True)
     )
