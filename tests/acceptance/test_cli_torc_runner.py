@@ -241,7 +241,10 @@ def test_watch_killed_during_a_recovery(
 ) -> None:
     torc.submit(FAILING)
     proxy = make_proxy(torc.site.url)
-    for path, after in (("only_uninitialized=true", True), ("/scheduled_compute_nodes", False)):
+    for path, after in (
+        ("only_uninitialized=true&async=true", True),
+        ("/scheduled_compute_nodes", False),
+    ):
         barrier = make_barrier(proxy, path=path, after=after)
         watch = torc.watch(TORC_API_URL=proxy.url)
         barrier.wait()
