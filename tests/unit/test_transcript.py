@@ -235,7 +235,7 @@ def test_all_parts_of_a_plan_are_shown() -> None:
             retry(),
             Retry(job_id=2, job_name="b", cause=Cause.TIMEOUT, reason="", runtime=(3600, 5400)),
             Retry(job_id=3, job_name="c", cause=Cause.UNKNOWN, reason="exit code 1"),
-            Retry(job_id=4, job_name="d", cause=Cause.INTERRUPTED, reason="its worker died"),
+            Retry(job_id=4, job_name="d", cause=Cause.PREEMPTED, reason="its worker died"),
             uninitialized=2,
             repeated=(Repeat(job_id=6, job_name="f"),),
             left_alone=(

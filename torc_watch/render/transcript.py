@@ -328,8 +328,9 @@ def _reasoned_fix(retry: Retry) -> str:
 
 
 def _unchanged(retry: Retry) -> str:
-    what = f"{cause_text(retry.cause)} ({printable(retry.reason)})"
-    return f"{_job(retry)}: {what}, retrying without changes"
+    # The reason says what interrupted it.
+    what = "interrupted" if retry.cause.is_interruption else cause_text(retry.cause)
+    return f"{_job(retry)}: {what} ({printable(retry.reason)}), retrying without changes"
 
 
 def _repeated(repeat: Repeat) -> str:
