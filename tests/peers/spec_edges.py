@@ -94,6 +94,7 @@ EDGES = [
             {"name": "u", "data": {"x": 1.5}, "is_ephemeral": True},
             {"name": "v", "data": [1]},
         ],
+        differs="/jobs/b/supports_termination",
     ),
     _edge("dynamic jobs", A, dynamic_jobs={"max_iterations": 3}),
     _edge("execution config", A, execution_config={"mode": "direct", "oom_exit_code": 99}),

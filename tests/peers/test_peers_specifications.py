@@ -97,8 +97,9 @@ def assert_equal(site: "Site", theirs: int, ours: Mapping[str, Any], *, differs:
     keys = [re.match(r"\w+", warning)[0] for warning in ours["warnings"]]  # type: ignore[index]
     for path in (path for key in keys for path in LEFT_OUT.get(key, ())):
         expected, found = without(expected, path), without(found, path)
-    places = [each.partition(":")[0] for each in differences(expected, found)]
-    assert places == [differs] if differs else not list(differences(expected, found))
+    found_differences = list(differences(expected, found))
+    places = [each.partition(":")[0] for each in found_differences]
+    assert places == ([differs] if differs else []), "\n".join(found_differences)
 
 
 @pytest.fixture
