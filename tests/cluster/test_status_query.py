@@ -43,7 +43,7 @@ async def test_job_is_alive_until_it_ends_in_order(cluster: SlurmCluster) -> Non
     number = cluster.submit("sleep 60", "--hold")
     assert await _state(number) is _ALIVE
     cluster.run("scontrol", "release", str(number))
-    cluster.wait_for_queue_state(number, "RUNNING")
+    cluster.wait_for_script(number)
     assert await _state(number) is _ALIVE
 
     cluster.run("scancel", "--batch", "--signal=TERM", str(number))
@@ -208,7 +208,7 @@ async def test_name_that_another_program_chose_does_no_harm(
     cluster: SlurmCluster, name: str
 ) -> None:
     number = cluster.submit("sleep 60", f"--job-name={name}")
-    cluster.wait_for_queue_state(number, "RUNNING")
+    cluster.wait_for_script(number)
     assert await _state(number) is _ALIVE
 
     cluster.run("scancel", str(number))

@@ -111,6 +111,11 @@ class SlurmCluster:
         """Waits until a job's state, with its reason, begins with ``state``."""
         wait_until(lambda: self.queue_state(number).startswith(state), f"{number} {state}")
 
+    def wait_for_script(self, number: int) -> None:
+        """Waits until a job's script runs: until then, a new cluster may lose signals to it."""
+        steps = ("squeue", "--steps", "--noheader", "--format=%i", "--jobs", str(number))
+        wait_until(lambda: f"{number}.batch" in self.run(*steps), f"{number}.batch")
+
     def wait_for_end(self, number: int) -> list[str]:
         """Waits until accounting knows a job's end. Its and its steps' ``JobID|State|ExitCode``."""
         rows: list[str] = []
