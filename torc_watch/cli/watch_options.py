@@ -136,7 +136,7 @@ _WATCH_OPTIONS: dict[str, Any] = {
         bool | None,
         typer.Option(
             "--retry-unknown/--no-retry-unknown",
-            help="Whether failures of unknown cause are retried, unchanged. [default: retry]",
+            help="Whether failures other than lack of memory or time are retried. [default: retry]",
             show_default=False,
         ),
     ],
@@ -144,7 +144,7 @@ _WATCH_OPTIONS: dict[str, Any] = {
         str | None,
         typer.Option(
             metavar="COMMAND",
-            help="Command to run, with the workflow's ID, before unknown failures are retried. "
+            help="Command to run, with the workflow's ID, before such failures are retried. "
             "Implies --retry-unknown. A status other than 0 hands the workflow over. No shell "
             "runs it: for pipes, variables or && give a script, or: sh -c '... \"$1\"' sh",
             show_default=False,

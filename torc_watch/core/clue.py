@@ -21,7 +21,7 @@ class Clue:
 
     ``position`` counts characters from the beginning of what was read. ``remedy`` is the rule's
     own, None where that of its cause applies. ``fingerprint`` is the same for lines that differ in
-    names, paths and numbers only.
+    paths and numbers only, and, unless they are errors of the program, in what is quoted.
     """
 
     rule: str

@@ -1,8 +1,8 @@
 """Why a job failed: turns the server's rows about it into one finding with its reason.
 
 The rules are ordered by reliability: the end of its allocation, what Slurm says of the job, what
-its worker killed it for, what its program wrote last, its return code, and measurements. They were
-tested on what real runners report (tests/fixtures).
+its worker killed it for, a kill, what its program wrote, measurements, and its return code. They
+were tested on what real runners report (tests/fixtures).
 """
 
 from dataclasses import dataclass
