@@ -15,6 +15,7 @@ _REMEDIES = {
     Remedy.RETRY_TWICE: "runs again, twice at most",
     Remedy.RETRY_ONCE: "runs again once",
     Remedy.HAND_OVER: "does not run again: a person has to act",
+    Remedy.LEAVE_ALONE: "does not run again: somebody ended it",
 }
 _WEIGHTS = {
     Weight.SCHEDULER: "Slurm itself says it: it outranks all that programs write",

@@ -24,6 +24,8 @@ class Cause(StrEnum):
     ENVIRONMENT = "environment"
     INPUT = "input"
     CODE = "code"
+    CANCELED = "canceled"  # somebody ended it
+    SUSPECT = "suspect"  # it succeeded, but something speaks against that
     UNKNOWN = "unknown"
 
     @property
@@ -39,6 +41,7 @@ class Remedy(StrEnum):
     RETRY_TWICE = "retry_twice"  # what ails it may pass
     RETRY_ONCE = "retry_once"  # to be sure that it was no accident of its node
     HAND_OVER = "hand_over"
+    LEAVE_ALONE = "leave_alone"  # somebody wants it so
 
 
 _INTERRUPTIONS = frozenset({Cause.INTERRUPTED, Cause.NODE, Cause.PREEMPTED, Cause.SCHEDULER})
@@ -62,5 +65,7 @@ REMEDIES = {
     Cause.ENVIRONMENT: Remedy.RETRY_ONCE,
     Cause.INPUT: Remedy.RETRY_ONCE,
     Cause.CODE: Remedy.RETRY_ONCE,
+    Cause.CANCELED: Remedy.LEAVE_ALONE,
+    Cause.SUSPECT: Remedy.RETRY_ONCE,
     Cause.UNKNOWN: Remedy.RETRY,
 }

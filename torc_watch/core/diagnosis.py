@@ -78,7 +78,8 @@ class Finding:
 
     ``clue`` is the line of output that proves the cause, if one does, and ``contradictions`` are
     those that speak for another. ``ended`` is when the attempt did. ``fingerprint`` is what it has
-    in common with failures for the same reason, None where nothing is known of that.
+    in common with failures for the same reason, None where nothing is known of that. ``node`` is
+    the name of the node that it ran on, as the scheduler has it.
     """
 
     job: Job
@@ -92,6 +93,7 @@ class Finding:
     clue: Clue | None = None
     contradictions: tuple[Clue, ...] = ()
     fingerprint: str | None = None
+    node: str | None = None
 
     @property
     def remedy(self) -> Remedy:

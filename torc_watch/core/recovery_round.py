@@ -20,7 +20,7 @@ from torc_watch.core.cause import REMEDIES, Cause, Remedy
 from torc_watch.core.model import Requirements, SchedulingAction
 from torc_watch.core.scheduler_choice import SchedulerChoice
 
-_LIMITED = (Remedy.RETRY_TWICE, Remedy.RETRY_ONCE, Remedy.HAND_OVER)
+_LIMITED = (Remedy.RETRY_TWICE, Remedy.RETRY_ONCE, Remedy.HAND_OVER, Remedy.LEAVE_ALONE)
 
 DEFAULT_MAX_RETRIES = 3
 DEFAULT_MULTIPLIER = 1.5

@@ -13,7 +13,12 @@ from torc_watch.core.diagnosis import Finding
 from torc_watch.core.recovery_round import PastRounds, RecoverySettings
 
 _STORM = 3  # failures that are alike
-_MOST = {Remedy.RETRY_TWICE: 2, Remedy.RETRY_ONCE: 1, Remedy.HAND_OVER: 0}  # retries of a job
+_MOST = {
+    Remedy.RETRY_TWICE: 2,
+    Remedy.RETRY_ONCE: 1,
+    Remedy.HAND_OVER: 0,
+    Remedy.LEAVE_ALONE: 0,
+}  # retries of a job
 _IN_STORMS = (Remedy.RETRY_ONCE, Remedy.HAND_OVER)
 _TIMES = {1: "once", 2: "twice"}
 

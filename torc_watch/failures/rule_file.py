@@ -16,7 +16,7 @@ _TABLE = "rule"
 _REQUIRED = ("name", "cause", "pattern", "says")
 _OPTIONAL = ("weight", "example", "remedy")
 _WEIGHTS = {weight.name.lower(): weight for weight in Weight}
-_CAUSES = {cause.value: cause for cause in Cause}
+_CAUSES = {cause.value: cause for cause in Cause if cause is not Cause.SUSPECT}  # no failure
 _REMEDIES = {
     remedy.value: remedy
     for remedy in Remedy

@@ -16,6 +16,7 @@ _TEXTS = {
     Cause.MPI: "MPI failed",
     Cause.LIMIT: "limit of the system",
     Cause.CODE: "error of the program",
+    Cause.SUSPECT: "suspect success",
 }
 
 
