@@ -8,9 +8,8 @@ LOGGED = "\x1f"  # before a line that a program logged: it went on, at least for
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\)?|.)")
 # A dump of the environment repeats what others have written.
 _VARIABLE = re.compile(r"^(?:declare -x |export )?[A-Za-z_][A-Za-z0-9_]*=.*$", re.MULTILINE)
-_TIME = (
-    r"(?:\d{4}[-/]\d\d[-/]\d\d[T ][\d:.,+Z-]+|[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d [\d:]{8} \d{4})"
-)
+_DATE = r"\d{4}[-/]\d\d[-/]\d\d[T ][\d:.,+Z-]+"
+_TIME = rf"(?:{_DATE}|[A-Z][a-z]{{2}} [A-Z][a-z]{{2}} [ \d]\d [\d:]{{8}} \d{{4}})"
 _LEVEL = r"(?:ERROR|CRITICAL|FATAL|SEVERE|error|critical|fatal)"
 _LOGGER = r"(?:\[[\w.:<>-]+\] |[a-z_]+(?:\.[a-z_]+)*: |[\w.:<>-]+ [|-] )?"
 _PREFIX = re.compile(  # of a logger, a launcher or a group of exceptions, before what is said
