@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from torc_watch.core.cause import Cause
 from torc_watch.core.clue import Clue
 from torc_watch.core.diagnosis import Finding
+from torc_watch.core.fact import Confidence, Fact
 from torc_watch.core.recovery_round import Plan, Refusal, Retry, Skip
 
 Fate = Retry | Skip
@@ -14,7 +15,7 @@ Fate = Retry | Skip
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailureGroup:
-    """Failures for one reason, by job ID; ``clue`` and ``reason`` are those of the first.
+    """Failures for one reason, by job ID; what is known of them is that of the first.
 
     ``fates`` has what the next round does with a job, by its ID; it is empty without a plan.
     ``tried`` counts the retries that jobs of it have had.
@@ -33,8 +34,16 @@ class FailureGroup:
         return self.findings[0].reason
 
     @property
+    def confidence(self) -> Confidence:
+        return self.findings[0].confidence
+
+    @property
     def clue(self) -> Clue | None:
         return self.findings[0].clue
+
+    @property
+    def facts(self) -> tuple[Fact, ...]:
+        return self.findings[0].facts
 
     @property
     def contradictions(self) -> tuple[Clue, ...]:
@@ -42,7 +51,7 @@ class FailureGroup:
 
 
 def group_failures(
-    findings: Iterable[Finding], answer: object, past: Sequence[Retry] = ()
+    findings: Iterable[Finding], answer: Plan | Refusal | None, past: Sequence[Retry] = ()
 ) -> tuple[FailureGroup, ...]:
     """The largest group first. ``answer`` is the plan or refusal of the next round, if any."""
     groups: dict[tuple[Cause, str], list[Finding]] = {}
@@ -60,12 +69,12 @@ def group_failures(
     )
 
 
-def _fates(answer: object) -> dict[int, Fate]:
+def _fates(answer: Plan | Refusal | None) -> dict[int, Fate]:
     match answer:
         case Plan():
             decided: tuple[Fate, ...] = (*answer.retries, *answer.left_alone)
         case Refusal():
             decided = answer.left_alone
-        case _:
+        case None:
             decided = ()
     return {each.job_id: each for each in decided}

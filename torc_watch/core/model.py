@@ -156,6 +156,7 @@ class ComputeNode:
     """A worker process that registered itself. ``allocation_id`` is None outside allocations.
 
     ``limit`` is when the time of its allocation is over, as Slurm said when the worker started.
+    ``num_nodes`` are those of the allocation that it starts jobs in.
     """
 
     id: int
@@ -165,6 +166,7 @@ class ComputeNode:
     has_ended: bool
     started: datetime | None = None
     limit: datetime | None = None
+    num_nodes: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from torc_watch.core.diagnosis import (
 )
 from torc_watch.core.model import (
     SLURM,
+    ComputeNode,
     Job,
     JobCounts,
     JobResult,
@@ -29,6 +30,7 @@ from torc_watch.engine.error_output import error_folders
 from torc_watch.engine.job_outputs import JobOutputs, WrittenClues
 from torc_watch.engine.messages import Diagnosis
 from torc_watch.engine.orphan_search import find_orphans
+from torc_watch.engine.step_search import JobPlaces, find_places
 from torc_watch.engine.worker_ends import find_worker_ends
 from torc_watch.schedulers.cluster import Cluster
 from torc_watch.torc.client import TorcClient
@@ -41,11 +43,13 @@ class _Reports:
 
     ``results`` has the last result of each, by the job's ID; ``workers`` the ends of those workers
     that may explain one, by the node's ID; ``requirements`` the rows of the workflow, by their IDs.
+    ``nodes`` are all workers, None where they were not asked for.
     """
 
     results: Mapping[int, JobResult]
     workers: Mapping[int, WorkerEnd]
     requirements: Mapping[int, Requirements]
+    nodes: Collection[ComputeNode] | None
 
     def requirements_of(self, job: Job) -> Requirements | None:
         """The job's row; jobs without one run on the row that the server made for them."""
@@ -128,10 +132,19 @@ class FailureSearch:
             for job in await self._client.list_jobs(workflow.id, status)
         ]
         ended = [(job, reports.results[job.id]) for job in jobs if job.id in reports.results]
+        places = await self._places(workflow, reports)
         folders = error_folders(output_dir, workflow.submission_directory)
         written = await self._outputs.clues(folders, workflow.id, ended)
-        evidence = (_evidence(job, workflow, reports, written) for job in jobs)
+        evidence = (_evidence(job, workflow, reports, places, written) for job in jobs)
         return tuple(map(diagnosis.diagnose, evidence)), written.unread
+
+    async def _places(self, workflow: Workflow, reports: _Reports) -> JobPlaces:
+        results = reports.results.values()
+        nodes = reports.nodes
+        if nodes is None:
+            has_any = any(result.compute_node_id is not None for result in results)
+            nodes = await self._client.list_compute_nodes(workflow.id) if has_any else []
+        return await find_places(self._client, self._cluster, workflow.id, nodes, results)
 
     async def _reports(
         self, workflow: Workflow, counts: JobCounts, known: Collection[EndedAllocation] = ()
@@ -147,21 +160,24 @@ class FailureSearch:
             for result in results.values()
             if _may_have_been_stopped(result) or result.return_code == OUT_OF_MEMORY
         }
-        nodes = await self._client.list_compute_nodes(workflow.id) if explained else []
+        nodes = await self._client.list_compute_nodes(workflow.id) if explained else None
         return _Reports(
             results=results,
             workers=await find_worker_ends(
                 self._client,
                 self._cluster,
                 workflow.id,
-                [node for node in nodes if node.id in explained],
+                [node for node in nodes or () if node.id in explained],
                 known,
             ),
             requirements={row.id: row for row in rows},
+            nodes=nodes,
         )
 
 
-def _evidence(job: Job, workflow: Workflow, reports: _Reports, written: WrittenClues) -> Evidence:
+def _evidence(
+    job: Job, workflow: Workflow, reports: _Reports, places: JobPlaces, written: WrittenClues
+) -> Evidence:
     result = reports.results.get(job.id)
     node_id = result.compute_node_id if result else None
     return Evidence(
@@ -171,6 +187,8 @@ def _evidence(job: Job, workflow: Workflow, reports: _Reports, written: WrittenC
         kill_codes=workflow.kill_codes,
         worker=None if node_id is None else reports.workers.get(node_id),
         is_step=workflow.spreads_jobs,
+        step=places.step_of(result, workflow) if result else None,
+        node=places.node_of(result, workflow) if result else None,
         clues=written.by_job.get(job.id, ()),
     )
 

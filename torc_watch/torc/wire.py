@@ -325,6 +325,7 @@ class ComputeNodeRow(IdRow):
     start_time: _Time = None
     end_time: _Time = None
     duration_seconds: float | None = None
+    num_nodes: Annotated[int, _if_null(1)] = 1
     scheduler: Any = None
 
     def seconds_until(self, now: datetime) -> float:
@@ -342,6 +343,7 @@ class ComputeNodeRow(IdRow):
             has_ended=self.duration_seconds is not None,
             started=self.start_time,
             limit=self.end_time,
+            num_nodes=self.num_nodes,
         )
 
     def _allocation_id(self) -> int | None:
