@@ -12,6 +12,7 @@ from torc_watch.cli.waiting_notice import announced
 from torc_watch.config.settings import load_settings
 from torc_watch.core.errors import InvalidInput
 from torc_watch.core.explanation import FailureGroup, group_failures
+from torc_watch.core.recovery_round import Plan, Refusal
 from torc_watch.render.why_text import why_text, why_values
 
 
@@ -56,4 +57,5 @@ def _chosen(seen: Inspection, job: str | None) -> tuple[FailureGroup, ...]:
             f"Job {job} of workflow {seen.observation.workflow.id} has not failed, or there is no "
             f"such job. See all failures with: torc-watchd why {seen.observation.workflow.id}"
         )
-    return group_failures(findings, seen.answer, seen.past.retried)
+    answer = seen.answer if isinstance(seen.answer, Plan | Refusal) else None
+    return group_failures(findings, answer, seen.past.retried)

@@ -7,12 +7,15 @@ from torc_watch.core import units
 from torc_watch.core.clue import Clue
 from torc_watch.core.diagnosis import Finding
 from torc_watch.core.explanation import FailureGroup, Fate
+from torc_watch.core.fact import Fact
 from torc_watch.core.recovery_round import Retry
 from torc_watch.render.cause_text import cause_text
 from torc_watch.render.terminal_text import printable
 from torc_watch.render.transcript import jobs_text
 
 _MAX_JOBS = 10  # of a group, by name
+_MAX_FACTS = 12
+_MAX_FACT = 1000  # it may contain a path
 
 
 def why_text(workflow_id: int, groups: Sequence[FailureGroup]) -> Iterator[str]:
@@ -29,16 +32,32 @@ def why_text(workflow_id: int, groups: Sequence[FailureGroup]) -> Iterator[str]:
 
 def _group(group: FailureGroup) -> Iterator[str]:
     heading = cause_text(group.cause)
-    yield f"{heading[0].upper()}{heading[1:]}: {jobs_text(len(group.findings))}"
+    number = jobs_text(len(group.findings))
+    yield f"{heading[0].upper()}{heading[1:]} ({group.confidence}): {number}"
     yield f"  {printable(group.reason)}"
     if group.clue:
         yield f"  written in {printable(group.clue.file)}"
     for other in group.contradictions:
         yield f"  but also: {printable(_quote(other))}"
+    yield from _evidence(group)
     yield f"  {_names(group.findings)}"
     if group.tried:
         yield f"  run again before: {'once' if group.tried == 1 else f'{group.tried} times in all'}"
     yield from (f"  a round of recovery would {line}" for line in _fates(group))
+
+
+def _evidence(group: FailureGroup) -> Iterator[str]:
+    """What is not in the lines before."""
+    told = {group.reason, *map(_quote, group.contradictions)}
+    facts = [fact for fact in group.facts if fact.text not in told][:_MAX_FACTS]
+    if facts:
+        first = "" if len(group.findings) == 1 else f" of job {group.findings[0].job.id}"
+        yield f"  evidence{first}:"
+    yield from (f"    {fact.source}: {_fact(fact)}" for fact in facts)
+
+
+def _fact(fact: Fact) -> str:
+    return printable(f"{fact.text} ({fact.file})" if fact.file else fact.text, _MAX_FACT)
 
 
 def _quote(clue: Clue) -> str:
@@ -88,9 +107,11 @@ def why_values(workflow_id: int, groups: Iterable[FailureGroup]) -> dict[str, An
 def _group_values(group: FailureGroup) -> dict[str, Any]:
     return {
         "cause": group.cause,
+        "confidence": group.confidence,
         "reason": group.reason,
         "evidence": clue_values(group.clue),
         "contradictions": list(map(clue_values, group.contradictions)),
+        "facts": list(map(_fact_values, group.facts)),
         "retries": group.tried,
         "jobs": [_job_values(finding, group) for finding in group.findings],
     }
@@ -108,12 +129,18 @@ def clue_values(clue: Clue | None) -> dict[str, Any] | None:
     }
 
 
+def _fact_values(fact: Fact) -> dict[str, Any]:
+    return {"source": fact.source, "text": fact.text, "file": fact.file, "cause": fact.cause}
+
+
 def _job_values(finding: Finding, group: FailureGroup) -> dict[str, Any]:
     fate = group.fates.get(finding.job.id)
     return {
         "job_id": finding.job.id,
         "job_name": finding.job.name,
         "reason": finding.reason,
+        "confidence": finding.confidence,
+        "node": finding.node,
         "peak_memory": finding.peak_memory,
         "seconds": finding.ran,
         "file": finding.clue.file if finding.clue else None,
