@@ -65,7 +65,8 @@ class Evidence:
     ``worker`` is the end of the worker that reported the result, where that may explain it.
     ``is_step`` says that it was a step of its allocation, whose return code is Slurm's word, and
     ``step`` is the end of that, where Slurm could tell. ``clues`` are what its output says, files
-    in the order of trust. ``kills`` are of processes of its allocation. ``node`` is the name of the
+    in the order of trust; ``beside`` is what Slurm says of the step that it shares with other jobs.
+    ``kills`` are of processes that were, or may have been, its own. ``node`` is the name of the
     node that it ran on, as the scheduler has it.
     """
 
@@ -77,6 +78,7 @@ class Evidence:
     is_step: bool = False
     step: StepEnd | None = None
     clues: tuple[Clue, ...] = ()
+    beside: tuple[Clue, ...] = ()
     kills: tuple[MemoryKill, ...] = ()
     node: str | None = None
 
@@ -360,8 +362,8 @@ def _killed(evidence: Evidence, result: JobResult, request: _Request | None) -> 
     worker = evidence.worker
     if worker is not None and not evidence.is_step and _saw_no_lack(result, worker):
         return _guess(f"{phrase}, but {worker.name} never lacked memory")
-    # Torc says so by this code alone, and the kernel has killed something there.
-    is_supported = bool(evidence.kills) or result.return_code != OUT_OF_MEMORY
+    is_seen = bool(evidence.kills) or any(clue.cause is Cause.OOM for clue in evidence.beside)
+    is_supported = is_seen or result.return_code != OUT_OF_MEMORY  # which is then Torc's own code
     return _likely(Cause.OOM, phrase) if is_supported else _guess(phrase, Cause.OOM)
 
 
@@ -453,7 +455,8 @@ def _facts(evidence: Evidence) -> Iterator[Fact]:
     if step is not None and step.detail:
         yield Fact(source=Source.STEP, text=step.detail)
     clues = [clue for clue in evidence.clues if clue.weight is not Weight.ECHO]
-    yield from (_fact(clue) for clue in clues if clue.weight is Weight.SCHEDULER)
+    by_slurm = (clue for clue in clues if clue.weight is Weight.SCHEDULER)
+    yield from map(_fact, (*by_slurm, *evidence.beside))
     for kill in evidence.kills:
         yield Fact(source=Source.KERNEL, text=kill.line, file=kill.file, cause=Cause.OOM)
     yield from (_fact(clue) for clue in clues if clue.weight is not Weight.SCHEDULER)

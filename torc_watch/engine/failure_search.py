@@ -12,7 +12,6 @@ from torc_watch.core.diagnosis import (
     DEFAULT_REQUIREMENTS,
     OUT_OF_MEMORY,
     TOLD_TO_END,
-    Evidence,
     Finding,
 )
 from torc_watch.core.model import (
@@ -27,7 +26,8 @@ from torc_watch.core.model import (
 )
 from torc_watch.core.worker_end import WorkerEnd
 from torc_watch.engine.error_output import error_folders
-from torc_watch.engine.job_outputs import JobOutputs, WrittenClues
+from torc_watch.engine.evidence import Reported, gather_evidence
+from torc_watch.engine.job_outputs import JobOutputs
 from torc_watch.engine.messages import Diagnosis
 from torc_watch.engine.orphan_search import find_orphans
 from torc_watch.engine.step_search import JobPlaces, find_places
@@ -134,8 +134,19 @@ class FailureSearch:
         ended = [(job, reports.results[job.id]) for job in jobs if job.id in reports.results]
         places = await self._places(workflow, reports)
         folders = error_folders(output_dir, workflow.submission_directory)
-        written = await self._outputs.clues(folders, workflow.id, ended)
-        evidence = (_evidence(job, workflow, reports, places, written) for job in jobs)
+        numbers = {each.scheduler_id for each in places.allocations.values()}
+        written = await self._outputs.clues(folders, workflow.id, ended, numbers)
+        evidence = gather_evidence(
+            Reported(
+                workflow=workflow,
+                jobs=jobs,
+                results=reports.results,
+                workers=reports.workers,
+                requirements_of=reports.requirements_of,
+            ),
+            places,
+            written,
+        )
         return tuple(map(diagnosis.diagnose, evidence)), written.unread
 
     async def _places(self, workflow: Workflow, reports: _Reports) -> JobPlaces:
@@ -173,24 +184,6 @@ class FailureSearch:
             requirements={row.id: row for row in rows},
             nodes=nodes,
         )
-
-
-def _evidence(
-    job: Job, workflow: Workflow, reports: _Reports, places: JobPlaces, written: WrittenClues
-) -> Evidence:
-    result = reports.results.get(job.id)
-    node_id = result.compute_node_id if result else None
-    return Evidence(
-        job=job,
-        result=result,
-        requirements=reports.requirements_of(job),
-        kill_codes=workflow.kill_codes,
-        worker=None if node_id is None else reports.workers.get(node_id),
-        is_step=workflow.spreads_jobs,
-        step=places.step_of(result, workflow) if result else None,
-        node=places.node_of(result, workflow) if result else None,
-        clues=written.by_job.get(job.id, ()),
-    )
 
 
 def _may_have_been_stopped(result: JobResult) -> bool:
