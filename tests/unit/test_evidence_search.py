@@ -44,9 +44,12 @@ BATCH_LINE = "slurmstepd: error: Detected 1 oom_kill event in StepId=7.batch. So
 
 
 class Server:
-    """Answers with rows about workflow 1, whose jobs failed with these return codes."""
+    """Answers with rows about workflow 1, whose jobs failed with these return codes.
 
-    def __init__(self, codes: Mapping[str, int], *, mode: str) -> None:
+    So many others ``completed`` on another node.
+    """
+
+    def __init__(self, codes: Mapping[str, int], *, mode: str, completed: int = 0) -> None:
         jobs = list(enumerate(codes.items(), start=1))
         self.asked: list[str] = []
         self._rows: dict[str, list[dict[str, Any]]] = {
@@ -55,9 +58,13 @@ class Server:
             "/resource_requirements": [
                 {"id": 1, "name": "small", "memory": "64m", "runtime": "PT10M"}
             ],
-            "/compute_nodes": [_NODE],
+            "/compute_nodes": [_NODE, _OTHER_NODE],
             "/scheduled_compute_nodes": [_ALLOCATION],
         }
+        for job_id in range(100, 100 + completed):
+            ended = {"status": "completed"}
+            self._rows["/jobs"].append(_job(job_id, f"train_{job_id}") | ended)
+            self._rows["/results"].append(_result(job_id, 0) | ended | {"compute_node_id": 5})
         self._single = {
             "/version": {"version": "1.0.0", "api_version": "0.23.0", "git_hash": "unknown"},
             "/workflows/1": _WORKFLOW | {"execution_config": {"mode": mode}},
@@ -95,6 +102,8 @@ _NODE = {
     "scheduler": {"scheduler_id": 6},
     "duration_seconds": 100,
 }
+
+_OTHER_NODE = _NODE | {"id": 5, "hostname": "n2.site.org", "scheduler": None}
 
 
 def _job(job_id: int, name: str) -> dict[str, Any]:
@@ -249,3 +258,18 @@ async def test_workflow_without_slurm_asks_for_no_allocation(tmp_path: Path, cod
         (finding,) = await search.failures(workflow, counts, tmp_path)
     assert finding.node == "login.site.org"
     assert server.asked.count("/compute_nodes") == 1
+
+
+@pytest.mark.parametrize(
+    ("completed", "cause"), [(0, Cause.ENVIRONMENT), (1, Cause.NODE)], ids=["none", "one"]
+)
+async def test_completed_jobs_elsewhere_blame_the_node(
+    tmp_path: Path, completed: int, cause: Cause
+) -> None:
+    server = Server({"train_1": 127, "train_2": 127}, mode="direct", completed=completed)
+    async with connected(server) as client:
+        cluster = Cluster.of(SimulatedScheduler(client, "slurm"), machine=ThisMachine())
+        search = FailureSearch(client, cluster, OUTPUTS)
+        workflow, counts = await client.get_workflow(1), await client.count_jobs(1)
+        found = await search.failures(workflow, counts, tmp_path)
+    assert {finding.cause for finding in found} == {cause}

@@ -41,4 +41,4 @@ def test_node_of_a_job(
     is_spread: bool,
     expected: str | None,
 ) -> None:
-    assert node_of_job(node, step=step, steps=steps, is_spread=is_spread) == expected
+    assert node_of_job(node, step=step, steps=steps, is_spread=is_spread).shown == expected

@@ -70,11 +70,9 @@ def group_failures(
 
 
 def _fates(answer: Plan | Refusal | None) -> dict[int, Fate]:
-    match answer:
-        case Plan():
-            decided: tuple[Fate, ...] = (*answer.retries, *answer.left_alone)
-        case Refusal():
-            decided = answer.left_alone
-        case None:
-            decided = ()
+    decided: tuple[Fate, ...] = ()
+    if isinstance(answer, Plan):
+        decided = (*answer.retries, *answer.left_alone)
+    elif answer is not None:
+        decided = answer.left_alone
     return {each.job_id: each for each in decided}

@@ -90,7 +90,7 @@ def explain_orphan(evidence: OrphanEvidence) -> OrphanedJob:
         finding=replace(
             finding,
             reason=end.reason or finding.reason,
-            node=node_of_job(evidence.worker.node if evidence.worker else None, step=evidence.step),
+            node=_node(evidence),
             confidence=Confidence.PROVEN if evidence.worker else Confidence.LIKELY,
             facts=tuple(_facts(evidence)),
         ),
@@ -172,6 +172,11 @@ def _run_time(evidence: OrphanEvidence) -> float | None:
     if began is None or ended is None:
         return None
     return max(0.0, (ended - began).total_seconds())
+
+
+def _node(evidence: OrphanEvidence) -> str | None:
+    worker = evidence.worker.node if evidence.worker else None
+    return node_of_job(worker, step=evidence.step).shown
 
 
 def _facts(evidence: OrphanEvidence) -> Iterator[Fact]:

@@ -51,7 +51,7 @@ def gather_evidence(
             clues=(*written.by_job.get(job.id, ()), *of_step),
             beside=_beside(result, reported.workflow, places, written),
             kills=kills.get(job.id, ()),
-            node=places.node_of(result, reported.workflow),
+            node=places.node_of(result, reported.workflow).shown,
         )
 
 

@@ -30,6 +30,7 @@ from torc_watch.engine.evidence import Reported, gather_evidence
 from torc_watch.engine.job_outputs import JobOutputs
 from torc_watch.engine.messages import Diagnosis
 from torc_watch.engine.orphan_search import find_orphans
+from torc_watch.engine.sibling_search import SiblingSearch
 from torc_watch.engine.step_search import JobPlaces, find_places
 from torc_watch.engine.worker_ends import find_worker_ends
 from torc_watch.schedulers.cluster import Cluster
@@ -147,7 +148,9 @@ class FailureSearch:
             places,
             written,
         )
-        return tuple(map(diagnosis.diagnose, evidence)), written.unread
+        findings = [diagnosis.diagnose(each) for each in evidence]
+        search = SiblingSearch(self._client, self._cluster, workflow)
+        return await search.blame_nodes(findings, reports.results, places), written.unread
 
     async def _places(self, workflow: Workflow, reports: _Reports) -> JobPlaces:
         results = reports.results.values()

@@ -7,7 +7,7 @@ import anyio
 
 from torc_watch.core.allocation import StepEnd
 from torc_watch.core.errors import SchedulerError
-from torc_watch.core.job_node import node_of_job
+from torc_watch.core.job_node import JobNode, node_of_job
 from torc_watch.core.job_output import step_name
 from torc_watch.core.model import SLURM, Allocation, ComputeNode, JobResult, Workflow
 from torc_watch.schedulers.cluster import Cluster
@@ -46,8 +46,7 @@ class JobPlaces:
         )
         return self._steps_beside(result).get(name)
 
-    def node_of(self, result: JobResult, workflow: Workflow) -> str | None:
-        """The name of the node, as its scheduler has it if that says so."""
+    def node_of(self, result: JobResult, workflow: Workflow) -> JobNode:
         return node_of_job(
             self._worker_of(result),
             step=self.step_of(result, workflow),

@@ -29,7 +29,7 @@ from torc_watch.torc.answer_limits import BATCH_SIZE, LIST_BYTES, LONG_CALL_SECO
 from torc_watch.torc.api_version import ApiVersion, detect_api_version
 from torc_watch.torc.concurrency import gather
 from torc_watch.torc.job_initialization import JobInitialization, Progress, with_reports
-from torc_watch.torc.pagination import count, fetch, list_all
+from torc_watch.torc.pagination import count, fetch, list_all, newest
 from torc_watch.torc.requests import (
     NewFile,
     NewJob,
@@ -183,6 +183,13 @@ class TorcClient:
             status=status,
         )
         return [row.to_model() for row in rows]
+
+    async def list_completed(self, workflow_id: int) -> tuple[list[Job], list[JobResult]]:
+        """Completed jobs and their results, one page of each: the newest of many."""
+        chosen = {"workflow_id": workflow_id, "status": JobStatus.COMPLETED}
+        results = await newest(self.transport, "/results", wire.ResultRow, **chosen)
+        jobs = await newest(self.transport, "/jobs", wire.JobRow, **chosen) if results else []
+        return [row.to_model() for row in jobs], [row.to_model() for row in results]
 
     async def has_result(self, job_id: int, result: NewResult) -> bool:
         """Whether the server has a result of the same attempt in the same run."""
