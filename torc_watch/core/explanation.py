@@ -8,6 +8,7 @@ from torc_watch.core.cause import Cause
 from torc_watch.core.clue import Clue
 from torc_watch.core.diagnosis import Finding
 from torc_watch.core.fact import Confidence, Fact
+from torc_watch.core.failure_kind import kind_of
 from torc_watch.core.recovery_round import Plan, Refusal, Retry, Skip
 
 Fate = Retry | Skip
@@ -56,8 +57,7 @@ def group_failures(
     """The largest group first. ``answer`` is the plan or refusal of the next round, if any."""
     groups: dict[tuple[Cause, str], list[Finding]] = {}
     for finding in sorted(findings, key=lambda each: each.job.id):
-        key = (finding.cause, finding.fingerprint or finding.reason)
-        groups.setdefault(key, []).append(finding)
+        groups.setdefault(kind_of(finding), []).append(finding)
     fates, tried = _fates(answer), Counter(retry.job_id for retry in past)
     return tuple(
         FailureGroup(
