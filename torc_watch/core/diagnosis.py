@@ -13,7 +13,7 @@ from torc_watch.core import units
 from torc_watch.core.allocation import AllocationState, EndCause, StepEnd
 from torc_watch.core.cause import REMEDIES, Cause, Remedy
 from torc_watch.core.clue import Clue, Weight, leading
-from torc_watch.core.fact import Confidence, Fact, Source, Verdict
+from torc_watch.core.fact import Confidence, Fact, Source, Conclusion
 from torc_watch.core.memory_kill import MemoryKill
 from torc_watch.core.model import (
     SLURM,
@@ -128,15 +128,15 @@ def diagnose(evidence: Evidence) -> Finding:
 
     OOM and TIMEOUT need a request, readable as a whole, that can be raised.
     """
-    verdict = _explain(evidence)
-    cause, confidence = verdict.cause, verdict.confidence
+    conclusion = _explain(evidence)
+    cause, confidence = conclusion.cause, conclusion.confidence
     clue = leading(evidence.clues)
     proves = clue is not None and clue.cause is cause
     contradictions = _contradictions(cause, evidence.clues)
     return Finding(
         job=evidence.job,
         cause=cause,
-        reason=verdict.reason,
+        reason=conclusion.reason,
         confidence=confidence.lowered if contradictions else confidence,
         clue=clue if proves else None,
         fingerprint=clue.fingerprint if clue and proves else _fingerprint(evidence, cause),
@@ -164,7 +164,7 @@ def runtime_limit(requirements: Requirements | None) -> int | None:
     return request.runtime if request else None
 
 
-def _explain(evidence: Evidence) -> Verdict:
+def _explain(evidence: Evidence) -> Conclusion:
     result = evidence.result
     if result is None:
         if evidence.job.status is JobStatus.TERMINATED:
@@ -197,19 +197,19 @@ def _explain(evidence: Evidence) -> Verdict:
     )
 
 
-def _proven(cause: Cause, reason: str) -> Verdict:
-    return Verdict(cause=cause, reason=reason, confidence=Confidence.PROVEN)
+def _proven(cause: Cause, reason: str) -> Conclusion:
+    return Conclusion(cause=cause, reason=reason, confidence=Confidence.PROVEN)
 
 
-def _likely(cause: Cause, reason: str) -> Verdict:
-    return Verdict(cause=cause, reason=reason, confidence=Confidence.LIKELY)
+def _likely(cause: Cause, reason: str) -> Conclusion:
+    return Conclusion(cause=cause, reason=reason, confidence=Confidence.LIKELY)
 
 
-def _guess(reason: str, cause: Cause = Cause.UNKNOWN) -> Verdict:
-    return Verdict(cause=cause, reason=reason, confidence=Confidence.GUESS)
+def _guess(reason: str, cause: Cause = Cause.UNKNOWN) -> Conclusion:
+    return Conclusion(cause=cause, reason=reason, confidence=Confidence.GUESS)
 
 
-def _out_of_memory(reason: str, request: _Request | None) -> Verdict:
+def _out_of_memory(reason: str, request: _Request | None) -> Conclusion:
     """Of which there is proof."""
     if request is None:
         return _guess(f"{reason}, with no readable request to raise")
@@ -220,7 +220,7 @@ def _detail(step: StepEnd) -> str:
     return f" ({step.detail})" if step.detail else ""
 
 
-def _said_by_step(step: StepEnd | None, request: _Request | None) -> Verdict | None:
+def _said_by_step(step: StepEnd | None, request: _Request | None) -> Conclusion | None:
     """What Slurm says of the end of the job's own step, other than that it failed."""
     if step is None:
         return None
@@ -233,14 +233,14 @@ def _said_by_step(step: StepEnd | None, request: _Request | None) -> Verdict | N
     return None
 
 
-def _canceled(step: StepEnd | None, *, was_stopped: bool) -> Verdict | None:
+def _canceled(step: StepEnd | None, *, was_stopped: bool) -> Conclusion | None:
     """By a user; the end of an allocation cancels steps as well."""
     if step is None or step.cause is not EndCause.CANCELED or not step.canceled_by or was_stopped:
         return None
     return _proven(Cause.CANCELED, f"{step.canceled_by} canceled its step{_detail(step)}")
 
 
-def _end_of_allocation(step: StepEnd, request: _Request | None) -> Verdict:
+def _end_of_allocation(step: StepEnd, request: _Request | None) -> Conclusion:
     """The time limit that Torc gives a step is what its allocation has left."""
     ran = step.seconds
     if request is None or ran is None or ran < NEAR_LIMIT * request.runtime:
@@ -252,7 +252,7 @@ def _end_of_allocation(step: StepEnd, request: _Request | None) -> Verdict:
 
 def _said_by_scheduler(
     clue: Clue | None, result: JobResult, request: _Request | None
-) -> Verdict | None:
+) -> Conclusion | None:
     """Where Torc runs jobs as steps, the time limit of a step is what its allocation has left."""
     if clue is None or clue.weight is not Weight.SCHEDULER:
         return None
@@ -262,7 +262,7 @@ def _said_by_scheduler(
     return _written(clue, result, request)
 
 
-def _said_by_kernel(kills: tuple[MemoryKill, ...], request: _Request | None) -> Verdict | None:
+def _said_by_kernel(kills: tuple[MemoryKill, ...], request: _Request | None) -> Conclusion | None:
     own = next((kill for kill in kills if kill.is_own), None)
     if own is None:
         return None
@@ -270,14 +270,14 @@ def _said_by_kernel(kills: tuple[MemoryKill, ...], request: _Request | None) -> 
     return _out_of_memory(reason, request)
 
 
-def _written(clue: Clue | None, result: JobResult, request: _Request | None) -> Verdict | None:
+def _written(clue: Clue | None, result: JobResult, request: _Request | None) -> Conclusion | None:
     """What the program wrote before it ended. An echo of another failure says nothing."""
     if clue is None or clue.weight is Weight.ECHO:
         return None
     reason = f"{clue.says}: {clue.line}"
     if request is None and clue.cause in (Cause.OOM, Cause.TIMEOUT):
         return _guess(f"{reason}, with no readable request to raise")
-    return Verdict(cause=clue.cause, reason=reason, confidence=_confidence_in(clue, result))
+    return Conclusion(cause=clue.cause, reason=reason, confidence=_confidence_in(clue, result))
 
 
 def _confidence_in(clue: Clue, result: JobResult) -> Confidence:
@@ -316,14 +316,14 @@ def _request_of(row: Requirements | None) -> _Request | None:
 
 def _killed_above_memory(
     result: JobResult, request: _Request | None, codes: KillCodes
-) -> Verdict | None:
+) -> Conclusion | None:
     """Torc's worker kills a job that uses more than it requested, whatever the job has written."""
     was_killed = result.return_code in (codes.memory, *KILLED)
     exceeded = _memory_exceeded(result, request) if was_killed else None
     return _proven(exceeded.cause, exceeded.reason) if exceeded else None
 
 
-def _memory_exceeded(result: JobResult, request: _Request | None) -> Verdict | None:
+def _memory_exceeded(result: JobResult, request: _Request | None) -> Conclusion | None:
     peak = result.peak_memory
     if request is None or peak is None or peak <= request.memory:
         return None
@@ -334,7 +334,7 @@ def _memory_exceeded(result: JobResult, request: _Request | None) -> Verdict | N
 
 def _time_exceeded(
     evidence: Evidence, result: JobResult, request: _Request | None, *, was_stopped: bool
-) -> Verdict | None:
+) -> Conclusion | None:
     if request is None:
         return None
     if result.return_code == OUT_OF_TIME and result.status is JobStatus.FAILED:
@@ -347,13 +347,13 @@ def _time_exceeded(
     return None
 
 
-def _stopped(worker: WorkerEnd | None) -> Verdict:
+def _stopped(worker: WorkerEnd | None) -> Conclusion:
     if worker is None or worker.cause is None:
         return _likely(Cause.INTERRUPTED, "stopped because its worker had to leave")
     return _proven(Cause.INTERRUPTED, f"stopped because {worker.phrase}")
 
 
-def _killed(evidence: Evidence, result: JobResult, request: _Request | None) -> Verdict | None:
+def _killed(evidence: Evidence, result: JobResult, request: _Request | None) -> Conclusion | None:
     if evidence.step is not None or not _was_killed_for_memory(result, evidence.kill_codes):
         return None
     phrase = f"killed ({result.return_code})"
@@ -379,7 +379,7 @@ def _saw_no_lack(result: JobResult, worker: WorkerEnd) -> bool:
     return ended_well and result.peak_memory is not None
 
 
-def _contradicted_by_step(result: JobResult, step: StepEnd | None) -> Verdict | None:
+def _contradicted_by_step(result: JobResult, step: StepEnd | None) -> Conclusion | None:
     """What Torc reports and Slurm did not see: each step whose memory is limited says so."""
     if step is None:
         return None
@@ -392,7 +392,7 @@ def _contradicted_by_step(result: JobResult, step: StepEnd | None) -> Verdict | 
     return None
 
 
-def _suggested_by_code(return_code: int) -> Verdict | None:
+def _suggested_by_code(return_code: int) -> Conclusion | None:
     if return_code not in _CODES:
         return None
     cause, phrase = _CODES[return_code]

@@ -198,7 +198,7 @@ class DiagnosisStarted:
 class FailuresDiagnosed:
     """Failures for the same reason are one kind: the most frequent ones, and how many others."""
 
-    name: ClassVar = "diagnosis.finished"
+    name: ClassVar = "diagnosis.made"
     workflow_id: int
     kinds: tuple[FailureKind, ...]
     others: int = 0

@@ -45,7 +45,7 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Conclusion:
     """A cause, with the phrase that says what was observed."""
 
     cause: Cause
