@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from torc_watch.core.allocation import StepEnd
 from torc_watch.core.kill_owner import KillSuspect, kills_by_job
 from torc_watch.core.memory_kill import MemoryKill
 from torc_watch.core.model import Job, JobResult, JobStatus
@@ -45,7 +46,14 @@ def suspect(
         compute_node_id=1,
         completed=NOON + timedelta(seconds=ended),
     )
-    return KillSuspect(job=job, result=result, step=step, pids=frozenset(pids))
+    end = StepEnd(
+        cause=None,
+        return_code=0,
+        id=step or "",
+        began=NOON - timedelta(seconds=95),
+        ended=NOON + timedelta(seconds=ended),
+    )
+    return KillSuspect(job=job, result=result, step=end if step else None, pids=frozenset(pids))
 
 
 @pytest.mark.parametrize(
@@ -57,8 +65,23 @@ def suspect(
         pytest.param(
             kill("7.3"),
             [suspect(1, step="7.3", return_code=1)],
+            {1: False},
+            id="its step, of which it was not killed",
+        ),
+        pytest.param(
+            kill("7.3"),
+            [suspect(1, step="7.3", return_code=1, pids=[4711])],
             {1: True},
-            id="its step, whatever its code",
+            id="a process of its step that its output names",
+        ),
+        pytest.param(
+            kill("7.3", seconds=20), [suspect(1, step="7.3")], {}, id="a step of the same number"
+        ),
+        pytest.param(
+            kill("7.batch", seconds=-300),
+            [suspect(1, return_code=1, pids=[4711])],
+            {},
+            id="a process of the same number",
         ),
         pytest.param(kill("7.9"), [suspect(1, step="7.3")], {}, id="another step"),
         pytest.param(

@@ -163,7 +163,7 @@ def diagnosed(
             diagnosed(137, BY_HAND, kills=[OWN_KILL]),
             Cause.OOM,
             PROVEN,
-            "the kernel killed python3 (process 4711) of it for its memory",
+            "the kernel killed its process 4711 (python3) for its memory",
             id="the kernel's own word",
         ),
         pytest.param(

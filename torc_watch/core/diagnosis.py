@@ -13,7 +13,7 @@ from torc_watch.core import units
 from torc_watch.core.allocation import AllocationState, EndCause, StepEnd
 from torc_watch.core.cause import REMEDIES, Cause, Remedy
 from torc_watch.core.clue import Clue, Weight, leading
-from torc_watch.core.fact import Confidence, Fact, Source, Conclusion
+from torc_watch.core.fact import Conclusion, Confidence, Fact, Source
 from torc_watch.core.memory_kill import MemoryKill
 from torc_watch.core.model import (
     SLURM,
@@ -131,7 +131,7 @@ def diagnose(evidence: Evidence) -> Finding:
     conclusion = _explain(evidence)
     cause, confidence = conclusion.cause, conclusion.confidence
     clue = leading(evidence.clues)
-    proves = clue is not None and clue.cause is cause
+    proves = clue is not None and clue.cause is cause and clue.weight is not Weight.ECHO
     contradictions = _contradictions(cause, evidence.clues)
     return Finding(
         job=evidence.job,
@@ -266,7 +266,7 @@ def _said_by_kernel(kills: tuple[MemoryKill, ...], request: _Request | None) -> 
     own = next((kill for kill in kills if kill.is_own), None)
     if own is None:
         return None
-    reason = f"the kernel killed {own.process} (process {own.pid}) of it for its memory"
+    reason = f"the kernel killed its process {own.pid} ({own.process}) for its memory"
     return _out_of_memory(reason, request)
 
 
@@ -462,7 +462,7 @@ def _facts(evidence: Evidence) -> Iterator[Fact]:
     yield from (_fact(clue) for clue in clues if clue.weight is not Weight.SCHEDULER)
     if result is not None:
         yield Fact(source=Source.EXIT_CODE, text=_exit_phrase(result.return_code))
-        yield Fact(source=Source.USAGE, text=_usage(result, _request_of(evidence.requirements)))
+        yield Fact(source=Source.USAGE, text=_usage(evidence, result))
 
 
 def _fact(clue: Clue) -> Fact:
@@ -470,9 +470,11 @@ def _fact(clue: Clue) -> Fact:
     return Fact(source=source, text=f"{clue.says}: {clue.line}", file=clue.file, cause=clue.cause)
 
 
-def _usage(result: JobResult, request: _Request | None) -> str:
-    """What was measured, beside what was requested."""
-    ran = f"ran {units.duration_text(result.exec_seconds)}"
+def _usage(evidence: Evidence, result: JobResult) -> str:
+    """What was measured, beside what was requested. Torc counts how long it waits for sacct."""
+    request = _request_of(evidence.requirements)
+    seconds = evidence.step.seconds if evidence.step else None
+    ran = f"ran {units.duration_text(result.exec_seconds if seconds is None else seconds)}"
     used = f"peak memory {units.rounded_memory(result.peak_memory)}" if result.peak_memory else ""
     if request is not None:
         ran = f"{ran} of its {units.duration_text(request.runtime)}"

@@ -3,15 +3,17 @@
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from torc_watch.core.allocation import StepEnd
 from torc_watch.core.memory_kill import MemoryKill
 from torc_watch.core.model import Job, JobResult
 
 _KILLED = 137  # 128 + SIGKILL
 _MAX_NAME = 15  # characters
 _BETWEEN_WORDS = re.compile(r"[^\w.+-]+")
-_CLOCKS_DIFFER_BY = timedelta(seconds=60)
+_NEAR_RESULT = timedelta(seconds=60)  # workers see the end of a job late
+_NEAR_STEP = timedelta(seconds=10)  # numbers of jobs are used again
 _MAX_KILLS = 5  # of one job, as evidence
 
 
@@ -19,13 +21,13 @@ _MAX_KILLS = 5  # of one job, as evidence
 class KillSuspect:
     """A failed job of the allocation.
 
-    ``step`` is its own, such as ``7.3``, None where it was none or that is not known. ``pids`` are
-    processes of which its output says that they were killed.
+    ``step`` is its own, None where it was none or that is not known. ``pids`` are processes of
+    which its output says that they were killed.
     """
 
     job: Job
     result: JobResult
-    step: str | None = None
+    step: StepEnd | None = None
     pids: frozenset[int] = frozenset()
 
 
@@ -34,9 +36,10 @@ def kills_by_job(
 ) -> Mapping[int, tuple[MemoryKill, ...]]:
     """The kills that say something of each job, by its ID.
 
-    A kill is a job's own if it was in its step, or if the job's output names the process. In the
-    step that a worker shares with its jobs, it is if only one job was killed then, by whose command
-    the process is named. Otherwise it may be of any job that was killed.
+    A kill is a job's own if it was while that ran, and the job's output names the process, or the
+    job was killed and it was in its step. In the step that a worker shares with its jobs, it is if
+    only one job was killed then, by whose command the process is named. Otherwise it may be of any
+    job that was killed.
     """
     found: dict[int, list[MemoryKill]] = {}
     for kill in kills:
@@ -49,10 +52,12 @@ def kills_by_job(
 
 
 def _owners(kill: MemoryKill, suspects: Collection[KillSuspect]) -> list[tuple[int, bool]]:
-    sure = [each for each in suspects if each.step == kill.step or kill.pid in each.pids]
-    if sure:
-        return [(each.job.id, True) for each in sure]
-    victims = [each for each in suspects if each.step is None and _was_killed_at(kill, each)]
+    running = [each for each in suspects if _ran_at(kill, each)]
+    if named := [each for each in running if kill.pid in each.pids]:
+        return [(each.job.id, True) for each in named]
+    if inside := [each for each in running if each.step and each.step.id == kill.step]:
+        return [(each.job.id, _was_killed(each)) for each in inside]
+    victims = [each for each in running if each.step is None and _was_killed(each)]
     is_own = len(victims) == 1 and kill.process in _programs_in(victims[0].job.command)
     return [(each.job.id, is_own) for each in victims]
 
@@ -62,11 +67,22 @@ def _programs_in(command: str) -> set[str]:
     return {word[:_MAX_NAME] for word in _BETWEEN_WORDS.split(command)}
 
 
-def _was_killed_at(kill: MemoryKill, suspect: KillSuspect) -> bool:
-    result = suspect.result
-    if result.return_code != _KILLED:
-        return False
-    if kill.at is None or result.completed is None:
+def _was_killed(suspect: KillSuspect) -> bool:
+    return suspect.result.return_code == _KILLED
+
+
+def _ran_at(kill: MemoryKill, suspect: KillSuspect) -> bool:
+    """Also where that cannot be known."""
+    began, ended, tolerance = _interval(suspect)
+    if kill.at is None or began is None or ended is None:
         return True
-    began = result.completed - timedelta(seconds=result.exec_seconds)
-    return began - _CLOCKS_DIFFER_BY <= kill.at <= result.completed + _CLOCKS_DIFFER_BY
+    return began - tolerance <= kill.at <= ended + tolerance
+
+
+def _interval(suspect: KillSuspect) -> tuple[datetime | None, datetime | None, timedelta]:
+    step, result = suspect.step, suspect.result
+    if step is not None and step.began is not None and step.ended is not None:
+        return step.began, step.ended, _NEAR_STEP
+    ended = result.completed
+    began = ended - timedelta(seconds=result.exec_seconds) if ended else None
+    return began, ended, _NEAR_RESULT

@@ -81,11 +81,10 @@ def _kills(
         allocation = places.allocation_of(result) if result else None
         if result is None or allocation is None:
             continue
-        step = places.step_of(result, reported.workflow)
         suspect = KillSuspect(
             job=job,
             result=result,
-            step=step.id if step else None,
+            step=places.step_of(result, reported.workflow),
             pids=written.killed.get(job.id, frozenset()),
         )
         suspects.setdefault(allocation.scheduler_id, []).append(suspect)
