@@ -17,6 +17,7 @@ from torc_watch.core.cause import Cause
 from torc_watch.core.diagnosis import Finding
 from torc_watch.core.errors import SchedulerUnreachable
 from torc_watch.core.fact import Confidence, Source
+from torc_watch.core.units import MIB
 from torc_watch.engine.failure_search import FailureSearch
 from torc_watch.schedulers.cluster import Cluster
 from torc_watch.schedulers.local.this_machine import ThisMachine
@@ -60,6 +61,7 @@ class Server:
             ],
             "/compute_nodes": [_NODE, _OTHER_NODE],
             "/scheduled_compute_nodes": [_ALLOCATION],
+            "/slurm_stats": [_USAGE],
         }
         for job_id in range(100, 100 + completed):
             ended = {"status": "completed"}
@@ -103,6 +105,14 @@ _NODE = {
     "duration_seconds": 100,
 }
 
+_USAGE = {
+    "id": 1,
+    "job_id": 1,
+    "run_id": 1,
+    "attempt_id": 1,
+    "max_rss_bytes": 80 * MIB,
+    "node_list": "c9",
+}
 _OTHER_NODE = _NODE | {"id": 5, "hostname": "n2.site.org", "scheduler": None}
 
 
@@ -174,10 +184,19 @@ async def test_steps_tell_a_kill_by_hand_from_lack_of_memory(tmp_path: Path) -> 
 
 
 async def test_less_is_said_while_slurm_is_silent(tmp_path: Path) -> None:
-    found = await diagnosed({"hog": 137}, tmp_path)
+    found = await diagnosed({"other": 3, "hog": 137}, tmp_path)
     hog = found["hog"]
     assert (hog.cause, hog.confidence) == (Cause.OOM, Confidence.GUESS)
     assert hog.node == "login.site.org"
+
+
+async def test_server_keeps_what_slurm_measured(tmp_path: Path) -> None:
+    found = await diagnosed({"hog": 1, "other": 1}, tmp_path)
+    assert {name: (each.cause, each.node) for name, each in found.items()} == {
+        "hog": (Cause.OOM, "c9"),
+        "other": (Cause.UNKNOWN, "login.site.org"),
+    }
+    assert "peak memory 80.0m above its 64m" in found["hog"].reason
 
 
 async def test_node_of_a_job_that_is_no_step(tmp_path: Path) -> None:

@@ -115,6 +115,20 @@ class JobResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StepUsage:
+    """What Slurm measured of an attempt that was a step. ``peak_memory`` is a lower bound.
+
+    ``nodes`` is Slurm's abbreviated list.
+    """
+
+    job_id: int
+    run_id: int
+    attempt: int
+    peak_memory: int | None
+    nodes: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Requirements:
     """What a job asks of a node; a row that several jobs may share.
 

@@ -1,7 +1,7 @@
 """What is known of each failed job, from all who know something of it."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torc_watch.core.clue import Clue
 from torc_watch.core.diagnosis import Evidence
@@ -42,7 +42,7 @@ def gather_evidence(
         of_step = written.by_step.get(step.id, ()) if step else ()
         yield Evidence(
             job=job,
-            result=result,
+            result=replace(result, peak_memory=places.peak_of(result)),
             requirements=reported.requirements_of(job),
             kill_codes=reported.workflow.kill_codes,
             worker=reported.workers.get(result.compute_node_id or 0),

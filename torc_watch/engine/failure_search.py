@@ -153,12 +153,12 @@ class FailureSearch:
         return await search.blame_nodes(findings, reports.results, places), written.unread
 
     async def _places(self, workflow: Workflow, reports: _Reports) -> JobPlaces:
-        results = reports.results.values()
+        results = list(reports.results.values())
         nodes = reports.nodes
         if nodes is None:
             has_any = any(result.compute_node_id is not None for result in results)
             nodes = await self._client.list_compute_nodes(workflow.id) if has_any else []
-        return await find_places(self._client, self._cluster, workflow.id, nodes, results)
+        return await find_places(self._client, self._cluster, workflow, nodes, results)
 
     async def _reports(
         self, workflow: Workflow, counts: JobCounts, known: Collection[EndedAllocation] = ()

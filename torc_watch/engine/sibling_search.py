@@ -25,7 +25,8 @@ class SiblingSearch:
         ``failed`` has the results, by the job's ID; ``places`` are theirs. Asks for completed jobs
         only where there is more than one node. Raises ServerError.
         """
-        if len(places.nodes) <= 1 or not any(each.cause in SUSPECTED for each in findings):
+        machines = sum(node.num_nodes for node in places.nodes.values())
+        if machines <= 1 or not any(each.cause in SUSPECTED for each in findings):
             return tuple(findings)
         jobs, results = await self._client.list_completed(self._workflow.id)
         known = {job.id for job in jobs}
@@ -34,7 +35,12 @@ class SiblingSearch:
             return tuple(findings)
         both = [*failed.values(), *succeeded.values()]
         everywhere = await find_places(
-            self._client, self._cluster, self._workflow.id, list(places.nodes.values()), both
+            self._client,
+            self._cluster,
+            self._workflow,
+            list(places.nodes.values()),
+            both,
+            known=places,
         )
         completed = [job for job in jobs if job.id in succeeded]
         return blame_nodes(findings, completed, self._nodes(both, everywhere))

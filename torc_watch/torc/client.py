@@ -21,6 +21,7 @@ from torc_watch.core.model import (
     JobStatus,
     Requirements,
     SchedulerConfig,
+    StepUsage,
     Workflow,
 )
 from torc_watch.core.units import format_memory
@@ -190,6 +191,16 @@ class TorcClient:
         results = await newest(self.transport, "/results", wire.ResultRow, **chosen)
         jobs = await newest(self.transport, "/jobs", wire.JobRow, **chosen) if results else []
         return [row.to_model() for row in jobs], [row.to_model() for row in results]
+
+    async def list_step_usage(self, workflow_id: int) -> list[StepUsage]:
+        """What Slurm measured of steps, one page; none of servers that do not keep it."""
+        try:
+            rows = await newest(
+                self.transport, "/slurm_stats", wire.SlurmStatsRow, workflow_id=workflow_id
+            )
+        except NotFound:
+            return []
+        return [row.to_model() for row in rows]
 
     async def has_result(self, job_id: int, result: NewResult) -> bool:
         """Whether the server has a result of the same attempt in the same run."""

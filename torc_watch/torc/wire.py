@@ -25,6 +25,7 @@ from torc_watch.core.model import (
     Requirements,
     SchedulerConfig,
     SchedulingAction,
+    StepUsage,
     Workflow,
 )
 from torc_watch.core.units import counted_duration, parse_duration, parse_memory
@@ -271,6 +272,23 @@ class ResultRow(IdRow):
             peak_memory=self.peak_memory_bytes,
             compute_node_id=self.compute_node_id,
             completed=self.completion_time,
+        )
+
+
+class SlurmStatsRow(IdRow):
+    job_id: int
+    run_id: int
+    attempt_id: Annotated[int, _if_null(1)] = 1
+    max_rss_bytes: int | None = None
+    node_list: Annotated[str, _if_null("")] = ""
+
+    def to_model(self) -> StepUsage:
+        return StepUsage(
+            job_id=self.job_id,
+            run_id=self.run_id,
+            attempt=self.attempt_id,
+            peak_memory=self.max_rss_bytes,
+            nodes=self.node_list,
         )
 
 
