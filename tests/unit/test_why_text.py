@@ -10,7 +10,9 @@ from torc_watch.core.diagnosis import Finding
 from torc_watch.core.explanation import group_failures
 from torc_watch.core.fact import Confidence, Fact, Source
 from torc_watch.core.model import Job, JobStatus
+from torc_watch.core.past_attempt import PastAttempt
 from torc_watch.core.recovery_round import Refusal, RefusalKind, Retry, Skip
+from torc_watch.core.units import GIB
 from torc_watch.render.why_text import why_text, why_values
 
 MODULE = Clue(
@@ -112,6 +114,21 @@ def test_many_jobs_are_named_in_part() -> None:
     assert names.endswith(", 10 (train_10) and 2 more")
 
 
+RAISED = PastAttempt(run_id=1, attempt=1, cause=Cause.OOM, reason="killed (137)", memory=2 * GIB)
+AGAIN = PastAttempt(run_id=2, attempt=1, cause=None, reason="completed")
+LATE = PastAttempt(run_id=3, attempt=1, cause=Cause.TIMEOUT, reason="killed", runtime=90)
+
+
+def test_earlier_attempts_of_a_job() -> None:
+    groups = group_failures([finding(1)], None)
+    assert list(why_text(42, groups, [RAISED, AGAIN, LATE]))[-4:] == [
+        "  earlier attempts:",
+        "    run 1: out of memory with 2g: killed (137)",
+        "    run 2: completed",
+        "    run 3: out of time with 1 min 30 s: killed",
+    ]
+
+
 def test_no_failure() -> None:
     assert list(why_text(42, [])) == ["No job of workflow 42 has failed."]
 
@@ -144,5 +161,5 @@ def test_values_are_as_described() -> None:
         replace(finding(1), contradictions=(SLURM,), ran=1.5, node="n1"),
         finding(2, None),
     ]
-    values = why_values(42, group_failures(findings, None))
+    values = why_values(42, group_failures(findings, None), [RAISED, AGAIN])
     assert_documented("why", json.loads(json.dumps({"version": 1, **values})))

@@ -1,6 +1,7 @@
 """Why jobs failed, with the evidence, for people and for scripts."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from torc_watch.core import units
@@ -8,6 +9,7 @@ from torc_watch.core.clue import Clue
 from torc_watch.core.diagnosis import Finding
 from torc_watch.core.explanation import FailureGroup, Fate
 from torc_watch.core.fact import Fact
+from torc_watch.core.past_attempt import PastAttempt
 from torc_watch.core.recovery_round import Retry
 from torc_watch.render.cause_text import cause_text
 from torc_watch.render.terminal_text import printable
@@ -15,10 +17,14 @@ from torc_watch.render.transcript import jobs_text
 
 _MAX_JOBS = 10  # of a group, by name
 _MAX_FACTS = 12
+_MAX_ATTEMPTS = 20  # the last ones
 _MAX_FACT = 1000  # it may contain a path
 
 
-def why_text(workflow_id: int, groups: Sequence[FailureGroup]) -> Iterator[str]:
+def why_text(
+    workflow_id: int, groups: Sequence[FailureGroup], attempts: Sequence[PastAttempt] = ()
+) -> Iterator[str]:
+    """``attempts`` are the earlier ones of the job of the first group."""
     if not groups:
         yield f"No job of workflow {workflow_id} has failed."
         return
@@ -28,6 +34,9 @@ def why_text(workflow_id: int, groups: Sequence[FailureGroup]) -> Iterator[str]:
     for group in groups:
         yield ""
         yield from _group(group)
+    if attempts:
+        yield "  earlier attempts:"
+        yield from map(_attempt, attempts[-_MAX_ATTEMPTS:])
 
 
 def _group(group: FailureGroup) -> Iterator[str]:
@@ -70,6 +79,16 @@ def _names(findings: Sequence[Finding]) -> str:
     return f"jobs: {', '.join(names)}{f' and {more} more' if more > 0 else ''}"
 
 
+def _attempt(attempt: PastAttempt) -> str:
+    asked = ""
+    if attempt.memory:
+        asked = f" with {units.format_memory(attempt.memory)}"
+    elif attempt.runtime:
+        asked = f" with {units.duration_text(attempt.runtime)}"
+    what = f"{cause_text(attempt.cause)}{asked}: " if attempt.cause else ""
+    return f"    run {attempt.run_id}: {what}{printable(attempt.reason)}"
+
+
 def _fates(group: FailureGroup) -> Iterator[str]:
     """One line for all jobs that are treated alike."""
     lines: dict[str, int] = {}
@@ -100,8 +119,14 @@ def _retry(retry: Retry) -> str:
     return "run it again, unchanged"
 
 
-def why_values(workflow_id: int, groups: Iterable[FailureGroup]) -> dict[str, Any]:
-    return {"workflow_id": workflow_id, "failures": [_group_values(group) for group in groups]}
+def why_values(
+    workflow_id: int, groups: Iterable[FailureGroup], attempts: Iterable[PastAttempt] = ()
+) -> dict[str, Any]:
+    return {
+        "workflow_id": workflow_id,
+        "failures": [_group_values(group) for group in groups],
+        "attempts": list(map(asdict, attempts)),
+    }
 
 
 def _group_values(group: FailureGroup) -> dict[str, Any]:

@@ -185,6 +185,12 @@ class TorcClient:
         )
         return [row.to_model() for row in rows]
 
+    async def list_attempts(self, workflow_id: int, job_id: int) -> list[JobResult]:
+        """The results of a job in all runs, one page; none of attempts that Torc itself retried."""
+        filters = {"workflow_id": workflow_id, "job_id": job_id, "all_runs": "true"}
+        rows = await newest(self.transport, "/results", wire.ResultRow, **filters)
+        return [row.to_model() for row in rows]
+
     async def list_completed(self, workflow_id: int) -> tuple[list[Job], list[JobResult]]:
         """Completed jobs and their results, one page of each: the newest of many."""
         chosen = {"workflow_id": workflow_id, "status": JobStatus.COMPLETED}
