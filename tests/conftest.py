@@ -10,7 +10,7 @@ import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,6 +20,7 @@ import anyio
 import anyio.lowlevel
 import httpx
 import hypothesis
+import looptime
 import pytest
 from starlette.applications import Starlette
 
@@ -42,6 +43,7 @@ from torc_watch.engine.allocation_submission import submit_allocations
 from torc_watch.engine.job_outputs import JobOutputs
 from torc_watch.engine.journal import Journal
 from torc_watch.engine.messages import EngineContext, WatchRequest
+from torc_watch.engine.room_probe import RoomProbe
 from torc_watch.engine.supervisor import watch_workflow
 from torc_watch.failures.rule_file import own_rules
 from torc_watch.sandbox.server import ServerSettings, open_server
@@ -81,6 +83,13 @@ hypothesis.settings.load_profile("torc-watch")
 async def _perform_at_once(work: Callable[[], None]) -> None:
     """In place of a thread, during which virtual time would pass."""
     work()
+
+
+def virtual_now() -> datetime:
+    """The time of day in the loop, where virtual time passes in it."""
+    loop = asyncio.get_running_loop()
+    is_virtual = isinstance(loop, looptime.LoopTimeEventLoop)
+    return datetime.now(UTC) + timedelta(seconds=loop.time() if is_virtual else 0)
 
 
 OUTPUTS = JobOutputs(own_rules, _perform_at_once)  # one for all: its rules are compiled once
@@ -451,7 +460,7 @@ class _SimulatedWorker:
             status=_status_of(return_code),
             return_code=return_code,
             exec_seconds=seconds,
-            completed_at=datetime.now(UTC),
+            completed_at=virtual_now(),
             peak_memory=peak_memory,
         )
 
@@ -567,6 +576,8 @@ class Site:
                     outputs=OUTPUTS,
                     report=self.events.append,
                     before_change=before_change,
+                    clock=virtual_now,
+                    has_room=RoomProbe(_perform_at_once),
                 )
 
     async def watch(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torc_watch.core.cause import Cause
 from torc_watch.core.clue import Clue
 from torc_watch.core.diagnosis import Finding
-from torc_watch.core.recovery_round import Plan, Refusal, Retry, Skip
+from torc_watch.core.recovery_round import Plan, Postponement, Refusal, Retry, Skip
 
 Fate = Retry | Skip
 
@@ -64,6 +64,8 @@ def _fates(answer: object) -> dict[int, Fate]:
     match answer:
         case Plan():
             decided: tuple[Fate, ...] = (*answer.retries, *answer.left_alone)
+        case Postponement():
+            decided = (*answer.retries, *answer.left_alone)
         case Refusal():
             decided = answer.left_alone
         case _:

@@ -40,6 +40,7 @@ class WatchOptions:
     scheduler: SchedulerChoice | None = None
     auto_schedule: bool | None = None
     max_allocations: int | None = None
+    max_node_hours: float | None = None
     partition: str | None = None
     walltime: int | None = None
     poll_interval: float | None = None
@@ -119,6 +120,10 @@ def _is_multiplier(factor: float) -> bool:
     return 1 < factor < float("inf")
 
 
+def _is_finite(hours: float) -> bool:
+    return 0 < hours < float("inf")
+
+
 def is_partition_name(text: str) -> bool:
     return re.fullmatch(r"[\w.+-]+", text, re.ASCII) is not None
 
@@ -134,6 +139,7 @@ _LIMITS: tuple[tuple[str, Callable[..., bool], str, str], ...] = (
     ("poll_interval", lambda seconds: seconds > 0, "be greater than 0 s", " s"),
     ("poll_interval", lambda seconds: not seconds > MAX_INTERVAL, "be at most 366 days", " s"),
     ("max_allocations", lambda number: number > 0, "be at least 1", ""),
+    ("max_node_hours", _is_finite, "be greater than 0 and finite", ""),
     ("partition", is_partition_name, "be the name of one partition", ""),
     ("walltime", lambda seconds: seconds > 0, "be greater than 0 s", " s"),
     ("recovery_hook", _is_executable, "be a command without NUL characters", ""),
