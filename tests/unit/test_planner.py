@@ -56,6 +56,7 @@ def test_json_values_of_a_dry_run() -> None:
         "standing": "finished",
         "plan": None,
         "refusal": None,
+        "postponement": None,
         "notes": [],
     }
     values = plan_values(42, RESTART)

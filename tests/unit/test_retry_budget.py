@@ -81,18 +81,18 @@ def objections(
         (Cause.ENVIRONMENT, 1),
         (Cause.INPUT, 1),
         (Cause.MPI, 1),
-        (Cause.NETWORK, 2),
-        (Cause.FILE_SYSTEM, 2),
-        (Cause.LICENSE, 2),
+        (Cause.NETWORK, 3),
+        (Cause.FILE_SYSTEM, 3),
+        (Cause.FILE_SYSTEM_FULL, 3),
+        (Cause.LICENSE, 3),
         (Cause.GPU, 2),
         (Cause.LIMIT, 0),
         (Cause.GPU_OOM, 0),
-        (Cause.FILE_SYSTEM_FULL, 0),
         (Cause.REJECTED, 0),
     ],
 )
 def test_job_runs_again_as_often_as_its_cause_allows(cause: Cause, retries: int) -> None:
-    for used in range(4):
+    for used in range(5):
         rounds = past(*[retry(7, cause)] * used)
         assert bool(allowed(finding(7, cause), past=rounds)) == (used < retries)
 

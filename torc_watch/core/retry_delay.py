@@ -50,16 +50,24 @@ def delay_before(cause: Cause, used: int) -> float:
 
 
 def retry_delays(
-    findings: Iterable[Finding], past: PastRounds, now: datetime
+    findings: Iterable[Finding],
+    past: PastRounds,
+    now: datetime,
+    *,
+    asked: datetime | None = None,
 ) -> tuple[RetryDelay, ...]:
     """Those of failures since the watch began, over or not: the user knew of earlier ones.
+
+    So they did of failures before they ``asked`` for the watch to go on.
 
     ``findings`` are of jobs that may run again. The clocks of nodes may be fast: none is waited for
     longer than from ``now`` on.
     """
     groups: dict[Cause, list[tuple[int, datetime, bool]]] = defaultdict(list)
     for finding in findings:
-        if _waits(finding) and not precedes(finding, past.began) and finding.ended:
+        if not _waits(finding) or precedes(finding, past.began):
+            continue
+        if finding.ended and (asked is None or finding.ended > asked):
             needs_room = finding.remedy is Remedy.AWAIT_ROOM
             groups[finding.cause].append((finding.job.id, finding.ended, needs_room))
     used = Counter((retry.job_id, retry.cause) for retry in past.retried)

@@ -26,7 +26,7 @@ def in_time(
         return tuple(decisions)
     findings = {finding.job.id: finding for finding in situation.findings}
     retried = [findings[each.job_id] for each in decisions if isinstance(each, Retry)]
-    delays = retry_delays(retried, situation.past, now)
+    delays = retry_delays(retried, situation.past, now, asked=situation.asked)
     in_vain = [each for each in delays if each.is_in_vain(now, has_room=has_room)]
     decisions = _without(decisions, in_vain, findings, _IN_VAIN)
     pending = [each for each in delays if not each.is_over(now, has_room=has_room)]

@@ -29,9 +29,9 @@ class Situation:
     what that has, and ``configs`` are the workflow's rows of it on the server. By ``actions``
     workers ask it for allocations too. ``allocation_stem`` begins the tokens of this round's
     allocations and of no other's. ``now`` is when the round is planned, None of one that a person
-    asks for: that waits for nothing. ``has_room`` says whether files can be written where the jobs
-    write theirs. ``node_hours`` is what the workflow has used, and may use in allocations that it
-    still has.
+    asks for: that waits for nothing, nor do jobs that failed before ``asked``. ``has_room`` says
+    whether files can be written where the jobs write theirs. ``node_hours`` is what the workflow
+    has used, and may use in allocations that it still has.
     """
 
     workflow: Workflow
@@ -47,5 +47,6 @@ class Situation:
     actions: tuple[SchedulingAction, ...]
     allocation_stem: str
     now: datetime | None = None
+    asked: datetime | None = None
     has_room: bool = True
     node_hours: NodeHours = field(default_factory=NodeHours)

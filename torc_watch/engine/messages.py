@@ -56,7 +56,7 @@ class WatchRequest:
     ``recovery`` is None for a watch without recovery. ``patience`` is how long a server may stay
     unreachable before the watch ends, None for ever. ``hook`` is a command, split into words, that
     is run with the workflow's id before unknown failures are retried. ``once`` ends the watch after
-    one round.
+    one round. With ``goes_at_once`` jobs that failed before the watch need not wait to run again.
     """
 
     workflow_id: int
@@ -67,6 +67,7 @@ class WatchRequest:
     hook: tuple[str, ...] | None = None
     patience: float | None = None
     once: bool = False
+    goes_at_once: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -109,7 +110,8 @@ class Watch:
     since when the only workers that may be left are on failed nodes. ``claimed`` are the jobs that
     have been claimed since ``claimed_since`` while nothing runs; ``unneeded_since`` is since when
     allocations are queued that no job needs; ``canceled`` are those that were. ``postponed`` is
-    the round that waits until jobs may run again. ``lock`` is held
+    the round that waits until jobs may run again; those that failed before a user ``asked`` for it
+    need not wait. ``lock`` is held
     while a poll result is diagnosed, and during a round of recovery.
     """
 
@@ -131,6 +133,7 @@ class Watch:
     unneeded_since: float | None = None
     canceled: frozenset[int] = frozenset()
     postponed: PostponedRound | None = None
+    asked: datetime | None = None
     lock: anyio.Lock = field(default_factory=anyio.Lock)
 
     @property

@@ -42,12 +42,14 @@ from torc_watch.torc.scheduling_actions import list_scheduling_actions
 class Timing:
     """``may_wait`` says that retries may come later than ``now``.
 
-    ``has_room`` says whether files can be written where the jobs write theirs.
+    ``has_room`` says whether files can be written where the jobs write theirs. Of jobs that failed
+    before a user ``asked`` none waits.
     """
 
     now: datetime
     may_wait: bool = False
     has_room: bool = True
+    asked: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +103,7 @@ async def make_plan(
             actions=await _actions(client, workflow.id, scheduler_type),
             allocation_stem=token_stem(workflow.id, uuid4().hex),
             now=timing.now if timing.may_wait else None,
+            asked=timing.asked,
             has_room=timing.has_room,
             node_hours=await count_node_hours(client, workflow.id, timing.now)
             if is_limited

@@ -58,7 +58,7 @@ class RoundPlanner:
         if any(each.remedy is Remedy.AWAIT_ROOM for each in diagnosis.findings):
             submitted_in = request.observation.workflow.submission_directory
             has_room = await self._context.has_room(asked.output_dir, submitted_in)
-        return Timing(now=now, may_wait=True, has_room=has_room)
+        return Timing(now=now, may_wait=True, has_room=has_room, asked=request.watch.asked)
 
     async def plan_more(self, request: RecoveryRequest, unserved: UnservedJobs) -> Plan:
         """Allocations for jobs that none takes. Raises RoundRefused."""

@@ -43,8 +43,8 @@ def plan_text(workflow_id: int, answer: PlanResult, notes: Sequence[str] = ()) -
             yield answer.reason
         case Postponement():
             yield from left_alone_lines(answer.left_alone)
-            yield f"Waits {waits_until(answer.until, answer.phrase)}. To run them at once, end the"
-            yield f"watch first: torc-watchd pause {workflow_id}, then recover and resume it."
+            yield f"Waits {waits_until(answer.until, answer.phrase)}."
+            yield f"To run them at once: torc-watchd resume {workflow_id}"
         case WorkflowState():
             yield _NOTHING_TO_RECOVER[answer].format(workflow_id)
     yield from (f"Note: {printable(note, max_length=_MAX_NOTE)}" for note in notes)
