@@ -118,6 +118,13 @@ def test_retries_of_other_jobs_and_causes_do_not_count() -> None:
     assert allowed(finding(7, Cause.CODE), past=rounds) == [7]
 
 
+@pytest.mark.parametrize("before", [Cause.CODE, Cause.ENVIRONMENT, Cause.INPUT])
+@pytest.mark.parametrize("now", [Cause.CODE, Cause.ENVIRONMENT, Cause.INPUT])
+def test_errors_of_the_program_share_one_retry(before: Cause, now: Cause) -> None:
+    """The input is found again, and then there is a bug: no third run shows more."""
+    assert allowed(finding(7, now), past=past(retry(7, before))) == []
+
+
 @pytest.mark.parametrize("ended", [None, BEGAN - timedelta(seconds=1)])
 def test_failure_from_before_the_watch_runs_again_once(ended: datetime | None) -> None:
     old = finding(7, Cause.LIMIT, ended=ended)

@@ -33,6 +33,11 @@ class Cause(StrEnum):
         """Whether something ended the job that neither it nor its request is to blame for."""
         return self in _INTERRUPTIONS
 
+    @property
+    def is_of_the_place(self) -> bool:
+        """Whether the same job may well succeed on another node, or at another time."""
+        return self.is_interruption or self is Cause.GPU
+
 
 class Remedy(StrEnum):
     RAISE_MEMORY = "raise_memory"
@@ -46,9 +51,7 @@ class Remedy(StrEnum):
     LEAVE_ALONE = "leave_alone"  # somebody wants it so
 
 
-_INTERRUPTIONS = frozenset(
-    {Cause.INTERRUPTED, Cause.NODE, Cause.PREEMPTED, Cause.SCHEDULER, Cause.GPU}
-)
+_INTERRUPTIONS = frozenset({Cause.INTERRUPTED, Cause.NODE, Cause.PREEMPTED, Cause.SCHEDULER})
 
 REMEDIES = {
     Cause.OOM: Remedy.RAISE_MEMORY,

@@ -130,7 +130,7 @@ def _only_continues(situation: Situation, retries: Iterable[Retry], uninitialize
 
     Without jobs that complete in between the same could go on for ever.
     """
-    if uninitialized or any(not retry.cause.is_interruption for retry in retries):
+    if uninitialized or any(not retry.cause.is_of_the_place for retry in retries):
         return False
     before = situation.past.completed
     return before is None or situation.counts.of(JobStatus.COMPLETED) > before
