@@ -216,18 +216,18 @@ def apply_command(
             )
 
 
+_NEW_WATCH = "a new watch starts, with all its retries"
+_NOTES = {
+    (Action.ADD, WatchState.ENDED): _NEW_WATCH,
+    (Action.RESUME, WatchState.ENDED): _NEW_WATCH,
+    (Action.RESUME, WatchState.WATCHED): "if it waits before it runs jobs again, that is over",
+    (Action.ADD, WatchState.WATCHED): "it was already watched",
+    (Action.SET, WatchState.PAUSED): "it is paused",
+    (Action.SET, WatchState.ENDED): "its watch has ended; resume starts a new one",
+    (Action.PAUSE, WatchState.ENDED): "its watch has already ended",
+}
+
+
 def note_for(workflow: WatchedWorkflow | None, action: Action) -> str:
     """What the user may not expect of this action on a workflow in this state; usually empty."""
-    match action, workflow and workflow.state:
-        case ((Action.ADD | Action.RESUME), WatchState.ENDED):
-            return "a new watch starts, with all its retries"
-        case Action.ADD, WatchState.WATCHED:
-            return "it was already watched"
-        case Action.SET, WatchState.PAUSED:
-            return "it is paused"
-        case Action.SET, WatchState.ENDED:
-            return "its watch has ended; resume starts a new one"
-        case Action.PAUSE, WatchState.ENDED:
-            return "its watch has already ended"
-        case _:
-            return ""
+    return _NOTES.get((action, workflow.state), "") if workflow else ""
