@@ -10,21 +10,20 @@ import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 import anyio
 import anyio.lowlevel
 import httpx
 import hypothesis
-import looptime
 import pytest
 from starlette.applications import Starlette
 
 from tests.rigs.real_torc import home_of
+from tests.rigs.virtual_clock import virtual_now
 from torc_watch.core.allocation import (
     AllocationShape,
     AllocationSpec,
@@ -55,6 +54,9 @@ from torc_watch.torc.requests import NewJob, NewRequirements, NewResult, NewWork
 from torc_watch.torc.runner_api import ClaimedJob, RunnerApi, WorkerResources
 from torc_watch.torc.transport import Connection, Transport
 
+if TYPE_CHECKING:
+    from datetime import datetime
+
 ApiVersionName = Literal["0.12", "1.0"]
 Death = Literal["claimed", "running", "half-way", "unreported"]
 Ending = tuple[int, int | None, float]  # return code, peak memory in bytes, seconds
@@ -83,13 +85,6 @@ hypothesis.settings.load_profile("torc-watch")
 async def _perform_at_once(work: Callable[[], None]) -> None:
     """In place of a thread, during which virtual time would pass."""
     work()
-
-
-def virtual_now() -> datetime:
-    """The time of day in the loop, where virtual time passes in it."""
-    loop = asyncio.get_running_loop()
-    is_virtual = isinstance(loop, looptime.LoopTimeEventLoop)
-    return datetime.now(UTC) + timedelta(seconds=loop.time() if is_virtual else 0)
 
 
 OUTPUTS = JobOutputs(own_rules, _perform_at_once)  # one for all: its rules are compiled once
@@ -401,7 +396,7 @@ class _SimulatedWorker:
             self.workflow_id,
             hostname="n1",
             pid=self.number,
-            started_at=datetime.now(UTC),
+            started_at=virtual_now(),
             resources=self._resources(),
             allocation=allocation,
         )
