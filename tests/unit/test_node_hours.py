@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from torc_watch.core.allocation import AllocationSpec
 from torc_watch.core.model import Allocation, ComputeNode, SchedulerConfig
-from torc_watch.core.node_hour_ceiling import affordable, ceiling_reason, hours_text
+from torc_watch.core.node_hour_limit import affordable, hours_text, limit_reason
 from torc_watch.core.node_hours import NodeHours, hours_of, most_hours_of, node_hours
 from torc_watch.core.units import GIB
 
@@ -66,7 +66,9 @@ def worker(
     ],
 )
 def test_node_hours_used(workers: list[ComputeNode], hours: float) -> None:
-    assert node_hours(workers, NOW) == NodeHours(used=pytest.approx(hours))
+    found = node_hours(workers, NOW)
+    assert found.used == pytest.approx(hours)
+    assert not found.reserved
 
 
 def test_what_allocations_may_still_use_is_reserved() -> None:
@@ -132,7 +134,7 @@ def test_allocation_without_a_limit_is_never_affordable() -> None:
 def test_refusal_names_what_is_used_and_what_to_do(
     hours: NodeHours, wanted: float, words: str
 ) -> None:
-    assert words in ceiling_reason(42, hours, 50, wanted)
+    assert words in limit_reason(42, hours, 50, wanted)
 
 
 def test_hours_are_rounded() -> None:

@@ -23,7 +23,7 @@ from torc_watch.core.node_classes import (
     lack_reason,
     node_text,
 )
-from torc_watch.core.node_hour_ceiling import within_ceiling
+from torc_watch.core.node_hour_limit import within_limit
 from torc_watch.core.recovery_round import (
     Plan,
     Postponement,
@@ -36,10 +36,10 @@ from torc_watch.core.recovery_round import (
 )
 from torc_watch.core.resource_requests import adjustments_for
 from torc_watch.core.retry_budget import RetryBudget, storm_objections
-from torc_watch.core.round_timing import in_time
 from torc_watch.core.scheduler_rows import SchedulerRows, no_nodes_reason
 from torc_watch.core.situation import Situation
 from torc_watch.core.skipped_job import skipped
+from torc_watch.core.timed_retries import in_time
 
 
 def exhausted(rounds_used: int, settings: RecoverySettings) -> Refusal | None:
@@ -122,7 +122,7 @@ def _allocations(
     if not specs:
         reason = f"Nothing can be submitted: {no_nodes_reason(rows.main)}."
         return Refusal(kind=RefusalKind.NO_SCHEDULER, reason=reason)
-    return within_ceiling(specs, situation, settings.max_node_hours)
+    return within_limit(specs, situation, settings.max_node_hours)
 
 
 def _only_continues(situation: Situation, retries: Iterable[Retry], uninitialized: int) -> bool:

@@ -4,7 +4,7 @@ from torc_watch.core.allocation_plan import plan_groups
 from torc_watch.core.demand import demands_of
 from torc_watch.core.jobs_without_room import jobs_without_room, no_room_reason
 from torc_watch.core.model import JobStatus
-from torc_watch.core.node_hour_ceiling import within_ceiling
+from torc_watch.core.node_hour_limit import within_limit
 from torc_watch.core.recovery_round import Plan, Refusal, RefusalKind
 from torc_watch.core.scheduler_rows import SchedulerRows, no_nodes_reason
 from torc_watch.core.situation import Situation
@@ -33,7 +33,7 @@ def plan_more(
     if not allocations:
         reason = no_room_reason(situation, without_room) or f"{no_nodes_reason(rows.main)}."
         return Refusal(kind=RefusalKind.NOTHING_TO_RETRY, reason=reason)
-    allowed = within_ceiling(allocations, situation, max_node_hours)
+    allowed = within_limit(allocations, situation, max_node_hours)
     if isinstance(allowed, Refusal):
         return allowed
     return Plan(

@@ -12,7 +12,7 @@ from torc_watch.core.situation import Situation
 _ROUNDED = 100  # hours from which tenths do not matter
 
 
-def within_ceiling(
+def within_limit(
     specs: Sequence[AllocationSpec], situation: Situation, limit: float | None
 ) -> tuple[AllocationSpec, ...] | Refusal:
     """Those that ``limit`` allows, each taken to run to its end; a refusal where it allows none."""
@@ -21,7 +21,7 @@ def within_ceiling(
     hours = situation.node_hours
     if allowed := affordable(specs, limit - hours.total):
         return allowed
-    reason = ceiling_reason(situation.workflow.id, hours, limit, hours_of(specs[0]))
+    reason = limit_reason(situation.workflow.id, hours, limit, hours_of(specs[0]))
     return Refusal(kind=RefusalKind.NODE_HOURS, reason=reason)
 
 
@@ -36,7 +36,7 @@ def affordable(specs: Sequence[AllocationSpec], hours: float) -> tuple[Allocatio
     return tuple(chosen)
 
 
-def ceiling_reason(workflow_id: int, hours: NodeHours, limit: float, wanted: float) -> str:
+def limit_reason(workflow_id: int, hours: NodeHours, limit: float, wanted: float) -> str:
     """Why not even the first allocation may be submitted, and what to do about it."""
     reserved = f" and may use {hours_text(hours.reserved)} more" if hours.reserved else ""
     is_bounded = wanted < math.inf

@@ -8,14 +8,14 @@ from torc_watch.core.retry_delay import LONGEST_WAIT_FOR_ROOM, RetryDelay, held_
 from torc_watch.core.situation import Situation
 from torc_watch.core.skipped_job import skipped
 
-Decision = Retry | Skip
+_Choice = Retry | Skip
 _IN_VAIN = f"files could not be written for {LONGEST_WAIT_FOR_ROOM / 3600:.0f} hours"
 _TOO_EARLY = "it is too early to run it again"
 
 
 def in_time(
-    decisions: Sequence[Decision], situation: Situation, *, has_others: bool
-) -> tuple[Decision, ...] | Postponement:
+    decisions: Sequence[_Choice], situation: Situation, *, has_others: bool
+) -> tuple[_Choice, ...] | Postponement:
     """The decisions, with retries turned down that would come too early.
 
     The whole round is postponed where nothing else is left, which ``has_others`` denies, or only
@@ -48,11 +48,11 @@ def in_time(
 
 
 def _without(
-    decisions: Sequence[Decision],
+    decisions: Sequence[_Choice],
     delays: Sequence[RetryDelay],
     findings: dict[int, Finding],
     text: str,
-) -> tuple[Decision, ...]:
+) -> tuple[_Choice, ...]:
     jobs = frozenset[int]().union(*(each.jobs for each in delays))
     return tuple(
         skipped(findings[each.job_id], f"{each.reason}; {text}")
