@@ -159,6 +159,7 @@ def test_names_of_the_scheduler_are_not_mixed_with_others(
         ("train_1_2", "train"),
         ("train_7b", "train_7b"),
         ("train", "train"),
+        ("train_", "train_"),
         ("7", ""),
     ],
 )

@@ -183,7 +183,7 @@ def _explain(evidence: Evidence) -> Conclusion:
     return (
         _said_by_step(step, request)
         or _said_by_scheduler(clue, result, request)
-        or _canceled(step, was_stopped=was_stopped)
+        or _canceled(evidence, result, was_stopped=was_stopped)
         or _said_by_kernel(evidence.kills, request)
         or _killed_above_memory(result, request, codes)
         or _time_exceeded(evidence, result, request, was_stopped=was_stopped)
@@ -233,10 +233,13 @@ def _said_by_step(step: StepEnd | None, request: _Request | None) -> Conclusion 
     return None
 
 
-def _canceled(step: StepEnd | None, *, was_stopped: bool) -> Conclusion | None:
-    """By a user; the end of an allocation cancels steps as well."""
+def _canceled(evidence: Evidence, result: JobResult, *, was_stopped: bool) -> Conclusion | None:
+    """By a user; the end of an allocation may cancel steps as well."""
+    step, worker = evidence.step, evidence.worker
     if step is None or step.cause is not EndCause.CANCELED or not step.canceled_by or was_stopped:
         return None
+    if worker and worker.is_external and worker.may_have_stopped_job(result.completed):
+        return _proven(_interruption(worker), f"stopped because {worker.phrase}")
     return _proven(Cause.CANCELED, f"{step.canceled_by} canceled its step{_detail(step)}")
 
 
@@ -362,9 +365,17 @@ def _killed(evidence: Evidence, result: JobResult, request: _Request | None) -> 
     worker = evidence.worker
     if worker is not None and not evidence.is_step and _saw_no_lack(result, worker):
         return _guess(f"{phrase}, but {worker.name} never lacked memory")
-    is_seen = bool(evidence.kills) or any(clue.cause is Cause.OOM for clue in evidence.beside)
-    is_supported = is_seen or result.return_code != OUT_OF_MEMORY  # which is then Torc's own code
-    return _likely(Cause.OOM, phrase) if is_supported else _guess(phrase, Cause.OOM)
+    is_torcs_own = result.return_code != OUT_OF_MEMORY
+    if is_torcs_own or _was_lack_seen(evidence):
+        return _likely(Cause.OOM, phrase)
+    return _guess(phrase, Cause.OOM)
+
+
+def _was_lack_seen(evidence: Evidence) -> bool:
+    """By the kernel or Slurm, of this job or of another beside it."""
+    has_lacked = evidence.worker and evidence.worker.cause is EndCause.OUT_OF_MEMORY
+    is_beside = any(clue.cause is Cause.OOM for clue in evidence.beside)
+    return bool(evidence.kills or has_lacked or is_beside)
 
 
 def _saw_no_lack(result: JobResult, worker: WorkerEnd) -> bool:

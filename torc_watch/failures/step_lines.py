@@ -4,7 +4,7 @@ import re
 
 _OF_SLURM = re.compile(r"^(?:slurmstepd|srun)\b.*$", re.MULTILINE)
 _STEP = re.compile(r"\b(?:StepId=|STEP )(\d+\.\w+)")
-_KILLED = re.compile(r"^.*: line \d+:\s+(\d+) Killed\b", re.MULTILINE)
+_KILLED = re.compile(r"^.*: line \d+:[ \t]+(\d+) Killed\b", re.MULTILINE)
 
 
 def lines_of_steps(text: str) -> dict[str, str]:
