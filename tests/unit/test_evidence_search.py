@@ -258,6 +258,17 @@ async def test_shared_step_is_no_proof(tmp_path: Path) -> None:
     assert Source.SLURMSTEPD in {fact.source for fact in found["other"].facts}
 
 
+@pytest.mark.parametrize(("number", "cause"), [(7, Cause.OOM), (8, Cause.UNKNOWN)])
+async def test_log_of_another_allocation_in_the_output_of_a_job(
+    tmp_path: Path, number: int, cause: Cause
+) -> None:
+    (tmp_path / "job_stdio").mkdir()
+    line = BATCH_LINE.replace("7.batch", f"{number}.2")
+    (tmp_path / "job_stdio/job_wf1_j2_r1_a1.e").write_text(f"{line}\n")
+    found = await diagnosed({"hog": 3, "prints": 3}, tmp_path, mode="direct", steps={})
+    assert found["prints"].cause is cause
+
+
 async def test_output_of_the_allocation_names_the_step_of_a_job(tmp_path: Path) -> None:
     line = BATCH_LINE.replace("7.batch", "7.4")
     (tmp_path / "slurm_output_wf1_sl7.e").write_text(f"{line}\n")
