@@ -96,6 +96,7 @@ BAD, GOOD = "n7", "n1"
             id="others with other requirements",
         ),
         pytest.param(blamed(CODE, [BAD] * 2, [GOOD] * 3), Cause.NODE, id="an error of the program"),
+        pytest.param(blamed(CODE, [BAD] * 2, [GOOD] * 2), CODE, id="an error of few"),
         pytest.param(blamed(CODE, [BAD], [GOOD] * 9), CODE, id="an error of one input"),
         pytest.param(
             blamed(CODE, [BAD] * 2, [GOOD] * 9, fingerprints="ab"), CODE, id="different errors"
