@@ -134,6 +134,7 @@ class Settings(BaseSettings):
     max_allocations: Annotated[int, Field(ge=1)] = DEFAULT_MAX_ALLOCATIONS
     partition: _Partition | None = None
     walltime: _Walltime | None = None
+    exclude_nodes: bool = True
     poll_interval: _Seconds = DEFAULT_POLL_INTERVAL
     output_dir: _OwnPath = Path(DEFAULT_OUTPUT_DIR)
     lease_patience: _Seconds = 180.0
@@ -204,6 +205,7 @@ class Settings(BaseSettings):
             partition=self.partition,
             walltime=self.walltime,
             after_repair=self.recovery_hook is not None,
+            exclude_nodes=self.exclude_nodes,
         )
 
     def _password(self) -> str | None:

@@ -82,6 +82,7 @@ def plan(situation: Situation, settings: RecoverySettings) -> Plan | Refusal:
         most=settings.max_allocations,
         allocation_stem=situation.allocation_stem,
         spreads_jobs=situation.workflow.spreads_jobs,
+        avoided=situation.avoided_nodes,
     )
     if not allocations:
         reason = f"Nothing can be submitted: {no_nodes_reason(rows.main)}."

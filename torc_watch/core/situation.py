@@ -26,7 +26,8 @@ class Situation:
     id. ``scheduler_type`` is Torc's word for the scheduler that will be asked, ``node_classes`` is
     what that has, and ``configs`` are the workflow's rows of it on the server. By ``actions``
     workers ask it for allocations too. ``allocation_stem`` begins the tokens of this round's
-    allocations and of no other's.
+    allocations and of no other's. They keep away from ``avoided_nodes``, the worst of which come
+    first, where there are others.
     """
 
     workflow: Workflow
@@ -41,3 +42,4 @@ class Situation:
     node_classes: tuple[NodeClass, ...]
     actions: tuple[SchedulingAction, ...]
     allocation_stem: str
+    avoided_nodes: tuple[str, ...] = ()

@@ -68,6 +68,9 @@ class SlurmScheduler:
         user = await to_thread.run_sync(current_user)
         return await query_node_classes(await self._known_settings(), user.groups)
 
+    async def cluster_name(self) -> str:
+        return (await self._known_settings()).name
+
     async def kill_wait(self) -> int | None:
         return (await self._known_settings()).kill_wait
 
@@ -88,7 +91,10 @@ class SlurmScheduler:
         return dict(sorted(found.items(), key=itemgetter(1)))
 
     async def submit(self, spec: AllocationSpec, work: WorkerAssignment) -> int:
-        """Submits a held job. Raises SchedulerError with Slurm's reason for a refusal."""
+        """Submits a held job. Raises SchedulerError with Slurm's reason for a refusal.
+
+        Where Slurm has no nodes but those that are excluded, or not all of them, none is excluded.
+        """
         text = job_script(spec, work, await self._settings_of_runner(work))
         script = await to_thread.run_sync(_write_script, work.output_dir / f"{spec.token}.sh", text)
         try:
@@ -97,6 +103,8 @@ class SlurmScheduler:
         except SchedulerUnreachable:
             raise
         except SchedulerError as error:
+            if spec.excluded_nodes:
+                return await self.submit(replace(spec, excluded_nodes=()), work)
             reason = str(error).removesuffix(advice("sbatch"))
             raise SchedulerError(
                 f"Slurm refused an allocation: {reason} Its script is {script}. Correct the "
