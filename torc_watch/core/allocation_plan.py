@@ -29,7 +29,8 @@ def plan_groups(
 ) -> tuple[AllocationSpec, ...]:
     """Allocations for the demand under each row that has nodes, ``most`` of them in all.
 
-    They keep away from the nodes ``avoided``, of which the first are the worst. Those in other partitions come last: if the scheduler refuses them, the rest was submitted.
+    They keep away from the nodes ``avoided``, of which the first are the worst. Those in other
+    partitions come last: if the scheduler refuses them, the rest was submitted.
     """
     served = [(row, demand) for row, demand in groups if rows.nodes_for(row)]
     served.sort(key=lambda group: group[0] not in rows.own)

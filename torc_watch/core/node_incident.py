@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import exp2
 from operator import attrgetter
 
 from torc_watch.core.cause import Cause
@@ -80,7 +81,7 @@ def incident_score(incidents: Iterable[NodeIncident], now: datetime) -> float:
 
 def _value(incident: NodeIncident, now: datetime) -> float:
     age = max(now - incident.at, timedelta())  # the clock of the node may be ahead
-    return incident.weight * 0.5 ** (age / HALF_LIFE)
+    return incident.weight * exp2(-age / HALF_LIFE)
 
 
 def node_scores(incidents: Iterable[NodeIncident], now: datetime) -> tuple[NodeScore, ...]:

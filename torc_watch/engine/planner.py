@@ -1,10 +1,12 @@
 """Makes the plan of the next round from what server and scheduler say; changes nothing."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from datetime import UTC, datetime
 from uuid import uuid4
 
 from torc_watch.core import policy
 from torc_watch.core.allocation_tokens import token_stem
+from torc_watch.core.diagnosis import Finding
 from torc_watch.core.model import (
     SLURM,
     Job,
@@ -14,13 +16,15 @@ from torc_watch.core.model import (
     SchedulingAction,
     Workflow,
 )
+from torc_watch.core.node_blame import avoided_nodes
+from torc_watch.core.node_incident import NodeIncident, node_scores
 from torc_watch.core.recovery_round import PastRounds, Plan, RecoverySettings, Refusal, RefusalKind
 from torc_watch.core.scheduler_choice import SchedulerChoice, chosen_type, problem_with
 from torc_watch.core.scheduler_rows import overridden
 from torc_watch.core.situation import Situation
 from torc_watch.core.unserved_jobs import plan_more
 from torc_watch.engine.messages import Diagnosis, UnservedJobs
-from torc_watch.schedulers.cluster import Cluster
+from torc_watch.schedulers.cluster import Cluster, StatusCache
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.scheduling_actions import list_scheduling_actions
 
@@ -35,8 +39,11 @@ async def make_plan(
     diagnosis: Diagnosis,
     past: PastRounds,
     settings: RecoverySettings,
+    incidents: Collection[NodeIncident] = (),
 ) -> Plan | Refusal:
     """What the next round would do. Only reads. Raises ServerError and SchedulerError.
+
+    ``incidents`` are those of nodes, of all workflows.
 
     ``workflow`` is as it was when it was diagnosed: a run that is started since then is no part of
     the plan, and ends it.
@@ -63,6 +70,7 @@ async def make_plan(
             node_classes=await scheduler.node_classes(),
             actions=await _actions(client, workflow.id, scheduler_type),
             allocation_stem=token_stem(workflow.id, uuid4().hex),
+            avoided_nodes=await _avoided(scheduler, settings, incidents, diagnosis.findings),
         ),
         settings,
     )
@@ -76,6 +84,7 @@ async def make_plan_for_more(
     unserved: UnservedJobs,
     past: PastRounds,
     settings: RecoverySettings,
+    incidents: Collection[NodeIncident] = (),
 ) -> Plan | Refusal:
     """Allocations for jobs that none takes; only reads. Raises ServerError and SchedulerError."""
     scheduler = cluster.scheduler(SLURM)
@@ -93,10 +102,23 @@ async def make_plan_for_more(
             node_classes=await scheduler.node_classes(),
             actions=(),
             allocation_stem=token_stem(workflow.id, uuid4().hex),
+            avoided_nodes=await _avoided(scheduler, settings, incidents),
         ),
         most=unserved.most,
         may_move=settings.partition is None,
     )
+
+
+async def _avoided(
+    scheduler: StatusCache,
+    settings: RecoverySettings,
+    incidents: Collection[NodeIncident],
+    findings: Collection[Finding] = (),
+) -> tuple[str, ...]:
+    if not settings.exclude_nodes or not (incidents or findings):
+        return ()
+    scores = node_scores(incidents, datetime.now(UTC))
+    return avoided_nodes(scores, findings, cluster=await scheduler.cluster_name())
 
 
 def _rows(

@@ -243,6 +243,7 @@ class Recoverer:
             diagnosis=diagnosis,
             past=request.watch.record.past,
             settings=_settings(request),
+            incidents=self._journal.incidents.all(),
         )
         if isinstance(answer, Refusal):
             raise _RoundRefused(answer)
@@ -257,6 +258,7 @@ class Recoverer:
             unserved=unserved,
             past=request.watch.record.past,
             settings=_settings(request),
+            incidents=self._journal.incidents.all(),
         )
         if isinstance(answer, Refusal):
             raise _RoundRefused(answer)
