@@ -1,5 +1,7 @@
 """A workflow as it is now and as it was recorded, for users: nothing here changes anything."""
 
+from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +21,7 @@ from torc_watch.core.assessment import Observation, WorkflowState, has_succeeded
 from torc_watch.core.diagnosis import Finding
 from torc_watch.core.errors import (
     InvalidInput,
+    JournalError,
     RecordUnreadable,
     ServerError,
     ServerUnreachable,
@@ -26,6 +29,7 @@ from torc_watch.core.errors import (
 from torc_watch.core.events import FailedJob
 from torc_watch.core.misread_runtimes import notes_on_run_times
 from torc_watch.core.model import JobCounts
+from torc_watch.core.node_incident import NodeIncident
 from torc_watch.core.recovery_round import (
     PastRounds,
     RecoverySettings,
@@ -35,6 +39,7 @@ from torc_watch.core.recovery_round import (
 )
 from torc_watch.core.workflow_key import WorkflowKey, resolve_key
 from torc_watch.daemon.commands import WatchOptions, WatchState
+from torc_watch.daemon.node_history import incidents_in
 from torc_watch.daemon.status_file import read_status
 from torc_watch.daemon.watch_history import PastRound, PastWatch, known_workflows, watches_of
 from torc_watch.daemon.workflow_view import DaemonView
@@ -249,5 +254,13 @@ async def inspect(
             diagnosis=diagnosis,
             past=rounds,
             settings=_settings_of_round(settings, past),
+            incidents=_incidents(settings.home),
         )
         return Inspection(observation, counts, diagnosis.findings, answer, rounds, notes)
+
+
+def _incidents(home: Path) -> Collection[NodeIncident]:
+    """Of nodes; none where the journal cannot be read, which is no reason not to make a plan."""
+    with suppress(JournalError):
+        return incidents_in(home)
+    return ()

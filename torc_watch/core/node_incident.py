@@ -14,6 +14,7 @@ from torc_watch.core.cause import Cause
 HALF_LIFE = timedelta(hours=12)
 # One failed node stays above it for five hours; trouble with a file system has to repeat itself.
 THRESHOLD = 0.75
+_FORGOTTEN = timedelta(days=7)
 ONE_INCIDENT = timedelta(seconds=60)
 WEIGHTS = {Cause.NODE: 1.0, Cause.GPU: 1.0, Cause.FILE_SYSTEM: 0.5}
 _OF_FAST_FAILURES = 0.5
@@ -85,10 +86,10 @@ def _value(incident: NodeIncident, now: datetime) -> float:
 
 
 def node_scores(incidents: Iterable[NodeIncident], now: datetime) -> tuple[NodeScore, ...]:
-    """Those of all nodes with incidents that count, the worst first."""
+    """Those of all nodes with incidents of the last week that count, the worst first."""
     groups: dict[tuple[str, str], list[NodeIncident]] = defaultdict(list)
     for each in incidents:
-        if each.counts:
+        if each.counts and now - each.at < _FORGOTTEN:
             groups[each.cluster, each.node].append(each)
     found = (
         NodeScore(
