@@ -13,11 +13,7 @@ from torc_watch.core.errors import InvalidInput
 from torc_watch.render.node_list import node_list_text, node_list_values
 from torc_watch.render.terminal_text import printable
 
-app = typer.Typer(
-    help="Show nodes that fail jobs, and clear them.",
-    invoke_without_command=True,
-    rich_markup_mode=None,
-)
+app = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
 
 
 @app.callback()
@@ -50,7 +46,7 @@ def nodes(context: typer.Context, *, as_json: options.Json = False) -> None:
 def clear(
     names: Annotated[
         list[str] | None,
-        typer.Argument(help="Names of nodes.", metavar="[NODE]...", show_default=False),
+        typer.Argument(help="Names of nodes.", metavar="NODE", show_default=False),
     ] = None,
     *,
     every: Annotated[bool, typer.Option("--all", help="Clear all nodes.")] = False,
