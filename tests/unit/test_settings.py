@@ -283,6 +283,7 @@ def test_home_is_expanded_in_paths_of_a_file(
         ("TORC_WATCHD_RECOVERY_HOOK", "notify 'a b'", "recovery_hook", ("notify", "a b")),
         ("TORC_WATCHD_SCHEDULER", "slurm", "scheduler", SchedulerChoice.SLURM),
         ("TORC_WATCHD_AUTO_SCHEDULE", "false", "auto_schedule", False),
+        ("TORC_WATCHD_EXCLUDE_NODES", "false", "exclude_nodes", False),
         ("TORC_WATCHD_MAX_ALLOCATIONS", "7", "max_allocations", 7),
         ("TORC_WATCHD_PARTITION", "short", "partition", "short"),
         ("TORC_WATCHD_WALLTIME", "1-12:00:00", "walltime", 129_600),

@@ -92,7 +92,7 @@ def _probes(target: ProbeTarget, run_command: RunCommand) -> dict[str, Awaitable
         "has_ticket": systemd.has_ticket(run_command),
         "slurm": probe_slurm(run_command, is_there=shutil.which("squeue") is not None),
         "journal": to_thread.run_sync(probe_journal, target.home / "journal.db"),
-        "bad_nodes": to_thread.run_sync(_bad_nodes, target),
+        "bad_nodes": to_thread.run_sync(probe_bad_nodes, target),
         "folder": to_thread.run_sync(probe_folder, target.home, target.root),
         "active_daemon": to_thread.run_sync(lease_holder_host, target.home),
         "memory_limit": to_thread.run_sync(memory_limit, target.root),
@@ -172,7 +172,7 @@ def probe_journal(path: Path) -> tuple[JournalState, str]:
         return JournalState.UNUSABLE, str(error)
 
 
-def _bad_nodes(target: ProbeTarget) -> tuple[NodeScore, ...]:
+def probe_bad_nodes(target: ProbeTarget) -> tuple[NodeScore, ...]:
     return bad_nodes(target.home) if target.excludes_nodes else ()
 
 
