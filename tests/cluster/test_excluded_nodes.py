@@ -1,12 +1,19 @@
 """Allocations keep away from nodes on a real cluster, as far as Slurm then has others for them."""
 
+from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from tests.rigs.slurm_cluster import SlurmCluster, wait_until
+from tests.rigs.torc_on_slurm import TorcAllocations, TorcJob, TorcOnSlurm, specification
+from tests.rigs.torc_watchd import TorcWatchd
 from torc_watch.core.allocation import AllocationSpec
+from torc_watch.core.cause import Cause
+from torc_watch.core.node_incident import NodeIncident
 from torc_watch.core.units import MIB
+from torc_watch.engine.journal import Journal
 from torc_watch.schedulers.base import WorkerAssignment
 from torc_watch.schedulers.slurm.job_script import RunnerSettings
 from torc_watch.schedulers.slurm.slurm_scheduler import SlurmScheduler
@@ -115,3 +122,43 @@ async def test_names_of_the_cluster_and_its_nodes(
     classes = await scheduler.node_classes()
     names = {each.partition: each.names for each in classes if each.memory < 8000 * MIB}
     assert names["short"] == frozenset(cluster.nodes[:3])
+
+
+def test_round_of_recovery_keeps_away_until_the_node_is_cleared(torc: TorcOnSlurm) -> None:
+    """Another workflow has found the node bad. The next round sees what the user clears."""
+    ours, bad = TorcWatchd(torc), torc.cluster.nodes[0]
+    record_failures_of(bad, torc.folder / "home")
+    job = TorcJob(name="a", command=f'hostname; test "$SLURMD_NODENAME" != {bad} && exit 3; exit 4')
+    workflow_id = torc.run(specification([job], TorcAllocations(), mode="direct"))
+    torc.wait_for_allocations(workflow_id, "complete")
+    assert f"{bad}: score 1.00, excluded" in ours.run("nodes")
+    assert f"Keeping away from nodes that failed jobs: {bad}" in ours.run("plan", workflow_id)
+
+    ours.run("recover", workflow_id)
+    torc.wait_for_allocations(workflow_id, "complete", "complete")
+    ours.run("nodes", "clear", bad)
+    ours.run("recover", workflow_id)
+    torc.wait_for_allocations(workflow_id, "complete", "complete", "complete")
+
+    assert torc.results(workflow_id) == [
+        ("a", 1, "failed", 4),
+        ("a", 2, "failed", 3),
+        ("a", 3, "failed", 4),
+    ]
+
+
+def record_failures_of(node: str, home: Path) -> None:
+    incident = NodeIncident(
+        cluster="testcluster",
+        node=node,
+        cause=Cause.NODE,
+        at=datetime.now(UTC),
+        server="http://another",
+        workflow_id=99,
+        run_id=1,
+        job_id=1,
+        job_name="x",
+    )
+    home.mkdir()
+    with closing(Journal(home / "journal.db")) as journal:
+        journal.incidents.record("", [incident])

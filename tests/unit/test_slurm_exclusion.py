@@ -1,6 +1,7 @@
 """Allocations that keep away from nodes, and what Slurm refuses of that."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,20 @@ async def test_none_is_excluded_where_slurm_needs_it(
     assert job["number"] == number
     assert "--exclude" not in job["text"]
     assert "#SBATCH --partition=batch\n" in job["text"]
+
+
+async def test_each_round_asks_again(
+    slurm: FakeSlurm, scheduler: SlurmScheduler, work: WorkerAssignment
+) -> None:
+    await scheduler.submit(SPEC, work)
+    slurm.need("n1")
+    for token in ("tw42-a-2", "tw42-b-1", "tw42-b-2"):
+        await scheduler.submit(replace(SPEC, token=token), work)
+    slurm.need("n2")
+    for token in ("tw42-b-3", "tw42-c-1"):
+        await scheduler.submit(replace(SPEC, token=token), work)
+    excluding = [job["name"] for job in slurm.jobs if "--exclude" in job["text"]]
+    assert excluding == ["tw42-a-1", "tw42-c-1"]
 
 
 async def test_what_slurm_refuses_anyway_is_refused(

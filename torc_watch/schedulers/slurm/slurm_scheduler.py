@@ -62,6 +62,7 @@ class SlurmScheduler:
         self._runner = runner
         self._status_query = StatusQuery()
         self._accepted: set[AllocationSpec] = set()  # without their tokens
+        self._too_narrow: set[AllocationSpec] = set()  # the same: without nodes that it needs
         self._settings: ClusterSettings | None = None  # when they are known
 
     async def node_classes(self) -> tuple[NodeClass, ...]:
@@ -95,6 +96,8 @@ class SlurmScheduler:
 
         Where Slurm has no nodes but those that are excluded, or not all of them, none is excluded.
         """
+        if _alike(spec) in self._too_narrow:
+            spec = replace(spec, excluded_nodes=())
         text = job_script(spec, work, await self._settings_of_runner(work))
         script = await to_thread.run_sync(_write_script, work.output_dir / f"{spec.token}.sh", text)
         try:
@@ -104,7 +107,8 @@ class SlurmScheduler:
             raise
         except SchedulerError as error:
             if spec.excluded_nodes:
-                return await self.submit(replace(spec, excluded_nodes=()), work)
+                self._too_narrow.add(_alike(spec))
+                return await self.submit(spec, work)
             reason = str(error).removesuffix(advice("sbatch"))
             raise SchedulerError(
                 f"Slurm refused an allocation: {reason} Its script is {script}. Correct the "
@@ -162,10 +166,9 @@ class SlurmScheduler:
 
     async def _test(self, spec: AllocationSpec, script: Path) -> None:
         """Slurm takes any held job, and leaves one pending for ever that fits no node."""
-        alike = replace(spec, token="")
-        if alike not in self._accepted:
+        if _alike(spec) not in self._accepted:
             await run_slurm("sbatch", "--test-only", str(script))
-            self._accepted.add(alike)
+            self._accepted.add(_alike(spec))
 
     async def _find_ended(self, tokens: Collection[str], names: str) -> dict[str, int]:
         sacct = ("sacct", "--parsable2", "--allocations", _USER, names, ENDED_NAMES)
@@ -208,6 +211,15 @@ class SlurmScheduler:
             runner = replace(runner, has_claim_pause=CLAIM_PAUSE in usage.stdout)
             self._runner = runner
         return runner
+
+
+def _alike(spec: AllocationSpec) -> AllocationSpec:
+    """What allocations of which Slurm says the same have in common.
+
+    With excluded nodes it is that of one round: which others are in service may change.
+    """
+    stem = spec.token.rpartition("-")[0] if spec.excluded_nodes else ""
+    return replace(spec, token=stem)
 
 
 async def _cancel_held(numbers: Sequence[int]) -> None:
