@@ -18,6 +18,8 @@ from torc_watch.core.units import GIB
 from torc_watch.engine.failure_search import FailureSearch
 from torc_watch.engine.journal import Journal
 from torc_watch.engine.messages import Diagnosis
+from torc_watch.schedulers.cluster import Cluster
+from torc_watch.schedulers.local.this_machine import ThisMachine
 
 if TYPE_CHECKING:
     from tests.conftest import OpenSite, Site
@@ -149,10 +151,17 @@ async def test_fast_failure_of_a_job_that_always_fails_does_not_count(
         assert {each.counts for each in incidents(site)} == {False}
 
 
-async def test_nothing_is_recorded_of_this_machine(
-    open_site: "OpenSite", failures: dict[str, tuple[Cause, str]]
+@pytest.mark.parametrize("here", ["local", "slurm"])
+async def test_nothing_is_recorded_of_workflows_outside_of_slurm(
+    open_site: "OpenSite",
+    failures: dict[str, tuple[Cause, str]],
+    monkeypatch: pytest.MonkeyPatch,
+    here: str,
 ) -> None:
     failures["a"] = (Cause.NODE, "n3")
     async with open_site(scheduler_type="local") as site:
+        cluster = Cluster.of(site.scheduler, machine=ThisMachine())
+        both = {"local": cluster.default, here: cluster.default}
+        monkeypatch.setattr(Cluster, "of", lambda *_, **__: replace(cluster, schedulers=both))
         assert await fail(site, "a") is Verdict.SUCCEEDED
         assert incidents(site) == []

@@ -53,8 +53,8 @@ def test_what_is_recorded_is_read_again(journal: Journal, quick_path: Path) -> N
     ("change", "number"),
     [
         pytest.param({}, 1, id="the same"),
-        pytest.param({"job_id": 8, "at": NOW + timedelta(seconds=3)}, 1, id="another of the crash"),
-        pytest.param({"job_id": 8, "at": NOW + timedelta(minutes=3)}, 2, id="another crash"),
+        pytest.param({"job_id": 8, "at": NOW + timedelta(hours=3)}, 1, id="another of the run"),
+        pytest.param({"job_id": 8, "cause": Cause.GPU}, 2, id="another cause"),
         pytest.param({"job_id": 8, "node": "n2"}, 2, id="another node"),
         pytest.param({"run_id": 2, "at": NOW + timedelta(hours=1)}, 2, id="another run"),
         pytest.param({"workflow_id": 43}, 2, id="another workflow"),
@@ -79,7 +79,7 @@ def test_what_was_cleared_does_not_come_back(journal: Journal) -> None:
     journal.incidents.record(CREATED, [INCIDENT, replace(INCIDENT, job_id=9)])
     assert journal.incidents.all() == [other]
 
-    journal.incidents.record(CREATED, [replace(INCIDENT, job_id=9, at=NOW + timedelta(hours=1))])
+    journal.incidents.record(CREATED, [replace(INCIDENT, run_id=2, at=NOW + timedelta(hours=1))])
     assert len(journal.incidents.all()) == 2
 
 

@@ -31,6 +31,7 @@ def finding(
     job: int = 1,
     ran: float | None = 600,
     ended: datetime | None = NOW,
+    run: int = 3,
 ) -> Finding:
     return Finding(
         job=Job(
@@ -45,7 +46,7 @@ def finding(
         reason="",
         requirements=None,
         ran=ran,
-        run_id=3,
+        run_id=run,
         ended=ended,
         node=node,
     )
@@ -63,6 +64,7 @@ def finding(
         pytest.param([finding(Cause.UNKNOWN, ran=None)], [], id="no run time is known"),
         pytest.param([finding(Cause.OOM, ran=5)], [], id="its request explains it"),
         pytest.param([finding(Cause.PREEMPTED, ran=5)], [], id="others ended it"),
+        pytest.param([finding(Cause.SUSPECT, ran=5)], [], id="it succeeded"),
         pytest.param([finding(Cause.NODE, None)], [], id="its node is not known"),
         pytest.param([finding(Cause.NODE, "n1;reboot")], [], id="no name of a node"),
         pytest.param(
@@ -72,8 +74,21 @@ def finding(
         ),
         pytest.param(
             [finding(Cause.NODE), finding(Cause.NODE, job=2, ended=NOW + timedelta(minutes=1))],
+            [("n1", True)],
+            id="a node that fails job after job",
+        ),
+        pytest.param(
+            [finding(Cause.NODE), finding(Cause.NODE, job=2, run=2)],
             [("n1", True), ("n1", True)],
-            id="two crashes",
+            id="in two runs",
+        ),
+        pytest.param(
+            [finding(Cause.NODE, "N1.example.org")], [("n1", True)], id="without its domain"
+        ),
+        pytest.param(
+            [finding(Cause.GPU, f"n1.site{number}") for number in range(3)],
+            [("n1", True)],
+            id="one node by several names",
         ),
         pytest.param(
             [finding(Cause.GPU, f"n{number}", job=number) for number in (1, 2)],
@@ -98,12 +113,17 @@ def test_incidents(findings: list[Finding], expected: list[tuple[str, bool]]) ->
     assert all((each.server, each.workflow_id) == KEY for each in found)
 
 
-def test_incident_names_the_first_job_and_when_it_ended() -> None:
+@pytest.mark.parametrize("order", [1, -1])
+def test_incident_names_the_job_that_ended_last(order: int) -> None:
     earlier = NOW - timedelta(seconds=20)
-    findings = [finding(Cause.NODE, job=9), finding(Cause.NODE, job=4, ended=earlier)]
-    (found,) = incidents_of(findings, KEY, cluster="ridge", now=NOW)
+    findings = [
+        finding(Cause.NODE, job=3, ended=earlier),
+        finding(Cause.NODE, job=4),
+        finding(Cause.NODE, job=9),
+    ]
+    (found,) = incidents_of(findings[::order], KEY, cluster="ridge", now=NOW)
     assert (found.job_id, found.job_name, found.run_id) == (4, "job4", 3)
-    assert (found.at, found.cluster, found.cause) == (earlier, "ridge", Cause.NODE)
+    assert (found.at, found.cluster, found.cause) == (NOW, "ridge", Cause.NODE)
 
 
 def test_incident_of_unknown_time_is_now() -> None:
@@ -161,6 +181,8 @@ TWENTY = nodes(*(f"n{number}" for number in range(20)))
         pytest.param(["g1", "n2", "n1"], [TWENTY], 1, ("n1", "n2"), id="others do not count"),
         pytest.param(["n2", "n1"], [TWENTY], 20, (), id="all are needed"),
         pytest.param(["n2", "n1"], [TWENTY], 19, ("n2",), id="one can be spared"),
+        pytest.param(["a"], [nodes("A.x", "b.x", "c.x")], 1, ("A.x",), id="by Slurm's own name"),
+        pytest.param(["a"], [nodes("a.x", "a.y", "c.x")], 1, (), id="either of two"),
         pytest.param(["a"], [nodes("a", "b")], 1, (), id="of two none"),
         pytest.param(["a"], [nodes("a", "b", "c")], 1, ("a",), id="of three one"),
         pytest.param(["a"], [nodes("a", "b"), nodes("c")], 1, ("a",), id="of all classes"),

@@ -84,7 +84,7 @@ def test_nodes_are_listed_with_their_incidents(home: Path) -> None:
 
 def test_long_lists_are_cut_and_clusters_told_apart(home: Path) -> None:
     often = [
-        replace(FAILED, job_id=number, at=NOW - timedelta(hours=number)) for number in range(7)
+        replace(FAILED, run_id=number, at=NOW - timedelta(hours=number)) for number in range(7)
     ]
     record(home, *often, replace(UNWELL, cluster="valley", job_name="bell\a"))
     lines = given("nodes").stdout.splitlines()
@@ -114,6 +114,7 @@ def test_switched_off(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ("words", "left", "said"),
     [
         ("n07", ["n3"], "Node n07 is cleared.\n"),
+        ("n07.example.org n07", ["n3"], "Node n07 is cleared.\n"),
         ("n07 n3", [], "Node n07 is cleared.\nNode n3 is cleared.\n"),
         ("--all", [], "Node n07 is cleared.\nNode n3 is cleared.\n"),
     ],

@@ -353,6 +353,16 @@ def test_hook_implies_that_unknown_failures_are_retried(
     assert (chosen.recovery_hook, chosen.recovery().retry_unknown) == (hook, retries)
 
 
+_SWITCHES = [name for name, field in Settings.model_fields.items() if field.annotation is bool]
+
+
+@pytest.mark.parametrize("name", _SWITCHES)
+def test_every_switch_can_be_set_in_a_file(tmp_path: Path, name: str) -> None:
+    other = not Settings.model_fields[name].default
+    configure(tmp_path, f"{name} = {str(other).lower()}")
+    assert getattr(load_settings(), name) is other
+
+
 def test_example_in_the_readme_is_valid(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
     environment.setenv("HOME", str(tmp_path))
     readme = (Path(__file__).parents[2] / "README.md").read_text()

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from torc_watch.core.errors import InvalidInput
-from torc_watch.core.node_incident import NodeScore, node_scores
+from torc_watch.core.node_incident import NodeScore, node_scores, short_name
 from torc_watch.daemon.node_history import incidents_in
 from torc_watch.engine.journal import Journal
 
@@ -22,11 +22,12 @@ def clear_nodes(home: Path, names: Collection[str] | None) -> tuple[str, ...]:
     Raises InvalidInput for a node without any, and JournalError.
     """
     known = {each.node for each in scored_nodes(home)}
-    if names is not None and (unknown := sorted(set(names) - known)):
+    wanted = known if names is None else set(map(short_name, names))
+    if unknown := sorted(wanted - known):
         raise InvalidInput(
             f"Node {unknown[0]} has failed no jobs lately. Which nodes have: torc-watchd nodes"
         )
-    cleared = tuple(sorted(known if names is None else set(names)))
+    cleared = tuple(sorted(wanted))
     if cleared:
         with closing(Journal(home / "journal.db")) as journal:
             journal.incidents.clear(cleared)

@@ -8,11 +8,11 @@ from torc_watch.core.allocation import NodeClass
 from torc_watch.core.cause import Cause, Remedy
 from torc_watch.core.diagnosis import Finding
 from torc_watch.core.node_incident import (
-    ONE_INCIDENT,
     WEIGHTS,
     NodeIncident,
     NodeScore,
     is_node_name,
+    short_name,
 )
 from torc_watch.core.workflow_key import WorkflowKey
 
@@ -25,23 +25,32 @@ _FAST = 60.0  # seconds: a job that fails so early has hardly begun
 _MOST_TO_BLAME = 2
 # Of a fast failure they are explained by the request, or by what ended the job from outside.
 _BLAMELESS = frozenset(
-    {Cause.OOM, Cause.GPU_OOM, Cause.TIMEOUT, Cause.REJECTED, Cause.LICENSE, Cause.CANCELED}
+    {
+        Cause.OOM,
+        Cause.GPU_OOM,
+        Cause.TIMEOUT,
+        Cause.REJECTED,
+        Cause.LICENSE,
+        Cause.CANCELED,
+        Cause.SUSPECT,
+    }
 )
 
 
 def incidents_of(
     findings: Iterable[Finding], key: WorkflowKey, *, cluster: str, now: datetime
 ) -> tuple[NodeIncident, ...]:
-    """One for each node, cause and minute: more would add nothing.
+    """One for each node, cause and run, of the job that ended last.
 
-    ``now`` is for jobs of which it is not known when they ended.
+    A node that fails every job would soon seem worse than all others together. ``now`` is for jobs
+    of which it is not known when they ended.
     """
     chosen: dict[tuple[object, ...], NodeIncident] = {}
     blamed = _blamed(findings, lambda each: each.cause in WEIGHTS or _is_fast_failure(each))
     for finding in sorted(blamed, key=lambda each: each.job.id):
         incident = NodeIncident(
             cluster=cluster,
-            node=finding.node or "",
+            node=short_name(finding.node or ""),
             cause=finding.cause,
             at=finding.ended or now,
             server=key.server,
@@ -51,8 +60,9 @@ def incidents_of(
             job_name=finding.job.name,
             counts=finding.cause in WEIGHTS,
         )
-        minute = incident.at.timestamp() // ONE_INCIDENT.total_seconds()
-        chosen.setdefault((incident.node, incident.cause, minute), incident)
+        kind = (incident.node, incident.cause, incident.run_id)
+        if kind not in chosen or chosen[kind].at < incident.at:
+            chosen[kind] = incident
     return tuple(chosen.values())
 
 
@@ -61,7 +71,8 @@ def avoided_nodes(
 ) -> tuple[str, ...]:
     """The bad ones of the cluster, the worst first, then those whose jobs are tried elsewhere."""
     bad = (each.node for each in scores if each.is_bad and each.cluster == cluster)
-    of_this_round = sorted(each.node or "" for each in _blamed(findings, _is_tried_elsewhere))
+    blamed = _blamed(findings, _is_tried_elsewhere)
+    of_this_round = sorted(short_name(each.node or "") for each in blamed)
     return tuple(dict.fromkeys((*bad, *of_this_round)))
 
 
@@ -70,11 +81,24 @@ def excluded_nodes(
 ) -> tuple[str, ...]:
     """As many of the ``avoided`` as the classes that an allocation may get can spare, by name.
 
-    ``needed`` nodes stay at least. None of classes whose nodes have no names.
+    The names are those that the scheduler has, which may have domains; those of ``avoided`` are
+    short. ``needed`` nodes stay at least. None of classes whose nodes have no names.
     """
     names = frozenset[str]().union(*(each.names for each in node_classes))
-    known = [name for name in avoided if name in names]
+    by_short = _by_short_name(names)
+    known = [by_short[name] for name in avoided if name in by_short]
     return tuple(sorted(known[: most_excluded(len(names), needed=needed)]))
+
+
+def _by_short_name(names: Iterable[str]) -> dict[str, str]:
+    """Without those that several nodes would have."""
+    found: dict[str, str] = {}
+    several: set[str] = set()
+    for name in names:
+        short = short_name(name)
+        if found.setdefault(short, name) != name:
+            several.add(short)
+    return {short: name for short, name in found.items() if short not in several}
 
 
 def most_excluded(nodes: int, *, needed: int) -> int:
@@ -85,9 +109,9 @@ def most_excluded(nodes: int, *, needed: int) -> int:
 
 def _blamed(findings: Iterable[Finding], is_meant: Callable[[Finding], bool]) -> list[Finding]:
     meant = [each for each in findings if is_node_name(each.node or "") and is_meant(each)]
-    nodes: dict[Cause, set[str | None]] = defaultdict(set)
+    nodes: dict[Cause, set[str]] = defaultdict(set)
     for each in meant:
-        nodes[each.cause].add(each.node)
+        nodes[each.cause].add(short_name(each.node or ""))
     return [
         each
         for each in meant

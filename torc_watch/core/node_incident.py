@@ -15,7 +15,7 @@ HALF_LIFE = timedelta(hours=12)
 # One failed node stays above it for five hours; trouble with a file system has to repeat itself.
 THRESHOLD = 0.75
 _FORGOTTEN = timedelta(days=7)
-ONE_INCIDENT = timedelta(seconds=60)
+_ONE_INCIDENT = timedelta(seconds=60)
 WEIGHTS = {Cause.NODE: 1.0, Cause.GPU: 1.0, Cause.FILE_SYSTEM: 0.5}
 _OF_FAST_FAILURES = 0.5
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}", re.ASCII)
@@ -25,8 +25,8 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}", re.ASCII)
 class NodeIncident:
     """A failed job, and the node that may be to blame. ``at`` is aware.
 
-    ``cluster`` is Slurm's name of it. Without ``counts`` it is a fast failure of a job that has not
-    succeeded on another node so far, and adds nothing to the score.
+    ``cluster`` is Slurm's name of it, ``node`` is a short name. Without ``counts`` it is a fast
+    failure of a job that has not succeeded on another node so far, and adds nothing to the score.
     """
 
     cluster: str
@@ -65,6 +65,11 @@ def is_node_name(text: str) -> bool:
     return _NAME.fullmatch(text) is not None
 
 
+def short_name(name: str) -> str:
+    """Without a domain, which the name of a host may have where the scheduler's has none."""
+    return name.partition(".")[0].lower()
+
+
 def incident_score(incidents: Iterable[NodeIncident], now: datetime) -> float:
     """The sum of the weights of a node's incidents, each halved for every HALF_LIFE since then.
 
@@ -75,7 +80,7 @@ def incident_score(incidents: Iterable[NodeIncident], now: datetime) -> float:
     times = [each.at for each in ordered]
     sums = [0.0]  # the largest of the first incidents, by how many these are
     for each in ordered:
-        earlier = sums[bisect_left(times, each.at - ONE_INCIDENT)]
+        earlier = sums[bisect_left(times, each.at - _ONE_INCIDENT)]
         sums.append(max(sums[-1], earlier + _value(each, now)))
     return sums[-1]
 

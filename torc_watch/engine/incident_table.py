@@ -9,7 +9,7 @@ from torc_watch.core.cause import Cause
 from torc_watch.core.node_incident import NodeIncident
 from torc_watch.engine.database import Database, now
 
-# Several jobs that failed at once are kept as one. Which one stands for them may have changed.
+# Jobs that fail alike on a node in one run are kept as one, whichever of them was found first.
 _RECORD = """
 INSERT OR IGNORE INTO node_incident
     (server, workflow_id, created, run_id, job_id, job_name, cluster, node, cause, at, counts)
@@ -18,15 +18,14 @@ SELECT :server, :workflow_id, :created, :run_id, :job_id, :job_name, :cluster, :
 WHERE NOT EXISTS (
     SELECT 1 FROM node_incident
     WHERE server = :server AND workflow_id = :workflow_id AND created = :created
-    AND cluster = :cluster AND node = :node AND cause = :cause
-    AND substr(at, 1, 16) = substr(:at, 1, 16)
+    AND run_id = :run_id AND cluster = :cluster AND node = :node AND cause = :cause
 )
 """
 _JOB = "server = ? AND workflow_id = ? AND created = ? AND run_id = ? AND job_id = ?"
 
 
 class IncidentTable:
-    """A failure of a job is kept once, however often its workflow is diagnosed.
+    """What failed in a run on a node is kept once, however often the workflow is diagnosed.
 
     ``created`` tells a workflow from a later one with the same ID. What was cleared stays, so that
     it is not recorded again. Every method raises JournalError; those that write raise LeaseLost.

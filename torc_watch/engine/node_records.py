@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from torc_watch.core.diagnosis import Finding
 from torc_watch.core.model import SLURM, JobStatus
 from torc_watch.core.node_blame import incidents_of
+from torc_watch.core.node_incident import short_name
 from torc_watch.core.workflow_key import WorkflowKey
 from torc_watch.engine.messages import EngineContext, Watch
 
@@ -19,15 +20,21 @@ class NodeRecords:
         self._incidents = context.journal.incidents
 
     async def record(self, watch: Watch, findings: Collection[Finding]) -> None:
-        """Of a workflow at rest. Raises SchedulerError and JournalError."""
+        """Of a workflow at rest. Raises ServerError, SchedulerError and JournalError."""
         slurm = self._cluster.schedulers.get(SLURM)
         if slurm is None or not any(finding.node for finding in findings):
             return
         key = WorkflowKey(watch.identity.server, watch.workflow_id)
-        incidents = incidents_of(
-            findings, key, cluster=await slurm.cluster_name(), now=datetime.now(UTC)
-        )
+        now = datetime.now(UTC)
+        if not incidents_of(findings, key, cluster="", now=now) or not await self._is_of_slurm(key):
+            return
+        incidents = incidents_of(findings, key, cluster=await slurm.cluster_name(), now=now)
         self._incidents.record(watch.identity.created, incidents)
+
+    async def _is_of_slurm(self, key: WorkflowKey) -> bool:
+        """Of others the node is a machine from which nothing can keep away."""
+        allocations = await self._client.list_allocations(key.workflow_id)
+        return any(each.scheduler_type == SLURM for each in allocations)
 
     async def decide(self, watch: Watch, failed: Collection[int] = ()) -> None:
         """Whether jobs that failed fast have succeeded on other nodes since.
@@ -51,10 +58,5 @@ class NodeRecords:
             if result is None or result.status is not JobStatus.COMPLETED:
                 continue
             if host := hosts.get(result.compute_node_id or 0):
-                is_elsewhere = _short(host) != _short(each.node)
+                is_elsewhere = short_name(host) != each.node
                 self._incidents.decide(identity.created, each, counts=is_elsewhere)
-
-
-def _short(name: str) -> str:
-    """Torc has the name of the host, with or without its domain, Slurm that of its own files."""
-    return name.partition(".")[0].lower()
