@@ -147,6 +147,18 @@ def test_round_of_recovery_keeps_away_until_the_node_is_cleared(torc: TorcOnSlur
     ]
 
 
+def test_new_workflows_keep_away_too(torc: TorcOnSlurm) -> None:
+    ours, bad = TorcWatchd(torc), torc.cluster.nodes[0]
+    record_failures_of(bad, torc.folder / "home")
+    path = torc.folder / "workflow.yaml"
+    path.write_text("name: w\njobs: [{ name: a, command: 'true' }]")
+
+    ours.run("submit-slurm", "--account", "project", "--partition", "short", str(path))
+    [number] = torc.allocations(1)
+    excluded = torc.cluster.run("squeue", "--states=all", "-h", "-j", str(number), "-o", "%x")
+    assert excluded.strip() == bad
+
+
 def record_failures_of(node: str, home: Path) -> None:
     incident = NodeIncident(
         cluster="testcluster",
