@@ -276,6 +276,9 @@ class SimulatedScheduler:
         self.idle_limit = 90.0
         self.seconds_to_close = 0.0
 
+    async def cluster_name(self) -> str:
+        return "ridge"
+
     async def kill_wait(self) -> int | None:
         return self.seconds_to_kill
 
