@@ -184,12 +184,17 @@ class TorcClient:
         )
         return [row.to_model() for row in rows]
 
-    async def find_result(self, workflow_id: int, job_id: int) -> JobResult | None:
-        """The current result of a job, if it has one."""
+    async def list_attempts(self, workflow_id: int, job_id: int) -> list[JobResult]:
+        """The results of a job in all runs."""
         rows = await list_all(
-            self.transport, "/results", wire.ResultRow, workflow_id=workflow_id, job_id=job_id
+            self.transport,
+            "/results",
+            wire.ResultRow,
+            workflow_id=workflow_id,
+            job_id=job_id,
+            all_runs="true",
         )
-        return rows[-1].to_model() if rows else None
+        return [row.to_model() for row in rows]
 
     async def has_result(self, job_id: int, result: NewResult) -> bool:
         """Whether the server has a result of the same attempt in the same run."""
