@@ -1,12 +1,12 @@
 """Remembers for which failures of all workflows nodes may be to blame."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 
 from torc_watch.core.diagnosis import Finding
-from torc_watch.core.model import SLURM, JobStatus
+from torc_watch.core.model import SLURM, JobResult, JobStatus
 from torc_watch.core.node_blame import incidents_of
-from torc_watch.core.node_incident import short_name
+from torc_watch.core.node_incident import NodeIncident
 from torc_watch.core.workflow_key import WorkflowKey
 from torc_watch.engine.messages import EngineContext, Watch
 
@@ -54,9 +54,24 @@ class NodeRecords:
         nodes = await self._client.list_compute_nodes(identity.workflow_id)
         hosts = {node.id: node.hostname for node in nodes}
         for each in undecided[:_MOST_ASKED]:
-            result = await self._client.find_result(identity.workflow_id, each.job_id)
-            if result is None or result.status is not JobStatus.COMPLETED:
-                continue
-            if host := hosts.get(result.compute_node_id or 0):
-                is_elsewhere = short_name(host) != each.node
+            attempts = await self._client.list_attempts(identity.workflow_id, each.job_id)
+            is_elsewhere = _has_succeeded_elsewhere(each, attempts, hosts)
+            if is_elsewhere is not None:
                 self._incidents.decide(identity.created, each, counts=is_elsewhere)
+
+
+def _has_succeeded_elsewhere(
+    incident: NodeIncident, attempts: Collection[JobResult], hosts: Mapping[int, str]
+) -> bool | None:
+    """None where the job has not succeeded, or it is not known on which of the hosts.
+
+    By their own names, because Slurm's may be others.
+    """
+    last = max(attempts, key=lambda each: (each.run_id, each.attempt), default=None)
+    if last is None or last.status is not JobStatus.COMPLETED:
+        return None
+    host = hosts.get(last.compute_node_id or 0)
+    failed_on = [
+        hosts.get(each.compute_node_id or 0) for each in attempts if each.run_id == incident.run_id
+    ]
+    return None if host is None or not all(failed_on) else host not in failed_on

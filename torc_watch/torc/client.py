@@ -208,13 +208,6 @@ class TorcClient:
             return []
         return [row.to_model() for row in rows]
 
-    async def find_result(self, workflow_id: int, job_id: int) -> JobResult | None:
-        """The current result of a job, if it has one."""
-        rows = await list_all(
-            self.transport, "/results", wire.ResultRow, workflow_id=workflow_id, job_id=job_id
-        )
-        return rows[-1].to_model() if rows else None
-
     async def has_result(self, job_id: int, result: NewResult) -> bool:
         """Whether the server has a result of the same attempt in the same run."""
         rows = await list_all(
