@@ -312,12 +312,12 @@ def _killed(evidence: Evidence, result: JobResult, request: _Request | None) -> 
     phrase = f"killed ({result.return_code})"
     if request is None:
         return guess(f"{phrase}, with no readable request to raise")
+    is_torcs_code = result.return_code != OUT_OF_MEMORY  # one that the workflow chose
+    if is_torcs_code or _was_lack_seen(evidence):
+        return likely(Cause.OOM, phrase)
     worker = evidence.worker
     if worker is not None and not evidence.is_step and _saw_no_lack(result, worker):
         return guess(f"{phrase}, but {worker.name} never lacked memory")
-    is_torcs_own = result.return_code != OUT_OF_MEMORY
-    if is_torcs_own or _was_lack_seen(evidence):
-        return likely(Cause.OOM, phrase)
     return guess(phrase, Cause.OOM)
 
 
