@@ -136,7 +136,7 @@ def _arguments() -> argparse.Namespace:
         "--programs",
         type=Path,
         nargs="+",
-        default=sorted([*_FAILURES.glob("*.yaml"), *_FAILURES.glob("programs/*.yaml")]),
+        default=sorted(_FAILURES.glob("**/*.yaml")),
         help="files of programs; default: those of tests/failures",
     )
     parser.add_argument("--into", type=Path, default=RECORDED, help="folder; default: %(default)s")

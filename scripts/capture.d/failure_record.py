@@ -10,6 +10,7 @@ import re
 import socket
 import time
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.rigs.recorded_failures import OWNER
@@ -33,7 +34,12 @@ _QUEUE = {"JOBID": "%A", "STATE": "%T", "UID": "%U", "START_TIME": "%S", "END_TI
     "NAME": "%j",
 }
 _SHOWN = ("config", "node", "partition", "reservation")
-_FILES = ("job_stdio/*", "slurm_output_*", "dmesg_*")
+_KERNEL = "dmesg_*"
+_FILES = ("job_stdio/*", "slurm_output_*", _KERNEL)
+# Of the kernel's lines, which also list all processes whenever it kills one.
+_TELLING = re.compile(
+    rb"^\[(.{24})\].*(?:oom-kill|Killed process|[Ee]rror|[Ff]ailed|segfault|trap|Xid)"
+)
 _END = 12_000  # bytes of a file that are kept, from its beginning and before its end
 _SECONDS = {"SLURM_TIME_FORMAT": "%s"}
 
@@ -43,7 +49,7 @@ def record(torc: TorcOnSlurm, workflow_id: int) -> Row:
     found = {
         "rows": _rows(torc, workflow_id),
         "slurm": _tables(torc.cluster, sorted(torc.allocations(workflow_id))),
-        "output": _files(torc.output_folder, workflow_id),
+        "output": _files(torc, workflow_id),
     }
     return _neutral(found, _names_of(torc))
 
@@ -99,17 +105,34 @@ def _tables(cluster: SlurmCluster, numbers: Iterable[int]) -> Row:
     return {"sacct": cluster.run(*accounting, variables=_SECONDS), "squeue": columns}
 
 
-def _files(folder: Path, workflow_id: int) -> Row:
+def _files(torc: TorcOnSlurm, workflow_id: int) -> Row:
     """The text of each file, and how many seconds ago it was written."""
-    found = {}
+    folder, found = torc.output_folder, {}
+    since = datetime.fromtimestamp(torc.cluster.site.configuration.stat().st_mtime, UTC)
     for pattern in _FILES:
         for path in sorted(folder.glob(pattern)):
             if not re.search(rf"_wf{workflow_id}_", path.name) or not path.is_file():
                 continue
             age = round(time.time() - path.stat().st_mtime)
             name = path.relative_to(folder).as_posix()
-            found[name] = {"text": _excerpt(path.read_bytes()), "age": age}
+            content = path.read_bytes()
+            if pattern == _KERNEL:
+                content = _of_kernel(content, since)
+            found[name] = {"text": _excerpt(content), "age": age}
     return {name: found[name] for name in sorted(found) if found[name]["text"]}
+
+
+def _of_kernel(content: bytes, since: datetime) -> bytes:
+    """What it says since the cluster began: earlier ones had jobs of the same numbers."""
+    return b"".join(
+        line
+        for line in content.splitlines(keepends=True)
+        if (found := _TELLING.match(line)) and _time_of(found[1]) >= since
+    )
+
+
+def _time_of(text: bytes) -> datetime:
+    return datetime.strptime(text.decode(), "%a %b %d %H:%M:%S %Y").astimezone()
 
 
 def _excerpt(content: bytes) -> str:
@@ -126,8 +149,6 @@ def _names_of(torc: TorcOnSlurm) -> Mapping[str, str]:
         str(torc.programs.parent): "/opt/torc",
         str(Path.cwd()): "/home/ada/project",
         str(Path.home()): "/home/ada",
-        socket.gethostname(): "login1",
-        socket.gethostname().partition(".")[0]: "login1",
         torc.cluster.site.node_prefix: "n",
     }
     return dict(sorted(names.items(), key=lambda item: -len(item[0])))
@@ -137,8 +158,9 @@ def _neutral(value: Row, names: Mapping[str, str]) -> Row:
     text = json.dumps(value)
     for name, other in names.items():
         text = re.sub(rf"(?<![A-Za-z0-9]){re.escape(name)}", other, text)
-    user = getpass.getuser()
-    text = text.replace(f'"user": "{user}"', '"user": "ada"')
+    # As a field alone: a short name is part of other words.
+    text = text.replace(f'"user": "{getpass.getuser()}"', '"user": "ada"')
+    text = text.replace(f'"hostname": "{socket.gethostname()}"', '"hostname": "node1"')
     text = text.replace(f"CANCELLED by {os.getuid()}|", f"CANCELLED by {OWNER}|")
     neutral: Row = json.loads(text)
     return neutral
