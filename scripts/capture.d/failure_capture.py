@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -101,7 +102,9 @@ def _wait_for_all(torc: TorcOnSlurm, workflow_id: int) -> None:
 def _capture(torc: TorcOnSlurm, capture: Capture, say: Callable[[str], None]) -> Row:
     """Raises AssertionError and TimeoutError where the expected is not seen."""
     say(f"{capture.name} ...")
-    path = torc.folder / f"{capture.name}.json"
+    torc = replace(torc, folder=torc.folder / capture.name)  # jobs write where it is submitted
+    torc.folder.mkdir()
+    path = torc.folder / "workflow.json"
     path.write_text(json.dumps(capture.workflow))
     workflow_id = torc.create(path, "--skip-checks")
     torc.submit(workflow_id, "--claim-backoff-max-secs", str(capture.backoff))

@@ -1,7 +1,6 @@
 """What happens to allocations from outside."""
 
 import os
-import re
 import signal
 import time
 from collections.abc import Iterator
@@ -81,11 +80,13 @@ def kill_runner(_torc: TorcOnSlurm, workflow_id: int) -> None:
 
 
 def kill_programs(_torc: TorcOnSlurm, workflow_id: int) -> None:
-    """Those with the word victim, as a person may do who looks after a node."""
-    mark = re.compile(rb"\0TORC_WORKFLOW_ID=%d\0" % workflow_id)
+    """Those with the word victim, as a person may do who looks after a node; no shell or srun."""
+    mark = b"\0TORC_WORKFLOW_ID=%d\0" % workflow_id
     for process in _processes(b"victim"):
+        folder = Path(f"/proc/{process}")
         with suppress(OSError):
-            if mark.search(b"\0" + Path(f"/proc/{process}/environ").read_bytes()):
+            is_program = (folder / "cmdline").read_bytes().startswith(b"python3\0")
+            if is_program and mark in b"\0" + (folder / "environ").read_bytes():
                 os.kill(process, signal.SIGKILL)
 
 
