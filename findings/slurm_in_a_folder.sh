@@ -11,6 +11,15 @@ slurm_packages="slurmctld=22.05.8-4+deb12u3 slurmd=22.05.8-4+deb12u3 slurm-clien
     libhwloc15=2.9.0-1 libjson-c5=0.16-2 libnuma1=2.0.16-1 libreadline8=8.2-1.3"
 
 start_slurm() {
+    start_munge
+    start slurmctld-wlm -D
+    start slurmd-wlm -D -N node1 -d "$folder/packages/usr/sbin/slurmstepd-wlm"
+    wait_for 30 state_is idle sinfo --noheader --format=%t
+    scontrol --version
+}
+
+# Makes the folder, with the packages and slurm.conf, and starts munged alone.
+start_munge() {
     folder=$(mktemp -d)
     processes=
     trap end_slurm EXIT
@@ -23,10 +32,6 @@ start_slurm() {
     start munged --foreground --force --key-file="$folder/munge/key" --socket="$folder/munge/socket" \
         --pid-file="$folder/munge/pid" --seed-file="$folder/munge/seed"
     wait_for 10 test -S "$folder/munge/socket"
-    start slurmctld-wlm -D
-    start slurmd-wlm -D -N node1 -d "$folder/packages/usr/sbin/slurmstepd-wlm"
-    wait_for 30 state_is idle sinfo --noheader --format=%t
-    scontrol --version
 }
 
 unpack_slurm() {

@@ -31,18 +31,31 @@ _HEAD = """\
 `torc-watchd why 42` says why jobs of a workflow failed, with the evidence. It is weighed in this
 order:
 
-1. the end of the job's allocation, as Slurm has it: a failed node, a preemption, a cancellation;
-2. what Slurm has written into the job's output;
-3. what Torc's worker killed the job for: a measured peak above its request, the end of its time;
-4. a kill (137), which means lack of memory unless Slurm saw none;
-5. what the program wrote before it ended: the first error counts, since later ones follow from it,
+1. the end of the job's step, where Torc runs jobs as steps, and of its allocation, as Slurm has
+   them: lack of memory, a failed node, a preemption, a cancellation;
+2. what Slurm has written into the job's output, or of its step into that of the allocation;
+3. what the kernel killed for its memory, if that was surely a process of this job: Torc keeps the
+   kernel's log of a node after failures;
+4. what Torc's worker killed the job for: a measured peak above its request, the end of its time;
+5. a kill (137), which means lack of memory unless Slurm saw none;
+6. what the program wrote before it ended: the first error counts, since later ones follow from it,
    but lack of memory comes before others;
-6. the peak of its memory, and its return code.
+7. the peak of its memory, and its return code;
+8. jobs alike, with the same requirements and the same name up to its trailing numbers: if all that
+   failed in the same way did so on one node, where none succeeded, and others succeeded elsewhere,
+   the node is to blame. An error of the program, of its input, or an unknown one, takes two
+   failures there and three successes elsewhere.
+
+A cause is *proven* by Slurm, the kernel, or two that say the same; *likely* by the line by which
+the program ended, or by measurements; a *guess* is a return code of 137 alone, or an error that
+programs may survive. If something as weighty speaks for another cause, it is less sure by a step.
 
 Of a long output the first 32 KiB and the last 64 KiB are read, for at most 20 seconds in all; the
 transcript says of how many jobs nothing was read in that time. Dumps of environment variables are
 skipped. A return code of 137 of a job on Slurm is no lack of memory if its measured peak is below
-its request and Slurm saw none.
+its request and Slurm saw none: so is a `kill -9` by hand.
+
+While accounting is down, or the cluster has none, less is known of steps.
 
 ## What is done
 

@@ -36,7 +36,10 @@ def test_failures_are_explained_in_groups(site: "Site") -> None:
 
     told = site.run("why", "1")
     assert told.returncode == 0, told.stderr
-    assert "4 jobs of workflow 1 failed, for 2 reasons:\n\nEnvironment: 3 jobs\n" in told.stdout
+    assert (
+        "4 jobs of workflow 1 failed, for 2 reasons:\n\nEnvironment (likely): 3 jobs\n"
+        in told.stdout
+    )
     assert "ModuleNotFoundError: No module named 'no_such_module_of_anybody'\n" in told.stdout
     assert "job_stdio/job_wf1_j" in told.stdout
 

@@ -101,6 +101,9 @@ Workflow completed with failures:
 - Completed: 0
 Attempting automatic recovery (attempt 1/3)
 Diagnosing failures...
+1 job: out of memory (guess): killed (137)
+1 job: out of time (likely): killed at its run time limit PT10M
+1 job: unknown failure (guess): exit code 1
 Applying recovery heuristics...
 Job N (hungry): OOM detected, increasing memory 1g -> 1536m
 Job N (slow): Timeout detected, increasing runtime PT10M -> PT15M

@@ -174,36 +174,40 @@ def test_end_of_a_step_that_ran_out_of_memory(release: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "exit_code", "end"),
+    ("state", "exit_code", "cause", "return_code", "by"),
     [
-        ("COMPLETED", "0:0", StepEnd(cause=None, return_code=0, began=_at(100), ended=_at(160))),
-        (
-            "FAILED",
-            "7:0",
-            StepEnd(cause=EndCause.FAILED, return_code=7, began=_at(100), ended=_at(160)),
-        ),
-        (
-            "FAILED",
-            "11:0",
-            StepEnd(cause=EndCause.FAILED, return_code=11, began=_at(100), ended=_at(160)),
-        ),
-        (
-            "CANCELLED by 2001",
-            "0:15",
-            StepEnd(cause=EndCause.CANCELED, return_code=143, began=_at(100), ended=_at(160)),
-        ),
-        (
-            "OUT_OF_MEMORY",
-            "0:125",
-            StepEnd(cause=EndCause.OUT_OF_MEMORY, return_code=0, began=_at(100), ended=_at(160)),
-        ),
-        ("RUNNING", "0:0", None),
+        ("COMPLETED", "0:0", None, 0, None),
+        ("FAILED", "7:0", EndCause.FAILED, 7, None),
+        ("FAILED", "11:0", EndCause.FAILED, 11, None),
+        ("CANCELLED by 2001", "0:15", EndCause.CANCELED, 143, "user 2001"),
+        ("CANCELLED", "0:9", EndCause.CANCELED, 137, None),
+        ("OUT_OF_MEMORY", "0:125", EndCause.OUT_OF_MEMORY, 0, None),
+        ("TIMEOUT", "0:15", EndCause.TIME_LIMIT, 143, None),
     ],
 )
-def test_end_of_a_step(state: str, exit_code: str, end: StepEnd | None) -> None:
-    text = f"{_ACCOUNTING}7.0|{state}|{exit_code}|n1||100|160|60|wf1_j2_r0_a1\n"
+def test_end_of_a_step(
+    state: str, exit_code: str, cause: EndCause | None, return_code: int, by: str | None
+) -> None:
+    text = f"{_ACCOUNTING}7.0|{state}|{exit_code}|n[1-2]||100|160|60|wf1_j2_r0_a1\n"
 
-    assert step_ends(parse_steps(text)[7]).get("wf1_j2_r0_a1") == end
+    end = step_ends(parse_steps(text)[7], "user {}".format)["wf1_j2_r0_a1"]
+
+    assert end == StepEnd(
+        cause=cause,
+        return_code=return_code,
+        began=_at(100),
+        ended=_at(160),
+        id="7.0",
+        canceled_by=by,
+        nodes=("n1", "n2"),
+        detail=f"step 7.0 {state.partition(' ')[0]} {exit_code}",
+    )
+
+
+def test_step_that_has_not_ended() -> None:
+    text = f"{_ACCOUNTING}7.0|RUNNING|0:0|None assigned||100|160|60|wf1_j2_r0_a1\n"
+
+    assert step_ends(parse_steps(text)[7]) == {}
 
 
 def test_steps_of_all_lives_are_read() -> None:

@@ -11,6 +11,8 @@ from torc_watch.core.allocation import AllocationState, AllocationStatus, EndCau
 from torc_watch.core.assessment import Orphans
 from torc_watch.core.cause import Cause
 from torc_watch.core.events import Event, Verdict, WatchEnded
+from torc_watch.core.fact import Confidence
+from torc_watch.core.failure_kind import FailureKind
 from torc_watch.core.model import Allocation, ComputeNode, Job, JobCounts, JobStatus, Requirements
 from torc_watch.core.orphaned_job import OrphanEvidence, explain_orphan
 from torc_watch.core.recovery_round import Plan, RecoverySettings, Repeat, Retry, Skip
@@ -44,6 +46,7 @@ Workflow completed with failures:
 Attempting automatic recovery (attempt 1/3)
 
 Diagnosing failures...
+  5 jobs: out of memory (guess): killed (137)
 Applying recovery heuristics...
   Job 17 (train_model_7): OOM detected, increasing memory 64m -> 96m
   Job 22 (train_model_12): OOM detected, increasing memory 64m -> 96m
@@ -456,3 +459,20 @@ def test_killed_orphan_processes_are_counted(processes: int, words: str) -> None
 )
 def test_line_of_an_event(event: Event, line: str) -> None:
     assert text(event) == f"{line}\n"
+
+
+def test_reasons_of_failures_are_told_once_each() -> None:
+    kinds = (
+        FailureKind(
+            cause=Cause.ENVIRONMENT,
+            jobs=12,
+            reason="a Python module is missing: \x1b[31mModuleNotFoundError",
+            confidence=Confidence.LIKELY,
+        ),
+        FailureKind(cause=Cause.OOM, jobs=1, reason="killed (137)", confidence=Confidence.GUESS),
+    )
+    event = events.FailuresDiagnosed(workflow_id=1, kinds=kinds, others=2)
+    first, *rest = Transcript().lines(event)
+    assert first.startswith("  12 jobs: environment (likely): a Python module is missing: ")
+    assert "\x1b" not in first
+    assert rest == ["  1 job: out of memory (guess): killed (137)", "  ... and 2 more reasons"]

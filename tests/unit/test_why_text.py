@@ -8,8 +8,11 @@ from torc_watch.core.cause import Cause
 from torc_watch.core.clue import Clue, Weight
 from torc_watch.core.diagnosis import Finding
 from torc_watch.core.explanation import group_failures
+from torc_watch.core.fact import Confidence, Fact, Source
 from torc_watch.core.model import Job, JobStatus
+from torc_watch.core.past_attempt import PastAttempt
 from torc_watch.core.recovery_round import Refusal, RefusalKind, Retry, Skip
+from torc_watch.core.units import GIB
 from torc_watch.render.why_text import why_text, why_values
 
 MODULE = Clue(
@@ -20,6 +23,11 @@ MODULE = Clue(
     line="ModuleNotFoundError: No module named 'pandas'",
     file="out/job_stdio/job_wf42_j1_r1_a1.e",
     fingerprint="python-module: ModuleNotFoundError: No module named '…'",
+)
+FACTS = (
+    Fact(source=Source.STEP, text="step 7.3 FAILED 1:0"),
+    Fact(source=Source.OUTPUT, text=f"{MODULE.says}: {MODULE.line}", file=MODULE.file),
+    Fact(source=Source.EXIT_CODE, text="exit code 1"),
 )
 SLURM = replace(
     MODULE, rule="slurm-oom-kill", cause=Cause.OOM, says="Slurm saw a kill", line="slurmstepd: ..."
@@ -41,6 +49,8 @@ def finding(job_id: int, clue: Clue | None = MODULE, reason: str = "") -> Findin
         requirements=None,
         clue=clue,
         fingerprint=clue.fingerprint if clue else None,
+        confidence=Confidence.LIKELY if clue else Confidence.GUESS,
+        facts=FACTS if clue else (),
     )
 
 
@@ -68,14 +78,17 @@ def test_failures_for_the_same_reason_are_told_once() -> None:
     assert list(why_text(42, groups)) == [
         "3 jobs of workflow 42 failed, for 2 reasons:",
         "",
-        "Environment: 2 jobs",
+        "Environment (likely): 2 jobs",
         "  a Python module is missing: ModuleNotFoundError: No module named 'pandas'",
         "  written in out/job_stdio/job_wf42_j1_r1_a1.e",
+        "  evidence of job 1:",
+        "    slurm step: step 7.3 FAILED 1:0",
+        "    exit code: exit code 1",
         "  jobs: 1 (train_1), 2 (train_2)",
         "  run again before: once",
         "  a round of recovery would not run it again (in vain)",
         "",
-        "Unknown failure: 1 job",
+        "Unknown failure (guess): 1 job",
         "  exit code 3",
         "  jobs: 3 (train_3)",
     ]
@@ -101,6 +114,21 @@ def test_many_jobs_are_named_in_part() -> None:
     assert names.endswith(", 10 (train_10) and 2 more")
 
 
+RAISED = PastAttempt(run_id=1, attempt=1, cause=Cause.OOM, reason="killed (137)", memory=2 * GIB)
+AGAIN = PastAttempt(run_id=2, attempt=1, cause=None, reason="completed")
+LATE = PastAttempt(run_id=3, attempt=1, cause=Cause.TIMEOUT, reason="killed", runtime=90)
+
+
+def test_earlier_attempts_of_a_job() -> None:
+    groups = group_failures([finding(1)], None)
+    assert list(why_text(42, groups, [RAISED, AGAIN, LATE]))[-4:] == [
+        "  earlier attempts:",
+        "    run 1: out of memory with 2g: killed (137)",
+        "    run 2: completed",
+        "    run 3: out of time with 1 min 30 s: killed",
+    ]
+
+
 def test_no_failure() -> None:
     assert list(why_text(42, [])) == ["No job of workflow 42 has failed."]
 
@@ -117,11 +145,21 @@ def test_values_for_scripts() -> None:
         "line": MODULE.line,
         "file": MODULE.file,
     }
+    assert group["confidence"] == "likely"
+    assert group["facts"][0] == {
+        "source": "slurm step",
+        "text": "step 7.3 FAILED 1:0",
+        "file": None,
+        "cause": None,
+    }
     (job,) = group["jobs"]
     assert (job["job_id"], job["next"]) == (1, "not run it again (in vain)")
 
 
 def test_values_are_as_described() -> None:
-    findings = [replace(finding(1), contradictions=(SLURM,), ran=1.5), finding(2, None)]
-    values = why_values(42, group_failures(findings, None))
+    findings = [
+        replace(finding(1), contradictions=(SLURM,), ran=1.5, node="n1"),
+        finding(2, None),
+    ]
+    values = why_values(42, group_failures(findings, None), [RAISED, AGAIN])
     assert_documented("why", json.loads(json.dumps({"version": 1, **values})))

@@ -26,6 +26,7 @@ from torc_watch.core.errors import (
 from torc_watch.core.events import FailedJob
 from torc_watch.core.misread_runtimes import notes_on_run_times
 from torc_watch.core.model import JobCounts
+from torc_watch.core.past_attempt import PastAttempt, past_attempts
 from torc_watch.core.recovery_round import (
     PastRounds,
     RecoverySettings,
@@ -198,6 +199,26 @@ async def explain(workflow_id: int, url: str | None, settings: Settings) -> Insp
     if key is None:
         return await inspect(workflow_id, settings, settings.connection(url))
     return await inspect_stored(key, read_stored_watch(home, key), settings)
+
+
+async def read_attempts(
+    finding: Finding, workflow_id: int, url: str | None, settings: Settings
+) -> tuple[PastAttempt, ...]:
+    """How the job of the finding ended before. Raises ServerError, InvalidInput, JournalError."""
+    home = settings.home
+    key = find_workflow(home, read_status(home), workflow_id, url)
+    rounds = read_stored_watch(home, key).rounds if key else ()
+    retries = {
+        each.plan.run_id: retry
+        for each in rounds
+        if each.plan
+        for retry in each.plan.retries
+        if retry.job_id == finding.job.id
+    }
+    connection = settings.connection(key.server if key else url)
+    async with open_client(connection) as client:
+        results = await client.list_attempts(workflow_id, finding.job.id)
+    return past_attempts(finding, results, retries)
 
 
 async def plan(workflow_id: int, settings: Settings, connection: Connection) -> Inspection:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from torc_watch.app.inspection import Inspection, explain
+from torc_watch.app.inspection import Inspection, explain, read_attempts
 from torc_watch.cli import options
 from torc_watch.cli.event_loop import run
 from torc_watch.cli.json_output import print_json
@@ -12,6 +12,7 @@ from torc_watch.cli.waiting_notice import announced
 from torc_watch.config.settings import load_settings
 from torc_watch.core.errors import InvalidInput
 from torc_watch.core.explanation import FailureGroup, group_failures
+from torc_watch.core.recovery_round import Plan, Refusal
 from torc_watch.render.why_text import why_text, why_values
 
 
@@ -28,9 +29,9 @@ def why(
     """Say why jobs failed, with the evidence.
 
     Failures for the same reason are shown once, with what a round of recovery would do about them.
-    The evidence is what Slurm and the server know and
-    what the jobs have written: the line that counts is quoted, with its file. Changes nothing, and
-    works with the daemon and without.
+    The evidence is what Slurm, the kernel and the server know and what the jobs have written: the
+    line that counts is quoted, with its file. Of one job its earlier attempts are shown, too.
+    Changes nothing, and works with the daemon and without.
 
     \b
     Examples:
@@ -42,10 +43,16 @@ def why(
     connection = settings.connection(url)
     seen = run(announced(connection, lambda: explain(workflow_id, url, settings)))
     groups = _chosen(seen, job)
+    first = groups[0].findings[0] if job is not None else None
+    attempts = (
+        run(announced(connection, lambda: read_attempts(first, workflow_id, url, settings)))
+        if first is not None
+        else ()
+    )
     if as_json:
-        print_json(why_values(workflow_id, groups))
+        print_json(why_values(workflow_id, groups, attempts))
     else:
-        print("\n".join(why_text(workflow_id, groups)))
+        print("\n".join(why_text(workflow_id, groups, attempts)))
 
 
 def _chosen(seen: Inspection, job: str | None) -> tuple[FailureGroup, ...]:
@@ -56,4 +63,5 @@ def _chosen(seen: Inspection, job: str | None) -> tuple[FailureGroup, ...]:
             f"Job {job} of workflow {seen.observation.workflow.id} has not failed, or there is no "
             f"such job. See all failures with: torc-watchd why {seen.observation.workflow.id}"
         )
-    return group_failures(findings, seen.answer, seen.past.retried)
+    answer = seen.answer if isinstance(seen.answer, Plan | Refusal) else None
+    return group_failures(findings, answer, seen.past.retried)

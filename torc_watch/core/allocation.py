@@ -65,13 +65,26 @@ class StepEnd:
     """How a job ended that its worker ran as a step of the allocation.
 
     ``cause`` is None of one that succeeded. ``return_code`` is the shell's: 128 and the number of a
-    signal. Times are aware.
+    signal. Times are aware. The other fields are there where the scheduler knows them: ``id`` is
+    its own name for the step, such as ``7.3``, ``canceled_by`` a user of the cluster, ``nodes`` are
+    those that it ran on, ``detail`` is a phrase for people, such as ``step 7.3 FAILED 3:0``.
     """
 
     cause: EndCause | None
     return_code: int
     began: datetime | None = None
     ended: datetime | None = None
+    id: str = ""
+    canceled_by: str | None = None
+    nodes: tuple[str, ...] = ()
+    detail: str = ""
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it ran."""
+        if self.began is None or self.ended is None:
+            return None
+        return (self.ended - self.began).total_seconds()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,17 +1,20 @@
 """Why a job failed: turns the server's rows about it into one finding with its reason.
 
-The rules are ordered by reliability: the end of its allocation, what Slurm says of the job, what
-its worker killed it for, a kill, what its program wrote, measurements, and its return code. They
-were tested on what real runners report (tests/fixtures).
+The rules are ordered by reliability: the end of its allocation and of its step, what Slurm and the
+kernel say of the job, what its worker killed it for, a kill, what its program wrote, measurements,
+and its return code. They were tested on what real runners report (tests/fixtures).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 from torc_watch.core import units
-from torc_watch.core.allocation import AllocationState, EndCause
+from torc_watch.core.allocation import AllocationState, EndCause, StepEnd
 from torc_watch.core.cause import REMEDIES, Cause, Remedy
 from torc_watch.core.clue import Clue, Weight, leading
+from torc_watch.core.fact import Conclusion, Confidence, Fact, Source
+from torc_watch.core.memory_kill import MemoryKill
 from torc_watch.core.model import (
     SLURM,
     TORCS_KILL_CODES,
@@ -31,6 +34,7 @@ LOST_SIGNAL = -1  # 0.12, of a program that bash replaced itself with
 STOPPED_BY_WORKER = frozenset({-9, -15})  # the worker had to leave and took the job with it
 KILLED = frozenset({OUT_OF_MEMORY, TOLD_TO_END, LOST_SIGNAL, -9, -15})  # perhaps from outside
 
+_MISSING_OUTPUT = 1  # of a job that ended with 0
 _LAST_SIGNAL = 64
 _DIGITS_OF_A_BYTE = 7  # of a number of MiB
 # What shells and the kernel say where the output says nothing.
@@ -59,8 +63,11 @@ class Evidence:
     """What the server knows about a failed job: its last result and its requirements.
 
     ``worker`` is the end of the worker that reported the result, where that may explain it.
-    ``is_step`` says that it was a step of its allocation, whose return code is Slurm's word.
-    ``clues`` are what its output says, files in the order of trust.
+    ``is_step`` says that it was a step of its allocation, whose return code is Slurm's word, and
+    ``step`` is the end of that, where Slurm could tell. ``clues`` are what its output says, files
+    in the order of trust; ``beside`` is what Slurm says of the step that it shares with other jobs.
+    ``kills`` are of processes that were, or may have been, its own. ``node`` is the name of the
+    node that it ran on, as the scheduler has it.
     """
 
     job: Job
@@ -69,7 +76,11 @@ class Evidence:
     kill_codes: KillCodes = TORCS_KILL_CODES
     worker: WorkerEnd | None = None
     is_step: bool = False
+    step: StepEnd | None = None
     clues: tuple[Clue, ...] = ()
+    beside: tuple[Clue, ...] = ()
+    kills: tuple[MemoryKill, ...] = ()
+    node: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +90,8 @@ class Finding:
     ``clue`` is the line of output that proves the cause, if one does, and ``contradictions`` are
     those that speak for another. ``ended`` is when the attempt did. ``fingerprint`` is what it has
     in common with failures for the same reason, None where nothing is known of that. ``node`` is
-    the name of the node that it ran on, as the scheduler has it.
+    the name of the node that it ran on, as the scheduler has it. ``facts`` are all that is known,
+    in the order of trust.
     """
 
     job: Job
@@ -94,6 +106,8 @@ class Finding:
     contradictions: tuple[Clue, ...] = ()
     fingerprint: str | None = None
     node: str | None = None
+    confidence: Confidence = Confidence.LIKELY
+    facts: tuple[Fact, ...] = ()
 
     @property
     def remedy(self) -> Remedy:
@@ -114,16 +128,21 @@ def diagnose(evidence: Evidence) -> Finding:
 
     OOM and TIMEOUT need a request, readable as a whole, that can be raised.
     """
-    cause, reason = _explain(evidence)
+    conclusion = _explain(evidence)
+    cause, confidence = conclusion.cause, conclusion.confidence
     clue = leading(evidence.clues)
-    proves = clue is not None and clue.cause is cause
+    proves = clue is not None and clue.cause is cause and clue.weight is not Weight.ECHO
+    contradictions = _contradictions(cause, evidence.clues)
     return Finding(
         job=evidence.job,
         cause=cause,
-        reason=reason,
+        reason=conclusion.reason,
+        confidence=confidence.lowered if contradictions else confidence,
         clue=clue if proves else None,
         fingerprint=clue.fingerprint if clue and proves else _fingerprint(evidence, cause),
-        contradictions=_contradictions(cause, evidence.clues),
+        contradictions=contradictions,
+        node=evidence.node,
+        facts=tuple(_facts(evidence)),
         ended=evidence.result.completed if evidence.result else None,
         requirements=evidence.requirements,
         peak_memory=evidence.result.peak_memory if evidence.result else None,
@@ -145,52 +164,130 @@ def runtime_limit(requirements: Requirements | None) -> int | None:
     return request.runtime if request else None
 
 
-def _explain(evidence: Evidence) -> tuple[Cause, str]:
+def _explain(evidence: Evidence) -> Conclusion:
     result = evidence.result
     if result is None:
         if evidence.job.status is JobStatus.TERMINATED:
-            return Cause.INTERRUPTED, "terminated before it had a result"
-        return Cause.UNKNOWN, "the server holds no result for it"
+            return _likely(Cause.INTERRUPTED, "terminated before it had a result")
+        return _guess("the server holds no result for it")
     if result.return_code == ORPHANED:
-        return Cause.INTERRUPTED, "its worker died"
+        return _likely(Cause.INTERRUPTED, "its worker died")
     request, codes = _request_of(evidence.requirements), evidence.kill_codes
-    was_stopped = _was_stopped(result, codes, evidence.worker)
-    if was_stopped and evidence.worker and evidence.worker.is_external:
-        return _interruption(evidence.worker), f"stopped because {evidence.worker.phrase}"
+    step, worker = evidence.step, evidence.worker
+    if step is not None and step.cause is EndCause.OUT_OF_MEMORY:
+        return _out_of_memory(f"its step ran out of memory{_detail(step)}", request)
+    was_stopped = _was_stopped(result, codes, worker)
+    if was_stopped and worker and worker.is_external:
+        return _proven(_interruption(worker), f"stopped because {worker.phrase}")
     clue = leading(evidence.clues)
     return (
-        _said_by_scheduler(clue, result, request)
+        _said_by_step(step, request)
+        or _said_by_scheduler(clue, result, request)
+        or _canceled(step, was_stopped=was_stopped)
+        or _said_by_kernel(evidence.kills, request)
         or _killed_above_memory(result, request, codes)
-        or _time_exceeded(result, request, was_stopped=was_stopped)
-        or (_stopped(evidence.worker) if was_stopped else None)
+        or _time_exceeded(evidence, result, request, was_stopped=was_stopped)
+        or (_stopped(worker) if was_stopped else None)
         or _killed(evidence, result, request)
-        or _written(clue, request)
+        or _written(clue, result, request)
         or _memory_exceeded(result, request)
+        or _contradicted_by_step(result, step)
         or _suggested_by_code(result.return_code)
-        or (Cause.UNKNOWN, _exit_phrase(result.return_code))
+        or _guess(_exit_phrase(result.return_code))
     )
+
+
+def _proven(cause: Cause, reason: str) -> Conclusion:
+    return Conclusion(cause=cause, reason=reason, confidence=Confidence.PROVEN)
+
+
+def _likely(cause: Cause, reason: str) -> Conclusion:
+    return Conclusion(cause=cause, reason=reason, confidence=Confidence.LIKELY)
+
+
+def _guess(reason: str, cause: Cause = Cause.UNKNOWN) -> Conclusion:
+    return Conclusion(cause=cause, reason=reason, confidence=Confidence.GUESS)
+
+
+def _out_of_memory(reason: str, request: _Request | None) -> Conclusion:
+    """Of which there is proof."""
+    if request is None:
+        return _guess(f"{reason}, with no readable request to raise")
+    return _proven(Cause.OOM, reason)
+
+
+def _detail(step: StepEnd) -> str:
+    return f" ({step.detail})" if step.detail else ""
+
+
+def _said_by_step(step: StepEnd | None, request: _Request | None) -> Conclusion | None:
+    """What Slurm says of the end of the job's own step, other than that it failed."""
+    if step is None:
+        return None
+    if step.cause is EndCause.TIME_LIMIT:
+        return _end_of_allocation(step, request)
+    if step.cause is EndCause.NODE_FAILURE:
+        return _proven(Cause.NODE, f"Slurm lost its node{_detail(step)}")
+    if step.cause is EndCause.PREEMPTED:
+        return _proven(Cause.PREEMPTED, f"Slurm preempted its step{_detail(step)}")
+    return None
+
+
+def _canceled(step: StepEnd | None, *, was_stopped: bool) -> Conclusion | None:
+    """By a user; the end of an allocation cancels steps as well."""
+    if step is None or step.cause is not EndCause.CANCELED or not step.canceled_by or was_stopped:
+        return None
+    return _proven(Cause.CANCELED, f"{step.canceled_by} canceled its step{_detail(step)}")
+
+
+def _end_of_allocation(step: StepEnd, request: _Request | None) -> Conclusion:
+    """The time limit that Torc gives a step is what its allocation has left."""
+    ran = step.seconds
+    if request is None or ran is None or ran < NEAR_LIMIT * request.runtime:
+        reason = f"Slurm ended it at the end of its allocation{_detail(step)}"
+        return _proven(Cause.INTERRUPTED, reason)
+    had = f"{units.duration_text(ran)} of its {units.duration_text(request.runtime)}"
+    return _proven(Cause.TIMEOUT, f"its step ran out of time after {had}{_detail(step)}")
 
 
 def _said_by_scheduler(
     clue: Clue | None, result: JobResult, request: _Request | None
-) -> tuple[Cause, str] | None:
+) -> Conclusion | None:
     """Where Torc runs jobs as steps, the time limit of a step is what its allocation has left."""
     if clue is None or clue.weight is not Weight.SCHEDULER:
         return None
     had_its_time = request is not None and result.exec_seconds >= NEAR_LIMIT * request.runtime
     if clue.cause is Cause.TIMEOUT and not had_its_time:
-        return Cause.INTERRUPTED, "Slurm ended it at the end of its allocation"
-    return _written(clue, request)
+        return _proven(Cause.INTERRUPTED, "Slurm ended it at the end of its allocation")
+    return _written(clue, result, request)
 
 
-def _written(clue: Clue | None, request: _Request | None) -> tuple[Cause, str] | None:
+def _said_by_kernel(kills: tuple[MemoryKill, ...], request: _Request | None) -> Conclusion | None:
+    own = next((kill for kill in kills if kill.is_own), None)
+    if own is None:
+        return None
+    reason = f"the kernel killed its process {own.pid} ({own.process}) for its memory"
+    return _out_of_memory(reason, request)
+
+
+def _written(clue: Clue | None, result: JobResult, request: _Request | None) -> Conclusion | None:
     """What the program wrote before it ended. An echo of another failure says nothing."""
     if clue is None or clue.weight is Weight.ECHO:
         return None
     reason = f"{clue.says}: {clue.line}"
     if request is None and clue.cause in (Cause.OOM, Cause.TIMEOUT):
-        return Cause.UNKNOWN, f"{reason}, with no readable request to raise"
-    return clue.cause, reason
+        return _guess(f"{reason}, with no readable request to raise")
+    return Conclusion(cause=clue.cause, reason=reason, confidence=_confidence_in(clue, result))
+
+
+def _confidence_in(clue: Clue, result: JobResult) -> Confidence:
+    if clue.weight is Weight.SCHEDULER:
+        return Confidence.PROVEN
+    suggested = _CODES.get(result.return_code)
+    is_confirmed = suggested is not None and suggested[0] is clue.cause
+    if clue.weight is Weight.FATAL:
+        return Confidence.PROVEN if is_confirmed else Confidence.LIKELY
+    return Confidence.LIKELY if is_confirmed else Confidence.GUESS
 
 
 def _contradictions(cause: Cause, clues: tuple[Clue, ...]) -> tuple[Clue, ...]:
@@ -219,52 +316,55 @@ def _request_of(row: Requirements | None) -> _Request | None:
 
 def _killed_above_memory(
     result: JobResult, request: _Request | None, codes: KillCodes
-) -> tuple[Cause, str] | None:
+) -> Conclusion | None:
     """Torc's worker kills a job that uses more than it requested, whatever the job has written."""
     was_killed = result.return_code in (codes.memory, *KILLED)
-    return _memory_exceeded(result, request) if was_killed else None
+    exceeded = _memory_exceeded(result, request) if was_killed else None
+    return _proven(exceeded.cause, exceeded.reason) if exceeded else None
 
 
-def _memory_exceeded(result: JobResult, request: _Request | None) -> tuple[Cause, str] | None:
+def _memory_exceeded(result: JobResult, request: _Request | None) -> Conclusion | None:
     peak = result.peak_memory
     if request is None or peak is None or peak <= request.memory:
         return None
     limit = units.format_memory(request.memory)
-    return Cause.OOM, f"peak memory {_mebibytes(peak, above=request.memory)} above its {limit}"
+    reason = f"peak memory {_mebibytes(peak, above=request.memory)} above its {limit}"
+    return _likely(Cause.OOM, reason)
 
 
 def _time_exceeded(
-    result: JobResult, request: _Request | None, *, was_stopped: bool
-) -> tuple[Cause, str] | None:
+    evidence: Evidence, result: JobResult, request: _Request | None, *, was_stopped: bool
+) -> Conclusion | None:
     if request is None:
         return None
     if result.return_code == OUT_OF_TIME and result.status is JobStatus.FAILED:
-        return Cause.TIMEOUT, f"killed for its run time ({OUT_OF_TIME})"
-    was_killed = result.return_code in KILLED or was_stopped
+        return _likely(Cause.TIMEOUT, f"killed for its run time ({OUT_OF_TIME})")
+    # Slurm says of a step that it ended for its time.
+    was_killed = was_stopped or (result.return_code in KILLED and evidence.step is None)
     if was_killed and result.exec_seconds >= NEAR_LIMIT * request.runtime:
         limit = units.format_duration(request.runtime)
-        return Cause.TIMEOUT, f"killed at its run time limit {limit}"
+        return _likely(Cause.TIMEOUT, f"killed at its run time limit {limit}")
     return None
 
 
-def _stopped(worker: WorkerEnd | None) -> tuple[Cause, str]:
+def _stopped(worker: WorkerEnd | None) -> Conclusion:
     if worker is None or worker.cause is None:
-        return Cause.INTERRUPTED, "stopped because its worker had to leave"
-    return Cause.INTERRUPTED, f"stopped because {worker.phrase}"
+        return _likely(Cause.INTERRUPTED, "stopped because its worker had to leave")
+    return _proven(Cause.INTERRUPTED, f"stopped because {worker.phrase}")
 
 
-def _killed(
-    evidence: Evidence, result: JobResult, request: _Request | None
-) -> tuple[Cause, str] | None:
-    if not _was_killed_for_memory(result, evidence.kill_codes):
+def _killed(evidence: Evidence, result: JobResult, request: _Request | None) -> Conclusion | None:
+    if evidence.step is not None or not _was_killed_for_memory(result, evidence.kill_codes):
         return None
     phrase = f"killed ({result.return_code})"
     if request is None:
-        return Cause.UNKNOWN, f"{phrase}, with no readable request to raise"
+        return _guess(f"{phrase}, with no readable request to raise")
     worker = evidence.worker
     if worker is not None and not evidence.is_step and _saw_no_lack(result, worker):
-        return Cause.UNKNOWN, f"{phrase}, but {worker.name} never lacked memory"
-    return Cause.OOM, phrase
+        return _guess(f"{phrase}, but {worker.name} never lacked memory")
+    is_seen = bool(evidence.kills) or any(clue.cause is Cause.OOM for clue in evidence.beside)
+    is_supported = is_seen or result.return_code != OUT_OF_MEMORY  # which is then Torc's own code
+    return _likely(Cause.OOM, phrase) if is_supported else _guess(phrase, Cause.OOM)
 
 
 def _saw_no_lack(result: JobResult, worker: WorkerEnd) -> bool:
@@ -279,11 +379,24 @@ def _saw_no_lack(result: JobResult, worker: WorkerEnd) -> bool:
     return ended_well and result.peak_memory is not None
 
 
-def _suggested_by_code(return_code: int) -> tuple[Cause, str] | None:
+def _contradicted_by_step(result: JobResult, step: StepEnd | None) -> Conclusion | None:
+    """What Torc reports and Slurm did not see: each step whose memory is limited says so."""
+    if step is None:
+        return None
+    if result.return_code == OUT_OF_MEMORY:
+        phrase = f"killed ({OUT_OF_MEMORY})"
+        return _guess(f"{phrase}, but Slurm saw no lack of memory{_detail(step)}")
+    if step.cause is None and result.return_code == _MISSING_OUTPUT:
+        reason = f"its step succeeded{_detail(step)}: an output file that it declares is missing"
+        return _likely(Cause.INPUT, reason)
+    return None
+
+
+def _suggested_by_code(return_code: int) -> Conclusion | None:
     if return_code not in _CODES:
         return None
     cause, phrase = _CODES[return_code]
-    return cause, f"{phrase} ({_exit_phrase(return_code)})"
+    return _likely(cause, f"{phrase} ({_exit_phrase(return_code)})")
 
 
 def _was_stopped(result: JobResult, codes: KillCodes, worker: WorkerEnd | None) -> bool:
@@ -332,3 +445,38 @@ def _mebibytes(size: int, *, above: int) -> str:
     texts = [f"{size / units.MIB:.{digits}f}" for digits in range(1, _DIGITS_OF_A_BYTE + 1)]
     shown = next((text for text in texts if float(text) * units.MIB > above), texts[-1])
     return f"{shown}m"
+
+
+def _facts(evidence: Evidence) -> Iterator[Fact]:
+    """In the order of trust."""
+    worker, step, result = evidence.worker, evidence.step, evidence.result
+    if worker is not None and worker.allocation is not None and worker.cause is not None:
+        yield Fact(source=Source.ALLOCATION, text=worker.phrase)
+    if step is not None and step.detail:
+        yield Fact(source=Source.STEP, text=step.detail)
+    clues = [clue for clue in evidence.clues if clue.weight is not Weight.ECHO]
+    by_slurm = (clue for clue in clues if clue.weight is Weight.SCHEDULER)
+    yield from map(_fact, (*by_slurm, *evidence.beside))
+    for kill in evidence.kills:
+        yield Fact(source=Source.KERNEL, text=kill.line, file=kill.file, cause=Cause.OOM)
+    yield from (_fact(clue) for clue in clues if clue.weight is not Weight.SCHEDULER)
+    if result is not None:
+        yield Fact(source=Source.EXIT_CODE, text=_exit_phrase(result.return_code))
+        yield Fact(source=Source.USAGE, text=_usage(evidence, result))
+
+
+def _fact(clue: Clue) -> Fact:
+    source = Source.SLURMSTEPD if clue.weight is Weight.SCHEDULER else Source.OUTPUT
+    return Fact(source=source, text=f"{clue.says}: {clue.line}", file=clue.file, cause=clue.cause)
+
+
+def _usage(evidence: Evidence, result: JobResult) -> str:
+    """What was measured, beside what was requested. Torc counts how long it waits for sacct."""
+    request = _request_of(evidence.requirements)
+    seconds = evidence.step.seconds if evidence.step else None
+    ran = f"ran {units.duration_text(result.exec_seconds if seconds is None else seconds)}"
+    used = f"peak memory {units.rounded_memory(result.peak_memory)}" if result.peak_memory else ""
+    if request is not None:
+        ran = f"{ran} of its {units.duration_text(request.runtime)}"
+        used = f"{used} of its {units.format_memory(request.memory)}" if used else ""
+    return ", ".join(filter(None, (ran, used)))

@@ -10,6 +10,7 @@ from typing import ClassVar, Self
 
 from torc_watch.core.allocation import AllocationStatus
 from torc_watch.core.assessment import Orphans
+from torc_watch.core.failure_kind import FailureKind
 from torc_watch.core.model import JobCounts
 from torc_watch.core.recovery_round import Plan, Step
 
@@ -191,6 +192,16 @@ class RecoveryContinued:
 class DiagnosisStarted:
     name: ClassVar = "diagnosis.started"
     workflow_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailuresDiagnosed:
+    """Failures for the same reason are one kind: the most frequent ones, and how many others."""
+
+    name: ClassVar = "diagnosis.made"
+    workflow_id: int
+    kinds: tuple[FailureKind, ...]
+    others: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -442,6 +453,7 @@ Event = (
     | RecoveryAttempted
     | RecoveryContinued
     | DiagnosisStarted
+    | FailuresDiagnosed
     | OrphansFound
     | OrphanProcessesEnded
     | RecoveryPlanned

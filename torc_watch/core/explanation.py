@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from torc_watch.core.cause import Cause
 from torc_watch.core.clue import Clue
 from torc_watch.core.diagnosis import Finding
+from torc_watch.core.fact import Confidence, Fact
+from torc_watch.core.failure_kind import kind_of
 from torc_watch.core.recovery_round import Plan, Refusal, Retry, Skip
 
 Fate = Retry | Skip
@@ -14,7 +16,7 @@ Fate = Retry | Skip
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailureGroup:
-    """Failures for one reason, by job ID; ``clue`` and ``reason`` are those of the first.
+    """Failures for one reason, by job ID; what is known of them is that of the first.
 
     ``fates`` has what the next round does with a job, by its ID; it is empty without a plan.
     ``tried`` counts the retries that jobs of it have had.
@@ -33,8 +35,16 @@ class FailureGroup:
         return self.findings[0].reason
 
     @property
+    def confidence(self) -> Confidence:
+        return self.findings[0].confidence
+
+    @property
     def clue(self) -> Clue | None:
         return self.findings[0].clue
+
+    @property
+    def facts(self) -> tuple[Fact, ...]:
+        return self.findings[0].facts
 
     @property
     def contradictions(self) -> tuple[Clue, ...]:
@@ -42,13 +52,12 @@ class FailureGroup:
 
 
 def group_failures(
-    findings: Iterable[Finding], answer: object, past: Sequence[Retry] = ()
+    findings: Iterable[Finding], answer: Plan | Refusal | None, past: Sequence[Retry] = ()
 ) -> tuple[FailureGroup, ...]:
     """The largest group first. ``answer`` is the plan or refusal of the next round, if any."""
     groups: dict[tuple[Cause, str], list[Finding]] = {}
     for finding in sorted(findings, key=lambda each: each.job.id):
-        key = (finding.cause, finding.fingerprint or finding.reason)
-        groups.setdefault(key, []).append(finding)
+        groups.setdefault(kind_of(finding), []).append(finding)
     fates, tried = _fates(answer), Counter(retry.job_id for retry in past)
     return tuple(
         FailureGroup(
@@ -60,12 +69,10 @@ def group_failures(
     )
 
 
-def _fates(answer: object) -> dict[int, Fate]:
-    match answer:
-        case Plan():
-            decided: tuple[Fate, ...] = (*answer.retries, *answer.left_alone)
-        case Refusal():
-            decided = answer.left_alone
-        case _:
-            decided = ()
+def _fates(answer: Plan | Refusal | None) -> dict[int, Fate]:
+    decided: tuple[Fate, ...] = ()
+    if isinstance(answer, Plan):
+        decided = (*answer.retries, *answer.left_alone)
+    elif answer is not None:
+        decided = answer.left_alone
     return {each.job_id: each for each in decided}

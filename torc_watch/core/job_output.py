@@ -1,4 +1,4 @@
-"""Torc's names for what a job leaves behind: its output files, and its step in an allocation."""
+"""Torc's names for what jobs leave behind: files, and their steps in an allocation."""
 
 STREAMS = ("e", "log", "o")  # errors; both streams, where they are combined; output
 
@@ -24,3 +24,17 @@ def output_names(*, workflow_id: int, job_id: int, run_id: int, attempt: int) ->
 def step_name(*, workflow_id: int, job_id: int, run_id: int, attempt: int) -> str:
     """The name of the step, where the worker runs each job as one."""
     return f"wf{workflow_id}_j{job_id}_r{run_id}_a{attempt}"
+
+
+def allocation_output_names(*, workflow_id: int, number: int) -> list[str]:
+    """What Slurm keeps of the output of an allocation, first where errors are."""
+    return [f"slurm_output_wf{workflow_id}_sl{number}.{stream}" for stream in ("e", "o")]
+
+
+def kernel_log_pattern(workflow_id: int) -> str:
+    """Of the kernel's log of each node, which Torc keeps after failures."""
+    return f"dmesg_slurm_wf{workflow_id}_sl*_n*_pid*.log"
+
+
+def is_kernel_log_of(name: str, *, workflow_id: int, number: int) -> bool:
+    return name.startswith(f"dmesg_slurm_wf{workflow_id}_sl{number}_n")

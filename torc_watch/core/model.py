@@ -115,6 +115,20 @@ class JobResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StepUsage:
+    """What Slurm measured of an attempt that was a step. ``peak_memory`` is a lower bound.
+
+    ``nodes`` is Slurm's abbreviated list.
+    """
+
+    job_id: int
+    run_id: int
+    attempt: int
+    peak_memory: int | None
+    nodes: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Requirements:
     """What a job asks of a node; a row that several jobs may share.
 
@@ -156,6 +170,7 @@ class ComputeNode:
     """A worker process that registered itself. ``allocation_id`` is None outside allocations.
 
     ``limit`` is when the time of its allocation is over, as Slurm said when the worker started.
+    ``num_nodes`` are those of the allocation that it starts jobs in.
     """
 
     id: int
@@ -165,6 +180,7 @@ class ComputeNode:
     has_ended: bool
     started: datetime | None = None
     limit: datetime | None = None
+    num_nodes: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

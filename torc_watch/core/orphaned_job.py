@@ -4,12 +4,15 @@ The result is what a worker of Torc would have reported, and the cause is what `
 it. So the cause survives a crash after the result was recorded, and Torc's own tools say the same.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from torc_watch.core import diagnosis, units
 from torc_watch.core.allocation import EndCause, StepEnd
 from torc_watch.core.diagnosis import NEAR_LIMIT, ORPHANED, OUT_OF_MEMORY, OUT_OF_TIME, Evidence
+from torc_watch.core.fact import Confidence, Fact, Source
+from torc_watch.core.job_node import node_of_job
 from torc_watch.core.model import Job, JobResult, JobStatus, Requirements
 from torc_watch.core.worker_end import WorkerEnd
 
@@ -84,7 +87,13 @@ def explain_orphan(evidence: OrphanEvidence) -> OrphanedJob:
         )
     )
     return OrphanedJob(
-        finding=replace(finding, reason=end.reason or finding.reason),
+        finding=replace(
+            finding,
+            reason=end.reason or finding.reason,
+            node=_node(evidence),
+            confidence=Confidence.PROVEN if evidence.worker else Confidence.LIKELY,
+            facts=tuple(_facts(evidence)),
+        ),
         result=result,
         node_id=evidence.node_id,
     )
@@ -163,3 +172,15 @@ def _run_time(evidence: OrphanEvidence) -> float | None:
     if began is None or ended is None:
         return None
     return max(0.0, (ended - began).total_seconds())
+
+
+def _node(evidence: OrphanEvidence) -> str | None:
+    worker = evidence.worker.node if evidence.worker else None
+    return node_of_job(worker, step=evidence.step).shown
+
+
+def _facts(evidence: OrphanEvidence) -> Iterator[Fact]:
+    if evidence.worker is not None and evidence.worker.cause is not None:
+        yield Fact(source=Source.ALLOCATION, text=evidence.worker.phrase)
+    if evidence.step is not None and evidence.step.detail:
+        yield Fact(source=Source.STEP, text=evidence.step.detail)

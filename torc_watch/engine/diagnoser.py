@@ -12,6 +12,7 @@ import anyio
 from torc_watch.core import assessment, cancellation, events, intervals, policy
 from torc_watch.core.assessment import Observation, WorkflowState
 from torc_watch.core.events import Verdict, WatchEnded
+from torc_watch.core.failure_kind import kinds_of_failures
 from torc_watch.core.model import SLURM, JobCounts
 from torc_watch.engine.allocation_notices import allocation_notices, may_soon_be_known
 from torc_watch.engine.error_output import error_folders, failed_jobs
@@ -31,6 +32,7 @@ from torc_watch.engine.unserved_search import UnservedSearch
 
 _CANCELED = "Workflow {} was canceled. Nothing was changed since; reset it to run it again."
 _ARCHIVED = "Workflow {} was archived. Nothing was changed since."
+_MOST_KINDS = 10  # of failures, to be reported
 _SHORTEST_GRACE = 1.0  # seconds: what is left may be too little to measure
 
 
@@ -210,6 +212,8 @@ class Diagnoser:
             )
             self._report(events.DiagnosisStarted(workflow_id=watch.workflow_id))
         diagnosis = await self._diagnose(poll, counts)
+        if not policy.exhausted(used, settings):
+            self._report(_diagnosed(watch.workflow_id, diagnosis))
         ended_by_us = self._journal.ended_in(watch.record.id)
         if objection := _objection(poll, diagnosis, ended_by_us):
             return _handed_over(watch, Verdict.HANDED_OVER, objection, diagnosis)
@@ -228,6 +232,13 @@ class Diagnoser:
                 events.OutputUnread(workflow_id=request.workflow_id, jobs=diagnosis.unread)
             )
         return diagnosis
+
+
+def _diagnosed(workflow_id: int, diagnosis: Diagnosis) -> events.FailuresDiagnosed:
+    kinds = kinds_of_failures(diagnosis.findings)
+    return events.FailuresDiagnosed(
+        workflow_id=workflow_id, kinds=kinds[:_MOST_KINDS], others=len(kinds[_MOST_KINDS:])
+    )
 
 
 def _handed_over(watch: Watch, verdict: Verdict, reason: str, diagnosis: Diagnosis) -> WatchEnded:

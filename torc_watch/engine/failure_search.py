@@ -12,11 +12,11 @@ from torc_watch.core.diagnosis import (
     DEFAULT_REQUIREMENTS,
     OUT_OF_MEMORY,
     TOLD_TO_END,
-    Evidence,
     Finding,
 )
 from torc_watch.core.model import (
     SLURM,
+    ComputeNode,
     Job,
     JobCounts,
     JobResult,
@@ -26,9 +26,12 @@ from torc_watch.core.model import (
 )
 from torc_watch.core.worker_end import WorkerEnd
 from torc_watch.engine.error_output import error_folders
-from torc_watch.engine.job_outputs import JobOutputs, WrittenClues
+from torc_watch.engine.evidence import Reported, gather_evidence
+from torc_watch.engine.job_outputs import JobOutputs
 from torc_watch.engine.messages import Diagnosis
 from torc_watch.engine.orphan_search import find_orphans
+from torc_watch.engine.sibling_search import SiblingSearch
+from torc_watch.engine.step_search import JobPlaces, find_places
 from torc_watch.engine.worker_ends import find_worker_ends
 from torc_watch.schedulers.cluster import Cluster
 from torc_watch.torc.client import TorcClient
@@ -41,11 +44,13 @@ class _Reports:
 
     ``results`` has the last result of each, by the job's ID; ``workers`` the ends of those workers
     that may explain one, by the node's ID; ``requirements`` the rows of the workflow, by their IDs.
+    ``nodes`` are all workers, None where they were not asked for.
     """
 
     results: Mapping[int, JobResult]
     workers: Mapping[int, WorkerEnd]
     requirements: Mapping[int, Requirements]
+    nodes: Collection[ComputeNode] | None
 
     def requirements_of(self, job: Job) -> Requirements | None:
         """The job's row; jobs without one run on the row that the server made for them."""
@@ -128,10 +133,32 @@ class FailureSearch:
             for job in await self._client.list_jobs(workflow.id, status)
         ]
         ended = [(job, reports.results[job.id]) for job in jobs if job.id in reports.results]
+        places = await self._places(workflow, reports)
         folders = error_folders(output_dir, workflow.submission_directory)
-        written = await self._outputs.clues(folders, workflow.id, ended)
-        evidence = (_evidence(job, workflow, reports, written) for job in jobs)
-        return tuple(map(diagnosis.diagnose, evidence)), written.unread
+        numbers = {each.scheduler_id for each in places.allocations.values()}
+        written = await self._outputs.clues(folders, workflow.id, ended, numbers)
+        evidence = gather_evidence(
+            Reported(
+                workflow=workflow,
+                jobs=jobs,
+                results=reports.results,
+                workers=reports.workers,
+                requirements_of=reports.requirements_of,
+            ),
+            places,
+            written,
+        )
+        findings = [diagnosis.diagnose(each) for each in evidence]
+        search = SiblingSearch(self._client, self._cluster, workflow)
+        return await search.blame_nodes(findings, reports.results, places), written.unread
+
+    async def _places(self, workflow: Workflow, reports: _Reports) -> JobPlaces:
+        results = list(reports.results.values())
+        nodes = reports.nodes
+        if nodes is None:
+            has_any = any(result.compute_node_id is not None for result in results)
+            nodes = await self._client.list_compute_nodes(workflow.id) if has_any else []
+        return await find_places(self._client, self._cluster, workflow, nodes, results)
 
     async def _reports(
         self, workflow: Workflow, counts: JobCounts, known: Collection[EndedAllocation] = ()
@@ -147,32 +174,19 @@ class FailureSearch:
             for result in results.values()
             if _may_have_been_stopped(result) or result.return_code == OUT_OF_MEMORY
         }
-        nodes = await self._client.list_compute_nodes(workflow.id) if explained else []
+        nodes = await self._client.list_compute_nodes(workflow.id) if explained else None
         return _Reports(
             results=results,
             workers=await find_worker_ends(
                 self._client,
                 self._cluster,
                 workflow.id,
-                [node for node in nodes if node.id in explained],
+                [node for node in nodes or () if node.id in explained],
                 known,
             ),
             requirements={row.id: row for row in rows},
+            nodes=nodes,
         )
-
-
-def _evidence(job: Job, workflow: Workflow, reports: _Reports, written: WrittenClues) -> Evidence:
-    result = reports.results.get(job.id)
-    node_id = result.compute_node_id if result else None
-    return Evidence(
-        job=job,
-        result=result,
-        requirements=reports.requirements_of(job),
-        kill_codes=workflow.kill_codes,
-        worker=None if node_id is None else reports.workers.get(node_id),
-        is_step=workflow.spreads_jobs,
-        clues=written.by_job.get(job.id, ()),
-    )
 
 
 def _may_have_been_stopped(result: JobResult) -> bool:

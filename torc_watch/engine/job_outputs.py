@@ -1,23 +1,34 @@
-"""What failed jobs have written, as clues to why they failed. Only reads."""
+"""What failed jobs and their allocations have written, as clues to why they failed. Only reads."""
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice, product
 from pathlib import Path
 
 import anyio
 
 from torc_watch.core.clue import Clue
-from torc_watch.core.job_output import output_names
+from torc_watch.core.job_output import (
+    allocation_output_names,
+    is_kernel_log_of,
+    kernel_log_pattern,
+    output_names,
+)
+from torc_watch.core.memory_kill import MemoryKill
 from torc_watch.core.model import Job, JobResult
+from torc_watch.failures.kernel_log import memory_kills
 from torc_watch.failures.output_search import OutputSearch, OutputText
 from torc_watch.failures.rule import Rule
+from torc_watch.failures.step_lines import killed_processes, lines_of_steps
 from torc_watch.host.file_excerpt import read_excerpt
 
 MAX_SECONDS = 20.0  # for all jobs of a workflow: a file system may hang
+_MAX_ALLOCATIONS = 200  # the newest
+_MAX_KERNEL_LOGS = 500  # of all nodes
 Failures = Iterable[tuple[Job, JobResult]]
 Perform = Callable[[Callable[[], None]], Awaitable[None]]
 
@@ -26,11 +37,37 @@ Perform = Callable[[Callable[[], None]], Awaitable[None]]
 class WrittenClues:
     """``by_job`` has the clues of each job that left some, by its ID.
 
-    ``unread`` counts the jobs whose output could not be read in time.
+    ``unread`` counts the jobs whose output could not be read in time. ``killed`` has the processes
+    of which a job's output says that they were killed, by the job's ID. ``by_step`` has what Slurm
+    wrote of a step into the output of its allocation, by the name of the step, such as ``7.3``, and
+    ``kills`` what the kernel killed, by the number of the allocation.
     """
 
     by_job: Mapping[int, tuple[Clue, ...]] = field(default_factory=dict)
     unread: int = 0
+    killed: Mapping[int, frozenset[int]] = field(default_factory=dict)
+    by_step: Mapping[str, tuple[Clue, ...]] = field(default_factory=dict)
+    kills: Mapping[int, tuple[MemoryKill, ...]] = field(default_factory=dict)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Found:
+    """What a thread has found so far; one that hangs may go on later."""
+
+    by_job: dict[int, tuple[Clue, ...]] = field(default_factory=dict)
+    killed: dict[int, frozenset[int]] = field(default_factory=dict)
+    by_step: dict[str, tuple[Clue, ...]] = field(default_factory=dict)
+    kills: dict[int, tuple[MemoryKill, ...]] = field(default_factory=dict)
+
+    def as_clues(self, jobs: int) -> WrittenClues:
+        read = dict(self.by_job)
+        return WrittenClues(
+            by_job={job_id: clues for job_id, clues in read.items() if clues},
+            unread=jobs - len(read),
+            killed=dict(self.killed),
+            by_step=dict(self.by_step),
+            kills=dict(self.kills),
+        )
 
 
 class OutputReader:
@@ -77,25 +114,64 @@ class JobOutputs:
         return OutputSearch(self._load_rules())
 
     async def clues(
-        self, folders: Sequence[Path], workflow_id: int, failures: Failures
+        self,
+        folders: Sequence[Path],
+        workflow_id: int,
+        failures: Failures,
+        allocations: Collection[int] = (),
     ) -> WrittenClues:
         """What the outputs of these attempts say, in the first of the folders that has them.
 
-        Raises InvalidInput where the user's rules cannot be read.
+        Also what those of the allocations say whose numbers are given. Raises InvalidInput where
+        the user's rules cannot be read.
         """
         chosen = list(failures)
         if not chosen:
             return WrittenClues()
-        search, found = self._search, dict[int, tuple[Clue, ...]]()
+        search, found = self._search, _Found()
+        numbers = sorted(allocations)[-_MAX_ALLOCATIONS:]
 
         def read_all() -> None:
             for job, result in chosen:
-                found[job.id] = search.clues(_texts(folders, workflow_id, result))
+                texts = _texts(folders, workflow_id, result)
+                found.by_job[job.id] = search.clues(texts)
+                if killed := frozenset().union(*(killed_processes(each.text) for each in texts)):
+                    found.killed[job.id] = killed
+            for number in numbers:
+                _read_allocation(search, folders, workflow_id, number, found)
+            _read_kernel_logs(folders, workflow_id, numbers, found)
 
         await self._perform(read_all)
-        read = dict(found)  # a thread that hangs may go on later
-        by_job = {job_id: clues for job_id, clues in read.items() if clues}
-        return WrittenClues(by_job=by_job, unread=len(chosen) - len(read))
+        return found.as_clues(len(chosen))
+
+
+def _read_allocation(
+    search: OutputSearch, folders: Sequence[Path], workflow_id: int, number: int, found: _Found
+) -> None:
+    for output in _first(folders, allocation_output_names(workflow_id=workflow_id, number=number)):
+        for step, lines in lines_of_steps(output.text).items():
+            clues = search.clues([OutputText(file=output.file, text=lines)])
+            found.by_step[step] = found.by_step.get(step, ()) + clues
+
+
+def _read_kernel_logs(
+    folders: Sequence[Path], workflow_id: int, numbers: Sequence[int], found: _Found
+) -> None:
+    """Of all nodes of these allocations; a folder is listed once."""
+    if not numbers:
+        return
+    for folder in folders:
+        logs: list[Path] = []
+        with suppress(OSError):
+            logs = list(islice(folder.glob(kernel_log_pattern(workflow_id)), _MAX_KERNEL_LOGS))
+        for number, log in product(numbers, logs):
+            if is_kernel_log_of(log.name, workflow_id=workflow_id, number=number):
+                output = _read(log)
+                kills = memory_kills(output.text, output.file) if output else ()
+                own = tuple(kill for kill in kills if kill.step.startswith(f"{number}."))
+                found.kills[number] = (*found.kills.get(number, ()), *own)
+        if logs:
+            return
 
 
 def _texts(folders: Sequence[Path], workflow_id: int, result: JobResult) -> list[OutputText]:
@@ -106,6 +182,11 @@ def _texts(folders: Sequence[Path], workflow_id: int, result: JobResult) -> list
         run_id=result.run_id,
         attempt=result.attempt,
     )
+    return _first(folders, names)
+
+
+def _first(folders: Sequence[Path], names: Sequence[str]) -> list[OutputText]:
+    """Those with these names in the first of the folders that has some."""
     for folder in folders:
         texts = [text for name in names if (text := _read(folder / name))]
         if texts:

@@ -26,6 +26,7 @@ EVENT_WORDS = {
     "recovery.initiated": "jobs resubmitted",
     "recovery.abandoned": "recovery abandoned",
     "diagnosis.started": "diagnosing failures",
+    "diagnosis.made": "failures diagnosed",
     "orphans.found": "dead workers found",
     "orphans.ended": "leftover processes ended",
     "hook.started": "recovery hook started",

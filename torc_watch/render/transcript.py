@@ -9,6 +9,7 @@ from torc_watch.core.allocation import AllocationSpec, EndCause
 from torc_watch.core.assessment import Orphans
 from torc_watch.core.cause import Cause
 from torc_watch.core.events import Event, FailedJob, Verdict, WatchEnded
+from torc_watch.core.failure_kind import FailureKind
 from torc_watch.core.model import JobCounts, JobStatus
 from torc_watch.core.orphaned_job import OrphanedJob
 from torc_watch.core.recovery_round import Plan, Repeat, Retry, Skip
@@ -103,9 +104,6 @@ def _recovery(event: Event) -> Iterator[str]:
             yield f"Attempting automatic recovery (attempt {event.number}{bound})"
         case events.RecoveryContinued():
             yield f"Continuing recovery round {event.number} at step '{event.step}'"
-        case events.DiagnosisStarted():
-            yield ""
-            yield "Diagnosing failures..."
         case events.RecoveryPlanned():
             yield "Applying recovery heuristics..."
             yield from plan_lines(event.plan)
@@ -117,12 +115,30 @@ def _recovery(event: Event) -> Iterator[str]:
         case events.ResetStarted():
             yield ""
             yield "Resetting failed jobs..."
-        case events.OutputUnread():
-            yield f"  What {jobs_text(event.jobs)} wrote could not be read in time."
         case events.InitializationAwaited():
             yield f"  The server has been initializing the jobs for {event.seconds} s..."
         case _:
+            yield from _diagnosis(event)
+
+
+def _diagnosis(event: Event) -> Iterator[str]:
+    match event:
+        case events.DiagnosisStarted():
+            yield ""
+            yield "Diagnosing failures..."
+        case events.OutputUnread():
+            yield f"  What {jobs_text(event.jobs)} wrote could not be read in time."
+        case events.FailuresDiagnosed():
+            yield from map(_kind, event.kinds)
+            if event.others:
+                yield f"  ... and {event.others} more reasons"
+        case _:
             yield from _submission(event)
+
+
+def _kind(kind: FailureKind) -> str:
+    what = f"{jobs_text(kind.jobs)}: {cause_text(kind.cause)} ({kind.confidence})"
+    return f"  {what}: {printable(kind.reason, _MAX_LINE)}"
 
 
 def _submission(event: Event) -> Iterator[str]:

@@ -1,21 +1,30 @@
 """Why jobs failed, with the evidence, for people and for scripts."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from torc_watch.core import units
 from torc_watch.core.clue import Clue
 from torc_watch.core.diagnosis import Finding
 from torc_watch.core.explanation import FailureGroup, Fate
+from torc_watch.core.fact import Fact
+from torc_watch.core.past_attempt import PastAttempt
 from torc_watch.core.recovery_round import Retry
 from torc_watch.render.cause_text import cause_text
 from torc_watch.render.terminal_text import printable
 from torc_watch.render.transcript import jobs_text
 
 _MAX_JOBS = 10  # of a group, by name
+_MAX_FACTS = 12
+_MAX_ATTEMPTS = 20  # the last ones
+_MAX_FACT = 1000  # it may contain a path
 
 
-def why_text(workflow_id: int, groups: Sequence[FailureGroup]) -> Iterator[str]:
+def why_text(
+    workflow_id: int, groups: Sequence[FailureGroup], attempts: Sequence[PastAttempt] = ()
+) -> Iterator[str]:
+    """``attempts`` are the earlier ones of the job of the first group."""
     if not groups:
         yield f"No job of workflow {workflow_id} has failed."
         return
@@ -25,20 +34,39 @@ def why_text(workflow_id: int, groups: Sequence[FailureGroup]) -> Iterator[str]:
     for group in groups:
         yield ""
         yield from _group(group)
+    if attempts:
+        yield "  earlier attempts:"
+        yield from map(_attempt, attempts[-_MAX_ATTEMPTS:])
 
 
 def _group(group: FailureGroup) -> Iterator[str]:
     heading = cause_text(group.cause)
-    yield f"{heading[0].upper()}{heading[1:]}: {jobs_text(len(group.findings))}"
+    number = jobs_text(len(group.findings))
+    yield f"{heading[0].upper()}{heading[1:]} ({group.confidence}): {number}"
     yield f"  {printable(group.reason)}"
     if group.clue:
         yield f"  written in {printable(group.clue.file)}"
     for other in group.contradictions:
         yield f"  but also: {printable(_quote(other))}"
+    yield from _evidence(group)
     yield f"  {_names(group.findings)}"
     if group.tried:
         yield f"  run again before: {'once' if group.tried == 1 else f'{group.tried} times in all'}"
     yield from (f"  a round of recovery would {line}" for line in _fates(group))
+
+
+def _evidence(group: FailureGroup) -> Iterator[str]:
+    """What is not in the lines before."""
+    told = {group.reason, *map(_quote, group.contradictions)}
+    facts = [fact for fact in group.facts if fact.text not in told][:_MAX_FACTS]
+    if facts:
+        first = "" if len(group.findings) == 1 else f" of job {group.findings[0].job.id}"
+        yield f"  evidence{first}:"
+    yield from (f"    {fact.source}: {_fact(fact)}" for fact in facts)
+
+
+def _fact(fact: Fact) -> str:
+    return printable(f"{fact.text} ({fact.file})" if fact.file else fact.text, _MAX_FACT)
 
 
 def _quote(clue: Clue) -> str:
@@ -49,6 +77,16 @@ def _names(findings: Sequence[Finding]) -> str:
     names = [f"{each.job.id} ({printable(each.job.name)})" for each in findings[:_MAX_JOBS]]
     more = len(findings) - _MAX_JOBS
     return f"jobs: {', '.join(names)}{f' and {more} more' if more > 0 else ''}"
+
+
+def _attempt(attempt: PastAttempt) -> str:
+    asked = ""
+    if attempt.memory:
+        asked = f" with {units.format_memory(attempt.memory)}"
+    elif attempt.runtime:
+        asked = f" with {units.duration_text(attempt.runtime)}"
+    what = f"{cause_text(attempt.cause)}{asked}: " if attempt.cause else ""
+    return f"    run {attempt.run_id}: {what}{printable(attempt.reason)}"
 
 
 def _fates(group: FailureGroup) -> Iterator[str]:
@@ -81,16 +119,24 @@ def _retry(retry: Retry) -> str:
     return "run it again, unchanged"
 
 
-def why_values(workflow_id: int, groups: Iterable[FailureGroup]) -> dict[str, Any]:
-    return {"workflow_id": workflow_id, "failures": [_group_values(group) for group in groups]}
+def why_values(
+    workflow_id: int, groups: Iterable[FailureGroup], attempts: Iterable[PastAttempt] = ()
+) -> dict[str, Any]:
+    return {
+        "workflow_id": workflow_id,
+        "failures": [_group_values(group) for group in groups],
+        "attempts": list(map(asdict, attempts)),
+    }
 
 
 def _group_values(group: FailureGroup) -> dict[str, Any]:
     return {
         "cause": group.cause,
+        "confidence": group.confidence,
         "reason": group.reason,
         "evidence": clue_values(group.clue),
         "contradictions": list(map(clue_values, group.contradictions)),
+        "facts": list(map(_fact_values, group.facts)),
         "retries": group.tried,
         "jobs": [_job_values(finding, group) for finding in group.findings],
     }
@@ -108,12 +154,18 @@ def clue_values(clue: Clue | None) -> dict[str, Any] | None:
     }
 
 
+def _fact_values(fact: Fact) -> dict[str, Any]:
+    return {"source": fact.source, "text": fact.text, "file": fact.file, "cause": fact.cause}
+
+
 def _job_values(finding: Finding, group: FailureGroup) -> dict[str, Any]:
     fate = group.fates.get(finding.job.id)
     return {
         "job_id": finding.job.id,
         "job_name": finding.job.name,
         "reason": finding.reason,
+        "confidence": finding.confidence,
+        "node": finding.node,
         "peak_memory": finding.peak_memory,
         "seconds": finding.ran,
         "file": finding.clue.file if finding.clue else None,

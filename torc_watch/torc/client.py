@@ -21,6 +21,7 @@ from torc_watch.core.model import (
     JobStatus,
     Requirements,
     SchedulerConfig,
+    StepUsage,
     Workflow,
 )
 from torc_watch.core.units import format_memory
@@ -29,7 +30,7 @@ from torc_watch.torc.answer_limits import BATCH_SIZE, LIST_BYTES, LONG_CALL_SECO
 from torc_watch.torc.api_version import ApiVersion, detect_api_version
 from torc_watch.torc.concurrency import gather
 from torc_watch.torc.job_initialization import JobInitialization, Progress, with_reports
-from torc_watch.torc.pagination import count, fetch, list_all
+from torc_watch.torc.pagination import count, fetch, list_all, newest
 from torc_watch.torc.requests import (
     NewFile,
     NewJob,
@@ -182,6 +183,29 @@ class TorcClient:
             workflow_id=workflow_id,
             status=status,
         )
+        return [row.to_model() for row in rows]
+
+    async def list_attempts(self, workflow_id: int, job_id: int) -> list[JobResult]:
+        """The results of a job in all runs, one page; none of attempts that Torc itself retried."""
+        filters = {"workflow_id": workflow_id, "job_id": job_id, "all_runs": "true"}
+        rows = await newest(self.transport, "/results", wire.ResultRow, **filters)
+        return [row.to_model() for row in rows]
+
+    async def list_completed(self, workflow_id: int) -> tuple[list[Job], list[JobResult]]:
+        """Completed jobs and their results, one page of each: the newest of many."""
+        chosen = {"workflow_id": workflow_id, "status": JobStatus.COMPLETED}
+        results = await newest(self.transport, "/results", wire.ResultRow, **chosen)
+        jobs = await newest(self.transport, "/jobs", wire.JobRow, **chosen) if results else []
+        return [row.to_model() for row in jobs], [row.to_model() for row in results]
+
+    async def list_step_usage(self, workflow_id: int) -> list[StepUsage]:
+        """What Slurm measured of steps, one page; none of servers that do not keep it."""
+        try:
+            rows = await newest(
+                self.transport, "/slurm_stats", wire.SlurmStatsRow, workflow_id=workflow_id
+            )
+        except NotFound:
+            return []
         return [row.to_model() for row in rows]
 
     async def has_result(self, job_id: int, result: NewResult) -> bool:

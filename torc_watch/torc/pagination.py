@@ -36,6 +36,15 @@ async def list_all(
             raise ServerFault(f"The server announces more items of {path} but sends none.")
 
 
+async def newest(
+    transport: Transport, path: str, row: type[IdRowT], **filters: Any
+) -> list[IdRowT]:
+    """The items with the highest ids, no more than one request gives."""
+    filters = {"reverse_sort": "true", **filters}
+    page = await _page(transport, path, list(PAGE_SIZES), 0, filters)
+    return [parse(row, item, path) for item in page.items]
+
+
 async def _page(
     transport: Transport, path: str, sizes: list[int], offset: int, filters: dict[str, Any]
 ) -> ListPage:

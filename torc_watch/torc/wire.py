@@ -25,6 +25,7 @@ from torc_watch.core.model import (
     Requirements,
     SchedulerConfig,
     SchedulingAction,
+    StepUsage,
     Workflow,
 )
 from torc_watch.core.units import counted_duration, parse_duration, parse_memory
@@ -274,6 +275,23 @@ class ResultRow(IdRow):
         )
 
 
+class SlurmStatsRow(IdRow):
+    job_id: int
+    run_id: int
+    attempt_id: Annotated[int, _if_null(1)] = 1
+    max_rss_bytes: int | None = None
+    node_list: Annotated[str, _if_null("")] = ""
+
+    def to_model(self) -> StepUsage:
+        return StepUsage(
+            job_id=self.job_id,
+            run_id=self.run_id,
+            attempt=self.attempt_id,
+            peak_memory=self.max_rss_bytes,
+            nodes=self.node_list,
+        )
+
+
 class RequirementsRow(IdRow):
     name: str
     num_cpus: Annotated[int, _if_null(1)] = 1
@@ -325,6 +343,7 @@ class ComputeNodeRow(IdRow):
     start_time: _Time = None
     end_time: _Time = None
     duration_seconds: float | None = None
+    num_nodes: Annotated[int, _if_null(1)] = 1
     scheduler: Any = None
 
     def seconds_until(self, now: datetime) -> float:
@@ -342,6 +361,7 @@ class ComputeNodeRow(IdRow):
             has_ended=self.duration_seconds is not None,
             started=self.start_time,
             limit=self.end_time,
+            num_nodes=self.num_nodes,
         )
 
     def _allocation_id(self) -> int | None:

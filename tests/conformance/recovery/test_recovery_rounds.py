@@ -48,6 +48,7 @@ async def test_tutorial(open_site: "OpenSite") -> None:
             "WorkflowFailed",
             "RecoveryAttempted",
             "DiagnosisStarted",
+            "FailuresDiagnosed",
             "RecoveryPlanned",
             "ResetStarted",
             "SubmissionStarted",

@@ -209,18 +209,26 @@ def _ended(
     )
 
 
-def step_ends(steps: Iterable[StepRow]) -> dict[str, StepEnd]:
+def step_ends(
+    steps: Iterable[StepRow], user_name: Callable[[int], str] = str
+) -> dict[str, StepEnd]:
     """How the steps of one job ended, by their names; those that have not are left out."""
-    return {
-        step.name: StepEnd(
-            cause=_CAUSES[step.state],
-            return_code=_return_code(step.exit_code),
-            began=step.start,
-            ended=_end_of_step(step),
-        )
-        for step in steps
-        if step.state in _CAUSES
-    }
+    return {step.name: _step_end(step, user_name) for step in steps if step.state in _CAUSES}
+
+
+def _step_end(step: StepRow, user_name: Callable[[int], str]) -> StepEnd:
+    name = f"{step.number}.{step.step}"
+    by = step.canceled_by
+    return StepEnd(
+        cause=_CAUSES[step.state],
+        return_code=_return_code(step.exit_code),
+        began=step.start,
+        ended=_end_of_step(step),
+        id=name,
+        canceled_by=None if by is None else user_name(by),
+        nodes=() if step.nodes in _NO_NODES else tuple(node_names(step.nodes)),
+        detail=f"step {name} {step.state} {step.exit_code}".rstrip(),
+    )
 
 
 def _return_code(exit_code: str) -> int:

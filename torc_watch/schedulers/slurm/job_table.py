@@ -76,6 +76,7 @@ class StepRow:
     exit_code: str
     start: datetime | None
     elapsed: int | None
+    nodes: str = ""
 
 
 _Row = TypeVar("_Row")
@@ -193,6 +194,7 @@ def _step_row(fields: list[str]) -> StepRow | None:
         exit_code=fields[2],
         start=point_in_time(_seconds(fields[5])),
         elapsed=_seconds(fields[7]),
+        nodes=fields[3],
     )
 
 

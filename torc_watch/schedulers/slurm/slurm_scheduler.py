@@ -32,7 +32,7 @@ from torc_watch.schedulers.slurm.slurm_commands import (
     run_slurm,
 )
 from torc_watch.schedulers.slurm.slurm_query import ask
-from torc_watch.schedulers.slurm.status_query import StatusQuery
+from torc_watch.schedulers.slurm.status_query import StatusQuery, user_name
 from torc_watch.schedulers.slurm.step_query import query_steps
 from torc_watch.schedulers.slurm.submission_table import (
     ENDED_NAMES,
@@ -135,7 +135,7 @@ class SlurmScheduler:
             if NO_ACCOUNTING in str(error) or self._status_query.are_unaccounted(numbers):
                 return {}
             raise
-        return {number: step_ends(steps) for number, steps in rows.items()}
+        return {number: step_ends(steps, user_name) for number, steps in rows.items()}
 
     async def cancel(self, number: int) -> None:
         name = (await self._known_names()).get(number)

@@ -105,7 +105,7 @@ class StatusQuery:
         return {
             number: status_of(
                 record,
-                _user_name,
+                user_name,
                 missing_for=self._missing.duration(number, now),
                 unaccounted_for=self._unaccounted.duration(number, now),
             )
@@ -162,7 +162,8 @@ class StatusQuery:
         return AccountingAnswer(table=table)
 
 
-def _user_name(number: int) -> str:
+def user_name(number: int) -> str:
+    """That of a user of this machine; the number where it is not known here."""
     try:
         return pwd.getpwuid(number).pw_name
     except KeyError:
