@@ -10,11 +10,10 @@ import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 import anyio
 import anyio.lowlevel
@@ -24,6 +23,7 @@ import pytest
 from starlette.applications import Starlette
 
 from tests.rigs.real_torc import home_of
+from tests.rigs.virtual_clock import virtual_now
 from torc_watch.core.allocation import (
     AllocationShape,
     AllocationSpec,
@@ -42,6 +42,7 @@ from torc_watch.engine.allocation_submission import submit_allocations
 from torc_watch.engine.job_outputs import JobOutputs
 from torc_watch.engine.journal import Journal
 from torc_watch.engine.messages import EngineContext, WatchRequest
+from torc_watch.engine.room_probe import RoomProbe
 from torc_watch.engine.supervisor import watch_workflow
 from torc_watch.failures.rule_file import own_rules
 from torc_watch.sandbox.server import ServerSettings, open_server
@@ -52,6 +53,9 @@ from torc_watch.torc.client import TorcClient
 from torc_watch.torc.requests import NewJob, NewRequirements, NewResult, NewWorkflow
 from torc_watch.torc.runner_api import ClaimedJob, RunnerApi, WorkerResources
 from torc_watch.torc.transport import Connection, Transport
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 ApiVersionName = Literal["0.12", "1.0"]
 Death = Literal["claimed", "running", "half-way", "unreported"]
@@ -392,7 +396,7 @@ class _SimulatedWorker:
             self.workflow_id,
             hostname="n1",
             pid=self.number,
-            started_at=datetime.now(UTC),
+            started_at=virtual_now(),
             resources=self._resources(),
             allocation=allocation,
         )
@@ -451,7 +455,7 @@ class _SimulatedWorker:
             status=_status_of(return_code),
             return_code=return_code,
             exec_seconds=seconds,
-            completed_at=datetime.now(UTC),
+            completed_at=virtual_now(),
             peak_memory=peak_memory,
         )
 
@@ -567,6 +571,8 @@ class Site:
                     outputs=OUTPUTS,
                     report=self.events.append,
                     before_change=before_change,
+                    clock=virtual_now,
+                    has_room=RoomProbe(_perform_at_once),
                 )
 
     async def watch(

@@ -12,6 +12,8 @@ _REMEDIES = {
     Remedy.RAISE_MEMORY: "requests more memory",
     Remedy.RAISE_RUNTIME: "requests more time",
     Remedy.RETRY: "runs again, in every round that is allowed",
+    Remedy.RETRY_LATER: "runs again after a pause, three times at most",
+    Remedy.AWAIT_ROOM: "runs again when files can be written, three times at most",
     Remedy.RETRY_TWICE: "runs again, twice at most",
     Remedy.RETRY_ONCE: "runs again once",
     Remedy.HAND_OVER: "does not run again: a person has to act",
@@ -68,6 +70,21 @@ for the watch. `torc-watchd recover 42` and a recovery hook count as a repair: a
 retried. With `--no-retry-unknown` only lack of memory and time is mended, and what was interrupted
 goes on.
 
+What may pass by itself gets time to do so. The first retry comes 2 minutes after the last failure
+for the cause, the second 8, all others 30; for a license 10, 30 and 60 minutes. That also holds for
+Slurm that did not answer. While a file system is full, or a quota used up, the watch waits for room
+in the output folder, into which it writes a file of 1 MiB to see, and in the folder in which the
+workflow was created; after 24 hours it hands the workflow over. Meanwhile `status` shows until when
+it waits, and for what. A daemon that is restarted goes on waiting: the times are those of the
+failures.
+
+A round that has other jobs to start waits 2 minutes at most, and then goes without those that have
+to wait longer: they follow when the workflow has come to rest again. What a person asks for waits
+for nothing: `recover`, a watch that begins after the failure, and a recovery hook. `torc-watchd
+resume 42` ends the wait of a workflow that the daemon watches.
+
+Errors of the program, the environment and the input share one retry of a job.
+
 If three jobs or more fail in the same way, one of them goes first. The others follow when it has
 succeeded; if it fails in the same way again, the workflow is handed over.
 
@@ -88,7 +105,8 @@ pattern = '''solver: step \\d+ diverged'''   # RE2's syntax, from the beginning 
 says = "the solver diverged"
 example = "solver: step 12 diverged"   # optional; the pattern has to match it
 weight = "fatal"                    # optional; one of the weights above
-remedy = "hand_over"                # optional: retry, retry_twice, retry_once, hand_over
+remedy = "hand_over"                # optional: retry, retry_later, retry_twice,
+                                    # retry_once, await_room, hand_over, leave_alone
 ```
 
 `torc-watchd rules test rules.toml OUTPUT` checks such a file and tries it on an output.

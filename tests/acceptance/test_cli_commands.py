@@ -182,7 +182,11 @@ def test_unset_removes_options_and_add_starts_a_new_watch(home: Path) -> None:
     [
         ("pause 42", WatchState.ENDED, f"is unchanged ({A}): its watch has already ended\n"),
         ("pause 42", WatchState.PAUSED, f"is unchanged ({A})\n"),
-        ("resume 42", WatchState.WATCHED, f"is unchanged ({A})\n"),
+        (
+            "resume 42",
+            WatchState.WATCHED,
+            f"is unchanged ({A}): if it waits before it runs jobs again, that is over\n",
+        ),
         ("resume 42", WatchState.PAUSED, f"will be resumed ({A})\n"),
         ("add 42", WatchState.WATCHED, f"is unchanged ({A}): it was already watched\n"),
         ("set 42 -m 3", WatchState.PAUSED, f"will be changed ({A}): it is paused\n"),

@@ -116,6 +116,13 @@ def test_unset_option_follows_the_configuration_again() -> None:
             WatchOptions(runtime_multiplier=float("inf")),
             "--runtime-multiplier must be greater than 1 and finite (got inf).",
         ),
+        *(
+            (
+                WatchOptions(max_node_hours=hours),
+                f"--max-node-hours must be greater than 0 and finite (got {hours:g}).",
+            )
+            for hours in (0.0, -1.0, float("inf"), float("nan"))
+        ),
         (WatchOptions(max_allocations=0), "--max-allocations must be at least 1 (got 0)."),
         (
             WatchOptions(partition="a;b"),
@@ -141,6 +148,7 @@ def test_invalid_options_are_named_with_their_limits(options: WatchOptions, prob
         (ENDED, Action.ADD, "a new watch starts, with all its retries"),
         (ENDED, Action.RESUME, "a new watch starts, with all its retries"),
         (PAUSED, Action.RESUME, ""),
+        (WATCHED, Action.RESUME, "waits before it runs jobs again"),
         (PAUSED, Action.SET, "is paused"),
         (ENDED, Action.SET, "resume starts a new one"),
         (ENDED, Action.PAUSE, "has already ended"),

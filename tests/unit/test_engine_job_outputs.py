@@ -10,7 +10,7 @@ from torc_watch.core import events
 from torc_watch.core.cause import Cause
 from torc_watch.core.events import Event, Verdict
 from torc_watch.core.job_output import stdio_name
-from torc_watch.core.recovery_round import Plan
+from torc_watch.core.recovery_round import Plan, RecoverySettings
 
 if TYPE_CHECKING:
     from tests.conftest import OpenSite, Site
@@ -19,6 +19,8 @@ pytestmark = pytest.mark.looptime
 
 T = TypeVar("T", bound=Event)
 FAILURE = (1, None, 10.0)
+INPUT = "FileNotFoundError: [Errno 2] No such file or directory: 'in.csv'\n"
+CODE = "KeyError: 'price'\n"
 MODULE = "ModuleNotFoundError: No module named 'pandas'\n"
 
 
@@ -62,6 +64,51 @@ async def test_others_of_a_storm_follow_the_one_that_succeeded(open_site: "OpenS
 
     assert [[each.job_id for each in plan.retries] for plan in plans(site)] == [[1], [2, 3, 4, 5]]
     assert ended.verdict is Verdict.SUCCEEDED
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [(MODULE, Cause.ENVIRONMENT), (INPUT, Cause.INPUT), (CODE, Cause.CODE)],
+)
+@pytest.mark.parametrize("succeeds", [True, False])
+async def test_storm_over_restarts_and_changed_options(
+    open_site: "OpenSite", text: str, cause: Cause, *, succeeds: bool
+) -> None:
+    """Each process of the watch lives for a minute, with other options than the one before."""
+    names = [f"train_{number}" for number in range(5)]
+    long = (1, None, 100.0)
+    async with open_site() as site:
+        site.scheduler.endings = {name: [long] * 9 for name in names}
+        if succeeds:
+            site.scheduler.endings[names[0]] = [long]
+        workflow_id = await site.submit(names)
+        for run_id in (1, 2, 3, 4):
+            for job_id in range(1, 6):
+                write(site.directory, workflow_id, job_id, run_id, text)
+        ended = None
+        for retries in range(4, 60):
+            with anyio.move_on_after(70):
+                settings = RecoverySettings(max_retries=retries)
+                ended = await site.watch(workflow_id, recovery=settings)
+                break
+
+    made = [[(each.job_id, each.cause) for each in plan.retries] for plan in plans(site)]
+    others = [[(number, cause) for number in (2, 3, 4, 5)]] if succeeds else []
+    assert made == [[(1, cause)], *others]
+    assert ended is not None
+    assert ended.verdict is Verdict.HANDED_OVER
+
+
+async def test_error_that_shows_after_another_is_not_tried_again(open_site: "OpenSite") -> None:
+    async with open_site() as site:
+        site.scheduler.endings = {"train": [FAILURE] * 9}
+        workflow_id = await site.submit(["train"])
+        write(site.directory, workflow_id, 1, 1, MODULE)
+        write(site.directory, workflow_id, 1, 2, CODE)
+        ended = await site.watch(workflow_id)
+
+    assert [plan.retries[0].cause for plan in plans(site)] == [Cause.ENVIRONMENT]
+    assert ended.verdict is Verdict.HANDED_OVER
 
 
 async def test_memory_is_raised_for_what_the_output_says(open_site: "OpenSite") -> None:

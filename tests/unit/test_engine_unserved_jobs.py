@@ -93,12 +93,21 @@ async def test_job_that_fits_no_allocation_gets_one(open_site: "OpenSite") -> No
         assert outcomes(site, workflow_id) == [submitted, ended_idle]
 
 
+async def test_job_gets_an_allocation_that_node_hours_pay_for(open_site: "OpenSite") -> None:
+    async with open_site(scheduler_type="slurm") as site:
+        workflow_id = await submit(site, idle_memory="32m")
+        async with watched(site, workflow_id, RecoverySettings(max_node_hours=2)):
+            await anyio.sleep(HOUR)
+            assert len(site.scheduler.requests) == 1
+
+
 @pytest.mark.parametrize(
     ("idle_memory", "settings"),
     [
         ("1g", RecoverySettings()),  # it will take the job
         ("32m", RecoverySettings(auto_schedule=False)),
         ("32m", RecoverySettings(max_allocations=1)),
+        ("32m", RecoverySettings(max_node_hours=1.9)),  # the idle one may use an hour
     ],
 )
 async def test_nothing_is_submitted_beside_the_idle_allocation(

@@ -20,6 +20,7 @@ from torc_watch.core.model import Requirements
 from torc_watch.core.recovery_round import (
     Adjustment,
     Plan,
+    Postponement,
     Refusal,
     RefusalKind,
     Repeat,
@@ -144,6 +145,13 @@ def test_output_before_there_was_a_daemon(home: Path) -> None:
     [
         PLAN,
         Refusal(kind=RefusalKind.NOTHING_TO_RETRY, reason="", left_alone=(SKIP,)),
+        Postponement(
+            not_before=utc_now(),
+            until=utc_now(),
+            awaits_room=True,
+            causes=(Cause.FILE_SYSTEM_FULL,),
+            retries=PLAN.retries,
+        ),
         WorkflowState.FINISHED,
     ],
 )

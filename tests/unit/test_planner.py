@@ -1,11 +1,13 @@
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
 from torc_watch.core.allocation import AllocationSpec
 from torc_watch.core.assessment import WorkflowState
-from torc_watch.core.recovery_round import Plan, Refusal, RefusalKind
+from torc_watch.core.cause import Cause
+from torc_watch.core.recovery_round import Plan, Postponement, Refusal, RefusalKind, Retry
 from torc_watch.core.units import GIB
 from torc_watch.render.plan_text import plan_status, plan_text, plan_values
 
@@ -24,6 +26,13 @@ RESTART = Plan(
     scheduler_config_id=1,
     allocations=(AllocationSpec(token="t", num_cpus=2, memory=GIB),),  # noqa: S106 - no password
 )
+LATER = Postponement(
+    not_before=datetime(2026, 1, 1, tzinfo=UTC),
+    until=datetime(2026, 1, 1, tzinfo=UTC),
+    awaits_room=False,
+    causes=(Cause.NETWORK,),
+    retries=(Retry(job_id=7, job_name="a", cause=Cause.NETWORK, reason=""),),
+)
 REFUSAL = Refusal(kind=RefusalKind.STUCK, reason="There is nothing to restart.")
 
 
@@ -36,6 +45,7 @@ REFUSAL = Refusal(kind=RefusalKind.STUCK, reason="There is nothing to restart.")
         (WorkflowState.CANCELED, "Workflow 42 was canceled", 0),
         (WorkflowState.ARCHIVED, "Workflow 42 is archived", 0),
         (RESTART, "Submit an allocation with 2 CPUs and 1g\nNothing was changed.", 0),
+        (LATER, " to run 1 job again: network unwell.\nTo run them at once: torc-watchd resume", 0),
         (REFUSAL, "There is nothing to restart.", 1),
     ],
 )
@@ -56,6 +66,7 @@ def test_json_values_of_a_dry_run() -> None:
         "standing": "finished",
         "plan": None,
         "refusal": None,
+        "postponement": None,
         "notes": [],
     }
     values = plan_values(42, RESTART)

@@ -81,18 +81,18 @@ def objections(
         (Cause.ENVIRONMENT, 1),
         (Cause.INPUT, 1),
         (Cause.MPI, 1),
-        (Cause.NETWORK, 2),
-        (Cause.FILE_SYSTEM, 2),
-        (Cause.LICENSE, 2),
+        (Cause.NETWORK, 3),
+        (Cause.FILE_SYSTEM, 3),
+        (Cause.FILE_SYSTEM_FULL, 3),
+        (Cause.LICENSE, 3),
         (Cause.GPU, 2),
         (Cause.LIMIT, 0),
         (Cause.GPU_OOM, 0),
-        (Cause.FILE_SYSTEM_FULL, 0),
         (Cause.REJECTED, 0),
     ],
 )
 def test_job_runs_again_as_often_as_its_cause_allows(cause: Cause, retries: int) -> None:
-    for used in range(4):
+    for used in range(5):
         rounds = past(*[retry(7, cause)] * used)
         assert bool(allowed(finding(7, cause), past=rounds)) == (used < retries)
 
@@ -116,6 +116,13 @@ def test_other_causes_are_bounded_by_rounds_alone(cause: Cause) -> None:
 def test_retries_of_other_jobs_and_causes_do_not_count() -> None:
     rounds = past(retry(8, Cause.CODE), retry(7, Cause.NETWORK))
     assert allowed(finding(7, Cause.CODE), past=rounds) == [7]
+
+
+@pytest.mark.parametrize("before", [Cause.CODE, Cause.ENVIRONMENT, Cause.INPUT])
+@pytest.mark.parametrize("now", [Cause.CODE, Cause.ENVIRONMENT, Cause.INPUT])
+def test_errors_of_the_program_share_one_retry(before: Cause, now: Cause) -> None:
+    """The input is found again, and then there is a bug: no third run shows more."""
+    assert allowed(finding(7, now), past=past(retry(7, before))) == []
 
 
 @pytest.mark.parametrize("ended", [None, BEGAN - timedelta(seconds=1)])

@@ -147,6 +147,7 @@ def test_invalid_value_in_the_environment_is_named(
         ("max_retries = true", "{}: max_retries cannot be true or false."),
         ("recovery_hook = []", "recovery_hook in {}: The command is empty"),
         ("recovery_hook = 3", "recovery_hook in {}: Input should be a valid tuple"),
+        ("max_node_hours = 0", "max_node_hours in {}: Input should be greater than 0"),
         ("max_allocations = 0", "max_allocations in {}: Input should be greater than or equal"),
         ("partition = 'a,b'", "partition in {}: It must be the name of one partition"),
         ("walltime = '25:61:00'", "walltime in {}: '25:61:00' is not a walltime, for its 61 min"),
@@ -284,6 +285,7 @@ def test_home_is_expanded_in_paths_of_a_file(
         ("TORC_WATCHD_SCHEDULER", "slurm", "scheduler", SchedulerChoice.SLURM),
         ("TORC_WATCHD_AUTO_SCHEDULE", "false", "auto_schedule", False),
         ("TORC_WATCHD_MAX_ALLOCATIONS", "7", "max_allocations", 7),
+        ("TORC_WATCHD_MAX_NODE_HOURS", "12.5", "max_node_hours", 12.5),
         ("TORC_WATCHD_PARTITION", "short", "partition", "short"),
         ("TORC_WATCHD_WALLTIME", "1-12:00:00", "walltime", 129_600),
         ("TORC_WATCHD_WALLTIME", "90", "walltime", 5400),  # minutes, as for Slurm

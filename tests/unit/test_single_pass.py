@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import anyio
 import pytest
@@ -33,6 +34,9 @@ STARTED = events.WatchStarted(
 POLLED = events.Polled(workflow_id=1, next_in=60)
 RESTING = replace(POLLED, is_resting=True)
 UNREACHABLE = events.WatchPostponed(workflow_id=1, reason="Refused.", retry_in=1)
+WAITING = events.RetryPostponed(
+    workflow_id=1, until=datetime(2026, 1, 1, tzinfo=UTC), reason="to run", rounds_used=0
+)
 OTHER = replace(POLLED, workflow_id=2)
 ROUND = [
     events.RecoveryAttempted(workflow_id=1, number=1, max_retries=3),
@@ -51,6 +55,7 @@ TROUBLE = daemon_events.StateTrouble(reason="The ticket has expired.", retry_in=
         ([STARTED, *ROUND], None),
         ([STARTED, RESTING, *ROUND], None),
         ([STARTED, RESTING, STUCK], None),
+        ([STARTED, RESTING, *ROUND[:1], WAITING], None),
         ([UNREACHABLE], "could not be checked: 1 of 3. Workflow 1 of s: Refused."),
         ([STARTED, RESTING, UNREACHABLE], "Workflow 1"),
     ],

@@ -1,7 +1,7 @@
 """How events change what the daemon shows of a workflow."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -19,6 +19,7 @@ WORKFLOW = WatchedWorkflow(
 )
 REPORTED = "2026-01-01T12:00:00+00:00"
 IN_A_MINUTE = "2026-01-01T12:01:00+00:00"
+MINUTE = timedelta(minutes=1)
 COUNTS = JobCounts({JobStatus.COMPLETED: 95, JobStatus.FAILED: 5, JobStatus.READY: 0})
 
 
@@ -50,6 +51,17 @@ COUNTS = JobCounts({JobStatus.COMPLETED: 95, JobStatus.FAILED: 5, JobStatus.READ
             {"phase": Phase.WAITING, "reason": "Refused.", "next_look": IN_A_MINUTE},
         ),
         (
+            events.RetryPostponed(
+                workflow_id=42, until=NOW + MINUTE, reason="to run 1 job again", rounds_used=0
+            ),
+            {
+                "phase": Phase.WAITING,
+                "reason": "to run 1 job again",
+                "waits_until": IN_A_MINUTE,
+                "round": 0,
+            },
+        ),
+        (
             events.WatchPostponed(workflow_id=42, reason="Held.", retry_in=60),
             {"phase": Phase.WAITING, "reason": "Held.", "next_look": IN_A_MINUTE},
         ),
@@ -74,6 +86,29 @@ def test_reason_to_wait_is_cleared_when_a_round_starts() -> None:
     view = updated_view(waiting, attempted, NOW)
 
     assert (view.phase, view.reason, view.next_look) == (Phase.RECOVERING, "", "")
+
+
+def test_wait_is_shown_as_long_as_it_lasts() -> None:
+    until = NOW + MINUTE
+    polled = events.Polled(
+        workflow_id=42, next_in=60, is_resting=True, waits_until=until, waits_for="to run"
+    )
+    waiting = updated_view(VIEW, polled, NOW)
+    assert waiting == replace(
+        VIEW,
+        phase=Phase.WAITING,
+        reason="to run",
+        waits_until=IN_A_MINUTE,
+        next_look=IN_A_MINUTE,
+    )
+
+    failed = updated_view(
+        waiting, events.PollFailed(workflow_id=42, reason="Refused.", retry_in=60), NOW
+    )
+    assert (failed.reason, failed.waits_until) == ("Refused.", "")
+
+    restarted = initial_view(WORKFLOW, waiting)
+    assert (restarted.phase, restarted.reason, restarted.waits_until) == (Phase.STARTING, "", "")
 
 
 def test_routine_event_is_not_the_last_event() -> None:

@@ -150,6 +150,19 @@ def test_color_is_closed_where_a_line_is_cut(width: int) -> None:
     assert line.count("\x1b[31m") == line.count("\x1b[0m")
 
 
+def test_wait_before_jobs_run_again() -> None:
+    waiting = replace(
+        WATCHED,
+        phase=Phase.WAITING,
+        reason="to run 3 jobs again: file system unwell",
+        waits_until="2026-01-01T14:05:00+00:00",
+    )
+    until = datetime(2026, 1, 1, 14, 5, tzinfo=UTC).astimezone()
+    expected = f"waits until {until:%Y-%m-%d %H:%M} to run 3 jobs again: file system unwell"
+    assert expected in list(workflow_text(waiting.key, waiting, NOW))
+    assert lines(waiting, width=0)[1].endswith(expected)
+
+
 def test_text_of_one_workflow() -> None:
     waiting = replace(WATCHED, phase=Phase.WAITING, reason="No answer.")
     assert list(workflow_text(WorkflowKey("http://torc", 42), waiting, NOW)) == [

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from torc_watch.render.time_text import ago, until
+from torc_watch.render.time_text import ago, until, waits_until
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -23,6 +23,13 @@ NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 )
 def test_past_time_as_text(seconds: int, text: str) -> None:
     assert ago((NOW - timedelta(seconds=seconds)).isoformat(), NOW) == text
+
+
+def test_time_until_which_something_waits_has_its_date_on_another_day() -> None:
+    today = datetime.now(UTC).astimezone().replace(hour=14, minute=5)
+    assert waits_until(today, "to run") == "until 14:05 to run"
+    tomorrow = today + timedelta(days=1)
+    assert waits_until(tomorrow, "to run") == f"until {tomorrow:%Y-%m-%d} 14:05 to run"
 
 
 @pytest.mark.parametrize(

@@ -159,6 +159,7 @@ def test_compute_node_has_ended_when_its_duration_is_known(
         pid=42,
         allocation_id=allocation_id,
         has_ended=has_ended,
+        seconds=extra.get("duration_seconds"),
         started=datetime(2026, 1, 1, tzinfo=UTC),
     )
 

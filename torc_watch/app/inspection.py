@@ -1,6 +1,6 @@
 """A workflow as it is now and as it was recorded, for users: nothing here changes anything."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from torc_watch.app.composition import (
 from torc_watch.app.foreground_watch import settings_of_watch
 from torc_watch.config.settings import Settings
 from torc_watch.core.assessment import Observation, WorkflowState, has_succeeded, workflow_state
+from torc_watch.core.budgets import Budgets, budgets_of
 from torc_watch.core.diagnosis import Finding
 from torc_watch.core.errors import (
     InvalidInput,
@@ -26,8 +27,10 @@ from torc_watch.core.errors import (
 from torc_watch.core.events import FailedJob
 from torc_watch.core.misread_runtimes import notes_on_run_times
 from torc_watch.core.model import JobCounts
+from torc_watch.core.node_hours import NodeHours
 from torc_watch.core.past_attempt import PastAttempt, past_attempts
 from torc_watch.core.recovery_round import (
+    FREE_OUTCOMES,
     PastRounds,
     RecoverySettings,
     Refusal,
@@ -42,7 +45,9 @@ from torc_watch.daemon.workflow_view import DaemonView
 from torc_watch.engine.error_output import error_folders, failed_jobs
 from torc_watch.engine.failure_search import FailureSearch
 from torc_watch.engine.job_outputs import JobOutputs, OutputReader
-from torc_watch.engine.planner import make_plan
+from torc_watch.engine.messages import utc_now
+from torc_watch.engine.node_hour_count import count_node_hours
+from torc_watch.engine.planner import Timing, make_plan
 from torc_watch.engine.workers import observe
 from torc_watch.render.plan_text import PlanResult
 from torc_watch.torc.transport import Connection
@@ -56,7 +61,7 @@ class Inspection:
     """One poll of a workflow; ``answer`` is what a round of recovery would do, or why none would.
 
     ``findings`` say why jobs failed so far, ``notes`` what is odd about the rows on the server.
-    ``past`` are the rounds of the workflow's watch.
+    ``past`` are the rounds of the workflow's watch, ``node_hours`` those that it used in Slurm.
     """
 
     observation: Observation
@@ -65,6 +70,7 @@ class Inspection:
     answer: PlanResult
     past: PastRounds
     notes: tuple[str, ...] = ()
+    node_hours: NodeHours = field(default_factory=NodeHours)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +85,14 @@ class ErrorOutput:
 class StoredWatch:
     """The options that were given for a workflow, and its last watch: its rounds and its begin.
 
-    ``is_watched`` says that the daemon knows the workflow.
+    ``is_watched`` says that the daemon knows the workflow, ``is_open`` that the watch goes on.
     """
 
     options: WatchOptions
     rounds: tuple[PastRound, ...]
     began: datetime | None = None
     is_watched: bool = False
+    is_open: bool = False
 
 
 def find_workflow(
@@ -133,6 +140,7 @@ def read_stored_watch(home: Path, key: WorkflowKey) -> StoredWatch:
         rounds=last.rounds,
         began=datetime.fromisoformat(last.began),
         is_watched=workflow is not None,
+        is_open=last.ended is None,
     )
 
 
@@ -149,14 +157,17 @@ async def inspect_stored(
     ended = [round_ for round_ in record.rounds if round_.ended is not None]
     past = PastRounds(
         ended=len(ended),
+        used=sum(each.outcome not in FREE_OUTCOMES for each in ended),
         retried=tuple(
             retry for each in ended for retry in limited_retries(each.plan, each.outcome)
         ),
         began=record.began,
     )
+    own = _settings_of(record, settings)
+    may_wait = record.is_open and own.auto_recover and not own.recovery().after_repair
     try:
         with anyio.fail_after(_SERVER_TIMEOUT):
-            return await inspect(workflow_id, _settings_of(record, settings), connection, past=past)
+            return await inspect(workflow_id, own, connection, past=past, may_wait=may_wait)
     except (ServerError, TimeoutError) as error:
         reason = str(error) or f"{server} did not answer within {_SERVER_TIMEOUT:g} s."
         shown = (
@@ -187,6 +198,12 @@ def _settings_of_round(settings: Settings, past: PastRounds | None) -> RecoveryS
     """Without a watch the round is one that the user asks for, as `recover`."""
     given = settings.recovery()
     return replace(given, max_retries=None, after_repair=given.after_repair or past is None)
+
+
+def budgets_seen(seen: Inspection, record: StoredWatch, settings: Settings) -> Budgets:
+    """Of the workflow's watch."""
+    own = _settings_of(record, settings)
+    return budgets_of(seen.past, own.recovery(), seen.node_hours.used, recovers=own.auto_recover)
 
 
 async def explain(workflow_id: int, url: str | None, settings: Settings) -> Inspection:
@@ -235,9 +252,14 @@ async def inspect(
     connection: Connection,
     *,
     past: PastRounds | None = None,
+    may_wait: bool = False,
     silent_nodes_are_off: bool = False,
 ) -> Inspection:
-    """A workflow as it is now, with what one more round of recovery would do. Changes nothing."""
+    """A workflow as it is now, with what one more round of recovery would do. Changes nothing.
+
+    ``may_wait`` says that retries of it may come later: a person who asks for a round waits for
+    nothing. That there is room again shows when the watch goes on.
+    """
     cluster = open_cluster(settings)
     rounds = past or PastRounds()
     async with open_client(connection) as client:
@@ -251,18 +273,23 @@ async def inspect(
                 silent_nodes_are_off=silent_nodes_are_off,
             )
         counts = observation.counts or await client.count_jobs(workflow_id)
+        hours = NodeHours()
+        if past is not None:
+            hours = await count_node_hours(client, workflow_id, utc_now())
         notes = tuple(notes_on_run_times(await client.list_requirements(workflow_id)))
         search = FailureSearch(client, cluster, JobOutputs(rules, OutputReader(_READING_TIMEOUT)))
         state = workflow_state(observation)
         is_done = state is WorkflowState.FINISHED and has_succeeded(counts)
         if is_done or state not in (WorkflowState.FINISHED, WorkflowState.STALLED):
             findings = await search.failures(observation.workflow, counts, settings.output_dir)
-            return Inspection(observation, counts, findings, state, rounds, notes)
+            return Inspection(observation, counts, findings, state, rounds, notes, hours)
         diagnosis = await search.diagnose(observation, counts, settings.output_dir)
         if diagnosis.offline:
             reason = diagnosis.offline.reason(observation.workflow, settings.output_dir)
             refusal = Refusal(kind=RefusalKind.NOTHING_TO_RETRY, reason=reason)
-            return Inspection(observation, counts, diagnosis.findings, refusal, rounds, notes)
+            return Inspection(
+                observation, counts, diagnosis.findings, refusal, rounds, notes, hours
+            )
         answer = await make_plan(
             client,
             cluster,
@@ -270,5 +297,6 @@ async def inspect(
             diagnosis=diagnosis,
             past=rounds,
             settings=_settings_of_round(settings, past),
+            timing=Timing(now=utc_now(), may_wait=may_wait, has_room=False),
         )
-        return Inspection(observation, counts, diagnosis.findings, answer, rounds, notes)
+        return Inspection(observation, counts, diagnosis.findings, answer, rounds, notes, hours)

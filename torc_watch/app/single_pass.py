@@ -52,7 +52,8 @@ class SinglePass:
         """Raises JournalError or ServerUnreachable if a workflow could not be checked."""
         if self._trouble:
             raise JournalError(self._trouble)
-        left = [view for view in self._seen if view.phase is Phase.WAITING]
+        waiting = (view for view in self._seen if view.phase is Phase.WAITING)
+        left = [view for view in waiting if not view.waits_until]
         if left:
             first = f"Workflow {left[0].workflow_id} of {left[0].server}: {left[0].reason}"
             numbers = f"{len(left)} of {len(self._seen)}"

@@ -17,6 +17,7 @@ from torc_watch.render.plan_text import plan_status, plan_text, plan_values
     "retry_unknown",
     "scheduler",
     "max_allocations",
+    "max_node_hours",
     "partition",
     "walltime",
 )

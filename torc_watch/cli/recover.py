@@ -20,6 +20,7 @@ from torc_watch.daemon.commands import WatchOptions
     "recovery_hook",
     "scheduler",
     "max_allocations",
+    "max_node_hours",
     "partition",
     "walltime",
     "output_dir",

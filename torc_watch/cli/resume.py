@@ -17,7 +17,7 @@ def resume(
     """Watch paused or ended workflows again.
 
     The watch of a paused workflow continues. A workflow whose watch has ended gets a new watch,
-    with all its retries.
+    with all its retries. One that waits before it runs jobs again does so at once.
 
     \b
     Examples:

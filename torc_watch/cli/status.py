@@ -10,6 +10,7 @@ from typing import Any
 from torc_watch.app.inspection import (
     Inspection,
     StoredWatch,
+    budgets_seen,
     find_workflow,
     inspect_stored,
     read_error_output,
@@ -27,6 +28,7 @@ from torc_watch.core.errors import ServerUnreachable, TorcWatchError
 from torc_watch.core.workflow_key import WorkflowKey
 from torc_watch.daemon.status_file import find_view, read_status, utc_now
 from torc_watch.ipc.socket_paths import daemon_trouble, socket_paths
+from torc_watch.render.budget_text import budget_text, budget_values
 from torc_watch.render.colors import has_colors
 from torc_watch.render.daemon_notices import daemon_notice, notices
 from torc_watch.render.history_text import round_values, rounds_text
@@ -151,6 +153,7 @@ class _Report:
             _print([options_text(record.options)])
             _print(rounds_text(record.rounds))
             seen = self._inspect(target, record)
+            _print(budget_text(budgets_seen(seen, record, load_settings())))
         else:
             record = read_stored_watch(self._folder, key)
             seen = self._inspect(target, record)
@@ -170,6 +173,7 @@ class _Report:
         written = read_error_output(seen, record, load_settings())
         allocations = seen.observation.allocations
         live = live_values(seen.counts, allocations, seen.findings, written.jobs)
+        live["budgets"] = budget_values(budgets_seen(seen, record, load_settings()))
         return live | plan_values(target.key.workflow_id, seen.answer, seen.notes)
 
     def _inspect(self, target: _Target, record: StoredWatch) -> Inspection:

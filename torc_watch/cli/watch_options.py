@@ -36,6 +36,12 @@ def above_one(value: float | None) -> float | None:
     return value
 
 
+def positive_number(value: float | None) -> float | None:
+    if value is not None and (not math.isfinite(value) or value <= 0):
+        raise typer.BadParameter(f"{value:g} allows nothing: give a number above 0.")
+    return value
+
+
 def one_partition(value: str | None) -> str | None:
     if value is not None and not is_partition_name(value):
         raise typer.BadParameter(f"{value!r} is not the name of one partition.")
@@ -174,6 +180,16 @@ _WATCH_OPTIONS: dict[str, Any] = {
             metavar="NUMBER",
             help="Maximum number of the workflow's allocations that are queued or running at "
             f"once. [default: {DEFAULT_MAX_ALLOCATIONS}]",
+            show_default=False,
+        ),
+    ],
+    "max_node_hours": Annotated[
+        float | None,
+        typer.Option(
+            callback=positive_number,
+            metavar="HOURS",
+            help="Node hours in Slurm that the workflow may use in all: no allocation is submitted "
+            "that might exceed them. [default: no limit]",
             show_default=False,
         ),
     ],

@@ -93,6 +93,7 @@ def _check_partition(text: str) -> str:
 _OwnPath = Annotated[Path, AfterValidator(own_path)]
 _Factor = Annotated[float, Field(gt=1, allow_inf_nan=False)]
 _Seconds = Annotated[float, Field(gt=0, le=MAX_INTERVAL, allow_inf_nan=False)]
+_Hours = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _Partition = Annotated[str, AfterValidator(_check_partition)]
 _Walltime = Annotated[int, Field(gt=0), BeforeValidator(_seconds_of_walltime)]
 _Command = Annotated[tuple[str, ...], BeforeValidator(_split_command)]
@@ -132,6 +133,7 @@ class Settings(BaseSettings):
     scheduler: SchedulerChoice = SchedulerChoice.AUTO
     auto_schedule: bool = True
     max_allocations: Annotated[int, Field(ge=1)] = DEFAULT_MAX_ALLOCATIONS
+    max_node_hours: _Hours | None = None
     partition: _Partition | None = None
     walltime: _Walltime | None = None
     poll_interval: _Seconds = DEFAULT_POLL_INTERVAL
@@ -201,6 +203,7 @@ class Settings(BaseSettings):
             scheduler=self.scheduler,
             auto_schedule=self.auto_schedule,
             max_allocations=self.max_allocations,
+            max_node_hours=self.max_node_hours,
             partition=self.partition,
             walltime=self.walltime,
             after_repair=self.recovery_hook is not None,

@@ -42,6 +42,7 @@ VARIABLES = {
     "scheduler": ("TORC_WATCHD_SCHEDULER",),
     "auto_schedule": ("TORC_WATCHD_AUTO_SCHEDULE",),
     "max_allocations": ("TORC_WATCHD_MAX_ALLOCATIONS",),
+    "max_node_hours": ("TORC_WATCHD_MAX_NODE_HOURS",),
     "partition": ("TORC_WATCHD_PARTITION",),
     "walltime": ("TORC_WATCHD_WALLTIME",),
     "poll_interval": ("TORC_WATCHD_POLL_INTERVAL",),

@@ -33,11 +33,18 @@ class Cause(StrEnum):
         """Whether something ended the job that neither it nor its request is to blame for."""
         return self in _INTERRUPTIONS
 
+    @property
+    def is_of_the_place(self) -> bool:
+        """Whether the same job may well succeed on another node, or at another time."""
+        return self.is_interruption or self is Cause.GPU
+
 
 class Remedy(StrEnum):
     RAISE_MEMORY = "raise_memory"
     RAISE_RUNTIME = "raise_runtime"
     RETRY = "retry"  # unchanged, as often as rounds are allowed
+    RETRY_LATER = "retry_later"  # what ails it may pass, but not at once
+    AWAIT_ROOM = "await_room"  # when files can be written again
     RETRY_TWICE = "retry_twice"  # what ails it may pass
     RETRY_ONCE = "retry_once"  # to be sure that it was no accident of its node
     HAND_OVER = "hand_over"
@@ -55,10 +62,10 @@ REMEDIES = {
     Cause.PREEMPTED: Remedy.RETRY,
     Cause.SCHEDULER: Remedy.RETRY,
     Cause.REJECTED: Remedy.HAND_OVER,
-    Cause.FILE_SYSTEM_FULL: Remedy.HAND_OVER,
-    Cause.FILE_SYSTEM: Remedy.RETRY_TWICE,
-    Cause.NETWORK: Remedy.RETRY_TWICE,
-    Cause.LICENSE: Remedy.RETRY_TWICE,
+    Cause.FILE_SYSTEM_FULL: Remedy.AWAIT_ROOM,
+    Cause.FILE_SYSTEM: Remedy.RETRY_LATER,
+    Cause.NETWORK: Remedy.RETRY_LATER,
+    Cause.LICENSE: Remedy.RETRY_LATER,
     Cause.MPI: Remedy.RETRY_ONCE,
     Cause.GPU: Remedy.RETRY_TWICE,
     Cause.LIMIT: Remedy.HAND_OVER,

@@ -5,6 +5,7 @@ of events.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
 from typing import ClassVar, Self
 
@@ -228,6 +229,17 @@ class RecoveryPlanned:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPostponed:
+    """It is too early to run jobs again. ``reason`` says how many, and what has to pass."""
+
+    name: ClassVar = "retry.postponed"
+    workflow_id: int
+    until: datetime
+    reason: str
+    rounds_used: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HookStarted:
     name: ClassVar = "hook.started"
     workflow_id: int
@@ -403,13 +415,16 @@ class PollFailed:
 class Polled:
     """Nothing to do; the next poll is in ``next_in`` seconds, or earlier.
 
-    ``is_resting``: the workflow has no workers, and it is too early to say what that means.
+    ``is_resting``: the workflow has no workers, and it is too early to say what that means, or to
+    run jobs again: then ``waits_until`` says until when, and ``waits_for`` what for.
     """
 
     name: ClassVar = "watch.looked"
     workflow_id: int
     next_in: float
     is_resting: bool = False
+    waits_until: datetime | None = None
+    waits_for: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -457,6 +472,7 @@ Event = (
     | OrphansFound
     | OrphanProcessesEnded
     | RecoveryPlanned
+    | RetryPostponed
     | HookStarted
     | HookPrinted
     | ResetStarted

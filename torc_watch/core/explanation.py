@@ -9,7 +9,7 @@ from torc_watch.core.clue import Clue
 from torc_watch.core.diagnosis import Finding
 from torc_watch.core.fact import Confidence, Fact
 from torc_watch.core.failure_kind import kind_of
-from torc_watch.core.recovery_round import Plan, Refusal, Retry, Skip
+from torc_watch.core.recovery_round import Plan, Postponement, Refusal, Retry, Skip
 
 Fate = Retry | Skip
 
@@ -52,7 +52,9 @@ class FailureGroup:
 
 
 def group_failures(
-    findings: Iterable[Finding], answer: Plan | Refusal | None, past: Sequence[Retry] = ()
+    findings: Iterable[Finding],
+    answer: Plan | Postponement | Refusal | None,
+    past: Sequence[Retry] = (),
 ) -> tuple[FailureGroup, ...]:
     """The largest group first. ``answer`` is the plan or refusal of the next round, if any."""
     groups: dict[tuple[Cause, str], list[Finding]] = {}
@@ -69,9 +71,9 @@ def group_failures(
     )
 
 
-def _fates(answer: Plan | Refusal | None) -> dict[int, Fate]:
+def _fates(answer: Plan | Postponement | Refusal | None) -> dict[int, Fate]:
     decided: tuple[Fate, ...] = ()
-    if isinstance(answer, Plan):
+    if isinstance(answer, Plan | Postponement):
         decided = (*answer.retries, *answer.left_alone)
     elif answer is not None:
         decided = answer.left_alone

@@ -170,7 +170,8 @@ class ComputeNode:
     """A worker process that registered itself. ``allocation_id`` is None outside allocations.
 
     ``limit`` is when the time of its allocation is over, as Slurm said when the worker started.
-    ``num_nodes`` are those of the allocation that it starts jobs in.
+    ``seconds`` is how long it was there, None before it has ended; ``num_nodes`` is how many nodes
+    it has.
     """
 
     id: int
@@ -180,7 +181,9 @@ class ComputeNode:
     has_ended: bool
     started: datetime | None = None
     limit: datetime | None = None
+    seconds: float | None = None
     num_nodes: int = 1
+    is_of_slurm: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

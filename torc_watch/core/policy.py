@@ -1,7 +1,8 @@
 """What to do about a workflow that came to rest with jobs that did not complete.
 
 ``plan`` answers with a Plan of absolute targets, which can be carried out again after a crash
-without raising anything twice, or with a Refusal, which hands the workflow over to the user.
+without raising anything twice, or with a Refusal, which hands the workflow over to the user,
+or with a Postponement.
 """
 
 from collections import deque
@@ -9,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from torc_watch.core import assessment, resource_requests, units
-from torc_watch.core.allocation import NodeClass
+from torc_watch.core.allocation import AllocationSpec, NodeClass
 from torc_watch.core.allocation_plan import plan_groups
 from torc_watch.core.cause import Cause, Remedy
 from torc_watch.core.demand import Choices, demands
@@ -22,8 +23,10 @@ from torc_watch.core.node_classes import (
     lack_reason,
     node_text,
 )
+from torc_watch.core.node_hour_limit import within_limit
 from torc_watch.core.recovery_round import (
     Plan,
+    Postponement,
     RecoverySettings,
     Refusal,
     RefusalKind,
@@ -35,6 +38,8 @@ from torc_watch.core.resource_requests import adjustments_for
 from torc_watch.core.retry_budget import RetryBudget, storm_objections
 from torc_watch.core.scheduler_rows import SchedulerRows, no_nodes_reason
 from torc_watch.core.situation import Situation
+from torc_watch.core.skipped_job import skipped
+from torc_watch.core.timed_retries import in_time
 
 
 def exhausted(rounds_used: int, settings: RecoverySettings) -> Refusal | None:
@@ -46,17 +51,25 @@ def exhausted(rounds_used: int, settings: RecoverySettings) -> Refusal | None:
     )
 
 
-def plan(situation: Situation, settings: RecoverySettings) -> Plan | Refusal:
-    """The next round of recovery, or why there is none."""
+def plan(situation: Situation, settings: RecoverySettings) -> Plan | Refusal | Postponement:
+    """The next round of recovery, or why there is none, or when."""
     rows = _rows(situation, settings)
-    decisions = _decisions(situation, rows, settings)
-    retries = tuple(decision for decision in decisions if isinstance(decision, Retry))
-    left_alone = tuple(decision for decision in decisions if isinstance(decision, Skip))
+    without_room = jobs_without_room(situation, rows)
     uninitialized = _left_uninitialized(situation.counts)
+    has_ready = situation.counts.of(JobStatus.READY) and not no_room_reason(situation, without_room)
+    decisions = in_time(
+        _decisions(situation, rows, settings),
+        situation,
+        has_others=bool(uninitialized or has_ready),
+    )
+    timed = decisions.retries if isinstance(decisions, Postponement) else decisions
+    retries = tuple(decision for decision in timed if isinstance(decision, Retry))
     uses_retry = not _only_continues(situation, retries, uninitialized)
     if uses_retry and (refusal := exhausted(situation.past.used, settings)):
         return refusal
-    without_room = jobs_without_room(situation, rows)
+    if isinstance(decisions, Postponement):
+        return decisions
+    left_alone = tuple(decision for decision in decisions if isinstance(decision, Skip))
     if not retries and not uninitialized:  # no run is started: nothing is initialized
         left_alone = tuple(replace(left, restarts_anyway=False) for left in left_alone)
         if not situation.counts.of(JobStatus.READY):
@@ -76,16 +89,9 @@ def plan(situation: Situation, settings: RecoverySettings) -> Plan | Refusal:
         repeated=len(repeated or ()),
         starts_run=bool(retries or uninitialized),
     )
-    allocations = plan_groups(
-        demands(situation, choices, rows),
-        rows,
-        most=settings.max_allocations,
-        allocation_stem=situation.allocation_stem,
-        spreads_jobs=situation.workflow.spreads_jobs,
-    )
-    if not allocations:
-        reason = f"Nothing can be submitted: {no_nodes_reason(rows.main)}."
-        return Refusal(kind=RefusalKind.NO_SCHEDULER, reason=reason, left_alone=left_alone)
+    allocations = _allocations(situation, settings, rows, choices)
+    if isinstance(allocations, Refusal):
+        return replace(allocations, left_alone=left_alone)
     return Plan(
         workflow_id=situation.workflow.id,
         run_id=situation.workflow.run_id,
@@ -103,12 +109,28 @@ def plan(situation: Situation, settings: RecoverySettings) -> Plan | Refusal:
     )
 
 
+def _allocations(
+    situation: Situation, settings: RecoverySettings, rows: SchedulerRows, choices: Choices
+) -> tuple[AllocationSpec, ...] | Refusal:
+    specs = plan_groups(
+        demands(situation, choices, rows),
+        rows,
+        most=settings.max_allocations,
+        allocation_stem=situation.allocation_stem,
+        spreads_jobs=situation.workflow.spreads_jobs,
+    )
+    if not specs:
+        reason = f"Nothing can be submitted: {no_nodes_reason(rows.main)}."
+        return Refusal(kind=RefusalKind.NO_SCHEDULER, reason=reason)
+    return within_limit(specs, situation, settings.max_node_hours)
+
+
 def _only_continues(situation: Situation, retries: Iterable[Retry], uninitialized: int) -> bool:
     """Whether no failure of a job is the reason for the round, and the last one was not in vain.
 
     Without jobs that complete in between the same could go on for ever.
     """
-    if uninitialized or any(not retry.cause.is_interruption for retry in retries):
+    if uninitialized or any(not retry.cause.is_of_the_place for retry in retries):
         return False
     before = situation.past.completed
     return before is None or situation.counts.of(JobStatus.COMPLETED) > before
@@ -129,7 +151,7 @@ def _decisions(
     candidates = [finding for finding, decision in decided if isinstance(decision, Retry)]
     waiting = storm_objections(candidates, situation.findings, situation.past, settings)
     return [
-        _skip(finding, waiting[finding.job.id]) if finding.job.id in waiting else decision
+        skipped(finding, waiting[finding.job.id]) if finding.job.id in waiting else decision
         for finding, decision in decided
     ]
 
@@ -138,11 +160,11 @@ def _decide(
     finding: Finding, rows: SchedulerRows, settings: RecoverySettings, budget: RetryBudget
 ) -> Retry | Skip:
     if objection := budget.objection(finding):
-        return _skip(finding, objection)
+        return skipped(finding, objection)
     row = rows.row_of(finding.job)
     nodes = rows.nodes_for(row)
     if not nodes:
-        return _skip(finding, no_nodes_reason(row))
+        return skipped(finding, no_nodes_reason(row))
     answer = _decide_on(finding, nodes, settings)
     if isinstance(answer, Skip) and (others := rows.others_for(row)):
         return _decide_on(finding, (*nodes, *others), settings)
@@ -153,9 +175,9 @@ def _decide_on(
     finding: Finding, nodes: Sequence[NodeClass], settings: RecoverySettings
 ) -> Retry | Skip:
     if reason := lack_reason(finding.requirements, nodes):
-        return _skip(finding, reason)
+        return skipped(finding, reason)
     if finding.cause is Cause.UNKNOWN and not settings.retry_unknown:
-        return _skip(finding, f"{finding.reason}; unknown failures are not retried")
+        return skipped(finding, f"{finding.reason}; unknown failures are not retried")
     match finding.remedy:
         case Remedy.RAISE_MEMORY:
             return _raise_memory(finding, nodes, settings.memory_multiplier)
@@ -175,7 +197,7 @@ def _raise_memory(finding: Finding, nodes: Sequence[NodeClass], multiplier: floa
     )
     if after is None:
         most = units.format_memory(node.memory)
-        return _skip(finding, f"needs more than {most}, the most that {node_text(node)} has")
+        return skipped(finding, f"needs more than {most}, the most that {node_text(node)} has")
     return _retry(finding, memory=(asked.memory, after))
 
 
@@ -189,7 +211,7 @@ def _raise_runtime(finding: Finding, nodes: Sequence[NodeClass], multiplier: flo
     )
     if after is None:
         longest = units.format_duration(node.runtime or 0)
-        return _skip(
+        return skipped(
             finding, f"needs longer than {longest}, the longest that {node_text(node)} has"
         )
     return _retry(finding, runtime=(asked.runtime, after))
@@ -209,17 +231,6 @@ def _retry(
         memory=memory,
         runtime=runtime,
         fingerprint=finding.fingerprint,
-    )
-
-
-def _skip(finding: Finding, reason: str) -> Skip:
-    return Skip(
-        job_id=finding.job.id,
-        job_name=finding.job.name,
-        cause=finding.cause,
-        reason=reason,
-        # Torc's initialize_jobs makes every terminated job ready, whether it was chosen or not.
-        restarts_anyway=finding.job.status in (JobStatus.TERMINATED, JobStatus.PENDING_FAILED),
     )
 
 

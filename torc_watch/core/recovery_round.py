@@ -20,7 +20,21 @@ from torc_watch.core.cause import REMEDIES, Cause, Remedy
 from torc_watch.core.model import Requirements, SchedulingAction
 from torc_watch.core.scheduler_choice import SchedulerChoice
 
-_LIMITED = (Remedy.RETRY_TWICE, Remedy.RETRY_ONCE, Remedy.HAND_OVER, Remedy.LEAVE_ALONE)
+_LIMITED = (
+    Remedy.RETRY_LATER,
+    Remedy.AWAIT_ROOM,
+    Remedy.RETRY_TWICE,
+    Remedy.RETRY_ONCE,
+    Remedy.HAND_OVER,
+    Remedy.LEAVE_ALONE,
+)
+_AILMENTS = {
+    Cause.FILE_SYSTEM: "file system unwell",
+    Cause.FILE_SYSTEM_FULL: "file system full",
+    Cause.NETWORK: "network unwell",
+    Cause.LICENSE: "no license free",
+    Cause.SCHEDULER: "Slurm does not answer",
+}
 
 DEFAULT_MAX_RETRIES = 3
 DEFAULT_MULTIPLIER = 1.5
@@ -33,7 +47,8 @@ class RecoverySettings:
 
     ``max_retries`` counts rounds; None when the user asks for one round after the other. With
     ``auto_schedule`` jobs get allocations too while others of the workflow run. No more than
-    ``max_allocations`` of a workflow are to be queued or running at once. ``partition`` and
+    ``max_allocations`` of a workflow are to be queued or running at once, and no allocation is
+    submitted by which it could use more than ``max_node_hours`` in all. ``partition`` and
     ``walltime`` (seconds), of Slurm, take the place of what the workflow's schedulers say. With
     ``after_repair`` what made jobs fail counts as mended, by the user or a hook: causes that no
     retry would help are retried like unknown ones.
@@ -46,6 +61,7 @@ class RecoverySettings:
     scheduler: SchedulerChoice = SchedulerChoice.AUTO
     auto_schedule: bool = True
     max_allocations: int = DEFAULT_MAX_ALLOCATIONS
+    max_node_hours: float | None = None
     partition: str | None = None
     walltime: int | None = None
     after_repair: bool = False
@@ -157,6 +173,7 @@ class Plan:
 class RefusalKind(StrEnum):
     EXHAUSTED = "exhausted"  # every allowed round was used
     NOTHING_TO_RETRY = "nothing_to_retry"  # there are failures, none of which may be retried
+    NODE_HOURS = "node_hours"  # those that the user allows are used up
     NO_SCHEDULER = "no_scheduler"  # no allocation can be asked for from here
     STUCK = "stuck"  # no failures, and no job that could be started
 
@@ -166,6 +183,31 @@ class Refusal:
     kind: RefusalKind
     reason: str
     left_alone: tuple[Skip, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Postponement:
+    """Every job that may run again has to wait for the ``causes`` to pass.
+
+    The round is planned again at ``not_before``. If it ``awaits_room``, that is the earliest time:
+    it is planned as soon as files can be written then, and at ``until`` at the latest. Otherwise
+    both are the same. ``retries`` and ``left_alone`` are what it would do now.
+    """
+
+    not_before: datetime
+    until: datetime
+    awaits_room: bool
+    causes: tuple[Cause, ...]
+    retries: tuple[Retry, ...]
+    left_alone: tuple[Skip, ...] = ()
+
+    @property
+    def phrase(self) -> str:
+        """What it waits for, such as ``to run 3 jobs again: file system unwell``."""
+        jobs = "1 job" if len(self.retries) == 1 else f"{len(self.retries)} jobs"
+        ailments = ", ".join(_AILMENTS.get(cause, cause.value) for cause in self.causes)
+        room = "for free space, " if self.awaits_room else ""
+        return f"{room}to run {jobs} again: {ailments}"
 
 
 class Step(StrEnum):
@@ -188,13 +230,14 @@ def next_step(finished: Collection[Step]) -> Step:
 class RoundOutcome(StrEnum):
     RESUBMITTED = "resubmitted"
     CONTINUED = "continued"  # the same, of a round that uses up no retry
+    POSTPONED = "postponed"  # it is too early to run jobs again
     DECLINED = "declined"  # no more allocations were submitted beside those that run
     REFUSED = "refused"  # no plan: handed over
     ABANDONED = "abandoned"  # another user or process changed the workflow meanwhile
     FAILED = "failed"  # the hook failed, or a scheduler refused
 
 
-FREE_OUTCOMES = (RoundOutcome.CONTINUED, RoundOutcome.DECLINED)
+FREE_OUTCOMES = (RoundOutcome.CONTINUED, RoundOutcome.POSTPONED, RoundOutcome.DECLINED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

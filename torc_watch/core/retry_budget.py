@@ -8,18 +8,21 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
-from torc_watch.core.cause import Remedy
+from torc_watch.core.cause import Cause, Remedy
 from torc_watch.core.diagnosis import Finding
 from torc_watch.core.recovery_round import PastRounds, RecoverySettings
 
 _STORM = 3  # failures that are alike
 _MOST = {
+    Remedy.RETRY_LATER: 3,
+    Remedy.AWAIT_ROOM: 3,
     Remedy.RETRY_TWICE: 2,
     Remedy.RETRY_ONCE: 1,
     Remedy.HAND_OVER: 0,
     Remedy.LEAVE_ALONE: 0,
 }  # retries of a job
 _IN_STORMS = (Remedy.RETRY_ONCE, Remedy.HAND_OVER)
+_OWN_ERRORS = (Cause.CODE, Cause.ENVIRONMENT, Cause.INPUT)
 _TIMES = {1: "once", 2: "twice"}
 
 
@@ -33,7 +36,7 @@ class RetryBudget:
     def __init__(self, past: PastRounds, settings: RecoverySettings) -> None:
         self._settings = settings
         self._began = past.began
-        self._used = Counter((retry.job_id, retry.cause) for retry in past.retried)
+        self._used = Counter((retry.job_id, _kind(retry.cause)) for retry in past.retried)
 
     def objection(self, finding: Finding) -> str | None:
         """Why the job may not run again, for users; None where it may."""
@@ -42,8 +45,8 @@ class RetryBudget:
             return None
         if not self._settings.retry_unknown:
             return f"{finding.reason}; only lack of memory and time is mended"
-        used = self._used[finding.job.id, finding.cause]
-        if used >= max(most, _precedes(finding, self._began)):
+        used = self._used[finding.job.id, _kind(finding.cause)]
+        if used >= max(most, precedes(finding, self._began)):
             return f"{finding.reason}; {_used_up(used)}"
         return None
 
@@ -93,7 +96,17 @@ def _in_storm(
                 yield finding, f"job {first}, which failed in the same way, goes first"
 
 
-def _precedes(finding: Finding, began: datetime | None) -> bool:
+def most_retries(remedy: Remedy) -> int | None:
+    """How often a job may run again for it; None where only the rounds are counted."""
+    return _MOST.get(remedy)
+
+
+def _kind(cause: Cause) -> Cause:
+    """Errors of the program share a budget: one may show only after another was mended."""
+    return Cause.CODE if cause in _OWN_ERRORS else cause
+
+
+def precedes(finding: Finding, began: datetime | None) -> bool:
     """Whether it is older than the watch, or there is no watch."""
     return began is None or finding.ended is None or finding.ended < began
 

@@ -1,7 +1,8 @@
 """All that a plan for the next round of recovery depends on."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 
 from torc_watch.core.allocation import NodeClass
 from torc_watch.core.diagnosis import Finding
@@ -14,6 +15,7 @@ from torc_watch.core.model import (
     SchedulingAction,
     Workflow,
 )
+from torc_watch.core.node_hours import NodeHours
 from torc_watch.core.recovery_round import PastRounds
 
 
@@ -26,7 +28,10 @@ class Situation:
     id. ``scheduler_type`` is Torc's word for the scheduler that will be asked, ``node_classes`` is
     what that has, and ``configs`` are the workflow's rows of it on the server. By ``actions``
     workers ask it for allocations too. ``allocation_stem`` begins the tokens of this round's
-    allocations and of no other's.
+    allocations and of no other's. ``now`` is when the round is planned, None of one that a person
+    asks for: that waits for nothing, nor do jobs that failed before ``asked``. ``has_room`` says
+    whether files can be written where the jobs write theirs. ``node_hours`` is what the workflow
+    has used, and may use in allocations that it still has.
     """
 
     workflow: Workflow
@@ -41,3 +46,7 @@ class Situation:
     node_classes: tuple[NodeClass, ...]
     actions: tuple[SchedulingAction, ...]
     allocation_stem: str
+    now: datetime | None = None
+    asked: datetime | None = None
+    has_room: bool = True
+    node_hours: NodeHours = field(default_factory=NodeHours)

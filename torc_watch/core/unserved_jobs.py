@@ -4,12 +4,15 @@ from torc_watch.core.allocation_plan import plan_groups
 from torc_watch.core.demand import demands_of
 from torc_watch.core.jobs_without_room import jobs_without_room, no_room_reason
 from torc_watch.core.model import JobStatus
+from torc_watch.core.node_hour_limit import within_limit
 from torc_watch.core.recovery_round import Plan, Refusal, RefusalKind
 from torc_watch.core.scheduler_rows import SchedulerRows, no_nodes_reason
 from torc_watch.core.situation import Situation
 
 
-def plan_more(situation: Situation, *, most: int, may_move: bool) -> Plan | Refusal:
+def plan_more(
+    situation: Situation, *, most: int, may_move: bool, max_node_hours: float | None = None
+) -> Plan | Refusal:
     """At most so many allocations for the ``waiting`` jobs of the situation, or why there is none.
 
     Nothing is submitted for jobs that no node can run. With ``may_move``, jobs may go to another
@@ -30,6 +33,9 @@ def plan_more(situation: Situation, *, most: int, may_move: bool) -> Plan | Refu
     if not allocations:
         reason = no_room_reason(situation, without_room) or f"{no_nodes_reason(rows.main)}."
         return Refusal(kind=RefusalKind.NOTHING_TO_RETRY, reason=reason)
+    allowed = within_limit(allocations, situation, max_node_hours)
+    if isinstance(allowed, Refusal):
+        return allowed
     return Plan(
         workflow_id=situation.workflow.id,
         run_id=situation.workflow.run_id,
@@ -41,7 +47,7 @@ def plan_more(situation: Situation, *, most: int, may_move: bool) -> Plan | Refu
         adjustments=(),
         scheduler_type=situation.scheduler_type,
         scheduler_config_id=rows.main.id if rows.main else None,
-        allocations=allocations,
+        allocations=allowed,
         completed=situation.counts.of(JobStatus.COMPLETED),
         uses_retry=False,
         joins_workers=True,

@@ -40,6 +40,7 @@ class WatchOptions:
     scheduler: SchedulerChoice | None = None
     auto_schedule: bool | None = None
     max_allocations: int | None = None
+    max_node_hours: float | None = None
     partition: str | None = None
     walltime: int | None = None
     poll_interval: float | None = None
@@ -119,6 +120,10 @@ def _is_multiplier(factor: float) -> bool:
     return 1 < factor < float("inf")
 
 
+def _is_finite(hours: float) -> bool:
+    return 0 < hours < float("inf")
+
+
 def is_partition_name(text: str) -> bool:
     return re.fullmatch(r"[\w.+-]+", text, re.ASCII) is not None
 
@@ -134,6 +139,7 @@ _LIMITS: tuple[tuple[str, Callable[..., bool], str, str], ...] = (
     ("poll_interval", lambda seconds: seconds > 0, "be greater than 0 s", " s"),
     ("poll_interval", lambda seconds: not seconds > MAX_INTERVAL, "be at most 366 days", " s"),
     ("max_allocations", lambda number: number > 0, "be at least 1", ""),
+    ("max_node_hours", _is_finite, "be greater than 0 and finite", ""),
     ("partition", is_partition_name, "be the name of one partition", ""),
     ("walltime", lambda seconds: seconds > 0, "be greater than 0 s", " s"),
     ("recovery_hook", _is_executable, "be a command without NUL characters", ""),
@@ -210,18 +216,18 @@ def apply_command(
             )
 
 
+_NEW_WATCH = "a new watch starts, with all its retries"
+_NOTES = {
+    (Action.ADD, WatchState.ENDED): _NEW_WATCH,
+    (Action.RESUME, WatchState.ENDED): _NEW_WATCH,
+    (Action.RESUME, WatchState.WATCHED): "if it waits before it runs jobs again, that is over",
+    (Action.ADD, WatchState.WATCHED): "it was already watched",
+    (Action.SET, WatchState.PAUSED): "it is paused",
+    (Action.SET, WatchState.ENDED): "its watch has ended; resume starts a new one",
+    (Action.PAUSE, WatchState.ENDED): "its watch has already ended",
+}
+
+
 def note_for(workflow: WatchedWorkflow | None, action: Action) -> str:
     """What the user may not expect of this action on a workflow in this state; usually empty."""
-    match action, workflow and workflow.state:
-        case ((Action.ADD | Action.RESUME), WatchState.ENDED):
-            return "a new watch starts, with all its retries"
-        case Action.ADD, WatchState.WATCHED:
-            return "it was already watched"
-        case Action.SET, WatchState.PAUSED:
-            return "it is paused"
-        case Action.SET, WatchState.ENDED:
-            return "its watch has ended; resume starts a new one"
-        case Action.PAUSE, WatchState.ENDED:
-            return "its watch has already ended"
-        case _:
-            return ""
+    return _NOTES.get((action, workflow.state), "") if workflow else ""

@@ -95,6 +95,7 @@ def initial_view(workflow: WatchedWorkflow, previous: WorkflowView | None = None
         verdict=workflow.verdict,
         reason=workflow.reason,
         next_look="",
+        waits_until="",
     )
 
 
@@ -119,6 +120,27 @@ def is_routine(event: WorkflowEvent) -> bool:
 
 
 def _changes(event: WorkflowEvent, at: datetime) -> dict[str, Any]:
+    changes = _retries_that_wait(event, at) or _other_changes(event, at)
+    if "reason" in changes:
+        changes.setdefault("waits_until", "")
+    return changes
+
+
+def _retries_that_wait(event: WorkflowEvent, at: datetime) -> dict[str, Any]:
+    match event:
+        case events.Polled(waits_until=datetime() as until, waits_for=reason, next_in=seconds):
+            return _waiting(reason, until) | {"next_look": _text(at, seconds)}
+        case events.RetryPostponed(reason=reason, until=until, rounds_used=rounds):
+            return _waiting(reason, until) | {"round": rounds, "next_look": ""}
+        case _:
+            return {}
+
+
+def _waiting(reason: str, until: datetime) -> dict[str, Any]:
+    return {"phase": Phase.WAITING, "reason": reason, "waits_until": _text(until)}
+
+
+def _other_changes(event: WorkflowEvent, at: datetime) -> dict[str, Any]:
     changes: dict[str, Any] = {}
     match event:
         case events.WatchStarted(workflow_name=name, rounds_used=rounds, max_retries=limit):

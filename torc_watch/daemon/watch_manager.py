@@ -25,6 +25,7 @@ from torc_watch.core.events import Verdict, WatchEnded
 from torc_watch.core.workflow_key import WorkflowKey
 from torc_watch.daemon import daemon_events
 from torc_watch.daemon.commands import (
+    Action,
     Command,
     Removed,
     UnknownWorkflow,
@@ -70,6 +71,7 @@ class WatchManager:
         self._servers = ServerPool(tasks, context.open_server)
         self._workflows = {workflow.key: workflow for workflow in registry.workflows()}
         self._watches: dict[WorkflowKey, anyio.CancelScope] = {}
+        self._resumed: set[WorkflowKey] = set()
         self._all_ended = anyio.Event()
 
     @property
@@ -103,6 +105,8 @@ class WatchManager:
                 # First: a crash in between repeats the command.
                 self._registry.end_watches([before])
             self._save(result)
+            if action is Action.RESUME:
+                self._resumed.add(key)
         applied = daemon_events.CommandApplied(workflow_id=workflow_id, verb=action)
         self._report(applied, command.server)
         self._update_watch(key)
@@ -156,11 +160,17 @@ class WatchManager:
         def report(event: WorkflowEvent) -> None:
             self._report(event, workflow.server)
 
-        attempt = partial(self._watch_with_retries, workflow, report)
+        goes_at_once = workflow.key in self._resumed
+        self._resumed.discard(workflow.key)
+        attempt = partial(self._watch_with_retries, workflow, report, goes_at_once=goes_at_once)
         self._save_verdict(workflow, await isolate_crashes(workflow.workflow_id, attempt, report))
 
     async def _watch_with_retries(
-        self, workflow: WatchedWorkflow, report: Callable[[WorkflowEvent], None]
+        self,
+        workflow: WatchedWorkflow,
+        report: Callable[[WorkflowEvent], None],
+        *,
+        goes_at_once: bool,
     ) -> WatchEnded:
         """Watches until there is a verdict, with a delay after each failed attempt."""
         workflow_id = workflow.workflow_id
@@ -168,9 +178,8 @@ class WatchManager:
         while True:
             try:
                 async with self._servers.supervisor(workflow.server) as supervisor:
-                    ended = await supervisor.watch(
-                        self._request_for(workflow), partial(self._save_verdict, workflow)
-                    )
+                    request = replace(self._request_for(workflow), goes_at_once=goes_at_once)
+                    ended = await supervisor.watch(request, partial(self._save_verdict, workflow))
             except NotFound:
                 reason = f"There is no workflow {workflow_id} on {workflow.server}."
                 return WatchEnded.handed_over(workflow_id, reason)

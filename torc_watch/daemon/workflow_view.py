@@ -12,7 +12,7 @@ class Phase(StrEnum):
     WATCHING = "watching"
     RESTING = "resting"  # no workers, but for too short a time to call it stuck
     RECOVERING = "recovering"
-    WAITING = "waiting"  # for a server, a scheduler or another watch
+    WAITING = "waiting"  # for a server, a scheduler, another watch, or what ails its jobs to pass
     PAUSED = "paused"
     ENDED = "ended"
 
@@ -22,7 +22,8 @@ class WorkflowView:
     """Times are ISO 8601, UTC. ``counts`` has jobs by status, None before they were counted.
 
     ``name`` is empty before the first answer of the server, ``verdict`` before the watch ended;
-    ``reason`` says why it waits or how it ended. The names are the keys of status.json and of the
+    ``reason`` says why it waits or how it ended, ``waits_until`` when jobs may run again that have
+    to wait for it, empty where none do. The names are the keys of status.json and of the
     socket: they do not change.
     """
 
@@ -38,6 +39,7 @@ class WorkflowView:
     next_look: str = ""
     verdict: str = ""
     reason: str = ""
+    waits_until: str = ""
 
     @property
     def key(self) -> WorkflowKey:

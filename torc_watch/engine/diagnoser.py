@@ -26,6 +26,7 @@ from torc_watch.engine.messages import (
     RecoveryRequest,
     Watch,
 )
+from torc_watch.engine.postponement import still_postponed
 from torc_watch.engine.stranded_search import StrandedSearch
 from torc_watch.engine.unneeded_search import unneeded_allocations
 from torc_watch.engine.unserved_search import UnservedSearch
@@ -38,6 +39,7 @@ _SHORTEST_GRACE = 1.0  # seconds: what is left may be too little to measure
 
 class Diagnoser:
     def __init__(self, context: EngineContext) -> None:
+        self._context = context
         self._client = context.client
         self._search = FailureSearch(context.client, context.cluster, context.outputs)
         self._stranded = StrandedSearch(context.client)
@@ -60,7 +62,7 @@ class Diagnoser:
             return await self._assess_unstartable(poll)
         watch.unstartable_since = None
         if state is WorkflowState.WORKING:
-            watch.at_rest_since = None
+            watch.at_rest_since = watch.postponed = None
             if watch.request.once:
                 is_soon_known = may_soon_be_known(watch, observation)
                 return KeepWatching() if is_soon_known else _still_running(watch.workflow_id)
@@ -137,16 +139,24 @@ class Diagnoser:
             return WatchEnded(workflow_id=workflow_id, verdict=Verdict.SUCCEEDED)
         if not counts.total:
             return _ended_without_jobs(workflow_id)
-        if grace := self._grace_left(poll, counts, is_finished=is_finished):
-            return KeepWatching(grace)
-        if await self._is_early(poll, counts):
-            return KeepWatching()
+        if waiting := await self._rest(poll, counts, is_finished=is_finished):
+            return waiting
         if is_finished:
             self._report(events.WorkflowComplete(workflow_id=workflow_id))
             self._report(events.WorkflowFailed(workflow_id=workflow_id, counts=counts))
             return await self._recover_or_hand_over(poll, counts, Verdict.FAILED)
         self._report(events.WorkflowStalled(workflow_id=workflow_id, counts=counts))
         return await self._recover_or_hand_over(poll, counts, Verdict.STUCK)
+
+    async def _rest(
+        self, poll: PollResult, counts: JobCounts, *, is_finished: bool
+    ) -> KeepWatching | None:
+        """None where the workflow will not continue by itself, and its jobs may run again."""
+        if waiting := await still_postponed(self._context, poll, counts):
+            return waiting
+        if grace := self._grace_left(poll, counts, is_finished=is_finished):
+            return KeepWatching(grace)
+        return KeepWatching() if await self._is_early(poll, counts) else None
 
     async def _is_early(self, poll: PollResult, counts: JobCounts) -> bool:
         """False where the user says that the workflow is at rest."""

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import anyio
@@ -13,12 +14,17 @@ from torc_watch.core.cancellation import EndedAllocation
 from torc_watch.core.diagnosis import Finding
 from torc_watch.core.events import Event, WatchEnded
 from torc_watch.core.model import Allocation, Job, JobCounts
-from torc_watch.core.recovery_round import RecoverySettings
+from torc_watch.core.recovery_round import Postponement, RecoverySettings
 from torc_watch.engine.job_outputs import JobOutputs
 from torc_watch.engine.journal import Journal, WatchRecord, WorkflowIdentity
+from torc_watch.engine.room_probe import RoomProbe
 from torc_watch.schedulers.cluster import Cluster
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.offline_journal import OfflineResults
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +33,8 @@ class EngineContext:
 
     ``epoch`` is that of the lease under which a daemon watches. ``before_change`` is awaited before
     a hook is run or processes are ended here, and what it raises prevents that. ``client`` and
-    ``cluster`` do the same with theirs.
+    ``cluster`` do the same with theirs. ``clock`` is that by which the server has the times at
+    which jobs ended.
     """
 
     client: TorcClient
@@ -38,6 +45,8 @@ class EngineContext:
     report: Callable[[Event], None]
     epoch: int | None = None
     before_change: Callable[[], Awaitable[None]] = checkpoint
+    clock: Callable[[], datetime] = utc_now
+    has_room: RoomProbe = field(default_factory=RoomProbe)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +56,7 @@ class WatchRequest:
     ``recovery`` is None for a watch without recovery. ``patience`` is how long a server may stay
     unreachable before the watch ends, None for ever. ``hook`` is a command, split into words, that
     is run with the workflow's id before unknown failures are retried. ``once`` ends the watch after
-    one round.
+    one round. With ``goes_at_once`` jobs that failed before the watch need not wait to run again.
     """
 
     workflow_id: int
@@ -58,6 +67,7 @@ class WatchRequest:
     hook: tuple[str, ...] | None = None
     patience: float | None = None
     once: bool = False
+    goes_at_once: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -79,6 +89,15 @@ class UnservedRecord:
     fruitless: int = 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostponedRound:
+    """A round that waits, and the run and the jobs by status that it was planned for."""
+
+    postponement: Postponement
+    run_id: int
+    counts: JobCounts
+
+
 @dataclass(slots=True, kw_only=True)
 class Watch:
     """A workflow that is watched now. Only the task that holds ``lock`` changes it.
@@ -90,7 +109,9 @@ class Watch:
     since when it is not known of some allocation whether it has ended, ``nodes_awaited_since``
     since when the only workers that may be left are on failed nodes. ``claimed`` are the jobs that
     have been claimed since ``claimed_since`` while nothing runs; ``unneeded_since`` is since when
-    allocations are queued that no job needs; ``canceled`` are those that were. ``lock`` is held
+    allocations are queued that no job needs; ``canceled`` are those that were. ``postponed`` is
+    the round that waits until jobs may run again; those that failed before a user ``asked`` for it
+    need not wait. ``lock`` is held
     while a poll result is diagnosed, and during a round of recovery.
     """
 
@@ -111,6 +132,8 @@ class Watch:
     claimed_since: float = 0.0
     unneeded_since: float | None = None
     canceled: frozenset[int] = frozenset()
+    postponed: PostponedRound | None = None
+    asked: datetime | None = None
     lock: anyio.Lock = field(default_factory=anyio.Lock)
 
     @property
@@ -123,9 +146,11 @@ class KeepWatching:
     """Nothing to do: poll again after the poll interval.
 
     ``grace`` is for a workflow without workers: the seconds after which that means something.
+    ``postponement`` says why its jobs do not run again yet.
     """
 
     grace: float = 0.0
+    postponement: Postponement | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,14 @@
 """Makes the plan of the next round from what server and scheduler say; changes nothing."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from uuid import uuid4
 
 from torc_watch.core import policy
+from torc_watch.core.allocation import AllocationSpec
 from torc_watch.core.allocation_tokens import token_stem
+from torc_watch.core.cancellation import EndedAllocation
 from torc_watch.core.model import (
     SLURM,
     Job,
@@ -14,15 +18,48 @@ from torc_watch.core.model import (
     SchedulingAction,
     Workflow,
 )
-from torc_watch.core.recovery_round import PastRounds, Plan, RecoverySettings, Refusal, RefusalKind
+from torc_watch.core.node_hours import NodeHours
+from torc_watch.core.recovery_round import (
+    PastRounds,
+    Plan,
+    Postponement,
+    RecoverySettings,
+    Refusal,
+    RefusalKind,
+)
 from torc_watch.core.scheduler_choice import SchedulerChoice, chosen_type, problem_with
 from torc_watch.core.scheduler_rows import overridden
 from torc_watch.core.situation import Situation
 from torc_watch.core.unserved_jobs import plan_more
 from torc_watch.engine.messages import Diagnosis, UnservedJobs
+from torc_watch.engine.node_hour_count import count_node_hours
 from torc_watch.schedulers.cluster import Cluster
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.scheduling_actions import list_scheduling_actions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """``may_wait`` says that retries may come later than ``now``.
+
+    ``has_room`` says whether files can be written where the jobs write theirs. Of jobs that failed
+    before a user ``asked`` none waits.
+    """
+
+    now: datetime
+    may_wait: bool = False
+    has_room: bool = True
+    asked: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunningAllocations:
+    """Those beside which more are submitted; ``specs`` of ours are by the scheduler's numbers."""
+
+    now: datetime
+    allocations: tuple[EndedAllocation, ...]
+    specs: Mapping[int, AllocationSpec]
+
 
 _WAITING = (JobStatus.UNINITIALIZED, JobStatus.BLOCKED, JobStatus.READY, JobStatus.CANCELED)
 
@@ -35,7 +72,8 @@ async def make_plan(
     diagnosis: Diagnosis,
     past: PastRounds,
     settings: RecoverySettings,
-) -> Plan | Refusal:
+    timing: Timing,
+) -> Plan | Refusal | Postponement:
     """What the next round would do. Only reads. Raises ServerError and SchedulerError.
 
     ``workflow`` is as it was when it was diagnosed: a run that is started since then is no part of
@@ -49,6 +87,7 @@ async def make_plan(
         return Refusal(kind=RefusalKind.NO_SCHEDULER, reason=problem)
     scheduler = cluster.scheduler(scheduler_type)
     dependents = await client.list_dependents(workflow.id)
+    is_limited = settings.max_node_hours is not None and scheduler_type == SLURM
     return policy.plan(
         Situation(
             workflow=workflow,
@@ -63,6 +102,12 @@ async def make_plan(
             node_classes=await scheduler.node_classes(),
             actions=await _actions(client, workflow.id, scheduler_type),
             allocation_stem=token_stem(workflow.id, uuid4().hex),
+            now=timing.now if timing.may_wait else None,
+            asked=timing.asked,
+            has_room=timing.has_room,
+            node_hours=await count_node_hours(client, workflow.id, timing.now)
+            if is_limited
+            else NodeHours(),
         ),
         settings,
     )
@@ -76,9 +121,11 @@ async def make_plan_for_more(
     unserved: UnservedJobs,
     past: PastRounds,
     settings: RecoverySettings,
+    running: RunningAllocations,
 ) -> Plan | Refusal:
     """Allocations for jobs that none takes; only reads. Raises ServerError and SchedulerError."""
     scheduler = cluster.scheduler(SLURM)
+    configs = await client.list_scheduler_configs(workflow.id, SLURM)
     return plan_more(
         Situation(
             workflow=workflow,
@@ -89,12 +136,23 @@ async def make_plan_for_more(
             requirements={row.id: row for row in await client.list_requirements(workflow.id)},
             past=past,
             scheduler_type=SLURM,
-            configs=_rows(await client.list_scheduler_configs(workflow.id, SLURM), settings),
+            configs=_rows(configs, settings),
             node_classes=await scheduler.node_classes(),
             actions=(),
             allocation_stem=token_stem(workflow.id, uuid4().hex),
+            node_hours=NodeHours()
+            if settings.max_node_hours is None
+            else await count_node_hours(
+                client,
+                workflow.id,
+                running.now,
+                running.allocations,
+                specs=running.specs,
+                configs=configs,
+            ),
         ),
         most=unserved.most,
+        max_node_hours=settings.max_node_hours,
         may_move=settings.partition is None,
     )
 

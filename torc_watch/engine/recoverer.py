@@ -14,7 +14,7 @@ from torc_watch.core.model import Allocation
 from torc_watch.core.os_errors import describe_os_error
 from torc_watch.core.recovery_round import (
     Plan,
-    RecoverySettings,
+    Postponement,
     Refusal,
     RefusalKind,
     RoundOutcome,
@@ -25,22 +25,23 @@ from torc_watch.engine.error_output import error_folders, failed_jobs
 from torc_watch.engine.journal import Round
 from torc_watch.engine.messages import (
     Decision,
-    Diagnosis,
     EngineContext,
     KeepWatching,
+    PostponedRound,
     RecoveryRequest,
     StartOver,
     StrandedJobs,
-    UnservedJobs,
     Watch,
 )
-from torc_watch.engine.planner import make_plan, make_plan_for_more
+from torc_watch.engine.postponement import keep_waiting
+from torc_watch.engine.round_planner import RoundPlanner, RoundPostponed, RoundRefused
 from torc_watch.engine.step_executor import RoundAbandoned, StepExecutor
 from torc_watch.engine.unserved_search import after_submission
 from torc_watch.engine.workers import OrphanRelease, observe
 from torc_watch.host.output_folder import prepare_output_folder
 
 _VERDICTS = {
+    RefusalKind.NODE_HOURS: Verdict.HANDED_OVER,
     RefusalKind.EXHAUSTED: Verdict.EXHAUSTED,
     RefusalKind.NOTHING_TO_RETRY: Verdict.HANDED_OVER,
     RefusalKind.NO_SCHEDULER: Verdict.HANDED_OVER,
@@ -48,15 +49,7 @@ _VERDICTS = {
 }
 
 
-class _RoundRefused(Exception):
-    """Ends a round that has no plan."""
-
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(refusal.reason)
-        self.refusal = refusal
-
-
-_EARLY_ENDS = (_RoundRefused, HookFailed, SchedulerError, RoundAbandoned, NotFound)
+_EARLY_ENDS = (RoundRefused, RoundPostponed, HookFailed, SchedulerError, RoundAbandoned, NotFound)
 
 
 class Recoverer:
@@ -66,6 +59,7 @@ class Recoverer:
         self._report = context.report
         self._executor = StepExecutor(context)
         self._orphans = OrphanRelease(context)
+        self._planner = RoundPlanner(context)
 
     async def recover(self, request: RecoveryRequest) -> Decision:
         """Begins or continues a round of recovery and finishes it.
@@ -98,7 +92,8 @@ class Recoverer:
         if request.unserved:
             after_submission(watch.unserved, request.unserved, anyio.current_time())
         watch.record.past = watch.record.past.after(outcome, round_.plan)
-        watch.at_rest_since = None
+        if outcome is not RoundOutcome.POSTPONED:
+            watch.at_rest_since = None
         return decision
 
     async def _cancel_unneeded(
@@ -182,13 +177,33 @@ class Recoverer:
     ) -> tuple[RoundOutcome, Decision]:
         workflow_id = request.watch.workflow_id
         match error:
-            case _RoundRefused():
+            case RoundRefused():
                 return RoundOutcome.REFUSED, _refused(request, error.refusal)
+            case RoundPostponed():
+                return RoundOutcome.POSTPONED, self._postpone(request, error.postponement)
             case RoundAbandoned() | NotFound():  # NotFound: the user deleted (a part of) it
                 self._report(events.RecoveryAbandoned(workflow_id=workflow_id, reason=str(error)))
                 return RoundOutcome.ABANDONED, _after_abandoning(request.watch, str(error))
             case _:
                 return RoundOutcome.FAILED, WatchEnded.handed_over(workflow_id, str(error))
+
+    def _postpone(self, request: RecoveryRequest, postponement: Postponement) -> Decision:
+        watch = request.watch
+        assert request.diagnosis is not None  # noqa: S101 - only such rounds have retries
+        watch.postponed = PostponedRound(
+            postponement=postponement,
+            run_id=request.observation.workflow.run_id,
+            counts=request.diagnosis.counts,
+        )
+        self._report(
+            events.RetryPostponed(
+                workflow_id=watch.workflow_id,
+                until=postponement.until,
+                reason=postponement.phrase,
+                rounds_used=watch.record.past.used,
+            )
+        )
+        return keep_waiting(watch.request, postponement, self._context.clock())
 
     def _decline(
         self, request: RecoveryRequest, round_: Round, reason: Exception
@@ -210,9 +225,11 @@ class Recoverer:
         if step is Step.ORPHANS and request.diagnosis:
             await self._release(request, request.diagnosis.orphans, round_)
         elif step is Step.PLAN and request.diagnosis:
-            self._journal.record_plan(round_, await self._plan(request, request.diagnosis))
+            self._journal.record_plan(round_, await self._planner.plan(request, request.diagnosis))
         elif step is Step.PLAN and request.unserved:
-            self._journal.record_plan(round_, await self._plan_more(request, request.unserved))
+            self._journal.record_plan(
+                round_, await self._planner.plan_more(request, request.unserved)
+            )
         elif round_.plan is not None:
             await self._executor.perform(step, request.watch, round_.plan, is_first=is_first)
 
@@ -235,40 +252,6 @@ class Recoverer:
         self._record_ended(orphans.allocations, request.watch, round_)
         await self._orphans.release(orphans, request.observation.workflow)
 
-    async def _plan(self, request: RecoveryRequest, diagnosis: Diagnosis) -> Plan:
-        answer = await make_plan(
-            self._context.client,
-            self._context.cluster,
-            workflow=request.observation.workflow,
-            diagnosis=diagnosis,
-            past=request.watch.record.past,
-            settings=_settings(request),
-        )
-        if isinstance(answer, Refusal):
-            raise _RoundRefused(answer)
-        self._report(events.RecoveryPlanned(workflow_id=request.watch.workflow_id, plan=answer))
-        return answer
-
-    async def _plan_more(self, request: RecoveryRequest, unserved: UnservedJobs) -> Plan:
-        answer = await make_plan_for_more(
-            self._context.client,
-            self._context.cluster,
-            workflow=request.observation.workflow,
-            unserved=unserved,
-            past=request.watch.record.past,
-            settings=_settings(request),
-        )
-        if isinstance(answer, Refusal):
-            raise _RoundRefused(answer)
-        self._report(
-            events.JobsUnserved(
-                workflow_id=request.watch.workflow_id,
-                jobs=len(unserved.jobs),
-                allocations=len(answer.allocations),
-            )
-        )
-        return answer
-
 
 def _check_output_folder(path: Path) -> None:
     """Without it, workers would fail every job: the round waits. Raises SchedulerUnreachable."""
@@ -278,12 +261,6 @@ def _check_output_folder(path: Path) -> None:
         raise SchedulerUnreachable(
             f"The output folder {path} cannot be used: {describe_os_error(error)}"
         ) from error
-
-
-def _settings(request: RecoveryRequest) -> RecoverySettings:
-    settings = request.watch.request.recovery
-    assert settings is not None  # noqa: S101 - a watch without recovery requests none
-    return settings
 
 
 def _outcome(plan: Plan | None) -> RoundOutcome:

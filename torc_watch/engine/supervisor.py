@@ -144,6 +144,7 @@ class Supervisor:
                 name=workflow.name,
                 identity=identity,
                 record=context.journal.begin_watch(identity),
+                asked=context.clock() if request.goes_at_once else None,
             )
             ended = await Watcher(watch, context, self._throttle, self._decide).run()
             if on_verdict(ended) and _is_final(watch, ended):

@@ -102,14 +102,11 @@ class Watcher:
         interval = self._watch.request.poll_interval
         delay = self._throttle.next_poll_delay(interval, is_first=self._is_first_wait)
         self._is_first_wait = False
-        is_resting = decision.grace > 0
-        if is_resting:
+        if decision.grace > 0:
             delay = min(delay, decision.grace)
         if self._was_woken:
             delay = min(delay, _TO_CLOSE)
-        self._context.report(
-            events.Polled(workflow_id=self._watch.workflow_id, next_in=delay, is_resting=is_resting)
-        )
+        self._context.report(_polled(self._watch.workflow_id, delay, decision))
         self._was_woken = await self._wake_up.wait(delay)
 
     async def _poll_or_back_off(self) -> Decision | None:
@@ -182,6 +179,17 @@ class Watcher:
                 rounds_used=self._watch.record.past.used,
             )
         )
+
+
+def _polled(workflow_id: int, delay: float, decision: KeepWatching) -> events.Polled:
+    postponement = decision.postponement
+    return events.Polled(
+        workflow_id=workflow_id,
+        next_in=delay,
+        is_resting=decision.grace > 0,
+        waits_until=postponement.until if postponement else None,
+        waits_for=postponement.phrase if postponement else "",
+    )
 
 
 class WakeUp:

@@ -6,6 +6,7 @@ An entry is structlog's event dict: ``event``, ``level`` and ``timestamp``, what
 
 import dataclasses
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -99,6 +100,8 @@ def _json_line(entry: EventDict) -> str:
 def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return dataclasses.asdict(value)
+    if isinstance(value, datetime):
+        return value.isoformat()
     return value.label if isinstance(value, Verdict) else str(value)
 
 

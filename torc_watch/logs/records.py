@@ -52,6 +52,7 @@ _LEVELS: dict[type[WorkflowEvent | DaemonEvent], LogLevel] = {
     daemon_events.LeaseHeldElsewhere: LogLevel.NOTICE,
     events.RecoveryPlanned: LogLevel.NOTICE,
     events.RecoveryInitiated: LogLevel.NOTICE,
+    events.RetryPostponed: LogLevel.NOTICE,
     events.JobsUnserved: LogLevel.NOTICE,
     events.AllocationsUnneeded: LogLevel.NOTICE,
     events.JobsStranded: LogLevel.WARNING,

@@ -20,6 +20,7 @@ EVENT_WORDS = {
     "recovery.attempted": "recovery started",
     "recovery.continued": "recovery continued",
     "recovery.planned": "recovery planned",
+    "retry.postponed": "waiting to run jobs again",
     "recovery.reset": "resetting jobs",
     "recovery.initialization_awaited": "waiting for jobs to be initialized",
     "recovery.submitting": "submitting allocations",

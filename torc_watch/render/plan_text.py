@@ -5,13 +5,14 @@ from dataclasses import asdict
 from typing import Any
 
 from torc_watch.core.assessment import WorkflowState
-from torc_watch.core.recovery_round import Plan, Refusal
+from torc_watch.core.recovery_round import Plan, Postponement, Refusal
 from torc_watch.render.terminal_text import printable
+from torc_watch.render.time_text import waits_until
 from torc_watch.render.transcript import allocation_texts, jobs_text, left_alone_lines, plan_lines
 
 _MAX_NOTE = 500  # characters
 
-PlanResult = Plan | Refusal | WorkflowState
+PlanResult = Plan | Refusal | Postponement | WorkflowState
 
 _NOTHING_TO_RECOVER = {
     WorkflowState.WORKING: (
@@ -40,6 +41,10 @@ def plan_text(workflow_id: int, answer: PlanResult, notes: Sequence[str] = ()) -
         case Refusal():
             yield from left_alone_lines(answer.left_alone)
             yield answer.reason
+        case Postponement():
+            yield from left_alone_lines(answer.left_alone)
+            yield f"Waits {waits_until(answer.until, answer.phrase)}."
+            yield f"To run them at once: torc-watchd resume {workflow_id}"
         case WorkflowState():
             yield _NOTHING_TO_RECOVER[answer].format(workflow_id)
     yield from (f"Note: {printable(note, max_length=_MAX_NOTE)}" for note in notes)
@@ -52,7 +57,18 @@ def plan_values(workflow_id: int, answer: PlanResult, notes: Sequence[str] = ())
         "standing": answer if isinstance(answer, WorkflowState) else "needs_recovery",
         "plan": asdict(answer) if isinstance(answer, Plan) else None,
         "refusal": asdict(answer) if isinstance(answer, Refusal) else None,
+        "postponement": _postponement_values(answer) if isinstance(answer, Postponement) else None,
         "notes": list(notes),
+    }
+
+
+def _postponement_values(answer: Postponement) -> dict[str, Any]:
+    return {
+        "until": answer.until.isoformat(),
+        "awaits_room": answer.awaits_room,
+        "causes": list(answer.causes),
+        "jobs": [retry.job_id for retry in answer.retries],
+        "reason": answer.phrase,
     }
 
 

@@ -16,7 +16,7 @@ from torc_watch.render.colors import Color, painted
 from torc_watch.render.daemon_notices import daemon_notice
 from torc_watch.render.event_words import event_words
 from torc_watch.render.terminal_text import columns, cut, printable
-from torc_watch.render.time_text import ago, until
+from torc_watch.render.time_text import ago, until, waits_until
 
 _FAILURES = ("failed", "terminated", "pending_failed")
 _DONE = ("completed", "disabled")
@@ -204,7 +204,7 @@ def workflow_text(
     if view.last_event:
         yield f"Last event: {event_words(view.last_event)}, {ago(view.last_event_at, now)}"
     if view.reason:
-        yield printable(view.reason, _MAX_REASON)
+        yield printable(_reason(view), _MAX_REASON)
     yield from _advice(view)
 
 
@@ -254,7 +254,13 @@ def _last(view: WorkflowView, now: datetime) -> str:
     """The last event; not of an ended watch, whose state says how it ended."""
     event = "" if view.phase is Phase.ENDED else event_words(view.last_event)
     when = ago(view.last_event_at, now) if view.last_event else ""
-    return ": ".join(filter(None, (f"{event} {when}".strip(), printable(view.reason))))
+    return ": ".join(filter(None, (f"{event} {when}".strip(), printable(_reason(view)))))
+
+
+def _reason(view: WorkflowView) -> str:
+    if not view.waits_until:
+        return view.reason
+    return f"waits {waits_until(datetime.fromisoformat(view.waits_until), view.reason)}"
 
 
 def status_values(

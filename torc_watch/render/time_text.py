@@ -23,6 +23,13 @@ def duration(span: timedelta) -> str:
     return f"{seconds} s"
 
 
+def waits_until(until: datetime, reason: str) -> str:
+    """Such as ``until 14:05 to run 3 jobs again: ...``, with the date if that is another day."""
+    there = until.astimezone()
+    is_today = there.date() == datetime.now(there.tzinfo).date()
+    return f"until {there:{'%H:%M' if is_today else '%Y-%m-%d %H:%M'}} {reason}"
+
+
 def local_time(moment: str) -> str:
     """A time, ISO 8601, in the reader's time zone: ``2026-11-22 18:02:59``."""
     return f"{datetime.fromisoformat(moment).astimezone():%Y-%m-%d %H:%M:%S}"

@@ -15,6 +15,7 @@ from torc_watch.core.orphaned_job import OrphanedJob
 from torc_watch.core.recovery_round import Plan, Repeat, Retry, Skip
 from torc_watch.render.cause_text import cause_text
 from torc_watch.render.terminal_text import printable
+from torc_watch.render.time_text import waits_until
 
 T = TypeVar("T")
 
@@ -92,6 +93,8 @@ def _simple(event: Event) -> Iterator[str]:
             yield f"  {_counts(event.counts)}"
         case events.AllocationSubmitted(scheduler="slurm"):
             yield f"  Submitted Slurm job {event.scheduler_id} ({event.token})"
+        case events.RetryPostponed():
+            yield f"Waiting {waits_until(event.until, event.reason)}"
         case _:
             yield from _recovery(event)
 

@@ -343,6 +343,7 @@ class ComputeNodeRow(IdRow):
     start_time: _Time = None
     end_time: _Time = None
     duration_seconds: float | None = None
+    compute_node_type: str | None = None
     num_nodes: Annotated[int, _if_null(1)] = 1
     scheduler: Any = None
 
@@ -361,7 +362,9 @@ class ComputeNodeRow(IdRow):
             has_ended=self.duration_seconds is not None,
             started=self.start_time,
             limit=self.end_time,
+            seconds=self.duration_seconds,
             num_nodes=self.num_nodes,
+            is_of_slurm=self.compute_node_type == SLURM,
         )
 
     def _allocation_id(self) -> int | None:

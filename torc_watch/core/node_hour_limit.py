@@ -1,0 +1,54 @@
+"""The node hours that a user allows a workflow: which allocations they pay for."""
+
+import math
+from collections.abc import Sequence
+
+from torc_watch.core.allocation import AllocationSpec
+from torc_watch.core.model import SLURM
+from torc_watch.core.node_hours import NodeHours, hours_of
+from torc_watch.core.recovery_round import Refusal, RefusalKind
+from torc_watch.core.situation import Situation
+
+_ROUNDED = 100  # hours from which tenths do not matter
+
+
+def within_limit(
+    specs: Sequence[AllocationSpec], situation: Situation, limit: float | None
+) -> tuple[AllocationSpec, ...] | Refusal:
+    """Those that ``limit`` allows, each taken to run to its end; a refusal where it allows none."""
+    if limit is None or situation.scheduler_type != SLURM:
+        return tuple(specs)
+    hours = situation.node_hours
+    if allowed := affordable(specs, limit - hours.total):
+        return allowed
+    reason = limit_reason(situation.workflow.id, hours, limit, hours_of(specs[0]))
+    return Refusal(kind=RefusalKind.NODE_HOURS, reason=reason)
+
+
+def affordable(specs: Sequence[AllocationSpec], hours: float) -> tuple[AllocationSpec, ...]:
+    """The first of them that take no more than ``hours`` in all."""
+    chosen: list[AllocationSpec] = []
+    for spec in specs:
+        hours -= hours_of(spec)
+        if hours < 0:
+            break
+        chosen.append(spec)
+    return tuple(chosen)
+
+
+def limit_reason(workflow_id: int, hours: NodeHours, limit: float, wanted: float) -> str:
+    """Why not even the first allocation may be submitted, and what to do about it."""
+    reserved = f" and may use {hours_text(hours.reserved)} more" if hours.reserved else ""
+    is_bounded = wanted < math.inf
+    asks = f"asks for {hours_text(wanted)} more" if is_bounded else "has no time limit"
+    enough = max(limit, hours.total + (wanted if is_bounded else 0.0))
+    return (
+        f"Workflow {workflow_id} has used {hours_text(hours.used)} of the {limit:g} node hours "
+        f"that it may use{reserved}; the next allocation {asks}. To allow more: "
+        f"torc-watchd set {workflow_id} --max-node-hours {math.floor(enough) + 1}"
+    )
+
+
+def hours_text(hours: float) -> str:
+    """Such as ``12.4`` or ``318``."""
+    return f"{hours:.0f}" if hours >= _ROUNDED else f"{hours:.1f}"

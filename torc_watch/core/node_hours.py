@@ -1,0 +1,98 @@
+"""How many node hours a workflow has used, and how many more it may use.
+
+Only nodes of Slurm count: those of this machine cost nothing. A node whose worker died without a
+word counts until the time of its allocation was over.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from torc_watch.core.allocation import AllocationShape, AllocationSpec
+from torc_watch.core.model import Allocation, ComputeNode, SchedulerConfig
+
+_HOUR = 3600.0
+_Span = tuple[datetime, datetime]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeHours:
+    """``used`` so far, and ``reserved``: what allocations that are there may still use."""
+
+    used: float = 0.0
+    reserved: float = 0.0
+
+    @property
+    def total(self) -> float:
+        return self.used + self.reserved
+
+
+def node_hours(
+    nodes: Iterable[ComputeNode], now: datetime, most: Mapping[int, float] | None = None
+) -> NodeHours:
+    """Of the workers' rows. ``most`` is what each allocation may use that is queued or runs, by ID.
+
+    Several workers on one node of an allocation count once.
+    """
+    groups: dict[tuple[object, str], list[ComputeNode]] = defaultdict(list)
+    for node in nodes:
+        if node.is_of_slurm and node.started is not None:
+            groups[_allocation_of(node), node.hostname].append(node)
+    used: dict[object, float] = defaultdict(float)
+    for (allocation, _), workers in groups.items():
+        used[allocation] += _hours_of(workers, now)
+    left = (hours - used.get(allocation, 0.0) for allocation, hours in (most or {}).items())
+    return NodeHours(used=sum(used.values()), reserved=sum(max(0.0, each) for each in left))
+
+
+def hours_of(shape: AllocationShape) -> float:
+    """What an allocation uses if it runs to its end; infinite where it has no end."""
+    return math.inf if shape.runtime is None else shape.num_nodes * shape.runtime / _HOUR
+
+
+def most_hours_of(
+    allocation: Allocation,
+    specs: Mapping[int, AllocationSpec],
+    configs: Mapping[int, SchedulerConfig],
+) -> float:
+    """The same of an allocation that was submitted, as far as is known how; ``specs`` have the
+    scheduler's numbers.
+    """
+    if spec := specs.get(allocation.scheduler_id):
+        return hours_of(spec)
+    config = configs.get(allocation.scheduler_config_id)
+    if config is None or config.runtime is None:
+        return 0.0
+    return config.num_nodes * config.runtime / _HOUR
+
+
+def _allocation_of(node: ComputeNode) -> object:
+    """Workers that Torc's server has without their allocation are each of their own."""
+    return ("worker", node.id) if node.allocation_id is None else node.allocation_id
+
+
+def _hours_of(workers: Iterable[ComputeNode], now: datetime) -> float:
+    """Of one node, or as many as its widest worker has."""
+    rows = list(workers)
+    nodes = max(max(1, row.num_nodes) for row in rows)
+    return nodes * _covered(_span(row, now) for row in rows) / _HOUR
+
+
+def _span(node: ComputeNode, now: datetime) -> _Span:
+    began = node.started or now
+    ended = now if node.seconds is None else began + timedelta(seconds=node.seconds)
+    if node.limit is not None:
+        ended = min(ended, node.limit)
+    return began, max(began, ended)
+
+
+def _covered(spans: Iterable[_Span]) -> float:
+    """Seconds in at least one of the spans."""
+    seconds, reached = 0.0, None
+    for began, ended in sorted(spans):
+        start = began if reached is None else max(began, reached)
+        seconds += max(0.0, (ended - start).total_seconds())
+        reached = ended if reached is None else max(reached, ended)
+    return seconds

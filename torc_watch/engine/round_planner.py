@@ -1,0 +1,93 @@
+"""Plans a round of recovery for a watch, and reports the plan."""
+
+from torc_watch.core import events
+from torc_watch.core.cause import Remedy
+from torc_watch.core.recovery_round import Plan, Postponement, RecoverySettings, Refusal
+from torc_watch.engine.messages import Diagnosis, EngineContext, RecoveryRequest, UnservedJobs
+from torc_watch.engine.planner import RunningAllocations, Timing, make_plan, make_plan_for_more
+
+
+class RoundRefused(Exception):
+    """Ends a round that has no plan."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.reason)
+        self.refusal = refusal
+
+
+class RoundPostponed(Exception):
+    """Ends a round whose jobs run again later."""
+
+    def __init__(self, postponement: Postponement) -> None:
+        super().__init__(postponement.phrase)
+        self.postponement = postponement
+
+
+class RoundPlanner:
+    """Its methods raise ServerError and SchedulerError, too."""
+
+    def __init__(self, context: EngineContext) -> None:
+        self._context = context
+        self._journal = context.journal
+        self._report = context.report
+
+    async def plan(self, request: RecoveryRequest, diagnosis: Diagnosis) -> Plan:
+        """The next round. Raises RoundRefused or RoundPostponed where there is none now."""
+        answer = await make_plan(
+            self._context.client,
+            self._context.cluster,
+            workflow=request.observation.workflow,
+            diagnosis=diagnosis,
+            past=request.watch.record.past,
+            settings=_settings(request),
+            timing=await self._timing(request, diagnosis),
+        )
+        if isinstance(answer, Postponement):
+            raise RoundPostponed(answer)
+        if isinstance(answer, Refusal):
+            raise RoundRefused(answer)
+        self._report(events.RecoveryPlanned(workflow_id=request.watch.workflow_id, plan=answer))
+        return answer
+
+    async def _timing(self, request: RecoveryRequest, diagnosis: Diagnosis) -> Timing:
+        """A person who asks for a round, or a hook that repairs, waits for nothing."""
+        now, asked = self._context.clock(), request.watch.request
+        if asked.once or _settings(request).after_repair:
+            return Timing(now=now)
+        has_room = True
+        if any(each.remedy is Remedy.AWAIT_ROOM for each in diagnosis.findings):
+            submitted_in = request.observation.workflow.submission_directory
+            has_room = await self._context.has_room(asked.output_dir, submitted_in)
+        return Timing(now=now, may_wait=True, has_room=has_room, asked=request.watch.asked)
+
+    async def plan_more(self, request: RecoveryRequest, unserved: UnservedJobs) -> Plan:
+        """Allocations for jobs that none takes. Raises RoundRefused."""
+        answer = await make_plan_for_more(
+            self._context.client,
+            self._context.cluster,
+            workflow=request.observation.workflow,
+            unserved=unserved,
+            past=request.watch.record.past,
+            settings=_settings(request),
+            running=RunningAllocations(
+                now=self._context.clock(),
+                allocations=request.observation.allocations,
+                specs=self._journal.allocations_of(request.watch.record.id),
+            ),
+        )
+        if isinstance(answer, Refusal):
+            raise RoundRefused(answer)
+        self._report(
+            events.JobsUnserved(
+                workflow_id=request.watch.workflow_id,
+                jobs=len(unserved.jobs),
+                allocations=len(answer.allocations),
+            )
+        )
+        return answer
+
+
+def _settings(request: RecoveryRequest) -> RecoverySettings:
+    settings = request.watch.request.recovery
+    assert settings is not None  # noqa: S101 - a watch without recovery requests none
+    return settings
