@@ -69,7 +69,8 @@ def record_cluster(torc: TorcOnSlurm) -> Row:
 
 
 def _rows(torc: TorcOnSlurm, workflow_id: int) -> Row:
-    lists = {name: torc.rows(f"/{name}", workflow_id) for name in _LISTS if name != "results"}
+    lists = {name: torc.rows(f"/{name}", workflow_id) for name in _LISTS}
+    lists["jobs"] = torc.rows("/jobs", workflow_id, include_relationships="true")
     lists["results"] = torc.rows("/results", workflow_id, all_runs="true")
     nodes = [row["id"] for row in lists["compute_nodes"]]
     place = f"/workflows/{workflow_id}"

@@ -80,14 +80,27 @@ def kill_runner(_torc: TorcOnSlurm, workflow_id: int) -> None:
 
 
 def kill_programs(_torc: TorcOnSlurm, workflow_id: int) -> None:
-    """Those with the word victim, as a person may do who looks after a node; no shell or srun."""
+    """Those with the word victim, as a person may do who looks after a node."""
+    found: list[int] = []
+
+    def has_begun() -> bool:
+        found[:] = _victims(workflow_id)
+        return bool(found)
+
+    wait_until(has_begun, "a victim")
+    for process in found:
+        os.kill(process, signal.SIGKILL)
+
+
+def _victims(workflow_id: int) -> Iterator[int]:
+    """The programs themselves, no shell and no srun that has them among its words."""
     mark = b"\0TORC_WORKFLOW_ID=%d\0" % workflow_id
     for process in _processes(b"victim"):
         folder = Path(f"/proc/{process}")
         with suppress(OSError):
-            is_program = (folder / "cmdline").read_bytes().startswith(b"python3\0")
-            if is_program and mark in b"\0" + (folder / "environ").read_bytes():
-                os.kill(process, signal.SIGKILL)
+            first = (folder / "cmdline").read_bytes().partition(b"\0")[0]
+            if first.endswith(b"python3") and mark in b"\0" + (folder / "environ").read_bytes():
+                yield process
 
 
 def _number(torc: TorcOnSlurm, workflow_id: int) -> str:
