@@ -137,7 +137,7 @@ def _meaning(cause: Cause) -> str:
 
 
 def _row(rule: Rule) -> str:
-    example = rule.example.replace("|", "\\|")
+    example = rule.example.rpartition("\n")[2].strip().replace("|", "\\|")
     return f"| {rule.name} | `{rule.cause}` | {rule.weight.name.lower()} | `` {example} `` |\n"
 
 

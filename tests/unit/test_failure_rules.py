@@ -115,6 +115,93 @@ def test_each_rule_finds_its_example_among_other_lines(rule: Rule) -> None:
         pytest.param(
             Cause.CODE, "2026-01-30 16:10:57,123 TypeError: bad\n", id="after a time stamp"
         ),
+        pytest.param(
+            Cause.CODE,
+            "ERROR:root:4096 rows do not fit, retrying with 1024\n"
+            "Traceback (most recent call last):\n"
+            '  File "fit.py", line 7, in fit\n'
+            "MemoryError\n" + "INFO:root:part done\n" * 20 + "KeyError: 'total'\n",
+            id="lack of memory that was retried",
+        ),
+        pytest.param(
+            Cause.CODE,
+            "MemoryError\n" + "part done\n" * 60 + "KeyError: 'total'\n",
+            id="lack of memory long before another error",
+        ),
+        pytest.param(
+            Cause.OOM,
+            "MemoryError\n" + "[rank1]: ConnectionResetError: [Errno 104] reset\n" * 60,
+            id="lack of memory and sixty lost connections",
+        ),
+        pytest.param(
+            Cause.CODE,
+            "ImportError: libcuda.so.1: cannot open shared object file\n"
+            "falling back to the CPU\nKeyError: 'x'\n",
+            id="a missing library that was replaced",
+        ),
+        pytest.param(
+            Cause.CODE,
+            "2026-01-30 16:10:57,123 - model - ERROR - ValueError: no data\n",
+            id="a logged error",
+        ),
+        pytest.param(
+            Cause.CODE,
+            "2026-01-30 16:10:57 | ERROR | model:run:7 - KeyError: 'x'\n",
+            id="an error as loguru has it",
+        ),
+        pytest.param(
+            Cause.CODE,
+            "2026-01-30 16:10:57 ERROR model: FileNotFoundError: a.csv\nKeyError: 'x'\n",
+            id="a logged error before the last one",
+        ),
+        pytest.param(
+            Cause.CODE,
+            '{"level": "error", "exc": "Traceback (most recent call last):\\n  x\\nKeyError: 7"}\n',
+            id="a log in JSON",
+        ),
+        pytest.param(
+            Cause.NETWORK,
+            "  + Exception Group Traceback (most recent call last):\n"
+            "  | ExceptionGroup: unhandled errors in a TaskGroup (1 sub-exception)\n"
+            "  +-+---------------- 1 ----------------\n"
+            "    | Traceback (most recent call last):\n"
+            '    |   File "a.py", line 4, in fetch\n'
+            "    | ConnectionRefusedError: [Errno 111] Connect call failed ('127.0.0.1', 9)\n"
+            "    +------------------------------------\n",
+            id="a group of exceptions",
+        ),
+        pytest.param(
+            Cause.NETWORK,
+            "multiprocessing.pool.RemoteTraceback: \n"
+            '"""\nTraceback (most recent call last):\n'
+            "ConnectionRefusedError: [Errno 111] Connection refused\n"
+            '"""\n\nThe above exception was the direct cause of the following exception:\n',
+            id="an exception of another process",
+        ),
+        pytest.param(
+            Cause.CODE,
+            'Traceback (most recent call last):\n  File "a.py", line 4\n    solve()\n'
+            "grid.Infeasible: hour 17\n",
+            id="an exception of the program's own",
+        ),
+        pytest.param(
+            Cause.ENVIRONMENT,
+            '  File "/usr/lib/python3.12/subprocess.py", line 1955, in _execute_child\n'
+            "    raise child_exception_type(errno_num, err_msg, err_filename)\n"
+            "FileNotFoundError: [Errno 2] No such file or directory: 'gmx_mpi'\n",
+            id="a program that Python does not find",
+        ),
+        pytest.param(
+            Cause.NETWORK,
+            "curl: (7) Failed to connect to a.example.org port 443\n"
+            "subprocess.CalledProcessError: Command '['curl']' returned non-zero exit status 7.\n",
+            id="an error of a program that Python started",
+        ),
+        pytest.param(
+            Cause.GPU_OOM,
+            "RuntimeError: CUDA error: out of memory\n",
+            id="memory of a GPU by another name",
+        ),
     ],
 )
 def test_line_that_counts(cause: Cause, text: str) -> None:
@@ -139,11 +226,60 @@ def test_line_that_counts(cause: Cause, text: str) -> None:
         "MemoryError\n" + "done\n" * 300,  # survived
         "INFO: 0 files with quota exceeded\n",
         "# hint: No space left on device may be the reason\n",
+        "  * a full file system: No space left on device\n",
+        "> MemoryError\n| srun: error: n1: task 0: Out Of Memory\n",
+        "2026-01-30 16:10:57 WARNING model: ValueError: skipped\n",
+        '{"level": "info", "note": "MemoryError"}\n',
+        '{"level": "error", "note": \n',
+        "MemoryError: retrying with less\n" + "done\n" * 20,
+        "If it fails, the error may be caused by: out of memory; request more\n",
+        "  MemoryError: 0\n",
         "",
     ],
 )
 def test_lines_that_prove_nothing(text: str) -> None:
     assert counting(text) is None
+
+
+def test_all_rules_are_found_in_one_text() -> None:
+    """RE2 gives up, and finds nothing, where a set of patterns needs more memory than it has."""
+    examples = [f"{rule.example}\n" for rule in RULES]
+    found = SEARCH.clues([OutputText(file="job.e", text="".join(examples * 4))])
+    assert len(found) > len(RULES) / 2
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_no_rule_begins_on_a_line_before(rule: Rule) -> None:
+    (lead, *_) = SEARCH.clues([OutputText(file="e", text=f"it ended:\n\n \n{rule.example}\n")])
+    assert lead.line
+    assert lead.line in rule.example
+
+
+def test_line_belongs_to_the_first_rule() -> None:
+    mine = Rule(name="mine", cause=Cause.INPUT, pattern="KeyError: 'year'", says="")
+    theirs = Rule(name="theirs", cause=Cause.CODE, pattern="KeyError: ", says="")
+    output = OutputText(file="job.e", text="KeyError: 'year'\nKeyError: 'x'\n")
+    found = [
+        [(clue.rule, clue.line) for clue in OutputSearch(rules).clues([output])]
+        for rules in ([mine, theirs], [theirs, mine])
+    ]
+    assert found == [
+        [("mine", "KeyError: 'year'"), ("theirs", "KeyError: 'x'")],
+        [("theirs", "KeyError: 'year'")],
+    ]
+
+
+def test_line_of_a_rule_for_several_lines_is_quoted() -> None:
+    rule = Rule(name="r", cause=Cause.CODE, pattern=r"step \d+\n(?P<line>failed: .*)", says="")
+    output = OutputText(file="o", text="step 7\nfailed: NaN\nbye\n")
+    assert [clue.line for clue in OutputSearch([rule]).clues([output])] == ["failed: NaN"]
+
+
+def test_error_that_only_a_few_can_survive_is_looked_for_in_all_of_the_end() -> None:
+    """However often the same was survived before."""
+    text = "KeyError: 'x'\nretrying\n" * 90 + "done\n" * 5 + "KeyError: 'y'\n"
+    (clue,) = SEARCH.clues([OutputText(file="job.e", text=text)])
+    assert (clue.line, clue.weight) == ("KeyError: 'y'", Weight.FATAL)
 
 
 def test_earlier_file_outranks_a_later_one() -> None:

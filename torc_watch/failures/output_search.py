@@ -1,20 +1,31 @@
 """The search for clues in what a job has written."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import re2
 
 from torc_watch.core.cause import Cause
 from torc_watch.core.clue import Clue, Weight
-from torc_watch.failures.output_lines import fingerprint, printable_text
-from torc_watch.failures.rule import Rule
+from torc_watch.failures.output_lines import (
+    LOGGED,
+    fingerprint,
+    is_retried,
+    line_at,
+    printable_text,
+    start_of_last,
+)
+from torc_watch.failures.rule import LINE, Rule
 
 _LAST_LINES = 40  # among which an error that programs may survive can be what ended this one
 _CLOSING_LINES = 200  # before which even the line by which programs end was survived, or is vague
 _RAISED = (Cause.OOM, Cause.TIMEOUT)  # for which a survived error is no reason
+_OWN = (Cause.CODE, Cause.INPUT, Cause.ENVIRONMENT)  # which follow from no other process
 _MAX_LINE = 500  # characters of a line that is quoted
+_MAX_MATCHES = _CLOSING_LINES  # of a rule that are looked at
+_SET_MEMORY = 64 << 20  # bytes at most, beyond which RE2 gives up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,68 +36,127 @@ class OutputText:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Match:
+    rule: Rule
+    position: int
+    weight: Weight
+
+
+class _Output:
+    """A text as people would read it, with the beginnings of what is near its end."""
+
+    def __init__(self, text: str) -> None:
+        self.text = printable_text(text)
+        self.last = start_of_last(_LAST_LINES, self.text)
+        self.closing = start_of_last(_CLOSING_LINES, self.text)
+
+    def is_logged(self, position: int) -> bool:
+        return self.text.startswith(LOGGED, position)
+
+    def is_retried(self, position: int) -> bool:
+        return is_retried(position, self.text)
+
+
 class OutputSearch:
-    """Finds all rules in one pass over a text, in time that grows with its length alone."""
+    """Finds all rules in one pass over a text, in time that grows with its length alone.
+
+    Of several rules that match a line the first has it.
+    """
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self._rules = tuple(rules)
         self._patterns: dict[str, Any] = {}
-        self._set = re2.Set.SearchSet()
+        options = re2.Options()
+        options.max_mem = _SET_MEMORY
+        self._set = re2.Set.SearchSet(options)
         for rule in self._rules:
             self._set.Add(_at_line_start(rule.pattern))
         if self._rules:
             self._set.Compile()
 
     def clues(self, outputs: Iterable[OutputText]) -> tuple[Clue, ...]:
-        """Each rule's first match in each output, in the order of the outputs and of the lines."""
+        """A match of each rule in each output, in the order of the outputs and of the lines."""
         if not self._rules:
             return ()
         return tuple(clue for output in outputs for clue in self._clues_in(output))
 
     def _clues_in(self, output: OutputText) -> list[Clue]:
-        text = printable_text(output.text)
-        last, closing = _start_of_last(_LAST_LINES, text), _start_of_last(_CLOSING_LINES, text)
-        starts = {Weight.HINT: last, Weight.FATAL: closing}
-        found = []
-        for rule in (self._rules[index] for index in self._set.Match(text) or ()):
-            position = self._position(rule, text, starts.get(rule.weight, 0))
-            if position is not None:
-                found.append(_clue(rule, text, position, output.file))
-            elif rule.weight is Weight.FATAL and rule.cause not in _RAISED:
-                early = replace(rule, weight=Weight.HINT)
-                found.append(_clue(early, text, self._position(rule, text, 0) or 0, output.file))
-        return sorted(found, key=lambda clue: clue.position)
+        read = _Output(output.text)
+        matches, taken = list[_Match](), set[int]()
+        for index in sorted(self._set.Match(read.text) or ()):
+            rule = self._rules[index]
+            if (match := self._match(rule, read, taken)) is not None:
+                matches.append(match)
+        standing = sorted(_standing(matches, read), key=lambda match: match.position)
+        return [_clue(match, read.text, output.file) for match in standing]
 
-    def _position(self, rule: Rule, text: str, start: int) -> int | None:
+    def _match(self, rule: Rule, read: _Output, taken: set[int]) -> _Match | None:
+        """The match that says most; the lines of all of them are taken."""
+        may_be_survived = rule.weight in (Weight.HINT, Weight.FATAL)
+        own = self._positions(rule, read.text, read.closing if may_be_survived else 0, taken)
+        if not own and rule.weight is Weight.FATAL and rule.cause not in _RAISED:
+            own = self._positions(rule, read.text, 0, taken)
+        if may_be_survived:
+            return _weighed(rule, read, own)
+        return _Match(rule, own[0], rule.weight) if own else None
+
+    def _positions(self, rule: Rule, text: str, start: int, taken: set[int]) -> list[int]:
+        """Where the lines begin that the rule matches, and no rule before it."""
         if rule.name not in self._patterns:
             self._patterns[rule.name] = re2.compile(_at_line_start(rule.pattern))
-        match = self._patterns[rule.name].search(text, start)
-        return match.start() if match else None
+        pattern = self._patterns[rule.name]
+        group = pattern.groupindex.get(LINE, 0)
+        found, used = list[int](), set[int]()
+        for match in islice(pattern.finditer(text, start), _MAX_MATCHES):
+            position = max(match.start(), match.start(group))
+            if position not in taken:
+                found.append(position)
+                used.update((match.start(), position))
+        taken.update(used)
+        return found
+
+
+def _weighed(rule: Rule, read: _Output, positions: list[int]) -> _Match | None:
+    """The first that ended the program, else the first that may have."""
+    if rule.weight is Weight.FATAL:
+        for position in positions:
+            is_end = position >= read.closing and not read.is_logged(position)
+            if is_end and not read.is_retried(position):
+                return _Match(rule, position, Weight.FATAL)
+    if rule.cause in _RAISED:
+        positions = [each for each in positions if not read.is_retried(each)]
+    is_vague = rule.weight is Weight.FATAL and rule.cause not in _RAISED
+    hints = [each for each in positions if is_vague or each >= read.last]
+    return _Match(rule, hints[0], Weight.HINT) if hints else None
+
+
+def _standing(matches: list[_Match], read: _Output) -> list[_Match]:
+    """Without lack of memory that the program survived, to end by an error of its own."""
+    fatal = [match for match in matches if match.weight is Weight.FATAL]
+    if not any(match.rule.cause in _OWN and match.position >= read.last for match in fatal):
+        return matches
+    return [
+        match
+        for match in matches
+        if match not in fatal or match.rule.cause not in _RAISED or match.position >= read.last
+    ]
 
 
 def _at_line_start(pattern: str) -> str:
-    return f"(?m)^(?:{pattern})"
+    return f"(?m)^{LOGGED}?(?:{pattern})"
 
 
-def _start_of_last(lines: int, text: str) -> int:
-    start = len(text)
-    for _ in range(lines + 1):
-        start = text.rfind("\n", 0, start)
-        if start < 0:
-            return 0
-    return start + 1
-
-
-def _clue(rule: Rule, text: str, position: int, file: str) -> Clue:
-    line = text[position:].partition("\n")[0][:_MAX_LINE].strip()
+def _clue(match: _Match, text: str, file: str) -> Clue:
+    rule, line = match.rule, line_at(match.position, text)[:_MAX_LINE].strip()
     return Clue(
         rule=rule.name,
         cause=rule.cause,
-        weight=rule.weight,
+        weight=match.weight,
         says=rule.says,
         line=line,
         file=file,
-        position=position,
+        position=match.position,
         fingerprint=fingerprint(rule.name, line, keeps_quoted=rule.cause is Cause.CODE),
         remedy=rule.remedy,
     )

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from torc_watch.core.cause import Cause, Remedy
 from torc_watch.core.clue import Weight
 
+LINE = "line"  # a pattern's group of this name is the line that is quoted, of several
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
