@@ -22,6 +22,7 @@ from torc_watch.core.diagnosis import Finding
 from torc_watch.core.recovery_round import (
     PastRounds,
     Plan,
+    Postponement,
     RecoverySettings,
     Refusal,
     RoundOutcome,
@@ -29,7 +30,7 @@ from torc_watch.core.recovery_round import (
 from torc_watch.engine.failure_search import FailureSearch
 from torc_watch.engine.job_outputs import JobOutputs
 from torc_watch.engine.messages import Diagnosis
-from torc_watch.engine.planner import make_plan
+from torc_watch.engine.planner import Timing, make_plan
 from torc_watch.engine.workers import observe
 from torc_watch.failures.rule_file import own_rules
 from torc_watch.host.subprocesses import CommandResult
@@ -51,7 +52,7 @@ class Round:
     """A round of recovery: why jobs failed, and what is done about it."""
 
     findings: Sequence[Finding]
-    answer: Plan | Refusal
+    answer: Plan | Refusal | Postponement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,7 +246,14 @@ class Replayer:
         async with self._client() as transport:
             client, cluster = await TorcClient.connect(transport), self._cluster()
             diagnosis, workflow = await self._diagnose(client, cluster)
-            plan = partial(make_plan, client, cluster, workflow=workflow, diagnosis=diagnosis)
+            plan = partial(
+                make_plan,
+                client,
+                cluster,
+                workflow=workflow,
+                diagnosis=diagnosis,
+                timing=Timing(now=datetime.now(UTC)),  # nothing waits
+            )
             while not rounds or isinstance(rounds[-1].answer, Plan):
                 answer = await plan(past=past, settings=chosen)
                 rounds.append(Round(findings=diagnosis.findings, answer=answer))
