@@ -10,6 +10,7 @@ from pathlib import Path
 import anyio
 import daemon
 import demo
+import diagnosis
 import limits
 import planner
 import plans
@@ -32,6 +33,7 @@ _QUICK: dict[str, Callable[[], Awaitable[dict[str, float]]]] = {
 def main() -> None:
     arguments = _arguments()
     measurements = _QUICK | {
+        "diagnosis": diagnosis.measure,
         "daemon": partial(daemon.measure, sizes=arguments.sizes, seconds=arguments.seconds),
         "limits": partial(limits.measure, jobs=arguments.jobs, other=arguments.against),
         "plans": plans.measure,
@@ -57,7 +59,7 @@ def main() -> None:
 
 
 def _arguments() -> argparse.Namespace:
-    names = [*_QUICK, "daemon", "limits", "plans", "slurm", "torc"]
+    names = [*_QUICK, "daemon", "diagnosis", "limits", "plans", "slurm", "torc"]
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="|".join(names), help="benchmarks to run")
     parser.add_argument("--json", type=Path, help="output file for the values")
