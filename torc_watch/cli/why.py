@@ -12,6 +12,8 @@ from torc_watch.cli.waiting_notice import announced
 from torc_watch.config.settings import load_settings
 from torc_watch.core.errors import InvalidInput
 from torc_watch.core.explanation import FailureGroup, group_failures
+from torc_watch.core.suspect_success import Suspicion
+from torc_watch.render.suspect_text import suspect_values, suspects_section
 from torc_watch.render.why_text import why_text, why_values
 
 
@@ -41,19 +43,25 @@ def why(
     settings = load_settings()
     connection = settings.connection(url)
     seen = run(announced(connection, lambda: explain(workflow_id, url, settings)))
-    groups = _chosen(seen, job)
+    groups, suspects = _chosen(seen, job)
     if as_json:
-        print_json(why_values(workflow_id, groups))
+        values = why_values(workflow_id, groups)
+        print_json(values | {"suspects": suspect_values(suspects)})
     else:
-        print("\n".join(why_text(workflow_id, groups)))
+        print("\n".join((*why_text(workflow_id, groups), *suspects_section(suspects))))
 
 
-def _chosen(seen: Inspection, job: str | None) -> tuple[FailureGroup, ...]:
-    """Raises InvalidInput for a job that has not failed."""
+def _chosen(
+    seen: Inspection, job: str | None
+) -> tuple[tuple[FailureGroup, ...], tuple[Suspicion, ...]]:
+    """Raises InvalidInput for a job that has not failed, and whose success is not suspect."""
     findings = [each for each in seen.findings if job in (None, each.job.name, str(each.job.id))]
-    if job is not None and not findings:
+    suspects = tuple(
+        each for each in seen.suspects if job in (None, each.job.name, str(each.job.id))
+    )
+    if job is not None and not findings and not suspects:
         raise InvalidInput(
             f"Job {job} of workflow {seen.observation.workflow.id} has not failed, or there is no "
             f"such job. See all failures with: torc-watchd why {seen.observation.workflow.id}"
         )
-    return group_failures(findings, seen.answer, seen.past.retried)
+    return group_failures(findings, seen.answer, seen.past.retried), suspects

@@ -15,6 +15,7 @@ from torc_watch.core.model import (
     Workflow,
 )
 from torc_watch.core.recovery_round import PastRounds
+from torc_watch.core.suspect_success import Suspicion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +27,7 @@ class Situation:
     id. ``scheduler_type`` is Torc's word for the scheduler that will be asked, ``node_classes`` is
     what that has, and ``configs`` are the workflow's rows of it on the server. By ``actions``
     workers ask it for allocations too. ``allocation_stem`` begins the tokens of this round's
-    allocations and of no other's.
+    allocations and of no other's. ``suspects`` are completed jobs whose success is.
     """
 
     workflow: Workflow
@@ -41,3 +42,4 @@ class Situation:
     node_classes: tuple[NodeClass, ...]
     actions: tuple[SchedulingAction, ...]
     allocation_stem: str
+    suspects: tuple[Suspicion, ...] = ()

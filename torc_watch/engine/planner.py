@@ -63,6 +63,7 @@ async def make_plan(
             node_classes=await scheduler.node_classes(),
             actions=await _actions(client, workflow.id, scheduler_type),
             allocation_stem=token_stem(workflow.id, uuid4().hex),
+            suspects=diagnosis.suspects,
         ),
         settings,
     )

@@ -33,6 +33,7 @@ from torc_watch.engine.messages import (
     StrandedJobs,
     UnservedJobs,
     Watch,
+    succeeded,
 )
 from torc_watch.engine.planner import make_plan, make_plan_for_more
 from torc_watch.engine.step_executor import RoundAbandoned, StepExecutor
@@ -182,6 +183,8 @@ class Recoverer:
     ) -> tuple[RoundOutcome, Decision]:
         workflow_id = request.watch.workflow_id
         match error:
+            case _RoundRefused() if request.has_succeeded:
+                return RoundOutcome.REFUSED, self._succeeded(request)
             case _RoundRefused():
                 return RoundOutcome.REFUSED, _refused(request, error.refusal)
             case RoundAbandoned() | NotFound():  # NotFound: the user deleted (a part of) it
@@ -189,6 +192,13 @@ class Recoverer:
                 return RoundOutcome.ABANDONED, _after_abandoning(request.watch, str(error))
             case _:
                 return RoundOutcome.FAILED, WatchEnded.handed_over(workflow_id, str(error))
+
+    def _succeeded(self, request: RecoveryRequest) -> WatchEnded:
+        """What is suspect cannot run again, but nothing failed."""
+        assert request.diagnosis is not None  # noqa: S101 - has_succeeded
+        counts = request.diagnosis.counts
+        self._report(events.WorkflowSucceeded(workflow_id=request.watch.workflow_id, counts=counts))
+        return succeeded(request.watch.workflow_id, len(request.diagnosis.suspects))
 
     def _decline(
         self, request: RecoveryRequest, round_: Round, reason: Exception

@@ -8,7 +8,7 @@ from torc_watch.core import events, units
 from torc_watch.core.allocation import AllocationSpec, EndCause
 from torc_watch.core.assessment import Orphans
 from torc_watch.core.cause import Cause
-from torc_watch.core.events import Event, FailedJob, Verdict, WatchEnded
+from torc_watch.core.events import Event, FailedJob, SuspectJob, Verdict, WatchEnded
 from torc_watch.core.model import JobCounts, JobStatus
 from torc_watch.core.orphaned_job import OrphanedJob
 from torc_watch.core.recovery_round import Plan, Repeat, Retry, Skip
@@ -121,6 +121,18 @@ def _recovery(event: Event) -> Iterator[str]:
             yield f"  What {jobs_text(event.jobs)} wrote could not be read in time."
         case events.InitializationAwaited():
             yield f"  The server has been initializing the jobs for {event.seconds} s..."
+        case _:
+            yield from _suspicion(event)
+
+
+def _suspicion(event: Event) -> Iterator[str]:
+    match event:
+        case events.SuspectsFound():
+            yield from suspect_lines(event.suspects)
+            yield f"  More with: torc-watchd why {event.workflow_id}"
+        case events.SuccessesUnchecked():
+            reason = printable(event.reason, max_length=_MAX_PHRASE)
+            yield f"Not all successes were checked: {reason}"
         case _:
             yield from _submission(event)
 
@@ -317,10 +329,23 @@ def left_alone_lines(left_alone: Iterable[Skip]) -> Iterator[str]:
 def _fix(retry: Retry) -> str:
     if retry.memory:
         before, after = map(units.format_memory, retry.memory)
-        return f"{_job(retry)}: OOM detected, increasing memory {before} -> {after}"
+        what = "OOM detected" if retry.cause is Cause.OOM else cause_text(retry.cause)
+        return f"{_job(retry)}: {what}, increasing memory {before} -> {after}"
     assert retry.runtime is not None  # noqa: S101 - a fix has one of the two
     before, after = map(units.format_duration, retry.runtime)
-    return f"{_job(retry)}: Timeout detected, increasing runtime {before} -> {after}"
+    what = "Timeout detected" if retry.cause is Cause.TIMEOUT else cause_text(retry.cause)
+    return f"{_job(retry)}: {what}, increasing runtime {before} -> {after}"
+
+
+def suspect_lines(suspects: Sequence[SuspectJob]) -> Iterator[str]:
+    noun = "Suspect success" if len(suspects) == 1 else "Suspect successes"
+    yield f"{noun}: {jobs_text(len(suspects))} completed, but something speaks against it:"
+    yield from capped(suspects, _suspect)
+
+
+def _suspect(suspect: SuspectJob) -> str:
+    reason = printable(suspect.reason, max_length=_MAX_PHRASE)
+    return f"  Job {suspect.job_id} ({printable(suspect.job_name)}): {reason}"
 
 
 def _reasoned_fix(retry: Retry) -> str:
