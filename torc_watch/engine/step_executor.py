@@ -1,8 +1,8 @@
 """The steps of a plan, carried out against server and scheduler.
 
 Every step may find itself done, in part or whole, by a process that died: it reads before it
-changes. It reads the failed jobs, and of the completed ones those that run again. Only the hook runs
-again as a whole.
+changes. It reads the failed jobs, and of the completed ones those that run again. Only the hook
+runs again as a whole.
 """
 
 import shlex
