@@ -85,7 +85,7 @@ def odd_outputs(files: Iterable[OutputFile]) -> dict[int, OddOutput]:
     """
     alike: dict[tuple[str, str], list[OutputFile]] = defaultdict(list)
     for file in files:
-        alike[file.likeness, stem(file.path.rpartition("/")[2])].append(file)
+        alike[file.likeness, _kind(file.path)].append(file)
     found: dict[int, OddOutput] = {}
     for group in alike.values():
         for odd in (*_missing(group), *_empty(group), *_truncated(group)):
@@ -93,6 +93,25 @@ def odd_outputs(files: Iterable[OutputFile]) -> dict[int, OddOutput]:
             if known is None or _rank(odd) < _rank(known):
                 found[odd.job_id] = odd
     return found
+
+
+def may_be_odd(files: Iterable[tuple[str, int | None]], *, with_failed_readers: bool) -> bool:
+    """Whether `odd_outputs` may find one among files with these paths and sizes."""
+    alike: dict[str, list[int | None]] = defaultdict(list)
+    for path, size in files:
+        alike[_kind(path)].append(size)
+    return any(_may_have_odd(sizes, with_failed_readers) for sizes in alike.values())
+
+
+def _may_have_odd(sizes: Sequence[int | None], with_failed_readers: bool) -> bool:
+    filled = [size for size in sizes if size]
+    if len(filled) == len(sizes):
+        return min(filled) < _SHORT * max(filled)
+    return bool(filled) or None in sizes or with_failed_readers
+
+
+def _kind(path: str) -> str:
+    return stem(path.rpartition("/")[2])
 
 
 def _rank(odd: OddOutput) -> int:

@@ -2,7 +2,7 @@
 
 import socket
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from torc_watch.core import assessment
@@ -15,6 +15,7 @@ from torc_watch.core.output_files import (
     OutputFile,
     absolute_path,
     is_of_a_node,
+    may_be_odd,
     odd_outputs,
     stem,
 )
@@ -65,6 +66,27 @@ class Successes:
         return node is not None and node.hostname == hostname
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenFiles:
+    """``sizes`` in bytes, None for a file that is not there, by ID; ``paths`` of the same files.
+
+    ``unseen`` says, for people, what could not be looked at; usually empty.
+    """
+
+    paths: Mapping[int, str]
+    sizes: Mapping[int, int | None]
+    unseen: str = ""
+
+    def may_be_odd(self, findings: Iterable[Finding]) -> bool:
+        """Whether it is worth to ask which jobs they are of, which takes Torc a while."""
+        files = ((self.paths[number], size) for number, size in self.sizes.items())
+        failed = any(each.cause in FOR_INPUT for each in findings)
+        return may_be_odd(files, with_failed_readers=failed)
+
+
+NO_FILES = SeenFiles(paths={}, sizes={})
+
+
 class DeclaredOutputs:
     """Looks at files in the thread that reads outputs, within its time."""
 
@@ -72,38 +94,52 @@ class DeclaredOutputs:
         self._client = client
         self._outputs = outputs
 
-    async def odd(
-        self, workflow: Workflow, successes: Successes, findings: Collection[Finding]
-    ) -> tuple[dict[int, OddOutput], str]:
-        """By job ID, and, for people, what could not be looked at. Raises ServerError."""
-        paths = await list_file_paths(self._client.transport, workflow.id)
-        outputs = dict(_visible(workflow, successes, paths))
+    async def look(self, workflow: Workflow, nodes: Iterable[ComputeNode]) -> SeenFiles:
+        """Those that can be seen from here. Raises ServerError."""
+        ran_here = any(node.hostname == socket.gethostname() for node in nodes)
+        paths = {
+            number: path
+            for number, given in (
+                await list_file_paths(self._client.transport, workflow.id)
+            ).items()
+            if (path := absolute_path(given, workflow.submission_directory))
+            if ran_here or not is_of_a_node(path)
+        }
         sizes: dict[int, int | None] = {}
         is_done: list[bool] = []
 
         def look() -> None:
-            sizes.update(file_sizes(outputs))
+            sizes.update(file_sizes(paths))
             is_done.append(True)
 
         await self._outputs.perform(look)
         unseen = "" if is_done else "not all output files could be looked at in time"
-        seen = dict(sizes)  # a thread that hangs may go on later
+        # A copy: a thread that hangs may go on later.
+        return SeenFiles(paths=paths, sizes=dict(sizes), unseen=unseen)
+
+    async def odd(
+        self,
+        workflow: Workflow,
+        successes: Successes,
+        seen: SeenFiles,
+        findings: Collection[Finding],
+    ) -> dict[int, OddOutput]:
+        """By job ID. Raises ServerError."""
         failed_readers = await self._failed_readers(workflow, findings)
         used = {number for each in successes.files for number in each.inputs}
-        files = (
+        return odd_outputs(
             OutputFile(
-                job_id=each.job.id,
-                path=outputs[number],
-                size=seen[number],
-                likeness=successes.likeness(each.job),
+                job_id=job.id,
+                path=seen.paths[number],
+                size=seen.sizes[number],
+                likeness=successes.likeness(job),
                 was_used=number in used,
                 failed_reader=failed_readers.get(number, ""),
             )
-            for each in successes.files
-            for number in each.outputs
-            if number in seen
+            for job, number in _written(successes)
+            if number in seen.sizes
+            if not is_of_a_node(seen.paths[number]) or successes.ran_on(job, socket.gethostname())
         )
-        return odd_outputs(files), unseen
 
     async def _failed_readers(
         self, workflow: Workflow, findings: Collection[Finding]
@@ -120,19 +156,8 @@ class DeclaredOutputs:
         }
 
 
-def _visible(
-    workflow: Workflow, successes: Successes, paths: Mapping[int, str]
-) -> Iterator[tuple[int, str]]:
-    """The declared outputs that can be looked at from here, by the file's ID.
-
-    Of a file that several jobs write nothing says which of them wrote last.
-    """
-    hostname = socket.gethostname()
+def _written(successes: Successes) -> Iterator[tuple[Job, int]]:
+    """Each job with the ID of a file that it alone writes: of others nobody knows who did."""
     writers = Counter(number for each in successes.files for number in each.outputs)
     for each in successes.files:
-        for number in each.outputs:
-            path = absolute_path(paths.get(number, ""), workflow.submission_directory)
-            if path is None or writers[number] > 1:
-                continue
-            if not is_of_a_node(path) or successes.ran_on(each.job, hostname):
-                yield number, path
+        yield from ((each.job, number) for number in each.outputs if writers[number] == 1)

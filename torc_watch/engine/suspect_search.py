@@ -26,14 +26,14 @@ from torc_watch.core.output_files import OddOutput
 from torc_watch.core.suspect_inputs import explained, suspect_inputs
 from torc_watch.core.suspect_success import Success, Suspicion, suspicion_of
 from torc_watch.core.worker_end import WorkerEnd
-from torc_watch.engine.declared_outputs import DeclaredOutputs, Successes
+from torc_watch.engine.declared_outputs import NO_FILES, DeclaredOutputs, Successes
 from torc_watch.engine.error_output import error_folders
 from torc_watch.engine.job_outputs import JobOutputs
 from torc_watch.engine.messages import Diagnosis
 from torc_watch.engine.worker_ends import find_worker_ends
 from torc_watch.schedulers.cluster import Cluster
 from torc_watch.torc.client import TorcClient
-from torc_watch.torc.declared_files import count_files, list_job_files
+from torc_watch.torc.declared_files import JobFiles, count_files, list_job_files
 
 _MAX_SUCCESSES = 20_000
 _MAX_FILES = 50_000
@@ -108,13 +108,15 @@ class SuspectSearch:
             telling = {number: end for number, end in ends.items() if _may_tell(end)}
             if files > _MAX_FILES:
                 unchecked, files = f"there are more than {_MAX_FILES:,} files", 0
-            if not files and not telling:
+            seen = await self._declared.look(workflow, nodes) if files else NO_FILES
+            unchecked = unchecked or seen.unseen
+            may_be_odd = seen.may_be_odd(findings)
+            if not may_be_odd and not telling:
                 return SuspectReport(unchecked=unchecked)
-            successes = await self._successes(workflow, nodes, telling)
+            successes = await self._successes(workflow, nodes, telling, with_files=may_be_odd)
             odd: Mapping[int, OddOutput] = {}
-            if files:
-                odd, unseen = await self._declared.odd(workflow, successes, findings)
-                unchecked = unchecked or unseen
+            if may_be_odd:
+                odd = await self._declared.odd(workflow, successes, seen, findings)
             suspects = await self._suspects(workflow, counts, output_dir, successes, odd, orphans)
         except (ServerFault, NotFound) as error:
             return SuspectReport(unchecked=str(error))
@@ -138,7 +140,12 @@ class SuspectSearch:
             return {}, str(error)
 
     async def _successes(
-        self, workflow: Workflow, nodes: Iterable[ComputeNode], ends: Mapping[int, WorkerEnd]
+        self,
+        workflow: Workflow,
+        nodes: Iterable[ComputeNode],
+        ends: Mapping[int, WorkerEnd],
+        *,
+        with_files: bool,
     ) -> Successes:
         client, completed = self._client, JobStatus.COMPLETED
         rows = await client.list_requirements(workflow.id)
@@ -151,13 +158,19 @@ class SuspectSearch:
             except SchedulerError:  # the ends of the allocations have to do
                 steps = {}
         return Successes(
-            files=await list_job_files(client.transport, workflow.id, completed),
+            files=await self._completed(workflow.id, with_files=with_files),
             results={result.job_id: result for result in results},
             requirements={row.id: row for row in rows},
             nodes={node.id: node for node in nodes},
             ends=ends,
             steps=steps,
         )
+
+    async def _completed(self, workflow_id: int, *, with_files: bool) -> list[JobFiles]:
+        if with_files:
+            return await list_job_files(self._client.transport, workflow_id, JobStatus.COMPLETED)
+        jobs = await self._client.list_jobs(workflow_id, JobStatus.COMPLETED)
+        return [JobFiles(job=job) for job in jobs]
 
     async def _suspects(
         self,

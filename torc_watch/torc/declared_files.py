@@ -13,8 +13,8 @@ class JobFiles:
     """A job, and the IDs of its files."""
 
     job: Job
-    inputs: tuple[int, ...]
-    outputs: tuple[int, ...]
+    inputs: tuple[int, ...] = ()
+    outputs: tuple[int, ...] = ()
 
 
 async def count_files(transport: Transport, workflow_id: int) -> int:
@@ -30,7 +30,7 @@ async def list_file_paths(transport: Transport, workflow_id: int) -> dict[int, s
 async def list_job_files(
     transport: Transport, workflow_id: int, status: JobStatus
 ) -> list[JobFiles]:
-    """All jobs with this status."""
+    """All jobs with this status. Torc takes about a second for 1,500 of them."""
     rows = await list_all(
         transport,
         "/jobs",
