@@ -13,7 +13,7 @@ from torc_watch.core import assessment
 from torc_watch.core.allocation import AllocationState, EndCause, StepEnd
 from torc_watch.core.clue import Clue
 from torc_watch.core.diagnosis import KILLED, ORPHANED, Finding
-from torc_watch.core.errors import NotFound, SchedulerError, ServerFault
+from torc_watch.core.errors import SchedulerError, ServerError
 from torc_watch.core.model import (
     SLURM,
     ComputeNode,
@@ -67,7 +67,7 @@ class SuspectSearch:
     ) -> tuple[Diagnosis, str]:
         """The diagnosis with the suspects, in the reasons of the jobs behind them too.
 
-        Also what was not looked at, for people. Raises ServerError.
+        Also what was not looked at, for people. Raises ServerError where there are suspects.
         """
         ended = [orphan.result for orphan in diagnosis.orphans.running]
         report = await self.find(workflow, diagnosis.counts, output_dir, diagnosis.findings, ended)
@@ -91,8 +91,7 @@ class SuspectSearch:
     ) -> SuspectReport:
         """``findings`` are those on failed jobs, ``orphans`` results that are yet to be recorded.
 
-        With ``may_wait``, nothing is looked at before it is known how each allocation ended. Raises
-        ServerError where the server does not answer.
+        With ``may_wait``, nothing is looked at before it is known how each allocation ended.
         """
         completed = counts.of(JobStatus.COMPLETED)
         if not completed:
@@ -117,8 +116,8 @@ class SuspectSearch:
             odd: Mapping[int, OddOutput] = {}
             if may_be_odd:
                 odd = await self._declared.odd(workflow, successes, seen, findings)
-            suspects = await self._suspects(workflow, counts, output_dir, successes, odd, orphans)
-        except (ServerFault, NotFound) as error:
+            suspects = await self._suspects(workflow, output_dir, successes, odd, orphans)
+        except ServerError as error:  # nor for a list that a server cannot give
             return SuspectReport(unchecked=str(error))
         return SuspectReport(suspects=suspects, unchecked=unchecked)
 
@@ -175,13 +174,12 @@ class SuspectSearch:
     async def _suspects(
         self,
         workflow: Workflow,
-        counts: JobCounts,
         output_dir: Path,
         successes: Successes,
         odd: Mapping[int, OddOutput],
         orphans: Iterable[JobResult],
     ) -> tuple[Suspicion, ...]:
-        sharing = await self._sharing(workflow, counts, successes, orphans)
+        sharing = await self._sharing(workflow, successes, orphans)
         clues = await self._clues(workflow, output_dir, successes, sharing)
         found = (
             suspicion_of(
@@ -204,7 +202,6 @@ class SuspectSearch:
     async def _sharing(
         self,
         workflow: Workflow,
-        counts: JobCounts,
         successes: Successes,
         orphans: Iterable[JobResult],
     ) -> dict[int, int]:
@@ -220,9 +217,8 @@ class SuspectSearch:
         if not short:
             return {}
         failed = [*orphans]
-        for status in assessment.FAILURES:
-            if counts.of(status):
-                failed += await self._client.list_results(workflow.id, status)
+        for status in assessment.FAILURES:  # also of jobs that have succeeded since
+            failed += await self._client.list_results(workflow.id, status, all_runs=True)
         codes = KILLED | {ORPHANED, workflow.kill_codes.memory}
         accounted = {
             short.get(each.compute_node_id or 0) for each in failed if each.return_code in codes

@@ -19,6 +19,7 @@ T = TypeVar("T")
 
 _MAX_PHRASE = 1000  # of a scheduler: it may contain a path
 _MAX_LINE = 200  # of error output
+_MAX_REASON = 500  # it may quote a line and name a suspect
 _NUMBERS_PER_LINE = 10
 _NAMED_JOBS = 5  # of those that one line is for
 _LINES_PER_LIST = 50  # a plan may have thousands of jobs; the log lists all of them
@@ -280,7 +281,8 @@ def _end(event: WatchEnded) -> Iterator[str]:
 
 
 def _failed_job(job: FailedJob) -> Iterator[str]:
-    yield f"  Job {job.job_id} ({printable(job.job_name)}): {printable(job.reason)}"
+    reason = printable(job.reason, _MAX_REASON)
+    yield f"  Job {job.job_id} ({printable(job.job_name)}): {reason}"
     if job.errors:
         yield from error_output_lines(job)
 
@@ -355,7 +357,8 @@ def _reasoned_fix(retry: Retry) -> str:
 def _unchanged(retry: Retry) -> str:
     # The reason says what interrupted it.
     what = "interrupted" if retry.cause.is_interruption else cause_text(retry.cause)
-    return f"{_job(retry)}: {what} ({printable(retry.reason)}), retrying without changes"
+    reason = printable(retry.reason, _MAX_REASON)
+    return f"{_job(retry)}: {what} ({reason}), retrying without changes"
 
 
 def _repeated(repeat: Repeat) -> str:

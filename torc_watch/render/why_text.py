@@ -13,6 +13,7 @@ from torc_watch.render.terminal_text import printable
 from torc_watch.render.transcript import jobs_text
 
 _MAX_JOBS = 10  # of a group, by name
+_MAX_REASON = 500
 
 
 def why_text(workflow_id: int, groups: Sequence[FailureGroup]) -> Iterator[str]:
@@ -30,7 +31,7 @@ def why_text(workflow_id: int, groups: Sequence[FailureGroup]) -> Iterator[str]:
 def _group(group: FailureGroup) -> Iterator[str]:
     heading = cause_text(group.cause)
     yield f"{heading[0].upper()}{heading[1:]}: {jobs_text(len(group.findings))}"
-    yield f"  {printable(group.reason)}"
+    yield f"  {printable(group.reason, _MAX_REASON)}"
     if group.clue:
         yield f"  written in {printable(group.clue.file)}"
     for other in group.contradictions:
