@@ -160,7 +160,7 @@ def test_missing_output_is_flagged_unless_it_was_used(site: "Site", data: Path) 
 
 def test_configuration_and_daemon_know_the_option(site: "Site", data: Path) -> None:
     submit(site, SIBLINGS, data)
-    options = ["-p", "1", "--auto-recover", "--rerun-suspects", "-o", site.output]
+    options = ["-p", "1", "--auto-recover", "--rerun-suspects", "-o", str(site.output)]
     assert site.run("add", "1", *options).returncode == 0
     assert site.run("run", "--once").returncode == 0
     while site.run("status", "1", "--json").stdout.find('"verdict": "succeeded"') < 0:

@@ -41,6 +41,9 @@ async def test_completed_job_starts_over_with_all_behind_it(
     assert await torc.complete("make") == 200
     await torc.statuses_become({"plot": "ready"})
 
+    failed = await client.list_results(torc.workflow_id, JobStatus.FAILED, all_runs=True)
+    assert [(each.run_id, each.return_code) for each in failed] == [(0, 1)] * plot
+
 
 async def test_declared_files_are_listed_with_their_jobs(client: TorcClient) -> None:
     workflow_id = await client.create_workflow(NewWorkflow(name="w", user="ada"))

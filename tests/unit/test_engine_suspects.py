@@ -210,9 +210,9 @@ async def slurm_site(open_site: "OpenSite", end: AllocationStatus | None) -> "As
         yield site
 
 
-def ended_for(cause: EndCause, **fields: str) -> AllocationStatus:
+def ended_for(cause: EndCause, *, canceled_by: str | None = None) -> AllocationStatus:
     return AllocationStatus(
-        state=AllocationState.GONE, cause=cause, ended=datetime.now(UTC), **fields
+        state=AllocationState.GONE, cause=cause, ended=datetime.now(UTC), canceled_by=canceled_by
     )
 
 
