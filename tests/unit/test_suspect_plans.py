@@ -63,6 +63,7 @@ def test_suspect_of_a_successful_workflow_runs_again_with_what_is_behind_it() ->
         Repeat(job_id=PAPER, job_name="train_3"),
     )
     assert (answer.uses_retry, answer.starts_run, answer.hopes_for_repair) == (True, True, False)
+    assert [each.num_cpus for each in answer.allocations] == [2, 2]  # for up to three jobs
 
 
 def test_suspect_whose_process_was_killed_gets_more_memory() -> None:
