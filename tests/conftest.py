@@ -269,12 +269,16 @@ class SimulatedScheduler:
         self.ends: dict[int, AllocationStatus] = {}  # of those that are gone, by number
         self.ends_of_steps: dict[int, dict[str, StepEnd]] = {}  # by number and name
         self.beginnings: dict[int, datetime] = {}  # of those that are alive, by number
+        self.hostnames: dict[int, str] = {}  # of workers, by number, where it is not n1
         self.queued_in_vain: dict[int, str] = {}  # details of those that never start, by number
         self.nodes: tuple[NodeClass, ...] = (NodeClass(num_cpus=10, memory=8 * GIB),)
         self.seconds_to_kill: int | None = None
         self.seconds_to_submit: dict[int, float] = {}  # by workflow ID
         self.idle_limit = 90.0
         self.seconds_to_close = 0.0
+
+    async def cluster_name(self) -> str:
+        return "ridge"
 
     async def kill_wait(self) -> int | None:
         return self.seconds_to_kill
@@ -341,6 +345,7 @@ class SimulatedScheduler:
             scheduler_type=self.type,
             number=number,
             request=request,
+            hostname=self.hostnames.get(number, "n1"),
             endings=self.endings,
             idle_limit=self.idle_limit,
             seconds_to_close=self.seconds_to_close,
@@ -357,6 +362,7 @@ class _SimulatedWorker:
     scheduler_type: str
     number: int
     request: Submitted
+    hostname: str
     endings: dict[str, Sequence[Ending]]
     idle_limit: float
     seconds_to_close: float
@@ -394,7 +400,7 @@ class _SimulatedWorker:
     async def _register(self, allocation: Allocation) -> int:
         return await RunnerApi(self.client.transport).register_node(
             self.workflow_id,
-            hostname="n1",
+            hostname=self.hostname,
             pid=self.number,
             started_at=virtual_now(),
             resources=self._resources(),

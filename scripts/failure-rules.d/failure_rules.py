@@ -90,6 +90,10 @@ succeeded; if it fails in the same way again, the workflow is handed over.
 
 ## Rules
 
+Of several rules that match a line the first counts. What a program logs as an error, or says that
+it retries, is a hint at most. Lack of memory that it retried is none, and neither is one long
+before an error of its own by which it ended.
+
 | weight | |
 |---|---|
 """
@@ -108,6 +112,9 @@ weight = "fatal"                    # optional; one of the weights above
 remedy = "hand_over"                # optional: retry, retry_later, retry_twice,
                                     # retry_once, await_room, hand_over, leave_alone
 ```
+
+A pattern may span lines; its group `(?P<line>...)` is then the one that is quoted. Your rules come
+before those of your site, and these before the ones below.
 
 `torc-watchd rules test rules.toml OUTPUT` checks such a file and tries it on an output.
 

@@ -519,3 +519,30 @@ def test_submitted_workflow_is_watched(login: Login) -> None:
     assert "Workflow 1 will be added" in done.stdout
     found = login.json("list")
     assert json.dumps(found)
+
+
+def test_node_hours_of_a_workflow(login: Login) -> None:
+    """Two hours of one node were used before the allocation ended."""
+    login.run("submit-slurm --account science workflow.yaml")
+    [allocation] = login.rows("/scheduled_compute_nodes")
+    scheduler = {"type": "slurm", "scheduler_id": allocation["id"], "slurm_job_id": 100}
+    row = _WORKER | {"scheduler": scheduler, "start_time": "2026-01-02T03:04:05Z"}
+    worker = login.site.request("POST", "/compute_nodes", row)["id"]
+    ended = {"is_active": False, "duration_seconds": 7200.0}
+    login.site.request("PUT", f"/compute_nodes/{worker}", row | ended)
+    login.slurm.end_all()
+
+    done = login.run("recover 1 --max-node-hours 2.1", status=1)
+    assert "has used 2.0 of the 2.1 node hours that it may use; the next" in done.stdout
+    assert "torc-watchd set 1 --max-node-hours 3" in done.stdout
+    assert login.slurm.jobs == []
+    plan = login.json("plan 1 --max-node-hours 2.1", status=1)
+    assert plan["refusal"]["kind"] == "node_hours"
+    login.run("add 1 --max-node-hours 2.1")
+    budgets = login.json("status 1")["workflows"][0]["live"]["budgets"]
+    assert (budgets["node_hours"], budgets["max_node_hours"]) == (2.0, 2.1)
+    assert "Used: 2.0 of 2.1 node hours." in login.run("status 1").stdout
+    assert "above 0" in login.run("set 1 --max-node-hours 0", status=2).stderr
+
+    login.run("recover 1 --max-node-hours 99")
+    assert len(login.slurm.jobs) == 1

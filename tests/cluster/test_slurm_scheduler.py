@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from signal import SIGCONT, SIGSTOP
 
@@ -67,9 +68,18 @@ def work(out: Path) -> WorkerAssignment:
     )
 
 
-def spec(token: str, *options: str, **shape: int) -> AllocationSpec:
-    of_node = {"num_cpus": 2, "memory": 300 * MIB, "runtime": 240} | shape
-    return AllocationSpec(token=token, options=options, **of_node)
+def spec(
+    token: str, *options: str, excluded_nodes: tuple[str, ...] = (), **shape: int
+) -> AllocationSpec:
+    usual = AllocationSpec(
+        token=token,
+        options=options,
+        num_cpus=2,
+        memory=300 * MIB,
+        runtime=240,
+        excluded_nodes=excluded_nodes,
+    )
+    return replace(usual, **shape)  # type: ignore[arg-type]
 
 
 def output(out: Path, number: int) -> list[str]:

@@ -1,12 +1,13 @@
 """Commands of Slurm that answer as Slurm does, from a folder instead of a cluster.
 
 Nothing that is submitted ever starts. `sbatch` refuses partitions that the file ``refused`` names,
-and more jobs than the file ``limit`` says. Beyond the number in the file ``silence`` it times out,
-and beyond that in ``hang`` it does not end.
+scripts that exclude the node in the file ``needed``, and more jobs than the file ``limit`` says.
+Beyond the number in the file ``silence`` it times out, and beyond that in ``hang`` it does not end.
 """
 
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -76,6 +77,9 @@ class FakeSlurm:
     def refuse(self, *partitions: str) -> None:
         (self.folder / "refused").write_text(" ".join(partitions))
 
+    def need(self, node: str) -> None:
+        (self.folder / "needed").write_text(node)
+
     def limit(self, jobs: int) -> None:
         (self.folder / "limit").write_text(str(jobs))
 
@@ -111,7 +115,9 @@ def sbatch(fake: FakeSlurm, words: Sequence[str]) -> int:
     text = script.read_text() if script.is_file() else " ".join(words)
     refused = fake.folder / "refused"
     partitions = refused.read_text().split() if refused.exists() else []
-    if any(f"--partition={name}" in text for name in partitions):
+    needed = fake.folder / "needed"
+    lacks_node = needed.exists() and bool(re.search(rf"--exclude=.*{needed.read_text()}", text))
+    if lacks_node or any(f"--partition={name}" in text for name in partitions):
         _say(_REFUSED)
         return 1
     if "--test-only" in words:

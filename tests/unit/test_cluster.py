@@ -34,6 +34,9 @@ class FixedScheduler:
     async def node_classes(self) -> tuple[NodeClass, ...]:
         return (NodeClass(num_cpus=1, memory=GIB),)
 
+    async def cluster_name(self) -> str:
+        return "ridge"
+
     async def kill_wait(self) -> None:
         pass
 

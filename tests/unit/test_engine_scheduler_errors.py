@@ -51,6 +51,9 @@ class FailingScheduler:
     async def node_classes(self) -> tuple[NodeClass, ...]:
         return tuple(await self._call("node_classes"))
 
+    async def cluster_name(self) -> str:
+        return "ridge"
+
     async def kill_wait(self) -> int | None:
         return cast("int | None", await self._call("kill_wait"))
 

@@ -1,8 +1,9 @@
 """Ready jobs that no allocation of their workflow takes, while another one lives."""
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -17,12 +18,15 @@ from torc_watch.core.allocation import (
     EndCause,
     NodeClass,
 )
+from torc_watch.core.cause import Cause
 from torc_watch.core.errors import SchedulerError, SchedulerUnreachable
 from torc_watch.core.events import Verdict
 from torc_watch.core.model import Job, JobCounts, JobStatus
+from torc_watch.core.node_incident import NodeIncident
 from torc_watch.core.recovery_round import RecoverySettings, RoundOutcome
 from torc_watch.core.units import MIB, parse_memory
 from torc_watch.daemon.watch_history import watches_of
+from torc_watch.engine.journal import Journal
 from torc_watch.engine.messages import UnservedJobs, UnservedRecord
 from torc_watch.engine.unserved_search import after_submission
 from torc_watch.schedulers.base import WorkerAssignment
@@ -99,6 +103,33 @@ async def test_job_gets_an_allocation_that_node_hours_pay_for(open_site: "OpenSi
         async with watched(site, workflow_id, RecoverySettings(max_node_hours=2)):
             await anyio.sleep(HOUR)
             assert len(site.scheduler.requests) == 1
+
+
+async def test_more_allocations_keep_away_from_bad_nodes(open_site: "OpenSite") -> None:
+    names = frozenset({"n1", "n2", "n3"})
+    async with open_site(scheduler_type="slurm") as site:
+        site.scheduler.nodes = (NodeClass(num_cpus=10, memory=2**33, count=3, names=names),)
+        workflow_id = await submit(site, idle_memory="32m")
+        record_failure_of("n2", site)
+        async with watched(site, workflow_id):
+            await anyio.sleep(HOUR)
+        assert [each.spec.excluded_nodes for each in site.scheduler.requests] == [("n2",)]
+
+
+def record_failure_of(node: str, site: "Site") -> None:
+    incident = NodeIncident(
+        cluster="ridge",
+        node=node,
+        cause=Cause.NODE,
+        at=datetime.now(UTC),
+        server="http://another",
+        workflow_id=99,
+        run_id=1,
+        job_id=1,
+        job_name="x",
+    )
+    with closing(Journal(site.directory / "journal.db")) as journal:
+        journal.incidents.record("", [incident])
 
 
 @pytest.mark.parametrize(

@@ -135,6 +135,7 @@ def _result(job_id: int, return_code: int) -> dict[str, Any]:
         "status": "failed",
         "return_code": return_code,
         "exec_time_minutes": 1,
+        "peak_memory_bytes": MIB,
         "compute_node_id": 4,
     }
 
@@ -235,6 +236,13 @@ async def test_kernel_log_of_another_allocation(tmp_path: Path) -> None:
     assert found["hog"].confidence is Confidence.GUESS
 
 
+async def test_kernel_log_has_what_others_did_on_the_node(tmp_path: Path) -> None:
+    path = write_kernel_log(tmp_path, 4711)
+    path.write_text(path.read_text().replace("/job_7/", "/job_8/"))
+    found = await diagnosed({"hog": 137}, tmp_path, mode="direct", steps={"batch": BATCH})
+    assert found["hog"].confidence is Confidence.GUESS
+
+
 async def test_shell_names_the_process_that_the_kernel_killed(tmp_path: Path) -> None:
     write_kernel_log(tmp_path, 4711)
     (tmp_path / "job_stdio").mkdir()
@@ -256,6 +264,23 @@ async def test_shared_step_is_no_proof(tmp_path: Path) -> None:
         "other": (Cause.UNKNOWN, Confidence.GUESS),
     }
     assert Source.SLURMSTEPD in {fact.source for fact in found["other"].facts}
+
+
+@pytest.mark.parametrize(("number", "cause"), [(7, Cause.OOM), (8, Cause.UNKNOWN)])
+async def test_log_of_another_allocation_in_the_output_of_a_job(
+    tmp_path: Path, number: int, cause: Cause
+) -> None:
+    (tmp_path / "job_stdio").mkdir()
+    line = BATCH_LINE.replace("7.batch", f"{number}.2")
+    (tmp_path / "job_stdio/job_wf1_j2_r1_a1.e").write_text(f"{line}\n")
+    found = await diagnosed({"hog": 3, "prints": 3}, tmp_path, mode="direct", steps={})
+    assert found["prints"].cause is cause
+
+
+async def test_step_of_the_worker_says_nothing_of_other_steps(tmp_path: Path) -> None:
+    (tmp_path / "slurm_output_wf1_sl7.e").write_text(f"{BATCH_LINE}\n")
+    found = await diagnosed({"hog": 137, "killed": 137}, tmp_path, steps=STEPS)
+    assert Source.SLURMSTEPD not in {fact.source for fact in found["killed"].facts}
 
 
 async def test_output_of_the_allocation_names_the_step_of_a_job(tmp_path: Path) -> None:

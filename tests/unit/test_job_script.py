@@ -151,3 +151,34 @@ def test_job_ends_if_the_password_cannot_be_read(tmp_path: Path) -> None:
 
 def test_runner_of_0_12_gets_no_option_that_it_does_not_know() -> None:
     assert "backoff" not in job_script(SPEC, WORK, replace(RUNNER, has_claim_pause=False))
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        pytest.param((), "--exclude=n07,n12", id="none of the user's"),
+        pytest.param(("--exclude=n1",), "--exclude=n1,n07,n12", id="the user's too"),
+        pytest.param(("-x n1",), "--exclude=n1,n07,n12", id="a short option"),
+        pytest.param(("-xn1",), "--exclude=n1,n07,n12", id="without a blank"),
+        pytest.param(("--exclude n[1-2],n5",), "--exclude=n[1-2],n5,n07,n12", id="a list"),
+        pytest.param(
+            ('--mem=1G --exclude="n[1-2]"',), "--exclude=n[1-2],n07,n12", id="in quotes, in extra"
+        ),
+        pytest.param(("--exclude=n1", "-x n2"), "--exclude=n2,n07,n12", id="the user's last"),
+        pytest.param(("--exclusive",), "--exclude=n07,n12", id="another option"),
+        pytest.param(("--exclude=/home/ada/bad",), None, id="a file of names"),
+        pytest.param(("--exclude=n1;n2",), None, id="not to be understood"),
+    ],
+)
+def test_excluded_nodes_join_those_of_the_user(
+    options: tuple[str, ...], expected: str | None
+) -> None:
+    lines = directives(replace(SPEC, options=options, excluded_nodes=("n07", "n12")))
+    ours = lines[len(options) :]
+    assert [line for line in ours if "--exclude=" in line] == ([expected] if expected else [])
+    assert tuple(lines[: len(options)]) == options
+
+
+@pytest.mark.parametrize("name", ["n1 --uid=0", "n1\n#SBATCH --uid=0", "-x", "n[1-9]", ""])
+def test_what_is_no_name_of_a_node_is_not_written(name: str) -> None:
+    assert directives(replace(SPEC, excluded_nodes=(name,))) == directives(SPEC)

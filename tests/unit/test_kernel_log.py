@@ -6,7 +6,7 @@ import pytest
 
 from torc_watch.core.memory_kill import MemoryKill
 from torc_watch.failures.kernel_log import memory_kills
-from torc_watch.failures.step_lines import killed_processes, lines_of_steps
+from torc_watch.failures.step_lines import allocations_in, killed_processes, lines_of_steps
 
 AT = "[Fri Nov 28 18:15:17 2025]"
 CONSTRAINT = "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=step_0,mems_allowed=0"
@@ -122,3 +122,18 @@ def test_lines_of_steps() -> None:
 )
 def test_processes_that_a_shell_saw_killed(text: str, expected: set[int]) -> None:
     assert killed_processes(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("slurmstepd: error: Detected 1 oom_kill event in StepId=7.batch. Some", {7}),
+        ("slurmstepd: error: *** JOB 7269 ON n107 CANCELLED AT 2026-01-30T16:10:57 ***", {7269}),
+        ("slurmstepd: error: *** STEP 7.3 ON n107 CANCELLED AT 2026-01-30T16:10:57 ***", {7}),
+        ("slurmstepd: error: Job 50098285 exceeded memory limit (1062800 > 327680)", {50098285}),
+        ("slurmstepd: error: JobId=7 StepId=7.1 exceeded memory limit", {7}),
+        ("srun: error: n1: task 0: Out Of Memory", set()),
+    ],
+)
+def test_allocations_that_a_line_names(line: str, expected: set[int]) -> None:
+    assert allocations_in(line) == expected

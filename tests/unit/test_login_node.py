@@ -1,10 +1,13 @@
 """The recommended way to run the daemon, and the check results of a login node."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from torc_watch.core.cause import Cause
+from torc_watch.core.node_incident import NodeIncident, NodeScore
 from torc_watch.host.subprocesses import CommandResult
 from torc_watch.login_node.checks import CheckLevel, check_login_node
 from torc_watch.login_node.facts import (
@@ -51,6 +54,18 @@ GOOD = LoginNode(
     has_ticket=None,
     active_daemon="",
 )
+_INCIDENT = NodeIncident(
+    cluster="ridge",
+    node="n07",
+    cause=Cause.NODE,
+    at=datetime(2026, 11, 29, tzinfo=UTC),
+    server=SERVER.url,
+    workflow_id=42,
+    run_id=1,
+    job_id=7,
+    job_name="train",
+)
+BAD_NODE = NodeScore(cluster="ridge", node="n07", score=2.31, incidents=(_INCIDENT, _INCIDENT))
 NO_MANAGER = {"user_manager_error": "Failed to connect to bus."}
 
 
@@ -132,6 +147,7 @@ def test_all_results_are_ok_on_a_good_node() -> None:
         ({"folder": replace(FOLDER, free=3 * 2**20)}, "space", CheckLevel.NOTE, "3 MiB free"),
         ({"folder": replace(FOLDER, needs_ticket=True)}, "ticket", CheckLevel.NOTE, "krenew"),
         ({"has_ticket": False}, "ticket", CheckLevel.NOTE, "kinit"),
+        ({"bad_nodes": (BAD_NODE,)}, "nodes", CheckLevel.NOTE, "n07 (score 2.3: its node failed"),
         (
             {"server": replace(SERVER, version="", error="refused.")},
             "server",

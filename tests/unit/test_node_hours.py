@@ -54,6 +54,13 @@ def worker(
         pytest.param([worker(1), worker(2, began=0.5)], 1.5, id="overlap"),
         pytest.param([worker(1), worker(2, began=3)], 2, id="requeued"),
         pytest.param([worker(1), worker(2, host="n2")], 2, id="two-nodes"),
+        pytest.param([worker(1, nodes=2), worker(2, host="n2", nodes=2)], 2, id="both-say-two"),
+        pytest.param(
+            [worker(1, nodes=2), worker(2, host="n2", nodes=2, hours=3)], 6, id="one-stays-longer"
+        ),
+        pytest.param(
+            [worker(1, nodes=4), worker(2, host="n9", began=5, nodes=4)], 8, id="requeued-elsewhere"
+        ),
         pytest.param([worker(1), worker(2, allocation=2)], 2, id="two-allocations-share-a-node"),
         pytest.param([worker(1, allocation=None), worker(2, allocation=None)], 2, id="no-row"),
         pytest.param([worker(1, hours=None)], 10, id="running"),

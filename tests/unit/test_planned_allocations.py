@@ -34,6 +34,7 @@ def planned(
     *nodes: NodeClass,
     places: range = range(1, 1000),
     spreads_jobs: bool = True,
+    avoided: tuple[str, ...] = (),
 ) -> tuple[AllocationSpec, ...]:
     return plan_allocations(
         wanted,
@@ -42,6 +43,7 @@ def planned(
         places=places,
         allocation_stem="abc.wf42",
         spreads_jobs=spreads_jobs,
+        avoided=avoided,
     )
 
 
@@ -270,3 +272,34 @@ def test_row_that_names_no_cpus_gets_as_many_as_its_jobs_can_use(jobs: int, cpus
     row = shape(None, 8 * GIB)
     spec, *_ = planned(demand(jobs, num_cpus=2), row, LONG)
     assert spec.num_cpus == cpus
+
+
+def named(node: NodeClass, prefix: str) -> NodeClass:
+    names = (f"{prefix}{number}" for number in range(node.count))
+    return replace(node, names=frozenset(names))
+
+
+@pytest.mark.parametrize(
+    ("avoided", "wanted", "more", "excluded"),
+    [
+        pytest.param(("l1", "s1"), demand(1), {}, ("l1", "s1"), id="nodes of both classes fit"),
+        pytest.param(
+            ("l1", "s1"), demand(1, memory=40 * GIB), {}, ("s1",), id="only those with the memory"
+        ),
+        pytest.param(("g1",), demand(1), {}, (), id="of a partition that is not asked for"),
+        pytest.param(
+            ("s1",), demand(1, memory=40 * GIB, num_nodes=4), {}, (), id="every node is needed"
+        ),
+        pytest.param(
+            ("l1",), demand(1), {"options": ("--nodelist=l[1-3]",)}, (), id="chosen by the user"
+        ),
+        pytest.param(("l1",), demand(1), {"options": ("-w l1",)}, (), id="by a short option"),
+        pytest.param(("l1",), demand(1), {"options": ("--nodefile=f",)}, (), id="in a file"),
+    ],
+)
+def test_allocations_keep_away_from_bad_nodes(
+    avoided: tuple[str, ...], wanted: Demand, more: dict[str, Any], excluded: tuple[str, ...]
+) -> None:
+    usual = replace(shape(8, GIB, runtime=600), **more)
+    specs = planned(wanted, usual, named(SHORT, "s"), named(LONG, "l"), avoided=avoided)
+    assert {spec.excluded_nodes for spec in specs} == {excluded}

@@ -284,6 +284,7 @@ def test_home_is_expanded_in_paths_of_a_file(
         ("TORC_WATCHD_RECOVERY_HOOK", "notify 'a b'", "recovery_hook", ("notify", "a b")),
         ("TORC_WATCHD_SCHEDULER", "slurm", "scheduler", SchedulerChoice.SLURM),
         ("TORC_WATCHD_AUTO_SCHEDULE", "false", "auto_schedule", False),
+        ("TORC_WATCHD_EXCLUDE_NODES", "false", "exclude_nodes", False),
         ("TORC_WATCHD_MAX_ALLOCATIONS", "7", "max_allocations", 7),
         ("TORC_WATCHD_MAX_NODE_HOURS", "12.5", "max_node_hours", 12.5),
         ("TORC_WATCHD_PARTITION", "short", "partition", "short"),
@@ -352,6 +353,16 @@ def test_hook_implies_that_unknown_failures_are_retried(
     configure(tmp_path, f"{line}\nretry_unknown = false")
     chosen = load_settings().with_options(options)
     assert (chosen.recovery_hook, chosen.recovery().retry_unknown) == (hook, retries)
+
+
+_SWITCHES = [name for name, field in Settings.model_fields.items() if field.annotation is bool]
+
+
+@pytest.mark.parametrize("name", _SWITCHES)
+def test_every_switch_can_be_set_in_a_file(tmp_path: Path, name: str) -> None:
+    other = not Settings.model_fields[name].default
+    configure(tmp_path, f"{name} = {str(other).lower()}")
+    assert getattr(load_settings(), name) is other
 
 
 def test_example_in_the_readme_is_valid(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -96,6 +96,7 @@ BAD, GOOD = "n7", "n1"
             id="others with other requirements",
         ),
         pytest.param(blamed(CODE, [BAD] * 2, [GOOD] * 3), Cause.NODE, id="an error of the program"),
+        pytest.param(blamed(CODE, [BAD] * 2, [GOOD] * 2), CODE, id="an error of few"),
         pytest.param(blamed(CODE, [BAD], [GOOD] * 9), CODE, id="an error of one input"),
         pytest.param(
             blamed(CODE, [BAD] * 2, [GOOD] * 9, fingerprints="ab"), CODE, id="different errors"
@@ -159,6 +160,7 @@ def test_names_of_the_scheduler_are_not_mixed_with_others(
         ("train_1_2", "train"),
         ("train_7b", "train_7b"),
         ("train", "train"),
+        ("train_", "train_"),
         ("7", ""),
     ],
 )

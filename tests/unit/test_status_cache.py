@@ -50,6 +50,9 @@ class SlowScheduler:
     async def node_classes(self) -> tuple[NodeClass, ...]:
         return (NodeClass(num_cpus=1, memory=GIB),)
 
+    async def cluster_name(self) -> str:
+        return "ridge"
+
     async def kill_wait(self) -> None:
         pass
 

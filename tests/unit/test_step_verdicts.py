@@ -5,14 +5,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from torc_watch.core.allocation import EndCause, StepEnd
+from torc_watch.core.allocation import AllocationState, AllocationStatus, EndCause, StepEnd
 from torc_watch.core.cause import Cause
 from torc_watch.core.clue import Clue, Weight
 from torc_watch.core.diagnosis import Evidence, Finding, diagnose
 from torc_watch.core.fact import Confidence, Source
 from torc_watch.core.memory_kill import MemoryKill
-from torc_watch.core.model import Job, JobResult, JobStatus, Requirements
+from torc_watch.core.model import Allocation, ComputeNode, Job, JobResult, JobStatus, Requirements
 from torc_watch.core.units import MIB
+from torc_watch.core.worker_end import WorkerEnd
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 CANCELED, FAILED = EndCause.CANCELED, EndCause.FAILED
@@ -64,6 +65,22 @@ OUT_OF_MEMORY = step(EndCause.OUT_OF_MEMORY, "OUT_OF_MEMORY 0:125")
 BY_HAND = step(CANCELED, "CANCELLED 0:9")
 
 
+def ended(cause: EndCause, *, after: float = 12) -> WorkerEnd:
+    return WorkerEnd(
+        node=ComputeNode(id=1, hostname="n1", pid=1, allocation_id=6, has_ended=True),
+        allocation=Allocation(
+            id=6, scheduler_id=7, scheduler_config_id=1, scheduler_type="slurm", status="complete"
+        ),
+        status=AllocationStatus(
+            state=AllocationState.GONE,
+            cause=cause,
+            canceled_by="ann",
+            began=BEGAN,
+            ended=BEGAN + timedelta(seconds=after),
+        ),
+    )
+
+
 def diagnosed(
     return_code: int,
     end: StepEnd | None,
@@ -74,6 +91,7 @@ def diagnosed(
     requirements_name: str = "small",
     clues: Sequence[Clue] = (),
     kills: Sequence[MemoryKill] = (),
+    worker: WorkerEnd | None = None,
 ) -> Finding:
     return diagnose(
         Evidence(
@@ -89,6 +107,7 @@ def diagnosed(
                 exec_seconds=seconds,
                 peak_memory=peak,
                 compute_node_id=1,
+                completed=BEGAN + timedelta(seconds=11),
             ),
             requirements=Requirements(
                 id=1,
@@ -99,8 +118,9 @@ def diagnosed(
                 memory=64 * MIB,
                 runtime=100,
             ),
-            is_step=True,
+            is_step=end is not None,
             step=end,
+            worker=worker,
             clues=tuple(clues),
             kills=tuple(kills),
         )
@@ -200,6 +220,31 @@ def diagnosed(
             PROVEN,
             "Slurm stopped it for its memory",
             id="canceled by Slurm for its memory",
+        ),
+        pytest.param(
+            diagnosed(137, step(CANCELED, "CANCELLED 0:9", by="ann"), worker=ended(CANCELED)),
+            Cause.INTERRUPTED,
+            PROVEN,
+            "stopped because allocation 7 was canceled by ann",
+            id="canceled with its allocation",
+        ),
+        pytest.param(
+            diagnosed(
+                137,
+                step(CANCELED, "CANCELLED 0:9", by="ann"),
+                worker=ended(CANCELED, after=1000),
+            ),
+            Cause.CANCELED,
+            PROVEN,
+            "ann canceled its step",
+            id="canceled long before its allocation",
+        ),
+        pytest.param(
+            diagnosed(137, None, worker=ended(EndCause.OUT_OF_MEMORY, after=1000)),
+            Cause.OOM,
+            LIKELY,
+            "killed (137)",
+            id="137 in an allocation that lacked memory",
         ),
         pytest.param(
             diagnosed(

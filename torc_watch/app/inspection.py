@@ -1,5 +1,7 @@
 """A workflow as it is now and as it was recorded, for users: nothing here changes anything."""
 
+from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +22,7 @@ from torc_watch.core.budgets import Budgets, budgets_of
 from torc_watch.core.diagnosis import Finding
 from torc_watch.core.errors import (
     InvalidInput,
+    JournalError,
     RecordUnreadable,
     ServerError,
     ServerUnreachable,
@@ -28,6 +31,7 @@ from torc_watch.core.events import FailedJob
 from torc_watch.core.misread_runtimes import notes_on_run_times
 from torc_watch.core.model import JobCounts
 from torc_watch.core.node_hours import NodeHours
+from torc_watch.core.node_incident import NodeIncident
 from torc_watch.core.past_attempt import PastAttempt, past_attempts
 from torc_watch.core.recovery_round import (
     FREE_OUTCOMES,
@@ -39,6 +43,7 @@ from torc_watch.core.recovery_round import (
 )
 from torc_watch.core.workflow_key import WorkflowKey, resolve_key
 from torc_watch.daemon.commands import WatchOptions, WatchState
+from torc_watch.daemon.node_history import incidents_in
 from torc_watch.daemon.status_file import read_status
 from torc_watch.daemon.watch_history import PastRound, PastWatch, known_workflows, watches_of
 from torc_watch.daemon.workflow_view import DaemonView
@@ -47,7 +52,7 @@ from torc_watch.engine.failure_search import FailureSearch
 from torc_watch.engine.job_outputs import JobOutputs, OutputReader
 from torc_watch.engine.messages import utc_now
 from torc_watch.engine.node_hour_count import count_node_hours
-from torc_watch.engine.planner import Timing, make_plan
+from torc_watch.engine.planner import History, Timing, make_plan
 from torc_watch.engine.workers import observe
 from torc_watch.render.plan_text import PlanResult
 from torc_watch.torc.transport import Connection
@@ -295,8 +300,15 @@ async def inspect(
             cluster,
             workflow=observation.workflow,
             diagnosis=diagnosis,
-            past=rounds,
+            history=History(past=rounds, incidents=_incidents(settings.home)),
             settings=_settings_of_round(settings, past),
             timing=Timing(now=utc_now(), may_wait=may_wait, has_room=False),
         )
         return Inspection(observation, counts, diagnosis.findings, answer, rounds, notes, hours)
+
+
+def _incidents(home: Path) -> Collection[NodeIncident]:
+    """Of nodes; none where the journal cannot be read, which is no reason not to make a plan."""
+    with suppress(JournalError):
+        return incidents_in(home)
+    return ()

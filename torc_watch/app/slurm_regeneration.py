@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from torc_watch.app.bad_nodes import find_bad_nodes
 from torc_watch.app.composition import open_client, slurm_scheduler, unknown_id_refused
 from torc_watch.app.slurm_plan import refuse_missing_account, refuse_missing_slurm
 from torc_watch.app.slurm_remnants import cancel_held, close_rows
@@ -186,6 +187,7 @@ async def _carry_out(
         workflow_id=workflow_id,
         output_dir=settings.output_dir.absolute(),
         directory=None if directory is None else Path(directory),
+        bad=await find_bad_nodes(settings, scheduler),
     )
     return replace(
         done,

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import anyio
 
+from torc_watch.app.bad_nodes import BadNodes, find_bad_nodes
 from torc_watch.app.composition import open_client, slurm_scheduler
 from torc_watch.app.slurm_plan import CheckedPlan, SpecificationPlan, refuse_missing_account
 from torc_watch.config.settings import Settings
@@ -99,6 +100,7 @@ async def submit_slurm(
                 workflow_id=created.workflow_id,
                 output_dir=settings.output_dir.absolute(),
                 directory=Path.cwd(),
+                bad=await find_bad_nodes(settings, scheduler),
             )
     return SlurmSubmission(
         workflow_id=created.workflow_id,
@@ -148,6 +150,7 @@ async def submit_groups(
     workflow_id: int,
     output_dir: Path,
     directory: Path | None,
+    bad: BadNodes,
 ) -> tuple[int, ...]:
     """Submits all allocations of the groups; the numbers of Slurm's jobs.
 
@@ -174,6 +177,8 @@ async def submit_groups(
                 _spec(each, allocation_token(stem, next(places)), configs[each.config_id].options)
                 for _ in range(each.group.number)
             ]
+            excluded = bad.excluded(each.group)
+            specs = [replace(spec, excluded_nodes=excluded) for spec in specs]
             await _submit_group(client, scheduler, each.group, specs, work, submitted)
     except (SchedulerError, ServerError) as error:
         raise type(error)(

@@ -66,6 +66,7 @@ COMMANDS = (
         "Show a workflow fail, be recovered, complete.",
         epilog=EXIT_STATUS_HELP,
     ),
+    LazyCommand("nodes", "nodes:app", "Show nodes that fail jobs, and clear them."),
     LazyCommand("rules", "rules:app", "Show and test the rules for failures."),
     LazyCommand("hpc", "hpc:app", "Show HPC profiles: clusters, their partitions and limits."),
     LazyCommand("service", "service:app", "Run the daemon as a systemd user service."),

@@ -64,6 +64,7 @@ def _target(settings: Settings, url: str | None) -> ProbeTarget:
         environment=session_environment(os.environ),
         slurm_runner=str(settings.slurm_runner_program() or ""),
         servers=(url or settings.api_url, *_watched_servers(settings.home)),
+        excludes_nodes=settings.exclude_nodes,
     )
 
 

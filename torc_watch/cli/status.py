@@ -25,13 +25,16 @@ from torc_watch.cli.waiting_notice import announced
 from torc_watch.config.settings import load_settings
 from torc_watch.config.sources import state_folder
 from torc_watch.core.errors import ServerUnreachable, TorcWatchError
+from torc_watch.core.node_incident import NodeScore
 from torc_watch.core.workflow_key import WorkflowKey
+from torc_watch.daemon.node_history import bad_nodes
 from torc_watch.daemon.status_file import find_view, read_status, utc_now
 from torc_watch.ipc.socket_paths import daemon_trouble, socket_paths
 from torc_watch.render.budget_text import budget_text, budget_values
 from torc_watch.render.colors import has_colors
 from torc_watch.render.daemon_notices import daemon_notice, notices
 from torc_watch.render.history_text import round_values, rounds_text
+from torc_watch.render.node_list import excluded_text, excluded_values
 from torc_watch.render.plan_text import plan_text, plan_values
 from torc_watch.render.status_table import Waiting, is_recovering, unwatched_text, workflow_text
 from torc_watch.render.workflow_report import (
@@ -64,7 +67,8 @@ def status(
     targets = [report.find(workflow_id) for workflow_id in workflow_ids]
     if as_json:
         values = [report.values(target) for target in targets]
-        print_json({"trouble": report.trouble(), "workflows": values})
+        excluded = excluded_values(report.excluded_nodes())
+        print_json({"trouble": report.trouble(), "excluded_nodes": excluded, "workflows": values})
     else:
         report.print_text(targets)
     report.raise_first_error()
@@ -99,6 +103,9 @@ class _Report:
     def trouble(self) -> str:
         return daemon_notice(self._daemon, utc_now(), self._trouble)
 
+    def excluded_nodes(self) -> tuple[NodeScore, ...]:
+        return bad_nodes(self._folder) if load_settings().exclude_nodes else ()
+
     def print_text(self, targets: Sequence[_Target]) -> None:
         for note in notices(self._folder, self._daemon, utc_now(), self._trouble):
             print(note, file=sys.stderr)
@@ -109,6 +116,7 @@ class _Report:
                 self._print(target)
             except TorcWatchError as error:
                 self._errors.append(error)
+        _print(excluded_text(self.excluded_nodes()))
 
     def values(self, target: _Target) -> dict[str, Any]:
         """What is known, also when the journal or the server fails."""

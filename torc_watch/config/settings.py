@@ -136,6 +136,7 @@ class Settings(BaseSettings):
     max_node_hours: _Hours | None = None
     partition: _Partition | None = None
     walltime: _Walltime | None = None
+    exclude_nodes: bool = True
     poll_interval: _Seconds = DEFAULT_POLL_INTERVAL
     output_dir: _OwnPath = Path(DEFAULT_OUTPUT_DIR)
     lease_patience: _Seconds = 180.0
@@ -207,6 +208,7 @@ class Settings(BaseSettings):
             partition=self.partition,
             walltime=self.walltime,
             after_repair=self.recovery_hook is not None,
+            exclude_nodes=self.exclude_nodes,
         )
 
     def _password(self) -> str | None:

@@ -45,6 +45,7 @@ VARIABLES = {
     "max_node_hours": ("TORC_WATCHD_MAX_NODE_HOURS",),
     "partition": ("TORC_WATCHD_PARTITION",),
     "walltime": ("TORC_WATCHD_WALLTIME",),
+    "exclude_nodes": ("TORC_WATCHD_EXCLUDE_NODES",),
     "poll_interval": ("TORC_WATCHD_POLL_INTERVAL",),
     "output_dir": ("TORC_WATCHD_OUTPUT_DIR",),
     "lease_patience": ("TORC_WATCHD_LEASE_PATIENCE",),
@@ -52,7 +53,7 @@ VARIABLES = {
 # Every shell sets the variables of these, whatever its user wants: a file overrides them.
 SET_BY_LOGIN = frozenset({"username"})
 _ABSOLUTE = ("password_file", "ca_file", "home")
-_SWITCHES = ("verify_tls", "auto_recover", "retry_unknown")
+_SWITCHES = ("verify_tls", "auto_recover", "retry_unknown", "auto_schedule", "exclude_nodes")
 
 
 def config_files() -> list[Path]:

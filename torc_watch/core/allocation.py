@@ -4,7 +4,7 @@ An allocation is one scheduler job that runs Torc workers: a Slurm job on a clus
 machine without one. Memory is in bytes, durations are in seconds.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -107,13 +107,15 @@ class AllocationSpec(AllocationShape):
 
     ``options`` are in the scheduler's own words, as the workflow's allocations had them before:
     whatever the shape does not say. ``scheduler_config_id`` is the server's row that says how; None
-    for that of the plan. The journal keeps these in plans: a field that is added has a default, so
-    that plans of earlier versions can be read.
+    for that of the plan. It keeps away from the ``excluded_nodes``, as far as the scheduler then
+    has nodes for it. The journal keeps these in plans: a field that is added has a default, so that
+    plans of earlier versions can be read.
     """
 
     token: str
     options: tuple[str, ...] = ()
     scheduler_config_id: int | None = None
+    excluded_nodes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +142,7 @@ class NodeClass:
     Nodes that are in several partitions are a class of each. ``is_default`` says that allocations
     get there which ask for no partition. ``admission`` is None where nothing goes that does not
     name the partition. Allocations on nodes that are ``is_preemptible`` make way for others.
+    ``names`` are those of the nodes that are in service, where these have any.
     """
 
     num_cpus: int
@@ -151,3 +154,4 @@ class NodeClass:
     is_default: bool = True
     admission: Admission | None = None
     is_preemptible: bool = False
+    names: frozenset[str] = field(default=frozenset(), compare=False, repr=False)

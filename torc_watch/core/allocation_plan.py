@@ -7,8 +7,9 @@ from torc_watch.core.allocation import AllocationShape, AllocationSpec, NodeClas
 from torc_watch.core.allocation_tokens import MAX_ALLOCATIONS, allocation_token
 from torc_watch.core.demand import Demand
 from torc_watch.core.model import SchedulerConfig
+from torc_watch.core.node_blame import excluded_nodes
 from torc_watch.core.node_classes import fitting_classes
-from torc_watch.core.scheduler_rows import SchedulerRows
+from torc_watch.core.scheduler_rows import SchedulerRows, names_nodes
 
 # Seconds that an allocation needs beyond its longest job. Torc's runner begins to stop jobs 90 s
 # before the end where it starts them itself, and 120 s before it where Slurm wakes it with
@@ -24,10 +25,12 @@ def plan_groups(
     most: int,
     allocation_stem: str,
     spreads_jobs: bool,
+    avoided: Sequence[str] = (),
 ) -> tuple[AllocationSpec, ...]:
     """Allocations for the demand under each row that has nodes, ``most`` of them in all.
 
-    Those in other partitions come last: if the scheduler refuses them, the rest was submitted.
+    They keep away from the nodes ``avoided``, of which the first are the worst. Those in other
+    partitions come last: if the scheduler refuses them, the rest was submitted.
     """
     served = [(row, demand) for row, demand in groups if rows.nodes_for(row)]
     served.sort(key=lambda group: group[0] not in rows.own)
@@ -42,6 +45,7 @@ def plan_groups(
             places=range(first, first + max(1, for_each)),
             allocation_stem=allocation_stem,
             spreads_jobs=spreads_jobs,
+            avoided=avoided,
         )
     return tuple(specs[:most])
 
@@ -54,6 +58,7 @@ def plan_allocations(
     places: range,
     allocation_stem: str,
     spreads_jobs: bool,
+    avoided: Sequence[str] = (),
 ) -> tuple[AllocationSpec, ...]:
     """Allocations of the workflow's usual shape, made larger where its largest job needs it.
 
@@ -66,6 +71,12 @@ def plan_allocations(
     shape = _shape(demand, usual, node)
     wanted = -(-demand.jobs // _jobs_at_once(demand, shape))
     number = max(1, min(wanted, _allocations_at_once(shape, node)))
+    options = usual.options if usual else ()
+    spared = excluded_nodes(
+        () if names_nodes(options) else avoided,
+        _classes_for(shape, node_classes),
+        needed=shape.num_nodes,
+    )
     return tuple(
         AllocationSpec(
             token=allocation_token(allocation_stem, place),
@@ -74,8 +85,9 @@ def plan_allocations(
             num_gpus=shape.num_gpus,
             num_nodes=shape.num_nodes,
             runtime=shape.runtime,
-            options=usual.options if usual else (),
+            options=options,
             scheduler_config_id=usual.id if usual else None,
+            excluded_nodes=spared,
         )
         for place in places[:number]
     )
@@ -94,6 +106,16 @@ def _fitting(demand: Demand, node_classes: Sequence[NodeClass]) -> Sequence[Node
         num_gpus=demand.num_gpus,
         memory=demand.memory,
         runtime=demand.runtime,
+    )
+
+
+def _classes_for(shape: AllocationShape, node_classes: Sequence[NodeClass]) -> Sequence[NodeClass]:
+    return fitting_classes(
+        node_classes,
+        num_cpus=shape.num_cpus,
+        num_gpus=shape.num_gpus,
+        memory=shape.memory,
+        runtime=shape.runtime or 0,
     )
 
 

@@ -13,7 +13,8 @@ from torc_watch.core import units
 from torc_watch.core.allocation import AllocationState, EndCause, StepEnd
 from torc_watch.core.cause import REMEDIES, Cause, Remedy
 from torc_watch.core.clue import Clue, Weight, leading
-from torc_watch.core.fact import Conclusion, Confidence, Fact, Source
+from torc_watch.core.conclusion import Conclusion, guess, likely, proven
+from torc_watch.core.fact import Confidence, Fact, Source
 from torc_watch.core.memory_kill import MemoryKill
 from torc_watch.core.model import (
     SLURM,
@@ -24,6 +25,8 @@ from torc_watch.core.model import (
     KillCodes,
     Requirements,
 )
+from torc_watch.core.return_code import cause_of_code, exit_phrase, suggested_by_code
+from torc_watch.core.step_end import contradicted_by_step, detail_of, said_by_step
 from torc_watch.core.worker_end import WorkerEnd
 
 ORPHANED = -128  # Torc's return code for a job whose worker died
@@ -34,20 +37,7 @@ LOST_SIGNAL = -1  # 0.12, of a program that bash replaced itself with
 STOPPED_BY_WORKER = frozenset({-9, -15})  # the worker had to leave and took the job with it
 KILLED = frozenset({OUT_OF_MEMORY, TOLD_TO_END, LOST_SIGNAL, -9, -15})  # perhaps from outside
 
-_MISSING_OUTPUT = 1  # of a job that ended with 0
-_LAST_SIGNAL = 64
 _DIGITS_OF_A_BYTE = 7  # of a number of MiB
-# What shells and the kernel say where the output says nothing.
-_CODES = {
-    126: (Cause.ENVIRONMENT, "its program cannot be executed"),
-    127: (Cause.ENVIRONMENT, "a command was not found"),
-    128 + 4: (Cause.ENVIRONMENT, "an instruction that the processor does not know"),
-    128 + 6: (Cause.CODE, "it aborted"),
-    128 + 8: (Cause.CODE, "an arithmetic error"),
-    128 + 11: (Cause.CODE, "it crashed"),
-    128 + 25: (Cause.LIMIT, "a file became larger than is allowed"),
-}
-
 # A kill within the last tenth of the run time limit counts as a timeout: enforcement runs only from
 # time to time, and sends its SIGTERM early enough for the job to save its state.
 NEAR_LIMIT = 0.9
@@ -154,7 +144,7 @@ def diagnose(evidence: Evidence) -> Finding:
 def _fingerprint(evidence: Evidence, cause: Cause) -> str | None:
     """Of causes that are known from the return code alone."""
     code = evidence.result.return_code if evidence.result else None
-    is_suggested = code in _CODES and _CODES[code][0] is cause
+    is_suggested = code is not None and cause_of_code(code) is cause
     return f"return code {code}" if is_suggested else None
 
 
@@ -168,22 +158,22 @@ def _explain(evidence: Evidence) -> Conclusion:
     result = evidence.result
     if result is None:
         if evidence.job.status is JobStatus.TERMINATED:
-            return _likely(Cause.INTERRUPTED, "terminated before it had a result")
-        return _guess("the server holds no result for it")
+            return likely(Cause.INTERRUPTED, "terminated before it had a result")
+        return guess("the server holds no result for it")
     if result.return_code == ORPHANED:
-        return _likely(Cause.INTERRUPTED, "its worker died")
+        return likely(Cause.INTERRUPTED, "its worker died")
     request, codes = _request_of(evidence.requirements), evidence.kill_codes
     step, worker = evidence.step, evidence.worker
     if step is not None and step.cause is EndCause.OUT_OF_MEMORY:
-        return _out_of_memory(f"its step ran out of memory{_detail(step)}", request)
+        return _out_of_memory(f"its step ran out of memory{detail_of(step)}", request)
     was_stopped = _was_stopped(result, codes, worker)
     if was_stopped and worker and worker.is_external:
-        return _proven(_interruption(worker), f"stopped because {worker.phrase}")
+        return proven(_interruption(worker), f"stopped because {worker.phrase}")
     clue = leading(evidence.clues)
     return (
-        _said_by_step(step, request)
+        said_by_step(step, runtime=request.runtime if request else None, share=NEAR_LIMIT)
         or _said_by_scheduler(clue, result, request)
-        or _canceled(step, was_stopped=was_stopped)
+        or _canceled(evidence, result, was_stopped=was_stopped)
         or _said_by_kernel(evidence.kills, request)
         or _killed_above_memory(result, request, codes)
         or _time_exceeded(evidence, result, request, was_stopped=was_stopped)
@@ -191,63 +181,20 @@ def _explain(evidence: Evidence) -> Conclusion:
         or _killed(evidence, result, request)
         or _written(clue, result, request)
         or _memory_exceeded(result, request)
-        or _contradicted_by_step(result, step)
-        or _suggested_by_code(result.return_code)
-        or _guess(_exit_phrase(result.return_code))
+        or contradicted_by_step(result.return_code, step)
+        or suggested_by_code(result.return_code)
+        or guess(exit_phrase(result.return_code))
     )
 
 
-def _proven(cause: Cause, reason: str) -> Conclusion:
-    return Conclusion(cause=cause, reason=reason, confidence=Confidence.PROVEN)
-
-
-def _likely(cause: Cause, reason: str) -> Conclusion:
-    return Conclusion(cause=cause, reason=reason, confidence=Confidence.LIKELY)
-
-
-def _guess(reason: str, cause: Cause = Cause.UNKNOWN) -> Conclusion:
-    return Conclusion(cause=cause, reason=reason, confidence=Confidence.GUESS)
-
-
-def _out_of_memory(reason: str, request: _Request | None) -> Conclusion:
-    """Of which there is proof."""
-    if request is None:
-        return _guess(f"{reason}, with no readable request to raise")
-    return _proven(Cause.OOM, reason)
-
-
-def _detail(step: StepEnd) -> str:
-    return f" ({step.detail})" if step.detail else ""
-
-
-def _said_by_step(step: StepEnd | None, request: _Request | None) -> Conclusion | None:
-    """What Slurm says of the end of the job's own step, other than that it failed."""
-    if step is None:
-        return None
-    if step.cause is EndCause.TIME_LIMIT:
-        return _end_of_allocation(step, request)
-    if step.cause is EndCause.NODE_FAILURE:
-        return _proven(Cause.NODE, f"Slurm lost its node{_detail(step)}")
-    if step.cause is EndCause.PREEMPTED:
-        return _proven(Cause.PREEMPTED, f"Slurm preempted its step{_detail(step)}")
-    return None
-
-
-def _canceled(step: StepEnd | None, *, was_stopped: bool) -> Conclusion | None:
-    """By a user; the end of an allocation cancels steps as well."""
+def _canceled(evidence: Evidence, result: JobResult, *, was_stopped: bool) -> Conclusion | None:
+    """By a user; the end of an allocation may cancel steps as well."""
+    step, worker = evidence.step, evidence.worker
     if step is None or step.cause is not EndCause.CANCELED or not step.canceled_by or was_stopped:
         return None
-    return _proven(Cause.CANCELED, f"{step.canceled_by} canceled its step{_detail(step)}")
-
-
-def _end_of_allocation(step: StepEnd, request: _Request | None) -> Conclusion:
-    """The time limit that Torc gives a step is what its allocation has left."""
-    ran = step.seconds
-    if request is None or ran is None or ran < NEAR_LIMIT * request.runtime:
-        reason = f"Slurm ended it at the end of its allocation{_detail(step)}"
-        return _proven(Cause.INTERRUPTED, reason)
-    had = f"{units.duration_text(ran)} of its {units.duration_text(request.runtime)}"
-    return _proven(Cause.TIMEOUT, f"its step ran out of time after {had}{_detail(step)}")
+    if worker and worker.is_external and worker.may_have_stopped_job(result.completed):
+        return proven(_interruption(worker), f"stopped because {worker.phrase}")
+    return proven(Cause.CANCELED, f"{step.canceled_by} canceled its step{detail_of(step)}")
 
 
 def _said_by_scheduler(
@@ -258,8 +205,15 @@ def _said_by_scheduler(
         return None
     had_its_time = request is not None and result.exec_seconds >= NEAR_LIMIT * request.runtime
     if clue.cause is Cause.TIMEOUT and not had_its_time:
-        return _proven(Cause.INTERRUPTED, "Slurm ended it at the end of its allocation")
+        return proven(Cause.INTERRUPTED, "Slurm ended it at the end of its allocation")
     return _written(clue, result, request)
+
+
+def _out_of_memory(reason: str, request: _Request | None) -> Conclusion:
+    """Of which there is proof."""
+    if request is None:
+        return guess(f"{reason}, with no readable request to raise")
+    return proven(Cause.OOM, reason)
 
 
 def _said_by_kernel(kills: tuple[MemoryKill, ...], request: _Request | None) -> Conclusion | None:
@@ -276,15 +230,14 @@ def _written(clue: Clue | None, result: JobResult, request: _Request | None) -> 
         return None
     reason = f"{clue.says}: {clue.line}"
     if request is None and clue.cause in (Cause.OOM, Cause.TIMEOUT):
-        return _guess(f"{reason}, with no readable request to raise")
+        return guess(f"{reason}, with no readable request to raise")
     return Conclusion(cause=clue.cause, reason=reason, confidence=_confidence_in(clue, result))
 
 
 def _confidence_in(clue: Clue, result: JobResult) -> Confidence:
     if clue.weight is Weight.SCHEDULER:
         return Confidence.PROVEN
-    suggested = _CODES.get(result.return_code)
-    is_confirmed = suggested is not None and suggested[0] is clue.cause
+    is_confirmed = cause_of_code(result.return_code) is clue.cause
     if clue.weight is Weight.FATAL:
         return Confidence.PROVEN if is_confirmed else Confidence.LIKELY
     return Confidence.LIKELY if is_confirmed else Confidence.GUESS
@@ -320,7 +273,7 @@ def _killed_above_memory(
     """Torc's worker kills a job that uses more than it requested, whatever the job has written."""
     was_killed = result.return_code in (codes.memory, *KILLED)
     exceeded = _memory_exceeded(result, request) if was_killed else None
-    return _proven(exceeded.cause, exceeded.reason) if exceeded else None
+    return proven(exceeded.cause, exceeded.reason) if exceeded else None
 
 
 def _memory_exceeded(result: JobResult, request: _Request | None) -> Conclusion | None:
@@ -329,7 +282,7 @@ def _memory_exceeded(result: JobResult, request: _Request | None) -> Conclusion 
         return None
     limit = units.format_memory(request.memory)
     reason = f"peak memory {_mebibytes(peak, above=request.memory)} above its {limit}"
-    return _likely(Cause.OOM, reason)
+    return likely(Cause.OOM, reason)
 
 
 def _time_exceeded(
@@ -338,19 +291,19 @@ def _time_exceeded(
     if request is None:
         return None
     if result.return_code == OUT_OF_TIME and result.status is JobStatus.FAILED:
-        return _likely(Cause.TIMEOUT, f"killed for its run time ({OUT_OF_TIME})")
+        return likely(Cause.TIMEOUT, f"killed for its run time ({OUT_OF_TIME})")
     # Slurm says of a step that it ended for its time.
     was_killed = was_stopped or (result.return_code in KILLED and evidence.step is None)
     if was_killed and result.exec_seconds >= NEAR_LIMIT * request.runtime:
         limit = units.format_duration(request.runtime)
-        return _likely(Cause.TIMEOUT, f"killed at its run time limit {limit}")
+        return likely(Cause.TIMEOUT, f"killed at its run time limit {limit}")
     return None
 
 
 def _stopped(worker: WorkerEnd | None) -> Conclusion:
     if worker is None or worker.cause is None:
-        return _likely(Cause.INTERRUPTED, "stopped because its worker had to leave")
-    return _proven(Cause.INTERRUPTED, f"stopped because {worker.phrase}")
+        return likely(Cause.INTERRUPTED, "stopped because its worker had to leave")
+    return proven(Cause.INTERRUPTED, f"stopped because {worker.phrase}")
 
 
 def _killed(evidence: Evidence, result: JobResult, request: _Request | None) -> Conclusion | None:
@@ -358,13 +311,21 @@ def _killed(evidence: Evidence, result: JobResult, request: _Request | None) -> 
         return None
     phrase = f"killed ({result.return_code})"
     if request is None:
-        return _guess(f"{phrase}, with no readable request to raise")
+        return guess(f"{phrase}, with no readable request to raise")
+    is_torcs_code = result.return_code != OUT_OF_MEMORY  # one that the workflow chose
+    if is_torcs_code or _was_lack_seen(evidence):
+        return likely(Cause.OOM, phrase)
     worker = evidence.worker
     if worker is not None and not evidence.is_step and _saw_no_lack(result, worker):
-        return _guess(f"{phrase}, but {worker.name} never lacked memory")
-    is_seen = bool(evidence.kills) or any(clue.cause is Cause.OOM for clue in evidence.beside)
-    is_supported = is_seen or result.return_code != OUT_OF_MEMORY  # which is then Torc's own code
-    return _likely(Cause.OOM, phrase) if is_supported else _guess(phrase, Cause.OOM)
+        return guess(f"{phrase}, but {worker.name} never lacked memory")
+    return guess(phrase, Cause.OOM)
+
+
+def _was_lack_seen(evidence: Evidence) -> bool:
+    """By the kernel or Slurm, of this job or of another beside it."""
+    has_lacked = evidence.worker and evidence.worker.cause is EndCause.OUT_OF_MEMORY
+    is_beside = any(clue.cause is Cause.OOM for clue in evidence.beside)
+    return bool(evidence.kills or has_lacked or is_beside)
 
 
 def _saw_no_lack(result: JobResult, worker: WorkerEnd) -> bool:
@@ -377,26 +338,6 @@ def _saw_no_lack(result: JobResult, worker: WorkerEnd) -> bool:
         return False
     ended_well = status.state is AllocationState.GONE and worker.cause is None
     return ended_well and result.peak_memory is not None
-
-
-def _contradicted_by_step(result: JobResult, step: StepEnd | None) -> Conclusion | None:
-    """What Torc reports and Slurm did not see: each step whose memory is limited says so."""
-    if step is None:
-        return None
-    if result.return_code == OUT_OF_MEMORY:
-        phrase = f"killed ({OUT_OF_MEMORY})"
-        return _guess(f"{phrase}, but Slurm saw no lack of memory{_detail(step)}")
-    if step.cause is None and result.return_code == _MISSING_OUTPUT:
-        reason = f"its step succeeded{_detail(step)}: an output file that it declares is missing"
-        return _likely(Cause.INPUT, reason)
-    return None
-
-
-def _suggested_by_code(return_code: int) -> Conclusion | None:
-    if return_code not in _CODES:
-        return None
-    cause, phrase = _CODES[return_code]
-    return _likely(cause, f"{phrase} ({_exit_phrase(return_code)})")
 
 
 def _was_stopped(result: JobResult, codes: KillCodes, worker: WorkerEnd | None) -> bool:
@@ -432,14 +373,6 @@ def _was_killed_for_memory(result: JobResult, codes: KillCodes) -> bool:
     return is_kill or result.return_code == OUT_OF_MEMORY
 
 
-def _exit_phrase(return_code: int) -> str:
-    if 128 < return_code <= 128 + _LAST_SIGNAL:  # above it are the program's own codes, such as 255
-        return f"killed by signal {return_code - 128}"
-    if return_code < 0:
-        return "killed by a signal, which one was not recorded"
-    return f"exit code {return_code}"
-
-
 def _mebibytes(size: int, *, above: int) -> str:
     """With as many digits as it takes to see the difference."""
     texts = [f"{size / units.MIB:.{digits}f}" for digits in range(1, _DIGITS_OF_A_BYTE + 1)]
@@ -461,7 +394,7 @@ def _facts(evidence: Evidence) -> Iterator[Fact]:
         yield Fact(source=Source.KERNEL, text=kill.line, file=kill.file, cause=Cause.OOM)
     yield from (_fact(clue) for clue in clues if clue.weight is not Weight.SCHEDULER)
     if result is not None:
-        yield Fact(source=Source.EXIT_CODE, text=_exit_phrase(result.return_code))
+        yield Fact(source=Source.EXIT_CODE, text=exit_phrase(result.return_code))
         yield Fact(source=Source.USAGE, text=_usage(evidence, result))
 
 

@@ -42,12 +42,3 @@ class Fact:
     text: str
     file: str | None = None
     cause: Cause | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Conclusion:
-    """A cause, with the phrase that says what was observed."""
-
-    cause: Cause
-    reason: str
-    confidence: Confidence

@@ -5,10 +5,11 @@ word counts until the time of its allocation was over.
 """
 
 import math
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import itemgetter
 
 from torc_watch.core.allocation import AllocationShape, AllocationSpec
 from torc_watch.core.model import Allocation, ComputeNode, SchedulerConfig
@@ -36,13 +37,11 @@ def node_hours(
 
     Several workers on one node of an allocation count once.
     """
-    groups: dict[tuple[object, str], list[ComputeNode]] = defaultdict(list)
+    groups: dict[object, list[ComputeNode]] = defaultdict(list)
     for node in nodes:
         if node.is_of_slurm and node.started is not None:
-            groups[_allocation_of(node), node.hostname].append(node)
-    used: dict[object, float] = defaultdict(float)
-    for (allocation, _), workers in groups.items():
-        used[allocation] += _hours_of(workers, now)
+            groups[_allocation_of(node)].append(node)
+    used = {allocation: _hours_of(workers, now) for allocation, workers in groups.items()}
     left = (hours - used.get(allocation, 0.0) for allocation, hours in (most or {}).items())
     return NodeHours(used=sum(used.values()), reserved=sum(max(0.0, each) for each in left))
 
@@ -74,10 +73,31 @@ def _allocation_of(node: ComputeNode) -> object:
 
 
 def _hours_of(workers: Iterable[ComputeNode], now: datetime) -> float:
-    """Of one node, or as many as its widest worker has."""
-    rows = list(workers)
-    nodes = max(max(1, row.num_nodes) for row in rows)
-    return nodes * _covered(_span(row, now) for row in rows) / _HOUR
+    """Of one allocation: at each time as many nodes as there are workers on, or one has.
+
+    A worker of 0.12 that has one node of several says that it has all of them.
+    """
+    changes = sorted(_changes(workers, now), key=itemgetter(0))
+    hosts, widths = Counter[str](), Counter[int]()
+    seconds, before = 0.0, changes[0][0]
+    for moment, node, step in changes:
+        widest = max((width for width, number in widths.items() if number), default=0)
+        seconds += max(len(hosts), widest) * (moment - before).total_seconds()
+        before = moment
+        hosts[node.hostname] += step
+        if not hosts[node.hostname]:
+            del hosts[node.hostname]
+        widths[node.num_nodes] += step
+    return seconds / _HOUR
+
+
+def _changes(
+    workers: Iterable[ComputeNode], now: datetime
+) -> Iterator[tuple[datetime, ComputeNode, int]]:
+    for node in workers:
+        began, ended = _span(node, now)
+        yield began, node, 1
+        yield ended, node, -1
 
 
 def _span(node: ComputeNode, now: datetime) -> _Span:
@@ -86,13 +106,3 @@ def _span(node: ComputeNode, now: datetime) -> _Span:
     if node.limit is not None:
         ended = min(ended, node.limit)
     return began, max(began, ended)
-
-
-def _covered(spans: Iterable[_Span]) -> float:
-    """Seconds in at least one of the spans."""
-    seconds, reached = 0.0, None
-    for began, ended in sorted(spans):
-        start = began if reached is None else max(began, reached)
-        seconds += max(0.0, (ended - start).total_seconds())
-        reached = ended if reached is None else max(reached, ended)
-    return seconds

@@ -118,6 +118,7 @@ def _allocations(
         most=settings.max_allocations,
         allocation_stem=situation.allocation_stem,
         spreads_jobs=situation.workflow.spreads_jobs,
+        avoided=situation.avoided_nodes,
     )
     if not specs:
         reason = f"Nothing can be submitted: {no_nodes_reason(rows.main)}."

@@ -51,7 +51,8 @@ class RecoverySettings:
     submitted by which it could use more than ``max_node_hours`` in all. ``partition`` and
     ``walltime`` (seconds), of Slurm, take the place of what the workflow's schedulers say. With
     ``after_repair`` what made jobs fail counts as mended, by the user or a hook: causes that no
-    retry would help are retried like unknown ones.
+    retry would help are retried like unknown ones. With ``exclude_nodes`` new allocations keep away
+    from nodes that fail jobs.
     """
 
     max_retries: int | None = DEFAULT_MAX_RETRIES
@@ -65,6 +66,7 @@ class RecoverySettings:
     partition: str | None = None
     walltime: int | None = None
     after_repair: bool = False
+    exclude_nodes: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from torc_watch.core.allocation import NodeClass
 from torc_watch.core.model import SLURM, Job, Requirements, SchedulerConfig
 from torc_watch.core.node_classes import lack_reason, usable_classes
 
-_SHORT = {"account": "-A", "qos": "-q"}
+_SHORT = {"account": "-A", "qos": "-q", "exclude": "-x", "nodelist": "-w", "nodefile": "-F"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +90,11 @@ def option_value(options: Sequence[str], name: str) -> str:
     long, short = re.escape(f"--{name}"), _SHORT[name]
     found = re.findall(rf"(?:^|\s)(?:{long}(?:=|\s+)|{short}\s*)(\S+)", " ".join(options))
     return found[-1] if found else ""
+
+
+def names_nodes(options: Sequence[str]) -> bool:
+    """Whether the user has chosen the nodes."""
+    return any(option_value(options, name) for name in ("nodelist", "nodefile"))
 
 
 def _order(node: NodeClass) -> tuple[float, ...]:

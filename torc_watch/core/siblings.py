@@ -1,6 +1,6 @@
 """Jobs alike that succeeded elsewhere: then their node is to blame, and not the program."""
 
-import re
+import string
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -17,14 +17,16 @@ SUSPECTED = _OF_THE_JOB | _OF_A_NODE
 
 _MANY_FAILURES = 2  # on one node
 _MANY_SUCCESSES = 3  # elsewhere
-_NUMBERS = re.compile(r"[\W_]*\d[\d\W_]*$")
+_NUMBERING = string.digits + string.punctuation
 
 Kind = tuple[str, int | None]
 
 
 def kind_of(job: Job) -> Kind:
     """Jobs are alike that share their requirements, and their name up to its trailing numbers."""
-    return _NUMBERS.sub("", job.name), job.requirements_id
+    stem = job.name.rstrip(_NUMBERING)
+    has_number = any(map(str.isdecimal, job.name[len(stem) :]))
+    return stem if has_number else job.name, job.requirements_id
 
 
 def blame_nodes(

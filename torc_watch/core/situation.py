@@ -31,7 +31,8 @@ class Situation:
     allocations and of no other's. ``now`` is when the round is planned, None of one that a person
     asks for: that waits for nothing, nor do jobs that failed before ``asked``. ``has_room`` says
     whether files can be written where the jobs write theirs. ``node_hours`` is what the workflow
-    has used, and may use in allocations that it still has.
+    has used, and may use in allocations that it still has. Allocations keep away from
+    ``avoided_nodes``, the worst of which come first, where there are others.
     """
 
     workflow: Workflow
@@ -50,3 +51,4 @@ class Situation:
     asked: datetime | None = None
     has_room: bool = True
     node_hours: NodeHours = field(default_factory=NodeHours)
+    avoided_nodes: tuple[str, ...] = ()

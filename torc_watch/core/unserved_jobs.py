@@ -29,6 +29,7 @@ def plan_more(
         most=most,
         allocation_stem=situation.allocation_stem,
         spreads_jobs=situation.workflow.spreads_jobs,
+        avoided=situation.avoided_nodes,
     )
     if not allocations:
         reason = no_room_reason(situation, without_room) or f"{no_nodes_reason(rows.main)}."

@@ -64,6 +64,9 @@ class FencedScheduler:
     async def node_classes(self) -> tuple[NodeClass, ...]:
         return await self._scheduler.node_classes()
 
+    async def cluster_name(self) -> str:
+        return await self._scheduler.cluster_name()
+
     async def kill_wait(self) -> int | None:
         return await self._scheduler.kill_wait()
 

@@ -45,6 +45,17 @@ def open_journal(path: Path) -> Iterator[sqlite3.Connection | None]:
         raise _translated(error, path) from error
 
 
+@contextmanager
+def open_table(path: Path, table: str) -> Iterator[sqlite3.Connection | None]:
+    """None if the journal or its table does not exist. Raises as open_journal does."""
+    with open_journal(path) as database:
+        if database is None:
+            yield None
+            return
+        found = database.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,))
+        yield database if found.fetchone() else None
+
+
 def check_readable(database: sqlite3.Connection, path: Path) -> None:
     """Reads the whole journal, however long that takes.
 

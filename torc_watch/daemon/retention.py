@@ -13,6 +13,7 @@ from torc_watch.engine.journal import Journal
 from torc_watch.engine.workflow_lock import remove_unused
 
 _HISTORY = timedelta(days=90)  # since a watch ended
+_INCIDENTS = timedelta(days=30)  # of nodes; they have counted for nothing for a long time
 _LOCKS = timedelta(days=30)  # since the lock was last taken
 _FILES = {  # since they were written, or renamed to this
     "journal.db.damaged-*": timedelta(days=90),
@@ -36,3 +37,4 @@ def prune(home: Path, now: datetime, lease: str) -> None:
     remove_unused(home / "locks", (now - _LOCKS).timestamp())
     with closing(Journal(home / "journal.db", lease)) as journal:
         journal.delete_ended((now - _HISTORY).isoformat(timespec="milliseconds"))
+        journal.incidents.delete_before(now - _INCIDENTS)

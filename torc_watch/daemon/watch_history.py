@@ -1,8 +1,8 @@
 """What the journal and the spool hold of the daemon's workflows and of past watches."""
 
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from torc_watch.core.os_errors import describe_os_error
 from torc_watch.core.recovery_round import Plan, Step
 from torc_watch.core.workflow_key import WorkflowKey
 from torc_watch.daemon.commands import Command, Removed, WatchedWorkflow, apply_command
-from torc_watch.daemon.journal_reader import open_journal
+from torc_watch.daemon.journal_reader import open_table
 from torc_watch.daemon.registry import workflow_from
 from torc_watch.daemon.spool import PendingCommand, Spool
 from torc_watch.daemon.status_file import read_status
@@ -90,7 +90,7 @@ def known_workflows(home: Path) -> dict[WorkflowKey, WatchedWorkflow]:
 
 
 def _stored_workflows(home: Path) -> dict[WorkflowKey, WatchedWorkflow]:
-    with _table(home / "journal.db", "entry") as database:
+    with open_table(home / "journal.db", "entry") as database:
         rows = database.execute("SELECT * FROM entry") if database else ()
         return {workflow.key: workflow for workflow in map(workflow_from, rows)}
 
@@ -126,7 +126,7 @@ def _pending_commands(folder: Path) -> list[Command]:
 
 def watches_of(home: Path, workflow_id: int) -> list[PastWatch]:
     """The watches of all workflows with this ID, on all servers, oldest first."""
-    with _table(home / "journal.db", "watch") as database:
+    with open_table(home / "journal.db", "watch") as database:
         if database is None:
             return []
         rows = database.execute(
@@ -172,14 +172,3 @@ def _plan(record: str | None) -> Plan | None:
         return _PLAN.validate_json(record) if record else None
     except ValueError:  # stored by another version of this program
         return None
-
-
-@contextmanager
-def _table(path: Path, table: str) -> Iterator[sqlite3.Connection | None]:
-    """None if the journal or its table does not exist. Raises JournalError."""
-    with open_journal(path) as database:
-        if database is None:
-            yield None
-            return
-        found = database.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,))
-        yield database if found.fetchone() else None

@@ -7,7 +7,7 @@ version of the program reads what every earlier version wrote, and refuses what 
 import errno
 import socket
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -72,12 +72,30 @@ CREATE TABLE tenure (
 );
 """
 _WHY_WATCHES_ENDED = "ALTER TABLE watch ADD COLUMN reason TEXT"
+_INCIDENTS_OF_NODES = """
+CREATE TABLE node_incident (
+    server TEXT NOT NULL,
+    workflow_id INTEGER NOT NULL,
+    created TEXT NOT NULL,
+    run_id INTEGER NOT NULL,
+    job_id INTEGER NOT NULL,
+    job_name TEXT NOT NULL,
+    cluster TEXT NOT NULL,
+    node TEXT NOT NULL,
+    cause TEXT NOT NULL,
+    at TEXT NOT NULL,
+    counts INTEGER NOT NULL,
+    cleared TEXT,
+    PRIMARY KEY (server, workflow_id, created, run_id, job_id)
+) WITHOUT ROWID;
+"""
 # Each brings the next version.
 MIGRATIONS = (
     _WATCHES_AND_ROUNDS,
     _WORKFLOWS_OF_THE_DAEMON,
     _WHO_HOLDS_THE_LEASE,
     _WHY_WATCHES_ENDED,
+    _INCIDENTS_OF_NODES,
 )
 _ERRNO = {
     sqlite3.SQLITE_FULL: errno.ENOSPC,
@@ -125,6 +143,15 @@ class Database:
             if self._lease is not None:
                 self._ensure_lease()
             return self._connection.execute(statement, values).lastrowid or 0
+
+    def write_all(
+        self, statement: str, rows: Iterable[Sequence[object] | Mapping[str, object]]
+    ) -> None:
+        """The same for each of the rows, in one transaction."""
+        with self._translate_errors(), self._exclusive():
+            if self._lease is not None:
+                self._ensure_lease()
+            self._connection.executemany(statement, rows)
 
     def claim(self, lease: str) -> None:
         """Refuses daemons under another lease from now on."""

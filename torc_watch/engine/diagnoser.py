@@ -5,12 +5,14 @@ output of each.
 """
 
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import replace
 
 import anyio
 
 from torc_watch.core import assessment, cancellation, events, intervals, policy
 from torc_watch.core.assessment import Observation, WorkflowState
+from torc_watch.core.errors import ServerError
 from torc_watch.core.events import Verdict, WatchEnded
 from torc_watch.core.failure_kind import kinds_of_failures
 from torc_watch.core.model import SLURM, JobCounts
@@ -26,6 +28,7 @@ from torc_watch.engine.messages import (
     RecoveryRequest,
     Watch,
 )
+from torc_watch.engine.node_records import NodeRecords
 from torc_watch.engine.postponement import still_postponed
 from torc_watch.engine.stranded_search import StrandedSearch
 from torc_watch.engine.unneeded_search import unneeded_allocations
@@ -44,6 +47,7 @@ class Diagnoser:
         self._search = FailureSearch(context.client, context.cluster, context.outputs)
         self._stranded = StrandedSearch(context.client)
         self._unserved = UnservedSearch(context.client, context.journal)
+        self._nodes = NodeRecords(context)
         self._journal = context.journal
         self._report = context.report
 
@@ -134,6 +138,8 @@ class Diagnoser:
         counts = poll.observation.counts or await self._client.count_jobs(workflow_id)
         is_finished = state is WorkflowState.FINISHED and not counts.of(*assessment.UNFINISHED)
         if is_finished and assessment.has_succeeded(counts):
+            with suppress(ServerError):  # the success is certain
+                await self._nodes.decide(poll.watch)
             self._report(events.WorkflowComplete(workflow_id=workflow_id))
             self._report(events.WorkflowSucceeded(workflow_id=workflow_id, counts=counts))
             return WatchEnded(workflow_id=workflow_id, verdict=Verdict.SUCCEEDED)
@@ -237,6 +243,8 @@ class Diagnoser:
     async def _diagnose(self, poll: PollResult, counts: JobCounts) -> Diagnosis:
         request = poll.watch.request
         diagnosis = await self._search.diagnose(poll.observation, counts, request.output_dir)
+        await self._nodes.record(poll.watch, diagnosis.findings)
+        await self._nodes.decide(poll.watch, {each.job.id for each in diagnosis.findings})
         if diagnosis.unread:
             self._report(
                 events.OutputUnread(workflow_id=request.workflow_id, jobs=diagnosis.unread)

@@ -3,14 +3,15 @@
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from torc_watch.core.clue import Clue
+from torc_watch.core.clue import Clue, Weight
 from torc_watch.core.diagnosis import Evidence
 from torc_watch.core.kill_owner import KillSuspect, kills_by_job
 from torc_watch.core.memory_kill import MemoryKill
-from torc_watch.core.model import Job, JobResult, Requirements, Workflow
+from torc_watch.core.model import Allocation, Job, JobResult, Requirements, Workflow
 from torc_watch.core.worker_end import WorkerEnd
 from torc_watch.engine.job_outputs import WrittenClues
 from torc_watch.engine.step_search import JobPlaces
+from torc_watch.failures.step_lines import allocations_in
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +41,8 @@ def gather_evidence(
             continue
         step = places.step_of(result, reported.workflow)
         of_step = written.by_step.get(step.id, ()) if step else ()
+        allocation = places.allocation_of(result)
+        of_job = _of_allocation(written.by_job.get(job.id, ()), allocation)
         yield Evidence(
             job=job,
             result=replace(result, peak_memory=places.peak_of(result)),
@@ -48,7 +51,7 @@ def gather_evidence(
             worker=reported.workers.get(result.compute_node_id or 0),
             is_step=reported.workflow.spreads_jobs,
             step=step,
-            clues=(*written.by_job.get(job.id, ()), *of_step),
+            clues=(*of_job, *of_step),
             beside=_beside(result, reported.workflow, places, written),
             kills=kills.get(job.id, ()),
             node=places.node_of(result, reported.workflow).shown,
@@ -57,6 +60,18 @@ def gather_evidence(
 
 def _without_result(job: Job, reported: Reported) -> Evidence:
     return Evidence(job=job, result=None, requirements=reported.requirements_of(job))
+
+
+def _of_allocation(clues: tuple[Clue, ...], allocation: Allocation | None) -> tuple[Clue, ...]:
+    """Without what Slurm says of other allocations: a job may print their logs."""
+    if allocation is None:
+        return clues
+    own = {allocation.scheduler_id}
+    return tuple(
+        clue
+        for clue in clues
+        if clue.weight is not Weight.SCHEDULER or allocations_in(clue.line) <= own
+    )
 
 
 def _beside(

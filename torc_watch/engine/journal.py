@@ -25,6 +25,7 @@ from torc_watch.core.recovery_round import (
     limited_retries,
 )
 from torc_watch.engine.database import Database, now
+from torc_watch.engine.incident_table import IncidentTable
 
 _PLAN = TypeAdapter(Plan)
 _NUMBERS = TypeAdapter(dict[str, int])
@@ -79,6 +80,7 @@ class Journal:
 
     def __init__(self, path: Path, lease: str | None = None) -> None:
         self._database = Database(path, lease)
+        self.incidents = IncidentTable(self._database)
 
     def close(self) -> None:
         self._database.close()

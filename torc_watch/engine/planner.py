@@ -1,6 +1,6 @@
 """Makes the plan of the next round from what server and scheduler say; changes nothing."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import uuid4
@@ -9,6 +9,7 @@ from torc_watch.core import policy
 from torc_watch.core.allocation import AllocationSpec
 from torc_watch.core.allocation_tokens import token_stem
 from torc_watch.core.cancellation import EndedAllocation
+from torc_watch.core.diagnosis import Finding
 from torc_watch.core.model import (
     SLURM,
     Job,
@@ -18,7 +19,9 @@ from torc_watch.core.model import (
     SchedulingAction,
     Workflow,
 )
+from torc_watch.core.node_blame import avoided_nodes
 from torc_watch.core.node_hours import NodeHours
+from torc_watch.core.node_incident import NodeIncident, node_scores
 from torc_watch.core.recovery_round import (
     PastRounds,
     Plan,
@@ -33,9 +36,17 @@ from torc_watch.core.situation import Situation
 from torc_watch.core.unserved_jobs import plan_more
 from torc_watch.engine.messages import Diagnosis, UnservedJobs
 from torc_watch.engine.node_hour_count import count_node_hours
-from torc_watch.schedulers.cluster import Cluster
+from torc_watch.schedulers.cluster import Cluster, StatusCache
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.scheduling_actions import list_scheduling_actions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """The rounds of the watch, and the incidents of nodes, those of all workflows."""
+
+    past: PastRounds
+    incidents: Collection[NodeIncident] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +81,7 @@ async def make_plan(
     *,
     workflow: Workflow,
     diagnosis: Diagnosis,
-    past: PastRounds,
+    history: History,
     settings: RecoverySettings,
     timing: Timing,
 ) -> Plan | Refusal | Postponement:
@@ -96,7 +107,7 @@ async def make_plan(
             dependents=None if dependents is None else tuple(dependents),
             waiting=await _waiting(client, workflow.id, diagnosis.counts),
             requirements={row.id: row for row in await client.list_requirements(workflow.id)},
-            past=past,
+            past=history.past,
             scheduler_type=scheduler.type,
             configs=_rows(configs, settings),
             node_classes=await scheduler.node_classes(),
@@ -108,6 +119,9 @@ async def make_plan(
             node_hours=await count_node_hours(client, workflow.id, timing.now)
             if is_limited
             else NodeHours(),
+            avoided_nodes=await _avoided(
+                scheduler, settings, timing.now, history.incidents, diagnosis.findings
+            ),
         ),
         settings,
     )
@@ -119,7 +133,7 @@ async def make_plan_for_more(
     *,
     workflow: Workflow,
     unserved: UnservedJobs,
-    past: PastRounds,
+    history: History,
     settings: RecoverySettings,
     running: RunningAllocations,
 ) -> Plan | Refusal:
@@ -134,7 +148,7 @@ async def make_plan_for_more(
             dependents=(),
             waiting=unserved.jobs,
             requirements={row.id: row for row in await client.list_requirements(workflow.id)},
-            past=past,
+            past=history.past,
             scheduler_type=SLURM,
             configs=_rows(configs, settings),
             node_classes=await scheduler.node_classes(),
@@ -150,11 +164,25 @@ async def make_plan_for_more(
                 specs=running.specs,
                 configs=configs,
             ),
+            avoided_nodes=await _avoided(scheduler, settings, running.now, history.incidents),
         ),
         most=unserved.most,
         max_node_hours=settings.max_node_hours,
         may_move=settings.partition is None,
     )
+
+
+async def _avoided(
+    scheduler: StatusCache,
+    settings: RecoverySettings,
+    now: datetime,
+    incidents: Collection[NodeIncident],
+    findings: Collection[Finding] = (),
+) -> tuple[str, ...]:
+    if not settings.exclude_nodes or not (incidents or findings):
+        return ()
+    scores = node_scores(incidents, now)
+    return avoided_nodes(scores, findings, cluster=await scheduler.cluster_name())
 
 
 def _rows(

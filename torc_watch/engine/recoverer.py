@@ -92,8 +92,7 @@ class Recoverer:
         if request.unserved:
             after_submission(watch.unserved, request.unserved, anyio.current_time())
         watch.record.past = watch.record.past.after(outcome, round_.plan)
-        if outcome is not RoundOutcome.POSTPONED:
-            watch.at_rest_since = None
+        watch.at_rest_since = None
         return decision
 
     async def _cancel_unneeded(

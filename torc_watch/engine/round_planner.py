@@ -4,7 +4,13 @@ from torc_watch.core import events
 from torc_watch.core.cause import Remedy
 from torc_watch.core.recovery_round import Plan, Postponement, RecoverySettings, Refusal
 from torc_watch.engine.messages import Diagnosis, EngineContext, RecoveryRequest, UnservedJobs
-from torc_watch.engine.planner import RunningAllocations, Timing, make_plan, make_plan_for_more
+from torc_watch.engine.planner import (
+    History,
+    RunningAllocations,
+    Timing,
+    make_plan,
+    make_plan_for_more,
+)
 
 
 class RoundRefused(Exception):
@@ -38,7 +44,7 @@ class RoundPlanner:
             self._context.cluster,
             workflow=request.observation.workflow,
             diagnosis=diagnosis,
-            past=request.watch.record.past,
+            history=self._history(request),
             settings=_settings(request),
             timing=await self._timing(request, diagnosis),
         )
@@ -48,6 +54,9 @@ class RoundPlanner:
             raise RoundRefused(answer)
         self._report(events.RecoveryPlanned(workflow_id=request.watch.workflow_id, plan=answer))
         return answer
+
+    def _history(self, request: RecoveryRequest) -> History:
+        return History(past=request.watch.record.past, incidents=self._journal.incidents.all())
 
     async def _timing(self, request: RecoveryRequest, diagnosis: Diagnosis) -> Timing:
         """A person who asks for a round, or a hook that repairs, waits for nothing."""
@@ -67,7 +76,7 @@ class RoundPlanner:
             self._context.cluster,
             workflow=request.observation.workflow,
             unserved=unserved,
-            past=request.watch.record.past,
+            history=self._history(request),
             settings=_settings(request),
             running=RunningAllocations(
                 now=self._context.clock(),

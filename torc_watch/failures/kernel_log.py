@@ -11,6 +11,7 @@ _TIME = re.compile(r"^\[(\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4})\]")  # of dme
 _CGROUP = re.compile(r"oom-kill:.*?\btask_memcg=([^,\s]*)|\bTasks? in (\S+)")
 _STEP = re.compile(r"/job_(\d+)/step_(\w+)")
 _KILLED = re.compile(r"\bKilled process (\d+) \((.*?)\)(?:[ ,]|$)")
+_LONGEST_LINE = 1000  # characters that are looked at; the kernel's own lines are shorter
 _MAX_LINE = 300  # characters of a line that is quoted
 
 
@@ -18,7 +19,8 @@ def memory_kills(text: str, file: str) -> tuple[MemoryKill, ...]:
     """The kills in cgroups of Slurm's steps, in their order; those of other processes are none."""
     found: list[MemoryKill] = []
     step = ""
-    for line in text.splitlines():
+    for whole in text.splitlines():
+        line = whole[:_LONGEST_LINE]
         if cgroup := _CGROUP.search(line):
             place = _STEP.search(cgroup[1] or cgroup[2] or "")
             step = f"{place[1]}.{place[2]}" if place else ""

@@ -11,11 +11,12 @@ _VARIABLE = re.compile(r"^(?:declare -x |export )?[A-Za-z_][A-Za-z0-9_]*=.*$", r
 _DATE = r"\d{4}[-/]\d\d[-/]\d\d[T ][\d:.,+Z-]+"
 _TIME = rf"(?:{_DATE}|[A-Z][a-z]{{2}} [A-Z][a-z]{{2}} [ \d]\d [\d:]{{8}} \d{{4}})"
 _LEVEL = r"(?:ERROR|CRITICAL|FATAL|SEVERE|error|critical|fatal)"
+_GAP = r"[ \t|:-]{0,8}"
 _LOGGER = r"(?:\[[\w.:<>-]+\] |[a-z_]+(?:\.[a-z_]+)*: |[\w.:<>-]+ [|-] )?"
 _PREFIX = re.compile(  # of a logger, a launcher or a group of exceptions, before what is said
-    rf"^(?: *\[?{_TIME}\]?[ \t|:-]*|\[rank\s?\d+\]: ?|\[\d+,\d+\]<std(?:err|out)>:[ \t]*"
-    r"|\d+: +(?=\S)| {2,}\| )+"
-    rf"(?P<level>(?:[\w.]+ - )?\[?{_LEVEL}\b\]?[ \t|:-]+{_LOGGER})?"
+    rf"^(?: {{0,8}}\[?{_TIME}\]?{_GAP}|\[rank\s?\d+\]: ?|\[\d+,\d+\]<std(?:err|out)>:{_GAP}"
+    r"|\d+: {1,8}(?=\S)| {2,16}\| )+"
+    rf"(?P<level>(?:[\w.]+ - )?\[?{_LEVEL}\b\]?[ \t|:-]{_GAP}{_LOGGER})?"
     r"|^(?P<plain>(?:ERROR|CRITICAL):[\w.]+:)",
     re.MULTILINE,
 )

@@ -108,11 +108,12 @@ class OutputSearch:
         pattern = self._patterns[rule.name]
         group = pattern.groupindex.get(LINE, 0)
         found, used = list[int](), set[int]()
-        for match in islice(pattern.finditer(text, start), _MAX_MATCHES):
-            position = max(match.start(), match.start(group))
+        for match in islice(pattern.finditer(text[start:]), _MAX_MATCHES):
+            begin = start + match.start()
+            position = max(begin, start + match.start(group))
             if position not in taken:
                 found.append(position)
-                used.update((match.start(), position))
+                used.update((begin, position))
         taken.update(used)
         return found
 

@@ -4,7 +4,8 @@ import re
 
 _OF_SLURM = re.compile(r"^(?:slurmstepd|srun)\b.*$", re.MULTILINE)
 _STEP = re.compile(r"\b(?:StepId=|STEP )(\d+\.\w+)")
-_KILLED = re.compile(r"^.*: line \d+:\s+(\d+) Killed\b", re.MULTILINE)
+_ALLOCATION = re.compile(r"\b(?:StepId=|JobId=|STEP |JOB |Job |job )(\d+)")
+_KILLED = re.compile(r"^.*: line \d+:[ \t]+(\d+) Killed\b", re.MULTILINE)
 
 
 def lines_of_steps(text: str) -> dict[str, str]:
@@ -14,6 +15,11 @@ def lines_of_steps(text: str) -> dict[str, str]:
         for step in dict.fromkeys(_STEP.findall(line)):
             found.setdefault(step, []).append(line)
     return {step: "\n".join(lines) for step, lines in found.items()}
+
+
+def allocations_in(line: str) -> frozenset[int]:
+    """The numbers of the allocations that a line of Slurm's names."""
+    return frozenset(map(int, _ALLOCATION.findall(line)))
 
 
 def killed_processes(text: str) -> frozenset[int]:

@@ -5,8 +5,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from torc_watch.core.node_incident import NodeScore
 from torc_watch.core.units import GIB, MIB
 from torc_watch.login_node.facts import Folder, JournalState, Linger, LoginNode, Server
+from torc_watch.render.node_list import node_phrase
 
 _MIN_FREE_SPACE = 100 * MIB  # for journal and logs
 _MIN_MEMORY = 256 * MIB  # enough for a daemon with thousands of workflows
@@ -39,6 +41,7 @@ def check_login_node(node: LoginNode) -> tuple[CheckResult, ...]:
         _server(node.server),
         *_proxies(node.proxies),
         *_slurm(node),
+        *_bad_nodes(node.bad_nodes),
         _cron(node),
         _namespaces(node),
         _memory(node),
@@ -209,6 +212,12 @@ def _slurm_answers(node: LoginNode) -> Iterator[CheckResult]:
     else:
         text = "torc-slurm-job-runner was not found: allocations run the built-in runner."
         yield _note("slurm runner", text, "Set slurm_runner to use Torc's own.")
+
+
+def _bad_nodes(scores: Sequence[NodeScore]) -> Iterator[CheckResult]:
+    if scores:
+        text = f"Kept out of new allocations: {', '.join(map(node_phrase, scores))}."
+        yield _note("nodes", text, "What they failed, and how to clear them: torc-watchd nodes")
 
 
 def _slurm_commands(node: LoginNode) -> CheckResult:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 
+from torc_watch.core.node_incident import NodeScore
+
 
 class RunMode(StrEnum):
     SERVICE = "service"
@@ -83,7 +85,7 @@ class LoginNode:
     services. ``memory_limit`` is in bytes, for all of the user's processes together.
     ``slurm_runner`` is Torc's runner for allocations, or empty. ``has_ticket``: there is a valid
     Kerberos ticket; None without Kerberos. ``active_daemon`` is the host of the daemon that holds
-    the lease, or empty.
+    the lease, or empty. ``bad_nodes`` are compute nodes from which new allocations keep away.
     """
 
     host: str
@@ -105,6 +107,7 @@ class LoginNode:
     memory_limit: int | None
     has_ticket: bool | None
     active_daemon: str
+    bad_nodes: tuple[NodeScore, ...] = ()
 
 
 def recommend_mode(node: LoginNode) -> RunMode:

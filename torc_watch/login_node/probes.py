@@ -14,8 +14,10 @@ import anyio
 from anyio import to_thread
 
 from torc_watch.core.errors import JournalBusy, JournalCorrupt, JournalError, LocksMissing
+from torc_watch.core.node_incident import NodeScore
 from torc_watch.daemon.journal_reader import check_readable, is_cut_off, open_journal
 from torc_watch.daemon.lease import Lease, this_holder
+from torc_watch.daemon.node_history import bad_nodes
 from torc_watch.host.file_lock import ensure_locks
 from torc_watch.host.private_folder import writable_by_others
 from torc_watch.host.processes import Liveness, this_space
@@ -38,7 +40,8 @@ _NO_LIMIT = 2**60  # bytes; cgroup v1 reports a huge number where there is no li
 class ProbeTarget:
     """The user, the state folder and the URLs of the servers in use.
 
-    ``root`` contains /proc and /sys (/, except in tests).
+    With ``excludes_nodes`` new allocations keep away from nodes that fail jobs. ``root`` contains
+    /proc and /sys (/, except in tests).
     """
 
     user: str
@@ -47,6 +50,7 @@ class ProbeTarget:
     slurm_runner: str = ""
     servers: tuple[str, ...] = ()
     root: Path = Path("/")
+    excludes_nodes: bool = True
 
 
 async def probe_login_node(
@@ -88,6 +92,7 @@ def _probes(target: ProbeTarget, run_command: RunCommand) -> dict[str, Awaitable
         "has_ticket": systemd.has_ticket(run_command),
         "slurm": probe_slurm(run_command, is_there=shutil.which("squeue") is not None),
         "journal": to_thread.run_sync(probe_journal, target.home / "journal.db"),
+        "bad_nodes": to_thread.run_sync(probe_bad_nodes, target),
         "folder": to_thread.run_sync(probe_folder, target.home, target.root),
         "active_daemon": to_thread.run_sync(lease_holder_host, target.home),
         "memory_limit": to_thread.run_sync(memory_limit, target.root),
@@ -165,6 +170,10 @@ def probe_journal(path: Path) -> tuple[JournalState, str]:
         return JournalState.LOCKED, str(error)
     except JournalError as error:
         return JournalState.UNUSABLE, str(error)
+
+
+def probe_bad_nodes(target: ProbeTarget) -> tuple[NodeScore, ...]:
+    return bad_nodes(target.home) if target.excludes_nodes else ()
 
 
 def _try_linking(folder: Path) -> str:

@@ -19,6 +19,7 @@ class NodeKind:
     ``gpus`` has the number of each type of GPU, "" for those without a type. ``count`` is how many
     can be used sooner or later, ``idle`` how many could be right now: nodes that are down, drained
     or failed count in neither. ``count`` is UNKNOWN_COUNT in a profile that does not say.
+    ``names`` are those of the nodes that count, where they are known.
     """
 
     num_cpus: int
@@ -27,6 +28,7 @@ class NodeKind:
     features: frozenset[str] = frozenset()
     count: int = 1
     idle: int = 0
+    names: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
 
     @property
     def num_gpus(self) -> int:

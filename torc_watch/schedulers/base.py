@@ -55,6 +55,9 @@ class Scheduler(Protocol):
     async def node_classes(self) -> tuple[NodeClass, ...]:
         """What kinds of nodes there are, at least one."""
 
+    async def cluster_name(self) -> str:
+        """What tells its nodes from nodes of other clusters that have the same names."""
+
     async def kill_wait(self) -> int | None:
         """The seconds between SIGTERM and SIGKILL when it ends an allocation.
 

@@ -75,6 +75,9 @@ class MortalScheduler:
     async def node_classes(self) -> tuple[NodeClass, ...]:
         return await self.kill.call("node_classes", self.scheduler.node_classes)
 
+    async def cluster_name(self) -> str:
+        return "ridge"
+
     async def kill_wait(self) -> int | None:
         return await self.kill.call("kill_wait", self.scheduler.kill_wait)
 

@@ -72,6 +72,10 @@ class LocalScheduler:
         """This machine: the CPUs that this process may use, and all of the memory."""
         return (NodeClass(num_cpus=len(os.sched_getaffinity(0)), memory=_physical_memory()),)
 
+    async def cluster_name(self) -> str:
+        """None: it is one machine, from which nothing keeps away."""
+        return ""
+
     async def kill_wait(self) -> None:
         """None: a worker that has to stop ends its jobs itself."""
 

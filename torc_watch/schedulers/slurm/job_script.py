@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from torc_watch.core.allocation import AllocationSpec
+from torc_watch.core.node_incident import is_node_name
+from torc_watch.core.scheduler_rows import option_value
 from torc_watch.core.units import MIB
 from torc_watch.schedulers.base import WorkerAssignment
 
@@ -23,6 +25,7 @@ _MAX_CLAIM_PAUSE = 30  # seconds; Torc's own limit, 300, may sleep through the e
 CLAIM_PAUSE = "--claim-backoff-max-secs"  # since Torc 1.0
 _LONGEST = 365 * 24 * 60  # minutes, of an allocation without a limit: Torc's runner needs one
 _MEMORY_OPTION = "--mem-per-"
+_NODE_LIST = re.compile(r"[A-Za-z0-9_.,\[\]-]+", re.ASCII)
 _GPU_OPTION = re.compile(r"--gpus|--gres[= ]\S*gpu|(^|\s)-G")
 
 
@@ -78,7 +81,21 @@ def _options(spec: AllocationSpec, work: WorkerAssignment) -> list[str]:
         options.append(f"--mem={math.ceil(spec.memory / MIB)}M")
     if spec.num_gpus and not _GPU_OPTION.search(carried):
         options.append(f"--gres=gpu:{spec.num_gpus}")
+    if excluded := _excluded(spec):
+        options.append(f"--exclude={','.join(excluded)}")
     return options
+
+
+def _excluded(spec: AllocationSpec) -> list[str]:
+    """With those that the user excludes, in whose place this option comes.
+
+    None where that is a file of names, which no list can hold, or not to be understood.
+    """
+    names = [name for name in spec.excluded_nodes if is_node_name(name)]
+    given = option_value(spec.options, "exclude").strip("\"'")
+    if not given:
+        return names
+    return [given, *names] if names and _NODE_LIST.fullmatch(given) else []
 
 
 def _quoted(path: str) -> str:

@@ -72,6 +72,7 @@ def _node(fields: Mapping[str, str]) -> NodeRecord:
             features=frozenset(listed(fields.get("AvailableFeatures", ""))),
             count=int(is_usable),
             idle=int(is_usable and _is_idle(flags)),
+            names=frozenset({fields["NodeName"]} if is_usable else ()),
         ),
     )
 
@@ -88,13 +89,16 @@ def _flags(state: str) -> frozenset[str]:
 
 def _joined(kinds: Collection[NodeKind]) -> tuple[NodeKind, ...]:
     """Kinds that are alike become one, which counts the nodes of all."""
-    found: dict[tuple[object, ...], NodeKind] = {}
+    groups: dict[tuple[object, ...], list[NodeKind]] = {}
     for kind in kinds:
         key = (kind.num_cpus, kind.memory, frozenset(kind.gpus.items()), kind.features)
-        known = found.get(key)
-        found[key] = (
-            replace(known, count=known.count + kind.count, idle=known.idle + kind.idle)
-            if known
-            else kind
+        groups.setdefault(key, []).append(kind)
+    return tuple(
+        replace(
+            alike[0],
+            count=sum(kind.count for kind in alike),
+            idle=sum(kind.idle for kind in alike),
+            names=frozenset().union(*(kind.names for kind in alike)),
         )
-    return tuple(found.values())
+        for alike in groups.values()
+    )

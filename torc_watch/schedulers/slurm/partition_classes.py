@@ -1,6 +1,7 @@
 """The classes of nodes that recovery plans with, from the partitions of a cluster. Pure."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from torc_watch.core.allocation import Admission, NodeClass
 from torc_watch.planner.cluster_description import NodeKind, Partition
@@ -14,21 +15,22 @@ def node_classes(
     One whose nodes are all down or drained counts as one node: what waits there starts some day.
     """
     return tuple(
-        _node_class(partition, size, count, groups)
+        replace(_node_class(partition, size, count, groups), names=names)
         for partition in partitions
         if partition.is_up
-        for size, count in _counts(partition)
+        for size, count, names in _sizes(partition)
     )
 
 
-def _counts(partition: Partition) -> Iterator[tuple[NodeKind, int]]:
+def _sizes(partition: Partition) -> Iterator[tuple[NodeKind, int, frozenset[str]]]:
     """Nodes that differ in their features alone are counted together."""
     counts: dict[tuple[int, int, int], list[NodeKind]] = {}
     for kind in partition.kinds:
         if kind.num_cpus and kind.memory:
             counts.setdefault((kind.num_cpus, kind.memory, kind.num_gpus), []).append(kind)
     for kinds in counts.values():
-        yield kinds[0], max(1, sum(kind.count for kind in kinds))
+        names = frozenset[str]().union(*(kind.names for kind in kinds))
+        yield kinds[0], max(1, sum(kind.count for kind in kinds)), names
 
 
 def _node_class(

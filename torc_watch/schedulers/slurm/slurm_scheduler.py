@@ -62,11 +62,15 @@ class SlurmScheduler:
         self._runner = runner
         self._status_query = StatusQuery()
         self._accepted: set[AllocationSpec] = set()  # without their tokens
+        self._too_narrow: set[AllocationSpec] = set()  # the same: without nodes that it needs
         self._settings: ClusterSettings | None = None  # when they are known
 
     async def node_classes(self) -> tuple[NodeClass, ...]:
         user = await to_thread.run_sync(current_user)
         return await query_node_classes(await self._known_settings(), user.groups)
+
+    async def cluster_name(self) -> str:
+        return (await self._known_settings()).name
 
     async def kill_wait(self) -> int | None:
         return (await self._known_settings()).kill_wait
@@ -88,7 +92,12 @@ class SlurmScheduler:
         return dict(sorted(found.items(), key=itemgetter(1)))
 
     async def submit(self, spec: AllocationSpec, work: WorkerAssignment) -> int:
-        """Submits a held job. Raises SchedulerError with Slurm's reason for a refusal."""
+        """Submits a held job. Raises SchedulerError with Slurm's reason for a refusal.
+
+        Where Slurm has no nodes but those that are excluded, or not all of them, none is excluded.
+        """
+        if _alike(spec) in self._too_narrow:
+            spec = replace(spec, excluded_nodes=())
         text = job_script(spec, work, await self._settings_of_runner(work))
         script = await to_thread.run_sync(_write_script, work.output_dir / f"{spec.token}.sh", text)
         try:
@@ -97,6 +106,9 @@ class SlurmScheduler:
         except SchedulerUnreachable:
             raise
         except SchedulerError as error:
+            if spec.excluded_nodes:
+                self._too_narrow.add(_alike(spec))
+                return await self.submit(spec, work)
             reason = str(error).removesuffix(advice("sbatch"))
             raise SchedulerError(
                 f"Slurm refused an allocation: {reason} Its script is {script}. Correct the "
@@ -154,10 +166,9 @@ class SlurmScheduler:
 
     async def _test(self, spec: AllocationSpec, script: Path) -> None:
         """Slurm takes any held job, and leaves one pending for ever that fits no node."""
-        alike = replace(spec, token="")
-        if alike not in self._accepted:
+        if _alike(spec) not in self._accepted:
             await run_slurm("sbatch", "--test-only", str(script))
-            self._accepted.add(alike)
+            self._accepted.add(_alike(spec))
 
     async def _find_ended(self, tokens: Collection[str], names: str) -> dict[str, int]:
         sacct = ("sacct", "--parsable2", "--allocations", _USER, names, ENDED_NAMES)
@@ -200,6 +211,15 @@ class SlurmScheduler:
             runner = replace(runner, has_claim_pause=CLAIM_PAUSE in usage.stdout)
             self._runner = runner
         return runner
+
+
+def _alike(spec: AllocationSpec) -> AllocationSpec:
+    """What allocations of which Slurm says the same have in common.
+
+    With excluded nodes it is that of one round: which others are in service may change.
+    """
+    stem = spec.token.rpartition("-")[0] if spec.excluded_nodes else ""
+    return replace(spec, token=stem)
 
 
 async def _cancel_held(numbers: Sequence[int]) -> None:
