@@ -2,8 +2,9 @@
 
 The failures were recorded from the real Torc on a real Slurm cluster by scripts/capture-failures.
 Torc knows the causes oom, timeout and unknown; its verdict is right where it is the right one of
-these. It remembers no earlier round: a failure that it takes for one of the first two runs again in
-every round.
+these. Jobs that request nothing get a row with 1 MiB from it, which it raises: those with a request
+of their own are counted apart. It remembers no earlier round: a failure that it takes for one of
+the first two runs again in every round.
 """
 
 import time
@@ -105,6 +106,7 @@ def _table(judged: Sequence[Judged]) -> str:
     groups["**blind**"] = [each for each in judged if each.case.recording.is_blind]
     groups["**all but blind**"] = [each for each in judged if not each.case.recording.is_blind]
     groups["**Torc's three causes**"] = [each for each in judged if each.case.expected in _OF_TORC]
+    groups["**own requests**"] = [each for each in judged if each.case.has_request]
     groups["**all**"] = list(judged)
     return "\n".join([_HEADING, *(_row(name, group) for name, group in groups.items())])
 

@@ -41,6 +41,7 @@ _TELLING = re.compile(
     rb"^\[(.{24})\].*(?:oom-kill|Killed process|[Ee]rror|[Ff]ailed|segfault|trap|Xid)"
 )
 _END = 12_000  # bytes of a file that are kept, from its beginning and before its end
+_BEGIN = r"(?:(?<![A-Za-z0-9])|(?<=\\[nt]))"  # of a name in JSON, where lines end with \\n
 _SECONDS = {"SLURM_TIME_FORMAT": "%s"}
 
 
@@ -158,7 +159,7 @@ def _names_of(torc: TorcOnSlurm) -> Mapping[str, str]:
 def _neutral(value: Row, names: Mapping[str, str]) -> Row:
     text = json.dumps(value)
     for name, other in names.items():
-        text = re.sub(rf"(?<![A-Za-z0-9]){re.escape(name)}", other, text)
+        text = re.sub(_BEGIN + re.escape(name), other, text)
     # As a field alone: a short name is part of other words.
     text = text.replace(f'"user": "{getpass.getuser()}"', '"user": "ada"')
     text = text.replace(f'"hostname": "{socket.gethostname()}"', '"hostname": "node1"')

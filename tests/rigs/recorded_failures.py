@@ -14,6 +14,8 @@ BLIND = "blind"  # the file of programs that was written without a look at the r
 SUCCESS = "success"
 TRAP = "trap"
 
+_DEFAULT = "default"
+
 Row = dict[str, Any]
 
 
@@ -67,6 +69,16 @@ class Case:
     @property
     def expected(self) -> str | None:
         return self.recording.expected[self.job_name]
+
+    @property
+    def has_request(self) -> bool:
+        """Whether it asked for memory and time: others run on a row that Torc made for all."""
+        rows = self.recording.rows
+        [number] = (
+            row["resource_requirements_id"] for row in rows["jobs"] if row["name"] == self.job_name
+        )
+        names = {row["id"]: row["name"] for row in rows["resource_requirements"]}
+        return bool(names.get(number, _DEFAULT) != _DEFAULT)
 
     @property
     def id(self) -> str:

@@ -30,7 +30,7 @@ from torc_watch.core.recovery_round import (
 from torc_watch.engine.failure_search import FailureSearch
 from torc_watch.engine.job_outputs import JobOutputs
 from torc_watch.engine.messages import Diagnosis
-from torc_watch.engine.planner import Timing, make_plan
+from torc_watch.engine.planner import History, Timing, make_plan
 from torc_watch.engine.workers import observe
 from torc_watch.failures.rule_file import own_rules
 from torc_watch.host.subprocesses import CommandResult
@@ -255,7 +255,7 @@ class Replayer:
                 timing=Timing(now=datetime.now(UTC)),  # nothing waits
             )
             while not rounds or isinstance(rounds[-1].answer, Plan):
-                answer = await plan(past=past, settings=chosen)
+                answer = await plan(history=History(past=past), settings=chosen)
                 rounds.append(Round(findings=diagnosis.findings, answer=answer))
                 if isinstance(answer, Plan):
                     past = past.after(RoundOutcome.RESUBMITTED, answer)
