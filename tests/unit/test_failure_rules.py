@@ -210,6 +210,8 @@ def test_rules_of_a_user() -> None:
         ("step 12", "stop 12", "rule diverged: its pattern does not match its example."),
         ('says = "the solver diverged"', "", "rule diverged: says is missing."),
         ('says = "the solver diverged"', "says = 7", "rule diverged: says is no text."),
+        ("solver: step \\d+ diverged", " ", "rule diverged: pattern is empty."),
+        ("step \\d+", ".{9,900}", "rule diverged: its pattern is too large: use fewer or shorter"),
         ("weight", "wait", "rule diverged: wait is no key of a rule: name, cause, "),
         ('name = "diverged"', "", "rule number 1: name is missing."),
         ("[[rule]]", "[[rules]]", "rules is no key here; rules are [[rule]]."),
@@ -217,6 +219,7 @@ def test_rules_of_a_user() -> None:
         ("[[rule]]", "[[rule]", "This is no TOML: "),
         ("", VALID, "rule diverged is there twice."),
         ("", "x = " + "[" * 5000, "This is no TOML: "),
+        ("", "[y]\nx = " + "9" * 10_000, "This is no TOML: a number has too many digits."),
     ],
 )
 def test_rules_that_cannot_be_used_are_named(before: str, after: str, problem: str) -> None:
