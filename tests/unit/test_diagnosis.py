@@ -231,7 +231,7 @@ def diagnosed(
         pytest.param(
             diagnosed(137, peak=500 * MIB, requirements_name="default"),
             Cause.UNKNOWN,
-            "no readable request to raise",
+            "no request to raise",
             id="memory of the default requirements cannot be raised",
         ),
         pytest.param(
@@ -241,13 +241,22 @@ def diagnosed(
             id="run time of the default requirements is no limit",
         ),
         pytest.param(
-            diagnosed(137, memory=None), Cause.UNKNOWN, "no readable", id="unreadable memory"
+            diagnosed(137, memory=None),
+            Cause.UNKNOWN,
+            "its memory cannot be read",
+            id="unreadable memory",
         ),
         pytest.param(
             diagnosed(137, peak=LIMIT + 1, runtime=None),
             Cause.UNKNOWN,
-            "no readable",
+            "but its request cannot be raised: its run time cannot be read",
             id="memory cannot be raised when the run time is unreadable",
+        ),
+        pytest.param(
+            diagnosed(137, memory=None, runtime=None),
+            Cause.UNKNOWN,
+            "its memory and run time cannot be read",
+            id="unreadable memory and run time",
         ),
         pytest.param(
             diagnosed(152, runtime=None), Cause.UNKNOWN, "signal 24", id="unreadable run time"
@@ -339,7 +348,7 @@ SITES = clue(Cause.UNKNOWN, Weight.FATAL)  # a rule of a site may know no better
         pytest.param(
             diagnosed(1, memory=None, clues=[SLURMS_KILL]),
             Cause.UNKNOWN,
-            "it says: so, with no readable request to raise",
+            "its request cannot be raised: its memory cannot be read",
             id="Slurm's word on a job without a readable request",
         ),
         pytest.param(

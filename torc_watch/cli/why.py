@@ -57,7 +57,10 @@ def why(
 
 def _chosen(seen: Inspection, job: str | None) -> tuple[FailureGroup, ...]:
     """Raises InvalidInput for a job that has not failed."""
-    findings = [each for each in seen.findings if job in (None, each.job.name, str(each.job.id))]
+    findings = list(seen.findings)
+    if job is not None:  # a name may be the ID of another
+        by_id = [each for each in findings if str(each.job.id) == job]
+        findings = by_id or [each for each in findings if each.job.name == job]
     if job is not None and not findings:
         raise InvalidInput(
             f"Job {job} of workflow {seen.observation.workflow.id} has not failed, or there is no "

@@ -51,3 +51,14 @@ class Conclusion:
     cause: Cause
     reason: str
     confidence: Confidence
+
+
+NO_OUTPUT = Fact(source=Source.OUTPUT, text="it has no output file")
+NOT_READ = Fact(source=Source.OUTPUT, text="its output was not read in time")
+ALLOCATIONS_NOT_READ = Fact(
+    source=Source.OUTPUT, text="the output of allocations was not read in time"
+)
+
+
+def unreadable(file: str, why: str) -> Fact:
+    return Fact(source=Source.OUTPUT, text=f"its output cannot be read: {why}", file=file)

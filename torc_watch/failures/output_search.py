@@ -31,11 +31,7 @@ class OutputSearch:
     def __init__(self, rules: Sequence[Rule]) -> None:
         self._rules = tuple(rules)
         self._patterns: dict[str, Any] = {}
-        self._set = re2.Set.SearchSet()
-        for rule in self._rules:
-            self._set.Add(_at_line_start(rule.pattern))
-        if self._rules:
-            self._set.Compile()
+        self._set = _set_of(self._rules)
 
     def clues(self, outputs: Iterable[OutputText]) -> tuple[Clue, ...]:
         """Each rule's first match in each output, in the order of the outputs and of the lines."""
@@ -48,7 +44,7 @@ class OutputSearch:
         last, closing = _start_of_last(_LAST_LINES, text), _start_of_last(_CLOSING_LINES, text)
         starts = {Weight.HINT: last, Weight.FATAL: closing}
         found = []
-        for rule in (self._rules[index] for index in self._set.Match(text) or ()):
+        for rule in self._matching(text):
             position = self._position(rule, text, starts.get(rule.weight, 0))
             if position is not None:
                 found.append(_clue(rule, text, position, output.file))
@@ -57,11 +53,40 @@ class OutputSearch:
                 found.append(_clue(early, text, self._position(rule, text, 0) or 0, output.file))
         return sorted(found, key=lambda clue: clue.position)
 
+    def _matching(self, text: str) -> list[Rule]:
+        """One by one, and slower, where all together take more memory than RE2 is given."""
+        found = self._set.Match(text) if self._set else None
+        if found is None or len(self._rules) not in found:
+            return [rule for rule in self._rules if self._position(rule, text, 0) is not None]
+        return [self._rules[index] for index in found if index < len(self._rules)]
+
     def _position(self, rule: Rule, text: str, start: int) -> int | None:
         if rule.name not in self._patterns:
-            self._patterns[rule.name] = re2.compile(_at_line_start(rule.pattern))
+            self._patterns[rule.name] = re2.compile(_at_line_start(rule.pattern), _quietly())
         match = self._patterns[rule.name].search(text, start)
         return match.start() if match else None
+
+
+def _set_of(rules: Sequence[Rule]) -> Any:
+    """Its last pattern matches every text: RE2 says of a search that failed that nothing matches.
+
+    None where the patterns are too large to be one set.
+    """
+    together = re2.Set.SearchSet(_quietly())
+    for rule in rules:
+        together.Add(_at_line_start(rule.pattern))
+    together.Add("")
+    try:
+        together.Compile()
+    except re2.error:
+        return None
+    return together
+
+
+def _quietly() -> Any:
+    options = re2.Options()
+    options.log_errors = False  # onto standard error
+    return options
 
 
 def _at_line_start(pattern: str) -> str:
