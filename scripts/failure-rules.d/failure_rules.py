@@ -110,6 +110,7 @@ remedy = "hand_over"                # optional: retry, retry_later, retry_twice,
 ```
 
 `torc-watchd rules test rules.toml OUTPUT` checks such a file and tries it on an output.
+It names rules whose search is slow. What takes too long is not read: `why` and `plan` then say so.
 
 | rule | cause | weight | example |
 |---|---|---|---|

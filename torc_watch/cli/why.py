@@ -11,7 +11,7 @@ from torc_watch.cli.json_output import print_json
 from torc_watch.cli.waiting_notice import announced
 from torc_watch.config.settings import load_settings
 from torc_watch.core.errors import InvalidInput
-from torc_watch.core.explanation import FailureGroup, group_failures
+from torc_watch.core.explanation import FailureGroup, findings_of, group_failures
 from torc_watch.core.recovery_round import Plan, Refusal
 from torc_watch.render.why_text import why_text, why_values
 
@@ -57,10 +57,7 @@ def why(
 
 def _chosen(seen: Inspection, job: str | None) -> tuple[FailureGroup, ...]:
     """Raises InvalidInput for a job that has not failed."""
-    findings = list(seen.findings)
-    if job is not None:  # a name may be the ID of another
-        by_id = [each for each in findings if str(each.job.id) == job]
-        findings = by_id or [each for each in findings if each.job.name == job]
+    findings = seen.findings if job is None else findings_of(job, seen.findings)
     if job is not None and not findings:
         raise InvalidInput(
             f"Job {job} of workflow {seen.observation.workflow.id} has not failed, or there is no "

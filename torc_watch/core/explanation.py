@@ -51,6 +51,13 @@ class FailureGroup:
         return self.findings[0].contradictions
 
 
+def findings_of(job: str, findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Of the job with this ID, else of those with this name: that of one may be another's ID."""
+    known = tuple(findings)
+    by_id = tuple(each for each in known if str(each.job.id) == job)
+    return by_id or tuple(each for each in known if each.job.name == job)
+
+
 def group_failures(
     findings: Iterable[Finding],
     answer: Plan | Postponement | Refusal | None,
