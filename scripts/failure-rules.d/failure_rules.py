@@ -151,6 +151,7 @@ A pattern may span lines; its group `(?P<line>...)` is then the one that is quot
 before those of your site, and these before the ones below.
 
 `torc-watchd rules test rules.toml OUTPUT` checks such a file and tries it on an output.
+It names rules whose search is slow. What takes too long is not read: `why` and `plan` then say so.
 
 | rule | cause | weight | example |
 |---|---|---|---|

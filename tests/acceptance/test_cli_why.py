@@ -1,6 +1,7 @@
 """why and rules: what failed jobs have written, for people and for scripts."""
 
 import json
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -92,3 +93,46 @@ def test_rules_that_cannot_be_used_are_refused_at_once(site: "Site") -> None:
         assert refused.returncode == 2
         assert "rule diverged: cod is no cause: oom, " in refused.stderr
         assert "Traceback" not in refused.stderr
+
+
+SLOW = """
+[[rule]]
+name = "slow"
+cause = "code"
+pattern = '.*[ab].{220}c'
+says = "it is slow"
+"""
+CHATTY = """
+name: chatty
+jobs:
+  - name: "train_{i}"
+    command: >-
+      python3 -c 'import random, sys;
+      sys.stderr.write("".join(random.choices("abxyz", k=90000)) + chr(10)); sys.exit(1)'
+    parameters: { i: "1:30" }
+"""
+
+
+def test_plan_says_what_was_not_read_in_time(site: "Site") -> None:
+    """A search goes on while the process ends, which is no crash."""
+    folder = site.folder / "config" / "torc-watchd"
+    folder.mkdir(parents=True, exist_ok=True)
+    site.serve()
+    site.submit(CHATTY)
+    site.run("watch", "1", "-p", "1")
+    (folder / "rules.toml").write_text(SLOW)
+
+    planned = site.run("plan", "1")
+    assert planned.returncode in (0, 1), planned.stderr
+    assert "jobs wrote was not read in time, and may change the plan: " in planned.stdout
+    assert planned.stderr == "" or "Waiting for" in planned.stderr
+
+
+def test_fifo_instead_of_rules_is_refused_at_once(site: "Site") -> None:
+    folder = site.folder / "config" / "torc-watchd"
+    folder.mkdir(parents=True, exist_ok=True)
+    os.mkfifo(folder / "rules.toml")
+    for words in (["rules", "list"], ["rules", "test", folder / "rules.toml"], ["run", "--once"]):
+        refused = site.run(*words)
+        assert refused.returncode == 8
+        assert "rules.toml cannot be read: It is no regular file." in refused.stderr

@@ -5,6 +5,7 @@ import pytest
 from torc_watch.core.cause import Cause
 from torc_watch.core.clue import Clue, Weight
 from torc_watch.core.diagnosis import Evidence, Finding, diagnose
+from torc_watch.core.fact import ALLOCATIONS_NOT_READ, NO_OUTPUT, NOT_READ, Fact, unreadable
 from torc_watch.core.model import (
     TORCS_KILL_CODES,
     Job,
@@ -31,6 +32,7 @@ def diagnosed(
     requirements_name: str = "small",
     kill_codes: KillCodes = TORCS_KILL_CODES,
     clues: Sequence[Clue] = (),
+    silence: Fact | None = None,
 ) -> Finding:
     job = Job(id=7, name="train", command="true", status=status, requirements_id=1, attempt=1)
     result = JobResult(
@@ -59,6 +61,7 @@ def diagnosed(
             requirements=requirements,
             kill_codes=kill_codes,
             clues=tuple(clues),
+            silence=silence,
         )
     )
 
@@ -231,7 +234,7 @@ def diagnosed(
         pytest.param(
             diagnosed(137, peak=500 * MIB, requirements_name="default"),
             Cause.UNKNOWN,
-            "no readable request to raise",
+            "no request to raise",
             id="memory of the default requirements cannot be raised",
         ),
         pytest.param(
@@ -241,13 +244,22 @@ def diagnosed(
             id="run time of the default requirements is no limit",
         ),
         pytest.param(
-            diagnosed(137, memory=None), Cause.UNKNOWN, "no readable", id="unreadable memory"
+            diagnosed(137, memory=None),
+            Cause.UNKNOWN,
+            "its memory cannot be read",
+            id="unreadable memory",
         ),
         pytest.param(
             diagnosed(137, peak=LIMIT + 1, runtime=None),
             Cause.UNKNOWN,
-            "no readable",
+            "but its request cannot be raised: its run time cannot be read",
             id="memory cannot be raised when the run time is unreadable",
+        ),
+        pytest.param(
+            diagnosed(137, memory=None, runtime=None),
+            Cause.UNKNOWN,
+            "its memory and run time cannot be read",
+            id="unreadable memory and run time",
         ),
         pytest.param(
             diagnosed(152, runtime=None), Cause.UNKNOWN, "signal 24", id="unreadable run time"
@@ -339,7 +351,7 @@ SITES = clue(Cause.UNKNOWN, Weight.FATAL)  # a rule of a site may know no better
         pytest.param(
             diagnosed(1, memory=None, clues=[SLURMS_KILL]),
             Cause.UNKNOWN,
-            "it says: so, with no readable request to raise",
+            "its request cannot be raised: its memory cannot be read",
             id="Slurm's word on a job without a readable request",
         ),
         pytest.param(
@@ -368,3 +380,20 @@ def test_evidence_for_and_against_the_cause() -> None:
     assert (found.clue, found.contradictions) == (PROGRAM, (limit,))
     killed = diagnosed(137, clues=[PROGRAM])
     assert (killed.clue, killed.contradictions) == (None, (PROGRAM,))
+
+
+@pytest.mark.parametrize(
+    ("silence", "reason"),
+    [
+        (None, "exit code 1"),
+        (NO_OUTPUT, "exit code 1"),
+        (NOT_READ, "exit code 1; its output was not read in time"),
+        (ALLOCATIONS_NOT_READ, "exit code 1; the output of allocations was not read in time"),
+        (unreadable("j.e", "Stale file"), "exit code 1; its output cannot be read: Stale file"),
+    ],
+)
+def test_output_that_was_not_read_may_say_more(silence: Fact | None, reason: str) -> None:
+    found = diagnosed(1, silence=silence)
+    assert found.reason == reason
+    assert (silence in found.facts) == (silence is not None)
+    assert found.was_read == (silence not in (NOT_READ, ALLOCATIONS_NOT_READ))

@@ -1,10 +1,12 @@
 """The rules that come with this program, and files of rules."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from failure_rules import _page
 
+from torc_watch.app.rule_cost import slow_rules
 from torc_watch.core.cause import Cause
 from torc_watch.core.clue import Clue, Weight, leading
 from torc_watch.core.errors import InvalidInput
@@ -346,6 +348,8 @@ def test_rules_of_a_user() -> None:
         ("step 12", "stop 12", "rule diverged: its pattern does not match its example."),
         ('says = "the solver diverged"', "", "rule diverged: says is missing."),
         ('says = "the solver diverged"', "says = 7", "rule diverged: says is no text."),
+        ("solver: step \\d+ diverged", " ", "rule diverged: pattern is empty."),
+        ("step \\d+", ".{9,900}", "rule diverged: its pattern is too large: use fewer or shorter"),
         ("weight", "wait", "rule diverged: wait is no key of a rule: name, cause, "),
         ('name = "diverged"', "", "rule number 1: name is missing."),
         ("[[rule]]", "[[rules]]", "rules is no key here; rules are [[rule]]."),
@@ -353,6 +357,7 @@ def test_rules_of_a_user() -> None:
         ("[[rule]]", "[[rule]", "This is no TOML: "),
         ("", VALID, "rule diverged is there twice."),
         ("", "x = " + "[" * 5000, "This is no TOML: "),
+        ("", "[y]\nx = " + "9" * 10_000, "This is no TOML: a number has too many digits."),
     ],
 )
 def test_rules_that_cannot_be_used_are_named(before: str, after: str, problem: str) -> None:
@@ -360,3 +365,43 @@ def test_rules_that_cannot_be_used_are_named(before: str, after: str, problem: s
     with pytest.raises(InvalidInput) as caught:
         parse_rules(text)
     assert problem in str(caught.value)
+
+
+def test_rules_that_are_too_large_together_are_searched_one_by_one(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """RE2 makes no set of them, and then finds nothing."""
+    large = [
+        replace(RULES[0], name=f"large-{number}", pattern=f"e{number}(?:[^\n]?){{400}}r")
+        for number in range(60)
+    ]
+    search = OutputSearch([*large, *RULES])
+    found = search.clues([OutputText(file="e", text="e7 or\nMemoryError\n")])
+    assert [clue.rule for clue in found] == ["large-7", "python-memory-error"]
+    assert capfd.readouterr().err == ""
+
+
+def test_search_that_fails_is_none_without_a_match(monkeypatch: pytest.MonkeyPatch) -> None:
+    """RE2 tells both alike: its memory may be too small for the text."""
+    search = OutputSearch(RULES)
+    monkeypatch.setattr(search, "_set", _WithoutMemory())
+    (clue,) = search.clues([OutputText(file="e", text="MemoryError\n")])
+    assert clue.rule == "python-memory-error"
+
+
+class _WithoutMemory:
+    def Match(self, text: str) -> None:  # noqa: N802 - RE2's name
+        pass
+
+
+@pytest.mark.parametrize(
+    ("pattern", "is_slow"),
+    [(r".*[ab].{220}c", True), (r".*\w+.{200}zz", True), (r".*ERROR.*step \d+", False)],
+)
+def test_slow_rules_are_named(pattern: str, *, is_slow: bool) -> None:
+    slow = slow_rules([replace(RULES[0], pattern=pattern)])
+    assert [each.name for each in slow] == [RULES[0].name] * is_slow
+
+
+def test_no_rule_of_ours_is_slow() -> None:
+    assert slow_rules(RULES) == ()

@@ -81,6 +81,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "home"
     folder.mkdir()
     (tmp_path / "rules.toml").write_text(RULES)
+    (tmp_path / "slow.toml").write_text(RULES.replace("solver diverged", ".*[ab].{220}c"))
     (tmp_path / "output.e").write_text("solver diverged\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TORC_WATCHD_HOME", str(folder))
@@ -123,6 +124,7 @@ def given(words: str) -> Any:
         ("rules list", 0),
         ("rules test rules.toml", 0),
         ("rules test rules.toml output.e", 0),
+        ("rules test slow.toml", 0),
         ("hpc show kestrel", 0),
         ("hpc partitions kestrel", 0),
     ],

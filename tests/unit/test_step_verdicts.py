@@ -141,7 +141,7 @@ def diagnosed(
             diagnosed(137, OUT_OF_MEMORY, requirements_name="default"),
             Cause.UNKNOWN,
             GUESS,
-            "no readable request to raise",
+            "no request to raise",
             id="out of memory without a request",
         ),
         pytest.param(

@@ -7,8 +7,8 @@ from tests.rigs.json_shapes import assert_documented
 from torc_watch.core.cause import Cause
 from torc_watch.core.clue import Clue, Weight
 from torc_watch.core.diagnosis import Finding
-from torc_watch.core.explanation import group_failures
-from torc_watch.core.fact import Confidence, Fact, Source
+from torc_watch.core.explanation import group_failures, those_of
+from torc_watch.core.fact import ALLOCATIONS_NOT_READ, NOT_READ, Confidence, Fact, Source
 from torc_watch.core.model import Job, JobStatus
 from torc_watch.core.past_attempt import PastAttempt
 from torc_watch.core.recovery_round import Refusal, RefusalKind, Retry, Skip
@@ -137,6 +137,25 @@ def test_earlier_attempts_of_a_job() -> None:
         "    run 2: completed",
         "    run 3: out of time with 1 min 30 s: killed",
     ]
+
+
+def test_what_was_not_read_in_time_is_told() -> None:
+    unread = [replace(finding(number, None), facts=(NOT_READ,)) for number in (1, 2)]
+    late = replace(finding(3, None), facts=(ALLOCATIONS_NOT_READ,))
+    groups = group_failures([*unread, late, finding(4)], None)
+    (line,) = [text for text in why_text(42, groups) if "not read" in text and text[0] != " "]
+    assert line.startswith("What 3 jobs wrote was not read in time: ")
+    assert why_values(42, groups)["unread"] == 3
+    assert why_values(42, group_failures([finding(4)], None))["unread"] == 0
+
+
+def test_id_counts_before_a_name() -> None:
+    seventh, other = finding(7), finding(9)
+    other = replace(other, job=replace(other.job, name="7"))
+    assert those_of("7", (other, seventh)) == (seventh,)
+    assert those_of("7", (other,)) == (other,)
+    assert those_of("train_7", (other, seventh)) == (seventh,)
+    assert those_of("8", (other, seventh)) == ()
 
 
 def test_no_failure() -> None:

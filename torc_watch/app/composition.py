@@ -7,18 +7,18 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from torc_watch.config.settings import Settings
-from torc_watch.config.sources import existing_rule_files
+from torc_watch.config.sources import existing_rule_files, reading
 from torc_watch.core.errors import InvalidInput, NotFound
 from torc_watch.engine.job_outputs import JobOutputs
 from torc_watch.failures.rule import Rule
 from torc_watch.failures.rule_file import own_rules, parse_rules
+from torc_watch.host.small_file import read_small_file
 from torc_watch.schedulers.base import Scheduler
 from torc_watch.schedulers.cluster import Cluster
 from torc_watch.schedulers.local.local_scheduler import LocalScheduler
 from torc_watch.schedulers.local.this_machine import ThisMachine
 from torc_watch.schedulers.slurm.job_script import RunnerSettings
 from torc_watch.schedulers.slurm.slurm_scheduler import SlurmScheduler
-from torc_watch.spec.bounded_text import read_text
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.transport import Connection, Transport, normalize_url
 
@@ -75,14 +75,18 @@ def cluster_of(schedulers: Iterable[Scheduler], settings: Settings) -> Cluster:
 def job_outputs() -> JobOutputs:
     """Searches what failed jobs have written, by the rules as they are now.
 
-    Raises InvalidInput for a file of rules: before a watch begins, not in the middle of it.
+    Raises ConfigurationAway and InvalidInput for a file of rules: before a watch begins, not in the
+    middle of it.
     """
     loaded = rules()
     return JobOutputs(lambda: loaded)
 
 
 def rules() -> tuple[Rule, ...]:
-    """The user's, then the site's, then our own. Raises InvalidInput for a file of rules."""
+    """The user's, then the site's, then our own.
+
+    Raises ConfigurationAway and InvalidInput for a file of rules.
+    """
     found: dict[str, Rule] = {}
     for path in existing_rule_files():
         for rule in read_rules(path):
@@ -93,9 +97,11 @@ def rules() -> tuple[Rule, ...]:
 
 
 def read_rules(path: Path) -> tuple[Rule, ...]:
-    """Raises InvalidInput, with the file in its text."""
+    """Raises ConfigurationAway, and InvalidInput, each with the file in its text."""
+    with reading(path):
+        text = read_small_file(path).decode("utf-8-sig")
     try:
-        return parse_rules(read_text(path))
+        return parse_rules(text)
     except InvalidInput as error:
         raise InvalidInput(f"The rules of {path} cannot be used:\n{error}") from None
 

@@ -50,18 +50,20 @@ from torc_watch.daemon.watch_history import PastRound, PastWatch, known_workflow
 from torc_watch.daemon.workflow_view import DaemonView
 from torc_watch.engine.error_output import error_folders, failed_jobs
 from torc_watch.engine.failure_search import FailureSearch
-from torc_watch.engine.job_outputs import JobOutputs, OutputReader
+from torc_watch.engine.job_outputs import JobOutputs
 from torc_watch.engine.messages import Diagnosis, utc_now
 from torc_watch.engine.node_hour_count import count_node_hours
+from torc_watch.engine.output_reader import OutputReader
 from torc_watch.engine.planner import History, Timing, make_plan
 from torc_watch.engine.suspect_search import SuspectSearch
 from torc_watch.engine.workers import observe
-from torc_watch.render.plan_text import PlanResult
+from torc_watch.render.plan_text import PlanResult, unread_notes
 from torc_watch.torc.transport import Connection
 
 _SERVER_TIMEOUT = 20.0  # seconds for a server to answer all requests of an inspection
 _SUSPECTS_TIMEOUT = 10.0  # of them, for a workflow that succeeded
 _READING_TIMEOUT = 5.0  # of them, for what jobs have written
+_EXPLAINING_TIMEOUT = 60.0  # instead, for a person who wants to know why jobs failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,11 @@ class Inspection:
     notes: tuple[str, ...] = ()
     node_hours: NodeHours = field(default_factory=NodeHours)
     suspects: tuple[Suspicion, ...] = ()
+
+    @property
+    def all_notes(self) -> tuple[str, ...]:
+        """Also that there was no time to read what jobs have written."""
+        return (*self.notes, *unread_notes(self.observation.workflow.id, self.findings))
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,12 +162,18 @@ def read_stored_watch(home: Path, key: WorkflowKey) -> StoredWatch:
 
 
 async def inspect_stored(
-    key: WorkflowKey, record: StoredWatch, settings: Settings, *, is_watched: bool = True
+    key: WorkflowKey,
+    record: StoredWatch,
+    settings: Settings,
+    *,
+    is_watched: bool = True,
+    reading: float = _READING_TIMEOUT,
 ) -> Inspection:
     """The workflow as it is on its server, with its own options.
 
-    Raises ServerUnreachable if the server does not answer in time, or not as it should, and
-    InvalidInput for a workflow that it does not have.
+    ``reading`` is how long (s) it may take to read what jobs have written. Raises ServerUnreachable
+    if the server does not answer in time, or not as it should, and InvalidInput for a workflow that
+    it does not have.
     """
     server, workflow_id = key
     connection = settings.connection(server)
@@ -176,8 +189,10 @@ async def inspect_stored(
     own = _settings_of(record, settings)
     may_wait = record.is_open and own.auto_recover and not own.recovery().after_repair
     try:
-        with anyio.fail_after(_SERVER_TIMEOUT):
-            return await inspect(workflow_id, own, connection, past=past, may_wait=may_wait)
+        with anyio.fail_after(_SERVER_TIMEOUT - _READING_TIMEOUT + reading):
+            return await inspect(
+                workflow_id, own, connection, past=past, may_wait=may_wait, reading=reading
+            )
     except (ServerError, TimeoutError) as error:
         reason = str(error) or f"{server} did not answer within {_SERVER_TIMEOUT:g} s."
         shown = (
@@ -219,13 +234,15 @@ def budgets_seen(seen: Inspection, record: StoredWatch, settings: Settings) -> B
 async def explain(workflow_id: int, url: str | None, settings: Settings) -> Inspection:
     """The workflow as it is now: as the daemon would see it, where that knows it.
 
-    Raises ServerUnreachable, InvalidInput, JournalError.
+    Takes its time for what jobs have written. Raises ServerUnreachable, InvalidInput, JournalError.
     """
     home = settings.home
     key = find_workflow(home, read_status(home), workflow_id, url)
     if key is None:
-        return await inspect(workflow_id, settings, settings.connection(url))
-    return await inspect_stored(key, read_stored_watch(home, key), settings)
+        connection = settings.connection(url)
+        return await inspect(workflow_id, settings, connection, reading=_EXPLAINING_TIMEOUT)
+    record = read_stored_watch(home, key)
+    return await inspect_stored(key, record, settings, reading=_EXPLAINING_TIMEOUT)
 
 
 async def read_attempts(
@@ -264,11 +281,13 @@ async def inspect(
     past: PastRounds | None = None,
     may_wait: bool = False,
     silent_nodes_are_off: bool = False,
+    reading: float = _READING_TIMEOUT,
 ) -> Inspection:
     """A workflow as it is now, with what one more round of recovery would do. Changes nothing.
 
     ``may_wait`` says that retries of it may come later: a person who asks for a round waits for
-    nothing. That there is room again shows when the watch goes on.
+    nothing. That there is room again shows when the watch goes on. ``reading`` is how long (s) it
+    may take to read what jobs have written.
     """
     cluster = open_cluster(settings)
     rounds = past or PastRounds()
@@ -287,7 +306,7 @@ async def inspect(
         if past is not None:
             hours = await count_node_hours(client, workflow_id, utc_now())
         notes = tuple(notes_on_run_times(await client.list_requirements(workflow_id)))
-        outputs = JobOutputs(rules, OutputReader(_READING_TIMEOUT))
+        outputs = JobOutputs(rules, OutputReader(reading))
         searches = _Searches(
             failures=FailureSearch(client, cluster, outputs),
             suspects=SuspectSearch(client, cluster, outputs),

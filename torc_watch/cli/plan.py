@@ -46,7 +46,7 @@ def show_plan(workflow_id: int, settings: Settings, url: str | None, *, as_json:
     connection = settings.connection(url)
     seen = run(announced(connection, lambda: inspection.plan(workflow_id, settings, connection)))
     if as_json:
-        print_json(plan_values(workflow_id, seen.answer, seen.notes))
+        print_json(plan_values(workflow_id, seen.answer, seen.all_notes))
     else:
-        print("\n".join(plan_text(workflow_id, seen.answer, seen.notes)))
+        print("\n".join(plan_text(workflow_id, seen.answer, seen.all_notes)))
     return plan_status(seen.answer)

@@ -1,11 +1,13 @@
 """rules: by which lines of their output failures of jobs are told apart."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from torc_watch.app.composition import read_rules, rules
+from torc_watch.app.rule_cost import slow_rules
 from torc_watch.cli import options
 from torc_watch.cli.json_output import print_json
 from torc_watch.config.sources import rule_files
@@ -80,11 +82,18 @@ def check_rules(
     known = {rule.name: rule for rule in (*rules(), *own)}
     search = OutputSearch([*own, *(rule for rule in known.values() if rule not in own)])
     clues = search.clues(map(_output, outputs or ()))
+    slow = slow_rules(own)
     if as_json:
         values = {"rules": len(own), "clues": list(map(clue_values, clues))}
-        print_json(values | {"counts": clue_values(leading(clues))})
+        counts = clue_values(leading(clues))
+        print_json(values | {"counts": counts, "slow": list(map(asdict, slow))})
         return
     print(f"{file}: {len(own)} {'rule' if len(own) == 1 else 'rules'}, all valid.")
+    for each in slow:
+        print(
+            f"Rule {printable(each.name)} is slow: {each.seconds:.1f} s for 100 KB of output. "
+            "Begin it without .* or use fewer and shorter repetitions."
+        )
     if outputs:
         _print_clues(clues)
 

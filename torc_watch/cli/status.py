@@ -35,7 +35,7 @@ from torc_watch.render.colors import has_colors
 from torc_watch.render.daemon_notices import daemon_notice, notices
 from torc_watch.render.history_text import round_values, rounds_text
 from torc_watch.render.node_list import excluded_text, excluded_values
-from torc_watch.render.plan_text import plan_text, plan_values
+from torc_watch.render.plan_text import notes_text, plan_text, plan_values
 from torc_watch.render.status_table import Waiting, is_recovering, unwatched_text, workflow_text
 from torc_watch.render.workflow_report import (
     live_text,
@@ -172,9 +172,9 @@ class _Report:
         _print(["", *live_text(seen.counts, allocations, seen.findings, written.jobs)])
         _print(missing_output_text(written.jobs, written.folders))
         if is_recovering(find_view(self._daemon, key)):
-            _print(["A round of recovery is in progress."])
+            _print(["A round of recovery is in progress.", *notes_text(seen.all_notes)])
         else:
-            _print(plan_text(key.workflow_id, seen.answer, seen.notes))
+            _print(plan_text(key.workflow_id, seen.answer, seen.all_notes))
 
     def _live_values(self, target: _Target, record: StoredWatch) -> dict[str, Any]:
         seen = self._inspect(target, record)
@@ -182,7 +182,7 @@ class _Report:
         allocations = seen.observation.allocations
         live = live_values(seen.counts, allocations, seen.findings, written.jobs)
         live["budgets"] = budget_values(budgets_seen(seen, record, load_settings()))
-        return live | plan_values(target.key.workflow_id, seen.answer, seen.notes)
+        return live | plan_values(target.key.workflow_id, seen.answer, seen.all_notes)
 
     def _inspect(self, target: _Target, record: StoredWatch) -> Inspection:
         """Asks a server that did not answer for another workflow only once."""

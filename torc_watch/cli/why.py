@@ -11,7 +11,7 @@ from torc_watch.cli.json_output import print_json
 from torc_watch.cli.waiting_notice import announced
 from torc_watch.config.settings import load_settings
 from torc_watch.core.errors import InvalidInput
-from torc_watch.core.explanation import FailureGroup, group_failures
+from torc_watch.core.explanation import FailureGroup, group_failures, those_of
 from torc_watch.core.recovery_round import Plan, Postponement, Refusal
 from torc_watch.core.suspect_success import Suspicion
 from torc_watch.render.suspect_text import suspect_values, suspects_section
@@ -63,10 +63,9 @@ def _chosen(
     seen: Inspection, job: str | None
 ) -> tuple[tuple[FailureGroup, ...], tuple[Suspicion, ...]]:
     """Raises InvalidInput for a job that has not failed, and whose success is not suspect."""
-    findings = [each for each in seen.findings if job in (None, each.job.name, str(each.job.id))]
-    suspects = tuple(
-        each for each in seen.suspects if job in (None, each.job.name, str(each.job.id))
-    )
+    findings, suspects = seen.findings, seen.suspects
+    if job is not None:
+        findings, suspects = those_of(job, findings), those_of(job, suspects)
     if job is not None and not findings and not suspects:
         raise InvalidInput(
             f"Job {job} of workflow {seen.observation.workflow.id} has not failed, or there is no "

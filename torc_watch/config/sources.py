@@ -15,6 +15,7 @@ from typing import Any
 import platformdirs
 
 from torc_watch.core.errors import ConfigurationAway, InvalidInput
+from torc_watch.host.small_file import open_small_file, read_small_file
 
 _NAME = "torc-watchd"
 _PREFIX = "TORC_WATCHD_"
@@ -198,15 +199,15 @@ def _homes() -> Iterator[tuple[str, str]]:
 def _exists(path: Path) -> bool:
     with reading(path):
         try:
-            path.open("rb").close()
+            with open_small_file(path):
+                return True
         except FileNotFoundError:
             return False
-    return True
 
 
 def _read(path: Path) -> dict[str, Any]:
-    with reading(path), path.open("rb") as file:
-        values = tomllib.load(file)
+    with reading(path):
+        values = tomllib.loads(read_small_file(path).decode())
     check_keys(path, values)
     return values
 

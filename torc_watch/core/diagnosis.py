@@ -14,7 +14,14 @@ from torc_watch.core.allocation import AllocationState, EndCause, StepEnd
 from torc_watch.core.cause import REMEDIES, Cause, Remedy
 from torc_watch.core.clue import Clue, Weight, leading
 from torc_watch.core.conclusion import Conclusion, guess, likely, proven
-from torc_watch.core.fact import Confidence, Fact, Source
+from torc_watch.core.fact import (
+    ALLOCATIONS_NOT_READ,
+    NO_OUTPUT,
+    NOT_READ,
+    Confidence,
+    Fact,
+    Source,
+)
 from torc_watch.core.memory_kill import MemoryKill
 from torc_watch.core.model import (
     SLURM,
@@ -56,8 +63,9 @@ class Evidence:
     ``is_step`` says that it was a step of its allocation, whose return code is Slurm's word, and
     ``step`` is the end of that, where Slurm could tell. ``clues`` are what its output says, files
     in the order of trust; ``beside`` is what Slurm says of the step that it shares with other jobs.
-    ``kills`` are of processes that were, or may have been, its own. ``node`` is the name of the
-    node that it ran on, as the scheduler has it.
+    ``silence`` is why its output says nothing, if that is known. ``kills`` are of processes that
+    were, or may have been, its own. ``node`` is the name of the node that it ran on, as the
+    scheduler has it.
     """
 
     job: Job
@@ -69,6 +77,7 @@ class Evidence:
     step: StepEnd | None = None
     clues: tuple[Clue, ...] = ()
     beside: tuple[Clue, ...] = ()
+    silence: Fact | None = None
     kills: tuple[MemoryKill, ...] = ()
     node: str | None = None
 
@@ -98,6 +107,11 @@ class Finding:
     node: str | None = None
     confidence: Confidence = Confidence.LIKELY
     facts: tuple[Fact, ...] = ()
+
+    @property
+    def was_read(self) -> bool:
+        """Whether there was time to read what the job and allocations have written."""
+        return NOT_READ not in self.facts and ALLOCATIONS_NOT_READ not in self.facts
 
     @property
     def remedy(self) -> Remedy:
@@ -165,25 +179,26 @@ def _explain(evidence: Evidence) -> Conclusion:
     request, codes = _request_of(evidence.requirements), evidence.kill_codes
     step, worker = evidence.step, evidence.worker
     if step is not None and step.cause is EndCause.OUT_OF_MEMORY:
-        return _out_of_memory(f"its step ran out of memory{detail_of(step)}", request)
+        reason = f"its step ran out of memory{detail_of(step)}"
+        return _out_of_memory(reason, evidence.requirements)
     was_stopped = _was_stopped(result, codes, worker)
     if was_stopped and worker and worker.is_external:
         return proven(_interruption(worker), f"stopped because {worker.phrase}")
     clue = leading(evidence.clues)
     return (
         said_by_step(step, runtime=request.runtime if request else None, share=NEAR_LIMIT)
-        or _said_by_scheduler(clue, result, request)
+        or _said_by_scheduler(clue, result, evidence.requirements)
         or _canceled(evidence, result, was_stopped=was_stopped)
-        or _said_by_kernel(evidence.kills, request)
+        or _said_by_kernel(evidence.kills, evidence.requirements)
         or _killed_above_memory(result, request, codes)
         or _time_exceeded(evidence, result, request, was_stopped=was_stopped)
         or (_stopped(worker) if was_stopped else None)
-        or _killed(evidence, result, request)
-        or _written(clue, result, request)
+        or _killed(evidence, result)
+        or _written(clue, result, evidence.requirements)
         or _memory_exceeded(result, request)
         or contradicted_by_step(result.return_code, step)
         or suggested_by_code(result.return_code)
-        or guess(exit_phrase(result.return_code))
+        or guess(_unexplained(result, evidence.silence))
     )
 
 
@@ -198,39 +213,45 @@ def _canceled(evidence: Evidence, result: JobResult, *, was_stopped: bool) -> Co
 
 
 def _said_by_scheduler(
-    clue: Clue | None, result: JobResult, request: _Request | None
+    clue: Clue | None, result: JobResult, requirements: Requirements | None
 ) -> Conclusion | None:
     """Where Torc runs jobs as steps, the time limit of a step is what its allocation has left."""
     if clue is None or clue.weight is not Weight.SCHEDULER:
         return None
+    request = _request_of(requirements)
     had_its_time = request is not None and result.exec_seconds >= NEAR_LIMIT * request.runtime
     if clue.cause is Cause.TIMEOUT and not had_its_time:
         return proven(Cause.INTERRUPTED, "Slurm ended it at the end of its allocation")
-    return _written(clue, result, request)
+    return _written(clue, result, requirements)
 
 
-def _out_of_memory(reason: str, request: _Request | None) -> Conclusion:
+def _out_of_memory(reason: str, requirements: Requirements | None) -> Conclusion:
     """Of which there is proof."""
-    if request is None:
-        return guess(f"{reason}, with no readable request to raise")
+    if objection := _objection_to_raise(requirements):
+        return guess(f"{reason}, {objection}")
     return proven(Cause.OOM, reason)
 
 
-def _said_by_kernel(kills: tuple[MemoryKill, ...], request: _Request | None) -> Conclusion | None:
+def _said_by_kernel(
+    kills: tuple[MemoryKill, ...], requirements: Requirements | None
+) -> Conclusion | None:
     own = next((kill for kill in kills if kill.is_own), None)
     if own is None:
         return None
     reason = f"the kernel killed its process {own.pid} ({own.process}) for its memory"
-    return _out_of_memory(reason, request)
+    return _out_of_memory(reason, requirements)
 
 
-def _written(clue: Clue | None, result: JobResult, request: _Request | None) -> Conclusion | None:
+def _written(
+    clue: Clue | None, result: JobResult, requirements: Requirements | None
+) -> Conclusion | None:
     """What the program wrote before it ended. An echo of another failure says nothing."""
     if clue is None or clue.weight is Weight.ECHO:
         return None
     reason = f"{clue.says}: {clue.line}"
-    if request is None and clue.cause in (Cause.OOM, Cause.TIMEOUT):
-        return guess(f"{reason}, with no readable request to raise")
+    objection = _objection_to_raise(requirements)
+    if objection and clue.cause in (Cause.OOM, Cause.TIMEOUT):
+        return guess(f"{reason}, {objection}")
     return Conclusion(cause=clue.cause, reason=reason, confidence=_confidence_in(clue, result))
 
 
@@ -265,6 +286,17 @@ def _request_of(row: Requirements | None) -> _Request | None:
     if row.memory is None or row.runtime is None:
         return None
     return _Request(memory=row.memory, runtime=row.runtime)
+
+
+def _objection_to_raise(row: Requirements | None) -> str:
+    """Why no request can be raised, "" if it can: the row that is raised has all of the old one."""
+    if _request_of(row) is not None:
+        return ""
+    if row is None or row.name == DEFAULT_REQUIREMENTS:
+        return "with no request to raise"
+    lacks = {"memory": row.memory, "run time": row.runtime}
+    names = " and ".join(name for name, value in lacks.items() if value is None)
+    return f"but its request cannot be raised: its {names} cannot be read"
 
 
 def _killed_above_memory(
@@ -306,12 +338,12 @@ def _stopped(worker: WorkerEnd | None) -> Conclusion:
     return proven(Cause.INTERRUPTED, f"stopped because {worker.phrase}")
 
 
-def _killed(evidence: Evidence, result: JobResult, request: _Request | None) -> Conclusion | None:
+def _killed(evidence: Evidence, result: JobResult) -> Conclusion | None:
     if evidence.step is not None or not _was_killed_for_memory(result, evidence.kill_codes):
         return None
     phrase = f"killed ({result.return_code})"
-    if request is None:
-        return guess(f"{phrase}, with no readable request to raise")
+    if objection := _objection_to_raise(evidence.requirements):
+        return guess(f"{phrase}, {objection}")
     is_torcs_code = result.return_code != OUT_OF_MEMORY  # one that the workflow chose
     if is_torcs_code or _was_lack_seen(evidence):
         return likely(Cause.OOM, phrase)
@@ -373,6 +405,12 @@ def _was_killed_for_memory(result: JobResult, codes: KillCodes) -> bool:
     return is_kill or result.return_code == OUT_OF_MEMORY
 
 
+def _unexplained(result: JobResult, silence: Fact | None) -> str:
+    """Output that was not read may say more, other than output that is not there."""
+    phrase = exit_phrase(result.return_code)
+    return phrase if silence is None or silence == NO_OUTPUT else f"{phrase}; {silence.text}"
+
+
 def _mebibytes(size: int, *, above: int) -> str:
     """With as many digits as it takes to see the difference."""
     texts = [f"{size / units.MIB:.{digits}f}" for digits in range(1, _DIGITS_OF_A_BYTE + 1)]
@@ -393,6 +431,8 @@ def _facts(evidence: Evidence) -> Iterator[Fact]:
     for kill in evidence.kills:
         yield Fact(source=Source.KERNEL, text=kill.line, file=kill.file, cause=Cause.OOM)
     yield from (_fact(clue) for clue in clues if clue.weight is not Weight.SCHEDULER)
+    if evidence.silence is not None:
+        yield evidence.silence
     if result is not None:
         yield Fact(source=Source.EXIT_CODE, text=exit_phrase(result.return_code))
         yield Fact(source=Source.USAGE, text=_usage(evidence, result))

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from torc_watch.core.cause import Cause
 from torc_watch.core.clue import Clue
@@ -10,8 +11,10 @@ from torc_watch.core.diagnosis import Finding
 from torc_watch.core.fact import Confidence, Fact
 from torc_watch.core.failure_kind import kind_of
 from torc_watch.core.recovery_round import Plan, Postponement, Refusal, Retry, Skip
+from torc_watch.core.suspect_success import Suspicion
 
 Fate = Retry | Skip
+OfJob = TypeVar("OfJob", Finding, Suspicion)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +52,12 @@ class FailureGroup:
     @property
     def contradictions(self) -> tuple[Clue, ...]:
         return self.findings[0].contradictions
+
+
+def those_of(job: str, known: Sequence[OfJob]) -> tuple[OfJob, ...]:
+    """Of the job with this ID, else of those with this name: that of one may be another's ID."""
+    by_id = tuple(each for each in known if str(each.job.id) == job)
+    return by_id or tuple(each for each in known if each.job.name == job)
 
 
 def group_failures(

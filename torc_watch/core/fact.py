@@ -42,3 +42,14 @@ class Fact:
     text: str
     file: str | None = None
     cause: Cause | None = None
+
+
+NO_OUTPUT = Fact(source=Source.OUTPUT, text="it has no output file")
+NOT_READ = Fact(source=Source.OUTPUT, text="its output was not read in time")
+ALLOCATIONS_NOT_READ = Fact(
+    source=Source.OUTPUT, text="the output of allocations was not read in time"
+)
+
+
+def unreadable(file: str, why: str) -> Fact:
+    return Fact(source=Source.OUTPUT, text=f"its output cannot be read: {why}", file=file)

@@ -52,6 +52,7 @@ def gather_evidence(
             is_step=reported.workflow.spreads_jobs,
             step=step,
             clues=(*of_job, *of_step),
+            silence=written.silent.get(job.id),
             beside=_beside(result, reported.workflow, places, written),
             kills=kills.get(job.id, ()),
             node=places.node_of(result, reported.workflow).shown,

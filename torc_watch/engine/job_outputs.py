@@ -1,17 +1,16 @@
 """What failed jobs and their allocations have written, as clues to why they failed. Only reads."""
 
-import asyncio
+import atexit
 import threading
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice, product
 from pathlib import Path
 
-import anyio
-
 from torc_watch.core.clue import Clue
+from torc_watch.core.fact import ALLOCATIONS_NOT_READ, NO_OUTPUT, NOT_READ, Fact, unreadable
 from torc_watch.core.job_output import (
     allocation_output_names,
     is_kernel_log_of,
@@ -20,31 +19,39 @@ from torc_watch.core.job_output import (
 )
 from torc_watch.core.memory_kill import MemoryKill
 from torc_watch.core.model import Job, JobResult
+from torc_watch.engine.output_reader import OutputReader, Perform
 from torc_watch.failures.kernel_log import memory_kills
 from torc_watch.failures.output_search import OutputSearch, OutputText
 from torc_watch.failures.rule import Rule
 from torc_watch.failures.step_lines import killed_processes, lines_of_steps
 from torc_watch.host.file_excerpt import read_excerpt
 
-MAX_SECONDS = 20.0  # for all jobs of a workflow: a file system may hang
 _MAX_ALLOCATIONS = 200  # the newest
 _MAX_KERNEL_LOGS = 500  # of all nodes
 Failures = Iterable[tuple[Job, JobResult]]
-Perform = Callable[[Callable[[], None]], Awaitable[None]]
+
+# At the exit of the process Python ends a daemon thread when that comes back to it; one that comes
+# back from C++, which RE2 is, aborts the process. So the exit waits for the search at hand, whose
+# time is bounded, and lets none begin after it. A thread that hangs in a read delays nothing.
+_SEARCH_TURN = threading.Lock()
+atexit.register(_SEARCH_TURN.acquire)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrittenClues:
     """``by_job`` has the clues of each job that left some, by its ID.
 
-    ``unread`` counts the jobs whose output could not be read in time. ``killed`` has the processes
-    of which a job's output says that they were killed, by the job's ID. ``by_step`` has what Slurm
-    wrote of a step into the output of its allocation, by the name of the step, such as ``7.3``, and
-    ``kills`` what the kernel killed, by the number of the allocation.
+    ``unread`` counts the jobs whose output could not be read in time, and ``silent`` has why the
+    output of a job says nothing, by its ID: these, and those whose output is not there or cannot be
+    read. ``killed`` has the processes of which a job's output says that they were killed, by the
+    job's ID. ``by_step`` has what Slurm wrote of a step into the output of its allocation, by the
+    name of the step, such as ``7.3``, and ``kills`` what the kernel killed, by the number of the
+    allocation.
     """
 
     by_job: Mapping[int, tuple[Clue, ...]] = field(default_factory=dict)
     unread: int = 0
+    silent: Mapping[int, Fact] = field(default_factory=dict)
     killed: Mapping[int, frozenset[int]] = field(default_factory=dict)
     by_step: Mapping[str, tuple[Clue, ...]] = field(default_factory=dict)
     kills: Mapping[int, tuple[MemoryKill, ...]] = field(default_factory=dict)
@@ -52,52 +59,31 @@ class WrittenClues:
 
 @dataclass(slots=True, kw_only=True)
 class _Found:
-    """What a thread has found so far; one that hangs may go on later."""
+    """What a thread has found so far; one that hangs may go on later.
+
+    ``has_allocations`` says that it has read what allocations have written, which comes last.
+    """
 
     by_job: dict[int, tuple[Clue, ...]] = field(default_factory=dict)
+    silent: dict[int, Fact] = field(default_factory=dict)
     killed: dict[int, frozenset[int]] = field(default_factory=dict)
     by_step: dict[str, tuple[Clue, ...]] = field(default_factory=dict)
     kills: dict[int, tuple[MemoryKill, ...]] = field(default_factory=dict)
+    has_allocations: bool = False
 
-    def as_clues(self, jobs: int) -> WrittenClues:
-        read = dict(self.by_job)
+    def as_clues(self, jobs: Iterable[int]) -> WrittenClues:
+        read, silent, missed = dict(self.by_job), dict(self.silent), set()
+        if not self.has_allocations:
+            silent |= {job_id: ALLOCATIONS_NOT_READ for job_id, clues in read.items() if not clues}
+            missed = {job_id for job_id in jobs if job_id not in read}
         return WrittenClues(
             by_job={job_id: clues for job_id, clues in read.items() if clues},
-            unread=jobs - len(read),
+            unread=len(missed),
+            silent=silent | dict.fromkeys(missed, NOT_READ),
             killed=dict(self.killed),
             by_step=dict(self.by_step),
             kills=dict(self.kills),
         )
-
-
-class OutputReader:
-    """Reads in a thread for each workflow, and begins no other while one hangs.
-
-    The threads do not keep the process from ending.
-    """
-
-    def __init__(self, max_seconds: float = MAX_SECONDS) -> None:
-        self._max_seconds = max_seconds
-        self._hanging: threading.Thread | None = None
-
-    async def __call__(self, work: Callable[[], None]) -> None:
-        if self._hanging is not None and self._hanging.is_alive():
-            return
-        loop, done = asyncio.get_running_loop(), asyncio.Event()
-
-        def run() -> None:
-            try:
-                work()
-            finally:
-                with suppress(RuntimeError):  # the loop has ended
-                    loop.call_soon_threadsafe(done.set)
-
-        thread = threading.Thread(target=run, name="job outputs", daemon=True)
-        thread.start()
-        with anyio.move_on_after(self._max_seconds) as waiting:
-            await done.wait()
-        if waiting.cancelled_caught:
-            self._hanging = thread
 
 
 class JobOutputs:
@@ -132,74 +118,118 @@ class JobOutputs:
         chosen = list(failures)
         if not chosen:
             return WrittenClues()
-        search, found = self._search, _Found()
+        reading = _Reading(self._search, folders, workflow_id)
         numbers = sorted(allocations)[-_MAX_ALLOCATIONS:]
+        try:
+            await self._perform(lambda: reading.read(chosen, numbers))
+        finally:
+            reading.is_over.set()
+        return reading.found.as_clues(job.id for job, _ in chosen)
 
-        def read_all() -> None:
-            for job, result in chosen:
-                texts = _texts(folders, workflow_id, result)
-                found.by_job[job.id] = search.clues(texts)
-                if killed := frozenset().union(*(killed_processes(each.text) for each in texts)):
-                    found.killed[job.id] = killed
+
+class _Reading:
+    """Of one workflow's outputs, in a thread; it ends before another file when ``is_over``."""
+
+    def __init__(self, search: OutputSearch, folders: Sequence[Path], workflow_id: int) -> None:
+        self._search = search
+        self._folders = folders
+        self._workflow_id = workflow_id
+        self.found = _Found()
+        self.is_over = threading.Event()
+
+    def read(self, failures: Failures, numbers: Sequence[int]) -> None:
+        with suppress(_Over):
+            for _, result in failures:
+                self._read_job(result)
             for number in numbers:
-                _read_allocation(search, folders, workflow_id, number, found)
-            _read_kernel_logs(folders, workflow_id, numbers, found)
+                self._read_allocation(number)
+            self._read_kernel_logs(numbers)
+            self.found.has_allocations = True
 
-        await self._perform(read_all)
-        return found.as_clues(len(chosen))
+    def _read_job(self, result: JobResult) -> None:
+        names = output_names(
+            workflow_id=self._workflow_id,
+            job_id=result.job_id,
+            run_id=result.run_id,
+            attempt=result.attempt,
+        )
+        texts, silence = self._first(names)
+        clues = self._clues_in(texts)
+        if silence is not None:
+            self.found.silent[result.job_id] = silence
+        if killed := frozenset().union(*(killed_processes(each.text) for each in texts)):
+            self.found.killed[result.job_id] = killed
+        self.found.by_job[result.job_id] = clues
 
+    def _read_allocation(self, number: int) -> None:
+        by_step = self.found.by_step
+        names = allocation_output_names(workflow_id=self._workflow_id, number=number)
+        for output in self._first(names)[0]:
+            for step, lines in lines_of_steps(output.text).items():
+                clues = self._clues_in([OutputText(file=output.file, text=lines)])
+                by_step[step] = by_step.get(step, ()) + clues
 
-def _read_allocation(
-    search: OutputSearch, folders: Sequence[Path], workflow_id: int, number: int, found: _Found
-) -> None:
-    for output in _first(folders, allocation_output_names(workflow_id=workflow_id, number=number)):
-        for step, lines in lines_of_steps(output.text).items():
-            clues = search.clues([OutputText(file=output.file, text=lines)])
-            found.by_step[step] = found.by_step.get(step, ()) + clues
-
-
-def _read_kernel_logs(
-    folders: Sequence[Path], workflow_id: int, numbers: Sequence[int], found: _Found
-) -> None:
-    """Of all nodes of these allocations; a folder is listed once."""
-    if not numbers:
-        return
-    for folder in folders:
-        logs: list[Path] = []
-        with suppress(OSError):
-            logs = list(islice(folder.glob(kernel_log_pattern(workflow_id)), _MAX_KERNEL_LOGS))
-        for number, log in product(numbers, logs):
-            if is_kernel_log_of(log.name, workflow_id=workflow_id, number=number):
-                output = _read(log)
-                kills = memory_kills(output.text, output.file) if output else ()
-                own = tuple(kill for kill in kills if kill.step.startswith(f"{number}."))
-                found.kills[number] = (*found.kills.get(number, ()), *own)
-        if logs:
+    def _read_kernel_logs(self, numbers: Sequence[int]) -> None:
+        """Of all nodes of these allocations; a folder is listed once."""
+        if not numbers:
             return
+        for folder in self._folders:
+            logs: list[Path] = []
+            with suppress(OSError):
+                pattern = kernel_log_pattern(self._workflow_id)
+                logs = list(islice(folder.glob(pattern), _MAX_KERNEL_LOGS))
+            for number, log in product(numbers, logs):
+                if is_kernel_log_of(log.name, workflow_id=self._workflow_id, number=number):
+                    self._read_kernel_log(log, number)
+            if logs:
+                return
+
+    def _read_kernel_log(self, log: Path, number: int) -> None:
+        output = self._read(log)
+        if isinstance(output, OutputText):
+            kills = memory_kills(output.text, output.file)
+            own = tuple(kill for kill in kills if kill.step.startswith(f"{number}."))
+            self.found.kills[number] = (*self.found.kills.get(number, ()), *own)
+
+    def _first(self, names: Sequence[str]) -> tuple[list[OutputText], Fact | None]:
+        """Those with these names in the first of the folders that has some.
+
+        Also the first of those that cannot be read, or that there is none.
+        """
+        trouble: list[Fact] = []
+        is_there = False
+        for folder in self._folders:
+            read = [self._read(folder / name) for name in names]
+            is_there = is_there or any(each is not None for each in read)
+            trouble += [each for each in read if isinstance(each, Fact)]
+            texts = [each for each in read if isinstance(each, OutputText) and each.text]
+            if texts:
+                return texts, next(iter(trouble), None)
+        return [], next(iter(trouble), None if is_there else NO_OUTPUT)
+
+    def _read(self, path: Path) -> OutputText | Fact | None:
+        """Why it cannot be read, if it cannot; None for a file that is not there."""
+        if self.is_over.is_set():
+            raise _Over
+        try:
+            text = read_excerpt(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            return unreadable(str(path), error.strerror or str(error))
+        if text is None:
+            return unreadable(str(path), "it is no regular file")
+        return OutputText(file=str(path), text=text)
+
+    def _clues_in(self, outputs: Iterable[OutputText]) -> tuple[Clue, ...]:
+        clues: tuple[Clue, ...] = ()
+        for output in outputs:
+            if self.is_over.is_set():
+                raise _Over
+            with _SEARCH_TURN:
+                clues += self._search.clues([output])
+        return clues
 
 
-def _texts(folders: Sequence[Path], workflow_id: int, result: JobResult) -> list[OutputText]:
-    """What an attempt has written; files that cannot be read say nothing."""
-    names = output_names(
-        workflow_id=workflow_id,
-        job_id=result.job_id,
-        run_id=result.run_id,
-        attempt=result.attempt,
-    )
-    return _first(folders, names)
-
-
-def _first(folders: Sequence[Path], names: Sequence[str]) -> list[OutputText]:
-    """Those with these names in the first of the folders that has some."""
-    for folder in folders:
-        texts = [text for name in names if (text := _read(folder / name))]
-        if texts:
-            return texts
-    return []
-
-
-def _read(path: Path) -> OutputText | None:
-    with suppress(OSError):
-        if text := read_excerpt(path):
-            return OutputText(file=str(path), text=text)
-    return None
+class _Over(Exception):
+    """There is no time left."""

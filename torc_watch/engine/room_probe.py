@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from torc_watch.engine.job_outputs import OutputReader, Perform
+from torc_watch.engine.output_reader import OutputReader, Perform
 from torc_watch.host.free_room import has_free_room
 
 _MAX_SECONDS = 10.0  # a file system may hang, and then nothing can be written

@@ -67,13 +67,7 @@ class OutputSearch:
     def __init__(self, rules: Sequence[Rule]) -> None:
         self._rules = tuple(rules)
         self._patterns: dict[str, Any] = {}
-        options = re2.Options()
-        options.max_mem = _SET_MEMORY
-        self._set = re2.Set.SearchSet(options)
-        for rule in self._rules:
-            self._set.Add(_at_line_start(rule.pattern))
-        if self._rules:
-            self._set.Compile()
+        self._set = _set_of(self._rules)
 
     def clues(self, outputs: Iterable[OutputText]) -> tuple[Clue, ...]:
         """A match of each rule in each output, in the order of the outputs and of the lines."""
@@ -84,12 +78,18 @@ class OutputSearch:
     def _clues_in(self, output: OutputText) -> list[Clue]:
         read = _Output(output.text)
         matches, taken = list[_Match](), set[int]()
-        for index in sorted(self._set.Match(read.text) or ()):
-            rule = self._rules[index]
+        for rule in self._matching(read.text):
             if (match := self._match(rule, read, taken)) is not None:
                 matches.append(match)
         standing = sorted(_standing(matches, read), key=lambda match: match.position)
         return [_clue(match, read.text, output.file) for match in standing]
+
+    def _matching(self, text: str) -> list[Rule]:
+        """One by one, and slower, where all together take more memory than RE2 is given."""
+        found = self._set.Match(text) if self._set else None
+        if found is None or len(self._rules) not in found:
+            return [rule for rule in self._rules if self._pattern_of(rule).search(text)]
+        return [self._rules[index] for index in sorted(found) if index < len(self._rules)]
 
     def _match(self, rule: Rule, read: _Output, taken: set[int]) -> _Match | None:
         """The match that says most; the lines of all of them are taken."""
@@ -103,9 +103,7 @@ class OutputSearch:
 
     def _positions(self, rule: Rule, text: str, start: int, taken: set[int]) -> list[int]:
         """Where the lines begin that the rule matches, and no rule before it."""
-        if rule.name not in self._patterns:
-            self._patterns[rule.name] = re2.compile(_at_line_start(rule.pattern))
-        pattern = self._patterns[rule.name]
+        pattern = self._pattern_of(rule)
         group = pattern.groupindex.get(LINE, 0)
         found, used = list[int](), set[int]()
         for match in islice(pattern.finditer(text[start:]), _MAX_MATCHES):
@@ -116,6 +114,11 @@ class OutputSearch:
                 used.update((begin, position))
         taken.update(used)
         return found
+
+    def _pattern_of(self, rule: Rule) -> Any:
+        if rule.name not in self._patterns:
+            self._patterns[rule.name] = re2.compile(_at_line_start(rule.pattern), _quietly())
+        return self._patterns[rule.name]
 
 
 def _weighed(rule: Rule, read: _Output, positions: list[int]) -> _Match | None:
@@ -142,6 +145,30 @@ def _standing(matches: list[_Match], read: _Output) -> list[_Match]:
         for match in matches
         if match not in fatal or match.rule.cause not in _RAISED or match.position >= read.last
     ]
+
+
+def _set_of(rules: Sequence[Rule]) -> Any:
+    """Its last pattern matches every text: RE2 says of a search that failed that nothing matches.
+
+    None where the patterns are too large to be one set.
+    """
+    options = _quietly()
+    options.max_mem = _SET_MEMORY
+    together = re2.Set.SearchSet(options)
+    for rule in rules:
+        together.Add(_at_line_start(rule.pattern))
+    together.Add("")
+    try:
+        together.Compile()
+    except re2.error:
+        return None
+    return together
+
+
+def _quietly() -> Any:
+    options = re2.Options()
+    options.log_errors = False  # onto standard error
+    return options
 
 
 def _at_line_start(pattern: str) -> str:

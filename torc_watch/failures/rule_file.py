@@ -13,6 +13,7 @@ from torc_watch.core.errors import InvalidInput
 from torc_watch.failures.rule import Rule
 
 _TABLE = "rule"
+_MAX_PROGRAM = 2000  # of RE2's instructions: a larger one may take seconds for one file
 _REQUIRED = ("name", "cause", "pattern", "says")
 _OPTIONAL = ("weight", "example", "remedy")
 _WEIGHTS = {weight.name.lower(): weight for weight in Weight}
@@ -36,6 +37,8 @@ def parse_rules(text: str) -> tuple[Rule, ...]:
         tables = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise InvalidInput(f"This is no TOML: {error}.") from None
+    except ValueError:
+        raise InvalidInput("This is no TOML: a number has too many digits.") from None
     problems = [f"{key} is no key here; rules are [[rule]]." for key in tables if key != _TABLE]
     entries = tables.get(_TABLE, [])
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
@@ -58,8 +61,10 @@ def _problems(entry: Mapping[str, Any]) -> list[str]:
     for key, value in entry.items():
         if key not in (*_REQUIRED, *_OPTIONAL):
             problems.append(f"{key} is no key of a rule: {', '.join((*_REQUIRED, *_OPTIONAL))}.")
-        elif not isinstance(value, str) or not value.strip():
+        elif not isinstance(value, str):
             problems.append(f"{key} is no text.")
+        elif not value.strip():
+            problems.append(f"{key} is empty.")
     if problems:
         return problems
     for key, values in (("cause", _CAUSES), ("weight", _WEIGHTS), ("remedy", _REMEDIES)):
@@ -73,6 +78,8 @@ def _pattern_problems(entry: Mapping[str, Any]) -> list[str]:
         pattern = re2.compile(entry["pattern"], _quietly())
     except re2.error as error:
         return [f"its pattern cannot be read: {_text_of(error)}."]
+    if pattern.programsize > _MAX_PROGRAM:
+        return ["its pattern is too large: use fewer or shorter repetitions, such as {1,20}."]
     if pattern.match(""):
         return ["its pattern matches every line."]
     example = entry.get("example")

@@ -1,10 +1,11 @@
 """What a dry run prints: a plan, the refusal to make one, or why there is nothing to recover."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from torc_watch.core.assessment import WorkflowState
+from torc_watch.core.diagnosis import Finding
 from torc_watch.core.recovery_round import Plan, Postponement, Refusal
 from torc_watch.render.terminal_text import printable
 from torc_watch.render.time_text import waits_until
@@ -47,7 +48,23 @@ def plan_text(workflow_id: int, answer: PlanResult, notes: Sequence[str] = ()) -
             yield f"To run them at once: torc-watchd resume {workflow_id}"
         case WorkflowState():
             yield _NOTHING_TO_RECOVER[answer].format(workflow_id)
+    yield from notes_text(notes)
+
+
+def notes_text(notes: Iterable[str]) -> Iterator[str]:
     yield from (f"Note: {printable(note, max_length=_MAX_NOTE)}" for note in notes)
+
+
+def unread_notes(workflow_id: int, findings: Iterable[Finding]) -> tuple[str, ...]:
+    """That causes, and what follows from them, may be others than those that are shown."""
+    unread = sum(not each.was_read for each in findings)
+    if not unread:
+        return ()
+    note = (
+        f"What {jobs_text(unread)} wrote was not read in time, and may change the plan: "
+        f"torc-watchd why {workflow_id} reads for longer."
+    )
+    return (note,)
 
 
 def plan_values(workflow_id: int, answer: PlanResult, notes: Sequence[str] = ()) -> dict[str, Any]:

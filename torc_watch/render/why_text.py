@@ -38,6 +38,17 @@ def why_text(
     if attempts:
         yield "  earlier attempts:"
         yield from map(_attempt, attempts[-_MAX_ATTEMPTS:])
+    if unread := _unread(groups):
+        yield ""
+        yield (
+            f"What {jobs_text(unread)} wrote was not read in time: why they failed may be known "
+            "when you run this again. Is their file system slow, or a rule of yours (torc-watchd "
+            "rules test)?"
+        )
+
+
+def _unread(groups: Iterable[FailureGroup]) -> int:
+    return sum(not finding.was_read for group in groups for finding in group.findings)
 
 
 def _group(group: FailureGroup) -> Iterator[str]:
@@ -121,10 +132,11 @@ def _retry(retry: Retry) -> str:
 
 
 def why_values(
-    workflow_id: int, groups: Iterable[FailureGroup], attempts: Iterable[PastAttempt] = ()
+    workflow_id: int, groups: Sequence[FailureGroup], attempts: Iterable[PastAttempt] = ()
 ) -> dict[str, Any]:
     return {
         "workflow_id": workflow_id,
+        "unread": _unread(groups),
         "failures": [_group_values(group) for group in groups],
         "attempts": list(map(asdict, attempts)),
     }
