@@ -87,7 +87,41 @@ Errors of the program, the environment and the input share one retry of a job.
 
 If three jobs or more fail in the same way, one of them goes first. The others follow when it has
 succeeded; if it fails in the same way again, the workflow is handed over.
+"""
+_SUSPECTS = """
+## Suspect successes
 
+A completed job is suspect, and named, if one of these is so:
+
+| kind | what is observed |
+|---|---|
+| `oom_kill` | Slurm says that its step ran out of memory; or that its allocation did, no failed \
+job accounts for that, and it wrote so itself or was alone there |
+| `oom_nearby` | the same of an allocation in which two to five jobs completed: any of them may \
+have lost a process. None of them runs again for that |
+| `output_missing` | an output file that it declared is gone, its folder is there, and no job \
+that reads the file has completed |
+| `output_empty` | such a file is empty, while those of at least two jobs like it are not and at \
+most a fifth are empty; or a job that reads it failed for what may be its input |
+| `output_truncated` | it has less than a hundredth of the usual size: that of at least five jobs \
+like it, half of which differ by no more than a factor of two, from 4 KiB on; at most a tenth are \
+so short |
+| `stopped` | it completed within 95 seconds of the end of its allocation's time, or when that \
+was canceled or preempted: it may have been told to end and have saved only a part |
+
+Jobs are alike if their names differ in numbers only and they have the same resource requirements.
+Files are looked at on the machine of the watch: those in folders of a node, such as `/tmp`, only if
+the job ran on it, those with relative paths only if the server knows where the workflow was
+submitted. Workflows with more than 20,000 completed jobs are not checked, and of files no more than
+50,000, for 20 seconds; the transcript says so.
+
+With `--rerun-suspects` such a job runs again, once in a watch, with all that depends on it: also in
+a workflow that succeeded otherwise. One whose process ran out of memory requests more, one that had
+its whole run time requests more of that. A job that failed with `input`, `code` or `unknown` and
+depends on it starts over with it, as it is. Without the option, or if it was in vain, such a
+failure of `input` or `code` is handed over, and the reason names the suspect.
+"""
+_HEAD_OF_RULES = """
 ## Rules
 
 Of several rules that match a line the first counts. What a program logs as an error, or says that
@@ -133,6 +167,8 @@ def _page() -> Iterator[str]:
         f"| `{cause}` | {_meaning(cause)} | {_REMEDIES[REMEDIES[cause]]} |\n" for cause in Cause
     )
     yield _AFTER_CAUSES
+    yield _SUSPECTS
+    yield _HEAD_OF_RULES
     yield from (f"| `{weight.name.lower()}` | {text} |\n" for weight, text in _WEIGHTS.items())
     yield _OWN_RULES
     yield from map(_row, own_rules())

@@ -12,7 +12,9 @@ from torc_watch.core.fact import Confidence, Fact, Source
 from torc_watch.core.model import Job, JobStatus
 from torc_watch.core.past_attempt import PastAttempt
 from torc_watch.core.recovery_round import Refusal, RefusalKind, Retry, Skip
+from torc_watch.core.suspect_success import Suspicion, SuspicionKind
 from torc_watch.core.units import GIB
+from torc_watch.render.suspect_text import suspect_values, suspects_section
 from torc_watch.render.why_text import why_text, why_values
 
 MODULE = Clue(
@@ -52,6 +54,14 @@ def finding(job_id: int, clue: Clue | None = MODULE, reason: str = "") -> Findin
         confidence=Confidence.LIKELY if clue else Confidence.GUESS,
         facts=FACTS if clue else (),
     )
+
+
+SUSPECT = Suspicion(
+    job=finding(7).job,
+    kind=SuspicionKind.OOM_KILL,
+    reason="its step ran out of memory",
+    clue=SLURM,
+)
 
 
 def skip(job_id: int, reason: str) -> Skip:
@@ -162,4 +172,15 @@ def test_values_are_as_described() -> None:
         finding(2, None),
     ]
     values = why_values(42, group_failures(findings, None), [RAISED, AGAIN])
-    assert_documented("why", json.loads(json.dumps({"version": 1, **values})))
+    suspects = {"suspects": suspect_values([SUSPECT])}
+    assert_documented("why", json.loads(json.dumps({"version": 1, **values, **suspects})))
+
+
+def test_suspects_are_shown_with_what_they_wrote() -> None:
+    assert list(suspects_section([SUSPECT])) == [
+        "",
+        "Suspect success: 1 job completed, but something speaks against it:",
+        "  Job 7 (train_7): its step ran out of memory",
+        f"  written in {SLURM.file}",
+    ]
+    assert list(suspects_section([])) == []

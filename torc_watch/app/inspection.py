@@ -41,6 +41,7 @@ from torc_watch.core.recovery_round import (
     RefusalKind,
     limited_retries,
 )
+from torc_watch.core.suspect_success import Suspicion, reruns, suspects_text
 from torc_watch.core.workflow_key import WorkflowKey, resolve_key
 from torc_watch.daemon.commands import WatchOptions, WatchState
 from torc_watch.daemon.node_history import incidents_in
@@ -50,14 +51,16 @@ from torc_watch.daemon.workflow_view import DaemonView
 from torc_watch.engine.error_output import error_folders, failed_jobs
 from torc_watch.engine.failure_search import FailureSearch
 from torc_watch.engine.job_outputs import JobOutputs, OutputReader
-from torc_watch.engine.messages import utc_now
+from torc_watch.engine.messages import Diagnosis, utc_now
 from torc_watch.engine.node_hour_count import count_node_hours
 from torc_watch.engine.planner import History, Timing, make_plan
+from torc_watch.engine.suspect_search import SuspectSearch
 from torc_watch.engine.workers import observe
 from torc_watch.render.plan_text import PlanResult
 from torc_watch.torc.transport import Connection
 
 _SERVER_TIMEOUT = 20.0  # seconds for a server to answer all requests of an inspection
+_SUSPECTS_TIMEOUT = 10.0  # of them, for a workflow that succeeded
 _READING_TIMEOUT = 5.0  # of them, for what jobs have written
 
 
@@ -67,6 +70,7 @@ class Inspection:
 
     ``findings`` say why jobs failed so far, ``notes`` what is odd about the rows on the server.
     ``past`` are the rounds of the workflow's watch, ``node_hours`` those that it used in Slurm.
+    ``suspects`` are completed jobs whose success is, of a workflow at rest.
     """
 
     observation: Observation
@@ -76,6 +80,7 @@ class Inspection:
     past: PastRounds
     notes: tuple[str, ...] = ()
     node_hours: NodeHours = field(default_factory=NodeHours)
+    suspects: tuple[Suspicion, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,29 +287,29 @@ async def inspect(
         if past is not None:
             hours = await count_node_hours(client, workflow_id, utc_now())
         notes = tuple(notes_on_run_times(await client.list_requirements(workflow_id)))
-        search = FailureSearch(client, cluster, JobOutputs(rules, OutputReader(_READING_TIMEOUT)))
+        outputs = JobOutputs(rules, OutputReader(_READING_TIMEOUT))
+        searches = _Searches(
+            failures=FailureSearch(client, cluster, outputs),
+            suspects=SuspectSearch(client, cluster, outputs),
+        )
         state = workflow_state(observation)
-        is_done = state is WorkflowState.FINISHED and has_succeeded(counts)
-        if is_done or state not in (WorkflowState.FINISHED, WorkflowState.STALLED):
-            findings = await search.failures(observation.workflow, counts, settings.output_dir)
-            return Inspection(observation, counts, findings, state, rounds, notes, hours)
-        diagnosis = await search.diagnose(observation, counts, settings.output_dir)
-        if diagnosis.offline:
-            reason = diagnosis.offline.reason(observation.workflow, settings.output_dir)
-            refusal = Refusal(kind=RefusalKind.NOTHING_TO_RETRY, reason=reason)
-            return Inspection(
-                observation, counts, diagnosis.findings, refusal, rounds, notes, hours
-            )
+        seen = Inspection(observation, counts, (), state, rounds, notes, hours)
+        at_rest = await _inspect_at_rest(
+            seen, searches, settings, _settings_of_round(settings, past)
+        )
+        if not isinstance(at_rest, _ToPlan):
+            return at_rest
         answer = await make_plan(
             client,
             cluster,
             workflow=observation.workflow,
-            diagnosis=diagnosis,
+            diagnosis=at_rest.diagnosis,
             history=History(past=rounds, incidents=_incidents(settings.home)),
             settings=_settings_of_round(settings, past),
             timing=Timing(now=utc_now(), may_wait=may_wait, has_room=False),
         )
-        return Inspection(observation, counts, diagnosis.findings, answer, rounds, notes, hours)
+        is_done = has_succeeded(counts) and isinstance(answer, Refusal)
+        return replace(at_rest.seen, answer=at_rest.seen.answer if is_done else answer)
 
 
 def _incidents(home: Path) -> Collection[NodeIncident]:
@@ -312,3 +317,57 @@ def _incidents(home: Path) -> Collection[NodeIncident]:
     with suppress(JournalError):
         return incidents_in(home)
     return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Searches:
+    failures: FailureSearch
+    suspects: SuspectSearch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ToPlan:
+    """What was seen, for which there may be a plan."""
+
+    seen: Inspection
+    diagnosis: Diagnosis
+
+
+async def _inspect_at_rest(
+    seen: Inspection, searches: _Searches, settings: Settings, round_settings: RecoverySettings
+) -> Inspection | _ToPlan:
+    workflow, counts, output_dir = seen.observation.workflow, seen.counts, settings.output_dir
+    is_finished = seen.answer is WorkflowState.FINISHED
+    if is_finished and has_succeeded(counts):
+        seen = await _inspect_success(seen, searches.suspects, output_dir)
+        if not reruns(seen.suspects, seen.past, round_settings):
+            return seen
+        diagnosis = await searches.failures.diagnose(seen.observation, counts, output_dir)
+        return _ToPlan(seen=seen, diagnosis=replace(diagnosis, suspects=seen.suspects))
+    if not is_finished and seen.answer is not WorkflowState.STALLED:
+        findings = await searches.failures.failures(workflow, counts, output_dir)
+        return replace(seen, findings=findings)
+    diagnosis = await searches.failures.diagnose(seen.observation, counts, output_dir)
+    if diagnosis.offline:
+        reason = diagnosis.offline.reason(workflow, output_dir)
+        refusal = Refusal(kind=RefusalKind.NOTHING_TO_RETRY, reason=reason)
+        return replace(seen, findings=diagnosis.findings, answer=refusal)
+    diagnosis, unchecked = await searches.suspects.with_suspects(diagnosis, workflow, output_dir)
+    seen = replace(seen, findings=diagnosis.findings)
+    return _ToPlan(seen=_with_suspects(seen, diagnosis.suspects, unchecked), diagnosis=diagnosis)
+
+
+async def _inspect_success(seen: Inspection, search: SuspectSearch, output_dir: Path) -> Inspection:
+    with anyio.move_on_after(_SUSPECTS_TIMEOUT):
+        found = await search.find(seen.observation.workflow, seen.counts, output_dir)
+        return _with_suspects(seen, found.suspects, found.unchecked)
+    return _with_suspects(seen, (), "that takes too long")
+
+
+def _with_suspects(seen: Inspection, suspects: tuple[Suspicion, ...], unchecked: str) -> Inspection:
+    notes = [*seen.notes]
+    if suspects:
+        notes.append(suspects_text(len(suspects), seen.observation.workflow.id))
+    if unchecked:
+        notes.append(f"Not all successes were checked: {unchecked}")
+    return replace(seen, suspects=suspects, notes=tuple(notes))

@@ -15,6 +15,7 @@ from torc_watch.render.plan_text import plan_status, plan_text, plan_values
     "memory_multiplier",
     "runtime_multiplier",
     "retry_unknown",
+    "rerun_suspects",
     "scheduler",
     "max_allocations",
     "max_node_hours",

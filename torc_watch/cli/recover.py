@@ -17,6 +17,7 @@ from torc_watch.daemon.commands import WatchOptions
     "memory_multiplier",
     "runtime_multiplier",
     "retry_unknown",
+    "rerun_suspects",
     "recovery_hook",
     "scheduler",
     "max_allocations",

@@ -146,6 +146,15 @@ _WATCH_OPTIONS: dict[str, Any] = {
             show_default=False,
         ),
     ],
+    "rerun_suspects": Annotated[
+        bool | None,
+        typer.Option(
+            "--rerun-suspects/--no-rerun-suspects",
+            help="Whether completed jobs whose success is suspect run again, once, with all that "
+            "depends on them: an empty output, a process killed for its memory. [default: off]",
+            show_default=False,
+        ),
+    ],
     "recovery_hook": Annotated[
         str | None,
         typer.Option(

@@ -12,7 +12,9 @@ from torc_watch.cli.waiting_notice import announced
 from torc_watch.config.settings import load_settings
 from torc_watch.core.errors import InvalidInput
 from torc_watch.core.explanation import FailureGroup, group_failures
-from torc_watch.core.recovery_round import Plan, Refusal
+from torc_watch.core.recovery_round import Plan, Postponement, Refusal
+from torc_watch.core.suspect_success import Suspicion
+from torc_watch.render.suspect_text import suspect_values, suspects_section
 from torc_watch.render.why_text import why_text, why_values
 
 
@@ -42,26 +44,33 @@ def why(
     settings = load_settings()
     connection = settings.connection(url)
     seen = run(announced(connection, lambda: explain(workflow_id, url, settings)))
-    groups = _chosen(seen, job)
-    first = groups[0].findings[0] if job is not None else None
+    groups, suspects = _chosen(seen, job)
+    first = groups[0].findings[0] if groups and job is not None else None
     attempts = (
         run(announced(connection, lambda: read_attempts(first, workflow_id, url, settings)))
         if first is not None
         else ()
     )
     if as_json:
-        print_json(why_values(workflow_id, groups, attempts))
+        values = why_values(workflow_id, groups, attempts)
+        print_json(values | {"suspects": suspect_values(suspects)})
     else:
-        print("\n".join(why_text(workflow_id, groups, attempts)))
+        text = (*why_text(workflow_id, groups, attempts), *suspects_section(suspects))
+        print("\n".join(text))
 
 
-def _chosen(seen: Inspection, job: str | None) -> tuple[FailureGroup, ...]:
-    """Raises InvalidInput for a job that has not failed."""
+def _chosen(
+    seen: Inspection, job: str | None
+) -> tuple[tuple[FailureGroup, ...], tuple[Suspicion, ...]]:
+    """Raises InvalidInput for a job that has not failed, and whose success is not suspect."""
     findings = [each for each in seen.findings if job in (None, each.job.name, str(each.job.id))]
-    if job is not None and not findings:
+    suspects = tuple(
+        each for each in seen.suspects if job in (None, each.job.name, str(each.job.id))
+    )
+    if job is not None and not findings and not suspects:
         raise InvalidInput(
             f"Job {job} of workflow {seen.observation.workflow.id} has not failed, or there is no "
             f"such job. See all failures with: torc-watchd why {seen.observation.workflow.id}"
         )
-    answer = seen.answer if isinstance(seen.answer, Plan | Refusal) else None
-    return group_failures(findings, answer, seen.past.retried)
+    answer = seen.answer if isinstance(seen.answer, Plan | Postponement | Refusal) else None
+    return group_failures(findings, answer, seen.past.retried), suspects

@@ -129,6 +129,7 @@ class Settings(BaseSettings):
     memory_multiplier: _Factor = DEFAULT_MULTIPLIER
     runtime_multiplier: _Factor = DEFAULT_MULTIPLIER
     retry_unknown: bool = True
+    rerun_suspects: bool = False
     recovery_hook: _Command | None = None
     scheduler: SchedulerChoice = SchedulerChoice.AUTO
     auto_schedule: bool = True
@@ -201,6 +202,7 @@ class Settings(BaseSettings):
             memory_multiplier=self.memory_multiplier,
             runtime_multiplier=self.runtime_multiplier,
             retry_unknown=self.retry_unknown or self.recovery_hook is not None,
+            rerun_suspects=self.rerun_suspects,
             scheduler=self.scheduler,
             auto_schedule=self.auto_schedule,
             max_allocations=self.max_allocations,

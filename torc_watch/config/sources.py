@@ -38,6 +38,7 @@ VARIABLES = {
     "memory_multiplier": ("TORC_WATCHD_MEMORY_MULTIPLIER",),
     "runtime_multiplier": ("TORC_WATCHD_RUNTIME_MULTIPLIER",),
     "retry_unknown": ("TORC_WATCHD_RETRY_UNKNOWN",),
+    "rerun_suspects": ("TORC_WATCHD_RERUN_SUSPECTS",),
     "recovery_hook": ("TORC_WATCHD_RECOVERY_HOOK",),
     "scheduler": ("TORC_WATCHD_SCHEDULER",),
     "auto_schedule": ("TORC_WATCHD_AUTO_SCHEDULE",),
@@ -53,7 +54,10 @@ VARIABLES = {
 # Every shell sets the variables of these, whatever its user wants: a file overrides them.
 SET_BY_LOGIN = frozenset({"username"})
 _ABSOLUTE = ("password_file", "ca_file", "home")
-_SWITCHES = ("verify_tls", "auto_recover", "retry_unknown", "auto_schedule", "exclude_nodes")
+_SWITCHES = (
+    *("verify_tls", "auto_recover", "retry_unknown", "rerun_suspects"),
+    *("auto_schedule", "exclude_nodes"),
+)
 
 
 def config_files() -> list[Path]:

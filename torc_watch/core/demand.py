@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
 
+from torc_watch.core.cause import Cause
 from torc_watch.core.model import (
     ON_JOBS_READY,
     Dependent,
@@ -155,6 +156,9 @@ def _jobs_to_run(situation: Situation, choices: Choices) -> Iterator[tuple[Job, 
     for finding in situation.findings:
         if finding.job.id in runs:
             yield finding.job, raised.get(finding.job.id, finding.requirements)
+    for suspect in situation.suspects:
+        if suspect.job.id in runs:
+            yield suspect.job, raised.get(suspect.job.id, suspect.requirements)
     for job in situation.waiting:
         yield job, situation.requirements.get(job.requirements_id or 0)
 
@@ -188,4 +192,5 @@ def _most_jobs(situation: Situation, choices: Choices) -> int:
     counts = situation.counts
     resting = sum(not left.restarts_anyway for left in choices.left_alone)
     ended = counts.of(JobStatus.COMPLETED, JobStatus.DISABLED)
-    return counts.total - ended - resting + choices.repeated
+    suspects = sum(retry.cause is Cause.SUSPECT for retry in choices.retries)
+    return counts.total - ended - resting + suspects + choices.repeated

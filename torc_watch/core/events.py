@@ -49,6 +49,16 @@ class FailedJob:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SuspectJob:
+    """A completed job whose success is suspect, and what was observed."""
+
+    job_id: int
+    job_name: str
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WatchEnded:
     """The last event of a watch. ``reason`` is empty where the verdict is enough."""
 
@@ -270,6 +280,24 @@ class OutputUnread:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SuspectsFound:
+    """Completed jobs whose success is suspect; ``suspects`` say why."""
+
+    name: ClassVar = "success.suspect"
+    workflow_id: int
+    suspects: tuple[SuspectJob, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuccessesUnchecked:
+    """Whether completed jobs are suspect was not, or not wholly, checked, for ``reason``."""
+
+    name: ClassVar = "success.unchecked"
+    workflow_id: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InitializationAwaited:
     """The server has been initializing the jobs for so long."""
 
@@ -478,6 +506,8 @@ Event = (
     | ResetStarted
     | InitializationAwaited
     | OutputUnread
+    | SuspectsFound
+    | SuccessesUnchecked
     | JobsUnserved
     | JobsStranded
     | AllocationsUnneeded

@@ -39,6 +39,8 @@ from torc_watch.core.retry_budget import RetryBudget, storm_objections
 from torc_watch.core.scheduler_rows import SchedulerRows, no_nodes_reason
 from torc_watch.core.situation import Situation
 from torc_watch.core.skipped_job import skipped
+from torc_watch.core.suspect_inputs import suspect_inputs, with_reruns
+from torc_watch.core.suspect_success import rerun_objections, reruns
 from torc_watch.core.timed_retries import in_time
 
 
@@ -58,7 +60,7 @@ def plan(situation: Situation, settings: RecoverySettings) -> Plan | Refusal | P
     uninitialized = _left_uninitialized(situation.counts)
     has_ready = situation.counts.of(JobStatus.READY) and not no_room_reason(situation, without_room)
     decisions = in_time(
-        _decisions(situation, rows, settings),
+        _with_suspects(_decisions(situation, rows, settings), situation, rows, settings),
         situation,
         has_others=bool(uninitialized or has_ready),
     )
@@ -78,8 +80,9 @@ def plan(situation: Situation, settings: RecoverySettings) -> Plan | Refusal | P
             return Refusal(kind=RefusalKind.NOTHING_TO_RETRY, reason=reason, left_alone=left_alone)
     restarted = _restarted_dependents(situation, retries)
     left_alone = tuple(_with_restart(left, restarted or {}) for left in left_alone)
-    repeated = None if restarted is None else _repeated(situation, restarted)
+    repeated = None if restarted is None else _repeated(situation, restarted, retries)
     asked = {finding.job.id: finding.requirements for finding in situation.findings}
+    asked |= {suspect.job.id: suspect.requirements for suspect in situation.suspects}
     adjustments = adjustments_for(retries, asked, situation.workflow.run_id + 1)
     choices = Choices(
         retries=retries,
@@ -139,6 +142,7 @@ def _only_continues(situation: Situation, retries: Iterable[Retry], uninitialize
 
 def _rows(situation: Situation, settings: RecoverySettings) -> SchedulerRows:
     jobs = [*(finding.job for finding in situation.findings), *situation.waiting]
+    jobs += [suspect.job for suspect in reruns(situation.suspects, situation.past, settings)]
     may_move = settings.partition is None
     return SchedulerRows.of(situation.configs, jobs, situation.node_classes, may_move=may_move)
 
@@ -155,6 +159,31 @@ def _decisions(
         skipped(finding, waiting[finding.job.id]) if finding.job.id in waiting else decision
         for finding, decision in decided
     ]
+
+
+def _with_suspects(
+    decisions: list[Retry | Skip],
+    situation: Situation,
+    rows: SchedulerRows,
+    settings: RecoverySettings,
+) -> list[Retry | Skip]:
+    """The same with the suspects that run again, which is before the jobs behind them."""
+    if not situation.suspects:
+        return decisions
+    budget = RetryBudget(situation.past, settings)
+    objections = rerun_objections(situation.suspects, situation.past, settings)
+    again: list[Retry | Skip] = []
+    for suspect in reruns(situation.suspects, situation.past, settings):
+        answer = _decide(suspect.as_failure(), rows, settings, budget)
+        if isinstance(answer, Retry):
+            again.append(replace(answer, cause=Cause.SUSPECT))
+        else:
+            objections[suspect.job.id] = answer.reason
+    inputs = suspect_inputs(situation.findings, situation.suspects, situation.dependents or ())
+    findings = {finding.job.id: finding for finding in situation.findings}
+    if settings.after_repair:  # the user may have mended the input
+        inputs = {job: each for job, each in inputs.items() if each.job.id not in objections}
+    return [*again, *with_reruns(decisions, inputs, findings, objections)]
 
 
 def _decide(
@@ -262,10 +291,12 @@ def _with_restart(left: Skip, restarted: Collection[int]) -> Skip:
     return replace(left, restarts_anyway=left.restarts_anyway or left.job_id in restarted)
 
 
-def _repeated(situation: Situation, restarted: Mapping[int, str]) -> tuple[Repeat, ...]:
+def _repeated(
+    situation: Situation, restarted: Mapping[int, str], retries: Iterable[Retry]
+) -> tuple[Repeat, ...]:
     """Those ``restarted`` dependents that have neither failed nor yet to run."""
     known = {finding.job.id for finding in situation.findings}
-    known |= {job.id for job in situation.waiting}
+    known |= {job.id for job in situation.waiting} | {retry.job_id for retry in retries}
     return tuple(
         Repeat(job_id=job_id, job_name=name)
         for job_id, name in sorted(restarted.items())

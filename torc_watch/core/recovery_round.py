@@ -51,14 +51,16 @@ class RecoverySettings:
     submitted by which it could use more than ``max_node_hours`` in all. ``partition`` and
     ``walltime`` (seconds), of Slurm, take the place of what the workflow's schedulers say. With
     ``after_repair`` what made jobs fail counts as mended, by the user or a hook: causes that no
-    retry would help are retried like unknown ones. With ``exclude_nodes`` new allocations keep away
-    from nodes that fail jobs.
+    retry would help are retried like unknown ones. With ``rerun_suspects`` completed jobs whose
+    success is suspect run again. With ``exclude_nodes`` new allocations keep away from nodes that
+    fail jobs.
     """
 
     max_retries: int | None = DEFAULT_MAX_RETRIES
     memory_multiplier: float = DEFAULT_MULTIPLIER
     runtime_multiplier: float = DEFAULT_MULTIPLIER
     retry_unknown: bool = True
+    rerun_suspects: bool = False
     scheduler: SchedulerChoice = SchedulerChoice.AUTO
     auto_schedule: bool = True
     max_allocations: int = DEFAULT_MAX_ALLOCATIONS
@@ -167,7 +169,8 @@ class Plan:
     def hopes_for_repair(self) -> bool:
         """Whether a job runs again that neither its request nor its allocation let down."""
         return any(
-            not retry.cause.is_interruption and retry.cause not in (Cause.OOM, Cause.TIMEOUT)
+            not retry.cause.is_interruption
+            and retry.cause not in (Cause.OOM, Cause.TIMEOUT, Cause.SUSPECT)
             for retry in self.retries
         )
 

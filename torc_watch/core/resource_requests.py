@@ -81,6 +81,11 @@ def adjustments_for(
     )
 
 
+def root_name(name: str) -> str:
+    """The name of the row from which a row with this name was raised, or its own."""
+    return _NAME_OF_A_RAISED_ROW.sub("", name)
+
+
 def _row_name(base: Requirements, run_id: int, memory: int, runtime: int) -> str:
-    root = _NAME_OF_A_RAISED_ROW.sub("", base.name)
+    root = root_name(base.name)
     return f"{root}.run{run_id}.{units.format_memory(memory)}.{units.format_duration(runtime)}"

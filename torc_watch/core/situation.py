@@ -17,6 +17,7 @@ from torc_watch.core.model import (
 )
 from torc_watch.core.node_hours import NodeHours
 from torc_watch.core.recovery_round import PastRounds
+from torc_watch.core.suspect_success import Suspicion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +33,8 @@ class Situation:
     asks for: that waits for nothing, nor do jobs that failed before ``asked``. ``has_room`` says
     whether files can be written where the jobs write theirs. ``node_hours`` is what the workflow
     has used, and may use in allocations that it still has. Allocations keep away from
-    ``avoided_nodes``, the worst of which come first, where there are others.
+    ``avoided_nodes``, the worst of which come first, where there are others. ``suspects`` are
+    completed jobs whose success is.
     """
 
     workflow: Workflow
@@ -52,3 +54,4 @@ class Situation:
     has_room: bool = True
     node_hours: NodeHours = field(default_factory=NodeHours)
     avoided_nodes: tuple[str, ...] = ()
+    suspects: tuple[Suspicion, ...] = ()

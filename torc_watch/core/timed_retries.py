@@ -25,6 +25,7 @@ def in_time(
     if now is None:
         return tuple(decisions)
     findings = {finding.job.id: finding for finding in situation.findings}
+    findings |= {suspect.job.id: suspect.as_failure() for suspect in situation.suspects}
     retried = [findings[each.job_id] for each in decisions if isinstance(each, Retry)]
     delays = retry_delays(retried, situation.past, now, asked=situation.asked)
     in_vain = [each for each in delays if each.is_in_vain(now, has_room=has_room)]

@@ -36,6 +36,7 @@ class WatchOptions:
     memory_multiplier: float | None = None
     runtime_multiplier: float | None = None
     retry_unknown: bool | None = None
+    rerun_suspects: bool | None = None
     recovery_hook: tuple[str, ...] | None = None
     scheduler: SchedulerChoice | None = None
     auto_schedule: bool | None = None

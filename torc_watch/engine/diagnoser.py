@@ -16,6 +16,7 @@ from torc_watch.core.errors import ServerError
 from torc_watch.core.events import Verdict, WatchEnded
 from torc_watch.core.failure_kind import kinds_of_failures
 from torc_watch.core.model import SLURM, JobCounts
+from torc_watch.core.suspect_success import Suspicion, reruns, suspect_job
 from torc_watch.engine.allocation_notices import allocation_notices, may_soon_be_known
 from torc_watch.engine.error_output import error_folders, failed_jobs
 from torc_watch.engine.failure_search import FailureSearch
@@ -27,16 +28,19 @@ from torc_watch.engine.messages import (
     PollResult,
     RecoveryRequest,
     Watch,
+    succeeded,
 )
 from torc_watch.engine.node_records import NodeRecords
 from torc_watch.engine.postponement import still_postponed
 from torc_watch.engine.stranded_search import StrandedSearch
+from torc_watch.engine.suspect_search import SuspectSearch
 from torc_watch.engine.unneeded_search import unneeded_allocations
 from torc_watch.engine.unserved_search import UnservedSearch
 
 _CANCELED = "Workflow {} was canceled. Nothing was changed since; reset it to run it again."
 _ARCHIVED = "Workflow {} was archived. Nothing was changed since."
 _MOST_KINDS = 10  # of failures, to be reported
+_END_OF_SUCCESS = 30.0  # seconds for Slurm to say how the allocations ended
 _SHORTEST_GRACE = 1.0  # seconds: what is left may be too little to measure
 
 
@@ -45,6 +49,7 @@ class Diagnoser:
         self._context = context
         self._client = context.client
         self._search = FailureSearch(context.client, context.cluster, context.outputs)
+        self._suspects = SuspectSearch(context.client, context.cluster, context.outputs)
         self._stranded = StrandedSearch(context.client)
         self._unserved = UnservedSearch(context.client, context.journal)
         self._nodes = NodeRecords(context)
@@ -138,11 +143,7 @@ class Diagnoser:
         counts = poll.observation.counts or await self._client.count_jobs(workflow_id)
         is_finished = state is WorkflowState.FINISHED and not counts.of(*assessment.UNFINISHED)
         if is_finished and assessment.has_succeeded(counts):
-            with suppress(ServerError):  # the success is certain
-                await self._nodes.decide(poll.watch)
-            self._report(events.WorkflowComplete(workflow_id=workflow_id))
-            self._report(events.WorkflowSucceeded(workflow_id=workflow_id, counts=counts))
-            return WatchEnded(workflow_id=workflow_id, verdict=Verdict.SUCCEEDED)
+            return await self._assess_success(poll, counts)
         if not counts.total:
             return _ended_without_jobs(workflow_id)
         if waiting := await self._rest(poll, counts, is_finished=is_finished):
@@ -163,6 +164,45 @@ class Diagnoser:
         if grace := self._grace_left(poll, counts, is_finished=is_finished):
             return KeepWatching(grace)
         return KeepWatching() if await self._is_early(poll, counts) else None
+
+    async def _assess_success(
+        self, poll: PollResult, counts: JobCounts
+    ) -> Decision | RecoveryRequest:
+        """The verdict stands, whatever is suspect; only where the user said so jobs run again."""
+        watch, workflow = poll.watch, poll.observation.workflow
+        since = watch.at_rest_since = watch.at_rest_since or anyio.current_time()
+        may_wait = not watch.request.once and anyio.current_time() < since + _END_OF_SUCCESS
+        output_dir = watch.request.output_dir
+        found = await self._suspects.find(workflow, counts, output_dir, may_wait=may_wait)
+        if found.is_early:
+            return KeepWatching(_END_OF_SUCCESS / 3)
+        diagnosis = await self._rerun(poll, counts, found.suspects)
+        if diagnosis and (grace := self._grace_left(poll, counts, is_finished=True)):
+            return KeepWatching(grace)
+        with suppress(ServerError):  # the success is certain
+            await self._nodes.decide(watch)
+        self._report(events.WorkflowComplete(workflow_id=workflow.id))
+        self._report_suspects(workflow.id, found.suspects, found.unchecked)
+        if diagnosis is None:
+            self._report(events.WorkflowSucceeded(workflow_id=workflow.id, counts=counts))
+            return succeeded(workflow.id, len(found.suspects))
+        self._report_attempt(watch)
+        return RecoveryRequest(poll=poll, diagnosis=diagnosis)
+
+    async def _rerun(
+        self, poll: PollResult, counts: JobCounts, suspects: tuple[Suspicion, ...]
+    ) -> Diagnosis | None:
+        """With the suspects, of a workflow that succeeded; None if none of them runs again."""
+        watch, observation = poll.watch, poll.observation
+        settings, past = watch.request.recovery, watch.record.past
+        if observation.may_have_workers or not reruns(suspects, past, settings):
+            return None
+        if settings is None or policy.exhausted(past.used, settings):
+            return None
+        diagnosis = await self._search.diagnose(observation, counts, watch.request.output_dir)
+        if _objection(poll, diagnosis, self._journal.ended_in(watch.record.id)):
+            return None
+        return replace(diagnosis, suspects=suspects)
 
     async def _is_early(self, poll: PollResult, counts: JobCounts) -> bool:
         """False where the user says that the workflow is at rest."""
@@ -221,11 +261,7 @@ class Diagnoser:
             reason = assessment.stuck_reason(watch.workflow_id, counts) if is_stuck else ""
             return await self._hand_over(poll, counts, without_recovery, reason)
         if not policy.exhausted(used, settings):  # else only a round that uses no retry is left
-            self._report(
-                events.RecoveryAttempted(
-                    workflow_id=watch.workflow_id, number=used + 1, max_retries=settings.max_retries
-                )
-            )
+            self._report_attempt(watch)
             self._report(events.DiagnosisStarted(workflow_id=watch.workflow_id))
         diagnosis = await self._diagnose(poll, counts)
         if not policy.exhausted(used, settings):
@@ -234,6 +270,25 @@ class Diagnoser:
         if objection := _objection(poll, diagnosis, ended_by_us):
             return _handed_over(watch, Verdict.HANDED_OVER, objection, diagnosis)
         return RecoveryRequest(poll=poll, diagnosis=diagnosis)
+
+    def _report_attempt(self, watch: Watch) -> None:
+        settings = watch.request.recovery
+        self._report(
+            events.RecoveryAttempted(
+                workflow_id=watch.workflow_id,
+                number=watch.record.past.used + 1,
+                max_retries=settings.max_retries if settings else None,
+            )
+        )
+
+    def _report_suspects(
+        self, workflow_id: int, suspects: tuple[Suspicion, ...], unchecked: str
+    ) -> None:
+        if unchecked:
+            self._report(events.SuccessesUnchecked(workflow_id=workflow_id, reason=unchecked))
+        if suspects:
+            jobs = tuple(map(suspect_job, suspects))
+            self._report(events.SuspectsFound(workflow_id=workflow_id, suspects=jobs))
 
     async def _hand_over(
         self, poll: PollResult, counts: JobCounts, verdict: Verdict, reason: str
@@ -249,6 +304,11 @@ class Diagnoser:
             self._report(
                 events.OutputUnread(workflow_id=request.workflow_id, jobs=diagnosis.unread)
             )
+        workflow = poll.observation.workflow
+        diagnosis, unchecked = await self._suspects.with_suspects(
+            diagnosis, workflow, request.output_dir
+        )
+        self._report_suspects(workflow.id, diagnosis.suspects, unchecked)
         return diagnosis
 
 

@@ -113,6 +113,10 @@ class JobOutputs:
     def _search(self) -> OutputSearch:
         return OutputSearch(self._load_rules())
 
+    async def perform(self, work: Callable[[], None]) -> None:
+        """Other work on files, in the same thread; it may still go on when this gives up."""
+        await self._perform(work)
+
     async def clues(
         self,
         folders: Sequence[Path],

@@ -9,12 +9,14 @@ from pathlib import Path
 import anyio
 from anyio.lowlevel import checkpoint
 
+from torc_watch.core import assessment
 from torc_watch.core.assessment import Observation, Orphans
 from torc_watch.core.cancellation import EndedAllocation
 from torc_watch.core.diagnosis import Finding
-from torc_watch.core.events import Event, WatchEnded
+from torc_watch.core.events import Event, Verdict, WatchEnded
 from torc_watch.core.model import Allocation, Job, JobCounts
 from torc_watch.core.recovery_round import Postponement, RecoverySettings
+from torc_watch.core.suspect_success import Suspicion, suspects_text
 from torc_watch.engine.job_outputs import JobOutputs
 from torc_watch.engine.journal import Journal, WatchRecord, WorkflowIdentity
 from torc_watch.engine.room_probe import RoomProbe
@@ -158,6 +160,12 @@ class StartOver:
     """A round was carried out: poll again, at once, as if for the first time."""
 
 
+def succeeded(workflow_id: int, suspects: int) -> WatchEnded:
+    """The verdict on a workflow with so many suspect successes."""
+    reason = suspects_text(suspects, workflow_id) if suspects else ""
+    return WatchEnded(workflow_id=workflow_id, verdict=Verdict.SUCCEEDED, reason=reason)
+
+
 Decision = KeepWatching | StartOver | WatchEnded
 
 
@@ -184,6 +192,7 @@ class Diagnosis:
 
     ``ended`` are allocations whose end may have ended jobs. ``offline`` are results of jobs that
     only seem to be orphans. ``unread`` counts jobs whose output could not be read in time.
+    ``suspects`` are completed jobs whose success is.
     """
 
     counts: JobCounts
@@ -192,6 +201,7 @@ class Diagnosis:
     ended: tuple[EndedAllocation, ...]
     offline: OfflineResults
     unread: int = 0
+    suspects: tuple[Suspicion, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,6 +242,11 @@ class RecoveryRequest:
     @property
     def watch(self) -> Watch:
         return self.poll.watch
+
+    @property
+    def has_succeeded(self) -> bool:
+        """Whether it is only for suspect successes."""
+        return self.diagnosis is not None and assessment.has_succeeded(self.diagnosis.counts)
 
     @property
     def observation(self) -> Observation:

@@ -122,6 +122,7 @@ async def make_plan(
             avoided_nodes=await _avoided(
                 scheduler, settings, timing.now, history.incidents, diagnosis.findings
             ),
+            suspects=diagnosis.suspects,
         ),
         settings,
     )

@@ -32,6 +32,7 @@ from torc_watch.engine.messages import (
     StartOver,
     StrandedJobs,
     Watch,
+    succeeded,
 )
 from torc_watch.engine.postponement import keep_waiting
 from torc_watch.engine.round_planner import RoundPlanner, RoundPostponed, RoundRefused
@@ -176,6 +177,8 @@ class Recoverer:
     ) -> tuple[RoundOutcome, Decision]:
         workflow_id = request.watch.workflow_id
         match error:
+            case RoundRefused() if request.has_succeeded:
+                return RoundOutcome.REFUSED, self._succeeded(request)
             case RoundRefused():
                 return RoundOutcome.REFUSED, _refused(request, error.refusal)
             case RoundPostponed():
@@ -203,6 +206,13 @@ class Recoverer:
             )
         )
         return keep_waiting(watch.request, postponement, self._context.clock())
+
+    def _succeeded(self, request: RecoveryRequest) -> WatchEnded:
+        """What is suspect cannot run again, but nothing failed."""
+        assert request.diagnosis is not None  # noqa: S101 - has_succeeded
+        counts = request.diagnosis.counts
+        self._report(events.WorkflowSucceeded(workflow_id=request.watch.workflow_id, counts=counts))
+        return succeeded(request.watch.workflow_id, len(request.diagnosis.suspects))
 
     def _decline(
         self, request: RecoveryRequest, round_: Round, reason: Exception

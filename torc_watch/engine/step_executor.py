@@ -1,7 +1,8 @@
 """The steps of a plan, carried out against server and scheduler.
 
 Every step may find itself done, in part or whole, by a process that died: it reads before it
-changes. It reads the failed jobs, never the completed ones. Only the hook runs again as a whole.
+changes. It reads the failed jobs, and of the completed ones those that run again. Only the hook
+runs again as a whole.
 """
 
 import shlex
@@ -9,6 +10,7 @@ from functools import partial
 
 from torc_watch.core import events
 from torc_watch.core.assessment import FAILURES
+from torc_watch.core.cause import Cause
 from torc_watch.core.errors import Conflict
 from torc_watch.core.model import Job, JobCounts, JobStatus
 from torc_watch.core.recovery_round import Plan, Step
@@ -103,22 +105,28 @@ class StepExecutor:
                     ),
                 )
             targets.update(dict.fromkeys(adjustment.job_ids, row_id))
-        await self._move(plan.workflow_id, targets)
+        await self._move(plan, targets)
 
-    async def _move(self, workflow_id: int, targets: dict[int, int]) -> None:
+    async def _move(self, plan: Plan, targets: dict[int, int]) -> None:
         """Gives each job (key) its row of requirements (value) that has it not yet."""
         await gather(
             [
-                partial(self._client.assign_requirements, workflow_id, job, targets[job.id])
-                for job in await self._failed_jobs(workflow_id)
+                partial(self._client.assign_requirements, plan.workflow_id, job, targets[job.id])
+                for job in await self._jobs_of(plan)
                 if job.id in targets and job.requirements_id != targets[job.id]
             ]
         )
 
-    async def _failed_jobs(self, workflow_id: int) -> list[Job]:
-        return [
-            job for status in FAILURES for job in await self._client.list_jobs(workflow_id, status)
+    async def _jobs_of(self, plan: Plan) -> list[Job]:
+        """The failed jobs, and the completed ones that the plan runs again."""
+        failed = [
+            job
+            for status in FAILURES
+            for job in await self._client.list_jobs(plan.workflow_id, status)
         ]
+        suspects = [each.job_id for each in plan.retries if each.cause is Cause.SUSPECT]
+        jobs = await gather([partial(self._client.get_job, job_id) for job_id in suspects])
+        return failed + [job for job in jobs if job.status is JobStatus.COMPLETED]
 
     async def _reset(self, plan: Plan) -> None:
         if not plan.retries:
@@ -126,8 +134,8 @@ class StepExecutor:
         await self._count_idle_jobs(plan.workflow_id)
         self._report(events.ResetStarted(workflow_id=plan.workflow_id, jobs=len(plan.retries)))
         # The others were reset before a crash, or a user took care of them in the meantime.
-        failed = {job.id for job in await self._failed_jobs(plan.workflow_id)}
-        left = [retry.job_id for retry in plan.retries if retry.job_id in failed]
+        ended = {job.id for job in await self._jobs_of(plan)}
+        left = [retry.job_id for retry in plan.retries if retry.job_id in ended]
         reset = partial(
             self._client.set_job_status, status=JobStatus.UNINITIALIZED, run_id=plan.run_id
         )

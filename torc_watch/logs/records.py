@@ -28,6 +28,7 @@ class LogLevel(IntEnum):
 
 _LEVELS: dict[type[WorkflowEvent | DaemonEvent], LogLevel] = {
     events.OutputUnread: LogLevel.WARNING,
+    events.SuspectsFound: LogLevel.WARNING,
     events.WatchCrashed: LogLevel.ERROR,
     events.PollFailed: LogLevel.WARNING,
     events.WatchPostponed: LogLevel.WARNING,
@@ -133,7 +134,7 @@ def _lines(event: WorkflowEvent) -> Iterator[str]:
             kind = event.scheduler.capitalize()
             yield f"Submitted {kind} allocation {event.scheduler_id} ({event.token})"
         case events.WatchEnded(verdict=Verdict.SUCCEEDED):
-            yield "Ended: succeeded."
+            yield f"Ended: succeeded. {event.reason}"
         case events.WatchEnded():
             yield f"Ended: {event.verdict.label}."
             yield from Transcript().lines(event)

@@ -33,6 +33,8 @@ EVENT_WORDS = {
     "hook.started": "recovery hook started",
     "hook.printed": "recovery hook is running",
     "diagnosis.output_unread": "output not read",
+    "success.suspect": "suspect successes found",
+    "success.unchecked": "successes not checked",
     "jobs.unserved": "jobs need more allocations",
     "jobs.stranded": "worker does not start its jobs",
     "allocation.submitted": "allocation submitted",

@@ -8,7 +8,7 @@ from torc_watch.core import events, units
 from torc_watch.core.allocation import AllocationSpec, EndCause
 from torc_watch.core.assessment import Orphans
 from torc_watch.core.cause import Cause
-from torc_watch.core.events import Event, FailedJob, Verdict, WatchEnded
+from torc_watch.core.events import Event, FailedJob, SuspectJob, Verdict, WatchEnded
 from torc_watch.core.failure_kind import FailureKind
 from torc_watch.core.model import JobCounts, JobStatus
 from torc_watch.core.orphaned_job import OrphanedJob
@@ -21,6 +21,7 @@ T = TypeVar("T")
 
 _MAX_PHRASE = 1000  # of a scheduler: it may contain a path
 _MAX_LINE = 200  # of error output
+_MAX_REASON = 500  # it may quote a line and name a suspect
 _NUMBERS_PER_LINE = 10
 _NAMED_JOBS = 5  # of those that one line is for
 _LINES_PER_LIST = 50  # a plan may have thousands of jobs; the log lists all of them
@@ -135,6 +136,18 @@ def _diagnosis(event: Event) -> Iterator[str]:
             yield from map(_kind, event.kinds)
             if event.others:
                 yield f"  ... and {event.others} more reasons"
+        case _:
+            yield from _suspicion(event)
+
+
+def _suspicion(event: Event) -> Iterator[str]:
+    match event:
+        case events.SuspectsFound():
+            yield from suspect_lines(event.suspects)
+            yield f"  More with: torc-watchd why {event.workflow_id}"
+        case events.SuccessesUnchecked():
+            reason = printable(event.reason, max_length=_MAX_PHRASE)
+            yield f"Not all successes were checked: {reason}"
         case _:
             yield from _submission(event)
 
@@ -287,7 +300,8 @@ def _end(event: WatchEnded) -> Iterator[str]:
 
 
 def _failed_job(job: FailedJob) -> Iterator[str]:
-    yield f"  Job {job.job_id} ({printable(job.job_name)}): {printable(job.reason)}"
+    reason = printable(job.reason, _MAX_REASON)
+    yield f"  Job {job.job_id} ({printable(job.job_name)}): {reason}"
     if job.errors:
         yield from error_output_lines(job)
 
@@ -338,10 +352,23 @@ def left_alone_lines(left_alone: Iterable[Skip]) -> Iterator[str]:
 def _fix(retry: Retry) -> str:
     if retry.memory:
         before, after = map(units.format_memory, retry.memory)
-        return f"{_job(retry)}: OOM detected, increasing memory {before} -> {after}"
+        what = "OOM detected" if retry.cause is Cause.OOM else cause_text(retry.cause)
+        return f"{_job(retry)}: {what}, increasing memory {before} -> {after}"
     assert retry.runtime is not None  # noqa: S101 - a fix has one of the two
     before, after = map(units.format_duration, retry.runtime)
-    return f"{_job(retry)}: Timeout detected, increasing runtime {before} -> {after}"
+    what = "Timeout detected" if retry.cause is Cause.TIMEOUT else cause_text(retry.cause)
+    return f"{_job(retry)}: {what}, increasing runtime {before} -> {after}"
+
+
+def suspect_lines(suspects: Sequence[SuspectJob]) -> Iterator[str]:
+    noun = "Suspect success" if len(suspects) == 1 else "Suspect successes"
+    yield f"{noun}: {jobs_text(len(suspects))} completed, but something speaks against it:"
+    yield from capped(suspects, _suspect)
+
+
+def _suspect(suspect: SuspectJob) -> str:
+    reason = printable(suspect.reason, max_length=_MAX_PHRASE)
+    return f"  Job {suspect.job_id} ({printable(suspect.job_name)}): {reason}"
 
 
 def _reasoned_fix(retry: Retry) -> str:
@@ -351,7 +378,8 @@ def _reasoned_fix(retry: Retry) -> str:
 def _unchanged(retry: Retry) -> str:
     # The reason says what interrupted it.
     what = "interrupted" if retry.cause.is_interruption else cause_text(retry.cause)
-    return f"{_job(retry)}: {what} ({printable(retry.reason)}), retrying without changes"
+    reason = printable(retry.reason, _MAX_REASON)
+    return f"{_job(retry)}: {what} ({reason}), retrying without changes"
 
 
 def _repeated(repeat: Repeat) -> str:

@@ -19,6 +19,7 @@ _MAX_JOBS = 10  # of a group, by name
 _MAX_FACTS = 12
 _MAX_ATTEMPTS = 20  # the last ones
 _MAX_FACT = 1000  # it may contain a path
+_MAX_REASON = 500
 
 
 def why_text(
@@ -43,7 +44,7 @@ def _group(group: FailureGroup) -> Iterator[str]:
     heading = cause_text(group.cause)
     number = jobs_text(len(group.findings))
     yield f"{heading[0].upper()}{heading[1:]} ({group.confidence}): {number}"
-    yield f"  {printable(group.reason)}"
+    yield f"  {printable(group.reason, _MAX_REASON)}"
     if group.clue:
         yield f"  written in {printable(group.clue.file)}"
     for other in group.contradictions:

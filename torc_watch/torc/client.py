@@ -173,15 +173,16 @@ class TorcClient:
         return (await fetch(self.transport, f"/jobs/{job_id}", wire.JobRow)).to_model()
 
     async def list_results(
-        self, workflow_id: int, status: JobStatus | None = None
+        self, workflow_id: int, status: JobStatus | None = None, *, all_runs: bool = False
     ) -> list[JobResult]:
-        """The current result of each job that has one, without those of earlier runs."""
+        """The current result of each job that has one; with ``all_runs`` those before as well."""
         rows = await list_all(
             self.transport,
             "/results",
             wire.ResultRow,
             workflow_id=workflow_id,
             status=status,
+            all_runs="true" if all_runs else None,
         )
         return [row.to_model() for row in rows]
 

@@ -460,6 +460,11 @@ class FileRow(IdRow):
     path: str
 
 
+class JobFilesRow(JobRow):
+    input_file_ids: Annotated[list[int], _if_null([])] = []
+    output_file_ids: Annotated[list[int], _if_null([])] = []
+
+
 class ClaimedJobRow(JobRow):
     invocation_script: str | None = None
     output_file_ids: Annotated[list[int], _if_null([])] = []
