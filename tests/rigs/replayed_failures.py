@@ -18,6 +18,7 @@ from unittest import mock
 import httpx
 
 from tests.rigs.recorded_failures import OWNER, Recording, Row, recorded_cluster
+from torc_watch.core.cause import Cause
 from torc_watch.core.diagnosis import Finding
 from torc_watch.core.recovery_round import (
     PastRounds,
@@ -31,6 +32,7 @@ from torc_watch.engine.failure_search import FailureSearch
 from torc_watch.engine.job_outputs import JobOutputs
 from torc_watch.engine.messages import Diagnosis
 from torc_watch.engine.planner import History, Timing, make_plan
+from torc_watch.engine.suspect_search import SuspectSearch
 from torc_watch.engine.workers import observe
 from torc_watch.failures.rule_file import own_rules
 from torc_watch.host.subprocesses import CommandResult
@@ -60,15 +62,17 @@ class Replay:
     """What a watch makes of a workflow whose jobs fail in the same way whenever they run again."""
 
     rounds: Sequence[Round]
+    suspects: Mapping[str, str]  # the reason by the name of the job that completed
 
     @property
     def causes(self) -> Mapping[str, str]:
         """By the job's name."""
-        return {each.job.name: each.cause.value for each in self.rounds[0].findings}
+        found = {each.job.name: each.cause.value for each in self.rounds[0].findings}
+        return {**dict.fromkeys(self.suspects, Cause.SUSPECT.value), **found}
 
     @property
     def reasons(self) -> Mapping[str, str]:
-        return {each.job.name: each.reason for each in self.rounds[0].findings}
+        return {**self.suspects, **{each.job.name: each.reason for each in self.rounds[0].findings}}
 
     @property
     def retries(self) -> Counter[str]:
@@ -259,7 +263,8 @@ class Replayer:
                 rounds.append(Round(findings=diagnosis.findings, answer=answer))
                 if isinstance(answer, Plan):
                     past = past.after(RoundOutcome.RESUBMITTED, answer)
-        return Replay(rounds=rounds)
+        suspects = {each.job.name: each.reason for each in diagnosis.suspects}
+        return Replay(rounds=rounds, suspects=suspects)
 
     def _client(self) -> Transport:
         transport = httpx.MockTransport(RecordedServer(self._recording))
@@ -281,4 +286,6 @@ class Replayer:
         assert observation.counts is not None
         search = FailureSearch(client, cluster, self.outputs)
         found = await search.diagnose(observation, observation.counts, self._folder)
+        suspects = SuspectSearch(client, cluster, self.outputs)
+        found, _ = await suspects.with_suspects(found, observation.workflow, self._folder)
         return found, observation.workflow

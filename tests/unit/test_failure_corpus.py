@@ -12,7 +12,7 @@ from torc_watch.core.cause import Cause
 # Cases whose verdict is known to be wrong, and why. A name may have a * in it.
 _ORPHAN = "of jobs whose worker reported nothing, the cause is interrupted for any end of it"
 _OWN_END = "their own end is close to that of the allocation, and their output is not read"
-_SUSPECT = "completed jobs are not looked at"
+_FOREIGN = "it prints Slurm's lines about another allocation, which are ignored"
 _NO_RULE = "written without a look at the rules: no rule shall be made for it"
 WRONG_CAUSES = {
     "cancellation-*:canceled.*": _ORPHAN,
@@ -21,12 +21,11 @@ WRONG_CAUSES = {
     "cancellation-slurm:code.*": _OWN_END,
     "preemption-slurm:code.*": _OWN_END,
     "runner-killed-slurm:code.*": _OWN_END,
-    "*:suspect.*": _SUSPECT,
     "hang-slurm:unknown.trap-hang": "a hang looks like a job that needs more time",
     "memory-with-code-direct:oom.*": "only its shell says that a child was killed",
     "blind-*:oom.snakemake-killed-aligner": _NO_RULE,
     "blind-*:gpu_oom.lammps-kokkos": _NO_RULE,
-    "blind-*:timeout.gromacs-in-srun": _NO_RULE,
+    "blind-*:timeout.gromacs-in-srun": _FOREIGN,
     "blind-*:input.espresso-pseudopotential": _NO_RULE,
 }
 # Those of them that get more of something that they did not lack, or run again too often.
