@@ -65,8 +65,8 @@ async def requests_of(site: "Site", workflow_id: int) -> dict[str, tuple[int | N
         (gone(TIME_LIMIT, after=59), 152, Cause.TIMEOUT, (64 * MIB, 90)),
         (gone(TIME_LIMIT, after=200), 152, Cause.TIMEOUT, (64 * MIB, 300)),
         (gone(EndCause.OUT_OF_MEMORY, after=59), 137, Cause.OOM, (96 * MIB, 60)),
-        (gone(EndCause.NODE_FAILURE, after=59), ORPHANED, Cause.INTERRUPTED, (64 * MIB, 60)),
-        (gone(EndCause.PREEMPTED, after=59), ORPHANED, Cause.INTERRUPTED, (64 * MIB, 60)),
+        (gone(EndCause.NODE_FAILURE, after=59), ORPHANED, Cause.NODE, (64 * MIB, 60)),
+        (gone(EndCause.PREEMPTED, after=59), ORPHANED, Cause.PREEMPTED, (64 * MIB, 60)),
     ],
 )
 async def test_job_that_its_allocation_took_along(

@@ -10,17 +10,11 @@ from tests.rigs.replayed_failures import Replay, Replayer, recorded_slurm, write
 from torc_watch.core.cause import Cause
 
 # Cases whose verdict is known to be wrong, and why. A name may have a * in it.
-_ORPHAN = "of jobs whose worker reported nothing, the cause is interrupted for any end of it"
-_OWN_END = "their own end is close to that of the allocation, and their output is not read"
+_ALLOCATION = "its allocation was canceled, which hands over the workflow, not the job"
 _FOREIGN = "it prints Slurm's lines about another allocation, which are ignored"
 _NO_RULE = "written without a look at the rules: no rule shall be made for it"
 WRONG_CAUSES = {
-    "cancellation-*:canceled.*": _ORPHAN,
-    "node-failure-*:node.*": _ORPHAN,
-    "preemption-*:preempted.*": _ORPHAN,
-    "cancellation-slurm:code.*": _OWN_END,
-    "preemption-slurm:code.*": _OWN_END,
-    "runner-killed-slurm:code.*": _OWN_END,
+    "cancellation-*:canceled.*": _ALLOCATION,
     "hang-slurm:unknown.trap-hang": "a hang looks like a job that needs more time",
     "memory-with-code-direct:oom.*": "only its shell says that a child was killed",
     "blind-*:oom.snakemake-killed-aligner": _NO_RULE,
@@ -30,11 +24,7 @@ WRONG_CAUSES = {
 }
 # Those of them that get more of something that they did not lack, or run again too often.
 RAISED_IN_VAIN: tuple[str, ...] = ("hang-slurm:unknown.trap-hang",)
-RERUN_TOO_OFTEN: tuple[str, ...] = (
-    "cancellation-slurm:code.*",
-    "preemption-slurm:code.*",
-    "runner-killed-slurm:code.*",
-)
+RERUN_TOO_OFTEN: tuple[str, ...] = ()
 
 _LACKING = {"memory": Cause.OOM, "runtime": Cause.TIMEOUT}
 _ONCE = (Cause.CODE, Cause.ENVIRONMENT)

@@ -155,7 +155,7 @@ def make_device(path: Path) -> None:
         (make_loop, "Too many levels of symbolic links"),
         (make_device, "it is no regular file"),
         (os.mkfifo, "it is no regular file"),
-        (os.mkdir, "Is a directory"),
+        (os.mkdir, "it is no regular file"),
     ],
 )
 async def test_output_that_cannot_be_read_is_told(

@@ -175,7 +175,7 @@ def _explain(evidence: Evidence) -> Conclusion:
             return likely(Cause.INTERRUPTED, "terminated before it had a result")
         return guess("the server holds no result for it")
     if result.return_code == ORPHANED:
-        return likely(Cause.INTERRUPTED, "its worker died")
+        return _orphaned(evidence.worker)
     request, codes = _request_of(evidence.requirements), evidence.kill_codes
     step, worker = evidence.step, evidence.worker
     if step is not None and step.cause is EndCause.OUT_OF_MEMORY:
@@ -183,7 +183,7 @@ def _explain(evidence: Evidence) -> Conclusion:
         return _out_of_memory(reason, evidence.requirements)
     was_stopped = _was_stopped(result, codes, worker)
     if was_stopped and worker and worker.is_external:
-        return proven(_interruption(worker), f"stopped because {worker.phrase}")
+        return proven(worker.interruption, f"stopped because {worker.phrase}")
     clue = leading(evidence.clues)
     return (
         said_by_step(step, runtime=request.runtime if request else None, share=NEAR_LIMIT)
@@ -202,13 +202,19 @@ def _explain(evidence: Evidence) -> Conclusion:
     )
 
 
+def _orphaned(worker: WorkerEnd | None) -> Conclusion:
+    if worker is None or worker.cause is None:
+        return likely(Cause.INTERRUPTED, "its worker died")
+    return likely(worker.interruption, worker.phrase)
+
+
 def _canceled(evidence: Evidence, result: JobResult, *, was_stopped: bool) -> Conclusion | None:
     """By a user; the end of an allocation may cancel steps as well."""
     step, worker = evidence.step, evidence.worker
     if step is None or step.cause is not EndCause.CANCELED or not step.canceled_by or was_stopped:
         return None
     if worker and worker.is_external and worker.may_have_stopped_job(result.completed):
-        return proven(_interruption(worker), f"stopped because {worker.phrase}")
+        return proven(worker.interruption, f"stopped because {worker.phrase}")
     return proven(Cause.CANCELED, f"{step.canceled_by} canceled its step{detail_of(step)}")
 
 
@@ -272,12 +278,6 @@ def _contradictions(cause: Cause, clues: tuple[Clue, ...]) -> tuple[Clue, ...]:
         for clue in clues
         if clue.cause not in (cause, Cause.UNKNOWN) and clue.weight == heaviest
     )
-
-
-def _interruption(worker: WorkerEnd) -> Cause:
-    if worker.cause is EndCause.NODE_FAILURE:
-        return Cause.NODE
-    return Cause.PREEMPTED if worker.cause is EndCause.PREEMPTED else Cause.INTERRUPTED
 
 
 def _request_of(row: Requirements | None) -> _Request | None:

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from torc_watch.core import diagnosis, units
 from torc_watch.core.allocation import EndCause, StepEnd
+from torc_watch.core.clue import Clue, Weight
 from torc_watch.core.diagnosis import NEAR_LIMIT, ORPHANED, OUT_OF_MEMORY, OUT_OF_TIME, Evidence
 from torc_watch.core.fact import Confidence, Fact, Source
 from torc_watch.core.job_node import node_of_job
@@ -22,7 +23,8 @@ class OrphanEvidence:
     """What is known of a job that still counts as running.
 
     ``node_id`` is a compute node that its result can name. ``worker`` is None where the job's own
-    has deregistered, ``step`` where the job was no step, or accounting has no end of it.
+    has deregistered, ``step`` where the job was no step, or accounting has no end of it. ``clues``
+    are what its output says, where its step failed.
     ``suspects`` counts the jobs that may have used up the memory of its allocation.
     """
 
@@ -33,6 +35,13 @@ class OrphanEvidence:
     worker: WorkerEnd | None = None
     step: StepEnd | None = None
     suspects: int = 1
+    clues: tuple[Clue, ...] = ()
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether its step ended by itself, with an error, or was told to end."""
+        step = self.step
+        return step is not None and step.cause is EndCause.FAILED and bool(step.return_code)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +93,8 @@ def explain_orphan(evidence: OrphanEvidence) -> OrphanedJob:
             job=replace(evidence.job, status=result.status),
             result=result,
             requirements=evidence.requirements,
+            worker=evidence.worker if end.return_code == ORPHANED else None,
+            clues=evidence.clues,
         )
     )
     return OrphanedJob(
@@ -107,8 +118,9 @@ def _end_of_step(evidence: OrphanEvidence) -> _End | None:
     if step.cause is EndCause.OUT_OF_MEMORY:
         reason = f"its step in {worker.name} ran out of memory"
         return _End(reason=reason, return_code=OUT_OF_MEMORY)
-    has_failed_by_itself = step.cause is EndCause.FAILED and step.ended is not None
-    if has_failed_by_itself and not worker.may_have_stopped_job(step.ended):
+    says_why = any(clue.weight is Weight.FATAL for clue in evidence.clues)
+    by_itself = says_why or not worker.may_have_stopped_job(step.ended)
+    if evidence.has_failed and by_itself and step.ended is not None:
         return _End(
             reason="",
             return_code=step.return_code,

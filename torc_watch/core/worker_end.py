@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from torc_watch.core import units
 from torc_watch.core.allocation import AllocationStatus, EndCause
+from torc_watch.core.cause import Cause
 from torc_watch.core.model import Allocation, ComputeNode
 
 # A worker of Torc begins to stop its jobs 90 seconds before the end of its allocation. Slurm takes
@@ -59,6 +60,13 @@ class WorkerEnd:
     def is_external(self) -> bool:
         """Whether something ended it for which no job that ran there is to blame."""
         return self.was_requeued or self.cause in _NOT_THE_JOBS_FAULT
+
+    @property
+    def interruption(self) -> Cause:
+        """What ended a job that this end took along."""
+        if self.cause is EndCause.NODE_FAILURE:
+            return Cause.NODE
+        return Cause.PREEMPTED if self.cause is EndCause.PREEMPTED else Cause.INTERRUPTED
 
     def may_have_stopped_job(self, completed: datetime | None) -> bool:
         """Whether a job that ended at that time ended because the allocation did."""

@@ -2,14 +2,17 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from torc_watch.core import assessment, diagnosis
 from torc_watch.core.allocation import AllocationState
 from torc_watch.core.assessment import Observation, Orphans
 from torc_watch.core.cancellation import EndedAllocation
+from torc_watch.core.clue import Clue
 from torc_watch.core.diagnosis import (
     DEFAULT_REQUIREMENTS,
+    ORPHANED,
     OUT_OF_MEMORY,
     TOLD_TO_END,
     Finding,
@@ -27,7 +30,7 @@ from torc_watch.core.model import (
 from torc_watch.core.worker_end import WorkerEnd
 from torc_watch.engine.error_output import error_folders
 from torc_watch.engine.evidence import Reported, gather_evidence
-from torc_watch.engine.job_outputs import JobOutputs
+from torc_watch.engine.job_outputs import Failures, JobOutputs
 from torc_watch.engine.messages import Diagnosis
 from torc_watch.engine.orphan_search import find_orphans
 from torc_watch.engine.sibling_search import SiblingSearch
@@ -83,6 +86,7 @@ class FailureSearch:
             observation,
             reports.requirements_of,
             reports.results.values(),
+            partial(self._read, workflow, output_dir),
         )
         failed, unread = await self._failures(workflow, counts, reports, output_dir)
         return Diagnosis(
@@ -93,6 +97,12 @@ class FailureSearch:
             ended=_ended(observation.allocations, reports.workers),
             offline=_offline_results(output_dir, workflow, orphans),
         )
+
+    async def _read(
+        self, workflow: Workflow, output_dir: Path, failures: Failures
+    ) -> Mapping[int, tuple[Clue, ...]]:
+        folders = error_folders(output_dir, workflow.submission_directory)
+        return (await self._outputs.clues(folders, workflow.id, failures)).by_job
 
     async def is_early(self, workflow: Workflow, counts: JobCounts) -> bool:
         """Whether an allocation that took jobs along has yet to end, or its end to be known.
@@ -172,7 +182,7 @@ class FailureSearch:
         explained = {
             result.compute_node_id
             for result in results.values()
-            if _may_have_been_stopped(result) or result.return_code == OUT_OF_MEMORY
+            if _may_have_been_stopped(result) or result.return_code in (OUT_OF_MEMORY, ORPHANED)
         }
         nodes = await self._client.list_compute_nodes(workflow.id) if explained else None
         return _Reports(

@@ -1,19 +1,23 @@
 """What dead workers left on the server, and why each of their jobs ended. Only reads."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from torc_watch.core.allocation import EndCause, StepEnd
 from torc_watch.core.assessment import Observation, Orphans
+from torc_watch.core.clue import Clue
 from torc_watch.core.diagnosis import OUT_OF_MEMORY
 from torc_watch.core.job_output import step_name
 from torc_watch.core.model import ComputeNode, Job, JobResult, JobStatus, Requirements
 from torc_watch.core.orphaned_job import OrphanedJob, OrphanEvidence, explain_orphan
 from torc_watch.core.worker_end import WorkerEnd
+from torc_watch.engine.job_outputs import Failures
 from torc_watch.engine.worker_ends import find_worker_ends
 from torc_watch.schedulers.cluster import Cluster
 from torc_watch.torc.client import TorcClient
+
+ReadOutputs = Callable[[Failures], Awaitable[Mapping[int, tuple[Clue, ...]]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +69,7 @@ async def find_orphans(
     observation: Observation,
     requirements_of: Callable[[Job], Requirements | None],
     results: Iterable[JobResult],
+    read: ReadOutputs,
 ) -> Orphans:
     """What dead workers left behind, given that ``observation`` saw nothing alive.
 
@@ -76,26 +81,40 @@ async def find_orphans(
     running = await _running_jobs(client, cluster, observation, open_nodes) if nodes else None
     suspects = running.suspects(nodes, results) if running else Counter[int]()
 
-    def explain(job: Job, running: _RunningJobs) -> OrphanedJob:
+    def evidence(job: Job, running: _RunningJobs) -> OrphanEvidence:
         # A result must name a node: any will do for a job whose own has deregistered.
         node = running.holders.get(job.id, nodes[-1])
-        return explain_orphan(
-            OrphanEvidence(
-                job=job,
-                requirements=requirements_of(job),
-                run_id=workflow.run_id,
-                node_id=node.id,
-                worker=running.worker_of(job),
-                step=running.step_of(job, workflow_id=workflow.id, run_id=workflow.run_id),
-                suspects=suspects[node.allocation_id or 0],
-            )
+        return OrphanEvidence(
+            job=job,
+            requirements=requirements_of(job),
+            run_id=workflow.run_id,
+            node_id=node.id,
+            worker=running.worker_of(job),
+            step=running.step_of(job, workflow_id=workflow.id, run_id=workflow.run_id),
+            suspects=suspects[node.allocation_id or 0],
         )
 
+    known = [evidence(job, running) for job in running.jobs] if running else []
     return Orphans(
-        running=tuple(explain(job, running) for job in running.jobs) if running else (),
+        running=await _explained(known, read),
         claimed=tuple(await client.list_jobs(workflow.id, JobStatus.PENDING)),
         nodes=open_nodes,
         allocations=tuple(allocation for allocation, _ in observation.allocations),
+    )
+
+
+async def _explained(
+    known: Collection[OrphanEvidence], read: ReadOutputs
+) -> tuple[OrphanedJob, ...]:
+    """What those have written that failed shortly before their worker ended tells why."""
+    orphans = [(each, explain_orphan(each)) for each in known]
+    failed = [(orphan.job, orphan.result) for each, orphan in orphans if each.has_failed]
+    clues = await read(failed) if failed else {}
+    return tuple(
+        explain_orphan(replace(each, clues=clues[orphan.job.id]))
+        if orphan.job.id in clues
+        else orphan
+        for each, orphan in orphans
     )
 
 
