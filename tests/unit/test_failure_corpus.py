@@ -21,10 +21,23 @@ WRONG_CAUSES = {
     "blind-*:gpu_oom.lammps-kokkos": _NO_RULE,
     "blind-*:timeout.gromacs-in-srun": _FOREIGN,
     "blind-*:input.espresso-pseudopotential": _NO_RULE,
+    "blind2-*:oom.spades-return-value-minus-nine": _NO_RULE,
+    "blind2-*:gpu.namd-ecc": _NO_RULE,
+    "blind2-*:limit.star-bam-sort": _NO_RULE,
+    "blind2-*:environment.xrootd-proxy": _NO_RULE,
+    "blind2-*:input.gatk-contigs": _NO_RULE,
+    "blind2-*:input.tensorflow-damaged-records": _NO_RULE,
+    "blind2-*:input.cdo-open-failed": _NO_RULE,
+    "blind2-*:code.optuna-survived-gpu-oom": _NO_RULE,
+    "blind2-*:code.make-names-that-mislead": _NO_RULE,
+    "blind2-*:canceled.snakemake-user-request": _NO_RULE,
 }
 # Those of them that get more of something that they did not lack, or run again too often.
 RAISED_IN_VAIN: tuple[str, ...] = ("hang-slurm:unknown.trap-hang",)
-RERUN_TOO_OFTEN: tuple[str, ...] = ()
+RERUN_TOO_OFTEN: tuple[str, ...] = (
+    "blind2-*:environment.xrootd-proxy",
+    "blind2-*:code.make-names-that-mislead",
+)
 
 _LACKING = {"memory": Cause.OOM, "runtime": Cause.TIMEOUT}
 _ONCE = (Cause.CODE, Cause.ENVIRONMENT)
