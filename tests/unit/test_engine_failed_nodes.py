@@ -58,7 +58,7 @@ async def test_recovery_waits_for_the_node(open_site: "OpenSite") -> None:
         assert ended.verdict is Verdict.SUCCEEDED
         assert await site.results(workflow_id) == [("a", 1, -128), ("a", 2, 0)]
         (planned,) = site.seen(events.RecoveryPlanned)
-        assert [retry.cause for retry in planned.plan.retries] == [Cause.INTERRUPTED]
+        assert [retry.cause for retry in planned.plan.retries] == [Cause.NODE]
         (awaited,) = site.seen(events.NodesAwaited)
         assert (awaited.nodes, awaited.seconds) == (("n3",), NODE_GRACE)
 
