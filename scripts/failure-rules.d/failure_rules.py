@@ -78,8 +78,9 @@ workflow was created; after 24 hours it hands the workflow over. Meanwhile `stat
 it waits, and for what. A daemon that is restarted goes on waiting: the times are those of the
 failures.
 
-A round that has other jobs to start waits 2 minutes at most, and then goes without those that have
-to wait longer: they follow when the workflow has come to rest again. What a person asks for waits
+A round that has other jobs to start waits for those that may run again within 2 minutes, and goes
+without those that have to wait longer: they follow when the workflow has come to rest again, if
+rounds are left. What a person asks for waits
 for nothing: `recover`, a watch that begins after the failure, and a recovery hook. `torc-watchd
 resume 42` ends the wait of a workflow that the daemon watches.
 
@@ -138,7 +139,7 @@ Your own rules are in `rules.toml` beside your configuration file, those of your
 ```toml
 [[rule]]
 name = "solver-diverged"
-cause = "code"                      # one of the causes above
+cause = "code"                      # one of the causes above, except suspect
 pattern = '''solver: step \\d+ diverged'''   # RE2's syntax, from the beginning of a line
 says = "the solver diverged"
 example = "solver: step 12 diverged"   # optional; the pattern has to match it

@@ -185,7 +185,7 @@ def test_unset_removes_options_and_add_starts_a_new_watch(home: Path) -> None:
         (
             "resume 42",
             WatchState.WATCHED,
-            f"is unchanged ({A}): if it waits before it runs jobs again, that is over\n",
+            f"is unchanged ({A}): if it waits to run jobs again, it does so now\n",
         ),
         ("resume 42", WatchState.PAUSED, f"will be resumed ({A})\n"),
         ("add 42", WatchState.WATCHED, f"is unchanged ({A}): it was already watched\n"),

@@ -105,7 +105,7 @@ def test_list_and_status_while_daemon_and_server_are_down(desk: Desk) -> None:
     assert before["live"]["counts"]["failed"] == 2
     assert {each["cause"] for each in before["live"]["failures"]} == {"oom", "unknown"}
     assert before["live"]["plan"]["number"] == 1
-    assert "Job 3 (flaky): unknown, " in shown
+    assert "Job 3 (flaky): unknown failure, " in shown
     assert f"    {desk.site.output}/job_stdio/job_wf1_j3_r1_a1.e (empty)" in shown
     assert desk.values("plan", "1")["plan"]["number"] == 1
     assert "A round of recovery of workflow 1 would:" in shown

@@ -148,7 +148,7 @@ def test_invalid_options_are_named_with_their_limits(options: WatchOptions, prob
         (ENDED, Action.ADD, "a new watch starts, with all its retries"),
         (ENDED, Action.RESUME, "a new watch starts, with all its retries"),
         (PAUSED, Action.RESUME, ""),
-        (WATCHED, Action.RESUME, "waits before it runs jobs again"),
+        (WATCHED, Action.RESUME, "waits to run jobs again"),
         (PAUSED, Action.SET, "is paused"),
         (ENDED, Action.SET, "resume starts a new one"),
         (ENDED, Action.PAUSE, "has already ended"),

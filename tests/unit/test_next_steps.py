@@ -19,7 +19,7 @@ def steps(verdict: Verdict, url: str | None = None) -> list[str]:
 )
 def test_watch_without_success_names_our_own_commands(verdict: Verdict) -> None:
     text = "\n".join(steps(verdict))
-    for command in ("status 42", "plan 42", "recover 42", "history 42"):
+    for command in ("why 42", "status 42", "plan 42", "recover 42", "history 42"):
         assert f"  torc-watchd {command} " in text
     assert str(LOG) in text
 
@@ -31,4 +31,4 @@ def test_nothing_else_is_to_be_done(verdict: Verdict) -> None:
 
 def test_commands_ask_the_same_server() -> None:
     lines = steps(Verdict.EXHAUSTED, "http://host:1/a b")
-    assert lines[2].startswith("  torc-watchd status 42 --url 'http://host:1/a b' ")
+    assert lines[2].startswith("  torc-watchd why 42 --url 'http://host:1/a b' ")

@@ -95,7 +95,7 @@ def test_failures_for_the_same_reason_are_told_once() -> None:
         "    slurm step: step 7.3 FAILED 1:0",
         "    exit code: exit code 1",
         "  jobs: 1 (train_1), 2 (train_2)",
-        "  run again before: once",
+        "  run again before: once, all these jobs together",
         "  a round of recovery would not run it again (in vain)",
         "",
         "Unknown failure (guess): 1 job",

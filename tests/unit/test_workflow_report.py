@@ -70,12 +70,12 @@ def test_failed_jobs_have_their_error_file_and_its_last_line() -> None:
         "Jobs: failed=3",
         "No open allocation.",
         "Failed: 4 jobs",
-        "  Job 1 (train): unknown, exit code 3",
+        "  Job 1 (train): unknown failure, exit code 3",
         "    /out/1.e: KeyError: \\x1b[31m'a'",
-        "  Job 2 (train): unknown, exit code 3",
+        "  Job 2 (train): unknown failure, exit code 3",
         "    /out/2.e (empty)",
-        "  Job 3 (train): unknown, exit code 3",
-        "  Job 4 (train): unknown, exit code 3",
+        "  Job 3 (train): unknown failure, exit code 3",
+        "  Job 4 (train): unknown failure, exit code 3",
     ]
 
 

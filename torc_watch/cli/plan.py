@@ -31,6 +31,10 @@ def plan(
 ) -> int:
     """Print what recovery would do; change nothing.
 
+    Shows the round that `torc-watchd recover` would carry out: a person asks for it, so that all
+    failures are retried at once, whatever was tried before. What comes next in a watch is in
+    `torc-watchd status`.
+
     Ends with 0 when there is a plan or nothing to do, with 1 when the user has to step in.
 
     \b

@@ -17,7 +17,8 @@ def resume(
     """Watch paused or ended workflows again.
 
     The watch of a paused workflow continues. A workflow whose watch has ended gets a new watch,
-    with all its retries. One that waits before it runs jobs again does so at once.
+    with all its retries. One that waits to run jobs again does so at once, also after a
+    pause.
 
     \b
     Examples:

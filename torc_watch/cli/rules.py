@@ -59,7 +59,7 @@ def check_rules(
     outputs: Annotated[
         list[Path] | None,
         typer.Argument(
-            help="What a job has written: the rules are tried on it, before all others.",
+            help="Files that one job has written: your rules are tried on them, before all others.",
             metavar="[OUTPUT]...",
             show_default=False,
         ),

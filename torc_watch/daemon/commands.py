@@ -221,7 +221,7 @@ _NEW_WATCH = "a new watch starts, with all its retries"
 _NOTES = {
     (Action.ADD, WatchState.ENDED): _NEW_WATCH,
     (Action.RESUME, WatchState.ENDED): _NEW_WATCH,
-    (Action.RESUME, WatchState.WATCHED): "if it waits before it runs jobs again, that is over",
+    (Action.RESUME, WatchState.WATCHED): "if it waits to run jobs again, it does so now",
     (Action.ADD, WatchState.WATCHED): "it was already watched",
     (Action.SET, WatchState.PAUSED): "it is paused",
     (Action.SET, WatchState.ENDED): "its watch has ended; resume starts a new one",

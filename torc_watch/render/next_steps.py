@@ -16,6 +16,7 @@ def next_steps(ended: WatchEnded, url: str | None, log: Path) -> Iterator[str]:
     target = f"{ended.workflow_id} --url {shlex.quote(url)}" if url else str(ended.workflow_id)
     yield ""
     yield "Commands for the next steps:"
+    yield f"  torc-watchd why {target}      # why jobs failed, with the evidence"
     yield f"  torc-watchd status {target}   # the jobs, and the last error line of each"
     yield f"  torc-watchd plan {target}     # what one more round of recovery would do"
     yield f"  torc-watchd recover {target}  # carries out that round"

@@ -225,7 +225,7 @@ def _advice(view: WorkflowView) -> Iterator[str]:
     if view.phase is Phase.PAUSED:
         yield f"Resume it with: torc-watchd resume {view.workflow_id}"
     if view.phase is Phase.RESTING:
-        yield "It has no workers now. The next poll decides whether it is stuck."
+        yield "It has no workers now. If that lasts, for 45 s as a rule, it counts as stuck."
     if view.phase is not Phase.ENDED or view.verdict == "succeeded":
         return
     if failures(view) != "0":

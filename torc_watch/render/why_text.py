@@ -63,8 +63,13 @@ def _group(group: FailureGroup) -> Iterator[str]:
     yield from _evidence(group)
     yield f"  {_names(group.findings)}"
     if group.tried:
-        yield f"  run again before: {'once' if group.tried == 1 else f'{group.tried} times in all'}"
+        yield f"  run again before: {_times(group)}"
     yield from (f"  a round of recovery would {line}" for line in _fates(group))
+
+
+def _times(group: FailureGroup) -> str:
+    times = "once" if group.tried == 1 else f"{group.tried} times"
+    return times if len(group.findings) == 1 else f"{times}, all these jobs together"
 
 
 def _evidence(group: FailureGroup) -> Iterator[str]:

@@ -12,6 +12,7 @@ from torc_watch.core.diagnosis import Finding
 from torc_watch.core.events import FailedJob
 from torc_watch.core.model import Allocation, JobCounts
 from torc_watch.daemon.commands import WatchOptions
+from torc_watch.render.cause_text import cause_text
 from torc_watch.render.terminal_text import printable
 from torc_watch.render.time_text import local_time
 from torc_watch.render.transcript import capped, error_output_lines, jobs_text
@@ -92,7 +93,7 @@ def _allocation(allocation: Allocation, status: AllocationStatus) -> str:
 
 def _failure(finding: Finding) -> str:
     job = f"Job {finding.job.id} ({printable(finding.job.name)})"
-    return f"  {job}: {finding.cause}, {printable(finding.reason)}"
+    return f"  {job}: {cause_text(finding.cause)}, {printable(finding.reason)}"
 
 
 def live_values(
