@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from torc_watch.core.allocation import NodeClass
 from torc_watch.core.cause import Cause
+from torc_watch.core.clue import Clue, Weight
 from torc_watch.core.diagnosis import Finding
 from torc_watch.core.model import (
     Dependent,
@@ -121,6 +122,35 @@ def test_job_that_ran_out_of_memory_gets_its_own_requirements() -> None:
     assert adjustment.job_ids == (7,)
     assert (adjustment.base, adjustment.memory, adjustment.runtime) == (SMALL, 96 * MIB, 60)
     assert adjustment.name == "small.run2.96m.PT1M"
+
+
+NUMPY = "MemoryError: Unable to allocate 45.0 GiB for an array with shape (6039797760,)"
+
+
+@pytest.mark.parametrize(
+    ("line", "node", "after"),
+    [
+        pytest.param("MemoryError", 128 * GIB, 96 * MIB, id="no size"),
+        pytest.param(NUMPY, 128 * GIB, 45 * GIB * 3 // 2, id="what it wanted"),
+        pytest.param(NUMPY, 64 * GIB, 64 * GIB, id="clamped to the node"),
+        pytest.param(NUMPY, 32 * GIB, None, id="no node has it"),
+        pytest.param(f"cupy: {NUMPY}", 32 * GIB, 96 * MIB, id="of a GPU"),
+    ],
+)
+def test_size_in_the_output_is_a_lower_bound(line: str, node: int, after: int | None) -> None:
+    said = Clue(
+        rule="r", cause=Cause.OOM, weight=Weight.FATAL, says="no memory", line=line, file="x.e"
+    )
+    failed = dataclasses.replace(finding(7, Cause.OOM), clue=said)
+    nodes = (NodeClass(num_cpus=4, memory=node, runtime=3600),)
+    seen = dataclasses.replace(situation(failed), node_classes=nodes)
+    answer = plan(seen, RecoverySettings())
+    if after is None:
+        assert isinstance(answer, Refusal)
+        assert "needs more than 32g" in answer.left_alone[0].reason
+    else:
+        assert isinstance(answer, Plan)
+        assert answer.retries[0].memory == (64 * MIB, after)
 
 
 def test_job_that_ran_far_beyond_its_limit_gets_more_than_its_run_time() -> None:

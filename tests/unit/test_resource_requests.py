@@ -50,6 +50,26 @@ def test_memory_after_an_oom(
     )
 
 
+@pytest.mark.parametrize(
+    ("wanted", "cap", "expected"),
+    [
+        pytest.param(None, None, 450 * MIB, id="unknown"),
+        pytest.param(400 * MIB, None, 450 * MIB, id="less than is asked for anyway"),
+        pytest.param(4 * GIB, None, 6 * GIB, id="more"),
+        pytest.param(4 * GIB, 5 * GIB, 5 * GIB, id="clamped"),
+        pytest.param(4 * GIB, 3 * GIB, None, id="more than any node has"),
+        pytest.param(4 * GIB, 300 * MIB, None, id="at the cap"),
+    ],
+)
+def test_memory_that_the_job_said_it_lacked(
+    wanted: int | None, cap: int | None, expected: int | None
+) -> None:
+    raised = resource_requests.raised_memory(
+        300 * MIB, peak=MIB, multiplier=1.5, cap=cap, wanted=wanted
+    )
+    assert raised == expected
+
+
 @given(limit=_SIZES, peak=st.none() | _SIZES, multiplier=_MULTIPLIERS, cap=st.none() | _SIZES)
 def test_memory_is_raised_above_limit_and_peak_and_within_the_cap(
     limit: int, peak: int | None, multiplier: float, cap: int | None

@@ -42,6 +42,7 @@ from torc_watch.core.skipped_job import skipped
 from torc_watch.core.suspect_inputs import suspect_inputs, with_reruns
 from torc_watch.core.suspect_success import rerun_objections, reruns
 from torc_watch.core.timed_retries import in_time
+from torc_watch.core.wanted_memory import wanted_memory
 
 
 def exhausted(rounds_used: int, settings: RecoverySettings) -> Refusal | None:
@@ -223,7 +224,11 @@ def _raise_memory(finding: Finding, nodes: Sequence[NodeClass], multiplier: floa
         return _retry(finding)
     node = class_with_most_memory(asked, nodes)
     after = resource_requests.raised_memory(
-        asked.memory, peak=finding.peak_memory, multiplier=multiplier, cap=node.memory
+        asked.memory,
+        peak=finding.peak_memory,
+        multiplier=multiplier,
+        cap=node.memory,
+        wanted=wanted_memory(finding.clue.line) if finding.clue else None,
     )
     if after is None:
         most = units.format_memory(node.memory)

@@ -19,17 +19,27 @@ _Target = tuple[str, int, int, tuple[int, int, int]]  # name, memory, runtime; C
 
 
 def raised_memory(
-    limit: int, *, peak: int | None, multiplier: float, cap: int | None
+    limit: int, *, peak: int | None, multiplier: float, cap: int | None, wanted: int | None = None
 ) -> int | None:
     """Bytes to ask for after an out-of-memory failure, in whole MiB unless the cap is not.
 
-    None when no node has more than the job was already seen to need.
+    ``wanted`` is what the job said that it lacked: it counts where it is more than would be asked
+    for without it. None when no node has more than the job was already seen to need.
     """
+    asked = _raised_for_peak(limit, peak, multiplier, cap)
+    if asked is None or wanted is None or wanted <= asked:
+        return asked
+    return _raised_for_peak(limit, wanted, multiplier, cap)
+
+
+def _raised_for_peak(
+    limit: int, peak: int | None, multiplier: float, cap: int | None
+) -> int | None:
     need = limit if peak is None or peak <= limit else _on_grid(peak)
     if cap is not None and cap <= max(limit, peak or 0):
         return None
-    wanted = math.ceil(need * multiplier / MIB) * MIB
-    return wanted if cap is None else min(wanted, cap)
+    asked = math.ceil(need * multiplier / MIB) * MIB
+    return asked if cap is None else min(asked, cap)
 
 
 def raised_runtime(
