@@ -190,7 +190,7 @@ def diagnosed(
             diagnosed(1, peak=LIMIT), Cause.UNKNOWN, "exit code 1", id="peak at the limit"
         ),
         pytest.param(
-            diagnosed(139), Cause.CODE, "it crashed (killed by signal 11)", id="segmentation fault"
+            diagnosed(139), Cause.CODE, "segmentation fault (signal 11)", id="segmentation fault"
         ),
         pytest.param(
             diagnosed(127),
@@ -291,7 +291,15 @@ def test_finding_has_the_measurements() -> None:
 
 @pytest.mark.parametrize(
     ("return_code", "reason"),
-    [(129, "killed by signal 1"), (192, "killed by signal 64"), (193, "exit code 193")],
+    [
+        (129, "killed by signal 1"),
+        (132, "illegal instruction (signal 4)"),
+        (134, "abort (signal 6)"),
+        (135, "bus error (signal 7)"),
+        (136, "arithmetic error (signal 8)"),
+        (192, "killed by signal 64"),
+        (193, "exit code 193"),
+    ],
 )
 def test_return_code_is_a_signal_only_for_valid_signal_numbers(
     return_code: int, reason: str

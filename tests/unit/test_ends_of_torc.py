@@ -101,7 +101,7 @@ def signal(number: int) -> tuple[Cause, str]:
     return UNKNOWN, f"killed by signal {number}"
 
 
-CRASHED = (Cause.CODE, "it crashed (killed by signal 11)")
+CRASHED = (Cause.CODE, "segmentation fault (signal 11)")
 BY_ITSELF: Expected = {
     "exit-3": code(3),
     "exit-137": KILLED,
