@@ -1,5 +1,6 @@
 """The transcript on the terminal."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import anyio
@@ -10,7 +11,7 @@ from torc_watch.core import events
 from torc_watch.core.allocation import AllocationState, AllocationStatus, EndCause
 from torc_watch.core.assessment import Orphans
 from torc_watch.core.cause import Cause
-from torc_watch.core.events import Event, Verdict, WatchEnded
+from torc_watch.core.events import Event, FailedJob, Verdict, WatchEnded
 from torc_watch.core.fact import Confidence
 from torc_watch.core.failure_kind import FailureKind
 from torc_watch.core.model import Allocation, ComputeNode, Job, JobCounts, JobStatus, Requirements
@@ -222,10 +223,51 @@ def test_hook_cannot_clear_the_screen() -> None:
 
 @pytest.mark.parametrize(("jobs", "more"), [(50, None), (51, "1 job"), (1000, "950 jobs")])
 def test_long_lists_are_capped(jobs: int, more: str | None) -> None:
-    lines = text(planned(*map(retry, range(jobs)))).splitlines()
+    more_each = (replace(retry(job), memory=(MIB, (job + 2) * MIB)) for job in range(jobs))
+    lines = text(planned(*more_each)).splitlines()
     assert sum(line.startswith("  Job ") for line in lines) == 50
     assert (f"  ... and {more} more; the log lists all of them" in lines) is bool(more)
     assert f"  Applied fixes: {jobs} OOM, 0 timeout" in lines
+
+
+@pytest.mark.parametrize(
+    ("jobs", "lines"),
+    [
+        pytest.param(5, [f"  Job {job} (a): OOM" for job in range(5)], id="a few"),
+        pytest.param(20, ["  Jobs 0 (a), 1 (a), 2 (a), 3 (a), 4 (a) and 15 more: OOM"], id="many"),
+    ],
+)
+def test_many_equal_fixes_share_a_line(jobs: int, lines: list[str]) -> None:
+    _, *shown, _ = text(planned(*map(retry, range(jobs)))).splitlines()
+    assert shown == [f"{line} detected, increasing memory 64m -> 96m" for line in lines]
+
+
+def test_jobs_that_run_again_for_the_same_reason_share_a_line() -> None:
+    alike = [
+        Retry(job_id=job, job_name="c", cause=Cause.UNKNOWN, reason="exit code 1")
+        for job in range(1, 21)
+    ]
+    _, line = text(planned(*alike)).splitlines()
+    assert line == (
+        "  Jobs 1 (c), 2 (c), 3 (c), 4 (c), 5 (c) and 15 more: "
+        "unknown failure (exit code 1), retrying without changes"
+    )
+
+
+def test_failed_jobs_at_the_end_are_told_once_for_each_reason() -> None:
+    failed = [
+        FailedJob(job_id=job, job_name="c", reason=reason, errors=errors, last_words="x")
+        for job, reason, errors in ((1, "exit code 1", None), (2, "killed", None))
+    ]
+    failed += [replace(failed[0], job_id=job, errors=f"/{job}.e") for job in (3, 4)]
+    ended = events.WatchEnded(
+        workflow_id=1, verdict=Verdict.HANDED_OVER, reason="", evidence=tuple(failed)
+    )
+    assert text(ended).splitlines()[-3:] == [
+        "  Jobs 1 (c), 3 (c), 4 (c): exit code 1",
+        "    /3.e: x",
+        "  Job 2 (c): killed",
+    ]
 
 
 def test_fixes_are_counted_where_there_are_any() -> None:
@@ -272,7 +314,7 @@ def test_jobs_that_stay_for_the_same_reason_share_a_line() -> None:
     left = [skip(1, "in vain"), *(skip(number, "job 1 goes first") for number in range(2, 10))]
     assert list(left_alone_lines(left)) == [
         "  Job 1 (e): not retried: in vain",
-        "  Job 2 (e), 3 (e), 4 (e), 5 (e), 6 (e) and 3 more: not retried: job 1 goes first",
+        "  Jobs 2 (e), 3 (e), 4 (e), 5 (e), 6 (e) and 3 more: not retried: job 1 goes first",
     ]
 
 

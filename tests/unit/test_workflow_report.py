@@ -1,5 +1,6 @@
 """The options of a watch, as `status` shows them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,10 @@ def finding(job_id: int) -> Finding:
     return Finding(job=job, cause=Cause.UNKNOWN, reason="exit code 3", requirements=None)
 
 
+def different(job_id: int) -> Finding:
+    return replace(finding(job_id), reason=f"exit code {job_id}")
+
+
 def written(job_id: int, errors: str | None, last_words: str | None) -> FailedJob:
     return FailedJob(
         job_id=job_id, job_name="train", reason="", errors=errors, last_words=last_words
@@ -65,18 +70,28 @@ def test_failed_jobs_have_their_error_file_and_its_last_line() -> None:
         written(2, "/out/2.e", None),
         written(3, None, None),
     ]
-    shown = live_text(JobCounts({JobStatus.FAILED: 3}), (), [*map(finding, (1, 2, 3, 4))], errors)
+    shown = live_text(
+        JobCounts({JobStatus.FAILED: 3}), (), [different(number) for number in (1, 2, 3, 4)], errors
+    )
     assert list(shown) == [
         "Jobs: failed=3",
         "No open allocation.",
         "Failed: 4 jobs",
-        "  Job 1 (train): unknown failure, exit code 3",
+        "  Job 1 (train): unknown failure, exit code 1",
         "    /out/1.e: KeyError: \\x1b[31m'a'",
-        "  Job 2 (train): unknown failure, exit code 3",
+        "  Job 2 (train): unknown failure, exit code 2",
         "    /out/2.e (empty)",
         "  Job 3 (train): unknown failure, exit code 3",
-        "  Job 4 (train): unknown failure, exit code 3",
+        "  Job 4 (train): unknown failure, exit code 4",
     ]
+
+
+def test_jobs_that_failed_for_the_same_reason_share_a_line() -> None:
+    errors = [written(1, None, None), *(written(number, f"/{number}.e", "x") for number in (2, 3))]
+    *_, line, error = live_text(JobCounts({}), (), [*map(finding, range(1, 21))], errors)
+    names = ", ".join(f"{number} (train)" for number in range(1, 6))
+    assert line == f"  Jobs {names} and 15 more: unknown failure, exit code 3"
+    assert error == "    /2.e: x"
 
 
 def test_long_error_line_is_cut() -> None:
@@ -86,7 +101,7 @@ def test_long_error_line_is_cut() -> None:
 
 
 def test_more_failed_jobs_than_are_listed() -> None:
-    findings = [finding(number) for number in range(60)]
+    findings = [different(number) for number in range(60)]
     errors = [written(number, f"/out/{number}.e", "no data") for number in range(50)]
     lines = list(live_text(JobCounts({}), (), findings, errors))
     assert lines[-2:] == [

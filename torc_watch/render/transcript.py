@@ -14,18 +14,21 @@ from torc_watch.core.model import JobCounts, JobStatus
 from torc_watch.core.orphaned_job import OrphanedJob
 from torc_watch.core.recovery_round import Plan, Repeat, Retry, Skip
 from torc_watch.render.cause_text import cause_text
+from torc_watch.render.job_groups import alike, named
 from torc_watch.render.terminal_text import printable
 from torc_watch.render.time_text import waits_until
 
 T = TypeVar("T")
+OfJob = TypeVar("OfJob", Retry, Skip, Repeat)
 
 _MAX_PHRASE = 1000  # of a scheduler: it may contain a path
 _MAX_LINE = 200  # of error output
 _MAX_REASON = 500  # it may quote a line and name a suspect
 _NUMBERS_PER_LINE = 10
-_NAMED_JOBS = 5  # of those that one line is for
+_FIXES_APART = 5  # each on its own line, as Torc's tutorial has them
 _LINES_PER_LIST = 50  # a plan may have thousands of jobs; the log lists all of them
 
+_REPEATED = "depends on a job that runs again; Torc restarts it, too"
 _MANUAL = "Manual intervention required."
 _AFTERWARDS = {
     Verdict.FAILED: (
@@ -295,15 +298,16 @@ def _end(event: WatchEnded) -> Iterator[str]:
     if event.evidence:
         yield ""
         yield "Failed jobs:"
-        for job in event.evidence:
-            yield from _failed_job(job)
+        for jobs in alike(event.evidence, lambda job: job.reason):
+            yield from _failed_jobs(jobs)
 
 
-def _failed_job(job: FailedJob) -> Iterator[str]:
-    reason = printable(job.reason, _MAX_REASON)
-    yield f"  Job {job.job_id} ({printable(job.job_name)}): {reason}"
-    if job.errors:
-        yield from error_output_lines(job)
+def _failed_jobs(jobs: Sequence[FailedJob]) -> Iterator[str]:
+    """That failed for the same reason: with the error output of the first that has any."""
+    names = named([(job.job_id, job.job_name) for job in jobs])
+    yield f"  {names}: {printable(jobs[0].reason, _MAX_REASON)}"
+    if written := next((job for job in jobs if job.errors), None):
+        yield from error_output_lines(written)
 
 
 def error_output_lines(job: FailedJob) -> Iterator[str]:
@@ -316,12 +320,12 @@ def plan_lines(plan: Plan, *, with_reasons: bool = False) -> Iterator[str]:
     """The changes of a plan, job by job, and the number of each kind."""
     fix = _reasoned_fix if with_reasons else _fix
     fixes = [retry for retry in plan.retries if retry.memory or retry.runtime]
-    yield from capped(fixes, fix)
+    yield from _alike_lines(fixes, fix, apart=_FIXES_APART)
     memory, runtime = plan.count(Cause.OOM), plan.count(Cause.TIMEOUT)
     if memory or runtime:
         yield f"  Applied fixes: {memory} OOM, {runtime} timeout"
     unchanged = [retry for retry in plan.retries if not (retry.memory or retry.runtime)]
-    yield from capped(unchanged, _unchanged)
+    yield from _alike_lines(unchanged, _unchanged)
     if plan.uninitialized:
         yield f"  Starting {jobs_text(plan.uninitialized)} left uninitialized"
     yield from _repeated_lines(plan)
@@ -334,30 +338,35 @@ def plan_lines(plan: Plan, *, with_reasons: bool = False) -> Iterator[str]:
 
 def _repeated_lines(plan: Plan) -> Iterator[str]:
     if plan.repeated is not None:
-        yield from capped(plan.repeated, _repeated)
+        yield from _alike_lines(plan.repeated, lambda _: _REPEATED)
     elif plan.starts_run:
         yield "  Torc restarts all jobs that depend on these, completed ones included"
 
 
 def left_alone_lines(left_alone: Iterable[Skip]) -> Iterator[str]:
     """One line for all jobs that stay for the same reason, in the order of the first of each."""
-    groups: dict[tuple[str, bool], list[Skip]] = {}
-    for left in left_alone:
-        groups.setdefault((left.reason, left.restarts_anyway), []).append(left)
-    shown, others = list(groups.values())[:_LINES_PER_LIST], list(groups.values())[_LINES_PER_LIST:]
-    yield from map(_left, shown)
-    yield from _more(sum(map(len, others)))
+    yield from _alike_lines(left_alone, _left)
+
+
+def _alike_lines(
+    entries: Iterable[OfJob], says: Callable[[OfJob], str], *, apart: int = 1
+) -> Iterator[str]:
+    groups = alike(entries, says, apart=apart)
+    for group in groups[:_LINES_PER_LIST]:
+        names = named([(entry.job_id, entry.job_name) for entry in group])
+        yield f"  {names}: {says(group[0])}"
+    yield from _more(sum(map(len, groups[_LINES_PER_LIST:])))
 
 
 def _fix(retry: Retry) -> str:
     if retry.memory:
         before, after = map(units.format_memory, retry.memory)
         what = "OOM detected" if retry.cause is Cause.OOM else cause_text(retry.cause)
-        return f"{_job(retry)}: {what}, increasing memory {before} -> {after}"
+        return f"{what}, increasing memory {before} -> {after}"
     assert retry.runtime is not None  # noqa: S101 - a fix has one of the two
     before, after = map(units.format_duration, retry.runtime)
     what = "Timeout detected" if retry.cause is Cause.TIMEOUT else cause_text(retry.cause)
-    return f"{_job(retry)}: {what}, increasing runtime {before} -> {after}"
+    return f"{what}, increasing runtime {before} -> {after}"
 
 
 def suspect_lines(suspects: Sequence[SuspectJob]) -> Iterator[str]:
@@ -379,24 +388,12 @@ def _unchanged(retry: Retry) -> str:
     # The reason says what interrupted it.
     what = "interrupted" if retry.cause.is_interruption else cause_text(retry.cause)
     reason = printable(retry.reason, _MAX_REASON)
-    return f"{_job(retry)}: {what} ({reason}), retrying without changes"
+    return f"{what} ({reason}), retrying without changes"
 
 
-def _repeated(repeat: Repeat) -> str:
-    return f"{_job(repeat)}: depends on a job that runs again; Torc restarts it, too"
-
-
-def _left(alike: Sequence[Skip]) -> str:
-    first, *others = alike
-    anyway = "; Torc restarts it anyway" if first.restarts_anyway else ""
-    named = [f"{each.job_id} ({printable(each.job_name)})" for each in others[: _NAMED_JOBS - 1]]
-    more = len(others) - len(named)
-    jobs = ", ".join([_job(first), *named]) + (f" and {more} more" if more else "")
-    return f"{jobs}: not retried: {first.reason}{anyway}"
-
-
-def _job(entry: Retry | Skip | Repeat) -> str:
-    return f"  Job {entry.job_id} ({printable(entry.job_name)})"
+def _left(left: Skip) -> str:
+    anyway = "; Torc restarts it anyway" if left.restarts_anyway else ""
+    return f"not retried: {printable(left.reason, _MAX_REASON)}{anyway}"
 
 
 def capped(entries: Sequence[T], line: Callable[[T], str]) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """One workflow as its server has it now: jobs, allocations, and why jobs failed."""
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from itertools import starmap
 from pathlib import Path
@@ -13,12 +13,14 @@ from torc_watch.core.events import FailedJob
 from torc_watch.core.model import Allocation, JobCounts
 from torc_watch.daemon.commands import WatchOptions
 from torc_watch.render.cause_text import cause_text
+from torc_watch.render.job_groups import alike, named
 from torc_watch.render.terminal_text import printable
 from torc_watch.render.time_text import local_time
-from torc_watch.render.transcript import capped, error_output_lines, jobs_text
+from torc_watch.render.transcript import error_output_lines, jobs_text
 
 _MAX_PHRASE = 1000  # of a scheduler: it may contain a path
 _MAX_PATH = 1000
+_MOST_GROUPS = 50  # of failures
 Allocations = Sequence[tuple[Allocation, AllocationStatus]]
 
 
@@ -58,10 +60,19 @@ def live_text(
     if findings:
         yield f"Failed: {jobs_text(len(findings))}"
         written = {job.job_id: job for job in errors}
-        for number, line in enumerate(capped(findings, _failure)):
-            yield line
-            if number < len(findings):
-                yield from _error_output(written.get(findings[number].job.id))
+        groups = alike(findings, _failure)
+        for group in groups[:_MOST_GROUPS]:
+            yield from _failures(group, written)
+        if others := sum(map(len, groups[_MOST_GROUPS:])):
+            yield f"  ... and {jobs_text(others)} more; the log lists all of them"
+
+
+def _failures(group: Sequence[Finding], written: Mapping[int, FailedJob]) -> Iterator[str]:
+    """For one reason: with the error output of the first that has any."""
+    yield f"  {named([(each.job.id, each.job.name) for each in group])}: {_failure(group[0])}"
+    jobs = (written.get(each.job.id) for each in group)
+    if first := next((job for job in jobs if job is not None and job.errors), None):
+        yield from error_output_lines(first)
 
 
 def missing_output_text(errors: Sequence[FailedJob], folders: Sequence[Path]) -> Iterator[str]:
@@ -69,11 +80,6 @@ def missing_output_text(errors: Sequence[FailedJob], folders: Sequence[Path]) ->
     if errors and not any(job.errors for job in errors):
         sought = " or ".join(printable(str(folder), _MAX_PATH) for folder in folders)
         yield f"No error output of these jobs was found in {sought}."
-
-
-def _error_output(job: FailedJob | None) -> Iterator[str]:
-    if job is not None and job.errors:
-        yield from error_output_lines(job)
 
 
 def _allocation(allocation: Allocation, status: AllocationStatus) -> str:
@@ -92,8 +98,7 @@ def _allocation(allocation: Allocation, status: AllocationStatus) -> str:
 
 
 def _failure(finding: Finding) -> str:
-    job = f"Job {finding.job.id} ({printable(finding.job.name)})"
-    return f"  {job}: {cause_text(finding.cause)}, {printable(finding.reason)}"
+    return f"{cause_text(finding.cause)}, {printable(finding.reason)}"
 
 
 def live_values(
