@@ -108,7 +108,7 @@ def test_list_and_status_while_daemon_and_server_are_down(desk: Desk) -> None:
     assert "Job 3 (flaky): unknown failure, " in shown
     assert f"    {desk.site.output}/job_stdio/job_wf1_j3_r1_a1.e (empty)" in shown
     assert desk.values("plan", "1")["plan"]["number"] == 1
-    assert "A round of recovery of workflow 1 would:" in shown
+    assert "torc-watchd recover 1 would:" in shown
 
     daemon.interrupt()
     assert desk.site.server is not None
@@ -136,7 +136,7 @@ def test_status_does_not_count_a_round_that_a_kill_interrupted(desk: Desk) -> No
     (desk.site.folder / "go").touch()
 
     assert "Round 1, after run 1: in progress at step 'hook'" in shown
-    assert "A round of recovery of workflow 1 would:" in shown
+    assert "The next round of its watch would:" in shown
 
 
 def test_configuration_is_reloaded_by_sighup(desk: Desk) -> None:

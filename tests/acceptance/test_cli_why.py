@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.rigs.json_shapes import assert_documented
+
 if TYPE_CHECKING:
     from tests.acceptance.conftest import Site
 
@@ -49,7 +51,52 @@ def test_failures_are_explained_in_groups(site: "Site") -> None:
 
     none = site.run("why", "1", "nobody")
     assert none.returncode == 2
-    assert "Job nobody of workflow 1 has not failed" in none.stderr
+    assert "Workflow 1 has no job nobody. See all failures with: torc-watchd" in none.stderr
+
+
+BEHIND = """
+name: behind
+jobs:
+  - { name: good, command: "true" }
+  - { name: load_3, command: exit 9 }
+  - { name: merge, command: "true", depends_on: [load_3] }
+  - { name: plot, command: "true", depends_on: [merge] }
+"""
+
+
+def test_job_that_has_not_failed_itself(site: "Site") -> None:
+    site.serve()
+    site.submit(BEHIND)
+    site.run("watch", "1", "-p", "1")
+
+    told = site.run("why", "1", "plot")
+    assert told.returncode == 0, told.stderr
+    assert told.stdout == (
+        "Job 4 (plot) was canceled because job 2 (load_3) failed. Why: torc-watchd why 1 2\n"
+    )
+    values = json.loads(site.run("why", "1", "good", "--json").stdout)
+    assert_documented("why", values)
+    assert (values["standing"], values["failures"]) == ("Job 1 (good) completed.", [])
+
+
+def test_commands_say_who_would_run_jobs_again(site: "Site") -> None:
+    """A person's round retries all alike, a watch one of them first."""
+    site.serve()
+    site.submit(BROKEN)
+    site.run("watch", "1", "-p", "1")
+    for command in ("plan", "status"):
+        shown = site.run(command, "1").stdout
+        assert "\ntorc-watchd recover 1 would:\n" in f"\n{shown}"
+        assert "  Jobs 1 (train_1), 2 (train_2), 3 (train_3): environment (" in shown
+    shown = site.run("why", "1").stdout
+    assert "  torc-watchd recover 1 would run it again, unchanged\n" in shown
+
+    assert site.run("add", "1", "-r", "-p", "1", "-o", str(site.output)).returncode == 0
+    shown = site.run("status", "1").stdout
+    assert "The next round of its watch would:\n" in shown
+    assert "  Jobs 2 (train_2), 3 (train_3): not retried: " in shown
+    shown = site.run("why", "1").stdout
+    assert "  the next round of its watch would not run it again (job 1, which failed " in shown
 
 
 def test_storm_costs_one_retry(site: "Site") -> None:
@@ -59,7 +106,7 @@ def test_storm_costs_one_retry(site: "Site") -> None:
     assert watched.returncode == 3
     assert "(train_1): environment (a Python module is missing: " in watched.stdout
     assert (
-        "Job 2 (train_2), 3 (train_3): not retried: a Python module is missing: " in watched.stdout
+        "Jobs 2 (train_2), 3 (train_3): not retried: a Python module is missing: " in watched.stdout
     )
     assert site.rows("SELECT count(*) FROM result WHERE run_id = 2") == [2]  # and the unknown one
 
@@ -81,7 +128,15 @@ def test_rules_of_a_user_count_before_others(site: "Site") -> None:
     ]
     told = site.run("why", "1", "solver")
     assert "the solver diverged: solver: step 12 diverged" in told.stdout
-    assert "diverged " in site.run("rules", "list").stdout
+    tested = site.run("rules", "test", folder / "rules.toml", output, __file__)
+    assert f"* diverged (code): solver: step 12 diverged ({output})\n" in tested.stdout
+    yours, other, *_ = site.run("rules", "list").stdout.splitlines()
+    assert yours.split() == ["diverged", "code", "yours", "the", "solver", "diverged"]
+    assert "yours" not in other
+    listed = json.loads(site.run("rules", "list", "--json").stdout)
+    assert_documented("rules list", listed)
+    files = [rule["file"] for rule in listed["rules"]]
+    assert (files[0], files[1]) == (str(folder / "rules.toml"), None)
 
 
 def test_rules_that_cannot_be_used_are_refused_at_once(site: "Site") -> None:

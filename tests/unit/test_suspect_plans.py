@@ -100,7 +100,7 @@ def test_job_that_failed_behind_a_suspect_starts_over_with_it(cause: Cause) -> N
     ]
     assert answer.adjustments == ()
     assert answer.left_alone == ()
-    assert "its input comes from job 1 (train_1), whose success is suspect: its output x" in (
+    assert "its input comes from job 1 (train_1), whose success is suspect" in (
         answer.retries[1].reason
     )
 
@@ -111,8 +111,8 @@ def test_without_the_option_it_is_handed_over(cause: Cause) -> None:
     assert isinstance(answer, Refusal)
     (left,) = answer.left_alone
     assert left.reason == (
-        "because; its input comes from job 1 (train_1), whose success is suspect: its output x is "
-        "empty; --rerun-suspects runs both again"
+        "because; its input comes from job 1 (train_1), whose success is suspect; job 1 does not "
+        "run again without --rerun-suspects"
     )
 
 

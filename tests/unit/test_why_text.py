@@ -2,6 +2,9 @@
 
 import json
 from dataclasses import replace
+from datetime import datetime
+
+import pytest
 
 from tests.rigs.json_shapes import assert_documented
 from torc_watch.core.cause import Cause
@@ -11,10 +14,10 @@ from torc_watch.core.explanation import group_failures, those_of
 from torc_watch.core.fact import ALLOCATIONS_NOT_READ, NOT_READ, Confidence, Fact, Source
 from torc_watch.core.model import Job, JobStatus
 from torc_watch.core.past_attempt import PastAttempt
-from torc_watch.core.recovery_round import Refusal, RefusalKind, Retry, Skip
+from torc_watch.core.recovery_round import Plan, Postponement, Refusal, RefusalKind, Retry, Skip
 from torc_watch.core.suspect_success import Suspicion, SuspicionKind
 from torc_watch.core.units import GIB
-from torc_watch.render.suspect_text import suspect_values, suspects_section
+from torc_watch.render.suspect_text import rerun_command, suspect_values, suspects_section
 from torc_watch.render.why_text import why_text, why_values
 
 MODULE = Clue(
@@ -93,10 +96,10 @@ def test_failures_for_the_same_reason_are_told_once() -> None:
         "  written in out/job_stdio/job_wf42_j1_r1_a1.e",
         "  evidence of job 1:",
         "    slurm step: step 7.3 FAILED 1:0",
-        "    exit code: exit code 1",
+        "    exit code: 1",
         "  jobs: 1 (train_1), 2 (train_2)",
         "  run again before: once, all these jobs together",
-        "  a round of recovery would not run it again (in vain)",
+        "  torc-watchd recover 42 would not run it again (in vain)",
         "",
         "Unknown failure (guess): 1 job",
         "  exit code 3",
@@ -107,10 +110,37 @@ def test_failures_for_the_same_reason_are_told_once() -> None:
 def test_jobs_of_a_group_that_are_treated_differently() -> None:
     answer = refusal(skip(1, "in vain"), skip(2, "job 1 goes first"), skip(3, "job 1 goes first"))
     groups = group_failures([finding(number) for number in (1, 2, 3)], answer)
-    assert list(why_text(42, groups))[-2:] == [
-        "  a round of recovery would not run it again (in vain): 1 job",
-        "  a round of recovery would not run it again (job 1 goes first): 2 jobs",
+    assert list(why_text(42, groups, of_watch=True))[-2:] == [
+        "  the next round of its watch would not run it again (in vain): 1 job",
+        "  the next round of its watch would not run it again (job 1 goes first): 2 jobs",
     ]
+
+
+@pytest.mark.parametrize(
+    ("awaits_room", "said"),
+    [
+        pytest.param(False, "until 2026-01-02 03:04 to run it again", id="a time"),
+        pytest.param(
+            True, "for free space, until 2026-01-02 03:04 at the latest, to run it again", id="room"
+        ),
+    ],
+)
+def test_jobs_that_wait(*, awaits_room: bool, said: str) -> None:
+    until = datetime(2026, 1, 2, 3, 4).astimezone()
+    answer = Postponement(
+        not_before=until,
+        until=until,
+        awaits_room=awaits_room,
+        causes=(Cause.NETWORK,),
+        retries=(TRIED,),
+        left_alone=(skip(2, "in vain"),),
+    )
+    groups = group_failures([finding(1), finding(2)], answer)
+    assert list(why_text(42, groups, of_watch=True))[-2:] == [
+        f"  waits {said}: 1 job; at once: torc-watchd resume 42",
+        "  the next round of its watch would not run it again (in vain): 1 job",
+    ]
+    assert why_values(42, groups)["failures"][0]["jobs"][0]["next"] == f"wait {said}"
 
 
 def test_what_speaks_against_a_cause_is_told() -> None:
@@ -203,3 +233,48 @@ def test_suspects_are_shown_with_what_they_wrote() -> None:
         f"  written in {SLURM.file}",
     ]
     assert list(suspects_section([])) == []
+    assert list(suspects_section([SUSPECT], "torc-watchd recover 42"))[-1] == (
+        "  To run it again: torc-watchd recover 42"
+    )
+
+
+def round_of(*retries: Retry) -> Plan:
+    return Plan(
+        workflow_id=42,
+        run_id=1,
+        number=1,
+        retries=retries,
+        uninitialized=0,
+        left_alone=(),
+        adjustments=(),
+        scheduler_config_id=None,
+        allocations=(),
+    )
+
+
+RECOVER = "torc-watchd recover 42 --rerun-suspects"
+SET = "torc-watchd set 42 --rerun-suspects, then torc-watchd resume 42"
+NEARBY = replace(SUSPECT, kind=SuspicionKind.OOM_NEARBY)
+
+
+@pytest.mark.parametrize(
+    ("suspects", "answer", "is_watched", "command"),
+    [
+        pytest.param([SUSPECT], refusal(), False, RECOVER, id="not watched"),
+        pytest.param([SUSPECT], refusal(), True, SET, id="watched"),
+        pytest.param([SUSPECT], round_of(TRIED), False, RECOVER, id="others run again"),
+        pytest.param(
+            [SUSPECT],
+            round_of(replace(TRIED, job_id=7, cause=Cause.SUSPECT)),
+            False,
+            "",
+            id="the round does it",
+        ),
+        pytest.param([NEARBY], refusal(), False, "", id="one of several"),
+        pytest.param([], refusal(), False, "", id="none"),
+    ],
+)
+def test_command_that_runs_suspects_again(
+    suspects: list[Suspicion], answer: Plan | Refusal, *, is_watched: bool, command: str
+) -> None:
+    assert rerun_command(42, suspects, answer, is_watched=is_watched) == command

@@ -28,6 +28,7 @@ from torc_watch.core.errors import (
     ServerUnreachable,
 )
 from torc_watch.core.events import FailedJob
+from torc_watch.core.job_standing import job_named, job_standing
 from torc_watch.core.misread_runtimes import notes_on_run_times
 from torc_watch.core.model import JobCounts
 from torc_watch.core.node_hours import NodeHours
@@ -72,7 +73,9 @@ class Inspection:
 
     ``findings`` say why jobs failed so far, ``notes`` what is odd about the rows on the server.
     ``past`` are the rounds of the workflow's watch, ``node_hours`` those that it used in Slurm.
-    ``suspects`` are completed jobs whose success is, of a workflow at rest.
+    ``suspects`` are completed jobs whose success is, of a workflow at rest. ``of_watch`` says that
+    the round is the next one of the workflow's watch, not one that a person asks for;
+    ``is_watched`` that the daemon knows the workflow.
     """
 
     observation: Observation
@@ -83,6 +86,13 @@ class Inspection:
     notes: tuple[str, ...] = ()
     node_hours: NodeHours = field(default_factory=NodeHours)
     suspects: tuple[Suspicion, ...] = ()
+    of_watch: bool = False
+    is_watched: bool = False
+
+    @property
+    def past_of_round(self) -> PastRounds:
+        """A round that a person asks for is the first one of its own."""
+        return self.past if self.of_watch else PastRounds()
 
     @property
     def all_notes(self) -> tuple[str, ...]:
@@ -187,12 +197,18 @@ async def inspect_stored(
         began=record.began,
     )
     own = _settings_of(record, settings)
-    may_wait = record.is_open and own.auto_recover and not own.recovery().after_repair
+    of_watch = record.is_watched and own.auto_recover
+    may_wait = record.is_open and of_watch and not own.recovery().after_repair
     try:
         with anyio.fail_after(_SERVER_TIMEOUT - _READING_TIMEOUT + reading):
-            return await inspect(
-                workflow_id, own, connection, past=past, may_wait=may_wait, reading=reading
+            seen = await inspect(
+                workflow_id,
+                own,
+                connection,
+                record=_Record(past=past, of_watch=of_watch, may_wait=may_wait),
+                reading=reading,
             )
+            return replace(seen, is_watched=record.is_watched)
     except (ServerError, TimeoutError) as error:
         reason = str(error) or f"{server} did not answer within {_SERVER_TIMEOUT:g} s."
         shown = (
@@ -219,10 +235,10 @@ def read_error_output(seen: Inspection, record: StoredWatch, settings: Settings)
     return ErrorOutput(failed_jobs(seen.findings, workflow.id, folders), folders)
 
 
-def _settings_of_round(settings: Settings, past: PastRounds | None) -> RecoverySettings:
-    """Without a watch the round is one that the user asks for, as `recover`."""
+def _settings_of_round(settings: Settings, *, of_watch: bool) -> RecoverySettings:
+    """Without a watch that recovers, the round is one that the user asks for, as `recover`."""
     given = settings.recovery()
-    return replace(given, max_retries=None, after_repair=given.after_repair or past is None)
+    return replace(given, max_retries=None, after_repair=given.after_repair or not of_watch)
 
 
 def budgets_seen(seen: Inspection, record: StoredWatch, settings: Settings) -> Budgets:
@@ -273,24 +289,37 @@ async def plan(workflow_id: int, settings: Settings, connection: Connection) -> 
     return await inspect(workflow_id, settings, connection, silent_nodes_are_off=True)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Record:
+    """What the journal knows: the ``past`` rounds of the last watch.
+
+    ``of_watch`` says that the next round is one of that watch, and ``may_wait`` that its retries
+    may come later: a person who asks for a round waits for nothing.
+    """
+
+    past: PastRounds = field(default_factory=PastRounds)
+    of_watch: bool = False
+    may_wait: bool = False
+
+
 async def inspect(
     workflow_id: int,
     settings: Settings,
     connection: Connection,
     *,
-    past: PastRounds | None = None,
-    may_wait: bool = False,
+    record: _Record | None = None,
     silent_nodes_are_off: bool = False,
     reading: float = _READING_TIMEOUT,
 ) -> Inspection:
     """A workflow as it is now, with what one more round of recovery would do. Changes nothing.
 
-    ``may_wait`` says that retries of it may come later: a person who asks for a round waits for
-    nothing. That there is room again shows when the watch goes on. ``reading`` is how long (s) it
+    ``record`` is what is known of it beside its server; without one the round is one that a person
+    asks for. That there is room again shows when the watch goes on. ``reading`` is how long (s) it
     may take to read what jobs have written.
     """
     cluster = open_cluster(settings)
-    rounds = past or PastRounds()
+    known = record or _Record()
+    round_settings = _settings_of_round(settings, of_watch=known.of_watch)
     async with open_client(connection) as client:
         with unknown_id_refused(workflow_id, connection):
             observation = await observe(
@@ -303,7 +332,7 @@ async def inspect(
             )
         counts = observation.counts or await client.count_jobs(workflow_id)
         hours = NodeHours()
-        if past is not None:
+        if record is not None:
             hours = await count_node_hours(client, workflow_id, utc_now())
         notes = tuple(notes_on_run_times(await client.list_requirements(workflow_id)))
         outputs = JobOutputs(rules, OutputReader(reading))
@@ -312,10 +341,10 @@ async def inspect(
             suspects=SuspectSearch(client, cluster, outputs),
         )
         state = workflow_state(observation)
-        seen = Inspection(observation, counts, (), state, rounds, notes, hours)
-        at_rest = await _inspect_at_rest(
-            seen, searches, settings, _settings_of_round(settings, past)
+        seen = Inspection(
+            observation, counts, (), state, known.past, notes, hours, of_watch=known.of_watch
         )
+        at_rest = await _inspect_at_rest(seen, searches, settings, round_settings)
         if not isinstance(at_rest, _ToPlan):
             return at_rest
         answer = await make_plan(
@@ -323,9 +352,9 @@ async def inspect(
             cluster,
             workflow=observation.workflow,
             diagnosis=at_rest.diagnosis,
-            history=History(past=rounds, incidents=_incidents(settings.home)),
-            settings=_settings_of_round(settings, past),
-            timing=Timing(now=utc_now(), may_wait=may_wait, has_room=False),
+            history=History(past=seen.past_of_round, incidents=_incidents(settings.home)),
+            settings=round_settings,
+            timing=Timing(now=utc_now(), may_wait=known.may_wait, has_room=False),
         )
         is_done = has_succeeded(counts) and isinstance(answer, Refusal)
         return replace(at_rest.seen, answer=at_rest.seen.answer if is_done else answer)
@@ -359,7 +388,7 @@ async def _inspect_at_rest(
     is_finished = seen.answer is WorkflowState.FINISHED
     if is_finished and has_succeeded(counts):
         seen = await _inspect_success(seen, searches.suspects, output_dir)
-        if not reruns(seen.suspects, seen.past, round_settings):
+        if not reruns(seen.suspects, seen.past_of_round, round_settings):
             return seen
         diagnosis = await searches.failures.diagnose(seen.observation, counts, output_dir)
         return _ToPlan(seen=seen, diagnosis=replace(diagnosis, suspects=seen.suspects))
@@ -390,3 +419,21 @@ def _with_suspects(seen: Inspection, suspects: tuple[Suspicion, ...], unchecked:
     if unchecked:
         notes.append(f"Not all successes were checked: {unchecked}")
     return replace(seen, suspects=suspects, notes=tuple(notes))
+
+
+async def read_standing(workflow_id: int, job: str, url: str | None, settings: Settings) -> str:
+    """How a job stands that has not failed. Raises InvalidInput for one that is not there.
+
+    Also ServerError and JournalError.
+    """
+    key = find_workflow(settings.home, read_status(settings.home), workflow_id, url)
+    async with open_client(settings.connection(key.server if key else url)) as client:
+        jobs = await client.list_jobs(workflow_id)
+        found = job_named(job, jobs)
+        if found is None:
+            raise InvalidInput(
+                f"Workflow {workflow_id} has no job {job}. "
+                f"See all failures with: torc-watchd why {workflow_id}"
+            )
+        dependents = await client.list_dependents(workflow_id)
+    return job_standing(workflow_id, found, jobs, dependents or ())

@@ -10,7 +10,7 @@ from torc_watch.app.composition import read_rules, rules
 from torc_watch.app.rule_cost import slow_rules
 from torc_watch.cli import options
 from torc_watch.cli.json_output import print_json
-from torc_watch.config.sources import rule_files
+from torc_watch.config.sources import existing_rule_files, rule_files
 from torc_watch.core.clue import Clue, leading
 from torc_watch.core.errors import InvalidInput
 from torc_watch.core.os_errors import describe_os_error
@@ -39,16 +39,34 @@ def list_(*, as_json: options.Json = False) -> None:
       torc-watchd rules list
       torc-watchd rules list --json
     """
-    found = rules()
+    found, files = rules(), _files_of_rules()
     if as_json:
-        print_json({"rules": list(map(_rule_values, found))})
+        values = [_rule_values(rule) | {"file": _text(files.get(rule.name))} for rule in found]
+        print_json({"rules": values})
         return
     width = max(len(rule.name) for rule in found)
+    users = rule_files()[0]
     for rule in found:
-        print(f"{printable(rule.name):{width}}  {rule.cause:16}  {printable(rule.says)}")
+        file = files.get(rule.name)
+        whose = "" if file is None else "yours" if file == users else "site"
+        name = f"{printable(rule.name):{width}}"
+        print(f"{name}  {rule.cause:16}  {whose:5}  {printable(rule.says)}")
     print()
     for path in rule_files():
         print(f"{path}{'' if path.exists() else ' (does not exist)'}")
+
+
+def _files_of_rules() -> dict[str, Path]:
+    """The file of a rule, by its name; none of those that come with torc-watchd."""
+    files: dict[str, Path] = {}
+    for path in existing_rule_files():
+        for rule in read_rules(path):
+            files.setdefault(rule.name, path)
+    return files
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
 
 
 @app.command("test")
@@ -95,14 +113,15 @@ def check_rules(
             "Begin it without .* or use fewer and shorter repetitions."
         )
     if outputs:
-        _print_clues(clues)
+        _print_clues(clues, with_files=len(outputs) > 1)
 
 
-def _print_clues(clues: tuple[Clue, ...]) -> None:
+def _print_clues(clues: tuple[Clue, ...], *, with_files: bool) -> None:
     counts = leading(clues)
     for clue in clues:
         mark = "*" if clue is counts else " "
-        print(f"{mark} {printable(clue.rule)} ({clue.cause}): {printable(clue.line)}")
+        where = f" ({printable(clue.file)})" if with_files else ""
+        print(f"{mark} {printable(clue.rule)} ({clue.cause}): {printable(clue.line)}{where}")
     print("The line with * counts." if clues else "No rule knows a line of it.")
 
 

@@ -55,7 +55,8 @@ def status(
 
     First comes what the daemon knows and has done. Then the server is asked for the state of the
     jobs, and the command says why some failed, with the last line of the error output of each, and
-    what a round of recovery would do now. If the server does not answer, the first part is shown
+    what the next round of its watch would do now; without a watch that recovers, what
+    `torc-watchd recover` would do. If the server does not answer, the first part is shown
     and the exit status is 5.
 
     \b
@@ -174,7 +175,8 @@ class _Report:
         if is_recovering(find_view(self._daemon, key)):
             _print(["A round of recovery is in progress.", *notes_text(seen.all_notes)])
         else:
-            _print(plan_text(key.workflow_id, seen.answer, seen.all_notes))
+            text = plan_text(key.workflow_id, seen.answer, seen.all_notes, of_watch=seen.of_watch)
+            _print(text)
 
     def _live_values(self, target: _Target, record: StoredWatch) -> dict[str, Any]:
         seen = self._inspect(target, record)

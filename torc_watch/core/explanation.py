@@ -22,12 +22,14 @@ class FailureGroup:
     """Failures for one reason, by job ID; what is known of them is that of the first.
 
     ``fates`` has what the next round does with a job, by its ID; it is empty without a plan.
-    ``tried`` counts the retries that jobs of it have had.
+    ``tried`` counts the retries that jobs of it have had. With ``waits``, the jobs that run again
+    do so later.
     """
 
     findings: tuple[Finding, ...]
     fates: dict[int, Fate]
     tried: int
+    waits: Postponement | None = None
 
     @property
     def cause(self) -> Cause:
@@ -75,6 +77,7 @@ def group_failures(
             findings=tuple(group),
             fates={each.job.id: fates[each.job.id] for each in group if each.job.id in fates},
             tried=sum(tried[each.job.id] for each in group),
+            waits=answer if isinstance(answer, Postponement) else None,
         )
         for group in sorted(groups.values(), key=len, reverse=True)
     )

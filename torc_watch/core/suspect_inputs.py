@@ -95,7 +95,4 @@ def _with_rerun(decision: Retry | Skip, finding: Finding, objection: str) -> Ret
 
 def _origin(suspect: Suspicion) -> str:
     job = suspect.job
-    return (
-        f"its input comes from job {job.id} ({job.name}), whose success is suspect: "
-        f"{suspect.reason}"
-    )
+    return f"its input comes from job {job.id} ({job.name}), whose success is suspect"

@@ -156,7 +156,7 @@ def _objection(suspect: Suspicion, *, has_run_again: bool) -> str:
         return f"job {suspect.job.id} was run again once, in vain"
     if suspect.kind is SuspicionKind.OOM_NEARBY:
         return f"job {suspect.job.id} is not run again, because it is one of several"
-    return "--rerun-suspects runs both again"
+    return f"job {suspect.job.id} does not run again without --rerun-suspects"
 
 
 def rerun_before(past: PastRounds) -> frozenset[int]:

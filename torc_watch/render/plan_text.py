@@ -28,10 +28,18 @@ _NOTHING_TO_RECOVER = {
 }
 
 
-def plan_text(workflow_id: int, answer: PlanResult, notes: Sequence[str] = ()) -> Iterator[str]:
+def round_name(workflow_id: int, *, of_watch: bool) -> str:
+    """Who would carry it out: the watch, or the command that a person gives."""
+    return "the next round of its watch" if of_watch else f"torc-watchd recover {workflow_id}"
+
+
+def plan_text(
+    workflow_id: int, answer: PlanResult, notes: Sequence[str] = (), *, of_watch: bool = False
+) -> Iterator[str]:
     match answer:
         case Plan():
-            yield f"A round of recovery of workflow {workflow_id} would:"
+            name = round_name(workflow_id, of_watch=of_watch)
+            yield f"{name[0].upper() if of_watch else name[0]}{name[1:]} would:"
             yield from plan_lines(answer)
             if answer.starts_run:
                 jobs = jobs_text(len(answer.retries) + answer.uninitialized)

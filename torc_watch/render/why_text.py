@@ -10,9 +10,11 @@ from torc_watch.core.diagnosis import Finding
 from torc_watch.core.explanation import FailureGroup, Fate
 from torc_watch.core.fact import Fact
 from torc_watch.core.past_attempt import PastAttempt
-from torc_watch.core.recovery_round import Retry
+from torc_watch.core.recovery_round import Postponement, Retry
 from torc_watch.render.cause_text import cause_text
+from torc_watch.render.plan_text import round_name
 from torc_watch.render.terminal_text import printable
+from torc_watch.render.time_text import waits_until
 from torc_watch.render.transcript import jobs_text
 
 _MAX_JOBS = 10  # of a group, by name
@@ -20,12 +22,20 @@ _MAX_FACTS = 12
 _MAX_ATTEMPTS = 20  # the last ones
 _MAX_FACT = 1000  # it may contain a path
 _MAX_REASON = 500
+_WAIT = "wait"
 
 
 def why_text(
-    workflow_id: int, groups: Sequence[FailureGroup], attempts: Sequence[PastAttempt] = ()
+    workflow_id: int,
+    groups: Sequence[FailureGroup],
+    attempts: Sequence[PastAttempt] = (),
+    *,
+    of_watch: bool = False,
 ) -> Iterator[str]:
-    """``attempts`` are the earlier ones of the job of the first group."""
+    """``attempts`` are the earlier ones of the job of the first group.
+
+    ``of_watch`` says that what comes next is the next round of the workflow's watch.
+    """
     if not groups:
         yield f"No job of workflow {workflow_id} has failed."
         return
@@ -35,6 +45,7 @@ def why_text(
     for group in groups:
         yield ""
         yield from _group(group)
+        yield from _next(group, workflow_id, of_watch=of_watch)
     if attempts:
         yield "  earlier attempts:"
         yield from map(_attempt, attempts[-_MAX_ATTEMPTS:])
@@ -64,7 +75,16 @@ def _group(group: FailureGroup) -> Iterator[str]:
     yield f"  {_names(group.findings)}"
     if group.tried:
         yield f"  run again before: {_times(group)}"
-    yield from (f"  a round of recovery would {line}" for line in _fates(group))
+
+
+def _next(group: FailureGroup, workflow_id: int, *, of_watch: bool) -> Iterator[str]:
+    name = round_name(workflow_id, of_watch=of_watch)
+    for line, jobs in _fates(group):
+        if line.startswith(_WAIT):
+            until = f"{line.removeprefix(_WAIT)}{jobs}"
+            yield f"  waits{until}; at once: torc-watchd resume {workflow_id}"
+        else:
+            yield f"  {name} would {line}{jobs}"
 
 
 def _times(group: FailureGroup) -> str:
@@ -79,7 +99,8 @@ def _evidence(group: FailureGroup) -> Iterator[str]:
     if facts:
         first = "" if len(group.findings) == 1 else f" of job {group.findings[0].job.id}"
         yield f"  evidence{first}:"
-    yield from (f"    {fact.source}: {_fact(fact)}" for fact in facts)
+    for fact in facts:
+        yield f"    {fact.source}: {_fact(fact).removeprefix(f'{fact.source} ')}"
 
 
 def _fact(fact: Fact) -> str:
@@ -106,24 +127,31 @@ def _attempt(attempt: PastAttempt) -> str:
     return f"    run {attempt.run_id}: {what}{printable(attempt.reason)}"
 
 
-def _fates(group: FailureGroup) -> Iterator[str]:
-    """One line for all jobs that are treated alike."""
+def _fates(group: FailureGroup) -> Iterator[tuple[str, str]]:
+    """One for all jobs that are treated alike, with how many those are if that differs."""
     lines: dict[str, int] = {}
     for fate in group.fates.values():
         line = _fate(fate, group)
         lines[line] = lines.get(line, 0) + 1
     if len(lines) == 1:
-        yield from lines
+        yield from ((line, "") for line in lines)
         return
-    yield from (f"{line}: {jobs_text(number)}" for line, number in lines.items())
+    yield from ((line, f": {jobs_text(number)}") for line, number in lines.items())
 
 
 def _fate(fate: Fate, group: FailureGroup) -> str:
     if isinstance(fate, Retry):
-        return _retry(fate)
+        return _wait(group.waits, _retry(fate)) if group.waits else _retry(fate)
     reason = fate.reason.removeprefix(f"{group.reason}; ")
     anyway = "; Torc restarts it anyway" if fate.restarts_anyway else ""
     return f"not run it again ({printable(reason)}{anyway})"
+
+
+def _wait(waits: Postponement, retry: str) -> str:
+    what = f"to {retry.removesuffix(', unchanged')}"
+    if waits.awaits_room:
+        return f"{_WAIT} for free space, {waits_until(waits.until, 'at the latest')}, {what}"
+    return f"{_WAIT} {waits_until(waits.until, what)}"
 
 
 def _retry(retry: Retry) -> str:
@@ -137,13 +165,18 @@ def _retry(retry: Retry) -> str:
 
 
 def why_values(
-    workflow_id: int, groups: Sequence[FailureGroup], attempts: Iterable[PastAttempt] = ()
+    workflow_id: int,
+    groups: Sequence[FailureGroup],
+    attempts: Iterable[PastAttempt] = (),
+    standing: str | None = None,
 ) -> dict[str, Any]:
+    """``standing`` is how the job stands that was asked for, if it has not failed."""
     return {
         "workflow_id": workflow_id,
         "unread": _unread(groups),
         "failures": [_group_values(group) for group in groups],
         "attempts": list(map(asdict, attempts)),
+        "standing": standing,
     }
 
 
