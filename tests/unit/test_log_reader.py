@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from torc_watch.core import events
+from torc_watch.core.cause import Cause
 from torc_watch.core.errors import JournalError
 from torc_watch.core.events import Event, FailedJob, Verdict
 from torc_watch.core.model import JobCounts, JobStatus
+from torc_watch.core.recovery_round import Plan, Retry
 from torc_watch.daemon import daemon_events
 from torc_watch.daemon.commands import Action
 from torc_watch.daemon.daemon_events import DaemonEvent
@@ -147,3 +149,24 @@ def test_following_continues_after_rotations(tmp_path: Path) -> None:
     lines = list(islice(followed_lines(log, lambda: next(change)), 7))
 
     assert lines == ["1", "2", "half", "3", "4", "5", "6"]
+
+
+def test_plan_is_told_once() -> None:
+    retries = tuple(
+        Retry(job_id=job, job_name="train", cause=Cause.UNKNOWN, reason="exit code 9")
+        for job in (1, 2)
+    )
+    plan = Plan(
+        workflow_id=42,
+        run_id=3,
+        number=2,
+        retries=retries,
+        uninitialized=0,
+        left_alone=(),
+        adjustments=(),
+        scheduler_config_id=None,
+        allocations=(),
+        repeated=(),
+    )
+    line = logged(events.RecoveryPlanned(workflow_id=42, plan=plan), server="http://a")
+    assert sum("exit code 9" in sentence for sentence in sentences(line)) == 1

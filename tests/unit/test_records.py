@@ -70,6 +70,7 @@ def test_plan_has_its_round_its_run_and_each_job() -> None:
         for record in of_plan[:-1]
     )
     assert of_plan[-1].fields["JOB_ID"] == "17"
+    assert [record.is_of_job for record in of_plan[-2:]] == [False, True]
     assert of_plan[-1].message == "[42] train\\n7 is retried: peak 65m"
 
 

@@ -69,5 +69,7 @@ def _into(journal: JournalSender) -> Callable[[Record], None]:
 
 
 def _print(record: Record) -> None:
+    if record.is_of_job:
+        return
     line = f"{datetime.now():%H:%M:%S} {record.message}"  # noqa: DTZ005 - for the user here
     print(line, file=sys.stderr, flush=True)  # noqa: T201 - this is where they are to appear

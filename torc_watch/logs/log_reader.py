@@ -73,7 +73,8 @@ def _messages(values: dict[str, Any]) -> list[str]:
     if "verdict" in fields:
         fields["verdict"] = _VERDICTS[fields["verdict"]]
     event = _reader(kind).validate_python(fields)
-    return [record.message for record in records_of(event, values.get("server"))]
+    records = records_of(event, values.get("server"))
+    return [record.message for record in records if not record.is_of_job]
 
 
 @cache

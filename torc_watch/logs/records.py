@@ -69,11 +69,16 @@ _GOOD_VERDICTS = (Verdict.SUCCEEDED, Verdict.RESUBMITTED)
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """``fields`` are those of the journal, by their names there."""
+    """``fields`` are those of the journal, by their names there.
+
+    One that ``is_of_job`` says of one job, for searches in the journal, what those before it say
+    of several.
+    """
 
     level: LogLevel
     message: str
     fields: dict[str, str]
+    is_of_job: bool = False
 
 
 def level_of(event: WorkflowEvent | DaemonEvent) -> LogLevel:
@@ -111,7 +116,8 @@ def _records_of_workflow(event: WorkflowEvent, server: str) -> Iterator[Record]:
         for retry in event.plan.retries:
             message = f"{printable(retry.job_name)} is retried: {printable(retry.reason)}"
             of_job = fields | {"JOB_ID": str(retry.job_id)}
-            yield Record(LogLevel.INFO, f"[{event.workflow_id}] {message}", of_job)
+            text = f"[{event.workflow_id}] {message}"
+            yield Record(LogLevel.INFO, text, of_job, is_of_job=True)
 
 
 def record_of_daemon(event: DaemonEvent) -> Record:
