@@ -1,7 +1,7 @@
 import pytest
 
-from torc_watch.core.job_standing import job_named, job_standing
 from torc_watch.core.model import Dependent, Job, JobStatus
+from torc_watch.core.unfailed_job import job_named, job_standing
 
 LOAD, MERGE, PLOT, OTHER = 3, 4, 5, 6
 

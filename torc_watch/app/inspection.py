@@ -28,7 +28,6 @@ from torc_watch.core.errors import (
     ServerUnreachable,
 )
 from torc_watch.core.events import FailedJob
-from torc_watch.core.job_standing import job_named, job_standing
 from torc_watch.core.misread_runtimes import notes_on_run_times
 from torc_watch.core.model import JobCounts
 from torc_watch.core.node_hours import NodeHours
@@ -43,6 +42,7 @@ from torc_watch.core.recovery_round import (
     limited_retries,
 )
 from torc_watch.core.suspect_success import Suspicion, reruns, suspects_text
+from torc_watch.core.unfailed_job import job_named, job_standing
 from torc_watch.core.workflow_key import WorkflowKey, resolve_key
 from torc_watch.daemon.commands import WatchOptions, WatchState
 from torc_watch.daemon.node_history import incidents_in

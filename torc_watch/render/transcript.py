@@ -19,7 +19,7 @@ from torc_watch.render.terminal_text import printable
 from torc_watch.render.time_text import waits_until
 
 T = TypeVar("T")
-OfJob = TypeVar("OfJob", Retry, Skip, Repeat)
+Planned = TypeVar("Planned", Retry, Skip, Repeat)
 
 _MAX_PHRASE = 1000  # of a scheduler: it may contain a path
 _MAX_LINE = 200  # of error output
@@ -349,7 +349,7 @@ def left_alone_lines(left_alone: Iterable[Skip]) -> Iterator[str]:
 
 
 def _alike_lines(
-    entries: Iterable[OfJob], says: Callable[[OfJob], str], *, apart: int = 1
+    entries: Iterable[Planned], says: Callable[[Planned], str], *, apart: int = 1
 ) -> Iterator[str]:
     groups = alike(entries, says, apart=apart)
     for group in groups[:_LINES_PER_LIST]:
