@@ -88,7 +88,9 @@ def test_suspect_that_fits_nowhere_is_not_run_again() -> None:
     row = asked.requirements
     assert row is not None
     large = replace(asked, requirements=replace(row, memory=8 * GIB))
-    assert isinstance(plan(replace(situation(counts=COUNTS), suspects=(large,)), RERUN), Refusal)
+    answer = plan(replace(situation(counts=COUNTS), suspects=(large,)), RERUN)
+    assert isinstance(answer, Refusal)
+    assert answer.reason == "No node has what the suspects need."
 
 
 @pytest.mark.parametrize("cause", [Cause.INPUT, Cause.CODE, Cause.UNKNOWN])
