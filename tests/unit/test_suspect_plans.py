@@ -118,6 +118,17 @@ def test_without_the_option_it_is_handed_over(cause: Cause) -> None:
     )
 
 
+@pytest.mark.parametrize("status", [JobStatus.FAILED, JobStatus.PENDING_FAILED])
+def test_torc_restarts_some_that_are_handed_over(status: JobStatus) -> None:
+    rows = failed(Cause.CODE, suspect())
+    (found,) = rows.findings
+    ended = replace(found, job=replace(found.job, status=status))
+    other = finding(9, Cause.INTERRUPTED)
+    answer = planned(replace(rows, findings=(ended, other)), RecoverySettings())
+    (left,) = answer.left_alone
+    assert (left.job_id, left.restarts_anyway) == (PAPER, status is JobStatus.PENDING_FAILED)
+
+
 def test_user_who_asks_for_a_round_may_have_mended_the_input() -> None:
     answer = planned(failed(Cause.INPUT, suspect()), RecoverySettings(after_repair=True))
     assert [each.job_id for each in answer.retries] == [PAPER]
