@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
+import httpx
 import pytest
 
 from tests.rigs.daemon import ME, DaemonRig, running
@@ -19,7 +20,7 @@ from torc_watch.daemon.watch_history import watches_of
 from torc_watch.engine import room_probe
 
 if TYPE_CHECKING:
-    from tests.conftest import OpenSite, Site
+    from tests.conftest import Forward, OpenSite, Site
 
 pytestmark = pytest.mark.looptime
 
@@ -108,6 +109,26 @@ async def test_wait_survives_a_restart(open_site: "OpenSite") -> None:
     assert ended.verdict is Verdict.SUCCEEDED
     assert [each.outcome for each in watch.rounds].count("resubmitted") == 2
     assert watch.rounds[0].outcome == "postponed"
+
+
+async def test_server_need_not_count_statuses_without_jobs(open_site: "OpenSite") -> None:
+    async def leave_out(request: httpx.Request, forward: "Forward") -> httpx.Response:
+        answer = await forward(request)
+        if not request.url.path.endswith("/status"):
+            return answer
+        row = answer.json()
+        counts = {status: jobs for status, jobs in row["jobs_by_status"].items() if jobs}
+        return httpx.Response(200, json=row | {"jobs_by_status": counts})
+
+    async with open_site() as site:
+        site.scheduler.endings = {"a": [FAILURE]}
+        workflow_id = await site.submit(["a"])
+        write(site, STALE)
+        site.line.fault = leave_out
+        ended = await site.watch(workflow_id)
+
+    assert len(site.seen(events.RetryPostponed)) == 1
+    assert ended.verdict is Verdict.SUCCEEDED
 
 
 async def test_person_who_asks_waits_for_nothing(open_site: "OpenSite") -> None:

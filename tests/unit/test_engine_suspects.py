@@ -1,5 +1,6 @@
 """Watches of workflows with suspect successes."""
 
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,9 @@ from torc_watch.core.errors import SchedulerUnreachable
 from torc_watch.core.events import Verdict, WatchEnded
 from torc_watch.core.recovery_round import Plan, RecoverySettings
 from torc_watch.core.units import MIB
+from torc_watch.engine import declared_outputs
+from torc_watch.engine.declared_outputs import DeclaredOutputs
+from torc_watch.engine.job_outputs import JobOutputs
 from torc_watch.torc.requests import NewFile, NewJob, NewRequirements, NewWorkflow
 
 if TYPE_CHECKING:
@@ -274,3 +278,39 @@ async def test_success_does_not_wait_for_slurm(
     (unchecked,) = site.seen(events.SuccessesUnchecked)
     assert unchecked.reason == "squeue does not answer"
     assert ended.verdict is Verdict.SUCCEEDED
+
+
+async def test_refused_rerun_leaves_the_success(open_site: "OpenSite") -> None:
+    settings = RecoverySettings(rerun_suspects=True, max_node_hours=0.001)
+    async with slurm_site(open_site, ended_for(EndCause.OUT_OF_MEMORY)) as site:
+        ended = await site.watch(1, recovery=settings)
+    assert (ended.verdict, plans(site)) == (Verdict.SUCCEEDED, [])
+    assert ended.reason.startswith(f"{FLAGGED}. Not run again: Workflow 1 has used ")
+    assert len(site.seen(events.WorkflowSucceeded)) == 1
+
+
+async def test_files_are_looked_at_no_longer_than_they_are_waited_for(
+    open_site: "OpenSite", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread that goes on keeps others from reading."""
+    given_up: list[Callable[[], None]] = []
+    looked: list[int] = []
+
+    async def give_up(work: Callable[[], None]) -> None:
+        given_up.append(work)
+
+    def sizes(paths: Mapping[int, str]) -> Iterator[tuple[int, int]]:
+        for number in (*paths, 98, 99):
+            looked.append(number)
+            yield number, 1
+
+    monkeypatch.setattr(declared_outputs, "file_sizes", sizes)
+    outputs = JobOutputs(lambda: (), give_up)
+    async with open_site() as site:
+        await submit_chain(site)
+        workflow = await site.client.get_workflow(1)
+        nodes = await site.client.list_compute_nodes(1)
+        seen = await DeclaredOutputs(site.client, outputs).look(workflow, nodes)
+    given_up[0]()
+    assert (seen.sizes, seen.unseen) == ({}, "not all output files could be looked at in time")
+    assert len(looked) == 1

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import anyio
 import httpx
 import pytest
 
@@ -17,7 +18,9 @@ from torc_watch.core.cause import Cause
 from torc_watch.core.diagnosis import Finding
 from torc_watch.core.errors import SchedulerUnreachable
 from torc_watch.core.fact import Confidence, Source
+from torc_watch.core.model import Allocation
 from torc_watch.core.units import MIB
+from torc_watch.engine import step_search
 from torc_watch.engine.failure_search import FailureSearch
 from torc_watch.schedulers.cluster import Cluster
 from torc_watch.schedulers.local.this_machine import ThisMachine
@@ -317,3 +320,31 @@ async def test_completed_jobs_elsewhere_blame_the_node(
         workflow, counts = await client.get_workflow(1), await client.count_jobs(1)
         found = await search.failures(workflow, counts, tmp_path)
     assert {finding.cause for finding in found} == {cause}
+
+
+class HangingScheduler(SimulatedScheduler):
+    async def steps(self, numbers: Any) -> dict[int, dict[str, StepEnd]]:
+        self.asked = set(numbers)
+        await anyio.sleep_forever()
+        raise AssertionError
+
+
+@pytest.mark.looptime
+async def test_steps_are_asked_for_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(step_search, "_MAX_ALLOCATIONS", 2)
+    ended = [
+        Allocation(
+            id=number,
+            scheduler_id=10 + number,
+            scheduler_config_id=1,
+            scheduler_type="slurm",
+            status="complete",
+        )
+        for number in (3, 1, 2)
+    ]
+    async with connected(Server({"hog": 1}, mode="slurm")) as client:
+        scheduler = HangingScheduler(client, "slurm")
+        cluster = Cluster.of(scheduler, machine=ThisMachine())
+        assert await step_search.find_steps(cluster, ended) == {}
+    assert scheduler.asked == {12, 13}
+    assert anyio.current_time() < 20

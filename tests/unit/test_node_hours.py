@@ -136,6 +136,7 @@ def test_allocation_without_a_limit_is_never_affordable() -> None:
         ),
         (NodeHours(used=40, reserved=9), 4.0, "and may use 9.0 more; the next allocation asks"),
         (NodeHours(used=400), math.inf, "has no time limit. To allow more: torc-watchd set 42 "),
+        (NodeHours(used=4, reserved=math.inf), 4.0, "; one of its allocations has no time limit"),
     ],
 )
 def test_refusal_names_what_is_used_and_what_to_do(

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from torc_watch.core.cause import Cause
+from torc_watch.core.cause import Cause, Remedy
+from torc_watch.core.clue import Clue, Weight
 from torc_watch.core.diagnosis import Finding
 from torc_watch.core.fact import Confidence, Source
 from torc_watch.core.job_node import JobNode
@@ -108,6 +109,23 @@ BAD, GOOD = "n7", "n1"
 )
 def test_node_is_to_blame(causes: set[Cause], expected: Cause) -> None:
     assert causes == {expected}
+
+
+def test_node_to_blame_ends_the_remedy_of_the_rule() -> None:
+    clue = Clue(
+        rule="mine",
+        cause=ENVIRONMENT,
+        weight=Weight.FATAL,
+        says="a module is missing",
+        line="no module",
+        file="job.e",
+        remedy=Remedy.HAND_OVER,
+    )
+    findings = [replace(failed(number, ENVIRONMENT), clue=clue) for number in (0, 1)]
+    nodes = {0: JobNode(name=BAD), 1: JobNode(name=BAD), 100: JobNode(name=GOOD)}
+    found = blame_nodes(findings, [job(100)], nodes)
+    assert [each.remedy for each in findings] == [Remedy.HAND_OVER] * 2
+    assert [(each.cause, each.remedy) for each in found] == [(Cause.NODE, Remedy.RETRY)] * 2
 
 
 def test_what_is_told() -> None:

@@ -88,7 +88,9 @@ def test_suspect_that_fits_nowhere_is_not_run_again() -> None:
     row = asked.requirements
     assert row is not None
     large = replace(asked, requirements=replace(row, memory=8 * GIB))
-    assert isinstance(plan(replace(situation(counts=COUNTS), suspects=(large,)), RERUN), Refusal)
+    answer = plan(replace(situation(counts=COUNTS), suspects=(large,)), RERUN)
+    assert isinstance(answer, Refusal)
+    assert answer.reason == "No node has what the suspects need."
 
 
 @pytest.mark.parametrize("cause", [Cause.INPUT, Cause.CODE, Cause.UNKNOWN])
@@ -114,6 +116,17 @@ def test_without_the_option_it_is_handed_over(cause: Cause) -> None:
         "because; its input comes from job 1 (train_1), whose success is suspect; job 1 does not "
         "run again without --rerun-suspects"
     )
+
+
+@pytest.mark.parametrize("status", [JobStatus.FAILED, JobStatus.PENDING_FAILED])
+def test_torc_restarts_some_that_are_handed_over(status: JobStatus) -> None:
+    rows = failed(Cause.CODE, suspect())
+    (found,) = rows.findings
+    ended = replace(found, job=replace(found.job, status=status))
+    other = finding(9, Cause.INTERRUPTED)
+    answer = planned(replace(rows, findings=(ended, other)), RecoverySettings())
+    (left,) = answer.left_alone
+    assert (left.job_id, left.restarts_anyway) == (PAPER, status is JobStatus.PENDING_FAILED)
 
 
 def test_user_who_asks_for_a_round_may_have_mended_the_input() -> None:

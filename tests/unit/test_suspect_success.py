@@ -188,6 +188,16 @@ def test_reason(seen: Success, reason: str) -> None:
     ("seen", "cause"),
     [
         pytest.param(success(step=OUT_OF_MEMORY), Cause.OOM, id="gets more memory"),
+        pytest.param(
+            replace(success(step=OUT_OF_MEMORY), requirements=replace(SMALL, name="default")),
+            Cause.INTERRUPTED,
+            id="row of the server",
+        ),
+        pytest.param(
+            replace(success(step=OUT_OF_MEMORY), requirements=replace(SMALL, runtime=None)),
+            Cause.INTERRUPTED,
+            id="request that cannot be read",
+        ),
         pytest.param(success(before_limit=60, ran=3500), Cause.TIMEOUT, id="gets more time"),
         pytest.param(success(before_limit=60, ran=600), Cause.INTERRUPTED, id="began late"),
         pytest.param(success(odd=EMPTY, ran=3500), Cause.INTERRUPTED, id="lacks nothing known"),

@@ -115,7 +115,9 @@ class Finding:
 
     @property
     def remedy(self) -> Remedy:
-        own = self.clue.remedy if self.clue else None
+        """That of the rule, unless something else than its line was to blame."""
+        clue = self.clue
+        own = clue.remedy if clue and clue.cause is self.cause else None
         return own or REMEDIES[self.cause]
 
 

@@ -38,13 +38,18 @@ def affordable(specs: Sequence[AllocationSpec], hours: float) -> tuple[Allocatio
 
 def limit_reason(workflow_id: int, hours: NodeHours, limit: float, wanted: float) -> str:
     """Why not even the first allocation may be submitted, and what to do about it."""
+    used = (
+        f"Workflow {workflow_id} has used {hours_text(hours.used)} of the {limit:g} node hours "
+        "that it may use"
+    )
+    if math.isinf(hours.reserved):  # no number is enough as long as that runs
+        return f"{used}; one of its allocations has no time limit"
     reserved = f" and may use {hours_text(hours.reserved)} more" if hours.reserved else ""
     is_bounded = wanted < math.inf
     asks = f"asks for {hours_text(wanted)} more" if is_bounded else "has no time limit"
     enough = max(limit, hours.total + (wanted if is_bounded else 0.0))
     return (
-        f"Workflow {workflow_id} has used {hours_text(hours.used)} of the {limit:g} node hours "
-        f"that it may use{reserved}; the next allocation {asks}. To allow more: "
+        f"{used}{reserved}; the next allocation {asks}. To allow more: "
         f"torc-watchd set {workflow_id} --max-node-hours {math.floor(enough) + 1}"
     )
 

@@ -321,6 +321,9 @@ def _refuse(situation: Situation, left_alone: tuple[Skip, ...]) -> Refusal:
             reason="None of the failed jobs may be retried.",
             left_alone=left_alone,
         )
+    if assessment.has_succeeded(situation.counts):  # there are suspects: else none asks
+        reason = "No node has what the suspects need."
+        return Refusal(kind=RefusalKind.NOTHING_TO_RETRY, reason=reason)
     return Refusal(
         kind=RefusalKind.STUCK,
         reason=assessment.stuck_reason(situation.workflow.id, situation.counts),

@@ -11,6 +11,7 @@ from torc_watch.core.cause import Cause
 from torc_watch.core.diagnosis import Finding
 from torc_watch.core.model import Dependent
 from torc_watch.core.recovery_round import Retry, Skip
+from torc_watch.core.skipped_job import skipped
 from torc_watch.core.suspect_success import Suspicion
 
 FOR_INPUT = (Cause.INPUT, Cause.CODE, Cause.UNKNOWN)  # may follow from what a job was given
@@ -83,13 +84,7 @@ def _with_rerun(decision: Retry | Skip, finding: Finding, objection: str) -> Ret
             reason=finding.reason,
         )
     if isinstance(decision, Retry) and finding.cause in _HANDED_OVER:
-        return Skip(
-            job_id=finding.job.id,
-            job_name=finding.job.name,
-            cause=finding.cause,
-            reason=f"{finding.reason}; {objection}",
-            restarts_anyway=False,
-        )
+        return skipped(finding, f"{finding.reason}; {objection}")
     return decision
 
 

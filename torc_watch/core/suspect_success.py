@@ -97,10 +97,12 @@ class Suspicion:
         )
 
     def _lack(self) -> Cause:
+        limit = runtime_limit(self.requirements)
+        if limit is None:  # nor can its memory be raised
+            return Cause.INTERRUPTED
         if self.kind is SuspicionKind.OOM_KILL:
             return Cause.OOM
-        limit = runtime_limit(self.requirements)
-        had_its_time = limit is not None and self.ran is not None and self.ran >= NEAR_LIMIT * limit
+        had_its_time = self.ran is not None and self.ran >= NEAR_LIMIT * limit
         if self.kind is SuspicionKind.STOPPED and had_its_time:
             return Cause.TIMEOUT
         return Cause.INTERRUPTED

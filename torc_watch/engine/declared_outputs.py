@@ -1,6 +1,7 @@
 """The output files that completed jobs declared, as they are seen from this machine. Only reads."""
 
 import socket
+import threading
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -107,12 +108,19 @@ class DeclaredOutputs:
         }
         sizes: dict[int, int | None] = {}
         is_done: list[bool] = []
+        is_over = threading.Event()
 
         def look() -> None:
-            sizes.update(file_sizes(paths))
+            for number, size in file_sizes(paths):
+                if is_over.is_set():  # nothing else is read while this goes on
+                    return
+                sizes[number] = size
             is_done.append(True)
 
-        await self._outputs.perform(look)
+        try:
+            await self._outputs.perform(look)
+        finally:
+            is_over.set()
         unseen = "" if is_done else "not all output files could be looked at in time"
         # A copy: a thread that hangs may go on later.
         return SeenFiles(paths=paths, sizes=dict(sizes), unseen=unseen)

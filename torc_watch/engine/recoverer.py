@@ -1,6 +1,7 @@
 """Plans rounds of recovery and carries them out, each step journaled before it is performed."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -178,7 +179,7 @@ class Recoverer:
         workflow_id = request.watch.workflow_id
         match error:
             case RoundRefused() if request.has_succeeded:
-                return RoundOutcome.REFUSED, self._succeeded(request)
+                return RoundOutcome.REFUSED, self._succeeded(request, error.refusal)
             case RoundRefused():
                 return RoundOutcome.REFUSED, _refused(request, error.refusal)
             case RoundPostponed():
@@ -207,12 +208,13 @@ class Recoverer:
         )
         return keep_waiting(watch.request, postponement, self._context.clock())
 
-    def _succeeded(self, request: RecoveryRequest) -> WatchEnded:
+    def _succeeded(self, request: RecoveryRequest, refusal: Refusal) -> WatchEnded:
         """What is suspect cannot run again, but nothing failed."""
         assert request.diagnosis is not None  # noqa: S101 - has_succeeded
         counts = request.diagnosis.counts
         self._report(events.WorkflowSucceeded(workflow_id=request.watch.workflow_id, counts=counts))
-        return succeeded(request.watch.workflow_id, len(request.diagnosis.suspects))
+        ended = succeeded(request.watch.workflow_id, len(request.diagnosis.suspects))
+        return replace(ended, reason=f"{ended.reason}. Not run again: {refusal.reason}")
 
     def _decline(
         self, request: RecoveryRequest, round_: Round, reason: Exception

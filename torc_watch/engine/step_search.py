@@ -113,20 +113,21 @@ async def find_places(
         for row in await client.list_allocations(workflow.id)
         if row.id in wanted and row.scheduler_type == SLURM
     }
-    newest = sorted(allocations.values(), key=lambda each: each.id)[-_MAX_ALLOCATIONS:]
     return replace(
         places,
         allocations={**known.allocations, **allocations},
-        steps={**known.steps, **await _steps(cluster, newest)},
+        steps={**known.steps, **await find_steps(cluster, allocations.values())},
     )
 
 
-async def _steps(
+async def find_steps(
     cluster: Cluster, allocations: Collection[Allocation]
 ) -> Mapping[int, Mapping[str, StepEnd]]:
+    """Those of the newest, by the allocation's ID and their names; none if Slurm does not say."""
+    newest = sorted(allocations, key=lambda each: each.id)[-_MAX_ALLOCATIONS:]
     with anyio.move_on_after(_MAX_SECONDS):
         try:
-            return await cluster.steps(allocations)
+            return await cluster.steps(newest)
         except SchedulerError:
             return {}
     return {}

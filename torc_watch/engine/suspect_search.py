@@ -30,6 +30,7 @@ from torc_watch.engine.declared_outputs import NO_FILES, DeclaredOutputs, Succes
 from torc_watch.engine.error_output import error_folders
 from torc_watch.engine.job_outputs import JobOutputs
 from torc_watch.engine.messages import Diagnosis
+from torc_watch.engine.step_search import find_steps
 from torc_watch.engine.worker_ends import find_worker_ends
 from torc_watch.schedulers.cluster import Cluster
 from torc_watch.torc.client import TorcClient
@@ -149,13 +150,10 @@ class SuspectSearch:
         client, completed = self._client, JobStatus.COMPLETED
         rows = await client.list_requirements(workflow.id)
         results = await client.list_results(workflow.id, completed)
-        allocations = {end.allocation for end in ends.values()} - {None}
+        allocations = {end.allocation for end in ends.values() if end.allocation}
         steps: Mapping[int, Mapping[str, StepEnd]] = {}
         if workflow.spreads_jobs and allocations:
-            try:
-                steps = await self._cluster.steps([each for each in allocations if each])
-            except SchedulerError:  # the ends of the allocations have to do
-                steps = {}
+            steps = await find_steps(self._cluster, allocations)
         return Successes(
             files=await self._completed(workflow.id, with_files=with_files),
             results={result.job_id: result for result in results},
