@@ -148,8 +148,11 @@ def test_workflow_that_another_user_deletes_cancels_or_archives(site: "Site", ap
 
 
 def test_job_names_cannot_control_the_terminal(served: "Site") -> None:
-    """None of these jobs has resource requirements, either."""
-    jobs = [{"name": name, "command": FAILS_ONCE} for name in HOSTILE]
+    """None of these jobs has resource requirements, either. Each has an exit code of its own."""
+    jobs = [
+        {"name": name, "command": FAILS_ONCE.replace("exit 3", f"exit {number}")}
+        for number, name in enumerate(HOSTILE, start=3)
+    ]
     served.submit(json.dumps({"name": "$(touch PWNED)\x1b[31m", "jobs": jobs}))
 
     assert served.run("watch", "1", "--poll-interval", "1").returncode == 1

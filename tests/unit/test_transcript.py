@@ -242,6 +242,12 @@ def test_many_equal_fixes_share_a_line(jobs: int, lines: list[str]) -> None:
     assert shown == [f"{line} detected, increasing memory 64m -> 96m" for line in lines]
 
 
+def test_fixes_on_lines_of_their_own_stay_in_order() -> None:
+    more = replace(retry(2), memory=(64 * MIB, 128 * MIB))
+    _, *shown, _ = text(planned(retry(1), more, retry(3))).splitlines()
+    assert [line[:7] for line in shown] == ["  Job 1", "  Job 2", "  Job 3"]
+
+
 def test_jobs_that_run_again_for_the_same_reason_share_a_line() -> None:
     alike = [
         Retry(job_id=job, job_name="c", cause=Cause.UNKNOWN, reason="exit code 1")
