@@ -54,12 +54,14 @@ FIRST = past()
         (Cause.NETWORK, [2, 8, 30, 30]),
         (Cause.SCHEDULER, [2, 8, 30, 30]),
         (Cause.LICENSE, [10, 30, 60, 60]),
+        (Cause.FILE_SYSTEM_FULL, [2, 8, 30, 30]),
     ],
 )
 def test_pause_grows_with_the_retries_of_a_job(cause: Cause, minutes: list[int]) -> None:
     for used, pause in enumerate(minutes):
         (delay,) = retry_delays([finding(7, cause)], past(*[(7, cause)] * used), FAILED)
-        assert delay.not_before == delay.until == FAILED + pause * MINUTE
+        assert delay.not_before == FAILED + pause * MINUTE
+        assert delay.awaits_room or delay.until == delay.not_before
 
 
 @pytest.mark.parametrize("cause", [cause for cause in Cause if REMEDIES[cause] != "retry_later"])

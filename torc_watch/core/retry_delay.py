@@ -83,7 +83,7 @@ def _delay(
     last = min(now, max(ended for _, ended, _ in group))
     most = max(used[job_id, cause] for job_id, _, _ in group)
     awaits_room = any(needs_room for _, _, needs_room in group)
-    not_before = last + timedelta(seconds=delay_before(cause, 0 if awaits_room else most))
+    not_before = last + timedelta(seconds=delay_before(cause, most))
     longest = timedelta(seconds=LONGEST_WAIT_FOR_ROOM)
     return RetryDelay(
         cause=cause,
