@@ -245,9 +245,9 @@ def test_recovery_of_jobs_that_always_fail_ends(failures: list[list[Cause]], mos
         if isinstance(answer, Refusal):
             assert past.used <= most
             return
-        if isinstance(answer, Plan):
-            outcome = RoundOutcome.RESUBMITTED if answer.uses_retry else RoundOutcome.CONTINUED
-            past = past.after(outcome, answer)
+        assert isinstance(answer, Plan), "what was announced is not so"
+        outcome = RoundOutcome.RESUBMITTED if answer.uses_retry else RoundOutcome.CONTINUED
+        past = past.after(outcome, answer)
     pytest.fail("it goes on for ever")
 
 

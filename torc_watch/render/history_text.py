@@ -35,8 +35,9 @@ def rounds_text(rounds: Iterable[PastRound]) -> Iterator[str]:
 
 
 def _round_text(round_: PastRound, number: int) -> Iterator[str]:
-    run = f"fter run {round_.run_id}"
-    title = f"A{run}" if round_.outcome in _NOT_BEGUN else f"Round {number}, a{run}"
+    run = f"after run {round_.run_id}"
+    is_begun = round_.outcome not in _NOT_BEGUN
+    title = f"Round {number}, {run}" if is_begun else run.capitalize()
     yield f"{local_time(round_.began)}  {title}: {_end(round_)}"
     if round_.plan is not None:
         yield from plan_lines(round_.plan, with_reasons=True)
