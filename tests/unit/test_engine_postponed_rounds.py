@@ -107,8 +107,10 @@ async def test_wait_survives_a_restart(open_site: "OpenSite") -> None:
     assert len(told) <= 2
     assert 8 <= after - before <= 12
     assert ended.verdict is Verdict.SUCCEEDED
-    assert [each.outcome for each in watch.rounds].count("resubmitted") == 2
+    assert [each.outcome for each in watch.rounds].count("continued") == 2
     assert watch.rounds[0].outcome == "postponed"
+    assert watch.rounds[0].reason == first.reason
+    assert watch.rounds[0].until
 
 
 async def test_server_need_not_count_statuses_without_jobs(open_site: "OpenSite") -> None:
@@ -272,6 +274,42 @@ async def test_resume_ends_the_wait(open_site: "OpenSite") -> None:
             await daemon.until_ended(1)
         assert anyio.current_time() - before < 200
         assert [view.verdict for view in daemon.last_views] == ["succeeded"]
+
+
+async def test_waiting_jobs_outlast_rounds_that_others_use_up(open_site: "OpenSite") -> None:
+    """Unknown failures run again in every round; the others would come too late."""
+    async with open_site() as site:
+        site.scheduler.endings = {"a": [FAILURE] * 3, "b": [FAILURE] * 9}
+        workflow_id = await site.submit(["a", "b"])
+        write(site, STALE, runs=9)
+        write(site, "", jobs=(2,), runs=9)
+        ended = await site.watch(workflow_id)
+        (job, _) = await site.client.list_jobs(workflow_id)
+
+    assert job.status is JobStatus.COMPLETED
+    assert [plan.uses_retry for plan in plans(site)] == [True, True, True, False]
+    assert [[each.job_id for each in plan.retries] for plan in plans(site)][-2:] == [[2], [1]]
+    assert ended.verdict is Verdict.EXHAUSTED
+
+
+@pytest.mark.usefixtures("no_threads")
+async def test_pause_does_not_end_the_wait(open_site: "OpenSite") -> None:
+    async with open_site() as site:
+        site.scheduler.endings = {"a": [FAILURE] * 2}
+        await site.submit(["a"])
+        write(site, STALE, runs=2)
+        daemon = DaemonRig(site, ME)
+        daemon.send(Action.ADD)
+        async with running(daemon):
+            await postponed(site, 2)
+            daemon.send(Action.PAUSE)
+            await anyio.sleep(60)
+            daemon.send(Action.RESUME)
+            await postponed(site, 3)
+            before, after = site.seen(events.RetryPostponed)[1:]
+            await daemon.until_ended(1)
+
+    assert abs((after.until - before.until).total_seconds()) < 1
 
 
 @pytest.mark.usefixtures("no_threads")

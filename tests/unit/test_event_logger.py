@@ -57,6 +57,7 @@ def test_line_has_all_fields_of_the_event() -> None:
                 "last_words": "Killed",
             }
         ],
+        "rounds_used": None,
     }
 
 

@@ -26,6 +26,7 @@ from torc_watch.core.recovery_round import (
     Repeat,
     Retry,
     Skip,
+    Wait,
 )
 from torc_watch.core.units import GIB
 from torc_watch.daemon.commands import WatchedWorkflow, WatchOptions, WatchState
@@ -151,7 +152,7 @@ def test_output_before_there_was_a_daemon(home: Path) -> None:
             not_before=utc_now(),
             until=utc_now(),
             awaits_room=True,
-            causes=(Cause.FILE_SYSTEM_FULL,),
+            waits=(Wait(cause=Cause.FILE_SYSTEM_FULL, jobs=1, not_before=utc_now()),),
             retries=PLAN.retries,
         ),
         WorkflowState.FINISHED,

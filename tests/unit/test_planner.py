@@ -7,7 +7,7 @@ import pytest
 from torc_watch.core.allocation import AllocationSpec
 from torc_watch.core.assessment import WorkflowState
 from torc_watch.core.cause import Cause
-from torc_watch.core.recovery_round import Plan, Postponement, Refusal, RefusalKind, Retry
+from torc_watch.core.recovery_round import Plan, Postponement, Refusal, RefusalKind, Retry, Wait
 from torc_watch.core.units import GIB
 from torc_watch.render.plan_text import plan_status, plan_text, plan_values
 
@@ -30,7 +30,7 @@ LATER = Postponement(
     not_before=datetime(2026, 1, 1, tzinfo=UTC),
     until=datetime(2026, 1, 1, tzinfo=UTC),
     awaits_room=False,
-    causes=(Cause.NETWORK,),
+    waits=(Wait(cause=Cause.NETWORK, jobs=1, not_before=datetime(2026, 1, 1, tzinfo=UTC)),),
     retries=(Retry(job_id=7, job_name="a", cause=Cause.NETWORK, reason=""),),
 )
 REFUSAL = Refusal(kind=RefusalKind.STUCK, reason="There is nothing to restart.")

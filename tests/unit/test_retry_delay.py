@@ -54,12 +54,14 @@ FIRST = past()
         (Cause.NETWORK, [2, 8, 30, 30]),
         (Cause.SCHEDULER, [2, 8, 30, 30]),
         (Cause.LICENSE, [10, 30, 60, 60]),
+        (Cause.FILE_SYSTEM_FULL, [2, 8, 30, 30]),
     ],
 )
 def test_pause_grows_with_the_retries_of_a_job(cause: Cause, minutes: list[int]) -> None:
     for used, pause in enumerate(minutes):
         (delay,) = retry_delays([finding(7, cause)], past(*[(7, cause)] * used), FAILED)
-        assert delay.not_before == delay.until == FAILED + pause * MINUTE
+        assert delay.not_before == FAILED + pause * MINUTE
+        assert delay.awaits_room or delay.until == delay.not_before
 
 
 @pytest.mark.parametrize("cause", [cause for cause in Cause if REMEDIES[cause] != "retry_later"])
@@ -147,6 +149,8 @@ def delay(minutes: float, *, awaits_room: bool = False) -> RetryDelay:
         pytest.param([], False, None, id="none-waits"),
         pytest.param([delay(8)], False, 8, id="alone"),
         pytest.param([delay(8), delay(30)], False, 8, id="first-of-two"),
+        pytest.param([delay(8), delay(10)], False, 10, id="first-waits-a-moment"),
+        pytest.param([delay(8), delay(10), delay(30)], False, 8, id="first-of-three"),
         pytest.param([delay(8)], True, None, id="others-go"),
         pytest.param([delay(2)], True, 2, id="others-wait-a-moment"),
         pytest.param([delay(1), delay(8)], True, None, id="not-for-the-last"),

@@ -47,6 +47,10 @@ COUNTS = JobCounts({JobStatus.COMPLETED: 95, JobStatus.FAILED: 5, JobStatus.READ
             {"phase": Phase.WATCHING},
         ),
         (
+            events.WatchEnded(workflow_id=42, verdict=Verdict.HANDED_OVER, rounds_used=0),
+            {"phase": Phase.ENDED, "verdict": "handed_over", "round": 0},
+        ),
+        (
             events.PollFailed(workflow_id=42, reason="Refused.", retry_in=60),
             {"phase": Phase.WAITING, "reason": "Refused.", "next_look": IN_A_MINUTE},
         ),

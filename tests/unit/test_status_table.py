@@ -52,6 +52,20 @@ def test_table_of_workflows() -> None:
     ]
 
 
+def test_wait_is_told_once_and_until_when() -> None:
+    waits = replace(
+        WATCHED,
+        phase=Phase.WAITING,
+        waits_until="2026-01-01T12:08:00+00:00",
+        reason="to run 1 job again: network unwell",
+        last_event="retry.postponed",
+        next_look="2026-01-01T12:00:00+00:00",
+    )
+    (_, line) = lines(waits, width=0)
+    assert "  in 8 min  waits until 2026-01-01 " in line
+    assert line.endswith(":08 to run 1 job again: network unwell")
+
+
 def test_table_in_a_pipe_is_complete_without_empty_columns() -> None:
     name = 9 * "long name "
     assert lines(replace(ENDED, name=name), width=0) == [

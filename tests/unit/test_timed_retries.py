@@ -1,13 +1,17 @@
 """Plans of rounds with retries that have to wait, or that node hours do not pay for."""
 
+import itertools
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from torc_watch.core.allocation import NodeClass
-from torc_watch.core.cause import Cause
+from torc_watch.core.cause import Cause, Remedy
+from torc_watch.core.clue import Clue, Weight
 from torc_watch.core.diagnosis import Finding
 from torc_watch.core.model import (
     Job,
@@ -27,6 +31,7 @@ from torc_watch.core.recovery_round import (
     Refusal,
     RefusalKind,
     Retry,
+    RoundOutcome,
 )
 from torc_watch.core.situation import Situation
 from torc_watch.core.units import GIB
@@ -127,7 +132,7 @@ def test_jobs_whose_time_has_not_come_are_left_out() -> None:
 def test_moment_is_waited_for_all_to_go_together() -> None:
     answer = plan(situation(finding(1, Cause.NETWORK), finding(2, Cause.OOM)), SETTINGS)
     assert isinstance(answer, Postponement)
-    assert answer.phrase == "to run 2 jobs again: network unwell"
+    assert answer.phrase == "to run 2 jobs again: network unwell (1)"
 
 
 def test_ready_jobs_are_not_held_up() -> None:
@@ -151,11 +156,138 @@ def test_job_that_cannot_be_given_more_does_not_start_a_round() -> None:
     assert [each.job_id for each in answer.retries] == [1]
 
 
-def test_used_up_rounds_are_not_waited_for() -> None:
-    seen = situation(finding(1, Cause.NETWORK), past=PastRounds(used=3, began=BEGAN))
-    answer = plan(seen, SETTINGS)
+@pytest.mark.parametrize(
+    ("cause", "most"),
+    [
+        pytest.param(Cause.UNKNOWN, 3, id="no-budget-of-its-own"),
+        pytest.param(Cause.CODE, 3, id="once"),
+        pytest.param(Cause.NETWORK, 0, id="user-allows-none"),
+    ],
+)
+def test_used_up_rounds_are_not_waited_for(cause: Cause, most: int) -> None:
+    seen = situation(finding(1, cause), past=PastRounds(used=most, began=BEGAN))
+    answer = plan(seen, RecoverySettings(max_retries=most))
     assert isinstance(answer, Refusal)
     assert answer.kind is RefusalKind.EXHAUSTED
+
+
+USED_UP = PastRounds(used=3, began=BEGAN)
+
+
+def test_retries_with_a_budget_of_their_own_outlast_the_rounds() -> None:
+    seen = situation(finding(1, Cause.NETWORK), finding(2, Cause.UNKNOWN), past=USED_UP)
+    waits = plan(seen, SETTINGS)
+    assert isinstance(waits, Postponement)
+    assert waits.phrase == "to run 1 job again: network unwell"
+    answer = plan(replace(seen, now=FAILED + 2 * MINUTE), SETTINGS)
+    assert retried(answer) == [1]
+    assert isinstance(answer, Plan)
+    assert not answer.uses_retry
+    assert answer.left_alone[0].reason == "because; all rounds of recovery are used up"
+
+
+def test_rounds_are_used_up_when_nothing_with_a_budget_is_left() -> None:
+    full = situation(
+        finding(1, Cause.FILE_SYSTEM_FULL),
+        finding(2, Cause.UNKNOWN),
+        past=USED_UP,
+        now=FAILED + timedelta(days=1),
+        has_room=False,
+    )
+    assert isinstance(plan(full, SETTINGS), Refusal)
+
+
+def test_ready_jobs_alone_start_no_round_that_is_not_allowed() -> None:
+    seen = situation(finding(1, Cause.NETWORK), past=replace(USED_UP, completed=0), **STARTABLE)
+    assert isinstance(plan(seen, SETTINGS), Postponement)
+    assert retried(plan(replace(seen, now=FAILED + 2 * MINUTE), SETTINGS)) == [1]
+
+
+@pytest.mark.parametrize("cause", [Cause.UNKNOWN, Cause.OOM, Cause.CODE])
+def test_retry_beside_others_is_charged(cause: Cause) -> None:
+    seen = situation(finding(1, Cause.NETWORK), finding(2, cause), now=FAILED + 2 * MINUTE)
+    answer = plan(seen, SETTINGS)
+    assert isinstance(answer, Plan)
+    assert answer.uses_retry
+
+
+def test_repair_lifts_the_budget_and_so_counts_rounds() -> None:
+    settings = RecoverySettings(after_repair=True)
+    answer = plan(situation(finding(1, Cause.NETWORK), now=None), settings)
+    assert isinstance(answer, Plan)
+    assert answer.uses_retry
+
+
+def test_cause_whose_retries_are_not_counted_has_no_budget() -> None:
+    """A rule of a user says when the job runs again; only rounds bound how often."""
+    own = finding(1, Cause.UNKNOWN)
+    clue = Clue(rule="r", cause=own.cause, weight=Weight.FATAL, says="", line="", file="e")
+    own = replace(own, clue=replace(clue, remedy=Remedy.RETRY_LATER))
+    answer = plan(situation(own, now=FAILED + 2 * MINUTE), SETTINGS)
+    assert isinstance(answer, Plan)
+    assert answer.uses_retry
+
+
+JOBS = 3
+CAUSES = st.sampled_from([cause for cause in Cause if cause not in (Cause.SUSPECT, Cause.CANCELED)])
+
+
+@given(st.lists(st.lists(CAUSES, min_size=JOBS, max_size=JOBS), min_size=1), st.integers(0, 4))
+def test_recovery_of_jobs_that_always_fail_ends(failures: list[list[Cause]], most: int) -> None:
+    """However the causes change from round to round, while no job completes."""
+    settings, past, now = RecoverySettings(max_retries=most), PastRounds(began=BEGAN), FAILED
+    for causes in itertools.islice(itertools.cycle(failures), 200):
+        found = [replace(finding(n, cause), ended=now) for n, cause in enumerate(causes, start=1)]
+        answer = plan(situation(*found, past=past, now=now), settings)
+        if isinstance(answer, Postponement):
+            now = answer.until
+            answer = plan(situation(*found, past=past, now=now), settings)
+        if isinstance(answer, Refusal):
+            assert past.used <= most
+            return
+        assert isinstance(answer, Plan), "what was announced is not so"
+        outcome = RoundOutcome.RESUBMITTED if answer.uses_retry else RoundOutcome.CONTINUED
+        past = past.after(outcome, answer)
+    pytest.fail("it goes on for ever")
+
+
+NETWORKS = [finding(number, Cause.NETWORK) for number in (2, 3, 4, 5)]
+
+
+@pytest.mark.parametrize(
+    ("findings", "past", "phrase"),
+    [
+        pytest.param(
+            [finding(1, Cause.FILE_SYSTEM_FULL), *NETWORKS],
+            tried(2),
+            "to run 1 job again: file system full; 4 more 6 min later: network unwell",
+            id="one-after-the-other",
+        ),
+        pytest.param(
+            [finding(1, Cause.FILE_SYSTEM_FULL), *NETWORKS],
+            tried(),
+            "to run 5 jobs again: file system full (1), network unwell (4)",
+            id="together",
+        ),
+        pytest.param(NETWORKS, tried(), "to run 4 jobs again: network unwell", id="one-cause"),
+        pytest.param(
+            [finding(1, Cause.LICENSE), finding(2, Cause.NETWORK), finding(3, Cause.FILE_SYSTEM)],
+            tried(3),
+            "to run 1 job again: network unwell; 1 more 6 min later: file system unwell; "
+            "1 more 8 min later: no license free",
+            id="three-times",
+        ),
+    ],
+)
+def test_wait_says_how_many_wait_for_what(
+    findings: list[Finding], past: PastRounds, phrase: str
+) -> None:
+    past = replace(
+        past, retried=tuple(replace(r, cause=findings[r.job_id - 1].cause) for r in past.retried)
+    )
+    answer = plan(situation(*findings, past=past), SETTINGS)
+    assert isinstance(answer, Postponement)
+    assert answer.phrase == phrase
 
 
 @pytest.mark.parametrize(

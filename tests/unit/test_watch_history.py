@@ -4,7 +4,10 @@ import json
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,10 +20,10 @@ from torc_watch.core.workflow_key import WorkflowKey
 from torc_watch.daemon.commands import Action, Command, WatchedWorkflow, WatchOptions, WatchState
 from torc_watch.daemon.registry import Registry
 from torc_watch.daemon.spool import Spool
-from torc_watch.daemon.watch_history import known_workflows, watches_of
+from torc_watch.daemon.watch_history import PastRound, known_workflows, watches_of
 from torc_watch.engine.database import MIGRATIONS
 from torc_watch.engine.journal import Journal, WorkflowIdentity
-from torc_watch.render.history_text import history_text, history_values
+from torc_watch.render.history_text import history_text, history_values, rounds_text
 
 A = WorkflowIdentity(server="http://a", workflow_id=42, created="2026-01-01")
 RETRY = Retry(
@@ -85,6 +88,72 @@ def test_text_of_the_history(home: Path) -> None:
     ]
     assert "  Job 3 (train): OOM detected, increasing memory 8g -> 12g (killed with 137)" in lines
     assert lines[-1] == "Still running."
+
+
+PAST = PastRound(
+    number=1,
+    run_id=1,
+    began="2026-01-01T12:00:00+00:00",
+    ended="2026-01-01T12:00:01+00:00",
+    outcome="resubmitted",
+    last_step="allocate",
+    plan=None,
+)
+
+
+@pytest.mark.parametrize(
+    ("round_", "text"),
+    [
+        pytest.param({}, "Round 2, after run 2: resubmitted at ??:00:01", id="carried-out"),
+        pytest.param(
+            {
+                "outcome": "postponed",
+                "reason": "to run 1 job again: network unwell",
+                "until": "2026-01-01T12:08:00+00:00",
+            },
+            "After run 2: postponed until 2026-01-01 ??:08 to run 1 job again: network unwell",
+            id="postponed",
+        ),
+        pytest.param(
+            {"outcome": "refused", "reason": "None\nmay be retried."},
+            r"After run 2: refused at ??:00:01: None\nmay be retried.",
+            id="refused",
+        ),
+        pytest.param(
+            {"outcome": "abandoned", "reason": "Another process started workers."},
+            "Round 2, after run 2: abandoned at ??:00:01: Another process started workers.",
+            id="abandoned",
+        ),
+        pytest.param(
+            {"outcome": "postponed"}, "After run 2: postponed at ??:00:01", id="earlier-version"
+        ),
+        pytest.param(
+            {"outcome": None, "ended": None, "last_step": "plan"},
+            "Round 2, after run 2: in progress at step 'plan'",
+            id="in-progress",
+        ),
+    ],
+)
+def test_rounds_that_were_not_carried_out_have_a_reason(round_: dict[str, Any], text: str) -> None:
+    waited = replace(PAST, number=2, outcome="postponed")
+    last = replace(PAST, number=3, run_id=2, **round_)
+    first, _, line = rounds_text([PAST, waited, last])
+    assert "Round 1, after run 1" in first
+    assert fnmatchcase(line[21:], text)
+
+
+def test_reason_of_a_round_is_kept(tmp_path: Path) -> None:
+    identity = WorkflowIdentity(server="s", workflow_id=7, created="then")
+    until = datetime(2026, 1, 1, tzinfo=UTC)
+    with closing(Journal(tmp_path / "journal.db")) as journal:
+        watch = journal.begin_watch(identity)
+        for number, outcome in enumerate((RoundOutcome.POSTPONED, RoundOutcome.REFUSED), start=1):
+            round_ = journal.begin_round(watch.id, number=number, run_id=1)
+            round_.reason, round_.until = "because", until
+            journal.end_round(round_, outcome)
+        assert journal.begin_watch(identity).past.used == 0
+    (past,) = watches_of(tmp_path, 7)
+    assert {(each.reason, each.until) for each in past.rounds} == {("because", until.isoformat())}
 
 
 def test_json_values_of_the_history(home: Path) -> None:

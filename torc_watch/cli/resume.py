@@ -17,8 +17,8 @@ def resume(
     """Watch paused or ended workflows again.
 
     The watch of a paused workflow continues. A workflow whose watch has ended gets a new watch,
-    with all its retries. One that waits to run jobs again does so at once, also after a
-    pause.
+    with all its retries. One that waits to run jobs again does so at once; a paused one goes on
+    waiting, until you resume it once more.
 
     \b
     Examples:

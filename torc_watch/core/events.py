@@ -60,13 +60,17 @@ class SuspectJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchEnded:
-    """The last event of a watch. ``reason`` is empty where the verdict is enough."""
+    """The last event of a watch. ``reason`` is empty where the verdict is enough.
+
+    ``rounds_used`` is None where it is as it was reported last.
+    """
 
     name: ClassVar = "watch.ended"
     workflow_id: int
     verdict: Verdict
     reason: str = ""
     evidence: tuple[FailedJob, ...] = ()
+    rounds_used: int | None = None
 
     @classmethod
     def handed_over(cls, workflow_id: int, reason: str) -> Self:

@@ -36,6 +36,7 @@ from torc_watch.core.recovery_round import (
 )
 from torc_watch.core.resource_requests import adjustments_for
 from torc_watch.core.retry_budget import RetryBudget, storm_objections
+from torc_watch.core.round_budget import bounded_jobs, uses_round, without_rounds
 from torc_watch.core.scheduler_rows import SchedulerRows, no_nodes_reason
 from torc_watch.core.situation import Situation
 from torc_watch.core.skipped_job import skipped
@@ -60,18 +61,18 @@ def plan(situation: Situation, settings: RecoverySettings) -> Plan | Refusal | P
     without_room = jobs_without_room(situation, rows)
     uninitialized = _left_uninitialized(situation.counts)
     has_ready = situation.counts.of(JobStatus.READY) and not no_room_reason(situation, without_room)
-    decisions = in_time(
-        _with_suspects(_decisions(situation, rows, settings), situation, rows, settings),
-        situation,
-        has_others=bool(uninitialized or has_ready),
-    )
-    timed = decisions.retries if isinstance(decisions, Postponement) else decisions
-    retries = tuple(decision for decision in timed if isinstance(decision, Retry))
-    uses_retry = not _only_continues(situation, retries, uninitialized)
+    chosen = _with_suspects(_decisions(situation, rows, settings), situation, rows, settings)
+    decisions = in_time(chosen, situation, has_others=bool(uninitialized or has_ready))
+    bounded = bounded_jobs(chosen, situation, settings)
+    uses_retry = uses_round(situation, _retries(decisions), bounded, uninitialized)
     if uses_retry and (refusal := exhausted(situation.past.used, settings)):
-        return refusal
+        kept, uses_retry = without_rounds(chosen, situation, bounded), False
+        decisions = in_time(kept, situation, has_others=False)
+        if not _retries(decisions):
+            return refusal
     if isinstance(decisions, Postponement):
         return decisions
+    retries = _retries(decisions)
     left_alone = tuple(decision for decision in decisions if isinstance(decision, Skip))
     if not retries and not uninitialized:  # no run is started: nothing is initialized
         left_alone = tuple(replace(left, restarts_anyway=False) for left in left_alone)
@@ -130,15 +131,10 @@ def _allocations(
     return within_limit(specs, situation, settings.max_node_hours)
 
 
-def _only_continues(situation: Situation, retries: Iterable[Retry], uninitialized: int) -> bool:
-    """Whether no failure of a job is the reason for the round, and the last one was not in vain.
-
-    Without jobs that complete in between the same could go on for ever.
-    """
-    if uninitialized or any(not retry.cause.is_of_the_place for retry in retries):
-        return False
-    before = situation.past.completed
-    return before is None or situation.counts.of(JobStatus.COMPLETED) > before
+def _retries(decisions: Postponement | Iterable[Retry | Skip]) -> tuple[Retry, ...]:
+    if isinstance(decisions, Postponement):
+        return decisions.retries
+    return tuple(each for each in decisions if isinstance(each, Retry))
 
 
 def _rows(situation: Situation, settings: RecoverySettings) -> SchedulerRows:

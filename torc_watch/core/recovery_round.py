@@ -14,6 +14,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from math import ceil
 
 from torc_watch.core.allocation import AllocationSpec
 from torc_watch.core.cause import REMEDIES, Cause, Remedy
@@ -125,7 +126,8 @@ class Plan:
     ``repeated`` are those that completed, or were disabled, and that Torc starts over because they
     are behind one that runs again; None when that is not known. ``scheduler_type`` is None in plans
     of versions that knew one scheduler only. ``completed`` counts the jobs that had completed;
-    without ``uses_retry`` the round only continues what was interrupted. A plan that
+    without ``uses_retry`` the round only continues what was interrupted, or has retries only that
+    the budgets of their jobs bound. A plan that
     ``joins_workers`` is for a workflow that others of its workers run, and only submits, for the
     jobs ``unserved``. The journal keeps plans: a field that is added has a default, so that those
     of earlier versions can be read.
@@ -191,28 +193,56 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """So many ``jobs`` wait for a cause to pass."""
+
+    cause: Cause
+    jobs: int
+    not_before: datetime
+
+    @property
+    def ailment(self) -> str:
+        return _AILMENTS.get(self.cause, self.cause.value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Postponement:
-    """Every job that may run again has to wait for the ``causes`` to pass.
+    """Every job that may run again waits, each for a cause to pass, or for those that do.
 
     The round is planned again at ``not_before``. If it ``awaits_room``, that is the earliest time:
     it is planned as soon as files can be written then, and at ``until`` at the latest. Otherwise
-    both are the same. ``retries`` and ``left_alone`` are what it would do now.
+    both are the same. ``retries`` and ``left_alone`` are what it, and later ones, would do now.
     """
 
     not_before: datetime
     until: datetime
     awaits_room: bool
-    causes: tuple[Cause, ...]
+    waits: tuple[Wait, ...]
     retries: tuple[Retry, ...]
     left_alone: tuple[Skip, ...] = ()
 
     @property
+    def causes(self) -> tuple[Cause, ...]:
+        return tuple(each.cause for each in self.waits)
+
+    @property
     def phrase(self) -> str:
         """What it waits for, such as ``to run 3 jobs again: file system unwell``."""
-        jobs = "1 job" if len(self.retries) == 1 else f"{len(self.retries)} jobs"
-        ailments = ", ".join(_AILMENTS.get(cause, cause.value) for cause in self.causes)
+        first = [each for each in self.waits if each.not_before <= self.not_before]
+        later = [each for each in self.waits if each not in first]
+        number = len(self.retries) - sum(each.jobs for each in later)
+        counts = [number] != [each.jobs for each in first]
+        ailments = ", ".join(
+            f"{each.ailment} ({each.jobs})" if counts else each.ailment for each in first
+        )
         room = "for free space, " if self.awaits_room else ""
-        return f"{room}to run {jobs} again: {ailments}"
+        texts = [f"{room}to run {number} {'job' if number == 1 else 'jobs'} again: {ailments}"]
+        texts += [
+            f"{each.jobs} more {ceil((each.not_before - self.not_before).total_seconds() / 60)}"
+            f" min later: {each.ailment}"
+            for each in sorted(later, key=lambda each: each.not_before)
+        ]
+        return "; ".join(texts)
 
 
 class Step(StrEnum):
@@ -234,7 +264,7 @@ def next_step(finished: Collection[Step]) -> Step:
 
 class RoundOutcome(StrEnum):
     RESUBMITTED = "resubmitted"
-    CONTINUED = "continued"  # the same, of a round that uses up no retry
+    CONTINUED = "continued"  # the same, of a round that uses up none of those allowed
     POSTPONED = "postponed"  # it is too early to run jobs again
     DECLINED = "declined"  # no more allocations were submitted beside those that run
     REFUSED = "refused"  # no plan: handed over
@@ -242,7 +272,12 @@ class RoundOutcome(StrEnum):
     FAILED = "failed"  # the hook failed, or a scheduler refused
 
 
-FREE_OUTCOMES = (RoundOutcome.CONTINUED, RoundOutcome.POSTPONED, RoundOutcome.DECLINED)
+FREE_OUTCOMES = (
+    RoundOutcome.CONTINUED,
+    RoundOutcome.POSTPONED,
+    RoundOutcome.DECLINED,
+    RoundOutcome.REFUSED,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

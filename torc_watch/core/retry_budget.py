@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
-from torc_watch.core.cause import Cause, Remedy
+from torc_watch.core.cause import REMEDIES, Cause, Remedy
 from torc_watch.core.diagnosis import Finding
 from torc_watch.core.recovery_round import PastRounds, RecoverySettings
 
@@ -21,6 +21,7 @@ _MOST = {
     Remedy.HAND_OVER: 0,
     Remedy.LEAVE_ALONE: 0,
 }  # retries of a job
+_OWN_BUDGETS = (Remedy.RETRY_LATER, Remedy.AWAIT_ROOM, Remedy.RETRY_TWICE)
 _IN_STORMS = (Remedy.RETRY_ONCE, Remedy.HAND_OVER)
 _OWN_ERRORS = (Cause.CODE, Cause.ENVIRONMENT, Cause.INPUT)
 _TIMES = {1: "once", 2: "twice"}
@@ -49,6 +50,16 @@ class RetryBudget:
         if used >= max(most, precedes(finding, self._began)):
             return f"{finding.reason}; {_used_up(used)}"
         return None
+
+    def bounds(self, finding: Finding) -> bool:
+        """Whether so few retries of the job are left that no round need be counted for them.
+
+        Of the cause, too, retries have to be counted: a rule of a user may only move the remedy.
+        """
+        if self._settings.after_repair or _MOST.get(REMEDIES[finding.cause]) is None:
+            return False
+        used, most = self._used[finding.job.id, _kind(finding.cause)], self._settings.max_retries
+        return finding.remedy in _OWN_BUDGETS and (most is None or used < most)
 
 
 def storm_objections(

@@ -83,7 +83,7 @@ def _delay(
     last = min(now, max(ended for _, ended, _ in group))
     most = max(used[job_id, cause] for job_id, _, _ in group)
     awaits_room = any(needs_room for _, _, needs_room in group)
-    not_before = last + timedelta(seconds=delay_before(cause, 0 if awaits_room else most))
+    not_before = last + timedelta(seconds=delay_before(cause, most))
     longest = timedelta(seconds=LONGEST_WAIT_FOR_ROOM)
     return RetryDelay(
         cause=cause,
@@ -102,8 +102,9 @@ def held_up(pending: Sequence[RetryDelay], now: datetime, *, has_others: bool) -
     if not pending:
         return None
     if not has_others:
-        timed = [each.not_before for each in pending if now < each.not_before]
-        return min(timed, default=now)
+        first = min((each.not_before for each in pending if now < each.not_before), default=now)
+        later = [each for each in pending if first < each.not_before]
+        return held_up(later, first, has_others=True) or first
     last = max(each.not_before for each in pending)
     is_soon = last - now <= _HOLD_UP and not any(each.awaits_room for each in pending)
     return last if is_soon else None

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from torc_watch.core.diagnosis import Finding
-from torc_watch.core.recovery_round import Postponement, Retry, Skip
+from torc_watch.core.recovery_round import Postponement, Retry, Skip, Wait
 from torc_watch.core.retry_delay import LONGEST_WAIT_FOR_ROOM, RetryDelay, held_up, retry_delays
 from torc_watch.core.situation import Situation
 from torc_watch.core.skipped_job import skipped
@@ -42,7 +42,10 @@ def in_time(
         not_before=not_before,
         until=max(each.until for each in pending) if awaits_room else not_before,
         awaits_room=awaits_room,
-        causes=tuple(each.cause for each in pending),
+        waits=tuple(
+            Wait(cause=each.cause, jobs=len(each.jobs), not_before=each.not_before)
+            for each in pending
+        ),
         retries=tuple(each for each in decisions if isinstance(each, Retry)),
         left_alone=tuple(each for each in decisions if isinstance(each, Skip)),
     )

@@ -165,9 +165,10 @@ def _other_changes(event: WorkflowEvent, at: datetime) -> dict[str, Any]:
             | events.WatchPostponed(reason=reason, retry_in=seconds)
         ):
             changes = {"phase": Phase.WAITING, "reason": reason, "next_look": _text(at, seconds)}
-        case events.WatchEnded(verdict=verdict, reason=reason):
+        case events.WatchEnded(verdict=verdict, reason=reason, rounds_used=rounds):
             changes = {"phase": Phase.ENDED, "verdict": verdict.label, "reason": reason}
-            changes["next_look"] = ""
+            changes["next_look"] = ""  # the last round may have been announced in vain
+            changes |= {} if rounds is None else {"round": rounds}
         case _:
             pass
     return changes

@@ -23,7 +23,10 @@ _PLAN = TypeAdapter(Plan)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PastRound:
-    """Times are ISO 8601. ``plan`` is None before it was made, and where it cannot be read."""
+    """Times are ISO 8601. ``plan`` is None before it was made, and where it cannot be read.
+
+    ``reason`` says why it was not carried out, ``until`` when one is planned again that waits.
+    """
 
     number: int
     run_id: int
@@ -32,6 +35,8 @@ class PastRound:
     outcome: str | None
     last_step: str | None
     plan: Plan | None
+    reason: str = ""
+    until: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +150,7 @@ def _watch(database: sqlite3.Connection, row: sqlite3.Row) -> PastWatch:
         began=row["began"],
         ended=row["ended"],
         verdict=row["verdict"],
-        reason=(row["reason"] or "") if "reason" in row.keys() else "",  # noqa: SIM118 - a Row
+        reason=_value(row, "reason") or "",
         rounds=tuple(_round(database, each) for each in rounds),
     )
 
@@ -164,7 +169,14 @@ def _round(database: sqlite3.Connection, row: sqlite3.Row) -> PastRound:
         outcome=row["outcome"],
         last_step=max(known, key=list(Step).index, default=None),
         plan=_plan(records.get(Step.PLAN)),
+        reason=_value(row, "reason") or "",
+        until=_value(row, "until"),
     )
+
+
+def _value(row: sqlite3.Row, column: str) -> str | None:
+    """None where an earlier version of this program had no such column."""
+    return row[column] if column in row.keys() else None  # noqa: SIM118 - a Row
 
 
 def _plan(record: str | None) -> Plan | None:

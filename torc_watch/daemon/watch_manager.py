@@ -105,8 +105,8 @@ class WatchManager:
                 # First: a crash in between repeats the command.
                 self._registry.end_watches([before])
             self._save(result)
-            if action is Action.RESUME:
-                self._resumed.add(key)
+            if action is Action.RESUME and before and before.state is WatchState.WATCHED:
+                self._resumed.add(key)  # a paused one waits for as long as without the pause
         applied = daemon_events.CommandApplied(workflow_id=workflow_id, verb=action)
         self._report(applied, command.server)
         self._update_watch(key)

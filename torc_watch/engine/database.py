@@ -89,6 +89,10 @@ CREATE TABLE node_incident (
     PRIMARY KEY (server, workflow_id, created, run_id, job_id)
 ) WITHOUT ROWID;
 """
+_WHY_ROUNDS_ENDED = """
+ALTER TABLE round ADD COLUMN reason TEXT;
+ALTER TABLE round ADD COLUMN until TEXT
+"""
 # Each brings the next version.
 MIGRATIONS = (
     _WATCHES_AND_ROUNDS,
@@ -96,6 +100,7 @@ MIGRATIONS = (
     _WHO_HOLDS_THE_LEASE,
     _WHY_WATCHES_ENDED,
     _INCIDENTS_OF_NODES,
+    _WHY_ROUNDS_ENDED,
 )
 _ERRNO = {
     sqlite3.SQLITE_FULL: errno.ENOSPC,

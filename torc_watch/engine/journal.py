@@ -44,7 +44,10 @@ class WorkflowIdentity:
 
 @dataclass(slots=True, kw_only=True)
 class Round:
-    """One round of recovery and its progress, which the recoverer updates step by step."""
+    """One round of recovery and its progress, which the recoverer updates step by step.
+
+    ``reason`` is why it was not carried out, ``until`` when it is planned again that was postponed.
+    """
 
     id: int
     number: int
@@ -52,6 +55,8 @@ class Round:
     begun: set[Step] = field(default_factory=set)
     finished: set[Step] = field(default_factory=set)
     plan: Plan | None = None
+    reason: str = ""
+    until: datetime | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -165,7 +170,12 @@ class Journal:
 
     def end_round(self, round_: Round, outcome: RoundOutcome) -> None:
         self._database.write(
-            "UPDATE round SET ended = ?, outcome = ? WHERE id = ?", now(), outcome, round_.id
+            "UPDATE round SET ended = ?, outcome = ?, reason = ?, until = ? WHERE id = ?",
+            now(),
+            outcome,
+            round_.reason,
+            round_.until.isoformat() if round_.until else None,
+            round_.id,
         )
 
     def begin_step(self, round_: Round, step: Step) -> None:

@@ -159,6 +159,9 @@ class Recoverer:
         except SchedulerUnreachable:  # what it was asked may have taken effect
             raise
         except _EARLY_ENDS as error:
+            round_.reason = str(error)
+            if isinstance(error, RoundPostponed):
+                round_.until = error.postponement.until
             if request.unserved or (round_.plan and round_.plan.joins_workers):
                 return self._decline(request, round_, error)
             return self._end_early(request, error)
@@ -287,6 +290,7 @@ def _refused(request: RecoveryRequest, refusal: Refusal) -> WatchEnded:
         verdict=_VERDICTS[refusal.kind],
         reason=refusal.reason,
         evidence=failed_jobs(findings, workflow_id, error_folders(output_dir), refusal.left_alone),
+        rounds_used=request.watch.record.past.used,
     )
 
 

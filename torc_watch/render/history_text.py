@@ -2,13 +2,16 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
-from torc_watch.core.recovery_round import Plan
+from torc_watch.core.recovery_round import Plan, RoundOutcome
 from torc_watch.daemon.watch_history import PastRound, PastWatch
 from torc_watch.render.terminal_text import printable
-from torc_watch.render.time_text import local_time
+from torc_watch.render.time_text import local_time, waits_until
 from torc_watch.render.transcript import allocation_texts, jobs_text, plan_lines
+
+_NOT_BEGUN = (RoundOutcome.POSTPONED, RoundOutcome.DECLINED, RoundOutcome.REFUSED)
 
 
 def history_text(watches: Iterable[PastWatch]) -> Iterator[str]:
@@ -24,13 +27,18 @@ def history_text(watches: Iterable[PastWatch]) -> Iterator[str]:
 
 
 def rounds_text(rounds: Iterable[PastRound]) -> Iterator[str]:
+    """Only those are numbered that were carried out, wholly or in part."""
+    number = 0
     for round_ in rounds:
-        yield from _round_text(round_)
+        number += round_.outcome not in _NOT_BEGUN
+        yield from _round_text(round_, number)
 
 
-def _round_text(round_: PastRound) -> Iterator[str]:
-    number = f"Round {round_.number}, after run {round_.run_id}"
-    yield f"{local_time(round_.began)}  {number}: {_end(round_)}"
+def _round_text(round_: PastRound, number: int) -> Iterator[str]:
+    run = f"after run {round_.run_id}"
+    is_begun = round_.outcome not in _NOT_BEGUN
+    title = f"Round {number}, {run}" if is_begun else run.capitalize()
+    yield f"{local_time(round_.began)}  {title}: {_end(round_)}"
     if round_.plan is not None:
         yield from plan_lines(round_.plan, with_reasons=True)
         yield from _consequences(round_.plan)
@@ -39,7 +47,11 @@ def _round_text(round_: PastRound) -> Iterator[str]:
 def _end(round_: PastRound) -> str:
     if round_.ended is None:
         return f"in progress at step '{round_.last_step or 'orphans'}'"
-    return f"{round_.outcome} at {local_time(round_.ended)[-8:]}"
+    if round_.until:
+        until = waits_until(datetime.fromisoformat(round_.until), printable(round_.reason))
+        return f"{round_.outcome} {until}"
+    reason = f": {printable(round_.reason)}" if round_.reason else ""
+    return f"{round_.outcome} at {local_time(round_.ended)[-8:]}{reason}"
 
 
 def _consequences(plan: Plan) -> Iterator[str]:

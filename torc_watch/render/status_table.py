@@ -121,9 +121,15 @@ def _row(
         progress(view),
         failures(view),
         rounds(view),
-        until(view.next_look, now) if view.next_look else "",
+        _next(view, now),
         "; ".join(filter(None, (waits, _last(view, now)))),
     )
+
+
+def _next(view: WorkflowView, now: datetime) -> str:
+    """When something happens next: jobs run again, or else the workflow is polled."""
+    moment = view.waits_until or view.next_look
+    return until(moment, now) if moment else ""
 
 
 def waiting_text(actions: Sequence[Action]) -> str:
@@ -251,7 +257,9 @@ def summary(views: Sequence[WorkflowView], now: datetime) -> str:
 
 
 def _last(view: WorkflowView, now: datetime) -> str:
-    """The last event; not of an ended watch, whose state says how it ended."""
+    """The last event; not where the state, or what is waited for, says the same."""
+    if view.waits_until:
+        return printable(_reason(view))
     event = "" if view.phase is Phase.ENDED else event_words(view.last_event)
     when = ago(view.last_event_at, now) if view.last_event else ""
     return ": ".join(filter(None, (f"{event} {when}".strip(), printable(_reason(view)))))
