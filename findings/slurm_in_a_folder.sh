@@ -12,6 +12,10 @@ slurm_packages="slurmctld=22.05.8-4+deb12u3 slurmd=22.05.8-4+deb12u3 slurm-clien
 
 start_slurm() {
     start_munge
+    start_cluster
+}
+
+start_cluster() {
     start slurmctld-wlm -D
     start slurmd-wlm -D -N node1 -d "$folder/packages/usr/sbin/slurmstepd-wlm"
     wait_for 30 state_is idle sinfo --noheader --format=%t

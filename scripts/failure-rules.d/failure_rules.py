@@ -70,6 +70,14 @@ for the watch. `torc-watchd recover 42` and a recovery hook count as a repair: a
 retried. With `--no-retry-unknown` only lack of memory and time is mended, and what was interrupted
 goes on.
 
+`plan` shows what `recover` would do, and so do `why` and `status`, unless the daemon watches the
+workflow and recovers it: then they show the next round of that watch.
+
+A job that says how much memory it lacked (NumPy's `Unable to allocate 45.0 GiB`, R's `cannot
+allocate vector of size 3.7 Gb`), or for how much Slurm stopped it, requests 1.5 times that if it is
+more than it would request otherwise, and at most what a node has. Where no node has so much, the
+job is handed over at once.
+
 What may pass by itself gets time to do so. The first retry comes 2 minutes after the last failure
 for the cause, the second 8, all others 30; for a license 10, 30 and 60 minutes. That also holds for
 Slurm that did not answer. While a file system is full, or a quota used up, the watch waits for room
@@ -79,10 +87,15 @@ it waits, and for what. A daemon that is restarted goes on waiting: the times ar
 failures.
 
 A round that has other jobs to start waits for those that may run again within 2 minutes, and goes
-without those that have to wait longer: they follow when the workflow has come to rest again, if
-rounds are left. What a person asks for waits
-for nothing: `recover`, a watch that begins after the failure, and a recovery hook. `torc-watchd
-resume 42` ends the wait of a workflow that the daemon watches.
+without those that have to wait longer: they follow when the workflow has come to rest again. What a
+person asks for waits for nothing: `recover`, a watch that begins after the failure, and a recovery
+hook. `torc-watchd resume 42` ends the wait of a workflow that the daemon watches; after a `pause`
+it goes on waiting, and a second `resume` ends the wait.
+
+A round in which jobs run again only because of a file system, the network, a license or a GPU uses
+up none of `--max-retries`: what bounds it is the budget of each job, which is never larger than
+`--max-retries` there. So these jobs still have their retries when other failures, which run again in
+every round, have used up all rounds; those others do not run again then.
 
 Errors of the program, the environment and the input share one retry of a job.
 

@@ -14,7 +14,15 @@ from torc_watch.core.explanation import group_failures, those_of
 from torc_watch.core.fact import ALLOCATIONS_NOT_READ, NOT_READ, Confidence, Fact, Source
 from torc_watch.core.model import Job, JobStatus
 from torc_watch.core.past_attempt import PastAttempt
-from torc_watch.core.recovery_round import Plan, Postponement, Refusal, RefusalKind, Retry, Skip
+from torc_watch.core.recovery_round import (
+    Plan,
+    Postponement,
+    Refusal,
+    RefusalKind,
+    Retry,
+    Skip,
+    Wait,
+)
 from torc_watch.core.suspect_success import Suspicion, SuspicionKind
 from torc_watch.core.units import GIB
 from torc_watch.render.suspect_text import rerun_command, suspect_values, suspects_section
@@ -131,7 +139,7 @@ def test_jobs_that_wait(*, awaits_room: bool, said: str) -> None:
         not_before=until,
         until=until,
         awaits_room=awaits_room,
-        causes=(Cause.NETWORK,),
+        waits=(Wait(cause=Cause.NETWORK, not_before=until, jobs=1),),
         retries=(TRIED,),
         left_alone=(skip(2, "in vain"),),
     )
