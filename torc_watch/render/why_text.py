@@ -130,19 +130,20 @@ def _attempt(attempt: PastAttempt) -> str:
 def _fates(group: FailureGroup) -> Iterator[tuple[str, str]]:
     """One for all jobs that are treated alike, with how many those are if that differs."""
     lines: dict[str, int] = {}
-    for fate in group.fates.values():
-        line = _fate(fate, group)
-        lines[line] = lines.get(line, 0) + 1
+    for finding in group.findings:
+        if fate := group.fates.get(finding.job.id):
+            line = _fate(fate, finding, group)
+            lines[line] = lines.get(line, 0) + 1
     if len(lines) == 1:
         yield from ((line, "") for line in lines)
         return
     yield from ((line, f": {jobs_text(number)}") for line, number in lines.items())
 
 
-def _fate(fate: Fate, group: FailureGroup) -> str:
+def _fate(fate: Fate, finding: Finding, group: FailureGroup) -> str:
     if isinstance(fate, Retry):
         return _wait(group.waits, _retry(fate)) if group.waits else _retry(fate)
-    reason = fate.reason.removeprefix(f"{group.reason}; ")
+    reason = fate.reason.removeprefix(f"{finding.reason}; ")
     anyway = "; Torc restarts it anyway" if fate.restarts_anyway else ""
     return f"not run it again ({printable(reason)}{anyway})"
 
@@ -220,5 +221,5 @@ def _job_values(finding: Finding, group: FailureGroup) -> dict[str, Any]:
         "peak_memory": finding.peak_memory,
         "seconds": finding.ran,
         "file": finding.clue.file if finding.clue else None,
-        "next": None if fate is None else _fate(fate, group),
+        "next": None if fate is None else _fate(fate, finding, group),
     }
