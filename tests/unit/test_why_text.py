@@ -127,7 +127,8 @@ def test_jobs_of_a_group_that_are_treated_differently() -> None:
 def test_what_differs_in_the_errors_alone_is_told_once() -> None:
     errors = {1: "KeyError: 1", 2: "KeyError: 2", 3: "KeyError: 3"}
     findings = [replace(finding(number), reason=text) for number, text in errors.items()]
-    answer = refusal(*(skip(number, f"{text}; in vain") for number, text in errors.items()))
+    skips = (replace(skip(each.job.id, ""), reason=f"{each.reason}; in vain") for each in findings)
+    answer = refusal(*skips)
     lines = list(why_text(42, group_failures(findings, answer), of_watch=True))
     assert lines[-1] == "  the next round of its watch would not run it again (in vain)"
 
