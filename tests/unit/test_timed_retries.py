@@ -186,6 +186,15 @@ def test_retries_with_a_budget_of_their_own_outlast_the_rounds() -> None:
     assert answer.left_alone[0].reason == "because; all rounds of recovery are used up"
 
 
+def test_round_that_failed_is_as_free_as_its_plan() -> None:
+    seen = situation(finding(1, Cause.NETWORK), past=USED_UP, now=FAILED + 2 * MINUTE)
+    answer = plan(seen, SETTINGS)
+    assert isinstance(answer, Plan)
+    assert USED_UP.after(RoundOutcome.FAILED, answer).used == 3
+    assert USED_UP.after(RoundOutcome.ABANDONED, answer).used == 4
+    assert USED_UP.after(RoundOutcome.FAILED, replace(answer, uses_retry=True)).used == 4
+
+
 def test_rounds_are_used_up_when_nothing_with_a_budget_is_left() -> None:
     full = situation(
         finding(1, Cause.FILE_SYSTEM_FULL),

@@ -34,12 +34,12 @@ from torc_watch.core.node_hours import NodeHours
 from torc_watch.core.node_incident import NodeIncident
 from torc_watch.core.past_attempt import PastAttempt, past_attempts
 from torc_watch.core.recovery_round import (
-    FREE_OUTCOMES,
     PastRounds,
     RecoverySettings,
     Refusal,
     RefusalKind,
     limited_retries,
+    uses_round,
 )
 from torc_watch.core.suspect_success import Suspicion, reruns, suspects_text
 from torc_watch.core.unfailed_job import job_named, job_standing
@@ -190,7 +190,7 @@ async def inspect_stored(
     ended = [round_ for round_ in record.rounds if round_.ended is not None]
     past = PastRounds(
         ended=len(ended),
-        used=sum(each.outcome not in FREE_OUTCOMES for each in ended),
+        used=sum(uses_round(each.plan, each.outcome) for each in ended),
         retried=tuple(
             retry for each in ended for retry in limited_retries(each.plan, each.outcome)
         ),

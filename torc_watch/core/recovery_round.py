@@ -298,11 +298,20 @@ class PastRounds:
     def after(self, outcome: RoundOutcome, plan: Plan | None) -> "PastRounds":
         return PastRounds(
             ended=self.ended + 1,
-            used=self.used + (outcome not in FREE_OUTCOMES),
+            used=self.used + uses_round(plan, outcome),
             completed=plan.completed if plan and not plan.joins_workers else self.completed,
             retried=(*self.retried, *limited_retries(plan, outcome)),
             began=self.began,
         )
+
+
+def uses_round(plan: Plan | None, outcome: str | None) -> bool:
+    """Whether a round that ended uses up one of those allowed.
+
+    An abandoned one does in any case: without that, two who interfere could go on for ever.
+    """
+    is_free = outcome == RoundOutcome.FAILED and plan is not None and not plan.uses_retry
+    return outcome not in FREE_OUTCOMES and not is_free
 
 
 def limited_retries(plan: Plan | None, outcome: str | None) -> tuple[Retry, ...]:

@@ -17,12 +17,12 @@ from pydantic import TypeAdapter
 from torc_watch.core.allocation import AllocationSpec
 from torc_watch.core.errors import RecordUnreadable
 from torc_watch.core.recovery_round import (
-    FREE_OUTCOMES,
     PastRounds,
     Plan,
     RoundOutcome,
     Step,
     limited_retries,
+    uses_round,
 )
 from torc_watch.engine.database import Database, now
 from torc_watch.engine.incident_table import IncidentTable
@@ -255,9 +255,13 @@ class Journal:
             "SELECT outcome FROM round WHERE watch_id = ? AND ended IS NOT NULL", watch_id
         )
         plans = self._ended_plans(watch_id)
+        counted = sum(uses_round(None, row["outcome"]) for row in ended)
+        free = sum(
+            uses_round(None, outcome) and not uses_round(plan, outcome) for plan, outcome in plans
+        )
         return PastRounds(
             ended=len(ended),
-            used=sum(row["outcome"] not in FREE_OUTCOMES for row in ended),
+            used=counted - free,
             completed=_completed(plan for plan, _ in plans),
             retried=tuple(
                 retry for plan, outcome in plans for retry in limited_retries(plan, outcome)

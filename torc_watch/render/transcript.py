@@ -331,7 +331,7 @@ def plan_lines(plan: Plan, *, with_reasons: bool = False) -> Iterator[str]:
     yield from _repeated_lines(plan)
     yield from left_alone_lines(plan.left_alone)
     if not plan.uses_retry:
-        yield "  This round is free: no job runs again that failed by itself"
+        yield "  This round is free: it uses up none of --max-retries"
     if excluded := sorted({name for spec in plan.allocations for name in spec.excluded_nodes}):
         yield f"  Keeping away from nodes that failed jobs: {printable(', '.join(excluded))}"
 
