@@ -1,4 +1,7 @@
-"""Why the jobs of a workflow failed: what the server and the schedulers know of it. Only reads."""
+"""Why the jobs of a workflow failed: what the server and the schedulers know of it.
+
+Only reads, but for a file that shows whether there is room, and is removed at once.
+"""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
