@@ -42,11 +42,15 @@ order:
 5. a kill (137), which means lack of memory unless Slurm saw none;
 6. what the program wrote before it ended: the first error counts, since later ones follow from it,
    but lack of memory comes before others;
-7. the peak of its memory, and its return code;
-8. jobs alike, with the same requirements and the same name up to its trailing numbers: if all that
-   failed in the same way did so on one node, where none succeeded, and others succeeded elsewhere,
-   the node is to blame. An error of the program, of its input, or an unknown one, takes two
-   failures there and three successes elsewhere.
+7. the peak of its memory;
+8. where nothing else tells, what is not there: room for its output, if its output files are empty
+   and no file of 1 MiB can be written beside them now; or, after return code 1, an output file that
+   it declares, if Slurm saw its step succeed, or its file for errors has no word;
+9. its return code;
+10. jobs alike, with the same requirements and the same name up to its trailing numbers: if all that
+    failed in the same way did so on one node, where none succeeded, and others succeeded elsewhere,
+    the node is to blame. An error of the program, of its input, or an unknown one, takes two
+    failures there and three successes elsewhere.
 
 A cause is *proven* by Slurm, the kernel, or two that say the same; *likely* by the line by which
 the program ended, or by measurements; a *guess* is a return code of 137 alone, or an error that

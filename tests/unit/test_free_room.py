@@ -10,7 +10,7 @@ import pytest
 
 from torc_watch.engine.room_probe import RoomProbe
 from torc_watch.host import free_room
-from torc_watch.host.free_room import has_free_room
+from torc_watch.host.free_room import has_free_room, refuses_files
 
 
 def numbers(**more: int) -> SimpleNamespace:
@@ -52,15 +52,18 @@ def test_quota_shows_when_a_file_is_written(
     monkeypatch.setattr(free_room, "TemporaryFile", refuse)
     assert has_free_room(tmp_path, writes=True) == has_room
     assert has_free_room(tmp_path, writes=False)
+    assert refuses_files(tmp_path) != has_room
 
 
 def test_nothing_is_left_behind(tmp_path: Path) -> None:
     assert has_free_room(tmp_path, writes=True)
+    assert not refuses_files(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
 async def test_folder_that_is_not_there_does_not_matter(tmp_path: Path) -> None:
     assert await RoomProbe()(tmp_path, str(tmp_path / "gone"))
+    assert not refuses_files(tmp_path / "gone")
 
 
 async def test_probe_that_hangs_finds_no_room(tmp_path: Path) -> None:

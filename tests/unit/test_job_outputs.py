@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -84,6 +84,34 @@ async def test_first_folder_with_its_output_counts(folder: Path) -> None:
     (folder / ERRORS).write_text("KeyError: 'x'\n")
     (clue,) = await clues_in(folder / "none", folder)
     assert clue.file == str(folder / ERRORS)
+
+
+@pytest.mark.parametrize(
+    ("files", "is_empty", "has_no_errors"),
+    [
+        pytest.param({ERRORS: "", STDOUT: ""}, True, True, id="empty"),
+        pytest.param({COMBINED: ""}, True, False, id="empty, combined"),
+        pytest.param({ERRORS: " \n", STDOUT: ""}, False, True, id="blank"),
+        pytest.param({ERRORS: "", STDOUT: "3 rows"}, False, True, id="only output"),
+        pytest.param({ERRORS: "3 rows", STDOUT: ""}, False, False, id="only errors"),
+        pytest.param({STDOUT: "3 rows"}, False, False, id="no file for errors"),
+        pytest.param({}, False, False, id="no files"),
+    ],
+)
+async def test_output_without_a_word(
+    folder: Path, files: Mapping[str, str], *, is_empty: bool, has_no_errors: bool
+) -> None:
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    written = await OUTPUTS.clues([folder / "none", folder], 42, [(job(), result())])
+    assert written.empty == ({7: folder} if is_empty else {})
+    assert set(written.without_errors) == ({7} if has_no_errors else set())
+
+
+async def test_output_that_cannot_be_read_is_not_empty(folder: Path) -> None:
+    (folder / ERRORS).touch()
+    os.mkfifo(folder / STDOUT)
+    assert not (await OUTPUTS.clues([folder], 42, [(job(), result())])).empty
 
 
 async def test_file_system_that_hangs_is_given_up(

@@ -291,7 +291,7 @@ def diagnosed(
             diagnosed(1, step(None, "COMPLETED 0:0")),
             Cause.INPUT,
             LIKELY,
-            "its step succeeded (step 7.3 COMPLETED 0:0): an output file that it declares is",
+            "it ended without an output file that it declares: its step succeeded (step 7.3",
             id="a declared output is missing",
         ),
         pytest.param(

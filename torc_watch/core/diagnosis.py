@@ -32,7 +32,9 @@ from torc_watch.core.model import (
     KillCodes,
     Requirements,
 )
+from torc_watch.core.output_files import stem
 from torc_watch.core.return_code import cause_of_code, exit_phrase, suggested_by_code
+from torc_watch.core.silent_failure import without_output, without_room
 from torc_watch.core.step_end import contradicted_by_step, detail_of, said_by_step
 from torc_watch.core.worker_end import WorkerEnd
 
@@ -44,6 +46,8 @@ LOST_SIGNAL = -1  # 0.12, of a program that bash replaced itself with
 STOPPED_BY_WORKER = frozenset({-9, -15})  # the worker had to leave and took the job with it
 KILLED = frozenset({OUT_OF_MEMORY, TOLD_TO_END, LOST_SIGNAL, -9, -15})  # perhaps from outside
 
+_MOST_FILES = 3  # that are missing, as facts
+_NO_RESULT = "the server holds no result for it"
 _DIGITS_OF_A_BYTE = 7  # of a number of MiB
 # A kill within the last tenth of the run time limit counts as a timeout: enforcement runs only from
 # time to time, and sends its SIGTERM early enough for the job to save its state.
@@ -65,7 +69,8 @@ class Evidence:
     in the order of trust; ``beside`` is what Slurm says of the step that it shares with other jobs.
     ``silence`` is why its output says nothing, if that is known. ``kills`` are of processes that
     were, or may have been, its own. ``node`` is the name of the node that it ran on, as the
-    scheduler has it.
+    scheduler has it. ``full_folder`` is that of its output, which is empty, where nothing can be
+    written into it, and ``missing_outputs`` are files that it declares: see `is_unexplained`.
     """
 
     job: Job
@@ -80,6 +85,8 @@ class Evidence:
     silence: Fact | None = None
     kills: tuple[MemoryKill, ...] = ()
     node: str | None = None
+    full_folder: str | None = None
+    missing_outputs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +165,9 @@ def diagnose(evidence: Evidence) -> Finding:
 
 
 def _fingerprint(evidence: Evidence, cause: Cause) -> str | None:
-    """Of causes that are known from the return code alone."""
+    """Of causes that are known from the return code, or a file that is missing, alone."""
+    if cause is Cause.INPUT and evidence.missing_outputs:
+        return f"no output {stem(evidence.missing_outputs[0])}"
     code = evidence.result.return_code if evidence.result else None
     is_suggested = code is not None and cause_of_code(code) is cause
     return f"return code {code}" if is_suggested else None
@@ -170,12 +179,22 @@ def runtime_limit(requirements: Requirements | None) -> int | None:
     return request.runtime if request else None
 
 
+def is_unexplained(evidence: Evidence) -> bool:
+    """Whether its return code is all that speaks of it: then it matters what is not there."""
+    return _seen(evidence) is None
+
+
 def _explain(evidence: Evidence) -> Conclusion:
+    return _seen(evidence) or _suggested(evidence)
+
+
+def _seen(evidence: Evidence) -> Conclusion | None:
+    """None where its return code is all that speaks of it."""
     result = evidence.result
     if result is None:
         if evidence.job.status is JobStatus.TERMINATED:
             return likely(Cause.INTERRUPTED, "terminated before it had a result")
-        return guess("the server holds no result for it")
+        return guess(_NO_RESULT)
     if result.return_code == ORPHANED:
         return _orphaned(evidence.worker)
     request, codes = _request_of(evidence.requirements), evidence.kill_codes
@@ -199,7 +218,19 @@ def _explain(evidence: Evidence) -> Conclusion:
         or _written(clue, result, evidence.requirements)
         or _memory_exceeded(result, request)
         or contradicted_by_step(result.return_code, step)
-        or suggested_by_code(result.return_code)
+    )
+
+
+def _suggested(evidence: Evidence) -> Conclusion:
+    """By its return code, and by what is not there."""
+    result = evidence.result
+    if result is None:
+        return guess(_NO_RESULT)
+    code = result.return_code
+    return (
+        without_room(code, evidence.full_folder)
+        or without_output(code, evidence.missing_outputs, evidence.step)
+        or suggested_by_code(code)
         or guess(_unexplained(result, evidence.silence))
     )
 
@@ -435,6 +466,12 @@ def _facts(evidence: Evidence) -> Iterator[Fact]:
     yield from (_fact(clue) for clue in clues if clue.weight is not Weight.SCHEDULER)
     if evidence.silence is not None:
         yield evidence.silence
+    if evidence.full_folder is not None:
+        text = f"it is empty, and {evidence.full_folder} has no room"
+        yield Fact(source=Source.OUTPUT, text=text, cause=Cause.FILE_SYSTEM_FULL)
+    for path in evidence.missing_outputs[:_MOST_FILES]:
+        text = "an output file that it declares is missing"
+        yield Fact(source=Source.OUTPUT, text=text, file=path, cause=Cause.INPUT)
     if result is not None:
         yield Fact(source=Source.EXIT_CODE, text=exit_phrase(result.return_code))
         yield Fact(source=Source.USAGE, text=_usage(evidence, result))

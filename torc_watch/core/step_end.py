@@ -3,10 +3,9 @@
 from torc_watch.core import units
 from torc_watch.core.allocation import EndCause, StepEnd
 from torc_watch.core.cause import Cause
-from torc_watch.core.conclusion import Conclusion, guess, likely, proven
+from torc_watch.core.conclusion import Conclusion, guess, proven
 
 _KILLED = 137  # 128 + SIGKILL
-_MISSING_OUTPUT = 1  # of a job that ended with 0
 
 
 def detail_of(step: StepEnd) -> str:
@@ -47,7 +46,4 @@ def contradicted_by_step(return_code: int, step: StepEnd | None) -> Conclusion |
     if return_code == _KILLED:
         phrase = f"killed ({_KILLED})"
         return guess(f"{phrase}, but Slurm saw no lack of memory{detail_of(step)}")
-    if step.cause is None and return_code == _MISSING_OUTPUT:
-        reason = f"its step succeeded{detail_of(step)}: an output file that it declares is missing"
-        return likely(Cause.INPUT, reason)
     return None

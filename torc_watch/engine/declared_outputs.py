@@ -88,6 +88,28 @@ class SeenFiles:
 NO_FILES = SeenFiles(paths={}, sizes={})
 
 
+async def look_at(paths: Mapping[int, str], outputs: JobOutputs) -> SeenFiles:
+    """In the thread that reads outputs, within its time."""
+    sizes: dict[int, int | None] = {}
+    is_done: list[bool] = []
+    is_over = threading.Event()
+
+    def look() -> None:
+        for number, size in file_sizes(paths):
+            if is_over.is_set():  # nothing else is read while this goes on
+                return
+            sizes[number] = size
+        is_done.append(True)
+
+    try:
+        await outputs.perform(look)
+    finally:
+        is_over.set()
+    unseen = "" if is_done else "not all output files could be looked at in time"
+    # A copy: a thread that hangs may go on later.
+    return SeenFiles(paths=paths, sizes=dict(sizes), unseen=unseen)
+
+
 class DeclaredOutputs:
     """Looks at files in the thread that reads outputs, within its time."""
 
@@ -106,24 +128,7 @@ class DeclaredOutputs:
             if (path := absolute_path(given, workflow.submission_directory))
             if ran_here or not is_of_a_node(path)
         }
-        sizes: dict[int, int | None] = {}
-        is_done: list[bool] = []
-        is_over = threading.Event()
-
-        def look() -> None:
-            for number, size in file_sizes(paths):
-                if is_over.is_set():  # nothing else is read while this goes on
-                    return
-                sizes[number] = size
-            is_done.append(True)
-
-        try:
-            await self._outputs.perform(look)
-        finally:
-            is_over.set()
-        unseen = "" if is_done else "not all output files could be looked at in time"
-        # A copy: a thread that hangs may go on later.
-        return SeenFiles(paths=paths, sizes=dict(sizes), unseen=unseen)
+        return await look_at(paths, self._outputs)
 
     async def odd(
         self,

@@ -1,4 +1,7 @@
-"""Why the jobs of a workflow failed: what the server and the schedulers know of it. Only reads."""
+"""Why the jobs of a workflow failed: what the server and the schedulers know of it.
+
+Only reads, but for a file that shows whether there is room, and is removed at once.
+"""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -34,6 +37,7 @@ from torc_watch.engine.job_outputs import Failures, JobOutputs
 from torc_watch.engine.messages import Diagnosis
 from torc_watch.engine.orphan_search import find_orphans
 from torc_watch.engine.sibling_search import SiblingSearch
+from torc_watch.engine.silent_failures import SilentFailures
 from torc_watch.engine.step_search import JobPlaces, find_places
 from torc_watch.engine.worker_ends import find_worker_ends
 from torc_watch.schedulers.cluster import Cluster
@@ -70,6 +74,7 @@ class FailureSearch:
         self._client = client
         self._cluster = cluster
         self._outputs = outputs
+        self._silent = SilentFailures(client, outputs)
 
     async def diagnose(
         self, observation: Observation, counts: JobCounts, output_dir: Path
@@ -158,7 +163,8 @@ class FailureSearch:
             places,
             written,
         )
-        findings = [diagnosis.diagnose(each) for each in evidence]
+        known = await self._silent.explain(workflow, list(evidence), written, places.nodes)
+        findings = [diagnosis.diagnose(each) for each in known]
         search = SiblingSearch(self._client, self._cluster, workflow)
         return await search.blame_nodes(findings, reports.results, places), written.unread
 

@@ -43,18 +43,34 @@ class WrittenClues:
 
     ``unread`` counts the jobs whose output could not be read in time, and ``silent`` has why the
     output of a job says nothing, by its ID: these, and those whose output is not there or cannot be
-    read. ``killed`` has the processes of which a job's output says that they were killed, by the
-    job's ID. ``by_step`` has what Slurm wrote of a step into the output of its allocation, by the
-    name of the step, such as ``7.3``, and ``kills`` what the kernel killed, by the number of the
-    allocation.
+    read. ``empty`` has the folder with the output files of a job that are all empty, by its ID, and
+    ``without_errors`` are the jobs whose file for errors has no word. ``killed`` has the processes
+    of which a job's output says that they were killed, by the job's ID. ``by_step`` has what Slurm
+    wrote of a step into the output of its allocation, by the name of the step, such as ``7.3``, and
+    ``kills`` what the kernel killed, by the number of the allocation.
     """
 
     by_job: Mapping[int, tuple[Clue, ...]] = field(default_factory=dict)
     unread: int = 0
     silent: Mapping[int, Fact] = field(default_factory=dict)
+    empty: Mapping[int, Path] = field(default_factory=dict)
+    without_errors: Collection[int] = ()
     killed: Mapping[int, frozenset[int]] = field(default_factory=dict)
     by_step: Mapping[str, tuple[Clue, ...]] = field(default_factory=dict)
     kills: Mapping[int, tuple[MemoryKill, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Output:
+    """The files of one job or allocation in a ``folder``: ``blank`` are those without a word.
+
+    ``trouble`` is the first one that cannot be read there, or before it, or that there is none.
+    """
+
+    folder: Path | None = None
+    texts: list[OutputText] = field(default_factory=list)
+    blank: Collection[str] = ()
+    trouble: Fact | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -66,6 +82,8 @@ class _Found:
 
     by_job: dict[int, tuple[Clue, ...]] = field(default_factory=dict)
     silent: dict[int, Fact] = field(default_factory=dict)
+    empty: dict[int, Path] = field(default_factory=dict)
+    without_errors: set[int] = field(default_factory=set)
     killed: dict[int, frozenset[int]] = field(default_factory=dict)
     by_step: dict[str, tuple[Clue, ...]] = field(default_factory=dict)
     kills: dict[int, tuple[MemoryKill, ...]] = field(default_factory=dict)
@@ -80,6 +98,8 @@ class _Found:
             by_job={job_id: clues for job_id, clues in read.items() if clues},
             unread=len(missed),
             silent=silent | dict.fromkeys(missed, NOT_READ),
+            empty=dict(self.empty),
+            without_errors=frozenset(self.without_errors),
             killed=dict(self.killed),
             by_step=dict(self.by_step),
             kills=dict(self.kills),
@@ -153,18 +173,23 @@ class _Reading:
             run_id=result.run_id,
             attempt=result.attempt,
         )
-        texts, silence = self._first(names)
+        output = self._first(names)
+        texts, job_id = output.texts, result.job_id
         clues = self._clues_in(texts)
-        if silence is not None:
-            self.found.silent[result.job_id] = silence
+        if output.trouble is not None:
+            self.found.silent[job_id] = output.trouble
+        elif output.folder is not None and not texts:
+            self.found.empty[job_id] = output.folder
+        if output.folder is not None and str(output.folder / names[0]) in output.blank:
+            self.found.without_errors.add(job_id)
         if killed := frozenset().union(*(killed_processes(each.text) for each in texts)):
-            self.found.killed[result.job_id] = killed
-        self.found.by_job[result.job_id] = clues
+            self.found.killed[job_id] = killed
+        self.found.by_job[job_id] = clues
 
     def _read_allocation(self, number: int) -> None:
         by_step = self.found.by_step
         names = allocation_output_names(workflow_id=self._workflow_id, number=number)
-        for output in self._first(names)[0]:
+        for output in self._first(names).texts:
             for step, lines in lines_of_steps(output.text).items():
                 clues = self._clues_in([OutputText(file=output.file, text=lines)])
                 by_step[step] = by_step.get(step, ()) + clues
@@ -191,21 +216,29 @@ class _Reading:
             own = tuple(kill for kill in kills if kill.step.startswith(f"{number}."))
             self.found.kills[number] = (*self.found.kills.get(number, ()), *own)
 
-    def _first(self, names: Sequence[str]) -> tuple[list[OutputText], Fact | None]:
-        """Those with these names in the first of the folders that has some.
+    def _first(self, names: Sequence[str]) -> _Output:
+        """The files with these names in the first of the folders where one has a word.
 
-        Also the first of those that cannot be read, or that there is none.
+        Else those in the first that has one of them.
         """
         trouble: list[Fact] = []
-        is_there = False
+        blank: _Output | None = None
         for folder in self._folders:
             read = [self._read(folder / name) for name in names]
-            is_there = is_there or any(each is not None for each in read)
             trouble += [each for each in read if isinstance(each, Fact)]
-            texts = [each for each in read if isinstance(each, OutputText) and each.text]
-            if texts:
-                return texts, next(iter(trouble), None)
-        return [], next(iter(trouble), None if is_there else NO_OUTPUT)
+            found = [each for each in read if isinstance(each, OutputText)]
+            output = _Output(
+                folder=folder,
+                texts=[each for each in found if each.text],
+                blank={each.file for each in found if not each.text.strip()},
+                trouble=next(iter(trouble), None),
+            )
+            if output.texts:
+                return output
+            blank = blank or (output if found else None)
+        if blank is not None and not trouble:
+            return blank
+        return _Output(trouble=next(iter(trouble), NO_OUTPUT))
 
     def _read(self, path: Path) -> OutputText | Fact | None:
         """Why it cannot be read, if it cannot; None for a file that is not there."""

@@ -25,6 +25,15 @@ def has_free_room(folder: Path, *, writes: bool) -> bool:
     return True
 
 
+def refuses_files(folder: Path) -> bool:
+    """Whether a file of 1 MiB finds no room. Where that is not known, False."""
+    try:
+        _write(folder)
+    except OSError as error:
+        return error.errno in (EDQUOT, ENOSPC)
+    return False
+
+
 def _write(folder: Path) -> None:
     """Raises OSError."""
     with TemporaryFile(dir=folder) as file:

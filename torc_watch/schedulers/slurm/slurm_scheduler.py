@@ -7,6 +7,7 @@ its end in accounting. A job is submitted held, and released when Torc's server 
 import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from errno import EDQUOT, ENOSPC
 from operator import itemgetter
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from anyio import to_thread
 
 from torc_watch.core.allocation import AllocationSpec, AllocationStatus, NodeClass, StepEnd
 from torc_watch.core.errors import SchedulerError, SchedulerUnreachable
+from torc_watch.core.os_errors import describe_os_error
 from torc_watch.host.subprocesses import run_command
 from torc_watch.schedulers.base import WorkerAssignment
 from torc_watch.schedulers.slurm.cluster_query import (
@@ -228,11 +230,16 @@ async def _cancel_held(numbers: Sequence[int]) -> None:
 
 
 def _write_script(path: Path, text: str) -> Path:
-    """Only for the user, who may read it, and submit it again."""
+    """Only for the user, who may read it, and submit it again.
+
+    Raises SchedulerError; SchedulerUnreachable where there is no room: it may pass.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o700)
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise SchedulerError(f"The script {path} cannot be written: {error}.") from error
+        text = f"The script {path} cannot be written: {describe_os_error(error)}"
+        is_full = error.errno in (EDQUOT, ENOSPC)
+        raise (SchedulerUnreachable if is_full else SchedulerError)(text) from error
     return path
