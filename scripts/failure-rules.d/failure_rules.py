@@ -98,8 +98,8 @@ it goes on waiting, and a second `resume` ends the wait.
 
 A round in which jobs run again only because of a file system, the network, a license or a GPU uses
 up none of `--max-retries`: what bounds it is the budget of each job, which is never larger than
-`--max-retries` there. So these jobs still have their retries when other failures, which run again in
-every round, have used up all rounds; those others do not run again then.
+`--max-retries` there. So these jobs still have their retries when other failures, which run again
+in every round, have used up all rounds; those others do not run again then.
 
 Errors of the program, the environment and the input share one retry of a job.
 
