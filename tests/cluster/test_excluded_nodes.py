@@ -77,10 +77,10 @@ async def test_allocation_does_not_get_an_excluded_node(
     scheduler: SlurmScheduler, cluster: SlurmCluster, tmp_path: Path
 ) -> None:
     first, second, third, *_ = cluster.nodes
-    plain, _ = await nodes_of(spec("tw42-a-1"), scheduler, cluster, tmp_path)
+    plain, _ = await nodes_of(spec("tw42-plain-1"), scheduler, cluster, tmp_path)
     assert plain == first
 
-    moved, _ = await nodes_of(spec("tw42-a-2", first, second), scheduler, cluster, tmp_path)
+    moved, _ = await nodes_of(spec("tw42-moved-1", first, second), scheduler, cluster, tmp_path)
     assert moved == third
 
 

@@ -88,7 +88,7 @@ def evidence(
             evidence(139, full=FOLDER),
             Cause.FILE_SYSTEM_FULL,
             LIKELY,
-            "killed by signal 11; it could write nothing: /scratch/out has no room",
+            "segmentation fault (signal 11); it could write nothing: /scratch/out has no room",
             id="no room, and a crash",
         ),
         pytest.param(
