@@ -4,8 +4,10 @@ import pytest
 
 from torc_watch.core.cause import Cause
 from torc_watch.core.clue import Clue, Weight
-from torc_watch.core.diagnosis import Evidence, Finding, diagnose
+from torc_watch.core.diagnosis import diagnose
+from torc_watch.core.evidence import Evidence
 from torc_watch.core.fact import ALLOCATIONS_NOT_READ, NO_OUTPUT, NOT_READ, Fact, unreadable
+from torc_watch.core.finding import Finding
 from torc_watch.core.model import (
     TORCS_KILL_CODES,
     Job,

@@ -10,10 +10,10 @@ from tests.rigs.offline_journals import keep_results
 from torc_watch.core import events, intervals
 from torc_watch.core.allocation import AllocationState, AllocationStatus, EndCause, StepEnd
 from torc_watch.core.cause import Cause
-from torc_watch.core.diagnosis import ORPHANED
 from torc_watch.core.events import Verdict
 from torc_watch.core.model import JobStatus
 from torc_watch.core.recovery_round import Plan, Step
+from torc_watch.core.return_code import ORPHANED
 from torc_watch.core.units import MIB
 from torc_watch.engine.allocation_submission import cancel_planned
 from torc_watch.engine.failure_search import FailureSearch

@@ -12,10 +12,10 @@ import pytest
 
 from torc_watch.core import events, intervals
 from torc_watch.core.allocation import AllocationSpec, AllocationState
-from torc_watch.core.diagnosis import ORPHANED
 from torc_watch.core.events import Verdict, WatchEnded
 from torc_watch.core.model import JobStatus
 from torc_watch.core.recovery_round import RecoverySettings
+from torc_watch.core.return_code import ORPHANED
 from torc_watch.core.units import GIB
 from torc_watch.schedulers.base import WorkerAssignment
 from torc_watch.torc.runner_api import RunnerApi, WorkerResources

@@ -1,8 +1,8 @@
 """Failures for the same reason are one kind."""
 
 from torc_watch.core.cause import Cause
-from torc_watch.core.diagnosis import Finding
 from torc_watch.core.failure_kind import kinds_of_failures
+from torc_watch.core.finding import Finding
 from torc_watch.core.model import Job, JobStatus
 
 

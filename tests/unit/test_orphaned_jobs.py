@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from torc_watch.core.allocation import AllocationState, AllocationStatus, EndCause, StepEnd
 from torc_watch.core.cause import Cause
-from torc_watch.core.diagnosis import Evidence, diagnose
+from torc_watch.core.diagnosis import diagnose
+from torc_watch.core.evidence import Evidence
 from torc_watch.core.model import Allocation, ComputeNode, Job, JobStatus, KillCodes, Requirements
 from torc_watch.core.orphaned_job import OrphanedJob, OrphanEvidence, explain_orphan
 from torc_watch.core.units import MIB

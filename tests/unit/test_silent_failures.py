@@ -8,7 +8,8 @@ import pytest
 from torc_watch.core.allocation import EndCause, StepEnd
 from torc_watch.core.cause import Cause, Remedy
 from torc_watch.core.clue import Clue, Weight
-from torc_watch.core.diagnosis import Evidence, diagnose, is_unexplained
+from torc_watch.core.diagnosis import diagnose, is_unexplained
+from torc_watch.core.evidence import Evidence
 from torc_watch.core.fact import Confidence, Fact, Source
 from torc_watch.core.model import Job, JobResult, JobStatus
 

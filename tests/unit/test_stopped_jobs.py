@@ -7,7 +7,8 @@ import pytest
 
 from torc_watch.core.allocation import AllocationState, AllocationStatus, EndCause
 from torc_watch.core.cause import Cause
-from torc_watch.core.diagnosis import Evidence, diagnose
+from torc_watch.core.diagnosis import diagnose
+from torc_watch.core.evidence import Evidence
 from torc_watch.core.model import Allocation, ComputeNode, Job, JobResult, JobStatus, Requirements
 from torc_watch.core.units import MIB
 from torc_watch.core.worker_end import WorkerEnd

@@ -19,7 +19,6 @@ from torc_watch.app.foreground_watch import settings_of_watch
 from torc_watch.config.settings import Settings
 from torc_watch.core.assessment import Observation, WorkflowState, has_succeeded, workflow_state
 from torc_watch.core.budgets import Budgets, budgets_of
-from torc_watch.core.diagnosis import Finding
 from torc_watch.core.errors import (
     InvalidInput,
     JournalError,
@@ -28,6 +27,7 @@ from torc_watch.core.errors import (
     ServerUnreachable,
 )
 from torc_watch.core.events import FailedJob
+from torc_watch.core.finding import Finding
 from torc_watch.core.misread_runtimes import notes_on_run_times
 from torc_watch.core.model import JobCounts
 from torc_watch.core.node_hours import NodeHours

@@ -5,135 +5,38 @@ kernel say of the job, what its worker killed it for, a kill, what its program w
 and its return code. They were tested on what real runners report (tests/fixtures).
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime
-
 from torc_watch.core import units
-from torc_watch.core.allocation import AllocationState, EndCause, StepEnd
-from torc_watch.core.cause import REMEDIES, Cause, Remedy
+from torc_watch.core.allocation import AllocationState, EndCause
+from torc_watch.core.cause import Cause
 from torc_watch.core.clue import Clue, Weight, leading
 from torc_watch.core.conclusion import Conclusion, guess, likely, proven
-from torc_watch.core.fact import (
-    ALLOCATIONS_NOT_READ,
-    NO_OUTPUT,
-    NOT_READ,
-    Confidence,
-    Fact,
-    Source,
-)
+from torc_watch.core.evidence import Evidence, facts_of
+from torc_watch.core.fact import NO_OUTPUT, Confidence, Fact
+from torc_watch.core.finding import Finding
+from torc_watch.core.job_request import Request, objection_to_raise, request_of
 from torc_watch.core.memory_kill import MemoryKill
-from torc_watch.core.model import (
-    SLURM,
-    TORCS_KILL_CODES,
-    Job,
-    JobResult,
-    JobStatus,
-    KillCodes,
-    Requirements,
-)
+from torc_watch.core.model import SLURM, JobResult, JobStatus, KillCodes, Requirements
 from torc_watch.core.output_files import stem
-from torc_watch.core.return_code import cause_of_code, exit_phrase, suggested_by_code
+from torc_watch.core.return_code import (
+    KILLED,
+    ORPHANED,
+    OUT_OF_MEMORY,
+    OUT_OF_TIME,
+    STOPPED_BY_WORKER,
+    TOLD_TO_END,
+    cause_of_code,
+    exit_phrase,
+    suggested_by_code,
+)
 from torc_watch.core.silent_failure import without_output, without_room
 from torc_watch.core.step_end import contradicted_by_step, detail_of, said_by_step
 from torc_watch.core.worker_end import WorkerEnd
 
-ORPHANED = -128  # Torc's return code for a job whose worker died
-OUT_OF_MEMORY = 137  # 128 + SIGKILL, which is how the kernel ends a job for its memory
-TOLD_TO_END = 143  # 128 + SIGTERM
-OUT_OF_TIME = 152  # 128 + SIGXCPU: a limit on CPU time, and Slurm's code for a time limit
-LOST_SIGNAL = -1  # 0.12, of a program that bash replaced itself with
-STOPPED_BY_WORKER = frozenset({-9, -15})  # the worker had to leave and took the job with it
-KILLED = frozenset({OUT_OF_MEMORY, TOLD_TO_END, LOST_SIGNAL, -9, -15})  # perhaps from outside
-
-_MOST_FILES = 3  # that are missing, as facts
 _NO_RESULT = "the server holds no result for it"
 _DIGITS_OF_A_BYTE = 7  # of a number of MiB
 # A kill within the last tenth of the run time limit counts as a timeout: enforcement runs only from
 # time to time, and sends its SIGTERM early enough for the job to save its state.
 NEAR_LIMIT = 0.9
-
-# The row that the server makes for jobs without resource requirements. Its numbers, 1 MiB and one
-# minute, are no estimate: exceeding them proves nothing. A row of the job's own with somewhat more
-# would be enforced, which this one is not.
-DEFAULT_REQUIREMENTS = "default"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
-    """What the server knows about a failed job: its last result and its requirements.
-
-    ``worker`` is the end of the worker that reported the result, where that may explain it.
-    ``is_step`` says that it was a step of its allocation, whose return code is Slurm's word, and
-    ``step`` is the end of that, where Slurm could tell. ``clues`` are what its output says, files
-    in the order of trust; ``beside`` is what Slurm says of the step that it shares with other jobs.
-    ``silence`` is why its output says nothing, if that is known. ``kills`` are of processes that
-    were, or may have been, its own. ``node`` is the name of the node that it ran on, as the
-    scheduler has it. ``full_folder`` is that of its output, which is empty, where nothing can be
-    written into it, and ``missing_outputs`` are files that it declares: see `is_unexplained`.
-    """
-
-    job: Job
-    result: JobResult | None
-    requirements: Requirements | None
-    kill_codes: KillCodes = TORCS_KILL_CODES
-    worker: WorkerEnd | None = None
-    is_step: bool = False
-    step: StepEnd | None = None
-    clues: tuple[Clue, ...] = ()
-    beside: tuple[Clue, ...] = ()
-    silence: Fact | None = None
-    kills: tuple[MemoryKill, ...] = ()
-    node: str | None = None
-    full_folder: str | None = None
-    missing_outputs: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """``reason`` is a phrase for the user that says what was observed.
-
-    ``clue`` is the line of output that proves the cause, if one does, and ``contradictions`` are
-    those that speak for another. ``ended`` is when the attempt did. ``fingerprint`` is what it has
-    in common with failures for the same reason, None where nothing is known of that. ``node`` is
-    the name of the node that it ran on, as the scheduler has it. ``facts`` are all that is known,
-    in the order of trust.
-    """
-
-    job: Job
-    cause: Cause
-    reason: str
-    requirements: Requirements | None
-    peak_memory: int | None = None
-    ran: float | None = None  # seconds
-    run_id: int | None = None  # of its result, None without one
-    ended: datetime | None = None
-    clue: Clue | None = None
-    contradictions: tuple[Clue, ...] = ()
-    fingerprint: str | None = None
-    node: str | None = None
-    confidence: Confidence = Confidence.LIKELY
-    facts: tuple[Fact, ...] = ()
-
-    @property
-    def was_read(self) -> bool:
-        """Whether there was time to read what the job and allocations have written."""
-        return NOT_READ not in self.facts and ALLOCATIONS_NOT_READ not in self.facts
-
-    @property
-    def remedy(self) -> Remedy:
-        """That of the rule, unless something else than its line was to blame."""
-        clue = self.clue
-        own = clue.remedy if clue and clue.cause is self.cause else None
-        return own or REMEDIES[self.cause]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Request:
-    """What the job requested: bytes and seconds."""
-
-    memory: int
-    runtime: int
 
 
 def diagnose(evidence: Evidence) -> Finding:
@@ -155,7 +58,7 @@ def diagnose(evidence: Evidence) -> Finding:
         fingerprint=clue.fingerprint if clue and proves else _fingerprint(evidence, cause),
         contradictions=contradictions,
         node=evidence.node,
-        facts=tuple(_facts(evidence)),
+        facts=tuple(facts_of(evidence)),
         ended=evidence.result.completed if evidence.result else None,
         requirements=evidence.requirements,
         peak_memory=evidence.result.peak_memory if evidence.result else None,
@@ -171,12 +74,6 @@ def _fingerprint(evidence: Evidence, cause: Cause) -> str | None:
     code = evidence.result.return_code if evidence.result else None
     is_suggested = code is not None and cause_of_code(code) is cause
     return f"return code {code}" if is_suggested else None
-
-
-def runtime_limit(requirements: Requirements | None) -> int | None:
-    """How long (s) the job asked to run; None where that cannot be known or raised."""
-    request = _request_of(requirements)
-    return request.runtime if request else None
 
 
 def is_unexplained(evidence: Evidence) -> bool:
@@ -197,7 +94,7 @@ def _seen(evidence: Evidence) -> Conclusion | None:
         return guess(_NO_RESULT)
     if result.return_code == ORPHANED:
         return _orphaned(evidence.worker)
-    request, codes = _request_of(evidence.requirements), evidence.kill_codes
+    request, codes = request_of(evidence.requirements), evidence.kill_codes
     step, worker = evidence.step, evidence.worker
     if step is not None and step.cause is EndCause.OUT_OF_MEMORY:
         reason = f"its step ran out of memory{detail_of(step)}"
@@ -257,7 +154,7 @@ def _said_by_scheduler(
     """Where Torc runs jobs as steps, the time limit of a step is what its allocation has left."""
     if clue is None or clue.weight is not Weight.SCHEDULER:
         return None
-    request = _request_of(requirements)
+    request = request_of(requirements)
     had_its_time = request is not None and result.exec_seconds >= NEAR_LIMIT * request.runtime
     if clue.cause is Cause.TIMEOUT and not had_its_time:
         return proven(Cause.INTERRUPTED, "Slurm ended it at the end of its allocation")
@@ -266,7 +163,7 @@ def _said_by_scheduler(
 
 def _out_of_memory(reason: str, requirements: Requirements | None) -> Conclusion:
     """Of which there is proof."""
-    if objection := _objection_to_raise(requirements):
+    if objection := objection_to_raise(requirements):
         return guess(f"{reason}, {objection}")
     return proven(Cause.OOM, reason)
 
@@ -288,7 +185,7 @@ def _written(
     if clue is None or clue.weight is Weight.ECHO:
         return None
     reason = f"{clue.says}: {clue.line}"
-    objection = _objection_to_raise(requirements)
+    objection = objection_to_raise(requirements)
     if objection and clue.cause in (Cause.OOM, Cause.TIMEOUT):
         return guess(f"{reason}, {objection}")
     return Conclusion(cause=clue.cause, reason=reason, confidence=_confidence_in(clue, result))
@@ -313,27 +210,8 @@ def _contradictions(cause: Cause, clues: tuple[Clue, ...]) -> tuple[Clue, ...]:
     )
 
 
-def _request_of(row: Requirements | None) -> _Request | None:
-    if row is None or row.name == DEFAULT_REQUIREMENTS:
-        return None
-    if row.memory is None or row.runtime is None:
-        return None
-    return _Request(memory=row.memory, runtime=row.runtime)
-
-
-def _objection_to_raise(row: Requirements | None) -> str:
-    """Why no request can be raised, "" if it can: the row that is raised has all of the old one."""
-    if _request_of(row) is not None:
-        return ""
-    if row is None or row.name == DEFAULT_REQUIREMENTS:
-        return "with no request to raise"
-    lacks = {"memory": row.memory, "run time": row.runtime}
-    names = " and ".join(name for name, value in lacks.items() if value is None)
-    return f"but its request cannot be raised: its {names} cannot be read"
-
-
 def _killed_above_memory(
-    result: JobResult, request: _Request | None, codes: KillCodes
+    result: JobResult, request: Request | None, codes: KillCodes
 ) -> Conclusion | None:
     """Torc's worker kills a job that uses more than it requested, whatever the job has written."""
     was_killed = result.return_code in (codes.memory, *KILLED)
@@ -341,7 +219,7 @@ def _killed_above_memory(
     return proven(exceeded.cause, exceeded.reason) if exceeded else None
 
 
-def _memory_exceeded(result: JobResult, request: _Request | None) -> Conclusion | None:
+def _memory_exceeded(result: JobResult, request: Request | None) -> Conclusion | None:
     peak = result.peak_memory
     if request is None or peak is None or peak <= request.memory:
         return None
@@ -351,7 +229,7 @@ def _memory_exceeded(result: JobResult, request: _Request | None) -> Conclusion 
 
 
 def _time_exceeded(
-    evidence: Evidence, result: JobResult, request: _Request | None, *, was_stopped: bool
+    evidence: Evidence, result: JobResult, request: Request | None, *, was_stopped: bool
 ) -> Conclusion | None:
     if request is None:
         return None
@@ -375,7 +253,7 @@ def _killed(evidence: Evidence, result: JobResult) -> Conclusion | None:
     if evidence.step is not None or not _was_killed_for_memory(result, evidence.kill_codes):
         return None
     phrase = f"killed ({result.return_code})"
-    if objection := _objection_to_raise(evidence.requirements):
+    if objection := objection_to_raise(evidence.requirements):
         return guess(f"{phrase}, {objection}")
     is_torcs_code = result.return_code != OUT_OF_MEMORY  # one that the workflow chose
     if is_torcs_code or _was_lack_seen(evidence):
@@ -449,46 +327,3 @@ def _mebibytes(size: int, *, above: int) -> str:
     texts = [f"{size / units.MIB:.{digits}f}" for digits in range(1, _DIGITS_OF_A_BYTE + 1)]
     shown = next((text for text in texts if float(text) * units.MIB > above), texts[-1])
     return f"{shown}m"
-
-
-def _facts(evidence: Evidence) -> Iterator[Fact]:
-    """In the order of trust."""
-    worker, step, result = evidence.worker, evidence.step, evidence.result
-    if worker is not None and worker.allocation is not None and worker.cause is not None:
-        yield Fact(source=Source.ALLOCATION, text=worker.phrase)
-    if step is not None and step.detail:
-        yield Fact(source=Source.STEP, text=step.detail)
-    clues = [clue for clue in evidence.clues if clue.weight is not Weight.ECHO]
-    by_slurm = (clue for clue in clues if clue.weight is Weight.SCHEDULER)
-    yield from map(_fact, (*by_slurm, *evidence.beside))
-    for kill in evidence.kills:
-        yield Fact(source=Source.KERNEL, text=kill.line, file=kill.file, cause=Cause.OOM)
-    yield from (_fact(clue) for clue in clues if clue.weight is not Weight.SCHEDULER)
-    if evidence.silence is not None:
-        yield evidence.silence
-    if evidence.full_folder is not None:
-        text = f"it is empty, and {evidence.full_folder} has no room"
-        yield Fact(source=Source.OUTPUT, text=text, cause=Cause.FILE_SYSTEM_FULL)
-    for path in evidence.missing_outputs[:_MOST_FILES]:
-        text = "an output file that it declares is missing"
-        yield Fact(source=Source.OUTPUT, text=text, file=path, cause=Cause.INPUT)
-    if result is not None:
-        yield Fact(source=Source.EXIT_CODE, text=exit_phrase(result.return_code))
-        yield Fact(source=Source.USAGE, text=_usage(evidence, result))
-
-
-def _fact(clue: Clue) -> Fact:
-    source = Source.SLURMSTEPD if clue.weight is Weight.SCHEDULER else Source.OUTPUT
-    return Fact(source=source, text=f"{clue.says}: {clue.line}", file=clue.file, cause=clue.cause)
-
-
-def _usage(evidence: Evidence, result: JobResult) -> str:
-    """What was measured, beside what was requested. Torc counts how long it waits for sacct."""
-    request = _request_of(evidence.requirements)
-    seconds = evidence.step.seconds if evidence.step else None
-    ran = f"ran {units.duration_text(result.exec_seconds if seconds is None else seconds)}"
-    used = f"peak memory {units.rounded_memory(result.peak_memory)}" if result.peak_memory else ""
-    if request is not None:
-        ran = f"{ran} of its {units.duration_text(request.runtime)}"
-        used = f"{used} of its {units.format_memory(request.memory)}" if used else ""
-    return ", ".join(filter(None, (ran, used)))

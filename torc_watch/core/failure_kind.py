@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from torc_watch.core.cause import Cause
-from torc_watch.core.diagnosis import Finding
 from torc_watch.core.fact import Confidence
+from torc_watch.core.finding import Finding
 
 # Of which the reason has measurements that differ from job to job.
 _MEASURED = frozenset({Cause.OOM, Cause.TIMEOUT})

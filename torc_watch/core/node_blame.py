@@ -6,14 +6,8 @@ from datetime import datetime
 
 from torc_watch.core.allocation import NodeClass
 from torc_watch.core.cause import Cause, Remedy
-from torc_watch.core.diagnosis import Finding
-from torc_watch.core.node_incident import (
-    WEIGHTS,
-    NodeIncident,
-    NodeScore,
-    is_node_name,
-    short_name,
-)
+from torc_watch.core.finding import Finding
+from torc_watch.core.node_incident import WEIGHTS, NodeIncident, NodeScore, is_node_name, short_name
 from torc_watch.core.workflow_key import WorkflowKey
 
 MOST_EXCLUDED = 8  # nodes

@@ -11,10 +11,14 @@ from datetime import datetime
 from torc_watch.core import diagnosis, units
 from torc_watch.core.allocation import EndCause, StepEnd
 from torc_watch.core.clue import Clue, Weight
-from torc_watch.core.diagnosis import NEAR_LIMIT, ORPHANED, OUT_OF_MEMORY, OUT_OF_TIME, Evidence
+from torc_watch.core.diagnosis import NEAR_LIMIT
+from torc_watch.core.evidence import Evidence
 from torc_watch.core.fact import Confidence, Fact, Source
+from torc_watch.core.finding import Finding
 from torc_watch.core.job_node import node_of_job
+from torc_watch.core.job_request import runtime_limit
 from torc_watch.core.model import Job, JobResult, JobStatus, Requirements
+from torc_watch.core.return_code import ORPHANED, OUT_OF_MEMORY, OUT_OF_TIME
 from torc_watch.core.worker_end import WorkerEnd
 
 
@@ -51,7 +55,7 @@ class OrphanedJob:
     ``node_id`` is the compute node that the result names.
     """
 
-    finding: diagnosis.Finding
+    finding: Finding
     result: JobResult
     node_id: int
 
@@ -145,7 +149,7 @@ def _end_of_allocation(evidence: OrphanEvidence) -> _End:
 
 def _end_of_time(evidence: OrphanEvidence, phrase: str) -> _End:
     """A job that had its whole run time needs more; one that began late needs an allocation."""
-    limit = diagnosis.runtime_limit(evidence.requirements)
+    limit = runtime_limit(evidence.requirements)
     ran = _run_time(evidence)
     if limit is None or ran is None:
         return _End(reason=phrase)

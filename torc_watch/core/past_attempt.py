@@ -4,7 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from torc_watch.core.cause import Cause
-from torc_watch.core.diagnosis import Evidence, Finding, diagnose
+from torc_watch.core.diagnosis import diagnose
+from torc_watch.core.evidence import Evidence
+from torc_watch.core.finding import Finding
 from torc_watch.core.model import JobResult, JobStatus
 from torc_watch.core.recovery_round import Retry
 

@@ -3,6 +3,14 @@
 from torc_watch.core.cause import Cause
 from torc_watch.core.conclusion import Conclusion, likely
 
+ORPHANED = -128  # Torc's return code for a job whose worker died
+OUT_OF_MEMORY = 137  # 128 + SIGKILL, which is how the kernel ends a job for its memory
+TOLD_TO_END = 143  # 128 + SIGTERM
+OUT_OF_TIME = 152  # 128 + SIGXCPU: a limit on CPU time, and Slurm's code for a time limit
+LOST_SIGNAL = -1  # 0.12, of a program that bash replaced itself with
+STOPPED_BY_WORKER = frozenset({-9, -15})  # the worker had to leave and took the job with it
+KILLED = frozenset({OUT_OF_MEMORY, TOLD_TO_END, LOST_SIGNAL, -9, -15})  # perhaps from outside
+
 _LAST_SIGNAL = 64
 _SIGNALS = {
     4: "illegal instruction",

@@ -12,8 +12,10 @@ from enum import StrEnum
 from torc_watch.core.allocation import EndCause, StepEnd
 from torc_watch.core.cause import Cause
 from torc_watch.core.clue import Clue, Weight
-from torc_watch.core.diagnosis import NEAR_LIMIT, Finding, runtime_limit
+from torc_watch.core.diagnosis import NEAR_LIMIT
 from torc_watch.core.events import SuspectJob
+from torc_watch.core.finding import Finding
+from torc_watch.core.job_request import runtime_limit
 from torc_watch.core.model import Job, JobResult, Requirements
 from torc_watch.core.output_files import Oddity, OddOutput
 from torc_watch.core.recovery_round import PastRounds, RecoverySettings

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from torc_watch.core.clue import Clue, Weight
-from torc_watch.core.diagnosis import Evidence
+from torc_watch.core.evidence import Evidence
 from torc_watch.core.kill_owner import KillSuspect, kills_by_job
 from torc_watch.core.memory_kill import MemoryKill
 from torc_watch.core.model import Allocation, Job, JobResult, Requirements, Workflow

@@ -13,13 +13,8 @@ from torc_watch.core.allocation import AllocationState
 from torc_watch.core.assessment import Observation, Orphans
 from torc_watch.core.cancellation import EndedAllocation
 from torc_watch.core.clue import Clue
-from torc_watch.core.diagnosis import (
-    DEFAULT_REQUIREMENTS,
-    ORPHANED,
-    OUT_OF_MEMORY,
-    TOLD_TO_END,
-    Finding,
-)
+from torc_watch.core.finding import Finding
+from torc_watch.core.job_request import DEFAULT_REQUIREMENTS
 from torc_watch.core.model import (
     SLURM,
     ComputeNode,
@@ -30,6 +25,7 @@ from torc_watch.core.model import (
     Requirements,
     Workflow,
 )
+from torc_watch.core.return_code import ORPHANED, OUT_OF_MEMORY, TOLD_TO_END
 from torc_watch.core.worker_end import WorkerEnd
 from torc_watch.engine.error_output import error_folders
 from torc_watch.engine.evidence import Reported, gather_evidence

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from torc_watch.core.allocation import EndCause, StepEnd
 from torc_watch.core.assessment import Observation, Orphans
 from torc_watch.core.clue import Clue
-from torc_watch.core.diagnosis import OUT_OF_MEMORY
 from torc_watch.core.job_output import step_name
 from torc_watch.core.model import ComputeNode, Job, JobResult, JobStatus, Requirements
 from torc_watch.core.orphaned_job import OrphanedJob, OrphanEvidence, explain_orphan
+from torc_watch.core.return_code import OUT_OF_MEMORY
 from torc_watch.core.worker_end import WorkerEnd
 from torc_watch.engine.job_outputs import Failures
 from torc_watch.engine.worker_ends import find_worker_ends

@@ -5,8 +5,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from torc_watch.core.diagnosis import Evidence, is_unexplained
+from torc_watch.core.diagnosis import is_unexplained
 from torc_watch.core.errors import ServerError
+from torc_watch.core.evidence import Evidence
 from torc_watch.core.model import ComputeNode, Workflow
 from torc_watch.core.output_files import absolute_path, is_of_a_node
 from torc_watch.core.silent_failure import MISSING_OUTPUT

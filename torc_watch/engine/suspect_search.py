@@ -12,17 +12,11 @@ from pathlib import Path
 from torc_watch.core import assessment
 from torc_watch.core.allocation import AllocationState, EndCause, StepEnd
 from torc_watch.core.clue import Clue
-from torc_watch.core.diagnosis import KILLED, ORPHANED, Finding
 from torc_watch.core.errors import SchedulerError, ServerError
-from torc_watch.core.model import (
-    SLURM,
-    ComputeNode,
-    JobCounts,
-    JobResult,
-    JobStatus,
-    Workflow,
-)
+from torc_watch.core.finding import Finding
+from torc_watch.core.model import SLURM, ComputeNode, JobCounts, JobResult, JobStatus, Workflow
 from torc_watch.core.output_files import OddOutput
+from torc_watch.core.return_code import KILLED, ORPHANED
 from torc_watch.core.suspect_inputs import explained, suspect_inputs
 from torc_watch.core.suspect_success import Success, Suspicion, suspicion_of
 from torc_watch.core.worker_end import WorkerEnd

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from torc_watch.core.diagnosis import DEFAULT_REQUIREMENTS
+from torc_watch.core.job_request import DEFAULT_REQUIREMENTS
 from torc_watch.core.units import MIB
 from torc_watch.planner.workload import JobKind
 

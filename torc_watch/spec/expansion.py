@@ -4,8 +4,8 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from torc_watch.core.diagnosis import DEFAULT_REQUIREMENTS
 from torc_watch.core.errors import InvalidQuantity, InvalidSpec
+from torc_watch.core.job_request import DEFAULT_REQUIREMENTS
 from torc_watch.core.units import parse_duration, parse_memory
 from torc_watch.spec import keys
 from torc_watch.spec.entries import Section, SpecEntry, check_mapping, join_location, read_section

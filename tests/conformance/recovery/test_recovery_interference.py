@@ -14,11 +14,11 @@ import pytest
 
 from torc_watch.core import events
 from torc_watch.core.allocation import AllocationSpec
-from torc_watch.core.diagnosis import ORPHANED
 from torc_watch.core.errors import ServerUnreachable
 from torc_watch.core.events import Verdict
 from torc_watch.core.model import JobStatus
 from torc_watch.core.recovery_round import RecoverySettings
+from torc_watch.core.return_code import ORPHANED
 from torc_watch.core.units import GIB, MIB
 from torc_watch.schedulers.base import WorkerAssignment
 from torc_watch.torc.api_version import ApiVersion

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from torc_watch.core import events
-from torc_watch.core.diagnosis import ORPHANED
 from torc_watch.core.events import Verdict
 from torc_watch.core.model import JobStatus
+from torc_watch.core.return_code import ORPHANED
 
 if TYPE_CHECKING:
     from tests.conftest import OpenSite, Site

@@ -13,10 +13,10 @@ import pytest
 
 from torc_watch.core import events, intervals
 from torc_watch.core.allocation import NodeClass
-from torc_watch.core.diagnosis import ORPHANED
 from torc_watch.core.errors import ServerUnreachable
 from torc_watch.core.events import Verdict
 from torc_watch.core.model import JobStatus
+from torc_watch.core.return_code import ORPHANED
 from torc_watch.core.units import GIB
 from torc_watch.host.processes import Process, end_all, find_process, processes_with_environment
 from torc_watch.schedulers.local import orphan_processes

@@ -5,8 +5,8 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
-from torc_watch.core.diagnosis import DEFAULT_REQUIREMENTS
 from torc_watch.core.errors import Conflict, NotFound, ServerError, ServerFault, ServerUnreachable
+from torc_watch.core.job_request import DEFAULT_REQUIREMENTS
 from torc_watch.core.model import JobStatus, Requirements
 from torc_watch.sandbox.runner.assignment import Assignment
 from torc_watch.sandbox.runner.free_resources import claim_limit, release, reserve
