@@ -29,6 +29,7 @@ from torc_watch.core.recovery_round import (
 from torc_watch.core.situation import Situation
 from torc_watch.core.units import GIB
 from torc_watch.core.unserved_jobs import plan_more
+from torc_watch.render.transcript import plan_lines
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 FAILED = BEGAN + timedelta(hours=1)
@@ -354,7 +355,9 @@ def test_node_hours_bound_allocations(used: float, limit: float | None, allocati
     answer = plan(seen, RecoverySettings(max_node_hours=limit))
     if allocations:
         assert isinstance(answer, Plan)
-        assert len(answer.allocations) == allocations
+        assert (len(answer.allocations), answer.unpaid) == (allocations, 5 - allocations)
+        is_told = any("Leaving out" in line for line in plan_lines(answer))
+        assert is_told is (allocations < 5)
     else:
         assert isinstance(answer, Refusal)
         assert answer.kind is RefusalKind.NODE_HOURS

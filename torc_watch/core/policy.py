@@ -94,9 +94,10 @@ def plan(situation: Situation, settings: RecoverySettings) -> Plan | Refusal | P
         repeated=len(repeated or ()),
         starts_run=bool(retries or uninitialized),
     )
-    allocations = _allocations(situation, settings, rows, choices)
-    if isinstance(allocations, Refusal):
-        return replace(allocations, left_alone=left_alone)
+    submitted = _allocations(situation, settings, rows, choices)
+    if isinstance(submitted, Refusal):
+        return replace(submitted, left_alone=left_alone)
+    allocations, unpaid = submitted
     return Plan(
         workflow_id=situation.workflow.id,
         run_id=situation.workflow.run_id,
@@ -109,6 +110,7 @@ def plan(situation: Situation, settings: RecoverySettings) -> Plan | Refusal | P
         scheduler_type=situation.scheduler_type,
         scheduler_config_id=rows.main.id if rows.main else None,
         allocations=allocations,
+        unpaid=unpaid,
         completed=situation.counts.of(JobStatus.COMPLETED),
         uses_retry=uses_retry,
     )
@@ -116,8 +118,9 @@ def plan(situation: Situation, settings: RecoverySettings) -> Plan | Refusal | P
 
 def _allocations(
     situation: Situation, settings: RecoverySettings, rows: SchedulerRows, choices: Choices
-) -> tuple[AllocationSpec, ...] | Refusal:
-    specs = plan_groups(
+) -> tuple[tuple[AllocationSpec, ...], int] | Refusal:
+    """Those to submit, and how many more the user's node hours do not pay for."""
+    wanted = plan_groups(
         demands(situation, choices, rows),
         rows,
         most=settings.max_allocations,
@@ -125,10 +128,11 @@ def _allocations(
         spreads_jobs=situation.workflow.spreads_jobs,
         avoided=situation.avoided_nodes,
     )
-    if not specs:
+    if not wanted:
         reason = f"Nothing can be submitted: {no_nodes_reason(rows.main)}."
         return Refusal(kind=RefusalKind.NO_SCHEDULER, reason=reason)
-    return within_limit(specs, situation, settings.max_node_hours)
+    paid = within_limit(wanted, situation, settings.max_node_hours)
+    return paid if isinstance(paid, Refusal) else (paid, len(wanted) - len(paid))
 
 
 def _retries(decisions: Postponement | Iterable[Retry | Skip]) -> tuple[Retry, ...]:

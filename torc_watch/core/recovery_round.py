@@ -129,7 +129,8 @@ class Plan:
     without ``uses_retry`` the round only continues what was interrupted, or has retries only that
     the budgets of their jobs bound. A plan that
     ``joins_workers`` is for a workflow that others of its workers run, and only submits, for the
-    jobs ``unserved``. The journal keeps plans: a field that is added has a default, so that those
+    jobs ``unserved``. ``unpaid`` counts the allocations that were left out because the user's node
+    hours are too few. The journal keeps plans: a field that is added has a default, so that those
     of earlier versions can be read.
     """
 
@@ -148,6 +149,7 @@ class Plan:
     uses_retry: bool = True
     joins_workers: bool = False
     unserved: tuple[int, ...] = ()
+    unpaid: int = 0
 
     def takes_over(self, action: SchedulingAction) -> bool:
         """Whether the plan has what the next worker that starts would submit by this action."""

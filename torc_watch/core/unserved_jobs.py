@@ -53,4 +53,5 @@ def plan_more(
         uses_retry=False,
         joins_workers=True,
         unserved=tuple(job.id for job in jobs),
+        unpaid=len(allocations) - len(allowed),
     )

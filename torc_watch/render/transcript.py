@@ -334,6 +334,9 @@ def plan_lines(plan: Plan, *, with_reasons: bool = False) -> Iterator[str]:
         yield "  This round is free: it uses up none of --max-retries"
     if excluded := sorted({name for spec in plan.allocations for name in spec.excluded_nodes}):
         yield f"  Keeping away from nodes that failed jobs: {printable(', '.join(excluded))}"
+    if plan.unpaid:
+        left_out = "1 allocation" if plan.unpaid == 1 else f"{plan.unpaid} allocations"
+        yield f"  Leaving out {left_out}, for which the node hours are too few (--max-node-hours)"
 
 
 def _repeated_lines(plan: Plan) -> Iterator[str]:
