@@ -578,7 +578,7 @@ class Site:
                     report=self.events.append,
                     before_change=before_change,
                     clock=virtual_now,
-                    has_room=RoomProbe(_perform_at_once),
+                    has_room=RoomProbe(lambda: _perform_at_once),
                 )
 
     async def watch(

@@ -13,7 +13,7 @@ import pytest
 from torc_watch.core import events
 from torc_watch.core.allocation import AllocationState, AllocationStatus, EndCause
 from torc_watch.core.cause import Cause
-from torc_watch.core.errors import SchedulerUnreachable
+from torc_watch.core.errors import SchedulerError, SchedulerUnreachable
 from torc_watch.core.events import Verdict, WatchEnded
 from torc_watch.core.recovery_round import Plan, RecoverySettings
 from torc_watch.core.units import MIB
@@ -287,6 +287,19 @@ async def test_refused_rerun_leaves_the_success(open_site: "OpenSite") -> None:
     assert (ended.verdict, plans(site)) == (Verdict.SUCCEEDED, [])
     assert ended.reason.startswith(f"{FLAGGED}. Not run again: Workflow 1 has used ")
     assert len(site.seen(events.WorkflowSucceeded)) == 1
+
+
+async def test_success_stays_where_no_rerun_can_be_planned(
+    open_site: "OpenSite", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail() -> tuple[()]:
+        raise SchedulerError("sinfo has no partitions")
+
+    async with slurm_site(open_site, ended_for(EndCause.OUT_OF_MEMORY)) as site:
+        monkeypatch.setattr(site.scheduler, "node_classes", fail)
+        ended = await site.watch(1, recovery=RecoverySettings(rerun_suspects=True))
+    assert ended.verdict is Verdict.SUCCEEDED
+    assert ended.reason.endswith("Not run again: sinfo has no partitions")
 
 
 async def test_files_are_looked_at_no_longer_than_they_are_waited_for(

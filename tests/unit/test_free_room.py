@@ -1,6 +1,7 @@
 """Whether files can be written into a folder."""
 
 import os
+from collections.abc import Callable
 from errno import EACCES, EDQUOT, EIO, ENOSPC
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from torc_watch.engine.output_reader import Perform
 from torc_watch.engine.room_probe import RoomProbe
 from torc_watch.host import free_room
 from torc_watch.host.free_room import has_free_room, refuses_files
@@ -70,4 +72,25 @@ async def test_probe_that_hangs_finds_no_room(tmp_path: Path) -> None:
     async def give_up(_: Any) -> None:
         pass
 
-    assert not await RoomProbe(give_up)(tmp_path, None)
+    assert not await RoomProbe(lambda: give_up)(tmp_path, None)
+
+
+async def test_folder_that_hangs_holds_up_no_other(tmp_path: Path) -> None:
+    made: list[str] = []
+
+    def reader() -> Perform:
+        async def perform(work: Callable[[], None]) -> None:
+            if name == "first":
+                return  # gave up
+            work()
+
+        name = "second" if made else "first"
+        made.append(name)
+        return perform
+
+    probe = RoomProbe(reader)
+    (tmp_path / "hangs").mkdir()
+    assert not await probe(tmp_path / "hangs", None)
+    assert await probe(tmp_path, None)
+    assert not await probe(tmp_path / "hangs", None)
+    assert made == ["first", "second"]

@@ -164,7 +164,7 @@ class Recoverer:
                 round_.until = error.postponement.until
             if request.unserved or (round_.plan and round_.plan.joins_workers):
                 return self._decline(request, round_, error)
-            return self._end_early(request, error)
+            return self._end_early(request, error, has_begun=round_.plan is not None)
         if round_.plan and round_.plan.joins_workers:
             return RoundOutcome.CONTINUED, KeepWatching()
         self._report(
@@ -177,12 +177,12 @@ class Recoverer:
         return _outcome(round_.plan), _after_round(request.watch)
 
     def _end_early(
-        self, request: RecoveryRequest, error: Exception
+        self, request: RecoveryRequest, error: Exception, *, has_begun: bool
     ) -> tuple[RoundOutcome, Decision]:
         workflow_id = request.watch.workflow_id
         match error:
             case RoundRefused() if request.has_succeeded:
-                return RoundOutcome.REFUSED, self._succeeded(request, error.refusal)
+                return RoundOutcome.REFUSED, self._succeeded(request, str(error))
             case RoundRefused():
                 return RoundOutcome.REFUSED, _refused(request, error.refusal)
             case RoundPostponed():
@@ -190,6 +190,8 @@ class Recoverer:
             case RoundAbandoned() | NotFound():  # NotFound: the user deleted (a part of) it
                 self._report(events.RecoveryAbandoned(workflow_id=workflow_id, reason=str(error)))
                 return RoundOutcome.ABANDONED, _after_abandoning(request.watch, str(error))
+            case _ if request.has_succeeded and not has_begun:
+                return RoundOutcome.FAILED, self._succeeded(request, str(error))
             case _:
                 return RoundOutcome.FAILED, WatchEnded.handed_over(workflow_id, str(error))
 
@@ -211,13 +213,13 @@ class Recoverer:
         )
         return keep_waiting(watch.request, postponement, self._context.clock())
 
-    def _succeeded(self, request: RecoveryRequest, refusal: Refusal) -> WatchEnded:
+    def _succeeded(self, request: RecoveryRequest, reason: str) -> WatchEnded:
         """What is suspect cannot run again, but nothing failed."""
         assert request.diagnosis is not None  # noqa: S101 - has_succeeded
         counts = request.diagnosis.counts
         self._report(events.WorkflowSucceeded(workflow_id=request.watch.workflow_id, counts=counts))
         ended = succeeded(request.watch.workflow_id, len(request.diagnosis.suspects))
-        return replace(ended, reason=f"{ended.reason}. Not run again: {refusal.reason}")
+        return replace(ended, reason=f"{ended.reason}. Not run again: {reason}")
 
     def _decline(
         self, request: RecoveryRequest, round_: Round, reason: Exception

@@ -1,5 +1,7 @@
 """Whether there is room again for what jobs write."""
 
+from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 
 from torc_watch.engine.output_reader import OutputReader, Perform
@@ -8,11 +10,15 @@ from torc_watch.host.free_room import has_free_room
 _MAX_SECONDS = 10.0  # a file system may hang, and then nothing can be written
 
 
-class RoomProbe:
-    """Asks in a thread; ``perform`` may give up."""
+def _reader() -> Perform:
+    return OutputReader(_MAX_SECONDS)
 
-    def __init__(self, perform: Perform | None = None) -> None:
-        self._perform = perform or OutputReader(_MAX_SECONDS)
+
+class RoomProbe:
+    """Asks in a thread for each output folder; what ``reader`` makes may give up."""
+
+    def __init__(self, reader: Callable[[], Perform] = _reader) -> None:
+        self._performs = defaultdict[Path, Perform](reader)  # one that hangs holds up no other
 
     async def __call__(self, output_dir: Path, submitted_in: str | None) -> bool:
         """In the output folder, and in the one in which the workflow was created.
@@ -27,5 +33,5 @@ class RoomProbe:
                 has_room = has_room and has_free_room(Path(submitted_in), writes=False)
             found.append(has_room)
 
-        await self._perform(ask)
+        await self._performs[output_dir](ask)
         return bool(found) and found[0]
