@@ -19,7 +19,7 @@ import httpx
 
 from tests.rigs.recorded_failures import OWNER, Recording, Row, recorded_cluster
 from torc_watch.core.cause import Cause
-from torc_watch.core.finding import Finding
+from torc_watch.core.findings import Finding
 from torc_watch.core.recovery_round import (
     PastRounds,
     Plan,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torc_watch.core.allocation import Admission, AllocationSpec, NodeClass
 from torc_watch.core.cause import Cause
 from torc_watch.core.demand import Demand, demands_of
-from torc_watch.core.finding import Finding
+from torc_watch.core.findings import Finding
 from torc_watch.core.model import (
     Dependent,
     Job,

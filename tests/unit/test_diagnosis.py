@@ -7,7 +7,7 @@ from torc_watch.core.clue import Clue, Weight
 from torc_watch.core.diagnosis import diagnose
 from torc_watch.core.evidence import Evidence
 from torc_watch.core.fact import ALLOCATIONS_NOT_READ, NO_OUTPUT, NOT_READ, Fact, unreadable
-from torc_watch.core.finding import Finding
+from torc_watch.core.findings import Finding
 from torc_watch.core.model import (
     TORCS_KILL_CODES,
     Job,

@@ -17,7 +17,7 @@ from torc_watch.core.allocation import EndCause, StepEnd
 from torc_watch.core.cause import Cause
 from torc_watch.core.errors import SchedulerUnreachable
 from torc_watch.core.fact import Confidence, Source
-from torc_watch.core.finding import Finding
+from torc_watch.core.findings import Finding
 from torc_watch.core.model import Allocation
 from torc_watch.core.units import MIB
 from torc_watch.engine import step_search

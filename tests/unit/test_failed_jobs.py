@@ -5,7 +5,7 @@ import pytest
 
 from torc_watch.core.cause import Cause
 from torc_watch.core.events import FailedJob
-from torc_watch.core.finding import Finding
+from torc_watch.core.findings import Finding
 from torc_watch.core.model import Job, JobStatus
 from torc_watch.core.recovery_round import Skip
 from torc_watch.engine.error_output import error_folders, failed_jobs

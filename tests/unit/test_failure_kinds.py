@@ -2,7 +2,7 @@
 
 from torc_watch.core.cause import Cause
 from torc_watch.core.failure_kind import kinds_of_failures
-from torc_watch.core.finding import Finding
+from torc_watch.core.findings import Finding
 from torc_watch.core.model import Job, JobStatus
 
 

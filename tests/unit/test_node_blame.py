@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from torc_watch.core.allocation import NodeClass
 from torc_watch.core.cause import Cause
-from torc_watch.core.finding import Finding
+from torc_watch.core.findings import Finding
 from torc_watch.core.model import Job, JobStatus
 from torc_watch.core.node_blame import (
     MOST_EXCLUDED,

@@ -1,7 +1,7 @@
 """How earlier attempts of a failed job ended."""
 
 from torc_watch.core.cause import Cause
-from torc_watch.core.finding import Finding
+from torc_watch.core.findings import Finding
 from torc_watch.core.model import Job, JobResult, JobStatus
 from torc_watch.core.past_attempt import PastAttempt, past_attempts
 from torc_watch.core.recovery_round import Retry

@@ -7,7 +7,7 @@ import pytest
 
 from torc_watch.core.cause import Cause, Remedy
 from torc_watch.core.clue import Clue, Weight
-from torc_watch.core.finding import Finding
+from torc_watch.core.findings import Finding
 from torc_watch.core.model import Job, JobStatus
 from torc_watch.core.recovery_round import PastRounds, RecoverySettings, Retry
 from torc_watch.core.retry_budget import RetryBudget, storm_objections

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from torc_watch.core.cause import REMEDIES, Cause, Remedy
 from torc_watch.core.clue import Clue, Weight
-from torc_watch.core.finding import Finding
+from torc_watch.core.findings import Finding
 from torc_watch.core.model import Job, JobStatus
 from torc_watch.core.recovery_round import PastRounds, Retry
 from torc_watch.core.retry_delay import RetryDelay, delay_before, held_up, retry_delays

@@ -7,7 +7,7 @@ import pytest
 from torc_watch.core.cause import Cause, Remedy
 from torc_watch.core.clue import Clue, Weight
 from torc_watch.core.fact import Confidence, Source
-from torc_watch.core.finding import Finding
+from torc_watch.core.findings import Finding
 from torc_watch.core.job_node import JobNode
 from torc_watch.core.model import Job, JobStatus
 from torc_watch.core.siblings import blame_nodes, kind_of

@@ -11,7 +11,7 @@ from torc_watch.core.clue import Clue, Weight
 from torc_watch.core.diagnosis import diagnose
 from torc_watch.core.evidence import Evidence
 from torc_watch.core.fact import Confidence, Source
-from torc_watch.core.finding import Finding
+from torc_watch.core.findings import Finding
 from torc_watch.core.memory_kill import MemoryKill
 from torc_watch.core.model import Allocation, ComputeNode, Job, JobResult, JobStatus, Requirements
 from torc_watch.core.units import MIB

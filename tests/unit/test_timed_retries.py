@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torc_watch.core.allocation import NodeClass
 from torc_watch.core.cause import Cause, Remedy
 from torc_watch.core.clue import Clue, Weight
-from torc_watch.core.finding import Finding
+from torc_watch.core.findings import Finding
 from torc_watch.core.model import Job, JobCounts, JobStatus, Requirements, SchedulerConfig, Workflow
 from torc_watch.core.node_hours import NodeHours
 from torc_watch.core.policy import plan

@@ -11,7 +11,7 @@ from torc_watch.core.cause import Cause
 from torc_watch.core.clue import Clue, Weight
 from torc_watch.core.explanation import group_failures, those_of
 from torc_watch.core.fact import ALLOCATIONS_NOT_READ, NOT_READ, Confidence, Fact, Source
-from torc_watch.core.finding import Finding
+from torc_watch.core.findings import Finding
 from torc_watch.core.model import Job, JobStatus
 from torc_watch.core.past_attempt import PastAttempt
 from torc_watch.core.recovery_round import (

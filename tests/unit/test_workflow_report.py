@@ -7,7 +7,7 @@ import pytest
 
 from torc_watch.core.cause import Cause
 from torc_watch.core.events import FailedJob
-from torc_watch.core.finding import Finding
+from torc_watch.core.findings import Finding
 from torc_watch.core.model import Job, JobCounts, JobStatus
 from torc_watch.daemon.commands import WatchOptions
 from torc_watch.render.workflow_report import (

@@ -27,7 +27,7 @@ from torc_watch.core.errors import (
     ServerUnreachable,
 )
 from torc_watch.core.events import FailedJob
-from torc_watch.core.finding import Finding
+from torc_watch.core.findings import Finding
 from torc_watch.core.misread_runtimes import notes_on_run_times
 from torc_watch.core.model import JobCounts
 from torc_watch.core.node_hours import NodeHours

@@ -12,7 +12,7 @@ from torc_watch.core.clue import Clue, Weight, leading
 from torc_watch.core.conclusion import Conclusion, guess, likely, proven
 from torc_watch.core.evidence import Evidence, facts_of
 from torc_watch.core.fact import NO_OUTPUT, Confidence, Fact
-from torc_watch.core.finding import Finding
+from torc_watch.core.findings import Finding
 from torc_watch.core.job_request import Request, objection_to_raise, request_of
 from torc_watch.core.memory_kill import MemoryKill
 from torc_watch.core.model import SLURM, JobResult, JobStatus, KillCodes, Requirements

@@ -9,7 +9,7 @@ from torc_watch.core.cause import Cause
 from torc_watch.core.clue import Clue
 from torc_watch.core.fact import Confidence, Fact
 from torc_watch.core.failure_kind import kind_of
-from torc_watch.core.finding import Finding
+from torc_watch.core.findings import Finding
 from torc_watch.core.recovery_round import Plan, Postponement, Refusal, Retry, Skip
 from torc_watch.core.suspect_success import Suspicion
 

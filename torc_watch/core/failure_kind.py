@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from torc_watch.core.cause import Cause
 from torc_watch.core.fact import Confidence
-from torc_watch.core.finding import Finding
+from torc_watch.core.findings import Finding
 
 # Of which the reason has measurements that differ from job to job.
 _MEASURED = frozenset({Cause.OOM, Cause.TIMEOUT})

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from torc_watch.core.allocation import NodeClass
 from torc_watch.core.cause import Cause, Remedy
-from torc_watch.core.finding import Finding
+from torc_watch.core.findings import Finding
 from torc_watch.core.node_incident import WEIGHTS, NodeIncident, NodeScore, is_node_name, short_name
 from torc_watch.core.workflow_key import WorkflowKey
 

@@ -14,7 +14,7 @@ from torc_watch.core.clue import Clue, Weight
 from torc_watch.core.diagnosis import NEAR_LIMIT
 from torc_watch.core.evidence import Evidence
 from torc_watch.core.fact import Confidence, Fact, Source
-from torc_watch.core.finding import Finding
+from torc_watch.core.findings import Finding
 from torc_watch.core.job_node import node_of_job
 from torc_watch.core.job_request import runtime_limit
 from torc_watch.core.model import Job, JobResult, JobStatus, Requirements

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from torc_watch.core.cause import Cause
 from torc_watch.core.diagnosis import diagnose
 from torc_watch.core.evidence import Evidence
-from torc_watch.core.finding import Finding
+from torc_watch.core.findings import Finding
 from torc_watch.core.model import JobResult, JobStatus
 from torc_watch.core.recovery_round import Retry
 

@@ -14,7 +14,7 @@ from torc_watch.core.allocation import AllocationSpec, NodeClass
 from torc_watch.core.allocation_plan import plan_groups
 from torc_watch.core.cause import Cause, Remedy
 from torc_watch.core.demand import Choices, demands
-from torc_watch.core.finding import Finding
+from torc_watch.core.findings import Finding
 from torc_watch.core.jobs_without_room import jobs_without_room, no_room_reason
 from torc_watch.core.model import Dependent, JobCounts, JobStatus
 from torc_watch.core.node_classes import (

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from torc_watch.core.cause import REMEDIES, Cause, Remedy
-from torc_watch.core.finding import Finding
+from torc_watch.core.findings import Finding
 from torc_watch.core.recovery_round import PastRounds, RecoverySettings
 
 _STORM = 3  # failures that are alike

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from torc_watch.core.cause import Cause, Remedy
-from torc_watch.core.finding import Finding
+from torc_watch.core.findings import Finding
 from torc_watch.core.recovery_round import PastRounds
 from torc_watch.core.retry_budget import precedes
 

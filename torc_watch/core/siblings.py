@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from torc_watch.core.cause import Cause
 from torc_watch.core.fact import Confidence, Fact, Source
-from torc_watch.core.finding import Finding
+from torc_watch.core.findings import Finding
 from torc_watch.core.job_node import JobNode
 from torc_watch.core.model import Job
 

@@ -1,6 +1,6 @@
 """A failed job that is left alone, for a reason."""
 
-from torc_watch.core.finding import Finding
+from torc_watch.core.findings import Finding
 from torc_watch.core.model import JobStatus
 from torc_watch.core.recovery_round import Skip
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from torc_watch.core.cause import Cause
-from torc_watch.core.finding import Finding
+from torc_watch.core.findings import Finding
 from torc_watch.core.model import Dependent
 from torc_watch.core.recovery_round import Retry, Skip
 from torc_watch.core.skipped_job import skipped

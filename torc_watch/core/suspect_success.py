@@ -14,7 +14,7 @@ from torc_watch.core.cause import Cause
 from torc_watch.core.clue import Clue, Weight
 from torc_watch.core.diagnosis import NEAR_LIMIT
 from torc_watch.core.events import SuspectJob
-from torc_watch.core.finding import Finding
+from torc_watch.core.findings import Finding
 from torc_watch.core.job_request import runtime_limit
 from torc_watch.core.model import Job, JobResult, Requirements
 from torc_watch.core.output_files import Oddity, OddOutput

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from torc_watch.core.finding import Finding
+from torc_watch.core.findings import Finding
 from torc_watch.core.recovery_round import Postponement, Retry, Skip, Wait
 from torc_watch.core.retry_delay import LONGEST_WAIT_FOR_ROOM, RetryDelay, held_up, retry_delays
 from torc_watch.core.situation import Situation

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from torc_watch.core import assessment
 from torc_watch.core.allocation import StepEnd
-from torc_watch.core.finding import Finding
+from torc_watch.core.findings import Finding
 from torc_watch.core.job_output import step_name
 from torc_watch.core.model import ComputeNode, Job, JobResult, Requirements, Workflow
 from torc_watch.core.output_files import (

@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from torc_watch.core.events import FailedJob
-from torc_watch.core.finding import Finding
+from torc_watch.core.findings import Finding
 from torc_watch.core.job_output import STREAMS, stdio_name
 from torc_watch.core.recovery_round import Skip
 from torc_watch.host.file_tail import last_lines

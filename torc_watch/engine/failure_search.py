@@ -13,7 +13,7 @@ from torc_watch.core.allocation import AllocationState
 from torc_watch.core.assessment import Observation, Orphans
 from torc_watch.core.cancellation import EndedAllocation
 from torc_watch.core.clue import Clue
-from torc_watch.core.finding import Finding
+from torc_watch.core.findings import Finding
 from torc_watch.core.job_request import DEFAULT_REQUIREMENTS
 from torc_watch.core.model import (
     SLURM,

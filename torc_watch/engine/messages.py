@@ -13,7 +13,7 @@ from torc_watch.core import assessment
 from torc_watch.core.assessment import Observation, Orphans
 from torc_watch.core.cancellation import EndedAllocation
 from torc_watch.core.events import Event, Verdict, WatchEnded
-from torc_watch.core.finding import Finding
+from torc_watch.core.findings import Finding
 from torc_watch.core.model import Allocation, Job, JobCounts
 from torc_watch.core.recovery_round import Postponement, RecoverySettings
 from torc_watch.core.suspect_success import Suspicion, suspects_text

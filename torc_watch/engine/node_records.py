@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 
-from torc_watch.core.finding import Finding
+from torc_watch.core.findings import Finding
 from torc_watch.core.model import SLURM, JobResult, JobStatus
 from torc_watch.core.node_blame import incidents_of
 from torc_watch.core.node_incident import NodeIncident

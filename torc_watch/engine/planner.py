@@ -9,7 +9,7 @@ from torc_watch.core import policy
 from torc_watch.core.allocation import AllocationSpec
 from torc_watch.core.allocation_tokens import token_stem
 from torc_watch.core.cancellation import EndedAllocation
-from torc_watch.core.finding import Finding
+from torc_watch.core.findings import Finding
 from torc_watch.core.model import (
     SLURM,
     Job,

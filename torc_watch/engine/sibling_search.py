@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from torc_watch.core.finding import Finding
+from torc_watch.core.findings import Finding
 from torc_watch.core.job_node import JobNode
 from torc_watch.core.model import JobResult, Workflow
 from torc_watch.core.siblings import SUSPECTED, blame_nodes

@@ -13,7 +13,7 @@ from torc_watch.core import assessment
 from torc_watch.core.allocation import AllocationState, EndCause, StepEnd
 from torc_watch.core.clue import Clue
 from torc_watch.core.errors import SchedulerError, ServerError
-from torc_watch.core.finding import Finding
+from torc_watch.core.findings import Finding
 from torc_watch.core.model import SLURM, ComputeNode, JobCounts, JobResult, JobStatus, Workflow
 from torc_watch.core.output_files import OddOutput
 from torc_watch.core.return_code import KILLED, ORPHANED

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from torc_watch.core.assessment import WorkflowState
-from torc_watch.core.finding import Finding
+from torc_watch.core.findings import Finding
 from torc_watch.core.recovery_round import Plan, Postponement, Refusal
 from torc_watch.render.terminal_text import printable
 from torc_watch.render.time_text import waits_until

@@ -8,7 +8,7 @@ from torc_watch.core import units
 from torc_watch.core.clue import Clue
 from torc_watch.core.explanation import FailureGroup, Fate
 from torc_watch.core.fact import Fact
-from torc_watch.core.finding import Finding
+from torc_watch.core.findings import Finding
 from torc_watch.core.past_attempt import PastAttempt
 from torc_watch.core.recovery_round import Postponement, Retry
 from torc_watch.render.cause_text import cause_text

@@ -9,7 +9,7 @@ from typing import Any
 
 from torc_watch.core.allocation import AllocationState, AllocationStatus
 from torc_watch.core.events import FailedJob
-from torc_watch.core.finding import Finding
+from torc_watch.core.findings import Finding
 from torc_watch.core.model import Allocation, JobCounts
 from torc_watch.daemon.commands import WatchOptions
 from torc_watch.render.cause_text import cause_text
