@@ -1,7 +1,7 @@
 """reports: what jobs used, measured by the built-in runner."""
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -62,6 +62,15 @@ def test_use_is_compared_with_requests(site: "Site") -> None:
     }
     assert json.loads(site.run(*CHECK, "-r", "2", "--json").stdout)["total_results"] == 0
 
+    (roomy,) = (each["job_id"] for each in values["within_limits"] if _is_memory_of_roomy(each))
+    step = {"workflow_id": 1, "job_id": roomy, "run_id": 1, "attempt_id": 1}
+    site.request("POST", "/slurm_stats", step | {"max_rss_bytes": 3 << 30})
+    assert "roomy: memory 2g requested, 3g used at most: 4608m would do" in site.run(*CHECK).stdout
+
     none = site.run(*CHECK[:2], "9")
     assert none.returncode == 2
     assert "There is no workflow 9" in none.stderr
+
+
+def _is_memory_of_roomy(use: dict[str, Any]) -> bool:
+    return (use["job_name"], use["resource_type"]) == ("roomy", "Memory")

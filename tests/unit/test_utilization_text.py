@@ -107,6 +107,14 @@ def test_table_fits_a_terminal_and_names_are_printable() -> None:
     assert "\x1b" not in "".join(table)
 
 
+def test_failed_jobs_may_need_more() -> None:
+    told = text(ended(1, memory=3 * GIB), ended(2, memory=GIB, code=137, seconds=50))
+    assert (
+        "  2 jobs train: memory 2g requested, 3g used at most: at least 4608m, as some failed"
+        in told.splitlines()
+    )
+
+
 def test_advice_ends() -> None:
     kinds = [ended(number, name="k" + "x" * number, seconds=9000) for number in range(1, 31)]
     told = text(*kinds).splitlines()

@@ -66,12 +66,12 @@ def check_resource_utilization(
     url: options.Url = None,
     as_json: options.Json = False,
 ) -> None:
-    """Compare what jobs used with what they requested: memory, CPUs and run time.
+    """Compare what jobs used and requested.
 
-    Jobs alike are shown together: same requirements, same name but for its number. For a request
-    that was too low, or more than twice too high, a better one is named: half as much again as the
-    peak. Peaks are lower bounds. Of an earlier run, too, jobs are compared with what they request
-    now.
+    That is memory, CPUs and run time of completed jobs. Jobs alike are shown together: same
+    requirements, same name but for its number. For a request that was too low, or more than twice
+    too high, a better one is named: half as much again as the peak, which is a lower bound. Of an
+    earlier run, too, jobs are compared with what they request now.
 
     \b
     Examples:

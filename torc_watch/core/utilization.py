@@ -87,8 +87,11 @@ class KindUse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KindOfJobs:
+    """``fails`` says that a job alike failed: it never showed how much it needs."""
+
     name: str
     jobs: int
+    fails: bool
     requirements: Requirements
     uses: tuple[KindUse, ...]
 
@@ -194,6 +197,7 @@ def _kinds(ended: Iterable[EndedJob], failing: set[Kind], tolerance: float) -> I
         yield KindOfJobs(
             name=kind[0] or alike[0].job.name,
             jobs=len({each.job.id for each in alike}),
+            fails=kind in failing,
             requirements=row,
             uses=tuple(
                 _kind_use(

@@ -105,9 +105,10 @@ def _would_do(kind: KindOfJobs, use: KindUse) -> Iterator[str]:
     if use.requested is None or use.used is None or use.enough is None:
         return
     requested, enough = _request(use.resource, use.requested), _request(use.resource, use.enough)
+    would_do = f"at least {enough}, as some failed" if kind.fails else f"{enough} would do"
     yield (
         f"  {_jobs(kind.jobs)} {printable(kind.name, _LONGEST_NAME)}: {_WORDS[use.resource]} "
-        f"{requested} requested, {_used(use.resource, use.used)} used at most: {enough} would do"
+        f"{requested} requested, {_used(use.resource, use.used)} used at most: {would_do}"
     )
 
 

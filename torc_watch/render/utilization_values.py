@@ -110,6 +110,7 @@ def _kind_values(kind: KindOfJobs) -> dict[str, Any]:
     return {
         "kind": kind.name,
         "jobs": kind.jobs,
+        "fails": kind.fails,
         "resource_requirements": kind.requirements.name,
         **uses,
     }
