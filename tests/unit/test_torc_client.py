@@ -211,6 +211,11 @@ async def test_completeness_is_read_from_the_server(
         assert await client.is_complete(1) is is_complete
 
 
+async def test_use_of_steps_is_not_asked_of_0_12() -> None:
+    async with Server(ApiVersion.V0_12, {}).client() as client:
+        assert await client.list_step_usage(1) == []
+
+
 async def test_deleted_workflow_of_0_12_is_not_complete() -> None:
     answers = {"GET /workflows/1": 404, "GET /workflows/1/is_complete": {"is_complete": True}}
     async with Server(ApiVersion.V0_12, answers).client() as client:

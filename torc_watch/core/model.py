@@ -101,7 +101,10 @@ class Dependent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobResult:
-    """How one attempt of a job ended. ``peak_memory`` is a lower bound: sampling misses spikes."""
+    """How one attempt of a job ended. ``peak_memory`` is a lower bound: sampling misses spikes.
+
+    ``peak_cpu`` is in percent of one CPU.
+    """
 
     job_id: int
     run_id: int
@@ -112,6 +115,7 @@ class JobResult:
     peak_memory: int | None
     compute_node_id: int | None
     completed: datetime | None = None
+    peak_cpu: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -200,7 +200,9 @@ class TorcClient:
         return [row.to_model() for row in jobs], [row.to_model() for row in results]
 
     async def list_step_usage(self, workflow_id: int) -> list[StepUsage]:
-        """What Slurm measured of steps, one page; none of servers that do not keep it."""
+        """What Slurm measured of steps, one page; none of servers that do not keep it, as 0.12."""
+        if self.api_version is ApiVersion.V0_12:
+            return []
         try:
             rows = await newest(
                 self.transport, "/slurm_stats", wire.SlurmStatsRow, workflow_id=workflow_id

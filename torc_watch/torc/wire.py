@@ -258,6 +258,7 @@ class ResultRow(IdRow):
     return_code: int
     exec_time_minutes: float
     peak_memory_bytes: int | None = None
+    peak_cpu_percent: float | None = None
     compute_node_id: int | None = None
     completion_time: _Time = None
 
@@ -272,6 +273,7 @@ class ResultRow(IdRow):
             peak_memory=self.peak_memory_bytes,
             compute_node_id=self.compute_node_id,
             completed=self.completion_time,
+            peak_cpu=self.peak_cpu_percent,
         )
 
 
