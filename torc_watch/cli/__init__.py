@@ -58,6 +58,7 @@ COMMANDS = (
         takes_ids=True,
     ),
     LazyCommand("why", "why:why", "Say why jobs failed, with the evidence.", takes_ids=True),
+    LazyCommand("jobs", "jobs:app", "List jobs, and show what they have written."),
     LazyCommand("logs", "logs:logs", "Show the daemon's log.", takes_ids=True),
     LazyCommand("doctor", "doctor:doctor", "Check this login node and say how to run the daemon."),
     LazyCommand(
