@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import pytest
 from hypothesis import given
@@ -48,12 +49,10 @@ def test_last_lines(file: Path, content: bytes, lines: int, expected: Tail) -> N
 
 @given(st.text("ab\n", max_size=30).map(str.encode), st.integers(1, 9))
 def test_tail_is_the_last_lines_of_a_small_file(content: bytes, lines: int) -> None:
-    path = Path(os.environ.get("TMPDIR", "/tmp")) / f"tail-{os.getpid()}"  # noqa: S108
-    path.write_bytes(content)
-    try:
-        tail = read_tail(path, lines)
-    finally:
-        path.unlink()
+    with NamedTemporaryFile() as file:
+        file.write(content)
+        file.flush()
+        tail = read_tail(Path(file.name), lines)
     assert tail.content == b"".join(content.splitlines(keepends=True)[-lines:])
     assert tail.is_cut == (tail.content != content)
 
@@ -77,7 +76,11 @@ def test_what_was_appended(file: Path) -> None:
 
 def test_fifo_is_refused_at_once(file: Path) -> None:
     os.mkfifo(file)
-    for read in (lambda: read_tail(file, 1), lambda: list(read_from(file, 0)), lambda: size_of(file)):
+    for read in (
+        lambda: read_tail(file, 1),
+        lambda: list(read_from(file, 0)),
+        lambda: size_of(file),
+    ):
         with pytest.raises(OSError, match="It is no regular file"):
             read()
 

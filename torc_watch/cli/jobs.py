@@ -1,8 +1,7 @@
 """jobs: the jobs of a workflow, and what they have written."""
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Annotated, Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import typer
 
@@ -17,7 +16,7 @@ from torc_watch.app.job_logs import (
     has_output,
     log_files,
 )
-from torc_watch.cli import options
+from torc_watch.cli import job_options, options
 from torc_watch.cli.event_loop import run
 from torc_watch.cli.exit_status import USAGE, print_error
 from torc_watch.cli.job_output import JobOutputPrinter, print_notice
@@ -26,7 +25,6 @@ from torc_watch.cli.waiting_notice import announced
 from torc_watch.config.settings import Settings, load_settings
 from torc_watch.core.errors import InvalidInput
 from torc_watch.core.job_attempt import why_no_output
-from torc_watch.core.model import JobStatus
 from torc_watch.core.units import rounded_memory
 from torc_watch.host.file_tail import Tail, read_from, read_tail
 from torc_watch.render.job_list import job_list_lines, job_values
@@ -39,8 +37,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-_LINES = 200
-
 
 @app.callback()
 def _group() -> None:
@@ -51,18 +47,7 @@ def _group() -> None:
 def list_(
     workflow_id: options.WorkflowId,
     *,
-    status: Annotated[
-        list[JobStatus] | None,
-        typer.Option(
-            "--status",
-            "-s",
-            help="Only jobs with this status, such as failed; may be given several times.",
-            parser=options.job_status,
-            metavar="STATUS",
-            autocompletion=options.complete_job_status,
-            show_default=False,
-        ),
-    ] = None,
+    status: job_options.Statuses = None,
     url: options.Url = None,
     as_json: options.Json = False,
 ) -> None:
@@ -91,62 +76,16 @@ def list_(
 
 @app.command()
 def logs(
-    job_id: Annotated[
-        int,
-        typer.Argument(
-            help="The job's ID on the server: see torc-watchd jobs list.",
-            parser=options.job_id,
-            metavar="JOB_ID",
-        ),
-    ],
+    job_id: job_options.JobId,
     *,
-    follow: Annotated[
-        bool,
-        typer.Option("--follow", "-f", help="Go on with what is written until the job is over."),
-    ] = False,
-    stderr: Annotated[
-        bool, typer.Option("--stderr", help="Leave out the file with standard output.")
-    ] = False,
-    attempt: Annotated[
-        int | None,
-        typer.Option(
-            help="This attempt instead of the last one.",
-            metavar="N",
-            callback=options.at_least(1),
-            show_default=False,
-        ),
-    ] = None,
-    run_id: Annotated[
-        int | None,
-        typer.Option(
-            "--run",
-            help="The attempt in this run of the workflow instead of the last one.",
-            metavar="N",
-            callback=options.at_least(1),
-            show_default=False,
-        ),
-    ] = None,
-    slurm: Annotated[
-        bool,
-        typer.Option("--slurm", help="Also the output of its allocation, and the runner's log."),
-    ] = False,
-    lines: Annotated[
-        int,
-        typer.Option(
-            "--lines", "-n", help="Of each file.", metavar="N", callback=options.at_least(1)
-        ),
-    ] = _LINES,
-    everything: Annotated[bool, typer.Option("--all", help="All of each file.")] = False,
-    output_dir: Annotated[
-        Path | None,
-        typer.Option(
-            "--output-dir",
-            "-o",
-            help="The output folder of its runner.",
-            metavar="DIRECTORY",
-            show_default=False,
-        ),
-    ] = None,
+    follow: job_options.Follow = False,
+    stderr: job_options.ErrorsOnly = False,
+    attempt: job_options.OfAttempt = None,
+    run_id: job_options.OfRun = None,
+    slurm: job_options.OfSlurm = False,
+    lines: job_options.Lines = 200,
+    everything: job_options.Everything = False,
+    output_dir: job_options.OutputFolder = None,
     url: options.Url = None,
     as_json: options.Json = False,
 ) -> int:
@@ -180,14 +119,13 @@ def logs(
     if follow:
         return _follow(query, lines, settings, connection)
     found = run(announced(connection, lambda: find_job(query, settings, connection)))
-    files = log_files(found, query)
     if as_json:
-        print_json(_values(found, files, lines))
-    else:
-        _show(files, None if everything else lines)
-        if not has_output(files):
-            print_error(_nothing_found(found))
-    return 0 if any(not file.trouble for file in files if has_output([file])) else USAGE
+        return _print_values(found, log_files(found, query), lines)
+    return _show(found, log_files(found, query), None if everything else lines)
+
+
+def _exit_status(files: Iterable[LogFile]) -> int:
+    return 0 if has_output(file for file in files if not file.trouble) else USAGE
 
 
 def _follow(query: LogQuery, lines: int, settings: Settings, connection: Connection) -> int:
@@ -211,12 +149,15 @@ def _follow(query: LogQuery, lines: int, settings: Settings, connection: Connect
     return 0
 
 
-def _show(files: Sequence[LogFile], lines: int | None) -> None:
+def _show(found: LoggedJob, files: Sequence[LogFile], lines: int | None) -> int:
     printer = JobOutputPrinter(titled=len(files) > 1)
     for file in files:
         printer.title(file.path)
         printer.show(file.path, _pieces(file, lines))
     printer.end()
+    if not has_output(files):
+        print_error(_nothing_found(found))
+    return _exit_status(files)
 
 
 def _pieces(file: LogFile, lines: int | None) -> Iterator[bytes]:
@@ -244,19 +185,22 @@ def _nothing_found(found: LoggedJob) -> str:
     )
 
 
-def _values(found: LoggedJob, files: Sequence[LogFile], lines: int) -> dict[str, Any]:
+def _print_values(found: LoggedJob, files: Sequence[LogFile], lines: int) -> int:
     reason = why_no_output(found.job, found.attempt, found.config)
-    return {
-        "workflow_id": found.workflow.id,
-        "job_id": found.job.id,
-        "job_name": found.job.name,
-        "status": found.job.status.value,
-        "run_id": found.attempt.run_id,
-        "attempt": found.attempt.attempt,
-        "folders": list(map(str, found.folders)),
-        "missing": None if has_output(files) else reason,
-        "files": [_file_values(file, lines) for file in files],
-    }
+    print_json(
+        {
+            "workflow_id": found.workflow.id,
+            "job_id": found.job.id,
+            "job_name": found.job.name,
+            "status": found.job.status.value,
+            "run_id": found.attempt.run_id,
+            "attempt": found.attempt.attempt,
+            "folders": list(map(str, found.folders)),
+            "missing": None if has_output(files) else reason,
+            "files": [_file_values(file, lines) for file in files],
+        }
+    )
+    return _exit_status(files)
 
 
 def _file_values(file: LogFile, lines: int) -> dict[str, Any]:

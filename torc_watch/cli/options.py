@@ -9,7 +9,6 @@ import typer
 
 from torc_watch.cli.lazy_commands import load
 from torc_watch.core.errors import InvalidQuantity
-from torc_watch.core.model import JobStatus
 from torc_watch.core.walltime import parse_walltime
 
 
@@ -65,9 +64,6 @@ _LARGEST_PORT = 65_535
 _LARGEST_ID = 2**63 - 1  # that a server can store
 _MOST_IDS = 1000  # of one command
 _SHOWN_DIGITS = 40
-_JOB_STATUSES = {
-    status.value: status for status in JobStatus if status is not JobStatus.UNRECOGNIZED
-}
 
 
 def workflow_id(text: str | int) -> int:
@@ -87,30 +83,6 @@ def workflow_id(text: str | int) -> int:
 
 def _is_specification(text: str) -> bool:
     return text.lower().endswith(_SPECIFICATIONS)
-
-
-def job_id(text: str | int) -> int:
-    """Raises BadParameter."""
-    number = str(text)
-    if number.isascii() and number.isdecimal() and 0 < int(number[:_SHOWN_DIGITS]) <= _LARGEST_ID:
-        return int(number)
-    raise typer.BadParameter(
-        f"{number[:_SHOWN_DIGITS]!r} is not the ID of a job: list those of a workflow with "
-        "torc-watchd jobs list ID."
-    )
-
-
-def job_status(text: str) -> JobStatus:
-    """Raises BadParameter."""
-    try:
-        return _JOB_STATUSES[text.lower().replace("-", "_")]
-    except KeyError:
-        known = ", ".join(_JOB_STATUSES)
-        raise typer.BadParameter(f"{text!r} is no status of jobs: give one of {known}.") from None
-
-
-def complete_job_status(incomplete: str) -> list[str]:
-    return [name for name in _JOB_STATUSES if name.startswith(incomplete.lower())]
 
 
 def workflow_ids(text: str) -> tuple[int, ...]:
