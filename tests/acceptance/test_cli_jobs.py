@@ -80,7 +80,7 @@ def test_output_that_is_not_there(site: "Site") -> None:
         output_of(site, 1, stream).unlink()
     gone = site.run("jobs", "logs", "1")
     assert gone.returncode == 2
-    assert "it was deleted, or its runner had another output folder: give" in gone.stderr
+    assert "it was deleted, or its runner has another output folder: give" in gone.stderr
     assert f"\n  {site.output}/job_stdio\n" in gone.stderr
     values = shown(site, "logs", "1", status=2)
     assert (values["files"], "deleted" in values["missing"]) == ([], True)

@@ -97,7 +97,8 @@ def test_end_of_an_attempt(status: JobStatus, attempt: Attempt, expected: bool) 
     assert has_ended(workflow(2), job(status, attempt=4), attempt) is expected
 
 
-FOLDER = "it was deleted, or its runner had another output folder: give that as --output-dir"
+ELSEWHERE = "its runner has another output folder: give that as --output-dir"
+FOLDER = f"it was deleted, or {ELSEWHERE}"
 DELETED = "Torc deleted it when the job succeeded (delete_on_success)"
 DELETES = {"stdio": {"mode": "combined", "delete_on_success": True}}
 SUCCESS = result(1, status=DONE)
@@ -111,7 +112,7 @@ SUCCESS = result(1, status=DONE)
         pytest.param(DONE, SUCCESS, DELETES, DELETED, id="deleted"),
         pytest.param(READY, SUCCESS, DELETES, DELETED, id="deleted in an earlier run"),
         pytest.param(FAILED, EARLIER, DELETES, FOLDER, id="not deleted of a failure"),
-        pytest.param(RUNNING, None, DELETES, FOLDER, id="not deleted while it runs"),
+        pytest.param(RUNNING, None, DELETES, ELSEWHERE, id="not deleted while it runs"),
         pytest.param(DONE, SUCCESS, {"stdio": 7, "job_stdio_overrides": []}, FOLDER, id="odd"),
         pytest.param(
             DONE,

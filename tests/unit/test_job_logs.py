@@ -228,6 +228,16 @@ async def test_fifo_is_said_and_another_folder_is_preferred(
     assert [each.path for each in log_files(found, query)] == [other]
 
 
+async def test_file_that_cannot_be_opened_is_said(server: Server, settings: Settings) -> None:
+    query = LogQuery(job_id=7)
+    link = server.folder / f"output/{STDIO}.o"
+    link.parent.mkdir(parents=True)
+    link.symlink_to(link)
+    async with server.client() as client:
+        (file,) = log_files(await look_up(client, query, settings), query)
+    assert (file.path, file.trouble) == (link, "Too many levels of symbolic links")
+
+
 async def test_unknown_job_is_refused(server: Server, settings: Settings) -> None:
     async with server.client() as client:
         with pytest.raises(InvalidInput, match=r"There is no job 8 on .*torc-watchd jobs list ID"):
@@ -312,13 +322,16 @@ async def test_job_to_come_and_its_next_attempt_are_followed(follower: Follower)
         server.attempt = 2
         write(server.folder / OUTPUT.replace("a1", "a2"), "second\n")
 
-    assert (await follower.follow((8, start), (21, retry), (41, lambda: server.end("completed"))))[
+    assert (await follower.follow((8, start), (24.5, retry), (41, lambda: server.end("completed"))))[
         0
     ] == "completed"
     assert follower.texts == {
         OUTPUT: "first\nfailed\n",
         OUTPUT.replace("a1", "a2"): "second\n",
     }
+    assert follower.notices == [
+        "There is no output of job 7 yet: it has not started: it is blocked."
+    ]
 
 
 async def test_one_attempt_ends_before_the_job(follower: Follower) -> None:

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from torc_watch.app.job_logs import LogFile, LoggedJob, LogQuery, log_files, look_up
+from torc_watch.app.job_logs import LogFile, LoggedJob, LogQuery, has_output, log_files, look_up
 from torc_watch.config.settings import Settings
 from torc_watch.core.errors import ServerUnreachable
-from torc_watch.core.job_attempt import has_ended, is_over
+from torc_watch.core.job_attempt import has_ended, is_over, why_no_output
 from torc_watch.host.file_tail import read_from, read_tail
 from torc_watch.torc.client import TorcClient
 
@@ -40,6 +40,9 @@ class FollowedJob:
         While the server cannot be reached, reading goes on. Raises what ``look_up`` raises before.
         """
         found = await look_up(client, self._query, settings)
+        if not self._has_ended(found) and not has_output(log_files(found, self._query)):
+            reason = why_no_output(found.job, found.attempt, found.config)
+            self._say(f"There is no output of job {found.job.id} yet: {reason}.")
         while not self._has_ended(found):
             asking = asyncio.create_task(self._ask(client, settings, found))
             try:

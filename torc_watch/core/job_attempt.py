@@ -10,6 +10,7 @@ from torc_watch.core.model import Job, JobResult, JobStatus, Workflow
 _BEFORE_A_START = (JobStatus.UNINITIALIZED, JobStatus.BLOCKED, JobStatus.READY, JobStatus.PENDING)
 _UNDER_WAY = (JobStatus.PENDING, JobStatus.RUNNING)
 _UNFINISHED = (*_BEFORE_A_START, JobStatus.RUNNING, JobStatus.UNRECOGNIZED)
+_ELSEWHERE = "its runner has another output folder: give that as --output-dir"
 _UNWRITTEN = {  # by the mode of the workflow's `stdio`
     "none": "the workflow keeps no output of jobs (stdio mode none)",
     "no_stdout": "the workflow keeps no standard output of jobs (stdio mode no_stdout)",
@@ -82,7 +83,9 @@ def why_no_output(job: Job, attempt: Attempt, config: Mapping[str, Any]) -> str:
         return unwritten
     if stdio.get("delete_on_success") is True and _has_succeeded(job, attempt):
         return "Torc deleted it when the job succeeded (delete_on_success)"
-    return "it was deleted, or its runner had another output folder: give that as --output-dir"
+    if attempt.result is None and job.status is JobStatus.RUNNING:
+        return _ELSEWHERE
+    return f"it was deleted, or {_ELSEWHERE}"
 
 
 def _has_succeeded(job: Job, attempt: Attempt) -> bool:

@@ -76,13 +76,12 @@ def read_from(path: Path, offset: int) -> Iterator[bytes]:
 
 
 def size_of(path: Path) -> int | None:
-    """In bytes; None for what is not there. Raises OSError, also for what is no regular file."""
+    """In bytes; None for what is not there. Raises OSError for what cannot be read."""
     try:
-        status = path.stat()
+        with _regular_file(path) as (_, size):
+            return size
     except (FileNotFoundError, NotADirectoryError):
         return None
-    _refuse_unless_regular(status, path)
-    return status.st_size
 
 
 @contextmanager
@@ -90,10 +89,6 @@ def _regular_file(path: Path) -> Iterator[tuple[BinaryIO, int]]:
     """The open file, and its size. A FIFO without a writer would block even the opening."""
     with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
         status = os.fstat(file.fileno())
-        _refuse_unless_regular(status, path)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "It is no regular file", str(path))
         yield file, status.st_size
-
-
-def _refuse_unless_regular(status: os.stat_result, path: Path) -> None:
-    if not stat.S_ISREG(status.st_mode):
-        raise OSError(errno.EINVAL, "It is no regular file", str(path))
