@@ -76,12 +76,17 @@ def test_output_that_is_not_there(site: "Site") -> None:
     never = site.run("jobs", "logs", "3")
     assert never.returncode == 2
     assert "job 3 (after), run 1, attempt 1: it never ran: it is canceled. Looked" in never.stderr
+    moved = site.folder / "moved/job_stdio"
+    moved.mkdir(parents=True)
     for stream in "oe":
-        output_of(site, 1, stream).unlink()
+        path = output_of(site, 1, stream)
+        path.rename(moved / path.name)
     gone = site.run("jobs", "logs", "1")
     assert gone.returncode == 2
     assert "it was deleted, or its runner has another output folder: give" in gone.stderr
     assert f"\n  {site.output}/job_stdio\n" in gone.stderr
+    assert gone.stderr.endswith(f"is there: -o {moved.parent}\n")
+    assert site.run("jobs", "logs", "1", "--stderr", "-o", "moved").stdout == "warned\n"
     values = shown(site, "logs", "1", status=2)
     assert (values["files"], "deleted" in values["missing"]) == ([], True)
 

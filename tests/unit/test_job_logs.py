@@ -13,7 +13,7 @@ import pytest
 
 from torc_watch.app.followed_job import FollowedJob
 from torc_watch.app.job_list import jobs_of
-from torc_watch.app.job_logs import LogQuery, log_files, look_up
+from torc_watch.app.job_logs import LogQuery, log_files, look_up, other_folders
 from torc_watch.config.settings import Settings, load_settings
 from torc_watch.core.errors import InvalidInput
 from torc_watch.core.listed_job import ListedJob
@@ -238,6 +238,22 @@ async def test_file_that_cannot_be_opened_is_said(server: Server, settings: Sett
     assert (file.path, file.trouble) == (link, "Too many levels of symbolic links")
 
 
+async def test_folders_beside_those_looked_into_are_named(
+    server: Server, settings: Settings
+) -> None:
+    query = LogQuery(job_id=7)
+    write(server.folder / "submitted/empty/job_stdio/job_wf4_j7_r2_a1.o", "")
+    for name in ("submitted/mine", "other"):
+        write(server.folder / f"{name}/{STDIO}.e", "")
+    async with server.client() as client:
+        found = await look_up(client, query, settings)
+    assert log_files(found, query) == []
+    assert other_folders(found, query) == [
+        server.folder / "other",
+        server.folder / "submitted/mine",
+    ]
+
+
 async def test_unknown_job_is_refused(server: Server, settings: Settings) -> None:
     async with server.client() as client:
         with pytest.raises(InvalidInput, match=r"There is no job 8 on .*torc-watchd jobs list ID"):
@@ -322,9 +338,9 @@ async def test_job_to_come_and_its_next_attempt_are_followed(follower: Follower)
         server.attempt = 2
         write(server.folder / OUTPUT.replace("a1", "a2"), "second\n")
 
-    assert (await follower.follow((8, start), (24.5, retry), (41, lambda: server.end("completed"))))[
-        0
-    ] == "completed"
+    assert (
+        await follower.follow((8, start), (24.5, retry), (41, lambda: server.end("completed")))
+    )[0] == "completed"
     assert follower.texts == {
         OUTPUT: "first\nfailed\n",
         OUTPUT.replace("a1", "a2"): "second\n",

@@ -1,5 +1,6 @@
 """Where the output of a job is, with that of its allocation and of the runner. Only looks."""
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -27,6 +28,7 @@ from torc_watch.torc.client import TorcClient
 from torc_watch.torc.transport import Connection
 
 _STREAMS = {"o": "stdout", "log": "combined", "e": "stderr"}  # in the order in which they are shown
+_MOST_ENTRIES = 1000
 _MOST_LOGS = 50  # of the runners of an allocation
 
 
@@ -134,6 +136,24 @@ def log_files(found: LoggedJob, query: LogQuery) -> list[LogFile]:
 def has_output(files: Iterable[LogFile]) -> bool:
     """Whether one of them is of the job itself, even if it cannot be read."""
     return any(file.kind in _STREAMS.values() for file in files)
+
+
+def other_folders(found: LoggedJob, query: LogQuery) -> list[Path]:
+    """Folders beside those looked into that have a file of this name, perhaps of another server."""
+    names = _names_of_job(found, query)
+    parents = dict.fromkeys(folder.parent for folder in found.folders)
+    beside = (folder for parent in parents for folder in _subfolders(parent))
+    return [
+        folder for folder in beside if any(not each.trouble for each in _first([folder], names))
+    ]
+
+
+def _subfolders(parent: Path) -> Iterator[Path]:
+    """Of the first thousand entries."""
+    with suppress(OSError), os.scandir(parent) as entries:
+        for entry in islice(entries, _MOST_ENTRIES):
+            if entry.is_dir():
+                yield Path(entry.path)
 
 
 def _names_of_job(found: LoggedJob, query: LogQuery) -> dict[str, str]:

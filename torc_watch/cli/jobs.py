@@ -1,6 +1,7 @@
 """jobs: the jobs of a workflow, and what they have written."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -15,6 +16,7 @@ from torc_watch.app.job_logs import (
     find_job,
     has_output,
     log_files,
+    other_folders,
 )
 from torc_watch.cli import job_options, options
 from torc_watch.cli.event_loop import run
@@ -36,6 +38,9 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
+
+_MOST_HINTS = 3
+_LONGEST_PATH = 4096  # characters
 
 
 @app.callback()
@@ -121,7 +126,7 @@ def logs(
     found = run(announced(connection, lambda: find_job(query, settings, connection)))
     if as_json:
         return _print_values(found, log_files(found, query), lines)
-    return _show(found, log_files(found, query), None if everything else lines)
+    return _show(found, query, None if everything else lines)
 
 
 def _exit_status(files: Iterable[LogFile]) -> int:
@@ -143,20 +148,21 @@ def _follow(query: LogQuery, lines: int, settings: Settings, connection: Connect
     finally:
         printer.end()
     if not followed.has_read:
-        print_error(_nothing_found(found))
+        print_error(_nothing_found(found, query))
         return USAGE
     print_notice(f"Job {found.job.id} ({printable(found.job.name)}) is {found.job.status.value}.")
     return 0
 
 
-def _show(found: LoggedJob, files: Sequence[LogFile], lines: int | None) -> int:
+def _show(found: LoggedJob, query: LogQuery, lines: int | None) -> int:
+    files = log_files(found, query)
     printer = JobOutputPrinter(titled=len(files) > 1)
     for file in files:
         printer.title(file.path)
         printer.show(file.path, _pieces(file, lines))
     printer.end()
     if not has_output(files):
-        print_error(_nothing_found(found))
+        print_error(_nothing_found(found, query))
     return _exit_status(files)
 
 
@@ -175,14 +181,22 @@ def _pieces(file: LogFile, lines: int | None) -> Iterator[bytes]:
         print_notice(f"{file.path} cannot be read: {error.strerror or error}.")
 
 
-def _nothing_found(found: LoggedJob) -> str:
+def _nothing_found(found: LoggedJob, query: LogQuery) -> str:
     job, attempt = found.job, found.attempt
     reason = why_no_output(job, attempt, found.config)
-    folders = "\n".join(f"  {folder}/job_stdio" for folder in found.folders)
+    folders = "\n".join(f"  {_shown(folder)}/job_stdio" for folder in found.folders)
+    hint = "".join(
+        f"\nA file with its name, perhaps of another server, is there: -o {_shown(folder)}"
+        for folder in other_folders(found, query)[:_MOST_HINTS]
+    )
     return (
         f"There is no output of job {job.id} ({printable(job.name)}), run {attempt.run_id}, "
-        f"attempt {attempt.attempt}: {reason}. Looked into:\n{folders}"
+        f"attempt {attempt.attempt}: {reason}. Looked into:\n{folders}{hint}"
     )
+
+
+def _shown(path: Path) -> str:
+    return printable(str(path), _LONGEST_PATH)
 
 
 def _print_values(found: LoggedJob, files: Sequence[LogFile], lines: int) -> int:
