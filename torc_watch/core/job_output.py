@@ -38,3 +38,13 @@ def kernel_log_pattern(workflow_id: int) -> str:
 
 def is_kernel_log_of(name: str, *, workflow_id: int, number: int) -> bool:
     return name.startswith(f"dmesg_slurm_wf{workflow_id}_sl{number}_n")
+
+
+def runner_log_pattern(*, workflow_id: int, number: int) -> str:
+    """Of the logs of Torc's runners in an allocation, one for each node with a runner."""
+    return f"job_runner_slurm_wf{workflow_id}_sl{number}_n*_pid*.log"
+
+
+def lone_runner_log_pattern(*, workflow_id: int, run_id: int) -> str:
+    """Of the log of a ``torc run`` outside allocations."""
+    return f"job_runner_*_wf{workflow_id}_r{run_id}.log"

@@ -13,6 +13,16 @@ def printable(text: str, max_length: int = 100) -> str:
     return safe if len(safe) <= max_length else f"{safe[: max_length - 1]}…"
 
 
+def printable_lines(text: str) -> str:
+    """``text`` without control characters other than the ends of lines and tabs."""
+    return "".join(
+        character
+        if character.isprintable() or character in "\n\t"
+        else character.encode("unicode_escape", "surrogatepass").decode()
+        for character in text
+    )
+
+
 def columns(text: str) -> int:
     """The width of ``text`` on a terminal, where some characters take two columns or none."""
     return len(text) if text.isascii() else sum(map(_columns, text))

@@ -4,7 +4,7 @@ Every call may raise a subclass of ServerError. After a lost answer to a change,
 again: only calls that are safe to repeat are retried.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Self
@@ -30,7 +30,7 @@ from torc_watch.torc.answer_limits import BATCH_SIZE, LIST_BYTES, LONG_CALL_SECO
 from torc_watch.torc.api_version import ApiVersion, detect_api_version
 from torc_watch.torc.concurrency import gather
 from torc_watch.torc.job_initialization import JobInitialization, Progress, with_reports
-from torc_watch.torc.pagination import count, fetch, list_all, newest
+from torc_watch.torc.pagination import count, fetch, list_all, newest, pages
 from torc_watch.torc.requests import (
     NewFile,
     NewJob,
@@ -157,6 +157,14 @@ class TorcClient:
         )
         return [row.to_model() for row in rows]
 
+    async def job_pages(
+        self, workflow_id: int, status: JobStatus | None = None
+    ) -> AsyncIterator[list[Job]]:
+        """The jobs by ID, of which a workflow may have more than should be kept."""
+        filters = {"workflow_id": workflow_id, "status": status}
+        async for page in pages(self.transport, "/jobs", wire.JobRow, **filters):
+            yield [row.to_model() for row in page]
+
     async def list_dependents(self, workflow_id: int) -> list[Dependent] | None:
         """Which job depends on which; None if one page cannot hold all dependencies."""
         path = f"/workflows/{workflow_id}/job_dependencies"
@@ -171,6 +179,16 @@ class TorcClient:
 
     async def get_job(self, job_id: int) -> Job:
         return (await fetch(self.transport, f"/jobs/{job_id}", wire.JobRow)).to_model()
+
+    async def find_job(self, job_id: int) -> tuple[int, Job]:
+        """The ID of the job's workflow, and the job."""
+        row = await fetch(self.transport, f"/jobs/{job_id}", wire.JobRow)
+        return row.workflow_id, row.to_model()
+
+    async def execution_config(self, workflow_id: int) -> Mapping[str, Any]:
+        """As the workflow has it; empty on 0.12, and by default."""
+        path = f"/workflows/{workflow_id}"
+        return (await fetch(self.transport, path, wire.WorkflowConfigRow)).execution_config
 
     async def list_results(
         self, workflow_id: int, status: JobStatus | None = None, *, all_runs: bool = False

@@ -1,5 +1,6 @@
 """Fetches a single item, a whole list, or the length of a list from the server."""
 
+from collections.abc import AsyncIterator
 from typing import Any, TypeVar
 
 from torc_watch.core.errors import AnswerTooLarge, ServerFault
@@ -22,18 +23,26 @@ async def list_all(
     Smaller pages are requested where these are too large. Raises ServerFault if the server repeats
     a page, or announces more items and sends none: either would be an endless loop.
     """
-    rows: list[IdRowT] = []
+    return [item async for page in pages(transport, path, row, **filters) for item in page]
+
+
+async def pages(
+    transport: Transport, path: str, row: type[IdRowT], **filters: Any
+) -> AsyncIterator[list[IdRowT]]:
+    """The same page by page."""
     sizes = list(PAGE_SIZES)
+    offset, last = 0, None
     while True:
-        page = await _page(transport, path, sizes, len(rows), filters)
-        new_rows = [parse(row, item, path) for item in page.items]
-        if new_rows and rows and new_rows[0].id <= rows[-1].id:
+        page = await _page(transport, path, sizes, offset, filters)
+        rows = [parse(row, item, path) for item in page.items]
+        if rows and last is not None and rows[0].id <= last:
             raise ServerFault(f"The server sends the same page of {path} repeatedly.")
-        rows += new_rows
+        yield rows
         if not page.has_more:
-            return rows
-        if not new_rows:
+            return
+        if not rows:
             raise ServerFault(f"The server announces more items of {path} but sends none.")
+        offset, last = offset + len(rows), rows[-1].id
 
 
 async def newest(
