@@ -89,14 +89,14 @@ def test_commands_say_who_would_run_jobs_again(site: "Site") -> None:
         assert "\ntorc-watchd recover 1 would:\n" in f"\n{shown}"
         assert "  Jobs 1 (train_1), 2 (train_2), 3 (train_3): environment (" in shown
     shown = site.run("why", "1").stdout
-    assert "  torc-watchd recover 1 would run it again, unchanged\n" in shown
+    assert "  torc-watchd recover 1 would run them again, unchanged\n" in shown
 
     assert site.run("add", "1", "-r", "-p", "1", "-o", str(site.output)).returncode == 0
     shown = site.run("status", "1").stdout
     assert "The next round of its watch would:\n" in shown
     assert "  Jobs 2 (train_2), 3 (train_3): not retried: " in shown
     shown = site.run("why", "1").stdout
-    assert "  the next round of its watch would not run it again (job 1, which failed " in shown
+    assert "  the next round of its watch would not run them again (job 1, which failed " in shown
 
 
 def test_storm_costs_one_retry(site: "Site") -> None:

@@ -107,7 +107,7 @@ def test_failures_for_the_same_reason_are_told_once() -> None:
         "    exit code: 1",
         "  jobs: 1 (train_1), 2 (train_2)",
         "  run again before: once, all these jobs together",
-        "  torc-watchd recover 42 would not run it again (in vain)",
+        "  torc-watchd recover 42 would not run them again (in vain)",
         "",
         "Unknown failure (guess): 1 job",
         "  exit code 3",
@@ -120,7 +120,7 @@ def test_jobs_of_a_group_that_are_treated_differently() -> None:
     groups = group_failures([finding(number) for number in (1, 2, 3)], answer)
     assert list(why_text(42, groups, of_watch=True))[-2:] == [
         "  the next round of its watch would not run it again (in vain): 1 job",
-        "  the next round of its watch would not run it again (job 1 goes first): 2 jobs",
+        "  the next round of its watch would not run them again (job 1 goes first): 2 jobs",
     ]
 
 
@@ -130,7 +130,7 @@ def test_what_differs_in_the_errors_alone_is_told_once() -> None:
     skips = (replace(skip(each.job.id, ""), reason=f"{each.reason}; in vain") for each in findings)
     answer = refusal(*skips)
     lines = list(why_text(42, group_failures(findings, answer), of_watch=True))
-    assert lines[-1] == "  the next round of its watch would not run it again (in vain)"
+    assert lines[-1] == "  the next round of its watch would not run them again (in vain)"
 
 
 @pytest.mark.parametrize(

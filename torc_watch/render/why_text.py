@@ -134,10 +134,9 @@ def _fates(group: FailureGroup) -> Iterator[tuple[str, str]]:
         if fate := group.fates.get(finding.job.id):
             line = _fate(fate, finding, group)
             lines[line] = lines.get(line, 0) + 1
-    if len(lines) == 1:
-        yield from ((line, "") for line in lines)
-        return
-    yield from ((line, f": {jobs_text(number)}") for line, number in lines.items())
+    for line, number in lines.items():
+        text = line if number == 1 else line.replace(" it again", " them again", 1)
+        yield text, "" if len(lines) == 1 else f": {jobs_text(number)}"
 
 
 def _fate(fate: Fate, finding: Finding, group: FailureGroup) -> str:
