@@ -48,7 +48,8 @@ def blame_nodes(
         succeeded_on = succeeded.get(kind_of(alike[0].job), [])
         if _is_on_one_node(failed_on, succeeded_on) and _is_enough(alike, succeeded_on):
             phrase = _phrase(failed_on, succeeded_on)
-            blamed |= {each.job.id: _blamed(each, phrase) for each in alike}
+            node = failed_on[0].shown
+            blamed |= {each.job.id: _blamed(each, phrase, node) for each in alike}
     return tuple(blamed.get(each.job.id, each) for each in findings)
 
 
@@ -88,13 +89,13 @@ def _phrase(failed_on: Sequence[JobNode], succeeded_on: Sequence[JobNode]) -> st
     return f"{succeeded} succeeded on other nodes, {failed} ran on {failed_on[0].shown}"
 
 
-def _blamed(finding: Finding, phrase: str) -> Finding:
+def _blamed(finding: Finding, phrase: str, node: str | None) -> Finding:
     fact = Fact(source=Source.SIBLINGS, text=phrase, cause=Cause.NODE)
     return replace(
         finding,
         cause=Cause.NODE,
         reason=f"{finding.reason}; {phrase}",
         confidence=Confidence.LIKELY,
-        fingerprint=f"{finding.node}: {finding.fingerprint or finding.reason}",
+        fingerprint=f"{node}: {finding.fingerprint or finding.reason}",
         facts=(*finding.facts, fact),
     )
