@@ -14,13 +14,14 @@ import pytest
 from tests.rigs.json_shapes import assert_documented
 from torc_watch.core.cause import Cause
 from torc_watch.core.errors import JournalError
+from torc_watch.core.past_watch import PastRound
 from torc_watch.core.recovery_round import Plan, Retry, RoundOutcome, Step
 from torc_watch.core.units import GIB
 from torc_watch.core.workflow_key import WorkflowKey
 from torc_watch.daemon.commands import Action, Command, WatchedWorkflow, WatchOptions, WatchState
 from torc_watch.daemon.registry import Registry
 from torc_watch.daemon.spool import Spool
-from torc_watch.daemon.watch_history import PastRound, known_workflows, watches_of
+from torc_watch.daemon.watch_history import known_workflows, watches_of
 from torc_watch.engine.database import MIGRATIONS
 from torc_watch.engine.journal import Journal, WorkflowIdentity
 from torc_watch.render.history_text import history_text, history_values, rounds_text

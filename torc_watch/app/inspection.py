@@ -33,6 +33,7 @@ from torc_watch.core.model import JobCounts
 from torc_watch.core.node_hours import NodeHours
 from torc_watch.core.node_incident import NodeIncident
 from torc_watch.core.past_attempt import PastAttempt, past_attempts
+from torc_watch.core.past_watch import PastRound, PastWatch
 from torc_watch.core.recovery_round import (
     PastRounds,
     RecoverySettings,
@@ -47,7 +48,7 @@ from torc_watch.core.workflow_key import WorkflowKey, resolve_key
 from torc_watch.daemon.commands import WatchOptions, WatchState
 from torc_watch.daemon.node_history import incidents_in
 from torc_watch.daemon.status_file import read_status
-from torc_watch.daemon.watch_history import PastRound, PastWatch, known_workflows, watches_of
+from torc_watch.daemon.watch_history import known_workflows, watches_of
 from torc_watch.daemon.workflow_view import DaemonView
 from torc_watch.engine.error_output import error_folders, failed_jobs
 from torc_watch.engine.failure_search import FailureSearch

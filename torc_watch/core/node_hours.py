@@ -37,13 +37,19 @@ def node_hours(
 
     Several workers on one node of an allocation count once.
     """
-    groups: dict[object, list[ComputeNode]] = defaultdict(list)
-    for node in nodes:
-        if node.is_of_slurm and node.started is not None:
-            groups[_allocation_of(node)].append(node)
-    used = {allocation: _hours_of(workers, now) for allocation, workers in groups.items()}
+    groups = by_allocation(node for node in nodes if node.is_of_slurm)
+    used = {allocation: hours_of_workers(workers, now) for allocation, workers in groups.items()}
     left = (hours - used.get(allocation, 0.0) for allocation, hours in (most or {}).items())
     return NodeHours(used=sum(used.values()), reserved=sum(max(0.0, each) for each in left))
+
+
+def by_allocation(nodes: Iterable[ComputeNode]) -> dict[object, list[ComputeNode]]:
+    """The workers that have started, by their allocation's ID; each without one is alone."""
+    groups: dict[object, list[ComputeNode]] = defaultdict(list)
+    for node in nodes:
+        if node.started is not None:
+            groups[_allocation_of(node)].append(node)
+    return groups
 
 
 def hours_of(shape: AllocationShape) -> float:
@@ -72,7 +78,7 @@ def _allocation_of(node: ComputeNode) -> object:
     return ("worker", node.id) if node.allocation_id is None else node.allocation_id
 
 
-def _hours_of(workers: Iterable[ComputeNode], now: datetime) -> float:
+def hours_of_workers(workers: Iterable[ComputeNode], now: datetime) -> float:
     """Of one allocation: at each time as many nodes as there are workers on, or one has.
 
     A worker of 0.12 that has one node of several says that it has all of them.
@@ -95,12 +101,13 @@ def _changes(
     workers: Iterable[ComputeNode], now: datetime
 ) -> Iterator[tuple[datetime, ComputeNode, int]]:
     for node in workers:
-        began, ended = _span(node, now)
+        began, ended = worker_span(node, now)
         yield began, node, 1
         yield ended, node, -1
 
 
-def _span(node: ComputeNode, now: datetime) -> _Span:
+def worker_span(node: ComputeNode, now: datetime) -> _Span:
+    """From its start to its end; to the end of its allocation's time where it never reported it."""
     began = node.started or now
     ended = now if node.seconds is None else began + timedelta(seconds=node.seconds)
     if node.limit is not None:

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 
 from torc_watch.core.errors import JournalError
 from torc_watch.core.os_errors import describe_os_error
+from torc_watch.core.past_watch import PastRound, PastWatch
 from torc_watch.core.recovery_round import Plan, Step
 from torc_watch.core.workflow_key import WorkflowKey
 from torc_watch.daemon.commands import Command, Removed, WatchedWorkflow, apply_command
@@ -19,41 +20,6 @@ from torc_watch.daemon.spool import PendingCommand, Spool
 from torc_watch.daemon.status_file import read_status
 
 _PLAN = TypeAdapter(Plan)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PastRound:
-    """Times are ISO 8601. ``plan`` is None before it was made, and where it cannot be read.
-
-    ``reason`` says why it was not carried out, ``until`` when one is planned again that waits.
-    """
-
-    number: int
-    run_id: int
-    began: str
-    ended: str | None
-    outcome: str | None
-    last_step: str | None
-    plan: Plan | None
-    reason: str = ""
-    until: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PastWatch:
-    """``ended`` and ``verdict`` are None while it is running; ``reason`` may be empty."""
-
-    server: str
-    workflow_id: int
-    began: str
-    ended: str | None
-    verdict: str | None
-    reason: str
-    rounds: tuple[PastRound, ...]
-
-    @property
-    def key(self) -> WorkflowKey:
-        return WorkflowKey(self.server, self.workflow_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from torc_watch.core.past_watch import PastRound, PastWatch
 from torc_watch.core.recovery_round import Plan, RoundOutcome
-from torc_watch.daemon.watch_history import PastRound, PastWatch
 from torc_watch.render.terminal_text import printable
 from torc_watch.render.time_text import local_time, waits_until
 from torc_watch.render.transcript import allocation_texts, jobs_text, plan_lines

@@ -36,7 +36,7 @@ def utilization_values(
         "within_limits": [_use_values(use) for use in found.within] if shows_all else [],
         "resource_violations_count": len(failed),
         "resource_violations": failed,
-        "kinds": [_kind_values(kind) for kind in found.kinds],
+        "kinds": [kind_values(kind) for kind in found.kinds],
         "without_request": found.without_request,
     }
 
@@ -105,7 +105,7 @@ def _failed_values(ended: EndedJob) -> dict[str, Any]:
     }
 
 
-def _kind_values(kind: KindOfJobs) -> dict[str, Any]:
+def kind_values(kind: KindOfJobs) -> dict[str, Any]:
     uses = {use.resource.value: _kind_use_values(use) for use in kind.uses}
     return {
         "kind": kind.name,

@@ -1,0 +1,64 @@
+"""Pictures of a report: matplotlib draws them, and is an extra that may not be there."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torc_watch.core.report import WorkflowReport
+from torc_watch.render.report_page.markup import Markup, element
+
+_HOW_TO = (
+    "This report has no pictures: they need the extra report. Install it with "
+    "pip install 'torc-watch[report]' and make the report again."
+)
+_Legend = Sequence[tuple[str, str]]  # class of the swatch, and what it stands for
+_STATES: _Legend = (
+    ("succeeded", "succeeded"),
+    ("failed", "failed"),
+    ("running", "runs now"),
+    ("waiting", "worker without a job"),
+)
+_SPREAD: _Legend = (
+    ("range", "least to most"),
+    ("half", "half of the jobs"),
+    ("within", "most, within the request"),
+    ("above", "most, above the request"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pictures:
+    """Each with its legend, or none where there is nothing to draw; ``missing`` says why not."""
+
+    timeline: tuple[Markup, ...] = ()
+    use: tuple[Markup, ...] = ()
+    hours: tuple[Markup, ...] = ()
+    missing: str = ""
+
+
+NO_PICTURES = Pictures()
+
+
+def draw(report: WorkflowReport) -> Pictures:
+    known = report.known
+    if known is None:
+        return NO_PICTURES
+    try:
+        from torc_watch.render.report_page import drawings  # noqa: PLC0415 - needs an extra
+    except ImportError:
+        return Pictures(missing=_HOW_TO)
+    return Pictures(
+        timeline=_figure(drawings.timeline_picture(known.timeline, report.rounds), _STATES),
+        use=_figure(drawings.use_picture(known.spreads), _SPREAD),
+        hours=_figure(drawings.hours_picture(known.node_hours), _STATES),
+    )
+
+
+def _figure(picture: Markup | None, legend: _Legend) -> tuple[Markup, ...]:
+    if picture is None:
+        return ()
+    keys = [
+        element("li", element("i", class_=f"swatch {swatch}", aria_hidden="true"), text)
+        for swatch, text in legend
+    ]
+    caption = element("figcaption", element("ul", *keys, class_="legend"))
+    return (element("figure", picture, caption, class_="picture"),)
