@@ -91,7 +91,7 @@ async def look_up(client: TorcClient, query: LogQuery, settings: Settings) -> Lo
         ) from error
     results = await client.list_attempts(workflow_id, job.id)
     attempt = chosen_attempt(workflow, job, results, run_id=query.run_id, attempt=query.attempt)
-    output_dir = query.output_dir or _output_dir(WorkflowKey(server, workflow_id), settings)
+    output_dir = query.output_dir or output_dir_of(WorkflowKey(server, workflow_id), settings)
     found = LoggedJob(
         workflow=workflow,
         job=job,
@@ -106,7 +106,7 @@ async def look_up(client: TorcClient, query: LogQuery, settings: Settings) -> Lo
     return replace(found, config=await client.execution_config(workflow_id))
 
 
-def _output_dir(key: WorkflowKey, settings: Settings) -> Path:
+def output_dir_of(key: WorkflowKey, settings: Settings) -> Path:
     """Of the daemon's watch, if it has one; else as configured."""
     with suppress(JournalError):
         if watched := known_workflows(settings.home).get(key):
@@ -129,7 +129,7 @@ async def _allocations(
 
 def log_files(found: LoggedJob, query: LogQuery) -> list[LogFile]:
     """Those that are there, of the job in the first folder that has one, then the others."""
-    files = _first(found.folders, _names_of_job(found, query))
+    files = first_present(found.folders, _names_of_job(found, query))
     return files + (_files_of_allocation(found) if query.with_allocation else [])
 
 
@@ -144,7 +144,9 @@ def other_folders(found: LoggedJob, query: LogQuery) -> list[Path]:
     parents = dict.fromkeys(folder.parent for folder in found.folders)
     beside = (folder for parent in parents for folder in _subfolders(parent))
     return [
-        folder for folder in beside if any(not each.trouble for each in _first([folder], names))
+        folder
+        for folder in beside
+        if any(not each.trouble for each in first_present([folder], names))
     ]
 
 
@@ -171,7 +173,7 @@ def _names_of_job(found: LoggedJob, query: LogQuery) -> dict[str, str]:
     }
 
 
-def _first(folders: Iterable[Path], names: Mapping[str, str]) -> list[LogFile]:
+def first_present(folders: Iterable[Path], names: Mapping[str, str]) -> list[LogFile]:
     """If possible of a folder that can be read."""
     unreadable: list[LogFile] = []
     for folder in folders:
@@ -187,7 +189,7 @@ def _files_of_allocation(found: LoggedJob) -> list[LogFile]:
     files: list[LogFile] = []
     for number in found.allocations:
         names = allocation_output_names(workflow_id=found.workflow.id, number=number)
-        files += _first(found.folders, dict.fromkeys(reversed(names), "allocation"))
+        files += first_present(found.folders, dict.fromkeys(reversed(names), "allocation"))
     return files + next(filter(None, (list(_logs(found, each)) for each in found.folders)), [])
 
 

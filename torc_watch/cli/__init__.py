@@ -64,6 +64,12 @@ COMMANDS = (
         "Write a report: what happened, why, what it cost.",
         takes_ids=True,
     ),
+    LazyCommand(
+        "handover",
+        "handover:handover",
+        "Pack the evidence of a workflow, without passwords, to send it on.",
+        takes_ids=True,
+    ),
     LazyCommand("reports", "reports:app", "Report what the jobs of a workflow used."),
     LazyCommand("jobs", "jobs:app", "List jobs, and show what they have written."),
     LazyCommand("logs", "logs:logs", "Show the daemon's log.", takes_ids=True),

@@ -6,7 +6,8 @@ import typer
 
 from torc_watch.cli import options
 from torc_watch.cli.json_output import print_json
-from torc_watch.config.settings import load_settings, origins
+from torc_watch.config.settings import load_settings
+from torc_watch.config.shown_settings import shown_settings
 from torc_watch.config.sources import config_files
 
 app = typer.Typer(help="Show the configuration.", no_args_is_help=True, rich_markup_mode=None)
@@ -30,18 +31,13 @@ def show(*, as_json: options.Json = False) -> None:
       torc-watchd config show
       torc-watchd config show --json
     """
-    settings = load_settings()
-    shown = settings.model_dump(mode="json")
-    if "@" in settings.api_url:  # it may contain a password; no command accepts it
-        shown["api_url"] = "**********"
-    sources = dict.fromkeys(shown, "default") | origins()
+    shown = shown_settings(load_settings())
     if as_json:
-        values = {key: {"value": value, "from": sources[key]} for key, value in shown.items()}
-        print_json({"settings": values, "files": _files()})
+        print_json({"settings": shown, "files": _files()})
         return
     width = max(map(len, shown))
-    for key, value in shown.items():
-        print(f"{key:{width}}  {_text(value)}  ({sources[key]})")
+    for key, each in shown.items():
+        print(f"{key:{width}}  {_text(each['value'])}  ({each['from']})")
     print()
     for path in config_files():
         print(f"{path}{'' if path.exists() else ' (does not exist)'}")

@@ -7,8 +7,12 @@ from typing import Any
 VERSION = 1  # to be raised when a key is removed or gets another meaning, not when one is added
 
 
+def json_text(values: Mapping[str, Any]) -> str:
+    return json.dumps({"version": VERSION, **values})
+
+
 def print_json(values: Mapping[str, Any]) -> None:
-    print(json.dumps({"version": VERSION, **values}), flush=True)
+    print(json_text(values), flush=True)
 
 
 def print_json_list(values: Mapping[str, Any], key: str, items: Iterable[Any]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 CONTEXT = 4096  # bytes around an excerpt: they tell secrets that it cuts in two
 _SAMPLE = 65_536  # characters that say whether it is text
 _MOST_ODD = 0.1  # of them
-_SHORTEST_RUN = 6  # characters of text in what is none
+_SHORTEST_RUN = 4  # characters of text in what is none
 _ODD = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f\ufffd]")
 _RUN = re.compile(f"[\\t -~]{{{_SHORTEST_RUN},}}")
 

@@ -30,8 +30,25 @@ _WORD = re.compile(r"[^\s\"'`]*")
 _NEXT_ITEM = re.compile(r"[,;&](?=[\w.-]{1,60}[=:])")
 _CLOSING = ",;:)]}>&|\\"
 # What a value says that is none: a variable, a placeholder, a number of seconds.
-_REFERENCE = re.compile(r"\$[\w({].*|%\w|%\(.*|\{.*|<.*|\*+|x{3,}|\.{3}|-+", re.DOTALL)
-_NO_VALUES = frozenset("none null nil true false yes no undefined empty unset str string".split())
+_REFERENCE = re.compile(
+    r"\$[A-Z_][A-Z0-9_]*|\$\{[^}]*\}|\$\([^)]*\)?|%\w|%\(\w+\)s|\{\w*\}|<[\w -]+>|\*+|x{3,}|\.{3}|-+"
+)
+_NO_VALUES = frozenset(
+    [
+        "none",
+        "null",
+        "nil",
+        "true",
+        "false",
+        "yes",
+        "no",
+        "undefined",
+        "empty",
+        "unset",
+        "str",
+        "string",
+    ]
+)
 _NUMBER = re.compile(r"-?[\d.,_]{1,12}(?:[a-zA-Z%]{1,3})?")
 _PLAIN_WORD = re.compile(r"[A-Za-z]?[a-z]{0,30}")
 _AFTER_OF_PROSE = re.compile(r"[ \t]+[A-Za-z(]")
@@ -87,7 +104,9 @@ class Redactor:
         """JSON of which the texts are redacted, by their keys as well."""
         match value:
             case dict() if name in ("env", "environment"):
-                return {self.text(key): self._mark(each, ENVIRONMENT) for key, each in value.items()}
+                return {
+                    self.text(key): self._mark(each, ENVIRONMENT) for key, each in value.items()
+                }
             case dict():
                 return {self.text(key): self.values(each, key) for key, each in value.items()}
             case list() | tuple():
@@ -246,11 +265,16 @@ def _named(text: str) -> Iterator[Secret]:
         start, end = _value_at(text, match.end())
         value, separator = text[start:end], text[match.end(1) : match.end()]
         is_quoted = start > match.end()
-        if _is_no_value(value) or (kind == "token" and _NUMBER.fullmatch(value)):
+        if _is_no_value(value) or _is_measure(kind, match[1], value):
             continue
         if ":" in separator and not is_quoted and _reads_as_prose(text, match[1], value, end):
             continue
         yield Secret(start, end, kind, is_certain=True)
+
+
+def _is_measure(kind: str, name: str, value: str) -> bool:
+    """Such as ``token=512``; API_TOKEN=512 is none."""
+    return kind == "token" and not name.isupper() and _NUMBER.fullmatch(value) is not None
 
 
 def _reads_as_prose(text: str, name: str, value: str, end: int) -> bool:

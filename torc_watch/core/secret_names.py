@@ -29,26 +29,145 @@ _KINDS = {
 }
 # What makes a key a secret one: not sort_key or PRIMARY_KEY.
 _KEYS = frozenset(
-    "access account api app auth client deploy encryption license master private secret service "
-    "shared signing ssh storage subscription".split()
+    [
+        "access",
+        "account",
+        "api",
+        "app",
+        "auth",
+        "client",
+        "deploy",
+        "encryption",
+        "license",
+        "master",
+        "private",
+        "secret",
+        "service",
+        "shared",
+        "signing",
+        "ssh",
+        "storage",
+        "subscription",
+    ]
 )
-_NO_KEYS = frozenset("foreign group hot join partition primary public sort unique".split())
+_NO_KEYS = frozenset(
+    ["foreign", "group", "hot", "join", "partition", "primary", "public", "sort", "unique"]
+)
 # What makes a pass a password: not first_pass or "pass: 12".
 _ACCOUNTS = frozenset(
-    "admin db ftp http ldap mail mysql pg postgres proxy redis root smtp ssh user vault".split()
+    [
+        "admin",
+        "db",
+        "ftp",
+        "http",
+        "ldap",
+        "mail",
+        "mysql",
+        "pg",
+        "postgres",
+        "proxy",
+        "redis",
+        "root",
+        "smtp",
+        "ssh",
+        "user",
+        "vault",
+    ]
 )
 # What language models call tokens.
 _NO_TOKENS = frozenset(
-    "bos bytes cls current end eos expected first image last mask max min n next num pad per prev "
-    "ms sep special start stop target unexpected unk".split()
+    [
+        "bos",
+        "bytes",
+        "cls",
+        "current",
+        "end",
+        "eos",
+        "expected",
+        "first",
+        "image",
+        "last",
+        "mask",
+        "max",
+        "min",
+        "n",
+        "next",
+        "num",
+        "pad",
+        "per",
+        "prev",
+        "ms",
+        "sep",
+        "special",
+        "start",
+        "stop",
+        "target",
+        "unexpected",
+        "unk",
+    ]
 )
 # About a secret, not the secret: password_file, token_count.
 _ABOUT = frozenset(
-    "age algorithm count counts dim dir directory disabled embedding enabled endpoint error errors "
-    "exists expired expires expiration expiry failed file files folder id ids idx index invalid "
-    "len length limit limits loss max method min missing mode name names ok path policy prompt "
-    "rate ratio required retries set size status strength ttl type types uri url usage valid"
-    .split()
+    [
+        "age",
+        "algorithm",
+        "count",
+        "counts",
+        "dim",
+        "dir",
+        "directory",
+        "disabled",
+        "embedding",
+        "enabled",
+        "endpoint",
+        "error",
+        "errors",
+        "exists",
+        "expired",
+        "expires",
+        "expiration",
+        "expiry",
+        "failed",
+        "file",
+        "files",
+        "folder",
+        "id",
+        "ids",
+        "idx",
+        "index",
+        "invalid",
+        "len",
+        "length",
+        "limit",
+        "limits",
+        "loss",
+        "max",
+        "method",
+        "min",
+        "missing",
+        "mode",
+        "name",
+        "names",
+        "ok",
+        "path",
+        "policy",
+        "prompt",
+        "rate",
+        "ratio",
+        "required",
+        "retries",
+        "set",
+        "size",
+        "status",
+        "strength",
+        "ttl",
+        "type",
+        "types",
+        "uri",
+        "url",
+        "usage",
+        "valid",
+    ]
 )
 
 

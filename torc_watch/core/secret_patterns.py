@@ -10,6 +10,7 @@ from typing import Any
 import re2
 
 _HINTS = "pass|pwd|secret|token|credential|key|jwt|webhook"
+_SCHEME = r"(?:(?:basic|bearer|token|digest|negotiate|apikey|key)[ \t]{1,8})?"
 _QUOTE = r"\\{0,3}[\"'`]?"
 
 # What ends where the value of a secret begins, if the first group is the name of one: `NAMED` has
@@ -36,8 +37,7 @@ def _compiled(*pairs: tuple[str, str]) -> tuple[tuple[str, Any], ...]:
 PREFIXES = _compiled(
     (
         "token",
-        rf"(?i)authorization{_QUOTE}[ \t]{{0,8}}[:=,][ \t]{{0,8}}{_QUOTE}"
-        r"(?:(?:basic|bearer|token|digest|negotiate|apikey|key)[ \t]{1,8})?",
+        rf"(?i)authorization{_QUOTE}[ \t]{{0,8}}[:=,][ \t]{{0,8}}{_QUOTE}{_SCHEME}",
     ),
     ("token", r"(?i)\bbearer[ \t]{1,8}"),
     ("password", r"(?i)\bidentified by[ \t]{1,8}"),

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from torc_watch.core.errors import JournalError
 from torc_watch.core.events import Verdict
 from torc_watch.core.os_errors import describe_os_error
+from torc_watch.core.workflow_key import WorkflowKey
 from torc_watch.daemon.daemon_events import DaemonEvent, WorkflowEvent
 from torc_watch.host.file_lock import still_has_name
 from torc_watch.logs.records import records_of
@@ -49,6 +50,14 @@ def followed_lines(path: Path, wait: Callable[[], None]) -> Iterator[str]:
 
 def is_about(line: str, workflow_id: int) -> bool:
     return bool(_values(line).get("workflow_id") == workflow_id)
+
+
+def is_of(line: str, key: WorkflowKey) -> bool:
+    """Whether it is about this workflow, of this server."""
+    if str(key.workflow_id) not in line:
+        return False
+    values = _values(line)
+    return (values.get("workflow_id"), values.get("server")) == (key.workflow_id, key.server)
 
 
 def sentences(line: str) -> Iterator[str]:

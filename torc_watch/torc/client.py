@@ -30,7 +30,7 @@ from torc_watch.torc.answer_limits import BATCH_SIZE, LIST_BYTES, LONG_CALL_SECO
 from torc_watch.torc.api_version import ApiVersion, detect_api_version
 from torc_watch.torc.concurrency import gather
 from torc_watch.torc.job_initialization import JobInitialization, Progress, with_reports
-from torc_watch.torc.pagination import count, fetch, list_all, newest, pages
+from torc_watch.torc.pagination import count, fetch, list_all, newest, newest_page, pages
 from torc_watch.torc.requests import (
     NewFile,
     NewJob,
@@ -329,6 +329,20 @@ class TorcClient:
         if self.api_version is ApiVersion.V0_12:
             return [await self._create("/user_data", body) for body in bodies]
         return await self._create_many("/bulk_user_data", "user_data", bodies)
+
+    # Rows as the server sends them
+
+    async def raw_workflow(self, workflow_id: int) -> Mapping[str, Any]:
+        path = f"/workflows/{workflow_id}"
+        return (await fetch(self.transport, path, wire.RawRow)).model_dump()
+
+    async def newest_rows(
+        self, path: str, workflow_id: int, **filters: Any
+    ) -> tuple[list[Mapping[str, Any]], int]:
+        """One page of a list, the newest rows first, and how many rows there are."""
+        page = await newest_page(self.transport, path, workflow_id=workflow_id, **filters)
+        rows = [wire.parse(wire.RawRow, item, path).model_dump() for item in page.items]
+        return rows, page.total_count
 
     # Allocations, compute nodes and schedulers
 

@@ -49,9 +49,14 @@ async def newest(
     transport: Transport, path: str, row: type[IdRowT], **filters: Any
 ) -> list[IdRowT]:
     """The items with the highest ids, no more than one request gives."""
-    filters = {"reverse_sort": "true", **filters}
-    page = await _page(transport, path, list(PAGE_SIZES), 0, filters)
+    page = await newest_page(transport, path, **filters)
     return [parse(row, item, path) for item in page.items]
+
+
+async def newest_page(transport: Transport, path: str, **filters: Any) -> ListPage:
+    """The same as the server sends them, with how many there are in all."""
+    filters = {"reverse_sort": "true", **filters}
+    return await _page(transport, path, list(PAGE_SIZES), 0, filters)
 
 
 async def _page(

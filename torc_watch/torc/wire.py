@@ -69,6 +69,12 @@ class IdRow(WireRow):
     id: int
 
 
+class RawRow(IdRow):
+    """With all that the server sends."""
+
+    model_config = ConfigDict(extra="allow")
+
+
 WireRowT = TypeVar("WireRowT", bound=WireRow)
 
 
