@@ -31,7 +31,8 @@ _NEXT_ITEM = re.compile(r"[,;&](?=[\w.-]{1,60}[=:])")
 _CLOSING = ",;:)]}>&|\\"
 # What a value says that is none: a variable, a placeholder, a number of seconds.
 _REFERENCE = re.compile(
-    r"\$[A-Z_][A-Z0-9_]*|\$\{[^}]*\}|\$\([^)]*\)?|%\w|%\(\w+\)s|\{\w*\}|<[\w -]+>|\*+|x{3,}|\.{3}|-+"
+    r"\$[A-Z_][A-Z0-9_]*|\$\{[^}]*\}|\$\([^)]*\)?|%\w|%\(\w+\)s|\{\w*\}|<[\w -]+>"
+    r"|\*+|x{3,}|\.{3}|-+"
 )
 _NO_VALUES = frozenset(
     [
@@ -50,6 +51,7 @@ _NO_VALUES = frozenset(
     ]
 )
 _NUMBER = re.compile(r"-?[\d.,_]{1,12}(?:[a-zA-Z%]{1,3})?")
+_ASSIGNED = re.compile(r"[A-Za-z_]\w{0,60}=")
 _PLAIN_WORD = re.compile(r"[A-Za-z]?[a-z]{0,30}")
 _AFTER_OF_PROSE = re.compile(r"[ \t]+[A-Za-z(]")
 _PATHS = re.compile(r"(?:~|\.{1,2})?/.*|[\w.-]+(?:/[\w.-]+)+/?")
@@ -220,7 +222,7 @@ def _private_keys(text: str) -> Iterator[Secret]:
         else:
             window = text[begin : begin + _LONGEST_KEY]
             position = begin + patterns.KEY_LINES_AFTER.match(window).end()
-        yield Secret(begin, position, "private key")
+        yield _without_margins(text, begin, position)
     if ends and (not begins or begins[0][0] > ends[0]):
         yield from _key_before(text, ends[0])
 
@@ -231,7 +233,15 @@ def _key_before(text: str, end: int) -> Iterator[Secret]:
         if line.strip() and not patterns.KEY_LINE.fullmatch(line.strip()):
             break
         start -= len(line)
-    yield Secret(start, end, "private key")
+    yield _without_margins(text, start, end)
+
+
+def _without_margins(text: str, start: int, end: int) -> Secret:
+    """The lines of a private key stay lines."""
+    value = text[start:end]
+    return Secret(
+        start + len(value) - len(value.lstrip()), start + len(value.rstrip()), "private key"
+    )
 
 
 def _of_shape(text: str) -> Iterator[Secret]:
@@ -265,11 +275,17 @@ def _named(text: str) -> Iterator[Secret]:
         start, end = _value_at(text, match.end())
         value, separator = text[start:end], text[match.end(1) : match.end()]
         is_quoted = start > match.end()
-        if _is_no_value(value) or _is_measure(kind, match[1], value):
+        if _is_no_value(value) or _is_empty(separator, value) or _is_measure(kind, match[1], value):
             continue
         if ":" in separator and not is_quoted and _reads_as_prose(text, match[1], value, end):
             continue
         yield Secret(start, end, kind, is_certain=True)
+
+
+def _is_empty(separator: str, value: str) -> bool:
+    """As the first of ``API_KEY= NAME=x`` is."""
+    is_shell = separator.startswith("=") and separator[-1].isspace()
+    return is_shell and _ASSIGNED.match(value) is not None
 
 
 def _is_measure(kind: str, name: str, value: str) -> bool:
