@@ -61,7 +61,7 @@ SECRETS = {  # a text with § for the secret, and the secret
     "-----BEGIN PRIVATE KEY-----\n§": "MIIEowIBAAKCAQEAuMIIEowIBAAKCAQEAu\nMIIEowIBAAKCAQEAuMIIEow",
     "§\n-----END PRIVATE KEY-----\ndone": "MIIEowIBAAKCAQEAu\nMIIEowIBAA==",
 }
-LOOK_ALIKES = (
+NO_SECRETS = (
     "token=512",
     "max_tokens: 4096, pad_token='<pad>'",
     "unexpected token: end of file",
@@ -94,7 +94,7 @@ def test_secret_is_taken_out(shape: str, secret: str) -> None:
     assert result.endswith(after)
 
 
-@pytest.mark.parametrize("text", LOOK_ALIKES)
+@pytest.mark.parametrize("text", NO_SECRETS)
 def test_look_alike_stays(text: str) -> None:
     redactor = Redactor()
     assert redactor.text(text) == text

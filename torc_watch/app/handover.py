@@ -33,8 +33,6 @@ _MOST_OF_DAEMON_LOG = 4 * MIB
 _SHARE_OF_DAEMON_LOG = 8  # one in so many bytes
 _NOT_THERE = "the server does not have the workflow, or did not answer"
 
-Progress = Callable[[str], None]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandoverRequest:
@@ -61,7 +59,7 @@ async def write_pack(
     secrets: list[str],
     folder: Path,
     dump: Dump,
-    progress: Progress,
+    progress: Callable[[str], None],
 ) -> HandedOver:
     """Writes the files into ``folder``; ``secrets`` are known to be some.
 
@@ -185,7 +183,7 @@ async def _add_evidence(
     report: WorkflowReport,
     request: HandoverRequest,
     settings: Settings,
-    progress: Progress,
+    progress: Callable[[str], None],
 ) -> None:
     """The rows, and the logs of failed jobs."""
     if report.known is None:

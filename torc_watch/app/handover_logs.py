@@ -33,8 +33,6 @@ _FAILED = (JobStatus.FAILED, JobStatus.TERMINATED)
 _MOST_ATTEMPTS = 3  # of one run, of jobs that only the journal knows
 _LONGEST_PATH = 4096  # characters
 
-Progress = Callable[[str], None]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Origins:
@@ -51,7 +49,7 @@ async def add_logs(
     report: WorkflowReport,
     output_dir: Path | None,
     settings: Settings,
-    progress: Progress,
+    progress: Callable[[str], None],
 ) -> None:
     """Raises ServerError and OSError."""
     known = report.known
@@ -165,8 +163,10 @@ def _journaled_jobs(report: WorkflowReport) -> Iterator[tuple[int, int]]:
     """ID and run, the last ones first."""
     for past in reversed(report.rounds):
         if past.plan:
-            for each in (*past.plan.retries, *past.plan.left_alone):
-                yield each.job_id, past.plan.run_id
+            retried = (each.job_id for each in past.plan.retries)
+            left_alone = (each.job_id for each in past.plan.left_alone)
+            for job_id in (*retried, *left_alone):
+                yield job_id, past.plan.run_id
 
 
 def _folders(folders: Iterable[Path]) -> str:

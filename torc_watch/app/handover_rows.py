@@ -1,7 +1,7 @@
 """The rows of the server in the evidence pack, as Torc has them."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from anyio.lowlevel import checkpoint
@@ -13,7 +13,7 @@ from torc_watch.torc.client import TorcClient
 
 # First the ones that matter most.
 _FAILED = (JobStatus.FAILED, JobStatus.TERMINATED, JobStatus.PENDING_FAILED)
-_LISTS = (
+_LISTS: tuple[tuple[str, str, dict[str, str], str], ...] = (
     ("results", "/results", {"all_runs": "true"}, "how each attempt ended"),
     ("requirements", "/resource_requirements", {}, "what jobs ask for"),
     ("allocations", "/scheduled_compute_nodes", {}, "allocations as Torc registers them"),
@@ -35,17 +35,14 @@ async def add_rows(pack: Pack, client: TorcClient, workflow_id: int) -> None:
 
 
 async def _add_jobs(pack: Pack, client: TorcClient, workflow_id: int, room: int) -> None:
-    rows: dict[Any, Any] = {}
+    """Failed ones are asked for by themselves: of many jobs they need not be among the newest."""
+    rows: dict[int, Mapping[str, Any]] = {}
     total = 0
     for status in (*_FAILED, None):
         found, total = await client.newest_rows("/jobs", workflow_id, status=status)
-        rows = (
-            {each["id"]: each for each in found} | rows
-            if status is None
-            else rows | {each["id"]: each for each in found}
-        )
-    failed_first = sorted(rows.values(), key=lambda row: row.get("status") not in _FAILED)
-    await _add_list(pack, "jobs", failed_first, total, "the jobs, failed ones first", room)
+        for row in found:
+            rows.setdefault(row["id"], row)
+    await _add_list(pack, "jobs", rows.values(), total, "the jobs, failed ones first", room)
 
 
 async def _add_list(

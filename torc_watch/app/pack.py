@@ -78,15 +78,20 @@ class Pack:
 
 def redacted(value: T, redactor: Redactor) -> T:
     """The same with the texts of all fields redacted, whatever their names are."""
-    found: Any = value
+    given: Any = value
+    return _redacted(given, redactor)  # type: ignore[no-any-return]
+
+
+def _redacted(value: Any, redactor: Redactor) -> Any:
+    found = value
     if type(value) is str:
         found = redactor.text(value)
     elif is_dataclass(value) and not isinstance(value, type):
         given = {field.name: getattr(value, field.name) for field in fields(value) if field.init}
-        changes = {name: redacted(each, redactor) for name, each in given.items()}
+        changes = {name: _redacted(each, redactor) for name, each in given.items()}
         found = replace(value, **changes) if changes != given else value
     elif type(value) is tuple or type(value) is list:
-        found = type(value)(redacted(each, redactor) for each in value)
+        found = type(value)(_redacted(each, redactor) for each in value)
     elif type(value) is dict:
-        found = {key: redacted(each, redactor) for key, each in value.items()}
-    return found  # type: ignore[no-any-return]
+        found = {key: _redacted(each, redactor) for key, each in value.items()}
+    return found

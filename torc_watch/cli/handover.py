@@ -3,9 +3,6 @@
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from torc_watch.app.handover import (
     HandedOver,
@@ -15,68 +12,27 @@ from torc_watch.app.handover import (
     write_pack,
 )
 from torc_watch.app.handover_target import checked_target, default_name, draft_of, publish
-from torc_watch.cli import options
+from torc_watch.cli import handover_options, options
 from torc_watch.cli.event_loop import run
 from torc_watch.cli.exit_status import UNREACHABLE, print_error
 from torc_watch.cli.json_output import json_text, print_json
 from torc_watch.cli.progress_line import ProgressLine
 from torc_watch.cli.waiting_notice import WaitingNotice
 from torc_watch.config.settings import load_settings
-from torc_watch.core.errors import InvalidQuantity
-from torc_watch.core.handover import DEFAULT_SIZE, SMALLEST_SIZE
+from torc_watch.core.handover import DEFAULT_SIZE
 from torc_watch.core.redaction import known_secrets
-from torc_watch.core.units import format_memory, parse_memory
 from torc_watch.render.terminal_text import printable
 
 _MAX_PATH = 4096
 
 
-def _size(text: str | int) -> int:
-    """Raises BadParameter."""
-    try:
-        size = parse_memory(str(text))
-    except InvalidQuantity as error:
-        raise typer.BadParameter(f"{error}.") from None
-    if size < SMALLEST_SIZE:
-        raise typer.BadParameter(f"{text} is too small: give at least {SMALLEST_SIZE >> 20}m.")
-    return size
-
-
 def handover(
     workflow_id: options.WorkflowId,
     *,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="DIR|FILE.tar.gz",
-            help="Folder or archive to write. [default: handover-ID.tar.gz]",
-            show_default=False,
-        ),
-    ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Replace an archive, or the folder of an earlier pack.")
-    ] = False,
-    max_size: Annotated[
-        int,
-        typer.Option(
-            "--max-size",
-            parser=_size,
-            metavar="SIZE",
-            help=f"Of all files together, such as 200m. [default: {format_memory(DEFAULT_SIZE)}]",
-            show_default=False,
-        ),
-    ] = DEFAULT_SIZE,
-    output_dir: Annotated[
-        Path | None,
-        typer.Option(
-            "--output-dir",
-            metavar="FOLDER",
-            help="The output folder of the workflow's runners. [default: that of its watch]",
-            show_default=False,
-        ),
-    ] = None,
+    output: handover_options.Target = None,
+    force: handover_options.Force = False,
+    max_size: handover_options.MaxSize = DEFAULT_SIZE,
+    output_dir: handover_options.RunnerFolder = None,
     url: options.Url = None,
     as_json: options.Json = False,
 ) -> int:

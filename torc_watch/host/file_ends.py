@@ -29,11 +29,12 @@ def read_ends(path: Path, head: int, tail: int) -> FileEnds:
         if error.errno == errno.ELOOP:
             raise OSError(errno.ELOOP, "It is a symbolic link", str(path)) from error
         raise
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "It is no regular file", str(path))
+    size = status.st_size
     with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError(errno.EINVAL, "It is no regular file", str(path))
-        size = status.st_size
         if size <= head + tail:
             return FileEnds(head=file.read(head + tail), tail=b"", size=size)
         first = file.read(head)

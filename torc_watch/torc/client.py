@@ -341,8 +341,8 @@ class TorcClient:
     ) -> tuple[list[Mapping[str, Any]], int]:
         """One page of a list, the newest rows first, and how many rows there are."""
         page = await newest_page(self.transport, path, workflow_id=workflow_id, **filters)
-        rows = [wire.parse(wire.RawRow, item, path).model_dump() for item in page.items]
-        return rows, page.total_count
+        rows = [wire.parse(wire.RawRow, item, path) for item in page.items]
+        return [row.model_dump() for row in rows], page.total_count
 
     # Allocations, compute nodes and schedulers
 
