@@ -1,5 +1,6 @@
 """jobs: the jobs of a workflow, and what they have written."""
 
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from torc_watch.cli.waiting_notice import announced
 from torc_watch.config.settings import Settings, load_settings
 from torc_watch.core.errors import InvalidInput
 from torc_watch.core.job_attempt import why_no_output
+from torc_watch.core.readable_text import is_text, readable
 from torc_watch.core.units import rounded_memory
 from torc_watch.host.file_tail import Tail, read_from, read_tail
 from torc_watch.render.job_list import job_list_lines, job_values
@@ -97,10 +99,10 @@ def logs(
     """Show what a job has written.
 
     The last lines of each file, of the last MiB at most. Of several files each begins with a line
-    with its name. On a terminal, control characters are shown as codes; in a pipe, the bytes are
-    as they are. Looks into the output folder of its watch, or as configured, and into those of
-    Torc beside it and in the folder in which the workflow was created. If nothing is there, says
-    where it looked and why, and ends with 2.
+    with its name. On a terminal, control characters are shown as codes, and of a file that is no
+    text what can be read of it; in a pipe, the bytes are as they are. Looks into the output folder
+    of its watch, or as configured, and into those of Torc beside it and in the folder in which the
+    workflow was created. If nothing is there, says where it looked and why, and ends with 2.
 
     \b
     Examples:
@@ -176,9 +178,18 @@ def _pieces(file: LogFile, lines: int | None) -> Iterator[bytes]:
             tail = read_tail(file.path, lines)
             if tail.is_cut:
                 print_notice(f"The end of {rounded_memory(tail.size)}; all of it with --all.")
-            yield tail.content
+            yield _shown_content(tail)
     except OSError as error:
         print_notice(f"{file.path} cannot be read: {error.strerror or error}.")
+
+
+def _shown_content(tail: Tail) -> bytes:
+    """As it is in a pipe. A program's own data would fill a terminal with codes."""
+    text = tail.content.decode(errors="replace")
+    if not sys.stdout.isatty() or is_text(text):
+        return tail.content
+    print_notice("It is not text: what can be read of it. As it is in a pipe, or with --all.")
+    return f"{readable(text)}\n".encode()
 
 
 def _nothing_found(found: LoggedJob, query: LogQuery) -> str:
@@ -224,11 +235,14 @@ def _file_values(file: LogFile, lines: int) -> dict[str, Any]:
         tail = tail if trouble else read_tail(file.path, lines)
     except OSError as error:
         trouble = error.strerror or str(error)
+    text = tail.content.decode(errors="replace")
+    has_text = is_text(text)
     return {
         "file": str(file.path),
         "kind": file.kind,
         "size": tail.size,
-        "text": tail.content.decode(errors="replace"),
+        "text": text if has_text else readable(text),
+        "is_text": has_text,
         "cut": tail.is_cut,
         "trouble": trouble or None,
     }

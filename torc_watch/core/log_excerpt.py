@@ -1,15 +1,11 @@
 """What is handed on of a log: its beginning and its end, how much that is, and text only."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from torc_watch.core.readable_text import is_text, readable
+
 CONTEXT = 4096  # bytes around an excerpt: they tell secrets that it cuts in two
-_SAMPLE = 65_536  # characters that say whether it is text
-_MOST_ODD = 0.1  # of them
-_SHORTEST_RUN = 4  # characters of text in what is none
-_ODD = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f\ufffd]")
-_RUN = re.compile(f"[\\t -~]{{{_SHORTEST_RUN},}}")
 
 Redact = Callable[[str, int, int], str]  # a text between two places, without secrets
 
@@ -38,33 +34,28 @@ def excerpt(ends: LogEnds, head: int, tail: int, redact: Redact) -> LogExcerpt:
     """
     notes = []
     first, last = ends.head.decode(errors="replace"), ends.tail.decode(errors="replace")
-    is_text = _is_text(first) and _is_text(last)
+    has_text = is_text(first) and is_text(last)
     is_whole = not ends.tail and ends.size <= head + tail
     if is_whole:
-        text = _shown(first, 0, len(first), redact, is_text=is_text)
+        text = _shown(first, 0, len(first), redact, has_text=has_text)
     else:
-        beginning = _shown(first, 0, _end_of_line(first, head), redact, is_text=is_text)
+        beginning = _shown(first, 0, _end_of_line(first, head), redact, has_text=has_text)
         rest = last or first
         start = _begin_of_line(rest, max(0, len(rest) - tail))
-        ending = _shown(rest, start, len(rest), redact, is_text=is_text)
+        ending = _shown(rest, start, len(rest), redact, has_text=has_text)
         left_out = max(0, ends.size - head - tail)
         text = f"{beginning}\n[... about {left_out} bytes are left out here ...]\n{ending}"
         notes.append(f"the first {head} and the last {tail} of {ends.size} bytes")
-    if not is_text:
+    if not has_text:
         notes.append("it is not text: only what can be read of it")
     return LogExcerpt(text=text, note="; ".join(notes))
 
 
-def _shown(text: str, start: int, end: int, redact: Redact, *, is_text: bool) -> str:
-    if is_text:
+def _shown(text: str, start: int, end: int, redact: Redact, *, has_text: bool) -> str:
+    if has_text:
         return redact(text, start, end)
-    readable = "\n".join(match[0] for match in _RUN.finditer(text, start, end))
-    return redact(readable, 0, len(readable))
-
-
-def _is_text(text: str) -> bool:
-    sample = text[:_SAMPLE]
-    return "\0" not in sample and len(_ODD.findall(sample)) <= _MOST_ODD * len(sample)
+    found = readable(text, start, end)
+    return redact(found, 0, len(found))
 
 
 def _end_of_line(text: str, end: int) -> int:
