@@ -3,7 +3,7 @@
 import re
 
 _SAMPLE = 65_536  # characters that say whether it is text
-_MOST_ODD = 0.1  # of them
+_MOST_ODD = 0.25  # of them
 _SHORTEST_RUN = 4  # characters, as of strings(1)
 _ODD = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f\ufffd]")
 _RUN = re.compile(f"[\\t -~]{{{_SHORTEST_RUN},}}")
