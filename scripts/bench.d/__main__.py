@@ -11,6 +11,7 @@ import anyio
 import daemon
 import demo
 import diagnosis
+import job_output
 import limits
 import planner
 import plans
@@ -35,6 +36,7 @@ def main() -> None:
     measurements = _QUICK | {
         "diagnosis": diagnosis.measure,
         "daemon": partial(daemon.measure, sizes=arguments.sizes, seconds=arguments.seconds),
+        "job-output": job_output.measure,
         "limits": partial(limits.measure, jobs=arguments.jobs, other=arguments.against),
         "plans": plans.measure,
         "slurm": partial(
@@ -59,7 +61,7 @@ def main() -> None:
 
 
 def _arguments() -> argparse.Namespace:
-    names = [*_QUICK, "daemon", "diagnosis", "limits", "plans", "slurm", "torc"]
+    names = [*_QUICK, "daemon", "diagnosis", "job-output", "limits", "plans", "slurm", "torc"]
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="|".join(names), help="benchmarks to run")
     parser.add_argument("--json", type=Path, help="output file for the values")
