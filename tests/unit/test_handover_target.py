@@ -84,6 +84,16 @@ def test_nothing_is_left_after_an_error(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_leftovers_of_killed_processes_are_removed_after_a_day(tmp_path: Path) -> None:
+    for name in (".pack.torc-watchd-old", ".pack.torc-watchd-new", ".other.torc-watchd-old"):
+        (tmp_path / name).mkdir()
+        if name.endswith("old"):
+            os.utime(tmp_path / name, (1, 1))
+    pack(tmp_path / "pack")
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"pack", ".pack.torc-watchd-new", ".other.torc-watchd-old"}
+
+
 def test_archive_that_cannot_be_written_leaves_the_old_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,6 +5,7 @@ import os
 import shutil
 import tarfile
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import BinaryIO
 
 _ARCHIVES = (".tar.gz", ".tgz")
 _MODE, _FOLDER_MODE = 0o600, 0o700
+_LEFTOVER_AGE = 86_400  # seconds
 _LEVEL = 6  # of the compression: 9 takes three times as long for a hundredth less
 _TIME = 315_532_800  # 1980-01-01, of every member: the same content makes the same archive
 
@@ -28,12 +30,31 @@ def stem(path: Path) -> str:
 
 @contextmanager
 def draft_folder(target: Path) -> Iterator[Path]:
-    """A private folder beside ``target``, removed in the end unless it was published."""
-    draft = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    """A private folder beside ``target``, removed in the end unless it was published.
+
+    Removes what killed processes left a day ago or earlier.
+    """
+    _remove_leftovers(target)
+    draft = Path(tempfile.mkdtemp(prefix=_prefix(target), dir=target.parent))
     try:
         yield draft
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def _prefix(target: Path) -> str:
+    return f".{target.name}.torc-watchd-"
+
+
+def _remove_leftovers(target: Path) -> None:
+    oldest = time.time() - _LEFTOVER_AGE
+    with suppress(OSError):
+        for each in target.parent.iterdir():
+            if each.name.startswith(_prefix(target)) and each.lstat().st_mtime < oldest:
+                if each.is_dir() and not each.is_symlink():
+                    shutil.rmtree(each, ignore_errors=True)
+                else:
+                    each.unlink()
 
 
 def write_private(path: Path, text: str) -> int:
@@ -53,7 +74,7 @@ def publish_folder(draft: Path, target: Path) -> None:
         _sync(file)
     before: Path | None = None
     if target.exists() and any(target.iterdir()):
-        before = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        before = Path(tempfile.mkdtemp(prefix=_prefix(target), dir=target.parent))
         target.rename(before)  # onto an empty folder
     try:
         draft.rename(target)
@@ -68,7 +89,7 @@ def publish_folder(draft: Path, target: Path) -> None:
 
 def publish_archive(draft: Path, target: Path) -> None:
     """Writes what is in ``draft`` as one archive, with one folder in it. Raises OSError."""
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)  # mode 0600
+    handle, name = tempfile.mkstemp(prefix=_prefix(target), dir=target.parent)  # mode 0600
     try:
         with os.fdopen(handle, "wb") as file:
             _write_archive(draft, stem(target), file)
