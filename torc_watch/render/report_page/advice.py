@@ -90,13 +90,19 @@ def _says(number: int, known: WorkflowOnServer, *, is_watched: bool) -> str:
             return "One round of recovery is possible. It would:"
         case Refusal(reason=reason):
             return sentence(reason)
-        case WorkflowState.STALLED:
-            return stuck_reason(number, known.counts)
-        case WorkflowState.WORKING:
-            watches = "watches" if is_watched else "does not watch"
-            return f"Its workers run, or wait to start. torc-watchd {watches} it."
-        case _:
-            return next(plan_text(number, known.answer))
+        case WorkflowState() as state:
+            return _says_of_state(number, known, state, is_watched=is_watched)
+
+
+def _says_of_state(
+    number: int, known: WorkflowOnServer, state: WorkflowState, *, is_watched: bool
+) -> str:
+    if state is WorkflowState.STALLED:
+        return stuck_reason(number, known.counts)
+    if state is WorkflowState.WORKING:
+        watches = "watches" if is_watched else "does not watch"
+        return f"Its workers run, or wait to start. torc-watchd {watches} it."
+    return next(plan_text(number, state))
 
 
 def _details(number: int, known: WorkflowOnServer) -> Iterator[str]:
