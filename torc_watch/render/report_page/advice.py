@@ -15,7 +15,7 @@ _MOST_LINES = 30  # of a plan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Suggestion:
     """``command`` is to be typed; without one the text says all."""
 
     text: str
@@ -28,7 +28,7 @@ class Advice:
 
     says: str
     details: tuple[str, ...] = ()
-    steps: tuple[Step, ...] = ()
+    steps: tuple[Suggestion, ...] = ()
 
 
 def advice(report: WorkflowReport) -> Advice:
@@ -37,6 +37,8 @@ def advice(report: WorkflowReport) -> Advice:
         return _without_server(report)
     if has_succeeded(known.counts):
         return Advice(says=_after_success(known), steps=tuple(_after_success_steps(number, known)))
+    if not known.counts.total:
+        return Advice(says="There is nothing to run: add jobs, or delete the workflow.")
     is_watched = report.is_watched
     return Advice(
         says=_says(number, known, is_watched=is_watched),
@@ -48,13 +50,15 @@ def advice(report: WorkflowReport) -> Advice:
 def _without_server(report: WorkflowReport) -> Advice:
     number = report.key.workflow_id
     if report.is_unreachable:
-        again = Step(text="make this report again", command=f"torc-watchd report {number}")
+        again = Suggestion(text="make this report again", command=f"torc-watchd report {number}")
         return Advice(says="The server did not answer. When it does:", steps=(again,))
     return Advice(
         says="The workflow is not on its server any more: there is nothing to recover.",
         steps=(
-            Step(text="lists the workflows on the server", command="torc-watchd workflows"),
-            Step(text="ends what the daemon knows of it", command=f"torc-watchd remove {number}"),
+            Suggestion(text="lists the workflows on the server", command="torc-watchd workflows"),
+            Suggestion(
+                text="ends what the daemon knows of it", command=f"torc-watchd remove {number}"
+            ),
         ),
     )
 
@@ -65,29 +69,40 @@ def _after_success(known: WorkflowOnServer) -> str:
     return "Nothing has to be done: every job completed."
 
 
-def _after_success_steps(number: int, known: WorkflowOnServer) -> Iterator[Step]:
+def _after_success_steps(number: int, known: WorkflowOnServer) -> Iterator[Suggestion]:
     if known.suspects:
-        yield Step(text="shows the suspect jobs", command=f"torc-watchd why {number}")
+        yield Suggestion(text="shows the suspect jobs", command=f"torc-watchd why {number}")
     fits = {use.fit for kind in known.utilization.kinds for use in kind.uses}
     if fits & {Fit.TOO_LITTLE, Fit.FAR_TOO_MUCH}:
-        yield Step(text="Before you run it again, adapt the requests that the tables below name.")
+        yield Suggestion(
+            text="Before you run it again, adapt the requests that the tables below name."
+        )
 
 
 def _says(number: int, known: WorkflowOnServer, *, is_watched: bool) -> str:
     if will_continue(known, is_watched=is_watched):
-        return "torc-watchd continues by itself. The next round of its watch would:"
+        would = " The next round of its watch would:" if isinstance(known.answer, Plan) else ""
+        return f"torc-watchd continues by itself.{would}"
     match known.answer:
+        case Postponement():
+            return "It is too early to run the failed jobs again."
         case Plan():
             return "One round of recovery is possible. It would:"
         case Refusal(reason=reason):
             return sentence(reason)
-        case WorkflowState.STALLED:
-            return stuck_reason(number, known.counts)
-        case WorkflowState.WORKING:
-            watch = "torc-watchd watches it." if is_watched else "torc-watchd does not watch it."
-            return f"Its workers run, or wait to start. {watch}"
-        case _:
-            return next(plan_text(number, known.answer))
+        case WorkflowState() as state:
+            return _says_of_state(number, known, state, is_watched=is_watched)
+
+
+def _says_of_state(
+    number: int, known: WorkflowOnServer, state: WorkflowState, *, is_watched: bool
+) -> str:
+    if state is WorkflowState.STALLED:
+        return stuck_reason(number, known.counts)
+    if state is WorkflowState.WORKING:
+        watches = "watches" if is_watched else "does not watch"
+        return f"Its workers run, or wait to start. torc-watchd {watches} it."
+    return next(plan_text(number, state))
 
 
 def _details(number: int, known: WorkflowOnServer) -> Iterator[str]:
@@ -102,25 +117,27 @@ def _details(number: int, known: WorkflowOnServer) -> Iterator[str]:
         yield f"and {len(lines) - _MOST_LINES} more lines, which torc-watchd plan {number} shows"
 
 
-def _steps(number: int, known: WorkflowOnServer, *, is_watched: bool) -> Iterator[Step]:
+def _steps(number: int, known: WorkflowOnServer, *, is_watched: bool) -> Iterator[Suggestion]:
     if known.failures:
-        yield Step(
+        yield Suggestion(
             text="says why jobs failed, with all evidence", command=f"torc-watchd why {number}"
         )
     match known.answer:
         case Postponement():
             text = "runs them at once"
-            yield Step(text=text, command=f"torc-watchd resume {number}")
+            yield Suggestion(text=text, command=f"torc-watchd resume {number}")
         case Plan() if not will_continue(known, is_watched=is_watched):
-            yield Step(text="carries out this round", command=f"torc-watchd recover {number}")
+            yield Suggestion(text="carries out this round", command=f"torc-watchd recover {number}")
         case Refusal():
-            yield Step(
+            yield Suggestion(
                 text="runs the jobs again, once the reason is mended",
                 command=f"torc-watchd recover {number}",
             )
         case WorkflowState.STALLED:
-            yield Step(text="starts workers for the rest", command=f"torc-watchd recover {number}")
+            yield Suggestion(
+                text="starts workers for the rest", command=f"torc-watchd recover {number}"
+            )
         case WorkflowState.WORKING if not is_watched:
-            yield Step(text="lets the daemon watch it", command=f"torc-watchd add {number}")
+            yield Suggestion(text="lets the daemon watch it", command=f"torc-watchd add {number}")
     if known.answer not in (WorkflowState.ARCHIVED, WorkflowState.CANCELED):
-        yield Step(text="shows how it stands now", command=f"torc-watchd status {number}")
+        yield Suggestion(text="shows how it stands now", command=f"torc-watchd status {number}")

@@ -8,6 +8,7 @@ from torc_watch.render.report_page.words import hours, percent
 
 _COLORS = (svg.SUCCEEDED, svg.FAILED, svg.RUNNING, svg.WAITING)
 _HATCHES = (None, "////", None, None)
+_ALPHAS = (None, None, None, 0.35)
 _WIDE_ENOUGH = 0.09  # of the bar, for a number below it
 
 
@@ -22,13 +23,14 @@ def hours_picture(split: NodeHourSplit) -> Markup | None:
         axes.set_xlim(0, 1)
         axes.set_ylim(0, 1)
         left = 0.0
-        for (_, part), color, hatch in zip(parts, _COLORS, _HATCHES, strict=True):
+        for (_, part), color, hatch, alpha in zip(parts, _COLORS, _HATCHES, _ALPHAS, strict=True):
             share = part / split.total
             bars = axes.barh(
                 0.5, share, left=left, height=1.0, color=color, edgecolor=svg.PAPER, linewidth=1
             )
             for bar in bars:
                 bar.set_hatch(hatch)
+                bar.set_alpha(alpha)
             if share >= _WIDE_ENOUGH:
                 text = f"{hours(part)} ({percent(part, split.total)})"
                 axes.text(left, -0.12, text, ha="left", va="top", fontsize=9)

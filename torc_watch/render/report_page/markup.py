@@ -7,6 +7,7 @@ from html import escape
 from torc_watch.render.terminal_text import printable
 
 _LONGEST_TEXT = 2000  # characters of one text: a line of output, a path, a phrase
+_LONGEST_CELL = 200  # of a table
 _VOID = ("meta", "br")
 
 
@@ -85,13 +86,17 @@ def table(content: Table) -> Markup:
 
 
 def _row(content: Table, row: Sequence[Child]) -> Markup:
-    first, *others = row
+    first, *others = (_cell(child) for child in row)
     cells = [element("th", first, scope="row", class_=_alignment(content, 0))]
     cells += [
         element("td", cell, class_=_alignment(content, column))
         for column, cell in enumerate(others, start=1)
     ]
     return element("tr", *cells)
+
+
+def _cell(child: Child) -> Child:
+    return printable(child, _LONGEST_CELL) if isinstance(child, str) else child
 
 
 def _alignment(content: Table, column: int) -> str | None:

@@ -12,9 +12,11 @@ from torc_watch.render.report_page.markup import Markup, element, joined, listed
 from torc_watch.render.report_page.picture import NO_PICTURES, Pictures, draw
 from torc_watch.render.report_page.place_section import hours_section, timeline_section
 from torc_watch.render.report_page.round_section import round_section
-from torc_watch.render.report_page.summary import figures, mark, sentences
+from torc_watch.render.report_page.summary import key_numbers, mark, sentences
 from torc_watch.render.report_page.use_section import use_section
 from torc_watch.render.report_page.words import moment, zone
+from torc_watch.render.terminal_text import printable
+from torc_watch.torc.transport import API_PATH
 
 GENERATOR = "torc-watchd report"  # by which a file is known as one of ours
 # The page loads nothing, and runs nothing, whatever may be in it.
@@ -68,12 +70,13 @@ def _head(report: WorkflowReport) -> Markup:
 def _header(report: WorkflowReport) -> Markup:
     known = report.known
     name = known.workflow.name if known else ""
-    about = [f"workflow {report.key.workflow_id}", report.key.server]
+    server = report.key.server.removesuffix(API_PATH)
+    about = [f"Report of workflow {report.key.workflow_id}", server]
     if known is not None:
         about += [f"user {known.workflow.user}", f"run {known.workflow.run_id}"]
     return element(
         "header",
-        element("h1", name or f"Workflow {report.key.workflow_id}"),
+        element("h1", printable(name) or f"Workflow {report.key.workflow_id}"),
         element("p", joined(about, " · "), class_="about"),
     )
 
@@ -82,10 +85,10 @@ def _summary(report: WorkflowReport) -> Markup:
     numbers = [
         element(
             "div",
-            element("dt", figure.name),
-            element("dd", element("strong", figure.value), element("span", figure.note)),
+            element("dt", number.name),
+            element("dd", element("strong", number.value), element("span", number.note)),
         )
-        for figure in figures(report)
+        for number in key_numbers(report)
     ]
     return element(
         "section",

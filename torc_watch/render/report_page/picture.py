@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torc_watch.core.report import WorkflowReport
+from torc_watch.core.timeline import AttemptState
 from torc_watch.render.report_page.markup import Markup, element
 
 _HOW_TO = (
@@ -11,12 +12,12 @@ _HOW_TO = (
     "pip install 'torc-watch[report]' and make the report again."
 )
 _Legend = Sequence[tuple[str, str]]  # class of the swatch, and what it stands for
-_STATES: _Legend = (
-    ("succeeded", "succeeded"),
-    ("failed", "failed"),
-    ("running", "runs now"),
-    ("waiting", "worker without a job"),
-)
+_WAITING = ("waiting", "worker without a job")
+_STATES = {
+    AttemptState.SUCCEEDED: ("succeeded", "succeeded"),
+    AttemptState.FAILED: ("failed", "failed"),
+    AttemptState.RUNNING: ("running", "runs now"),
+}
 _SPREAD: _Legend = (
     ("range", "least to most"),
     ("half", "half of the jobs"),
@@ -46,19 +47,29 @@ def draw(report: WorkflowReport) -> Pictures:
         from torc_watch.render.report_page import drawings  # noqa: PLC0415 - needs an extra
     except ImportError:
         return Pictures(missing=_HOW_TO)
+    seen = {attempt.state for attempt in known.timeline.attempts}
+    states = [*(key for state, key in _STATES.items() if state in seen), _WAITING]
     return Pictures(
-        timeline=_figure(drawings.timeline_picture(known.timeline, report.rounds), _STATES),
+        timeline=_figure(
+            drawings.timeline_picture(known.timeline, report.rounds),
+            states,
+            drawings.timeline_note(known.timeline),
+        ),
         use=_figure(drawings.use_picture(known.spreads), _SPREAD),
-        hours=_figure(drawings.hours_picture(known.node_hours), _STATES),
+        hours=_figure(drawings.hours_picture(known.node_hours), states),
     )
 
 
-def _figure(picture: Markup | None, legend: _Legend) -> tuple[Markup, ...]:
+def _figure(picture: Markup | None, legend: _Legend, note: str = "") -> tuple[Markup, ...]:
     if picture is None:
         return ()
     keys = [
         element("li", element("i", class_=f"swatch {swatch}", aria_hidden="true"), text)
         for swatch, text in legend
     ]
-    caption = element("figcaption", element("ul", *keys, class_="legend"))
+    caption = element(
+        "figcaption",
+        element("ul", *keys, class_="legend"),
+        element("p", note) if note else None,
+    )
     return (element("figure", picture, caption, class_="picture"),)

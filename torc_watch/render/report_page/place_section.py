@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 from torc_watch.core.node_hour_split import NodeHourSplit
 from torc_watch.core.report import WorkflowOnServer
+from torc_watch.core.run_summary import RunSummary
 from torc_watch.core.timeline import AttemptState, NodeLane
 from torc_watch.render.report_page.markup import Child, Markup, Table, element, table
-from torc_watch.render.report_page.words import count, hours, moment, percent
+from torc_watch.render.report_page.words import count, duration, hours, moment, percent
 
 _MOST_NODES = 60
 _MOST_NUMBERS = 6  # of allocations, in a cell
@@ -17,6 +18,15 @@ def timeline_section(known: WorkflowOnServer) -> Iterator[Markup]:
     if not timeline.lanes:
         yield element("p", "No worker has been there, and no job has run yet.")
         return
+    yield table(
+        Table(
+            caption="Runs of the workflow, with the attempts that ended in them",
+            head=("Run", "First start", "Last end", "Took", "Succeeded", "Failed"),
+            rows=[_run(each) for each in known.runs],
+            numbers=(3, 4, 5),
+            more="runs",
+        )
+    )
     yield table(
         Table(
             caption="Nodes, with the attempts of jobs on them",
@@ -45,6 +55,17 @@ def _lane(lane: NodeLane) -> tuple[Child, ...]:
     )
 
 
+def _run(run: RunSummary) -> tuple[Child, ...]:
+    return (
+        str(run.run_id),
+        moment(run.began),
+        moment(run.ended),
+        duration((run.ended - run.began).total_seconds()),
+        f"{run.succeeded:,}",
+        f"{run.failed:,}",
+    )
+
+
 def _allocations(numbers: tuple[int, ...]) -> str:
     shown = ", ".join(map(str, numbers[:_MOST_NUMBERS]))
     more = len(numbers) - _MOST_NUMBERS
@@ -63,7 +84,7 @@ def hours_section(known: WorkflowOnServer) -> Iterator[Markup]:
         Table(
             caption="Node hours, by what became of the jobs",
             head=("Spent on", "Node hours", "Share"),
-            rows=[*rows, ("in all", hours(split.total), "100 %")],
+            rows=[*rows, (element("strong", "in all"), hours(split.total), "100%")],
             numbers=(1, 2),
         )
     )

@@ -5,11 +5,10 @@ from datetime import datetime
 
 from torc_watch.core.past_watch import PastRound
 from torc_watch.core.report import WorkflowReport
-from torc_watch.core.run_summary import RunSummary
 from torc_watch.render.cause_text import cause_text
 from torc_watch.render.report_page.markup import Child, Markup, Table, element, table
 from torc_watch.render.report_page.repairs import Repair, numbered, raises, repairs
-from torc_watch.render.report_page.words import duration, moment
+from torc_watch.render.report_page.words import moment
 
 _MOST_ROWS = 60
 
@@ -23,7 +22,7 @@ def round_section(report: WorkflowReport) -> Iterator[Markup]:
                 caption="Jobs that ran again, by round and cause",
                 head=("Round", "When", "Cause", "Jobs", "More of", "What was observed"),
                 rows=[_row(each) for each in found],
-                numbers=(0, 3),
+                numbers=(3,),
                 most=_MOST_ROWS,
                 more="causes",
             )
@@ -35,16 +34,6 @@ def round_section(report: WorkflowReport) -> Iterator[Markup]:
     if others:
         rounds = "One round" if others == 1 else f"{others} rounds"
         yield element("p", f"{rounds} only submitted allocations.")
-    if report.known and report.known.runs:
-        yield table(
-            Table(
-                caption="Runs of the workflow",
-                head=("Run", "First start", "Last end", "Took", "Succeeded", "Failed"),
-                rows=[_run(each) for each in report.known.runs],
-                numbers=(0, 3, 4, 5),
-                more="runs",
-            )
-        )
 
 
 def _without_retries(report: WorkflowReport) -> int:
@@ -65,15 +54,3 @@ def _row(repair: Repair) -> tuple[Child, ...]:
 
 def _began(each: PastRound) -> datetime:
     return datetime.fromisoformat(each.began)
-
-
-def _run(run: RunSummary) -> tuple[Child, ...]:
-    seconds = (run.ended - run.began).total_seconds()
-    return (
-        str(run.run_id),
-        moment(run.began),
-        moment(run.ended),
-        duration(seconds),
-        f"{run.succeeded:,}",
-        f"{run.failed:,}",
-    )

@@ -1,19 +1,19 @@
 """What happened, in a few sentences and numbers."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from torc_watch.core.assessment import FAILURES, WorkflowState, has_succeeded, is_not_started
 from torc_watch.core.cause import Cause
 from torc_watch.core.model import JobCounts, JobStatus
-from torc_watch.core.recovery_round import Plan, Postponement
+from torc_watch.core.recovery_round import Plan, Postponement, Retry
 from torc_watch.core.report import WorkflowOnServer, WorkflowReport
 from torc_watch.core.timeline import Timeline
 from torc_watch.render.cause_text import cause_text
 from torc_watch.render.report_page.markup import Markup, element
-from torc_watch.render.report_page.repairs import numbered, raises, repairs
+from torc_watch.render.report_page.repairs import Repair, numbered, raises, repairs
 from torc_watch.render.report_page.words import count, duration, hours, percent, sentence
 
 
@@ -28,7 +28,7 @@ class Standing(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Figure:
+class KeyNumber:
     """A number that counts, and what belongs to it."""
 
     name: str
@@ -43,6 +43,7 @@ _SIGNS = {
     Standing.STOPPED: "■",
     Standing.UNKNOWN: "?",
 }
+NO_JOBS = "The workflow has no jobs."
 _MOST_CAUSES = 4  # in a sentence
 
 
@@ -83,7 +84,7 @@ def _jobs_now(known: WorkflowOnServer) -> str:
     counts = known.counts
     done = counts.of(JobStatus.COMPLETED)
     if not counts.total:
-        return "The workflow has no jobs."
+        return NO_JOBS
     if has_succeeded(counts):
         rest = counts.total - done
         disabled = f"; {count(rest, 'job')} disabled" if rest else ""
@@ -115,7 +116,7 @@ def _failures_now(known: WorkflowOnServer) -> Iterator[str]:
     for group in known.failures:
         causes[group.cause] += len(group.findings)
     if causes:
-        yield f"Why jobs failed: {_causes(causes)}."
+        yield f"Causes of the failures: {_causes(causes)}."
 
 
 def _causes(causes: Counter[Cause]) -> str:
@@ -127,19 +128,30 @@ def _causes(causes: Counter[Cause]) -> str:
 def _recovered(report: WorkflowReport) -> Iterator[str]:
     rounds = list(numbered(report.rounds))
     found = list(repairs(report.rounds))
-    causes = Counter[Cause]()
-    for each in found:
-        causes[each.cause] += len(each.retries)
     if not rounds:
         return
-    if not causes:
+    if not found:
         yield f"torc-watchd submitted allocations in {count(len(rounds), 'round')} of recovery."
         return
-    raised = raises([retry for each in found for retry in each.retries])
+    jobs = len({retry.job_id for each in found for retry in each.retries})
     yield (
-        f"torc-watchd ran jobs again in {count(len(rounds), 'round')} of recovery: "
-        f"{_causes(causes)}{f'; {raised}' if raised else ''}."
+        f"torc-watchd ran {count(jobs, 'job')} again in {count(len(rounds), 'round')} of recovery: "
+        f"{_remedies(found)}."
     )
+
+
+def _remedies(found: Sequence[Repair]) -> str:
+    """By cause, with what its jobs got more of."""
+    by_cause: dict[Cause, list[Retry]] = {}
+    for each in found:
+        by_cause.setdefault(each.cause, []).extend(each.retries)
+    texts = []
+    for cause, retries in sorted(by_cause.items(), key=lambda item: -len(item[1])):
+        raised = raises(retries)
+        jobs = len({retry.job_id for retry in retries})
+        texts.append(f"{jobs:,} {cause_text(cause)}{f' ({raised})' if raised else ''}")
+    more = len(texts) - _MOST_CAUSES
+    return f"{', '.join(texts[:_MOST_CAUSES])}{f' and {more} more causes' if more > 0 else ''}"
 
 
 def _last_outcome(report: WorkflowReport) -> Iterator[str]:
@@ -152,48 +164,48 @@ def _last_outcome(report: WorkflowReport) -> Iterator[str]:
 
 def _cost(known: WorkflowOnServer) -> str:
     split = known.node_hours
-    where = "It used" if split.of_slurm else "Workers outside of Slurm were there for"
+    where = "in Slurm" if split.of_slurm else "on workers outside of Slurm"
     return (
-        f"{where} {hours(split.total)} node hours: {percent(split.succeeded, split.total)} for "
-        f"attempts that succeeded, {percent(split.failed, split.total)} for attempts that failed, "
-        f"{percent(split.waiting, split.total)} without a job."
+        f"It used {hours(split.total)} node hours {where}: {percent(split.succeeded, split.total)} "
+        f"on attempts that succeeded, {percent(split.failed, split.total)} on attempts that "
+        f"failed, {percent(split.waiting, split.total)} while no job ran."
     )
 
 
-def figures(report: WorkflowReport) -> Iterator[Figure]:
+def key_numbers(report: WorkflowReport) -> Iterator[KeyNumber]:
     known = report.known
     if known is not None:
         done, total = known.counts.of(JobStatus.COMPLETED), known.counts.total
-        yield Figure(name="Jobs completed", value=f"{done:,}", note=f"of {total:,}")
+        yield KeyNumber(name="Jobs completed", value=f"{done:,}", note=f"of {total:,}")
         failed = known.counts.of(*FAILURES)
         reasons = count(len(known.failures), "reason")
-        yield Figure(
+        yield KeyNumber(
             name="Jobs failed", value=f"{failed:,}", note=reasons if known.failures else "now"
         )
     jobs = {retry.job_id for each in repairs(report.rounds) for retry in each.retries}
     number = sum(1 for _ in numbered(report.rounds))
     note = f"{count(len(jobs), 'job')} run again" if jobs else ""
-    yield Figure(name="Rounds of recovery", value=str(number), note=note)
+    yield KeyNumber(name="Rounds of recovery", value=str(number), note=note)
     if known is not None:
-        yield from _figures_of_time(known)
+        yield from _numbers_of_time(known)
 
 
-def _figures_of_time(known: WorkflowOnServer) -> Iterator[Figure]:
+def _numbers_of_time(known: WorkflowOnServer) -> Iterator[KeyNumber]:
     split = known.node_hours
     where = "" if split.of_slurm else ", none of Slurm"
     lost = percent(split.failed + split.waiting, split.total)
-    note = f"{lost} failed or without a job{where}" if split.total else "none of Slurm"
-    yield Figure(name="Node hours", value=hours(split.total), note=note)
+    note = f"{lost} failed or without a job{where}" if split.total else "no worker yet"
+    yield KeyNumber(name="Node hours", value=hours(split.total) if split.total else "0", note=note)
     yield _elapsed(known.timeline)
 
 
-def _elapsed(timeline: Timeline) -> Figure:
+def _elapsed(timeline: Timeline) -> KeyNumber:
     if timeline.bounds is None:
-        return Figure(name="Time", value="none", note="no job has run")
+        return KeyNumber(name="Time", value="none", note="no job has run")
     began, ended = timeline.bounds
     gaps = timeline.without_workers
     note = f"{duration(gaps)} without workers" if gaps >= 1 else "first start to last end"
-    return Figure(name="Time", value=duration((ended - began).total_seconds()), note=note)
+    return KeyNumber(name="Time", value=duration((ended - began).total_seconds()), note=note)
 
 
 def will_continue(known: WorkflowOnServer, *, is_watched: bool) -> bool:

@@ -34,6 +34,7 @@ _STYLE = {
     "text.parse_math": False,  # names of jobs are no formulas
     "font.size": 9,
     "text.color": INK,
+    "axes.facecolor": "none",
     "axes.edgecolor": RULE,
     "axes.labelcolor": MUTED,
     "axes.linewidth": 0.8,

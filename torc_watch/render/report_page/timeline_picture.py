@@ -22,9 +22,11 @@ _MOST_LANES = 24
 _MOST_BARS = 1500  # of all lanes; more are drawn as how many ran at a time
 _BINS = 240  # of the whole time
 _MOST_ROUNDS = 20
-_LANE_INCHES = 0.36
+_TOTAL_INCHES, _LEAST_INCHES, _MOST_INCHES = 2.6, 0.34, 0.9  # of all lanes, of one
 _HEIGHT = 0.78  # of a lane
 _LONGEST_NAME = 22
+# What the ticks leave out, by their unit: years, months, days, hours, minutes, seconds.
+_OFFSETS = ("", "%Y", "%Y-%m", "%Y-%m-%d", "%Y-%m-%d", "%Y-%m-%d %H:%M")
 _LAYERS = (
     (AttemptState.SUCCEEDED, svg.SUCCEEDED, None),
     (AttemptState.RUNNING, svg.RUNNING, None),
@@ -37,8 +39,9 @@ def timeline_picture(timeline: Timeline, rounds: Iterable[PastRound]) -> Markup 
     if timeline.bounds is None:
         return None
     lanes = _chosen(timeline.lanes)
+    lane_inches = min(_MOST_INCHES, max(_LEAST_INCHES, _TOTAL_INCHES / len(lanes)))
     with svg.plain_style():
-        figure = svg.new_figure(0.75 + _LANE_INCHES * len(lanes))
+        figure = svg.new_figure(0.75 + lane_inches * len(lanes))
         axes = figure.add_axes((0.17, 0.0, 0.7, 1.0))
         margin = 0.42 / figure.get_figheight()
         axes.set_position((0.17, margin, 0.7, 1 - margin - 0.22 / figure.get_figheight()))
@@ -51,6 +54,24 @@ def timeline_picture(timeline: Timeline, rounds: Iterable[PastRound]) -> Markup 
             title="Timeline of jobs by node",
             description=_description(timeline, lanes),
         )
+
+
+def timeline_note(timeline: Timeline) -> str:
+    """How the picture is to be read where it cannot show all."""
+    lanes = _chosen(timeline.lanes)
+    texts = []
+    if not _has_bars(lanes):
+        texts.append("The height of a lane is how many jobs ran at a time.")
+    if (more := len(timeline.lanes) - len(lanes)) > 0:
+        texts.append(
+            f"{count(more, 'node')} with fewer attempts {'is' if more == 1 else 'are'} left out."
+        )
+    return " ".join(texts)
+
+
+def _has_bars(lanes: Sequence[NodeLane]) -> bool:
+    """Whether there is room for each attempt."""
+    return sum(len(lane.attempts) for lane in lanes) <= _MOST_BARS
 
 
 def _chosen(lanes: Sequence[NodeLane]) -> list[NodeLane]:
@@ -73,7 +94,7 @@ def _description(timeline: Timeline, lanes: Sequence[NodeLane]) -> str:
 
 
 def _draw_lanes(axes: Axes, lanes: Sequence[NodeLane], bounds: tuple[datetime, datetime]) -> None:
-    has_bars = sum(len(lane.attempts) for lane in lanes) <= _MOST_BARS
+    has_bars = _has_bars(lanes)
     drawn: dict[AttemptState, list[_Rectangle]] = defaultdict(list)
     behind: list[_Rectangle] = []
     for row, lane in enumerate(lanes):
@@ -85,7 +106,7 @@ def _draw_lanes(axes: Axes, lanes: Sequence[NodeLane], bounds: tuple[datetime, d
         rectangles = _bars(lane, bottom) if has_bars else _areas(lane, bottom, bounds)
         for state, rectangle in rectangles:
             drawn[state].append(rectangle)
-    _add(axes, behind, svg.WAITING, None, alpha=0.28)
+    _add(axes, behind, svg.WAITING, None, alpha=0.35)
     for state, color, hatch in _LAYERS:
         _add(axes, drawn[state], color, hatch, edge=0.4 if has_bars else 0.0)
 
@@ -188,9 +209,10 @@ def _set_axes(axes: Axes, lanes: Sequence[NodeLane], bounds: tuple[datetime, dat
     zone = bounds[0].astimezone().tzinfo
     locator = AutoDateLocator(tz=zone, minticks=3, maxticks=8)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(
-        ConciseDateFormatter(locator, tz=zone)  # type: ignore[no-untyped-call]
+    formatter = ConciseDateFormatter(  # type: ignore[no-untyped-call]
+        locator, tz=zone, offset_formats=_OFFSETS
     )
+    axes.xaxis.set_major_formatter(formatter)
     axes.grid(axis="x", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines["left"].set_visible(False)

@@ -17,8 +17,8 @@ _LONGEST_NAME = 24
 _KIND_INCHES = 0.3
 _END = 2.0  # of the axis, as a share of the request
 _TITLES = {
-    ResourceKind.MEMORY: "Memory used, in % of the request",
-    ResourceKind.RUNTIME: "Run time used, in % of the request",
+    ResourceKind.MEMORY: "Memory used, in percent of the request",
+    ResourceKind.RUNTIME: "Run time used, in percent of the request",
 }
 _PANELS = {ResourceKind.MEMORY: 0.2, ResourceKind.RUNTIME: 0.63}  # left edges
 
@@ -107,7 +107,7 @@ def _set_axes(axes: Axes, resource: ResourceKind, kinds: Sequence[KindOfJobs]) -
     axes.set_xlim(0, _END)
     axes.set_ylim(0.6 - len(kinds), 0.6)
     axes.set_title(_TITLES[resource], loc="left", fontsize=9, color=svg.INK)
-    axes.set_xticks([0, 0.5, 1.0, 1.5, 2.0], ["0", "50", "100", "150", "200 %"])
+    axes.set_xticks([0, 0.5, 1.0, 1.5, 2.0], ["0", "50", "100", "150", "200%"])
     axes.set_yticks([-row for row in range(len(kinds))])
     axes.set_yticklabels(
         [f"{printable(kind.name, _LONGEST_NAME)} ({kind.jobs:,})" for kind in kinds]

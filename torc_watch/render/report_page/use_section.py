@@ -6,9 +6,10 @@ from torc_watch.core.report import WorkflowOnServer
 from torc_watch.core.units import format_memory, rounded_memory
 from torc_watch.core.utilization import Fit, KindOfJobs, KindUse, ResourceKind
 from torc_watch.render.report_page.markup import Child, Markup, Table, element, table
-from torc_watch.render.report_page.words import count, duration
+from torc_watch.render.report_page.words import count, duration, percent
 
-_MOST_KINDS = 40
+_MOST_ROWS = 80
+_WORDS = {ResourceKind.MEMORY: "memory", ResourceKind.RUNTIME: "run time"}
 _JUDGMENTS = {
     Fit.TOO_LITTLE: "too little",
     Fit.ENOUGH: "fits",
@@ -23,20 +24,11 @@ def use_section(known: WorkflowOnServer) -> Iterator[Markup]:
         yield table(
             Table(
                 caption="Requested and used, by kind of job; of each kind the most that one used",
-                head=(
-                    "Kind",
-                    "Jobs",
-                    "Memory requested",
-                    "used at most",
-                    "judgment",
-                    "Run time requested",
-                    "used at most",
-                    "judgment",
-                ),
-                rows=[_row(kind) for kind in kinds],
-                numbers=(1, 2, 3, 5, 6),
-                most=_MOST_KINDS,
-                more="kinds",
+                head=("Kind", "Jobs", "Resource", "Requested", "Used at most", "Share", "Judgment"),
+                rows=[_row(kind, resource) for kind in kinds for resource in _WORDS],
+                numbers=(1, 3, 4, 5),
+                most=_MOST_ROWS,
+                more="rows",
             )
         )
     else:
@@ -46,12 +38,17 @@ def use_section(known: WorkflowOnServer) -> Iterator[Markup]:
         yield element("p", text)
 
 
-def _row(kind: KindOfJobs) -> tuple[Child, ...]:
-    cells: list[Child] = [kind.name, f"{kind.jobs:,}"]
-    for resource in (ResourceKind.MEMORY, ResourceKind.RUNTIME):
-        use = kind.use_of(resource)
-        cells += [requested_text(use), used_text(use), judgment(use)]
-    return tuple(cells)
+def _row(kind: KindOfJobs, resource: ResourceKind) -> tuple[Child, ...]:
+    use = kind.use_of(resource)
+    return (
+        kind.name,
+        f"{kind.jobs:,}",
+        _WORDS[resource],
+        requested_text(use),
+        used_text(use),
+        percent(use.used, use.requested) if use.used and use.requested else "",
+        judgment(use),
+    )
 
 
 def judgment(use: KindUse) -> str:

@@ -6,6 +6,8 @@ from torc_watch.core.node_hour_limit import hours_text
 from torc_watch.core.units import duration_text
 from torc_watch.render.report_page.markup import Markup, element
 
+_TENTH = 0.1
+
 
 def moment(time: datetime) -> Markup:
     """In the time zone of this machine, to the minute."""
@@ -32,13 +34,14 @@ def count(number: int, noun: str, plural: str | None = None) -> str:
 
 def percent(part: float, whole: float) -> str:
     if not whole:
-        return "0 %"
+        return "0%"
     share = part / whole * 100
-    return f"{share:.1f} %" if 0 < share < 1 else f"{share:.0f} %"
+    return f"{share:.1f}%" if 0 < share < 1 else f"{share:.0f}%"
 
 
 def hours(number: float) -> str:
-    return "below 0.1" if 0 < number < 0.05 else hours_text(number)
+    """Two digits of what is small."""
+    return f"{number:.2g}" if 0 < number < _TENTH else hours_text(number)
 
 
 def duration(seconds: float) -> str:
