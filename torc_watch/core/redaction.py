@@ -24,6 +24,8 @@ _LONGEST_KEY = 16_384
 _SHORTEST_TOKEN = 8
 _SHORTEST_LEARNED = 8
 _MOST_LEARNED = 1000
+_LONGEST_KEPT = 100
+_MOST_KEPT = 10_000
 _MOST_VARIABLES = 1000  # of one `export`
 _QUOTED = re.compile(r"\\{0,3}[\"'`]")
 _WORD = re.compile(r"[^\s\"'`]*")
@@ -81,6 +83,8 @@ class Redactor:
     def __init__(self, known: Iterable[str] = ()) -> None:
         self.counts: Counter[str] = Counter()
         self._learned: dict[str, str] = {}
+        self._plain: set[str] = set()  # short texts that have no secret, and come again
+        self._pattern: Any = None  # of all that was learned, None before it is needed
         for value in known:
             self._learn(value, "password")
 
@@ -90,12 +94,16 @@ class Redactor:
         What is around that tells secrets of which only a part is in it.
         """
         end = len(text) if end is None else end
+        if text in self._plain:
+            return text[start:end]
         result = self._redacted(text, secrets_in(text), start, end)
         for _ in range(_MOST_PASSES):
             found = [*secrets_in(result), *self._learned_in(result)]
             if not found:
                 break
             result = self._redacted(result, found, 0, len(result))
+        if result == text and len(text) <= _LONGEST_KEPT and len(self._plain) < _MOST_KEPT:
+            self._plain.add(text)
         return result
 
     def again(self, text: str) -> str:
@@ -139,16 +147,18 @@ class Redactor:
         return "".join([*pieces, text[position:end]])
 
     def _learn(self, value: str, kind: str) -> None:
-        if len(self._learned) >= _MOST_LEARNED or not _is_distinct(value):
+        is_full = len(self._learned) >= _MOST_LEARNED
+        if is_full or value in self._learned or not _is_distinct(value):
             return
+        self._pattern = None
+        self._plain.clear()
         self._learned.update(dict.fromkeys((value, quote(value, safe="")), kind))
 
     def _learned_in(self, text: str) -> Iterator[Secret]:
-        present = [value for value in self._learned if value in text]
-        if not present:
-            return
-        pattern = "|".join(re2.escape(each) for each in sorted(present, key=len, reverse=True))
-        for match in re2.compile(pattern).finditer(text):
+        if self._pattern is None:
+            longest_first = sorted(self._learned, key=len, reverse=True)
+            self._pattern = re2.compile("|".join(map(re2.escape, longest_first)) or r"\z\A.")
+        for match in self._pattern.finditer(text):
             yield from _outside_marks(
                 text, [Secret(match.start(), match.end(), self._learned[match[0]])]
             )
@@ -156,6 +166,8 @@ class Redactor:
 
 def secrets_in(text: str) -> list[Secret]:
     """Those that are not redacted yet, by where they begin; they may overlap."""
+    if not patterns.ANY.search(text):
+        return []
     found = (
         *_private_keys(text),
         *_of_shape(text),

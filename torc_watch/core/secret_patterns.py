@@ -85,6 +85,16 @@ _LINE_END = r"(?:\\[nr]|[\s\"',>|])*"
 KEY_LINES_AFTER = re2.compile(
     rf"(?:{_LINE_END}[A-Za-z0-9+/=]{{16,}})*(?:{_LINE_END}[A-Za-z0-9+/]{{1,15}}={{1,2}})?"
 )
+# One of those above is in a text that this finds something in; most short texts have none.
+ANY = re2.compile(
+    "|".join(
+        f"(?:{each.pattern})"
+        for each in (
+            *(NAMED, OPTION, EXPORTS, KEY_BEGIN, KEY_END),
+            *(pattern for _, pattern in (*PREFIXES, *LINES, *SHAPES)),
+        )
+    )
+)
 KEY_LINE = re2.compile(r"[A-Za-z0-9+/]{1,76}={0,2}")
 
 MARK = re.compile(r"\[redacted: [a-z ]{1,30}\]")
