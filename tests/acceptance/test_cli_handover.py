@@ -89,6 +89,7 @@ def test_evidence_is_packed_without_secrets_and_without_the_server(site: "Site")
     assert "Round 1" in (pack / "history.txt").read_text()
     assert "why.txt, why.json, plan.txt, plan.json: " in (pack / "MANIFEST.txt").read_text()
     assert (pack / "logs/job_wf1_j1_r1_a1.e").exists()
+    assert (pack / "logs/job_wf1_j1_r2_a1.e").exists()
     written = [path.read_text() for path in pack.rglob("*.*")]
     assert not any(secret in text for text in written for secret in SECRETS[:3])  # in logs by name
     unknown = site.run("handover", "2", "-o", "other")

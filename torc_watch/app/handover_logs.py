@@ -143,7 +143,7 @@ async def add_logs_of_journal(
 ) -> None:
     """Of jobs of which only the journal knows. Raises OSError."""
     folders = error_folders(output_dir or output_dir_of(report.key, settings))
-    jobs = list(dict.fromkeys(_journaled_jobs(report)))[:MOST_JOBS]
+    jobs = list(dict.fromkeys(_journaled_jobs(report)))[: 2 * MOST_JOBS]
     head, tail = ends_of_logs(pack.room, len(jobs) * _MOST_ATTEMPTS)
     is_found = False
     for job_id, run_id in jobs:
@@ -166,6 +166,7 @@ def _journaled_jobs(report: WorkflowReport) -> Iterator[tuple[int, int]]:
             retried = (each.job_id for each in past.plan.retries)
             left_alone = (each.job_id for each in past.plan.left_alone)
             for job_id in (*retried, *left_alone):
+                yield job_id, past.plan.run_id + 1  # if the round was carried out
                 yield job_id, past.plan.run_id
 
 

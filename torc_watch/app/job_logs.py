@@ -87,7 +87,8 @@ async def look_up(client: TorcClient, query: LogQuery, settings: Settings) -> Lo
     except NotFound as error:
         raise InvalidInput(
             f"There is no job {query.job_id} on {server}. "
-            "List those of a workflow with: torc-watchd jobs list ID"
+            "List those of a workflow with: torc-watchd jobs list ID. "
+            "Of a workflow that was deleted, torc-watchd handover ID packs what is left."
         ) from error
     results = await client.list_attempts(workflow_id, job.id)
     attempt = chosen_attempt(workflow, job, results, run_id=query.run_id, attempt=query.attempt)
