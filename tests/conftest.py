@@ -22,6 +22,7 @@ import hypothesis
 import pytest
 from starlette.applications import Starlette
 
+from tests.rigs.browser import installed_browser
 from tests.rigs.real_torc import home_of
 from tests.rigs.virtual_clock import virtual_now
 from torc_watch.core.allocation import (
@@ -686,3 +687,14 @@ def _torc_program(version: str, program: str) -> Path:
 def torc_program() -> Callable[[str, str], Path]:
     """Returns the path of a program of a real Torc version; skips if it is not installed."""
     return _torc_program
+
+
+@pytest.fixture(scope="session")
+def browser() -> str:
+    """The path of a real browser; skips if none is installed."""
+    if found := installed_browser():
+        return found
+    missing = "no chromium is installed: run scripts/setup-browser"
+    if "browser" in os.environ.get("TORC_WATCH_REQUIRE", "").split(","):
+        pytest.fail(missing)
+    pytest.skip(missing)

@@ -75,7 +75,7 @@ def svg(figure: Figure, *, name: str, title: str, description: str) -> Markup:
     width, height = figure.get_size_inches() * figure.dpi
     return Markup(
         f'<svg viewBox="0 0 {width:g} {height:g}" role="img" '
-        f'aria-labelledby="{name}-title {name}-description">'
+        f'aria-labelledby="{name}-title" aria-describedby="{name}-description">'
         f'<title id="{name}-title">{escaped(title)}</title>'
         f'<desc id="{name}-description">{escaped(description)}</desc>{_slim(inside)}</svg>'
     )

@@ -39,6 +39,7 @@ def _next_values(report: WorkflowReport) -> dict[str, Any]:
 
 def _known_values(report: WorkflowReport, known: WorkflowOnServer) -> dict[str, Any]:
     number = report.key.workflow_id
+    planned = plan_values(number, known.answer, known.notes)
     return {
         "name": known.workflow.name,
         "user": known.workflow.user,
@@ -46,7 +47,7 @@ def _known_values(report: WorkflowReport, known: WorkflowOnServer) -> dict[str, 
         "counts": {status.value: jobs for status, jobs in known.counts.by_status.items()},
         "failures": why_values(number, known.failures)["failures"],
         "suspects": suspect_values(known.suspects),
-        "plan": plan_values(number, known.answer, known.notes),
+        **{name: planned[name] for name in ("plan", "refusal", "postponement", "notes")},
         "open_allocations": known.open_allocations,
         "runs": list(map(_run_values, known.runs)),
         "nodes": list(map(_lane_values, known.timeline.lanes)),
