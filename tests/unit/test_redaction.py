@@ -144,6 +144,12 @@ def test_secret_that_is_known_or_learned_is_one_everywhere() -> None:
     assert redactor.again("good morning of /home/me/token") == "good morning of /home/me/token"
 
 
+def test_as_many_secrets_as_can_be_learned() -> None:
+    redactor = Redactor(f"ä{number}{'é%' * 98}" for number in range(600))
+    assert redactor.text(f"see ä499{'é%' * 98}, done") == "see [redacted: password], done"
+    assert redactor.text("no secret") == "no secret"
+
+
 def test_secret_that_an_excerpt_cuts_in_two() -> None:
     text = "see AKIAIOSFODNN7EXAMPLE here"
     assert Redactor().text(text, 0, 10) == "see [redacted: key]"

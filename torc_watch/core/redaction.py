@@ -23,7 +23,9 @@ _LONGEST_QUOTED = 4096  # characters
 _LONGEST_KEY = 16_384
 _SHORTEST_TOKEN = 8
 _SHORTEST_LEARNED = 8
+_LONGEST_LEARNED = 200
 _MOST_LEARNED = 1000
+_PATTERN_MEMORY = 128 * 1024 * 1024  # bytes, of which all that may be learned needs a part
 _LONGEST_KEPT = 100
 _MOST_KEPT = 10_000
 _MOST_VARIABLES = 1000  # of one `export`
@@ -157,7 +159,7 @@ class Redactor:
     def _learned_in(self, text: str) -> Iterator[Secret]:
         if self._pattern is None:
             longest_first = sorted(self._learned, key=len, reverse=True)
-            self._pattern = re2.compile("|".join(map(re2.escape, longest_first)) or r"\z\A.")
+            self._pattern = _any_of(longest_first)
         for match in self._pattern.finditer(text):
             yield from _outside_marks(
                 text, [Secret(match.start(), match.end(), self._learned[match[0]])]
@@ -379,13 +381,19 @@ def _is_no_value(value: str) -> bool:
 def _is_distinct(value: str) -> bool:
     """Whether it is a secret wherever it stands: long enough, and no word, number or path."""
     return (
-        len(value) >= _SHORTEST_LEARNED
+        _SHORTEST_LEARNED <= len(value) <= _LONGEST_LEARNED
         and not patterns.MARK.search(value)
         and not _PLAIN_WORD.fullmatch(value)
         and not _NUMBER.fullmatch(value)
         and not _PATHS.fullmatch(value)
         and not _is_no_value(value)
     )
+
+
+def _any_of(values: Iterable[str]) -> Any:
+    given = re2.Options()
+    given.max_mem = _PATTERN_MEMORY
+    return re2.compile("|".join(map(re2.escape, values)) or r"\z\A.", options=given)
 
 
 def known_secrets(environment: Mapping[str, str]) -> list[str]:
