@@ -137,6 +137,7 @@ def test_secret_that_is_known_or_learned_is_one_everywhere() -> None:
     assert redactor.text("it is pass/word&1 or pass%2Fword%261") == (
         "it is [redacted: password] or [redacted: password]"
     )
+    assert redactor.again("<p>pass/word&amp;1</p>") == "<p>[redacted: password]</p>"
     early = redactor.text("wrote hunter2-Zq9")
     redactor.text("DB_PASSWORD=hunter2-Zq9")
     assert redactor.again(early) == "wrote [redacted: password]"

@@ -4,11 +4,13 @@ A secret is known by its name (DB_PASSWORD=...), by its shape (AKIA...), or beca
 those that are given. Paths, names of nodes and numbers stay.
 """
 
+import json
 import re
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 from urllib.parse import quote
 
@@ -154,7 +156,7 @@ class Redactor:
             return
         self._pattern = None
         self._plain.clear()
-        self._learned.update(dict.fromkeys((value, quote(value, safe="")), kind))
+        self._learned.update(dict.fromkeys(_spellings(value), kind))
 
     def _learned_in(self, text: str) -> Iterator[Secret]:
         if self._pattern is None:
@@ -388,6 +390,11 @@ def _is_distinct(value: str) -> bool:
         and not _PATHS.fullmatch(value)
         and not _is_no_value(value)
     )
+
+
+def _spellings(value: str) -> tuple[str, ...]:
+    """As it is, in a URL, in HTML and in JSON."""
+    return value, quote(value, safe=""), escape(value), json.dumps(value)[1:-1]
 
 
 def _any_of(values: Iterable[str]) -> Any:
