@@ -16,6 +16,7 @@ import limits
 import planner
 import plans
 import recovery
+import report
 import server
 import slurm
 import torc
@@ -26,6 +27,7 @@ _QUICK: dict[str, Callable[[], Awaitable[dict[str, float]]]] = {
     "demo": demo.measure,
     "planner": planner.measure,
     "recovery": recovery.measure,
+    "report": report.measure,
     "server": server.measure,
     "watch": watch.measure,
 }

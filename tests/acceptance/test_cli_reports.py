@@ -67,9 +67,31 @@ def test_use_is_compared_with_requests(site: "Site") -> None:
     site.request("POST", "/slurm_stats", step | {"max_rss_bytes": 3 << 30})
     assert "roomy: memory 2g requested, 3g used at most: 4608m would do" in site.run(*CHECK).stdout
 
+    _assert_report(site)
+
     none = site.run(*CHECK[:2], "9")
     assert none.returncode == 2
     assert "There is no workflow 9" in none.stderr
+
+
+def _assert_report(site: "Site") -> None:
+    """Also of a workflow that was deleted."""
+    written = site.run("report", "1")
+    assert written.returncode == 0, written.stderr
+    assert written.stdout.startswith("Wrote report-1.html (")
+    page = (site.folder / "report-1.html").read_text()
+    assert "4 of 5 jobs completed; 1 failed." in page
+    assert page.count("<svg") == 3
+    assert site.run("report", "1", "-o", "workflow.yaml").returncode == 2, "it is no report"
+    assert (site.folder / "workflow.yaml").read_text() == USERS
+
+    site.request("DELETE", "/workflows/1")
+    gone = site.run("report", "1", "--json")
+    assert gone.returncode == 0
+    assert "Workflow 1 is not on" in gone.stderr
+    values = json.loads(gone.stdout)
+    assert_documented("report", values)
+    assert [watch["verdict"] for watch in values["watches"]] == ["failed"]
 
 
 def _is_memory_of_roomy(use: dict[str, Any]) -> bool:

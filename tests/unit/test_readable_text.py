@@ -8,7 +8,7 @@ from torc_watch.core.readable_text import is_text, readable
     [
         (b"", True),
         (b"one\r\n\ttwo\x1b[31m\n", True),
-        ("größer als 4 €\n".encode(), True),
+        ("größer: 4 €\n".encode(), True),
         ("Größe überschritten, zurück".encode("latin-1"), True),
         (b"\0" * 100, False),
         ("two bytes each".encode("utf-16"), False),

@@ -130,6 +130,12 @@ def test_names_are_shown_as_they_are() -> None:
     assert r"\x1b[31m\x00\u202e$\frac{a$" in page.text
 
 
+def test_names_in_pictures_are_no_formulas() -> None:
+    page = Page(report_page(sample_report(replace(SMALL, node="n$x^2${number}", job_name="$y_1$"))))
+    assert "n$x^2$1" in page.texts
+    assert any(text.startswith("$y_1$") for text in page.texts)
+
+
 def test_pictures_have_words_and_a_table_with_the_same() -> None:
     page = Page(report_page(FAILED))
     pictures = [given for tag, given in page.tags if tag == "svg"]

@@ -105,7 +105,9 @@ def test_gaps_without_workers_and_results_without_times() -> None:
         peak_memory=None,
         compute_node_id=None,
     )
-    found = timeline(undated, result(9, 0, 1), workers=(worker(1, 0, 2), worker(2, 3, 4)))
+    found = timeline(
+        undated, result(9, 0, 1), workers=(worker(1, 0, 2), worker(2, 3, 4), worker(3, 0.5, 1))
+    )
     assert found.undated == 1, "a result of a job that was deleted counts as none"
     assert found.without_workers == _HOUR
     assert timeline(workers=()).bounds is None

@@ -14,8 +14,6 @@ from html import escape
 from typing import Any
 from urllib.parse import quote
 
-import re2
-
 from torc_watch.core import secret_patterns as patterns
 from torc_watch.core.secret_names import kind_of_name
 
@@ -26,8 +24,7 @@ _LONGEST_KEY = 16_384
 _SHORTEST_TOKEN = 8
 _SHORTEST_LEARNED = 8
 _LONGEST_LEARNED = 200
-_MOST_LEARNED = 1000
-_PATTERN_MEMORY = 128 * 1024 * 1024  # bytes, of which all that may be learned needs a part
+_MOST_LEARNED = 2000  # spellings
 _LONGEST_KEPT = 100
 _MOST_KEPT = 10_000
 _MOST_VARIABLES = 1000  # of one `export`
@@ -88,7 +85,6 @@ class Redactor:
         self.counts: Counter[str] = Counter()
         self._learned: dict[str, str] = {}
         self._plain: set[str] = set()  # short texts that have no secret, and come again
-        self._pattern: Any = None  # of all that was learned, None before it is needed
         for value in known:
             self._learn(value, "password")
 
@@ -112,7 +108,7 @@ class Redactor:
 
     def again(self, text: str) -> str:
         """A text that was redacted, without what was learned from those after it."""
-        return self._redacted(text, [*self._learned_in(text)], 0, len(text))
+        return self._redacted(text, self._learned_in(text), 0, len(text))
 
     def values(self, value: Any, name: str = "") -> Any:
         """JSON of which the texts are redacted, by their keys as well."""
@@ -154,18 +150,18 @@ class Redactor:
         is_full = len(self._learned) >= _MOST_LEARNED
         if is_full or value in self._learned or not _is_distinct(value):
             return
-        self._pattern = None
         self._plain.clear()
         self._learned.update(dict.fromkeys(_spellings(value), kind))
 
-    def _learned_in(self, text: str) -> Iterator[Secret]:
-        if self._pattern is None:
-            longest_first = sorted(self._learned, key=len, reverse=True)
-            self._pattern = _any_of(longest_first)
-        for match in self._pattern.finditer(text):
-            yield from _outside_marks(
-                text, [Secret(match.start(), match.end(), self._learned[match[0]])]
-            )
+    def _learned_in(self, text: str) -> list[Secret]:
+        """A search for each, in C, is quicker than a pattern of all, which may become too large."""
+        found = []
+        for value, kind in self._learned.items():
+            start = text.find(value)
+            while start >= 0:
+                found.append(Secret(start, start + len(value), kind))
+                start = text.find(value, start + len(value))
+        return list(_outside_marks(text, found)) if found else []
 
 
 def secrets_in(text: str) -> list[Secret]:
@@ -395,12 +391,6 @@ def _is_distinct(value: str) -> bool:
 def _spellings(value: str) -> tuple[str, ...]:
     """As it is, in a URL, in HTML and in JSON."""
     return value, quote(value, safe=""), escape(value), json.dumps(value)[1:-1]
-
-
-def _any_of(values: Iterable[str]) -> Any:
-    given = re2.Options()
-    given.max_mem = _PATTERN_MEMORY
-    return re2.compile("|".join(map(re2.escape, values)) or r"\z\A.", options=given)
 
 
 def known_secrets(environment: Mapping[str, str]) -> list[str]:
