@@ -41,6 +41,8 @@ def value_at(text: str, position: int) -> tuple[int, int]:
     if opening:
         start = opening.end()
         end = text.find(opening[0], start, start + _LONGEST_QUOTED)
+        while end > start and len(opening[0]) == 1 and text[end - 1] == "\\":  # an escaped quote
+            end = text.find(opening[0], end + 1, start + _LONGEST_QUOTED)
         if end >= 0 and "\n" not in text[start:end]:
             return start, end
         position = start
