@@ -131,9 +131,10 @@ def test_names_are_shown_as_they_are() -> None:
 
 
 def test_names_in_pictures_are_no_formulas() -> None:
-    page = Page(report_page(sample_report(replace(SMALL, node="n$x^2${number}", job_name="$y_1$"))))
-    assert "n$x^2$1" in page.texts
-    assert any(text.startswith("$y_1$") for text in page.texts)
+    sample = replace(SMALL, node="n$x^2${number}", job_name="$y_1$job")
+    pictures = re.findall("<svg.*?</svg>", report_page(sample_report(sample)), re.DOTALL)
+    assert ">n$x^2$1</text>" in pictures[0]
+    assert ">$y_1$job (" in pictures[1]
 
 
 def test_pictures_have_words_and_a_table_with_the_same() -> None:

@@ -36,12 +36,13 @@ def report(
     url: options.Url = None,
     as_json: options.Json = False,
 ) -> int:
-    """Write a report: what happened, why, what it cost and what to do.
+    """Write a report: what happened, why, what it cost.
 
-    It is one HTML file that needs no network: to read in a browser, to print, to send on. Pictures
-    need the extra report (pip install 'torc-watch[report]'); without it there are the tables. Of a
-    workflow that its server does not have any more, the report has what the journal knows. It
-    quotes what failed jobs have written, and names files, nodes and users. Changes nothing else.
+    It also says what to do next. It is one HTML file that needs no network: to read in a browser,
+    to print, to send on. Pictures need the extra report (pip install 'torc-watch[report]'); without
+    it there are the tables. Of a workflow that its server does not have any more, the report has
+    what the journal knows. It quotes what failed jobs have written, and names files, nodes and
+    users. Changes nothing on the server.
 
     \b
     Examples:
