@@ -60,6 +60,7 @@ COMMANDS = (
     LazyCommand("why", "why:why", "Say why jobs failed, with the evidence.", takes_ids=True),
     LazyCommand("reports", "reports:app", "Report what the jobs of a workflow used."),
     LazyCommand("jobs", "jobs:app", "List jobs, and show what they have written."),
+    LazyCommand("mcp", "mcp:mcp", "Serve tools for an AI assistant (MCP)."),
     LazyCommand("logs", "logs:logs", "Show the daemon's log.", takes_ids=True),
     LazyCommand("doctor", "doctor:doctor", "Check this login node and say how to run the daemon."),
     LazyCommand(

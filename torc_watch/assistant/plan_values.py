@@ -1,0 +1,75 @@
+"""What is answered about plans: their exact changes, their price, and what came of them."""
+
+from hashlib import sha256
+
+from torc_watch.app.inspection import Inspection
+from torc_watch.assistant.answer_size import sentence, sentences
+from torc_watch.assistant.tool_set import Values
+from torc_watch.core.recovery_round import Plan
+from torc_watch.daemon.watch_history import PastRound
+from torc_watch.render.plan_text import plan_text
+from torc_watch.render.price_text import price_text
+from torc_watch.render.transcript import plan_lines
+
+_MOST_LINES = 25
+_MOST_NOTES = 5
+_LAST_LINES = 30  # of a transcript
+_DIGITS = 8  # of an ID, as those of rounds have
+
+
+class PlanAnswer(Values):
+    """Without a ``plan_id`` there is nothing to apply; ``changes`` say why."""
+
+    server: str
+    workflow_id: int
+    action: str
+    plan_id: str | None = None
+    changes: list[str]
+    price: str | None = None
+    notes: list[str] | None = None
+    to_apply: str | None = None
+    untrusted_fields: tuple[str, ...] = ("changes", "notes")
+
+
+class ApplyAnswer(Values):
+    workflow_id: int
+    action: str
+    outcome: str
+    done: list[str]
+    untrusted_fields: tuple[str, ...] = ("done",)
+
+
+def round_answer(server: str, seen: Inspection, action: str, to_apply: str) -> PlanAnswer:
+    """``to_apply`` says how to have the plan carried out, if there is one."""
+    workflow_id = seen.observation.workflow.id
+    lines = [line.strip() for line in plan_text(workflow_id, seen.answer)]
+    return PlanAnswer(
+        server=server,
+        workflow_id=workflow_id,
+        action=action,
+        plan_id=seen.plan_id or None,
+        changes=sentences(lines[:-1] if isinstance(seen.answer, Plan) else lines, _MOST_LINES),
+        price=price_text(seen.price) if seen.price else None,
+        notes=sentences(seen.all_notes, _MOST_NOTES) or None,
+        to_apply=to_apply if seen.plan_id else None,
+    )
+
+
+def rest_of_round_lines(round_: PastRound) -> list[str]:
+    """What is left of one that was cut off: the plan that the journal has."""
+    first = (
+        f"Continue the round of recovery that began at {round_.began} and was cut off at step "
+        f"{round_.last_step or 'orphans'}. Its plan, parts of which may be done:"
+    )
+    lines = plan_lines(round_.plan) if round_.plan else ["it is not made yet"]
+    return sentences([first, *(line.strip() for line in lines)], _MOST_LINES)
+
+
+def last_lines_of(transcript: list[str]) -> list[str]:
+    lines = [sentence(line.strip()) for line in transcript if line.strip()]
+    return lines[-_LAST_LINES:]
+
+
+def change_id(*parts: object) -> str:
+    """The ID of a change that is no round: a digest of the change, and of what it is made for."""
+    return sha256("\n".join(map(repr, parts)).encode()).hexdigest()[:_DIGITS]
