@@ -26,6 +26,7 @@ class Verdict(Enum):
     EXHAUSTED = "exhausted", 3
     STUCK = "stuck", 4
     UNREACHABLE = "unreachable", 5
+    PLAN_CHANGED = "plan_changed", 14  # since the user saw the plan: nothing was done
     CRASHED = "crashed", 70
 
     def __init__(self, label: str, exit_status: int) -> None:

@@ -18,6 +18,7 @@ from math import ceil
 
 from torc_watch.core.allocation import AllocationSpec
 from torc_watch.core.cause import REMEDIES, Cause, Remedy
+from torc_watch.core.job_choice import JobChoice
 from torc_watch.core.model import Requirements, SchedulingAction
 from torc_watch.core.scheduler_choice import SchedulerChoice
 
@@ -54,7 +55,7 @@ class RecoverySettings:
     ``after_repair`` what made jobs fail counts as mended, by the user or a hook: causes that no
     retry would help are retried like unknown ones. With ``rerun_suspects`` completed jobs whose
     success is suspect run again. With ``exclude_nodes`` new allocations keep away from nodes that
-    fail jobs.
+    fail jobs. A ``choice`` is one of failed jobs, in a round that the user asks for.
     """
 
     max_retries: int | None = DEFAULT_MAX_RETRIES
@@ -70,6 +71,7 @@ class RecoverySettings:
     walltime: int | None = None
     after_repair: bool = False
     exclude_nodes: bool = True
+    choice: JobChoice | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,6 +186,7 @@ class RefusalKind(StrEnum):
     NOTHING_TO_RETRY = "nothing_to_retry"  # there are failures, none of which may be retried
     NODE_HOURS = "node_hours"  # those that the user allows are used up
     NO_SCHEDULER = "no_scheduler"  # no allocation can be asked for from here
+    PLAN_CHANGED = "plan_changed"  # since the user saw the plan
     STUCK = "stuck"  # no failures, and no job that could be started
 
 

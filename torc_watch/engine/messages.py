@@ -59,6 +59,7 @@ class WatchRequest:
     unreachable before the watch ends, None for ever. ``hook`` is a command, split into words, that
     is run with the workflow's id before unknown failures are retried. ``once`` ends the watch after
     one round. With ``goes_at_once`` jobs that failed before the watch need not wait to run again.
+    ``only_plan`` is the ID of the plan that the round must have.
     """
 
     workflow_id: int
@@ -70,6 +71,7 @@ class WatchRequest:
     patience: float | None = None
     once: bool = False
     goes_at_once: bool = False
+    only_plan: str | None = None
 
 
 @dataclass(slots=True, kw_only=True)

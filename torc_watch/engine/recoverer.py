@@ -47,6 +47,7 @@ _VERDICTS = {
     RefusalKind.EXHAUSTED: Verdict.EXHAUSTED,
     RefusalKind.NOTHING_TO_RETRY: Verdict.HANDED_OVER,
     RefusalKind.NO_SCHEDULER: Verdict.HANDED_OVER,
+    RefusalKind.PLAN_CHANGED: Verdict.PLAN_CHANGED,
     RefusalKind.STUCK: Verdict.STUCK,
 }
 

@@ -2,8 +2,21 @@
 
 from torc_watch.core import events
 from torc_watch.core.cause import Remedy
-from torc_watch.core.recovery_round import Plan, Postponement, RecoverySettings, Refusal
-from torc_watch.engine.messages import Diagnosis, EngineContext, RecoveryRequest, UnservedJobs
+from torc_watch.core.plan_identity import changed_plan, plan_id
+from torc_watch.core.recovery_round import (
+    Plan,
+    Postponement,
+    RecoverySettings,
+    Refusal,
+    RefusalKind,
+)
+from torc_watch.engine.messages import (
+    Diagnosis,
+    EngineContext,
+    RecoveryRequest,
+    UnservedJobs,
+    Watch,
+)
 from torc_watch.engine.planner import (
     History,
     RunningAllocations,
@@ -52,6 +65,7 @@ class RoundPlanner:
             raise RoundPostponed(answer)
         if isinstance(answer, Refusal):
             raise RoundRefused(answer)
+        _refuse_another_plan(request.watch, answer)
         self._report(events.RecoveryPlanned(workflow_id=request.watch.workflow_id, plan=answer))
         return answer
 
@@ -94,6 +108,19 @@ class RoundPlanner:
             )
         )
         return answer
+
+
+def _refuse_another_plan(watch: Watch, plan: Plan) -> None:
+    """Raises RoundRefused where the user asked for one that is not this."""
+    wanted = watch.request.only_plan
+    if wanted is None or wanted == (now := id_of(plan, watch)):
+        return
+    reason = changed_plan(watch.workflow_id, now)
+    raise RoundRefused(Refusal(kind=RefusalKind.PLAN_CHANGED, reason=reason))
+
+
+def id_of(plan: Plan, watch: Watch) -> str:
+    return plan_id(plan, server=watch.identity.server, created=watch.identity.created)
 
 
 def _settings(request: RecoveryRequest) -> RecoverySettings:

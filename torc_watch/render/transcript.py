@@ -291,7 +291,7 @@ def _end(event: WatchEnded) -> Iterator[str]:
     if event.verdict in (Verdict.SUCCEEDED, Verdict.RESUBMITTED):
         return
     yield ""
-    manual = event.verdict not in (Verdict.FAILED, Verdict.UNREACHABLE)
+    manual = event.verdict not in (Verdict.FAILED, Verdict.UNREACHABLE, Verdict.PLAN_CHANGED)
     if sentence := f"{event.reason} {_MANUAL if manual else ''}".strip():
         yield sentence
     yield from _AFTERWARDS.get(event.verdict, ())
