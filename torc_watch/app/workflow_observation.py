@@ -7,9 +7,7 @@ from torc_watch.engine.workers import observe
 from torc_watch.torc.transport import Connection
 
 
-async def observe_now(
-    workflow_id: int, settings: Settings, connection: Connection
-) -> Observation:
+async def observe_now(workflow_id: int, settings: Settings, connection: Connection) -> Observation:
     """With counts. Raises SchedulerError, ServerError, InvalidInput for an unknown workflow."""
     cluster = open_cluster(settings)
     async with open_client(connection) as client:

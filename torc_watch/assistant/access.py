@@ -13,7 +13,7 @@ from torc_watch.torc.transport import Connection
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class ServerAccess:
     """``url`` is that of the server's API; the daemon may watch workflows of other servers, too."""
 
     settings: Settings
@@ -46,11 +46,11 @@ class Access:
         return find_workflow(self.home, daemon, workflow_id, self.url) is not None
 
 
-def open_access(settings: Settings, url: str | None) -> Access:
+def open_access(settings: Settings, url: str | None) -> ServerAccess:
     """A relative output folder is taken from the state folder, as by the daemon.
 
     In which folder an assistant starts us means nothing. Raises InvalidInput for a URL that is
     none, and for an unusable password file.
     """
     server = settings.connection(url).url
-    return Access(settings_of_watch(WatchOptions(), settings), server)
+    return ServerAccess(settings_of_watch(WatchOptions(), settings), server)

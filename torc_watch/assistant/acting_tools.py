@@ -7,10 +7,10 @@ from mcp.server.mcpserver import Context
 from mcp_types import CallToolResult
 from pydantic import Field
 
-from torc_watch.assistant.access import Access
+from torc_watch.assistant.access import ServerAccess
 from torc_watch.assistant.allocation_change import cancel, plan_cancellation
 from torc_watch.assistant.daemon_change import plan_command, send_command
-from torc_watch.assistant.plan_tools import Jobs, Memory, Minutes, job_choice
+from torc_watch.assistant.plan_tools import job_choice
 from torc_watch.assistant.plan_values import ApplyAnswer, PlanAnswer
 from torc_watch.assistant.planned_changes import (
     PlannedCancellation,
@@ -21,8 +21,13 @@ from torc_watch.assistant.planned_changes import (
 )
 from torc_watch.assistant.progress_report import ProgressReport
 from torc_watch.assistant.round_change import carry_out_round, plan_round
+from torc_watch.assistant.tool_arguments import (
+    ChosenJobs,
+    LeastMemory,
+    LeastMinutes,
+    WorkflowNumber,
+)
 from torc_watch.assistant.tool_set import answer, errors_for_assistants
-from torc_watch.assistant.workflow_tools import WorkflowId
 from torc_watch.core.errors import InvalidInput
 from torc_watch.daemon.commands import Action
 
@@ -31,18 +36,18 @@ _COMMANDS = {"pause": Action.PAUSE, "resume": Action.RESUME}
 
 
 class ActingTools:
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: ServerAccess) -> None:
         self._access = access
         self._shown = ShownPlans()
 
     async def plan(
         self,
-        workflow_id: WorkflowId,
+        workflow_id: WorkflowNumber,
         context: Context,
         action: ChangeName = "recover",
-        jobs: Jobs = None,
-        memory: Memory = None,
-        runtime_minutes: Minutes = None,
+        jobs: ChosenJobs = None,
+        memory: LeastMemory = None,
+        runtime_minutes: LeastMinutes = None,
         allocation: Annotated[
             int | None, Field(gt=0, description="Slurm's number, for cancel_allocation")
         ] = None,

@@ -4,11 +4,11 @@ from mcp.server.mcpserver import Context
 
 from torc_watch.app.allocation_cancellation import cancel_allocation
 from torc_watch.app.workflow_observation import observe_now
-from torc_watch.assistant.access import Access
+from torc_watch.assistant.access import ServerAccess
 from torc_watch.assistant.plan_values import ApplyAnswer, PlanAnswer, change_id
 from torc_watch.assistant.planned_changes import PlannedCancellation, refuse_another
 from torc_watch.assistant.progress_report import ProgressReport
-from torc_watch.assistant.site_values import AllocationRow, allocation_row
+from torc_watch.assistant.site_values import AllocationEntry, allocation_entry
 from torc_watch.core.allocation import AllocationState
 from torc_watch.core.errors import InvalidInput
 from torc_watch.core.model import Allocation
@@ -20,7 +20,7 @@ _HANDED_OVER = (
 
 
 async def plan_cancellation(
-    access: Access, change: PlannedCancellation, context: Context
+    access: ServerAccess, change: PlannedCancellation, context: Context
 ) -> PlanAnswer:
     """Raises SchedulerError, ServerError, and InvalidInput for one that is not open."""
     async with ProgressReport(context, "Asking the scheduler"):
@@ -38,25 +38,24 @@ async def plan_cancellation(
 
 
 async def _find(
-    access: Access, change: PlannedCancellation
-) -> tuple[Allocation, AllocationRow]:
+    access: ServerAccess, change: PlannedCancellation
+) -> tuple[Allocation, AllocationEntry]:
     seen = await observe_now(change.workflow_id, access.settings, access.connection)
     for allocation, status in seen.allocations:
         is_alive = status.state is not AllocationState.GONE
         if allocation.scheduler_id == change.number and is_alive:
-            return allocation, allocation_row(allocation, status)
+            return allocation, allocation_entry(allocation, status)
     raise InvalidInput(
-        f"Workflow {change.workflow_id} has no open allocation {change.number}. "
-        "See allocations."
+        f"Workflow {change.workflow_id} has no open allocation {change.number}. See allocations."
     )
 
 
-def _id_of(access: Access, change: PlannedCancellation, row: AllocationRow) -> str:
+def _id_of(access: ServerAccess, change: PlannedCancellation, row: AllocationEntry) -> str:
     """Of one that has begun meanwhile it is another: jobs run in it."""
     return change_id(change, access.url, row.scheduler, row.began)
 
 
-async def cancel(access: Access, plan_id: str, change: PlannedCancellation) -> ApplyAnswer:
+async def cancel(access: ServerAccess, plan_id: str, change: PlannedCancellation) -> ApplyAnswer:
     """Raises PlanChanged, SchedulerError, ServerError, InvalidInput."""
     allocation, row = await _find(access, change)
     refuse_another(plan_id, _id_of(access, change, row), change)

@@ -1,4 +1,4 @@
-"""Answers have a bound: as many rows as fit, and how to get the rest."""
+"""Answers have a bound: as many entries as fit, and how to get the rest."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,43 +8,45 @@ from pydantic import BaseModel
 
 from torc_watch.render.terminal_text import printable
 
-BUDGET = 8000  # bytes of the rows of one answer, as JSON: about 2,000 tokens
+BUDGET = 8000  # bytes of the entries of one answer, as JSON: about 2,000 tokens
 LONGEST_NAME = 80  # characters: of jobs, workflows, users
 LONGEST_TEXT = 300  # of a reason or a note
 
-Row = TypeVar("Row", bound=BaseModel)
+EntryT = TypeVar("EntryT", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page(Generic[Row]):
-    """Some of ``total`` rows. ``more`` says how to get the next ones, None at the end."""
+class AnswerPage(Generic[EntryT]):
+    """Some of ``total`` entries. ``more`` says how to get the next ones, None at the end."""
 
-    rows: list[Row]
+    entries: list[EntryT]
     total: int
     more: str | None
 
 
-def page_of(rows: Sequence[Row], *, limit: int, offset: int = 0, budget: int = BUDGET) -> Page[Row]:
-    """From ``offset`` on, at most ``limit`` rows, and at least one if there is one.
+def page_of(
+    entries: Sequence[EntryT], *, limit: int, offset: int = 0, budget: int = BUDGET
+) -> AnswerPage[EntryT]:
+    """From ``offset`` on, at most ``limit`` entries, and at least one if there is one.
 
-    A row is to be so small that several fit into the budget (bytes).
+    An entry is to be so small that several fit into the budget (bytes).
     """
-    found: list[Row] = []
+    found: list[EntryT] = []
     left = budget
-    for row in rows[offset : offset + limit]:
-        left -= size_of_row(row)
+    for entry in entries[offset : offset + limit]:
+        left -= size_of(entry)
         if found and left < 0:
             break
-        found.append(row)
+        found.append(entry)
     end = offset + len(found)
-    total = len(rows)
+    total = len(entries)
     more = f"{end - offset} of {total} are here; the next ones: offset={end}"
-    return Page(rows=found, total=total, more=more if found and end < total else None)
+    return AnswerPage(entries=found, total=total, more=more if found and end < total else None)
 
 
-def size_of_row(row: BaseModel) -> int:
+def size_of(entry: BaseModel) -> int:
     """In bytes, as JSON in a list."""
-    return len(row.model_dump_json(exclude_none=True).encode()) + 1
+    return len(entry.model_dump_json(exclude_none=True).encode()) + 1
 
 
 def name(text: str) -> str:

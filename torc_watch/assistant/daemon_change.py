@@ -1,7 +1,7 @@
 """Commands to the daemon by an assistant: what they would change, and sending them."""
 
 from torc_watch.app import command_delivery
-from torc_watch.assistant.access import Access
+from torc_watch.assistant.access import ServerAccess
 from torc_watch.assistant.answer_size import sentence
 from torc_watch.assistant.plan_values import ApplyAnswer, PlanAnswer, change_id
 from torc_watch.assistant.planned_changes import PlannedCommand, refuse_another
@@ -17,13 +17,11 @@ _EFFECTS = {
 _NO_PRICE = "nothing is submitted now"
 
 
-def plan_command(access: Access, change: PlannedCommand) -> PlanAnswer:
+def plan_command(access: ServerAccess, change: PlannedCommand) -> PlanAnswer:
     """Without an ID where nothing would change. Raises JournalError, and InvalidInput for a
     workflow that the daemon does not know."""
     workflow = _watched(access, change)
-    command = Command(
-        action=change.action, server=access.url, workflow_id=change.workflow_id
-    )
+    command = Command(action=change.action, server=access.url, workflow_id=change.workflow_id)
     has_effect = apply_command(workflow, command) != workflow
     note = note_for(workflow, change.action)
     repeats = change.action is Action.RESUME and bool(note)  # it ends a wait for retries
@@ -41,7 +39,7 @@ def plan_command(access: Access, change: PlannedCommand) -> PlanAnswer:
     )
 
 
-def _watched(access: Access, change: PlannedCommand) -> WatchedWorkflow:
+def _watched(access: ServerAccess, change: PlannedCommand) -> WatchedWorkflow:
     workflow = known_workflows(access.home).get(access.key(change.workflow_id))
     if workflow is None:
         raise InvalidInput(
@@ -50,16 +48,14 @@ def _watched(access: Access, change: PlannedCommand) -> WatchedWorkflow:
     return workflow
 
 
-def _id_of(access: Access, change: PlannedCommand, workflow: WatchedWorkflow) -> str:
+def _id_of(access: ServerAccess, change: PlannedCommand, workflow: WatchedWorkflow) -> str:
     return change_id(change, access.url, workflow.state, workflow.verdict)
 
 
-async def send_command(access: Access, plan_id: str, change: PlannedCommand) -> ApplyAnswer:
+async def send_command(access: ServerAccess, plan_id: str, change: PlannedCommand) -> ApplyAnswer:
     """Raises PlanChanged, JournalError, InvalidInput."""
     refuse_another(plan_id, _id_of(access, change, _watched(access, change)), change)
-    sent = await command_delivery.send(
-        access.home, change.action, [change.workflow_id], access.url
-    )
+    sent = await command_delivery.send(access.home, change.action, [change.workflow_id], access.url)
     return ApplyAnswer(
         workflow_id=change.workflow_id,
         action=change.action.value,

@@ -1,6 +1,6 @@
 """What the server says about itself, and the prompts that it offers to users."""
 
-from torc_watch.assistant.access import Access
+from torc_watch.assistant.access import ServerAccess
 from torc_watch.torc.transport import API_PATH
 
 _READ_ONLY = (
@@ -9,12 +9,12 @@ _READ_ONLY = (
 )
 _ACTING = (
     "Changes go through `plan`, which returns the exact changes, their price and a plan_id, and "
-    "`apply`, which carries out only a plan_id that `plan` returned here. Show the user the changes "
-    "and the price, and apply only what the user agrees to."
+    "`apply`, which carries out only a plan_id that `plan` returned here. Show the user changes "
+    "and price, and apply only what the user agrees to."
 )
 
 
-def instructions(access: Access, *, allows_actions: bool) -> str:
+def instructions(access: ServerAccess, *, allows_actions: bool) -> str:
     server = access.url.removesuffix(API_PATH)
     return (
         f"Workflows of Torc on {server}, as user {access.settings.user_name()}. "

@@ -1,7 +1,7 @@
 """Tools that tell of jobs: how they ended, what they used, what they have written."""
 
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated
 
 import anyio
 from mcp.server.mcpserver import Context
@@ -11,44 +11,46 @@ from pydantic import Field
 from torc_watch.app.job_list import list_jobs
 from torc_watch.app.job_logs import LogQuery, find_job, has_output, log_files
 from torc_watch.app.utilization import Comparison, read_utilization
-from torc_watch.assistant.access import Access
+from torc_watch.assistant.access import ServerAccess
 from torc_watch.assistant.answer_size import page_of
-from torc_watch.assistant.job_texts import more_of, output_rows
+from torc_watch.assistant.job_texts import more_of, output_entries
 from torc_watch.assistant.job_values import (
     JobOutputAnswer,
     JobsAnswer,
     UtilizationAnswer,
+    job_entry,
     job_output_answer,
-    job_row,
-    kind_row,
+    kind_entry,
 )
 from torc_watch.assistant.progress_report import ProgressReport
+from torc_watch.assistant.tool_arguments import (
+    FirstEntry,
+    JobNumber,
+    MostEntries,
+    StatusName,
+    StreamName,
+    WorkflowNumber,
+)
 from torc_watch.assistant.tool_set import answer, errors_for_assistants
-from torc_watch.assistant.workflow_tools import Limit, Offset, WorkflowId
 from torc_watch.core.errors import InvalidInput
 from torc_watch.core.job_attempt import why_no_output
 from torc_watch.core.model import JobStatus
 from torc_watch.render.utilization_values import utilization_values
 
-Status = Literal[
-    "uninitialized", "blocked", "ready", "pending", "running", "completed", "failed", "canceled",
-    "terminated", "disabled", "pending_failed",
-]
-Stream = Literal["all", "stdout", "stderr", "combined", "allocation", "runner"]
 _OF_ALLOCATION = ("allocation", "runner")
 
 
 class JobTools:
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: ServerAccess) -> None:
         self._access = access
 
     async def jobs(
         self,
-        workflow_id: WorkflowId,
+        workflow_id: WorkflowNumber,
         context: Context,
-        status: list[Status] | None = None,
-        limit: Limit = 50,
-        offset: Offset = 0,
+        status: list[StatusName] | None = None,
+        limit: MostEntries = 50,
+        offset: FirstEntry = 0,
     ) -> Annotated[CallToolResult, JobsAnswer]:
         """List the jobs of a workflow by ID: status, return code, run.attempt, run time, measured
         memory, node."""
@@ -57,18 +59,18 @@ class JobTools:
         with errors_for_assistants():
             async with ProgressReport(context, f"Asking {access.url}"):
                 found = await list_jobs(workflow_id, wanted, access.connection)
-        page = page_of(list(map(job_row, found)), limit=limit, offset=offset)
+        page = page_of(list(map(job_entry, found)), limit=limit, offset=offset)
         return answer(
-            JobsAnswer(workflow_id=workflow_id, jobs=page.rows, total=page.total, more=page.more)
+            JobsAnswer(workflow_id=workflow_id, jobs=page.entries, total=page.total, more=page.more)
         )
 
     async def job_output(
         self,
-        job_id: WorkflowId,
+        job_id: JobNumber,
         context: Context,
         lines: Annotated[int, Field(gt=0, le=1000)] = 40,
         stream: Annotated[
-            Stream, Field(description="allocation, runner: what Slurm and Torc's runner wrote")
+            StreamName, Field(description="allocation, runner: what Slurm and Torc's runner wrote")
         ] = "all",
         before: Annotated[
             int | None, Field(gt=0, description="Only what comes before this byte of the file")
@@ -92,7 +94,7 @@ class JobTools:
                 return answer(await self._output(query, stream, lines, before))
 
     async def _output(
-        self, query: LogQuery, stream: Stream, lines: int, before: int | None
+        self, query: LogQuery, stream: StreamName, lines: int, before: int | None
     ) -> JobOutputAnswer:
         """Files are read in a thread: their file system may be slow."""
         found = await find_job(query, self._access.settings, self._access.connection)
@@ -104,17 +106,17 @@ class JobTools:
             missing = why_no_output(found.job, found.attempt, found.config)
         chosen = [each for each in files if stream in ("all", each.kind)]
         rows = await anyio.to_thread.run_sync(
-            output_rows, chosen, lines, before, abandon_on_cancel=True
+            output_entries, chosen, lines, before, abandon_on_cancel=True
         )
         return job_output_answer(found, rows, missing, more_of(rows))
 
     async def utilization(
         self,
-        workflow_id: WorkflowId,
+        workflow_id: WorkflowNumber,
         context: Context,
         include_failed: bool = True,
-        limit: Limit = 20,
-        offset: Offset = 0,
+        limit: MostEntries = 20,
+        offset: FirstEntry = 0,
     ) -> Annotated[CallToolResult, UtilizationAnswer]:
         """What jobs used of the memory, CPUs and run time that they requested, by kind of job.
         `enough` is a better request, where the present one does not fit."""
@@ -124,13 +126,13 @@ class JobTools:
             async with ProgressReport(context, f"Asking {access.url}"):
                 found = await read_utilization(workflow_id, access.connection, comparison)
         values = utilization_values(workflow_id, None, found, shows_all=False)
-        page = page_of(list(map(kind_row, values["kinds"])), limit=limit, offset=offset)
+        page = page_of(list(map(kind_entry, values["kinds"])), limit=limit, offset=offset)
         return answer(
             UtilizationAnswer(
                 workflow_id=workflow_id,
                 jobs_compared=values["total_results"],
                 jobs_over=values["over_utilization_count"],
-                kinds=page.rows,
+                kinds=page.entries,
                 total=page.total,
                 more=page.more,
             )

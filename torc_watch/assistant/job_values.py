@@ -9,8 +9,10 @@ from torc_watch.assistant.tool_set import Values
 from torc_watch.core.listed_job import ListedJob
 from torc_watch.core.units import duration_text, rounded_memory
 
+_WHOLE = 100
 
-class JobRow(Values):
+
+class JobEntry(Values):
     """``run`` is the run and the attempt in it: 2.1."""
 
     id: int
@@ -25,13 +27,13 @@ class JobRow(Values):
 
 class JobsAnswer(Values):
     workflow_id: int
-    jobs: list[JobRow]
+    jobs: list[JobEntry]
     total: int
     more: str | None = None
     untrusted_fields: tuple[str, ...] = ("jobs.name",)
 
 
-class OutputRow(Values):
+class OutputEntry(Values):
     """``begin`` is where the text begins in the file, in bytes."""
 
     file: str
@@ -48,7 +50,7 @@ class JobOutputAnswer(Values):
     job_name: str
     status: str
     run: str
-    files: list[OutputRow]
+    files: list[OutputEntry]
     missing: str | None = None
     looked_in: list[str] | None = None
     more: str | None = None
@@ -58,14 +60,14 @@ class JobOutputAnswer(Values):
 class UseValues(Values):
     """Memory in bytes, CPUs in percent of one, run time in seconds."""
 
-    requested: float | None = None
-    used: float | None = None
-    over: int = 0
-    enough: float | None = None
+    requested: int | float | None = None
+    used: int | float | None = None
+    over: int | None = None
+    enough: int | float | None = None
     fit: str
 
 
-class KindRow(Values):
+class KindEntry(Values):
     kind: str
     jobs: int
     fails: int
@@ -80,14 +82,14 @@ class UtilizationAnswer(Values):
     workflow_id: int
     jobs_compared: int
     jobs_over: int
-    kinds: list[KindRow]
+    kinds: list[KindEntry]
     total: int
     more: str | None = None
     untrusted_fields: tuple[str, ...] = ("kinds.kind",)
 
 
-def job_row(job: ListedJob) -> JobRow:
-    return JobRow(
+def job_entry(job: ListedJob) -> JobEntry:
+    return JobEntry(
         id=job.id,
         name=name(job.name),
         status=job.status.value,
@@ -99,12 +101,39 @@ def job_row(job: ListedJob) -> JobRow:
     )
 
 
-def kind_row(values: Mapping[str, Any]) -> KindRow:
-    return KindRow.model_validate({**values, "kind": name(values["kind"])})
+def kind_entry(values: Mapping[str, Any]) -> KindEntry:
+    return KindEntry(
+        kind=name(values["kind"]),
+        jobs=values["jobs"],
+        fails=values["fails"],
+        memory=_use(values.get("memory")),
+        cpu=_use(values.get("cpu")),
+        runtime=_use(values.get("runtime")),
+    )
+
+
+def _use(values: Mapping[str, Any] | None) -> UseValues | None:
+    if values is None:
+        return None
+    fits = values["fit"] == "enough"
+    return UseValues(
+        requested=_rounded(values["requested"]),
+        used=_rounded(values["used"]),
+        over=values["over"] or None,
+        enough=None if fits else _rounded(values["enough"]),
+        fit=values["fit"],
+    )
+
+
+def _rounded(number: float | None) -> float | None:
+    """To three digits, whole from 100 on: more is noise."""
+    if number is None:
+        return None
+    return round(number) if abs(number) >= _WHOLE else float(f"{number:.3g}")
 
 
 def job_output_answer(
-    found: LoggedJob, files: list[OutputRow], missing: str | None, more: str | None
+    found: LoggedJob, files: list[OutputEntry], missing: str | None, more: str | None
 ) -> JobOutputAnswer:
     return JobOutputAnswer(
         workflow_id=found.workflow.id,

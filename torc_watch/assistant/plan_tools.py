@@ -4,26 +4,21 @@ from typing import Annotated
 
 from mcp.server.mcpserver import Context
 from mcp_types import CallToolResult
-from pydantic import Field
 
 from torc_watch.app import inspection
 from torc_watch.app.inspection import Inspection
-from torc_watch.assistant.access import Access
+from torc_watch.assistant.access import ServerAccess
 from torc_watch.assistant.plan_values import PlanAnswer, round_answer
 from torc_watch.assistant.progress_report import ProgressReport
+from torc_watch.assistant.tool_arguments import (
+    ChosenJobs,
+    LeastMemory,
+    LeastMinutes,
+    WorkflowNumber,
+)
 from torc_watch.assistant.tool_set import answer, errors_for_assistants
-from torc_watch.assistant.workflow_tools import WorkflowId
 from torc_watch.core.job_choice import JobChoice
 from torc_watch.core.units import parse_memory
-
-Jobs = Annotated[
-    list[str] | None,
-    Field(max_length=1000, description="IDs or names: only these failed jobs run again"),
-]
-Memory = Annotated[
-    str | None, Field(description="What each of these jobs requests at least, such as 16g")
-]
-Minutes = Annotated[int | None, Field(gt=0, le=525_600, description="The same for run time")]
 
 
 def job_choice(jobs: list[str] | None, memory: str | None, minutes: int | None) -> JobChoice | None:
@@ -38,7 +33,7 @@ def job_choice(jobs: list[str] | None, memory: str | None, minutes: int | None) 
 
 
 async def inspect_round(
-    access: Access, workflow_id: int, choice: JobChoice | None, context: Context
+    access: ServerAccess, workflow_id: int, choice: JobChoice | None, context: Context
 ) -> Inspection:
     """What one round as a user asks for it would do. Raises every kind of TorcWatchError."""
     settings = access.settings_of_round(workflow_id)
@@ -47,16 +42,16 @@ async def inspect_round(
 
 
 class PlanTools:
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: ServerAccess) -> None:
         self._access = access
 
     async def plan(
         self,
-        workflow_id: WorkflowId,
+        workflow_id: WorkflowNumber,
         context: Context,
-        jobs: Jobs = None,
-        memory: Memory = None,
-        runtime_minutes: Minutes = None,
+        jobs: ChosenJobs = None,
+        memory: LeastMemory = None,
+        runtime_minutes: LeastMinutes = None,
     ) -> Annotated[CallToolResult, PlanAnswer]:
         """What one round of recovery would do, with its price; changes nothing. Only the user can
         carry it out: this server was started without --allow-actions."""

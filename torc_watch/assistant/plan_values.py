@@ -43,12 +43,14 @@ def round_answer(server: str, seen: Inspection, action: str, to_apply: str) -> P
     """``to_apply`` says how to have the plan carried out, if there is one."""
     workflow_id = seen.observation.workflow.id
     lines = [line.strip() for line in plan_text(workflow_id, seen.answer)]
+    if isinstance(seen.answer, Plan):
+        lines = lines[1:-1]  # without who would do it, and that nothing is done yet
     return PlanAnswer(
         server=server,
         workflow_id=workflow_id,
         action=action,
         plan_id=seen.plan_id or None,
-        changes=sentences(lines[:-1] if isinstance(seen.answer, Plan) else lines, _MOST_LINES),
+        changes=sentences(lines, _MOST_LINES),
         price=price_text(seen.price) if seen.price else None,
         notes=sentences(seen.all_notes, _MOST_NOTES) or None,
         to_apply=to_apply if seen.plan_id else None,

@@ -7,7 +7,7 @@ from mcp.server.mcpserver import Context
 
 from torc_watch.app import chosen_round
 from torc_watch.app.foreground_watch import round_request, watch
-from torc_watch.assistant.access import Access
+from torc_watch.assistant.access import ServerAccess
 from torc_watch.assistant.plan_tools import inspect_round
 from torc_watch.assistant.plan_values import (
     ApplyAnswer,
@@ -28,7 +28,7 @@ _TO_APPLY = "When the user agrees: apply with this plan_id"
 
 
 async def plan_round(
-    access: Access, change: PlannedRound, action: str, context: Context
+    access: ServerAccess, change: PlannedRound, action: str, context: Context
 ) -> tuple[PlanAnswer, PlannedRound]:
     """What was cut off is finished first, as it was planned: it takes the place of a new round."""
     cut_off = round_cut_off(access, change.workflow_id)
@@ -46,18 +46,18 @@ async def plan_round(
     return round_answer(access.url, seen, action, _TO_APPLY), change
 
 
-def round_cut_off(access: Access, workflow_id: int) -> PastRound | None:
+def round_cut_off(access: ServerAccess, workflow_id: int) -> PastRound | None:
     """One that began and did not end: its process died, or is still at it."""
     rounds = access.stored_watch(workflow_id).rounds
     return rounds[-1] if rounds and rounds[-1].ended is None else None
 
 
-def _id_of_rest(access: Access, workflow_id: int, round_: PastRound) -> str:
+def _id_of_rest(access: ServerAccess, workflow_id: int, round_: PastRound) -> str:
     return change_id("continue", access.key(workflow_id), round_.began, round_.number)
 
 
 async def carry_out_round(
-    access: Access, plan_id: str, change: PlannedRound, progress: ProgressReport
+    access: ServerAccess, plan_id: str, change: PlannedRound, progress: ProgressReport
 ) -> ApplyAnswer:
     """Raises PlanChanged, WatchHeld, and every other kind of TorcWatchError."""
     settings = access.settings_of_round(change.workflow_id)
@@ -78,13 +78,13 @@ async def carry_out_round(
     return ApplyAnswer(
         workflow_id=change.workflow_id,
         action="recover",
-        outcome=ended.verdict.value,
+        outcome=ended.verdict.label,
         done=last_lines_of(lines),
     )
 
 
 async def _continue(
-    access: Access,
+    access: ServerAccess,
     plan_id: str,
     change: PlannedRound,
     settings: Settings,

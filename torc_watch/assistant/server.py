@@ -1,13 +1,14 @@
 """The MCP server of one user: its tools, resources and prompts, over standard input and output."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
+from typing import Any
 
 import anyio
 from mcp.server import MCPServer
 from mcp.server.mcpserver.tools import Tool
 
-from torc_watch.assistant.access import Access, open_access
+from torc_watch.assistant.access import ServerAccess, open_access
 from torc_watch.assistant.acting_tools import ActingTools
 from torc_watch.assistant.guidance import instructions, investigation
 from torc_watch.assistant.job_tools import JobTools
@@ -20,7 +21,7 @@ from torc_watch.assistant.workflow_tools import WorkflowTools
 from torc_watch.config.settings import Settings
 
 
-def make_server(access: Access, *, allows_actions: bool = False) -> MCPServer:
+def make_server(access: ServerAccess, *, allows_actions: bool = False) -> MCPServer:
     """Its tools; without ``allows_actions`` none that changes anything."""
     server = MCPServer(
         "torc-watch",
@@ -40,9 +41,9 @@ def make_server(access: Access, *, allows_actions: bool = False) -> MCPServer:
     return server
 
 
-def _reading_tools(access: Access) -> Iterator[Tool]:
+def _reading_tools(access: ServerAccess) -> Iterator[Tool]:
     workflows, jobs, site = WorkflowTools(access), JobTools(access), SiteTools(access)
-    functions = (
+    functions: tuple[Callable[..., Any], ...] = (
         workflows.why,
         workflows.status,
         workflows.workflows,
@@ -57,7 +58,7 @@ def _reading_tools(access: Access) -> Iterator[Tool]:
     yield from map(tool, functions)
 
 
-def _planning_tools(access: Access, *, allows_actions: bool) -> Iterator[Tool]:
+def _planning_tools(access: ServerAccess, *, allows_actions: bool) -> Iterator[Tool]:
     if not allows_actions:
         yield tool(PlanTools(access).plan)
         return

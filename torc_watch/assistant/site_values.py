@@ -10,7 +10,7 @@ from torc_watch.render.cause_text import cause_text
 from torc_watch.render.node_list import node_phrase
 
 
-class AllocationRow(Values):
+class AllocationEntry(Values):
     """``status`` is Torc's, ``state`` the scheduler's; ``detail`` says what it waits for."""
 
     scheduler: str
@@ -24,12 +24,12 @@ class AllocationRow(Values):
 
 class AllocationsAnswer(Values):
     workflow_id: int
-    allocations: list[AllocationRow]
+    allocations: list[AllocationEntry]
     total: int
     more: str | None = None
 
 
-class NodeRow(Values):
+class NodeEntry(Values):
     node: str
     cluster: str
     score: float
@@ -38,12 +38,12 @@ class NodeRow(Values):
 
 
 class NodesAnswer(Values):
-    nodes: list[NodeRow]
+    nodes: list[NodeEntry]
     total: int
     more: str | None = None
 
 
-class RuleRow(Values):
+class RuleEntry(Values):
     name: str
     cause: str
     says: str
@@ -53,25 +53,25 @@ class RuleRow(Values):
 
 
 class RulesAnswer(Values):
-    rules: list[RuleRow]
+    rules: list[RuleEntry]
     total: int
     more: str | None = None
 
 
-def allocation_row(allocation: Allocation, status: AllocationStatus) -> AllocationRow:
-    return AllocationRow(
+def allocation_entry(allocation: Allocation, status: AllocationStatus) -> AllocationEntry:
+    return AllocationEntry(
         scheduler=name(allocation.scheduler_type),
         number=allocation.scheduler_id,
         status=name(allocation.status),
         state=status.state.value,
         cause=status.cause and status.cause.value,
-        began=status.began and status.began.isoformat(),
+        began=status.began.isoformat() if status.began else None,
         detail=sentence(status.detail) or None,
     )
 
 
-def node_row(score: NodeScore, *, excludes: bool) -> NodeRow:
-    return NodeRow(
+def node_entry(score: NodeScore, *, excludes: bool) -> NodeEntry:
+    return NodeEntry(
         node=name(score.node),
         cluster=name(score.cluster),
         score=round(score.score, 2),
@@ -80,8 +80,8 @@ def node_row(score: NodeScore, *, excludes: bool) -> NodeRow:
     )
 
 
-def rule_row(rule: Rule, *, in_full: bool) -> RuleRow:
-    return RuleRow(
+def rule_entry(rule: Rule, *, in_full: bool) -> RuleEntry:
+    return RuleEntry(
         name=name(rule.name),
         cause=cause_text(rule.cause),
         says=sentence(rule.says),

@@ -30,7 +30,8 @@ def replaced_standard_input() -> Iterator[Callable[[], None]]:
     os.close(nothing)
     ours, readers = socket.socketpair()
     before = sys.stdin
-    with ours, readers, readers.makefile("r", encoding="utf-8") as sys.stdin:
+    with ours, readers, readers.makefile("r", encoding="utf-8") as stream:
+        sys.stdin = stream
         Thread(target=_copy, args=(number, ours), daemon=True).start()
         try:
             yield partial(_end, ours)

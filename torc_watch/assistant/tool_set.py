@@ -43,9 +43,7 @@ def answer(values: Values) -> CallToolResult:
             path for path in found["untrusted_fields"] if path.partition(".")[0] in found
         ]
     text = json.dumps(found, ensure_ascii=False, separators=(",", ":"))
-    return CallToolResult(
-        content=[TextContent(type="text", text=text)], structured_content=found
-    )
+    return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=found)
 
 
 @contextmanager
@@ -82,4 +80,4 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
     if len(others) != 1 or len(choices) == 1:
         return schema
     rest = {key: value for key, value in schema.items() if key != "anyOf"}
-    return others[0] | rest
+    return {**others[0], **rest}

@@ -10,35 +10,32 @@ from torc_watch.app.explained_failures import explain_failures
 from torc_watch.app.inspection import inspect_stored, past_watches
 from torc_watch.app.waiting_commands import waiting_commands
 from torc_watch.app.workflow_list import list_workflows
-from torc_watch.assistant.access import Access
+from torc_watch.assistant.access import ServerAccess
 from torc_watch.assistant.answer_size import page_of
 from torc_watch.assistant.progress_report import ProgressReport
+from torc_watch.assistant.tool_arguments import FirstEntry, MostEntries, WorkflowNumber
 from torc_watch.assistant.tool_set import answer, errors_for_assistants
 from torc_watch.assistant.workflow_values import (
     HistoryAnswer,
     StatusAnswer,
     WhyAnswer,
     WorkflowsAnswer,
-    failure_rows,
-    round_rows,
+    failure_entries,
+    round_entries,
     status_answer,
     why_answer,
-    workflow_row,
+    workflow_entry,
 )
 from torc_watch.daemon.status_file import find_view, read_status
 from torc_watch.render.status_table import watch_states
 
-WorkflowId = Annotated[int, Field(gt=0, lt=2**63)]
-Limit = Annotated[int, Field(gt=0, le=1000)]
-Offset = Annotated[int, Field(ge=0)]
-
 
 class WorkflowTools:
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: ServerAccess) -> None:
         self._access = access
 
     async def workflows(
-        self, context: Context, limit: Limit = 20, offset: Offset = 0
+        self, context: Context, limit: MostEntries = 20, offset: FirstEntry = 0
     ) -> Annotated[CallToolResult, WorkflowsAnswer]:
         """List the workflows on the server, the newest first: state, jobs by status, and what the
         daemon does with each."""
@@ -47,11 +44,11 @@ class WorkflowTools:
             async with ProgressReport(context, f"Asking {access.url}"):
                 found = await list_workflows(access.connection)
             watched = self._watched()
-        rows = [workflow_row(each, watched.get(each.workflow.id)) for each in reversed(found)]
+        rows = [workflow_entry(each, watched.get(each.workflow.id)) for each in reversed(found)]
         page = page_of(rows, limit=limit, offset=offset)
         return answer(
             WorkflowsAnswer(
-                server=access.url, workflows=page.rows, total=page.total, more=page.more
+                server=access.url, workflows=page.entries, total=page.total, more=page.more
             )
         )
 
@@ -66,7 +63,7 @@ class WorkflowTools:
         }
 
     async def status(
-        self, workflow_id: WorkflowId, context: Context
+        self, workflow_id: WorkflowNumber, context: Context
     ) -> Annotated[CallToolResult, StatusAnswer]:
         """How a workflow stands: jobs by status, failures by cause, open allocations, what the
         daemon does, and what comes next."""
@@ -82,11 +79,11 @@ class WorkflowTools:
 
     async def why(
         self,
-        workflow_id: WorkflowId,
+        workflow_id: WorkflowNumber,
         context: Context,
         job: Annotated[str | None, Field(description="ID or name of one job")] = None,
-        limit: Limit = 20,
-        offset: Offset = 0,
+        limit: MostEntries = 20,
+        offset: FirstEntry = 0,
     ) -> Annotated[CallToolResult, WhyAnswer]:
         """Why jobs failed, with the evidence, in groups of the same reason, and what the next round
         of recovery would do about each (`next`: action and number of jobs). Begin here."""
@@ -94,19 +91,19 @@ class WorkflowTools:
         with errors_for_assistants():
             async with ProgressReport(context, "Reading what the failed jobs have written"):
                 found = await explain_failures(workflow_id, job, access.url, access.settings)
-        page = page_of(failure_rows(workflow_id, found), limit=limit, offset=offset)
+        page = page_of(failure_entries(workflow_id, found), limit=limit, offset=offset)
         return answer(why_answer(workflow_id, found, page))
 
     def history(
-        self, workflow_id: WorkflowId, limit: Limit = 10, offset: Offset = 0
+        self, workflow_id: WorkflowNumber, limit: MostEntries = 10, offset: FirstEntry = 0
     ) -> Annotated[CallToolResult, HistoryAnswer]:
         """The rounds of recovery that were carried out or refused, the newest first, with their
         changes."""
         with errors_for_assistants():
             watches = past_watches(self._access.home, workflow_id, self._access.url)
-        page = page_of(round_rows(watches), limit=limit, offset=offset)
+        page = page_of(round_entries(watches), limit=limit, offset=offset)
         return answer(
             HistoryAnswer(
-                workflow_id=workflow_id, rounds=page.rows, total=page.total, more=page.more
+                workflow_id=workflow_id, rounds=page.entries, total=page.total, more=page.more
             )
         )

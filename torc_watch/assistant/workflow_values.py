@@ -6,7 +6,7 @@ from typing import Any
 from torc_watch.app.explained_failures import ExplainedFailures
 from torc_watch.app.inspection import Inspection
 from torc_watch.app.workflow_list import ListedWorkflow
-from torc_watch.assistant.answer_size import Page, name, sentence, sentences
+from torc_watch.assistant.answer_size import AnswerPage, name, sentence, sentences
 from torc_watch.assistant.tool_set import Values
 from torc_watch.core.recovery_round import Plan
 from torc_watch.daemon.watch_history import PastRound, PastWatch
@@ -26,7 +26,7 @@ _MOST_CHANGES = 10  # lines of a round
 _MOST_SUSPECTS = 5
 
 
-class WorkflowRow(Values):
+class WorkflowEntry(Values):
     id: int
     name: str
     user: str
@@ -37,7 +37,7 @@ class WorkflowRow(Values):
 
 class WorkflowsAnswer(Values):
     server: str
-    workflows: list[WorkflowRow]
+    workflows: list[WorkflowEntry]
     total: int
     more: str | None = None
     untrusted_fields: tuple[str, ...] = ("workflows.name", "workflows.user")
@@ -72,7 +72,7 @@ class StatusAnswer(Values):
     untrusted_fields: tuple[str, ...] = ("name", "next", "notes")
 
 
-class FailureRow(Values):
+class FailureEntry(Values):
     cause: str
     confidence: str
     untrusted_text: str
@@ -84,7 +84,7 @@ class FailureRow(Values):
     next: dict[str, int] | None = None
 
 
-class SuspectRow(Values):
+class SuspectEntry(Values):
     job_id: int
     job_name: str
     kind: str
@@ -93,20 +93,24 @@ class SuspectRow(Values):
 
 class WhyAnswer(Values):
     workflow_id: int
-    failures: list[FailureRow]
+    failures: list[FailureEntry]
     total: int
     more: str | None = None
-    suspects: list[SuspectRow] | None = None
+    suspects: list[SuspectEntry] | None = None
     attempts: list[str] | None = None
     standing: str | None = None
     unread: str | None = None
     untrusted_fields: tuple[str, ...] = (
-        "failures.untrusted_text", "failures.examples", "failures.facts", "suspects", "attempts",
+        "failures.untrusted_text",
+        "failures.examples",
+        "failures.facts",
+        "suspects",
+        "attempts",
         "standing",
     )
 
 
-class RoundRow(Values):
+class RoundEntry(Values):
     began: str
     run_id: int
     outcome: str
@@ -117,15 +121,15 @@ class RoundRow(Values):
 
 class HistoryAnswer(Values):
     workflow_id: int
-    rounds: list[RoundRow]
+    rounds: list[RoundEntry]
     total: int
     more: str | None = None
     untrusted_fields: tuple[str, ...] = ("rounds.reason", "rounds.changes")
 
 
-def workflow_row(listed: ListedWorkflow, watched: str | None) -> WorkflowRow:
+def workflow_entry(listed: ListedWorkflow, watched: str | None) -> WorkflowEntry:
     values = workflow_values(listed.workflow, listed.counts, watched)
-    return WorkflowRow.model_validate(
+    return WorkflowEntry.model_validate(
         values
         | {
             "name": name(listed.workflow.name),
@@ -191,16 +195,16 @@ def _next(seen: Inspection) -> list[str]:
 
 
 def why_answer(
-    workflow_id: int, found: ExplainedFailures, page: Page[FailureRow]
+    workflow_id: int, found: ExplainedFailures, page: AnswerPage[FailureEntry]
 ) -> WhyAnswer:
     suspects = suspect_values(found.suspects)[:_MOST_SUSPECTS]
     unread = why_values(workflow_id, found.groups)["unread"]
     return WhyAnswer(
         workflow_id=workflow_id,
-        failures=page.rows,
+        failures=page.entries,
         total=page.total,
         more=page.more,
-        suspects=[_suspect_row(each) for each in suspects] or None,
+        suspects=[_suspect_entry(each) for each in suspects] or None,
         attempts=[
             sentence(f"run {each.run_id}: {each.reason}")
             for each in found.attempts[-_MOST_ATTEMPTS:]
@@ -211,21 +215,21 @@ def why_answer(
     )
 
 
-def _suspect_row(values: Mapping[str, Any]) -> SuspectRow:
+def _suspect_entry(values: Mapping[str, Any]) -> SuspectEntry:
     texts = {"job_name": name(values["job_name"]), "reason": sentence(values["reason"])}
-    return SuspectRow.model_validate({**values, **texts})
+    return SuspectEntry.model_validate({**values, **texts})
 
 
-def failure_rows(workflow_id: int, found: ExplainedFailures) -> list[FailureRow]:
-    return list(map(_failure_row, why_values(workflow_id, found.groups)["failures"]))
+def failure_entries(workflow_id: int, found: ExplainedFailures) -> list[FailureEntry]:
+    return list(map(failure_entry, why_values(workflow_id, found.groups)["failures"]))
 
 
-def _failure_row(group: Mapping[str, Any]) -> FailureRow:
+def failure_entry(group: Mapping[str, Any]) -> FailureEntry:
     jobs = group["jobs"]
     reason = group["reason"]
     facts = [_fact(each) for each in group["facts"] if each["text"] != reason]
     fates = _numbers(each["next"] for each in jobs if each["next"])
-    return FailureRow(
+    return FailureEntry(
         cause=cause_text(group["cause"]),
         confidence=group["confidence"],
         untrusted_text=sentence(reason),
@@ -251,19 +255,19 @@ def _first(fates: Mapping[str, int]) -> dict[str, int]:
     )
 
 
-def round_rows(watches: Sequence[PastWatch]) -> list[RoundRow]:
+def round_entries(watches: Sequence[PastWatch]) -> list[RoundEntry]:
     """The newest first."""
     return [
-        _round_row(round_, watch if round_ is watch.rounds[-1] else None)
+        _round_entry(round_, watch if round_ is watch.rounds[-1] else None)
         for watch in reversed(watches)
         for round_ in reversed(watch.rounds)
     ]
 
 
-def _round_row(round_: PastRound, ended: PastWatch | None) -> RoundRow:
+def _round_entry(round_: PastRound, ended: PastWatch | None) -> RoundEntry:
     lines = list(plan_lines(round_.plan, with_reasons=True)) if round_.plan else []
     unfinished = f"in progress at step {round_.last_step or 'orphans'}"
-    return RoundRow(
+    return RoundEntry(
         began=round_.began,
         run_id=round_.run_id,
         outcome=round_.outcome or unfinished,

@@ -19,13 +19,14 @@ def mcp(
     ] = False,
     url: options.Url = None,
 ) -> None:
-    """Serve tools for an AI assistant, over standard input and output (MCP).
+    """Serve tools for an AI assistant (MCP).
 
-    An assistant starts this command itself: docs/assistants.md shows the configuration of the usual
-    ones. It then can ask for the state of workflows, why jobs failed, what they wrote and what a
-    recovery would do. With --allow-actions it can also carry out a plan that it has seen before.
-    Assistants pass few variables of your environment on, so set the server with --url or
-    in config.toml. Needs the extra mcp: pip install 'torc-watch[mcp]'
+    An assistant starts this command itself, and speaks with it over standard input and output:
+    docs/assistants.md has the configuration of the usual ones. It can ask for the state of
+    workflows, why jobs failed, what they wrote and what a recovery would do. With --allow-actions
+    it can also carry out a plan that it has shown. Assistants pass few variables of your
+    environment on: set the server with --url or in config.toml. Needs the extra mcp:
+    pip install 'torc-watch[mcp]'
 
     \b
     Examples:

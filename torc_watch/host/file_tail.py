@@ -37,7 +37,9 @@ class Tail:
     is_cut: bool
 
 
-def read_tail(path: Path, lines: int, *, end: int | None = None, most: int = MOST_OF_A_TAIL) -> Tail:
+def read_tail(
+    path: Path, lines: int, *, end: int | None = None, most: int = MOST_OF_A_TAIL
+) -> Tail:
     """The last ``lines``, of the last ``most`` bytes: half a line only where that is one line.
 
     With ``end`` what is behind that many bytes is not looked at; ``size`` is that of the file all
