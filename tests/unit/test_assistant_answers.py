@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from torc_watch.app.job_logs import LogFile
-from torc_watch.assistant.answer_size import page_of, size_of
+from torc_watch.assistant.answer_size import page_of, sentences, size_of
 from torc_watch.assistant.job_texts import more_of, output_entries, safe_text
 from torc_watch.assistant.planned_changes import PlannedRound, ShownPlans
 from torc_watch.assistant.site_values import NodeEntry
@@ -47,6 +47,16 @@ def test_pages_are_within_their_budget_and_together_have_all_rows(
 def test_page_behind_the_end_is_empty() -> None:
     page = page_of([row("a")], limit=5, offset=7)
     assert (page.entries, page.total, page.more) == ([], 1, None)
+
+
+@pytest.mark.parametrize(("number", "most"), [(3, 5), (20, 5), (1000, 500)])
+def test_lines_are_bounded_and_say_how_many_there_are_more(number: int, most: int) -> None:
+    lines = sentences(["x" * 200] * number, most)
+    assert sum(map(len, lines)) < 8100
+    shown = lines[:-1] if lines[-1].startswith("...") else lines
+    assert len(shown) <= most
+    more = int(lines[-1].split()[2]) if shown != lines else 0
+    assert len(shown) + more == number
 
 
 def test_group_of_ten_thousand_failures_is_a_small_row() -> None:

@@ -1,9 +1,12 @@
 """The MCP server as a client sees it, in one process and without a Torc server."""
 
+import asyncio
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import anyio
 import mcp
 import pytest
 
@@ -11,8 +14,6 @@ from tests.rigs.assistant import Assistant
 from torc_watch.assistant.access import open_access
 from torc_watch.assistant.server import make_server
 from torc_watch.config.settings import Settings
-
-pytestmark = pytest.mark.looptime
 
 NOBODY = "http://127.0.0.1:9"
 READING = {
@@ -72,6 +73,7 @@ async def test_list_of_tools_is_small(settings: Settings) -> None:
     assert len(json.dumps(shown)) < 7500
 
 
+@pytest.mark.looptime  # each request is retried for seconds
 async def test_errors_reach_the_assistant(settings: Settings) -> None:
     async with client_of(settings, allows_actions=True) as client:
         assistant = Assistant(client)
@@ -90,6 +92,35 @@ async def test_errors_reach_the_assistant(settings: Settings) -> None:
             assert text in await assistant.refused("plan", workflow_id=1, **arguments)
         assert "Input should be greater than 0" in await assistant.refused("why", workflow_id=0)
         assert "name one stream" in await assistant.refused("job_output", job_id=1, before=5)
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_call_tells_its_progress_and_can_be_canceled(settings: Settings, mode: str) -> None:
+    """The server accepts the connection and says nothing; it sees that it is closed."""
+    asked, left, told = anyio.Event(), anyio.Event(), list[str | None]()
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        await reader.read(-1)
+        writer.close()
+        left.set()
+
+    async def tell(progress: float, total: float | None, message: str | None) -> None:
+        assert (progress, total) == (1, None)
+        told.append(message)
+
+    async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as listener:
+        port = listener.sockets[0].getsockname()[1]
+        slow = settings.model_copy(update={"api_url": f"http://127.0.0.1:{port}", "timeout": 100.0})
+        server = make_server(open_access(slow, None))
+        async with mcp.Client(server, mode=mode) as client, anyio.create_task_group() as tasks:
+            call = partial(client.call_tool, "why", {"workflow_id": 1}, progress_callback=tell)
+            tasks.start_soon(call)
+            await asked.wait()
+            tasks.cancel_scope.cancel()
+        with anyio.fail_after(50):
+            await left.wait()
+    assert told == ["Reading what the failed jobs have written"]
 
 
 async def test_what_needs_no_server(settings: Settings) -> None:

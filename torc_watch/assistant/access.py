@@ -7,8 +7,9 @@ from torc_watch.app.foreground_watch import settings_of_watch
 from torc_watch.app.inspection import StoredWatch, find_workflow, read_stored_watch
 from torc_watch.config.settings import Settings
 from torc_watch.core.workflow_key import WorkflowKey
-from torc_watch.daemon.commands import WatchOptions
+from torc_watch.daemon.commands import WatchOptions, WatchState
 from torc_watch.daemon.status_file import read_status
+from torc_watch.daemon.watch_history import known_workflows
 from torc_watch.torc.transport import Connection
 
 
@@ -39,6 +40,11 @@ class ServerAccess:
         """With the output folder that the workflow's watch has. Raises JournalError."""
         own = settings_of_watch(self.stored_watch(workflow_id).options, self.settings)
         return self.settings.model_copy(update={"output_dir": own.output_dir})
+
+    def watch_state(self, workflow_id: int) -> WatchState | None:
+        """That of the daemon's watch, None without one. Raises JournalError."""
+        known = known_workflows(self.home).get(self.key(workflow_id))
+        return known.state if known else None
 
     def is_watched(self, workflow_id: int) -> bool:
         """By the daemon. Raises JournalError."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Generic, TypeVar
 
 from pydantic import BaseModel
@@ -59,6 +60,8 @@ def sentence(text: str) -> str:
 
 
 def sentences(texts: Sequence[str], most: int) -> list[str]:
-    """The first ones, and how many there are more."""
-    left = len(texts) - most
-    return [*map(sentence, texts[:most]), *([f"... and {left} more"] if left > 0 else [])]
+    """The first ones, within the budget, and how many there are more."""
+    ends = accumulate(len(sentence(text).encode()) for text in texts[:most])
+    fit = sum(end <= BUDGET for end in ends)
+    left = len(texts) - fit
+    return [*map(sentence, texts[:fit]), *([f"... and {left} more"] if left else [])]

@@ -1,5 +1,6 @@
 """What is answered about plans: their exact changes, their price, and what came of them."""
 
+from collections.abc import Sequence
 from hashlib import sha256
 
 from torc_watch.app.inspection import Inspection
@@ -11,7 +12,7 @@ from torc_watch.render.plan_text import plan_text
 from torc_watch.render.price_text import price_text
 from torc_watch.render.transcript import plan_lines
 
-_MOST_LINES = 25
+_MOST_LINES = 60
 _MOST_NOTES = 5
 _LAST_LINES = 30  # of a transcript
 _DIGITS = 8  # of an ID, as those of rounds have
@@ -39,7 +40,9 @@ class ApplyAnswer(Values):
     untrusted_fields: tuple[str, ...] = ("done",)
 
 
-def round_answer(server: str, seen: Inspection, action: str, to_apply: str) -> PlanAnswer:
+def round_answer(
+    server: str, seen: Inspection, action: str, to_apply: str, notes: Sequence[str] = ()
+) -> PlanAnswer:
     """``to_apply`` says how to have the plan carried out, if there is one."""
     workflow_id = seen.observation.workflow.id
     lines = [line.strip() for line in plan_text(workflow_id, seen.answer)]
@@ -52,7 +55,7 @@ def round_answer(server: str, seen: Inspection, action: str, to_apply: str) -> P
         plan_id=seen.plan_id or None,
         changes=sentences(lines, _MOST_LINES),
         price=price_text(seen.price) if seen.price else None,
-        notes=sentences(seen.all_notes, _MOST_NOTES) or None,
+        notes=sentences([*notes, *seen.all_notes], _MOST_NOTES) or None,
         to_apply=to_apply if seen.plan_id else None,
     )
 

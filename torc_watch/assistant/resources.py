@@ -59,7 +59,11 @@ async def _answered(number: str, make: Callable[[int], Awaitable[str]]) -> str:
 
 
 async def _report(access: ServerAccess, workflow_id: int) -> str:
-    found = await explain_failures(workflow_id, None, access.url, access.settings)
+    """Of a workflow that the server no longer has, what the journal knows."""
+    try:
+        found = await explain_failures(workflow_id, None, access.url, access.settings)
+    except InvalidInput as error:
+        return "\n".join((str(error), "", *_history(access, workflow_id)))
     seen = found.seen
     lines = [
         f"Workflow {workflow_id} ({printable(seen.observation.workflow.name)}) on {access.url}",

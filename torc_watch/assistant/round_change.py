@@ -22,8 +22,13 @@ from torc_watch.assistant.progress_report import ProgressReport
 from torc_watch.assistant.round_transcript import logged_round
 from torc_watch.config.settings import Settings
 from torc_watch.core.events import Event, WatchEnded
+from torc_watch.daemon.commands import WatchState
 from torc_watch.daemon.watch_history import PastRound
 
+_WATCHED = (
+    "The daemon watches this workflow, and a round beside its watch is refused: pause the workflow "
+    "first, or leave it to the daemon (status says what comes next)."
+)
 _TO_APPLY = "When the user agrees: apply with this plan_id"
 
 
@@ -43,7 +48,8 @@ async def plan_round(
         )
         return rest, replace(change, choice=None, continues=True)
     seen = await inspect_round(access, change.workflow_id, change.choice, context)
-    return round_answer(access.url, seen, action, _TO_APPLY), change
+    notes = [_WATCHED] if access.watch_state(change.workflow_id) is WatchState.WATCHED else []
+    return round_answer(access.url, seen, action, _TO_APPLY, notes), change
 
 
 def round_cut_off(access: ServerAccess, workflow_id: int) -> PastRound | None:
