@@ -7,10 +7,15 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import anyio
+import mcp
 import pytest
 from anyio.to_thread import run_sync
 
 from tests.rigs.assistant import Assistant, assistant_of
+from tests.rigs.commands import TIMEOUT
+from torc_watch.assistant.access import open_access
+from torc_watch.assistant.server import make_server
+from torc_watch.config.settings import Settings
 
 if TYPE_CHECKING:
     from tests.acceptance.conftest import Barrier, Proxy, Site
@@ -69,6 +74,27 @@ async def test_text_of_a_job_changes_nothing(site: "Site") -> None:
         refused = await assistant.refused("apply", plan_id="12345678")
         assert "No plan with this ID was shown to you" in refused
     assert site.database() == before
+
+
+async def test_allocation_is_canceled_after_its_plan(patient: "Site") -> None:
+    settings = Settings(home=patient.home, api_url=patient.url, username="tester")
+    server = make_server(open_access(settings, None), allows_actions=True)
+    async with mcp.Client(server) as client:
+        assistant = Assistant(client)
+        (allocation,) = (await assistant.ask("allocations", workflow_id=1))["allocations"]
+        assert (allocation["scheduler"], allocation["state"]) == ("local", "alive")
+        wrong = {"workflow_id": 1, "action": "cancel_allocation", "allocation": 99}
+        assert "no open allocation 99" in await assistant.refused("plan", **wrong)
+        plan = await assistant.ask("plan", **wrong | {"allocation": allocation["number"]})
+        assert plan["changes"][0].startswith("Cancel allocation 1 (")
+
+        await assistant.ask("apply", plan_id=plan["plan_id"])
+
+        with anyio.fail_after(TIMEOUT):
+            while allocation in (await assistant.ask("allocations", workflow_id=1))["allocations"]:
+                pass  # each answer takes a moment
+        gone = "no open allocation 1"
+        assert gone in await assistant.refused("apply", plan_id=plan["plan_id"])
 
 
 async def test_server_that_is_killed_while_it_applies_and_two_assistants(

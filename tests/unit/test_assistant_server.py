@@ -14,8 +14,13 @@ from tests.rigs.assistant import Assistant
 from torc_watch.assistant.access import open_access
 from torc_watch.assistant.server import make_server
 from torc_watch.config.settings import Settings
+from torc_watch.core.workflow_key import WorkflowKey
+from torc_watch.daemon.commands import Action, Command
+from torc_watch.daemon.spool import Spool
+from torc_watch.daemon.watch_history import known_workflows
 
 NOBODY = "http://127.0.0.1:9"
+NOBODY_API = f"{NOBODY}/torc-service/v1"
 READING = {
     "why", "status", "workflows", "history", "jobs", "job_output", "utilization", "allocations",
     "nodes", "rules", "plan",
@@ -134,3 +139,44 @@ async def test_what_needs_no_server(settings: Settings) -> None:
         (rule,) = (await assistant.ask("rules", name=name))["rules"]
         assert rule["pattern"]
         assert "has no watch of workflow 1" in await assistant.refused("history", workflow_id=1)
+
+
+def add_to_daemon(settings: Settings, workflow_id: int, *actions: Action) -> None:
+    """As commands that no daemon has taken yet."""
+    for action in (Action.ADD, *actions):
+        command = Command(action=action, server=NOBODY_API, workflow_id=workflow_id)
+        Spool(settings.home / "spool").put(command)
+
+
+async def test_pause_is_planned_then_sent_to_the_daemon(settings: Settings) -> None:
+    add_to_daemon(settings, 7)
+    async with client_of(settings, allows_actions=True) as client:
+        assistant = Assistant(client)
+        plan = await assistant.ask("plan", workflow_id=7, action="pause")
+        assert plan["changes"][0] == "The daemon watches the workflow now."
+        applied = await assistant.ask("apply", plan_id=plan["plan_id"])
+        assert applied["outcome"] == "waits for the daemon"
+        assert known_workflows(settings.home)[WorkflowKey(NOBODY_API, 7)].state == "paused"
+        text = await assistant.refused("apply", plan_id=plan["plan_id"])
+        assert "Workflow 7 changed since this plan was made. Nothing was changed." in text
+        again = await assistant.ask("plan", workflow_id=7, action="pause")
+        assert "plan_id" not in again
+        assert again["changes"] == ["The watch is paused now.", "Nothing would change."]
+
+
+async def test_plan_of_another_change_of_the_same_workflow_has_another_id(
+    settings: Settings,
+) -> None:
+    add_to_daemon(settings, 7, Action.PAUSE)
+    add_to_daemon(settings, 8, Action.PAUSE)
+    async with client_of(settings, allows_actions=True) as client:
+        assistant = Assistant(client)
+        ids = {
+            (await assistant.ask("plan", workflow_id=number, action="resume"))["plan_id"]
+            for number in (7, 8)
+        }
+        assert len(ids) == 2
+        await assistant.ask("apply", plan_id=ids.pop())
+        await assistant.ask("apply", plan_id=ids.pop())
+    states = [each.state for each in known_workflows(settings.home).values()]
+    assert states == ["watched", "watched"]

@@ -64,5 +64,5 @@ async def cancel(access: ServerAccess, plan_id: str, change: PlannedCancellation
         workflow_id=change.workflow_id,
         action="cancel_allocation",
         outcome="done",
-        done=[f"Allocation {row.number} was canceled."],
+        done=[f"The scheduler ends allocation {row.number}; its jobs may have some time to end."],
     )

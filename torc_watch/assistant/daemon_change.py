@@ -6,13 +6,26 @@ from torc_watch.assistant.answer_size import sentence
 from torc_watch.assistant.plan_values import ApplyAnswer, PlanAnswer, change_id
 from torc_watch.assistant.planned_changes import PlannedCommand, refuse_another
 from torc_watch.core.errors import InvalidInput
-from torc_watch.daemon.commands import Action, Command, WatchedWorkflow, apply_command, note_for
+from torc_watch.daemon.commands import (
+    Action,
+    Command,
+    WatchedWorkflow,
+    WatchState,
+    apply_command,
+    note_for,
+)
 from torc_watch.daemon.watch_history import known_workflows
 
 _EFFECTS = {
     Action.PAUSE: "The daemon stops watching the workflow until it is resumed. A round of recovery "
     "that is in progress ends first.",
     Action.RESUME: "The daemon watches the workflow again.",
+}
+_STATES = {
+    WatchState.WATCHED: "The daemon watches the workflow now.",
+    WatchState.PAUSED: "The watch is paused now.",
+    WatchState.ENDED: "The watch has ended.",
+    WatchState.UNREADABLE: "Another version of the daemon stored this watch.",
 }
 _NO_PRICE = "nothing is submitted now"
 
@@ -31,7 +44,7 @@ def plan_command(access: ServerAccess, change: PlannedCommand) -> PlanAnswer:
         action=change.action.value,
         plan_id=_id_of(access, change, workflow) if has_effect or repeats else None,
         changes=[
-            f"The watch is {workflow.state.value}.",
+            _STATES[workflow.state],
             _EFFECTS[change.action] if has_effect or repeats else "Nothing would change.",
         ],
         price=_NO_PRICE,
