@@ -11,7 +11,7 @@ from torc_watch.assistant.access import ServerAccess
 from torc_watch.assistant.allocation_change import cancel, plan_cancellation
 from torc_watch.assistant.daemon_change import plan_command, send_command
 from torc_watch.assistant.plan_tools import job_choice
-from torc_watch.assistant.plan_values import ApplyAnswer, PlanAnswer
+from torc_watch.assistant.plan_values import AppliedPlan, ShownPlan
 from torc_watch.assistant.planned_changes import (
     PlannedCancellation,
     PlannedChange,
@@ -51,7 +51,7 @@ class ActingTools:
         allocation: Annotated[
             int | None, Field(gt=0, description="Slurm's number, for cancel_allocation")
         ] = None,
-    ) -> Annotated[CallToolResult, PlanAnswer]:
+    ) -> Annotated[CallToolResult, ShownPlan]:
         """What an action would change, exactly, with its price, and an ID for apply. Changes
         nothing. recover: one round for all failed jobs; raise: for some, with more memory or run
         time; reset: for some. pause and resume: the daemon's watch."""
@@ -72,7 +72,7 @@ class ActingTools:
 
     async def _plan(
         self, change: PlannedChange, action: str, context: Context
-    ) -> tuple[PlanAnswer, PlannedChange]:
+    ) -> tuple[ShownPlan, PlannedChange]:
         match change:
             case PlannedRound():
                 return await plan_round(self._access, change, action, context)
@@ -87,7 +87,7 @@ class ActingTools:
         self,
         plan_id: Annotated[str, Field(description="As plan returned it, after the user agreed")],
         context: Context,
-    ) -> Annotated[CallToolResult, ApplyAnswer]:
+    ) -> Annotated[CallToolResult, AppliedPlan]:
         """Carry out a plan that you have shown to the user. Makes the plan again first, and refuses
         when the workflow has changed since."""
         with errors_for_assistants():
@@ -100,7 +100,7 @@ class ActingTools:
 
     async def _apply(
         self, plan_id: str, change: PlannedChange, progress: ProgressReport
-    ) -> ApplyAnswer:
+    ) -> AppliedPlan:
         match change:
             case PlannedRound():
                 return await carry_out_round(self._access, plan_id, change, progress)

@@ -5,7 +5,7 @@ from mcp.server.mcpserver import Context
 from torc_watch.app.allocation_cancellation import cancel_allocation
 from torc_watch.app.workflow_observation import observe_now
 from torc_watch.assistant.access import ServerAccess
-from torc_watch.assistant.plan_values import ApplyAnswer, PlanAnswer, change_id
+from torc_watch.assistant.plan_values import AppliedPlan, ShownPlan, change_id
 from torc_watch.assistant.planned_changes import PlannedCancellation, refuse_another
 from torc_watch.assistant.progress_report import ProgressReport
 from torc_watch.assistant.site_values import AllocationEntry, allocation_entry
@@ -21,13 +21,13 @@ _HANDED_OVER = (
 
 async def plan_cancellation(
     access: ServerAccess, change: PlannedCancellation, context: Context
-) -> PlanAnswer:
+) -> ShownPlan:
     """Raises SchedulerError, ServerError, and InvalidInput for one that is not open."""
     async with ProgressReport(context, "Asking the scheduler"):
         _, row = await _find(access, change)
     running = row.began is not None
     effect = "the jobs that it runs are ended" if running else "it leaves the queue"
-    return PlanAnswer(
+    return ShownPlan(
         server=access.url,
         workflow_id=change.workflow_id,
         action="cancel_allocation",
@@ -55,12 +55,12 @@ def _id_of(access: ServerAccess, change: PlannedCancellation, row: AllocationEnt
     return change_id(change, access.url, row.scheduler, row.began)
 
 
-async def cancel(access: ServerAccess, plan_id: str, change: PlannedCancellation) -> ApplyAnswer:
+async def cancel(access: ServerAccess, plan_id: str, change: PlannedCancellation) -> AppliedPlan:
     """Raises PlanChanged, SchedulerError, ServerError, InvalidInput."""
     allocation, row = await _find(access, change)
     refuse_another(plan_id, _id_of(access, change, row), change)
     await cancel_allocation(allocation, access.settings)
-    return ApplyAnswer(
+    return AppliedPlan(
         workflow_id=change.workflow_id,
         action="cancel_allocation",
         outcome="done",

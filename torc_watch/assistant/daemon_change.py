@@ -3,7 +3,7 @@
 from torc_watch.app import command_delivery
 from torc_watch.assistant.access import ServerAccess
 from torc_watch.assistant.answer_size import sentence
-from torc_watch.assistant.plan_values import ApplyAnswer, PlanAnswer, change_id
+from torc_watch.assistant.plan_values import AppliedPlan, ShownPlan, change_id
 from torc_watch.assistant.planned_changes import PlannedCommand, refuse_another
 from torc_watch.core.errors import InvalidInput
 from torc_watch.daemon.commands import (
@@ -30,7 +30,7 @@ _STATES = {
 _NO_PRICE = "nothing is submitted now"
 
 
-def plan_command(access: ServerAccess, change: PlannedCommand) -> PlanAnswer:
+def plan_command(access: ServerAccess, change: PlannedCommand) -> ShownPlan:
     """Without an ID where nothing would change. Raises JournalError, and InvalidInput for a
     workflow that the daemon does not know."""
     workflow = _watched(access, change)
@@ -38,7 +38,7 @@ def plan_command(access: ServerAccess, change: PlannedCommand) -> PlanAnswer:
     has_effect = apply_command(workflow, command) != workflow
     note = note_for(workflow, change.action)
     repeats = change.action is Action.RESUME and bool(note)  # it ends a wait for retries
-    return PlanAnswer(
+    return ShownPlan(
         server=access.url,
         workflow_id=change.workflow_id,
         action=change.action.value,
@@ -65,11 +65,11 @@ def _id_of(access: ServerAccess, change: PlannedCommand, workflow: WatchedWorkfl
     return change_id(change, access.url, workflow.state, workflow.verdict)
 
 
-async def send_command(access: ServerAccess, plan_id: str, change: PlannedCommand) -> ApplyAnswer:
+async def send_command(access: ServerAccess, plan_id: str, change: PlannedCommand) -> AppliedPlan:
     """Raises PlanChanged, JournalError, InvalidInput."""
     refuse_another(plan_id, _id_of(access, change, _watched(access, change)), change)
     sent = await command_delivery.send(access.home, change.action, [change.workflow_id], access.url)
-    return ApplyAnswer(
+    return AppliedPlan(
         workflow_id=change.workflow_id,
         action=change.action.value,
         outcome="waits for the daemon" if sent.pending else "done",

@@ -8,7 +8,7 @@ from mcp_types import CallToolResult
 from torc_watch.app import inspection
 from torc_watch.app.inspection import Inspection
 from torc_watch.assistant.access import ServerAccess
-from torc_watch.assistant.plan_values import PlanAnswer, round_answer
+from torc_watch.assistant.plan_values import ShownPlan, round_answer
 from torc_watch.assistant.progress_report import ProgressReport
 from torc_watch.assistant.tool_arguments import (
     ChosenJobs,
@@ -52,7 +52,7 @@ class PlanTools:
         jobs: ChosenJobs = None,
         memory: LeastMemory = None,
         runtime_minutes: LeastMinutes = None,
-    ) -> Annotated[CallToolResult, PlanAnswer]:
+    ) -> Annotated[CallToolResult, ShownPlan]:
         """What one round of recovery would do, with its price; changes nothing. Only the user can
         carry it out: this server was started without --allow-actions."""
         with errors_for_assistants():

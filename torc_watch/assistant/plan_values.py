@@ -18,7 +18,7 @@ _LAST_LINES = 30  # of a transcript
 _DIGITS = 8  # of an ID, as those of rounds have
 
 
-class PlanAnswer(Values):
+class ShownPlan(Values):
     """Without a ``plan_id`` there is nothing to apply; ``changes`` say why."""
 
     server: str
@@ -32,7 +32,7 @@ class PlanAnswer(Values):
     untrusted_fields: tuple[str, ...] = ("changes", "notes")
 
 
-class ApplyAnswer(Values):
+class AppliedPlan(Values):
     workflow_id: int
     action: str
     outcome: str
@@ -42,13 +42,13 @@ class ApplyAnswer(Values):
 
 def round_answer(
     server: str, seen: Inspection, action: str, to_apply: str, notes: Sequence[str] = ()
-) -> PlanAnswer:
+) -> ShownPlan:
     """``to_apply`` says how to have the plan carried out, if there is one."""
     workflow_id = seen.observation.workflow.id
     lines = [line.strip() for line in plan_text(workflow_id, seen.answer)]
     if isinstance(seen.answer, Plan):
         lines = lines[1:-1]  # without who would do it, and that nothing is done yet
-    return PlanAnswer(
+    return ShownPlan(
         server=server,
         workflow_id=workflow_id,
         action=action,

@@ -10,8 +10,8 @@ from torc_watch.app.foreground_watch import round_request, watch
 from torc_watch.assistant.access import ServerAccess
 from torc_watch.assistant.plan_tools import inspect_round
 from torc_watch.assistant.plan_values import (
-    ApplyAnswer,
-    PlanAnswer,
+    AppliedPlan,
+    ShownPlan,
     change_id,
     last_lines_of,
     rest_of_round_lines,
@@ -34,11 +34,11 @@ _TO_APPLY = "When the user agrees: apply with this plan_id"
 
 async def plan_round(
     access: ServerAccess, change: PlannedRound, action: str, context: Context
-) -> tuple[PlanAnswer, PlannedRound]:
+) -> tuple[ShownPlan, PlannedRound]:
     """What was cut off is finished first, as it was planned: it takes the place of a new round."""
     cut_off = round_cut_off(access, change.workflow_id)
     if cut_off is not None:
-        rest = PlanAnswer(
+        rest = ShownPlan(
             server=access.url,
             workflow_id=change.workflow_id,
             action="continue",
@@ -64,7 +64,7 @@ def _id_of_rest(access: ServerAccess, workflow_id: int, round_: PastRound) -> st
 
 async def carry_out_round(
     access: ServerAccess, plan_id: str, change: PlannedRound, progress: ProgressReport
-) -> ApplyAnswer:
+) -> AppliedPlan:
     """Raises PlanChanged, WatchHeld, and every other kind of TorcWatchError."""
     settings = access.settings_of_round(change.workflow_id)
     lines: list[str] = []
@@ -81,7 +81,7 @@ async def carry_out_round(
             ended = await chosen_round.carry_out(
                 plan_id, change.workflow_id, settings, access.connection, report, change.choice
             )
-    return ApplyAnswer(
+    return AppliedPlan(
         workflow_id=change.workflow_id,
         action="recover",
         outcome=ended.verdict.label,
