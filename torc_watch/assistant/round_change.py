@@ -48,7 +48,8 @@ async def plan_round(
         )
         return rest, replace(change, choice=None, continues=True)
     seen = await inspect_round(access, change.workflow_id, change.choice, context)
-    notes = [_WATCHED] if access.watch_state(change.workflow_id) is WatchState.WATCHED else []
+    is_watched = access.watch_state(change.workflow_id) is WatchState.WATCHED
+    notes = [_WATCHED] if is_watched and seen.plan_id else []
     return round_answer(access.url, seen, action, _TO_APPLY, notes), change
 
 

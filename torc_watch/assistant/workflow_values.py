@@ -49,7 +49,6 @@ class WatchValues(Values):
     phase: str
     round: int = 0
     max_retries: int | None = None
-    last_event: str = ""
     verdict: str | None = None
     reason: str | None = None
     waits_until: str | None = None
@@ -148,7 +147,6 @@ def watch_values(view: WorkflowView) -> WatchValues:
         phase=view.phase.value,
         round=view.round,
         max_retries=view.max_retries,
-        last_event=sentence(view.last_event),
         verdict=view.verdict or None,
         reason=sentence(view.reason) or None,
         waits_until=view.waits_until or None,
