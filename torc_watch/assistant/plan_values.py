@@ -10,7 +10,7 @@ from torc_watch.core.recovery_round import Plan
 from torc_watch.daemon.watch_history import PastRound
 from torc_watch.render.plan_text import plan_text
 from torc_watch.render.price_text import price_text
-from torc_watch.render.transcript import plan_lines
+from torc_watch.render.transcript import allocation_texts, plan_lines
 
 _MOST_LINES = 60
 _MOST_NOTES = 5
@@ -61,13 +61,16 @@ def round_answer(
 
 
 def rest_of_round_lines(round_: PastRound) -> list[str]:
-    """What is left of one that was cut off: the plan that the journal has."""
+    """What is left of one that did not end: the plan that the journal has."""
+    assert round_.plan is not None  # noqa: S101 - one without is not continued
     first = (
-        f"Continue the round of recovery that began at {round_.began} and was cut off at step "
-        f"{round_.last_step or 'orphans'}. Its plan, parts of which may be done:"
+        f"Continue the round of recovery that began at {round_.began} and did not end: step "
+        f"{round_.last_step or 'orphans'}. While its process lives, this is refused. Its plan, "
+        "parts of which may be done:"
     )
-    lines = plan_lines(round_.plan) if round_.plan else ["it is not made yet"]
-    return sentences([first, *(line.strip() for line in lines)], _MOST_LINES)
+    lines = [line.strip() for line in plan_lines(round_.plan)]
+    texts = [f"Submit {text}" for text in allocation_texts(round_.plan.allocations)]
+    return sentences([first, *lines, *texts], _MOST_LINES)
 
 
 def last_lines_of(transcript: list[str]) -> list[str]:

@@ -54,9 +54,13 @@ async def plan_round(
 
 
 def round_cut_off(access: ServerAccess, workflow_id: int) -> PastRound | None:
-    """One that began and did not end: its process died, or is still at it."""
+    """One that did not end: its process died, or is still at it.
+
+    Only with a plan: one without changed nothing that a plan would, and plans anew.
+    """
     rounds = access.stored_watch(workflow_id).rounds
-    return rounds[-1] if rounds and rounds[-1].ended is None else None
+    last = rounds[-1] if rounds else None
+    return last if last and last.ended is None and last.plan else None
 
 
 def _id_of_rest(access: ServerAccess, workflow_id: int, round_: PastRound) -> str:
