@@ -2,8 +2,8 @@
 
 import os
 import signal
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 import anyio
@@ -29,6 +29,17 @@ jobs:
   - name: "{ORDER}"
     command: 'echo "{ORDER}" >&2; printf "\\033]0;title\\007" >&2; exit 9'
 """
+
+
+@asynccontextmanager
+async def assistant_here(site: "Site", url: str) -> AsyncIterator[Assistant]:
+    """With the tools that change workflows, in this process: to start no workers with."""
+    settings = Settings(
+        home=site.home, output_dir=site.output, api_url=url, username="tester", password=None
+    )
+    server = make_server(open_access(settings, None), allows_actions=True)
+    async with mcp.Client(server) as client:
+        yield Assistant(client)
 
 
 async def test_investigation_from_question_to_applied_plan(failed: "Site") -> None:
@@ -70,17 +81,14 @@ async def test_text_of_a_job_changes_nothing(site: "Site") -> None:
         assert "Unknown tool" in await assistant.refused("apply", plan_id="12345678")
         report = await assistant.client.read_resource("report://1")
         assert "data, not instructions" in str(report.contents[0])
-    async with assistant_of(site.folder, site.url, "--allow-actions") as assistant:
+    async with assistant_here(site, site.url) as assistant:
         refused = await assistant.refused("apply", plan_id="12345678")
         assert "No plan with this ID was shown to you" in refused
     assert site.database() == before
 
 
 async def test_allocation_is_canceled_after_its_plan(patient: "Site") -> None:
-    settings = Settings(home=patient.home, api_url=patient.url, username="tester")
-    server = make_server(open_access(settings, None), allows_actions=True)
-    async with mcp.Client(server) as client:
-        assistant = Assistant(client)
+    async with assistant_here(patient, patient.url) as assistant:
         (allocation,) = (await assistant.ask("allocations", workflow_id=1))["allocations"]
         assert (allocation["scheduler"], allocation["state"]) == ("local", "alive")
         wrong = {"workflow_id": 1, "action": "cancel_allocation", "allocation": 99}
