@@ -1,7 +1,12 @@
 """plan: what a round of recovery would do."""
 
+from typing import Annotated
+
+import typer
+
 from torc_watch.app import inspection
 from torc_watch.app.inspection import Inspection
+from torc_watch.app.plan_answers import waiting_plan
 from torc_watch.cli import options, round_options
 from torc_watch.cli.event_loop import run
 from torc_watch.cli.json_output import print_json
@@ -11,6 +16,7 @@ from torc_watch.config.settings import Settings, load_settings
 from torc_watch.core.job_choice import JobChoice
 from torc_watch.daemon.commands import WatchOptions
 from torc_watch.render.plan_text import QuotedPlan, plan_status, plan_text, plan_values
+from torc_watch.render.proposal_text import proposal_text, shown_plan_values
 
 
 @with_watch_options(
@@ -27,6 +33,12 @@ from torc_watch.render.plan_text import QuotedPlan, plan_status, plan_text, plan
 def plan(
     workflow_id: options.WorkflowId,
     *,
+    show: Annotated[
+        bool,
+        typer.Option(
+            "--show", help="Print the plan instead that waits for approval: of its watch."
+        ),
+    ] = False,
     jobs: round_options.Jobs = None,
     memory: round_options.Memory = None,
     runtime: round_options.Runtime = None,
@@ -50,8 +62,11 @@ def plan(
       torc-watchd plan 42
       torc-watchd plan 42 --memory-multiplier 2.0 --json
       torc-watchd plan 42 --job train_3 --memory 16g
+      torc-watchd plan 42 --show
     """
     settings = load_settings().with_options(watch_options)
+    if show:
+        return _show_waiting(workflow_id, settings, url, as_json=as_json)
     choice = round_options.job_choice(jobs, memory, runtime)
     return show_plan(workflow_id, settings, url, choice, as_json=as_json)
 
@@ -75,6 +90,15 @@ def show_plan(
     else:
         print("\n".join(plan_text(workflow_id, seen.answer, seen.all_notes, quoted=quoted)))
     return plan_status(seen.answer)
+
+
+def _show_waiting(workflow_id: int, settings: Settings, url: str | None, *, as_json: bool) -> int:
+    waiting = waiting_plan(settings.home, workflow_id, url)
+    if as_json:
+        print_json(shown_plan_values(waiting))
+    else:
+        print("\n".join(proposal_text(waiting)))
+    return 0
 
 
 def quoted_plan(seen: Inspection) -> QuotedPlan | None:

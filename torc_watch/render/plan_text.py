@@ -113,6 +113,7 @@ def plan_values(
         "notes": list(notes),
         "plan_id": quoted.plan_id if quoted else None,
         "price": price_values(quoted.price) if quoted else None,
+        "proposal": None,
     }
 
 
