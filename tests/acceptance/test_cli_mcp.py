@@ -105,6 +105,27 @@ async def test_allocation_is_canceled_after_its_plan(patient: "Site") -> None:
         assert gone in await assistant.refused("apply", plan_id=plan["plan_id"])
 
 
+async def test_plan_that_waits_for_the_user_is_approved(failed: "Site") -> None:
+    watch = failed.start("watch", "1", "--auto-recover", "--approve", "-p", "1")
+    await run_sync(watch.until, "torc-watchd approve 1")
+    async with assistant_here(failed, failed.url) as assistant:
+        wanted = {"workflow_id": 1, "reason": "as expected"}
+        rejection = await assistant.ask("plan", **wanted, action="reject")
+        approval = await assistant.ask("plan", **wanted, action="approve")
+        assert rejection["plan_id"] != approval["plan_id"]
+        assert any("increasing memory 64m -> 96m" in line for line in approval["changes"])
+
+        applied = await assistant.ask("apply", plan_id=approval["plan_id"])
+
+        assert applied["outcome"] == "approved"
+        await assistant.refused("apply", plan_id=rejection["plan_id"])
+    assert await run_sync(watch.end) == 0, watch.output
+    assert (
+        "as expected (through an assistant)"
+        in failed.run("history", "1", "--url", failed.url).stdout
+    )
+
+
 async def test_server_that_is_killed_while_it_applies_and_two_assistants(
     failed: "Site",
     make_proxy: Callable[[str], "Proxy"],

@@ -13,6 +13,7 @@ from torc_watch.assistant.daemon_change import plan_command, send_command
 from torc_watch.assistant.plan_tools import job_choice
 from torc_watch.assistant.plan_values import AppliedPlan, ShownPlan
 from torc_watch.assistant.planned_changes import (
+    PlannedAnswer,
     PlannedCancellation,
     PlannedChange,
     PlannedCommand,
@@ -20,6 +21,7 @@ from torc_watch.assistant.planned_changes import (
     ShownPlans,
 )
 from torc_watch.assistant.progress_report import ProgressReport
+from torc_watch.assistant.proposal_change import give_answer, plan_answer
 from torc_watch.assistant.round_change import carry_out_round, plan_round
 from torc_watch.assistant.tool_arguments import (
     ChosenJobs,
@@ -31,7 +33,10 @@ from torc_watch.assistant.tool_set import answer, errors_for_assistants
 from torc_watch.core.errors import InvalidInput
 from torc_watch.daemon.commands import Action
 
-ChangeName = Literal["recover", "raise", "reset", "pause", "resume", "cancel_allocation"]
+ChangeName = Literal[
+    "recover", "raise", "reset", "pause", "resume", "cancel_allocation", "approve", "reject"
+]
+_ANSWERS = {"approve": True, "reject": False}
 _COMMANDS = {"pause": Action.PAUSE, "resume": Action.RESUME}
 
 
@@ -44,6 +49,7 @@ class ActingTools:
         self,
         workflow_id: WorkflowNumber,
         context: Context,
+        *,
         action: ChangeName = "recover",
         jobs: ChosenJobs = None,
         memory: LeastMemory = None,
@@ -51,15 +57,20 @@ class ActingTools:
         allocation: Annotated[
             int | None, Field(gt=0, description="Slurm's number, for cancel_allocation")
         ] = None,
+        reason: Annotated[str, Field(max_length=500, description="For approve and reject")] = "",
     ) -> Annotated[CallToolResult, ShownPlan]:
         """What an action would change, exactly, with its price, and an ID for apply. Changes
         nothing. recover: one round for all failed jobs; raise: for some, with more memory or run
-        time; reset: for some. pause and resume: the daemon's watch."""
+        time; reset: for some. pause and resume: the daemon's watch. approve and reject: the plan of
+        a watch that waits for the user (status has it as proposal)."""
         with errors_for_assistants():
             _check(action, jobs, memory, runtime_minutes, allocation)
             change: PlannedChange
             if action in _COMMANDS:
                 change = PlannedCommand(workflow_id=workflow_id, action=_COMMANDS[action])
+            elif action in _ANSWERS:
+                approves = _ANSWERS[action]
+                change = PlannedAnswer(workflow_id=workflow_id, approves=approves, reason=reason)
             elif action == "cancel_allocation":
                 change = PlannedCancellation(workflow_id=workflow_id, number=allocation or 0)
             else:
@@ -80,6 +91,8 @@ class ActingTools:
                 return plan_command(self._access, change), change
             case PlannedCancellation():
                 return await plan_cancellation(self._access, change, context), change
+            case PlannedAnswer():
+                return plan_answer(self._access, change), change
             case _:
                 assert_never(change)
 
@@ -108,6 +121,8 @@ class ActingTools:
                 return await send_command(self._access, plan_id, change)
             case PlannedCancellation():
                 return await cancel(self._access, plan_id, change)
+            case PlannedAnswer():
+                return await give_answer(self._access, plan_id, change)
             case _:
                 assert_never(change)
 

@@ -6,6 +6,7 @@ from hashlib import sha256
 from torc_watch.app.inspection import Inspection
 from torc_watch.assistant.answer_size import sentence, sentences
 from torc_watch.assistant.tool_set import Values
+from torc_watch.core.approval import Proposal
 from torc_watch.core.recovery_round import Plan
 from torc_watch.daemon.watch_history import PastRound
 from torc_watch.render.plan_text import plan_text
@@ -70,6 +71,14 @@ def rest_of_round_lines(round_: PastRound) -> list[str]:
     )
     lines = [line.strip() for line in plan_lines(round_.plan)]
     texts = [f"Submit {text}" for text in allocation_texts(round_.plan.allocations)]
+    return sentences([first, *lines, *texts], _MOST_LINES)
+
+
+def waiting_lines(proposal: Proposal) -> list[str]:
+    """A plan that waits for approval."""
+    first = f"Plan {proposal.plan_id} of the workflow's watch:"
+    lines = [line.strip() for line in plan_lines(proposal.plan, with_reasons=True)]
+    texts = [f"Submit {text}" for text in allocation_texts(proposal.plan.allocations)]
     return sentences([first, *lines, *texts], _MOST_LINES)
 
 

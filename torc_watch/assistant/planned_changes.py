@@ -38,7 +38,16 @@ class PlannedCancellation:
     number: int
 
 
-PlannedChange = PlannedRound | PlannedCommand | PlannedCancellation
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedAnswer:
+    """To the plan of a watch that waits for approval; ``reason`` may be empty."""
+
+    workflow_id: int
+    approves: bool
+    reason: str = ""
+
+
+PlannedChange = PlannedRound | PlannedCommand | PlannedCancellation | PlannedAnswer
 
 
 class ShownPlans:

@@ -1,6 +1,7 @@
 """What is answered about workflows: their state, their failures, their past."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from torc_watch.app.explained_failures import ExplainedFailures
@@ -43,6 +44,18 @@ class WorkflowsAnswer(Values):
     untrusted_fields: tuple[str, ...] = ("workflows.name", "workflows.user")
 
 
+class ProposalValues(Values):
+    """A plan that waits for the user: `plan` with the action approve or reject."""
+
+    plan_id: str
+    jobs: int
+    node_hours: float | None = None
+    allocations: int
+    starts_at: str | None = None
+    reason: str
+    proposed_at: str
+
+
 class WatchValues(Values):
     """What the daemon does with the workflow."""
 
@@ -52,6 +65,7 @@ class WatchValues(Values):
     verdict: str | None = None
     reason: str | None = None
     waits_until: str | None = None
+    proposal: ProposalValues | None = None
 
 
 class StatusAnswer(Values):
@@ -150,6 +164,7 @@ def watch_values(view: WorkflowView) -> WatchValues:
         verdict=view.verdict or None,
         reason=sentence(view.reason) or None,
         waits_until=view.waits_until or None,
+        proposal=ProposalValues.model_validate(asdict(view.proposal)) if view.proposal else None,
     )
 
 
