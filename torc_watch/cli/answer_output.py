@@ -19,5 +19,5 @@ def print_answer(given: GivenAnswer, *, as_json: bool) -> None:
         done = answer_name(given.answer).capitalize()
         print(f"{done} {plan}: {price_text(given.proposal.price)}")
     else:
-        print(f"{plan.capitalize()} was {answer_text(given.answer)} already")
+        print(f"{plan.capitalize()} has its answer already: {answer_text(given.answer)}")
     print(given.note, file=sys.stderr)
