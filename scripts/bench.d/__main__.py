@@ -11,6 +11,7 @@ import anyio
 import daemon
 import demo
 import diagnosis
+import investigation
 import job_output
 import limits
 import planner
@@ -40,6 +41,7 @@ def main() -> None:
         "daemon": partial(daemon.measure, sizes=arguments.sizes, seconds=arguments.seconds),
         "job-output": job_output.measure,
         "limits": partial(limits.measure, jobs=arguments.jobs, other=arguments.against),
+        "mcp": investigation.measure,
         "plans": plans.measure,
         "slurm": partial(
             slurm.measure,
@@ -57,13 +59,23 @@ def main() -> None:
         values |= measured
     if arguments.json:
         machine = {"python": platform.python_version(), "machine": platform.platform()}
-        if {"plans", "torc"} & set(arguments.names):
+        if {"mcp", "plans", "torc"} & set(arguments.names):
             machine["torc"] = find_real_torc().profile
         arguments.json.write_text(json.dumps({"on": machine, "values": values}, indent=2))
 
 
 def _arguments() -> argparse.Namespace:
-    names = [*_QUICK, "daemon", "diagnosis", "job-output", "limits", "plans", "slurm", "torc"]
+    names = [
+        *_QUICK,
+        "daemon",
+        "diagnosis",
+        "job-output",
+        "limits",
+        "mcp",
+        "plans",
+        "slurm",
+        "torc",
+    ]
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="|".join(names), help="benchmarks to run")
     parser.add_argument("--json", type=Path, help="output file for the values")

@@ -24,6 +24,19 @@ COMMANDS = (
     LazyCommand(
         "recover", "recover:recover", "Carry out one round of recovery, and return.", takes_ids=True
     ),
+    LazyCommand("plans", "plans:plans", "List the plans that wait for your approval."),
+    LazyCommand(
+        "approve",
+        "approve:approve",
+        "Approve the plan that waits, so that its watch carries it out.",
+        takes_ids=True,
+    ),
+    LazyCommand(
+        "reject",
+        "reject:reject",
+        "Reject the plan that waits, and have the workflow handed over.",
+        takes_ids=True,
+    ),
     LazyCommand("workflows", "workflows:workflows", "List the workflows on the server."),
     LazyCommand("submit", "submit:submit", "Create a workflow and start running it here."),
     LazyCommand(
@@ -72,6 +85,7 @@ COMMANDS = (
     ),
     LazyCommand("reports", "reports:app", "Report what the jobs of a workflow used."),
     LazyCommand("jobs", "jobs:app", "List jobs, and show what they have written."),
+    LazyCommand("mcp", "mcp:mcp", "Serve tools for an AI assistant (MCP)."),
     LazyCommand("logs", "logs:logs", "Show the daemon's log.", takes_ids=True),
     LazyCommand("doctor", "doctor:doctor", "Check this login node and say how to run the daemon."),
     LazyCommand(

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from torc_watch.core.approval import Proposal
 from torc_watch.core.recovery_round import Plan
 from torc_watch.core.workflow_key import WorkflowKey
 
@@ -24,6 +25,18 @@ class PastRound:
     until: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class PastProposal:
+    """A plan that waited for approval; ``ended`` (ISO 8601) and ``outcome`` are None while it does.
+
+    The outcome is ``carried_out``, ``replaced`` by another plan, or ``withdrawn``.
+    """
+
+    proposal: Proposal
+    ended: str | None
+    outcome: str | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PastWatch:
     """``ended`` and ``verdict`` are None while it is running; ``reason`` may be empty."""
@@ -35,6 +48,7 @@ class PastWatch:
     verdict: str | None
     reason: str
     rounds: tuple[PastRound, ...]
+    proposals: tuple[PastProposal, ...] = ()
 
     @property
     def key(self) -> WorkflowKey:

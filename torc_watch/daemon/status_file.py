@@ -11,12 +11,14 @@ from typing import Any
 
 from torc_watch.core.errors import JournalError
 from torc_watch.core.os_errors import describe_os_error
+from torc_watch.core.waiting_plan import WaitingPlan
 from torc_watch.core.workflow_key import WorkflowKey
 from torc_watch.daemon.lease_rules import Holder
 from torc_watch.daemon.workflow_view import DaemonView, Phase, WorkflowView
 from torc_watch.host.processes import Liveness, this_space
 
 _SILENCE = timedelta(minutes=3)  # three times the longest interval between two writes
+_PROPOSAL_FIELDS = {field.name for field in fields(WaitingPlan)}
 _VIEW_FIELDS = {field.name for field in fields(WorkflowView)}
 
 
@@ -58,7 +60,14 @@ def read_status(home: Path) -> DaemonView | None:
 def view_from(values: Mapping[str, Any]) -> WorkflowView:
     """Ignores the fields that a newer daemon added."""
     known = {name: value for name, value in values.items() if name in _VIEW_FIELDS}
-    return WorkflowView(**known | {"phase": Phase(known["phase"])})
+    proposal = _proposal_from(known.get("proposal"))
+    return WorkflowView(**known | {"phase": Phase(known["phase"]), "proposal": proposal})
+
+
+def _proposal_from(values: Mapping[str, Any] | None) -> WaitingPlan | None:
+    if values is None:
+        return None
+    return WaitingPlan(**{name: values[name] for name in values if name in _PROPOSAL_FIELDS})
 
 
 def find_view(daemon: DaemonView | None, key: WorkflowKey) -> WorkflowView | None:

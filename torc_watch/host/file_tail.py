@@ -37,15 +37,19 @@ class Tail:
     is_cut: bool
 
 
-def read_tail(path: Path, lines: int) -> Tail:
-    """The last ``lines``, of the last MiB at most: half a line only where that is one line.
+def read_tail(
+    path: Path, lines: int, *, end: int | None = None, most: int = MOST_OF_A_TAIL
+) -> Tail:
+    """The last ``lines``, of the last ``most`` bytes: half a line only where that is one line.
 
-    Raises OSError, also for what is no regular file.
+    With ``end`` what is behind that many bytes is not looked at; ``size`` is that of the file all
+    the same. Raises OSError, also for what is no regular file.
     """
     with _regular_file(path) as (file, size):
-        start = max(0, size - MOST_OF_A_TAIL)
+        stop = size if end is None else min(end, size)
+        start = max(0, stop - most)
         file.seek(start)
-        content = file.read(size - start)
+        content = file.read(stop - start)
     first = _start_of_lines(content, lines)
     if start and not first:
         first = content.find(b"\n") + 1

@@ -1,0 +1,59 @@
+"""Why jobs of a workflow failed, in groups, or how one job stands that has not failed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torc_watch.app.inspection import Inspection, explain, read_attempts, read_standing
+from torc_watch.config.settings import Settings
+from torc_watch.core.explanation import FailureGroup, group_failures, those_of
+from torc_watch.core.past_attempt import PastAttempt
+from torc_watch.core.recovery_round import Plan, Postponement, Refusal
+from torc_watch.core.suspect_success import Suspicion
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExplainedFailures:
+    """``attempts`` and ``standing`` are of the job that was asked for.
+
+    The earlier ``attempts`` of one that failed; ``standing`` is None unless it has not failed, nor
+    is its success suspect.
+    """
+
+    seen: Inspection
+    groups: tuple[FailureGroup, ...]
+    suspects: tuple[Suspicion, ...]
+    attempts: Sequence[PastAttempt] = ()
+    standing: str | None = None
+
+
+async def explain_failures(
+    workflow_id: int, job: str | None, url: str | None, settings: Settings
+) -> ExplainedFailures:
+    """Of all jobs, or of the one with this ID or name.
+
+    Raises ServerError, JournalError, and InvalidInput for a workflow or job that is not there.
+    """
+    seen = await explain(workflow_id, url, settings)
+    groups, suspects = _chosen(seen, job)
+    if job is None:
+        return ExplainedFailures(seen=seen, groups=groups, suspects=suspects)
+    attempts: Sequence[PastAttempt] = ()
+    if groups:
+        attempts = await read_attempts(groups[0].findings[0], workflow_id, url, settings)
+    standing = None
+    if not groups and not suspects:
+        standing = await read_standing(workflow_id, job, url, settings)
+    return ExplainedFailures(
+        seen=seen, groups=groups, suspects=suspects, attempts=attempts, standing=standing
+    )
+
+
+def _chosen(
+    seen: Inspection, job: str | None
+) -> tuple[tuple[FailureGroup, ...], tuple[Suspicion, ...]]:
+    """Neither has a job that has not failed, and whose success is not suspect."""
+    findings, suspects = seen.findings, seen.suspects
+    if job is not None:
+        findings, suspects = those_of(job, findings), those_of(job, suspects)
+    answer = seen.answer if isinstance(seen.answer, Plan | Postponement | Refusal) else None
+    return group_failures(findings, answer, seen.past.retried), suspects
