@@ -368,3 +368,19 @@ async def test_more_allocations_wait_for_approval(open_site: "OpenSite") -> None
             await anyio.sleep(HOUR)
         assert len(site.scheduler.requests) == 1
         assert not open_proposals(site.directory)
+
+
+async def test_approved_allocations_are_submitted_at_once(open_site: "OpenSite") -> None:
+    """Not after the next search for such jobs, which is ten minutes later."""
+    settings = RecoverySettings(approval=ApprovalLimits(always=True))
+    async with open_site(scheduler_type="slurm") as site:
+        workflow_id = await submit(site, idle_memory="32m")
+        async with watched(site, workflow_id, settings):
+            while not site.seen(events.PlanProposed):  # noqa: ASYNC110 - virtual time
+                await anyio.sleep(1)
+            (waiting,) = open_proposals(site.directory)
+            with closing(Journal(site.directory / "journal.db")) as journal:
+                given = PlanAnswer(approves=True, by="ada@login1", at=datetime.now(UTC))
+                journal.proposals.answer(waiting.proposal, given)
+            await anyio.sleep(10)
+            assert len(site.scheduler.requests) == 1
