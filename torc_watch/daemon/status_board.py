@@ -13,7 +13,7 @@ from torc_watch.core.model import JobCounts
 from torc_watch.core.workflow_key import WorkflowKey
 from torc_watch.daemon.commands import WatchedWorkflow, WatchState
 from torc_watch.daemon.daemon_events import WorkflowEvent
-from torc_watch.daemon.workflow_view import Phase, WorkflowView
+from torc_watch.daemon.workflow_view import AllocationsView, Phase, WorkflowView
 
 _PHASES = {
     WatchState.WATCHED: Phase.STARTING,
@@ -21,7 +21,8 @@ _PHASES = {
     WatchState.ENDED: Phase.ENDED,
     WatchState.UNREADABLE: Phase.WAITING,
 }
-_ROUTINE = (events.Polled, events.PollDeferred, events.JobsCounted)
+_MAX_DETAIL = 300  # characters of a scheduler's reason
+_ROUTINE = (events.Polled, events.PollDeferred, events.JobsCounted, events.AllocationsCounted)
 
 
 class StatusBoard:
@@ -96,6 +97,7 @@ def initial_view(workflow: WatchedWorkflow, previous: WorkflowView | None = None
         reason=workflow.reason,
         next_look="",
         waits_until="",
+        allocations=view.allocations if workflow.state is WatchState.WATCHED else None,
     )
 
 
@@ -148,6 +150,8 @@ def _other_changes(event: WorkflowEvent, at: datetime) -> dict[str, Any]:
             changes |= {"round": rounds, "max_retries": limit}
         case events.JobsCounted(counts=counts):
             changes = {"counts": _plain(counts)}
+        case events.AllocationsCounted():
+            changes = {"allocations": _allocations(event)}
         case events.Polled(next_in=seconds, is_resting=is_resting):
             changes = {"phase": Phase.RESTING if is_resting else Phase.WATCHING}
             changes |= {"reason": "", "next_look": _text(at, seconds)}
@@ -167,11 +171,21 @@ def _other_changes(event: WorkflowEvent, at: datetime) -> dict[str, Any]:
             changes = {"phase": Phase.WAITING, "reason": reason, "next_look": _text(at, seconds)}
         case events.WatchEnded(verdict=verdict, reason=reason, rounds_used=rounds):
             changes = {"phase": Phase.ENDED, "verdict": verdict.label, "reason": reason}
+            changes["allocations"] = None
             changes["next_look"] = ""  # the last round may have been announced in vain
             changes |= {} if rounds is None else {"round": rounds}
         case _:
             pass
     return changes
+
+
+def _allocations(counted: events.AllocationsCounted) -> AllocationsView:
+    return AllocationsView(
+        running=counted.running,
+        queued=counted.queued,
+        unclear=counted.unclear,
+        details=tuple(detail[:_MAX_DETAIL] for detail in counted.details),
+    )
 
 
 def _plain(counts: JobCounts) -> dict[str, int]:

@@ -13,10 +13,11 @@ from torc_watch.core.errors import JournalError
 from torc_watch.core.os_errors import describe_os_error
 from torc_watch.core.workflow_key import WorkflowKey
 from torc_watch.daemon.lease_rules import Holder
-from torc_watch.daemon.workflow_view import DaemonView, Phase, WorkflowView
+from torc_watch.daemon.workflow_view import AllocationsView, DaemonView, Phase, WorkflowView
 from torc_watch.host.processes import Liveness, this_space
 
 _SILENCE = timedelta(minutes=3)  # three times the longest interval between two writes
+_ALLOCATION_FIELDS = {field.name for field in fields(AllocationsView)}
 _VIEW_FIELDS = {field.name for field in fields(WorkflowView)}
 
 
@@ -58,7 +59,15 @@ def read_status(home: Path) -> DaemonView | None:
 def view_from(values: Mapping[str, Any]) -> WorkflowView:
     """Ignores the fields that a newer daemon added."""
     known = {name: value for name, value in values.items() if name in _VIEW_FIELDS}
-    return WorkflowView(**known | {"phase": Phase(known["phase"])})
+    allocations = _allocations_from(known.get("allocations"))
+    return WorkflowView(**known | {"phase": Phase(known["phase"]), "allocations": allocations})
+
+
+def _allocations_from(values: Mapping[str, Any] | None) -> AllocationsView | None:
+    if values is None:
+        return None
+    known = {name: value for name, value in values.items() if name in _ALLOCATION_FIELDS}
+    return AllocationsView(**known | {"details": tuple(known["details"])})
 
 
 def find_view(daemon: DaemonView | None, key: WorkflowKey) -> WorkflowView | None:
