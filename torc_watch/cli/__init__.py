@@ -48,6 +48,7 @@ COMMANDS = (
         takes_ids=True,
     ),
     LazyCommand("list", "list:list_", "List the daemon's workflows."),
+    LazyCommand("top", "top:top", "Show the daemon's workflows live, on the whole terminal."),
     LazyCommand(
         "status", "status:status", "Show the status of workflows in detail.", takes_ids=True
     ),

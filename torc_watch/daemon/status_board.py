@@ -122,10 +122,20 @@ def is_routine(event: WorkflowEvent) -> bool:
 
 
 def _changes(event: WorkflowEvent, at: datetime) -> dict[str, Any]:
-    changes = _retries_that_wait(event, at) or _other_changes(event, at)
+    changes = _counts(event) or _retries_that_wait(event, at) or _other_changes(event, at)
     if "reason" in changes:
         changes.setdefault("waits_until", "")
     return changes
+
+
+def _counts(event: WorkflowEvent) -> dict[str, Any]:
+    match event:
+        case events.JobsCounted(counts=counts):
+            return {"counts": _plain(counts)}
+        case events.AllocationsCounted():
+            return {"allocations": _allocations(event)}
+        case _:
+            return {}
 
 
 def _retries_that_wait(event: WorkflowEvent, at: datetime) -> dict[str, Any]:
@@ -148,10 +158,6 @@ def _other_changes(event: WorkflowEvent, at: datetime) -> dict[str, Any]:
         case events.WatchStarted(workflow_name=name, rounds_used=rounds, max_retries=limit):
             changes = {"name": name, "phase": Phase.WATCHING, "reason": ""}
             changes |= {"round": rounds, "max_retries": limit}
-        case events.JobsCounted(counts=counts):
-            changes = {"counts": _plain(counts)}
-        case events.AllocationsCounted():
-            changes = {"allocations": _allocations(event)}
         case events.Polled(next_in=seconds, is_resting=is_resting):
             changes = {"phase": Phase.RESTING if is_resting else Phase.WATCHING}
             changes |= {"reason": "", "next_look": _text(at, seconds)}

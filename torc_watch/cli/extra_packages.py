@@ -1,0 +1,18 @@
+"""Parts of torc-watchd that need packages which not everybody installs: the extras."""
+
+from importlib import import_module
+from types import ModuleType
+
+from torc_watch.core.errors import InvalidInput
+
+
+def module_with_extra(module: str, extra: str, package: str) -> ModuleType:
+    """The module, which is imported now. Raises InvalidInput where ``package`` is not installed."""
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != package:
+            raise
+        raise InvalidInput(
+            f"This needs the extra {extra}. Install it with: pip install 'torc-watch[{extra}]'"
+        ) from error
