@@ -23,24 +23,25 @@ HELP = """\
 Keys
 
   up, down, j, k     select a workflow
-  PgUp, PgDn, space  a screen up or down; Home and End (g and G): to the first or last
-  s, Enter           its status: jobs, allocations, rounds, and what the next round would do
-  w                  why its jobs failed, with the evidence
+  PgUp, PgDn, space  move by a screen; Home and End (g and G) go to the ends
+  s, Enter           status: jobs, allocations, rounds, the next round
+  w                  why jobs failed, with the evidence
   l                  what the daemon has logged about it
-  h                  its history: what was done for it, when and why
+  h                  history: what was done for it, when and why
   p                  pause it, or resume it; asks first
-  /                  filter by words of name, ID, server, state or reason; Esc clears it
-  o                  another order: attention, ID, name, failures, progress
+  /                  filter by words of name, ID, server, state or reason
+  o                  other order: attention, ID, name, failures, progress
+  Esc                show all again
   ?                  this help
   q, Ctrl-C          quit; the daemon goes on
-  Ctrl-Z             suspend; fg continues
+  Ctrl-Z             suspend; continue with fg
 
-In a text: up, down, PgUp, PgDn, Home, End; r reads it again; Esc or q goes back.
+In a text, r reads it again, and Esc or q goes back.
 
 Columns
 
   PROGRESS  {done} done, {running} running, {left} left, {failed} failed
-  ALLOC     allocations: r running, q queued, ? of which the scheduler says nothing
+  ALLOC     allocations: r running, q queued, ? of which Slurm says nothing
   ROUND     rounds of recovery that were used, of those allowed
   NEXT      when its jobs run again, or else when it is polled
 """

@@ -57,6 +57,8 @@ class LiveApp(App[None]):
     CSS = """
     Screen { layout: vertical; overflow: hidden; }
     Static { height: auto; }
+    * { scrollbar-color: ansi_bright_black; scrollbar-background: ansi_default;
+        scrollbar-color-active: ansi_default; scrollbar-background-hover: ansi_default; }
     #head { height: 1; text-style: bold; }
     #notice { max-height: 4; display: none; text-style: bold; color: ansi_yellow; }
     #empty { display: none; }
@@ -126,7 +128,7 @@ class LiveApp(App[None]):
     def _show_rows(self) -> None:
         width = self.size.width - _MARGIN
         rows = self._store.choose()
-        layout = column_layout(width, self._store.longest())
+        layout = column_layout(width, self._store.longest()) if rows else ()
         self._table.show(rows, layout, _now())
         self._put("notice", self._state.notice)
         self._put("empty", self._why_empty(rows))
@@ -149,7 +151,7 @@ class LiveApp(App[None]):
         """What changes with the time, and with the selection."""
         selected, now = self._table.selected, _now()
         width, height = self.size
-        lines = panel_lines(selected, now, self._glyphs) if height >= _PANEL_FROM else ()
+        lines = list(panel_lines(selected, now, self._glyphs)) if height >= _PANEL_FROM else []
         panel = "\n".join([self._glyphs.rule * width, *lines]) if lines else ""
         self._put("head", self._summary(now))
         self._put("panel", panel)
@@ -157,6 +159,8 @@ class LiveApp(App[None]):
 
     def _summary(self, now: datetime) -> str:
         text = summary(self._state.views, now) if self._state.views else "torc-watchd top"
+        if len(text) > self.size.width:
+            text = text.partition(";")[0]
         return f"/{self._store.wanted}: {text}" if self._store.wanted else text
 
     def _put(self, name: str, text: str) -> None:
@@ -199,18 +203,18 @@ class LiveApp(App[None]):
 
     def _show_text(self, title: str, read: Read, *, at_end: bool = False) -> None:
         if row := self._table.selected:
-            title = f"{title}: {self._name(row)}"
+            title = f"{title}: {self._called(row)}"
             text = TextScreen(title, partial(read, row.key), self._glyphs, at_end=at_end)
             self.push_screen(text)
 
-    def _name(self, row: WorkflowRow) -> str:
+    def _called(self, row: WorkflowRow) -> str:
         name = f" ({row.view.name})" if row.view and row.view.name else ""
         return shown(f"workflow {row.key.workflow_id}{name}", self._glyphs, 60)
 
     def action_pause(self) -> None:
         if row := self._table.selected:
             action = Action.RESUME if resumes(row) else Action.PAUSE
-            self._ask(f"{action.capitalize()} {self._name(row)}?", action, row.key)
+            self._ask(f"{action.capitalize()} {self._called(row)}?", action, row.key)
 
     def _ask(self, question: str, action: Action, key: WorkflowKey) -> None:
         def on_answer(is_yes: bool | None) -> None:
