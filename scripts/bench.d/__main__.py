@@ -17,6 +17,7 @@ import plans
 import recovery
 import server
 import slurm
+import top
 import torc
 import watch
 from real_torc import find_real_torc
@@ -43,6 +44,7 @@ def main() -> None:
             seconds=arguments.seconds,
             repetitions=arguments.repetitions,
         ),
+        "top": partial(top.measure, seconds=arguments.seconds),
         "torc": partial(torc.measure, repetitions=arguments.repetitions, seconds=arguments.seconds),
     }
     values: dict[str, float] = {}
@@ -53,13 +55,13 @@ def main() -> None:
         values |= measured
     if arguments.json:
         machine = {"python": platform.python_version(), "machine": platform.platform()}
-        if {"plans", "torc"} & set(arguments.names):
+        if {"plans", "top", "torc"} & set(arguments.names):
             machine["torc"] = find_real_torc().profile
         arguments.json.write_text(json.dumps({"on": machine, "values": values}, indent=2))
 
 
 def _arguments() -> argparse.Namespace:
-    names = [*_QUICK, "daemon", "diagnosis", "limits", "plans", "slurm", "torc"]
+    names = [*_QUICK, "daemon", "diagnosis", "limits", "plans", "slurm", "top", "torc"]
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="|".join(names), help="benchmarks to run")
     parser.add_argument("--json", type=Path, help="output file for the values")
@@ -67,7 +69,7 @@ def _arguments() -> argparse.Namespace:
         "--seconds",
         type=float,
         default=300,
-        help="daemon, slurm, torc: duration of idle watching (default: %(default)s)",
+        help="daemon, slurm, top, torc: duration of idle watching (default: %(default)s)",
     )
     parser.add_argument(
         "--sizes",

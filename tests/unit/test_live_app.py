@@ -112,15 +112,15 @@ async def until_shown(pilot: Pilot[None], wanted: str, name: str = "head") -> No
 
 
 def lines_of(app: LiveApp) -> list[str]:
-    table = app.query_one(WorkflowTable)
-    return [table.render_line(line).text for line in range(table.size.height)]
+    """The whole screen, as it is drawn."""
+    return [strip.text.rstrip() for strip in app.screen._compositor.render_strips()]
 
 
 async def test_workflows_are_shown_as_they_change(home: Path, board: StatusBoard) -> None:
     app = app_of(home, Desk())
     async with daemon(home, board), app.run_test(size=(80, 24)) as pilot:
         await until_shown(pilot, "30 workflows: 29 watching")
-        head, first, *_ = lines_of(app)
+        _, head, first, *_ = lines_of(app)
         assert head.startswith("  ID  STATE")
         assert first.startswith("> ")
         board.update(
@@ -261,6 +261,10 @@ async def test_daemon_comes_and_goes(home: Path, board: StatusBoard) -> None:
             await until_shown(pilot, "No workflows are watched. Add one with", "empty")
         async with daemon(home, board):
             await until_shown(pilot, "30 workflows")
+            ended = events.WatchEnded(workflow_id=3, verdict=events.Verdict.STUCK)
+            board.update(ended, SERVER)
+            await until_shown(pilot, "1 stuck")
+            assert any("3  stuck" in line for line in lines_of(app))
             assert not app.query_one("#notice", Static).display
         stopped = replace(view, at="2026-01-01T00:00:00+00:00", workflows=board.views)
         write_status(home / "status.json", stopped)

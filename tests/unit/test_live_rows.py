@@ -238,15 +238,15 @@ def test_filter(wanted: str, ids: list[int]) -> None:
 def test_only_changed_rows_are_made_anew() -> None:
     store = RowStore(UNICODE)
     assert store.update(LiveState(views=(VIEW, PAUSED)))
-    before = {each.key: each for each in store.choose()}
+    before = {each.key: each for each in store.rows()}
     assert not store.update(LiveState(views=(VIEW, PAUSED), notice="?"))
     changed = replace(PAUSED, phase=Phase.WATCHING)
     assert store.update(LiveState(views=(VIEW, changed)))
-    after = {each.key: each for each in store.choose()}
+    after = {each.key: each for each in store.rows()}
     assert after[VIEW.key] is before[VIEW.key]
     assert after[PAUSED.key].view == changed
     assert store.update(LiveState(views=(VIEW,), waiting={VIEW.key: (Action.PAUSE,)}))
-    assert [each.waiting for each in store.choose()] == [(Action.PAUSE,)]
+    assert [each.waiting for each in store.rows()] == [(Action.PAUSE,)]
 
 
 def test_servers_are_shown_where_there_are_several() -> None:

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
+from textual.events import Resize
 from textual.widgets import Input, Static
 
 from torc_watch.core.errors import TorcWatchError
@@ -32,6 +33,8 @@ INTERRUPTED = 130
 _MARGIN = 3  # columns of the table's mark and its scroll bar
 _PANEL_FROM = 18  # lines of a screen that has room for the panel
 _MAX_MESSAGE = 500
+_TICK = 2.0  # seconds between updates of what changes with the time alone
+_FIXED_HEIGHT = ("head", "panel", "keys")
 
 Read = Callable[[WorkflowKey], Awaitable[Sequence[str]]]
 
@@ -60,11 +63,11 @@ class LiveApp(App[None]):
     * { scrollbar-color: ansi_bright_black; scrollbar-background: ansi_default;
         scrollbar-color-active: ansi_default; scrollbar-background-hover: ansi_default; }
     #head { height: 1; text-style: bold; }
-    #notice { max-height: 4; display: none; text-style: bold; color: ansi_yellow; }
+    #notice { display: none; text-style: bold; color: ansi_yellow; }
     #empty { display: none; }
     WorkflowTable { height: 1fr; }
     #panel { height: 7; display: none; }
-    #message { max-height: 3; display: none; text-style: bold; }
+    #message { display: none; text-style: bold; }
     #filter { height: 1; border: none; padding: 0; display: none; }
     #keys { height: 1; text-style: reverse; }
     #body { height: 1fr; scrollbar-size-vertical: 1; }
@@ -108,7 +111,7 @@ class LiveApp(App[None]):
         self._table.focus()
         self.query_one("#filter", Input).cursor_blink = False
         self.run_worker(self._follow())
-        self.set_interval(1, self._tick)
+        self.set_interval(_TICK, self._tick)
         if not self.is_headless:
             loop = asyncio.get_running_loop()
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -122,17 +125,22 @@ class LiveApp(App[None]):
             if is_new:
                 self._show_rows()
 
-    def on_resize(self) -> None:
-        self._show_rows()
+    def on_resize(self, event: Resize) -> None:
+        """A small screen has more room for workflows than for what is said of them."""
+        is_small = event.size.height < _PANEL_FROM
+        self.query_one("#notice").styles.max_height = 2 if is_small else 4
+        self.query_one("#message").styles.max_height = 1 if is_small else 3
+        self.call_after_refresh(self._show_rows)
 
     def _show_rows(self) -> None:
         width = self.size.width - _MARGIN
-        rows = self._store.choose()
+        rows = self._store.rows()
         layout = column_layout(width, self._store.longest()) if rows else ()
         self._table.show(rows, layout, _now())
         self._put("notice", self._state.notice)
         self._put("empty", self._why_empty(rows))
         self._show_texts()
+        self._show_selected()
 
     def _why_empty(self, rows: Sequence[WorkflowRow]) -> str:
         if rows or self._state.notice:
@@ -146,14 +154,16 @@ class LiveApp(App[None]):
     def _tick(self) -> None:
         self._table.tick(_now())
         self._show_texts()
+        self._show_selected()
 
     def _show_texts(self) -> None:
-        """What changes with the time, and with the selection."""
+        self._put("head", self._summary(_now()))
+
+    def _show_selected(self) -> None:
         selected, now = self._table.selected, _now()
         width, height = self.size
         lines = list(panel_lines(selected, now, self._glyphs)) if height >= _PANEL_FROM else []
         panel = "\n".join([self._glyphs.rule * width, *lines]) if lines else ""
-        self._put("head", self._summary(now))
         self._put("panel", panel)
         self._put("keys", key_line(selected, width).ljust(width))
 
@@ -168,12 +178,12 @@ class LiveApp(App[None]):
         widget = self.query_one(f"#{name}", Static)
         safe = shown_lines([text], self._glyphs)
         if widget.content != safe:
-            widget.update(safe)
+            widget.update(safe, layout=name not in _FIXED_HEIGHT)
             widget.display = bool(safe)
 
     def on_workflow_table_selected(self) -> None:
         self._put("message", "")
-        self._show_texts()
+        self._show_selected()
 
     def action_interrupt(self) -> None:
         self.exit(return_code=INTERRUPTED)
@@ -239,7 +249,7 @@ class LiveApp(App[None]):
         field.focus()
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        self._store.wanted = event.value
+        self._store.choose(wanted=event.value)
         self._show_rows()
 
     def on_input_submitted(self) -> None:
@@ -255,7 +265,7 @@ class LiveApp(App[None]):
         self._leave_filter()
 
     def action_order(self) -> None:
-        self._store.order = self._store.order.following
+        self._store.choose(order=self._store.order.following)
         self._show_rows()
         self._put("message", f"Order: {self._store.order}")
 

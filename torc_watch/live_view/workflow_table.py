@@ -61,9 +61,9 @@ class WorkflowTable(ScrollView, can_focus=True):
     def show(self, rows: Sequence[WorkflowRow], layout: Layout, now: datetime) -> None:
         """The selection stays at its workflow, else at its place."""
         key = self.selected.key if self.selected else None
-        self._rows, self._columns = rows, layout
-        self._now = now
-        self.virtual_size = Size(self.size.width, len(rows) + 1)  # with the head
+        self._rows, self._columns, self._now = rows, layout, now
+        if self.virtual_size.height != len(rows) + 1:
+            self.virtual_size = Size(self.size.width, len(rows) + 1)  # with the head
         before, self._cursor = self._cursor, self._place_of(key)
         if self._cursor != before:
             self._scroll_to_cursor()
@@ -72,21 +72,34 @@ class WorkflowTable(ScrollView, can_focus=True):
     def tick(self, now: datetime) -> None:
         """Draws what looks different at that time."""
         self._now = now
-        for line, before in list(self._drawn.items()):
+        for line in range(self.size.height):
             strip = self._strip(line)
-            if strip != before:
-                self.refresh(Region(0, line, self.size.width, 1))
+            if strip != self._drawn.get(line):
+                self._drawn[line] = strip
+                self._draw(line)
+
+    def _draw(self, line: int) -> None:
+        self.refresh(Region(0, line, self.size.width, 1))
+
+    def _draw_all(self) -> None:
+        self._drawn.clear()
+        self.refresh()
 
     def _place_of(self, key: WorkflowKey | None) -> int:
+        if self._cursor < len(self._rows) and self._rows[self._cursor].key == key:
+            return self._cursor
         places = (place for place, row in enumerate(self._rows) if row.key == key)
         return next(places, max(0, min(self._cursor, len(self._rows) - 1)))
 
     def action_move(self, rows: int) -> None:
         place = max(0, min(self._cursor + rows, len(self._rows) - 1))
         if place != self._cursor:
-            self._cursor = place
+            places, self._cursor = (self._cursor, place), place
             self._scroll_to_cursor()
-            self.refresh()
+            for each in places:
+                line = each - self.scroll_offset.y + 1
+                if self._drawn.pop(line, None):
+                    self._draw(line)
             self.post_message(self.Selected())
 
     def action_page(self, pages: int) -> None:
@@ -104,13 +117,17 @@ class WorkflowTable(ScrollView, can_focus=True):
             self.scroll_to(y=wanted, animate=False, immediate=True)
 
     def on_resize(self) -> None:
-        self._drawn.clear()
         self._scroll_to_cursor()
+        self._draw_all()
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        self._drawn.clear()  # what is on a line is on another one now
+        super().watch_scroll_y(old_value, new_value)
 
     def render_line(self, y: int) -> Strip:
-        strip = self._strip(y)
-        self._drawn[y] = strip
-        return strip
+        if y not in self._drawn:
+            self._drawn[y] = self._strip(y)
+        return self._drawn[y]
 
     def _strip(self, line: int) -> Strip:
         if line == 0:
