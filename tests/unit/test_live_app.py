@@ -8,6 +8,7 @@ from pathlib import Path
 
 import anyio
 import pytest
+from textual.app import App
 from textual.pilot import Pilot
 from textual.widgets import Static
 
@@ -92,11 +93,12 @@ async def daemon(home: Path, board: StatusBoard) -> AsyncIterator[None]:
 
 def app_of(home: Path, desk: Desk) -> LiveApp:
     source = live_source(home)
-    texts = dict.fromkeys(("status", "why", "log", "history"), desk.text)
-    return LiveApp(replace(source, **texts, send=desk.send), UNICODE)
+    text = desk.text
+    source = replace(source, status=text, why=text, log=text, history=text, send=desk.send)
+    return LiveApp(source, UNICODE)
 
 
-def text_of(app: LiveApp, name: str) -> str:
+def text_of(app: App[None], name: str) -> str:
     return str(app.screen.query_one(f"#{name}", Static).content)
 
 

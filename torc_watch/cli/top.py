@@ -19,9 +19,9 @@ def top(
     *,
     as_json: Annotated[bool, typer.Option("--json", hidden=True)] = False,
 ) -> int:
-    """Show the daemon's workflows on the whole terminal, as they change.
+    """Show the daemon's workflows live, on the whole screen.
 
-    With progress, failures, allocations, rounds and what happened last. Select one with the arrow
+    As they change, with progress, failures, allocations, rounds and what happened last. Select one with the arrow
     keys; s shows its status, w why its jobs failed, l the log, p pauses it or resumes it, ? all
     keys, q quits. Reads what the daemon publishes, as `list` does, and waits for a daemon where
     none runs. Works over SSH and in tmux, and without color where NO_COLOR is set.

@@ -65,7 +65,7 @@ def _attention(row: WorkflowRow) -> int:
 
 
 def _share_done(row: WorkflowRow) -> float:
-    counts = row.view.counts if row.view else None
-    if not counts:
+    if not row.counts:
         return 0.0
-    return sum(counts.get(status, 0) for status in _DONE) / sum(counts.values())
+    done = sum(row.counts.get(status, 0) for status in _DONE)
+    return done / sum(row.counts.values())

@@ -55,12 +55,13 @@ class RowStore:
             del self._rows[key], self._sizes[key]
         if gone:
             self._chosen = self._longest = None
-        changed = [
-            self._put(workflow_row(key, views.get(key), waiting, self._glyphs))
-            for key in keys
-            if not self._is_known(key, views.get(key), waiting := state.waiting.get(key, ()))
-        ]
-        return bool(gone or changed)
+        has_changed = bool(gone)
+        for key in keys:
+            view, waiting = views.get(key), state.waiting.get(key, ())
+            if not self._is_known(key, view, waiting):
+                self._put(workflow_row(key, view, waiting, self._glyphs))
+                has_changed = True
+        return has_changed
 
     def _is_known(
         self, key: WorkflowKey, view: WorkflowView | None, waiting: Sequence[Action]

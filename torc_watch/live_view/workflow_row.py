@@ -56,6 +56,10 @@ class WorkflowRow:
     color: Color | None
     search_text: str
 
+    @property
+    def counts(self) -> dict[str, int] | None:
+        return self.view.counts if self.view else None
+
 
 def workflow_row(
     key: WorkflowKey, view: WorkflowView | None, waiting: Sequence[Action], glyphs: Glyphs

@@ -158,7 +158,7 @@ class WorkflowTable(ScrollView, can_focus=True):
         assert self._now is not None  # noqa: S101 - there are no rows before `show`
         match column:
             case Column.PROGRESS:
-                return progress_bar(row.view and row.view.counts, width, self._glyphs)
+                return progress_bar(row.counts, width, self._glyphs)
             case Column.NEXT:
                 return next_text(row, self._now)
             case Column.LAST:
