@@ -21,10 +21,10 @@ def top(
 ) -> int:
     """Show the daemon's workflows live, on the whole screen.
 
-    As they change, with progress, failures, allocations, rounds and what happened last. Select one with the arrow
-    keys; s shows its status, w why its jobs failed, l the log, p pauses it or resumes it, ? all
-    keys, q quits. Reads what the daemon publishes, as `list` does, and waits for a daemon where
-    none runs. Works over SSH and in tmux, and without color where NO_COLOR is set.
+    As they change, with progress, failures, allocations, rounds and what happened last. Select one
+    with the arrow keys: s shows its status, w why its jobs failed, l the log, p pauses or resumes
+    it. ? shows all keys, q quits. Reads what the daemon publishes, as `list` does, and waits for a
+    daemon where none runs. Works over SSH and in tmux, and without color where NO_COLOR is set.
     Needs the extra: pip install 'torc-watch[top]'
 
     \b
