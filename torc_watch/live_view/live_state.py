@@ -17,7 +17,7 @@ from torc_watch.ipc.socket_paths import socket_paths
 from torc_watch.ipc.status_stream import status_snapshots
 from torc_watch.render.daemon_notices import number_waiting
 
-_INTERVAL = 0.5  # seconds: changes that come in between are shown together
+_INTERVAL = 1.0  # seconds: changes that come in between are shown together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,7 +52,8 @@ class WorkflowTable(ScrollView, can_focus=True):
         self._columns: Layout = ()
         self._now: datetime | None = None
         self._cursor = 0
-        self._drawn: dict[int, Strip] = {}
+        self._drawn: dict[int, Strip] = {}  # by line of the screen
+        self._shown: dict[int, WorkflowRow | None] = {}
 
     @property
     def selected(self) -> WorkflowRow | None:
@@ -61,22 +62,39 @@ class WorkflowTable(ScrollView, can_focus=True):
     def show(self, rows: Sequence[WorkflowRow], layout: Layout, now: datetime) -> None:
         """The selection stays at its workflow, else at its place."""
         key = self.selected.key if self.selected else None
+        are_moved = layout != self._columns
         self._rows, self._columns, self._now = rows, layout, now
         if self.virtual_size.height != len(rows) + 1:
             self.virtual_size = Size(self.size.width, len(rows) + 1)  # with the head
         before, self._cursor = self._cursor, self._place_of(key)
         if self._cursor != before:
             self._scroll_to_cursor()
-        self.tick(now)
+            are_moved = True
+        for line in range(self.size.height):
+            if are_moved or self._row_of(line) is not self._shown.get(line):
+                self._update(line)
 
     def tick(self, now: datetime) -> None:
         """Draws what looks different at that time."""
         self._now = now
         for line in range(self.size.height):
-            strip = self._strip(line)
-            if strip != self._drawn.get(line):
-                self._drawn[line] = strip
-                self._draw(line)
+            self._update(line)
+
+    def _update(self, line: int) -> None:
+        strip = self._strip(line)
+        looks_new = strip != self._drawn.get(line)
+        self._keep(line, strip)
+        if looks_new:
+            self._draw(line)
+
+    def _keep(self, line: int, strip: Strip) -> None:
+        self._drawn[line] = strip
+        self._shown[line] = self._row_of(line)
+
+    def _row_of(self, line: int) -> WorkflowRow | None:
+        """None on the first line, the head, and below the last row."""
+        place = self.scroll_offset.y + line - 1
+        return self._rows[place] if line and place < len(self._rows) else None
 
     def _draw(self, line: int) -> None:
         self.refresh(Region(0, line, self.size.width, 1))
@@ -126,17 +144,17 @@ class WorkflowTable(ScrollView, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         if y not in self._drawn:
-            self._drawn[y] = self._strip(y)
+            self._keep(y, self._strip(y))
         return self._drawn[y]
 
     def _strip(self, line: int) -> Strip:
         if line == 0:
             return self._fitted([Segment(self._head(), _HEAD)])
-        place = self.scroll_offset.y + line - 1
-        if place >= len(self._rows):
+        row = self._row_of(line)
+        if row is None:
             return Strip.blank(self.size.width)
-        is_selected = place == self._cursor
-        return self._fitted(self._segments(self._rows[place], is_selected=is_selected), is_selected)
+        is_selected = self.scroll_offset.y + line - 1 == self._cursor
+        return self._fitted(self._segments(row, is_selected=is_selected), is_selected)
 
     def _fitted(self, segments: list[Segment], is_selected: bool = False) -> Strip:
         style = _SELECTED if is_selected else _PLAIN
