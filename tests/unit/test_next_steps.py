@@ -19,7 +19,8 @@ def steps(verdict: Verdict, url: str | None = None) -> list[str]:
 )
 def test_watch_without_success_names_our_own_commands(verdict: Verdict) -> None:
     text = "\n".join(steps(verdict))
-    for command in ("why 42", "status 42", "plan 42", "recover 42", "history 42"):
+    names = ("why", "status", "plan", "recover", "history", "report", "handover")
+    for command in (*(f"{name} 42" for name in names), "mcp"):
         assert f"  torc-watchd {command} " in text
     assert str(LOG) in text
 
