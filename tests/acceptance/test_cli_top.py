@@ -52,6 +52,8 @@ def test_workflow_from_the_start_of_a_daemon_to_its_pause(
         screen.until("Why jobs failed: workflow 1", "No job of workflow 1 has failed.")
         screen.press("q", "l")
         screen.until("The daemon's log: workflow 1", "Workflow completed successfully")
+        screen.press("q", "h")
+        screen.until("History: workflow 1", "Ended: succeeded")
         screen.press("q", "p")
         screen.until("Resume workflow 1 (ordinary)?  y yes, any other key no")
         screen.press("y")

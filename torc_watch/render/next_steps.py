@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from torc_watch.core.events import Verdict, WatchEnded
+from torc_watch.render.terminal_text import printable
 
 _WITHOUT_SUCCESS = (Verdict.FAILED, Verdict.HANDED_OVER, Verdict.EXHAUSTED, Verdict.STUCK)
 _COMMANDS = (
@@ -25,6 +26,9 @@ def next_steps(ended: WatchEnded, url: str | None, log: Path) -> Iterator[str]:
         return
     target = f"{ended.workflow_id} --url {shlex.quote(url)}" if url else str(ended.workflow_id)
     steps = [(f"torc-watchd {name} {target}", meaning) for name, meaning in _COMMANDS]
+    for job in ended.evidence[:1]:
+        command = f"torc-watchd jobs logs {job.job_id}{target.removeprefix(str(ended.workflow_id))}"
+        steps.insert(1, (command, f"what {printable(job.job_name)} has written"))
     steps.append(_ASSISTANT)
     width = max(len(command) for command, _ in steps)
     yield ""
