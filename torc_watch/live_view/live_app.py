@@ -37,6 +37,7 @@ _TICK = 2.0  # seconds between updates of what changes with the time alone
 _FIXED_HEIGHT = ("head", "panel", "keys")
 
 Read = Callable[[WorkflowKey], Awaitable[Sequence[str]]]
+Act = Callable[[], Awaitable[str]]  # returns what there is to say of it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,21 +225,22 @@ class LiveApp(App[None]):
     def action_pause(self) -> None:
         if row := self._table.selected:
             action = Action.RESUME if resumes(row) else Action.PAUSE
-            self._ask(f"{action.capitalize()} {self._called(row)}?", action, row.key)
+            act = partial(self._source.send, action, row.key)
+            self._ask(f"{action.capitalize()} {self._called(row)}", act)
 
-    def _ask(self, question: str, action: Action, key: WorkflowKey) -> None:
+    def _ask(self, what: str, act: Act) -> None:
         def on_answer(is_yes: bool | None) -> None:
             if is_yes:
-                self._put("message", f"{question.removesuffix('?')} ...")
-                self.run_worker(self._send(action, key))
+                self._put("message", f"{what} ...")
+                self.run_worker(self._act(act))
             else:
                 self._put("message", "Nothing was changed.")
 
-        self.push_screen(Question(question), on_answer)
+        self.push_screen(Question(f"{what}?"), on_answer)
 
-    async def _send(self, action: Action, key: WorkflowKey) -> None:
+    async def _act(self, act: Act) -> None:
         try:
-            said = await in_own_thread(partial(self._source.send, action, key))
+            said = await in_own_thread(act)
         except TorcWatchError as error:
             said = f"Error: {error}"
         self._put("message", shown(said, self._glyphs, _MAX_MESSAGE))
