@@ -13,20 +13,20 @@ from torc_watch.daemon.workflow_view import AllocationsView, Phase, WorkflowView
 from torc_watch.live_view.column_layout import BAR, GAP, column_layout
 from torc_watch.live_view.glyphs import ASCII, UNICODE, Glyphs, glyphs_for, shown, shown_lines
 from torc_watch.live_view.key_line import key_line
+from torc_watch.live_view.live_row import (
+    Column,
+    LiveRow,
+    allocations_in_short,
+    allocations_text,
+    last_text,
+    live_row,
+    next_text,
+)
 from torc_watch.live_view.live_state import LiveState
 from torc_watch.live_view.progress_bar import progress_bar
 from torc_watch.live_view.row_order import RowOrder, chosen_rows
 from torc_watch.live_view.row_store import RowStore
 from torc_watch.live_view.workflow_panel import panel_lines
-from torc_watch.live_view.workflow_row import (
-    Column,
-    WorkflowRow,
-    allocations_in_short,
-    allocations_text,
-    last_text,
-    next_text,
-    workflow_row,
-)
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 HELD = "is held (JobHeldUser): its owner holds it"
@@ -48,8 +48,8 @@ ENDED = replace(
 )
 
 
-def row(view: WorkflowView, *waiting: Action, glyphs: Glyphs = UNICODE) -> WorkflowRow:
-    return workflow_row(view.key, view, waiting, glyphs)
+def row(view: WorkflowView, *waiting: Action, glyphs: Glyphs = UNICODE) -> LiveRow:
+    return live_row(view.key, view, waiting, glyphs)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_cells_of_a_row() -> None:
 
 def test_workflow_that_no_daemon_has_taken() -> None:
     key = WorkflowKey("http://torc", 7)
-    added = workflow_row(key, None, [Action.ADD], UNICODE)
+    added = live_row(key, None, [Action.ADD], UNICODE)
     assert added.cells[Column.STATE] == "added"
     assert next_text(added, NOW) == ""
     assert last_text(added, NOW, UNICODE) == "add waits for the daemon"

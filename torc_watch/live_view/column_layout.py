@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from torc_watch.live_view.workflow_row import Column
+from torc_watch.live_view.live_row import Column
 
 GAP = 2
 BAR = 10  # columns of a progress bar

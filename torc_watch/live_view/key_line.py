@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from torc_watch.daemon.workflow_view import Phase
-from torc_watch.live_view.workflow_row import WorkflowRow
+from torc_watch.live_view.live_row import LiveRow
 
 _GAP = "  "
 # With their importance: where the line is too short, the least important keys are left out.
@@ -47,7 +47,7 @@ Columns
 """
 
 
-def key_line(row: WorkflowRow | None, width: int) -> str:
+def key_line(row: LiveRow | None, width: int) -> str:
     """What the keys do to the selected workflow."""
     keys = [(key, _word(key, word, row), rank) for key, word, rank in _KEYS]
     while len(line := _line(keys)) > width and len(keys) > 1:
@@ -55,12 +55,12 @@ def key_line(row: WorkflowRow | None, width: int) -> str:
     return line
 
 
-def resumes(row: WorkflowRow) -> bool:
+def resumes(row: LiveRow) -> bool:
     """Whether the key that pauses a workflow resumes this one."""
     return row.view is not None and row.view.phase in (Phase.PAUSED, Phase.ENDED)
 
 
-def _word(key: str, word: str, row: WorkflowRow | None) -> str:
+def _word(key: str, word: str, row: LiveRow | None) -> str:
     return "resume" if key == "p" and row is not None and resumes(row) else word
 
 

@@ -19,13 +19,13 @@ from torc_watch.daemon.commands import Action
 from torc_watch.live_view.column_layout import column_layout
 from torc_watch.live_view.glyphs import Glyphs, shown, shown_lines
 from torc_watch.live_view.key_line import HELP, key_line, resumes
+from torc_watch.live_view.live_row import LiveRow
 from torc_watch.live_view.live_state import LiveState
 from torc_watch.live_view.own_thread import in_own_thread
 from torc_watch.live_view.question import Question
 from torc_watch.live_view.row_store import RowStore
 from torc_watch.live_view.text_screen import TextScreen
 from torc_watch.live_view.workflow_panel import panel_lines
-from torc_watch.live_view.workflow_row import WorkflowRow
 from torc_watch.live_view.workflow_table import WorkflowTable
 from torc_watch.render.status_table import summary
 
@@ -143,7 +143,7 @@ class LiveApp(App[None]):
         self._show_texts()
         self._show_selected()
 
-    def _why_empty(self, rows: Sequence[WorkflowRow]) -> str:
+    def _why_empty(self, rows: Sequence[LiveRow]) -> str:
         if rows or self._state.notice:
             return ""
         if not self._has_state:
@@ -218,7 +218,7 @@ class LiveApp(App[None]):
             text = TextScreen(title, partial(read, row.key), self._glyphs, at_end=at_end)
             self.push_screen(text)
 
-    def _called(self, row: WorkflowRow) -> str:
+    def _called(self, row: LiveRow) -> str:
         name = f" ({row.view.name})" if row.view and row.view.name else ""
         return shown(f"workflow {row.key.workflow_id}{name}", self._glyphs, 60)
 

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 
 from torc_watch.daemon.workflow_view import Phase
-from torc_watch.live_view.workflow_row import WorkflowRow
+from torc_watch.live_view.live_row import LiveRow
 from torc_watch.render.status_table import failures
 
 _DONE = ("completed", "disabled")
@@ -34,14 +34,14 @@ class RowOrder(StrEnum):
         return orders[(orders.index(self) + 1) % len(orders)]
 
 
-def chosen_rows(rows: Iterable[WorkflowRow], order: RowOrder, wanted: str) -> list[WorkflowRow]:
+def chosen_rows(rows: Iterable[LiveRow], order: RowOrder, wanted: str) -> list[LiveRow]:
     """Those that have all words of ``wanted``, in any case."""
     words = wanted.casefold().split()
     found = [row for row in rows if all(word in row.search_text for word in words)]
     return sorted(found, key=lambda row: (_rank(row, order), row.key.workflow_id, row.key.server))
 
 
-def _rank(row: WorkflowRow, order: RowOrder) -> Any:
+def _rank(row: LiveRow, order: RowOrder) -> Any:
     match order:
         case RowOrder.ATTENTION:
             return _attention(row)
@@ -55,7 +55,7 @@ def _rank(row: WorkflowRow, order: RowOrder) -> Any:
             return 0
 
 
-def _attention(row: WorkflowRow) -> int:
+def _attention(row: LiveRow) -> int:
     """Ended without success, then what the daemon works on, then what runs, then success."""
     if row.view is None:
         return 1
@@ -64,7 +64,7 @@ def _attention(row: WorkflowRow) -> int:
     return 1 + _BY_ATTENTION.index(row.view.phase)
 
 
-def _share_done(row: WorkflowRow) -> float:
+def _share_done(row: LiveRow) -> float:
     if not row.counts:
         return 0.0
     done = sum(row.counts.get(status, 0) for status in _DONE)

@@ -7,9 +7,9 @@ from torc_watch.daemon.commands import Action
 from torc_watch.daemon.workflow_view import WorkflowView
 from torc_watch.live_view.column_layout import longest_cells
 from torc_watch.live_view.glyphs import Glyphs
+from torc_watch.live_view.live_row import Column, LiveRow, live_row
 from torc_watch.live_view.live_state import LiveState
 from torc_watch.live_view.row_order import RowOrder, chosen_rows
-from torc_watch.live_view.workflow_row import Column, WorkflowRow, workflow_row
 from torc_watch.render.terminal_text import columns
 
 
@@ -21,7 +21,7 @@ class RowStore:
 
     def __init__(self, glyphs: Glyphs) -> None:
         self._glyphs = glyphs
-        self._rows: dict[WorkflowKey, WorkflowRow] = {}
+        self._rows: dict[WorkflowKey, LiveRow] = {}
         self._sizes: dict[WorkflowKey, dict[Column, int]] = {}
         self._chosen: list[WorkflowKey] | None = None
         self._longest: dict[Column, int] | None = None
@@ -59,7 +59,7 @@ class RowStore:
         for key in keys:
             view, waiting = views.get(key), state.waiting.get(key, ())
             if not self._is_known(key, view, waiting):
-                self._put(workflow_row(key, view, waiting, self._glyphs))
+                self._put(live_row(key, view, waiting, self._glyphs))
                 has_changed = True
         return has_changed
 
@@ -71,14 +71,14 @@ class RowStore:
             return False
         return row.view is view or row.view == view  # the first is usual, and quick
 
-    def _put(self, row: WorkflowRow) -> None:
+    def _put(self, row: LiveRow) -> None:
         before = self._rows.get(row.key)
         self._rows[row.key] = row
         if before is None or before.search_text != row.search_text:
             self._sizes[row.key] = {column: columns(text) for column, text in row.cells.items()}
             self._chosen = self._longest = None
 
-    def rows(self) -> list[WorkflowRow]:
+    def rows(self) -> list[LiveRow]:
         """Those that are shown, in their order."""
         if self._chosen is None:
             found = chosen_rows(self._rows.values(), self._order, self._wanted)

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from torc_watch.live_view.glyphs import Glyphs, shown
-from torc_watch.live_view.workflow_row import WorkflowRow, allocations_text
+from torc_watch.live_view.live_row import LiveRow, allocations_text
 from torc_watch.render.status_table import host, workflow_text
 
 _MAX_LINE = 500
 
 
-def panel_lines(row: WorkflowRow | None, now: datetime, glyphs: Glyphs) -> Iterator[str]:
+def panel_lines(row: LiveRow | None, now: datetime, glyphs: Glyphs) -> Iterator[str]:
     """What the daemon has published, with what queued allocations wait for."""
     if row is None:
         return

@@ -16,8 +16,8 @@ from textual.strip import Strip
 from torc_watch.core.workflow_key import WorkflowKey
 from torc_watch.live_view.column_layout import GAP, Layout
 from torc_watch.live_view.glyphs import Glyphs
+from torc_watch.live_view.live_row import Column, LiveRow, last_text, next_text
 from torc_watch.live_view.progress_bar import progress_bar
-from torc_watch.live_view.workflow_row import Column, WorkflowRow, last_text, next_text
 
 _MARK = 2  # columns before a row: "> " for the selected one
 _RIGHT_ALIGNED = (Column.ID, Column.FAILED)
@@ -48,18 +48,18 @@ class WorkflowTable(ScrollView, can_focus=True):
     def __init__(self, glyphs: Glyphs) -> None:
         super().__init__()
         self._glyphs = glyphs
-        self._rows: Sequence[WorkflowRow] = ()
+        self._rows: Sequence[LiveRow] = ()
         self._columns: Layout = ()
         self._now: datetime | None = None
         self._cursor = 0
         self._drawn: dict[int, Strip] = {}  # by line of the screen
-        self._shown: dict[int, WorkflowRow | None] = {}
+        self._shown: dict[int, LiveRow | None] = {}
 
     @property
-    def selected(self) -> WorkflowRow | None:
+    def selected(self) -> LiveRow | None:
         return self._rows[self._cursor] if self._rows else None
 
-    def show(self, rows: Sequence[WorkflowRow], layout: Layout, now: datetime) -> None:
+    def show(self, rows: Sequence[LiveRow], layout: Layout, now: datetime) -> None:
         """The selection stays at its workflow, else at its place."""
         key = self.selected.key if self.selected else None
         are_moved = layout != self._columns
@@ -91,7 +91,7 @@ class WorkflowTable(ScrollView, can_focus=True):
         self._drawn[line] = strip
         self._shown[line] = self._row_of(line)
 
-    def _row_of(self, line: int) -> WorkflowRow | None:
+    def _row_of(self, line: int) -> LiveRow | None:
         """None on the first line, the head, and below the last row."""
         place = self.scroll_offset.y + line - 1
         return self._rows[place] if line and place < len(self._rows) else None
@@ -164,7 +164,7 @@ class WorkflowTable(ScrollView, can_focus=True):
         cells = [self._padded(column.value, column, width) for column, width in self._columns]
         return f"{' ' * _MARK}{(' ' * GAP).join(cells)}"
 
-    def _segments(self, row: WorkflowRow, *, is_selected: bool) -> list[Segment]:
+    def _segments(self, row: LiveRow, *, is_selected: bool) -> list[Segment]:
         base = _SELECTED if is_selected else _PLAIN
         segments = [Segment("> " if is_selected else "  ", base)]
         for column, width in self._columns:
@@ -172,7 +172,7 @@ class WorkflowTable(ScrollView, can_focus=True):
             segments += [Segment(text, base + self._style(row, column)), Segment("  ", base)]
         return segments
 
-    def _cell(self, row: WorkflowRow, column: Column, width: int) -> str:
+    def _cell(self, row: LiveRow, column: Column, width: int) -> str:
         assert self._now is not None  # noqa: S101 - there are no rows before `show`
         match column:
             case Column.PROGRESS:
@@ -184,7 +184,7 @@ class WorkflowTable(ScrollView, can_focus=True):
             case _:
                 return row.cells.get(column, "")
 
-    def _style(self, row: WorkflowRow, column: Column) -> Style:
+    def _style(self, row: LiveRow, column: Column) -> Style:
         if column is Column.STATE and row.color:
             return Style(color=row.color.name.lower())
         return _FAILED if column is Column.FAILED else _PLAIN

@@ -43,7 +43,7 @@ class Column(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WorkflowRow:
+class LiveRow:
     """``view`` is None before a daemon has taken the workflow; ``waiting`` are its commands.
 
     ``cells`` are those that do not change by themselves; the others are made when they are shown.
@@ -61,12 +61,12 @@ class WorkflowRow:
         return self.view.counts if self.view else None
 
 
-def workflow_row(
+def live_row(
     key: WorkflowKey, view: WorkflowView | None, waiting: Sequence[Action], glyphs: Glyphs
-) -> WorkflowRow:
+) -> LiveRow:
     cells = _cells(key, view, glyphs)
     text = f"{' '.join(cells.values())} {view.reason if view else ''}"
-    return WorkflowRow(
+    return LiveRow(
         key=key,
         view=view,
         waiting=tuple(waiting),
@@ -123,13 +123,13 @@ def allocations_text(allocations: AllocationsView | None) -> str:
     return words
 
 
-def next_text(row: WorkflowRow, now: datetime) -> str:
+def next_text(row: LiveRow, now: datetime) -> str:
     """When something happens next: jobs run again, or else the workflow is polled."""
     moment = row.view and (row.view.waits_until or row.view.next_look)
     return until(moment, now) if moment else ""
 
 
-def last_text(row: WorkflowRow, now: datetime, glyphs: Glyphs) -> str:
+def last_text(row: LiveRow, now: datetime, glyphs: Glyphs) -> str:
     """What happened last, what the workflow waits for, and commands that wait for the daemon."""
     parts = [waiting_text(row.waiting)]
     if view := row.view:
