@@ -72,6 +72,7 @@ class LiveApp(App[None]):
     #filter { height: 1; border: none; padding: 0; display: none; }
     #keys { height: 1; text-style: reverse; }
     #body { height: 1fr; scrollbar-size-vertical: 1; }
+    .ascii WorkflowTable, .ascii #body { scrollbar-size-vertical: 0; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("q", "quit", show=False),
@@ -91,6 +92,7 @@ class LiveApp(App[None]):
     def __init__(self, source: LiveSource, glyphs: Glyphs) -> None:
         super().__init__(ansi_color=True)
         self.animation_level = "none"
+        self.set_class(glyphs.is_ascii, "ascii")
         self._source = source
         self._glyphs = glyphs
         self._state = LiveState()
