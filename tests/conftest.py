@@ -273,6 +273,7 @@ class SimulatedScheduler:
         self.queued_in_vain: dict[int, str] = {}  # details of those that never start, by number
         self.nodes: tuple[NodeClass, ...] = (NodeClass(num_cpus=10, memory=8 * GIB),)
         self.seconds_to_kill: int | None = None
+        self.first_start: datetime | None = None
         self.seconds_to_submit: dict[int, float] = {}  # by workflow ID
         self.idle_limit = 90.0
         self.seconds_to_close = 0.0
@@ -282,6 +283,9 @@ class SimulatedScheduler:
 
     async def kill_wait(self) -> int | None:
         return self.seconds_to_kill
+
+    async def expected_start(self, _spec: AllocationSpec) -> "datetime | None":
+        return self.first_start
 
     async def node_classes(self) -> tuple[NodeClass, ...]:
         return self.nodes

@@ -27,12 +27,19 @@ def test_dry_run_changes_nothing(failed: "Site") -> None:
 
 
 def test_recover_does_one_round(failed: "Site") -> None:
-    recovered = failed.run("recover", "1")
+    plan_id = json.loads(failed.run("plan", "1", "--json").stdout)["plan_id"]
+    other = failed.run("recover", "1", "--plan", "0" * 8)
+    assert other.returncode == 14
+    assert f"it is {plan_id} now. Nothing was changed." in other.stderr
+    assert failed.rows("SELECT run_id FROM workflow_status") == [1]
+
+    recovered = failed.run("recover", "1", "--plan", plan_id)
 
     assert recovered.returncode == 0, recovered.stdout + recovered.stderr
     assert recovered.stdout.splitlines()[-1] == "Recovery initiated."
     assert failed.rows("SELECT run_id FROM workflow_status") == [2]
     assert failed.journaled("SELECT number, outcome FROM round") == [(1, "resubmitted")]
+    assert failed.run("recover", "1", "--plan", plan_id).returncode == 14
     watched = failed.run("watch", "1", "-p", "1")
     assert watched.returncode == 0
     assert watched.stdout.endswith("✓ Workflow completed successfully (4 jobs)\n")

@@ -40,6 +40,9 @@ class FixedScheduler:
     async def kill_wait(self) -> None:
         pass
 
+    async def expected_start(self, _spec: AllocationSpec) -> None:
+        pass
+
     async def find(self, _tokens: Collection[str]) -> dict[str, int]:
         return {}
 

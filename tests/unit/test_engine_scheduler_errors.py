@@ -57,6 +57,9 @@ class FailingScheduler:
     async def kill_wait(self) -> int | None:
         return cast("int | None", await self._call("kill_wait"))
 
+    async def expected_start(self, _spec: AllocationSpec) -> None:
+        pass
+
     async def find(self, tokens: Collection[str]) -> dict[str, int]:
         return dict(await self._call("find", tokens))
 

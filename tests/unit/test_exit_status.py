@@ -11,7 +11,7 @@ import pytest
 
 from torc_watch.cli import exit_status
 from torc_watch.core import errors
-from torc_watch.core.errors import HookFailed, TorcWatchError
+from torc_watch.core.errors import HookFailed, PlanChanged, TorcWatchError
 from torc_watch.core.events import Verdict
 
 ROOT = Path(__file__).parents[2]
@@ -29,7 +29,7 @@ def test_every_error_has_a_status_that_says_what_failed(kind: type[TorcWatchErro
     status = exit_status.exit_status(kind("It failed."))
 
     assert status in TABLE
-    if kind is not HookFailed:  # the watch is handed over
+    if kind is not HookFailed and kind is not PlanChanged:  # a verdict says so, too
         assert status not in {0, 1, *(verdict.exit_status for verdict in Verdict)} - {5}
 
 
@@ -45,6 +45,7 @@ def test_every_error_has_a_status_that_says_what_failed(kind: type[TorcWatchErro
         (errors.SchedulerUnreachable, 9),
         (errors.ServiceError, 10),
         (errors.SandboxError, 11),
+        (errors.PlanChanged, 14),
     ],
 )
 def test_status_of(kind: type[TorcWatchError], status: int) -> None:

@@ -17,6 +17,7 @@ from torc_watch.core.allocation import AllocationSpec
 from torc_watch.core.assessment import WorkflowState
 from torc_watch.core.cause import Cause
 from torc_watch.core.model import Requirements
+from torc_watch.core.plan_price import price_of
 from torc_watch.core.recovery_round import (
     Adjustment,
     Plan,
@@ -34,7 +35,7 @@ from torc_watch.daemon.lease import this_holder
 from torc_watch.daemon.registry import Registry
 from torc_watch.daemon.status_file import utc_now, write_status
 from torc_watch.daemon.workflow_view import DaemonView, Phase, WorkflowView
-from torc_watch.render.plan_text import PlanResult, plan_values
+from torc_watch.render.plan_text import PlanResult, QuotedPlan, plan_values
 
 SERVER = "http://127.0.0.1:9/torc-service/v1"  # where no server listens
 TUTORIAL = Path(__file__).parents[2] / "examples/tutorial.yaml"
@@ -159,7 +160,8 @@ def test_output_before_there_was_a_daemon(home: Path) -> None:
     ],
 )
 def test_plan_is_as_described(answer: PlanResult) -> None:
-    values = json.loads(json.dumps({"version": 1, **plan_values(1, answer, ["a note"])}))
+    quoted = QuotedPlan("7f3a2c1b", price_of(answer)) if isinstance(answer, Plan) else None
+    values = json.loads(json.dumps({"version": 1, **plan_values(1, answer, ["a note"], quoted)}))
     assert_documented("plan", values)
 
 

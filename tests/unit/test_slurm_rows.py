@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from torc_watch.app.slurm_rows import carried_options, default_options
+from torc_watch.core.allocation import AllocationSpec
 from torc_watch.core.errors import InvalidInput, SchedulerError, SchedulerUnreachable
 from torc_watch.core.scheduler_rows import option_value
 from torc_watch.core.units import GIB, MIB
@@ -12,6 +13,7 @@ from torc_watch.schedulers.slurm import start_estimate
 from torc_watch.schedulers.slurm.start_estimate import (
     StartEstimate,
     estimate_start,
+    expected_start,
     parse_start,
     trial_command,
 )
@@ -138,6 +140,47 @@ async def test_refusal(monkeypatch: pytest.MonkeyPatch, message: str, reason: st
 
     monkeypatch.setattr(start_estimate, "run_for_messages", refuse)
     assert await estimate_start(PLAIN) == StartEstimate(refusal=reason)
+
+
+async def test_start_of_a_planned_allocation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked for with all that its script would ask for."""
+    asked: list[tuple[str, ...]] = []
+
+    async def answer(*command: str) -> str:
+        asked.append(command)
+        return "sbatch: Job 23 to start at 2026-11-28T18:36:42 using 1 processors on nodes a1"
+
+    monkeypatch.setattr(start_estimate, "run_for_messages", answer)
+    spec = AllocationSpec(
+        token="t",  # noqa: S106 - no password
+        num_cpus=2,
+        memory=GIB,
+        options=("--account=science -q 'high prio'", '--comment="open'),
+        excluded_nodes=("n7",),
+    )
+    found = await expected_start(spec)
+
+    assert found is not None
+    assert found.isoformat()[:19] == "2026-11-28T18:36:42"
+    assert asked == [
+        (
+            *("sbatch", "--test-only", "--account=science", "-q", "high prio", '--comment="open'),
+            *("--nodes=1", "--ntasks-per-node=1", "--cpus-per-task=2", "--time=525600"),
+            *("--mem=1024M", "--exclude=n7", "--wrap=hostname"),
+        )
+    ]
+
+
+@pytest.mark.parametrize("error", [SchedulerError("refused"), SchedulerUnreachable("no answer")])
+async def test_start_that_slurm_does_not_tell(
+    monkeypatch: pytest.MonkeyPatch, error: SchedulerError
+) -> None:
+    async def fail(*_: str) -> str:
+        raise error
+
+    monkeypatch.setattr(start_estimate, "run_for_messages", fail)
+    spec = AllocationSpec(token="t", num_cpus=1, memory=GIB)  # noqa: S106 - no password
+    assert await expected_start(spec) is None
 
 
 async def test_no_answer_is_no_refusal(monkeypatch: pytest.MonkeyPatch) -> None:

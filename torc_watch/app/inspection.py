@@ -28,13 +28,17 @@ from torc_watch.core.errors import (
 )
 from torc_watch.core.events import FailedJob
 from torc_watch.core.findings import Finding
+from torc_watch.core.job_choice import JobChoice
 from torc_watch.core.misread_runtimes import notes_on_run_times
 from torc_watch.core.model import JobCounts
 from torc_watch.core.node_hours import NodeHours
 from torc_watch.core.node_incident import NodeIncident
 from torc_watch.core.past_attempt import PastAttempt, past_attempts
+from torc_watch.core.plan_identity import plan_id
+from torc_watch.core.plan_price import PlanPrice, price_of
 from torc_watch.core.recovery_round import (
     PastRounds,
+    Plan,
     RecoverySettings,
     Refusal,
     RefusalKind,
@@ -55,10 +59,11 @@ from torc_watch.engine.job_outputs import JobOutputs
 from torc_watch.engine.messages import Diagnosis, utc_now
 from torc_watch.engine.node_hour_count import count_node_hours
 from torc_watch.engine.output_reader import OutputReader
-from torc_watch.engine.planner import History, Timing, make_plan
+from torc_watch.engine.planner import History, Timing, expected_start, make_plan
 from torc_watch.engine.suspect_search import SuspectSearch
 from torc_watch.engine.workers import observe
 from torc_watch.render.plan_text import PlanResult, unread_notes
+from torc_watch.schedulers.cluster import Cluster
 from torc_watch.torc.transport import Connection
 
 _SERVER_TIMEOUT = 20.0  # seconds for a server to answer all requests of an inspection
@@ -75,7 +80,8 @@ class Inspection:
     ``past`` are the rounds of the workflow's watch, ``node_hours`` those that it used in Slurm.
     ``suspects`` are completed jobs whose success is, of a workflow at rest. ``of_watch`` says that
     the round is the next one of the workflow's watch, not one that a person asks for;
-    ``is_watched`` that the daemon knows the workflow.
+    ``is_watched`` that the daemon knows the workflow. ``plan_id`` is empty, and ``price`` None,
+    where the answer is no plan; only ``plan`` asks the scheduler for an expected start.
     """
 
     observation: Observation
@@ -88,6 +94,8 @@ class Inspection:
     suspects: tuple[Suspicion, ...] = ()
     of_watch: bool = False
     is_watched: bool = False
+    plan_id: str = ""
+    price: PlanPrice | None = None
 
     @property
     def past_of_round(self) -> PastRounds:
@@ -281,12 +289,27 @@ async def read_attempts(
     return past_attempts(finding, results, retries)
 
 
-async def plan(workflow_id: int, settings: Settings, connection: Connection) -> Inspection:
+@dataclass(frozen=True, slots=True)
+class _AskedRound:
+    """A round that a person asks for, of the ``choice`` of failed jobs."""
+
+    choice: JobChoice | None
+
+
+async def plan(
+    workflow_id: int, settings: Settings, connection: Connection, choice: JobChoice | None = None
+) -> Inspection:
     """What one round of recovery would do; the state of a workflow that needs or allows none.
 
-    Changes nothing, on the server or here.
+    Of all failed jobs, or of those of the ``choice``. Changes nothing, on the server or here. Who
+    is shown the plan may have it carried out by its ID: `chosen_round.carry_out`.
     """
-    return await inspect(workflow_id, settings, connection, silent_nodes_are_off=True)
+    return await inspect(
+        workflow_id,
+        settings,
+        connection,
+        asked=_AskedRound(choice),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -308,18 +331,20 @@ async def inspect(
     connection: Connection,
     *,
     record: _Record | None = None,
-    silent_nodes_are_off: bool = False,
+    asked: _AskedRound | None = None,
     reading: float = _READING_TIMEOUT,
 ) -> Inspection:
     """A workflow as it is now, with what one more round of recovery would do. Changes nothing.
 
     ``record`` is what is known of it beside its server; without one the round is one that a person
     asks for. That there is room again shows when the watch goes on. ``reading`` is how long (s) it
-    may take to read what jobs have written.
+    may take to read what jobs have written. A round that is ``asked`` for now knows that silent
+    nodes are off, and when its first allocation would begin.
     """
     cluster = open_cluster(settings)
     known = record or _Record()
     round_settings = _settings_of_round(settings, of_watch=known.of_watch)
+    round_settings = replace(round_settings, choice=asked.choice if asked else None)
     async with open_client(connection) as client:
         with unknown_id_refused(workflow_id, connection):
             observation = await observe(
@@ -328,7 +353,7 @@ async def inspect(
                 workflow_id,
                 with_counts=True,
                 max_age=0,
-                silent_nodes_are_off=silent_nodes_are_off,
+                silent_nodes_are_off=asked is not None,
             )
         counts = observation.counts or await client.count_jobs(workflow_id)
         hours = NodeHours()
@@ -356,8 +381,23 @@ async def inspect(
             settings=round_settings,
             timing=Timing(now=utc_now(), may_wait=known.may_wait, has_room=False),
         )
+        if isinstance(answer, Plan):
+            return await _priced(at_rest.seen, answer, connection, cluster if asked else None)
         is_done = has_succeeded(counts) and isinstance(answer, Refusal)
         return replace(at_rest.seen, answer=at_rest.seen.answer if is_done else answer)
+
+
+async def _priced(
+    seen: Inspection, plan: Plan, connection: Connection, cluster: Cluster | None
+) -> Inspection:
+    """With a plan, its ID and its price. Raises SchedulerError."""
+    starts_at = await expected_start(plan, cluster) if cluster else None
+    return replace(
+        seen,
+        answer=plan,
+        plan_id=plan_id(plan, server=connection.url, created=seen.observation.workflow.created),
+        price=price_of(plan, starts_at),
+    )
 
 
 def _incidents(home: Path) -> Collection[NodeIncident]:

@@ -53,7 +53,7 @@ class SinglePass:
         if self._trouble:
             raise JournalError(self._trouble)
         waiting = (view for view in self._seen if view.phase is Phase.WAITING)
-        left = [view for view in waiting if not view.waits_until]
+        left = [view for view in waiting if not view.waits_until and not view.proposal]
         if left:
             first = f"Workflow {left[0].workflow_id} of {left[0].server}: {left[0].reason}"
             numbers = f"{len(left)} of {len(self._seen)}"

@@ -14,6 +14,7 @@ from torc_watch.core.errors import (
     JournalError,
     LeaseLost,
     NotFound,
+    PlanChanged,
     RecordUnreadable,
     SandboxError,
     SchedulerError,
@@ -35,6 +36,7 @@ SERVICE = 10
 SANDBOX = 11
 UNFIT = 12
 NO_PROFILE = 13
+PLAN_CHANGED = 14
 CRASHED = 70  # EX_SOFTWARE of sysexits(3)
 INTERRUPTED = 130
 
@@ -54,6 +56,7 @@ EXIT_STATUSES = {
     SANDBOX: "the sandbox cannot use its port or its folder",
     UNFIT: "doctor: something keeps the daemon from running here",
     NO_PROFILE: "hpc detect: no cluster is recognized here",
+    PLAN_CHANGED: "the plan is not the one that you have seen: nothing was done",
     CRASHED: "internal error: please report it",
     INTERRUPTED: "interrupted",
 }
@@ -70,6 +73,7 @@ _STATUS_OF: tuple[tuple[type[TorcWatchError], int], ...] = (  # the first that m
     (RecordUnreadable, STATE),
     (ConfigurationAway, STATE),
     (SchedulerError, SCHEDULER),
+    (PlanChanged, PLAN_CHANGED),
     (ServiceError, SERVICE),
     (SandboxError, SANDBOX),
     (OutputFailed, NO_OUTPUT),

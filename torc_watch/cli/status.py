@@ -21,6 +21,7 @@ from torc_watch.cli import options
 from torc_watch.cli.event_loop import run
 from torc_watch.cli.exit_status import print_error
 from torc_watch.cli.json_output import print_json
+from torc_watch.cli.plan import quoted_plan
 from torc_watch.cli.waiting_notice import announced
 from torc_watch.config.settings import load_settings
 from torc_watch.config.sources import state_folder
@@ -184,7 +185,9 @@ class _Report:
         allocations = seen.observation.allocations
         live = live_values(seen.counts, allocations, seen.findings, written.jobs)
         live["budgets"] = budget_values(budgets_seen(seen, record, load_settings()))
-        return live | plan_values(target.key.workflow_id, seen.answer, seen.all_notes)
+        return live | plan_values(
+            target.key.workflow_id, seen.answer, seen.all_notes, quoted_plan(seen)
+        )
 
     def _inspect(self, target: _Target, record: StoredWatch) -> Inspection:
         """Asks a server that did not answer for another workflow only once."""

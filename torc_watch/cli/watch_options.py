@@ -42,6 +42,15 @@ def positive_number(value: float | None) -> float | None:
     return value
 
 
+def number_from(lowest: float) -> Callable[[float | None], float | None]:
+    def check(value: float | None) -> float | None:
+        if value is not None and (not math.isfinite(value) or value < lowest):
+            raise typer.BadParameter(f"{value:g} is no limit: give at least {lowest:g}.")
+        return value
+
+    return check
+
+
 def one_partition(value: str | None) -> str | None:
     if value is not None and not is_partition_name(value):
         raise typer.BadParameter(f"{value!r} is not the name of one partition.")
@@ -199,6 +208,44 @@ _WATCH_OPTIONS: dict[str, Any] = {
             metavar="HOURS",
             help="Node hours in Slurm that the workflow may use in all: no allocation is submitted "
             "that might exceed them. [default: no limit]",
+            show_default=False,
+        ),
+    ],
+    "approve": Annotated[
+        bool | None,
+        typer.Option(
+            "--approve/--no-approve",
+            help="With --auto-recover, whether each round waits until you approve its plan, with "
+            "torc-watchd approve. [default: off]",
+            show_default=False,
+        ),
+    ],
+    "approve_above_node_hours": Annotated[
+        float | None,
+        typer.Option(
+            callback=number_from(0),
+            metavar="HOURS",
+            help="Wait for approval of plans that may use more node hours in Slurm. "
+            "[default: no limit]",
+            show_default=False,
+        ),
+    ],
+    "approve_above_memory_factor": Annotated[
+        float | None,
+        typer.Option(
+            callback=number_from(1),
+            metavar="FACTOR",
+            help="Wait for approval of plans by which the memory of a job grows by more. "
+            "[default: no limit]",
+            show_default=False,
+        ),
+    ],
+    "approve_above_jobs": Annotated[
+        int | None,
+        typer.Option(
+            callback=at_least(0),
+            metavar="NUMBER",
+            help="Wait for approval of plans by which more jobs run. [default: no limit]",
             show_default=False,
         ),
     ],

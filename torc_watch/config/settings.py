@@ -47,6 +47,7 @@ from torc_watch.core.recovery_round import (
     DEFAULT_MAX_ALLOCATIONS,
     DEFAULT_MAX_RETRIES,
     DEFAULT_MULTIPLIER,
+    ApprovalLimits,
     RecoverySettings,
 )
 from torc_watch.core.scheduler_choice import SchedulerChoice
@@ -93,6 +94,7 @@ def _check_partition(text: str) -> str:
 _OwnPath = Annotated[Path, AfterValidator(own_path)]
 _Factor = Annotated[float, Field(gt=1, allow_inf_nan=False)]
 _Seconds = Annotated[float, Field(gt=0, le=MAX_INTERVAL, allow_inf_nan=False)]
+_Limit = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 _Hours = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _Partition = Annotated[str, AfterValidator(_check_partition)]
 _Walltime = Annotated[int, Field(gt=0), BeforeValidator(_seconds_of_walltime)]
@@ -135,6 +137,10 @@ class Settings(BaseSettings):
     auto_schedule: bool = True
     max_allocations: Annotated[int, Field(ge=1)] = DEFAULT_MAX_ALLOCATIONS
     max_node_hours: _Hours | None = None
+    approve: bool = False
+    approve_above_node_hours: _Limit | None = None
+    approve_above_memory_factor: Annotated[float, Field(ge=1, allow_inf_nan=False)] | None = None
+    approve_above_jobs: Annotated[int, Field(ge=0)] | None = None
     partition: _Partition | None = None
     walltime: _Walltime | None = None
     exclude_nodes: bool = True
@@ -211,6 +217,12 @@ class Settings(BaseSettings):
             walltime=self.walltime,
             after_repair=self.recovery_hook is not None,
             exclude_nodes=self.exclude_nodes,
+            approval=ApprovalLimits(
+                always=self.approve,
+                node_hours=self.approve_above_node_hours,
+                memory_factor=self.approve_above_memory_factor,
+                jobs=self.approve_above_jobs,
+            ),
         )
 
     def _password(self) -> str | None:

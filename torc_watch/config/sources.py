@@ -45,6 +45,10 @@ VARIABLES = {
     "auto_schedule": ("TORC_WATCHD_AUTO_SCHEDULE",),
     "max_allocations": ("TORC_WATCHD_MAX_ALLOCATIONS",),
     "max_node_hours": ("TORC_WATCHD_MAX_NODE_HOURS",),
+    "approve": ("TORC_WATCHD_APPROVE",),
+    "approve_above_node_hours": ("TORC_WATCHD_APPROVE_ABOVE_NODE_HOURS",),
+    "approve_above_memory_factor": ("TORC_WATCHD_APPROVE_ABOVE_MEMORY_FACTOR",),
+    "approve_above_jobs": ("TORC_WATCHD_APPROVE_ABOVE_JOBS",),
     "partition": ("TORC_WATCHD_PARTITION",),
     "walltime": ("TORC_WATCHD_WALLTIME",),
     "exclude_nodes": ("TORC_WATCHD_EXCLUDE_NODES",),
@@ -57,7 +61,7 @@ SET_BY_LOGIN = frozenset({"username"})
 _ABSOLUTE = ("password_file", "ca_file", "home")
 _SWITCHES = (
     *("verify_tls", "auto_recover", "retry_unknown", "rerun_suspects"),
-    *("auto_schedule", "exclude_nodes"),
+    *("auto_schedule", "exclude_nodes", "approve"),
 )
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+LONGEST_RUNTIME = 365 * 24 * 3600  # seconds that Slurm is asked for where there is no limit
+
 
 class AllocationState(StrEnum):
     ALIVE = "alive"  # queued or running: it may still take jobs

@@ -19,6 +19,7 @@ TorcWatchError
 │   ├── JournalBusy         another process holds its lock
 │   ├── LocksMissing        files of the state folder cannot be locked
 │   └── JournalCorrupt      it is damaged or not a journal; a retry does not help
+├── PlanChanged             the plan is not the one that the user has seen
 ├── RecordUnreadable        a workflow's record was written by another version of torc-watch
 ├── WatchHeld               another process is watching this workflow
 ├── LeaseLost               another daemon of the same user has taken over
@@ -115,6 +116,10 @@ class LocksMissing(JournalError, OSError):
             f"({self.strerror}). Use a folder on another file system: for the state folder, set "
             "TORC_WATCHD_HOME."
         )
+
+
+class PlanChanged(TorcWatchError):
+    pass
 
 
 class RecordUnreadable(TorcWatchError):

@@ -13,7 +13,9 @@ from torc_watch.core.allocation import AllocationStatus
 from torc_watch.core.assessment import Orphans
 from torc_watch.core.failure_kind import FailureKind
 from torc_watch.core.model import JobCounts
+from torc_watch.core.plan_price import PlanPrice
 from torc_watch.core.recovery_round import Plan, Step
+from torc_watch.core.waiting_plan import WaitingPlan
 
 
 class Verdict(Enum):
@@ -26,6 +28,7 @@ class Verdict(Enum):
     EXHAUSTED = "exhausted", 3
     STUCK = "stuck", 4
     UNREACHABLE = "unreachable", 5
+    PLAN_CHANGED = "plan_changed", 14  # since the user saw the plan: nothing was done
     CRASHED = "crashed", 70
 
     def __init__(self, label: str, exit_status: int) -> None:
@@ -269,6 +272,48 @@ class RetryPostponed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlanProposed:
+    """A plan waits for the user's approval, for ``reason``.
+
+    ``replaces`` is the ID of the plan that waited before, empty where none did.
+    """
+
+    name: ClassVar = "plan.proposed"
+    workflow_id: int
+    plan: Plan
+    plan_id: str
+    price: PlanPrice
+    reason: str
+    waiting: WaitingPlan
+    rounds_used: int
+    replaces: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalAwaited:
+    """The plan was made again, as after a restart, and is the one that waits for approval."""
+
+    name: ClassVar = "plan.awaited"
+    workflow_id: int
+    plan: Plan
+    plan_id: str
+    price: PlanPrice
+    waiting: WaitingPlan
+    rounds_used: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanApproved:
+    """The plan is carried out: a user approved it."""
+
+    name: ClassVar = "plan.approved"
+    workflow_id: int
+    plan_id: str
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HookStarted:
     name: ClassVar = "hook.started"
     workflow_id: int
@@ -463,7 +508,8 @@ class Polled:
     """Nothing to do; the next poll is in ``next_in`` seconds, or earlier.
 
     ``is_resting``: the workflow has no workers, and it is too early to say what that means, or to
-    run jobs again: then ``waits_until`` says until when, and ``waits_for`` what for.
+    run jobs again: then ``waits_until`` says until when, and ``waits_for`` what for. ``waiting`` is
+    the plan that waits for approval.
     """
 
     name: ClassVar = "watch.looked"
@@ -472,6 +518,7 @@ class Polled:
     is_resting: bool = False
     waits_until: datetime | None = None
     waits_for: str = ""
+    waiting: WaitingPlan | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -521,6 +568,9 @@ Event = (
     | OrphanProcessesEnded
     | RecoveryPlanned
     | RetryPostponed
+    | PlanProposed
+    | ApprovalAwaited
+    | PlanApproved
     | HookStarted
     | HookPrinted
     | ResetStarted

@@ -242,3 +242,6 @@ class JobCounts:
     @property
     def total(self) -> int:
         return sum(self.by_status.values())
+
+    def differ_from(self, others: "JobCounts") -> bool:
+        return any(self.of(status) != others.of(status) for status in JobStatus)

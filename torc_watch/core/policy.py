@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from torc_watch.core import assessment, resource_requests, units
+from torc_watch.core import assessment, chosen_retries, resource_requests, units
 from torc_watch.core.allocation import AllocationSpec, NodeClass
 from torc_watch.core.allocation_plan import plan_groups
 from torc_watch.core.cause import Cause, Remedy
@@ -58,10 +58,21 @@ def exhausted(rounds_used: int, settings: RecoverySettings) -> Refusal | None:
 def plan(situation: Situation, settings: RecoverySettings) -> Plan | Refusal | Postponement:
     """The next round of recovery, or why there is none, or when."""
     rows = _rows(situation, settings)
+    chosen = _chosen(situation, rows, settings)
+    if isinstance(chosen, Refusal):
+        return chosen
+    return _plan(situation, settings, rows, chosen)
+
+
+def _plan(
+    situation: Situation,
+    settings: RecoverySettings,
+    rows: SchedulerRows,
+    chosen: list[Retry | Skip],
+) -> Plan | Refusal | Postponement:
     without_room = jobs_without_room(situation, rows)
     uninitialized = _left_uninitialized(situation.counts)
     has_ready = situation.counts.of(JobStatus.READY) and not no_room_reason(situation, without_room)
-    chosen = _with_suspects(_decisions(situation, rows, settings), situation, rows, settings)
     decisions = in_time(chosen, situation, has_others=bool(uninitialized or has_ready))
     bounded = bounded_jobs(chosen, situation, settings)
     uses_retry = uses_round(situation, _retries(decisions), bounded, uninitialized)
@@ -76,10 +87,8 @@ def plan(situation: Situation, settings: RecoverySettings) -> Plan | Refusal | P
     left_alone = tuple(decision for decision in decisions if isinstance(decision, Skip))
     if not retries and not uninitialized:  # no run is started: nothing is initialized
         left_alone = tuple(replace(left, restarts_anyway=False) for left in left_alone)
-        if not situation.counts.of(JobStatus.READY):
-            return _refuse(situation, left_alone)
-        if reason := no_room_reason(situation, without_room):
-            return Refusal(kind=RefusalKind.NOTHING_TO_RETRY, reason=reason, left_alone=left_alone)
+        if refusal := _without_run(situation, left_alone, without_room):
+            return refusal
     restarted = _restarted_dependents(situation, retries)
     left_alone = tuple(_with_restart(left, restarted or {}) for left in left_alone)
     repeated = None if restarted is None else _repeated(situation, restarted, retries)
@@ -160,6 +169,21 @@ def _decisions(
         skipped(finding, waiting[finding.job.id]) if finding.job.id in waiting else decision
         for finding, decision in decided
     ]
+
+
+def _chosen(
+    situation: Situation, rows: SchedulerRows, settings: RecoverySettings
+) -> list[Retry | Skip] | Refusal:
+    """Of all jobs that failed, or are suspect, or of those that the user has chosen."""
+    decisions = _decisions(situation, rows, settings)
+    decisions = _with_suspects(decisions, situation, rows, settings)
+    choice = settings.choice
+    if choice is None:
+        return decisions
+    findings = {finding.job.id: finding for finding in situation.findings}
+    findings |= {suspect.job.id: suspect.as_failure() for suspect in situation.suspects}
+    refusal = chosen_retries.unknown_job(situation.workflow.id, decisions, choice)
+    return refusal or chosen_retries.chosen(decisions, findings, rows, choice)
 
 
 def _with_suspects(
@@ -312,6 +336,18 @@ def _repeated(
 def _left_uninitialized(counts: JobCounts) -> int:
     """Jobs to start with this round; none of a workflow that was never started as a whole."""
     return 0 if assessment.is_not_started(counts) else counts.of(JobStatus.UNINITIALIZED)
+
+
+def _without_run(
+    situation: Situation, left_alone: tuple[Skip, ...], without_room: Mapping[int, str]
+) -> Refusal | None:
+    """Why there is no round that starts no run; None where ready jobs need allocations."""
+    if not situation.counts.of(JobStatus.READY):
+        return _refuse(situation, left_alone)
+    reason = no_room_reason(situation, without_room)
+    if not reason:
+        return None
+    return Refusal(kind=RefusalKind.NOTHING_TO_RETRY, reason=reason, left_alone=left_alone)
 
 
 def _refuse(situation: Situation, left_alone: tuple[Skip, ...]) -> Refusal:

@@ -18,6 +18,7 @@ from math import ceil
 
 from torc_watch.core.allocation import AllocationSpec
 from torc_watch.core.cause import REMEDIES, Cause, Remedy
+from torc_watch.core.job_choice import JobChoice
 from torc_watch.core.model import Requirements, SchedulingAction
 from torc_watch.core.scheduler_choice import SchedulerChoice
 
@@ -43,6 +44,19 @@ DEFAULT_MAX_ALLOCATIONS = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalLimits:
+    """Which plans of a watch the user has to approve: all, or those above one of the limits.
+
+    None is no limit. ``memory_factor`` is by how much the memory of a job grows.
+    """
+
+    always: bool = False
+    node_hours: float | None = None
+    memory_factor: float | None = None
+    jobs: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RecoverySettings:
     """What the user allows. Multipliers are above 1.
 
@@ -54,7 +68,8 @@ class RecoverySettings:
     ``after_repair`` what made jobs fail counts as mended, by the user or a hook: causes that no
     retry would help are retried like unknown ones. With ``rerun_suspects`` completed jobs whose
     success is suspect run again. With ``exclude_nodes`` new allocations keep away from nodes that
-    fail jobs.
+    fail jobs. A ``choice`` is one of failed jobs, in a round that the user asks for. Other rounds
+    wait for approval of their plans as the ``approval`` says.
     """
 
     max_retries: int | None = DEFAULT_MAX_RETRIES
@@ -70,6 +85,8 @@ class RecoverySettings:
     walltime: int | None = None
     after_repair: bool = False
     exclude_nodes: bool = True
+    choice: JobChoice | None = None
+    approval: ApprovalLimits = ApprovalLimits()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,6 +201,8 @@ class RefusalKind(StrEnum):
     NOTHING_TO_RETRY = "nothing_to_retry"  # there are failures, none of which may be retried
     NODE_HOURS = "node_hours"  # those that the user allows are used up
     NO_SCHEDULER = "no_scheduler"  # no allocation can be asked for from here
+    REJECTED = "rejected"  # by the user
+    PLAN_CHANGED = "plan_changed"  # since the user saw the plan
     STUCK = "stuck"  # no failures, and no job that could be started
 
 
@@ -268,6 +287,7 @@ class RoundOutcome(StrEnum):
     RESUBMITTED = "resubmitted"
     CONTINUED = "continued"  # the same, of a round that uses up none of those allowed
     POSTPONED = "postponed"  # it is too early to run jobs again
+    PROPOSED = "proposed"  # the plan waits for the user's approval
     DECLINED = "declined"  # no more allocations were submitted beside those that run
     REFUSED = "refused"  # no plan: handed over
     ABANDONED = "abandoned"  # another user or process changed the workflow meanwhile
@@ -277,6 +297,7 @@ class RoundOutcome(StrEnum):
 FREE_OUTCOMES = (
     RoundOutcome.CONTINUED,
     RoundOutcome.POSTPONED,
+    RoundOutcome.PROPOSED,
     RoundOutcome.DECLINED,
     RoundOutcome.REFUSED,
 )

@@ -42,6 +42,10 @@ class WatchOptions:
     auto_schedule: bool | None = None
     max_allocations: int | None = None
     max_node_hours: float | None = None
+    approve: bool | None = None
+    approve_above_node_hours: float | None = None
+    approve_above_memory_factor: float | None = None
+    approve_above_jobs: int | None = None
     partition: str | None = None
     walltime: int | None = None
     poll_interval: float | None = None
@@ -125,6 +129,14 @@ def _is_finite(hours: float) -> bool:
     return 0 < hours < float("inf")
 
 
+def _is_limit(hours: float) -> bool:
+    return 0 <= hours < float("inf")
+
+
+def _is_factor(factor: float) -> bool:
+    return 1 <= factor < float("inf")
+
+
 def is_partition_name(text: str) -> bool:
     return re.fullmatch(r"[\w.+-]+", text, re.ASCII) is not None
 
@@ -141,6 +153,9 @@ _LIMITS: tuple[tuple[str, Callable[..., bool], str, str], ...] = (
     ("poll_interval", lambda seconds: not seconds > MAX_INTERVAL, "be at most 366 days", " s"),
     ("max_allocations", lambda number: number > 0, "be at least 1", ""),
     ("max_node_hours", _is_finite, "be greater than 0 and finite", ""),
+    ("approve_above_node_hours", _is_limit, "be at least 0 and finite", ""),
+    ("approve_above_memory_factor", _is_factor, "be at least 1 and finite", ""),
+    ("approve_above_jobs", lambda number: number >= 0, "be at least 0", ""),
     ("partition", is_partition_name, "be the name of one partition", ""),
     ("walltime", lambda seconds: seconds > 0, "be greater than 0 s", " s"),
     ("recovery_hook", _is_executable, "be a command without NUL characters", ""),

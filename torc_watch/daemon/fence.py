@@ -6,6 +6,7 @@ finds that its last heartbeat was long ago.
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 
 import anyio
 from anyio import to_thread
@@ -69,6 +70,9 @@ class FencedScheduler:
 
     async def kill_wait(self) -> int | None:
         return await self._scheduler.kill_wait()
+
+    async def expected_start(self, spec: AllocationSpec) -> datetime | None:
+        return await self._scheduler.expected_start(spec)
 
     async def find(self, tokens: Collection[str]) -> Mapping[str, int]:
         return await self._scheduler.find(tokens)

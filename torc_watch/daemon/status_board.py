@@ -10,6 +10,7 @@ from typing import Any
 
 from torc_watch.core import events
 from torc_watch.core.model import JobCounts
+from torc_watch.core.waiting_plan import WaitingPlan
 from torc_watch.core.workflow_key import WorkflowKey
 from torc_watch.daemon.commands import WatchedWorkflow, WatchState
 from torc_watch.daemon.daemon_events import WorkflowEvent
@@ -98,6 +99,7 @@ def initial_view(workflow: WatchedWorkflow, previous: WorkflowView | None = None
         next_look="",
         waits_until="",
         allocations=view.allocations if workflow.state is WatchState.WATCHED else None,
+        proposal=None,
     )
 
 
@@ -122,9 +124,15 @@ def is_routine(event: WorkflowEvent) -> bool:
 
 
 def _changes(event: WorkflowEvent, at: datetime) -> dict[str, Any]:
-    changes = _counts(event) or _retries_that_wait(event, at) or _other_changes(event, at)
+    changes = (
+        _counts(event)
+        or _plan_that_waits(event, at)
+        or _retries_that_wait(event, at)
+        or _other_changes(event, at)
+    )
     if "reason" in changes:
         changes.setdefault("waits_until", "")
+        changes.setdefault("proposal", None)
     return changes
 
 
@@ -136,6 +144,23 @@ def _counts(event: WorkflowEvent) -> dict[str, Any]:
             return {"allocations": _allocations(event)}
         case _:
             return {}
+
+
+def _plan_that_waits(event: WorkflowEvent, at: datetime) -> dict[str, Any]:
+    match event:
+        case events.Polled(waiting=WaitingPlan() as plan, next_in=seconds):
+            return _awaiting(plan) | {"next_look": _text(at, seconds)}
+        case (
+            events.PlanProposed(waiting=plan, rounds_used=rounds)
+            | events.ApprovalAwaited(waiting=plan, rounds_used=rounds)
+        ):
+            return _awaiting(plan) | {"round": rounds, "next_look": ""}
+        case _:
+            return {}
+
+
+def _awaiting(plan: WaitingPlan) -> dict[str, Any]:
+    return {"phase": Phase.WAITING, "reason": plan.phrase, "proposal": plan}
 
 
 def _retries_that_wait(event: WorkflowEvent, at: datetime) -> dict[str, Any]:

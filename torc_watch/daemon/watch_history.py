@@ -1,13 +1,14 @@
 """What the journal and the spool hold of the daemon's workflows and of past watches."""
 
 import sqlite3
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import TypeAdapter
 
+from torc_watch.core.approval import Proposal
 from torc_watch.core.errors import JournalError
 from torc_watch.core.os_errors import describe_os_error
 from torc_watch.core.recovery_round import Plan, Step
@@ -17,6 +18,7 @@ from torc_watch.daemon.journal_reader import open_table
 from torc_watch.daemon.registry import workflow_from
 from torc_watch.daemon.spool import PendingCommand, Spool
 from torc_watch.daemon.status_file import read_status
+from torc_watch.engine.proposal_table import proposals_from
 
 _PLAN = TypeAdapter(Plan)
 
@@ -39,6 +41,18 @@ class PastRound:
     until: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class PastProposal:
+    """A plan that waited for approval; ``ended`` (ISO 8601) and ``outcome`` are None while it does.
+
+    The outcome is ``carried_out``, ``replaced`` by another plan, or ``withdrawn``.
+    """
+
+    proposal: Proposal
+    ended: str | None
+    outcome: str | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PastWatch:
     """``ended`` and ``verdict`` are None while it is running; ``reason`` may be empty."""
@@ -50,6 +64,7 @@ class PastWatch:
     verdict: str | None
     reason: str
     rounds: tuple[PastRound, ...]
+    proposals: tuple[PastProposal, ...] = ()
 
     @property
     def key(self) -> WorkflowKey:
@@ -152,7 +167,18 @@ def _watch(database: sqlite3.Connection, row: sqlite3.Row) -> PastWatch:
         verdict=row["verdict"],
         reason=_value(row, "reason") or "",
         rounds=tuple(_round(database, each) for each in rounds),
+        proposals=tuple(_proposals(database, row["id"])),
     )
+
+
+def _proposals(database: sqlite3.Connection, watch_id: int) -> Iterator[PastProposal]:
+    """None where an earlier version of this program had no such table."""
+    if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'proposal'").fetchone():
+        return
+    query = "SELECT * FROM proposal WHERE watch_id = ? ORDER BY id"
+    for row in database.execute(query, (watch_id,)).fetchall():
+        for proposal in proposals_from([row]):
+            yield PastProposal(proposal, row["ended"], row["outcome"])
 
 
 def _round(database: sqlite3.Connection, row: sqlite3.Row) -> PastRound:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from torc_watch.core.waiting_plan import WaitingPlan
 from torc_watch.core.workflow_key import WorkflowKey
 from torc_watch.daemon.lease_rules import Holder
 
@@ -36,8 +37,9 @@ class WorkflowView:
 
     ``name`` is empty before the first answer of the server, ``verdict`` before the watch ended;
     ``reason`` says why it waits or how it ended, ``waits_until`` when jobs may run again that have
-    to wait for it, empty where none do. ``allocations`` is None before they were counted. The
-    names are the keys of status.json and of the socket: they do not change.
+    to wait for it, empty where none do. ``allocations`` is None before they were counted,
+    ``proposal`` is the plan that waits for the user's approval. The names are the keys of
+    status.json and of the socket: they do not change.
     """
 
     server: str
@@ -54,6 +56,7 @@ class WorkflowView:
     reason: str = ""
     waits_until: str = ""
     allocations: AllocationsView | None = None
+    proposal: WaitingPlan | None = None
 
     @property
     def key(self) -> WorkflowKey:

@@ -93,6 +93,25 @@ _WHY_ROUNDS_ENDED = """
 ALTER TABLE round ADD COLUMN reason TEXT;
 ALTER TABLE round ADD COLUMN until TEXT
 """
+_PLANS_THAT_WAIT = """
+CREATE TABLE proposal (
+    id INTEGER PRIMARY KEY,
+    watch_id INTEGER NOT NULL REFERENCES watch (id),
+    plan_id TEXT NOT NULL,
+    plan TEXT NOT NULL,
+    starts_at TEXT,
+    reason TEXT NOT NULL,
+    proposed TEXT NOT NULL,
+    answer TEXT,
+    answered_by TEXT,
+    answered TEXT,
+    answer_reason TEXT,
+    ended TEXT,
+    outcome TEXT
+);
+CREATE INDEX proposal_of_watch ON proposal (watch_id);
+CREATE INDEX open_proposal ON proposal (id) WHERE ended IS NULL
+"""
 # Each brings the next version.
 MIGRATIONS = (
     _WATCHES_AND_ROUNDS,
@@ -101,6 +120,7 @@ MIGRATIONS = (
     _WHY_WATCHES_ENDED,
     _INCIDENTS_OF_NODES,
     _WHY_ROUNDS_ENDED,
+    _PLANS_THAT_WAIT,
 )
 _ERRNO = {
     sqlite3.SQLITE_FULL: errno.ENOSPC,

@@ -31,6 +31,7 @@ from torc_watch.engine.messages import (
     succeeded,
 )
 from torc_watch.engine.node_records import NodeRecords
+from torc_watch.engine.plan_approval import PlanApproval
 from torc_watch.engine.postponement import still_postponed
 from torc_watch.engine.stranded_search import StrandedSearch
 from torc_watch.engine.suspect_search import SuspectSearch
@@ -53,6 +54,7 @@ class Diagnoser:
         self._stranded = StrandedSearch(context.client)
         self._unserved = UnservedSearch(context.client, context.journal)
         self._nodes = NodeRecords(context)
+        self._approval = PlanApproval(context)
         self._journal = context.journal
         self._report = context.report
 
@@ -72,6 +74,7 @@ class Diagnoser:
         watch.unstartable_since = None
         if state is WorkflowState.WORKING:
             watch.at_rest_since = watch.postponed = None
+            self._approval.drop_at_rest(watch)
             if watch.request.once:
                 is_soon_known = may_soon_be_known(watch, observation)
                 return KeepWatching() if is_soon_known else _still_running(watch.workflow_id)
@@ -88,9 +91,11 @@ class Diagnoser:
             return RecoveryRequest(poll=poll, stranded=stranded)
         if unneeded := unneeded_allocations(poll):
             return RecoveryRequest(poll=poll, unneeded=unneeded)
+        if waiting := self._approval.still_waits_beside_workers(poll.watch):
+            return waiting
         if unserved := await self._unserved.find(poll):
             return RecoveryRequest(poll=poll, unserved=unserved)
-        return KeepWatching()
+        return self._approval.waits_on(poll.watch)
 
     async def _with_counts(self, poll: PollResult) -> PollResult:
         """Counts the jobs once for the searches, where one may find something."""
@@ -141,6 +146,8 @@ class Diagnoser:
         """The same for a workflow without workers."""
         workflow_id = poll.watch.workflow_id
         counts = poll.observation.counts or await self._client.count_jobs(workflow_id)
+        if waiting := self._approval.still_waits(poll, counts):
+            return waiting
         is_finished = state is WorkflowState.FINISHED and not counts.of(*assessment.UNFINISHED)
         if is_finished and assessment.has_succeeded(counts):
             return await self._assess_success(poll, counts)

@@ -15,6 +15,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from torc_watch.core.allocation import AllocationSpec
+from torc_watch.core.approval import Proposal
 from torc_watch.core.errors import RecordUnreadable
 from torc_watch.core.recovery_round import (
     PastRounds,
@@ -26,6 +27,7 @@ from torc_watch.core.recovery_round import (
 )
 from torc_watch.engine.database import Database, now
 from torc_watch.engine.incident_table import IncidentTable
+from torc_watch.engine.proposal_table import ProposalEnd, ProposalTable
 
 _PLAN = TypeAdapter(Plan)
 _NUMBERS = TypeAdapter(dict[str, int])
@@ -63,6 +65,7 @@ class Round:
 class WatchRecord:
     """The journal's row of one watch: the rounds that ended, and the open one, if any.
 
+    ``proposal`` is the plan that waits for the user's approval.
     ``began`` is when a user asked for the watch: a later process that continues it keeps that time.
     """
 
@@ -70,6 +73,7 @@ class WatchRecord:
     began: datetime
     past: PastRounds
     open_round: Round | None
+    proposal: Proposal | None = None
 
     @property
     def has_unfinished_plan(self) -> bool:
@@ -86,6 +90,7 @@ class Journal:
     def __init__(self, path: Path, lease: str | None = None) -> None:
         self._database = Database(path, lease)
         self.incidents = IncidentTable(self._database)
+        self.proposals = ProposalTable(self._database)
 
     def close(self) -> None:
         self._database.close()
@@ -117,6 +122,7 @@ class Journal:
             began=datetime.fromisoformat(row["began"]),
             past=self._past_rounds(row["id"], datetime.fromisoformat(row["began"])),
             open_round=open_round,
+            proposal=self.proposals.open_of(row["id"]),
         )
 
     def end_watch(self, watch_id: int, verdict: str, reason: str = "") -> None:
@@ -127,6 +133,7 @@ class Journal:
             reason,
             watch_id,
         )
+        self.proposals.close(watch_id, ProposalEnd.WITHDRAWN)
 
     def delete_ended(self, before: str) -> None:
         """Removes watches that ended before that time, ISO 8601 in UTC, with their rounds."""
@@ -137,6 +144,7 @@ class Journal:
                 watch_id,
             )
             self._database.write("DELETE FROM round WHERE watch_id = ?", watch_id)
+            self._database.write("DELETE FROM proposal WHERE watch_id = ?", watch_id)
             self._database.write("DELETE FROM watch WHERE id = ?", watch_id)
 
     def end_unfinished_watches(

@@ -10,6 +10,7 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 from torc_watch.core import assessment
+from torc_watch.core.approval import Proposal
 from torc_watch.core.assessment import Observation, Orphans
 from torc_watch.core.cancellation import EndedAllocation
 from torc_watch.core.events import Event, Verdict, WatchEnded
@@ -59,6 +60,7 @@ class WatchRequest:
     unreachable before the watch ends, None for ever. ``hook`` is a command, split into words, that
     is run with the workflow's id before unknown failures are retried. ``once`` ends the watch after
     one round. With ``goes_at_once`` jobs that failed before the watch need not wait to run again.
+    ``only_plan`` is the ID of the plan that the round must have.
     """
 
     workflow_id: int
@@ -70,6 +72,7 @@ class WatchRequest:
     patience: float | None = None
     once: bool = False
     goes_at_once: bool = False
+    only_plan: str | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -100,6 +103,15 @@ class PostponedRound:
     counts: JobCounts
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProposedRound:
+    """A round that waits for approval, and the run and the jobs by status that it was made for."""
+
+    proposal: Proposal
+    run_id: int
+    counts: JobCounts
+
+
 @dataclass(slots=True, kw_only=True)
 class Watch:
     """A workflow that is watched now. Only the task that holds ``lock`` changes it.
@@ -113,7 +125,7 @@ class Watch:
     have been claimed since ``claimed_since`` while nothing runs; ``unneeded_since`` is since when
     allocations are queued that no job needs; ``canceled`` are those that were. ``postponed`` is
     the round that waits until jobs may run again; those that failed before a user ``asked`` for it
-    need not wait. ``lock`` is held
+    need not wait. ``proposed`` is the round that waits for approval of its plan. ``lock`` is held
     while a poll result is diagnosed, and during a round of recovery.
     """
 
@@ -136,6 +148,7 @@ class Watch:
     canceled: frozenset[int] = frozenset()
     postponed: PostponedRound | None = None
     asked: datetime | None = None
+    proposed: ProposedRound | None = None
     lock: anyio.Lock = field(default_factory=anyio.Lock)
 
     @property
@@ -148,11 +161,13 @@ class KeepWatching:
     """Nothing to do: poll again after the poll interval.
 
     ``grace`` is for a workflow without workers: the seconds after which that means something.
-    ``postponement`` says why its jobs do not run again yet.
+    ``postponement`` says why its jobs do not run again yet, ``proposal`` is the plan that waits for
+    the user's approval.
     """
 
     grace: float = 0.0
     postponement: Postponement | None = None
+    proposal: Proposal | None = None
 
 
 @dataclass(frozen=True, slots=True)

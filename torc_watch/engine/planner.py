@@ -128,6 +128,16 @@ async def make_plan(
     )
 
 
+async def expected_start(plan: Plan, cluster: Cluster) -> datetime | None:
+    """When the scheduler expects the first allocation of a plan to start, where it says so.
+
+    Raises SchedulerError for a scheduler that is not there.
+    """
+    if not plan.allocations:
+        return None
+    return await cluster.scheduler(plan.scheduler_type).expected_start(plan.allocations[0])
+
+
 async def make_plan_for_more(
     client: TorcClient,
     cluster: Cluster,

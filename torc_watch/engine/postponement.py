@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from torc_watch.core.model import JobCounts, JobStatus
+from torc_watch.core.model import JobCounts
 from torc_watch.core.recovery_round import Postponement
 from torc_watch.engine.messages import EngineContext, KeepWatching, PollResult, WatchRequest
 
@@ -22,7 +22,7 @@ async def still_postponed(
     """None where no round waits, or it is time to plan it, or somebody changed the workflow."""
     watch, workflow = poll.watch, poll.observation.workflow
     kept, watch.postponed = watch.postponed, None
-    if kept is None or kept.run_id != workflow.run_id or _differ(kept.counts, counts):
+    if kept is None or kept.run_id != workflow.run_id or kept.counts.differ_from(counts):
         return None
     now, postponement = context.clock(), kept.postponement
     if now >= postponement.not_before:
@@ -32,8 +32,3 @@ async def still_postponed(
             return None
     watch.postponed = kept
     return keep_waiting(watch.request, postponement, now)
-
-
-def _differ(one: JobCounts, other: JobCounts) -> bool:
-    """A status with no jobs may be absent."""
-    return any(one.of(status) != other.of(status) for status in JobStatus)

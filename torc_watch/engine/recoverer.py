@@ -8,9 +8,11 @@ import anyio
 
 from torc_watch.core import events
 from torc_watch.core.allocation import AllocationState
+from torc_watch.core.approval import Proposal
 from torc_watch.core.assessment import Orphans
 from torc_watch.core.errors import HookFailed, NotFound, SchedulerError, SchedulerUnreachable
 from torc_watch.core.events import Verdict, WatchEnded
+from torc_watch.core.intervals import UNSERVED_INTERVAL
 from torc_watch.core.model import Allocation
 from torc_watch.core.os_errors import describe_os_error
 from torc_watch.core.recovery_round import (
@@ -29,12 +31,14 @@ from torc_watch.engine.messages import (
     EngineContext,
     KeepWatching,
     PostponedRound,
+    ProposedRound,
     RecoveryRequest,
     StartOver,
     StrandedJobs,
     Watch,
     succeeded,
 )
+from torc_watch.engine.plan_approval import PlanApproval, RoundProposed
 from torc_watch.engine.postponement import keep_waiting
 from torc_watch.engine.round_planner import RoundPlanner, RoundPostponed, RoundRefused
 from torc_watch.engine.step_executor import RoundAbandoned, StepExecutor
@@ -47,11 +51,16 @@ _VERDICTS = {
     RefusalKind.EXHAUSTED: Verdict.EXHAUSTED,
     RefusalKind.NOTHING_TO_RETRY: Verdict.HANDED_OVER,
     RefusalKind.NO_SCHEDULER: Verdict.HANDED_OVER,
+    RefusalKind.REJECTED: Verdict.HANDED_OVER,
+    RefusalKind.PLAN_CHANGED: Verdict.PLAN_CHANGED,
     RefusalKind.STUCK: Verdict.STUCK,
 }
 
 
-_EARLY_ENDS = (RoundRefused, RoundPostponed, HookFailed, SchedulerError, RoundAbandoned, NotFound)
+_EARLY_ENDS = (
+    *(RoundRefused, RoundPostponed, RoundProposed),
+    *(HookFailed, SchedulerError, RoundAbandoned, NotFound),
+)
 
 
 class Recoverer:
@@ -62,6 +71,7 @@ class Recoverer:
         self._executor = StepExecutor(context)
         self._orphans = OrphanRelease(context)
         self._planner = RoundPlanner(context)
+        self._approval = PlanApproval(context)
 
     async def recover(self, request: RecoveryRequest) -> Decision:
         """Begins or continues a round of recovery and finishes it.
@@ -89,13 +99,26 @@ class Recoverer:
         else:  # without a plan, it starts again from this poll result
             round_.finished.clear()
         outcome, decision = await self._carry_out(request, round_)
+        self._close_proposal(watch, round_, outcome)
         self._journal.end_round(round_, outcome)
         watch.record.open_round = None
-        if request.unserved:
+        if request.unserved and outcome is not RoundOutcome.PROPOSED:
             after_submission(watch.unserved, request.unserved, anyio.current_time())
         watch.record.past = watch.record.past.after(outcome, round_.plan)
-        watch.at_rest_since = None
+        if outcome is not RoundOutcome.PROPOSED:  # it is at rest as it was
+            watch.at_rest_since = None
         return decision
+
+    def _close_proposal(self, watch: Watch, round_: Round, outcome: RoundOutcome) -> None:
+        """Before the round ends, so that no later one goes ahead by the same answer.
+
+        A rejected one stays until the watch has ended: a process that dies before that must find
+        it again.
+        """
+        if round_.plan is not None:
+            self._approval.close(watch)
+        elif outcome not in (RoundOutcome.PROPOSED, RoundOutcome.REFUSED):
+            self._approval.withdraw(watch)
 
     async def _cancel_unneeded(
         self, unneeded: Sequence[Allocation], watch: Watch, round_: Round
@@ -162,6 +185,10 @@ class Recoverer:
             round_.reason = str(error)
             if isinstance(error, RoundPostponed):
                 round_.until = error.postponement.until
+            if isinstance(error, RoundProposed):
+                return RoundOutcome.PROPOSED, _propose(request, error.proposal)
+            if _is_rejected(error):
+                return self._end_early(request, error, has_begun=False)
             if request.unserved or (round_.plan and round_.plan.joins_workers):
                 return self._decline(request, round_, error)
             return self._end_early(request, error, has_begun=round_.plan is not None)
@@ -277,6 +304,24 @@ def _check_output_folder(path: Path) -> None:
         raise SchedulerUnreachable(
             f"The output folder {path} cannot be used: {describe_os_error(error)}"
         ) from error
+
+
+def _propose(request: RecoveryRequest, proposal: Proposal) -> KeepWatching:
+    """Allocations beside others that run are looked for again from time to time, as they change."""
+    watch = request.watch
+    if request.unserved:
+        watch.unserved.not_before = anyio.current_time() + UNSERVED_INTERVAL
+    elif request.diagnosis:
+        watch.proposed = ProposedRound(
+            proposal=proposal,
+            run_id=request.observation.workflow.run_id,
+            counts=request.diagnosis.counts,
+        )
+    return KeepWatching(proposal=proposal)
+
+
+def _is_rejected(error: Exception) -> bool:
+    return isinstance(error, RoundRefused) and error.refusal.kind is RefusalKind.REJECTED
 
 
 def _outcome(plan: Plan | None) -> RoundOutcome:

@@ -2,8 +2,22 @@
 
 from torc_watch.core import events
 from torc_watch.core.cause import Remedy
-from torc_watch.core.recovery_round import Plan, Postponement, RecoverySettings, Refusal
-from torc_watch.engine.messages import Diagnosis, EngineContext, RecoveryRequest, UnservedJobs
+from torc_watch.core.plan_identity import changed_plan
+from torc_watch.core.recovery_round import (
+    Plan,
+    Postponement,
+    RecoverySettings,
+    Refusal,
+    RefusalKind,
+)
+from torc_watch.engine.messages import (
+    Diagnosis,
+    EngineContext,
+    RecoveryRequest,
+    UnservedJobs,
+    Watch,
+)
+from torc_watch.engine.plan_approval import PlanApproval, id_of
 from torc_watch.engine.planner import (
     History,
     RunningAllocations,
@@ -36,9 +50,13 @@ class RoundPlanner:
         self._context = context
         self._journal = context.journal
         self._report = context.report
+        self._approval = PlanApproval(context)
 
     async def plan(self, request: RecoveryRequest, diagnosis: Diagnosis) -> Plan:
-        """The next round. Raises RoundRefused or RoundPostponed where there is none now."""
+        """The next round.
+
+        Raises RoundRefused, RoundPostponed or RoundProposed where there is none now.
+        """
         answer = await make_plan(
             self._context.client,
             self._context.cluster,
@@ -52,8 +70,19 @@ class RoundPlanner:
             raise RoundPostponed(answer)
         if isinstance(answer, Refusal):
             raise RoundRefused(answer)
+        _refuse_another_plan(request.watch, answer)
+        await self._clear(request, answer)
         self._report(events.RecoveryPlanned(workflow_id=request.watch.workflow_id, plan=answer))
         return answer
+
+    async def _clear(self, request: RecoveryRequest, plan: Plan) -> None:
+        """Raises RoundProposed for a plan that waits for approval, RoundRefused for a rejected one.
+
+        Also SchedulerError.
+        """
+        limits = _settings(request).approval
+        if refusal := await self._approval.ask(request.watch, plan, limits):
+            raise RoundRefused(refusal)
 
     def _history(self, request: RecoveryRequest) -> History:
         return History(past=request.watch.record.past, incidents=self._journal.incidents.all())
@@ -70,7 +99,7 @@ class RoundPlanner:
         return Timing(now=now, may_wait=True, has_room=has_room, asked=request.watch.asked)
 
     async def plan_more(self, request: RecoveryRequest, unserved: UnservedJobs) -> Plan:
-        """Allocations for jobs that none takes. Raises RoundRefused."""
+        """Allocations for jobs that none takes. Raises RoundRefused or RoundProposed."""
         answer = await make_plan_for_more(
             self._context.client,
             self._context.cluster,
@@ -86,6 +115,7 @@ class RoundPlanner:
         )
         if isinstance(answer, Refusal):
             raise RoundRefused(answer)
+        await self._clear(request, answer)
         self._report(
             events.JobsUnserved(
                 workflow_id=request.watch.workflow_id,
@@ -94,6 +124,15 @@ class RoundPlanner:
             )
         )
         return answer
+
+
+def _refuse_another_plan(watch: Watch, plan: Plan) -> None:
+    """Raises RoundRefused where the user asked for one that is not this."""
+    wanted = watch.request.only_plan
+    if wanted is None or wanted == (now := id_of(plan, watch)):
+        return
+    reason = changed_plan(watch.workflow_id, now)
+    raise RoundRefused(Refusal(kind=RefusalKind.PLAN_CHANGED, reason=reason))
 
 
 def _settings(request: RecoveryRequest) -> RecoverySettings:

@@ -30,6 +30,7 @@ from torc_watch.core.errors import (
 )
 from torc_watch.core.events import Event, Verdict, WatchCrashed, WatchEnded
 from torc_watch.core.model import Workflow
+from torc_watch.engine.answer_notice import AnswerNotice
 from torc_watch.engine.diagnoser import Diagnoser
 from torc_watch.engine.journal import WorkflowIdentity
 from torc_watch.engine.messages import (
@@ -105,15 +106,17 @@ class Supervisor:
         self._diagnoser = Diagnoser(context)
         self._recoverer = Recoverer(context)
         self._throttle = ServerThrottle()
+        self._answers = AnswerNotice(context.journal.proposals)
         self._polls_in, self._polls_out = anyio.create_memory_object_stream[PollResult](_QUEUE)
         self._recoveries_in, self._recoveries_out = anyio.create_memory_object_stream[
             RecoveryRequest
         ](_QUEUE)
 
     def start(self, tasks: TaskGroup) -> None:
-        """Starts the diagnosis task and the recovery task."""
+        """Starts the diagnosis task, the recovery task, and that which looks for answers."""
         tasks.start_soon(self._run_diagnoses)
         tasks.start_soon(self._run_recoveries)
+        tasks.start_soon(self._answers.run)
 
     def close(self) -> None:
         """Closes the queues, when both tasks have ended."""
@@ -146,10 +149,13 @@ class Supervisor:
                 record=context.journal.begin_watch(identity),
                 asked=context.clock() if request.goes_at_once else None,
             )
-            ended = await Watcher(watch, context, self._throttle, self._decide).run()
+            ended = await self._watcher(watch).run()
             if on_verdict(ended) and _is_final(watch, ended):
                 context.journal.end_watch(watch.record.id, ended.verdict.label, ended.reason)
         return ended
+
+    def _watcher(self, watch: Watch) -> Watcher:
+        return Watcher(watch, self._context, self._throttle, self._answers, self._decide)
 
     async def _decide(self, poll: PollResult) -> Decision:
         """What the diagnosis task or the recovery task decides on a poll. Raises their error.

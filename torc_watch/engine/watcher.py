@@ -27,6 +27,7 @@ from torc_watch.core.errors import (
 )
 from torc_watch.core.events import Verdict, WatchEnded
 from torc_watch.engine.allocation_notices import allocations_counted
+from torc_watch.engine.answer_notice import AnswerNotice
 from torc_watch.engine.messages import (
     Decision,
     EngineContext,
@@ -35,6 +36,7 @@ from torc_watch.engine.messages import (
     StartOver,
     Watch,
 )
+from torc_watch.engine.wake_up import WakeUp
 from torc_watch.engine.workers import observe
 from torc_watch.torc.event_stream import stream_event_types
 from torc_watch.torc.retry_policy import NO_STREAM, jittered_backoff, stream_policy
@@ -63,11 +65,13 @@ class Watcher:
         watch: Watch,
         context: EngineContext,
         throttle: "ServerThrottle",
+        answers: AnswerNotice,
         decide: Callable[[PollResult], Awaitable[Decision]],
     ) -> None:
         self._watch = watch
         self._context = context
         self._throttle = throttle
+        self._answers = answers
         self._decide = decide
         self._wake_up = WakeUp()
         self._outage = _Outage()
@@ -110,7 +114,8 @@ class Watcher:
         if self._was_woken:
             delay = min(delay, _TO_CLOSE)
         self._context.report(_polled(self._watch.workflow_id, delay, decision))
-        self._was_woken = await self._wake_up.wait(delay)
+        with self._answers.wakes(decision.proposal, self._wake_up):
+            self._was_woken = await self._wake_up.wait(delay)
 
     async def _poll_or_back_off(self) -> Decision | None:
         """The decision on one poll; None after a poll that failed, and its backoff."""
@@ -199,27 +204,8 @@ def _polled(workflow_id: int, delay: float, decision: KeepWatching) -> events.Po
         is_resting=decision.grace > 0,
         waits_until=postponement.until if postponement else None,
         waits_for=postponement.phrase if postponement else "",
+        waiting=decision.proposal.published() if decision.proposal else None,
     )
-
-
-class WakeUp:
-    """Set by the listener, awaited by the watcher."""
-
-    def __init__(self) -> None:
-        self._event = anyio.Event()
-
-    def set(self) -> None:
-        self._event.set()
-
-    def forget(self) -> None:
-        """The poll that follows will see what has set it so far, perhaps our own changes."""
-        self._event = anyio.Event()
-
-    async def wait(self, seconds: float) -> bool:
-        """Returns after ``seconds``, or at once, with True, when it was set since the last poll."""
-        with anyio.move_on_after(seconds):
-            await self._event.wait()
-        return self._event.is_set()
 
 
 async def listen(transport: Transport, workflow_id: int, wake_up: WakeUp) -> None:

@@ -54,6 +54,8 @@ _LEVELS: dict[type[WorkflowEvent | DaemonEvent], LogLevel] = {
     events.RecoveryPlanned: LogLevel.NOTICE,
     events.RecoveryInitiated: LogLevel.NOTICE,
     events.RetryPostponed: LogLevel.NOTICE,
+    events.PlanProposed: LogLevel.NOTICE,
+    events.PlanApproved: LogLevel.NOTICE,
     events.JobsUnserved: LogLevel.NOTICE,
     events.AllocationsUnneeded: LogLevel.NOTICE,
     events.JobsStranded: LogLevel.WARNING,

@@ -6,7 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from torc_watch.core.recovery_round import Plan, RoundOutcome
-from torc_watch.daemon.watch_history import PastRound, PastWatch
+from torc_watch.daemon.watch_history import PastProposal, PastRound, PastWatch
+from torc_watch.engine.proposal_table import ProposalEnd
+from torc_watch.render.price_text import price_text
+from torc_watch.render.proposal_text import answer_text, proposal_values
 from torc_watch.render.terminal_text import printable
 from torc_watch.render.time_text import local_time, waits_until
 from torc_watch.render.transcript import allocation_texts, jobs_text, plan_lines
@@ -17,7 +20,7 @@ _NOT_BEGUN = (RoundOutcome.POSTPONED, RoundOutcome.DECLINED, RoundOutcome.REFUSE
 def history_text(watches: Iterable[PastWatch]) -> Iterator[str]:
     for watch in watches:
         yield f"{local_time(watch.began)}  Watch of workflow {watch.workflow_id} on {watch.server}"
-        yield from rounds_text(watch.rounds)
+        yield from rounds_text(watch.rounds, watch.proposals)
         if watch.ended:
             verdict = (watch.verdict or "").replace("_", " ")
             reason = f". {printable(watch.reason)}" if watch.reason else ""
@@ -26,12 +29,38 @@ def history_text(watches: Iterable[PastWatch]) -> Iterator[str]:
             yield "Still running."
 
 
-def rounds_text(rounds: Iterable[PastRound]) -> Iterator[str]:
-    """Only those are numbered that were carried out, wholly or in part."""
-    number = 0
+def rounds_text(
+    rounds: Iterable[PastRound], proposals: Iterable[PastProposal] = ()
+) -> Iterator[str]:
+    """Only those are numbered that were carried out, wholly or in part.
+
+    A plan that waited for approval is told once, however often it was made again meanwhile.
+    """
+    number, told = 0, list(proposals)
     for round_ in rounds:
+        if round_.outcome == RoundOutcome.PROPOSED:
+            continue
+        while told and told[0].proposal.proposed_at.isoformat() <= round_.began:
+            yield from _proposal_text(told.pop(0))
         number += round_.outcome not in _NOT_BEGUN
         yield from _round_text(round_, number)
+    for proposal in told:
+        yield from _proposal_text(proposal)
+
+
+def _proposal_text(past: PastProposal) -> Iterator[str]:
+    proposal = past.proposal
+    proposed = local_time(proposal.proposed_at.isoformat())
+    yield f"{proposed}  Proposed plan {proposal.plan_id}: {price_text(proposal.price)}"
+    yield f"  Approval was needed: {printable(proposal.reason)}"
+    if answer := proposal.answer:
+        yield f"{local_time(answer.at.isoformat())}  It was {answer_text(answer)}"
+    if past.ended is None:
+        yield "  It still waits." if not proposal.answer else "  It is about to be carried out."
+    elif past.outcome == ProposalEnd.REPLACED:
+        yield f"{local_time(past.ended)}  It was replaced: the workflow had changed"
+    elif past.outcome == ProposalEnd.WITHDRAWN and not proposal.answer:
+        yield f"{local_time(past.ended)}  It was withdrawn"
 
 
 def _round_text(round_: PastRound, number: int) -> Iterator[str]:
@@ -64,7 +93,18 @@ def _consequences(plan: Plan) -> Iterator[str]:
 
 def history_values(watches: Iterable[PastWatch]) -> list[dict[str, Any]]:
     """The same for scripts: memory in bytes, durations in seconds, times in UTC."""
-    return [asdict(watch) | {"rounds": round_values(watch.rounds)} for watch in watches]
+    return [
+        asdict(watch)
+        | {
+            "rounds": round_values(watch.rounds),
+            "proposals": [_past_values(each) for each in watch.proposals],
+        }
+        for watch in watches
+    ]
+
+
+def _past_values(past: PastProposal) -> dict[str, Any]:
+    return {**proposal_values(past.proposal), "ended": past.ended, "outcome": past.outcome}
 
 
 def round_values(rounds: Iterable[PastRound]) -> list[dict[str, Any]]:

@@ -1,12 +1,14 @@
 """What a dry run prints: a plan, the refusal to make one, or why there is nothing to recover."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from torc_watch.core.assessment import WorkflowState
 from torc_watch.core.findings import Finding
+from torc_watch.core.plan_price import PlanPrice
 from torc_watch.core.recovery_round import Plan, Postponement, Refusal
+from torc_watch.render.price_text import price_text, price_values
 from torc_watch.render.terminal_text import printable
 from torc_watch.render.time_text import waits_until
 from torc_watch.render.transcript import allocation_texts, jobs_text, left_alone_lines, plan_lines
@@ -33,8 +35,21 @@ def round_name(workflow_id: int, *, of_watch: bool) -> str:
     return "the next round of its watch" if of_watch else f"torc-watchd recover {workflow_id}"
 
 
+@dataclass(frozen=True, slots=True)
+class QuotedPlan:
+    """The ID of a plan, and its price."""
+
+    plan_id: str
+    price: PlanPrice
+
+
 def plan_text(
-    workflow_id: int, answer: PlanResult, notes: Sequence[str] = (), *, of_watch: bool = False
+    workflow_id: int,
+    answer: PlanResult,
+    notes: Sequence[str] = (),
+    *,
+    of_watch: bool = False,
+    quoted: QuotedPlan | None = None,
 ) -> Iterator[str]:
     match answer:
         case Plan():
@@ -46,6 +61,8 @@ def plan_text(
                 yield f"  Start run {answer.run_id + 1} with {jobs}"
             for text in allocation_texts(answer.allocations):
                 yield f"  Submit {text}"
+            if quoted:
+                yield from quoted_text(workflow_id, quoted)
             yield "Nothing was changed."
         case Refusal():
             yield from left_alone_lines(answer.left_alone)
@@ -57,6 +74,11 @@ def plan_text(
         case WorkflowState():
             yield _NOTHING_TO_RECOVER[answer].format(workflow_id)
     yield from notes_text(notes)
+
+
+def quoted_text(workflow_id: int, quoted: QuotedPlan) -> Iterator[str]:
+    yield f"Plan {quoted.plan_id}: {price_text(quoted.price)}"
+    yield f"To carry out exactly this: torc-watchd recover {workflow_id} --plan {quoted.plan_id}"
 
 
 def notes_text(notes: Iterable[str]) -> Iterator[str]:
@@ -75,7 +97,12 @@ def unread_notes(workflow_id: int, findings: Iterable[Finding]) -> tuple[str, ..
     return (note,)
 
 
-def plan_values(workflow_id: int, answer: PlanResult, notes: Sequence[str] = ()) -> dict[str, Any]:
+def plan_values(
+    workflow_id: int,
+    answer: PlanResult,
+    notes: Sequence[str] = (),
+    quoted: QuotedPlan | None = None,
+) -> dict[str, Any]:
     """The same for scripts: ``plan`` or ``refusal`` is null where there is none."""
     return {
         "workflow_id": workflow_id,
@@ -84,6 +111,9 @@ def plan_values(workflow_id: int, answer: PlanResult, notes: Sequence[str] = ())
         "refusal": asdict(answer) if isinstance(answer, Refusal) else None,
         "postponement": _postponement_values(answer) if isinstance(answer, Postponement) else None,
         "notes": list(notes),
+        "plan_id": quoted.plan_id if quoted else None,
+        "price": price_values(quoted.price) if quoted else None,
+        "proposal": None,
     }
 
 

@@ -230,6 +230,8 @@ def _advice(view: WorkflowView) -> Iterator[str]:
     """What the user can do now."""
     if view.phase is Phase.PAUSED:
         yield f"Resume it with: torc-watchd resume {view.workflow_id}"
+    if view.proposal:
+        yield f"See it with: torc-watchd plan {view.workflow_id} --show"
     if view.phase is Phase.RESTING:
         yield "It has no workers now. If that lasts, for 45 s as a rule, it counts as stuck."
     if view.phase is not Phase.ENDED or view.verdict == "succeeded":
@@ -258,7 +260,7 @@ def summary(views: Sequence[WorkflowView], now: datetime) -> str:
 
 def _last(view: WorkflowView, now: datetime) -> str:
     """The last event; not where the state, or what is waited for, says the same."""
-    if view.waits_until:
+    if view.waits_until or view.proposal:
         return printable(_reason(view))
     event = "" if view.phase is Phase.ENDED else event_words(view.last_event)
     when = ago(view.last_event_at, now) if view.last_event else ""
@@ -266,6 +268,8 @@ def _last(view: WorkflowView, now: datetime) -> str:
 
 
 def _reason(view: WorkflowView) -> str:
+    if view.proposal:
+        return f"waits {view.reason}; torc-watchd approve {view.workflow_id}"
     if not view.waits_until:
         return view.reason
     return f"waits {waits_until(datetime.fromisoformat(view.waits_until), view.reason)}"

@@ -15,6 +15,7 @@ from torc_watch.core.orphaned_job import OrphanedJob
 from torc_watch.core.recovery_round import Plan, Repeat, Retry, Skip
 from torc_watch.render.cause_text import cause_text
 from torc_watch.render.job_groups import alike, named
+from torc_watch.render.price_text import price_text
 from torc_watch.render.terminal_text import printable
 from torc_watch.render.time_text import waits_until
 
@@ -114,6 +115,11 @@ def _recovery(event: Event) -> Iterator[str]:
         case events.RecoveryPlanned():
             yield "Applying recovery heuristics..."
             yield from plan_lines(event.plan)
+        case events.PlanProposed() | events.ApprovalAwaited():
+            yield from _waiting_plan(event)
+        case events.PlanApproved():
+            why = f": {printable(event.reason)}" if event.reason else ""
+            yield f"Plan {event.plan_id} was approved by {printable(event.by)}{why}"
         case events.HookStarted():
             yield ""
             yield f"Running recovery hook: {printable(event.command)}"
@@ -126,6 +132,20 @@ def _recovery(event: Event) -> Iterator[str]:
             yield f"  The server has been initializing the jobs for {event.seconds} s..."
         case _:
             yield from _diagnosis(event)
+
+
+def _waiting_plan(event: events.PlanProposed | events.ApprovalAwaited) -> Iterator[str]:
+    workflow_id = event.workflow_id
+    if isinstance(event, events.PlanProposed) and event.replaces:
+        yield f"The workflow changed: plan {event.replaces} is no longer the one to approve."
+    yield "The next round would:"
+    yield from plan_lines(event.plan)
+    for text in allocation_texts(event.plan.allocations):
+        yield f"  Submit {text}"
+    yield f"Plan {event.plan_id}: {price_text(event.price)}"
+    yield f"Waiting for approval: {event.waiting.reason}"
+    yield f"  Approve it with: torc-watchd approve {workflow_id}"
+    yield f"  Reject it with:  torc-watchd reject {workflow_id} --reason TEXT"
 
 
 def _diagnosis(event: Event) -> Iterator[str]:
@@ -291,7 +311,7 @@ def _end(event: WatchEnded) -> Iterator[str]:
     if event.verdict in (Verdict.SUCCEEDED, Verdict.RESUBMITTED):
         return
     yield ""
-    manual = event.verdict not in (Verdict.FAILED, Verdict.UNREACHABLE)
+    manual = event.verdict not in (Verdict.FAILED, Verdict.UNREACHABLE, Verdict.PLAN_CHANGED)
     if sentence := f"{event.reason} {_MANUAL if manual else ''}".strip():
         yield sentence
     yield from _AFTERWARDS.get(event.verdict, ())

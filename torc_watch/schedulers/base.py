@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -62,6 +63,12 @@ class Scheduler(Protocol):
         """The seconds between SIGTERM and SIGKILL when it ends an allocation.
 
         None where it leaves the end of jobs to their worker.
+        """
+
+    async def expected_start(self, spec: AllocationSpec) -> datetime | None:
+        """When it would start if it were submitted now, aware; None where that is not known.
+
+        Submits nothing, and raises nothing.
         """
 
     async def find(self, tokens: Collection[str]) -> Mapping[str, int]:

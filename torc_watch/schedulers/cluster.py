@@ -12,6 +12,7 @@ again, nor anything after an error, unless a caller is about to act.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Self
 
 import anyio
@@ -59,6 +60,9 @@ class StatusCache:
 
     async def kill_wait(self) -> int | None:
         return await self._scheduler.kill_wait()
+
+    async def expected_start(self, spec: AllocationSpec) -> datetime | None:
+        return await self._scheduler.expected_start(spec)
 
     async def find(self, tokens: Collection[str]) -> Mapping[str, int]:
         return await self._scheduler.find(tokens)

@@ -81,6 +81,9 @@ class MortalScheduler:
     async def kill_wait(self) -> int | None:
         return await self.kill.call("kill_wait", self.scheduler.kill_wait)
 
+    async def expected_start(self, spec: AllocationSpec) -> Any:
+        return await self.scheduler.expected_start(spec)
+
     async def find(self, tokens: Collection[str]) -> dict[str, int]:
         return await self.kill.call("find", lambda: self.scheduler.find(tokens))
 

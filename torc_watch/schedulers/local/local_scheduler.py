@@ -79,6 +79,9 @@ class LocalScheduler:
     async def kill_wait(self) -> None:
         """None: a worker that has to stop ends its jobs itself."""
 
+    async def expected_start(self, _spec: AllocationSpec) -> None:
+        """None: that is at once."""
+
     async def find(self, tokens: Collection[str]) -> dict[str, int]:
         """Those whose worker was started. Raises SchedulerError."""
         with _translated("look for"):

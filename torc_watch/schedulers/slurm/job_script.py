@@ -12,7 +12,7 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from torc_watch.core.allocation import AllocationSpec
+from torc_watch.core.allocation import LONGEST_RUNTIME, AllocationSpec
 from torc_watch.core.node_incident import is_node_name
 from torc_watch.core.scheduler_rows import option_value
 from torc_watch.core.units import MIB
@@ -23,7 +23,6 @@ from torc_watch.schedulers.base import WorkerAssignment
 _TERM_BEFORE_LIMIT = 60  # seconds
 _MAX_CLAIM_PAUSE = 30  # seconds; Torc's own limit, 300, may sleep through the end of an allocation
 CLAIM_PAUSE = "--claim-backoff-max-secs"  # since Torc 1.0
-_LONGEST = 365 * 24 * 60  # minutes, of an allocation without a limit: Torc's runner needs one
 _MEMORY_OPTION = "--mem-per-"
 _NODE_LIST = re.compile(r"[A-Za-z0-9_.,\[\]-]+", re.ASCII)
 _GPU_OPTION = re.compile(r"--gpus|--gres[= ]\S*gpu|(^|\s)-G")
@@ -59,23 +58,33 @@ def is_for_workflow(script: str, server: str, workflow_id: int) -> bool:
 
 def _options(spec: AllocationSpec, work: WorkerAssignment) -> list[str]:
     """Those of the workflow's own row first: of two alike Slurm takes the last."""
-    carried = " ".join(spec.options)
-    minutes = _LONGEST if spec.runtime is None else max(1, math.ceil(spec.runtime / 60))
     output_dir = str(work.output_dir).replace("%", "%%")
     prefix = f"{output_dir}/slurm_output_wf{work.workflow_id}_sl%j"
-    options = [
+    return [
         *spec.options,
         f"--job-name={spec.token}",
         f"--comment=torc-watch:{spec.token}",
         f"--chdir={_quoted(str(work.directory))}",
         f"--output={_quoted(f'{prefix}.o')}",
         f"--error={_quoted(f'{prefix}.e')}",
+        f"--signal=B:TERM@{_TERM_BEFORE_LIMIT}",
+        "--no-requeue",
+        *size_options(spec),
+    ]
+
+
+def size_options(spec: AllocationSpec) -> list[str]:
+    """What it asks for, where its own options do not say that already.
+
+    Torc's runner needs a limit of the time.
+    """
+    carried = " ".join(spec.options)
+    seconds = LONGEST_RUNTIME if spec.runtime is None else spec.runtime
+    options = [
         f"--nodes={spec.num_nodes}",
         "--ntasks-per-node=1",
         f"--cpus-per-task={spec.num_cpus}",
-        f"--time={minutes}",
-        f"--signal=B:TERM@{_TERM_BEFORE_LIMIT}",
-        "--no-requeue",
+        f"--time={max(1, math.ceil(seconds / 60))}",
     ]
     if _MEMORY_OPTION not in carried:
         options.append(f"--mem={math.ceil(spec.memory / MIB)}M")

@@ -7,6 +7,7 @@ its end in accounting. A job is submitted held, and released when Torc's server 
 import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from errno import EDQUOT, ENOSPC
 from operator import itemgetter
 from pathlib import Path
@@ -34,6 +35,7 @@ from torc_watch.schedulers.slurm.slurm_commands import (
     run_slurm,
 )
 from torc_watch.schedulers.slurm.slurm_query import ask
+from torc_watch.schedulers.slurm.start_estimate import expected_start
 from torc_watch.schedulers.slurm.status_query import StatusQuery, user_name
 from torc_watch.schedulers.slurm.step_query import query_steps
 from torc_watch.schedulers.slurm.submission_table import (
@@ -76,6 +78,9 @@ class SlurmScheduler:
 
     async def kill_wait(self) -> int | None:
         return (await self._known_settings()).kill_wait
+
+    async def expected_start(self, spec: AllocationSpec) -> datetime | None:
+        return await expected_start(spec)
 
     async def find(self, tokens: Collection[str]) -> dict[str, int]:
         """By their names. Raises SchedulerError where that cannot be known.

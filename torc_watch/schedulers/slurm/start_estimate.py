@@ -6,15 +6,21 @@ limit of a partition or a QOS, and of a partition that is DOWN.
 
 import re
 import shlex
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
+import anyio
+
+from torc_watch.core.allocation import AllocationSpec
 from torc_watch.core.errors import SchedulerCommandMissing, SchedulerError, SchedulerUnreachable
+from torc_watch.schedulers.slurm.job_script import size_options
 from torc_watch.schedulers.slurm.slurm_commands import advice, run_for_messages
 from torc_watch.torc.requests import NewSlurmScheduler
 
 # sbatch: Job 12 to start at 2026-11-29T06:00:00 using 4 processors on nodes n1 in partition short
 _START = re.compile(r"\bto start at (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\b", re.ASCII)
+_SOON = 10.0  # seconds for an answer without which a plan can do
 _PREFIX = re.compile(r"^(?:sbatch failed with status \d+: )?", re.ASCII)
 _ERROR = re.compile(
     r"(?:sbatch|allocation failure): (?:error: )?(?:Batch job submission failed: )?"
@@ -34,8 +40,33 @@ async def estimate_start(row: NewSlurmScheduler) -> StartEstimate:
 
     Raises SchedulerUnreachable, and SchedulerCommandMissing.
     """
+    return await _estimate(trial_command(row))
+
+
+async def expected_start(spec: AllocationSpec) -> datetime | None:
+    """When this allocation would begin; None where Slurm does not say, or not soon."""
+    command = ("sbatch", "--test-only", *allocation_options(spec), "--wrap=hostname")
+    with anyio.move_on_after(_SOON), suppress(SchedulerError):
+        return (await _estimate(command)).begins
+    return None
+
+
+def allocation_options(spec: AllocationSpec) -> tuple[str, ...]:
+    """Each as one argument: as directives of a script they may be several words."""
+    carried = (word for option in spec.options for word in _words(option))
+    return (*carried, *size_options(spec))
+
+
+def _words(option: str) -> list[str]:
     try:
-        messages = await run_for_messages(*trial_command(row))
+        return shlex.split(option)
+    except ValueError:  # sbatch reads its directives in another way
+        return [option]
+
+
+async def _estimate(command: tuple[str, ...]) -> StartEstimate:
+    try:
+        messages = await run_for_messages(*command)
     except (SchedulerUnreachable, SchedulerCommandMissing):
         raise
     except SchedulerError as error:
