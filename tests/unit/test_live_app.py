@@ -15,6 +15,7 @@ from textual.widgets import Static
 from torc_watch.cli.live_source import live_source
 from torc_watch.core import events
 from torc_watch.core.errors import ServerUnreachable
+from torc_watch.core.waiting_plan import WaitingPlan
 from torc_watch.core.workflow_key import WorkflowKey
 from torc_watch.daemon.commands import Action, WatchedWorkflow, WatchOptions, WatchState
 from torc_watch.daemon.lease import this_holder
@@ -38,7 +39,7 @@ class Desk:
 
     def __init__(self) -> None:
         self.sent: list[tuple[Action, int]] = []
-        self.reading = asyncio.Event()
+        self.approved: list[tuple[int, str]] = []
         self.was_canceled = False
         self.trouble = ""
 
@@ -60,6 +61,10 @@ class Desk:
             raise ServerUnreachable(self.trouble)
         self.sent.append((action, key.workflow_id))
         return f"Workflow {key.workflow_id} [b]done[/b]\x1b[2J"
+
+    async def approve(self, key: WorkflowKey, plan_id: str) -> str:
+        self.approved.append((key.workflow_id, plan_id))
+        return f"Approved plan {plan_id}"
 
 
 @pytest.fixture
@@ -94,8 +99,8 @@ async def daemon(home: Path, board: StatusBoard) -> AsyncIterator[None]:
 def app_of(home: Path, desk: Desk) -> LiveApp:
     source = live_source(home)
     text = desk.text
-    source = replace(source, status=text, why=text, log=text, history=text, send=desk.send)
-    return LiveApp(source, UNICODE)
+    source = replace(source, status=text, why=text, log=text, history=text)
+    return LiveApp(replace(source, send=desk.send, approve=desk.approve), UNICODE)
 
 
 def text_of(app: App[None], name: str) -> str:
@@ -240,6 +245,35 @@ async def test_pause_asks_first(home: Path, board: StatusBoard) -> None:
         await pilot.press("end", "p", "y")
         await until_shown(pilot, "Workflow 30 ", "message")
         assert desk.sent == [(Action.PAUSE, 1), (Action.RESUME, 30)]
+
+
+async def test_plan_that_waits_is_approved(home: Path, board: StatusBoard) -> None:
+    desk = Desk()
+    app = app_of(home, desk)
+    plan = WaitingPlan(
+        plan_id="7f3a2c1b",
+        jobs=12,
+        node_hours=40.0,
+        allocations=2,
+        starts_at=None,
+        reason="approve is set",
+        proposed_at="2026-01-01T00:00:00+00:00",
+    )
+    async with daemon(home, board), app.run_test(size=(100, 24)) as pilot:
+        await until_shown(pilot, "30 workflows")
+        await pilot.press("a")
+        await until_shown(pilot, "No plan of this workflow waits for approval.", "message")
+        board.update(events.Polled(workflow_id=20, next_in=60, waiting=plan), SERVER)
+        while not any("20  approval" in line for line in lines_of(app)):
+            await pilot.pause(0.05)
+        await pilot.press("home", "a")
+        question = app.screen.query_one(Static)
+        assert str(question.content).startswith(
+            "Approve plan 7f3a2c1b: 12 jobs, at most 40.0 node hours, of workflow 20?"
+        )
+        await pilot.press("y")
+        await until_shown(pilot, "Approved plan 7f3a2c1b", "message")
+        assert desk.approved == [(20, "7f3a2c1b")]
 
 
 async def test_command_that_fails_is_told(home: Path, board: StatusBoard) -> None:

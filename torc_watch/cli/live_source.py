@@ -31,6 +31,7 @@ def live_source(folder: Path) -> LiveSource:
         log=partial(_read, folder, "log_lines"),
         history=partial(_read, folder, "history_lines"),
         send=partial(_send, folder),
+        approve=_approve,
     )
 
 
@@ -53,3 +54,14 @@ async def _send(folder: Path, action: Action, key: WorkflowKey) -> str:
     delivery = import_module("torc_watch.app.command_delivery")
     sent = await delivery.send(folder, action, [key.workflow_id], key.server)
     return " ".join(import_module("torc_watch.cli.command_output").sent_lines(sent))
+
+
+async def _approve(key: WorkflowKey, plan_id: str) -> str:
+    given = import_module("torc_watch.app.plan_answers").answer_plan(
+        key.workflow_id,
+        approves=True,
+        settings=load_settings(),
+        url=key.server,
+        plan_id=plan_id,
+    )
+    return " ".join(import_module("torc_watch.cli.answer_output").answer_lines(given))

@@ -13,6 +13,7 @@ _KEYS = (
     ("l", "log", 6),
     ("h", "history", 10),
     ("p", "pause", 5),
+    ("a", "approve", 2),
     ("/", "filter", 7),
     ("o", "order", 8),
     ("?", "help", 1),
@@ -29,6 +30,7 @@ Keys
   l                  what the daemon has logged about it
   h                  history: what was done for it, when and why
   p                  pause it, or resume it; asks first
+  a                  approve the plan that waits; asks first
   /                  filter by words of name, ID, server, state or reason
   o                  other order: attention, ID, name, failures, progress
   Esc                show all again
@@ -49,7 +51,10 @@ Columns
 
 def key_line(row: LiveRow | None, width: int) -> str:
     """What the keys do to the selected workflow."""
-    keys = [(key, _word(key, word, row), rank) for key, word, rank in _KEYS]
+    has_plan = row is not None and row.proposal is not None
+    keys = [
+        (key, _word(key, word, row), rank) for key, word, rank in _KEYS if has_plan or key != "a"
+    ]
     while len(line := _line(keys)) > width and len(keys) > 1:
         keys.remove(max(keys, key=lambda each: each[2]))
     return line

@@ -45,7 +45,8 @@ class LiveSource:
     """Where the screen gets everything from.
 
     ``states`` never end. The texts are those of the commands with these names, of one workflow.
-    ``send`` gives the daemon a command, and returns what there is to say of it.
+    ``send`` gives the daemon a command, ``approve`` approves the plan with an ID; both return what
+    there is to say of it.
     """
 
     states: Callable[[], AsyncIterator[LiveState]]
@@ -54,6 +55,7 @@ class LiveSource:
     log: Read
     history: Read
     send: Callable[[Action, WorkflowKey], Awaitable[str]]
+    approve: Callable[[WorkflowKey, str], Awaitable[str]]
 
 
 class LiveApp(App[None]):
@@ -84,6 +86,7 @@ class LiveApp(App[None]):
         Binding("l", "log", show=False),
         Binding("h", "history", show=False),
         Binding("p", "pause", show=False),
+        Binding("a", "approve", show=False),
         Binding("slash", "filter", show=False),
         Binding("o", "order", show=False),
         Binding("escape", "clear", show=False),
@@ -229,6 +232,15 @@ class LiveApp(App[None]):
             action = Action.RESUME if resumes(row) else Action.PAUSE
             act = partial(self._source.send, action, row.key)
             self._ask(f"{action.capitalize()} {self._called(row)}", act)
+
+    def action_approve(self) -> None:
+        row = self._table.selected
+        if row is None or row.proposal is None:
+            self._put("message", "No plan of this workflow waits for approval.")
+            return
+        act = partial(self._source.approve, row.key, row.proposal.plan_id)
+        plan = row.proposal.phrase.removeprefix("for approval of ")
+        self._ask(f"Approve {plan}, of {self._called(row)}", act)
 
     def _ask(self, what: str, act: Act) -> None:
         def on_answer(is_yes: bool | None) -> None:

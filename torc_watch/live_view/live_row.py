@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from torc_watch.core.waiting_plan import WaitingPlan
 from torc_watch.core.workflow_key import WorkflowKey
 from torc_watch.daemon.commands import Action
 from torc_watch.daemon.workflow_view import AllocationsView, Phase, WorkflowView
@@ -24,6 +25,7 @@ from torc_watch.render.time_text import ago, until, waits_until
 
 _MAX_NAME = 100
 _MAX_REASON = 300
+_WAITS_FOR_APPROVAL = "approval"  # in place of a state
 
 
 class Column(StrEnum):
@@ -57,6 +59,10 @@ class LiveRow:
     search_text: str
 
     @property
+    def proposal(self) -> WaitingPlan | None:
+        return self.view.proposal if self.view else None
+
+    @property
     def counts(self) -> dict[str, int] | None:
         return self.view.counts if self.view else None
 
@@ -87,7 +93,7 @@ def _cells(key: WorkflowKey, view: WorkflowView | None, glyphs: Glyphs) -> dict[
     failed = failures(view)
     return cells | {
         Column.NAME: shown(view.name, glyphs, _MAX_NAME),
-        Column.STATE: state(view),
+        Column.STATE: _WAITS_FOR_APPROVAL if view.proposal else state(view),
         Column.DONE: progress(view),
         Column.FAILED: "" if failed == "0" else failed,
         Column.ALLOCATIONS: allocations_in_short(view.allocations),
@@ -142,6 +148,8 @@ def last_text(row: LiveRow, now: datetime, glyphs: Glyphs) -> str:
 def _last(view: WorkflowView, now: datetime) -> str:
     if view.waits_until:
         return f"waits {waits_until(datetime.fromisoformat(view.waits_until), view.reason)}"
+    if view.proposal:
+        return f"waits {view.reason}"
     is_ended = view.phase is Phase.ENDED
     event = "" if is_ended or not view.last_event else event_words(view.last_event)
     when = ago(view.last_event_at, now) if view.last_event else ""

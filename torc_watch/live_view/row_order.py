@@ -56,9 +56,13 @@ def _rank(row: LiveRow, order: RowOrder) -> Any:
 
 
 def _attention(row: LiveRow) -> int:
-    """Ended without success, then what the daemon works on, then what runs, then success."""
+    """A plan that waits for approval, an end without success, what the daemon works on, what runs,
+    an end with success.
+    """
     if row.view is None:
         return 1
+    if row.proposal:
+        return -1
     if row.view.phase is Phase.ENDED:
         return len(_BY_ATTENTION) + 1 if row.view.verdict == "succeeded" else 0
     return 1 + _BY_ATTENTION.index(row.view.phase)
