@@ -25,8 +25,18 @@ COMMANDS = (
         "recover", "recover:recover", "Carry out one round of recovery, and return.", takes_ids=True
     ),
     LazyCommand("plans", "plans:plans", "List the plans that wait for your approval."),
-    LazyCommand("approve", "approve:approve", "Approve the plan that waits.", takes_ids=True),
-    LazyCommand("reject", "reject:reject", "Reject the plan that waits.", takes_ids=True),
+    LazyCommand(
+        "approve",
+        "approve:approve",
+        "Approve the plan that waits, so that its watch carries it out.",
+        takes_ids=True,
+    ),
+    LazyCommand(
+        "reject",
+        "reject:reject",
+        "Reject the plan that waits, and have the workflow handed over.",
+        takes_ids=True,
+    ),
     LazyCommand("workflows", "workflows:workflows", "List the workflows on the server."),
     LazyCommand("submit", "submit:submit", "Create a workflow and start running it here."),
     LazyCommand(

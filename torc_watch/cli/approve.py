@@ -20,7 +20,7 @@ def approve(
     url: options.KnownUrl = None,
     as_json: options.Json = False,
 ) -> None:
-    """Approve the plan that waits: its watch carries it out.
+    """Approve the plan that waits, so that its watch carries it out.
 
     It is made again before that. If the workflow has changed, nothing is done, and the new plan
     waits for approval instead.
