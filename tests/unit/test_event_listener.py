@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from torc_watch.core.events import Verdict
-from torc_watch.engine.watcher import WakeUp
+from torc_watch.engine.wake_up import WakeUp
 
 if TYPE_CHECKING:
     from tests.conftest import OpenSite

@@ -9,7 +9,8 @@ import pytest
 from tenacity import RetryCallState
 
 from torc_watch.core.errors import ServerError, ServerFault, ServerUnreachable
-from torc_watch.engine.watcher import WakeUp, listen
+from torc_watch.engine.wake_up import WakeUp
+from torc_watch.engine.watcher import listen
 from torc_watch.torc.retry_policy import FAULTS, outage_policy
 from torc_watch.torc.transport import Connection, Transport
 
