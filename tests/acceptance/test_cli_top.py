@@ -29,20 +29,23 @@ def screen() -> Iterator[TmuxScreen]:
         screen.close()
 
 
-def test_workflow_from_the_start_of_a_daemon_to_its_pause(
+def test_workflow_from_its_addition_to_its_pause(
     failed: "Site", screen: TmuxScreen
 ) -> None:
     with TemporaryDirectory() as runtime:
         variables = {"XDG_RUNTIME_DIR": runtime, "NO_COLOR": "1"}
         screen.start([*COMMAND, "top"], failed.folder, failed.environment(variables))
         screen.until("The daemon has never run", "torc-watchd service install", "q quit")
-        added = failed.run(
-            "add", "1", "-p", "1", "--auto-recover", "--no-rerun-suspects", **variables
-        )
+        added = failed.run("add", "1", "-p", "1", "--auto-recover", "--approve", **variables)
         assert added.returncode == 0, added.stderr
         screen.until(">  1  added", "add waits for the daemon")
 
         daemon = failed.start("run", **variables)
+        screen.until("approval", "waits for approval of plan", "a approve")
+        screen.press("a")
+        screen.until("Approve plan ", "2 jobs", "of workflow 1 (ordinary)?")
+        screen.press("y")
+        screen.until("Approved plan ")
         screen.until("1 workflow: 1 succeeded", "ordinary", "██████████", "4/4", "1/3")
         screen.press("s")
         screen.until(
