@@ -18,13 +18,15 @@ from torc_watch.core.allocation import (
     EndCause,
     NodeClass,
 )
+from torc_watch.core.approval import PlanAnswer
 from torc_watch.core.cause import Cause
 from torc_watch.core.errors import SchedulerError, SchedulerUnreachable
 from torc_watch.core.events import Verdict
 from torc_watch.core.model import Job, JobCounts, JobStatus
 from torc_watch.core.node_incident import NodeIncident
-from torc_watch.core.recovery_round import RecoverySettings, RoundOutcome
+from torc_watch.core.recovery_round import ApprovalLimits, RecoverySettings, RoundOutcome
 from torc_watch.core.units import MIB, parse_memory
+from torc_watch.daemon.open_proposals import open_proposals
 from torc_watch.daemon.watch_history import watches_of
 from torc_watch.engine.journal import Journal
 from torc_watch.engine.messages import UnservedJobs, UnservedRecord
@@ -346,3 +348,23 @@ def test_cooldown_grows_while_none_of_the_jobs_is_taken(
         counts = JobCounts({JobStatus.COMPLETED: completed, JobStatus.READY: len(jobs)})
         after_submission(record, UnservedJobs(jobs=jobs, counts=counts, most=1), now=1000)
     assert record.not_before == 1000 + 60 * cooldown
+
+
+async def test_more_allocations_wait_for_approval(open_site: "OpenSite") -> None:
+    """Others of the workflow run on meanwhile; a new process finds the answer, too."""
+    settings = RecoverySettings(approval=ApprovalLimits(always=True))
+    async with open_site(scheduler_type="slurm") as site:
+        workflow_id = await submit(site, idle_memory="32m")
+        with anyio.move_on_after(3 * HOUR):
+            await site.watch(workflow_id, recovery=settings, poll_interval=240)
+        assert not site.scheduler.requests
+        assert len(site.seen(events.PlanProposed)) == 1
+        (waiting,) = open_proposals(site.directory)
+        assert waiting.proposal.plan.joins_workers
+        with closing(Journal(site.directory / "journal.db")) as journal:
+            given = PlanAnswer(approves=True, by="ada@login1", at=datetime.now(UTC))
+            journal.proposals.answer(waiting.proposal, given)
+        async with watched(site, workflow_id, settings):
+            await anyio.sleep(HOUR)
+        assert len(site.scheduler.requests) == 1
+        assert not open_proposals(site.directory)

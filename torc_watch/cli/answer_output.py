@@ -25,4 +25,4 @@ def answer_lines(given: GivenAnswer) -> tuple[str, str]:
     if given.is_new:
         done = answer_name(given.answer).capitalize()
         return f"{done} {plan}: {price_text(given.proposal.price)}", given.note
-    return f"{plan.capitalize()} was {answer_text(given.answer)} already", given.note
+    return f"{plan.capitalize()} has its answer already: {answer_text(given.answer)}", given.note

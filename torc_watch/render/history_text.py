@@ -58,7 +58,7 @@ def _proposal_text(past: PastProposal) -> Iterator[str]:
     if past.ended is None:
         yield "  It still waits." if not proposal.answer else "  It is about to be carried out."
     elif past.outcome == ProposalEnd.REPLACED:
-        yield f"{local_time(past.ended)}  It was replaced: the workflow had changed"
+        yield f"{local_time(past.ended)}  It was replaced: the workflow, or an option, changed"
     elif past.outcome == ProposalEnd.WITHDRAWN and not proposal.answer:
         yield f"{local_time(past.ended)}  It was withdrawn"
 

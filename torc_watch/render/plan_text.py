@@ -78,7 +78,8 @@ def plan_text(
 
 def quoted_text(workflow_id: int, quoted: QuotedPlan) -> Iterator[str]:
     yield f"Plan {quoted.plan_id}: {price_text(quoted.price)}"
-    yield f"To carry out exactly this: torc-watchd recover {workflow_id} --plan {quoted.plan_id}"
+    command = f"torc-watchd recover {workflow_id} --plan {quoted.plan_id}"
+    yield f"To carry out exactly this, with the same options: {command}"
 
 
 def notes_text(notes: Iterable[str]) -> Iterator[str]:

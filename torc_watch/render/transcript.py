@@ -137,7 +137,7 @@ def _recovery(event: Event) -> Iterator[str]:
 def _waiting_plan(event: events.PlanProposed | events.ApprovalAwaited) -> Iterator[str]:
     workflow_id = event.workflow_id
     if isinstance(event, events.PlanProposed) and event.replaces:
-        yield f"The workflow changed: plan {event.replaces} is no longer the one to approve."
+        yield f"The plan changed: {event.replaces} is no longer the one to approve."
     yield "The next round would:"
     yield from plan_lines(event.plan)
     for text in allocation_texts(event.plan.allocations):
