@@ -29,9 +29,7 @@ def screen() -> Iterator[TmuxScreen]:
         screen.close()
 
 
-def test_workflow_from_its_addition_to_its_pause(
-    failed: "Site", screen: TmuxScreen
-) -> None:
+def test_workflow_from_its_addition_to_its_pause(failed: "Site", screen: TmuxScreen) -> None:
     with TemporaryDirectory() as runtime:
         variables = {"XDG_RUNTIME_DIR": runtime, "NO_COLOR": "1"}
         screen.start([*COMMAND, "top"], failed.folder, failed.environment(variables))
