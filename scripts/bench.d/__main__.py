@@ -20,6 +20,7 @@ import recovery
 import report
 import server
 import slurm
+import top
 import torc
 import watch
 from real_torc import find_real_torc
@@ -49,6 +50,7 @@ def main() -> None:
             seconds=arguments.seconds,
             repetitions=arguments.repetitions,
         ),
+        "top": partial(top.measure, seconds=arguments.seconds),
         "torc": partial(torc.measure, repetitions=arguments.repetitions, seconds=arguments.seconds),
     }
     values: dict[str, float] = {}
@@ -59,23 +61,14 @@ def main() -> None:
         values |= measured
     if arguments.json:
         machine = {"python": platform.python_version(), "machine": platform.platform()}
-        if {"mcp", "plans", "torc"} & set(arguments.names):
+        if {"mcp", "plans", "top", "torc"} & set(arguments.names):
             machine["torc"] = find_real_torc().profile
         arguments.json.write_text(json.dumps({"on": machine, "values": values}, indent=2))
 
 
 def _arguments() -> argparse.Namespace:
-    names = [
-        *_QUICK,
-        "daemon",
-        "diagnosis",
-        "job-output",
-        "limits",
-        "mcp",
-        "plans",
-        "slurm",
-        "torc",
-    ]
+    slow = ["daemon", "diagnosis", "job-output", "limits", "mcp", "plans", "slurm", "top", "torc"]
+    names = [*_QUICK, *slow]
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="|".join(names), help="benchmarks to run")
     parser.add_argument("--json", type=Path, help="output file for the values")
@@ -83,7 +76,7 @@ def _arguments() -> argparse.Namespace:
         "--seconds",
         type=float,
         default=300,
-        help="daemon, slurm, torc: duration of idle watching (default: %(default)s)",
+        help="daemon, slurm, top, torc: duration of idle watching (default: %(default)s)",
     )
     parser.add_argument(
         "--sizes",

@@ -23,7 +23,7 @@ from tests.rigs.http_client import send_request
 from tests.rigs.json_shapes import assert_documented
 from tests.rigs.specifications import PATIENT
 
-_COMMAND = (sys.executable, "-m", "torc_watch")
+COMMAND = (sys.executable, "-m", "torc_watch")
 
 # One job that works, one that is killed for its memory once, one that fails once, one that waits.
 ORDINARY = """
@@ -61,13 +61,13 @@ class Site:
 
     def run(self, *words: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
         """A whole command, with both of its streams apart."""
-        return run([*_COMMAND, *words], self.folder, self._environment(variables))
+        return run([*COMMAND, *words], self.folder, self.environment(variables))
 
     def start(self, *words: str | Path, **variables: str) -> Command:
-        return self.start_program(*_COMMAND, *words, **variables)
+        return self.start_program(*COMMAND, *words, **variables)
 
     def start_program(self, *words: str | Path, **variables: str) -> Command:
-        self.started.append(start(words, self.folder, self._environment(variables)))
+        self.started.append(start(words, self.folder, self.environment(variables)))
         return self.started[-1]
 
     def serve(self, *options: str) -> str:
@@ -142,7 +142,7 @@ class Site:
             with command.process:  # closes its pipe and waits
                 pass
 
-    def _environment(self, variables: dict[str, str]) -> dict[str, str]:
+    def environment(self, variables: dict[str, str]) -> dict[str, str]:
         kept = {
             name: text
             for name, text in os.environ.items()

@@ -107,7 +107,11 @@ def completed(words: str) -> list[str]:
 
 @pytest.mark.usefixtures("home")
 @pytest.mark.parametrize(
-    "words", ["status ", "add 43 ", "watch ", "logs -f ", "slurm regenerate ", "history 7,"]
+    "words",
+    [
+        *("status ", "add 43 ", "watch ", "logs -f ", "history 7,"),
+        *("slurm regenerate ", "jobs list ", "reports check-resource-utilization "),
+    ],
 )
 def test_shell_asks_for_ids(words: str) -> None:
     start = "7," if "," in words else ""
@@ -122,6 +126,9 @@ def test_shell_asks_for_ids(words: str) -> None:
         ("add 42 --scheduler s", ["slurm"]),
         ("status -", ["--url", "--json", "-h", "--help"]),
         ("st", ["status"]),
+        ("jobs list --st", ["--status"]),
+        ("jobs list --status fa", ["failed"]),
+        ("jobs l", ["list", "logs"]),
     ],
 )
 def test_options_and_commands_are_completed_too(words: str, expected: list[str]) -> None:

@@ -217,9 +217,9 @@ def test_what_differs_is_found(changed: dict[str, Any], problem: str) -> None:
     ],
 )
 def test_what_differs_inside_is_found(changed: dict[str, Any], problem: str) -> None:
-    view = dict.fromkeys(documented()["watched workflow"], "")
-    right = view | {"workflow_id": 1, "round": 0, "max_retries": None, "counts": None}
-    right["proposal"] = None
+    rows = documented()["watched workflow"]
+    view = {key: None if kind.endswith(" or null") else "" for key, kind in rows.items()}
+    right = view | {"workflow_id": 1, "round": 0}
     values = {"version": 1, "trouble": "", "waiting": [], "workflows": [right]}
     assert list(differences("list --watch", values)) == []
     values["workflows"] = [right | changed]

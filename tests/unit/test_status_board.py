@@ -10,7 +10,7 @@ from torc_watch.core.events import Event, Verdict
 from torc_watch.core.model import JobCounts, JobStatus
 from torc_watch.daemon.commands import WatchedWorkflow, WatchOptions, WatchState
 from torc_watch.daemon.status_board import StatusBoard, initial_view, updated_view
-from torc_watch.daemon.workflow_view import Phase, WorkflowView
+from torc_watch.daemon.workflow_view import AllocationsView, Phase, WorkflowView
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 VIEW = WorkflowView(server="s", workflow_id=42, phase=Phase.WATCHING, round=1, max_retries=3)
@@ -132,6 +132,19 @@ def test_routine_event_is_not_the_last_event() -> None:
     assert rested == replace(expected, phase=Phase.RESTING)
     held_up = updated_view(polled, events.PollDeferred(workflow_id=42, reason="Refused."), NOW)
     assert held_up == replace(expected, phase=Phase.WAITING, reason="Refused.", next_look="")
+
+
+def test_allocations_are_shown_while_the_workflow_is_watched() -> None:
+    counted = events.AllocationsCounted(
+        workflow_id=42, running=1, queued=2, unclear=0, details=("is held " + 400 * "x",)
+    )
+    seen = updated_view(VIEW, counted, NOW)
+    shown = AllocationsView(running=1, queued=2, details=(("is held " + 400 * "x")[:300],))
+    assert seen == replace(VIEW, allocations=shown)
+    assert initial_view(WORKFLOW, seen).allocations == shown
+    assert initial_view(replace(WORKFLOW, state=WatchState.PAUSED), seen).allocations is None
+    ended = events.WatchEnded(workflow_id=42, verdict=Verdict.SUCCEEDED)
+    assert updated_view(seen, ended, NOW).allocations is None
 
 
 def test_resumed_watch_is_not_the_last_event() -> None:

@@ -12,13 +12,19 @@ from torc_watch.core.workflow_key import WorkflowKey
 from torc_watch.daemon.lease import this_holder
 from torc_watch.daemon.lease_rules import Holder
 from torc_watch.daemon.status_file import find_view, is_active, read_status, write_status
-from torc_watch.daemon.workflow_view import DaemonView, Phase, WorkflowView
+from torc_watch.daemon.workflow_view import AllocationsView, DaemonView, Phase, WorkflowView
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 HERE = this_holder()
 GONE = replace(HERE, started=HERE.started + 1)  # its PID was reused
 ELSEWHERE = replace(HERE, boot="another", host="login02")
-VIEW = WorkflowView(server="s", workflow_id=42, phase=Phase.WATCHING, counts={"completed": 3})
+VIEW = WorkflowView(
+    server="s",
+    workflow_id=42,
+    phase=Phase.WATCHING,
+    counts={"completed": 3},
+    allocations=AllocationsView(queued=2, details=("is held",)),
+)
 DAEMON = DaemonView(holder=HERE, at=NOW.isoformat(), workflows=(VIEW,))
 
 
@@ -34,8 +40,16 @@ def test_written_status_is_read(tmp_path: Path) -> None:
 def test_fields_of_a_newer_daemon_are_ignored(tmp_path: Path) -> None:
     newer = asdict(DAEMON) | {"mood": "fine"}
     newer["workflows"][0]["weight"] = 3
+    newer["workflows"][0]["allocations"]["held"] = 1
     (tmp_path / "status.json").write_text(json.dumps(newer))
     assert read_status(tmp_path) == DAEMON
+
+
+def test_fields_that_an_older_daemon_lacks_are_unknown(tmp_path: Path) -> None:
+    older = asdict(DAEMON)
+    del older["workflows"][0]["allocations"]
+    (tmp_path / "status.json").write_text(json.dumps(older))
+    assert read_status(tmp_path) == replace(DAEMON, workflows=(replace(VIEW, allocations=None),))
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,12 @@ COMMANDS = (
         "submit_slurm:submit_slurm",
         "Create a workflow and submit its allocations to Slurm.",
     ),
-    LazyCommand("slurm", "slurm:app", "Plan a workflow's allocations, and submit them anew."),
+    LazyCommand(
+        "slurm",
+        "slurm:app",
+        "Plan a workflow's allocations, and submit them anew.",
+        with_ids=("regenerate",),
+    ),
     LazyCommand("run", "run:run", "Watch all workflows that were added, until stopped."),
     LazyCommand("add", "add:add", "Add workflows to the daemon.", takes_ids=True),
     LazyCommand("set", "set:set_", "Change the options of watched workflows.", takes_ids=True),
@@ -61,6 +66,7 @@ COMMANDS = (
         takes_ids=True,
     ),
     LazyCommand("list", "list:list_", "List the daemon's workflows."),
+    LazyCommand("top", "top:top", "Show the daemon's workflows live, on the whole screen."),
     LazyCommand(
         "status", "status:status", "Show the status of workflows in detail.", takes_ids=True
     ),
@@ -83,8 +89,15 @@ COMMANDS = (
         "Pack the evidence of a workflow, without passwords, to send it on.",
         takes_ids=True,
     ),
-    LazyCommand("reports", "reports:app", "Report what the jobs of a workflow used."),
-    LazyCommand("jobs", "jobs:app", "List jobs, and show what they have written."),
+    LazyCommand(
+        "reports",
+        "reports:app",
+        "Report what the jobs of a workflow used.",
+        with_ids=("check-resource-utilization",),
+    ),
+    LazyCommand(
+        "jobs", "jobs:app", "List jobs, and show what they have written.", with_ids=("list",)
+    ),
     LazyCommand("mcp", "mcp:mcp", "Serve tools for an AI assistant (MCP)."),
     LazyCommand("logs", "logs:logs", "Show the daemon's log.", takes_ids=True),
     LazyCommand("doctor", "doctor:doctor", "Check this login node and say how to run the daemon."),

@@ -14,10 +14,15 @@ def print_answer(given: GivenAnswer, *, as_json: bool) -> None:
         values = open_proposal_values(OpenProposal(given.key, given.proposal))
         print_json({**values, "is_new": given.is_new, "note": given.note})
         return
+    outcome, note = answer_lines(given)
+    print(outcome)
+    print(note, file=sys.stderr)
+
+
+def answer_lines(given: GivenAnswer) -> tuple[str, str]:
+    """What was done, and what follows from it."""
     plan = f"plan {given.proposal.plan_id} of workflow {given.key.workflow_id}"
     if given.is_new:
         done = answer_name(given.answer).capitalize()
-        print(f"{done} {plan}: {price_text(given.proposal.price)}")
-    else:
-        print(f"{plan.capitalize()} has its answer already: {answer_text(given.answer)}")
-    print(given.note, file=sys.stderr)
+        return f"{done} {plan}: {price_text(given.proposal.price)}", given.note
+    return f"{plan.capitalize()} has its answer already: {answer_text(given.answer)}", given.note

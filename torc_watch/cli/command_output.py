@@ -1,6 +1,7 @@
 """What commands to the daemon print: what happened, or will happen, to each workflow."""
 
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 from torc_watch.app.command_delivery import Sent, SentCommand
@@ -26,15 +27,25 @@ def print_sent(sent: Sent, *, as_json: bool = False) -> None:
             }
         )
         return
-    for each in sent.commands:
-        command = each.command
-        note = f": {each.note}" if each.note else ""
-        outcome = _outcome(each, is_applied=not sent.pending)
-        print(f"Workflow {command.workflow_id} {outcome} ({command.server}){note}")
+    for line in _outcomes(sent):
+        print(line)
     if sent.trouble:
         print_warning(sent.trouble)
     if sent.pending:
         print(sent.pending, file=sys.stderr)
+
+
+def sent_lines(sent: Sent) -> list[str]:
+    """The same, for a screen that has no streams."""
+    return [*_outcomes(sent), *filter(None, (sent.trouble, sent.pending))]
+
+
+def _outcomes(sent: Sent) -> Iterator[str]:
+    for each in sent.commands:
+        command = each.command
+        note = f": {each.note}" if each.note else ""
+        outcome = _outcome(each, is_applied=not sent.pending)
+        yield f"Workflow {command.workflow_id} {outcome} ({command.server}){note}"
 
 
 def _values(sent: SentCommand) -> dict[str, Any]:

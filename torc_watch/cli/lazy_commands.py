@@ -21,7 +21,8 @@ class LazyCommand(TyperCommand):
     """Stands for a command, or a group of them, until it is invoked.
 
     ``target`` is what `load` takes: the function of a command, or the Typer of a group. ``help`` is
-    the first line of its own help. The arguments of one that ``takes_ids`` are IDs of workflows.
+    the first line of its own help. The arguments of one that ``takes_ids`` are IDs of workflows, as
+    are those of the commands ``with_ids`` of a group.
     """
 
     def __init__(
@@ -32,10 +33,12 @@ class LazyCommand(TyperCommand):
         epilog: str | None = None,
         *,
         takes_ids: bool = False,
+        with_ids: Sequence[str] = (),
     ) -> None:
         super().__init__(name, help=help, epilog=epilog)
         self._target = target
         self._takes_ids = takes_ids
+        self._with_ids = with_ids
 
     def load(self) -> Any:
         """The command itself, as Typer makes it."""
@@ -51,15 +54,22 @@ class LazyCommand(TyperCommand):
 
         A shell that completes an ID gets another: the command may take a second to import.
         """
-        if options.get("resilient_parsing") and self._takes_ids and not _ends_with_option(args):
-            stand_in = load("completion:id_command")(self.load)
+        if options.get("resilient_parsing") and self._ends_with_id(args):
+            words = tuple(args)  # which click takes from
+            stand_in = load("completion:id_command")(lambda: self._command_of(words))
             return stand_in.make_context(info_name, args, *more, **options)
         return self.load().make_context(info_name, args, *more, **options)
 
+    def _command_of(self, args: Sequence[str]) -> Any:
+        """The one of a group that ``args`` begin with, or the command itself."""
+        loaded = self.load()
+        return loaded if self._takes_ids else loaded.commands[args[0]]
 
-def _ends_with_option(args: Sequence[str]) -> bool:
-    """Whether what comes next may be the value of an option."""
-    return any(word.startswith("-") for word in args[-1:])
+    def _ends_with_id(self, args: Sequence[str]) -> bool:
+        """Not where what comes next may be the value of an option."""
+        if any(word.startswith("-") for word in args[-1:]):
+            return False
+        return self._takes_ids or any(word in self._with_ids for word in args[:1])
 
 
 class LazyGroup(TyperGroup):

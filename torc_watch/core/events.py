@@ -109,6 +109,21 @@ class JobsCounted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AllocationsCounted:
+    """How many allocations are open, if that has changed; ``details`` say what queued ones await.
+
+    ``unclear`` are those of which the scheduler cannot tell whether they have ended.
+    """
+
+    name: ClassVar = "allocations.counted"
+    workflow_id: int
+    running: int
+    queued: int
+    unclear: int
+    details: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkflowComplete:
     name: ClassVar = "workflow.complete"
     workflow_id: int
@@ -538,6 +553,7 @@ Event = (
     | WatchEnded
     | ServerUnfamiliar
     | JobsCounted
+    | AllocationsCounted
     | WorkflowComplete
     | WorkflowSucceeded
     | WorkflowFailed

@@ -14,7 +14,7 @@ from torc_watch.core.waiting_plan import WaitingPlan
 from torc_watch.core.workflow_key import WorkflowKey
 from torc_watch.daemon.commands import WatchedWorkflow, WatchState
 from torc_watch.daemon.daemon_events import WorkflowEvent
-from torc_watch.daemon.workflow_view import Phase, WorkflowView
+from torc_watch.daemon.workflow_view import AllocationsView, Phase, WorkflowView
 
 _PHASES = {
     WatchState.WATCHED: Phase.STARTING,
@@ -22,7 +22,8 @@ _PHASES = {
     WatchState.ENDED: Phase.ENDED,
     WatchState.UNREADABLE: Phase.WAITING,
 }
-_ROUTINE = (events.Polled, events.PollDeferred, events.JobsCounted)
+_MAX_DETAIL = 300  # characters of a scheduler's reason
+_ROUTINE = (events.Polled, events.PollDeferred, events.JobsCounted, events.AllocationsCounted)
 
 
 class StatusBoard:
@@ -97,6 +98,7 @@ def initial_view(workflow: WatchedWorkflow, previous: WorkflowView | None = None
         reason=workflow.reason,
         next_look="",
         waits_until="",
+        allocations=view.allocations if workflow.state is WatchState.WATCHED else None,
         proposal=None,
     )
 
@@ -123,12 +125,25 @@ def is_routine(event: WorkflowEvent) -> bool:
 
 def _changes(event: WorkflowEvent, at: datetime) -> dict[str, Any]:
     changes = (
-        _plan_that_waits(event, at) or _retries_that_wait(event, at) or _other_changes(event, at)
+        _counts(event)
+        or _plan_that_waits(event, at)
+        or _retries_that_wait(event, at)
+        or _other_changes(event, at)
     )
     if "reason" in changes:
         changes.setdefault("waits_until", "")
         changes.setdefault("proposal", None)
     return changes
+
+
+def _counts(event: WorkflowEvent) -> dict[str, Any]:
+    match event:
+        case events.JobsCounted(counts=counts):
+            return {"counts": _plain(counts)}
+        case events.AllocationsCounted():
+            return {"allocations": _allocations(event)}
+        case _:
+            return {}
 
 
 def _plan_that_waits(event: WorkflowEvent, at: datetime) -> dict[str, Any]:
@@ -168,8 +183,6 @@ def _other_changes(event: WorkflowEvent, at: datetime) -> dict[str, Any]:
         case events.WatchStarted(workflow_name=name, rounds_used=rounds, max_retries=limit):
             changes = {"name": name, "phase": Phase.WATCHING, "reason": ""}
             changes |= {"round": rounds, "max_retries": limit}
-        case events.JobsCounted(counts=counts):
-            changes = {"counts": _plain(counts)}
         case events.Polled(next_in=seconds, is_resting=is_resting):
             changes = {"phase": Phase.RESTING if is_resting else Phase.WATCHING}
             changes |= {"reason": "", "next_look": _text(at, seconds)}
@@ -189,11 +202,21 @@ def _other_changes(event: WorkflowEvent, at: datetime) -> dict[str, Any]:
             changes = {"phase": Phase.WAITING, "reason": reason, "next_look": _text(at, seconds)}
         case events.WatchEnded(verdict=verdict, reason=reason, rounds_used=rounds):
             changes = {"phase": Phase.ENDED, "verdict": verdict.label, "reason": reason}
+            changes["allocations"] = None
             changes["next_look"] = ""  # the last round may have been announced in vain
             changes |= {} if rounds is None else {"round": rounds}
         case _:
             pass
     return changes
+
+
+def _allocations(counted: events.AllocationsCounted) -> AllocationsView:
+    return AllocationsView(
+        running=counted.running,
+        queued=counted.queued,
+        unclear=counted.unclear,
+        details=tuple(detail[:_MAX_DETAIL] for detail in counted.details),
+    )
 
 
 def _plain(counts: JobCounts) -> dict[str, int]:

@@ -14,10 +14,11 @@ from torc_watch.core.os_errors import describe_os_error
 from torc_watch.core.waiting_plan import WaitingPlan
 from torc_watch.core.workflow_key import WorkflowKey
 from torc_watch.daemon.lease_rules import Holder
-from torc_watch.daemon.workflow_view import DaemonView, Phase, WorkflowView
+from torc_watch.daemon.workflow_view import AllocationsView, DaemonView, Phase, WorkflowView
 from torc_watch.host.processes import Liveness, this_space
 
 _SILENCE = timedelta(minutes=3)  # three times the longest interval between two writes
+_ALLOCATION_FIELDS = {field.name for field in fields(AllocationsView)}
 _PROPOSAL_FIELDS = {field.name for field in fields(WaitingPlan)}
 _VIEW_FIELDS = {field.name for field in fields(WorkflowView)}
 
@@ -60,8 +61,19 @@ def read_status(home: Path) -> DaemonView | None:
 def view_from(values: Mapping[str, Any]) -> WorkflowView:
     """Ignores the fields that a newer daemon added."""
     known = {name: value for name, value in values.items() if name in _VIEW_FIELDS}
-    proposal = _proposal_from(known.get("proposal"))
-    return WorkflowView(**known | {"phase": Phase(known["phase"]), "proposal": proposal})
+    special = {
+        "phase": Phase(known["phase"]),
+        "allocations": _allocations_from(known.get("allocations")),
+        "proposal": _proposal_from(known.get("proposal")),
+    }
+    return WorkflowView(**known | special)
+
+
+def _allocations_from(values: Mapping[str, Any] | None) -> AllocationsView | None:
+    if values is None:
+        return None
+    known = {name: value for name, value in values.items() if name in _ALLOCATION_FIELDS}
+    return AllocationsView(**known | {"details": tuple(known["details"])})
 
 
 def _proposal_from(values: Mapping[str, Any] | None) -> WaitingPlan | None:

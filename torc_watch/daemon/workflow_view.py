@@ -19,14 +19,27 @@ class Phase(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AllocationsView:
+    """How many allocations are open; ``details`` say what queued ones wait for.
+
+    There are none where they only wait for their turn.
+    """
+
+    running: int = 0
+    queued: int = 0
+    unclear: int = 0
+    details: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkflowView:
     """Times are ISO 8601, UTC. ``counts`` has jobs by status, None before they were counted.
 
     ``name`` is empty before the first answer of the server, ``verdict`` before the watch ended;
     ``reason`` says why it waits or how it ended, ``waits_until`` when jobs may run again that have
-    to wait for it, empty where none do. ``proposal`` is the plan that waits for the user's
-    approval. The names are the keys of status.json and of the
-    socket: they do not change.
+    to wait for it, empty where none do. ``allocations`` is None before they were counted,
+    ``proposal`` is the plan that waits for the user's approval. The names are the keys of
+    status.json and of the socket: they do not change.
     """
 
     server: str
@@ -42,6 +55,7 @@ class WorkflowView:
     verdict: str = ""
     reason: str = ""
     waits_until: str = ""
+    allocations: AllocationsView | None = None
     proposal: WaitingPlan | None = None
 
     @property

@@ -1,5 +1,6 @@
 """What a watch tells of allocations that keep it waiting: each of it once."""
 
+from collections import Counter
 from collections.abc import Iterator
 
 import anyio
@@ -18,6 +19,8 @@ _UNCLEAR_AFTER = 60.0
 # allocation that its user has just canceled, and than the usual interval of status queries.
 _KNOWN_WITHIN = 45.0
 
+_MOST_DETAILS = 3
+
 _Known = tuple[Allocation, AllocationStatus]
 
 
@@ -26,6 +29,35 @@ def allocation_notices(watch: Watch, observation: Observation) -> Iterator[Event
     yield from _unstartable(watch, observation)
     yield from _waiting(watch, observation)
     yield from _unclear(watch, observation)
+
+
+def allocations_counted(workflow_id: int, observation: Observation) -> events.AllocationsCounted:
+    """A queued one has no begin, where its scheduler knows begins, and no worker yet."""
+    numbers = Counter(_standing(*each) for each in observation.allocations)
+    details = [
+        status.detail.partition("\n")[0]
+        for allocation, status in observation.allocations
+        if status.detail and _standing(allocation, status) == "queued"
+    ]
+    return events.AllocationsCounted(
+        workflow_id=workflow_id,
+        running=numbers["running"],
+        queued=numbers["queued"],
+        unclear=numbers["unclear"],
+        details=tuple(sorted(dict.fromkeys(details))[:_MOST_DETAILS]),
+    )
+
+
+def _standing(allocation: Allocation, status: AllocationStatus) -> str:
+    match status.state:
+        case AllocationState.GONE:
+            return "gone"
+        case AllocationState.UNKNOWN:
+            return "unclear"
+        case AllocationState.ALIVE if status.began or allocation.status == "active":
+            return "running"
+        case _:
+            return "queued"
 
 
 def may_soon_be_known(watch: Watch, observation: Observation) -> bool:

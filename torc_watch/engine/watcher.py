@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import anyio
 
 from torc_watch.core import events, intervals
+from torc_watch.core.assessment import Observation
 from torc_watch.core.errors import (
     AccessDenied,
     NotFound,
@@ -25,6 +26,7 @@ from torc_watch.core.errors import (
     ServerUnreachable,
 )
 from torc_watch.core.events import Verdict, WatchEnded
+from torc_watch.engine.allocation_notices import allocations_counted
 from torc_watch.engine.answer_notice import AnswerNotice
 from torc_watch.engine.messages import (
     Decision,
@@ -75,6 +77,7 @@ class Watcher:
         self._outage = _Outage()
         self._is_first_wait = True
         self._was_woken = False  # for the last poll
+        self._allocations: events.AllocationsCounted | None = None  # as reported last
 
     async def run(self) -> WatchEnded:
         """Watches until there is a verdict. Raises JournalError."""
@@ -152,7 +155,14 @@ class Watcher:
             context.report(
                 events.JobsCounted(workflow_id=request.workflow_id, counts=observation.counts)
             )
+        self._report_allocations(observation)
         return await self._decide(PollResult(watch=self._watch, observation=observation))
+
+    def _report_allocations(self, observation: Observation) -> None:
+        counted = allocations_counted(self._watch.workflow_id, observation)
+        if counted != self._allocations:
+            self._allocations = counted
+            self._context.report(counted)
 
     async def _back_off(self, error: ServerError | SchedulerError) -> WatchEnded | None:
         now = anyio.current_time()

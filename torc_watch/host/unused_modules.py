@@ -7,6 +7,12 @@ import sys
 _UNUSED = ("httpx._main", "rich")
 
 
+def use_module(name: str) -> None:
+    """Shows a hidden one again, for a command whose libraries need it."""
+    if sys.modules.get(name, ...) is None:
+        del sys.modules[name]
+
+
 def hide_unused_modules() -> None:
     """For entry points, before they import such a library: it then does without these modules."""
     for name in _UNUSED:

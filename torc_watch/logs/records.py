@@ -63,6 +63,7 @@ _LEVELS: dict[type[WorkflowEvent | DaemonEvent], LogLevel] = {
     events.SigtermLeadSet: LogLevel.NOTICE,
     events.WorkflowSucceeded: LogLevel.NOTICE,
     events.JobsCounted: LogLevel.DEBUG,
+    events.AllocationsCounted: LogLevel.DEBUG,
     events.Polled: LogLevel.DEBUG,
     events.PollDeferred: LogLevel.DEBUG,
 }

@@ -11,6 +11,7 @@ EVENT_WORDS = {
     "watch.look_succeeded": "poll succeeded",
     "server.unfamiliar": "server is newer than tested ones",
     "workflow.counts": "jobs counted",
+    "allocations.counted": "allocations counted",
     "workflow.complete": "all jobs ended",
     "workflow.succeeded": "all jobs completed",
     "workflow.failed": "ended with failed jobs",
