@@ -35,6 +35,7 @@ SERVICE = 10
 SANDBOX = 11
 UNFIT = 12
 NO_PROFILE = 13
+UNSENT = 15
 CRASHED = 70  # EX_SOFTWARE of sysexits(3)
 INTERRUPTED = 130
 
@@ -54,6 +55,7 @@ EXIT_STATUSES = {
     SANDBOX: "the sandbox cannot use its port or its folder",
     UNFIT: "doctor: something keeps the daemon from running here",
     NO_PROFILE: "hpc detect: no cluster is recognized here",
+    UNSENT: "notify test: a channel did not take the message",
     CRASHED: "internal error: please report it",
     INTERRUPTED: "interrupted",
 }

@@ -58,6 +58,13 @@ class Observation:
         return tuple(each for each in self.allocations if each[1].never_starts)
 
     @property
+    def queued_and_running(self) -> tuple[int, int]:
+        """How many allocations wait to start, and how many have started, as the scheduler says."""
+        alive = [each for _, each in self.allocations if each.state is AllocationState.ALIVE]
+        queued = sum(each.began is None for each in alive)
+        return queued, len(alive) - queued
+
+    @property
     def waits_in_vain(self) -> bool:
         """Whether nothing else is left that may be a worker, or become one."""
         others = [status.state for _, status in self.allocations if not status.never_starts]

@@ -448,7 +448,8 @@ class Polled:
     """Nothing to do; the next poll is in ``next_in`` seconds, or earlier.
 
     ``is_resting``: the workflow has no workers, and it is too early to say what that means, or to
-    run jobs again: then ``waits_until`` says until when, and ``waits_for`` what for.
+    run jobs again: then ``waits_until`` says until when, and ``waits_for`` what for. ``queued``
+    and ``running`` count its allocations.
     """
 
     name: ClassVar = "watch.looked"
@@ -457,6 +458,8 @@ class Polled:
     is_resting: bool = False
     waits_until: datetime | None = None
     waits_for: str = ""
+    queued: int = 0
+    running: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

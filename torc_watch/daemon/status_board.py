@@ -121,6 +121,10 @@ def is_routine(event: WorkflowEvent) -> bool:
 
 def _changes(event: WorkflowEvent, at: datetime) -> dict[str, Any]:
     changes = _retries_that_wait(event, at) or _other_changes(event, at)
+    if isinstance(event, events.Polled):
+        changes["allocations"] = {"queued": event.queued, "running": event.running}
+    if isinstance(event, events.WatchEnded):
+        changes["allocations"] = None
     if "reason" in changes:
         changes.setdefault("waits_until", "")
     return changes

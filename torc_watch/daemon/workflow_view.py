@@ -40,6 +40,7 @@ class WorkflowView:
     verdict: str = ""
     reason: str = ""
     waits_until: str = ""
+    allocations: dict[str, int] | None = None
 
     @property
     def key(self) -> WorkflowKey:

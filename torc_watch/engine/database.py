@@ -93,6 +93,28 @@ _WHY_ROUNDS_ENDED = """
 ALTER TABLE round ADD COLUMN reason TEXT;
 ALTER TABLE round ADD COLUMN until TEXT
 """
+_NEWS = """
+CREATE TABLE news (
+    id INTEGER PRIMARY KEY,
+    server TEXT NOT NULL,
+    workflow_id INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    fact TEXT NOT NULL,
+    channel TEXT NOT NULL,
+    at TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    body TEXT NOT NULL,
+    retired INTEGER NOT NULL DEFAULT 0,
+    claimed TEXT,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    next_attempt TEXT,
+    sent TEXT,
+    failed TEXT,
+    problem TEXT
+);
+CREATE UNIQUE INDEX news_once ON news (server, workflow_id, kind, fact, channel) WHERE NOT retired;
+CREATE INDEX news_of_channel ON news (channel, sent)
+"""
 # Each brings the next version.
 MIGRATIONS = (
     _WATCHES_AND_ROUNDS,
@@ -101,6 +123,7 @@ MIGRATIONS = (
     _WHY_WATCHES_ENDED,
     _INCIDENTS_OF_NODES,
     _WHY_ROUNDS_ENDED,
+    _NEWS,
 )
 _ERRNO = {
     sqlite3.SQLITE_FULL: errno.ENOSPC,

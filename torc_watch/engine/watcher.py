@@ -70,6 +70,7 @@ class Watcher:
         self._wake_up = WakeUp()
         self._outage = _Outage()
         self._is_first_wait = True
+        self._allocations = (0, 0)  # queued, running
         self._was_woken = False  # for the last poll
 
     async def run(self) -> WatchEnded:
@@ -106,7 +107,7 @@ class Watcher:
             delay = min(delay, decision.grace)
         if self._was_woken:
             delay = min(delay, _TO_CLOSE)
-        self._context.report(_polled(self._watch.workflow_id, delay, decision))
+        self._context.report(_polled(self._watch.workflow_id, delay, decision, self._allocations))
         self._was_woken = await self._wake_up.wait(delay)
 
     async def _poll_or_back_off(self) -> Decision | None:
@@ -143,6 +144,7 @@ class Watcher:
                 silent_nodes_are_off=request.once,
                 while_asking=self._throttle.lend_slot,
             )
+        self._allocations = observation.queued_and_running
         if observation.counts is not None:
             context.report(
                 events.JobsCounted(workflow_id=request.workflow_id, counts=observation.counts)
@@ -181,14 +183,19 @@ class Watcher:
         )
 
 
-def _polled(workflow_id: int, delay: float, decision: KeepWatching) -> events.Polled:
+def _polled(
+    workflow_id: int, delay: float, decision: KeepWatching, allocations: tuple[int, int]
+) -> events.Polled:
     postponement = decision.postponement
+    queued, running = allocations
     return events.Polled(
         workflow_id=workflow_id,
         next_in=delay,
         is_resting=decision.grace > 0,
         waits_until=postponement.until if postponement else None,
         waits_for=postponement.phrase if postponement else "",
+        queued=queued,
+        running=running,
     )
 
 
