@@ -121,6 +121,7 @@ def given(words: str) -> Any:
         ("add 7", 0),
         *((f"{verb} 1-2", 0) for verb in ("set -m 5", "pause", "resume", "remove")),
         ("config show", 0),
+        ("notify list", 0),
         (f"slurm plan {TUTORIAL} --account project --profile kestrel", 0),
         ("rules list", 0),
         ("rules test rules.toml", 0),
@@ -217,6 +218,7 @@ def test_what_differs_is_found(changed: dict[str, Any], problem: str) -> None:
 def test_what_differs_inside_is_found(changed: dict[str, Any], problem: str) -> None:
     view = dict.fromkeys(documented()["watched workflow"], "")
     right = view | {"workflow_id": 1, "round": 0, "max_retries": None, "counts": None}
+    right["allocations"] = None
     values = {"version": 1, "trouble": "", "waiting": [], "workflows": [right]}
     assert list(differences("list --watch", values)) == []
     values["workflows"] = [right | changed]

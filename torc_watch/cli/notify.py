@@ -41,10 +41,10 @@ def _group() -> None:
 
 @app.command("test")
 def trial(*, as_json: options.Json = False) -> None:
-    """Send a test message by each configured channel now, and say what happened.
+    """Send a test by each configured channel, now.
 
-    Quiet hours and limits do not hold it back. A channel has a minute. The exit status is 0 when
-    every channel took the message, else 15.
+    It says what became of each. Quiet hours and limits hold nothing back. A channel has a minute.
+    The exit status is 0 when every channel took the message, else 15.
 
     \b
     Examples:
@@ -76,12 +76,18 @@ def list_(
     limit: Annotated[
         int,
         typer.Option(
-            "--limit", "-n", callback=options.at_least(1), help="How many, the newest first."
+            "--limit",
+            "-n",
+            metavar="NUMBER",
+            callback=options.at_least(1),
+            help="How many, the newest first.",
         ),
     ] = _LIMIT,
     as_json: options.Json = False,
 ) -> None:
-    """List the news of the last 30 days: what was sent, what waits, what was given up.
+    """List the news of the last 30 days.
+
+    Each is there once for each channel: when it was sent, that it waits, or why it was given up.
 
     \b
     Examples:

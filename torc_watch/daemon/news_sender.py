@@ -89,18 +89,19 @@ class NewsSender:
         self._sending.clear()  # of an earlier run, which was cut off
         async with anyio.create_task_group() as tasks:
             while True:
+                await anyio.sleep(_SETTLE)
                 self._woken = anyio.Event()
                 waits = self._send_what_is_due(tasks)
                 if not self._sending:
                     self._idle.set()
                 with anyio.move_on_after(_INTERVAL if waits else None):
                     await self._woken.wait()
-                    await anyio.sleep(_SETTLE)
 
     async def flush(self, seconds: float) -> None:
         """Returns when all that may go now is sent, or after so many seconds."""
-        with anyio.move_on_after(seconds):
-            await self._idle.wait()
+        if self._channels:
+            with anyio.move_on_after(seconds):
+                await self._idle.wait()
 
     def _wake(self) -> None:
         self._idle = anyio.Event()

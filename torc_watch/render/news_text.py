@@ -13,7 +13,7 @@ from torc_watch.daemon.lease_rules import Holder
 from torc_watch.render.job_groups import alike, named
 from torc_watch.render.terminal_text import printable
 from torc_watch.render.time_text import duration
-from torc_watch.render.transcript import error_output_lines
+from torc_watch.render.transcript import error_output_lines, jobs_text
 
 _MAX_NAME = 60
 _MAX_REASON = 1000
@@ -151,7 +151,7 @@ def _parts(event: Event, context: NewsContext) -> tuple[str, list[str], tuple[st
             why = [f"Why: {_allocations(numbers)}: {printable(detail, _MAX_REASON)}"]
             return "waits in the queue for more than its turn", why, (status,)
         case events.RecoveryPlanned(plan=plan):
-            why = [f"This round runs {len(plan.retries)} jobs again; it goes on by itself."]
+            why = [f"This round runs {jobs_text(len(plan.retries))} again; it goes on by itself."]
             used = f"has used {about.rounds} of {about.max_retries} retries"
             commands = (
                 f"torc-watchd why {target}       # why jobs failed, with the evidence",
