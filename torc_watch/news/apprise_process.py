@@ -7,6 +7,7 @@ Otherwise it says why, without anything of the URL that may be secret.
 import json
 import logging
 import re
+import signal
 import sys
 from urllib.parse import unquote
 
@@ -15,6 +16,7 @@ _UNUSABLE = (
     "apprise cannot use this URL. Check it against the list of services: "
     "https://appriseit.com/services/"
 )
+_LONGEST = 120  # seconds; the daemon ends it after 60
 _SECRET_LENGTH = 3  # a shorter word would mask half of a sentence
 _WORDS = re.compile(r"[^\s/:@?&=,+#<>|]+")
 
@@ -31,6 +33,7 @@ class _Complaints(logging.Handler):
 
 
 def main() -> int:
+    signal.alarm(_LONGEST)  # also where the daemon that would end it was killed
     request = json.load(sys.stdin)
     problem = _send(**request)
     print(problem, end="")  # noqa: T201 - what the channel reads
@@ -68,7 +71,8 @@ def masked(text: str, url: str, private_url: str) -> str:
     shown = {service, *_hosts(private_url)}
     parts = {*_WORDS.findall(rest), *_WORDS.findall(unquote(rest))}
     for part in sorted(parts - shown, key=len, reverse=True):
-        if len(part) >= _SECRET_LENGTH:
+        if len(part) >= _LONGEST = 120  # seconds; the daemon ends it after 60
+_SECRET_LENGTH:
             text = text.replace(part, "****")
     return text
 

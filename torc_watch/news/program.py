@@ -23,9 +23,9 @@ async def run_program(command: Sequence[str], text: bytes, *, says_why: bool = F
         return SendResult(f"{command[0]} cannot be run: {describe_os_error(error)}")
     if end.status is None:
         return SendResult(f"{name} did not end within {LIMIT:.0f} s and was stopped.", True)
-    if end.status == 1 and says_why and end.output:
-        return SendResult(end.output[:_MAX_WORDS])
+    words = " ".join(end.output.split())[:_MAX_WORDS]
+    if end.status == 1 and says_why and words:
+        return SendResult(words)
     if end.status != 0:
-        words = f": {end.output[:_MAX_WORDS]}" if end.output else "."
-        return SendResult(f"{name} ended with status {end.status}{words}")
+        return SendResult(f"{name} ended with status {end.status}{f': {words}' if words else '.'}")
     return SendResult()
