@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from socketserver import BaseRequestHandler, BaseServer, StreamRequestHandler, ThreadingTCPServer
+from socketserver import BaseRequestHandler, StreamRequestHandler, TCPServer, ThreadingTCPServer
 from typing import Any
 
 
@@ -78,9 +78,8 @@ class _Threads(ThreadingTCPServer):
 
 
 @contextmanager
-def _serving(server: Any, inbox: Inbox) -> Iterator[None]:
-    assert isinstance(server, BaseServer)
-    inbox.port = server.server_address[1]
+def _serving(server: TCPServer, inbox: Inbox) -> Iterator[None]:
+    inbox.port = server.socket.getsockname()[1]
     with server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
         thread.start()

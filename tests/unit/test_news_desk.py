@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 import pytest
+from pydantic import SecretStr
 
 from tests.rigs.daemon import ELSEWHERE, ME, SERVER, DaemonRig, running
 from torc_watch.app.daemon_app import DaemonApp
@@ -150,9 +151,9 @@ async def test_other_news_waits_for_the_sender(
 def test_every_channel_is_made_of_its_setting(settings: Settings) -> None:
     configured = Settings(
         home=settings.home,
-        notify=["slack://secret", "mailto://u:secret@host"],
-        notify_mail="ada grace@example.org",
-        notify_command="/bin/cat -n",
+        notify=(SecretStr("slack://secret"), SecretStr("mailto://u:secret@host")),
+        notify_mail=("ada", "grace@example.org"),
+        notify_command=("/bin/cat", "-n"),
     )
     channels = news_channels(configured)
     assert [channel.name for channel in channels] == [

@@ -127,9 +127,9 @@ def _records_of_workflow(event: WorkflowEvent, server: str) -> Iterator[Record]:
 
 def record_of_daemon(event: DaemonEvent) -> Record:
     fields = {"EVENT": event.name, "MESSAGE_ID": message_id(event.name)}
-    is_of_outside = isinstance(event, _OutsideEvent)
-    sentence = _sentence_of_outside(event) if is_of_outside else _sentence(event)
-    return Record(level_of(event), sentence, fields)
+    if isinstance(event, _OutsideEvent):
+        return Record(level_of(event), _sentence_of_outside(event), fields)
+    return Record(level_of(event), _sentence(event), fields)
 
 
 def _lines(event: WorkflowEvent) -> Iterator[str]:

@@ -71,8 +71,7 @@ def masked(text: str, url: str, private_url: str) -> str:
     shown = {service, *_hosts(private_url)}
     parts = {*_WORDS.findall(rest), *_WORDS.findall(unquote(rest))}
     for part in sorted(parts - shown, key=len, reverse=True):
-        if len(part) >= _LONGEST = 120  # seconds; the daemon ends it after 60
-_SECRET_LENGTH:
+        if len(part) >= _SECRET_LENGTH:
             text = text.replace(part, "****")
     return text
 
