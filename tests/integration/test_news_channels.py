@@ -124,6 +124,39 @@ async def test_mail_where_there_is_no_sendmail(
     assert "no sendmail" in (await MailChannel(("ada",)).send(message())).problem
 
 
+@pytest.mark.parametrize("has_server", [True, False])
+async def test_mail_of_a_service_without_new_privileges(
+    programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, has_server: bool
+) -> None:
+    """It goes to the mail server, and by a program only where there is none."""
+    monkeypatch.setattr("torc_watch.news.mail_channel.may_gain_privileges", lambda: False)
+    script(programs / "sendmail", f'touch "{tmp_path}/ran"; exit 75')
+    with mail_server() as inbox:
+        port = inbox.port if has_server else 1
+        monkeypatch.setattr("torc_watch.news.mail_channel._PORT", port)
+        result = await MailChannel(("ada", "grace@example.org")).send(message())
+
+    assert (tmp_path / "ran").exists() != has_server
+    assert len(inbox.taken) == has_server
+    if has_server:
+        assert result.problem == ""
+        mail = email.message_from_bytes(inbox.taken[0], policy=email.policy.default)
+        assert mail["Subject"] == "torc-watchd: Workflow 42 (trän) succeeded"
+    else:
+        assert "Connection refused" in result.problem
+        assert "sendmail ended with status 75" in result.problem
+        assert result.problem.endswith("Use notify with a mailto: URL.")
+
+
+def test_privileges_of_a_service() -> None:
+    program_text = (
+        "import ctypes; ctypes.CDLL(None).prctl(38, 1, 0, 0, 0)\n"  # PR_SET_NO_NEW_PRIVS
+        "from torc_watch.host.privileges import may_gain_privileges; print(may_gain_privileges())"
+    )
+    words = [sys.executable, "-c", program_text]
+    assert subprocess.run(words, capture_output=True, check=True).stdout == b"False\n"
+
+
 async def test_webhook_through_apprise() -> None:
     with webhook() as inbox:
         channel = AppriseChannel(f"json://ada:{SECRET}@127.0.0.1:{inbox.port}/{SECRET}", 1)
