@@ -366,10 +366,13 @@ def test_every_switch_can_be_set_in_a_file(tmp_path: Path, name: str) -> None:
     assert getattr(load_settings(), name) is other
 
 
-def test_example_in_the_readme_is_valid(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_examples_in_the_docs_are_valid(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
     environment.setenv("HOME", str(tmp_path))
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
-    configure(tmp_path, readme.partition("```toml\n")[2].partition("```")[0])
+    root = Path(__file__).parents[2]
+    text = "".join((root / page).read_text() for page in ("docs/news.md", "README.md"))
+    for example in text.split("```toml\n")[1:]:
+        configure(tmp_path, example.partition("```")[0]).chmod(0o600)
+        load_settings()
     settings = load_settings()
     assert (settings.auto_recover, settings.max_retries) == (True, 5)
     assert settings.password_file == tmp_path / ".torc-password"
