@@ -113,8 +113,9 @@ def number_of(directory: Path, token: str) -> int | None:
 
 
 async def test_an_allocation_lives_from_its_submission_to_its_cancellation(
-    directory: Path,
+    directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("TORC_WATCHD_NOTIFY", "slack://of-the-daemon-alone")
     secret = "s3cret-of-mine"  # noqa: S105
     connection = Connection(url="http://127.0.0.1:1", username="me", password=secret)
     local = LocalScheduler(directory)
@@ -129,6 +130,7 @@ async def test_an_allocation_lives_from_its_submission_to_its_cancellation(
     assert worker.session == worker.pid
     proc = Path("/proc") / str(worker.pid)
     assert secret in (proc / "environ").read_text()
+    assert "of-the-daemon-alone" not in (proc / "environ").read_text()
     assert secret not in (proc / "cmdline").read_text()
     assert not [path for path in folder.path.iterdir() if secret in path.read_text()]
     await local.cancel(number)

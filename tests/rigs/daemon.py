@@ -40,7 +40,8 @@ ELSEWHERE = replace(ME, host="login02", boot="another")
 class DaemonRig:
     """A daemon on a login node. ``connections`` has each opening and closing of the server.
 
-    A test replaces ``spool`` and ``open_registry`` where they are to fail.
+    A test replaces ``spool`` and ``open_registry`` where they are to fail, and ``before_verdict``
+    where something is to happen then.
     """
 
     site: "Site"
@@ -51,6 +52,7 @@ class DaemonRig:
     previous_views: tuple[WorkflowView, ...] = ()
     last_views: tuple[WorkflowView, ...] = ()
     connections: list[str] = field(default_factory=list)
+    before_verdict: Callable[[WorkflowEvent, str], None] = lambda _event, _server: None
 
     def __post_init__(self) -> None:
         self.home = self.site.directory
@@ -77,6 +79,7 @@ class DaemonRig:
             request_for=self.request_for,
             board=self.board,
             report=self.report,
+            before_verdict=self.before_verdict,
             announce=self.reported.append,
             previous_views=lambda: self.previous_views,
             on_stopped=self.record_last_views,

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 _PAGE = Path(__file__).parents[2] / "docs/json.md"
-_GROUPS = ("slurm", "jobs", "hpc", "config", "rules", "reports", "sandbox")
+_GROUPS = ("slurm", "jobs", "hpc", "config", "rules", "reports", "sandbox", "notify")
 _PLAIN = {"string": str, "integer": int, "number": (int, float), "boolean": bool}
 
 Rows = Mapping[str, str]  # the type of each key: `a`, `a.b` in an object, `a[].b` in a list

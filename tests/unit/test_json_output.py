@@ -122,6 +122,7 @@ def given(words: str) -> Any:
         ("add 7", 0),
         *((f"{verb} 1-2", 0) for verb in ("set -m 5", "pause", "resume", "remove")),
         ("config show", 0),
+        ("notify list", 0),
         (f"slurm plan {TUTORIAL} --account project --profile kestrel", 0),
         ("rules list", 0),
         ("rules test rules.toml", 0),

@@ -9,6 +9,7 @@ from torc_watch.app.foreground_watch import request_for
 from torc_watch.config.settings import Settings, load_settings, origins
 from torc_watch.config.sources import VARIABLES, state_folder, unknown_variables
 from torc_watch.core.errors import ConfigurationAway, InvalidInput
+from torc_watch.core.news import NewsKind
 from torc_watch.core.recovery_round import RecoverySettings
 from torc_watch.core.scheduler_choice import SchedulerChoice
 from torc_watch.daemon.commands import WatchedWorkflow, WatchOptions, WatchState
@@ -365,10 +366,13 @@ def test_every_switch_can_be_set_in_a_file(tmp_path: Path, name: str) -> None:
     assert getattr(load_settings(), name) is other
 
 
-def test_example_in_the_readme_is_valid(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_examples_in_the_docs_are_valid(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
     environment.setenv("HOME", str(tmp_path))
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
-    configure(tmp_path, readme.partition("```toml\n")[2].partition("```")[0])
+    root = Path(__file__).parents[2]
+    text = "".join((root / page).read_text() for page in ("docs/news.md", "README.md"))
+    for example in text.split("```toml\n")[1:]:
+        configure(tmp_path, example.partition("```")[0]).chmod(0o600)
+        load_settings()
     settings = load_settings()
     assert (settings.auto_recover, settings.max_retries) == (True, 5)
     assert settings.password_file == tmp_path / ".torc-password"
@@ -440,3 +444,72 @@ def test_no_advice_of_python_is_passed_on(tmp_path: Path, text: str, what: str) 
         with pytest.raises(InvalidInput) as refusal:
             read()
         assert str(refusal.value) == f"{file} cannot be used: {what}."
+
+
+NEWS = """
+notify = ["slack://TOKEN/B/C", "mailto://ada:TOKEN@example.org"]
+notify_mail = "ada grace@example.org"
+notify_command = "/bin/tell 'a b'"
+notify_on = ["handed_over", "success"]
+notify_per_hour = 3
+notify_digest = 900
+quiet_hours = "22:00-7:00"
+metrics_file = "/run/torc.prom"
+"""
+
+
+def test_settings_of_news(tmp_path: Path) -> None:
+    configure(tmp_path, NEWS).chmod(0o600)
+    settings = load_settings()
+
+    assert settings.notify[0].get_secret_value() == "slack://TOKEN/B/C"
+    assert settings.notify_mail == ("ada", "grace@example.org")
+    assert settings.notify_command == ("/bin/tell", "a b")
+    assert settings.notify_on == (NewsKind.HANDED_OVER, NewsKind.SUCCESS)
+    limits = settings.news_limits()
+    assert (str(limits.quiet_hours), limits.per_hour) == ("22:00-07:00", 3)
+    assert limits.digest.total_seconds() == 900
+    assert "TOKEN" not in f"{settings!r} {settings.model_dump_json()}"
+
+
+def test_news_of_the_environment(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("TORC_WATCHD_NOTIFY", "slack://a json://b")
+    environment.setenv("TORC_WATCHD_NOTIFY_ON", "success stalled")
+    settings = load_settings()
+    assert [url.get_secret_value() for url in settings.notify] == ["slack://a", "json://b"]
+    assert settings.notify_on == (NewsKind.SUCCESS, NewsKind.STALLED)
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o644])
+def test_urls_of_news_in_a_file_that_others_can_read(tmp_path: Path, mode: int) -> None:
+    file = configure(tmp_path, NEWS)
+    file.chmod(mode)
+    with pytest.raises(InvalidInput, match="chmod 600") as refusal:
+        load_settings()
+    assert str(file) in str(refusal.value)
+    assert "TOKEN" not in str(refusal.value)
+
+    configure(tmp_path, "notify_mail = 'ada'")
+    assert load_settings().notify_mail == ("ada",)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("notify = ['TOKEN']", "must be a URL of apprise"),
+        ("notify = ['slack://TOKEN x']", "must be a URL of apprise"),
+        ("notify = 3", "should be a valid tuple"),
+        ("notify_mail = '-oQ/TOKEN'", "must be a mail address"),
+        ("notify_mail = ['a,b']", "must be a mail address"),
+        ("notify_on = ['weather']", "should be 'handed_over'"),
+        ("quiet_hours = 'at night'", "are no quiet hours"),
+        ("notify_per_hour = 0", "greater than or equal to 1"),
+        ("notify_digest = 0", "greater than 0"),
+        ("metrics_file = 'torc.prom'", "must be a path that begins with /"),
+    ],
+)
+def test_what_is_wrong_about_news(tmp_path: Path, line: str, expected: str) -> None:
+    configure(tmp_path, line).chmod(0o600)
+    with pytest.raises(InvalidInput, match=expected) as refusal:
+        load_settings()
+    assert "TOKEN" not in str(refusal.value)

@@ -104,6 +104,7 @@ def test_wait_is_shown_as_long_as_it_lasts() -> None:
         reason="to run",
         waits_until=IN_A_MINUTE,
         next_look=IN_A_MINUTE,
+        allocations={"queued": 0, "running": 0},
     )
 
     failed = updated_view(
@@ -118,7 +119,8 @@ def test_wait_is_shown_as_long_as_it_lasts() -> None:
 def test_routine_event_is_not_the_last_event() -> None:
     waiting = replace(VIEW, phase=Phase.WAITING, reason="Refused.", last_event="watch.look_failed")
     counted = updated_view(waiting, events.JobsCounted(workflow_id=42, counts=COUNTS), NOW)
-    polled = updated_view(counted, events.Polled(workflow_id=42, next_in=60), NOW)
+    event = events.Polled(workflow_id=42, next_in=60)
+    polled = updated_view(counted, event, NOW)
 
     expected = replace(
         waiting,
@@ -128,7 +130,7 @@ def test_routine_event_is_not_the_last_event() -> None:
         counts={"completed": 95, "failed": 5},
     )
     assert polled == expected
-    rested = updated_view(polled, events.Polled(workflow_id=42, next_in=60, is_resting=True), NOW)
+    rested = updated_view(polled, replace(event, is_resting=True), NOW)
     assert rested == replace(expected, phase=Phase.RESTING)
     held_up = updated_view(polled, events.PollDeferred(workflow_id=42, reason="Refused."), NOW)
     assert held_up == replace(expected, phase=Phase.WAITING, reason="Refused.", next_look="")

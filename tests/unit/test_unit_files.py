@@ -60,6 +60,7 @@ def test_only_relevant_settings_are_reported_missing() -> None:
         "TORC_PASSWORD": "s3cret",
         "TORC_JOB_ID": "7",
         "TORC_WATCHD_HOME": "/scratch/ada",
+        "TORC_WATCHD_NOTIFY": "slack://s3cret",
         "SLURM_JOB_ID": "42",
         "SLURM_CONF": "/etc/slurm.conf",
         "https_proxy": "http://ada:s3cret@proxy",
@@ -70,7 +71,8 @@ def test_only_relevant_settings_are_reported_missing() -> None:
     missing = unit_file.missing_settings(environment, services)
 
     assert list(missing) == ["NO_PROXY", "PATH", "TORC_API_URL", "TORC_WATCHD_HOME"]
-    assert unit_file.secret_names(environment) == ["TORC_PASSWORD", "https_proxy"]
+    secrets = ["TORC_PASSWORD", "TORC_WATCHD_NOTIFY", "https_proxy"]
+    assert unit_file.secret_names(environment) == secrets
 
 
 def _analyze(*words: str | Path, private: Path) -> subprocess.CompletedProcess[str]:

@@ -14,6 +14,8 @@ from anyio import to_thread
 
 from torc_watch.app.composition import cluster_of, open_schedulers, rules
 from torc_watch.app.foreground_watch import request_for
+from torc_watch.app.metrics_desk import MetricsDesk
+from torc_watch.app.news_desk import NewsDesk
 from torc_watch.config.settings import Settings
 from torc_watch.config.sources import files_as_found
 from torc_watch.core.errors import ConfigurationAway, InvalidInput, JournalError
@@ -30,6 +32,7 @@ from torc_watch.daemon.daemon_events import (
 )
 from torc_watch.daemon.fence import Fence, FencedScheduler
 from torc_watch.daemon.lease import Lease, this_holder
+from torc_watch.daemon.news_sender import NewsSender
 from torc_watch.daemon.registry import Registry
 from torc_watch.daemon.retention import prune
 from torc_watch.daemon.spool import Spool
@@ -43,6 +46,7 @@ from torc_watch.engine.messages import EngineContext, WatchRequest
 from torc_watch.engine.supervisor import Supervisor, open_supervisor
 from torc_watch.ipc.socket_paths import is_anyone_at, socket_paths
 from torc_watch.ipc.socket_server import ControlServer
+from torc_watch.render.news_text import message_of
 from torc_watch.schedulers.cluster import Cluster
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.transport import Transport
@@ -51,6 +55,7 @@ _BEATS = 6  # heartbeats in the time after which a silent holder loses the lease
 _FIXED = ("home", "lease_patience")  # settings that only a restart changes
 _PRUNE_INTERVAL = 24 * 3600.0  # seconds
 _CONFIGURATION_INTERVAL = 10.0  # seconds between looks at its files
+_FLUSH_LIMIT = 30.0  # seconds for news at the end of a single pass
 _SOCKET_RETRY_INTERVAL = 30.0  # seconds, after a socket could not be bound
 
 
@@ -89,6 +94,11 @@ class DaemonApp:
             self._settings.home / "status.json", self.board, self._lease.me
         )
         self.requests = ControlRequests()
+        self._sender = NewsSender(
+            self._journal, lambda: self._lease.name, message_of, self._announce
+        )
+        self._news = NewsDesk(lambda: self._settings, self.board, self._sender)
+        self._metrics = MetricsDesk(lambda: self._settings, self.board, self._lease, self._announce)
 
     async def run(self, show_status: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Until it is told to stop; ``show_status`` runs while this daemon is the active one."""
@@ -103,16 +113,19 @@ class DaemonApp:
             request_for=self._request_for,
             board=self.board,
             report=self._on_workflow_event,
+            before_verdict=self._news.note_verdict,
             announce=self._announce,
             background=(
                 self._status_writer.run,
                 self._listen,
                 self._prune,
                 self._follow_configuration,
+                self._sender.run,
+                self._metrics.run,
                 show_status,
             ),
             in_trouble=(self._listen_in_trouble,),
-            on_stopped=self._status_writer.write,
+            on_stopped=self._on_stopped,
             previous_views=self._previous_views,
         )
         intervals = Intervals(heartbeat=self._settings.lease_patience / _BEATS)
@@ -131,6 +144,8 @@ class DaemonApp:
                 self._trouble = event.reason
             case LeaseTaken():
                 self._trouble = ""
+                self._news.note_takeover(self._lease.name, self._lease.predecessor, self._lease.me)
+        self._metrics.count_of_daemon(event)
         self._announce_to_user(event)
 
     def stop(self, why: str) -> None:
@@ -151,6 +166,7 @@ class DaemonApp:
                 self._announce(ConfigurationRead(problem=problem))
                 return
         self._settings, self._rules = loaded, loaded_rules
+        self._news.reconfigure()
         self._cluster = None  # the next server to be opened makes it, as it is configured now
         self._announce(ConfigurationRead())
         self.requests.reload()
@@ -171,7 +187,15 @@ class DaemonApp:
 
     def _on_workflow_event(self, event: WorkflowEvent, server: str) -> None:
         self.board.update(event, server)
+        self._metrics.count(event, server)
         self._report(event, server)
+        self._news.note(event, server)
+
+    async def _on_stopped(self) -> None:
+        if self._patience is not None:  # no daemon goes on that would send it
+            await self._sender.flush(_FLUSH_LIMIT)
+        await self._metrics.write_last()
+        await self._status_writer.write()
 
     def _shared_cluster(self) -> Cluster:
         """The one of all servers. Raises InvalidInput when its workers' program is not there.

@@ -16,6 +16,9 @@ from torc_watch.daemon.daemon_events import (
     ConfigurationRead,
     ControlMissing,
     DaemonEvent,
+    MetricsUnwritten,
+    NewsFailed,
+    NewsSent,
     WorkflowEvent,
 )
 from torc_watch.daemon.status_file import utc_now
@@ -27,7 +30,15 @@ from torc_watch.render.status_table import summary
 _STATUS_INTERVAL = 5.0  # seconds between updates of what `systemctl status` shows
 _REPEATED_SIGNAL = 1.0  # seconds: a script around the daemon passes on what reached it already
 _LEASE_PATIENCES = 1.5  # in which an abandoned lease has expired
-_LOGGED_ONLY = (CommandUnreadable, ControlMissing, ConfigurationRead)  # not the daemon's state
+# Not the daemon's state.
+_LOGGED_ONLY = (
+    CommandUnreadable,
+    ControlMissing,
+    ConfigurationRead,
+    NewsSent,
+    NewsFailed,
+    MetricsUnwritten,
+)
 
 
 async def run_daemon(

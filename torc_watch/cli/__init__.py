@@ -110,6 +110,7 @@ COMMANDS = (
     LazyCommand("nodes", "nodes:app", "Show nodes that fail jobs, and clear them."),
     LazyCommand("rules", "rules:app", "Show and test the rules for failures."),
     LazyCommand("hpc", "hpc:app", "Show HPC profiles: clusters, their partitions and limits."),
+    LazyCommand("notify", "notify:app", "Test the channels for news, and list what was sent."),
     LazyCommand("service", "service:app", "Run the daemon as a systemd user service."),
     LazyCommand("config", "config:app", "Show the configuration."),
     LazyCommand("sandbox", "sandbox:app", "Run a Torc server on this machine, to try things out."),

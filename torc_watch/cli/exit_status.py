@@ -37,6 +37,7 @@ SANDBOX = 11
 UNFIT = 12
 NO_PROFILE = 13
 PLAN_CHANGED = 14
+UNSENT = 15
 CRASHED = 70  # EX_SOFTWARE of sysexits(3)
 INTERRUPTED = 130
 
@@ -57,6 +58,7 @@ EXIT_STATUSES = {
     UNFIT: "doctor: something keeps the daemon from running here",
     NO_PROFILE: "hpc detect: no cluster is recognized here",
     PLAN_CHANGED: "the plan is not the one that you have seen: nothing was done",
+    UNSENT: "notify test: a channel did not take the message",
     CRASHED: "internal error: please report it",
     INTERRUPTED: "interrupted",
 }

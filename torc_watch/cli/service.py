@@ -181,3 +181,5 @@ def _warn_of_unseen(unseen: Mapping[str, str]) -> None:
         print(f"{name} holds a password, which is never written into a unit.")
         if name == "TORC_PASSWORD":
             print("Put it into a file of mode 0600, and name that by password_file in config.toml.")
+        if name == "TORC_WATCHD_NOTIFY":
+            print("Put its URLs into config.toml, of mode 0600, as notify.")

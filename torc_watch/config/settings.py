@@ -6,10 +6,12 @@ pydantic-settings reads them from keyword arguments, the environment and the TOM
 
 import getpass
 import os
+import re
 import shlex
 import shutil
 from collections.abc import Collection, Mapping
 from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -36,6 +38,7 @@ from torc_watch.config.sources import (
     SET_BY_LOGIN,
     VARIABLES,
     check_keys,
+    check_private,
     default_state_folder,
     environment_origin,
     existing_config_files,
@@ -43,6 +46,8 @@ from torc_watch.config.sources import (
     reading,
 )
 from torc_watch.core.errors import InvalidInput, InvalidQuantity
+from torc_watch.core.news import NewsKind
+from torc_watch.core.news_schedule import DEFAULT_PER_HOUR, NewsLimits, QuietHours
 from torc_watch.core.recovery_round import (
     DEFAULT_MAX_ALLOCATIONS,
     DEFAULT_MAX_RETRIES,
@@ -91,6 +96,34 @@ def _check_partition(text: str) -> str:
     return text
 
 
+def _words(text: object) -> object:
+    """Those of a text, as a variable has them; a list stays as it is."""
+    return tuple(text.split()) if isinstance(text, str) else text
+
+
+def _check_news_url(url: SecretStr) -> SecretStr:
+    if not _NEWS_URL.match(url.get_secret_value()):
+        raise ValueError("Each must be a URL of apprise, such as mailto://... or slack://...")
+    return url
+
+
+def _check_address(address: str) -> str:
+    """Raises ValueError for what a mail program may take for an option, or for several."""
+    if not _ADDRESS.fullmatch(address):
+        raise ValueError("Each must be a mail address, or the name of a user here")
+    return address
+
+
+def _check_quiet_hours(text: str) -> str:
+    """Raises InvalidInput, a ValueError."""
+    return str(QuietHours.parse(text))
+
+
+_NEWS_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+\Z")
+_ADDRESS = re.compile(r"[A-Za-z0-9_.+][^\s,;:<>()\"'|`$\\]*")
+_NewsUrl = Annotated[SecretStr, AfterValidator(_check_news_url)]
+_Address = Annotated[str, AfterValidator(_check_address)]
+_QuietHoursText = Annotated[str, AfterValidator(_check_quiet_hours)]
 _OwnPath = Annotated[Path, AfterValidator(own_path)]
 _Factor = Annotated[float, Field(gt=1, allow_inf_nan=False)]
 _Seconds = Annotated[float, Field(gt=0, le=MAX_INTERVAL, allow_inf_nan=False)]
@@ -147,6 +180,14 @@ class Settings(BaseSettings):
     poll_interval: _Seconds = DEFAULT_POLL_INTERVAL
     output_dir: _OwnPath = Path(DEFAULT_OUTPUT_DIR)
     lease_patience: _Seconds = 180.0
+    notify: Annotated[tuple[_NewsUrl, ...], BeforeValidator(_words)] = ()
+    notify_command: _Command | None = None
+    notify_mail: Annotated[tuple[_Address, ...], BeforeValidator(_words)] = ()
+    notify_on: Annotated[tuple[NewsKind, ...], BeforeValidator(_words)] = tuple(NewsKind)
+    notify_per_hour: Annotated[int, Field(ge=1)] = DEFAULT_PER_HOUR
+    notify_digest: _Seconds | None = None
+    quiet_hours: _QuietHoursText | None = None
+    metrics_file: _OwnPath | None = None
 
     @classmethod
     def settings_customise_sources(
@@ -201,6 +242,13 @@ class Settings(BaseSettings):
         if options.output_dir is not None:
             given["output_dir"] = Path(options.output_dir)
         return self.model_copy(update=given)
+
+    def news_limits(self) -> NewsLimits:
+        return NewsLimits(
+            quiet_hours=QuietHours.parse(self.quiet_hours) if self.quiet_hours else None,
+            digest=timedelta(seconds=self.notify_digest or 0),
+            per_hour=self.notify_per_hour,
+        )
 
     def recovery(self) -> RecoverySettings:
         return RecoverySettings(
@@ -285,6 +333,7 @@ class _ConfigFile(TomlConfigSettingsSource):
         with reading(path):
             super().__init__(settings_cls, toml_file=path)
         check_keys(path, self.toml_data)
+        check_private(path, self.toml_data)
         self.origins = dict.fromkeys(self.toml_data, str(path))
 
     def __call__(self) -> dict[str, Any]:

@@ -21,6 +21,7 @@ _NAME = "torc-watchd"
 _PREFIX = "TORC_WATCHD_"
 _OF_SCRIPTS = ("TORC_WATCHD_PAUSE",)  # those in deploy/
 _PASSWORD = "password"  # noqa: S105 - a key's name
+_NOTIFY = "notify"
 # The environment variables of each setting; the first one that is set counts.
 VARIABLES = {
     "api_url": ("TORC_API_URL",),
@@ -55,10 +56,18 @@ VARIABLES = {
     "poll_interval": ("TORC_WATCHD_POLL_INTERVAL",),
     "output_dir": ("TORC_WATCHD_OUTPUT_DIR",),
     "lease_patience": ("TORC_WATCHD_LEASE_PATIENCE",),
+    _NOTIFY: ("TORC_WATCHD_NOTIFY",),
+    "notify_command": ("TORC_WATCHD_NOTIFY_COMMAND",),
+    "notify_mail": ("TORC_WATCHD_NOTIFY_MAIL",),
+    "notify_on": ("TORC_WATCHD_NOTIFY_ON",),
+    "notify_per_hour": ("TORC_WATCHD_NOTIFY_PER_HOUR",),
+    "notify_digest": ("TORC_WATCHD_NOTIFY_DIGEST",),
+    "quiet_hours": ("TORC_WATCHD_QUIET_HOURS",),
+    "metrics_file": ("TORC_WATCHD_METRICS_FILE",),
 }
 # Every shell sets the variables of these, whatever its user wants: a file overrides them.
 SET_BY_LOGIN = frozenset({"username"})
-_ABSOLUTE = ("password_file", "ca_file", "home")
+_ABSOLUTE = ("password_file", "ca_file", "home", "metrics_file")
 _SWITCHES = (
     *("verify_tls", "auto_recover", "retry_unknown", "rerun_suspects"),
     *("auto_schedule", "exclude_nodes", "approve"),
@@ -174,6 +183,20 @@ def check_keys(path: Path, values: Mapping[str, Any]) -> None:
     """Refuses what a configuration file must not contain. Raises InvalidInput."""
     for key, value in values.items():
         _check(path, key, value)
+
+
+def check_private(path: Path, values: Mapping[str, Any]) -> None:
+    """Refuses a file with URLs of ``notify`` that others can read.
+
+    Raises InvalidInput, and ConfigurationAway when the file is gone.
+    """
+    with reading(path):
+        mode = path.stat().st_mode
+    if values.get(_NOTIFY) and mode & 0o077:
+        raise InvalidInput(
+            f"Others can read {path}, and its notify has URLs, which may contain secrets. "
+            f"Run: chmod 600 {path}"
+        )
 
 
 def _folders() -> list[Path]:

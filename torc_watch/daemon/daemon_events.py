@@ -96,6 +96,38 @@ class ConfigurationRead:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NewsSent:
+    """So many pieces of news went by a channel, in one message; ``subject`` is the first one's."""
+
+    name: ClassVar = "news.sent"
+    channel: str
+    news: int
+    subject: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewsFailed:
+    """A channel did not send so many pieces of news; ``retry_in`` is None where they are given up.
+
+    Later attempts that fail, too, are not reported.
+    """
+
+    name: ClassVar = "news.failed"
+    channel: str
+    news: int
+    reason: str
+    retry_in: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricsUnwritten:
+    """The metrics file cannot be written; the next attempt is in a minute."""
+
+    name: ClassVar = "metrics.unwritten"
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StopRequested:
     """The daemon received ``signal``, such as SIGTERM, and stops after the rounds under way."""
 
@@ -116,4 +148,7 @@ DaemonEvent = (
     | StateSetAside
     | ControlMissing
     | ConfigurationRead
+    | NewsSent
+    | NewsFailed
+    | MetricsUnwritten
 )

@@ -9,11 +9,13 @@ from contextlib import closing, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from torc_watch.daemon.outbox import delete_old_news
 from torc_watch.engine.journal import Journal
 from torc_watch.engine.workflow_lock import remove_unused
 
 _HISTORY = timedelta(days=90)  # since a watch ended
 _INCIDENTS = timedelta(days=30)  # of nodes; they have counted for nothing for a long time
+_NEWS = timedelta(days=30)  # since it happened
 _LOCKS = timedelta(days=30)  # since the lock was last taken
 _FILES = {  # since they were written, or renamed to this
     "journal.db.damaged-*": timedelta(days=90),
@@ -38,3 +40,4 @@ def prune(home: Path, now: datetime, lease: str) -> None:
     with closing(Journal(home / "journal.db", lease)) as journal:
         journal.delete_ended((now - _HISTORY).isoformat(timespec="milliseconds"))
         journal.incidents.delete_before(now - _INCIDENTS)
+    delete_old_news(home / "journal.db", lease, now - _NEWS)

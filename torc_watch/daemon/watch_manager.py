@@ -52,13 +52,15 @@ Report = Callable[[WorkflowEvent, str], None]  # an event of a workflow, and its
 class WatchContext:
     """What the watches work with.
 
-    ``request_for`` combines a workflow's options with the configuration.
+    ``request_for`` combines a workflow's options with the configuration. ``before_verdict`` is
+    called before a verdict is stored: after a crash in between it is called again.
     """
 
     open_server: OpenServer
     request_for: Callable[[WatchedWorkflow], WatchRequest]
     board: StatusBoard
     report: Report
+    before_verdict: Report = lambda _event, _server: None
 
 
 class WatchManager:
@@ -68,6 +70,7 @@ class WatchManager:
         self._request_for = context.request_for
         self._board = context.board
         self._report = context.report
+        self._before_verdict = context.before_verdict
         self._servers = ServerPool(tasks, context.open_server)
         self._workflows = {workflow.key: workflow for workflow in registry.workflows()}
         self._watches: dict[WorkflowKey, anyio.CancelScope] = {}
@@ -199,6 +202,7 @@ class WatchManager:
         is_current = self._workflows.get(workflow.key) is workflow
         if ended.verdict is Verdict.UNREACHABLE or not is_current:
             return False
+        self._before_verdict(ended, workflow.server)
         verdict, reason = ended.verdict.label, ended.reason
         self._save(replace(workflow, state=WatchState.ENDED, verdict=verdict, reason=reason))
         self._report(ended, workflow.server)

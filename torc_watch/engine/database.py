@@ -112,6 +112,28 @@ CREATE TABLE proposal (
 CREATE INDEX proposal_of_watch ON proposal (watch_id);
 CREATE INDEX open_proposal ON proposal (id) WHERE ended IS NULL
 """
+_NEWS = """
+CREATE TABLE news (
+    id INTEGER PRIMARY KEY,
+    server TEXT NOT NULL,
+    workflow_id INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    fact TEXT NOT NULL,
+    channel TEXT NOT NULL,
+    at TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    body TEXT NOT NULL,
+    retired INTEGER NOT NULL DEFAULT 0,
+    claimed TEXT,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    next_attempt TEXT,
+    sent TEXT,
+    failed TEXT,
+    problem TEXT
+);
+CREATE UNIQUE INDEX news_once ON news (server, workflow_id, kind, fact, channel) WHERE NOT retired;
+CREATE INDEX news_of_channel ON news (channel, sent)
+"""
 # Each brings the next version.
 MIGRATIONS = (
     _WATCHES_AND_ROUNDS,
@@ -121,6 +143,7 @@ MIGRATIONS = (
     _INCIDENTS_OF_NODES,
     _WHY_ROUNDS_ENDED,
     _PLANS_THAT_WAIT,
+    _NEWS,
 )
 _ERRNO = {
     sqlite3.SQLITE_FULL: errno.ENOSPC,

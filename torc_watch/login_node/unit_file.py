@@ -73,7 +73,9 @@ def secret_names(environment: Mapping[str, str]) -> list[str]:
 
 
 def _is_secret(name: str, value: str) -> bool:
-    return name == "TORC_PASSWORD" or (name.lower().endswith("_proxy") and "@" in value)
+    return name in ("TORC_PASSWORD", "TORC_WATCHD_NOTIFY") or (
+        name.lower().endswith("_proxy") and "@" in value
+    )
 
 
 def environment_drop_in(settings: Mapping[str, str]) -> str:

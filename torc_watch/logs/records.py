@@ -48,6 +48,8 @@ _LEVELS: dict[type[WorkflowEvent | DaemonEvent], LogLevel] = {
     daemon_events.StateSetAside: LogLevel.ERROR,
     daemon_events.LeaseGone: LogLevel.WARNING,
     daemon_events.ControlMissing: LogLevel.WARNING,
+    daemon_events.NewsFailed: LogLevel.WARNING,
+    daemon_events.MetricsUnwritten: LogLevel.WARNING,
     daemon_events.LeaseTaken: LogLevel.NOTICE,
     daemon_events.StopRequested: LogLevel.NOTICE,
     daemon_events.LeaseHeldElsewhere: LogLevel.NOTICE,
@@ -67,6 +69,9 @@ _LEVELS: dict[type[WorkflowEvent | DaemonEvent], LogLevel] = {
     events.Polled: LogLevel.DEBUG,
     events.PollDeferred: LogLevel.DEBUG,
 }
+_MAX_SUBJECT = 200
+_MAX_REASON = 500
+_OutsideEvent = daemon_events.NewsSent | daemon_events.NewsFailed | daemon_events.MetricsUnwritten
 _GOOD_VERDICTS = (Verdict.SUCCEEDED, Verdict.RESUBMITTED)
 
 
@@ -125,6 +130,8 @@ def _records_of_workflow(event: WorkflowEvent, server: str) -> Iterator[Record]:
 
 def record_of_daemon(event: DaemonEvent) -> Record:
     fields = {"EVENT": event.name, "MESSAGE_ID": message_id(event.name)}
+    if isinstance(event, _OutsideEvent):
+        return Record(level_of(event), _sentence_of_outside(event), fields)
     return Record(level_of(event), _sentence(event), fields)
 
 
@@ -189,6 +196,21 @@ def _sentence(event: DaemonEvent) -> str:
         case daemon_events.StopRequested():
             words = f"Stopping on {event.signal}, after the rounds in progress."
     return words
+
+
+def _sentence_of_outside(event: _OutsideEvent) -> str:
+    """Of what leaves the daemon: news and metrics."""
+    match event:
+        case daemon_events.MetricsUnwritten():
+            return event.reason
+        case daemon_events.NewsSent(news=1):
+            return f"News sent by {event.channel}: {printable(event.subject, _MAX_SUBJECT)}"
+        case daemon_events.NewsSent():
+            return f"News sent by {event.channel}: a digest of {event.news}"
+    reason = printable(event.reason, _MAX_REASON)
+    if event.retry_in is None:
+        return f"{event.news} news given up, which {event.channel} did not send: {reason}"
+    return f"News not sent by {event.channel}: {reason} Retrying in {event.retry_in:.0f}s."
 
 
 def _holder_text(holder: Holder | None) -> str:

@@ -41,7 +41,7 @@ from torc_watch.schedulers.local.allocation_folder import (
     AllocationRecord,
     this_host,
 )
-from torc_watch.schedulers.local.worker_settings import PASSWORD_VARIABLE
+from torc_watch.schedulers.local.worker_settings import NEWS_VARIABLE, PASSWORD_VARIABLE
 
 _CANCEL_PATIENCE = 10.0  # seconds for a worker that is just starting to say who it is
 _FIRST_SIGNAL = 128  # from there on a signal ended the worker: it did not fail
@@ -166,6 +166,7 @@ class LocalScheduler:
     def _start(self, folder: AllocationFolder, password: str | None) -> None:
         marker, _, path = folder.marker.partition("=")
         environment = os.environ | {marker: path}
+        environment.pop(NEWS_VARIABLE, None)
         if password is not None:
             environment[PASSWORD_VARIABLE] = password
         lock = os.open(folder.lock, os.O_RDWR | os.O_CREAT, 0o600)

@@ -7,6 +7,7 @@ from torc_watch.torc.transport import Connection
 
 # How a worker gets the password: in no file, in no command line, and in no job's environment.
 PASSWORD_VARIABLE = "TORC_PASSWORD"  # noqa: S105 - its name
+NEWS_VARIABLE = "TORC_WATCHD_NOTIFY"  # the daemon's own: its URLs are secret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
