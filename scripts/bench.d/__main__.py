@@ -16,6 +16,7 @@ import planner
 import plans
 import recovery
 import server
+import sizing
 import slurm
 import torc
 import watch
@@ -37,6 +38,7 @@ def main() -> None:
         "daemon": partial(daemon.measure, sizes=arguments.sizes, seconds=arguments.seconds),
         "limits": partial(limits.measure, jobs=arguments.jobs, other=arguments.against),
         "plans": plans.measure,
+        "sizing": partial(sizing.measure, traces=arguments.traces),
         "slurm": partial(
             slurm.measure,
             sizes=[size for size in arguments.sizes if size <= slurm.MOST_WATCHED],
@@ -59,7 +61,7 @@ def main() -> None:
 
 
 def _arguments() -> argparse.Namespace:
-    names = [*_QUICK, "daemon", "diagnosis", "limits", "plans", "slurm", "torc"]
+    names = [*_QUICK, "daemon", "diagnosis", "limits", "plans", "sizing", "slurm", "torc"]
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="|".join(names), help="benchmarks to run")
     parser.add_argument("--json", type=Path, help="output file for the values")
@@ -92,6 +94,14 @@ def _arguments() -> argparse.Namespace:
     )
     of_limits.add_argument(
         "--against", type=Path, metavar="FOLDER", help="another checkout, to compare its commands"
+    )
+    of_sizing = parser.add_argument_group("sizing")
+    of_sizing.add_argument(
+        "--traces",
+        type=Path,
+        metavar="FILE.csv.gz",
+        help="jobs that ran, in the format of scripts/bench.d/sizing_traces.py "
+        "(default: shared/sizing beside the checkout, where it is)",
     )
     arguments = parser.parse_args()
     if unknown := set(arguments.names) - set(names):
