@@ -130,11 +130,11 @@ def _figures(outcome: _Outcome, policy: str, drawn: Mapping[str, int]) -> tuple[
         base = _total(outcome[BASE.name][level], drawn)
         if base[0] and base[3]:
             _, failed, unfinished, waste, makespan = own
-            done = 100 * (1 - unfinished / base[0])
-            rows.append((failed / base[0], done, waste / base[3], makespan / base[4]))
-    failed, done, waste, makespan = zip(*rows, strict=True)
-    mean_waste = math.exp(_mean(map(math.log, waste)))
-    return _mean(failed), _mean(done), mean_waste, max(waste), _mean(makespan)
+            share = 100 * (1 - unfinished / base[0])
+            rows.append((failed / base[0], share, waste / base[3], makespan / base[4]))
+    failures, done, wastes, makespans = zip(*rows, strict=True)
+    mean_waste = math.exp(_mean(map(math.log, wastes)))
+    return _mean(failures), _mean(done), mean_waste, max(wastes), _mean(makespans)
 
 
 def _total(kinds: Mapping[str, _Sums], drawn: Mapping[str, int]) -> _Sums:

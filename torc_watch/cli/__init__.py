@@ -58,6 +58,12 @@ COMMANDS = (
         takes_ids=True,
     ),
     LazyCommand("why", "why:why", "Say why jobs failed, with the evidence.", takes_ids=True),
+    LazyCommand(
+        "sizes",
+        "sizes:sizes",
+        "Say what jobs need, and what to request for them.",
+        takes_ids=True,
+    ),
     LazyCommand("reports", "reports:app", "Report what the jobs of a workflow used."),
     LazyCommand("jobs", "jobs:app", "List jobs, and show what they have written."),
     LazyCommand("logs", "logs:logs", "Show the daemon's log.", takes_ids=True),
