@@ -61,7 +61,9 @@ async def measure(*, traces: Path | None) -> dict[str, float]:
         return {}
     try:
         kinds = read_kinds(path)
-    except (OSError, UnusableTraces) as error:
+    except OSError as error:
+        raise SystemExit(f"sizing: {path} cannot be read: {error.strerror}") from error
+    except UnusableTraces as error:
         raise SystemExit(f"sizing: {error}") from error
     tasks = sum(len(kind.tasks) for kind in kinds)
     named = f"of {path.name}" if traces else f"the default, {path.parent.name}/{path.name}"

@@ -52,6 +52,10 @@ def test_value_that_says_the_same_in_other_words_stays() -> None:
     assert edited(SPEC, {"small": {"memory": "8192m", "runtime": "PT60M"}}) == SPEC
 
 
+def test_nothing_to_change_needs_no_requirements() -> None:
+    assert edited("name: w\njobs: []\n", {}) == "name: w\njobs: []\n"
+
+
 def test_windows_line_ends_stay() -> None:
     spec = SPEC.replace("\n", "\r\n")
 

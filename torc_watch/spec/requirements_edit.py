@@ -32,6 +32,8 @@ def edited(text: str, changes: Changes) -> str:
     replaced by themselves.
     """
     before = parse_yaml(text)
+    if not changes:
+        return text
     rows = _rows(text)
     if absent := [name for name in changes if name not in rows]:
         raise InvalidSpec(f"it has no {_SECTION} of the name {', '.join(map(repr, absent))}")
@@ -127,7 +129,7 @@ def _parsed(text: str) -> Any:
 def _changed(document: Any, changes: Changes) -> Any:
     """What the new text has to mean."""
     rows: Sequence[Any] = [
-        {**row, **_new_values(row, changes.get(row.get("name"), {}))}
+        {**row, **_new_values(row, changes.get(str(row.get("name")), {}))}
         if isinstance(row, Mapping)
         else row
         for row in document[_SECTION]
