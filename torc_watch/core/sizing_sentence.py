@@ -39,8 +39,9 @@ def waiting_sentence(history: KindHistory, sizes: Sequence[Sizing]) -> str:
     if not sizes:
         return ""
     most = _amount(history, max(each.request or 0 for each in sizes))
-    jobs = "1 that waits gets" if len(sizes) == 1 else f"{len(sizes):,} that wait get"
-    return f"{_failed(history)}; {jobs} {most} before they start."
+    if len(sizes) == 1:
+        return f"{_failed(history)}; 1 that waits gets {most} before it starts."
+    return f"{_failed(history)}; {len(sizes):,} that wait get {most} before they start."
 
 
 def _group(sizing: Sizing, *, has_scout: bool) -> _Group:
