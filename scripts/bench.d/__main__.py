@@ -19,6 +19,7 @@ import plans
 import recovery
 import report
 import server
+import sizing
 import slurm
 import top
 import torc
@@ -44,6 +45,7 @@ def main() -> None:
         "limits": partial(limits.measure, jobs=arguments.jobs, other=arguments.against),
         "mcp": investigation.measure,
         "plans": plans.measure,
+        "sizing": partial(sizing.measure, traces=arguments.traces),
         "slurm": partial(
             slurm.measure,
             sizes=[size for size in arguments.sizes if size <= slurm.MOST_WATCHED],
@@ -67,8 +69,8 @@ def main() -> None:
 
 
 def _arguments() -> argparse.Namespace:
-    slow = ["daemon", "diagnosis", "job-output", "limits", "mcp", "plans", "slurm", "top", "torc"]
-    names = [*_QUICK, *slow]
+    slow = ["daemon", "diagnosis", "job-output", "limits", "mcp", "plans"]
+    names = [*_QUICK, *slow, "sizing", "slurm", "top", "torc"]
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="|".join(names), help="benchmarks to run")
     parser.add_argument("--json", type=Path, help="output file for the values")
@@ -101,6 +103,14 @@ def _arguments() -> argparse.Namespace:
     )
     of_limits.add_argument(
         "--against", type=Path, metavar="FOLDER", help="another checkout, to compare its commands"
+    )
+    of_sizing = parser.add_argument_group("sizing")
+    of_sizing.add_argument(
+        "--traces",
+        type=Path,
+        metavar="FILE.csv.gz",
+        help="jobs that ran, in the format of scripts/bench.d/sizing_traces.py "
+        "(default: shared/sizing beside the checkout, where it is)",
     )
     arguments = parser.parse_args()
     if unknown := set(arguments.names) - set(names):

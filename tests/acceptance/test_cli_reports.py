@@ -68,6 +68,13 @@ def test_use_is_compared_with_requests(site: "Site") -> None:
     assert "roomy: memory 2g requested, 3g used at most: 4608m would do" in site.run(*CHECK).stdout
 
     _assert_report(site)
+    assert_documented("sizes", json.loads(site.run("sizes", "1", "--json").stdout))
+    spec = site.folder / "apply.yaml"
+    spec.write_text(USERS, encoding="utf-8")
+    applied = site.run("sizes", "1", "--apply", str(spec))
+    assert applied.returncode == 0, applied.stderr
+    assert spec.read_text(encoding="utf-8") != USERS
+    assert spec.with_name("apply.yaml.bak").read_text(encoding="utf-8") == USERS
 
     none = site.run(*CHECK[:2], "9")
     assert none.returncode == 2

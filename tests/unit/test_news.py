@@ -195,8 +195,8 @@ def test_text_says_what_happened_why_what_it_cost_and_what_comes_next() -> None:
         (
             proposed(),
             "has a plan that waits for your approval",
-            "Price of plan 7f3a2c1b: 12 jobs, at most 40 node hours in 2 allocations, memory up to "
-            "x 1.5",
+            "Price of plan 7f3a2c1b: "
+            "12 jobs, at most 40 node hours in 2 allocations, memory up to x 1.5",
         ),
         (
             proposed(),

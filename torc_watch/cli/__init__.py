@@ -78,6 +78,12 @@ COMMANDS = (
     ),
     LazyCommand("why", "why:why", "Say why jobs failed, with the evidence.", takes_ids=True),
     LazyCommand(
+        "sizes",
+        "sizes:sizes",
+        "Say what jobs need, and what to request for them.",
+        takes_ids=True,
+    ),
+    LazyCommand(
         "report",
         "report:report",
         "Write a report: what happened, why, what it cost.",

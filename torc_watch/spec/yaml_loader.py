@@ -60,6 +60,12 @@ def parse_yaml(text: str) -> Any:
         raise InvalidSpec(f"line {line}: a character that is not allowed in YAML") from None
 
 
+def compose_yaml(text: str) -> yaml.Node | None:
+    """The nodes of a document that ``parse_yaml`` accepts, with their places in the text."""
+    root: yaml.Node | None = yaml.compose(text, Loader=_Loader)
+    return root
+
+
 def _refuse_depth(text: str) -> None:
     """Deeper nesting could overflow the C stack, which cannot be caught."""
     depth = 0

@@ -1,0 +1,252 @@
+from collections.abc import Sequence
+
+import pytest
+
+from torc_watch.core.kind_history import KindHistory, SizedResource, Trial
+from torc_watch.core.sizing_policy import (
+    Lack,
+    ScoutRun,
+    Sizing,
+    SizingRule,
+    WaitingJob,
+    evidence_sizes,
+    fixed_sizes,
+    waiting_sizes,
+)
+from torc_watch.core.sizing_sentence import sizing_sentences, waiting_sentence
+from torc_watch.core.units import GIB
+
+CAP = 240 * GIB
+
+
+@pytest.mark.parametrize(("round_", "gib"), [(1, 12), (2, 16), (3, 32), (4, 32)])
+def test_memory_climbs_the_ladder_where_no_peer_used_more(round_: int, gib: int) -> None:
+    (size,) = evidence_sizes(_history(failed(1)), [lack(1, round_=round_)])
+
+    assert size == Sizing(job_id=1, request=gib * GIB, rule=SizingRule.LADDER, factor=gib / 8)
+
+
+@pytest.mark.parametrize(("round_", "hours"), [(1, 2), (2, 3), (3, 4)])
+def test_run_time_climbs_a_ladder_of_its_own_and_no_scout_goes(round_: int, hours: int) -> None:
+    history = KindHistory(
+        name="train_*",
+        resource=SizedResource.RUNTIME,
+        request=3600,
+        trials=tuple(failed(job, limit=3600) for job in range(9)),
+    )
+    lacks = [lack(job, round_=round_, limit=3600, cap=86_400) for job in range(9)]
+
+    sizes = evidence_sizes(history, lacks)
+
+    assert {size.request for size in sizes} == {hours * 3600}
+
+
+def test_peer_that_completed_with_more_says_what_is_needed() -> None:
+    history = _history(failed(1), done(2, used=20, limit=30))
+
+    (size,) = evidence_sizes(history, [lack(1)])
+
+    assert (size.rule, size.request) == (SizingRule.PEERS, 24 * GIB)
+
+
+def test_in_the_last_round_the_ladder_is_the_least() -> None:
+    (size,) = evidence_sizes(_history(failed(1), done(2, used=9, limit=30)), [lack(1, round_=3)])
+
+    assert size.request == 32 * GIB
+
+
+def test_peer_that_used_less_than_the_limit_says_nothing_upward() -> None:
+    history = _history(failed(1), *(done(job, used=7) for job in range(2, 9)))
+
+    assert evidence_sizes(history, [lack(1)])[0].rule is SizingRule.LADDER
+
+
+def test_scout_of_a_kind_that_fails_as_a_whole_goes_first_and_the_others_wait() -> None:
+    history, lacks = _history(*map(failed, range(5, 10))), list(map(lack, range(5, 10)))
+
+    sizes = evidence_sizes(history, lacks)
+
+    assert [size.job_id for size in sizes if size.rule is SizingRule.SCOUT] == [7]
+    assert [size.request for size in sizes] == [None, None, 64 * GIB, None, None]
+    (sentence,) = set(sizing_sentences(history, lacks, sizes).values())
+    assert sentence == (
+        "train_*: 5 of 5 failed at 8g; train_7 goes first with 64g, "
+        "the others wait for what it needs."
+    )
+
+
+@pytest.mark.parametrize(
+    ("jobs", "completed", "cap"),
+    [
+        pytest.param(3, 0, CAP, id="three have failed"),
+        pytest.param(8, 1, CAP, id="one of nine has completed"),
+        pytest.param(5, 0, 12 * GIB, id="the next step is all that there is"),
+    ],
+)
+def test_no_scout_goes(jobs: int, completed: int, cap: int) -> None:
+    history = _history(
+        *map(failed, range(jobs)), *(done(job, used=4) for job in range(90, 90 + completed))
+    )
+
+    sizes = evidence_sizes(history, [lack(job, cap=cap) for job in range(jobs)])
+
+    assert {size.request for size in sizes} == {12 * GIB}
+
+
+def test_others_get_what_the_scout_needed() -> None:
+    history = _history(*map(failed, range(5)), done(2, used=30, limit=64, is_scout=True))
+
+    sizes = evidence_sizes(history, [lack(job, round_=2) for job in (0, 1, 3, 4)])
+
+    assert {size.request for size in sizes} == {36 * GIB}
+
+
+def test_scout_that_fails_frees_the_others_and_goes_again() -> None:
+    scout = failed(2, limit=64, is_scout=True)
+    history = _history(*map(failed, range(5)), scout)
+    lacks = [lack(job, round_=2, limit=64 if job == 2 else 8, cap=1024 * GIB) for job in range(5)]
+
+    sizes = {size.job_id: size for size in evidence_sizes(history, lacks)}
+
+    assert (sizes[2].rule, sizes[2].request) == (SizingRule.SCOUT, 512 * GIB)
+    assert {sizes[job].request for job in (0, 1, 3, 4)} == {16 * GIB}
+
+
+def test_scout_that_fails_while_others_run_frees_those_that_wait() -> None:
+    history = _history(*map(failed, range(5)), failed(2, limit=64, is_scout=True))
+
+    sizes = evidence_sizes(history, [lack(job) for job in (0, 1, 3, 4)])
+
+    assert {size.request for size in sizes} == {12 * GIB}
+
+
+@pytest.mark.parametrize(("ran", "waits"), [(119.0, True), (121.0, False), (-3600.0, True)])
+def test_scout_that_runs_for_long_frees_those_that_wait(*, ran: float, waits: bool) -> None:
+    run = ScoutRun(job_id=2, job_name="train_2", ran=ran, killed_after=60)
+    history, lacks = _history(*map(failed, range(5))), [lack(0), lack(1)]
+
+    sizes = evidence_sizes(history, lacks, run)
+
+    assert [size.rule is SizingRule.HELD for size in sizes] == [waits, waits]
+    if waits:
+        assert sizing_sentences(history, lacks, sizes, run)[0] == (
+            "train_*: 5 of 5 failed at 8g; 2 wait for what train_2 needs."
+        )
+
+
+@pytest.mark.parametrize("sized", ["evidence", "fixed"])
+def test_job_that_failed_with_all_there_is_is_not_retried(sized: str) -> None:
+    history, lacks = _history(failed(1, limit=240)), [lack(1, limit=240)]
+
+    sizes = (
+        evidence_sizes(history, lacks) if sized == "evidence" else fixed_sizes(history, lacks, 1.5)
+    )
+
+    assert sizes == (Sizing(job_id=1, request=None, rule=SizingRule.AT_THE_CAP),)
+    assert sizing_sentences(history, lacks, sizes)[1] == (
+        "train_*: 240g was not enough, and is all there is: no retry can help."
+    )
+
+
+def test_fixed_policy_multiplies_as_the_tutorial_does() -> None:
+    sizes = fixed_sizes(_history(failed(1)), [lack(1)], 1.5)
+
+    assert sizes == (Sizing(job_id=1, request=12 * GIB, rule=SizingRule.MULTIPLIER, factor=1.5),)
+    assert sizing_sentences(_history(failed(1)), [lack(1)], sizes) == {}
+
+
+def test_request_that_a_user_raised_by_hand_is_kept() -> None:
+    (size,) = evidence_sizes(_history(failed(1)), [lack(1, asked=100)])
+
+    assert size.request == 100 * GIB
+
+
+def test_request_that_a_user_lowered_by_hand_counts_as_what_the_attempt_had() -> None:
+    (size,) = evidence_sizes(_history(failed(1)), [lack(1, asked=2)])
+
+    assert size.request == 12 * GIB
+
+
+def test_peer_of_a_larger_partition_raises_to_no_more_than_the_own_one_gives() -> None:
+    history = _history(failed(1), done(2, used=900, limit=1000))
+
+    (size,) = evidence_sizes(history, [lack(1)])
+
+    assert size.request == CAP
+
+
+def test_waiting_jobs_are_raised_once_a_tenth_of_their_kind_failed() -> None:
+    few = _history(failed(1), *(done(job, used=4) for job in range(2, 12)))
+    enough = _history(failed(1), *(done(job, used=4) for job in range(2, 11)))
+    jobs = [WaitingJob(job_id=50, asked=8 * GIB, cap=CAP)]
+
+    assert waiting_sizes(few, jobs) == ()
+    (size,) = waiting_sizes(enough, jobs)
+    assert size.request is not None
+    assert 8 * GIB < size.request < 9 * GIB
+
+
+def test_waiting_jobs_are_raised_to_what_almost_all_peers_need() -> None:
+    history = _history(failed(1), *(done(job, used=10, limit=16) for job in range(2, 8)))
+    jobs = [WaitingJob(job_id=job, asked=8 * GIB, cap=CAP) for job in (50, 51)]
+
+    sizes = waiting_sizes(history, jobs)
+
+    assert [size.request for size in sizes] == [11 * GIB, 11 * GIB]
+    assert waiting_sentence(history, sizes) == (
+        "train_*: 1 of 7 failed; 2 that wait get 11g before they start."
+    )
+
+
+def test_waiting_job_that_asks_for_enough_is_left_alone() -> None:
+    history = _history(failed(1), *(done(job, used=10, limit=16) for job in range(2, 8)))
+
+    assert waiting_sizes(history, [WaitingJob(job_id=50, asked=11 * GIB, cap=CAP)]) == ()
+
+
+@pytest.mark.parametrize(
+    ("trials", "sentence"),
+    [
+        ([], "train_*: none is known to complete with more than 8g; train_1 gets 12g."),
+        (
+            [(20.5, 30)],
+            "train_*: one that completed used 20.5g; train_1 gets 25191m.",
+        ),
+    ],
+)
+def test_sentence_names_the_evidence(trials: Sequence[tuple[float, int]], sentence: str) -> None:
+    peers = (done(9, used=used, limit=limit) for used, limit in trials)
+    history, lacks = _history(failed(1), *peers), [lack(1)]
+
+    assert sizing_sentences(history, lacks, evidence_sizes(history, lacks)) == {1: sentence}
+
+
+def failed(job: int, *, limit: int = 8, is_scout: bool = False) -> Trial:
+    unit = 1 if limit > 1024 else GIB
+    return Trial(job_id=job, limit=limit * unit, used=None, lacked=True, is_scout=is_scout)
+
+
+def done(job: int, *, used: float, limit: int = 8, is_scout: bool = False) -> Trial:
+    return Trial(
+        job_id=job, limit=limit * GIB, used=int(used * GIB), lacked=False, is_scout=is_scout
+    )
+
+
+def lack(
+    job: int, *, round_: int = 1, limit: int = 8, asked: int | None = None, cap: int = CAP
+) -> Lack:
+    unit = 1 if limit > 1024 else GIB
+    return Lack(
+        job_id=job,
+        job_name=f"train_{job}",
+        limit=limit * unit,
+        asked=(limit if asked is None else asked) * unit,
+        round=round_,
+        cap=cap,
+    )
+
+
+def _history(*trials: Trial) -> KindHistory:
+    return KindHistory(
+        name="train_*", resource=SizedResource.MEMORY, request=8 * GIB, trials=trials
+    )

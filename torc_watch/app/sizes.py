@@ -1,0 +1,36 @@
+"""Reads what the jobs of a workflow have needed, over all of its runs."""
+
+from functools import partial
+
+from torc_watch.app.composition import open_client, unknown_id_refused
+from torc_watch.core.kind_sizes import KindSizes, kind_sizes
+from torc_watch.core.model import JobStatus
+from torc_watch.core.utilization import ENDED_BADLY, EndedJob, with_step_peaks
+from torc_watch.torc.concurrency import gather
+from torc_watch.torc.transport import Connection
+
+
+async def read_sizes(workflow_id: int, connection: Connection) -> tuple[KindSizes, ...]:
+    """Of completed and failed jobs. Changes nothing.
+
+    Raises ServerError, and InvalidInput for a workflow that the server does not have.
+    """
+    async with open_client(connection) as client:
+        with unknown_id_refused(workflow_id, connection):
+            await client.get_workflow(workflow_id)
+        lists = await gather(
+            [
+                partial(client.list_results, workflow_id, status, all_runs=True)
+                for status in (JobStatus.COMPLETED, *ENDED_BADLY)
+            ]
+        )
+        results = [result for found in lists for result in found]
+        jobs = {job.id: job for job in await client.list_jobs(workflow_id)}
+        rows = {row.id: row for row in await client.list_requirements(workflow_id)}
+        steps = await client.list_step_usage(workflow_id) if results else []
+    ended = [
+        EndedJob(job=job, result=result, requirements=rows.get(job.requirements_id or 0))
+        for result in with_step_peaks(results, steps)
+        if (job := jobs.get(result.job_id)) is not None  # else it was added or deleted meanwhile
+    ]
+    return kind_sizes(workflow_id, ended, rows.values())

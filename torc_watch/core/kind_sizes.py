@@ -1,0 +1,183 @@
+"""What each kind of job of a workflow needs, by what was measured, and what to request for it.
+
+Memory is in bytes, run time in seconds. All attempts of all runs count that the server knows.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from torc_watch.core.job_kind import KindKey, kind_key
+from torc_watch.core.job_request import DEFAULT_REQUIREMENTS
+from torc_watch.core.kind_history import measured_amount
+from torc_watch.core.model import JobStatus, Requirements
+from torc_watch.core.resource_requests import root_name
+from torc_watch.core.units import GIB, MIB
+from torc_watch.core.utilization import EndedJob
+
+_MEMORY_ROOM = 1.2  # times the largest peak, which is a lower bound
+_RUNTIME_ROOM = 1.5  # run times vary with the node, and what is not used is not charged
+_SMALL = 4 * GIB  # below, memory is rounded to _FINE, else to _COARSE
+_FINE, _COARSE = 64 * MIB, 512 * MIB
+_RUNTIME_STEP = 300
+_HOUR = 3600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasuredNeed:
+    """Of the jobs that completed; the quantiles are measured values, None if there is none."""
+
+    measured: int
+    p50: int | None = None
+    p95: int | None = None
+    largest: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KindSizes:
+    """``written`` is the row of requirements as the user wrote it, None if the server has it no
+    longer; ``requested`` are the distinct amounts of memory and of run time that its jobs request
+    now, ascending.
+
+    ``failed_node_hours`` is the time of failed attempts, times their nodes;
+    ``unused_node_hours`` that of completed ones, times the share of their memory that they left
+    unused. A job counts as if it had its nodes for itself.
+    """
+
+    key: KindKey
+    name: str
+    jobs: int
+    attempts: int
+    failed: int
+    lacks_success: bool
+    written: Requirements | None
+    requested_memory: tuple[int, ...]
+    requested_runtime: tuple[int, ...]
+    memory: MeasuredNeed
+    runtime: MeasuredNeed
+    failed_node_hours: float
+    unused_node_hours: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuggestedRequirements:
+    """For a row of the specification. None of what was not measured: it stays as it is.
+
+    ``is_least`` says that a job of it has not completed: it may need more.
+    """
+
+    name: str
+    memory: int | None
+    runtime: int | None
+    is_least: bool
+
+
+def kind_sizes(
+    workflow_id: int, ended: Iterable[EndedJob], rows: Iterable[Requirements]
+) -> tuple[KindSizes, ...]:
+    """By the name; jobs without requirements of their own are left out."""
+    written = {row.name: row for row in rows}
+    groups: defaultdict[KindKey, list[EndedJob]] = defaultdict(list)
+    for each in ended:
+        if each.requirements is not None and each.requirements.name != DEFAULT_REQUIREMENTS:
+            groups[kind_key(workflow_id, each.job, each.requirements)].append(each)
+    sizes = (_sizes(key, alike, written) for key, alike in groups.items())
+    return tuple(sorted(sizes, key=lambda kind: (kind.name, kind.key.requirements or "")))
+
+
+def suggested(kinds: Iterable[KindSizes]) -> tuple[SuggestedRequirements, ...]:
+    """One for each row of the specification that jobs have been measured of: kinds that share a
+    row get what the largest of them needs.
+    """
+    groups: defaultdict[str, list[KindSizes]] = defaultdict(list)
+    for kind in kinds:
+        groups[kind.key.requirements or ""].append(kind)
+    found = (_suggestion(name, group) for name, group in sorted(groups.items()))
+    return tuple(each for each in found if each.memory is not None or each.runtime is not None)
+
+
+def _sizes(
+    key: KindKey, alike: Sequence[EndedJob], written: Mapping[str, Requirements]
+) -> KindSizes:
+    completed = [each for each in alike if each.result.status is JobStatus.COMPLETED]
+    jobs = {each.job.id: each for each in alike}
+    names = {each.job.name for each in alike}
+    rows = {each.requirements for each in jobs.values() if each.requirements is not None}
+    failed = [each for each in alike if each.result.status is not JobStatus.COMPLETED]
+    return KindSizes(
+        key=key,
+        name=names.pop() if len(names) == 1 else key.template,
+        jobs=len(jobs),
+        attempts=len(alike),
+        failed=len(failed),
+        lacks_success=bool(jobs.keys() - {each.job.id for each in completed}),
+        written=written.get(key.requirements or ""),
+        requested_memory=tuple(sorted({row.memory for row in rows if row.memory})),
+        requested_runtime=tuple(sorted({row.runtime for row in rows if row.runtime})),
+        memory=_need(each.result.peak_memory for each in completed),
+        runtime=_need(each.result.exec_seconds for each in completed),
+        failed_node_hours=sum(_node_hours(each) for each in failed),
+        unused_node_hours=sum(_node_hours(each) * _unused(each) for each in completed),
+    )
+
+
+def _need(values: Iterable[float | None]) -> MeasuredNeed:
+    amounts = [measured_amount(value) for value in values]
+    known = sorted(amount for amount in amounts if amount is not None)
+    if not known:
+        return MeasuredNeed(measured=0)
+    return MeasuredNeed(
+        measured=len(known),
+        p50=_quantile(known, 0.5),
+        p95=_quantile(known, 0.95),
+        largest=known[-1],
+    )
+
+
+def _quantile(known: Sequence[int], share: float) -> int:
+    return known[math.ceil(share * len(known)) - 1]
+
+
+def _node_hours(ended: EndedJob) -> float:
+    seconds = measured_amount(ended.result.exec_seconds)
+    nodes = ended.requirements.num_nodes if ended.requirements else 1
+    return (ended.result.exec_seconds if seconds else 0.0) / _HOUR * max(1, nodes)
+
+
+def _unused(ended: EndedJob) -> float:
+    """The share of the requested memory, 0 if the peak was not measured."""
+    peak = measured_amount(ended.result.peak_memory)
+    requested = ended.requirements.memory if ended.requirements else None
+    return max(0.0, 1 - peak / requested) if peak and requested else 0.0
+
+
+def _suggestion(name: str, kinds: Sequence[KindSizes]) -> SuggestedRequirements:
+    lacks = any(kind.lacks_success for kind in kinds)
+    memory = _enough_memory(max((kind.memory.largest or 0 for kind in kinds), default=0))
+    runtime = _enough_runtime(max((kind.runtime.largest or 0 for kind in kinds), default=0))
+    if lacks:  # those that failed need what they request now, or more
+        memory = _at_least(memory, [size for kind in kinds for size in kind.requested_memory])
+        runtime = _at_least(runtime, [size for kind in kinds for size in kind.requested_runtime])
+    return SuggestedRequirements(
+        name=root_name(name), memory=memory, runtime=runtime, is_least=lacks
+    )
+
+
+def _at_least(enough: int | None, requested: Iterable[int]) -> int | None:
+    return None if enough is None else max(enough, *requested, 0)
+
+
+def _enough_memory(largest: int) -> int | None:
+    if not largest:
+        return None
+    wanted = largest * _MEMORY_ROOM
+    return _up_to(wanted, _FINE if wanted < _SMALL else _COARSE)
+
+
+def _enough_runtime(longest: int) -> int | None:
+    return _up_to(longest * _RUNTIME_ROOM, _RUNTIME_STEP) if longest else None
+
+
+def _up_to(wanted: float, step: int) -> int:
+    return math.ceil(wanted / step) * step
