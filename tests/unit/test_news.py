@@ -195,8 +195,7 @@ def test_text_says_what_happened_why_what_it_cost_and_what_comes_next() -> None:
         (
             proposed(),
             "has a plan that waits for your approval",
-            "Price of plan 7f3a2c1b: "
-            "12 jobs, at most 40 node hours in 2 allocations, memory up to x 1.5",
+            "Why: more than 10 node hours\\x1b[2J",
         ),
         (
             proposed(),
@@ -210,6 +209,12 @@ def test_words_of_news(event: Event, subject: str, line: str) -> None:
     assert shown == f"Workflow 42 (train) {subject}"
     assert line in body.splitlines()
     assert body.replace("\n", "").isprintable()
+
+
+def test_proposal_says_its_price() -> None:
+    _, body = news_text(proposed(), NewsContext(about=ABOUT))
+    price = "12 jobs, at most 40 node hours in 2 allocations, memory up to x 1.5"
+    assert f"Price of plan 7f3a2c1b: {price}" in body.splitlines()
 
 
 def test_a_thousand_kinds_of_failure_are_bounded() -> None:

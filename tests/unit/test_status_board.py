@@ -104,7 +104,6 @@ def test_wait_is_shown_as_long_as_it_lasts() -> None:
         reason="to run",
         waits_until=IN_A_MINUTE,
         next_look=IN_A_MINUTE,
-        allocations={"queued": 0, "running": 0},
     )
 
     failed = updated_view(

@@ -16,6 +16,7 @@ from torc_watch.core.news import (
     fact_of,
     takeover_fact,
 )
+from torc_watch.core.past_watch import PastWatch
 from torc_watch.core.recovery_round import RoundOutcome
 from torc_watch.core.workflow_key import WorkflowKey
 from torc_watch.daemon.commands import Action
@@ -23,7 +24,7 @@ from torc_watch.daemon.daemon_events import CommandApplied, CommandRefused, Work
 from torc_watch.daemon.lease_rules import Holder
 from torc_watch.daemon.news_sender import NewsChannel, NewsSender
 from torc_watch.daemon.status_board import StatusBoard
-from torc_watch.daemon.watch_history import PastWatch, watches_of
+from torc_watch.daemon.watch_history import watches_of
 from torc_watch.news.apprise_channel import AppriseChannel
 from torc_watch.news.command_channel import CommandChannel
 from torc_watch.news.mail_channel import MailChannel
