@@ -235,7 +235,7 @@ def test_same_id_on_two_servers_needs_a_url(home: Path, verb: str) -> None:
         ("set 42 --memory-multiplier 1", "'--memory-multiplier': 1 would not raise anything"),
         (
             "set 42 --unset max-retry",
-            "no option 'max_retry' to unset. Options: auto-recover,",
+            "no option 'max_retry' to unset. Options: approve,",
         ),
         ("add 0", "'0' is not the ID of a workflow"),
         ("add", "Missing argument 'ID'"),

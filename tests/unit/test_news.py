@@ -213,7 +213,7 @@ def test_words_of_news(event: Event, subject: str, line: str) -> None:
 
 def test_proposal_says_its_price() -> None:
     _, body = news_text(proposed(), NewsContext(about=ABOUT))
-    price = "12 jobs, at most 40 node hours in 2 allocations, memory up to x 1.5"
+    price = "12 jobs, at most 40.0 node hours in 2 allocations, memory up to x 1.5"
     assert f"Price of plan 7f3a2c1b: {price}" in body.splitlines()
 
 

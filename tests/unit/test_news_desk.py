@@ -114,7 +114,11 @@ def test_the_same_verdict_after_a_command(
     assert len(stored(settings)) == number
 
 
-@pytest.mark.parametrize(("url", "target"), [(SERVER, "42"), ("http://b", f"42 --url {SERVER}")])
+@pytest.mark.parametrize(
+    ("url", "target"),
+    [(SERVER, "42"), ("http://b", f"42 --url {SERVER}")],
+    ids=["configured", "another"],  # not the URL: each process of the tests has its own
+)
 def test_commands_name_the_server_where_it_is_not_the_configured_one(
     quick_path: Path, settings: Settings, board: StatusBoard, lease: str, url: str, target: str
 ) -> None:

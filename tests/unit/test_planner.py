@@ -67,6 +67,9 @@ def test_json_values_of_a_dry_run() -> None:
         "plan": None,
         "refusal": None,
         "postponement": None,
+        "plan_id": None,
+        "price": None,
+        "proposal": None,
         "notes": [],
     }
     values = plan_values(42, RESTART)
