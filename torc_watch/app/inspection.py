@@ -40,6 +40,7 @@ from torc_watch.core.plan_price import PlanPrice, price_of
 from torc_watch.core.recovery_round import (
     PastRounds,
     Plan,
+    Postponement,
     RecoverySettings,
     Refusal,
     RefusalKind,
@@ -102,6 +103,11 @@ class Inspection:
     def past_of_round(self) -> PastRounds:
         """A round that a user asks for is the first one of its own."""
         return self.past if self.of_watch else PastRounds()
+
+    @property
+    def decision(self) -> Plan | Postponement | Refusal | None:
+        """The answer where a round was decided on; None where the workflow needs none."""
+        return self.answer if isinstance(self.answer, Plan | Postponement | Refusal) else None
 
     @property
     def all_notes(self) -> tuple[str, ...]:
