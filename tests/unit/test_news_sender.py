@@ -261,7 +261,10 @@ async def test_unclear_end_makes_the_next_attempt_a_possible_repetition(quick_pa
     assert [message.may_be_repeated for _, message in channel.took] == [False, True]
 
 
-async def test_news_is_given_up_after_a_day(quick_path: Path) -> None:
+async def test_news_is_given_up_after_a_day(
+    quick_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(news_sender, "_INTERVAL", 600.0)  # thousands of looks prove no more
     channel = Channel(results=[SendResult("Refused.")] * 1000)
     desk = Desk(quick_path, [channel])
     async with desk.running():

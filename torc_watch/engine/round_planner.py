@@ -89,7 +89,7 @@ class RoundPlanner:
         return History(past=request.watch.record.past, incidents=self._journal.incidents.all())
 
     async def _timing(self, request: RecoveryRequest, diagnosis: Diagnosis) -> Timing:
-        """A person who asks for a round, or a hook that repairs, waits for nothing."""
+        """A user who asks for a round, or a hook that repairs, waits for nothing."""
         now, asked = self._context.clock(), request.watch.request
         if asked.once or _settings(request).after_repair:
             return Timing(now=now)
