@@ -40,9 +40,8 @@ def _cells(waiting: OpenProposal) -> tuple[str, ...]:
 
 
 def answer_text(answer: PlanAnswer) -> str:
-    done = "approved" if answer.approves else "rejected"
     why = f": {printable(answer.reason, _MAX_REASON)}" if answer.reason else ""
-    return f"{done} by {printable(answer.by)}{why}"
+    return f"{answer_name(answer)} by {printable(answer.by)}{why}"
 
 
 def proposal_text(waiting: OpenProposal) -> Iterator[str]:
