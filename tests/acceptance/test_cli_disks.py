@@ -15,7 +15,7 @@ FILL = "cat /dev/zero >home/fill 2>fill.err"
 # The allocations stay known: a watch waits for the end of one that is not.
 IN_A_DISK_OF_ITS_OWN = """
 [ ! -e {folder}/allocations ] || cp -R {folder}/allocations kept
-mount --types tmpfs --options size=96k,mode=700 torc-watch-test {folder} || exit 99
+mount --types tmpfs --options size=128k,mode=700 torc-watch-test {folder} || exit 99
 [ ! -e kept ] || mv kept {folder}/allocations
 {script}
 """
@@ -32,7 +32,7 @@ needs_mounts = pytest.mark.skipif(not may_mount(), reason="needs the right to mo
 
 
 def on_a_small_disk(site: "Site", folder: str, script: str) -> tuple[int, str]:
-    """Exit status and output of a shell that sees 96 KiB of disk at ``folder``."""
+    """Exit status and output of a shell that sees 128 KiB of disk at ``folder``."""
     (site.folder / folder).mkdir(exist_ok=True)
     words = IN_A_DISK_OF_ITS_OWN.format(folder=folder, script=script)
     shell = site.start_program("unshare", "--mount", "sh", "-c", words)

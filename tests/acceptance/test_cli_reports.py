@@ -67,7 +67,6 @@ def test_use_is_compared_with_requests(site: "Site") -> None:
     site.request("POST", "/slurm_stats", step | {"max_rss_bytes": 3 << 30})
     assert "roomy: memory 2g requested, 3g used at most: 4608m would do" in site.run(*CHECK).stdout
 
-    _assert_report(site)
     assert_documented("sizes", json.loads(site.run("sizes", "1", "--json").stdout))
     spec = site.folder / "apply.yaml"
     spec.write_text(USERS, encoding="utf-8")
@@ -75,6 +74,8 @@ def test_use_is_compared_with_requests(site: "Site") -> None:
     assert applied.returncode == 0, applied.stderr
     assert spec.read_text(encoding="utf-8") != USERS
     assert spec.with_name("apply.yaml.bak").read_text(encoding="utf-8") == USERS
+
+    _assert_report(site)
 
     none = site.run(*CHECK[:2], "9")
     assert none.returncode == 2
