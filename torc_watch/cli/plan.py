@@ -35,9 +35,7 @@ def plan(
     *,
     show: Annotated[
         bool,
-        typer.Option(
-            "--show", help="Print the plan instead that waits for approval: of its watch."
-        ),
+        typer.Option("--show", help="Print the plan of its watch that waits for approval."),
     ] = False,
     jobs: round_options.Jobs = None,
     memory: round_options.Memory = None,
@@ -48,7 +46,7 @@ def plan(
 ) -> int:
     """Print what recovery would do; change nothing.
 
-    Shows the round that `torc-watchd recover` would carry out: a person asks for it, so that all
+    Shows the round that `torc-watchd recover` would carry out: a user asks for it, so that all
     failures are retried at once, whatever was tried before. What comes next in a watch is in
     `torc-watchd status`.
 
