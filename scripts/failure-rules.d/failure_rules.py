@@ -16,8 +16,8 @@ _REMEDIES = {
     Remedy.AWAIT_ROOM: "runs again when files can be written, three times at most",
     Remedy.RETRY_TWICE: "runs again, twice at most",
     Remedy.RETRY_ONCE: "runs again once",
-    Remedy.HAND_OVER: "does not run again: a person has to act",
-    Remedy.LEAVE_ALONE: "does not run again: somebody ended it",
+    Remedy.HAND_OVER: "does not run again: a user has to act",
+    Remedy.LEAVE_ALONE: "does not run again: a user ended it",
 }
 _WEIGHTS = {
     Weight.SCHEDULER: "Slurm itself says it: it outranks all that programs write",
@@ -92,7 +92,7 @@ failures.
 
 A round that has other jobs to start waits for those that may run again within 2 minutes, and goes
 without those that have to wait longer: they follow when the workflow has come to rest again. What a
-person asks for waits for nothing: `recover`, a watch that begins after the failure, and a recovery
+user asks for waits for nothing: `recover`, a watch that begins after the failure, and a recovery
 hook. `torc-watchd resume 42` ends the wait of a workflow that the daemon watches; after a `pause`
 it goes on waiting, and a second `resume` ends the wait.
 

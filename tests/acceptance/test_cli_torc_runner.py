@@ -84,7 +84,7 @@ class Torc:
         assert "Created workflow 1\n" in created.output
 
     def run(self, *options: str) -> "Command":
-        """What a person types."""
+        """What a user types."""
         words = ["run", "1", "--output-dir", str(self.site.output), "--poll-interval", "0.5"]
         return self.site.start_program(self.program, *words, *options)
 

@@ -80,7 +80,7 @@ def test_job_that_has_not_failed_itself(site: "Site") -> None:
 
 
 def test_commands_say_who_would_run_jobs_again(site: "Site") -> None:
-    """A person's round retries all alike, a watch one of them first."""
+    """A user's round retries all alike, a watch one of them first."""
     site.serve()
     site.submit(BROKEN)
     site.run("watch", "1", "-p", "1")

@@ -227,6 +227,23 @@ def test_missing_extra_is_named() -> None:
     )
 
 
+def test_error_inside_apprise_does_not_show_the_url() -> None:
+    program_text = (
+        "import sys; from torc_watch.news import apprise_process\n"
+        "def fail(url, **_): raise RuntimeError(url)\n"
+        "apprise_process._send = fail; sys.exit(apprise_process.main())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program_text],
+        input='{"url": "json://host/s3cret"}',
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (1, "")
+    assert done.stdout == "apprise cannot send this: RuntimeError."
+
+
 @pytest.mark.parametrize(
     ("text", "url", "private", "expected"),
     [
@@ -238,7 +255,8 @@ def test_missing_extra_is_named() -> None:
             "no **** ****",
         ),
         ("at host.org json", "json://host.org/hook", "json://host.org/hook", "at host.org json"),
-        ("p%40ss p@ss", "json://u:p%40ss@host.org", "json://u:****@host.org", "**** p@ss"),
+        ("p%40ss p@ss", "json://u:p%40ss@host.org", "json://u:****@host.org", "**** ****"),
+        ("no p@ss:w0", "json://u:p%40ss%3Aw0@host.org", "json://u:****@host.org", "no ****"),
         ("a pässwort", "json://u:p%C3%A4sswort@h", "json://u:****@h", "a ****"),
     ],
 )

@@ -1,6 +1,7 @@
 """Answers to assistants: their bounds, their schemas, and text that is not to be trusted."""
 
 import json
+import math
 from typing import Any
 
 import pytest
@@ -10,10 +11,16 @@ from hypothesis import strategies as st
 from torc_watch.app.job_logs import LogFile
 from torc_watch.assistant.answer_size import page_of, sentences, size_of
 from torc_watch.assistant.job_texts import more_of, output_entries, safe_text
+from torc_watch.assistant.job_values import kind_entry
 from torc_watch.assistant.planned_changes import PlannedRound, ShownPlans
 from torc_watch.assistant.site_values import NodeEntry
 from torc_watch.assistant.tool_set import answer, plain_schema
-from torc_watch.assistant.workflow_values import WorkflowEntry, WorkflowsAnswer, failure_entry
+from torc_watch.assistant.workflow_values import (
+    ProposalValues,
+    WorkflowEntry,
+    WorkflowsAnswer,
+    failure_entry,
+)
 from torc_watch.core.cause import Cause
 from torc_watch.core.errors import InvalidInput
 
@@ -156,3 +163,16 @@ def test_only_plans_that_were_shown_are_found() -> None:
 def test_rows_leave_out_what_they_do_not_know() -> None:
     values = {"node": "n", "cluster": "c", "score": 1.0, "excluded": True, "summary": "", "x": 1}
     assert "x" not in NodeEntry.model_validate(values).model_dump()
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+def test_numbers_that_json_does_not_have_are_left_out(number: float) -> None:
+    """With one of them a client loses the whole answer."""
+    use = {"requested": number, "used": number, "enough": number, "over": 0, "fit": "over"}
+    kind = kind_entry({"kind": "k", "jobs": 1, "fails": 0, "memory": use})
+    waiting = {"plan_id": "7f3a2c1b", "jobs": 1, "allocations": 1, "reason": "r", "proposed_at": ""}
+    plan = ProposalValues.model_validate({**waiting, "node_hours": number})
+    assert answer(kind).structured_content == {
+        "kind": "k", "jobs": 1, "fails": 0, "memory": {"fit": "over"}
+    }  # fmt: skip
+    assert answer(plan).structured_content == waiting

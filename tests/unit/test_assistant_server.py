@@ -78,6 +78,18 @@ async def test_list_of_tools_is_small(settings: Settings) -> None:
     assert len(json.dumps(shown)) < 7500
 
 
+async def test_unknown_arguments_are_refused_with_those_that_there_are(settings: Settings) -> None:
+    """Else a misspelled "jobs" would choose all jobs."""
+    async with client_of(settings, allows_actions=True) as client:
+        assistant = Assistant(client)
+        for name, tool in (await assistant.tools()).items():
+            schema = tool.input_schema
+            assert schema["additionalProperties"] is False
+            text = await assistant.refused(name, jbos=[7], context=1)
+            assert f"{name} has no argument 'context', 'jbos'. Its arguments: " in text
+            assert ", ".join(schema["properties"]) in text
+
+
 @pytest.mark.looptime  # each request is retried for seconds
 async def test_errors_reach_the_assistant(settings: Settings) -> None:
     async with client_of(settings, allows_actions=True) as client:
@@ -89,6 +101,9 @@ async def test_errors_reach_the_assistant(settings: Settings) -> None:
             ({"action": "reset"}, "reset needs jobs"),
             ({"action": "cancel_allocation"}, "allocation is needed"),
             ({"action": "recover", "allocation": 3}, "allocation is needed"),
+            ({"jobs": []}, "at least 1 item"),
+            ({"action": "approve", "jobs": ["a"]}, "approve has no jobs, memory or runtime"),
+            ({"action": "pause", "runtime_minutes": 9}, "pause has no jobs, memory or runtime"),
             ({"action": "pause"}, "The daemon does not watch workflow 1"),
             ({"jobs": ["a"], "memory": "much"}, "much"),
             ({"action": "delete"}, "Input should be"),

@@ -1,7 +1,7 @@
 """Rounds that wait until the user has approved their plans."""
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
@@ -10,7 +10,10 @@ from tests.rigs.daemon import OOM
 from torc_watch.core import events
 from torc_watch.core.approval import PlanAnswer
 from torc_watch.core.events import Verdict, WatchEnded
+from torc_watch.core.job_choice import JobChoice
+from torc_watch.core.plan_identity import plan_id
 from torc_watch.core.recovery_round import ApprovalLimits, RecoverySettings
+from torc_watch.core.units import GIB
 from torc_watch.daemon.open_proposals import open_proposals
 from torc_watch.daemon.watch_history import watches_of
 from torc_watch.engine.database import Database
@@ -50,7 +53,7 @@ async def watch_for(
 async def test_nothing_is_done_before_the_answer(open_site: "OpenSite") -> None:
     async with open_site() as site:
         workflow_id = await failed(site, "a")
-        assert await watch_for(site, workflow_id, 5000) is None
+        assert await watch_for(site, workflow_id, 1500) is None
         (proposed,) = site.seen(events.PlanProposed)
         changes = [sent for sent in site.line.sent if sent[1] != "GET"]
         polls = [event for event in site.seen(events.Polled) if event.waiting]
@@ -60,7 +63,7 @@ async def test_nothing_is_done_before_the_answer(open_site: "OpenSite") -> None:
     assert proposed.price.memory_factor == 1.5
     assert proposed.reason == "every plan needs approval (--approve)"
     assert proposed.waiting.plan_id == proposed.plan_id
-    assert len(polls) > 30
+    assert len(polls) > 8
     assert not after
     assert not site.seen(events.RecoveryPlanned)
 
@@ -205,3 +208,37 @@ async def test_round_that_a_user_asks_for_waits_for_nothing(open_site: "OpenSite
 
     assert recovered.verdict is Verdict.RESUBMITTED
     assert not open_proposals(site.directory)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"only_plan": "00000000", "recovery": RecoverySettings()},
+        {"recovery": RecoverySettings(choice=JobChoice(jobs=("a",), memory=GIB))},
+    ],
+    ids=["plan", "jobs"],
+)
+async def test_round_that_was_cut_off_is_not_taken_for_another(
+    open_site: "OpenSite", asked: dict[str, Any]
+) -> None:
+    async with open_site() as site:
+        workflow_id = await failed(site, "a")
+        await site.scheduler.rest()
+        site.scheduler.seconds_to_submit = {1: 10_000.0}
+        assert await watch_for(site, workflow_id, 3000, RecoverySettings()) is None
+        site.scheduler.seconds_to_submit = {}
+        before = len(site.line.sent)
+        refused = await site.watch(workflow_id, once=True, **asked)
+        sent = site.line.sent[before:]
+        (begun,) = [event.plan for event in site.seen(events.RecoveryPlanned)]
+        workflow = await site.client.get_workflow(workflow_id)
+        number = plan_id(
+            begun, server=site.client.transport.connection.url, created=workflow.created
+        )
+        continued = await site.watch(workflow_id, once=True, only_plan=number)
+
+    assert refused.verdict is Verdict.PLAN_CHANGED
+    assert f"with another plan, {number}, began and did not end" in refused.reason
+    assert all(method == "GET" for _, method, _ in sent)
+    assert continued.verdict is Verdict.RESUBMITTED
+    assert len(site.seen(events.RecoveryContinued)) == 1

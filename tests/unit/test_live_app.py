@@ -67,6 +67,12 @@ class Desk:
         return f"Approved plan {plan_id}"
 
 
+@pytest.fixture(autouse=True)
+def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Textual's pilot sleeps several times for each key."""
+    monkeypatch.setattr("textual._wait.SLEEP_GRANULARITY", 0.002)
+
+
 @pytest.fixture
 def board() -> StatusBoard:
     board = StatusBoard()

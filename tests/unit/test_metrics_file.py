@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from prometheus_client.parser import text_fd_to_metric_families
 
 from tests.rigs.daemon import ME
+from tests.unit.test_news import PLAN, SPEC
 from torc_watch.app.metrics_desk import MetricsDesk
 from torc_watch.config.settings import Settings
 from torc_watch.core import events
@@ -25,6 +27,7 @@ from torc_watch.news.metrics_file import DaemonMetrics, write_metrics
 
 SERVER = "http://torc/torc-service/v1"
 NOW = datetime(2026, 11, 30, 7, tzinfo=UTC)
+ENDLESS = replace(PLAN, allocations=(replace(SPEC, runtime=None),))
 VIEW = WorkflowView(
     server=SERVER,
     workflow_id=42,
@@ -73,6 +76,8 @@ def test_what_an_operator_graphs(tmp_path: Path) -> None:
     counts = EventCounts()
     counts.count(events.PollFailed(workflow_id=42, reason="", retry_in=1), SERVER)
     counts.count(WatchEnded(workflow_id=7, verdict=Verdict.EXHAUSTED), SERVER)
+    for each in (PLAN, ENDLESS, replace(PLAN, scheduler_type="local")):
+        counts.count(events.RecoveryPlanned(workflow_id=42, plan=each), SERVER)
     counts.count_of_daemon(NewsSent(channel="mail", news=3, subject=""))
     counts.count_of_daemon(NewsFailed(channel="mail", news=2, reason="", retry_in=None))
     counts.count_of_daemon(NewsFailed(channel="mail", news=9, reason="", retry_in=30))
@@ -98,7 +103,8 @@ def test_what_an_operator_graphs(tmp_path: Path) -> None:
         ("torc_watch_watches_ended_total", labeled(verdict="exhausted")): 1,
         ("torc_watch_news_sent_total", labeled()): 3,
         ("torc_watch_news_failed_total", labeled()): 2,
-        ("torc_watch_node_hours_planned_total", labeled()): 0,
+        ("torc_watch_rounds_planned_total", labeled()): 3,
+        ("torc_watch_node_hours_planned_total", labeled()): 4 + 365 * 24 * 2,
     }
     assert {key: found.get(key) for key in expected} == expected
     assert path.stat().st_mode & 0o777 == 0o644

@@ -232,11 +232,19 @@ def test_cost_on_this_machine_has_no_node_hours() -> None:
     assert "Cost: 2 of 3 retries; 1 allocation of recovery on this machine" in body
 
 
+def test_cost_of_an_allocation_without_a_limit_is_finite() -> None:
+    endless = replace(PLAN, allocations=(replace(SPEC, runtime=None),))
+    context = NewsContext(about=ABOUT, cost=cost_of([endless, PLAN]))
+    _, body = news_text(ended(Verdict.FAILED), context)
+    hours = (365 * 24 + 2) * SPEC.num_nodes  # Slurm is asked for a year
+    assert f"3 allocations of recovery, at most {hours} node hours" in body
+
+
 def test_takeover_names_both_login_nodes() -> None:
     me = replace(this_holder(180), host="login01")
     subject, body = takeover_text(replace(me, host="login02", pid=7), me)
     assert subject == "The daemon on login01 took over from login02"
-    assert "(process 7) gave no sign of life for 180 s" in body
+    assert "(process 7) sent no heartbeat for 180 s" in body
 
 
 def item(number: int, kind: NewsKind = NewsKind.SUCCESS) -> NewsItem:

@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from tests.rigs.virtual_clock import VirtualClock, virtual_now
-from torc_watch.core.errors import LeaseLost
+from torc_watch.core.errors import JournalError, LeaseLost
 from torc_watch.core.news import NewsFact, NewsItem, NewsKind, NewsMessage, SendResult
 from torc_watch.core.news_schedule import NewsLimits, QuietHours
 from torc_watch.daemon import news_sender
@@ -261,7 +261,10 @@ async def test_unclear_end_makes_the_next_attempt_a_possible_repetition(quick_pa
     assert [message.may_be_repeated for _, message in channel.took] == [False, True]
 
 
-async def test_news_is_given_up_after_a_day(quick_path: Path) -> None:
+async def test_news_is_given_up_after_a_day(
+    quick_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(news_sender, "_INTERVAL", 600.0)  # thousands of looks prove no more
     channel = Channel(results=[SendResult("Refused.")] * 1000)
     desk = Desk(quick_path, [channel])
     async with desk.running():
@@ -331,3 +334,24 @@ async def test_old_news_is_removed(quick_path: Path) -> None:
         assert len(outbox.waiting("mail")) == 1
         outbox.delete_before(virtual_now().astimezone(UTC) + timedelta(seconds=1))
         assert outbox.waiting("mail") == []
+
+
+async def test_what_was_noted_while_the_disk_was_full_is_sent_later(
+    quick_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    channel = Channel()
+    desk = Desk(quick_path, [channel])
+    desk.sender.note(item(1))
+    desk.sender.note(item(2))
+
+    def refuse(*_: object) -> None:
+        raise JournalError("No space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr(news_sender.Outbox, "add", refuse)
+        with pytest.RaisesGroup(JournalError, allow_unwrapped=True, flatten_subgroups=True):
+            await desk.sender.run()
+    async with desk.running():
+        await anyio.sleep(100)
+
+    assert channel.items == [1, 2]

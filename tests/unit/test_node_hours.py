@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from torc_watch.core.allocation import AllocationSpec
 from torc_watch.core.model import Allocation, ComputeNode, SchedulerConfig
-from torc_watch.core.node_hour_limit import affordable, hours_text, limit_reason
+from torc_watch.core.node_hour_limit import affordable, limit_reason
 from torc_watch.core.node_hours import NodeHours, hours_of, most_hours_of, node_hours
-from torc_watch.core.units import GIB
+from torc_watch.core.units import GIB, hours_text
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -24,6 +24,7 @@ from torc_watch.engine.journal import Journal
 from torc_watch.login_node.probes import ProbeTarget, probe_bad_nodes
 from torc_watch.render.time_text import local_time
 from torc_watch.render.transcript import plan_lines
+from torc_watch.torc import retry_policy
 
 SERVER = "http://127.0.0.1:9/torc-service/v1"  # where no server listens
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -44,6 +45,7 @@ UNWELL = replace(FAILED, node="n3", job_id=8, cause=Cause.FILE_SYSTEM)
 @pytest.fixture
 def home(quick_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(quick_path)
+    monkeypatch.setattr(retry_policy, "_REQUEST_PAUSE", 0.0)  # no server listens
     monkeypatch.setenv("TORC_WATCHD_HOME", str(quick_path))
     monkeypatch.setenv("TORC_API_URL", SERVER)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(quick_path / "config"))

@@ -7,8 +7,9 @@ from torc_watch.app.inspection import Inspection, explain, read_attempts, read_s
 from torc_watch.config.settings import Settings
 from torc_watch.core.explanation import FailureGroup, group_failures, those_of
 from torc_watch.core.past_attempt import PastAttempt
-from torc_watch.core.recovery_round import Plan, Postponement, Refusal
 from torc_watch.core.suspect_success import Suspicion
+from torc_watch.render.suspect_text import rerun_command, suspects_section
+from torc_watch.render.why_text import why_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,5 +56,12 @@ def _chosen(
     findings, suspects = seen.findings, seen.suspects
     if job is not None:
         findings, suspects = those_of(job, findings), those_of(job, suspects)
-    answer = seen.answer if isinstance(seen.answer, Plan | Postponement | Refusal) else None
-    return group_failures(findings, answer, seen.past.retried), suspects
+    return group_failures(findings, seen.decision, seen.past.retried), suspects
+
+
+def failures_text(workflow_id: int, found: ExplainedFailures) -> list[str]:
+    """Lines for users: the groups with their evidence, then suspect successes."""
+    seen = found.seen
+    text = why_text(workflow_id, found.groups, found.attempts, of_watch=seen.of_watch)
+    again = rerun_command(workflow_id, found.suspects, seen.answer, is_watched=seen.is_watched)
+    return [*text, *suspects_section(found.suspects, again)]

@@ -40,6 +40,7 @@ from torc_watch.core.plan_price import PlanPrice, price_of
 from torc_watch.core.recovery_round import (
     PastRounds,
     Plan,
+    Postponement,
     RecoverySettings,
     Refusal,
     RefusalKind,
@@ -70,7 +71,7 @@ from torc_watch.torc.transport import Connection
 _SERVER_TIMEOUT = 20.0  # seconds for a server to answer all requests of an inspection
 _SUSPECTS_TIMEOUT = 10.0  # of them, for a workflow that succeeded
 _READING_TIMEOUT = 5.0  # of them, for what jobs have written
-_EXPLAINING_TIMEOUT = 60.0  # instead, for a person who wants to know why jobs failed
+_EXPLAINING_TIMEOUT = 60.0  # instead, for a user who wants to know why jobs failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ class Inspection:
     ``findings`` say why jobs failed so far, ``notes`` what is odd about the rows on the server.
     ``past`` are the rounds of the workflow's watch, ``node_hours`` those that it used in Slurm.
     ``suspects`` are completed jobs whose success is, of a workflow at rest. ``of_watch`` says that
-    the round is the next one of the workflow's watch, not one that a person asks for;
+    the round is the next one of the workflow's watch, not one that a user asks for;
     ``is_watched`` that the daemon knows the workflow. ``plan_id`` is empty, and ``price`` None,
     where the answer is no plan; only ``plan`` asks the scheduler for an expected start.
     """
@@ -100,8 +101,13 @@ class Inspection:
 
     @property
     def past_of_round(self) -> PastRounds:
-        """A round that a person asks for is the first one of its own."""
+        """A round that a user asks for is the first one of its own."""
         return self.past if self.of_watch else PastRounds()
+
+    @property
+    def decision(self) -> Plan | Postponement | Refusal | None:
+        """The answer where a round was decided on; None where the workflow needs none."""
+        return self.answer if isinstance(self.answer, Plan | Postponement | Refusal) else None
 
     @property
     def all_notes(self) -> tuple[str, ...]:
@@ -292,7 +298,7 @@ async def read_attempts(
 
 @dataclass(frozen=True, slots=True)
 class _AskedRound:
-    """A round that a person asks for, of the ``choice`` of failed jobs."""
+    """A round that a user asks for, of the ``choice`` of failed jobs."""
 
     choice: JobChoice | None
 
@@ -318,7 +324,7 @@ class _Record:
     """What the journal knows: the ``past`` rounds of the last watch.
 
     ``of_watch`` says that the next round is one of that watch, and ``may_wait`` that its retries
-    may come later: a person who asks for a round waits for nothing.
+    may come later: a user who asks for a round waits for nothing.
     """
 
     past: PastRounds = field(default_factory=PastRounds)
@@ -337,7 +343,7 @@ async def inspect(
 ) -> Inspection:
     """A workflow as it is now, with what one more round of recovery would do. Changes nothing.
 
-    ``record`` is what is known of it beside its server; without one the round is one that a person
+    ``record`` is what is known of it beside its server; without one the round is one that a user
     asks for. That there is room again shows when the watch goes on. ``reading`` is how long (s) it
     may take to read what jobs have written. A round that is ``asked`` for now knows that silent
     nodes are off, and when its first allocation would begin.

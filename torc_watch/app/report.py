@@ -38,7 +38,6 @@ from torc_watch.core.model import (
 )
 from torc_watch.core.node_hour_split import split_node_hours
 from torc_watch.core.past_watch import PastWatch
-from torc_watch.core.recovery_round import Plan, Postponement, Refusal
 from torc_watch.core.report import WorkflowOnServer, WorkflowReport
 from torc_watch.core.run_summary import run_summaries
 from torc_watch.core.timeline import timeline_of
@@ -165,8 +164,6 @@ async def _on_server(key: WorkflowKey, record: StoredWatch, settings: Settings) 
     seen = await inspect_stored(
         key, record, settings, is_watched=record.is_watched, reading=_READING_TIMEOUT
     )
-    answer = seen.answer
-    decided = answer if isinstance(answer, Plan | Postponement | Refusal) else None
     now = utc_now()
     timeline = timeline_of(
         rows.jobs, rows.results, rows.workers, rows.allocations, now, running_on=rows.running_on
@@ -175,9 +172,9 @@ async def _on_server(key: WorkflowKey, record: StoredWatch, settings: Settings) 
     return WorkflowOnServer(
         workflow=rows.workflow,
         counts=seen.counts,
-        answer=answer,
+        answer=seen.answer,
         of_watch=seen.of_watch,
-        failures=group_failures(seen.findings, decided, seen.past.retried),
+        failures=group_failures(seen.findings, seen.decision, seen.past.retried),
         errors=read_error_output(seen, record, settings).jobs,
         suspects=seen.suspects,
         notes=seen.all_notes,

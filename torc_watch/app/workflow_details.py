@@ -4,11 +4,11 @@ from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
+from torc_watch.app.explained_failures import explain_failures, failures_text
 from torc_watch.app.inspection import (
     Inspection,
     StoredWatch,
     budgets_seen,
-    explain,
     inspect_stored,
     past_watches,
     read_error_output,
@@ -17,8 +17,6 @@ from torc_watch.app.inspection import (
 from torc_watch.app.waiting_commands import waiting_commands
 from torc_watch.config.settings import Settings
 from torc_watch.core.errors import ServerUnreachable
-from torc_watch.core.explanation import group_failures
-from torc_watch.core.recovery_round import Plan, Postponement, Refusal
 from torc_watch.core.workflow_key import WorkflowKey
 from torc_watch.daemon.status_file import find_view, read_status, utc_now
 from torc_watch.daemon.workflow_view import WorkflowView
@@ -27,8 +25,6 @@ from torc_watch.render.budget_text import budget_text
 from torc_watch.render.history_text import history_text, rounds_text
 from torc_watch.render.plan_text import notes_text, plan_text
 from torc_watch.render.status_table import is_recovering, workflow_text
-from torc_watch.render.suspect_text import rerun_command, suspects_section
-from torc_watch.render.why_text import why_text
 from torc_watch.render.workflow_report import live_text, missing_output_text, options_text
 
 _MOST_LOG_LINES = 1000
@@ -48,15 +44,16 @@ async def status_lines(key: WorkflowKey, settings: Settings) -> Sequence[str]:
         seen = await inspect_stored(key, record, settings)
     except ServerUnreachable as error:
         return [*lines, "", str(error)]
-    return [*lines, *_live_lines(seen, record, settings, view)]
+    lines += budget_text(budgets_seen(seen, record, settings))
+    return [*lines, *live_lines(seen, record, settings, view)]
 
 
-def _live_lines(
+def live_lines(
     seen: Inspection, record: StoredWatch, settings: Settings, view: WorkflowView | None
 ) -> list[str]:
+    """What the server says now: the jobs, what failed jobs have written, and the next round."""
     written = read_error_output(seen, record, settings)
-    lines = [*budget_text(budgets_seen(seen, record, settings)), ""]
-    lines += live_text(seen.counts, seen.observation.allocations, seen.findings, written.jobs)
+    lines = ["", *live_text(seen.counts, seen.observation.allocations, seen.findings, written.jobs)]
     lines += missing_output_text(written.jobs, written.folders)
     if is_recovering(view):
         return [*lines, "A round of recovery is in progress.", *notes_text(seen.all_notes)]
@@ -66,12 +63,8 @@ def _live_lines(
 
 async def why_lines(key: WorkflowKey, settings: Settings) -> Sequence[str]:
     """Raises ServerUnreachable, InvalidInput, JournalError."""
-    seen = await explain(key.workflow_id, key.server, settings)
-    answer = seen.answer if isinstance(seen.answer, Plan | Postponement | Refusal) else None
-    groups = group_failures(seen.findings, answer, seen.past.retried)
-    again = rerun_command(key.workflow_id, seen.suspects, seen.answer, is_watched=seen.is_watched)
-    text = why_text(key.workflow_id, groups, (), of_watch=seen.of_watch)
-    return [*text, *suspects_section(seen.suspects, again)]
+    found = await explain_failures(key.workflow_id, None, key.server, settings)
+    return failures_text(key.workflow_id, found)
 
 
 def history_lines(key: WorkflowKey, home: Path) -> Sequence[str]:

@@ -36,6 +36,7 @@ from torc_watch.daemon.commands import Action
 ChangeName = Literal[
     "recover", "raise", "reset", "pause", "resume", "cancel_allocation", "approve", "reject"
 ]
+_ROUNDS = ("recover", "raise", "reset")
 _ANSWERS = {"approve": True, "reject": False}
 _COMMANDS = {"pause": Action.PAUSE, "resume": Action.RESUME}
 
@@ -139,5 +140,7 @@ def _check(
         raise InvalidInput("raise needs jobs, and memory or runtime_minutes.")
     if action == "reset" and not jobs:
         raise InvalidInput("reset needs jobs. For all failed jobs, use recover.")
+    if action not in _ROUNDS and (jobs or memory is not None or minutes is not None):
+        raise InvalidInput(f"{action} has no jobs, memory or runtime_minutes.")
     if (action == "cancel_allocation") != (allocation is not None):
         raise InvalidInput("allocation is needed for cancel_allocation, and only for that.")

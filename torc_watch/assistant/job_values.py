@@ -1,11 +1,12 @@
 """What is answered about jobs: how they ended, what they used, what they have written."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from torc_watch.app.job_logs import LoggedJob
 from torc_watch.assistant.answer_size import name, sentence
-from torc_watch.assistant.tool_set import Values
+from torc_watch.assistant.tool_set import Measurement, Values
 from torc_watch.core.listed_job import ListedJob
 from torc_watch.core.units import duration_text, rounded_memory
 
@@ -60,10 +61,10 @@ class JobOutputAnswer(Values):
 class UseValues(Values):
     """Memory in bytes, CPUs in percent of one, run time in seconds."""
 
-    requested: int | float | None = None
-    used: int | float | None = None
+    requested: Measurement = None
+    used: Measurement = None
     over: int | None = None
-    enough: int | float | None = None
+    enough: Measurement = None
     fit: str
 
 
@@ -127,7 +128,7 @@ def _use(values: Mapping[str, Any] | None) -> UseValues | None:
 
 def _rounded(number: float | None) -> float | None:
     """To three digits, whole from 100 on: more is noise."""
-    if number is None:
+    if number is None or not math.isfinite(number):
         return None
     return round(number) if abs(number) >= _WHOLE else float(f"{number:.3g}")
 

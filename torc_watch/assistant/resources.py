@@ -16,7 +16,7 @@ from torc_watch.core.errors import InvalidInput, TorcWatchError
 from torc_watch.host.file_tail import read_tail
 from torc_watch.render.history_text import history_text
 from torc_watch.render.plan_text import plan_text
-from torc_watch.render.terminal_text import printable
+from torc_watch.render.terminal_text import printable, printable_lines
 from torc_watch.render.why_text import why_text
 from torc_watch.render.workflow_report import live_text
 
@@ -55,7 +55,7 @@ async def _answered(number: str, make: Callable[[int], Awaitable[str]]) -> str:
     try:
         return await make(int(number))
     except TorcWatchError as error:
-        raise ResourceError(str(error)) from error
+        raise ResourceError(printable_lines(str(error))) from error
 
 
 async def _report(access: ServerAccess, workflow_id: int) -> str:

@@ -15,7 +15,9 @@ StatusName = Literal[
 StreamName = Literal["all", "stdout", "stderr", "combined", "allocation", "runner"]
 ChosenJobs = Annotated[
     list[str] | None,
-    Field(max_length=1000, description="IDs or names: only these failed jobs run again"),
+    Field(
+        min_length=1, max_length=1000, description="IDs or names: only these failed jobs run again"
+    ),
 ]
 LeastMemory = Annotated[
     str | None, Field(description="What each of these jobs requests at least, such as 16g")

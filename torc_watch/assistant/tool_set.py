@@ -1,15 +1,17 @@
 """How our functions become tools: their schemas, their answers, and their errors."""
 
 import json
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from inspect import getdoc
-from typing import Any
+from typing import Annotated, Any
 
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.mcpserver.tools import Tool
+from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase
 from mcp_types import CallToolResult, TextContent, ToolAnnotations
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, create_model, model_validator
 
 from torc_watch.core.errors import TorcWatchError
 from torc_watch.render.terminal_text import printable_lines
@@ -21,6 +23,14 @@ CHANGES_WORKFLOWS = ToolAnnotations(
 _MOST_OF_AN_ERROR = 2000  # characters
 
 
+def _finite(number: float | None) -> float | None:
+    return number if number is None or math.isfinite(number) else None
+
+
+# JSON has no other numbers: an answer with one would be lost as a whole at the client.
+Measurement = Annotated[int | float | None, BeforeValidator(_finite)]
+
+
 class Values(BaseModel):
     """What an answer is made of. Keys that it does not know are left out, as is what is None."""
 
@@ -30,9 +40,26 @@ class Values(BaseModel):
 def tool(function: Callable[..., Any], annotations: ToolAnnotations = READ_ONLY) -> Tool:
     """A tool with the name and the docstring of ``function``."""
     made = Tool.from_function(function, description=getdoc(function), annotations=annotations)
-    made.parameters = plain_schema(made.parameters)
+    made.fn_metadata.arg_model = _refusing_unknown(made.name, made.fn_metadata.arg_model)
+    made.parameters = plain_schema(made.parameters) | {"additionalProperties": False}
     made.fn_metadata.output_schema = plain_schema(made.fn_metadata.output_schema)
     return made
+
+
+def _refusing_unknown(name: str, arguments: type[ArgModelBase]) -> type[ArgModelBase]:
+    """The SDK drops an argument that a tool does not have: "job" for "jobs" would mean all jobs."""
+    known = [field.alias or key for key, field in arguments.model_fields.items()]
+
+    def refuse_unknown(given: dict[str, Any]) -> dict[str, Any]:
+        if unknown := sorted(given.keys() - known):
+            raise ValueError(
+                f"{name} has no argument {', '.join(map(ascii, unknown))}. "
+                f"Its arguments: {', '.join(known) or 'none'}. Nothing was done."
+            )
+        return given
+
+    validators: dict[str, Any] = {"known": model_validator(mode="before")(refuse_unknown)}
+    return create_model(arguments.__name__, __base__=arguments, __validators__=validators)
 
 
 def answer(values: Values) -> CallToolResult:

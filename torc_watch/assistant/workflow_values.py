@@ -8,7 +8,7 @@ from torc_watch.app.explained_failures import ExplainedFailures
 from torc_watch.app.inspection import Inspection
 from torc_watch.app.workflow_list import ListedWorkflow
 from torc_watch.assistant.answer_size import AnswerPage, name, sentence, sentences
-from torc_watch.assistant.tool_set import Values
+from torc_watch.assistant.tool_set import Measurement, Values
 from torc_watch.core.past_watch import PastRound, PastWatch
 from torc_watch.core.recovery_round import Plan
 from torc_watch.daemon.workflow_view import WorkflowView
@@ -49,7 +49,7 @@ class ProposalValues(Values):
 
     plan_id: str
     jobs: int
-    node_hours: float | None = None
+    node_hours: Measurement = None
     allocations: int
     starts_at: str | None = None
     reason: str

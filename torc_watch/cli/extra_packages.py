@@ -1,4 +1,4 @@
-"""Parts of torc-watchd that need packages which not everybody installs: the extras."""
+"""Parts of torc-watchd that need packages that only some users install: the extras."""
 
 from importlib import import_module
 from types import ModuleType

@@ -48,7 +48,7 @@ def plan(
 ) -> int:
     """Print what recovery would do; change nothing.
 
-    Shows the round that `torc-watchd recover` would carry out: a person asks for it, so that all
+    Shows the round that `torc-watchd recover` would carry out: a user asks for it, so that all
     failures are retried at once, whatever was tried before. What comes next in a watch is in
     `torc-watchd status`.
 

@@ -17,6 +17,7 @@ from torc_watch.app.inspection import (
     read_stored_watch,
 )
 from torc_watch.app.waiting_commands import waiting_commands
+from torc_watch.app.workflow_details import live_lines
 from torc_watch.cli import options
 from torc_watch.cli.event_loop import run
 from torc_watch.cli.exit_status import print_error
@@ -36,14 +37,9 @@ from torc_watch.render.colors import has_colors
 from torc_watch.render.daemon_notices import daemon_notice, notices
 from torc_watch.render.history_text import round_values, rounds_text
 from torc_watch.render.node_list import excluded_text, excluded_values
-from torc_watch.render.plan_text import notes_text, plan_text, plan_values
-from torc_watch.render.status_table import Waiting, is_recovering, unwatched_text, workflow_text
-from torc_watch.render.workflow_report import (
-    live_text,
-    live_values,
-    missing_output_text,
-    options_text,
-)
+from torc_watch.render.plan_text import plan_values
+from torc_watch.render.status_table import Waiting, unwatched_text, workflow_text
+from torc_watch.render.workflow_report import live_values, options_text
 
 
 def status(
@@ -169,15 +165,7 @@ class _Report:
             seen = self._inspect(target, record)
             _print(unwatched_text(key, seen.observation.workflow.name, self._url))
             _print(rounds_text(record.rounds))
-        written = read_error_output(seen, record, load_settings())
-        allocations = seen.observation.allocations
-        _print(["", *live_text(seen.counts, allocations, seen.findings, written.jobs)])
-        _print(missing_output_text(written.jobs, written.folders))
-        if is_recovering(find_view(self._daemon, key)):
-            _print(["A round of recovery is in progress.", *notes_text(seen.all_notes)])
-        else:
-            text = plan_text(key.workflow_id, seen.answer, seen.all_notes, of_watch=seen.of_watch)
-            _print(text)
+        _print(live_lines(seen, record, load_settings(), find_view(self._daemon, key)))
 
     def _live_values(self, target: _Target, record: StoredWatch) -> dict[str, Any]:
         seen = self._inspect(target, record)

@@ -4,15 +4,15 @@ from typing import Annotated
 
 import typer
 
-from torc_watch.app.explained_failures import explain_failures
+from torc_watch.app.explained_failures import explain_failures, failures_text
 from torc_watch.cli import options
 from torc_watch.cli.event_loop import run
 from torc_watch.cli.json_output import print_json
 from torc_watch.cli.waiting_notice import announced
 from torc_watch.config.settings import load_settings
-from torc_watch.render.suspect_text import rerun_command, suspect_values, suspects_section
+from torc_watch.render.suspect_text import suspect_values
 from torc_watch.render.terminal_text import printable
-from torc_watch.render.why_text import why_text, why_values
+from torc_watch.render.why_text import why_values
 
 _MAX_STANDING = 1000  # characters: it has the names of two jobs
 
@@ -45,13 +45,10 @@ def why(
     settings = load_settings()
     connection = settings.connection(url)
     found = run(announced(connection, lambda: explain_failures(workflow_id, job, url, settings)))
-    seen, suspects = found.seen, found.suspects
     if as_json:
         values = why_values(workflow_id, found.groups, found.attempts, found.standing)
-        print_json(values | {"suspects": suspect_values(suspects)})
+        print_json(values | {"suspects": suspect_values(found.suspects)})
     elif found.standing is not None:
         print(printable(found.standing, _MAX_STANDING))
     else:
-        text = why_text(workflow_id, found.groups, found.attempts, of_watch=seen.of_watch)
-        again = rerun_command(workflow_id, suspects, seen.answer, is_watched=seen.is_watched)
-        print("\n".join((*text, *suspects_section(suspects, again))))
+        print("\n".join(failures_text(workflow_id, found)))

@@ -24,7 +24,7 @@ class Cause(StrEnum):
     ENVIRONMENT = "environment"
     INPUT = "input"
     CODE = "code"
-    CANCELED = "canceled"  # somebody ended it
+    CANCELED = "canceled"  # a user ended it
     SUSPECT = "suspect"  # it succeeded, but something speaks against that
     UNKNOWN = "unknown"
 
@@ -48,7 +48,7 @@ class Remedy(StrEnum):
     RETRY_TWICE = "retry_twice"  # what ails it may pass
     RETRY_ONCE = "retry_once"  # to be sure that it was no accident of its node
     HAND_OVER = "hand_over"
-    LEAVE_ALONE = "leave_alone"  # somebody wants it so
+    LEAVE_ALONE = "leave_alone"  # a user wants it so
 
 
 _INTERRUPTIONS = frozenset({Cause.INTERRUPTED, Cause.NODE, Cause.PREEMPTED, Cause.SCHEDULER})

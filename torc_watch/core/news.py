@@ -11,8 +11,7 @@ from enum import StrEnum
 
 from torc_watch.core import events
 from torc_watch.core.events import Event, Verdict
-from torc_watch.core.model import SLURM
-from torc_watch.core.node_hours import hours_of
+from torc_watch.core.plan_price import price_of
 from torc_watch.core.recovery_round import Plan
 
 
@@ -132,10 +131,9 @@ def takeover_fact(lease: str) -> NewsFact:
 
 def cost_of(plans: Iterable[Plan]) -> RecoveryCost:
     """Of rounds that were carried out."""
-    rounds = list(plans)
-    of_slurm = [plan for plan in rounds if plan.scheduler_type == SLURM]
-    hours = [hours_of(spec) for plan in of_slurm for spec in plan.allocations]
+    prices = list(map(price_of, plans))
+    hours = [price.node_hours for price in prices if price.node_hours is not None]
     return RecoveryCost(
-        allocations=sum(len(plan.allocations) for plan in rounds),
+        allocations=sum(price.allocations for price in prices),
         node_hours=sum(hours) if hours else None,
     )

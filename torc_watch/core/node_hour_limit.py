@@ -8,8 +8,7 @@ from torc_watch.core.model import SLURM
 from torc_watch.core.node_hours import NodeHours, hours_of
 from torc_watch.core.recovery_round import Refusal, RefusalKind
 from torc_watch.core.situation import Situation
-
-_ROUNDED = 100  # hours from which tenths do not matter
+from torc_watch.core.units import hours_text
 
 
 def within_limit(
@@ -52,8 +51,3 @@ def limit_reason(workflow_id: int, hours: NodeHours, limit: float, wanted: float
         f"{used}{reserved}; the next allocation {asks}. To allow more: "
         f"torc-watchd set {workflow_id} --max-node-hours {math.floor(enough) + 1}"
     )
-
-
-def hours_text(hours: float) -> str:
-    """Such as ``12.4`` or ``318``."""
-    return f"{hours:.0f}" if hours >= _ROUNDED else f"{hours:.1f}"

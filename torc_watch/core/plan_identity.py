@@ -38,6 +38,14 @@ def changed_plan(workflow_id: int, now: str) -> str:
     )
 
 
+def begun_plan(workflow_id: int, begun: str) -> str:
+    """Why a round that a user asks for does not begin: one with the plan ``begun`` did not end."""
+    return (
+        f"A round of workflow {workflow_id} with another plan, {begun}, began and did not end. "
+        f"Nothing was changed. Finish that round first with: torc-watchd recover {workflow_id}"
+    )
+
+
 def _changes(plan: Plan) -> dict[str, Any]:
     """As JSON can hold it, whatever the order in which server and scheduler told it."""
     return {

@@ -16,7 +16,7 @@ from torc_watch.core.retry_budget import precedes
 # Seconds before the first retry, the second one, and all others.
 _DELAYS = (120.0, 480.0, 1800.0)
 _DELAYS_OF = {Cause.LICENSE: (600.0, 1800.0, 3600.0)}  # others need theirs for hours
-# For this long a file system may stay full, or a quota used up, before a person has to act.
+# For this long a file system may stay full, or a quota used up, before a user has to act.
 LONGEST_WAIT_FOR_ROOM = 24 * 3600.0
 # A round with retries that need not wait waits this long for those that do: then it has them all.
 _HOLD_UP = timedelta(seconds=120)

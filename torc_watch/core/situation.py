@@ -29,7 +29,7 @@ class Situation:
     id. ``scheduler_type`` is Torc's word for the scheduler that will be asked, ``node_classes`` is
     what that has, and ``configs`` are the workflow's rows of it on the server. By ``actions``
     workers ask it for allocations too. ``allocation_stem`` begins the tokens of this round's
-    allocations and of no other's. ``now`` is when the round is planned, None of one that a person
+    allocations and of no other's. ``now`` is when the round is planned, None of one that a user
     asks for: that waits for nothing, nor do jobs that failed before ``asked``. ``has_room`` says
     whether files can be written where the jobs write theirs. ``node_hours`` is what the workflow
     has used, and may use in allocations that it still has. Allocations keep away from

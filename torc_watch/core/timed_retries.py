@@ -19,7 +19,7 @@ def in_time(
     """The decisions, with retries turned down that would come too early.
 
     The whole round is postponed where nothing else is left, which ``has_others`` denies, or only
-    for a moment. A round for which a person asks waits for nothing.
+    for a moment. A round for which a user asks waits for nothing.
     """
     now, has_room = situation.now, situation.has_room
     if now is None:

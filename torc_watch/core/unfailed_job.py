@@ -1,4 +1,4 @@
-"""How a job stands that has not failed itself, for a person who asks why."""
+"""How a job stands that has not failed itself, for a user who asks why."""
 
 from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence

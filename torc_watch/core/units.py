@@ -21,6 +21,7 @@ _MAX_MEMORY = 2**63 - 1  # bytes; the largest number that Torc stores
 _MINUTE = 60
 _HOUR = 60 * _MINUTE
 _DAY = 24 * _HOUR
+_WHOLE_HOURS = 100  # from which tenths do not matter
 # Torc counts a year as 365.25 days, and a month as a twelfth of that.
 _SECONDS_PER_FIELD = {
     "years": 365.25 * _DAY,
@@ -136,3 +137,8 @@ def duration_text(seconds: float) -> str:
         elif parts:
             break
     return " ".join(parts[:2]) or "0 s"
+
+
+def hours_text(hours: float) -> str:
+    """Such as ``12.4`` or ``318``."""
+    return f"{hours:.0f}" if hours >= _WHOLE_HOURS else f"{hours:.1f}"

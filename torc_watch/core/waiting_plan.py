@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-_ROUNDED = 100  # hours from which tenths do not matter
+from torc_watch.core.units import hours_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,8 +25,5 @@ class WaitingPlan:
         """Such as ``for approval of plan 7f3a2c1b: 12 jobs, at most 40 node hours``."""
         jobs = "1 job" if self.jobs == 1 else f"{self.jobs} jobs"
         hours = self.node_hours
-        if hours is None:
-            cost = "no node hours"
-        else:
-            cost = f"at most {hours:.{0 if hours >= _ROUNDED else 1}f} node hours"
+        cost = "no node hours" if hours is None else f"at most {hours_text(hours)} node hours"
         return f"for approval of plan {self.plan_id}: {jobs}, {cost}"

@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from torc_watch.core import events
-from torc_watch.core.model import SLURM
-from torc_watch.core.node_hours import hours_of
+from torc_watch.core.plan_price import price_of
 from torc_watch.core.workflow_key import WorkflowKey
 from torc_watch.daemon.daemon_events import DaemonEvent, NewsFailed, NewsSent, WorkflowEvent
 
@@ -34,8 +33,7 @@ class EventCounts:
                 self.ended[verdict.label] += 1
             case events.RecoveryPlanned(plan=plan):
                 self.rounds += 1
-                if plan.scheduler_type == SLURM:
-                    self.node_hours += sum(map(hours_of, plan.allocations))
+                self.node_hours += price_of(plan).node_hours or 0.0
             case _ if isinstance(event, _POLLED):
                 self.last_poll[WorkflowKey(server, event.workflow_id)] = datetime.now(UTC)
 

@@ -114,9 +114,9 @@ class NewsSender:
         """Starts to send it; whether anything is left that waits."""
         now, left = datetime.now(UTC), False
         with self._open() as outbox:
-            noted, self._noted = self._noted, []
-            for item in noted:
-                outbox.add(item, self._channels)
+            while self._noted:  # what cannot be written now is kept
+                outbox.add(self._noted[0], self._channels)
+                del self._noted[0]
             outbox.give_up_other_channels(self._channels, now)
             for name, channel in self._channels.items():
                 waiting = outbox.waiting(name) if name not in self._sending else []

@@ -32,7 +32,7 @@ class PlanApproval:
     async def ask(self, watch: Watch, plan: Plan, limits: ApprovalLimits) -> Refusal | None:
         """None for a plan that may be carried out, the refusal of one that the user rejected.
 
-        Raises RoundProposed for one that waits, and SchedulerError. A person who asks for a round
+        Raises RoundProposed for one that waits, and SchedulerError. A user who asks for a round
         has approved it.
         """
         if watch.request.once:
@@ -80,7 +80,7 @@ class PlanApproval:
         watch.record.proposal = watch.proposed = None
 
     def still_waits(self, poll: PollResult, counts: JobCounts) -> KeepWatching | None:
-        """None where no round waits, or the user has answered, or somebody changed the workflow."""
+        """None where no round waits, or the user has answered, or the workflow changed."""
         watch, workflow = poll.watch, poll.observation.workflow
         kept, watch.proposed = watch.proposed, None
         if kept is None or kept.run_id != workflow.run_id or kept.counts.differ_from(counts):
@@ -91,7 +91,7 @@ class PlanApproval:
         return KeepWatching(proposal=kept.proposal)
 
     def drop_at_rest(self, watch: Watch) -> None:
-        """Of a workflow that is at rest no longer: somebody runs its jobs."""
+        """Of a workflow that is no longer at rest: its jobs run."""
         watch.proposed = None
         if watch.record.proposal and not watch.record.proposal.plan.joins_workers:
             self.withdraw(watch)

@@ -19,7 +19,7 @@ def keep_waiting(request: WatchRequest, postponement: Postponement, now: datetim
 async def still_postponed(
     context: EngineContext, poll: PollResult, counts: JobCounts
 ) -> KeepWatching | None:
-    """None where no round waits, or it is time to plan it, or somebody changed the workflow."""
+    """None where no round waits, or it is time to plan it, or the workflow changed."""
     watch, workflow = poll.watch, poll.observation.workflow
     kept, watch.postponed = watch.postponed, None
     if kept is None or kept.run_id != workflow.run_id or kept.counts.differ_from(counts):

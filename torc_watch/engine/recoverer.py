@@ -40,7 +40,12 @@ from torc_watch.engine.messages import (
 )
 from torc_watch.engine.plan_approval import PlanApproval, RoundProposed
 from torc_watch.engine.postponement import keep_waiting
-from torc_watch.engine.round_planner import RoundPlanner, RoundPostponed, RoundRefused
+from torc_watch.engine.round_planner import (
+    RoundPlanner,
+    RoundPostponed,
+    RoundRefused,
+    refuse_begun_round,
+)
 from torc_watch.engine.step_executor import RoundAbandoned, StepExecutor
 from torc_watch.engine.unserved_search import after_submission
 from torc_watch.engine.workers import OrphanRelease, observe
@@ -82,6 +87,8 @@ class Recoverer:
         watch = request.watch
         if not request.unneeded and not request.stranded:
             _check_output_folder(watch.request.output_dir)
+        if begun := refuse_begun_round(watch):
+            return begun
         round_ = watch.record.open_round or self._begin(request)
         watch.record.open_round = round_
         if request.unneeded:

@@ -2,7 +2,8 @@
 
 from torc_watch.core import events
 from torc_watch.core.cause import Remedy
-from torc_watch.core.plan_identity import changed_plan
+from torc_watch.core.events import Verdict, WatchEnded
+from torc_watch.core.plan_identity import begun_plan, changed_plan
 from torc_watch.core.recovery_round import (
     Plan,
     Postponement,
@@ -88,7 +89,7 @@ class RoundPlanner:
         return History(past=request.watch.record.past, incidents=self._journal.incidents.all())
 
     async def _timing(self, request: RecoveryRequest, diagnosis: Diagnosis) -> Timing:
-        """A person who asks for a round, or a hook that repairs, waits for nothing."""
+        """A user who asks for a round, or a hook that repairs, waits for nothing."""
         now, asked = self._context.clock(), request.watch.request
         if asked.once or _settings(request).after_repair:
             return Timing(now=now)
@@ -133,6 +134,26 @@ def _refuse_another_plan(watch: Watch, plan: Plan) -> None:
         return
     reason = changed_plan(watch.workflow_id, now)
     raise RoundRefused(Refusal(kind=RefusalKind.PLAN_CHANGED, reason=reason))
+
+
+def refuse_begun_round(watch: Watch) -> WatchEnded | None:
+    """Where an earlier round did not end, and the user asked for exactly another one.
+
+    The journal keeps the round, and the watch, open.
+    """
+    begun, wanted, recovery = (
+        watch.record.open_round,
+        watch.request.only_plan,
+        watch.request.recovery,
+    )
+    if begun is None or begun.plan is None:
+        return None
+    number = id_of(begun.plan, watch)
+    is_chosen = recovery is not None and recovery.choice is not None
+    if wanted == number or (wanted is None and not is_chosen):
+        return None
+    reason = begun_plan(watch.workflow_id, number)
+    return WatchEnded(workflow_id=watch.workflow_id, verdict=Verdict.PLAN_CHANGED, reason=reason)
 
 
 def _settings(request: RecoveryRequest) -> RecoverySettings:

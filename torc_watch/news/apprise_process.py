@@ -35,7 +35,10 @@ class _Complaints(logging.Handler):
 def main() -> int:
     signal.alarm(_LONGEST)  # also where the daemon that would end it was killed
     request = json.load(sys.stdin)
-    problem = _send(**request)
+    try:
+        problem = _send(**request)
+    except Exception as error:  # noqa: BLE001 - its text and its lines may have the URL
+        problem = f"apprise cannot send this: {type(error).__name__}."
     print(problem, end="")  # noqa: T201 - what the channel reads
     return 1 if problem else 0
 
@@ -69,7 +72,8 @@ def masked(text: str, url: str, private_url: str) -> str:
     """
     service, _, rest = url.partition("://")
     shown = {service, *_hosts(private_url)}
-    parts = {*_WORDS.findall(rest), *_WORDS.findall(unquote(rest))}
+    words = {*_WORDS.findall(rest), *_WORDS.findall(unquote(rest))}
+    parts = words | {unquote(word) for word in words}  # of which one may hold @ and :
     for part in sorted(parts - shown, key=len, reverse=True):
         if len(part) >= _SECRET_LENGTH:
             text = text.replace(part, "****")

@@ -34,7 +34,7 @@ class DaemonMetrics:
 
 
 def write_metrics(path: Path, metrics: DaemonMetrics) -> None:
-    """Replaces the file as a whole; everybody may read it. Raises OSError."""
+    """Replaces the file as a whole; every user may read it. Raises OSError."""
     from prometheus_client import CollectorRegistry, write_to_textfile  # noqa: PLC0415 - 20 ms
 
     registry = CollectorRegistry(auto_describe=False)

@@ -126,7 +126,7 @@ class Qos:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Association:
-    """What the person may use under one account. ``partition`` "" is every partition."""
+    """What the user may use under one account. ``partition`` "" is every partition."""
 
     account: str
     partition: str = ""
@@ -160,11 +160,11 @@ class ClusterDescription:
     name: str
     source: str
     partitions: tuple[Partition, ...]
-    groups: frozenset[str] = frozenset()  # of the person
+    groups: frozenset[str] = frozenset()  # of the user
     qos: Mapping[str, Qos] | None = None
     associations: tuple[Association, ...] | None = None
     reservations: tuple[Reservation, ...] = ()
-    queued: int = 0  # the person's allocations that count against max_submitted
+    queued: int = 0  # the user's allocations that count against max_submitted
 
     def partition(self, name: str) -> Partition | None:
         return next((each for each in self.partitions if each.name == name), None)

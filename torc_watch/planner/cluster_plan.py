@@ -7,7 +7,7 @@ from torc_watch.core.allocation import AllocationShape
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanOptions:
-    """What the person says; "" and None leave the choice to the planner."""
+    """What the user says; "" and None leave the choice to the planner."""
 
     account: str = ""
     partition: str = ""

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from torc_watch.core.budgets import Budgets
-from torc_watch.core.node_hour_limit import hours_text
+from torc_watch.core.units import hours_text
 from torc_watch.render.cause_text import cause_text
 
 

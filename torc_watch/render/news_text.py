@@ -9,9 +9,10 @@ from typing import Any
 from torc_watch.core import events
 from torc_watch.core.events import Event, FailedJob, Verdict, WatchEnded
 from torc_watch.core.news import NewsItem, NewsKind, NewsMessage, NewsSubject, RecoveryCost
+from torc_watch.core.units import hours_text
 from torc_watch.daemon.lease_rules import Holder
 from torc_watch.render.job_groups import alike, named
-from torc_watch.render.price_text import price_text
+from torc_watch.render.price_text import counted, price_text
 from torc_watch.render.terminal_text import printable
 from torc_watch.render.time_text import duration
 from torc_watch.render.transcript import error_output_lines, jobs_text
@@ -66,7 +67,7 @@ def workflow_text(about: NewsSubject) -> str:
 def takeover_text(predecessor: Holder, me: Holder) -> tuple[str, str]:
     """Of a daemon that took the lease of another login node."""
     there, here = printable(predecessor.host), printable(me.host)
-    silence = f"gave no sign of life for {predecessor.patience:.0f} s"
+    silence = f"sent no heartbeat for {predecessor.patience:.0f} s"
     lines = (
         f"The daemon on {here} watches your workflows now.",
         f"Why: the one on {there} (process {predecessor.pid}) {silence}.",
@@ -224,10 +225,10 @@ def _cost_lines(context: NewsContext) -> list[str]:
 
 
 def _cost_text(cost: RecoveryCost) -> str:
-    number = f"{cost.allocations} {'allocation' if cost.allocations == 1 else 'allocations'}"
+    number = counted(cost.allocations, "allocation")
     if cost.node_hours is None:
         return f"{number} of recovery on this machine"
-    return f"{number} of recovery, at most {cost.node_hours:.1f} node hours"
+    return f"{number} of recovery, at most {hours_text(cost.node_hours)} node hours"
 
 
 def _allocations(numbers: Sequence[int]) -> str:

@@ -31,7 +31,7 @@ _NOTHING_TO_RECOVER = {
 
 
 def round_name(workflow_id: int, *, of_watch: bool) -> str:
-    """Who would carry it out: the watch, or the command that a person gives."""
+    """Who would carry it out: the watch, or the command that a user gives."""
     return "the next round of its watch" if of_watch else f"torc-watchd recover {workflow_id}"
 
 

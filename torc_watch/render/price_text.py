@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from torc_watch.core.node_hour_limit import hours_text
 from torc_watch.core.plan_price import PlanPrice
+from torc_watch.core.units import hours_text
 from torc_watch.render.time_text import local_time
 
 

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from torc_watch.core.approval import PlanAnswer, Proposal
-from torc_watch.core.node_hour_limit import hours_text
+from torc_watch.core.units import hours_text
 from torc_watch.daemon.open_proposals import OpenProposal
 from torc_watch.render.price_text import price_values, proposed_price_text
 from torc_watch.render.terminal_text import printable

@@ -2,8 +2,7 @@
 
 from datetime import datetime
 
-from torc_watch.core.node_hour_limit import hours_text
-from torc_watch.core.units import duration_text
+from torc_watch.core.units import duration_text, hours_text
 from torc_watch.render.report_page.markup import Markup, element
 
 _TENTH = 0.1
