@@ -24,6 +24,7 @@ from torc_watch.daemon.registry import Registry
 from torc_watch.daemon.spool import PendingCommand, Spool
 from torc_watch.daemon.status_file import utc_now, write_status
 from torc_watch.daemon.workflow_view import DaemonView, Phase, WorkflowView
+from torc_watch.torc import retry_policy
 
 if TYPE_CHECKING:
     from typer.testing import Result
@@ -37,6 +38,7 @@ ELSEWHERE = replace(this_holder(), boot="another", host="login02")
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An unused state folder, in the folder in which commands are given."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(retry_policy, "_REQUEST_PAUSE", 0.0)  # no server listens
     monkeypatch.setenv("TORC_WATCHD_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("TORC_API_URL", A)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))

@@ -3,6 +3,7 @@
 import os
 import shutil
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from signal import SIGCONT, SIGSTOP
 
@@ -184,6 +185,19 @@ async def test_refusal_has_the_reason_that_slurm_gives(
 async def test_too_large_allocation_is_refused(scheduler: SlurmScheduler, out: Path) -> None:
     with pytest.raises(SchedulerError, match="Requested node configuration is not available"):
         await scheduler.submit(spec("tw42-f-1", memory=999_000 * MIB), work(out))
+
+
+async def test_start_is_expected_when_what_runs_has_to_end(
+    cluster: SlurmCluster, scheduler: SlurmScheduler
+) -> None:
+    number = cluster.submit("sleep 60", "--exclusive", "--nodes=3", "--time=3")
+    cluster.wait_for_queue_state(number, "RUNNING")
+    end = cluster.run("squeue", "--noheader", f"--jobs={number}", "--format=%e").strip()
+
+    begins = await scheduler.expected_start(spec("tw42-h-1"))
+
+    assert begins is not None
+    assert begins >= datetime.fromisoformat(end).astimezone()
 
 
 async def test_submission_that_timed_out_is_found(

@@ -13,6 +13,7 @@ from torc_watch.assistant.answer_size import page_of, sentences, size_of
 from torc_watch.assistant.job_texts import more_of, output_entries, safe_text
 from torc_watch.assistant.job_values import kind_entry
 from torc_watch.assistant.planned_changes import PlannedRound, ShownPlans
+from torc_watch.assistant.resources import report_text
 from torc_watch.assistant.site_values import NodeEntry
 from torc_watch.assistant.tool_set import answer, plain_schema
 from torc_watch.assistant.workflow_values import (
@@ -163,6 +164,13 @@ def test_only_plans_that_were_shown_are_found() -> None:
 def test_rows_leave_out_what_they_do_not_know() -> None:
     values = {"node": "n", "cluster": "c", "score": 1.0, "excluded": True, "summary": "", "x": 1}
     assert "x" not in NodeEntry.model_validate(values).model_dump()
+
+
+def test_report_has_a_bound() -> None:
+    text = report_text(["x" * 999] * 1000)
+    assert len(text) < 50_100
+    assert text.endswith("\n(cut)")
+    assert report_text(["a", "b"]) == "a\nb"
 
 
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])

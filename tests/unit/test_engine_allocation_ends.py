@@ -289,6 +289,7 @@ async def test_job_that_a_worker_reported_at_the_end_of_its_allocation(
         assert (await requests_of(site, workflow_id))["a"] == (64 * MIB, raised)
         if cause is CANCELED:
             assert "Allocation 1 was canceled by ada" in ended.reason
+            assert ended.rounds_used == 0  # it was announced, and not begun
         assert not any(
             "its worker had to leave" in retry.reason
             for event in site.seen(events.RecoveryPlanned)

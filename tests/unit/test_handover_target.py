@@ -66,6 +66,8 @@ def test_what_is_never_replaced(tmp_path: Path) -> None:
         (tmp_path / "x.tar.gz", "is no file"),
         (tmp_path / "file", "is a file: give a folder"),
         (tmp_path / "none/pack", "There is no folder"),
+        (tmp_path / "pack.zip", r"ends in \.tar\.gz"),
+        (tmp_path / "pack.tar", r"ends in \.tar\.gz"),
     ):
         with pytest.raises(InvalidInput, match=why):
             checked_target(target, force=True)

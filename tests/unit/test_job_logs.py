@@ -35,6 +35,7 @@ class Server:
     results: list[tuple[int, int, str]] = field(default_factory=list)  # run, attempt, status
     config: dict[str, Any] = field(default_factory=dict)
     is_away: bool = False
+    scheduler_type: str = "slurm"
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         if self.is_away:
@@ -65,7 +66,8 @@ class Server:
             "submission_directory": str(self.folder / "submitted"),
             "execution_config": self.config,
         }
-        allocation = {"scheduler_config_id": 1, "scheduler_type": "slurm", "status": "active"}
+        allocation = {"scheduler_config_id": 1, "scheduler_type": self.scheduler_type}
+        allocation |= {"status": "active"}
         worker = {"id": 3, "hostname": "n07", "pid": 1, "workflow_id": 4}
         return {
             "/version": {"version": "1.0.0"},
@@ -211,6 +213,17 @@ async def test_log_of_a_lone_runner(server: Server, settings: Settings) -> None:
         workflow=found.workflow, job=found.job, attempt=found.attempt, folders=found.folders
     )
     assert [each.path for each in log_files(found_without, query)] == [log]
+
+
+async def test_log_of_the_runner_of_a_local_allocation(server: Server, settings: Settings) -> None:
+    server.scheduler_type = "local"
+    server.end("failed")
+    query = LogQuery(job_id=7, with_allocation=True)
+    log = write(server.folder / "output/job_runner_login_wf4_r1.log", "")
+    async with server.client() as client:
+        found = await look_up(client, query, settings)
+    assert found.allocations == ()
+    assert [each.path for each in log_files(found, query)] == [log]
 
 
 async def test_fifo_is_said_and_another_folder_is_preferred(

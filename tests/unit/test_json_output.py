@@ -36,6 +36,7 @@ from torc_watch.daemon.registry import Registry
 from torc_watch.daemon.status_file import utc_now, write_status
 from torc_watch.daemon.workflow_view import DaemonView, Phase, WorkflowView
 from torc_watch.render.plan_text import PlanResult, QuotedPlan, plan_values
+from torc_watch.torc import retry_policy
 
 SERVER = "http://127.0.0.1:9/torc-service/v1"  # where no server listens
 TUTORIAL = Path(__file__).parents[2] / "examples/tutorial.yaml"
@@ -86,6 +87,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "slow.toml").write_text(RULES.replace("solver diverged", ".*[ab].{220}c"))
     (tmp_path / "output.e").write_text("solver diverged\n")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(retry_policy, "_REQUEST_PAUSE", 0.0)  # no server listens
     monkeypatch.setenv("TORC_WATCHD_HOME", str(folder))
     monkeypatch.setenv("TORC_API_URL", SERVER)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))

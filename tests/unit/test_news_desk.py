@@ -91,6 +91,18 @@ def test_verdict_is_in_the_outbox_at_once(
     assert news.subject == "Workflow 42 (train) needs you: all retries are used"
 
 
+def test_round_whose_plan_was_rejected_uses_no_retry(
+    quick_path: Path, settings: Settings, board: StatusBoard, lease: str
+) -> None:
+    board.update(events.RecoveryAttempted(workflow_id=42, number=1, max_retries=3), SERVER)
+    rejected = replace(ENDED, verdict=Verdict.HANDED_OVER, reason="Rejected", rounds_used=0)
+    desk_of(settings, board, lease).note_verdict(rejected, SERVER)
+
+    with closing(Registry(quick_path / "journal.db")) as registry:
+        (row,) = registry._database.query_all("SELECT body FROM news")
+    assert "Cost: 0 of 3 retries" in row["body"]
+
+
 def test_kinds_that_are_not_wanted_are_left_out(
     settings: Settings, board: StatusBoard, lease: str
 ) -> None:

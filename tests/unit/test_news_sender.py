@@ -348,7 +348,7 @@ async def test_what_was_noted_while_the_disk_was_full_is_sent_later(
         raise JournalError("No space left on device")
 
     with monkeypatch.context() as full:
-        full.setattr(news_sender.Outbox, "add", refuse)
+        full.setattr(Outbox, "add", refuse)
         with pytest.RaisesGroup(JournalError, allow_unwrapped=True, flatten_subgroups=True):
             await desk.sender.run()
     async with desk.running():

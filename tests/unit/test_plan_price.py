@@ -9,7 +9,7 @@ import pytest
 from tests.unit.test_plan_identity import NODE, OOM, OTHER, PLAN, UNKNOWN
 from torc_watch.core.plan_price import PlanPrice, price_of
 from torc_watch.core.units import GIB
-from torc_watch.render.price_text import price_text, price_values
+from torc_watch.render.price_text import price_text, price_values, proposed_price_text
 
 NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
 
@@ -36,6 +36,11 @@ NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
             {"retries": (UNKNOWN,), "uninitialized": 3, "repeated": None, "allocations": ()},
             PlanPrice(jobs=4, allocations=0, node_hours=0.0),
             id="nothing raised",
+        ),
+        pytest.param(
+            {"retries": (), "repeated": (), "ready": 3},
+            PlanPrice(jobs=3, allocations=2, node_hours=3.0),
+            id="for jobs that only wait for an allocation",
         ),
         pytest.param(
             {"joins_workers": True, "unserved": (1, 2), "retries": (), "repeated": ()},
@@ -74,4 +79,7 @@ def test_text(price: PlanPrice, text: str) -> None:
 def test_expected_start_is_told() -> None:
     price = price_of(PLAN, starts_at=NOON)
     assert "the first is expected to start at 2026-11-30 " in price_text(price)
+    assert "in 2 allocations, memory up to x 2, expected then to start at 2026-11-30 " in (
+        proposed_price_text(price)
+    )
     assert price_values(price)["starts_at"] == "2026-11-30T12:00:00+00:00"

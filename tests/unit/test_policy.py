@@ -334,7 +334,7 @@ def test_round_that_only_continues_uses_up_no_retry(
     )
     if allowed:
         assert isinstance(answer, Plan)
-        assert (answer.uses_retry, answer.completed) == (False, completed)
+        assert (answer.uses_retry, answer.completed, answer.ready) == (False, completed, 2)
     else:
         assert isinstance(answer, Refusal)
         assert answer.kind is RefusalKind.EXHAUSTED

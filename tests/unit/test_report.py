@@ -19,6 +19,7 @@ from torc_watch.engine.journal import Journal, WorkflowIdentity
 from torc_watch.engine.messages import utc_now
 from torc_watch.render.report_page.page import report_page
 from torc_watch.sandbox.server import ServerSettings
+from torc_watch.torc import retry_policy
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.requests import NewJob, NewRequirements, NewResult, NewWorkflow
 from torc_watch.torc.runner_api import RunnerApi, WorkerResources
@@ -29,6 +30,7 @@ NOWHERE = "http://127.0.0.1:9/torc-service/v1"  # where no server listens
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(retry_policy, "_REQUEST_PAUSE", 0.0)  # no server listens
     monkeypatch.setenv("TORC_WATCHD_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("XDG_CONFIG_DIRS", str(tmp_path / "etc"))

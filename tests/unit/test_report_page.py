@@ -262,6 +262,7 @@ LATER = Postponement(
             "torc-watchd recover 42",
         ),
         (with_answer(FAILED, WorkflowState.CANCELED), "Workflow 42 was canceled", "why 42"),
+        (FAILED, "All of the failed jobs", "torc-watchd jobs logs 1"),
         (sample_report(Sample(jobs=0)), "There is nothing to run", ""),
         (replace(FAILED, known=None), "The workflow is not on its server any more", "workflows"),
         (

@@ -343,6 +343,7 @@ def test_unknown_dependents_are_mentioned(retries: tuple[Retry, ...], lines: int
         (Verdict.SUCCEEDED, "", []),
         (Verdict.RESUBMITTED, "", []),
         (Verdict.STUCK, "", ["", "Manual intervention required."]),
+        (Verdict.HANDED_OVER, "Rejected", ["", "Rejected. Manual intervention required."]),
         (Verdict.HANDED_OVER, "It is gone.", ["", "It is gone. Manual intervention required."]),
         (Verdict.UNREACHABLE, "No answer.", ["", "No answer."]),
     ],

@@ -112,6 +112,7 @@ def test_failures_for_the_same_reason_are_told_once() -> None:
         "Unknown failure (guess): 1 job",
         "  exit code 3",
         "  jobs: 3 (train_3)",
+        "  what it has written: torc-watchd jobs logs 3",
     ]
 
 

@@ -36,6 +36,11 @@ def _check(target: Path, *, force: bool) -> None:
             raise InvalidInput(f"{target} is there and is no file: give another name.")
         if target.exists() and not force:
             raise InvalidInput(f"{target} is there: give another name, or --force to replace it.")
+    elif not target.exists() and pack_folder.looks_like_file(target):
+        raise InvalidInput(
+            f"{target} is no name for an archive: give one that ends in .tar.gz or .tgz, or a "
+            "folder."
+        )
     elif target.exists() and not target.is_dir():
         raise InvalidInput(
             f"{target} is a file: give a folder, or a name that ends in .tar.gz or .tgz."

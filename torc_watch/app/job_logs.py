@@ -19,7 +19,7 @@ from torc_watch.core.job_output import (
     runner_log_pattern,
     stdio_name,
 )
-from torc_watch.core.model import Job, JobStatus, Workflow
+from torc_watch.core.model import SLURM, Job, JobStatus, Workflow
 from torc_watch.core.workflow_key import WorkflowKey
 from torc_watch.daemon.watch_history import known_workflows
 from torc_watch.engine.error_output import error_folders
@@ -118,8 +118,10 @@ def output_dir_of(key: WorkflowKey, settings: Settings) -> Path:
 async def _allocations(
     client: TorcClient, job: Job, attempt: Attempt, workflow_id: int
 ) -> tuple[int, ...]:
-    """That of the worker; of a job that runs the only active one, since no row names it."""
-    found = await client.list_allocations(workflow_id)
+    """Of Slurm: that of the worker; of a job that runs the only active one, as no row names it."""
+    found = [
+        each for each in await client.list_allocations(workflow_id) if each.scheduler_type == SLURM
+    ]
     if attempt.result is None:
         active = tuple(each.scheduler_id for each in found if each.status == "active")
         return active if job.status is JobStatus.RUNNING and len(active) == 1 else ()

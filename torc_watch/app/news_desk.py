@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from torc_watch.config.settings import Settings
@@ -91,7 +92,7 @@ class NewsDesk:
     def _item(self, event: events.Event, server: str) -> NewsItem | None:
         if not self._sender.has_channels:
             return None
-        about = self._about(WorkflowKey(server, event.workflow_id))
+        about = _after(event, self._about(WorkflowKey(server, event.workflow_id)))
         fact = fact_of(event, about)
         if fact is None or not self._is_wanted(fact):
             return None
@@ -134,6 +135,13 @@ class NewsDesk:
             if normalize_url(self._settings().api_url) == about.server:
                 return None
         return about.server
+
+
+def _after(event: events.Event, about: NewsSubject) -> NewsSubject:
+    """The board shows a verdict later, and until then a round that used no retry as used."""
+    if isinstance(event, events.WatchEnded) and event.rounds_used is not None:
+        return replace(about, rounds=event.rounds_used)
+    return about
 
 
 def _is_of(watch: PastWatch, about: NewsSubject) -> bool:

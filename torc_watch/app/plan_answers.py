@@ -22,6 +22,7 @@ from torc_watch.daemon.watch_history import known_workflows
 from torc_watch.engine.database import Database
 from torc_watch.engine.proposal_table import ProposalTable
 from torc_watch.render.daemon_notices import HOW_TO_START
+from torc_watch.render.proposal_text import answer_name
 
 _MAX_REASON = 1000  # characters
 
@@ -108,8 +109,7 @@ def _waits_no_longer(workflow_id: int, plan_id: str) -> str:
 
 
 def _opposite(plan_id: str, answer: PlanAnswer) -> str:
-    done = "approved" if answer.approves else "rejected"
-    return f"Plan {plan_id} was {done} by {answer.by} already. Nothing was changed."
+    return f"Plan {plan_id} was {answer_name(answer)} by {answer.by} already. Nothing was changed."
 
 
 def _note(home: Path, key: WorkflowKey) -> str:
@@ -121,7 +121,7 @@ def _note(home: Path, key: WorkflowKey) -> str:
             f"torc-watchd watch {key.workflow_id}"
         )
     if workflow.state is WatchState.PAUSED:
-        return f"It is paused. Go on with: torc-watchd resume {key.workflow_id}"
+        return f"It is paused. Resume it with: torc-watchd resume {key.workflow_id}"
     if is_active(read_status(home), utc_now()):
         return "The daemon acts on this within seconds."
     return f"No daemon is running: this takes effect when one starts. {HOW_TO_START}"

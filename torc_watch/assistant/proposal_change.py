@@ -11,7 +11,7 @@ from torc_watch.assistant.plan_values import AppliedPlan, ShownPlan, change_id, 
 from torc_watch.assistant.planned_changes import PlannedAnswer, refuse_another
 from torc_watch.core.approval import Proposal
 from torc_watch.core.errors import InvalidInput
-from torc_watch.render.price_text import price_text
+from torc_watch.render.price_text import proposed_price_text
 
 _REJECTED = "Nothing of it is done: the watch ends and hands the workflow over to the user."
 _BY_ASSISTANT = "through an assistant"
@@ -27,7 +27,7 @@ def plan_answer(access: ServerAccess, change: PlannedAnswer) -> ShownPlan:
         action=_name(change),
         plan_id=_id_of(access, change, proposal),
         changes=lines if change.approves else [lines[0], _REJECTED],
-        price=price_text(proposal.price) if change.approves else None,
+        price=proposed_price_text(proposal.price) if change.approves else None,
         notes=[sentence(f"It waits for approval: {proposal.reason}")],
     )
 

@@ -1,6 +1,6 @@
 """Reports and logs that a user, or an assistant, attaches to a conversation."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from functools import partial
 
 import anyio
@@ -9,7 +9,7 @@ from mcp.server.mcpserver.exceptions import ResourceError
 
 from torc_watch.app.explained_failures import explain_failures
 from torc_watch.app.inspection import past_watches
-from torc_watch.app.job_logs import LogFile, LogQuery, find_job, log_files
+from torc_watch.app.job_logs import LogFile, LoggedJob, LogQuery, find_job, log_files
 from torc_watch.assistant.access import ServerAccess
 from torc_watch.assistant.job_texts import safe_text
 from torc_watch.core.errors import InvalidInput, TorcWatchError
@@ -63,7 +63,7 @@ async def _report(access: ServerAccess, workflow_id: int) -> str:
     try:
         found = await explain_failures(workflow_id, None, access.url, access.settings)
     except InvalidInput as error:
-        return "\n".join((str(error), "", *_history(access, workflow_id)))
+        return report_text([str(error), _UNTRUSTED, "", *_history(access, workflow_id)])
     seen = found.seen
     lines = [
         f"Workflow {workflow_id} ({printable(seen.observation.workflow.name)}) on {access.url}",
@@ -77,6 +77,11 @@ async def _report(access: ServerAccess, workflow_id: int) -> str:
         "",
         *_history(access, workflow_id),
     ]
+    return report_text(lines)
+
+
+def report_text(lines: Iterable[str]) -> str:
+    """Cut after the number of characters that an answer may have."""
     text = "\n".join(lines)
     return text if len(text) <= _LONGEST_REPORT else f"{text[:_LONGEST_REPORT]}\n(cut)"
 
@@ -91,13 +96,13 @@ def _history(access: ServerAccess, workflow_id: int) -> Iterator[str]:
 async def _logs(access: ServerAccess, job_id: int) -> str:
     query = LogQuery(job_id=job_id)
     found = await find_job(query, access.settings, access.connection)
-    read = partial(_texts, log_files(found, query))
+    read = partial(_texts, found, query)  # in a thread: the file system may be slow
     texts = await anyio.to_thread.run_sync(read, abandon_on_cancel=True)
     return "\n".join([f"Job {job_id} ({printable(found.job.name)})", _UNTRUSTED, *texts])
 
 
-def _texts(files: list[LogFile]) -> list[str]:
-    return [text for file in files for text in ("", *_text(file))]
+def _texts(found: LoggedJob, query: LogQuery) -> list[str]:
+    return [text for file in log_files(found, query) for text in ("", *_text(file))]
 
 
 def _text(file: LogFile) -> Iterator[str]:

@@ -26,15 +26,12 @@ COMMANDS = (
     ),
     LazyCommand("plans", "plans:plans", "List the plans that wait for your approval."),
     LazyCommand(
-        "approve",
-        "approve:approve",
-        "Approve the plan that waits, so that its watch carries it out.",
-        takes_ids=True,
+        "approve", "approve:approve", "Approve the plan that waits for you.", takes_ids=True
     ),
     LazyCommand(
         "reject",
         "reject:reject",
-        "Reject the plan that waits, and have the workflow handed over.",
+        "Reject the plan that waits: the workflow is handed over.",
         takes_ids=True,
     ),
     LazyCommand("workflows", "workflows:workflows", "List the workflows on the server."),
@@ -92,7 +89,7 @@ COMMANDS = (
     LazyCommand(
         "handover",
         "handover:handover",
-        "Pack the evidence of a workflow, without passwords, to send it on.",
+        "Pack the evidence to send it on, without passwords.",
         takes_ids=True,
     ),
     LazyCommand(

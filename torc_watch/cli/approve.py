@@ -20,10 +20,10 @@ def approve(
     url: options.KnownUrl = None,
     as_json: options.Json = False,
 ) -> None:
-    """Approve the plan that waits, so that its watch carries it out.
+    """Approve the plan that waits for you.
 
-    It is made again before that. If the workflow has changed, nothing is done, and the new plan
-    waits for approval instead.
+    Its watch then carries it out. It is made again before that: if the workflow has changed,
+    nothing is done, and the new plan waits for approval instead.
 
     \b
     Examples:

@@ -36,7 +36,7 @@ def handover(
     url: options.Url = None,
     as_json: options.Json = False,
 ) -> int:
-    """Pack the evidence of a workflow, without passwords, to send it on.
+    """Pack the evidence to send it on, without passwords.
 
     The report, why jobs failed, the plan or why there is none, the history, what failed jobs and
     their allocations have written (beginning and end), the rows of the server, versions and the

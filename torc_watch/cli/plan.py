@@ -35,9 +35,7 @@ def plan(
     *,
     show: Annotated[
         bool,
-        typer.Option(
-            "--show", help="Print the plan instead that waits for approval: of its watch."
-        ),
+        typer.Option("--show", help="Print the plan of its watch that waits for approval."),
     ] = False,
     jobs: round_options.Jobs = None,
     memory: round_options.Memory = None,

@@ -20,7 +20,7 @@ def reject(
     url: options.KnownUrl = None,
     as_json: options.Json = False,
 ) -> None:
-    """Reject the plan that waits, and have the workflow handed over.
+    """Reject the plan that waits: the workflow is handed over.
 
     Nothing of the plan is done. `torc-watchd resume 42` starts a new watch.
 

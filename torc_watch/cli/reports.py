@@ -70,8 +70,9 @@ def check_resource_utilization(
 
     That is memory, CPUs and run time of completed jobs. Jobs alike are shown together: same
     requirements, same name but for its number. For a request that was too low, or more than twice
-    too high, a better one is named: half as much again as the peak, which is a lower bound. Of an
-    earlier run, too, jobs are compared with what they request now.
+    too high, a better one is named: half as much again as the peak, which is a lower bound. Less
+    than 256m, a CPU or ten minutes too much is not worth a word. Of an earlier run, too, jobs are
+    compared with what they request now.
 
     \b
     Examples:

@@ -5,7 +5,7 @@ An allocation for them would be granted, and its worker would leave them where t
 
 from collections.abc import Mapping
 
-from torc_watch.core.model import JobStatus
+from torc_watch.core.model import Job, JobStatus
 from torc_watch.core.node_classes import lack_reason
 from torc_watch.core.scheduler_rows import SchedulerRows
 from torc_watch.core.situation import Situation
@@ -21,6 +21,15 @@ def jobs_without_room(situation: Situation, rows: SchedulerRows) -> dict[int, st
         if nodes and lack_reason(asked, nodes):
             found[job.id] = lack_reason(asked, (*nodes, *rows.others_for(row)))
     return found
+
+
+def ready_jobs(situation: Situation, without_room: Mapping[int, str]) -> list[Job]:
+    """Those that only wait for an allocation."""
+    return [
+        job
+        for job in situation.waiting
+        if job.status is JobStatus.READY and job.id not in without_room
+    ]
 
 
 def no_room_reason(situation: Situation, without_room: Mapping[int, str]) -> str:

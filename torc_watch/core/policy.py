@@ -15,7 +15,7 @@ from torc_watch.core.allocation_plan import plan_groups
 from torc_watch.core.cause import Cause, Remedy
 from torc_watch.core.demand import Choices, demands
 from torc_watch.core.findings import Finding
-from torc_watch.core.jobs_without_room import jobs_without_room, no_room_reason
+from torc_watch.core.jobs_without_room import jobs_without_room, no_room_reason, ready_jobs
 from torc_watch.core.model import Dependent, JobCounts, JobStatus
 from torc_watch.core.node_classes import (
     class_with_longest_runtime,
@@ -120,6 +120,7 @@ def _plan(
         scheduler_config_id=rows.main.id if rows.main else None,
         allocations=allocations,
         unpaid=unpaid,
+        ready=len(ready_jobs(situation, without_room)),
         completed=situation.counts.of(JobStatus.COMPLETED),
         uses_retry=uses_retry,
     )

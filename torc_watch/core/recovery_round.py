@@ -146,9 +146,9 @@ class Plan:
     without ``uses_retry`` the round only continues what was interrupted, or has retries only that
     the budgets of their jobs bound. A plan that
     ``joins_workers`` is for a workflow that others of its workers run, and only submits, for the
-    jobs ``unserved``. ``unpaid`` counts the allocations that were left out because the user's node
-    hours are too few. The journal keeps plans: a field that is added has a default, so that those
-    of earlier versions can be read.
+    jobs ``unserved``. ``ready`` counts the jobs that only wait for an allocation. ``unpaid`` counts
+    the allocations that were left out because the user's node hours are too few. The journal keeps
+    plans: a field that is added has a default, so that those of earlier versions can be read.
     """
 
     workflow_id: int
@@ -167,6 +167,7 @@ class Plan:
     joins_workers: bool = False
     unserved: tuple[int, ...] = ()
     unpaid: int = 0
+    ready: int = 0
 
     def takes_over(self, action: SchedulingAction) -> bool:
         """Whether the plan has what the next worker that starts would submit by this action."""

@@ -334,6 +334,7 @@ def _handed_over(watch: Watch, verdict: Verdict, reason: str, diagnosis: Diagnos
         evidence=failed_jobs(
             diagnosis.findings, watch.workflow_id, error_folders(watch.request.output_dir)
         ),
+        rounds_used=watch.record.past.used,
     )
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 _ARCHIVES = (".tar.gz", ".tgz")
+_OTHER_FILES = (".zip", ".tar", ".gz", ".bz2", ".xz", ".zst", ".7z", ".html")  # not made here
 _MODE, _FOLDER_MODE = 0o600, 0o700
 _LEFTOVER_AGE = 86_400  # seconds
 _LEVEL = 6  # of the compression: 9 takes three times as long for a hundredth less
@@ -20,6 +21,11 @@ _TIME = 315_532_800  # 1980-01-01, of every member: the same content makes the s
 
 def is_archive(path: Path) -> bool:
     return path.name.endswith(_ARCHIVES)
+
+
+def looks_like_file(path: Path) -> bool:
+    """Whether nobody who gives this name means a folder."""
+    return path.name.lower().endswith(_OTHER_FILES)
 
 
 def stem(path: Path) -> str:

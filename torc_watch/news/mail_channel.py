@@ -4,10 +4,8 @@ In a service with NoNewPrivileges= the programs of most mail servers cannot do t
 wait without end: there the mail goes to the server on this machine first.
 """
 
-import getpass
 import json
 import shutil
-import socket
 import sys
 from dataclasses import dataclass
 from email.message import EmailMessage
@@ -48,7 +46,6 @@ class MailChannel:
     async def _send_by_server(self, message: NewsMessage) -> SendResult:
         request = {
             "port": _PORT,
-            "sender": f"{getpass.getuser()}@{socket.getfqdn()}",
             "addresses": self.addresses,
             "text": self._mail(message).decode("ascii"),
         }

@@ -8,7 +8,7 @@ from typing import Any
 from torc_watch.core.past_watch import PastProposal, PastRound, PastWatch
 from torc_watch.core.recovery_round import Plan, RoundOutcome
 from torc_watch.engine.proposal_table import ProposalEnd
-from torc_watch.render.price_text import price_text
+from torc_watch.render.price_text import proposed_price_text
 from torc_watch.render.proposal_text import answer_text, proposal_values
 from torc_watch.render.terminal_text import printable
 from torc_watch.render.time_text import local_time, waits_until
@@ -51,7 +51,7 @@ def rounds_text(
 def _proposal_text(past: PastProposal) -> Iterator[str]:
     proposal = past.proposal
     proposed = local_time(proposal.proposed_at.isoformat())
-    yield f"{proposed}  Proposed plan {proposal.plan_id}: {price_text(proposal.price)}"
+    yield f"{proposed}  Proposed plan {proposal.plan_id}: {proposed_price_text(proposal.price)}"
     yield f"  Approval was needed: {printable(proposal.reason)}"
     if answer := proposal.answer:
         yield f"{local_time(answer.at.isoformat())}  It was {answer_text(answer)}"

@@ -7,7 +7,7 @@ from typing import Any
 from torc_watch.core.approval import PlanAnswer, Proposal
 from torc_watch.core.units import hours_text
 from torc_watch.daemon.open_proposals import OpenProposal
-from torc_watch.render.price_text import price_text, price_values
+from torc_watch.render.price_text import price_values, proposed_price_text
 from torc_watch.render.terminal_text import printable
 from torc_watch.render.text_table import table_lines
 from torc_watch.render.time_text import local_time
@@ -40,9 +40,8 @@ def _cells(waiting: OpenProposal) -> tuple[str, ...]:
 
 
 def answer_text(answer: PlanAnswer) -> str:
-    done = "approved" if answer.approves else "rejected"
     why = f": {printable(answer.reason, _MAX_REASON)}" if answer.reason else ""
-    return f"{done} by {printable(answer.by)}{why}"
+    return f"{answer_name(answer)} by {printable(answer.by)}{why}"
 
 
 def proposal_text(waiting: OpenProposal) -> Iterator[str]:
@@ -52,7 +51,7 @@ def proposal_text(waiting: OpenProposal) -> Iterator[str]:
     yield from plan_lines(proposal.plan, with_reasons=True)
     for text in allocation_texts(proposal.plan.allocations):
         yield f"  Submit {text}"
-    yield f"Plan {proposal.plan_id}: {price_text(proposal.price)}"
+    yield f"Plan {proposal.plan_id}: {proposed_price_text(proposal.price)}"
     since = local_time(proposal.proposed_at.isoformat())
     yield f"Proposed at {since}: {printable(proposal.reason, _MAX_REASON)}"
     if proposal.answer:

@@ -312,7 +312,8 @@ def _end(event: WatchEnded) -> Iterator[str]:
         return
     yield ""
     manual = event.verdict not in (Verdict.FAILED, Verdict.UNREACHABLE, Verdict.PLAN_CHANGED)
-    if sentence := f"{event.reason} {_MANUAL if manual else ''}".strip():
+    reason = f"{event.reason}." if manual and event.reason[-1:].isalnum() else event.reason
+    if sentence := f"{reason} {_MANUAL if manual else ''}".strip():
         yield sentence
     yield from _AFTERWARDS.get(event.verdict, ())
     if event.evidence:

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from torc_watch.core import units
+from torc_watch.core.cause import Cause
 from torc_watch.core.clue import Clue
 from torc_watch.core.explanation import FailureGroup, Fate
 from torc_watch.core.fact import Fact
@@ -73,6 +74,8 @@ def _group(group: FailureGroup) -> Iterator[str]:
         yield f"  but also: {printable(_quote(other))}"
     yield from _evidence(group)
     yield f"  {_names(group.findings)}"
+    if group.cause is Cause.UNKNOWN and not group.clue:
+        yield f"  what it has written: torc-watchd jobs logs {group.findings[0].job.id}"
     if group.tried:
         yield f"  run again before: {_times(group)}"
 

@@ -122,6 +122,10 @@ def _steps(number: int, known: WorkflowOnServer, *, is_watched: bool) -> Iterato
         yield Suggestion(
             text="says why jobs failed, with all evidence", command=f"torc-watchd why {number}"
         )
+        job = known.failures[0].findings[0].job
+        yield Suggestion(
+            text=f"shows what {job.name} has written", command=f"torc-watchd jobs logs {job.id}"
+        )
     match known.answer:
         case Postponement():
             text = "runs them at once"
