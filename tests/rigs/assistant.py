@@ -57,7 +57,7 @@ async def assistant_of(
         "TORC_WATCHD_HOME": str(folder / "home"),
         "XDG_CONFIG_HOME": str(folder / "config"),
         "XDG_CONFIG_DIRS": str(folder / "etc"),
-        "TORC_WATCHD_OUTPUT_DIR": str(folder / "output"),
+        "TORC_WATCHD_OUTPUT_DIR": "output",
         "USER": "tester",
         "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
     }

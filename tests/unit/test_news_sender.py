@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -11,19 +11,33 @@ import anyio
 import pytest
 
 from tests.rigs.virtual_clock import VirtualClock, virtual_now
+from torc_watch.core.approval import PlanAnswer
 from torc_watch.core.errors import JournalError, LeaseLost
 from torc_watch.core.news import NewsFact, NewsItem, NewsKind, NewsMessage, SendResult
 from torc_watch.core.news_schedule import NewsLimits, QuietHours
+from torc_watch.core.recovery_round import Plan
 from torc_watch.daemon import news_sender
 from torc_watch.daemon.daemon_events import DaemonEvent, NewsFailed, NewsSent
 from torc_watch.daemon.news_sender import NewsSender
 from torc_watch.daemon.outbox import Outbox, listed_news
 from torc_watch.daemon.registry import Registry
+from torc_watch.engine.journal import Journal, WorkflowIdentity
 from torc_watch.render.news_text import message_of
 
 pytestmark = pytest.mark.looptime
 SERVER = "http://torc"
 UNLIMITED = NewsLimits(per_hour=10_000)
+PLAN = Plan(
+    workflow_id=42,
+    run_id=1,
+    number=1,
+    retries=(),
+    uninitialized=0,
+    left_alone=(),
+    adjustments=(),
+    scheduler_config_id=None,
+    allocations=(),
+)
 
 
 @pytest.fixture(autouse=True)
@@ -355,3 +369,26 @@ async def test_what_was_noted_while_the_disk_was_full_is_sent_later(
         await anyio.sleep(100)
 
     assert channel.items == [1, 2]
+
+
+async def test_approval_of_a_plan_that_was_answered_is_no_news(quick_path: Path) -> None:
+    desk = Desk(quick_path, [channel := Channel()])
+    with closing(Journal(quick_path / "journal.db", "1")) as journal:
+        identity = WorkflowIdentity(server=SERVER, workflow_id=42, created="")
+        watch_id = journal.begin_watch(identity).id
+        for plan_id, is_answered in (("7f3a2c1b", False), ("1b2c3a7f", True)):
+            proposal = journal.proposals.propose(
+                watch_id, PLAN, plan_id=plan_id, starts_at=None, reason="large"
+            )
+            if is_answered:
+                answer = PlanAnswer(approves=True, by="ada@login1", at=virtual_now())
+                assert journal.proposals.answer(proposal, answer)
+            fact = NewsFact(NewsKind.APPROVAL, plan_id)
+            desk.sender.store(replace(item(42), fact=fact))
+            async with desk.running():
+                await anyio.sleep(600)
+
+    sent = [each.fact.detail for _, message in channel.took for each in message.items]
+    assert sent == ["7f3a2c1b"]
+    (given_up, _) = listed_news(quick_path, 10)
+    assert given_up.problem == "The plan did not wait any more."

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from anyio import to_thread
+
+from torc_watch.app.composition import open_client, unknown_id_refused
 from torc_watch.app.foreground_watch import settings_of_watch
 from torc_watch.app.inspection import StoredWatch, find_workflow, read_stored_watch
 from torc_watch.config.settings import Settings
@@ -36,10 +39,31 @@ class ServerAccess:
         """What the journal knows. Raises JournalError, RecordUnreadable."""
         return read_stored_watch(self.home, self.key(workflow_id))
 
-    def settings_of_round(self, workflow_id: int) -> Settings:
-        """With the output folder that the workflow's watch has. Raises JournalError."""
-        own = settings_of_watch(self.stored_watch(workflow_id).options, self.settings)
-        return self.settings.model_copy(update={"output_dir": own.output_dir})
+    async def settings_of_round(self, workflow_id: int) -> Settings:
+        """With the output folder that the workflow's watch has.
+
+        Without a watch a relative one is in the folder in which the workflow was created, where
+        that is on this machine: there commands look for it, too. Raises JournalError, ServerError,
+        and InvalidInput for a workflow that the server does not have.
+        """
+        stored = self.stored_watch(workflow_id)
+        folder = settings_of_watch(stored.options, self.settings).output_dir
+        if not stored.is_watched and folder.is_relative_to(self.home.absolute()):
+            created_in = await self._submission_folder(workflow_id)
+            if created_in is not None:
+                folder = created_in / folder.relative_to(self.home.absolute())
+        return self.settings.model_copy(update={"output_dir": folder})
+
+    async def _submission_folder(self, workflow_id: int) -> Path | None:
+        """None where the server knows none, and where it is not on this machine."""
+        connection = self.connection
+        with unknown_id_refused(workflow_id, connection):
+            async with open_client(connection) as client:
+                workflow = await client.get_workflow(workflow_id)
+        folder = Path(workflow.submission_directory or "")
+        if not folder.is_absolute() or "\0" in str(folder):
+            return None
+        return folder if await to_thread.run_sync(folder.is_dir) else None
 
     def watch_state(self, workflow_id: int) -> WatchState | None:
         """That of the daemon's watch, None without one. Raises JournalError."""

@@ -36,7 +36,7 @@ async def inspect_round(
     access: ServerAccess, workflow_id: int, choice: JobChoice | None, context: Context
 ) -> Inspection:
     """What one round as a user asks for it would do. Raises every kind of TorcWatchError."""
-    settings = access.settings_of_round(workflow_id)
+    settings = await access.settings_of_round(workflow_id)
     async with ProgressReport(context, "Making the plan"):
         return await inspection.plan(workflow_id, settings, access.connection, choice)
 

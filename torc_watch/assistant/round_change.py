@@ -71,7 +71,7 @@ async def carry_out_round(
     access: ServerAccess, plan_id: str, change: PlannedRound, progress: ProgressReport
 ) -> AppliedPlan:
     """Raises PlanChanged, WatchHeld, and every other kind of TorcWatchError."""
-    settings = access.settings_of_round(change.workflow_id)
+    settings = await access.settings_of_round(change.workflow_id)
     lines: list[str] = []
 
     def show(line: str) -> None:

@@ -118,6 +118,7 @@ class NewsSender:
                 outbox.add(self._noted[0], self._channels)
                 del self._noted[0]
             outbox.give_up_other_channels(self._channels, now)
+            outbox.give_up_answered_plans(now)
             for name, channel in self._channels.items():
                 waiting = outbox.waiting(name) if name not in self._sending else []
                 if waiting and self._may_go(outbox, name, waiting, now):

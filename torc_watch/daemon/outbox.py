@@ -21,6 +21,12 @@ INSERT OR IGNORE INTO news (server, workflow_id, kind, fact, channel, at, subjec
 VALUES (:server, :workflow_id, :kind, :fact, :channel, :at, :subject, :body)
 """
 _WAITS = "sent IS NULL AND failed IS NULL"
+_PLAN_WAITS = """
+SELECT 1 FROM proposal JOIN watch ON watch.id = proposal.watch_id
+WHERE watch.server = news.server AND watch.workflow_id = news.workflow_id
+AND proposal.plan_id = news.fact AND proposal.answer IS NULL
+AND proposal.ended IS NULL AND watch.ended IS NULL
+"""
 _MOST_READ = 1000  # of what waits for a channel: a message names fewer
 
 
@@ -121,6 +127,17 @@ class Outbox:
                 _text(at),
                 "This channel is no longer configured.",
                 channel,
+            )
+
+    def give_up_answered_plans(self, at: datetime) -> None:
+        """What was held back until its plan waited for the user no more."""
+        answered = f"kind = ? AND {_WAITS} AND claimed IS NULL AND NOT EXISTS ({_PLAN_WAITS})"
+        if self._database.query_one(f"SELECT 1 FROM news WHERE {answered}", NewsKind.APPROVAL):  # noqa: S608
+            self._database.write(
+                f"UPDATE news SET failed = ?, problem = ? WHERE {answered}",  # noqa: S608
+                _text(at),
+                "The plan did not wait any more.",
+                NewsKind.APPROVAL,
             )
 
     def numbers(self) -> tuple[int, int]:
