@@ -64,7 +64,7 @@ async def test_investigation_from_question_to_applied_plan(failed: "Site") -> No
         assert sum(size for _, size in assistant.calls) < 5000
     assert failed.run("watch", "1", "-p", "1").returncode == 0
     logs = failed.run("jobs", "logs", "2", "--run", "2", "--json")
-    assert f'"{failed.folder}/output/' in logs.stdout, "beside the workflow, where users look"
+    assert "/output/job_stdio/job_wf1_j2_r2_a1.o" in logs.stdout, "it is where users look"
 
 
 async def test_text_of_a_job_changes_nothing(site: "Site") -> None:
