@@ -61,6 +61,7 @@ def test_workflow_from_its_addition_to_its_pause(failed: "Site", screen: TmuxScr
         screen.until("Workflow 1 resumed (http://")
 
         daemon.process.send_signal(signal.SIGTERM)
+        screen.until("The daemon is not running")
         screen.resize(40, 10)
         shown = screen.until("The daemon is not running", ">  1  ordinary")
         assert max(map(len, shown.splitlines())) <= 40
