@@ -14,6 +14,7 @@ pytestmark = pytest.mark.slow
 
 _ALIVE, _GONE, _UNKNOWN = AllocationState.ALIVE, AllocationState.GONE, AllocationState.UNKNOWN
 _NO_JOB = 400_000_000
+_PRINTS = "echo runs; exec sleep 60"
 _ALLOCATE = "python3 -c 'import time; held = bytearray(400 << 20); time.sleep(60)'"
 
 
@@ -40,7 +41,7 @@ async def _end(number: int) -> AllocationStatus:
 
 
 async def test_job_is_alive_until_it_ends_in_order(cluster: SlurmCluster) -> None:
-    number = cluster.submit("sleep 60", "--hold")
+    number = cluster.submit(_PRINTS, "--hold")
     assert await _state(number) is _ALIVE
     cluster.run("scontrol", "release", str(number))
     cluster.wait_for_script(number)
@@ -207,7 +208,7 @@ async def test_job_is_known_by_its_name(cluster: SlurmCluster) -> None:
 async def test_name_that_another_program_chose_does_no_harm(
     cluster: SlurmCluster, name: str
 ) -> None:
-    number = cluster.submit("sleep 60", f"--job-name={name}")
+    number = cluster.submit(_PRINTS, f"--job-name={name}")
     cluster.wait_for_script(number)
     assert await _state(number) is _ALIVE
 

@@ -112,9 +112,12 @@ class SlurmCluster:
         wait_until(lambda: self.queue_state(number).startswith(state), f"{number} {state}")
 
     def wait_for_script(self, number: int) -> None:
-        """Waits until a job's script runs: until then, a new cluster may lose signals to it."""
-        steps = ("squeue", "--steps", "--noheader", "--format=%i", "--jobs", str(number))
-        wait_until(lambda: f"{number}.batch" in self.run(*steps), f"{number}.batch")
+        """Waits until a job's script has printed: until then, Slurm may lose signals to it.
+
+        A step that squeue lists is not enough: a busy machine starts the script seconds later.
+        """
+        output = self.folder / "work" / f"slurm-{number}.out"
+        wait_until(lambda: output.is_file() and bool(output.read_bytes()), f"output of {number}")
 
     def wait_for_end(self, number: int) -> list[str]:
         """Waits until accounting knows a job's end. Its and its steps' ``JobID|State|ExitCode``."""
