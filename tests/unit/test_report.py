@@ -194,3 +194,26 @@ def test_link_stays_and_its_file_is_replaced(tmp_path: Path) -> None:
     write_report(link, "new")
     assert link.is_symlink()
     assert (target.read_text(), target.stat().st_mode & 0o777) == ("new", 0o640)
+
+
+def test_file_at_the_end_of_a_link_is_made(tmp_path: Path) -> None:
+    """As by `handover`, and by the shell's redirection."""
+    link, target = tmp_path / "latest.html", tmp_path / "monday.html"
+    link.symlink_to(target.name)
+    refuse_other_files(link)
+    write_report(link, "new")
+    assert link.is_symlink()
+    assert target.read_text() == "new"
+
+
+@pytest.mark.parametrize(
+    ("leads_to", "refusal"),
+    [("none/report.html", "There is no folder .*/none: make it"), ("latest.html", "leads nowhere")],
+)
+def test_link_that_leads_to_no_file_is_refused_at_once(
+    leads_to: str, refusal: str, tmp_path: Path
+) -> None:
+    link = tmp_path / "latest.html"
+    link.symlink_to(leads_to)
+    with pytest.raises(InvalidInput, match=refusal):
+        refuse_other_files(link)
