@@ -15,6 +15,7 @@ from torc_watch.core.allocation_plan import plan_groups
 from torc_watch.core.cause import Cause, Remedy
 from torc_watch.core.demand import Choices, demands
 from torc_watch.core.findings import Finding
+from torc_watch.core.jobs_behind import jobs_behind
 from torc_watch.core.jobs_without_room import jobs_without_room, no_room_reason, ready_jobs
 from torc_watch.core.model import Dependent, JobCounts, JobStatus
 from torc_watch.core.node_classes import (
@@ -61,7 +62,11 @@ def plan(situation: Situation, settings: RecoverySettings) -> Plan | Refusal | P
     chosen = _chosen(situation, rows, settings)
     if isinstance(chosen, Refusal):
         return chosen
-    return _plan(situation, settings, rows, chosen)
+    answer = _plan(situation, settings, rows, chosen)
+    if not isinstance(answer, Plan):
+        return answer
+    restarted = _restarted_dependents(situation, answer.retries)
+    return replace(answer, behind=jobs_behind(situation, restarted))
 
 
 def _plan(
