@@ -10,7 +10,7 @@ from tests.rigs.played_workflow import played_workflow
 from torc_watch.app.composition import open_client
 from torc_watch.app.report import report_key, workflow_report
 from torc_watch.app.report_file import refuse_other_files, write_report
-from torc_watch.config.settings import Settings, load_settings
+from torc_watch.config.settings import DEFAULT_URL, Settings, load_settings
 from torc_watch.core.assessment import has_succeeded
 from torc_watch.core.errors import InvalidInput, ServerUnreachable
 from torc_watch.core.timeline import AttemptState
@@ -20,6 +20,7 @@ from torc_watch.sandbox.server import ServerSettings
 from torc_watch.torc import retry_policy
 from torc_watch.torc.client import TorcClient
 
+OTHER = "http://other/torc-service/v1"
 NOWHERE = "http://127.0.0.1:9/torc-service/v1"  # where no server listens
 
 
@@ -133,11 +134,30 @@ async def test_journal_that_cannot_be_read_leaves_the_rest(
         assert report.troubles[0].startswith("No history: ")
 
 
-def test_key_of_a_workflow_that_was_only_watched_elsewhere(settings: Settings) -> None:
-    watched(settings, "http://other/torc-service/v1", 7)
-    assert report_key(7, None, settings).server == "http://other/torc-service/v1"
-    assert report_key(8, None, settings).server == NOWHERE
+def test_server_of_a_workflow_that_was_only_watched_elsewhere(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is where the user chose none: neither by --url, nor by a variable or a file."""
+    watched(settings, OTHER, 7)
+    assert report_key(7, None, settings).server == NOWHERE
     assert report_key(7, "http://third", settings).server == "http://third/torc-service/v1"
+    (settings.home.parent / "config" / "torc-watchd").mkdir(parents=True)
+    file = settings.home.parent / "config" / "torc-watchd" / "config.toml"
+    monkeypatch.delenv("TORC_API_URL")
+    file.write_text('api_url = "http://fourth"')
+    assert report_key(7, None, load_settings()).server == "http://fourth/torc-service/v1"
+    file.unlink()
+    assert report_key(7, None, load_settings()).server == OTHER
+    assert report_key(8, None, load_settings()).server == DEFAULT_URL
+
+
+async def test_chosen_server_without_the_workflow_names_the_one_that_had_it(
+    settings: Settings, empty_server: AbstractAsyncContextManager[str]
+) -> None:
+    async with empty_server as server:
+        watched(settings, OTHER, 7)
+        with pytest.raises(InvalidInput, match=f"watched one on {OTHER}: choose .* --url"):
+            await workflow_report(7, server, settings)
 
 
 def test_a_report_replaces_only_a_report(tmp_path: Path) -> None:
