@@ -13,16 +13,16 @@ from pathlib import Path
 from torc_watch.app.composition import server_url
 from torc_watch.config.settings import Settings
 from torc_watch.core.approval import PlanAnswer, Proposal
-from torc_watch.core.errors import InvalidInput, PlanChanged
+from torc_watch.core.errors import InvalidInput, PlanChanged, RecordUnreadable
 from torc_watch.core.workflow_key import WorkflowKey, resolve_key
 from torc_watch.daemon.commands import WatchState
-from torc_watch.daemon.open_proposals import OpenProposal, open_proposals
+from torc_watch.daemon.open_proposals import OpenProposal, UnreadableProposal, waiting_proposals
 from torc_watch.daemon.status_file import is_active, read_status, utc_now
 from torc_watch.daemon.watch_history import known_workflows
 from torc_watch.engine.database import Database
 from torc_watch.engine.proposal_table import ProposalTable
 from torc_watch.render.daemon_notices import HOW_TO_START
-from torc_watch.render.proposal_text import answer_name
+from torc_watch.render.proposal_text import answer_name, unreadable_text
 
 _MAX_REASON = 1000  # characters
 
@@ -42,11 +42,14 @@ class GivenAnswer:
 
 
 def waiting_plan(home: Path, workflow_id: int, url: str | None) -> OpenProposal:
-    """The plan of this workflow that waits. Raises InvalidInput where there is none."""
+    """The plan of this workflow that waits.
+
+    Raises InvalidInput where there is none, and RecordUnreadable for one of another version.
+    """
     server = server_url(url)
     found = {
         each.key: each
-        for each in open_proposals(home)
+        for each in waiting_proposals(home)
         if each.key.workflow_id == workflow_id and server in (None, each.key.server)
     }
     if not found:
@@ -54,7 +57,10 @@ def waiting_plan(home: Path, workflow_id: int, url: str | None) -> OpenProposal:
             f"No plan of workflow {workflow_id} waits for approval. "
             "List those that do with: torc-watchd plans"
         )
-    return found[resolve_key(workflow_id, server, found)]
+    waiting = found[resolve_key(workflow_id, server, found)]
+    if isinstance(waiting, UnreadableProposal):
+        raise RecordUnreadable(unreadable_text(waiting))
+    return waiting
 
 
 def answer_plan(
