@@ -10,15 +10,16 @@ import pytest
 
 from tests.rigs.daemon import OOM
 from tests.rigs.json_shapes import assert_documented
-from torc_watch.app.plan_answers import waiting_plan
+from torc_watch.app.plan_answers import held_watch_explained, waiting_plan
 from torc_watch.core import events
 from torc_watch.core.approval import PlanAnswer
-from torc_watch.core.errors import RecordUnreadable
+from torc_watch.core.errors import RecordUnreadable, WatchHeld
 from torc_watch.core.events import Verdict, WatchEnded
 from torc_watch.core.job_choice import JobChoice
 from torc_watch.core.plan_identity import plan_id
 from torc_watch.core.recovery_round import ApprovalLimits, RecoverySettings
 from torc_watch.core.units import GIB
+from torc_watch.core.workflow_key import WorkflowKey
 from torc_watch.daemon.open_proposals import (
     OpenProposal,
     UnreadableProposal,
@@ -140,6 +141,23 @@ async def test_plan_of_another_version_is_shown_as_unreadable(open_site: "OpenSi
         await watch_for(site, workflow_id, 300)  # as if this version continued the watch
         (again,) = open_proposals(site.directory)
         assert again.proposal.plan_id == plan_id
+
+
+async def test_user_who_asks_for_the_round_is_told_to_approve_it(open_site: "OpenSite") -> None:
+    async with open_site() as site:
+        workflow_id = await failed(site, "a")
+        await watch_for(site, workflow_id, 300)
+        (waiting,) = open_proposals(site.directory)
+
+        def refused(key: WorkflowKey) -> str:
+            with pytest.raises(WatchHeld) as found, held_watch_explained(site.directory, key):
+                raise WatchHeld("It is watched.")
+            return str(found.value)
+
+        assert refused(waiting.key).endswith(f"approval: torc-watchd approve {workflow_id}")
+        assert refused(waiting.key._replace(workflow_id=99)) == "It is watched."
+        answer(site, approves=True)
+        assert refused(waiting.key) == "It is watched."
 
 
 async def test_approval_survives_the_process(open_site: "OpenSite") -> None:

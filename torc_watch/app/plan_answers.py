@@ -5,7 +5,8 @@ daemon, or one in the foreground. Of several answers the first counts.
 """
 
 import socket
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,10 +14,21 @@ from pathlib import Path
 from torc_watch.app.composition import server_url
 from torc_watch.config.settings import Settings
 from torc_watch.core.approval import PlanAnswer, Proposal
-from torc_watch.core.errors import InvalidInput, PlanChanged, RecordUnreadable
+from torc_watch.core.errors import (
+    InvalidInput,
+    JournalError,
+    PlanChanged,
+    RecordUnreadable,
+    WatchHeld,
+)
 from torc_watch.core.workflow_key import WorkflowKey, resolve_key
 from torc_watch.daemon.commands import WatchState
-from torc_watch.daemon.open_proposals import OpenProposal, UnreadableProposal, waiting_proposals
+from torc_watch.daemon.open_proposals import (
+    OpenProposal,
+    UnreadableProposal,
+    open_proposals,
+    waiting_proposals,
+)
 from torc_watch.daemon.status_file import is_active, read_status, utc_now
 from torc_watch.daemon.watch_history import known_workflows
 from torc_watch.engine.database import Database
@@ -61,6 +73,29 @@ def waiting_plan(home: Path, workflow_id: int, url: str | None) -> OpenProposal:
     if isinstance(waiting, UnreadableProposal):
         raise RecordUnreadable(unreadable_text(waiting))
     return waiting
+
+
+@contextmanager
+def held_watch_explained(home: Path, key: WorkflowKey) -> Iterator[None]:
+    """A user who wants a round, of which the plan only waits for approval, is told how to approve.
+
+    Raises WatchHeld, as what is done within it.
+    """
+    try:
+        yield
+    except WatchHeld as error:
+        if not _is_asked_for_approval(home, key):
+            raise
+        raise WatchHeld(
+            f"{error} Its plan waits for your approval: torc-watchd approve {key.workflow_id}"
+        ) from error
+
+
+def _is_asked_for_approval(home: Path, key: WorkflowKey) -> bool:
+    with suppress(JournalError):
+        waiting = [each.proposal for each in open_proposals(home) if each.key == key]
+        return any(proposal.answer is None for proposal in waiting)
+    return False
 
 
 def answer_plan(
