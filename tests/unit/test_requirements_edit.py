@@ -52,6 +52,15 @@ def test_value_that_says_the_same_in_other_words_stays() -> None:
     assert edited(SPEC, {"small": {"memory": "8192m", "runtime": "PT60M"}}) == SPEC
 
 
+def test_value_that_is_merged_counts() -> None:
+    spec = "b: &b {memory: 8g}\nresource_requirements:\n  - {name: small, <<: *b}\n"
+
+    assert edited(spec, {"small": {"memory": "8192m"}}) == spec
+    assert edited(spec, {"small": {"memory": "12g"}}) == spec.replace(
+        "name: small", "name: small, memory: 12g"
+    )
+
+
 def test_nothing_to_change_needs_no_requirements() -> None:
     assert edited("name: w\njobs: []\n", {}) == "name: w\njobs: []\n"
 
@@ -60,6 +69,8 @@ def test_windows_line_ends_stay() -> None:
     spec = SPEC.replace("\n", "\r\n")
 
     assert edited(spec, {"small": {"memory": "12g"}}) == spec.replace("'8g'  #", "'12g'  #")
+    row = "resource_requirements:\r\n  - name: small"
+    assert edited(row, {"small": {"memory": "12g"}}) == f"{row}\r\n    memory: 12g"
 
 
 @pytest.mark.parametrize(
@@ -71,6 +82,7 @@ def test_windows_line_ends_stay() -> None:
         ("'8g'", "[8g]", "line 5: memory is no plain value"),
         ("'8g'", "|\n      8g\n   ", "line 5: memory is no plain value"),
         ("name: größe", "name: [", "line"),
+        ("name: large", "name: small", "line 7: another of the .* is named 'small'"),
     ],
 )
 def test_what_cannot_be_edited_is_refused(old: str, new: str, problem: str) -> None:
