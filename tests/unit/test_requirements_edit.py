@@ -1,3 +1,6 @@
+import errno
+import itertools
+import os
 from pathlib import Path
 
 import pytest
@@ -114,10 +117,67 @@ def test_file_is_replaced_and_the_old_one_is_kept(tmp_path: Path) -> None:
     second = write_file(edit_file(path, {"small": {"memory": "16g"}}))
 
     assert path.read_bytes() == content.replace(b"'8g'", b"'16g'")
-    assert path.stat().st_mode & 0o777 == 0o640
+    assert [each.stat().st_mode & 0o777 for each in (path, first, second)] == [0o640] * 3
     assert first.read_bytes() == content
     assert second.read_bytes() == content.replace(b"'8g'", b"'12g'")
     assert {file.name for file in tmp_path.iterdir()} == {"w.yaml", "w.yaml.bak", "w.yaml.bak1"}
+
+
+def test_changed_file_is_new_and_the_kept_one_old(tmp_path: Path) -> None:
+    path = tmp_path / "w.yaml"
+    path.write_text(SPEC, encoding="utf-8")
+    os.utime(path, (10**9, 10**9))
+
+    backup = write_file(edit_file(path, {"small": {"memory": "12g"}}))
+
+    assert backup.stat().st_mtime == 10**9
+    assert path.stat().st_mtime > 10**9
+
+
+def test_link_stays_and_its_file_is_changed(tmp_path: Path) -> None:
+    target, link = tmp_path / "specs" / "w.yaml", tmp_path / "w.yaml"
+    target.parent.mkdir()
+    target.write_text(SPEC, encoding="utf-8")
+    link.symlink_to(target)
+
+    backup = write_file(edit_file(link, {"small": {"memory": "12g"}}))
+
+    assert link.is_symlink()
+    assert "'12g'" in target.read_text(encoding="utf-8")
+    assert backup == tmp_path / "specs" / "w.yaml.bak"
+
+
+def test_read_only_file_stays(tmp_path: Path) -> None:
+    path = tmp_path / "w.yaml"
+    path.write_text(SPEC, encoding="utf-8")
+    path.chmod(0o444)
+
+    with pytest.raises(InvalidSpec, match="is read-only: make it writable"):
+        write_file(edit_file(path, {"small": {"memory": "12g"}}))
+
+    assert path.read_text(encoding="utf-8") == SPEC
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("written_before", [0, 1])
+def test_full_disk_leaves_the_old_file_alone(
+    written_before: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "w.yaml"
+    path.write_text(SPEC, encoding="utf-8")
+    file = edit_file(path, {"small": {"memory": "12g"}})
+    written = itertools.count()
+
+    def fsync(_: int) -> None:
+        if next(written) >= written_before:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(InvalidSpec, match=r"No space left on device\. Free some space there"):
+        write_file(file)
+
+    assert path.read_text(encoding="utf-8") == SPEC
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_file_that_changed_meanwhile_is_not_replaced(tmp_path: Path) -> None:
