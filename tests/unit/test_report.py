@@ -15,7 +15,8 @@ from torc_watch.core.errors import InvalidInput, ServerUnreachable
 from torc_watch.core.model import JobStatus
 from torc_watch.core.timeline import AttemptState
 from torc_watch.core.units import GIB
-from torc_watch.engine.journal import Journal, WorkflowIdentity
+from torc_watch.core.workflow_key import WorkflowIdentity
+from torc_watch.engine.journal import Journal
 from torc_watch.engine.messages import utc_now
 from torc_watch.render.report_page.page import report_page
 from torc_watch.sandbox.server import ServerSettings

@@ -1,6 +1,7 @@
-"""The key of a workflow: its ID alone is ambiguous, since each server counts from 1."""
+"""The keys of a workflow: its ID alone is ambiguous, since each server counts from 1."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from torc_watch.core.errors import InvalidInput
@@ -11,6 +12,15 @@ class WorkflowKey(NamedTuple):
 
     server: str
     workflow_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkflowIdentity:
+    """Identifies a workflow; ``created`` tells it from a later workflow with the same id."""
+
+    server: str
+    workflow_id: int
+    created: str
 
 
 def resolve_key(workflow_id: int, server: str | None, known: Iterable[WorkflowKey]) -> WorkflowKey:

@@ -30,9 +30,9 @@ from torc_watch.core.errors import (
 )
 from torc_watch.core.events import Event, Verdict, WatchCrashed, WatchEnded
 from torc_watch.core.model import Workflow
+from torc_watch.core.workflow_key import WorkflowIdentity
 from torc_watch.engine.answer_notice import AnswerNotice
 from torc_watch.engine.diagnoser import Diagnoser
-from torc_watch.engine.journal import WorkflowIdentity
 from torc_watch.engine.messages import (
     Decision,
     EngineContext,
