@@ -47,6 +47,7 @@ from torc_watch.core.recovery_round import (
     limited_retries,
     uses_round,
 )
+from torc_watch.core.sizing_policy import SizingPolicy
 from torc_watch.core.suspect_success import Suspicion, reruns, suspects_text
 from torc_watch.core.unfailed_job import job_named, job_standing
 from torc_watch.core.workflow_key import WorkflowIdentity, WorkflowKey, resolve_key
@@ -387,7 +388,7 @@ async def inspect(
             cluster,
             workflow=observation.workflow,
             diagnosis=at_rest.diagnosis,
-            history=await _history(client, at_rest, settings.home),
+            history=await _history(client, at_rest, settings.home, round_settings),
             settings=round_settings,
             timing=Timing(now=utc_now(), may_wait=known.may_wait, has_room=False),
         )
@@ -410,13 +411,13 @@ async def _priced(
     )
 
 
-async def _history(client: TorcClient, at_rest: "_ToPlan", home: Path) -> History:
+async def _history(
+    client: TorcClient, at_rest: "_ToPlan", home: Path, settings: RecoverySettings
+) -> History:
     """As a round would have it, of which the journal may have less than it would then."""
     seen = at_rest.seen
     workflow = seen.observation.workflow
-    identity = WorkflowIdentity(
-        server=client.transport.connection.url, workflow_id=workflow.id, created=workflow.created
-    )
+    identity = WorkflowIdentity.of(workflow, client.transport.connection.url)
     stored = StoredAttempts()
     with suppress(JournalError):  # no reason not to make a plan
         stored = attempts_of(home, identity)
@@ -424,7 +425,12 @@ async def _history(client: TorcClient, at_rest: "_ToPlan", home: Path) -> Histor
         past=seen.past_of_round,
         incidents=_incidents(home),
         attempts=await with_found(
-            client, workflow, at_rest.diagnosis.findings, stored.attempts, stored.scouts
+            client,
+            workflow,
+            at_rest.diagnosis.findings,
+            stored.attempts,
+            stored.scouts,
+            with_peers=settings.sizing is SizingPolicy.EVIDENCE,
         ),
     )
 

@@ -5,19 +5,19 @@ as those before a retry in the same run. What is known of an attempt grows: an o
 it requested then, a newer one how it ended.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from torc_watch.core.cause import Cause
-from torc_watch.core.findings import Finding
-from torc_watch.core.job_kind import KindKey, kind_key
+from torc_watch.core.job_kind import KindKey
 from torc_watch.core.kind_history import AttemptEnd, SizedAttempt, measured_amount
-from torc_watch.core.model import JobResult, Requirements, Workflow
+from torc_watch.core.model import JobResult, Requirements
 from torc_watch.core.recovery_round import Plan
 
-_ENDS = {Cause.OOM: AttemptEnd.OUT_OF_MEMORY, Cause.TIMEOUT: AttemptEnd.OUT_OF_TIME}
-
 AttemptKey = tuple[int, int, int]  # job, run, attempt
+
+_MOST_OF_A_KIND = 10_000
+_MOST_OF_A_WORKFLOW = 200_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,33 +29,16 @@ class ScoutStart:
     attempt: int | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptNews:
+    """What the journal has to record, and what it has to delete so that it does not grow."""
+
+    recorded: tuple[SizedAttempt, ...] = ()
+    deleted: tuple[AttemptKey, ...] = ()
+
+
 def key_of(attempt: SizedAttempt) -> AttemptKey:
     return attempt.job_id, attempt.run_id, attempt.attempt
-
-
-def lacking_kinds(findings: Iterable[Finding], workflow_id: int) -> frozenset[KindKey]:
-    """The kinds of the jobs that lacked memory or run time."""
-    return frozenset(
-        kind_key(workflow_id, each.job, each.requirements)
-        for each in findings
-        if each.cause in _ENDS
-    )
-
-
-def failed_attempt(finding: Finding, workflow: Workflow) -> SizedAttempt:
-    """The last one of a failed job; of an orphan, which has no result, in the present run."""
-    row = finding.requirements
-    return SizedAttempt(
-        kind=kind_key(workflow.id, finding.job, row),
-        job_id=finding.job.id,
-        run_id=workflow.run_id if finding.run_id is None else finding.run_id,
-        attempt=finding.job.attempt,
-        end=_ENDS.get(finding.cause, AttemptEnd.OTHER),
-        memory=row.memory if row else None,
-        runtime=row.runtime if row else None,
-        peak=measured_amount(finding.peak_memory),
-        ran=measured_amount(finding.ran),
-    )
 
 
 def completed_attempt(result: JobResult, kind: KindKey, row: Requirements) -> SizedAttempt:
@@ -68,57 +51,101 @@ def completed_attempt(result: JobResult, kind: KindKey, row: Requirements) -> Si
         end=AttemptEnd.COMPLETED,
         memory=row.memory,
         runtime=row.runtime,
-        peak=measured_amount(result.peak_memory),
-        ran=measured_amount(result.exec_seconds),
+        peak=result.peak_memory,
+        ran=result.exec_seconds,
     )
 
 
 def merged(
-    known: Iterable[SizedAttempt], found: Iterable[SizedAttempt], starts: Collection[ScoutStart]
+    known: Iterable[SizedAttempt], found: Sequence[SizedAttempt], starts: Collection[ScoutStart]
 ) -> tuple[SizedAttempt, ...]:
     """Each attempt once: the ``known`` ones of the journal, then those that are new."""
     by_key = {key_of(each): each for each in known}
-    fresh = list(found)
-    firsts = _first_attempts([*by_key.values(), *fresh])
-    for each in fresh:
-        before = by_key.get(key_of(each))
-        new = replace(each, is_scout=_is_scout(each, starts, firsts))
-        by_key[key_of(each)] = new if before is None else _with_news(before, new)
+    scouts = _scouts([*by_key.values(), *found], starts)
+    for each in found:
+        key = key_of(each)
+        new = replace(each, is_scout=True) if key in scouts else each
+        by_key[key] = _with_news(by_key[key], new) if key in by_key else new
     return tuple(by_key.values())
 
 
-def scout_starts(plan: Plan) -> tuple[ScoutStart, ...]:
-    """Of a plan whose jobs were reset."""
-    return tuple(ScoutStart(job_id=each.job_id, run_id=plan.run_id + 1) for each in plan.retries)
+def news_of(known: Iterable[SizedAttempt], attempts: Sequence[SizedAttempt]) -> AttemptNews:
+    """Of all ``attempts`` for a journal with the ``known`` ones.
+
+    Of too many the oldest are not kept; before them those of completed jobs, whose results the
+    server has. Runs and attempts tell the age: no clock changes that.
+    """
+    before = {key_of(each): each for each in known}
+    kept = {key_of(each): each for each in _kept(attempts)}
+    return AttemptNews(
+        recorded=tuple(each for key, each in kept.items() if before.get(key) != each),
+        deleted=tuple(before.keys() - kept.keys()),
+    )
+
+
+def scout_starts(plan: Plan) -> frozenset[ScoutStart]:
+    """Of a plan whose jobs were reset: in place they go on in the same run."""
+    run_id = plan.run_id if plan.in_place else plan.run_id + 1
+    return frozenset(
+        ScoutStart(
+            job_id=each.job_id,
+            run_id=run_id,
+            attempt=(each.attempt or 0) + 1 if plan.in_place else None,
+        )
+        for each in plan.retries
+        if each.is_scout
+    )
 
 
 def _with_news(before: SizedAttempt, new: SizedAttempt) -> SizedAttempt:
     """A job's row may have been changed since, by us or a user; a scout stays one."""
+    if before == new:
+        return before
     return replace(
         new,
         kind=before.kind,
         memory=new.memory if before.memory is None else before.memory,
         runtime=new.runtime if before.runtime is None else before.runtime,
-        peak=before.peak if new.peak is None else new.peak,
-        ran=before.ran if new.ran is None else new.ran,
+        peak=new.peak if measured_amount(new.peak) else before.peak,
+        ran=new.ran if measured_amount(new.ran) else before.ran,
         is_scout=before.is_scout or new.is_scout,
     )
 
 
-def _first_attempts(attempts: Iterable[SizedAttempt]) -> Mapping[tuple[int, int], int]:
-    """The first known attempt of each job in each run."""
+def _scouts(
+    attempts: Iterable[SizedAttempt], starts: Collection[ScoutStart]
+) -> frozenset[AttemptKey]:
+    """Torc's own retries leave no result: the attempt after them is as large as they were."""
+    if not starts:
+        return frozenset()
     firsts: dict[tuple[int, int], int] = {}
     for each in attempts:
         place = each.job_id, each.run_id
         firsts[place] = min(firsts.get(place, each.attempt), each.attempt)
-    return firsts
+    found = (
+        (each.job_id, each.run_id, firsts.get((each.job_id, each.run_id), 0))
+        if each.attempt is None
+        else (each.job_id, each.run_id, each.attempt)
+        for each in starts
+    )
+    return frozenset(found)
 
 
-def _is_scout(
-    attempt: SizedAttempt, starts: Collection[ScoutStart], firsts: Mapping[tuple[int, int], int]
-) -> bool:
-    """Torc's own retries leave no result: an attempt after them is as large as the first one."""
-    place = attempt.job_id, attempt.run_id
-    start = ScoutStart(job_id=attempt.job_id, run_id=attempt.run_id)
-    is_first = firsts[place] == attempt.attempt
-    return (is_first and start in starts) or replace(start, attempt=attempt.attempt) in starts
+def _kept(attempts: Sequence[SizedAttempt]) -> Sequence[SizedAttempt]:
+    if len(attempts) <= _MOST_OF_A_KIND:
+        return attempts
+    groups: defaultdict[KindKey, list[SizedAttempt]] = defaultdict(list)
+    for each in attempts:
+        groups[each.kind].append(each)
+    kept = [each for group in groups.values() for each in _newest(group, _MOST_OF_A_KIND)]
+    return _newest(kept, _MOST_OF_A_WORKFLOW)
+
+
+def _newest(attempts: list[SizedAttempt], most: int) -> list[SizedAttempt]:
+    return attempts if len(attempts) <= most else sorted(attempts, key=_age)[:most]
+
+
+def _age(attempt: SizedAttempt) -> tuple[object, ...]:
+    has_result = attempt.end is AttemptEnd.COMPLETED
+    newest_first = -attempt.run_id, -attempt.attempt, -attempt.job_id
+    return not attempt.is_scout, has_result, *newest_first

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from torc_watch.core.errors import InvalidInput
+from torc_watch.core.model import Workflow
 
 
 class WorkflowKey(NamedTuple):
@@ -21,6 +22,10 @@ class WorkflowIdentity:
     server: str
     workflow_id: int
     created: str
+
+    @classmethod
+    def of(cls, workflow: Workflow, server: str) -> Self:
+        return cls(server=server, workflow_id=workflow.id, created=workflow.created)
 
 
 def resolve_key(workflow_id: int, server: str | None, known: Iterable[WorkflowKey]) -> WorkflowKey:

@@ -29,6 +29,6 @@ def attempts_of(home: Path, identity: WorkflowIdentity) -> StoredAttempts:
             return StoredAttempts()
         key = identity_values(identity)
         return StoredAttempts(
-            attempts=attempts_from(database.execute(ATTEMPTS, key)),
+            attempts=attempts_from(database.execute(ATTEMPTS, key), identity.workflow_id),
             scouts=scout_starts_from(database.execute(PLANS_WITH_SCOUTS, key)),
         )

@@ -2,22 +2,23 @@
 
 from collections.abc import Collection, Mapping
 
+from torc_watch.core.failed_attempts import attempt_of
 from torc_watch.core.findings import Finding
 from torc_watch.core.job_kind import KindKey, kind_key
-from torc_watch.core.kind_history import SizedAttempt
+from torc_watch.core.kind_history import AttemptEnd, SizedAttempt
 from torc_watch.core.model import JobStatus, Requirements, Workflow
 from torc_watch.core.sized_attempts import (
     ScoutStart,
     completed_attempt,
-    failed_attempt,
-    lacking_kinds,
     merged,
+    news_of,
 )
 from torc_watch.core.utilization import with_step_peaks
 from torc_watch.core.workflow_key import WorkflowIdentity
 from torc_watch.engine.attempt_table import AttemptTable
 from torc_watch.torc.client import TorcClient
 
+_LACKS = (AttemptEnd.OUT_OF_MEMORY, AttemptEnd.OUT_OF_TIME)
 _Requests = Mapping[int, tuple[KindKey, Requirements]]  # by the job's ID
 
 
@@ -29,13 +30,20 @@ class AttemptHistory:
         self._table = table
 
     async def record(
-        self, identity: WorkflowIdentity, workflow: Workflow, findings: Collection[Finding]
+        self,
+        identity: WorkflowIdentity,
+        workflow: Workflow,
+        findings: Collection[Finding],
+        *,
+        with_peers: bool,
     ) -> tuple[SizedAttempt, ...]:
         """All attempts that are known then. Raises ServerError and JournalError."""
         known = self._table.of(identity)
         starts = self._table.scout_starts(identity)
-        all_known = await with_found(self._client, workflow, findings, known, starts)
-        self._table.record(identity, set(all_known).difference(known))
+        all_known = await with_found(
+            self._client, workflow, findings, known, starts, with_peers=with_peers
+        )
+        self._table.record(identity, news_of(known, all_known))
         return all_known
 
 
@@ -45,17 +53,21 @@ async def with_found(
     findings: Collection[Finding],
     known: Collection[SizedAttempt],
     starts: Collection[ScoutStart],
+    *,
+    with_peers: bool,
 ) -> tuple[SizedAttempt, ...]:
-    """The ``known`` attempts, and those of all jobs of the kinds that lack memory or run time.
+    """The ``known`` attempts, and those of the failed jobs whose kinds lack memory or run time.
 
-    Of other kinds nothing is asked. Only reads. Raises ServerError.
+    ``with_peers`` also those of the jobs of these kinds that completed, which the server is asked
+    for. Only reads. Raises ServerError.
     """
-    kinds = lacking_kinds(findings, workflow.id)
+    failed = [attempt_of(workflow, each) for each in findings]
+    kinds = frozenset(each.kind for each in failed if each.end in _LACKS)
     if not kinds:
         return tuple(known)
-    failed = (failed_attempt(each, workflow) for each in findings)
     found = [each for each in failed if each.kind in kinds]
-    found += await _completed(client, workflow.id, kinds)
+    if with_peers:
+        found += await _completed(client, workflow.id, kinds)
     return merged(known, found, starts)
 
 

@@ -128,6 +128,7 @@ async def make_plan(
                 scheduler, settings, timing.now, history.incidents, diagnosis.findings
             ),
             suspects=diagnosis.suspects,
+            attempts=history.attempts,
         ),
         settings,
     )

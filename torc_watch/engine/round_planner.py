@@ -14,6 +14,7 @@ from torc_watch.core.recovery_round import (
     Refusal,
     RefusalKind,
 )
+from torc_watch.core.sizing_policy import SizingPolicy
 from torc_watch.engine.attempt_history import AttemptHistory
 from torc_watch.engine.messages import (
     Diagnosis,
@@ -97,7 +98,10 @@ class RoundPlanner:
     ) -> tuple[SizedAttempt, ...]:
         """Recorded before the plan is: after its retries the server may not have them any more."""
         return await self._sizes.record(
-            request.watch.identity, request.observation.workflow, diagnosis.findings
+            request.watch.identity,
+            request.observation.workflow,
+            diagnosis.findings,
+            with_peers=_settings(request).sizing is SizingPolicy.EVIDENCE,
         )
 
     def _history(self, request: RecoveryRequest) -> History:
