@@ -1,7 +1,6 @@
 """Rounds record the attempts of the kinds that lacked something, and plan with all of them."""
 
 import shutil
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -10,11 +9,11 @@ import pytest
 
 from tests.conftest import Ending, Forward
 from tests.rigs.daemon import OOM
-from torc_watch.core import policy
+from torc_watch.core import events, policy
 from torc_watch.core.errors import JournalError
 from torc_watch.core.events import Verdict
 from torc_watch.core.kind_history import AttemptEnd, SizedAttempt
-from torc_watch.core.recovery_round import Plan, RecoverySettings
+from torc_watch.core.recovery_round import RecoverySettings
 from torc_watch.core.situation import Situation
 from torc_watch.core.sizing_policy import SizingPolicy
 from torc_watch.core.units import MIB
@@ -267,34 +266,33 @@ async def test_round_without_its_record_changes_nothing_and_is_made_again(
         assert len((await stored(site, workflow_id)).attempts) == 2
 
 
-async def test_what_a_scout_needed_is_known_as_that_of_a_scout(
-    open_site: "OpenSite", monkeypatch: pytest.MonkeyPatch
+async def test_what_a_scout_needed_is_what_the_others_request(
+    open_site: "OpenSite", situations: list[Situation]
 ) -> None:
-    """The plan of the first round says so; another process makes the second one."""
-    make = policy.plan
-
-    def with_scout(situation: Situation, settings: RecoverySettings) -> Any:
-        answer = make(situation, settings)
-        if not isinstance(answer, Plan) or situation.workflow.run_id > 1:
-            return answer
-        retries = tuple(
-            replace(each, is_scout=each.job_name == "train_2") for each in answer.retries
-        )
-        return replace(answer, retries=retries)
-
-    monkeypatch.setattr(policy, "plan", with_scout)
+    """The plan of the first round says which one it is; another process makes the second one."""
     async with open_site() as site:
-        site.scheduler.endings = {"train_1": [OOM, OOM], "train_2": [OOM, FINE]}
-        workflow_id = await site.submit(["train_1", "train_2"])
-        with anyio.move_on_after(400):
-            await site.watch(workflow_id, recovery=ONE_ROUND)
-        await site.watch(workflow_id)
+        site.scheduler.endings = {
+            "train_1": [OOM],
+            "train_2": [OOM],
+            "train_3": [OOM, (0, 300 * MIB, 10.0)],
+            "train_4": [OOM],
+        }
+        workflow_id = await site.submit([*site.scheduler.endings])
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(site.watch, workflow_id)
+            while not site.seen(events.RecoveryInitiated):
+                await anyio.sleep(1)
+            tasks.cancel_scope.cancel()
+        assert len(situations) == 1
+        assert (await site.watch(workflow_id)).verdict is Verdict.SUCCEEDED
 
-        names = {job.id: job.name for job in await site.client.list_jobs(workflow_id)}
+        requests = await site.requirements(workflow_id)
+        assert [(row.memory or 0) // MIB for row in requests.values()] == [360, 360, 512, 360]
         attempts = (await stored(site, workflow_id)).attempts
-        scouts = [(names[each.job_id], each.run_id) for each in attempts if each.is_scout]
-        assert scouts == [("train_2", 2)]
-        assert len(attempts) == 4
+        found = await shown(site, workflow_id, tuple(each for each in attempts if each.is_scout))
+        assert found == {("train_3", 2): (AttemptEnd.COMPLETED, 512, 300)}
+        assert set(situations[1].attempts) == set(attempts)
+        assert len(attempts) == 5
 
 
 async def test_workflow_of_a_server_that_was_set_up_anew_has_a_history_of_its_own(

@@ -79,7 +79,7 @@ def plan_of(*retries: Retry, in_place: bool = False) -> Plan:
     [
         pytest.param({}, {}, id="the same"),
         pytest.param({"memory": 12 * GIB, "runtime": 90}, {}, id="its row was raised since"),
-        pytest.param({"kind": OTHER_KIND}, {}, id="its row was replaced since"),
+        pytest.param({"kind": OTHER_KIND}, {"kind": OTHER_KIND}, id="a user renamed its row"),
         pytest.param({"peak": None, "ran": 0.0}, {}, id="no measurement"),
         pytest.param({"peak": 9 * GIB}, {"peak": 9 * GIB}, id="another measurement"),
         pytest.param(

@@ -98,12 +98,11 @@ def scout_starts(plan: Plan) -> frozenset[ScoutStart]:
 
 
 def _with_news(before: SizedAttempt, new: SizedAttempt) -> SizedAttempt:
-    """A job's row may have been changed since, by us or a user; a scout stays one."""
+    """A job's row may have more since, by us or a user; a scout stays one."""
     if before == new:
         return before
     return replace(
         new,
-        kind=before.kind,
         memory=new.memory if before.memory is None else before.memory,
         runtime=new.runtime if before.runtime is None else before.runtime,
         peak=new.peak if measured_amount(new.peak) else before.peak,
