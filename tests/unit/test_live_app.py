@@ -17,14 +17,14 @@ from torc_watch.cli.live_source import live_source
 from torc_watch.core import events
 from torc_watch.core.errors import ServerUnreachable
 from torc_watch.core.waiting_plan import WaitingPlan
-from torc_watch.core.workflow_key import WorkflowKey
+from torc_watch.core.workflow_key import WorkflowIdentity, WorkflowKey
 from torc_watch.daemon.commands import Action, WatchedWorkflow, WatchOptions, WatchState
 from torc_watch.daemon.lease import this_holder
 from torc_watch.daemon.open_proposals import open_proposals
 from torc_watch.daemon.status_board import StatusBoard
 from torc_watch.daemon.status_file import utc_now, write_status
 from torc_watch.daemon.workflow_view import DaemonView
-from torc_watch.engine.journal import Journal, WorkflowIdentity
+from torc_watch.engine.journal import Journal
 from torc_watch.ipc.socket_paths import socket_paths
 from torc_watch.ipc.socket_server import ControlServer
 from torc_watch.live_view import live_state

@@ -14,7 +14,8 @@ from torc_watch.config.settings import DEFAULT_URL, Settings, load_settings
 from torc_watch.core.assessment import has_succeeded
 from torc_watch.core.errors import InvalidInput, ServerUnreachable
 from torc_watch.core.timeline import AttemptState
-from torc_watch.engine.journal import Journal, WorkflowIdentity
+from torc_watch.core.workflow_key import WorkflowIdentity
+from torc_watch.engine.journal import Journal
 from torc_watch.render.report_page.page import report_page
 from torc_watch.sandbox.server import ServerSettings
 from torc_watch.torc import retry_policy

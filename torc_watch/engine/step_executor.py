@@ -14,6 +14,7 @@ from torc_watch.core.cause import Cause
 from torc_watch.core.errors import Conflict
 from torc_watch.core.model import Job, JobCounts, JobStatus
 from torc_watch.core.recovery_round import Plan, Step
+from torc_watch.core.waiting_raises import UNSTARTED
 from torc_watch.engine.allocation_submission import cancel_planned, submit_planned
 from torc_watch.engine.messages import EngineContext, Watch
 from torc_watch.engine.recovery_hook import run_hook
@@ -97,7 +98,7 @@ class StepExecutor:
                     plan.workflow_id,
                     NewRequirements(
                         name=adjustment.name,
-                        num_cpus=adjustment.base.num_cpus,
+                        num_cpus=adjustment.request.num_cpus,
                         num_gpus=adjustment.base.num_gpus,
                         num_nodes=adjustment.base.num_nodes,
                         memory=adjustment.memory,
@@ -112,10 +113,22 @@ class StepExecutor:
         await gather(
             [
                 partial(self._client.assign_requirements, plan.workflow_id, job, targets[job.id])
-                for job in await self._jobs_of(plan)
+                for job in [*await self._jobs_of(plan), *await self._unstarted_jobs_of(plan)]
                 if job.id in targets and job.requirements_id != targets[job.id]
             ]
         )
+
+    async def _unstarted_jobs_of(self, plan: Plan) -> list[Job]:
+        """Those that request more before they start: never one that has started meanwhile."""
+        if not plan.raises:
+            return []
+        raised = {each.job_id for each in plan.raises}
+        return [
+            job
+            for status in UNSTARTED
+            for job in await self._client.list_jobs(plan.workflow_id, status)
+            if job.id in raised
+        ]
 
     async def _jobs_of(self, plan: Plan) -> list[Job]:
         """The failed jobs, and the completed ones that the plan runs again."""

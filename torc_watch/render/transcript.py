@@ -349,6 +349,7 @@ def plan_lines(plan: Plan, *, with_reasons: bool = False, fixes: str = "Fixes") 
     yield from _alike_lines(unchanged, _unchanged)
     if plan.uninitialized:
         yield f"  Starting {jobs_text(plan.uninitialized)} left uninitialized"
+    yield from _sizing_lines(plan)
     yield from _repeated_lines(plan)
     yield from left_alone_lines(plan.left_alone)
     if not plan.uses_retry:
@@ -358,6 +359,14 @@ def plan_lines(plan: Plan, *, with_reasons: bool = False, fixes: str = "Fixes") 
     if plan.unpaid:
         left_out = "1 allocation" if plan.unpaid == 1 else f"{plan.unpaid} allocations"
         yield f"  Leaving out {left_out}, for which the node hours are too few (--max-node-hours)"
+
+
+def _sizing_lines(plan: Plan) -> Iterator[str]:
+    """Why jobs request that much: a sentence for all that are sized alike."""
+    for sentence in plan.sizing[:_LINES_PER_LIST]:
+        yield f"  {printable(sentence, _MAX_REASON)}"
+    if (more := len(plan.sizing) - _LINES_PER_LIST) > 0:
+        yield f"  ... and so for {more:,} more kinds of jobs"
 
 
 def _repeated_lines(plan: Plan) -> Iterator[str]:
@@ -390,7 +399,8 @@ def _fix(retry: Retry) -> str:
     assert retry.runtime is not None  # noqa: S101 - a fix has one of the two
     before, after = map(units.format_duration, retry.runtime)
     what = "Timeout detected" if retry.cause is Cause.TIMEOUT else cause_text(retry.cause)
-    return f"{what}, increasing runtime {before} -> {after}"
+    cpus = f", CPUs {retry.cpus[0]} -> {retry.cpus[1]}" if retry.cpus else ""
+    return f"{what}, increasing runtime {before} -> {after}{cpus}"
 
 
 def suspect_lines(suspects: Sequence[SuspectJob]) -> Iterator[str]:
@@ -417,7 +427,8 @@ def _unchanged(retry: Retry) -> str:
 
 def _left(left: Skip) -> str:
     anyway = "; Torc restarts it anyway" if left.restarts_anyway else ""
-    return f"not retried: {printable(left.reason, _MAX_REASON)}{anyway}"
+    what = "held" if left.is_held else "not retried"
+    return f"{what}: {printable(left.reason, _MAX_REASON)}{anyway}"
 
 
 def capped(entries: Sequence[T], line: Callable[[T], str]) -> Iterator[str]:
