@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from torc_watch.cli.sizes import sizes
 from torc_watch.core.errors import InvalidSpec
 from torc_watch.spec.edited_file import edit_file, write_file
 from torc_watch.spec.requirements_edit import edited
@@ -197,6 +198,14 @@ def test_file_that_changed_meanwhile_is_not_replaced(tmp_path: Path) -> None:
 def test_other_formats_are_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(InvalidSpec, match="only YAML files"):
         edit_file(tmp_path / name, {})
+
+
+def test_other_formats_are_refused_before_the_server_is_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("torc_watch.cli.sizes.run", lambda _: pytest.fail("asked a server"))
+    with pytest.raises(InvalidSpec, match="only YAML files"):
+        sizes(1, spec=Path("w.json"))
 
 
 def test_diff_shows_the_change(tmp_path: Path) -> None:

@@ -38,16 +38,21 @@ class EditedFile:
 
 def edit_file(path: Path, changes: Changes) -> EditedFile:
     """Nothing is written yet. Raises InvalidSpec for what cannot be edited."""
-    if path.suffix.lower() not in YAML_EXTENSIONS:
-        raise InvalidSpec(
-            f"{path} cannot be edited: only YAML files ({', '.join(YAML_EXTENSIONS)}) can. "
-            "Write the requirements into it by hand."
-        )
+    refuse_other_formats(path)
     before = read_text(path)
     try:
         return EditedFile(path=path, before=before, after=edited(before, changes))
     except InvalidSpec as error:
         raise InvalidSpec(f"{path}: {error}") from error
+
+
+def refuse_other_formats(path: Path) -> None:
+    """Raises InvalidSpec for all but YAML."""
+    if path.suffix.lower() not in YAML_EXTENSIONS:
+        raise InvalidSpec(
+            f"{path} cannot be edited: only YAML files ({', '.join(YAML_EXTENSIONS)}) can. "
+            "Write the requirements into it by hand."
+        )
 
 
 def write_file(file: EditedFile) -> Path:

@@ -77,12 +77,11 @@ def _cited(line: str, file: str) -> Markup:
 
 
 def _facts(group: FailureGroup) -> Markup | None:
-    told = {group.reason}
     but = [f"but also {clue.says}: {clue.line} ({clue.file})" for clue in group.contradictions]
     facts = [
         f"{fact.source}: {fact.text}{f' ({fact.file})' if fact.file else ''}"
         for fact in group.facts
-        if fact.text not in told
+        if fact.text != group.reason
     ]
     return listed((*but, *facts[:_MOST_FACTS]), class_="facts")
 

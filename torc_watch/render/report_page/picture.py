@@ -33,13 +33,10 @@ class Pictures:
     missing: str = ""
 
 
-NO_PICTURES = Pictures()
-
-
 def draw(report: WorkflowReport) -> Pictures:
     known = report.known
     if known is None:
-        return NO_PICTURES
+        return Pictures()
     try:
         from torc_watch.render.report_page import drawings  # noqa: PLC0415 - needs an extra
     except ImportError:
