@@ -83,30 +83,40 @@ _RELEASE = """
 """
 
 
-def unblock_jobs(store: Store, api_version: TorcApi) -> None:
-    """Process the jobs that finished since the last run, in one transaction per workflow."""
+def unblock_jobs(store: Store, api_version: TorcApi, failed_workflows: set[int]) -> None:
+    """Process the jobs that finished since the last run, in one transaction per workflow.
+
+    ``failed_workflows`` has those in which a job failed since the server started: in API 1.0 only
+    their jobs are canceled. So a restarted server releases jobs whose dependency failed before.
+    """
     sql = f"SELECT DISTINCT workflow_id FROM job WHERE {_UNPROCESSED}"  # noqa: S608
     for workflow_id in store.column(sql):
         finished = store.rows(_FINISHED, workflow_id)
         if finished:
+            if any(job["return_code"] != 0 for job in finished):
+                failed_workflows.add(workflow_id)
             with store.transaction():
-                _unblock_workflow(store, api_version, workflow_id, finished)
+                if api_version == "0.12":
+                    ready = _release_one_by_one(store, workflow_id, finished)
+                else:
+                    ready = _release_together(
+                        store, workflow_id, with_failures=workflow_id in failed_workflows
+                    )
+                _finish_unblocking(store, workflow_id, finished, ready)
 
 
-def _unblock_workflow(
-    store: Store, api_version: TorcApi, workflow_id: int, finished: list[Row]
+def _finish_unblocking(
+    store: Store, workflow_id: int, finished: list[Row], ready: list[int]
 ) -> None:
-    release = _release_one_by_one if api_version == "0.12" else _release_together
-    ready = release(store, workflow_id, finished)
     for job in finished:
         store.execute("UPDATE job SET unblocking_processed = 1 WHERE id = ?", job["id"])
     if ready:
         trigger_actions(store, workflow_id, "on_jobs_ready", ready)
 
 
-def _release_together(store: Store, workflow_id: int, _finished: list[Row]) -> list[int]:
+def _release_together(store: Store, workflow_id: int, *, with_failures: bool) -> list[int]:
     """Cancel all descendants of failures, then set the other due jobs to ready; returns these."""
-    while store.execute(_CANCEL_DUE, workflow_id):
+    while with_failures and store.execute(_CANCEL_DUE, workflow_id):
         pass
     due = store.column(
         _FIND_DUE, workflow_id
