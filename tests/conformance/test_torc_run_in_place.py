@@ -4,12 +4,14 @@ Job "long" ends when the test says so. Other jobs know their attempt from TORC_A
 """
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from tests.conformance.conftest import API_VERSIONS, Server, TorcProgram, running_server
 from tests.conformance.torc_cli import RUN, TIMEOUT, Cli, attempts_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(90)]
@@ -17,6 +19,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(90)]
 newer_servers = pytest.mark.parametrize("server", ["embedded-1.0", "torc-1.0.0"], indirect=True)
 real_servers = pytest.mark.parametrize("server", ["torc-0.12.2", "torc-1.0.0"], indirect=True)
 
+# Seconds between checks for finished jobs. If it is much shorter, 0.12.2 overlooks some.
+UNBLOCK_INTERVAL = 0.5
 LONG = "  - {name: long, command: 'until [ -e go ]; do sleep 0.1; done'}\n"
 BESIDE = f"""
 name: beside
@@ -62,6 +66,18 @@ while not os.path.exists("go" + attempt):
     open("alive" + attempt, "w").close()
     time.sleep(0.1)
 """
+
+
+@pytest.fixture(scope="module", params=list(API_VERSIONS))
+def server(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    torc_program: TorcProgram,
+) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp(request.param)
+    interval = UNBLOCK_INTERVAL
+    with running_server(torc_program, request.param, folder, unblock_interval=interval) as server:
+        yield server
 
 
 def test_same_runner_runs_the_retry_and_what_depends_on_it(cli: Cli) -> None:

@@ -44,7 +44,6 @@ class TorcServer:
         self._settings = settings
         self._store = store
         self._task_queued = asyncio.Event()
-        self._failed_workflows: set[int] = set()
         self._broadcaster = EventBroadcaster()
 
     def application(self) -> Starlette:
@@ -67,7 +66,7 @@ class TorcServer:
 
     def unblock_jobs(self) -> None:
         with _log_and_retry_later("unblocking jobs"):
-            unblock_jobs(self._store, self._settings.api_version, self._failed_workflows)
+            unblock_jobs(self._store, self._settings.api_version)
 
     async def unblock_regularly(self) -> None:
         while True:

@@ -2,6 +2,9 @@
 
 A finished job is marked unprocessed. The next run of the task sets its dependents to ready, or
 cancels them if a dependency failed. Until then they stay blocked, and the workflow is not complete.
+
+As in Torc, the dependents of a success are only canceled in a workflow in which the server has seen
+a failure: it remembers that in memory, until the workflow is initialized or its status is reset.
 """
 
 import json
@@ -83,40 +86,36 @@ _RELEASE = """
 """
 
 
-def unblock_jobs(store: Store, api_version: TorcApi, failed_workflows: set[int]) -> None:
-    """Process the jobs that finished since the last run, in one transaction per workflow.
-
-    ``failed_workflows`` has those in which a job failed since the server started: in API 1.0 only
-    their jobs are canceled. So a restarted server releases jobs whose dependency failed before.
-    """
+def unblock_jobs(store: Store, api_version: TorcApi) -> None:
+    """Process the jobs that finished since the last run, in one transaction per workflow."""
     sql = f"SELECT DISTINCT workflow_id FROM job WHERE {_UNPROCESSED}"  # noqa: S608
     for workflow_id in store.column(sql):
         finished = store.rows(_FINISHED, workflow_id)
         if finished:
-            if any(job["return_code"] != 0 for job in finished):
-                failed_workflows.add(workflow_id)
             with store.transaction():
-                if api_version == "0.12":
-                    ready = _release_one_by_one(store, workflow_id, finished)
-                else:
-                    ready = _release_together(
-                        store, workflow_id, with_failures=workflow_id in failed_workflows
-                    )
-                _finish_unblocking(store, workflow_id, finished, ready)
+                _unblock_workflow(store, api_version, workflow_id, finished)
 
 
-def _finish_unblocking(
-    store: Store, workflow_id: int, finished: list[Row], ready: list[int]
+def forget_failures(store: Store, workflow_id: int) -> None:
+    store.execute("DELETE FROM failed_workflow WHERE id = ?", workflow_id)
+
+
+def _unblock_workflow(
+    store: Store, api_version: TorcApi, workflow_id: int, finished: list[Row]
 ) -> None:
+    if any(job["return_code"] != 0 for job in finished):
+        store.execute("INSERT OR IGNORE INTO failed_workflow VALUES (?)", workflow_id)
+    release = _release_one_by_one if api_version == "0.12" else _release_together
+    ready = release(store, workflow_id, finished)
     for job in finished:
         store.execute("UPDATE job SET unblocking_processed = 1 WHERE id = ?", job["id"])
     if ready:
         trigger_actions(store, workflow_id, "on_jobs_ready", ready)
 
 
-def _release_together(store: Store, workflow_id: int, *, with_failures: bool) -> list[int]:
+def _release_together(store: Store, workflow_id: int, _finished: list[Row]) -> list[int]:
     """Cancel all descendants of failures, then set the other due jobs to ready; returns these."""
-    while with_failures and store.execute(_CANCEL_DUE, workflow_id):
+    while _has_seen_failure(store, workflow_id) and store.execute(_CANCEL_DUE, workflow_id):
         pass
     due = store.column(
         _FIND_DUE, workflow_id
@@ -132,17 +131,25 @@ def _release_one_by_one(store: Store, workflow_id: int, finished: list[Row]) -> 
     """
     ready = []
     releasing = set(store.column(_RELEASING, workflow_id))
+    cancels = _has_seen_failure(store, workflow_id)
     for job in finished:
         if job["id"] not in releasing:
             continue
-        outcomes = _release_dependents(store, job["id"], failed=job["return_code"] != 0)
+        failed = job["return_code"] != 0
+        outcomes = _release_dependents(store, job["id"], failed=failed, cancels=cancels)
         ready += [other for other, status in outcomes.items() if status == JobStatus.READY]
         if JobStatus.CANCELED in outcomes.values():  # any other job may release its dependents
             releasing = {other["id"] for other in finished}
     return ready
 
 
-def _release_dependents(store: Store, job_id: int, *, failed: bool) -> dict[int, JobStatus]:
+def _has_seen_failure(store: Store, workflow_id: int) -> bool:
+    return store.value("SELECT 1 FROM failed_workflow WHERE id = ?", workflow_id) is not None
+
+
+def _release_dependents(
+    store: Store, job_id: int, *, failed: bool, cancels: bool
+) -> dict[int, JobStatus]:
     """Set the status of a finished job's dependents; returns job id to status.
 
     Torc 0.12 reads all statuses before it changes any, and cancels dependents of canceled jobs only
@@ -155,7 +162,7 @@ def _release_dependents(store: Store, job_id: int, *, failed: bool) -> dict[int,
         blocker = blockers.popleft()
         for job in store.rows(_WAITING, blocker):
             canceled = job["cancels"] and (
-                blocker != job_id or store.value(_HAS_FAILED_DEPENDENCY, job["id"])
+                blocker != job_id or (cancels and store.value(_HAS_FAILED_DEPENDENCY, job["id"]))
             )
             status = JobStatus.CANCELED if canceled else JobStatus.READY
             if outcomes.setdefault(job["id"], status) is JobStatus.CANCELED and failed:
