@@ -1,7 +1,8 @@
 """What the tasks of the engine share: a watch, its poll results, and what is decided on them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import math
+from collections.abc import Awaitable, Callable, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +17,7 @@ from torc_watch.core.cancellation import EndedAllocation
 from torc_watch.core.events import Event, Verdict, WatchEnded
 from torc_watch.core.findings import Finding
 from torc_watch.core.model import Allocation, Job, JobCounts
-from torc_watch.core.recovery_round import Postponement, RecoverySettings
+from torc_watch.core.recovery_round import Plan, Postponement, RecoverySettings
 from torc_watch.core.suspect_success import Suspicion, suspects_text
 from torc_watch.engine.job_outputs import JobOutputs
 from torc_watch.engine.journal import Journal, WatchRecord, WorkflowIdentity
@@ -94,6 +95,35 @@ class UnservedRecord:
     fruitless: int = 0
 
 
+AttemptKey = tuple[int, int, int]  # the IDs of the job and of the run, and the attempt
+
+
+@dataclass(slots=True, kw_only=True)
+class InPlaceRecord:
+    """What a watch remembers of jobs that failed while others run.
+
+    ``settled`` are attempts that wait until the workflow is at rest, ``waiting`` why those failed
+    that may run again before: they are looked at once more when other than ``completed`` jobs have
+    completed. ``raised`` are the IDs of jobs that request more since, and that no allocation may
+    take. ``told`` is the reported reason why nothing is retried in place.
+    """
+
+    settled: set[AttemptKey] = field(default_factory=set)
+    waiting: dict[AttemptKey, Finding] = field(default_factory=dict)
+    completed: int = 0
+    raised: frozenset[int] = frozenset()
+    told: str = ""
+
+    @property
+    def known(self) -> Set[AttemptKey]:
+        return self.settled | self.waiting.keys()
+
+    def forget_all_but(self, attempts: Set[AttemptKey]) -> None:
+        """Of jobs that have not failed any more."""
+        self.settled &= attempts
+        self.waiting = {key: each for key, each in self.waiting.items() if key in attempts}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostponedRound:
     """A round that waits, and the run and the jobs by status that it was planned for."""
@@ -125,7 +155,7 @@ class Watch:
     have been claimed since ``claimed_since`` while nothing runs; ``unneeded_since`` is since when
     allocations are queued that no job needs; ``canceled`` are those that were. ``postponed`` is
     the round that waits until jobs may run again; those that failed before a user ``asked`` for it
-    need not wait. ``proposed`` is the round that waits for approval of its plan. ``lock`` is held
+    need not wait. ``in_place`` is about failures while others run. ``proposed`` is the round that waits for approval of its plan. ``lock`` is held
     while a poll result is diagnosed, and during a round of recovery.
     """
 
@@ -142,6 +172,7 @@ class Watch:
     has_told_unclear: bool = False
     nodes_awaited_since: float | None = None
     unserved: UnservedRecord = field(default_factory=UnservedRecord)
+    in_place: InPlaceRecord = field(default_factory=InPlaceRecord)
     claimed: frozenset[int] = frozenset()
     claimed_since: float = 0.0
     unneeded_since: float | None = None
@@ -162,12 +193,13 @@ class KeepWatching:
 
     ``grace`` is for a workflow without workers: the seconds after which that means something.
     ``postponement`` says why its jobs do not run again yet, ``proposal`` is the plan that waits for
-    the user's approval.
+    the user's approval. ``at_most`` is in how many seconds to poll again at the latest.
     """
 
     grace: float = 0.0
     postponement: Postponement | None = None
     proposal: Proposal | None = None
+    at_most: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +264,14 @@ class UnservedJobs:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FailuresInPlace:
+    """Jobs that failed, and may run again while others run."""
+
+    findings: tuple[Finding, ...]
+    counts: JobCounts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StrandedJobs:
     """So many jobs that workers claimed and do not start; one of these allocations has them."""
 
@@ -243,13 +283,15 @@ class StrandedJobs:
 class RecoveryRequest:
     """A poll result that calls for a round of recovery.
 
-    With ``unserved``, the round only submits allocations, beside those that the workflow has. With
-    ``stranded`` or ``unneeded``, it only ends allocations. Without these and ``diagnosis``, the
-    watch continues a round that has its plan already.
+    With ``in_place``, the plan, jobs run again while others run. With ``unserved``, the round only submits
+    allocations, beside those that the workflow has. With ``stranded`` or ``unneeded``, it only ends
+    allocations. Without these and ``diagnosis``, the watch continues a round that has its plan
+    already.
     """
 
     poll: PollResult
     diagnosis: Diagnosis | None = None
+    in_place: Plan | None = None
     unserved: UnservedJobs | None = None
     stranded: StrandedJobs | None = None
     unneeded: tuple[Allocation, ...] = ()
