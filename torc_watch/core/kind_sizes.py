@@ -12,7 +12,7 @@ from torc_watch.core.job_kind import KindKey, kind_key
 from torc_watch.core.job_request import DEFAULT_REQUIREMENTS
 from torc_watch.core.kind_history import measured_amount
 from torc_watch.core.model import JobStatus, Requirements
-from torc_watch.core.resource_requests import root_name
+from torc_watch.core.row_names import root_name
 from torc_watch.core.units import GIB, MIB
 from torc_watch.core.utilization import EndedJob
 

@@ -11,7 +11,7 @@ itself how much of it is done. The order makes a round repeatable:
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from math import ceil
@@ -21,6 +21,7 @@ from torc_watch.core.cause import REMEDIES, Cause, Remedy
 from torc_watch.core.job_choice import JobChoice
 from torc_watch.core.model import Requirements, SchedulingAction
 from torc_watch.core.scheduler_choice import SchedulerChoice
+from torc_watch.core.sizing_policy import SizingPolicy
 
 _LIMITED = (
     Remedy.RETRY_LATER,
@@ -60,6 +61,10 @@ class ApprovalLimits:
 class RecoverySettings:
     """What the user allows. Multipliers are above 1.
 
+    ``sizing`` says how much more jobs request that lacked memory or time: by evidence, or by the
+    two multipliers. Of jobs that ran out of time, ``cpu_multiplier`` raises the CPUs; None raises
+    none. ``in_place`` says whether jobs are retried while others of the workflow run, None where
+    that is safe.
     ``max_retries`` counts rounds; None when the user asks for one round after the other. With
     ``auto_schedule`` jobs get allocations too while others of the workflow run. No more than
     ``max_allocations`` of a workflow are to be queued or running at once, and no allocation is
@@ -75,6 +80,9 @@ class RecoverySettings:
     max_retries: int | None = DEFAULT_MAX_RETRIES
     memory_multiplier: float = DEFAULT_MULTIPLIER
     runtime_multiplier: float = DEFAULT_MULTIPLIER
+    sizing: SizingPolicy = SizingPolicy.EVIDENCE
+    cpu_multiplier: float | None = None
+    in_place: bool | None = None
     retry_unknown: bool = True
     rerun_suspects: bool = False
     scheduler: SchedulerChoice = SchedulerChoice.AUTO
@@ -93,7 +101,9 @@ class RecoverySettings:
 class Retry:
     """A job to run again; before and after in bytes and seconds, None where nothing changes.
 
-    ``fingerprint`` is that of the finding.
+    ``fingerprint`` is that of the finding, ``attempt`` the one that failed. ``sizing`` is the
+    sentence that says why it requests that much, None where a multiplier of the user does. A scout
+    goes first, with a large request, to show what its kind needs.
     """
 
     job_id: int
@@ -102,18 +112,37 @@ class Retry:
     reason: str
     memory: tuple[int, int] | None = None
     runtime: tuple[int, int] | None = None
+    cpus: tuple[int, int] | None = None
     fingerprint: str | None = None
+    sizing: str | None = None
+    is_scout: bool = False
+    attempt: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Skip:
-    """A failed job that is not retried. ``restarts_anyway``: Torc's server restarts it anyway."""
+    """A failed job that is not retried. ``restarts_anyway``: Torc's server restarts it anyway.
+
+    One that ``is_held`` waits for what a scout needs, and is retried after that.
+    """
 
     job_id: int
     job_name: str
     cause: Cause
     reason: str
     restarts_anyway: bool
+    is_held: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Raise:
+    """A job that has not started, and requests more before it does; the fields are as of Retry."""
+
+    job_id: int
+    job_name: str
+    memory: tuple[int, int] | None
+    runtime: tuple[int, int] | None
+    sizing: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,13 +155,23 @@ class Repeat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adjustment:
-    """A new row of requirements, a copy of ``base`` with more, and the jobs that move to it."""
+    """A new row of requirements, a copy of ``base`` with more, and the jobs that move to it.
+
+    ``num_cpus`` is None where they are those of ``base``.
+    """
 
     name: str
     base: Requirements
     memory: int
     runtime: int
     job_ids: tuple[int, ...]
+    num_cpus: int | None = None
+
+    @property
+    def request(self) -> Requirements:
+        """What the jobs request, with the ID and the name of ``base``."""
+        num_cpus = self.base.num_cpus if self.num_cpus is None else self.num_cpus
+        return replace(self.base, memory=self.memory, runtime=self.runtime, num_cpus=num_cpus)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,10 +185,11 @@ class Plan:
     without ``uses_retry`` the round only continues what was interrupted, or has retries only that
     the budgets of their jobs bound. A plan that
     ``joins_workers`` is for a workflow that others of its workers run, and only submits, for the
-    jobs ``unserved``. One ``in_place`` retries jobs while others run, in the same run, and submits
-    nothing. ``ready`` counts the jobs that only wait for an allocation. ``unpaid`` counts
-    the allocations that were left out because the user's node hours are too few. The journal keeps
-    plans: a field that is added has a default, so that those of earlier versions can be read.
+    jobs ``unserved``. ``ready`` counts the jobs that only wait for an allocation. ``unpaid`` counts
+    the allocations that were left out because the user's node hours are too few. A plan
+    ``in_place`` retries jobs while others run, in the same run. ``raises`` are jobs that request
+    more before they start. The journal keeps plans: a field that is added has a default, so that
+    those of earlier versions can be read.
     """
 
     workflow_id: int
@@ -169,6 +209,8 @@ class Plan:
     unserved: tuple[int, ...] = ()
     unpaid: int = 0
     ready: int = 0
+    in_place: bool = False
+    raises: tuple[Raise, ...] = ()
 
     def takes_over(self, action: SchedulingAction) -> bool:
         """Whether the plan has what the next worker that starts would submit by this action."""

@@ -6,15 +6,13 @@ gone.
 """
 
 import math
-import re
 from collections.abc import Iterable, Mapping
 
-from torc_watch.core import units
 from torc_watch.core.model import Requirements
 from torc_watch.core.recovery_round import Adjustment, Retry
+from torc_watch.core.row_names import raised_name
 from torc_watch.core.units import MIB
 
-_NAME_OF_A_RAISED_ROW = re.compile(r"\.run\d+\.\w+\.\w+")
 _Target = tuple[str, int, int, tuple[int, int, int]]  # name, memory, runtime; CPUs, GPUs, nodes
 
 
@@ -82,20 +80,10 @@ def adjustments_for(
         memory = retry.memory[1] if retry.memory else base.memory
         runtime = retry.runtime[1] if retry.runtime else base.runtime
         if (memory, runtime) != (base.memory, base.runtime):
-            name = _row_name(base, next_run, memory, runtime)
+            name = raised_name(base.name, next_run, memory=memory, runtime=runtime)
             target = (name, memory, runtime, (base.num_cpus, base.num_gpus, base.num_nodes))
             groups.setdefault(target, (base, []))[1].append(retry.job_id)
     return tuple(
         Adjustment(name=name, base=base, memory=memory, runtime=runtime, job_ids=tuple(job_ids))
         for (name, memory, runtime, _), (base, job_ids) in groups.items()
     )
-
-
-def root_name(name: str) -> str:
-    """The name of the row from which a row with this name was raised, or its own."""
-    return _NAME_OF_A_RAISED_ROW.sub("", name)
-
-
-def _row_name(base: Requirements, run_id: int, memory: int, runtime: int) -> str:
-    root = root_name(base.name)
-    return f"{root}.run{run_id}.{units.format_memory(memory)}.{units.format_duration(runtime)}"
