@@ -34,6 +34,12 @@ UNSERVED_COOLDOWN = 600.0
 # Allocations come nearer to their end although nothing else changes.
 UNSERVED_INTERVAL = 600.0
 _MOST_DOUBLINGS = 4
+# Jobs that run again while others run are claimed within seconds, or there is no worker for them.
+AFTER_RETRY = 10.0
+# Of failures while others run, so many seconds after the first are looked at together, and no
+# sooner after the last.
+FAILURES_TOGETHER = 0.5
+BETWEEN_FAILURES = 1.0
 # A worker starts what it claims within a second, or within a minute on a slow file system.
 STRANDED_GRACE = 180.0
 

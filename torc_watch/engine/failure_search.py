@@ -162,9 +162,9 @@ class FailureSearch:
             observation.workflow, {job.id: results[job.id] for job in jobs}, observation.allocations
         )
         workers = {
-            job_id: reports.workers[result.compute_node_id]
+            job_id: worker
             for job_id, result in reports.results.items()
-            if result.compute_node_id in reports.workers
+            if (worker := reports.workers.get(result.compute_node_id or 0))
         }
         early = {
             job_id

@@ -2,17 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 
 from torc_watch.core import events, in_place_gate
-from torc_watch.core.findings import Finding
 from torc_watch.core.in_place_gate import FAILED_IN_PLACE, FailedAttempt
 from torc_watch.core.model import Job, JobCounts, JobResult, JobStatus
 from torc_watch.engine.failure_search import ExplainedJobs, FailureSearch
 from torc_watch.engine.messages import (
     EngineContext,
     FailuresInPlace,
-    InPlaceRecord,
     PollResult,
     Watch,
 )

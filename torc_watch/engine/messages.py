@@ -2,7 +2,8 @@
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Set
+from collections.abc import Awaitable, Callable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -104,21 +105,21 @@ class InPlaceRecord:
 
     ``settled`` are attempts that wait until the workflow is at rest, ``waiting`` why those failed
     that may run again before: they are looked at once more when other than ``completed`` jobs have
-    completed. ``raised`` are the IDs of jobs that request more since, and that no allocation may
-    take. ``told`` is the reported reason why nothing is retried in place.
+    completed. ``retried`` are the IDs of jobs for which nothing was submitted since they were
+    retried. ``told`` is the reported reason why nothing is retried in place.
     """
 
     settled: set[AttemptKey] = field(default_factory=set)
     waiting: dict[AttemptKey, Finding] = field(default_factory=dict)
     completed: int = 0
-    raised: frozenset[int] = frozenset()
+    retried: frozenset[int] = frozenset()
     told: str = ""
 
     @property
-    def known(self) -> Set[AttemptKey]:
+    def known(self) -> AbstractSet[AttemptKey]:
         return self.settled | self.waiting.keys()
 
-    def forget_all_but(self, attempts: Set[AttemptKey]) -> None:
+    def forget_all_but(self, attempts: AbstractSet[AttemptKey]) -> None:
         """Of jobs that have not failed any more."""
         self.settled &= attempts
         self.waiting = {key: each for key, each in self.waiting.items() if key in attempts}
@@ -155,8 +156,9 @@ class Watch:
     have been claimed since ``claimed_since`` while nothing runs; ``unneeded_since`` is since when
     allocations are queued that no job needs; ``canceled`` are those that were. ``postponed`` is
     the round that waits until jobs may run again; those that failed before a user ``asked`` for it
-    need not wait. ``in_place`` is about failures while others run. ``proposed`` is the round that waits for approval of its plan. ``lock`` is held
-    while a poll result is diagnosed, and during a round of recovery.
+    need not wait. ``in_place`` is about failures while others run. ``proposed`` is the round that
+    waits for approval of its plan. ``lock`` is held while a poll result is diagnosed, and during a
+    round of recovery.
     """
 
     request: WatchRequest
@@ -283,10 +285,10 @@ class StrandedJobs:
 class RecoveryRequest:
     """A poll result that calls for a round of recovery.
 
-    With ``in_place``, the plan, jobs run again while others run. With ``unserved``, the round only submits
-    allocations, beside those that the workflow has. With ``stranded`` or ``unneeded``, it only ends
-    allocations. Without these and ``diagnosis``, the watch continues a round that has its plan
-    already.
+    With ``in_place``, which is its plan, jobs run again while others run. With ``unserved``, the
+    round only submits allocations, beside those that the workflow has. With ``stranded`` or
+    ``unneeded``, it only ends allocations. Without these and ``diagnosis``, the watch continues a
+    round that has its plan already.
     """
 
     poll: PollResult

@@ -10,6 +10,7 @@ from torc_watch.core.allocation import AllocationSpec
 from torc_watch.core.allocation_tokens import token_stem
 from torc_watch.core.cancellation import EndedAllocation
 from torc_watch.core.findings import Finding
+from torc_watch.core.in_place_plan import plan_in_place
 from torc_watch.core.model import (
     SLURM,
     Job,
@@ -34,7 +35,7 @@ from torc_watch.core.scheduler_choice import SchedulerChoice, chosen_type, probl
 from torc_watch.core.scheduler_rows import overridden
 from torc_watch.core.situation import Situation
 from torc_watch.core.unserved_jobs import plan_more
-from torc_watch.engine.messages import Diagnosis, UnservedJobs
+from torc_watch.engine.messages import Diagnosis, FailuresInPlace, UnservedJobs
 from torc_watch.engine.node_hour_count import count_node_hours
 from torc_watch.schedulers.cluster import Cluster, StatusCache
 from torc_watch.torc.client import TorcClient
@@ -123,6 +124,44 @@ async def make_plan(
                 scheduler, settings, timing.now, history.incidents, diagnosis.findings
             ),
             suspects=diagnosis.suspects,
+        ),
+        settings,
+    )
+
+
+async def make_plan_in_place(
+    client: TorcClient,
+    cluster: Cluster,
+    *,
+    workflow: Workflow,
+    failures: FailuresInPlace,
+    history: History,
+    settings: RecoverySettings,
+) -> Plan | None:
+    """The retries while others run; only reads. Raises ServerError and SchedulerError.
+
+    None where there are none now, or the workflow has no scheduler that says what a node has.
+    """
+    scheduler_type = await _scheduler_type(client, workflow.id, settings.scheduler)
+    configs = await client.list_scheduler_configs(workflow.id, scheduler_type)
+    known = cluster.schedulers
+    if problem_with(scheduler_type, workflow.id, known=known, has_rows=bool(configs)):
+        return None
+    scheduler = cluster.scheduler(scheduler_type)
+    return plan_in_place(
+        Situation(
+            workflow=workflow,
+            counts=failures.counts,
+            findings=failures.findings,
+            dependents=(),
+            waiting=await _waiting(client, workflow.id, failures.counts),
+            requirements={row.id: row for row in await client.list_requirements(workflow.id)},
+            past=history.past,
+            scheduler_type=scheduler.type,
+            configs=_rows(configs, settings),
+            node_classes=await scheduler.node_classes(),
+            actions=(),
+            allocation_stem="",
         ),
         settings,
     )

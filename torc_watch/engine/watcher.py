@@ -3,8 +3,9 @@
 The watchers of one server share a throttle.
 
 Events of the server shorten the wait for the next poll. A worker that leaves is how the end of a
-workflow begins, and a stall; that is rare, so that a poll at once costs the server nothing. All
-other events wait for the next poll, which alone decides.
+workflow begins, and a stall; that is rare, so that a poll at once costs the server nothing. Where
+failed jobs may run again while others run, so does a failure, after a moment for those that follow.
+All other events wait for the next poll, which alone decides.
 """
 
 import random
@@ -36,7 +37,7 @@ from torc_watch.engine.messages import (
     StartOver,
     Watch,
 )
-from torc_watch.engine.wake_up import WakeUp
+from torc_watch.engine.wake_up import Wake, WakeUp
 from torc_watch.engine.workers import observe
 from torc_watch.torc.event_stream import stream_event_types
 from torc_watch.torc.retry_policy import NO_STREAM, jittered_backoff, stream_policy
@@ -46,7 +47,9 @@ _MAX_POLLS = 8  # at once; a poll is a handful of requests, one after the other
 _MAX_STREAMS = 100  # further watches get no event stream: each costs the server a connection
 # A worker deregisters before it closes its allocation, of which no event tells.
 _TO_CLOSE = 2.0  # seconds
-_WORTH_A_POLL = frozenset({"compute_node_stopped", "workflow_reinitialized", "workflow_started"})
+_WORTH_A_POLL = dict.fromkeys(
+    ("compute_node_stopped", "workflow_reinitialized", "workflow_started"), Wake.CHANGE
+) | dict.fromkeys(("job_failed", "job_terminated"), Wake.FAILURE)
 
 
 @dataclass(slots=True)
@@ -91,7 +94,15 @@ class Watcher:
         async with self._throttle.stream_slot() as is_allowed:
             if is_allowed:
                 transport = self._context.client.transport
-                await listen(transport, self._watch.workflow_id, self._wake_up)
+                await listen(
+                    transport, self._watch.workflow_id, self._wake_up, self._retries_in_place
+                )
+
+    def _retries_in_place(self) -> bool:
+        """As far as is known before the first poll of a workflow at work."""
+        recovery, request = self._watch.request.recovery, self._watch.request
+        is_wanted = recovery is not None and recovery.in_place is not False and not request.once
+        return is_wanted and not self._watch.in_place.told
 
     async def _poll_until_verdict(self) -> WatchEnded:
         if not self._watch.request.once:
@@ -111,11 +122,16 @@ class Watcher:
         self._is_first_wait = False
         if decision.grace > 0:
             delay = min(delay, decision.grace)
+        delay = min(delay, decision.at_most)
         if self._was_woken:
             delay = min(delay, _TO_CLOSE)
         self._context.report(_polled(self._watch.workflow_id, delay, decision))
         with self._answers.wakes(decision.proposal, self._wake_up):
-            self._was_woken = await self._wake_up.wait(delay)
+            began = anyio.current_time()
+            reason = await self._wake_up.wait(delay)
+        if reason is Wake.FAILURE:
+            await _await_other_failures(began)
+        self._was_woken = reason is Wake.CHANGE
 
     async def _poll_or_back_off(self) -> Decision | None:
         """The decision on one poll; None after a poll that failed, and its backoff."""
@@ -196,6 +212,12 @@ class Watcher:
         )
 
 
+async def _await_other_failures(last_poll: float) -> None:
+    """They are looked at together, and the server is not polled for each of a long series."""
+    after_this = anyio.current_time() + intervals.FAILURES_TOGETHER
+    await anyio.sleep_until(max(after_this, last_poll + intervals.BETWEEN_FAILURES))
+
+
 def _polled(workflow_id: int, delay: float, decision: KeepWatching) -> events.Polled:
     postponement = decision.postponement
     return events.Polled(
@@ -208,7 +230,12 @@ def _polled(workflow_id: int, delay: float, decision: KeepWatching) -> events.Po
     )
 
 
-async def listen(transport: Transport, workflow_id: int, wake_up: WakeUp) -> None:
+async def listen(
+    transport: Transport,
+    workflow_id: int,
+    wake_up: WakeUp,
+    minds_failures: Callable[[], bool] = lambda: False,
+) -> None:
     """Listens until canceled; returns when the server has no event stream, or none of use.
 
     Other errors are retried. The watcher meets them at its polls too, and reports them there.
@@ -219,8 +246,9 @@ async def listen(transport: Transport, workflow_id: int, wake_up: WakeUp) -> Non
                 async with aclosing(stream_event_types(transport, workflow_id)) as stream:
                     async for event in stream:
                         attempt.retry_state.attempt_number = 1  # the stream works: a fresh backoff
-                        if event in _WORTH_A_POLL:
-                            wake_up.set()
+                        reason = _WORTH_A_POLL.get(event, Wake.DUE)
+                        if reason is Wake.CHANGE or (reason and minds_failures()):
+                            wake_up.set(reason)
 
 
 class ServerThrottle:
