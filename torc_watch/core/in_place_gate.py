@@ -29,13 +29,18 @@ class FailedAttempt:
     retries: int = 0
 
 
+def is_wanted(settings: RecoverySettings, *, is_of_slurm: bool) -> bool:
+    """Allocations on this machine wait in no queue: there a round comes soon enough."""
+    if settings.max_retries == 0:
+        return False
+    return is_of_slurm if settings.in_place is None else settings.in_place
+
+
 def why_off(settings: RecoverySettings, workflow: Workflow, *, is_tested: bool) -> str:
     """Why no job of a workflow is retried in place, for users; empty where some may be.
 
     ``is_tested`` is of the version of Torc's server.
     """
-    if settings.in_place is False:
-        return "the user wants it so"
     if settings.approval != ApprovalLimits():
         return "plans wait for approval"
     if workflow.use_pending_failed:

@@ -110,7 +110,7 @@ class Diagnoser:
 
     async def _retries_in_place(self, poll: PollResult) -> RecoveryRequest | None:
         """Of jobs that failed while others run."""
-        if not self._in_place.is_on(poll) or not (found := await self._in_place.find(poll)):
+        if not poll.watch.in_place.is_on or not (found := await self._in_place.find(poll)):
             return None
         request = RecoveryRequest(poll=poll)
         plan = await self._planner.plan_in_place(request, found)
@@ -120,7 +120,7 @@ class Diagnoser:
         """Counts the jobs once for the searches, where one may find something."""
         watch, observation = poll.watch, poll.observation
         has_slurm = any(each.scheduler_type == SLURM for each, _ in observation.allocations)
-        may_find = has_slurm or self._in_place.is_on(poll)
+        may_find = self._in_place.is_on(poll) or has_slurm
         if observation.counts or watch.request.recovery is None or not may_find:
             return poll
         counts = await self._client.count_jobs(watch.workflow_id)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from torc_watch.core import events, in_place_gate
 from torc_watch.core.in_place_gate import FAILED_IN_PLACE, FailedAttempt
-from torc_watch.core.model import Job, JobCounts, JobResult, JobStatus
+from torc_watch.core.model import SLURM, Job, JobCounts, JobResult, JobStatus
 from torc_watch.engine.failure_search import ExplainedJobs, FailureSearch
 from torc_watch.engine.messages import (
     EngineContext,
@@ -26,16 +26,19 @@ class InPlaceSearch:
         self._search = search
 
     def is_on(self, poll: PollResult) -> bool:
-        """Says once why it is off, where recovery is on."""
-        watch, settings = poll.watch, poll.watch.request.recovery
-        if settings is None or watch.request.once or settings.max_retries == 0:
+        """Of a workflow with Slurm, or where the user wants it; says once why it is off there."""
+        watch, observation = poll.watch, poll.observation
+        settings, record = watch.request.recovery, watch.in_place
+        is_of_slurm = any(each.scheduler_type == SLURM for each, _ in observation.allocations)
+        if settings is None or not in_place_gate.is_wanted(settings, is_of_slurm=is_of_slurm):
+            record.is_on = False
             return False
         is_tested = is_tested_version(self._client.version)
-        reason = in_place_gate.why_off(settings, poll.observation.workflow, is_tested=is_tested)
-        if reason and reason != watch.in_place.told and settings.in_place is not False:
+        reason = in_place_gate.why_off(settings, observation.workflow, is_tested=is_tested)
+        if reason and reason != record.told:
             self._report(events.InPlaceOff(workflow_id=watch.workflow_id, reason=reason))
-        watch.in_place.told = reason
-        return not reason
+        record.told, record.is_on = reason, not reason
+        return record.is_on
 
     async def find(self, poll: PollResult) -> FailuresInPlace | None:
         """None also where nothing has changed since these jobs were looked at.

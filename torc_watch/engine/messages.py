@@ -106,13 +106,14 @@ class InPlaceRecord:
     ``settled`` are attempts that wait until the workflow is at rest, ``waiting`` why those failed
     that may run again before: they are looked at once more when other than ``completed`` jobs have
     completed. ``retried`` are the IDs of jobs for which nothing was submitted since they were
-    retried. ``told`` is the reported reason why nothing is retried in place.
+    retried. ``is_on`` is whether any may be; ``told`` is the reported reason why not.
     """
 
     settled: set[AttemptKey] = field(default_factory=set)
     waiting: dict[AttemptKey, Finding] = field(default_factory=dict)
     completed: int = 0
     retried: frozenset[int] = frozenset()
+    is_on: bool = False
     told: str = ""
 
     @property

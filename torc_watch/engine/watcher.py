@@ -95,14 +95,11 @@ class Watcher:
             if is_allowed:
                 transport = self._context.client.transport
                 await listen(
-                    transport, self._watch.workflow_id, self._wake_up, self._retries_in_place
+                    transport,
+                    self._watch.workflow_id,
+                    self._wake_up,
+                    minds_failures=lambda: self._watch.in_place.is_on,
                 )
-
-    def _retries_in_place(self) -> bool:
-        """As far as is known before the first poll of a workflow at work."""
-        recovery, request = self._watch.request.recovery, self._watch.request
-        is_wanted = recovery is not None and recovery.in_place is not False and not request.once
-        return is_wanted and not self._watch.in_place.told
 
     async def _poll_until_verdict(self) -> WatchEnded:
         if not self._watch.request.once:
@@ -199,6 +196,7 @@ class Watcher:
 
     def _announce(self) -> None:
         request = self._watch.request
+        self._watch.in_place.told = ""
         self._context.report(
             events.WatchStarted(
                 workflow_id=request.workflow_id,
