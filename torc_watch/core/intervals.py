@@ -36,9 +36,10 @@ UNSERVED_INTERVAL = 600.0
 _MOST_DOUBLINGS = 4
 # Jobs that run again while others run are claimed within seconds, or there is no worker for them.
 AFTER_RETRY = 10.0
-# Of failures while others run, so many seconds after the first are looked at together, and no
-# sooner after the last.
-FAILURES_TOGETHER = 0.5
+# Failures while others run are looked at together: until there are no more for a moment, or for a
+# second. The last poll is that far back, too.
+QUIET_AFTER_FAILURE = 0.3
+FAILURES_TOGETHER = 1.1
 BETWEEN_FAILURES = 1.0
 # A worker starts what it claims within a second, or within a minute on a slow file system.
 STRANDED_GRACE = 180.0

@@ -34,3 +34,12 @@ class WakeUp:
         with anyio.move_on_after(seconds):
             await self._event.wait()
         return self._reason
+
+    async def settle(self, *, quiet: float, at_most: float) -> Wake:
+        """Returns when it was not set for ``quiet`` seconds, or after ``at_most``."""
+        with anyio.move_on_after(at_most):
+            while self._event.is_set():
+                self._event = anyio.Event()
+                with anyio.move_on_after(quiet):
+                    await self._event.wait()
+        return self._reason

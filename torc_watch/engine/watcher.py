@@ -127,8 +127,15 @@ class Watcher:
             began = anyio.current_time()
             reason = await self._wake_up.wait(delay)
         if reason is Wake.FAILURE:
-            await _await_other_failures(began)
+            reason = await self._await_other_failures(began)
         self._was_woken = reason is Wake.CHANGE
+
+    async def _await_other_failures(self, last_poll: float) -> Wake:
+        """They are looked at together, and the server is not polled for each of a long series."""
+        await anyio.sleep_until(last_poll + intervals.BETWEEN_FAILURES)
+        return await self._wake_up.settle(
+            quiet=intervals.QUIET_AFTER_FAILURE, at_most=intervals.FAILURES_TOGETHER
+        )
 
     async def _poll_or_back_off(self) -> Decision | None:
         """The decision on one poll; None after a poll that failed, and its backoff."""
@@ -208,12 +215,6 @@ class Watcher:
                 rounds_used=self._watch.record.past.used,
             )
         )
-
-
-async def _await_other_failures(last_poll: float) -> None:
-    """They are looked at together, and the server is not polled for each of a long series."""
-    after_this = anyio.current_time() + intervals.FAILURES_TOGETHER
-    await anyio.sleep_until(max(after_this, last_poll + intervals.BETWEEN_FAILURES))
 
 
 def _polled(workflow_id: int, delay: float, decision: KeepWatching) -> events.Polled:
